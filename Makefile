@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: Apache-2.0
+# A thin face over the CMake presets. On Debian each target first installs what it lacks.
+
+PRESET ?= release
+FUZZ_SECONDS ?= 60
+
+.DEFAULT_GOAL := help
+.PHONY: help build run test bench fuzz format install clean
+
+help:
+	@echo 'make build    build/$(PRESET)/bin: stockd, stockctl, stockbench, stock-journal'
+	@echo 'make run      start an engine with a demo catalogue'
+	@echo 'make test     style, unit, property, race, recovery and integration tests, sanitizers'
+	@echo 'make bench    measure, beside a bare echo server'
+	@echo 'make fuzz     each fuzz target for FUZZ_SECONDS=$(FUZZ_SECONDS)'
+	@echo 'make format   clang-format over the tree'
+	@echo 'make install  to /usr/local, or DESTDIR'
+	@echo 'make clean    remove build/'
+
+build:
+	@scripts/install-dependencies.sh build
+	@cmake --preset $(PRESET) >/dev/null
+	@cmake --build --preset $(PRESET) --target programs
+
+run: build
+	@scripts/run-demo.sh
+
+test:
+	@scripts/install-dependencies.sh test
+	@scripts/test.sh
+
+bench:
+	@scripts/install-dependencies.sh bench
+	@$(MAKE) --no-print-directory build
+	@bench/run
+
+fuzz:
+	@scripts/install-dependencies.sh test
+	@scripts/fuzz.sh $(FUZZ_SECONDS)
+
+format:
+	@scripts/install-dependencies.sh test
+	@find engine persistence protocol client include tools bench tests -name '*.[ch]' \
+		-exec clang-format -i {} +
+
+install: build
+	@cmake --install build/$(PRESET)
+
+clean:
+	@rm -rf build

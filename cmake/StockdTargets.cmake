@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: Apache-2.0
+# How a folder becomes a library, a program or a test.
+#
+# Includes are written from the repository root ("engine/pool.h"), and yet a target sees only the
+# folders it was given: each folder is reached through a directory that holds nothing but a symbolic
+# link to it. A wrong arrow does not compile.
+
+# stockd_see(TARGET SCOPE FOLDER...): lets TARGET include "FOLDER/...".
+function(stockd_see target scope)
+  foreach(folder IN LISTS ARGN)
+    set(root "${PROJECT_BINARY_DIR}/roots/${folder}")
+    file(MAKE_DIRECTORY "${root}")
+    file(CREATE_LINK "${PROJECT_SOURCE_DIR}/${folder}" "${root}/${folder}" SYMBOLIC)
+    target_include_directories(${target} ${scope} "${root}")
+    target_compile_options(${target} ${scope} "-fmacro-prefix-map=${root}/=")
+  endforeach()
+endfunction()
+
+# stockd_library(TARGET FOLDER LIBS...): a static library of FOLDER/*.c; what it links is public, as
+# are its headers.
+function(stockd_library target folder)
+  file(GLOB sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/${folder}/*.c")
+  if(NOT sources)
+    set(sources "${CMAKE_CURRENT_BINARY_DIR}/empty.c")
+    file(CONFIGURE OUTPUT "${sources}" CONTENT "typedef int stockd_nothing_here_yet;\n")
+  endif()
+  add_library(${target} STATIC ${sources})
+  string(REGEX MATCH "^[^/]+" top "${folder}")
+  stockd_see(${target} PUBLIC ${top})
+  target_link_libraries(${target} PUBLIC ${ARGN})
+endfunction()
+
+# stockd_program(NAME LIBS...): a program of tools/NAME/*.c, in bin/, installed.
+function(stockd_program name)
+  file(GLOB sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tools/${name}/*.c")
+  if(NOT sources)
+    return()
+  endif()
+  add_executable(${name} ${sources})
+  stockd_see(${name} PRIVATE tools)
+  target_link_libraries(${name} PRIVATE ${ARGN})
+  add_dependencies(programs ${name})
+  install(TARGETS ${name} RUNTIME)
+endfunction()

@@ -1,0 +1,47 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# install-dependencies.sh [build|test|bench]: installs the Debian 12 packages it lacks.
+set -eu
+
+packages="gcc libc6-dev cmake ninja-build pkg-config liburing-dev libmsgpack-dev libxxhash-dev
+    libinih-dev libcsv-dev libjansson-dev libhiredis-dev"
+case "${1:-build}" in
+build) ;;
+test)
+    packages="$packages libcriterion-dev clang clang-format clang-tidy libclang-rt-14-dev llvm-14
+        python3 python3-msgpack redis-server spin strace valgrind"
+    ;;
+bench) packages="$packages python3 python3-msgpack redis-server" ;;
+*)
+    echo "usage: install-dependencies.sh [build|test|bench]" >&2
+    exit 2
+    ;;
+esac
+
+if ! command -v dpkg-query >/dev/null; then
+    echo "No dpkg here; going on with what is installed. Debian's names of what is needed:"
+    echo "   " $packages
+    exit 0
+fi
+
+missing=
+for package in $packages; do
+    state=$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null || true)
+    [ "$state" = installed ] || missing="$missing $package"
+done
+[ -n "$missing" ] || exit 0
+
+sudo=
+if [ "$(id -u)" -ne 0 ]; then
+    sudo=sudo
+    if ! command -v sudo >/dev/null; then
+        echo "Missing packages, and neither root nor sudo to install them. As root, run:" >&2
+        echo "    apt-get install$missing" >&2
+        exit 1
+    fi
+fi
+echo "Installing:$missing"
+apt="$sudo apt-get -o DPkg::Lock::Timeout=300"
+$apt -qq update
+$sudo env DEBIAN_FRONTEND=noninteractive \
+    apt-get -o DPkg::Lock::Timeout=300 -qq install -y --no-install-recommends $missing
