@@ -1,0 +1,488 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Applying records of the journal: the second half of the follower. Single-threaded, in LSN order,
+ * before any seat is in use. A record that does not fit what the records before it made is refused:
+ * the ledger never guesses.
+ */
+#include "engine/ledger.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/seat.h"
+
+/* One record on its way into the ledger. */
+struct applying {
+    struct ledger *ledger;
+    struct seat *seat; /* the first: its failure holds the reason, its cursor finds slots */
+    const struct record_head *record;
+    uint64_t lsn;
+};
+
+static int refuse(const struct applying *a, const char *why)
+{
+    fail(a->seat, CODE_BAD_REQUEST, "record of type %u at LSN %llu: %s", a->record->type,
+         (unsigned long long)a->lsn, why);
+    return -EINVAL;
+}
+
+static int no_space(const struct applying *a, const char *table)
+{
+    fail(a->seat, CODE_LIMIT, "the journal holds more %s than this configuration has room for",
+         table);
+    return -ENOSPC;
+}
+
+/* ---- catalogue ---- */
+
+static int apply_item(const struct applying *a)
+{
+    struct items *items = &a->ledger->items;
+    struct item_record r;
+    struct record_reader reader = record_open(a->record, &r, sizeof r);
+    struct text sku = record_text(&reader, r.sku_len);
+    struct item_setting s = { .sku = sku, .has_name = true, .has_barcode = true };
+    s.name = record_text(&reader, r.name_len);
+    s.barcode = record_text(&reader, r.barcode_len);
+    if (reader.bad || r.name_len > NAME_MAX_BYTES || r.barcode_len > NAME_MAX_BYTES)
+        return refuse(a, "its lengths do not fit");
+    if (r.item >= items->max_items)
+        return no_space(a, "items");
+    int64_t found = text_is_sku(sku) ? items_find(items, sku, sku_hash(items, sku)) : ITEM_NONE;
+    if (found == ITEM_NONE && items_restore(items, r.item, sku) != 0)
+        return refuse(a, "its item cannot be");
+    if (found >= 0 && found != r.item)
+        return refuse(a, "its item has another index");
+    if (!r.detailed)
+        return 0;
+    struct item_details *details = calloc(1, sizeof *details);
+    if (!details)
+        return no_space(a, "details of items");
+    s.has_low_stock = r.low_stock >= 0;
+    s.low_stock = r.low_stock;
+    s.has_backorder_limit = r.backorder_limit >= 0;
+    s.backorder_limit = r.backorder_limit;
+    details_apply(details, &s);
+    details->lsn = a->lsn;
+    details_show(a->ledger, r.item, details);
+    return 0;
+}
+
+static int apply_catalogue(const struct applying *a, struct catalogue *next, uint16_t index,
+                           uint16_t wanted, enum code code)
+{
+    if (!next && code != CODE_OK)
+        return refuse(a, a->seat->failure.message);
+    if (index != wanted) {
+        catalogue_destroy(next);
+        return refuse(a, "its place in the catalogue is another");
+    }
+    if (next)
+        catalogue_swap(a->ledger, next);
+    return 0;
+}
+
+static int apply_location(const struct applying *a)
+{
+    struct location_record r;
+    struct record_reader reader = record_open(a->record, &r, sizeof r);
+    struct text groups[GROUPS_MAX];
+    struct location_setting s = { .has_kind = true,
+                                  .has_name = true,
+                                  .has_priority = true,
+                                  .has_lead_time = true,
+                                  .has_ships = true,
+                                  .has_pickup = true,
+                                  .has_active = true,
+                                  .has_groups = true,
+                                  .has_lat = !isnan(r.lat),
+                                  .has_lon = !isnan(r.lon),
+                                  .lat = r.lat,
+                                  .lon = r.lon,
+                                  .priority = r.priority,
+                                  .lead_time_s = r.lead_time_s,
+                                  .ships = r.ships,
+                                  .pickup = r.pickup,
+                                  .active = r.active,
+                                  .groups = groups,
+                                  .group_count = r.group_count };
+    s.code = record_text(&reader, r.code_len);
+    s.kind = record_text(&reader, r.kind_len);
+    s.name = record_text(&reader, r.name_len);
+    for (unsigned i = 0; i < r.group_count && i < GROUPS_MAX; i++)
+        groups[i] = record_short_text(&reader);
+    if (reader.bad || r.group_count > GROUPS_MAX)
+        return refuse(a, "its lengths do not fit");
+    enum code code;
+    uint16_t index = r.location;
+    struct catalogue *next =
+        catalogue_with_location(catalogue_now(a->seat), &s, &index, &code, a->seat->failure.message,
+                                sizeof a->seat->failure.message);
+    if (next)
+        next->locations[index].lsn = a->lsn;
+    return apply_catalogue(a, next, index, r.location, code);
+}
+
+static int apply_channel(const struct applying *a)
+{
+    struct channel_record r;
+    struct record_reader reader = record_open(a->record, &r, sizeof r);
+    static struct text places[PLACES_MAX]; /* recovery is single-threaded */
+    struct channel_setting s = { .has_kind = true,
+                                 .has_name = true,
+                                 .has_places = true,
+                                 .has_buffer = true,
+                                 .has_hold_ttl = r.hold_ttl_ms != 0,
+                                 .has_sourcing = true,
+                                 .buffer = r.buffer,
+                                 .hold_ttl_ms = r.hold_ttl_ms,
+                                 .places = places,
+                                 .place_count = r.place_count };
+    s.code = record_text(&reader, r.code_len);
+    s.kind = record_text(&reader, r.kind_len);
+    s.name = record_text(&reader, r.name_len);
+    for (unsigned i = 0; i < r.place_count && i < PLACES_MAX; i++)
+        places[i] = record_short_text(&reader);
+    if (reader.bad || r.place_count > PLACES_MAX || r.sourcing >= SOURCING_COUNT)
+        return refuse(a, "its lengths do not fit");
+    s.sourcing = text_of(sourcing_name((enum sourcing)r.sourcing));
+    enum code code;
+    uint16_t index = r.channel;
+    struct catalogue *next =
+        catalogue_with_channel(catalogue_now(a->seat), &s, &index, &code, a->seat->failure.message,
+                               sizeof a->seat->failure.message);
+    if (next)
+        next->channels[index].lsn = a->lsn;
+    return apply_catalogue(a, next, index, r.channel, code);
+}
+
+static int apply_client(const struct applying *a)
+{
+    struct client_record r;
+    struct record_reader reader = record_open(a->record, &r, sizeof r);
+    struct text name = record_text(&reader, r.name_len);
+    if (reader.bad || r.client == 0 || r.client >= CLIENTS_MAX || name.len > NAME_MAX_BYTES)
+        return refuse(a, "its client cannot be");
+    client_remember(a->ledger, r.client, name);
+    return 0;
+}
+
+/* ---- ids ---- */
+
+/* A fresh entry for an id. An old one that is finished makes way, as it did when this was live. */
+static int fresh_entry(const struct applying *a, struct text id, struct entry **entry)
+{
+    struct entries *entries = &a->ledger->entries;
+    uint64_t word;
+    if (id.len < 1 || id.len > ID_MAX)
+        return refuse(a, "its id cannot be");
+    enum entry_found found =
+        entries_add(entries, &a->seat->cursor, id, id_hash(entries, id), entry, &word);
+    if (found == ENTRY_TABLE_FULL)
+        return no_space(a, "reservations");
+    if (found == ENTRY_FOUND)
+        entry_keep_slot(entries, *entry);
+    if (found == ENTRY_FOUND && word_kind(word) == ENTRY_RESERVATION) {
+        bool final = state_final(word_state(word));
+        if (final && (*entry)->draw_count > 1)
+            entries_free_draws(entries, (*entry)->more);
+        if (!final) {
+            entry_put(*entry, word);
+            return refuse(a, "its id is in use");
+        }
+    }
+    return 0;
+}
+
+static int find_reservation(const struct applying *a, struct text id, struct entry **entry,
+                            uint64_t *word)
+{
+    struct entries *entries = &a->ledger->entries;
+    if (id.len < 1 || id.len > ID_MAX)
+        return refuse(a, "its id cannot be");
+    if (entries_find(entries, id, id_hash(entries, id), entry, word) != ENTRY_FOUND)
+        return refuse(a, "its reservation is not there");
+    if (word_kind(*word) == ENTRY_RESERVATION)
+        return 0;
+    entry_put(*entry, *word);
+    return refuse(a, "its id is no reservation");
+}
+
+static int find_pool(const struct applying *a, const struct pool_key *key, struct pool **pool)
+{
+    struct items *items = &a->ledger->items;
+    bool known = key->item < items->max_items && item_at(items, key->item)->sku_len > 0 &&
+                 key->location < catalogue_now(a->seat)->location_count &&
+                 owner_kind(key->owner) < POOL_KIND_COUNT;
+    if (!known)
+        return refuse(a, "its pool cannot be");
+    *pool = pool_make(items, key->item, key->location, key->owner);
+    return *pool ? 0 : no_space(a, "pools");
+}
+
+static int change_pool(const struct applying *a, struct pool *pool, int64_t on_hand,
+                       int64_t reserved)
+{
+    uint64_t after;
+    struct pool_change change = { .on_hand = on_hand, .reserved = reserved };
+    bool sane = word_reserved(pool_read(pool)) + reserved >= 0;
+    if (sane && pool_apply(pool, change, INT64_MIN, &after) == POOL_CHANGED)
+        return 0;
+    return refuse(a, "it takes what is not there");
+}
+
+/* ---- stock ---- */
+
+static int apply_movement(const struct applying *a)
+{
+    struct movement_record r;
+    struct record_reader reader = record_open(a->record, &r, sizeof r);
+    struct text id = record_text(&reader, r.id_len);
+    struct pool *pool;
+    struct entry *entry;
+    if (reader.bad)
+        return refuse(a, "its lengths do not fit");
+    int error = find_pool(a, &r.pool, &pool);
+    if (!error)
+        error = change_pool(a, pool, r.delta, 0);
+    if (!error)
+        error = fresh_entry(a, id, &entry);
+    if (error)
+        return error;
+    struct movement_result result = { a->lsn, r.delta, r.on_hand, r.available };
+    remember_movement(a->ledger, entry, r.content, &result, id.len);
+    return 0;
+}
+
+/* Fills the seat's plan with the record's draws, and takes them from the pools. */
+static int apply_draws(const struct applying *a, const struct draw_record *draws, uint32_t count)
+{
+    struct plan *plan = &a->seat->plan;
+    for (uint32_t i = 0; i < count; i++) {
+        struct pool *pool;
+        struct draw_record draw;
+        memcpy(&draw, &draws[i], sizeof draw);
+        if (draw.qty < 1 || draw.qty > QUANTITY_MAX)
+            return refuse(a, "a quantity cannot be");
+        int error = find_pool(a, &draw.pool, &pool);
+        if (!error)
+            error = change_pool(a, pool, 0, draw.qty);
+        if (error)
+            return error;
+        plan->draws[i] = (struct plan_draw){ pool_unit(&a->ledger->items, pool), i, draw.qty };
+    }
+    plan->draw_count = count;
+    return 0;
+}
+
+static int apply_reserve(const struct applying *a)
+{
+    struct reserve_record r;
+    struct record_reader reader = record_open(a->record, &r, sizeof r);
+    struct text id = record_text(&reader, r.id_len);
+    const struct draw_record *draws = record_array(&reader, r.draw_count, sizeof *draws);
+    struct entry *entry;
+    if (reader.bad || r.draw_count < 1 || r.draw_count > DRAWS_MAX ||
+        r.channel >= catalogue_now(a->seat)->channel_count)
+        return refuse(a, "its lengths do not fit");
+    int error = apply_draws(a, draws, r.draw_count);
+    if (!error)
+        error = fresh_entry(a, id, &entry);
+    if (error)
+        return error;
+    entry->content = r.content;
+    entry->created_ms = r.created_ms;
+    entry->ttl_ms = r.ttl_ms;
+    entry->channel = r.channel;
+    entry->lsn_first = entry->lsn_last = a->lsn;
+    if (r.ttl_ms)
+        entry->expires_ms = r.created_ms + r.ttl_ms;
+    else
+        entry->lsn_confirmed = a->lsn;
+    if (!store_draws(a->seat, entry))
+        return no_space(a, "reservations");
+    enum entry_state state = r.ttl_ms ? STATE_HELD : STATE_CONFIRMED;
+    entry_put(entry, state_word(ENTRY_RESERVATION, state, id.len));
+    return 0;
+}
+
+static int apply_extend(const struct applying *a)
+{
+    struct extend_record r;
+    struct record_reader reader = record_open(a->record, &r, sizeof r);
+    struct entry *entry;
+    uint64_t word;
+    int error = find_reservation(a, record_text(&reader, r.id_len), &entry, &word);
+    if (error)
+        return error;
+    bool held = word_state(word) == STATE_HELD;
+    if (held)
+        entry->expires_ms = r.expires_ms;
+    entry->lsn_last = a->lsn;
+    entry_put(entry, word);
+    return held ? 0 : refuse(a, "its reservation is not held");
+}
+
+static int apply_confirm(const struct applying *a)
+{
+    struct confirm_record r;
+    struct record_reader reader = record_open(a->record, &r, sizeof r);
+    struct entry *entry;
+    uint64_t word;
+    int error = find_reservation(a, record_text(&reader, r.id_len), &entry, &word);
+    if (error)
+        return error;
+    if (word_state(word) != STATE_HELD) {
+        entry_put(entry, word);
+        return refuse(a, "its reservation is not held");
+    }
+    entry->lsn_last = entry->lsn_confirmed = a->lsn;
+    entry_put(entry, with_state(word, STATE_CONFIRMED));
+    return 0;
+}
+
+/* Fulfils or cancels qty units of one draw. */
+static int settle_draw(const struct applying *a, struct draw *draw, uint32_t qty, bool fulfil)
+{
+    if (qty > draw_left(draw))
+        return refuse(a, "it settles more than is left");
+    struct pool *pool = pool_at(&a->ledger->items, draw->pool);
+    int error = change_pool(a, pool, fulfil ? -(int64_t)qty : 0, -(int64_t)qty);
+    if (error)
+        return error;
+    if (fulfil)
+        draw->fulfilled += qty;
+    else
+        draw->cancelled += qty;
+    return 0;
+}
+
+static int settle_all(const struct applying *a, struct entry *entry, bool fulfil)
+{
+    struct draw_walk walk = draw_walk_start(&a->ledger->entries, entry);
+    struct draw *draw;
+    int error = 0;
+    while (!error && (draw = draw_walk_next(&walk)) != NULL)
+        error = settle_draw(a, draw, draw_left(draw), fulfil);
+    return error;
+}
+
+static int settle_parts(const struct applying *a, struct entry *entry,
+                        const struct step_record *parts, uint32_t count, bool fulfil)
+{
+    int error = 0;
+    for (uint32_t i = 0; !error && i < count; i++) {
+        struct step_record part;
+        memcpy(&part, &parts[i], sizeof part);
+        struct draw_walk walk = draw_walk_start(&a->ledger->entries, entry);
+        struct draw *draw = draw_walk_next(&walk);
+        for (uint32_t skip = part.draw; draw && skip > 0; skip--)
+            draw = draw_walk_next(&walk);
+        error = draw ? settle_draw(a, draw, part.qty, fulfil) : refuse(a, "it names no draw");
+    }
+    return error;
+}
+
+static int apply_step(const struct applying *a)
+{
+    struct step_head_record r;
+    struct record_reader reader = record_open(a->record, &r, sizeof r);
+    struct text id = record_text(&reader, r.id_len);
+    struct text op = record_text(&reader, r.op_len);
+    const struct step_record *parts = record_array(&reader, r.step_count, sizeof *parts);
+    bool fulfil = a->record->type == RECORD_FULFIL;
+    struct entry *entry, *op_entry;
+    uint64_t word;
+    if (reader.bad)
+        return refuse(a, "its lengths do not fit");
+    int error = find_reservation(a, id, &entry, &word);
+    if (error)
+        return error;
+    if (state_final(word_state(word)))
+        error = refuse(a, "its reservation is final");
+    else if (r.step_count > 0)
+        error = settle_parts(a, entry, parts, r.step_count, fulfil);
+    else
+        error = settle_all(a, entry, fulfil);
+    if (error) {
+        entry_put(entry, word);
+        return error;
+    }
+    enum entry_state to = state_of_draws(&a->ledger->entries, entry, word_state(word));
+    entry->lsn_last = a->lsn;
+    settle_entry(a->seat, entry, word_with_last(with_state(word, to), a->record->type));
+    if (op.len == 0)
+        return 0;
+    error = fresh_entry(a, op, &op_entry);
+    if (!error)
+        remember_step(a->ledger, op_entry, r.content, a->lsn, to, op.len);
+    return error;
+}
+
+static int apply_expire(const struct applying *a)
+{
+    struct expire_record r;
+    struct record_reader reader = record_open(a->record, &r, sizeof r);
+    struct entry *entry;
+    uint64_t word;
+    int error = find_reservation(a, record_text(&reader, r.id_len), &entry, &word);
+    if (error)
+        return error;
+    if (word_state(word) != STATE_HELD)
+        error = refuse(a, "its reservation is not held");
+    else
+        error = settle_all(a, entry, false);
+    if (error) {
+        entry_put(entry, word);
+        return error;
+    }
+    entry->lsn_last = a->lsn;
+    settle_entry(a->seat, entry, with_state(word, STATE_EXPIRED));
+    return 0;
+}
+
+static int apply_void(const struct applying *a)
+{
+    (void)a;
+    return 0;
+}
+
+int ledger_apply(struct ledger *ledger, const struct record_head *record, uint64_t lsn)
+{
+    static int (*const by_type[])(const struct applying *) = {
+        [RECORD_VOID] = apply_void,         [RECORD_ITEM] = apply_item,
+        [RECORD_LOCATION] = apply_location, [RECORD_CHANNEL] = apply_channel,
+        [RECORD_CLIENT] = apply_client,     [RECORD_MOVEMENT] = apply_movement,
+        [RECORD_RESERVE] = apply_reserve,   [RECORD_EXTEND] = apply_extend,
+        [RECORD_CONFIRM] = apply_confirm,   [RECORD_FULFIL] = apply_step,
+        [RECORD_CANCEL] = apply_step,       [RECORD_EXPIRE] = apply_expire,
+    };
+    struct applying a = { ledger, ledger->seats[0], record, lsn };
+    if (record->type >= sizeof by_type / sizeof by_type[0] || !by_type[record->type])
+        return refuse(&a, "its type is unknown");
+    return by_type[record->type](&a);
+}
+
+void ledger_recovered(struct ledger *ledger, uint64_t engine_ms)
+{
+    struct entries *entries = &ledger->entries;
+    for (unsigned i = 0; i < ledger->seat_count; i++) {
+        wheel_init(&ledger->seats[i]->wheel, engine_ms);
+        ledger->seats[i]->engine_ms = engine_ms;
+    }
+    unsigned seat = 0;
+    for (uint32_t chunk = 0; chunk < entries->chunk_count; chunk++) {
+        uint64_t bits = atomic_load_explicit(&entries->kept[chunk], memory_order_relaxed);
+        for (; bits != 0; bits &= bits - 1) {
+            struct entry *entry = entry_at(entries, chunk * 64 + (uint32_t)__builtin_ctzll(bits));
+            uint64_t word = atomic_load_explicit(&entry->state, memory_order_relaxed);
+            if (word_kind(word) != ENTRY_RESERVATION || word_state(word) != STATE_HELD)
+                continue;
+            seat = (seat + 1) % ledger->seat_count;
+            entry->owner = (uint8_t)seat;
+            wheel_link(&ledger->seats[seat]->wheel, entries, entry, entry->expires_ms);
+        }
+    }
+}

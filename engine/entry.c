@@ -1,0 +1,445 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "engine/entry.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#include "engine/memory.h"
+
+#define BUCKET_BUSY UINT64_C(1)
+#define WORD_ENTRY UINT64_C(0xffffffff)
+
+enum { BUCKET_WORDS = 7, DISTANCES = 16, CHUNK = 64, PEEK = 4 };
+
+static const char *const state_names[STATE_COUNT] = { "none",      "held",      "confirmed",
+                                                      "fulfilled", "cancelled", "expired" };
+
+static const uint8_t next_states[STATE_COUNT] = {
+    [STATE_NONE] = 1 << STATE_HELD | 1 << STATE_CONFIRMED,
+    [STATE_HELD] =
+        1 << STATE_HELD | 1 << STATE_CONFIRMED | 1 << STATE_CANCELLED | 1 << STATE_EXPIRED,
+    [STATE_CONFIRMED] = 1 << STATE_CONFIRMED | 1 << STATE_FULFILLED | 1 << STATE_CANCELLED,
+};
+
+const char *state_name(enum entry_state state)
+{
+    assert((unsigned)state < STATE_COUNT);
+    return state_names[state];
+}
+
+bool state_may_become(enum entry_state from, enum entry_state to)
+{
+    assert((unsigned)from < STATE_COUNT);
+    return next_states[from] >> to & 1;
+}
+
+int entries_init(struct entries *entries, uint32_t max, uint64_t hash_seed)
+{
+    memset(entries, 0, sizeof *entries);
+    uint32_t chunks = (max + CHUNK - 1) / CHUNK;
+    uint64_t buckets = 16; /* four ids to a bucket of seven when the table is full */
+    while (buckets * 4 < max)
+        buckets *= 2;
+    if (max == 0 || max > UINT32_MAX - CHUNK)
+        return -EINVAL;
+    entries->max = chunks * CHUNK;
+    entries->chunk_count = chunks;
+    entries->bucket_mask = (uint32_t)(buckets - 1);
+    entries->hash_seed = hash_seed;
+    entries->all = memory_reserve((size_t)entries->max * sizeof(struct entry));
+    entries->kept = memory_reserve((size_t)chunks * sizeof(uint64_t));
+    entries->buckets = memory_reserve(buckets * sizeof(struct bucket));
+    return entries->all && entries->kept && entries->buckets ? 0 : -ENOMEM;
+}
+
+void entries_destroy(struct entries *entries)
+{
+    memory_release(entries->all, (size_t)entries->max * sizeof(struct entry));
+    memory_release((void *)entries->kept, (size_t)entries->chunk_count * sizeof(uint64_t));
+    memory_release(entries->buckets, ((size_t)entries->bucket_mask + 1) * sizeof(struct bucket));
+}
+
+uint64_t id_hash(const struct entries *entries, struct text id)
+{
+    return XXH3_64bits_withSeed(id.at, id.len, entries->hash_seed);
+}
+
+/* ---- buckets ---- */
+
+static struct bucket *bucket_at(const struct entries *entries, uint64_t hash, unsigned distance)
+{
+    return &entries->buckets[(hash + distance) & entries->bucket_mask];
+}
+
+static bool bucket_take(struct bucket *bucket)
+{
+    uint64_t head = atomic_load_explicit(&bucket->head, memory_order_relaxed);
+    return !(head & BUCKET_BUSY) &&
+           atomic_compare_exchange_strong_explicit(&bucket->head, &head, head | BUCKET_BUSY,
+                                                   memory_order_acquire, memory_order_relaxed);
+}
+
+static void bucket_put(struct bucket *bucket)
+{
+    uint64_t head = atomic_load_explicit(&bucket->head, memory_order_relaxed);
+    assert(head & BUCKET_BUSY);
+    /* Release: the next taker sees this one's words. */
+    atomic_store_explicit(&bucket->head, head & ~BUCKET_BUSY, memory_order_release);
+}
+
+/* How many ids of this home lie that many buckets behind it. */
+static unsigned strays(uint64_t head, unsigned distance)
+{
+    return (unsigned)(head >> (4 * distance) & 0xf);
+}
+
+/* The caller holds the home bucket. */
+static void count_stray(struct bucket *home, unsigned distance, int by)
+{
+    if (distance == 0)
+        return;
+    uint64_t head = atomic_load_explicit(&home->head, memory_order_relaxed);
+    head += (uint64_t)(int64_t)by << (4 * distance);
+    /* Release: who reads the count finds the word it counts. */
+    atomic_store_explicit(&home->head, head, memory_order_release);
+}
+
+static uint64_t index_word(const struct entries *entries, const struct entry *entry, uint64_t hash)
+{
+    return (hash & ~WORD_ENTRY) | (entry_number(entries, entry) + 1);
+}
+
+/* Looks at one entry whose tag fits: UNDECIDED if it is busy, for it may be this id or another. */
+static enum entry_found examine(struct entry *candidate, struct text id, struct entry **entry,
+                                uint64_t *word)
+{
+    if (!entry_take(candidate, word))
+        return ENTRY_UNDECIDED;
+    if (text_equal(entry_id(candidate, *word), id)) {
+        *entry = candidate;
+        return ENTRY_FOUND;
+    }
+    entry_put(candidate, *word);
+    return ENTRY_ABSENT;
+}
+
+enum entry_found entries_find(struct entries *entries, struct text id, uint64_t hash,
+                              struct entry **entry, uint64_t *word)
+{
+    uint64_t head = atomic_load_explicit(&bucket_at(entries, hash, 0)->head, memory_order_acquire);
+    for (unsigned distance = 0; distance < DISTANCES; distance++) {
+        if (distance > 0 && strays(head, distance) == 0)
+            continue;
+        struct bucket *bucket = bucket_at(entries, hash, distance);
+        for (unsigned i = 0; i < BUCKET_WORDS; i++) {
+            /* Acquire: who finds the entry finds it busy or filled. */
+            uint64_t found = atomic_load_explicit(&bucket->words[i], memory_order_acquire);
+            if (found == 0 || (found & ~WORD_ENTRY) != (hash & ~WORD_ENTRY))
+                continue;
+            enum entry_found outcome =
+                examine(entry_at(entries, (uint32_t)(found & WORD_ENTRY) - 1), id, entry, word);
+            if (outcome != ENTRY_ABSENT)
+                return outcome;
+        }
+    }
+    return ENTRY_ABSENT;
+}
+
+/* Puts the word of a busy entry into the first free place. The caller holds the home bucket. */
+static bool index_add(struct entries *entries, const struct entry *entry, uint64_t hash)
+{
+    struct bucket *home = bucket_at(entries, hash, 0);
+    for (unsigned distance = 0; distance < DISTANCES; distance++) {
+        uint64_t head = atomic_load_explicit(&home->head, memory_order_relaxed);
+        if (distance > 0 && strays(head, distance) == 0xf)
+            continue;
+        struct bucket *bucket = bucket_at(entries, hash, distance);
+        for (unsigned i = 0; i < BUCKET_WORDS; i++) {
+            uint64_t none = 0;
+            if (atomic_load_explicit(&bucket->words[i], memory_order_relaxed) == 0 &&
+                atomic_compare_exchange_strong_explicit(
+                    &bucket->words[i], &none, index_word(entries, entry, hash),
+                    memory_order_release, memory_order_relaxed)) {
+                count_stray(home, distance, 1);
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+/* The caller holds the home bucket and the entry. */
+static void index_remove(struct entries *entries, const struct entry *entry, uint64_t hash)
+{
+    uint64_t word = index_word(entries, entry, hash);
+    struct bucket *home = bucket_at(entries, hash, 0);
+    for (unsigned distance = 0; distance < DISTANCES; distance++) {
+        struct bucket *bucket = bucket_at(entries, hash, distance);
+        for (unsigned i = 0; i < BUCKET_WORDS; i++) {
+            if (atomic_load_explicit(&bucket->words[i], memory_order_relaxed) != word)
+                continue;
+            atomic_store_explicit(&bucket->words[i], 0, memory_order_release);
+            count_stray(home, distance, -1);
+            return;
+        }
+    }
+    assert(!"an entry with an id is in the index");
+}
+
+/* ---- slots ---- */
+
+void entry_release_slot(struct entries *entries, const struct entry *entry)
+{
+    uint32_t number = entry_number(entries, entry);
+    /* Release: who gets the slot sees it finished. */
+    atomic_fetch_and_explicit(&entries->kept[number / CHUNK], ~(UINT64_C(1) << number % CHUNK),
+                              memory_order_release);
+}
+
+static bool keep_slot(struct entries *entries, uint32_t number)
+{
+    uint64_t bit = UINT64_C(1) << number % CHUNK;
+    uint64_t before =
+        atomic_fetch_or_explicit(&entries->kept[number / CHUNK], bit, memory_order_acquire);
+    return !(before & bit);
+}
+
+void entry_keep_slot(struct entries *entries, const struct entry *entry)
+{
+    keep_slot(entries, entry_number(entries, entry));
+}
+
+uint64_t entries_kept(const struct entries *entries)
+{
+    uint64_t count = 0;
+    for (uint32_t i = 0; i < entries->chunk_count; i++) {
+        uint64_t word = atomic_load_explicit(&entries->kept[i], memory_order_relaxed);
+        count += (unsigned)__builtin_popcountll(word);
+    }
+    return count;
+}
+
+/* Draws lay where an entry has its links. */
+static void clear_links(struct entry *entry)
+{
+    entry->wheel_next = entry->wheel_prev = 0;
+    entry->owner = NO_OWNER;
+    atomic_store_explicit(&entry->mail_next, 0, memory_order_relaxed);
+    atomic_store_explicit(&entry->mailed, 0, memory_order_relaxed);
+}
+
+void entries_free_draws(struct entries *entries, uint32_t more)
+{
+    while (more != 0) {
+        struct draws_entry *draws = (struct draws_entry *)(void *)entry_at(entries, more - 1);
+        struct entry *entry = entry_at(entries, more - 1);
+        more = draws->next;
+        clear_links(entry);
+        entry_put(entry, state_word(ENTRY_FREE, STATE_NONE, 0));
+        entry_release_slot(entries, entry);
+    }
+}
+
+/* Makes an owned slot forget what it stood for; false if its old bucket is busy. */
+static bool forget(struct entries *entries, struct entry *entry, uint64_t word)
+{
+    if (word_kind(word) == ENTRY_FREE)
+        return true;
+    uint64_t hash = id_hash(entries, entry_id(entry, word));
+    struct bucket *home = bucket_at(entries, hash, 0);
+    if (!bucket_take(home))
+        return false;
+    index_remove(entries, entry, hash);
+    bucket_put(home);
+    if (word_kind(word) == ENTRY_RESERVATION && entry->draw_count > 1)
+        entries_free_draws(entries, entry->more);
+    return true;
+}
+
+static void fetch_entry(const struct entry *entry)
+{
+    __builtin_prefetch(entry, 1);
+    __builtin_prefetch((const char *)entry + 64, 1);
+}
+
+/* Fetches what the coming takes from the chunk will touch: slots, then their old buckets. */
+static void peek(struct entries *entries, const struct entry_cursor *cursor)
+{
+    uint64_t bits = cursor->candidates;
+    for (unsigned i = 0; i < PEEK && bits != 0; i++, bits &= bits - 1) {
+        uint32_t number = cursor->chunk * CHUNK + (uint32_t)__builtin_ctzll(bits);
+        struct entry *entry = entry_at(entries, number);
+        uint64_t word;
+        if (i == PEEK - 1)
+            fetch_entry(entry);
+        if (i != 1 || !entry_take(entry, &word))
+            continue;
+        if (word_kind(word) != ENTRY_FREE)
+            entries_prefetch_bucket(entries, id_hash(entries, entry_id(entry, word)));
+        entry_put(entry, word);
+    }
+}
+
+static bool next_chunk(struct entries *entries, struct entry_cursor *cursor)
+{
+    for (uint32_t tries = 0; tries <= entries->chunk_count; tries++) {
+        uint64_t hand = atomic_fetch_add_explicit(&entries->hand, 1, memory_order_relaxed);
+        cursor->chunk = (uint32_t)(hand % entries->chunk_count);
+        cursor->candidates =
+            ~atomic_load_explicit(&entries->kept[cursor->chunk], memory_order_relaxed);
+        if (cursor->candidates != 0)
+            return true;
+    }
+    return false;
+}
+
+/* Is it finished, so that its slot may stand for something else? The caller owns it. */
+static bool reusable(const struct entry *entry, uint64_t word)
+{
+    if (word_kind(word) == ENTRY_RESERVATION)
+        return state_final(word_state(word)) && entry->owner == NO_OWNER &&
+               !atomic_load_explicit(&entry->mailed, memory_order_acquire);
+    return word_kind(word) != ENTRY_DRAWS;
+}
+
+/* Tries one candidate. What is not finished keeps its bit, as it should have had. */
+static struct entry *try_slot(struct entries *entries, uint32_t number)
+{
+    if (!keep_slot(entries, number))
+        return NULL;
+    struct entry *entry = entry_at(entries, number);
+    uint64_t word;
+    if (!entry_take(entry, &word)) {
+        entry_release_slot(entries, entry);
+        return NULL;
+    }
+    bool finished = reusable(entry, word);
+    if (finished && forget(entries, entry, word))
+        return entry;
+    entry_put(entry, word);
+    if (finished)
+        entry_release_slot(entries, entry);
+    return NULL;
+}
+
+/* An owned slot that stands for nothing; NULL if all are kept. */
+static struct entry *take_slot(struct entries *entries, struct entry_cursor *cursor)
+{
+    for (uint32_t tries = 0; tries <= entries->max; tries++) {
+        if (cursor->candidates == 0 && !next_chunk(entries, cursor))
+            return NULL;
+        uint32_t bit = (uint32_t)__builtin_ctzll(cursor->candidates);
+        cursor->candidates &= cursor->candidates - 1;
+        peek(entries, cursor);
+        struct entry *entry = try_slot(entries, cursor->chunk * CHUNK + bit);
+        if (entry)
+            return entry;
+    }
+    return NULL;
+}
+
+/* An id that is there already, or whose operation was refused and may be tried anew. */
+static enum entry_found revive(struct entries *entries, enum entry_found found, struct entry *entry,
+                               uint64_t *word)
+{
+    if (found != ENTRY_FOUND || word_kind(*word) != ENTRY_REFUSED)
+        return found;
+    entry_keep_slot(entries, entry);
+    return ENTRY_ABSENT;
+}
+
+enum entry_found entries_add(struct entries *entries, struct entry_cursor *cursor, struct text id,
+                             uint64_t hash, struct entry **entry, uint64_t *word)
+{
+    assert(id.len >= 1);
+    assert(id.len <= ID_MAX);
+    struct bucket *home = bucket_at(entries, hash, 0);
+    *entry = NULL;
+    if (!cursor->spare)
+        cursor->spare = take_slot(entries, cursor);
+    if (!bucket_take(home))
+        return ENTRY_UNDECIDED;
+    enum entry_found found = entries_find(entries, id, hash, entry, word);
+    struct entry *fresh = cursor->spare;
+    if (found == ENTRY_ABSENT && (!fresh || !index_add(entries, fresh, hash)))
+        found = ENTRY_TABLE_FULL;
+    /* Nobody reads the id before the entry is put: it is busy. */
+    if (found == ENTRY_ABSENT) {
+        memcpy(fresh->id, id.at, id.len);
+        fresh->owner = NO_OWNER;
+        *entry = fresh;
+        *word = state_word(ENTRY_REFUSED, STATE_NONE, id.len);
+        cursor->spare = NULL;
+    }
+    bucket_put(home);
+    return revive(entries, found, *entry, word);
+}
+
+void entry_refuse(struct entries *entries, struct entry *entry, uint64_t word)
+{
+    assert(word_kind(word) == ENTRY_REFUSED);
+    entry_put(entry, word);
+    entry_release_slot(entries, entry);
+}
+
+struct draws_entry *entries_take_draws(struct entries *entries, struct entry_cursor *cursor)
+{
+    struct entry *slot = cursor->spare ? cursor->spare : take_slot(entries, cursor);
+    cursor->spare = NULL;
+    if (!slot)
+        return NULL;
+    struct draws_entry *draws = (struct draws_entry *)(void *)slot;
+    draws->next = 0;
+    atomic_store_explicit(&draws->state, state_word(ENTRY_DRAWS, STATE_NONE, 0) | STATE_BUSY,
+                          memory_order_relaxed);
+    memset(draws->draws, 0, sizeof draws->draws);
+    return draws;
+}
+
+struct draw_walk draw_walk_start(const struct entries *entries, struct entry *entry)
+{
+    bool single = entry->draw_count == 1;
+    return (struct draw_walk){ .entries = entries,
+                               .at = single ? &entry->draw : NULL,
+                               .left = entry->draw_count,
+                               .in_block = single ? 1 : 0,
+                               .next = single ? 0 : entry->more };
+}
+
+struct draw *draw_walk_next(struct draw_walk *walk)
+{
+    if (walk->left == 0)
+        return NULL;
+    if (walk->in_block == 0) {
+        struct entry *block = entry_at(walk->entries, walk->next - 1);
+        struct draws_entry *draws = (struct draws_entry *)(void *)block;
+        walk->at = draws->draws;
+        walk->in_block = DRAWS_PER_ENTRY;
+        walk->next = draws->next;
+    }
+    walk->left--;
+    walk->in_block--;
+    return walk->at++;
+}
+
+/* ---- hints ---- */
+
+void entries_prefetch_bucket(const struct entries *entries, uint64_t hash)
+{
+    __builtin_prefetch(bucket_at(entries, hash, 0), 1);
+}
+
+void entries_prefetch_entry(const struct entries *entries, uint64_t hash)
+{
+    const struct bucket *bucket = bucket_at(entries, hash, 0);
+    for (unsigned i = 0; i < BUCKET_WORDS; i++) {
+        uint64_t found = atomic_load_explicit(&bucket->words[i], memory_order_relaxed);
+        if (found != 0 && (found & ~WORD_ENTRY) == (hash & ~WORD_ENTRY)) {
+            fetch_entry(entry_at(entries, (uint32_t)(found & WORD_ENTRY) - 1));
+        }
+    }
+}

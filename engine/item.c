@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "engine/item.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#include "engine/memory.h"
+
+/* A hash word: the item's index + 1, a busy bit, and as much of the hash as there is room for. */
+#define SLOT_INDEX UINT64_C(0xffffffff)
+#define SLOT_BUSY (UINT64_C(1) << 32)
+#define SLOT_TAG (~(SLOT_INDEX | SLOT_BUSY))
+
+enum { UNITS_PER_ITEM = 8, FIRST_BLOCK_UNITS = 8, LARGEST_BLOCK_UNITS = 512 };
+
+/* The first unit of a block holds no pool: `key` is the unit of the next block, `word` its units.
+ */
+
+static uint32_t power_of_two_over(uint64_t n)
+{
+    uint32_t p = 16;
+    while (p < n)
+        p *= 2;
+    return p;
+}
+
+int items_init(struct items *items, uint32_t max_items, uint32_t max_pools, uint64_t hash_seed)
+{
+    memset(items, 0, sizeof *items);
+    uint64_t item_units = (uint64_t)max_items * UNITS_PER_ITEM;
+    /* Blocks at least half full but for each item's newest: twice the pools is enough and to spare.
+     */
+    uint64_t units = item_units + (uint64_t)max_pools * 3 + LARGEST_BLOCK_UNITS;
+    uint32_t slots = power_of_two_over((uint64_t)max_items * 2);
+    if (units > UINT32_MAX || max_items > INT32_MAX)
+        return -EINVAL;
+    items->units = memory_reserve(units * sizeof(struct pool));
+    items->slots = memory_reserve((size_t)slots * sizeof(uint64_t));
+    items->details = memory_reserve((size_t)max_items * sizeof(void *));
+    items->max_items = max_items;
+    items->max_pools = max_pools;
+    items->unit_count = (uint32_t)units;
+    items->slot_mask = slots - 1;
+    items->hash_seed = hash_seed;
+    atomic_store(&items->unit_tail, (uint32_t)item_units);
+    return items->units && items->slots && items->details ? 0 : -ENOMEM;
+}
+
+void items_destroy(struct items *items)
+{
+    memory_release(items->units, (size_t)items->unit_count * sizeof(struct pool));
+    memory_release((void *)items->slots, ((size_t)items->slot_mask + 1) * sizeof(uint64_t));
+    memory_release((void *)items->details, (size_t)items->max_items * sizeof(void *));
+}
+
+uint64_t sku_hash(const struct items *items, struct text sku)
+{
+    return XXH3_64bits_withSeed(sku.at, sku.len, items->hash_seed);
+}
+
+static uint64_t load_slot(const struct items *items, uint32_t i)
+{
+    return atomic_load_explicit(&items->slots[i], memory_order_acquire);
+}
+
+static uint32_t home_slot(const struct items *items, uint64_t hash)
+{
+    return (uint32_t)hash & items->slot_mask;
+}
+
+static bool slot_names(const struct items *items, uint64_t slot, struct text sku, uint64_t hash)
+{
+    if ((slot & SLOT_TAG) != (hash & SLOT_TAG))
+        return false;
+    const struct item *item = item_at(items, (uint32_t)(slot & SLOT_INDEX) - 1);
+    return item->sku_len == sku.len && memcmp(item->sku, sku.at, sku.len) == 0;
+}
+
+/* The slot of that sku, or the empty one where it would go. */
+static uint32_t probe(const struct items *items, struct text sku, uint64_t hash, uint64_t *slot)
+{
+    uint32_t i = home_slot(items, hash);
+    for (;;) {
+        *slot = load_slot(items, i);
+        if (*slot == 0 || slot_names(items, *slot, sku, hash))
+            return i;
+        i = (i + 1) & items->slot_mask;
+    }
+}
+
+int64_t items_find(const struct items *items, struct text sku, uint64_t hash)
+{
+    uint64_t slot;
+    probe(items, sku, hash, &slot);
+    if (slot == 0)
+        return ITEM_NONE;
+    return slot & SLOT_BUSY ? ITEM_BUSY : (int64_t)(slot & SLOT_INDEX) - 1;
+}
+
+/* A fresh index, or UINT32_MAX. */
+static uint32_t take_index(struct items *items, uint32_t *spare)
+{
+    uint32_t index = *spare;
+    if (index != UINT32_MAX) {
+        *spare = UINT32_MAX;
+        return index;
+    }
+    index = atomic_load_explicit(&items->count, memory_order_relaxed);
+    do {
+        if (index >= items->max_items)
+            return UINT32_MAX;
+    } while (!atomic_compare_exchange_weak_explicit(&items->count, &index, index + 1,
+                                                    memory_order_relaxed, memory_order_relaxed));
+    return index;
+}
+
+static void write_sku(struct items *items, uint32_t index, struct text sku)
+{
+    struct item *item = item_at(items, index);
+    memset(item->sku, 0, sizeof item->sku);
+    memcpy(item->sku, sku.at, sku.len);
+    item->sku_len = (uint8_t)sku.len;
+}
+
+int64_t items_create(struct items *items, struct text sku, uint64_t hash, uint32_t *spare)
+{
+    assert(sku.len >= 1);
+    assert(sku.len <= SKU_MAX);
+    uint32_t index = take_index(items, spare);
+    if (index == UINT32_MAX)
+        return ITEM_FULL;
+    write_sku(items, index, sku);
+    uint64_t wanted = (hash & SLOT_TAG) | SLOT_BUSY | (index + 1);
+    for (;;) {
+        uint64_t slot;
+        uint32_t i = probe(items, sku, hash, &slot);
+        if (slot != 0) {
+            *spare = index;
+            return ITEM_BUSY;
+        }
+        /* Release: who finds the index finds the sku written. */
+        if (atomic_compare_exchange_strong_explicit(&items->slots[i], &slot, wanted,
+                                                    memory_order_acq_rel, memory_order_acquire))
+            return index;
+    }
+}
+
+void items_show(struct items *items, uint32_t index, uint64_t hash)
+{
+    uint64_t slot;
+    uint32_t i = probe(items, item_sku(item_at(items, index)), hash, &slot);
+    assert((slot & SLOT_INDEX) == (uint64_t)index + 1);
+    assert(slot & SLOT_BUSY);
+    /* Release, after the claim of the item's record: rule O. */
+    atomic_store_explicit(&items->slots[i], slot & ~SLOT_BUSY, memory_order_release);
+}
+
+int items_restore(struct items *items, uint32_t index, struct text sku)
+{
+    if (index >= items->max_items)
+        return -ENOSPC;
+    uint64_t hash = sku_hash(items, sku);
+    if (!text_is_sku(sku) || items_find(items, sku, hash) != ITEM_NONE ||
+        item_at(items, index)->sku_len != 0)
+        return -EINVAL;
+    uint32_t spare = index;
+    items_create(items, sku, hash, &spare);
+    items_show(items, index, hash);
+    if (index >= atomic_load(&items->count))
+        atomic_store(&items->count, index + 1);
+    return 0;
+}
+
+void items_prefetch_slot(const struct items *items, uint64_t hash)
+{
+    __builtin_prefetch((const void *)&items->slots[home_slot(items, hash)]);
+}
+
+void items_prefetch_item(const struct items *items, uint64_t hash)
+{
+    uint64_t slot = load_slot(items, home_slot(items, hash));
+    if (slot == 0)
+        return;
+    const char *item = (const char *)item_at(items, (uint32_t)(slot & SLOT_INDEX) - 1);
+    __builtin_prefetch(item);
+    __builtin_prefetch(item + 64, 1);
+}
+
+struct pool_walk pool_walk_start(const struct items *items, uint32_t index)
+{
+    struct item *item = item_at(items, index);
+    return (struct pool_walk){ items, item->pools, ITEM_POOLS,
+                               atomic_load_explicit(&item->more, memory_order_acquire) };
+}
+
+struct pool *pool_walk_next(struct pool_walk *walk)
+{
+    if (walk->left == 0) {
+        if (walk->next == 0)
+            return NULL;
+        struct pool *block = pool_at(walk->items, walk->next);
+        walk->next = (uint32_t)atomic_load_explicit(&block->key, memory_order_acquire);
+        walk->left = (uint32_t)atomic_load_explicit(&block->word, memory_order_relaxed) - 1;
+        walk->at = block + 1;
+    }
+    struct pool *pool = walk->at;
+    /* Pools are made in order: the first without a key ends the walk. */
+    if (atomic_load_explicit(&pool->key, memory_order_acquire) == 0)
+        return NULL;
+    walk->at++;
+    walk->left--;
+    return pool;
+}
+
+struct pool *pool_find(const struct items *items, uint32_t item, uint16_t location, uint16_t owner)
+{
+    uint64_t key = pool_key_word(item, location, owner);
+    struct pool_walk walk = pool_walk_start(items, item);
+    struct pool *pool;
+    while ((pool = pool_walk_next(&walk)) != NULL)
+        if (atomic_load_explicit(&pool->key, memory_order_relaxed) == key)
+            return pool;
+    return NULL;
+}
+
+/* Takes one from a bounded counter; false if there is none left. */
+static bool count_up(_Atomic uint32_t *counter, uint32_t by, uint32_t max, uint32_t *before)
+{
+    *before = atomic_load_explicit(counter, memory_order_relaxed);
+    do {
+        if (by > max - *before)
+            return false;
+    } while (!atomic_compare_exchange_weak_explicit(counter, before, *before + by,
+                                                    memory_order_relaxed, memory_order_relaxed));
+    return true;
+}
+
+/* Unit of a new block of that size, prepared but not yet hung up; 0 if there is no room. */
+static uint32_t make_block(struct items *items, uint32_t units)
+{
+    uint32_t unit;
+    if (!count_up(&items->unit_tail, units, items->unit_count, &unit))
+        return 0;
+    atomic_store_explicit(&pool_at(items, unit)->word, units, memory_order_relaxed);
+    return unit;
+}
+
+/* The first slot of the item that holds the key or is empty; makes blocks as needed. */
+static struct pool *slot_for(struct items *items, uint32_t index, uint64_t key)
+{
+    struct item *item = item_at(items, index);
+    struct pool *at = item->pools;
+    uint32_t left = ITEM_POOLS, size = FIRST_BLOCK_UNITS;
+    struct pool *block = NULL; /* NULL: the item itself */
+    for (;;) {
+        for (; left > 0; left--, at++) {
+            uint64_t found = atomic_load_explicit(&at->key, memory_order_acquire);
+            if (found == 0 || found == key)
+                return at;
+        }
+        uint32_t next = block ? (uint32_t)atomic_load_explicit(&block->key, memory_order_acquire)
+                              : atomic_load_explicit(&item->more, memory_order_acquire);
+        if (next == 0) {
+            next = make_block(items, size);
+            if (next == 0)
+                return NULL;
+            /* Release: who follows the link finds the block's size. The loser of a race leaves its
+             * block unused: a few hundred bytes, at most once for each doubling of an item. */
+            uint32_t none = 0;
+            uint64_t none64 = 0;
+            bool hung =
+                block ? atomic_compare_exchange_strong_explicit(
+                            &block->key, &none64, next, memory_order_acq_rel, memory_order_acquire)
+                      : atomic_compare_exchange_strong_explicit(
+                            &item->more, &none, next, memory_order_acq_rel, memory_order_acquire);
+            if (!hung)
+                next = block ? (uint32_t)none64 : none;
+        }
+        block = pool_at(items, next);
+        left = (uint32_t)atomic_load_explicit(&block->word, memory_order_relaxed) - 1;
+        at = block + 1;
+        if (size < LARGEST_BLOCK_UNITS)
+            size *= 2;
+    }
+}
+
+struct pool *pool_make(struct items *items, uint32_t item, uint16_t location, uint16_t owner)
+{
+    struct pool *found = pool_find(items, item, location, owner);
+    uint32_t before;
+    if (found || !count_up(&items->pool_count, 1, items->max_pools, &before))
+        return found;
+    uint64_t key = pool_key_word(item, location, owner);
+    for (;;) {
+        struct pool *pool = slot_for(items, item, key);
+        uint64_t none = 0;
+        if (pool && atomic_compare_exchange_strong_explicit(
+                        &pool->key, &none, key, memory_order_acq_rel, memory_order_acquire))
+            return pool;
+        if (!pool || none == key) { /* no room, or somebody else made it just now */
+            atomic_fetch_sub_explicit(&items->pool_count, 1, memory_order_relaxed);
+            return pool;
+        }
+    }
+}

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The table of items and, within it, their pools. Items and pools only ever come into being.
+ *
+ * An item is two cache lines: its sku, then its first pools, so that one look-up of a typical item
+ * costs one miss in the hash and one here. Further pools lie in blocks of doubling size that hang
+ * on the item, so that a walk over hundreds of locations reads memory in order.
+ *
+ * Finding: an open-addressing table of words `tag | busy | index + 1`, written by compare-and-swap
+ * from zero and never emptied. A busy word is an item whose first record is being claimed (rule O):
+ * who meets it is deferred.
+ */
+#ifndef STOCKD_ENGINE_ITEM_H
+#define STOCKD_ENGINE_ITEM_H
+
+#include "engine/pool.h"
+#include "engine/text.h"
+
+enum { ITEM_POOLS = 3, ITEM_NONE = -1, ITEM_BUSY = -2, ITEM_FULL = -3 };
+
+struct item {
+    char sku[SKU_MAX]; /* written before the item is shown; const then */
+    uint8_t sku_len;
+    uint8_t zero[3];
+    _Atomic uint32_t more;  /* unit of the first further block, 0 for none; set once by CAS */
+    _Atomic uint32_t begun; /* gives that began, see gives_begin; any seat */
+    _Atomic uint32_t ended; /* gives that are visible; any seat */
+    struct pool pools[ITEM_POOLS];
+};
+
+_Static_assert(sizeof(struct item) == 128, "an item is two cache lines");
+
+/* What item_set said. Immutable once shown. */
+struct item_details {
+    bool has_low_stock, has_backorder_limit;
+    int32_t low_stock, backorder_limit;
+    uint64_t lsn;
+    uint8_t name_len, barcode_len;
+    char name[NAME_MAX_BYTES], barcode[NAME_MAX_BYTES];
+};
+
+/* Pools are named in memory by the number of their 16-byte unit in one region: items, then blocks.
+ */
+struct items {
+    struct pool *units;
+    uint32_t max_items, max_pools, unit_count;
+    uint64_t *slots_memory;
+    _Atomic uint64_t *slots;
+    uint32_t slot_mask;
+    uint64_t hash_seed;
+    _Atomic(struct item_details *) *details; /* per item, NULL until item_set; a catalogue writer */
+    _Alignas(64) _Atomic uint32_t count;     /* indexes given out; any seat */
+    _Atomic uint32_t pool_count;             /* pools in use; any seat */
+    _Atomic uint32_t unit_tail;              /* units given out; any seat */
+};
+
+int items_init(struct items *items, uint32_t max_items, uint32_t max_pools, uint64_t hash_seed);
+void items_destroy(struct items *items);
+
+uint64_t sku_hash(const struct items *items, struct text sku);
+
+static inline struct item *item_at(const struct items *items, uint32_t index)
+{
+    return (struct item *)(void *)(items->units + (size_t)index * 8);
+}
+
+static inline struct text item_sku(const struct item *item)
+{
+    return (struct text){ item->sku, item->sku_len };
+}
+
+static inline struct pool *pool_at(const struct items *items, uint32_t unit)
+{
+    assert(unit < items->unit_count);
+    return items->units + unit;
+}
+
+/* Index, or ITEM_NONE, or ITEM_BUSY. */
+int64_t items_find(const struct items *items, struct text sku, uint64_t hash);
+
+/*
+ * Creates the item as busy. Index; ITEM_BUSY: somebody else is creating it, or has just done so;
+ * ITEM_FULL. *spare keeps an index that a lost race left over (UINT32_MAX: none).
+ */
+int64_t items_create(struct items *items, struct text sku, uint64_t hash, uint32_t *spare);
+/* Shows a busy item: its record has been claimed. */
+void items_show(struct items *items, uint32_t index, uint64_t hash);
+/* For the follower: the item of that index, shown at once; -ENOSPC or -EINVAL. */
+int items_restore(struct items *items, uint32_t index, struct text sku);
+
+/* Hints: fetch the hash slot, then the item that it names. */
+void items_prefetch_slot(const struct items *items, uint64_t hash);
+void items_prefetch_item(const struct items *items, uint64_t hash);
+
+/* ---- pools of an item ---- */
+
+/* A walk over an item's pools, in the order in which they were made. */
+struct pool_walk {
+    const struct items *items;
+    struct pool *at;
+    uint32_t left; /* in this block */
+    uint32_t next; /* unit of the next block, 0 for none */
+};
+
+struct pool_walk pool_walk_start(const struct items *items, uint32_t item);
+/* NULL at the end. */
+struct pool *pool_walk_next(struct pool_walk *walk);
+
+static inline uint32_t pool_unit(const struct items *items, const struct pool *pool)
+{
+    return (uint32_t)(pool - items->units);
+}
+
+/* NULL if there is no such pool. */
+struct pool *pool_find(const struct items *items, uint32_t item, uint16_t location, uint16_t owner);
+/* Finds or makes it; NULL if the table of pools is full. */
+struct pool *pool_make(struct items *items, uint32_t item, uint16_t location, uint16_t owner);
+
+/*
+ * A sum over several pools is the truth of one instant only if no give came in between: a unit
+ * that moves from an unread pool to a read one would be counted nowhere. Gives (and the undoing of
+ * takes) are bracketed; a reader that found too little asks whether its walk was undisturbed.
+ * Writers: any seat. Order: begun before the give, ended after it; both sequentially consistent
+ * with the reader's loads around its walk.
+ */
+static inline void gives_begin(struct item *item)
+{
+    atomic_fetch_add_explicit(&item->begun, 1, memory_order_seq_cst);
+}
+
+static inline void gives_end(struct item *item)
+{
+    atomic_fetch_add_explicit(&item->ended, 1, memory_order_seq_cst);
+}
+
+/* Before a walk: false if gives are under way. */
+static inline bool gives_quiet(const struct item *item, uint32_t *stamp)
+{
+    uint32_t ended = atomic_load_explicit(&item->ended, memory_order_seq_cst);
+    *stamp = atomic_load_explicit(&item->begun, memory_order_seq_cst);
+    return *stamp == ended;
+}
+
+/* After it: true if none began since. */
+static inline bool gives_unchanged(const struct item *item, uint32_t stamp)
+{
+    return atomic_load_explicit(&item->begun, memory_order_seq_cst) == stamp;
+}
+
+#endif

@@ -1,0 +1,378 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "engine/ledger.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#include "engine/memory.h"
+#include "engine/seat.h"
+
+static bool make_seats(struct ledger *ledger)
+{
+    for (unsigned i = 0; i < ledger->seat_count; i++) {
+        struct seat *seat = memory_reserve(sizeof *seat);
+        if (!seat)
+            return false;
+        seat->ledger = ledger;
+        seat->index = (uint8_t)i;
+        seat->spare_item = UINT32_MAX;
+        ledger->seats[i] = seat;
+    }
+    return true;
+}
+
+struct ledger *ledger_create(const struct ledger_config *config)
+{
+    assert(config->seats >= 1);
+    assert(config->seats <= SEATS_MAX);
+    struct ledger *ledger = memory_reserve(sizeof *ledger);
+    if (!ledger)
+        return NULL;
+    ledger->log = config->log;
+    ledger->seat_count = config->seats;
+    ledger->client_count = 1; /* 0 is nobody */
+    ledger->clients = memory_reserve(CLIENTS_MAX * sizeof *ledger->clients);
+    atomic_store(&ledger->epoch, 1);
+    atomic_store(&ledger->catalogue, catalogue_create());
+    int items = items_init(&ledger->items, config->items, config->pools, config->hash_seed);
+    int entries = entries_init(&ledger->entries, config->reservations, config->hash_seed);
+    if (items == 0 && entries == 0 && ledger->clients && atomic_load(&ledger->catalogue) &&
+        make_seats(ledger))
+        return ledger;
+    ledger_destroy(ledger);
+    return NULL;
+}
+
+static void destroy_catalogue(void *what)
+{
+    catalogue_destroy(what);
+}
+
+static void free_retired(struct ledger *ledger, uint64_t before)
+{
+    struct retired **link = &ledger->retired;
+    while (*link) {
+        struct retired *r = *link;
+        if (r->epoch >= before) {
+            link = &r->next;
+            continue;
+        }
+        *link = r->next;
+        r->destroy(r->what);
+        free(r);
+    }
+}
+
+void ledger_destroy(struct ledger *ledger)
+{
+    if (!ledger)
+        return;
+    free_retired(ledger, UINT64_MAX);
+    for (uint32_t i = 0; ledger->items.details && i < atomic_load(&ledger->items.count); i++)
+        free(atomic_load(&ledger->items.details[i]));
+    catalogue_destroy(atomic_load(&ledger->catalogue));
+    items_destroy(&ledger->items);
+    entries_destroy(&ledger->entries);
+    for (unsigned i = 0; i < ledger->seat_count; i++)
+        memory_release(ledger->seats[i], sizeof(struct seat));
+    memory_release(ledger->clients, CLIENTS_MAX * sizeof *ledger->clients);
+    memory_release(ledger, sizeof *ledger);
+}
+
+struct seat *ledger_seat(struct ledger *ledger, unsigned index)
+{
+    assert(index < ledger->seat_count);
+    return ledger->seats[index];
+}
+
+static void read_mail(struct seat *seat)
+{
+    struct entries *entries = &seat->ledger->entries;
+    struct entry *entry = wheel_take_mail(&seat->wheel, entries);
+    while (entry) {
+        struct entry *letter = entry;
+        uint64_t word;
+        entry = wheel_mail_next(entries, letter);
+        if (!entry_take(letter, &word)) {
+            wheel_mail(&seat->wheel, entries, letter); /* busy: next turn */
+            continue;
+        }
+        if (word_kind(word) == ENTRY_RESERVATION && letter->owner == seat->index) {
+            wheel_unlink(&seat->wheel, entries, letter);
+            letter->owner = NO_OWNER;
+            if (word_state(word) == STATE_HELD) {
+                letter->owner = seat->index;
+                wheel_link(&seat->wheel, entries, letter, letter->expires_ms);
+            }
+        }
+        bool finished = word_kind(word) == ENTRY_RESERVATION && state_final(word_state(word));
+        entry_put(letter, word);
+        if (finished)
+            entry_release_slot(entries, letter);
+    }
+}
+
+void ledger_begin(struct seat *seat, uint64_t engine_ms, uint64_t wall_ms)
+{
+    assert(engine_ms >= seat->engine_ms);
+    if (seat->engine_ms == 0)
+        wheel_init(&seat->wheel, engine_ms);
+    seat->engine_ms = engine_ms;
+    seat->wall_ms = wall_ms;
+    uint64_t epoch = atomic_load_explicit(&seat->ledger->epoch, memory_order_seq_cst);
+    atomic_store_explicit(&seat->epoch, epoch, memory_order_seq_cst);
+    read_mail(seat);
+}
+
+void ledger_end(struct seat *seat)
+{
+    atomic_store_explicit(&seat->epoch, 0, memory_order_seq_cst);
+}
+
+void seat_set_client(struct seat *seat, uint16_t client)
+{
+    seat->client = client;
+}
+
+uint64_t seat_take_pokes(struct seat *seat)
+{
+    uint64_t pokes = seat->pokes;
+    seat->pokes = 0;
+    return pokes;
+}
+
+const struct failure *seat_failure(const struct seat *seat)
+{
+    return &seat->failure;
+}
+
+enum code fail(struct seat *seat, enum code code, const char *format, ...)
+{
+    struct failure *failure = &seat->failure;
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(failure->message, sizeof failure->message, format, arguments);
+    va_end(arguments);
+    failure->state = NULL;
+    failure->short_count = 0;
+    return code;
+}
+
+/* ---- what changes rarely: one writer at a time, readers by pointer ---- */
+
+bool catalogue_take(struct ledger *ledger)
+{
+    return !atomic_exchange_explicit(&ledger->catalogue_busy, true, memory_order_acquire);
+}
+
+void catalogue_put(struct ledger *ledger)
+{
+    atomic_store_explicit(&ledger->catalogue_busy, false, memory_order_release);
+}
+
+/*
+ * Epochs (after Fraser, "Practical lock-freedom", 2004). What was taken out of sight at epoch e is
+ * free once no seat is in a turn that began at e or before. A seat that begins a turn unseen by
+ * the scan below stores its epoch after the scan, hence loads the pointer after it was swapped:
+ * these four accesses are sequentially consistent for that.
+ */
+void retire(struct ledger *ledger, void *what, void (*destroy)(void *))
+{
+    struct retired *r = malloc(sizeof *r);
+    if (!r)
+        return; /* leaks one old version rather than free what may be in use */
+    uint64_t epoch = atomic_fetch_add_explicit(&ledger->epoch, 1, memory_order_seq_cst);
+    *r = (struct retired){
+        .next = ledger->retired, .epoch = epoch, .destroy = destroy, .what = what
+    };
+    ledger->retired = r;
+    uint64_t oldest = UINT64_MAX;
+    for (unsigned i = 0; i < ledger->seat_count; i++) {
+        uint64_t seen = atomic_load_explicit(&ledger->seats[i]->epoch, memory_order_seq_cst);
+        if (seen != 0 && seen < oldest)
+            oldest = seen;
+    }
+    free_retired(ledger, oldest);
+}
+
+void catalogue_swap(struct ledger *ledger, struct catalogue *next)
+{
+    struct catalogue *old = atomic_load(&ledger->catalogue);
+    atomic_store_explicit(&ledger->catalogue, next, memory_order_seq_cst);
+    retire(ledger, old, destroy_catalogue);
+}
+
+const struct catalogue *ledger_catalogue(struct seat *seat)
+{
+    return catalogue_now(seat);
+}
+
+/* ---- journalling ---- */
+
+uint64_t journal_claim(struct seat *seat, uint32_t length)
+{
+    return log_claim(seat->ledger->log, length);
+}
+
+void journal_publish(struct seat *seat, uint64_t position)
+{
+    log_publish(seat->ledger->log, position, (const struct record_head *)(void *)seat->record);
+}
+
+uint64_t journal_record(struct seat *seat, uint32_t length)
+{
+    uint64_t position = journal_claim(seat, length);
+    journal_publish(seat, position);
+    return position + length;
+}
+
+void journal_void(struct seat *seat, uint64_t position, uint32_t length)
+{
+    memset(seat->record, 0, length);
+    struct record_head head = head_of(seat, RECORD_VOID, 0);
+    head.length = length;
+    memcpy(seat->record, &head, sizeof head);
+    journal_publish(seat, position);
+}
+
+/* ---- checking what a request names ---- */
+
+enum code check_id(struct seat *seat, const char *parameter, struct text id)
+{
+    if (id.len >= 1 && id.len <= ID_MAX)
+        return CODE_OK;
+    return fail(seat, CODE_BAD_REQUEST, "%s must be 1 to %d bytes, not %u", parameter, ID_MAX,
+                id.len);
+}
+
+enum code find_location(struct seat *seat, const char *parameter, struct text code,
+                        const struct location **location)
+{
+    *location = catalogue_location(catalogue_now(seat), code);
+    if (*location)
+        return CODE_OK;
+    if (!text_is_code(code))
+        return fail(seat, CODE_BAD_REQUEST, "%s must be 1 to 32 bytes of A-Za-z0-9._-", parameter);
+    return fail(seat, CODE_UNKNOWN_LOCATION, "no location \"%.*s\"", (int)code.len, code.at);
+}
+
+enum code find_channel(struct seat *seat, struct text code, const struct channel **channel)
+{
+    *channel = catalogue_channel(catalogue_now(seat), code);
+    if (*channel)
+        return CODE_OK;
+    if (!text_is_code(code))
+        return fail(seat, CODE_BAD_REQUEST, "channel must be 1 to 32 bytes of A-Za-z0-9._-");
+    return fail(seat, CODE_UNKNOWN_CHANNEL, "no channel \"%.*s\"", (int)code.len, code.at);
+}
+
+static enum code check_sku(struct seat *seat, struct text sku)
+{
+    if (text_is_sku(sku))
+        return CODE_OK;
+    return fail(seat, CODE_BAD_REQUEST, "sku must be 1 to %d bytes of UTF-8", SKU_MAX);
+}
+
+enum code find_item(struct seat *seat, struct text sku, uint32_t *item)
+{
+    struct items *items = &seat->ledger->items;
+    int64_t found = sku.len <= SKU_MAX ? items_find(items, sku, sku_hash(items, sku)) : ITEM_NONE;
+    if (found == ITEM_BUSY)
+        return CODE_DEFERRED;
+    if (found == ITEM_NONE) {
+        enum code code = check_sku(seat, sku);
+        return code ? code : fail(seat, CODE_UNKNOWN_SKU, "no item \"%.*s\"", (int)sku.len, sku.at);
+    }
+    *item = (uint32_t)found;
+    return CODE_OK;
+}
+
+enum code make_item(struct seat *seat, struct text sku, uint32_t *item)
+{
+    enum code code = check_sku(seat, sku);
+    if (code)
+        return code;
+    struct items *items = &seat->ledger->items;
+    uint64_t hash = sku_hash(items, sku);
+    int64_t found = items_find(items, sku, hash);
+    if (found == ITEM_NONE) {
+        found = items_create(items, sku, hash, &seat->spare_item);
+        if (found == ITEM_FULL)
+            return fail(seat, CODE_LIMIT, "the table of items is full (%u)", items->max_items);
+        if (found >= 0) {
+            struct item_record record = { .head = head_of(seat, RECORD_ITEM, 0),
+                                          .item = (uint32_t)found,
+                                          .sku_len = (uint8_t)sku.len };
+            struct record_builder b = record_begin(seat->record, &record, sizeof record);
+            record_add_text(&b, sku);
+            journal_record(seat, record_end(&b));
+            items_show(items, (uint32_t)found, hash); /* O: claimed, then shown */
+        }
+    }
+    if (found == ITEM_BUSY)
+        return CODE_DEFERRED;
+    *item = (uint32_t)found;
+    return CODE_OK;
+}
+
+/* ---- fingerprints ---- */
+
+uint64_t mix_number(uint64_t so_far, uint64_t number)
+{
+    uint64_t mixed = (so_far ^ number) * UINT64_C(0x9e3779b97f4a7c15);
+    return mixed ^ mixed >> 29;
+}
+
+uint64_t mix_text(uint64_t so_far, struct text t)
+{
+    if (!text_given(t))
+        return mix_number(so_far, 1);
+    return XXH3_64bits_withSeed(t.at, t.len, so_far);
+}
+
+/* ---- fetching ahead ---- */
+
+void ledger_prefetch(struct seat *seat, unsigned stage, struct text id, struct text sku)
+{
+    const struct items *items = &seat->ledger->items;
+    const struct entries *entries = &seat->ledger->entries;
+    if (text_given(sku) && sku.len <= SKU_MAX) {
+        uint64_t hash = sku_hash(items, sku);
+        if (stage == 0)
+            items_prefetch_slot(items, hash);
+        else if (stage == 1)
+            items_prefetch_item(items, hash);
+    }
+    if (text_given(id) && id.len <= ID_MAX) {
+        uint64_t hash = id_hash(entries, id);
+        if (stage == 0)
+            entries_prefetch_bucket(entries, hash);
+        else if (stage == 1)
+            entries_prefetch_entry(entries, hash);
+    }
+}
+
+/* ---- figures ---- */
+
+void ledger_figures(const struct ledger *ledger, struct ledger_figures *figures)
+{
+    memset(figures, 0, sizeof *figures);
+    for (unsigned i = 0; i < ledger->seat_count; i++) {
+        const struct counters *c = &ledger->seats[i]->counters;
+#define X(name) figures->name += atomic_load_explicit(&c->name, memory_order_relaxed);
+        LEDGER_COUNTERS(X)
+#undef X
+    }
+    figures->items = atomic_load_explicit(&ledger->items.count, memory_order_relaxed);
+    figures->pools = atomic_load_explicit(&ledger->items.pool_count, memory_order_relaxed);
+    figures->live = entries_kept(&ledger->entries);
+    figures->items_max = ledger->items.max_items;
+    figures->pools_max = ledger->items.max_pools;
+    figures->reservations_max = ledger->entries.max;
+}

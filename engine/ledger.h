@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The ledger: what stock there is, where, and whom it was promised to. The only way to change it.
+ *
+ * Any number of threads (up to SEATS_MAX) work on one ledger at once, each through a seat of its
+ * own. Nothing here blocks, spins, allocates on the path of a stock operation, or knows of sockets
+ * and files: changes go to the log that it was given, time is told to it.
+ *
+ * Every operation returns a code:
+ *   CODE_OK        done; the result says the LSN that its reply must wait for
+ *   CODE_DEFERRED  nothing was changed; try the same call again soon
+ *   any other      nothing was changed; seat->failure says what was wrong, for people and programs
+ *
+ * Borrowed: a request's texts need to live only for the call; texts in results and failures live
+ * until the seat's next ledger_begin or operation.
+ * docs/CONCURRENCY.md has the rules (T, G, O, A) that make this correct.
+ */
+#ifndef STOCKD_ENGINE_LEDGER_H
+#define STOCKD_ENGINE_LEDGER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "engine/catalogue.h"
+#include "engine/error.h"
+#include "engine/limits.h"
+#include "engine/log.h"
+#include "engine/text.h"
+
+struct ledger;
+struct seat;
+
+struct ledger_config {
+    uint32_t items;        /* greatest number of items */
+    uint32_t pools;        /* greatest number of pools */
+    uint32_t reservations; /* greatest number of ids remembered, live reservations among them */
+    unsigned seats;        /* threads, 1 to SEATS_MAX */
+    uint64_t hash_seed;    /* random, so that nobody can choose colliding keys */
+    struct log *log;       /* outlives the ledger */
+};
+
+/* NULL if there is not enough address space. */
+struct ledger *ledger_create(const struct ledger_config *config);
+void ledger_destroy(struct ledger *ledger);
+
+/* A thread's place at the ledger; index below config.seats. One thread at a time may use it. */
+struct seat *ledger_seat(struct ledger *ledger, unsigned index);
+
+/*
+ * Brackets a turn of work on a seat. engine_ms never goes back (deadlines are measured in it);
+ * wall_ms is what clients are told. While a seat is not in a turn it holds nothing of the
+ * catalogue back from being freed. client: index from ledger_client, who the next changes are by.
+ */
+void ledger_begin(struct seat *seat, uint64_t engine_ms, uint64_t wall_ms);
+void ledger_end(struct seat *seat);
+void seat_set_client(struct seat *seat, uint16_t client);
+
+/* ---- what went wrong ---- */
+
+struct shortfall {
+    struct text sku;
+    int64_t wanted;
+    int64_t available;
+};
+
+struct failure {
+    char message[256];    /* for people */
+    const char *state;    /* wrong_state: the state it is in, static; else NULL */
+    unsigned short_count; /* insufficient_stock: lines that fell short */
+    struct shortfall shorts[LINES_MAX];
+};
+
+const struct failure *seat_failure(const struct seat *seat);
+
+/* ---- stock movements ---- */
+
+struct movement {
+    struct text id;
+    struct text sku;
+    struct text location;
+    int64_t qty; /* receive, return: to add; adjust: signed delta; count: what was counted */
+    struct text ref, reason; /* optional; return: the reservation and the condition */
+    bool damaged;            /* return: goes to the pool that is not sold */
+};
+
+struct movement_result {
+    uint64_t lsn;
+    int64_t delta;              /* of on hand */
+    int64_t on_hand, available; /* at the location, over its pools that can be sold */
+};
+
+enum code ledger_receive(struct seat *seat, const struct movement *m, struct movement_result *r);
+enum code ledger_adjust(struct seat *seat, const struct movement *m, struct movement_result *r);
+enum code ledger_count(struct seat *seat, const struct movement *m, struct movement_result *r);
+enum code ledger_return(struct seat *seat, const struct movement *m, struct movement_result *r);
+
+/* ---- reservations ---- */
+
+struct order_line {
+    struct text sku;
+    int64_t qty;
+    struct text location; /* absent: sourced by the channel's rule */
+};
+
+struct order {
+    struct text id;
+    struct text channel;
+    const struct order_line *lines;
+    uint32_t line_count;
+    bool has_ttl;
+    uint64_t ttl_ms;
+    struct text at; /* binds every line that names no location of its own */
+    bool confirm;   /* confirmed at once, no deadline */
+};
+
+struct draw_view {
+    struct text sku;
+    struct text location;
+    int64_t qty, fulfilled, cancelled;
+    uint64_t ready_ms; /* wall clock */
+};
+
+struct reservation_view {
+    uint64_t lsn;
+    const char *state; /* static */
+    struct text channel;
+    uint64_t expires_ms; /* wall clock; 0: no deadline */
+    uint32_t draw_count;
+    const struct draw_view *draws; /* borrowed from the seat */
+};
+
+/* Names at most some lines of a reservation; none: all that is left. */
+struct step {
+    struct text id;
+    struct text op;                 /* optional: the step's own id */
+    const struct order_line *lines; /* sku and qty; location is not used */
+    uint32_t line_count;
+};
+
+enum code ledger_reserve(struct seat *seat, const struct order *order, struct reservation_view *r);
+enum code ledger_extend(struct seat *seat, struct text id, uint64_t ttl_ms,
+                        struct reservation_view *r);
+enum code ledger_confirm(struct seat *seat, struct text id, struct text ref,
+                         struct reservation_view *r);
+enum code ledger_fulfil(struct seat *seat, const struct step *step, struct reservation_view *r);
+enum code ledger_cancel(struct seat *seat, const struct step *step, struct reservation_view *r);
+enum code ledger_reservation(struct seat *seat, struct text id, struct reservation_view *r);
+
+/* ---- questions ---- */
+
+enum { NO_SUCH_SKU = -1 };
+
+/* What one reserve on that channel could take now, per sku; NO_SUCH_SKU where there is none. */
+enum code ledger_availability(struct seat *seat, struct text channel, const struct text *skus,
+                              uint32_t count, int64_t *available, uint64_t *lsn);
+
+struct pool_view {
+    struct text location;
+    const char *kind;    /* "shared", "allotted", "expected", "damaged"; static */
+    struct text channel; /* of an allotted pool; else absent */
+    int64_t on_hand, reserved;
+};
+
+struct stock_view {
+    uint64_t lsn;
+    int64_t on_hand, reserved, available; /* over the pools that can be sold */
+    uint32_t pool_count;
+    const struct pool_view *pools; /* borrowed from the seat; only pools with anything in them */
+};
+
+enum code ledger_stock(struct seat *seat, struct text sku, struct stock_view *view);
+
+/* Walks the items: *cursor is 0 at first, then what the call before left. False at the end. */
+bool ledger_next_item(struct seat *seat, uint32_t *cursor, struct text *sku,
+                      struct stock_view *view);
+
+/* The catalogue as it is now; borrowed until ledger_end. */
+const struct catalogue *ledger_catalogue(struct seat *seat);
+
+/* ---- the catalogue ---- */
+
+/* Setting what is already so changes nothing and returns the LSN of the earlier change. */
+enum code ledger_set_location(struct seat *seat, const struct location_setting *s, uint64_t *lsn);
+enum code ledger_set_channel(struct seat *seat, const struct channel_setting *s, uint64_t *lsn);
+
+struct item_setting {
+    struct text sku;
+    bool has_name, has_barcode, has_low_stock, has_backorder_limit;
+    struct text name, barcode;
+    int64_t low_stock, backorder_limit;
+};
+
+enum code ledger_set_item(struct seat *seat, const struct item_setting *s, uint64_t *lsn);
+
+/* The index by which records name a client; 0 for an empty name or when all indexes are taken.
+ * CODE_OK or CODE_DEFERRED. */
+enum code ledger_client(struct seat *seat, struct text name, uint16_t *client);
+
+/* ---- time ---- */
+
+/* Expires at most `budget` holds of this seat that are due. Returns how many it looked at; as long
+ * as that is the budget, call again soon. */
+unsigned ledger_expire(struct seat *seat, unsigned budget);
+
+/* Engine time at which ledger_expire next has something to do; UINT64_MAX: never. */
+uint64_t ledger_next_deadline(const struct seat *seat);
+
+/* Seats whose mailbox this seat has filled since it asked last, as a bit set; their threads should
+ * begin a turn soon. */
+uint64_t seat_take_pokes(struct seat *seat);
+
+/* ---- fetching ahead: memory latency is the cost of this program ---- */
+
+/* Call all of stage 0 for a batch of requests, then all of stage 1, ..., then the operations.
+ * Both texts may be absent. Purely a hint. */
+enum { PREFETCH_STAGES = 3 };
+void ledger_prefetch(struct seat *seat, unsigned stage, struct text id, struct text sku);
+
+/* ---- the follower's entrance ---- */
+
+/* Applies one record of the journal that ends at lsn. Before the seats' threads start; records in
+ * order. 0, or -EINVAL / -ENOSPC with the reason in seat 0's failure. engine time is anchored so
+ * that the wall clock's milliseconds are its own: pass it to ledger_begin in the same terms. */
+struct record_head;
+int ledger_apply(struct ledger *ledger, const struct record_head *record, uint64_t lsn);
+
+/* After the last record: hands open holds to the seats' timing wheels. */
+void ledger_recovered(struct ledger *ledger, uint64_t engine_ms);
+
+/* ---- figures and proof ---- */
+
+#define LEDGER_COUNTERS(X)                                                                         \
+    X(reserves)                                                                                    \
+    X(refused) X(extends) X(confirms) X(fulfils) X(cancels) X(expired) X(movements) X(repeats)     \
+        X(deferred) X(queries)
+
+struct ledger_figures {
+#define X(name) uint64_t name;
+    LEDGER_COUNTERS(X)
+#undef X
+    uint64_t items, pools, live; /* in use */
+    uint64_t items_max, pools_max, reservations_max;
+};
+
+/* Sums over all seats; any thread, any time; each figure is exact for some recent moment. */
+void ledger_figures(const struct ledger *ledger, struct ledger_figures *figures);
+
+/* Walks the whole ledger while nothing changes it and checks every invariant. 0, or -EILSEQ with
+ * what was found in message. */
+int ledger_check(struct ledger *ledger, char *message, size_t size);
+
+#endif

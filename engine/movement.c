@@ -1,0 +1,323 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Movements: receive, adjust, count, return. Each changes what is on hand in one pool.
+ *
+ * What adds stock claims its LSN first and is applied then (rule G); what takes some away is
+ * applied first (rule T). A count does not know which it is before it has looked at the pool, and
+ * what it saw may have changed by the time it is applied: then it looks again.
+ */
+#include "engine/ledger.h"
+
+#include <string.h>
+
+#include "engine/seat.h"
+
+/* One movement on its way. */
+struct moving {
+    const struct movement *asked;
+    enum movement_kind kind;
+    uint32_t item;
+    struct pool *pool;
+    struct pool_key key;
+    uint64_t content;
+    uint64_t position; /* of its claim */
+    uint32_t length;   /* of its record; 0 as long as nothing is claimed */
+    struct movement_result *result;
+};
+
+static uint64_t fingerprint(const struct movement *m, enum movement_kind kind)
+{
+    uint64_t f = mix_number(kind, (uint64_t)m->qty);
+    f = mix_text(f, m->sku);
+    f = mix_text(f, m->location);
+    f = mix_text(f, m->ref);
+    f = mix_text(f, m->reason);
+    return mix_number(f, m->damaged);
+}
+
+static uint32_t record_length(const struct movement *m)
+{
+    uint32_t texts = m->id.len + m->ref.len + m->reason.len;
+    return ((uint32_t)sizeof(struct movement_record) + texts + 7) & ~UINT32_C(7);
+}
+
+static enum code check_text(struct seat *seat, const char *parameter, struct text t)
+{
+    if (t.len <= NAME_MAX_BYTES && (t.len == 0 || text_is_utf8(t)))
+        return CODE_OK;
+    return fail(seat, CODE_BAD_REQUEST, "%s must be at most %d bytes of UTF-8", parameter,
+                NAME_MAX_BYTES);
+}
+
+static enum code check_movement(struct seat *seat, const struct movement *m,
+                                enum movement_kind kind)
+{
+    enum code code = check_id(seat, "id", m->id);
+    if (code || (code = check_text(seat, "ref", m->ref)) ||
+        (code = check_text(seat, "reason", m->reason)))
+        return code;
+    int64_t least = kind == MOVE_ADJUST ? -QUANTITY_MAX : kind == MOVE_COUNT ? 0 : 1;
+    const char *parameter = kind == MOVE_ADJUST ? "delta" : kind == MOVE_COUNT ? "counted" : "qty";
+    if (m->qty < least || m->qty > QUANTITY_MAX || (kind == MOVE_ADJUST && m->qty == 0))
+        return fail(seat, CODE_BAD_REQUEST,
+                    "%s must be a whole number from %lld to %lld%s, not %lld", parameter,
+                    (long long)least, (long long)QUANTITY_MAX,
+                    kind == MOVE_ADJUST ? " and not 0" : "", (long long)m->qty);
+    return CODE_OK;
+}
+
+/* Sums over the pools at the location that can be sold. */
+static void sum_location(const struct seat *seat, uint32_t item, uint16_t location,
+                         struct movement_result *r)
+{
+    struct pool_walk walk = pool_walk_start(&seat->ledger->items, item);
+    struct pool *pool;
+    r->on_hand = r->available = 0;
+    while ((pool = pool_walk_next(&walk)) != NULL) {
+        uint64_t key = atomic_load_explicit(&pool->key, memory_order_relaxed);
+        if (key_location(key) != location || !owner_sellable(key_owner(key)))
+            continue;
+        uint64_t word = pool_read(pool);
+        r->on_hand += word_on_hand(word);
+        r->available += word_available(word);
+    }
+}
+
+static enum code find_pool(struct seat *seat, struct moving *move)
+{
+    const struct movement *m = move->asked;
+    const struct location *location;
+    enum code code = find_location(seat, "location", m->location, &location);
+    if (code)
+        return code;
+    bool makes_item = move->kind == MOVE_RECEIVE || move->kind == MOVE_COUNT;
+    code = makes_item ? make_item(seat, m->sku, &move->item) : find_item(seat, m->sku, &move->item);
+    if (code)
+        return code;
+    uint16_t at = location_index(catalogue_now(seat), location);
+    uint16_t owner = owner_of(m->damaged ? POOL_DAMAGED : POOL_SHARED, 0);
+    move->key = (struct pool_key){ move->item, at, owner };
+    move->pool = pool_make(&seat->ledger->items, move->item, at, owner);
+    if (!move->pool)
+        return fail(seat, CODE_LIMIT, "the table of pools is full (%u)",
+                    seat->ledger->items.max_pools);
+    return CODE_OK;
+}
+
+static void claim(struct seat *seat, struct moving *move)
+{
+    move->length = record_length(move->asked);
+    move->position = journal_claim(seat, move->length);
+}
+
+static enum code pool_is_full(struct seat *seat, const struct moving *move)
+{
+    return fail(seat, CODE_LIMIT, "a pool holds at most %lld units; \"%.*s\" has %lld on hand here",
+                (long long)QUANTITY_MAX, (int)move->asked->sku.len, move->asked->sku.at,
+                (long long)word_on_hand(pool_read(move->pool)));
+}
+
+/* Rule G: claim, then apply. */
+static enum code move_up(struct seat *seat, struct moving *move, int64_t delta)
+{
+    if (word_on_hand(pool_read(move->pool)) + delta > QUANTITY_MAX)
+        return pool_is_full(seat, move);
+    claim(seat, move);
+    struct item *item = item_at(&seat->ledger->items, move->item);
+    uint64_t after;
+    gives_begin(item);
+    enum pool_outcome outcome =
+        pool_apply(move->pool, (struct pool_change){ .on_hand = delta }, INT64_MIN, &after);
+    gives_end(item);
+    if (outcome == POOL_CHANGED) {
+        move->result->delta = delta;
+        return CODE_OK;
+    }
+    journal_void(seat, move->position, move->length); /* others filled it meanwhile */
+    return pool_is_full(seat, move);
+}
+
+/* Rule T: apply, then claim. */
+static enum code move_down(struct seat *seat, struct moving *move, int64_t delta)
+{
+    uint64_t after;
+    enum pool_outcome outcome =
+        pool_apply(move->pool, (struct pool_change){ .on_hand = delta }, INT64_MIN, &after);
+    if (outcome == POOL_CHANGED) {
+        claim(seat, move);
+        move->result->delta = delta;
+        return CODE_OK;
+    }
+    if (word_pending(after) != 0)
+        return CODE_DEFERRED;
+    int64_t on_hand = word_on_hand(after);
+    fail(seat, CODE_INSUFFICIENT_STOCK, "only %lld of \"%.*s\" on hand at \"%.*s\"",
+         (long long)on_hand, (int)move->asked->sku.len, move->asked->sku.at,
+         (int)move->asked->location.len, move->asked->location.at);
+    seat->failure.shorts[0] = (struct shortfall){ move->asked->sku, -delta, on_hand };
+    seat->failure.short_count = 1;
+    return CODE_INSUFFICIENT_STOCK;
+}
+
+/* Swaps the word that the count saw for the counted one; false if it has changed meanwhile. */
+static bool swap_counted(struct moving *move, uint64_t *word)
+{
+    uint64_t counted = word_make(move->asked->qty, word_reserved(*word), word_pending(*word));
+    move->result->delta = move->asked->qty - word_on_hand(*word);
+    return atomic_compare_exchange_strong_explicit(&move->pool->word, word, counted,
+                                                   memory_order_acq_rel, memory_order_acquire);
+}
+
+static enum code move_to_count(struct seat *seat, struct moving *move)
+{
+    struct item *item = item_at(&seat->ledger->items, move->item);
+    uint64_t word = pool_read(move->pool);
+    /* Found less, or the same: rule T. */
+    while (move->asked->qty <= word_on_hand(word)) {
+        if (!swap_counted(move, &word))
+            continue;
+        claim(seat, move);
+        return CODE_OK;
+    }
+    /* Found more: rule G. Unless so much comes in meanwhile that it is less after all. */
+    claim(seat, move);
+    gives_begin(item);
+    bool swapped = false;
+    while (!swapped && move->asked->qty > word_on_hand(word))
+        swapped = swap_counted(move, &word);
+    gives_end(item);
+    if (swapped)
+        return CODE_OK;
+    journal_void(seat, move->position, move->length);
+    return CODE_DEFERRED;
+}
+
+static enum code apply_movement(struct seat *seat, struct moving *move)
+{
+    if (move->kind == MOVE_COUNT)
+        return move_to_count(seat, move);
+    if (move->asked->qty > 0)
+        return move_up(seat, move, move->asked->qty);
+    return move_down(seat, move, move->asked->qty);
+}
+
+static void write_record(struct seat *seat, struct moving *move)
+{
+    const struct movement *m = move->asked;
+    const struct movement_result *r = move->result;
+    struct movement_record record = { .head = head_of(seat, RECORD_MOVEMENT, move->kind),
+                                      .content = move->content,
+                                      .time_ms = seat->wall_ms,
+                                      .pool = move->key,
+                                      .delta = (int32_t)r->delta,
+                                      .on_hand = (int32_t)r->on_hand,
+                                      .available = (int32_t)r->available,
+                                      .id_len = (uint8_t)m->id.len,
+                                      .ref_len = (uint8_t)m->ref.len,
+                                      .reason_len = (uint8_t)m->reason.len };
+    struct record_builder b = record_begin(seat->record, &record, sizeof record);
+    record_add_text(&b, m->id);
+    record_add_text(&b, m->ref);
+    record_add_text(&b, m->reason);
+    uint32_t length = record_end(&b);
+    assert(length == move->length);
+    (void)length;
+    journal_publish(seat, move->position);
+}
+
+/* The first result of an id that is known already. */
+static enum code repeat_movement(struct seat *seat, struct entry *entry, uint64_t word,
+                                 const struct moving *move)
+{
+    bool same = word_kind(word) == ENTRY_MOVEMENT && entry->content == move->content;
+    if (same) {
+        *move->result =
+            (struct movement_result){ entry->lsn_first, entry->movement.delta,
+                                      entry->movement.on_hand, entry->movement.available };
+        COUNT(seat, repeats);
+    }
+    entry_put(entry, word);
+    if (same)
+        return CODE_OK;
+    return fail(seat, CODE_CONFLICT, "id \"%.*s\" was used for something else",
+                (int)move->asked->id.len, move->asked->id.at);
+}
+
+void remember_movement(struct ledger *ledger, struct entry *entry, uint64_t content,
+                       const struct movement_result *r, uint32_t id_len)
+{
+    entry->content = content;
+    entry->lsn_first = entry->lsn_last = r->lsn;
+    entry->movement =
+        (struct movement_outcome){ (int32_t)r->delta, (int32_t)r->on_hand, (int32_t)r->available };
+    entry->draw_count = 0;
+    entry_put(entry, state_word(ENTRY_MOVEMENT, STATE_NONE, id_len));
+    entry_release_slot(&ledger->entries, entry); /* nothing live hangs on it */
+}
+
+static enum code perform(struct seat *seat, struct moving *move)
+{
+    struct ledger *ledger = seat->ledger;
+    const struct movement *m = move->asked;
+    struct entry *entry;
+    uint64_t word;
+    uint64_t hash = id_hash(&ledger->entries, m->id);
+    switch (entries_add(&ledger->entries, &seat->cursor, m->id, hash, &entry, &word)) {
+    case ENTRY_FOUND:
+        return repeat_movement(seat, entry, word, move);
+    case ENTRY_UNDECIDED:
+        return CODE_DEFERRED;
+    case ENTRY_TABLE_FULL:
+        return fail(seat, CODE_LIMIT, "the table of ids is full (%u)", ledger->entries.max);
+    case ENTRY_ABSENT:
+        break;
+    }
+    enum code code = find_pool(seat, move);
+    if (!code)
+        code = apply_movement(seat, move);
+    if (code) {
+        entry_refuse(&ledger->entries, entry, word);
+        return code;
+    }
+    sum_location(seat, move->item, move->key.location, move->result);
+    write_record(seat, move);
+    move->result->lsn = move->position + move->length;
+    remember_movement(ledger, entry, move->content, move->result, m->id.len);
+    COUNT(seat, movements);
+    return CODE_OK;
+}
+
+static enum code move_stock(struct seat *seat, const struct movement *m, enum movement_kind kind,
+                            struct movement_result *r)
+{
+    enum code code = check_movement(seat, m, kind);
+    if (code)
+        return code;
+    if (!log_has_room(seat->ledger->log))
+        return CODE_DEFERRED;
+    struct moving move = { .asked = m, .kind = kind, .content = fingerprint(m, kind), .result = r };
+    code = perform(seat, &move);
+    if (code == CODE_DEFERRED)
+        COUNT(seat, deferred);
+    return code;
+}
+
+enum code ledger_receive(struct seat *seat, const struct movement *m, struct movement_result *r)
+{
+    return move_stock(seat, m, MOVE_RECEIVE, r);
+}
+
+enum code ledger_adjust(struct seat *seat, const struct movement *m, struct movement_result *r)
+{
+    return move_stock(seat, m, MOVE_ADJUST, r);
+}
+
+enum code ledger_count(struct seat *seat, const struct movement *m, struct movement_result *r)
+{
+    return move_stock(seat, m, MOVE_COUNT, r);
+}
+
+enum code ledger_return(struct seat *seat, const struct movement *m, struct movement_result *r)
+{
+    return move_stock(seat, m, MOVE_RETURN, r);
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "engine/pool.h"
+
+static bool in_range(int64_t quantity)
+{
+    return quantity >= 0 && quantity <= QUANTITY_MAX;
+}
+
+enum pool_outcome pool_apply(struct pool *pool, struct pool_change change, int64_t needs_available,
+                             uint64_t *after)
+{
+    uint64_t word = pool_read(pool);
+    for (;;) {
+        int64_t on_hand = word_on_hand(word) + change.on_hand;
+        int64_t reserved = word_reserved(word) + change.reserved;
+        int pending = (int)word_pending(word) + change.tentative;
+        *after = word;
+        if (word_available(word) < needs_available || on_hand < 0)
+            return POOL_SHORT;
+        if (!in_range(on_hand) || !in_range(reserved) || pending > 0xff)
+            return POOL_FULL;
+        assert(pending >= 0);
+        uint64_t next = word_make(on_hand, reserved, (unsigned)pending);
+        /* Lock-free: a failed swap means that another seat's change went through. */
+        if (atomic_compare_exchange_weak_explicit(&pool->word, &word, next, memory_order_acq_rel,
+                                                  memory_order_acquire)) {
+            *after = next;
+            return POOL_CHANGED;
+        }
+    }
+}
+
+uint64_t pool_give(struct pool *pool, struct pool_change change)
+{
+    uint64_t after;
+    enum pool_outcome outcome = pool_apply(pool, change, INT64_MIN, &after);
+    assert(outcome == POOL_CHANGED);
+    (void)outcome;
+    return after;
+}

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A pool: the units of one item, at one location, of one kind. All of it is one atomic word:
+ *
+ *     on_hand : 28 | reserved : 28 | pending : 8        (from the most significant bit)
+ *
+ * Available is on hand less reserved; it is negative only when a count or an adjustment found less
+ * than had been promised (the pool is then short). `pending` counts the undecided operations over
+ * several pools that have a tentative take here: while it is not zero, "too little" is not yet
+ * true.
+ *
+ * Written by any seat, by compare-and-swap. Order: a give's claim comes before its swap, a take's
+ * after it (rules T and G), so swaps release and reads acquire: who sees a give sees its claim.
+ */
+#ifndef STOCKD_ENGINE_POOL_H
+#define STOCKD_ENGINE_POOL_H
+
+#include <assert.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "engine/limits.h"
+
+enum pool_kind { POOL_SHARED, POOL_ALLOTTED, POOL_EXPECTED, POOL_DAMAGED, POOL_KIND_COUNT };
+
+enum { OWNER_KIND_SHIFT = 13 }; /* struct pool_key.owner: kind above, channel below */
+
+static inline uint16_t owner_of(enum pool_kind kind, uint16_t channel)
+{
+    assert(channel < CHANNELS_MAX);
+    return (uint16_t)((unsigned)kind << OWNER_KIND_SHIFT | channel);
+}
+
+static inline enum pool_kind owner_kind(uint16_t owner)
+{
+    return (enum pool_kind)(owner >> OWNER_KIND_SHIFT);
+}
+
+static inline uint16_t owner_channel(uint16_t owner)
+{
+    return owner & ((1u << OWNER_KIND_SHIFT) - 1);
+}
+
+/* Can units of this pool be sold at all? */
+static inline bool owner_sellable(uint16_t owner)
+{
+    return owner_kind(owner) == POOL_SHARED || owner_kind(owner) == POOL_ALLOTTED;
+}
+
+struct pool {
+    _Atomic uint64_t key;  /* item + 1 : 32 | location : 16 | owner : 16; 0: no pool yet. Set once,
+                              by compare-and-swap */
+    _Atomic uint64_t word; /* see above */
+};
+
+_Static_assert(sizeof(struct pool) == 16, "a pool is 16 bytes");
+
+static inline uint64_t pool_key_word(uint32_t item, uint16_t location, uint16_t owner)
+{
+    return (uint64_t)(item + 1) << 32 | (uint64_t)location << 16 | owner;
+}
+
+static inline uint32_t key_item(uint64_t key)
+{
+    return (uint32_t)(key >> 32) - 1;
+}
+
+static inline uint16_t key_location(uint64_t key)
+{
+    return (uint16_t)(key >> 16);
+}
+
+static inline uint16_t key_owner(uint64_t key)
+{
+    return (uint16_t)key;
+}
+
+/* ---- the word ---- */
+
+#define WORD_PENDING_ONE UINT64_C(1)
+#define WORD_RESERVED_ONE (UINT64_C(1) << 8)
+#define WORD_ON_HAND_ONE (UINT64_C(1) << 36)
+
+static inline int64_t word_on_hand(uint64_t word)
+{
+    return (int64_t)(word >> 36);
+}
+
+static inline int64_t word_reserved(uint64_t word)
+{
+    return (int64_t)(word >> 8 & QUANTITY_MAX);
+}
+
+static inline unsigned word_pending(uint64_t word)
+{
+    return (unsigned)(word & 0xff);
+}
+
+static inline int64_t word_available(uint64_t word)
+{
+    return word_on_hand(word) - word_reserved(word);
+}
+
+static inline uint64_t word_make(int64_t on_hand, int64_t reserved, unsigned pending)
+{
+    assert(on_hand >= 0);
+    assert(on_hand <= QUANTITY_MAX);
+    assert(reserved >= 0);
+    assert(reserved <= QUANTITY_MAX);
+    assert(pending <= 0xff);
+    return (uint64_t)on_hand << 36 | (uint64_t)reserved << 8 | pending;
+}
+
+/* A movement of a pool's figures; `tentative` is +1 to mark a take undecided, -1 to decide it. */
+struct pool_change {
+    int64_t on_hand, reserved;
+    int tentative;
+};
+
+enum pool_outcome { POOL_CHANGED, POOL_SHORT, POOL_FULL };
+
+static inline uint64_t pool_read(const struct pool *pool)
+{
+    return atomic_load_explicit(&pool->word, memory_order_acquire);
+}
+
+/*
+ * Applies the change if `needs_available` units are available and on hand stays from 0 to the
+ * greatest quantity. *after is the word that was written, or that spoke against it.
+ */
+enum pool_outcome pool_apply(struct pool *pool, struct pool_change change, int64_t needs_available,
+                             uint64_t *after);
+
+/* Applies a change that is known to be possible: undoing a take, giving back what was reserved. */
+uint64_t pool_give(struct pool *pool, struct pool_change change);
+
+#endif

@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Reserve: the way of an order through the ledger.
+ *
+ *   check what it names -> take its id -> plan and take its stock (rule T) -> take memory for its
+ *   draws -> claim the LSN, publish the record -> show the reservation (rule O) -> drop the marks
+ *
+ * Until the claim everything can be undone, and is when something fails.
+ */
+#include "engine/ledger.h"
+
+#include <string.h>
+
+#include "engine/seat.h"
+
+static uint64_t fingerprint(const struct order *order)
+{
+    uint64_t f = mix_number(order->has_ttl ? order->ttl_ms + 1 : 0, order->confirm);
+    f = mix_text(f, order->channel);
+    f = mix_text(f, order->at);
+    for (uint32_t i = 0; i < order->line_count; i++) {
+        f = mix_text(f, order->lines[i].sku);
+        f = mix_text(mix_number(f, (uint64_t)order->lines[i].qty), order->lines[i].location);
+    }
+    return f;
+}
+
+static enum code check_order(struct seat *seat, const struct order *order)
+{
+    enum code code = check_id(seat, "id", order->id);
+    if (code)
+        return code;
+    if (order->line_count == 0)
+        return fail(seat, CODE_BAD_REQUEST, "lines must have at least one line");
+    if (order->line_count > LINES_MAX)
+        return fail(seat, CODE_TOO_LARGE, "lines: an order has at most %d, not %u", LINES_MAX,
+                    order->line_count);
+    if (order->has_ttl && (order->ttl_ms < 1 || order->ttl_ms > TTL_MAX_MS))
+        return fail(seat, CODE_BAD_REQUEST, "ttl_ms must be a whole number from 1 to %u",
+                    TTL_MAX_MS);
+    for (uint32_t i = 0; i < order->line_count; i++) {
+        int64_t qty = order->lines[i].qty;
+        if (qty < 1 || qty > QUANTITY_MAX)
+            return fail(seat, CODE_BAD_REQUEST,
+                        "lines[%u]: qty must be a whole number from 1 to %lld, not %lld", i,
+                        (long long)QUANTITY_MAX, (long long)qty);
+    }
+    return CODE_OK;
+}
+
+/* Looks up the items and places of all lines. */
+static enum code resolve_lines(struct seat *seat, const struct order *order)
+{
+    struct plan *plan = &seat->plan;
+    const struct location *at = NULL;
+    enum code code = CODE_OK;
+    if (text_given(order->at))
+        code = find_location(seat, "at", order->at, &at);
+    for (uint32_t i = 0; !code && i < order->line_count; i++) {
+        const struct order_line *line = &order->lines[i];
+        plan->bound[i] = at;
+        if (text_given(line->location))
+            code = find_location(seat, "location", line->location, &plan->bound[i]);
+        if (!code)
+            code = find_item(seat, line->sku, &plan->items[i]);
+        if (code)
+            return code;
+        plan->repeated[i] = false;
+        for (uint32_t j = 0; j < i && !plan->repeated[i]; j++)
+            plan->repeated[i] = plan->items[j] == plan->items[i];
+    }
+    return code;
+}
+
+bool store_draws(struct seat *seat, struct entry *entry)
+{
+    struct entries *entries = &seat->ledger->entries;
+    const struct plan *plan = &seat->plan;
+    entry->draw_count = (uint16_t)plan->draw_count;
+    if (plan->draw_count == 1) {
+        entry->draw = (struct draw){ plan->draws[0].pool, (uint32_t)plan->draws[0].qty, 0, 0 };
+        return true;
+    }
+    uint32_t *link = &entry->more;
+    *link = 0;
+    struct draws_entry *block = NULL;
+    for (uint32_t i = 0; i < plan->draw_count; i++) {
+        if (i % DRAWS_PER_ENTRY == 0) {
+            block = entries_take_draws(entries, &seat->cursor);
+            if (!block) {
+                entries_free_draws(entries, entry->more);
+                return false;
+            }
+            *link = entry_number(entries, (struct entry *)(void *)block) + 1;
+            link = &block->next;
+        }
+        block->draws[i % DRAWS_PER_ENTRY] =
+            (struct draw){ plan->draws[i].pool, (uint32_t)plan->draws[i].qty, 0, 0 };
+    }
+    return true;
+}
+
+static uint64_t write_record(struct seat *seat, const struct entry *entry, struct text id)
+{
+    const struct plan *plan = &seat->plan;
+    struct reserve_record record = { .head = head_of(seat, RECORD_RESERVE, 0),
+                                     .content = entry->content,
+                                     .created_ms = entry->created_ms,
+                                     .ttl_ms = entry->ttl_ms,
+                                     .channel = entry->channel,
+                                     .draw_count = entry->draw_count,
+                                     .id_len = (uint8_t)id.len };
+    struct record_builder b = record_begin(seat->record, &record, sizeof record);
+    record_add_text(&b, id);
+    for (uint32_t i = 0; i < plan->draw_count; i++) {
+        const struct pool *pool = pool_at(&seat->ledger->items, plan->draws[i].pool);
+        uint64_t key = atomic_load_explicit(&pool->key, memory_order_relaxed);
+        struct draw_record draw = { { key_item(key), key_location(key), key_owner(key) },
+                                    (uint32_t)plan->draws[i].qty };
+        record_add(&b, &draw, sizeof draw);
+    }
+    return journal_record(seat, record_end(&b));
+}
+
+static void fill_entry(struct seat *seat, struct entry *entry, const struct order *order,
+                       const struct channel *channel, uint64_t content)
+{
+    uint64_t ttl = channel->hold_ttl_ms ? channel->hold_ttl_ms : DEFAULT_HOLD_MS;
+    if (order->has_ttl)
+        ttl = order->ttl_ms;
+    entry->content = content;
+    entry->created_ms = seat->wall_ms;
+    entry->ttl_ms = order->confirm ? 0 : (uint32_t)ttl;
+    entry->channel = channel_index(catalogue_now(seat), channel);
+}
+
+/* Rule O: the claim is behind us, so the reservation may be seen. */
+static void show_entry(struct seat *seat, struct entry *entry, uint32_t id_len, uint64_t lsn,
+                       struct reservation_view *view)
+{
+    enum entry_state state = entry->ttl_ms ? STATE_HELD : STATE_CONFIRMED;
+    uint64_t word = state_word(ENTRY_RESERVATION, state, id_len);
+    entry->lsn_first = entry->lsn_last = lsn;
+    if (state == STATE_HELD) {
+        entry->expires_ms = seat->engine_ms + entry->ttl_ms;
+        entry->owner = seat->index;
+        wheel_link(&seat->wheel, &seat->ledger->entries, entry, entry->expires_ms);
+    } else {
+        entry->lsn_confirmed = lsn;
+    }
+    view_reservation(seat, entry, word, true, view);
+    entry_put(entry, word);
+}
+
+/* On an entry that is fresh and owned. */
+static enum code reserve_fresh(struct seat *seat, const struct order *order, uint64_t content,
+                               struct entry *entry, struct reservation_view *view)
+{
+    const struct channel *channel;
+    enum code code = find_channel(seat, order->channel, &channel);
+    if (!code)
+        code = resolve_lines(seat, order);
+    if (!code)
+        code = take_stock(seat, order, channel);
+    if (code)
+        return code;
+    fill_entry(seat, entry, order, channel, content);
+    if (!store_draws(seat, entry)) {
+        undo_takes(seat);
+        return fail(seat, CODE_LIMIT, "the table of reservations is full (%u)",
+                    seat->ledger->entries.max);
+    }
+    uint64_t lsn = write_record(seat, entry, order->id);
+    show_entry(seat, entry, order->id.len, lsn, view);
+    decide_takes(seat);
+    return CODE_OK;
+}
+
+/* An id that is known: the first result again, or a conflict. */
+static enum code repeat_reserve(struct seat *seat, struct entry *entry, uint64_t word,
+                                const struct order *order, uint64_t content,
+                                struct reservation_view *view)
+{
+    bool same = word_kind(word) == ENTRY_RESERVATION && entry->content == content;
+    if (same) {
+        view_reservation(seat, entry, word, true, view);
+        COUNT(seat, repeats);
+    }
+    entry_put(entry, word);
+    if (same)
+        return CODE_OK;
+    return fail(seat, CODE_CONFLICT, "id \"%.*s\" was used for something else", (int)order->id.len,
+                order->id.at);
+}
+
+static enum code reserve(struct seat *seat, const struct order *order,
+                         struct reservation_view *view)
+{
+    struct entries *entries = &seat->ledger->entries;
+    struct entry *entry;
+    uint64_t word;
+    uint64_t content = fingerprint(order);
+    uint64_t hash = id_hash(entries, order->id);
+    switch (entries_add(entries, &seat->cursor, order->id, hash, &entry, &word)) {
+    case ENTRY_FOUND:
+        return repeat_reserve(seat, entry, word, order, content, view);
+    case ENTRY_UNDECIDED:
+        return CODE_DEFERRED;
+    case ENTRY_TABLE_FULL:
+        return fail(seat, CODE_LIMIT, "the table of reservations is full (%u)", entries->max);
+    case ENTRY_ABSENT:
+        break;
+    }
+    enum code code = reserve_fresh(seat, order, content, entry, view);
+    if (code)
+        entry_refuse(entries, entry, word);
+    return code;
+}
+
+enum code ledger_reserve(struct seat *seat, const struct order *order,
+                         struct reservation_view *view)
+{
+    enum code code = check_order(seat, order);
+    if (code)
+        return code;
+    code = log_has_room(seat->ledger->log) ? reserve(seat, order, view) : CODE_DEFERRED;
+    if (code == CODE_OK)
+        COUNT(seat, reserves);
+    else if (code == CODE_DEFERRED)
+        COUNT(seat, deferred);
+    else
+        COUNT(seat, refused);
+    return code;
+}

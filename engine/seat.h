@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Inside the engine: the ledger's and a seat's fields, and what its operations share. */
+#ifndef STOCKD_ENGINE_SEAT_H
+#define STOCKD_ENGINE_SEAT_H
+
+#include "engine/entry.h"
+#include "engine/item.h"
+#include "engine/ledger.h"
+#include "engine/record.h"
+#include "engine/wheel.h"
+
+/* A counter of one seat: written by its thread only, read by any; so relaxed is enough. */
+struct counters {
+#define X(name) _Atomic uint64_t name;
+    LEDGER_COUNTERS(X)
+#undef X
+};
+
+#define COUNT(seat, name)                                                                          \
+    atomic_store_explicit(&(seat)->counters.name,                                                  \
+                          atomic_load_explicit(&(seat)->counters.name, memory_order_relaxed) + 1,  \
+                          memory_order_relaxed)
+
+/* A part of one line of an order, and the pool it is to come from. */
+struct plan_draw {
+    uint32_t pool; /* unit */
+    uint32_t line;
+    int64_t qty;
+};
+
+/* All that is taken from one pool, whatever the lines. */
+struct plan_take {
+    uint32_t pool; /* unit */
+    uint32_t item;
+    int64_t qty;
+};
+
+struct plan {
+    uint32_t draw_count, take_count;
+    bool tentative; /* takes are marked pending until the order is decided */
+    bool undecided; /* a pool had too little, but with takes pending: nobody knows yet */
+    struct plan_draw draws[DRAWS_MAX];
+    struct plan_take takes[DRAWS_MAX];
+    uint32_t items[LINES_MAX];               /* per line */
+    const struct location *bound[LINES_MAX]; /* per line; NULL: free */
+    uint8_t repeated[LINES_MAX];             /* per line: an earlier line has the same item */
+};
+
+/* A pool that a line may draw from. */
+struct candidate {
+    uint32_t unit;
+    uint32_t rank; /* lower is asked first */
+    int64_t available;
+};
+
+/* What a walk over an item's pools found for one channel and one line. */
+struct survey {
+    uint32_t count;   /* candidates */
+    uint32_t pools;   /* that the channel sells from, empty ones too */
+    int64_t total;    /* available, at all of the channel's locations */
+    int64_t takeable; /* available to this line: at its location, less the buffer */
+    bool pending;     /* somebody's take is undecided on one of them */
+    bool quiet;       /* no give came in between: the sums are the truth of one instant */
+    struct candidate candidates[2 * LOCATIONS_MAX];
+};
+
+struct client_name {
+    uint8_t len;
+    char at[NAME_MAX_BYTES];
+};
+
+/* Freed once every seat has begun a turn after it was retired. */
+struct retired {
+    struct retired *next;
+    uint64_t epoch;
+    void (*destroy)(void *);
+    void *what;
+};
+
+struct seat {
+    struct ledger *ledger;
+    uint8_t index;
+    uint16_t client;
+    uint64_t engine_ms, wall_ms;
+    struct entry_cursor cursor;
+    uint32_t spare_item; /* see items_create */
+    uint64_t pokes;
+    struct counters counters;
+    _Alignas(64) _Atomic uint64_t epoch; /* of the turn; 0 between turns. This thread; sequentially
+                                            consistent with the catalogue's swap, see retire() */
+    struct wheel wheel;
+    struct failure failure;
+    struct plan plan;
+    struct survey survey;
+    struct draw_view draw_views[DRAWS_MAX];
+    struct pool_view pool_views[2 * LOCATIONS_MAX];
+    _Alignas(8) unsigned char record[RECORD_MAX];
+};
+
+struct ledger {
+    struct log *log;
+    unsigned seat_count;
+    struct seat *seats[SEATS_MAX];
+    struct items items;
+    struct entries entries;
+    _Atomic(struct catalogue *) catalogue; /* who holds catalogue_busy; sequentially consistent */
+    _Atomic bool catalogue_busy;           /* taken by exchange: one writer of catalogue, details
+                                              and clients at a time; who finds it taken is deferred */
+    _Atomic uint64_t epoch;                /* counts retirements; who holds catalogue_busy */
+    struct retired *retired;               /* who holds catalogue_busy */
+    struct client_name *clients;           /* who holds catalogue_busy */
+    uint16_t client_count;
+};
+
+/* Says what was wrong, and returns the code. */
+enum code fail(struct seat *seat, enum code code, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+static inline struct catalogue *catalogue_now(const struct seat *seat)
+{
+    return atomic_load_explicit(&seat->ledger->catalogue, memory_order_seq_cst);
+}
+
+/* False: another writer is at it. */
+bool catalogue_take(struct ledger *ledger);
+void catalogue_put(struct ledger *ledger);
+/* Frees `what` when no seat can hold it any more. The caller holds catalogue_busy. */
+void retire(struct ledger *ledger, void *what, void (*destroy)(void *));
+/* Swaps in a new catalogue and retires the old one. The caller holds catalogue_busy. */
+void catalogue_swap(struct ledger *ledger, struct catalogue *next);
+
+/* ---- journalling ---- */
+
+static inline struct record_head head_of(const struct seat *seat, enum record_type type,
+                                         unsigned flags)
+{
+    return (struct record_head){ .type = (uint8_t)type,
+                                 .flags = (uint8_t)flags,
+                                 .client = seat->client };
+}
+
+/* Claims a place for the record of that length and publishes it. Returns its LSN. */
+uint64_t journal_record(struct seat *seat, uint32_t length);
+/* The two halves, for a change that is applied in between (rule G). */
+uint64_t journal_claim(struct seat *seat, uint32_t length);
+void journal_publish(struct seat *seat, uint64_t position);
+/* Publishes a claim that came to nothing. */
+void journal_void(struct seat *seat, uint64_t position, uint32_t length);
+
+/* ---- checking what a request names ---- */
+
+enum code check_id(struct seat *seat, const char *parameter, struct text id);
+enum code find_location(struct seat *seat, const char *parameter, struct text code,
+                        const struct location **location);
+enum code find_channel(struct seat *seat, struct text code, const struct channel **channel);
+enum code find_item(struct seat *seat, struct text sku, uint32_t *item);
+/* Finds it, or brings it into being with a record of its own. */
+enum code make_item(struct seat *seat, struct text sku, uint32_t *item);
+
+/* ---- fingerprints: the same content gives the same number, for ever ---- */
+
+uint64_t mix_number(uint64_t so_far, uint64_t number);
+uint64_t mix_text(uint64_t so_far, struct text t);
+
+void details_apply(struct item_details *details, const struct item_setting *s);
+/* Shows new details and retires the old ones. The caller holds catalogue_busy. */
+void details_show(struct ledger *ledger, uint32_t item, struct item_details *details);
+void client_remember(struct ledger *ledger, uint16_t index, struct text name);
+
+/* ---- reservations ---- */
+
+/* Finds and takes it; one whose deadline has passed is expired before it is seen. */
+enum code take_reservation(struct seat *seat, struct text id, struct entry **entry, uint64_t *word);
+/* Refuses, and puts the entry. */
+enum code wrong_state(struct seat *seat, struct entry *entry, uint64_t word, const char *wanted);
+/* The state word after a transition, which must be one of the table. */
+uint64_t with_state(uint64_t word, enum entry_state to);
+/* The state that follows from its draws; `before` as long as anything is left. */
+enum entry_state state_of_draws(const struct entries *entries, struct entry *entry,
+                                enum entry_state before);
+/* Fills a fresh entry with a done operation, and puts it. */
+void remember_movement(struct ledger *ledger, struct entry *entry, uint64_t content,
+                       const struct movement_result *r, uint32_t id_len);
+void remember_step(struct ledger *ledger, struct entry *op, uint64_t content, uint64_t lsn,
+                   enum entry_state state, uint32_t id_len);
+/* Fills the view from an entry that the caller owns. `first`: as it was first granted. */
+void view_reservation(struct seat *seat, struct entry *entry, uint64_t word, bool first,
+                      struct reservation_view *view);
+/* Gives an owned reservation back in its new state; unlinks, or mails, what is final. */
+void settle_entry(struct seat *seat, struct entry *entry, uint64_t word);
+/* Expires an owned reservation that is held. */
+void expire_entry(struct seat *seat, struct entry *entry, uint64_t word);
+/* Applies a change that gives to the pool, bracketed for those who sum over the item's pools. */
+uint64_t give_back(struct ledger *ledger, uint32_t unit, struct pool_change change);
+
+static inline uint64_t wall_of(const struct seat *seat, uint64_t engine_ms)
+{
+    return engine_ms - seat->engine_ms + seat->wall_ms;
+}
+
+/* Plans and takes the stock for an order whose lines are in the seat's plan (source.c).
+ * CODE_OK: taken, and marked pending where it is over several pools. */
+enum code take_stock(struct seat *seat, const struct order *order, const struct channel *channel);
+/* Puts the plan's draws into the entry, or a chain behind it; false if the table is full. */
+bool store_draws(struct seat *seat, struct entry *entry);
+/* The order is decided. */
+void decide_takes(struct seat *seat);
+void undo_takes(struct seat *seat);
+
+/* What the channel may sell of the item now, at all its locations. */
+int64_t channel_available(struct seat *seat, const struct channel *channel, uint32_t item);
+
+#endif

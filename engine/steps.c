@@ -1,0 +1,368 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Steps: fulfil and cancel, in part or whole.
+ *
+ * A step with an op has an entry of its own, so that asking again gives its first result and does
+ * nothing twice. The op's entry is taken first, then the reservation's; both are tried, never
+ * waited for.
+ */
+#include "engine/ledger.h"
+
+#include <string.h>
+
+#include "engine/seat.h"
+
+enum step_kind { STEP_FULFIL = RECORD_FULFIL, STEP_CANCEL = RECORD_CANCEL };
+
+/* One step on its way. */
+struct stepping {
+    const struct step *asked;
+    enum step_kind kind;
+    struct entry *entry; /* the reservation, owned */
+    uint64_t word;
+    uint64_t content;
+    uint32_t part_count;
+    struct step_part {
+        struct draw *draw;
+        uint16_t index;
+        uint32_t qty;
+    } * parts;
+};
+
+static const char *verb(enum step_kind kind)
+{
+    return kind == STEP_FULFIL ? "fulfilled" : "cancelled";
+}
+
+static enum entry_state goal(enum step_kind kind)
+{
+    return kind == STEP_FULFIL ? STATE_FULFILLED : STATE_CANCELLED;
+}
+
+static uint64_t fingerprint(const struct step *step, enum step_kind kind)
+{
+    uint64_t f = mix_text(mix_number(kind, step->line_count), step->id);
+    for (uint32_t i = 0; i < step->line_count; i++)
+        f = mix_number(mix_text(f, step->lines[i].sku), (uint64_t)step->lines[i].qty);
+    return f;
+}
+
+static enum code check_step(struct seat *seat, const struct step *step)
+{
+    enum code code = check_id(seat, "id", step->id);
+    if (!code && text_given(step->op))
+        code = check_id(seat, "op", step->op);
+    if (!code && step->line_count > LINES_MAX)
+        return fail(seat, CODE_TOO_LARGE, "lines: a step has at most %d, not %u", LINES_MAX,
+                    step->line_count);
+    for (uint32_t i = 0; !code && i < step->line_count; i++) {
+        int64_t qty = step->lines[i].qty;
+        if (qty < 1 || qty > QUANTITY_MAX)
+            code = fail(seat, CODE_BAD_REQUEST,
+                        "lines[%u]: qty must be a whole number from 1 to %lld, not %lld", i,
+                        (long long)QUANTITY_MAX, (long long)qty);
+    }
+    return code;
+}
+
+/* ---- which draws, and how much of each ---- */
+
+static uint32_t chosen(const struct stepping *s, const struct draw *draw)
+{
+    uint32_t sum = 0;
+    for (uint32_t i = 0; i < s->part_count; i++)
+        if (s->parts[i].draw == draw)
+            sum += s->parts[i].qty;
+    return sum;
+}
+
+/* Spreads one line over the reservation's draws of that item, in their order. */
+static enum code choose_line(struct seat *seat, struct stepping *s, const struct order_line *line)
+{
+    const struct items *items = &seat->ledger->items;
+    uint32_t item;
+    enum code code = find_item(seat, line->sku, &item);
+    if (code)
+        return code;
+    int64_t wanted = line->qty;
+    struct draw_walk walk = draw_walk_start(&seat->ledger->entries, s->entry);
+    struct draw *draw;
+    for (uint16_t i = 0; wanted > 0 && (draw = draw_walk_next(&walk)) != NULL; i++) {
+        uint64_t key = atomic_load_explicit(&pool_at(items, draw->pool)->key, memory_order_relaxed);
+        if (key_item(key) != item)
+            continue;
+        int64_t left = (int64_t)draw_left(draw) - chosen(s, draw);
+        int64_t qty = left < wanted ? left : wanted;
+        if (qty <= 0)
+            continue;
+        if (s->part_count == DRAWS_MAX)
+            return fail(seat, CODE_TOO_LARGE, "a step may touch at most %d draws", DRAWS_MAX);
+        s->parts[s->part_count++] = (struct step_part){ draw, i, (uint32_t)qty };
+        wanted -= qty;
+    }
+    if (wanted == 0)
+        return CODE_OK;
+    fail(seat, CODE_WRONG_STATE, "only %lld of \"%.*s\" are left to be %s",
+         (long long)(line->qty - wanted), (int)line->sku.len, line->sku.at, verb(s->kind));
+    seat->failure.state = state_name(word_state(s->word));
+    seat->failure.shorts[0] = (struct shortfall){ line->sku, line->qty, line->qty - wanted };
+    seat->failure.short_count = 1;
+    return CODE_WRONG_STATE;
+}
+
+static enum code choose_parts(struct seat *seat, struct stepping *s)
+{
+    const struct step *step = s->asked;
+    enum code code = CODE_OK;
+    for (uint32_t i = 0; !code && i < step->line_count; i++)
+        code = choose_line(seat, s, &step->lines[i]);
+    if (step->line_count > 0)
+        return code;
+    struct draw_walk walk = draw_walk_start(&seat->ledger->entries, s->entry);
+    struct draw *draw;
+    for (uint16_t i = 0; (draw = draw_walk_next(&walk)) != NULL; i++)
+        if (draw_left(draw) > 0)
+            s->parts[s->part_count++] = (struct step_part){ draw, i, draw_left(draw) };
+    return CODE_OK;
+}
+
+/* ---- changing the pools ---- */
+
+static void undo_shipping(struct seat *seat, const struct stepping *s, uint32_t count, int mark)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        int64_t qty = s->parts[i].qty;
+        struct pool_change back = { .on_hand = qty, .reserved = qty, .tentative = -mark };
+        give_back(seat->ledger, s->parts[i].draw->pool, back);
+    }
+}
+
+static enum code not_on_hand(struct seat *seat, const struct draw *draw, uint32_t qty,
+                             uint64_t word)
+{
+    const struct items *items = &seat->ledger->items;
+    uint64_t key = atomic_load_explicit(&pool_at(items, draw->pool)->key, memory_order_relaxed);
+    struct text sku = item_sku(item_at(items, key_item(key)));
+    struct text at = code_text(&catalogue_now(seat)->locations[key_location(key)].code);
+    fail(seat, CODE_INSUFFICIENT_STOCK,
+         "only %lld of \"%.*s\" on hand at \"%.*s\": a count found less "
+         "than was promised",
+         (long long)word_on_hand(word), (int)sku.len, sku.at, (int)at.len, at.at);
+    seat->failure.shorts[0] = (struct shortfall){ sku, qty, word_on_hand(word) };
+    seat->failure.short_count = 1;
+    return CODE_INSUFFICIENT_STOCK;
+}
+
+/* Rule T: what is shipped leaves the pools before the claim. It may not be there: in a short pool
+ * more was promised than there is. */
+static enum code ship(struct seat *seat, const struct stepping *s, int mark)
+{
+    for (uint32_t i = 0; i < s->part_count; i++) {
+        const struct step_part *part = &s->parts[i];
+        int64_t qty = part->qty;
+        struct pool_change change = { .on_hand = -qty, .reserved = -qty, .tentative = mark };
+        uint64_t after;
+        struct pool *pool = pool_at(&seat->ledger->items, part->draw->pool);
+        if (pool_apply(pool, change, INT64_MIN, &after) == POOL_CHANGED)
+            continue;
+        bool undecided = word_pending(after) > (unsigned)(chosen(s, part->draw) > part->qty);
+        undo_shipping(seat, s, i, mark);
+        return undecided ? CODE_DEFERRED : not_on_hand(seat, part->draw, part->qty, after);
+    }
+    return CODE_OK;
+}
+
+/* ---- the step itself ---- */
+
+static uint64_t write_record(struct seat *seat, const struct stepping *s)
+{
+    const struct step *step = s->asked;
+    struct step_head_record record = {
+        .head = head_of(seat, (enum record_type)s->kind, 0),
+        .time_ms = seat->wall_ms,
+        .content = s->content,
+        .step_count = step->line_count > 0 ? (uint16_t)s->part_count : 0,
+        .id_len = (uint8_t)step->id.len,
+        .op_len = (uint8_t)step->op.len,
+    };
+    struct record_builder b = record_begin(seat->record, &record, sizeof record);
+    record_add_text(&b, step->id);
+    record_add_text(&b, step->op);
+    for (uint32_t i = 0; i < record.step_count; i++) {
+        struct step_record part = { .draw = s->parts[i].index, .qty = s->parts[i].qty };
+        record_add(&b, &part, sizeof part);
+    }
+    return journal_record(seat, record_end(&b));
+}
+
+static void book_parts(struct stepping *s)
+{
+    for (uint32_t i = 0; i < s->part_count; i++) {
+        struct draw *draw = s->parts[i].draw;
+        if (s->kind == STEP_FULFIL)
+            draw->fulfilled += s->parts[i].qty;
+        else
+            draw->cancelled += s->parts[i].qty;
+        assert(draw->fulfilled + draw->cancelled <= draw->qty);
+    }
+}
+
+enum entry_state state_of_draws(const struct entries *entries, struct entry *entry,
+                                enum entry_state before)
+{
+    struct draw_walk walk = draw_walk_start(entries, entry);
+    const struct draw *draw;
+    bool fulfilled = false;
+    while ((draw = draw_walk_next(&walk)) != NULL) {
+        if (draw_left(draw) > 0)
+            return before;
+        fulfilled |= draw->fulfilled > 0;
+    }
+    return fulfilled ? STATE_FULFILLED : STATE_CANCELLED;
+}
+
+static bool may_step(enum step_kind kind, enum entry_state state)
+{
+    return state == STATE_CONFIRMED || (kind == STEP_CANCEL && state == STATE_HELD);
+}
+
+/* Asking for all when there is nothing left, and it was this kind of step that ended it. */
+static bool already_done(const struct stepping *s)
+{
+    return s->asked->line_count == 0 && state_final(word_state(s->word)) &&
+           (word_state(s->word) == goal(s->kind) || word_last(s->word) == s->kind);
+}
+
+/* On a reservation that is owned, and is put in any case. */
+static enum code step_reservation(struct seat *seat, struct stepping *s, struct reservation_view *r)
+{
+    struct step_part parts[DRAWS_MAX];
+    s->parts = parts;
+    if (already_done(s)) {
+        view_reservation(seat, s->entry, s->word, false, r);
+        entry_put(s->entry, s->word);
+        COUNT(seat, repeats);
+        return CODE_OK;
+    }
+    if (!may_step(s->kind, word_state(s->word)))
+        return wrong_state(seat, s->entry, s->word, verb(s->kind));
+    enum code code = choose_parts(seat, s);
+    int mark = s->part_count > 1 ? 1 : 0;
+    if (!code && s->kind == STEP_FULFIL)
+        code = ship(seat, s, mark);
+    if (code) {
+        entry_put(s->entry, s->word);
+        return code;
+    }
+    s->entry->lsn_last = write_record(seat, s);
+    for (uint32_t i = 0; i < s->part_count; i++) {
+        int64_t qty = parts[i].qty;
+        if (s->kind == STEP_CANCEL)
+            give_back(seat->ledger, parts[i].draw->pool, (struct pool_change){ .reserved = -qty });
+        else if (mark)
+            give_back(seat->ledger, parts[i].draw->pool, (struct pool_change){ .tentative = -1 });
+    }
+    book_parts(s);
+    enum entry_state to = state_of_draws(&seat->ledger->entries, s->entry, word_state(s->word));
+    uint64_t word = word_with_last(with_state(s->word, to), s->kind);
+    view_reservation(seat, s->entry, word, false, r);
+    settle_entry(seat, s->entry, word);
+    return CODE_OK;
+}
+
+static enum code run_step(struct seat *seat, struct stepping *s, struct reservation_view *r)
+{
+    enum code code = take_reservation(seat, s->asked->id, &s->entry, &s->word);
+    return code ? code : step_reservation(seat, s, r);
+}
+
+static enum code repeat_step(struct seat *seat, struct entry *op, uint64_t word,
+                             const struct stepping *s, struct reservation_view *r)
+{
+    bool same = word_kind(word) == ENTRY_STEP && op->content == s->content;
+    if (same) {
+        memset(r, 0, sizeof *r);
+        r->lsn = op->lsn_first;
+        r->state = state_name((enum entry_state)op->result_state);
+        COUNT(seat, repeats);
+    }
+    entry_put(op, word);
+    if (same)
+        return CODE_OK;
+    return fail(seat, CODE_CONFLICT, "op \"%.*s\" was used for something else",
+                (int)s->asked->op.len, s->asked->op.at);
+}
+
+void remember_step(struct ledger *ledger, struct entry *op, uint64_t content, uint64_t lsn,
+                   enum entry_state state, uint32_t id_len)
+{
+    op->content = content;
+    op->lsn_first = op->lsn_last = lsn;
+    op->result_state = state;
+    op->draw_count = 0;
+    entry_put(op, state_word(ENTRY_STEP, STATE_NONE, id_len));
+    entry_release_slot(&ledger->entries, op);
+}
+
+static enum entry_state state_named(const char *name)
+{
+    for (unsigned i = 0; i < STATE_COUNT; i++)
+        if (state_name((enum entry_state)i) == name)
+            return (enum entry_state)i;
+    return STATE_NONE;
+}
+
+static enum code run_step_once(struct seat *seat, struct stepping *s, struct reservation_view *r)
+{
+    struct entries *entries = &seat->ledger->entries;
+    struct text id = s->asked->op;
+    struct entry *op;
+    uint64_t word;
+    switch (entries_add(entries, &seat->cursor, id, id_hash(entries, id), &op, &word)) {
+    case ENTRY_FOUND:
+        return repeat_step(seat, op, word, s, r);
+    case ENTRY_UNDECIDED:
+        return CODE_DEFERRED;
+    case ENTRY_TABLE_FULL:
+        return fail(seat, CODE_LIMIT, "the table of ids is full (%u)", entries->max);
+    case ENTRY_ABSENT:
+        break;
+    }
+    enum code code = run_step(seat, s, r);
+    if (code)
+        entry_refuse(entries, op, word);
+    else
+        remember_step(seat->ledger, op, s->content, r->lsn, state_named(r->state), id.len);
+    return code;
+}
+
+static enum code step(struct seat *seat, const struct step *asked, enum step_kind kind,
+                      struct reservation_view *r)
+{
+    enum code code = check_step(seat, asked);
+    if (code)
+        return code;
+    struct stepping s = { .asked = asked, .kind = kind, .content = fingerprint(asked, kind) };
+    code = CODE_DEFERRED;
+    if (log_has_room(seat->ledger->log))
+        code = text_given(asked->op) ? run_step_once(seat, &s, r) : run_step(seat, &s, r);
+    if (code == CODE_DEFERRED)
+        COUNT(seat, deferred);
+    return code;
+}
+
+enum code ledger_fulfil(struct seat *seat, const struct step *asked, struct reservation_view *r)
+{
+    enum code code = step(seat, asked, STEP_FULFIL, r);
+    if (code == CODE_OK)
+        COUNT(seat, fulfils);
+    return code;
+}
+
+enum code ledger_cancel(struct seat *seat, const struct step *asked, struct reservation_view *r)
+{
+    enum code code = step(seat, asked, STEP_CANCEL, r);
+    if (code == CODE_OK)
+        COUNT(seat, cancels);
+    return code;
+}
