@@ -32,7 +32,7 @@ test:
 bench:
 	@scripts/install-dependencies.sh bench
 	@$(MAKE) --no-print-directory build
-	@bench/run
+	@bench/run.sh
 
 fuzz:
 	@scripts/install-dependencies.sh test

@@ -19,6 +19,7 @@ struct applying {
     struct seat *seat; /* the first: its failure holds the reason, its cursor finds slots */
     const struct record_head *record;
     uint64_t lsn;
+    uint64_t time_ms; /* of a step */
 };
 
 static int refuse(const struct applying *a, const char *why)
@@ -37,7 +38,7 @@ static int no_space(const struct applying *a, const char *table)
 
 /* ---- catalogue ---- */
 
-static int apply_item(const struct applying *a)
+static int apply_item(struct applying *a)
 {
     struct items *items = &a->ledger->items;
     struct item_record r;
@@ -84,7 +85,7 @@ static int apply_catalogue(const struct applying *a, struct catalogue *next, uin
     return 0;
 }
 
-static int apply_location(const struct applying *a)
+static int apply_location(struct applying *a)
 {
     struct location_record r;
     struct record_reader reader = record_open(a->record, &r, sizeof r);
@@ -125,7 +126,7 @@ static int apply_location(const struct applying *a)
     return apply_catalogue(a, next, index, r.location, code);
 }
 
-static int apply_channel(const struct applying *a)
+static int apply_channel(struct applying *a)
 {
     struct channel_record r;
     struct record_reader reader = record_open(a->record, &r, sizeof r);
@@ -158,7 +159,7 @@ static int apply_channel(const struct applying *a)
     return apply_catalogue(a, next, index, r.channel, code);
 }
 
-static int apply_client(const struct applying *a)
+static int apply_client(struct applying *a)
 {
     struct client_record r;
     struct record_reader reader = record_open(a->record, &r, sizeof r);
@@ -235,7 +236,7 @@ static int change_pool(const struct applying *a, struct pool *pool, int64_t on_h
 
 /* ---- stock ---- */
 
-static int apply_movement(const struct applying *a)
+static int apply_movement(struct applying *a)
 {
     struct movement_record r;
     struct record_reader reader = record_open(a->record, &r, sizeof r);
@@ -277,7 +278,7 @@ static int apply_draws(const struct applying *a, const struct draw_record *draws
     return 0;
 }
 
-static int apply_reserve(const struct applying *a)
+static int apply_reserve(struct applying *a)
 {
     struct reserve_record r;
     struct record_reader reader = record_open(a->record, &r, sizeof r);
@@ -308,7 +309,7 @@ static int apply_reserve(const struct applying *a)
     return 0;
 }
 
-static int apply_extend(const struct applying *a)
+static int apply_extend(struct applying *a)
 {
     struct extend_record r;
     struct record_reader reader = record_open(a->record, &r, sizeof r);
@@ -325,7 +326,7 @@ static int apply_extend(const struct applying *a)
     return held ? 0 : refuse(a, "its reservation is not held");
 }
 
-static int apply_confirm(const struct applying *a)
+static int apply_confirm(struct applying *a)
 {
     struct confirm_record r;
     struct record_reader reader = record_open(a->record, &r, sizeof r);
@@ -352,10 +353,12 @@ static int settle_draw(const struct applying *a, struct draw *draw, uint32_t qty
     int error = change_pool(a, pool, fulfil ? -(int64_t)qty : 0, -(int64_t)qty);
     if (error)
         return error;
-    if (fulfil)
+    if (fulfil) {
         draw->fulfilled += qty;
-    else
+        recent_add(&a->seat->recent, a->time_ms, draw->pool, -(int64_t)qty);
+    } else {
         draw->cancelled += qty;
+    }
     return 0;
 }
 
@@ -385,7 +388,7 @@ static int settle_parts(const struct applying *a, struct entry *entry,
     return error;
 }
 
-static int apply_step(const struct applying *a)
+static int apply_step(struct applying *a)
 {
     struct step_head_record r;
     struct record_reader reader = record_open(a->record, &r, sizeof r);
@@ -393,6 +396,7 @@ static int apply_step(const struct applying *a)
     struct text op = record_text(&reader, r.op_len);
     const struct step_record *parts = record_array(&reader, r.step_count, sizeof *parts);
     bool fulfil = a->record->type == RECORD_FULFIL;
+    a->time_ms = r.time_ms;
     struct entry *entry, *op_entry;
     uint64_t word;
     if (reader.bad)
@@ -421,7 +425,7 @@ static int apply_step(const struct applying *a)
     return error;
 }
 
-static int apply_expire(const struct applying *a)
+static int apply_expire(struct applying *a)
 {
     struct expire_record r;
     struct record_reader reader = record_open(a->record, &r, sizeof r);
@@ -443,7 +447,7 @@ static int apply_expire(const struct applying *a)
     return 0;
 }
 
-static int apply_void(const struct applying *a)
+static int apply_void(struct applying *a)
 {
     (void)a;
     return 0;
@@ -451,7 +455,7 @@ static int apply_void(const struct applying *a)
 
 int ledger_apply(struct ledger *ledger, const struct record_head *record, uint64_t lsn)
 {
-    static int (*const by_type[])(const struct applying *) = {
+    static int (*const by_type[])(struct applying *) = {
         [RECORD_VOID] = apply_void,         [RECORD_ITEM] = apply_item,
         [RECORD_LOCATION] = apply_location, [RECORD_CHANNEL] = apply_channel,
         [RECORD_CLIENT] = apply_client,     [RECORD_MOVEMENT] = apply_movement,
@@ -459,7 +463,7 @@ int ledger_apply(struct ledger *ledger, const struct record_head *record, uint64
         [RECORD_CONFIRM] = apply_confirm,   [RECORD_FULFIL] = apply_step,
         [RECORD_CANCEL] = apply_step,       [RECORD_EXPIRE] = apply_expire,
     };
-    struct applying a = { ledger, ledger->seats[0], record, lsn };
+    struct applying a = { ledger, ledger->seats[0], record, lsn, 0 };
     if (record->type >= sizeof by_type / sizeof by_type[0] || !by_type[record->type])
         return refuse(&a, "its type is unknown");
     return by_type[record->type](&a);

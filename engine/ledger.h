@@ -82,6 +82,8 @@ struct movement {
     int64_t qty; /* receive, return: to add; adjust: signed delta; count: what was counted */
     struct text ref, reason; /* optional; return: the reservation and the condition */
     bool damaged;            /* return: goes to the pool that is not sold */
+    bool has_as_of;          /* count: it was taken at this time; what moved since is added */
+    uint64_t as_of_ms;       /* wall clock */
 };
 
 struct movement_result {
@@ -232,8 +234,9 @@ void ledger_recovered(struct ledger *ledger, uint64_t engine_ms);
 
 #define LEDGER_COUNTERS(X)                                                                         \
     X(reserves)                                                                                    \
-    X(refused) X(extends) X(confirms) X(fulfils) X(cancels) X(expired) X(movements) X(repeats)     \
-        X(deferred) X(queries)
+    X(refused)                                                                                     \
+    X(extends)                                                                                     \
+    X(confirms) X(fulfils) X(cancels) X(expired) X(movements) X(repeats) X(deferred) X(queries)
 
 struct ledger_figures {
 #define X(name) uint64_t name;

@@ -3,11 +3,19 @@
 
 #include <sys/mman.h>
 
+/* Smaller tables would rather cost the few pages that they touch. */
+enum { HUGE_FROM = 8 << 20 };
+
 void *memory_reserve(size_t bytes)
 {
     int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
     void *at = mmap(NULL, bytes, PROT_READ | PROT_WRITE, flags, -1, 0);
-    return at == MAP_FAILED ? NULL : at;
+    if (at == MAP_FAILED)
+        return NULL;
+    /* A look-up in a table of hundreds of megabytes misses the TLB more often than the cache. */
+    if (bytes >= HUGE_FROM)
+        madvise(at, bytes, MADV_HUGEPAGE); /* refused where the kernel has none: no matter */
+    return at;
 }
 
 void memory_release(void *at, size_t bytes)

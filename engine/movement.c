@@ -4,7 +4,7 @@
  *
  * What adds stock claims its LSN first and is applied then (rule G); what takes some away is
  * applied first (rule T). A count does not know which it is before it has looked at the pool, and
- * what it saw may have changed by the time it is applied: then it looks again.
+ * what it saw may have changed by the time it is applied: then it is deferred, and looks again.
  */
 #include "engine/ledger.h"
 
@@ -32,6 +32,7 @@ static uint64_t fingerprint(const struct movement *m, enum movement_kind kind)
     f = mix_text(f, m->location);
     f = mix_text(f, m->ref);
     f = mix_text(f, m->reason);
+    f = mix_number(f, m->has_as_of ? m->as_of_ms + 1 : 0);
     return mix_number(f, m->damaged);
 }
 
@@ -117,22 +118,22 @@ static enum code pool_is_full(struct seat *seat, const struct moving *move)
                 (long long)word_on_hand(pool_read(move->pool)));
 }
 
+static uint32_t unit_of(const struct seat *seat, const struct moving *move)
+{
+    return pool_unit(&seat->ledger->items, move->pool);
+}
+
 /* Rule G: claim, then apply. */
 static enum code move_up(struct seat *seat, struct moving *move, int64_t delta)
 {
     if (word_on_hand(pool_read(move->pool)) + delta > QUANTITY_MAX)
         return pool_is_full(seat, move);
     claim(seat, move);
-    struct item *item = item_at(&seat->ledger->items, move->item);
     uint64_t after;
-    gives_begin(item);
-    enum pool_outcome outcome =
-        pool_apply(move->pool, (struct pool_change){ .on_hand = delta }, INT64_MIN, &after);
-    gives_end(item);
-    if (outcome == POOL_CHANGED) {
-        move->result->delta = delta;
+    struct pool_change change = { .on_hand = delta };
+    move->result->delta = delta;
+    if (change_on_hand(seat, unit_of(seat, move), change, &after) == POOL_CHANGED)
         return CODE_OK;
-    }
     journal_void(seat, move->position, move->length); /* others filled it meanwhile */
     return pool_is_full(seat, move);
 }
@@ -141,9 +142,8 @@ static enum code move_up(struct seat *seat, struct moving *move, int64_t delta)
 static enum code move_down(struct seat *seat, struct moving *move, int64_t delta)
 {
     uint64_t after;
-    enum pool_outcome outcome =
-        pool_apply(move->pool, (struct pool_change){ .on_hand = delta }, INT64_MIN, &after);
-    if (outcome == POOL_CHANGED) {
+    struct pool_change change = { .on_hand = delta };
+    if (change_on_hand(seat, unit_of(seat, move), change, &after) == POOL_CHANGED) {
         claim(seat, move);
         move->result->delta = delta;
         return CODE_OK;
@@ -159,34 +159,62 @@ static enum code move_down(struct seat *seat, struct moving *move, int64_t delta
     return CODE_INSUFFICIENT_STOCK;
 }
 
-/* Swaps the word that the count saw for the counted one; false if it has changed meanwhile. */
-static bool swap_counted(struct moving *move, uint64_t *word)
+/* ---- counting ---- */
+
+/* What on hand should be now: what was counted, and what has moved since it was. */
+static enum code counted_now(struct seat *seat, const struct moving *move, int64_t *target)
 {
-    uint64_t counted = word_make(move->asked->qty, word_reserved(*word), word_pending(*word));
-    move->result->delta = move->asked->qty - word_on_hand(*word);
-    return atomic_compare_exchange_strong_explicit(&move->pool->word, word, counted,
-                                                   memory_order_acq_rel, memory_order_acquire);
+    const struct movement *m = move->asked;
+    int64_t moved = 0;
+    bool known = true;
+    for (unsigned i = 0; m->has_as_of && i < seat->ledger->seat_count; i++)
+        known &=
+            recent_since(&seat->ledger->seats[i]->recent, m->as_of_ms, unit_of(seat, move), &moved);
+    *target = m->qty + moved > 0 ? m->qty + moved : 0;
+    if (!known)
+        return fail(seat, CODE_BAD_REQUEST,
+                    "as_of lies further back than movements are remembered; count again");
+    if (*target > QUANTITY_MAX)
+        return pool_is_full(seat, move);
+    return CODE_OK;
 }
 
-static enum code move_to_count(struct seat *seat, struct moving *move)
+/* Swaps the word that the count saw for the counted one; false if it has changed meanwhile. */
+static bool swap_counted(struct seat *seat, struct moving *move, int64_t target, uint64_t word)
 {
     struct item *item = item_at(&seat->ledger->items, move->item);
+    uint64_t counted = word_make(target, word_reserved(word), word_pending(word));
+    move->result->delta = target - word_on_hand(word);
+    gives_begin(item);
+    bool swapped = atomic_compare_exchange_strong_explicit(
+        &move->pool->word, &word, counted, memory_order_acq_rel, memory_order_acquire);
+    if (swapped)
+        recent_add(&seat->recent, seat->wall_ms, unit_of(seat, move), move->result->delta);
+    gives_end(item);
+    return swapped;
+}
+
+/* Deferred whenever something moved while it looked: a count is rare, and is tried again. */
+static enum code move_to_count(struct seat *seat, struct moving *move)
+{
+    const struct item *item = item_at(&seat->ledger->items, move->item);
+    uint32_t stamp;
+    bool quiet = gives_quiet(item, &stamp);
+    int64_t target;
+    enum code code = counted_now(seat, move, &target);
     uint64_t word = pool_read(move->pool);
-    /* Found less, or the same: rule T. */
-    while (move->asked->qty <= word_on_hand(word)) {
-        if (!swap_counted(move, &word))
-            continue;
+    if (!quiet || !gives_unchanged(item, stamp))
+        return CODE_DEFERRED;
+    if (code)
+        return code;
+    if (target <= word_on_hand(word)) { /* found less, or the same: rule T */
+        if (!swap_counted(seat, move, target, word))
+            return CODE_DEFERRED;
         claim(seat, move);
         return CODE_OK;
     }
-    /* Found more: rule G. Unless so much comes in meanwhile that it is less after all. */
-    claim(seat, move);
-    gives_begin(item);
-    bool swapped = false;
-    while (!swapped && move->asked->qty > word_on_hand(word))
-        swapped = swap_counted(move, &word);
-    gives_end(item);
-    if (swapped)
+    claim(seat, move); /* found more: rule G */
+    if (swap_counted(seat, move, target, word))
         return CODE_OK;
     journal_void(seat, move->position, move->length);
     return CODE_DEFERRED;

@@ -6,6 +6,7 @@
 #include "engine/entry.h"
 #include "engine/item.h"
 #include "engine/ledger.h"
+#include "engine/recent.h"
 #include "engine/record.h"
 #include "engine/wheel.h"
 
@@ -43,7 +44,7 @@ struct plan {
     struct plan_take takes[DRAWS_MAX];
     uint32_t items[LINES_MAX];               /* per line */
     const struct location *bound[LINES_MAX]; /* per line; NULL: free */
-    uint8_t repeated[LINES_MAX];             /* per line: an earlier line has the same item */
+    uint8_t repeated[LINES_MAX];             /* per line: an earlier one has the same item */
 };
 
 /* A pool that a line may draw from. */
@@ -89,6 +90,7 @@ struct seat {
     _Alignas(64) _Atomic uint64_t epoch; /* of the turn; 0 between turns. This thread; sequentially
                                             consistent with the catalogue's swap, see retire() */
     struct wheel wheel;
+    struct recent recent;
     struct failure failure;
     struct plan plan;
     struct survey survey;
@@ -128,6 +130,9 @@ void catalogue_put(struct ledger *ledger);
 void retire(struct ledger *ledger, void *what, void (*destroy)(void *));
 /* Swaps in a new catalogue and retires the old one. The caller holds catalogue_busy. */
 void catalogue_swap(struct ledger *ledger, struct catalogue *next);
+
+/* At the end: every version, old and current. */
+void free_all_versions(struct ledger *ledger);
 
 /* ---- journalling ---- */
 
@@ -197,6 +202,10 @@ static inline uint64_t wall_of(const struct seat *seat, uint64_t engine_ms)
 {
     return engine_ms - seat->engine_ms + seat->wall_ms;
 }
+
+/* Changes what is on hand, bracketed, and notes it among the recent changes. */
+enum pool_outcome change_on_hand(struct seat *seat, uint32_t unit, struct pool_change change,
+                                 uint64_t *after);
 
 /* Plans and takes the stock for an order whose lines are in the seat's plan (source.c).
  * CODE_OK: taken, and marked pending where it is over several pools. */

@@ -162,8 +162,7 @@ static enum code ship(struct seat *seat, const struct stepping *s, int mark)
         int64_t qty = part->qty;
         struct pool_change change = { .on_hand = -qty, .reserved = -qty, .tentative = mark };
         uint64_t after;
-        struct pool *pool = pool_at(&seat->ledger->items, part->draw->pool);
-        if (pool_apply(pool, change, INT64_MIN, &after) == POOL_CHANGED)
+        if (change_on_hand(seat, part->draw->pool, change, &after) == POOL_CHANGED)
             continue;
         bool undecided = word_pending(after) > (unsigned)(chosen(s, part->draw) > part->qty);
         undo_shipping(seat, s, i, mark);
