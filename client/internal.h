@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Inside the client library. Names shared between its files begin with stk_; only stockd_ names
+ * are for callers.
+ *
+ *   walk, value, pack     MessagePack, no I/O
+ *   buffer, address, io   bytes and sockets, no MessagePack
+ *   response              frames of the in buffer to replies and notifications
+ *   connection            a client's life: options, connecting, `hello`, dropping
+ *   call, typed           what callers ask for
+ */
+#ifndef STOCKD_CLIENT_INTERNAL_H
+#define STOCKD_CLIENT_INTERNAL_H
+
+#include <limits.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <stockd/client.h>
+
+#include "client/walk.h"
+
+enum {
+    STK_METHOD_MAX = 64,
+    STK_OUT_MAX = 64 << 20,   /* bytes that stockd_send will buffer */
+    STK_READ_SIZE = 64 << 10, /* room offered to each recv */
+};
+
+/* ---- buffer: bytes between head and tail; the space before head is reclaimed when needed ---- */
+
+struct stk_buffer {
+    unsigned char *data;
+    size_t head;
+    size_t tail;
+    size_t capacity;
+};
+
+static inline size_t stk_buffer_len(const struct stk_buffer *buffer)
+{
+    return buffer->tail - buffer->head;
+}
+
+/* Room for size bytes after tail (which may move); false: out of memory, nothing changed. */
+bool stk_buffer_ensure(struct stk_buffer *buffer, size_t size);
+void stk_buffer_clear(struct stk_buffer *buffer);
+void stk_buffer_free(struct stk_buffer *buffer);
+
+/* ---- time -------------------------------------------------------------------------------- */
+
+/* Milliseconds of the monotonic clock; a deadline is one of these. */
+typedef int64_t stk_ms;
+
+#define STK_NEVER INT64_MAX
+
+stk_ms stk_now(void);
+stk_ms stk_deadline(int timeout_ms); /* negative: STK_NEVER */
+
+/* What poll takes: rounded so that it does not spin, at most INT_MAX, -1 for STK_NEVER. */
+int stk_poll_timeout(stk_ms deadline);
+
+/* ---- the client --------------------------------------------------------------------------- */
+
+/*
+ * C1: responses come in request order, so the requests in flight are exactly those numbered from
+ *     expected to next_msgid - 1 (mod 2^32), and in_flight counts them.
+ * C2: without a connection (fd == -1) nothing is in flight and both buffers are empty.
+ * C3: in.data does not move between two functions given the client: replies point into it.
+ */
+struct stockd_client {
+    int fd;
+    uint32_t next_msgid;
+    uint32_t expected;
+    size_t in_flight;
+    bool write_failed; /* the peer reads no more: what it sent before may still be read */
+    struct stk_buffer in;
+    struct stk_buffer out;
+    struct walk walk; /* over the first frame of in */
+    stockd_pack scratch;
+    stockd_options options; /* defaults filled in; strings owned */
+    char *address;
+    char *client_name;
+    char *token;
+    unsigned notified; /* notifications delivered; wraps */
+    stockd_reply reply;
+    char code[64];
+    char message[512];
+    char error[768];
+};
+
+/* Asserts C1 and C2. */
+void stk_check(const stockd_client *client);
+
+/* Notes a message for people and returns status. */
+int stk_fail(stockd_client *client, int status, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* The same, and the connection goes with all that is in flight. */
+int stk_fail_drop(stockd_client *client, int status, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* Connects if there is no connection; includes `hello`. */
+int stk_open(stockd_client *client, stk_ms deadline);
+
+/* ---- address -------------------------------------------------------------------------------- */
+
+/*
+ * A connected non-blocking socket, or a negative status with why filled in.
+ */
+int stk_dial(const char *address, stk_ms deadline, char *why, size_t size);
+
+/* ---- io: one step each, on a connected client ------------------------------------------------ */
+
+/*
+ * Writes what the socket takes: OK when nothing is left, AGAIN. A peer that reads no more is not an
+ * error here: the bytes are discarded, and reading will come to the end of what the peer sent.
+ */
+int stk_write(stockd_client *client);
+
+/* Reads once: OK if bytes came, AGAIN, or a failure with the connection dropped. */
+int stk_read(stockd_client *client);
+
+/* Waits for events of poll: OK, or TIMEOUT with the connection kept. */
+int stk_wait(stockd_client *client, short events, stk_ms deadline);
+
+/* ---- response ------------------------------------------------------------------------------- */
+
+/*
+ * The next response in the in buffer, to client->reply: OK or REFUSED, AGAIN if it is not there
+ * whole, or a failure with the connection dropped. Delivers the notifications before it.
+ */
+int stk_next_response(stockd_client *client);
+
+/* ---- call ----------------------------------------------------------------------------------- */
+
+/* One request and its response over the open connection. */
+int stk_round_trip(stockd_client *client, const char *method, const void *params, size_t len,
+                   stk_ms deadline);
+
+/* Packs and sends `hello`. */
+int stk_say_hello(stockd_client *client, const char *client_name, const char *token,
+                  stk_ms deadline);
+
+#endif

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The clock, and single steps of reading, writing and waiting. */
+#include <assert.h>
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+
+#include "client/internal.h"
+
+stk_ms stk_now(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (stk_ms)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+stk_ms stk_deadline(int timeout_ms)
+{
+    return timeout_ms < 0 ? STK_NEVER : stk_now() + timeout_ms;
+}
+
+int stk_poll_timeout(stk_ms deadline)
+{
+    if (deadline == STK_NEVER)
+        return -1;
+    stk_ms left = deadline - stk_now();
+
+    if (left <= 0)
+        return 0;
+    return left < INT_MAX ? (int)left : INT_MAX;
+}
+
+int stk_write(stockd_client *client)
+{
+    struct stk_buffer *out = &client->out;
+
+    assert(client->fd >= 0);
+    while (stk_buffer_len(out) > 0 && !client->write_failed) {
+        ssize_t n = send(client->fd, out->data + out->head, stk_buffer_len(out),
+                         MSG_NOSIGNAL | MSG_DONTWAIT);
+
+        if (n >= 0)
+            out->head += (size_t)n;
+        else if (errno == EAGAIN)
+            return STOCKD_E_AGAIN;
+        else if (errno != EINTR)
+            client->write_failed = true;
+    }
+    stk_buffer_clear(out);
+    return STOCKD_OK;
+}
+
+int stk_read(stockd_client *client)
+{
+    struct stk_buffer *in = &client->in;
+    ssize_t n;
+
+    assert(client->fd >= 0);
+    if (stk_buffer_len(in) == 0)
+        stk_buffer_clear(in);
+    if (!stk_buffer_ensure(in, STK_READ_SIZE))
+        return stk_fail_drop(client, STOCKD_E_MEMORY, "out of memory for a reply");
+    do
+        n = recv(client->fd, in->data + in->tail, in->capacity - in->tail, MSG_DONTWAIT);
+    while (n < 0 && errno == EINTR);
+    if (n > 0) {
+        in->tail += (size_t)n;
+        return STOCKD_OK;
+    }
+    if (n < 0 && errno == EAGAIN)
+        return STOCKD_E_AGAIN;
+    return stk_fail_drop(client, STOCKD_E_CLOSED, "%s: the connection was lost: %s",
+                         client->address, n == 0 ? "closed by the engine" : strerror(errno));
+}
+
+int stk_wait(stockd_client *client, short events, stk_ms deadline)
+{
+    struct pollfd pfd = { .fd = client->fd, .events = events };
+
+    assert(client->fd >= 0);
+    for (;;) {
+        int ready = poll(&pfd, 1, stk_poll_timeout(deadline));
+
+        if (ready > 0)
+            return STOCKD_OK;
+        if (ready == 0 && stk_now() >= deadline)
+            return STOCKD_E_TIMEOUT;
+        if (ready < 0 && errno != EINTR)
+            return stk_fail_drop(client, STOCKD_E_CLOSED, "poll: %s", strerror(errno));
+    }
+}

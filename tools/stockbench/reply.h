@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Replies, checked at a few nanoseconds each. Stepping over a reply of 25 values costs more than
+ * everything else that the generator does for a message, so it is done once for each shape: a shape
+ * is a reply's head bytes (types, short lengths) and length bytes, by position. Bytes that agree
+ * with a known shape in all of these parse the same, and so have its length and its lack of an
+ * error; only the msgid is still to be looked at.
+ */
+#ifndef TOOLS_STOCKBENCH_REPLY_H
+#define TOOLS_STOCKBENCH_REPLY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+    SHAPE_BYTES = 256, /* a longer reply has no shape */
+    SHAPE_WORDS = SHAPE_BYTES / 8,
+    SHAPES = 4, /* for each kind; the last used is tried first */
+    SHAPE_KINDS = 2,
+};
+
+struct shape {
+    size_t len; /* 0: this place is free */
+    uint64_t mask[SHAPE_WORDS];
+    uint64_t want[SHAPE_WORDS];
+};
+
+/* Kinds take turns with the msgid, as do reserve and cancel. */
+struct shapes {
+    struct shape shape[SHAPE_KINDS][SHAPES];
+};
+
+/* What stands at the beginning of some received bytes. */
+struct reply {
+    size_t len;                 /* 0: not all of it is there yet */
+    bool foreign;               /* not a response, or not to the request of this msgid */
+    const unsigned char *error; /* NULL: no error */
+    size_t error_len;
+};
+
+/* Once, before all else. */
+void reply_init(void);
+
+/* SHAPE_BYTES bytes beyond len must be readable, whatever they are. */
+struct reply reply_read(struct shapes *shapes, const unsigned char *bytes, size_t len,
+                        uint32_t msgid);
+
+/* The same for a fixed-size response of the echo workload. */
+struct reply reply_echo(const unsigned char *bytes, size_t len, uint32_t msgid,
+                        size_t response_bytes);
+
+#endif
