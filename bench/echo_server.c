@@ -312,7 +312,7 @@ static void on_completion(struct server *server, const struct io_uring_cqe *cqe)
         on_send(server, number, cqe);
         break;
     default:
-        assert(!"an event that nobody asked for");
+        assert(false); /* an event that nobody asked for */
     }
 }
 

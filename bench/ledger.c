@@ -259,8 +259,11 @@ int main(int argc, char **argv)
         return 1;
     struct ledger *ledger = ledger_create(&config);
     struct runner *runners = calloc(setup.threads, sizeof *runners);
-    if (!ledger || !runners)
+    if (!ledger || !runners) {
+        fprintf(stderr, "bench-ledger: no memory\n");
+        free(runners);
         return 1;
+    }
     for (unsigned i = 0; i < setup.threads; i++)
         runners[i] = (struct runner){ .setup = &setup,
                                       .ledger = ledger,

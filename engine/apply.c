@@ -74,8 +74,11 @@ static int apply_item(struct applying *a)
 static int apply_catalogue(const struct applying *a, struct catalogue *next, uint16_t index,
                            uint16_t wanted, enum code code)
 {
-    if (!next && code != CODE_OK)
-        return refuse(a, a->seat->failure.message);
+    if (!next && code != CODE_OK) {
+        char why[sizeof a->seat->failure.message];
+        memcpy(why, a->seat->failure.message, sizeof why); /* refuse() writes there */
+        return refuse(a, why);
+    }
     if (index != wanted) {
         catalogue_destroy(next);
         return refuse(a, "its place in the catalogue is another");
@@ -140,7 +143,8 @@ static int apply_channel(struct applying *a)
                                  .buffer = r.buffer,
                                  .hold_ttl_ms = r.hold_ttl_ms,
                                  .places = places,
-                                 .place_count = r.place_count };
+                                 .place_count = r.place_count,
+                                 .recorded = true };
     s.code = record_text(&reader, r.code_len);
     s.kind = record_text(&reader, r.kind_len);
     s.name = record_text(&reader, r.name_len);
@@ -252,6 +256,7 @@ static int apply_movement(struct applying *a)
         error = fresh_entry(a, id, &entry);
     if (error)
         return error;
+    recent_add(&a->seat->recent, r.time_ms, pool_unit(&a->ledger->items, pool), r.delta);
     struct movement_result result = { a->lsn, r.delta, r.on_hand, r.available };
     remember_movement(a->ledger, entry, r.content, &result, id.len);
     return 0;
@@ -443,7 +448,7 @@ static int apply_expire(struct applying *a)
         return error;
     }
     entry->lsn_last = a->lsn;
-    settle_entry(a->seat, entry, with_state(word, STATE_EXPIRED));
+    settle_entry(a->seat, entry, word_with_last(with_state(word, STATE_EXPIRED), RECORD_EXPIRE));
     return 0;
 }
 
@@ -471,6 +476,7 @@ int ledger_apply(struct ledger *ledger, const struct record_head *record, uint64
 
 void ledger_recovered(struct ledger *ledger, uint64_t engine_ms)
 {
+    assert(ledger->seat_count >= 1);
     struct entries *entries = &ledger->entries;
     for (unsigned i = 0; i < ledger->seat_count; i++) {
         wheel_init(&ledger->seats[i]->wheel, engine_ms);

@@ -139,24 +139,48 @@ static bool rank_locations(const struct catalogue *catalogue, struct channel *ch
 {
     uint16_t count = catalogue->location_count, asked = 0;
     struct candidate *candidates = calloc(count, sizeof *candidates);
-    uint16_t *rank = malloc(count * sizeof *rank);
-    free(channel->rank);
-    channel->rank = rank;
-    if (!candidates || !rank) {
+    channel->rank = malloc(count * sizeof *channel->rank);
+    if (!candidates || !channel->rank) {
         free(candidates);
         return false;
     }
     for (uint16_t i = 0; i < count; i++) {
         const struct location *location = &catalogue->locations[i];
         int place = place_of(channel, location);
-        rank[i] = RANK_NEVER;
+        channel->rank[i] = RANK_NEVER;
         if (location->active && place >= 0)
             candidates[asked++] = (struct candidate){ location->priority, place, i };
     }
     qsort(candidates, asked, sizeof *candidates, compare_candidates);
     for (uint16_t i = 0; i < asked; i++)
-        rank[candidates[i].location] = i;
+        channel->rank[candidates[i].location] = i;
     free(candidates);
+    return true;
+}
+
+static bool copy_rank(struct channel *to, const struct channel *from, uint16_t count)
+{
+    to->rank = malloc(count * sizeof *to->rank);
+    if (to->rank)
+        memcpy(to->rank, from->rank, count * sizeof *to->rank);
+    return to->rank != NULL;
+}
+
+/* Ranks all channels that have none yet; those that sell from everywhere share one ranking. */
+static bool rank_channels(struct catalogue *c)
+{
+    const struct channel *everywhere = NULL;
+    for (uint16_t i = 0; i < c->channel_count; i++) {
+        struct channel *channel = &c->channels[i];
+        if (channel->rank)
+            continue;
+        bool shares = channel->place_count == 0 && everywhere;
+        if (!(shares ? copy_rank(channel, everywhere, c->location_count)
+                     : rank_locations(c, channel)))
+            return false;
+        if (channel->place_count == 0)
+            everywhere = channel;
+    }
     return true;
 }
 
@@ -188,12 +212,9 @@ static bool derive(struct catalogue *c)
         return false;
     for (uint16_t i = 0; i < c->location_count; i++)
         enter_slot(c->location_slots, c->location_mask, code_text(&c->locations[i].code), i);
-    for (uint16_t i = 0; i < c->channel_count; i++) {
+    for (uint16_t i = 0; i < c->channel_count; i++)
         enter_slot(c->channel_slots, c->channel_mask, code_text(&c->channels[i].code), i);
-        if (!rank_locations(c, &c->channels[i]))
-            return false;
-    }
-    return true;
+    return rank_channels(c);
 }
 
 static bool copy_channel(struct channel *to, const struct channel *from)
@@ -377,6 +398,21 @@ static struct catalogue *finish(struct catalogue *copy, bool equal, struct compl
     return copy;
 }
 
+static bool degrees_equal(double a, double b)
+{
+    return a == b || (isnan(a) && isnan(b));
+}
+
+static bool locations_equal(const struct location *a, const struct location *b)
+{
+    return text_equal(code_text(&a->kind), code_text(&b->kind)) &&
+           text_equal(name_text(&a->name), name_text(&b->name)) && a->priority == b->priority &&
+           a->lead_time_s == b->lead_time_s && degrees_equal(a->lat, b->lat) &&
+           degrees_equal(a->lon, b->lon) && a->ships == b->ships && a->pickup == b->pickup &&
+           a->active == b->active && a->group_count == b->group_count &&
+           memcmp(a->groups, b->groups, a->group_count * sizeof *a->groups) == 0;
+}
+
 struct catalogue *catalogue_with_location(const struct catalogue *from,
                                           const struct location_setting *s, uint16_t *index,
                                           enum code *code, char *message, size_t size)
@@ -397,8 +433,7 @@ struct catalogue *catalogue_with_location(const struct catalogue *from,
         if (!old)
             *l = new_location(s->code);
         apply_location(l, s);
-        /* Both began as zeroed memory, so that equal settings are equal bytes. */
-        copy = finish(copy, old && memcmp(old, l, sizeof *l) == 0, &c);
+        copy = finish(copy, old && locations_equal(old, l), &c);
     }
     *code = c.code;
     return copy;
@@ -432,7 +467,7 @@ static bool channel_fits(const struct catalogue *from, const struct channel_sett
     for (uint32_t i = 0; s->has_places && i < s->place_count; i++) {
         if (!code_fits(c, "locations: each", s->places[i]))
             return false;
-        if (!place_exists(from, s->places[i])) {
+        if (!s->recorded && !place_exists(from, s->places[i])) {
             snprintf(c->message, c->size, "no location or group \"%.*s\"", (int)s->places[i].len,
                      s->places[i].at);
             c->code = CODE_UNKNOWN_LOCATION;
@@ -493,7 +528,12 @@ struct catalogue *catalogue_with_channel(const struct catalogue *from,
         struct channel *channel = &copy->channels[*index];
         if (!old)
             *channel = new_channel(s->code);
-        if (apply_channel(channel, s)) {
+        /* The other channels sell as before. */
+        bool kept = true;
+        for (uint16_t i = 0; kept && i < from->channel_count; i++)
+            if (i != *index)
+                kept = copy_rank(&copy->channels[i], &from->channels[i], from->location_count);
+        if (kept && apply_channel(channel, s)) {
             copy = finish(copy, old && channels_equal(old, channel), &c);
         } else {
             complain(&c, CODE_LIMIT, "the catalogue", "has no memory to grow");

@@ -109,6 +109,7 @@ struct channel_setting {
     uint32_t place_count;
     int64_t buffer, hold_ttl_ms;
     struct text sourcing;
+    bool recorded; /* comes from the journal: its groups may be gone by now */
 };
 
 /*

@@ -187,7 +187,7 @@ static void index_remove(struct entries *entries, const struct entry *entry, uin
             return;
         }
     }
-    assert(!"an entry with an id is in the index");
+    assert(false); /* an entry with an id is in the index */
 }
 
 /* ---- slots ---- */
@@ -318,8 +318,12 @@ static struct entry *try_slot(struct entries *entries, uint32_t number)
         return NULL;
     }
     bool finished = reusable(entry, word);
-    if (finished && forget(entries, entry, word))
+    if (finished && forget(entries, entry, word)) {
+        /* It stands for nothing from here on; ownership stays. */
+        atomic_store_explicit(&entry->state, state_word(ENTRY_FREE, STATE_NONE, 0) | STATE_BUSY,
+                              memory_order_relaxed);
         return entry;
+    }
     entry_put(entry, word);
     if (finished)
         entry_release_slot(entries, entry);

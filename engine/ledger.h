@@ -80,7 +80,7 @@ struct movement {
     struct text sku;
     struct text location;
     int64_t qty; /* receive, return: to add; adjust: signed delta; count: what was counted */
-    struct text ref, reason; /* optional; return: the reservation and the condition */
+    struct text ref, reason; /* optional; return: a known reservation, and the condition */
     bool damaged;            /* return: goes to the pool that is not sold */
     bool has_as_of;          /* count: it was taken at this time; what moved since is added */
     uint64_t as_of_ms;       /* wall clock */
@@ -168,7 +168,7 @@ struct stock_view {
     uint64_t lsn;
     int64_t on_hand, reserved, available; /* over the pools that can be sold */
     uint32_t pool_count;
-    const struct pool_view *pools; /* borrowed from the seat; only pools with anything in them */
+    const struct pool_view *pools; /* borrowed from the seat; empty pools too */
 };
 
 enum code ledger_stock(struct seat *seat, struct text sku, struct stock_view *view);

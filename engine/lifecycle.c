@@ -262,7 +262,7 @@ void expire_entry(struct seat *seat, struct entry *entry, uint64_t word)
     record_add_text(&b, id);
     entry->lsn_last = journal_record(seat, record_end(&b));
     release_all(seat, entry);
-    settle_entry(seat, entry, with_state(word, STATE_EXPIRED));
+    settle_entry(seat, entry, word_with_last(with_state(word, STATE_EXPIRED), RECORD_EXPIRE));
     COUNT(seat, expired);
 }
 

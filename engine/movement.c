@@ -27,7 +27,7 @@ struct moving {
 
 static uint64_t fingerprint(const struct movement *m, enum movement_kind kind)
 {
-    uint64_t f = mix_number(kind, (uint64_t)m->qty);
+    uint64_t f = mix_number(mix_number(0, kind), (uint64_t)m->qty);
     f = mix_text(f, m->sku);
     f = mix_text(f, m->location);
     f = mix_text(f, m->ref);
@@ -84,6 +84,39 @@ static void sum_location(const struct seat *seat, uint32_t item, uint16_t locati
     }
 }
 
+/* An adjustment by more than there is. */
+static enum code too_little(struct seat *seat, const struct movement *m, int64_t on_hand)
+{
+    fail(seat, CODE_INSUFFICIENT_STOCK, "only %lld of \"%.*s\" on hand at \"%.*s\"",
+         (long long)on_hand, (int)m->sku.len, m->sku.at, (int)m->location.len, m->location.at);
+    seat->failure.shorts[0] = (struct shortfall){ m->sku, -m->qty, on_hand };
+    seat->failure.short_count = 1;
+    return CODE_INSUFFICIENT_STOCK;
+}
+
+/* The reservation that a return names must be known. The caller owns the entry of its own id, so
+ * that this one would be found busy for ever. */
+static enum code check_returned(struct seat *seat, const struct movement *m)
+{
+    struct entries *entries = &seat->ledger->entries;
+    struct entry *entry;
+    uint64_t word;
+    enum entry_found found = ENTRY_ABSENT;
+    if (m->ref.len >= 1 && m->ref.len <= ID_MAX && !text_equal(m->ref, m->id))
+        found = entries_find(entries, m->ref, id_hash(entries, m->ref), &entry, &word);
+    if (found == ENTRY_UNDECIDED)
+        return CODE_DEFERRED;
+    bool known = false;
+    if (found == ENTRY_FOUND) {
+        known = word_kind(word) == ENTRY_RESERVATION;
+        entry_put(entry, word);
+    }
+    if (known)
+        return CODE_OK;
+    return fail(seat, CODE_UNKNOWN_RESERVATION, "no reservation \"%.*s\"", (int)m->ref.len,
+                m->ref.at);
+}
+
 static enum code find_pool(struct seat *seat, struct moving *move)
 {
     const struct movement *m = move->asked;
@@ -98,6 +131,10 @@ static enum code find_pool(struct seat *seat, struct moving *move)
     uint16_t at = location_index(catalogue_now(seat), location);
     uint16_t owner = owner_of(m->damaged ? POOL_DAMAGED : POOL_SHARED, 0);
     move->key = (struct pool_key){ move->item, at, owner };
+    /* What takes away makes no pool: there is nothing in it to take. */
+    bool takes = move->kind == MOVE_ADJUST && m->qty < 0;
+    if (takes && !pool_find(&seat->ledger->items, move->item, at, owner))
+        return too_little(seat, m, 0);
     move->pool = pool_make(&seat->ledger->items, move->item, at, owner);
     if (!move->pool)
         return fail(seat, CODE_LIMIT, "the table of pools is full (%u)",
@@ -150,13 +187,7 @@ static enum code move_down(struct seat *seat, struct moving *move, int64_t delta
     }
     if (word_pending(after) != 0)
         return CODE_DEFERRED;
-    int64_t on_hand = word_on_hand(after);
-    fail(seat, CODE_INSUFFICIENT_STOCK, "only %lld of \"%.*s\" on hand at \"%.*s\"",
-         (long long)on_hand, (int)move->asked->sku.len, move->asked->sku.at,
-         (int)move->asked->location.len, move->asked->location.at);
-    seat->failure.shorts[0] = (struct shortfall){ move->asked->sku, -delta, on_hand };
-    seat->failure.short_count = 1;
-    return CODE_INSUFFICIENT_STOCK;
+    return too_little(seat, move->asked, word_on_hand(after));
 }
 
 /* ---- counting ---- */
@@ -300,7 +331,11 @@ static enum code perform(struct seat *seat, struct moving *move)
     case ENTRY_ABSENT:
         break;
     }
-    enum code code = find_pool(seat, move);
+    enum code code = CODE_OK;
+    if (move->kind == MOVE_RETURN && text_given(m->ref))
+        code = check_returned(seat, m);
+    if (!code)
+        code = find_pool(seat, move);
     if (!code)
         code = apply_movement(seat, move);
     if (code) {

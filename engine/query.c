@@ -65,8 +65,6 @@ static void view_stock(struct seat *seat, uint32_t item, struct stock_view *view
     while ((pool = pool_walk_next(&walk)) != NULL) {
         uint64_t key = atomic_load_explicit(&pool->key, memory_order_relaxed);
         uint64_t word = pool_read(pool);
-        if (word_on_hand(word) == 0 && word_reserved(word) == 0)
-            continue;
         if (key_location(key) >= catalogue->location_count ||
             view->pool_count == sizeof seat->pool_views / sizeof seat->pool_views[0])
             continue;

@@ -15,7 +15,8 @@
 
 static uint64_t fingerprint(const struct order *order)
 {
-    uint64_t f = mix_number(order->has_ttl ? order->ttl_ms + 1 : 0, order->confirm);
+    uint64_t f = mix_number(0, order->has_ttl ? order->ttl_ms + 1 : 0);
+    f = mix_number(f, order->confirm);
     f = mix_text(f, order->channel);
     f = mix_text(f, order->at);
     for (uint32_t i = 0; i < order->line_count; i++) {
@@ -66,8 +67,9 @@ static enum code resolve_lines(struct seat *seat, const struct order *order)
         if (code)
             return code;
         plan->repeated[i] = false;
-        for (uint32_t j = 0; j < i && !plan->repeated[i]; j++)
-            plan->repeated[i] = plan->items[j] == plan->items[i];
+        for (uint32_t j = 0; j < i; j++)
+            if (plan->items[j] == plan->items[i])
+                plan->repeated[i] = plan->repeated[j] = true;
     }
     return code;
 }

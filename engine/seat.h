@@ -32,7 +32,6 @@ struct plan_draw {
 /* All that is taken from one pool, whatever the lines. */
 struct plan_take {
     uint32_t pool; /* unit */
-    uint32_t item;
     int64_t qty;
 };
 
@@ -44,7 +43,14 @@ struct plan {
     struct plan_take takes[DRAWS_MAX];
     uint32_t items[LINES_MAX];               /* per line */
     const struct location *bound[LINES_MAX]; /* per line; NULL: free */
-    uint8_t repeated[LINES_MAX];             /* per line: an earlier one has the same item */
+    uint8_t repeated[LINES_MAX];             /* per line: another one has the same item */
+};
+
+/* What a step settles of one draw. */
+struct step_part {
+    struct draw *draw;
+    uint32_t qty;
+    uint16_t index; /* of the draw, in its reservation */
 };
 
 /* A pool that a line may draw from. */
@@ -94,6 +100,7 @@ struct seat {
     struct failure failure;
     struct plan plan;
     struct survey survey;
+    struct step_part parts[DRAWS_MAX];
     struct draw_view draw_views[DRAWS_MAX];
     struct pool_view pool_views[2 * LOCATIONS_MAX];
     _Alignas(8) unsigned char record[RECORD_MAX];
@@ -105,7 +112,7 @@ struct ledger {
     struct seat *seats[SEATS_MAX];
     struct items items;
     struct entries entries;
-    _Atomic(struct catalogue *) catalogue; /* who holds catalogue_busy; sequentially consistent */
+    _Atomic(struct catalogue *) catalogue; /* who holds catalogue_busy; see retire() */
     _Atomic bool catalogue_busy;           /* taken by exchange: one writer of catalogue, details
                                               and clients at a time; who finds it taken is deferred */
     _Atomic uint64_t epoch;                /* counts retirements; who holds catalogue_busy */
@@ -210,6 +217,8 @@ enum pool_outcome change_on_hand(struct seat *seat, uint32_t unit, struct pool_c
 /* Plans and takes the stock for an order whose lines are in the seat's plan (source.c).
  * CODE_OK: taken, and marked pending where it is over several pools. */
 enum code take_stock(struct seat *seat, const struct order *order, const struct channel *channel);
+/* Sorts takes into the canonical order of pools and adds up those of one pool; how many are left. */
+uint32_t merge_takes(struct plan_take *takes, uint32_t count);
 /* Puts the plan's draws into the entry, or a chain behind it; false if the table is full. */
 bool store_draws(struct seat *seat, struct entry *entry);
 /* The order is decided. */

@@ -161,16 +161,15 @@ static void note_short(struct seat *seat, const struct order_line *line)
         (struct shortfall){ line->sku, line->qty, survey->takeable };
 }
 
-static enum code plan_order(struct seat *seat, const struct order *order,
-                            const struct channel *channel)
+/* Plans the lines that are bound to a place, or those that are not. */
+static enum code plan_lines(struct seat *seat, const struct order *order,
+                            const struct channel *channel, bool bound)
 {
     struct plan *plan = &seat->plan;
-    plan->draw_count = plan->take_count = 0;
-    plan->undecided = false;
-    seat->failure.short_count = 0;
-    seat->failure.state = NULL;
     for (uint32_t i = 0; i < order->line_count; i++) {
         const struct order_line *line = &order->lines[i];
+        if ((plan->bound[i] != NULL) != bound)
+            continue;
         const struct survey *survey =
             survey_item(seat, channel, plan->items[i], plan->bound[i], plan->repeated[i]);
         if (survey->takeable < line->qty)
@@ -178,15 +177,46 @@ static enum code plan_order(struct seat *seat, const struct order *order,
         else if (!choose(seat, channel, i, line->qty))
             return fail(seat, CODE_LIMIT, "an order may draw from at most %d pools", DRAWS_MAX);
     }
-    const struct failure *failure = &seat->failure;
+    return CODE_OK;
+}
+
+/* Puts the draws back into the order of the lines; each line's own stay as they are. */
+static void order_draws(struct plan *plan)
+{
+    for (uint32_t i = 1; i < plan->draw_count; i++) {
+        struct plan_draw draw = plan->draws[i];
+        uint32_t at = i;
+        for (; at > 0 && plan->draws[at - 1].line > draw.line; at--)
+            plan->draws[at] = plan->draws[at - 1];
+        plan->draws[at] = draw;
+    }
+}
+
+/* Bound lines have no choice, so they choose first: else a free line of the same item might take
+ * what only they can use, and the order be refused although there is enough for it. */
+static enum code plan_order(struct seat *seat, const struct order *order,
+                            const struct channel *channel)
+{
+    struct plan *plan = &seat->plan;
+    struct failure *failure = &seat->failure;
+    plan->draw_count = plan->take_count = 0;
+    plan->undecided = false;
+    failure->short_count = 0;
+    failure->state = NULL;
+    enum code code = plan_lines(seat, order, channel, true);
+    if (!code)
+        code = plan_lines(seat, order, channel, false);
+    if (code)
+        return code;
+    order_draws(plan);
     if (failure->short_count == 0)
         return CODE_OK;
     if (plan->undecided)
         return CODE_DEFERRED;
     const struct shortfall *first = &failure->shorts[0];
-    snprintf(seat->failure.message, sizeof seat->failure.message,
-             "\"%.*s\": %lld wanted, %lld available%s", (int)first->sku.len, first->sku.at,
-             (long long)first->wanted, (long long)first->available,
+    snprintf(failure->message, sizeof failure->message, "\"%.*s\": %lld wanted, %lld available%s",
+             (int)first->sku.len, first->sku.at, (long long)first->wanted,
+             (long long)first->available,
              failure->short_count > 1 ? ", and other lines fell short too" : "");
     return CODE_INSUFFICIENT_STOCK;
 }
@@ -197,22 +227,25 @@ static int compare_takes(const void *left, const void *right)
     return a->pool < b->pool ? -1 : a->pool > b->pool;
 }
 
-/* Sums the draws by pool, in the canonical order. */
+uint32_t merge_takes(struct plan_take *takes, uint32_t count)
+{
+    if (count > 1)
+        qsort(takes, count, sizeof *takes, compare_takes);
+    uint32_t merged = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        if (merged > 0 && takes[merged - 1].pool == takes[i].pool)
+            takes[merged - 1].qty += takes[i].qty;
+        else
+            takes[merged++] = takes[i];
+    }
+    return merged;
+}
+
 static void gather_takes(struct plan *plan)
 {
     for (uint32_t i = 0; i < plan->draw_count; i++)
-        plan->takes[i] = (struct plan_take){ plan->draws[i].pool, plan->items[plan->draws[i].line],
-                                             plan->draws[i].qty };
-    if (plan->draw_count > 1)
-        qsort(plan->takes, plan->draw_count, sizeof *plan->takes, compare_takes);
-    uint32_t count = 0;
-    for (uint32_t i = 0; i < plan->draw_count; i++) {
-        if (count > 0 && plan->takes[count - 1].pool == plan->takes[i].pool)
-            plan->takes[count - 1].qty += plan->takes[i].qty;
-        else
-            plan->takes[count++] = plan->takes[i];
-    }
-    plan->take_count = count;
+        plan->takes[i] = (struct plan_take){ plan->draws[i].pool, plan->draws[i].qty };
+    plan->take_count = merge_takes(plan->takes, plan->draw_count);
 }
 
 /* ---- taking ---- */

@@ -22,11 +22,7 @@ struct stepping {
     uint64_t word;
     uint64_t content;
     uint32_t part_count;
-    struct step_part {
-        struct draw *draw;
-        uint16_t index;
-        uint32_t qty;
-    } * parts;
+    struct step_part *parts; /* the seat's */
 };
 
 static const char *verb(enum step_kind kind)
@@ -41,7 +37,7 @@ static enum entry_state goal(enum step_kind kind)
 
 static uint64_t fingerprint(const struct step *step, enum step_kind kind)
 {
-    uint64_t f = mix_text(mix_number(kind, step->line_count), step->id);
+    uint64_t f = mix_text(mix_number(mix_number(0, kind), step->line_count), step->id);
     for (uint32_t i = 0; i < step->line_count; i++)
         f = mix_number(mix_text(f, step->lines[i].sku), (uint64_t)step->lines[i].qty);
     return f;
@@ -52,6 +48,8 @@ static enum code check_step(struct seat *seat, const struct step *step)
     enum code code = check_id(seat, "id", step->id);
     if (!code && text_given(step->op))
         code = check_id(seat, "op", step->op);
+    if (!code && text_given(step->op) && text_equal(step->op, step->id))
+        return fail(seat, CODE_BAD_REQUEST, "op must be another id than the reservation's");
     if (!code && step->line_count > LINES_MAX)
         return fail(seat, CODE_TOO_LARGE, "lines: a step has at most %d, not %u", LINES_MAX,
                     step->line_count);
@@ -97,7 +95,7 @@ static enum code choose_line(struct seat *seat, struct stepping *s, const struct
             continue;
         if (s->part_count == DRAWS_MAX)
             return fail(seat, CODE_TOO_LARGE, "a step may touch at most %d draws", DRAWS_MAX);
-        s->parts[s->part_count++] = (struct step_part){ draw, i, (uint32_t)qty };
+        s->parts[s->part_count++] = (struct step_part){ draw, (uint32_t)qty, i };
         wanted -= qty;
     }
     if (wanted == 0)
@@ -122,51 +120,62 @@ static enum code choose_parts(struct seat *seat, struct stepping *s)
     struct draw *draw;
     for (uint16_t i = 0; (draw = draw_walk_next(&walk)) != NULL; i++)
         if (draw_left(draw) > 0)
-            s->parts[s->part_count++] = (struct step_part){ draw, i, draw_left(draw) };
+            s->parts[s->part_count++] = (struct step_part){ draw, draw_left(draw), i };
     return CODE_OK;
 }
 
 /* ---- changing the pools ---- */
 
-static void undo_shipping(struct seat *seat, const struct stepping *s, uint32_t count, int mark)
+/* What the parts take from each pool, in the canonical order. */
+static void gather_parts(struct plan *plan, const struct stepping *s)
+{
+    for (uint32_t i = 0; i < s->part_count; i++)
+        plan->takes[i] = (struct plan_take){ s->parts[i].draw->pool, s->parts[i].qty };
+    plan->take_count = merge_takes(plan->takes, s->part_count);
+    plan->tentative = plan->take_count > 1;
+}
+
+static void undo_shipping(struct seat *seat, uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++) {
-        int64_t qty = s->parts[i].qty;
-        struct pool_change back = { .on_hand = qty, .reserved = qty, .tentative = -mark };
-        give_back(seat->ledger, s->parts[i].draw->pool, back);
+        const struct plan_take *take = &seat->plan.takes[i];
+        struct pool_change back = { .on_hand = take->qty, .reserved = take->qty, .tentative = -1 };
+        uint64_t after;
+        enum pool_outcome outcome = change_on_hand(seat, take->pool, back, &after);
+        assert(outcome == POOL_CHANGED);
+        (void)outcome;
     }
 }
 
-static enum code not_on_hand(struct seat *seat, const struct draw *draw, uint32_t qty,
-                             uint64_t word)
+static enum code not_on_hand(struct seat *seat, const struct plan_take *take, uint64_t word)
 {
     const struct items *items = &seat->ledger->items;
-    uint64_t key = atomic_load_explicit(&pool_at(items, draw->pool)->key, memory_order_relaxed);
+    uint64_t key = atomic_load_explicit(&pool_at(items, take->pool)->key, memory_order_relaxed);
     struct text sku = item_sku(item_at(items, key_item(key)));
     struct text at = code_text(&catalogue_now(seat)->locations[key_location(key)].code);
     fail(seat, CODE_INSUFFICIENT_STOCK,
          "only %lld of \"%.*s\" on hand at \"%.*s\": a count found less "
          "than was promised",
          (long long)word_on_hand(word), (int)sku.len, sku.at, (int)at.len, at.at);
-    seat->failure.shorts[0] = (struct shortfall){ sku, qty, word_on_hand(word) };
+    seat->failure.shorts[0] = (struct shortfall){ sku, take->qty, word_on_hand(word) };
     seat->failure.short_count = 1;
     return CODE_INSUFFICIENT_STOCK;
 }
 
 /* Rule T: what is shipped leaves the pools before the claim. It may not be there: in a short pool
  * more was promised than there is. */
-static enum code ship(struct seat *seat, const struct stepping *s, int mark)
+static enum code ship(struct seat *seat, const struct stepping *s)
 {
-    for (uint32_t i = 0; i < s->part_count; i++) {
-        const struct step_part *part = &s->parts[i];
-        int64_t qty = part->qty;
-        struct pool_change change = { .on_hand = -qty, .reserved = -qty, .tentative = mark };
+    struct plan *plan = &seat->plan;
+    gather_parts(plan, s);
+    for (uint32_t i = 0; i < plan->take_count; i++) {
+        const struct plan_take *take = &plan->takes[i];
+        struct pool_change change = { -take->qty, -take->qty, plan->tentative ? 1 : 0 };
         uint64_t after;
-        if (change_on_hand(seat, part->draw->pool, change, &after) == POOL_CHANGED)
+        if (change_on_hand(seat, take->pool, change, &after) == POOL_CHANGED)
             continue;
-        bool undecided = word_pending(after) > (unsigned)(chosen(s, part->draw) > part->qty);
-        undo_shipping(seat, s, i, mark);
-        return undecided ? CODE_DEFERRED : not_on_hand(seat, part->draw, part->qty, after);
+        undo_shipping(seat, i);
+        return word_pending(after) != 0 ? CODE_DEFERRED : not_on_hand(seat, take, after);
     }
     return CODE_OK;
 }
@@ -235,8 +244,7 @@ static bool already_done(const struct stepping *s)
 /* On a reservation that is owned, and is put in any case. */
 static enum code step_reservation(struct seat *seat, struct stepping *s, struct reservation_view *r)
 {
-    struct step_part parts[DRAWS_MAX];
-    s->parts = parts;
+    const struct step_part *parts = s->parts = seat->parts;
     if (already_done(s)) {
         view_reservation(seat, s->entry, s->word, false, r);
         entry_put(s->entry, s->word);
@@ -246,21 +254,18 @@ static enum code step_reservation(struct seat *seat, struct stepping *s, struct 
     if (!may_step(s->kind, word_state(s->word)))
         return wrong_state(seat, s->entry, s->word, verb(s->kind));
     enum code code = choose_parts(seat, s);
-    int mark = s->part_count > 1 ? 1 : 0;
     if (!code && s->kind == STEP_FULFIL)
-        code = ship(seat, s, mark);
+        code = ship(seat, s);
     if (code) {
         entry_put(s->entry, s->word);
         return code;
     }
     s->entry->lsn_last = write_record(seat, s);
-    for (uint32_t i = 0; i < s->part_count; i++) {
-        int64_t qty = parts[i].qty;
-        if (s->kind == STEP_CANCEL)
-            give_back(seat->ledger, parts[i].draw->pool, (struct pool_change){ .reserved = -qty });
-        else if (mark)
-            give_back(seat->ledger, parts[i].draw->pool, (struct pool_change){ .tentative = -1 });
-    }
+    for (uint32_t i = 0; s->kind == STEP_CANCEL && i < s->part_count; i++)
+        give_back(seat->ledger, parts[i].draw->pool,
+                  (struct pool_change){ .reserved = -(int64_t)parts[i].qty });
+    if (s->kind == STEP_FULFIL)
+        decide_takes(seat);
     book_parts(s);
     enum entry_state to = state_of_draws(&seat->ledger->entries, s->entry, word_state(s->word));
     uint64_t word = word_with_last(with_state(s->word, to), s->kind);

@@ -3,6 +3,7 @@
 #ifndef STOCKD_ENGINE_TEXT_H
 #define STOCKD_ENGINE_TEXT_H
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
@@ -24,7 +25,11 @@ static inline bool text_given(struct text t)
 
 static inline bool text_equal(struct text a, struct text b)
 {
-    return a.len == b.len && memcmp(a.at, b.at, a.len) == 0;
+    if (a.len != b.len || a.len == 0)
+        return a.len == b.len;
+    assert(a.at);
+    assert(b.at);
+    return memcmp(a.at, b.at, a.len) == 0;
 }
 
 /* 1 to 64 bytes of well-formed UTF-8. */

@@ -35,73 +35,73 @@ inline claim(place) { atomic { place = tail; tail++ } }
 inline change_to(to, gives)
 {
 #ifdef SHOW_FIRST
-	state = to; PUT;
-	claim(place); logged[place] = to;
-	if :: gives -> reserved--; returned++ :: else fi
+    state = to; PUT;
+    claim(place); logged[place] = to;
+    if :: gives -> reserved--; returned++ :: else fi
 #else
-	claim(place); logged[place] = to;
-	if :: gives -> reserved--; returned++ :: else fi;
-	state = to; PUT
+    claim(place); logged[place] = to;
+    if :: gives -> reserved--; returned++ :: else fi;
+    state = to; PUT
 #endif
 }
 
 proctype maker()
 {
-	byte place;
-	TAKE(state == none, held);
-	reserved++;
-	change_to(held, false)
+    byte place;
+    TAKE(state == none, held);
+    reserved++;
+    change_to(held, false)
 }
 
 proctype confirmer()
 {
-	byte place;
-	do
-	:: TAKE(state == held, confirmed) -> change_to(confirmed, false); break
-	:: atomic { !busy && state != held && state != none -> break }
-	od
+    byte place;
+    do
+    :: TAKE(state == held, confirmed) -> change_to(confirmed, false); break
+    :: atomic { !busy && state != held && state != none -> break }
+    od
 }
 
 proctype canceller()
 {
-	byte place;
-	do
-	:: TAKE(state == held || state == confirmed, cancelled) -> change_to(cancelled, true); break
-	:: atomic { !busy && (state == cancelled || state == expired) -> break }
-	od
+    byte place;
+    do
+    :: TAKE(state == held || state == confirmed, cancelled) -> change_to(cancelled, true); break
+    :: atomic { !busy && (state == cancelled || state == expired) -> break }
+    od
 }
 
 proctype clock()
 {
-	byte place;
-	do
-	:: TAKE(state == held, expired) -> change_to(expired, true); break
-	:: atomic { !busy && state != held && state != none -> break }
-	od
+    byte place;
+    do
+    :: TAKE(state == held, expired) -> change_to(expired, true); break
+    :: atomic { !busy && state != held && state != none -> break }
+    od
 }
 
 /* The follower: each record must fit what the records before it made. */
 proctype follower()
 {
-	byte place = 0;
-	mtype was = none;
-	do
-	:: place < PLACES && logged[place] != 0 ->
-		if
-		:: logged[place] == held -> assert(was == none)
-		:: logged[place] == confirmed -> assert(was == held)
-		:: logged[place] == cancelled -> assert(was == held || was == confirmed)
-		:: logged[place] == expired -> assert(was == held)
-		fi;
-		was = logged[place];
-		place++
-	:: else -> break
-	od
+    byte place = 0;
+    mtype was = none;
+    do
+    :: place < PLACES && logged[place] != 0 ->
+        if
+        :: logged[place] == held -> assert(was == none)
+        :: logged[place] == confirmed -> assert(was == held)
+        :: logged[place] == cancelled -> assert(was == held || was == confirmed)
+        :: logged[place] == expired -> assert(was == held)
+        fi;
+        was = logged[place];
+        place++
+    :: else -> break
+    od
 }
 
 init {
-	atomic { run maker(); run confirmer(); run canceller(); run clock(); run follower() }
-	(_nr_pr == 1);
-	assert(returned <= 1);
-	assert(reserved + returned == 1)
+    atomic { run maker(); run confirmer(); run canceller(); run clock(); run follower() }
+    (_nr_pr == 1);
+    assert(returned <= 1);
+    assert(reserved + returned == 1)
 }

@@ -23,62 +23,62 @@ inline take(got) { atomic { if :: available > 0 -> available--; got = true :: el
 
 proctype receiver()
 {
-	byte place;
+    byte place;
 #ifdef GIVE_APPLIES_FIRST
-	available++;
-	claim(place);
+    available++;
+    claim(place);
 #else
-	claim(place);
-	available++;
+    claim(place);
+    available++;
 #endif
-	publish(place, 1)
+    publish(place, 1)
 }
 
 proctype buyer(bool gives_back)
 {
-	byte place;
-	bool got;
+    byte place;
+    bool got;
 #ifdef TAKE_CLAIMS_FIRST
-	claim(place);
-	take(got);
-	if
-	:: got -> publish(place, -1)
-	:: else -> publish(place, 0)
-	fi;
+    claim(place);
+    take(got);
+    if
+    :: got -> publish(place, -1)
+    :: else -> publish(place, 0)
+    fi;
 #else
-	take(got);
-	if
-	:: got -> claim(place); publish(place, -1)
-	:: else
-	fi;
+    take(got);
+    if
+    :: got -> claim(place); publish(place, -1)
+    :: else
+    fi;
 #endif
-	if
-	:: got && gives_back ->
-		claim(place);
-		available++;
-		publish(place, 1)
-	:: else
-	fi
+    if
+    :: got && gives_back ->
+        claim(place);
+        available++;
+        publish(place, 1)
+    :: else
+    fi
 }
 
 /* Recovers from the prefix that is published when it looks. */
 proctype auditor()
 {
-	byte place = 0;
-	short recovered = 0;
-	do
-	:: place < PLACES && published[place] ->
-		recovered = recovered + change[place];
-		assert(recovered >= 0);
-		place++
-	:: else -> break
-	od
+    byte place = 0;
+    short recovered = 0;
+    do
+    :: place < PLACES && published[place] ->
+        recovered = recovered + change[place];
+        assert(recovered >= 0);
+        place++
+    :: else -> break
+    od
 }
 
 init {
-	atomic {
-		run receiver(); run receiver();
-		run buyer(true); run buyer(false); run buyer(false);
-		run auditor()
-	}
+    atomic {
+        run receiver(); run receiver();
+        run buyer(true); run buyer(false); run buyer(false);
+        run auditor()
+    }
 }

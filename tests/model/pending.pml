@@ -22,56 +22,56 @@ byte over = 0;
 
 proctype doomed()
 {
-	bool got = false;
+    bool got = false;
 #ifdef MARK_LATER
-	atomic { if :: a > 0 -> a--; got = true :: else fi };
-	if :: got -> a_pending++ :: else fi;
+    atomic { if :: a > 0 -> a--; got = true :: else fi };
+    if :: got -> a_pending++ :: else fi;
 #else
-	atomic { if :: a > 0 -> a--; a_pending++; got = true :: else fi };
+    atomic { if :: a > 0 -> a--; a_pending++; got = true :: else fi };
 #endif
-	if
-	:: got ->
-		/* B is short, and nothing is pending there: the order fails, and undoes its take. */
-		assert(b == 0);
+    if
+    :: got ->
+        /* B is short, and nothing is pending there: the order fails, and undoes its take. */
+        assert(b == 0);
 #ifdef LOST_UNDO
-		a_pending--
+        a_pending--
 #else
-		atomic { a++; a_pending-- }
+        atomic { a++; a_pending-- }
 #endif
-	:: else
-	fi;
-	over++
+    :: else
+    fi;
+    over++
 }
 
 proctype single()
 {
 again:
-	atomic {
-		if
-		:: a > 0 -> a--; sold++; goto done
+    atomic {
+        if
+        :: a > 0 -> a--; sold++; goto done
 #ifdef NO_PENDING
-		:: a == 0 -> goto refused
+        :: a == 0 -> goto refused
 #else
-		:: a == 0 && a_pending > 0 -> skip    /* undecided: deferred */
-		:: a == 0 && a_pending == 0 -> goto refused
+        :: a == 0 && a_pending > 0 -> skip    /* undecided: deferred */
+        :: a == 0 && a_pending == 0 -> goto refused
 #endif
-		fi
-	};
-	/* deferred: others run before it tries again */
-	(a > 0 || a_pending == 0);
-	goto again;
+        fi
+    };
+    /* deferred: others run before it tries again */
+    (a > 0 || a_pending == 0);
+    goto again;
 refused:
-	assert(false);    /* there were as many units as single orders */
+    assert(false);    /* there were as many units as single orders */
 done:
-	over++
+    over++
 }
 
 init {
-	atomic {
-		run doomed(); run doomed();
-		run single(); run single()
-	}
-	(over == DOOMED + UNITS);
-	assert(sold == UNITS);
-	assert(a == 0 && a_pending == 0)
+    atomic {
+        run doomed(); run doomed();
+        run single(); run single()
+    }
+    (over == DOOMED + UNITS);
+    assert(sold == UNITS);
+    assert(a == 0 && a_pending == 0)
 }
