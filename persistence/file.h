@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The seam to the operating system: everything that persistence does to files goes through one
+ * table, so that a test can put a disk under it that fails the nth call, tears a write, forgets
+ * what was not synced, or says that it synced when it did not.
+ *
+ * All functions return -errno for an error. Nothing is retried here: what a failed write or sync
+ * means is for the caller to decide.
+ */
+#ifndef STOCKD_PERSISTENCE_FILE_H
+#define STOCKD_PERSISTENCE_FILE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* A write or a sync that somebody else performs, as a rule on an io_uring. */
+enum file_request_kind {
+    FILE_WRITE,          /* length bytes of buffer at offset of fd; result: bytes written */
+    FILE_SYNC,           /* fdatasync of fd; result: 0 */
+    FILE_SYNC_DIRECTORY, /* fsync of fd, which is a directory; result: 0 */
+};
+
+struct file_request {
+    enum file_request_kind kind;
+    int fd;
+    const void *buffer; /* FILE_WRITE: stays as it is until the request is done */
+    uint32_t length;    /* FILE_WRITE */
+    uint64_t offset;    /* FILE_WRITE */
+    unsigned stream;    /* the asker's own; to be handed back as it came */
+};
+
+struct file_ops {
+    void *context; /* first argument of each function; outlives all users of the table */
+
+    int (*open)(void *context, const char *path, int flags); /* fd; O_CLOEXEC is added */
+    void (*close)(void *context, int fd);
+    ssize_t (*read)(void *context, int fd, void *buffer, size_t length, uint64_t offset);
+    ssize_t (*write)(void *context, int fd, const void *buffer, size_t length, uint64_t offset);
+    int (*sync)(void *context, int fd);           /* data, and what is needed to find it again */
+    int (*sync_directory)(void *context, int fd); /* names */
+    int (*allocate)(void *context, int fd, uint64_t length); /* place for that many bytes */
+    int (*size)(void *context, int fd, uint64_t *length);
+    int (*drop_cache)(void *context, int fd); /* what is read next comes from the disk */
+    int (*rename)(void *context, const char *from, const char *to);
+    int (*unlink)(void *context, const char *path);
+    int (*make_directory)(void *context, const char *path); /* -EEXIST if it is there */
+    /* Calls each(argument, name) for every name but "." and "..", in no order; stops when that
+     * returns non-zero, and returns it. */
+    int (*list)(void *context, const char *path, int (*each)(void *argument, const char *name),
+                void *argument);
+    int (*lock)(void *context, int fd, bool shared); /* -EWOULDBLOCK if somebody else has it */
+
+    /* NULL, or asked before a request is handed to somebody else to perform: 0, or the -errno with
+     * which it is to count as done. Any thread. */
+    int (*inject)(void *context, const struct file_request *request);
+};
+
+/* The real thing. */
+extern const struct file_ops file_system;
+
+/* Performs a request here and now, through the table. Result as the kind says, or -errno. */
+int file_perform(const struct file_ops *files, const struct file_request *request);
+
+/* Reads until length bytes, the end of the file (returns fewer) or an error. */
+ssize_t file_read_all(const struct file_ops *files, int fd, void *buffer, size_t length,
+                      uint64_t offset);
+
+/* 0, or -errno; a write that comes out short is -EIO. */
+int file_write_all(const struct file_ops *files, int fd, const void *buffer, size_t length,
+                   uint64_t offset);
+
+/* Makes the names in a directory durable: opens, syncs, closes. */
+int file_sync_directory_at(const struct file_ops *files, const char *path);
+
+#endif

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The follower: walks a journal's segments in order, judges every byte by the rules of
+ * persistence/format.h, and hands each record on. Recovery, verification and dump are all it.
+ *
+ * It only reads. It takes no lock: whoever starts it sees to it that nobody writes meanwhile.
+ */
+#ifndef STOCKD_PERSISTENCE_FOLLOWER_H
+#define STOCKD_PERSISTENCE_FOLLOWER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "engine/log.h"
+#include "persistence/file.h"
+#include "persistence/format.h"
+#include "persistence/reason.h"
+
+struct follow_options {
+    const struct file_ops *files;
+    const char *directory; /* that of the segments: DIR/journal */
+    void *context;         /* first argument of what follows; each may be NULL */
+
+    /* One record that ends at lsn, in a batch of that wall clock. Non-zero ends the walk. The bytes
+     * are borrowed for the call, and aligned to 8. */
+    int (*on_record)(void *context, const struct record_head *record, uint64_t lsn,
+                     uint64_t time_ms);
+    /* One valid batch, before its records. Non-zero ends the walk. */
+    int (*on_batch)(void *context, const struct batch_header *batch, uint64_t sequence,
+                    uint64_t offset);
+    /* Now and then: bytes of segment files read so far, of about so many. */
+    void (*on_progress)(void *context, uint64_t done, uint64_t total);
+};
+
+enum follow_tail {
+    TAIL_CLEAN,      /* zeroes */
+    TAIL_TORN,       /* bytes, none of them a valid batch */
+    TAIL_UNPROMISED, /* at least one valid batch, never promised to be durable */
+};
+
+struct follow_result {
+    uint64_t directory_id;
+    uint64_t last_sequence; /* of the segments there are; 0: there is none */
+    uint64_t lsn;           /* position that the journal ends at */
+    uint64_t number;        /* of the last batch; 0: there is none */
+    uint64_t checksum;      /* of the last batch */
+    uint64_t time_ms;       /* wall clock of the last batch */
+    uint64_t records;
+
+    /* The end (F8): where the next batch goes, or after it, if that segment is full. */
+    uint64_t end_sequence;
+    uint64_t end_offset;
+    uint64_t segment_bytes; /* full size of that segment, by its header */
+    uint64_t file_bytes;    /* size it really has; less if somebody cut it short */
+
+    uint64_t next_bytes; /* size of the segment after it; 0: there is none */
+
+    /* What lies beyond the end. */
+    enum follow_tail tail;
+    uint64_t tail_end;     /* in the end's segment: where nothing but zeroes begins */
+    uint64_t tail_batches; /* valid ones */
+    uint64_t tail_bytes;   /* in all blocks that are not zero */
+    bool later_dirty;      /* a segment after the end's holds some of it, or is cut short */
+};
+
+/* 0; -EILSEQ for corruption, a missing segment, a foreign or unknown form (the reason names segment
+ * and offset); another -errno if reading failed; what a callback returned, if not 0. */
+int journal_follow(const struct follow_options *options, struct follow_result *result,
+                   struct reason *reason);
+
+#endif

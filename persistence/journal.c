@@ -1,0 +1,474 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Opening and closing the journal, and what both and the streams share. */
+#include "persistence/journal.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "engine/memory.h"
+#include "persistence/journal_state.h"
+#include "persistence/recovery.h"
+
+/* ---- small things ---- */
+
+static const char *const durability_names[] = { "always", "everysec", "none" };
+
+const char *durability_name(enum durability durability)
+{
+    return durability_names[durability];
+}
+
+bool durability_parse(const char *name, enum durability *durability)
+{
+    for (unsigned i = 0; i < sizeof durability_names / sizeof *durability_names; i++) {
+        if (strcmp(name, durability_names[i]) == 0) {
+            *durability = (enum durability)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+static uint64_t clock_ms(clockid_t clock)
+{
+    struct timespec now;
+    clock_gettime(clock, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+static uint64_t system_wall_ms(void *context)
+{
+    (void)context;
+    return clock_ms(CLOCK_REALTIME);
+}
+
+static uint64_t system_steady_ms(void *context)
+{
+    (void)context;
+    return clock_ms(CLOCK_MONOTONIC);
+}
+
+uint64_t journal_wall_ms(struct journal *journal)
+{
+    uint64_t now = journal->wall_ms(journal->context);
+    return now > journal->time_ms ? now : journal->time_ms;
+}
+
+uint64_t journal_steady_ms(struct journal *journal)
+{
+    return journal->steady_ms(journal->context);
+}
+
+/* ---- segments and batches, inside the gate ---- */
+
+int journal_write_flags(const struct journal *journal)
+{
+    int flags = O_RDWR;
+    if (journal->durability == DURABILITY_ALWAYS)
+        flags |= O_DSYNC | (journal->direct ? O_DIRECT : 0);
+    return flags;
+}
+
+static int open_current(struct journal *journal, uint64_t sequence, uint64_t bytes, uint64_t used,
+                        struct reason *reason)
+{
+    int fd = segment_open(journal->files, journal->directory.text, sequence,
+                          journal_write_flags(journal));
+    if (fd < 0)
+        return reason_system(reason, fd, "cannot open %s for writing", segment_name(sequence).text);
+    journal->current = (struct segment){ fd, sequence, bytes, used, journal->framed };
+    counter_set(&journal->counters.segment_used, used);
+    return 0;
+}
+
+int journal_take_next(struct journal *journal, struct reason *reason)
+{
+    assert(journal->next.step == PREPARE_READY);
+    assert(journal->next.sequence == journal->current.sequence + 1);
+    assert(journal->retired.fd < 0);
+    struct segment full = journal->current;
+    int error =
+        open_current(journal, journal->next.sequence, journal->next.bytes, BLOCK_BYTES, reason);
+    if (error)
+        return error;
+    prepare_take(&journal->next);
+    atomic_store_explicit(&journal->counters.next_ready, false, memory_order_relaxed);
+    if (journal->durability != DURABILITY_ALWAYS)
+        journal->retired = full; /* J4 */
+    else if (full.fd >= 0)
+        journal->files->close(journal->files->context, full.fd);
+    return 0;
+}
+
+static uint64_t count_records(const unsigned char *at, uint32_t length)
+{
+    uint64_t count = 0;
+    while (length > 0) {
+        struct record_head head;
+        memcpy(&head, at, sizeof head);
+        assert(record_is_sound(&head, length));
+        at += head.length;
+        length -= head.length;
+        count++;
+    }
+    return count;
+}
+
+void journal_frame(struct journal *journal, uint32_t length, uint32_t *span)
+{
+    struct segment *current = &journal->current;
+    uint64_t durable = mark_load(&journal->durable).number;
+    *span = batch_span(length);
+    assert(current->used % BLOCK_BYTES == 0);
+    assert(current->used + *span <= current->bytes);
+    assert(durable <= journal->framed.number);
+    assert(durable == journal->framed.number || journal->durability != DURABILITY_ALWAYS); /* F7 */
+    journal->time_ms = journal_wall_ms(journal);
+    struct batch_seal seal = {
+        .directory_id = journal->directory_id,
+        .first_lsn = journal->framed.lsn,
+        .number = journal->framed.number + 1,
+        .promised = durable,
+        .previous = journal->previous,
+        .time_ms = journal->time_ms,
+    };
+    journal->previous = batch_make(journal->batch, length, &seal);
+    journal->framed = (struct mark){ seal.first_lsn + length, seal.number };
+    current->used += *span;
+    current->end = journal->framed;
+
+    struct journal_counters *counters = &journal->counters;
+    counter_add(&counters->batches, 1);
+    counter_add(&counters->records,
+                count_records(journal->batch + sizeof(struct batch_header), length));
+    counter_add(&counters->record_bytes, length);
+    counter_add(&counters->file_bytes, *span);
+    counter_set(&counters->segment_used, current->used);
+}
+
+/* A batch without records, which promises all that is before it (F12). Here and now. */
+static int write_promise(struct journal *journal)
+{
+    uint32_t span;
+    uint64_t offset = journal->current.used;
+    assert(offset + BLOCK_BYTES <= journal->current.bytes);
+    journal_frame(journal, 0, &span);
+    int error = file_write_all(journal->files, journal->current.fd, journal->batch, span, offset);
+    if (!error)
+        error = journal->files->sync(journal->files->context, journal->current.fd);
+    if (error)
+        return error;
+    mark_store(&journal->written, journal->framed);
+    mark_store(&journal->durable, journal->framed);
+    return 0;
+}
+
+/* ---- opening ---- */
+
+/* Its name is made durable even if it was there: who made it may have been killed before that. */
+static int make_directory(struct journal *journal, const char *path, struct reason *reason)
+{
+    const struct file_ops *files = journal->files;
+    struct path parent;
+    int error = files->make_directory(files->context, path);
+    bool was_there = error == -EEXIST;
+    if (error && !was_there)
+        return reason_system(reason, error, "cannot make the directory %s", path);
+    error = path_join(&parent, path, "..");
+    if (!error)
+        error = file_sync_directory_at(files, parent.text);
+    if (was_there && (error == -EACCES || error == -ENOTDIR))
+        return 0; /* somebody else's, and his to sync; or no directory, as will be seen */
+    return error ? reason_system(reason, error, "cannot sync the directory above %s", path) : 0;
+}
+
+static int refuse_second_engine(const struct journal *journal, const char *directory,
+                                struct reason *reason)
+{
+    char pid[16] = "";
+    file_read_all(journal->files, journal->lock_fd, pid, sizeof pid - 1, 0);
+    pid[strcspn(pid, "\n")] = '\0';
+    return reason_set(reason, -EWOULDBLOCK, "data directory %s is in use%s%s", directory,
+                      *pid ? " by process " : "", pid);
+}
+
+static int lock_directory(struct journal *journal, const char *directory, struct reason *reason)
+{
+    const struct file_ops *files = journal->files;
+    struct path path;
+    int error = path_join(&path, directory, "lock");
+    if (error)
+        return reason_system(reason, error, "%s", directory);
+    journal->lock_fd = files->open(files->context, path.text, O_RDWR | O_CREAT);
+    if (journal->lock_fd < 0)
+        return reason_system(reason, journal->lock_fd, "cannot open %s", path.text);
+    error = files->lock(files->context, journal->lock_fd, false);
+    if (error == -EWOULDBLOCK)
+        return refuse_second_engine(journal, directory, reason);
+    if (error)
+        return reason_system(reason, error, "cannot lock %s", path.text);
+    char pid[16];
+    int length = snprintf(pid, sizeof pid, "%-10d\n", (int)getpid());
+    pid[strcspn(pid, " ")] = '\n'; /* only for people: whether it can be written does not matter */
+    files->write(files->context, journal->lock_fd, pid, (size_t)length, 0);
+    return 0;
+}
+
+static int open_directory(struct journal *journal, const char *directory, struct reason *reason)
+{
+    const struct file_ops *files = journal->files;
+    int error = path_join(&journal->directory, directory, "journal");
+    if (error)
+        return reason_system(reason, error, "%s", directory);
+    error = make_directory(journal, directory, reason);
+    if (!error)
+        error = lock_directory(journal, directory, reason);
+    if (!error)
+        error = make_directory(journal, journal->directory.text, reason);
+    if (error)
+        return error;
+    journal->directory_fd =
+        files->open(files->context, journal->directory.text, O_RDONLY | O_DIRECTORY);
+    if (journal->directory_fd < 0)
+        return reason_system(reason, journal->directory_fd, "cannot open %s",
+                             journal->directory.text);
+    return 0;
+}
+
+/* Whether the file system takes writes past the page cache; tried out on a file of no meaning. */
+static bool takes_direct_writes(const struct journal *journal)
+{
+    const struct file_ops *files = journal->files;
+    struct path path;
+    if (path_join(&path, journal->directory.text, SEGMENT_UNFINISHED) != 0)
+        return false;
+    int fd = files->open(files->context, path.text, O_RDWR | O_CREAT | O_TRUNC | O_DIRECT);
+    int error = fd < 0 ? fd : file_write_all(files, fd, journal->batch, BLOCK_BYTES, 0);
+    if (fd >= 0)
+        files->close(files->context, fd);
+    files->unlink(files->context, path.text); /* also a rest that a killed process left */
+    return error == 0;
+}
+
+static int start_fresh(struct journal *journal, struct reason *reason)
+{
+    if (getrandom(&journal->directory_id, sizeof journal->directory_id, 0) !=
+        (ssize_t)sizeof journal->directory_id)
+        return reason_system(reason, -EIO, "cannot get random bytes");
+    return 0;
+}
+
+/* Where recovery ended; the empty segment after it, if there is one, is the next. */
+static int open_found(struct journal *journal, const struct follow_result *found,
+                      struct reason *reason)
+{
+    counter_set(&journal->counters.segments, found->last_sequence);
+    if (found->last_sequence > found->end_sequence)
+        prepare_found(&journal->next, found->last_sequence, found->next_bytes);
+    return open_current(journal, found->end_sequence, found->segment_bytes, found->end_offset,
+                        reason);
+}
+
+/* Makes the segment after the current one, if there is none yet, and changes over to it. */
+static int open_next(struct journal *journal, struct reason *reason)
+{
+    struct prepare *next = &journal->next;
+    if (next->step == PREPARE_IDLE) {
+        int error = prepare_now(next, journal->current.sequence + 1, journal->segment_bytes,
+                                journal_wall_ms(journal));
+        if (error) {
+            *reason = next->reason;
+            return error;
+        }
+        counter_add(&journal->counters.segments, 1);
+    }
+    if (journal->current.fd >= 0) /* all that is in it was synced by recovery */
+        journal->files->close(journal->files->context, journal->current.fd);
+    journal->current.fd = -1;
+    return journal_take_next(journal, reason);
+}
+
+static int open_segments(struct journal *journal, const struct follow_result *found,
+                         struct reason *reason)
+{
+    int error = 0;
+    journal->current = (struct segment){ .fd = -1, .sequence = FIRST_SEQUENCE - 1 };
+    if (found->last_sequence > 0)
+        error = open_found(journal, found, reason);
+    if (!error && segment_room(&journal->current) < BATCH_ROOM_MIN)
+        error = open_next(journal, reason);
+    atomic_store_explicit(&journal->counters.next_ready, journal->next.step == PREPARE_READY,
+                          memory_order_relaxed);
+    return error;
+}
+
+static int recover(struct journal *journal, const struct journal_options *options,
+                   struct journal_opened *opened, struct follow_result *found,
+                   struct reason *reason)
+{
+    struct follow_options follow = {
+        .files = journal->files,
+        .directory = journal->directory.text,
+        .context = options->context,
+        .on_record = options->apply,
+        .on_progress = options->progress,
+    };
+    int error = journal_recover(&follow, options->say, found, reason);
+    if (error)
+        return error;
+    journal->directory_id = found->directory_id;
+    journal->framed = (struct mark){ found->lsn, found->number };
+    journal->previous = found->checksum;
+    journal->time_ms = found->time_ms;
+    mark_store(&journal->written, journal->framed);
+    mark_store(&journal->durable, journal->framed);
+    *opened = (struct journal_opened){
+        .lsn = found->lsn,
+        .last_time_ms = found->time_ms,
+        .records = found->records,
+        .batches = found->number,
+        .cut_bytes = found->tail_bytes,
+        .fresh = found->last_sequence == 0,
+    };
+    return opened->fresh ? start_fresh(journal, reason) : 0;
+}
+
+static void start_log(struct journal *journal)
+{
+    log_start_at(journal->log, journal->framed.lsn);
+    if (journal->durability == DURABILITY_NONE)
+        atomic_store_explicit(&journal->log->acknowledged, UINT64_MAX, memory_order_release);
+}
+
+static int open_all(struct journal *journal, const struct journal_options *options,
+                    struct journal_opened *opened, struct reason *reason)
+{
+    struct follow_result found;
+    if (journal->segment_bytes < SEGMENT_BYTES_MIN || journal->segment_bytes > SEGMENT_BYTES_MAX ||
+        journal->segment_bytes % BLOCK_BYTES != 0)
+        return reason_set(reason, -EINVAL,
+                          "a segment of %" PRIu64 " bytes: it must be a multiple of %d from %d on",
+                          journal->segment_bytes, BLOCK_BYTES, SEGMENT_BYTES_MIN);
+    int error = open_directory(journal, options->directory, reason);
+    if (!error)
+        error = recover(journal, options, opened, &found, reason);
+    if (error)
+        return error;
+    journal->batch = memory_reserve(BATCH_BYTES_MAX);
+    if (!journal->batch)
+        return reason_system(reason, -ENOMEM, "cannot open the journal");
+    journal->direct = takes_direct_writes(journal);
+    journal->next.files = journal->files;
+    journal->next.directory = journal->directory.text;
+    journal->next.directory_fd = journal->directory_fd;
+    journal->next.directory_id = journal->directory_id;
+    journal->next.direct = journal->direct;
+    error = prepare_init(&journal->next);
+    if (error)
+        return reason_system(reason, error, "cannot open the journal");
+    error = open_segments(journal, &found, reason);
+    if (error)
+        return error;
+    error = write_promise(journal);
+    if (error)
+        return reason_system(reason, error, "cannot write to %s",
+                             segment_name(journal->current.sequence).text);
+    start_log(journal);
+    return 0;
+}
+
+static void journal_free(struct journal *journal)
+{
+    const struct file_ops *files = journal->files;
+    int fds[] = { journal->current.fd, journal->retired.fd, journal->directory_fd,
+                  journal->lock_fd };
+    prepare_destroy(&journal->next);
+    for (size_t i = 0; i < sizeof fds / sizeof *fds; i++) { /* the lock last */
+        if (fds[i] >= 0)
+            files->close(files->context, fds[i]);
+    }
+    memory_release(journal->batch, BATCH_BYTES_MAX);
+    free(journal);
+}
+
+int journal_open(struct journal **journal, const struct journal_options *options,
+                 struct journal_opened *opened, struct reason *reason)
+{
+    assert(options->log);
+    assert(options->directory);
+    *reason = (struct reason){ 0 };
+    *opened = (struct journal_opened){ 0 };
+    struct journal *made = aligned_alloc(64, (sizeof *made + 63) / 64 * 64);
+    if (!made)
+        return reason_system(reason, -ENOMEM, "cannot open the journal");
+    memset(made, 0, sizeof *made);
+    made->files = options->files ? options->files : &file_system;
+    made->log = options->log;
+    made->durability = options->durability;
+    made->segment_bytes = options->segment_bytes ? options->segment_bytes : SEGMENT_BYTES_DEFAULT;
+    made->context = options->context;
+    made->say = options->say;
+    made->wall_ms = options->wall_ms ? options->wall_ms : system_wall_ms;
+    made->steady_ms = options->steady_ms ? options->steady_ms : system_steady_ms;
+    made->directory_fd = made->lock_fd = made->current.fd = made->retired.fd = made->next.fd = -1;
+
+    int error = open_all(made, options, opened, reason);
+    if (error)
+        journal_free(made);
+    else
+        *journal = made;
+    return error;
+}
+
+/* ---- closing ---- */
+
+static void perform_all(struct journal *journal)
+{
+    struct file_request request;
+    bool more = journal_next(journal, &request);
+    while (more)
+        more = journal_done(journal, &request, file_perform(journal->files, &request), &request);
+}
+
+static int close_in_order(struct journal *journal, struct reason *reason)
+{
+    const struct file_ops *files = journal->files;
+    for (unsigned i = 0; i < JOURNAL_STREAMS; i++) {
+        if (atomic_load_explicit(&journal->streams[i].state, memory_order_acquire) == STREAM_OUT)
+            return reason_set(reason, -EBUSY, "a request of the journal never came back");
+    }
+    perform_all(journal);
+    if (atomic_load_explicit(&journal->log->failed, memory_order_acquire)) {
+        *reason = journal->failure;
+        return -EIO;
+    }
+    assert(!log_has_claims(journal->log));
+    assert(journal->retired.fd < 0); /* its sync was handed out, and done */
+    int error = files->sync(files->context, journal->current.fd);
+    if (!error) {
+        mark_store(&journal->durable, mark_load(&journal->written));
+        error = write_promise(journal);
+    }
+    return error ? reason_system(reason, error, "cannot close the journal") : 0;
+}
+
+int journal_close(struct journal *journal, struct reason *reason)
+{
+    *reason = (struct reason){ 0 };
+    int error = close_in_order(journal, reason);
+    journal_free(journal);
+    return error;
+}
+
+void journal_abandon(struct journal *journal)
+{
+    journal_free(journal);
+}

@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The journal's inside, for journal.c (opening and closing) and journal_streams.c (what workers
+ * do).
+ *
+ * J1  What is marked "gate" below is read and written only by who is inside the gate, or while no
+ *     worker is there yet or any more.
+ * J2  A stream belongs to who performs its request from the store of STREAM_OUT until his release-
+ *     store of STREAM_DONE; who is inside the gate acquires that and frees it.
+ * J3  Batches are written one at a time: so written and acknowledged advance in order.
+ * J4  At most two segments hold what is not durable: the current one, and the retired one before
+ *     it. Until the retired one is synced the current one is not left.
+ */
+#ifndef STOCKD_PERSISTENCE_JOURNAL_STATE_H
+#define STOCKD_PERSISTENCE_JOURNAL_STATE_H
+
+#include <stdatomic.h>
+
+#include "persistence/gate.h"
+#include "persistence/journal.h"
+#include "persistence/prepare.h"
+
+/* Between two syncs of DURABILITY_EVERYSEC. */
+enum { SYNC_INTERVAL_MS = 1000 };
+
+enum { STREAM_BATCH, STREAM_SYNC, STREAM_PREPARE };
+_Static_assert(STREAM_PREPARE + 1 == JOURNAL_STREAMS, "as the header says");
+
+enum { STREAM_FREE, STREAM_OUT, STREAM_DONE };
+
+/* A place in the journal's order: everything up to there. */
+struct mark {
+    uint64_t lsn;
+    uint64_t number; /* of the last batch */
+};
+
+struct stream {
+    _Atomic unsigned state; /* J2 */
+    struct file_request request;
+    struct mark mark; /* BATCH, SYNC: written or durable up to there once it is done */
+    uint64_t started_us;
+    bool retired; /* SYNC: it is the retired segment's */
+    int result;
+};
+
+struct segment {
+    int fd; /* -1: there is none */
+    uint64_t sequence;
+    uint64_t bytes;
+    uint64_t used;
+    struct mark end; /* of the last batch in it */
+};
+
+/* Written by who performs the requests of one stream, release; read by anybody, acquire: a reader
+ * knows what was written or made durable before. */
+struct atomic_mark {
+    _Atomic uint64_t lsn;
+    _Atomic uint64_t number;
+};
+
+/* Each written by one thread at a time, read by anybody for the figures only: relaxed. */
+struct journal_counters {
+    _Atomic uint64_t batches;
+    _Atomic uint64_t records;
+    _Atomic uint64_t record_bytes;
+    _Atomic uint64_t file_bytes;
+    _Atomic uint64_t syncs;
+    _Atomic uint64_t waits;
+    _Atomic uint64_t segments;
+    _Atomic uint64_t segment_used;
+    _Atomic uint64_t last_write_us;
+    _Atomic bool next_ready;
+};
+
+struct journal {
+    /* Constant once opened. */
+    const struct file_ops *files;
+    struct log *log;
+    enum durability durability;
+    uint64_t segment_bytes;
+    uint64_t directory_id;
+    bool direct;
+    void *context;
+    void (*say)(void *context, const char *line);
+    uint64_t (*wall_ms)(void *context);
+    uint64_t (*steady_ms)(void *context);
+    struct path directory; /* of the segments */
+    int directory_fd;
+    int lock_fd;
+    unsigned char *batch; /* BATCH_BYTES_MAX; the batch stream's while it is out */
+
+    struct gate gate;
+
+    /* gate (J1) */
+    struct segment current;
+    struct segment retired; /* full, not yet synced */
+    struct prepare next;
+    struct mark framed; /* the last batch that was made */
+    uint64_t previous;  /* its checksum */
+    uint64_t time_ms;   /* its wall clock */
+    bool waiting;       /* a batch waits for the next segment */
+
+    struct stream streams[JOURNAL_STREAMS];
+    struct atomic_mark written; /* the batch stream's */
+    struct atomic_mark durable; /* the batch stream's if ALWAYS, else the sync stream's */
+    /* Steady time of the last sync's start; gate writes, any worker reads to know how long to wait:
+     * relaxed, for nothing else depends on it. */
+    _Atomic uint64_t last_sync_ms;
+
+    struct journal_counters counters;
+
+    _Atomic bool failing;  /* who sets it first writes the reason; relaxed exchange */
+    struct reason failure; /* constant once log->failed is set, which releases it */
+};
+
+static inline struct mark mark_load(const struct atomic_mark *mark)
+{
+    return (struct mark){ atomic_load_explicit(&mark->lsn, memory_order_acquire),
+                          atomic_load_explicit(&mark->number, memory_order_acquire) };
+}
+
+/* One thread at a time. The two halves may be seen apart; nobody needs them together except that
+ * one thread and who comes after it through the gate. */
+static inline void mark_store(struct atomic_mark *mark, struct mark value)
+{
+    atomic_store_explicit(&mark->lsn, value.lsn, memory_order_release);
+    atomic_store_explicit(&mark->number, value.number, memory_order_release);
+}
+
+/* One thread at a time, so it need not be one step. */
+static inline void counter_add(_Atomic uint64_t *counter, uint64_t n)
+{
+    uint64_t old = atomic_load_explicit(counter, memory_order_relaxed);
+    atomic_store_explicit(counter, old + n, memory_order_relaxed);
+}
+
+static inline void counter_set(_Atomic uint64_t *counter, uint64_t value)
+{
+    atomic_store_explicit(counter, value, memory_order_relaxed);
+}
+
+/* Bytes that batches may still take in a segment. One block is kept back, so that the promise of a
+ * clean close (F12) always finds place. */
+static inline uint64_t segment_room(const struct segment *segment)
+{
+    uint64_t kept = segment->used + BLOCK_BYTES;
+    return kept < segment->bytes ? segment->bytes - kept : 0;
+}
+
+uint64_t journal_wall_ms(struct journal *journal); /* never less than in the batch before */
+uint64_t journal_steady_ms(struct journal *journal);
+
+/* How the current segment is opened. */
+int journal_write_flags(const struct journal *journal);
+
+/* Makes a batch of the `length` bytes of records that lie in the buffer; the caller writes it at
+ * current.used - *span. Gate. */
+void journal_frame(struct journal *journal, uint32_t length, uint32_t *span);
+
+/* READY -> current. 0, or -errno, and the reason. Gate. */
+int journal_take_next(struct journal *journal, struct reason *reason);
+
+/* Final. The first reason counts. Any thread. */
+void journal_fail(struct journal *journal, int error, const char *what);
+
+#endif

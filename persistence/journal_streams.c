@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What workers do with an open journal: take requests, perform them elsewhere, report. */
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "persistence/journal_state.h"
+
+static bool has_failed(const struct journal *journal)
+{
+    return atomic_load_explicit(&journal->log->failed, memory_order_acquire);
+}
+
+static uint64_t now_us(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
+void journal_fail(struct journal *journal, int error, const char *what)
+{
+    if (atomic_exchange_explicit(&journal->failing, true, memory_order_relaxed))
+        return;
+    reason_system(&journal->failure, error, "%s", what);
+    atomic_store_explicit(&journal->log->failed, true, memory_order_release);
+    if (journal->say) {
+        char line[sizeof journal->failure.text + 32];
+        snprintf(line, sizeof line, "journal: read-only from now on: %s", journal->failure.text);
+        journal->say(journal->context, line);
+    }
+}
+
+/* ---- finding the next request, inside the gate ---- */
+
+static bool is_free(const struct stream *stream)
+{
+    return atomic_load_explicit(&stream->state, memory_order_acquire) == STREAM_FREE; /* J2 */
+}
+
+static void hand_out(struct journal *journal, unsigned which, struct file_request *request,
+                     struct mark mark)
+{
+    struct stream *stream = &journal->streams[which];
+    assert(is_free(stream));
+    request->stream = which;
+    stream->request = *request;
+    stream->mark = mark;
+    stream->started_us = now_us();
+    atomic_store_explicit(&stream->state, STREAM_OUT, memory_order_release); /* J2 */
+}
+
+static void forget_retired(struct journal *journal)
+{
+    journal->files->close(journal->files->context, journal->retired.fd);
+    journal->retired.fd = -1;
+}
+
+/* What a step towards the next segment came to. */
+static void after_prepare(struct journal *journal, const struct stream *stream)
+{
+    struct prepare *next = &journal->next;
+    prepare_advance(next, &stream->request, stream->result);
+    if (next->step == PREPARE_READY) {
+        atomic_store_explicit(&journal->counters.next_ready, true, memory_order_relaxed);
+        counter_add(&journal->counters.segments, 1);
+    }
+}
+
+static void say_prepare_failed(struct journal *journal)
+{
+    char line[sizeof journal->next.reason.text + 64];
+    if (!journal->say)
+        return;
+    snprintf(line, sizeof line, "journal: read-only once the current segment is full: %s",
+             journal->next.reason.text);
+    journal->say(journal->context, line);
+}
+
+/* Takes back the streams whose requests are done. */
+static void reap(struct journal *journal)
+{
+    for (unsigned i = 0; i < JOURNAL_STREAMS; i++) {
+        struct stream *stream = &journal->streams[i];
+        if (atomic_load_explicit(&stream->state, memory_order_acquire) != STREAM_DONE) /* J2 */
+            continue;
+        if (i == STREAM_SYNC && stream->retired && stream->result == 0)
+            forget_retired(journal);
+        if (i == STREAM_PREPARE) {
+            after_prepare(journal, stream);
+            if (journal->next.step == PREPARE_FAILED)
+                say_prepare_failed(journal);
+        }
+        atomic_store_explicit(&stream->state, STREAM_FREE, memory_order_relaxed); /* J1 */
+    }
+}
+
+/* True if the current segment takes any record; changes over to the next one if it must and can. */
+static bool find_room(struct journal *journal)
+{
+    struct reason reason;
+    if (segment_room(&journal->current) >= BATCH_ROOM_MIN)
+        return true;
+    bool synced = journal->durability == DURABILITY_ALWAYS || journal->retired.fd < 0; /* J4 */
+    if (journal->next.step == PREPARE_READY && synced) {
+        journal->waiting = false;
+        int error = journal_take_next(journal, &reason);
+        if (error)
+            journal_fail(journal, error, "cannot change over to the next segment");
+        return !error;
+    }
+    if (journal->next.step == PREPARE_FAILED)
+        journal_fail(journal, journal->next.error, "there is no next segment");
+    if (!journal->waiting)
+        counter_add(&journal->counters.waits, 1);
+    journal->waiting = true;
+    return false;
+}
+
+static uint32_t drain(struct journal *journal)
+{
+    uint64_t room = segment_room(&journal->current);
+    size_t most = room < BATCH_BYTES_MAX ? (size_t)room : BATCH_BYTES_MAX;
+    size_t header = sizeof(struct batch_header);
+    assert(log_head(journal->log) == journal->framed.lsn);
+    return (uint32_t)log_drain(journal->log, journal->batch + header, most - header);
+}
+
+static bool find_batch(struct journal *journal, struct file_request *request)
+{
+    if (!is_free(&journal->streams[STREAM_BATCH]) || !log_has_claims(journal->log))
+        return false;
+    if (!find_room(journal))
+        return false;
+    uint32_t length = drain(journal);
+    if (length == 0)
+        return false;
+    uint32_t span;
+    journal_frame(journal, length, &span);
+    *request = (struct file_request){
+        .kind = FILE_WRITE,
+        .fd = journal->current.fd,
+        .buffer = journal->batch,
+        .length = span,
+        .offset = journal->current.used - span,
+    };
+    hand_out(journal, STREAM_BATCH, request, journal->framed);
+    return true;
+}
+
+static bool find_sync(struct journal *journal, struct file_request *request)
+{
+    struct stream *stream = &journal->streams[STREAM_SYNC];
+    if (!is_free(stream))
+        return false;
+    *request = (struct file_request){ .kind = FILE_SYNC };
+    struct mark mark = mark_load(&journal->written);
+    stream->retired = journal->retired.fd >= 0;
+    if (stream->retired) {
+        request->fd = journal->retired.fd;
+        mark = journal->retired.end;
+    } else {
+        uint64_t due = journal_next_sync_ms(journal);
+        if (due == UINT64_MAX || journal_steady_ms(journal) < due)
+            return false;
+        request->fd = journal->current.fd;
+    }
+    counter_set(&journal->last_sync_ms, journal_steady_ms(journal));
+    counter_add(&journal->counters.syncs, 1);
+    hand_out(journal, STREAM_SYNC, request, mark);
+    return true;
+}
+
+/* The next segment is begun when the current one is a quarter full, and keeps ahead at twice the
+ * pace: it is ready at three quarters, and never has the disk to itself. */
+static bool is_prepare_due(const struct journal *journal)
+{
+    const struct segment *current = &journal->current;
+    const struct prepare *next = &journal->next;
+    if (segment_room(current) < BATCH_ROOM_MIN)
+        return true;
+    if (current->used < current->bytes / 4)
+        return false;
+    if (next->step != PREPARE_ZEROING)
+        return true;
+    uint64_t ahead = next->zeroed / BLOCK_BYTES * (current->bytes / BLOCK_BYTES);
+    uint64_t used = (current->used - current->bytes / 4) / BLOCK_BYTES;
+    return ahead <= 2 * used * (next->bytes / BLOCK_BYTES);
+}
+
+static bool find_prepare(struct journal *journal, struct file_request *request)
+{
+    struct prepare *next = &journal->next;
+    if (!is_free(&journal->streams[STREAM_PREPARE]) || !is_prepare_due(journal))
+        return false;
+    if (next->step == PREPARE_IDLE) {
+        prepare_begin(next, journal->current.sequence + 1, journal->segment_bytes,
+                      journal_wall_ms(journal));
+        if (next->step == PREPARE_FAILED)
+            say_prepare_failed(journal);
+    }
+    if (!prepare_request(next, request))
+        return false;
+    hand_out(journal, STREAM_PREPARE, request, (struct mark){ 0 });
+    return true;
+}
+
+static bool find_request(struct journal *journal, struct file_request *request)
+{
+    reap(journal);
+    return find_batch(journal, request) || find_sync(journal, request) ||
+           find_prepare(journal, request);
+}
+
+/* ---- what came of a request, by who performed it ---- */
+
+static void batch_done(struct journal *journal, struct mark mark)
+{
+    mark_store(&journal->written, mark);
+    if (journal->durability == DURABILITY_ALWAYS)
+        mark_store(&journal->durable, mark);
+    if (journal->durability != DURABILITY_NONE)
+        atomic_store_explicit(&journal->log->acknowledged, mark.lsn, memory_order_release);
+}
+
+static const char *what_failed(const struct file_request *request)
+{
+    return request->stream == STREAM_BATCH ? "cannot write the journal" : "cannot sync the journal";
+}
+
+static void finish(struct journal *journal, const struct file_request *request, int result)
+{
+    assert(request->stream < JOURNAL_STREAMS);
+    struct stream *stream = &journal->streams[request->stream];
+    assert(atomic_load_explicit(&stream->state, memory_order_relaxed) == STREAM_OUT);
+    stream->result = result;
+    if (request->stream == STREAM_BATCH)
+        counter_set(&journal->counters.last_write_us, now_us() - stream->started_us);
+
+    bool is_short =
+        request->kind == FILE_WRITE && result >= 0 && (uint32_t)result < request->length;
+    if (request->stream == STREAM_PREPARE)
+        ; /* judged inside the gate: a failure is not yet the journal's */
+    else if (result < 0 || is_short)
+        journal_fail(journal, is_short ? -ENOSPC : result, what_failed(request));
+    else if (has_failed(journal))
+        ; /* nothing is acknowledged any more */
+    else if (request->stream == STREAM_BATCH)
+        batch_done(journal, stream->mark);
+    else
+        mark_store(&journal->durable, stream->mark);
+    atomic_store_explicit(&stream->state, STREAM_DONE, memory_order_release); /* J2 */
+}
+
+/* ---- for workers ---- */
+
+bool journal_next(struct journal *journal, struct file_request *request)
+{
+    const struct file_ops *files = journal->files;
+    for (;;) {
+        if (has_failed(journal) || !gate_enter(&journal->gate))
+            return false;
+        bool found;
+        do {
+            found = find_request(journal, request);
+        } while (!found && !gate_leave(&journal->gate));
+        if (!found)
+            return false;
+        gate_leave_for_now(&journal->gate); /* for the caller asks again */
+        int error = files->inject ? files->inject(files->context, request) : 0;
+        if (error == 0)
+            return true;
+        finish(journal, request, error);
+    }
+}
+
+bool journal_done(struct journal *journal, const struct file_request *request, int result,
+                  struct file_request *next)
+{
+    finish(journal, request, result);
+    return journal_next(journal, next);
+}
+
+uint64_t journal_next_sync_ms(const struct journal *journal)
+{
+    const struct stream *stream = &journal->streams[STREAM_SYNC];
+    if (journal->durability != DURABILITY_EVERYSEC || has_failed(journal))
+        return UINT64_MAX;
+    if (atomic_load_explicit(&stream->state, memory_order_acquire) == STREAM_OUT)
+        return UINT64_MAX; /* its end will be reported, and then it is seen what is next */
+    if (mark_load(&journal->written).number == mark_load(&journal->durable).number)
+        return UINT64_MAX;
+    return atomic_load_explicit(&journal->last_sync_ms, memory_order_relaxed) + SYNC_INTERVAL_MS;
+}
+
+void journal_figures(const struct journal *journal, struct journal_figures *figures)
+{
+    const struct journal_counters *counters = &journal->counters;
+#define GET(name) .name = atomic_load_explicit(&counters->name, memory_order_relaxed)
+    *figures = (struct journal_figures){
+        .written_lsn = mark_load(&journal->written).lsn,
+        .durable_lsn = mark_load(&journal->durable).lsn,
+        GET(batches),
+        GET(records),
+        GET(record_bytes),
+        GET(file_bytes),
+        GET(syncs),
+        GET(waits),
+        GET(segments),
+        GET(segment_used),
+        GET(last_write_us),
+        GET(next_ready),
+        .direct = journal->direct,
+        .durability = journal->durability,
+    };
+#undef GET
+}
+
+const char *journal_failure(const struct journal *journal)
+{
+    return has_failed(journal) ? journal->failure.text : "";
+}

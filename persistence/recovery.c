@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "persistence/recovery.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "engine/memory.h"
+#include "persistence/segment.h"
+
+struct recovery {
+    const struct follow_options *options;
+    void (*say)(void *context, const char *line);
+    struct follow_result *result;
+    struct reason *reason;
+};
+
+/* ---- settling ---- */
+
+/*
+ * A process that was killed leaves batches that the kernel has and the disk may not. They are
+ * synced before they are judged. And they are judged as the disk gives them back: if an earlier
+ * sync had failed, the kernel would still show the pages that it could not write, and a second sync
+ * would say that all is well.
+ */
+static int settle_segment(const struct recovery *recovery, uint64_t sequence)
+{
+    const struct file_ops *files = recovery->options->files;
+    struct segment_name name = segment_name(sequence);
+    int fd = segment_open(files, recovery->options->directory, sequence, O_RDONLY);
+    if (fd < 0)
+        return reason_system(recovery->reason, fd, "cannot open %s", name.text);
+    int error = files->sync(files->context, fd);
+    if (!error)
+        files->drop_cache(files->context, fd); /* not every file system can: then it is trusted */
+    files->close(files->context, fd);
+    return error ? reason_system(recovery->reason, error, "cannot sync %s", name.text) : 0;
+}
+
+/* Only the last segments can be unsynced: a third one is not begun before the first is synced. */
+enum { UNSETTLED_SEGMENTS = 3 }; /* those two, and the spare after them */
+
+static int settle(const struct recovery *recovery)
+{
+    struct segment_list list;
+    const struct follow_options *options = recovery->options;
+    int error = segment_list_read(&list, options->files, options->directory, recovery->reason);
+    if (error)
+        return error;
+    size_t first = list.count > UNSETTLED_SEGMENTS ? list.count - UNSETTLED_SEGMENTS : 0;
+    for (size_t i = first; i < list.count && !error; i++)
+        error = settle_segment(recovery, list.sequences[i]);
+    segment_list_free(&list);
+    if (error)
+        return error;
+    error =
+        file_sync_directory_at(options->files, options->directory); /* F1, if it was cut short */
+    if (error)
+        return reason_system(recovery->reason, error, "cannot sync %s", options->directory);
+    return 0;
+}
+
+/* ---- cutting off (F10) ---- */
+
+static int remove_file(const struct recovery *recovery, const char *name)
+{
+    const struct file_ops *files = recovery->options->files;
+    struct path path;
+    int error = path_join(&path, recovery->options->directory, name);
+    if (!error)
+        error = files->unlink(files->context, path.text);
+    return error ? reason_system(recovery->reason, error, "cannot remove %s", name) : 0;
+}
+
+static int remove_later_segments(const struct recovery *recovery)
+{
+    const struct follow_result *result = recovery->result;
+    const struct follow_options *options = recovery->options;
+    uint64_t kept = result->end_sequence + (result->later_dirty ? 0 : 1);
+    if (result->last_sequence <= kept)
+        return 0;
+    for (uint64_t s = result->last_sequence; s > kept; s--) {
+        int error = remove_file(recovery, segment_name(s).text);
+        if (error)
+            return error;
+    }
+    recovery->result->last_sequence = kept;
+    int error = file_sync_directory_at(options->files, options->directory);
+    if (error)
+        return reason_system(recovery->reason, error, "cannot sync %s", options->directory);
+    return 0;
+}
+
+static int write_zeroes(const struct recovery *recovery, int fd, uint64_t from, uint64_t to)
+{
+    enum { CHUNK = 1 << 20 };
+    if (from >= to)
+        return 0;
+    void *zeroes = memory_reserve(CHUNK);
+    int error = zeroes ? 0 : -ENOMEM;
+    while (from < to && !error) {
+        size_t length = to - from < CHUNK ? (size_t)(to - from) : CHUNK;
+        error = file_write_all(recovery->options->files, fd, zeroes, length, from);
+        from += length;
+    }
+    memory_release(zeroes, CHUNK);
+    return error;
+}
+
+static int zero_tail(const struct recovery *recovery)
+{
+    const struct follow_result *result = recovery->result;
+    const struct file_ops *files = recovery->options->files;
+    if (result->tail_end == result->end_offset && result->file_bytes >= result->segment_bytes)
+        return 0;
+    struct segment_name name = segment_name(result->end_sequence);
+    int fd = segment_open(files, recovery->options->directory, result->end_sequence, O_RDWR);
+    if (fd < 0)
+        return reason_system(recovery->reason, fd, "cannot open %s for writing", name.text);
+    int error = write_zeroes(recovery, fd, result->end_offset, result->tail_end);
+    if (!error)
+        error = write_zeroes(recovery, fd, result->file_bytes, result->segment_bytes);
+    if (!error)
+        error = files->sync(files->context, fd);
+    files->close(files->context, fd);
+    if (error)
+        return reason_system(recovery->reason, error, "%s: cannot zero the torn tail", name.text);
+    return 0;
+}
+
+static void say_what_is_cut(const struct recovery *recovery)
+{
+    const struct follow_result *result = recovery->result;
+    struct segment_name name = segment_name(result->end_sequence);
+    char line[256];
+    if (!recovery->say)
+        return;
+    if (result->tail != TAIL_CLEAN) {
+        snprintf(line, sizeof line,
+                 "journal: cut off %" PRIu64 " bytes after %s offset %" PRIu64 " (lsn %" PRIu64
+                 "): %s",
+                 result->tail_bytes, name.text, result->end_offset, result->lsn,
+                 result->tail == TAIL_TORN ? "a torn write"
+                                           : "batches that were never promised to be on disk");
+        recovery->say(recovery->options->context, line);
+    }
+    if (result->file_bytes < result->segment_bytes) {
+        snprintf(line, sizeof line,
+                 "journal: %s had %" PRIu64 " of %" PRIu64 " bytes: somebody cut it short; "
+                 "filled up with zeroes",
+                 name.text, result->file_bytes, result->segment_bytes);
+        recovery->say(recovery->options->context, line);
+    }
+}
+
+/* ---- the whole ---- */
+
+int journal_recover(const struct follow_options *options,
+                    void (*say)(void *context, const char *line), struct follow_result *result,
+                    struct reason *reason)
+{
+    struct recovery recovery = { options, say, result, reason };
+    int error = settle(&recovery);
+    if (!error)
+        error = journal_follow(options, result, reason);
+    if (error || result->last_sequence == 0)
+        return error;
+    assert(result->end_sequence <= result->last_sequence);
+    say_what_is_cut(&recovery);
+    error = remove_later_segments(&recovery);
+    if (!error)
+        error = zero_tail(&recovery);
+    return error;
+}

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "persistence/segment.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct segment_name segment_name(uint64_t sequence)
+{
+    struct segment_name name;
+    snprintf(name.text, sizeof name.text, "%010" PRIu64 ".seg", sequence);
+    return name;
+}
+
+/* 0 if it is not the name of a segment. */
+static uint64_t sequence_of(const char *name)
+{
+    uint64_t sequence = 0;
+    for (const char *at = name; *at >= '0' && *at <= '9' && at - name < 10; at++)
+        sequence = sequence * 10 + (uint64_t)(*at - '0');
+    struct segment_name canonical = segment_name(sequence);
+    return strcmp(canonical.text, name) == 0 ? sequence : 0;
+}
+
+int path_join(struct path *path, const char *directory, const char *name)
+{
+    int length = snprintf(path->text, sizeof path->text, "%s/%s", directory, name);
+    return length < 0 || (size_t)length >= sizeof path->text ? -ENAMETOOLONG : 0;
+}
+
+int segment_open(const struct file_ops *files, const char *directory, uint64_t sequence, int flags)
+{
+    struct path path;
+    int error = path_join(&path, directory, segment_name(sequence).text);
+    return error ? error : files->open(files->context, path.text, flags);
+}
+
+int segment_read_header(const struct file_ops *files, int fd, uint64_t sequence,
+                        struct segment_header *header, struct reason *reason)
+{
+    _Alignas(BLOCK_BYTES) unsigned char block[BLOCK_BYTES];
+    struct segment_name name = segment_name(sequence);
+    ssize_t n = file_read_all(files, fd, block, sizeof block, 0);
+    if (n < 0)
+        return reason_system(reason, (int)n, "%s: offset 0: cannot read", name.text);
+    if ((size_t)n < sizeof block)
+        return reason_set(reason, -EILSEQ, "%s: offset 0: cut off within the segment's header",
+                          name.text);
+    switch (segment_header_check(block, header)) {
+    case SEGMENT_NOT_ONE:
+        return reason_set(reason, -EILSEQ, "%s: offset 0: the segment's header is damaged",
+                          name.text);
+    case SEGMENT_OTHER_FORM:
+        return reason_set(reason, -EILSEQ,
+                          "%s: offset 0: written in version %" PRIu32 " of the format with blocks "
+                          "of %" PRIu32 " bytes; this program knows version %d with %d",
+                          name.text, header->version, header->block_bytes, FORMAT_VERSION,
+                          BLOCK_BYTES);
+    case SEGMENT_NOT_ALLOWED:
+        return reason_set(reason, -EILSEQ,
+                          "%s: offset 0: the segment's header has values that "
+                          "are not allowed",
+                          name.text);
+    case SEGMENT_VALID:
+        break;
+    }
+    if (header->sequence != sequence)
+        return reason_set(reason, -EILSEQ, "%s: offset 0: this is segment %" PRIu64 ", renamed",
+                          name.text, header->sequence);
+    return 0;
+}
+
+/* ---- the list ---- */
+
+static int add_name(void *argument, const char *name)
+{
+    struct segment_list *list = argument;
+    if (strcmp(name, SEGMENT_UNFINISHED) == 0)
+        list->unfinished = true;
+    uint64_t sequence = sequence_of(name);
+    if (sequence == 0)
+        return 0;
+    if ((list->count & (list->count + 1)) == 0) { /* grows at 0, 1, 3, 7, ... */
+        size_t room = 2 * list->count + 1;
+        uint64_t *grown = realloc(list->sequences, room * sizeof *grown);
+        if (!grown)
+            return -ENOMEM;
+        list->sequences = grown;
+    }
+    list->sequences[list->count++] = sequence;
+    return 0;
+}
+
+static int compare_sequences(const void *a, const void *b)
+{
+    uint64_t left = *(const uint64_t *)a;
+    uint64_t right = *(const uint64_t *)b;
+    return (left > right) - (left < right);
+}
+
+int segment_list_read(struct segment_list *list, const struct file_ops *files,
+                      const char *directory, struct reason *reason)
+{
+    *list = (struct segment_list){ 0 };
+    int error = files->list(files->context, directory, add_name, list);
+    if (error) {
+        segment_list_free(list);
+        return reason_system(reason, error, "cannot list %s", directory);
+    }
+    if (list->count > 0)
+        qsort(list->sequences, list->count, sizeof *list->sequences, compare_sequences);
+    for (size_t i = 0; i < list->count; i++) {
+        uint64_t expected = FIRST_SEQUENCE + i;
+        if (list->sequences[i] == expected)
+            continue;
+        assert(list->sequences[i] > expected);
+        reason_set(reason, -EILSEQ, "%s: segment %s is missing", directory,
+                   segment_name(expected).text);
+        segment_list_free(list);
+        return -EILSEQ;
+    }
+    return 0;
+}
+
+void segment_list_free(struct segment_list *list)
+{
+    free(list->sequences);
+    *list = (struct segment_list){ 0 };
+}

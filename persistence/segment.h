@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The files of a journal's directory: their names, which there are, opening them. */
+#ifndef STOCKD_PERSISTENCE_SEGMENT_H
+#define STOCKD_PERSISTENCE_SEGMENT_H
+
+#include <limits.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "persistence/file.h"
+#include "persistence/format.h"
+#include "persistence/reason.h"
+
+#define SEGMENT_SEQUENCE_MAX UINT64_C(9999999999)
+
+struct segment_name {
+    char text[32];
+};
+
+struct path {
+    char text[PATH_MAX];
+};
+
+struct segment_name segment_name(uint64_t sequence);
+
+/* directory/name; 0, or -ENAMETOOLONG. */
+int path_join(struct path *path, const char *directory, const char *name);
+
+/* Opens the segment of that number; its fd, or -errno. */
+int segment_open(const struct file_ops *files, const char *directory, uint64_t sequence, int flags);
+
+/* Reads and judges the header of an open segment. 0, or -errno and a reason that names it. */
+int segment_read_header(const struct file_ops *files, int fd, uint64_t sequence,
+                        struct segment_header *header, struct reason *reason);
+
+struct segment_list {
+    uint64_t *sequences; /* ascending; owned */
+    size_t count;
+    bool unfinished; /* there is a segment in the making, left by who was killed */
+};
+
+/* Which segments there are. 0, or -errno; -EILSEQ if one is missing in between (F2). */
+int segment_list_read(struct segment_list *list, const struct file_ops *files,
+                      const char *directory, struct reason *reason);
+void segment_list_free(struct segment_list *list);
+
+#define SEGMENT_UNFINISHED "next.tmp"
+
+#endif

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The same damage as in every_byte, at places of chance, but to real files and with the whole way
+ * of opening: if it refuses, not one byte of the journal is changed; if it opens, what it gave back
+ * is a prefix that lacks at most the last batch, and the journal can be written and read again.
+ *
+ * reopen_damaged [SEED [TIMES]]
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "persistence/segment.h"
+#include "tests/support/journal_rig.h"
+#include "tests/support/random.h"
+#include "tests/support/scratch.h"
+
+#ifdef __SANITIZE_THREAD__
+enum { TIMES = 12 };
+#else
+enum { TIMES = 60 };
+#endif
+
+enum { RECORDS = 200 };
+
+struct place {
+    char path[PATH_MAX + 64];
+    uint64_t sequence;
+    size_t at;
+};
+
+static struct random chance;
+
+static uint64_t draw(uint64_t below)
+{
+    return random_next(&chance) % below;
+}
+
+static bool complain(const struct place *place, const char *what, const char *more)
+{
+    printf("FAIL segment %" PRIu64 ", byte %zu: %s %s\n", place->sequence, place->at, what, more);
+    return false;
+}
+
+static struct rig rig_of(const char *directory)
+{
+    return (struct rig){ .directory = directory,
+                         .durability = DURABILITY_ALWAYS,
+                         .segment_bytes = SEGMENT_BYTES_MIN,
+                         .seed = 4711,
+                         .longest = 500 };
+}
+
+struct original {
+    char directory[PATH_MAX + 16];
+    uint64_t segments;
+    uint64_t before_last; /* records without those of the last batch */
+};
+
+/* A killed engine's journal. */
+static void write_journal(struct original *original)
+{
+    struct journal_figures figures;
+    struct rig rig = rig_of(original->directory);
+    if (rig_open(&rig) != 0) {
+        printf("cannot open: %s\n", rig.reason.text);
+        exit(1);
+    }
+    for (int i = 0; i < RECORDS; i++) {
+        rig_append(&rig);
+        if (i % 9 == 0)
+            rig_drive(&rig);
+    }
+    rig_drive(&rig);
+    original->before_last = rig.appended;
+    rig_append(&rig);
+    rig_drive(&rig);
+    journal_figures(rig.journal, &figures);
+    original->segments = figures.segments;
+    rig_abandon(&rig);
+}
+
+static void choose_place(struct place *place, const char *directory, uint64_t segments)
+{
+    place->sequence = 1 + draw(segments);
+    place->at = draw(SEGMENT_BYTES_MIN);
+    if (draw(3) == 0) /* headers are few among so many bytes */
+        place->at = place->at / BLOCK_BYTES * BLOCK_BYTES + draw(64);
+    snprintf(place->path, sizeof place->path, "%s/journal/%s", directory,
+             segment_name(place->sequence).text);
+}
+
+/* True if the file was cut off there, false if a byte was changed. */
+static bool damage(const struct place *place)
+{
+    size_t length;
+    if (draw(4) == 0) {
+        if (truncate(place->path, (off_t)place->at) != 0)
+            abort();
+        return true;
+    }
+    unsigned char *bytes = read_file(place->path, &length);
+    bytes[place->at] ^= (unsigned char)(1 + draw(255));
+    write_file(place->path, bytes, length);
+    free(bytes);
+    return false;
+}
+
+static bool goes_on(const struct place *place, struct rig *rig, uint64_t least)
+{
+    if (rig->wrong || rig->found < least) {
+        rig_abandon(rig);
+        return complain(place, "wrong or missing records", "");
+    }
+    for (int i = 0; i < 60; i++) {
+        rig_append(rig);
+        rig_drive(rig);
+    }
+    uint64_t there = rig->appended;
+    if (rig_close(rig) != 0)
+        return complain(place, "cannot close:", rig->reason.text);
+    if (rig_open(rig) != 0)
+        return complain(place, "cannot open again:", rig->reason.text);
+    bool good = !rig->wrong && rig->found == there && rig->lines == 0;
+    rig_abandon(rig);
+    return good || complain(place, "not the records that were written since", "");
+}
+
+static bool reopen(const struct place *place, const char *directory, uint64_t least,
+                   unsigned *refused)
+{
+    char journal[PATH_MAX + 64];
+    struct rig rig = rig_of(directory);
+    snprintf(journal, sizeof journal, "%s/journal", directory);
+    uint64_t before = hash_tree(journal);
+    int error = rig_open(&rig);
+    if (!error)
+        return goes_on(place, &rig, least);
+    ++*refused;
+    if (error != -EILSEQ)
+        return complain(place, "not refused as corrupt:", rig.reason.text);
+    if (hash_tree(journal) != before)
+        return complain(place, "refused, but changed", "");
+    return true;
+}
+
+int main(int count, char **arguments)
+{
+    chance.state = count > 1 ? strtoull(arguments[1], NULL, 0) : (uint64_t)time(NULL);
+    uint64_t times = count > 2 ? strtoull(arguments[2], NULL, 0) : TIMES;
+    struct scratch scratch;
+    static struct original original;
+    char copy[PATH_MAX + 16];
+    unsigned refused = 0;
+    bool good = true;
+    printf("seed %" PRIu64 "\n", chance.state);
+    scratch_make(&scratch);
+    snprintf(original.directory, sizeof original.directory, "%s/original", scratch.path);
+    snprintf(copy, sizeof copy, "%s/copy", scratch.path);
+    write_journal(&original);
+    for (uint64_t i = 0; i < times && good; i++) {
+        struct place place;
+        copy_tree(original.directory, copy);
+        choose_place(&place, copy, original.segments);
+        bool cut = damage(&place);
+        good = reopen(&place, copy, cut ? 0 : original.before_last, &refused);
+        remove_tree(copy);
+    }
+    scratch_remove(&scratch);
+    printf("%" PRIu64 " segments, damaged %" PRIu64 " times, refused %u times\n", original.segments,
+           times, refused);
+    return good ? 0 : 1;
+}

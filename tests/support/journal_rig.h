@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A journal on a bench: records that can be told from their number alone, one thread that performs
+ * what the journal asks for, and a check of what comes back at opening.
+ *
+ * Record n of a seed has a certain length and certain bytes. So what a journal gives back can be
+ * compared to what it was given without keeping it: it must be records 0, 1, 2, ... up to some n.
+ */
+#ifndef STOCKD_TESTS_SUPPORT_JOURNAL_RIG_H
+#define STOCKD_TESTS_SUPPORT_JOURNAL_RIG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "engine/log.h"
+#include "persistence/journal.h"
+
+struct rig {
+    /* To be set before rig_open. */
+    const char *directory;
+    enum durability durability;
+    uint64_t segment_bytes;
+    const struct file_ops *files; /* NULL: the real ones */
+    uint64_t seed;
+    uint32_t longest; /* bytes of the longest record; 0: 256 */
+    uint64_t wall_ms;
+    uint64_t steady_ms;
+    bool talkative; /* prints what the journal says */
+
+    struct log log;
+    struct journal *journal; /* NULL: not open */
+    struct journal_opened opened;
+    struct reason reason;
+    uint64_t found;    /* records that the last opening gave back */
+    bool wrong;        /* one of them was not what it should be */
+    uint64_t appended; /* records there should be now: found, and those appended since */
+    unsigned lines;    /* that the journal said */
+    char last_line[512];
+};
+
+/* Builds record n: returns its length. buffer: RECORD_MAX bytes, aligned to 8. */
+uint32_t rig_record(const struct rig *rig, uint64_t n, void *buffer);
+
+/* As journal_open; the log is made here. */
+int rig_open(struct rig *rig);
+
+/* Puts the next record in the log; returns its LSN, or 0 if there is no room. */
+uint64_t rig_append(struct rig *rig);
+
+/* Performs requests until the journal has none. */
+void rig_drive(struct rig *rig);
+
+/* Number of the records that are acknowledged: those the journal may not lose. */
+uint64_t rig_acknowledged(const struct rig *rig);
+
+/* Clean close; as journal_close. */
+int rig_close(struct rig *rig);
+/* As if killed. */
+void rig_abandon(struct rig *rig);
+
+#endif
