@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "protocol/address.h"
+
+#include <errno.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+enum { BACKLOG = 1024, HOST_MAX = 256 };
+
+static int failed(int error, const char *address, const char *what, char *why, size_t size)
+{
+    snprintf(why, size, "cannot listen on %s: %s", address, what ? what : strerror(error));
+    return -error;
+}
+
+/* ---- Unix ---- */
+
+/* A socket's file outlives its server. It may be removed if nobody answers there. */
+static int remove_stale(const struct sockaddr_un *where)
+{
+    struct stat status;
+    if (lstat(where->sun_path, &status) < 0)
+        return errno == ENOENT ? 0 : errno;
+    if (!S_ISSOCK(status.st_mode))
+        return EEXIST;
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return errno;
+    int error = connect(fd, (const struct sockaddr *)where, sizeof *where) < 0 ? errno : 0;
+    close(fd);
+    if (error == 0 || error == EAGAIN)
+        return EADDRINUSE;
+    if (error != ECONNREFUSED)
+        return error;
+    return unlink(where->sun_path) < 0 && errno != ENOENT ? errno : 0;
+}
+
+static int open_unix(struct listener *listener, const char *address, const char *path, char *why,
+                     size_t size)
+{
+    struct sockaddr_un where = { .sun_family = AF_UNIX };
+    _Static_assert(sizeof where.sun_path <= sizeof listener->path, "a path fits");
+    if (*path == '\0' || strlen(path) >= sizeof where.sun_path)
+        return failed(EINVAL, address, "the path must have 1 to 107 bytes", why, size);
+    memcpy(where.sun_path, path, strlen(path));
+    int error = remove_stale(&where);
+    if (error == EADDRINUSE)
+        return failed(error, address, "another server listens there", why, size);
+    if (error == EEXIST)
+        return failed(error, address, "there is a file that is no socket", why, size);
+    if (error)
+        return failed(error, address, NULL, why, size);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return failed(errno, address, NULL, why, size);
+    if (bind(fd, (struct sockaddr *)&where, sizeof where) < 0 || listen(fd, BACKLOG) < 0) {
+        error = errno;
+        close(fd);
+        return failed(error, address, NULL, why, size);
+    }
+    listener->fd = fd;
+    listener->unix_socket = true;
+    memcpy(listener->path, where.sun_path, sizeof where.sun_path);
+    snprintf(listener->address, sizeof listener->address, "unix:%s", path);
+    return 0;
+}
+
+/* ---- TCP ---- */
+
+/* Splits HOST:PORT and [HOST]:PORT; an empty host is every address. */
+static bool split(const char *address, char *host, size_t size, const char **port)
+{
+    const char *colon = strrchr(address, ':');
+    if (!colon || colon[1] == '\0')
+        return false;
+    const char *from = address;
+    size_t length = (size_t)(colon - address);
+    if (*from == '[') {
+        if (length < 2 || colon[-1] != ']')
+            return false;
+        from++;
+        length -= 2;
+    }
+    if (length >= size)
+        return false;
+    memcpy(host, from, length);
+    host[length] = '\0';
+    *port = colon + 1;
+    return strlen(*port) <= 5 && strspn(*port, "0123456789") == strlen(*port) &&
+           strtoul(*port, NULL, 10) <= UINT16_MAX;
+}
+
+static int bind_tcp(const struct addrinfo *info)
+{
+    int one = 1;
+    int fd = socket(info->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return -errno;
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+    if (info->ai_family == AF_INET6)
+        setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof one);
+    if (bind(fd, info->ai_addr, info->ai_addrlen) < 0 || listen(fd, BACKLOG) < 0) {
+        int error = errno;
+        close(fd);
+        return -error;
+    }
+    return fd;
+}
+
+static void name_bound(struct listener *listener, const char *host)
+{
+    struct sockaddr_storage bound = { 0 };
+    socklen_t length = sizeof bound;
+    char port[NI_MAXSERV] = "?";
+    getsockname(listener->fd, (struct sockaddr *)&bound, &length);
+    getnameinfo((struct sockaddr *)&bound, length, NULL, 0, port, sizeof port, NI_NUMERICSERV);
+    bool is_ipv6 = strchr(host, ':') != NULL;
+    snprintf(listener->address, sizeof listener->address, "%s%s%s:%s", is_ipv6 ? "[" : "",
+             *host ? host : "0.0.0.0", is_ipv6 ? "]" : "", port);
+}
+
+static int open_tcp(struct listener *listener, const char *address, char *why, size_t size)
+{
+    char host[HOST_MAX];
+    const char *port;
+    if (!split(address, host, sizeof host, &port))
+        return failed(EINVAL, address, "it must be HOST:PORT (to 65535) or unix:PATH", why, size);
+    struct addrinfo hints = { .ai_flags = AI_PASSIVE | AI_NUMERICSERV, .ai_socktype = SOCK_STREAM };
+    if (*host == '\0')
+        hints.ai_family = AF_INET;
+    struct addrinfo *found = NULL;
+    int unresolved = getaddrinfo(*host ? host : NULL, port, &hints, &found);
+    if (unresolved)
+        return failed(EINVAL, address, gai_strerror(unresolved), why, size);
+    int fd = -EADDRNOTAVAIL;
+    for (struct addrinfo *info = found; info && fd < 0; info = info->ai_next)
+        fd = bind_tcp(info);
+    freeaddrinfo(found);
+    if (fd < 0)
+        return failed(-fd, address, NULL, why, size);
+    listener->fd = fd;
+    name_bound(listener, host);
+    return 0;
+}
+
+bool address_valid(const char *address)
+{
+    char host[HOST_MAX];
+    const char *port;
+    if (strncmp(address, "unix:", 5) == 0)
+        return address[5] != '\0';
+    return split(address, host, sizeof host, &port);
+}
+
+int listener_open(struct listener *listener, const char *address, char *why, size_t size)
+{
+    *listener = (struct listener){ .fd = -1 };
+    if (strncmp(address, "unix:", 5) == 0)
+        return open_unix(listener, address, address + 5, why, size);
+    return open_tcp(listener, address, why, size);
+}
+
+void listener_close(struct listener *listener)
+{
+    if (listener->fd < 0)
+        return;
+    close(listener->fd);
+    listener->fd = -1;
+    if (listener->path[0])
+        unlink(listener->path);
+}

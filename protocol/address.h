@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Where to listen: HOST:PORT, [IPV6]:PORT or unix:PATH. */
+#ifndef STOCKD_PROTOCOL_ADDRESS_H
+#define STOCKD_PROTOCOL_ADDRESS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+enum { ADDRESS_MAX = 320 };
+
+struct listener {
+    int fd;
+    bool unix_socket;
+    char address[ADDRESS_MAX]; /* as bound: port 0 has become what the kernel gave */
+    char path[112];            /* of a Unix socket, for removing it; else empty */
+};
+
+/* True if it has the form of an address. */
+bool address_valid(const char *address);
+
+/* Binds and listens. 0, or -errno and in why (size bytes) one line. */
+int listener_open(struct listener *listener, const char *address, char *why, size_t size);
+
+/* Closes it, and removes the socket's file. */
+void listener_close(struct listener *listener);
+
+#endif

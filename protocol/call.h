@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One request on its way through a method: what it may use, what it was given, what it answers.
+ *
+ * A method takes its parameters, does its work, and packs its reply only when nothing can go wrong
+ * any more; so what stands in the out stream is always whole replies.
+ */
+#ifndef STOCKD_PROTOCOL_CALL_H
+#define STOCKD_PROTOCOL_CALL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "engine/ledger.h"
+#include "protocol/figures.h"
+#include "protocol/out.h"
+#include "protocol/params.h"
+#include "protocol/storage_port.h"
+
+enum { PROTOCOL_VERSION = 1 };
+
+struct service_limits {
+    struct wire_limits message;
+    uint32_t lines; /* of an order, at most LINES_MAX */
+    uint32_t skus;  /* of a query */
+    uint32_t connections;
+};
+
+/* What all workers share; const after start, as far as it is not atomic inside. */
+struct service {
+    struct ledger *ledger;
+    struct log *log;
+    const struct storage_port *storage;
+    struct service_limits limits;
+    const char *version;
+    uint64_t started_ms;            /* wall clock */
+    struct worker_figures *figures; /* one per worker */
+    unsigned workers;
+};
+
+/* A location's stock of one item, over its pools that can be sold. */
+struct place_sum {
+    struct text location;
+    int64_t on_hand, reserved;
+};
+
+/* Room for what a request names, one per worker. */
+struct scratch {
+    struct order_line lines[LINES_MAX];
+    struct text codes[LOCATIONS_MAX];
+    struct place_sum sums[LOCATIONS_MAX];
+    struct text *skus;  /* limits.skus of them */
+    int64_t *available; /* likewise */
+};
+
+struct call {
+    const struct service *service;
+    struct scratch *scratch;
+    struct seat *seat;
+    struct out *out;
+    uint16_t *client; /* who is calling, for the journal; hello sets it */
+    uint64_t engine_ms;
+    uint32_t msgid;
+    struct params params;
+    struct refusal refusal;
+    struct text id, sku, location, channel; /* what the request is about, for error details */
+    uint64_t lsn;                           /* of the change that the reply waits for; 0: none */
+};
+
+/* Changes are not taken while the journal cannot be written. */
+void refuse_read_only(struct refusal *refusal, const char *reason);
+
+/* Packs a reply's beginning; `pairs` of the result map come next, the first of them is lsn. */
+void reply_map(struct call *call, uint32_t pairs, uint64_t lsn);
+
+/* Packs a reply whose result is one text. */
+void reply_text(struct call *call, const char *text);
+
+/* Packs the refusal of a request, by the call's own refusal if it has one, else by the seat's
+ * failure. */
+void reply_error(struct call *call, enum code code);
+
+/*
+ * The journal has failed, and replies from a place in the stream on wait for it: they can never go.
+ * Those that tell of a change, or of what was seen after it, that is not acknowledged, become the
+ * error read_only with this reason; the others stay. False: no memory, and nothing was done.
+ */
+bool reply_rewrite_held(struct out *out, uint64_t from, uint64_t acknowledged, const char *reason);
+
+/* Packs an error for a message that never became a call. */
+void reply_bad_message(struct out *out, uint32_t msgid, const struct refusal *refusal);
+
+#endif

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The two times of a server.
+ *
+ * Engine time is what deadlines are measured in: milliseconds that began at the wall clock of the
+ * start (or the journal's last time, if that is later) and since then count the monotonic clock. It
+ * never goes back and never jumps, whatever happens to the wall clock.
+ * Wall time is what clients are told. As long as the wall clock is within a second of engine time
+ * it is engine time, so that replies do not tremble.
+ */
+#ifndef STOCKD_PROTOCOL_CLOCK_H
+#define STOCKD_PROTOCOL_CLOCK_H
+
+#include <stdint.h>
+#include <time.h>
+
+/* Const after clock_start: any thread may read it. */
+struct engine_clock {
+    uint64_t base_ms;   /* engine time at the start */
+    uint64_t steady_ms; /* CLOCK_MONOTONIC at the start */
+};
+
+struct moment {
+    uint64_t steady_ms; /* CLOCK_MONOTONIC */
+    uint64_t engine_ms;
+    uint64_t wall_ms;
+};
+
+static inline uint64_t clock_ms(clockid_t id)
+{
+    struct timespec now;
+    clock_gettime(id, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+/* last_ms: a time that engine time may not go behind. */
+static inline struct engine_clock clock_start(uint64_t last_ms)
+{
+    uint64_t wall_ms = clock_ms(CLOCK_REALTIME);
+    return (struct engine_clock){
+        .base_ms = wall_ms > last_ms ? wall_ms : last_ms,
+        .steady_ms = clock_ms(CLOCK_MONOTONIC),
+    };
+}
+
+static inline uint64_t clock_engine_ms(const struct engine_clock *clock, uint64_t steady_ms)
+{
+    return clock->base_ms + (steady_ms - clock->steady_ms);
+}
+
+static inline struct moment clock_now(const struct engine_clock *clock)
+{
+    struct moment now = { .steady_ms = clock_ms(CLOCK_MONOTONIC) };
+    now.engine_ms = clock_engine_ms(clock, now.steady_ms);
+    now.wall_ms = clock_ms(CLOCK_REALTIME);
+    uint64_t apart =
+        now.wall_ms > now.engine_ms ? now.wall_ms - now.engine_ms : now.engine_ms - now.wall_ms;
+    if (apart <= 1000)
+        now.wall_ms = now.engine_ms;
+    return now;
+}
+
+#endif

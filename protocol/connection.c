@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "protocol/connection.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { INPUT_FIRST = 1024, INPUT_KEPT = 64 << 10 };
+
+void connection_init(struct connection *connection, int fd, struct chunk_pool *pool)
+{
+    memset(connection, 0, sizeof *connection);
+    connection->fd = fd;
+    out_init(&connection->out, pool);
+    wire_walk_start(&connection->walk);
+}
+
+void connection_destroy(struct connection *connection)
+{
+    for (int i = 0; i < LISTS; i++)
+        assert(!connection->listed[i]);
+    out_destroy(&connection->out);
+    free(connection->input.bytes);
+}
+
+/* ---- input ---- */
+
+static bool input_grow(struct input *input, size_t needed)
+{
+    size_t capacity = input->capacity ? input->capacity : INPUT_FIRST;
+    while (capacity < needed)
+        capacity *= 2;
+    if (capacity > UINT32_MAX / 2)
+        return false;
+    unsigned char *bytes = realloc(input->bytes, capacity);
+    if (!bytes)
+        return false;
+    input->bytes = bytes;
+    input->capacity = (uint32_t)capacity;
+    return true;
+}
+
+bool input_append(struct input *input, const unsigned char *bytes, size_t length)
+{
+    if (length == 0)
+        return true;
+    if (length > input->capacity - input->end) {
+        uint32_t held = input_length(input);
+        if (input->start > 0)
+            memmove(input->bytes, input->bytes + input->start, held);
+        input->start = 0;
+        input->end = held;
+        if (length > input->capacity - held && !input_grow(input, held + length))
+            return false;
+    }
+    memcpy(input->bytes + input->end, bytes, length);
+    input->end += (uint32_t)length;
+    return true;
+}
+
+void input_consume(struct input *input, size_t length)
+{
+    assert(length <= input_length(input));
+    input->start += (uint32_t)length;
+    if (input->start < input->end)
+        return;
+    input->start = input->end = 0;
+    if (input->capacity > INPUT_KEPT) {
+        free(input->bytes);
+        *input = (struct input){ 0 };
+    }
+}
+
+/* ---- gates ---- */
+
+void connection_gate(struct connection *connection, uint64_t from, uint64_t lsn, uint64_t turn)
+{
+    unsigned count = connection->gate_count;
+    struct gate *last = count > 0 ? &connection->gates[count - 1] : NULL;
+    if (last && lsn <= last->lsn)
+        return; /* C2: it is behind a gate that opens no sooner */
+    assert(!last || last->from <= from);
+    if (last && (connection->gate_turn == turn || count == GATES_MAX)) {
+        /* What one turn changed becomes durable together. And when there is no place for a gate,
+         * the last one waits longer than it must, which is never wrong. */
+        last->lsn = lsn;
+        return;
+    }
+    connection->gates[count] = (struct gate){ from, lsn };
+    connection->gate_count = count + 1;
+    connection->gate_turn = turn;
+}
+
+uint64_t connection_open_gates(struct connection *connection, uint64_t acknowledged)
+{
+    unsigned open = 0;
+    while (open < connection->gate_count && connection->gates[open].lsn <= acknowledged)
+        open++;
+    if (open > 0) {
+        connection->gate_count -= open;
+        memmove(connection->gates, connection->gates + open,
+                connection->gate_count * sizeof *connection->gates);
+    }
+    return connection->gate_count > 0 ? connection->gates[0].from : out_end(&connection->out);
+}
+
+/* ---- lists ---- */
+
+void list_add(struct connection_lists *lists, enum connection_list list,
+              struct connection *connection)
+{
+    if (connection->listed[list])
+        return;
+    struct connection *head = lists->head[list];
+    struct connection_link *link = &connection->links[list];
+    link->next = head;
+    link->previous = NULL;
+    if (head)
+        head->links[list].previous = connection;
+    lists->head[list] = connection;
+    lists->count[list]++;
+    connection->listed[list] = true;
+}
+
+void list_remove(struct connection_lists *lists, enum connection_list list,
+                 struct connection *connection)
+{
+    if (!connection->listed[list])
+        return;
+    struct connection_link *link = &connection->links[list];
+    if (link->previous)
+        link->previous->links[list].next = link->next;
+    else
+        lists->head[list] = link->next;
+    if (link->next)
+        link->next->links[list].previous = link->previous;
+    assert(lists->count[list] > 0);
+    lists->count[list]--;
+    connection->listed[list] = false;
+}

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A connection's state: what came and is not done yet, what is to go and what it waits for.
+ * Owned by one worker. It makes no system calls.
+ *
+ * C1: input holds bytes only from a message's first on (or, while discarding, of a message that is
+ *     not kept); walk is how far that message was walked.
+ * C2: gates are ordered by place and by lsn. Bytes before the first gate may be sent.
+ */
+#ifndef STOCKD_PROTOCOL_CONNECTION_H
+#define STOCKD_PROTOCOL_CONNECTION_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+#include "protocol/out.h"
+#include "protocol/wire.h"
+
+/* Replies from a place in the stream on wait for an LSN. */
+struct gate {
+    uint64_t from;
+    uint64_t lsn;
+};
+
+enum { GATES_MAX = 8, SEND_PIECES = 16 };
+
+/* Bytes that came and could not be done at once. */
+struct input {
+    unsigned char *bytes;
+    uint32_t start, end, capacity;
+};
+
+/* Which of its worker's lists a connection is in. */
+enum connection_list {
+    LIST_ALL,
+    LIST_FRESH,   /* has new output, or wants to be looked at, at the end of the turn */
+    LIST_WAITING, /* has output behind a gate */
+    LIST_RETRY,   /* has a deferred request at its head */
+    LIST_LINGER,  /* said its last word, waits for the peer to close */
+    LISTS
+};
+
+struct connection_link {
+    struct connection *next, *previous;
+};
+
+enum stall { STALL_NONE, STALL_DEFERRED, STALL_NO_ROOM, STALL_OUTPUT };
+
+struct connection {
+    int fd;
+    uint16_t client;  /* who, in the journal; hello sets it */
+    bool receiving;   /* a receive is under way */
+    bool cancelling;  /* and was asked to end */
+    bool sending;     /* a send is under way */
+    bool ended;       /* the peer will send no more */
+    bool discarding;  /* the message at the head was answered, and is only walked to its end */
+    bool last_words;  /* nothing more is read: to be closed once all is sent */
+    bool lingering;   /* all is sent and our side is shut; what comes is thrown away */
+    bool dead;        /* broken: to be freed as soon as no request is under way */
+    enum stall stall; /* why the head of input is not done */
+
+    struct out out;
+    struct gate gates[GATES_MAX];
+    unsigned gate_count;
+    uint64_t gate_turn; /* turn in which the last gate was made */
+
+    struct input input;
+    struct wire_walk walk;
+    uint64_t thrown_away; /* bytes, while lingering */
+    uint64_t linger_until_ms;
+
+    bool listed[LISTS];
+    struct connection_link links[LISTS];
+    struct iovec pieces[SEND_PIECES]; /* of the send under way */
+    struct msghdr message;
+};
+
+void connection_init(struct connection *connection, int fd, struct chunk_pool *pool);
+void connection_destroy(struct connection *connection);
+
+/* ---- input ---- */
+
+static inline uint32_t input_length(const struct input *input)
+{
+    return input->end - input->start;
+}
+
+/* False: no memory. */
+bool input_append(struct input *input, const unsigned char *bytes, size_t length);
+void input_consume(struct input *input, size_t length);
+
+/* ---- gates ---- */
+
+/* Bytes from the place `from` on wait until the log is acknowledged up to lsn. */
+void connection_gate(struct connection *connection, uint64_t from, uint64_t lsn, uint64_t turn);
+
+/* Opens the gates that acknowledged has reached. Returns up to where may be sent. */
+uint64_t connection_open_gates(struct connection *connection, uint64_t acknowledged);
+
+/* ---- lists: each head is a link in a circle ---- */
+
+struct connection_lists {
+    struct connection *head[LISTS];
+    unsigned count[LISTS];
+};
+
+void list_add(struct connection_lists *lists, enum connection_list list,
+              struct connection *connection);
+void list_remove(struct connection_lists *lists, enum connection_list list,
+                 struct connection *connection);
+
+#endif

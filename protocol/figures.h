@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a worker counts. Each is written by its worker alone and read by any: relaxed, since nothing
+ * else is told by it. */
+#ifndef STOCKD_PROTOCOL_FIGURES_H
+#define STOCKD_PROTOCOL_FIGURES_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+#define WORKER_FIGURES(X)                                                                          \
+    X(connections)                                                                                 \
+    X(accepted)                                                                                    \
+    X(turned_away) X(closed) X(requests) X(refusals) X(bad_messages) X(deferred) X(stalled_reads)  \
+        X(bytes_in) X(bytes_out) X(sends) X(turns) X(storage_requests)
+
+struct worker_figures {
+#define X(name) _Atomic uint64_t name;
+    _Alignas(64) WORKER_FIGURES(X)
+#undef X
+};
+
+/* By the worker that owns it. */
+static inline void figure_add(_Atomic uint64_t *figure, uint64_t amount)
+{
+    uint64_t now = atomic_load_explicit(figure, memory_order_relaxed);
+    atomic_store_explicit(figure, now + amount, memory_order_relaxed);
+}
+
+#endif

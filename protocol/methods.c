@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "protocol/methods.h"
+
+#include <string.h>
+
+#define NAMED(literal) .name = literal, .length = sizeof(literal) - 1
+
+static const struct method methods[] = {
+    { NAMED("reserve"), .run = method_reserve, .mutation = true, .hint = HINT_ORDER },
+    { NAMED("availability"), .run = method_availability, .mutation = false, .hint = HINT_SKUS },
+    { NAMED("confirm"), .run = method_confirm, .mutation = true, .hint = HINT_ID },
+    { NAMED("fulfil"), .run = method_fulfil, .mutation = true, .hint = HINT_ID },
+    { NAMED("cancel"), .run = method_cancel, .mutation = true, .hint = HINT_ID },
+    { NAMED("extend"), .run = method_extend, .mutation = true, .hint = HINT_ID },
+    { NAMED("reservation"), .run = method_reservation, .mutation = false, .hint = HINT_ID },
+    { NAMED("receive"), .run = method_receive, .mutation = true, .hint = HINT_ID_SKU },
+    { NAMED("adjust"), .run = method_adjust, .mutation = true, .hint = HINT_ID_SKU },
+    { NAMED("count"), .run = method_count, .mutation = true, .hint = HINT_ID_SKU },
+    { NAMED("return"), .run = method_return, .mutation = true, .hint = HINT_ID_SKU },
+    { NAMED("stock"), .run = method_stock, .mutation = false, .hint = HINT_NONE },
+    { NAMED("items"), .run = method_items, .mutation = false, .hint = HINT_NONE },
+    { NAMED("location_set"), .run = method_location_set, .mutation = true, .hint = HINT_NONE },
+    { NAMED("channel_set"), .run = method_channel_set, .mutation = true, .hint = HINT_NONE },
+    { NAMED("item_set"), .run = method_item_set, .mutation = true, .hint = HINT_NONE },
+    { NAMED("locations"), .run = method_locations, .mutation = false, .hint = HINT_NONE },
+    { NAMED("channels"), .run = method_channels, .mutation = false, .hint = HINT_NONE },
+    { NAMED("ping"), .run = method_ping, .mutation = false, .hint = HINT_NONE },
+    { NAMED("hello"), .run = method_hello, .mutation = false, .hint = HINT_NONE },
+    { NAMED("info"), .run = method_info, .mutation = false, .hint = HINT_NONE },
+};
+
+const struct method *method_named(struct text name)
+{
+    for (size_t i = 0; i < sizeof methods / sizeof *methods; i++) {
+        const struct method *method = &methods[i];
+        if (method->length == name.len && method->name[0] == name.at[0] &&
+            memcmp(method->name, name.at, name.len) == 0)
+            return method;
+    }
+    return NULL;
+}
+
+static bool enter_array(struct wire *wire)
+{
+    uint32_t count;
+    if (wire_short_array(wire, &count))
+        return count > 0;
+    struct wire_value value = wire_next(wire);
+    return value.kind == WIRE_ARRAY && value.count > 0;
+}
+
+static void hint_text(struct wire *wire, struct text *text)
+{
+    if (wire_short_text(wire, text))
+        return;
+    struct wire_value value = wire_next(wire);
+    if (value.kind == WIRE_TEXT)
+        *text = value.text;
+    else
+        wire->bad = true; /* the method will say what is wrong */
+}
+
+void method_hints(const struct method *method, struct wire params, struct text *id,
+                  struct text *sku)
+{
+    struct text channel;
+    if (method->hint == HINT_NONE || !enter_array(&params))
+        return;
+    switch (method->hint) {
+    case HINT_NONE:
+        break;
+    case HINT_ID:
+        hint_text(&params, id);
+        break;
+    case HINT_ID_SKU:
+        hint_text(&params, id);
+        hint_text(&params, sku);
+        break;
+    case HINT_ORDER:
+        hint_text(&params, id);
+        hint_text(&params, &channel);
+        if (!params.bad && enter_array(&params) && enter_array(&params))
+            hint_text(&params, sku);
+        break;
+    case HINT_SKUS:
+        hint_text(&params, &channel);
+        if (!params.bad && enter_array(&params))
+            hint_text(&params, sku);
+        break;
+    }
+}

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The methods: what a request's name leads to. */
+#ifndef STOCKD_PROTOCOL_METHODS_H
+#define STOCKD_PROTOCOL_METHODS_H
+
+#include "protocol/call.h"
+
+/* What of its parameters is worth fetching ahead, and where it stands. */
+enum hint {
+    HINT_NONE,
+    HINT_ID,     /* [id, ...] */
+    HINT_ID_SKU, /* [id, sku, ...] */
+    HINT_ORDER,  /* [id, channel, [[sku, ...], ...], ...] */
+    HINT_SKUS,   /* [channel, [sku, ...]] */
+};
+
+struct method {
+    const char *name;
+    uint32_t length; /* of the name, at least 1 */
+    /* CODE_OK: a reply was packed. CODE_DEFERRED: nothing was done, call it again later. Else
+     * nothing was packed, and reply_error has something to say. */
+    enum code (*run)(struct call *call);
+    bool mutation;
+    enum hint hint;
+};
+
+/* NULL if there is none of that name. */
+const struct method *method_named(struct text name);
+
+/* Finds what the hint points at, as far as it is there; params as in params_begin. */
+void method_hints(const struct method *method, struct wire params, struct text *id,
+                  struct text *sku);
+
+enum code method_ping(struct call *call);
+enum code method_hello(struct call *call);
+enum code method_info(struct call *call);
+
+enum code method_location_set(struct call *call);
+enum code method_channel_set(struct call *call);
+enum code method_item_set(struct call *call);
+enum code method_locations(struct call *call);
+enum code method_channels(struct call *call);
+
+enum code method_receive(struct call *call);
+enum code method_adjust(struct call *call);
+enum code method_count(struct call *call);
+enum code method_return(struct call *call);
+
+enum code method_reserve(struct call *call);
+enum code method_extend(struct call *call);
+enum code method_confirm(struct call *call);
+enum code method_fulfil(struct call *call);
+enum code method_cancel(struct call *call);
+enum code method_reservation(struct call *call);
+
+enum code method_availability(struct call *call);
+enum code method_stock(struct call *call);
+enum code method_items(struct call *call);
+
+#endif

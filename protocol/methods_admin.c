@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The conversation itself: ping, hello, info. */
+#include <stddef.h>
+#include <string.h>
+
+#include "engine/limits.h"
+#include "protocol/methods.h"
+#include "protocol/pack.h"
+
+enum code method_ping(struct call *call)
+{
+    params_options(&call->params, NULL, 0, NULL);
+    if (!params_good(&call->params))
+        return call->refusal.code;
+    reply_text(call, "pong");
+    return CODE_OK;
+}
+
+/* ---- hello ---- */
+
+struct hello_options {
+    struct text token; /* no tokens are configured in this version: any will do */
+};
+
+static const struct option hello_options[] = {
+    { .name = "token",
+      .kind = OPTION_WORDS,
+      .value = offsetof(struct hello_options, token),
+      .max = 4096 },
+};
+
+enum code method_hello(struct call *call)
+{
+    struct params *params = &call->params;
+    struct hello_options given = { 0 };
+    uint16_t client = 0;
+    struct text name = param_words(params, "client_name", NAME_MAX_BYTES);
+    params_options(params, hello_options, COUNT_OF(hello_options), &given);
+    if (!params_good(params))
+        return call->refusal.code;
+    /* A name that is new is a record: where nothing can be written, who calls stays unnamed. */
+    if (!atomic_load_explicit(&call->service->log->failed, memory_order_acquire)) {
+        enum code code = ledger_client(call->seat, name, &client);
+        if (code != CODE_OK)
+            return code;
+    }
+    *call->client = client;
+    seat_set_client(call->seat, client);
+    reply_map(call, 4, log_head(call->service->log));
+    pack_key_string(call->out, "server", "stockd");
+    pack_key_string(call->out, "version", call->service->version);
+    pack_key_uint(call->out, "protocol", PROTOCOL_VERSION);
+    return CODE_OK;
+}
+
+/* ---- info ---- */
+
+struct worker_sums {
+#define X(name) uint64_t name;
+    WORKER_FIGURES(X)
+#undef X
+};
+
+static struct worker_sums sum_workers(const struct service *service)
+{
+    struct worker_sums sums = { 0 };
+    for (unsigned i = 0; i < service->workers; i++) {
+        const struct worker_figures *figures = &service->figures[i];
+#define X(name) sums.name += atomic_load_explicit(&figures->name, memory_order_relaxed);
+        WORKER_FIGURES(X)
+#undef X
+    }
+    return sums;
+}
+
+static void pack_server(struct call *call)
+{
+    const struct service *service = call->service;
+    struct out *out = call->out;
+    struct worker_sums sums = sum_workers(service);
+    enum {
+#define X(name) +1
+        COUNTED = 0 WORKER_FIGURES(X)
+#undef X
+    };
+    pack_map(out, 5 + COUNTED);
+    pack_key_string(out, "version", service->version);
+    pack_key_uint(out, "protocol", PROTOCOL_VERSION);
+    pack_key_uint(out, "workers", service->workers);
+    pack_key_uint(out, "started_ms", service->started_ms);
+    pack_key_uint(out, "uptime_ms", call->engine_ms - service->started_ms);
+#define X(name) pack_key_uint(out, #name, sums.name);
+    WORKER_FIGURES(X)
+#undef X
+}
+
+static void pack_ledger(struct call *call)
+{
+    struct out *out = call->out;
+    struct ledger_figures figures;
+    enum {
+#define X(name) +1
+        COUNTED = 0 LEDGER_COUNTERS(X)
+#undef X
+    };
+    ledger_figures(call->service->ledger, &figures);
+    pack_map(out, 6 + COUNTED);
+#define X(name) pack_key_uint(out, #name, figures.name);
+    LEDGER_COUNTERS(X)
+#undef X
+    pack_key_uint(out, "items", figures.items);
+    pack_key_uint(out, "pools", figures.pools);
+    pack_key_uint(out, "live", figures.live);
+    pack_key_uint(out, "items_max", figures.items_max);
+    pack_key_uint(out, "pools_max", figures.pools_max);
+    pack_key_uint(out, "reservations_max", figures.reservations_max);
+}
+
+static void pack_figure(struct out *out, const struct storage_figure *figure)
+{
+    switch (figure->kind) {
+    case FIGURE_NUMBER:
+        pack_key_uint(out, figure->name, figure->number);
+        break;
+    case FIGURE_FLAG:
+        pack_key_bool(out, figure->name, figure->number != 0);
+        break;
+    case FIGURE_WORD:
+        pack_key_string(out, figure->name, figure->word);
+        break;
+    }
+}
+
+static void pack_journal(struct call *call)
+{
+    const struct service *service = call->service;
+    const struct storage_port *storage = service->storage;
+    struct out *out = call->out;
+    struct storage_figure figures[STORAGE_FIGURES_MAX];
+    unsigned count = storage->figures(storage->self, figures);
+    bool failed = atomic_load_explicit(&service->log->failed, memory_order_acquire);
+    pack_map(out, 4 + count);
+    pack_key_uint(out, "log_tail", atomic_load_explicit(&service->log->tail, memory_order_relaxed));
+    pack_key_uint(out, "log_capacity", service->log->capacity);
+    pack_key_bool(out, "failed", failed);
+    pack_key_string(out, "failure", failed ? storage->failure(storage->self) : NULL);
+    for (unsigned i = 0; i < count; i++)
+        pack_figure(out, &figures[i]);
+}
+
+static void pack_limits(struct call *call)
+{
+    const struct service_limits *limits = &call->service->limits;
+    struct out *out = call->out;
+    pack_map(out, 6);
+    pack_key_uint(out, "message_bytes", limits->message.bytes);
+    pack_key_uint(out, "message_elements", limits->message.elements);
+    pack_key_uint(out, "message_depth", limits->message.depth);
+    pack_key_uint(out, "order_lines", limits->lines);
+    pack_key_uint(out, "query_skus", limits->skus);
+    pack_key_uint(out, "connections", limits->connections);
+}
+
+static const struct section {
+    const char *name;
+    void (*pack)(struct call *call);
+} sections[] = {
+    { "server", pack_server },
+    { "ledger", pack_ledger },
+    { "journal", pack_journal },
+    { "limits", pack_limits },
+};
+
+enum code method_info(struct call *call)
+{
+    struct params *params = &call->params;
+    struct text wanted = { NULL, 0 };
+    const struct section *first = sections;
+    uint32_t count = COUNT_OF(sections);
+    if (params_peek(params) != WIRE_NONE && !params_skip_nil(params))
+        wanted = param_words(params, "section", CODE_MAX);
+    params_options(params, NULL, 0, NULL);
+    if (text_given(wanted)) {
+        count = 0;
+        for (uint32_t i = 0; i < COUNT_OF(sections) && count == 0; i++) {
+            first = &sections[i];
+            count = text_equal(wanted, text_of(first->name));
+        }
+        if (count == 0)
+            refuse(&call->refusal, CODE_BAD_REQUEST, "section",
+                   "section must be server, ledger, journal or limits");
+    }
+    if (!params_good(params))
+        return call->refusal.code;
+    reply_map(call, 1 + count, log_head(call->service->log));
+    for (uint32_t i = 0; i < count; i++) {
+        pack_string(call->out, first[i].name);
+        first[i].pack(call);
+    }
+    return CODE_OK;
+}

@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The catalogue: location_set, channel_set, item_set, locations, channels. */
+#include <math.h>
+#include <stddef.h>
+
+#include "engine/catalogue.h"
+#include "engine/limits.h"
+#include "protocol/methods.h"
+#include "protocol/pack.h"
+
+/* A change of the catalogue is answered by its lsn alone. */
+static enum code was_set(struct call *call, enum code code, const uint64_t *lsn)
+{
+    if (code != CODE_OK)
+        return code;
+    call->lsn = *lsn;
+    reply_map(call, 1, *lsn);
+    return CODE_OK;
+}
+
+/* ---- location_set ---- */
+
+struct location_given {
+    struct location_setting setting;
+    struct option_codes groups;
+};
+
+#define OPTION(form, option, field, flag, ...)                                                     \
+    {                                                                                              \
+        .name = option, .kind = form, .value = offsetof(struct GIVEN, field),                      \
+        .given = offsetof(struct GIVEN, flag), __VA_ARGS__                                         \
+    }
+
+#define GIVEN location_given
+static const struct option location_options[] = {
+    OPTION(OPTION_WORDS, "kind", setting.kind, setting.has_kind, .max = CODE_MAX),
+    OPTION(OPTION_WORDS, "name", setting.name, setting.has_name, .max = NAME_MAX_BYTES),
+    OPTION(OPTION_NUMBER, "priority", setting.priority, setting.has_priority, .min = INT32_MIN,
+           .max = INT32_MAX),
+    OPTION(OPTION_NUMBER, "lead_time_s", setting.lead_time_s, setting.has_lead_time, .min = 0,
+           .max = INT32_MAX),
+    OPTION(OPTION_FLAG, "ships", setting.ships, setting.has_ships, .min = 0),
+    OPTION(OPTION_FLAG, "pickup", setting.pickup, setting.has_pickup, .min = 0),
+    OPTION(OPTION_FLAG, "active", setting.active, setting.has_active, .min = 0),
+    OPTION(OPTION_REAL, "lat", setting.lat, setting.has_lat, .min = -90, .max = 90),
+    OPTION(OPTION_REAL, "lon", setting.lon, setting.has_lon, .min = -180, .max = 180),
+    OPTION(OPTION_CODES, "groups", groups, setting.has_groups, .max = GROUPS_MAX),
+};
+#undef GIVEN
+
+enum code method_location_set(struct call *call)
+{
+    struct params *params = &call->params;
+    struct location_given given = { .groups.at = call->scratch->codes };
+    uint64_t lsn = 0;
+    call->location = given.setting.code = param_code(params, "code");
+    params_options(params, location_options, COUNT_OF(location_options), &given);
+    if (!params_good(params))
+        return call->refusal.code;
+    given.setting.groups = given.groups.at;
+    given.setting.group_count = given.groups.count;
+    return was_set(call, ledger_set_location(call->seat, &given.setting, &lsn), &lsn);
+}
+
+/* ---- channel_set ---- */
+
+struct channel_given {
+    struct channel_setting setting;
+    struct option_codes places;
+};
+
+#define GIVEN channel_given
+static const struct option channel_options[] = {
+    OPTION(OPTION_WORDS, "kind", setting.kind, setting.has_kind, .max = CODE_MAX),
+    OPTION(OPTION_WORDS, "name", setting.name, setting.has_name, .max = NAME_MAX_BYTES),
+    OPTION(OPTION_CODES, "locations", places, setting.has_places, .max = LOCATIONS_MAX),
+    OPTION(OPTION_NUMBER, "buffer", setting.buffer, setting.has_buffer, .min = 0,
+           .max = QUANTITY_MAX),
+    OPTION(OPTION_NUMBER, "hold_ttl_ms", setting.hold_ttl_ms, setting.has_hold_ttl, .min = 1,
+           .max = TTL_MAX_MS),
+    OPTION(OPTION_WORDS, "sourcing", setting.sourcing, setting.has_sourcing, .max = CODE_MAX),
+};
+#undef GIVEN
+
+enum code method_channel_set(struct call *call)
+{
+    struct params *params = &call->params;
+    struct channel_given given = { .places.at = call->scratch->codes };
+    enum sourcing sourcing;
+    uint64_t lsn = 0;
+    call->channel = given.setting.code = param_code(params, "code");
+    params_options(params, channel_options, COUNT_OF(channel_options), &given);
+    if (params_good(params) && given.setting.has_sourcing &&
+        !sourcing_named(given.setting.sourcing, &sourcing))
+        refuse(&call->refusal, CODE_BAD_REQUEST, "sourcing",
+               "sourcing must be priority, fewest, nearest or balance");
+    if (!params_good(params))
+        return call->refusal.code;
+    given.setting.places = given.places.at;
+    given.setting.place_count = given.places.count;
+    return was_set(call, ledger_set_channel(call->seat, &given.setting, &lsn), &lsn);
+}
+
+/* ---- item_set ---- */
+
+#define GIVEN item_setting
+static const struct option item_options[] = {
+    OPTION(OPTION_WORDS, "name", name, has_name, .max = NAME_MAX_BYTES),
+    OPTION(OPTION_WORDS, "barcode", barcode, has_barcode, .max = NAME_MAX_BYTES),
+    OPTION(OPTION_NUMBER, "low_stock", low_stock, has_low_stock, .min = 0, .max = QUANTITY_MAX),
+    OPTION(OPTION_NUMBER, "backorder_limit", backorder_limit, has_backorder_limit, .min = 0,
+           .max = QUANTITY_MAX),
+};
+#undef GIVEN
+
+enum code method_item_set(struct call *call)
+{
+    struct params *params = &call->params;
+    struct item_setting setting = { 0 };
+    uint64_t lsn = 0;
+    call->sku = setting.sku = param_sku(params, "sku");
+    params_options(params, item_options, COUNT_OF(item_options), &setting);
+    if (!params_good(params))
+        return call->refusal.code;
+    return was_set(call, ledger_set_item(call->seat, &setting, &lsn), &lsn);
+}
+
+/* ---- locations, channels ---- */
+
+static void pack_coordinate(struct out *out, const char *key, double degrees)
+{
+    pack_string(out, key);
+    if (isnan(degrees))
+        pack_nil(out);
+    else
+        pack_double(out, degrees);
+}
+
+static void pack_codes(struct out *out, const char *key, const struct code_text *codes,
+                       uint32_t count)
+{
+    pack_string(out, key);
+    pack_array(out, count);
+    for (uint32_t i = 0; i < count; i++)
+        pack_text(out, code_text(&codes[i]));
+}
+
+static void pack_location(struct out *out, const struct location *location)
+{
+    pack_map(out, 11);
+    pack_key_text(out, "code", code_text(&location->code));
+    pack_key_text(out, "kind", code_text(&location->kind));
+    pack_key_text(out, "name", name_text(&location->name));
+    pack_key_int(out, "priority", location->priority);
+    pack_key_uint(out, "lead_time_s", location->lead_time_s);
+    pack_key_bool(out, "ships", location->ships);
+    pack_key_bool(out, "pickup", location->pickup);
+    pack_coordinate(out, "lat", location->lat);
+    pack_coordinate(out, "lon", location->lon);
+    pack_codes(out, "groups", location->groups, location->group_count);
+    pack_key_bool(out, "active", location->active);
+}
+
+enum code method_locations(struct call *call)
+{
+    params_options(&call->params, NULL, 0, NULL);
+    if (!params_good(&call->params))
+        return call->refusal.code;
+    const struct catalogue *catalogue = ledger_catalogue(call->seat);
+    reply_map(call, 2, log_head(call->service->log));
+    pack_string(call->out, "locations");
+    pack_array(call->out, catalogue->location_count);
+    for (uint16_t i = 0; i < catalogue->location_count; i++)
+        pack_location(call->out, &catalogue->locations[i]);
+    return CODE_OK;
+}
+
+static void pack_channel(struct out *out, const struct channel *channel)
+{
+    pack_map(out, 7);
+    pack_key_text(out, "code", code_text(&channel->code));
+    pack_key_text(out, "kind", code_text(&channel->kind));
+    pack_key_text(out, "name", name_text(&channel->name));
+    pack_codes(out, "locations", channel->places, channel->place_count);
+    pack_key_uint(out, "buffer", channel->buffer);
+    pack_key_uint(out, "hold_ttl_ms",
+                  channel->hold_ttl_ms ? channel->hold_ttl_ms : DEFAULT_HOLD_MS);
+    pack_key_string(out, "sourcing", sourcing_name(channel->sourcing));
+}
+
+enum code method_channels(struct call *call)
+{
+    params_options(&call->params, NULL, 0, NULL);
+    if (!params_good(&call->params))
+        return call->refusal.code;
+    const struct catalogue *catalogue = ledger_catalogue(call->seat);
+    reply_map(call, 2, log_head(call->service->log));
+    pack_string(call->out, "channels");
+    pack_array(call->out, catalogue->channel_count);
+    for (uint16_t i = 0; i < catalogue->channel_count; i++)
+        pack_channel(call->out, &catalogue->channels[i]);
+    return CODE_OK;
+}

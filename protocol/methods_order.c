@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A reservation's life: reserve, extend, confirm, fulfil, cancel, reservation. */
+#include <stddef.h>
+
+#include "engine/limits.h"
+#include "protocol/methods.h"
+#include "protocol/pack.h"
+
+static const char lines_are[] = "lines in an order";
+
+static void pack_expires(struct out *out, uint64_t expires_ms)
+{
+    PACK_KEY(out, "expires_ms");
+    if (expires_ms == 0)
+        pack_nil(out);
+    else
+        pack_uint(out, expires_ms);
+}
+
+/* ---- reserve ---- */
+
+static const struct option order_options[] = {
+    { .name = "ttl_ms",
+      .kind = OPTION_NUMBER,
+      .value = offsetof(struct order, ttl_ms),
+      .given = offsetof(struct order, has_ttl),
+      .min = 1,
+      .max = TTL_MAX_MS },
+    { .name = "at", .kind = OPTION_CODE, .value = offsetof(struct order, at) },
+    { .name = "confirm", .kind = OPTION_FLAG, .value = offsetof(struct order, confirm) },
+};
+
+static void take_order_lines(struct call *call, struct order *order)
+{
+    struct params *params = &call->params;
+    struct order_line *lines = call->scratch->lines;
+    uint32_t count = param_list(params, "lines", call->service->limits.lines, lines_are);
+    if (count == 0 && params_good(params))
+        refuse(&call->refusal, CODE_BAD_REQUEST, "lines", "lines must not be empty");
+    for (uint32_t i = 0; i < count && params_good(params); i++) {
+        struct order_line *line = &lines[i];
+        uint32_t values = param_tuple(params, 2, 3, "[sku, qty, location?]");
+        line->sku = param_sku(params, "sku");
+        line->qty = param_number(params, "qty", 1, QUANTITY_MAX);
+        line->location = (struct text){ NULL, 0 };
+        if (values == 3 && !params_skip_nil(params))
+            line->location = param_code(params, "location");
+        params_up(params);
+    }
+    if (count > 0)
+        params_up(params);
+    order->lines = lines;
+    order->line_count = count;
+}
+
+enum code method_reserve(struct call *call)
+{
+    struct params *params = &call->params;
+    struct order order = { 0 };
+    struct reservation_view view;
+    order.id = param_id(params, "id");
+    call->channel = order.channel = param_code(params, "channel");
+    take_order_lines(call, &order);
+    params_options(params, order_options, COUNT_OF(order_options), &order);
+    if (!params_good(params))
+        return call->refusal.code;
+    call->id = order.id;
+    call->location = order.at;
+    if (order.line_count == 1) {
+        call->sku = order.lines[0].sku;
+        if (text_given(order.lines[0].location))
+            call->location = order.lines[0].location;
+    }
+    enum code code = ledger_reserve(call->seat, &order, &view);
+    if (code != CODE_OK)
+        return code;
+    struct out *out = call->out;
+    call->lsn = view.lsn;
+    reply_map(call, 4, view.lsn);
+    PACK_KEY(out, "state");
+    pack_string(out, view.state);
+    pack_expires(out, view.expires_ms);
+    PACK_KEY(out, "lines");
+    pack_array(out, view.draw_count);
+    for (uint32_t i = 0; i < view.draw_count; i++) {
+        pack_array(out, 4);
+        pack_text(out, view.draws[i].sku);
+        pack_text(out, view.draws[i].location);
+        pack_int(out, view.draws[i].qty);
+        pack_uint(out, view.draws[i].ready_ms);
+    }
+    return CODE_OK;
+}
+
+/* ---- extend, confirm ---- */
+
+enum code method_extend(struct call *call)
+{
+    struct params *params = &call->params;
+    struct reservation_view view;
+    call->id = param_id(params, "id");
+    uint64_t ttl_ms = (uint64_t)param_number(params, "ttl_ms", 1, TTL_MAX_MS);
+    params_options(params, NULL, 0, NULL);
+    if (!params_good(params))
+        return call->refusal.code;
+    enum code code = ledger_extend(call->seat, call->id, ttl_ms, &view);
+    if (code != CODE_OK)
+        return code;
+    call->lsn = view.lsn;
+    reply_map(call, 2, view.lsn);
+    pack_expires(call->out, view.expires_ms);
+    return CODE_OK;
+}
+
+static enum code stepped(struct call *call, enum code code, const struct reservation_view *view)
+{
+    if (code != CODE_OK)
+        return code;
+    call->lsn = view->lsn;
+    reply_map(call, 2, view->lsn);
+    PACK_KEY(call->out, "state");
+    pack_string(call->out, view->state);
+    return CODE_OK;
+}
+
+struct confirm_options {
+    struct text ref;
+};
+
+static const struct option confirm_options[] = {
+    { .name = "ref",
+      .kind = OPTION_WORDS,
+      .value = offsetof(struct confirm_options, ref),
+      .max = NAME_MAX_BYTES },
+};
+
+enum code method_confirm(struct call *call)
+{
+    struct params *params = &call->params;
+    struct confirm_options given = { 0 };
+    struct reservation_view view;
+    call->id = param_id(params, "id");
+    params_options(params, confirm_options, COUNT_OF(confirm_options), &given);
+    if (!params_good(params))
+        return call->refusal.code;
+    return stepped(call, ledger_confirm(call->seat, call->id, given.ref, &view), &view);
+}
+
+/* ---- fulfil, cancel: [id, lines?, {op}], where nil and nothing at all are the same ---- */
+
+static const struct option step_options[] = {
+    { .name = "op", .kind = OPTION_ID, .value = offsetof(struct step, op) },
+};
+
+static void take_step_lines(struct call *call, struct step *step)
+{
+    struct params *params = &call->params;
+    struct order_line *lines = call->scratch->lines;
+    uint32_t count = param_list(params, "lines", call->service->limits.lines, lines_are);
+    if (count == 0 && params_good(params))
+        refuse(&call->refusal, CODE_BAD_REQUEST, "lines",
+               "lines must not be empty; leave it out for all that is left");
+    for (uint32_t i = 0; i < count && params_good(params); i++) {
+        param_tuple(params, 2, 2, "[sku, qty]");
+        lines[i].sku = param_sku(params, "sku");
+        lines[i].qty = param_number(params, "qty", 1, QUANTITY_MAX);
+        lines[i].location = (struct text){ NULL, 0 };
+        params_up(params);
+    }
+    if (count > 0)
+        params_up(params);
+    step->lines = lines;
+    step->line_count = count;
+}
+
+static bool take_step(struct call *call, struct step *step)
+{
+    struct params *params = &call->params;
+    *step = (struct step){ 0 };
+    call->id = step->id = param_id(params, "id");
+    enum wire_kind next = params_peek(params);
+    if (next != WIRE_NONE && next != WIRE_MAP && !params_skip_nil(params))
+        take_step_lines(call, step);
+    params_options(params, step_options, COUNT_OF(step_options), step);
+    if (step->line_count == 1)
+        call->sku = step->lines[0].sku;
+    return params_good(params);
+}
+
+enum code method_fulfil(struct call *call)
+{
+    struct step step;
+    struct reservation_view view;
+    if (!take_step(call, &step))
+        return call->refusal.code;
+    return stepped(call, ledger_fulfil(call->seat, &step, &view), &view);
+}
+
+enum code method_cancel(struct call *call)
+{
+    struct step step;
+    struct reservation_view view;
+    if (!take_step(call, &step))
+        return call->refusal.code;
+    return stepped(call, ledger_cancel(call->seat, &step, &view), &view);
+}
+
+/* ---- reservation ---- */
+
+enum code method_reservation(struct call *call)
+{
+    struct params *params = &call->params;
+    struct reservation_view view;
+    call->id = param_id(params, "id");
+    params_options(params, NULL, 0, NULL);
+    if (!params_good(params))
+        return call->refusal.code;
+    enum code code = ledger_reservation(call->seat, call->id, &view);
+    if (code != CODE_OK)
+        return code;
+    struct out *out = call->out;
+    reply_map(call, 5, view.lsn);
+    PACK_KEY(out, "state");
+    pack_string(out, view.state);
+    pack_key_text(out, "channel", view.channel);
+    pack_expires(out, view.expires_ms);
+    PACK_KEY(out, "lines");
+    pack_array(out, view.draw_count);
+    for (uint32_t i = 0; i < view.draw_count; i++) {
+        const struct draw_view *draw = &view.draws[i];
+        pack_array(out, 6);
+        pack_text(out, draw->sku);
+        pack_text(out, draw->location);
+        pack_int(out, draw->qty);
+        pack_uint(out, draw->ready_ms);
+        pack_int(out, draw->fulfilled);
+        pack_int(out, draw->cancelled);
+    }
+    return CODE_OK;
+}

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Movements of stock: receive, adjust, count, return. */
+#include <stddef.h>
+
+#include "engine/limits.h"
+#include "protocol/methods.h"
+#include "protocol/pack.h"
+
+struct movement_options {
+    struct text ref, reason, reservation, condition;
+    bool has_as_of;
+    int64_t as_of; /* wall clock, ms */
+};
+
+#define WORDS(field)                                                                               \
+    {                                                                                              \
+        .name = #field, .kind = OPTION_WORDS, .value = offsetof(struct movement_options, field),   \
+        .max = NAME_MAX_BYTES                                                                      \
+    }
+
+static const struct option receive_options[] = { WORDS(ref) };
+static const struct option adjust_options[] = { WORDS(reason), WORDS(ref) };
+static const struct option count_options[] = {
+    { .name = "as_of",
+      .kind = OPTION_NUMBER,
+      .value = offsetof(struct movement_options, as_of),
+      .given = offsetof(struct movement_options, has_as_of),
+      .min = 0,
+      .max = INT64_MAX },
+    WORDS(ref),
+};
+static const struct option return_options[] = {
+    { .name = "reservation",
+      .kind = OPTION_ID,
+      .value = offsetof(struct movement_options, reservation) },
+    WORDS(condition),
+};
+
+/* Takes [id, sku, location, number, {options}]; min and max are of the number. */
+static bool take_movement(struct call *call, struct movement *m, const char *number, int64_t min,
+                          int64_t max, const struct option *options, unsigned option_count,
+                          struct movement_options *given)
+{
+    struct params *params = &call->params;
+    *m = (struct movement){ 0 };
+    *given = (struct movement_options){ 0 };
+    call->id = m->id = param_id(params, "id");
+    call->sku = m->sku = param_sku(params, "sku");
+    call->location = m->location = param_code(params, "location");
+    m->qty = param_number(params, number, min, max);
+    params_options(params, options, option_count, given);
+    m->ref = given->ref;
+    m->has_as_of = given->has_as_of;
+    m->as_of_ms = (uint64_t)given->as_of;
+    m->reason = given->reason;
+    return params_good(params);
+}
+
+static enum code moved(struct call *call, enum code code, const struct movement_result *result)
+{
+    if (code != CODE_OK)
+        return code;
+    call->lsn = result->lsn;
+    reply_map(call, 3, result->lsn);
+    pack_key_int(call->out, "on_hand", result->on_hand);
+    pack_key_int(call->out, "available", result->available);
+    return CODE_OK;
+}
+
+enum code method_receive(struct call *call)
+{
+    struct movement m;
+    struct movement_options given;
+    struct movement_result result;
+    if (!take_movement(call, &m, "qty", 1, QUANTITY_MAX, receive_options, COUNT_OF(receive_options),
+                       &given))
+        return call->refusal.code;
+    return moved(call, ledger_receive(call->seat, &m, &result), &result);
+}
+
+enum code method_adjust(struct call *call)
+{
+    struct movement m;
+    struct movement_options given;
+    struct movement_result result;
+    if (take_movement(call, &m, "delta", -QUANTITY_MAX, QUANTITY_MAX, adjust_options,
+                      COUNT_OF(adjust_options), &given) &&
+        m.qty == 0)
+        refuse(&call->refusal, CODE_BAD_REQUEST, "delta", "delta must not be 0");
+    if (!params_good(&call->params))
+        return call->refusal.code;
+    return moved(call, ledger_adjust(call->seat, &m, &result), &result);
+}
+
+enum code method_count(struct call *call)
+{
+    struct movement m;
+    struct movement_options given;
+    struct movement_result result;
+    if (!take_movement(call, &m, "counted", 0, QUANTITY_MAX, count_options, COUNT_OF(count_options),
+                       &given))
+        return call->refusal.code;
+    enum code code = ledger_count(call->seat, &m, &result);
+    if (code != CODE_OK)
+        return code;
+    call->lsn = result.lsn;
+    reply_map(call, 4, result.lsn);
+    pack_key_int(call->out, "delta", result.delta);
+    pack_key_int(call->out, "on_hand", result.on_hand);
+    pack_key_int(call->out, "available", result.available);
+    return CODE_OK;
+}
+
+enum code method_return(struct call *call)
+{
+    struct movement m;
+    struct movement_options given;
+    struct movement_result result;
+    if (!take_movement(call, &m, "qty", 1, QUANTITY_MAX, return_options, COUNT_OF(return_options),
+                       &given))
+        return call->refusal.code;
+    m.ref = given.reservation;
+    m.reason = given.condition;
+    m.damaged = text_given(given.condition) && text_equal(given.condition, text_of("damaged"));
+    enum code code = ledger_return(call->seat, &m, &result);
+    if (code == CODE_UNKNOWN_RESERVATION)
+        call->id = given.reservation;
+    return moved(call, code, &result);
+}

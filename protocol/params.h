@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The parameters of a request, taken one after the other by name and form.
+ *
+ * The first one that is not as it must be is noted, in words that name it, and from then on nothing
+ * is taken any more: a handler takes all its parameters and asks once whether they are good.
+ * What is taken is borrowed from the request's bytes.
+ */
+#ifndef STOCKD_PROTOCOL_PARAMS_H
+#define STOCKD_PROTOCOL_PARAMS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "engine/error.h"
+#include "engine/text.h"
+#include "protocol/wire.h"
+
+/* Why a request was not even tried. */
+struct refusal {
+    enum code code;    /* CODE_OK: nothing is wrong */
+    const char *param; /* which parameter; static, or NULL */
+    char message[256];
+};
+
+void refuse(struct refusal *refusal, enum code code, const char *param, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+
+enum { PARAMS_LEVELS = 3 };
+
+struct params {
+    struct wire wire;
+    struct refusal *refusal;
+    uint32_t level;               /* 0: positional, 1: in a list of them, 2: in a tuple of that */
+    uint32_t left[PARAMS_LEVELS]; /* values not taken yet, per level */
+    uint32_t taken;               /* positional ones that were taken */
+    uint32_t index;               /* of the next value in the list, from 0 */
+    const char *list;             /* the list's name */
+};
+
+/* wire stands at the params array. */
+void params_begin(struct params *params, struct wire wire, struct refusal *refusal);
+
+static inline bool params_good(const struct params *params)
+{
+    return params->refusal->code == CODE_OK;
+}
+
+/* Each takes the next value; name is static. A zero value if anything is or was wrong. */
+struct text param_id(struct params *params, const char *name);
+struct text param_sku(struct params *params, const char *name);
+struct text param_code(struct params *params, const char *name); /* of a location or channel */
+struct text param_words(struct params *params, const char *name, uint32_t max); /* UTF-8 */
+int64_t param_number(struct params *params, const char *name, int64_t min, int64_t max);
+
+/* Enters a list of at most max values, else it is too_large; what: "lines in an order". Take its
+ * values, then params_up. Returns how many there are; 0 if it is none, and nothing was entered. */
+uint32_t param_list(struct params *params, const char *name, uint32_t max, const char *what);
+
+/* Enters the list's next value, itself a list of min to max values that looks like form: "[sku,
+ * qty]". Take them, then params_up. */
+uint32_t param_tuple(struct params *params, uint32_t min, uint32_t max, const char *form);
+
+void params_up(struct params *params);
+
+/* What the next value is, without taking it; WIRE_NONE at the end. */
+enum wire_kind params_peek(const struct params *params);
+/* Takes a nil, if that comes next. */
+bool params_skip_nil(struct params *params);
+
+/* ---- options: the map that may come last ---- */
+
+enum option_kind {
+    OPTION_ID,
+    OPTION_CODE,
+    OPTION_WORDS, /* UTF-8 of at most max bytes */
+    OPTION_NUMBER,
+    OPTION_FLAG,
+    OPTION_REAL,  /* min to max */
+    OPTION_CODES, /* a list of at most max codes, into a struct option_codes */
+};
+
+struct option_codes {
+    struct text *at; /* room for max */
+    uint32_t count;
+};
+
+struct option {
+    const char *name;
+    enum option_kind kind;
+    size_t value; /* offset of struct text, int64_t, bool, double or struct option_codes */
+    size_t given; /* offset of a bool that is set when the option is there; 0: none */
+    int64_t min, max;
+};
+
+/* Of a table of options. */
+#define COUNT_OF(array) (sizeof(array) / sizeof *(array))
+
+/* Takes the options, if there are any, into *into; a nil, for all of them or for one, is as none.
+ * Then nothing may come any more. */
+void params_options(struct params *params, const struct option *options, unsigned count,
+                    void *into);
+
+#endif

@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "protocol/call.h"
+#include "protocol/pack.h"
+
+enum { RESPONSE = 1 };
+
+/* [1, msgid, nil, ...: the result comes next. */
+static void begin_result(struct call *call)
+{
+    pack_array(call->out, 4);
+    pack_uint(call->out, RESPONSE);
+    pack_uint(call->out, call->msgid);
+    pack_nil(call->out);
+}
+
+void reply_map(struct call *call, uint32_t pairs, uint64_t lsn)
+{
+    assert(pairs >= 1);
+    begin_result(call);
+    pack_map(call->out, pairs);
+    PACK_KEY(call->out, "lsn");
+    pack_uint(call->out, lsn);
+}
+
+void reply_text(struct call *call, const char *text)
+{
+    begin_result(call);
+    pack_string(call->out, text);
+}
+
+/* Length of the well-formed UTF-8 character that a string begins with; 0: there is none. */
+static uint32_t character_at(const char *string)
+{
+    for (uint32_t length = 1; length <= 4; length++) {
+        if (string[length - 1] == '\0')
+            return 0;
+        if (text_is_utf8((struct text){ string, length }))
+            return length;
+    }
+    return 0;
+}
+
+/* Messages name what clients sent, and may be cut anywhere: what is no UTF-8 becomes '?'. */
+static void pack_message(struct out *out, const char *message)
+{
+    char clean[1024];
+    uint32_t to = 0;
+    if (text_is_utf8(text_of(message))) {
+        pack_string(out, message);
+        return;
+    }
+    for (const char *from = message; *from && to + 4 < sizeof clean;) {
+        uint32_t length = character_at(from);
+        if (length == 0)
+            clean[to++] = '?';
+        else
+            memcpy(clean + to, from, length);
+        to += length;
+        from += length ? length : 1;
+    }
+    pack_text(out, (struct text){ clean, to });
+}
+
+/* [1, msgid, [code, message, ...: the details and the result come next. */
+static void begin_error(struct out *out, uint32_t msgid, enum code code, const char *message)
+{
+    pack_array(out, 4);
+    pack_uint(out, RESPONSE);
+    pack_uint(out, msgid);
+    pack_array(out, 3);
+    pack_string(out, code_name(code));
+    pack_message(out, message);
+}
+
+void refuse_read_only(struct refusal *refusal, const char *reason)
+{
+    refuse(refusal, CODE_READ_ONLY, NULL, "the journal cannot be written: %s", reason);
+}
+
+static void pack_refusal(struct out *out, uint32_t msgid, const struct refusal *refusal)
+{
+    begin_error(out, msgid, refusal->code, refusal->message);
+    pack_map(out, refusal->param ? 1 : 0);
+    if (refusal->param)
+        pack_key_string(out, "param", refusal->param);
+    pack_nil(out);
+}
+
+void reply_bad_message(struct out *out, uint32_t msgid, const struct refusal *refusal)
+{
+    pack_refusal(out, msgid, refusal);
+}
+
+static void pack_shortfall(struct out *out, const struct shortfall *line, const char *available)
+{
+    pack_key_text(out, "sku", line->sku);
+    pack_key_int(out, "wanted", line->wanted);
+    pack_key_int(out, available, line->available);
+}
+
+/* The state it is in, and the lines that fell short; a single one also stands by itself, for who
+ * asked for one. */
+static void pack_failure(struct out *out, const struct failure *failure, const char *available)
+{
+    unsigned lines = failure->short_count;
+    pack_map(out, (failure->state != NULL) + (lines > 0) + (lines == 1 ? 3 : 0));
+    if (failure->state)
+        pack_key_string(out, "state", failure->state);
+    if (lines == 1)
+        pack_shortfall(out, &failure->shorts[0], available);
+    if (lines > 0) {
+        pack_string(out, "lines");
+        pack_array(out, lines);
+    }
+    for (unsigned i = 0; i < lines; i++) {
+        pack_map(out, 3);
+        pack_shortfall(out, &failure->shorts[i], available);
+    }
+}
+
+/* What the code says is missing, if the request names just one such thing. */
+static void pack_subject(struct call *call, enum code code)
+{
+    const struct {
+        enum code code;
+        const char *key;
+        struct text text;
+    } subjects[] = {
+        { CODE_UNKNOWN_SKU, "sku", call->sku },
+        { CODE_UNKNOWN_LOCATION, "location", call->location },
+        { CODE_UNKNOWN_CHANNEL, "channel", call->channel },
+        { CODE_UNKNOWN_RESERVATION, "id", call->id },
+        { CODE_CONFLICT, "id", call->id },
+    };
+    for (unsigned i = 0; i < sizeof subjects / sizeof *subjects; i++) {
+        if (subjects[i].code != code || !text_given(subjects[i].text))
+            continue;
+        pack_map(call->out, 1);
+        pack_string(call->out, subjects[i].key);
+        pack_bytes(call->out, subjects[i].text);
+        return;
+    }
+    pack_map(call->out, 0);
+}
+
+void reply_error(struct call *call, enum code code)
+{
+    assert(code != CODE_OK);
+    assert(code != CODE_DEFERRED);
+    if (call->refusal.code != CODE_OK) {
+        pack_refusal(call->out, call->msgid, &call->refusal);
+        return;
+    }
+    const struct failure *failure = seat_failure(call->seat);
+    begin_error(call->out, call->msgid, code, failure->message);
+    if (code == CODE_INSUFFICIENT_STOCK)
+        pack_failure(call->out, failure, "available");
+    else if (code == CODE_WRONG_STATE)
+        pack_failure(call->out, failure, "left");
+    else
+        pack_subject(call, code);
+    pack_nil(call->out);
+}
+
+/* ---- replies that cannot go ---- */
+
+/* The lsn that a reply carries, 0 if it has none; and its msgid. */
+static uint64_t read_reply(struct wire reply, uint32_t *msgid)
+{
+    wire_next(&reply); /* the array */
+    wire_next(&reply); /* the type */
+    *msgid = (uint32_t)wire_next(&reply).bits;
+    struct wire_value error = wire_next(&reply);
+    struct wire_value result = wire_next(&reply);
+    if (error.kind != WIRE_NIL || result.kind != WIRE_MAP)
+        return 0;
+    struct wire_value key = wire_next(&reply); /* reply_map puts lsn first */
+    assert(key.kind == WIRE_TEXT && text_equal(key.text, text_of("lsn")));
+    return wire_next(&reply).bits;
+}
+
+bool reply_rewrite_held(struct out *out, uint64_t from, uint64_t acknowledged, const char *reason)
+{
+    size_t length = (size_t)(out_end(out) - from);
+    unsigned char *held = malloc(length);
+    if (!held)
+        return false;
+    out_copy(out, from, held);
+    out_cut(out, from);
+    struct refusal refusal = { .code = CODE_OK };
+    refuse_read_only(&refusal, reason);
+    struct wire wire = wire_over(held, length);
+    while (wire.at < wire.end) {
+        const unsigned char *start = wire.at;
+        uint32_t msgid;
+        uint64_t lsn = read_reply(wire, &msgid);
+        wire_skip(&wire);
+        assert(!wire.bad);
+        if (lsn > acknowledged)
+            pack_refusal(out, msgid, &refusal);
+        else
+            out_append(out, start, (size_t)(wire.at - start));
+    }
+    free(held);
+    return true;
+}

@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "protocol/server.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "protocol/server_inside.h"
+
+static const struct uring_config ring_config = {
+    .entries = 1024,
+    .completions = 8192,
+    .buffers = 256,
+    .buffer_bytes = 16384,
+};
+
+/* Per connection, in the kernel: it would let a peer that reads nothing have megabytes. */
+enum { SEND_BUFFER = 256 << 10 };
+
+void server_wake(struct worker *from, unsigned index)
+{
+    const struct server *server = from->server;
+    assert(index < server->service.workers);
+    uring_tell(from->ring, uring_descriptor(server->workers[index].ring), 0, tag_of(TAG_WAKE, 0),
+               tag_of(TAG_TELL_FAILED, 0));
+}
+
+/* ---- making ---- */
+
+static int open_listeners(struct server *server, const struct server_config *config, char *why,
+                          size_t size)
+{
+    if (config->listen_count > LISTENERS_MAX) {
+        snprintf(why, size, "cannot listen on more than %d addresses", LISTENERS_MAX);
+        return -EINVAL;
+    }
+    for (unsigned i = 0; i < config->listen_count; i++) {
+        struct listener *listener = &server->listeners[i];
+        int error = listener_open(listener, config->listen[i], why, size);
+        if (error)
+            return error;
+        server->listener_count++;
+        /* Linux hands these down to the connections that are accepted. */
+        int one = 1;
+        int send_buffer = SEND_BUFFER;
+        if (!listener->unix_socket) {
+            setsockopt(listener->fd, SOL_SOCKET, SO_SNDBUF, &send_buffer, sizeof send_buffer);
+            setsockopt(listener->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+            setsockopt(listener->fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof one);
+        }
+    }
+    return 0;
+}
+
+static int make_workers(struct server *server, char *why, size_t size)
+{
+    unsigned count = server->service.workers;
+    server->workers = aligned_alloc(64, count * sizeof *server->workers);
+    server->threads = calloc(count, sizeof *server->threads);
+    server->service.figures = aligned_alloc(64, count * sizeof *server->service.figures);
+    if (!server->workers || !server->threads || !server->service.figures) {
+        snprintf(why, size, "no memory for %u workers", count);
+        return -ENOMEM;
+    }
+    memset(server->workers, 0, count * sizeof *server->workers);
+    memset(server->service.figures, 0, count * sizeof *server->service.figures);
+    for (unsigned i = 0; i < count; i++) {
+        struct worker *worker = &server->workers[i];
+        worker->index = i;
+        worker->server = server;
+        worker->executor.service = &server->service;
+        worker->executor.seat = ledger_seat(server->service.ledger, i);
+        worker->executor.figures = &server->service.figures[i];
+        if (worker_init(worker)) {
+            snprintf(why, size, "no memory for %u workers", count);
+            return -ENOMEM;
+        }
+        worker->ring = uring_create(&ring_config, why, size);
+        if (!worker->ring)
+            return -ENOSYS;
+    }
+    return 0;
+}
+
+struct server *server_create(const struct server_config *config, char *why, size_t size)
+{
+    struct server *server = calloc(1, sizeof *server);
+    if (!server) {
+        snprintf(why, size, "no memory");
+        return NULL;
+    }
+    server->service = (struct service){
+        .ledger = config->ledger,
+        .log = config->log,
+        .storage = config->storage,
+        .limits = config->limits,
+        .version = config->version,
+        .started_ms = config->clock->base_ms,
+        .workers = config->workers,
+    };
+    server->clock = config->clock;
+    sem_init(&server->enabled, 0, 0);
+    server->signal_fd = signalfd(-1, &config->stop_signals, SFD_CLOEXEC);
+    if (server->signal_fd < 0)
+        snprintf(why, size, "cannot make a signalfd: %s", strerror(errno));
+    if (server->signal_fd < 0 || make_workers(server, why, size) ||
+        open_listeners(server, config, why, size)) {
+        server_destroy(server);
+        return NULL;
+    }
+    return server;
+}
+
+void server_destroy(struct server *server)
+{
+    for (unsigned i = 0; i < server->listener_count; i++)
+        listener_close(&server->listeners[i]);
+    for (unsigned i = 0; server->workers && i < server->service.workers; i++)
+        worker_destroy(&server->workers[i]);
+    if (server->signal_fd >= 0)
+        close(server->signal_fd);
+    sem_destroy(&server->enabled);
+    free(server->service.figures);
+    free(server->threads);
+    free(server->workers);
+    free(server);
+}
+
+const char *server_address(const struct server *server, unsigned index)
+{
+    return index < server->listener_count ? server->listeners[index].address : NULL;
+}
+
+/* ---- running ---- */
+
+static void note_broken(struct server *server, int error)
+{
+    int none = 0;
+    if (error)
+        atomic_compare_exchange_strong_explicit(&server->broken, &none, error, memory_order_relaxed,
+                                                memory_order_relaxed);
+}
+
+static void *thread_main(void *argument)
+{
+    struct worker *worker = argument;
+    struct server *server = worker->server;
+    int error = uring_enable(worker->ring);
+    sem_post(&server->enabled);
+    if (!error)
+        error = worker_run(worker);
+    note_broken(server, error);
+    if (error)
+        kill(getpid(), SIGTERM); /* the others need not go on without it */
+    return NULL;
+}
+
+static int start_threads(struct server *server)
+{
+    int error = uring_enable(server->workers[0].ring);
+    for (unsigned i = 1; i < server->service.workers && !error; i++) {
+        error = -pthread_create(&server->threads[i], NULL, thread_main, &server->workers[i]);
+        server->started += error == 0;
+    }
+    for (unsigned i = 0; i < server->started; i++)
+        while (sem_wait(&server->enabled) < 0 && errno == EINTR)
+            ;
+    return error;
+}
+
+int server_run(struct server *server, void (*ready)(void *context), void *context)
+{
+    struct worker *first = &server->workers[0];
+    int error = start_threads(server);
+    note_broken(server, error);
+    if (error)
+        kill(getpid(), SIGTERM);
+    else if (ready)
+        ready(context);
+    note_broken(server, worker_run(first));
+    for (unsigned i = 1; i <= server->started; i++)
+        pthread_join(server->threads[i], NULL);
+    return atomic_load_explicit(&server->broken, memory_order_relaxed);
+}

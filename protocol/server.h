@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The server: listeners, workers and what they share. */
+#ifndef STOCKD_PROTOCOL_SERVER_H
+#define STOCKD_PROTOCOL_SERVER_H
+
+#include <signal.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "engine/ledger.h"
+#include "protocol/call.h"
+#include "protocol/clock.h"
+#include "protocol/storage_port.h"
+
+struct server;
+
+struct server_config {
+    const char *const *listen; /* addresses: HOST:PORT or unix:PATH */
+    unsigned listen_count;
+    unsigned workers; /* the ledger has as many seats */
+    struct service_limits limits;
+    struct ledger *ledger; /* these three outlive the server */
+    struct log *log;
+    const struct storage_port *storage;
+    const struct engine_clock *clock;
+    const char *version;
+    sigset_t stop_signals; /* end server_run; blocked in every thread before */
+};
+
+/* NULL, and in why (size bytes) one line. */
+struct server *server_create(const struct server_config *config, char *why, size_t size);
+void server_destroy(struct server *server);
+
+/* Bound addresses, as clients name them; NULL past the last. */
+const char *server_address(const struct server *server, unsigned index);
+
+/*
+ * Serves until one of the stop signals comes, then lets every reply go that waits only for the
+ * journal. ready is called once requests are served. 0, or -errno if a worker could not go on.
+ */
+int server_run(struct server *server, void (*ready)(void *context), void *context);
+
+#endif

@@ -1,0 +1,367 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "protocol/session.h"
+
+#include <assert.h>
+#include <inttypes.h>
+
+#include "protocol/methods.h"
+
+enum { REQUEST = 0, NOTIFICATION = 2 };
+
+enum {
+    GROUP_MAX = 16,         /* messages read before the first of them is run */
+    DISCARD_MAX = 64 << 20, /* bytes of one message that are thrown away before the peer is */
+};
+
+/* ---- messages ---- */
+
+enum frame_kind {
+    FRAME_CALL,
+    FRAME_NO_METHOD,    /* a request for a method that there is not */
+    FRAME_NOTIFICATION, /* of a client to the server: nothing comes of it */
+    FRAME_MALFORMED,    /* a request whose method is no text */
+    FRAME_FOREIGN,      /* MessagePack, but no MessagePack-RPC */
+};
+
+struct frame {
+    size_t end; /* in the bytes it was found in */
+    enum frame_kind kind;
+    uint32_t msgid; /* 0 if it has none */
+    const struct method *method;
+    struct text name;
+    struct wire params;
+};
+
+static bool read_count(struct wire *wire, uint32_t *count)
+{
+    if (wire_short_array(wire, count))
+        return true;
+    struct wire_value value = wire_next(wire);
+    *count = value.count;
+    return value.kind == WIRE_ARRAY;
+}
+
+static bool read_u32(struct wire *wire, uint32_t *number)
+{
+    if (wire_unsigned(wire, number))
+        return true;
+    struct wire_value value = wire_next(wire);
+    *number = (uint32_t)value.bits;
+    return value.kind == WIRE_INT && !value.negative && value.bits <= UINT32_MAX;
+}
+
+/* Reads [type, msgid, method, params]; what can be read of it, if the bytes are not all there. */
+static void read_frame(struct frame *frame, const unsigned char *bytes, size_t length)
+{
+    struct wire wire = wire_over(bytes, length);
+    uint32_t count;
+    uint32_t type;
+    uint32_t msgid;
+    frame->kind = FRAME_FOREIGN;
+    frame->msgid = 0;
+    if (!read_count(&wire, &count) || count == 0 || !read_u32(&wire, &type))
+        return;
+    if (type == NOTIFICATION && count == 3)
+        frame->kind = FRAME_NOTIFICATION;
+    if (type != REQUEST || count < 2 || !read_u32(&wire, &msgid))
+        return;
+    frame->msgid = msgid;
+    if (count != 4)
+        return;
+    frame->kind = FRAME_MALFORMED;
+    if (!wire_short_text(&wire, &frame->name)) {
+        struct wire_value value = wire_next(&wire);
+        if (value.kind != WIRE_TEXT)
+            return;
+        frame->name = value.text;
+    }
+    frame->params = wire;
+    frame->method = method_named(frame->name);
+    frame->kind = frame->method ? FRAME_CALL : FRAME_NO_METHOD;
+}
+
+/* ---- running one ---- */
+
+static void refuse_unknown(struct refusal *refusal, struct text name)
+{
+    enum { SHOWN = 64 };
+    bool cut = name.len > SHOWN;
+    refuse(refusal, CODE_UNKNOWN_METHOD, "method", "there is no method \"%.*s%s\"",
+           cut ? SHOWN : (int)name.len, name.at, cut ? "..." : "");
+}
+
+static void refuse_foreign(struct refusal *refusal)
+{
+    refuse(refusal, CODE_BAD_REQUEST, NULL,
+           "this is not MessagePack-RPC, [0, msgid, method, params] with a msgid of 32 bits; the "
+           "connection is closed after this reply");
+}
+
+static void answer_bad_message(struct executor *executor, struct connection *connection,
+                               const struct frame *frame, const struct refusal *refusal)
+{
+    figure_add(&executor->figures->bad_messages, 1);
+    reply_bad_message(&connection->out, frame->msgid, refusal);
+}
+
+static enum code run_method(struct call *call, const struct method *method)
+{
+    const struct service *service = call->service;
+    if (method->mutation) {
+        if (atomic_load_explicit(&service->log->failed, memory_order_acquire)) {
+            const struct storage_port *storage = service->storage;
+            refuse_read_only(&call->refusal, storage->failure(storage->self));
+            return CODE_READ_ONLY;
+        }
+        if (!log_has_room(service->log))
+            return CODE_DEFERRED;
+    }
+    return method->run(call);
+}
+
+/* False: deferred, nothing was done. */
+static bool run_call(struct executor *executor, struct connection *connection,
+                     const struct frame *frame)
+{
+    struct call call;
+    struct out *out = &connection->out;
+    uint64_t from = out_end(out);
+    call.service = executor->service;
+    call.scratch = executor->scratch;
+    call.seat = executor->seat;
+    call.out = out;
+    call.client = &connection->client;
+    call.engine_ms = executor->engine_ms;
+    call.msgid = frame->msgid;
+    call.refusal.code = CODE_OK;
+    call.id = call.sku = call.location = call.channel = (struct text){ NULL, 0 };
+    call.lsn = 0;
+    params_begin(&call.params, frame->params, &call.refusal);
+
+    enum code code = run_method(&call, frame->method);
+    if (code == CODE_DEFERRED) {
+        assert(out_end(out) == from);
+        return false;
+    }
+    figure_add(&executor->figures->requests, 1);
+    if (code != CODE_OK) {
+        assert(out_end(out) == from);
+        figure_add(&executor->figures->refusals, 1);
+        reply_error(&call, code);
+    } else if (call.lsn > log_acknowledged(executor->service->log)) {
+        connection_gate(connection, from, call.lsn, executor->turn);
+    }
+    return true;
+}
+
+/* A message that is no call: what is to be said to that. */
+static void answer_other(struct executor *executor, struct connection *connection,
+                         const struct frame *frame)
+{
+    struct refusal refusal = { .code = CODE_OK };
+    switch (frame->kind) {
+    case FRAME_NO_METHOD:
+        refuse_unknown(&refusal, frame->name);
+        break;
+    case FRAME_MALFORMED:
+        refuse(&refusal, CODE_BAD_REQUEST, "method", "method must be a text");
+        break;
+    case FRAME_FOREIGN:
+        refuse_foreign(&refusal);
+        connection->last_words = true;
+        break;
+    case FRAME_NOTIFICATION:
+    case FRAME_CALL:
+        return;
+    }
+    answer_bad_message(executor, connection, frame, &refusal);
+}
+
+/* ---- what cannot be run ---- */
+
+static void refuse_excess(struct refusal *refusal, enum wire_excess excess,
+                          const struct wire_limits *limits)
+{
+    switch (excess) {
+    case WIRE_MANY_BYTES:
+        refuse(refusal, CODE_TOO_LARGE, NULL, "a message may have %" PRIu32 " bytes",
+               limits->bytes);
+        break;
+    case WIRE_MANY_ELEMENTS:
+        refuse(refusal, CODE_TOO_LARGE, NULL, "a message may have %" PRIu32 " elements",
+               limits->elements);
+        break;
+    case WIRE_TOO_DEEP:
+        refuse(refusal, CODE_TOO_LARGE, NULL, "a message may be nested %" PRIu32 " deep",
+               limits->depth);
+        break;
+    case WIRE_WITHIN:
+        assert(false);
+    }
+}
+
+static void answer_unreadable(struct executor *executor, struct connection *connection)
+{
+    struct frame nameless = { .kind = FRAME_FOREIGN };
+    struct refusal refusal = { .code = CODE_OK };
+    refuse_foreign(&refusal);
+    answer_bad_message(executor, connection, &nameless, &refusal);
+    connection->last_words = true;
+}
+
+/* A message over a limit is answered as soon as that is known; then it is walked to its end. */
+static void answer_excess(struct executor *executor, struct connection *connection,
+                          const unsigned char *bytes, size_t length)
+{
+    struct frame frame;
+    struct refusal refusal = { .code = CODE_OK };
+    read_frame(&frame, bytes, length);
+    if (frame.kind == FRAME_FOREIGN) {
+        answer_unreadable(executor, connection);
+        return;
+    }
+    refuse_excess(&refusal, connection->walk.excess, &executor->service->limits.message);
+    if (frame.kind != FRAME_NOTIFICATION)
+        answer_bad_message(executor, connection, &frame, &refusal);
+    connection->discarding = true;
+}
+
+/* Walks on through a message that is not kept. Returns the bytes that are through. */
+static size_t discard(struct executor *executor, struct connection *connection,
+                      const unsigned char *bytes, size_t length)
+{
+    struct wire_walk *walk = &connection->walk;
+    enum wire_found found = wire_walk(walk, &executor->service->limits.message, bytes, length);
+    size_t through = walk->at < length ? (size_t)walk->at : length;
+    if (found == WIRE_WHOLE) {
+        connection->discarding = false;
+        wire_walk_start(walk);
+        return through;
+    }
+    wire_walk_drop(walk, through);
+    /* It was answered already; there is nothing more to say. */
+    if (found == WIRE_BAD || walk->dropped > DISCARD_MAX)
+        connection->last_words = true;
+    return through;
+}
+
+/* ---- groups of messages ---- */
+
+struct group {
+    struct frame frames[GROUP_MAX];
+    unsigned count;
+    enum wire_found found; /* how the walk ended after the last frame */
+    bool no_message;       /* what comes after the last frame begins no message */
+};
+
+/* A message begins with an array's head. */
+static bool begins_message(unsigned char byte)
+{
+    return (byte & 0xf0) == 0x90 || byte == 0xdc || byte == 0xdd;
+}
+
+/* Finds and reads messages; leaves the walk in the one that is not whole, if it is the first. */
+static void read_group(struct executor *executor, struct connection *connection,
+                       const unsigned char *bytes, size_t length, struct group *group)
+{
+    struct wire_walk *walk = &connection->walk;
+    const struct wire_limits *limits = &executor->service->limits.message;
+    size_t start = 0;
+    group->count = 0;
+    group->no_message = false;
+    group->found = WIRE_PARTIAL;
+    while (group->count < GROUP_MAX && start < length) {
+        if (!begins_message(bytes[start])) {
+            group->no_message = true;
+            return;
+        }
+        group->found = wire_walk(walk, limits, bytes + start, length - start);
+        if (group->found != WIRE_WHOLE || walk->excess != WIRE_WITHIN)
+            return;
+        struct frame *frame = &group->frames[group->count++];
+        read_frame(frame, bytes + start, (size_t)walk->at);
+        start += (size_t)walk->at;
+        frame->end = start;
+        wire_walk_start(walk);
+    }
+}
+
+static void fetch_ahead(struct executor *executor, const struct group *group)
+{
+    struct {
+        struct text id, sku;
+    } hints[GROUP_MAX];
+    if (group->count < 2)
+        return;
+    for (unsigned i = 0; i < group->count; i++) {
+        const struct frame *frame = &group->frames[i];
+        hints[i].id = hints[i].sku = (struct text){ NULL, 0 };
+        if (frame->kind == FRAME_CALL)
+            method_hints(frame->method, frame->params, &hints[i].id, &hints[i].sku);
+    }
+    for (unsigned stage = 0; stage < PREFETCH_STAGES; stage++)
+        for (unsigned i = 0; i < group->count; i++)
+            if (text_given(hints[i].id) || text_given(hints[i].sku))
+                ledger_prefetch(executor->seat, stage, hints[i].id, hints[i].sku);
+}
+
+/* Runs a group until its end or a stall. Returns the bytes that are through. */
+static size_t run_group(struct executor *executor, struct connection *connection,
+                        const struct group *group)
+{
+    size_t through = 0;
+    for (unsigned i = 0; i < group->count; i++) {
+        if (out_unsent(&connection->out) > OUTPUT_HIGH) {
+            connection->stall = STALL_OUTPUT;
+            return through;
+        }
+        const struct frame *frame = &group->frames[i];
+        if (frame->kind != FRAME_CALL) {
+            answer_other(executor, connection, frame);
+        } else if (!run_call(executor, connection, frame)) {
+            figure_add(&executor->figures->deferred, 1);
+            bool room = log_has_room(executor->service->log);
+            connection->stall = room ? STALL_DEFERRED : STALL_NO_ROOM;
+            return through;
+        }
+        through = frame->end;
+        if (connection->last_words)
+            break;
+    }
+    return through;
+}
+
+size_t session_run(struct executor *executor, struct connection *connection,
+                   const unsigned char *bytes, size_t length)
+{
+    struct group group;
+    size_t through = 0;
+    connection->stall = STALL_NONE;
+    seat_set_client(executor->seat, connection->client);
+    while (through < length && !connection->last_words) {
+        const unsigned char *next = bytes + through;
+        size_t left = length - through;
+        if (connection->discarding) {
+            size_t used = discard(executor, connection, next, left);
+            through += used;
+            if (used == 0)
+                break;
+            continue;
+        }
+        read_group(executor, connection, next, left, &group);
+        if (group.count > 0) {
+            fetch_ahead(executor, &group);
+            through += run_group(executor, connection, &group);
+            wire_walk_start(&connection->walk);
+            if (connection->stall != STALL_NONE)
+                break;
+        } else if (group.no_message || group.found == WIRE_BAD) {
+            answer_unreadable(executor, connection);
+        } else if (connection->walk.excess != WIRE_WITHIN) {
+            answer_excess(executor, connection, next, left);
+        } else {
+            break; /* the message goes on after these bytes */
+        }
+    }
+    return through;
+}

@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "protocol/worker.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "protocol/server_inside.h"
+
+enum {
+    COMPLETIONS = 256,    /* taken at once */
+    EXPIRE_BUDGET = 1024, /* holds looked at in one turn */
+    CHUNKS_KEPT = 256,    /* 4 MiB per worker for the next replies */
+    STUCK_MS = 5,         /* before a hold is tried again that could not be expired */
+    STOP_MS = 2000,       /* for peers to take their last replies */
+};
+
+#define NS_PER_MS INT64_C(1000000)
+
+int worker_init(struct worker *worker)
+{
+    const struct service_limits *limits = &worker->server->service.limits;
+    struct scratch *scratch = calloc(1, sizeof *scratch);
+    if (!scratch)
+        return -ENOMEM;
+    worker->executor.scratch = scratch;
+    scratch->skus = calloc(limits->skus, sizeof *scratch->skus);
+    scratch->available = calloc(limits->skus, sizeof *scratch->available);
+    if (!scratch->skus || !scratch->available)
+        return -ENOMEM;
+    chunk_pool_init(&worker->chunks, CHUNKS_KEPT);
+    worker->acknowledged = log_acknowledged(worker->server->service.log);
+    return 0;
+}
+
+void worker_destroy(struct worker *worker)
+{
+    struct scratch *scratch = worker->executor.scratch;
+    if (scratch) {
+        free(scratch->skus);
+        free(scratch->available);
+        free(scratch);
+    }
+    chunk_pool_destroy(&worker->chunks);
+    if (worker->ring)
+        uring_destroy(worker->ring);
+}
+
+static struct log *log_of(const struct worker *worker)
+{
+    return worker->server->service.log;
+}
+
+/* ---- the journal ---- */
+
+static void submit_storage(struct worker *worker, const struct storage_request *request)
+{
+    unsigned slot = 0;
+    while (slot < STORAGE_STREAMS && worker->storage_used[slot])
+        slot++;
+    assert(slot < STORAGE_STREAMS);
+    worker->storage[slot] = *request;
+    worker->storage_used[slot] = true;
+    figure_add(&worker->executor.figures->storage_requests, 1);
+    uint64_t tag = tag_of(TAG_STORAGE, slot);
+    switch (request->kind) {
+    case STORAGE_WRITE:
+        uring_write(worker->ring, request->fd, request->buffer, request->length, request->offset,
+                    tag);
+        break;
+    case STORAGE_SYNC_DATA:
+    case STORAGE_SYNC_ALL:
+        uring_sync(worker->ring, request->fd, request->kind == STORAGE_SYNC_DATA, tag);
+        break;
+    }
+}
+
+static void ask_storage(struct worker *worker)
+{
+    const struct storage_port *storage = worker->server->service.storage;
+    struct storage_request request;
+    while (storage->next(storage->self, &request))
+        submit_storage(worker, &request);
+}
+
+/* Tells the workers that wait for the journal that it has moved (see worker->waiting). */
+static void tell_waiting(struct worker *worker)
+{
+    struct server *server = worker->server;
+    for (unsigned i = 0; i < server->service.workers; i++) {
+        struct worker *other = &server->workers[i];
+        if (other != worker &&
+            atomic_exchange_explicit(&other->waiting, false, memory_order_acq_rel))
+            server_wake(worker, i);
+    }
+}
+
+static void on_storage(struct worker *worker, unsigned slot, int result)
+{
+    const struct storage_port *storage = worker->server->service.storage;
+    assert(slot < STORAGE_STREAMS);
+    assert(worker->storage_used[slot]);
+    struct storage_request done = worker->storage[slot];
+    struct storage_request next;
+    worker->storage_used[slot] = false;
+    if (storage->done(storage->self, &done, result, &next)) {
+        submit_storage(worker, &next);
+        ask_storage(worker);
+    }
+    tell_waiting(worker);
+}
+
+static bool storage_under_way(const struct worker *worker)
+{
+    for (unsigned i = 0; i < STORAGE_STREAMS; i++)
+        if (worker->storage_used[i])
+            return true;
+    return false;
+}
+
+/* One worker minds the clock of syncs: it is enough, and the others may sleep. */
+static uint64_t next_sync_ms(const struct worker *worker)
+{
+    const struct storage_port *storage = worker->server->service.storage;
+    return worker->index == 0 ? storage->next_sync_ms(storage->self) : UINT64_MAX;
+}
+
+/* ---- completions ---- */
+
+static void begin_stop(struct worker *worker)
+{
+    struct server *server = worker->server;
+    if (worker->stopping)
+        return;
+    worker->stopping = true;
+    worker->stop_until_ms = worker->now.steady_ms + STOP_MS;
+    worker_look_at_all(worker, false);
+    if (worker->index != 0)
+        return;
+    for (unsigned i = 1; i < server->service.workers; i++)
+        uring_tell(worker->ring, uring_descriptor(server->workers[i].ring), 0, tag_of(TAG_STOP, 0),
+                   tag_of(TAG_TELL_FAILED, 0));
+}
+
+static void on_completion(struct worker *worker, const struct completion *c)
+{
+    uint64_t rest = c->tag & ((UINT64_C(1) << 56) - 1);
+    struct connection *connection = (struct connection *)(uintptr_t)rest;
+    switch ((enum tag)(c->tag >> 56)) {
+    case TAG_ACCEPT:
+        worker_on_accept(worker, (unsigned)rest, c);
+        break;
+    case TAG_RECEIVE:
+        worker_on_receive(worker, connection, c);
+        break;
+    case TAG_SEND:
+        worker_on_send(worker, connection, c->result);
+        break;
+    case TAG_STORAGE:
+        on_storage(worker, (unsigned)rest, c->result);
+        break;
+    case TAG_ADOPT:
+        worker_adopt(worker, c->result);
+        break;
+    case TAG_ADOPT_FAILED:
+        close((int)rest);
+        atomic_fetch_sub_explicit(&worker->server->connections, 1, memory_order_relaxed);
+        break;
+    case TAG_SIGNAL:
+    case TAG_STOP:
+        begin_stop(worker);
+        break;
+    case TAG_WAKE:
+    case TAG_TELL_FAILED:
+        break;
+    }
+}
+
+static void take_completions(struct worker *worker)
+{
+    struct completion completions[COMPLETIONS];
+    unsigned taken;
+    do {
+        taken = uring_take(worker->ring, completions, COMPLETIONS);
+        for (unsigned i = 0; i < taken; i++)
+            on_completion(worker, &completions[i]);
+    } while (taken == COMPLETIONS);
+}
+
+/* ---- a turn ---- */
+
+static void pass_pokes_on(struct worker *worker)
+{
+    uint64_t pokes = seat_take_pokes(worker->executor.seat);
+    for (unsigned i = 0; pokes != 0; i++, pokes >>= 1)
+        if ((pokes & 1) && i != worker->index)
+            server_wake(worker, i);
+}
+
+/* Returns true if there is more to do at once. */
+static bool run_turn(struct worker *worker)
+{
+    struct executor *executor = &worker->executor;
+    worker->now = clock_now(worker->server->clock);
+    executor->engine_ms = worker->now.engine_ms;
+    executor->turn++;
+    figure_add(&executor->figures->turns, 1);
+
+    ledger_begin(executor->seat, worker->now.engine_ms, worker->now.wall_ms);
+    take_completions(worker);
+    bool more = worker_retry(worker);
+    more |= ledger_expire(executor->seat, EXPIRE_BUDGET) == EXPIRE_BUDGET;
+    if (log_has_claims(log_of(worker)) || worker->now.steady_ms >= next_sync_ms(worker))
+        ask_storage(worker);
+    pass_pokes_on(worker);
+    worker_flush(worker);
+    ledger_end(executor->seat);
+    return more;
+}
+
+/* ---- between turns ---- */
+
+static uint64_t sooner(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* Milliseconds that it may sleep if nothing comes; UINT64_MAX: any time. */
+static uint64_t sleep_ms(const struct worker *worker)
+{
+    const struct moment *now = &worker->now;
+    uint64_t due = ledger_next_deadline(worker->executor.seat);
+    uint64_t ms = UINT64_MAX;
+    if (due != UINT64_MAX)
+        ms = due > now->engine_ms ? due - now->engine_ms : STUCK_MS;
+    uint64_t sync = next_sync_ms(worker);
+    if (sync != UINT64_MAX)
+        ms = sooner(ms, sync > now->steady_ms ? sync - now->steady_ms : 1);
+    if (worker->accept_again_ms != 0 || worker->lists.count[LIST_LINGER] > 0)
+        ms = sooner(ms, 100);
+    if (worker->stopping)
+        ms = sooner(ms, 20);
+    return ms;
+}
+
+/* True if it must not sleep after all: what it waits for has happened. */
+static bool waited_for_came(const struct worker *worker)
+{
+    const struct log *log = log_of(worker);
+    bool moved = log_acknowledged(log) != worker->acknowledged;
+    bool failed = atomic_load_explicit(&log->failed, memory_order_acquire);
+    if (worker->lists.count[LIST_RETRY] > 0 && (log_has_room(log) || failed))
+        return true;
+    return worker->lists.count[LIST_WAITING] > 0 && (moved || failed);
+}
+
+static int wait_for_more(struct worker *worker, bool more)
+{
+    if (more)
+        return uring_wait(worker->ring, 0);
+    uint64_t ms = sleep_ms(worker);
+    int64_t ns = ms == UINT64_MAX ? -1 : (int64_t)ms * NS_PER_MS;
+    if (worker->lists.count[LIST_WAITING] == 0 && worker->lists.count[LIST_RETRY] == 0)
+        return uring_wait(worker->ring, ns);
+    atomic_exchange_explicit(&worker->waiting, true, memory_order_acq_rel);
+    int error = uring_wait(worker->ring, waited_for_came(worker) ? 0 : ns);
+    atomic_exchange_explicit(&worker->waiting, false, memory_order_acq_rel);
+    return error;
+}
+
+static bool finished(struct worker *worker)
+{
+    if (!worker->stopping)
+        return false;
+    if (worker->now.steady_ms >= worker->stop_until_ms)
+        worker_look_at_all(worker, true);
+    return worker->lists.count[LIST_ALL] == 0 && !storage_under_way(worker);
+}
+
+int worker_run(struct worker *worker)
+{
+    struct server *server = worker->server;
+    worker->now = clock_now(server->clock);
+    if (worker->index == 0) {
+        worker_begin_accepting(worker);
+        uring_read(worker->ring, server->signal_fd, &server->signal, sizeof server->signal,
+                   tag_of(TAG_SIGNAL, 0));
+    }
+    bool more = true;
+    while (!finished(worker)) {
+        int error = wait_for_more(worker, more);
+        if (error)
+            return error;
+        more = run_turn(worker);
+    }
+    return uring_wait(worker->ring, 0); /* what was told to others last goes out, too */
+}

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A worker: one thread, one ring, one seat at the ledger, and the connections that it was given.
+ *
+ * It works in turns: takes what the kernel completed, runs the requests that came, tries deferred
+ * ones again, expires holds, moves the journal on, sends the replies that may go, and sleeps in
+ * the kernel until there is more. Workers share the ledger, the log and the journal, and tell each
+ * other things through their rings only.
+ */
+#ifndef STOCKD_PROTOCOL_WORKER_H
+#define STOCKD_PROTOCOL_WORKER_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "protocol/address.h"
+#include "protocol/call.h"
+#include "protocol/clock.h"
+#include "protocol/connection.h"
+#include "protocol/session.h"
+#include "protocol/uring.h"
+
+enum { LISTENERS_MAX = 16 };
+
+struct server;
+
+struct worker {
+    unsigned index;
+    struct server *server;
+    struct uring *ring;
+    struct executor executor;
+    struct moment now;
+    bool failed;           /* the log, as it was just before: */
+    uint64_t acknowledged; /* as it was when the waiting were last looked at */
+
+    struct chunk_pool chunks;
+    struct connection_lists lists;
+
+    struct storage_request storage[STORAGE_STREAMS]; /* under way on this ring */
+    bool storage_used[STORAGE_STREAMS];
+
+    bool stopping;          /* reads nothing more, finishes what is there */
+    uint64_t stop_until_ms; /* steady time after which it no longer waits for peers */
+    bool accepting[LISTENERS_MAX];
+    uint64_t accept_again_ms; /* steady time; 0: nothing is wrong with accepting */
+    unsigned next_worker;     /* who gets the next connection */
+
+    /*
+     * True while this worker may sleep although something of it waits for the journal: whoever
+     * moves the journal on then tells it through its ring. This worker sets it and then looks at
+     * log->acknowledged once more; the other one moves acknowledged and then takes it down. Both
+     * are read-modify-writes of one word, acquire and release, so the later of the two sees what
+     * the earlier one did before: either it is told, or it sees that acknowledged has moved.
+     */
+    _Alignas(64) _Atomic bool waiting;
+};
+
+/* 0 or -ENOMEM. The ring, seat, service and figures are the server's to set first. */
+int worker_init(struct worker *worker);
+void worker_destroy(struct worker *worker);
+
+/* Serves until it is told to stop, on the thread that enabled the ring. 0, or -errno if the ring
+ * broke. */
+int worker_run(struct worker *worker);
+
+/* ---- inside a worker: worker.c, worker_io.c ---- */
+
+/* What a completion is of: the tag's upper byte; the rest of it is an index or a pointer. */
+enum tag {
+    TAG_ACCEPT = 1, /* listener's index */
+    TAG_RECEIVE,    /* connection */
+    TAG_SEND,       /* connection */
+    TAG_STORAGE,    /* slot in storage */
+    TAG_SIGNAL,
+    TAG_ADOPT, /* result: a new connection's descriptor */
+    TAG_WAKE,  /* look around */
+    TAG_STOP,
+    TAG_TELL_FAILED,  /* nothing can be done about it */
+    TAG_ADOPT_FAILED, /* descriptor */
+};
+
+static inline uint64_t tag_of(enum tag tag, uint64_t rest)
+{
+    return (uint64_t)tag << 56 | rest;
+}
+
+void worker_begin_accepting(struct worker *worker);
+void worker_on_accept(struct worker *worker, unsigned listener, const struct completion *c);
+void worker_adopt(struct worker *worker, int fd);
+void worker_on_receive(struct worker *worker, struct connection *connection,
+                       const struct completion *c);
+void worker_on_send(struct worker *worker, struct connection *connection, int result);
+
+/* Tries deferred requests again. True if some are still only deferred: try again at once. */
+bool worker_retry(struct worker *worker);
+
+/* Sends what may go, lets go of what is over. */
+void worker_flush(struct worker *worker);
+
+/* Looks at every connection at the end of this turn; cut: and breaks it off. */
+void worker_look_at_all(struct worker *worker, bool cut);
+
+#endif

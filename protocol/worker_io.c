@@ -1,0 +1,384 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A worker's connections: from being accepted to being let go. */
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "protocol/server_inside.h"
+#include "protocol/worker.h"
+
+enum {
+    INPUT_HIGH = 64 << 10,   /* bytes that may gather behind a request that is not done */
+    OUTPUT_LOW = 64 << 10,   /* unsent bytes below which a stalled connection goes on */
+    LINGER_MS = 1000,        /* for a peer to read our last words and close */
+    LINGER_BYTES = 16 << 20, /* of it that are thrown away meanwhile */
+    ACCEPT_PAUSE_MS = 100,   /* after the system had no descriptor or memory left */
+};
+
+static void look_at(struct worker *worker, struct connection *connection)
+{
+    list_add(&worker->lists, LIST_FRESH, connection);
+}
+
+static uint64_t tag_connection(enum tag tag, const struct connection *connection)
+{
+    uint64_t address = (uint64_t)(uintptr_t)connection;
+    assert(address >> 56 == 0);
+    return tag_of(tag, address);
+}
+
+/* ---- accepting ---- */
+
+void worker_begin_accepting(struct worker *worker)
+{
+    struct server *server = worker->server;
+    worker->accept_again_ms = 0;
+    for (unsigned i = 0; i < server->listener_count; i++) {
+        if (worker->accepting[i])
+            continue;
+        uring_accept(worker->ring, server->listeners[i].fd, tag_of(TAG_ACCEPT, i));
+        worker->accepting[i] = true;
+    }
+}
+
+/* Says why, as far as the socket takes it at once. */
+static void turn_away(struct worker *worker, int fd)
+{
+    struct out out;
+    struct iovec piece;
+    struct refusal refusal = { .code = CODE_OK };
+    figure_add(&worker->executor.figures->turned_away, 1);
+    refuse(&refusal, CODE_OVERLOADED, NULL, "there are as many connections as there may be");
+    out_init(&out, &worker->chunks);
+    reply_bad_message(&out, 0, &refusal);
+    if (out_pieces(&out, out_end(&out), &piece, 1) == 1 &&
+        send(fd, piece.iov_base, piece.iov_len, MSG_DONTWAIT | MSG_NOSIGNAL) < 0) {
+        /* It is closed in any case. */
+    }
+    out_destroy(&out);
+    close(fd);
+}
+
+/* Gives a new connection to the workers in turn. */
+static void hand_over(struct worker *worker, int fd)
+{
+    struct server *server = worker->server;
+    uint32_t before = atomic_fetch_add_explicit(&server->connections, 1, memory_order_relaxed);
+    if (before >= server->service.limits.connections || worker->stopping) {
+        atomic_fetch_sub_explicit(&server->connections, 1, memory_order_relaxed);
+        turn_away(worker, fd);
+        return;
+    }
+    unsigned to = worker->next_worker;
+    worker->next_worker = (to + 1) % server->service.workers;
+    if (to == worker->index)
+        worker_adopt(worker, fd);
+    else
+        uring_tell(worker->ring, uring_descriptor(server->workers[to].ring), fd,
+                   tag_of(TAG_ADOPT, 0), tag_of(TAG_ADOPT_FAILED, (uint64_t)fd));
+}
+
+void worker_on_accept(struct worker *worker, unsigned listener, const struct completion *c)
+{
+    if (c->result >= 0) {
+        figure_add(&worker->executor.figures->accepted, 1);
+        hand_over(worker, c->result);
+    }
+    if (c->more)
+        return;
+    worker->accepting[listener] = false;
+    bool exhausted = c->result == -EMFILE || c->result == -ENFILE || c->result == -ENOBUFS ||
+                     c->result == -ENOMEM;
+    if (worker->stopping)
+        return;
+    if (exhausted)
+        worker->accept_again_ms = worker->now.steady_ms + ACCEPT_PAUSE_MS;
+    else
+        worker_begin_accepting(worker);
+}
+
+void worker_adopt(struct worker *worker, int fd)
+{
+    struct connection *connection = malloc(sizeof *connection);
+    if (!connection) {
+        atomic_fetch_sub_explicit(&worker->server->connections, 1, memory_order_relaxed);
+        turn_away(worker, fd);
+        return;
+    }
+    connection_init(connection, fd, &worker->chunks);
+    list_add(&worker->lists, LIST_ALL, connection);
+    figure_add(&worker->executor.figures->connections, 1);
+    look_at(worker, connection);
+}
+
+/* ---- letting go ---- */
+
+static void release(struct worker *worker, struct connection *connection)
+{
+    assert(!connection->receiving);
+    assert(!connection->sending);
+    for (enum connection_list list = 0; list < LISTS; list++)
+        list_remove(&worker->lists, list, connection);
+    close(connection->fd);
+    connection_destroy(connection);
+    free(connection);
+    atomic_fetch_sub_explicit(&worker->server->connections, 1, memory_order_relaxed);
+    figure_add(&worker->executor.figures->connections, (uint64_t)-1);
+    figure_add(&worker->executor.figures->closed, 1);
+}
+
+/* What is under way ends at once. To be looked at at the end of the turn: then it is let go. */
+static void break_off(struct worker *worker, struct connection *connection)
+{
+    if (connection->dead)
+        return;
+    connection->dead = true;
+    list_remove(&worker->lists, LIST_RETRY, connection);
+    list_remove(&worker->lists, LIST_WAITING, connection);
+    list_remove(&worker->lists, LIST_LINGER, connection);
+    if (connection->receiving || connection->sending)
+        shutdown(connection->fd, SHUT_RDWR);
+}
+
+void worker_look_at_all(struct worker *worker, bool cut)
+{
+    for (struct connection *c = worker->lists.head[LIST_ALL]; c; c = c->links[LIST_ALL].next) {
+        if (cut)
+            break_off(worker, c);
+        look_at(worker, c);
+    }
+}
+
+/* ---- receiving ---- */
+
+static void note_stall(struct worker *worker, struct connection *connection)
+{
+    if (connection->stall == STALL_DEFERRED || connection->stall == STALL_NO_ROOM)
+        list_add(&worker->lists, LIST_RETRY, connection);
+    else
+        list_remove(&worker->lists, LIST_RETRY, connection);
+}
+
+/* Does what can be done of the bytes that gathered. */
+static void run_input(struct worker *worker, struct connection *connection)
+{
+    struct input *input = &connection->input;
+    size_t through = session_run(&worker->executor, connection, input->bytes + input->start,
+                                 input_length(input));
+    input_consume(input, connection->last_words ? input_length(input) : through);
+    note_stall(worker, connection);
+    look_at(worker, connection);
+}
+
+static void take_bytes(struct worker *worker, struct connection *connection,
+                       const unsigned char *bytes, size_t length)
+{
+    figure_add(&worker->executor.figures->bytes_in, length);
+    if (connection->dead || worker->stopping)
+        return;
+    if (connection->last_words) {
+        connection->thrown_away += length;
+        if (connection->thrown_away > LINGER_BYTES)
+            break_off(worker, connection);
+        return;
+    }
+    bool at_once = input_length(&connection->input) == 0 && connection->stall == STALL_NONE;
+    size_t through = 0;
+    if (at_once) {
+        through = session_run(&worker->executor, connection, bytes, length);
+        note_stall(worker, connection);
+        if (connection->last_words)
+            return;
+    }
+    if (!input_append(&connection->input, bytes + through, length - through))
+        break_off(worker, connection);
+    else if (!at_once && connection->stall == STALL_NONE)
+        run_input(worker, connection);
+}
+
+void worker_on_receive(struct worker *worker, struct connection *connection,
+                       const struct completion *c)
+{
+    if (c->has_buffer) {
+        if (c->result > 0)
+            take_bytes(worker, connection, c->bytes, (size_t)c->result);
+        uring_return_buffer(worker->ring, c->buffer);
+    }
+    if (!c->more)
+        connection->receiving = connection->cancelling = false;
+    if (c->result == 0)
+        connection->ended = true;
+    else if (c->result < 0 && c->result != -ENOBUFS && c->result != -ECANCELED &&
+             c->result != -EINTR && c->result != -EAGAIN)
+        break_off(worker, connection);
+    look_at(worker, connection);
+}
+
+bool worker_retry(struct worker *worker)
+{
+    const struct log *log = worker->server->service.log;
+    bool deferred = false;
+    struct connection *next;
+    for (struct connection *c = worker->lists.head[LIST_RETRY]; c; c = next) {
+        next = c->links[LIST_RETRY].next;
+        bool failed = atomic_load_explicit(&log->failed, memory_order_acquire);
+        if (c->stall == STALL_NO_ROOM && !failed && !log_has_room(log))
+            continue;
+        run_input(worker, c);
+        deferred |= c->stall == STALL_DEFERRED;
+    }
+    return deferred;
+}
+
+/* ---- sending ---- */
+
+static void send_pieces(struct worker *worker, struct connection *connection, uint64_t to)
+{
+    struct out *out = &connection->out;
+    struct iovec *pieces = connection->pieces;
+    unsigned count = out_pieces(out, to, pieces, SEND_PIECES);
+    uint64_t tag = tag_connection(TAG_SEND, connection);
+    assert(count > 0);
+    connection->sending = true;
+    figure_add(&worker->executor.figures->sends, 1);
+    if (count == 1) {
+        uring_send(worker->ring, connection->fd, pieces->iov_base, pieces->iov_len, tag);
+        return;
+    }
+    connection->message = (struct msghdr){ .msg_iov = pieces, .msg_iovlen = count };
+    uring_send_message(worker->ring, connection->fd, &connection->message, tag);
+}
+
+void worker_on_send(struct worker *worker, struct connection *connection, int result)
+{
+    connection->sending = false;
+    if (result > 0) {
+        out_consume(&connection->out, (size_t)result);
+        figure_add(&worker->executor.figures->bytes_out, (uint64_t)result);
+    } else if (result != -EINTR && result != -EAGAIN) {
+        break_off(worker, connection);
+    }
+    if (connection->stall == STALL_OUTPUT && !connection->dead &&
+        out_unsent(&connection->out) < OUTPUT_LOW)
+        run_input(worker, connection);
+    look_at(worker, connection);
+}
+
+/* Sends what no gate holds back. */
+static void send_what_may_go(struct worker *worker, struct connection *connection)
+{
+    uint64_t to = connection_open_gates(connection, worker->acknowledged);
+    if (!connection->sending && connection->out.sent < to)
+        send_pieces(worker, connection, to);
+    if (connection->gate_count > 0)
+        list_add(&worker->lists, LIST_WAITING, connection);
+    else
+        list_remove(&worker->lists, LIST_WAITING, connection);
+}
+
+/* ---- the end of a turn ---- */
+
+/* Reads on, or stops reading when too much has gathered behind a request that is not done. */
+static void mind_reading(struct worker *worker, struct connection *connection)
+{
+    bool full = connection->stall != STALL_NONE && input_length(&connection->input) > INPUT_HIGH;
+    bool wanted = !connection->ended && !worker->stopping && !full;
+    if (wanted && !connection->receiving) {
+        uring_receive(worker->ring, connection->fd, tag_connection(TAG_RECEIVE, connection));
+        connection->receiving = true;
+    } else if (!wanted && connection->receiving && !connection->cancelling) {
+        figure_add(&worker->executor.figures->stalled_reads, 1);
+        uring_cancel(worker->ring, tag_connection(TAG_RECEIVE, connection));
+        connection->cancelling = true;
+    }
+}
+
+/* Our side is shut first, so that the peer reads our last words before it notices anything else. */
+static void begin_linger(struct worker *worker, struct connection *connection)
+{
+    if (shutdown(connection->fd, SHUT_WR) < 0) {
+        break_off(worker, connection);
+        return;
+    }
+    connection->lingering = true;
+    connection->linger_until_ms = worker->now.steady_ms + LINGER_MS;
+    list_add(&worker->lists, LIST_LINGER, connection);
+}
+
+/* True if nothing is left to be done for it. */
+static bool is_over(const struct worker *worker, const struct connection *connection)
+{
+    bool all_sent = out_unsent(&connection->out) == 0 && !connection->sending;
+    bool all_done = connection->stall == STALL_NONE || worker->stopping;
+    return all_sent && all_done && (connection->ended || worker->stopping);
+}
+
+/* The journal has failed: what waits for it is answered read_only. */
+static void rewrite_held(struct worker *worker, struct connection *connection)
+{
+    const struct storage_port *storage = worker->server->service.storage;
+    if (connection->gate_count == 0)
+        return;
+    uint64_t from = connection_open_gates(connection, worker->acknowledged);
+    if (connection->gate_count > 0 &&
+        !reply_rewrite_held(&connection->out, from, worker->acknowledged,
+                            storage->failure(storage->self)))
+        break_off(worker, connection);
+    connection->gate_count = 0;
+}
+
+static void flush_connection(struct worker *worker, struct connection *connection)
+{
+    if (connection->out.failed)
+        break_off(worker, connection);
+    if (worker->failed)
+        rewrite_held(worker, connection);
+    if (!connection->dead)
+        send_what_may_go(worker, connection);
+    if (!connection->dead && is_over(worker, connection))
+        break_off(worker, connection);
+    if (!connection->dead && connection->last_words && !connection->lingering &&
+        out_unsent(&connection->out) == 0)
+        begin_linger(worker, connection);
+    if (!connection->dead)
+        mind_reading(worker, connection);
+    if (connection->dead && !connection->receiving && !connection->sending)
+        release(worker, connection);
+}
+
+static void end_lingering(struct worker *worker)
+{
+    struct connection *next;
+    for (struct connection *c = worker->lists.head[LIST_LINGER]; c; c = next) {
+        next = c->links[LIST_LINGER].next;
+        if (worker->now.steady_ms < c->linger_until_ms)
+            continue;
+        break_off(worker, c);
+        look_at(worker, c);
+    }
+}
+
+void worker_flush(struct worker *worker)
+{
+    const struct log *log = worker->server->service.log;
+    /* In this order: once it has failed nothing more is acknowledged. */
+    worker->failed = atomic_load_explicit(&log->failed, memory_order_acquire);
+    uint64_t acknowledged = log_acknowledged(log);
+    if (acknowledged != worker->acknowledged || worker->failed) {
+        worker->acknowledged = acknowledged;
+        struct connection *c = worker->lists.head[LIST_WAITING];
+        for (; c; c = c->links[LIST_WAITING].next)
+            look_at(worker, c);
+    }
+    if (worker->accept_again_ms != 0 && worker->now.steady_ms >= worker->accept_again_ms)
+        worker_begin_accepting(worker);
+    end_lingering(worker);
+    while (worker->lists.head[LIST_FRESH]) {
+        struct connection *connection = worker->lists.head[LIST_FRESH];
+        list_remove(&worker->lists, LIST_FRESH, connection);
+        flush_connection(worker, connection);
+    }
+}

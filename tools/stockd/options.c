@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tools/stockd/options.h"
+
+#include <errno.h>
+#include <ini.h>
+#include <inttypes.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "engine/limits.h"
+#include "protocol/address.h"
+
+/* ---- what there is to say ---- */
+
+enum form { FORM_TEXT, FORM_NUMBER, FORM_ADDRESSES, FORM_FLAG };
+
+struct option_rule {
+    const char *name;
+    enum form form;
+    size_t offset; /* in struct options */
+    uint64_t min, max, initially;
+    const char *argument;
+    const char *help;
+};
+
+#define AT(field) offsetof(struct options, field)
+#define MI (UINT64_C(1) << 20)
+#define GI (UINT64_C(1) << 30)
+
+static const struct option_rule rules[] = {
+    { "data", FORM_TEXT, AT(data), 0, 0, 0, "DIR", "where the journal is kept; made if missing" },
+    { "listen", FORM_ADDRESSES, AT(listen), 0, 0, 0, "ADDRESS",
+      "HOST:PORT or unix:PATH, more than once if you like;\n"
+      "port 0: the kernel chooses (127.0.0.1:7421)" },
+    { "workers", FORM_NUMBER, AT(workers), 1, SEATS_MAX, 0, "N",
+      "threads (one for every two processors)" },
+    { "durability", FORM_TEXT, AT(durability), 0, 0, 0, "WHEN",
+      "a change is answered once it is on disk (always), once\n"
+      "the kernel has it (everysec), or at once (none) (always)" },
+    { "config", FORM_TEXT, AT(config), 0, 0, 0, "FILE",
+      "an INI file of these options: name = value" },
+    { "ready-file", FORM_TEXT, AT(ready_file), 0, 0, 0, "PATH",
+      "gets one line per bound address once requests are served" },
+    { "redis", FORM_TEXT, AT(redis), 0, 0, 0, "ADDRESS", "not in this version" },
+    { "items", FORM_NUMBER, AT(items), 1, 1 << 28, 1000000, "N", "greatest number of items" },
+    { "pools", FORM_NUMBER, AT(pools), 1, 1 << 28, 4000000, "N",
+      "greatest number of pools: items times locations" },
+    { "reservations", FORM_NUMBER, AT(reservations), 1, 1 << 28, 4000000, "N",
+      "greatest number of ids that are remembered" },
+    { "segment-bytes", FORM_NUMBER, AT(segment_bytes), 0, 64 * GI, 0, "N",
+      "size of a journal segment (0: the journal's own choice)" },
+    { "log-bytes", FORM_NUMBER, AT(log_bytes), 256 << 10, 4 * GI, 8 * MI, "N",
+      "ring of changes on their way to disk, a power of two" },
+    { "max-connections", FORM_NUMBER, AT(max_connections), 1, 1000000, 10000, "N", "at once" },
+    { "max-message-bytes", FORM_NUMBER, AT(max_message_bytes), 256, 64 * MI, 1 * MI, "N",
+      "in one message" },
+    { "max-message-elements", FORM_NUMBER, AT(max_message_elements), 16, 16 * MI, 65536, "N",
+      "in one message" },
+    { "max-nesting", FORM_NUMBER, AT(max_nesting), 4, 32, 8, "N",
+      "lists and maps in each other, the message itself counted" },
+    { "max-order-lines", FORM_NUMBER, AT(max_order_lines), 1, LINES_MAX, LINES_MAX, "N",
+      "in one order" },
+    { "max-query-skus", FORM_NUMBER, AT(max_query_skus), 1, 65536, 4096, "N", "in one query" },
+    { "help", FORM_FLAG, AT(help), 0, 0, 0, NULL, "this text" },
+    { "version", FORM_FLAG, AT(version), 0, 0, 0, NULL, "the version" },
+};
+
+enum { RULES = sizeof rules / sizeof *rules };
+
+static const struct option_rule *rule_named(const char *name, size_t length)
+{
+    for (size_t i = 0; i < RULES; i++)
+        if (strlen(rules[i].name) == length && strncmp(rules[i].name, name, length) == 0)
+            return &rules[i];
+    return NULL;
+}
+
+/* ---- taking values ---- */
+
+/* 4096, 64k, 8M, 1G. */
+static bool parse_number(const char *text, uint64_t *number)
+{
+    char *end;
+    if (*text < '0' || *text > '9')
+        return false;
+    errno = 0;
+    uintmax_t parsed = strtoumax(text, &end, 10);
+    unsigned shift = *end == 'k' || *end == 'K' ? 10 : *end == 'M' ? 20 : *end == 'G' ? 30 : 0;
+    if (errno || parsed > UINT64_MAX >> shift || (shift && *++end) || *end)
+        return false;
+    *number = (uint64_t)parsed << shift;
+    return true;
+}
+
+static bool set_text(char *field, const char *name, const char *value, char *why, size_t size)
+{
+    if (*value == '\0') {
+        snprintf(why, size, "%s needs a value", name);
+        return false;
+    }
+    if (snprintf(field, VALUE_MAX, "%s", value) >= VALUE_MAX) {
+        snprintf(why, size, "%s is longer than %d bytes", name, VALUE_MAX - 1);
+        return false;
+    }
+    return true;
+}
+
+static bool set_number(uint64_t *field, const struct option_rule *rule, const char *value,
+                       char *why, size_t size)
+{
+    if (parse_number(value, field) && *field >= rule->min && *field <= rule->max)
+        return true;
+    snprintf(why, size, "%s must be a number from %" PRIu64 " to %" PRIu64 ", not \"%.100s\"",
+             rule->name, rule->min, rule->max, value);
+    return false;
+}
+
+static bool set_value(struct options *options, const struct option_rule *rule, const char *value,
+                      char *why, size_t size)
+{
+    char *field = (char *)options + rule->offset;
+    switch (rule->form) {
+    case FORM_TEXT:
+        return set_text(field, rule->name, value, why, size);
+    case FORM_NUMBER:
+        return set_number((uint64_t *)(void *)field, rule, value, why, size);
+    case FORM_ADDRESSES:
+        if (options->listen_count == LISTEN_MAX) {
+            snprintf(why, size, "there may be %d listen addresses", LISTEN_MAX);
+            return false;
+        }
+        if (!address_valid(value)) {
+            snprintf(why, size, "listen must be HOST:PORT or unix:PATH, not \"%.100s\"", value);
+            return false;
+        }
+        return set_text(options->listen[options->listen_count++], rule->name, value, why, size);
+    case FORM_FLAG:
+        *(bool *)field = true;
+        return true;
+    }
+    return false;
+}
+
+/* ---- the config file ---- */
+
+struct reading {
+    struct options *options;
+    char why[VALUE_MAX]; /* of the first line that is wrong */
+};
+
+static int take_line(void *context, const char *section, const char *name, const char *value)
+{
+    struct reading *reading = context;
+    char why[VALUE_MAX] = "";
+    const struct option_rule *rule = rule_named(name, strlen(name));
+    bool good = false;
+    if (*section && strcmp(section, "stockd") != 0)
+        snprintf(why, sizeof why, "there is no section [%.100s]", section);
+    else if (!rule || rule->form == FORM_FLAG || strcmp(name, "config") == 0)
+        snprintf(why, sizeof why, "there is no option \"%.100s\"", name);
+    else
+        good = set_value(reading->options, rule, value, why, sizeof why);
+    if (!good && !reading->why[0])
+        memcpy(reading->why, why, sizeof why);
+    return good;
+}
+
+static bool read_config(struct options *options, char *why, size_t size)
+{
+    struct reading reading = { .options = options };
+    struct stat status;
+    const char *path = options->config;
+    if (stat(path, &status) < 0) {
+        snprintf(why, size, "config %s: %s", path, strerror(errno));
+        return false;
+    }
+    if (!S_ISREG(status.st_mode)) {
+        snprintf(why, size, "config %s: not a file", path);
+        return false;
+    }
+    int line = ini_parse(path, take_line, &reading);
+    if (line == 0)
+        return true;
+    if (line < 0)
+        snprintf(why, size, "config %s: %s", path, strerror(errno));
+    else
+        snprintf(why, size, "config %s, line %d: %s", path, line,
+                 reading.why[0] ? reading.why : "it must be name = value");
+    return false;
+}
+
+/* ---- the command line ---- */
+
+static bool take_argument(struct options *options, char **argv, int argc, int *at, char *why,
+                          size_t size)
+{
+    const char *argument = argv[(*at)++];
+    if (strncmp(argument, "--", 2) != 0 || argument[2] == '\0') {
+        snprintf(why, size, "\"%.100s\" is no option (see --help)", argument);
+        return false;
+    }
+    const char *name = argument + 2;
+    size_t length = strcspn(name, "=");
+    const struct option_rule *rule = rule_named(name, length);
+    if (!rule || (rule->form == FORM_FLAG && name[length] == '=')) {
+        snprintf(why, size, "there is no option %.100s (see --help)", argument);
+        return false;
+    }
+    if (rule->form == FORM_FLAG)
+        return set_value(options, rule, "", why, size);
+    const char *value = NULL;
+    if (name[length] == '=')
+        value = name + length + 1;
+    else if (*at < argc)
+        value = argv[(*at)++];
+    if (!value) {
+        snprintf(why, size, "--%s needs a value", rule->name);
+        return false;
+    }
+    return set_value(options, rule, value, why, size);
+}
+
+static bool read_arguments(struct options *options, int argc, char **argv, char *why, size_t size)
+{
+    for (int at = 1; at < argc;)
+        if (!take_argument(options, argv, argc, &at, why, size))
+            return false;
+    return true;
+}
+
+static uint64_t default_workers(void)
+{
+    cpu_set_t set;
+    int processors = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
+    uint64_t workers = (uint64_t)processors / 2;
+    return workers < 1 ? 1 : workers > SEATS_MAX ? SEATS_MAX : workers;
+}
+
+static void set_defaults(struct options *options)
+{
+    memset(options, 0, sizeof *options);
+    for (size_t i = 0; i < RULES; i++)
+        if (rules[i].form == FORM_NUMBER)
+            *(uint64_t *)(void *)((char *)options + rules[i].offset) = rules[i].initially;
+    options->workers = default_workers();
+    memcpy(options->durability, "always", sizeof "always");
+}
+
+bool options_read(struct options *options, int argc, char **argv, char *why, size_t size)
+{
+    static struct options given; /* by the command line alone: what it says counts more */
+    set_defaults(&given);
+    if (!read_arguments(&given, argc, argv, why, size))
+        return false;
+    *options = given;
+    if (given.help || given.version)
+        return true;
+    if (given.config[0]) {
+        set_defaults(options);
+        memcpy(options->config, given.config, sizeof given.config);
+        if (!read_config(options, why, size))
+            return false;
+        if (given.listen_count > 0)
+            options->listen_count = 0;
+        if (!read_arguments(options, argc, argv, why, size))
+            return false;
+    }
+    if (!options->data[0]) {
+        snprintf(why, size, "--data DIR is needed (see --help)");
+        return false;
+    }
+    if ((options->log_bytes & (options->log_bytes - 1)) != 0) {
+        snprintf(why, size, "log-bytes must be a power of two");
+        return false;
+    }
+    if (options->listen_count == 0)
+        snprintf(options->listen[options->listen_count++], VALUE_MAX, "127.0.0.1:7421");
+    return true;
+}
+
+void options_print_help(void)
+{
+    printf("usage: stockd --data DIR [OPTION]...\n"
+           "The stock engine. Each option is also a key of the config file.\n\n");
+    for (size_t i = 0; i < RULES; i++) {
+        const struct option_rule *rule = &rules[i];
+        char left[64];
+        snprintf(left, sizeof left, "--%s%s%s", rule->name, rule->argument ? " " : "",
+                 rule->argument ? rule->argument : "");
+        const char *line = rule->help;
+        const char *label = left;
+        while (line) {
+            const char *end = strchr(line, '\n');
+            int length = end ? (int)(end - line) : (int)strlen(line);
+            printf("  %-26s%.*s", label, length, line);
+            if (!end && rule->form == FORM_NUMBER && rule->initially)
+                printf(" (%" PRIu64 ")", rule->initially);
+            printf("\n");
+            label = "";
+            line = end ? end + 1 : NULL;
+        }
+    }
+    printf("\nExit status: 0 stopped cleanly, 1 the journal could not be written,\n"
+           "2 a bad option, config or data directory.\n"
+           "Example: stockd --data /var/lib/stockd --listen 0.0.0.0:7421\n");
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What stockd is told: by its command line and its config file, which know the same words. */
+#ifndef STOCKD_TOOLS_STOCKD_OPTIONS_H
+#define STOCKD_TOOLS_STOCKD_OPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { LISTEN_MAX = 16, VALUE_MAX = 512 };
+
+struct options {
+    char data[VALUE_MAX];
+    char listen[LISTEN_MAX][VALUE_MAX];
+    unsigned listen_count;
+    char durability[VALUE_MAX];
+    char ready_file[VALUE_MAX];
+    char config[VALUE_MAX];
+    char redis[VALUE_MAX];
+    uint64_t workers;
+    uint64_t items, pools, reservations;
+    uint64_t segment_bytes, log_bytes;
+    uint64_t max_connections, max_message_bytes, max_message_elements, max_nesting;
+    uint64_t max_order_lines, max_query_skus;
+    bool help, version;
+};
+
+/* False, and in why (size bytes) one line: what is wrong, and where it was said. */
+bool options_read(struct options *options, int argc, char **argv, char *why, size_t size);
+
+void options_print_help(void);
+
+#endif

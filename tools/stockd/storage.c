@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tools/stockd/storage.h"
+
+#include <assert.h>
+
+_Static_assert((unsigned)STORAGE_STREAMS == (unsigned)JOURNAL_STREAMS,
+               "the server has room for all that the journal does at once");
+
+static struct storage_request to_server(const struct file_request *request)
+{
+    static const enum storage_kind kinds[] = {
+        [FILE_WRITE] = STORAGE_WRITE,
+        [FILE_SYNC] = STORAGE_SYNC_DATA,
+        [FILE_SYNC_DIRECTORY] = STORAGE_SYNC_ALL,
+    };
+    return (struct storage_request){
+        .kind = kinds[request->kind],
+        .fd = request->fd,
+        .buffer = request->buffer,
+        .length = request->length,
+        .offset = request->offset,
+        .stream = request->stream,
+    };
+}
+
+static struct file_request to_journal(const struct storage_request *request)
+{
+    static const enum file_request_kind kinds[] = {
+        [STORAGE_WRITE] = FILE_WRITE,
+        [STORAGE_SYNC_DATA] = FILE_SYNC,
+        [STORAGE_SYNC_ALL] = FILE_SYNC_DIRECTORY,
+    };
+    return (struct file_request){
+        .kind = kinds[request->kind],
+        .fd = request->fd,
+        .buffer = request->buffer,
+        .length = request->length,
+        .offset = request->offset,
+        .stream = request->stream,
+    };
+}
+
+static bool next(void *self, struct storage_request *request)
+{
+    struct file_request found;
+    if (!journal_next(self, &found))
+        return false;
+    *request = to_server(&found);
+    return true;
+}
+
+static bool done(void *self, const struct storage_request *request, int result,
+                 struct storage_request *next_request)
+{
+    struct file_request performed = to_journal(request);
+    struct file_request found;
+    if (!journal_done(self, &performed, result, &found))
+        return false;
+    *next_request = to_server(&found);
+    return true;
+}
+
+static uint64_t next_sync_ms(void *self)
+{
+    return journal_next_sync_ms(self);
+}
+
+static const char *failure(void *self)
+{
+    return journal_failure(self);
+}
+
+static unsigned figures(void *self, struct storage_figure *out)
+{
+    struct journal_figures f;
+    journal_figures(self, &f);
+    const struct storage_figure all[] = {
+        { "durability", FIGURE_WORD, 0, durability_name(f.durability) },
+        { "written_lsn", FIGURE_NUMBER, f.written_lsn, NULL },
+        { "durable_lsn", FIGURE_NUMBER, f.durable_lsn, NULL },
+        { "batches", FIGURE_NUMBER, f.batches, NULL },
+        { "records", FIGURE_NUMBER, f.records, NULL },
+        { "record_bytes", FIGURE_NUMBER, f.record_bytes, NULL },
+        { "file_bytes", FIGURE_NUMBER, f.file_bytes, NULL },
+        { "syncs", FIGURE_NUMBER, f.syncs, NULL },
+        { "waits", FIGURE_NUMBER, f.waits, NULL },
+        { "segments", FIGURE_NUMBER, f.segments, NULL },
+        { "segment_used", FIGURE_NUMBER, f.segment_used, NULL },
+        { "last_write_us", FIGURE_NUMBER, f.last_write_us, NULL },
+        { "next_ready", FIGURE_FLAG, f.next_ready, NULL },
+        { "direct", FIGURE_FLAG, f.direct, NULL },
+    };
+    enum { COUNT = sizeof all / sizeof *all };
+    _Static_assert((unsigned)COUNT <= (unsigned)STORAGE_FIGURES_MAX, "there is room for them");
+    for (unsigned i = 0; i < COUNT; i++)
+        out[i] = all[i];
+    return COUNT;
+}
+
+struct storage_port storage_of_journal(struct journal *journal)
+{
+    assert(journal);
+    return (struct storage_port){
+        .self = journal,
+        .next = next,
+        .done = done,
+        .next_sync_ms = next_sync_ms,
+        .failure = failure,
+        .figures = figures,
+    };
+}
