@@ -1,0 +1,465 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Start real stockd servers and speak MessagePack-RPC to them, with nothing of stockd's own code in
+between.
+
+The wire side (stockd_rpc.Client) is Debian's python3-msgpack, so that the server is checked by a
+client that does not share its decoder.
+
+A test script looks like this:
+
+    from stockd_harness import Server, StockdTestCase, main
+
+    class Ping(StockdTestCase):
+        def test_ping(self):
+            self.assertEqual(self.client.call("ping"), "pong")
+
+    if __name__ == "__main__":
+        main()
+
+Rules that the harness keeps, so that tests need not:
+  H1  A server counts as started when its ready file is there; nobody sleeps and hopes.
+  H2  Every process that was started here is ended by its own pid, also when a test fails or is
+      interrupted.
+  H3  A sanitizer report on a server's stderr fails the test, whatever the server answered.
+  H4  Time-outs are generous (times SLOW for sanitizer builds) and are only ever upper bounds.
+
+Environment: STOCKD_BIN_DIR (default: build/release/bin of this source tree), STOCKD_TEST_SLOW (a
+factor for time-outs). Exit status of a script: 0 all passed, 1 something failed, 77 everything
+was skipped.
+"""
+
+import atexit
+import collections
+import itertools
+import os
+import random
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+try:
+    import stockd_rpc
+except ImportError as missing:
+    print(f"skipped: {missing} (python3-msgpack)")
+    sys.exit(77)
+
+from stockd_rpc import (  # re-exported for the tests  # noqa: F401
+    NOTIFICATION,
+    REQUEST,
+    RESPONSE,
+    Client,
+    ConnectionClosed,
+    ProtocolError,
+    RpcError,
+    WouldBlock,
+    pack,
+    request,
+)
+
+SOURCE_ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+BIN_DIR = os.path.abspath(
+    os.environ.get("STOCKD_BIN_DIR") or os.path.join(SOURCE_ROOT, "build", "release", "bin")
+)
+STOCKD = os.path.join(BIN_DIR, "stockd")
+
+MAX_POOL = 268_435_455
+MAX_MESSAGE = 1 << 20
+
+SANITIZER_REPORT = re.compile(
+    r"((Address|Leak|Thread|Memory|UndefinedBehavior)Sanitizer|: runtime error: )"
+)
+
+
+def _sanitized():
+    try:
+        with open(STOCKD, "rb") as file:
+            binary = file.read()
+    except OSError:
+        return False
+    return any(mark in binary for mark in (b"__asan_init", b"__tsan_init", b"__ubsan_handle"))
+
+
+SANITIZED = _sanitized()
+SLOW = float(os.environ.get("STOCKD_TEST_SLOW") or (8 if SANITIZED else 1))
+START_TIMEOUT = 20 * SLOW
+STOP_TIMEOUT = 20 * SLOW
+CALL_TIMEOUT = stockd_rpc.DEFAULT_TIMEOUT = 15 * SLOW
+
+
+# --------------------------------------------------------------------------------------- processes
+
+_live = {}  # pid -> Popen, everything started here and not yet waited for (H2)
+_folders = set()  # temporary directories of servers that were not closed yet
+
+
+def spawn(argv, **kwargs):
+    """Popen that is certain to be ended when this script ends."""
+    process = subprocess.Popen(argv, **kwargs)
+    _live[process.pid] = process
+    return process
+
+
+def reap(process, timeout):
+    """Waits for a process from spawn(); kills it and raises when it does not end in time."""
+    try:
+        return process.wait(timeout)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+        raise
+    finally:
+        if process.returncode is not None:
+            _live.pop(process.pid, None)
+
+
+@atexit.register
+def _end_all():
+    for process in list(_live.values()):
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+    _live.clear()
+    for folder in _folders:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _leave(signum, _frame):
+    sys.exit(128 + signum)  # runs the atexit handlers
+
+
+signal.signal(signal.SIGTERM, _leave)
+signal.signal(signal.SIGHUP, _leave)
+
+
+class Finished(collections.namedtuple("Finished", "code out err")):
+    """What a program that ran to its end left behind."""
+
+    @property
+    def err_lines(self):
+        return [line for line in self.err.splitlines() if line.strip()]
+
+
+def run_program(name, *args, timeout=None, prefix=(), stdin=None, **kwargs):
+    """Runs a program of BIN_DIR to its end: what must refuse to start, and the tools."""
+    argv = [*prefix, os.path.join(BIN_DIR, name), *map(str, args)]
+    process = spawn(
+        argv,
+        stdin=subprocess.PIPE if stdin is not None else subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        errors="replace",
+        **kwargs,
+    )
+    try:
+        out, err = process.communicate(stdin, timeout=(timeout or 30) * SLOW)
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+        _live.pop(process.pid, None)
+    if SANITIZER_REPORT.search(err):
+        raise AssertionError(f"sanitizer report from {name}:\n{err}")
+    return Finished(process.returncode, out, err)
+
+
+# ------------------------------------------------------------------------------------------ server
+
+
+class StartError(AssertionError):
+    """The server ended, or hung, before it was ready."""
+
+    def __init__(self, why, code, err):
+        super().__init__(f"{why} (exit {code}); stderr:\n{err}")
+        self.code = code
+        self.err = err
+
+
+class Server:
+    """One stockd on one data directory. Start, stop, kill and start it again as often as needed.
+
+    Everything lives under one temporary directory, removed by close(): data/ (unless `data` is
+    given), the Unix socket, the ready file and stderr of all runs. `tcp` and `unix` are addresses
+    for Client, valid while it runs.
+    """
+
+    def __init__(self, *extra, data=None, prefix=(), env=None, listen=True, start=True, **popen):
+        self.directory = tempfile.mkdtemp(prefix="stockd-test-")
+        _folders.add(self.directory)
+        self.data = data or os.path.join(self.directory, "data")
+        if data is None:
+            os.mkdir(self.data)
+        self.unix = "unix:" + os.path.join(self.directory, "stockd.sock")
+        self.tcp = None
+        self.ready_file = os.path.join(self.directory, "ready")
+        self.log = os.path.join(self.directory, "stderr")
+        self.extra = [str(arg) for arg in extra]
+        self.prefix = list(prefix)
+        self.env = {**os.environ, **(env or {})}
+        self.listen = listen
+        self.popen = popen
+        self.process = None
+        self.addresses = []
+        if start:
+            try:
+                self.start()
+            except BaseException:
+                self.close(check=False)
+                raise
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, _value, _trace):
+        self.close(check=kind is None)
+
+    @property
+    def pid(self):
+        return self.process.pid
+
+    @property
+    def running(self):
+        return self.process is not None and self.process.poll() is None
+
+    def argv(self):
+        argv = [*self.prefix, STOCKD, "--data", self.data, "--ready-file", self.ready_file]
+        if self.listen:
+            argv += ["--listen", "127.0.0.1:0", "--listen", self.unix]
+        return argv + self.extra
+
+    def start(self, *more):
+        """Starts it and waits until it serves; `more` are further options for this run only."""
+        assert not self.running
+        if os.path.exists(self.ready_file):
+            os.unlink(self.ready_file)
+        with open(self.log, "ab") as log:
+            self.process = spawn(
+                self.argv() + [str(arg) for arg in more],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=self.env,
+                **self.popen,
+            )
+        deadline = time.monotonic() + START_TIMEOUT
+        while not os.path.exists(self.ready_file):
+            code = self.process.poll()
+            if code is not None:
+                reap(self.process, 1)
+                raise StartError("stockd ended before it was ready", code, self.stderr())
+            if time.monotonic() > deadline:
+                self.process.kill()
+                reap(self.process, STOP_TIMEOUT)
+                raise StartError("stockd was not ready in time", None, self.stderr())
+            time.sleep(0.002)
+        with open(self.ready_file, encoding="utf-8") as file:
+            self.addresses = file.read().split("\n")
+        if self.addresses[-1] == "":
+            self.addresses.pop()
+        self.tcp = next((line for line in self.addresses if not line.startswith("unix:")), None)
+        return self
+
+    def stop(self, signum=signal.SIGTERM, expect=0):
+        """Asks it to stop and checks its exit status."""
+        self.process.send_signal(signum)
+        try:
+            code = reap(self.process, STOP_TIMEOUT)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(
+                f"stockd did not stop on signal {signum}; stderr:\n{self.stderr()}"
+            ) from None
+        self.check_sanitizer()
+        if expect is not None and code != expect:
+            raise AssertionError(
+                f"stockd exited {code}, not {expect}, on signal {signum}; stderr:\n{self.stderr()}"
+            )
+        return code
+
+    def kill(self):
+        """kill -9: no farewell, no flush."""
+        if self.process.poll() is not None:
+            raise AssertionError(
+                f"stockd had already ended ({self.process.returncode}); stderr:\n{self.stderr()}"
+            )
+        self.process.kill()
+        reap(self.process, STOP_TIMEOUT)
+        self.check_sanitizer()
+
+    def restart(self, *more, kill=False):
+        if kill:
+            self.kill()
+        else:
+            self.stop()
+        return self.start(*more)
+
+    def client(self, kind="tcp", **kwargs):
+        return Client(self.unix if kind == "unix" else self.tcp, **kwargs)
+
+    def stderr(self):
+        try:
+            with open(self.log, encoding="utf-8", errors="replace") as file:
+                return file.read()
+        except FileNotFoundError:
+            return ""
+
+    def check_sanitizer(self):
+        report = self.stderr()
+        if SANITIZER_REPORT.search(report):
+            raise AssertionError(f"sanitizer report from stockd:\n{report}")
+
+    def memory_kib(self):
+        """VmRSS."""
+        with open(f"/proc/{self.pid}/status", encoding="ascii", errors="replace") as file:
+            for line in file:
+                if line.startswith("VmRSS:"):
+                    return int(line.split()[1])
+        return 0
+
+    def fd_count(self):
+        return len(os.listdir(f"/proc/{self.pid}/fd"))
+
+    def close(self, check=True):
+        """Ends the server (cleanly, exit 0, when `check`) and removes its files."""
+        try:
+            if self.running:
+                if check:
+                    self.stop()
+                else:
+                    self.process.kill()
+                    reap(self.process, STOP_TIMEOUT)
+            elif check:
+                self.check_sanitizer()
+                if self.process is not None and self.process.pid in _live:
+                    code = self.process.returncode
+                    raise AssertionError(f"stockd ended by itself (exit {code}):\n{self.stderr()}")
+        finally:
+            if self.process is not None and self.process.pid in _live:
+                self.process.kill()
+                reap(self.process, STOP_TIMEOUT)
+            shutil.rmtree(self.directory, ignore_errors=True)
+            _folders.discard(self.directory)
+
+
+# ------------------------------------------------------------------------------------------- tests
+
+_names = itertools.count(1)
+
+
+def unique(prefix):
+    """A name that no other test of this process used."""
+    return f"{prefix}-{next(_names)}"
+
+
+def seeded_random():
+    """A random.Random whose seed is printed; STOCKD_TEST_SEED repeats a run."""
+    seed = int(os.environ.get("STOCKD_TEST_SEED") or random.randrange(1 << 32))
+    print(f"STOCKD_TEST_SEED={seed}", end=" ", flush=True)
+    return random.Random(seed)
+
+
+def wait_until(condition, timeout=10.0, every=0.005, what="condition"):
+    """Polls; the value of the condition when it holds, AssertionError when it never does."""
+    deadline = time.monotonic() + timeout * SLOW
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > deadline:
+            raise AssertionError(f"timed out waiting for {what}")
+        time.sleep(every)
+
+
+class StockdTestCase(unittest.TestCase):
+    """One server for all tests of the class, one connection (self.client) for each test."""
+
+    options = ()
+    longMessage = True
+
+    @classmethod
+    def setUpClass(cls):
+        cls.server = Server(*cls.options)
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.server.close()
+
+    def setUp(self):
+        if not self.server.running:
+            code = self.server.process.returncode
+            self.fail(f"stockd is not running (exit {code}):\n{self.server.stderr()}")
+        self.client = self.server.client()
+        self.addCleanup(lambda: self.client.close())
+
+    def reconnect(self):
+        self.client.close()
+        self.client = self.server.client()
+
+    def call(self, method, *params):
+        return self.client.call(method, *params)
+
+    def refused(self, code, method, *params, names=None):
+        """It must be refused with that code, `names` be in the message. Returns the RpcError."""
+        try:
+            result = self.client.call(method, *params)
+        except RpcError as error:
+            self.assertEqual(error.code, code, f"{method} {params!r:.300} -> {error}")
+            self.assertTrue(error.message, f"{method} {params!r:.300}: an error without a message")
+            if names is not None:
+                self.assertIn(
+                    names, error.message, f"{method} {params!r:.300}: the message must name it"
+                )
+            return error
+        return self.fail(f"{method} {params!r:.300} was done: {result!r}; wanted {code}")
+
+    def assert_keys(self, result, *keys):
+        self.assertIsInstance(result, dict)
+        for key in keys:
+            self.assertIn(key, result)
+        if "lsn" in keys:
+            self.assertIsInstance(result["lsn"], int)
+            self.assertGreaterEqual(result["lsn"], 0)
+
+    # short hands for what most tests need first
+
+    def stocked(self, qty=10, location="main", sku=None):
+        """A new item with stock at a location."""
+        sku = sku or unique("SKU")
+        self.call("receive", unique("rcv"), sku, location, qty)
+        return sku
+
+    def reserved(self, lines, channel="default", **options):
+        """A new reservation; returns its id."""
+        ident = unique("res")
+        self.call("reserve", ident, channel, lines, *([options] if options else []))
+        return ident
+
+    def available(self, sku, channel="default"):
+        return self.call("availability", channel, [sku])["stock"][0]
+
+    def figures(self, sku):
+        """(on_hand, reserved, available) over all locations."""
+        result = self.call("stock", sku)
+        return result["on_hand"], result["reserved"], result["available"]
+
+    def state(self, reservation):
+        return self.call("reservation", reservation)["state"]
+
+
+def main():
+    """Runs the tests of the calling script; its exit status is CTest's 0, 1 or 77."""
+    if not os.access(STOCKD, os.X_OK):
+        print(f"no server at {STOCKD}: build first, or set STOCKD_BIN_DIR")
+        sys.exit(1)
+    result = unittest.main(module="__main__", exit=False, verbosity=2).result
+    for test, why in result.skipped:
+        print(f"SKIPPED {test.id()}: {why}")
+    if not result.wasSuccessful():
+        sys.exit(1)
+    if result.testsRun and len(result.skipped) >= result.testsRun:
+        sys.exit(77)
+    sys.exit(0)

@@ -1,0 +1,320 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Connections that come and go, read slowly, or break off: the server stays small and serves the
+others.
+"""
+
+import socket
+import threading
+import time
+
+from stockd_harness import (
+    SLOW,
+    Client,
+    Server,
+    StockdTestCase,
+    WouldBlock,
+    main,
+    request,
+    unique,
+    wait_until,
+)
+
+KINDS = ("tcp", "unix")
+PATIENCE = 3.0  # seconds that a neighbour may wait for an answer, on a busy machine
+SLOWEST = []  # what the neighbours did wait
+
+
+class Neighbour:
+    """A well-behaved client that works all the while, and knows its slowest answer."""
+
+    def __init__(self, server, kind="tcp"):
+        self.client = server.client(kind)
+        self.slowest = 0.0
+        self.answers = 0
+        self.error = None
+        self.ending = threading.Event()
+        self.thread = threading.Thread(target=self.run)
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def run(self):
+        sku = unique("NEIGHBOUR")
+        try:
+            while not self.ending.is_set():
+                begin = time.monotonic()
+                got = self.client.call("receive", unique("n"), sku, "main", 1)
+                self.slowest = max(self.slowest, time.monotonic() - begin)
+                self.answers += 1
+                if got["on_hand"] != self.answers:
+                    raise AssertionError(f"on_hand {got['on_hand']} after {self.answers} receives")
+                self.ending.wait(0.001)
+        except Exception as error:  # noqa: BLE001 - handed to the test
+            self.error = error
+
+    def assert_served_on(self):
+        before = self.answers
+        wait_until(lambda: self.error or self.answers > before + 20, what="the neighbour's answers")
+
+    def __exit__(self, *_exc):
+        self.ending.set()
+        self.thread.join()
+        self.client.close()
+        if self.error is not None:
+            raise AssertionError(f"the neighbour failed: {self.error!r}")
+        if not self.answers:
+            raise AssertionError("the neighbour was never served")
+        if self.slowest > PATIENCE * SLOW:
+            raise AssertionError(f"the neighbour waited {self.slowest:.1f} s for an answer")
+        SLOWEST.append(self.slowest)
+
+
+class SlowReaders(StockdTestCase):
+    LIMIT_KIB = 96 << 10
+
+    def push(self, client, data, stalled=0.5, at_most=256 << 20):
+        """Sends copies of `data`, reading nothing, until none goes for `stalled` seconds.
+
+        Returns how many went whole, and how many bytes of the next one.
+        """
+        sent, offset = 0, 0
+        while sent * len(data) < at_most:
+            try:
+                offset += client.try_send_raw(memoryview(data)[offset:], wait=stalled)
+            except WouldBlock:
+                return sent, offset
+            if offset == len(data):
+                sent, offset = sent + 1, 0
+        self.fail(f"{at_most >> 20} MiB of requests were taken from a client that reads nothing")
+
+    def test_back_pressure_then_every_answer(self):
+        sku = self.stocked(10)
+        for kind in KINDS:
+            # large answers to small requests, small to small, with errors
+            for name, data, size in (
+                ("large answers", request(1, "availability", "default", [sku] * 1000) * 8, 8),
+                ("pings", request(1, "ping") * 1000, 1000),
+                ("unknown", request(1, "x" * 90) * 500, 500),
+            ):
+                with self.subTest(kind=kind, name=name), self.server.client(
+                    kind, receive_buffer=65536
+                ) as slow:
+                    before = self.server.memory_kib()
+                    with Neighbour(self.server) as neighbour:
+                        sent, offset = self.push(slow, data)
+                        neighbour.assert_served_on()
+                    grown = self.server.memory_kib() - before
+                    self.assertLess(
+                        grown, self.LIMIT_KIB * SLOW, "memory of a client that reads nothing"
+                    )
+                    # it changes its mind: everything asked is answered
+                    rest = data[offset:] if offset else b""
+                    finish = threading.Thread(target=slow.send_raw, args=(rest,), daemon=True)
+                    finish.start()
+                    for _ in range((sent + bool(offset)) * size):
+                        self.assertEqual(slow.receive_message()[1], 1)
+                    finish.join()
+
+    def test_many_slow_readers(self):
+        sku = self.stocked(10)
+        data = request(1, "availability", "default", [sku] * 1000)
+        before = self.server.memory_kib()
+        clients = [self.server.client(KINDS[index % 2], receive_buffer=4096) for index in range(16)]
+        try:
+            with Neighbour(self.server, "unix") as neighbour:
+                for client in clients:
+                    self.push(client, data, stalled=0.2)
+                neighbour.assert_served_on()
+            self.assertLess(self.server.memory_kib() - before, self.LIMIT_KIB * SLOW * 2)
+        finally:
+            for index, client in enumerate(clients):
+                if index % 2:
+                    client.close()
+                else:
+                    client.reset()
+
+    def test_slow_readers_do_not_stop_the_shutdown(self):
+        with Server() as server:
+            with server.client() as client:
+                client.call("receive", "r", "SKU", "main", 1)
+                self.push(
+                    client, request(1, "availability", "default", ["SKU"] * 1000), stalled=0.3
+                )
+                server.stop()
+
+    def test_slow_writer(self):
+        """Half a message, and then nothing: it costs nobody anything."""
+        half = [self.server.client(KINDS[index % 2]) for index in range(50)]
+        try:
+            for client in half:
+                client.send_raw(request(1, "availability", "default", ["A"] * 50)[:-20])
+            with Neighbour(self.server):
+                time.sleep(0.1)
+            for client in half:
+                client.send_raw(request(1, "availability", "default", ["A"] * 50)[-20:])
+                self.assertEqual(client.receive_message()[3]["stock"], [None] * 50)
+        finally:
+            for client in half:
+                client.close()
+
+
+class ComeAndGo(StockdTestCase):
+    def settled_fd_count(self):
+        with self.server.client() as client:
+            client.call("ping")
+        time.sleep(0.1)
+        return self.server.fd_count()
+
+    def assert_back_to(self, base):
+        wait_until(
+            lambda: self.server.fd_count() <= base,
+            what=f"descriptors back to {base}: {self.server.fd_count()}",
+        )
+
+    def test_thousands_of_connections_one_after_another(self):
+        base = self.settled_fd_count()
+        memory = self.server.memory_kib()
+        with Neighbour(self.server):
+            for index in range(3000 if SLOW == 1 else 600):
+                client = self.server.client(KINDS[index % 2])
+                how = index % 5
+                if how == 0:
+                    self.assertEqual(client.call("ping"), "pong")
+                elif how == 1:
+                    client.send("ping")
+                elif how == 2:
+                    client.send_raw(b"\x94\x00")
+                if how == 3:
+                    client.reset()
+                else:
+                    client.close()
+        self.assert_back_to(base)
+        self.assertLess(self.server.memory_kib() - memory, (16 << 10) * SLOW)
+
+    def test_hundreds_at_once(self):
+        base = self.settled_fd_count()
+        clients = [self.server.client(KINDS[index % 2]) for index in range(400)]
+        try:
+            for client in clients:
+                client.send("ping")
+            for client in clients:
+                self.assertEqual(client.receive()[1], "pong")
+        finally:
+            for client in clients:
+                client.close()
+        self.assert_back_to(base)
+
+    def test_resets_with_work_in_flight(self):
+        """Answers to a peer that is gone go nowhere; the work itself is done or not, never half."""
+        base = self.settled_fd_count()
+        sku = self.stocked(100000)
+        with Neighbour(self.server):
+            for index in range(150):
+                client = self.server.client(KINDS[index % 2])
+                ids = [unique("res") for _ in range(20)]
+                client.send_raw(
+                    b"".join(
+                        request(1, "reserve", ident, "default", [[sku, 1], [sku, 1]])
+                        for ident in ids
+                    )
+                )
+                if index % 3 == 0:
+                    client.receive_message()
+                client.reset()
+        self.assert_back_to(base)
+        on_hand, reserved, available = self.figures(sku)
+        self.assertEqual((on_hand, available), (100000, 100000 - reserved))
+        self.assertEqual(reserved % 2, 0)
+        self.assertGreaterEqual(reserved, 50 * 2)
+
+    def test_connections_that_say_nothing(self):
+        base = self.settled_fd_count()
+        silent = [self.server.client(KINDS[index % 2]) for index in range(100)]
+        with Neighbour(self.server):
+            time.sleep(0.1)
+        for client in silent:
+            client.close()
+        self.assert_back_to(base)
+
+    def test_both_sides_stop_with_open_connections(self):
+        with Server() as server:
+            clients = [server.client(KINDS[index % 2]) for index in range(20)]
+            for client in clients:
+                client.call("ping")
+            server.stop()
+            for client in clients:
+                self.assertEqual(client.expect_closed(), [])
+                client.close()
+
+    def test_several_workers(self):
+        with Server("--workers", 3) as server:
+            clients = [server.client(KINDS[index % 2]) for index in range(12)]
+            clients[0].call("receive", "r", "SKU", "main", 1000)
+            for client in clients:
+                for index in range(20):
+                    client.send("reserve", unique("w"), "default", [["SKU", 1]])
+            for client in clients:
+                for index in range(20):
+                    error, result = client.receive()
+                    self.assertIsNone(error)
+            got = clients[0].call("stock", "SKU")
+            self.assertEqual((got["on_hand"], got["reserved"]), (1000, 240))
+            for client in clients:
+                client.close()
+
+
+class Listeners(StockdTestCase):
+    def test_several_of_each_kind(self):
+        with Server(listen=False, start=False) as server:
+            second = server.unix + ".2"
+            addresses = ["127.0.0.1:0", "127.0.0.1:0", server.unix, second]
+            server.extra = [part for address in addresses for part in ("--listen", address)]
+            server.start()
+            self.assertEqual(len(server.addresses), 4)
+            self.assertEqual(len(set(server.addresses)), 4)
+            self.assertEqual(server.addresses[2:], [server.unix, second])
+            for address in server.addresses:
+                with Client(address) as client:
+                    self.assertEqual(client.call("ping"), "pong")
+
+    def test_ipv6(self):
+        if not socket.has_ipv6:
+            self.skipTest("no IPv6 here")
+        probe = socket.socket(socket.AF_INET6)
+        try:
+            probe.bind(("::1", 0))
+        except OSError as error:
+            self.skipTest(f"no IPv6 loopback here: {error}")
+        finally:
+            probe.close()
+        with Server(listen=False, start=False) as server:
+            server.extra = ["--listen", "[::1]:0"]
+            server.start()
+            with Client(server.addresses[0]) as client:
+                self.assertEqual(client.call("ping"), "pong")
+
+    def test_a_stale_socket_file_is_no_obstacle(self):
+        """Nor is the kernel, which takes a moment to clear up after a process that was killed."""
+        with Server() as server:
+            for _ in range(20):
+                server.restart(kill=True)
+                with server.client("unix") as client:
+                    self.assertEqual(client.call("ping"), "pong")
+
+    def test_the_same_port_again(self):
+        with Server() as server:
+            server.listen = False
+            server.extra = ["--listen", server.tcp]
+            for index in range(10):
+                server.restart(kill=bool(index % 2))
+                with server.client() as client:
+                    self.assertEqual(client.call("ping"), "pong")
+
+
+def tearDownModule():
+    print(f"slowest answer to a neighbour: {max(SLOWEST, default=0) * 1000:.0f} ms", flush=True)
+
+
+if __name__ == "__main__":
+    main()

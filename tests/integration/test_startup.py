@@ -1,0 +1,376 @@
+# SPDX-License-Identifier: Apache-2.0
+"""stockd as a program: options, configuration file, ready file, signals, and what it says when it
+cannot start.
+"""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+
+from stockd_harness import (
+    SANITIZED,
+    SLOW,
+    STOCKD,
+    Client,
+    Server,
+    StockdTestCase,
+    main,
+    run_program,
+    spawn,
+    reap,
+    unique,
+    wait_until,
+)
+
+
+class Program(StockdTestCase):
+    @classmethod
+    def setUpClass(cls):
+        pass
+
+    @classmethod
+    def tearDownClass(cls):
+        pass
+
+    def setUp(self):
+        self.folder = tempfile.mkdtemp(prefix="stockd-start-")
+        self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
+        self.data = os.path.join(self.folder, "data")
+        os.mkdir(self.data)
+
+    def path(self, name):
+        return os.path.join(self.folder, name)
+
+    def assert_refused(self, *options, mentions=()):
+        """Exit 2 and one clear line on stderr, which names what was wrong."""
+        got = run_program("stockd", *options)
+        self.assertEqual(got.code, 2, f"{options}: {got}")
+        self.assertEqual(len(got.err_lines), 1, f"{options}: one line on stderr, not\n{got.err}")
+        for mention in mentions:
+            self.assertIn(mention, got.err, options)
+        return got.err_lines[0]
+
+
+class Options(Program):
+    def test_bad_options(self):
+        good = ("--data", self.data, "--listen", "127.0.0.1:0")
+        for bad, *mentions in (
+            (("--nonsense",), "nonsense"),
+            (("--nonsense", "5"), "nonsense"),
+            (("-Z",), "Z"),
+            (("stray",), "stray"),
+            (("--workers", "0"), "workers"),
+            (("--workers", "-1"), "workers"),
+            (("--workers", "many"), "workers", "many"),
+            (("--workers", "2x"), "workers"),
+            (("--workers", "1000000"), "workers"),
+            (("--workers", ""), "workers"),
+            (("--workers",), "workers"),
+            (("--durability", "sometimes"), "durability", "sometimes"),
+            (("--durability", ""), "durability"),
+            (("--listen", "nonsense"), "nonsense"),
+            (("--listen", "127.0.0.1"), "127.0.0.1"),
+            (("--listen", "127.0.0.1:"), "127.0.0.1:"),
+            (("--listen", "127.0.0.1:port"), "port"),
+            (("--listen", "127.0.0.1:65536"), "65536"),
+            (("--listen", "127.0.0.1:-1"), "-1"),
+            (("--listen", "unix:"), "unix:"),
+            (("--listen", "unix:" + "x" * 200), "x" * 60),
+            (("--listen", "unix:/nonexistent/deep/sock"), "/nonexistent/deep/sock"),
+            (("--listen", "256.1.1.1:0"), "256.1.1.1"),
+            (("--listen", "192.0.2.1:0"), "192.0.2.1"),
+            (("--config", "/nonexistent/stockd.conf"), "/nonexistent/stockd.conf"),
+            (("--ready-file", "/nonexistent/deep/ready"), "/nonexistent/deep/ready"),
+        ):
+            with self.subTest(options=bad):
+                self.assert_refused(*good, *bad, mentions=mentions)
+
+    def test_data_is_needed(self):
+        self.assert_refused("--listen", "127.0.0.1:0", mentions=("data",))
+        self.assert_refused("--data", mentions=("data",))
+
+    def test_address_in_use(self):
+        with Server() as server:
+            self.assert_refused("--data", self.data, "--listen", server.tcp, mentions=(server.tcp,))
+
+    def test_a_live_socket_is_not_stolen(self):
+        with Server() as server:
+            self.assert_refused(
+                "--data", self.data, "--listen", server.unix, mentions=(server.unix[5:],)
+            )
+            with server.client("unix") as client:
+                self.assertEqual(client.call("ping"), "pong")
+
+    def test_a_file_that_is_no_socket_is_not_removed(self):
+        with open(self.path("precious"), "w", encoding="ascii") as file:
+            file.write("x")
+        self.assert_refused(
+            "--data", self.data, "--listen", "unix:" + self.path("precious"), mentions=("precious",)
+        )
+        self.assertTrue(os.path.isfile(self.path("precious")))
+
+    def test_help(self):
+        got = run_program("stockd", "--help")
+        self.assertEqual((got.code, got.err), (0, ""))
+        for option in (
+            "--data",
+            "--listen",
+            "--workers",
+            "--durability",
+            "--config",
+            "--ready-file",
+        ):
+            self.assertIn(option, got.out)
+
+    def test_version(self):
+        got = run_program("stockd", "--version")
+        self.assertEqual(got.code, 0)
+        self.assertRegex(got.out, r"\d+\.\d+")
+
+    def test_default_address(self):
+        try:
+            with socket.socket() as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind(("127.0.0.1", 7421))
+        except OSError as error:
+            self.skipTest(f"127.0.0.1:7421 is taken: {error}")
+        with Server(listen=False) as server:
+            self.assertEqual(server.addresses, ["127.0.0.1:7421"])
+            with server.client() as client:
+                self.assertEqual(client.call("ping"), "pong")
+
+    def test_workers(self):
+        for workers in (1, 2, 4):
+            with Server("--workers", workers) as server, server.client() as client:
+                self.assertEqual(client.call("ping"), "pong")
+
+
+class Configuration(Program):
+    def write(self, text):
+        with open(self.path("stockd.conf"), "w", encoding="utf-8") as file:
+            file.write(text)
+        return self.path("stockd.conf")
+
+    def run_with(self, text, *options):
+        """Starts stockd with nothing but the file; returns (process, addresses)."""
+        ready = self.path("ready")
+        process = spawn(
+            [STOCKD, "--config", self.write(text), *options], stderr=subprocess.PIPE, text=True
+        )
+
+        def started():
+            if process.poll() is not None:
+                self.fail(f"it ended with {process.returncode}: {process.stderr.read()}")
+            return os.path.exists(ready)
+
+        try:
+            wait_until(started, what="the ready file")
+        except BaseException:
+            process.kill()
+            raise
+        with open(ready, encoding="utf-8") as file:
+            return process, file.read().splitlines()
+
+    def end(self, process):
+        process.send_signal(signal.SIGTERM)
+        self.assertEqual(reap(process, 20 * SLOW), 0)
+        process.stderr.close()
+
+    def test_every_option_is_a_key(self):
+        unix = "unix:" + self.path("sock")
+        process, addresses = self.run_with(
+            f"# a comment\n\ndata = {self.data}\nlisten = 127.0.0.1:0\nlisten = {unix}\n"
+            "workers = 2\n"
+            f"durability = everysec\nready-file = {self.path('ready')}\n"
+        )
+        self.assertEqual(len(addresses), 2)
+        self.assertEqual(addresses[1], unix)
+        for address in addresses:
+            with Client(address) as client:
+                client.call("receive", unique("r"), "SKU", "main", 1)
+        self.assertTrue(os.listdir(self.data))
+        self.end(process)
+
+    def test_the_command_line_wins(self):
+        other = self.path("other")
+        os.mkdir(other)
+        process, _ = self.run_with(
+            f"data = {other}\nlisten = 127.0.0.1:0\nready-file = {self.path('ready')}\n",
+            "--data",
+            self.data,
+        )
+        self.end(process)
+        self.assertTrue(os.listdir(self.data))
+        self.assertEqual(os.listdir(other), [])
+
+    def test_bad_files(self):
+        for text, *mentions in (
+            ("nonsense = 5\n", "nonsense"),
+            ("workers = many\n", "workers"),
+            ("workers = 0\n", "workers"),
+            ("workers =\n", "workers"),
+            ("durability = sometimes\n", "durability"),
+            ("listen = nonsense\n", "nonsense"),
+            ("this is no line of a configuration\n", "stockd.conf"),
+        ):
+            with self.subTest(text=text):
+                conf = self.write(text)
+                self.assert_refused(
+                    "--data",
+                    self.data,
+                    "--listen",
+                    "127.0.0.1:0",
+                    "--config",
+                    conf,
+                    mentions=mentions,
+                )
+
+    def test_a_directory_as_file(self):
+        self.assert_refused("--data", self.data, "--config", self.folder, mentions=(self.folder,))
+
+
+class Life(Program):
+    def test_ready_file(self):
+        with Server() as server:
+            with open(server.ready_file, encoding="utf-8") as file:
+                text = file.read()
+            self.assertTrue(text.endswith("\n"))
+            lines = text.splitlines()
+            self.assertEqual(len(lines), 2)
+            host, _, port = lines[0].rpartition(":")
+            self.assertEqual(host, "127.0.0.1")
+            self.assertGreater(int(port), 0)
+            self.assertEqual(lines[1], server.unix)
+            left = [name for name in os.listdir(server.directory) if name.startswith("ready")]
+            self.assertEqual(left, ["ready"], "no temporary file stays behind")
+
+    def test_an_old_ready_file_is_replaced(self):
+        ready = self.path("ready")
+        with open(ready, "w", encoding="ascii") as file:
+            file.write("old\n")
+        options = ["--data", self.data, "--ready-file", ready]
+        options += ["--listen", "127.0.0.1:0", "--listen", "unix:" + self.path("sock")]
+        process = spawn([STOCKD, *options], stderr=subprocess.DEVNULL)
+
+        def fresh():
+            with open(ready, encoding="ascii") as file:
+                text = file.read()
+            return text if text != "old\n" else None
+
+        try:
+            text = wait_until(fresh, what="the ready file to be replaced")
+            self.assertEqual(len(text.splitlines()), 2, "it is written in one piece")
+        finally:
+            process.terminate()
+            self.assertEqual(reap(process, 20 * SLOW), 0)
+
+    def test_signals(self):
+        for signum in (signal.SIGTERM, signal.SIGINT):
+            with self.subTest(signal=signum), Server() as server:
+                with server.client() as client:
+                    client.call("receive", "r", "SKU", "main", 5)
+                    server.stop(signum)
+                server.start()
+                with server.client() as client:
+                    self.assertEqual(client.call("availability", "default", ["SKU"])["stock"], [5])
+
+    def test_signal_under_load_answers_or_closes(self):
+        """What was answered before a clean stop is there afterwards."""
+        for _ in range(3):
+            with Server() as server:
+                with server.client() as client:
+                    count = 3000
+                    for index in range(count):
+                        client.send("receive", f"r{index}", f"S-{index}", "main", 1)
+                    for _ in range(200):
+                        self.assertIsNone(client.receive()[0])
+                    server.process.terminate()
+                    answered = 200
+                    try:
+                        while answered < count:
+                            self.assertIsNone(client.receive()[0])
+                            answered += 1
+                    except ConnectionError:
+                        pass
+                self.assertEqual(reap(server.process, 20 * SLOW), 0)
+                server.start()
+                with server.client() as client:
+                    got = client.call(
+                        "availability", "default", [f"S-{index}" for index in range(answered)]
+                    )
+                    self.assertEqual(got["stock"], [1] * answered)
+
+    def test_hang_up_and_broken_pipes_do_not_kill_it(self):
+        with Server() as server:
+            server.process.send_signal(signal.SIGPIPE)
+            for _ in range(20):
+                client = server.client("unix")
+                for _ in range(50):
+                    client.send("info")
+                client.reset() if client.socket.family == socket.AF_INET else client.close()
+            with server.client() as client:
+                self.assertEqual(client.call("ping"), "pong")
+
+    def test_stops_twice_as_well(self):
+        """A second signal while it stops does no harm."""
+        with Server() as server:
+            server.process.send_signal(signal.SIGTERM)
+            server.process.send_signal(signal.SIGINT)
+            server.process.send_signal(signal.SIGTERM)
+            self.assertEqual(reap(server.process, 20 * SLOW), 0)
+
+    def test_a_sleepy_engine_is_small(self):
+        if SANITIZED:
+            self.skipTest("memory figures of sanitizer builds say nothing")
+        with Server() as server:
+            with server.client() as client:
+                client.call("ping")
+            self.assertLess(server.memory_kib(), 32 << 10, "RSS of an empty engine")
+
+    def test_starts_in_a_bare_environment(self):
+        with Server(start=False) as server:
+            server.env = {
+                key: value for key, value in os.environ.items() if key.endswith("SAN_OPTIONS")
+            }
+            server.start()
+            with server.client() as client:
+                self.assertEqual(client.call("ping"), "pong")
+
+
+class Kernel(Program):
+    def test_io_uring_forbidden(self):
+        """As most containers do: one line that says what to allow."""
+        strace = shutil.which("strace")
+        if strace is None:
+            self.skipTest("strace is not installed")
+        probe = subprocess.run(
+            [strace, "-o", os.devnull, "true"], capture_output=True, text=True, check=False
+        )
+        if probe.returncode:
+            self.skipTest(f"strace does not work here: {probe.stderr.strip()}")
+        for error in ("EPERM", "ENOSYS"):
+            with self.subTest(error=error):
+                prefix = [strace, "-f", "-qq", "-o", os.devnull, "-e", "trace=io_uring_setup"]
+                prefix += ["-e", f"inject=io_uring_setup:error={error}"]
+                got = run_program(
+                    "stockd",
+                    "--data",
+                    self.data,
+                    "--listen",
+                    "127.0.0.1:0",
+                    prefix=prefix,
+                    env={
+                        **os.environ,
+                        "ASAN_OPTIONS": "detect_leaks=0",
+                    },  # LeakSanitizer cannot work under ptrace
+                )
+                self.assertNotEqual(got.code, 0)
+                self.assertEqual(len(got.err_lines), 1, got.err)
+                self.assertIn("io_uring", got.err)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* call.c - requests to the engine, and its refusals in words. */
+#include "tools/stockctl/ctl.h"
+
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void print_json_error(const char *code, const char *message, json_t *details)
+{
+    json_t *error = json_pack("{s:{s:s, s:s, s:o}}", "error", "code", code, "message", message,
+                              "details", details != NULL ? details : json_object());
+    if (error == NULL) /* the message was not UTF-8 */
+        error = json_pack("{s:{s:s, s:s, s:{}}}", "error", "code", code, "message", "", "details");
+    json_dumpf(error, stdout, JSON_INDENT(2));
+    putchar('\n');
+    json_decref(error);
+}
+
+int ctl_error(const struct ctl *ctl, int exit_code, const char *code, const char *format, ...)
+{
+    char message[1024];
+    va_list list;
+
+    va_start(list, format);
+    vsnprintf(message, sizeof(message), format, list);
+    va_end(list);
+    char *clean = text_clean(message, strlen(message));
+    if (ctl->json)
+        print_json_error(code, clean, NULL);
+    else
+        fprintf(stderr, "stockctl: %s\n", clean);
+    free(clean);
+    return exit_code;
+}
+
+int ctl_failed(struct ctl *ctl, int status)
+{
+    const char *text = stockd_error_message(ctl->client);
+    return ctl_error(ctl, CTL_UNREACHABLE, "unreachable", "%s: %s", ctl->server,
+                     text[0] != '\0' ? text : stockd_status_text(status));
+}
+
+/* The lines that fell short, or whatever list the details hold. */
+static void print_short_lines(stockd_value details)
+{
+    static const struct column columns[] = {
+        { "sku", "<SKU" },
+        { "location", "<LOCATION" },
+        { "wanted", ">WANTED" },
+        { "available", ">AVAILABLE" },
+    };
+    stockd_value lines;
+
+    if (reply_list(details, &lines))
+        show_records(lines, columns, sizeof(columns) / sizeof(columns[0]), "  ", stderr);
+}
+
+int ctl_refused(struct ctl *ctl, const stockd_reply *reply)
+{
+    char *message = text_clean(reply->message, strlen(reply->message));
+
+    if (ctl->json) {
+        print_json_error(reply->code, message, json_from_value(reply->details));
+    } else {
+        fprintf(stderr, "stockctl: %s: %s\n", reply->code, message);
+        print_short_lines(reply->details);
+    }
+    free(message);
+    return CTL_REFUSED;
+}
+
+int ctl_connect(struct ctl *ctl)
+{
+    const stockd_options options = { .client_name = "stockctl" };
+
+    if (ctl->client != NULL)
+        return CTL_DONE;
+    int status = stockd_connect(&ctl->client, ctl->server, &options);
+    if (status == STOCKD_E_ARGUMENT)
+        return ctl_error(ctl, CTL_USAGE, "usage", "'%s' is not HOST:PORT or unix:PATH",
+                         ctl->server);
+    if (status == STOCKD_REFUSED)
+        return ctl_refused(ctl, stockd_last_reply(ctl->client));
+    return status == STOCKD_OK ? CTL_DONE : ctl_failed(ctl, status);
+}
+
+int ctl_call(struct ctl *ctl, const char *method, const stockd_pack *params, unsigned flags,
+             stockd_reply *reply)
+{
+    int failed = ctl_connect(ctl);
+    if (failed != CTL_DONE)
+        return failed;
+    if (params != NULL && stockd_pack_status(params) != STOCKD_OK)
+        return ctl_error(ctl, CTL_USAGE, "usage", "%s: cannot make the request: %s", method,
+                         stockd_status_text(stockd_pack_status(params)));
+    int status = stockd_call(ctl->client, method, params != NULL ? params->data : NULL,
+                             params != NULL ? params->len : 0, flags, reply);
+    if (status == STOCKD_OK)
+        return CTL_DONE;
+    return status == STOCKD_REFUSED ? ctl_refused(ctl, reply) : ctl_failed(ctl, status);
+}
+
+int ctl_take_id(const struct args *args, char *out)
+{
+    const char *given = args_option(args, "id");
+
+    if (given == NULL) {
+        stockd_make_id(out);
+        return CTL_DONE;
+    }
+    size_t len = strlen(given);
+    if (len == 0 || len > STOCKD_ID_MAX)
+        return usage_error(args, "--id: 1 to %d bytes, not %zu", STOCKD_ID_MAX, len);
+    memcpy(out, given, len + 1);
+    return CTL_DONE;
+}
+
+bool reply_list(stockd_value result, stockd_value *list)
+{
+    stockd_iter it = stockd_iterate(result);
+    stockd_value key;
+    stockd_value element;
+
+    if (stockd_value_kind(result) != STOCKD_KIND_MAP)
+        return false;
+    while (stockd_next(&it, &key, &element)) {
+        if (stockd_value_kind(element) != STOCKD_KIND_ARRAY)
+            continue;
+        *list = element;
+        return true;
+    }
+    return false;
+}

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* cmd_bulk.c - commands that work with files, and the trial catalogue. */
+#include "tools/stockctl/ctl.h"
+
+static const struct option import_options[] = {
+    { "skip-bad", NULL, "leave bad rows out instead of applying nothing", NULL, OPTION_FLAG },
+    { "batch", "NAME", "set the stock again from a file that was imported before", NULL,
+      OPTION_TEXT },
+    { .name = NULL },
+};
+
+static const struct option replay_options[] = {
+    { "connections", "N", "spread the orders over N connections (1)", NULL, OPTION_COUNT },
+    { "pipeline", "N", "orders in flight on each of them (1)", NULL, OPTION_COUNT },
+    { "log", "FILE", "note each order's outcome; orders in it are not asked again", NULL,
+      OPTION_TEXT },
+    { "patience", "DURATION", "how long to try to reach an engine that went away (10s)", NULL,
+      OPTION_MILLIS },
+    { .name = NULL },
+};
+
+const struct command bulk_commands[] = {
+    {
+        .name = "import stock",
+        .summary = "Set opening stock from a CSV file",
+        .usage = "FILE.csv|- [OPTION]...",
+        .details = "The first line names the columns: sku,location,on_hand in any order; others\n"
+                   "are passed over. All rows are checked before any is applied; a bad row is\n"
+                   "named by line and column. The same file again changes nothing, so an import\n"
+                   "that was cut short can be repeated.",
+        .example = "stockctl import stock opening.csv",
+        .options = import_options,
+        .least = 1,
+        .most = 1,
+        .run = run_import_stock,
+    },
+    {
+        .name = "export stock",
+        .summary = "Print all stock as CSV, by SKU and location",
+        .usage = "",
+        .details = "Columns: sku,location,on_hand,reserved,available.",
+        .example = "stockctl export stock > stock.csv",
+        .run = run_export_stock,
+    },
+    {
+        .name = "replay",
+        .summary = "Run a file of orders through the engine",
+        .usage = "FILE.csv|- [OPTION]...",
+        .details =
+            "The first line names the columns: order_id,channel,sku,qty and perhaps location.\n"
+            "Consecutive rows with one order_id are one order: reserved whole or not at all,\n"
+            "then confirmed and fulfilled. Negative quantities are a return, to the row's\n"
+            "location or the first one of the channel. A refused order is counted.\n\n"
+            "A replay that was cut short can be repeated: what was done is not done twice.\n"
+            "Orders that were refused are asked again, unless --log FILE remembers them.",
+        .example = "stockctl replay orders.csv --log orders.log",
+        .options = replay_options,
+        .least = 1,
+        .most = 1,
+        .run = run_replay,
+    },
+    {
+        .name = "demo",
+        .summary = "Fill the engine with a catalogue and orders to try things on",
+        .usage = "",
+        .details = "Always the same ones: again, it adds nothing.",
+        .example = "stockctl demo",
+        .run = run_demo,
+    },
+    { .name = NULL },
+};

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* cmd_catalogue.c - locations, channels and items. */
+#include "tools/stockctl/ctl.h"
+
+/* METHOD [code, {options}] */
+static int set(struct ctl *ctl, const struct args *args, const char *method)
+{
+    stockd_pack pack;
+    stockd_reply reply;
+
+    stockd_pack_init(&pack, NULL, 0);
+    stockd_pack_array(&pack, 2);
+    stockd_pack_str(&pack, args->positional[0]);
+    int failed = args_pack_options(args, &pack);
+    if (failed == CTL_DONE)
+        failed = ctl_call(ctl, method, &pack, STOCKD_RETRY_SAFE, &reply);
+    stockd_pack_free(&pack);
+    if (failed == CTL_DONE)
+        show_result(ctl, reply.result, NULL);
+    return failed;
+}
+
+static int run_location_set(struct ctl *ctl, const struct args *args)
+{
+    return set(ctl, args, "location_set");
+}
+
+static int run_channel_set(struct ctl *ctl, const struct args *args)
+{
+    return set(ctl, args, "channel_set");
+}
+
+static int run_item_set(struct ctl *ctl, const struct args *args)
+{
+    return set(ctl, args, "item_set");
+}
+
+static int list(struct ctl *ctl, const char *method, const struct column *columns, size_t count)
+{
+    stockd_reply reply;
+    stockd_value records;
+    int failed = ctl_call(ctl, method, NULL, STOCKD_RETRY_SAFE, &reply);
+
+    if (failed != CTL_DONE)
+        return failed;
+    if (!ctl->json && reply_list(reply.result, &records))
+        show_records(records, columns, count, "", stdout);
+    else
+        show_result(ctl, reply.result, NULL);
+    return CTL_DONE;
+}
+
+static int run_location_list(struct ctl *ctl, const struct args *args)
+{
+    static const struct column columns[] = {
+        { "code", "<CODE" },         { "kind", "<KIND" },        { "name", "<NAME" },
+        { "priority", ">PRIORITY" }, { "lead_time_s", ">LEAD" }, { "ships", "<SHIPS" },
+        { "pickup", "<PICKUP" },     { "lat", ">LAT" },          { "lon", ">LON" },
+        { "groups", "<GROUPS" },     { "active", "<ACTIVE" },
+    };
+    (void)args;
+    return list(ctl, "locations", columns, sizeof(columns) / sizeof(columns[0]));
+}
+
+static int run_channel_list(struct ctl *ctl, const struct args *args)
+{
+    static const struct column columns[] = {
+        { "code", "<CODE" },
+        { "kind", "<KIND" },
+        { "name", "<NAME" },
+        { "buffer", ">BUFFER" },
+        { "hold_ttl_ms", ">HOLD" },
+        { "sourcing", "<SOURCING" },
+        { "locations", "<SELLS FROM" },
+    };
+    (void)args;
+    return list(ctl, "channels", columns, sizeof(columns) / sizeof(columns[0]));
+}
+
+static const struct option location_options[] = {
+    { "kind", "KIND", "such as warehouse or store", "kind", OPTION_TEXT },
+    { "name", "TEXT", "for people", "name", OPTION_TEXT },
+    { "priority", "N", "the lowest is sourced from first", "priority", OPTION_INT },
+    { "lead-time", "DURATION", "from order to ready, such as 2h", "lead_time_s", OPTION_SECONDS },
+    { "ships", "yes|no", "sends parcels", "ships", OPTION_BOOL },
+    { "pickup", "yes|no", "customers collect here", "pickup", OPTION_BOOL },
+    { "lat", "DEGREES", "latitude", "lat", OPTION_REAL },
+    { "lon", "DEGREES", "longitude", "lon", OPTION_REAL },
+    { "groups", "A,B", "groups that it belongs to", "groups", OPTION_LIST },
+    { "active", "yes|no", "no takes it out of use", "active", OPTION_BOOL },
+    { .name = NULL },
+};
+
+static const struct option channel_options[] = {
+    { "kind", "KIND", "such as web, app, marketplace or pos", "kind", OPTION_TEXT },
+    { "name", "TEXT", "for people", "name", OPTION_TEXT },
+    { "locations", "A,B", "sells from these; if not set, from all", "locations", OPTION_LIST },
+    { "buffer", "N", "units of each item that it never shows nor takes", "buffer", OPTION_COUNT },
+    { "hold-ttl", "DURATION", "how long a reservation is held", "hold_ttl_ms", OPTION_MILLIS },
+    { "sourcing", "RULE", "priority, fewest, nearest or balance", "sourcing", OPTION_TEXT },
+    { .name = NULL },
+};
+
+static const struct option item_options[] = {
+    { "name", "TEXT", "for people", "name", OPTION_TEXT },
+    { "barcode", "TEXT", "as scanned", "barcode", OPTION_TEXT },
+    { "low-stock", "N", "fewer available units than this are low", "low_stock", OPTION_COUNT },
+    { "backorder-limit", "N", "units that may be promised beyond the stock", "backorder_limit",
+      OPTION_COUNT },
+    { .name = NULL },
+};
+
+const struct command catalogue_commands[] = {
+    {
+        .name = "location set",
+        .summary = "Create a location, or change it",
+        .usage = "CODE [OPTION]...",
+        .example = "stockctl location set store-1 --kind store --name 'Main Street' --priority 2 "
+                   "--pickup yes",
+        .options = location_options,
+        .least = 1,
+        .most = 1,
+        .run = run_location_set,
+    },
+    {
+        .name = "location list",
+        .summary = "List the locations",
+        .usage = "",
+        .example = "stockctl location list",
+        .run = run_location_list,
+    },
+    {
+        .name = "channel set",
+        .summary = "Create a sales channel, or change it",
+        .usage = "CODE [OPTION]...",
+        .example = "stockctl channel set web --locations main,store-1 --buffer 2 --hold-ttl 15m",
+        .options = channel_options,
+        .least = 1,
+        .most = 1,
+        .run = run_channel_set,
+    },
+    {
+        .name = "channel list",
+        .summary = "List the channels",
+        .usage = "",
+        .example = "stockctl channel list",
+        .run = run_channel_list,
+    },
+    {
+        .name = "item set",
+        .summary = "Create an item, or change it",
+        .usage = "SKU [OPTION]...",
+        .example = "stockctl item set TEE-RED-M --name 'T-shirt, red, M' --low-stock 5",
+        .options = item_options,
+        .least = 1,
+        .most = 1,
+        .run = run_item_set,
+    },
+    { .name = NULL },
+};

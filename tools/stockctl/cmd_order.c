@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* cmd_order.c - commands on reservations. */
+#include "tools/stockctl/ctl.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* [[sku, qty, location?], ...] from the positional arguments after the first. */
+static int pack_lines(const struct args *args, bool with_location, stockd_pack *pack)
+{
+    struct order_line line;
+
+    stockd_pack_array(pack, args->count - 1);
+    for (size_t i = 1; i < args->count; i++) {
+        int failed = args_order_line(args, args->positional[i], &line);
+        if (failed != CTL_DONE)
+            return failed;
+        if (line.location != NULL && !with_location)
+            return usage_error(args, "'%s': a place cannot be chosen here", args->positional[i]);
+        stockd_pack_array(pack, line.location != NULL ? 3 : 2);
+        stockd_pack_str_n(pack, line.sku, line.sku_len);
+        stockd_pack_i64(pack, line.qty);
+        if (line.location != NULL)
+            stockd_pack_str(pack, line.location);
+    }
+    return CTL_DONE;
+}
+
+/* "state  held" and the like, but without the lines; expires_ms with what is left of it. */
+static void show_head(stockd_value result, const char *id)
+{
+    static const char *const titles[] = { "<", "<", NULL };
+    struct table *table = table_untitled(titles);
+    stockd_iter it = stockd_iterate(result);
+    stockd_value key;
+    stockd_value value;
+    char name[64];
+
+    table_add(table, "id");
+    table_add(table, id);
+    while (stockd_next(&it, &key, &value)) {
+        if (stockd_value_kind(value) == STOCKD_KIND_ARRAY ||
+            stockd_value_kind(value) == STOCKD_KIND_NIL ||
+            !stockd_value_copy_str(key, name, sizeof(name)) || strcmp(name, "id") == 0)
+            continue;
+        char *text = show_text(name, value);
+        table_add(table, strcmp(name, "expires_ms") == 0 ? "expires" : name);
+        table_add(table, text);
+        free(text);
+    }
+    table_print(table, stdout, "");
+}
+
+static void show_reservation(const struct ctl *ctl, stockd_value result, const char *id)
+{
+    static const struct column columns[] = {
+        { "sku", "<SKU" },        { "location", "<LOCATION" },   { "qty", ">QTY" },
+        { "ready_ms", "<READY" }, { "fulfilled", ">FULFILLED" }, { "cancelled", ">CANCELLED" },
+    };
+    stockd_value lines;
+
+    if (ctl->json) {
+        show_json(result, id);
+        return;
+    }
+    show_head(result, id);
+    if (stockd_map_find(result, "lines", &lines) && stockd_value_count(lines) > 0) {
+        putchar('\n');
+        show_records(lines, columns, sizeof(columns) / sizeof(columns[0]), "", stdout);
+    }
+}
+
+static int run_reserve(struct ctl *ctl, const struct args *args)
+{
+    char id[STOCKD_ID_MAX + 1];
+    stockd_pack pack;
+    stockd_reply reply;
+    bool has_options = args_option_count(args) > 0;
+    int failed = ctl_take_id(args, id);
+
+    if (failed != CTL_DONE)
+        return failed;
+    stockd_pack_init(&pack, NULL, 0);
+    stockd_pack_array(&pack, has_options ? 4 : 3);
+    stockd_pack_str(&pack, id);
+    stockd_pack_str(&pack, args->positional[0]);
+    failed = pack_lines(args, true, &pack);
+    if (failed == CTL_DONE && has_options)
+        failed = args_pack_options(args, &pack);
+    if (failed == CTL_DONE)
+        failed = ctl_call(ctl, "reserve", &pack, STOCKD_RETRY_SAFE, &reply);
+    stockd_pack_free(&pack);
+    if (failed == CTL_DONE)
+        show_reservation(ctl, reply.result, id);
+    return failed;
+}
+
+static int run_extend(struct ctl *ctl, const struct args *args)
+{
+    int64_t ttl_ms;
+    stockd_pack pack;
+    stockd_reply reply;
+
+    if (!parse_duration(args->positional[1], &ttl_ms))
+        return usage_error(args, "'%s' is not a duration like 90s, 15m or 2h", args->positional[1]);
+    stockd_pack_init(&pack, NULL, 0);
+    stockd_pack_array(&pack, 2);
+    stockd_pack_str(&pack, args->positional[0]);
+    stockd_pack_i64(&pack, ttl_ms);
+    int failed = ctl_call(ctl, "extend", &pack, STOCKD_RETRY_SAFE, &reply);
+    stockd_pack_free(&pack);
+    if (failed == CTL_DONE)
+        show_reservation(ctl, reply.result, args->positional[0]);
+    return failed;
+}
+
+static int run_confirm(struct ctl *ctl, const struct args *args)
+{
+    bool has_options = args_option_count(args) > 0;
+    stockd_pack pack;
+    stockd_reply reply;
+    int failed = CTL_DONE;
+
+    stockd_pack_init(&pack, NULL, 0);
+    stockd_pack_array(&pack, has_options ? 2 : 1);
+    stockd_pack_str(&pack, args->positional[0]);
+    if (has_options)
+        failed = args_pack_options(args, &pack);
+    if (failed == CTL_DONE)
+        failed = ctl_call(ctl, "confirm", &pack, STOCKD_RETRY_SAFE, &reply);
+    stockd_pack_free(&pack);
+    if (failed == CTL_DONE)
+        show_reservation(ctl, reply.result, args->positional[0]);
+    return failed;
+}
+
+/* A step in parts must carry an id of its own, or a repetition would do it twice. */
+static int take_op(const struct args *args, char *op)
+{
+    const char *given = args_option(args, "op");
+
+    if (given == NULL) {
+        stockd_make_id(op);
+        return CTL_DONE;
+    }
+    size_t len = strlen(given);
+    if (len == 0 || len > STOCKD_ID_MAX)
+        return usage_error(args, "--op: 1 to %d bytes, not %zu", STOCKD_ID_MAX, len);
+    memcpy(op, given, len + 1);
+    return CTL_DONE;
+}
+
+/* METHOD [id], or [id, lines, {op}] for a part. */
+static int step(struct ctl *ctl, const struct args *args, const char *method)
+{
+    bool part = args->count > 1 || args_option(args, "op") != NULL;
+    char op[STOCKD_ID_MAX + 1];
+    stockd_pack pack;
+    stockd_reply reply;
+    int failed = take_op(args, op);
+
+    if (failed != CTL_DONE)
+        return failed;
+    stockd_pack_init(&pack, NULL, 0);
+    stockd_pack_array(&pack, part ? 3 : 1);
+    stockd_pack_str(&pack, args->positional[0]);
+    if (part) {
+        if (args->count > 1)
+            failed = pack_lines(args, false, &pack);
+        else
+            stockd_pack_nil(&pack);
+        stockd_pack_map(&pack, 1);
+        stockd_pack_str(&pack, "op");
+        stockd_pack_str(&pack, op);
+    }
+    if (failed == CTL_DONE)
+        failed = ctl_call(ctl, method, &pack, STOCKD_RETRY_SAFE, &reply);
+    stockd_pack_free(&pack);
+    if (failed != CTL_DONE)
+        return failed;
+    if (part && !ctl->json)
+        printf("op  %s\n", op);
+    show_reservation(ctl, reply.result, args->positional[0]);
+    return CTL_DONE;
+}
+
+static int run_fulfil(struct ctl *ctl, const struct args *args)
+{
+    return step(ctl, args, "fulfil");
+}
+
+static int run_cancel(struct ctl *ctl, const struct args *args)
+{
+    return step(ctl, args, "cancel");
+}
+
+static int run_reservation(struct ctl *ctl, const struct args *args)
+{
+    stockd_pack pack;
+    stockd_reply reply;
+
+    stockd_pack_init(&pack, NULL, 0);
+    stockd_pack_array(&pack, 1);
+    stockd_pack_str(&pack, args->positional[0]);
+    int failed = ctl_call(ctl, "reservation", &pack, STOCKD_RETRY_SAFE, &reply);
+    stockd_pack_free(&pack);
+    if (failed == CTL_DONE)
+        show_reservation(ctl, reply.result, args->positional[0]);
+    return failed;
+}
+
+static const struct option reserve_options[] = {
+    { "id", "ID", "the order's id; one is made up if not given", NULL, OPTION_TEXT },
+    { "ttl", "DURATION", "hold for 15m, 90s, 2h; else as the channel says", "ttl_ms",
+      OPTION_MILLIS },
+    { "at", "LOCATION", "click and collect: all of it from there", "at", OPTION_TEXT },
+    { "confirm", NULL, "confirm at once", "confirm", OPTION_FLAG },
+    { .name = NULL },
+};
+
+static const struct option confirm_options[] = {
+    { "ref", "TEXT", "a reference to keep with it", "ref", OPTION_TEXT },
+    { .name = NULL },
+};
+
+static const struct option step_options[] = {
+    { "op", "ID", "makes a part's repetition harmless; made up if not given", NULL, OPTION_TEXT },
+    { .name = NULL },
+};
+
+const struct command order_commands[] = {
+    {
+        .name = "reserve",
+        .summary = "Reserve all lines of an order, or none",
+        .usage = "CHANNEL SKU[:QTY[@LOCATION]]... [OPTION]...",
+        .details = "A line without QTY is one unit. Without LOCATION and --at the engine chooses.\n"
+                   "An SKU with ':' or '@' in it needs its QTY: A:B:1.",
+        .example = "stockctl reserve web TEE-RED-M:2 CAP-BLUE:1@store-1 --ttl 15m --id ORDER-1",
+        .options = reserve_options,
+        .least = 2,
+        .most = SIZE_MAX,
+        .run = run_reserve,
+    },
+    {
+        .name = "extend",
+        .summary = "Hold a reservation for longer, counted from now",
+        .usage = "ID DURATION",
+        .example = "stockctl extend ORDER-1 30m",
+        .least = 2,
+        .most = 2,
+        .run = run_extend,
+    },
+    {
+        .name = "confirm",
+        .summary = "Confirm a held reservation: it no longer expires",
+        .usage = "ID [OPTION]...",
+        .example = "stockctl confirm ORDER-1 --ref PAYMENT-77",
+        .options = confirm_options,
+        .least = 1,
+        .most = 1,
+        .run = run_confirm,
+    },
+    {
+        .name = "fulfil",
+        .summary = "Hand over a confirmed order, or part of it",
+        .usage = "ID [SKU:QTY...] [OPTION]...",
+        .details = "Without lines it is all that is left.",
+        .example = "stockctl fulfil ORDER-1 TEE-RED-M:1 --op PARCEL-1",
+        .options = step_options,
+        .least = 1,
+        .most = SIZE_MAX,
+        .run = run_fulfil,
+    },
+    {
+        .name = "cancel",
+        .summary = "Give back a reservation, or part of a confirmed one",
+        .usage = "ID [SKU:QTY...] [OPTION]...",
+        .details = "Without lines it is all that is left.",
+        .example = "stockctl cancel ORDER-1",
+        .options = step_options,
+        .least = 1,
+        .most = SIZE_MAX,
+        .run = run_cancel,
+    },
+    {
+        .name = "reservation",
+        .summary = "Show a reservation and its lines",
+        .usage = "ID",
+        .example = "stockctl reservation ORDER-1",
+        .least = 1,
+        .most = 1,
+        .run = run_reservation,
+    },
+    { .name = NULL },
+};

@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* cmd_stock.c - commands that change or show the stock of one item. */
+#include "tools/stockctl/ctl.h"
+
+#include <stdlib.h>
+
+/* METHOD [id, sku, location, number, {options}] */
+static int change(struct ctl *ctl, const struct args *args, const char *method, int64_t least)
+{
+    char id[STOCKD_ID_MAX + 1];
+    int64_t number;
+    stockd_pack pack;
+    stockd_reply reply;
+    int failed = args_int(args, "quantity", args->positional[2], least, CTL_QUANTITY_MAX, &number);
+
+    if (failed == CTL_DONE)
+        failed = ctl_take_id(args, id);
+    if (failed != CTL_DONE)
+        return failed;
+    bool has_options = args_option_count(args) > 0;
+    stockd_pack_init(&pack, NULL, 0);
+    stockd_pack_array(&pack, has_options ? 5 : 4);
+    stockd_pack_str(&pack, id);
+    stockd_pack_str(&pack, args->positional[0]);
+    stockd_pack_str(&pack, args->positional[1]);
+    stockd_pack_i64(&pack, number);
+    if (has_options)
+        failed = args_pack_options(args, &pack);
+    if (failed == CTL_DONE)
+        failed = ctl_call(ctl, method, &pack, STOCKD_RETRY_SAFE, &reply);
+    stockd_pack_free(&pack);
+    if (failed == CTL_DONE)
+        show_result(ctl, reply.result, id);
+    return failed;
+}
+
+static int run_receive(struct ctl *ctl, const struct args *args)
+{
+    return change(ctl, args, "receive", 1);
+}
+
+static int run_adjust(struct ctl *ctl, const struct args *args)
+{
+    return change(ctl, args, "adjust", -CTL_QUANTITY_MAX);
+}
+
+static int run_count(struct ctl *ctl, const struct args *args)
+{
+    return change(ctl, args, "count", 0);
+}
+
+static int run_return(struct ctl *ctl, const struct args *args)
+{
+    return change(ctl, args, "return", 1);
+}
+
+static void show_stock(stockd_value result)
+{
+    static const struct column columns[] = {
+        { "location", "<LOCATION" }, { "kind", "<KIND" },         { "channel", "<CHANNEL" },
+        { "on_hand", ">ON HAND" },   { "reserved", ">RESERVED" }, { "eta_ms", "<EXPECTED" },
+    };
+    static const char *const names[] = { "on_hand", "reserved", "available" };
+    static const char *const titles[] = { "<", ">", NULL };
+    struct table *table = table_untitled(titles);
+    stockd_value value;
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        char *text = show_text(
+            names[i], stockd_map_find(result, names[i], &value) ? value : (stockd_value){ 0 });
+        table_add(table, names[i]);
+        table_add(table, text);
+        free(text);
+    }
+    table_print(table, stdout, "");
+    if (stockd_map_find(result, "pools", &value) && stockd_value_count(value) > 0) {
+        putchar('\n');
+        show_records(value, columns, sizeof(columns) / sizeof(columns[0]), "", stdout);
+    }
+}
+
+static int run_stock(struct ctl *ctl, const struct args *args)
+{
+    stockd_pack pack;
+    stockd_reply reply;
+
+    stockd_pack_init(&pack, NULL, 0);
+    stockd_pack_array(&pack, 1);
+    stockd_pack_str(&pack, args->positional[0]);
+    int failed = ctl_call(ctl, "stock", &pack, STOCKD_RETRY_SAFE, &reply);
+    stockd_pack_free(&pack);
+    if (failed != CTL_DONE)
+        return failed;
+    if (ctl->json)
+        show_json(reply.result, NULL);
+    else
+        show_stock(reply.result);
+    return CTL_DONE;
+}
+
+static void show_availability(const struct args *args, stockd_value result)
+{
+    static const char *const titles[] = { "<SKU", ">AVAILABLE", NULL };
+    struct table *table = table_new(titles);
+    stockd_value stock = { 0 };
+    stockd_value one;
+
+    stockd_map_find(result, "stock", &stock);
+    stockd_iter it = stockd_iterate(stock);
+    for (size_t i = 1; i < args->count; i++) {
+        int64_t units = 0;
+        bool known = stockd_next(&it, NULL, &one) && stockd_value_i64(one, &units);
+        table_add(table, args->positional[i]);
+        if (known)
+            table_add_format(table, "%lld", (long long)units);
+        else
+            table_add(table, "unknown");
+    }
+    table_print(table, stdout, "");
+}
+
+static int run_availability(struct ctl *ctl, const struct args *args)
+{
+    stockd_pack pack;
+    stockd_reply reply;
+
+    stockd_pack_init(&pack, NULL, 0);
+    stockd_pack_array(&pack, 2);
+    stockd_pack_str(&pack, args->positional[0]);
+    stockd_pack_array(&pack, args->count - 1);
+    for (size_t i = 1; i < args->count; i++)
+        stockd_pack_str(&pack, args->positional[i]);
+    int failed = ctl_call(ctl, "availability", &pack, STOCKD_RETRY_SAFE, &reply);
+    stockd_pack_free(&pack);
+    if (failed != CTL_DONE)
+        return failed;
+    if (ctl->json)
+        show_json(reply.result, NULL);
+    else
+        show_availability(args, reply.result);
+    return CTL_DONE;
+}
+
+#define OPTION_ID                                                                                  \
+    {                                                                                              \
+        "id", "ID", "makes a repetition harmless; one is made up if not given", NULL, OPTION_TEXT  \
+    }
+#define OPTION_REF                                                                                 \
+    {                                                                                              \
+        "ref", "TEXT", "a reference to keep with it", "ref", OPTION_TEXT                           \
+    }
+
+static const struct option receive_options[] = { OPTION_ID, OPTION_REF, { .name = NULL } };
+
+static const struct option adjust_options[] = {
+    OPTION_ID,
+    { "reason", "TEXT", "such as damaged or found", "reason", OPTION_TEXT },
+    OPTION_REF,
+    { .name = NULL },
+};
+
+static const struct option count_options[] = {
+    OPTION_ID,
+    { "as-of", "TIME", "when it was counted: 2025-03-01T14:05:00 (local) or ...Z", "as_of",
+      OPTION_TIME },
+    OPTION_REF,
+    { .name = NULL },
+};
+
+static const struct option return_options[] = {
+    OPTION_ID,
+    { "reservation", "ID", "the order that it comes back from", "reservation", OPTION_TEXT },
+    { "condition", "TEXT", "such as good or damaged", "condition", OPTION_TEXT },
+    { .name = NULL },
+};
+
+const struct command stock_commands[] = {
+    {
+        .name = "receive",
+        .summary = "Take units in",
+        .usage = "SKU LOCATION QTY [OPTION]...",
+        .example = "stockctl receive TEE-RED-M main 10 --id PO-4711-1 --ref PO-4711",
+        .options = receive_options,
+        .least = 3,
+        .most = 3,
+        .run = run_receive,
+    },
+    {
+        .name = "adjust",
+        .summary = "Add units to what is on hand, or take some off",
+        .usage = "SKU LOCATION DELTA [OPTION]...",
+        .example = "stockctl adjust TEE-RED-M main -2 --reason damaged",
+        .options = adjust_options,
+        .least = 3,
+        .most = 3,
+        .run = run_adjust,
+    },
+    {
+        .name = "count",
+        .summary = "Set what is on hand to what was counted",
+        .usage = "SKU LOCATION COUNTED [OPTION]...",
+        .example = "stockctl count TEE-RED-M store-1 7",
+        .options = count_options,
+        .least = 3,
+        .most = 3,
+        .run = run_count,
+    },
+    {
+        .name = "return",
+        .summary = "Take units back from a customer",
+        .usage = "SKU LOCATION QTY [OPTION]...",
+        .example = "stockctl return TEE-RED-M store-1 1 --reservation ORDER-1",
+        .options = return_options,
+        .least = 3,
+        .most = 3,
+        .run = run_return,
+    },
+    {
+        .name = "stock",
+        .summary = "Show an item's stock, place by place",
+        .usage = "SKU",
+        .example = "stockctl stock TEE-RED-M",
+        .least = 1,
+        .most = 1,
+        .run = run_stock,
+    },
+    {
+        .name = "availability",
+        .summary = "Show what a channel could sell now",
+        .usage = "CHANNEL SKU...",
+        .example = "stockctl availability web TEE-RED-M TEE-RED-L",
+        .least = 2,
+        .most = SIZE_MAX,
+        .run = run_availability,
+    },
+    { .name = NULL },
+};

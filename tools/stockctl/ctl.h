@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * ctl.h - what the files of stockctl share.
+ *
+ * A command is one row of a table: its name, help, options and function. The options of a command
+ * are a table too, which serves the parser, --help and the packing of the request's option map.
+ * Functions that can fail return an exit code and have already said what went wrong.
+ */
+#ifndef STOCKCTL_CTL_H
+#define STOCKCTL_CTL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include <jansson.h>
+
+#include <stockd/client.h>
+
+/* Exit codes; scripts depend on them. */
+enum ctl_exit {
+    CTL_DONE = 0,
+    CTL_REFUSED = 1,     /* the engine said no */
+    CTL_USAGE = 2,       /* the command line, or a file it names, is wrong */
+    CTL_UNREACHABLE = 3, /* no engine, or no answer */
+};
+
+#define CTL_DEFAULT_SERVER "127.0.0.1:7421"
+#define CTL_QUANTITY_MAX 268435455 /* what one pool can hold */
+
+struct ctl {
+    const char *server;
+    bool json;
+    stockd_client *client; /* NULL until the first call */
+};
+
+/* How the text of an option becomes a value of the protocol. */
+enum option_type {
+    OPTION_TEXT,
+    OPTION_INT,     /* any whole number */
+    OPTION_COUNT,   /* a whole number >= 0 */
+    OPTION_REAL,    /* degrees and the like */
+    OPTION_BOOL,    /* yes or no */
+    OPTION_LIST,    /* a,b,c */
+    OPTION_SECONDS, /* a duration, sent in seconds */
+    OPTION_MILLIS,  /* a duration, sent in milliseconds */
+    OPTION_TIME,    /* a point in time, sent in milliseconds since the epoch */
+    OPTION_FLAG,    /* takes no value; sent as true */
+};
+
+struct option {
+    const char *name;  /* without the dashes; NULL ends a table */
+    const char *value; /* what the help calls its value; NULL for a flag */
+    const char *help;
+    const char *key; /* its key in the request's option map; NULL: not sent as an option */
+    enum option_type type;
+};
+
+struct args;
+
+struct command {
+    const char *name; /* one word, or two: "import stock"; NULL ends a table */
+    const char *summary;
+    const char *usage;   /* what follows the name */
+    const char *details; /* more lines of help, or NULL */
+    const char *example;
+    const struct option *options; /* or NULL */
+    size_t least;                 /* positional arguments */
+    size_t most;
+    int (*run)(struct ctl *ctl, const struct args *args);
+};
+
+/* The commands by theme; each table is in the file of its functions. */
+extern const struct command server_commands[];
+extern const struct command catalogue_commands[];
+extern const struct command stock_commands[];
+extern const struct command order_commands[];
+extern const struct command bulk_commands[];
+
+/* ---- args.c: the command line ------------------------------------------------------------ */
+
+struct args {
+    const struct command *command;
+    const char **positional;
+    size_t count;
+    const char **given; /* by the option's place in the table: its text, or NULL */
+    bool help;
+};
+
+/* argv holds what follows the command's name. Global options are accepted here as well. */
+int args_parse(struct args *args, struct ctl *ctl, const struct command *command, size_t argc,
+               char *const *argv);
+void args_free(struct args *args);
+
+/* The text given for an option, "" for a flag that was given, NULL if it was not. */
+const char *args_option(const struct args *args, const char *name);
+
+/* "stockctl: COMMAND: ..." on stderr; returns CTL_USAGE. */
+int usage_error(const struct args *args, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* Packs the map of all options with a key that were given. */
+int args_pack_options(const struct args *args, stockd_pack *pack);
+size_t args_option_count(const struct args *args);
+
+/* Reads a positional whole number, or an option's; name is for the message. */
+int args_int(const struct args *args, const char *name, const char *text, int64_t least,
+             int64_t most, int64_t *out);
+
+/* A line of an order as people write it: SKU, SKU:QTY or SKU:QTY@LOCATION; frees nothing. */
+struct order_line {
+    const char *sku;
+    size_t sku_len;
+    int64_t qty;
+    const char *location; /* NULL: the engine chooses */
+};
+
+int args_order_line(const struct args *args, const char *text, struct order_line *out);
+
+/* ---- parse.c: small texts, no messages ---------------------------------------------------- */
+
+bool parse_int(const char *text, int64_t *out);
+bool parse_duration(const char *text, int64_t *ms); /* 500ms 90s 15m 2h 1d */
+bool parse_time(const char *text, int64_t *ms);     /* ISO 8601, or milliseconds since the epoch */
+bool parse_bool(const char *text, bool *out);
+bool parse_real(const char *text, double *out);
+
+/* ---- text.c: UTF-8 ------------------------------------------------------------------------ */
+
+bool text_is_utf8(const char *bytes, size_t len);
+
+/* Columns on a terminal. */
+size_t text_width(const char *text);
+
+/* A copy with control characters and broken UTF-8 replaced, to be freed; never NULL. */
+char *text_clean(const char *bytes, size_t len);
+
+/* 2025-03-01T14:05:00+01:00; a size of 32 is enough. */
+void text_time(int64_t ms, char *out, size_t size);
+
+/* "14m 59s": roughly how long; a size of 32 is enough. */
+void text_duration(int64_t ms, char *out, size_t size);
+
+/* printf into new memory; exits if there is none. */
+char *text_format(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+void *must_alloc(size_t count, size_t size); /* zeroed */
+void *must_grow(void *memory, size_t count, size_t size);
+
+/* ---- table.c ------------------------------------------------------------------------------ */
+
+struct table;
+
+/* titles: one letter of alignment, '<' or '>', then the title; until NULL. */
+struct table *table_new(const char *const *titles);
+struct table *table_untitled(const char *const *titles); /* only their alignment is used */
+void table_add(struct table *table, const char *text);   /* cell after cell, row after row */
+void table_add_format(struct table *table, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+void table_print(struct table *table, FILE *out, const char *indent); /* and frees it */
+
+/* ---- call.c: talking to the engine --------------------------------------------------------- */
+
+/* Connects if that has not been done. */
+int ctl_connect(struct ctl *ctl);
+
+/* One request. On CTL_DONE the reply is valid until the next use of the client. */
+int ctl_call(struct ctl *ctl, const char *method, const stockd_pack *params, unsigned flags,
+             stockd_reply *reply);
+
+int ctl_refused(struct ctl *ctl, const stockd_reply *reply); /* says so; CTL_REFUSED */
+int ctl_failed(struct ctl *ctl, int status);                 /* says so; CTL_UNREACHABLE */
+
+/* Says "stockctl: MESSAGE", or with --json {"error":{"code":CODE,...}}; returns exit_code. */
+int ctl_error(const struct ctl *ctl, int exit_code, const char *code, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+
+/* The --id given, or a new one. out has room for STOCKD_ID_MAX + 1. */
+int ctl_take_id(const struct args *args, char *out);
+
+/* The value of the first key of a map whose value is an array: the list of a listing. */
+bool reply_list(stockd_value result, stockd_value *list);
+
+/* ---- show.c, show_json.c: results for people and for programs ------------------------------- */
+
+json_t *json_from_value(stockd_value value);
+void show_json_value(json_t *json); /* prints it and gives it back */
+
+/* The result as JSON; id, if not NULL, is added to it. */
+void show_json(stockd_value result, const char *id);
+
+/* The scalars of a map as aligned "key  value" lines, nested maps as "key.key". */
+void show_map(stockd_value map, const char *id);
+
+/* A result in the form that was asked for. */
+void show_result(const struct ctl *ctl, stockd_value result, const char *id);
+
+/* An array of maps (or of arrays, whose elements are named by the columns' order). */
+struct column {
+    const char *key;
+    const char *title; /* as for table_new */
+};
+void show_records(stockd_value list, const struct column *columns, size_t count, const char *indent,
+                  FILE *out);
+
+/* One value in a cell; key says whether a number is a time. To be freed. */
+char *show_text(const char *key, stockd_value value);
+
+/* ---- csv_file.c ----------------------------------------------------------------------------- */
+
+struct csv_field {
+    const char *text; /* ends with a NUL and holds no other; valid during the callback */
+    size_t len;
+};
+
+/* What a reader of rows wants. Columns are wanted by name; fields come in the wanted order. */
+struct csv_reader {
+    const char *const *columns; /* NULL ends them */
+    size_t required;            /* so many of them must be in the header */
+    void (*row)(void *context, size_t line, const struct csv_field *fields);
+    void (*bad)(void *context, size_t line, const char *column, const char *problem);
+    void *context;
+    uint64_t hash[2]; /* of all the bytes read */
+};
+
+/* "-" is standard input. An absent optional column gives fields of length 0. */
+int csv_read(const struct ctl *ctl, const char *path, struct csv_reader *reader);
+
+/* Writes a field, in quotes if it needs them. */
+void csv_put(FILE *out, const char *text, size_t len);
+
+/* Bad rows by line: kept, then reported in order. */
+struct bad_row {
+    size_t line;
+    char *column;
+    char *problem;
+};
+
+struct bad_rows {
+    struct bad_row *row;
+    size_t count;
+    size_t capacity;
+};
+
+void bad_rows_add(struct bad_rows *bad, size_t line, const char *column, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+
+/* Names them on stderr (and in JSON if that is asked for); free frees. */
+void bad_rows_report(struct bad_rows *bad, const struct ctl *ctl, const char *path,
+                     const char *outcome);
+void bad_rows_free(struct bad_rows *bad);
+
+/* NULL, or what is wrong with it. */
+const char *check_sku(const char *sku, size_t len);
+const char *check_quantity(const char *text, int64_t least, int64_t most, int64_t *out);
+
+/* ---- lookup.c: strings to numbers ------------------------------------------------------------ */
+
+struct lookup;
+
+struct lookup *lookup_new(void);
+void lookup_free(struct lookup *lookup);
+
+/* Adds the key with the value unless it is there; returns the value that is there then. */
+size_t lookup_add(struct lookup *lookup, const char *key, size_t len, size_t value);
+bool lookup_find(const struct lookup *lookup, const char *key, size_t len, size_t *value);
+size_t lookup_count(const struct lookup *lookup);
+
+/* ---- listing.c: `locations` and `channels` ----------------------------------------------------
+ */
+
+typedef void listing_fn(void *context, const char *code, size_t len, stockd_value record);
+
+/* Each entry of the listing; lsn may be NULL. The record is valid during the callback. */
+int listing_each(struct ctl *ctl, const char *method, uint64_t *lsn, listing_fn *each,
+                 void *context);
+
+/* Their codes, numbered from 0. */
+int lookup_listing(struct ctl *ctl, const char *method, struct lookup *codes, uint64_t *lsn);
+
+/* ---- progress.c ----------------------------------------------------------------------------- */
+
+struct progress {
+    const char *label;
+    size_t total;
+    uint64_t next_ms; /* when to draw again; 0: never, it is not a terminal */
+};
+
+void progress_start(struct progress *progress, const char *label, size_t total);
+void progress_show(struct progress *progress, size_t done);
+void progress_clear(const struct progress *progress); /* before other output, and at the end */
+uint64_t clock_ms(void);                              /* monotonic */
+
+/* ---- pipeline.c: many independent requests at once --------------------------------------------
+ */
+
+/*
+ * Sends requests 0..count-1, each when there is room, and hands over each response once. What was
+ * in flight when the connection was lost is sent again: all requests must be idempotent. pack
+ * writes the parameters and returns the method. done returns false to stop: then what is in flight
+ * is still awaited and handed over.
+ */
+struct pipeline {
+    size_t count;
+    const char *(*pack)(void *context, size_t number, stockd_pack *params);
+    bool (*done)(void *context, size_t number, const stockd_reply *reply);
+    void *context;
+    const char *label; /* of the progress bar, or NULL */
+};
+
+int pipeline_run(struct ctl *ctl, const struct pipeline *pipeline);
+
+/* Tries to connect again for that long. CTL_DONE or CTL_UNREACHABLE; says nothing. */
+int pipeline_reconnect(stockd_client *client, int64_t patience_ms);
+
+/* ---- commands in files of their own -----------------------------------------------------------
+ */
+
+int run_import_stock(struct ctl *ctl, const struct args *args);
+int run_export_stock(struct ctl *ctl, const struct args *args);
+int run_replay(struct ctl *ctl, const struct args *args);
+int run_demo(struct ctl *ctl, const struct args *args);
+
+#endif

@@ -1,0 +1,393 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * demo.c - `demo`: tells the engine about the trial catalogue, through the protocol like anyone.
+ *
+ * Each step is a list of independent requests, sent together. Every request has a fixed id, so that
+ * the demo can be repeated: what has been done is not done again.
+ */
+#include "tools/stockctl/demo.h"
+#include "tools/stockctl/ctl.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define HOURS_MS (INT64_C(3600) * 1000)
+
+/* One request of a step. What the numbers mean is the step's affair. */
+struct task {
+    size_t what;
+    size_t where;
+};
+
+struct step {
+    struct ctl *ctl;
+    const struct demo *demo;
+    const char *(*pack)(const struct step *step, const struct task *task, stockd_pack *params);
+    struct task *task;
+    size_t count;
+    size_t passed_over; /* refused for what has happened since the first demo */
+    int failed;
+};
+
+static const char *pack_task(void *context, size_t number, stockd_pack *params)
+{
+    const struct step *step = context;
+    return step->pack(step, &step->task[number], params);
+}
+
+/* On a demo that has been used, an order may have gone another way or its stock be sold. */
+static bool task_done(void *context, size_t number, const stockd_reply *reply)
+{
+    static const char *const harmless[] = { "wrong_state", "insufficient_stock",
+                                            "unknown_reservation" };
+    struct step *step = context;
+
+    (void)number;
+    for (size_t i = 0; reply->code != NULL && i < sizeof(harmless) / sizeof(harmless[0]); i++) {
+        if (strcmp(reply->code, harmless[i]) == 0) {
+            step->passed_over++;
+            return true;
+        }
+    }
+    if (reply->code != NULL && step->failed == CTL_DONE)
+        step->failed = ctl_refused(step->ctl, reply);
+    return reply->code == NULL;
+}
+
+/* ---- Catalogue --------------------------------------------------------------------------------
+ */
+
+static const char *pack_place(const struct step *step, const struct task *task, stockd_pack *params)
+{
+    const struct demo_place *place = &demo_places[task->what];
+
+    (void)step;
+    stockd_pack_array(params, 2);
+    stockd_pack_str(params, place->code);
+    stockd_pack_map(params, 8);
+    stockd_pack_str(params, "kind");
+    stockd_pack_str(params, place->kind);
+    stockd_pack_str(params, "name");
+    stockd_pack_str(params, place->name);
+    stockd_pack_str(params, "priority");
+    stockd_pack_i64(params, place->priority);
+    stockd_pack_str(params, "lead_time_s");
+    stockd_pack_i64(params, place->lead_time_s);
+    stockd_pack_str(params, "ships");
+    stockd_pack_bool(params, true);
+    stockd_pack_str(params, "pickup");
+    stockd_pack_bool(params, place->pickup);
+    stockd_pack_str(params, "lat");
+    stockd_pack_double(params, place->lat);
+    stockd_pack_str(params, "lon");
+    stockd_pack_double(params, place->lon);
+    return "location_set";
+}
+
+static const char *pack_channel(const struct step *step, const struct task *task,
+                                stockd_pack *params)
+{
+    const struct demo_channel *channel = &demo_channels[task->what];
+
+    (void)step;
+    stockd_pack_array(params, 2);
+    stockd_pack_str(params, channel->code);
+    stockd_pack_map(params, 6);
+    stockd_pack_str(params, "kind");
+    stockd_pack_str(params, channel->kind);
+    stockd_pack_str(params, "name");
+    stockd_pack_str(params, channel->name);
+    stockd_pack_str(params, "buffer");
+    stockd_pack_i64(params, channel->buffer);
+    stockd_pack_str(params, "hold_ttl_ms");
+    stockd_pack_i64(params, channel->hold_ttl_ms);
+    stockd_pack_str(params, "sourcing");
+    stockd_pack_str(params, channel->sourcing);
+    stockd_pack_str(params, "locations");
+    stockd_pack_array(params, channel->last_place - channel->first_place + 1);
+    for (size_t i = channel->first_place; i <= channel->last_place; i++)
+        stockd_pack_str(params, demo_places[i].code);
+    return "channel_set";
+}
+
+static const char *pack_item(const struct step *step, const struct task *task, stockd_pack *params)
+{
+    char sku[DEMO_SKU_SIZE];
+    char name[DEMO_NAME_SIZE];
+    char barcode[DEMO_BARCODE_SIZE];
+
+    (void)step;
+    demo_sku(task->what, sku);
+    demo_name(task->what, name);
+    demo_barcode(task->what, barcode);
+    stockd_pack_array(params, 2);
+    stockd_pack_str(params, sku);
+    stockd_pack_map(params, 3);
+    stockd_pack_str(params, "name");
+    stockd_pack_str(params, name);
+    stockd_pack_str(params, "barcode");
+    stockd_pack_str(params, barcode);
+    stockd_pack_str(params, "low_stock");
+    stockd_pack_i64(params, demo_rank(task->what) < 300 ? 20 : 5);
+    return "item_set";
+}
+
+static const char *pack_receive(const struct step *step, const struct task *task,
+                                stockd_pack *params)
+{
+    char id[STOCKD_ID_MAX + 1];
+    char sku[DEMO_SKU_SIZE];
+
+    snprintf(id, sizeof(id), "demo-in-%zu-%zu", task->what, task->where);
+    demo_sku(task->what, sku);
+    stockd_pack_array(params, 4);
+    stockd_pack_str(params, id);
+    stockd_pack_str(params, sku);
+    stockd_pack_str(params, demo_places[task->where].code);
+    stockd_pack_i64(params, step->demo->stock[task->what][task->where]);
+    return "receive";
+}
+
+/* ---- Orders ------------------------------------------------------------------------------------
+ */
+
+static void order_id(size_t number, const char *part, char out[STOCKD_ID_MAX + 1])
+{
+    snprintf(out, STOCKD_ID_MAX + 1, "demo-%04zu%s", number + 1, part);
+}
+
+static const char *pack_reserve(const struct step *step, const struct task *task,
+                                stockd_pack *params)
+{
+    const struct demo_order *order = &step->demo->order[task->what];
+    char id[STOCKD_ID_MAX + 1];
+    char sku[DEMO_SKU_SIZE];
+
+    order_id(task->what, "", id);
+    stockd_pack_array(params, 4);
+    stockd_pack_str(params, id);
+    stockd_pack_str(params, demo_channels[order->channel].code);
+    stockd_pack_array(params, order->lines);
+    for (size_t i = 0; i < order->lines; i++) {
+        demo_sku(order->line[i].item, sku);
+        stockd_pack_array(params, 2);
+        stockd_pack_str(params, sku);
+        stockd_pack_i64(params, order->line[i].qty);
+    }
+    stockd_pack_map(params, order->place >= 0 ? 2 : 1);
+    stockd_pack_str(params, "ttl_ms"); /* long, so that there is something to look at tomorrow */
+    stockd_pack_i64(params, order->fate == FATE_EXPIRED ? 1 : 48 * HOURS_MS);
+    if (order->place >= 0) {
+        stockd_pack_str(params, "at");
+        stockd_pack_str(params, demo_places[order->place].code);
+    }
+    return "reserve";
+}
+
+/* One unit of the first line, under an id of its own. */
+static void pack_part(const struct demo_order *order, const char *op, stockd_pack *params)
+{
+    char sku[DEMO_SKU_SIZE];
+
+    demo_sku(order->line[0].item, sku);
+    stockd_pack_array(params, 1);
+    stockd_pack_array(params, 2);
+    stockd_pack_str(params, sku);
+    stockd_pack_i64(params, 1);
+    stockd_pack_map(params, 1);
+    stockd_pack_str(params, "op");
+    stockd_pack_str(params, op);
+}
+
+static const char *pack_confirm(const struct step *step, const struct task *task,
+                                stockd_pack *params)
+{
+    char id[STOCKD_ID_MAX + 1];
+
+    (void)step;
+    order_id(task->what, "", id);
+    stockd_pack_array(params, 1);
+    stockd_pack_str(params, id);
+    return "confirm";
+}
+
+static const char *pack_last(const struct step *step, const struct task *task, stockd_pack *params)
+{
+    const struct demo_order *order = &step->demo->order[task->what];
+    bool in_part = order->fate == FATE_PARTLY_FULFILLED || order->fate == FATE_PARTLY_CANCELLED;
+    char id[STOCKD_ID_MAX + 1];
+    char op[STOCKD_ID_MAX + 1];
+
+    order_id(task->what, "", id);
+    order_id(task->what, "-part", op);
+    stockd_pack_array(params, in_part ? 3 : 1);
+    stockd_pack_str(params, id);
+    if (in_part)
+        pack_part(order, op, params);
+    return order->fate == FATE_CANCELLED || order->fate == FATE_PARTLY_CANCELLED ? "cancel"
+                                                                                 : "fulfil";
+}
+
+static const char *pack_return(const struct step *step, const struct task *task,
+                               stockd_pack *params)
+{
+    const struct demo_order *order = &step->demo->order[task->what];
+    char id[STOCKD_ID_MAX + 1];
+    char reservation[STOCKD_ID_MAX + 1];
+    char sku[DEMO_SKU_SIZE];
+
+    order_id(task->what, "-return", id);
+    order_id(task->what, "", reservation);
+    demo_sku(order->line[0].item, sku);
+    stockd_pack_array(params, 5);
+    stockd_pack_str(params, id);
+    stockd_pack_str(params, sku);
+    stockd_pack_str(params, demo_places[order->place >= 0 ? order->place : 0].code);
+    stockd_pack_i64(params, 1);
+    stockd_pack_map(params, 1);
+    stockd_pack_str(params, "reservation");
+    stockd_pack_str(params, reservation);
+    return "return";
+}
+
+/* ---- Steps --------------------------------------------------------------------------------------
+ */
+
+static int run_step(struct step *step, const char *label)
+{
+    const struct pipeline plan = {
+        .count = step->count,
+        .pack = pack_task,
+        .done = task_done,
+        .context = step,
+        .label = label,
+    };
+    int failed = pipeline_run(step->ctl, &plan);
+    return failed != CTL_DONE ? failed : step->failed;
+}
+
+static int run_numbered(struct step *step, const char *label, size_t count)
+{
+    step->count = count;
+    for (size_t i = 0; i < count; i++)
+        step->task[i] = (struct task){ .what = i };
+    return run_step(step, label);
+}
+
+static int run_receives(struct step *step, size_t *receives)
+{
+    step->pack = pack_receive;
+    step->count = 0;
+    for (size_t item = 0; item < DEMO_ITEMS; item++)
+        for (size_t place = 0; place < DEMO_PLACES; place++)
+            if (step->demo->stock[item][place] > 0)
+                step->task[step->count++] = (struct task){ .what = item, .where = place };
+    *receives = step->count;
+    return run_step(step, "stock");
+}
+
+/* The orders whose fate is among those of a set of bits. */
+static int run_fates(struct step *step, const char *label, unsigned fates)
+{
+    step->count = 0;
+    for (size_t i = 0; i < DEMO_ORDERS; i++)
+        if ((fates >> step->demo->order[i].fate & 1) != 0)
+            step->task[step->count++] = (struct task){ .what = i };
+    return run_step(step, label);
+}
+
+static int run_orders(struct step *step)
+{
+    const unsigned unconfirmed = 1U << FATE_HELD | 1U << FATE_CANCELLED | 1U << FATE_EXPIRED;
+    const unsigned unfinished = 1U << FATE_HELD | 1U << FATE_CONFIRMED | 1U << FATE_EXPIRED;
+
+    step->pack = pack_reserve;
+    int failed = run_numbered(step, "orders", DEMO_ORDERS);
+    step->pack = pack_confirm;
+    if (failed == CTL_DONE)
+        failed = run_fates(step, "orders", ~unconfirmed);
+    step->pack = pack_last;
+    if (failed == CTL_DONE)
+        failed = run_fates(step, "orders", ~unfinished);
+    step->pack = pack_return;
+    return failed == CTL_DONE ? run_fates(step, "returns", 1U << FATE_RETURNED) : failed;
+}
+
+static int run_steps(struct step *step, size_t *receives)
+{
+    step->pack = pack_place;
+    int failed = run_numbered(step, "locations", DEMO_PLACES);
+    step->pack = pack_channel;
+    if (failed == CTL_DONE)
+        failed = run_numbered(step, "channels", DEMO_CHANNELS);
+    step->pack = pack_item;
+    if (failed == CTL_DONE)
+        failed = run_numbered(step, "items", DEMO_ITEMS);
+    if (failed == CTL_DONE)
+        failed = run_receives(step, receives);
+    return failed == CTL_DONE ? run_orders(step) : failed;
+}
+
+/* ---- What to try
+ * --------------------------------------------------------------------------------- */
+
+static void print_trials(const struct ctl *ctl, const struct demo *demo)
+{
+    char sku[DEMO_SKU_SIZE];
+    char other[DEMO_SKU_SIZE];
+    char part[STOCKD_ID_MAX + 1];
+    size_t number = 0;
+    size_t best = 0;
+    size_t second = 0;
+
+    while (demo_rank(best) != 0)
+        best++;
+    while (demo_rank(second) != 1)
+        second++;
+    while (demo->order[number].fate != FATE_PARTLY_FULFILLED)
+        number++;
+    demo_sku(best, sku);
+    demo_sku(second, other);
+    order_id(number, "", part);
+
+    bool elsewhere =
+        strcmp(ctl->server, CTL_DEFAULT_SERVER) != 0 && getenv("STOCKD_SERVER") == NULL;
+    char *call = elsewhere ? text_format("stockctl -s %s", ctl->server) : text_format("stockctl");
+    printf("\nTry:\n"
+           "  %s location list\n"
+           "  %s stock %s\n"
+           "  %s availability web %s %s\n"
+           "  %s reserve web %s:2 %s --ttl 15m --id MY-1\n"
+           "  %s confirm MY-1\n"
+           "  %s fulfil MY-1\n"
+           "  %s reservation %s\n"
+           "  %s reserve pos %s:9999 --at berlin\n"
+           "  %s export stock | head\n",
+           call, call, sku, call, sku, other, call, sku, other, call, call, call, part, call, sku,
+           call);
+    free(call);
+}
+
+int run_demo(struct ctl *ctl, const struct args *args)
+{
+    struct demo *demo = must_alloc(1, sizeof(*demo));
+    struct step step = { .ctl = ctl, .demo = demo };
+    size_t receives = 0;
+
+    (void)args;
+    demo_make(demo);
+    step.task = must_alloc((size_t)DEMO_ITEMS * DEMO_PLACES, sizeof(*step.task));
+    int failed = run_steps(&step, &receives);
+    if (failed == CTL_DONE && ctl->json) {
+        show_json_value(json_pack("{s:i, s:i, s:i, s:I, s:i}", "locations", DEMO_PLACES, "channels",
+                                  DEMO_CHANNELS, "items", DEMO_ITEMS, "receives",
+                                  (json_int_t)receives, "orders", DEMO_ORDERS));
+    } else if (failed == CTL_DONE) {
+        printf("%d locations, %d channels, %d items, %zu deliveries, %d orders in all states\n",
+               DEMO_PLACES, DEMO_CHANNELS, DEMO_ITEMS, receives, DEMO_ORDERS);
+        print_trials(ctl, demo);
+    }
+    free(step.task);
+    free(demo);
+    return failed;
+}

@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * replay_log.c - which orders of a file are over, and how they ended.
+ *
+ * Operation ids make a repeated order harmless if it was done. They cannot do that for one that was
+ * refused: the engine keeps no trace of it, and asked again, after later orders brought goods back,
+ * it might be accepted. With the log a replay that was cut short goes on exactly where it was.
+ *
+ * CSV, appended to: line,order_id,outcome,code. A last line without its end was cut by a crash and
+ * is dropped; that order is then asked again.
+ */
+#include "tools/stockctl/replay.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { COLUMN_LINE, COLUMN_ORDER, COLUMN_OUTCOME, COLUMN_CODE };
+
+struct entry {
+    enum outcome outcome;
+    char code[CODE_SIZE];
+};
+
+struct replay_log {
+    FILE *file;
+    const char *path;
+    struct lookup *known; /* "line order_id" -> place in entry */
+    struct entry *entry;
+    size_t bad;
+};
+
+static char *key_of(const char *line, const char *id)
+{
+    return text_format("%s %s", line, id);
+}
+
+static void read_entry(void *context, size_t line, const struct csv_field *fields)
+{
+    struct replay_log *log = context;
+    size_t place = lookup_count(log->known);
+    size_t outcome = 1;
+
+    (void)line;
+    while (outcome < OUTCOME_COUNT &&
+           strcmp(fields[COLUMN_OUTCOME].text, outcome_names[outcome]) != 0)
+        outcome++;
+    if (outcome == OUTCOME_COUNT) {
+        log->bad++;
+        return;
+    }
+    char *key = key_of(fields[COLUMN_LINE].text, fields[COLUMN_ORDER].text);
+    if (lookup_add(log->known, key, strlen(key), place) == place) {
+        if ((place & (place - 1)) == 0) /* full at 0 and at each power of two */
+            log->entry = must_grow(log->entry, place * 2 + 1, sizeof(*log->entry));
+        log->entry[place].outcome = (enum outcome)outcome;
+        snprintf(log->entry[place].code, CODE_SIZE, "%s", fields[COLUMN_CODE].text);
+    }
+    free(key);
+}
+
+static void read_bad(void *context, size_t line, const char *column, const char *problem)
+{
+    struct replay_log *log = context;
+    (void)line;
+    (void)column;
+    (void)problem;
+    log->bad++;
+}
+
+/* Cuts off a last line that has no end. Returns the size that is left, or -1. */
+static off_t cut_torn_line(int fd)
+{
+    struct stat status;
+    char byte = '\0';
+
+    if (fstat(fd, &status) != 0)
+        return -1;
+    off_t size = status.st_size;
+    while (size > 0) {
+        if (pread(fd, &byte, 1, size - 1) != 1)
+            return -1;
+        if (byte == '\n')
+            break;
+        size--;
+    }
+    if (size != status.st_size && ftruncate(fd, size) != 0)
+        return -1;
+    return size;
+}
+
+static int read_log(struct replay *replay, off_t size)
+{
+    static const char *const columns[] = { "line", "order_id", "outcome", "code", NULL };
+    struct replay_log *log = replay->log;
+    struct csv_reader reader = {
+        .columns = columns,
+        .required = 4,
+        .row = read_entry,
+        .bad = read_bad,
+        .context = log,
+    };
+
+    if (size == 0) {
+        fputs("line,order_id,outcome,code\n", log->file);
+        return CTL_DONE;
+    }
+    int failed = csv_read(replay->ctl, log->path, &reader);
+    if (failed == CTL_DONE && log->bad > 0)
+        return ctl_error(replay->ctl, CTL_USAGE, "bad_file", "%s: not a log of replay", log->path);
+    return failed;
+}
+
+int replay_log_open(struct replay *replay, const char *path)
+{
+    int fd = open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+    off_t size = fd >= 0 ? cut_torn_line(fd) : -1;
+    FILE *file = size >= 0 ? fdopen(fd, "a") : NULL;
+
+    if (file == NULL) {
+        int failed = ctl_error(replay->ctl, CTL_USAGE, "bad_file", "%s: %s", path, strerror(errno));
+        if (fd >= 0)
+            close(fd);
+        return failed;
+    }
+    replay->log = must_alloc(1, sizeof(*replay->log));
+    *replay->log = (struct replay_log){ .file = file, .path = path, .known = lookup_new() };
+    return read_log(replay, size);
+}
+
+int replay_log_add(struct replay *replay, size_t number, enum outcome outcome, const char *code)
+{
+    const struct replay_order *order = &replay->order[number];
+    FILE *file = replay->log->file;
+
+    fprintf(file, "%zu,", order->file_line);
+    csv_put(file, order->id, strlen(order->id));
+    fprintf(file, ",%s,%s\n", outcome_names[outcome], code);
+    if (fflush(file) == 0)
+        return CTL_DONE;
+    return ctl_error(replay->ctl, CTL_USAGE, "bad_file", "%s: %s", replay->log->path,
+                     strerror(errno));
+}
+
+bool replay_log_has(const struct replay *replay, size_t number, enum outcome *outcome,
+                    const char **code)
+{
+    const struct replay_order *order = &replay->order[number];
+    char line[24];
+    size_t place;
+
+    snprintf(line, sizeof(line), "%zu", order->file_line);
+    char *key = key_of(line, order->id);
+    bool known = lookup_find(replay->log->known, key, strlen(key), &place);
+    free(key);
+    if (!known)
+        return false;
+    *outcome = replay->log->entry[place].outcome;
+    *code = replay->log->entry[place].code;
+    return true;
+}
+
+void replay_log_close(struct replay *replay)
+{
+    if (replay->log == NULL)
+        return;
+    fclose(replay->log->file);
+    lookup_free(replay->log->known);
+    free(replay->log->entry);
+    free(replay->log);
+    replay->log = NULL;
+}

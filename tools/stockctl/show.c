@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* show.c - results of the engine for people: cells, "key  value" lines, and tables. */
+#include "tools/stockctl/ctl.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define COLUMNS_MAX 16
+#define DEPTH_MAX 8
+#define EPOCH_MS_LEAST 100000000000 /* smaller numbers of milliseconds are not points in time */
+
+static bool ends_with(const char *text, const char *end)
+{
+    size_t len = strlen(text);
+    size_t end_len = strlen(end);
+    return len >= end_len && strcmp(text + len - end_len, end) == 0;
+}
+
+/* The protocol's key says the unit: _ms is a point in time or a duration, _s a duration. */
+static char *number_text(const char *key, int64_t number)
+{
+    char text[32];
+
+    if (ends_with(key, "_ms") && number >= EPOCH_MS_LEAST)
+        text_time(number, text, sizeof(text));
+    else if (ends_with(key, "ttl_ms") || ends_with(key, "uptime_ms"))
+        text_duration(number, text, sizeof(text));
+    else if (ends_with(key, "_s") && !ends_with(key, "per_s"))
+        text_duration(number * 1000, text, sizeof(text));
+    else
+        snprintf(text, sizeof(text), "%lld", (long long)number);
+    return text_format("%s", text);
+}
+
+static char *list_text(const char *key, stockd_value list)
+{
+    stockd_iter it = stockd_iterate(list);
+    stockd_value element;
+    char *text = NULL;
+
+    while (stockd_next(&it, NULL, &element)) {
+        bool nested = stockd_value_kind(element) == STOCKD_KIND_ARRAY;
+        char *one = nested ? text_format("…") : show_text(key, element);
+        char *longer = text == NULL ? text_format("%s", one) : text_format("%s,%s", text, one);
+        free(one);
+        free(text);
+        text = longer;
+    }
+    return text != NULL ? text : text_format("-");
+}
+
+char *show_text(const char *key, stockd_value value)
+{
+    const char *bytes;
+    size_t len;
+    bool yes;
+    int64_t number;
+    double real;
+
+    if (stockd_value_bool(value, &yes))
+        return text_format("%s", yes ? "yes" : "no");
+    if (stockd_value_i64(value, &number))
+        return number_text(key, number);
+    if (stockd_value_str(value, &bytes, &len))
+        return len > 0 ? text_clean(bytes, len) : text_format("-");
+    if (stockd_value_double(value, &real))
+        return text_format("%.10g", real);
+    if (stockd_value_kind(value) == STOCKD_KIND_ARRAY)
+        return list_text(key, value);
+    return text_format(stockd_value_kind(value) == STOCKD_KIND_MAP ? "…" : "-");
+}
+
+static void add_map(struct table *table, const char *prefix, stockd_value map, int depth)
+{
+    stockd_iter it = stockd_iterate(map);
+    stockd_value key;
+    stockd_value element;
+
+    while (stockd_next(&it, &key, &element)) {
+        char *name = show_text("", key);
+        char *path =
+            prefix[0] == '\0' ? text_format("%s", name) : text_format("%s.%s", prefix, name);
+        if (stockd_value_kind(element) == STOCKD_KIND_MAP && depth < DEPTH_MAX) {
+            add_map(table, path, element, depth + 1);
+        } else {
+            char *text = show_text(path, element);
+            table_add(table, path);
+            table_add(table, text);
+            free(text);
+        }
+        free(path);
+        free(name);
+    }
+}
+
+void show_map(stockd_value map, const char *id)
+{
+    static const char *const titles[] = { "<", "<", NULL };
+    struct table *table = table_untitled(titles);
+
+    if (id != NULL) {
+        table_add(table, "id");
+        table_add(table, id);
+    }
+    if (stockd_value_kind(map) == STOCKD_KIND_MAP) {
+        add_map(table, "", map, 0);
+    } else {
+        char *text = show_text("", map);
+        table_add(table, "result");
+        table_add(table, text);
+        free(text);
+    }
+    table_print(table, stdout, "");
+}
+
+void show_result(const struct ctl *ctl, stockd_value result, const char *id)
+{
+    if (ctl->json)
+        show_json(result, id);
+    else
+        show_map(result, id);
+}
+
+/* Field number `place` of a record: by key in a map, by place in an array. */
+static bool record_field(stockd_value record, const char *key, size_t place, stockd_value *out)
+{
+    if (stockd_value_kind(record) == STOCKD_KIND_MAP)
+        return stockd_map_find(record, key, out);
+    if (stockd_value_kind(record) == STOCKD_KIND_ARRAY)
+        return stockd_array_at(record, place, out);
+    *out = record;
+    return place == 0;
+}
+
+/* Which columns any record has at all. */
+static void columns_used(stockd_value list, const struct column *columns, size_t count, bool *used)
+{
+    stockd_iter it = stockd_iterate(list);
+    stockd_value record;
+    stockd_value field;
+
+    while (stockd_next(&it, NULL, &record))
+        for (size_t c = 0; c < count; c++)
+            used[c] = used[c] || record_field(record, columns[c].key, c, &field);
+}
+
+void show_records(stockd_value list, const struct column *columns, size_t count, const char *indent,
+                  FILE *out)
+{
+    const char *titles[COLUMNS_MAX + 1] = { NULL };
+    bool used[COLUMNS_MAX] = { false };
+    size_t shown = 0;
+
+    columns_used(list, columns, count, used);
+    for (size_t c = 0; c < count; c++)
+        if (used[c])
+            titles[shown++] = columns[c].title;
+    if (shown == 0)
+        return;
+    struct table *table = table_new(titles);
+    stockd_iter it = stockd_iterate(list);
+    stockd_value record;
+    while (stockd_next(&it, NULL, &record)) {
+        for (size_t c = 0; c < count; c++) {
+            stockd_value field = { 0 };
+            if (!used[c])
+                continue;
+            record_field(record, columns[c].key, c, &field);
+            char *text = show_text(columns[c].key, field);
+            table_add(table, text);
+            free(text);
+        }
+    }
+    table_print(table, out, indent);
+}

@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* stockctl.c - everything a person or a script does against a running stockd. */
+#include "tools/stockctl/ctl.h"
+
+#include <errno.h>
+#include <locale.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const struct {
+    const char *title;
+    const struct command *commands;
+} groups[] = {
+    { "The engine", server_commands },     { "Catalogue", catalogue_commands },
+    { "Stock", stock_commands },           { "Reservations", order_commands },
+    { "Files and trials", bulk_commands },
+};
+
+#define GROUPS (sizeof(groups) / sizeof(groups[0]))
+
+static void print_help(FILE *out)
+{
+    fputs("Usage: stockctl [-s HOST:PORT|unix:PATH] [--json] COMMAND ...\n\n"
+          "Works with a running stockd, the real-time stock engine.\n",
+          out);
+    for (size_t g = 0; g < GROUPS; g++) {
+        fprintf(out, "\n%s:\n", groups[g].title);
+        for (const struct command *command = groups[g].commands; command->name != NULL; command++)
+            fprintf(out, "  %-15s %s\n", command->name, command->summary);
+    }
+    fputs("\nOptions, before or after the command:\n"
+          "  -s, --server ADDRESS  HOST:PORT or unix:PATH; without it the environment's\n"
+          "                        STOCKD_SERVER, else " CTL_DEFAULT_SERVER "\n"
+          "  --json                print the engine's result, or its error, as JSON\n"
+          "  -h, --help            this text; after a command its options and an example\n"
+          "  --version             print the version\n\n"
+          "Exit status: 0 done, 1 refused by the engine, 2 usage or a bad file,\n"
+          "3 the engine cannot be reached.\n",
+          out);
+}
+
+static void print_options(const struct option *options)
+{
+    char left[48];
+
+    if (options == NULL)
+        return;
+    fputs("\nOptions:\n", stdout);
+    for (; options->name != NULL; options++) {
+        snprintf(left, sizeof(left), "--%s%s%s", options->name, options->value != NULL ? " " : "",
+                 options->value != NULL ? options->value : "");
+        printf("  %-24s %s\n", left, options->help);
+    }
+}
+
+static void print_command_help(const struct command *command)
+{
+    printf("Usage: stockctl %s %s\n\n%s\n", command->name, command->usage, command->summary);
+    if (command->details != NULL)
+        printf("\n%s\n", command->details);
+    print_options(command->options);
+    printf("\nExample:\n  %s\n", command->example);
+}
+
+/* How many of the words name the command: one, two, or 0 if they do not. */
+static size_t words_matching(const struct command *command, int argc, char *const *argv)
+{
+    size_t first = strcspn(command->name, " ");
+
+    if (strlen(argv[0]) != first || memcmp(argv[0], command->name, first) != 0)
+        return 0;
+    if (command->name[first] == '\0')
+        return 1;
+    return argc > 1 && strcmp(argv[1], command->name + first + 1) == 0 ? 2 : 0;
+}
+
+static const struct command *find_command(int argc, char *const *argv, size_t *words)
+{
+    for (size_t g = 0; g < GROUPS; g++) {
+        for (const struct command *command = groups[g].commands; command->name != NULL; command++) {
+            *words = words_matching(command, argc, argv);
+            if (*words > 0)
+                return command;
+        }
+    }
+    return NULL;
+}
+
+/* For "location" or "import" alone: the commands that begin so. Returns how many. */
+static size_t print_family(FILE *out, const char *word)
+{
+    size_t len = strlen(word);
+    size_t count = 0;
+
+    for (size_t g = 0; g < GROUPS; g++)
+        for (const struct command *command = groups[g].commands; command->name != NULL; command++)
+            if (strncmp(command->name, word, len) == 0 && command->name[len] == ' ')
+                fprintf(out, "%sstockctl %s %s\n", count++ == 0 ? "Usage: " : "       ",
+                        command->name, command->usage);
+    return count;
+}
+
+static int unknown_command(int argc, char *const *argv)
+{
+    for (int i = 1; i < argc; i++)
+        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
+            if (print_family(stdout, argv[0]) > 0)
+                return CTL_DONE;
+    if (print_family(stderr, argv[0]) == 0)
+        fprintf(stderr, "stockctl: no command '%s'\nTry 'stockctl --help'.\n", argv[0]);
+    return CTL_USAGE;
+}
+
+static int run_command(struct ctl *ctl, int argc, char *const *argv)
+{
+    size_t words;
+    struct args args;
+    const struct command *command = find_command(argc, argv, &words);
+
+    if (command == NULL)
+        return unknown_command(argc, argv);
+    int failed = args_parse(&args, ctl, command, (size_t)argc - words, argv + words);
+    if (failed == CTL_DONE && args.help)
+        print_command_help(command);
+    else if (failed == CTL_DONE)
+        failed = command->run(ctl, &args);
+    args_free(&args);
+    stockd_close(ctl->client);
+    return failed;
+}
+
+/* Options before the command. Returns the place of the command, or -1 when all is said. */
+static int global_options(struct ctl *ctl, int argc, char *const *argv, int *code)
+{
+    int at = 1;
+
+    *code = CTL_DONE;
+    for (; at < argc && argv[at][0] == '-'; at++) {
+        bool server = strcmp(argv[at], "-s") == 0 || strcmp(argv[at], "--server") == 0;
+        if (server && at + 1 < argc) {
+            ctl->server = argv[++at];
+        } else if (strcmp(argv[at], "--json") == 0) {
+            ctl->json = true;
+        } else if (strcmp(argv[at], "-h") == 0 || strcmp(argv[at], "--help") == 0) {
+            print_help(stdout);
+            return -1;
+        } else if (strcmp(argv[at], "--version") == 0) {
+            puts("stockctl " STOCKD_CLIENT_VERSION);
+            return -1;
+        } else {
+            fprintf(stderr, "stockctl: %s %s\nTry 'stockctl --help'.\n",
+                    server ? "no address after" : "no option", argv[at]);
+            *code = CTL_USAGE;
+            return -1;
+        }
+    }
+    if (at == argc) {
+        print_help(stderr);
+        *code = CTL_USAGE;
+        return -1;
+    }
+    return at;
+}
+
+int main(int argc, char **argv)
+{
+    struct ctl ctl = { .server = getenv("STOCKD_SERVER") };
+    int code;
+
+    if (ctl.server == NULL || ctl.server[0] == '\0')
+        ctl.server = CTL_DEFAULT_SERVER;
+    setlocale(LC_CTYPE, "C.UTF-8"); /* widths of characters; without it each counts as one */
+    int at = global_options(&ctl, argc, argv, &code);
+    if (at > 0)
+        code = run_command(&ctl, argc - at, argv + at);
+    if (fflush(stdout) != 0 || ferror(stdout)) {
+        fprintf(stderr, "stockctl: cannot write the output: %s\n", strerror(errno));
+        return CTL_USAGE;
+    }
+    return code;
+}
