@@ -28,7 +28,7 @@ done
 address=$(head -n 1 "$ready")
 
 if [ -z "$("$bin/stockctl" -s "$address" export stock | sed -n 2p)" ]; then
-    "$bin/stockctl" -s "$address" demo
+    "$bin/stockctl" -s "$address" demo | head -n 1
 fi
 
 sku=$("$bin/stockctl" -s "$address" export stock | sed -n '2s/,.*//p')
@@ -38,9 +38,11 @@ stockd listens on $address; its data is in $data
 Try, in another terminal:
 
     $bin/stockctl -s $address stock $sku
-    $bin/stockctl -s $address reserve order-1 default $sku:1
-    $bin/stockctl -s $address availability default $sku
-    $bin/stockctl -s $address info
+    $bin/stockctl -s $address availability web $sku
+    $bin/stockctl -s $address reserve web $sku:1 --ttl 1m --id my-order
+    $bin/stockctl -s $address reservation my-order
+    $bin/stockctl -s $address confirm my-order
+    $bin/stockctl -s $address fulfil my-order
     $bin/stockctl --help
 
 Ctrl-C stops it.
