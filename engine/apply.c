@@ -233,7 +233,7 @@ static int change_pool(const struct applying *a, struct pool *pool, int64_t on_h
     uint64_t after;
     struct pool_change change = { .on_hand = on_hand, .reserved = reserved };
     bool sane = word_reserved(pool_read(pool)) + reserved >= 0;
-    if (sane && pool_apply(pool, change, INT64_MIN, &after) == POOL_CHANGED)
+    if (sane && pool_reapply(pool, change, &after) == POOL_CHANGED)
         return 0;
     return refuse(a, "it takes what is not there");
 }

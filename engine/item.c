@@ -192,17 +192,25 @@ void items_prefetch_item(const struct items *items, uint64_t hash)
 struct pool_walk pool_walk_start(const struct items *items, uint32_t index)
 {
     struct item *item = item_at(items, index);
-    return (struct pool_walk){ items, item->pools, ITEM_POOLS,
-                               atomic_load_explicit(&item->more, memory_order_acquire) };
+    return (
+        struct pool_walk){ .items = items, .item = item, .at = item->pools, .left = ITEM_POOLS };
+}
+
+/* Unit of the block behind that one, 0 for none. */
+static uint32_t next_block(const struct item *item, const struct pool *block)
+{
+    return block ? (uint32_t)atomic_load_explicit(&block->key, memory_order_acquire)
+                 : atomic_load_explicit(&item->more, memory_order_acquire);
 }
 
 struct pool *pool_walk_next(struct pool_walk *walk)
 {
     if (walk->left == 0) {
-        if (walk->next == 0)
+        uint32_t next = next_block(walk->item, walk->block);
+        if (next == 0)
             return NULL;
-        struct pool *block = pool_at(walk->items, walk->next);
-        walk->next = (uint32_t)atomic_load_explicit(&block->key, memory_order_acquire);
+        struct pool *block = pool_at(walk->items, next);
+        walk->block = block;
         walk->left = (uint32_t)atomic_load_explicit(&block->word, memory_order_relaxed) - 1;
         walk->at = block + 1;
     }
@@ -261,8 +269,7 @@ static struct pool *slot_for(struct items *items, uint32_t index, uint64_t key)
             if (found == 0 || found == key)
                 return at;
         }
-        uint32_t next = block ? (uint32_t)atomic_load_explicit(&block->key, memory_order_acquire)
-                              : atomic_load_explicit(&item->more, memory_order_acquire);
+        uint32_t next = next_block(item, block);
         if (next == 0) {
             next = make_block(items, size);
             if (next == 0)

@@ -94,12 +94,14 @@ void items_prefetch_item(const struct items *items, uint64_t hash);
 
 /* ---- pools of an item ---- */
 
-/* A walk over an item's pools, in the order in which they were made. */
+/* A walk over an item's pools, in the order in which they were made. Where it ends there was no
+ * further pool at that moment, hence at none before: links are read when the walk gets there. */
 struct pool_walk {
     const struct items *items;
+    const struct item *item;
+    const struct pool *block; /* that it is in, NULL: the item itself */
     struct pool *at;
     uint32_t left; /* in this block */
-    uint32_t next; /* unit of the next block, 0 for none */
 };
 
 struct pool_walk pool_walk_start(const struct items *items, uint32_t item);

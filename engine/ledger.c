@@ -191,7 +191,7 @@ enum code check_id(struct seat *seat, const char *parameter, struct text id)
 enum code find_location(struct seat *seat, const char *parameter, struct text code,
                         const struct location **location)
 {
-    *location = catalogue_location(catalogue_now(seat), code);
+    *location = catalogue_location(seat->catalogue, code);
     if (*location)
         return CODE_OK;
     if (!text_is_code(code))
@@ -201,7 +201,7 @@ enum code find_location(struct seat *seat, const char *parameter, struct text co
 
 enum code find_channel(struct seat *seat, struct text code, const struct channel **channel)
 {
-    *channel = catalogue_channel(catalogue_now(seat), code);
+    *channel = catalogue_channel(seat->catalogue, code);
     if (*channel)
         return CODE_OK;
     if (!text_is_code(code))

@@ -245,7 +245,7 @@ static void release_all(struct seat *seat, struct entry *entry)
     while ((draw = draw_walk_next(&walk)) != NULL) {
         int64_t left = draw_left(draw);
         if (left > 0)
-            give_back(seat->ledger, draw->pool, (struct pool_change){ .reserved = -left });
+            give_back(seat, draw->pool, (struct pool_change){ .reserved = -left });
         draw->cancelled += (uint32_t)left;
     }
 }
@@ -260,8 +260,11 @@ void expire_entry(struct seat *seat, struct entry *entry, uint64_t word)
     record.head.client = 0; /* nobody asked for it */
     struct record_builder b = record_begin(seat->record, &record, sizeof record);
     record_add_text(&b, id);
-    entry->lsn_last = journal_record(seat, record_end(&b));
+    uint32_t length = record_end(&b);
+    uint64_t position = journal_claim(seat, length);
     release_all(seat, entry);
+    journal_publish(seat, position); /* now that it is applied: see log_head */
+    entry->lsn_last = position + length;
     settle_entry(seat, entry, word_with_last(with_state(word, STATE_EXPIRED), RECORD_EXPIRE));
     COUNT(seat, expired);
 }

@@ -21,7 +21,7 @@ enum {
     SEATS_MAX = 64,     /* threads that may operate the ledger at once */
 };
 
-/* A quantity fits in 28 bits: the pool's word holds two of them. */
+/* A quantity fits in 28 bits; on hand and reserved of a pool share one word. */
 #define QUANTITY_MAX ((INT64_C(1) << 28) - 1)
 
 /* Deadlines are 32-bit milliseconds from the hold's creation: 49 days. */

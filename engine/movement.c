@@ -121,6 +121,7 @@ static enum code find_pool(struct seat *seat, struct moving *move)
 {
     const struct movement *m = move->asked;
     const struct location *location;
+    catalogue_pin(seat);
     enum code code = find_location(seat, "location", m->location, &location);
     if (code)
         return code;
@@ -128,7 +129,7 @@ static enum code find_pool(struct seat *seat, struct moving *move)
     code = makes_item ? make_item(seat, m->sku, &move->item) : find_item(seat, m->sku, &move->item);
     if (code)
         return code;
-    uint16_t at = location_index(catalogue_now(seat), location);
+    uint16_t at = location_index(seat->catalogue, location);
     uint16_t owner = owner_of(m->damaged ? POOL_DAMAGED : POOL_SHARED, 0);
     move->key = (struct pool_key){ move->item, at, owner };
     /* What takes away makes no pool: there is nothing in it to take. */
@@ -234,7 +235,8 @@ static enum code move_to_count(struct seat *seat, struct moving *move)
     int64_t target;
     enum code code = counted_now(seat, move, &target);
     uint64_t word = pool_read(move->pool);
-    if (!quiet || !gives_unchanged(item, stamp))
+    /* Pending: perhaps a fulfil that will put back what it took from what is on hand. */
+    if (!quiet || !gives_unchanged(item, stamp) || word_pending(word) != 0)
         return CODE_DEFERRED;
     if (code)
         return code;

@@ -1,13 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "engine/pool.h"
 
-static bool in_range(int64_t quantity)
-{
-    return quantity >= 0 && quantity <= QUANTITY_MAX;
-}
-
-enum pool_outcome pool_apply(struct pool *pool, struct pool_change change, int64_t needs_available,
-                             uint64_t *after)
+/* most: on hand may not grow over it. */
+static enum pool_outcome apply(struct pool *pool, struct pool_change change,
+                               int64_t needs_available, int64_t most, uint64_t *after)
 {
     uint64_t word = pool_read(pool);
     for (;;) {
@@ -17,7 +13,7 @@ enum pool_outcome pool_apply(struct pool *pool, struct pool_change change, int64
         *after = word;
         if (word_available(word) < needs_available || on_hand < 0)
             return POOL_SHORT;
-        if (!in_range(on_hand) || !in_range(reserved) || pending > 0xff)
+        if ((change.on_hand > 0 && on_hand > most) || reserved < 0 || reserved > QUANTITY_MAX)
             return POOL_FULL;
         assert(pending >= 0);
         uint64_t next = word_make(on_hand, reserved, (unsigned)pending);
@@ -30,10 +26,21 @@ enum pool_outcome pool_apply(struct pool *pool, struct pool_change change, int64
     }
 }
 
+enum pool_outcome pool_apply(struct pool *pool, struct pool_change change, int64_t needs_available,
+                             uint64_t *after)
+{
+    return apply(pool, change, needs_available, QUANTITY_MAX, after);
+}
+
+enum pool_outcome pool_reapply(struct pool *pool, struct pool_change change, uint64_t *after)
+{
+    return apply(pool, change, INT64_MIN, WORD_ON_HAND_MOST, after);
+}
+
 uint64_t pool_give(struct pool *pool, struct pool_change change)
 {
     uint64_t after;
-    enum pool_outcome outcome = pool_apply(pool, change, INT64_MIN, &after);
+    enum pool_outcome outcome = pool_reapply(pool, change, &after);
     assert(outcome == POOL_CHANGED);
     (void)outcome;
     return after;

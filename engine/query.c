@@ -17,6 +17,7 @@ enum code ledger_availability(struct seat *seat, struct text channel_code, const
                               uint32_t count, int64_t *available, uint64_t *lsn)
 {
     const struct channel *channel;
+    catalogue_pin(seat);
     enum code code = find_channel(seat, channel_code, &channel);
     if (code)
         return code;

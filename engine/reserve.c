@@ -133,7 +133,7 @@ static void fill_entry(struct seat *seat, struct entry *entry, const struct orde
     entry->content = content;
     entry->created_ms = seat->wall_ms;
     entry->ttl_ms = order->confirm ? 0 : (uint32_t)ttl;
-    entry->channel = channel_index(catalogue_now(seat), channel);
+    entry->channel = channel_index(seat->catalogue, channel);
 }
 
 /* Rule O: the claim is behind us, so the reservation may be seen. */
@@ -159,6 +159,7 @@ static enum code reserve_fresh(struct seat *seat, const struct order *order, uin
                                struct entry *entry, struct reservation_view *view)
 {
     const struct channel *channel;
+    catalogue_pin(seat);
     enum code code = find_channel(seat, order->channel, &channel);
     if (!code)
         code = resolve_lines(seat, order);

@@ -90,7 +90,8 @@ struct seat {
     uint16_t client;
     uint64_t engine_ms, wall_ms;
     struct entry_cursor cursor;
-    uint32_t spare_item; /* see items_create */
+    uint32_t spare_item;               /* see items_create */
+    const struct catalogue *catalogue; /* what the operation under way sees, see catalogue_pin */
     uint64_t pokes;
     struct counters counters;
     _Alignas(64) _Atomic uint64_t epoch; /* of the turn; 0 between turns. This thread; sequentially
@@ -130,6 +131,15 @@ static inline struct catalogue *catalogue_now(const struct seat *seat)
     return atomic_load_explicit(&seat->ledger->catalogue, memory_order_seq_cst);
 }
 
+/* At the start of an operation that looks at more than one thing of the catalogue: all its looks
+ * are at this version, for pointers and indexes of one mean nothing in another. Where an object
+ * that it has found names a location or a channel, catalogue_now() is the version to look in: the
+ * pinned one may be older than the object. */
+static inline const struct catalogue *catalogue_pin(struct seat *seat)
+{
+    return seat->catalogue = catalogue_now(seat);
+}
+
 /* False: another writer is at it. */
 bool catalogue_take(struct ledger *ledger);
 void catalogue_put(struct ledger *ledger);
@@ -162,6 +172,7 @@ void journal_void(struct seat *seat, uint64_t position, uint32_t length);
 /* ---- checking what a request names ---- */
 
 enum code check_id(struct seat *seat, const char *parameter, struct text id);
+/* Both look in the pinned catalogue. */
 enum code find_location(struct seat *seat, const char *parameter, struct text code,
                         const struct location **location);
 enum code find_channel(struct seat *seat, struct text code, const struct channel **channel);
@@ -203,7 +214,7 @@ void settle_entry(struct seat *seat, struct entry *entry, uint64_t word);
 /* Expires an owned reservation that is held. */
 void expire_entry(struct seat *seat, struct entry *entry, uint64_t word);
 /* Applies a change that gives to the pool, bracketed for those who sum over the item's pools. */
-uint64_t give_back(struct ledger *ledger, uint32_t unit, struct pool_change change);
+uint64_t give_back(struct seat *seat, uint32_t unit, struct pool_change change);
 
 static inline uint64_t wall_of(const struct seat *seat, uint64_t engine_ms)
 {

@@ -73,7 +73,7 @@ static void look_at(struct survey *s, const struct pool *pool, const struct item
 static const struct survey *survey_item(struct seat *seat, const struct channel *channel,
                                         uint32_t index, const struct location *bound, bool repeated)
 {
-    const struct catalogue *catalogue = catalogue_now(seat);
+    const struct catalogue *catalogue = seat->catalogue;
     const struct items *items = &seat->ledger->items;
     const struct item *item = item_at(items, index);
     uint16_t channel_at = channel_index(catalogue, channel);
@@ -88,7 +88,7 @@ static const struct survey *survey_item(struct seat *seat, const struct channel 
     while ((pool = pool_walk_next(&walk)) != NULL) {
         uint64_t key = atomic_load_explicit(&pool->key, memory_order_relaxed);
         if (key_location(key) >= catalogue->location_count)
-            continue; /* younger than this turn's catalogue */
+            continue; /* younger than the pinned catalogue: note_short sees that */
         uint32_t rank = rank_of(channel, channel_at, key);
         if (rank != RANK_NEVER)
             look_at(s, pool, items, &seat->plan, repeated, rank,
@@ -156,7 +156,8 @@ static void note_short(struct seat *seat, const struct order_line *line)
     struct plan *plan = &seat->plan;
     struct failure *failure = &seat->failure;
     const struct survey *survey = &seat->survey;
-    plan->undecided |= survey->pending || (survey->pools > 1 && !survey->quiet);
+    plan->undecided |= survey->pending || (survey->pools > 1 && !survey->quiet) ||
+                       catalogue_now(seat) != seat->catalogue;
     failure->shorts[failure->short_count++] =
         (struct shortfall){ line->sku, line->qty, survey->takeable };
 }
@@ -250,13 +251,16 @@ static void gather_takes(struct plan *plan)
 
 /* ---- taking ---- */
 
-uint64_t give_back(struct ledger *ledger, uint32_t unit, struct pool_change change)
+uint64_t give_back(struct seat *seat, uint32_t unit, struct pool_change change)
 {
-    struct pool *pool = pool_at(&ledger->items, unit);
+    struct items *items = &seat->ledger->items;
+    struct pool *pool = pool_at(items, unit);
     uint64_t key = atomic_load_explicit(&pool->key, memory_order_relaxed);
-    struct item *item = item_at(&ledger->items, key_item(key));
+    struct item *item = item_at(items, key_item(key));
     gives_begin(item);
     uint64_t after = pool_give(pool, change);
+    if (change.on_hand != 0)
+        recent_add(&seat->recent, seat->wall_ms, unit, change.on_hand);
     gives_end(item);
     return after;
 }
@@ -281,7 +285,7 @@ static void undo(struct seat *seat, uint32_t count)
     struct plan *plan = &seat->plan;
     int mark = plan->tentative ? -1 : 0;
     for (uint32_t i = 0; i < count; i++)
-        give_back(seat->ledger, plan->takes[i].pool,
+        give_back(seat, plan->takes[i].pool,
                   (struct pool_change){ .reserved = -plan->takes[i].qty, .tentative = mark });
 }
 
@@ -320,14 +324,17 @@ static bool apply_takes(struct seat *seat, int64_t buffer, bool *undecided)
 /*
  * A channel with a buffer must leave that many units of the item, over all its pools. With a single
  * pool the take itself checks that. With several, the sum is looked at again after the takes: by
- * then every order that took before this look is counted.
+ * then every order that took before this look is counted. Only if no give came in between was the
+ * sum there, at the start of the look: a unit that moved on before it could be counted twice.
  */
 static bool leaves_buffer(struct seat *seat, const struct order *order,
                           const struct channel *channel)
 {
-    for (uint32_t i = 0; i < order->line_count; i++)
-        if (survey_item(seat, channel, seat->plan.items[i], NULL, false)->total < channel->buffer)
+    for (uint32_t i = 0; i < order->line_count; i++) {
+        const struct survey *s = survey_item(seat, channel, seat->plan.items[i], NULL, false);
+        if (s->total < channel->buffer || (s->pools > 1 && !s->quiet))
             return false;
+    }
     return true;
 }
 
@@ -341,7 +348,8 @@ enum code take_stock(struct seat *seat, const struct order *order, const struct 
         bool one_pool = order->line_count == 1 && seat->survey.pools == 1;
         bool guarded = channel->buffer == 0 || one_pool;
         bool undecided = false;
-        seat->plan.tentative = seat->plan.take_count > 1 || !guarded;
+        /* More than one draw needs slots, which there may not be: that order may fail yet. */
+        seat->plan.tentative = seat->plan.draw_count > 1 || !guarded;
         if (apply_takes(seat, guarded ? channel->buffer : 0, &undecided)) {
             if (guarded || leaves_buffer(seat, order, channel))
                 return CODE_OK;

@@ -140,10 +140,7 @@ static void undo_shipping(struct seat *seat, uint32_t count)
     for (uint32_t i = 0; i < count; i++) {
         const struct plan_take *take = &seat->plan.takes[i];
         struct pool_change back = { .on_hand = take->qty, .reserved = take->qty, .tentative = -1 };
-        uint64_t after;
-        enum pool_outcome outcome = change_on_hand(seat, take->pool, back, &after);
-        assert(outcome == POOL_CHANGED);
-        (void)outcome;
+        give_back(seat, take->pool, back);
     }
 }
 
@@ -182,7 +179,8 @@ static enum code ship(struct seat *seat, const struct stepping *s)
 
 /* ---- the step itself ---- */
 
-static uint64_t write_record(struct seat *seat, const struct stepping *s)
+/* Builds the record; its length. */
+static uint32_t build_record(struct seat *seat, const struct stepping *s)
 {
     const struct step *step = s->asked;
     struct step_head_record record = {
@@ -200,7 +198,7 @@ static uint64_t write_record(struct seat *seat, const struct stepping *s)
         struct step_record part = { .draw = s->parts[i].index, .qty = s->parts[i].qty };
         record_add(&b, &part, sizeof part);
     }
-    return journal_record(seat, record_end(&b));
+    return record_end(&b);
 }
 
 static void book_parts(struct stepping *s)
@@ -260,12 +258,15 @@ static enum code step_reservation(struct seat *seat, struct stepping *s, struct 
         entry_put(s->entry, s->word);
         return code;
     }
-    s->entry->lsn_last = write_record(seat, s);
+    uint32_t length = build_record(seat, s);
+    uint64_t position = journal_claim(seat, length);
     for (uint32_t i = 0; s->kind == STEP_CANCEL && i < s->part_count; i++)
-        give_back(seat->ledger, parts[i].draw->pool,
+        give_back(seat, parts[i].draw->pool,
                   (struct pool_change){ .reserved = -(int64_t)parts[i].qty });
     if (s->kind == STEP_FULFIL)
         decide_takes(seat);
+    journal_publish(seat, position); /* now that it is applied: see log_head */
+    s->entry->lsn_last = position + length;
     book_parts(s);
     enum entry_state to = state_of_draws(&seat->ledger->entries, s->entry, word_state(s->word));
     uint64_t word = word_with_last(with_state(s->word, to), s->kind);

@@ -88,6 +88,7 @@ static ssize_t look_at(struct walk *walk, uint64_t offset, const unsigned char *
     uint64_t end = walk->file_bytes < walk->header.bytes ? walk->file_bytes : walk->header.bytes;
     uint64_t wanted = offset + BATCH_BYTES_MAX < end ? offset + BATCH_BYTES_MAX : end;
     uint64_t have = walk->window_offset + walk->window_length;
+    *at = walk->window;
     if (wanted > have) {
         size_t kept = offset < have ? (size_t)(have - offset) : 0;
         memmove(walk->window, walk->window + walk->window_length - kept, kept);

@@ -355,8 +355,10 @@ static int open_all(struct journal *journal, const struct journal_options *optio
     if (journal->segment_bytes < SEGMENT_BYTES_MIN || journal->segment_bytes > SEGMENT_BYTES_MAX ||
         journal->segment_bytes % BLOCK_BYTES != 0)
         return reason_set(reason, -EINVAL,
-                          "a segment of %" PRIu64 " bytes: it must be a multiple of %d from %d on",
-                          journal->segment_bytes, BLOCK_BYTES, SEGMENT_BYTES_MIN);
+                          "a segment of %" PRIu64 " bytes: it must be a multiple of %d, from %d "
+                          "to %" PRIu64,
+                          journal->segment_bytes, BLOCK_BYTES, SEGMENT_BYTES_MIN,
+                          SEGMENT_BYTES_MAX);
     int error = open_directory(journal, options->directory, reason);
     if (!error)
         error = recover(journal, options, opened, &found, reason);

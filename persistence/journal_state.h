@@ -119,8 +119,8 @@ static inline struct mark mark_load(const struct atomic_mark *mark)
                           atomic_load_explicit(&mark->number, memory_order_acquire) };
 }
 
-/* One thread at a time. The two halves may be seen apart; nobody needs them together except that
- * one thread and who comes after it through the gate. */
+/* One thread at a time. A reader may see the two halves of different marks. The number is what is
+ * relied upon; the lsn beside it is for the figures. */
 static inline void mark_store(struct atomic_mark *mark, struct mark value)
 {
     atomic_store_explicit(&mark->lsn, value.lsn, memory_order_release);

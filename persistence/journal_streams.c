@@ -230,6 +230,25 @@ static const char *what_failed(const struct file_request *request)
     return request->stream == STREAM_BATCH ? "cannot write the journal" : "cannot sync the journal";
 }
 
+/* A step towards the next segment is judged inside the gate: that it failed is not yet final. */
+static void take_result(struct journal *journal, const struct file_request *request, int result)
+{
+    bool is_short =
+        request->kind == FILE_WRITE && result >= 0 && (uint32_t)result < request->length;
+    if (request->stream == STREAM_PREPARE)
+        return;
+    if (result < 0 || is_short) {
+        journal_fail(journal, is_short ? -ENOSPC : result, what_failed(request));
+        return;
+    }
+    if (has_failed(journal))
+        return; /* nothing is acknowledged any more */
+    if (request->stream == STREAM_BATCH)
+        batch_done(journal, journal->streams[STREAM_BATCH].mark);
+    else
+        mark_store(&journal->durable, journal->streams[STREAM_SYNC].mark);
+}
+
 static void finish(struct journal *journal, const struct file_request *request, int result)
 {
     assert(request->stream < JOURNAL_STREAMS);
@@ -238,19 +257,7 @@ static void finish(struct journal *journal, const struct file_request *request, 
     stream->result = result;
     if (request->stream == STREAM_BATCH)
         counter_set(&journal->counters.last_write_us, now_us() - stream->started_us);
-
-    bool is_short =
-        request->kind == FILE_WRITE && result >= 0 && (uint32_t)result < request->length;
-    if (request->stream == STREAM_PREPARE)
-        ; /* judged inside the gate: a failure is not yet the journal's */
-    else if (result < 0 || is_short)
-        journal_fail(journal, is_short ? -ENOSPC : result, what_failed(request));
-    else if (has_failed(journal))
-        ; /* nothing is acknowledged any more */
-    else if (request->stream == STREAM_BATCH)
-        batch_done(journal, stream->mark);
-    else
-        mark_store(&journal->durable, stream->mark);
+    take_result(journal, request, result);
     atomic_store_explicit(&stream->state, STREAM_DONE, memory_order_release); /* J2 */
 }
 

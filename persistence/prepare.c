@@ -76,7 +76,7 @@ void prepare_begin(struct prepare *prepare, uint64_t sequence, uint64_t bytes, u
         return;
     }
     error = files->allocate(files->context, prepare->fd, bytes);
-    if (error && error != -EOPNOTSUPP) /* then writing the zeroes will find the place */
+    if (error && error != -EOPNOTSUPP && error != -ENOSYS) /* then writing finds the place */
         fail(prepare, error, "find place for");
     else
         prepare->step = PREPARE_ZEROING;

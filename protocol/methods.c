@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#define NAMED(literal) .name = literal, .length = sizeof(literal) - 1
+#define NAMED(literal) .name = (literal), .length = sizeof(literal) - 1
 
 static const struct method methods[] = {
     { NAMED("reserve"), .run = method_reserve, .mutation = true, .hint = HINT_ORDER },
@@ -29,14 +29,42 @@ static const struct method methods[] = {
     { NAMED("info"), .run = method_info, .mutation = false, .hint = HINT_NONE },
 };
 
+/*
+ * Where each method is found: by its name's length and first and last bytes, which differ enough
+ * that hardly any two share a slot. Filled before there are threads.
+ */
+enum { SLOTS = 128 };
+
+static const struct method *slots[SLOTS];
+
+static unsigned slot_of(const char *name, uint32_t length)
+{
+    unsigned first = (unsigned char)name[0];
+    unsigned last = (unsigned char)name[length - 1];
+    return (length + 5 * first + 19 * last) % SLOTS;
+}
+
+void methods_prepare(void)
+{
+    if (slots[slot_of(methods[0].name, methods[0].length)])
+        return;
+    for (size_t i = 0; i < sizeof methods / sizeof *methods; i++) {
+        unsigned slot = slot_of(methods[i].name, methods[i].length);
+        while (slots[slot])
+            slot = (slot + 1) % SLOTS;
+        slots[slot] = &methods[i];
+    }
+}
+
 const struct method *method_named(struct text name)
 {
-    for (size_t i = 0; i < sizeof methods / sizeof *methods; i++) {
-        const struct method *method = &methods[i];
-        if (method->length == name.len && method->name[0] == name.at[0] &&
-            memcmp(method->name, name.at, name.len) == 0)
+    if (name.len == 0)
+        return NULL;
+    const struct method *method;
+    for (unsigned slot = slot_of(name.at, name.len); (method = slots[slot]);
+         slot = (slot + 1) % SLOTS)
+        if (method->length == name.len && memcmp(method->name, name.at, name.len) == 0)
             return method;
-    }
     return NULL;
 }
 

@@ -24,6 +24,9 @@ struct method {
     enum hint hint;
 };
 
+/* Once, before method_named is used. */
+void methods_prepare(void);
+
 /* NULL if there is none of that name. */
 const struct method *method_named(struct text name);
 

@@ -55,6 +55,20 @@ enum code method_hello(struct call *call)
 
 /* ---- info ---- */
 
+enum {
+#define X(name) WORKER_FIGURE_##name,
+    WORKER_FIGURES(X)
+#undef X
+        WORKER_FIGURE_COUNT
+};
+
+enum {
+#define X(name) LEDGER_COUNTER_##name,
+    LEDGER_COUNTERS(X)
+#undef X
+        LEDGER_COUNTER_COUNT
+};
+
 struct worker_sums {
 #define X(name) uint64_t name;
     WORKER_FIGURES(X)
@@ -78,12 +92,7 @@ static void pack_server(struct call *call)
     const struct service *service = call->service;
     struct out *out = call->out;
     struct worker_sums sums = sum_workers(service);
-    enum {
-#define X(name) +1
-        COUNTED = 0 WORKER_FIGURES(X)
-#undef X
-    };
-    pack_map(out, 5 + COUNTED);
+    pack_map(out, 5 + WORKER_FIGURE_COUNT);
     pack_key_string(out, "version", service->version);
     pack_key_uint(out, "protocol", PROTOCOL_VERSION);
     pack_key_uint(out, "workers", service->workers);
@@ -98,13 +107,8 @@ static void pack_ledger(struct call *call)
 {
     struct out *out = call->out;
     struct ledger_figures figures;
-    enum {
-#define X(name) +1
-        COUNTED = 0 LEDGER_COUNTERS(X)
-#undef X
-    };
     ledger_figures(call->service->ledger, &figures);
-    pack_map(out, 6 + COUNTED);
+    pack_map(out, 6 + LEDGER_COUNTER_COUNT);
 #define X(name) pack_key_uint(out, #name, figures.name);
     LEDGER_COUNTERS(X)
 #undef X

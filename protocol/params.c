@@ -35,7 +35,9 @@ static struct words quoted(struct text text)
     uint32_t length = text.len < SHOWN ? text.len : SHOWN;
     for (uint32_t i = 0; i < length; i++) {
         unsigned char c = (unsigned char)text.at[i];
-        shown[i] = c >= 0x20 && c < 0x7f ? (char)c : '?';
+        shown[i] = '?';
+        if (c >= 0x20 && c < 0x7f)
+            shown[i] = text.at[i];
     }
     shown[length] = '\0';
     const char *rest = text.len > SHOWN ? "..." : "";

@@ -8,18 +8,36 @@
 
 enum { RESPONSE = 1 };
 
-/* [1, msgid, nil, ...: the result comes next. */
-static void begin_result(struct call *call)
+/* A few values that are packed on their own and appended as one. */
+struct head {
+    unsigned char *at;
+    unsigned char bytes[40];
+};
+
+static int head_write(void *head, const char *bytes, size_t length)
 {
-    pack_array(call->out, 4);
-    pack_uint(call->out, RESPONSE);
-    pack_uint(call->out, call->msgid);
-    pack_nil(call->out);
+    struct head *to = head;
+    memcpy(to->at, bytes, length);
+    to->at += length;
+    return 0;
+}
+
+/* [1, msgid, nil, ...: the result comes next. */
+static inline void begin_result(struct call *call)
+{
+    struct head head;
+    msgpack_packer packer = { &head, head_write };
+    head.at = head.bytes;
+    msgpack_pack_array(&packer, 4);
+    msgpack_pack_uint8(&packer, RESPONSE);
+    msgpack_pack_uint32(&packer, call->msgid);
+    msgpack_pack_nil(&packer);
+    out_append(call->out, head.bytes, (size_t)(head.at - head.bytes));
 }
 
 void reply_map(struct call *call, uint32_t pairs, uint64_t lsn)
 {
-    assert(pairs >= 1);
+    assert(pairs >= 1 && pairs < 16);
     begin_result(call);
     pack_map(call->out, pairs);
     PACK_KEY(call->out, "lsn");

@@ -5,12 +5,14 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "protocol/methods.h"
 #include "protocol/server_inside.h"
 
 static const struct uring_config ring_config = {
@@ -23,6 +25,8 @@ static const struct uring_config ring_config = {
 /* Per connection, in the kernel: it would let a peer that reads nothing have megabytes. */
 enum { SEND_BUFFER = 256 << 10 };
 
+enum { BUSY_TRIES = 20, BUSY_PAUSE_MS = 50 };
+
 void server_wake(struct worker *from, unsigned index)
 {
     const struct server *server = from->server;
@@ -33,6 +37,21 @@ void server_wake(struct worker *from, unsigned index)
 
 /* ---- making ---- */
 
+/*
+ * The kernel takes a killed server's ring apart some milliseconds after the process has gone, and
+ * until then that ring's accepts keep its sockets open. Whoever starts it again at once finds the
+ * address in use, by nobody: so an address in use is tried again for a while.
+ */
+static int open_listener(struct listener *listener, const char *address, char *why, size_t size)
+{
+    int error = listener_open(listener, address, why, size);
+    for (int tries = 0; error == -EADDRINUSE && tries < BUSY_TRIES; tries++) {
+        poll(NULL, 0, BUSY_PAUSE_MS);
+        error = listener_open(listener, address, why, size);
+    }
+    return error;
+}
+
 static int open_listeners(struct server *server, const struct server_config *config, char *why,
                           size_t size)
 {
@@ -42,7 +61,7 @@ static int open_listeners(struct server *server, const struct server_config *con
     }
     for (unsigned i = 0; i < config->listen_count; i++) {
         struct listener *listener = &server->listeners[i];
-        int error = listener_open(listener, config->listen[i], why, size);
+        int error = open_listener(listener, config->listen[i], why, size);
         if (error)
             return error;
         server->listener_count++;
@@ -105,6 +124,7 @@ struct server *server_create(const struct server_config *config, char *why, size
         .workers = config->workers,
     };
     server->clock = config->clock;
+    methods_prepare();
     sem_init(&server->enabled, 0, 0);
     server->signal_fd = signalfd(-1, &config->stop_signals, SFD_CLOEXEC);
     if (server->signal_fd < 0)

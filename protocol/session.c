@@ -291,18 +291,20 @@ static void fetch_ahead(struct executor *executor, const struct group *group)
     struct {
         struct text id, sku;
     } hints[GROUP_MAX];
+    unsigned count = 0;
     if (group->count < 2)
         return;
     for (unsigned i = 0; i < group->count; i++) {
         const struct frame *frame = &group->frames[i];
-        hints[i].id = hints[i].sku = (struct text){ NULL, 0 };
-        if (frame->kind == FRAME_CALL)
-            method_hints(frame->method, frame->params, &hints[i].id, &hints[i].sku);
+        if (frame->kind != FRAME_CALL || frame->method->hint == HINT_NONE)
+            continue;
+        hints[count].id = hints[count].sku = (struct text){ NULL, 0 };
+        method_hints(frame->method, frame->params, &hints[count].id, &hints[count].sku);
+        count++;
     }
     for (unsigned stage = 0; stage < PREFETCH_STAGES; stage++)
-        for (unsigned i = 0; i < group->count; i++)
-            if (text_given(hints[i].id) || text_given(hints[i].sku))
-                ledger_prefetch(executor->seat, stage, hints[i].id, hints[i].sku);
+        for (unsigned i = 0; i < count; i++)
+            ledger_prefetch(executor->seat, stage, hints[i].id, hints[i].sku);
 }
 
 /* Runs a group until its end or a stall. Returns the bytes that are through. */

@@ -182,40 +182,62 @@ static bool walk_holds(const struct wire_walk *walk, const struct wire_limits *l
            walk->elements <= limits->elements && walk->at <= limits->bytes;
 }
 
-/* Until the end, a limit, or the last byte that has come. */
+/* Leaves the levels of which nothing is left; of the one that it is in then, what is. */
+static inline uint32_t leave_levels(const struct wire_walk *walk, uint32_t *level)
+{
+    uint32_t left = 0;
+    while (*level > 0 && left == 0)
+        left = walk->left[--*level];
+    return left;
+}
+
+/*
+ * Until the end, a limit, or the last byte that has come. Most values are passed by their first byte
+ * alone, and most containers are short lists; pass_long does the others. Of the level that it is in,
+ * what is left is kept at hand, and stored where others look at it.
+ */
 static enum wire_found walk_within(struct wire_walk *walk, const struct wire_limits *limits,
                                    const unsigned char *first, size_t length)
 {
+    const uint32_t depth = limits->depth;
     uint64_t at = walk->at;
     uint32_t level = walk->level;
-    enum wire_found found = WIRE_PARTIAL;
-    for (;;) {
-        while (walk->left[level] == 0 && level > 0)
-            level--;
-        if (at >= length || walk->left[level] == 0)
-            break;
+    uint32_t left = walk->left[level];
+    while (left > 0 && at < length) {
         unsigned char byte = first[at];
         unsigned whole = wholes[byte];
+        uint32_t values = byte & 0x0f;
         if (whole > 0) {
             at += whole;
-            walk->left[level]--;
-            continue;
+            left--;
+        } else if ((byte & 0xf0) == 0x90 && level < depth &&
+                   values <= limits->elements - walk->elements) {
+            at++;
+            walk->elements += values;
+            walk->left[level++] = left - 1;
+            left = values;
+        } else {
+            walk->at = at;
+            walk->level = level;
+            walk->left[level] = left;
+            if (at > limits->bytes)
+                break;
+            enum wire_found found = pass_long(walk, limits, first, length);
+            if (found != WIRE_WHOLE || walk->excess != WIRE_WITHIN)
+                return found;
+            at = walk->at;
+            level = walk->level;
+            left = walk->left[level];
         }
-        walk->at = at;
-        walk->level = level;
-        if (at > limits->bytes)
-            break;
-        found = pass_long(walk, limits, first, length);
-        if (found != WIRE_WHOLE || walk->excess != WIRE_WITHIN)
-            return found;
-        at = walk->at;
-        level = walk->level;
+        if (left == 0)
+            left = leave_levels(walk, &level);
     }
     walk->at = at;
     walk->level = level;
+    walk->left[level] = left;
     if (at > limits->bytes)
         begin_excess(walk, WIRE_MANY_BYTES, 0);
-    return walk->left[level] == 0 && at <= length ? WIRE_WHOLE : WIRE_PARTIAL;
+    return left == 0 && at <= length ? WIRE_WHOLE : WIRE_PARTIAL;
 }
 
 /* The same for a frame that is over a limit. */

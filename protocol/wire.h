@@ -42,8 +42,8 @@ enum wire_found {
 enum wire_excess { WIRE_WITHIN, WIRE_MANY_BYTES, WIRE_MANY_ELEMENTS, WIRE_TOO_DEEP };
 
 /*
- * W1: within the limits, left[0 .. level] are the values that still have to begin at each level; the
- *     frame itself is the only value of level 0. Over them, open is the sum of these.
+ * W1: within the limits, left[0 .. level] are the values that still have to begin at each level;
+ *     the frame itself is the only value of level 0. Over them, open is the sum of these.
  * W2: at may be past the bytes that have come: what lies between is the rest of a value.
  */
 struct wire_walk {

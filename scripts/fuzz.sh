@@ -7,7 +7,7 @@ set -u
 cd "$(dirname "$0")/.." || exit 1
 seconds=${1:-60}
 
-cmake --preset fuzz >/dev/null && cmake --build --preset fuzz || exit 1
+cmake --preset fuzz >/dev/null && cmake --build --preset fuzz --target fuzzers || exit 1
 
 failed=0
 mkdir -p build/fuzz/failures

@@ -185,6 +185,33 @@ class Sourcing(StockdTestCase):
         self.call("channel_set", channel, {"locations": [b], "sourcing": "priority"})
         self.assertEqual(self.available(sku, channel), 3)
 
+    def test_a_location_named_twice_counts_once(self):
+        a, b = self.place("a", 1), self.place("b", 2)
+        channel, sku = self.channel(a, a, b, a), self.item()
+        self.put(sku, a, 2)
+        self.put(sku, b, 1)
+        self.assertEqual(self.available(sku, channel), 3)
+        self.refused("insufficient_stock", "reserve", unique("res"), channel, [[sku, 4]])
+        self.assertEqual(self.drawn(channel, [[sku, 3]]), {(sku, a): 2, (sku, b): 1})
+
+    def test_more_places_than_one_order_may_draw_from(self):
+        """Refused as a whole, or done as a whole."""
+        places = [self.place("p") for _ in range(8)]
+        channel = self.channel(*places)
+        skus = [self.item() for _ in range(200)]
+        self.client.pipeline(
+            ("receive", unique("r"), sku, place, 1) for sku in skus for place in places
+        )
+        lines = [[sku, 8] for sku in skus]
+        try:
+            self.call("reserve", unique("res"), channel, lines)
+            reserved = 8
+        except RpcError as error:
+            self.assertEqual(error.code, "limit")
+            reserved = 0
+        for sku in (skus[0], skus[-1]):
+            self.assertEqual(self.figures(sku), (8, reserved, 8 - reserved))
+
     def test_inactive_location(self):
         a, b = self.place("a", 1), self.place("b", 2)
         channel, sku = self.channel(a, b), self.item()

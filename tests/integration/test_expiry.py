@@ -48,7 +48,7 @@ class Holds(StockdTestCase):
             end=" ",
             flush=True,
         )
-        if not SANITIZED:
+        if len(lateness) >= 10 and not SANITIZED:
             self.assertLessEqual(median, PROMISE_MS)
         self.assertLess(most, NOISE_MS)
 
@@ -233,6 +233,26 @@ class AcrossRestarts(Holds):
                 self.assertEqual({self.state(ident) for ident in idents}, {"expired"})
                 self.assertEqual(self.figures(sku), (20, 0, 20))
                 self.assertEqual((self.state(kept), self.figures(safe)), ("confirmed", (1, 1, 0)))
+
+    def test_kill_in_the_middle_of_expiry(self):
+        """Each hold gives its units back once, whether before the kill or after."""
+        count = 3000
+        for delay in (0.0, 0.003, 0.01):
+            sku = self.stocked(count)
+            calls = [
+                ("reserve", unique("mid"), "default", [[sku, 1]], {"ttl_ms": 1500})
+                for _ in range(count)
+            ]
+            results = self.client.pipeline(calls)
+            self.assertFalse([result for result in results if isinstance(result, RpcError)])
+            deadlines = sorted(result["expires_ms"] for result in results)
+            time.sleep(max(0, (deadlines[count // 2] - now_ms()) / 1000) + delay)
+            self.server.restart(kill=True)
+            self.reconnect()
+            wait_until(lambda: self.available(sku) >= count, what="all holds to expire")
+            self.assertEqual(self.figures(sku), (count, 0, count))
+            states = self.client.pipeline(("reservation", call[1]) for call in calls)
+            self.assertEqual({got["state"] for got in states}, {"expired"})
 
     def test_an_expired_hold_stays_expired(self):
         sku = self.stocked(1)

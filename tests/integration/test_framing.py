@@ -171,8 +171,11 @@ class SplitAndJoined(Framing):
             client.notify("teleport", 1, 2)
             client.notify("stock", "NEVER-SEEN")
             client.notify("x" * 1000)
+            sku = unique("SKU")
+            client.notify("receive", unique("r"), sku, "main", 5)
             for _ in range(1000):
                 client.notify("ping")
+            self.assertEqual(client.call("availability", "default", [sku])["stock"], [None])
             self.assertEqual(client.call("ping"), "pong")
             with self.assertRaises(TimeoutError):
                 client.receive_message(timeout=0.05)

@@ -18,7 +18,11 @@
 #include "tests/support/random.h"
 #include "tests/support/scratch.h"
 
+#ifdef __SANITIZE_THREAD__
+enum { JOURNALS = 10, LIVES = 25 };
+#else
 enum { JOURNALS = 200, LIVES = 25 };
+#endif
 
 struct story {
     struct random random;

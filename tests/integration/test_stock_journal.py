@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: Apache-2.0
+"""stock-journal: what it says of a good, a torn, a damaged and a busy journal."""
+
+import json
+import os
+
+from stockd_harness import Server, StockdTestCase, main, run_program
+
+BLOCK = 4096
+
+
+class StockJournal(StockdTestCase):
+    """One killed engine's directory, damaged and mended again by the tests."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        with cls.server.client() as client:
+            client.call("hello", 'the "till"\n')
+            client.call("location_set", "store-1", {"kind": "store", "lat": 47.5, "groups": ["a"]})
+            client.call("channel_set", "web", {"locations": ["main", "store-1"], "buffer": 1})
+            client.call("item_set", "TEE", {"name": "Tee, rød", "low_stock": 3})
+            client.call("receive", "r1", "TEE", "main", 10, {"ref": "po 7"})
+            client.call("receive", "r2", "TEE", "store-1", 4)
+            client.call("count", "c1", "TEE", "main", 9)
+            client.call("reserve", "o1", "web", [["TEE", 2]], {"ttl_ms": 60000})
+            client.call("extend", "o1", 90000)
+            client.call("confirm", "o1", {"ref": "paid"})
+            client.call("fulfil", "o1", [["TEE", 1]], {"op": "part"})
+            client.call("cancel", "o1")
+        cls.server.kill()
+        cls.data = cls.server.data
+        cls.segment = os.path.join(cls.data, "journal", "0000000001.seg")
+        with open(cls.segment, "rb") as file:
+            cls.content = file.read()
+
+    def setUp(self):
+        self.addCleanup(self.write, self.content)
+
+    def write(self, content):
+        with open(self.segment, "wb") as file:
+            file.write(content)
+
+    def journal(self, command, *args, expect=0):
+        got = run_program("stock-journal", command, *args)
+        self.assertEqual(got.code, expect, got)
+        return got
+
+    def last_batch(self):
+        return self.content.rindex(b"SDBATCH1")
+
+    def test_verify(self):
+        out = self.journal("verify", self.data).out
+        self.assertIn("tail      clean", out)
+        self.assertRegex(out, r"segments +1\n")
+
+    def test_dump_as_json(self):
+        got = self.journal("dump", self.data, "--json")
+        records = [json.loads(line) for line in got.out.splitlines()]
+        types = [record["type"] for record in records]
+        for name in ("client", "location", "channel", "item", "movement", "reserve", "extend",
+                     "confirm", "fulfil", "cancel"):
+            self.assertIn(name, types)
+        lsns = [record["lsn"] for record in records]
+        self.assertEqual(lsns, sorted(set(lsns)))
+        self.assertFalse([record for record in records if "unreadable" in record])
+
+        def of(kind, key="lsn"):
+            return next(one for one in records if one["type"] == kind and key in one)
+
+        self.assertEqual(of("client")["name"], 'the "till"\n')
+        self.assertEqual(of("item", "name")["name"], "Tee, rød")
+        self.assertEqual(of("location")["groups"], ["a"])
+        self.assertEqual(of("channel")["locations"], ["main", "store-1"])
+        movement = of("movement")
+        self.assertEqual(
+            [movement[key] for key in ("kind", "id", "sku", "location", "delta", "ref", "client")],
+            ["receive", "r1", "TEE", "main", 10, "po 7", 'the "till"\n'],
+        )
+        self.assertEqual(sum(draw["qty"] for draw in of("reserve")["draws"]), 2)
+        self.assertEqual(of("fulfil")["op"], "part")
+        self.assertEqual(of("fulfil")["steps"], [{"draw": 0, "qty": 1}])
+
+    def test_dump_for_people(self):
+        lines = self.journal("dump", self.data).out.splitlines()
+        self.assertTrue(any(" movement kind=receive id=r1 sku=TEE" in line for line in lines), lines)
+
+    def test_stat(self):
+        found = json.loads(self.journal("stat", self.data, "--json").out)
+        self.assertEqual(found["types"]["movement"]["records"], 3)
+        self.assertEqual(sum(one["bytes"] for one in found["types"].values()), found["lsn"])
+        self.assertIn("movement", self.journal("stat", self.data).out)
+
+    def test_a_torn_tail_is_told_and_left(self):
+        torn = self.content[: self.last_batch() + 70] + bytes(
+            len(self.content) - self.last_batch() - 70
+        )
+        self.write(torn)
+        self.assertIn("torn", self.journal("verify", self.data).out)
+        with open(self.segment, "rb") as file:
+            self.assertEqual(file.read(), torn)
+
+    def test_damage_is_named(self):
+        second = self.content.index(b"SDBATCH1", 2 * BLOCK)
+        damaged = bytearray(self.content)
+        damaged[second + 70] ^= 1
+        self.write(damaged)
+        for command in ("verify", "dump", "stat"):
+            got = self.journal(command, self.data, expect=1)
+            self.assertIn(f"0000000001.seg: offset {second}:", got.err)
+
+    def test_not_while_an_engine_runs(self):
+        with Server() as other:
+            got = self.journal("verify", other.data, expect=2)
+            self.assertIn("an engine is running", got.err)
+
+    def test_usage(self):
+        self.assertIn("usage", self.journal("--help").out)
+        for args in ((), ("verify",), ("mend", self.data), ("verify", self.data, "x"),
+                     ("verify", self.data, "--yaml")):
+            self.assertIn("usage", run_program("stock-journal", *args).err)
+            self.assertEqual(run_program("stock-journal", *args).code, 2)
+        self.journal("verify", "/nowhere", expect=2)
+
+
+if __name__ == "__main__":
+    main()

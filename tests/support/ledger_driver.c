@@ -1,0 +1,380 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/support/ledger_driver.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- names ---- */
+
+/* Lengths differ, so that records of all lengths come about. */
+static struct text write_name(struct driver_name *to, const char *letter, int number, int padding)
+{
+    int n = snprintf(to->at, sizeof to->at, "%s%d", letter, number);
+    for (int i = 0; i < padding; i++)
+        to->at[n++] = '-';
+    to->len = (uint32_t)n;
+    return (struct text){ to->at, to->len };
+}
+
+struct text driver_sku(struct driver_name *buffer, int item)
+{
+    return write_name(buffer, "S", item, item * 5);
+}
+
+struct text driver_location(struct driver_name *buffer, int location)
+{
+    if (location == NOWHERE)
+        return (struct text){ NULL, 0 };
+    if (location == 0)
+        return text_of("main");
+    if (location >= MODEL_LOCATIONS && location < MODEL_PLACES)
+        return write_name(buffer, "G", location - MODEL_LOCATIONS, 3);
+    return write_name(buffer, "L", location, location);
+}
+
+struct text driver_channel(struct driver_name *buffer, int channel)
+{
+    return channel == 0 ? text_of("default") : write_name(buffer, "C", channel, 0);
+}
+
+struct text driver_id(struct driver_name *buffer, int id)
+{
+    if (id == 0)
+        return (struct text){ NULL, 0 };
+    if (id == BAD_ID_EMPTY)
+        return text_of("");
+    if (id == BAD_ID_LONG)
+        return write_name(buffer, "i", 1, ID_MAX - 1);
+    return write_name(buffer, "i", id, id % 31);
+}
+
+static int number_in(struct text t)
+{
+    int number = 0;
+    if (t.len == 4 && memcmp(t.at, "main", 4) == 0)
+        return 0;
+    if (t.len == 7 && memcmp(t.at, "default", 7) == 0)
+        return 0;
+    for (uint32_t i = 1; i < t.len && t.at[i] >= '0' && t.at[i] <= '9'; i++)
+        number = number * 10 + (t.at[i] - '0');
+    return number;
+}
+
+/* ---- asking ---- */
+
+/* The texts of a request, which must live as long as the call. */
+struct texts {
+    struct driver_name id, op, sku, location, channel, ref;
+    struct driver_name line_sku[MODEL_LINES], line_location[MODEL_LINES];
+    struct order_line lines[MODEL_LINES];
+};
+
+static void fill_lines(struct texts *t, const struct request *r)
+{
+    for (int i = 0; i < r->line_count; i++)
+        t->lines[i] = (struct order_line){
+            .sku = driver_sku(&t->line_sku[i], r->lines[i].item),
+            .qty = r->lines[i].qty,
+            .location = driver_location(&t->line_location[i], r->lines[i].location),
+        };
+}
+
+static void ask_movement(struct seat *seat, const struct request *r, struct answer *a)
+{
+    struct texts t;
+    struct movement_result result = { 0 };
+    struct movement m = { .id = driver_id(&t.id, r->id),
+                          .sku = driver_sku(&t.sku, r->item),
+                          .location = driver_location(&t.location, r->location),
+                          .qty = r->qty,
+                          .damaged = r->damaged,
+                          .has_as_of = r->has_as_of,
+                          .as_of_ms = r->as_of_ms };
+    if (r->ref)
+        m.reason = write_name(&t.ref, "r", r->ref, r->ref);
+    m.ref = r->kind == ASK_RETURN ? driver_id(&t.op, r->returned) : m.reason;
+    if (r->kind == ASK_RECEIVE)
+        a->code = ledger_receive(seat, &m, &result);
+    else if (r->kind == ASK_ADJUST)
+        a->code = ledger_adjust(seat, &m, &result);
+    else if (r->kind == ASK_COUNT)
+        a->code = ledger_count(seat, &m, &result);
+    else
+        a->code = ledger_return(seat, &m, &result);
+    if (a->code)
+        return;
+    a->lsn = result.lsn;
+    a->delta = result.delta;
+    a->on_hand = result.on_hand;
+    a->available = result.available;
+}
+
+static void take_view(const struct reservation_view *v, struct answer *a)
+{
+    a->lsn = v->lsn;
+    a->state = v->state;
+    a->channel = number_in(v->channel);
+    a->expires_ms = v->expires_ms;
+    a->draw_count = (int)v->draw_count;
+    assert(v->draw_count <= MODEL_DRAWS);
+    for (uint32_t i = 0; i < v->draw_count; i++) {
+        const struct draw_view *d = &v->draws[i];
+        a->draws[i] = (struct answer_draw){ number_in(d->sku), number_in(d->location), d->qty,
+                                            d->fulfilled,      d->cancelled,           d->ready_ms };
+    }
+}
+
+static void ask_reservation(struct seat *seat, const struct request *r, struct answer *a)
+{
+    struct texts t;
+    struct reservation_view view;
+    struct text id = driver_id(&t.id, r->id);
+    fill_lines(&t, r);
+    struct order order = { .id = id,
+                           .channel = driver_channel(&t.channel, r->channel),
+                           .lines = t.lines,
+                           .line_count = (uint32_t)r->line_count,
+                           .has_ttl = r->has_ttl,
+                           .ttl_ms = r->ttl_ms,
+                           .at = driver_location(&t.location, r->at),
+                           .confirm = r->confirm };
+    struct step step = { .id = id,
+                         .op = driver_id(&t.op, r->op),
+                         .lines = t.lines,
+                         .line_count = (uint32_t)r->line_count };
+    memset(&view, 0, sizeof view);
+    if (r->kind == ASK_RESERVE)
+        a->code = ledger_reserve(seat, &order, &view);
+    else if (r->kind == ASK_EXTEND)
+        a->code = ledger_extend(seat, id, r->ttl_ms, &view);
+    else if (r->kind == ASK_CONFIRM)
+        a->code = ledger_confirm(seat, id, text_of("paid"), &view);
+    else if (r->kind == ASK_FULFIL)
+        a->code = ledger_fulfil(seat, &step, &view);
+    else if (r->kind == ASK_CANCEL)
+        a->code = ledger_cancel(seat, &step, &view);
+    else
+        a->code = ledger_reservation(seat, id, &view);
+    if (a->code == CODE_OK)
+        take_view(&view, a);
+}
+
+static void ask_stock(struct seat *seat, const struct request *r, struct answer *a)
+{
+    struct driver_name sku;
+    struct stock_view view;
+    a->code = ledger_stock(seat, driver_sku(&sku, r->item), &view);
+    if (a->code)
+        return;
+    a->on_hand = view.on_hand;
+    a->reserved = view.reserved;
+    a->available = view.available;
+    for (uint32_t i = 0; i < view.pool_count; i++) {
+        const struct pool_view *p = &view.pools[i];
+        int kind = strcmp(p->kind, "damaged") == 0 ? MODEL_DAMAGED : MODEL_SHARED;
+        a->pools[number_in(p->location)][kind].on_hand = p->on_hand;
+        a->pools[number_in(p->location)][kind].reserved = p->reserved;
+    }
+}
+
+static void ask_availability(struct seat *seat, const struct request *r, struct answer *a)
+{
+    struct texts t;
+    uint64_t lsn;
+    struct text sku = driver_sku(&t.sku, r->item);
+    a->code = ledger_availability(seat, driver_channel(&t.channel, r->channel), &sku, 1,
+                                  &a->available, &lsn);
+    if (a->code)
+        a->available = 0;
+}
+
+static void set_location(struct seat *seat, const struct request *r, struct answer *a)
+{
+    struct texts t;
+    struct driver_name group_names[MODEL_GROUPS];
+    struct text groups[MODEL_GROUPS];
+    struct location_setting s = { .code = driver_location(&t.location, r->location),
+                                  .has_priority = r->has_priority,
+                                  .has_lead_time = r->has_lead_time,
+                                  .has_ships = r->has_ships,
+                                  .has_active = r->has_active,
+                                  .has_groups = r->has_groups,
+                                  .priority = r->priority,
+                                  .lead_time_s = r->lead_time_s,
+                                  .ships = r->ships,
+                                  .active = r->active,
+                                  .groups = groups };
+    for (int i = 0; i < MODEL_GROUPS; i++)
+        if (r->groups >> i & 1)
+            groups[s.group_count++] = driver_location(&group_names[i], MODEL_LOCATIONS + i);
+    a->code = ledger_set_location(seat, &s, &a->lsn);
+}
+
+static void set_channel(struct seat *seat, const struct request *r, struct answer *a)
+{
+    static const char *const sourcing[] = { "priority", "fewest", "nearest", "balance" };
+    struct texts t;
+    struct driver_name names[MODEL_PLACES];
+    struct text places[MODEL_PLACES];
+    struct channel_setting s = { .code = driver_channel(&t.channel, r->channel),
+                                 .has_places = r->has_places,
+                                 .has_buffer = r->has_buffer,
+                                 .has_hold_ttl = r->has_hold,
+                                 .has_sourcing = r->has_sourcing,
+                                 .places = places,
+                                 .place_count = (uint32_t)r->place_count,
+                                 .buffer = r->buffer,
+                                 .hold_ttl_ms = r->hold_ttl_ms,
+                                 .sourcing = text_of(sourcing[r->sourcing]) };
+    for (int i = 0; i < r->place_count; i++)
+        places[i] = driver_location(&names[i], r->places[i]);
+    a->code = ledger_set_channel(seat, &s, &a->lsn);
+}
+
+static void set_item(struct seat *seat, const struct request *r, struct answer *a)
+{
+    struct driver_name sku;
+    struct item_setting s = { .sku = driver_sku(&sku, r->item),
+                              .has_low_stock = r->has_low_stock,
+                              .low_stock = r->low_stock };
+    a->code = ledger_set_item(seat, &s, &a->lsn);
+}
+
+void driver_ask(struct seat *seat, const struct request *r, struct answer *a)
+{
+    memset(a, 0, sizeof *a);
+    if (r->kind <= ASK_RETURN)
+        ask_movement(seat, r, a);
+    else if (r->kind <= ASK_RESERVATION)
+        ask_reservation(seat, r, a);
+    else if (r->kind == ASK_AVAILABILITY)
+        ask_availability(seat, r, a);
+    else if (r->kind == ASK_STOCK)
+        ask_stock(seat, r, a);
+    else if (r->kind == ASK_SET_LOCATION)
+        set_location(seat, r, a);
+    else if (r->kind == ASK_SET_CHANNEL)
+        set_channel(seat, r, a);
+    else
+        set_item(seat, r, a);
+    if (a->code == CODE_OK || a->code == CODE_DEFERRED)
+        return;
+    const struct failure *f = seat_failure(seat);
+    a->lsn = 0;
+    if (a->code == CODE_WRONG_STATE)
+        a->state = f->state;
+    if (a->code != CODE_INSUFFICIENT_STOCK && a->code != CODE_WRONG_STATE)
+        return;
+    a->short_count = (int)f->short_count;
+    for (int i = 0; i < a->short_count; i++)
+        a->shorts[i] = (struct answer_short){ number_in(f->shorts[i].sku), f->shorts[i].wanted,
+                                              f->shorts[i].available };
+}
+
+/* ---- comparing ---- */
+
+static bool same_text(const char *a, const char *b)
+{
+    return (!a && !b) || (a && b && strcmp(a, b) == 0);
+}
+
+static bool same_short(const struct answer_short *a, const struct answer_short *b)
+{
+    return a->item == b->item && a->wanted == b->wanted && a->available == b->available;
+}
+
+/* A fulfil names one of the pools that are short, whichever it met first. */
+static bool same_shorts(const struct request *r, const struct answer *e, const struct answer *m)
+{
+    if (r->kind == ASK_FULFIL && e->code == CODE_INSUFFICIENT_STOCK) {
+        for (int i = 0; i < m->short_count; i++)
+            if (same_short(&e->shorts[0], &m->shorts[i]))
+                return e->short_count == 1;
+        return false;
+    }
+    if (e->short_count != m->short_count)
+        return false;
+    for (int i = 0; i < e->short_count; i++)
+        if (!same_short(&e->shorts[i], &m->shorts[i]))
+            return false;
+    return true;
+}
+
+static bool same_draws(const struct answer *e, const struct answer *m)
+{
+    if (e->draw_count != m->draw_count)
+        return false;
+    for (int i = 0; i < e->draw_count; i++) {
+        const struct answer_draw *x = &e->draws[i], *y = &m->draws[i];
+        if (x->item != y->item || x->location != y->location || x->qty != y->qty ||
+            x->fulfilled != y->fulfilled || x->cancelled != y->cancelled ||
+            x->ready_ms != y->ready_ms)
+            return false;
+    }
+    return true;
+}
+
+#define MUST(same, what)                                                                           \
+    do {                                                                                           \
+        if (!(same)) {                                                                             \
+            snprintf(why, size, "%s differs", what);                                               \
+            return false;                                                                          \
+        }                                                                                          \
+    } while (0)
+
+bool driver_agrees(const struct request *r, const struct answer *engine, const struct answer *model,
+                   char *why, size_t size)
+{
+    if (engine->code != model->code) {
+        snprintf(why, size, "engine: %s, model: %s", code_name(engine->code),
+                 code_name(model->code));
+        return false;
+    }
+    if (model->lsn != 0 && engine->lsn != model->lsn) {
+        snprintf(why, size, "LSN: engine %llu, model %llu", (unsigned long long)engine->lsn,
+                 (unsigned long long)model->lsn);
+        return false;
+    }
+    if (engine->delta != model->delta || engine->on_hand != model->on_hand ||
+        engine->available != model->available || engine->reserved != model->reserved) {
+        snprintf(why, size,
+                 "engine: delta %lld, on hand %lld, reserved %lld, available %lld; "
+                 "model: %lld, %lld, %lld, %lld",
+                 (long long)engine->delta, (long long)engine->on_hand, (long long)engine->reserved,
+                 (long long)engine->available, (long long)model->delta, (long long)model->on_hand,
+                 (long long)model->reserved, (long long)model->available);
+        return false;
+    }
+    MUST(same_text(engine->state, model->state), "state");
+    MUST(engine->channel == model->channel, "channel");
+    MUST(engine->expires_ms == model->expires_ms, "deadline");
+    MUST(same_shorts(r, engine, model), "what fell short");
+    MUST(same_draws(engine, model), "where it is drawn from");
+    MUST(memcmp(engine->pools, model->pools, sizeof engine->pools) == 0, "pools");
+    return true;
+}
+
+void driver_print(const struct request *r)
+{
+    static const char *const kinds[ASK_KINDS] = {
+        "receive", "adjust",      "count",        "return", "reserve",      "extend",      "confirm",
+        "fulfil",  "cancel",      "reservation",  "availability", "stock", "location_set", "channel_set",
+        "item_set"
+    };
+    printf("%s id %d op %d item %d location %d channel %d qty %lld", kinds[r->kind], r->id, r->op,
+           r->item, r->location, r->channel, (long long)r->qty);
+    if (r->returned)
+        printf(" of reservation %d", r->returned);
+    if (r->has_as_of)
+        printf(" as_of %llu", (unsigned long long)r->as_of_ms);
+    if (r->has_ttl || r->kind == ASK_EXTEND)
+        printf(" ttl %llu", (unsigned long long)r->ttl_ms);
+    if (r->kind == ASK_RESERVE)
+        printf(" at %d%s", r->at, r->confirm ? " confirm" : "");
+    for (int i = 0; i < r->line_count; i++)
+        printf(" [item %d qty %lld location %d]", r->lines[i].item, (long long)r->lines[i].qty,
+               r->lines[i].location);
+    printf("\n");
+}

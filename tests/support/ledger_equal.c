@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Are two ledgers the same? This looks inside the engine, at everything that may be asked for. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/seat.h"
+#include "tests/support/ledger_rig.h"
+
+struct comparing {
+    const struct ledger *left, *right;
+    bool forgetful;
+    char *why;
+    size_t size;
+};
+
+#define DIFFER(c, ...) (snprintf((c)->why, (c)->size, __VA_ARGS__), false)
+
+/* ---- catalogue ---- */
+
+static bool codes_equal(const struct code_text *a, const struct code_text *b)
+{
+    return text_equal(code_text(a), code_text(b));
+}
+
+static bool same_number(double a, double b)
+{
+    return memcmp(&a, &b, sizeof a) == 0;
+}
+
+static bool locations_equal(const struct location *a, const struct location *b)
+{
+    if (a->group_count != b->group_count)
+        return false;
+    for (unsigned i = 0; i < a->group_count; i++)
+        if (!codes_equal(&a->groups[i], &b->groups[i]))
+            return false;
+    return codes_equal(&a->code, &b->code) && codes_equal(&a->kind, &b->kind) &&
+           text_equal(name_text(&a->name), name_text(&b->name)) && a->priority == b->priority &&
+           a->lead_time_s == b->lead_time_s && same_number(a->lat, b->lat) &&
+           same_number(a->lon, b->lon) && a->ships == b->ships && a->pickup == b->pickup &&
+           a->active == b->active && a->lsn == b->lsn;
+}
+
+static bool channels_equal(const struct channel *a, const struct channel *b, uint16_t locations)
+{
+    if (a->place_count != b->place_count)
+        return false;
+    for (unsigned i = 0; i < a->place_count; i++)
+        if (!codes_equal(&a->places[i], &b->places[i]))
+            return false;
+    return codes_equal(&a->code, &b->code) && codes_equal(&a->kind, &b->kind) &&
+           text_equal(name_text(&a->name), name_text(&b->name)) && a->buffer == b->buffer &&
+           a->hold_ttl_ms == b->hold_ttl_ms && a->sourcing == b->sourcing && a->lsn == b->lsn &&
+           memcmp(a->rank, b->rank, locations * sizeof *a->rank) == 0;
+}
+
+static bool same_catalogue(const struct comparing *c)
+{
+    const struct catalogue *a = atomic_load(&c->left->catalogue);
+    const struct catalogue *b = atomic_load(&c->right->catalogue);
+    if (a->location_count != b->location_count || a->channel_count != b->channel_count)
+        return DIFFER(c, "%u and %u locations, %u and %u channels", a->location_count,
+                      b->location_count, a->channel_count, b->channel_count);
+    for (uint16_t i = 0; i < a->location_count; i++)
+        if (!locations_equal(&a->locations[i], &b->locations[i]))
+            return DIFFER(c, "location %u differs", i);
+    for (uint16_t i = 0; i < a->channel_count; i++)
+        if (!channels_equal(&a->channels[i], &b->channels[i], a->location_count))
+            return DIFFER(c, "channel %u differs", i);
+    return true;
+}
+
+/* ---- items and pools ---- */
+
+static bool same_details(const struct item_details *a, const struct item_details *b)
+{
+    if (!a || !b)
+        return a == b;
+    return a->has_low_stock == b->has_low_stock && a->low_stock == b->low_stock &&
+           a->has_backorder_limit == b->has_backorder_limit &&
+           a->backorder_limit == b->backorder_limit && a->lsn == b->lsn &&
+           a->name_len == b->name_len && memcmp(a->name, b->name, a->name_len) == 0 &&
+           a->barcode_len == b->barcode_len && memcmp(a->barcode, b->barcode, a->barcode_len) == 0;
+}
+
+/* Is each pool of one found in the other? Pools that are empty need not be. */
+static bool pools_within(const struct comparing *c, const struct ledger *in,
+                         const struct ledger *other, uint32_t item)
+{
+    struct pool_walk walk = pool_walk_start(&in->items, item);
+    const struct pool *pool;
+    while ((pool = pool_walk_next(&walk)) != NULL) {
+        uint64_t key = atomic_load(&pool->key), word = pool_read(pool);
+        const struct pool *found =
+            pool_find(&other->items, item, key_location(key), key_owner(key));
+        uint64_t there = found ? pool_read(found) : 0;
+        if (there != word)
+            return DIFFER(c, "item %u at location %u: on hand %lld and %lld, reserved %lld and %lld",
+                          item, key_location(key), (long long)word_on_hand(word),
+                          (long long)word_on_hand(there), (long long)word_reserved(word),
+                          (long long)word_reserved(there));
+    }
+    return true;
+}
+
+static bool item_shown(const struct ledger *ledger, uint32_t index)
+{
+    struct text sku = item_sku(item_at(&ledger->items, index));
+    return sku.len > 0 && items_find(&ledger->items, sku, sku_hash(&ledger->items, sku)) == index;
+}
+
+static bool same_items(const struct comparing *c)
+{
+    uint32_t left = atomic_load(&c->left->items.count), right = atomic_load(&c->right->items.count);
+    for (uint32_t i = 0; i < (left > right ? left : right); i++) {
+        bool in_left = item_shown(c->left, i);
+        if (in_left != item_shown(c->right, i))
+            return DIFFER(c, "item %u is only in the %s", i, in_left ? "first" : "second");
+        if (!in_left)
+            continue;
+        if (!text_equal(item_sku(item_at(&c->left->items, i)),
+                        item_sku(item_at(&c->right->items, i))))
+            return DIFFER(c, "item %u has two names", i);
+        if (!same_details(atomic_load(&c->left->items.details[i]),
+                          atomic_load(&c->right->items.details[i])))
+            return DIFFER(c, "item %u has details that differ", i);
+        if (!pools_within(c, c->left, c->right, i) || !pools_within(c, c->right, c->left, i))
+            return false;
+    }
+    return true;
+}
+
+/* ---- what ids stand for ---- */
+
+static uint64_t pool_key_of(const struct ledger *ledger, uint32_t unit)
+{
+    return atomic_load(&pool_at(&ledger->items, unit)->key);
+}
+
+static bool same_draws(const struct comparing *c, struct entry *a, struct entry *b)
+{
+    struct draw_walk x = draw_walk_start(&c->left->entries, a);
+    struct draw_walk y = draw_walk_start(&c->right->entries, b);
+    for (;;) {
+        const struct draw *p = draw_walk_next(&x), *q = draw_walk_next(&y);
+        if (!p || !q)
+            return p == NULL && q == NULL;
+        if (pool_key_of(c->left, p->pool) != pool_key_of(c->right, q->pool) || p->qty != q->qty ||
+            p->fulfilled != q->fulfilled || p->cancelled != q->cancelled)
+            return false;
+    }
+}
+
+static bool same_reservation(const struct comparing *c, struct entry *a, struct entry *b,
+                             enum entry_state state)
+{
+    struct text id = { a->id, (uint32_t)strnlen(a->id, ID_MAX) };
+    if (a->lsn_first != b->lsn_first || a->lsn_last != b->lsn_last || a->content != b->content ||
+        a->created_ms != b->created_ms || a->ttl_ms != b->ttl_ms || a->channel != b->channel)
+        return DIFFER(c, "reservation \"%.*s\" differs", (int)id.len, id.at);
+    if (!state_final(state) && a->expires_ms != b->expires_ms)
+        return DIFFER(c, "reservation \"%.*s\": deadline, or LSN of its confirmation, differs",
+                      (int)id.len, id.at);
+    if (a->draw_count != b->draw_count || !same_draws(c, a, b))
+        return DIFFER(c, "reservation \"%.*s\" has draws that differ", (int)id.len, id.at);
+    return true;
+}
+
+static bool same_entry(const struct comparing *c, struct entry *a, struct entry *b, uint64_t word)
+{
+    if (word_kind(word) == ENTRY_RESERVATION)
+        return same_reservation(c, a, b, word_state(word));
+    bool same = a->content == b->content && a->lsn_first == b->lsn_first;
+    if (word_kind(word) == ENTRY_MOVEMENT)
+        same &= memcmp(&a->movement, &b->movement, sizeof a->movement) == 0;
+    else
+        same &= a->result_state == b->result_state;
+    return same || DIFFER(c, "what \"%.*s\" did differs", (int)word_id_len(word), a->id);
+}
+
+static bool stands_for_something(uint64_t word)
+{
+    return !(word & STATE_BUSY) &&
+           (word_kind(word) == ENTRY_RESERVATION || word_kind(word) == ENTRY_MOVEMENT ||
+            word_kind(word) == ENTRY_STEP);
+}
+
+static bool may_be_missing(const struct comparing *c, uint64_t word)
+{
+    /* A step that found its work done already is remembered, but is no change. */
+    if (word_kind(word) == ENTRY_STEP)
+        return true;
+    bool live = word_kind(word) == ENTRY_RESERVATION && !state_final(word_state(word));
+    return c->forgetful && !live;
+}
+
+/* Each entry of `in`: is it the same in the other ledger? */
+static bool entries_within(const struct comparing *c, const struct ledger *in,
+                           struct ledger *other)
+{
+    for (uint32_t i = 0; i < in->entries.max; i++) {
+        struct entry *entry = entry_at(&in->entries, i), *found;
+        uint64_t word = atomic_load(&entry->state), other_word;
+        if (!stands_for_something(word))
+            continue;
+        struct text id = entry_id(entry, word);
+        uint64_t hash = id_hash(&other->entries, id);
+        bool there = entries_find(&other->entries, id, hash, &found, &other_word) == ENTRY_FOUND;
+        if (there)
+            entry_put(found, other_word);
+        if (!there || word_kind(other_word) == ENTRY_REFUSED) {
+            if (may_be_missing(c, word))
+                continue;
+            return DIFFER(c, "\"%.*s\" is only in the %s", (int)id.len, id.at,
+                          in == c->left ? "first" : "second");
+        }
+        if (other_word != word)
+            return DIFFER(c, "\"%.*s\" is %llx and %llx", (int)id.len, id.at,
+                          (unsigned long long)word, (unsigned long long)other_word);
+        struct entry *a = in == c->left ? entry : found, *b = in == c->left ? found : entry;
+        if (!same_entry(c, a, b, word))
+            return false;
+    }
+    return true;
+}
+
+bool ledgers_equal(const struct ledger *left, const struct ledger *right, bool forgetful, char *why,
+                   size_t size)
+{
+    struct comparing c = { left, right, forgetful, why, size };
+    return same_catalogue(&c) && same_items(&c) &&
+           entries_within(&c, left, (struct ledger *)(uintptr_t)right) &&
+           entries_within(&c, right, (struct ledger *)(uintptr_t)left);
+}

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/support/ledger_rig.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { DRAIN_STEP = 1 << 20 };
+
+static void give_up(const char *what)
+{
+    fprintf(stderr, "ledger_rig: %s\n", what);
+    exit(1);
+}
+
+static size_t log_capacity(unsigned seats)
+{
+    size_t capacity = 1 << 20;
+    while (capacity < (size_t)seats * LOG_RECORDS_PER_TURN * RECORD_MAX * 4)
+        capacity *= 2;
+    return capacity;
+}
+
+static void open_at(struct ledger_rig *rig, const struct ledger_config *config, uint64_t position)
+{
+    memset(rig, 0, sizeof *rig);
+    if (log_init(&rig->log, log_capacity(config->seats), config->seats, position) != 0)
+        give_up("no log");
+    rig->config = *config;
+    rig->config.log = &rig->log;
+    rig->ledger = ledger_create(&rig->config);
+    if (!rig->ledger)
+        give_up("no ledger");
+}
+
+void ledger_rig_open(struct ledger_rig *rig, const struct ledger_config *config)
+{
+    open_at(rig, config, 0);
+}
+
+void ledger_rig_close(struct ledger_rig *rig)
+{
+    ledger_destroy(rig->ledger);
+    log_destroy(&rig->log);
+    free(rig->records);
+}
+
+static void make_room(struct ledger_rig *rig, size_t bytes)
+{
+    if (rig->capacity - rig->length >= bytes)
+        return;
+    rig->capacity = rig->capacity * 2 + bytes;
+    rig->records = realloc(rig->records, rig->capacity);
+    if (!rig->records)
+        give_up("no memory for records");
+}
+
+void ledger_rig_drain(struct ledger_rig *rig)
+{
+    size_t moved;
+    do {
+        make_room(rig, DRAIN_STEP);
+        moved = log_drain(&rig->log, rig->records + rig->length, DRAIN_STEP);
+        rig->length += moved;
+    } while (moved > 0);
+}
+
+uint32_t ledger_rig_record(const struct ledger_rig *rig, size_t offset, void *buffer)
+{
+    uint32_t length;
+    memcpy(&length, rig->records + offset, sizeof length);
+    memcpy(buffer, rig->records + offset, length);
+    return length;
+}
+
+bool ledger_rig_follow(struct ledger_rig *follower, const struct ledger_rig *rig, size_t bytes,
+                       uint64_t now_ms, char *why, size_t size)
+{
+    static _Alignas(8) unsigned char record[RECORD_MAX];
+    open_at(follower, &rig->config, 0);
+    size_t offset = 0;
+    while (offset < bytes) {
+        uint32_t length = ledger_rig_record(rig, offset, record);
+        offset += length;
+        const struct record_head *head = (const struct record_head *)(const void *)record;
+        int error = ledger_apply(follower->ledger, head, offset);
+        if (error == 0)
+            continue;
+        const char *said = seat_failure(ledger_seat(follower->ledger, 0))->message;
+        snprintf(why, size, "error %d at LSN %zu: %s", error, offset, said);
+        ledger_rig_close(follower);
+        return false;
+    }
+    make_room(follower, offset);
+    if (offset > 0)
+        memcpy(follower->records, rig->records, offset);
+    follower->length = offset;
+    log_start_at(&follower->log, offset);
+    ledger_recovered(follower->ledger, now_ms);
+    return true;
+}

@@ -1,0 +1,455 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/support/race_rig.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "engine/seat.h"
+#include "tests/support/ledger_rig.h"
+
+enum { DRAIN_BYTES = 64 << 10, PATIENCE_MS = 60000, FAR_AHEAD = 2 };
+
+static const uint64_t epoch_ms = UINT64_C(1700000000000);
+
+void race_fail(const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    vprintf(format, arguments);
+    va_end(arguments);
+    printf("\n");
+    fflush(stdout);
+    _Exit(1);
+}
+
+static uint64_t clock_ms(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+static uint64_t race_ms(struct race *race)
+{
+    return epoch_ms + clock_ms() + atomic_load(&race->time_offset);
+}
+
+struct text race_name(struct race_name *buffer, char letter, uint64_t number)
+{
+    int n = snprintf(buffer->at, sizeof buffer->at, "%c%llu", letter, (unsigned long long)number);
+    return (struct text){ buffer->at, (uint32_t)n };
+}
+
+/* ---- the follower ---- */
+
+/* The theorem, at this prefix: nothing is promised that is not there. */
+static void check_promise(const struct race *race, const struct record_head *head, uint64_t lsn)
+{
+    struct reserve_record r;
+    struct record_reader reader = record_open(head, &r, sizeof r);
+    record_text(&reader, r.id_len);
+    const struct draw_record *draws = record_array(&reader, r.draw_count, sizeof *draws);
+    for (unsigned i = 0; draws && i < r.draw_count; i++) {
+        struct draw_record d;
+        memcpy(&d, &draws[i], sizeof d);
+        const struct pool *pool =
+            pool_find(&race->follower->items, d.pool.item, d.pool.location, d.pool.owner);
+        RACE_MUST(pool && word_available(pool_read(pool)) >= 0,
+                  "recovered up to LSN %llu, a unit is promised twice", (unsigned long long)lsn);
+    }
+}
+
+static void follow(struct race *race, const unsigned char *bytes, size_t length)
+{
+    static _Alignas(8) unsigned char record[RECORD_MAX];
+    uint64_t lsn = atomic_load(&race->followed);
+    for (size_t at = 0; at < length;) {
+        uint32_t n;
+        memcpy(&n, bytes + at, sizeof n);
+        memcpy(record, bytes + at, n);
+        at += n;
+        lsn += n;
+        const struct record_head *head = (const struct record_head *)(const void *)record;
+        if (ledger_apply(race->follower, head, lsn) != 0)
+            race_fail("%s", seat_failure(ledger_seat(race->follower, 0))->message);
+        if (race->never_short && head->type == RECORD_RESERVE)
+            check_promise(race, head, lsn);
+        race->records++;
+    }
+    atomic_store(&race->followed, lsn);
+}
+
+static void *drain(void *argument)
+{
+    struct race *race = argument;
+    struct random random = { race->seed };
+    unsigned char *buffer = malloc(DRAIN_BYTES);
+    RACE_MUST(buffer, "no memory");
+    for (;;) {
+        bool last = atomic_load(&race->stop_draining);
+        size_t most = (size_t)random_between(&random, RECORD_MAX, DRAIN_BYTES);
+        size_t moved = log_drain(&race->log, buffer, most);
+        follow(race, buffer, moved);
+        if (moved == 0 && last)
+            break;
+        if (moved == 0)
+            sched_yield();
+    }
+    free(buffer);
+    return NULL;
+}
+
+/* ---- opening and closing ---- */
+
+static uint64_t pick_seed(int argc, char **argv)
+{
+    uint64_t seed = (uint64_t)time(NULL);
+    if (argc > 1)
+        seed = strtoull(argv[1], NULL, 10);
+    printf("seed %llu\n", (unsigned long long)seed);
+    fflush(stdout);
+    return seed;
+}
+
+void race_open(struct race *race, unsigned seats, const struct race_tables *tables, int argc,
+               char **argv)
+{
+    memset(race, 0, sizeof *race);
+    race->seats = seats;
+    race->seed = pick_seed(argc, argv);
+    race->never_short = true;
+    size_t capacity = (size_t)1 << 20;
+    RACE_MUST(log_init(&race->log, capacity, seats, 0) == 0, "no log");
+    RACE_MUST(log_init(&race->follower_log, capacity, 1, 0) == 0, "no log");
+    struct ledger_config config = { .items = tables->items ? tables->items : 1024,
+                                    .pools = tables->pools ? tables->pools : 8192,
+                                    .reservations =
+                                        tables->reservations ? tables->reservations : 1 << 18,
+                                    .seats = seats,
+                                    .hash_seed = race->seed,
+                                    .log = &race->log };
+    race->ledger = ledger_create(&config);
+    config.log = &race->follower_log;
+    config.seats = 1;
+    race->follower = ledger_create(&config);
+    RACE_MUST(race->ledger && race->follower, "no ledger");
+    RACE_MUST(pthread_create(&race->drainer, NULL, drain, race) == 0, "no thread");
+}
+
+/* ---- shaking ---- */
+
+/* Stops this thread wherever it is: mostly lets others go first, sometimes for longer. */
+static void shaken(int signal)
+{
+    static _Thread_local unsigned count;
+    int error = errno;
+    (void)signal;
+    if (++count % 4 != 0)
+        sched_yield();
+    else
+        nanosleep(&(struct timespec){ .tv_nsec = 30000 }, NULL);
+    errno = error;
+}
+
+static timer_t shake_thread(uint64_t random)
+{
+    timer_t timer;
+    struct sigevent event = { .sigev_notify = SIGEV_THREAD_ID, .sigev_signo = SIGUSR1 };
+    event._sigev_un._tid = gettid();
+    RACE_MUST(timer_create(CLOCK_MONOTONIC, &event, &timer) == 0, "no timer");
+    struct timespec every = { .tv_nsec = 60000 + (long)(random % 64) * 1000 };
+    struct itimerspec setting = { .it_interval = every, .it_value = every };
+    RACE_MUST(timer_settime(timer, 0, &setting, NULL) == 0, "no timer");
+    return timer;
+}
+
+struct started {
+    struct racer *racer;
+    void (*work)(struct racer *racer);
+};
+
+static void *run(void *argument)
+{
+    const struct started *s = argument;
+    uint64_t now = race_ms(s->racer->race);
+    timer_t timer = shake_thread(random_next(&s->racer->random));
+    ledger_begin(s->racer->seat, now, now);
+    s->work(s->racer);
+    ledger_end(s->racer->seat);
+    atomic_store(&s->racer->race->pace[s->racer->index], UINT64_MAX);
+    timer_delete(timer);
+    return NULL;
+}
+
+void race_run(struct race *race, unsigned count, void (*work)(struct racer *racer),
+              struct racer racers[RACERS_MAX])
+{
+    sigaction(SIGUSR1, &(struct sigaction){ .sa_handler = shaken, .sa_flags = SA_RESTART }, NULL);
+    pthread_t threads[RACERS_MAX];
+    struct started started[RACERS_MAX];
+    for (unsigned i = 0; i < RACERS_MAX; i++)
+        atomic_store(&race->pace[i], i < count ? 0 : UINT64_MAX);
+    for (unsigned i = 0; i < count; i++) {
+        racers[i] = (struct racer){ .race = race,
+                                    .seat = ledger_seat(race->ledger, i),
+                                    .index = i,
+                                    .began_ms = clock_ms(),
+                                    .random = { race->seed * 31 + i } };
+        started[i] = (struct started){ &racers[i], work };
+        RACE_MUST(pthread_create(&threads[i], NULL, run, &started[i]) == 0, "no thread");
+    }
+    uint64_t deferred = 0, operations = 0;
+    for (unsigned i = 0; i < count; i++) {
+        pthread_join(threads[i], NULL);
+        deferred += racers[i].deferred;
+        operations += racers[i].operations;
+    }
+    printf("%llu operations, %llu deferred\n", (unsigned long long)operations,
+           (unsigned long long)deferred);
+}
+
+static void expire_everything(struct race *race)
+{
+    for (unsigned pass = 0; pass < 2; pass++) /* twice: what was expired for others is mail */
+        for (unsigned i = 0; i < race->seats; i++) {
+            struct racer racer = { .race = race, .seat = ledger_seat(race->ledger, i) };
+            uint64_t now = race_ms(race);
+            ledger_begin(racer.seat, now, now);
+            racer_turn(&racer);
+            ledger_end(racer.seat);
+        }
+}
+
+void race_close(struct race *race, const char *name)
+{
+    char why[256];
+    expire_everything(race);
+    atomic_store(&race->stop_draining, true);
+    pthread_join(race->drainer, NULL);
+    RACE_MUST(atomic_load(&race->followed) == atomic_load(&race->log.tail),
+              "the follower ends at LSN %llu, the log at %llu",
+              (unsigned long long)atomic_load(&race->followed),
+              (unsigned long long)atomic_load(&race->log.tail));
+    RACE_MUST(ledger_check(race->ledger, why, sizeof why) == 0, "%s: live: %s", name, why);
+    RACE_MUST(ledgers_equal(race->ledger, race->follower, race->forgetful, why, sizeof why),
+              "%s: live and recovered: %s", name, why);
+    ledger_recovered(race->follower, race_ms(race));
+    RACE_MUST(ledger_check(race->follower, why, sizeof why) == 0, "%s: recovered: %s", name, why);
+    printf("%s: %llu records followed\n", name, (unsigned long long)race->records);
+    ledger_destroy(race->ledger);
+    ledger_destroy(race->follower);
+    log_destroy(&race->log);
+    log_destroy(&race->follower_log);
+}
+
+/* ---- working ---- */
+
+bool racer_is_done(const struct racer *racer, unsigned ms)
+{
+    return clock_ms() - racer->began_ms >= ms;
+}
+
+static uint64_t slowest(const struct race *race)
+{
+    uint64_t least = UINT64_MAX;
+    for (unsigned i = 0; i < RACERS_MAX; i++) {
+        uint64_t pace = atomic_load(&race->pace[i]);
+        least = pace < least ? pace : least;
+    }
+    return least;
+}
+
+void racer_keep_pace(struct racer *racer, uint64_t step)
+{
+    atomic_store(&racer->race->pace[racer->index], step);
+    while (step > slowest(racer->race) + FAR_AHEAD) {
+        racer_turn(racer);
+        sched_yield();
+    }
+}
+
+void racer_turn(struct racer *racer)
+{
+    struct seat *seat = racer->seat;
+    while (ledger_expire(seat, 16) == 16) {
+    }
+    ledger_end(seat);
+    uint64_t now = race_ms(racer->race);
+    if (now < seat->engine_ms)
+        now = seat->engine_ms;
+    ledger_begin(seat, now, now);
+    while (ledger_expire(seat, 16) == 16) {
+    }
+}
+
+/* Deferred: others get their turn. True: try again. */
+static bool again(struct racer *racer, enum code code, uint64_t *since)
+{
+    if (code != CODE_DEFERRED) {
+        racer->operations++;
+        return false;
+    }
+    racer->deferred++;
+    uint64_t now = clock_ms();
+    if (*since == 0)
+        *since = now;
+    RACE_MUST(now - *since < PATIENCE_MS, "an operation was deferred for a minute");
+    racer_turn(racer);
+    sched_yield();
+    return true;
+}
+
+#define RETRIED(call)                                                                              \
+    uint64_t since = 0;                                                                            \
+    enum code code;                                                                                \
+    do                                                                                             \
+        code = (call);                                                                             \
+    while (again(racer, code, &since));                                                            \
+    return code
+
+enum code racer_reserve(struct racer *racer, const struct order *order, struct reservation_view *v)
+{
+    RETRIED(ledger_reserve(racer->seat, order, v));
+}
+
+enum code racer_cancel(struct racer *racer, const struct step *step, struct reservation_view *v)
+{
+    RETRIED(ledger_cancel(racer->seat, step, v));
+}
+
+enum code racer_fulfil(struct racer *racer, const struct step *step, struct reservation_view *v)
+{
+    RETRIED(ledger_fulfil(racer->seat, step, v));
+}
+
+enum code racer_confirm(struct racer *racer, struct text id, struct reservation_view *v)
+{
+    RETRIED(ledger_confirm(racer->seat, id, text_of("paid"), v));
+}
+
+enum code racer_extend(struct racer *racer, struct text id, uint64_t ttl_ms,
+                       struct reservation_view *v)
+{
+    RETRIED(ledger_extend(racer->seat, id, ttl_ms, v));
+}
+
+enum code racer_receive(struct racer *racer, const struct movement *m, struct movement_result *r)
+{
+    RETRIED(ledger_receive(racer->seat, m, r));
+}
+
+enum code racer_adjust(struct racer *racer, const struct movement *m, struct movement_result *r)
+{
+    RETRIED(ledger_adjust(racer->seat, m, r));
+}
+
+enum code racer_count(struct racer *racer, const struct movement *m, struct movement_result *r)
+{
+    RETRIED(ledger_count(racer->seat, m, r));
+}
+
+enum code racer_return(struct racer *racer, const struct movement *m, struct movement_result *r)
+{
+    RETRIED(ledger_return(racer->seat, m, r));
+}
+
+enum code racer_set_location(struct racer *racer, const struct location_setting *s)
+{
+    uint64_t lsn;
+    RETRIED(ledger_set_location(racer->seat, s, &lsn));
+}
+
+enum code racer_set_channel(struct racer *racer, const struct channel_setting *s)
+{
+    uint64_t lsn;
+    RETRIED(ledger_set_channel(racer->seat, s, &lsn));
+}
+
+enum code racer_take(struct racer *racer, uint64_t number, const char *channel, struct text sku,
+                     int64_t qty)
+{
+    return racer_take_at(racer, number, channel, sku, qty, (struct text){ NULL, 0 });
+}
+
+enum code racer_take_at(struct racer *racer, uint64_t number, const char *channel, struct text sku,
+                        int64_t qty, struct text at)
+{
+    struct race_name id;
+    struct reservation_view view;
+    struct order_line line = { .sku = sku, .qty = qty, .location = at };
+    struct order order = { .id = race_name(&id, (char)('a' + racer->index), number),
+                           .channel = text_of(channel),
+                           .lines = &line,
+                           .line_count = 1 };
+    return racer_reserve(racer, &order, &view);
+}
+
+enum code racer_drop(struct racer *racer, uint64_t number)
+{
+    struct race_name id;
+    struct reservation_view view;
+    struct step step = { .id = race_name(&id, (char)('a' + racer->index), number) };
+    return racer_cancel(racer, &step, &view);
+}
+
+/* ---- before and after ---- */
+
+/* Seat 0, used by this thread while no other works. */
+static struct seat *sit_down(struct race *race)
+{
+    struct seat *seat = ledger_seat(race->ledger, 0);
+    uint64_t now = race_ms(race);
+    ledger_begin(seat, now, now);
+    return seat;
+}
+
+void race_stock(struct race *race, struct text sku, struct text location, int64_t qty)
+{
+    static uint64_t next;
+    struct race_name id;
+    struct movement_result result;
+    struct seat *seat = sit_down(race);
+    struct movement m = {
+        .id = race_name(&id, '!', ++next), .sku = sku, .location = location, .qty = qty
+    };
+    if (ledger_receive(seat, &m, &result) != CODE_OK)
+        race_fail("receive: %s", seat_failure(seat)->message);
+    ledger_end(seat);
+}
+
+void race_add_location(struct race *race, const char *code)
+{
+    uint64_t lsn;
+    struct seat *seat = sit_down(race);
+    struct location_setting s = { .code = text_of(code) };
+    if (ledger_set_location(seat, &s, &lsn) != CODE_OK)
+        race_fail("location_set: %s", seat_failure(seat)->message);
+    ledger_end(seat);
+}
+
+void race_set_channel(struct race *race, const struct channel_setting *s)
+{
+    uint64_t lsn;
+    struct seat *seat = sit_down(race);
+    if (ledger_set_channel(seat, s, &lsn) != CODE_OK)
+        race_fail("channel_set: %s", seat_failure(seat)->message);
+    ledger_end(seat);
+}
+
+void race_sum(struct race *race, struct text sku, int64_t *on_hand, int64_t *reserved)
+{
+    struct stock_view view;
+    struct seat *seat = sit_down(race);
+    if (ledger_stock(seat, sku, &view) != CODE_OK)
+        race_fail("stock: %s", seat_failure(seat)->message);
+    *on_hand = view.on_hand;
+    *reserved = view.reserved;
+    ledger_end(seat);
+}

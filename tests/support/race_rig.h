@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A ledger with several seats, each worked by a thread, and one thread that drains the log and at
+ * once applies every record to a second ledger, the follower: so each prefix of the log is
+ * recovered from. At the end both ledgers are checked and compared.
+ *
+ * Threads are shaken: a timer interrupts each of them many times a second, wherever it is, and makes
+ * it wait there. So the windows between two instructions are met on few cores too. (Not under
+ * ThreadSanitizer, which holds signals back; it sees what is wrong without meeting it.)
+ *
+ * Anything that goes wrong ends the program with exit code 1 and one line that says what.
+ */
+#ifndef STOCKD_TESTS_SUPPORT_RACE_RIG_H
+#define STOCKD_TESTS_SUPPORT_RACE_RIG_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "engine/ledger.h"
+#include "tests/support/random.h"
+
+/* ThreadSanitizer makes everything some ten times slower. */
+#ifdef __SANITIZE_THREAD__
+enum { RACE_SCALE = 1 };
+#else
+enum { RACE_SCALE = 4 };
+#endif
+
+enum { RACERS_MAX = 8 };
+
+#define RACE_MUST(condition, ...) ((condition) ? (void)0 : race_fail(__VA_ARGS__))
+
+struct race {
+    struct log log, follower_log;
+    struct ledger *ledger, *follower;
+    unsigned seats;
+    bool forgetful;    /* the tables are too small to remember every id */
+    bool never_short;  /* no count or adjustment finds less than was promised */
+    uint64_t seed;
+    pthread_t drainer;
+    _Atomic bool stop_draining;
+    _Atomic uint64_t followed;     /* LSN up to which the follower has come */
+    _Atomic uint64_t pace[RACERS_MAX];
+    _Atomic uint64_t time_offset;  /* milliseconds added to the clock */
+    uint64_t records;
+};
+
+/* One thread. */
+struct racer {
+    struct race *race;
+    struct seat *seat;
+    unsigned index;
+    struct random random;
+    uint64_t began_ms;
+    uint64_t deferred, operations;
+    int64_t tally[16]; /* whatever the test counts, or was told */
+};
+
+struct race_tables {
+    uint32_t items, pools, reservations; /* 0: plenty */
+};
+
+/* Ends the program. */
+void race_fail(const char *format, ...) __attribute__((format(printf, 1, 2), noreturn));
+
+/* The seed is taken from the first argument of the program, or from the clock, and printed. */
+void race_open(struct race *race, unsigned seats, const struct race_tables *tables, int argc,
+               char **argv);
+
+/* Runs work once on each of the first `count` seats, on threads, until all are done. Each racer's
+ * tally is left in racers. */
+void race_run(struct race *race, unsigned count, void (*work)(struct racer *racer),
+              struct racer racers[RACERS_MAX]);
+
+/* Lets that much time pass, expires what is due, and checks and compares everything. Prints what was
+ * done. */
+void race_close(struct race *race, const char *name);
+
+/* ---- for work functions ---- */
+
+/* True once that many milliseconds have gone since the race began. */
+bool racer_is_done(const struct racer *racer, unsigned ms);
+
+/* A new turn: time goes on, mail is read, what is due expires. */
+void racer_turn(struct racer *racer);
+
+/* Says how far the racer is, and waits for who is far behind: so they meet at the same things. */
+void racer_keep_pace(struct racer *racer, uint64_t step);
+
+/* These retry what is deferred, in new turns. */
+enum code racer_reserve(struct racer *racer, const struct order *order, struct reservation_view *v);
+enum code racer_cancel(struct racer *racer, const struct step *step, struct reservation_view *v);
+enum code racer_fulfil(struct racer *racer, const struct step *step, struct reservation_view *v);
+enum code racer_confirm(struct racer *racer, struct text id, struct reservation_view *v);
+enum code racer_extend(struct racer *racer, struct text id, uint64_t ttl_ms,
+                       struct reservation_view *v);
+enum code racer_receive(struct racer *racer, const struct movement *m, struct movement_result *r);
+enum code racer_adjust(struct racer *racer, const struct movement *m, struct movement_result *r);
+enum code racer_count(struct racer *racer, const struct movement *m, struct movement_result *r);
+enum code racer_return(struct racer *racer, const struct movement *m, struct movement_result *r);
+enum code racer_set_location(struct racer *racer, const struct location_setting *s);
+enum code racer_set_channel(struct racer *racer, const struct channel_setting *s);
+
+struct race_name {
+    char at[32];
+};
+
+/* A letter and a number; the text lives as long as the buffer. */
+struct text race_name(struct race_name *buffer, char letter, uint64_t number);
+
+/* Reserves qty of one item with an id of the racer's own; the id can be had again by its number. */
+enum code racer_take(struct racer *racer, uint64_t number, const char *channel, struct text sku,
+                     int64_t qty);
+/* The same, at that place only. */
+enum code racer_take_at(struct racer *racer, uint64_t number, const char *channel, struct text sku,
+                        int64_t qty, struct text at);
+/* Cancels what racer_take reserved under that number. */
+enum code racer_drop(struct racer *racer, uint64_t number);
+
+/* Puts stock there before the race; ends the program if it cannot. */
+void race_stock(struct race *race, struct text sku, struct text location, int64_t qty);
+void race_add_location(struct race *race, const char *code);
+void race_set_channel(struct race *race, const struct channel_setting *s);
+/* What is on hand and reserved of the item, everywhere; after the race. */
+void race_sum(struct race *race, struct text sku, int64_t *on_hand, int64_t *reserved);
+
+#endif

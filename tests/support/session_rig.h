@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One connection of a server without the server: bytes in, replies out, on a ledger with a log that
+ * is drained by hand. No sockets, no threads, no clock but the one given.
+ */
+#ifndef STOCKD_TESTS_SUPPORT_SESSION_RIG_H
+#define STOCKD_TESTS_SUPPORT_SESSION_RIG_H
+
+#include <msgpack.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "protocol/session.h"
+#include "tests/support/ledger_rig.h"
+
+enum { SESSION_RIG_NOW_MS = 1000000 };
+
+struct session_rig {
+    struct ledger_rig rig;
+    struct storage_port storage; /* has nothing to do */
+    struct service service;
+    struct scratch *scratch;
+    struct worker_figures *figures;
+    struct chunk_pool chunks;
+    struct executor executor;
+    struct connection connection;
+    bool in_turn;
+    char *reply; /* what the last reply's texts point into */
+};
+
+/* limits, config: NULL for what a server has by itself (but a small ledger). */
+void session_rig_open(struct session_rig *session, const struct service_limits *limits,
+                      const struct ledger_config *config);
+void session_rig_close(struct session_rig *session);
+
+/* Ends the turn and begins the next. */
+void session_rig_turn(struct session_rig *session);
+
+/* Bytes come from the peer; what can be done of them is done. */
+void session_rig_feed(struct session_rig *session, const void *bytes, size_t length);
+
+/* Tries again what stalled. */
+void session_rig_retry(struct session_rig *session);
+
+/* Feeds [0, msgid, method, params]; params are written like JSON, with 'texts': "['r1', {'a': 5}]".
+ */
+void session_rig_ask(struct session_rig *session, uint32_t msgid, const char *method,
+                     const char *params);
+
+/* Takes the next reply, gates or not; false if there is none. To be destroyed by the caller; its
+ * texts live until the next. */
+bool session_rig_reply(struct session_rig *session, msgpack_unpacked *reply);
+
+#endif

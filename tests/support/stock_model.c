@@ -1,0 +1,395 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The naive model: movements, settings and questions. */
+#include "tests/support/stock_model.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MOST = (1 << 28) - 1 };
+
+void model_init(struct model *m, const struct model_limits *limits, int max_ids, int max_moves)
+{
+    memset(m, 0, sizeof *m);
+    m->limits = *limits;
+    m->ids = calloc((size_t)max_ids + 1, sizeof *m->ids);
+    m->moves = calloc((size_t)max_moves, sizeof *m->moves);
+    m->max_ids = max_ids;
+    m->locations[0] =
+        (struct model_location){ .known = true, .ships = true, .active = true, .priority = 100 };
+    m->channels[0] = (struct model_channel){ .known = true };
+    m->location_count = 1;
+}
+
+void model_destroy(struct model *m)
+{
+    free(m->ids);
+    free(m->moves);
+}
+
+bool model_id_fits(int id)
+{
+    return id != BAD_ID_EMPTY && id != BAD_ID_LONG;
+}
+
+bool model_state_final(const char *state)
+{
+    return strcmp(state, "fulfilled") == 0 || strcmp(state, "cancelled") == 0 ||
+           strcmp(state, "expired") == 0;
+}
+
+struct model_id *model_find(struct model *m, int id)
+{
+    assert(id >= 1);
+    assert(id <= m->max_ids);
+    if (id > m->id_count)
+        m->id_count = id;
+    return &m->ids[id];
+}
+
+bool model_finished(const struct model *m, int id)
+{
+    if (id < 1 || id > m->id_count)
+        return false;
+    const struct model_id *x = &m->ids[id];
+    return x->use == USE_MOVEMENT || x->use == USE_STEP ||
+           (x->use == USE_RESERVATION && model_state_final(x->state));
+}
+
+void model_forget(struct model *m, int id)
+{
+    assert(model_finished(m, id));
+    m->ids[id].forgotten = m->ids[id].use;
+    m->ids[id].use = USE_NOTHING;
+}
+
+void model_recall(struct model *m, int id)
+{
+    struct model_id *x = model_find(m, id);
+    if (x->use == USE_NOTHING)
+        x->use = x->forgotten;
+    x->forgotten = USE_NOTHING;
+}
+
+int model_live_slots(const struct model *m)
+{
+    int count = 0;
+    for (int i = 1; i <= m->id_count; i++) {
+        const struct model_id *x = &m->ids[i];
+        if (x->use != USE_RESERVATION || model_state_final(x->state))
+            continue;
+        count += 1 + (x->draw_count > 1 ? (x->draw_count + 6) / 7 : 0);
+    }
+    return count;
+}
+
+bool model_slots_left(const struct model *m, int wanted)
+{
+    if (m->limits.slots == 0)
+        return true;
+    return model_live_slots(m) + m->others_spare_slots + wanted <= m->limits.slots;
+}
+
+void model_moved(struct model *m, int item, int location, int kind, int64_t delta)
+{
+    m->moves[m->move_count++] = (struct model_move){ m->now_ms, item, location, kind, delta };
+}
+
+void model_pass(struct model *m, uint64_t now_ms)
+{
+    m->now_ms = now_ms;
+    for (int i = 1; i <= m->id_count; i++) {
+        struct model_id *x = &m->ids[i];
+        if (x->use == USE_RESERVATION && strcmp(x->state, "held") == 0 && x->expires_ms <= now_ms)
+            model_expire(m, x, 0);
+    }
+}
+
+/* ---- movements ---- */
+
+static bool same_movement(const struct request *a, const struct request *b)
+{
+    return a->kind == b->kind && a->item == b->item && a->location == b->location &&
+           a->qty == b->qty && a->ref == b->ref && a->returned == b->returned &&
+           a->damaged == b->damaged &&
+           a->has_as_of == b->has_as_of && a->as_of_ms == b->as_of_ms;
+}
+
+static bool quantity_fits(const struct request *r)
+{
+    if (r->kind == ASK_ADJUST)
+        return r->qty != 0 && r->qty >= -MOST && r->qty <= MOST;
+    if (r->kind == ASK_COUNT)
+        return r->qty >= 0 && r->qty <= MOST;
+    return r->qty >= 1 && r->qty <= MOST;
+}
+
+static int64_t wanted_delta(const struct model *m, const struct request *r, int kind)
+{
+    if (r->kind != ASK_COUNT)
+        return r->qty;
+    int64_t counted = r->qty;
+    for (int i = 0; r->has_as_of && i < m->move_count; i++) {
+        const struct model_move *x = &m->moves[i];
+        if (x->item == r->item && x->location == r->location && x->kind == kind &&
+            x->time_ms > r->as_of_ms)
+            counted += x->delta;
+    }
+    if (counted < 0)
+        counted = 0;
+    return counted - m->items[r->item].pools[r->location][kind].on_hand;
+}
+
+/* Checks the movement's item and pool; makes the item if the kind of movement does. */
+static enum code find_movement(struct model *m, const struct request *r, struct model_pool **pool)
+{
+    if (r->returned &&
+        (r->returned == r->id || model_find(m, r->returned)->use != USE_RESERVATION))
+        return CODE_UNKNOWN_RESERVATION;
+    if (r->location >= MODEL_LOCATIONS || !m->locations[r->location].known)
+        return CODE_UNKNOWN_LOCATION;
+    struct model_item *item = &m->items[r->item];
+    bool makes = r->kind == ASK_RECEIVE || r->kind == ASK_COUNT;
+    if (!item->known && !makes)
+        return CODE_UNKNOWN_SKU;
+    if (!item->known && m->item_count == m->limits.items)
+        return CODE_LIMIT;
+    if (!item->known) {
+        item->known = true;
+        m->item_count++;
+    }
+    *pool = &item->pools[r->location][r->damaged ? MODEL_DAMAGED : MODEL_SHARED];
+    return CODE_OK;
+}
+
+static enum code move(struct model *m, const struct request *r, int64_t *delta,
+                      struct answer_short *shortfall)
+{
+    struct model_pool *pool;
+    int kind = r->damaged ? MODEL_DAMAGED : MODEL_SHARED;
+    enum code code = find_movement(m, r, &pool);
+    if (code)
+        return code;
+    *delta = wanted_delta(m, r, kind);
+    if (pool->on_hand + *delta < 0) {
+        *shortfall = (struct answer_short){ r->item, -*delta, pool->on_hand };
+        return CODE_INSUFFICIENT_STOCK;
+    }
+    if (pool->on_hand + *delta > MOST || (!pool->made && m->pool_count == m->limits.pools))
+        return CODE_LIMIT;
+    if (!pool->made) {
+        pool->made = true;
+        m->pool_count++;
+    }
+    pool->on_hand += *delta;
+    model_moved(m, r->item, r->location, kind, *delta);
+    return CODE_OK;
+}
+
+static void ask_movement(struct model *m, const struct request *r, uint64_t lsn, struct answer *a)
+{
+    a->code = CODE_BAD_REQUEST;
+    if (!model_id_fits(r->id) || !quantity_fits(r))
+        return;
+    struct model_id *x = model_find(m, r->id);
+    if (x->use != USE_NOTHING) {
+        a->code = CODE_CONFLICT;
+        if (x->use == USE_MOVEMENT && same_movement(&x->asked, r))
+            *a = x->first;
+        return;
+    }
+    a->code = CODE_LIMIT;
+    if (!model_slots_left(m, 1))
+        return;
+    a->code = move(m, r, &a->delta, &a->shorts[0]);
+    if (a->code == CODE_INSUFFICIENT_STOCK)
+        a->short_count = 1;
+    if (a->code) {
+        a->delta = 0;
+        return;
+    }
+    const struct model_pool *sold = &m->items[r->item].pools[r->location][MODEL_SHARED];
+    a->on_hand = sold->on_hand;
+    a->available = sold->on_hand - sold->reserved;
+    a->lsn = lsn;
+    x->use = USE_MOVEMENT;
+    x->asked = *r;
+    x->first = *a;
+}
+
+/* ---- questions ---- */
+
+static void ask_availability(const struct model *m, const struct request *r, struct answer *a)
+{
+    a->code = CODE_UNKNOWN_CHANNEL;
+    if (r->channel >= MODEL_CHANNELS || !m->channels[r->channel].known)
+        return;
+    a->code = CODE_OK;
+    a->available = -1;
+    if (m->items[r->item].known)
+        a->available = model_channel_available(m, r->channel, r->item);
+}
+
+static void ask_stock(const struct model *m, const struct request *r, struct answer *a)
+{
+    const struct model_item *item = &m->items[r->item];
+    a->code = CODE_UNKNOWN_SKU;
+    if (!item->known)
+        return;
+    a->code = CODE_OK;
+    for (int l = 0; l < MODEL_LOCATIONS; l++) {
+        for (int k = 0; k < MODEL_KINDS; k++) {
+            a->pools[l][k].on_hand = item->pools[l][k].on_hand;
+            a->pools[l][k].reserved = item->pools[l][k].reserved;
+        }
+        a->on_hand += item->pools[l][MODEL_SHARED].on_hand;
+        a->reserved += item->pools[l][MODEL_SHARED].reserved;
+    }
+    a->available = a->on_hand - a->reserved;
+}
+
+/* ---- settings ---- */
+
+static void ask_set_location(struct model *m, const struct request *r, uint64_t lsn,
+                             struct answer *a)
+{
+    struct model_location next = m->locations[r->location];
+    if (!next.known)
+        next = (struct model_location){
+            .known = true, .ships = true, .active = true, .priority = 100, .age = m->location_count
+        };
+    if (r->has_priority)
+        next.priority = r->priority;
+    if (r->has_lead_time)
+        next.lead_time_s = r->lead_time_s;
+    if (r->has_ships)
+        next.ships = r->ships;
+    if (r->has_active)
+        next.active = r->active;
+    if (r->has_groups)
+        next.groups = r->groups;
+    struct model_location *at = &m->locations[r->location];
+    bool same = at->known && at->ships == next.ships && at->active == next.active &&
+                at->priority == next.priority && at->lead_time_s == next.lead_time_s &&
+                at->groups == next.groups;
+    a->code = CODE_OK;
+    a->lsn = at->lsn;
+    if (same)
+        return;
+    if (!at->known)
+        m->location_count++;
+    *at = next;
+    at->lsn = a->lsn = lsn;
+}
+
+static bool place_known(const struct model *m, int place)
+{
+    if (place < MODEL_LOCATIONS)
+        return m->locations[place].known;
+    for (int l = 0; l < MODEL_LOCATIONS; l++)
+        if (m->locations[l].known && m->locations[l].groups >> (place - MODEL_LOCATIONS) & 1)
+            return true;
+    return false;
+}
+
+static bool same_channel(const struct model_channel *a, const struct model_channel *b)
+{
+    if (a->known != b->known || a->buffer != b->buffer || a->hold_ttl_ms != b->hold_ttl_ms ||
+        a->sourcing != b->sourcing || a->place_count != b->place_count)
+        return false;
+    for (int i = 0; i < a->place_count; i++)
+        if (a->places[i] != b->places[i])
+            return false;
+    return true;
+}
+
+static void ask_set_channel(struct model *m, const struct request *r, uint64_t lsn,
+                            struct answer *a)
+{
+    struct model_channel next = m->channels[r->channel];
+    next.known = true;
+    if (r->has_buffer)
+        next.buffer = r->buffer;
+    if (r->has_hold)
+        next.hold_ttl_ms = r->hold_ttl_ms;
+    if (r->has_sourcing)
+        next.sourcing = r->sourcing;
+    if (r->has_places) {
+        next.place_count = r->place_count;
+        memcpy(next.places, r->places, sizeof next.places);
+    }
+    a->code = CODE_UNKNOWN_LOCATION;
+    for (int i = 0; r->has_places && i < r->place_count; i++)
+        if (!place_known(m, r->places[i]))
+            return;
+    a->code = CODE_OK;
+    a->lsn = m->channels[r->channel].lsn;
+    if (same_channel(&m->channels[r->channel], &next))
+        return;
+    next.lsn = a->lsn = lsn;
+    m->channels[r->channel] = next;
+}
+
+static void ask_set_item(struct model *m, const struct request *r, uint64_t lsn, struct answer *a)
+{
+    struct model_item *item = &m->items[r->item];
+    a->code = CODE_LIMIT;
+    if (!item->known && m->item_count == m->limits.items)
+        return;
+    if (!item->known)
+        m->item_count++;
+    bool has = item->has_low_stock || r->has_low_stock;
+    int low = r->has_low_stock ? r->low_stock : item->low_stock;
+    bool same = item->detailed && item->has_low_stock == has && item->low_stock == low;
+    item->known = item->detailed = true;
+    item->has_low_stock = has;
+    item->low_stock = low;
+    if (!same)
+        item->lsn = lsn;
+    a->code = CODE_OK;
+    a->lsn = item->lsn;
+}
+
+void model_ask(struct model *m, const struct request *r, uint64_t engine_lsn, struct answer *a)
+{
+    memset(a, 0, sizeof *a);
+    switch (r->kind) {
+    case ASK_RECEIVE:
+    case ASK_ADJUST:
+    case ASK_COUNT:
+    case ASK_RETURN:
+        ask_movement(m, r, engine_lsn, a);
+        break;
+    case ASK_RESERVE:
+        model_reserve(m, r, engine_lsn, a);
+        break;
+    case ASK_EXTEND:
+        model_extend(m, r, engine_lsn, a);
+        break;
+    case ASK_CONFIRM:
+        model_confirm(m, r, engine_lsn, a);
+        break;
+    case ASK_FULFIL:
+    case ASK_CANCEL:
+        model_step(m, r, engine_lsn, a);
+        break;
+    case ASK_RESERVATION:
+        model_reservation(m, r, a);
+        break;
+    case ASK_AVAILABILITY:
+        ask_availability(m, r, a);
+        break;
+    case ASK_STOCK:
+        ask_stock(m, r, a);
+        break;
+    case ASK_SET_LOCATION:
+        ask_set_location(m, r, engine_lsn, a);
+        break;
+    case ASK_SET_CHANNEL:
+        ask_set_channel(m, r, engine_lsn, a);
+        break;
+    default:
+        ask_set_item(m, r, engine_lsn, a);
+        break;
+    }
+}

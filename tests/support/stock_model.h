@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A naive model of the ledger: what docs/PROTOCOL.md says, with plain arrays and loops, and nothing
+ * shared with the engine but the names of its codes. It is slow, and meant to be obvious.
+ *
+ * Requests and answers are made of small numbers; ledger_driver.h puts the same request to the
+ * engine. The model is asked after the engine, and told the LSN that the engine gave: what it cannot
+ * know it only compares when it comes again.
+ */
+#ifndef STOCKD_TESTS_SUPPORT_STOCK_MODEL_H
+#define STOCKD_TESTS_SUPPORT_STOCK_MODEL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "engine/error.h"
+
+enum {
+    MODEL_ITEMS = 12,
+    MODEL_LOCATIONS = 7,
+    MODEL_CHANNELS = 5,
+    MODEL_GROUPS = 3,
+    MODEL_PLACES = MODEL_LOCATIONS + MODEL_GROUPS, /* a place: a location, or behind them a group */
+    MODEL_LINES = 6,
+    MODEL_DRAWS = MODEL_LINES * MODEL_LOCATIONS,
+    NOWHERE = -1, /* a location that is not given */
+    BAD_ID_EMPTY = -1,
+    BAD_ID_LONG = -2,
+};
+
+enum request_kind {
+    ASK_RECEIVE,
+    ASK_ADJUST,
+    ASK_COUNT,
+    ASK_RETURN,
+    ASK_RESERVE,
+    ASK_EXTEND,
+    ASK_CONFIRM,
+    ASK_FULFIL,
+    ASK_CANCEL,
+    ASK_RESERVATION,
+    ASK_AVAILABILITY,
+    ASK_STOCK,
+    ASK_SET_LOCATION,
+    ASK_SET_CHANNEL,
+    ASK_SET_ITEM,
+    ASK_KINDS
+};
+
+struct request_line {
+    int item, location;
+    int64_t qty;
+};
+
+/* What is not used by its kind is zero, so that the same request is the same bytes. */
+struct request {
+    enum request_kind kind;
+    int id, op; /* from 1; 0: no op */
+    int item, location, channel;
+    int64_t qty;
+    int ref;      /* 0: none */
+    int returned; /* return: the reservation's id; 0: none */
+    bool damaged, has_as_of;
+    uint64_t as_of_ms;
+    bool has_ttl, confirm;
+    uint64_t ttl_ms;
+    int at;
+    int line_count;
+    struct request_line lines[MODEL_LINES];
+    /* settings; has: what is given */
+    bool has_priority, has_lead_time, has_ships, has_active, has_groups;
+    int priority, lead_time_s;
+    bool ships, active;
+    unsigned groups; /* a bit set */
+    bool has_buffer, has_hold, has_sourcing, has_places;
+    int64_t buffer, hold_ttl_ms;
+    int sourcing; /* 0 priority, 1 fewest, 2 nearest, 3 balance */
+    int place_count, places[MODEL_PLACES];
+    bool has_low_stock;
+    int low_stock;
+};
+
+struct answer_draw {
+    int item, location;
+    int64_t qty, fulfilled, cancelled;
+    uint64_t ready_ms;
+};
+
+struct answer_short {
+    int item;
+    int64_t wanted, available;
+};
+
+enum { MODEL_SHARED, MODEL_DAMAGED, MODEL_KINDS };
+
+struct answer {
+    enum code code;
+    uint64_t lsn; /* ok: of the change, or of the first one */
+    int64_t delta, on_hand, reserved, available;
+    const char *state; /* reservations; and wrong_state */
+    int channel;
+    uint64_t expires_ms;
+    int draw_count;
+    struct answer_draw draws[MODEL_DRAWS];
+    int short_count;
+    struct answer_short shorts[MODEL_LINES];
+    struct {
+        int64_t on_hand, reserved;
+    } pools[MODEL_LOCATIONS][MODEL_KINDS];
+};
+
+/* ---- inside ---- */
+
+struct model_pool {
+    bool made;
+    int64_t on_hand, reserved;
+};
+
+struct model_location {
+    bool known, ships, active;
+    int age; /* the how-manieth it is */
+    int priority, lead_time_s;
+    unsigned groups;
+    uint64_t lsn;
+};
+
+struct model_channel {
+    bool known;
+    int64_t buffer, hold_ttl_ms; /* 0: the default */
+    int sourcing;
+    int place_count, places[MODEL_PLACES];
+    uint64_t lsn;
+};
+
+struct model_item {
+    bool known, detailed, has_low_stock;
+    int low_stock;
+    uint64_t lsn;
+    struct model_pool pools[MODEL_LOCATIONS][MODEL_KINDS];
+};
+
+enum model_use { USE_NOTHING, USE_MOVEMENT, USE_RESERVATION, USE_STEP };
+
+/* What an id stands for. */
+struct model_id {
+    enum model_use use;
+    enum model_use forgotten; /* what it stood for before it was forgotten */
+    struct request asked;
+    struct answer first; /* what was answered */
+    /* of a reservation */
+    const char *state;
+    int channel;
+    uint64_t created_ms, expires_ms;
+    uint64_t lsn_first, lsn_last, lsn_confirmed;
+    enum request_kind last_step; /* that changed it; ASK_KINDS: none */
+    int draw_count;
+    struct answer_draw draws[MODEL_DRAWS];
+};
+
+struct model_move {
+    uint64_t time_ms;
+    int item, location, kind;
+    int64_t delta;
+};
+
+struct model_limits {
+    int items, pools;
+    int slots; /* for ids; 0: no end of them */
+};
+
+struct model {
+    struct model_limits limits;
+    uint64_t now_ms;
+    int others_spare_slots; /* held back by seats that are not asked now */
+    struct model_location locations[MODEL_LOCATIONS];
+    struct model_channel channels[MODEL_CHANNELS];
+    struct model_item items[MODEL_ITEMS];
+    int location_count, item_count, pool_count;
+    int max_ids, id_count; /* there may be, were named so far */
+    struct model_id *ids;  /* from 1 */
+    int move_count;
+    struct model_move *moves; /* everything that changed what is on hand */
+};
+
+void model_init(struct model *m, const struct model_limits *limits, int max_ids, int max_moves);
+void model_destroy(struct model *m);
+
+/* Answers, and changes the model. engine_lsn: the LSN in the engine's answer. */
+void model_ask(struct model *m, const struct request *r, uint64_t engine_lsn, struct answer *a);
+
+/* Time goes on; holds whose deadline has come expire. */
+void model_pass(struct model *m, uint64_t now_ms);
+
+/* Is it something finished, which an engine with few slots may have forgotten? */
+bool model_finished(const struct model *m, int id);
+void model_forget(struct model *m, int id);
+/* An engine that started anew may remember it again. */
+void model_recall(struct model *m, int id);
+
+/* Slots of ids that cannot be forgotten: live reservations and their draws. */
+int model_live_slots(const struct model *m);
+
+/* ---- between the model's files ---- */
+
+bool model_id_fits(int id);
+bool model_state_final(const char *state);
+struct model_id *model_find(struct model *m, int id);
+bool model_slots_left(const struct model *m, int wanted);
+void model_moved(struct model *m, int item, int location, int kind, int64_t delta);
+void model_reserve(struct model *m, const struct request *r, uint64_t lsn, struct answer *a);
+void model_extend(struct model *m, const struct request *r, uint64_t lsn, struct answer *a);
+void model_confirm(struct model *m, const struct request *r, uint64_t lsn, struct answer *a);
+void model_step(struct model *m, const struct request *r, uint64_t lsn, struct answer *a);
+void model_reservation(struct model *m, const struct request *r, struct answer *a);
+void model_expire(struct model *m, struct model_id *x, uint64_t lsn);
+int64_t model_channel_available(const struct model *m, int channel, int item);
+
+#endif

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "protocol/address.h"
+
+static char why[256];
+
+static char directory[64];
+static char socket_address[128];
+
+static void make_directory(void)
+{
+    snprintf(directory, sizeof directory, "%s", "/tmp/stockd-address-XXXXXX");
+    cr_assert(mkdtemp(directory));
+    snprintf(socket_address, sizeof socket_address, "unix:%s/socket", directory);
+}
+
+static void remove_directory(void)
+{
+    unlink(socket_address + strlen("unix:"));
+    rmdir(directory);
+}
+
+TestSuite(address, .init = make_directory, .fini = remove_directory);
+
+Test(address, has_a_form)
+{
+    static const char *const good[] = { "127.0.0.1:0", "localhost:7421", "[::1]:65535", ":7421",
+                                        "unix:/run/stockd.sock" };
+    static const char *const bad[] = { "",      "7421",    "host:",  "host:port", "host:65536",
+                                       "unix:", "host:-1", "[::1:5", "host: 5" };
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++)
+        cr_assert(address_valid(good[i]), "%s", good[i]);
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        cr_assert_not(address_valid(bad[i]), "%s", bad[i]);
+}
+
+Test(address, port_0_becomes_a_port)
+{
+    struct listener listener;
+    cr_assert_eq(listener_open(&listener, "127.0.0.1:0", why, sizeof why), 0, "%s", why);
+    cr_assert_eq(strncmp(listener.address, "127.0.0.1:", 10), 0);
+    cr_assert(strtol(listener.address + 10, NULL, 10) > 0);
+    struct listener second;
+    cr_assert_eq(listener_open(&second, listener.address, why, sizeof why), -EADDRINUSE);
+    cr_assert(strstr(why, listener.address));
+    listener_close(&listener);
+}
+
+Test(address, a_socket_that_nobody_answers_is_replaced)
+{
+    struct listener listener;
+    struct listener second;
+    cr_assert_eq(listener_open(&listener, socket_address, why, sizeof why), 0, "%s", why);
+    cr_assert_str_eq(listener.address, socket_address);
+    cr_assert_eq(listener_open(&second, socket_address, why, sizeof why), -EADDRINUSE);
+    cr_assert(strstr(why, "another server"));
+    close(listener.fd); /* as if it had been killed: the file stays */
+    cr_assert_eq(listener_open(&second, socket_address, why, sizeof why), 0, "%s", why);
+    listener_close(&second);
+    cr_assert_eq(access(socket_address + strlen("unix:"), F_OK), -1);
+}
+
+Test(address, a_file_that_is_no_socket_stays)
+{
+    struct listener listener;
+    const char *path = socket_address + strlen("unix:");
+    FILE *file = fopen(path, "w");
+    fputs("precious", file);
+    fclose(file);
+    cr_assert_eq(listener_open(&listener, socket_address, why, sizeof why), -EEXIST);
+    struct stat status;
+    cr_assert_eq(stat(path, &status), 0);
+    cr_assert_eq(status.st_size, 8);
+}

@@ -1,0 +1,420 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Opening: what is found, what is refused and how it is said, what is cut off. */
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "persistence/format.h"
+#include "persistence/segment.h"
+#include "tests/support/journal_rig.h"
+#include "tests/support/scratch.h"
+
+static struct scratch scratch;
+static struct rig rig;
+
+static void set_up(void)
+{
+    scratch_make(&scratch);
+    rig = (struct rig){ .directory = scratch.path,
+                        .segment_bytes = SEGMENT_BYTES_MIN,
+                        .seed = 1,
+                        .wall_ms = 1700000000000,
+                        .longest = 400 };
+}
+
+static void tear_down(void)
+{
+    scratch_remove(&scratch);
+}
+
+TestSuite(journal_open, .init = set_up, .fini = tear_down);
+
+static const char *in_journal(const char *name)
+{
+    static char text[2][PATH_MAX + 64];
+    static int turn;
+    turn = !turn;
+    snprintf(text[turn], sizeof text[turn], "%s/journal/%s", scratch.path, name);
+    return text[turn];
+}
+
+static void open_rig(void)
+{
+    int error = rig_open(&rig);
+    cr_assert_eq(error, 0, "%s", rig.reason.text);
+    cr_assert_not(rig.wrong);
+}
+
+static void write_records(int count)
+{
+    for (int i = 0; i < count; i++) {
+        cr_assert_neq(rig_append(&rig), 0);
+        rig_drive(&rig);
+    }
+}
+
+/* A life in which so many batches of one record are written. */
+static void live(int records, bool clean)
+{
+    open_rig();
+    write_records(records);
+    if (clean)
+        cr_assert_eq(rig_close(&rig), 0);
+    else
+        rig_abandon(&rig);
+}
+
+static void expect_refusal(int error, const char *words)
+{
+    char directory[PATH_MAX + 16];
+    snprintf(directory, sizeof directory, "%s/journal", scratch.path);
+    uint64_t before = hash_tree(directory);
+    int result = rig_open(&rig);
+    cr_assert_eq(result, error, "%d: %s", result, rig.reason.text);
+    cr_assert(strstr(rig.reason.text, words), "%s", rig.reason.text);
+    cr_assert_eq(hash_tree(directory), before, "something was changed");
+}
+
+/* ---- a directory's life ---- */
+
+Test(journal_open, a_fresh_directory_is_made)
+{
+    char inner[PATH_MAX + 8];
+    snprintf(inner, sizeof inner, "%s/new", scratch.path);
+    rig.directory = inner;
+    open_rig();
+    cr_assert(rig.opened.fresh);
+    cr_assert_eq(rig.opened.lsn, 0);
+    cr_assert_eq(rig.opened.last_time_ms, 0);
+    cr_assert_eq(log_acknowledged(&rig.log), 0);
+    rig_abandon(&rig);
+}
+
+Test(journal_open, records_come_back_after_a_kill_and_after_a_close)
+{
+    live(30, false);
+    open_rig();
+    cr_assert_not(rig.opened.fresh);
+    cr_assert_eq(rig.found, 30);
+    cr_assert_eq(rig.opened.records, 30);
+    cr_assert_eq(log_head(&rig.log), rig.opened.lsn);
+    cr_assert_eq(log_acknowledged(&rig.log), rig.opened.lsn);
+    write_records(5);
+    cr_assert_eq(rig_close(&rig), 0);
+    open_rig();
+    cr_assert_eq(rig.found, 35);
+    cr_assert_eq(rig.opened.cut_bytes, 0);
+    cr_assert_eq(rig.lines, 0);
+    rig_abandon(&rig);
+}
+
+Test(journal_open, durability_may_change_between_lives)
+{
+    for (unsigned i = 0; i < 12; i++) {
+        rig.durability = (enum durability)(i % 3);
+        live(7, i % 2);
+    }
+    open_rig();
+    cr_assert_eq(rig.found, 12 * 7);
+    rig_abandon(&rig);
+}
+
+Test(journal_open, segment_size_may_change_between_lives)
+{
+    live(20, true);
+    rig.segment_bytes = 2 * SEGMENT_BYTES_MIN;
+    live(40, false);
+    rig.segment_bytes = SEGMENT_BYTES_MIN;
+    live(40, true);
+    open_rig();
+    cr_assert_eq(rig.found, 100);
+    rig_abandon(&rig);
+}
+
+Test(journal_open, time_never_goes_back)
+{
+    live(3, false);
+    rig.wall_ms -= 3600 * 1000; /* somebody sets the clock back */
+    open_rig();
+    cr_assert_eq(rig.opened.last_time_ms, rig.wall_ms + 3600 * 1000);
+    write_records(1);
+    rig_abandon(&rig);
+    open_rig();
+    cr_assert_eq(rig.found, 4);
+    cr_assert_eq(rig.opened.last_time_ms, rig.wall_ms + 3600 * 1000);
+    rig_abandon(&rig);
+}
+
+Test(journal_open, the_spare_segment_is_used)
+{
+    struct journal_figures figures;
+    open_rig();
+    for (int i = 0; i < 100; i++) {
+        write_records(1);
+        journal_figures(rig.journal, &figures);
+        if (figures.next_ready)
+            break;
+    }
+    cr_assert(figures.next_ready);
+    cr_assert_eq(figures.segments, 2);
+    rig_abandon(&rig);
+    open_rig();
+    journal_figures(rig.journal, &figures);
+    cr_assert(figures.next_ready);
+    write_records(20);
+    journal_figures(rig.journal, &figures);
+    cr_assert_geq(figures.segments, 3);
+    rig_abandon(&rig);
+}
+
+Test(journal_open, a_half_made_segment_is_removed)
+{
+    live(3, false);
+    write_file(in_journal("next.tmp"), "half", 4);
+    open_rig();
+    cr_assert_lt(access(in_journal("next.tmp"), F_OK), 0);
+    rig_abandon(&rig);
+}
+
+/* ---- refusals ---- */
+
+Test(journal_open, two_engines_cannot_share_a_directory)
+{
+    struct rig second = rig;
+    char process[64];
+    open_rig();
+    cr_assert_eq(rig_open(&second), -EWOULDBLOCK);
+    snprintf(process, sizeof process, "is in use by process %d", (int)getpid());
+    cr_assert(strstr(second.reason.text, process), "%s", second.reason.text);
+    write_records(3);
+    cr_assert_eq(rig_close(&rig), 0);
+    cr_assert_eq(rig_open(&second), 0);
+    cr_assert_eq(second.found, 3);
+    rig_abandon(&second);
+}
+
+Test(journal_open, a_directory_that_cannot_be_made_is_named)
+{
+    char inner[PATH_MAX + 32];
+    snprintf(inner, sizeof inner, "%s/no/such", scratch.path);
+    rig.directory = inner;
+    cr_assert_eq(rig_open(&rig), -ENOENT);
+    cr_assert(strstr(rig.reason.text, inner), "%s", rig.reason.text);
+    snprintf(inner, sizeof inner, "%s/file", scratch.path);
+    write_file(inner, "x", 1);
+    cr_assert_eq(rig_open(&rig), -ENOTDIR);
+    cr_assert(strstr(rig.reason.text, inner), "%s", rig.reason.text);
+}
+
+Test(journal_open, segment_sizes_out_of_range_are_refused)
+{
+    rig.segment_bytes = SEGMENT_BYTES_MIN - BLOCK_BYTES;
+    cr_assert_eq(rig_open(&rig), -EINVAL);
+    rig.segment_bytes = SEGMENT_BYTES_MIN + 1;
+    cr_assert_eq(rig_open(&rig), -EINVAL);
+    rig.segment_bytes = SEGMENT_BYTES_MAX + BLOCK_BYTES;
+    cr_assert_eq(rig_open(&rig), -EINVAL);
+}
+
+Test(journal_open, a_missing_segment_is_named) /* F2 */
+{
+    live(60, false);
+    cr_assert_eq(rename(in_journal("0000000002.seg"), in_journal("elsewhere")), 0);
+    expect_refusal(-EILSEQ, "segment 0000000002.seg is missing");
+}
+
+Test(journal_open, a_missing_first_segment_is_named) /* F2 */
+{
+    live(60, false);
+    cr_assert_eq(unlink(in_journal("0000000001.seg")), 0);
+    expect_refusal(-EILSEQ, "segment 0000000001.seg is missing");
+}
+
+Test(journal_open, a_renamed_segment_is_refused) /* F2 */
+{
+    live(60, false);
+    cr_assert_eq(rename(in_journal("0000000001.seg"), in_journal("x")), 0);
+    cr_assert_eq(rename(in_journal("0000000002.seg"), in_journal("0000000001.seg")), 0);
+    cr_assert_eq(rename(in_journal("x"), in_journal("0000000002.seg")), 0);
+    expect_refusal(-EILSEQ, "0000000001.seg: offset 0: this is segment 2");
+}
+
+Test(journal_open, a_segment_of_another_directory_is_refused) /* F2 */
+{
+    char other[PATH_MAX + 64];
+    size_t length;
+    struct rig foreign = rig;
+    live(60, false);
+    snprintf(other, sizeof other, "%s/other", scratch.path);
+    foreign.directory = other;
+    cr_assert_eq(rig_open(&foreign), 0);
+    for (int i = 0; i < 60; i++) {
+        rig_append(&foreign);
+        rig_drive(&foreign);
+    }
+    rig_abandon(&foreign);
+    snprintf(other, sizeof other, "%s/other/journal/0000000002.seg", scratch.path);
+    unsigned char *bytes = read_file(other, &length);
+    write_file(in_journal("0000000002.seg"), bytes, length);
+    free(bytes);
+    expect_refusal(-EILSEQ, "0000000002.seg: offset 0: the segment is from another data directory");
+}
+
+static void change_segment(const char *name, void (*change)(unsigned char *bytes, size_t length))
+{
+    size_t length;
+    unsigned char *bytes = read_file(in_journal(name), &length);
+    change(bytes, length);
+    write_file(in_journal(name), bytes, length);
+    free(bytes);
+}
+
+static void swap_batches(unsigned char *bytes, size_t length)
+{
+    unsigned char block[BLOCK_BYTES];
+    unsigned char *second = bytes + 2 * BLOCK_BYTES;
+    cr_assert_gt(length, 4 * BLOCK_BYTES);
+    memcpy(block, second, BLOCK_BYTES);
+    memcpy(second, second + BLOCK_BYTES, BLOCK_BYTES);
+    memcpy(second + BLOCK_BYTES, block, BLOCK_BYTES);
+}
+
+Test(journal_open, batches_out_of_order_are_refused) /* F9 */
+{
+    live(5, false);
+    change_segment("0000000001.seg", swap_batches);
+    expect_refusal(-EILSEQ, "0000000001.seg: offset 8192: the batch does not follow");
+}
+
+static uint64_t directory_id(const unsigned char *bytes)
+{
+    struct segment_header header;
+    cr_assert_eq(segment_header_check(bytes, &header), SEGMENT_VALID);
+    return header.directory_id;
+}
+
+/* Overwrites the batch at the third block with one whose record claims a bad length. */
+static void add_bad_record(unsigned char *bytes, size_t length)
+{
+    struct batch_header old;
+    unsigned char *batch = bytes + 2 * BLOCK_BYTES;
+    struct record_head head = { .length = 4, .type = 1 };
+    cr_assert_gt(length, 3 * BLOCK_BYTES);
+    memcpy(&old, batch, sizeof old);
+    memcpy(batch + sizeof old, &head, sizeof head);
+    struct batch_seal seal = { directory_id(bytes), old.first_lsn, old.number,
+                               old.promised,        old.previous,  old.time_ms };
+    batch_make(batch, 8, &seal);
+}
+
+Test(journal_open, bad_records_in_a_valid_batch_are_corruption) /* F11 */
+{
+    live(1, false);
+    change_segment("0000000001.seg", add_bad_record);
+    expect_refusal(-EILSEQ, "0000000001.seg: offset 8192: the batch is valid, its records are not");
+}
+
+static int refuse_third(void *context, const struct record_head *record, uint64_t lsn,
+                        uint64_t time_ms)
+{
+    (void)record;
+    (void)lsn;
+    (void)time_ms;
+    return ++*(int *)context == 3 ? -ENOSPC : 0;
+}
+
+Test(journal_open, what_cannot_be_applied_is_refused)
+{
+    int count = 0;
+    struct journal *journal;
+    struct journal_opened opened;
+    struct reason reason;
+    live(9, false);
+    struct log log;
+    cr_assert_eq(log_init(&log, 1 << 20, 1, 0), 0);
+    struct journal_options options = {
+        .directory = scratch.path, .log = &log, .context = &count, .apply = refuse_third
+    };
+    cr_assert_eq(journal_open(&journal, &options, &opened, &reason), -ENOSPC);
+    cr_assert_eq(count, 3);
+    cr_assert(strstr(reason.text, "0000000001.seg: offset 16384: the record at lsn"), "%s",
+              reason.text);
+    log_destroy(&log);
+}
+
+/* ---- tails ---- */
+
+static void tear_last_block(unsigned char *bytes, size_t length)
+{
+    for (size_t at = length - BLOCK_BYTES; at >= BLOCK_BYTES; at -= BLOCK_BYTES) {
+        if (bytes_are_zero(bytes + at, BLOCK_BYTES))
+            continue;
+        memset(bytes + at + 70, 0, 8);
+        return;
+    }
+}
+
+Test(journal_open, a_torn_tail_is_cut_off_and_told) /* F8, F10 */
+{
+    live(6, false);
+    change_segment("0000000001.seg", tear_last_block);
+    open_rig();
+    cr_assert_eq(rig.found, 5);
+    cr_assert_eq(rig.opened.cut_bytes, BLOCK_BYTES);
+    cr_assert_eq(rig.lines, 1);
+    cr_assert(strstr(rig.last_line, "cut off 4096 bytes after 0000000001.seg offset 28672"), "%s",
+              rig.last_line);
+    rig_abandon(&rig);
+    open_rig();
+    cr_assert_eq(rig.found, 5);
+    cr_assert_eq(rig.lines, 0);
+    rig_abandon(&rig);
+}
+
+Test(journal_open, after_a_clean_close_a_torn_tail_has_no_records) /* F12 */
+{
+    live(6, true);
+    change_segment("0000000001.seg", tear_last_block);
+    open_rig();
+    cr_assert_eq(rig.found, 6);
+    rig_abandon(&rig);
+}
+
+static void add_garbage(unsigned char *bytes, size_t length)
+{
+    memset(bytes + length - 5000, 0x5a, 5000);
+}
+
+Test(journal_open, garbage_in_place_never_used_is_zeroed)
+{
+    size_t length;
+    live(3, false);
+    change_segment("0000000001.seg", add_garbage);
+    open_rig();
+    cr_assert_eq(rig.found, 3);
+    rig_abandon(&rig);
+    unsigned char *bytes = read_file(in_journal("0000000001.seg"), &length);
+    cr_assert(bytes_are_zero(bytes + length - 8192, 8192));
+    free(bytes);
+}
+
+Test(journal_open, a_segment_cut_short_is_filled_up_and_told)
+{
+    struct stat status;
+    live(3, false);
+    cr_assert_eq(truncate(in_journal("0000000001.seg"), 5 * BLOCK_BYTES + 100), 0);
+    open_rig();
+    cr_assert_eq(rig.found, 3);
+    cr_assert(strstr(rig.last_line, "had 20580 of 65536 bytes"), "%s", rig.last_line);
+    write_records(20);
+    rig_abandon(&rig);
+    cr_assert_eq(stat(in_journal("0000000001.seg"), &status), 0);
+    cr_assert_eq(status.st_size, SEGMENT_BYTES_MIN);
+    open_rig();
+    cr_assert_eq(rig.found, 23);
+    rig_abandon(&rig);
+}

@@ -1,0 +1,357 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Writing: when replies may go, when syncs are due, what a failure does. */
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+
+#include "persistence/format.h"
+#include "tests/support/fault_file.h"
+#include "tests/support/journal_rig.h"
+#include "tests/support/scratch.h"
+
+static struct scratch scratch;
+static struct rig rig;
+static struct file_request request;
+static struct file_request other;
+
+static void set_up(void)
+{
+    scratch_make(&scratch);
+    rig = (struct rig){ .directory = scratch.path,
+                        .segment_bytes = 16 * SEGMENT_BYTES_MIN,
+                        .seed = 1,
+                        .wall_ms = 1700000000000,
+                        .steady_ms = 5000,
+                        .longest = 400 };
+}
+
+static void tear_down(void)
+{
+    if (rig.journal)
+        rig_abandon(&rig);
+    scratch_remove(&scratch);
+}
+
+TestSuite(journal_write, .init = set_up, .fini = tear_down);
+
+static void open_rig(enum durability durability)
+{
+    rig.durability = durability;
+    int error = rig_open(&rig);
+    cr_assert_eq(error, 0, "%s", rig.reason.text);
+}
+
+static int perform(void)
+{
+    return file_perform(&file_system, &request);
+}
+
+static struct journal_figures figures_now(void)
+{
+    struct journal_figures figures;
+    journal_figures(rig.journal, &figures);
+    return figures;
+}
+
+/* ---- batches ---- */
+
+Test(journal_write, nothing_to_write_is_nothing_to_do)
+{
+    open_rig(DURABILITY_ALWAYS);
+    cr_assert_not(journal_next(rig.journal, &request));
+}
+
+Test(journal_write, a_batch_takes_all_there_is)
+{
+    open_rig(DURABILITY_ALWAYS);
+    uint64_t lsn = 0;
+    for (int i = 0; i < 10; i++)
+        lsn = rig_append(&rig);
+    cr_assert(journal_next(rig.journal, &request));
+    cr_assert_eq(request.kind, FILE_WRITE);
+    cr_assert_eq(request.offset, 2 * BLOCK_BYTES); /* after the promise of the opening */
+    cr_assert_eq(request.length, batch_span((uint32_t)lsn));
+    cr_assert_eq((uintptr_t)request.buffer % BLOCK_BYTES, 0);
+    cr_assert_not(journal_next(rig.journal, &other), "two batches at once");
+}
+
+Test(journal_write, what_comes_meanwhile_makes_the_next_batch)
+{
+    open_rig(DURABILITY_ALWAYS);
+    uint64_t first = rig_append(&rig);
+    cr_assert(journal_next(rig.journal, &request));
+    uint64_t second = rig_append(&rig);
+    cr_assert_not(journal_next(rig.journal, &other));
+    cr_assert(journal_done(rig.journal, &request, perform(), &request));
+    cr_assert_eq(log_acknowledged(&rig.log), first);
+    cr_assert_not(journal_done(rig.journal, &request, perform(), &other));
+    cr_assert_eq(log_acknowledged(&rig.log), second);
+}
+
+Test(journal_write, a_gap_is_not_written_over)
+{
+    _Alignas(8) unsigned char record[RECORD_MAX];
+    open_rig(DURABILITY_ALWAYS);
+    uint32_t length = rig_record(&rig, 0, record);
+    uint64_t gap = log_claim(&rig.log, length);
+    rig.appended = 1;
+    rig_append(&rig);
+    cr_assert_not(journal_next(rig.journal, &request));
+    log_publish(&rig.log, gap, (const struct record_head *)(const void *)record);
+    rig_drive(&rig);
+    cr_assert_eq(rig_acknowledged(&rig), 2);
+}
+
+Test(journal_write, the_largest_record_fits_everywhere)
+{
+    rig.longest = RECORD_MAX;
+    rig.segment_bytes = SEGMENT_BYTES_MIN;
+    open_rig(DURABILITY_ALWAYS);
+    for (int i = 0; i < 60; i++) {
+        rig_append(&rig);
+        rig_drive(&rig);
+    }
+    cr_assert_eq(rig_acknowledged(&rig), 60);
+    cr_assert_gt(figures_now().segments, 5);
+    cr_assert_eq(rig_close(&rig), 0);
+    open_rig(DURABILITY_ALWAYS);
+    cr_assert_eq(rig.found, 60);
+    cr_assert_not(rig.wrong);
+}
+
+/* ---- durability ---- */
+
+Test(journal_write, names_of_durability_are_its_own)
+{
+    enum durability durability;
+    for (unsigned d = DURABILITY_ALWAYS; d <= DURABILITY_NONE; d++) {
+        cr_assert(durability_parse(durability_name((enum durability)d), &durability));
+        cr_assert_eq(durability, d);
+    }
+    cr_assert_not(durability_parse("sometimes", &durability));
+}
+
+Test(journal_write, always_acknowledges_when_it_is_on_disk)
+{
+    open_rig(DURABILITY_ALWAYS);
+    uint64_t lsn = rig_append(&rig);
+    cr_assert(journal_next(rig.journal, &request));
+    cr_assert(fcntl(request.fd, F_GETFL) & O_DSYNC);
+    cr_assert_eq(log_acknowledged(&rig.log), 0);
+    cr_assert_not(journal_done(rig.journal, &request, perform(), &other));
+    cr_assert_eq(log_acknowledged(&rig.log), lsn);
+    cr_assert_eq(figures_now().durable_lsn, lsn);
+    cr_assert_eq(journal_next_sync_ms(rig.journal), UINT64_MAX);
+}
+
+Test(journal_write, everysec_acknowledges_first_and_syncs_within_a_second)
+{
+    open_rig(DURABILITY_EVERYSEC);
+    cr_assert_eq(journal_next_sync_ms(rig.journal), UINT64_MAX);
+    uint64_t lsn = rig_append(&rig);
+    rig_drive(&rig); /* the first sync is due at once: there was none for long */
+    cr_assert_eq(figures_now().durable_lsn, lsn);
+    lsn = rig_append(&rig);
+    rig_drive(&rig);
+    cr_assert_eq(log_acknowledged(&rig.log), lsn);
+    cr_assert_lt(figures_now().durable_lsn, lsn);
+    cr_assert_eq(journal_next_sync_ms(rig.journal), 6000);
+    rig.steady_ms = 5999;
+    cr_assert_not(journal_next(rig.journal, &request));
+    rig.steady_ms = 6000;
+    cr_assert(journal_next(rig.journal, &request));
+    cr_assert_eq(request.kind, FILE_SYNC);
+    cr_assert_eq(journal_next_sync_ms(rig.journal), UINT64_MAX);
+    cr_assert_not(journal_done(rig.journal, &request, perform(), &other));
+    cr_assert_eq(figures_now().durable_lsn, lsn);
+}
+
+Test(journal_write, a_sync_does_not_hold_up_the_next_batch)
+{
+    open_rig(DURABILITY_EVERYSEC);
+    rig_append(&rig);
+    cr_assert(journal_next(rig.journal, &request));
+    cr_assert(journal_done(rig.journal, &request, perform(), &request));
+    cr_assert_eq(request.kind, FILE_SYNC);
+    uint64_t synced = log_acknowledged(&rig.log);
+    struct file_request sync = request;
+    rig_append(&rig);
+    cr_assert(journal_next(rig.journal, &request));
+    cr_assert_eq(request.kind, FILE_WRITE);
+    cr_assert_not(journal_done(rig.journal, &request, perform(), &other));
+    cr_assert_gt(log_acknowledged(&rig.log), synced);
+    cr_assert_not(journal_done(rig.journal, &sync, file_perform(&file_system, &sync), &other));
+    cr_assert_eq(figures_now().durable_lsn, synced); /* not what came after it began */
+}
+
+Test(journal_write, none_makes_nobody_wait)
+{
+    open_rig(DURABILITY_NONE);
+    cr_assert_eq(log_acknowledged(&rig.log), UINT64_MAX);
+    uint64_t lsn = rig_append(&rig);
+    rig_drive(&rig);
+    cr_assert_eq(figures_now().written_lsn, lsn);
+    cr_assert_eq(figures_now().syncs, 0);
+    cr_assert_eq(journal_next_sync_ms(rig.journal), UINT64_MAX);
+    cr_assert_eq(rig_close(&rig), 0);
+}
+
+Test(journal_write, a_full_segment_is_synced_whatever_the_durability)
+{
+    rig.segment_bytes = SEGMENT_BYTES_MIN;
+    open_rig(DURABILITY_NONE);
+    for (int i = 0; i < 15; i++) {
+        rig_append(&rig);
+        rig_drive(&rig);
+    }
+    cr_assert_eq(figures_now().syncs, 1);
+    cr_assert_gt(figures_now().durable_lsn, 0);
+}
+
+Test(journal_write, a_close_writes_what_is_in_the_log)
+{
+    for (unsigned d = DURABILITY_ALWAYS; d <= DURABILITY_NONE; d++) {
+        open_rig((enum durability)d);
+        uint64_t before = rig.found;
+        for (int i = 0; i < 200; i++)
+            rig_append(&rig);
+        cr_assert_eq(rig_close(&rig), 0);
+        open_rig((enum durability)d);
+        cr_assert_eq(rig.found, before + 200);
+        rig_abandon(&rig);
+    }
+}
+
+Test(journal_write, a_close_with_a_request_under_way_says_so)
+{
+    open_rig(DURABILITY_ALWAYS);
+    rig_append(&rig);
+    cr_assert(journal_next(rig.journal, &request));
+    cr_assert_eq(rig_close(&rig), -EBUSY);
+    open_rig(DURABILITY_ALWAYS);
+    cr_assert_eq(rig.found, 0);
+}
+
+/* ---- failures ---- */
+
+static void expect_final(const char *words)
+{
+    struct file_request any;
+    uint64_t acknowledged = log_acknowledged(&rig.log);
+    cr_assert(atomic_load(&rig.log.failed));
+    cr_assert(strstr(journal_failure(rig.journal), words), "%s", journal_failure(rig.journal));
+    cr_assert(strstr(rig.last_line, words), "%s", rig.last_line);
+    cr_assert_eq(rig.lines, 1);
+    rig_append(&rig);
+    rig.steady_ms += 10000;
+    cr_assert_not(journal_next(rig.journal, &any));
+    cr_assert_eq(log_acknowledged(&rig.log), acknowledged);
+    cr_assert_eq(journal_next_sync_ms(rig.journal), UINT64_MAX);
+    cr_assert_lt(rig_close(&rig), 0);
+    cr_assert(strstr(rig.reason.text, words), "%s", rig.reason.text);
+}
+
+Test(journal_write, no_failure_has_no_reason)
+{
+    open_rig(DURABILITY_ALWAYS);
+    cr_assert_str_empty(journal_failure(rig.journal));
+}
+
+Test(journal_write, a_failed_write_is_final)
+{
+    open_rig(DURABILITY_ALWAYS);
+    rig_append(&rig);
+    cr_assert(journal_next(rig.journal, &request));
+    cr_assert_not(journal_done(rig.journal, &request, -EIO, &other));
+    cr_assert_eq(log_acknowledged(&rig.log), 0);
+    expect_final("cannot write the journal: Input/output error");
+}
+
+Test(journal_write, a_short_write_is_final)
+{
+    open_rig(DURABILITY_EVERYSEC);
+    rig_append(&rig);
+    cr_assert(journal_next(rig.journal, &request));
+    cr_assert_not(journal_done(rig.journal, &request, (int)request.length - 512, &other));
+    cr_assert_eq(log_acknowledged(&rig.log), 0);
+    expect_final("cannot write the journal: No space left on device");
+}
+
+Test(journal_write, a_failed_sync_is_final_and_not_tried_again)
+{
+    open_rig(DURABILITY_EVERYSEC);
+    rig_append(&rig);
+    cr_assert(journal_next(rig.journal, &request));
+    cr_assert(journal_done(rig.journal, &request, perform(), &request));
+    cr_assert_eq(request.kind, FILE_SYNC);
+    cr_assert_not(journal_done(rig.journal, &request, -EIO, &other));
+    expect_final("cannot sync the journal: Input/output error");
+}
+
+Test(journal_write, a_write_that_ends_after_the_failure_acknowledges_nothing)
+{
+    open_rig(DURABILITY_EVERYSEC);
+    rig_append(&rig);
+    cr_assert(journal_next(rig.journal, &request));
+    cr_assert(journal_done(rig.journal, &request, perform(), &request));
+    struct file_request sync = request;
+    uint64_t acknowledged = log_acknowledged(&rig.log);
+    rig_append(&rig);
+    cr_assert(journal_next(rig.journal, &request));
+    cr_assert_not(journal_done(rig.journal, &sync, -EIO, &other));
+    cr_assert_not(journal_done(rig.journal, &request, perform(), &other));
+    cr_assert_eq(log_acknowledged(&rig.log), acknowledged);
+}
+
+static int refuse_syncs(void *context, const struct file_request *asked)
+{
+    (void)context;
+    return asked->kind == FILE_SYNC ? -EIO : 0;
+}
+
+Test(journal_write, a_request_can_be_made_to_fail_before_it_is_handed_out)
+{
+    static struct file_ops files;
+    files = file_system;
+    files.inject = refuse_syncs;
+    rig.files = &files;
+    open_rig(DURABILITY_EVERYSEC);
+    rig_append(&rig);
+    cr_assert(journal_next(rig.journal, &request));
+    cr_assert_not(journal_done(rig.journal, &request, perform(), &other));
+    expect_final("cannot sync the journal: Input/output error");
+}
+
+static int refuse_allocation(void *context, int fd, uint64_t length)
+{
+    (void)context;
+    (void)fd;
+    (void)length;
+    return -ENOSPC;
+}
+
+Test(journal_write, a_full_disk_stops_the_journal_only_when_the_segment_is_full)
+{
+    static struct file_ops files;
+    files = file_system;
+    rig.files = &files;
+    rig.segment_bytes = SEGMENT_BYTES_MIN;
+    open_rig(DURABILITY_ALWAYS);
+    files.allocate = refuse_allocation;
+    uint64_t written = 0;
+    while (!atomic_load(&rig.log.failed) && written < 100) {
+        rig_append(&rig);
+        rig_drive(&rig);
+        written++;
+    }
+    cr_assert_gt(rig_acknowledged(&rig), 7);
+    cr_assert_eq(rig_acknowledged(&rig), written - 1);
+    cr_assert_eq(rig.lines, 2); /* once when it was seen, once when it came true */
+    cr_assert(strstr(rig.last_line, "there is no next segment: No space left"), "%s",
+              rig.last_line);
+    rig_abandon(&rig);
+    files.allocate = file_system.allocate;
+    open_rig(DURABILITY_ALWAYS);
+    cr_assert_eq(rig.found, written - 1);
+}

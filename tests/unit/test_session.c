@@ -1,0 +1,356 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Requests and replies as bytes, without sockets: what a message leads to, and what it does not. */
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/support/session_rig.h"
+
+static struct session_rig session;
+
+static void open_usual(void)
+{
+    session_rig_open(&session, NULL, NULL);
+}
+
+static void close_usual(void)
+{
+    session_rig_close(&session);
+}
+
+TestSuite(session, .init = open_usual, .fini = close_usual);
+TestSuite(session_limits, .init = open_usual, .fini = close_usual);
+
+static void ask(const char *method, const char *params)
+{
+    session_rig_ask(&session, 7, method, params);
+}
+
+/* The next reply as text: [1, 7, nil, {"lsn"=>8}] */
+static const char *reply(void)
+{
+    static char text[8192];
+    msgpack_unpacked unpacked;
+    if (!session_rig_reply(&session, &unpacked))
+        return "(none)";
+    msgpack_object_print_buffer(text, sizeof text, unpacked.data);
+    msgpack_unpacked_destroy(&unpacked);
+    return text;
+}
+
+static void assert_reply(const char *expected)
+{
+    const char *got = reply();
+    cr_assert_str_eq(got, expected, "got %s", got);
+}
+
+/* It says these words somewhere. */
+static void assert_says(const char *words)
+{
+    const char *got = reply();
+    cr_assert(strstr(got, words), "wanted %s, got %s", words, got);
+}
+
+static void assert_refused(const char *code, const char *words)
+{
+    const char *got = reply();
+    char begin[64];
+    snprintf(begin, sizeof begin, "[\"%s\", ", code);
+    cr_assert(strstr(got, begin), "wanted %s, got %s", code, got);
+    cr_assert(strstr(got, words), "wanted %s, got %s", words, got);
+}
+
+static void stock_up(void)
+{
+    ask("receive", "['r1', 'S', 'main', 10]");
+    assert_says("\"on_hand\"=>10");
+}
+
+/* ---- messages ---- */
+
+Test(session, replies_come_in_order_however_the_bytes_do)
+{
+    static const char three[] = "\x94\x00\x01\xa4ping\x90"
+                                "\x94\x00\xcd\x01\x00\xa4ping\x90"
+                                "\x94\x00\x03\xa4ping\x90";
+    const size_t length = sizeof three - 1;
+    for (size_t piece = 1; piece <= length; piece++) {
+        for (size_t at = 0; at < length; at += piece)
+            session_rig_feed(&session, three + at, at + piece < length ? piece : length - at);
+        assert_reply("[1, 1, nil, \"pong\"]");
+        assert_reply("[1, 256, nil, \"pong\"]");
+        assert_reply("[1, 3, nil, \"pong\"]");
+        assert_reply("(none)");
+    }
+}
+
+Test(session, notifications_are_passed_over)
+{
+    session_rig_feed(&session, "\x93\x02\xa4ping\x90\x94\x00\x01\xa4ping\x90", 17);
+    assert_reply("[1, 1, nil, \"pong\"]");
+    assert_reply("(none)");
+}
+
+Test(session, what_is_no_message_ends_the_stream)
+{
+    static const struct {
+        const char *bytes;
+        size_t length;
+        const char *msgid;
+    } cases[] = {
+        { "\xc1", 1, "[1, 0, [" },
+        { "GET / HTTP/1.1", 14, "[1, 0, [" },
+        { "\x94\x00\x05\xc1\x90", 5, "[1, 0, [" },
+        { "\x90", 1, "[1, 0, [" },
+        { "\x94\x01\x05\xc0\xc0", 5, "[1, 0, [" },
+        { "\x94\x00\xff\xa4ping\x90", 9, "[1, 0, [" },
+        { "\x93\x00\x05\xa4ping", 8, "[1, 5, [" },
+        { "\xdd\x0f\xff\xff\xff", 5, "[1, 0, [" },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        session_rig_close(&session);
+        session_rig_open(&session, NULL, NULL);
+        session_rig_feed(&session, cases[i].bytes, cases[i].length);
+        const char *got = reply();
+        cr_assert(strstr(got, "bad_request"), "case %zu: %s", i, got);
+        cr_assert_eq(strncmp(got, cases[i].msgid, strlen(cases[i].msgid)), 0, "case %zu: %s", i,
+                     got);
+        cr_assert(session.connection.last_words, "case %zu", i);
+        assert_reply("(none)");
+    }
+}
+
+Test(session, unknown_methods_are_named)
+{
+    ask("teleport", "[1, 2]");
+    assert_refused("unknown_method", "teleport");
+    ask("\xff\xfe", "[]");
+    assert_refused("unknown_method", "??");
+    ask("x", "{}");
+    assert_refused("unknown_method", "x");
+    cr_assert_not(session.connection.last_words);
+}
+
+/* ---- parameters ---- */
+
+Test(session, wrong_parameters_are_named_with_what_is_right)
+{
+    static const struct {
+        const char *method, *params, *words;
+    } cases[] = {
+        { "receive", "['r', 'S', 'main', -3]",
+          "qty must be a whole number from 1 to 268435455, not -3" },
+        { "receive", "['r', 'S', 'main', 1.5]", "not the floating-point number 1.5" },
+        { "receive", "['r', 'S', 'main', 18446744073709551615]", "not 18446744073709551615" },
+        { "receive", "['r', 'S', 'main', null]", "qty must be a whole number" },
+        { "receive", "['r', 'S', 'main']", "qty is missing" },
+        { "receive", "['', 'S', 'main', 1]", "id must be a text of 1 to 40 bytes" },
+        { "receive", "['r', 5, 'main', 1]", "sku must be a text of 1 to 64 bytes of UTF-8, not 5" },
+        { "receive", "['r', 'S', 'no good', 1]", "location must be 1 to 32 characters" },
+        { "receive", "['r', 'S', 'main', 1, 5]", "options must be a map, not 5" },
+        { "receive", "['r', 'S', 'main', 1, {'reff': 'x'}]", "unknown option \"reff\"" },
+        { "receive", "['r', 'S', 'main', 1, {}, 1]", "too many parameters" },
+        { "receive", "{}", "params must be a list, not a map of 0" },
+        { "adjust", "['r', 'S', 'main', 0]", "delta must not be 0" },
+        { "count", "['r', 'S', 'main', 1, {'as_of': -1}]", "as_of must be a whole number" },
+        { "reserve", "['o', 'default', []]", "lines must not be empty" },
+        { "reserve", "['o', 'default', [['S']]]", "lines[0] must be [sku, qty, location?]" },
+        { "reserve", "['o', 'default', [['S', 1], ['S', 0]]]", "lines[1] qty must be" },
+        { "reserve", "['o', 'default', [['S', 1]], {'confirm': 1}]", "confirm must be true or" },
+        { "fulfil", "['o', 5]", "lines must be a list" },
+        { "extend", "['o', 0]", "ttl_ms must be a whole number from 1" },
+        { "availability", "['default', 'S']", "skus must be a list" },
+        { "availability", "['default', ['S', 5]]", "skus[1] sku must be" },
+        { "location_set", "['a', {'groups': ['b', 5]}]", "groups[1] code must be" },
+        { "location_set", "['a', {'lat': 91}]", "lat must be a number from -90 to 90, not 91" },
+        { "channel_set", "['a', {'sourcing': 'random'}]", "sourcing must be" },
+        { "info", "['nowhere']", "section must be" },
+        { "items", "[-1]", "after_index must be" },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        ask(cases[i].method, cases[i].params);
+        assert_refused("bad_request", cases[i].words);
+    }
+    assert_reply("(none)");
+    cr_assert_not(session.connection.last_words);
+}
+
+Test(session, nil_is_as_nothing_where_it_may_be)
+{
+    stock_up();
+    ask("reserve", "['o', 'default', [['S', 1, null]], {'ttl_ms': null, 'at': null}]");
+    assert_says("\"held\"");
+    ask("confirm", "['o', null]");
+    assert_says("\"confirmed\"");
+    ask("fulfil", "['o', null, {'op': null}]");
+    assert_says("\"fulfilled\"");
+    ask("info", "[null]");
+    assert_says("\"ledger\"");
+}
+
+Test(session, a_short_line_stands_alone_and_in_the_list)
+{
+    stock_up();
+    ask("reserve", "['o', 'default', [['S', 11]]]");
+    assert_says("{\"sku\"=>\"S\", \"wanted\"=>11, \"available\"=>10, "
+                "\"lines\"=>[{\"sku\"=>\"S\", \"wanted\"=>11, \"available\"=>10}]}");
+    ask("fulfil", "['ghost']");
+    assert_refused("unknown_reservation", "{\"id\"=>\"ghost\"}");
+    ask("stock", "['T']");
+    assert_refused("unknown_sku", "{\"sku\"=>\"T\"}");
+}
+
+/* ---- waiting for the journal ---- */
+
+Test(session, a_change_is_held_back_and_a_question_is_not)
+{
+    ask("availability", "['default', ['S']]");
+    cr_assert_eq(session.connection.gate_count, 0);
+    assert_says("[nil]");
+    uint64_t before = out_end(&session.connection.out);
+    stock_up();
+    cr_assert_eq(session.connection.gate_count, 1);
+    cr_assert_eq(session.connection.gates[0].from, before);
+    cr_assert_eq(session.connection.gates[0].lsn, atomic_load(&session.service.log->tail));
+}
+
+Test(session, the_same_change_again_waits_only_if_the_first_still_does)
+{
+    stock_up();
+    uint64_t end = out_end(&session.connection.out);
+    uint64_t lsn = session.connection.gates[0].lsn;
+    atomic_store(&session.service.log->acknowledged, lsn);
+    cr_assert_eq(connection_open_gates(&session.connection, lsn), end);
+    stock_up();
+    cr_assert_eq(session.connection.gate_count, 0);
+}
+
+Test(session, a_failed_journal_takes_no_changes)
+{
+    stock_up();
+    atomic_store(&session.service.log->failed, true);
+    ask("receive", "['r2', 'S', 'main', 1]");
+    assert_refused("read_only", "the disk is on fire");
+    ask("item_set", "['S', {}]");
+    assert_refused("read_only", "the disk is on fire");
+    ask("availability", "['default', ['S']]");
+    assert_says("[10]");
+    ask("hello", "['late']");
+    assert_says("\"stockd\"");
+}
+
+Test(session, replies_that_can_never_go_become_read_only)
+{
+    ask("ping", "[]");
+    ask("receive", "['r1', 'S', 'main', 10]");
+    uint64_t acknowledged = atomic_load(&session.service.log->tail);
+    session_rig_turn(&session);
+    ask("receive", "['r2', 'S', 'main', 10]");
+    ask("ping", "[]");
+    ask("receive", "['r3', 'S', 'main', -1]");
+    ask("receive", "['r1', 'S', 'main', 10]");
+    uint64_t from = connection_open_gates(&session.connection, acknowledged);
+    cr_assert(reply_rewrite_held(&session.connection.out, from, acknowledged, "no disk"));
+    assert_reply("[1, 7, nil, \"pong\"]");
+    assert_says("\"on_hand\"=>10");
+    assert_refused("read_only", "no disk");
+    assert_reply("[1, 7, nil, \"pong\"]");
+    assert_refused("bad_request", "qty");
+    assert_says("\"on_hand\"=>10");
+    assert_reply("(none)");
+}
+
+Test(session, a_full_log_stalls_and_loses_nothing)
+{
+    const struct ledger_config config = {
+        .items = 100, .pools = 100, .reservations = 100000, .seats = 1
+    };
+    session_rig_close(&session);
+    session_rig_open(&session, NULL, &config);
+    unsigned asked = 0;
+    char params[64];
+    while (session.connection.stall == STALL_NONE) {
+        snprintf(params, sizeof params, "['r%u', 'S', 'main', 1]", asked++);
+        ask("receive", params);
+        cr_assert(asked < 90000);
+        if (session.connection.stall == STALL_OUTPUT) {
+            while (strcmp(reply(), "(none)") != 0)
+                ;
+            session_rig_retry(&session);
+        }
+    }
+    cr_assert_eq(session.connection.stall, STALL_NO_ROOM);
+    ask("ping", "[]"); /* waits behind it */
+    assert_says("\"lsn\"");
+    while (strcmp(reply(), "(none)") != 0)
+        ;
+    ledger_rig_drain(&session.rig);
+    session_rig_retry(&session);
+    cr_assert_eq(session.connection.stall, STALL_NONE);
+    assert_says("\"on_hand\"");
+    assert_reply("[1, 7, nil, \"pong\"]");
+    ask("availability", "['default', ['S']]");
+    snprintf(params, sizeof params, "[%u]", asked);
+    assert_says(params);
+}
+
+/* ---- limits ---- */
+
+static void feed_claim(const char *head, size_t length, size_t body)
+{
+    session_rig_feed(&session, head, length);
+    char *bytes = calloc(1, body);
+    for (size_t at = 0; at < body; at += 10000)
+        session_rig_feed(&session, bytes + at, body - at < 10000 ? body - at : 10000);
+    free(bytes);
+}
+
+Test(session_limits, too_large_is_said_at_once_and_the_rest_passed_over)
+{
+    session_rig_feed(&session, "\x94\x00\x07\xa4ping\x91\xc6\x00\x20\x00\x00", 14);
+    assert_refused("too_large", "1048576 bytes");
+    feed_claim("", 0, 2 << 20);
+    cr_assert_eq(input_length(&session.connection.input), 0);
+    ask("ping", "[]");
+    assert_reply("[1, 7, nil, \"pong\"]");
+
+    feed_claim("\x94\x00\x07\xa4ping\x91\xdd\x00\x01\x00\x01", 14, 65537);
+    assert_refused("too_large", "65536 elements");
+    session_rig_feed(&session,
+                     "\x94\x00\x07\xa4ping\x91\x91\x91\x91\x91\x91\x91\x90"
+                     "\x94\x00\x08\xa4ping\x90",
+                     25);
+    assert_refused("too_large", "nested 8 deep");
+    assert_reply("[1, 8, nil, \"pong\"]");
+    cr_assert_not(session.connection.last_words);
+}
+
+Test(session_limits, an_endless_message_ends_the_stream)
+{
+    session_rig_feed(&session, "\x94\x00\x07\xa4ping\xdd\xff\xff\xff\xff", 13);
+    assert_refused("too_large", "elements");
+    char *bytes = calloc(1, 1 << 20);
+    for (int i = 0; i < 65; i++)
+        session_rig_feed(&session, bytes, 1 << 20);
+    free(bytes);
+    cr_assert(session.connection.last_words);
+    assert_reply("(none)");
+}
+
+Test(session_limits, output_that_nobody_takes_stalls)
+{
+    stock_up();
+    unsigned asked = 1;
+    for (; session.connection.stall == STALL_NONE; asked++)
+        ask("stock", "['S']");
+    cr_assert_eq(session.connection.stall, STALL_OUTPUT);
+    cr_assert(out_unsent(&session.connection.out) < OUTPUT_HIGH + 4096);
+    unsigned replies = 0;
+    while (strcmp(reply(), "(none)") != 0)
+        replies++;
+    session_rig_retry(&session);
+    while (strcmp(reply(), "(none)") != 0)
+        replies++;
+    cr_assert_eq(replies + 1, asked);
+}

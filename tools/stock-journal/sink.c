@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tools/stock-journal/sink.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <time.h>
+
+/* In quotes; what would not be JSON, or would spoil a terminal, is escaped. */
+static void put_quoted(const struct sink *sink, struct text value)
+{
+    bool utf8 = text_is_utf8(value);
+    fputc('"', sink->file);
+    for (uint32_t i = 0; i < value.len; i++) {
+        unsigned char c = (unsigned char)value.at[i];
+        if (c == '"' || c == '\\')
+            fprintf(sink->file, "\\%c", c);
+        else if (c < 0x20 || c == 0x7f || (c > 0x7f && !utf8))
+            fprintf(sink->file, "\\u%04x", c);
+        else
+            fputc(c, sink->file);
+    }
+    fputc('"', sink->file);
+}
+
+static bool is_plain(struct text value)
+{
+    for (uint32_t i = 0; i < value.len; i++) {
+        unsigned char c = (unsigned char)value.at[i];
+        if (c <= ' ' || c == '"' || c == '\\' || c == '=' || c == 0x7f)
+            return false;
+    }
+    return value.len > 0;
+}
+
+static void put_value(const struct sink *sink, struct text value)
+{
+    if (sink->json || !is_plain(value))
+        put_quoted(sink, value);
+    else
+        fwrite(value.at, 1, value.len, sink->file);
+}
+
+static void put_key(struct sink *sink, const char *key)
+{
+    fprintf(sink->file, sink->json ? ",\"%s\":" : " %s=", key);
+}
+
+void sink_begin(struct sink *sink, uint64_t lsn, uint64_t time_ms, const char *type)
+{
+    sink->in_list = false;
+    if (sink->json) {
+        fprintf(sink->file, "{\"lsn\":%" PRIu64 ",\"time_ms\":%" PRIu64 ",\"type\":\"%s\"", lsn,
+                time_ms, type);
+        return;
+    }
+    char when[40];
+    struct tm utc;
+    time_t seconds = (time_t)(time_ms / 1000);
+    gmtime_r(&seconds, &utc);
+    strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%S", &utc);
+    fprintf(sink->file, "%12" PRIu64 " %s.%03uZ %-8s", lsn, when, (unsigned)(time_ms % 1000), type);
+}
+
+void sink_end(struct sink *sink)
+{
+    fputs(sink->json ? "}\n" : "\n", sink->file);
+}
+
+void sink_text(struct sink *sink, const char *key, struct text value)
+{
+    put_key(sink, key);
+    put_value(sink, value);
+}
+
+void sink_optional(struct sink *sink, const char *key, struct text value)
+{
+    if (value.len > 0)
+        sink_text(sink, key, value);
+}
+
+void sink_number(struct sink *sink, const char *key, int64_t value)
+{
+    put_key(sink, key);
+    fprintf(sink->file, "%" PRId64, value);
+}
+
+void sink_flag(struct sink *sink, const char *key, bool value)
+{
+    put_key(sink, key);
+    fputs(value ? "true" : "false", sink->file);
+}
+
+void sink_degrees(struct sink *sink, const char *key, double value)
+{
+    if (isnan(value))
+        return;
+    put_key(sink, key);
+    fprintf(sink->file, "%.6f", value);
+}
+
+/* ---- lists ---- */
+
+void sink_list(struct sink *sink, const char *key)
+{
+    put_key(sink, key);
+    if (sink->json)
+        fputc('[', sink->file);
+    sink->first = true;
+}
+
+static void next_in_list(struct sink *sink)
+{
+    if (!sink->first)
+        fputc(',', sink->file);
+    sink->first = false;
+}
+
+void sink_list_text(struct sink *sink, struct text value)
+{
+    next_in_list(sink);
+    put_value(sink, value);
+}
+
+void sink_list_draw(struct sink *sink, const char *sku, const char *location, const char *kind,
+                    int64_t qty)
+{
+    next_in_list(sink);
+    if (!sink->json) {
+        put_value(sink, text_of(sku));
+        fprintf(sink->file, "@%s/%s:%" PRId64, location, kind, qty);
+        return;
+    }
+    fputs("{\"sku\":", sink->file);
+    put_quoted(sink, text_of(sku));
+    fprintf(sink->file, ",\"location\":\"%s\",\"kind\":\"%s\",\"qty\":%" PRId64 "}", location, kind,
+            qty);
+}
+
+void sink_list_step(struct sink *sink, int64_t draw, int64_t qty)
+{
+    next_in_list(sink);
+    fprintf(sink->file,
+            sink->json ? "{\"draw\":%" PRId64 ",\"qty\":%" PRId64 "}" : "%" PRId64 ":%" PRId64,
+            draw, qty);
+}
+
+void sink_list_end(struct sink *sink)
+{
+    if (sink->json)
+        fputc(']', sink->file);
+}
