@@ -4,10 +4,10 @@
  *
  *     on_hand : 29 | reserved : 28 | pending : 7        (from the most significant bit)
  *
- * On hand has room for twice the greatest quantity, though no give may go over the greatest. What is
- * taken from a full pool makes room before it is claimed (rule T), so the log may hold what was put
- * into that room before what made it, and a prefix of it may hold only that. The same room takes
- * back what an undone fulfil had taken.
+ * On hand has room for twice the greatest quantity, though no give may go over the greatest. What
+ * is taken from a full pool makes room before it is claimed (rule T), so the log may hold what was
+ * put into that room before what made it, and a prefix of it may hold only that. The same room
+ * takes back what an undone fulfil had taken.
  *
  * Available is on hand less reserved; it is negative only when a count or an adjustment found less
  * than had been promised (the pool is then short). `pending` counts the undecided operations over

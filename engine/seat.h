@@ -228,7 +228,8 @@ enum pool_outcome change_on_hand(struct seat *seat, uint32_t unit, struct pool_c
 /* Plans and takes the stock for an order whose lines are in the seat's plan (source.c).
  * CODE_OK: taken, and marked pending where it is over several pools. */
 enum code take_stock(struct seat *seat, const struct order *order, const struct channel *channel);
-/* Sorts takes into the canonical order of pools and adds up those of one pool; how many are left. */
+/* Sorts takes into the canonical order of pools and adds up those of one pool; how many are left.
+ */
 uint32_t merge_takes(struct plan_take *takes, uint32_t count);
 /* Puts the plan's draws into the entry, or a chain behind it; false if the table is full. */
 bool store_draws(struct seat *seat, struct entry *entry);

@@ -120,10 +120,15 @@ static int system_list(void *context, const char *path,
     return result;
 }
 
-static int system_lock(void *context, int fd, bool shared)
+static int system_lock(void *context, int fd, enum file_lock how)
 {
+    static const int operations[] = {
+        [FILE_LOCK_SHARED] = LOCK_SH | LOCK_NB,
+        [FILE_LOCK_EXCLUSIVE] = LOCK_EX | LOCK_NB,
+        [FILE_LOCK_WAIT] = LOCK_EX,
+    };
     (void)context;
-    return result_of(flock(fd, (shared ? LOCK_SH : LOCK_EX) | LOCK_NB));
+    return result_of(flock(fd, operations[how]));
 }
 
 const struct file_ops file_system = {

@@ -31,6 +31,12 @@ struct file_request {
     unsigned stream;    /* the asker's own; to be handed back as it came */
 };
 
+enum file_lock {
+    FILE_LOCK_SHARED,
+    FILE_LOCK_EXCLUSIVE,
+    FILE_LOCK_WAIT, /* exclusive, once nobody else has it */
+};
+
 struct file_ops {
     void *context; /* first argument of each function; outlives all users of the table */
 
@@ -50,7 +56,9 @@ struct file_ops {
      * returns non-zero, and returns it. */
     int (*list)(void *context, const char *path, int (*each)(void *argument, const char *name),
                 void *argument);
-    int (*lock)(void *context, int fd, bool shared); /* -EWOULDBLOCK if somebody else has it */
+    /* Belongs to what `open` returned: it ends when that is closed and no request on it is under way
+     * any more, in whatever process. -EWOULDBLOCK if somebody else has it. */
+    int (*lock)(void *context, int fd, enum file_lock how);
 
     /* NULL, or asked before a request is handed to somebody else to perform: 0, or the -errno with
      * which it is to count as done. Any thread. */

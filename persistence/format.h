@@ -41,6 +41,8 @@
  * F11 The records of a valid batch fill it exactly. If they do not, it is corruption anywhere.
  * F12 At each opening and each clean close a batch without records is written: its promise turns
  *     damage of anything before it into corruption rather than a torn tail.
+ * F13 Who writes to a segment holds a lock on it through the very file that the writes go to. The
+ *     kernel keeps that open until the last of them is done, also after the process was killed.
  *
  * F8 has a limit that no checksum can lift: damage to the very last batch looks like a write that
  * was torn by a power cut. So damage there is cut off, although it may have been acknowledged,

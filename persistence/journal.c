@@ -84,6 +84,11 @@ static int open_current(struct journal *journal, uint64_t sequence, uint64_t byt
                           journal_write_flags(journal));
     if (fd < 0)
         return reason_system(reason, fd, "cannot open %s for writing", segment_name(sequence).text);
+    int error = journal->files->lock(journal->files->context, fd, FILE_LOCK_EXCLUSIVE); /* F13 */
+    if (error) {
+        journal->files->close(journal->files->context, fd);
+        return reason_system(reason, error, "cannot lock %s", segment_name(sequence).text);
+    }
     journal->current = (struct segment){ fd, sequence, bytes, used, journal->framed };
     counter_set(&journal->counters.segment_used, used);
     return 0;
@@ -210,7 +215,7 @@ static int lock_directory(struct journal *journal, const char *directory, struct
     journal->lock_fd = files->open(files->context, path.text, O_RDWR | O_CREAT);
     if (journal->lock_fd < 0)
         return reason_system(reason, journal->lock_fd, "cannot open %s", path.text);
-    error = files->lock(files->context, journal->lock_fd, false);
+    error = files->lock(files->context, journal->lock_fd, FILE_LOCK_EXCLUSIVE);
     if (error == -EWOULDBLOCK)
         return refuse_second_engine(journal, directory, reason);
     if (error)

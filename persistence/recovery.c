@@ -20,10 +20,13 @@ struct recovery {
 /* ---- settling ---- */
 
 /*
- * A process that was killed leaves batches that the kernel has and the disk may not. They are
- * synced before they are judged. And they are judged as the disk gives them back: if an earlier
- * sync had failed, the kernel would still show the pages that it could not write, and a second sync
- * would say that all is well.
+ * A process that was killed may have left a write that is still under way, although its lock on the
+ * directory is gone. It would come down on what is going to be written here: so it is waited for
+ * (F13).
+ * Others of its batches the kernel has and the disk may not. They are synced before they are
+ * judged. And they are judged as the disk gives them back: if an earlier sync had failed, the
+ * kernel would still show the pages that it could not write, and a second sync would say that all
+ * is well.
  */
 static int settle_segment(const struct recovery *recovery, uint64_t sequence)
 {
@@ -32,11 +35,13 @@ static int settle_segment(const struct recovery *recovery, uint64_t sequence)
     int fd = segment_open(files, recovery->options->directory, sequence, O_RDONLY);
     if (fd < 0)
         return reason_system(recovery->reason, fd, "cannot open %s", name.text);
-    int error = files->sync(files->context, fd);
+    int error = files->lock(files->context, fd, FILE_LOCK_WAIT);
+    if (!error)
+        error = files->sync(files->context, fd);
     if (!error)
         files->drop_cache(files->context, fd); /* not every file system can: then it is trusted */
     files->close(files->context, fd);
-    return error ? reason_system(recovery->reason, error, "cannot sync %s", name.text) : 0;
+    return error ? reason_system(recovery->reason, error, "cannot settle %s", name.text) : 0;
 }
 
 /* Only the last segments can be unsynced: a third one is not begun before the first is synced. */

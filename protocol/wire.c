@@ -192,9 +192,9 @@ static inline uint32_t leave_levels(const struct wire_walk *walk, uint32_t *leve
 }
 
 /*
- * Until the end, a limit, or the last byte that has come. Most values are passed by their first byte
- * alone, and most containers are short lists; pass_long does the others. Of the level that it is in,
- * what is left is kept at hand, and stored where others look at it.
+ * Until the end, a limit, or the last byte that has come. Most values are passed by their first
+ * byte alone, and most containers are short lists; pass_long does the others. Of the level that it
+ * is in, what is left is kept at hand, and stored where others look at it.
  */
 static enum wire_found walk_within(struct wire_walk *walk, const struct wire_limits *limits,
                                    const unsigned char *first, size_t length)

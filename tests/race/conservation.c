@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Everything at once on a few items: receive, return, adjust, count, reserve (several lines, bound
- * and free), extend, confirm, fulfil and cancel in part and whole, expiry. What is on hand in the end
- * must be the sum of what the replies said was moved, per item; and nothing is reserved.
+ * and free), extend, confirm, fulfil and cancel in part and whole, expiry. What is on hand in the
+ * end must be the sum of what the replies said was moved, per item; and nothing is reserved.
  */
 #include <string.h>
 
@@ -76,7 +76,8 @@ static void reserve(struct racer *racer, struct own *own)
     struct order order = { .id = own_id(racer, &name, own->number),
                            .channel = text_of(random_chance(r, 50) ? "default" : "split"),
                            .lines = lines,
-                           .line_count = (uint32_t)random_between(r, 1, random_chance(r, 70) ? 2 : 6),
+                           .line_count =
+                               (uint32_t)random_between(r, 1, random_chance(r, 70) ? 2 : 6),
                            .has_ttl = true,
                            .ttl_ms = (uint64_t)random_between(r, 1, 30),
                            .confirm = random_chance(r, 30) };
@@ -94,7 +95,8 @@ static void reserve(struct racer *racer, struct own *own)
 }
 
 /* The reply says how much was fulfilled in all; what is new since the last one was moved now. */
-static void count_fulfilled(struct racer *racer, struct own *own, const struct reservation_view *view)
+static void count_fulfilled(struct racer *racer, struct own *own,
+                            const struct reservation_view *view)
 {
     for (int i = 0; i < ITEMS; i++) {
         int64_t sum = 0;
@@ -138,8 +140,8 @@ static void go_on(struct racer *racer, struct own *own)
     RACE_MUST(usual(code), "%s: %s", code_name(code), seat_failure(racer->seat)->message);
     if (code == CODE_OK)
         count_fulfilled(racer, own, &view);
-    bool ended = code == CODE_OK && strcmp(view.state, "held") != 0 &&
-                 strcmp(view.state, "confirmed") != 0;
+    bool ended =
+        code == CODE_OK && strcmp(view.state, "held") != 0 && strcmp(view.state, "confirmed") != 0;
     if (ended || code == CODE_UNKNOWN_RESERVATION)
         own->live = false;
 }

@@ -2,10 +2,10 @@
 /*
  * Orders over several pools that cross each other, and never an echo of one that failed.
  *
- * The doomed: orders for the last units and for two of an item of which there is never more than one
- * free, though it moves between two places so that a careless look sees two. They take the last
- * units tentatively, and always fail. Meanwhile others buy these units one by one: each of them must
- * get its unit, for at every instant there is one for it.
+ * The doomed: orders for the last units and for two of an item of which there is never more than
+ * one free, though it moves between two places so that a careless look sees two. They take the last
+ * units tentatively, and always fail. Meanwhile others buy these units one by one: each of them
+ * must get its unit, for at every instant there is one for it.
  */
 #include "tests/support/race_rig.h"
 
@@ -108,8 +108,7 @@ static void cross(struct racer *racer)
             lines[1] = swapped;
         }
         enum code code = order_two(racer, number, lines, &view);
-        RACE_MUST(code == CODE_OK || code == CODE_INSUFFICIENT_STOCK, "cross: %s",
-                  code_name(code));
+        RACE_MUST(code == CODE_OK || code == CODE_INSUFFICIENT_STOCK, "cross: %s", code_name(code));
         racer->tally[code == CODE_OK]++;
         struct step step = { .id = race_name(&id, (char)('A' + racer->index), number) };
         if (code == CODE_OK)

@@ -2,7 +2,8 @@
 /*
  * One seat makes a reservation, others extend, confirm, fulfil and cancel it, in part and whole,
  * while its deadline comes. Deadlines are brought forward and put off, so that mail goes to and fro
- * between the seats. What was shipped must be what the replies said, and in the end nothing is held.
+ * between the seats. What was shipped must be what the replies said, and in the end nothing is
+ * held.
  */
 #include <string.h>
 

@@ -2,10 +2,10 @@
 /*
  * What a reader is told is the truth of a moment.
  *
- * One: an answer that says "as of LSN l" includes every change up to l. Holds are cancelled one after
- * the other, so each cancel makes one more unit available, and a reader can be checked afterwards.
- * Two: a channel with a buffer adds up several pools; units move between them while it does, and
- * there is never more free than the buffer, so it must never get one.
+ * One: an answer that says "as of LSN l" includes every change up to l. Holds are cancelled one
+ * after the other, so each cancel makes one more unit available, and a reader can be checked
+ * afterwards. Two: a channel with a buffer adds up several pools; units move between them while it
+ * does, and there is never more free than the buffer, so it must never get one.
  */
 #include <stdlib.h>
 
@@ -56,8 +56,8 @@ static void look(struct racer *racer)
     struct text sku = text_of("held");
     while (atomic_load(&cancelling) && sample_count < SAMPLES) {
         struct sample *s = &samples[sample_count++];
-        enum code code = ledger_availability(racer->seat, text_of("default"), &sku, 1,
-                                             &s->available, &s->lsn);
+        enum code code =
+            ledger_availability(racer->seat, text_of("default"), &sku, 1, &s->available, &s->lsn);
         RACE_MUST(code == CODE_OK, "availability");
         if (sample_count % 32 == 0)
             racer_turn(racer);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A table of ids so small that slots are reused all the time, while others look at what stood there:
- * reservations with and without further draws, movements, steps, refusals; ids that come again
- * after they were forgotten. Units must not be lost with the slots.
+ * A table of ids so small that slots are reused all the time, while others look at what stood
+ * there: reservations with and without further draws, movements, steps, refusals; ids that come
+ * again after they were forgotten. Units must not be lost with the slots.
  */
 #include <stdio.h>
 
@@ -23,7 +23,8 @@ static void reserve(struct racer *racer)
     struct order order = { .id = race_name(&id, 'x', (uint64_t)random_below(r, IDS)),
                            .channel = text_of("default"),
                            .lines = lines,
-                           .line_count = (uint32_t)random_between(r, 1, random_chance(r, 70) ? 1 : 12),
+                           .line_count =
+                               (uint32_t)random_between(r, 1, random_chance(r, 70) ? 1 : 12),
                            .has_ttl = true,
                            .ttl_ms = (uint64_t)random_between(r, 1, 40) };
     for (uint32_t i = 0; i < order.line_count; i++)

@@ -374,10 +374,10 @@ static int fault_list(void *context, const char *path,
     return error ? error : file_system.list(NULL, path, each, argument);
 }
 
-static int fault_lock(void *context, int fd, bool shared)
+static int fault_lock(void *context, int fd, enum file_lock how)
 {
     int error = look(context);
-    return error ? error : file_system.lock(NULL, fd, shared);
+    return error ? error : file_system.lock(NULL, fd, how);
 }
 
 static void undo_name(struct fault_disk *disk, const struct unnamed *name)

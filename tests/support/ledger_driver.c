@@ -121,8 +121,9 @@ static void take_view(const struct reservation_view *v, struct answer *a)
     assert(v->draw_count <= MODEL_DRAWS);
     for (uint32_t i = 0; i < v->draw_count; i++) {
         const struct draw_view *d = &v->draws[i];
-        a->draws[i] = (struct answer_draw){ number_in(d->sku), number_in(d->location), d->qty,
-                                            d->fulfilled,      d->cancelled,           d->ready_ms };
+        a->draws[i] =
+            (struct answer_draw){ number_in(d->sku), number_in(d->location), d->qty,
+                                  d->fulfilled,      d->cancelled,           d->ready_ms };
     }
 }
 
@@ -358,11 +359,11 @@ bool driver_agrees(const struct request *r, const struct answer *engine, const s
 
 void driver_print(const struct request *r)
 {
-    static const char *const kinds[ASK_KINDS] = {
-        "receive", "adjust",      "count",        "return", "reserve",      "extend",      "confirm",
-        "fulfil",  "cancel",      "reservation",  "availability", "stock", "location_set", "channel_set",
-        "item_set"
-    };
+    static const char *const kinds[ASK_KINDS] = { "receive",      "adjust",       "count",
+                                                  "return",       "reserve",      "extend",
+                                                  "confirm",      "fulfil",       "cancel",
+                                                  "reservation",  "availability", "stock",
+                                                  "location_set", "channel_set",  "item_set" };
     printf("%s id %d op %d item %d location %d channel %d qty %lld", kinds[r->kind], r->id, r->op,
            r->item, r->location, r->channel, (long long)r->qty);
     if (r->returned)

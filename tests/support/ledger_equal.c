@@ -96,10 +96,10 @@ static bool pools_within(const struct comparing *c, const struct ledger *in,
             pool_find(&other->items, item, key_location(key), key_owner(key));
         uint64_t there = found ? pool_read(found) : 0;
         if (there != word)
-            return DIFFER(c, "item %u at location %u: on hand %lld and %lld, reserved %lld and %lld",
-                          item, key_location(key), (long long)word_on_hand(word),
-                          (long long)word_on_hand(there), (long long)word_reserved(word),
-                          (long long)word_reserved(there));
+            return DIFFER(
+                c, "item %u at location %u: on hand %lld and %lld, reserved %lld and %lld", item,
+                key_location(key), (long long)word_on_hand(word), (long long)word_on_hand(there),
+                (long long)word_reserved(word), (long long)word_reserved(there));
     }
     return true;
 }
@@ -196,8 +196,7 @@ static bool may_be_missing(const struct comparing *c, uint64_t word)
 }
 
 /* Each entry of `in`: is it the same in the other ledger? */
-static bool entries_within(const struct comparing *c, const struct ledger *in,
-                           struct ledger *other)
+static bool entries_within(const struct comparing *c, const struct ledger *in, struct ledger *other)
 {
     for (uint32_t i = 0; i < in->entries.max; i++) {
         struct entry *entry = entry_at(&in->entries, i), *found;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A ledger with its log on a bench, for one thread: what is drained from the log is kept, so that it
- * can be followed from any place.
+ * A ledger with its log on a bench, for one thread: what is drained from the log is kept, so that
+ * it can be followed from any place.
  */
 #ifndef STOCKD_TESTS_SUPPORT_LEDGER_RIG_H
 #define STOCKD_TESTS_SUPPORT_LEDGER_RIG_H

@@ -4,8 +4,8 @@
  * once applies every record to a second ledger, the follower: so each prefix of the log is
  * recovered from. At the end both ledgers are checked and compared.
  *
- * Threads are shaken: a timer interrupts each of them many times a second, wherever it is, and makes
- * it wait there. So the windows between two instructions are met on few cores too. (Not under
+ * Threads are shaken: a timer interrupts each of them many times a second, wherever it is, and
+ * makes it wait there. So the windows between two instructions are met on few cores too. (Not under
  * ThreadSanitizer, which holds signals back; it sees what is wrong without meeting it.)
  *
  * Anything that goes wrong ends the program with exit code 1 and one line that says what.
@@ -36,14 +36,14 @@ struct race {
     struct log log, follower_log;
     struct ledger *ledger, *follower;
     unsigned seats;
-    bool forgetful;    /* the tables are too small to remember every id */
-    bool never_short;  /* no count or adjustment finds less than was promised */
+    bool forgetful;   /* the tables are too small to remember every id */
+    bool never_short; /* no count or adjustment finds less than was promised */
     uint64_t seed;
     pthread_t drainer;
     _Atomic bool stop_draining;
-    _Atomic uint64_t followed;     /* LSN up to which the follower has come */
+    _Atomic uint64_t followed; /* LSN up to which the follower has come */
     _Atomic uint64_t pace[RACERS_MAX];
-    _Atomic uint64_t time_offset;  /* milliseconds added to the clock */
+    _Atomic uint64_t time_offset; /* milliseconds added to the clock */
     uint64_t records;
 };
 
@@ -74,8 +74,8 @@ void race_open(struct race *race, unsigned seats, const struct race_tables *tabl
 void race_run(struct race *race, unsigned count, void (*work)(struct racer *racer),
               struct racer racers[RACERS_MAX]);
 
-/* Lets that much time pass, expires what is due, and checks and compares everything. Prints what was
- * done. */
+/* Lets that much time pass, expires what is due, and checks and compares everything. Prints what
+ * was done. */
 void race_close(struct race *race, const char *name);
 
 /* ---- for work functions ---- */

@@ -4,8 +4,8 @@
  * shared with the engine but the names of its codes. It is slow, and meant to be obvious.
  *
  * Requests and answers are made of small numbers; ledger_driver.h puts the same request to the
- * engine. The model is asked after the engine, and told the LSN that the engine gave: what it cannot
- * know it only compares when it comes again.
+ * engine. The model is asked after the engine, and told the LSN that the engine gave: what it
+ * cannot know it only compares when it comes again.
  */
 #ifndef STOCKD_TESTS_SUPPORT_STOCK_MODEL_H
 #define STOCKD_TESTS_SUPPORT_STOCK_MODEL_H

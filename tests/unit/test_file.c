@@ -82,13 +82,13 @@ Test(file, one_owner_or_many_readers)
 {
     int first = open_file();
     int second = open_file();
-    cr_assert_eq(files->lock(files->context, first, true), 0);
-    cr_assert_eq(files->lock(files->context, second, true), 0);
-    cr_assert_eq(files->lock(files->context, second, false), -EWOULDBLOCK);
+    cr_assert_eq(files->lock(files->context, first, FILE_LOCK_SHARED), 0);
+    cr_assert_eq(files->lock(files->context, second, FILE_LOCK_SHARED), 0);
+    cr_assert_eq(files->lock(files->context, second, FILE_LOCK_EXCLUSIVE), -EWOULDBLOCK);
     files->close(files->context, first);
-    cr_assert_eq(files->lock(files->context, second, false), 0);
+    cr_assert_eq(files->lock(files->context, second, FILE_LOCK_EXCLUSIVE), 0);
     first = open_file();
-    cr_assert_eq(files->lock(files->context, first, true), -EWOULDBLOCK);
+    cr_assert_eq(files->lock(files->context, first, FILE_LOCK_SHARED), -EWOULDBLOCK);
     files->close(files->context, first);
     files->close(files->context, second);
 }

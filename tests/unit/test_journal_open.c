@@ -2,10 +2,13 @@
 /* Opening: what is found, what is refused and how it is said, what is cut off. */
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "persistence/format.h"
@@ -15,6 +18,7 @@
 
 static struct scratch scratch;
 static struct rig rig;
+static _Atomic bool write_ended;
 
 static void set_up(void)
 {
@@ -195,6 +199,30 @@ Test(journal_open, two_engines_cannot_share_a_directory)
     cr_assert_eq(rig_open(&second), 0);
     cr_assert_eq(second.found, 3);
     rig_abandon(&second);
+}
+
+/* A dead engine's write that the kernel still has: it holds the segment's lock for so long. */
+static void *end_write_later(void *fd)
+{
+    struct timespec delay = { .tv_nsec = 50000000 };
+    nanosleep(&delay, NULL);
+    write_ended = true;
+    close((int)(intptr_t)fd);
+    return NULL;
+}
+
+Test(journal_open, a_write_that_is_still_under_way_is_waited_for) /* F13 */
+{
+    pthread_t thread;
+    live(3, false);
+    int fd = open(in_journal("0000000001.seg"), O_RDWR | O_CLOEXEC);
+    cr_assert_eq(file_system.lock(NULL, fd, FILE_LOCK_EXCLUSIVE), 0);
+    pthread_create(&thread, NULL, end_write_later, (void *)(intptr_t)fd);
+    open_rig();
+    cr_assert(write_ended);
+    cr_assert_eq(rig.found, 3);
+    pthread_join(thread, NULL);
+    rig_abandon(&rig);
 }
 
 Test(journal_open, a_directory_that_cannot_be_made_is_named)

@@ -56,7 +56,7 @@ static int lock_directory(struct job *job)
     if (fd < 0)
         return fd;
     job->lock_fd = fd;
-    return file_system.lock(NULL, fd, true);
+    return file_system.lock(NULL, fd, FILE_LOCK_SHARED);
 }
 
 static int follow(struct job *job, struct follow_options *options, struct follow_result *result)
