@@ -13,8 +13,9 @@
     X(turned_away)                                                                                 \
     X(closed)                                                                                      \
     X(requests)                                                                                    \
-    X(refusals) X(bad_messages) X(deferred) X(stalled_reads) X(bytes_in) X(bytes_out) X(sends)     \
-        X(turns) X(storage_requests)
+    X(refusals)                                                                                    \
+    X(bad_messages) X(deferred) X(stalled_reads) X(bytes_in) X(bytes_out) X(sends) X(turns)        \
+        X(storage_requests)
 
 struct worker_figures {
 #define X(name) _Atomic uint64_t name;

@@ -26,8 +26,8 @@ struct run {
     struct random random;
     struct model model;
     struct ledger_rig rig;
-    bool tiny;       /* few slots: ids are forgotten, and tables are full */
-    bool aligned;    /* time in whole ticks, so that the wheels alone must expire what is due */
+    bool tiny;    /* few slots: ids are forgotten, and tables are full */
+    bool aligned; /* time in whole ticks, so that the wheels alone must expire what is due */
     uint64_t wall_ms, offset_ms; /* engine time is the wall clock's less this */
     int next_id;
     int past_count, order_count;
@@ -307,10 +307,9 @@ static bool forget_as_engine_did(struct run *run, int id)
  * names between our look and its own. */
 static void fill_spare(struct run *run, struct seat *seat)
 {
-    struct movement m = { .id = text_of("spare"),
-                          .sku = text_of("none"),
-                          .location = text_of("nowhere"),
-                          .qty = 1 };
+    struct movement m = {
+        .id = text_of("spare"), .sku = text_of("none"), .location = text_of("nowhere"), .qty = 1
+    };
     struct movement_result result;
     for (int i = 0; i < 3 && !seat->cursor.spare; i++)
         ledger_receive(seat, &m, &result);

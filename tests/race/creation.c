@@ -24,12 +24,11 @@ static void receive_all(struct racer *racer)
     for (int item = 0; item < ITEMS; item++) {
         racer_keep_pace(racer, (uint64_t)item);
         for (int i = 0; i < 4; i++) {
-            struct movement m = {
-                .id = race_name(&id, (char)('a' + racer->index), ++number),
-                .sku = race_name(&sku, 'S', (uint64_t)item),
-                .location = place(&at, random_below(&racer->random, item % 2 ? PLACES : 3)),
-                .qty = 1
-            };
+            struct movement m = { .id = race_name(&id, (char)('a' + racer->index), ++number),
+                                  .sku = race_name(&sku, 'S', (uint64_t)item),
+                                  .location = place(
+                                      &at, random_below(&racer->random, item % 2 ? PLACES : 3)),
+                                  .qty = 1 };
             enum code code = racer_receive(racer, &m, &result);
             RACE_MUST(code == CODE_OK || code == CODE_LIMIT, "receive: %s",
                       seat_failure(racer->seat)->message);

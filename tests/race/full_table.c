@@ -27,8 +27,7 @@ static void order_all(struct racer *racer, uint64_t number)
                            .lines = lines,
                            .line_count = UNITS };
     enum code code = racer_reserve(racer, &order, &view);
-    RACE_MUST(code == CODE_LIMIT || code == CODE_INSUFFICIENT_STOCK, "all: %s",
-              code_name(code));
+    RACE_MUST(code == CODE_LIMIT || code == CODE_INSUFFICIENT_STOCK, "all: %s", code_name(code));
     racer->tally[0] += code == CODE_LIMIT;
 }
 

@@ -12,7 +12,7 @@ enum part { RECEIVED, RESERVED_ALIKE, RESERVED_OTHERWISE, STEPPED, PARTS };
 
 static struct outcome {
     _Atomic uint64_t lsn;
-    _Atomic uint32_t done; /* replies of OK */
+    _Atomic uint32_t done;    /* replies of OK */
     _Atomic uint32_t variant; /* 1 or 2: whose content won */
 } outcomes[NUMBERS];
 
@@ -78,13 +78,11 @@ static void step(struct racer *racer, uint64_t number)
     RACE_MUST(racer_reserve(racer, &order, &view) == CODE_OK, "to be stepped: %s",
               seat_failure(racer->seat)->message);
     struct order_line part = { .sku = line.sku, .qty = STEP_QTY };
-    struct step step = { .id = order.id,
-                         .op = race_name(&op, 'o', number),
-                         .lines = &part,
-                         .line_count = 1 };
+    struct step step = {
+        .id = order.id, .op = race_name(&op, 'o', number), .lines = &part, .line_count = 1
+    };
     bool fulfil = number / PARTS % 2;
-    enum code code =
-        fulfil ? racer_fulfil(racer, &step, &view) : racer_cancel(racer, &step, &view);
+    enum code code = fulfil ? racer_fulfil(racer, &step, &view) : racer_cancel(racer, &step, &view);
     RACE_MUST(code == CODE_OK, "step: %s", seat_failure(racer->seat)->message);
     note(racer, number, view.lsn, 1);
 }

@@ -88,8 +88,8 @@ static void receive(struct racer *racer, uint64_t number)
     int64_t available[2];
     uint64_t lsn;
     code = ledger_availability(racer->seat, text_of("shop"), skus, 2, available, &lsn);
-    RACE_MUST(code == CODE_OK && available[0] >= 1 && available[1] >= 1,
-              "%lld and %lld available", (long long)available[0], (long long)available[1]);
+    RACE_MUST(code == CODE_OK && available[0] >= 1 && available[1] >= 1, "%lld and %lld available",
+              (long long)available[0], (long long)available[1]);
 }
 
 static void play_part(struct racer *racer)

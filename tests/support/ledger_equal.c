@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Are two ledgers the same? This looks inside the engine, at everything that may be asked for. */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,7 +26,7 @@ static bool codes_equal(const struct code_text *a, const struct code_text *b)
 
 static bool same_number(double a, double b)
 {
-    return memcmp(&a, &b, sizeof a) == 0;
+    return a == b || (isnan(a) && isnan(b));
 }
 
 static bool locations_equal(const struct location *a, const struct location *b)

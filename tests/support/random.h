@@ -3,6 +3,7 @@
 #ifndef STOCKD_TESTS_SUPPORT_RANDOM_H
 #define STOCKD_TESTS_SUPPORT_RANDOM_H
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -22,6 +23,7 @@ static inline uint64_t random_next(struct random *r)
 /* From 0 to below - 1. */
 static inline int random_below(struct random *r, int below)
 {
+    assert(below > 0);
     return (int)(random_next(r) % (uint64_t)below);
 }
 

@@ -111,8 +111,7 @@ static bool same_movement(const struct request *a, const struct request *b)
 {
     return a->kind == b->kind && a->item == b->item && a->location == b->location &&
            a->qty == b->qty && a->ref == b->ref && a->returned == b->returned &&
-           a->damaged == b->damaged &&
-           a->has_as_of == b->has_as_of && a->as_of_ms == b->as_of_ms;
+           a->damaged == b->damaged && a->has_as_of == b->has_as_of && a->as_of_ms == b->as_of_ms;
 }
 
 static bool quantity_fits(const struct request *r)
@@ -143,8 +142,7 @@ static int64_t wanted_delta(const struct model *m, const struct request *r, int 
 /* Checks the movement's item and pool; makes the item if the kind of movement does. */
 static enum code find_movement(struct model *m, const struct request *r, struct model_pool **pool)
 {
-    if (r->returned &&
-        (r->returned == r->id || model_find(m, r->returned)->use != USE_RESERVATION))
+    if (r->returned && (r->returned == r->id || model_find(m, r->returned)->use != USE_RESERVATION))
         return CODE_UNKNOWN_RESERVATION;
     if (r->location >= MODEL_LOCATIONS || !m->locations[r->location].known)
         return CODE_UNKNOWN_LOCATION;

@@ -129,7 +129,7 @@ Test(item, walks_over_as_many_pools_as_there_are)
     cr_assert_eq(items_init(&items, 3, 3 * POOLS, 99), 0);
     create(text_of("a"));
     create(text_of("b"));
-    for (uint16_t i = 0; i < POOLS; i++) {
+    for (uint16_t i = 0; i < (uint16_t)POOLS; i++) {
         struct pool *pool = pool_make(&items, 1, i, 0);
         cr_assert_not_null(pool);
         cr_assert_eq(pool_make(&items, 1, i, 0), pool, "it is made once");
@@ -182,7 +182,7 @@ Test(item, a_walk_sees_what_is_made_ahead_of_it)
 {
     cr_assert_eq(items_init(&items, 1, 100, 99), 0);
     create(text_of("a"));
-    for (uint16_t i = 0; i < ITEM_POOLS; i++)
+    for (uint16_t i = 0; i < (uint16_t)ITEM_POOLS; i++)
         pool_make(&items, 0, i, 0);
     struct pool_walk walk = pool_walk_start(&items, 0);
     unsigned seen = 0;
