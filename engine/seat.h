@@ -115,7 +115,7 @@ struct ledger {
     struct entries entries;
     _Atomic(struct catalogue *) catalogue; /* who holds catalogue_busy; see retire() */
     _Atomic bool catalogue_busy;           /* taken by exchange: one writer of catalogue, details
-                                              and clients at a time; who finds it taken is deferred */
+                                              and clients at a time; others are deferred */
     _Atomic uint64_t epoch;                /* counts retirements; who holds catalogue_busy */
     struct retired *retired;               /* who holds catalogue_busy */
     struct client_name *clients;           /* who holds catalogue_busy */

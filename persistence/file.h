@@ -56,8 +56,8 @@ struct file_ops {
      * returns non-zero, and returns it. */
     int (*list)(void *context, const char *path, int (*each)(void *argument, const char *name),
                 void *argument);
-    /* Belongs to what `open` returned: it ends when that is closed and no request on it is under way
-     * any more, in whatever process. -EWOULDBLOCK if somebody else has it. */
+    /* Belongs to what `open` returned: it ends when that is closed and no request on it is under
+     * way any more, in whatever process. -EWOULDBLOCK if somebody else has it. */
     int (*lock)(void *context, int fd, enum file_lock how);
 
     /* NULL, or asked before a request is handed to somebody else to perform: 0, or the -errno with
