@@ -34,9 +34,9 @@ int items_init(struct items *items, uint32_t max_items, uint32_t max_pools, uint
     /* Blocks at least half full but for each item's newest: twice the pools is enough and to spare.
      */
     uint64_t units = item_units + (uint64_t)max_pools * 3 + LARGEST_BLOCK_UNITS;
-    uint32_t slots = power_of_two_over((uint64_t)max_items * 2);
-    if (units > UINT32_MAX || max_items > INT32_MAX)
+    if (units > UINT32_MAX)
         return -EINVAL;
+    uint32_t slots = power_of_two_over((uint64_t)max_items * 2);
     items->units = memory_reserve(units * sizeof(struct pool));
     items->slots = memory_reserve((size_t)slots * sizeof(uint64_t));
     items->details = memory_reserve((size_t)max_items * sizeof(void *));
