@@ -9,10 +9,9 @@
 
 /* It would lay these out anew each time it is run. */
 /* clang-format off */
-#define WORKER_FIGURES(X)                                                                          \
-    X(accepted)                                                                                    \
-    X(turned_away) X(closed) X(requests) X(refusals) X(bad_messages) X(deferred) X(stalled_reads)  \
-        X(bytes_in) X(bytes_out) X(sends) X(turns) X(storage_requests)
+#define WORKER_FIGURES(X) \
+    X(connections) X(accepted) X(turned_away) X(closed) X(requests) X(refusals) X(bad_messages) \
+    X(deferred) X(stalled_reads) X(bytes_in) X(bytes_out) X(sends) X(turns) X(storage_requests)
 /* clang-format on */
 
 struct worker_figures {
