@@ -409,8 +409,8 @@ static int apply_step(struct applying *a)
     int error = find_reservation(a, id, &entry, &word);
     if (error)
         return error;
-    if (state_final(word_state(word)))
-        error = refuse(a, "its reservation is final");
+    if (state_final(word_state(word)) || (fulfil && word_state(word) != STATE_CONFIRMED))
+        error = refuse(a, "its reservation is in another state");
     else if (r.step_count > 0)
         error = settle_parts(a, entry, parts, r.step_count, fulfil);
     else

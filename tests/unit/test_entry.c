@@ -1,0 +1,394 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The table of ids: the state machine, the index, the hand that reuses slots, draws. */
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "engine/entry.h"
+
+static struct entries entries;
+static struct entry_cursor cursor;
+
+static void set_up(uint32_t max)
+{
+    memset(&cursor, 0, sizeof cursor);
+    cr_assert_eq(entries_init(&entries, max, 42), 0);
+}
+
+static struct text name_of(char buffer[ID_MAX], uint64_t number)
+{
+    return (struct text){ buffer,
+                          (uint32_t)snprintf(buffer, ID_MAX, "%llu", (unsigned long long)number) };
+}
+
+static enum entry_found add(struct text id, struct entry **entry, uint64_t *word)
+{
+    return entries_add(&entries, &cursor, id, id_hash(&entries, id), entry, word);
+}
+
+static enum entry_found find(struct text id, struct entry **entry, uint64_t *word)
+{
+    return entries_find(&entries, id, id_hash(&entries, id), entry, word);
+}
+
+/* A done movement: remembered until its slot is reused. */
+static struct entry *add_finished(struct text id)
+{
+    struct entry *entry;
+    uint64_t word;
+    cr_assert_eq(add(id, &entry, &word), ENTRY_ABSENT);
+    entry_put(entry, state_word(ENTRY_MOVEMENT, STATE_NONE, id.len));
+    entry_release_slot(&entries, entry);
+    return entry;
+}
+
+/* A live reservation. */
+static struct entry *add_live(struct text id)
+{
+    struct entry *entry;
+    uint64_t word;
+    cr_assert_eq(add(id, &entry, &word), ENTRY_ABSENT);
+    entry->draw_count = 1;
+    entry_put(entry, state_word(ENTRY_RESERVATION, STATE_CONFIRMED, id.len));
+    return entry;
+}
+
+static bool remembered(struct text id)
+{
+    struct entry *entry;
+    uint64_t word;
+    enum entry_found found = find(id, &entry, &word);
+    cr_assert_neq(found, ENTRY_UNDECIDED);
+    if (found == ENTRY_FOUND)
+        entry_put(entry, word);
+    return found == ENTRY_FOUND;
+}
+
+/* ---- states ---- */
+
+Test(entry, states_follow_each_other_as_documented)
+{
+    static const char *const allowed[STATE_COUNT] = {
+        /* to: none held confirmed fulfilled cancelled expired */
+        [STATE_NONE] = "011000",      [STATE_HELD] = "011011",
+        [STATE_CONFIRMED] = "001110", [STATE_FULFILLED] = "000000",
+        [STATE_CANCELLED] = "000000", [STATE_EXPIRED] = "000000",
+    };
+    for (int from = 0; from < STATE_COUNT; from++)
+        for (int to = 0; to < STATE_COUNT; to++)
+            cr_assert_eq(state_may_become((enum entry_state)from, (enum entry_state)to),
+                         allowed[from][to] == '1', "%s to %s", state_name((enum entry_state)from),
+                         state_name((enum entry_state)to));
+    for (int state = STATE_HELD; state < STATE_COUNT; state++)
+        cr_assert_eq(state_final((enum entry_state)state), state >= STATE_FULFILLED);
+}
+
+Test(entry, the_state_word_holds_its_parts)
+{
+    uint64_t word = state_word(ENTRY_RESERVATION, STATE_EXPIRED, ID_MAX);
+    word = word_with_last(word, 255);
+    cr_assert_eq(word_kind(word), ENTRY_RESERVATION);
+    cr_assert_eq(word_state(word), STATE_EXPIRED);
+    cr_assert_eq(word_id_len(word), ID_MAX);
+    cr_assert_eq(word_last(word), 255);
+    cr_assert_eq(word_last(word_with_last(word, 1)), 1);
+    cr_assert_not(word & STATE_BUSY);
+}
+
+Test(entry, one_owner_at_a_time)
+{
+    struct entry entry = { 0 };
+    uint64_t word, other;
+    atomic_store(&entry.state, state_word(ENTRY_RESERVATION, STATE_HELD, 3));
+    cr_assert(entry_take(&entry, &word));
+    cr_assert_not(word & STATE_BUSY);
+    cr_assert_not(entry_take(&entry, &other));
+    entry_put(&entry, state_word(ENTRY_RESERVATION, STATE_CONFIRMED, 3));
+    cr_assert(entry_take(&entry, &other));
+    cr_assert_eq(word_state(other), STATE_CONFIRMED);
+}
+
+/* ---- the index ---- */
+
+Test(entry, takes_no_size_that_its_words_cannot_hold)
+{
+    cr_assert_eq(entries_init(&entries, 0, 1), -EINVAL);
+    cr_assert_eq(entries_init(&entries, UINT32_MAX, 1), -EINVAL);
+}
+
+Test(entry, an_id_is_added_once)
+{
+    struct entry *entry, *again;
+    uint64_t word;
+    set_up(64);
+    cr_assert_eq(find(text_of("a"), &entry, &word), ENTRY_ABSENT);
+    cr_assert_eq(add(text_of("a"), &entry, &word), ENTRY_ABSENT);
+    cr_assert_eq(add(text_of("a"), &again, &word), ENTRY_UNDECIDED, "it is busy");
+    cr_assert_eq(find(text_of("a"), &again, &word), ENTRY_UNDECIDED);
+    entry_put(entry, state_word(ENTRY_MOVEMENT, STATE_NONE, 1));
+    cr_assert_eq(add(text_of("a"), &again, &word), ENTRY_FOUND);
+    cr_assert_eq(again, entry);
+    cr_assert_eq(word_kind(word), ENTRY_MOVEMENT);
+    entry_put(again, word);
+    cr_assert_eq(find(text_of("b"), &again, &word), ENTRY_ABSENT);
+    entries_destroy(&entries);
+}
+
+Test(entry, a_refused_id_is_free_again)
+{
+    struct entry *entry, *again;
+    uint64_t word;
+    set_up(64);
+    cr_assert_eq(add(text_of("a"), &entry, &word), ENTRY_ABSENT);
+    entry_refuse(&entries, entry, word);
+    cr_assert_eq(entries_kept(&entries), 0);
+    cr_assert_eq(add(text_of("a"), &again, &word), ENTRY_ABSENT);
+    cr_assert_eq(again, entry, "in the same slot");
+    cr_assert_eq(entries_kept(&entries), 2, "it, and the spare one that was not needed");
+    entries_destroy(&entries);
+}
+
+Test(entry, a_busy_home_bucket_is_in_the_way)
+{
+    struct entry *entry;
+    uint64_t word;
+    set_up(64);
+    uint64_t hash = id_hash(&entries, text_of("a"));
+    struct bucket *home = &entries.buckets[hash & entries.bucket_mask];
+    atomic_store(&home->head, 1);
+    cr_assert_eq(add(text_of("a"), &entry, &word), ENTRY_UNDECIDED);
+    cr_assert_eq(find(text_of("a"), &entry, &word), ENTRY_ABSENT, "reading needs no bucket");
+    atomic_store(&home->head, 0);
+    cr_assert_eq(add(text_of("a"), &entry, &word), ENTRY_ABSENT);
+    entries_destroy(&entries);
+}
+
+/* The n-th id whose home is that bucket. */
+static uint64_t colliding(uint32_t bucket, uint64_t after)
+{
+    char buffer[ID_MAX];
+    for (uint64_t i = after + 1;; i++)
+        if ((id_hash(&entries, name_of(buffer, i)) & entries.bucket_mask) == bucket)
+            return i;
+}
+
+enum { HOME = 5, REACH = 16 * 7 }; /* buckets that an id may stray to, and their words */
+
+static uint64_t strays_of(uint32_t bucket)
+{
+    return atomic_load(&entries.buckets[bucket].head);
+}
+
+Test(entry, ids_of_one_bucket_stray_into_the_next_and_are_found)
+{
+    uint64_t numbers[REACH + 1], last = 0;
+    char buffer[ID_MAX];
+    struct entry *entry;
+    uint64_t word;
+    set_up(4096);
+    for (unsigned i = 0; i <= REACH; i++)
+        numbers[i] = last = colliding(HOME, last);
+    for (unsigned i = 0; i < REACH; i++)
+        add_finished(name_of(buffer, numbers[i]));
+    for (unsigned i = 0; i < REACH; i++)
+        cr_assert(remembered(name_of(buffer, numbers[i])), "%u", i);
+    cr_assert_eq(add(name_of(buffer, numbers[REACH]), &entry, &word), ENTRY_TABLE_FULL,
+                 "there is no place left for it");
+    cr_assert_neq(strays_of(HOME), 0);
+
+    /* One of another home finds no place in its own bucket either, and goes on. */
+    uint64_t neighbour = colliding(HOME + 1, 0);
+    add_finished(name_of(buffer, neighbour));
+    cr_assert(remembered(name_of(buffer, neighbour)));
+    entries_destroy(&entries);
+}
+
+Test(entry, what_strayed_is_forgotten_without_a_trace)
+{
+    uint64_t last = 0;
+    char buffer[ID_MAX];
+    set_up(1024);
+    for (unsigned i = 0; i < REACH / 4; i++)
+        add_finished(name_of(buffer, last = colliding(HOME, last)));
+    /* So many others that the hand has gone round. */
+    for (uint64_t i = 0; i < 2048; i++)
+        add_finished(name_of(buffer, (UINT64_C(1) << 40) + i));
+    unsigned words = 0;
+    for (uint32_t b = 0; b <= entries.bucket_mask; b++) {
+        unsigned strays = 0;
+        for (unsigned d = 1; d < 16; d++)
+            strays += (unsigned)(strays_of(b) >> (4 * d) & 0xf);
+        cr_assert_leq(strays, 8, "bucket %u", b);
+        for (unsigned i = 0; i < 7; i++)
+            words += atomic_load(&entries.buckets[b].words[i]) != 0;
+    }
+    cr_assert_leq(words, 1024, "no word is left over");
+    last = 0;
+    for (unsigned i = 0; i < REACH / 4; i++)
+        cr_assert_not(remembered(name_of(buffer, last = colliding(HOME, last))));
+    entries_destroy(&entries);
+}
+
+Test(entry, a_full_table_finds_all_of_its_ids)
+{
+    enum { COUNT = 4096 };
+    char buffer[ID_MAX];
+    struct entry *entry;
+    uint64_t word;
+    set_up(COUNT);
+    for (uint64_t i = 0; i < COUNT; i++)
+        add_live(name_of(buffer, i));
+    cr_assert_eq(add(text_of("one more"), &entry, &word), ENTRY_TABLE_FULL);
+    cr_assert_eq(entries_kept(&entries), COUNT);
+    for (uint64_t i = 0; i < COUNT; i++)
+        cr_assert(remembered(name_of(buffer, i)));
+    cr_assert_eq(add(name_of(buffer, 17), &entry, &word), ENTRY_FOUND, "a full table finds ids");
+    entry_put(entry, word);
+    entries_destroy(&entries);
+}
+
+/* ---- the hand ---- */
+
+Test(entry, the_oldest_are_forgotten_first)
+{
+    enum { COUNT = 256, CHUNK = 64 };
+    char buffer[ID_MAX];
+    set_up(COUNT);
+    for (uint64_t i = 0; i < COUNT; i++)
+        add_finished(name_of(buffer, i));
+    for (uint64_t i = 0; i < 4 * COUNT; i++) {
+        add_finished(name_of(buffer, COUNT + i));
+        /* What came in the last round but for a chunk is all there. */
+        for (uint64_t k = COUNT + i; k + COUNT - CHUNK > COUNT + i; k -= 31)
+            cr_assert(remembered(name_of(buffer, k)), "%llu of %llu", (unsigned long long)k,
+                      (unsigned long long)(COUNT + i));
+    }
+    cr_assert_not(remembered(name_of(buffer, 0)));
+    entries_destroy(&entries);
+}
+
+Test(entry, the_hand_passes_over_what_is_live_linked_or_mailed)
+{
+    char buffer[ID_MAX];
+    set_up(128);
+    struct entry *live = add_live(text_of("live"));
+    struct entry *linked = add_live(text_of("linked"));
+    struct entry *mailed = add_live(text_of("mailed"));
+    linked->owner = 0;
+    atomic_store(&mailed->mailed, 1);
+    uint64_t final = state_word(ENTRY_RESERVATION, STATE_CANCELLED, 6);
+    atomic_store(&linked->state, final);
+    atomic_store(&mailed->state, final);
+    /* The bits are a hint only; even if they are wrong nothing is lost. */
+    entry_release_slot(&entries, live);
+    entry_release_slot(&entries, linked);
+    entry_release_slot(&entries, mailed);
+    for (uint64_t i = 0; i < 1000; i++)
+        add_finished(name_of(buffer, i));
+    cr_assert(remembered(text_of("live")));
+    cr_assert(remembered(text_of("linked")));
+    cr_assert(remembered(text_of("mailed")));
+    /* Unlinked and read, they make way. */
+    linked->owner = NO_OWNER;
+    atomic_store(&mailed->mailed, 0);
+    entry_release_slot(&entries, linked);
+    entry_release_slot(&entries, mailed);
+    for (uint64_t i = 1000; i < 2000; i++)
+        add_finished(name_of(buffer, i));
+    cr_assert(remembered(text_of("live")));
+    cr_assert_not(remembered(text_of("linked")));
+    cr_assert_not(remembered(text_of("mailed")));
+    entries_destroy(&entries);
+}
+
+Test(entry, a_slot_whose_bucket_is_busy_is_passed_over)
+{
+    char buffer[ID_MAX];
+    set_up(64);
+    for (uint64_t i = 0; i < 64; i++)
+        add_finished(name_of(buffer, i));
+    struct text id = name_of(buffer, 9);
+    struct bucket *home = &entries.buckets[id_hash(&entries, id) & entries.bucket_mask];
+    atomic_fetch_or(&home->head, 1);
+    for (unsigned i = 0; i < 40; i++) {
+        struct draws_entry *draws = entries_take_draws(&entries, &cursor);
+        cr_assert_not_null(draws);
+        entries_free_draws(&entries, entry_number(&entries, (struct entry *)(void *)draws) + 1);
+    }
+    atomic_fetch_and(&home->head, ~UINT64_C(1));
+    cr_assert(remembered(name_of(buffer, 9)));
+    entries_destroy(&entries);
+}
+
+/* ---- draws ---- */
+
+static uint32_t chain_of(unsigned blocks)
+{
+    uint32_t first = 0, *link = &first;
+    for (unsigned i = 0; i < blocks; i++) {
+        struct draws_entry *draws = entries_take_draws(&entries, &cursor);
+        cr_assert_not_null(draws);
+        *link = entry_number(&entries, (struct entry *)(void *)draws) + 1;
+        link = &draws->next;
+    }
+    return first;
+}
+
+Test(entry, a_walk_goes_over_the_draws_of_all_blocks)
+{
+    const uint16_t counts[] = { 1, 2, 6, 7, 8, 14, 15, 100 };
+    set_up(64);
+    for (unsigned c = 0; c < sizeof counts / sizeof counts[0]; c++) {
+        struct entry entry = { .draw_count = counts[c] };
+        if (counts[c] > 1)
+            entry.more = chain_of((counts[c] + DRAWS_PER_ENTRY - 1) / DRAWS_PER_ENTRY);
+        struct draw_walk walk = draw_walk_start(&entries, &entry);
+        for (uint32_t i = 0; i < counts[c]; i++) {
+            struct draw *draw = draw_walk_next(&walk);
+            cr_assert_not_null(draw);
+            draw->qty = i + 1;
+        }
+        cr_assert_null(draw_walk_next(&walk));
+        walk = draw_walk_start(&entries, &entry);
+        for (uint32_t i = 0; i < counts[c]; i++)
+            cr_assert_eq(draw_walk_next(&walk)->qty, i + 1);
+        if (counts[c] > 1)
+            entries_free_draws(&entries, entry.more);
+        cr_assert_leq(entries_kept(&entries), 1);
+    }
+    entries_destroy(&entries);
+}
+
+Test(entry, draws_are_freed_with_their_reservation)
+{
+    char buffer[ID_MAX];
+    struct entry *entry;
+    uint64_t word;
+    set_up(64);
+    cr_assert_eq(add(text_of("many"), &entry, &word), ENTRY_ABSENT);
+    entry->draw_count = 60;
+    entry->more = chain_of(9);
+    entry_put(entry, state_word(ENTRY_RESERVATION, STATE_HELD, 4));
+    cr_assert_eq(entries_kept(&entries), 10);
+    for (uint64_t i = 0; i < 200; i++)
+        add_finished(name_of(buffer, i));
+    cr_assert(remembered(text_of("many")));
+    atomic_store(&entry->state, state_word(ENTRY_RESERVATION, STATE_EXPIRED, 4));
+    entry_release_slot(&entries, entry);
+    for (uint64_t i = 200; i < 400; i++)
+        add_finished(name_of(buffer, i));
+    cr_assert_not(remembered(text_of("many")));
+    cr_assert_leq(entries_kept(&entries), 1, "its draws are free too, but for a spare slot");
+    entries_destroy(&entries);
+}
+
+Test(entry, a_full_table_has_no_slot_for_draws)
+{
+    set_up(64);
+    uint32_t first = chain_of(64);
+    cr_assert_null(entries_take_draws(&entries, &cursor));
+    entries_free_draws(&entries, first);
+    cr_assert_not_null(entries_take_draws(&entries, &cursor));
+    entries_destroy(&entries);
+}
