@@ -71,9 +71,8 @@ Test(entry, states_follow_each_other_as_documented)
 {
     static const char *const allowed[STATE_COUNT] = {
         /* to: none held confirmed fulfilled cancelled expired */
-        [STATE_NONE] = "011000",      [STATE_HELD] = "011011",
-        [STATE_CONFIRMED] = "001110", [STATE_FULFILLED] = "000000",
-        [STATE_CANCELLED] = "000000", [STATE_EXPIRED] = "000000",
+        [STATE_NONE] = "011000",      [STATE_HELD] = "011011",      [STATE_CONFIRMED] = "001110",
+        [STATE_FULFILLED] = "000000", [STATE_CANCELLED] = "000000", [STATE_EXPIRED] = "000000",
     };
     for (int from = 0; from < STATE_COUNT; from++)
         for (int to = 0; to < STATE_COUNT; to++)

@@ -176,12 +176,11 @@ static void settings(struct seat *seat)
                                                          .group_count = 2 },
                              &lsn));
     must(ledger_set_channel(seat, &(struct channel_setting){ .code = text_of("shop") }, &lsn));
-    must(ledger_set_channel(seat,
-                            &(struct channel_setting){ .code = text_of("picky"),
-                                                       .has_places = true,
-                                                       .places = &place,
-                                                       .place_count = 1 },
-                            &lsn));
+    must(ledger_set_channel(
+        seat,
+        &(struct channel_setting){
+            .code = text_of("picky"), .has_places = true, .places = &place, .place_count = 1 },
+        &lsn));
     must(ledger_set_item(seat,
                          &(struct item_setting){ .sku = text_of("a"),
                                                  .has_name = true,
@@ -197,11 +196,9 @@ static void make_log(void)
 {
     struct reservation_view view;
     struct order_line part = { text_of("b"), 2, { NULL, 0 } };
-    ledger_rig_open(&rig, &(struct ledger_config){ .items = 16,
-                                                   .pools = 32,
-                                                   .reservations = 64,
-                                                   .seats = 1,
-                                                   .hash_seed = 5 });
+    ledger_rig_open(&rig,
+                    &(struct ledger_config){
+                        .items = 16, .pools = 32, .reservations = 64, .seats = 1, .hash_seed = 5 });
     struct seat *seat = ledger_seat(rig.ledger, 0);
     ledger_begin(seat, now, now);
     settings(seat);
@@ -216,7 +213,8 @@ static void make_log(void)
     must(ledger_extend(seat, text_of("r1"), 5000, &view));
     must(ledger_confirm(seat, text_of("r3"), text_of("paid"), &view));
     must(ledger_fulfil(
-        seat, &(struct step){ .id = text_of("r2"), .op = text_of("o1"), .lines = &part, .line_count = 1 },
+        seat,
+        &(struct step){ .id = text_of("r2"), .op = text_of("o1"), .lines = &part, .line_count = 1 },
         &view));
     must(ledger_fulfil(seat, &(struct step){ .id = text_of("r2") }, &view));
     must(ledger_cancel(seat, &(struct step){ .id = text_of("r3"), .op = text_of("o2") }, &view));
