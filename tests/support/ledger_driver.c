@@ -64,26 +64,25 @@ static int number_in(struct text t)
 
 /* ---- asking ---- */
 
-/* The texts of a request, which must live as long as the call. */
-struct texts {
+/* The texts of a request. They live as long as the failure that may name them. */
+static struct texts {
     struct driver_name id, op, sku, location, channel, ref;
     struct driver_name line_sku[MODEL_LINES], line_location[MODEL_LINES];
     struct order_line lines[MODEL_LINES];
-};
+} t;
 
-static void fill_lines(struct texts *t, const struct request *r)
+static void fill_lines(const struct request *r)
 {
     for (int i = 0; i < r->line_count; i++)
-        t->lines[i] = (struct order_line){
-            .sku = driver_sku(&t->line_sku[i], r->lines[i].item),
+        t.lines[i] = (struct order_line){
+            .sku = driver_sku(&t.line_sku[i], r->lines[i].item),
             .qty = r->lines[i].qty,
-            .location = driver_location(&t->line_location[i], r->lines[i].location),
+            .location = driver_location(&t.line_location[i], r->lines[i].location),
         };
 }
 
 static void ask_movement(struct seat *seat, const struct request *r, struct answer *a)
 {
-    struct texts t;
     struct movement_result result = { 0 };
     struct movement m = { .id = driver_id(&t.id, r->id),
                           .sku = driver_sku(&t.sku, r->item),
@@ -129,10 +128,9 @@ static void take_view(const struct reservation_view *v, struct answer *a)
 
 static void ask_reservation(struct seat *seat, const struct request *r, struct answer *a)
 {
-    struct texts t;
     struct reservation_view view;
     struct text id = driver_id(&t.id, r->id);
-    fill_lines(&t, r);
+    fill_lines(r);
     struct order order = { .id = id,
                            .channel = driver_channel(&t.channel, r->channel),
                            .lines = t.lines,
@@ -182,7 +180,6 @@ static void ask_stock(struct seat *seat, const struct request *r, struct answer 
 
 static void ask_availability(struct seat *seat, const struct request *r, struct answer *a)
 {
-    struct texts t;
     uint64_t lsn;
     struct text sku = driver_sku(&t.sku, r->item);
     a->code = ledger_availability(seat, driver_channel(&t.channel, r->channel), &sku, 1,
@@ -193,7 +190,6 @@ static void ask_availability(struct seat *seat, const struct request *r, struct 
 
 static void set_location(struct seat *seat, const struct request *r, struct answer *a)
 {
-    struct texts t;
     struct driver_name group_names[MODEL_GROUPS];
     struct text groups[MODEL_GROUPS];
     struct location_setting s = { .code = driver_location(&t.location, r->location),
@@ -216,7 +212,6 @@ static void set_location(struct seat *seat, const struct request *r, struct answ
 static void set_channel(struct seat *seat, const struct request *r, struct answer *a)
 {
     static const char *const sourcing[] = { "priority", "fewest", "nearest", "balance" };
-    struct texts t;
     struct driver_name names[MODEL_PLACES];
     struct text places[MODEL_PLACES];
     struct channel_setting s = { .code = driver_channel(&t.channel, r->channel),

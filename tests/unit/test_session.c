@@ -226,6 +226,23 @@ Test(session, the_same_change_again_waits_only_if_the_first_still_does)
     cr_assert_eq(session.connection.gate_count, 0);
 }
 
+/* Who asks after a reservation, on whatever connection, is not told of one that a crash could undo. */
+Test(session, asking_after_a_reservation_waits_until_it_is_sure)
+{
+    stock_up();
+    ask("reserve", "['o1', 'default', [['S', 1]]]");
+    uint64_t lsn = session.connection.gates[0].lsn;
+    connection_open_gates(&session.connection, lsn); /* as on a connection of its own */
+    cr_assert_eq(session.connection.gate_count, 0);
+    ask("reservation", "['o1']");
+    cr_assert_eq(session.connection.gate_count, 1);
+    cr_assert_eq(session.connection.gates[0].lsn, lsn);
+    atomic_store(&session.service.log->acknowledged, lsn);
+    connection_open_gates(&session.connection, lsn);
+    ask("reservation", "['o1']");
+    cr_assert_eq(session.connection.gate_count, 0);
+}
+
 Test(session, a_failed_journal_takes_no_changes)
 {
     stock_up();
