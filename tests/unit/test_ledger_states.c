@@ -51,8 +51,8 @@ static const char *const operation_names[OPERATIONS] = {
 };
 
 /*
- * What is expected, as one word each: the state it is in afterwards, as the reply says; or the error.
- * "unknown", "wrong" and "conflict" are the errors.
+ * What is expected, as one word each: the state it is in afterwards, as the reply says; or the
+ * error: "unknown", "wrong" or "conflict".
  */
 static const char *const table[STAGES][OPERATIONS] = {
     [UNKNOWN] = { "unknown", "unknown", "unknown", "unknown", "unknown", "unknown", "unknown",

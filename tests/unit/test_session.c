@@ -226,7 +226,7 @@ Test(session, the_same_change_again_waits_only_if_the_first_still_does)
     cr_assert_eq(session.connection.gate_count, 0);
 }
 
-/* Who asks after a reservation, on whatever connection, is not told of one that a crash could undo. */
+/* Who asks after a reservation, on any connection, is not told of one that a crash could undo. */
 Test(session, asking_after_a_reservation_waits_until_it_is_sure)
 {
     stock_up();
