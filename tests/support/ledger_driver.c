@@ -69,31 +69,31 @@ static struct texts {
     struct driver_name id, op, sku, location, channel, ref;
     struct driver_name line_sku[MODEL_LINES], line_location[MODEL_LINES];
     struct order_line lines[MODEL_LINES];
-} t;
+} asked;
 
 static void fill_lines(const struct request *r)
 {
     for (int i = 0; i < r->line_count; i++)
-        t.lines[i] = (struct order_line){
-            .sku = driver_sku(&t.line_sku[i], r->lines[i].item),
+        asked.lines[i] = (struct order_line){
+            .sku = driver_sku(&asked.line_sku[i], r->lines[i].item),
             .qty = r->lines[i].qty,
-            .location = driver_location(&t.line_location[i], r->lines[i].location),
+            .location = driver_location(&asked.line_location[i], r->lines[i].location),
         };
 }
 
 static void ask_movement(struct seat *seat, const struct request *r, struct answer *a)
 {
     struct movement_result result = { 0 };
-    struct movement m = { .id = driver_id(&t.id, r->id),
-                          .sku = driver_sku(&t.sku, r->item),
-                          .location = driver_location(&t.location, r->location),
+    struct movement m = { .id = driver_id(&asked.id, r->id),
+                          .sku = driver_sku(&asked.sku, r->item),
+                          .location = driver_location(&asked.location, r->location),
                           .qty = r->qty,
                           .damaged = r->damaged,
                           .has_as_of = r->has_as_of,
                           .as_of_ms = r->as_of_ms };
     if (r->ref)
-        m.reason = write_name(&t.ref, "r", r->ref, r->ref);
-    m.ref = r->kind == ASK_RETURN ? driver_id(&t.op, r->returned) : m.reason;
+        m.reason = write_name(&asked.ref, "r", r->ref, r->ref);
+    m.ref = r->kind == ASK_RETURN ? driver_id(&asked.op, r->returned) : m.reason;
     if (r->kind == ASK_RECEIVE)
         a->code = ledger_receive(seat, &m, &result);
     else if (r->kind == ASK_ADJUST)
@@ -129,19 +129,19 @@ static void take_view(const struct reservation_view *v, struct answer *a)
 static void ask_reservation(struct seat *seat, const struct request *r, struct answer *a)
 {
     struct reservation_view view;
-    struct text id = driver_id(&t.id, r->id);
+    struct text id = driver_id(&asked.id, r->id);
     fill_lines(r);
     struct order order = { .id = id,
-                           .channel = driver_channel(&t.channel, r->channel),
-                           .lines = t.lines,
+                           .channel = driver_channel(&asked.channel, r->channel),
+                           .lines = asked.lines,
                            .line_count = (uint32_t)r->line_count,
                            .has_ttl = r->has_ttl,
                            .ttl_ms = r->ttl_ms,
-                           .at = driver_location(&t.location, r->at),
+                           .at = driver_location(&asked.location, r->at),
                            .confirm = r->confirm };
     struct step step = { .id = id,
-                         .op = driver_id(&t.op, r->op),
-                         .lines = t.lines,
+                         .op = driver_id(&asked.op, r->op),
+                         .lines = asked.lines,
                          .line_count = (uint32_t)r->line_count };
     memset(&view, 0, sizeof view);
     if (r->kind == ASK_RESERVE)
@@ -181,8 +181,8 @@ static void ask_stock(struct seat *seat, const struct request *r, struct answer 
 static void ask_availability(struct seat *seat, const struct request *r, struct answer *a)
 {
     uint64_t lsn;
-    struct text sku = driver_sku(&t.sku, r->item);
-    a->code = ledger_availability(seat, driver_channel(&t.channel, r->channel), &sku, 1,
+    struct text sku = driver_sku(&asked.sku, r->item);
+    a->code = ledger_availability(seat, driver_channel(&asked.channel, r->channel), &sku, 1,
                                   &a->available, &lsn);
     if (a->code)
         a->available = 0;
@@ -192,7 +192,7 @@ static void set_location(struct seat *seat, const struct request *r, struct answ
 {
     struct driver_name group_names[MODEL_GROUPS];
     struct text groups[MODEL_GROUPS];
-    struct location_setting s = { .code = driver_location(&t.location, r->location),
+    struct location_setting s = { .code = driver_location(&asked.location, r->location),
                                   .has_priority = r->has_priority,
                                   .has_lead_time = r->has_lead_time,
                                   .has_ships = r->has_ships,
@@ -214,7 +214,7 @@ static void set_channel(struct seat *seat, const struct request *r, struct answe
     static const char *const sourcing[] = { "priority", "fewest", "nearest", "balance" };
     struct driver_name names[MODEL_PLACES];
     struct text places[MODEL_PLACES];
-    struct channel_setting s = { .code = driver_channel(&t.channel, r->channel),
+    struct channel_setting s = { .code = driver_channel(&asked.channel, r->channel),
                                  .has_places = r->has_places,
                                  .has_buffer = r->has_buffer,
                                  .has_hold_ttl = r->has_hold,

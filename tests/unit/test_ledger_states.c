@@ -313,7 +313,7 @@ Test(ledger_states, a_wall_clock_that_jumps_moves_no_deadline)
 Test(ledger_states, the_wheel_expires_within_a_tick)
 {
     for (uint64_t start = 0; start < 40; start++) {
-        int64_t available;
+        int64_t available = NO_SUCH_SKU;
         uint64_t lsn;
         struct text sku = text_of("tea");
         set_up();
