@@ -273,7 +273,7 @@ const struct command order_commands[] = {
     },
     {
         .name = "cancel",
-        .summary = "Give back a reservation, or part of a confirmed one",
+        .summary = "Give back a reservation, or part of it",
         .usage = "ID [SKU:QTY...] [OPTION]...",
         .details = "Without lines it is all that is left.",
         .example = "stockctl cancel ORDER-1",
