@@ -48,7 +48,8 @@ static int64_t shipped(const struct reservation_view *view)
 
 static bool usual(enum code code)
 {
-    return code == CODE_OK || code == CODE_WRONG_STATE || code == CODE_UNKNOWN_RESERVATION;
+    return code == CODE_OK || code == CODE_WRONG_STATE || code == CODE_UNKNOWN_RESERVATION ||
+           code == CODE_LIMIT; /* so many are confirmed that an op finds no slot */
 }
 
 /* Ships one unit of one item. */
