@@ -5,7 +5,7 @@
  */
 #include "tests/support/race_rig.h"
 
-enum { SEATS = 4, ITEMS = 1500 * RACE_SCALE * RACE_SCALE, PLACES = 20 };
+enum { SEATS = 4, ITEMS = 1500 * RACE_SCALE, PLACES = 20 };
 
 static _Atomic int64_t received[ITEMS];
 
