@@ -40,13 +40,16 @@ bool state_may_become(enum entry_state from, enum entry_state to)
 int entries_init(struct entries *entries, uint32_t max, uint64_t hash_seed)
 {
     memset(entries, 0, sizeof *entries);
-    uint32_t chunks = (max + CHUNK - 1) / CHUNK;
-    uint64_t buckets = 16; /* four ids to a bucket of seven when the table is full */
-    while (buckets * 4 < max)
-        buckets *= 2;
     if (max == 0 || max > UINT32_MAX - CHUNK)
         return -EINVAL;
+    uint32_t chunks = (max + CHUNK - 1) / CHUNK;
     entries->max = chunks * CHUNK;
+    /* At most three ids to a bucket of seven when the table is full, as it is most of its life: with
+     * four, one add in a thousand million finds no place within reach, and one is enough to
+     * make a journal that cannot be followed. */
+    uint64_t buckets = 16;
+    while (buckets * 3 < entries->max)
+        buckets *= 2;
     entries->chunk_count = chunks;
     entries->bucket_mask = (uint32_t)(buckets - 1);
     entries->hash_seed = hash_seed;

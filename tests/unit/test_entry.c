@@ -116,6 +116,18 @@ Test(entry, takes_no_size_that_its_words_cannot_hold)
     cr_assert_eq(entries_init(&entries, UINT32_MAX, 1), -EINVAL);
 }
 
+/* With four ids to a bucket an add finds no place now and then, though there are free slots. */
+Test(entry, there_are_buckets_enough)
+{
+    const uint32_t sizes[] = { 1, 64, 65, 4096, 100000, 262144, 4000000 };
+    for (unsigned i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        cr_assert_eq(entries_init(&entries, sizes[i], 1), 0);
+        cr_assert_geq(3 * ((uint64_t)entries.bucket_mask + 1), entries.max);
+        cr_assert_geq(entries.max, sizes[i]);
+        entries_destroy(&entries);
+    }
+}
+
 Test(entry, an_id_is_added_once)
 {
     struct entry *entry, *again;
