@@ -5,7 +5,7 @@
  */
 #include "tests/support/race_rig.h"
 
-enum { SEATS = 4, ITEMS = 1500 * RACE_SCALE, PLACES = 20 };
+enum { SEATS = 4, ITEMS = 1000 * RACE_SCALE * RACE_SCALE, PLACES = 20 };
 
 static _Atomic int64_t received[ITEMS];
 
@@ -64,6 +64,7 @@ static void create(const struct race_tables *tables, int argc, char **argv)
     struct race_name name;
     struct ledger_figures figures;
     race_open(&race, SEATS, tables, argc, argv);
+    race.forgetful = true;
     for (int i = 1; i < PLACES; i++) {
         place(&name, i);
         race_add_location(&race, name.at);

@@ -2,23 +2,26 @@
 /*
  * Orders over several pools that cross each other, and never an echo of one that failed.
  *
- * The doomed: orders for the last units and for two of an item of which there is never more than
- * one free, though it moves between two places so that a careless look sees two. They take the last
- * units tentatively, and always fail. Meanwhile others buy these units one by one: each of them
- * must get its unit, for at every instant there is one for it.
+ * The doomed: orders for one of the wanted units, and for one more of another item than is ever free,
+ * though what is free moves about between its places so that a careless look sees enough. They take
+ * the wanted unit tentatively, and always fail. Meanwhile others buy these units one by one: each of
+ * them must get its unit, for at every instant there is one for it.
  */
 #include "tests/support/race_rig.h"
 
-enum { SEATS = 4, UNITS = 4000, MILLISECONDS = 2500 };
+enum { SEATS = 4, PLACES = 20, UNITS = 4000, FEW = 2, MILLISECONDS = 2000 };
 
 static _Atomic int buyers_left;
-static _Atomic bool moving; /* one of the two units is taken */
+static _Atomic bool moving;   /* one of the units is taken */
+static uint64_t wanted_units; /* of which each of the two buyers may have half */
+static const char *wanted;    /* their sku; set between races */
+static uint64_t base;         /* numbers start there; set between races */
 
 static enum code order_two(struct racer *racer, uint64_t number, const struct order_line lines[2],
                            struct reservation_view *view)
 {
     struct race_name id;
-    struct order order = { .id = race_name(&id, (char)('A' + racer->index), number),
+    struct order order = { .id = race_name(&id, (char)('A' + racer->index), base + number),
                            .channel = text_of("default"),
                            .lines = lines,
                            .line_count = 2,
@@ -26,37 +29,50 @@ static enum code order_two(struct racer *racer, uint64_t number, const struct or
     return racer_reserve(racer, &order, view);
 }
 
-/* Moves the only free unit of `moving` between its two places: takes it where it is, then drops the
- * one taken before. */
+static void swap(struct order_line lines[2])
+{
+    struct order_line first = lines[0];
+    lines[0] = lines[1];
+    lines[1] = first;
+}
+
+static struct text place(struct race_name *name, int number)
+{
+    return race_name(name, 'L', (uint64_t)number);
+}
+
+/* Takes a unit at any place, then drops the one it had. */
 static void move_about(struct racer *racer)
 {
-    uint64_t number = 0;
-    RACE_MUST(racer_take(racer, number, "default", text_of("moving"), 1) == CODE_OK, "first");
+    struct race_name name;
+    struct text sku = text_of("moving");
+    uint64_t number = base, held = base;
+    RACE_MUST(racer_take(racer, held, "default", sku, 1) == CODE_OK, "first");
     atomic_store(&moving, true);
     while (atomic_load(&buyers_left) > 0) {
-        number++;
-        RACE_MUST(racer_take(racer, number, "default", text_of("moving"), 1) == CODE_OK, "move");
-        RACE_MUST(racer_drop(racer, number - 1) == CODE_OK, "drop");
+        struct text at = place(&name, random_below(&racer->random, PLACES));
+        if (racer_take_at(racer, ++number, "default", sku, 1, at) == CODE_OK) {
+            RACE_MUST(racer_drop(racer, held) == CODE_OK, "drop");
+            held = number;
+        }
         if (number % 16 == 0)
             racer_turn(racer);
     }
+    RACE_MUST(racer_drop(racer, held) == CODE_OK, "last");
 }
 
 static void order_doomed(struct racer *racer)
 {
     struct reservation_view view;
-    /* One item lies before the wanted one in the order of pools, one behind it. */
-    struct order_line lines[2] = { { .sku = text_of("wanted"), .qty = 1 },
-                                   { .sku = text_of("moving"), .qty = 2 } };
+    struct order_line lines[2] = { { .sku = text_of(wanted), .qty = 1 },
+                                   { .sku = text_of("moving"), .qty = PLACES } };
     while (!atomic_load(&moving))
         racer_turn(racer);
     for (uint64_t i = 0; atomic_load(&buyers_left) > 0; i++) {
         enum code code = order_two(racer, i, lines, &view);
-        RACE_MUST(code == CODE_INSUFFICIENT_STOCK, "a doomed order: %s", code_name(code));
-        racer->tally[0]++;
-        struct order_line swapped = lines[0];
-        lines[0] = lines[1];
-        lines[1] = swapped;
+        RACE_MUST(code == CODE_INSUFFICIENT_STOCK || atomic_load(&buyers_left) == 0,
+                  "a doomed order: %s", code_name(code));
+        swap(lines);
         if (i % 16 == 0)
             racer_turn(racer);
     }
@@ -65,9 +81,9 @@ static void order_doomed(struct racer *racer)
 /* Each of the two buyers may have half of the units, and has them all in the end. */
 static void buy_singles(struct racer *racer)
 {
-    uint64_t bought = 0, dropped = 0, share = UNITS / 2;
+    uint64_t bought = 0, dropped = 0, share = wanted_units / 2;
     while (bought - dropped < share) {
-        enum code code = racer_take(racer, bought, "default", text_of("wanted"), 1);
+        enum code code = racer_take(racer, base + bought, "default", text_of(wanted), 1);
         RACE_MUST(code == CODE_OK, "%s, because of an order that failed itself: %s",
                   code_name(code), seat_failure(racer->seat)->message);
         bought++;
@@ -75,7 +91,7 @@ static void buy_singles(struct racer *racer)
             racer_turn(racer);
         bool again = bought - dropped == share && !racer_is_done(racer, MILLISECONDS);
         for (; again && dropped < bought; dropped++)
-            RACE_MUST(racer_drop(racer, dropped) == CODE_OK, "drop");
+            RACE_MUST(racer_drop(racer, base + dropped) == CODE_OK, "drop");
     }
     atomic_fetch_sub(&buyers_left, 1);
 }
@@ -97,20 +113,15 @@ static void cross(struct racer *racer)
     struct reservation_view view;
     struct race_name id;
     for (uint64_t i = 0; !racer_is_done(racer, MILLISECONDS / 2); i++) {
-        uint64_t number = UINT64_C(1) << 32 | i;
         struct order_line lines[2] = {
             { .sku = text_of("left"), .qty = random_between(&racer->random, 1, 5) },
             { .sku = text_of("right"), .qty = random_between(&racer->random, 1, 5) }
         };
-        if (racer->index % 2) {
-            struct order_line swapped = lines[0];
-            lines[0] = lines[1];
-            lines[1] = swapped;
-        }
-        enum code code = order_two(racer, number, lines, &view);
+        if (racer->index % 2)
+            swap(lines);
+        enum code code = order_two(racer, i, lines, &view);
         RACE_MUST(code == CODE_OK || code == CODE_INSUFFICIENT_STOCK, "cross: %s", code_name(code));
-        racer->tally[code == CODE_OK]++;
-        struct step step = { .id = race_name(&id, (char)('A' + racer->index), number) };
+        struct step step = { .id = race_name(&id, (char)('A' + racer->index), base + i) };
         if (code == CODE_OK)
             RACE_MUST(racer_cancel(racer, &step, &view) == CODE_OK, "cancel");
         if (i % 16 == 0)
@@ -126,25 +137,40 @@ static void expect(struct race *race, const char *sku, int64_t on_hand, int64_t 
               sku, (long long)is_on_hand, (long long)is_reserved);
 }
 
+static void buy_among_the_doomed(struct race *race, const char *sku, uint64_t units)
+{
+    struct racer racers[RACERS_MAX];
+    wanted = sku;
+    wanted_units = units;
+    base += UINT64_C(1) << 32;
+    race_stock(race, text_of(sku), text_of("main"), (int64_t)units);
+    atomic_store(&buyers_left, 2);
+    atomic_store(&moving, false);
+    race_run(race, SEATS, play_part, racers);
+    expect(race, sku, (int64_t)units, (int64_t)units);
+    expect(race, "moving", PLACES, 0);
+}
+
 int main(int argc, char **argv)
 {
     struct race race;
     struct racer racers[RACERS_MAX];
     race_open(&race, SEATS, &(struct race_tables){ 0 }, argc, argv);
     race.forgetful = true; /* more ids than there are slots */
-    race_add_location(&race, "east");
-    race_stock(&race, text_of("moving"), text_of("main"), 1);
-    race_stock(&race, text_of("wanted"), text_of("main"), UNITS);
-    race_stock(&race, text_of("moving"), text_of("east"), 1);
+    for (int i = 0; i < PLACES; i++) {
+        struct race_name name;
+        struct text at = place(&name, i);
+        race_add_location(&race, name.at);
+        race_stock(&race, text_of("moving"), at, 1);
+    }
+    buy_among_the_doomed(&race, "few", FEW);
+    buy_among_the_doomed(&race, "many", UNITS);
+
     for (int side = 0; side < 2; side++) {
         race_stock(&race, text_of(side ? "left" : "right"), text_of("main"), 6);
-        race_stock(&race, text_of(side ? "right" : "left"), text_of("east"), 6);
+        race_stock(&race, text_of(side ? "right" : "left"), text_of("L1"), 6);
     }
-    atomic_store(&buyers_left, 2);
-    race_run(&race, SEATS, play_part, racers);
-    expect(&race, "wanted", UNITS, UNITS);
-    expect(&race, "moving", 2, 1);
-
+    base += UINT64_C(1) << 32;
     race_run(&race, SEATS, cross, racers);
     expect(&race, "left", 12, 0);
     expect(&race, "right", 12, 0);

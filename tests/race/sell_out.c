@@ -6,6 +6,7 @@
 #include "tests/support/race_rig.h"
 
 enum { SEATS = 4, PLACES = 3, UNITS = 5000 * RACE_SCALE, BUFFER = 7 };
+enum { WIDE = 64, MILLISECONDS = 1500 };
 
 static const char *const places[PLACES] = { "main", "east", "west" };
 
@@ -46,20 +47,39 @@ static void buy_down_to_buffer(struct racer *racer)
         buy(racer, 4 * UNITS + i, random_between(&racer->random, 1, 3));
 }
 
-/* As many units as racers, over all places, and nobody holds more than one: there is always one
- * for who asks, though it may lie elsewhere than a moment ago. */
+/* ---- enough for everybody ---- */
+
+static struct text wide_place(struct race_name *name, uint64_t number)
+{
+    return race_name(name, 'W', number);
+}
+
+/* Everything is held but for as many units as there are racers, far from each other. */
+static void hold_the_rest(struct racer *racer)
+{
+    struct race_name name;
+    for (uint64_t i = 0; i < WIDE; i++)
+        if (i % (WIDE / SEATS) != 0)
+            RACE_MUST(racer_take_at(racer, 5 * UNITS + i, "default", text_of(sku), 1,
+                                    wide_place(&name, i)) == CODE_OK,
+                      "hold");
+}
+
+/* Nobody has more than one unit, and there is one for each: so there is always one for who asks,
+ * though it may lie elsewhere than a moment ago. */
 static void take_and_drop(struct racer *racer)
 {
-    for (uint64_t i = 0; i < UNITS / 2; i++) {
-        uint64_t number = 5 * UNITS + i;
-        enum code code = racer_take(racer, number, "default", text_of(sku), 1);
+    for (uint64_t i = UINT64_C(1) << 32; !racer_is_done(racer, MILLISECONDS); i++) {
+        enum code code = racer_take(racer, i, "default", text_of(sku), 1);
         RACE_MUST(code == CODE_OK, "there is a unit for each, but one is refused: %s",
                   seat_failure(racer->seat)->message);
-        RACE_MUST(racer_drop(racer, number) == CODE_OK, "drop");
+        RACE_MUST(racer_drop(racer, i) == CODE_OK, "drop");
         if (i % 16 == 0)
             racer_turn(racer);
     }
 }
+
+/* ---- */
 
 static int64_t total(const struct racer racers[RACERS_MAX], enum tally what)
 {
@@ -87,11 +107,37 @@ static void sell(struct race *race, int64_t at_each, int at, void (*work)(struct
               (long long)stock, (long long)sold, (long long)stays);
 }
 
+static void sell_everything(struct race *race)
+{
+    channel = "default";
+    sku = "single";
+    sell(race, UNITS, 1, buy_singles, 0);
+    sku = "split";
+    sell(race, UNITS / 4, PLACES, buy_split, 0);
+    channel = "careful";
+    sku = "careful";
+    sell(race, UNITS / 4, PLACES, buy_down_to_buffer, BUFFER);
+}
+
+static void share_fairly(struct race *race)
+{
+    struct racer racers[RACERS_MAX];
+    sku = "enough";
+    for (uint64_t i = 0; i < WIDE; i++) {
+        struct race_name name;
+        struct text place = wide_place(&name, i);
+        race_add_location(race, name.at);
+        race_stock(race, text_of(sku), place, 1);
+    }
+    race_run(race, 1, hold_the_rest, racers);
+    race_run(race, SEATS, take_and_drop, racers);
+}
+
 int main(int argc, char **argv)
 {
     struct race race;
-    struct racer racers[RACERS_MAX];
     race_open(&race, SEATS, &(struct race_tables){ 0 }, argc, argv);
+    race.forgetful = true;
     race_add_location(&race, "east");
     race_add_location(&race, "west");
     race_set_channel(&race, &(struct channel_setting){ .code = text_of("careful"),
@@ -99,20 +145,8 @@ int main(int argc, char **argv)
                                                        .buffer = BUFFER,
                                                        .has_sourcing = true,
                                                        .sourcing = text_of("fewest") });
-    channel = "default";
-    sku = "single";
-    sell(&race, UNITS, 1, buy_singles, 0);
-    sku = "split";
-    sell(&race, UNITS / 4, PLACES, buy_split, 0);
-    channel = "careful";
-    sku = "careful";
-    sell(&race, UNITS / 4, PLACES, buy_down_to_buffer, BUFFER);
-
-    sku = "enough";
-    for (int i = 0; i < SEATS; i++)
-        race_stock(&race, text_of(sku), text_of(places[i % PLACES]), 1);
-    race_run(&race, SEATS, take_and_drop, racers);
-
+    sell_everything(&race);
+    share_fairly(&race);
     race_close(&race, "sell_out");
     return 0;
 }
