@@ -44,8 +44,8 @@ int entries_init(struct entries *entries, uint32_t max, uint64_t hash_seed)
         return -EINVAL;
     uint32_t chunks = (max + CHUNK - 1) / CHUNK;
     entries->max = chunks * CHUNK;
-    /* At most three ids to a bucket of seven when the table is full, as it is most of its life: with
-     * four, one add in a thousand million finds no place within reach, and one is enough to
+    /* At most three ids to a bucket of seven when the table is full, as it is most of its life:
+     * with four, one add in a thousand million finds no place within reach, and one is enough to
      * make a journal that cannot be followed. */
     uint64_t buckets = 16;
     while (buckets * 3 < entries->max)

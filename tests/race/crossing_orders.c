@@ -2,10 +2,10 @@
 /*
  * Orders over several pools that cross each other, and never an echo of one that failed.
  *
- * The doomed: orders for one of the wanted units, and for one more of another item than is ever free,
- * though what is free moves about between its places so that a careless look sees enough. They take
- * the wanted unit tentatively, and always fail. Meanwhile others buy these units one by one: each of
- * them must get its unit, for at every instant there is one for it.
+ * The doomed: orders for one of the wanted units, and for one more of another item than is ever
+ * free, though what is free moves about between its places so that a careless look sees enough.
+ * They take the wanted unit tentatively, and always fail. Meanwhile others buy these units one by
+ * one: each of them must get its unit, for at every instant there is one for it.
  */
 #include "tests/support/race_rig.h"
 
