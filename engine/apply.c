@@ -56,6 +56,7 @@ static int apply_item(struct applying *a)
         return refuse(a, "its item cannot be");
     if (found >= 0 && found != r.item)
         return refuse(a, "its item has another index");
+    mark_item(a->seat, r.item, a->lsn);
     if (!r.detailed)
         return 0;
     struct item_details *details = calloc(1, sizeof *details);
@@ -83,8 +84,10 @@ static int apply_catalogue(const struct applying *a, struct catalogue *next, uin
         catalogue_destroy(next);
         return refuse(a, "its place in the catalogue is another");
     }
-    if (next)
+    if (next) {
         catalogue_swap(a->ledger, next);
+        mark_catalogue(a->ledger, a->lsn);
+    }
     return 0;
 }
 
@@ -233,9 +236,10 @@ static int change_pool(const struct applying *a, struct pool *pool, int64_t on_h
     uint64_t after;
     struct pool_change change = { .on_hand = on_hand, .reserved = reserved };
     bool sane = word_reserved(pool_read(pool)) + reserved >= 0;
-    if (sane && pool_reapply(pool, change, &after) == POOL_CHANGED)
-        return 0;
-    return refuse(a, "it takes what is not there");
+    if (!sane || pool_reapply(pool, change, &after) != POOL_CHANGED)
+        return refuse(a, "it takes what is not there");
+    mark_pool(a->seat, pool_unit(&a->ledger->items, pool), a->lsn);
+    return 0;
 }
 
 /* ---- stock ---- */
@@ -354,6 +358,8 @@ static int settle_draw(const struct applying *a, struct draw *draw, uint32_t qty
 {
     if (qty > draw_left(draw))
         return refuse(a, "it settles more than is left");
+    if (qty == 0)
+        return 0; /* of a whole step: it was settled before */
     struct pool *pool = pool_at(&a->ledger->items, draw->pool);
     int error = change_pool(a, pool, fulfil ? -(int64_t)qty : 0, -(int64_t)qty);
     if (error)

@@ -49,6 +49,7 @@ struct items {
     uint32_t slot_mask;
     uint64_t hash_seed;
     _Atomic(struct item_details *) *details; /* per item, NULL until item_set; a catalogue writer */
+    _Atomic uint64_t *marks;                 /* per item, see engine/marks.h; any seat */
     _Alignas(64) _Atomic uint32_t count;     /* indexes given out; any seat */
     _Atomic uint32_t pool_count;             /* pools in use; any seat */
     _Atomic uint32_t unit_tail;              /* units given out; any seat */

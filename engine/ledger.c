@@ -45,7 +45,7 @@ struct ledger *ledger_create(const struct ledger_config *config)
     int items = items_init(&ledger->items, config->items, config->pools, config->hash_seed);
     int entries = entries_init(&ledger->entries, config->reservations, config->hash_seed);
     if (items == 0 && entries == 0 && ledger->clients && atomic_load(&ledger->catalogue) &&
-        make_seats(ledger))
+        make_seats(ledger) && marks_init(ledger) == 0)
         return ledger;
     ledger_destroy(ledger);
     return NULL;
@@ -56,6 +56,7 @@ void ledger_destroy(struct ledger *ledger)
     if (!ledger)
         return;
     free_all_versions(ledger);
+    marks_destroy(ledger);
     items_destroy(&ledger->items);
     entries_destroy(&ledger->entries);
     for (unsigned i = 0; i < ledger->seat_count && ledger->seats[i]; i++) {
@@ -248,7 +249,10 @@ enum code make_item(struct seat *seat, struct text sku, uint32_t *item)
                                           .sku_len = (uint8_t)sku.len };
             struct record_builder b = record_begin(seat->record, &record, sizeof record);
             record_add_text(&b, sku);
-            journal_record(seat, record_end(&b));
+            uint32_t length = record_end(&b);
+            uint64_t position = journal_claim(seat, length);
+            mark_item(seat, (uint32_t)found, position + length);
+            journal_publish(seat, position);
             items_show(items, (uint32_t)found, hash); /* O: claimed, then shown */
         }
     }

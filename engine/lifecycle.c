@@ -237,15 +237,17 @@ enum code ledger_confirm(struct seat *seat, struct text id, struct text ref,
 
 /* ---- expire ---- */
 
-/* Gives back all that is left of every draw. */
-static void release_all(struct seat *seat, struct entry *entry)
+/* Gives back all that is left of every draw, at that LSN. */
+static void release_all(struct seat *seat, struct entry *entry, uint64_t lsn)
 {
     struct draw_walk walk = draw_walk_start(&seat->ledger->entries, entry);
     struct draw *draw;
     while ((draw = draw_walk_next(&walk)) != NULL) {
         int64_t left = draw_left(draw);
-        if (left > 0)
+        if (left > 0) {
             give_back(seat, draw->pool, (struct pool_change){ .reserved = -left });
+            mark_pool(seat, draw->pool, lsn);
+        }
         draw->cancelled += (uint32_t)left;
     }
 }
@@ -262,7 +264,7 @@ void expire_entry(struct seat *seat, struct entry *entry, uint64_t word)
     record_add_text(&b, id);
     uint32_t length = record_end(&b);
     uint64_t position = journal_claim(seat, length);
-    release_all(seat, entry);
+    release_all(seat, entry, position + length);
     journal_publish(seat, position); /* now that it is applied: see log_head */
     entry->lsn_last = position + length;
     settle_entry(seat, entry, word_with_last(with_state(word, STATE_EXPIRED), RECORD_EXPIRE));

@@ -16,9 +16,9 @@
  * L2: a thread that sees room sees it zeroed, so an unpublished record's first word reads as zero.
  *
  * Between its look at the room and its claim each thread claims at most LOG_RECORDS_PER_TURN
- * records of at most RECORD_MAX bytes; log_has_room keeps that much back for every seat, so a claim
- * never has to wait. The commit-by-storing-the-length-last discipline is that of Aeron's ring
- * buffers (aeron_mpsc_rb.c).
+ * records of at most RECORD_MAX bytes, or more that are together no longer; log_has_room keeps that
+ * much back for every seat, so a claim never has to wait. The commit-by-storing-the-length-last
+ * discipline is that of Aeron's ring buffers (aeron_mpsc_rb.c).
  */
 #ifndef STOCKD_ENGINE_LOG_H
 #define STOCKD_ENGINE_LOG_H

@@ -283,6 +283,7 @@ static void write_record(struct seat *seat, struct moving *move)
     uint32_t length = record_end(&b);
     assert(length == move->length);
     (void)length;
+    mark_item(seat, move->item, move->position + move->length);
     journal_publish(seat, move->position);
 }
 

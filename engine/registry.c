@@ -17,7 +17,8 @@ static void add_short_text(struct record_builder *b, const struct code_text *t)
     record_add(b, t->at, t->len);
 }
 
-static uint64_t journal_location(struct seat *seat, const struct location *l, uint16_t index)
+/* Builds the record; its length. */
+static uint32_t build_location(struct seat *seat, const struct location *l, uint16_t index)
 {
     struct location_record record = { .head = head_of(seat, RECORD_LOCATION, 0),
                                       .priority = l->priority,
@@ -38,10 +39,10 @@ static uint64_t journal_location(struct seat *seat, const struct location *l, ui
     record_add_text(&b, name_text(&l->name));
     for (unsigned i = 0; i < l->group_count; i++)
         add_short_text(&b, &l->groups[i]);
-    return journal_record(seat, record_end(&b));
+    return record_end(&b);
 }
 
-static uint64_t journal_channel(struct seat *seat, const struct channel *c, uint16_t index)
+static uint32_t build_channel(struct seat *seat, const struct channel *c, uint16_t index)
 {
     struct channel_record record = { .head = head_of(seat, RECORD_CHANNEL, 0),
                                      .buffer = c->buffer,
@@ -58,7 +59,20 @@ static uint64_t journal_channel(struct seat *seat, const struct channel *c, uint
     record_add_text(&b, name_text(&c->name));
     for (unsigned i = 0; i < c->place_count; i++)
         add_short_text(&b, &c->places[i]);
-    return journal_record(seat, record_end(&b));
+    return record_end(&b);
+}
+
+/* Claims, shows, and only then publishes: who reads a head that includes the change finds the new
+ * catalogue. Returns the LSN, which *own is set to before others see it. */
+static uint64_t show_catalogue(struct seat *seat, struct catalogue *next, uint64_t *own,
+                               uint32_t length)
+{
+    uint64_t position = journal_claim(seat, length);
+    uint64_t lsn = *own = position + length;
+    catalogue_swap(seat->ledger, next);
+    mark_catalogue(seat->ledger, lsn);
+    journal_publish(seat, position);
+    return lsn;
 }
 
 /* Starts to write the catalogue: CODE_OK with catalogue_busy taken, or CODE_DEFERRED. */
@@ -88,9 +102,8 @@ enum code ledger_set_location(struct seat *seat, const struct location_setting *
     struct catalogue *next = catalogue_with_location(now, s, &index, &code, seat->failure.message,
                                                      sizeof seat->failure.message);
     if (next) {
-        *lsn = journal_location(seat, &next->locations[index], index);
-        next->locations[index].lsn = *lsn;
-        catalogue_swap(ledger, next);
+        uint32_t length = build_location(seat, &next->locations[index], index);
+        *lsn = show_catalogue(seat, next, &next->locations[index].lsn, length);
     } else if (code == CODE_OK) {
         *lsn = now->locations[index].lsn;
     }
@@ -110,9 +123,8 @@ enum code ledger_set_channel(struct seat *seat, const struct channel_setting *s,
     struct catalogue *next = catalogue_with_channel(now, s, &index, &code, seat->failure.message,
                                                     sizeof seat->failure.message);
     if (next) {
-        *lsn = journal_channel(seat, &next->channels[index], index);
-        next->channels[index].lsn = *lsn;
-        catalogue_swap(ledger, next);
+        uint32_t length = build_channel(seat, &next->channels[index], index);
+        *lsn = show_catalogue(seat, next, &next->channels[index].lsn, length);
     } else if (code == CODE_OK) {
         *lsn = now->channels[index].lsn;
     }
@@ -176,7 +188,7 @@ static bool details_equal(const struct item_details *a, const struct item_detail
            memcmp(a->barcode, b->barcode, a->barcode_len) == 0;
 }
 
-static uint64_t journal_details(struct seat *seat, uint32_t index, const struct item_details *d)
+static uint32_t build_details(struct seat *seat, uint32_t index, const struct item_details *d)
 {
     struct text sku = item_sku(item_at(&seat->ledger->items, index));
     struct item_record record = { .head = head_of(seat, RECORD_ITEM, 0),
@@ -192,7 +204,7 @@ static uint64_t journal_details(struct seat *seat, uint32_t index, const struct 
     record_add_text(&b, sku);
     record_add(&b, d->name, d->name_len);
     record_add(&b, d->barcode, d->barcode_len);
-    return journal_record(seat, record_end(&b));
+    return record_end(&b);
 }
 
 void details_show(struct ledger *ledger, uint32_t index, struct item_details *details)
@@ -224,8 +236,12 @@ static enum code set_details(struct seat *seat, const struct item_setting *s, ui
         free(details);
         return CODE_OK;
     }
-    *lsn = details->lsn = journal_details(seat, index, details);
+    uint32_t length = build_details(seat, index, details);
+    uint64_t position = journal_claim(seat, length);
+    *lsn = details->lsn = position + length;
     details_show(ledger, index, details);
+    mark_item(seat, index, *lsn);
+    journal_publish(seat, position);
     return CODE_OK;
 }
 

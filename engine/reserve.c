@@ -121,7 +121,12 @@ static uint64_t write_record(struct seat *seat, const struct entry *entry, struc
                                     (uint32_t)plan->draws[i].qty };
         record_add(&b, &draw, sizeof draw);
     }
-    return journal_record(seat, record_end(&b));
+    uint32_t length = record_end(&b);
+    uint64_t position = journal_claim(seat, length);
+    for (uint32_t i = 0; i < plan->draw_count; i++)
+        mark_pool(seat, plan->draws[i].pool, position + length);
+    journal_publish(seat, position);
+    return position + length;
 }
 
 static void fill_entry(struct seat *seat, struct entry *entry, const struct order *order,

@@ -94,6 +94,7 @@ struct seat {
     const struct catalogue *catalogue; /* what the operation under way sees, see catalogue_pin */
     uint64_t pokes;
     struct counters counters;
+    _Atomic uint64_t *blocks;            /* per block of items, see engine/marks.h; this thread */
     _Alignas(64) _Atomic uint64_t epoch; /* of the turn; 0 between turns. This thread; sequentially
                                             consistent with the catalogue's swap, see retire() */
     struct wheel wheel;
@@ -113,7 +114,10 @@ struct ledger {
     struct seat *seats[SEATS_MAX];
     struct items items;
     struct entries entries;
+    uint32_t block_count;                  /* of marks; const */
     _Atomic(struct catalogue *) catalogue; /* who holds catalogue_busy; see retire() */
+    _Atomic uint64_t catalogue_lsn;        /* of its last change; who holds catalogue_busy, see
+                                              engine/marks.h */
     _Atomic bool catalogue_busy;           /* taken by exchange: one writer of catalogue, details
                                               and clients at a time; others are deferred */
     _Atomic uint64_t epoch;                /* counts retirements; who holds catalogue_busy */
@@ -168,6 +172,17 @@ uint64_t journal_claim(struct seat *seat, uint32_t length);
 void journal_publish(struct seat *seat, uint64_t position);
 /* Publishes a claim that came to nothing. */
 void journal_void(struct seat *seat, uint64_t position, uint32_t length);
+
+/* ---- marks: between the claim of a change and its publication, see engine/marks.h ---- */
+
+int marks_init(struct ledger *ledger);
+void marks_destroy(struct ledger *ledger);
+void mark_item(struct seat *seat, uint32_t item, uint64_t lsn);
+/* The item that the pool belongs to. */
+void mark_pool(struct seat *seat, uint32_t unit, uint64_t lsn);
+/* Takes that were undone, with a record of their own: the pools may have been read meanwhile. */
+void mark_undone(struct seat *seat, const struct plan_take *takes, uint32_t count);
+void mark_catalogue(struct ledger *ledger, uint64_t lsn);
 
 /* ---- checking what a request names ---- */
 

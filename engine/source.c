@@ -287,6 +287,7 @@ static void undo(struct seat *seat, uint32_t count)
     for (uint32_t i = 0; i < count; i++)
         give_back(seat, plan->takes[i].pool,
                   (struct pool_change){ .reserved = -plan->takes[i].qty, .tentative = mark });
+    mark_undone(seat, plan->takes, count);
 }
 
 void undo_takes(struct seat *seat)

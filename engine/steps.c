@@ -142,6 +142,7 @@ static void undo_shipping(struct seat *seat, uint32_t count)
         struct pool_change back = { .on_hand = take->qty, .reserved = take->qty, .tentative = -1 };
         give_back(seat, take->pool, back);
     }
+    mark_undone(seat, seat->plan.takes, count);
 }
 
 static enum code not_on_hand(struct seat *seat, const struct plan_take *take, uint64_t word)
@@ -265,6 +266,8 @@ static enum code step_reservation(struct seat *seat, struct stepping *s, struct 
                   (struct pool_change){ .reserved = -(int64_t)parts[i].qty });
     if (s->kind == STEP_FULFIL)
         decide_takes(seat);
+    for (uint32_t i = 0; i < s->part_count; i++)
+        mark_pool(seat, parts[i].draw->pool, position + length);
     journal_publish(seat, position); /* now that it is applied: see log_head */
     s->entry->lsn_last = position + length;
     book_parts(s);

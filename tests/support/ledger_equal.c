@@ -58,6 +58,8 @@ static bool channels_equal(const struct channel *a, const struct channel *b, uin
 
 static bool same_catalogue(const struct comparing *c)
 {
+    if (atomic_load(&c->left->catalogue_lsn) != atomic_load(&c->right->catalogue_lsn))
+        return DIFFER(c, "the last change of the catalogue has two LSNs");
     const struct catalogue *a = atomic_load(&c->left->catalogue);
     const struct catalogue *b = atomic_load(&c->right->catalogue);
     if (a->location_count != b->location_count || a->channel_count != b->channel_count)
@@ -126,6 +128,12 @@ static bool same_items(const struct comparing *c)
         if (!same_details(atomic_load(&c->left->items.details[i]),
                           atomic_load(&c->right->items.details[i])))
             return DIFFER(c, "item %u has details that differ", i);
+        /* What was undone had its mark, and is not recovered. */
+        uint64_t mark = atomic_load(&c->left->items.marks[i]);
+        uint64_t there = atomic_load(&c->right->items.marks[i]);
+        if (there == 0 || there > mark)
+            return DIFFER(c, "item %u is marked %llu and %llu", i, (unsigned long long)mark,
+                          (unsigned long long)there);
         if (!pools_within(c, c->left, c->right, i) || !pools_within(c, c->right, c->left, i))
             return false;
     }
