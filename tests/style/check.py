@@ -33,20 +33,23 @@ MAY_INCLUDE = {
     "tools/stockctl/": ("tools/", "include/", "stockd/"),
     "tools/stockbench/": ("tools/", "include/", "stockd/"),
     "tools/stock-journal/": ("tools/", "persistence/", "engine/"),
-        "bench/": ("bench/", "engine/"),
+    "bench/": ("bench/", "engine/"),
+    "bench/peers/": ("bench/", "tools/stockbench/"),
     "examples/": ("stockd/",),
-    "tests/": ("tests/", "protocol/", "persistence/", "engine/", "client/", "include/", "stockd/"),
+    "tests/": ("tests/", "protocol/", "persistence/", "engine/", "client/", "include/", "stockd/",
+               "tools/stockbench/"),
 }
 
 # Which files may see a system library; a name that is not here is free to all.
 MAY_SEE = {
     "liburing": ("protocol/uring.", "bench/echo"),
     "msgpack": ("protocol/", "client/", "tools/", "tests/"),
-    "hiredis": ("protocol/", "tools/", "tests/"),
+    "hiredis": ("protocol/", "tools/", "tests/", "bench/peers/"),
+    "libpq-fe": ("bench/peers/",),
     "xxhash": ("engine/", "persistence/", "tools/", "tests/", "bench/"),
     "criterion": ("tests/unit/",),
     "ini": ("tools/stockd/",),
-    "csv": ("tools/stockctl/",),
+    "csv": ("tools/stockctl/", "tools/stockbench/"),
     "jansson": ("tools/", "tests/"),
     "sys/socket": ("protocol/", "client/", "tools/", "bench/", "tests/"),
 }

@@ -42,6 +42,16 @@ void histogram_add(struct histogram *histogram, uint64_t value, uint64_t times)
         histogram->max = value;
 }
 
+void histogram_merge(struct histogram *histogram, const struct histogram *other)
+{
+    for (size_t i = 0; i < HISTOGRAM_BUCKETS; i++)
+        histogram->buckets[i] += other->buckets[i];
+    histogram->total += other->total;
+    histogram->sum += other->sum;
+    if (other->max > histogram->max)
+        histogram->max = other->max;
+}
+
 uint64_t histogram_at(const struct histogram *histogram, double share)
 {
     double want = share * (double)histogram->total;

@@ -1,74 +1,185 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* stockbench: the load generator. See stockbench --help, and load.h for what it measures. */
 #include <stdio.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 
 #include <stockd/client.h>
 
+#include "tools/stockbench/check.h"
 #include "tools/stockbench/load.h"
 #include "tools/stockbench/options.h"
+#include "tools/stockbench/orders.h"
+#include "tools/stockbench/progress.h"
+#include "tools/stockbench/replay.h"
 #include "tools/stockbench/reply.h"
 #include "tools/stockbench/report.h"
 #include "tools/stockbench/stock.h"
+#include "tools/stockbench/storm.h"
 #include "tools/stockbench/traffic.h"
 
-enum { EXIT_OK = 0, EXIT_REFUSED = 1, EXIT_UNREACHABLE = 3 };
+enum { EXIT_OK = 0, EXIT_REFUSED = 1, EXIT_USAGE = 2, EXIT_UNREACHABLE = 3 };
 
-/* Opens all connections, with `hello` unless the other end is the echo server. */
-static bool connect_all(const struct options *options, stockd_client **clients)
+struct bench {
+    struct options options;
+    struct orders orders; /* replay */
+    stockd_client **clients;
+    struct result *results; /* of each run */
+};
+
+/* Opens all connections, with `hello` unless the other end may be no stockd. */
+static bool connect_all(struct bench *bench)
 {
+    const struct options *options = &bench->options;
     const stockd_options how = {
-        .client_name = options->workload == WORKLOAD_ECHO ? NULL : "stockbench",
+        .client_name = options->no_setup ? NULL : "stockbench",
         .token = options->token,
     };
 
-    for (size_t i = 0; i < options->connections; i++) {
-        if (stockd_connect(&clients[i], options->address, &how) != STOCKD_OK) {
-            fprintf(stderr, "stockbench: %s\n", stockd_error_message(clients[i]));
+    for (size_t i = 0; i < options->connections + options->idle; i++) {
+        if (stockd_connect(&bench->clients[i], options->address, &how) != STOCKD_OK) {
+            fprintf(stderr, "stockbench: %s\n", stockd_error_message(bench->clients[i]));
             return false;
         }
     }
     return true;
 }
 
-static bool set_up(const struct options *options, stockd_client *client)
+/* Before each run: a flash sale has sold the stock of the one before. */
+static bool set_up(const struct bench *bench)
 {
-    size_t received;
+    const struct options *options = &bench->options;
+    size_t stocked;
 
-    if (options->workload == WORKLOAD_ECHO)
+    if (options->no_setup || options->workload->driver != DRIVER_LOAD)
         return true;
-    if (!stock_items(client, options->items, &received))
+    if (!stock_items(options, bench->clients[0], &stocked))
         return false;
-    if (received > 0 || options->setup_only)
-        fprintf(stderr, "stockbench: %zu of %zu items were stocked\n", received, options->items);
+    if (options->setup_only || (stocked > 0 && !options->workload->flash))
+        fprintf(stderr, "stockbench: %zu of %zu items were stocked\n", stocked, options->items);
     return true;
 }
 
-static int run(const struct options *options, stockd_client **clients)
+static void sku_of_item(const void *context, size_t index, char sku[STOCKD_SKU_MAX + 1])
 {
-    static struct load_result result;
+    traffic_sku(context, (uint32_t)index, sku);
+    sku[SKU_BYTES] = '\0';
+}
 
-    if (!connect_all(options, clients) || !set_up(options, clients[0]))
+static void sku_of_order(const void *context, size_t index, char sku[STOCKD_SKU_MAX + 1])
+{
+    const struct orders *orders = context;
+
+    snprintf(sku, STOCKD_SKU_MAX + 1, "%s", orders->skus[index]);
+}
+
+static bool sum_units(const struct bench *bench, struct units *sum)
+{
+    const struct options *options = &bench->options;
+    struct check_items items = { options->items, sku_of_item, options };
+
+    if (!options->check)
+        return true;
+    if (options->workload->driver == DRIVER_REPLAY)
+        items = (struct check_items){ bench->orders.sku_count, sku_of_order, &bench->orders };
+    return check_sum(bench->clients[0], &items, sum);
+}
+
+static bool run_workload(const struct bench *bench, size_t number, struct result *result)
+{
+    const struct options *options = &bench->options;
+    struct progress progress;
+    bool done;
+
+    progress_begin(&progress, number, options->runs);
+    switch (options->workload->driver) {
+    case DRIVER_CONNECT:
+        done = storm_run(options, bench->clients[0], &progress, result);
+        break;
+    case DRIVER_REPLAY:
+        done = replay_run(options, &bench->orders, bench->clients, &progress, result);
+        break;
+    case DRIVER_LOAD:
+    default:
+        done = load_run(options, bench->clients, &progress, result);
+    }
+    progress_end(&progress);
+    return done;
+}
+
+static bool run_once(const struct bench *bench, size_t number, struct result *result)
+{
+    struct units before;
+    struct units after;
+
+    if (!set_up(bench) || !sum_units(bench, &before) || !run_workload(bench, number, result) ||
+        !sum_units(bench, &after))
+        return false;
+    if (bench->options.check)
+        check_compare(result, &before, &after);
+    return true;
+}
+
+static int run_all(struct bench *bench)
+{
+    int code = EXIT_OK;
+
+    if (!connect_all(bench))
         return EXIT_UNREACHABLE;
-    if (options->setup_only)
-        return EXIT_OK;
-    if (!load_run(options, clients, &result))
-        return EXIT_UNREACHABLE;
-    report(options, &result);
-    return result.errors > 0 ? EXIT_REFUSED : EXIT_OK;
+    if (bench->options.setup_only)
+        return set_up(bench) ? EXIT_OK : EXIT_UNREACHABLE;
+    for (size_t i = 0; i < bench->options.runs; i++) {
+        struct result *result = &bench->results[i];
+
+        if (!run_once(bench, i, result))
+            return EXIT_UNREACHABLE;
+        if (result->errors > 0 || (result->check.done && !result->check.good))
+            code = EXIT_REFUSED;
+    }
+    report(&bench->options, bench->results);
+    return code;
+}
+
+/* Files for all connections, and waits that end when they are told to. */
+static void ask_the_system(void)
+{
+    struct rlimit files;
+
+    if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+        files.rlim_cur = files.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &files);
+    }
+    (void)prctl(PR_SET_TIMERSLACK, 1UL, 0UL, 0UL, 0UL);
 }
 
 int main(int argc, char **argv)
 {
-    static stockd_client *clients[MAX_CONNECTIONS];
-    struct options options;
-    int rc = options_parse(&options, argc, argv);
+    static struct bench bench;
+    int rc = options_parse(&bench.options, argc, argv);
 
     if (rc >= 0)
         return rc;
-    traffic_init();
+    if (bench.options.orders && !orders_read(&bench.orders, bench.options.orders))
+        return EXIT_USAGE;
+    if (bench.options.speed > 0 && !bench.orders.has_times) {
+        fprintf(stderr, "stockbench: --speed needs a file with a column time\n");
+        return EXIT_USAGE;
+    }
+    size_t connections = bench.options.connections + bench.options.idle;
+    bench.clients = calloc(connections, sizeof *bench.clients);
+    bench.results = calloc(bench.options.runs, sizeof *bench.results);
+    if (!bench.clients || !bench.results) {
+        fprintf(stderr, "stockbench: out of memory\n");
+        return EXIT_UNREACHABLE;
+    }
+    ask_the_system();
     reply_init();
-    rc = run(&options, clients);
-    for (size_t i = 0; i < options.connections; i++)
-        stockd_close(clients[i]);
+    rc = run_all(&bench);
+    for (size_t i = 0; i < connections; i++)
+        stockd_close(bench.clients[i]);
+    orders_free(&bench.orders);
+    free(bench.clients);
+    free(bench.results);
     return rc;
 }

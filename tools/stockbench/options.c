@@ -10,49 +10,65 @@
 
 #include <stockd/client.h>
 
+#include "tools/stockbench/summary.h"
+
 static const char help[] =
     "usage: stockbench [-s HOST:PORT|unix:PATH] [OPTION]...\n"
     "\n"
-    "Loads a running stockd from one thread: keeps a window of requests in flight on each of\n"
-    "many connections, and reports messages per second and latencies.\n"
+    "Loads a running stockd from one thread over many connections, and reports messages per\n"
+    "second and latencies. Closed loop: each connection keeps a window of requests in flight.\n"
+    "Open loop (--rate): requests go out at a fixed rate, and a latency counts from the moment at\n"
+    "which its request was to be sent, so that no stall hides.\n"
     "\n"
     "  -s, --server ADDRESS    the engine (default 127.0.0.1:7421)\n"
-    "  -w, --workload NAME     reserve-cancel  one unit of a random item, then cancel (default)\n"
-    "                          hot             the same, all on one item\n"
-    "                          availability    ask for one random SKU\n"
-    "                          echo            fixed-size messages to bench-echo_server\n"
+    "  -w, --workload NAME     one of those below (default reserve-cancel)\n"
     "  -c, --connections N     (default 32)\n"
-    "  -W, --window N          messages in flight on each connection (default 128)\n"
-    "  -t, --seconds S         measured time (default 5)\n"
+    "  -W, --window N          messages in flight on each connection (default 128; 4096 with\n"
+    "                          --rate, where it is only the most; 1 order with --workload replay)\n"
+    "  -r, --rate N            open loop: messages per second, over all connections\n"
+    "  -t, --seconds S         measured time of a run (default 5)\n"
     "      --warmup S          time before it (default 1)\n"
+    "  -R, --runs N            the median of so many is reported, with least and greatest\n"
+    "                          (default 1)\n"
     "  -n, --items N           items to choose from (default 100000)\n"
+    "      --places N          stock each item at so many places (default 1: main)\n"
+    "      --units N           flash-sale: units of each item (default 10000)\n"
+    "      --orders FILE       replay: CSV with order_id,channel,sku,qty[,location][,time]\n"
+    "      --speed X           replay: so many times as fast as the file's times (default: as\n"
+    "                          fast as it goes)\n"
+    "      --idle N            so many more connections, that stay open and idle (default 0)\n"
     "      --seed N            of the choice of items; printed (default random)\n"
     "      --request-bytes N   of the echo workload (default 56)\n"
     "      --response-bytes N  of the echo workload (default 48)\n"
     "      --token TOKEN       if the engine asks for one\n"
+    "      --check             sum up the items' units before and after each run: they must add\n"
+    "                          up to what the replies said\n"
     "      --setup             only see to it that the items are there, and in stock\n"
+    "      --no-setup          do not: the other end may be something else that answers\n"
     "      --json              report as one JSON object\n"
+    "      --csv               report as CSV: a line for each run, and one for all\n"
     "  -h, --help\n"
     "      --version\n"
     "\n"
-    "Items that are missing or low are stocked at location main before the load begins. Every\n"
-    "reply is checked; exit code 0: no reply was an error, 1: some were (counted by code),\n"
-    "2: usage, 3: the engine cannot be reached, or went away.\n"
+    "workloads:\n";
+
+static const char help_end[] =
     "\n"
-    "example: stockbench --workload hot --connections 32 --window 16 --seconds 10\n";
+    "Items that are missing or low are stocked before the load begins. Every reply is checked.\n"
+    "Exit code 0: no reply was an error (the refusals of a sold-out flash sale, and of a replay,\n"
+    "are none), 1: some were (counted by code), or --check failed, 2: usage, 3: the engine cannot\n"
+    "be reached, or went away.\n"
+    "\n"
+    "examples: stockbench --workload hot --connections 32 --window 16 --runs 5\n"
+    "          stockbench --workload order --rate 200000 --check\n";
 
-static const char *const workloads[] = {
-    [WORKLOAD_RESERVE_CANCEL] = "reserve-cancel",
-    [WORKLOAD_AVAILABILITY] = "availability",
-    [WORKLOAD_HOT] = "hot",
-    [WORKLOAD_ECHO] = "echo",
-};
-
-enum { WORKLOADS = sizeof workloads / sizeof workloads[0] };
-
-const char *workload_name(enum workload workload)
+static int print_help(void)
 {
-    return workloads[workload];
+    fputs(help, stdout);
+    for (const struct workload *workload = workloads; workload->name; workload++)
+        printf("  %-17s  %s\n", workload->name, workload->help);
+    fputs(help_end, stdout);
+    return 0;
 }
 
 static int usage_error(const char *what, const char *text)
@@ -61,15 +77,10 @@ static int usage_error(const char *what, const char *text)
     return 2;
 }
 
-static int parse_workload(const char *text, enum workload *out)
+static int parse_workload(const char *text, const struct workload **out)
 {
-    for (size_t i = 0; i < WORKLOADS; i++) {
-        if (!strcmp(text, workloads[i])) {
-            *out = (enum workload)i;
-            return -1;
-        }
-    }
-    return usage_error("unknown workload", text);
+    *out = workload_find(text);
+    return *out ? -1 : usage_error("unknown workload", text);
 }
 
 static int parse_u64(const char *text, uint64_t *out)
@@ -84,18 +95,35 @@ static int parse_u64(const char *text, uint64_t *out)
     return -1;
 }
 
-static int parse_size(const char *text, size_t max, size_t *out)
+static int parse_from(const char *text, size_t min, size_t max, size_t *out)
 {
     uint64_t number;
     int rc = parse_u64(text, &number);
 
     if (rc >= 0)
         return rc;
-    if (number < 1 || number > max) {
-        fprintf(stderr, "stockbench: %s is not from 1 to %zu\n", text, max);
+    if (number < min || number > max) {
+        fprintf(stderr, "stockbench: %s is not from %zu to %zu\n", text, min, max);
         return 2;
     }
     *out = (size_t)number;
+    return -1;
+}
+
+static int parse_size(const char *text, size_t max, size_t *out)
+{
+    return parse_from(text, 1, max, out);
+}
+
+static int parse_positive(const char *what, const char *text, double *out)
+{
+    char *end;
+
+    errno = 0;
+    double number = strtod(text, &end);
+    if (errno || end == text || *end || !(number > 0 && number <= 1e9))
+        return usage_error(what, text);
+    *out = number;
     return -1;
 }
 
@@ -113,6 +141,14 @@ static int parse_seconds(const char *text, double *out)
 
 enum long_option {
     OPTION_WARMUP = 256,
+    OPTION_PLACES,
+    OPTION_UNITS,
+    OPTION_ORDERS,
+    OPTION_SPEED,
+    OPTION_IDLE,
+    OPTION_CHECK,
+    OPTION_NO_SETUP,
+    OPTION_CSV,
     OPTION_SEED,
     OPTION_REQUEST_BYTES,
     OPTION_RESPONSE_BYTES,
@@ -130,6 +166,16 @@ static const struct option long_options[] = {
     { "seconds", required_argument, NULL, 't' },
     { "warmup", required_argument, NULL, OPTION_WARMUP },
     { "items", required_argument, NULL, 'n' },
+    { "rate", required_argument, NULL, 'r' },
+    { "runs", required_argument, NULL, 'R' },
+    { "places", required_argument, NULL, OPTION_PLACES },
+    { "units", required_argument, NULL, OPTION_UNITS },
+    { "orders", required_argument, NULL, OPTION_ORDERS },
+    { "speed", required_argument, NULL, OPTION_SPEED },
+    { "idle", required_argument, NULL, OPTION_IDLE },
+    { "check", no_argument, NULL, OPTION_CHECK },
+    { "no-setup", no_argument, NULL, OPTION_NO_SETUP },
+    { "csv", no_argument, NULL, OPTION_CSV },
     { "seed", required_argument, NULL, OPTION_SEED },
     { "request-bytes", required_argument, NULL, OPTION_REQUEST_BYTES },
     { "response-bytes", required_argument, NULL, OPTION_RESPONSE_BYTES },
@@ -149,12 +195,24 @@ static int parse_amount(struct options *options, int option, const char *text)
         return parse_size(text, MAX_CONNECTIONS, &options->connections);
     case 'W':
         return parse_size(text, MAX_WINDOW, &options->window);
+    case 'r':
+        return parse_positive("not a rate:", text, &options->rate);
+    case 'R':
+        return parse_size(text, RUNS_MAX, &options->runs);
     case 't':
         return parse_seconds(text, &options->seconds);
     case OPTION_WARMUP:
         return parse_seconds(text, &options->warmup);
     case 'n':
         return parse_size(text, MAX_ITEMS, &options->items);
+    case OPTION_PLACES:
+        return parse_size(text, MAX_PLACES, &options->places);
+    case OPTION_UNITS:
+        return parse_size(text, MAX_UNITS, &options->units);
+    case OPTION_SPEED:
+        return parse_positive("not a multiple of time:", text, &options->speed);
+    case OPTION_IDLE:
+        return parse_from(text, 0, MAX_IDLE, &options->idle);
     case OPTION_SEED:
         return parse_u64(text, &options->seed);
     case OPTION_REQUEST_BYTES:
@@ -177,15 +235,26 @@ static int parse_one(struct options *options, int option, const char *text)
     case OPTION_TOKEN:
         options->token = text;
         return -1;
+    case OPTION_ORDERS:
+        options->orders = text;
+        return -1;
+    case OPTION_CHECK:
+        options->check = true;
+        return -1;
+    case OPTION_NO_SETUP:
+        options->no_setup = true;
+        return -1;
+    case OPTION_CSV:
+        options->format = FORMAT_CSV;
+        return -1;
     case OPTION_SETUP:
         options->setup_only = true;
         return -1;
     case OPTION_JSON:
-        options->json = true;
+        options->format = FORMAT_JSON;
         return -1;
     case 'h':
-        fputs(help, stdout);
-        return 0;
+        return print_help();
     case OPTION_VERSION:
         puts("stockbench " STOCKD_CLIENT_VERSION);
         return 0;
@@ -194,21 +263,50 @@ static int parse_one(struct options *options, int option, const char *text)
     }
 }
 
+/* What only all options together can say. */
+static int finish(struct options *options)
+{
+    const struct workload *workload = options->workload;
+    bool replay = workload->driver == DRIVER_REPLAY;
+
+    if (replay != (options->orders != NULL))
+        return usage_error(replay ? "--orders FILE is needed for" : "--orders is only for replay:",
+                           replay ? workload->name : options->orders);
+    if (options->speed > 0 && !replay)
+        return usage_error("--speed is only for replay, not for", workload->name);
+    if (options->rate > 0 && workload->driver != DRIVER_LOAD)
+        return usage_error("--rate is not for", workload->name);
+    if (options->seconds <= 0)
+        return usage_error("--seconds must be more than", "0");
+    if (options->check && (workload->steps[0] == ASK_ECHO || options->no_setup))
+        return usage_error("--check needs an engine, not", workload->name);
+    if (options->window == 0)
+        options->window = replay ? 1 : options->rate > 0 ? 4096 : 128;
+    if (workload->items > 0)
+        options->items = workload->items;
+    if (workload->steps[0] == ASK_ECHO)
+        options->no_setup = true;
+    return -1;
+}
+
 int options_parse(struct options *options, int argc, char **argv)
 {
     int option;
 
     *options = (struct options){ .address = "127.0.0.1:7421",
+                                 .workload = &workloads[0],
                                  .connections = 32,
-                                 .window = 128,
+                                 .runs = 1,
                                  .seconds = 5,
                                  .warmup = 1,
                                  .items = 100000,
+                                 .places = 1,
+                                 .units = 10000,
                                  .request_bytes = 56,
                                  .response_bytes = 48 };
     (void)!getrandom(&options->seed, sizeof options->seed, GRND_NONBLOCK);
     options->seed >>= 12; /* exact in any JSON reader */
-    while ((option = getopt_long(argc, argv, "s:w:c:W:t:n:h", long_options, NULL)) >= 0) {
+    while ((option = getopt_long(argc, argv, "s:w:c:W:r:R:t:n:h", long_options, NULL)) >= 0) {
         int rc = parse_one(options, option, optarg);
 
         if (rc >= 0)
@@ -216,7 +314,5 @@ int options_parse(struct options *options, int argc, char **argv)
     }
     if (optind < argc)
         return usage_error("unexpected argument", argv[optind]);
-    if (options->workload == WORKLOAD_HOT)
-        options->items = 1;
-    return -1;
+    return finish(options);
 }

@@ -6,32 +6,44 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum workload { WORKLOAD_RESERVE_CANCEL, WORKLOAD_AVAILABILITY, WORKLOAD_HOT, WORKLOAD_ECHO };
+#include "tools/stockbench/workload.h"
 
 enum {
     MAX_CONNECTIONS = 4096,
+    MAX_IDLE = 50000,
     MAX_WINDOW = 65536,
     MAX_ITEMS = 10000000, /* seven digits in an SKU */
-    MAX_MESSAGE = 4096,   /* of the echo workload */
+    MAX_PLACES = 999,     /* three digits in an SKU */
+    MAX_UNITS = 100000000,
+    MAX_MESSAGE = 4096, /* of the echo workload */
 };
+
+enum format { FORMAT_TEXT, FORMAT_JSON, FORMAT_CSV };
 
 struct options {
     const char *address;
     const char *token; /* NULL: none */
-    enum workload workload;
+    const struct workload *workload;
     size_t connections;
+    size_t idle; /* further connections, that only stay open */
     size_t window;
+    size_t runs;
     double seconds;
     double warmup;
+    double rate; /* messages per second, open loop; 0: closed loop */
     size_t items;
+    size_t places; /* where each item is stocked */
+    size_t units;  /* flash sale: of each item */
     uint64_t seed;
     size_t request_bytes;  /* echo */
     size_t response_bytes; /* echo */
-    bool json;
+    const char *orders;    /* replay: the file */
+    double speed;          /* replay: multiple of the file's time; 0: as fast as it goes */
+    enum format format;
+    bool check;
     bool setup_only;
+    bool no_setup; /* neither hello nor stocking: the other end may be no stockd */
 };
-
-const char *workload_name(enum workload workload);
 
 /* Reads the command line; -1: go on, else the exit code (0 after --help, 2 for a bad option). */
 int options_parse(struct options *options, int argc, char **argv);

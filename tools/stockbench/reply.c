@@ -139,11 +139,11 @@ static uint64_t read_msgid(const unsigned char *bytes, size_t *at)
     return msgid;
 }
 
-struct reply reply_read(struct shapes *shapes, const unsigned char *bytes, size_t len,
-                        uint32_t msgid)
+struct reply reply_read(struct shapes *shapes, enum ask kind, const unsigned char *bytes,
+                        size_t len, uint32_t msgid)
 {
-    struct shape *kind = shapes->shape[msgid % SHAPE_KINDS];
-    struct reply reply = { .len = known_length(kind, bytes, len) };
+    struct shape *known = shapes->shape[kind];
+    struct reply reply = { .len = known_length(known, bytes, len) };
     size_t at = 2;
 
     if (reply.len > 0) {
@@ -161,7 +161,7 @@ struct reply reply_read(struct shapes *shapes, const unsigned char *bytes, size_
     if (reply.foreign)
         return reply;
     if (bytes[at] == 0xc0) {
-        learn(kind, bytes, reply.len);
+        learn(known, bytes, reply.len);
     } else {
         reply.error = bytes + at;
         reply.error_len = step_over(bytes, at, len, NULL) - at;

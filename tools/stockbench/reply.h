@@ -13,11 +13,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "tools/stockbench/workload.h"
+
 enum {
     SHAPE_BYTES = 256, /* a longer reply has no shape */
     SHAPE_WORDS = SHAPE_BYTES / 8,
-    SHAPES = 4, /* for each kind; the last used is tried first */
-    SHAPE_KINDS = 2,
+    SHAPES = 4, /* for each kind of request; the last used is tried first */
 };
 
 struct shape {
@@ -26,9 +27,8 @@ struct shape {
     uint64_t want[SHAPE_WORDS];
 };
 
-/* Kinds take turns with the msgid, as do reserve and cancel. */
 struct shapes {
-    struct shape shape[SHAPE_KINDS][SHAPES];
+    struct shape shape[ASK_KINDS][SHAPES];
 };
 
 /* What stands at the beginning of some received bytes. */
@@ -42,9 +42,9 @@ struct reply {
 /* Once, before all else. */
 void reply_init(void);
 
-/* SHAPE_BYTES bytes beyond len must be readable, whatever they are. */
-struct reply reply_read(struct shapes *shapes, const unsigned char *bytes, size_t len,
-                        uint32_t msgid);
+/* To a request of that kind. SHAPE_BYTES bytes beyond len must be readable, whatever they are. */
+struct reply reply_read(struct shapes *shapes, enum ask kind, const unsigned char *bytes,
+                        size_t len, uint32_t msgid);
 
 /* The same for a fixed-size response of the echo workload. */
 struct reply reply_echo(const unsigned char *bytes, size_t len, uint32_t msgid,

@@ -9,9 +9,16 @@
 
 enum {
     QUERY_SKUS = 4096,    /* the protocol's limit for one query */
-    IMPORT_WINDOW = 4096, /* receives in flight */
+    IMPORT_WINDOW = 4096, /* changes in flight */
     FULL = 100000000,     /* more than any window can hold at once */
     LOW = FULL / 2,
+    PLACE_CODE = 8,
+};
+
+struct stocking {
+    const struct options *options;
+    stockd_client *client;
+    size_t stocked;
 };
 
 static bool failed(const stockd_client *client, const char *what)
@@ -20,41 +27,23 @@ static bool failed(const stockd_client *client, const char *what)
     return false;
 }
 
-/* Which of count items from first on are missing or low. */
-static bool find_low(stockd_client *client, uint32_t first, size_t count, bool *low)
+/* What is available of count items from first on. */
+static bool find_available(const struct stocking *stocking, uint32_t first, size_t count,
+                           int64_t *available)
 {
     static char skus[QUERY_SKUS][SKU_BYTES + 1];
     static const char *list[QUERY_SKUS];
-    static int64_t available[QUERY_SKUS];
 
     for (size_t i = 0; i < count; i++) {
-        traffic_sku(first + (uint32_t)i, skus[i]);
+        traffic_sku(stocking->options, first + (uint32_t)i, skus[i]);
         list[i] = skus[i];
     }
-    if (stockd_availability(client, "default", list, count, available, NULL) != STOCKD_OK)
-        return failed(client, "availability");
-    for (size_t i = 0; i < count; i++)
-        low[i] = available[i] < LOW; /* STOCKD_UNKNOWN_SKU too */
-    return true;
-}
-
-static bool send_receive(stockd_client *client, uint32_t item)
-{
-    unsigned char params[128];
-    char id[STOCKD_ID_MAX + 1];
-    char sku[SKU_BYTES];
-    stockd_pack pack;
-
-    stockd_make_id(id);
-    traffic_sku(item, sku);
-    stockd_pack_init(&pack, params, sizeof params);
-    stockd_pack_array(&pack, 4);
-    stockd_pack_str(&pack, id);
-    stockd_pack_str_n(&pack, sku, sizeof sku);
-    stockd_pack_str(&pack, "main");
-    stockd_pack_i64(&pack, FULL);
-    if (stockd_send(client, "receive", pack.data, pack.len, NULL) != STOCKD_OK)
-        return failed(client, "receive");
+    if (stockd_availability(stocking->client, "default", list, count, available, NULL) != STOCKD_OK)
+        return failed(stocking->client, "availability");
+    for (size_t i = 0; i < count; i++) {
+        if (available[i] == STOCKD_UNKNOWN_SKU)
+            available[i] = 0;
+    }
     return true;
 }
 
@@ -63,30 +52,104 @@ static bool await_replies(stockd_client *client, size_t left)
 {
     while (stockd_in_flight(client) > left) {
         if (stockd_receive(client, NULL) != STOCKD_OK)
-            return failed(client, "receive");
+            return failed(client, "stocking the items");
     }
     return true;
 }
 
-bool stock_items(stockd_client *client, size_t items, size_t *received)
+/* receive, or adjust if delta is negative. */
+static bool send_change(const struct stocking *stocking, uint32_t item, const char *place,
+                        int64_t delta)
 {
-    bool low[QUERY_SKUS];
+    unsigned char params[128];
+    char id[STOCKD_ID_MAX + 1];
+    char sku[SKU_BYTES];
+    stockd_pack pack;
 
-    *received = 0;
-    for (size_t first = 0; first < items; first += QUERY_SKUS) {
-        size_t count = items - first < QUERY_SKUS ? items - first : QUERY_SKUS;
+    stockd_make_id(id);
+    traffic_sku(stocking->options, item, sku);
+    stockd_pack_init(&pack, params, sizeof params);
+    stockd_pack_array(&pack, 4);
+    stockd_pack_str(&pack, id);
+    stockd_pack_str_n(&pack, sku, sizeof sku);
+    stockd_pack_str(&pack, place);
+    stockd_pack_i64(&pack, delta);
+    if (!await_replies(stocking->client, IMPORT_WINDOW - 1))
+        return false;
+    if (stockd_send(stocking->client, delta > 0 ? "receive" : "adjust", pack.data, pack.len,
+                    NULL) != STOCKD_OK)
+        return failed(stocking->client, "stocking the items");
+    return true;
+}
+
+/* "main", then "B002", "B003" and so on. */
+static const char *place_code(size_t place, char code[PLACE_CODE])
+{
+    if (place == 0)
+        snprintf(code, PLACE_CODE, "main");
+    else
+        snprintf(code, PLACE_CODE, "B%03u", (unsigned)(place + 1) % 1000);
+    return code;
+}
+
+static bool make_places(const struct stocking *stocking)
+{
+    for (size_t place = 1; place < stocking->options->places; place++) {
+        unsigned char params[32];
+        char code[PLACE_CODE];
+        stockd_pack pack;
+
+        stockd_pack_init(&pack, params, sizeof params);
+        stockd_pack_array(&pack, 1);
+        stockd_pack_str(&pack, place_code(place, code));
+        if (stockd_call(stocking->client, "location_set", pack.data, pack.len, STOCKD_RETRY_SAFE,
+                        NULL) != STOCKD_OK)
+            return failed(stocking->client, "location_set");
+    }
+    return true;
+}
+
+static bool stock_item(struct stocking *stocking, uint32_t item, int64_t available)
+{
+    const struct options *options = stocking->options;
+    int64_t delta = options->workload->flash ? (int64_t)options->units - available : FULL;
+
+    if (delta == 0 || (!options->workload->flash && available >= LOW))
+        return true;
+    stocking->stocked++;
+    if (options->places == 1)
+        return send_change(stocking, item, "main", delta);
+    for (size_t place = 0; place < options->places; place++) {
+        char code[PLACE_CODE];
+
+        if (!send_change(stocking, item, place_code(place, code),
+                         delta / (int64_t)options->places + 1))
+            return false;
+    }
+    return true;
+}
+
+bool stock_items(const struct options *options, stockd_client *client, size_t *stocked)
+{
+    struct stocking stocking = { .options = options, .client = client };
+    int64_t available[QUERY_SKUS];
+
+    traffic_init();
+    if (!make_places(&stocking))
+        return false;
+    for (size_t first = 0; first < options->items; first += QUERY_SKUS) {
+        size_t left = options->items - first;
+        size_t count = left < QUERY_SKUS ? left : QUERY_SKUS;
 
         /* A query is a call of its own: nothing else may be in flight. */
-        if (!await_replies(client, 0) || !find_low(client, (uint32_t)first, count, low))
+        if (!await_replies(client, 0) ||
+            !find_available(&stocking, (uint32_t)first, count, available))
             return false;
         for (size_t i = 0; i < count; i++) {
-            if (!low[i])
-                continue;
-            if (!await_replies(client, IMPORT_WINDOW - 1) ||
-                !send_receive(client, (uint32_t)(first + i)))
+            if (!stock_item(&stocking, (uint32_t)(first + i), available[i]))
                 return false;
-            ++*received;
         }
     }
+    *stocked = stocking.stocked;
     return await_replies(client, 0);
 }

@@ -7,10 +7,14 @@
 
 #include <stockd/client.h>
 
+#include "tools/stockbench/options.h"
+
 /*
- * Sees to it that items 0 to items - 1 are known and in stock on channel default: those that are
- * missing or low are received at location main. Counts them in *received; false: why has been told.
+ * Sees to it that the workload's items are known and in stock on channel default: those that are
+ * missing or low are received at location main, or at each of --places. In a flash sale each item
+ * then has just --units available. Counts in *stocked how many items that changed; false: why has
+ * been told.
  */
-bool stock_items(stockd_client *client, size_t items, size_t *received);
+bool stock_items(const struct options *options, stockd_client *client, size_t *stocked);
 
 #endif

@@ -2,51 +2,76 @@
 #include "tools/stockbench/traffic.h"
 
 #include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
-
-enum { RUN_BYTES = 5, CONNECTION_BYTES = 3 };
 
 #define HEAD(method) "\x94\x00\xce\0\0\0\0" method
 #define SOME_ID "0123456789abcdef"
 #define SOME_SKU "SKU-0000000"
 
 static const char reserve[] = HEAD("\xa7reserve") "\x93\xb0" SOME_ID "\xa7"
-                                                  "default\x91\x92\xab" SOME_SKU "\x01";
+                                                  "default\x91";
+static const char line[] = "\x92\xab" SOME_SKU "\x01";
+static const char confirmed[] = "\x81\xa7"
+                                "confirm\xc3";
 static const char cancel[] = HEAD("\xa6"
                                   "cancel") "\x91\xb0" SOME_ID;
+static const char confirm[] = HEAD("\xa7"
+                                   "confirm") "\x91\xb0" SOME_ID;
+static const char fulfil[] = HEAD("\xa6"
+                                  "fulfil") "\x91\xb0" SOME_ID;
 static const char availability[] = HEAD("\xac"
                                         "availability") "\x92\xa7"
-                                                        "default\x91\xab" SOME_SKU;
-
-static_assert(sizeof reserve - 1 == RESERVE_BYTES, "reserve");
-static_assert(sizeof cancel - 1 == CANCEL_BYTES, "cancel");
-static_assert(sizeof availability - 1 == AVAILABILITY_BYTES, "availability");
+                                                        "default";
 
 enum {
+    RESERVE_BYTES = sizeof reserve - 1,
+    LINE_BYTES = sizeof line - 1,
+    CONFIRMED_BYTES = sizeof confirmed - 1,
+    AVAILABILITY_BYTES = sizeof availability - 1,
+    RESERVE_PARAMS_AT = 15,
     RESERVE_ID_AT = 17,
-    RESERVE_DIGITS_AT = RESERVE_BYTES - 8,
-    CANCEL_ID_AT = CANCEL_BYTES - ID_BYTES,
-    AVAILABILITY_DIGITS_AT = AVAILABILITY_BYTES - 7,
+    CONNECTION_BYTES = 3,
+    SERIAL_AT = RUN_ID_BYTES + CONNECTION_BYTES,
+    PREFIX_BYTES = 4,
 };
 
+static_assert(RESERVE_BYTES + LINE_BYTES == 56, "as the header says");
+static_assert(sizeof cancel - 1 == 32, "as the header says");
+static_assert(sizeof confirm - 1 == 33, "as the header says");
+static_assert(sizeof fulfil - 1 == 32, "as the header says");
+static_assert(AVAILABILITY_BYTES + 1 + 1 + SKU_BYTES == 42, "as the header says");
+
+static const char digits[] = "0123456789abcdef";
 static unsigned char echo_template[MAX_MESSAGE] = { 0x94, 0x00, 0xce };
-static char pairs[200]; /* "00" "01" ... "99" */
-static char run[RUN_BYTES];
+static char pairs[200];     /* "00" "01" ... "99" */
+static char hex_pairs[512]; /* "00" ... "ff" */
+static char run[RUN_ID_BYTES + 1];
 
 void traffic_init(void)
 {
     static const char letters[] = "abcdefghijklmnopqrstuvwxyz234567";
-    unsigned char random[RUN_BYTES];
+    unsigned char random[RUN_ID_BYTES];
 
     for (unsigned i = 0; i < 100; i++) {
-        pairs[2 * i] = (char)('0' + i / 10);
-        pairs[2 * i + 1] = (char)('0' + i % 10);
+        pairs[2 * i] = digits[i / 10];
+        pairs[2 * i + 1] = digits[i % 10];
+    }
+    for (unsigned i = 0; i < 256; i++) {
+        hex_pairs[2 * i] = digits[i / 16];
+        hex_pairs[2 * i + 1] = digits[i % 16];
     }
     while (getrandom(random, sizeof random, 0) != (ssize_t)sizeof random)
         ;
-    for (size_t i = 0; i < RUN_BYTES; i++)
+    for (size_t i = 0; i < RUN_ID_BYTES; i++)
         run[i] = letters[random[i] % 32];
+}
+
+const char *traffic_run(void)
+{
+    return run;
 }
 
 uint64_t traffic_mix(uint64_t seed)
@@ -59,51 +84,59 @@ uint64_t traffic_mix(uint64_t seed)
     return x ? x : 1; /* xorshift has no way out of 0 */
 }
 
-void traffic_start(struct traffic *traffic, const struct options *options, size_t connection)
+/* A ring for as many grants as can be in flight. */
+static void make_granted(struct traffic *traffic, size_t window)
 {
-    static const char digits[] = "0123456789abcdef";
+    uint32_t places = 1;
 
+    while (places < window)
+        places *= 2;
+    traffic->granted_mask = places - 1;
+    traffic->granted = calloc(places, sizeof *traffic->granted);
+    if (!traffic->granted) {
+        fprintf(stderr, "stockbench: out of memory\n");
+        exit(3);
+    }
+}
+
+void traffic_start(struct traffic *traffic, const struct options *options,
+                   const struct choice *choice, size_t connection)
+{
     *traffic = (struct traffic){ .workload = options->workload,
-                                 .items = (uint32_t)options->items,
+                                 .choice = choice,
                                  .next_msgid = FIRST_MSGID,
                                  .random = traffic_mix(options->seed + connection),
-                                 .echo = echo_template,
                                  .echo_bytes = options->request_bytes };
     memset(traffic->id, '0', sizeof traffic->id);
-    memcpy(traffic->id, run, RUN_BYTES);
+    memcpy(traffic->id, run, RUN_ID_BYTES);
     for (unsigned i = 0; i < CONNECTION_BYTES; i++)
-        traffic->id[RUN_BYTES + i] = (unsigned char)digits[connection >> (8 - 4 * i) & 0x0f];
+        traffic->id[RUN_ID_BYTES + i] = (unsigned char)digits[connection >> (8 - 4 * i) & 0x0f];
+    traffic_sku(options, 0, traffic->sku);
+    if (options->workload->steps[0] == ASK_RESERVE_CONFIRMED)
+        make_granted(traffic, options->window);
+}
+
+void traffic_end(struct traffic *traffic)
+{
+    free(traffic->granted);
+    traffic->granted = NULL;
 }
 
 size_t traffic_request_max(const struct options *options)
 {
-    return options->workload == WORKLOAD_ECHO ? options->request_bytes : RESERVE_BYTES;
+    const struct workload *workload = options->workload;
+    size_t reserving = RESERVE_BYTES + workload->lines_max * LINE_BYTES + CONFIRMED_BYTES;
+    size_t asking = AVAILABILITY_BYTES + 3 + workload->skus * (size_t)(1 + SKU_BYTES);
+
+    if (workload->steps[0] == ASK_ECHO)
+        return options->request_bytes;
+    return reserving > asking ? reserving : asking;
 }
 
-/* Adds one to the hexadecimal counter at the id's end. */
-static void next_id(unsigned char *id)
+static void put_serial(unsigned char *id, uint32_t serial)
 {
-    for (size_t i = ID_BYTES; i-- > RUN_BYTES + CONNECTION_BYTES;) {
-        if (id[i] == 'f') {
-            id[i] = '0';
-            continue;
-        }
-        id[i] = id[i] == '9' ? 'a' : (unsigned char)(id[i] + 1);
-        return;
-    }
-}
-
-/* An item at random, by Lemire's multiplication instead of a division. */
-static uint32_t random_item(struct traffic *traffic)
-{
-    uint64_t x = traffic->random;
-
-    x ^= x >> 12;
-    x ^= x << 25;
-    x ^= x >> 27;
-    traffic->random = x;
-    uint64_t high = x * UINT64_C(0x2545f4914f6cdd1d) >> 32;
-    return (uint32_t)(high * traffic->items >> 32);
+    for (unsigned i = 0; i < 4; i++)
+        memcpy(id + SERIAL_AT + 2 * i, hex_pairs + 2 * (serial >> (24 - 8 * i) & 0xff), 2);
 }
 
 /* Seven decimal digits. */
@@ -119,10 +152,22 @@ static void put_digits(unsigned char *to, uint32_t number)
     memcpy(to + 5, pairs + 2 * (low % 100), 2);
 }
 
-void traffic_sku(uint32_t item, char sku[SKU_BYTES])
+void traffic_sku(const struct options *options, uint32_t item, char sku[SKU_BYTES])
 {
-    memcpy(sku, SOME_SKU, SKU_BYTES);
-    put_digits((unsigned char *)sku + 4, item);
+    char prefix[8] = "SKU-";
+
+    if (options->workload->flash)
+        memcpy(prefix, "FLA-", PREFIX_BYTES);
+    else if (options->places > 1)
+        snprintf(prefix, sizeof prefix, "P%03u", (unsigned)options->places % 1000);
+    memcpy(sku, prefix, PREFIX_BYTES);
+    put_digits((unsigned char *)sku + PREFIX_BYTES, item);
+}
+
+static void put_sku(struct traffic *traffic, unsigned char *to)
+{
+    memcpy(to, traffic->sku, PREFIX_BYTES);
+    put_digits(to + PREFIX_BYTES, choice_item(traffic->choice, &traffic->random));
 }
 
 static void put_msgid(unsigned char *to, uint32_t msgid)
@@ -132,42 +177,129 @@ static void put_msgid(unsigned char *to, uint32_t msgid)
     memcpy(to + MSGID_AT, &big_endian, sizeof big_endian);
 }
 
-static unsigned char *next_change(struct traffic *traffic, unsigned char *to)
+/* A reserve under a new id. */
+static unsigned char *put_reserve(struct traffic *traffic, unsigned char *to, bool confirm_now)
 {
-    if (traffic->cancel_next) {
-        traffic->cancel_next = false;
-        memcpy(to, cancel, CANCEL_BYTES);
-        memcpy(to + CANCEL_ID_AT, traffic->id, ID_BYTES);
-        return to + CANCEL_BYTES;
-    }
-    traffic->cancel_next = true;
-    next_id(traffic->id);
+    uint32_t most = traffic->workload->lines_max;
+    uint32_t lines = most == 1 ? 1 : 1 + choice_below(choice_random(&traffic->random), most);
+
+    assert(lines <= 15); /* 0x90 + lines */
+    put_serial(traffic->id, ++traffic->serial);
+    traffic->units = (uint8_t)lines;
     memcpy(to, reserve, RESERVE_BYTES);
     memcpy(to + RESERVE_ID_AT, traffic->id, ID_BYTES);
-    put_digits(to + RESERVE_DIGITS_AT, random_item(traffic));
-    return to + RESERVE_BYTES;
+    to[RESERVE_PARAMS_AT] = confirm_now ? 0x94 : 0x93;
+    to[RESERVE_BYTES - 1] = (unsigned char)(0x90 + lines);
+    to += RESERVE_BYTES;
+    for (uint32_t i = 0; i < lines; i++, to += LINE_BYTES) {
+        memcpy(to, line, LINE_BYTES);
+        put_sku(traffic, to + 2);
+    }
+    if (!confirm_now)
+        return to;
+    memcpy(to, confirmed, CONFIRMED_BYTES);
+    return to + CONFIRMED_BYTES;
 }
 
-unsigned char *traffic_next(struct traffic *traffic, unsigned char *to)
+/* A request of which only the id, at its end, is its own. */
+static unsigned char *put_step(const struct traffic *traffic, unsigned char *to,
+                               const char *template, size_t len)
+{
+    memcpy(to, template, len);
+    memcpy(to + len - ID_BYTES, traffic->id, ID_BYTES);
+    return to + len;
+}
+
+static unsigned char *put_availability(struct traffic *traffic, unsigned char *to)
+{
+    uint32_t skus = traffic->workload->skus;
+
+    memcpy(to, availability, AVAILABILITY_BYTES);
+    to += AVAILABILITY_BYTES;
+    if (skus > 15) {
+        *to++ = 0xdc;
+        *to++ = (unsigned char)(skus >> 8);
+        *to++ = (unsigned char)(skus & 0xff);
+    } else {
+        *to++ = (unsigned char)(0x90 + skus);
+    }
+    for (uint32_t i = 0; i < skus; i++) {
+        *to++ = 0xab;
+        put_sku(traffic, to);
+        to += SKU_BYTES;
+    }
+    return to;
+}
+
+static unsigned char *put(struct traffic *traffic, enum ask ask, unsigned char *to)
+{
+    switch (ask) {
+    case ASK_RESERVE:
+        return put_reserve(traffic, to, false);
+    case ASK_RESERVE_CONFIRMED:
+        return put_reserve(traffic, to, true);
+    case ASK_CONFIRM:
+        return put_step(traffic, to, confirm, sizeof confirm - 1);
+    case ASK_FULFIL:
+        return put_step(traffic, to, fulfil, sizeof fulfil - 1);
+    case ASK_CANCEL:
+        return put_step(traffic, to, cancel, sizeof cancel - 1);
+    case ASK_AVAILABILITY:
+        return put_availability(traffic, to);
+    default:
+        assert(ask == ASK_ECHO);
+        memcpy(to, echo_template, traffic->echo_bytes);
+        return to + traffic->echo_bytes;
+    }
+}
+
+/* What is to be asked next; moves the script on. */
+static enum ask next_ask(struct traffic *traffic)
+{
+    const struct workload *workload = traffic->workload;
+
+    if (workload->reads > 0 && choice_below(choice_random(&traffic->random), 100) < workload->reads)
+        return ASK_AVAILABILITY;
+    enum ask ask = workload->steps[traffic->step++];
+    if (traffic->step == STEPS_MAX || workload->steps[traffic->step] == ASK_NONE)
+        traffic->step = 0;
+    return ask;
+}
+
+/* The fulfil of the oldest grant; the script's own id is put back afterwards. */
+static unsigned char *put_follow_up(struct traffic *traffic, unsigned char *to, struct asked *asked)
+{
+    uint32_t serial = traffic->granted[traffic->first_granted++ & traffic->granted_mask];
+
+    traffic->granted_count--;
+    put_serial(traffic->id, serial);
+    *asked = (struct asked){ .serial = serial, .kind = ASK_FULFIL, .units = 1 };
+    to = put(traffic, ASK_FULFIL, to);
+    put_serial(traffic->id, traffic->serial);
+    return to;
+}
+
+unsigned char *traffic_next(struct traffic *traffic, unsigned char *to, struct asked *asked)
 {
     unsigned char *end;
 
-    switch (traffic->workload) {
-    case WORKLOAD_AVAILABILITY:
-        memcpy(to, availability, AVAILABILITY_BYTES);
-        put_digits(to + AVAILABILITY_DIGITS_AT, random_item(traffic));
-        end = to + AVAILABILITY_BYTES;
-        break;
-    case WORKLOAD_ECHO:
-        memcpy(to, traffic->echo, traffic->echo_bytes);
-        end = to + traffic->echo_bytes;
-        break;
-    case WORKLOAD_RESERVE_CANCEL:
-    case WORKLOAD_HOT:
-    default:
-        end = next_change(traffic, to);
-        break;
+    if (traffic->granted_count > 0) {
+        end = put_follow_up(traffic, to, asked);
+    } else {
+        enum ask ask = next_ask(traffic);
+
+        end = put(traffic, ask, to);
+        *asked = (struct asked){ traffic->serial, (uint8_t)ask, traffic->units };
     }
     put_msgid(to, traffic->next_msgid++);
     return end;
+}
+
+void traffic_granted(struct traffic *traffic, const struct asked *asked)
+{
+    if (asked->kind != ASK_RESERVE_CONFIRMED)
+        return;
+    assert(traffic->granted_count <= traffic->granted_mask);
+    traffic->granted[(traffic->first_granted + traffic->granted_count++) & traffic->granted_mask] =
+        asked->serial;
 }

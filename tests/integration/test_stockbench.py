@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Each workload of the load generator for a moment against a real server: no error, units that add
+up, and counts that the server has counted as well."""
+
+import csv
+import io
+import json
+import os
+import tempfile
+
+from stockd_harness import StockdTestCase, main, run_program
+
+SHORT = ("--seconds", "0.2", "--warmup", "0.1", "--items", "300", "--connections", "4",
+         "--window", "16")
+STEPS = {
+    "reserve-cancel": ("reserve", "cancel"),
+    "hot": ("reserve", "cancel"),
+    "zipf": ("reserve", "cancel"),
+    "multi-line": ("reserve", "cancel"),
+    "order": ("reserve", "confirm", "fulfil"),
+    "mixed": ("reserve", "cancel"),
+}
+
+
+class Stockbench(StockdTestCase):
+    def bench(self, *args, code=0, bench_format="--json"):
+        done = run_program("stockbench", "-s", self.server.tcp, bench_format, *args, timeout=60)
+        self.assertEqual(done.code, code, done.err)
+        return json.loads(done.out) if bench_format == "--json" else done.out
+
+    def load(self, workload, *args):
+        """Runs it with --check; what is true of every run is seen here."""
+        result = self.bench("--workload", workload, "--check", *SHORT, *args)
+        self.assertEqual(result["errors"], 0, result["error_codes"])
+        self.assertTrue(result["units_add_up"], result["runs"])
+        self.assertGreater(result["messages"], 0)
+        self.assertGreater(result["latency_us"]["p50"], 0)
+        return result
+
+    def counted(self, name):
+        """A counter of the server's."""
+        def search(tree):
+            for key, value in tree.items():
+                if key == name and isinstance(value, int):
+                    return value
+                found = search(value) if isinstance(value, dict) else None
+                if found is not None:
+                    return found
+            return None
+        return search(self.call("info"))
+
+    def test_scripts_are_done_whole(self):
+        for workload, steps in STEPS.items():
+            with self.subTest(workload):
+                done = self.load(workload)["runs"][0]["done"]
+                for step in steps:
+                    self.assertEqual(done[step], done["reserve"], done)
+
+    def test_the_server_has_counted_the_same(self):
+        before = self.counted("reserves")
+        done = self.load("order")["runs"][0]["done"]
+        self.assertEqual(self.counted("reserves") - before, done["reserve"])
+
+    def test_availability(self):
+        for workload in ("availability", "availability-100"):
+            done = self.load(workload)["runs"][0]["done"]
+            self.assertEqual(list(done), ["availability"])
+
+    def test_mixed_is_mostly_reads(self):
+        done = self.load("mixed", "--seed", "5")["runs"][0]["done"]
+        share = done["availability"] / sum(done.values())
+        if sum(done.values()) > 2000:
+            self.assertAlmostEqual(share, 0.95, delta=0.03)
+
+    def test_flash_sale_sells_all_and_not_one_more(self):
+        result = self.load("flash-sale", "--units", "2", "--runs", "2", "--seconds", "0.5")
+        for run in result["runs"]:
+            self.assertEqual(run["done"]["reserve"], 200)
+            self.assertEqual(run["done"]["fulfil"], 200)
+            self.assertEqual(run["denied"]["reserve"], run["refused"])
+        self.assertEqual(result["error_codes"], {"insufficient_stock": result["refused"]})
+
+    def test_open_loop_sends_what_was_offered(self):
+        result = self.load("order", "--rate", "2000", "--seconds", "0.5", "--warmup", "0")
+        sent = result["runs"][0]["done"]
+        self.assertEqual(result["rate"], 2000)
+        # 1,000 are due in half a second; a slow machine sends more in more time.
+        self.assertGreaterEqual(sum(sent.values()) + result["unsent"], 1000)
+
+    def test_places(self):
+        self.load("reserve-cancel", "--places", "3", "--items", "20")
+        stock = self.call("stock", "P0030000001")
+        self.assertEqual(len([p for p in stock["pools"] if p["on_hand"] > 0]), 3)
+
+    def test_connect(self):
+        result = self.bench("--workload", "connect", *SHORT)
+        self.assertGreater(result["messages"], 0)
+        self.assertEqual(self.call("ping"), "pong")
+
+    def test_idle_connections_stay(self):
+        self.load("availability", "--idle", "50")
+
+    def test_runs_and_csv(self):
+        rows = list(csv.DictReader(io.StringIO(
+            self.bench("--workload", "hot", *SHORT, "--runs", "3", bench_format="--csv"))))
+        self.assertEqual([row["run"] for row in rows], ["1", "2", "3", "median"])
+        rates = sorted(float(row["messages_per_s"]) for row in rows[:3])
+        self.assertEqual(float(rows[3]["messages_per_s"]), rates[1])
+
+    def test_an_error_is_counted_by_its_code(self):
+        result = self.bench("--workload", "hot", "--no-setup", *SHORT, "--places", "2", code=1)
+        self.assertEqual(set(result["error_codes"]), {"unknown_sku", "unknown_reservation"})
+        self.assertEqual(result["errors"], sum(result["error_codes"].values()))
+
+    def test_bad_usage(self):
+        for args in (("--workload", "nonsense"), ("--workload", "replay"), ("--speed", "2"),
+                     ("--rate", "0"), ("--workload", "echo", "--check"), ("--runs", "0"),
+                     ("--seconds", "0")):
+            done = run_program("stockbench", *args)
+            self.assertEqual(done.code, 2, args)
+            self.assertEqual(len(done.err_lines), 1, done.err)
+
+
+class Replay(StockdTestCase):
+    def replay(self, rows, *args, code=0):
+        with tempfile.NamedTemporaryFile("w", suffix=".csv", delete=False) as file:
+            file.write("\n".join(rows) + "\n")
+        self.addCleanup(os.unlink, file.name)
+        done = run_program("stockbench", "-s", self.server.tcp, "--workload", "replay", "--orders",
+                           file.name, "--check", "--json", *args, timeout=60)
+        self.assertEqual(done.code, code, done.err)
+        return json.loads(done.out) if done.out else done.err
+
+    def test_orders_refusals_and_returns(self):
+        self.call("receive", "r1", "MUG", "main", 10)
+        self.call("receive", "r2", "PEN", "main", 10)
+        result = self.replay(["order_id,channel,sku,qty", "1,default,MUG,2", "1,default,PEN,3",
+                              "2,default,MUG,99", "3,default,MUG,-1", "3,default,PEN,-2"])
+        self.assertEqual(result["messages"], 3)
+        self.assertEqual(result["runs"][0]["done"],
+                         {"reserve": 1, "confirm": 1, "fulfil": 1, "return": 2})
+        self.assertEqual(result["refused"], 1)
+        self.assertTrue(result["units_add_up"])
+        self.assertEqual(self.figures("MUG"), (9, 0, 9))
+        self.assertEqual(self.figures("PEN"), (9, 0, 9))
+
+    def test_times_are_kept(self):
+        self.call("receive", "r3", "CUP", "main", 10)
+        result = self.replay(["order_id,channel,sku,qty,time", "1,default,CUP,1,2020-01-01 00:00:00",
+                              "2,default,CUP,1,2020-01-01 00:00:30"], "--speed", "60")
+        self.assertGreaterEqual(result["seconds"], 0.5)
+        self.assertEqual(result["runs"][0]["done"]["fulfil"], 2)
+
+    def test_a_bad_row_is_named(self):
+        error = self.replay(["order_id,channel,sku,qty", "1,default,MUG,two"], code=2)
+        self.assertIn("row 2", error)
+        self.assertIn("qty", error)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,348 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tools/stockbench/replay.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include "tools/stockbench/stream.h"
+
+enum { MAX_EVENTS = 64, STALL_MS = 20000, LOOK_NS = 10000000, PARAMS_BYTES = 160 };
+
+/* What a connection has asked and not heard of yet: replies come in this order. */
+struct step {
+    size_t order;
+    enum ask ask;
+    uint64_t units;
+    bool last; /* of its order, if it is done */
+    struct step *next;
+};
+
+struct lane {
+    stockd_client *client;
+    struct step *first, **end;
+    size_t under_way; /* orders */
+    uint32_t events;  /* that epoll watches for */
+};
+
+struct replay {
+    const struct options *options;
+    const struct orders *orders;
+    struct result *result;
+    struct progress *progress;
+    struct lane *lanes;
+    struct step *unused;
+    uint64_t *begun; /* of each order; ns */
+    size_t next;     /* order */
+    size_t next_lane;
+    size_t finished; /* orders */
+    uint64_t start;
+    int epoll;
+};
+
+static bool failed(const struct lane *lane)
+{
+    fprintf(stderr, "stockbench: %s\n", stockd_error_message(lane->client));
+    return false;
+}
+
+/* ---- Asking ---------------------------------------------------------------------------------- */
+
+static bool add_step(struct replay *replay, struct lane *lane, const struct step *what)
+{
+    struct step *step = replay->unused;
+
+    if (step)
+        replay->unused = step->next;
+    else if (!(step = malloc(sizeof *step)))
+        return broke_off("replay", "out of memory");
+    *step = *what;
+    step->next = NULL;
+    *lane->end = step;
+    lane->end = &step->next;
+    return true;
+}
+
+/* The order's id in this run; a line's number behind it for a return. */
+static void put_id(stockd_pack *pack, const struct order *order, size_t line)
+{
+    char id[STOCKD_ID_MAX + 1];
+
+    if (order->is_return)
+        snprintf(id, sizeof id, "%s-%s#%zu", traffic_run(), order->id, line % 1000);
+    else
+        snprintf(id, sizeof id, "%s-%s", traffic_run(), order->id);
+    stockd_pack_str(pack, id);
+}
+
+static bool send_packed(struct lane *lane, const char *method, stockd_pack *pack)
+{
+    bool sent = stockd_send(lane->client, method, pack->data, pack->len, NULL) == STOCKD_OK;
+
+    stockd_pack_free(pack);
+    return sent || failed(lane);
+}
+
+static bool ask_reserve(struct replay *replay, struct lane *lane, size_t number)
+{
+    const struct order *order = &replay->orders->order[number];
+    const struct order_line *line = &replay->orders->line[order->first];
+    struct step step = { .order = number, .ask = ASK_RESERVE };
+    stockd_pack pack;
+
+    stockd_pack_init(&pack, NULL, 0);
+    stockd_pack_array(&pack, 3);
+    put_id(&pack, order, 0);
+    stockd_pack_str(&pack, order->channel);
+    stockd_pack_array(&pack, order->lines);
+    for (size_t i = 0; i < order->lines; i++) {
+        stockd_pack_array(&pack, line[i].location ? 3 : 2);
+        stockd_pack_str(&pack, line[i].sku);
+        stockd_pack_i64(&pack, line[i].qty);
+        if (line[i].location)
+            stockd_pack_str(&pack, line[i].location);
+        step.units += line[i].qty;
+    }
+    return send_packed(lane, "reserve", &pack) && add_step(replay, lane, &step);
+}
+
+static bool ask_returns(struct replay *replay, struct lane *lane, size_t number)
+{
+    const struct order *order = &replay->orders->order[number];
+
+    for (size_t i = 0; i < order->lines; i++) {
+        const struct order_line *line = &replay->orders->line[order->first + i];
+        struct step step = { number, ASK_RETURN, line->qty, i + 1 == order->lines, NULL };
+        stockd_pack pack;
+
+        stockd_pack_init(&pack, NULL, 0);
+        stockd_pack_array(&pack, 4);
+        put_id(&pack, order, i);
+        stockd_pack_str(&pack, line->sku);
+        stockd_pack_str(&pack, line->location ? line->location : "main");
+        stockd_pack_i64(&pack, line->qty);
+        if (!send_packed(lane, "return", &pack) || !add_step(replay, lane, &step))
+            return false;
+    }
+    return true;
+}
+
+static bool ask_step(struct replay *replay, struct lane *lane, const struct step *before,
+                     enum ask ask)
+{
+    struct step step = { before->order, ask, before->units, ask == ASK_FULFIL, NULL };
+    stockd_pack pack;
+
+    stockd_pack_init(&pack, NULL, 0);
+    stockd_pack_array(&pack, 1);
+    put_id(&pack, &replay->orders->order[step.order], 0);
+    return send_packed(lane, ask_name(ask), &pack) && add_step(replay, lane, &step);
+}
+
+/* ---- Replies --------------------------------------------------------------------------------- */
+
+static void finish_order(struct replay *replay, struct lane *lane, const struct step *step)
+{
+    histogram_add(&replay->result->latency, result_now() - replay->begun[step->order], 1);
+    replay->result->messages++;
+    replay->finished++;
+    lane->under_way--;
+}
+
+static void note_refused(struct replay *replay, const struct step *step, const stockd_reply *reply)
+{
+    unsigned char bytes[PARAMS_BYTES];
+    stockd_pack pack;
+
+    stockd_pack_init(&pack, bytes, sizeof bytes);
+    stockd_pack_array(&pack, 2);
+    stockd_pack_str(&pack, reply->code);
+    stockd_pack_str_n(&pack, reply->message, strnlen(reply->message, PARAMS_BYTES / 2));
+    result_note_error(replay->result, step->ask, (stockd_value){ pack.data, pack.len }, true);
+}
+
+static bool take_reply(struct replay *replay, struct lane *lane, const stockd_reply *reply)
+{
+    struct step *step = lane->first;
+    bool more = true;
+
+    lane->first = step->next;
+    if (!lane->first)
+        lane->end = &lane->first;
+    if (reply->code) {
+        note_refused(replay, step, reply);
+        /* A refused return does not stop its other lines. */
+        if (step->ask != ASK_RETURN || step->last)
+            finish_order(replay, lane, step);
+    } else {
+        replay->result->done[step->ask]++;
+        replay->result->units[step->ask] += step->units;
+        if (step->ask == ASK_RESERVE)
+            more = ask_step(replay, lane, step, ASK_CONFIRM);
+        else if (step->ask == ASK_CONFIRM)
+            more = ask_step(replay, lane, step, ASK_FULFIL);
+        else if (step->last)
+            finish_order(replay, lane, step);
+    }
+    step->next = replay->unused;
+    replay->unused = step;
+    return more;
+}
+
+static bool receive(struct replay *replay, struct lane *lane)
+{
+    stockd_reply reply;
+    int rc;
+
+    while ((rc = stockd_try_receive(lane->client, &reply)) == STOCKD_OK || rc == STOCKD_REFUSED) {
+        if (!lane->first)
+            return broke_off("a reply that nobody asked for", replay->options->address);
+        if (!take_reply(replay, lane, &reply))
+            return false;
+    }
+    return rc == STOCKD_E_AGAIN || failed(lane);
+}
+
+/* ---- The loop -------------------------------------------------------------------------------- */
+
+/* When order number next is to begin; 0: as soon as there is room. */
+static uint64_t due(const struct replay *replay)
+{
+    double ms = (double)replay->orders->order[replay->next].time_ms;
+
+    if (replay->options->speed == 0)
+        return 0;
+    return replay->start + (uint64_t)(ms * 1e6 / replay->options->speed);
+}
+
+/* The next connection with room for an order; NULL: none. */
+static struct lane *free_lane(struct replay *replay)
+{
+    for (size_t i = 0; i < replay->options->connections; i++) {
+        struct lane *lane = &replay->lanes[replay->next_lane];
+
+        replay->next_lane = (replay->next_lane + 1) % replay->options->connections;
+        if (lane->under_way < replay->options->window)
+            return lane;
+    }
+    return NULL;
+}
+
+/* Begins what is due; *wait is then how long nothing more will be, at most LOOK_NS. */
+static bool begin_orders(struct replay *replay, uint64_t *wait)
+{
+    *wait = LOOK_NS;
+    while (replay->next < replay->orders->count) {
+        uint64_t now = result_now();
+        uint64_t at = due(replay);
+        size_t number = replay->next;
+
+        if (at > now) {
+            *wait = at - now < *wait ? at - now : *wait;
+            return true;
+        }
+        struct lane *lane = free_lane(replay);
+        if (!lane)
+            return true;
+        if (at > 0)
+            histogram_add(&replay->result->slip, now - at, 1);
+        replay->begun[number] = at > 0 ? at : now;
+        replay->next++;
+        lane->under_way++;
+        if (!(replay->orders->order[number].is_return ? ask_returns(replay, lane, number)
+                                                      : ask_reserve(replay, lane, number)))
+            return false;
+    }
+    return true;
+}
+
+/* Writes what is buffered, and watches for what each connection waits for. */
+static bool flush_all(struct replay *replay)
+{
+    for (size_t i = 0; i < replay->options->connections; i++) {
+        struct lane *lane = &replay->lanes[i];
+        int rc = stockd_wants_write(lane->client) ? stockd_try_flush(lane->client) : STOCKD_OK;
+        uint32_t events = EPOLLIN | (stockd_wants_write(lane->client) ? EPOLLOUT : 0);
+        struct epoll_event event = { .events = events, .data.ptr = lane };
+
+        if (rc != STOCKD_OK && rc != STOCKD_E_AGAIN)
+            return failed(lane);
+        if (events == lane->events)
+            continue;
+        if (epoll_ctl(replay->epoll, lane->events ? EPOLL_CTL_MOD : EPOLL_CTL_ADD,
+                      stockd_fd(lane->client), &event) < 0)
+            return broke_off("epoll_ctl", strerror(errno));
+        lane->events = events;
+    }
+    return true;
+}
+
+static bool run(struct replay *replay)
+{
+    struct epoll_event events[MAX_EVENTS];
+    uint64_t last = result_now();
+    uint64_t wait;
+
+    replay->start = last;
+    while (replay->finished < replay->orders->count) {
+        if (!begin_orders(replay, &wait) || !flush_all(replay))
+            return false;
+        struct timespec limit = { .tv_nsec = (long)wait };
+        int n = epoll_pwait2(replay->epoll, events, MAX_EVENTS, &limit, NULL);
+        uint64_t now = result_now();
+
+        if (n < 0 && errno != EINTR)
+            return broke_off("epoll_pwait2", strerror(errno));
+        for (int i = 0; i < n; i++) {
+            if (!receive(replay, events[i].data.ptr))
+                return false;
+        }
+        if (n > 0 || replay->finished == replay->next)
+            last = now;
+        progress_tick(replay->progress, "replaying", replay->finished, now);
+        if (now - last > (uint64_t)STALL_MS * 1000000)
+            return broke_off("no reply has come for 20 s", replay->options->address);
+    }
+    return true;
+}
+
+static void free_steps(struct step *step)
+{
+    while (step) {
+        struct step *next = step->next;
+
+        free(step);
+        step = next;
+    }
+}
+
+bool replay_run(const struct options *options, const struct orders *orders,
+                stockd_client *const *clients, struct progress *progress, struct result *result)
+{
+    struct replay replay = {
+        .options = options, .orders = orders, .result = result, .progress = progress
+    };
+
+    traffic_init();
+    replay.begun = calloc(orders->count, sizeof *replay.begun);
+    replay.lanes = calloc(options->connections, sizeof *replay.lanes);
+    replay.epoll = epoll_create1(EPOLL_CLOEXEC);
+    if (!replay.begun || !replay.lanes || replay.epoll < 0)
+        return broke_off("replay", "out of memory");
+    for (size_t i = 0; i < options->connections; i++)
+        replay.lanes[i] = (struct lane){ .client = clients[i], .end = &replay.lanes[i].first };
+    double cpu = result_cpu();
+    bool done = run(&replay);
+    result->seconds = (double)(result_now() - replay.start) / 1e9;
+    result->cpu_seconds = result_cpu() - cpu;
+    for (size_t i = 0; i < options->connections; i++)
+        free_steps(replay.lanes[i].first);
+    free_steps(replay.unused);
+    free(replay.lanes);
+    free(replay.begun);
+    close(replay.epoll);
+    return done;
+}

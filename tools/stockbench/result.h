@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What one run has shown. */
+#ifndef TOOLS_STOCKBENCH_RESULT_H
+#define TOOLS_STOCKBENCH_RESULT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <stockd/client.h>
+
+#include "tools/stockbench/histogram.h"
+#include "tools/stockbench/workload.h"
+
+enum { RESULT_CODES = 24 };
+
+/* Replies with one error code; the last place gathers what has no place of its own. */
+struct refusals {
+    char code[32];
+    char message[160]; /* the first */
+    uint64_t count;
+};
+
+/* Units before and after, and what the replies said of them: see check.h. */
+struct check_result {
+    bool done;
+    bool good;
+    int64_t on_hand_expected; /* changes over the run */
+    int64_t on_hand_found;
+    int64_t reserved_expected;
+    int64_t reserved_found;
+};
+
+struct result {
+    /* in the measured time */
+    double seconds;
+    uint64_t messages; /* replies; connections of `connect`, orders of `replay` */
+    uint64_t bytes_out;
+    uint64_t bytes_in;
+    double cpu_seconds; /* of this program */
+    struct histogram latency;
+
+    /* open loop, in the measured time */
+    uint64_t unsent;       /* due, and not even sent when it ended */
+    struct histogram slip; /* how late requests went out, by the generator's own fault */
+
+    /* in the whole run, warm-up and draining included */
+    uint64_t refused;           /* as such a workload expects */
+    uint64_t errors;            /* all other error replies */
+    uint64_t done[ASK_KINDS];   /* replies without an error */
+    uint64_t units[ASK_KINDS];  /* that these moved */
+    uint64_t denied[ASK_KINDS]; /* replies with an error */
+    struct refusals refusals[RESULT_CODES];
+    struct check_result check;
+};
+
+/* Counts an error reply [code, message, ...] to a request of that kind. may_refuse: that stock is
+ * not there is to be expected. */
+void result_note_error(struct result *result, enum ask kind, stockd_value error, bool may_refuse);
+
+/* Adds what the other counted by code. */
+void result_add_refusals(struct result *result, const struct result *other);
+
+/* Whether the generator itself was the limit of what was measured. */
+bool result_limited(const struct result *result);
+
+/* ns, monotonic. */
+uint64_t result_now(void);
+
+/* CPU time of this program. */
+double result_cpu(void);
+
+#endif

@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tools/stockbench/stream.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+bool broke_off(const char *what, const char *why)
+{
+    fprintf(stderr, "stockbench: %s: %s\n", what, why);
+    return false;
+}
+
+bool stream_watch(const struct load *load, struct stream *stream, int operation, uint32_t events)
+{
+    struct epoll_event event = { .events = events, .data.ptr = stream };
+
+    if (epoll_ctl(load->epoll, operation, stream->fd, &event) < 0)
+        return broke_off("epoll_ctl", strerror(errno));
+    return true;
+}
+
+/* ---- Replies --------------------------------------------------------------------------------- */
+
+/* The times of count replies of one batch that came at now. */
+static void note_latencies(struct load *load, const struct batch *batch, uint32_t count,
+                           uint64_t now)
+{
+    if (load->options->rate == 0) {
+        if (load->measuring)
+            histogram_add(&load->result->latency, now - batch->time, count);
+        return;
+    }
+    for (uint64_t index = batch->index; index < batch->index + count; index++) {
+        uint64_t meant = schedule_time(&load->schedule, index);
+
+        if (index >= load->measured_from && index < load->measured_to)
+            histogram_add(&load->result->latency, now - meant, 1);
+    }
+}
+
+/* Takes count replies that were read at time now off the oldest batches. */
+static void note_replies(struct load *load, struct stream *stream, uint32_t count, uint64_t now)
+{
+    bool was_full = stream->in_flight == load->options->window;
+
+    assert(count <= stream->in_flight);
+    stream->in_flight -= count;
+    load->in_flight -= count;
+    load->replies += count;
+    if (load->measuring)
+        load->result->messages += count;
+    if (was_full && count > 0)
+        stream->free_since = now;
+    while (count > 0) {
+        struct batch *batch = &stream->batch[stream->first_batch & load->mask];
+        uint32_t taken = count < batch->count ? count : batch->count;
+
+        assert(stream->batches > 0);
+        note_latencies(load, batch, taken, now);
+        batch->count -= taken;
+        batch->index += taken;
+        count -= taken;
+        if (batch->count == 0) {
+            stream->first_batch++;
+            stream->batches--;
+        }
+    }
+}
+
+static void note_outcome(struct load *load, struct stream *stream, const struct asked *asked,
+                         const struct reply *reply)
+{
+    struct result *result = load->result;
+
+    if (reply->error) {
+        stockd_value error = { reply->error, reply->error_len };
+
+        result_note_error(result, asked->kind, error, load->options->workload->flash);
+        return;
+    }
+    result->done[asked->kind]++;
+    result->units[asked->kind] += asked->units;
+    traffic_granted(&stream->traffic, asked);
+}
+
+/* Steps over whole replies in the bytes; returns how many bytes that was, or -1. */
+static ssize_t parse_replies(struct load *load, struct stream *stream, const unsigned char *bytes,
+                             size_t len, uint32_t *count)
+{
+    size_t size = load->options->response_bytes;
+    size_t at = 0;
+
+    while (at < len) {
+        uint32_t msgid = stream->expected;
+        const struct asked *asked = &stream->asked[msgid & load->mask];
+        struct reply reply = asked->kind == ASK_ECHO ? reply_echo(bytes + at, len - at, msgid, size)
+                                                     : reply_read(&load->shapes, asked->kind,
+                                                                  bytes + at, len - at, msgid);
+
+        if (reply.foreign || (reply.len > 0 && *count == stream->in_flight))
+            return -1;
+        if (reply.len == 0)
+            break;
+        note_outcome(load, stream, asked, &reply);
+        at += reply.len;
+        stream->expected++;
+        ++*count;
+    }
+    return (ssize_t)at;
+}
+
+bool stream_receive(struct load *load, struct stream *stream, uint64_t *now)
+{
+    uint32_t count = 0;
+    ssize_t n;
+
+    memcpy(load->in, stream->partial, stream->partial_len);
+    n = recv(stream->fd, load->in + stream->partial_len, RECEIVE_BYTES, MSG_DONTWAIT);
+    *now = result_now();
+    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+        return true;
+    if (n <= 0)
+        return broke_off("the connection was lost", n == 0 ? "closed" : strerror(errno));
+    size_t len = stream->partial_len + (size_t)n;
+    ssize_t used = parse_replies(load, stream, load->in, len, &count);
+    if (used < 0)
+        return broke_off("not a reply to what was asked", load->options->address);
+    stream->partial_len = len - (size_t)used;
+    if (stream->partial_len > MAX_REPLY)
+        return broke_off("a reply is too long", load->options->address);
+    memcpy(stream->partial, load->in + used, stream->partial_len);
+    if (load->measuring)
+        load->result->bytes_in += (uint64_t)n;
+    note_replies(load, stream, count, *now);
+    return true;
+}
+
+/* ---- Requests -------------------------------------------------------------------------------- */
+
+/* Writes from bytes; what the socket does not take is kept in pending. */
+static bool write_out(struct load *load, struct stream *stream, const unsigned char *bytes,
+                      size_t len)
+{
+    ssize_t n = send(stream->fd, bytes, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+
+    if (n < 0 && errno != EAGAIN && errno != EINTR)
+        return broke_off("the connection was lost", strerror(errno));
+    if (n < 0)
+        n = 0;
+    if (load->measuring)
+        load->result->bytes_out += (uint64_t)n;
+    if ((size_t)n == len)
+        return true;
+    memcpy(stream->pending, bytes + n, len - (size_t)n);
+    stream->pending_at = 0;
+    stream->pending_len = len - (size_t)n;
+    return stream_watch(load, stream, EPOLL_CTL_MOD, EPOLLIN | EPOLLOUT);
+}
+
+bool stream_flush(struct load *load, struct stream *stream)
+{
+    if (stream->pending_len == 0)
+        return true;
+    ssize_t n = send(stream->fd, stream->pending + stream->pending_at, stream->pending_len,
+                     MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (n < 0)
+        return errno == EAGAIN || errno == EINTR ||
+               broke_off("the connection was lost", strerror(errno));
+    if (load->measuring)
+        load->result->bytes_out += (uint64_t)n;
+    stream->pending_at += (size_t)n;
+    stream->pending_len -= (size_t)n;
+    if (stream->pending_len > 0)
+        return true;
+    stream->free_since = result_now();
+    return stream_watch(load, stream, EPOLL_CTL_MOD, EPOLLIN);
+}
+
+bool stream_send(struct load *load, struct stream *stream, size_t count, uint64_t now)
+{
+    struct batch *batch = &stream->batch[(stream->first_batch + stream->batches++) & load->mask];
+    unsigned char *end = load->out;
+
+    assert(count >= 1);
+    assert(stream->pending_len == 0); /* L2 */
+    for (size_t i = 0; i < count; i++) {
+        uint32_t msgid = stream->traffic.next_msgid;
+
+        end = traffic_next(&stream->traffic, end, &stream->asked[msgid & load->mask]);
+    }
+    *batch = (struct batch){ .time = now, .index = load->offered, .count = (uint32_t)count };
+    load->offered += count;
+    stream->in_flight += (uint32_t)count;
+    load->in_flight += count;
+    assert(stream->in_flight <= load->options->window); /* L1 */
+    return write_out(load, stream, load->out, (size_t)(end - load->out));
+}

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One connection under load: requests on their way out, replies on their way in, and what is in
+ * flight between. All messages of one send share one time stamp (in open loop: each has its own,
+ * from the schedule), and so do all replies of one receive.
+ */
+#ifndef TOOLS_STOCKBENCH_STREAM_H
+#define TOOLS_STOCKBENCH_STREAM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "tools/stockbench/options.h"
+#include "tools/stockbench/progress.h"
+#include "tools/stockbench/reply.h"
+#include "tools/stockbench/result.h"
+#include "tools/stockbench/schedule.h"
+#include "tools/stockbench/traffic.h"
+
+enum {
+    RECEIVE_BYTES = 256 << 10,
+    MAX_REPLY = 64 << 10,
+};
+
+/* Requests that went out in one send. */
+struct batch {
+    uint64_t time;  /* closed loop: of the send */
+    uint64_t index; /* open loop: of the first in the schedule; the others follow it */
+    uint32_t count;
+};
+
+/*
+ * L1: the batches from first_batch on sum up to in_flight, which is never more than the window;
+ *     each batch is of at least one request, so as many places as the window has are enough.
+ * L2: pending holds what the socket did not take; while there is any, nothing more is made.
+ */
+struct stream {
+    int fd;
+    uint32_t in_flight;
+    uint32_t expected; /* msgid of the oldest in flight */
+    uint32_t first_batch;
+    uint32_t batches;
+    uint64_t free_since; /* when it last became able to take a request; ns */
+    struct batch *batch; /* ring of mask + 1 */
+    struct asked *asked; /* ring of mask + 1, by msgid */
+    size_t partial_len;
+    size_t pending_at;
+    size_t pending_len;
+    unsigned char *pending; /* room for a whole window */
+    unsigned char *partial; /* room for MAX_REPLY; the begun reply at the end of a receive */
+    struct traffic traffic;
+};
+
+struct load {
+    const struct options *options;
+    struct result *result;
+    struct progress *progress;
+    struct stream *streams;
+    struct choice choice;
+    uint32_t mask;
+    size_t in_flight;
+    uint64_t replies; /* ever */
+    int epoll;
+    bool measuring;
+    bool draining;
+    struct shapes shapes;
+    unsigned char *out; /* a window of requests */
+    unsigned char *in;
+
+    /* open loop */
+    struct schedule schedule;
+    uint64_t offered;                    /* requests sent so far; the next one's index */
+    uint64_t measured_from, measured_to; /* indexes whose latencies count */
+    size_t next_stream;
+    bool blocked; /* something is late, and no connection takes it */
+};
+
+/* Says on standard error what went wrong; false. */
+bool broke_off(const char *what, const char *why);
+
+bool stream_watch(const struct load *load, struct stream *stream, int operation, uint32_t events);
+
+static inline bool stream_free(const struct load *load, const struct stream *stream)
+{
+    return stream->pending_len == 0 && stream->in_flight < load->options->window; /* L2 */
+}
+
+/* Makes and sends count requests, 1 or more, no more than the window has room for. */
+bool stream_send(struct load *load, struct stream *stream, size_t count, uint64_t now);
+
+/* Goes on with what the socket did not take. */
+bool stream_flush(struct load *load, struct stream *stream);
+
+/* Reads once and takes in what has come; *now is when that was. */
+bool stream_receive(struct load *load, struct stream *stream, uint64_t *now);
+
+#endif

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What several runs say together. */
+#ifndef TOOLS_STOCKBENCH_SUMMARY_H
+#define TOOLS_STOCKBENCH_SUMMARY_H
+
+#include <stddef.h>
+
+enum { RUNS_MAX = 100 };
+
+struct spread {
+    double median; /* of an even number: the mean of the middle two */
+    double min;
+    double max;
+};
+
+/* Of count values, 1 to RUNS_MAX. */
+struct spread spread_of(const double *values, size_t count);
+
+#endif

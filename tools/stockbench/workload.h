@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The workloads, as a table: what one connection asks for, again and again.
+ *
+ * Most are a script of steps on one id: each step is one message, and after the last one the next
+ * id follows. A step does not wait for the reply to the one before (the engine works through a
+ * connection in order), except a follow-up, which is only sent once its reserve was granted.
+ */
+#ifndef TOOLS_STOCKBENCH_WORKLOAD_H
+#define TOOLS_STOCKBENCH_WORKLOAD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum ask {
+    ASK_NONE,
+    ASK_RESERVE,
+    ASK_RESERVE_CONFIRMED, /* reserve with {confirm: true}; fulfilled once it is granted */
+    ASK_CONFIRM,
+    ASK_FULFIL,
+    ASK_CANCEL,
+    ASK_AVAILABILITY,
+    ASK_RETURN, /* replay only */
+    ASK_ECHO,
+    ASK_KINDS,
+};
+
+enum { STEPS_MAX = 3 };
+
+enum driver { DRIVER_LOAD, DRIVER_CONNECT, DRIVER_REPLAY };
+
+struct workload {
+    const char *name;
+    const char *help;
+    enum driver driver;
+    enum ask steps[STEPS_MAX]; /* ASK_NONE: the script ends here */
+    uint32_t reads;            /* of 100 messages so many are reads instead of the next step */
+    uint32_t lines_max;        /* lines of a reserve: 1 to so many */
+    uint32_t skus;             /* of an availability */
+    uint32_t items;            /* 0: as the options say */
+    double zipf;               /* exponent; 0: uniform */
+    bool flash;                /* finite stock; that it runs out is no error */
+};
+
+/* NULL: there is none of that name. */
+const struct workload *workload_find(const char *name);
+
+/* All of them, until name is NULL. */
+extern const struct workload workloads[];
+
+/* The method's name, for people; "reserve" for both kinds. */
+const char *ask_name(enum ask ask);
+
+#endif
