@@ -38,7 +38,7 @@ struct ledger *ledger_create(const struct ledger_config *config)
         return NULL;
     ledger->log = config->log;
     ledger->seat_count = config->seats;
-    ledger->client_count = 1; /* 0 is nobody */
+    atomic_init(&ledger->client_count, 1); /* 0 is nobody */
     ledger->clients = memory_reserve(CLIENTS_MAX * sizeof *ledger->clients);
     atomic_store(&ledger->epoch, 1);
     atomic_store(&ledger->catalogue, catalogue_create());

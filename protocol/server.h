@@ -22,6 +22,7 @@ struct server_config {
     struct ledger *ledger; /* these three outlive the server */
     struct log *log;
     const struct storage_port *storage;
+    const struct book_port *book;
     const struct engine_clock *clock;
     const char *version;
     sigset_t stop_signals; /* end server_run; blocked in every thread before */
