@@ -464,6 +464,23 @@ static int apply_void(struct applying *a)
     return 0;
 }
 
+static int apply_undone(struct applying *a)
+{
+    struct undone_record r;
+    struct record_reader reader = record_open(a->record, &r, sizeof r);
+    const unsigned char *items = record_array(&reader, r.count, sizeof(uint32_t));
+    if (reader.bad)
+        return refuse(a, "its lengths do not fit");
+    for (uint32_t i = 0; i < r.count; i++) {
+        uint32_t item;
+        memcpy(&item, items + i * sizeof item, sizeof item);
+        if (item >= a->ledger->items.max_items || item_at(&a->ledger->items, item)->sku_len == 0)
+            return refuse(a, "its item cannot be");
+        mark_item(a->seat, item, a->lsn);
+    }
+    return 0;
+}
+
 int ledger_apply(struct ledger *ledger, const struct record_head *record, uint64_t lsn)
 {
     static int (*const by_type[])(struct applying *) = {
@@ -473,6 +490,7 @@ int ledger_apply(struct ledger *ledger, const struct record_head *record, uint64
         [RECORD_RESERVE] = apply_reserve,   [RECORD_EXTEND] = apply_extend,
         [RECORD_CONFIRM] = apply_confirm,   [RECORD_FULFIL] = apply_step,
         [RECORD_CANCEL] = apply_step,       [RECORD_EXPIRE] = apply_expire,
+        [RECORD_UNDONE] = apply_undone,
     };
     struct applying a = { ledger, ledger->seats[0], record, lsn, 0 };
     if (record->type >= sizeof by_type / sizeof by_type[0] || !by_type[record->type])

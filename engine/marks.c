@@ -6,6 +6,9 @@
 #include "engine/memory.h"
 #include "engine/seat.h"
 
+/* An operation takes far less; whoever is in one for longer was preempted. */
+enum { LOOKS_AT_SEAT = 200 };
+
 int marks_init(struct ledger *ledger)
 {
     uint32_t blocks = ledger->items.max_items / MARKS_PER_BLOCK + 1;
@@ -54,11 +57,19 @@ void mark_undone(struct seat *seat, const struct plan_take *takes, uint32_t coun
 {
     if (count == 0)
         return;
-    uint32_t length = sizeof(struct record_head);
+    const struct items *items = &seat->ledger->items;
+    struct undone_record record = { .head = head_of(seat, RECORD_UNDONE, 0), .count = count };
+    struct record_builder b = record_begin(seat->record, &record, sizeof record);
+    for (uint32_t i = 0; i < count; i++) {
+        const struct pool *pool = pool_at(items, takes[i].pool);
+        uint32_t item = key_item(atomic_load_explicit(&pool->key, memory_order_relaxed));
+        record_add(&b, &item, sizeof item);
+    }
+    uint32_t length = record_end(&b);
     uint64_t position = journal_claim(seat, length);
     for (uint32_t i = 0; i < count; i++)
         mark_pool(seat, takes[i].pool, position + length);
-    journal_void(seat, position, length);
+    journal_publish(seat, position);
 }
 
 void mark_catalogue(struct ledger *ledger, uint64_t lsn)
@@ -126,6 +137,19 @@ struct text ledger_item_sku(const struct ledger *ledger, uint32_t item)
 {
     assert(marks_of(ledger, item) > 0);
     return item_sku(item_at(&ledger->items, item));
+}
+
+bool ledger_shown_until(const struct ledger *ledger, uint64_t *lsn)
+{
+    for (unsigned i = 0; i < ledger->seat_count; i++) {
+        const struct seat *seat = ledger->seats[i];
+        unsigned looks = 0;
+        while (atomic_load_explicit(&seat->taking, memory_order_acquire)) /* M2 */
+            if (++looks == LOOKS_AT_SEAT)
+                return false;
+    }
+    *lsn = atomic_load_explicit(&ledger->log->tail, memory_order_acquire);
+    return true;
 }
 
 int64_t ledger_item_availability(struct seat *seat, uint32_t item, uint16_t channel)

@@ -8,8 +8,8 @@
  * what has not changed. A change raises both before its record is published, and is applied by
  * then. So who reads log_head() = L and walks all marks over `since` has met every change in
  * (since, L], and goes on from L next time. What is newer than L may be met early, and is met
- * again: values are always the newest. Takes that are undone are marked too, with a void record's
- * LSN, because somebody may have read the pools meanwhile.
+ * again: values are always the newest. Takes that are undone are marked too, at the LSN of a record
+ * that says so, because somebody may have read the pools meanwhile.
  *
  * A consumer keeps one number. There is no queue, so there is none that could overflow, and no
  * limit to how many consume; a slow one is behind, and costs nothing.
@@ -18,8 +18,8 @@
  * ledger_catalogue_lsn() is the LSN of the last. A consumer that is behind it looks at all items.
  *
  * Values are read when they are met, and may belong to changes that are not durable yet. Who shows
- * them where a crash cannot take them back waits until log_acknowledged() has reached the log's
- * tail as it was after the reading.
+ * them where a crash cannot take them back waits until log_acknowledged() has reached what
+ * ledger_shown_until() says after the reading.
  */
 #ifndef STOCKD_ENGINE_MARKS_H
 #define STOCKD_ENGINE_MARKS_H
@@ -51,6 +51,14 @@ uint64_t ledger_catalogue_lsn(const struct ledger *ledger);
 
 /* The sku of an item with a mark; lives as long as the ledger. Any thread. */
 struct text ledger_item_sku(const struct ledger *ledger, uint32_t item);
+
+/*
+ * After values were read: *lsn is a position that covers every change that they show. It is not
+ * just the log's tail, for a take is applied before it claims (rule T), and may have been seen in
+ * between. False: a seat is in the middle of an operation; ask again soon, about the same values.
+ * Any thread.
+ */
+bool ledger_shown_until(const struct ledger *ledger, uint64_t *lsn);
 
 /* What one reserve on the channel of that index could take of the item of that index now. In a turn
  * of the seat; both must exist. */

@@ -362,7 +362,9 @@ static enum code move_stock(struct seat *seat, const struct movement *m, enum mo
     if (!log_has_room(seat->ledger->log))
         return CODE_DEFERRED;
     struct moving move = { .asked = m, .kind = kind, .content = fingerprint(m, kind), .result = r };
+    takes_begin(seat);
     code = perform(seat, &move);
+    takes_end(seat);
     if (code == CODE_DEFERRED)
         COUNT(seat, deferred);
     return code;

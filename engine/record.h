@@ -32,6 +32,7 @@ enum record_type {
     RECORD_FULFIL = 10,
     RECORD_CANCEL = 11,
     RECORD_EXPIRE = 12,
+    RECORD_UNDONE = 20, /* takes were undone; says of which items, see engine/marks.h */
 };
 
 enum movement_kind { MOVE_RECEIVE = 1, MOVE_ADJUST, MOVE_COUNT, MOVE_RETURN };
@@ -138,6 +139,11 @@ struct expire_record {
     uint64_t time_ms;
     uint8_t id_len;
 } __attribute__((packed)); /* id */
+
+struct undone_record {
+    struct record_head head;
+    uint32_t count;
+} __attribute__((packed)); /* count x u32, indexes of items */
 
 /* ---- building ---- */
 

@@ -231,7 +231,12 @@ enum code ledger_reserve(struct seat *seat, const struct order *order,
     enum code code = check_order(seat, order);
     if (code)
         return code;
-    code = log_has_room(seat->ledger->log) ? reserve(seat, order, view) : CODE_DEFERRED;
+    code = CODE_DEFERRED;
+    if (log_has_room(seat->ledger->log)) {
+        takes_begin(seat);
+        code = reserve(seat, order, view);
+        takes_end(seat);
+    }
     if (code == CODE_OK)
         COUNT(seat, reserves);
     else if (code == CODE_DEFERRED)

@@ -93,6 +93,7 @@ struct seat {
     uint32_t spare_item;               /* see items_create */
     const struct catalogue *catalogue; /* what the operation under way sees, see catalogue_pin */
     uint64_t pokes;
+    _Atomic bool taking; /* see takes_begin; this thread */
     struct counters counters;
     _Atomic uint64_t *blocks;            /* per block of items, see engine/marks.h; this thread */
     _Alignas(64) _Atomic uint64_t epoch; /* of the turn; 0 between turns. This thread; sequentially
@@ -173,6 +174,21 @@ uint64_t journal_claim(struct seat *seat, uint32_t length);
 void journal_publish(struct seat *seat, uint64_t position);
 /* Publishes a claim that came to nothing. */
 void journal_void(struct seat *seat, uint64_t position, uint32_t length);
+
+/*
+ * Around an operation that may apply takes before it claims (rule T). Who sees such a take sees
+ * `taking` set, for it was stored before the take's swap, which releases; and who then finds it
+ * down sees the claim, or the undoing, which went before (M2). So takes_end releases.
+ */
+static inline void takes_begin(struct seat *seat)
+{
+    atomic_store_explicit(&seat->taking, true, memory_order_relaxed);
+}
+
+static inline void takes_end(struct seat *seat)
+{
+    atomic_store_explicit(&seat->taking, false, memory_order_release);
+}
 
 /* ---- marks: between the claim of a change and its publication, see engine/marks.h ---- */
 

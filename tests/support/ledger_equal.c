@@ -128,10 +128,9 @@ static bool same_items(const struct comparing *c)
         if (!same_details(atomic_load(&c->left->items.details[i]),
                           atomic_load(&c->right->items.details[i])))
             return DIFFER(c, "item %u has details that differ", i);
-        /* What was undone had its mark, and is not recovered. */
         uint64_t mark = atomic_load(&c->left->items.marks[i]);
         uint64_t there = atomic_load(&c->right->items.marks[i]);
-        if (there == 0 || there > mark)
+        if (there == 0 || there != mark)
             return DIFFER(c, "item %u is marked %llu and %llu", i, (unsigned long long)mark,
                           (unsigned long long)there);
         if (!pools_within(c, c->left, c->right, i) || !pools_within(c, c->right, c->left, i))

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tools/stock-journal/show.h"
 
+#include <string.h>
+
 #include "engine/catalogue.h"
 #include "engine/entry.h"
 #include "engine/pool.h"
@@ -11,6 +13,7 @@ static const char *const type_names[] = {
     [RECORD_CHANNEL] = "channel", [RECORD_CLIENT] = "client", [RECORD_MOVEMENT] = "movement",
     [RECORD_RESERVE] = "reserve", [RECORD_EXTEND] = "extend", [RECORD_CONFIRM] = "confirm",
     [RECORD_FULFIL] = "fulfil",   [RECORD_CANCEL] = "cancel", [RECORD_EXPIRE] = "expire",
+    [RECORD_UNDONE] = "undone",
 };
 
 enum { TYPES = sizeof type_names / sizeof *type_names };
@@ -234,6 +237,23 @@ static bool show_expire(struct shower *shower, const struct record_head *record)
     return !reader.bad;
 }
 
+static bool show_undone(struct shower *shower, const struct record_head *record)
+{
+    struct sink *sink = &shower->sink;
+    struct undone_record undone;
+    struct record_reader reader = record_open(record, &undone, sizeof undone);
+    const unsigned char *items = record_array(&reader, undone.count, sizeof(uint32_t));
+    char unknown[16];
+    sink_list(sink, "items");
+    for (uint32_t i = 0; items && i < undone.count; i++) {
+        uint32_t item;
+        memcpy(&item, items + i * sizeof item, sizeof item);
+        sink_list_text(sink, text_of(name_get(&shower->items, item, unknown)));
+    }
+    sink_list_end(sink);
+    return !reader.bad;
+}
+
 static bool show_nothing(struct shower *shower, const struct record_head *record)
 {
     (void)shower;
@@ -253,6 +273,7 @@ bool show_record(struct shower *shower, const struct record_head *record, uint64
         [RECORD_RESERVE] = show_reserve,   [RECORD_EXTEND] = show_extend,
         [RECORD_CONFIRM] = show_confirm,   [RECORD_FULFIL] = show_step,
         [RECORD_CANCEL] = show_step,       [RECORD_EXPIRE] = show_expire,
+        [RECORD_UNDONE] = show_undone,
     };
     char unknown[16];
     const char *type = record_type_name(record->type);
