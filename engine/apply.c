@@ -514,7 +514,7 @@ void ledger_recovered(struct ledger *ledger, uint64_t engine_ms)
             uint64_t word = atomic_load_explicit(&entry->state, memory_order_relaxed);
             if (word_kind(word) != ENTRY_RESERVATION || word_state(word) != STATE_HELD)
                 continue;
-            seat = (seat + 1) % ledger->seat_count;
+            seat = (seat + 1) % ledger->worker_count;
             entry->owner = (uint8_t)seat;
             wheel_link(&ledger->seats[seat]->wheel, entries, entry, entry->expires_ms);
         }

@@ -24,8 +24,7 @@
     X(OVERLOADED, "overloaded")                                                                    \
     X(UNAUTHORIZED, "unauthorized")                                                                \
     X(FORBIDDEN, "forbidden")                                                                      \
-    X(READ_ONLY, "read_only")                                                                      \
-    X(UNREADABLE, "unreadable")
+    X(READ_ONLY, "read_only")
 
 enum code {
 #define X(name, text) CODE_##name,

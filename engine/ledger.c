@@ -32,13 +32,14 @@ static bool make_seats(struct ledger *ledger)
 struct ledger *ledger_create(const struct ledger_config *config)
 {
     assert(config->seats >= 1);
-    assert(config->seats <= SEATS_MAX);
+    assert(config->seats + config->readers <= SEATS_MAX);
     struct ledger *ledger = memory_reserve(sizeof *ledger);
     if (!ledger)
         return NULL;
     ledger->log = config->log;
-    ledger->seat_count = config->seats;
-    atomic_init(&ledger->client_count, 1); /* 0 is nobody */
+    ledger->worker_count = config->seats;
+    ledger->seat_count = config->seats + config->readers;
+    ledger->client_count = 1; /* 0 is nobody */
     ledger->clients = memory_reserve(CLIENTS_MAX * sizeof *ledger->clients);
     atomic_store(&ledger->epoch, 1);
     atomic_store(&ledger->catalogue, catalogue_create());

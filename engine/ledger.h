@@ -35,7 +35,8 @@ struct ledger_config {
     uint32_t items;        /* greatest number of items */
     uint32_t pools;        /* greatest number of pools */
     uint32_t reservations; /* greatest number of ids remembered, live reservations among them */
-    unsigned seats;        /* threads, 1 to SEATS_MAX */
+    unsigned seats;        /* threads that work, at least 1 */
+    unsigned readers;      /* threads that only read; their seats come after; together SEATS_MAX */
     uint64_t hash_seed;    /* random, so that nobody can choose colliding keys */
     struct log *log;       /* outlives the ledger */
 };
@@ -44,7 +45,8 @@ struct ledger_config {
 struct ledger *ledger_create(const struct ledger_config *config);
 void ledger_destroy(struct ledger *ledger);
 
-/* A thread's place at the ledger; index below config.seats. One thread at a time may use it. */
+/* A thread's place at the ledger; index below config.seats + config.readers. One thread at a time
+ * may use it. A reader's seat asks questions only: it must change nothing, and no hold is its. */
 struct seat *ledger_seat(struct ledger *ledger, unsigned index);
 
 /*
@@ -157,6 +159,9 @@ enum { NO_SUCH_SKU = -1 };
 enum code ledger_availability(struct seat *seat, struct text channel, const struct text *skus,
                               uint32_t count, int64_t *available, uint64_t *lsn);
 
+/* Is there an item of that sku, or is one coming into being? Any thread. */
+bool ledger_knows_sku(const struct ledger *ledger, struct text sku);
+
 struct pool_view {
     struct text location;
     const char *kind;    /* "shared", "allotted", "expected", "damaged"; static */
@@ -179,14 +184,6 @@ bool ledger_next_item(struct seat *seat, uint32_t *cursor, struct text *sku,
 
 /* The catalogue as it is now; borrowed until ledger_end. */
 const struct catalogue *ledger_catalogue(struct seat *seat);
-
-/* ---- what the indexes in records stand for ---- */
-
-/* CODE_OK, CODE_DEFERRED or CODE_UNKNOWN_SKU. */
-enum code ledger_find_item(struct seat *seat, struct text sku, uint32_t *item);
-/* Absent if nothing has that index. They live as long as the ledger. */
-struct text ledger_sku(const struct seat *seat, uint32_t item);
-struct text ledger_client_name(const struct seat *seat, uint16_t client);
 
 /* ---- the catalogue ---- */
 

@@ -111,6 +111,7 @@ struct seat {
 
 struct ledger {
     struct log *log;
+    unsigned worker_count; /* of the seats, the first ones: those that change things */
     unsigned seat_count;
     struct seat *seats[SEATS_MAX];
     struct items items;
@@ -124,8 +125,7 @@ struct ledger {
     _Atomic uint64_t epoch;                /* counts retirements; who holds catalogue_busy */
     struct retired *retired;               /* who holds catalogue_busy */
     struct client_name *clients;           /* who holds catalogue_busy */
-    _Atomic uint16_t client_count;         /* who holds catalogue_busy, release after the name was
-                                              written; who reads names acquires */
+    uint16_t client_count;
 };
 
 /* Says what was wrong, and returns the code. */
