@@ -40,7 +40,7 @@ fuzz:
 
 format:
 	@scripts/install-dependencies.sh test
-	@find engine persistence protocol client include tools bench tests -name '*.[ch]' \
+	@find engine persistence protocol mirror client include tools bench tests -name '*.[ch]' \
 		-exec clang-format -i {} +
 
 install: build

@@ -18,7 +18,6 @@ static const struct method methods[] = {
     { NAMED("count"), .run = method_count, .mutation = true, .hint = HINT_ID_SKU },
     { NAMED("return"), .run = method_return, .mutation = true, .hint = HINT_ID_SKU },
     { NAMED("stock"), .run = method_stock, .mutation = false, .hint = HINT_NONE },
-    { NAMED("history"), .run = method_history, .mutation = false, .hint = HINT_NONE },
     { NAMED("items"), .run = method_items, .mutation = false, .hint = HINT_NONE },
     { NAMED("location_set"), .run = method_location_set, .mutation = true, .hint = HINT_NONE },
     { NAMED("channel_set"), .run = method_channel_set, .mutation = true, .hint = HINT_NONE },
@@ -28,6 +27,7 @@ static const struct method methods[] = {
     { NAMED("ping"), .run = method_ping, .mutation = false, .hint = HINT_NONE },
     { NAMED("hello"), .run = method_hello, .mutation = false, .hint = HINT_NONE },
     { NAMED("info"), .run = method_info, .mutation = false, .hint = HINT_NONE },
+    { NAMED("mirror_take"), .run = method_mirror_take, .mutation = false, .hint = HINT_NONE },
 };
 
 /*

@@ -38,6 +38,10 @@ enum code method_ping(struct call *call);
 enum code method_hello(struct call *call);
 enum code method_info(struct call *call);
 
+/* A section of info. */
+void pack_mirror(struct call *call);
+enum code method_mirror_take(struct call *call);
+
 enum code method_location_set(struct call *call);
 enum code method_channel_set(struct call *call);
 enum code method_item_set(struct call *call);
@@ -59,9 +63,5 @@ enum code method_reservation(struct call *call);
 enum code method_availability(struct call *call);
 enum code method_stock(struct call *call);
 enum code method_items(struct call *call);
-
-enum code method_history(struct call *call);
-/* The part of `stock` that is about the past; the sku was taken. */
-enum code method_stock_then(struct call *call, bool by_time, uint64_t at);
 
 #endif

@@ -169,10 +169,8 @@ static const struct section {
     const char *name;
     void (*pack)(struct call *call);
 } sections[] = {
-    { "server", pack_server },
-    { "ledger", pack_ledger },
-    { "journal", pack_journal },
-    { "limits", pack_limits },
+    { "server", pack_server }, { "ledger", pack_ledger }, { "journal", pack_journal },
+    { "limits", pack_limits }, { "mirror", pack_mirror },
 };
 
 enum code method_info(struct call *call)
@@ -192,7 +190,7 @@ enum code method_info(struct call *call)
         }
         if (count == 0)
             refuse(&call->refusal, CODE_BAD_REQUEST, "section",
-                   "section must be server, ledger, journal or limits");
+                   "section must be server, ledger, journal, limits or mirror");
     }
     if (!params_good(params))
         return call->refusal.code;

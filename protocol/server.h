@@ -10,6 +10,7 @@
 #include "engine/ledger.h"
 #include "protocol/call.h"
 #include "protocol/clock.h"
+#include "protocol/mirror_port.h"
 #include "protocol/storage_port.h"
 
 struct server;
@@ -22,7 +23,7 @@ struct server_config {
     struct ledger *ledger; /* these three outlive the server */
     struct log *log;
     const struct storage_port *storage;
-    const struct book_port *book;
+    const struct mirror_port *mirror; /* outlives it too; NULL: there is none */
     const struct engine_clock *clock;
     const char *version;
     sigset_t stop_signals; /* end server_run; blocked in every thread before */

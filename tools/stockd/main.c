@@ -21,7 +21,7 @@
 #include "persistence/journal.h"
 #include "protocol/clock.h"
 #include "protocol/server.h"
-#include "tools/stockd/book.h"
+#include "tools/stockd/mirroring.h"
 #include "tools/stockd/options.h"
 #include "tools/stockd/storage.h"
 
@@ -37,8 +37,7 @@ struct program {
     struct journal *journal;
     struct journal_opened opened;
     struct storage_port storage;
-    struct book_port book_port;
-    struct book_thread *book; /* NULL: does not run */
+    struct mirroring mirroring;
     struct engine_clock clock;
     bool clock_runs; /* set before there are threads */
     struct server *server;
@@ -94,6 +93,7 @@ static int make_ledger(struct program *program)
         .pools = (uint32_t)options->pools,
         .reservations = (uint32_t)options->reservations,
         .seats = (unsigned)options->workers,
+        .readers = options->redis[0] != '\0',
         .log = &program->log,
     };
     if (getrandom(&config.hash_seed, sizeof config.hash_seed, 0) != sizeof config.hash_seed)
@@ -131,6 +131,24 @@ static int open_journal(struct program *program)
     return 0;
 }
 
+static int make_mirror(struct program *program)
+{
+    char why[1024];
+    if (!program->options.redis[0])
+        return 0;
+    struct mirroring_parts parts = {
+        .options = &program->options,
+        .ledger = program->ledger,
+        .log = &program->log,
+        .seat = (unsigned)program->options.workers,
+        .engine_ms = program->clock.base_ms,
+        .say = say,
+    };
+    if (mirroring_create(&program->mirroring, &parts, why, sizeof why))
+        return 0;
+    return cannot_start(why);
+}
+
 /* As many descriptors as the system gives, and no more connections than that is good for. */
 static uint32_t connections_possible(uint64_t wanted)
 {
@@ -146,18 +164,6 @@ static uint32_t connections_possible(uint64_t wanted)
     fprintf(stderr, "stockd: only %" PRIu64 " connections at once: ulimit -n is %" PRIu64 "\n",
             possible, (uint64_t)limit.rlim_cur);
     return (uint32_t)possible;
-}
-
-static int start_book(struct program *program)
-{
-    char why[256];
-    int error = book_start(&program->book, program->options.data, program->journal);
-    if (!error) {
-        program->book_port = book_port_of(program->book);
-        return 0;
-    }
-    snprintf(why, sizeof why, "cannot start the thread that reads the book: %s", strerror(-error));
-    return cannot_start(why);
 }
 
 static int make_server(struct program *program)
@@ -186,7 +192,7 @@ static int make_server(struct program *program)
         .ledger = program->ledger,
         .log = &program->log,
         .storage = &program->storage,
-        .book = &program->book_port,
+        .mirror = program->mirroring.mirror ? &program->mirroring.port : NULL,
         .clock = &program->clock,
         .version = STOCKD_VERSION,
     };
@@ -257,12 +263,14 @@ static void on_ready(void *context)
 static int run(struct program *program)
 {
     int status = EXIT_CLEAN;
+    if (!mirroring_start(&program->mirroring))
+        return cannot_start("no thread for the Redis mirror");
     int error = server_run(program->server, on_ready, program);
-    book_stop(program->book);
     if (error) {
         fprintf(stderr, "stockd: a worker could not go on: %s\n", strerror(-error));
         status = EXIT_UNCLEAN;
     }
+    mirroring_stop(&program->mirroring); /* it may still show what the last replies told */
     server_destroy(program->server);
     struct reason reason = { "" };
     if (journal_close(program->journal, &reason)) {
@@ -279,12 +287,13 @@ static int start_and_run(struct program *program)
     if (status == 0)
         status = open_journal(program);
     if (status == 0)
-        status = make_server(program);
+        status = make_mirror(program);
     if (status == 0)
-        status = start_book(program);
+        status = make_server(program);
     if (status == 0)
         status = run(program);
     struct reason reason = { "" };
+    mirroring_stop(&program->mirroring);
     if (program->journal)
         journal_close(program->journal, &reason);
     if (program->ledger)
@@ -309,8 +318,6 @@ int main(int argc, char **argv)
         printf("stockd " STOCKD_VERSION "\n");
         return EXIT_CLEAN;
     }
-    if (options->redis[0])
-        return cannot_start("redis: the Redis mirror comes in a later version");
     if (!durability_parse(options->durability, &program.durability)) {
         snprintf(why, sizeof why, "durability must be always, everysec or none, not \"%.100s\"",
                  options->durability);

@@ -44,7 +44,18 @@ static const struct option_rule rules[] = {
       "an INI file of these options: name = value" },
     { "ready-file", FORM_TEXT, AT(ready_file), 0, 0, 0, "PATH",
       "gets one line per bound address once requests are served" },
-    { "redis", FORM_TEXT, AT(redis), 0, 0, 0, "ADDRESS", "not in this version" },
+    { "redis", FORM_TEXT, AT(redis), 0, 0, 0, "ADDRESS",
+      "shows availability in that Redis: HOST:PORT or unix:PATH" },
+    { "redis-prefix", FORM_TEXT, AT(redis_prefix), 0, 0, 0, "TEXT",
+      "what the names of all its keys begin with (stock:)" },
+    { "redis-user", FORM_TEXT, AT(redis_user), 0, 0, 0, "NAME", "whom to AUTH as" },
+    { "redis-password-file", FORM_TEXT, AT(redis_password_file), 0, 0, 0, "FILE",
+      "its first line is the password; read at each connection" },
+    { "redis-database", FORM_NUMBER, AT(redis_database), 0, 1 << 20, 0, "N", "to SELECT (0)" },
+    { "redis-stream-length", FORM_NUMBER, AT(redis_stream_length), 1, 1 << 30, 100000, "N",
+      "entries that the stream of changes keeps, about" },
+    { "redis-timeout-ms", FORM_NUMBER, AT(redis_timeout_ms), 10, 3600000, 5000, "N",
+      "an answer that takes longer does not count" },
     { "items", FORM_NUMBER, AT(items), 1, 1 << 28, 1000000, "N", "greatest number of items" },
     { "pools", FORM_NUMBER, AT(pools), 1, 1 << 28, 4000000, "N",
       "greatest number of pools: items times locations" },
@@ -247,6 +258,28 @@ static void set_defaults(struct options *options)
             *(uint64_t *)(void *)((char *)options + rules[i].offset) = rules[i].initially;
     options->workers = default_workers();
     memcpy(options->durability, "always", sizeof "always");
+    memcpy(options->redis_prefix, "stock:", sizeof "stock:");
+}
+
+static bool redis_good(const struct options *options, char *why, size_t size)
+{
+    const char *wrong = NULL;
+    if (!options->redis[0]) {
+        if (options->redis_user[0] || options->redis_password_file[0])
+            wrong = "redis-user and redis-password-file need redis";
+    } else if (!address_valid(options->redis)) {
+        snprintf(why, size, "redis must be HOST:PORT or unix:PATH, not \"%.100s\"", options->redis);
+        return false;
+    } else if (strlen(options->redis_prefix) > REDIS_PREFIX_MAX) {
+        wrong = "redis-prefix is longer than 60 bytes";
+    } else if (options->redis_user[0] && !options->redis_password_file[0]) {
+        wrong = "redis-user needs redis-password-file";
+    } else if (options->workers == SEATS_MAX) {
+        wrong = "with redis there may be one worker less";
+    }
+    if (wrong)
+        snprintf(why, size, "%s", wrong);
+    return !wrong;
 }
 
 bool options_read(struct options *options, int argc, char **argv, char *why, size_t size)
@@ -276,6 +309,8 @@ bool options_read(struct options *options, int argc, char **argv, char *why, siz
         snprintf(why, size, "log-bytes must be a power of two");
         return false;
     }
+    if (!redis_good(options, why, size))
+        return false;
     if (options->listen_count == 0)
         snprintf(options->listen[options->listen_count++], VALUE_MAX, "127.0.0.1:7421");
     return true;

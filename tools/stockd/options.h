@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { LISTEN_MAX = 16, VALUE_MAX = 512 };
+enum { LISTEN_MAX = 16, VALUE_MAX = 512, REDIS_PREFIX_MAX = 60 };
 
 struct options {
     char data[VALUE_MAX];
@@ -16,7 +16,9 @@ struct options {
     char durability[VALUE_MAX];
     char ready_file[VALUE_MAX];
     char config[VALUE_MAX];
-    char redis[VALUE_MAX];
+    char redis[VALUE_MAX], redis_prefix[VALUE_MAX], redis_user[VALUE_MAX];
+    char redis_password_file[VALUE_MAX];
+    uint64_t redis_database, redis_stream_length, redis_timeout_ms;
     uint64_t workers;
     uint64_t items, pools, reservations;
     uint64_t segment_bytes, log_bytes;

@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "mirror/follow.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "engine/marks.h"
+
+/* ---- the pass ---- */
+
+static void begin_pass(struct follow *f, bool mandatory)
+{
+    struct pass *pass = &f->at.pass;
+    pass->left = marks_count(f->ledger);
+    pass->scanning = true;
+    pass->scan = 0;
+    pass->mandatory |= mandatory;
+}
+
+void follow_scanned(struct follow *f, uint64_t scan)
+{
+    struct pass *pass = &f->at.pass;
+    if (pass->left > 0) /* a new one has begun meanwhile */
+        return;
+    pass->scan = scan;
+    if (scan != 0)
+        return;
+    pass->scanning = false;
+    pass->mandatory = false;
+}
+
+void follow_start(struct follow *f, uint64_t wall_ms)
+{
+    uint64_t head = log_head(f->log);
+    f->limit = BATCH_LEAST;
+    f->at =
+        (struct position){ .fresh = { .since = head, .as_of_ms = wall_ms }, .as_of_ms = wall_ms };
+    follow_doubt(f);
+}
+
+void follow_doubt(struct follow *f)
+{
+    /* Nothing is sure any more, whatever the pass was at. */
+    f->at.pass.floor = 0;
+    f->at.pass.catalogue_lsn = ledger_catalogue_lsn(f->ledger);
+    begin_pass(f, true);
+}
+
+void follow_suspect(struct follow *f, uint32_t item)
+{
+    if (f->suspect_count < SUSPECTS_MAX)
+        f->suspects[f->suspect_count++] = item;
+    else
+        follow_doubt(f);
+}
+
+/* What fits whatever the number of channels is. */
+static uint32_t limit_of(const struct follow *f, uint32_t channels)
+{
+    uint32_t fits = VALUES_MAX / 4 / (channels ? channels : 1);
+    return f->limit < fits ? f->limit : fits;
+}
+
+static void look_at(struct batch *batch, uint32_t item)
+{
+    assert(batch->count == batch->looks);
+    batch->changes[batch->count++] = (struct change){ .item = item };
+    batch->looks++;
+}
+
+void follow_look(struct follow *f, struct batch *batch, bool audit)
+{
+    struct pass *pass = &f->at.pass;
+    uint32_t most = limit_of(f, batch->channels.count) / 2;
+    if (!pass->mandatory)
+        most = !audit ? 0 : most < AUDIT_ITEMS ? most : AUDIT_ITEMS;
+    for (uint32_t i = 0; i < f->suspect_count; i++)
+        look_at(batch, f->suspects[i]);
+    batch->suspicious = f->suspect_count > 0;
+    f->suspect_count = 0;
+    if (most > 0 && pass->left == 0 && !pass->scanning)
+        begin_pass(f, false);
+    uint32_t count = marks_count(f->ledger);
+    for (; pass->left > 0 && most > 0 && count > 0; pass->left--, most--) {
+        if (pass->cursor >= count)
+            pass->cursor = 0;
+        if (marks_of(f->ledger, pass->cursor))
+            look_at(batch, pass->cursor);
+        pass->cursor++;
+    }
+    batch->scans = most > 0 && pass->left == 0 && pass->scanning;
+}
+
+/* ---- reading ---- */
+
+static bool room_for(const struct batch *batch)
+{
+    return batch->value_count + batch->channels.count <= VALUES_MAX;
+}
+
+/* Reads what the item shows now; its mark first, so that the values are no older. */
+static void read_item(struct follow *f, struct batch *batch, struct change *change)
+{
+    uint64_t mark = marks_of(f->ledger, change->item);
+    uint64_t catalogue_lsn = f->at.pass.catalogue_lsn;
+    assert(mark > 0);
+    change->lsn = mark > catalogue_lsn ? mark : catalogue_lsn;
+    change->sku = ledger_item_sku(f->ledger, change->item);
+    change->values = batch->value_count;
+    for (uint32_t i = 0; i < batch->channels.count; i++)
+        batch->values[batch->value_count++] =
+            ledger_item_availability(f->seat, change->item, (uint16_t)i);
+}
+
+/* True when the walk is at its end; false: there is more than it may take now. */
+static bool read_walk(struct follow *f, struct batch *batch, struct walk *walk, uint32_t most)
+{
+    uint32_t item;
+    uint64_t lsn;
+    while (most-- > 0 && room_for(batch)) {
+        if (!marks_next(f->ledger, walk->since, &walk->cursor, &item, &lsn)) {
+            *walk = (struct walk){ .since = walk->upto, .as_of_ms = walk->as_of_ms };
+            return true;
+        }
+        struct change *change = &batch->changes[batch->count++];
+        *change = (struct change){ .item = item };
+        read_item(f, batch, change);
+    }
+    batch->full = true;
+    return false;
+}
+
+static void read_walks(struct follow *f, struct batch *batch)
+{
+    struct walk *fresh = &f->at.fresh;
+    struct walk *backlog = &f->at.backlog;
+    uint32_t most = limit_of(f, batch->channels.count);
+    if (fresh->active && !read_walk(f, batch, fresh, most) && !backlog->active) {
+        *backlog = *fresh;
+        *fresh = (struct walk){ .since = backlog->upto, .as_of_ms = backlog->as_of_ms };
+    }
+    if (backlog->active)
+        read_walk(f, batch, backlog, most / 2);
+    if (!backlog->active && !fresh->active)
+        f->at.as_of_ms = fresh->as_of_ms;
+}
+
+static void read_looks(struct follow *f, struct batch *batch)
+{
+    for (uint32_t i = 0; i < batch->looks; i++) {
+        struct change *change = &batch->changes[i];
+        change->unread = !room_for(batch); /* channels that have just come: they begin a pass */
+        if (!change->unread)
+            read_item(f, batch, change);
+    }
+}
+
+static void begin_walk(struct follow *f, uint64_t wall_ms)
+{
+    struct walk *fresh = &f->at.fresh;
+    if (fresh->active)
+        return;
+    fresh->upto = log_head(f->log);
+    fresh->as_of_ms = wall_ms;
+    fresh->active = fresh->upto != fresh->since;
+}
+
+/* A catalogue that is newer than the pass: everything may show something else now. */
+static void note_catalogue(struct follow *f)
+{
+    struct pass *pass = &f->at.pass;
+    uint64_t lsn = ledger_catalogue_lsn(f->ledger);
+    if (lsn <= pass->catalogue_lsn)
+        return;
+    if (!pass->mandatory)
+        pass->floor = position_lsn(&f->at);
+    pass->catalogue_lsn = lsn;
+    begin_pass(f, true);
+}
+
+static void copy_channels(struct channel_codes *to, const struct catalogue *catalogue)
+{
+    to->count = catalogue->channel_count;
+    for (uint32_t i = 0; i < to->count; i++)
+        to->codes[i] = catalogue->channels[i].code;
+}
+
+static int by_lsn(const void *a, const void *b)
+{
+    uint64_t x = ((const struct change *)a)->lsn;
+    uint64_t y = ((const struct change *)b)->lsn;
+    return x < y ? -1 : x > y;
+}
+
+void follow_read(struct follow *f, struct batch *batch, uint64_t wall_ms)
+{
+    assert(batch->count == batch->looks);
+    ledger_begin(f->seat, f->engine_ms, f->engine_ms);
+    begin_walk(f, wall_ms); /* takes the head: before the catalogue, and before any mark */
+    note_catalogue(f);
+    copy_channels(&batch->channels, ledger_catalogue(f->seat));
+    read_looks(f, batch);
+    read_walks(f, batch);
+    ledger_end(f->seat);
+    batch->tail = atomic_load_explicit(&f->log->tail, memory_order_acquire);
+    /* So that each entry of the stream can have its own change's LSN. */
+    qsort(batch->changes + batch->looks, batch->count - batch->looks, sizeof(struct change),
+          by_lsn);
+}
+
+/* ---- positions ---- */
+
+uint64_t position_lsn(const struct position *position)
+{
+    if (position->pass.mandatory)
+        return position->pass.floor;
+    return position->backlog.active ? position->backlog.since : position->fresh.since;
+}
+
+uint64_t follow_dirty(const struct follow *f, const struct position *since)
+{
+    uint64_t from = since->backlog.active ? since->backlog.since : since->fresh.since;
+    uint64_t count = since->pass.mandatory ? since->pass.left : 0;
+    uint32_t cursor = 0;
+    uint32_t item;
+    uint64_t lsn;
+    while (marks_next(f->ledger, from, &cursor, &item, &lsn))
+        count++;
+    return count;
+}

@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The mirror follows into a real redis-server while several seats change stock and the catalogue,
+ * and Redis is emptied now and then. Whenever all is quiet, Redis must hold what the ledger says.
+ * Skipped where there is no redis-server.
+ */
+#include <hiredis/hiredis.h>
+#include <sched.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "engine/marks.h"
+#include "engine/seat.h"
+#include "mirror/mirror.h"
+#include "tests/support/race_rig.h"
+#include "tests/support/scratch.h"
+
+enum { CHANGERS = 3, ITEMS = 40, ROUNDS = 8, ROUND_MS = 100, SKIPPED = 77, PATIENCE_S = 60 };
+
+extern char **environ;
+
+static const char *const channels[] = { "default", "few" };
+static uint64_t next_id[CHANGERS];
+
+/* ---- Redis ---- */
+
+static struct scratch scratch;
+static char socket_path[PATH_MAX + 8];
+static pid_t redis_pid;
+static redisContext *redis;
+
+static void end_redis(void)
+{
+    if (redis)
+        redisFree(redis);
+    kill(redis_pid, SIGKILL);
+    waitpid(redis_pid, NULL, 0);
+    scratch_remove(&scratch);
+}
+
+static void start_redis(void)
+{
+    const char *const arguments[] = { "redis-server", "--port",    "0",         "--unixsocket",
+                                      socket_path,    "--save",    "",          "--loglevel",
+                                      "warning",      "--logfile", "/dev/null", NULL };
+    scratch_make(&scratch);
+    snprintf(socket_path, sizeof socket_path, "%s/socket", scratch.path);
+    if (posix_spawnp(&redis_pid, arguments[0], NULL, NULL, (char *const *)arguments, environ) !=
+        0) {
+        printf("skipped: no redis-server\n");
+        scratch_remove(&scratch);
+        exit(SKIPPED);
+    }
+    atexit(end_redis);
+    for (int tries = 0; tries < 1000 * PATIENCE_S; tries += 10) {
+        redis = redisConnectUnix(socket_path);
+        if (redis && !redis->err)
+            return;
+        redisFree(redis);
+        redis = NULL;
+        usleep(10000);
+    }
+    race_fail("redis-server does not answer");
+}
+
+static redisReply *ask(const char *format, struct text sku)
+{
+    redisReply *reply = redisCommand(redis, format, sku.at, (size_t)sku.len);
+    RACE_MUST(reply, "Redis: %s", redis->errstr);
+    return reply;
+}
+
+/* ---- changing ---- */
+
+static struct text new_id(struct racer *racer, struct race_name *name)
+{
+    return race_name(name, (char)('a' + racer->index), ++next_id[racer->index]);
+}
+
+static void move(struct racer *racer)
+{
+    struct race_name id, sku;
+    struct movement_result result;
+    struct movement m = { .id = new_id(racer, &id),
+                          .sku =
+                              race_name(&sku, 'S', (uint64_t)random_below(&racer->random, ITEMS)),
+                          .location = text_of("main"),
+                          .qty = random_between(&racer->random, 1, 3) };
+    enum code code = racer_receive(racer, &m, &result);
+    RACE_MUST(code == CODE_OK, "receive: %s", seat_failure(racer->seat)->message);
+}
+
+static void order(struct racer *racer)
+{
+    struct race_name id, names[3];
+    struct reservation_view view;
+    struct order_line lines[3];
+    for (int i = 0; i < 3; i++)
+        lines[i] = (struct order_line){
+            .sku = race_name(&names[i], 'S', (uint64_t)random_below(&racer->random, 4)), .qty = 1
+        };
+    struct order o = { .id = new_id(racer, &id),
+                       .channel = text_of(channels[random_below(&racer->random, 2)]),
+                       .lines = lines,
+                       .line_count = 3 };
+    if (racer_reserve(racer, &o, &view) != CODE_OK)
+        return;
+    struct step step = { .id = o.id };
+    enum code code = racer_cancel(racer, &step, &view);
+    RACE_MUST(code == CODE_OK, "cancel: %s", seat_failure(racer->seat)->message);
+}
+
+static void change(struct racer *racer)
+{
+    for (uint64_t turn = 0; !racer_is_done(racer, ROUND_MS); turn++) {
+        if (random_chance(&racer->random, 70))
+            order(racer);
+        else
+            move(racer);
+        if (turn % 64 == 0)
+            racer_set_channel(
+                racer, &(struct channel_setting){ .code = text_of("few"),
+                                                  .has_buffer = true,
+                                                  .buffer = random_below(&racer->random, 4) });
+        racer_turn(racer);
+    }
+}
+
+/* ---- comparing ---- */
+
+static bool field_is(const redisReply *hash, const char *field, int64_t value)
+{
+    for (size_t i = 0; i + 1 < hash->elements; i += 2)
+        if (strcmp(hash->element[i]->str, field) == 0)
+            return strtoll(hash->element[i + 1]->str, NULL, 10) == value;
+    return false;
+}
+
+static bool item_is_shown(const struct race *race, struct seat *seat, uint32_t item)
+{
+    struct text sku = ledger_item_sku(race->ledger, item);
+    redisReply *hash = ask("HGETALL stock:item:%b", sku);
+    bool same = hash->type == REDIS_REPLY_ARRAY && hash->elements == 6;
+    for (unsigned i = 0; same && i < 2; i++) {
+        int64_t available;
+        uint64_t lsn;
+        enum code code = ledger_availability(seat, text_of(channels[i]), &sku, 1, &available, &lsn);
+        same = code == CODE_OK && field_is(hash, channels[i], available);
+    }
+    freeReplyObject(hash);
+    return same;
+}
+
+static uint32_t items_not_shown(struct race *race)
+{
+    struct seat *seat = ledger_seat(race->ledger, 0);
+    uint32_t count = 0;
+    ledger_begin(seat, seat->engine_ms, seat->wall_ms);
+    for (uint32_t item = 0; item < marks_count(race->ledger); item++)
+        count += marks_of(race->ledger, item) > 0 && !item_is_shown(race, seat, item);
+    ledger_end(seat);
+    return count;
+}
+
+static void await_same(struct race *race, const struct mirror *mirror)
+{
+    uint32_t wrong = 0;
+    for (int tries = 0; tries < 100 * PATIENCE_S; tries++) {
+        wrong = items_not_shown(race);
+        if (wrong == 0)
+            return;
+        usleep(10000);
+    }
+    struct mirror_status status;
+    mirror_status(mirror, &status);
+    race_fail("%u items are not shown as they are; the mirror is %s, %llu behind: %s", wrong,
+              mirror_state_name(status.state), (unsigned long long)status.lag_lsn, status.error);
+}
+
+int main(int argc, char **argv)
+{
+    struct race race;
+    struct racer racers[RACERS_MAX];
+    start_redis();
+    race_open(&race, CHANGERS + 1, &(struct race_tables){ 0 }, argc, argv);
+    race.forgetful = true;
+    race_set_channel(&race, &(struct channel_setting){ .code = text_of("few") });
+    atomic_store(&race.log.acknowledged, UINT64_MAX); /* there is no journal to wait for */
+    char address[PATH_MAX + 16];
+    snprintf(address, sizeof address, "unix:%s", socket_path);
+    struct mirror *mirror =
+        mirror_create(&(struct mirror_config){ .ledger = race.ledger,
+                                               .log = &race.log,
+                                               .seat = ledger_seat(race.ledger, CHANGERS),
+                                               .engine_ms = 1,
+                                               .start_ms = 1,
+                                               .run = 1,
+                                               .address = address,
+                                               .prefix = "stock:",
+                                               .stream_length = 1000 });
+    RACE_MUST(mirror && mirror_start(mirror) == 0, "no mirror");
+    for (int round = 0; round < ROUNDS; round++) {
+        race_run(&race, CHANGERS, change, racers);
+        if (round % 3 == 1)
+            freeReplyObject(ask("FLUSHALL", (struct text){ "", 0 }));
+        while (log_has_claims(&race.log))
+            sched_yield();
+        await_same(&race, mirror);
+    }
+    struct mirror_status status;
+    mirror_status(mirror, &status);
+    printf("%llu items in %llu batches, %llu resyncs\n", (unsigned long long)status.items_sent,
+           (unsigned long long)status.batches, (unsigned long long)status.resyncs);
+    mirror_destroy(mirror);
+    race_close(&race, "mirror_follows");
+    return 0;
+}
