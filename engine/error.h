@@ -24,7 +24,8 @@
     X(OVERLOADED, "overloaded")                                                                    \
     X(UNAUTHORIZED, "unauthorized")                                                                \
     X(FORBIDDEN, "forbidden")                                                                      \
-    X(READ_ONLY, "read_only")
+    X(READ_ONLY, "read_only")                                                                      \
+    X(UNREADABLE, "unreadable")
 
 enum code {
 #define X(name, text) CODE_##name,

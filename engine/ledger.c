@@ -39,7 +39,7 @@ struct ledger *ledger_create(const struct ledger_config *config)
     ledger->log = config->log;
     ledger->worker_count = config->seats;
     ledger->seat_count = config->seats + config->readers;
-    ledger->client_count = 1; /* 0 is nobody */
+    atomic_init(&ledger->client_count, 1); /* 0 is nobody */
     ledger->clients = memory_reserve(CLIENTS_MAX * sizeof *ledger->clients);
     atomic_store(&ledger->epoch, 1);
     atomic_store(&ledger->catalogue, catalogue_create());

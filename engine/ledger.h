@@ -185,6 +185,14 @@ bool ledger_next_item(struct seat *seat, uint32_t *cursor, struct text *sku,
 /* The catalogue as it is now; borrowed until ledger_end. */
 const struct catalogue *ledger_catalogue(struct seat *seat);
 
+/* ---- what the indexes in records stand for ---- */
+
+/* CODE_OK, CODE_DEFERRED or CODE_UNKNOWN_SKU. */
+enum code ledger_find_item(struct seat *seat, struct text sku, uint32_t *item);
+/* Absent if nothing has that index. They live as long as the ledger. */
+struct text ledger_sku(const struct seat *seat, uint32_t item);
+struct text ledger_client_name(const struct seat *seat, uint16_t client);
+
 /* ---- the catalogue ---- */
 
 /* Setting what is already so changes nothing and returns the LSN of the earlier change. */

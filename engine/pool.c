@@ -1,6 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "engine/pool.h"
 
+#include <stddef.h>
+
+const char *pool_kind_name(enum pool_kind kind)
+{
+    static const char *const names[POOL_KIND_COUNT] = { "shared", "allotted", "expected",
+                                                        "damaged" };
+    return kind < POOL_KIND_COUNT ? names[kind] : NULL;
+}
+
 /* most: on hand may not grow over it. */
 static enum pool_outcome apply(struct pool *pool, struct pool_change change,
                                int64_t needs_available, int64_t most, uint64_t *after)

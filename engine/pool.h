@@ -47,6 +47,9 @@ static inline uint16_t owner_channel(uint16_t owner)
     return owner & ((1u << OWNER_KIND_SHIFT) - 1);
 }
 
+/* "shared", "allotted", "expected", "damaged"; static. NULL: there is no such kind. */
+const char *pool_kind_name(enum pool_kind kind);
+
 /* Can units of this pool be sold at all? */
 static inline bool owner_sellable(uint16_t owner)
 {

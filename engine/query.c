@@ -4,9 +4,6 @@
 
 #include "engine/seat.h"
 
-static const char *const kind_names[POOL_KIND_COUNT] = { "shared", "allotted", "expected",
-                                                         "damaged" };
-
 /* Everything up to the log's drained end has been applied: what is read now includes it. */
 static uint64_t lsn_now(const struct seat *seat)
 {
@@ -56,7 +53,7 @@ static void view_pool(const struct catalogue *catalogue, uint64_t key, uint64_t 
     }
     bool allotted = owner_kind(owner) == POOL_ALLOTTED;
     to->location = code_text(&catalogue->locations[key_location(key)].code);
-    to->kind = kind_names[owner_kind(owner)];
+    to->kind = pool_kind_name(owner_kind(owner));
     to->channel = (struct text){ NULL, 0 };
     if (allotted && owner_channel(owner) < catalogue->channel_count)
         to->channel = code_text(&catalogue->channels[owner_channel(owner)].code);

@@ -261,7 +261,8 @@ enum code ledger_set_item(struct seat *seat, const struct item_setting *s, uint6
 
 static uint16_t known_client(const struct ledger *ledger, struct text name)
 {
-    for (uint16_t i = 1; i < ledger->client_count; i++) {
+    uint16_t count = atomic_load_explicit(&ledger->client_count, memory_order_relaxed);
+    for (uint16_t i = 1; i < count; i++) {
         const struct client_name *known = &ledger->clients[i];
         if (text_equal((struct text){ known->at, known->len }, name))
             return i;
@@ -274,8 +275,8 @@ void client_remember(struct ledger *ledger, uint16_t index, struct text name)
     struct client_name *to = &ledger->clients[index];
     to->len = (uint8_t)name.len;
     memcpy(to->at, name.at, name.len);
-    if (index >= ledger->client_count)
-        ledger->client_count = (uint16_t)(index + 1);
+    if (index >= atomic_load_explicit(&ledger->client_count, memory_order_relaxed))
+        atomic_store_explicit(&ledger->client_count, (uint16_t)(index + 1), memory_order_release);
 }
 
 enum code ledger_client(struct seat *seat, struct text name, uint16_t *client)
@@ -290,9 +291,10 @@ enum code ledger_client(struct seat *seat, struct text name, uint16_t *client)
     enum code code = begin_setting(seat);
     if (code)
         return code;
+    uint16_t count = atomic_load_explicit(&ledger->client_count, memory_order_relaxed);
     *client = known_client(ledger, name);
-    if (*client == 0 && ledger->client_count < CLIENTS_MAX) {
-        *client = ledger->client_count;
+    if (*client == 0 && count < CLIENTS_MAX) {
+        *client = count;
         struct client_record record = { .head = head_of(seat, RECORD_CLIENT, 0),
                                         .client = *client,
                                         .name_len = (uint8_t)name.len };

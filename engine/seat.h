@@ -125,7 +125,8 @@ struct ledger {
     _Atomic uint64_t epoch;                /* counts retirements; who holds catalogue_busy */
     struct retired *retired;               /* who holds catalogue_busy */
     struct client_name *clients;           /* who holds catalogue_busy */
-    uint16_t client_count;
+    _Atomic uint16_t client_count;         /* who holds catalogue_busy, release after the name was
+                                              written; who reads names acquires */
 };
 
 /* Says what was wrong, and returns the code. */

@@ -180,12 +180,12 @@ static enum code ship(struct seat *seat, const struct stepping *s)
 
 /* ---- the step itself ---- */
 
-/* Builds the record; its length. */
-static uint32_t build_record(struct seat *seat, const struct stepping *s)
+/* Builds the record of a step that leads to that state; its length. */
+static uint32_t build_record(struct seat *seat, const struct stepping *s, enum entry_state to)
 {
     const struct step *step = s->asked;
     struct step_head_record record = {
-        .head = head_of(seat, (enum record_type)s->kind, 0),
+        .head = head_of(seat, (enum record_type)s->kind, to),
         .time_ms = seat->wall_ms,
         .content = s->content,
         .step_count = step->line_count > 0 ? (uint16_t)s->part_count : 0,
@@ -259,7 +259,9 @@ static enum code step_reservation(struct seat *seat, struct stepping *s, struct 
         entry_put(s->entry, s->word);
         return code;
     }
-    uint32_t length = build_record(seat, s);
+    book_parts(s); /* nothing can go wrong any more */
+    enum entry_state to = state_of_draws(&seat->ledger->entries, s->entry, word_state(s->word));
+    uint32_t length = build_record(seat, s, to);
     uint64_t position = journal_claim(seat, length);
     for (uint32_t i = 0; s->kind == STEP_CANCEL && i < s->part_count; i++)
         give_back(seat, parts[i].draw->pool,
@@ -270,8 +272,6 @@ static enum code step_reservation(struct seat *seat, struct stepping *s, struct 
         mark_pool(seat, parts[i].draw->pool, position + length);
     journal_publish(seat, position); /* now that it is applied: see log_head */
     s->entry->lsn_last = position + length;
-    book_parts(s);
-    enum entry_state to = state_of_draws(&seat->ledger->entries, s->entry, word_state(s->word));
     uint64_t word = word_with_last(with_state(s->word, to), s->kind);
     view_reservation(seat, s->entry, word, false, r);
     settle_entry(seat, s->entry, word);

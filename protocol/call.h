@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "engine/ledger.h"
+#include "protocol/book_port.h"
 #include "protocol/figures.h"
 #include "protocol/mirror_port.h"
 #include "protocol/out.h"
@@ -32,6 +33,7 @@ struct service {
     struct ledger *ledger;
     struct log *log;
     const struct storage_port *storage;
+    const struct book_port *book;
     const struct mirror_port *mirror; /* NULL: there is none */
     struct service_limits limits;
     const char *version;
@@ -55,8 +57,16 @@ struct scratch {
     int64_t *available; /* likewise */
 };
 
+/* A question to the book that the request at the head of a connection waits for. */
+struct pending {
+    struct book_question *question; /* NULL: none. Until it is answered it is the reader's */
+    bool answered;
+};
+
 struct call {
     const struct service *service;
+    struct pending *pending; /* a method that finds it set was called before, and asked */
+    struct answer_box *box;  /* where questions come back to */
     struct scratch *scratch;
     struct seat *seat;
     struct out *out;

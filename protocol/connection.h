@@ -15,6 +15,7 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
+#include "protocol/call.h"
 #include "protocol/out.h"
 #include "protocol/wire.h"
 
@@ -46,7 +47,13 @@ struct connection_link {
     struct connection *next, *previous;
 };
 
-enum stall { STALL_NONE, STALL_DEFERRED, STALL_NO_ROOM, STALL_OUTPUT };
+enum stall {
+    STALL_NONE,
+    STALL_DEFERRED,
+    STALL_NO_ROOM,
+    STALL_OUTPUT,
+    STALL_ANSWER, /* a question to the book is under way; its answer wakes the worker */
+};
 
 struct connection {
     int fd;
@@ -60,6 +67,7 @@ struct connection {
     bool lingering;   /* all is sent and our side is shut; what comes is thrown away */
     bool dead;        /* broken: to be freed as soon as no request is under way */
     enum stall stall; /* why the head of input is not done */
+    struct pending pending;
 
     struct out out;
     struct gate gates[GATES_MAX];
@@ -76,6 +84,12 @@ struct connection {
     struct iovec pieces[SEND_PIECES]; /* of the send under way */
     struct msghdr message;
 };
+
+static inline struct connection *connection_of(struct pending *pending)
+{
+    char *at = (char *)pending;
+    return (struct connection *)(void *)(at - offsetof(struct connection, pending));
+}
 
 void connection_init(struct connection *connection, int fd, struct chunk_pool *pool);
 void connection_destroy(struct connection *connection);

@@ -18,6 +18,7 @@ static const struct method methods[] = {
     { NAMED("count"), .run = method_count, .mutation = true, .hint = HINT_ID_SKU },
     { NAMED("return"), .run = method_return, .mutation = true, .hint = HINT_ID_SKU },
     { NAMED("stock"), .run = method_stock, .mutation = false, .hint = HINT_NONE },
+    { NAMED("history"), .run = method_history, .mutation = false, .hint = HINT_NONE },
     { NAMED("items"), .run = method_items, .mutation = false, .hint = HINT_NONE },
     { NAMED("location_set"), .run = method_location_set, .mutation = true, .hint = HINT_NONE },
     { NAMED("channel_set"), .run = method_channel_set, .mutation = true, .hint = HINT_NONE },

@@ -64,4 +64,8 @@ enum code method_availability(struct call *call);
 enum code method_stock(struct call *call);
 enum code method_items(struct call *call);
 
+enum code method_history(struct call *call);
+/* The part of `stock` that is about the past; the sku was taken. */
+enum code method_stock_then(struct call *call, bool by_time, uint64_t at);
+
 #endif

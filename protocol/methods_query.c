@@ -37,6 +37,24 @@ enum code method_availability(struct call *call)
     return CODE_OK;
 }
 
+struct stock_options {
+    int64_t at_lsn, at_ms;
+    bool has_lsn, has_ms;
+};
+
+static const struct option stock_options[] = {
+    { .name = "at_lsn",
+      .kind = OPTION_NUMBER,
+      .value = offsetof(struct stock_options, at_lsn),
+      .given = offsetof(struct stock_options, has_lsn),
+      .max = INT64_MAX },
+    { .name = "at_ms",
+      .kind = OPTION_NUMBER,
+      .value = offsetof(struct stock_options, at_ms),
+      .given = offsetof(struct stock_options, has_ms),
+      .max = INT64_MAX },
+};
+
 static void pack_pool(struct out *out, const struct pool_view *pool)
 {
     pack_map(out, 6);
@@ -53,10 +71,16 @@ enum code method_stock(struct call *call)
 {
     struct params *params = &call->params;
     struct stock_view view;
+    struct stock_options given = { 0 };
     call->sku = param_sku(params, "sku");
-    params_options(params, NULL, 0, NULL);
+    params_options(params, stock_options, COUNT_OF(stock_options), &given);
+    if (params_good(params) && given.has_lsn && given.has_ms)
+        refuse(&call->refusal, CODE_BAD_REQUEST, "at_ms", "at_lsn and at_ms exclude each other");
     if (!params_good(params))
         return call->refusal.code;
+    if (given.has_lsn || given.has_ms)
+        return method_stock_then(call, given.has_ms,
+                                 (uint64_t)(given.has_ms ? given.at_ms : given.at_lsn));
     enum code code = ledger_stock(call->seat, call->sku, &view);
     if (code != CODE_OK)
         return code;

@@ -88,6 +88,8 @@ static int make_workers(struct server *server, char *why, size_t size)
         return -ENOMEM;
     }
     memset(server->workers, 0, count * sizeof *server->workers);
+    for (unsigned i = 0; i < count; i++)
+        server->workers[i].answers.bell = -1;
     memset(server->service.figures, 0, count * sizeof *server->service.figures);
     for (unsigned i = 0; i < count; i++) {
         struct worker *worker = &server->workers[i];
@@ -118,6 +120,7 @@ struct server *server_create(const struct server_config *config, char *why, size
         .ledger = config->ledger,
         .log = config->log,
         .storage = config->storage,
+        .book = config->book,
         .mirror = config->mirror,
         .limits = config->limits,
         .version = config->version,

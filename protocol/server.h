@@ -23,6 +23,7 @@ struct server_config {
     struct ledger *ledger; /* these three outlive the server */
     struct log *log;
     const struct storage_port *storage;
+    const struct book_port *book;
     const struct mirror_port *mirror; /* outlives it too; NULL: there is none */
     const struct engine_clock *clock;
     const char *version;

@@ -131,6 +131,8 @@ static bool run_call(struct executor *executor, struct connection *connection,
     call.seat = executor->seat;
     call.out = out;
     call.client = &connection->client;
+    call.pending = &connection->pending;
+    call.box = executor->box;
     call.engine_ms = executor->engine_ms;
     call.msgid = frame->msgid;
     call.refusal.code = CODE_OK;
@@ -307,6 +309,13 @@ static void fetch_ahead(struct executor *executor, const struct group *group)
             ledger_prefetch(executor->seat, stage, hints[i].id, hints[i].sku);
 }
 
+static enum stall why_deferred(const struct executor *executor, const struct connection *connection)
+{
+    if (connection->pending.question && !connection->pending.answered)
+        return STALL_ANSWER;
+    return log_has_room(executor->service->log) ? STALL_DEFERRED : STALL_NO_ROOM;
+}
+
 /* Runs a group until its end or a stall. Returns the bytes that are through. */
 static size_t run_group(struct executor *executor, struct connection *connection,
                         const struct group *group)
@@ -322,8 +331,7 @@ static size_t run_group(struct executor *executor, struct connection *connection
             answer_other(executor, connection, frame);
         } else if (!run_call(executor, connection, frame)) {
             figure_add(&executor->figures->deferred, 1);
-            bool room = log_has_room(executor->service->log);
-            connection->stall = room ? STALL_DEFERRED : STALL_NO_ROOM;
+            connection->stall = why_deferred(executor, connection);
             return through;
         }
         through = frame->end;

@@ -15,6 +15,7 @@ struct executor {
     struct scratch *scratch;
     struct seat *seat;
     struct worker_figures *figures;
+    struct answer_box *box;
     uint64_t engine_ms; /* of this turn */
     uint64_t turn;
 };

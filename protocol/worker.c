@@ -30,6 +30,9 @@ int worker_init(struct worker *worker)
     scratch->available = calloc(limits->skus, sizeof *scratch->available);
     if (!scratch->skus || !scratch->available)
         return -ENOMEM;
+    if (answer_box_init(&worker->answers))
+        return -ENOMEM;
+    worker->executor.box = &worker->answers;
     chunk_pool_init(&worker->chunks, CHUNKS_KEPT);
     worker->acknowledged = log_acknowledged(worker->server->service.log);
     return 0;
@@ -43,6 +46,7 @@ void worker_destroy(struct worker *worker)
         free(scratch->available);
         free(scratch);
     }
+    answer_box_destroy(&worker->answers);
     chunk_pool_destroy(&worker->chunks);
     if (worker->ring)
         uring_destroy(worker->ring);
@@ -172,6 +176,9 @@ static void on_completion(struct worker *worker, const struct completion *c)
     case TAG_STOP:
         begin_stop(worker);
         break;
+    case TAG_ANSWER:
+        worker_on_answers(worker);
+        break;
     case TAG_WAKE:
     case TAG_TELL_FAILED:
         break;
@@ -288,6 +295,7 @@ int worker_run(struct worker *worker)
         uring_read(worker->ring, server->signal_fd, &server->signal, sizeof server->signal,
                    tag_of(TAG_SIGNAL, 0));
     }
+    worker_on_answers(worker);
     bool more = true;
     while (!finished(worker)) {
         int error = wait_for_more(worker, more);

@@ -35,6 +35,7 @@ struct worker {
     uint64_t acknowledged; /* as it was when the waiting were last looked at */
 
     struct chunk_pool chunks;
+    struct answer_box answers;
     struct connection_lists lists;
 
     struct storage_request storage[STORAGE_STREAMS]; /* under way on this ring */
@@ -78,6 +79,7 @@ enum tag {
     TAG_STOP,
     TAG_TELL_FAILED,  /* nothing can be done about it */
     TAG_ADOPT_FAILED, /* descriptor */
+    TAG_ANSWER,       /* the bell of the worker's answers was rung */
 };
 
 static inline uint64_t tag_of(enum tag tag, uint64_t rest)
@@ -91,6 +93,9 @@ void worker_adopt(struct worker *worker, int fd);
 void worker_on_receive(struct worker *worker, struct connection *connection,
                        const struct completion *c);
 void worker_on_send(struct worker *worker, struct connection *connection, int result);
+
+/* Goes on with the requests whose questions to the book were answered. */
+void worker_on_answers(struct worker *worker);
 
 /* Tries deferred requests again. True if some are still only deferred: try again at once. */
 bool worker_retry(struct worker *worker);

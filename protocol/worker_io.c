@@ -116,12 +116,26 @@ void worker_adopt(struct worker *worker, int fd)
 
 /* ---- letting go ---- */
 
+/* A question that is under way comes back later, to nobody. */
+static void let_go_of_question(struct connection *connection)
+{
+    struct pending *pending = &connection->pending;
+    if (pending->answered) {
+        book_question_free(pending->question);
+    } else if (pending->question) {
+        pending->question->asker = NULL;
+        atomic_store_explicit(&pending->question->abandoned, true, memory_order_relaxed);
+    }
+    *pending = (struct pending){ 0 };
+}
+
 static void release(struct worker *worker, struct connection *connection)
 {
     assert(!connection->receiving);
     assert(!connection->sending);
     for (enum connection_list list = 0; list < LISTS; list++)
         list_remove(&worker->lists, list, connection);
+    let_go_of_question(connection);
     close(connection->fd);
     connection_destroy(connection);
     free(connection);
@@ -215,6 +229,32 @@ void worker_on_receive(struct worker *worker, struct connection *connection,
              c->result != -EINTR && c->result != -EAGAIN)
         break_off(worker, connection);
     look_at(worker, connection);
+}
+
+/* ---- answers of the book ---- */
+
+static void take_answer(struct worker *worker, struct book_question *question)
+{
+    if (!question->asker) { /* it has gone */
+        book_question_free(question);
+        return;
+    }
+    struct connection *connection = connection_of(question->asker);
+    assert(connection->pending.question == question);
+    connection->pending.answered = true;
+    if (!connection->dead)
+        run_input(worker, connection);
+}
+
+void worker_on_answers(struct worker *worker)
+{
+    struct answer_box *box = &worker->answers;
+    struct book_question *next;
+    uring_read(worker->ring, box->bell, &box->rung, sizeof box->rung, tag_of(TAG_ANSWER, 0));
+    for (struct book_question *question = answer_box_take(box); question; question = next) {
+        next = question->next_question;
+        take_answer(worker, question);
+    }
 }
 
 bool worker_retry(struct worker *worker)

@@ -81,6 +81,8 @@ MAY_ALLOCATE = (
     "engine/versions.c",  # what changes rarely, and is freed when no one holds it
     "engine/registry.c",
     "engine/apply.c",  # recovery
+    "engine/book.c",  # the book is read on a thread of its own
+    "engine/book_question.c",
     "engine/check.c",
 )
 

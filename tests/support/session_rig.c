@@ -43,6 +43,31 @@ static unsigned no_figures(void *self, struct storage_figure *figures)
     return 0;
 }
 
+/* The answer is there when the request is tried again. */
+static bool answer_at_once(void *self, struct book_question *question, struct answer_box *box)
+{
+    struct session_rig *session = self;
+    struct book_event event = {
+        .lsn = question->since_lsn + 8,
+        .type = "reserve",
+        .state = "held",
+        .has_item = true,
+        .has_pool = true,
+        .has_channel = true,
+        .id = text_of("o"),
+        .reason = text_of("because"),
+    };
+    (void)box;
+    question->lsn = question->upto;
+    question->outcome = (enum book_outcome)(question->limit % (BOOK_STOPPED + 1));
+    book_keep(question, &event);
+    book_settle_texts(question);
+    question->pools = calloc(1, sizeof *question->pools);
+    question->pool_count = question->pools ? 1 : 0;
+    session->connection.pending.answered = true;
+    return true;
+}
+
 static const struct service_limits usual_limits = {
     .message = { .bytes = 1 << 20, .elements = 65536, .depth = 8 },
     .lines = LINES_MAX,
@@ -71,6 +96,7 @@ void session_rig_open(struct session_rig *session, const struct service_limits *
         .failure = out_of_disk,
         .figures = no_figures,
     };
+    session->book = (struct book_port){ .self = session, .ask = answer_at_once };
     session->figures = aligned_alloc(64, sizeof *session->figures);
     session->scratch = calloc(1, sizeof *session->scratch);
     assert(session->figures && session->scratch);
@@ -79,6 +105,7 @@ void session_rig_open(struct session_rig *session, const struct service_limits *
         .ledger = session->rig.ledger,
         .log = session->rig.config.log,
         .storage = &session->storage,
+        .book = &session->book,
         .limits = limits ? *limits : usual_limits,
         .version = "0.0.0-test",
         .started_ms = SESSION_RIG_NOW_MS,
@@ -104,6 +131,7 @@ void session_rig_open(struct session_rig *session, const struct service_limits *
 void session_rig_close(struct session_rig *session)
 {
     ledger_end(session->executor.seat);
+    book_question_free(session->connection.pending.question);
     connection_destroy(&session->connection);
     chunk_pool_destroy(&session->chunks);
     free(session->reply);

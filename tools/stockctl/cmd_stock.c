@@ -60,12 +60,13 @@ static void show_stock(stockd_value result)
         { "location", "<LOCATION" }, { "kind", "<KIND" },         { "channel", "<CHANNEL" },
         { "on_hand", ">ON HAND" },   { "reserved", ">RESERVED" }, { "eta_ms", "<EXPECTED" },
     };
-    static const char *const names[] = { "on_hand", "reserved", "available" };
+    static const char *const names[] = { "on_hand", "reserved", "available", "lsn", "time_ms" };
+    const size_t shown = stockd_map_find(result, "time_ms", &(stockd_value){ 0 }) ? 5 : 3;
     static const char *const titles[] = { "<", ">", NULL };
     struct table *table = table_untitled(titles);
     stockd_value value;
 
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+    for (size_t i = 0; i < shown; i++) {
         char *text = show_text(
             names[i], stockd_map_find(result, names[i], &value) ? value : (stockd_value){ 0 });
         table_add(table, names[i]);
@@ -85,9 +86,14 @@ static int run_stock(struct ctl *ctl, const struct args *args)
     stockd_reply reply;
 
     stockd_pack_init(&pack, NULL, 0);
-    stockd_pack_array(&pack, 1);
+    const char *at = args_option(args, "at");
+    int failed = CTL_DONE;
+    stockd_pack_array(&pack, at != NULL ? 2 : 1);
     stockd_pack_str(&pack, args->positional[0]);
-    int failed = ctl_call(ctl, "stock", &pack, STOCKD_RETRY_SAFE, &reply);
+    if (at != NULL)
+        failed = pack_at(args, at, &pack);
+    if (failed == CTL_DONE)
+        failed = ctl_call(ctl, "stock", &pack, STOCKD_RETRY_SAFE, &reply);
     stockd_pack_free(&pack);
     if (failed != CTL_DONE)
         return failed;
@@ -174,6 +180,12 @@ static const struct option return_options[] = {
     { .name = NULL },
 };
 
+static const struct option stock_options[] = {
+    { "at", "LSN|TIME", "as it was then: 4711, or 2025-03-01T14:05:00 (local) or ...Z", NULL,
+      OPTION_TEXT },
+    { .name = NULL },
+};
+
 const struct command stock_commands[] = {
     {
         .name = "receive",
@@ -218,8 +230,9 @@ const struct command stock_commands[] = {
     {
         .name = "stock",
         .summary = "Show an item's stock, place by place",
-        .usage = "SKU",
+        .usage = "SKU [--at LSN|TIME]",
         .example = "stockctl stock TEE-RED-M",
+        .options = stock_options,
         .least = 1,
         .most = 1,
         .run = run_stock,

@@ -75,6 +75,7 @@ struct command {
 extern const struct command server_commands[];
 extern const struct command catalogue_commands[];
 extern const struct command stock_commands[];
+extern const struct command book_commands[];
 extern const struct command order_commands[];
 extern const struct command bulk_commands[];
 
@@ -159,6 +160,7 @@ void table_add(struct table *table, const char *text);   /* cell after cell, row
 void table_add_format(struct table *table, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 void table_print(struct table *table, FILE *out, const char *indent); /* and frees it */
+void table_free(struct table *table);                                 /* NULL is fine */
 
 /* ---- call.c: talking to the engine --------------------------------------------------------- */
 
@@ -316,6 +318,9 @@ int pipeline_reconnect(stockd_client *client, int64_t patience_ms);
 
 /* ---- commands in files of their own -----------------------------------------------------------
  */
+
+/* Packs the map of options that asks for stock as it was: an LSN or a time. */
+int pack_at(const struct args *args, const char *text, stockd_pack *pack);
 
 int run_import_stock(struct ctl *ctl, const struct args *args);
 int run_export_stock(struct ctl *ctl, const struct args *args);

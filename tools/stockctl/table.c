@@ -98,9 +98,17 @@ void table_print(struct table *table, FILE *out, const char *indent)
         if (c == 0)
             fputs(indent, out);
         print_cell(out, table->cell[i], width[c], table->titles[c][0] == '>', c + 1 == columns);
-        free(table->cell[i]);
     }
     free(width);
+    table_free(table);
+}
+
+void table_free(struct table *table)
+{
+    if (table == NULL)
+        return;
+    for (size_t i = 0; i < table->count; i++)
+        free(table->cell[i]);
     free(table->cell);
     free(table);
 }

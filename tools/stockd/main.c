@@ -21,6 +21,7 @@
 #include "persistence/journal.h"
 #include "protocol/clock.h"
 #include "protocol/server.h"
+#include "tools/stockd/book.h"
 #include "tools/stockd/mirroring.h"
 #include "tools/stockd/options.h"
 #include "tools/stockd/storage.h"
@@ -37,6 +38,8 @@ struct program {
     struct journal *journal;
     struct journal_opened opened;
     struct storage_port storage;
+    struct book_port book_port;
+    struct book_thread *book; /* NULL: does not run */
     struct mirroring mirroring;
     struct engine_clock clock;
     bool clock_runs; /* set before there are threads */
@@ -166,6 +169,18 @@ static uint32_t connections_possible(uint64_t wanted)
     return (uint32_t)possible;
 }
 
+static int start_book(struct program *program)
+{
+    char why[256];
+    int error = book_start(&program->book, program->options.data, program->journal);
+    if (!error) {
+        program->book_port = book_port_of(program->book);
+        return 0;
+    }
+    snprintf(why, sizeof why, "cannot start the thread that reads the book: %s", strerror(-error));
+    return cannot_start(why);
+}
+
 static int make_server(struct program *program)
 {
     const struct options *options = &program->options;
@@ -192,6 +207,7 @@ static int make_server(struct program *program)
         .ledger = program->ledger,
         .log = &program->log,
         .storage = &program->storage,
+        .book = &program->book_port,
         .mirror = program->mirroring.mirror ? &program->mirroring.port : NULL,
         .clock = &program->clock,
         .version = STOCKD_VERSION,
@@ -266,6 +282,7 @@ static int run(struct program *program)
     if (!mirroring_start(&program->mirroring))
         return cannot_start("no thread for the Redis mirror");
     int error = server_run(program->server, on_ready, program);
+    book_stop(program->book);
     if (error) {
         fprintf(stderr, "stockd: a worker could not go on: %s\n", strerror(-error));
         status = EXIT_UNCLEAN;
@@ -290,6 +307,8 @@ static int start_and_run(struct program *program)
         status = make_mirror(program);
     if (status == 0)
         status = make_server(program);
+    if (status == 0)
+        status = start_book(program);
     if (status == 0)
         status = run(program);
     struct reason reason = { "" };

@@ -1,0 +1,461 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "engine/book.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#include "engine/entry.h"
+#include "engine/pool.h"
+
+/* One record on its way into the book. */
+struct taking {
+    struct book *book;
+    const struct record_head *record;
+    struct book_event event; /* what all events of this record have in common */
+    book_emit *emit;
+    void *context;
+};
+
+void book_open(struct book *book, const struct book_filter *filter)
+{
+    *book = (struct book){ .filter = *filter };
+}
+
+void book_close(struct book *book)
+{
+    for (size_t i = 0; i < book->hold_room; i++) {
+        struct book_hold *next;
+        for (struct book_hold *hold = book->holds[i]; hold; hold = next) {
+            next = hold->next;
+            free(hold);
+        }
+    }
+    free(book->holds);
+    free(book->pools);
+    *book = (struct book){ 0 };
+}
+
+/* ---- pools ---- */
+
+static size_t pool_slot(const struct book *book, const struct pool_key *key)
+{
+    size_t mask = book->pool_room - 1;
+    size_t slot = (size_t)XXH3_64bits(key, sizeof *key) & mask;
+    while (book->pools[slot].used && memcmp(&book->pools[slot].key, key, sizeof *key) != 0)
+        slot = (slot + 1) & mask;
+    return slot;
+}
+
+static int grow_pools(struct book *book)
+{
+    struct book_pool *old = book->pools;
+    size_t room = book->pool_room;
+    size_t larger = room ? 2 * room : 16;
+    struct book_pool *pools = calloc(larger, sizeof *pools);
+    if (!pools)
+        return -ENOMEM;
+    book->pools = pools;
+    book->pool_room = larger;
+    for (size_t i = 0; i < room; i++)
+        if (old[i].used)
+            pools[pool_slot(book, &old[i].key)] = old[i];
+    free(old);
+    return 0;
+}
+
+/* Finds the pool or makes it; NULL: no memory. */
+static struct book_pool *pool_of(struct book *book, const struct pool_key *key)
+{
+    if (2 * book->pool_count >= book->pool_room && grow_pools(book) != 0)
+        return NULL;
+    struct book_pool *pool = &book->pools[pool_slot(book, key)];
+    if (!pool->used) {
+        *pool = (struct book_pool){ .key = *key, .used = true };
+        book->pool_count++;
+    }
+    return pool;
+}
+
+int book_set_pool(struct book *book, const struct pool_key *key, int64_t on_hand, int64_t reserved)
+{
+    struct book_pool *pool = pool_of(book, key);
+    if (!pool)
+        return -ENOMEM;
+    pool->on_hand = on_hand;
+    pool->reserved = reserved;
+    return 0;
+}
+
+const struct book_pool *book_next_pool(const struct book *book, size_t *cursor)
+{
+    while (*cursor < book->pool_room) {
+        const struct book_pool *pool = &book->pools[(*cursor)++];
+        if (pool->used)
+            return pool;
+    }
+    return NULL;
+}
+
+/* ---- open reservations ---- */
+
+static uint64_t hash_of(struct text id)
+{
+    return XXH3_64bits(id.at, id.len);
+}
+
+/* The link that points at the hold of that id, or to where it would be. */
+static struct book_hold **hold_link(const struct book *book, struct text id, uint64_t hash)
+{
+    struct book_hold **link = &book->holds[hash & (book->hold_room - 1)];
+    while (*link && !((*link)->hash == hash &&
+                      text_equal((struct text){ (*link)->id, (*link)->id_len }, id)))
+        link = &(*link)->next;
+    return link;
+}
+
+static struct book_hold *find_hold(const struct book *book, struct text id)
+{
+    return book->hold_count > 0 ? *hold_link(book, id, hash_of(id)) : NULL;
+}
+
+static void drop_hold(struct book *book, const struct book_hold *hold)
+{
+    struct text id = { hold->id, hold->id_len };
+    struct book_hold **link = hold_link(book, id, hold->hash);
+    struct book_hold *found = *link;
+    assert(found == hold);
+    *link = found->next;
+    free(found);
+    book->hold_count--;
+}
+
+static int grow_holds(struct book *book)
+{
+    size_t larger = book->hold_room ? 2 * book->hold_room : 64;
+    struct book_hold **holds = calloc(larger, sizeof *holds);
+    if (!holds)
+        return -ENOMEM;
+    for (size_t i = 0; i < book->hold_room; i++) {
+        struct book_hold *next;
+        for (struct book_hold *hold = book->holds[i]; hold; hold = next) {
+            next = hold->next;
+            hold->next = holds[hold->hash & (larger - 1)];
+            holds[hold->hash & (larger - 1)] = hold;
+        }
+    }
+    free(book->holds);
+    book->holds = holds;
+    book->hold_room = larger;
+    return 0;
+}
+
+int book_set_hold(struct book *book, struct text id, uint16_t channel,
+                  const struct book_draw *draws, uint32_t count)
+{
+    assert(id.len <= ID_MAX);
+    struct book_hold *old = find_hold(book, id);
+    if (old)
+        drop_hold(book, old);
+    if (book->hold_count >= book->hold_room && grow_holds(book) != 0)
+        return -ENOMEM;
+    struct book_hold *hold = malloc(sizeof *hold + count * sizeof *draws);
+    if (!hold)
+        return -ENOMEM;
+    *hold = (struct book_hold){
+        .hash = hash_of(id), .channel = channel, .id_len = (uint8_t)id.len, .draw_count = count
+    };
+    memcpy(hold->id, id.at, id.len);
+    memcpy(hold->draws, draws, count * sizeof *draws);
+    struct book_hold **head = &book->holds[hold->hash & (book->hold_room - 1)];
+    hold->next = *head;
+    *head = hold;
+    book->hold_count++;
+    return 0;
+}
+
+/* ---- events ---- */
+
+static int emit(struct taking *taking, const struct book_event *event)
+{
+    taking->book->concerned = true;
+    return taking->emit ? taking->emit(taking->context, event) : 0;
+}
+
+static bool is_asked_id(const struct book *book, struct text id)
+{
+    return book->filter.subject == BOOK_ID &&
+           text_equal(id, (struct text){ book->filter.id, book->filter.id_len });
+}
+
+static bool is_asked_pool(const struct book *book, const struct pool_key *key)
+{
+    return book->filter.subject == BOOK_ALL ||
+           (book->filter.subject == BOOK_ITEM && book->filter.item == key->item);
+}
+
+/* Tells what happened to a pool. Asked by id, the book does not follow pools. */
+static int change(struct taking *taking, const struct pool_key *key, int64_t on_hand,
+                  int64_t reserved, int64_t qty)
+{
+    struct book_event event = taking->event;
+    event.has_item = event.has_pool = true;
+    event.pool = *key;
+    event.qty = qty;
+    if (taking->book->filter.subject != BOOK_ID) {
+        struct book_pool *pool = pool_of(taking->book, key);
+        if (!pool)
+            return -ENOMEM;
+        event.on_hand = pool->on_hand += on_hand;
+        event.reserved = pool->reserved += reserved;
+        event.has_stock = true;
+    }
+    if (owner_kind(key->owner) == POOL_ALLOTTED && !event.has_channel) {
+        event.channel = owner_channel(key->owner);
+        event.has_channel = true;
+    }
+    return emit(taking, &event);
+}
+
+static int take_item(struct taking *taking)
+{
+    struct item_record r;
+    struct record_reader reader = record_open(taking->record, &r, sizeof r);
+    const struct book *book = taking->book;
+    bool asked = book->filter.subject == BOOK_ALL ||
+                 (book->filter.subject == BOOK_ITEM && book->filter.item == r.item);
+    if (reader.bad)
+        return -EILSEQ;
+    if (!asked)
+        return 0;
+    taking->book->born = true;
+    taking->event.type = r.detailed ? "item_set" : "item";
+    taking->event.has_item = true;
+    taking->event.pool.item = r.item;
+    return emit(taking, &taking->event);
+}
+
+static int take_movement(struct taking *taking)
+{
+    static const char *const kinds[] = { NULL, "receive", "adjust", "count", "return" };
+    struct movement_record r;
+    struct record_reader reader = record_open(taking->record, &r, sizeof r);
+    struct book_event *event = &taking->event;
+    event->id = record_text(&reader, r.id_len);
+    event->ref = record_text(&reader, r.ref_len);
+    event->reason = record_text(&reader, r.reason_len);
+    unsigned kind = taking->record->flags;
+    if (reader.bad || kind < MOVE_RECEIVE || kind > MOVE_RETURN)
+        return -EILSEQ;
+    bool returned = kind == MOVE_RETURN && is_asked_id(taking->book, event->ref);
+    if (!is_asked_pool(taking->book, &r.pool) && !is_asked_id(taking->book, event->id) && !returned)
+        return 0;
+    event->type = kinds[kind];
+    event->time_ms = r.time_ms;
+    return change(taking, &r.pool, r.delta, 0, r.delta);
+}
+
+static int take_reserve(struct taking *taking)
+{
+    struct reserve_record r;
+    struct record_reader reader = record_open(taking->record, &r, sizeof r);
+    struct book *book = taking->book;
+    struct book_event *event = &taking->event;
+    event->id = record_text(&reader, r.id_len);
+    const struct draw_record *draws = record_array(&reader, r.draw_count, sizeof *draws);
+    struct book_draw kept[DRAWS_MAX];
+    uint32_t count = 0;
+    if (reader.bad || r.draw_count > DRAWS_MAX || r.id_len > ID_MAX)
+        return -EILSEQ;
+    bool asked = is_asked_id(book, event->id);
+    for (uint16_t i = 0; i < r.draw_count; i++)
+        if (asked || is_asked_pool(book, &draws[i].pool))
+            kept[count++] = (struct book_draw){ draws[i].pool, i, draws[i].qty, draws[i].qty };
+    if (count == 0)
+        return 0;
+    if (book_set_hold(book, event->id, r.channel, kept, count) != 0)
+        return -ENOMEM;
+    event->type = "reserve";
+    event->time_ms = r.created_ms;
+    event->channel = r.channel;
+    event->has_channel = true;
+    event->state = state_name(r.ttl_ms ? STATE_HELD : STATE_CONFIRMED);
+    event->expires_ms = r.ttl_ms ? r.created_ms + r.ttl_ms : 0;
+    int error = 0;
+    for (uint32_t i = 0; i < count && !error; i++)
+        error = change(taking, &kept[i].pool, 0, kept[i].qty, kept[i].qty);
+    return error;
+}
+
+/* The hold that the record is about, and what all its events say of it; NULL: it concerns others.
+ */
+static struct book_hold *hold_asked(struct taking *taking, struct text id, const char *type)
+{
+    struct book_hold *hold = find_hold(taking->book, id);
+    taking->event.type = type;
+    taking->event.id = id;
+    if (hold) {
+        taking->event.channel = hold->channel;
+        taking->event.has_channel = true;
+    }
+    return hold;
+}
+
+/* What changes no stock is told of every pool that something is left of. */
+static int tell_all(struct taking *taking, const struct book_hold *hold)
+{
+    int error = 0;
+    for (uint32_t i = 0; i < hold->draw_count && !error; i++)
+        if (hold->draws[i].left > 0)
+            error = change(taking, &hold->draws[i].pool, 0, 0, hold->draws[i].left);
+    return error;
+}
+
+static int take_extend(struct taking *taking)
+{
+    struct extend_record r;
+    struct record_reader reader = record_open(taking->record, &r, sizeof r);
+    struct text id = record_text(&reader, r.id_len);
+    if (reader.bad)
+        return -EILSEQ;
+    const struct book_hold *hold = hold_asked(taking, id, "extend");
+    taking->event.state = state_name(STATE_HELD);
+    taking->event.expires_ms = r.expires_ms;
+    return hold ? tell_all(taking, hold) : 0;
+}
+
+static int take_confirm(struct taking *taking)
+{
+    struct confirm_record r;
+    struct record_reader reader = record_open(taking->record, &r, sizeof r);
+    struct text id = record_text(&reader, r.id_len);
+    taking->event.ref = record_text(&reader, r.ref_len);
+    if (reader.bad)
+        return -EILSEQ;
+    const struct book_hold *hold = hold_asked(taking, id, "confirm");
+    taking->event.state = state_name(STATE_CONFIRMED);
+    taking->event.time_ms = r.time_ms;
+    return hold ? tell_all(taking, hold) : 0;
+}
+
+static int settle(struct taking *taking, struct book_draw *draw, uint32_t qty, bool fulfil)
+{
+    if (qty > draw->left)
+        return -EILSEQ;
+    draw->left -= qty;
+    return change(taking, &draw->pool, fulfil ? -(int64_t)qty : 0, -(int64_t)qty, qty);
+}
+
+static int settle_all(struct taking *taking, struct book_hold *hold, bool fulfil)
+{
+    int error = 0;
+    for (uint32_t i = 0; i < hold->draw_count && !error; i++)
+        if (hold->draws[i].left > 0)
+            error = settle(taking, &hold->draws[i], hold->draws[i].left, fulfil);
+    return error;
+}
+
+static int settle_some(struct taking *taking, struct book_hold *hold,
+                       const struct step_record *steps, uint32_t count, bool fulfil)
+{
+    int error = 0;
+    for (uint32_t s = 0; s < count && !error; s++)
+        for (uint32_t i = 0; i < hold->draw_count && !error; i++)
+            if (hold->draws[i].index == steps[s].draw)
+                error = settle(taking, &hold->draws[i], steps[s].qty, fulfil);
+    return error;
+}
+
+static void drop_if_settled(struct book *book, struct book_hold *hold)
+{
+    uint64_t left = 0;
+    for (uint32_t i = 0; i < hold->draw_count; i++)
+        left += hold->draws[i].left;
+    if (left == 0)
+        drop_hold(book, hold);
+}
+
+/* A step that was asked for by its own id: its reservation's pools are not known here. */
+static int tell_op(struct taking *taking, const struct step_record *steps, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++)
+        taking->event.qty += steps[i].qty;
+    return emit(taking, &taking->event);
+}
+
+static int take_step(struct taking *taking)
+{
+    struct step_head_record r;
+    struct record_reader reader = record_open(taking->record, &r, sizeof r);
+    struct text id = record_text(&reader, r.id_len);
+    struct text op = record_text(&reader, r.op_len);
+    const struct step_record *steps = record_array(&reader, r.step_count, sizeof *steps);
+    bool fulfil = taking->record->type == RECORD_FULFIL;
+    if (reader.bad || taking->record->flags >= STATE_COUNT)
+        return -EILSEQ;
+    struct book_hold *hold = hold_asked(taking, id, fulfil ? "fulfil" : "cancel");
+    taking->event.op = op;
+    taking->event.time_ms = r.time_ms;
+    if (taking->record->flags != STATE_NONE) /* the first version did not say it */
+        taking->event.state = state_name((enum entry_state)taking->record->flags);
+    if (!hold)
+        return is_asked_id(taking->book, op) ? tell_op(taking, steps, r.step_count) : 0;
+    int error = r.step_count > 0 ? settle_some(taking, hold, steps, r.step_count, fulfil)
+                                 : settle_all(taking, hold, fulfil);
+    drop_if_settled(taking->book, hold);
+    return error;
+}
+
+static int take_expire(struct taking *taking)
+{
+    struct expire_record r;
+    struct record_reader reader = record_open(taking->record, &r, sizeof r);
+    struct text id = record_text(&reader, r.id_len);
+    if (reader.bad)
+        return -EILSEQ;
+    struct book_hold *hold = hold_asked(taking, id, "expire");
+    taking->event.time_ms = r.time_ms;
+    taking->event.state = state_name(STATE_EXPIRED);
+    if (!hold)
+        return 0;
+    int error = settle_all(taking, hold, false);
+    drop_hold(taking->book, hold);
+    return error;
+}
+
+int book_take(struct book *book, const struct record_head *record, uint64_t lsn, uint64_t time_ms,
+              book_emit *to, void *context)
+{
+    struct taking taking = {
+        .book = book,
+        .record = record,
+        .event = { .lsn = lsn, .time_ms = time_ms, .client = record->client },
+        .emit = to,
+        .context = context,
+    };
+    book->concerned = false;
+    book->lsn = lsn;
+    switch (record->type) {
+    case RECORD_ITEM:
+        return take_item(&taking);
+    case RECORD_MOVEMENT:
+        return take_movement(&taking);
+    case RECORD_RESERVE:
+        return take_reserve(&taking);
+    case RECORD_EXTEND:
+        return take_extend(&taking);
+    case RECORD_CONFIRM:
+        return take_confirm(&taking);
+    case RECORD_FULFIL:
+    case RECORD_CANCEL:
+        return take_step(&taking);
+    case RECORD_EXPIRE:
+        return take_expire(&taking);
+    default:
+        return 0; /* the catalogue, clients, voids: they move no stock */
+    }
+}

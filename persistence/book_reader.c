@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "persistence/book_reader.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* One walk for one question. */
+struct reading {
+    struct book_reader *reader;
+    struct book_question *question;
+    struct book book;
+    struct reason reason;
+    uint64_t directory_id;
+    uint64_t upto;    /* records after it are not looked at */
+    uint64_t lsn;     /* all up to here was */
+    bool begun;       /* lsn means something */
+    bool done;        /* nothing more is to be looked at */
+    uint64_t time_ms; /* of the last batch */
+};
+
+int book_reader_open(struct book_reader *reader, const struct file_ops *files,
+                     const char *directory)
+{
+    *reader = (struct book_reader){ .files = files, .segment.fd = -1 };
+    int error = path_join(&reader->directory, directory, "journal");
+    return error ? error : segment_reader_init(&reader->segment, files);
+}
+
+void book_reader_close(struct book_reader *reader)
+{
+    segment_reader_destroy(&reader->segment);
+}
+
+/* ---- records ---- */
+
+static int keep_event(void *context, const struct book_event *event)
+{
+    struct book_question *question = context;
+    return event->lsn > question->since_lsn ? book_keep(question, event) : 0;
+}
+
+static int read_record(struct reading *reading, const struct record_head *record, uint64_t lsn,
+                       uint64_t time_ms)
+{
+    struct book_question *question = reading->question;
+    bool history = question->kind == BOOK_HISTORY;
+    int error =
+        book_take(&reading->book, record, lsn, time_ms, history ? keep_event : NULL, question);
+    if (error)
+        return reason_set(&reading->reason, error,
+                          "%s: offset %" PRIu64 ": the record at lsn %" PRIu64 " cannot be read",
+                          segment_name(reading->reader->segment.sequence).text,
+                          reading->reader->segment.offset, lsn);
+    reading->lsn = lsn;
+    if (history && question->event_count >= question->limit) {
+        question->next = lsn; /* a record's events are never on two pages */
+        reading->done = true;
+    }
+    return 0;
+}
+
+static int read_records(struct reading *reading, const struct batch_header *header,
+                        const unsigned char *at)
+{
+    uint64_t lsn = header->first_lsn;
+    for (uint32_t left = header->length; left > 0 && !reading->done;) {
+        const struct record_head *record = (const struct record_head *)(const void *)at;
+        if (!record_is_sound(record, left))
+            return reason_set(&reading->reason, -EILSEQ,
+                              "%s: offset %" PRIu64 ": the batch is valid, its records are not",
+                              segment_name(reading->reader->segment.sequence).text,
+                              reading->reader->segment.offset);
+        lsn += record->length;
+        if (lsn > reading->upto) {
+            reading->done = true;
+            return 0;
+        }
+        int error = read_record(reading, record, lsn, header->time_ms);
+        if (error)
+            return error;
+        at += record->length;
+        left -= record->length;
+    }
+    return 0;
+}
+
+/* ---- batches and segments ---- */
+
+static int read_batch(struct reading *reading, const unsigned char *at)
+{
+    const struct book_question *question = reading->question;
+    struct batch_header header;
+    memcpy(&header, at, sizeof header);
+    if (!reading->begun) {
+        reading->begun = true;
+        reading->question->begins_lsn = reading->lsn = header.first_lsn;
+    }
+    if (header.first_lsn != reading->lsn)
+        return reason_set(&reading->reason, -EILSEQ,
+                          "%s: offset %" PRIu64 ": it begins at lsn %" PRIu64 ", not %" PRIu64,
+                          segment_name(reading->reader->segment.sequence).text,
+                          reading->reader->segment.offset, header.first_lsn, reading->lsn);
+    bool later = question->has_time && header.time_ms > question->at;
+    if (later || header.first_lsn > reading->upto ||
+        atomic_load_explicit(&question->abandoned, memory_order_relaxed)) {
+        reading->done = true;
+        return 0;
+    }
+    reading->time_ms = header.time_ms;
+    return read_records(reading, &header, at + sizeof header);
+}
+
+static int read_segment(struct reading *reading, uint64_t sequence)
+{
+    struct segment_reader *segment = &reading->reader->segment;
+    int error =
+        segment_reader_open(segment, reading->reader->directory.text, sequence, &reading->reason);
+    if (error)
+        return error;
+    reading->directory_id = segment->header.directory_id;
+    while (!reading->done) {
+        const unsigned char *at;
+        size_t available;
+        int verdict =
+            segment_reader_look(segment, reading->directory_id, &at, &available, &reading->reason);
+        if (verdict < 0)
+            return verdict;
+        if (verdict != BATCH_VALID)
+            return 0; /* the chain goes on in the next segment, or the journal is damaged */
+        struct batch_header header;
+        memcpy(&header, at, sizeof header);
+        error = read_batch(reading, at);
+        if (error)
+            return error;
+        segment_reader_skip(segment, batch_span(header.length));
+    }
+    return 0;
+}
+
+static int read_segments(struct reading *reading)
+{
+    struct segment_list list;
+    int error = segment_list_read(&list, reading->reader->files, reading->reader->directory.text,
+                                  &reading->reason);
+    for (size_t i = 0; i < list.count && !error && !reading->done && reading->lsn < reading->upto;
+         i++)
+        error = read_segment(reading, list.sequences[i]);
+    segment_reader_close(&reading->reader->segment);
+    if (!error)
+        segment_list_free(&list);
+    if (error || reading->done || reading->lsn >= reading->upto)
+        return error;
+    return reason_set(&reading->reason, -EILSEQ,
+                      "the journal's files end at lsn %" PRIu64 ", before lsn %" PRIu64,
+                      reading->lsn, reading->upto);
+}
+
+/* ---- answers ---- */
+
+static int keep_pools(struct book_question *question, const struct book *book)
+{
+    size_t cursor = 0;
+    const struct book_pool *pool;
+    if (book->pool_count == 0)
+        return 0;
+    question->pools = malloc(book->pool_count * sizeof *question->pools);
+    if (!question->pools)
+        return -ENOMEM;
+    while ((pool = book_next_pool(book, &cursor)))
+        question->pools[question->pool_count++] = *pool;
+    return 0;
+}
+
+static void conclude(struct reading *reading, int error)
+{
+    struct book_question *question = reading->question;
+    if (!error && question->kind == BOOK_STOCK)
+        error = keep_pools(question, &reading->book);
+    question->time_ms = reading->time_ms;
+    question->lsn = question->next ? question->next : reading->upto;
+    if (question->has_time)
+        question->lsn = reading->lsn;
+    if (atomic_load_explicit(&question->abandoned, memory_order_relaxed))
+        question->outcome = BOOK_STOPPED;
+    else if (error)
+        question->outcome = BOOK_FAILED;
+    else if ((question->has_lsn && question->at < question->begins_lsn) ||
+             (question->has_time && reading->begun && reading->time_ms == 0))
+        question->outcome = BOOK_NO_MORE;
+    else if (question->kind == BOOK_STOCK && !reading->book.born)
+        question->outcome = BOOK_UNBORN;
+    else
+        question->outcome = BOOK_ANSWERED;
+    if (error == -ENOMEM)
+        snprintf(question->why, sizeof question->why, "no memory");
+    else if (error)
+        snprintf(question->why, sizeof question->why, "%.255s", reading->reason.text);
+    book_settle_texts(question);
+}
+
+void book_reader_answer(struct book_reader *reader, struct book_question *question)
+{
+    struct reading reading = { .reader = reader, .question = question, .upto = question->upto };
+    if (question->has_lsn && question->at > question->upto) {
+        question->lsn = question->upto;
+        question->outcome = BOOK_NOT_YET;
+        return;
+    }
+    if (question->has_lsn)
+        reading.upto = question->at;
+    book_open(&reading.book, &question->filter);
+    conclude(&reading, read_segments(&reading));
+    book_close(&reading.book);
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Answers questions to the book (engine/book.h) from a journal's files, beside an engine that
+ * writes them: it takes no lock, changes nothing, and looks at nothing after the question's `upto`.
+ */
+#ifndef STOCKD_PERSISTENCE_BOOK_READER_H
+#define STOCKD_PERSISTENCE_BOOK_READER_H
+
+#include "engine/book.h"
+#include "persistence/file.h"
+#include "persistence/segment.h"
+#include "persistence/segment_reader.h"
+
+struct book_reader {
+    const struct file_ops *files;
+    struct path directory; /* of the segments */
+    struct segment_reader segment;
+};
+
+/* directory: the data directory. 0 or -errno. */
+int book_reader_open(struct book_reader *reader, const struct file_ops *files,
+                     const char *directory);
+void book_reader_close(struct book_reader *reader);
+
+/* Fills in the answer, whatever becomes of it: outcome says that. One thread at a time. */
+void book_reader_answer(struct book_reader *reader, struct book_question *question);
+
+#endif

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "persistence/segment_reader.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "engine/memory.h"
+
+enum { WINDOW_BYTES = 4 * BATCH_BYTES_MAX };
+
+int segment_reader_init(struct segment_reader *reader, const struct file_ops *files)
+{
+    *reader = (struct segment_reader){ .files = files, .fd = -1 };
+    reader->window = memory_reserve(WINDOW_BYTES);
+    return reader->window ? 0 : -ENOMEM;
+}
+
+void segment_reader_destroy(struct segment_reader *reader)
+{
+    segment_reader_close(reader);
+    if (reader->window)
+        memory_release(reader->window, WINDOW_BYTES);
+    reader->window = NULL;
+}
+
+void segment_reader_close(struct segment_reader *reader)
+{
+    if (reader->fd >= 0)
+        reader->files->close(reader->files->context, reader->fd);
+    reader->fd = -1;
+}
+
+int segment_reader_open(struct segment_reader *reader, const char *directory, uint64_t sequence,
+                        struct reason *reason)
+{
+    struct segment_name name = segment_name(sequence);
+    uint64_t bytes;
+    segment_reader_close(reader);
+    reader->sequence = sequence;
+    reader->offset = BLOCK_BYTES;
+    reader->window_offset = reader->window_length = 0;
+    reader->end = 0;
+    reader->fd = segment_open(reader->files, directory, sequence, O_RDONLY);
+    if (reader->fd < 0)
+        return reason_system(reason, reader->fd, "cannot open %s", name.text);
+    int error = reader->files->size(reader->files->context, reader->fd, &bytes);
+    if (error)
+        return reason_system(reason, error, "cannot size %s", name.text);
+    reader->end = bytes / BLOCK_BYTES * BLOCK_BYTES;
+    error = segment_read_header(reader->files, reader->fd, sequence, &reader->header, reason);
+    if (!error && reader->header.bytes < reader->end)
+        reader->end = reader->header.bytes;
+    return error;
+}
+
+static int fill_window(struct segment_reader *reader, uint64_t offset, struct reason *reason)
+{
+    uint64_t have = reader->window_offset + reader->window_length;
+    size_t kept = offset < have && offset >= reader->window_offset ? (size_t)(have - offset) : 0;
+    size_t left = (size_t)(reader->end - offset - kept);
+    memmove(reader->window, reader->window + reader->window_length - kept, kept);
+    reader->window_offset = offset;
+    reader->window_length = kept;
+    size_t room = WINDOW_BYTES - kept;
+    ssize_t n = file_read_all(reader->files, reader->fd, reader->window + kept,
+                              left < room ? left : room, offset + kept);
+    if (n < 0)
+        return reason_system(reason, (int)n, "%s: offset %" PRIu64 ": cannot read",
+                             segment_name(reader->sequence).text, offset + kept);
+    reader->window_length += (size_t)n;
+    return 0;
+}
+
+int segment_reader_look(struct segment_reader *reader, uint64_t directory_id,
+                        const unsigned char **at, size_t *available, struct reason *reason)
+{
+    uint64_t offset = reader->offset;
+    uint64_t have = reader->window_offset + reader->window_length;
+    assert(offset % BLOCK_BYTES == 0);
+    assert(offset >= reader->window_offset);
+    uint64_t wanted =
+        offset + BATCH_BYTES_MAX < reader->end ? offset + BATCH_BYTES_MAX : reader->end;
+    *available = 0;
+    *at = reader->window;
+    if (offset >= reader->end)
+        return BATCH_NONE;
+    if (wanted > have) {
+        int error = fill_window(reader, offset, reason);
+        if (error)
+            return error;
+        have = reader->window_offset + reader->window_length;
+    }
+    *at = reader->window + (offset - reader->window_offset);
+    *available = offset < have ? (size_t)(have - offset) : 0;
+    return (int)batch_check(*at, *available, directory_id);
+}

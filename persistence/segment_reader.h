@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Reads one segment batch by batch, judging each by itself (F3). It knows no chain: whoever needs
+ * more than whole batches compares numbers, positions and checksums.
+ *
+ * A batch that is being written while it is looked at is not valid yet; who reads beside an engine
+ * reads only up to what was written before he began.
+ */
+#ifndef STOCKD_PERSISTENCE_SEGMENT_READER_H
+#define STOCKD_PERSISTENCE_SEGMENT_READER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "persistence/file.h"
+#include "persistence/format.h"
+#include "persistence/reason.h"
+#include "persistence/segment.h"
+
+struct segment_reader {
+    const struct file_ops *files;
+    int fd; /* -1: none is open */
+    uint64_t sequence;
+    struct segment_header header;
+    uint64_t end;    /* bytes that can be read, by the header and by the file */
+    uint64_t offset; /* of the block that is looked at */
+
+    unsigned char *window; /* owned; kept from one segment to the next */
+    uint64_t window_offset;
+    size_t window_length;
+};
+
+/* No segment is open yet. 0 or -ENOMEM. */
+int segment_reader_init(struct segment_reader *reader, const struct file_ops *files);
+void segment_reader_destroy(struct segment_reader *reader);
+
+/* Closes the one before, opens, and stands at the first batch. 0, or -errno and a reason; -ENOENT
+ * if there is no such segment. */
+int segment_reader_open(struct segment_reader *reader, const char *directory, uint64_t sequence,
+                        struct reason *reason);
+void segment_reader_close(struct segment_reader *reader);
+
+/* Judges the block at reader->offset. *at: its bytes, borrowed until the next look, aligned to 8;
+ * *available of them can be read, 0 at the end. An enum batch_verdict, or -errno and a reason. */
+int segment_reader_look(struct segment_reader *reader, uint64_t directory_id,
+                        const unsigned char **at, size_t *available, struct reason *reason);
+
+/* Puts it at another block, at or after the one that is looked at. */
+static inline void segment_reader_skip(struct segment_reader *reader, uint64_t bytes)
+{
+    reader->offset += bytes;
+}
+
+#endif

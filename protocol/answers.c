@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "protocol/answers.h"
+
+#include <errno.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+int answer_box_init(struct answer_box *box)
+{
+    atomic_init(&box->first, NULL);
+    box->bell = eventfd(0, EFD_CLOEXEC);
+    return box->bell < 0 ? -errno : 0;
+}
+
+void answer_box_destroy(struct answer_box *box)
+{
+    struct book_question *next;
+    for (struct book_question *question = answer_box_take(box); question; question = next) {
+        next = question->next_question;
+        book_question_free(question);
+    }
+    if (box->bell >= 0)
+        close(box->bell);
+    box->bell = -1;
+}
+
+void answer_box_put(struct answer_box *box, struct book_question *question)
+{
+    struct book_question *first = atomic_load_explicit(&box->first, memory_order_relaxed);
+    do {
+        question->next_question = first;
+    } while (!atomic_compare_exchange_weak_explicit(&box->first, &first, question,
+                                                    memory_order_release, memory_order_relaxed));
+    uint64_t one = 1;
+    if (write(box->bell, &one, sizeof one) < 0) {
+        /* It can only be full, and then it is ringing. */
+    }
+}
+
+struct book_question *answer_box_take(struct answer_box *box)
+{
+    return atomic_exchange_explicit(&box->first, NULL, memory_order_acquire);
+}

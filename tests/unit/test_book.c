@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The book, folded from records made here by hand. */
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/book.h"
+#include "engine/entry.h"
+#include "engine/pool.h"
+
+static struct book book;
+static struct book_question *kept;
+static _Alignas(8) unsigned char bytes[RECORD_MAX];
+static uint64_t lsn;
+
+static void open_book(enum book_subject subject, uint32_t item, const char *id)
+{
+    struct book_filter filter = { .subject = subject, .item = item };
+    if (id) {
+        filter.id_len = (uint8_t)strlen(id);
+        memcpy(filter.id, id, filter.id_len);
+    }
+    book_open(&book, &filter);
+    book_question_free(kept);
+    kept = book_question_new(BOOK_HISTORY);
+    lsn = 0;
+}
+
+static void close_book(void)
+{
+    book_close(&book);
+    book_question_free(kept);
+    kept = NULL;
+}
+
+TestSuite(book, .fini = close_book);
+
+static int keep(void *context, const struct book_event *event)
+{
+    return book_keep(context, event);
+}
+
+static int take(struct record_builder *builder)
+{
+    lsn += record_end(builder);
+    return book_take(&book, (const struct record_head *)(void *)bytes, lsn, 99, keep, kept);
+}
+
+static int receive(const char *id, uint32_t item, uint16_t location, int32_t qty)
+{
+    struct movement_record r = { .head = { .type = RECORD_MOVEMENT, .flags = MOVE_RECEIVE },
+                                 .time_ms = 7,
+                                 .pool = { item, location, 0 },
+                                 .delta = qty,
+                                 .id_len = (uint8_t)strlen(id) };
+    struct record_builder builder = record_begin(bytes, &r, sizeof r);
+    record_add_text(&builder, text_of(id));
+    return take(&builder);
+}
+
+static int reserve(const char *id, const struct draw_record *draws, uint16_t count)
+{
+    struct reserve_record r = { .head = { .type = RECORD_RESERVE },
+                                .ttl_ms = 1000,
+                                .draw_count = count,
+                                .id_len = (uint8_t)strlen(id) };
+    struct record_builder builder = record_begin(bytes, &r, sizeof r);
+    record_add_text(&builder, text_of(id));
+    record_add(&builder, draws, count * sizeof *draws);
+    return take(&builder);
+}
+
+static int step(enum record_type type, const char *id, uint16_t draw, uint32_t qty)
+{
+    struct step_head_record r = { .head = { .type = (uint8_t)type, .flags = STATE_CONFIRMED },
+                                  .step_count = qty > 0,
+                                  .id_len = (uint8_t)strlen(id) };
+    struct step_record part = { .draw = draw, .qty = qty };
+    struct record_builder builder = record_begin(bytes, &r, sizeof r);
+    record_add_text(&builder, text_of(id));
+    if (qty > 0)
+        record_add(&builder, &part, sizeof part);
+    return take(&builder);
+}
+
+static int expire(const char *id)
+{
+    struct expire_record r = { .head = { .type = RECORD_EXPIRE }, .id_len = (uint8_t)strlen(id) };
+    struct record_builder builder = record_begin(bytes, &r, sizeof r);
+    record_add_text(&builder, text_of(id));
+    return take(&builder);
+}
+
+static const struct draw_record two_items[] = {
+    { { 0, 0, 0 }, 3 },
+    { { 1, 0, 0 }, 4 },
+    { { 1, 1, 0 }, 5 },
+};
+
+static void life(void)
+{
+    cr_assert_eq(receive("r0", 0, 0, 10), 0);
+    cr_assert_eq(receive("r1", 1, 0, 10), 0);
+    cr_assert_eq(receive("r2", 1, 1, 10), 0);
+    cr_assert_eq(reserve("o", two_items, 3), 0);
+    cr_assert_eq(step(RECORD_FULFIL, "o", 1, 2), 0);
+    cr_assert_eq(step(RECORD_CANCEL, "o", 0, 0), 0);
+    book_settle_texts(kept);
+}
+
+Test(book, of_an_item_only_what_concerns_it)
+{
+    open_book(BOOK_ITEM, 0, NULL);
+    life();
+    cr_assert_eq(kept->event_count, 3);
+    cr_assert_str_eq(kept->events[2].type, "cancel");
+    cr_assert_eq(kept->events[2].qty, 3);
+    cr_assert_eq(kept->events[2].on_hand, 10);
+    cr_assert_eq(kept->events[2].reserved, 0);
+    cr_assert_eq(book.hold_count, 0);
+}
+
+Test(book, steps_find_their_draw_by_its_place_in_the_whole_reservation)
+{
+    open_book(BOOK_ITEM, 1, NULL);
+    life();
+    cr_assert_eq(kept->event_count, 7);
+    const struct book_event *part = &kept->events[4];
+    cr_assert_str_eq(part->type, "fulfil");
+    cr_assert_eq(part->pool.location, 0);
+    cr_assert_eq(part->qty, 2);
+    cr_assert_eq(part->on_hand, 8);
+    cr_assert_eq(part->reserved, 2);
+    cr_assert_eq(kept->events[5].qty, 2);
+    cr_assert_eq(kept->events[6].qty, 5);
+    cr_assert(text_equal(kept->events[6].id, text_of("o")));
+}
+
+Test(book, of_an_id_the_whole_life)
+{
+    open_book(BOOK_ID, 0, "o");
+    life();
+    cr_assert_eq(kept->event_count, 3 + 1 + 3);
+    for (uint32_t i = 0; i < kept->event_count; i++)
+        cr_assert_not(kept->events[i].has_stock);
+}
+
+Test(book, a_reused_id_begins_anew)
+{
+    open_book(BOOK_ALL, 0, NULL);
+    life();
+    cr_assert_eq(reserve("o", two_items, 1), 0);
+    cr_assert_eq(expire("o"), 0);
+    cr_assert_eq(kept->events[kept->event_count - 1].qty, 3);
+    cr_assert_eq(expire("o"), 0);
+    cr_assert_not(book.concerned);
+}
+
+Test(book, many_pools_and_reservations)
+{
+    char id[16];
+    open_book(BOOK_ALL, 0, NULL);
+    for (uint32_t i = 0; i < 1000; i++) {
+        struct draw_record draw = { { i, 0, 0 }, 1 };
+        snprintf(id, sizeof id, "o%u", i);
+        cr_assert_eq(receive("r", i, 0, 2), 0);
+        cr_assert_eq(reserve(id, &draw, 1), 0);
+    }
+    cr_assert_eq(book.hold_count, 1000);
+    for (uint32_t i = 0; i < 1000; i++) {
+        snprintf(id, sizeof id, "o%u", i);
+        cr_assert_eq(step(RECORD_FULFIL, id, 0, 0), 0);
+    }
+    cr_assert_eq(book.hold_count, 0);
+    size_t cursor = 0;
+    unsigned count = 0;
+    const struct book_pool *pool;
+    for (; (pool = book_next_pool(&book, &cursor)); count++)
+        cr_assert(pool->on_hand == 1 && pool->reserved == 0);
+    cr_assert_eq(count, 1000);
+}
+
+Test(book, what_does_not_fit_is_refused)
+{
+    open_book(BOOK_ALL, 0, NULL);
+    life();
+    cr_assert_eq(reserve("p", two_items, 3), 0);
+    cr_assert_eq(step(RECORD_FULFIL, "p", 1, 5), -EILSEQ, "more than is left");
+    struct movement_record r = { .head = { .type = RECORD_MOVEMENT, .flags = 9 } };
+    struct record_builder builder = record_begin(bytes, &r, sizeof r);
+    cr_assert_eq(take(&builder), -EILSEQ);
+    builder = record_begin(bytes, &(struct record_head){ .type = RECORD_RESERVE }, 8);
+    cr_assert_eq(take(&builder), -EILSEQ);
+}

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Questions about the past as a connection sees them: asked, waited for, answered or refused. */
+#include <criterion/criterion.h>
+#include <string.h>
+
+#include "tests/support/session_rig.h"
+
+static struct session_rig session;
+
+static void open_rig(void)
+{
+    session_rig_open(&session, NULL, NULL);
+    session_rig_ask(&session, 1, "receive", "['r', 'S', 'main', 5]");
+    msgpack_unpacked reply;
+    cr_assert(session_rig_reply(&session, &reply));
+    msgpack_unpacked_destroy(&reply);
+}
+
+static void close_rig(void)
+{
+    session_rig_close(&session);
+}
+
+TestSuite(session_book, .init = open_rig, .fini = close_rig);
+
+static const char *reply(void)
+{
+    static char text[8192];
+    msgpack_unpacked unpacked;
+    if (!session_rig_reply(&session, &unpacked))
+        return "(none)";
+    msgpack_object_print_buffer(text, sizeof text, unpacked.data);
+    msgpack_unpacked_destroy(&unpacked);
+    return text;
+}
+
+static void assert_says(const char *words)
+{
+    const char *got = reply();
+    cr_assert(strstr(got, words), "wanted %s, got %s", words, got);
+}
+
+/* The rig answers as limit says: 6 is an answer. */
+Test(session_book, a_request_waits_for_its_answer_and_others_behind_it)
+{
+    session_rig_ask(&session, 2, "history", "['S', {'limit': 6, 'since_lsn': 40}]");
+    session_rig_ask(&session, 3, "ping", "[]");
+    assert_says("(none)");
+    cr_assert(session.connection.stall != STALL_NONE);
+    session_rig_retry(&session);
+    assert_says("\"lsn\"=>48");
+    assert_says("pong");
+    cr_assert_null(session.connection.pending.question);
+}
+
+Test(session_book, stock_as_it_was_is_asked_for)
+{
+    session_rig_ask(&session, 2, "stock", "['S', {'at_lsn': 0}]");
+    session_rig_retry(&session);
+    assert_says("\"time_ms\"=>0");
+    session_rig_ask(&session, 2, "stock", "['S', {}]");
+    assert_says("\"on_hand\"=>5");
+}
+
+Test(session_book, each_outcome_has_its_error)
+{
+    static const struct {
+        const char *limit, *words;
+    } cases[] = {
+        { "['S', {'limit': 7}]", "the journal stands at" },
+        { "['S', {'limit': 8}]", "what is kept begins at" },
+        { "['S', {'limit': 9}]", "unknown_sku" },
+        { "['S', {'limit': 10}]", "unreadable" },
+        { "['S', {'limit': 11}]", "overloaded" },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        session_rig_ask(&session, 2, "history", cases[i].limit);
+        session_rig_retry(&session);
+        assert_says(cases[i].words);
+    }
+}
+
+static bool always_full(void *self, struct book_question *question, struct answer_box *box)
+{
+    (void)self;
+    (void)question;
+    (void)box;
+    return false;
+}
+
+Test(session_book, too_many_questions_are_refused)
+{
+    session.book.ask = always_full;
+    session_rig_ask(&session, 2, "history", "['S']");
+    assert_says("overloaded");
+    cr_assert_null(session.connection.pending.question);
+    cr_assert_eq(session.connection.stall, STALL_NONE);
+}
