@@ -152,6 +152,43 @@ enum entry_found entries_find(struct entries *entries, struct text id, uint64_t 
     return ENTRY_ABSENT;
 }
 
+/* One word whose tag fits: FOUND if it names the entry itself, ABSENT if it may be passed over. */
+static enum entry_found examine_own(struct entries *entries, const struct entry *own,
+                                    uint32_t number, struct text id, bool *another)
+{
+    struct entry *candidate = entry_at(entries, number), *found;
+    uint64_t word;
+    if (candidate == own)
+        return ENTRY_FOUND;
+    enum entry_found outcome = examine(candidate, id, &found, &word);
+    if (outcome == ENTRY_FOUND)
+        entry_put(found, word);
+    *another = outcome == ENTRY_FOUND;
+    return outcome == ENTRY_FOUND ? ENTRY_ABSENT : outcome;
+}
+
+enum entry_found entries_find_own(struct entries *entries, const struct entry *entry,
+                                  struct text id, uint64_t hash)
+{
+    uint64_t head = atomic_load_explicit(&bucket_at(entries, hash, 0)->head, memory_order_acquire);
+    bool another = false; /* is found in its place */
+    for (unsigned distance = 0; distance < DISTANCES && !another; distance++) {
+        if (distance > 0 && strays(head, distance) == 0)
+            continue;
+        struct bucket *bucket = bucket_at(entries, hash, distance);
+        for (unsigned i = 0; i < BUCKET_WORDS && !another; i++) {
+            uint64_t word = atomic_load_explicit(&bucket->words[i], memory_order_acquire);
+            if (word == 0 || (word & ~WORD_ENTRY) != (hash & ~WORD_ENTRY))
+                continue;
+            enum entry_found outcome =
+                examine_own(entries, entry, (uint32_t)(word & WORD_ENTRY) - 1, id, &another);
+            if (outcome != ENTRY_ABSENT)
+                return outcome;
+        }
+    }
+    return ENTRY_ABSENT;
+}
+
 /* Puts the word of a busy entry into the first free place. The caller holds the home bucket. */
 static bool index_add(struct entries *entries, const struct entry *entry, uint64_t hash)
 {
@@ -214,6 +251,13 @@ static bool keep_slot(struct entries *entries, uint32_t number)
 void entry_keep_slot(struct entries *entries, const struct entry *entry)
 {
     keep_slot(entries, entry_number(entries, entry));
+}
+
+uint32_t entries_used(const struct entries *entries)
+{
+    /* In its first round the hand goes from the first chunk to the last. */
+    uint64_t hand = atomic_load_explicit(&entries->hand, memory_order_relaxed);
+    return hand < entries->chunk_count ? (uint32_t)hand * CHUNK : entries->max;
 }
 
 uint64_t entries_kept(const struct entries *entries)

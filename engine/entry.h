@@ -222,6 +222,11 @@ enum entry_found { ENTRY_ABSENT, ENTRY_FOUND, ENTRY_UNDECIDED, ENTRY_TABLE_FULL 
 enum entry_found entries_find(struct entries *entries, struct text id, uint64_t hash,
                               struct entry **entry, uint64_t *word);
 
+/* Would entries_find come to this entry, which the caller owns and which stands for that id? ABSENT
+ * if not. */
+enum entry_found entries_find_own(struct entries *entries, const struct entry *entry,
+                                  struct text id, uint64_t hash);
+
 /* Finds and takes it, or adds a new one: ABSENT then means that *entry is owned, is in the index
  * under its id, and everything else in it is for the caller to fill. */
 enum entry_found entries_add(struct entries *entries, struct entry_cursor *cursor, struct text id,
@@ -239,6 +244,9 @@ void entry_release_slot(struct entries *entries, const struct entry *entry);
 
 /* Sets the bit again: an entry that was finished comes to life. */
 void entry_keep_slot(struct entries *entries, const struct entry *entry);
+
+/* Entries from this number on have never stood for anything. */
+uint32_t entries_used(const struct entries *entries);
 
 /* Bits set in `kept`: live entries, or not yet unlinked. */
 uint64_t entries_kept(const struct entries *entries);

@@ -108,6 +108,8 @@ void ledger_begin(struct seat *seat, uint64_t engine_ms, uint64_t wall_ms)
         wheel_init(&seat->wheel, engine_ms);
     seat->engine_ms = engine_ms;
     seat->wall_ms = wall_ms;
+    uint64_t turns = atomic_load_explicit(&seat->turns, memory_order_relaxed);
+    atomic_store_explicit(&seat->turns, (turns + 1) | 1, memory_order_release);
     uint64_t epoch = atomic_load_explicit(&seat->ledger->epoch, memory_order_seq_cst);
     atomic_store_explicit(&seat->epoch, epoch, memory_order_seq_cst);
     read_mail(seat);
@@ -116,6 +118,8 @@ void ledger_begin(struct seat *seat, uint64_t engine_ms, uint64_t wall_ms)
 void ledger_end(struct seat *seat)
 {
     atomic_store_explicit(&seat->epoch, 0, memory_order_seq_cst);
+    uint64_t turns = atomic_load_explicit(&seat->turns, memory_order_relaxed);
+    atomic_store_explicit(&seat->turns, (turns | 1) + 1, memory_order_release);
 }
 
 void seat_set_client(struct seat *seat, uint16_t client)

@@ -18,6 +18,11 @@ void *memory_reserve(size_t bytes)
     return at;
 }
 
+void memory_empty(void *at, size_t bytes)
+{
+    madvise(at, bytes, MADV_DONTNEED);
+}
+
 void memory_release(void *at, size_t bytes)
 {
     if (at)

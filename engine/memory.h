@@ -9,5 +9,7 @@
 /* Zero-filled, page-aligned address space; NULL if there is none. */
 void *memory_reserve(size_t bytes);
 void memory_release(void *at, size_t bytes);
+/* Gives the memory of whole pages back; they read as zeroes again. */
+void memory_empty(void *at, size_t bytes);
 
 #endif

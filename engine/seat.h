@@ -98,6 +98,8 @@ struct seat {
     _Atomic uint64_t *blocks;            /* per block of items, see engine/marks.h; this thread */
     _Alignas(64) _Atomic uint64_t epoch; /* of the turn; 0 between turns. This thread; sequentially
                                             consistent with the catalogue's swap, see retire() */
+    _Atomic uint64_t turns;              /* odd: in a turn. This thread; release when a turn ends,
+                                            see engine/check.h */
     struct wheel wheel;
     struct recent recent;
     struct failure failure;

@@ -13,6 +13,7 @@
 
 #include "engine/ledger.h"
 #include "protocol/book_port.h"
+#include "protocol/checking.h"
 #include "protocol/figures.h"
 #include "protocol/mirror_port.h"
 #include "protocol/out.h"
@@ -40,6 +41,7 @@ struct service {
     uint64_t started_ms;            /* wall clock */
     struct worker_figures *figures; /* one per worker */
     unsigned workers;
+    struct checks *checks;
 };
 
 /* A location's stock of one item, over its pools that can be sold. */
@@ -70,7 +72,8 @@ struct call {
     struct scratch *scratch;
     struct seat *seat;
     struct out *out;
-    uint16_t *client; /* who is calling, for the journal; hello sets it */
+    uint16_t *client;           /* who is calling, for the journal; hello sets it */
+    struct checking **checking; /* the connection's */
     uint64_t engine_ms;
     uint32_t msgid;
     struct params params;

@@ -19,6 +19,7 @@ void connection_destroy(struct connection *connection)
 {
     for (int i = 0; i < LISTS; i++)
         assert(!connection->listed[i]);
+    checking_end(connection->checking);
     out_destroy(&connection->out);
     free(connection->input.bytes);
 }

@@ -39,6 +39,7 @@ enum connection_list {
     LIST_FRESH,   /* has new output, or wants to be looked at, at the end of the turn */
     LIST_WAITING, /* has output behind a gate */
     LIST_RETRY,   /* has a deferred request at its head */
+    LIST_LATER,   /* has one that waits for other workers' turns */
     LIST_LINGER,  /* said its last word, waits for the peer to close */
     LISTS
 };
@@ -50,6 +51,7 @@ struct connection_link {
 enum stall {
     STALL_NONE,
     STALL_DEFERRED,
+    STALL_LATER, /* likewise, but other workers have to move first */
     STALL_NO_ROOM,
     STALL_OUTPUT,
     STALL_ANSWER, /* a question to the book is under way; its answer wakes the worker */
@@ -73,6 +75,8 @@ struct connection {
     struct gate gates[GATES_MAX];
     unsigned gate_count;
     uint64_t gate_turn; /* turn in which the last gate was made */
+
+    struct checking *checking; /* of the request at the head of input, or NULL; owned */
 
     struct input input;
     struct wire_walk walk;

@@ -29,6 +29,7 @@ static const struct method methods[] = {
     { NAMED("hello"), .run = method_hello, .mutation = false, .hint = HINT_NONE },
     { NAMED("info"), .run = method_info, .mutation = false, .hint = HINT_NONE },
     { NAMED("mirror_take"), .run = method_mirror_take, .mutation = false, .hint = HINT_NONE },
+    { NAMED("check"), .run = method_check, .mutation = false, .hint = HINT_NONE },
 };
 
 /*

@@ -37,6 +37,7 @@ void method_hints(const struct method *method, struct wire params, struct text *
 enum code method_ping(struct call *call);
 enum code method_hello(struct call *call);
 enum code method_info(struct call *call);
+enum code method_check(struct call *call);
 
 /* A section of info. */
 void pack_mirror(struct call *call);

@@ -165,12 +165,25 @@ static void pack_limits(struct call *call)
     pack_key_uint(out, "connections", limits->connections);
 }
 
+static void pack_check(struct call *call)
+{
+    const struct checks *checks = call->service->checks;
+    struct out *out = call->out;
+    pack_map(out, 6);
+    pack_key_bool(out, "running", atomic_load_explicit(&checks->running, memory_order_relaxed));
+    pack_key_uint(out, "done", atomic_load_explicit(&checks->done, memory_order_relaxed));
+    pack_key_uint(out, "ended_ms", atomic_load_explicit(&checks->ended_ms, memory_order_relaxed));
+    pack_key_uint(out, "took_ms", atomic_load_explicit(&checks->took_ms, memory_order_relaxed));
+    pack_key_uint(out, "broken", atomic_load_explicit(&checks->broken, memory_order_relaxed));
+    pack_key_uint(out, "moving", atomic_load_explicit(&checks->moving, memory_order_relaxed));
+}
+
 static const struct section {
     const char *name;
     void (*pack)(struct call *call);
 } sections[] = {
     { "server", pack_server }, { "ledger", pack_ledger }, { "journal", pack_journal },
-    { "limits", pack_limits }, { "mirror", pack_mirror },
+    { "limits", pack_limits }, { "check", pack_check },   { "mirror", pack_mirror },
 };
 
 enum code method_info(struct call *call)
@@ -190,7 +203,7 @@ enum code method_info(struct call *call)
         }
         if (count == 0)
             refuse(&call->refusal, CODE_BAD_REQUEST, "section",
-                   "section must be server, ledger, journal, limits or mirror");
+                   "section must be server, ledger, journal, limits, check or mirror");
     }
     if (!params_good(params))
         return call->refusal.code;

@@ -126,6 +126,7 @@ struct server *server_create(const struct server_config *config, char *why, size
         .version = config->version,
         .started_ms = config->clock->base_ms,
         .workers = config->workers,
+        .checks = &server->checks,
     };
     server->clock = config->clock;
     methods_prepare();

@@ -12,6 +12,7 @@
 
 struct server {
     struct service service;
+    struct checks checks;
     const struct engine_clock *clock;
     struct listener listeners[LISTENERS_MAX];
     unsigned listener_count;

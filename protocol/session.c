@@ -133,6 +133,7 @@ static bool run_call(struct executor *executor, struct connection *connection,
     call.client = &connection->client;
     call.pending = &connection->pending;
     call.box = executor->box;
+    call.checking = &connection->checking;
     call.engine_ms = executor->engine_ms;
     call.msgid = frame->msgid;
     call.refusal.code = CODE_OK;
@@ -313,6 +314,8 @@ static enum stall why_deferred(const struct executor *executor, const struct con
 {
     if (connection->pending.question && !connection->pending.answered)
         return STALL_ANSWER;
+    if (connection->checking)
+        return connection->checking->waits ? STALL_LATER : STALL_DEFERRED;
     return log_has_room(executor->service->log) ? STALL_DEFERRED : STALL_NO_ROOM;
 }
 
@@ -330,7 +333,8 @@ static size_t run_group(struct executor *executor, struct connection *connection
         if (frame->kind != FRAME_CALL) {
             answer_other(executor, connection, frame);
         } else if (!run_call(executor, connection, frame)) {
-            figure_add(&executor->figures->deferred, 1);
+            if (!connection->checking)
+                figure_add(&executor->figures->deferred, 1);
             connection->stall = why_deferred(executor, connection);
             return through;
         }

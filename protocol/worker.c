@@ -247,6 +247,8 @@ static uint64_t sleep_ms(const struct worker *worker)
         ms = sooner(ms, sync > now->steady_ms ? sync - now->steady_ms : 1);
     if (worker->accept_again_ms != 0 || worker->lists.count[LIST_LINGER] > 0)
         ms = sooner(ms, 100);
+    if (worker->lists.count[LIST_LATER] > 0)
+        ms = sooner(ms, 1);
     if (worker->stopping)
         ms = sooner(ms, 20);
     return ms;

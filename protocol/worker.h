@@ -45,6 +45,7 @@ struct worker {
     uint64_t stop_until_ms; /* steady time after which it no longer waits for peers */
     bool accepting[LISTENERS_MAX];
     uint64_t accept_again_ms; /* steady time; 0: nothing is wrong with accepting */
+    uint64_t later_ms;        /* steady time at which those in LIST_LATER were last tried */
     unsigned next_worker;     /* who gets the next connection */
 
     /*

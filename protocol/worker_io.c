@@ -151,6 +151,7 @@ static void break_off(struct worker *worker, struct connection *connection)
         return;
     connection->dead = true;
     list_remove(&worker->lists, LIST_RETRY, connection);
+    list_remove(&worker->lists, LIST_LATER, connection);
     list_remove(&worker->lists, LIST_WAITING, connection);
     list_remove(&worker->lists, LIST_LINGER, connection);
     if (connection->receiving || connection->sending)
@@ -174,6 +175,10 @@ static void note_stall(struct worker *worker, struct connection *connection)
         list_add(&worker->lists, LIST_RETRY, connection);
     else
         list_remove(&worker->lists, LIST_RETRY, connection);
+    if (connection->stall == STALL_LATER)
+        list_add(&worker->lists, LIST_LATER, connection);
+    else
+        list_remove(&worker->lists, LIST_LATER, connection);
 }
 
 /* Does what can be done of the bytes that gathered. */
@@ -257,10 +262,26 @@ void worker_on_answers(struct worker *worker)
     }
 }
 
+/* Those that wait for other workers, at most once in a millisecond. */
+static bool retry_later_ones(struct worker *worker)
+{
+    bool deferred = false;
+    struct connection *next;
+    if (worker->now.steady_ms == worker->later_ms)
+        return false;
+    worker->later_ms = worker->now.steady_ms;
+    for (struct connection *c = worker->lists.head[LIST_LATER]; c; c = next) {
+        next = c->links[LIST_LATER].next;
+        run_input(worker, c);
+        deferred |= c->stall == STALL_DEFERRED;
+    }
+    return deferred;
+}
+
 bool worker_retry(struct worker *worker)
 {
     const struct log *log = worker->server->service.log;
-    bool deferred = false;
+    bool deferred = retry_later_ones(worker);
     struct connection *next;
     for (struct connection *c = worker->lists.head[LIST_RETRY]; c; c = next) {
         next = c->links[LIST_RETRY].next;

@@ -111,6 +111,7 @@ void session_rig_open(struct session_rig *session, const struct service_limits *
         .started_ms = SESSION_RIG_NOW_MS,
         .figures = session->figures,
         .workers = 1,
+        .checks = &session->checks,
     };
     uint32_t skus = session->service.limits.skus;
     session->scratch->skus = calloc(skus, sizeof *session->scratch->skus);

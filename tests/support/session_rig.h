@@ -20,6 +20,7 @@ struct session_rig {
     struct ledger_rig rig;
     struct storage_port storage; /* has nothing to do */
     struct book_port book;       /* knows one event and one pool of whatever is asked */
+    struct checks checks;
     struct service service;
     struct scratch *scratch;
     struct worker_figures *figures;

@@ -72,7 +72,8 @@ int ctl_refused(struct ctl *ctl, const stockd_reply *reply)
 
 int ctl_connect(struct ctl *ctl)
 {
-    const stockd_options options = { .client_name = "stockctl" };
+    const stockd_options options = { .client_name = "stockctl",
+                                     .call_timeout_ms = ctl->patient ? -1 : 0 };
 
     if (ctl->client != NULL)
         return CTL_DONE;

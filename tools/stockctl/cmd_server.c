@@ -30,11 +30,29 @@ static int run_ping(struct ctl *ctl, const struct args *args)
     return CTL_DONE;
 }
 
+/* `check` has no time limit of its own: it takes as long as the ledger is large. */
+static int run_check(struct ctl *ctl)
+{
+    stockd_reply reply;
+    uint64_t broken = 0;
+
+    ctl->patient = true;
+    int failed = ctl_call(ctl, "check", NULL, 0, &reply);
+    if (failed != CTL_DONE)
+        return failed;
+    show_result(ctl, reply.result, NULL);
+    stockd_map_u64(reply.result, "broken", &broken);
+    return broken > 0 ? CTL_REFUSED : CTL_DONE;
+}
+
 static int run_info(struct ctl *ctl, const struct args *args)
 {
     stockd_pack pack;
     stockd_reply reply;
 
+    if (args_option(args, "check") != NULL)
+        return args->count == 0 ? run_check(ctl)
+                                : usage_error(args, "--check looks at everything: no SECTION");
     stockd_pack_init(&pack, NULL, 0);
     stockd_pack_array(&pack, args->count);
     for (size_t i = 0; i < args->count; i++)
@@ -45,6 +63,13 @@ static int run_info(struct ctl *ctl, const struct args *args)
         show_result(ctl, reply.result, NULL);
     return failed;
 }
+
+static const struct option info_options[] = {
+    { .name = "check",
+      .help = "check the live ledger: do all promises add up? exit status 1 if not",
+      .type = OPTION_FLAG },
+    { .name = NULL },
+};
 
 const struct command server_commands[] = {
     {
@@ -60,6 +85,7 @@ const struct command server_commands[] = {
         .usage = "[SECTION]",
         .details = "Without a SECTION it shows all of them.",
         .example = "stockctl info",
+        .options = info_options,
         .most = 1,
         .run = run_info,
     },

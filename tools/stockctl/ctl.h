@@ -32,6 +32,7 @@ enum ctl_exit {
 struct ctl {
     const char *server;
     bool json;
+    bool patient;          /* calls take as long as they take */
     stockd_client *client; /* NULL until the first call */
 };
 
