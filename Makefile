@@ -11,7 +11,7 @@ help:
 	@echo 'make build    build/$(PRESET)/bin: stockd, stockctl, stockbench, stock-journal'
 	@echo 'make run      start an engine with a demo catalogue'
 	@echo 'make test     style, unit, property, race, recovery and integration tests, sanitizers'
-	@echo 'make bench    measure, beside a bare echo server'
+	@echo 'make bench    measure beside echo servers, Redis and PostgreSQL; docs/BENCHMARKS.md'
 	@echo 'make fuzz     each fuzz target for FUZZ_SECONDS=$(FUZZ_SECONDS)'
 	@echo 'make format   clang-format over the tree'
 	@echo 'make install  to /usr/local, or DESTDIR'
@@ -32,7 +32,7 @@ test:
 bench:
 	@scripts/install-dependencies.sh bench
 	@$(MAKE) --no-print-directory build
-	@bench/run.sh
+	@bench/all.sh
 
 fuzz:
 	@scripts/install-dependencies.sh test

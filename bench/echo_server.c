@@ -8,7 +8,11 @@
  * buffer ring, the replies of one loop turn gathered into one send for each connection, at most one
  * send in flight for each connection, no busy polling.
  *
- *     bench-echo_server [--port N] [--request-bytes R] [--response-bytes S]
+ * With --answer it does the least that any server of this protocol must do: it walks each message
+ * from value to value, so requests may be of any size, and packs a reply [1, msgid, nil, bytes] of
+ * S bytes. That is the ceiling for a server that knows everything at once.
+ *
+ *     bench-echo_server [--port N] [--request-bytes R] [--response-bytes S] [--answer]
  *
  * prints "127.0.0.1:PORT" once it listens, and runs until it is killed.
  */
@@ -68,6 +72,8 @@ struct server {
     int listener;
     size_t request_bytes;
     size_t response_bytes;
+    bool answering;
+    unsigned char reply[MAX_MESSAGE]; /* --answer: all but the msgid */
     unsigned dirty_count;
     unsigned dirty[MAX_CONNECTIONS];
     struct connection connections[MAX_CONNECTIONS];
@@ -198,6 +204,135 @@ static bool answer(struct server *server, struct out *out, const unsigned char *
     return true;
 }
 
+/* ---- --answer ---- */
+
+/* How a MessagePack value goes on after its first byte: bytes of a length or number that follow it,
+ * bytes beside that, and values within. A number is what has no unit. */
+struct head {
+    unsigned char length, extra, children, unit; /* unit: values for each one of the length */
+};
+
+enum { UNIT_BYTE = 255 };
+
+static struct head head_of(unsigned char lead)
+{
+    static const struct head above[32] = {
+        [0x04] = { 1, 0, 0, UNIT_BYTE }, [0x05] = { 2, 0, 0, UNIT_BYTE },
+        [0x06] = { 4, 0, 0, UNIT_BYTE }, [0x07] = { 1, 1, 0, UNIT_BYTE },
+        [0x08] = { 2, 1, 0, UNIT_BYTE }, [0x09] = { 4, 1, 0, UNIT_BYTE },
+        [0x0a] = { 0, 4, 0, 0 },         [0x0b] = { 0, 8, 0, 0 },
+        [0x0c] = { 0, 1, 0, 0 },         [0x0d] = { 0, 2, 0, 0 },
+        [0x0e] = { 0, 4, 0, 0 },         [0x0f] = { 0, 8, 0, 0 },
+        [0x10] = { 0, 1, 0, 0 },         [0x11] = { 0, 2, 0, 0 },
+        [0x12] = { 0, 4, 0, 0 },         [0x13] = { 0, 8, 0, 0 },
+        [0x14] = { 0, 2, 0, 0 },         [0x15] = { 0, 3, 0, 0 },
+        [0x16] = { 0, 5, 0, 0 },         [0x17] = { 0, 9, 0, 0 },
+        [0x18] = { 0, 17, 0, 0 },        [0x19] = { 1, 0, 0, UNIT_BYTE },
+        [0x1a] = { 2, 0, 0, UNIT_BYTE }, [0x1b] = { 4, 0, 0, UNIT_BYTE },
+        [0x1c] = { 2, 0, 0, 1 },         [0x1d] = { 4, 0, 0, 1 },
+        [0x1e] = { 2, 0, 0, 2 },         [0x1f] = { 4, 0, 0, 2 },
+    };
+
+    if (lead < 0x80 || lead >= 0xe0)
+        return (struct head){ 0 };
+    if (lead < 0x90)
+        return (struct head){ .children = (unsigned char)(2 * (lead & 0x0f)) };
+    if (lead < 0xa0)
+        return (struct head){ .children = lead & 0x0f };
+    if (lead < 0xc0)
+        return (struct head){ .extra = lead & 0x1f };
+    return above[lead - 0xc0];
+}
+
+/* The length of the value that begins the bytes; 0: it is not all there yet. */
+static size_t value_length(const unsigned char *bytes, size_t len)
+{
+    size_t at = 0;
+
+    for (uint64_t left = 1; left > 0; left--) {
+        if (at >= len)
+            return 0;
+        struct head head = head_of(bytes[at++]);
+        uint64_t count = 0;
+
+        if (len - at < head.length)
+            return 0;
+        for (unsigned i = 0; i < head.length; i++)
+            count = count << 8 | bytes[at++];
+        left += head.children;
+        at += head.extra;
+        if (head.unit == UNIT_BYTE)
+            at += count;
+        else
+            left += count * head.unit;
+    }
+    return at <= len ? at : 0;
+}
+
+static void prepare_reply(struct server *server)
+{
+    size_t body = server->response_bytes > 11 ? server->response_bytes - 11 : 0;
+
+    memset(server->reply, 'x', sizeof server->reply);
+    memcpy(server->reply, "\x94\x01\xce\0\0\0\0\xc0\xc5", 9);
+    server->reply[9] = (unsigned char)(body >> 8);
+    server->reply[10] = (unsigned char)(body & 0xff);
+}
+
+/* The reply to one request, whose msgid is a number of at most 32 bits. */
+static bool answer_one(struct server *server, struct out *out, const unsigned char *request)
+{
+    uint32_t msgid = 0;
+    unsigned width = request[2] < 0x80 ? 0 : request[2] < 0xcc ? 9 : 1U << (request[2] - 0xcc);
+
+    if (request[0] != 0x94 || request[1] != 0 || width > 4 ||
+        !ensure_out(out, server->response_bytes))
+        return false;
+    if (width == 0)
+        msgid = request[2];
+    for (unsigned i = 0; i < width; i++)
+        msgid = msgid << 8 | request[3 + i];
+    unsigned char *to = out->data + out->len;
+    memcpy(to, server->reply, server->response_bytes);
+    msgid = __builtin_bswap32(msgid);
+    memcpy(to + 3, &msgid, sizeof msgid);
+    out->len += server->response_bytes;
+    return true;
+}
+
+static bool answer_bytes(struct server *server, struct connection *connection,
+                         const unsigned char *bytes, size_t len)
+{
+    if (connection->partial_len > 0) {
+        size_t room = MAX_MESSAGE - connection->partial_len;
+        size_t taken = len < room ? len : room;
+
+        memcpy(connection->partial + connection->partial_len, bytes, taken);
+        size_t whole = value_length(connection->partial, connection->partial_len + taken);
+        if (whole == 0) {
+            connection->partial_len += taken;
+            return taken == len;
+        }
+        if (!answer_one(server, &connection->ready, connection->partial))
+            return false;
+        bytes += whole - connection->partial_len;
+        len -= whole - connection->partial_len;
+        connection->partial_len = 0;
+    }
+    for (size_t whole; len > 0 && (whole = value_length(bytes, len)) > 0; bytes += whole) {
+        if (!answer_one(server, &connection->ready, bytes))
+            return false;
+        len -= whole;
+    }
+    if (len > MAX_MESSAGE)
+        return false;
+    memcpy(connection->partial, bytes, len);
+    connection->partial_len = len;
+    return true;
+}
+
+/* ---- the bare echo ---- */
+
 /* Bytes of a connection's stream: the rest of a partial request, whole ones, a new partial one. */
 static bool take_bytes(struct server *server, struct connection *connection,
                        const unsigned char *bytes, size_t len)
@@ -244,8 +379,9 @@ static void on_receive(struct server *server, size_t number, const struct io_uri
         unsigned id = cqe->flags >> IORING_CQE_BUFFER_SHIFT;
 
         if (cqe->res > 0)
-            sound = take_bytes(server, connection, server->buffer_memory + (size_t)id * BUFFER_SIZE,
-                               (size_t)cqe->res);
+            sound = (server->answering ? answer_bytes : take_bytes)(
+                server, connection, server->buffer_memory + (size_t)id * BUFFER_SIZE,
+                (size_t)cqe->res);
         give_buffer(server, id);
     }
     if (!sound || connection->closing) {
@@ -413,6 +549,7 @@ int main(int argc, char **argv)
     static const struct option options[] = { { "port", required_argument, NULL, 'p' },
                                              { "request-bytes", required_argument, NULL, 'r' },
                                              { "response-bytes", required_argument, NULL, 's' },
+                                             { "answer", no_argument, NULL, 'a' },
                                              { NULL, 0, NULL, 0 } };
     static struct server server = { .request_bytes = 56, .response_bytes = 48 };
     uint16_t port = 0;
@@ -425,9 +562,16 @@ int main(int argc, char **argv)
             server.request_bytes = parse_number(optarg, 1, MAX_MESSAGE);
         else if (option == 's')
             server.response_bytes = parse_number(optarg, 1, MAX_MESSAGE);
+        else if (option == 'a')
+            server.answering = true;
         else
             return 2;
     }
+    if (server.answering && server.response_bytes < 12) {
+        fprintf(stderr, "echo_server: an answer has 12 bytes at least\n");
+        return 2;
+    }
+    prepare_reply(&server);
     for (size_t i = 0; i < MAX_CONNECTIONS; i++)
         server.connections[i].fd = -1;
     port = (uint16_t)listen_on(&server, port);

@@ -1,177 +1,307 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""report.py RUNS RESULTS: turns the record of run.sh into a table, and into JSON.
+"""report.py RESULTS DOCUMENT: writes what run.py measured into the document.
 
-Each figure is the median of its rounds, with the least and the greatest. "of echo" divides by echo
-at the same window. "of echo+sync" divides by what echo would reach if each round trip also waited
-for one write of the disk: with N messages in flight and echo at E messages/s, N / (N / E + sync).
+The document belongs to its authors, except what lies between a line `<!-- measured: NAME -->` and
+the next `<!-- end -->`: that is written anew each time. Plots go beside it, in bench/*.svg. If the
+document is not there, one with all tables and no prose is made.
 """
 
 import json
 import os
-import platform
-import statistics
+import re
 import sys
 
-# What the figures are held against: (workload, window, column) -> least ratio.
-BARS = {
-    ("reserve-cancel", 128, "of_echo"): 0.40,
-    ("reserve-cancel", 16, "of_echo_sync"): 0.60,
-    ("reserve-cancel", 1, "of_echo_sync"): 0.60,
-    ("availability", 128, "of_echo"): 0.50,
-    ("hot", 128, "of_uniform"): 0.80,
-}
-COLUMNS = {"of_echo": "of echo", "of_echo_sync": "of echo+sync", "of_uniform": "of uniform"}
-EMPTY_KIB_BAR = 32 * 1024
-LEDGER_BAR = 2e6  # operations/s of one thread on 1 M items
+import figures
+import plots
+
+MARK = re.compile(r"(<!-- measured: ([a-z]+) -->\n).*?(<!-- end -->)", re.S)
 
 
-def read(path):
-    with open(path, encoding="utf-8") as lines:
-        return [json.loads(line) for line in lines]
+# ---- words for numbers
+
+def count(value):
+    """1234567 -> 1.23 M"""
+    for unit, size in (("M", 1e6), ("k", 1e3)):
+        if value >= size:
+            scaled = value / size
+            digits = 0 if scaled >= 100 else 1 if scaled >= 10 else 2
+            return f"{scaled:.{digits}f} {unit}"
+    return f"{value:.0f}"
 
 
-def spread(values):
-    return {"median": statistics.median(values), "min": min(values), "max": max(values)}
+def rate(spread):
+    if spread is None:
+        return "–"
+    text = f"{count(spread.median)}/s"
+    if len(spread.values) > 1:
+        text += f" ({count(spread.least)} – {count(spread.most)})"
+    return text
 
 
-def summarize(runs):
-    """One entry for each workload and window, in the order in which they were first run."""
-    groups = {}
-    for run in runs:
-        groups.setdefault((run["workload"], run["window"]), []).append(run)
-    return {
-        key: {
-            "workload": key[0],
-            "window": key[1],
-            "connections": group[0]["connections"],
-            "rounds": len(group),
-            "messages_per_s": spread([run["messages_per_s"] for run in group]),
-            "p50_us": statistics.median([run["latency_us"]["p50"] for run in group]),
-            "p99_us": statistics.median([run["latency_us"]["p99"] for run in group]),
-            "p999_us": statistics.median([run["latency_us"]["p999"] for run in group]),
-            "bytes_out": statistics.median([run["bytes_out_per_message"] for run in group]),
-            "bytes_in": statistics.median([run["bytes_in_per_message"] for run in group]),
-            "generator_cpu": statistics.median([run["generator_cpu"] for run in group]),
-            "errors": sum(run["errors"] for run in group),
-        }
-        for key, group in groups.items()
-    }
+def micros(value):
+    if value is None:
+        return "–"
+    return f"{value / 1000:.1f} ms" if value >= 1000 else f"{value:.0f} µs"
 
 
-def ratio(part, whole):
-    return part / whole if whole > 0 else 0.0
+def percent(value):
+    return "–" if value is None else f"{100 * value:.0f} %"
 
 
-def echo_with_sync(echo, sync_us):
-    in_flight = echo["connections"] * echo["window"]
-    echo_seconds = ratio(in_flight, echo["messages_per_s"]["median"])
-    return in_flight / (echo_seconds + sync_us / 1e6)
+def times(value):
+    return "–" if value is None else f"{value:.1f}×" if value < 10 else f"{value:.0f}×"
 
 
-def add_ratios(summary, sync_us):
-    for (workload, window), entry in summary.items():
-        median = entry["messages_per_s"]["median"]
-        echo = summary.get(("echo", window))
-        uniform = summary.get(("reserve-cancel", window))
-        if workload == "echo":
+def amount(value, unit):
+    if value is None:
+        return "–"
+    if unit == "%":
+        return percent(value)
+    if unit == "×":
+        return times(value)
+    if unit in ("/s", "B/s"):
+        return f"{value / 1e9:.2f} GB/s" if unit == "B/s" else f"{count(value)}/s"
+    return f"{value:.0f} {unit}" if value >= 10 else f"{value:.1f} {unit}"
+
+
+def table(head, rows):
+    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in rows]) + "\n"
+
+
+def missing(results, *steps):
+    """Why steps are missing, in one line each."""
+    return "".join(f"\nNot measured in this run ({step}): {' '.join(why.split())[:200]}\n"
+                   for step in steps for why in [results.why_not(step)] if why)
+
+
+def figure(name, alt):
+    return f"\n![{alt}](bench/{name}.svg)\n"
+
+
+def errors(result):
+    return f", **{result['errors']} errors**" if result.get("errors") else ""
+
+
+# ---- the tables, by name
+
+def text_machine(results):
+    m = results.data["machine"]
+    data = results.data
+    disk = results.spread("p50_us", "windows", "disk")
+    disk99 = results.spread("p99_us", "windows", "disk")
+    said = [
+        f"{m['cpu']}, {m['cpus']} CPUs, {m['memory_gib']} GiB; {m['system']}, "
+        f"Linux {m['kernel']}, {m['file_system']}; {m['compiler']}",
+        f"{m['stockd']}, commit {m['commit']}, {m['date']}; "
+        f"options: `--durability always {' '.join(data['stockd_args'])}`".replace(" `", "`")
+        .replace("options:`", "options: `"),
+        f"Redis {m['redis']}: `appendonly yes`, no snapshots, no rewrite during the run",
+        f"{m['postgres']}: " + ", ".join(f"`{key}={value}`" for key, value in
+                                         m["postgres_settings"].items() if value),
+        f"{data['connections']} connections, {count(data['items'])} items, one generator thread; "
+        f"each figure is of {data['seconds']:g} s after a warm-up, in {data['rounds']} "
+        "alternating rounds",
+        f"load average when the run ended: {m['load_average']:.1f}; it took "
+        f"{data['took'] / 60:.0f} minutes",
+    ]
+    if disk:
+        said.append(f"a 4 KiB durable write of this disk: {micros(disk.median)} "
+                    f"({micros(disk.least)} – {micros(disk.most)}), p99 {micros(disk99.median)}")
+    return "".join(f"- {line}\n" for line in said)
+
+
+def text_bars(results):
+    rows = [[what, amount(value, unit), ("≥ " if more else "≤ ") + amount(bar, unit),
+             figures.verdict(value, bar, more)]
+            for what, value, bar, unit, more in figures.bars(results)]
+    return table(["figure", "measured", "bar", ""], rows) + missing(results, "recovery", "mirror")
+
+
+def text_windows(results):
+    rows = []
+    shapes = [("reserve-cancel", window) for window in plots.windows(results)]
+    for workload, window in shapes + [(name, 128) for name in ("hot", "zipf", "availability")]:
+        about = {"workload": workload, "window": window}
+        stockd = results.rate("windows", "stockd", **about)
+        if not stockd:
             continue
-        if echo:
-            entry["of_echo"] = ratio(median, echo["messages_per_s"]["median"])
-            entry["of_echo_sync"] = ratio(median, echo_with_sync(echo, sync_us))
-        if workload == "hot" and uniform:
-            entry["of_uniform"] = ratio(median, uniform["messages_per_s"]["median"])
+        echo = results.rate("windows", "echo", **about)
+        answer = results.rate("windows", "answer", **about)
+        synced = figures.of_echo_with_sync(results, window) if workload == "reserve-cancel" else None
+        rows.append([workload, str(window), rate(stockd),
+                     micros(results.latency("p50", "windows", "stockd", **about)),
+                     micros(results.latency("p99", "windows", "stockd", **about)),
+                     rate(echo), percent(figures.ratio(stockd, echo)), percent(synced),
+                     rate(answer), percent(figures.ratio(stockd, answer))])
+    return (table(["workload", "window", "stockd", "p50", "p99", "bare echo", "of it",
+                   "of it with the disk's sync", "answering echo", "of it"], rows)
+            + missing(results, "windows") + figure("windows", "throughput by window")
+            + figure("hot", "hot against uniform"))
 
 
-def rate(value):
-    return f"{value / 1e6:.3f} M/s"
+def text_redis(results):
+    rows = []
+    for durability in ("always", "everysec"):
+        for window in plots.windows(results):
+            about = {"durability": durability, "window": window}
+            redis = results.rate("redis", "redis", **about)
+            stockd = results.rate("redis", "stockd", **about)
+            if redis and stockd:
+                rows.append([durability, str(window), rate(stockd), rate(redis),
+                             times(figures.ratio(stockd, redis)),
+                             micros(results.latency("p99", "redis", "stockd", **about)),
+                             micros(results.latency("p99", "redis", "redis", **about))])
+    return table(["durability", "window", "stockd", "Redis", "stockd is", "stockd p99",
+                  "Redis p99"], rows) + missing(results, "redis")
 
 
-def percent(entry, column):
-    return f"{100 * entry[column]:.0f} %" if column in entry else "-"
+def text_postgres(results):
+    rows = []
+    for commit in ("on", "off"):
+        for workload in ("hot", "reserve-cancel"):
+            for window in (1, 16):
+                about = {"commit": commit, "workload": workload, "window": window}
+                peer = results.rate("postgres", "postgres", **about)
+                stockd = results.rate("postgres", "stockd", **about)
+                if peer and stockd:
+                    rows.append([commit, "hot" if workload == "hot" else "uniform", str(window),
+                                 rate(stockd), rate(peer), times(figures.ratio(stockd, peer)),
+                                 micros(results.latency("p99", "postgres", "stockd", **about)),
+                                 micros(results.latency("p99", "postgres", "postgres", **about))])
+    return table(["`synchronous_commit`", "items", "window", "stockd", "PostgreSQL", "stockd is",
+                  "stockd p99", "PostgreSQL p99"], rows) + missing(results, "postgres")
 
 
-def verdict(entry):
-    words = []
-    for (workload, window, column), bar in BARS.items():
-        if (workload, window) == (entry["workload"], entry["window"]) and column in entry:
-            met = "met" if entry[column] >= bar else "MISSED"
-            words.append(f"{COLUMNS[column]} >= {100 * bar:.0f} %: {met}")
-    if entry["errors"]:
-        words.append(f"{entry['errors']} ERRORS")
-    return ", ".join(words)
+def text_workloads(results):
+    rows = []
+    for line in results.record:
+        if line["step"] != "workloads":
+            continue
+        result = line["result"]
+        name = line["workload"]
+        if name == "idle":
+            name = f"reserve-cancel, {line['idle']} idle connections beside it"
+        rows.append([name, str(line["window"]),
+                     rate(figures.Spread([run["messages_per_s"] for run in result["runs"]])),
+                     micros(result["latency_us"]["p50"]), micros(result["latency_us"]["p99"]),
+                     micros(result["latency_us"]["p999"]),
+                     {True: "add up", False: "**do not add up**", None: ""}
+                     [result.get("units_add_up")] + errors(result)])
+    return table(["workload", "window", "messages (connect: connections)", "p50", "p99", "p99.9",
+                  "units"], rows) + missing(results, "workloads")
 
 
-def print_table(rows):
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    for row in rows:
-        cells = [cell.ljust(width) if i in (0, len(row) - 1) else cell.rjust(width)
-                 for i, (cell, width) in enumerate(zip(row, widths))]
-        print("  ".join(cells).rstrip())
+def text_rates(results):
+    rows = []
+    for line in results.record:
+        if line["step"] == "rates":
+            result = line["result"]
+            latency = result["latency_us"]
+            rows.append([f"{count(result['rate'])}/s", f"{count(result['messages_per_s'])}/s",
+                         *(micros(latency[name]) for name in ("p50", "p90", "p99", "p999", "max")),
+                         "the generator" if result["generator_limited"] else ""])
+    return (table(["offered", "answered", "p50", "p90", "p99", "p99.9", "max", "limited by"], rows)
+            + missing(results, "rates") + figure("rates", "latency by offered rate"))
 
 
-def table(summary):
-    rows = [["workload", "window", "median", "min", "max", "of echo", "of echo+sync", "of uniform",
-             "p50 us", "p99 us", "generator", "bar"]]
-    for entry in summary.values():
-        messages = entry["messages_per_s"]
-        rows.append([entry["workload"], str(entry["window"]), rate(messages["median"]),
-                     rate(messages["min"]), rate(messages["max"]), percent(entry, "of_echo"),
-                     percent(entry, "of_echo_sync"), percent(entry, "of_uniform"),
-                     f"{entry['p50_us']:.0f}", f"{entry['p99_us']:.0f}",
-                     f"{100 * entry['generator_cpu']:.0f} %", verdict(entry)])
-    return rows
+def text_threads(results):
+    rows = []
+    for workload in ("uniform", "hot"):
+        one = figures.ledger(results, workload, 1)
+        for threads in (1, 2, 4, 8, 16):
+            spread = figures.ledger(results, workload, threads)
+            if spread:
+                rows.append(["in process", workload, str(threads), rate(spread),
+                             times(figures.ratio(spread, one))])
+    for workload in ("reserve-cancel", "hot"):
+        one = results.rate("threads", "stockd", workload=workload, workers=1)
+        for workers in (1, 2, 4, 8, 16):
+            spread = results.rate("threads", "stockd", workload=workload, workers=workers)
+            if spread:
+                rows.append(["stockd, window 128", "hot" if workload == "hot" else "uniform",
+                             str(workers), rate(spread), times(figures.ratio(spread, one))])
+    return (table(["", "items", "threads", "operations", "against one"], rows)
+            + missing(results, "threads") + figure("threads", "operations by threads"))
 
 
-def ledger_lines(runs):
-    """The ledger without sockets and disk: operations, each reserve and each cancel being one."""
-    for run in runs:
-        rate_text = rate(run["operations_per_second"])
-        line = (f"in process: {run['workload']}, {run['items']} items, "
-                f"{run['threads']} thread(s): {rate_text}")
-        if run["workload"] == "uniform" and run["threads"] == 1:
-            met = "met" if run["operations_per_second"] >= LEDGER_BAR else "MISSED"
-            line += f" (bar {rate(LEDGER_BAR)}: {met})"
-        if run["failed"]:
-            line += f", {run['failed']} FAILED"
-        yield line
+def text_sizes(results):
+    rows = []
+    for line in results.record:
+        if line["step"] == "items" and line["workload"] == "reserve-cancel":
+            reads = results.rate("items", "stockd", workload="availability", items=line["items"])
+            rows.append([f"{line['items']:,} items", rate(
+                figures.Spread([run["messages_per_s"] for run in line["result"]["runs"]])),
+                rate(reads), f"{line['resident'] / 2**20:.0f} MiB"])
+    for line in results.record:
+        if line["step"] == "places" and line["workload"] == "reserve-cancel":
+            reads = results.rate("places", "stockd", workload="availability",
+                                 places=line["places"])
+            rows.append([f"1,000 items at {line['places']} places", rate(
+                figures.Spread([run["messages_per_s"] for run in line["result"]["runs"]])),
+                rate(reads), f"+ {line['grown'] / 2**20:.0f} MiB"])
+    return (table(["", "reserve-cancel", "availability", "memory"], rows)
+            + missing(results, "items", "places") + figure("items", "throughput by items")
+            + figure("places", "throughput by places"))
 
 
-def cpu_model():
-    with open("/proc/cpuinfo", encoding="utf-8") as lines:
-        for line in lines:
-            if line.startswith("model name"):
-                return line.split(":", 1)[1].strip()
-    return "unknown"
+def text_recovery(results):
+    rows = []
+    for result in results.find("recovery", "replay"):
+        rows.append(["start from the journal",
+                     f"{count(result['records'])} records, {result['bytes'] / 1e6:.0f} MB",
+                     f"{result['seconds']:.2f} s (an empty one {result['empty_seconds']:.2f} s)"])
+    for result in results.find("recovery", "snapshot"):
+        rows.append(["compaction by hand", f"{result['bytes'] / 1e6:.0f} MB of snapshot",
+                     f"{result['compact_seconds']:.2f} s"])
+        rows.append(["start from the snapshot", f"{result['bytes'] / 1e6:.0f} MB",
+                     f"{result['start_seconds']:.2f} s"])
+    for result in results.find("recovery", "holds"):
+        rows.append(["memory of live holds", count(result["count"]),
+                     f"{result['bytes'] / 2**20:.0f} MiB"])
+    for result in results.find("windows", "memory"):
+        for key, what in (("empty_bytes", "memory of an empty engine"),
+                          ("after_bytes", "memory after all runs of the first table")):
+            if key in result:
+                rows.append([what, "", f"{result[key] / 2**20:.1f} MiB"])
+    for result in results.find("mirror", "mirror"):
+        rows.append(["mirror: a change to visible in Redis", f"{result['changes']} changes",
+                     f"p50 {result['p50_ms']:.1f} ms, p99 {result['p99_ms']:.1f} ms, "
+                     f"max {result['max_ms']:.1f} ms"])
+    return table(["", "", ""], rows) + missing(results, "recovery", "mirror")
 
 
-def main(runs_path, results_path):
-    record = read(runs_path)
-    by_kind = {kind: [line["data"] for line in record if line["kind"] == kind]
-               for kind in ("load", "disk", "memory", "ledger")}
-    memory = {key: value for line in by_kind["memory"] for key, value in line.items()}
-    sync_us = statistics.median([disk["p50_us"] for disk in by_kind["disk"]])
-    summary = summarize(by_kind["load"])
-    add_ratios(summary, sync_us)
+TEXTS = {name[5:]: value for name, value in list(globals().items()) if name.startswith("text_")}
 
-    print(f"{cpu_model()}, {os.cpu_count()} CPUs, Linux {platform.release()}; generator, echo and "
-          "stockd share them")
-    print(f"disk: a 4 KiB durable write takes {sync_us:.0f} us "
-          f"(p99 {statistics.median([disk['p99_us'] for disk in by_kind['disk']]):.0f} us)\n")
-    print_table(table(summary))
-    empty = memory.get("empty_kib", 0)
-    print(f"\nmemory: empty engine {empty / 1024:.1f} MB "
-          f"(bar {EMPTY_KIB_BAR / 1024:.0f} MB: {'met' if empty < EMPTY_KIB_BAR else 'MISSED'}), "
-          f"after the run {memory.get('after_kib', 0) / 1024:.1f} MB")
 
-    for line in ledger_lines(by_kind["ledger"]):
-        print(line)
+def blank():
+    return "".join(f"## {name}\n\n<!-- measured: {name} -->\n<!-- end -->\n\n" for name in TEXTS)
 
-    with open(results_path, "w", encoding="utf-8") as out:
-        json.dump({"cpu": cpu_model(), "cpus": os.cpu_count(), "kernel": platform.release(),
-                   "disk": by_kind["disk"], "memory": memory, "ledger": by_kind["ledger"],
-                   "results": list(summary.values()), "runs": by_kind["load"]}, out, indent=2)
-        out.write("\n")
+
+def assemble(document, results):
+    """The document with its measured parts written anew."""
+    def fill(match):
+        if match.group(2) not in TEXTS:
+            raise SystemExit(f"report.py: there is no table '{match.group(2)}'; "
+                             f"there are: {' '.join(TEXTS)}")
+        return f"{match.group(1)}{TEXTS[match.group(2)](results)}{match.group(3)}"
+    return MARK.sub(fill, document)
+
+
+def main(results_path, document_path):
+    with open(results_path, encoding="utf-8") as source:
+        results = figures.Results(json.load(source))
+    document = "# What was measured\n\n" + blank()
+    if os.path.exists(document_path):
+        with open(document_path, encoding="utf-8") as source:
+            document = source.read()
+    plots.draw(results, os.path.join(os.path.dirname(os.path.abspath(document_path)), "bench"))
+    text = assemble(document, results)
+    with open(document_path, "w", encoding="utf-8") as out:
+        out.write(text)
+    print(text_bars(results))
+    print(f"report: {document_path}")
 
 
 if __name__ == "__main__":

@@ -11,7 +11,9 @@ test)
     packages="$packages libcriterion-dev clang clang-format clang-tidy libclang-rt-14-dev llvm-14
         python3 python3-msgpack python3-redis redis-server spin strace valgrind"
     ;;
-bench) packages="$packages python3 python3-msgpack redis-server" ;;
+bench)
+    packages="$packages python3 python3-msgpack redis-server postgresql libpq-dev gnuplot-nox"
+    ;;
 *)
     echo "usage: install-dependencies.sh [build|test|bench]" >&2
     exit 2

@@ -31,6 +31,12 @@ const struct workload workloads[] = {
         .lines_max = 1,
     },
     {
+        .name = "hold",
+        .help = "reserve only: holds pile up until they expire",
+        .steps = { ASK_RESERVE },
+        .lines_max = 1,
+    },
+    {
         .name = "multi-line",
         .help = "reserve of 1 to 10 lines, then cancel",
         .steps = { ASK_RESERVE, ASK_CANCEL },

@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How long a change takes to be seen in the mirror: changes one item, and asks Redis for it until
+the new number is there. Counted from just before the change is asked for, so the way to stockd and
+its sync are in it."""
+
+import socket
+import time
+
+import msgpack
+
+
+class Mirror:
+    def __init__(self, port):
+        self.socket = socket.create_connection(("127.0.0.1", port))
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def available(self, sku, channel):
+        """The number that Redis shows; None: none yet."""
+        self.socket.sendall(f"HGET stock:item:{sku} {channel}\r\n".encode())
+        reply = b""
+        while reply.count(b"\r\n") < (1 if reply.startswith(b"$-1") else 2):
+            part = self.socket.recv(4096)
+            if not part:
+                raise OSError("Redis closed the connection")
+            reply += part
+        lines = reply.split(b"\r\n")
+        return None if lines[0] == b"$-1" else int(lines[1])
+
+
+def call(stream, unpacker, number, method, *params):
+    stream.sendall(msgpack.packb([0, number, method, list(params)]))
+    while True:
+        for message in unpacker:
+            if message[2] is not None:
+                raise OSError(f"{method}: {message[2]}")
+            return message[3]
+        unpacker.feed(stream.recv(65536))
+
+
+def probe(address, redis_port, count):
+    """Milliseconds: p50, p99, greatest of count changes."""
+    host, port = address.rsplit(":", 1)
+    stream = socket.create_connection((host, int(port)))
+    stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    unpacker = msgpack.Unpacker(raw=False)
+    mirror = Mirror(redis_port)
+    times = []
+    for number in range(count):
+        begin = time.monotonic()
+        call(stream, unpacker, number, "receive", f"mirror-{begin}", "MIRROR", "main", 1)
+        while (mirror.available("MIRROR", "default") or 0) < number + 1:
+            if time.monotonic() - begin > 10:
+                raise OSError("a change was not seen in Redis within 10 s")
+            time.sleep(0.0002)
+        times.append(1000 * (time.monotonic() - begin))
+        time.sleep(0.01)
+    times.sort()
+    return {"changes": count, "p50_ms": times[count // 2], "p99_ms": times[count * 99 // 100],
+            "max_ms": times[-1]}
