@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <sched.h>
 #include <string.h>
 
 #define XXH_INLINE_ALL
@@ -449,6 +450,37 @@ struct draws_entry *entries_take_draws(struct entries *entries, struct entry_cur
                           memory_order_relaxed);
     memset(draws->draws, 0, sizeof draws->draws);
     return draws;
+}
+
+int entries_enter(struct entries *entries, struct entry *entry, struct text id, uint64_t hash)
+{
+    struct bucket *home = bucket_at(entries, hash, 0);
+    struct entry *found;
+    uint64_t word;
+    while (!bucket_take(home))
+        sched_yield(); /* nobody holds it for long, and there is nothing else to do */
+    enum entry_found outcome;
+    while ((outcome = entries_find(entries, id, hash, &found, &word)) == ENTRY_UNDECIDED)
+        sched_yield();
+    int error = 0;
+    if (outcome == ENTRY_FOUND)
+        entry_put(found, word);
+    if (outcome == ENTRY_FOUND)
+        error = -EEXIST;
+    else if (!index_add(entries, entry, hash))
+        error = -ENOSPC;
+    bucket_put(home);
+    return error;
+}
+
+void entries_resume(struct entries *entries, struct entry_cursor *cursor, uint32_t number)
+{
+    assert(number <= entries->max);
+    uint32_t chunk = number / CHUNK;
+    *cursor = (struct entry_cursor){ .chunk = chunk };
+    if (number % CHUNK != 0)
+        cursor->candidates = ~UINT64_C(0) << number % CHUNK;
+    atomic_store_explicit(&entries->hand, chunk + (number % CHUNK != 0), memory_order_relaxed);
 }
 
 struct draw_walk draw_walk_start(const struct entries *entries, struct entry *entry)

@@ -251,6 +251,12 @@ uint32_t entries_used(const struct entries *entries);
 /* Bits set in `kept`: live entries, or not yet unlinked. */
 uint64_t entries_kept(const struct entries *entries);
 
+/* For loading: enters a filled entry, which is in no index yet, under its id. Any thread; waits for
+ * others that are at the same bucket. 0; -EEXIST: that id is there; -ENOSPC: no place for it. */
+int entries_enter(struct entries *entries, struct entry *entry, struct text id, uint64_t hash);
+/* For loading: slots below this number were given out; the hand goes on with the next. */
+void entries_resume(struct entries *entries, struct entry_cursor *cursor, uint32_t number);
+
 /* Hints: the bucket of an id, then the entries it names. */
 void entries_prefetch_bucket(const struct entries *entries, uint64_t hash);
 void entries_prefetch_entry(const struct entries *entries, uint64_t hash);

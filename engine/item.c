@@ -176,6 +176,25 @@ int items_restore(struct items *items, uint32_t index, struct text sku)
     return 0;
 }
 
+int items_load(struct items *items, uint32_t index, struct text sku, uint64_t hash)
+{
+    if (index >= items->max_items || !text_is_sku(sku))
+        return -EINVAL;
+    if (item_at(items, index)->sku_len != 0)
+        return -EEXIST;
+    write_sku(items, index, sku);
+    uint64_t slot, wanted = (hash & SLOT_TAG) | (index + 1);
+    for (;;) {
+        uint32_t i = probe(items, sku, hash, &slot);
+        if (slot != 0)
+            return -EEXIST;
+        /* Release: who finds the index finds the sku written. */
+        if (atomic_compare_exchange_strong_explicit(&items->slots[i], &slot, wanted,
+                                                    memory_order_acq_rel, memory_order_acquire))
+            return 0;
+    }
+}
+
 void items_prefetch_slot(const struct items *items, uint64_t hash)
 {
     __builtin_prefetch((const void *)&items->slots[home_slot(items, hash)]);
@@ -296,6 +315,20 @@ static struct pool *slot_for(struct items *items, uint32_t index, uint64_t key)
         if (size < LARGEST_BLOCK_UNITS)
             size *= 2;
     }
+}
+
+bool pools_reserve(struct items *items, uint32_t index, uint32_t count)
+{
+    uint32_t before;
+    if (!count_up(&items->pool_count, count, items->max_pools, &before))
+        return false;
+    if (count <= ITEM_POOLS)
+        return true;
+    uint32_t unit = make_block(items, count - ITEM_POOLS + 1);
+    if (unit == 0)
+        return false;
+    atomic_store_explicit(&item_at(items, index)->more, unit, memory_order_release);
+    return true;
 }
 
 struct pool *pool_make(struct items *items, uint32_t item, uint16_t location, uint16_t owner)

@@ -89,6 +89,11 @@ void items_show(struct items *items, uint32_t index, uint64_t hash);
 /* For the follower: the item of that index, shown at once; -ENOSPC or -EINVAL. */
 int items_restore(struct items *items, uint32_t index, struct text sku);
 
+/* For loading: the item of that index and hash, shown at once, its first look-up by sku included.
+ * Any thread. 0; -EEXIST: there is such an index or sku; -EINVAL: it cannot be. The caller sees to
+ * `count`. */
+int items_load(struct items *items, uint32_t index, struct text sku, uint64_t hash);
+
 /* Hints: fetch the hash slot, then the item that it names. */
 void items_prefetch_slot(const struct items *items, uint64_t hash);
 void items_prefetch_item(const struct items *items, uint64_t hash);
@@ -118,6 +123,10 @@ static inline uint32_t pool_unit(const struct items *items, const struct pool *p
 struct pool *pool_find(const struct items *items, uint32_t item, uint16_t location, uint16_t owner);
 /* Finds or makes it; NULL if the table of pools is full. */
 struct pool *pool_make(struct items *items, uint32_t item, uint16_t location, uint16_t owner);
+
+/* For loading: place for that many pools of a fresh item. The first ITEM_POOLS lie in it, the
+ * others behind the head of one block, `more`, of just their size. False if the table is full. */
+bool pools_reserve(struct items *items, uint32_t item, uint32_t count);
 
 /*
  * A sum over several pools is the truth of one instant only if no give came in between: a unit

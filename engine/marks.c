@@ -78,10 +78,19 @@ void mark_catalogue(struct ledger *ledger, uint64_t lsn)
         atomic_store_explicit(&ledger->catalogue_lsn, lsn, memory_order_relaxed); /* as a block's */
 }
 
+static void raise(_Atomic uint64_t *mark, uint64_t lsn)
+{
+    uint64_t was = atomic_load_explicit(mark, memory_order_relaxed);
+    while (was < lsn && !atomic_compare_exchange_weak_explicit(
+                            mark, &was, lsn, memory_order_release, memory_order_relaxed)) {
+    }
+}
+
 void marks_restore(struct ledger *ledger, uint32_t item, uint64_t lsn)
 {
     assert(item < ledger->items.max_items);
-    mark_item(ledger->seats[0], item, lsn);
+    raise(&ledger->items.marks[item], lsn);
+    raise(&ledger->seats[0]->blocks[item / MARKS_PER_BLOCK], lsn);
 }
 
 /* ---- reading ---- */

@@ -41,7 +41,8 @@ uint64_t marks_of(const struct ledger *ledger, uint32_t item);
 bool marks_next(const struct ledger *ledger, uint64_t since, uint32_t *cursor, uint32_t *item,
                 uint64_t *lsn);
 
-/* For a snapshot's reader: raises the mark of an item. Before any seat is in use. */
+/* For a snapshot's reader: raises the mark of an item. Before any seat is in use, but several
+ * threads may do it at once. */
 void marks_restore(struct ledger *ledger, uint32_t item, uint64_t lsn);
 
 /* ---- what consumers show ---- */

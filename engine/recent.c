@@ -16,6 +16,13 @@ void recent_destroy(struct recent *recent)
     memory_release(recent->ring, RECENT_CHANGES * sizeof *recent->ring);
 }
 
+void recent_forget(struct recent *recent, uint64_t time_ms)
+{
+    uint64_t known = atomic_load_explicit(&recent->forgotten_ms, memory_order_relaxed);
+    if (time_ms > known)
+        atomic_store_explicit(&recent->forgotten_ms, time_ms, memory_order_release);
+}
+
 void recent_add(struct recent *recent, uint64_t time_ms, uint32_t pool, int64_t delta)
 {
     uint64_t count = atomic_load_explicit(&recent->count, memory_order_relaxed);

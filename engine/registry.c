@@ -18,9 +18,11 @@ static void add_short_text(struct record_builder *b, const struct code_text *t)
 }
 
 /* Builds the record; its length. */
-static uint32_t build_location(struct seat *seat, const struct location *l, uint16_t index)
+uint32_t location_record_make(void *buffer, struct record_head head, const struct location *l,
+                              uint16_t index)
 {
-    struct location_record record = { .head = head_of(seat, RECORD_LOCATION, 0),
+    head.type = RECORD_LOCATION;
+    struct location_record record = { .head = head,
                                       .priority = l->priority,
                                       .lead_time_s = l->lead_time_s,
                                       .lat = l->lat,
@@ -33,7 +35,7 @@ static uint32_t build_location(struct seat *seat, const struct location *l, uint
                                       .kind_len = l->kind.len,
                                       .name_len = l->name.len,
                                       .group_count = l->group_count };
-    struct record_builder b = record_begin(seat->record, &record, sizeof record);
+    struct record_builder b = record_begin(buffer, &record, sizeof record);
     record_add_text(&b, code_text(&l->code));
     record_add_text(&b, code_text(&l->kind));
     record_add_text(&b, name_text(&l->name));
@@ -42,9 +44,11 @@ static uint32_t build_location(struct seat *seat, const struct location *l, uint
     return record_end(&b);
 }
 
-static uint32_t build_channel(struct seat *seat, const struct channel *c, uint16_t index)
+uint32_t channel_record_make(void *buffer, struct record_head head, const struct channel *c,
+                             uint16_t index)
 {
-    struct channel_record record = { .head = head_of(seat, RECORD_CHANNEL, 0),
+    head.type = RECORD_CHANNEL;
+    struct channel_record record = { .head = head,
                                      .buffer = c->buffer,
                                      .hold_ttl_ms = c->hold_ttl_ms,
                                      .channel = index,
@@ -53,12 +57,21 @@ static uint32_t build_channel(struct seat *seat, const struct channel *c, uint16
                                      .code_len = c->code.len,
                                      .kind_len = c->kind.len,
                                      .name_len = c->name.len };
-    struct record_builder b = record_begin(seat->record, &record, sizeof record);
+    struct record_builder b = record_begin(buffer, &record, sizeof record);
     record_add_text(&b, code_text(&c->code));
     record_add_text(&b, code_text(&c->kind));
     record_add_text(&b, name_text(&c->name));
     for (unsigned i = 0; i < c->place_count; i++)
         add_short_text(&b, &c->places[i]);
+    return record_end(&b);
+}
+
+uint32_t client_record_make(void *buffer, struct record_head head, uint16_t index, struct text name)
+{
+    head.type = RECORD_CLIENT;
+    struct client_record record = { .head = head, .client = index, .name_len = (uint8_t)name.len };
+    struct record_builder b = record_begin(buffer, &record, sizeof record);
+    record_add_text(&b, name);
     return record_end(&b);
 }
 
@@ -102,7 +115,8 @@ enum code ledger_set_location(struct seat *seat, const struct location_setting *
     struct catalogue *next = catalogue_with_location(now, s, &index, &code, seat->failure.message,
                                                      sizeof seat->failure.message);
     if (next) {
-        uint32_t length = build_location(seat, &next->locations[index], index);
+        uint32_t length = location_record_make(seat->record, head_of(seat, RECORD_LOCATION, 0),
+                                               &next->locations[index], index);
         *lsn = show_catalogue(seat, next, &next->locations[index].lsn, length);
     } else if (code == CODE_OK) {
         *lsn = now->locations[index].lsn;
@@ -123,7 +137,8 @@ enum code ledger_set_channel(struct seat *seat, const struct channel_setting *s,
     struct catalogue *next = catalogue_with_channel(now, s, &index, &code, seat->failure.message,
                                                     sizeof seat->failure.message);
     if (next) {
-        uint32_t length = build_channel(seat, &next->channels[index], index);
+        uint32_t length = channel_record_make(seat->record, head_of(seat, RECORD_CHANNEL, 0),
+                                              &next->channels[index], index);
         *lsn = show_catalogue(seat, next, &next->channels[index].lsn, length);
     } else if (code == CODE_OK) {
         *lsn = now->channels[index].lsn;
@@ -295,12 +310,8 @@ enum code ledger_client(struct seat *seat, struct text name, uint16_t *client)
     *client = known_client(ledger, name);
     if (*client == 0 && count < CLIENTS_MAX) {
         *client = count;
-        struct client_record record = { .head = head_of(seat, RECORD_CLIENT, 0),
-                                        .client = *client,
-                                        .name_len = (uint8_t)name.len };
-        struct record_builder b = record_begin(seat->record, &record, sizeof record);
-        record_add_text(&b, name);
-        journal_record(seat, record_end(&b));
+        journal_record(
+            seat, client_record_make(seat->record, head_of(seat, RECORD_CLIENT, 0), *client, name));
         client_remember(ledger, *client, name);
     }
     catalogue_put(ledger);

@@ -225,6 +225,15 @@ void details_apply(struct item_details *details, const struct item_setting *s);
 void details_show(struct ledger *ledger, uint32_t item, struct item_details *details);
 void client_remember(struct ledger *ledger, uint16_t index, struct text name);
 
+/* Records of settings, into a buffer of RECORD_MAX bytes; the head needs only flags and client.
+ * Their length. */
+uint32_t location_record_make(void *buffer, struct record_head head, const struct location *l,
+                              uint16_t index);
+uint32_t channel_record_make(void *buffer, struct record_head head, const struct channel *c,
+                             uint16_t index);
+uint32_t client_record_make(void *buffer, struct record_head head, uint16_t index,
+                            struct text name);
+
 /* ---- reservations ---- */
 
 /* Finds and takes it; one whose deadline has passed is expired before it is seen. */

@@ -124,6 +124,7 @@ static int system_lock(void *context, int fd, enum file_lock how)
 {
     static const int operations[] = {
         [FILE_LOCK_SHARED] = LOCK_SH | LOCK_NB,
+        [FILE_LOCK_SHARED_WAIT] = LOCK_SH,
         [FILE_LOCK_EXCLUSIVE] = LOCK_EX | LOCK_NB,
         [FILE_LOCK_WAIT] = LOCK_EX,
     };

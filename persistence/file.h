@@ -33,6 +33,7 @@ struct file_request {
 
 enum file_lock {
     FILE_LOCK_SHARED,
+    FILE_LOCK_SHARED_WAIT, /* shared, once nobody has it exclusively */
     FILE_LOCK_EXCLUSIVE,
     FILE_LOCK_WAIT, /* exclusive, once nobody else has it */
 };

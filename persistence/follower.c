@@ -60,7 +60,7 @@ static int open_segment(struct walk *walk, uint64_t sequence)
     error = segment_read_header(files, walk->fd, sequence, &walk->header, walk->reason);
     if (error)
         return error;
-    if (sequence == FIRST_SEQUENCE)
+    if (walk->result->directory_id == 0)
         walk->result->directory_id = walk->header.directory_id;
     if (walk->header.directory_id != walk->result->directory_id)
         return reason_set(walk->reason, -EILSEQ,
@@ -74,7 +74,8 @@ static void report_progress(const struct walk *walk)
     if (!options->on_progress)
         return;
     uint64_t done = walk->done + walk->window_offset + walk->window_length;
-    uint64_t left = walk->result->last_sequence - walk->sequence;
+    uint64_t last = options->until ? options->until : walk->result->last_sequence;
+    uint64_t left = last > walk->sequence ? last - walk->sequence : 0;
     uint64_t total = walk->done + (left + 1) * walk->header.bytes;
     options->on_progress(options->context, done < total ? done : total, total);
 }
@@ -209,6 +210,8 @@ static int follow_chain(struct walk *walk)
 {
     bool accepted = true;
     for (size_t i = 0; i < walk->list.count && accepted; i++) {
+        if (walk->options->until != 0 && walk->list.sequences[i] > walk->options->until)
+            break;
         close_segment(walk);
         int error = open_segment(walk, walk->list.sequences[i]);
         if (error)
@@ -303,6 +306,8 @@ static int judge_tail(struct walk *walk)
     struct suspect suspect = { result->end_sequence, result->end_offset, false };
     result->tail_end = result->end_offset;
     uint64_t offset = result->end_offset;
+    if (walk->list.count == 0)
+        return 0;
     for (uint64_t s = result->end_sequence; s <= result->last_sequence; s++) {
         close_segment(walk);
         int error = open_segment(walk, s);
@@ -323,22 +328,61 @@ static int judge_tail(struct walk *walk)
 
 /* ---- the whole ---- */
 
+/* The segments to be followed, and a result that says that nothing was yet. */
+static int begin(struct walk *walk)
+{
+    const struct follow_options *options = walk->options;
+    struct follow_result *result = walk->result;
+    static const struct journal_position beginning;
+    const struct journal_position *start = options->start ? options->start : &beginning;
+    *result = (struct follow_result){ .tail = TAIL_CLEAN,
+                                      .directory_id = start->directory_id,
+                                      .last_sequence = start->sequence,
+                                      .end_sequence = start->sequence,
+                                      .lsn = start->lsn,
+                                      .number = start->number,
+                                      .checksum = start->checksum,
+                                      .time_ms = start->time_ms };
+    int error = segment_list_read(&walk->list, options->files, options->directory, walk->reason);
+    if (error)
+        return error;
+    result->segments = walk->list.count;
+    error = segment_list_from(&walk->list, start->sequence + 1, options->directory, walk->reason);
+    if (!error && walk->list.count > 0)
+        result->last_sequence = walk->list.sequences[walk->list.count - 1];
+    return error;
+}
+
+/* A walk that is to end with a sealed segment must come to its end. */
+static int check_until(struct walk *walk)
+{
+    const struct follow_result *result = walk->result;
+    const struct follow_options *options = walk->options;
+    if (result->number == options->until_number)
+        return 0;
+    return reason_set(walk->reason, -EILSEQ,
+                      "%s: offset %" PRIu64 ": batch %" PRIu64
+                      " is damaged or missing, but was promised to be on disk",
+                      segment_name(result->end_sequence).text, result->end_offset,
+                      result->number + 1);
+}
+
 int journal_follow(const struct follow_options *options, struct follow_result *result,
                    struct reason *reason)
 {
-    *result = (struct follow_result){ .tail = TAIL_CLEAN };
     struct walk walk = { .options = options, .result = result, .reason = reason, .fd = -1 };
-    int error = segment_list_read(&walk.list, options->files, options->directory, reason);
-    if (error || walk.list.count == 0)
+    int error = begin(&walk);
+    if (error || walk.list.count == 0) {
+        segment_list_free(&walk.list);
         return error;
-    result->last_sequence = walk.list.sequences[walk.list.count - 1];
+    }
     walk.window = memory_reserve(WINDOW_BYTES);
     if (walk.window)
         error = follow_chain(&walk);
     else
         error = reason_system(reason, -ENOMEM, "cannot read the journal");
     if (!error)
-        error = judge_tail(&walk);
+        error = options->until ? check_until(&walk) : judge_tail(&walk);
     close_segment(&walk);
     memory_release(walk.window, WINDOW_BYTES);
     segment_list_free(&walk.list);

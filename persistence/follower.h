@@ -15,10 +15,14 @@
 #include "persistence/file.h"
 #include "persistence/format.h"
 #include "persistence/reason.h"
+#include "persistence/snapshot.h"
 
 struct follow_options {
     const struct file_ops *files;
-    const char *directory; /* that of the segments: DIR/journal */
+    const char *directory;                /* that of the segments: DIR/journal */
+    const struct journal_position *start; /* where to begin; NULL: at the very beginning */
+    uint64_t until;        /* number of the segment to end with, which is sealed; 0: none */
+    uint64_t until_number; /* of the last batch in it */
     void *context;         /* first argument of what follows; each may be NULL */
 
     /* One record that ends at lsn, in a batch of that wall clock. Non-zero ends the walk. The bytes
@@ -40,14 +44,16 @@ enum follow_tail {
 
 struct follow_result {
     uint64_t directory_id;
-    uint64_t last_sequence; /* of the segments there are; 0: there is none */
+    uint64_t last_sequence; /* of the segments there are, or that of the start; 0: there is none */
+    uint64_t segments;      /* that there are, those before the start too */
     uint64_t lsn;           /* position that the journal ends at */
     uint64_t number;        /* of the last batch; 0: there is none */
     uint64_t checksum;      /* of the last batch */
     uint64_t time_ms;       /* wall clock of the last batch */
     uint64_t records;
 
-    /* The end (F8): where the next batch goes, or after it, if that segment is full. */
+    /* The end (F8): where the next batch goes, or after it, if that segment is full. It is right at
+     * the start, and the offset 0, if there is no segment after that. */
     uint64_t end_sequence;
     uint64_t end_offset;
     uint64_t segment_bytes; /* full size of that segment, by its header */
@@ -63,8 +69,12 @@ struct follow_result {
     bool later_dirty;      /* a segment after the end's holds some of it, or is cut short */
 };
 
-/* 0; -EILSEQ for corruption, a missing segment, a foreign or unknown form (the reason names segment
- * and offset); another -errno if reading failed; what a callback returned, if not 0. */
+/*
+ * If it ends with a sealed segment, the last batch of that must be reached, and what lies beyond is
+ * not judged.
+ * 0; -EILSEQ for corruption, a missing segment, a foreign or unknown form (the reason names segment
+ * and offset); another -errno if reading failed; what a callback returned, if not 0.
+ */
 int journal_follow(const struct follow_options *options, struct follow_result *result,
                    struct reason *reason);
 

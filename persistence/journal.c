@@ -91,6 +91,7 @@ static int open_current(struct journal *journal, uint64_t sequence, uint64_t byt
     }
     journal->current = (struct segment){ fd, sequence, bytes, used, journal->framed };
     counter_set(&journal->counters.segment_used, used);
+    counter_set(&journal->counters.sequence, sequence);
     return 0;
 }
 
@@ -275,9 +276,15 @@ static int start_fresh(struct journal *journal, struct reason *reason)
 static int open_found(struct journal *journal, const struct follow_result *found,
                       struct reason *reason)
 {
-    counter_set(&journal->counters.segments, found->last_sequence);
+    counter_set(&journal->counters.segments, found->segments);
+    journal->first_sequence = found->last_sequence - found->segments + 1;
     if (found->last_sequence > found->end_sequence)
         prepare_found(&journal->next, found->last_sequence, found->next_bytes);
+    if (found->end_offset ==
+        0) { /* right after the snapshot, and no segment there: the next is made */
+        journal->current.sequence = found->end_sequence;
+        return 0;
+    }
     return open_current(journal, found->end_sequence, found->segment_bytes, found->end_offset,
                         reason);
 }
@@ -306,6 +313,7 @@ static int open_segments(struct journal *journal, const struct follow_result *fo
 {
     int error = 0;
     journal->current = (struct segment){ .fd = -1, .sequence = FIRST_SEQUENCE - 1 };
+    journal->first_sequence = FIRST_SEQUENCE;
     if (found->last_sequence > 0)
         error = open_found(journal, found, reason);
     if (!error && segment_room(&journal->current) < BATCH_ROOM_MIN)
@@ -315,18 +323,34 @@ static int open_segments(struct journal *journal, const struct follow_result *fo
     return error;
 }
 
+static int find_start(const struct journal *journal, const struct journal_options *options,
+                      struct start *start, struct reason *reason)
+{
+    struct start_options how = { .files = journal->files,
+                                 .directory = options->directory,
+                                 .target = options->snapshots,
+                                 .context = options->context,
+                                 .say = options->say };
+    *start = (struct start){ 0 };
+    return options->snapshots ? start_from_snapshot(&how, start, reason) : 0;
+}
+
 static int recover(struct journal *journal, const struct journal_options *options,
                    struct journal_opened *opened, struct follow_result *found,
                    struct reason *reason)
 {
+    int error = find_start(journal, options, &opened->start, reason);
+    if (error)
+        return error;
     struct follow_options follow = {
         .files = journal->files,
         .directory = journal->directory.text,
+        .start = &opened->start.position,
         .context = options->context,
         .on_record = options->apply,
         .on_progress = options->progress,
     };
-    int error = journal_recover(&follow, options->say, found, reason);
+    error = journal_recover(&follow, options->say, found, reason);
     if (error)
         return error;
     journal->directory_id = found->directory_id;
@@ -336,6 +360,7 @@ static int recover(struct journal *journal, const struct journal_options *option
     mark_store(&journal->written, journal->framed);
     mark_store(&journal->durable, journal->framed);
     *opened = (struct journal_opened){
+        .start = opened->start,
         .lsn = found->lsn,
         .last_time_ms = found->time_ms,
         .records = found->records,
@@ -365,8 +390,13 @@ static int open_all(struct journal *journal, const struct journal_options *optio
                           journal->segment_bytes, BLOCK_BYTES, SEGMENT_BYTES_MIN,
                           SEGMENT_BYTES_MAX);
     int error = open_directory(journal, options->directory, reason);
-    if (!error)
-        error = recover(journal, options, opened, &found, reason);
+    if (error)
+        return error;
+    int hold = start_hold_segments(journal->files, options->directory, reason);
+    if (hold < 0)
+        return hold;
+    error = recover(journal, options, opened, &found, reason);
+    journal->files->close(journal->files->context, hold);
     if (error)
         return error;
     journal->batch = memory_reserve(BATCH_BYTES_MAX);

@@ -32,6 +32,7 @@
 #include "engine/log.h"
 #include "persistence/file.h"
 #include "persistence/reason.h"
+#include "persistence/start.h"
 
 struct journal;
 
@@ -52,6 +53,9 @@ struct journal_options {
 
     void *context; /* first argument of what follows; any of them may be NULL */
     /* Each record at opening, in order; non-zero refuses to open, with that error. */
+    /* Into what a snapshot is loaded before that; NULL: there must be none. It gives a fresh ledger
+     * at least once, before the first record. Its context is its own. */
+    const struct snapshot_target *snapshots;
     int (*apply)(void *context, const struct record_head *record, uint64_t lsn, uint64_t time_ms);
     void (*progress)(void *context, uint64_t done, uint64_t total); /* bytes, at opening */
     /* A line for the operator: what was cut off, what failed. Any thread. */
@@ -67,6 +71,7 @@ struct journal_opened {
     uint64_t batches;
     uint64_t cut_bytes; /* of a torn tail */
     bool fresh;         /* the directory was empty */
+    struct start start; /* the snapshot that it began with */
 };
 
 /*
@@ -116,6 +121,7 @@ struct journal_figures {
     uint64_t syncs;         /* apart from those that come with a write */
     uint64_t waits;         /* times that a batch had to wait for the next segment */
     uint64_t segments;      /* there are now, the spare one among them */
+    uint64_t sequence;      /* of the current one */
     uint64_t segment_used;  /* bytes of the current one */
     uint64_t last_write_us; /* from handing out the last batch to its result */
     bool next_ready;
@@ -125,6 +131,9 @@ struct journal_figures {
 
 /* Any thread; each figure is exact for some recent moment. */
 void journal_figures(const struct journal *journal, struct journal_figures *figures);
+
+/* Segments before that one are gone: somebody else has removed them. One thread, any one. */
+void journal_dropped(struct journal *journal, uint64_t first_sequence);
 
 /* Why log->failed is set; "" if it is not. Any thread. */
 const char *journal_failure(const struct journal *journal);

@@ -66,7 +66,9 @@ struct journal_counters {
     _Atomic uint64_t file_bytes;
     _Atomic uint64_t syncs;
     _Atomic uint64_t waits;
-    _Atomic uint64_t segments;
+    _Atomic uint64_t segments; /* that were there at opening, and were made since */
+    _Atomic uint64_t dropped;  /* of those, by who calls journal_dropped */
+    _Atomic uint64_t sequence;
     _Atomic uint64_t segment_used;
     _Atomic uint64_t last_write_us;
     _Atomic bool next_ready;
@@ -79,6 +81,7 @@ struct journal {
     enum durability durability;
     uint64_t segment_bytes;
     uint64_t directory_id;
+    uint64_t first_sequence; /* of the segments that there were at opening */
     bool direct;
     void *context;
     void (*say)(void *context, const char *line);

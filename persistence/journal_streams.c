@@ -315,7 +315,9 @@ void journal_figures(const struct journal *journal, struct journal_figures *figu
         GET(file_bytes),
         GET(syncs),
         GET(waits),
-        GET(segments),
+        .segments = atomic_load_explicit(&counters->segments, memory_order_relaxed) -
+                    atomic_load_explicit(&counters->dropped, memory_order_relaxed),
+        GET(sequence),
         GET(segment_used),
         GET(last_write_us),
         GET(next_ready),
@@ -323,6 +325,12 @@ void journal_figures(const struct journal *journal, struct journal_figures *figu
         .durability = journal->durability,
     };
 #undef GET
+}
+
+void journal_dropped(struct journal *journal, uint64_t first_sequence)
+{
+    if (first_sequence > journal->first_sequence)
+        counter_set(&journal->counters.dropped, first_sequence - journal->first_sequence);
 }
 
 const char *journal_failure(const struct journal *journal)

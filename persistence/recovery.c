@@ -91,6 +91,7 @@ static int remove_later_segments(const struct recovery *recovery)
         if (error)
             return error;
     }
+    recovery->result->segments -= result->last_sequence - kept;
     recovery->result->last_sequence = kept;
     int error = file_sync_directory_at(options->files, options->directory);
     if (error)

@@ -112,16 +112,29 @@ int segment_list_read(struct segment_list *list, const struct file_ops *files,
     }
     if (list->count > 0)
         qsort(list->sequences, list->count, sizeof *list->sequences, compare_sequences);
-    for (size_t i = 0; i < list->count; i++) {
-        uint64_t expected = FIRST_SEQUENCE + i;
+    return 0;
+}
+
+int segment_list_from(struct segment_list *list, uint64_t first, const char *directory,
+                      struct reason *reason)
+{
+    size_t before = 0;
+    while (before < list->count && list->sequences[before] < first)
+        before++;
+    for (size_t i = before; i < list->count; i++) {
+        uint64_t expected = first + (i - before);
         if (list->sequences[i] == expected)
             continue;
         assert(list->sequences[i] > expected);
-        reason_set(reason, -EILSEQ, "%s: segment %s is missing", directory,
-                   segment_name(expected).text);
-        segment_list_free(list);
-        return -EILSEQ;
+        return reason_set(reason, -EILSEQ, "%s: segment %s is missing%s", directory,
+                          segment_name(expected).text,
+                          i > before                ? ""
+                          : first == FIRST_SEQUENCE ? ", and there is no snapshot in its place"
+                                                    : ", the first one after the snapshot");
     }
+    list->count -= before;
+    if (before > 0 && list->count > 0)
+        memmove(list->sequences, list->sequences + before, list->count * sizeof *list->sequences);
     return 0;
 }
 

@@ -40,9 +40,13 @@ struct segment_list {
     bool unfinished; /* there is a segment in the making, left by who was killed */
 };
 
-/* Which segments there are. 0, or -errno; -EILSEQ if one is missing in between (F2). */
+/* Which segments there are. 0, or -errno. */
 int segment_list_read(struct segment_list *list, const struct file_ops *files,
                       const char *directory, struct reason *reason);
+/* Drops those before the first that is wanted from the list. 0; -EILSEQ if that one or one behind
+ * it is missing (F2); but there may be none at all. */
+int segment_list_from(struct segment_list *list, uint64_t first, const char *directory,
+                      struct reason *reason);
 void segment_list_free(struct segment_list *list);
 
 #define SEGMENT_UNFINISHED "next.tmp"

@@ -16,6 +16,7 @@
 #include <time.h>
 
 #include "engine/seat.h"
+#include "tests/support/image_rig.h"
 #include "tests/support/ledger_driver.h"
 #include "tests/support/ledger_rig.h"
 #include "tests/support/random.h"
@@ -437,6 +438,10 @@ static size_t pick_prefix(struct run *run)
 static bool follow_prefix(struct run *run)
 {
     struct ledger_rig follower;
+    begin_all(run);
+    ledger_rig_drain(&run->rig);
+    if (!image_rig_copies(&run->rig, run->wall_ms, why, sizeof why))
+        return false;
     if (!ledger_rig_follow(&follower, &run->rig, pick_prefix(run), run->wall_ms, why, sizeof why))
         return false;
     bool good = check(run, &follower);
@@ -444,14 +449,19 @@ static bool follow_prefix(struct run *run)
     return good;
 }
 
-/* Starts anew from the log, compares, and goes on with the new one. */
+/* Starts anew from the log, or an image and the rest of the log, compares, and goes on with the new
+ * one. */
 static bool restart(struct run *run)
 {
     struct ledger_rig follower;
     begin_all(run); /* who expires late does so before the comparison */
     expire_all(run);
     ledger_rig_drain(&run->rig);
-    if (!ledger_rig_follow(&follower, &run->rig, run->rig.length, run->wall_ms, why, sizeof why))
+    bool compacted = random_chance(&run->random, 50);
+    if (compacted ? !image_rig_follow(&follower, &run->rig, pick_prefix(run), run->wall_ms, why,
+                                      sizeof why)
+                  : !ledger_rig_follow(&follower, &run->rig, run->rig.length, run->wall_ms, why,
+                                       sizeof why))
         return false;
     bool same_clock = run->offset_ms == 0;
     bool good = check(run, &follower);

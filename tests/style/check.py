@@ -83,6 +83,7 @@ MAY_ALLOCATE = (
     "engine/apply.c",  # recovery
     "engine/book.c",  # the book is read on a thread of its own
     "engine/book_question.c",
+    "engine/image_load.c",  # recovery
 )
 
 # Nobody sleeps in the server; a blocking client may, between two attempts.

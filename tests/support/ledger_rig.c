@@ -73,8 +73,8 @@ uint32_t ledger_rig_record(const struct ledger_rig *rig, size_t offset, void *bu
     return length;
 }
 
-bool ledger_rig_follow(struct ledger_rig *follower, const struct ledger_rig *rig, size_t bytes,
-                       uint64_t now_ms, char *why, size_t size)
+bool ledger_rig_follow_quietly(struct ledger_rig *follower, const struct ledger_rig *rig,
+                               size_t bytes, char *why, size_t size)
 {
     static _Alignas(8) unsigned char record[RECORD_MAX];
     open_at(follower, &rig->config, 0);
@@ -91,11 +91,25 @@ bool ledger_rig_follow(struct ledger_rig *follower, const struct ledger_rig *rig
         ledger_rig_close(follower);
         return false;
     }
-    make_room(follower, offset);
-    if (offset > 0)
-        memcpy(follower->records, rig->records, offset);
-    follower->length = offset;
-    log_start_at(&follower->log, offset);
+    return true;
+}
+
+void ledger_rig_adopt(struct ledger_rig *follower, const struct ledger_rig *rig, size_t bytes,
+                      uint64_t now_ms)
+{
+    make_room(follower, bytes);
+    if (bytes > 0)
+        memcpy(follower->records, rig->records, bytes);
+    follower->length = bytes;
+    log_start_at(&follower->log, bytes);
     ledger_recovered(follower->ledger, now_ms);
+}
+
+bool ledger_rig_follow(struct ledger_rig *follower, const struct ledger_rig *rig, size_t bytes,
+                       uint64_t now_ms, char *why, size_t size)
+{
+    if (!ledger_rig_follow_quietly(follower, rig, bytes, why, size))
+        return false;
+    ledger_rig_adopt(follower, rig, bytes, now_ms);
     return true;
 }

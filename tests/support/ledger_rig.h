@@ -37,6 +37,13 @@ uint32_t ledger_rig_record(const struct ledger_rig *rig, size_t offset, void *bu
 bool ledger_rig_follow(struct ledger_rig *follower, const struct ledger_rig *rig, size_t bytes,
                        uint64_t now_ms, char *why, size_t size);
 
+/* Its two halves: without handing holds to the wheels, as a compactor does it; and the end of a
+ * start, after the first bytes of those records were followed in some way. */
+bool ledger_rig_follow_quietly(struct ledger_rig *follower, const struct ledger_rig *rig,
+                               size_t bytes, char *why, size_t size);
+void ledger_rig_adopt(struct ledger_rig *follower, const struct ledger_rig *rig, size_t bytes,
+                      uint64_t now_ms);
+
 /*
  * Are both ledgers the same: catalogue, items, pools, and what ids stand for? `right` was made from
  * left's log. forgetful: either may have forgotten ids that are finished.

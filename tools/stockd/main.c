@@ -35,6 +35,7 @@ struct program {
     enum durability durability;
     struct log log;
     struct ledger *ledger;
+    bool ledger_used; /* something was loaded into it */
     struct journal *journal;
     struct journal_opened opened;
     struct storage_port storage;
@@ -80,6 +81,34 @@ static uint64_t journal_time_ms(void *context)
 
 /* ---- the parts, in the order in which they come to life ---- */
 
+static struct ledger *create_ledger(struct program *program)
+{
+    const struct options *options = &program->options;
+    struct ledger_config config = {
+        .items = (uint32_t)options->items,
+        .pools = (uint32_t)options->pools,
+        .reservations = (uint32_t)options->reservations,
+        .seats = (unsigned)options->workers,
+        .readers = options->redis[0] != '\0',
+        .log = &program->log,
+    };
+    if (getrandom(&config.hash_seed, sizeof config.hash_seed, 0) != sizeof config.hash_seed)
+        return NULL;
+    return ledger_create(&config);
+}
+
+/* For a snapshot, or if one was damaged, the next: what the ledger holds is forgotten. */
+static struct ledger *fresh_ledger(void *context)
+{
+    struct program *program = context;
+    if (program->ledger_used) {
+        ledger_destroy(program->ledger);
+        program->ledger = create_ledger(program);
+    }
+    program->ledger_used = true;
+    return program->ledger;
+}
+
 static int make_ledger(struct program *program)
 {
     const struct options *options = &program->options;
@@ -91,17 +120,7 @@ static int make_ledger(struct program *program)
                  error == -EINVAL ? "too small" : strerror(-error));
         return cannot_start(why);
     }
-    struct ledger_config config = {
-        .items = (uint32_t)options->items,
-        .pools = (uint32_t)options->pools,
-        .reservations = (uint32_t)options->reservations,
-        .seats = (unsigned)options->workers,
-        .readers = options->redis[0] != '\0',
-        .log = &program->log,
-    };
-    if (getrandom(&config.hash_seed, sizeof config.hash_seed, 0) != sizeof config.hash_seed)
-        return cannot_start("no random bytes from the system");
-    program->ledger = ledger_create(&config);
+    program->ledger = create_ledger(program);
     if (!program->ledger)
         return cannot_start("no address space for so many items, pools and reservations");
     return 0;
@@ -110,18 +129,21 @@ static int make_ledger(struct program *program)
 static int open_journal(struct program *program)
 {
     struct reason reason = { "" };
+    struct snapshot_target snapshots = { .context = program, .fresh = fresh_ledger };
     struct journal_options options = {
         .directory = program->options.data,
         .durability = program->durability,
         .segment_bytes = program->options.segment_bytes,
         .log = &program->log,
         .context = program,
+        .snapshots = &snapshots,
         .apply = apply_record,
         .say = say,
         .wall_ms = journal_time_ms,
     };
     if (journal_open(&program->journal, &options, &program->opened, &reason)) {
-        const char *ledger_says = seat_failure(ledger_seat(program->ledger, 0))->message;
+        const char *ledger_says =
+            program->ledger ? seat_failure(ledger_seat(program->ledger, 0))->message : "";
         char why[1024];
         snprintf(why, sizeof why, "%s%s%s", reason.text, *ledger_says ? ": " : "", ledger_says);
         program->journal = NULL;

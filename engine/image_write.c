@@ -1,0 +1,335 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* From a ledger at rest to its image. */
+#include <errno.h>
+#include <string.h>
+
+#include "engine/image.h"
+#include "engine/marks.h"
+#include "engine/seat.h"
+
+struct writing {
+    const struct ledger *ledger;
+    const struct image_sink *sink;
+    struct image_totals *totals;
+    unsigned char record[RECORD_MAX]; /* of a setting, before its length is known */
+};
+
+static uint32_t padded(uint64_t length)
+{
+    return (uint32_t)((length + 7) & ~UINT64_C(7));
+}
+
+/* Room for a record of that many bytes; its last bytes are zero already. */
+static unsigned char *room_for(const struct writing *w, enum image_kind kind, uint64_t length)
+{
+    uint32_t whole = padded(length);
+    if (length > UINT32_MAX - 8)
+        return NULL;
+    unsigned char *at = w->sink->room(w->sink->context, kind, whole);
+    if (at)
+        memset(at + whole - 8, 0, 8);
+    return at;
+}
+
+static void append(unsigned char **at, const void *bytes, size_t length)
+{
+    if (length > 0)
+        memcpy(*at, bytes, length);
+    *at += length;
+}
+
+/* ---- settings ---- */
+
+static int put_setting(struct writing *w, uint64_t lsn, uint32_t length)
+{
+    struct image_setting setting = { lsn };
+    unsigned char *at = room_for(w, IMAGE_SETTINGS, sizeof setting + length);
+    if (!at)
+        return -EIO;
+    append(&at, &setting, sizeof setting);
+    append(&at, w->record, length);
+    return 0;
+}
+
+static int write_settings(struct writing *w)
+{
+    const struct ledger *ledger = w->ledger;
+    const struct catalogue *catalogue = atomic_load(&w->ledger->catalogue);
+    int error = 0;
+    for (uint16_t i = 1; !error && i < ledger->client_count; i++) {
+        const struct client_name *c = &ledger->clients[i];
+        struct text name = { c->at, c->len };
+        error =
+            put_setting(w, 0, client_record_make(w->record, (struct record_head){ 0 }, i, name));
+    }
+    for (uint16_t i = 0; !error && i < catalogue->location_count; i++) {
+        const struct location *l = &catalogue->locations[i];
+        error = put_setting(w, l->lsn,
+                            location_record_make(w->record, (struct record_head){ 0 }, l, i));
+    }
+    for (uint16_t i = 0; !error && i < catalogue->channel_count; i++) {
+        const struct channel *c = &catalogue->channels[i];
+        error =
+            put_setting(w, c->lsn, channel_record_make(w->record, (struct record_head){ 0 }, c, i));
+    }
+    return error;
+}
+
+/* ---- items ---- */
+
+static uint32_t count_pools(const struct items *items, uint32_t index)
+{
+    struct pool_walk walk = pool_walk_start(items, index);
+    uint32_t count = 0;
+    while (pool_walk_next(&walk))
+        count++;
+    return count;
+}
+
+/* False if something is undecided in it. */
+static bool write_pools(const struct items *items, uint32_t index, unsigned char **at)
+{
+    struct pool_walk walk = pool_walk_start(items, index);
+    const struct pool *pool;
+    while ((pool = pool_walk_next(&walk)) != NULL) {
+        uint64_t key = atomic_load_explicit(&pool->key, memory_order_relaxed);
+        uint64_t word = pool_read(pool);
+        struct image_pool image = { key_location(key), key_owner(key), (uint32_t)word_on_hand(word),
+                                    (uint32_t)word_reserved(word) };
+        if (word_pending(word) != 0)
+            return false;
+        append(at, &image, sizeof image);
+    }
+    return true;
+}
+
+static int write_item(struct writing *w, uint32_t index)
+{
+    const struct items *items = &w->ledger->items;
+    const struct item *item = item_at(items, index);
+    struct text sku = item_sku(item);
+    if (sku.len == 0 || items_find(items, sku, sku_hash(items, sku)) != index)
+        return 0; /* an index that came to nothing */
+    static const struct item_details none;
+    const struct item_details *d = atomic_load(&items->details[index]);
+    struct image_item image = { .item = index,
+                                .mark = marks_of(w->ledger, index),
+                                .pool_count = count_pools(items, index),
+                                .detailed = d != NULL,
+                                .sku_len = item->sku_len };
+    if (!d)
+        d = &none;
+    image.details_lsn = d->lsn;
+    image.low_stock = d->has_low_stock ? d->low_stock : -1;
+    image.backorder_limit = d->has_backorder_limit ? d->backorder_limit : -1;
+    image.name_len = d->name_len;
+    image.barcode_len = d->barcode_len;
+    uint64_t length = sizeof image + (uint64_t)image.pool_count * sizeof(struct image_pool) +
+                      sku.len + d->name_len + d->barcode_len;
+    unsigned char *at = room_for(w, IMAGE_ITEMS, length);
+    if (!at)
+        return -EIO;
+    image.length = padded(length);
+    append(&at, &image, sizeof image);
+    bool quiet = write_pools(items, index, &at);
+    append(&at, sku.at, sku.len);
+    append(&at, d->name, d->name_len);
+    append(&at, d->barcode, d->barcode_len);
+    w->totals->pools += image.pool_count;
+    return quiet ? 0 : -EBUSY;
+}
+
+static int write_items(struct writing *w)
+{
+    uint32_t count = atomic_load(&w->ledger->items.count);
+    int error = 0;
+    w->totals->items = count;
+    for (uint32_t i = 0; !error && i < count; i++)
+        error = write_item(w, i);
+    return error;
+}
+
+/* ---- what ids stand for ---- */
+
+static struct pool_key key_of(const struct items *items, uint32_t unit)
+{
+    uint64_t key = atomic_load_explicit(&pool_at(items, unit)->key, memory_order_relaxed);
+    return (struct pool_key){ key_item(key), key_location(key), key_owner(key) };
+}
+
+static void write_draws(const struct writing *w, struct entry *entry, unsigned char **at)
+{
+    struct draw_walk walk = draw_walk_start(&w->ledger->entries, entry);
+    const struct draw *draw;
+    while ((draw = draw_walk_next(&walk)) != NULL) {
+        struct image_draw image = { key_of(&w->ledger->items, draw->pool), draw->qty,
+                                    draw->fulfilled, draw->cancelled };
+        append(at, &image, sizeof image);
+    }
+}
+
+/* The fixed part, but for its length and place. */
+static struct image_entry image_of(const struct entry *entry, uint64_t word)
+{
+    struct image_entry image = { .kind = (uint8_t)word_kind(word),
+                                 .state = (uint8_t)word_state(word),
+                                 .last = (uint8_t)word_last(word),
+                                 .id_len = (uint8_t)word_id_len(word),
+                                 .content = entry->content,
+                                 .lsn_first = entry->lsn_first };
+    if (word_kind(word) != ENTRY_RESERVATION) {
+        _Static_assert(sizeof entry->movement == sizeof image.done.result, "all of it");
+        memcpy(image.done.result, &entry->movement, sizeof image.done.result);
+        if (word_kind(word) == ENTRY_STEP)
+            image.done.result[1] = image.done.result[2] = 0;
+        return image;
+    }
+    image.ttl_ms = entry->ttl_ms;
+    image.channel = entry->channel;
+    image.draw_count = entry->draw_count;
+    image.reservation.lsn_last = entry->lsn_last;
+    image.reservation.moment = entry->expires_ms;
+    image.reservation.created_ms = entry->created_ms;
+    return image;
+}
+
+static uint32_t slots_of(const struct image_entry *image)
+{
+    uint32_t blocks = (image->draw_count + DRAWS_PER_ENTRY - 1u) / DRAWS_PER_ENTRY;
+    return image->draw_count > 1 ? 1 + blocks : 1;
+}
+
+static int write_entry(struct writing *w, uint32_t number)
+{
+    struct entry *entry = entry_at(&w->ledger->entries, number);
+    uint64_t word = atomic_load_explicit(&entry->state, memory_order_acquire);
+    enum entry_kind kind = word_kind(word);
+    if (kind == ENTRY_FREE || kind == ENTRY_REFUSED || kind == ENTRY_DRAWS)
+        return 0;
+    if (word & STATE_BUSY)
+        return -EBUSY;
+    struct image_entry image = image_of(entry, word);
+    uint64_t length =
+        sizeof image + image.draw_count * sizeof(struct image_draw) + (uint64_t)image.id_len;
+    unsigned char *at = room_for(w, IMAGE_ENTRIES, length);
+    if (!at)
+        return -EIO;
+    image.length = padded(length);
+    image.slot = (uint32_t)w->totals->slots;
+    image.finished_before = (uint32_t)w->totals->finished_slots;
+    append(&at, &image, sizeof image);
+    if (kind == ENTRY_RESERVATION)
+        write_draws(w, entry, &at);
+    append(&at, entry->id, image.id_len);
+    w->totals->slots += slots_of(&image);
+    if (kind != ENTRY_RESERVATION || state_final(word_state(word)))
+        w->totals->finished_slots += slots_of(&image);
+    return 0;
+}
+
+static int write_chunk(struct writing *w, uint32_t chunk, uint64_t bits)
+{
+    int error = 0;
+    for (; !error && bits != 0; bits &= bits - 1)
+        error = write_entry(w, chunk * 64 + (uint32_t)__builtin_ctzll(bits));
+    return error;
+}
+
+/* Slots of the chunk that the first few seats have before them: they are reused before the hand
+ * goes on. In a small table seats may have the same ones. */
+static uint64_t ahead_of_seats(const struct ledger *ledger, uint32_t chunk, unsigned seats)
+{
+    uint64_t bits = 0;
+    for (unsigned i = 0; i < seats; i++) {
+        const struct entry_cursor *cursor = &ledger->seats[i]->cursor;
+        if (cursor->chunk == chunk)
+            bits |= cursor->candidates;
+    }
+    return bits;
+}
+
+/* In the order in which the hand would forget them. */
+static int write_entries(struct writing *w)
+{
+    const struct ledger *ledger = w->ledger;
+    const struct entries *entries = &ledger->entries;
+    int error = 0;
+    for (unsigned i = 0; !error && i < ledger->seat_count; i++) {
+        const struct entry_cursor *cursor = &ledger->seats[i]->cursor;
+        uint64_t before = ahead_of_seats(ledger, cursor->chunk, i);
+        error = write_chunk(w, cursor->chunk, cursor->candidates & ~before);
+    }
+    uint64_t hand = atomic_load_explicit(&entries->hand, memory_order_relaxed);
+    for (uint32_t i = 0; !error && i < entries->chunk_count; i++) {
+        uint32_t chunk = (uint32_t)((hand + i) % entries->chunk_count);
+        error = write_chunk(w, chunk, ~ahead_of_seats(ledger, chunk, ledger->seat_count));
+    }
+    return error;
+}
+
+/* ---- recent changes ---- */
+
+/* The seat whose next change is the oldest; -1: there is none left. */
+static int oldest_seat(const struct ledger *ledger, const uint64_t *next)
+{
+    uint64_t oldest = UINT64_MAX;
+    int found = -1;
+    for (unsigned i = 0; i < ledger->seat_count; i++) {
+        const struct recent *recent = &ledger->seats[i]->recent;
+        if (next[i] >= atomic_load(&recent->count))
+            continue;
+        uint64_t time_ms = atomic_load_explicit(&recent->ring[next[i] % RECENT_CHANGES].time_ms,
+                                                memory_order_relaxed);
+        if (found >= 0 && time_ms >= oldest)
+            continue;
+        oldest = time_ms;
+        found = (int)i;
+    }
+    return found;
+}
+
+static int write_recent(struct writing *w)
+{
+    const struct ledger *ledger = w->ledger;
+    uint64_t next[SEATS_MAX];
+    for (unsigned i = 0; i < ledger->seat_count; i++) {
+        const struct recent *recent = &ledger->seats[i]->recent;
+        uint64_t count = atomic_load(&recent->count);
+        uint64_t forgotten = atomic_load(&recent->forgotten_ms);
+        next[i] = count > RECENT_CHANGES ? count - RECENT_CHANGES : 0;
+        if (forgotten > w->totals->forgotten_ms)
+            w->totals->forgotten_ms = forgotten;
+    }
+    for (int seat; (seat = oldest_seat(ledger, next)) >= 0; w->totals->recents++) {
+        const struct recent_change *change =
+            &ledger->seats[seat]->recent.ring[next[seat]++ % RECENT_CHANGES];
+        struct image_recent image = {
+            .time_ms = atomic_load_explicit(&change->time_ms, memory_order_relaxed),
+            .pool =
+                key_of(&ledger->items, atomic_load_explicit(&change->pool, memory_order_relaxed)),
+            .delta = atomic_load_explicit(&change->delta, memory_order_relaxed),
+        };
+        unsigned char *at = room_for(w, IMAGE_RECENT, sizeof image);
+        if (!at)
+            return -EIO;
+        append(&at, &image, sizeof image);
+    }
+    return 0;
+}
+
+int ledger_image_write(const struct ledger *ledger, const struct image_sink *sink,
+                       struct image_totals *totals)
+{
+    struct writing w = { .ledger = ledger, .sink = sink, .totals = totals };
+    *totals = (struct image_totals){ .items_max = ledger->items.max_items,
+                                     .pools_max = ledger->items.max_pools,
+                                     .reservations_max = ledger->entries.max };
+    int error = write_settings(&w);
+    if (!error)
+        error = write_items(&w);
+    if (!error)
+        error = write_entries(&w);
+    if (!error)
+        error = write_recent(&w);
+    return error;
+}

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Snapshots: the image of a ledger (engine/image.h) in a file. docs/FILE_FORMAT.md tells the same
+ * to people.
+ *
+ *   DIR/snapshot/00000000000012345678.snap  the ledger at that LSN, 20 digits
+ *   DIR/snapshot/unfinished.tmp             one in the making; never read
+ *   DIR/snapshot/lock                       locked by who makes one
+ *   DIR/snapshot/readers                    locked, shared, by who reads segments after a snapshot
+ *
+ *   snapshot = header block, blocks of image records, index, footer block; each begins at 4096
+ *
+ * What holds, by number (F1 to F13 are in persistence/format.h):
+ *
+ * S1  A snapshot is the ledger at the end of a sealed segment (S7), whose number it bears: the
+ *     first batch after it is the first one of the next segment.
+ * S2  It gets its name only after all of it was synced, and counts only after the directory was
+ *     synced. Nothing that it covers is removed before that.
+ * S3  It is whole only if header and footer are valid and belong together, the file is as long as
+ *     the footer says, and the index has the checksum that the footer says. So one that was cut
+ *     short is never taken for valid.
+ * S4  Each block of records has a checksum in the index, seeded with the header's, which covers
+ *     directory, LSN and time. So blocks are judged each by itself, by several threads, and a block
+ *     of another snapshot is none of this one.
+ * S5  Records are whole within a block, and a block is of one kind. Kinds come in the order in
+ *     which they are loaded.
+ * S6  The two newest snapshots that can be loaded are kept, and all segments after the older one.
+ *     So a damaged newest snapshot loses nothing. Segments are removed only by
+ *     who holds `readers` exclusively.
+ * S7  A segment is sealed if the first batch of the next one, or of the one after that, is valid by
+ *     itself and promises (F6) the last batch of it. Nobody writes to it again, whatever the
+ *     durability: the writer has left it, for the next one has a batch; and a start cuts off only
+ *     what was never promised (F8). Who reads this needs no lock.
+ */
+#ifndef STOCKD_PERSISTENCE_SNAPSHOT_H
+#define STOCKD_PERSISTENCE_SNAPSHOT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "engine/image.h"
+#include "persistence/file.h"
+#include "persistence/format.h"
+#include "persistence/reason.h"
+
+enum {
+    SNAPSHOT_VERSION = 1,
+    SNAPSHOT_BLOCK_USUAL = 1 << 20, /* bytes; a block is longer only for one longer record */
+    SNAPSHOT_BLOCK_MAX = 256 << 20,
+};
+
+#define SNAPSHOT_MAGIC "SDSNAPS1"
+#define SNAPSHOT_FOOTER_MAGIC "SDSNAPE1"
+#define SNAPSHOT_UNFINISHED "unfinished.tmp"
+#define SNAPSHOT_LOCK "lock"
+#define SNAPSHOT_READERS "readers"
+
+/* Where in the journal: after a batch that is the last one of its segment. */
+struct journal_position {
+    uint64_t directory_id;
+    uint64_t lsn;
+    uint64_t number;   /* of that batch; 0: there is none */
+    uint64_t checksum; /* of that batch */
+    uint64_t time_ms;  /* of that batch */
+    uint64_t sequence; /* of its segment; 0: there is none */
+};
+
+/* The first bytes of the first block; the rest of it is zero. */
+struct snapshot_header {
+    char magic[8];
+    uint32_t version;
+    uint32_t block_bytes; /* 4096 */
+    struct journal_position position;
+    uint64_t created_ms; /* wall clock */
+    uint64_t checksum;   /* XXH3 of the whole block with this field zero */
+};
+
+struct snapshot_block {
+    uint64_t offset; /* in the file; a multiple of 4096 */
+    uint32_t length; /* bytes of records */
+    uint32_t kind;   /* enum image_kind */
+    uint32_t records;
+    uint32_t zero;
+    uint64_t checksum; /* XXH3 of the records, seeded with the header's checksum */
+};
+
+/* The first bytes of the last block; the rest of it is zero. */
+struct snapshot_footer {
+    char magic[8];
+    uint64_t header; /* its checksum */
+    uint64_t file_bytes;
+    uint64_t index_offset;
+    uint64_t block_count;    /* that many struct snapshot_block make the index */
+    uint64_t index_checksum; /* XXH3 of the index, seeded with the header's checksum */
+    struct image_totals totals;
+    uint64_t checksum; /* XXH3 of the whole block with this field zero */
+};
+
+_Static_assert(sizeof(struct snapshot_header) == 80, "as in the file");
+_Static_assert(sizeof(struct snapshot_block) == 32, "as in the file");
+_Static_assert(sizeof(struct snapshot_footer) == 128, "as in the file");
+
+/* ---- names ---- */
+
+struct snapshot_name {
+    char text[32];
+};
+
+struct snapshot_name snapshot_name(uint64_t lsn);
+
+struct snapshot_list {
+    uint64_t *lsns; /* ascending; owned */
+    size_t count;
+};
+
+/* Which there are, by their names. No directory: none. 0, or -errno. */
+int snapshot_list_read(struct snapshot_list *list, const struct file_ops *files,
+                       const char *directory, struct reason *reason);
+void snapshot_list_free(struct snapshot_list *list);
+
+/* ---- writing ---- */
+
+/* Writes, syncs, names it, syncs the directory, which is there (S2). *bytes: its size. 0, or -errno
+ * and the reason. */
+int snapshot_write(const struct file_ops *files, const char *directory,
+                   const struct journal_position *position, uint64_t created_ms,
+                   const struct ledger *ledger, uint64_t *bytes, struct reason *reason);
+
+/* ---- reading ---- */
+
+struct snapshot {
+    const struct file_ops *files;
+    int fd;
+    struct snapshot_header header;
+    struct snapshot_footer footer;
+    struct snapshot_block *blocks; /* owned */
+};
+
+/* Opens it and judges header, footer and index (S3). 0; -EILSEQ: damaged; or another -errno. */
+int snapshot_open(struct snapshot *snapshot, const struct file_ops *files, const char *directory,
+                  uint64_t lsn, struct reason *reason);
+void snapshot_close(struct snapshot *snapshot);
+
+/* Into what it is loaded; each may be NULL. */
+struct snapshot_target {
+    void *context;
+    /* A fresh ledger, for which nothing was loaded yet, or everything forgotten; NULL: there is no
+     * memory. */
+    struct ledger *(*fresh)(void *context);
+    /* Bytes of its file so far; the calling thread. */
+    void (*progress)(void *context, uint64_t done, uint64_t total);
+};
+
+/* Judges all blocks (S4), and loads them into the ledger if there is one (NULL: only judges), by
+ * that many threads. 0; -EILSEQ: damaged; -ENOSPC: a table is too small; or another -errno. */
+int snapshot_load(const struct snapshot *snapshot, struct ledger *ledger,
+                  const struct snapshot_target *target, unsigned threads, struct reason *reason);
+
+#endif

@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "persistence/start.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <sched.h>
+#include <stdio.h>
+
+#include "persistence/segment.h"
+
+unsigned start_threads(const struct file_ops *files)
+{
+    cpu_set_t set;
+    if (files != &file_system || sched_getaffinity(0, sizeof set, &set) != 0)
+        return 1;
+    return (unsigned)CPU_COUNT(&set);
+}
+
+int start_hold_segments(const struct file_ops *files, const char *directory, struct reason *reason)
+{
+    struct path folder, path;
+    int error = path_join(&folder, directory, "snapshot");
+    if (!error)
+        error = path_join(&path, folder.text, SNAPSHOT_READERS);
+    if (!error)
+        error = files->make_directory(files->context, folder.text);
+    if (error && error != -EEXIST)
+        return reason_system(reason, error, "cannot make the directory %s/snapshot", directory);
+    int fd = files->open(files->context, path.text, O_RDWR | O_CREAT);
+    if (fd < 0)
+        return reason_system(reason, fd, "cannot open %s", path.text);
+    /* Who removes has it for a moment only, but may remove what is looked for meanwhile. */
+    error = files->lock(files->context, fd, FILE_LOCK_SHARED_WAIT);
+    if (!error)
+        return fd;
+    files->close(files->context, fd);
+    return reason_system(reason, error, "cannot lock %s", path.text);
+}
+
+/* *id: of the directory, as the first segment says that can be read; 0: none says anything. */
+static int read_directory_id(const struct start_options *options, uint64_t *id,
+                             struct reason *reason)
+{
+    const struct file_ops *files = options->files;
+    struct path path;
+    struct segment_list list;
+    struct segment_header header;
+    struct reason ignored;
+    *id = 0;
+    int error = path_join(&path, options->directory, "journal");
+    if (error)
+        return reason_system(reason, error, "%s", options->directory);
+    error = segment_list_read(&list, files, path.text, reason);
+    for (size_t i = list.count; !error && *id == 0 && i > 0; i--) {
+        int fd = segment_open(files, path.text, list.sequences[i - 1], O_RDONLY);
+        if (fd < 0)
+            continue; /* the follower will say what is the matter */
+        if (segment_read_header(files, fd, list.sequences[i - 1], &header, &ignored) == 0)
+            *id = header.directory_id;
+        files->close(files->context, fd);
+    }
+    segment_list_free(&list);
+    return error;
+}
+
+static void say_passed_over(const struct start_options *options, const struct reason *why)
+{
+    char line[sizeof why->text + 96];
+    if (!options->say)
+        return;
+    snprintf(line, sizeof line, "snapshot: damaged, going on with what is older: %s", why->text);
+    options->say(options->context, line);
+}
+
+/* One snapshot. 0, -EILSEQ (damaged), or what ends it all. */
+static int try_snapshot(const struct start_options *options, const char *folder, uint64_t lsn,
+                        uint64_t directory_id, struct start *start, struct reason *reason)
+{
+    const struct snapshot_target *target = options->target;
+    struct snapshot snapshot;
+    int error = snapshot_open(&snapshot, options->files, folder, lsn, reason);
+    if (error)
+        return error;
+    const struct journal_position *position = &snapshot.header.position;
+    if (directory_id != 0 && position->directory_id != directory_id)
+        error = reason_set(reason, -EXDEV, "%s/%s: the snapshot is from another data directory",
+                           folder, snapshot_name(lsn).text);
+    struct ledger *ledger = NULL;
+    if (!error && target && target->fresh) {
+        ledger = target->fresh(target->context);
+        if (!ledger)
+            error = reason_system(reason, -ENOMEM, "no memory for the ledger");
+    }
+    unsigned threads = options->threads ? options->threads : start_threads(options->files);
+    if (!error)
+        error = snapshot_load(&snapshot, ledger, target, threads, reason);
+    if (!error)
+        *start = (struct start){ .found = true,
+                                 .position = *position,
+                                 .created_ms = snapshot.header.created_ms,
+                                 .bytes = snapshot.footer.file_bytes,
+                                 .totals = snapshot.footer.totals,
+                                 .passed_over = start->passed_over };
+    snapshot_close(&snapshot);
+    return error;
+}
+
+static int try_all(const struct start_options *options, const struct snapshot_list *list,
+                   const char *folder, uint64_t directory_id, struct start *start,
+                   struct reason *reason)
+{
+    for (size_t i = list->count; i > 0; i--) {
+        int error = try_snapshot(options, folder, list->lsns[i - 1], directory_id, start, reason);
+        if (error == -EXDEV)
+            return -EILSEQ;
+        if (error != -EILSEQ)
+            return error;
+        start->passed_over++;
+        say_passed_over(options, reason);
+    }
+    const struct snapshot_target *target = options->target;
+    if (target && target->fresh && !target->fresh(target->context))
+        return reason_system(reason, -ENOMEM, "no memory for the ledger");
+    return 0;
+}
+
+int start_from_snapshot(const struct start_options *options, struct start *start,
+                        struct reason *reason)
+{
+    struct path folder;
+    struct snapshot_list list;
+    uint64_t directory_id = 0;
+    *start = (struct start){ 0 };
+    int error = path_join(&folder, options->directory, "snapshot");
+    if (error)
+        return reason_system(reason, error, "%s", options->directory);
+    error = snapshot_list_read(&list, options->files, folder.text, reason);
+    if (!error && list.count > 0)
+        error = read_directory_id(options, &directory_id, reason);
+    if (!error)
+        error = try_all(options, &list, folder.text, directory_id, start, reason);
+    snapshot_list_free(&list);
+    return error;
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Where following the journal begins: after the newest snapshot that can be loaded. */
+#ifndef STOCKD_PERSISTENCE_START_H
+#define STOCKD_PERSISTENCE_START_H
+
+#include "persistence/snapshot.h"
+
+struct start_options {
+    const struct file_ops *files;
+    const char *directory; /* the data directory */
+    unsigned threads;      /* that load; 0: as many as there are processors */
+    const struct snapshot_target *target;
+    void *context;                                /* of the next */
+    void (*say)(void *context, const char *line); /* what was passed over; may be NULL */
+};
+
+struct start {
+    bool found;                       /* else: at the very beginning */
+    struct journal_position position; /* zero if there is none */
+    uint64_t created_ms;              /* of the snapshot */
+    uint64_t bytes;                   /* of its file */
+    struct image_totals totals;
+    unsigned passed_over; /* newer ones that are damaged */
+};
+
+/*
+ * Loads the newest snapshot that can be loaded into the target's ledger; if there is none, the
+ * target's ledger is a fresh one. Damaged ones are passed over, with a line that says so (S6).
+ * 0; -EILSEQ: a snapshot is from another data directory; -ENOSPC: a table is too small; or another
+ * -errno.
+ */
+int start_from_snapshot(const struct start_options *options, struct start *start,
+                        struct reason *reason);
+
+/* Threads to load with: 1 for files that are not the system's, else one for each processor. */
+unsigned start_threads(const struct file_ops *files);
+
+/*
+ * Keeps segments from being removed (S6): locks DIR/snapshot/readers, shared. The directory is made
+ * if it is not there. The fd, to be closed when the segments are not read any more; or -errno.
+ */
+int start_hold_segments(const struct file_ops *files, const char *directory, struct reason *reason);
+
+#endif
