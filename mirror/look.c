@@ -102,6 +102,12 @@ static void remove_unknown(struct mirror *m, const struct batch *batch, const st
     }
 }
 
+/* All that changed up to here was sent, whatever the pass is at. */
+static uint64_t walked(const struct position *position)
+{
+    return position->backlog.active ? position->backlog.since : position->fresh.since;
+}
+
 /*
  * What is missing is put there silently: nobody was told otherwise. What is there and not so was
  * read by somebody, so that the change is told.
@@ -109,6 +115,9 @@ static void remove_unknown(struct mirror *m, const struct batch *batch, const st
 static void mend_item(struct mirror *m, const struct batch *batch, const struct change *change,
                       const redisReply *reply)
 {
+    const struct pass *pass = &m->follow.at.pass;
+    if (!pass->mandatory && marks_of(m->follow.ledger, change->item) > walked(&m->confirmed))
+        return; /* it has just changed: a walk will bring it, and tell of it once */
     struct comparison found = compare(batch, change, reply);
     uint32_t channels = 0;
     for (uint32_t i = 0; i < batch->channels.count; i++)
@@ -118,7 +127,7 @@ static void mend_item(struct mirror *m, const struct batch *batch, const struct 
     bool whole = found.same == channels && found.same_lsn;
     if (!whole)
         show_item(m, batch, change, found.other ? SHOW_NOTIFY : 0);
-    if ((!whole || found.unknown) && !m->follow.at.pass.mandatory)
+    if ((!whole || found.unknown) && !pass->mandatory)
         figure_more(&m->figures.repaired, 1);
 }
 

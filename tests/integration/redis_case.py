@@ -148,14 +148,15 @@ class MirrorTestCase(unittest.TestCase):
         return shown
 
     def assert_same(self, server, skus, prefix="stock:", timeout=30):
-        """Waits until Redis shows all of the truth and nothing else. Nothing may change meanwhile."""
-        truth = self.truth(server, list(skus))
+        """Waits until Redis shows all of the truth and nothing else. Nobody may change it meanwhile, but
+        holds may still run out."""
         deadline = time.monotonic() + timeout * SLOW
         while True:
             try:
                 shown = self.shown(prefix)
             except redis_client.exceptions.RedisError as error:
                 shown = {"?": str(error)}
+            truth = self.truth(server, list(skus))
             if shown == truth:
                 return
             if time.monotonic() > deadline:
