@@ -79,6 +79,7 @@ extern const struct command stock_commands[];
 extern const struct command book_commands[];
 extern const struct command order_commands[];
 extern const struct command bulk_commands[];
+extern const struct command mirror_commands[];
 
 /* ---- args.c: the command line ------------------------------------------------------------ */
 
@@ -269,6 +270,8 @@ void lookup_free(struct lookup *lookup);
 size_t lookup_add(struct lookup *lookup, const char *key, size_t len, size_t value);
 bool lookup_find(const struct lookup *lookup, const char *key, size_t len, size_t *value);
 size_t lookup_count(const struct lookup *lookup);
+/* Copies of the keys, to be freed, each at the place of its value; values are below the count. */
+void lookup_each(const struct lookup *lookup, char **keys);
 
 /* ---- listing.c: `locations` and `channels` ----------------------------------------------------
  */

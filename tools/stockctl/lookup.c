@@ -100,3 +100,10 @@ bool lookup_find(const struct lookup *lookup, const char *key, size_t len, size_
         *value = slot->value;
     return slot->key != NULL;
 }
+
+void lookup_each(const struct lookup *lookup, char **keys)
+{
+    for (size_t i = 0; i < lookup->capacity; i++)
+        if (lookup->slot[i].key != NULL)
+            keys[lookup->slot[i].value] = text_format("%s", lookup->slot[i].key);
+}

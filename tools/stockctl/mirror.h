@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* mirror.h - what `mirror verify` is made of: a Redis to read, and two views that are compared. */
+#ifndef STOCKCTL_MIRROR_H
+#define STOCKCTL_MIRROR_H
+
+#include "tools/stockctl/ctl.h"
+
+#include <hiredis/hiredis.h>
+
+#define FIELD_ABSENT INT64_MIN /* no such field, or item */
+
+/* ---- mirror_redis.c ---- */
+
+/* Where the mirror is, as the engine or the command line says. */
+struct mirror_place {
+    char *address;
+    char *prefix;
+    const char *user;
+    const char *password_file;
+    uint64_t database;
+};
+
+/* Says what went wrong; NULL then. */
+redisContext *mirror_connect(const struct ctl *ctl, const struct mirror_place *place);
+
+/* One command's reply, or NULL: said what went wrong. The format is hiredis's: %s, %b, %llu. */
+redisReply *mirror_ask(const struct ctl *ctl, redisContext *redis, const char *format, ...);
+
+/* ---- mirror_verify.c ---- */
+
+/* One thing that differs. A text that is NULL is not there. */
+struct difference {
+    size_t item;
+    char *field; /* NULL: the whole key */
+    char *engine;
+    char *redis;
+};
+
+struct verify {
+    struct ctl *ctl;
+    redisContext *redis;
+    struct mirror_place place;
+    struct lookup *channels, *skus;
+    char **channel; /* by number */
+    size_t channel_count;
+    char **sku;
+    size_t *sku_len;
+    size_t sku_count, sku_capacity;
+    int64_t *before, *after; /* what the engine says: item times channel */
+    size_t *suspect;         /* items that are still to be looked at */
+    size_t suspect_count;
+    uint64_t lsn; /* that the engine's answers include */
+    bool behind;  /* the mirror did not come to that LSN in time */
+    struct difference *difference;
+    size_t difference_count, difference_capacity;
+    size_t moving; /* items that change too fast to say */
+};
+
+size_t verify_add_sku(struct verify *v, const char *sku, size_t len);
+void verify_add_difference(struct verify *v, size_t item, const char *field, const char *engine,
+                           const char *redis);
+void verify_clear_differences(struct verify *v);
+
+/* Compares both sides until all items agree, or really differ. An exit code; the differences that
+ * are left are in v. */
+int verify_run(struct verify *v);
+
+/* ---- mirror_compare.c ---- */
+
+/* Asks Redis for the suspects, keeps those that differ from `before`, and notes the differences. */
+int compare_suspects(struct verify *v);
+/* Adds the items of all keys that Redis has. */
+int find_redis_items(struct verify *v);
+
+#endif

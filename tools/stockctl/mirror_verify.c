@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * mirror_verify.c - is all that Redis shows what the engine has, and nothing else?
+ *
+ * Both sides move while they are looked at. In each round the engine is asked about all items that
+ * are still in doubt, then the mirror is awaited until it has come to the LSN of those answers, and
+ * then Redis is asked. Items that differ are asked about again: in the engine, to see whether they
+ * have moved, and in the next round. What has not moved and still differs after the last round is
+ * different.
+ */
+#include "tools/stockctl/mirror.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define ROUNDS 5
+#define FIRST_PAUSE_MS 50 /* between rounds; doubles */
+#define AWAIT_MS 5000
+#define QUESTION 1000 /* SKUs in one question */
+
+/* ---- items ---- */
+
+size_t verify_add_sku(struct verify *v, const char *sku, size_t len)
+{
+    size_t item = lookup_add(v->skus, sku, len, v->sku_count);
+
+    if (item != v->sku_count)
+        return item;
+    if (v->sku_count == v->sku_capacity) {
+        v->sku_capacity = v->sku_capacity > 0 ? v->sku_capacity * 2 : 1024;
+        v->sku = must_grow(v->sku, v->sku_capacity, sizeof(*v->sku));
+        v->sku_len = must_grow(v->sku_len, v->sku_capacity, sizeof(*v->sku_len));
+    }
+    v->sku[item] = must_alloc(len + 1, 1);
+    memcpy(v->sku[item], sku, len);
+    v->sku_len[item] = len;
+    v->sku_count++;
+    return item;
+}
+
+static bool take_page(struct verify *v, stockd_value result, uint64_t *next)
+{
+    stockd_value items, item, name;
+    const char *sku;
+    size_t len;
+    uint64_t from = *next;
+
+    if (!stockd_map_find(result, "items", &items))
+        return false;
+    stockd_iter it = stockd_iterate(items);
+    while (stockd_next(&it, NULL, &item)) {
+        if (!stockd_array_at(item, 0, &name) || !stockd_value_str(name, &sku, &len))
+            return false;
+        verify_add_sku(v, sku, len);
+    }
+    if (!stockd_map_u64(result, "next", next))
+        *next = 0;
+    return *next == 0 || *next > from;
+}
+
+static int find_engine_items(struct verify *v)
+{
+    uint64_t next = 0;
+
+    do {
+        stockd_pack pack;
+        stockd_reply reply;
+        stockd_pack_init(&pack, NULL, 0);
+        stockd_pack_array(&pack, 1);
+        stockd_pack_u64(&pack, next);
+        int failed = ctl_call(v->ctl, "items", &pack, STOCKD_RETRY_SAFE, &reply);
+        stockd_pack_free(&pack);
+        if (failed != CTL_DONE)
+            return failed;
+        if (!take_page(v, reply.result, &next))
+            return ctl_error(v->ctl, CTL_UNREACHABLE, "unreachable",
+                             "the engine sent a page of items that makes no sense");
+    } while (next != 0);
+    return CTL_DONE;
+}
+
+/* ---- what the engine says ---- */
+
+struct question {
+    struct verify *v;
+    int64_t *answers;
+    size_t parts; /* of the suspects; for each there is a question per channel */
+    int failed;
+};
+
+static const char *pack_question(void *context, size_t number, stockd_pack *params)
+{
+    const struct question *q = context;
+    const struct verify *v = q->v;
+    size_t from = number % q->parts * QUESTION;
+    size_t count = v->suspect_count - from < QUESTION ? v->suspect_count - from : QUESTION;
+
+    stockd_pack_array(params, 2);
+    stockd_pack_str(params, v->channel[number / q->parts]);
+    stockd_pack_array(params, count);
+    for (size_t i = 0; i < count; i++) {
+        size_t item = v->suspect[from + i];
+        stockd_pack_str_n(params, v->sku[item], v->sku_len[item]);
+    }
+    return "availability";
+}
+
+static bool take_answer(void *context, size_t number, const stockd_reply *reply)
+{
+    struct question *q = context;
+    struct verify *v = q->v;
+    size_t at = number % q->parts * QUESTION;
+    size_t channel = number / q->parts;
+    stockd_value stock, value;
+    uint64_t lsn = 0;
+
+    if (reply->code != NULL) {
+        q->failed = ctl_refused(v->ctl, reply);
+        return false;
+    }
+    if (!stockd_map_find(reply->result, "stock", &stock))
+        return true;
+    if (stockd_map_u64(reply->result, "lsn", &lsn) && lsn > v->lsn)
+        v->lsn = lsn;
+    stockd_iter it = stockd_iterate(stock);
+    for (; stockd_next(&it, NULL, &value) && at < v->suspect_count; at++) {
+        int64_t *answer = &q->answers[v->suspect[at] * v->channel_count + channel];
+        if (!stockd_value_i64(value, answer))
+            *answer = FIELD_ABSENT;
+    }
+    return true;
+}
+
+static int ask_engine(struct verify *v, int64_t *answers, const char *label)
+{
+    struct question q = { .v = v,
+                          .answers = answers,
+                          .parts = (v->suspect_count + QUESTION - 1) / QUESTION };
+    const struct pipeline plan = {
+        .count = q.parts * v->channel_count,
+        .pack = pack_question,
+        .done = take_answer,
+        .context = &q,
+        .label = label,
+    };
+    int failed = pipeline_run(v->ctl, &plan);
+    return failed != CTL_DONE ? failed : q.failed;
+}
+
+/* ---- differences ---- */
+
+static char *copy_of(const char *text)
+{
+    return text != NULL ? text_format("%s", text) : NULL;
+}
+
+void verify_add_difference(struct verify *v, size_t item, const char *field, const char *engine,
+                           const char *redis)
+{
+    if (v->difference_count == v->difference_capacity) {
+        v->difference_capacity = v->difference_capacity > 0 ? v->difference_capacity * 2 : 64;
+        v->difference = must_grow(v->difference, v->difference_capacity, sizeof(*v->difference));
+    }
+    v->difference[v->difference_count++] = (struct difference){
+        .item = item,
+        .field = copy_of(field),
+        .engine = copy_of(engine),
+        .redis = copy_of(redis),
+    };
+}
+
+static void free_difference(struct difference *d)
+{
+    free(d->field);
+    free(d->engine);
+    free(d->redis);
+}
+
+void verify_clear_differences(struct verify *v)
+{
+    for (size_t i = 0; i < v->difference_count; i++)
+        free_difference(&v->difference[i]);
+    v->difference_count = 0;
+}
+
+static bool moved(const struct verify *v, size_t item)
+{
+    size_t at = item * v->channel_count;
+    return memcmp(v->before + at, v->after + at, v->channel_count * sizeof(*v->before)) != 0;
+}
+
+/* Takes out what moved between the two looks at the engine: it says nothing. */
+static void set_moving_apart(struct verify *v)
+{
+    size_t kept = 0;
+    size_t last = SIZE_MAX;
+
+    for (size_t i = 0; i < v->difference_count; i++) {
+        struct difference *d = &v->difference[i];
+        if (!moved(v, d->item)) {
+            v->difference[kept++] = *d;
+            continue;
+        }
+        v->moving += d->item != last;
+        last = d->item;
+        free_difference(d);
+    }
+    v->difference_count = kept;
+}
+
+/* ---- rounds ---- */
+
+static void pause_ms(int ms)
+{
+    struct timespec pause = { .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000L };
+    nanosleep(&pause, NULL);
+}
+
+/* Until Redis shows what the engine's answers include. */
+static int await_mirror(struct verify *v)
+{
+    uint64_t give_up = clock_ms() + AWAIT_MS;
+
+    while (!v->behind) {
+        redisReply *reply = mirror_ask(v->ctl, v->redis, "HGET %smirror lsn", v->place.prefix);
+        if (reply == NULL)
+            return CTL_UNREACHABLE;
+        uint64_t lsn = reply->type == REDIS_REPLY_STRING ? strtoull(reply->str, NULL, 10) : 0;
+        freeReplyObject(reply);
+        if (lsn >= v->lsn)
+            return CTL_DONE;
+        v->behind = clock_ms() >= give_up; /* once; what differs then, differs */
+        pause_ms(10);
+    }
+    return CTL_DONE;
+}
+
+static int verify_round(struct verify *v, bool first)
+{
+    verify_clear_differences(v);
+    int failed = ask_engine(v, v->before, first ? "engine" : NULL);
+    if (failed == CTL_DONE)
+        failed = await_mirror(v);
+    if (failed == CTL_DONE)
+        failed = compare_suspects(v);
+    if (failed == CTL_DONE && v->suspect_count > 0)
+        failed = ask_engine(v, v->after, NULL);
+    return failed;
+}
+
+/* Keys whose rest is no sku: the engine cannot be asked about them. */
+static int find_impossible(struct verify *v)
+{
+    for (size_t i = 0; i < v->sku_count; i++) {
+        if (check_sku(v->sku[i], v->sku_len[i]) == NULL)
+            continue;
+        redisReply *reply = mirror_ask(v->ctl, v->redis, "EXISTS %sitem:%b", v->place.prefix,
+                                       v->sku[i], v->sku_len[i]);
+        if (reply == NULL)
+            return CTL_UNREACHABLE;
+        if (reply->integer != 0)
+            verify_add_difference(v, i, NULL, NULL, "a hash");
+        freeReplyObject(reply);
+    }
+    return CTL_DONE;
+}
+
+int verify_run(struct verify *v)
+{
+    int failed = find_engine_items(v);
+    if (failed == CTL_DONE)
+        failed = find_redis_items(v);
+    if (failed != CTL_DONE)
+        return failed;
+    size_t values = v->sku_count * v->channel_count + 1;
+    v->before = must_alloc(values, sizeof(*v->before));
+    v->after = must_alloc(values, sizeof(*v->after));
+    v->suspect = must_alloc(v->sku_count + 1, sizeof(*v->suspect));
+    for (size_t i = 0; i < v->sku_count; i++)
+        if (check_sku(v->sku[i], v->sku_len[i]) == NULL)
+            v->suspect[v->suspect_count++] = i;
+    int pause = FIRST_PAUSE_MS;
+    for (int round = 0; round < ROUNDS && v->suspect_count > 0 && failed == CTL_DONE; round++) {
+        if (round > 0)
+            pause_ms(pause *= 2);
+        failed = verify_round(v, round == 0);
+    }
+    if (failed == CTL_DONE)
+        set_moving_apart(v);
+    return failed == CTL_DONE ? find_impossible(v) : failed;
+}
