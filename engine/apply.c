@@ -244,24 +244,70 @@ static int change_pool(const struct applying *a, struct pool *pool, int64_t on_h
 
 /* ---- stock ---- */
 
+static int move_pool(const struct applying *a, const struct pool_key *key, int64_t delta,
+                     uint64_t time_ms)
+{
+    struct pool *pool;
+    int error = find_pool(a, key, &pool);
+    if (!error)
+        error = change_pool(a, pool, delta, 0);
+    if (!error)
+        recent_add(&a->seat->recent, time_ms, pool_unit(&a->ledger->items, pool), delta);
+    return error;
+}
+
 static int apply_movement(struct applying *a)
 {
     struct movement_record r;
     struct record_reader reader = record_open(a->record, &r, sizeof r);
     struct text id = record_text(&reader, r.id_len);
-    struct pool *pool;
+    record_text(&reader, r.ref_len);
+    record_text(&reader, r.reason_len);
+    const struct change_record *more = record_array(&reader, r.more_count, sizeof *more);
+    struct movement_result result = { a->lsn, r.delta, r.on_hand, r.available };
     struct entry *entry;
     if (reader.bad)
         return refuse(a, "its lengths do not fit");
-    int error = find_pool(a, &r.pool, &pool);
+    int error = move_pool(a, &r.pool, r.delta, r.time_ms);
+    for (uint32_t i = 0; !error && i < r.more_count; i++) {
+        struct change_record change;
+        memcpy(&change, &more[i], sizeof change);
+        error = move_pool(a, &change.pool, change.delta, r.time_ms);
+        result.delta += change.delta;
+    }
     if (!error)
-        error = change_pool(a, pool, r.delta, 0);
+        error = fresh_entry(a, id, &entry);
+    if (!error)
+        remember_movement(a->ledger, entry, r.content, &result, id.len);
+    return error;
+}
+
+/* What an allotment moves stays at its location, so it is no recent change. */
+static int apply_allot(struct applying *a)
+{
+    struct allot_record r;
+    struct record_reader reader = record_open(a->record, &r, sizeof r);
+    struct text id = record_text(&reader, r.id_len);
+    struct pool_key shared_key = { r.pool.item, r.pool.location, owner_of(POOL_SHARED, 0) };
+    struct pool *own, *shared;
+    struct entry *entry;
+    if (reader.bad)
+        return refuse(a, "its lengths do not fit");
+    if (owner_kind(r.pool.owner) != POOL_ALLOTTED ||
+        owner_channel(r.pool.owner) >= catalogue_now(a->seat)->channel_count)
+        return refuse(a, "its pool cannot be");
+    int error = find_pool(a, &r.pool, &own);
+    if (!error)
+        error = find_pool(a, &shared_key, &shared);
+    if (!error)
+        error = change_pool(a, r.delta > 0 ? shared : own, -llabs(r.delta), 0);
+    if (!error)
+        error = change_pool(a, r.delta > 0 ? own : shared, llabs(r.delta), 0);
     if (!error)
         error = fresh_entry(a, id, &entry);
     if (error)
         return error;
-    recent_add(&a->seat->recent, r.time_ms, pool_unit(&a->ledger->items, pool), r.delta);
-    struct movement_result result = { a->lsn, r.delta, r.on_hand, r.available };
+    struct movement_result result = { a->lsn, r.delta, r.allotted, r.available };
     remember_movement(a->ledger, entry, r.content, &result, id.len);
     return 0;
 }
@@ -490,7 +536,7 @@ int ledger_apply(struct ledger *ledger, const struct record_head *record, uint64
         [RECORD_RESERVE] = apply_reserve,   [RECORD_EXTEND] = apply_extend,
         [RECORD_CONFIRM] = apply_confirm,   [RECORD_FULFIL] = apply_step,
         [RECORD_CANCEL] = apply_step,       [RECORD_EXPIRE] = apply_expire,
-        [RECORD_UNDONE] = apply_undone,
+        [RECORD_UNDONE] = apply_undone,     [RECORD_ALLOT] = apply_allot,
     };
     struct applying a = { ledger, ledger->seats[0], record, lsn, 0 };
     if (record->type >= sizeof by_type / sizeof by_type[0] || !by_type[record->type])

@@ -251,12 +251,41 @@ static int take_movement(struct taking *taking)
     unsigned kind = taking->record->flags;
     if (reader.bad || kind < MOVE_RECEIVE || kind > MOVE_RETURN)
         return -EILSEQ;
+    const struct change_record *more = record_array(&reader, r.more_count, sizeof *more);
+    if (reader.bad)
+        return -EILSEQ;
     bool returned = kind == MOVE_RETURN && is_asked_id(taking->book, event->ref);
     if (!is_asked_pool(taking->book, &r.pool) && !is_asked_id(taking->book, event->id) && !returned)
         return 0;
     event->type = kinds[kind];
     event->time_ms = r.time_ms;
-    return change(taking, &r.pool, r.delta, 0, r.delta);
+    int error = change(taking, &r.pool, r.delta, 0, r.delta);
+    for (uint32_t i = 0; i < r.more_count && !error; i++) /* pools of the same item */
+        error = change(taking, &more[i].pool, more[i].delta, 0, more[i].delta);
+    return error;
+}
+
+/* Two events: of the pool that the units left, and of the one that they went to. */
+static int take_allot(struct taking *taking)
+{
+    struct allot_record r;
+    struct record_reader reader = record_open(taking->record, &r, sizeof r);
+    struct book_event *event = &taking->event;
+    event->id = record_text(&reader, r.id_len);
+    if (reader.bad || owner_kind(r.pool.owner) != POOL_ALLOTTED)
+        return -EILSEQ;
+    if (!is_asked_pool(taking->book, &r.pool) && !is_asked_id(taking->book, event->id))
+        return 0;
+    struct pool_key shared = { r.pool.item, r.pool.location, owner_of(POOL_SHARED, 0) };
+    event->type = "allot";
+    event->time_ms = r.time_ms;
+    event->channel = owner_channel(r.pool.owner);
+    event->has_channel = true;
+    int error =
+        change(taking, r.delta > 0 ? &shared : &r.pool, -llabs(r.delta), 0, -llabs(r.delta));
+    return error
+               ? error
+               : change(taking, r.delta > 0 ? &r.pool : &shared, llabs(r.delta), 0, llabs(r.delta));
 }
 
 static int take_reserve(struct taking *taking)
@@ -444,6 +473,8 @@ int book_take(struct book *book, const struct record_head *record, uint64_t lsn,
         return take_item(&taking);
     case RECORD_MOVEMENT:
         return take_movement(&taking);
+    case RECORD_ALLOT:
+        return take_allot(&taking);
     case RECORD_RESERVE:
         return take_reserve(&taking);
     case RECORD_EXTEND:

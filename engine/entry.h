@@ -29,7 +29,7 @@ enum entry_kind {
     ENTRY_FREE,    /* stands for nothing, and is not in the index */
     ENTRY_REFUSED, /* its operation came to nothing: the id is free again */
     ENTRY_RESERVATION,
-    ENTRY_MOVEMENT, /* a receive, adjust, count or return that was done */
+    ENTRY_MOVEMENT, /* a receive, adjust, count, return or allot that was done */
     ENTRY_STEP,     /* a partial fulfil or cancel with an op of its own, done */
     ENTRY_DRAWS,    /* more draws of a reservation; has no id */
 };
@@ -64,7 +64,7 @@ static inline uint32_t draw_left(const struct draw *draw)
 }
 
 struct movement_outcome {
-    int32_t delta, on_hand, available;
+    int64_t on_hand, available; /* allot: what is allotted, and available */
 };
 
 enum { ENTRY_NONE = 0, DRAWS_PER_ENTRY = 7, NO_OWNER = 0xff };
@@ -78,6 +78,7 @@ struct entry {
     union {
         uint64_t expires_ms;    /* held: engine time */
         uint64_t lsn_confirmed; /* later: of the change that confirmed it */
+        int64_t delta;          /* ENTRY_MOVEMENT: of on hand, in all */
     };
     uint64_t created_ms; /* wall clock */
     uint32_t ttl_ms;     /* as first granted; 0: confirmed at once */

@@ -76,9 +76,12 @@ struct image_entry {
             uint64_t created_ms;
         } __attribute__((packed)) reservation;
         struct {
-            int32_t result[3]; /* movement: delta, on hand, available; step: the state it led to */
-            int32_t zero[3];
-        } __attribute__((packed)) done;
+            int64_t delta, on_hand, available; /* the reply that was given */
+        } __attribute__((packed)) movement;
+        struct {
+            uint32_t state; /* it led to */
+            uint32_t zero[5];
+        } __attribute__((packed)) step;
     };
 } __attribute__((packed)); /* draw_count x struct image_draw; id; zeroes */
 

@@ -368,6 +368,17 @@ static int load_reservation(struct loading *l, const struct entry_parts *p, stru
     return load_draws(l, p, entry);
 }
 
+static void load_done(const struct image_entry *image, struct entry *entry)
+{
+    if (image->kind == ENTRY_STEP) {
+        entry->result_state = image->step.state;
+        return;
+    }
+    entry->delta = image->movement.delta;
+    entry->movement =
+        (struct movement_outcome){ image->movement.on_hand, image->movement.available };
+}
+
 static int load_entry(struct loading *l, const struct entry_parts *p)
 {
     struct entries *entries = &l->ledger->entries;
@@ -383,7 +394,7 @@ static int load_entry(struct loading *l, const struct entry_parts *p)
     if (image->kind == ENTRY_RESERVATION)
         error = load_reservation(l, p, entry);
     else
-        memcpy(&entry->movement, image->done.result, sizeof entry->movement);
+        load_done(image, entry);
     if (error)
         return error;
     uint64_t word =

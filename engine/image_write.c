@@ -177,11 +177,14 @@ static struct image_entry image_of(const struct entry *entry, uint64_t word)
                                  .id_len = (uint8_t)word_id_len(word),
                                  .content = entry->content,
                                  .lsn_first = entry->lsn_first };
-    if (word_kind(word) != ENTRY_RESERVATION) {
-        _Static_assert(sizeof entry->movement == sizeof image.done.result, "all of it");
-        memcpy(image.done.result, &entry->movement, sizeof image.done.result);
-        if (word_kind(word) == ENTRY_STEP)
-            image.done.result[1] = image.done.result[2] = 0;
+    if (word_kind(word) == ENTRY_MOVEMENT) {
+        image.movement.delta = entry->delta;
+        image.movement.on_hand = entry->movement.on_hand;
+        image.movement.available = entry->movement.available;
+        return image;
+    }
+    if (word_kind(word) == ENTRY_STEP) {
+        image.step.state = entry->result_state;
         return image;
     }
     image.ttl_ms = entry->ttl_ms;

@@ -99,6 +99,24 @@ enum code ledger_adjust(struct seat *seat, const struct movement *m, struct move
 enum code ledger_count(struct seat *seat, const struct movement *m, struct movement_result *r);
 enum code ledger_return(struct seat *seat, const struct movement *m, struct movement_result *r);
 
+/* Moves units at one location from what is shared to a channel's own, or back (a negative qty).
+ * Only units that nobody was promised move. */
+struct allotment {
+    struct text id;
+    struct text sku;
+    struct text location;
+    struct text channel;
+    int64_t qty;
+};
+
+struct allot_result {
+    uint64_t lsn;
+    int64_t allotted;  /* on hand in the channel's pool there, afterwards */
+    int64_t available; /* at the location, over its pools that can be sold */
+};
+
+enum code ledger_allot(struct seat *seat, const struct allotment *a, struct allot_result *r);
+
 /* ---- reservations ---- */
 
 struct order_line {

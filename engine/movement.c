@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Movements: receive, adjust, count, return. Each changes what is on hand in one pool.
+ * Movements: receive, adjust, count, return. Each changes what is on hand at one location.
  *
- * What adds stock claims its LSN first and is applied then (rule G); what takes some away is
- * applied first (rule T). A count does not know which it is before it has looked at the pool, and
- * what it saw may have changed by the time it is applied: then it is deferred, and looks again.
+ * What adds stock adds it to the shared pool (or the damaged one): it claims its LSN first and is
+ * applied then (rule G). What takes some away may take it from the location's allotted pools too
+ * (place.c), and is applied first (rule T). A count does not know which it is before it has looked:
+ * it takes the sum of one instant, and adds or takes the difference to what was counted, whatever
+ * comes after that instant.
  */
 #include "engine/ledger.h"
 
@@ -17,8 +19,10 @@ struct moving {
     const struct movement *asked;
     enum movement_kind kind;
     uint32_t item;
-    struct pool *pool;
-    struct pool_key key;
+    struct pool *pool;   /* that it adds to; NULL: there is none to take from */
+    struct pool_key key; /* of that pool, or of the first that was taken from */
+    int64_t key_delta;   /* what on hand grew by there; further pools are the plan's takes */
+    uint32_t more_count; /* of further pools */
     uint64_t content;
     uint64_t position; /* of its claim */
     uint32_t length;   /* of its record; 0 as long as nothing is claimed */
@@ -36,10 +40,12 @@ static uint64_t fingerprint(const struct movement *m, enum movement_kind kind)
     return mix_number(f, m->damaged);
 }
 
-static uint32_t record_length(const struct movement *m)
+static uint32_t record_length(const struct moving *move)
 {
-    uint32_t texts = m->id.len + m->ref.len + m->reason.len;
-    return ((uint32_t)sizeof(struct movement_record) + texts + 7) & ~UINT32_C(7);
+    const struct movement *m = move->asked;
+    uint32_t length = (uint32_t)sizeof(struct movement_record) + m->id.len + m->ref.len +
+                      m->reason.len + move->more_count * (uint32_t)sizeof(struct change_record);
+    return (length + 7) & ~UINT32_C(7);
 }
 
 static enum code check_text(struct seat *seat, const char *parameter, struct text t)
@@ -65,23 +71,6 @@ static enum code check_movement(struct seat *seat, const struct movement *m,
                     (long long)least, (long long)QUANTITY_MAX,
                     kind == MOVE_ADJUST ? " and not 0" : "", (long long)m->qty);
     return CODE_OK;
-}
-
-/* Sums over the pools at the location that can be sold. */
-static void sum_location(const struct seat *seat, uint32_t item, uint16_t location,
-                         struct movement_result *r)
-{
-    struct pool_walk walk = pool_walk_start(&seat->ledger->items, item);
-    struct pool *pool;
-    r->on_hand = r->available = 0;
-    while ((pool = pool_walk_next(&walk)) != NULL) {
-        uint64_t key = atomic_load_explicit(&pool->key, memory_order_relaxed);
-        if (key_location(key) != location || !owner_sellable(key_owner(key)))
-            continue;
-        uint64_t word = pool_read(pool);
-        r->on_hand += word_on_hand(word);
-        r->available += word_available(word);
-    }
 }
 
 /* An adjustment by more than there is. */
@@ -134,18 +123,17 @@ static enum code find_pool(struct seat *seat, struct moving *move)
     move->key = (struct pool_key){ move->item, at, owner };
     /* What takes away makes no pool: there is nothing in it to take. */
     bool takes = move->kind == MOVE_ADJUST && m->qty < 0;
-    if (takes && !pool_find(&seat->ledger->items, move->item, at, owner))
-        return too_little(seat, m, 0);
-    move->pool = pool_make(&seat->ledger->items, move->item, at, owner);
-    if (!move->pool)
-        return fail(seat, CODE_LIMIT, "the table of pools is full (%u)",
-                    seat->ledger->items.max_pools);
+    struct items *items = &seat->ledger->items;
+    move->pool =
+        takes ? pool_find(items, move->item, at, owner) : pool_make(items, move->item, at, owner);
+    if (!move->pool && !takes)
+        return fail(seat, CODE_LIMIT, "the table of pools is full (%u)", items->max_pools);
     return CODE_OK;
 }
 
 static void claim(struct seat *seat, struct moving *move)
 {
-    move->length = record_length(move->asked);
+    move->length = record_length(move);
     move->position = journal_claim(seat, move->length);
 }
 
@@ -156,11 +144,6 @@ static enum code pool_is_full(struct seat *seat, const struct moving *move)
                 (long long)word_on_hand(pool_read(move->pool)));
 }
 
-static uint32_t unit_of(const struct seat *seat, const struct moving *move)
-{
-    return pool_unit(&seat->ledger->items, move->pool);
-}
-
 /* Rule G: claim, then apply. */
 static enum code move_up(struct seat *seat, struct moving *move, int64_t delta)
 {
@@ -169,88 +152,88 @@ static enum code move_up(struct seat *seat, struct moving *move, int64_t delta)
     claim(seat, move);
     uint64_t after;
     struct pool_change change = { .on_hand = delta };
-    move->result->delta = delta;
-    if (change_on_hand(seat, unit_of(seat, move), change, &after) == POOL_CHANGED)
+    uint32_t unit = pool_unit(&seat->ledger->items, move->pool);
+    move->result->delta = move->key_delta = delta;
+    if (change_on_hand(seat, unit, change, INT64_MIN, &after) == POOL_CHANGED)
         return CODE_OK;
     journal_void(seat, move->position, move->length); /* others filled it meanwhile */
     return pool_is_full(seat, move);
 }
 
-/* Rule T: apply, then claim. */
-static enum code move_down(struct seat *seat, struct moving *move, int64_t delta)
+static struct pool_key key_of(const struct seat *seat, uint32_t unit)
 {
-    uint64_t after;
-    struct pool_change change = { .on_hand = delta };
-    if (change_on_hand(seat, unit_of(seat, move), change, &after) == POOL_CHANGED) {
-        claim(seat, move);
-        move->result->delta = delta;
-        return CODE_OK;
-    }
-    if (word_pending(after) != 0)
+    const struct pool *pool = pool_at(&seat->ledger->items, unit);
+    uint64_t key = atomic_load_explicit(&pool->key, memory_order_relaxed);
+    return (struct pool_key){ key_item(key), key_location(key), key_owner(key) };
+}
+
+/* Rule T: apply, then claim. From the pools that were looked at. */
+static enum code move_down(struct seat *seat, struct moving *move, int64_t missing)
+{
+    struct plan *plan = &seat->plan;
+    if (!remove_from_place(seat, missing))
         return CODE_DEFERRED;
-    return too_little(seat, move->asked, word_on_hand(after));
+    move->key = key_of(seat, plan->takes[0].pool);
+    move->key_delta = -plan->takes[0].qty;
+    move->more_count = plan->take_count - 1;
+    move->result->delta = -missing;
+    claim(seat, move);
+    decide_takes(seat);
+    return CODE_OK;
+}
+
+static enum code adjust_down(struct seat *seat, struct moving *move, int64_t missing)
+{
+    struct place place;
+    look_at_place(seat, move->item, move->key.location, &place);
+    if (place.on_hand >= missing)
+        return move_down(seat, move, missing);
+    if (place.pending || (seat->plan.take_count > 1 && !place.quiet))
+        return CODE_DEFERRED;
+    return too_little(seat, move->asked, place.on_hand);
 }
 
 /* ---- counting ---- */
 
-/* What on hand should be now: what was counted, and what has moved since it was. */
-static enum code counted_now(struct seat *seat, const struct moving *move, int64_t *target)
+/* What has moved at the location since it was counted; false if that is no longer known. */
+static bool moved_since(const struct seat *seat, uint64_t as_of_ms, int64_t *moved)
 {
-    const struct movement *m = move->asked;
-    int64_t moved = 0;
+    uint32_t units[TAKES_MAX];
+    const struct plan *plan = &seat->plan;
+    for (uint32_t i = 0; i < plan->take_count; i++)
+        units[i] = plan->takes[i].pool;
     bool known = true;
-    for (unsigned i = 0; m->has_as_of && i < seat->ledger->seat_count; i++)
+    for (unsigned i = 0; i < seat->ledger->seat_count; i++)
         known &=
-            recent_since(&seat->ledger->seats[i]->recent, m->as_of_ms, unit_of(seat, move), &moved);
-    *target = m->qty + moved > 0 ? m->qty + moved : 0;
-    if (!known)
-        return fail(seat, CODE_BAD_REQUEST,
-                    "as_of lies further back than movements are remembered; count again");
-    if (*target > QUANTITY_MAX)
-        return pool_is_full(seat, move);
-    return CODE_OK;
-}
-
-/* Swaps the word that the count saw for the counted one; false if it has changed meanwhile. */
-static bool swap_counted(struct seat *seat, struct moving *move, int64_t target, uint64_t word)
-{
-    struct item *item = item_at(&seat->ledger->items, move->item);
-    uint64_t counted = word_make(target, word_reserved(word), word_pending(word));
-    move->result->delta = target - word_on_hand(word);
-    gives_begin(item);
-    bool swapped = atomic_compare_exchange_strong_explicit(
-        &move->pool->word, &word, counted, memory_order_acq_rel, memory_order_acquire);
-    if (swapped)
-        recent_add(&seat->recent, seat->wall_ms, unit_of(seat, move), move->result->delta);
-    gives_end(item);
-    return swapped;
+            recent_since(&seat->ledger->seats[i]->recent, as_of_ms, units, plan->take_count, moved);
+    return known;
 }
 
 /* Deferred whenever something moved while it looked: a count is rare, and is tried again. */
 static enum code move_to_count(struct seat *seat, struct moving *move)
 {
+    const struct movement *m = move->asked;
     const struct item *item = item_at(&seat->ledger->items, move->item);
+    struct place place;
     uint32_t stamp;
+    int64_t moved = 0;
     bool quiet = gives_quiet(item, &stamp);
-    int64_t target;
-    enum code code = counted_now(seat, move, &target);
-    uint64_t word = pool_read(move->pool);
+    look_at_place(seat, move->item, move->key.location, &place);
+    bool known = !m->has_as_of || moved_since(seat, m->as_of_ms, &moved);
     /* Pending: perhaps a fulfil that will put back what it took from what is on hand. */
-    if (!quiet || !gives_unchanged(item, stamp) || word_pending(word) != 0)
+    if (!quiet || !gives_unchanged(item, stamp) || place.pending)
         return CODE_DEFERRED;
-    if (code)
-        return code;
-    if (target <= word_on_hand(word)) { /* found less, or the same: rule T */
-        if (!swap_counted(seat, move, target, word))
-            return CODE_DEFERRED;
-        claim(seat, move);
-        return CODE_OK;
-    }
-    claim(seat, move); /* found more: rule G */
-    if (swap_counted(seat, move, target, word))
-        return CODE_OK;
-    journal_void(seat, move->position, move->length);
-    return CODE_DEFERRED;
+    if (!known)
+        return fail(seat, CODE_BAD_REQUEST,
+                    "as_of lies further back than movements are remembered; count again");
+    int64_t target = m->qty + moved > 0 ? m->qty + moved : 0;
+    int64_t delta = target - place.on_hand;
+    if (delta > 0)
+        return move_up(seat, move, delta);
+    if (delta < 0)
+        return move_down(seat, move, -delta);
+    claim(seat, move);
+    return CODE_OK;
 }
 
 static enum code apply_movement(struct seat *seat, struct moving *move)
@@ -259,7 +242,7 @@ static enum code apply_movement(struct seat *seat, struct moving *move)
         return move_to_count(seat, move);
     if (move->asked->qty > 0)
         return move_up(seat, move, move->asked->qty);
-    return move_down(seat, move, move->asked->qty);
+    return adjust_down(seat, move, -move->asked->qty);
 }
 
 static void write_record(struct seat *seat, struct moving *move)
@@ -270,9 +253,10 @@ static void write_record(struct seat *seat, struct moving *move)
                                       .content = move->content,
                                       .time_ms = seat->wall_ms,
                                       .pool = move->key,
-                                      .delta = (int32_t)r->delta,
-                                      .on_hand = (int32_t)r->on_hand,
-                                      .available = (int32_t)r->available,
+                                      .on_hand = r->on_hand,
+                                      .available = r->available,
+                                      .delta = (int32_t)move->key_delta,
+                                      .more_count = (uint16_t)move->more_count,
                                       .id_len = (uint8_t)m->id.len,
                                       .ref_len = (uint8_t)m->ref.len,
                                       .reason_len = (uint8_t)m->reason.len };
@@ -280,6 +264,11 @@ static void write_record(struct seat *seat, struct moving *move)
     record_add_text(&b, m->id);
     record_add_text(&b, m->ref);
     record_add_text(&b, m->reason);
+    for (uint32_t i = 1; i <= move->more_count; i++) {
+        const struct plan_take *take = &seat->plan.takes[i];
+        struct change_record more = { key_of(seat, take->pool), -(int32_t)take->qty };
+        record_add(&b, &more, sizeof more);
+    }
     uint32_t length = record_end(&b);
     assert(length == move->length);
     (void)length;
@@ -287,22 +276,19 @@ static void write_record(struct seat *seat, struct moving *move)
     journal_publish(seat, move->position);
 }
 
-/* The first result of an id that is known already. */
-static enum code repeat_movement(struct seat *seat, struct entry *entry, uint64_t word,
-                                 const struct moving *move)
+enum code repeat_movement(struct seat *seat, struct entry *entry, uint64_t word, struct text id,
+                          uint64_t content, struct movement_result *result)
 {
-    bool same = word_kind(word) == ENTRY_MOVEMENT && entry->content == move->content;
+    bool same = word_kind(word) == ENTRY_MOVEMENT && entry->content == content;
     if (same) {
-        *move->result =
-            (struct movement_result){ entry->lsn_first, entry->movement.delta,
-                                      entry->movement.on_hand, entry->movement.available };
+        *result = (struct movement_result){ entry->lsn_first, entry->delta, entry->movement.on_hand,
+                                            entry->movement.available };
         COUNT(seat, repeats);
     }
     entry_put(entry, word);
     if (same)
         return CODE_OK;
-    return fail(seat, CODE_CONFLICT, "id \"%.*s\" was used for something else",
-                (int)move->asked->id.len, move->asked->id.at);
+    return fail(seat, CODE_CONFLICT, "id \"%.*s\" was used for something else", (int)id.len, id.at);
 }
 
 void remember_movement(struct ledger *ledger, struct entry *entry, uint64_t content,
@@ -310,8 +296,8 @@ void remember_movement(struct ledger *ledger, struct entry *entry, uint64_t cont
 {
     entry->content = content;
     entry->lsn_first = entry->lsn_last = r->lsn;
-    entry->movement =
-        (struct movement_outcome){ (int32_t)r->delta, (int32_t)r->on_hand, (int32_t)r->available };
+    entry->delta = r->delta;
+    entry->movement = (struct movement_outcome){ r->on_hand, r->available };
     entry->draw_count = 0;
     entry_put(entry, state_word(ENTRY_MOVEMENT, STATE_NONE, id_len));
     entry_release_slot(&ledger->entries, entry); /* nothing live hangs on it */
@@ -326,7 +312,7 @@ static enum code perform(struct seat *seat, struct moving *move)
     uint64_t hash = id_hash(&ledger->entries, m->id);
     switch (entries_add(&ledger->entries, &seat->cursor, m->id, hash, &entry, &word)) {
     case ENTRY_FOUND:
-        return repeat_movement(seat, entry, word, move);
+        return repeat_movement(seat, entry, word, m->id, move->content, move->result);
     case ENTRY_UNDECIDED:
         return CODE_DEFERRED;
     case ENTRY_TABLE_FULL:
@@ -345,7 +331,8 @@ static enum code perform(struct seat *seat, struct moving *move)
         entry_refuse(&ledger->entries, entry, word);
         return code;
     }
-    sum_location(seat, move->item, move->key.location, move->result);
+    sum_place(seat, move->item, move->key.location, &move->result->on_hand,
+              &move->result->available);
     write_record(seat, move);
     move->result->lsn = move->position + move->length;
     remember_movement(ledger, entry, move->content, move->result, m->id.len);
@@ -363,6 +350,7 @@ static enum code move_stock(struct seat *seat, const struct movement *m, enum mo
         return CODE_DEFERRED;
     struct moving move = { .asked = m, .kind = kind, .content = fingerprint(m, kind), .result = r };
     takes_begin(seat);
+    *r = (struct movement_result){ 0 };
     code = perform(seat, &move);
     takes_end(seat);
     if (code == CODE_DEFERRED)

@@ -39,7 +39,16 @@ void recent_add(struct recent *recent, uint64_t time_ms, uint32_t pool, int64_t 
     atomic_store_explicit(&recent->count, count + 1, memory_order_release);
 }
 
-bool recent_since(const struct recent *recent, uint64_t time_ms, uint32_t pool, int64_t *sum)
+static bool among(uint32_t pool, const uint32_t *pools, uint32_t pool_count)
+{
+    for (uint32_t i = 0; i < pool_count; i++)
+        if (pools[i] == pool)
+            return true;
+    return false;
+}
+
+bool recent_since(const struct recent *recent, uint64_t time_ms, const uint32_t *pools,
+                  uint32_t pool_count, int64_t *sum)
 {
     uint64_t count = atomic_load_explicit(&recent->count, memory_order_acquire);
     uint64_t oldest = count > RECENT_CHANGES ? count - RECENT_CHANGES : 0;
@@ -47,7 +56,7 @@ bool recent_since(const struct recent *recent, uint64_t time_ms, uint32_t pool, 
         const struct recent_change *at = &recent->ring[(i - 1) % RECENT_CHANGES];
         if (atomic_load_explicit(&at->time_ms, memory_order_acquire) <= time_ms)
             break;
-        if (atomic_load_explicit(&at->pool, memory_order_acquire) == pool)
+        if (among(atomic_load_explicit(&at->pool, memory_order_acquire), pools, pool_count))
             *sum += atomic_load_explicit(&at->delta, memory_order_acquire);
     }
     /* Last: had the ring gone round meanwhile, this would have moved past the time. */

@@ -38,7 +38,8 @@ void recent_add(struct recent *recent, uint64_t time_ms, uint32_t pool, int64_t 
 /* For loading: what changed up to that time is not known here. */
 void recent_forget(struct recent *recent, uint64_t time_ms);
 
-/* Adds to *sum what changed in the pool after that time. False if that is no longer known. */
-bool recent_since(const struct recent *recent, uint64_t time_ms, uint32_t pool, int64_t *sum);
+/* Adds to *sum what changed in those pools after that time. False if that is no longer known. */
+bool recent_since(const struct recent *recent, uint64_t time_ms, const uint32_t *pools,
+                  uint32_t pool_count, int64_t *sum);
 
 #endif

@@ -32,6 +32,7 @@ enum record_type {
     RECORD_FULFIL = 10,
     RECORD_CANCEL = 11,
     RECORD_EXPIRE = 12,
+    RECORD_ALLOT = 13,  /* units moved between the shared pool and a channel's own */
     RECORD_UNDONE = 20, /* takes were undone; says of which items, see engine/marks.h */
 };
 
@@ -47,6 +48,11 @@ struct pool_key {
 struct draw_record {
     struct pool_key pool;
     uint32_t qty;
+} __attribute__((packed));
+
+struct change_record {
+    struct pool_key pool;
+    int32_t delta; /* of on hand */
 } __attribute__((packed));
 
 struct step_record {
@@ -97,11 +103,23 @@ struct movement_record {
     uint64_t content; /* fingerprint of what was asked, for idempotency */
     uint64_t time_ms;
     struct pool_key pool;
-    int32_t delta;     /* of on hand */
-    int32_t on_hand;   /* at the location, afterwards: the reply that was given */
-    int32_t available; /* likewise */
+    int64_t on_hand;     /* at the location, afterwards: the reply that was given */
+    int64_t available;   /* likewise */
+    int32_t delta;       /* of on hand in the pool */
+    uint16_t more_count; /* further pools that were changed */
     uint8_t id_len, ref_len, reason_len, zero;
-} __attribute__((packed)); /* id, ref, reason */
+} __attribute__((packed)); /* id, ref, reason, more_count x struct change_record */
+
+struct allot_record {
+    struct record_head head;
+    uint64_t content;
+    uint64_t time_ms;
+    struct pool_key pool; /* the allotted one; what it gets leaves the shared one, and back */
+    int64_t available;    /* at the location, afterwards: the reply that was given */
+    int32_t delta;        /* of on hand in the allotted pool */
+    int32_t allotted;     /* on hand in it afterwards: likewise */
+    uint8_t id_len;
+} __attribute__((packed)); /* id */
 
 struct reserve_record {
     struct record_head head;

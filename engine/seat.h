@@ -35,12 +35,14 @@ struct plan_take {
     int64_t qty;
 };
 
+enum { TAKES_MAX = DRAWS_MAX + 1 };
+
 struct plan {
     uint32_t draw_count, take_count;
     bool tentative; /* takes are marked pending until the order is decided */
     bool undecided; /* a pool had too little, but with takes pending: nobody knows yet */
     struct plan_draw draws[DRAWS_MAX];
-    struct plan_take takes[DRAWS_MAX];
+    struct plan_take takes[TAKES_MAX];
     uint32_t items[LINES_MAX];               /* per line */
     const struct location *bound[LINES_MAX]; /* per line; NULL: free */
     uint8_t repeated[LINES_MAX];             /* per line: another one has the same item */
@@ -245,6 +247,9 @@ uint64_t with_state(uint64_t word, enum entry_state to);
 /* The state that follows from its draws; `before` as long as anything is left. */
 enum entry_state state_of_draws(const struct entries *entries, struct entry *entry,
                                 enum entry_state before);
+/* The first result of an id that is known already, or a conflict; puts the entry. */
+enum code repeat_movement(struct seat *seat, struct entry *entry, uint64_t word, struct text id,
+                          uint64_t content, struct movement_result *result);
 /* Fills a fresh entry with a done operation, and puts it. */
 void remember_movement(struct ledger *ledger, struct entry *entry, uint64_t content,
                        const struct movement_result *r, uint32_t id_len);
@@ -265,9 +270,31 @@ static inline uint64_t wall_of(const struct seat *seat, uint64_t engine_ms)
     return engine_ms - seat->engine_ms + seat->wall_ms;
 }
 
-/* Changes what is on hand, bracketed, and notes it among the recent changes. */
+/* Changes what is on hand if that many units are available, bracketed, and notes it among the
+ * recent changes. */
 enum pool_outcome change_on_hand(struct seat *seat, uint32_t unit, struct pool_change change,
-                                 uint64_t *after);
+                                 int64_t needs_available, uint64_t *after);
+
+/* ---- a location's pools that can be sold (place.c) ---- */
+
+/* What a look at all of them saw. */
+struct place {
+    int64_t on_hand;
+    bool pending; /* somebody's take is undecided on one of them */
+    bool quiet;   /* no give came in between: the sum is the truth of one instant */
+};
+
+/* Looks, and puts the pools into the plan as takes of nothing, the shared one first. */
+void look_at_place(struct seat *seat, uint32_t item, uint16_t location, struct place *place);
+/*
+ * Takes units from what is on hand in the pools that were looked at: first those that nobody was
+ * promised, shared ones before allotted ones; only then promised ones. Rule T: claim afterwards,
+ * then decide_takes. False, and nothing is changed, if the pools have changed since the look.
+ */
+bool remove_from_place(struct seat *seat, int64_t missing);
+/* On hand and available, as the pools say one after the other. */
+void sum_place(const struct seat *seat, uint32_t item, uint16_t location, int64_t *on_hand,
+               int64_t *available);
 
 /* Plans and takes the stock for an order whose lines are in the seat's plan (source.c).
  * CODE_OK: taken, and marked pending where it is over several pools. */

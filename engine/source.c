@@ -266,14 +266,14 @@ uint64_t give_back(struct seat *seat, uint32_t unit, struct pool_change change)
 }
 
 enum pool_outcome change_on_hand(struct seat *seat, uint32_t unit, struct pool_change change,
-                                 uint64_t *after)
+                                 int64_t needs_available, uint64_t *after)
 {
     struct items *items = &seat->ledger->items;
     struct pool *pool = pool_at(items, unit);
     uint64_t key = atomic_load_explicit(&pool->key, memory_order_relaxed);
     struct item *item = item_at(items, key_item(key));
     gives_begin(item);
-    enum pool_outcome outcome = pool_apply(pool, change, INT64_MIN, after);
+    enum pool_outcome outcome = pool_apply(pool, change, needs_available, after);
     if (outcome == POOL_CHANGED)
         recent_add(&seat->recent, seat->wall_ms, unit, change.on_hand);
     gives_end(item);

@@ -170,7 +170,7 @@ static enum code ship(struct seat *seat, const struct stepping *s)
         const struct plan_take *take = &plan->takes[i];
         struct pool_change change = { -take->qty, -take->qty, plan->tentative ? 1 : 0 };
         uint64_t after;
-        if (change_on_hand(seat, take->pool, change, &after) == POOL_CHANGED)
+        if (change_on_hand(seat, take->pool, change, INT64_MIN, &after) == POOL_CHANGED)
             continue;
         undo_shipping(seat, i);
         return word_pending(after) != 0 ? CODE_DEFERRED : not_on_hand(seat, take, after);

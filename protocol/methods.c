@@ -17,6 +17,7 @@ static const struct method methods[] = {
     { NAMED("adjust"), .run = method_adjust, .mutation = true, .hint = HINT_ID_SKU },
     { NAMED("count"), .run = method_count, .mutation = true, .hint = HINT_ID_SKU },
     { NAMED("return"), .run = method_return, .mutation = true, .hint = HINT_ID_SKU },
+    { NAMED("allot"), .run = method_allot, .mutation = true, .hint = HINT_ID_SKU },
     { NAMED("stock"), .run = method_stock, .mutation = false, .hint = HINT_NONE },
     { NAMED("history"), .run = method_history, .mutation = false, .hint = HINT_NONE },
     { NAMED("items"), .run = method_items, .mutation = false, .hint = HINT_NONE },

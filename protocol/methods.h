@@ -53,6 +53,7 @@ enum code method_receive(struct call *call);
 enum code method_adjust(struct call *call);
 enum code method_count(struct call *call);
 enum code method_return(struct call *call);
+enum code method_allot(struct call *call);
 
 enum code method_reserve(struct call *call);
 enum code method_extend(struct call *call);

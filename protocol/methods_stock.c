@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Movements of stock: receive, adjust, count, return. */
+/* Movements of stock: receive, adjust, count, return, allot. */
 #include <stddef.h>
 
 #include "engine/limits.h"
@@ -126,4 +126,29 @@ enum code method_return(struct call *call)
     if (code == CODE_UNKNOWN_RESERVATION)
         call->id = given.reservation;
     return moved(call, code, &result);
+}
+
+enum code method_allot(struct call *call)
+{
+    struct params *params = &call->params;
+    struct allotment a = { 0 };
+    struct allot_result result;
+    call->id = a.id = param_id(params, "id");
+    call->sku = a.sku = param_sku(params, "sku");
+    call->location = a.location = param_code(params, "location");
+    call->channel = a.channel = param_code(params, "channel");
+    a.qty = param_number(params, "qty", -QUANTITY_MAX, QUANTITY_MAX);
+    params_options(params, NULL, 0, NULL);
+    if (params_good(params) && a.qty == 0)
+        refuse(&call->refusal, CODE_BAD_REQUEST, "qty", "qty must not be 0");
+    if (!params_good(params))
+        return call->refusal.code;
+    enum code code = ledger_allot(call->seat, &a, &result);
+    if (code != CODE_OK)
+        return code;
+    call->lsn = result.lsn;
+    reply_map(call, 3, result.lsn);
+    pack_key_int(call->out, "allotted", result.allotted);
+    pack_key_int(call->out, "available", result.available);
+    return CODE_OK;
 }

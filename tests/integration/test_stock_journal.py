@@ -23,6 +23,8 @@ class StockJournal(StockdTestCase):
             client.call("receive", "r1", "TEE", "main", 10, {"ref": "po 7"})
             client.call("receive", "r2", "TEE", "store-1", 4)
             client.call("count", "c1", "TEE", "main", 9)
+            client.call("allot", "a1", "TEE", "main", "web", 7)
+            client.call("adjust", "d1", "TEE", "main", -3)
             client.call("reserve", "o1", "web", [["TEE", 2]], {"ttl_ms": 60000})
             client.call("extend", "o1", 90000)
             client.call("confirm", "o1", {"ref": "paid"})
@@ -59,7 +61,7 @@ class StockJournal(StockdTestCase):
         records = [json.loads(line) for line in got.out.splitlines()]
         types = [record["type"] for record in records]
         for name in ("client", "location", "channel", "item", "movement", "reserve", "extend",
-                     "confirm", "fulfil", "cancel"):
+                     "confirm", "fulfil", "cancel", "allot"):
             self.assertIn(name, types)
         lsns = [record["lsn"] for record in records]
         self.assertEqual(lsns, sorted(set(lsns)))
@@ -77,7 +79,16 @@ class StockJournal(StockdTestCase):
             [movement[key] for key in ("kind", "id", "sku", "location", "delta", "ref", "client")],
             ["receive", "r1", "TEE", "main", 10, "po 7", 'the "till"\n'],
         )
-        self.assertEqual(sum(draw["qty"] for draw in of("reserve")["draws"]), 2)
+        allot = of("allot")
+        self.assertEqual(
+            [allot[key] for key in ("id", "sku", "location", "pool", "channel", "delta", "allotted",
+                                    "available")],
+            ["a1", "TEE", "main", "allotted", "web", 7, 7, 9],
+        )
+        own = {"sku": "TEE", "location": "main", "kind": "allotted", "channel": "web"}
+        self.assertEqual(of("movement", "more")["delta"], -2)
+        self.assertEqual(of("movement", "more")["more"], [{**own, "qty": -1}])
+        self.assertEqual(of("reserve")["draws"], [{**own, "qty": 2}])
         self.assertEqual(of("fulfil")["op"], "part")
         self.assertEqual(of("fulfil")["steps"], [{"draw": 0, "qty": 1}])
 
@@ -87,7 +98,7 @@ class StockJournal(StockdTestCase):
 
     def test_stat(self):
         found = json.loads(self.journal("stat", self.data, "--json").out)
-        self.assertEqual(found["types"]["movement"]["records"], 3)
+        self.assertEqual(found["types"]["movement"]["records"], 4)
         self.assertEqual(sum(one["bytes"] for one in found["types"].values()), found["lsn"])
         self.assertIn("movement", self.journal("stat", self.data).out)
 

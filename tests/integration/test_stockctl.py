@@ -18,7 +18,7 @@ LOCAL_TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d\d:\d\d"
 # Every command; --help must name them all.
 COMMANDS = (
     "ping", "info", "location set", "location list", "channel set", "channel list", "item set", "receive", "adjust",
-    "count", "return", "stock", "availability", "reserve", "extend", "confirm", "fulfil", "cancel", "reservation",
+    "count", "return", "allot", "stock", "availability", "reserve", "extend", "confirm", "fulfil", "cancel", "reservation",
     "import stock", "export stock", "replay", "demo",
 )
 
@@ -205,6 +205,9 @@ class Stock(StockctlTestCase):
         self.assertEqual((got["on_hand"], got["available"]), ("10", "10"))
         self.assertEqual(self.pairs("adjust", sku, "main", "-3", "--reason", "broken")["on_hand"], "7")
         self.assertEqual(self.pairs("adjust", sku, "main", "+1")["on_hand"], "8")
+        got = self.pairs("allot", sku, "main", "default", "5")
+        self.assertEqual((got["allotted"], got["available"]), ("5", "8"))
+        self.assertEqual(self.pairs("allot", sku, "main", "default", "-5")["allotted"], "0")
         got = self.json("count", sku, "main", "5", "--ref", "x")
         self.assertEqual((got["delta"], got["on_hand"]), (-3, 5))
         got = self.json("return", sku, "main", "2", "--condition", "good")

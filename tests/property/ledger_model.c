@@ -100,11 +100,15 @@ static void pick_movement(struct run *run, struct request *q)
     q->item = random_below(r, MODEL_ITEMS);
     q->location = random_chance(r, 60) ? random_below(r, 2) : random_below(r, MODEL_LOCATIONS);
     q->qty = pick_quantity(run, 12);
-    if (q->kind == ASK_ADJUST && random_chance(r, 60))
+    bool takes =
+        q->kind == ASK_ADJUST ? random_chance(r, 60) : q->kind == ASK_ALLOT && random_chance(r, 35);
+    if (takes)
         q->qty = -q->qty;
     if (q->kind == ASK_COUNT && random_chance(r, 20))
         q->qty = 0;
-    if (random_chance(r, 20))
+    if (q->kind == ASK_ALLOT)
+        q->channel = random_below(r, random_chance(r, 70) ? 2 : MODEL_CHANNELS);
+    else if (random_chance(r, 20))
         q->ref = random_between(r, 1, 30);
     q->damaged = q->kind == ASK_RETURN && random_chance(r, 30);
     if (q->kind == ASK_RETURN && random_chance(r, 50))
@@ -207,8 +211,9 @@ static enum request_kind pick_kind(struct random *r)
                 { ASK_RETURN, 4 },       { ASK_RESERVE, 26 },     { ASK_EXTEND, 5 },
                 { ASK_CONFIRM, 9 },      { ASK_FULFIL, 9 },       { ASK_CANCEL, 9 },
                 { ASK_RESERVATION, 3 },  { ASK_AVAILABILITY, 3 }, { ASK_STOCK, 2 },
-                { ASK_SET_LOCATION, 3 }, { ASK_SET_CHANNEL, 3 },  { ASK_SET_ITEM, 2 } };
-    int at = random_below(r, 102);
+                { ASK_SET_LOCATION, 3 }, { ASK_SET_CHANNEL, 3 },  { ASK_SET_ITEM, 2 },
+                { ASK_ALLOT, 8 } };
+    int at = random_below(r, 110);
     unsigned i = 0;
     for (; at >= mix[i].weight; i++)
         at -= mix[i].weight;
@@ -226,7 +231,7 @@ static void pick_request(struct run *run, struct request *q)
     }
     q->kind = pick_kind(r);
     q->at = NOWHERE;
-    if (q->kind <= ASK_RETURN)
+    if (q->kind <= ASK_ALLOT)
         pick_movement(run, q);
     else if (q->kind == ASK_RESERVE)
         pick_reserve(run, q);
@@ -504,7 +509,8 @@ static void set_up(struct run *run, uint64_t seed)
     run->offset_ms = random_chance(r, 50) ? 0 : 1600000;
     run->wall_ms = UINT64_C(1700000000000);
     run->past = calloc(MAX_STEPS, sizeof *run->past);
-    struct model_limits limits = { .items = MODEL_ITEMS, .pools = MODEL_ITEMS * MODEL_PLACES * 2 };
+    struct model_limits limits = { .items = MODEL_ITEMS,
+                                   .pools = MODEL_ITEMS * MODEL_LOCATIONS * MODEL_KINDS };
     if (run->tiny) {
         limits.items = random_between(r, 3, MODEL_ITEMS);
         limits.pools = random_between(r, 3, 40);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Everything at once on a few items: receive, return, adjust, count, reserve (several lines, bound
- * and free), extend, confirm, fulfil and cancel in part and whole, expiry. What is on hand in the
- * end must be the sum of what the replies said was moved, per item; and nothing is reserved.
+ * Everything at once on a few items: receive, return, adjust, count, allot, reserve (several lines,
+ * bound and free), extend, confirm, fulfil and cancel in part and whole, expiry. What is on hand in
+ * the end must be the sum of what the replies said was moved, per item; and nothing is reserved.
  */
 #include <string.h>
 
@@ -36,6 +36,23 @@ static struct mine *mine_of(struct racer *racer)
 static struct text own_id(struct racer *racer, struct race_name *name, uint64_t number)
 {
     return race_name(name, (char)('a' + racer->index), number);
+}
+
+/* Units that go to a channel's own and back: what is on hand stays as it is. */
+static void allot(struct racer *racer)
+{
+    struct race_name name;
+    struct allot_result result;
+    struct random *r = &racer->random;
+    int64_t qty = random_between(r, 1, 5);
+    struct allotment a = { .id = own_id(racer, &name, ++mine_of(racer)->next),
+                           .sku = text_of(items[random_below(r, ITEMS)]),
+                           .location = text_of(places[random_below(r, PLACES)]),
+                           .channel = text_of(random_chance(r, 50) ? "default" : "split"),
+                           .qty = random_chance(r, 60) ? qty : -qty };
+    enum code code = racer_allot(racer, &a, &result);
+    RACE_MUST(code == CODE_OK || code == CODE_INSUFFICIENT_STOCK, "allot: %s",
+              seat_failure(racer->seat)->message);
 }
 
 static void move(struct racer *racer)
@@ -152,6 +169,8 @@ static void live(struct racer *racer)
         struct own *own = &mine_of(racer)->orders[random_below(&racer->random, OWN)];
         if (random_chance(&racer->random, 25))
             move(racer);
+        else if (random_chance(&racer->random, 15))
+            allot(racer);
         else if (!own->live)
             reserve(racer, own);
         else

@@ -110,6 +110,22 @@ static void ask_movement(struct seat *seat, const struct request *r, struct answ
     a->available = result.available;
 }
 
+static void ask_allot(struct seat *seat, const struct request *r, struct answer *a)
+{
+    struct allot_result result = { 0 };
+    struct allotment allotment = { .id = driver_id(&asked.id, r->id),
+                                   .sku = driver_sku(&asked.sku, r->item),
+                                   .location = driver_location(&asked.location, r->location),
+                                   .channel = driver_channel(&asked.channel, r->channel),
+                                   .qty = r->qty };
+    a->code = ledger_allot(seat, &allotment, &result);
+    if (a->code)
+        return;
+    a->lsn = result.lsn;
+    a->on_hand = result.allotted;
+    a->available = result.available;
+}
+
 static void take_view(const struct reservation_view *v, struct answer *a)
 {
     a->lsn = v->lsn;
@@ -120,9 +136,12 @@ static void take_view(const struct reservation_view *v, struct answer *a)
     assert(v->draw_count <= MODEL_DRAWS);
     for (uint32_t i = 0; i < v->draw_count; i++) {
         const struct draw_view *d = &v->draws[i];
-        a->draws[i] =
-            (struct answer_draw){ number_in(d->sku), number_in(d->location), d->qty,
-                                  d->fulfilled,      d->cancelled,           d->ready_ms };
+        a->draws[i] = (struct answer_draw){ .item = number_in(d->sku),
+                                            .location = number_in(d->location),
+                                            .qty = d->qty,
+                                            .fulfilled = d->fulfilled,
+                                            .cancelled = d->cancelled,
+                                            .ready_ms = d->ready_ms };
     }
 }
 
@@ -173,6 +192,8 @@ static void ask_stock(struct seat *seat, const struct request *r, struct answer 
     for (uint32_t i = 0; i < view.pool_count; i++) {
         const struct pool_view *p = &view.pools[i];
         int kind = strcmp(p->kind, "damaged") == 0 ? MODEL_DAMAGED : MODEL_SHARED;
+        if (strcmp(p->kind, "allotted") == 0)
+            kind = MODEL_ALLOTTED + number_in(p->channel);
         a->pools[number_in(p->location)][kind].on_hand = p->on_hand;
         a->pools[number_in(p->location)][kind].reserved = p->reserved;
     }
@@ -243,6 +264,8 @@ void driver_ask(struct seat *seat, const struct request *r, struct answer *a)
     memset(a, 0, sizeof *a);
     if (r->kind <= ASK_RETURN)
         ask_movement(seat, r, a);
+    else if (r->kind == ASK_ALLOT)
+        ask_allot(seat, r, a);
     else if (r->kind <= ASK_RESERVATION)
         ask_reservation(seat, r, a);
     else if (r->kind == ASK_AVAILABILITY)
@@ -354,11 +377,11 @@ bool driver_agrees(const struct request *r, const struct answer *engine, const s
 
 void driver_print(const struct request *r)
 {
-    static const char *const kinds[ASK_KINDS] = { "receive",      "adjust",       "count",
-                                                  "return",       "reserve",      "extend",
-                                                  "confirm",      "fulfil",       "cancel",
-                                                  "reservation",  "availability", "stock",
-                                                  "location_set", "channel_set",  "item_set" };
+    static const char *const kinds[ASK_KINDS] = {
+        "receive", "adjust",       "count",       "return",  "allot",       "reserve",
+        "extend",  "confirm",      "fulfil",      "cancel",  "reservation", "availability",
+        "stock",   "location_set", "channel_set", "item_set"
+    };
     printf("%s id %d op %d item %d location %d channel %d qty %lld", kinds[r->kind], r->id, r->op,
            r->item, r->location, r->channel, (long long)r->qty);
     if (r->returned)

@@ -360,6 +360,11 @@ enum code racer_return(struct racer *racer, const struct movement *m, struct mov
     RETRIED(ledger_return(racer->seat, m, r));
 }
 
+enum code racer_allot(struct racer *racer, const struct allotment *a, struct allot_result *r)
+{
+    RETRIED(ledger_allot(racer->seat, a, r));
+}
+
 enum code racer_set_location(struct racer *racer, const struct location_setting *s)
 {
     uint64_t lsn;

@@ -100,6 +100,7 @@ enum code racer_receive(struct racer *racer, const struct movement *m, struct mo
 enum code racer_adjust(struct racer *racer, const struct movement *m, struct movement_result *r);
 enum code racer_count(struct racer *racer, const struct movement *m, struct movement_result *r);
 enum code racer_return(struct racer *racer, const struct movement *m, struct movement_result *r);
+enum code racer_allot(struct racer *racer, const struct allotment *a, struct allot_result *r);
 enum code racer_set_location(struct racer *racer, const struct location_setting *s);
 enum code racer_set_channel(struct racer *racer, const struct channel_setting *s);
 

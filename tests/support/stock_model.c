@@ -111,32 +111,47 @@ static bool same_movement(const struct request *a, const struct request *b)
 {
     return a->kind == b->kind && a->item == b->item && a->location == b->location &&
            a->qty == b->qty && a->ref == b->ref && a->returned == b->returned &&
-           a->damaged == b->damaged && a->has_as_of == b->has_as_of && a->as_of_ms == b->as_of_ms;
+           a->damaged == b->damaged && a->has_as_of == b->has_as_of && a->as_of_ms == b->as_of_ms &&
+           a->channel == b->channel;
 }
 
 static bool quantity_fits(const struct request *r)
 {
-    if (r->kind == ASK_ADJUST)
+    if (r->kind == ASK_ADJUST || r->kind == ASK_ALLOT)
         return r->qty != 0 && r->qty >= -MOST && r->qty <= MOST;
     if (r->kind == ASK_COUNT)
         return r->qty >= 0 && r->qty <= MOST;
     return r->qty >= 1 && r->qty <= MOST;
 }
 
-static int64_t wanted_delta(const struct model *m, const struct request *r, int kind)
+void model_sum_place(const struct model *m, int item, int location, int64_t *on_hand,
+                     int64_t *reserved)
+{
+    *on_hand = *reserved = 0;
+    for (int k = 0; k < MODEL_KINDS; k++) {
+        const struct model_pool *pool = &m->items[item].pools[location][k];
+        if (k == MODEL_DAMAGED)
+            continue;
+        *on_hand += pool->on_hand;
+        *reserved += pool->reserved;
+    }
+}
+
+static int64_t wanted_delta(const struct model *m, const struct request *r)
 {
     if (r->kind != ASK_COUNT)
         return r->qty;
-    int64_t counted = r->qty;
+    int64_t counted = r->qty, on_hand, reserved;
     for (int i = 0; r->has_as_of && i < m->move_count; i++) {
         const struct model_move *x = &m->moves[i];
-        if (x->item == r->item && x->location == r->location && x->kind == kind &&
+        if (x->item == r->item && x->location == r->location && x->kind != MODEL_DAMAGED &&
             x->time_ms > r->as_of_ms)
             counted += x->delta;
     }
     if (counted < 0)
         counted = 0;
-    return counted - m->items[r->item].pools[r->location][kind].on_hand;
+    model_sum_place(m, r->item, r->location, &on_hand, &reserved);
+    return counted - on_hand;
 }
 
 /* Checks the movement's item and pool; makes the item if the kind of movement does. */
@@ -160,6 +175,40 @@ static enum code find_movement(struct model *m, const struct request *r, struct 
     return CODE_OK;
 }
 
+/* What is not there any more: one by one, from what nobody was promised, shared before allotted;
+ * then from what was. The order of the allotments is theirs by the age of their pools. */
+static void lose(struct model *m, const struct request *r, int64_t missing)
+{
+    struct model_pool *pools = m->items[r->item].pools[r->location];
+    for (int pass = 0; pass < 2; pass++)
+        for (int age = 0; age <= m->pool_count; age++)
+            for (int k = 0; k < MODEL_KINDS; k++) {
+                struct model_pool *pool = &pools[k];
+                /* The shared pool is before the oldest. */
+                int its_age = k == MODEL_SHARED ? 0 : pool->age;
+                if (k == MODEL_DAMAGED || !pool->made || its_age != age)
+                    continue;
+                int64_t there = pass == 0 ? pool->on_hand - pool->reserved : pool->on_hand;
+                int64_t qty = there < missing ? there : missing;
+                if (qty <= 0)
+                    continue;
+                pool->on_hand -= qty;
+                missing -= qty;
+                model_moved(m, r->item, r->location, k, -qty);
+            }
+    assert(missing == 0);
+}
+
+static bool make_pool(struct model *m, struct model_pool *pool)
+{
+    if (!pool->made && m->pool_count == m->limits.pools)
+        return false;
+    if (!pool->made)
+        pool->age = ++m->pool_count;
+    pool->made = true;
+    return true;
+}
+
 static enum code move(struct model *m, const struct request *r, int64_t *delta,
                       struct answer_short *shortfall)
 {
@@ -168,19 +217,46 @@ static enum code move(struct model *m, const struct request *r, int64_t *delta,
     enum code code = find_movement(m, r, &pool);
     if (code)
         return code;
-    *delta = wanted_delta(m, r, kind);
-    if (pool->on_hand + *delta < 0) {
-        *shortfall = (struct answer_short){ r->item, -*delta, pool->on_hand };
+    int64_t on_hand, reserved;
+    *delta = wanted_delta(m, r);
+    model_sum_place(m, r->item, r->location, &on_hand, &reserved);
+    if (*delta < 0 && on_hand + *delta < 0) {
+        *shortfall = (struct answer_short){ r->item, -*delta, on_hand };
         return CODE_INSUFFICIENT_STOCK;
     }
-    if (pool->on_hand + *delta > MOST || (!pool->made && m->pool_count == m->limits.pools))
+    bool makes = r->kind == ASK_COUNT || *delta > 0;
+    if ((*delta > 0 && pool->on_hand + *delta > MOST) || (makes && !make_pool(m, pool)))
         return CODE_LIMIT;
-    if (!pool->made) {
-        pool->made = true;
-        m->pool_count++;
+    if (*delta < 0) {
+        lose(m, r, -*delta);
+        return CODE_OK;
     }
     pool->on_hand += *delta;
     model_moved(m, r->item, r->location, kind, *delta);
+    return CODE_OK;
+}
+
+static enum code allot(struct model *m, const struct request *r, struct answer_short *shortfall)
+{
+    if (!m->locations[r->location].known)
+        return CODE_UNKNOWN_LOCATION;
+    if (!m->channels[r->channel].known)
+        return CODE_UNKNOWN_CHANNEL;
+    if (!m->items[r->item].known)
+        return CODE_UNKNOWN_SKU;
+    struct model_pool *pools = m->items[r->item].pools[r->location];
+    struct model_pool *own = &pools[MODEL_ALLOTTED + r->channel];
+    struct model_pool *from = r->qty > 0 ? &pools[MODEL_SHARED] : own;
+    struct model_pool *to = r->qty > 0 ? own : &pools[MODEL_SHARED];
+    int64_t qty = r->qty > 0 ? r->qty : -r->qty, free = from->on_hand - from->reserved;
+    if (free < qty) {
+        *shortfall = (struct answer_short){ r->item, qty, free > 0 ? free : 0 };
+        return CODE_INSUFFICIENT_STOCK;
+    }
+    if (!make_pool(m, to) || to->on_hand + qty > MOST)
+        return CODE_LIMIT;
+    from->on_hand -= qty;
+    to->on_hand += qty;
     return CODE_OK;
 }
 
@@ -199,16 +275,22 @@ static void ask_movement(struct model *m, const struct request *r, uint64_t lsn,
     a->code = CODE_LIMIT;
     if (!model_slots_left(m, 1))
         return;
-    a->code = move(m, r, &a->delta, &a->shorts[0]);
+    if (r->kind == ASK_ALLOT)
+        a->code = allot(m, r, &a->shorts[0]);
+    else
+        a->code = move(m, r, &a->delta, &a->shorts[0]);
     if (a->code == CODE_INSUFFICIENT_STOCK)
         a->short_count = 1;
     if (a->code) {
         a->delta = 0;
         return;
     }
-    const struct model_pool *sold = &m->items[r->item].pools[r->location][MODEL_SHARED];
-    a->on_hand = sold->on_hand;
-    a->available = sold->on_hand - sold->reserved;
+    int64_t on_hand, reserved;
+    model_sum_place(m, r->item, r->location, &on_hand, &reserved);
+    a->on_hand = on_hand;
+    a->available = on_hand - reserved;
+    if (r->kind == ASK_ALLOT)
+        a->on_hand = m->items[r->item].pools[r->location][MODEL_ALLOTTED + r->channel].on_hand;
     a->lsn = lsn;
     x->use = USE_MOVEMENT;
     x->asked = *r;
@@ -240,8 +322,10 @@ static void ask_stock(const struct model *m, const struct request *r, struct ans
             a->pools[l][k].on_hand = item->pools[l][k].on_hand;
             a->pools[l][k].reserved = item->pools[l][k].reserved;
         }
-        a->on_hand += item->pools[l][MODEL_SHARED].on_hand;
-        a->reserved += item->pools[l][MODEL_SHARED].reserved;
+        int64_t on_hand, reserved;
+        model_sum_place(m, r->item, l, &on_hand, &reserved);
+        a->on_hand += on_hand;
+        a->reserved += reserved;
     }
     a->available = a->on_hand - a->reserved;
 }
@@ -356,6 +440,7 @@ void model_ask(struct model *m, const struct request *r, uint64_t engine_lsn, st
     case ASK_ADJUST:
     case ASK_COUNT:
     case ASK_RETURN:
+    case ASK_ALLOT:
         ask_movement(m, r, engine_lsn, a);
         break;
     case ASK_RESERVE:

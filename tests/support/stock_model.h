@@ -22,7 +22,7 @@ enum {
     MODEL_GROUPS = 3,
     MODEL_PLACES = MODEL_LOCATIONS + MODEL_GROUPS, /* a place: a location, or behind them a group */
     MODEL_LINES = 6,
-    MODEL_DRAWS = MODEL_LINES * MODEL_LOCATIONS,
+    MODEL_DRAWS = MODEL_LINES * MODEL_LOCATIONS * 2,
     NOWHERE = -1, /* a location that is not given */
     BAD_ID_EMPTY = -1,
     BAD_ID_LONG = -2,
@@ -33,6 +33,7 @@ enum request_kind {
     ASK_ADJUST,
     ASK_COUNT,
     ASK_RETURN,
+    ASK_ALLOT,
     ASK_RESERVE,
     ASK_EXTEND,
     ASK_CONFIRM,
@@ -82,6 +83,7 @@ struct request {
 
 struct answer_draw {
     int item, location;
+    int kind; /* of the pool; the model's own, not answered */
     int64_t qty, fulfilled, cancelled;
     uint64_t ready_ms;
 };
@@ -91,7 +93,8 @@ struct answer_short {
     int64_t wanted, available;
 };
 
-enum { MODEL_SHARED, MODEL_DAMAGED, MODEL_KINDS };
+/* Kinds of pools; behind the last one, a pool for each channel's allotment. */
+enum { MODEL_SHARED, MODEL_DAMAGED, MODEL_ALLOTTED, MODEL_KINDS = MODEL_ALLOTTED + MODEL_CHANNELS };
 
 struct answer {
     enum code code;
@@ -113,6 +116,7 @@ struct answer {
 
 struct model_pool {
     bool made;
+    int age; /* the how-manieth that was made, from 1 */
     int64_t on_hand, reserved;
 };
 
@@ -213,6 +217,9 @@ void model_confirm(struct model *m, const struct request *r, uint64_t lsn, struc
 void model_step(struct model *m, const struct request *r, uint64_t lsn, struct answer *a);
 void model_reservation(struct model *m, const struct request *r, struct answer *a);
 void model_expire(struct model *m, struct model_id *x, uint64_t lsn);
+/* Over the pools at the location that can be sold. */
+void model_sum_place(const struct model *m, int item, int location, int64_t *on_hand,
+                     int64_t *reserved);
 int64_t model_channel_available(const struct model *m, int channel, int item);
 
 #endif

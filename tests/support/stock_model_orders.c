@@ -12,9 +12,10 @@ enum { MOST = (1 << 28) - 1, DEFAULT_MS = 15 * 60 * 1000 };
 struct planning {
     const struct model *m;
     const struct model_channel *channel;
-    int64_t left[MODEL_ITEMS][MODEL_LOCATIONS];
-    int64_t got[MODEL_LINES][MODEL_DRAWS]; /* per line and draw, in the order of taking */
-    int from[MODEL_LINES][MODEL_DRAWS];
+    int own;                                       /* the kind of the channel's allotments */
+    int64_t left[MODEL_ITEMS][MODEL_LOCATIONS][2]; /* of its allotment; of what is shared */
+    int64_t got[MODEL_LINES][MODEL_DRAWS];         /* per line and draw, in the order of taking */
+    int from[MODEL_LINES][MODEL_DRAWS], kind[MODEL_LINES][MODEL_DRAWS];
     int draws[MODEL_LINES];
 };
 
@@ -40,12 +41,15 @@ static void plan_begin(struct planning *p, const struct model *m, int channel)
     memset(p, 0, sizeof *p);
     p->m = m;
     p->channel = &m->channels[channel];
+    p->own = MODEL_ALLOTTED + channel;
     for (int i = 0; i < MODEL_ITEMS; i++)
-        for (int l = 0; l < MODEL_LOCATIONS; l++) {
-            const struct model_pool *pool = &m->items[i].pools[l][MODEL_SHARED];
-            if (place_of(m, p->channel, l) >= 0 && pool->on_hand > pool->reserved)
-                p->left[i][l] = pool->on_hand - pool->reserved;
-        }
+        for (int l = 0; l < MODEL_LOCATIONS; l++)
+            for (int shared = 0; shared < 2; shared++) {
+                const struct model_pool *pool =
+                    &m->items[i].pools[l][shared ? MODEL_SHARED : p->own];
+                if (place_of(m, p->channel, l) >= 0 && pool->on_hand > pool->reserved)
+                    p->left[i][l][shared] = pool->on_hand - pool->reserved;
+            }
 }
 
 static bool serves(const struct planning *p, int bound, int location)
@@ -57,9 +61,10 @@ static int64_t takeable(const struct planning *p, int item, int bound)
 {
     int64_t total = 0, here = 0;
     for (int l = 0; l < MODEL_LOCATIONS; l++) {
-        total += p->left[item][l];
+        int64_t there = p->left[item][l][0] + p->left[item][l][1];
+        total += there;
         if (serves(p, bound, l))
-            here += p->left[item][l];
+            here += there;
     }
     int64_t above = total - p->channel->buffer;
     if (above < 0)
@@ -85,9 +90,9 @@ static bool earlier(const struct planning *p, int a, int b)
     return x->age < y->age;
 }
 
-static bool better(const struct planning *p, int item, int a, int b, int64_t wanted)
+static bool better(const struct planning *p, int item, int shared, int a, int b, int64_t wanted)
 {
-    int64_t x = p->left[item][a], y = p->left[item][b];
+    int64_t x = p->left[item][a][shared], y = p->left[item][b][shared];
     if (p->channel->sourcing == 1) { /* fewest: whole lines first, then the most of one */
         if ((x >= wanted) != (y >= wanted))
             return x >= wanted;
@@ -99,17 +104,23 @@ static bool better(const struct planning *p, int item, int a, int b, int64_t wan
     return earlier(p, a, b);
 }
 
+/* The channel's own allotments first, then what is shared. */
 static void take_line(struct planning *p, int line, int item, int bound, int64_t wanted)
 {
     while (wanted > 0) {
-        int best = -1;
-        for (int l = 0; l < MODEL_LOCATIONS; l++)
-            if (serves(p, bound, l) && p->left[item][l] > 0 &&
-                (best < 0 || better(p, item, l, best, wanted)))
-                best = l;
-        int64_t qty = p->left[item][best] < wanted ? p->left[item][best] : wanted;
-        p->left[item][best] -= qty;
+        int best = -1, shared = -1;
+        while (best < 0) {
+            shared++;
+            for (int l = 0; l < MODEL_LOCATIONS; l++)
+                if (serves(p, bound, l) && p->left[item][l][shared] > 0 &&
+                    (best < 0 || better(p, item, shared, l, best, wanted)))
+                    best = l;
+        }
+        int64_t *left = &p->left[item][best][shared];
+        int64_t qty = *left < wanted ? *left : wanted;
+        *left -= qty;
         p->from[line][p->draws[line]] = best;
+        p->kind[line][p->draws[line]] = shared ? MODEL_SHARED : p->own;
         p->got[line][p->draws[line]++] = qty;
         wanted -= qty;
     }
@@ -198,10 +209,11 @@ static void book_order(struct model *m, const struct planning *p, const struct r
     x->draw_count = 0;
     for (int i = 0; i < r->line_count; i++)
         for (int d = 0; d < p->draws[i]; d++) {
-            int item = r->lines[i].item, from = p->from[i][d];
-            x->draws[x->draw_count++] =
-                (struct answer_draw){ .item = item, .location = from, .qty = p->got[i][d] };
-            m->items[item].pools[from][MODEL_SHARED].reserved += p->got[i][d];
+            int item = r->lines[i].item, from = p->from[i][d], kind = p->kind[i][d];
+            x->draws[x->draw_count++] = (struct answer_draw){
+                .item = item, .location = from, .kind = kind, .qty = p->got[i][d]
+            };
+            m->items[item].pools[from][kind].reserved += p->got[i][d];
         }
 }
 
@@ -325,7 +337,7 @@ void model_expire(struct model *m, struct model_id *x, uint64_t lsn)
     for (int i = 0; i < x->draw_count; i++) {
         struct answer_draw *d = &x->draws[i];
         int64_t left = d->qty - d->fulfilled - d->cancelled;
-        m->items[d->item].pools[d->location][MODEL_SHARED].reserved -= left;
+        m->items[d->item].pools[d->location][d->kind].reserved -= left;
         d->cancelled += left;
     }
     x->state = "expired";
@@ -389,15 +401,17 @@ static enum code choose(const struct model *m, const struct model_id *x, const s
 static enum code on_hand(const struct model *m, const struct model_id *x,
                          const int64_t part[MODEL_DRAWS], struct answer *a)
 {
-    int64_t wanted[MODEL_ITEMS][MODEL_LOCATIONS] = { 0 };
+    int64_t wanted[MODEL_ITEMS][MODEL_LOCATIONS][MODEL_KINDS] = { 0 };
     for (int d = 0; d < x->draw_count; d++)
-        wanted[x->draws[d].item][x->draws[d].location] += part[d];
+        wanted[x->draws[d].item][x->draws[d].location][x->draws[d].kind] += part[d];
     for (int i = 0; i < MODEL_ITEMS; i++)
-        for (int l = 0; l < MODEL_LOCATIONS; l++) {
-            int64_t there = m->items[i].pools[l][MODEL_SHARED].on_hand;
-            if (wanted[i][l] > there && a->short_count < MODEL_LINES)
-                a->shorts[a->short_count++] = (struct answer_short){ i, wanted[i][l], there };
-        }
+        for (int l = 0; l < MODEL_LOCATIONS; l++)
+            for (int k = 0; k < MODEL_KINDS; k++) {
+                int64_t there = m->items[i].pools[l][k].on_hand;
+                if (wanted[i][l][k] > there && a->short_count < MODEL_LINES)
+                    a->shorts[a->short_count++] =
+                        (struct answer_short){ i, wanted[i][l][k], there };
+            }
     return a->short_count > 0 ? CODE_INSUFFICIENT_STOCK : CODE_OK;
 }
 
@@ -407,13 +421,13 @@ static void settle(struct model *m, struct model_id *x, const struct request *r,
     bool left = false, fulfilled = false;
     for (int d = 0; d < x->draw_count; d++) {
         struct answer_draw *draw = &x->draws[d];
-        struct model_pool *pool = &m->items[draw->item].pools[draw->location][MODEL_SHARED];
+        struct model_pool *pool = &m->items[draw->item].pools[draw->location][draw->kind];
         pool->reserved -= part[d];
         if (r->kind == ASK_FULFIL) {
             pool->on_hand -= part[d];
             draw->fulfilled += part[d];
             if (part[d] > 0)
-                model_moved(m, draw->item, draw->location, MODEL_SHARED, -part[d]);
+                model_moved(m, draw->item, draw->location, draw->kind, -part[d]);
         } else {
             draw->cancelled += part[d];
         }

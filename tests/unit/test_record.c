@@ -191,6 +191,32 @@ static void settings(struct seat *seat)
     must(ledger_client(seat, text_of("till 4"), &client));
 }
 
+/* An adjustment takes from two pools, and is one record. */
+static void allot_and_lose(struct seat *seat)
+{
+    struct allot_result allotted;
+    struct movement_result result;
+    must(ledger_allot(seat,
+                      &(struct allotment){ .id = text_of("q1"),
+                                           .sku = text_of("a"),
+                                           .location = text_of("main"),
+                                           .channel = text_of("picky"),
+                                           .qty = 45 },
+                      &allotted));
+    must(ledger_allot(seat,
+                      &(struct allotment){ .id = text_of("q2"),
+                                           .sku = text_of("a"),
+                                           .location = text_of("main"),
+                                           .channel = text_of("picky"),
+                                           .qty = -22 },
+                      &allotted));
+    must(ledger_adjust(
+        seat,
+        &(struct movement){
+            .id = text_of("q3"), .sku = text_of("a"), .location = text_of("main"), .qty = -29 },
+        &result));
+}
+
 /* One record of each type, and some more. */
 static void make_log(void)
 {
@@ -205,6 +231,8 @@ static void make_log(void)
     receive(seat, "m1", "a", "main");
     receive(seat, "m2", "b", "store");
     reserve(seat, "r1", 1, false);
+    allot_and_lose(seat);
+    receive(seat, "m3", "a", "main");
     reserve(seat, "r2", 3, true);
     reserve(seat, "r3", 3, false);
     reserve(seat, "r4", 2, false);
@@ -282,7 +310,7 @@ Test(record, a_record_may_end_anywhere_and_have_any_type)
             lie[offsetof(struct record_head, type)] = (unsigned char)type;
             int error = apply_lie(offset, lie, offset + length);
             cr_assert(error == 0 || error == -EINVAL || error == -ENOSPC, "error %d", error);
-            bool known = (type >= 1 && type <= RECORD_EXPIRE) || type == RECORD_UNDONE;
+            bool known = (type >= 1 && type <= RECORD_ALLOT) || type == RECORD_UNDONE;
             cr_assert(known || error == -EINVAL);
         }
         offset += length;
@@ -301,7 +329,7 @@ Test(record, the_wrong_order_is_refused)
         int error = apply_lie(0, record, from);
         if (type >= RECORD_MOVEMENT)
             cr_assert_neq(error, 0, "type %u, alone", type);
-        bool once = type >= RECORD_RESERVE && type != RECORD_EXTEND;
+        bool once = type >= RECORD_RESERVE && type != RECORD_EXTEND && type != RECORD_ALLOT;
         if (once)
             cr_assert_neq(apply_lie(from, record, from), 0, "type %u, twice", type);
     }

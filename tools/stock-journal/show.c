@@ -13,7 +13,7 @@ static const char *const type_names[] = {
     [RECORD_CHANNEL] = "channel", [RECORD_CLIENT] = "client", [RECORD_MOVEMENT] = "movement",
     [RECORD_RESERVE] = "reserve", [RECORD_EXTEND] = "extend", [RECORD_CONFIRM] = "confirm",
     [RECORD_FULFIL] = "fulfil",   [RECORD_CANCEL] = "cancel", [RECORD_EXPIRE] = "expire",
-    [RECORD_UNDONE] = "undone",
+    [RECORD_UNDONE] = "undone",   [RECORD_ALLOT] = "allot",
 };
 
 enum { TYPES = sizeof type_names / sizeof *type_names };
@@ -64,17 +64,32 @@ static void show_pool(struct shower *shower, const struct pool_key *pool)
                   text_of(name_get(&shower->channels, owner_channel(pool->owner), unknown)));
 }
 
+static void list_pool(struct shower *shower, const struct pool_key *pool, int64_t qty)
+{
+    char item[16], location[16], channel[16];
+    bool allotted = owner_kind(pool->owner) == POOL_ALLOTTED;
+    sink_list_draw(
+        &shower->sink, name_get(&shower->items, pool->item, item),
+        name_get(&shower->locations, pool->location, location), kind_name(pool->owner),
+        allotted ? name_get(&shower->channels, owner_channel(pool->owner), channel) : NULL, qty);
+}
+
 static void show_draws(struct shower *shower, const struct draw_record *draws, uint32_t count)
 {
     sink_list(&shower->sink, "draws");
-    for (uint32_t i = 0; draws && i < count; i++) {
-        char item[16];
-        char location[16];
-        const struct pool_key *pool = &draws[i].pool;
-        sink_list_draw(&shower->sink, name_get(&shower->items, pool->item, item),
-                       name_get(&shower->locations, pool->location, location),
-                       kind_name(pool->owner), draws[i].qty);
-    }
+    for (uint32_t i = 0; draws && i < count; i++)
+        list_pool(shower, &draws[i].pool, draws[i].qty);
+    sink_list_end(&shower->sink);
+}
+
+/* Further pools that a count or an adjustment took from. */
+static void show_changes(struct shower *shower, const struct change_record *changes, uint32_t count)
+{
+    if (count == 0)
+        return;
+    sink_list(&shower->sink, "more");
+    for (uint32_t i = 0; changes && i < count; i++)
+        list_pool(shower, &changes[i].pool, changes[i].delta);
     sink_list_end(&shower->sink);
 }
 
@@ -174,7 +189,23 @@ static bool show_movement(struct shower *shower, const struct record_head *recor
     sink_number(sink, "available", movement.available);
     sink_optional(sink, "ref", record_text(&reader, movement.ref_len));
     sink_optional(sink, "reason", record_text(&reader, movement.reason_len));
+    const struct change_record *more =
+        record_array(&reader, movement.more_count, sizeof(struct change_record));
+    show_changes(shower, more, movement.more_count);
     return !reader.bad && kind != 0;
+}
+
+static bool show_allot(struct shower *shower, const struct record_head *record)
+{
+    struct allot_record allot;
+    struct sink *sink = &shower->sink;
+    struct record_reader reader = record_open(record, &allot, sizeof allot);
+    sink_text(sink, "id", record_text(&reader, allot.id_len));
+    show_pool(shower, &allot.pool);
+    sink_number(sink, "delta", allot.delta);
+    sink_number(sink, "allotted", allot.allotted);
+    sink_number(sink, "available", allot.available);
+    return !reader.bad;
 }
 
 static bool show_reserve(struct shower *shower, const struct record_head *record)
@@ -273,7 +304,7 @@ bool show_record(struct shower *shower, const struct record_head *record, uint64
         [RECORD_RESERVE] = show_reserve,   [RECORD_EXTEND] = show_extend,
         [RECORD_CONFIRM] = show_confirm,   [RECORD_FULFIL] = show_step,
         [RECORD_CANCEL] = show_step,       [RECORD_EXPIRE] = show_expire,
-        [RECORD_UNDONE] = show_undone,
+        [RECORD_UNDONE] = show_undone,     [RECORD_ALLOT] = show_allot,
     };
     char unknown[16];
     const char *type = record_type_name(record->type);

@@ -122,18 +122,21 @@ void sink_list_text(struct sink *sink, struct text value)
 }
 
 void sink_list_draw(struct sink *sink, const char *sku, const char *location, const char *kind,
-                    int64_t qty)
+                    const char *channel, int64_t qty)
 {
     next_in_list(sink);
     if (!sink->json) {
         put_value(sink, text_of(sku));
-        fprintf(sink->file, "@%s/%s:%" PRId64, location, kind, qty);
+        fprintf(sink->file, "@%s/%s%s%s:%" PRId64, location, kind, channel ? "/" : "",
+                channel ? channel : "", qty);
         return;
     }
     fputs("{\"sku\":", sink->file);
     put_quoted(sink, text_of(sku));
-    fprintf(sink->file, ",\"location\":\"%s\",\"kind\":\"%s\",\"qty\":%" PRId64 "}", location, kind,
-            qty);
+    fprintf(sink->file, ",\"location\":\"%s\",\"kind\":\"%s\"", location, kind);
+    if (channel)
+        fprintf(sink->file, ",\"channel\":\"%s\"", channel);
+    fprintf(sink->file, ",\"qty\":%" PRId64 "}", qty);
 }
 
 void sink_list_step(struct sink *sink, int64_t draw, int64_t qty)

@@ -25,11 +25,11 @@ void sink_number(struct sink *sink, const char *key, int64_t value);
 void sink_flag(struct sink *sink, const char *key, bool value);
 void sink_degrees(struct sink *sink, const char *key, double value); /* not if NaN */
 
-/* A list of texts, or of a quantity and what it is of. */
+/* A list of texts, or of a quantity and the pool that it is of; channel: NULL if it has none. */
 void sink_list(struct sink *sink, const char *key);
 void sink_list_text(struct sink *sink, struct text value);
 void sink_list_draw(struct sink *sink, const char *sku, const char *location, const char *kind,
-                    int64_t qty);
+                    const char *channel, int64_t qty);
 void sink_list_step(struct sink *sink, int64_t draw, int64_t qty);
 void sink_list_end(struct sink *sink);
 

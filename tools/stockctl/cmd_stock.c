@@ -4,14 +4,16 @@
 
 #include <stdlib.h>
 
-/* METHOD [id, sku, location, number, {options}] */
+/* METHOD [id, WORD..., number, {options}] : the last positional is the number. */
 static int change(struct ctl *ctl, const struct args *args, const char *method, int64_t least)
 {
     char id[STOCKD_ID_MAX + 1];
     int64_t number;
     stockd_pack pack;
     stockd_reply reply;
-    int failed = args_int(args, "quantity", args->positional[2], least, CTL_QUANTITY_MAX, &number);
+    size_t words = args->count - 1;
+    int failed =
+        args_int(args, "quantity", args->positional[words], least, CTL_QUANTITY_MAX, &number);
 
     if (failed == CTL_DONE)
         failed = ctl_take_id(args, id);
@@ -19,10 +21,10 @@ static int change(struct ctl *ctl, const struct args *args, const char *method, 
         return failed;
     bool has_options = args_option_count(args) > 0;
     stockd_pack_init(&pack, NULL, 0);
-    stockd_pack_array(&pack, has_options ? 5 : 4);
+    stockd_pack_array(&pack, words + (has_options ? 3 : 2));
     stockd_pack_str(&pack, id);
-    stockd_pack_str(&pack, args->positional[0]);
-    stockd_pack_str(&pack, args->positional[1]);
+    for (size_t i = 0; i < words; i++)
+        stockd_pack_str(&pack, args->positional[i]);
     stockd_pack_i64(&pack, number);
     if (has_options)
         failed = args_pack_options(args, &pack);
@@ -52,6 +54,11 @@ static int run_count(struct ctl *ctl, const struct args *args)
 static int run_return(struct ctl *ctl, const struct args *args)
 {
     return change(ctl, args, "return", 1);
+}
+
+static int run_allot(struct ctl *ctl, const struct args *args)
+{
+    return change(ctl, args, "allot", -CTL_QUANTITY_MAX);
 }
 
 static void show_stock(stockd_value result)
@@ -186,6 +193,8 @@ static const struct option stock_options[] = {
     { .name = NULL },
 };
 
+static const struct option allot_options[] = { OPTION_ID, { .name = NULL } };
+
 const struct command stock_commands[] = {
     {
         .name = "receive",
@@ -226,6 +235,16 @@ const struct command stock_commands[] = {
         .least = 3,
         .most = 3,
         .run = run_return,
+    },
+    {
+        .name = "allot",
+        .summary = "Give units to one channel alone, or take them back (a negative QTY)",
+        .usage = "SKU LOCATION CHANNEL QTY [OPTION]...",
+        .example = "stockctl allot TEE-RED-M main marketplace 20",
+        .options = allot_options,
+        .least = 4,
+        .most = 4,
+        .run = run_allot,
     },
     {
         .name = "stock",
