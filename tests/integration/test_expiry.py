@@ -102,8 +102,9 @@ class Expiry(Holds):
     def test_the_unit_can_be_sold_again(self):
         sku = self.stocked(1)
         for _ in range(5):
-            ident, _ = self.held(sku, 20)
+            ident, _ = self.held(sku, 60000)
             self.refused("insufficient_stock", "reserve", unique("res"), "default", [[sku, 1]])
+            self.call("extend", ident, 20)
             wait_until(lambda: self.state(ident) == "expired", every=0.001, what="expiry")
         self.reserved([[sku, 1]], confirm=True)
 
