@@ -149,8 +149,7 @@ static int read_segments(struct reading *reading)
          i++)
         error = read_segment(reading, list.sequences[i]);
     segment_reader_close(&reading->reader->segment);
-    if (!error)
-        segment_list_free(&list);
+    segment_list_free(&list);
     if (error || reading->done || reading->lsn >= reading->upto)
         return error;
     return reason_set(&reading->reason, -EILSEQ,

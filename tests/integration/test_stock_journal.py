@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """stock-journal: what it says of a good, a torn, a damaged and a busy journal."""
 
+import csv
+import io
 import json
 import os
 
@@ -30,6 +32,9 @@ class StockJournal(StockdTestCase):
             client.call("confirm", "o1", {"ref": "paid"})
             client.call("fulfil", "o1", [["TEE", 1]], {"op": "part"})
             client.call("cancel", "o1")
+            client.call("receive", "r3", "CUP", "main", 5)
+            client.call("reserve", "o2", "web", [["CUP", 2]])
+            client.call("cancel", "o2")
         cls.server.kill()
         cls.data = cls.server.data
         cls.segment = os.path.join(cls.data, "journal", "0000000001.seg")
@@ -100,7 +105,54 @@ class StockJournal(StockdTestCase):
         found = json.loads(self.journal("stat", self.data, "--json").out)
         self.assertEqual(found["types"]["movement"]["records"], 4)
         self.assertEqual(sum(one["bytes"] for one in found["types"].values()), found["lsn"])
-        self.assertIn("movement", self.journal("stat", self.data).out)
+        self.assertEqual(sum(hour["records"] for hour in found["hours"]), found["records"])
+        self.assertEqual([hour["start_ms"] % 3_600_000 for hour in found["hours"]],
+                         [0] * len(found["hours"]))
+        text = self.journal("stat", self.data).out
+        self.assertRegex(text, r"movement +4 +\d+  #")
+        self.assertRegex(text, r"T\d\d:00 +\d+ +\d+  #")
+
+    def test_verify_as_json(self):
+        found = json.loads(self.journal("verify", self.data, "--json").out)
+        self.assertTrue(found["good"])
+        self.assertEqual((found["tail"], found["damage"]), ("clean", []))
+
+    def test_dump_of_one_sku(self):
+        records = [json.loads(line) for line in
+                   self.journal("dump", self.data, "--json", "--sku", "CUP").out.splitlines()]
+        self.assertEqual([(record["type"], record.get("id")) for record in records],
+                         [("item", None), ("movement", "r3"), ("reserve", "o2"), ("cancel", "o2")])
+        self.assertEqual(records[1]["client"], 'the "till"\n')
+        self.assertEqual(self.journal("dump", self.data, "--sku", "NONE").out, "")
+
+    def test_dump_since(self):
+        records = [json.loads(line) for line in
+                   self.journal("dump", self.data, "--json").out.splitlines()]
+        middle = records[len(records) // 2]["lsn"]
+        rest = self.journal("dump", self.data, "--json", "--since", middle).out.splitlines()
+        self.assertEqual([json.loads(line) for line in rest],
+                         [record for record in records if record["lsn"] > middle])
+        self.assertEqual(self.journal("dump", self.data, "--since", "2100-01-01").out, "")
+        all_of_it = self.journal("dump", self.data, "--since", "2000-01-01T00:00:00Z").out
+        self.assertEqual(len(all_of_it.splitlines()), len(records))
+        self.journal("dump", self.data, "--since", "tomorrow", expect=2)
+
+    def test_dump_as_csv(self):
+        def rows(*args):
+            return list(csv.DictReader(io.StringIO(
+                self.journal("dump", self.data, "--csv", *args).out, newline="")))
+
+        whole = rows()
+        fulfil = next(row for row in whole if row["type"] == "fulfil")
+        self.assertEqual(
+            [fulfil[key] for key in ("id", "op", "sku", "location", "kind", "channel", "qty",
+                                     "on_hand", "reserved", "state", "client")],
+            ["o1", "part", "TEE", "main", "shared", "web", "1", "8", "1", "confirmed",
+             'the "till"\n'],
+        )
+        self.assertEqual([row for row in whole if row["sku"] == "CUP"], rows("--sku", "CUP"))
+        self.assertEqual(rows("--since", whole[3]["lsn"]),
+                         [row for row in whole if int(row["lsn"]) > int(whole[3]["lsn"])])
 
     def test_a_torn_tail_is_told_and_left(self):
         torn = self.content[: self.last_batch() + 70] + bytes(

@@ -3,6 +3,7 @@
  * The same damage as in every_byte, at places of chance, but to real files and with the whole way
  * of opening: if it refuses, not one byte of the journal is changed; if it opens, what it gave back
  * is a prefix that lacks at most the last batch, and the journal can be written and read again.
+ * What was refused is surveyed and repaired, and then opens with a prefix of the records.
  *
  * reopen_damaged [SEED [TIMES]]
  */
@@ -14,7 +15,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "persistence/repair.h"
 #include "persistence/segment.h"
+#include "persistence/survey.h"
 #include "tests/support/journal_rig.h"
 #include "tests/support/random.h"
 #include "tests/support/scratch.h"
@@ -130,6 +133,39 @@ static bool goes_on(const struct place *place, struct rig *rig, uint64_t least)
     return good || complain(place, "not the records that were written since", "");
 }
 
+/* True unless it could be repaired and then was not what it should be. */
+static bool repairs(const struct place *place, const char *directory, const char *journal)
+{
+    struct survey survey;
+    struct reason reason = { "" };
+    char aside[PATH_MAX + 64];
+    struct survey_options options = { .files = &file_system, .directory = journal };
+    snprintf(aside, sizeof aside, "%s/aside", directory);
+    int error = survey_journal(&options, &survey, &reason);
+    bool nothing_whole = !error && survey.cut.number == 0;
+    bool found = survey.count > 0;
+    uint64_t cut = survey.cut.lsn;
+    if (!error && !nothing_whole && found) {
+        file_system.make_directory(NULL, aside);
+        error = journal_repair(&file_system, journal, aside, &survey, 0, &reason);
+    }
+    survey_free(&survey);
+    if (error)
+        return complain(place, "cannot be repaired:", reason.text);
+    if (!found)
+        return complain(place, "refused, but the survey found nothing", "");
+    if (nothing_whole)
+        return true;
+    struct rig rig = rig_of(directory);
+    if (rig_open(&rig) != 0)
+        return complain(place, "repaired, but refused:", rig.reason.text);
+    if (rig.opened.lsn != cut) {
+        rig_abandon(&rig);
+        return complain(place, "repaired, but cut elsewhere", "");
+    }
+    return goes_on(place, &rig, 0);
+}
+
 static bool reopen(const struct place *place, const char *directory, uint64_t least,
                    unsigned *refused)
 {
@@ -145,7 +181,7 @@ static bool reopen(const struct place *place, const char *directory, uint64_t le
         return complain(place, "not refused as corrupt:", rig.reason.text);
     if (hash_tree(journal) != before)
         return complain(place, "refused, but changed", "");
-    return true;
+    return repairs(place, directory, journal);
 }
 
 int main(int count, char **arguments)

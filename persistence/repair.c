@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "persistence/repair.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+
+#include "engine/memory.h"
+#include "persistence/segment.h"
+
+enum { CHUNK_BYTES = 1 << 20 };
+
+struct repairing {
+    const struct file_ops *files;
+    const char *directory, *aside;
+    const struct survey *survey;
+    struct reason *reason;
+    unsigned char *chunk; /* CHUNK_BYTES */
+};
+
+static int fail_on(const struct repairing *r, int error, const char *what, uint64_t sequence)
+{
+    return reason_system(r->reason, error, "cannot %s %s", what, segment_name(sequence).text);
+}
+
+/* ---- aside (R1) ---- */
+
+static int copy_bytes(const struct repairing *r, int from, int to)
+{
+    uint64_t offset = 0;
+    for (;;) {
+        ssize_t n = file_read_all(r->files, from, r->chunk, CHUNK_BYTES, offset);
+        if (n <= 0)
+            return (int)n;
+        int error = file_write_all(r->files, to, r->chunk, (size_t)n, offset);
+        if (error)
+            return error;
+        offset += (uint64_t)n;
+    }
+}
+
+static int copy_aside(const struct repairing *r, uint64_t sequence)
+{
+    const struct file_ops *files = r->files;
+    int from = segment_open(files, r->directory, sequence, O_RDONLY);
+    if (from == -ENOENT)
+        return 0; /* it is missing: what follows a snapshot may be */
+    if (from < 0)
+        return fail_on(r, from, "open", sequence);
+    int to = segment_open(files, r->aside, sequence, O_RDWR | O_CREAT | O_EXCL);
+    if (to == -EEXIST) { /* for its header already */
+        files->close(files->context, from);
+        return 0;
+    }
+    int error = to < 0 ? to : copy_bytes(r, from, to);
+    if (!error)
+        error = files->sync(files->context, to);
+    files->close(files->context, from);
+    if (to >= 0)
+        files->close(files->context, to);
+    return error ? fail_on(r, error, "keep a copy of", sequence) : 0;
+}
+
+static bool is_after_cut(const struct repairing *r, uint64_t sequence)
+{
+    return r->survey->cut.needed && sequence > r->survey->cut.sequence;
+}
+
+static int copy_all(const struct repairing *r)
+{
+    const struct survey *survey = r->survey;
+    int error = survey->cut.needed ? copy_aside(r, survey->cut.sequence) : 0;
+    for (size_t i = 0; i < survey->count && !error; i++) {
+        const struct finding *finding = &survey->findings[i];
+        if (finding->kind == FINDING_HEADER && !is_after_cut(r, finding->sequence))
+            error = copy_aside(r, finding->sequence);
+    }
+    if (!error) {
+        error = file_sync_directory_at(r->files, r->aside);
+        if (error)
+            reason_system(r->reason, error, "cannot sync %s", r->aside);
+    }
+    return error;
+}
+
+/* ---- the journal itself (R2, R3) ---- */
+
+static int move_aside(const struct repairing *r, uint64_t sequence)
+{
+    struct path from;
+    struct path to;
+    struct segment_name name = segment_name(sequence);
+    int error = path_join(&from, r->directory, name.text);
+    if (!error)
+        error = path_join(&to, r->aside, name.text);
+    if (!error)
+        error = r->files->rename(r->files->context, from.text, to.text);
+    if (error == -ENOENT)
+        return 0; /* it is one that is missing */
+    return error ? fail_on(r, error, "move", sequence) : 0;
+}
+
+static int move_later(const struct repairing *r)
+{
+    const struct survey *survey = r->survey;
+    int error = 0;
+    for (uint64_t s = survey->last_sequence; is_after_cut(r, s) && !error; s--)
+        error = move_aside(r, s);
+    if (error)
+        return error;
+    error = file_sync_directory_at(r->files, r->aside);
+    if (!error)
+        error = file_sync_directory_at(r->files, r->directory);
+    return error ? reason_system(r->reason, error, "cannot sync %s", r->directory) : 0;
+}
+
+static int zero_from(const struct repairing *r, int fd, uint64_t offset)
+{
+    uint64_t end;
+    int error = r->files->size(r->files->context, fd, &end);
+    memset(r->chunk, 0, CHUNK_BYTES);
+    while (!error && offset < end) {
+        size_t length = end - offset < CHUNK_BYTES ? (size_t)(end - offset) : CHUNK_BYTES;
+        error = file_write_all(r->files, fd, r->chunk, length, offset);
+        offset += length;
+    }
+    return error;
+}
+
+static int make_header(const struct repairing *r, int fd, uint64_t sequence, uint64_t now_ms)
+{
+    uint64_t bytes;
+    int error = r->files->size(r->files->context, fd, &bytes);
+    if (error)
+        return error;
+    memset(r->chunk, 0, BLOCK_BYTES);
+    segment_header_make(r->chunk, sequence, bytes / BLOCK_BYTES * BLOCK_BYTES,
+                        r->survey->directory_id, now_ms);
+    return file_write_all(r->files, fd, r->chunk, BLOCK_BYTES, 0);
+}
+
+/* Zeroes it from there on if offset is not 0; else its header is made anew. */
+static int mend(const struct repairing *r, uint64_t sequence, uint64_t offset, uint64_t now_ms)
+{
+    int fd = segment_open(r->files, r->directory, sequence, O_RDWR);
+    if (fd == -ENOENT)
+        return 0;
+    if (fd < 0)
+        return fail_on(r, fd, "open", sequence);
+    int error = offset > 0 ? zero_from(r, fd, offset) : make_header(r, fd, sequence, now_ms);
+    if (!error)
+        error = r->files->sync(r->files->context, fd);
+    r->files->close(r->files->context, fd);
+    return error ? fail_on(r, error, "write", sequence) : 0;
+}
+
+static int mend_all(const struct repairing *r, uint64_t now_ms)
+{
+    const struct survey *survey = r->survey;
+    int error = 0;
+    if (survey->cut.needed)
+        error = mend(r, survey->cut.sequence, survey->cut.offset, now_ms);
+    for (size_t i = 0; i < survey->count && !error; i++) {
+        const struct finding *finding = &survey->findings[i];
+        if (finding->kind == FINDING_HEADER && !is_after_cut(r, finding->sequence))
+            error = mend(r, finding->sequence, 0, now_ms);
+    }
+    return error;
+}
+
+int journal_repair(const struct file_ops *files, const char *directory, const char *aside,
+                   const struct survey *survey, uint64_t now_ms, struct reason *reason)
+{
+    struct repairing r = { files, directory, aside, survey, reason, NULL };
+    assert(survey->cut.number > 0);
+    r.chunk = memory_reserve(CHUNK_BYTES);
+    if (!r.chunk)
+        return reason_system(reason, -ENOMEM, "cannot repair the journal");
+    int error = copy_all(&r);
+    if (!error)
+        error = move_later(&r);
+    if (!error)
+        error = mend_all(&r, now_ms);
+    memory_release(r.chunk, CHUNK_BYTES);
+    return error;
+}

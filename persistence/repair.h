@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Repair: cuts a damaged journal off before its first damage. What is left is the state at an LSN,
+ * which is always consistent; what comes after it is given up, and kept aside as it was.
+ *
+ * R1  Nothing is changed before a copy of what will be changed is on disk, in the directory aside.
+ * R2  Segments after the cut are moved there, the last one first; then the rest of the cut's
+ *     segment is zeroed. A crash on the way leaves a journal that can be repaired again.
+ * R3  A header is made anew only for a segment that holds valid batches of this journal, or
+ *     that the cut leaves empty.
+ */
+#ifndef STOCKD_PERSISTENCE_REPAIR_H
+#define STOCKD_PERSISTENCE_REPAIR_H
+
+#include "persistence/file.h"
+#include "persistence/reason.h"
+#include "persistence/survey.h"
+
+/* directory: of the segments; aside: exists, is empty, and its name is durable. The caller holds
+ * the data directory's lock. 0, or -errno and a reason. */
+int journal_repair(const struct file_ops *files, const char *directory, const char *aside,
+                   const struct survey *survey, uint64_t now_ms, struct reason *reason);
+
+#endif

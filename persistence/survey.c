@@ -1,0 +1,406 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "persistence/survey.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "persistence/segment.h"
+#include "persistence/segment_reader.h"
+
+/* One walk. A gap is where the chain broke: from its first finding to the next valid batch. */
+struct surveying {
+    const struct survey_options *options;
+    struct survey *survey;
+    struct reason *reason;
+    struct segment_reader reader;
+    struct segment_list list;
+
+    struct journal_position start;
+    uint64_t lsn, number, checksum, time_ms;
+    uint64_t end_sequence, end_offset; /* where the chain goes on */
+
+    bool in_gap;
+    size_t gap; /* its first finding */
+    bool valid_since_gap;
+};
+
+const char *finding_words(enum finding_kind kind)
+{
+    static const char *const words[] = {
+        [FINDING_DAMAGED] = "damaged",
+        [FINDING_ABSENT] = "missing: there are only zeroes",
+        [FINDING_MISSING] = "missing: the segment is not there",
+        [FINDING_STRAY] = "a batch that does not follow the one before it",
+        [FINDING_RECORDS] = "valid, but its records are not",
+        [FINDING_UNKNOWN] = "of a later version of the format",
+        [FINDING_HEADER] = "the segment's header is damaged, or another directory's",
+    };
+    return words[kind];
+}
+
+void survey_free(struct survey *survey)
+{
+    free(survey->findings);
+    survey->findings = NULL;
+    survey->count = survey->room = 0;
+}
+
+static int add_finding(struct surveying *s, enum finding_kind kind, uint64_t sequence,
+                       uint64_t offset)
+{
+    struct survey *survey = s->survey;
+    if (survey->count == survey->room) {
+        size_t room = survey->room ? 2 * survey->room : 16;
+        struct finding *grown = realloc(survey->findings, room * sizeof *grown);
+        if (!grown)
+            return reason_system(s->reason, -ENOMEM, "cannot survey the journal");
+        survey->findings = grown;
+        survey->room = room;
+    }
+    survey->findings[survey->count++] = (struct finding){
+        .kind = kind,
+        .sequence = sequence,
+        .offset = offset,
+        .first_lsn = s->lsn,
+        .end_lsn = s->lsn,
+    };
+    return 0;
+}
+
+/* ---- gaps ---- */
+
+static void note_cut(struct surveying *s)
+{
+    struct survey_cut *cut = &s->survey->cut;
+    if (cut->needed)
+        return;
+    *cut = (struct survey_cut){ .needed = true,
+                                .sequence = s->end_sequence,
+                                .offset = s->end_offset,
+                                .lsn = s->lsn,
+                                .number = s->number,
+                                .time_ms = s->time_ms };
+    s->survey->kept_records = s->survey->records;
+}
+
+static int open_gap(struct surveying *s, enum finding_kind kind, uint64_t sequence, uint64_t offset)
+{
+    if (!s->in_gap)
+        s->gap = s->survey->count;
+    s->in_gap = true;
+    note_cut(s);
+    return add_finding(s, kind, sequence, offset);
+}
+
+static struct finding *last_finding(const struct surveying *s)
+{
+    return &s->survey->findings[s->survey->count - 1];
+}
+
+/* A batch's own header, in a damaged one, is believed where it fits what is around it. */
+static bool begins_another(const struct surveying *s, const unsigned char *at, size_t available,
+                           struct batch_header *header)
+{
+    if (available < sizeof *header)
+        return false;
+    memcpy(header, at, sizeof *header);
+    const struct finding *last = last_finding(s);
+    return memcmp(header->magic, BATCH_MAGIC, sizeof header->magic) == 0 &&
+           header->length <= BATCH_BYTES_MAX && header->number > last->first_number &&
+           header->first_lsn >= last->first_lsn && header->number - s->number < UINT32_MAX;
+}
+
+/* Bytes that are no valid batch. Those of one damaged batch make one finding. */
+static int take_damage(struct surveying *s, enum finding_kind kind, const unsigned char *at,
+                       size_t available)
+{
+    struct batch_header header = { .number = 0 };
+    uint64_t offset = s->reader.offset;
+    int error = 0;
+    bool first = !s->in_gap;
+    if (first || last_finding(s)->sequence != s->reader.sequence || kind != FINDING_DAMAGED ||
+        begins_another(s, at, available, &header))
+        error = open_gap(s, kind, s->reader.sequence, offset);
+    if (error)
+        return error;
+    struct finding *last = last_finding(s);
+    if (first)
+        last->first_number = s->number + 1;
+    if (header.number > 0) {
+        last->first_number = header.number;
+        last->first_lsn = header.first_lsn;
+    }
+    last->bytes = offset + BLOCK_BYTES - last->offset;
+    return 0;
+}
+
+/* The next valid batch says what was lost before it. */
+static void close_gap(struct surveying *s, const struct batch_header *next)
+{
+    uint64_t end_lsn = next->first_lsn;
+    uint64_t end_number = next->number;
+    for (size_t i = s->survey->count; i-- > s->gap;) {
+        struct finding *finding = &s->survey->findings[i];
+        if (finding->kind == FINDING_HEADER)
+            continue;
+        bool known = i == s->gap || finding->first_number > 0;
+        if (i == s->gap) {
+            finding->first_number = s->number + 1;
+            finding->first_lsn = s->lsn;
+        }
+        if (!known || finding->first_number >= end_number || finding->first_lsn > end_lsn) {
+            finding->first_number = finding->last_number = 0; /* it lost none of its own */
+            finding->first_lsn = finding->end_lsn = end_lsn;
+            continue;
+        }
+        finding->last_number = end_number - 1;
+        finding->end_lsn = end_lsn;
+        end_number = finding->first_number;
+        end_lsn = finding->first_lsn;
+    }
+    s->in_gap = false;
+}
+
+/* F8: which findings this batch turns from a torn tail into damage. */
+static void promise(struct surveying *s, const struct batch_header *header)
+{
+    bool before = false; /* bytes without a number of their own belong to what is before them */
+    for (size_t i = 0; i < s->survey->count; i++) {
+        struct finding *finding = &s->survey->findings[i];
+        bool certain = finding->kind == FINDING_STRAY || finding->kind == FINDING_HEADER;
+        if (certain || (finding->first_number == 0 && before) ||
+            (finding->first_number > 0 && finding->first_number <= header->promised))
+            finding->promised = true;
+        before = finding->promised;
+    }
+}
+
+/* ---- valid batches ---- */
+
+static bool records_are_sound(const unsigned char *at, uint32_t left)
+{
+    while (left > 0) {
+        struct record_head head;
+        memcpy(&head, at, sizeof head);
+        if (!record_is_sound(&head, left))
+            return false;
+        at += head.length;
+        left -= head.length;
+    }
+    return true;
+}
+
+static int deliver(struct surveying *s, const struct batch_header *header, const unsigned char *at)
+{
+    uint64_t lsn = header->first_lsn;
+    for (uint32_t left = header->length; left > 0;) {
+        const struct record_head *record = (const struct record_head *)(const void *)at;
+        lsn += record->length;
+        s->survey->records++;
+        if (s->options->on_record) {
+            int stop = s->options->on_record(s->options->context, record, lsn, header->time_ms,
+                                             s->survey->cut.needed);
+            if (stop)
+                return stop;
+        }
+        at += record->length;
+        left -= record->length;
+    }
+    return 0;
+}
+
+static bool follows(const struct surveying *s, const struct batch_header *header)
+{
+    return header->number == s->number + 1 && header->first_lsn == s->lsn &&
+           header->previous == s->checksum;
+}
+
+static int take_batch(struct surveying *s, const unsigned char *at, size_t available)
+{
+    struct batch_header header;
+    int error = 0;
+    memcpy(&header, at, sizeof header);
+    if (!records_are_sound(at + sizeof header, header.length))
+        return take_damage(s, FINDING_RECORDS, at, available);
+    bool behind = header.number <= s->number || header.first_lsn < s->lsn;
+    if (behind || (!s->in_gap && header.number == s->number + 1 && !follows(s, &header)))
+        return take_damage(s, FINDING_STRAY, at, available);
+    if (!s->in_gap && !follows(s, &header))
+        error = open_gap(s, FINDING_ABSENT, s->end_sequence, s->end_offset);
+    if (error)
+        return error;
+    if (s->in_gap)
+        close_gap(s, &header);
+    promise(s, &header);
+    error = deliver(s, &header, at + sizeof header);
+    s->lsn = header.first_lsn + header.length;
+    s->number = header.number;
+    s->checksum = header.checksum;
+    s->time_ms = header.time_ms;
+    s->end_sequence = s->reader.sequence;
+    s->end_offset = s->reader.offset + batch_span(header.length);
+    s->survey->batches++;
+    s->survey->record_bytes += header.length;
+    return error;
+}
+
+/* ---- segments ---- */
+
+static int survey_block(struct surveying *s)
+{
+    const unsigned char *at;
+    size_t available;
+    struct batch_header header;
+    int verdict =
+        segment_reader_look(&s->reader, s->survey->directory_id, &at, &available, s->reason);
+    if (verdict < 0)
+        return verdict;
+    uint64_t span = BLOCK_BYTES;
+    int error = 0;
+    size_t block = available < BLOCK_BYTES ? available : BLOCK_BYTES;
+    if (verdict == BATCH_VALID) {
+        memcpy(&header, at, sizeof header);
+        span = batch_span(header.length);
+        error = take_batch(s, at, available);
+    } else if (verdict == BATCH_UNKNOWN) {
+        error = take_damage(s, FINDING_UNKNOWN, at, available);
+    } else if (!bytes_are_zero(at, block)) {
+        error = take_damage(s, FINDING_DAMAGED, at, available);
+    }
+    segment_reader_skip(&s->reader, span);
+    return error;
+}
+
+static bool header_is_good(struct surveying *s, uint64_t sequence)
+{
+    struct reason ignored;
+    int error = segment_reader_open(&s->reader, s->options->directory, sequence, &ignored);
+    return error == 0 && s->reader.header.directory_id == s->survey->directory_id;
+}
+
+static int survey_segment(struct surveying *s, uint64_t sequence)
+{
+    int error = 0;
+    bool good = header_is_good(s, sequence);
+    size_t place = s->survey->count;
+    uint64_t batches = s->survey->batches;
+    if (s->reader.fd < 0)
+        return reason_system(s->reason, s->reader.fd, "cannot open %s",
+                             segment_name(sequence).text);
+    if (!good)
+        error = add_finding(s, FINDING_HEADER, sequence, 0);
+    while (!error && s->reader.offset < s->reader.end)
+        error = survey_block(s);
+    if (error || good)
+        return error;
+    struct finding *header = &s->survey->findings[place];
+    header->bytes = BLOCK_BYTES;
+    header->promised = true;
+    header->whole = s->survey->batches > batches;
+    if (!header->whole) /* nothing needs it, nor what comes after it */
+        note_cut(s);
+    return 0;
+}
+
+static int survey_segments(struct surveying *s)
+{
+    uint64_t expected = s->start.sequence + 1;
+    s->end_sequence = expected;
+    s->end_offset = BLOCK_BYTES;
+    for (size_t i = 0; i < s->list.count; i++, expected++) {
+        for (; expected < s->list.sequences[i]; expected++) {
+            int error = open_gap(s, FINDING_MISSING, expected, 0);
+            if (error)
+                return error;
+        }
+        int error = survey_segment(s, s->list.sequences[i]);
+        if (error)
+            return error;
+    }
+    return 0;
+}
+
+/* ---- whose journal it is ---- */
+
+/* The id that a header names, if it is good, or if any batch behind it bears the name out. */
+static bool id_of_segment(struct surveying *s, uint64_t sequence, uint64_t *id)
+{
+    const unsigned char *at;
+    size_t available;
+    struct reason ignored;
+    struct segment_header header;
+    int error = segment_reader_open(&s->reader, s->options->directory, sequence, &ignored);
+    if (s->reader.fd < 0)
+        return false;
+    if (!error) {
+        *id = s->reader.header.directory_id;
+        return true;
+    }
+    ssize_t n = file_read_all(s->options->files, s->reader.fd, &header, sizeof header, 0);
+    *id = header.directory_id;
+    while (n == (ssize_t)sizeof header && s->reader.offset < s->reader.end) {
+        if (segment_reader_look(&s->reader, *id, &at, &available, &ignored) == BATCH_VALID)
+            return true;
+        segment_reader_skip(&s->reader, BLOCK_BYTES);
+    }
+    return false;
+}
+
+static int find_directory_id(struct surveying *s)
+{
+    for (size_t i = 0; i < s->list.count; i++)
+        if (id_of_segment(s, s->list.sequences[i], &s->survey->directory_id))
+            return 0;
+    return reason_set(s->reason, -EILSEQ,
+                      "%s: no segment says whose it is: no batch can be told from other bytes",
+                      s->options->directory);
+}
+
+/* Segments that the start does without. */
+static void forget_before(struct segment_list *list, uint64_t first)
+{
+    size_t before = 0;
+    while (before < list->count && list->sequences[before] < first)
+        before++;
+    list->count -= before;
+    if (before > 0 && list->count > 0)
+        memmove(list->sequences, list->sequences + before, list->count * sizeof *list->sequences);
+}
+
+int survey_journal(const struct survey_options *options, struct survey *survey,
+                   struct reason *reason)
+{
+    struct surveying s = { .options = options, .survey = survey, .reason = reason };
+    *survey = (struct survey){ 0 };
+    if (options->start)
+        s.start = *options->start;
+    s.lsn = s.start.lsn;
+    s.number = s.start.number;
+    s.checksum = s.start.checksum;
+    s.time_ms = s.start.time_ms;
+    survey->directory_id = s.start.directory_id;
+    int error = segment_list_read(&s.list, options->files, options->directory, reason);
+    if (!error)
+        forget_before(&s.list, s.start.sequence + 1);
+    if (!error && s.list.count > 0) {
+        survey->last_sequence = s.list.sequences[s.list.count - 1];
+        error = segment_reader_init(&s.reader, options->files);
+        if (!error && survey->directory_id == 0)
+            error = find_directory_id(&s);
+        if (!error)
+            error = survey_segments(&s);
+        segment_reader_destroy(&s.reader);
+    }
+    segment_list_free(&s.list);
+    survey->open = s.in_gap;
+    survey->end_lsn = s.lsn;
+    survey->end_time_ms = s.time_ms;
+    if (!survey->cut.needed) {
+        note_cut(&s);
+        survey->cut.needed = false;
+    }
+    return error;
+}

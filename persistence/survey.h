@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The survey: where the follower stops at the first damage, this goes on. It looks at every block,
+ * takes up again at the next batch that is valid by itself, and lists all that is wrong, with what
+ * was lost between. It only reads, and is for a journal that nobody writes.
+ */
+#ifndef STOCKD_PERSISTENCE_SURVEY_H
+#define STOCKD_PERSISTENCE_SURVEY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "engine/log.h"
+#include "persistence/file.h"
+#include "persistence/format.h"
+#include "persistence/reason.h"
+#include "persistence/snapshot.h"
+
+enum finding_kind {
+    FINDING_DAMAGED, /* bytes that are no valid batch */
+    FINDING_ABSENT,  /* zeroes, where a batch should be */
+    FINDING_MISSING, /* a whole segment */
+    FINDING_STRAY,   /* a valid batch that does not belong there */
+    FINDING_RECORDS, /* a valid batch with records that do not fill it */
+    FINDING_UNKNOWN, /* a batch of a later version of the format */
+    FINDING_HEADER,  /* the header of a segment, or it is another directory's */
+};
+
+struct finding {
+    enum finding_kind kind;
+    uint64_t sequence;
+    uint64_t offset;
+    uint64_t bytes; /* from there on that are affected; 0: none are there */
+    /* The records that are gone: those after first_lsn, up to end_lsn; equal: none. */
+    uint64_t first_lsn, end_lsn;
+    uint64_t first_number, last_number; /* the batches; 0: none */
+    bool promised; /* they had been on disk (F8): this is damage, and no crash */
+    bool whole;    /* FINDING_HEADER: batches of this journal are in it all the same */
+};
+
+/* The last place up to which everything is whole. Nothing is if its number is 0. */
+struct survey_cut {
+    bool needed;
+    uint64_t sequence;
+    uint64_t offset;
+    uint64_t lsn, number, time_ms;
+};
+
+struct survey {
+    struct finding *findings; /* owned; in the order of the journal */
+    size_t count, room;
+    struct survey_cut cut; /* its place is the journal's end if it is not needed */
+    uint64_t directory_id;
+    uint64_t last_sequence;    /* 0: there are none */
+    uint64_t batches, records; /* valid ones, wherever they are */
+    uint64_t record_bytes;
+    uint64_t kept_records; /* of them before the cut */
+    uint64_t end_lsn;      /* of the last valid batch */
+    uint64_t end_time_ms;
+    bool open; /* the last finding goes to the end: nothing valid comes after it */
+};
+
+struct survey_options {
+    const struct file_ops *files;
+    const char *directory;                /* of the segments */
+    const struct journal_position *start; /* what is up to there is not needed; NULL: nothing is */
+    void *context;
+    /* A record of a valid batch; beyond: it comes after the first damage. May be NULL. */
+    int (*on_record)(void *context, const struct record_head *record, uint64_t lsn,
+                     uint64_t time_ms, bool beyond);
+};
+
+/* 0, -ENOMEM, what on_record returned, or -errno and a reason if a file cannot be read. The survey
+ * is to be freed in any case. */
+int survey_journal(const struct survey_options *options, struct survey *survey,
+                   struct reason *reason);
+void survey_free(struct survey *survey);
+
+/* What it is, in a few words; static. */
+const char *finding_words(enum finding_kind kind);
+
+#endif

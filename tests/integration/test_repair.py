@@ -1,0 +1,306 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Each kind of damage, in copies of one killed engine's journal: what verify names, what repair
+gives up, and that it keeps what was."""
+
+import collections
+import hashlib
+import json
+import os
+import shutil
+import struct
+import tempfile
+
+from stockd_harness import Server, StockdTestCase, main, run_program, seeded_random
+
+BLOCK = 4096
+SMALLEST = 16 * BLOCK
+HEADER = struct.Struct("<8sQIIQQQQQ")
+
+Batch = collections.namedtuple("Batch", "segment offset span first_lsn end_lsn number")
+
+
+def name_of(segment):
+    return f"{segment:010d}.seg"
+
+
+def batches_of(data):
+    """The batches of an undamaged journal, in order."""
+    found = []
+    folder = os.path.join(data, "journal")
+    for name in sorted(os.listdir(folder)):
+        with open(os.path.join(folder, name), "rb") as file:
+            content = file.read()
+        at = BLOCK
+        while at < len(content):
+            magic, first, length, _, number, *_ = HEADER.unpack_from(content, at)
+            if magic != b"SDBATCH1":
+                break
+            span = (HEADER.size + length + BLOCK - 1) // BLOCK * BLOCK
+            found.append(Batch(int(name[:10]), at, span, first, first + length, number))
+            at += span
+    return found
+
+
+def fingerprint(folder):
+    found = {}
+    for root, _, names in os.walk(folder):
+        for name in names:
+            path = os.path.join(root, name)
+            with open(path, "rb") as file:
+                found[os.path.relpath(path, folder)] = hashlib.sha256(file.read()).hexdigest()
+    return found
+
+
+class Repair(StockdTestCase):
+    options = ("--segment-bytes", SMALLEST)
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.random = seeded_random()
+        cls.then = {}  # LSN -> what stock said
+        with cls.server.client() as client:
+            client.call("hello", "packer")
+            for n in range(70):
+                client.call("receive", f"in-{n}", "LAMP", "main", 2)
+                cls.note(client)
+                if n % 3 == 0:
+                    client.call("reserve", f"order-{n}", "default", [["LAMP", 1]])
+                    cls.note(client)
+        cls.server.kill()
+        cls.data = cls.server.data
+        cls.batches = batches_of(cls.data)
+        cls.records = cls.dump(cls.data)
+        assert cls.batches[-1].segment >= 6, cls.batches[-1]
+
+    @classmethod
+    def note(cls, client):
+        stock = client.call("stock", "LAMP")
+        cls.then[stock["lsn"]] = (stock["on_hand"], stock["reserved"])
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.server.close(check=False)
+
+    def setUp(self):
+        folder = tempfile.mkdtemp(prefix="stockd-repair-")
+        self.addCleanup(shutil.rmtree, folder)
+        self.copy = os.path.join(folder, "data")
+        shutil.copytree(self.data, self.copy)
+
+    @staticmethod
+    def dump(data):
+        got = run_program("stock-journal", "dump", data, "--json")
+        assert got.code == 0, got
+        return [json.loads(line) for line in got.out.splitlines()]
+
+    # ---- doing damage
+
+    def path(self, segment):
+        return os.path.join(self.copy, "journal", name_of(segment))
+
+    def write(self, segment, offset, content):
+        with open(self.path(segment), "r+b") as file:
+            file.seek(offset)
+            file.write(content)
+
+    def flip(self, segment, offset):
+        with open(self.path(segment), "rb") as file:
+            file.seek(offset)
+            byte = file.read(1)[0]
+        self.write(segment, offset, bytes([byte ^ 0x10]))
+
+    def batch_in(self, segment, nth=3):
+        return [batch for batch in self.batches if batch.segment == segment][nth]
+
+    # ---- looking
+
+    def journal(self, *args, expect):
+        got = run_program("stock-journal", *args)
+        self.assertEqual(got.code, expect, got)
+        return got
+
+    def damage(self):
+        """What verify names; that it names it to people too, and changes nothing."""
+        before = fingerprint(self.copy)
+        got = self.journal("verify", self.copy, "--json", expect=1)
+        found = json.loads(got.out)
+        self.assertFalse(found["good"])
+        text = self.journal("verify", self.copy, expect=1).out
+        for one in found["damage"]:
+            self.assertIn(f"{name_of(one['segment'])}: offset {one['offset']}: ", text)
+        self.assertEqual(fingerprint(self.copy), before)
+        return found["damage"]
+
+    def assert_named(self, found, *batches):
+        self.assertEqual(
+            [(one["segment"], one["offset"], one["first_lsn"], one["end_lsn"], one["first_batch"],
+              one["last_batch"]) for one in found],
+            [(one.segment, one.offset, one.first_lsn, one.end_lsn, one.number, one.number)
+             for one in batches],
+        )
+        self.assertEqual({one["promised"] for one in found}, {True})
+
+    # ---- verify
+
+    def test_any_byte_of_a_batch(self):
+        for offset in (0, 8, 16, 20, 24, 32, 40, 48, 56, HEADER.size, HEADER.size + 20, BLOCK - 1):
+            batch = self.batch_in(self.random.randrange(2, 6), self.random.randrange(9))
+            with self.subTest(offset=offset, batch=batch):
+                self.flip(batch.segment, batch.offset + offset)
+                self.assert_named(self.damage(), batch)
+                self.flip(batch.segment, batch.offset + offset)
+
+    def test_every_damaged_batch_is_named(self):
+        hurt = [self.batches[0], *sorted(self.random.sample(self.batches[1:-2], 7)),
+                self.batches[-2]]
+        for batch in hurt:
+            self.flip(batch.segment, batch.offset + HEADER.size + 9)
+        self.assert_named(self.damage(), *hurt)
+
+    def test_batches_side_by_side(self):
+        at = self.batches.index(self.batch_in(3))
+        for batch in self.batches[at : at + 3]:
+            self.flip(batch.segment, batch.offset + HEADER.size)
+        self.assert_named(self.damage(), *self.batches[at : at + 3])
+
+    def test_zeroes_where_a_batch_was(self):
+        batch = self.batch_in(4)
+        self.write(batch.segment, batch.offset, bytes(batch.span))
+        found = self.damage()
+        self.assert_named(found, batch)
+        self.assertEqual(found[0]["kind"], "absent")
+
+    def test_a_segment_that_is_missing(self):
+        os.unlink(self.path(3))
+        lost = [batch for batch in self.batches if batch.segment == 3]
+        (found,) = self.damage()
+        self.assertEqual(
+            [found[key] for key in ("kind", "segment", "first_lsn", "end_lsn", "first_batch",
+                                    "last_batch")],
+            ["segment_missing", 3, lost[0].first_lsn, lost[-1].end_lsn, lost[0].number,
+             lost[-1].number],
+        )
+
+    def test_a_segment_that_was_cut_short(self):
+        batch = self.batch_in(4, 5)
+        os.truncate(self.path(4), batch.offset + 100)
+        lost = [one for one in self.batches if one.segment == 4 and one.offset >= batch.offset]
+        found = self.damage()
+        self.assertEqual((found[0]["first_lsn"], found[-1]["end_lsn"]),
+                         (lost[0].first_lsn, lost[-1].end_lsn))
+
+    def test_a_batch_of_before(self):
+        """A valid batch, copied over a later one."""
+        old, batch = self.batch_in(2), self.batch_in(5)
+        with open(self.path(2), "rb") as file:
+            file.seek(old.offset)
+            content = file.read(old.span)
+        self.write(5, batch.offset, content)
+        found = self.damage()
+        self.assertEqual(found[0]["kind"], "stray")
+        self.assert_named(found, batch)
+
+    def test_good_and_torn(self):
+        whole = json.loads(self.journal("verify", self.copy, "--json", expect=0).out)
+        self.assertTrue(whole["good"])
+        self.assertEqual((whole["tail"], whole["damage"]), ("clean", []))
+        self.assertEqual(whole["lsn"], self.batches[-1].end_lsn)
+        self.assertEqual(whole["records"], len(self.records))
+        last = self.batches[-1]
+        self.flip(last.segment, last.offset + 70)
+        torn = json.loads(self.journal("verify", self.copy, "--json", expect=0).out)
+        self.assertEqual(torn["tail"], "torn")
+
+    # ---- repair
+
+    def assert_recovers(self, lsn):
+        with Server(*self.options, data=self.copy) as server:
+            with server.client() as client:
+                stock = client.call("stock", "LAMP")
+                self.assertEqual(stock["lsn"], lsn)
+                self.assertEqual((stock["on_hand"], stock["reserved"]), self.then[lsn])
+                client.call("receive", "after-repair", "LAMP", "main", 1)
+
+    def assert_cut(self, *hurt):
+        """Repairs, and checks what is kept, given up and set aside."""
+        before = fingerprint(self.copy)
+        told = self.journal("repair", self.copy, expect=1)
+        self.assertIn("Nothing was changed", told.out)
+        self.assertEqual(fingerprint(self.copy), before)
+
+        done = self.journal("repair", self.copy, "--yes", "--json", expect=0)
+        summary = json.loads(done.out.splitlines()[-1])
+        cut = hurt[0].first_lsn
+        self.assertEqual((summary["repaired"], summary["lsn"]), (True, cut))
+
+        aside = summary["aside"]
+        given_up = [record for record in self.records if record["lsn"] > cut and not any(
+            batch.first_lsn < record["lsn"] <= batch.end_lsn for batch in hurt)]
+        with open(os.path.join(aside, "given-up.jsonl"), encoding="utf-8") as file:
+            self.assertEqual([json.loads(line) for line in file], given_up)
+        self.assertEqual(summary["given_up_records"], len(given_up))
+        with open(os.path.join(aside, "report.txt"), encoding="utf-8") as file:
+            self.assertIn(name_of(hurt[0].segment), file.read())
+
+        after = fingerprint(self.copy)
+        kept = fingerprint(aside)
+        for name, was in before.items():
+            if name != "lock" and after.get(name) != was:
+                self.assertEqual(kept[os.path.basename(name)], was, f"{name} is kept aside")
+
+        self.assertEqual(self.dump(self.copy),
+                         [record for record in self.records if record["lsn"] <= cut])
+        again = self.journal("repair", self.copy, "--yes", expect=0)
+        self.assertIn("nothing to repair", again.out)
+        self.assert_recovers(cut)
+
+    def test_one_damaged_batch(self):
+        batch = self.batch_in(3, self.random.randrange(9))
+        self.flip(batch.segment, batch.offset + HEADER.size + 3)
+        self.assert_cut(batch)
+
+    def test_several_damaged_batches(self):
+        hurt = sorted(self.random.sample(self.batches[8:-2], 4))
+        for batch in hurt:
+            self.flip(batch.segment, batch.offset + self.random.randrange(BLOCK))
+        self.assert_cut(*hurt)
+
+    def test_a_missing_segment(self):
+        os.unlink(self.path(4))
+        self.assert_cut(*[batch for batch in self.batches if batch.segment == 4])
+
+    def test_a_header_costs_nothing(self):
+        for segment in (1, 3):
+            self.flip(segment, 60)
+        self.assertEqual([one["kind"] for one in self.damage()], ["header", "header"])
+        told = self.journal("repair", self.copy, expect=1).out
+        self.assertIn("made anew", told)
+        self.journal("repair", self.copy, "--yes", expect=0)
+        self.assertEqual(self.dump(self.copy), self.records)
+        self.assert_recovers(self.batches[-1].end_lsn)
+
+    def test_a_header_and_a_batch(self):
+        batch = self.batch_in(5)
+        self.flip(2, 8)
+        self.flip(6, 8)
+        self.flip(batch.segment, batch.offset + 80)
+        self.journal("repair", self.copy, "--yes", expect=0)
+        self.assert_recovers(batch.first_lsn)
+
+    def test_what_cannot_be_repaired(self):
+        first = self.batches[0]
+        self.flip(first.segment, first.offset + 3)
+        before = fingerprint(self.copy)
+        got = self.journal("repair", self.copy, "--yes", expect=1)
+        self.assertIn("restore a copy", got.err)
+        self.assertEqual(fingerprint(self.copy), before)
+
+    def test_not_under_an_engine(self):
+        with Server() as other:
+            got = self.journal("repair", other.data, "--yes", expect=2)
+            self.assertIn("an engine is running", got.err)
+
+
+if __name__ == "__main__":
+    main()

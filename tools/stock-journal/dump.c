@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* dump: the records, one a line; or as CSV, what each did to each pool. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "engine/book.h"
+#include "engine/pool.h"
+#include "tools/stock-journal/job.h"
+#include "tools/stock-journal/show.h"
+
+struct dumping {
+    struct job *job;
+    struct shower shower;
+    struct book book; /* CSV, or of one sku */
+    bool has_book;    /* it is of everything, or the sku's item is known */
+    bool by_time;
+    uint64_t since;
+    FILE *nowhere; /* for records that only teach names */
+    uint64_t unreadable;
+};
+
+/* ---- CSV ---- */
+
+static void put_csv(const char *text, size_t length)
+{
+    bool plain = true;
+    for (size_t i = 0; i < length && plain; i++)
+        plain = !strchr(",\"\r\n", text[i]);
+    if (plain) {
+        fwrite(text, 1, length, stdout);
+        return;
+    }
+    putchar('"');
+    for (size_t i = 0; i < length; i++) {
+        if (text[i] == '"')
+            putchar('"');
+        putchar(text[i]);
+    }
+    putchar('"');
+}
+
+static void put_text(struct text text)
+{
+    putchar(',');
+    if (text.len > 0)
+        put_csv(text.at, text.len);
+}
+
+static void put_name(const struct name_table *table, bool given, uint32_t index)
+{
+    char unknown[16];
+    put_text(given ? text_of(name_get(table, index, unknown)) : (struct text){ NULL, 0 });
+}
+
+static void put_number(bool given, int64_t number)
+{
+    printf(given ? ",%" PRId64 : ",", number);
+}
+
+static int put_event(void *context, const struct book_event *e)
+{
+    const struct dumping *d = context;
+    if (d->by_time ? e->time_ms < d->since : e->lsn <= d->since)
+        return 0;
+    printf("%" PRIu64 ",%s,%s", e->lsn, time_text(e->time_ms).text, e->type);
+    put_text(e->id);
+    put_text(e->op);
+    put_name(&d->shower.items, e->has_item, e->pool.item);
+    put_name(&d->shower.locations, e->has_pool, e->pool.location);
+    put_text(text_of(e->has_pool ? pool_kind_name(owner_kind(e->pool.owner)) : NULL));
+    put_name(&d->shower.channels, e->has_channel, e->channel);
+    put_number(e->has_pool, e->qty);
+    put_number(e->has_stock, e->on_hand);
+    put_number(e->has_stock, e->reserved);
+    put_text(text_of(e->state));
+    put_text(text_of(e->expires_ms ? time_text(e->expires_ms).text : NULL));
+    put_name(&d->shower.clients, e->client != 0, e->client);
+    put_text(e->reason);
+    put_text(e->ref);
+    putchar('\n');
+    return 0;
+}
+
+/* ---- records ---- */
+
+/* Of one sku the book can begin only where its item does. */
+static bool begins_book(const struct dumping *d, const struct record_head *record, uint32_t *item)
+{
+    struct item_record r;
+    if (record->type != RECORD_ITEM)
+        return false;
+    struct record_reader reader = record_open(record, &r, sizeof r);
+    struct text sku = record_text(&reader, r.sku_len);
+    *item = r.item;
+    return !reader.bad && text_equal(sku, text_of(d->job->sku));
+}
+
+static bool is_wanted(struct dumping *d, uint64_t lsn, uint64_t time_ms)
+{
+    bool late = d->by_time ? time_ms >= d->since : lsn > d->since;
+    return late && !d->job->csv && (!d->job->sku || (d->has_book && d->book.concerned));
+}
+
+static int dump_record(void *context, const struct record_head *record, uint64_t lsn,
+                       uint64_t time_ms)
+{
+    struct dumping *d = context;
+    struct book_filter filter = { .subject = BOOK_ITEM };
+    if (d->job->sku && !d->has_book && begins_book(d, record, &filter.item)) {
+        book_open(&d->book, &filter);
+        d->has_book = true;
+    }
+    bool names = record->type == RECORD_ITEM || record->type == RECORD_LOCATION ||
+                 record->type == RECORD_CHANNEL || record->type == RECORD_CLIENT;
+    if (names && d->job->csv) {
+        d->shower.sink.file = d->nowhere;
+        show_record(&d->shower, record, lsn, time_ms);
+    }
+    if (d->has_book) {
+        int error = book_take(&d->book, record, lsn, time_ms, d->job->csv ? put_event : NULL, d);
+        if (error == -EILSEQ)
+            d->unreadable++;
+        else if (error)
+            return error;
+    }
+    bool wanted = is_wanted(d, lsn, time_ms);
+    d->shower.sink.file = wanted ? stdout : d->nowhere;
+    if ((wanted || names) && !d->job->csv && !show_record(&d->shower, record, lsn, time_ms))
+        d->unreadable++;
+    return ferror(stdout) ? -EPIPE : 0;
+}
+
+/* ---- since ---- */
+
+/* "2025-03-01", "2025-03-01T14:05", "2025-03-01T14:05:00", with a Z or in local time. */
+static bool parse_time(const char *text, uint64_t *ms)
+{
+    static const char *const forms[] = { "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M", "%Y-%m-%d" };
+    for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
+        struct tm when = { .tm_isdst = -1 };
+        const char *end = strptime(text, forms[i], &when);
+        if (!end || (*end != '\0' && strcmp(end, "Z") != 0))
+            continue;
+        time_t seconds = *end ? timegm(&when) : mktime(&when);
+        *ms = (uint64_t)seconds * 1000;
+        return seconds >= 0;
+    }
+    return false;
+}
+
+static bool parse_since(struct dumping *d)
+{
+    const char *text = d->job->since;
+    char *end;
+    if (!text)
+        return true;
+    errno = 0;
+    d->since = strtoull(text, &end, 10);
+    if (*text >= '0' && *text <= '9' && *end == '\0' && errno == 0)
+        return true;
+    d->by_time = true;
+    if (parse_time(text, &d->since))
+        return true;
+    fprintf(stderr,
+            "stock-journal: --since: \"%s\" is neither an LSN nor a time like "
+            "2025-03-01T14:05:00\n",
+            text);
+    return false;
+}
+
+static int prepare(struct dumping *d)
+{
+    struct book_filter everything = { .subject = BOOK_ALL };
+    d->nowhere = fopen("/dev/null", "we");
+    if (!parse_since(d) || !d->nowhere || !shower_init(&d->shower, d->job->json))
+        return EXIT_USAGE;
+    if (!d->job->csv)
+        return EXIT_GOOD;
+    puts("lsn,time,type,id,op,sku,location,kind,channel,qty,on_hand,reserved,state,expires,client,"
+         "reason,ref");
+    if (!d->job->sku) {
+        book_open(&d->book, &everything);
+        d->has_book = true;
+    }
+    return EXIT_GOOD;
+}
+
+/* The walk's context is the dump itself. */
+static int follow(struct dumping *d)
+{
+    struct follow_result result;
+    struct follow_options options = { .on_record = dump_record };
+    return job_follow(d->job, &options, d, &result);
+}
+
+int dump_journal(struct job *job)
+{
+    static struct dumping dumping;
+    dumping.job = job;
+    int status = prepare(&dumping);
+    if (status == EXIT_GOOD)
+        status = follow(&dumping);
+    shower_free(&dumping.shower);
+    book_close(&dumping.book);
+    if (dumping.nowhere)
+        fclose(dumping.nowhere);
+    if (status == EXIT_GOOD && dumping.unreadable > 0) {
+        fprintf(stderr, "stock-journal: %" PRIu64 " records are not what their type says\n",
+                dumping.unreadable);
+        status = EXIT_DAMAGED;
+    }
+    return status;
+}

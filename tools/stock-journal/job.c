@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tools/stock-journal/job.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+/* An engine holds it exclusively. A copy without the file is nobody's. */
+static int lock_directory(struct job *job, enum file_lock lock)
+{
+    struct path path;
+    if (path_join(&path, job->directory, "lock") != 0)
+        return -ENAMETOOLONG;
+    int fd = file_system.open(NULL, path.text, O_RDONLY);
+    if (fd == -ENOENT)
+        return 0;
+    if (fd < 0)
+        return fd;
+    job->lock_fd = fd;
+    return file_system.lock(NULL, fd, lock);
+}
+
+int job_open(struct job *job, enum file_lock lock)
+{
+    job->lock_fd = -1;
+    int error = lock_directory(job, lock);
+    if (!error)
+        error = path_join(&job->segments, job->directory, "journal");
+    if (!error)
+        return EXIT_GOOD;
+    if (error == -EWOULDBLOCK)
+        fprintf(stderr, "stock-journal: an engine is running on %s\n", job->directory);
+    else
+        fprintf(stderr, "stock-journal: %s: %s\n", job->directory, strerror(-error));
+    job_close(job);
+    return EXIT_USAGE;
+}
+
+void job_close(struct job *job)
+{
+    if (job->lock_fd >= 0)
+        file_system.close(NULL, job->lock_fd);
+    job->lock_fd = -1;
+}
+
+static void say(void *context, const char *line)
+{
+    (void)context;
+    fprintf(stderr, "stock-journal: %s\n", line);
+}
+
+int job_find_start(struct job *job, struct reason *reason)
+{
+    struct start_options options = {
+        .files = &file_system,
+        .directory = job->directory,
+        .say = say,
+    };
+    return start_from_snapshot(&options, &job->start, reason);
+}
+
+int job_follow(struct job *job, struct follow_options *options, void *context,
+               struct follow_result *result)
+{
+    struct reason reason = { "" };
+    int status = job_open(job, FILE_LOCK_SHARED);
+    if (status != EXIT_GOOD)
+        return status;
+    options->files = &file_system;
+    options->directory = job->segments.text;
+    options->context = context;
+    int error = journal_follow(options, result, &reason);
+    job_close(job);
+    if (error)
+        fprintf(stderr, "stock-journal: %s\n", reason.text);
+    return !error ? EXIT_GOOD : error == -EILSEQ ? EXIT_DAMAGED : EXIT_USAGE;
+}
+
+struct time_text time_text(uint64_t ms)
+{
+    struct time_text made;
+    struct tm utc;
+    char when[32];
+    time_t seconds = (time_t)(ms / 1000);
+    gmtime_r(&seconds, &utc);
+    strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%S", &utc);
+    snprintf(made.text, sizeof made.text, "%s.%03uZ", when, (unsigned)(ms % 1000));
+    return made;
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the commands of stock-journal share: what they were asked for, and the directory's lock. */
+#ifndef STOCKD_TOOLS_STOCK_JOURNAL_JOB_H
+#define STOCKD_TOOLS_STOCK_JOURNAL_JOB_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "persistence/follower.h"
+#include "persistence/segment.h"
+#include "persistence/start.h"
+
+enum { EXIT_GOOD = 0, EXIT_DAMAGED = 1, EXIT_USAGE = 2 };
+
+struct job {
+    const char *directory; /* the data directory */
+    bool json, csv, yes;
+    const char *sku;   /* dump: only what concerns it; NULL: all */
+    const char *since; /* dump: an LSN or a time; NULL: all */
+    struct path segments;
+    struct start
+        start; /* where a start of the engine begins to follow: verify and repair do, too */
+    int lock_fd;
+};
+
+/* Locks the directory, as shared or exclusive, and names its segments. EXIT_GOOD, or EXIT_USAGE
+ * and it was said why. */
+int job_open(struct job *job, enum file_lock lock);
+void job_close(struct job *job);
+
+/* Finds job->start: judges the snapshots, as a start would. 0, or -errno and a reason. */
+int job_find_start(struct job *job, struct reason *reason);
+
+/* Follows the whole journal; context is that of the options. An exit code; what is wrong was said.
+ */
+int job_follow(struct job *job, struct follow_options *options, void *context,
+               struct follow_result *result);
+
+/* The commands, each with an exit code. */
+int verify_journal(struct job *job);
+int repair_journal_of(struct job *job);
+int dump_journal(struct job *job);
+int stat_journal(struct job *job);
+
+/* "2025-03-01T14:05:00.123Z" */
+struct time_text {
+    char text[40];
+};
+struct time_text time_text(uint64_t ms);
+
+#endif

@@ -1,0 +1,321 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * repair: says what a damaged journal can be cut back to, and what that gives up; does it with
+ * --yes.
+ */
+#include "persistence/repair.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "engine/record.h"
+#include "tools/stock-journal/findings.h"
+#include "tools/stock-journal/job.h"
+#include "tools/stock-journal/show.h"
+
+enum { TYPES_MAX = 256, SHOWN_MAX = 40 };
+
+struct mending {
+    struct job *job;
+    struct shower shower;
+    struct survey survey;
+    FILE *nowhere; /* for records that only teach names */
+    FILE *list;    /* each record given up; NULL: nobody wants it */
+    uint64_t shown_max;
+    uint64_t given_up;
+    uint64_t count_of[TYPES_MAX];
+    uint64_t first_ms, last_ms; /* of what is given up */
+};
+
+static bool teaches_names(unsigned type)
+{
+    return type == RECORD_ITEM || type == RECORD_LOCATION || type == RECORD_CHANNEL ||
+           type == RECORD_CLIENT;
+}
+
+static int take_record(void *context, const struct record_head *record, uint64_t lsn,
+                       uint64_t time_ms, bool beyond)
+{
+    struct mending *m = context;
+    bool show = beyond && m->list && m->given_up < m->shown_max;
+    if (beyond) {
+        m->given_up++;
+        m->count_of[record->type]++;
+        m->first_ms = m->first_ms ? m->first_ms : time_ms;
+        m->last_ms = time_ms;
+    }
+    m->shower.sink.file = show ? m->list : m->nowhere;
+    if (show || teaches_names(record->type))
+        show_record(&m->shower, record, lsn, time_ms);
+    return 0;
+}
+
+/* Walks the journal; each record that would be given up goes to the list. */
+static int survey_to(struct mending *m, FILE *list, bool json, uint64_t shown_max)
+{
+    struct reason reason = { "" };
+    struct survey_options options = {
+        .files = &file_system,
+        .directory = m->job->segments.text,
+        .start = &m->job->start.position,
+        .context = m,
+        .on_record = take_record,
+    };
+    survey_free(&m->survey);
+    shower_free(&m->shower);
+    m->list = list;
+    m->shown_max = shown_max;
+    m->given_up = m->first_ms = m->last_ms = 0;
+    memset(m->count_of, 0, sizeof m->count_of);
+    if (!shower_init(&m->shower, json))
+        return -ENOMEM;
+    int error = survey_journal(&options, &m->survey, &reason);
+    if (error)
+        fprintf(stderr, "stock-journal: %s\n", reason.text);
+    return error;
+}
+
+/* ---- saying what it is about ---- */
+
+static void print_lost(FILE *file, const struct mending *m)
+{
+    for (size_t i = 0; i < m->survey.count; i++) {
+        const struct finding *f = &m->survey.findings[i];
+        if (f->end_lsn > f->first_lsn)
+            fprintf(file, "gone      lsn %" PRIu64 " to %" PRIu64 ": cannot be read any more\n",
+                    f->first_lsn, f->end_lsn);
+    }
+}
+
+static void print_given_up(FILE *file, const struct mending *m)
+{
+    print_lost(file, m);
+    if (m->given_up == 0)
+        return;
+    fprintf(file, "given up  %" PRIu64 " records that can still be read, written from %s to %s:\n",
+            m->given_up, time_text(m->first_ms).text, time_text(m->last_ms).text);
+    for (unsigned type = 0; type < TYPES_MAX; type++) {
+        const char *name = record_type_name(type);
+        if (m->count_of[type] > 0)
+            fprintf(file, "          %10" PRIu64 " %s\n", m->count_of[type],
+                    name ? name : "unknown");
+    }
+}
+
+static void print_plan(FILE *file, const struct mending *m)
+{
+    const struct survey *survey = &m->survey;
+    const struct survey_cut *cut = &survey->cut;
+    for (size_t i = 0; i < survey->count; i++) {
+        const struct finding *f = &survey->findings[i];
+        if (f->kind == FINDING_HEADER && f->whole && !(cut->needed && f->sequence > cut->sequence))
+            fprintf(file, "header    of %s is made anew; nothing is lost by that\n",
+                    segment_name(f->sequence).text);
+    }
+    if (!cut->needed)
+        return;
+    fprintf(file, "cut       at %s: offset %" PRIu64 ", after batch %" PRIu64 " of %s\n",
+            segment_name(cut->sequence).text, cut->offset, cut->number,
+            time_text(cut->time_ms).text);
+    if (m->job->start.found)
+        fprintf(file, "kept      the snapshot of lsn %" PRIu64 "; after it,\n",
+                m->job->start.position.lsn);
+    fprintf(file, "kept      lsn %" PRIu64 " to %" PRIu64 ": %" PRIu64 " records\n",
+            m->job->start.position.lsn, cut->lsn, survey->kept_records);
+    print_given_up(file, m);
+}
+
+static void print_summary_json(const struct mending *m, const char *aside)
+{
+    const struct survey_cut *cut = &m->survey.cut;
+    printf("{\"repaired\":%s,\"cut\":%s,\"segment\":%" PRIu64 ",\"offset\":%" PRIu64
+           ",\"lsn\":%" PRIu64 ",\"end_lsn\":%" PRIu64 ",\"kept_records\":%" PRIu64
+           ",\"given_up_records\":%" PRIu64 ",\"aside\":",
+           aside ? "true" : "false", cut->needed ? "true" : "false", cut->sequence, cut->offset,
+           cut->lsn, m->survey.end_lsn, m->survey.kept_records, m->given_up);
+    printf(aside ? "\"%s\"" : "null%s", aside ? aside : "");
+    printf(",\"damage\":");
+    findings_print_json(stdout, &m->survey);
+    puts("}");
+}
+
+/* ---- doing it ---- */
+
+struct aside {
+    struct path path;
+    struct path list, report;
+};
+
+/* DIR/damaged-20250301T140500Z, a fresh one. */
+static int make_aside(const struct job *job, struct aside *aside)
+{
+    char name[64];
+    struct tm utc;
+    time_t now = time(NULL);
+    gmtime_r(&now, &utc);
+    int error = -EEXIST;
+    for (unsigned n = 0; error == -EEXIST && n < 100; n++) {
+        size_t length = strftime(name, sizeof name, "damaged-%Y%m%dT%H%M%SZ", &utc);
+        if (n > 0)
+            snprintf(name + length, sizeof name - length, "-%u", n);
+        error = path_join(&aside->path, job->directory, name);
+        if (!error)
+            error = file_system.make_directory(NULL, aside->path.text);
+    }
+    if (!error)
+        error = path_join(&aside->list, aside->path.text, "given-up.jsonl");
+    if (!error)
+        error = path_join(&aside->report, aside->path.text, "report.txt");
+    if (!error)
+        error = file_sync_directory_at(&file_system, job->directory);
+    if (error)
+        fprintf(stderr, "stock-journal: cannot make %s: %s\n", aside->path.text, strerror(-error));
+    return error;
+}
+
+static int close_durably(FILE *file, const char *path, int error)
+{
+    if (!error && (fflush(file) != 0 || fsync(fileno(file)) != 0))
+        error = -errno;
+    if (fclose(file) != 0 && !error)
+        error = -errno;
+    if (error)
+        fprintf(stderr, "stock-journal: cannot write %s: %s\n", path, strerror(-error));
+    return error;
+}
+
+/* Before anything is changed: the list of all that is given up, and what was found. */
+static int write_lists(struct mending *m, const struct aside *aside)
+{
+    FILE *list = fopen(aside->list.text, "wex");
+    int error = list ? survey_to(m, list, true, UINT64_MAX) : -errno;
+    if (!list) {
+        fprintf(stderr, "stock-journal: cannot make %s: %s\n", aside->list.text, strerror(-error));
+        return error;
+    }
+    m->list = NULL;
+    error = close_durably(list, aside->list.text, error);
+    FILE *report = error ? NULL : fopen(aside->report.text, "wex");
+    if (!report)
+        return error ? error : -errno;
+    findings_print(report, &m->survey);
+    print_plan(report, m);
+    return close_durably(report, aside->report.text, 0);
+}
+
+static int follow_again(const struct job *job)
+{
+    struct follow_result result;
+    struct reason reason = { "" };
+    struct follow_options options = {
+        .files = &file_system,
+        .directory = job->segments.text,
+        .start = &job->start.position,
+    };
+    int error = journal_follow(&options, &result, &reason);
+    if (error)
+        fprintf(stderr, "stock-journal: it is still damaged: %s\n", reason.text);
+    return error;
+}
+
+static int do_it(struct mending *m)
+{
+    struct aside aside;
+    struct reason reason = { "" };
+    struct job *job = m->job;
+    if (make_aside(job, &aside) != 0 || write_lists(m, &aside) != 0)
+        return EXIT_USAGE;
+    uint64_t now_ms = (uint64_t)time(NULL) * 1000;
+    int error = journal_repair(&file_system, job->segments.text, aside.path.text, &m->survey,
+                               now_ms, &reason);
+    if (error) {
+        fprintf(stderr, "stock-journal: not repaired: %s\n", reason.text);
+        return EXIT_USAGE;
+    }
+    if (follow_again(job) != 0)
+        return EXIT_DAMAGED;
+    if (job->json)
+        print_summary_json(m, aside.path.text);
+    else
+        printf("repaired  what it was is in %s,\n"
+               "          what was given up in given-up.jsonl there, one record a line\n",
+               aside.path.text);
+    return EXIT_GOOD;
+}
+
+/* ---- the whole ---- */
+
+/* For people: some of what is given up, as a dump would show it. */
+static int print_all(struct mending *m)
+{
+    findings_print(stdout, &m->survey);
+    print_plan(stdout, m);
+    if (m->given_up == 0)
+        return 0;
+    int error = survey_to(m, stdout, false, SHOWN_MAX);
+    if (!error && m->given_up > SHOWN_MAX)
+        printf("          and %" PRIu64 " more; --json lists them all\n", m->given_up - SHOWN_MAX);
+    return error;
+}
+
+static int run(struct mending *m)
+{
+    struct job *job = m->job;
+    struct follow_result result;
+    struct reason reason = { "" };
+    struct follow_options options = {
+        .files = &file_system,
+        .directory = job->segments.text,
+        .start = &job->start.position,
+    };
+    int error = job_find_start(job, &reason);
+    if (!error)
+        error = journal_follow(&options, &result, &reason);
+    if (!error) {
+        puts(job->json ? "{\"repaired\":false,\"damage\":[]}"
+                       : "There is nothing to repair: a start will succeed.");
+        return EXIT_GOOD;
+    }
+    if (error != -EILSEQ) {
+        fprintf(stderr, "stock-journal: %s\n", reason.text);
+        return EXIT_USAGE;
+    }
+    if (survey_to(m, stdout, job->json, job->json ? UINT64_MAX : 0) != 0)
+        return EXIT_USAGE;
+    if (m->survey.count == 0 || m->survey.cut.number == 0) {
+        fprintf(stderr, "stock-journal: %s; %s\n", reason.text,
+                m->survey.count == 0 ? "this is no damage that a cut would mend"
+                                     : "nothing before it is whole: restore a copy");
+        return EXIT_DAMAGED;
+    }
+    if (!job->json && print_all(m) != 0)
+        return EXIT_USAGE;
+    if (job->yes)
+        return do_it(m);
+    if (job->json)
+        print_summary_json(m, NULL);
+    else
+        printf("Nothing was changed. To cut it: stock-journal repair %s --yes\n", job->directory);
+    return EXIT_DAMAGED;
+}
+
+int repair_journal_of(struct job *job)
+{
+    static struct mending mending;
+    mending.job = job;
+    mending.nowhere = fopen("/dev/null", "we");
+    int status = mending.nowhere ? job_open(job, FILE_LOCK_EXCLUSIVE) : EXIT_USAGE;
+    if (status == EXIT_GOOD)
+        status = run(&mending);
+    shower_free(&mending.shower);
+    survey_free(&mending.survey);
+    if (mending.nowhere)
+        fclose(mending.nowhere);
+    job_close(job);
+    return status;
+}

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* verify: would a start succeed, and if not, what is wrong, all of it. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "tools/stock-journal/findings.h"
+#include "tools/stock-journal/job.h"
+
+struct counts {
+    uint64_t batches;
+};
+
+static int count_batch(void *context, const struct batch_header *batch, uint64_t sequence,
+                       uint64_t offset)
+{
+    struct counts *counts = context;
+    (void)batch;
+    (void)sequence;
+    (void)offset;
+    counts->batches++;
+    return 0;
+}
+
+static const char *const tails[] = {
+    [TAIL_CLEAN] = "clean",
+    [TAIL_TORN] = "torn",
+    [TAIL_UNPROMISED] = "unpromised",
+};
+
+static void print_tail(const struct follow_result *result)
+{
+    static const char *const words[] = {
+        [TAIL_CLEAN] = "clean",
+        [TAIL_TORN] = "torn: the next start will cut it off",
+        [TAIL_UNPROMISED] = "never promised to be on disk: the next start will cut it off",
+    };
+    printf("tail      %s\n", words[result->tail]);
+    if (result->tail != TAIL_CLEAN)
+        printf("          %" PRIu64 " bytes, %" PRIu64 " whole batches\n", result->tail_bytes,
+               result->tail_batches);
+    if (result->file_bytes < result->segment_bytes)
+        printf("          the last segment was cut short: it has %" PRIu64 " of %" PRIu64
+               " bytes\n",
+               result->file_bytes, result->segment_bytes);
+}
+
+static void print_good(const struct job *job, const struct follow_result *result,
+                       const struct counts *counts)
+{
+    if (job->start.found)
+        printf("snapshot  of lsn %" PRIu64 ", after segment %" PRIu64 "\n", job->start.position.lsn,
+               job->start.position.sequence);
+    printf("segments  %" PRIu64 "\n", result->segments);
+    printf("batches   %" PRIu64 "\n", counts->batches);
+    printf("records   %" PRIu64 "\n", result->records);
+    printf("lsn       %" PRIu64 "\n", result->lsn);
+    if (result->last_sequence > 0)
+        printf("ends in   %s: offset %" PRIu64 "\n", segment_name(result->end_sequence).text,
+               result->end_offset);
+    print_tail(result);
+}
+
+static void print_good_json(const struct job *job, const struct follow_result *result,
+                            const struct counts *counts)
+{
+    printf("{\"good\":true,\"snapshot_lsn\":%" PRIu64 ",\"segments\":%" PRIu64
+           ",\"batches\":%" PRIu64 ",\"records\":%" PRIu64 ",\"lsn\":%" PRIu64
+           ",\"end_segment\":%" PRIu64 ",\"end_offset\":%" PRIu64
+           ",\"tail\":\"%s\",\"tail_bytes\":%" PRIu64 ",\"tail_batches\":%" PRIu64
+           ",\"cut_short\":%s,\"damage\":[]}\n",
+           job->start.position.lsn, result->segments, counts->batches, result->records, result->lsn,
+           result->end_sequence, result->end_offset, tails[result->tail], result->tail_bytes,
+           result->tail_batches, result->file_bytes < result->segment_bytes ? "true" : "false");
+}
+
+static void print_bad(const struct survey *survey)
+{
+    findings_print(stdout, survey);
+    printf("whole     up to lsn %" PRIu64 ", of %" PRIu64 "\n", survey->cut.lsn, survey->end_lsn);
+    printf("readable  %" PRIu64 " batches, %" PRIu64 " records\n", survey->batches,
+           survey->records);
+}
+
+static void print_bad_json(const struct survey *survey)
+{
+    printf("{\"good\":false,\"segments\":%" PRIu64 ",\"batches\":%" PRIu64 ",\"records\":%" PRIu64
+           ",\"lsn\":%" PRIu64 ",\"end_lsn\":%" PRIu64 ",\"damage\":",
+           survey->last_sequence, survey->batches, survey->records, survey->cut.lsn,
+           survey->end_lsn);
+    findings_print_json(stdout, survey);
+    puts("}");
+}
+
+static int list_damage(struct job *job)
+{
+    struct survey survey;
+    struct reason reason = { "" };
+    struct survey_options options = {
+        .files = &file_system,
+        .directory = job->segments.text,
+        .start = &job->start.position,
+    };
+    int error = survey_journal(&options, &survey, &reason);
+    if (!error && job->json)
+        print_bad_json(&survey);
+    else if (!error)
+        print_bad(&survey);
+    else
+        fprintf(stderr, "stock-journal: %s\n", reason.text);
+    survey_free(&survey);
+    return error && error != -EILSEQ ? EXIT_USAGE : EXIT_DAMAGED;
+}
+
+int verify_journal(struct job *job)
+{
+    struct follow_result result;
+    struct reason reason = { "" };
+    struct counts counts = { 0 };
+    int status = job_open(job, FILE_LOCK_SHARED);
+    if (status != EXIT_GOOD)
+        return status;
+    struct follow_options options = {
+        .files = &file_system,
+        .directory = job->segments.text,
+        .start = &job->start.position,
+        .context = &counts,
+        .on_batch = count_batch,
+    };
+    int error = job_find_start(job, &reason);
+    bool startable = error == 0;
+    if (!error)
+        error = journal_follow(&options, &result, &reason);
+    if (error)
+        fprintf(stderr, "stock-journal: %s\n", reason.text);
+    if (error == -EILSEQ && startable)
+        status = list_damage(job);
+    else if (error)
+        status = error == -EILSEQ ? EXIT_DAMAGED : EXIT_USAGE;
+    else if (job->json)
+        print_good_json(job, &result, &counts);
+    else
+        print_good(job, &result, &counts);
+    job_close(job);
+    return status;
+}
