@@ -35,6 +35,7 @@ MAY_INCLUDE = {
     "tools/stockbench/": ("tools/", "include/", "stockd/"),
     "tools/stock-journal/": ("tools/", "persistence/", "engine/"),
     "bench/": ("bench/", "engine/"),
+    "bench/regress/": ("bench/", "tests/support/", "protocol/", "persistence/", "engine/"),
     "bench/peers/": ("bench/", "tools/stockbench/"),
     "examples/": ("stockd/",),
     "tests/": ("tests/", "protocol/", "persistence/", "mirror/", "engine/", "client/", "include/",
@@ -44,7 +45,7 @@ MAY_INCLUDE = {
 # Which files may see a system library; a name that is not here is free to all.
 MAY_SEE = {
     "liburing": ("protocol/uring.", "bench/echo"),
-    "msgpack": ("protocol/", "client/", "tools/", "tests/"),
+    "msgpack": ("protocol/", "client/", "tools/", "tests/", "bench/regress/"),
     "hiredis": ("mirror/", "tools/", "tests/", "bench/peers/", "examples/"),
     "libpq-fe": ("bench/peers/",),
     "xxhash": ("engine/", "persistence/", "tools/", "tests/", "bench/"),
