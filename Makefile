@@ -3,14 +3,18 @@
 
 PRESET ?= release
 FUZZ_SECONDS ?= 60
+CUTS ?= 1000
+MINUTES ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test bench fuzz format install clean
+.PHONY: help build run test crash soak bench fuzz format install clean
 
 help:
 	@echo 'make build    build/$(PRESET)/bin: stockd, stockctl, stockbench, stock-journal'
 	@echo 'make run      start an engine with a demo catalogue'
 	@echo 'make test     style, unit, property, race, recovery and integration tests, sanitizers'
+	@echo 'make crash    CUTS=$(CUTS) crashes under load, on ext4 and XFS; a table of what was lost (root)'
+	@echo 'make soak     random lives for MINUTES=$(MINUTES), each compared after its end'
 	@echo 'make bench    measure beside echo servers, Redis and PostgreSQL; docs/BENCHMARKS.md'
 	@echo 'make fuzz     each fuzz target for FUZZ_SECONDS=$(FUZZ_SECONDS)'
 	@echo 'make format   clang-format over the tree'
@@ -28,6 +32,14 @@ run: build
 test:
 	@scripts/install-dependencies.sh test
 	@scripts/test.sh
+
+crash soak:
+	@scripts/install-dependencies.sh test
+	@cmake --preset $(PRESET) >/dev/null
+	@cmake --build --preset $(PRESET) --target programs crash_load
+	@if [ $@ = crash ]; then set -- power.py --cuts $(CUTS); \
+		else set -- soak.py --seconds $$(($(MINUTES) * 60)); fi; script=$$1; shift; \
+		STOCKD_BIN_DIR=$(CURDIR)/build/$(PRESET)/bin /usr/bin/python3 tests/crash/$$script "$$@"
 
 bench:
 	@scripts/install-dependencies.sh bench

@@ -9,7 +9,8 @@ case "${1:-build}" in
 build) ;;
 test)
     packages="$packages libcriterion-dev clang clang-format clang-tidy libclang-rt-14-dev llvm-14
-        python3 python3-msgpack python3-redis redis-server spin strace valgrind"
+        python3 python3-msgpack python3-redis redis-server spin strace valgrind
+        e2fsprogs xfsprogs nbdkit libnbd-bin libfaketime"
     ;;
 bench)
     packages="$packages python3 python3-msgpack redis-server postgresql libpq-dev gnuplot-nox"
