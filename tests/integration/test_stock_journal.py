@@ -103,13 +103,13 @@ class StockJournal(StockdTestCase):
 
     def test_stat(self):
         found = json.loads(self.journal("stat", self.data, "--json").out)
-        self.assertEqual(found["types"]["movement"]["records"], 4)
+        self.assertEqual(found["types"]["movement"]["records"], 5)
         self.assertEqual(sum(one["bytes"] for one in found["types"].values()), found["lsn"])
         self.assertEqual(sum(hour["records"] for hour in found["hours"]), found["records"])
         self.assertEqual([hour["start_ms"] % 3_600_000 for hour in found["hours"]],
                          [0] * len(found["hours"]))
         text = self.journal("stat", self.data).out
-        self.assertRegex(text, r"movement +4 +\d+  #")
+        self.assertRegex(text, r"movement +5 +\d+  #")
         self.assertRegex(text, r"T\d\d:00 +\d+ +\d+  #")
 
     def test_verify_as_json(self):
@@ -147,7 +147,7 @@ class StockJournal(StockdTestCase):
         self.assertEqual(
             [fulfil[key] for key in ("id", "op", "sku", "location", "kind", "channel", "qty",
                                      "on_hand", "reserved", "state", "client")],
-            ["o1", "part", "TEE", "main", "shared", "web", "1", "8", "1", "confirmed",
+            ["o1", "part", "TEE", "main", "allotted", "web", "1", "5", "1", "confirmed",
              'the "till"\n'],
         )
         self.assertEqual([row for row in whole if row["sku"] == "CUP"], rows("--sku", "CUP"))

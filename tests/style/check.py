@@ -49,6 +49,7 @@ MAY_SEE = {
     "hiredis": ("mirror/", "tools/", "tests/", "bench/peers/", "examples/"),
     "libpq-fe": ("bench/peers/",),
     "xxhash": ("engine/", "persistence/", "tools/", "tests/", "bench/"),
+    "zstd": ("persistence/", "tools/", "tests/"),
     "criterion": ("tests/unit/",),
     "ini": ("tools/stockd/",),
     "csv": ("tools/stockctl/", "tools/stockbench/"),
