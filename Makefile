@@ -11,7 +11,7 @@ MINUTES ?= 60
 
 help:
 	@echo 'make build    build/$(PRESET)/bin: stockd, stockctl, stockbench, stock-journal'
-	@echo 'make run      start an engine with a demo catalogue'
+	@echo 'make run      start an engine with a demo catalogue, and Redis that mirrors it'
 	@echo 'make test     style, unit, property, race, recovery and integration tests, sanitizers'
 	@echo 'make crash    CUTS=$(CUTS) crashes under load, on ext4 and XFS; a table of what was lost (root)'
 	@echo 'make soak     random lives for MINUTES=$(MINUTES), each compared after its end'
@@ -26,7 +26,9 @@ build:
 	@cmake --preset $(PRESET) >/dev/null
 	@cmake --build --preset $(PRESET) --target programs
 
-run: build
+run:
+	@scripts/install-dependencies.sh run
+	@$(MAKE) --no-print-directory build
 	@scripts/run-demo.sh
 
 test:
@@ -52,7 +54,7 @@ fuzz:
 
 format:
 	@scripts/install-dependencies.sh test
-	@find engine persistence protocol mirror client include tools bench tests -name '*.[ch]' \
+	@find engine persistence protocol mirror client include tools examples bench tests -name '*.[ch]' \
 		-exec clang-format -i {} +
 
 install: build

@@ -1,22 +1,23 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# install-dependencies.sh [build|test|bench]: installs the Debian 12 packages it lacks.
+# install-dependencies.sh [build|run|test|bench]: installs the Debian 12 packages it lacks.
 set -eu
 
 packages="gcc libc6-dev cmake ninja-build pkg-config liburing-dev libmsgpack-dev libxxhash-dev
     libzstd-dev libinih-dev libcsv-dev libjansson-dev libhiredis-dev"
 case "${1:-build}" in
 build) ;;
+run) packages="$packages redis-server" ;;
 test)
     packages="$packages libcriterion-dev clang clang-format clang-tidy libclang-rt-14-dev llvm-14
-        python3 python3-msgpack python3-redis redis-server spin strace valgrind
+        nodejs python3 python3-msgpack python3-redis redis-server spin strace valgrind
         e2fsprogs xfsprogs nbdkit libnbd-bin libfaketime"
     ;;
 bench)
     packages="$packages python3 python3-msgpack redis-server postgresql libpq-dev gnuplot-nox"
     ;;
 *)
-    echo "usage: install-dependencies.sh [build|test|bench]" >&2
+    echo "usage: install-dependencies.sh [build|run|test|bench]" >&2
     exit 2
     ;;
 esac

@@ -1,50 +1,81 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# run-demo.sh: an engine with a demo catalogue, until Ctrl-C. Its data stays for the next time.
+# run-demo.sh: an engine with a demo catalogue, a Redis of its own that mirrors it, and a trickle of
+# orders, until Ctrl-C. The engine's data stays for the next time; Redis's does not, it is filled
+# anew.
+#   STOCKD_LISTEN       where the engine listens (127.0.0.1:7421)
+#   STOCKD_REDIS_PORT   where Redis does, on loopback (7422)
 set -eu
 cd "$(dirname "$0")/.."
 bin=build/release/bin
 data=${XDG_DATA_HOME:-$HOME/.local/share}/stockd-demo
 listen=${STOCKD_LISTEN:-127.0.0.1:7421}
+redis_port=${STOCKD_REDIS_PORT:-7422}
 
 mkdir -p "$data"
 run=$(mktemp -d)
 ready=$run/ready
-"$bin/stockd" --data "$data" --listen "$listen" --ready-file "$ready" &
-engine=$!
+engine=
+redis=
+trickle=
 stop() {
     trap - INT TERM EXIT
-    kill "$engine" 2>/dev/null || true
-    wait "$engine" || true
+    for pid in $trickle $engine $redis; do
+        kill "$pid" 2>/dev/null || true
+        wait "$pid" 2>/dev/null || true
+    done
     rm -rf "$run"
 }
 trap 'stop; exit 0' INT TERM
 trap stop EXIT
 
+redis-server --bind 127.0.0.1 --port "$redis_port" --dir "$run" --save '' --appendonly no \
+    --logfile "$run/redis.log" &
+redis=$!
+"$bin/stockd" --data "$data" --listen "$listen" --redis "127.0.0.1:$redis_port" \
+    --ready-file "$ready" &
+engine=$!
+
 while [ ! -e "$ready" ]; do
     kill -0 "$engine" 2>/dev/null || { wait "$engine"; exit 1; } # it has said why
     sleep 0.1
 done
+kill -0 "$redis" 2>/dev/null || {
+    echo "run-demo.sh: Redis did not start (port $redis_port; STOCKD_REDIS_PORT chooses another):" >&2
+    tail -n 3 "$run/redis.log" >&2
+    exit 1
+}
 address=$(head -n 1 "$ready")
 
 if [ -z "$("$bin/stockctl" -s "$address" export stock | sed -n 2p)" ]; then
     "$bin/stockctl" -s "$address" demo | head -n 1
 fi
+"$bin/stockctl" -s "$address" demo --trickle >/dev/null &
+trickle=$!
 
 sku=$("$bin/stockctl" -s "$address" export stock | sed -n '2s/,.*//p')
-cat <<EOF
+cat <<EOT
 
 stockd listens on $address; its data is in $data
+Redis on port $redis_port shows its stock; five orders a second make it move.
 Try, in another terminal:
 
     $bin/stockctl -s $address stock $sku
-    $bin/stockctl -s $address availability web $sku
     $bin/stockctl -s $address reserve web $sku:1 --ttl 1m --id my-order
-    $bin/stockctl -s $address reservation my-order
+    redis-cli -p $redis_port hgetall 'stock:item:$sku'
     $bin/stockctl -s $address confirm my-order
     $bin/stockctl -s $address fulfil my-order
+    $bin/stockctl -s $address reservation my-order
+
+See stock move:
+
+    redis-cli -p $redis_port subscribe stock:changed:web
+    redis-cli -p $redis_port xread block 0 streams stock:changes '\$'
+    redis-cli -p $redis_port hgetall stock:mirror
+    $bin/stockctl -s $address mirror status
+    $bin/stockctl -s $address mirror verify
     $bin/stockctl --help
 
 Ctrl-C stops it.
-EOF
+EOT
 wait "$engine"

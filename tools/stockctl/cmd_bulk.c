@@ -19,6 +19,14 @@ static const struct option replay_options[] = {
     { .name = NULL },
 };
 
+static const struct option demo_options[] = {
+    { "trickle", NULL, "then keep orders going, so that stock moves, until Ctrl-C", NULL,
+      OPTION_FLAG },
+    { "rate", "N", "orders a second of the trickle (5)", NULL, OPTION_COUNT },
+    { "orders", "N", "end the trickle after so many", NULL, OPTION_COUNT },
+    { .name = NULL },
+};
+
 const struct command bulk_commands[] = {
     {
         .name = "import stock",
@@ -62,9 +70,12 @@ const struct command bulk_commands[] = {
     {
         .name = "demo",
         .summary = "Fill the engine with a catalogue and orders to try things on",
-        .usage = "",
-        .details = "Always the same ones: again, it adds nothing.",
-        .example = "stockctl demo",
+        .usage = "[OPTION]...",
+        .details =
+            "Always the same ones: again, it adds nothing. A trickle goes on with orders of\n"
+            "its own: held, then shipped, cancelled or left to run out.",
+        .example = "stockctl demo --trickle",
+        .options = demo_options,
         .run = run_demo,
     },
     { .name = NULL },

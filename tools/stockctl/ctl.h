@@ -330,5 +330,7 @@ int run_import_stock(struct ctl *ctl, const struct args *args);
 int run_export_stock(struct ctl *ctl, const struct args *args);
 int run_replay(struct ctl *ctl, const struct args *args);
 int run_demo(struct ctl *ctl, const struct args *args);
+/* So many orders of the demo each second, until there were that many; 0: for ever. */
+int run_trickle(struct ctl *ctl, uint64_t rate, uint64_t orders);
 
 #endif

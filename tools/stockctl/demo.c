@@ -368,16 +368,34 @@ static void print_trials(const struct ctl *ctl, const struct demo *demo)
     free(call);
 }
 
+static int read_trickle(const struct args *args, int64_t *rate, int64_t *orders)
+{
+    const char *rate_text = args_option(args, "rate");
+    const char *orders_text = args_option(args, "orders");
+    int failed = CTL_DONE;
+
+    if (args_option(args, "trickle") == NULL && (rate_text != NULL || orders_text != NULL))
+        return usage_error(args, "--rate and --orders are the trickle's");
+    if (rate_text != NULL)
+        failed = args_int(args, "rate", rate_text, 1, 1000, rate);
+    if (failed == CTL_DONE && orders_text != NULL)
+        failed = args_int(args, "orders", orders_text, 1, INT32_MAX, orders);
+    return failed;
+}
+
 int run_demo(struct ctl *ctl, const struct args *args)
 {
     struct demo *demo = must_alloc(1, sizeof(*demo));
     struct step step = { .ctl = ctl, .demo = demo };
     size_t receives = 0;
+    int64_t rate = 5;
+    int64_t orders = 0;
 
-    (void)args;
     demo_make(demo);
     step.task = must_alloc((size_t)DEMO_ITEMS * DEMO_PLACES, sizeof(*step.task));
-    int failed = run_steps(&step, &receives);
+    int failed = read_trickle(args, &rate, &orders);
+    if (failed == CTL_DONE)
+        failed = run_steps(&step, &receives);
     if (failed == CTL_DONE && ctl->json) {
         show_json_value(json_pack("{s:i, s:i, s:i, s:I, s:i}", "locations", DEMO_PLACES, "channels",
                                   DEMO_CHANNELS, "items", DEMO_ITEMS, "receives",
@@ -387,7 +405,10 @@ int run_demo(struct ctl *ctl, const struct args *args)
                DEMO_PLACES, DEMO_CHANNELS, DEMO_ITEMS, receives, DEMO_ORDERS);
         print_trials(ctl, demo);
     }
+    fflush(stdout);
     free(step.task);
     free(demo);
+    if (failed == CTL_DONE && args_option(args, "trickle") != NULL)
+        failed = run_trickle(ctl, (uint64_t)rate, (uint64_t)orders);
     return failed;
 }
