@@ -135,9 +135,11 @@ def median_of(spread):
 
 
 def bars(results):
-    """(what, value or None, bar, unit, True if more is better)"""
+    """(what, value or None, bar or None, unit, True if more is better)"""
     echo128 = ratio(results.rate("windows", "stockd", workload="reserve-cancel", window=128),
                     results.rate("windows", "echo", workload="reserve-cancel", window=128))
+    answer128 = ratio(results.rate("windows", "stockd", workload="reserve-cancel", window=128),
+                      results.rate("windows", "answer", workload="reserve-cancel", window=128))
     reads = ratio(results.rate("windows", "stockd", workload="availability", window=128),
                   results.rate("windows", "echo", workload="availability", window=128))
     hot = ratio(results.rate("windows", "stockd", workload="hot", window=128),
@@ -145,6 +147,7 @@ def bars(results):
     two = ratio(ledger(results, "uniform", 2), ledger(results, "uniform", 1))
     return [
         ("durable reserve, window 128, of the bare echo", echo128, 0.40, "%", True),
+        ("the same, of the answering echo", answer128, None, "%", True),
         ("durable reserve, window 16, of echo with the disk's sync", of_echo_with_sync(results, 16),
          0.60, "%", True),
         ("durable reserve, window 1, of echo with the disk's sync", of_echo_with_sync(results, 1),
@@ -170,4 +173,6 @@ def bars(results):
 def verdict(value, bar, more_is_better):
     if value is None:
         return "not measured"
+    if bar is None:
+        return ""
     return "met" if (value >= bar if more_is_better else value <= bar) else "missed"

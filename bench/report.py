@@ -113,7 +113,8 @@ def text_machine(results):
 
 
 def text_bars(results):
-    rows = [[what, amount(value, unit), ("≥ " if more else "≤ ") + amount(bar, unit),
+    rows = [[what, amount(value, unit),
+             "" if bar is None else ("≥ " if more else "≤ ") + amount(bar, unit),
              figures.verdict(value, bar, more)]
             for what, value, bar, unit, more in figures.bars(results)]
     return table(["figure", "measured", "bar", ""], rows) + missing(results, "recovery", "mirror")
@@ -182,7 +183,8 @@ def text_workloads(results):
         result = line["result"]
         name = line["workload"]
         if name == "idle":
-            name = f"reserve-cancel, {line['idle']} idle connections beside it"
+            name = (f"reserve-cancel, {line['idle']} idle connections beside it "
+                    f"(+ {line['grown'] / 2**20:.0f} MiB)")
         rows.append([name, str(line["window"]),
                      rate(figures.Spread([run["messages_per_s"] for run in result["runs"]])),
                      micros(result["latency_us"]["p50"]), micros(result["latency_us"]["p99"]),

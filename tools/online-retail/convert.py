@@ -10,7 +10,8 @@ Online Retail: UCI Machine Learning Repository, Daqing Chen, 2015, DOI 10.24432/
 It writes into DIRECTORY
     setup.sh         `stockctl channel set` for each channel; run it first
     stock.csv        sku,location,on_hand         for `stockctl import stock`
-    orders.csv       order_id,channel,sku,qty     for `stockctl replay`
+    orders.csv       order_id,channel,sku,qty,time  for `stockctl replay`, and for
+                     `stockbench --workload replay`, which keeps to the times
     corrections.csv  what is in neither, to look at
 and prints what it found as JSON. The same input always gives the same files.
 
@@ -57,7 +58,7 @@ CHANNEL_MAX = 32
 COLUMNS = ("InvoiceNo", "StockCode", "Quantity", "InvoiceDate", "Country")
 
 Row = collections.namedtuple("Row", "line invoice sku qty date country")
-Order = collections.namedtuple("Order", "id channel lines")  # lines: (sku, qty)
+Order = collections.namedtuple("Order", "id channel lines time")  # lines: (sku, qty)
 
 
 def refuse(line, what):
@@ -119,7 +120,7 @@ def orders_of(rows):
         for part, start in enumerate(range(0, len(lines), LINES_MAX), 1):
             ident = invoice if part == 1 else f"{invoice}.{part}"
             chunk = [(row.sku, row.qty) for row in lines[start:start + LINES_MAX]]
-            yield Order(ident, channel, chunk)
+            yield Order(ident, channel, chunk, lines[0].date)
 
 
 def opening_of(orders, percent):
@@ -162,8 +163,9 @@ def convert(source, directory, percent=90, until=None, location="main"):
     write_setup(directory, channels, location)
     write_csv(directory, "stock.csv", ("sku", "location", "on_hand"),
               ((sku, location, units) for sku, units in opening.items()))
-    write_csv(directory, "orders.csv", ("order_id", "channel", "sku", "qty"),
-              ((order.id, order.channel, sku, qty) for order in orders for sku, qty in order.lines))
+    write_csv(directory, "orders.csv", ("order_id", "channel", "sku", "qty", "time"),
+              ((order.id, order.channel, sku, qty, order.time)
+               for order in orders for sku, qty in order.lines))
     write_csv(directory, "corrections.csv", ("invoice", "sku", "qty", "date", "country"),
               (row[1:] for row in corrections))
     returns = sum(order.lines[0][1] < 0 for order in orders)

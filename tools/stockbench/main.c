@@ -23,9 +23,9 @@ enum { EXIT_OK = 0, EXIT_REFUSED = 1, EXIT_USAGE = 2, EXIT_UNREACHABLE = 3 };
 
 struct bench {
     struct options options;
-    struct orders orders; /* replay */
-    stockd_client **clients;
-    struct result *results; /* of each run */
+    struct orders orders;                               /* replay */
+    stockd_client *clients[MAX_CONNECTIONS + MAX_IDLE]; /* the idle ones last */
+    struct result *results;                             /* of each run */
 };
 
 /* Opens all connections, with `hello` unless the other end may be no stockd. */
@@ -166,20 +166,17 @@ int main(int argc, char **argv)
         fprintf(stderr, "stockbench: --speed needs a file with a column time\n");
         return EXIT_USAGE;
     }
-    size_t connections = bench.options.connections + bench.options.idle;
-    bench.clients = calloc(connections, sizeof *bench.clients);
     bench.results = calloc(bench.options.runs, sizeof *bench.results);
-    if (!bench.clients || !bench.results) {
+    if (!bench.results) {
         fprintf(stderr, "stockbench: out of memory\n");
         return EXIT_UNREACHABLE;
     }
     ask_the_system();
     reply_init();
     rc = run_all(&bench);
-    for (size_t i = 0; i < connections; i++)
+    for (size_t i = 0; i < bench.options.connections + bench.options.idle; i++)
         stockd_close(bench.clients[i]);
     orders_free(&bench.orders);
-    free(bench.clients);
     free(bench.results);
     return rc;
 }

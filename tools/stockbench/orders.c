@@ -26,6 +26,7 @@ struct reading {
     char text[COLUMNS][FIELD_BYTES];
     size_t order_room, line_room;
     uint64_t first_ms;
+    uint64_t last_ms; /* since then, of the order before */
     bool bad;
 };
 
@@ -83,19 +84,19 @@ static bool parse_time(const char *text, uint64_t *ms)
 static uint64_t row_time(struct reading *reading)
 {
     struct orders *orders = reading->orders;
-    uint64_t before = orders->count > 0 ? orders->order[orders->count - 1].time_ms : 0;
     uint64_t ms;
 
     if (!orders->has_times)
         return 0;
     if (!parse_time(reading->text[TIME], &ms)) {
         complain(reading, TIME, "is no time");
-        return before;
+        return 0;
     }
     if (orders->count == 0)
         reading->first_ms = ms;
     ms = ms > reading->first_ms ? ms - reading->first_ms : 0;
-    return ms > before ? ms : before;
+    reading->last_ms = ms > reading->last_ms ? ms : reading->last_ms;
+    return reading->last_ms;
 }
 
 static struct order *row_order(struct reading *reading, bool is_return)

@@ -38,7 +38,9 @@ struct replay {
     uint64_t *begun; /* of each order; ns */
     size_t next;     /* order */
     size_t next_lane;
-    size_t finished; /* orders */
+    size_t finished;     /* orders */
+    bool blocked;        /* all connections have their window full ... */
+    uint64_t free_since; /* ... and when that was last over; ns */
     uint64_t start;
     int epoll;
 };
@@ -150,6 +152,9 @@ static void finish_order(struct replay *replay, struct lane *lane, const struct 
     replay->result->messages++;
     replay->finished++;
     lane->under_way--;
+    if (replay->blocked)
+        replay->free_since = result_now();
+    replay->blocked = false;
 }
 
 static void note_refused(struct replay *replay, const struct step *step, const stockd_reply *reply)
@@ -245,10 +250,15 @@ static bool begin_orders(struct replay *replay, uint64_t *wait)
             return true;
         }
         struct lane *lane = free_lane(replay);
-        if (!lane)
+        if (!lane) {
+            replay->blocked = true;
             return true;
-        if (at > 0)
-            histogram_add(&replay->result->slip, now - at, 1);
+        }
+        if (at > 0) {
+            uint64_t from = at > replay->free_since ? at : replay->free_since;
+
+            histogram_add(&replay->result->slip, now > from ? now - from : 0, 1);
+        }
         replay->begun[number] = at > 0 ? at : now;
         replay->next++;
         lane->under_way++;
@@ -319,30 +329,44 @@ static void free_steps(struct step *step)
     }
 }
 
+/* False: no memory, and that has been told. */
+static bool start(struct replay *replay, stockd_client *const *clients)
+{
+    traffic_init();
+    replay->begun = calloc(replay->orders->count, sizeof *replay->begun);
+    replay->lanes = calloc(replay->options->connections, sizeof *replay->lanes);
+    replay->epoll = epoll_create1(EPOLL_CLOEXEC);
+    if (!replay->begun || !replay->lanes || replay->epoll < 0) {
+        broke_off("replay", "out of memory or files");
+        return false;
+    }
+    for (size_t i = 0; i < replay->options->connections; i++)
+        replay->lanes[i] = (struct lane){ .client = clients[i], .end = &replay->lanes[i].first };
+    return true;
+}
+
+static void stop(struct replay *replay)
+{
+    for (size_t i = 0; replay->lanes && i < replay->options->connections; i++)
+        free_steps(replay->lanes[i].first);
+    free_steps(replay->unused);
+    free(replay->lanes);
+    free(replay->begun);
+    if (replay->epoll >= 0)
+        close(replay->epoll);
+}
+
 bool replay_run(const struct options *options, const struct orders *orders,
                 stockd_client *const *clients, struct progress *progress, struct result *result)
 {
     struct replay replay = {
         .options = options, .orders = orders, .result = result, .progress = progress
     };
-
-    traffic_init();
-    replay.begun = calloc(orders->count, sizeof *replay.begun);
-    replay.lanes = calloc(options->connections, sizeof *replay.lanes);
-    replay.epoll = epoll_create1(EPOLL_CLOEXEC);
-    if (!replay.begun || !replay.lanes || replay.epoll < 0)
-        return broke_off("replay", "out of memory");
-    for (size_t i = 0; i < options->connections; i++)
-        replay.lanes[i] = (struct lane){ .client = clients[i], .end = &replay.lanes[i].first };
     double cpu = result_cpu();
-    bool done = run(&replay);
+    bool done = start(&replay, clients) && run(&replay);
+
     result->seconds = (double)(result_now() - replay.start) / 1e9;
     result->cpu_seconds = result_cpu() - cpu;
-    for (size_t i = 0; i < options->connections; i++)
-        free_steps(replay.lanes[i].first);
-    free_steps(replay.unused);
-    free(replay.lanes);
-    free(replay.begun);
-    close(replay.epoll);
+    stop(&replay);
     return done;
 }

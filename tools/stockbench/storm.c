@@ -158,16 +158,19 @@ bool storm_run(const struct options *options, const stockd_client *client,
         return broke_off("getpeername", strerror(errno));
     storm.places = calloc(options->connections, sizeof *storm.places);
     storm.epoll = epoll_create1(EPOLL_CLOEXEC);
-    if (!storm.places || storm.epoll < 0)
-        return broke_off("the storm", "out of memory");
-    for (size_t i = 0; i < options->connections; i++)
+    for (size_t i = 0; storm.places && i < options->connections; i++)
         storm.places[i].fd = -1;
-    bool done = run_phases(&storm);
-    for (size_t i = 0; i < options->connections; i++) {
+    bool done = false;
+    if (storm.places && storm.epoll >= 0)
+        done = run_phases(&storm);
+    else
+        broke_off("the storm", "out of memory or files");
+    for (size_t i = 0; storm.places && i < options->connections; i++) {
         if (storm.places[i].fd >= 0)
             close(storm.places[i].fd);
     }
     free(storm.places);
-    close(storm.epoll);
+    if (storm.epoll >= 0)
+        close(storm.epoll);
     return done;
 }
