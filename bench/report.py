@@ -183,8 +183,9 @@ def text_workloads(results):
         result = line["result"]
         name = line["workload"]
         if name == "idle":
-            name = (f"reserve-cancel, {line['idle']} idle connections beside it "
-                    f"(+ {line['grown'] / 2**20:.0f} MiB)")
+            name = f"reserve-cancel, {line['idle']:,} idle connections beside it"
+            if line["idle"] > 0:
+                name += f" (+ {line['grown'] / 2**20:.0f} MiB)"
         rows.append([name, str(line["window"]),
                      rate(figures.Spread([run["messages_per_s"] for run in result["runs"]])),
                      micros(result["latency_us"]["p50"]), micros(result["latency_us"]["p99"]),

@@ -40,13 +40,14 @@ CONNECTIONS = int(os.environ.get("CONNECTIONS") or 32)
 ITEMS = int(os.environ.get("ITEMS") or 100000)
 STOCKD_ARGS = (os.environ.get("STOCKD_ARGS") or "").split()
 
-SECONDS = 0.6 if QUICK else 2.5
+SECONDS = 0.6 if QUICK else 2.2
 WARMUP = 0.2 if QUICK else 0.5
 ROUNDS = 1 if QUICK else 3
 WINDOWS = (1, 4, 16, 64, 128, 256)
 BAR_WINDOWS = (1, 16, 128)  # measured in every round
 BIGGEST = 1_000_000 if QUICK else 10_000_000
 PLACES = (1, 10, 50, 100, 500)
+FREE_BYTES = (4 if QUICK else 24) << 30
 RATES = (10, 25, 50, 70, 80, 90, 100, 110)  # percent of what the closed loop reached
 
 
@@ -368,6 +369,10 @@ def main():
     for program in ("stockd", "stockbench"):
         if not os.access(os.path.join(BIN, program), os.X_OK):
             sys.exit(f"run.py: {BIN}/{program} is not there (make build)")
+    os.makedirs(OUT, exist_ok=True)
+    if shutil.disk_usage(OUT).free < FREE_BYTES:
+        sys.exit(f"run.py: {OUT} has less than {FREE_BYTES >> 30} GiB free: a journal under load "
+                 "grows by some 100 MB a second")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     bench = Bench()
     try:
