@@ -143,3 +143,42 @@ int start_from_snapshot(const struct start_options *options, struct start *start
     snapshot_list_free(&list);
     return error;
 }
+
+static int find_oldest(const struct file_ops *files, const char *folder, uint64_t first,
+                       struct journal_position *position, struct reason *reason)
+{
+    struct snapshot_list list;
+    struct reason ignored;
+    int error = snapshot_list_read(&list, files, folder, reason);
+    for (size_t i = 0; i < list.count && !error; i++) {
+        struct snapshot snapshot;
+        if (snapshot_open(&snapshot, files, folder, list.lsns[i], &ignored) != 0)
+            continue;
+        *position = snapshot.header.position;
+        snapshot_close(&snapshot);
+        if (position->sequence + 1 >= first)
+            break;
+        *position = (struct journal_position){ 0 };
+    }
+    snapshot_list_free(&list);
+    return error;
+}
+
+int start_oldest(const struct file_ops *files, const char *directory,
+                 struct journal_position *position, struct reason *reason)
+{
+    struct path journal, folder;
+    struct segment_list list;
+    *position = (struct journal_position){ 0 };
+    int error = path_join(&journal, directory, "journal");
+    if (!error)
+        error = path_join(&folder, directory, "snapshot");
+    if (error)
+        return reason_system(reason, error, "%s", directory);
+    error = segment_list_read(&list, files, journal.text, reason);
+    uint64_t first = !error && list.count > 0 ? list.sequences[0] : UINT64_MAX;
+    segment_list_free(&list);
+    if (error || first == FIRST_SEQUENCE)
+        return error;
+    return find_oldest(files, folder.text, first == UINT64_MAX ? 0 : first, position, reason);
+}

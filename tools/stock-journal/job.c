@@ -68,10 +68,14 @@ int job_follow(struct job *job, struct follow_options *options, void *context,
     int status = job_open(job, FILE_LOCK_SHARED);
     if (status != EXIT_GOOD)
         return status;
+    struct journal_position start;
+    int error = start_oldest(&file_system, job->directory, &start, &reason);
+    options->start = &start;
     options->files = &file_system;
     options->directory = job->segments.text;
     options->context = context;
-    int error = journal_follow(options, result, &reason);
+    if (!error)
+        error = journal_follow(options, result, &reason);
     job_close(job);
     if (error)
         fprintf(stderr, "stock-journal: %s\n", reason.text);

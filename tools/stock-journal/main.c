@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "tools/stock-journal/compact.h"
 #include "tools/stock-journal/job.h"
 
 static const char usage[] =
@@ -18,6 +19,7 @@ static const char usage[] =
     "                gives up; changes nothing without --yes\n"
     "  dump DIR      writes every record, one a line\n"
     "  stat DIR      what it holds, by type of record and by hour\n"
+    "  compact DIR   writes the next snapshot; beside an engine too (see compact --help)\n"
     "\n"
     "  --json        for programs\n"
     "  --csv         dump: what each record did to each pool, one a line, with what was on hand "
@@ -28,7 +30,7 @@ static const char usage[] =
     "                (local; UTC with a Z)\n"
     "  --yes         repair: do it. All that is changed or given up is kept in DIR/damaged-TIME/\n"
     "\n"
-    "Only repair --yes changes anything.\n"
+    "Only repair --yes and compact change anything.\n"
     "Example: stock-journal verify /var/lib/stockd\n"
     "Exit status: 0 all is well, 1 the journal is damaged, 2 usage, or it cannot be read.\n";
 
@@ -81,6 +83,8 @@ static int misused(const char *what, const char *word)
 int main(int count, char **arguments)
 {
     static struct job job = { .lock_fd = -1 };
+    if (count > 1 && strcmp(arguments[1], "compact") == 0)
+        return compact_command(count - 2, arguments + 2);
     for (int i = 1; i < count; i++) {
         if (strcmp(arguments[i], "--help") != 0 && strcmp(arguments[i], "-h") != 0)
             continue;

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The archive: segments that snapshots cover, compressed with zstd.
+ *
+ *   DIR/archive/0000000001.seg.zst  one zstd frame, with its checksum; the segment as it was
+ *   DIR/archive/unfinished.tmp      one in the making; never read
+ *
+ * A segment is removed from DIR/journal only once it is in the archive, synced, named, and the
+ * name synced. After a crash in between it is in both, and the same.
+ */
+#ifndef STOCKD_PERSISTENCE_ARCHIVE_H
+#define STOCKD_PERSISTENCE_ARCHIVE_H
+
+#include <stdint.h>
+
+#include "persistence/file.h"
+#include "persistence/reason.h"
+
+struct archive_rules {
+    uint64_t max_bytes; /* of all that is kept; 0: no end */
+    uint64_t days;      /* that a segment is kept after it was made; 0: for ever */
+};
+
+/* Puts a segment of DIR/journal into DIR/archive, which is made if it is not there. 0, or -errno.
+ * */
+int archive_add(const struct file_ops *files, const char *directory, uint64_t sequence,
+                struct reason *reason);
+
+/* Removes the oldest until the rules are kept. *removed: how many. 0, or -errno. */
+int archive_trim(const struct file_ops *files, const char *directory,
+                 const struct archive_rules *rules, uint64_t now_ms, uint64_t *removed,
+                 struct reason *reason);
+
+#endif

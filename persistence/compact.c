@@ -1,0 +1,360 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "persistence/compact.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "engine/ledger.h"
+#include "persistence/follower.h"
+#include "persistence/sealed.h"
+#include "persistence/segment.h"
+
+struct job {
+    const struct compact_options *options;
+    const struct file_ops *files;
+    struct compact_result *result;
+    struct reason *reason;
+    struct path journal, snapshots; /* folders */
+    int lock_fd;
+    struct ledger *ledger;
+
+    /* What is to be kept: this snapshot, those after it, and the segments after it. */
+    uint64_t keep_lsn, keep_sequence;
+    uint64_t newest_lsn;
+};
+
+/* ---- 1: beginning ---- */
+
+static int remove_in(const struct job *job, const char *folder, const char *name)
+{
+    struct path path;
+    int error = path_join(&path, folder, name);
+    if (!error)
+        error = job->files->unlink(job->files->context, path.text);
+    return error == -ENOENT ? 0 : error;
+}
+
+static int make_folder(struct job *job)
+{
+    const struct file_ops *files = job->files;
+    const char *directory = job->options->directory;
+    int error = path_join(&job->journal, directory, "journal");
+    if (!error)
+        error = path_join(&job->snapshots, directory, "snapshot");
+    if (!error)
+        error = files->make_directory(files->context, job->snapshots.text);
+    if (error == -EEXIST)
+        error = 0; /* who made it may have been killed before it was synced */
+    if (!error)
+        error = file_sync_directory_at(files, directory);
+    return error ? reason_system(job->reason, error, "%s", job->snapshots.text) : 0;
+}
+
+static int lock(struct job *job)
+{
+    const struct file_ops *files = job->files;
+    struct path path;
+    int error = path_join(&path, job->snapshots.text, SNAPSHOT_LOCK);
+    if (error)
+        return reason_system(job->reason, error, "%s", job->snapshots.text);
+    job->lock_fd = files->open(files->context, path.text, O_RDWR | O_CREAT);
+    if (job->lock_fd < 0)
+        return reason_system(job->reason, job->lock_fd, "cannot open %s", path.text);
+    error = files->lock(files->context, job->lock_fd, FILE_LOCK_EXCLUSIVE);
+    if (error == -EWOULDBLOCK)
+        return reason_set(job->reason, error, "another compaction is at work on %s",
+                          job->options->directory);
+    if (!error)
+        error = remove_in(job, job->snapshots.text, SNAPSHOT_UNFINISHED);
+    return error ? reason_system(job->reason, error, "cannot lock %s", path.text) : 0;
+}
+
+/* ---- 2: is there anything to do ---- */
+
+/* The two newest snapshots whose form is whole (S3): what they cover is known from that. */
+static int look_at_snapshots(struct job *job, struct snapshot_header *newest,
+                             struct image_totals *totals)
+{
+    struct snapshot_list list;
+    struct reason ignored;
+    unsigned whole = 0;
+    *newest = (struct snapshot_header){ .checksum = 0 };
+    int error = snapshot_list_read(&list, job->files, job->snapshots.text, job->reason);
+    for (size_t i = list.count; !error && i > 0 && whole < 2; i--) {
+        struct snapshot snapshot;
+        if (snapshot_open(&snapshot, job->files, job->snapshots.text, list.lsns[i - 1], &ignored) !=
+            0)
+            continue;
+        if (whole++ == 0) {
+            *newest = snapshot.header;
+            *totals = snapshot.footer.totals;
+        } else {
+            job->keep_lsn = snapshot.header.position.lsn;
+            job->keep_sequence = snapshot.header.position.sequence;
+        }
+        snapshot_close(&snapshot);
+    }
+    if (!error && list.count > 0)
+        job->newest_lsn = list.lsns[list.count - 1];
+    snapshot_list_free(&list);
+    return error;
+}
+
+static uint32_t at_least(uint32_t size, uint64_t wanted)
+{
+    return wanted > size ? (uint32_t)wanted : size;
+}
+
+static void fit_sizes(const struct compact_options *options, const struct image_totals *totals)
+{
+    struct ledger_config *config = options->config;
+    if (options->sized)
+        return;
+    config->items = at_least(config->items, totals->items_max);
+    config->pools = at_least(config->pools, totals->pools_max);
+    config->reservations = at_least(config->reservations, totals->reservations_max);
+}
+
+/* ---- 3: to the ledger at the end of the sealed segment ---- */
+
+static struct ledger *fresh_ledger(void *context)
+{
+    struct job *job = context;
+    ledger_destroy(job->ledger);
+    job->ledger = ledger_create(job->options->config);
+    return job->ledger;
+}
+
+static void report(void *context, uint64_t done, uint64_t total)
+{
+    const struct compact_options *options = ((struct job *)context)->options;
+    if (options->progress)
+        options->progress(options->context, done, total);
+}
+
+static int apply(void *context, const struct record_head *record, uint64_t lsn, uint64_t time_ms)
+{
+    struct job *job = context;
+    (void)time_ms;
+    return ledger_apply(job->ledger, record, lsn);
+}
+
+static int start(struct job *job, struct start *start)
+{
+    struct snapshot_target target = { job, fresh_ledger, report };
+    struct start_options options = { .files = job->files,
+                                     .directory = job->options->directory,
+                                     .threads = job->options->threads,
+                                     .target = &target,
+                                     .context = job->options->context,
+                                     .say = job->options->say };
+    return start_from_snapshot(&options, start, job->reason);
+}
+
+static int follow(struct job *job, const struct start *start, const struct sealed *sealed,
+                  struct follow_result *found)
+{
+    struct follow_options options = { .files = job->files,
+                                      .directory = job->journal.text,
+                                      .start = &start->position,
+                                      .until = sealed->sequence,
+                                      .until_number = sealed->number,
+                                      .context = job,
+                                      .on_record = apply,
+                                      .on_progress = report };
+    int error = journal_follow(&options, found, job->reason);
+    const char *ledger_says = seat_failure(ledger_seat(job->ledger, 0))->message;
+    if (error && *ledger_says) {
+        struct reason where = *job->reason;
+        reason_set(job->reason, error, "%.200s: %s", where.text, ledger_says);
+    }
+    return error == -EINVAL ? -EILSEQ : error;
+}
+
+static int check(struct job *job, uint64_t time_ms)
+{
+    char message[256] = "";
+    ledger_recovered(job->ledger, time_ms);
+    int error = ledger_check(job->ledger, message, sizeof message);
+    return error ? reason_set(job->reason, error, "the ledger that the journal makes is wrong: %s",
+                              message)
+                 : 0;
+}
+
+/* ---- 4 ---- */
+
+static int write_next(struct job *job, const struct sealed *sealed)
+{
+    struct start from;
+    struct follow_result found;
+    struct compact_result *result = job->result;
+    int error = start(job, &from);
+    if (error)
+        return error;
+    /* What could be loaded is kept, whatever is newer and could not. */
+    job->keep_lsn = from.position.lsn;
+    job->keep_sequence = from.position.sequence;
+    if (from.found && from.position.sequence >= sealed->sequence)
+        return 0;
+    error = follow(job, &from, sealed, &found);
+    if (!error)
+        error = check(job, found.time_ms);
+    if (error)
+        return error;
+    assert(found.end_sequence == sealed->sequence);
+    struct journal_position position = { .directory_id = found.directory_id,
+                                         .lsn = found.lsn,
+                                         .number = found.number,
+                                         .checksum = found.checksum,
+                                         .time_ms = found.time_ms,
+                                         .sequence = found.end_sequence };
+    error = snapshot_write(job->files, job->snapshots.text, &position, job->options->now_ms,
+                           job->ledger, &result->bytes, job->reason);
+    if (error)
+        return error;
+    result->written = true;
+    result->lsn = job->newest_lsn = position.lsn;
+    result->sequence = position.sequence;
+    result->from_lsn = from.position.lsn;
+    result->records = found.records;
+    return 0;
+}
+
+/* ---- 5 and 6: removing ---- */
+
+/* All but the one to be kept and the newest: the older ones, and damaged ones in between. */
+static int remove_snapshots(struct job *job)
+{
+    struct snapshot_list list;
+    int error = snapshot_list_read(&list, job->files, job->snapshots.text, job->reason);
+    uint64_t removed = 0;
+    for (size_t i = 0; i < list.count && !error; i++) {
+        uint64_t lsn = list.lsns[i];
+        bool between = job->result->written && lsn > job->keep_lsn && lsn < job->newest_lsn;
+        if (lsn >= job->keep_lsn && !between)
+            continue;
+        error = remove_in(job, job->snapshots.text, snapshot_name(lsn).text);
+        if (error)
+            reason_system(job->reason, error, "cannot remove %s", snapshot_name(lsn).text);
+        removed++;
+    }
+    snapshot_list_free(&list);
+    if (!error && removed > 0)
+        error = file_sync_directory_at(job->files, job->snapshots.text);
+    job->result->snapshots_removed = removed;
+    return error;
+}
+
+static int remove_segment(struct job *job, uint64_t sequence)
+{
+    if (job->options->archive) {
+        int error = archive_add(job->files, job->options->directory, sequence, job->reason);
+        if (error)
+            return error;
+        job->result->segments_archived++;
+    }
+    int error = remove_in(job, job->journal.text, segment_name(sequence).text);
+    if (error)
+        return reason_system(job->reason, error, "cannot remove %s", segment_name(sequence).text);
+    job->result->segments_removed++;
+    return 0;
+}
+
+static int remove_segments(struct job *job)
+{
+    struct segment_list list;
+    int error = segment_list_read(&list, job->files, job->journal.text, job->reason);
+    for (size_t i = 0; i < list.count && !error; i++) {
+        if (list.sequences[i] > job->keep_sequence)
+            break;
+        error = remove_segment(job, list.sequences[i]);
+    }
+    segment_list_free(&list);
+    if (!error && job->result->segments_removed > 0)
+        error = file_sync_directory_at(job->files, job->journal.text);
+    return error;
+}
+
+static int remove_all(struct job *job)
+{
+    const struct compact_options *options = job->options;
+    int error = remove_snapshots(job);
+    if (!error)
+        error = remove_segments(job);
+    if (!error && options->archive)
+        error = archive_trim(job->files, options->directory, &options->rules, options->now_ms,
+                             &job->result->archive_removed, job->reason);
+    return error;
+}
+
+static int remove_unread(struct job *job)
+{
+    const struct file_ops *files = job->files;
+    struct path path;
+    if (job->keep_sequence == 0)
+        return 0; /* only one snapshot: all segments are kept beside it */
+    int error = path_join(&path, job->snapshots.text, SNAPSHOT_READERS);
+    if (error)
+        return reason_system(job->reason, error, "%s", job->snapshots.text);
+    int fd = files->open(files->context, path.text, O_RDWR | O_CREAT);
+    if (fd < 0)
+        return reason_system(job->reason, fd, "cannot open %s", path.text);
+    error = files->lock(files->context, fd, FILE_LOCK_EXCLUSIVE);
+    if (error == -EWOULDBLOCK) {
+        job->result->readers = true;
+        error = 0;
+    } else if (error) {
+        reason_system(job->reason, error, "cannot lock %s", path.text);
+    } else {
+        error = remove_all(job);
+    }
+    files->close(files->context, fd);
+    return error;
+}
+
+/* ---- the whole ---- */
+
+static int run(struct job *job)
+{
+    struct snapshot_header newest;
+    struct image_totals totals = { 0 };
+    struct sealed sealed;
+    int error = make_folder(job);
+    if (!error)
+        error = lock(job);
+    if (!error)
+        error = look_at_snapshots(job, &newest, &totals);
+    if (!error)
+        error = sealed_find(&sealed, job->files, job->journal.text, job->reason);
+    if (error)
+        return error;
+    job->result->lsn = newest.position.lsn;
+    job->result->sequence = newest.position.sequence;
+    fit_sizes(job->options, &totals);
+    if (sealed.sequence > newest.position.sequence)
+        error = write_next(job, &sealed);
+    return error ? error : remove_unread(job);
+}
+
+int compact(const struct compact_options *options, struct compact_result *result,
+            struct reason *reason)
+{
+    struct job job = { .options = options,
+                       .files = options->files,
+                       .result = result,
+                       .reason = reason,
+                       .lock_fd = -1 };
+    *result = (struct compact_result){ .written = false };
+    *reason = (struct reason){ "" };
+    int error = run(&job);
+    if (job.lock_fd >= 0)
+        job.files->close(job.files->context, job.lock_fd);
+    ledger_destroy(job.ledger);
+    if (error && !reason->text[0])
+        reason_system(reason, error, "cannot compact %s", options->directory);
+    return error;
+}
