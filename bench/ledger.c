@@ -3,31 +3,48 @@
  * The ledger alone, in process: reserve and cancel without sockets and disk. The log is drained to
  * nowhere, as the journal would drain it to its buffer.
  *
- *   bench-ledger [--items N] [--seconds S] [--threads N] [--workload uniform|hot|lines] [--json]
+ *   bench-ledger [--items N] [--seconds S] [--threads N] [--workload NAME] [--places N]
+ *                [--sourcing RULE] [--json]
+ *
+ * Workloads: uniform (items alike), zipf (exponent 0.99), hot (one item), lines (orders of three
+ * lines), wide (every item at --places locations), split (wide, an order takes from every one of
+ * them), ask (wide, `availability` instead of reserve and cancel).
  *
  * Requests are made in batches as a worker decodes them from one receive: ids and skus first, then
  * fetching ahead, then the operations. Cancels follow their reserves by a batch.
  */
 #include <getopt.h>
+#include <linux/perf_event.h>
+#include <math.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "engine/ledger.h"
 
 enum { BATCH = 32, DRAIN_BYTES = 1 << 20, STOCK = 100000000, LINES = 3 };
 
-enum workload { UNIFORM, HOT, MANY_LINES };
+enum workload { UNIFORM, ZIPF, HOT, MANY_LINES, WIDE, SPLIT, ASK, WORKLOADS };
+
+static const char *const workload_names[WORKLOADS] = { "uniform", "zipf",  "hot", "lines",
+                                                       "wide",    "split", "ask" };
 
 struct setup {
     uint32_t items;
     double seconds;
     unsigned threads;
     enum workload workload;
-    bool json, spread; /* spread: each thread its own part of the items */
+    uint32_t places; /* locations that each item lies at */
+    const char *sourcing;
+    bool json;
+    double zeta, eta; /* of the Zipf distribution over the items */
 };
+
+enum { INSTRUCTIONS, CACHE_MISSES, COUNTERS };
 
 struct text_buffer {
     char bytes[24];
@@ -42,6 +59,9 @@ struct runner {
     unsigned index;
     uint64_t random, ids;
     uint64_t done, deferred, failed; /* operations */
+    uint64_t first_ns, second_ns;    /* spent in reserves (or questions), and in cancels */
+    int counters[COUNTERS];          /* file descriptors, -1: cannot be counted here */
+    uint64_t counted[COUNTERS];
     unsigned char *drained;
     struct text_buffer id[BATCH], sku[BATCH * LINES];
 };
@@ -53,6 +73,14 @@ static uint64_t nanoseconds(void)
 {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+/* This thread's own time: what others do with the processor is not in it. */
+static uint64_t own_nanoseconds(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
     return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
@@ -82,6 +110,68 @@ static void write_number(struct text_buffer *to, char letter, uint64_t number)
     to->len = n + 1;
 }
 
+/* ---- what the processor counts, where it lets us ---- */
+
+static void start_counting(struct runner *r)
+{
+    static const uint64_t events[COUNTERS] = { PERF_COUNT_HW_INSTRUCTIONS,
+                                               PERF_COUNT_HW_CACHE_MISSES };
+    for (int i = 0; i < COUNTERS; i++) {
+        struct perf_event_attr attr = { .type = PERF_TYPE_HARDWARE,
+                                        .size = sizeof attr,
+                                        .config = events[i],
+                                        .exclude_kernel = 1,
+                                        .exclude_hv = 1 };
+        r->counters[i] = (int)syscall(SYS_perf_event_open, &attr, 0, -1, -1, 0);
+    }
+}
+
+static void stop_counting(struct runner *r)
+{
+    for (int i = 0; i < COUNTERS; i++) {
+        if (r->counters[i] < 0)
+            continue;
+        if (read(r->counters[i], &r->counted[i], sizeof r->counted[i]) < 0)
+            r->counted[i] = 0;
+        close(r->counters[i]);
+    }
+}
+
+/* ---- which item is next ---- */
+
+/* Gray et al., "Quickly generating billion-record synthetic databases", SIGMOD 1994. */
+static const double skew = 0.99;
+
+static void prepare_zipf(struct setup *s)
+{
+    double n = s->items, zeta_two = 1 + pow(0.5, skew);
+    for (uint32_t i = 1; i <= s->items; i++)
+        s->zeta += 1 / pow(i, skew);
+    s->eta = (1 - pow(2 / n, 1 - skew)) / (1 - zeta_two / s->zeta);
+}
+
+static uint64_t zipf_item(const struct setup *s, uint64_t random)
+{
+    double u = (double)(random >> 11) / (double)(UINT64_C(1) << 53), uz = u * s->zeta;
+    double rank = 0;
+    if (uz >= 1 + pow(0.5, skew))
+        rank = (double)s->items * pow(s->eta * u - s->eta + 1, 1 / (1 - skew));
+    else if (uz >= 1)
+        rank = 1;
+    /* Ranks lie apart in memory, as items that sell well do. */
+    return (uint64_t)rank * 2654435761u % s->items;
+}
+
+static uint64_t next_item(struct runner *r)
+{
+    uint64_t random = next_random(&r->random);
+    if (r->setup->workload == HOT)
+        return 0;
+    return r->setup->workload == ZIPF ? zipf_item(r->setup, random) : random % r->setup->items;
+}
+
+/* ---- working ---- */
+
 /* Whoever gets there empties the log, as a worker that finds the device idle would. */
 static void drain(struct runner *r)
 {
@@ -98,10 +188,8 @@ static void prepare(struct runner *r)
     uint32_t lines = s->workload == MANY_LINES ? LINES : 1;
     for (unsigned i = 0; i < BATCH; i++)
         write_number(&r->id[i], (char)('A' + r->index), ++r->ids);
-    for (unsigned i = 0; i < BATCH * lines; i++) {
-        uint64_t item = next_random(&r->random) % s->items;
-        write_number(&r->sku[i], 'S', s->workload == HOT ? 0 : item);
-    }
+    for (unsigned i = 0; i < BATCH * lines; i++)
+        write_number(&r->sku[i], 'S', next_item(r));
     struct seat *seat = ledger_seat(r->ledger, r->index);
     for (unsigned stage = 0; stage < PREFETCH_STAGES; stage++)
         for (unsigned i = 0; i < BATCH; i++)
@@ -118,16 +206,23 @@ static void count(struct runner *r, enum code code)
         r->failed++;
 }
 
-static void run_batch(struct runner *r)
+/* Units of a line: one, or one from each place. */
+static int64_t wanted(const struct setup *s)
+{
+    return s->workload == SPLIT ? s->places : 1;
+}
+
+static void reserve_batch(struct runner *r)
 {
     struct seat *seat = ledger_seat(r->ledger, r->index);
     uint32_t lines = r->setup->workload == MANY_LINES ? LINES : 1;
     struct reservation_view view;
-    prepare(r);
     for (unsigned i = 0; i < BATCH; i++) {
         struct order_line line[LINES];
         for (uint32_t l = 0; l < lines; l++)
-            line[l] = (struct order_line){ text_in(&r->sku[i * lines + l]), 1, { NULL, 0 } };
+            line[l] = (struct order_line){ text_in(&r->sku[i * lines + l]),
+                                           wanted(r->setup),
+                                           { NULL, 0 } };
         struct order order = { .id = text_in(&r->id[i]),
                                .channel = text_of("default"),
                                .lines = line,
@@ -139,6 +234,12 @@ static void run_batch(struct runner *r)
         }
         count(r, code);
     }
+}
+
+static void cancel_batch(struct runner *r)
+{
+    struct seat *seat = ledger_seat(r->ledger, r->index);
+    struct reservation_view view;
     for (unsigned i = 0; i < BATCH; i++) {
         struct step step = { .id = text_in(&r->id[i]) };
         enum code code;
@@ -150,10 +251,37 @@ static void run_batch(struct runner *r)
     }
 }
 
+static void ask_batch(struct runner *r)
+{
+    struct seat *seat = ledger_seat(r->ledger, r->index);
+    for (unsigned i = 0; i < BATCH; i++) {
+        struct text sku = text_in(&r->sku[i]);
+        int64_t available;
+        uint64_t lsn;
+        count(r, ledger_availability(seat, text_of("default"), &sku, 1, &available, &lsn));
+    }
+}
+
+static void run_batch(struct runner *r)
+{
+    uint64_t start = own_nanoseconds();
+    prepare(r);
+    if (r->setup->workload == ASK)
+        ask_batch(r);
+    else
+        reserve_batch(r);
+    uint64_t middle = own_nanoseconds();
+    if (r->setup->workload != ASK)
+        cancel_batch(r);
+    r->first_ns += middle - start;
+    r->second_ns += own_nanoseconds() - middle;
+}
+
 static void *run(void *argument)
 {
     struct runner *r = argument;
     struct seat *seat = ledger_seat(r->ledger, r->index);
+    start_counting(r);
     while (!atomic_load_explicit(&stop, memory_order_relaxed)) {
         uint64_t now = nanoseconds() / 1000000;
         ledger_begin(seat, now, now);
@@ -163,25 +291,63 @@ static void *run(void *argument)
         ledger_expire(seat, 64);
         ledger_end(seat);
     }
+    stop_counting(r);
     return NULL;
+}
+
+static void must(const struct seat *seat, enum code code)
+{
+    if (code == CODE_OK)
+        return;
+    fprintf(stderr, "bench-ledger: %s\n", seat_failure(seat)->message);
+    exit(1);
+}
+
+/* The first location is main. */
+static struct text place_name(struct text_buffer *buffer, uint32_t place)
+{
+    if (place == 0)
+        return text_of("main");
+    write_number(buffer, 'L', place);
+    return text_in(buffer);
+}
+
+static void set_up(struct runner *r)
+{
+    struct seat *seat = ledger_seat(r->ledger, 0);
+    struct text_buffer code;
+    uint64_t lsn;
+    for (uint32_t i = 1; i < r->setup->places; i++) {
+        must(seat, ledger_set_location(
+                       seat, &(struct location_setting){ .code = place_name(&code, i) }, &lsn));
+        drain(r);
+    }
+    must(seat,
+         ledger_set_channel(seat,
+                            &(struct channel_setting){ .code = text_of("default"),
+                                                       .has_sourcing = true,
+                                                       .sourcing = text_of(r->setup->sourcing) },
+                            &lsn));
 }
 
 static void fill(struct runner *r)
 {
+    const struct setup *s = r->setup;
     struct seat *seat = ledger_seat(r->ledger, 0);
+    /* Where an order is to take from each place, there is one unit for the one order at a time. */
+    int64_t stock = s->workload == SPLIT ? 1 : STOCK;
     ledger_begin(seat, 1, 1);
-    for (uint32_t i = 0; i < r->setup->items; i++) {
-        struct text_buffer id, sku;
+    set_up(r);
+    for (uint64_t i = 0; i < (uint64_t)s->items * s->places; i++) {
+        struct text_buffer id, sku, at;
         struct movement_result result;
         write_number(&id, 'r', i);
-        write_number(&sku, 'S', i);
-        struct movement m = {
-            .id = text_in(&id), .sku = text_in(&sku), .location = text_of("main"), .qty = STOCK
-        };
-        if (ledger_receive(seat, &m, &result) != CODE_OK) {
-            fprintf(stderr, "bench-ledger: %s\n", seat_failure(seat)->message);
-            exit(1);
-        }
+        write_number(&sku, 'S', i / s->places);
+        struct movement m = { .id = text_in(&id),
+                              .sku = text_in(&sku),
+                              .location = place_name(&at, (uint32_t)(i % s->places)),
+                              .qty = stock };
+        must(seat, ledger_receive(seat, &m, &result));
         if (i % 64 == 0)
             drain(r);
     }
@@ -189,12 +355,28 @@ static void fill(struct runner *r)
     ledger_end(seat);
 }
 
+static bool is_wide(const struct setup *s)
+{
+    return s->workload >= WIDE;
+}
+
+static bool take_workload(struct setup *s, const char *name)
+{
+    for (unsigned i = 0; i < WORKLOADS; i++)
+        if (strcmp(name, workload_names[i]) == 0) {
+            s->workload = (enum workload)i;
+            return true;
+        }
+    return false;
+}
+
 static bool parse(int argc, char **argv, struct setup *s)
 {
     static const struct option options[] = {
-        { "items", required_argument, NULL, 'i' },   { "seconds", required_argument, NULL, 's' },
-        { "threads", required_argument, NULL, 't' }, { "workload", required_argument, NULL, 'w' },
-        { "json", no_argument, NULL, 'j' },          { NULL, 0, NULL, 0 }
+        { "items", required_argument, NULL, 'i' },    { "seconds", required_argument, NULL, 's' },
+        { "threads", required_argument, NULL, 't' },  { "workload", required_argument, NULL, 'w' },
+        { "places", required_argument, NULL, 'p' },   { "json", no_argument, NULL, 'j' },
+        { "sourcing", required_argument, NULL, 'r' }, { NULL, 0, NULL, 0 }
     };
     int option;
     while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
@@ -204,53 +386,89 @@ static bool parse(int argc, char **argv, struct setup *s)
             s->seconds = strtod(optarg, NULL);
         else if (option == 't')
             s->threads = (unsigned)strtoul(optarg, NULL, 10);
+        else if (option == 'p')
+            s->places = (uint32_t)strtoul(optarg, NULL, 10);
+        else if (option == 'r')
+            s->sourcing = optarg;
         else if (option == 'j')
             s->json = true;
-        else if (option == 'w' && strcmp(optarg, "uniform") == 0)
-            s->workload = UNIFORM;
-        else if (option == 'w' && strcmp(optarg, "hot") == 0)
-            s->workload = HOT;
-        else if (option == 'w' && strcmp(optarg, "lines") == 0)
-            s->workload = MANY_LINES;
-        else
+        else if (option != 'w' || !take_workload(s, optarg))
             return false;
     }
-    return s->items > 0 && s->threads > 0 && s->threads <= 16;
+    if (s->items == 0)
+        s->items = is_wide(s) ? 1000 : 1000000;
+    if (s->places == 0)
+        s->places = is_wide(s) ? 500 : 1;
+    return s->threads > 0 && s->threads <= 16 && s->places <= DRAWS_MAX;
+}
+
+static void report_counted(const struct setup *s, const struct runner *runners, uint64_t done)
+{
+    static const char *const names[COUNTERS] = { "instructions", "cache_misses" };
+    for (int i = 0; i < COUNTERS; i++) {
+        uint64_t sum = 0;
+        bool counted = done > 0;
+        for (unsigned t = 0; t < s->threads; t++) {
+            counted &= runners[t].counters[i] >= 0;
+            sum += runners[t].counted[i];
+        }
+        if (s->json && counted)
+            printf(",\"%s_per_operation\":%.1f", names[i], (double)sum / (double)done);
+        else if (s->json)
+            printf(",\"%s_per_operation\":null", names[i]);
+        else if (counted)
+            printf("         %s: %.1f an operation\n", names[i], (double)sum / (double)done);
+        else
+            printf("         %s: this machine does not let them be counted\n", names[i]);
+    }
 }
 
 static void report(const struct setup *s, const struct runner *runners, double seconds)
 {
-    static const char *const names[] = { "uniform", "hot", "lines" };
-    uint64_t done = 0, deferred = 0, failed = 0;
+    uint64_t done = 0, deferred = 0, failed = 0, first = 0, second = 0;
     for (unsigned i = 0; i < s->threads; i++) {
         done += runners[i].done;
         deferred += runners[i].deferred;
         failed += runners[i].failed;
+        first += runners[i].first_ns;
+        second += runners[i].second_ns;
     }
     double rate = (double)done / seconds;
+    double of_each = (double)(done + failed) / (s->workload == ASK ? 1 : 2);
+    double first_each = (double)first / of_each, second_each = (double)second / of_each;
+    const char *name = workload_names[s->workload];
     if (s->json)
-        printf("{\"workload\":\"%s\",\"items\":%u,\"threads\":%u,\"operations_per_second\":%.0f,"
-               "\"deferred\":%llu,\"failed\":%llu}\n",
-               names[s->workload], s->items, s->threads, rate, (unsigned long long)deferred,
-               (unsigned long long)failed);
+        printf("{\"workload\":\"%s\",\"items\":%u,\"places\":%u,\"threads\":%u,"
+               "\"operations_per_second\":%.0f,\"operations_per_second_per_core\":%.0f,"
+               "\"%s_ns\":%.0f,\"cancel_ns\":%.0f,\"deferred\":%llu,\"failed\":%llu",
+               name, s->items, s->places, s->threads, rate, rate / s->threads,
+               s->workload == ASK ? "availability" : "reserve", first_each, second_each,
+               (unsigned long long)deferred, (unsigned long long)failed);
     else
-        printf("%-8s %9u items %2u threads: %6.2f M operations/s (%.2f M reserve+cancel pairs/s), "
-               "%.0f ns each, %llu deferred, %llu failed\n",
-               names[s->workload], s->items, s->threads, rate / 1e6, rate / 2e6,
-               1e9 * s->threads / rate, (unsigned long long)deferred, (unsigned long long)failed);
+        printf("%-8s %9u items at %u places, %2u threads: %6.2f M operations/s, %.2f M/s a core; "
+               "%s %.0f ns, cancel %.0f ns; %llu deferred, %llu failed\n",
+               name, s->items, s->places, s->threads, rate / 1e6, rate / 1e6 / s->threads,
+               s->workload == ASK ? "availability" : "reserve", first_each, second_each,
+               (unsigned long long)deferred, (unsigned long long)failed);
+    report_counted(s, runners, done);
+    if (s->json)
+        printf("}\n");
 }
 
 int main(int argc, char **argv)
 {
-    struct setup setup = { .items = 1000000, .seconds = 3, .threads = 1 };
+    struct setup setup = { .seconds = 3, .threads = 1, .sourcing = "priority" };
     if (!parse(argc, argv, &setup)) {
         fprintf(stderr, "usage: bench-ledger [--items N] [--seconds S] [--threads N]"
-                        " [--workload uniform|hot|lines] [--json]\n");
+                        " [--places N] [--sourcing RULE] [--json]\n"
+                        "                    [--workload uniform|zipf|hot|lines|wide|split|ask]\n");
         return 2;
     }
+    if (setup.workload == ZIPF)
+        prepare_zipf(&setup);
     struct log log;
     struct ledger_config config = { .items = setup.items,
-                                    .pools = setup.items,
+                                    .pools = setup.items * setup.places,
                                     .reservations = 4000000,
                                     .seats = setup.threads,
                                     .hash_seed = 12345,
