@@ -195,21 +195,25 @@ void catalogue_destroy(struct catalogue *catalogue)
         free(catalogue->channels[i].rank);
     }
     free(catalogue->locations);
+    free(catalogue->ships);
     free(catalogue->channels);
     free(catalogue->location_slots);
     free(catalogue->channel_slots);
     free(catalogue);
 }
 
-/* Indexes and ranks follow from locations and channels. */
+/* Indexes, ranks and what ships follow from locations and channels. */
 static bool derive(struct catalogue *c)
 {
     c->location_mask = mask_for(c->location_count);
     c->channel_mask = mask_for(c->channel_count);
     c->location_slots = calloc(c->location_mask + 1, sizeof *c->location_slots);
     c->channel_slots = calloc(c->channel_mask + 1, sizeof *c->channel_slots);
-    if (!c->location_slots || !c->channel_slots)
+    c->ships = calloc(c->location_count, sizeof *c->ships);
+    if (!c->location_slots || !c->channel_slots || !c->ships)
         return false;
+    for (uint16_t i = 0; i < c->location_count; i++)
+        c->ships[i] = c->locations[i].ships;
     for (uint16_t i = 0; i < c->location_count; i++)
         enter_slot(c->location_slots, c->location_mask, code_text(&c->locations[i].code), i);
     for (uint16_t i = 0; i < c->channel_count; i++)

@@ -64,8 +64,10 @@ struct channel {
 
 struct catalogue {
     uint16_t location_count, channel_count;
-    struct location *locations;               /* index is for life */
-    struct channel *channels;                 /* index is for life */
+    struct location *locations; /* index is for life */
+    struct channel *channels;   /* index is for life */
+    bool *ships; /* per location: orders may be sent from it; owned. Beside the ranks this
+                    is all that sourcing asks of a location, so it lies together */
     uint16_t *location_slots, *channel_slots; /* open-addressing tables of index + 1 */
     uint32_t location_mask, channel_mask;
 };

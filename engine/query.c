@@ -70,10 +70,13 @@ static void view_stock(struct seat *seat, uint32_t item, struct stock_view *view
     while ((pool = pool_walk_next(&walk)) != NULL) {
         uint64_t key = atomic_load_explicit(&pool->key, memory_order_relaxed);
         uint64_t word = pool_read(pool);
-        if (key_location(key) >= catalogue->location_count ||
-            view->pool_count == sizeof seat->pool_views / sizeof seat->pool_views[0])
+        struct pool_view unlisted; /* allotments everywhere may be more than the list holds */
+        bool listed = view->pool_count < sizeof seat->pool_views / sizeof seat->pool_views[0];
+        if (key_location(key) >= catalogue->location_count)
             continue;
-        view_pool(catalogue, key, word, view, &seat->pool_views[view->pool_count++]);
+        view_pool(catalogue, key, word, view,
+                  listed ? &seat->pool_views[view->pool_count] : &unlisted);
+        view->pool_count += listed;
     }
 }
 

@@ -35,17 +35,25 @@ struct plan_take {
     int64_t qty;
 };
 
-enum { TAKES_MAX = DRAWS_MAX + 1 };
+/* What the lines planned so far take from one pool. */
+struct planned_take {
+    uint32_t unit;
+    int64_t qty; /* 0: the slot is empty */
+};
+
+enum { TAKES_MAX = DRAWS_MAX + 1, PLANNED_SLOTS = 2 * DRAWS_MAX };
 
 struct plan {
     uint32_t draw_count, take_count;
     bool tentative; /* takes are marked pending until the order is decided */
     bool undecided; /* a pool had too little, but with takes pending: nobody knows yet */
-    struct plan_draw draws[DRAWS_MAX];
+    struct plan_draw draws[DRAWS_MAX], merged[DRAWS_MAX];
     struct plan_take takes[TAKES_MAX];
-    uint32_t items[LINES_MAX];               /* per line */
-    const struct location *bound[LINES_MAX]; /* per line; NULL: free */
-    uint8_t repeated[LINES_MAX];             /* per line: another one has the same item */
+    uint32_t items[LINES_MAX];                  /* per line */
+    const struct location *bound[LINES_MAX];    /* per line; NULL: free */
+    uint8_t repeated[LINES_MAX];                /* per line: another one has the same item */
+    uint64_t used[LOCATIONS_MAX / 64];          /* ranks of locations that lines draw from */
+    struct planned_take planned[PLANNED_SLOTS]; /* a hash table; only if any line is repeated */
 };
 
 /* What a step settles of one draw. */
@@ -71,6 +79,14 @@ struct survey {
     bool pending;     /* somebody's take is undecided on one of them */
     bool quiet;       /* no give came in between: the sums are the truth of one instant */
     struct candidate candidates[2 * LOCATIONS_MAX];
+};
+
+/* Which places can fill a whole order; all by rank of the location. */
+struct parcel {
+    uint32_t items;                 /* looked at so far */
+    uint16_t filled[LOCATIONS_MAX]; /* how many of them the place can fill, if all so far */
+    int64_t own[LOCATIONS_MAX];     /* of the item at hand: of the channel's own */
+    int64_t all[LOCATIONS_MAX];     /* and with what is shared */
 };
 
 struct client_name {
@@ -107,6 +123,7 @@ struct seat {
     struct failure failure;
     struct plan plan;
     struct survey survey;
+    struct parcel parcel;
     struct step_part parts[DRAWS_MAX];
     struct draw_view draw_views[DRAWS_MAX];
     struct pool_view pool_views[2 * LOCATIONS_MAX];
@@ -295,6 +312,14 @@ bool remove_from_place(struct seat *seat, int64_t missing);
 /* On hand and available, as the pools say one after the other. */
 void sum_place(const struct seat *seat, uint32_t item, uint16_t location, int64_t *on_hand,
                int64_t *available);
+
+/* Walks the item's pools for a channel, and a line that is bound to a place (NULL: free). repeated:
+ * less what plan_note was told. Borrowed until the next survey (survey.c). */
+const struct survey *survey_item(struct seat *seat, const struct channel *channel, uint32_t item,
+                                 const struct location *bound, bool repeated);
+void plan_note(struct plan *plan, uint32_t unit, int64_t qty);
+/* Plans the draws of an order whose lines are in the seat's plan (plan.c). */
+enum code plan_order(struct seat *seat, const struct order *order, const struct channel *channel);
 
 /* Plans and takes the stock for an order whose lines are in the seat's plan (source.c).
  * CODE_OK: taken, and marked pending where it is over several pools. */

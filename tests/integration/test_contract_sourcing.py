@@ -53,6 +53,46 @@ class Sourcing(StockdTestCase):
         self.assertEqual(self.drawn(channel, [[sku, 5]]), {(sku, c): 5})
         self.assertEqual(self.drawn(channel, [[sku, 5]]), {(sku, a): 5})
 
+    def test_fewest_sends_one_parcel_if_one_place_has_it_all(self):
+        a, b, c = self.place("a", 1), self.place("b", 2), self.place("c", 3)
+        channel = self.channel(a, b, c, sourcing="fewest")
+        tee, cap = self.item(), self.item()
+        for place, tees, caps in ((a, 9, 1), (b, 4, 1), (c, 5, 5)):
+            self.put(tee, place, tees)
+            self.put(cap, place, caps)
+        order = [[tee, 3], [cap, 2], [tee, 2]]
+        self.assertEqual(self.drawn(channel, order), {(tee, c): 5, (cap, c): 2})
+        self.assertEqual(self.drawn(channel, [[tee, 4], [cap, 1]]), {(tee, a): 4, (cap, a): 1})
+
+    def test_fewest_prefers_places_that_are_used_anyway(self):
+        a, b = self.place("a", 1), self.place("b", 2)
+        channel = self.channel(a, b, sourcing="fewest")
+        tee, cap = self.item(), self.item()
+        for place in (a, b):
+            self.put(tee, place, 5)
+            self.put(cap, place, 5)
+        order = [[tee, 1, b], [cap, 2]]
+        self.assertEqual(self.drawn(channel, order), {(tee, b): 1, (cap, b): 2})
+        self.assertEqual(self.drawn(channel, [[tee, 6]]), {(tee, a): 5, (tee, b): 1})
+
+    def test_balance_takes_from_where_there_is_most(self):
+        a, b = self.place("a", 1), self.place("b", 2)
+        channel, sku = self.channel(a, b, sourcing="balance"), self.item()
+        self.put(sku, a, 5)
+        self.put(sku, b, 6)
+        self.assertEqual(self.drawn(channel, [[sku, 2]]), {(sku, b): 2})
+        self.assertEqual(self.drawn(channel, [[sku, 8]]), {(sku, a): 5, (sku, b): 3})
+
+    def test_own_units_come_first_wherever_they_are(self):
+        a, b = self.place("a", 1), self.place("b", 2)
+        for sourcing in ("priority", "fewest", "nearest", "balance"):
+            channel, sku = self.channel(a, b, sourcing=sourcing), self.item()
+            self.put(sku, a, 10)
+            self.put(sku, b, 4)
+            self.call("allot", unique("al"), sku, b, channel, 3)
+            self.assertEqual(self.drawn(channel, [[sku, 2]]), {(sku, b): 2}, sourcing)
+            self.assertEqual(self.drawn(channel, [[sku, 2]])[sku, b], 2 if sourcing == "fewest" else 1)
+
     def test_default_priority_is_100(self):
         late, plain, early = self.place("late", 101), self.place("plain"), self.place("early", 99)
         channel, sku = self.channel(late, plain, early), self.item()

@@ -15,6 +15,7 @@ struct planning {
     int own;                                       /* the kind of the channel's allotments */
     int64_t left[MODEL_ITEMS][MODEL_LOCATIONS][2]; /* of its allotment; of what is shared */
     int64_t got[MODEL_LINES][MODEL_DRAWS];         /* per line and draw, in the order of taking */
+    bool used[MODEL_LOCATIONS];                    /* the order is sent from there anyway */
     int from[MODEL_LINES][MODEL_DRAWS], kind[MODEL_LINES][MODEL_DRAWS];
     int draws[MODEL_LINES];
 };
@@ -93,9 +94,11 @@ static bool earlier(const struct planning *p, int a, int b)
 static bool better(const struct planning *p, int item, int shared, int a, int b, int64_t wanted)
 {
     int64_t x = p->left[item][a][shared], y = p->left[item][b][shared];
-    if (p->channel->sourcing == 1) { /* fewest: whole lines first, then the most of one */
+    if (p->channel->sourcing == 1) { /* fewest: what has it all, then the most of one */
         if ((x >= wanted) != (y >= wanted))
             return x >= wanted;
+        if (x >= wanted && p->used[a] != p->used[b])
+            return p->used[a];
         if (x < wanted && x != y)
             return x > y;
     }
@@ -119,6 +122,7 @@ static void take_line(struct planning *p, int line, int item, int bound, int64_t
         int64_t *left = &p->left[item][best][shared];
         int64_t qty = *left < wanted ? *left : wanted;
         *left -= qty;
+        p->used[best] = true;
         p->from[line][p->draws[line]] = best;
         p->kind[line][p->draws[line]] = shared ? MODEL_SHARED : p->own;
         p->got[line][p->draws[line]++] = qty;
@@ -131,10 +135,57 @@ static int bound_to(const struct request *r, int line)
     return r->lines[line].location != NOWHERE ? r->lines[line].location : r->at;
 }
 
+static int64_t wanted_freely(const struct request *r, int item)
+{
+    int64_t sum = 0;
+    for (int i = 0; i < r->line_count; i++)
+        if (bound_to(r, i) == NOWHERE && r->lines[i].item == item)
+            sum += r->lines[i].qty;
+    return sum;
+}
+
+/* Can all free lines be sent from there, and would as much of the channel's own be used? */
+static bool fills_all(const struct planning *p, const struct request *r, int location)
+{
+    if (!serves(p, NOWHERE, location))
+        return false;
+    for (int i = 0; i < r->line_count; i++) {
+        int item = r->lines[i].item;
+        int64_t wanted = wanted_freely(r, item), own = 0;
+        if (bound_to(r, i) != NOWHERE)
+            continue;
+        for (int l = 0; l < MODEL_LOCATIONS; l++)
+            own += serves(p, NOWHERE, l) ? p->left[item][l][0] : 0;
+        const int64_t *here = p->left[item][location];
+        if (takeable(p, item, NOWHERE) < wanted || here[0] + here[1] < wanted ||
+            here[0] < (own < wanted ? own : wanted))
+            return false;
+    }
+    return true;
+}
+
+/* One parcel, if there is a place for it; rather one that something is sent from anyway. */
+static void prefer_one_place(struct planning *p, const struct request *r)
+{
+    int best = -1, free = 0;
+    for (int i = 0; i < r->line_count; i++)
+        free += bound_to(r, i) == NOWHERE;
+    for (int l = 0; l < MODEL_LOCATIONS; l++)
+        if (fills_all(p, r, l) &&
+            (best < 0 || (p->used[l] != p->used[best] ? p->used[l] : earlier(p, l, best))))
+            best = l;
+    if (best < 0 || free < 2 || p->channel->sourcing != 1)
+        return;
+    memset(p->used, 0, sizeof p->used);
+    p->used[best] = true;
+}
+
 /* Lines that are bound to a place have no choice, so they choose first. */
 static void plan_order(struct planning *p, const struct request *r, struct answer *a)
 {
-    for (int pass = 0; pass < 2; pass++)
+    for (int pass = 0; pass < 2; pass++) {
+        if (pass == 1)
+            prefer_one_place(p, r);
         for (int i = 0; i < r->line_count; i++) {
             const struct request_line *line = &r->lines[i];
             int bound = bound_to(r, i);
@@ -146,6 +197,7 @@ static void plan_order(struct planning *p, const struct request *r, struct answe
             else
                 a->shorts[a->short_count++] = (struct answer_short){ line->item, line->qty, there };
         }
+    }
 }
 
 /* ---- reserve ---- */
