@@ -1,0 +1,263 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A recorded history: its file, its calls, and the changes that they made.
+
+The file's first line is a JSON object:
+
+    seed      of the run
+    places    the locations in the order in which every item's pools were made
+    channels  code -> {"locations": [...], "buffer": n}
+    crashes   CLOCK_MONOTONIC in ns at which each killed engine was certain to be gone
+    durability  of the engine; none: a reply does not wait for what was claimed before it
+    recovered the lsn that the next engine answered before anyone else asked it anything
+
+Each other line is one call, as tests/history/notes.h says. An era is what lies between two crashes.
+"""
+
+import json
+import math
+
+
+class Violation(Exception):
+    """The history breaks a promise. `what` says which; `evidence` are the calls that show it."""
+
+    def __init__(self, what, evidence=()):
+        super().__init__(what)
+        self.what, self.evidence = what, list(evidence)
+
+
+class Call:
+    def __init__(self, line, era):
+        self.client, self.asked, answered, self.method, self.params, error, self.result = line
+        self.answered = math.inf if answered is None else answered
+        self.lost = answered is None
+        self.code = error[0] if error else None
+        self.details = (error[2] or {}) if error else {}
+        self.era = era
+        # Two calls with the same content are the same operation.
+        self.content = json.dumps([self.method, self.params])
+
+    def as_heard(self, view):
+        """This call, had it been answered when the question was."""
+        result = {"lsn": view.result["lsn"], "state": view.result["state"]}
+        line = [self.client, self.asked, view.answered, self.method, self.params, None, result]
+        return Call(line, view.era)
+
+    @property
+    def granted(self):
+        return not self.lost and self.code is None
+
+    @property
+    def options(self):
+        return self.params[-1] if isinstance(self.params[-1], dict) else {}
+
+    @property
+    def lines(self):
+        """Of an order or a step: [[sku, qty, location or None]...]; None: all that is left."""
+        at = 2 if self.method == "reserve" else 1
+        if len(self.params) <= at or not isinstance(self.params[at], list):
+            return None
+        return [[*line, None][:3] for line in self.params[at]]
+
+    def say(self, zero=0):
+        if self.lost:
+            answer, end = "no answer", "crash"
+        else:
+            end = f"{(self.answered - zero) / 1000:.1f}"
+            answer = f"{self.code} {self.details}" if self.code else json.dumps(self.result)
+        return (
+            f"[{(self.asked - zero) / 1000:.1f} .. {end}] client {self.client}: "
+            f"{self.method} {json.dumps(self.params)} -> {answer}"
+        )
+
+
+class Change:
+    """What one LSN stands for. `calls` are those that may have made it, granted or lost."""
+
+    def __init__(self, lsn, kind):
+        self.lsn, self.kind = lsn, kind
+        self.calls, self.told = [], []  # told: granted with this lsn
+        self.lo = self.hi = None
+        self.era = 0
+        self.takes = False  # follows rule T
+        self.parts = {}  # (sku, place) -> (on_hand, reserved), how the pool changes
+
+    def say(self, zero=0):
+        made = self.calls[0].say(zero) if self.calls else "nobody asked for it"
+        return f"lsn {self.lsn} {self.kind}: {made}"
+
+
+MOVEMENTS = ("receive", "adjust", "count")
+STEPS = ("confirm", "fulfil", "cancel")
+SETTINGS = ("location_set", "channel_set", "item_set")
+READS = ("availability", "stock", "hello")  # their lsn is where the log stood
+MAY_FAIL = {
+    "reserve": ("insufficient_stock",),
+    "adjust": ("insufficient_stock",),
+    "confirm": ("wrong_state",),
+    "cancel": ("wrong_state",),
+    "fulfil": ("wrong_state", "insufficient_stock"),
+}
+
+
+class History:
+    def __init__(self, header, lines):
+        self.header = header
+        self.places = header["places"]
+        self.channels = header["channels"]
+        self.crashes = header["crashes"]
+        self.recovered = header["recovered"]
+        self.eras = len(self.crashes) + 1
+        self.calls = self.with_eras(lines)
+        self.check_codes()
+        self.changes = {}  # lsn -> Change
+        self.views = {}  # (reservation, lsn) -> a reply of `reservation`
+        self.find_changes()
+
+    @staticmethod
+    def load(path):
+        with open(path, encoding="ascii") as file:
+            header = json.loads(file.readline())
+            return History(header, [json.loads(line) for line in file])
+
+    def era_of(self, lsn):
+        return sum(1 for recovered in self.recovered if recovered < lsn)
+
+    def end_of(self, era):
+        return self.crashes[era] if era < len(self.crashes) else math.inf
+
+    def with_eras(self, lines):
+        """A connection's hello tells which engine it is with: a dead one answers nothing."""
+        calls, era_of = [], {}
+        lines.sort(key=lambda line: (line[0], line[1]))
+        for line in lines:
+            if line[3] == "hello" and line[2] is not None:
+                era_of[line[0]] = sum(1 for crash in self.crashes if crash < line[2])
+            if line[0] not in era_of:
+                continue  # a hello that was lost
+            calls.append(Call(line, era_of[line[0]]))
+        calls.sort(key=lambda call: call.asked)
+        for call in calls:
+            if not call.lost and call.answered > self.end_of(call.era):
+                raise Violation("an answer of an engine that was gone", [call])
+        return calls
+
+    def check_codes(self):
+        for call in self.calls:
+            if call.code and call.code not in MAY_FAIL.get(call.method, ()):
+                raise Violation(f"{call.method} may not be answered {call.code}", [call])
+
+    # ---- which changes there were
+
+    def find_changes(self):
+        first = {}
+        contents = {}
+        for call in self.calls:
+            contents.setdefault(call.content, []).append(call)
+            if not call.granted:
+                continue
+            lsn = call.result["lsn"]
+            if call.method in MOVEMENTS or call.method == "reserve" or call.options.get("op"):
+                if first.setdefault(call.content, call).result != call.result:
+                    raise Violation(
+                        "the same id was answered differently", [first[call.content], call]
+                    )
+            if call.method in STEPS or call.method in MOVEMENTS or call.method in SETTINGS:
+                self.tell(call, lsn, "step" if call.method in STEPS else call.method)
+            elif call.method == "reserve":
+                self.tell(call, lsn, "reserve")
+            elif call.method == "reservation":
+                self.views.setdefault((call.params[0], lsn), call)
+        self.hear_confirms()
+        for (_, lsn), call in self.views.items():
+            if call.result["state"] == "expired":
+                self.tell(call, lsn, "expire")
+        for change in self.changes.values():
+            self.place(change, contents)
+        self.narrow()
+
+    def hear_confirms(self):
+        """A confirm whose answer was lost may have been overtaken by another step before it was
+        asked for again; a question in between tells its lsn."""
+        for (ident, lsn), view in self.views.items():
+            if lsn in self.changes or view.result["state"] != "confirmed":
+                continue
+            for call in self.calls:
+                if call.lost and call.method == "confirm" and call.params[0] == ident:
+                    if call.era == self.era_of(lsn):
+                        self.tell(call.as_heard(view), lsn, "step")
+                        break
+
+    def tell(self, call, lsn, kind):
+        change = self.changes.setdefault(lsn, Change(lsn, kind))
+        if change.kind == "reserve" and change.told and call.params[0] == change.told[0].params[0]:
+            if call.method == "confirm":
+                return  # it was confirmed from the beginning
+        same = change.kind == kind and (
+            kind == "expire" or not change.told or change.told[0].params[0] == call.params[0]
+        )
+        if not same:
+            raise Violation(f"lsn {lsn} stands for two changes", [change.told[0], call])
+        change.told.append(call)
+
+    def place(self, change, contents):
+        """Its era, and between which times it was made."""
+        change.era = self.era_of(change.lsn)
+        if change.kind == "expire":
+            change.lo = 0
+        else:
+            known = {call.content for call in change.told}
+            change.calls = [
+                call
+                for content in known
+                for call in contents[content]
+                if call.era == change.era and (call.granted or call.lost)
+            ]
+            early = [call for call in change.told if call.era < change.era]
+            if early:
+                raise Violation(
+                    f"X2: answered, and not there after the crash, which kept up to lsn "
+                    f"{self.recovered[early[0].era]}",
+                    early,
+                )
+            if not change.calls:
+                raise Violation(f"nobody can have made lsn {change.lsn} then", change.told)
+            change.lo = min(call.asked for call in change.calls)
+        change.hi = min(
+            [call.answered for call in change.told if call.era == change.era]
+            + [self.end_of(change.era)]
+        )
+
+    def narrow(self):
+        """An answer with lsn L says that everything up to L was done by then; and what was claimed
+        after L was claimed after everything up to L was asked for."""
+        self.order = [self.changes[lsn] for lsn in sorted(self.changes)]
+        self.settle_expiries()
+        # A question may have seen what a crash then undid; its lsn was given anew afterwards.
+        said = sorted(
+            (min([call.result["lsn"], *self.recovered[call.era : call.era + 1]]), call.answered)
+            for call in self.calls
+            if call.granted and isinstance(call.result, dict)
+            if call.method in READS or self.header.get("durability") != "none"
+        )
+        soonest = math.inf
+        for change in reversed(self.order):
+            while said and said[-1][0] >= change.lsn:
+                soonest = min(soonest, said.pop()[1])
+            change.hi = min(change.hi, soonest)
+        latest = 0
+        for change in self.order:
+            latest = max(latest, change.lo)
+            change.claimed_after = latest
+
+    def settle_expiries(self):
+        """A hold may expire in a new engine before anybody asks it anything, so an expiry between
+        the last change of one era and what the next engine began with is the next one's."""
+        last = [0] * self.eras
+        for change in self.order:
+            if change.kind != "expire":
+                last[change.era] = max(last[change.era], change.lsn)
+        for change in self.order:
+            if change.kind == "expire" and change.era + 1 < self.eras:
+                if change.lsn > last[change.era]:
+                    change.era += 1
+                    change.hi = self.end_of(change.era)

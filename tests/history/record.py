@@ -1,0 +1,242 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""Records a history of a real stockd under many clients, killed now and then, and checks it.
+
+record.py [--seed N] [--clients N] [--items N] [--calls N] [--crashes N] [--workers N]
+          [--durability always|none] [--stockd PROGRAM] [--keep FILE]
+
+The seed decides what is asked and when it is killed; who is first is up to the machine. A history
+that nothing explains is kept, and checked again by check.py FILE.
+"""
+
+import argparse
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [HERE, os.path.join(os.path.dirname(HERE), "integration")]
+
+import stockd_harness  # noqa: E402
+from calls import History, Violation  # noqa: E402
+from check import check, describe  # noqa: E402
+from stockd_harness import RpcError, Server, StartError, spawn  # noqa: E402
+
+RECORDER = os.path.join(os.path.dirname(stockd_harness.BIN_DIR), "tests", "history", "recorder")
+PLACES = ["main", "annex"]
+CHANNELS = {
+    "default": {"locations": PLACES, "buffer": 0},
+    "web": {"locations": ["main"], "buffer": 1},
+    "app": {"locations": PLACES, "buffer": 1},
+}
+BOSS = 1000  # the number of the client that sets up and looks around after a crash
+
+
+class Boss:
+    """A client whose calls are in the history too."""
+
+    def __init__(self):
+        self.lines = []
+        self.client = None
+
+    def connect(self, server):
+        if self.client is not None:
+            self.client.close()
+        self.client = server.client("unix")
+        return self.call("hello", "boss")["lsn"]
+
+    def call(self, method, *params):
+        asked = time.monotonic_ns()
+        error = result = None
+        try:
+            result = self.client.call(method, *params)
+        except RpcError as refused:
+            error = [refused.code, "", refused.details]
+        line = [BOSS, asked, time.monotonic_ns(), method, list(params), error, result]
+        self.lines.append(line)
+        return result
+
+    def set_up(self, items):
+        self.call("location_set", "annex", {"priority": 200})
+        for code, channel in CHANNELS.items():
+            self.call("channel_set", code, dict(channel))
+        for item in range(items):
+            for place in PLACES:
+                self.call("receive", f"first-{item}-{place}", f"item{item}", place, 2)
+
+    def look_around(self, items, reservations):
+        for ident in sorted(reservations):
+            self.call("reservation", ident)
+        for item in range(items):
+            self.call("stock", f"item{item}")
+
+
+class Recording:
+    def __init__(self, options):
+        self.options = options
+        self.random = random.Random(options.seed)
+        self.folder = tempfile.TemporaryDirectory(prefix="stockd-history-")
+        self.notes = os.path.join(self.folder.name, "notes")
+        self.boss = Boss()
+        self.crashes, self.recovered = [], []
+
+    def run(self):
+        """Returns the lines of the history: the header first."""
+        o = self.options
+        arguments = ["--workers", o.workers, "--segment-bytes", 256 << 10]
+        arguments += ["--durability", o.durability]
+        with Server(*arguments) as self.server:
+            self.boss.connect(self.server)
+            self.boss.set_up(o.items)
+            command = [RECORDER, self.server.unix, self.notes, o.seed, o.clients, o.items, o.calls]
+            command.append(int(o.patience * max(1, stockd_harness.SLOW)))
+            self.recorder = spawn(
+                [str(word) for word in command],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+            )
+            try:
+                for _ in range(o.crashes):
+                    self.until_crash()
+                self.say_go()
+                self.wait_idle()
+                self.must_run(None)
+                self.recorder.stdin.close()
+                if self.recorder.wait() != 0:
+                    raise Violation("a call was never answered")
+            finally:
+                if self.recorder.poll() is None:
+                    self.recorder.kill()
+                self.recorder.wait()
+            self.boss.look_around(o.items, self.reservations())
+            self.boss.client.close()
+        return [self.header(), *self.all_lines()]
+
+    def say_go(self):
+        self.recorder.stdin.write("go\n")
+        self.recorder.stdin.flush()
+
+    def wait_idle(self):
+        if self.recorder.stdout.readline() != "idle\n":
+            self.recorder.wait()
+            raise Violation("a call was never answered")
+
+    def must_run(self, expected):
+        """It did not end by itself, by an assertion for example."""
+        code = self.server.process.poll()
+        if code not in (None, expected):
+            said = self.server.stderr().strip().splitlines()[-3:]
+            self.server.process = None
+            raise Violation(f"the engine ended by itself ({code})", said)
+
+    def until_crash(self):
+        delay = self.random.uniform(0.02, 0.3)
+        self.say_go()
+        timer = threading.Timer(delay * stockd_harness.SLOW, self.server.process.kill)
+        timer.start()
+        self.wait_idle()
+        timer.cancel()
+        timer.join()
+        self.must_run(-signal.SIGKILL)
+        self.server.process.kill()
+        stockd_harness.reap(self.server.process, stockd_harness.STOP_TIMEOUT)
+        self.crashes.append(time.monotonic_ns())
+        self.server.check_sanitizer()
+        self.server.start()
+        self.recovered.append(self.boss.connect(self.server))
+        self.boss.look_around(self.options.items, self.reservations())
+
+    def all_lines(self):
+        lines = list(self.boss.lines)
+        for number in range(self.options.clients):
+            with open(f"{self.notes}.{number}", encoding="ascii") as file:
+                whole = file.read()
+            lines += [json.loads(line) for line in whole.splitlines()]
+        return lines
+
+    def reservations(self):
+        return {
+            line[4][0] for line in self.all_lines() if line[3] == "reserve" and line[6] is not None
+        }
+
+    def header(self):
+        o = self.options
+        return {
+            "seed": o.seed,
+            "command": f"--seed {o.seed} --clients {o.clients} --items {o.items} "
+            f"--calls {o.calls} --crashes {o.crashes} --workers {o.workers} "
+            f"--durability {o.durability}",
+            "durability": o.durability,
+            "places": PLACES,
+            "channels": CHANNELS,
+            "crashes": self.crashes,
+            "recovered": self.recovered,
+        }
+
+
+def parse(arguments):
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seed", type=int, default=random.randrange(1 << 32))
+    parser.add_argument("--clients", type=int, default=6)
+    parser.add_argument("--items", type=int, default=3)
+    parser.add_argument("--calls", type=int, default=800, help="of each client between crashes")
+    parser.add_argument("--crashes", type=int, default=4)
+    parser.add_argument("--workers", type=int, default=3)
+    parser.add_argument("--patience", type=int, default=60, help="seconds that an answer may take")
+    parser.add_argument("--stockd", help="the engine; else the one of STOCKD_BIN_DIR")
+    parser.add_argument("--keep", help="where to write the history; else only if it fails")
+    parser.add_argument("--durability", default="always", help="none: calls are shorter, so that less "
+                        "may have happened meanwhile; only without crashes")
+    options = parser.parse_args(arguments)
+    if options.durability == "none" and options.crashes:
+        parser.error("without durability a crash may lose what was answered")
+    if stockd_harness.SANITIZED:
+        options.calls = max(1, options.calls // 4)
+    return options
+
+
+def save(lines, path):
+    with open(path, "w", encoding="ascii") as file:
+        for line in lines:
+            file.write(json.dumps(line) + "\n")
+
+
+def judge(lines, options):
+    """The Report; on a violation keeps the history and raises it with where it is."""
+    if options.keep:
+        save(lines, options.keep)
+    try:
+        return check(History(lines[0], lines[1:]))
+    except Violation as violation:
+        path = options.keep
+        if not path:
+            handle, path = tempfile.mkstemp(prefix="stockd-history-", suffix=".jsonl")
+            os.close(handle)
+            save(lines, path)
+        violation.evidence.append(f"kept in {path}; recorded with {lines[0]['command']}")
+        raise
+
+
+def main(arguments=None):
+    options = parse(arguments)
+    if options.stockd:
+        stockd_harness.STOCKD = os.path.abspath(options.stockd)
+    print(f"--seed {options.seed}", flush=True)
+    try:
+        report = judge(Recording(options).run(), options)
+    except (Violation, StartError) as violation:
+        print(describe(violation) if isinstance(violation, Violation) else violation)
+        return 1
+    print(report)
+    return 3 if report.undecided else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,195 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""The checker itself: small histories that it must refuse, each beside one that it must accept."""
+
+import sys
+import unittest
+
+from calls import History, Violation
+from check import check
+
+CHANNELS = {
+    "default": {"locations": ["main", "annex"], "buffer": 0},
+    "web": {"locations": ["main"], "buffer": 1},
+}
+LOST = object()
+
+
+class Story:
+    """Calls written by hand. Times are in µs."""
+
+    def __init__(self, crashes=(), recovered=()):
+        self.crashes, self.recovered = list(crashes), list(recovered)
+        self.lines, self.clients = [], set()
+
+    def call(self, client, asked, answered, method, *params, **result):
+        for era, start in enumerate([0, *self.crashes]):
+            if (client, era) not in self.clients and asked >= start:
+                self.clients.add((client, era))
+                lsn = ([0] + self.recovered)[era]
+                self.lines.append([client, start + 0.1, start + 0.2, "hello", [""], None,
+                                   {"lsn": lsn}])
+        error = None
+        if result.get("lsn") is LOST:
+            answered = result = None
+        elif "code" in result:
+            error, result = [result.pop("code"), "", result], None
+        self.lines.append([client, asked, answered, method, list(params), error, result])
+        return self
+
+    def receive(self, client, asked, answered, ident, qty, lsn, on_hand, available=None):
+        return self.call(client, asked, answered, "receive", ident, "a", "main", qty, lsn=lsn,
+                         on_hand=on_hand, available=on_hand if available is None else available)
+
+    def reserve(self, client, asked, answered, ident, lsn, *lines):
+        return self.call(client, asked, answered, "reserve", ident, "default",
+                         [[sku, qty] for sku, qty in lines], {"confirm": True}, lsn=lsn,
+                         state="confirmed", expires_ms=None,
+                         lines=[[sku, "main", qty, 0] for sku, qty in lines])
+
+    def refuse(self, client, asked, answered, ident, available, *lines, short=None):
+        sku, qty = short or lines[0]
+        return self.call(client, asked, answered, "reserve", ident, "default",
+                         [[sku, qty] for sku, qty in lines], {"confirm": True},
+                         code="insufficient_stock",
+                         lines=[{"sku": sku, "wanted": qty, "available": available}])
+
+    def see(self, client, asked, answered, lsn, available):
+        return self.call(client, asked, answered, "availability", "default", ["a"], lsn=lsn,
+                         stock=[available])
+
+    def step(self, client, asked, answered, method, ident, lsn, state, *more):
+        return self.call(client, asked, answered, method, ident, *more, lsn=lsn, state=state)
+
+    def check(self):
+        lines = sorted(self.lines, key=lambda line: line[1])
+        header = {"places": ["main", "annex"], "channels": CHANNELS, "crashes": self.crashes,
+                  "recovered": self.recovered}
+        return check(History(header, lines))
+
+
+class Checker(unittest.TestCase):
+    def good(self, story):
+        report = story.check()
+        self.assertEqual(report.undecided, [])
+
+    def bad(self, story, what):
+        with self.assertRaises(Violation) as caught:
+            story.check()
+        self.assertIn(what, caught.exception.what)
+        return caught.exception
+
+    def stocked(self, qty=1, **crash):
+        return Story(**crash).receive(0, 1, 2, "m1", qty, 10, qty)
+
+    def test_a_unit_is_sold_once(self):
+        self.good(self.stocked().reserve(1, 3, 5, "o1", 20, ("a", 1)))
+        sold = self.stocked().reserve(1, 3, 5, "o1", 20, ("a", 1))
+        self.bad(sold.reserve(2, 3, 5, "o2", 30, ("a", 1)), "X4")
+
+    def test_a_take_before_the_give_that_made_it_possible(self):
+        """In lsn order the unit is sold before it came: a crash in between would have lost it."""
+        story = Story().receive(0, 1, 5, "m1", 1, 30, 1, 0)
+        self.bad(story.reserve(1, 2, 4, "o1", 20, ("a", 1)), "X4")
+
+    def test_a_refusal_needs_a_reason(self):
+        wanted = self.stocked().reserve(1, 3, 6, "o1", 20, ("a", 1))
+        self.good(wanted.refuse(2, 3, 5, "o2", 0, ("a", 1)))
+        late = self.stocked().reserve(1, 6, 8, "o1", 20, ("a", 1))
+        self.bad(late.refuse(2, 3, 5, "o2", 0, ("a", 1)), "no order explains a")
+
+    def test_a_refusal_is_no_echo_of_an_order_that_failed(self):
+        """The doomed order may be seen by a question, but never be the reason of a refusal."""
+        doomed = self.stocked().refuse(1, 3, 9, "o1", 0, ("a", 1), ("b", 1), short=("b", 1))
+        doomed.call(0, 1.5, 2.5, "receive", "m2", "b", "main", 1, lsn=12, on_hand=1, available=1)
+        doomed.reserve(0, 2.6, 2.7, "o0", 15, ("b", 1))
+        self.good(doomed.see(3, 4, 5, 15, 0))
+        failure = self.bad(doomed.refuse(2, 4, 5, "o2", 0, ("a", 1)), "no order explains a")
+        self.assertTrue(any("o2" in line for line in failure.evidence))
+
+    def test_a_question_sees_what_was_answered_before(self):
+        self.good(self.stocked().see(1, 3, 4, 10, 1))
+        self.bad(self.stocked().see(1, 3, 4, 10, 0), "no order explains a")
+        self.bad(self.stocked().see(1, 3, 4, 5, 0), "X1")
+
+    def test_a_question_includes_all_up_to_its_lsn(self):
+        under_way = self.stocked().receive(1, 3, 9, "m2", 1, 20, 2)
+        self.good(under_way.see(2, 4, 5, 10, 1))
+        under_way = self.stocked().receive(1, 3, 9, "m2", 1, 20, 2)
+        self.bad(under_way.see(2, 4, 5, 20, 1), "no order explains a")
+
+    def test_questions_agree_on_one_order(self):
+        """Each by itself could be; the second goes back behind the first."""
+        story = self.stocked().reserve(1, 3, 9, "o1", 20, ("a", 1))
+        story.see(2, 4, 5, 10, 0)
+        self.bad(story.see(2, 6, 7, 10, 1), "no order explains a")
+
+    def test_lsns_respect_time(self):
+        story = self.stocked().receive(1, 3, 4, "m2", 1, 30, 2)
+        self.bad(story.receive(2, 5, 6, "m3", 1, 20, 3), "X1")
+
+    def test_what_was_answered_survives(self):
+        kept = self.stocked(crashes=[50], recovered=[10])
+        self.good(kept.see(0, 60, 61, 10, 1))
+        lost = self.stocked(crashes=[50], recovered=[0])
+        self.bad(lost, "X2")
+        forgotten = self.stocked(crashes=[50], recovered=[10])
+        self.bad(forgotten.see(0, 60, 61, 10, 0), "no order explains a")
+
+    def test_what_was_not_answered_is_there_or_not(self):
+        for qty in (0, 1):
+            story = self.stocked(crashes=[50], recovered=[10 + 10 * qty])
+            story.receive(1, 40, 41, "m2", 1, LOST, 2)
+            story.receive(1, 60, 61, "m2", 1, 20, 2)
+            self.good(story.see(0, 62, 63, 20, 2))
+        twice = self.stocked(crashes=[50], recovered=[20])
+        twice.receive(1, 40, 41, "m2", 1, LOST, 2)
+        twice.receive(1, 60, 61, "m2", 1, 20, 2)
+        self.bad(twice.see(0, 62, 63, 20, 3), "no order explains a")
+
+    def test_what_a_crash_undid_may_have_been_seen(self):
+        story = self.stocked(crashes=[50], recovered=[10])
+        story.call(1, 40, 41, "reserve", "o1", "default", [["a", 1]], {"confirm": True}, lsn=LOST)
+        story.refuse(2, 42, 43, "o2", 0, ("a", 1))
+        self.good(story.see(0, 60, 61, 10, 1))
+        story = self.stocked(crashes=[50], recovered=[10])
+        story.refuse(2, 42, 43, "o2", 0, ("a", 1))
+        self.bad(story.see(0, 60, 61, 10, 1), "no order explains a")
+
+    def test_one_step_ends_a_reservation(self):
+        def cancelled():
+            sold = self.stocked().reserve(1, 3, 4, "o1", 20, ("a", 1))
+            return sold.step(1, 5, 6, "cancel", "o1", 30, "cancelled")
+
+        self.good(cancelled().see(2, 7, 8, 30, 1))
+        self.bad(cancelled().step(2, 5, 6.5, "cancel", "o1", 40, "cancelled"), "X3")
+
+    def test_a_wrong_state_was_there(self):
+        def story(asked):
+            sold = self.stocked().reserve(1, 3, 4, "o1", 20, ("a", 1))
+            sold.step(1, 6, 9, "cancel", "o1", 30, "cancelled")
+            return sold.call(2, asked, asked + 0.5, "confirm", "o1", code="wrong_state",
+                             state="cancelled")
+
+        self.good(story(7))
+        self.bad(story(5), "no order explains reservation o1")
+        sold = self.stocked().reserve(1, 3, 4, "o1", 20, ("a", 1))
+        sold.call(2, 5, 6, "cancel", "o1", code="wrong_state", state="confirmed")
+        self.bad(sold, "S2")
+
+    def test_the_same_id_gives_the_same_answer(self):
+        self.good(self.stocked().receive(1, 3, 4, "m1", 1, 10, 1))
+        self.bad(self.stocked().receive(1, 3, 4, "m1", 1, 20, 2), "answered differently")
+
+    def test_the_part_that_is_printed_is_short(self):
+        story = self.stocked(5)
+        for n in range(40):
+            story.see(1, 3 + n, 3.5 + n, 10 + 20 * n, 5)
+            story.reserve(2, 3 + n, 3.2 + n, f"o{n}", 20 + 20 * n, ("a", 1))
+            story.step(2, 3.3 + n, 3.4 + n, "cancel", f"o{n}", 30 + 20 * n, "cancelled")
+        failure = self.bad(story.see(1, 50, 51, 810, 4), "no order explains a")
+        self.assertLessEqual(len(failure.evidence), 3, failure.evidence)
+
+
+if __name__ == "__main__":
+    sys.exit(not unittest.main(exit=False).result.wasSuccessful())

@@ -1,0 +1,305 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The journal's own order as the witness of all changes.
+
+Every granted change has an LSN, and LSNs are one order of all changes. This checks, in one pass:
+
+  X1  it respects real time: what was answered before another was asked has the smaller LSN, and a
+      question's lsn is not behind what was answered before it was asked;
+  X2  what was answered is there after a crash: its LSN is not over the recovered one;
+  X3  applied one after the other to a plain model of pools and reservations, every change is
+      possible, and ends in the state that its reply says;
+  X4  no pool ever has less than nothing on hand, and no reserve takes a pool below zero unless an
+      adjustment or a count that ran at the same time found less than had been promised.
+
+X4 is what CONCURRENCY.md's theorem promises of every prefix of the log.
+"""
+
+import copy
+
+from calls import READS, Violation
+
+
+class Reservation:
+    def __init__(self, ident, channel, state, draws):
+        self.ident, self.channel, self.state = ident, channel, state
+        self.draws = draws  # [sku, place, qty, fulfilled, cancelled]
+
+    def copy(self):
+        return Reservation(self.ident, self.channel, self.state, copy.deepcopy(self.draws))
+
+    def left(self, sku):
+        return sum(d[2] - d[3] - d[4] for d in self.draws if d[0] == sku)
+
+    @staticmethod
+    def of(ident, channel, key):
+        return Reservation(ident, channel, key[0], [list(draw) for draw in key[1]])
+
+    def key(self):
+        """Its state as something that can be compared and hashed."""
+        return self.state, tuple(tuple(draw) for draw in self.draws)
+
+
+def may_step(method, state):
+    return state == "confirmed" or (method == "cancel" and state == "held")
+
+
+def step(reservation, method, lines):
+    """Takes the step; the parts (sku, place) -> (on_hand, reserved), or None if it cannot be."""
+    if method == "confirm":
+        if reservation.state != "held":
+            return None
+        reservation.state = "confirmed"
+        return {}
+    if not may_step(method, reservation.state):
+        return None
+    parts = {}
+    column = 3 if method == "fulfil" else 4
+    wanted = lines or [[d[0], d[2] - d[3] - d[4], None] for d in reservation.draws]
+    draws = None if lines else iter(reservation.draws)
+    for sku, qty, _ in wanted:
+        for draw in [next(draws)] if draws else reservation.draws:
+            part = min(qty, draw[2] - draw[3] - draw[4]) if draw[0] == sku else 0
+            if part <= 0:
+                continue
+            draw[column] += part
+            qty -= part
+            on_hand, reserved = parts.get((draw[0], draw[1]), (0, 0))
+            gone = part if method == "fulfil" else 0
+            parts[(draw[0], draw[1])] = on_hand - gone, reserved - part
+        if qty:
+            return None
+    if not parts:
+        return None
+    if all(d[2] == d[3] + d[4] for d in reservation.draws):
+        done = any(d[3] for d in reservation.draws)
+        reservation.state = "fulfilled" if done else "cancelled"
+    return parts
+
+
+class Witness:
+    """Applies the changes; afterwards each has its parts, and `before[era]` is how each era began."""
+
+    def __init__(self, history):
+        self.history = history
+        self.pools = {}  # (sku, place) -> [on_hand, reserved]
+        self.reservations = {}
+        self.lives = {}  # reservation -> [(change, state after it)...]
+        self.before = []  # for each era: (pools, reservations)
+
+    def run(self):
+        self.check_real_time()
+        era = -1
+        for change in self.history.order:
+            while era < change.era:
+                era += 1
+                self.before.append(self.snapshot())
+            self.apply(change)
+            self.check_pools(change)
+            self.remember(change)
+        while len(self.before) < self.history.eras:
+            self.before.append(self.snapshot())
+
+    def snapshot(self):
+        return (
+            {key: tuple(pool) for key, pool in self.pools.items()},
+            {ident: r.copy() for ident, r in self.reservations.items()},
+        )
+
+    def remember(self, change):
+        """For each reservation its changes in their order, and its state after each."""
+        if change.kind not in ("reserve", "step", "expire"):
+            return
+        ident = change.told[0].params[0]
+        self.lives.setdefault(ident, []).append((change, self.reservations[ident].key()))
+
+    # ---- X1 (X2 is seen when the changes are found, in calls.py)
+
+    def check_real_time(self):
+        later = None  # of the changes so far, the one that was asked for last
+        for change in self.history.order:
+            if later and later.lo > change.hi:
+                raise Violation(
+                    "X1: a change that was answered before another was asked for has the "
+                    "greater lsn",
+                    [later, change],
+                )
+            if later is None or change.lo > later.lo:
+                later = change
+        told = [call for call in self.history.calls if self.has_lsn(call)]
+        told.sort(key=lambda call: call.answered)
+        asked = [(change.lo, change.era, change.lsn, change) for change in self.history.order]
+        asked += [(c.asked, *self.stands_at(c), c) for c in told if c.method in READS]
+        # Without durability a reply is sent before its record is drained, which is what a
+        # question's lsn tells: it is not behind other questions then, but may be behind changes.
+        waits = self.history.header.get("durability") != "none"
+        newest = newest_read = (0, 0, None)
+        at = 0
+        for time, era, lsn, what in sorted(asked, key=lambda item: item[0]):
+            while at < len(told) and told[at].answered < time:
+                said = (*self.stands_at(told[at]), told[at])
+                newest = max(newest, said, key=lambda x: x[:2])
+                if told[at].method in READS:
+                    newest_read = max(newest_read, said, key=lambda x: x[:2])
+                at += 1
+            known = newest if waits or getattr(what, "method", None) not in READS else newest_read
+            if (era, lsn) < known[:2] and getattr(what, "kind", None) != "expire":
+                raise Violation(
+                    f"X1: lsn {lsn} is behind {known[1]}, which was answered before it was asked",
+                    [known[2], what],
+                )
+
+    def stands_at(self, call):
+        """(era, lsn): a question saw the log of its own era, also what a crash then undid."""
+        lsn = call.result["lsn"]
+        return call.era if call.method in READS else self.history.era_of(lsn), lsn
+
+    @staticmethod
+    def has_lsn(call):
+        return call.granted and isinstance(call.result, dict)
+
+    # ---- X3
+
+    def apply(self, change):
+        if change.kind == "reserve":
+            self.apply_reserve(change)
+        elif change.kind == "step":
+            self.apply_step(change)
+        elif change.kind == "expire":
+            self.apply_expire(change)
+        elif change.kind in ("receive", "adjust", "count"):
+            self.apply_movement(change)
+        for key, (on_hand, reserved) in change.parts.items():
+            pool = self.pools.setdefault(key, [0, 0])
+            pool[0] += on_hand
+            pool[1] += reserved
+
+    def apply_movement(self, change):
+        call = change.told[0]
+        _, sku, place, qty = call.params[:4]
+        if change.kind == "count":
+            qty = call.result["delta"]
+        change.takes = qty < 0 or (change.kind == "count" and qty == 0)
+        change.parts = {(sku, place): (qty, 0)}
+
+    def apply_reserve(self, change):
+        call = change.told[0]
+        ident, channel = call.params[:2]
+        result = call.result
+        if ident in self.reservations:
+            raise Violation(f"X3: reservation {ident} came into being twice", [change])
+        state = "confirmed" if call.options.get("confirm") else "held"
+        if result["state"] != state:
+            raise Violation(f"X3: a new reservation is {state}", [change])
+        self.check_lines(change, call, result["lines"])
+        draws = [[sku, place, qty, 0, 0] for sku, place, qty, *_ in result["lines"]]
+        self.reservations[ident] = Reservation(ident, channel, state, draws)
+        change.takes = True
+        for sku, place, qty, *_ in result["lines"]:
+            _, reserved = change.parts.get((sku, place), (0, 0))
+            change.parts[(sku, place)] = 0, reserved + qty
+
+    def check_lines(self, change, call, given):
+        """What was granted is what was asked for, from where the channel sells."""
+        sells = self.history.channels[call.params[1]]["locations"]
+        at = iter(given)
+        for sku, qty, place in call.lines:
+            while qty > 0:
+                got = next(at, None)
+                if got is None or got[0] != sku or got[1] not in sells:
+                    raise Violation("X3: other lines were granted than asked for", [change])
+                if (place and got[1] != place) or not 0 < got[2] <= qty:
+                    raise Violation("X3: other lines were granted than asked for", [change])
+                qty -= got[2]
+        if next(at, None) is not None:
+            raise Violation("X3: more was granted than asked for", [change])
+
+    def apply_step(self, change):
+        """Which of the calls made it: a part before a whole, for the whole then found it done."""
+        ident = change.told[0].params[0]
+        reservation = self.reservations.get(ident)
+        if reservation is None:
+            raise Violation(f"X3: a step of {ident}, which does not exist yet", [change])
+        self.confirm_unheard(change, reservation)
+        view = self.history.views.get((ident, change.lsn))
+        told = sorted(change.told, key=lambda call: (call.lines is None, call.asked))
+        for call in told:
+            after = reservation.copy()
+            parts = step(after, call.method, call.lines)
+            if parts is None or after.state != call.result["state"]:
+                continue
+            if view and not self.fits(after, view):
+                continue
+            self.reservations[ident] = after
+            change.parts, change.takes, change.made_by = parts, call.method == "fulfil", call
+            return
+        raise Violation(
+            f"X3: {ident} is {reservation.state}, {reservation.draws}: none of these steps leads "
+            "from there to what was answered",
+            [change, *told] + ([view] if view else []),
+        )
+
+    def confirm_unheard(self, change, reservation):
+        """A confirm whose answer was lost, and whose lsn nobody was ever told, may be what made a
+        step possible."""
+        if reservation.state != "held" or all(c.method == "confirm" for c in change.told):
+            return
+        if any(may_step(c.method, "held") for c in change.told):
+            return
+        for call in self.history.calls:
+            if call.lost and call.method == "confirm" and call.params[0] == reservation.ident:
+                reservation.state = "confirmed"
+
+    def apply_expire(self, change):
+        view = change.told[0]
+        reservation = self.reservations.get(view.params[0])
+        if reservation is None or reservation.state != "held":
+            raise Violation("X3: what expires is held", [change, view])
+        for draw in reservation.draws:
+            left = draw[2] - draw[3] - draw[4]
+            draw[4] += left
+            _, reserved = change.parts.get((draw[0], draw[1]), (0, 0))
+            if left:
+                change.parts[(draw[0], draw[1])] = 0, reserved - left
+        reservation.state = "expired"
+
+    @staticmethod
+    def fits(reservation, view):
+        lines = [[sku, at, qty, f, c] for sku, at, qty, _, f, c in view.result["lines"]]
+        return reservation.state == view.result["state"] and reservation.draws == lines
+
+    # ---- X4
+
+    def check_pools(self, change):
+        for key in change.parts:
+            on_hand, reserved = self.pools[key]
+            if on_hand < 0 or reserved < 0:
+                raise Violation(
+                    f"X4: in lsn order {key} has {on_hand} on hand, {reserved} reserved",
+                    [*self.around(key, change)],
+                )
+            if change.kind != "reserve" or on_hand >= reserved:
+                continue
+            found_less = sum(
+                -other.parts[key][0]
+                for other in self.history.order
+                if other.kind in ("adjust", "count")
+                and other.lsn < change.lsn
+                and other.hi > change.lo
+                and other.parts.get(key, (0, 0))[0] < 0
+            )
+            if on_hand + found_less < reserved:
+                raise Violation(
+                    f"X4: in lsn order {key} has {on_hand} on hand, and {reserved} are promised",
+                    [*self.around(key, change)],
+                )
+
+    def around(self, key, change):
+        """The changes of that pool that ran at the same time, and this one."""
+        for other in self.history.order:
+            if other.lsn == change.lsn or (
+                other.lsn < change.lsn and key in other.parts and other.hi > change.lo
+            ):
+                yield other
+            elif other.lsn > change.lsn and other.kind == "receive" and other.lo < change.hi:
+                if other.told[0].params[1:3] == list(key):
+                    yield other

@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/history/workload.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const char *const places[] = { "main", "annex" };
+
+void board_init(struct board *board)
+{
+    memset(board, 0, sizeof *board);
+    pthread_mutex_init(&board->lock, NULL);
+}
+
+/* ---- small parts of requests ---- */
+
+static void make_id(struct workload *w, char kind, char id[STOCKD_ID_MAX + 1])
+{
+    snprintf(id, STOCKD_ID_MAX + 1, "%c%u-%u", kind, w->client, w->number++);
+}
+
+static void pack_sku(stockd_pack *pack, unsigned item)
+{
+    char sku[16];
+    snprintf(sku, sizeof sku, "item%u", item);
+    stockd_pack_str(pack, sku);
+}
+
+static unsigned any_item(struct workload *w)
+{
+    return (unsigned)random_below(&w->random, (int)w->items);
+}
+
+static void begin(struct request *request, stockd_pack *pack, const char *method, size_t params)
+{
+    request->method = method;
+    stockd_pack_init(pack, request->params, sizeof request->params);
+    stockd_pack_array(pack, params);
+}
+
+static void finish(struct request *request, stockd_pack *pack)
+{
+    assert(stockd_pack_status(pack) == STOCKD_OK);
+    request->length = pack->len;
+}
+
+/* ---- the requests ---- */
+
+static const char *any_channel(struct workload *w)
+{
+    static const char *const channels[] = { "default", "default", "default", "web", "app" };
+    return channels[random_below(&w->random, 5)];
+}
+
+static void pack_order_options(struct workload *w, stockd_pack *pack)
+{
+    stockd_pack_map(pack, 1);
+    if (random_chance(&w->random, 40)) {
+        stockd_pack_str(pack, "confirm");
+        stockd_pack_bool(pack, true);
+        return;
+    }
+    stockd_pack_str(pack, "ttl_ms");
+    bool brief = random_chance(&w->random, 10);
+    stockd_pack_u64(pack, brief ? (uint64_t)random_between(&w->random, 5, 60) : 3600000);
+}
+
+/* Lines of one order name a place all or none, so that what each of them asks for is plain. */
+static void ask_reserve(struct workload *w, struct request *request)
+{
+    stockd_pack pack;
+    struct order_note *order = &w->order;
+    const char *place = random_chance(&w->random, 20) ? places[random_below(&w->random, 2)] : NULL;
+    make_id(w, 'o', order->id);
+    order->lines = (unsigned)(random_chance(&w->random, 50) ? 1 : random_between(&w->random, 2, 3));
+    begin(request, &pack, "reserve", 4);
+    stockd_pack_str(&pack, order->id);
+    stockd_pack_str(&pack, any_channel(w));
+    stockd_pack_array(&pack, order->lines);
+    for (unsigned i = 0; i < order->lines; i++) {
+        order->item[i] = any_item(w);
+        stockd_pack_array(&pack, place ? 3 : 2);
+        pack_sku(&pack, order->item[i]);
+        stockd_pack_u64(&pack, (uint64_t)random_between(&w->random, 1, 2));
+        if (place)
+            stockd_pack_str(&pack, place);
+    }
+    pack_order_options(w, &pack);
+    finish(request, &pack);
+}
+
+static bool any_order(struct workload *w, struct order_note *order)
+{
+    struct board *board = w->board;
+    unsigned i = (unsigned)random_below(&w->random, BOARD_ORDERS);
+    pthread_mutex_lock(&board->lock);
+    *order = board->orders[i];
+    pthread_mutex_unlock(&board->lock);
+    return order->id[0] != '\0';
+}
+
+/* A step of all that is left, or of one unit of one line; the latter has an id of its own. */
+static void ask_step(struct workload *w, struct request *request)
+{
+    static const char *const steps[] = { "confirm", "confirm", "cancel", "cancel", "fulfil" };
+    stockd_pack pack;
+    struct order_note order;
+    char op[STOCKD_ID_MAX + 1];
+    if (!any_order(w, &order)) {
+        ask_reserve(w, request);
+        return;
+    }
+    const char *step = steps[random_below(&w->random, 5)];
+    bool part = strcmp(step, "confirm") != 0 && random_chance(&w->random, 35);
+    begin(request, &pack, step, part ? 3 : 1);
+    stockd_pack_str(&pack, order.id);
+    if (part) {
+        make_id(w, 's', op);
+        stockd_pack_array(&pack, 1);
+        stockd_pack_array(&pack, 2);
+        pack_sku(&pack, order.item[random_below(&w->random, (int)order.lines)]);
+        stockd_pack_u64(&pack, 1);
+        stockd_pack_map(&pack, 1);
+        stockd_pack_str(&pack, "op");
+        stockd_pack_str(&pack, op);
+    }
+    finish(request, &pack);
+}
+
+static void ask_movement(struct workload *w, struct request *request, const char *method,
+                         unsigned item, int64_t qty)
+{
+    stockd_pack pack;
+    char id[STOCKD_ID_MAX + 1];
+    make_id(w, 'm', id);
+    begin(request, &pack, method, 4);
+    stockd_pack_str(&pack, id);
+    pack_sku(&pack, item);
+    stockd_pack_str(&pack, places[random_chance(&w->random, 30)]);
+    stockd_pack_i64(&pack, qty);
+    finish(request, &pack);
+}
+
+static void ask_availability(struct workload *w, struct request *request)
+{
+    stockd_pack pack;
+    begin(request, &pack, "availability", 2);
+    stockd_pack_str(&pack, any_channel(w));
+    stockd_pack_array(&pack, 2);
+    pack_sku(&pack, any_item(w));
+    pack_sku(&pack, any_item(w));
+    finish(request, &pack);
+}
+
+static void ask_stock(struct workload *w, struct request *request)
+{
+    stockd_pack pack;
+    begin(request, &pack, "stock", 1);
+    pack_sku(&pack, any_item(w));
+    finish(request, &pack);
+}
+
+static void ask_reservation(struct workload *w, struct request *request)
+{
+    stockd_pack pack;
+    struct order_note order;
+    if (!any_order(w, &order)) {
+        ask_stock(w, request);
+        return;
+    }
+    begin(request, &pack, "reservation", 1);
+    stockd_pack_str(&pack, order.id);
+    finish(request, &pack);
+}
+
+/* What it asked itself a while ago, or what somebody is asking just now: the id is the same. */
+static void ask_again(struct workload *w, struct request *request)
+{
+    if (random_chance(&w->random, 50) && w->asked >= ASKED_BEFORE) {
+        *request = w->before[random_below(&w->random, ASKED_BEFORE)];
+        return;
+    }
+    pthread_mutex_lock(&w->board->lock);
+    *request = w->board->change;
+    pthread_mutex_unlock(&w->board->lock);
+    if (!request->method)
+        ask_stock(w, request);
+}
+
+static void choose(struct workload *w, struct request *request)
+{
+    int dice = random_below(&w->random, 100);
+    if (w->wanting >= 0 && dice < 8)
+        ask_movement(w, request, "receive", (unsigned)w->wanting, random_between(&w->random, 1, 2));
+    else if (dice < 44)
+        ask_reserve(w, request);
+    else if (dice < 74)
+        ask_step(w, request);
+    else if (dice < 77)
+        ask_movement(w, request, "adjust", any_item(w), random_chance(&w->random, 30) ? 1 : -1);
+    else if (dice < 78)
+        ask_movement(w, request, "count", any_item(w), random_between(&w->random, 2, 5));
+    else if (dice < 86)
+        ask_availability(w, request);
+    else if (dice < 92)
+        ask_stock(w, request);
+    else if (dice < 96)
+        ask_reservation(w, request);
+    else
+        ask_again(w, request);
+}
+
+static bool is_change(const struct request *request)
+{
+    return strcmp(request->method, "availability") != 0 && strcmp(request->method, "stock") != 0 &&
+           strcmp(request->method, "reservation") != 0;
+}
+
+void workload_next(struct workload *w, struct request *request)
+{
+    w->order.id[0] = '\0';
+    choose(w, request);
+    if (!is_change(request))
+        return;
+    w->before[w->asked++ % ASKED_BEFORE] = *request;
+    pthread_mutex_lock(&w->board->lock);
+    w->board->change = *request;
+    pthread_mutex_unlock(&w->board->lock);
+}
+
+void workload_learn(struct workload *w, const struct request *request, bool granted)
+{
+    struct board *board = w->board;
+    if (w->order.id[0] == '\0' || strcmp(request->method, "reserve") != 0)
+        return;
+    w->wanting = granted ? -1 : (int)w->order.item[0];
+    if (!granted)
+        return;
+    pthread_mutex_lock(&board->lock);
+    board->orders[board->next_order++ % BOARD_ORDERS] = w->order;
+    pthread_mutex_unlock(&board->lock);
+}

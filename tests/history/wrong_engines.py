@@ -1,0 +1,421 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""Engines that break one rule each must be caught by the history checker.
+
+wrong_engines.py BUILD_DIR [NAME...]
+
+The product has no hooks for this. Each wrong engine is made from a copy of a file or two in which a
+few lines are replaced (WRONG below); what was replaced must be there exactly once, so a change of
+those lines asks for a change here. `linger` is put where threads should meet. One engine has all the
+lingering and no broken rule: it must pass. docs/CONCURRENCY.md says which rule is caught by what.
+"""
+
+import concurrent.futures
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+import tempfile
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.dirname(os.path.dirname(HERE))
+TRIES = 12
+
+LINGER = """
+extern int usleep(unsigned);
+__attribute__((unused)) static inline void linger(void)
+{
+    static _Thread_local unsigned times;
+    if (++times % 3 == 0)
+        usleep(150);
+}
+"""
+
+EARLY_CLAIM = """
+static _Thread_local uint64_t early;
+static _Thread_local uint32_t early_length;
+static void drop_early(struct seat *seat)
+{
+    static _Thread_local unsigned char none[RECORD_MAX];
+    struct record_head head = { .length = early_length, .type = RECORD_VOID };
+    memcpy(none, &head, sizeof head);
+    if (early_length > 0)
+        log_publish(seat->ledger->log, early, (void *)none);
+    early_length = 0;
+}
+static uint64_t early_claim(struct seat *seat, uint32_t length)
+{
+    uint64_t position = early;
+    if (early_length != length) {
+        drop_early(seat);
+        return journal_claim(seat, length);
+    }
+    early_length = 0;
+    return position;
+}
+static enum code claim_and_take(struct seat *seat, const struct order *order,
+                                const struct channel *channel)
+{
+    size_t length = sizeof(struct reserve_record) + order->id.len;
+    early_length = (uint32_t)(length + order->line_count * sizeof(struct draw_record) + 7) & ~7u;
+    early = journal_claim(seat, early_length);
+    linger();
+    enum code code = take_stock(seat, order, channel);
+    if (code)
+        drop_early(seat);
+    return code;
+}
+"""
+
+BETWEEN_TAKES = ("        uint64_t after;\n        if (pool_apply(", "        uint64_t after;\n"
+                 "        if (i > 0)\n            linger();\n        if (pool_apply(")
+BEFORE_TAKES = ("        gather_takes(&seat->plan);\n", "        gather_takes(&seat->plan);\n"
+                "        linger();\n")
+BETWEEN_LOOKS = ("    s->pools++;\n", "    s->pools++;\n    linger();\n")
+BEFORE_GIVE = ("    claim(seat, move);\n    uint64_t after;\n",
+               "    claim(seat, move);\n    linger();\n    uint64_t after;\n")
+
+# name: (which rule is broken, {file: [(old, new)...]}, options for record.py, or the race program
+# that catches it)
+CRASHES = ("--crashes", "3", "--calls", "150")
+WRONG = {
+    "lingering": (
+        "none",
+        {
+            "engine/source.c": [BETWEEN_TAKES, BEFORE_TAKES, BETWEEN_LOOKS],
+            "engine/movement.c": [BEFORE_GIVE],
+        },
+        ("--crashes", "1", "--calls", "150"),
+    ),
+    "take_claims_first": (
+        "T: a reserve claims its LSN before it takes",
+        {
+            "engine/reserve.c": [
+                ("static uint64_t fingerprint(", EARLY_CLAIM + "\nstatic uint64_t fingerprint("),
+                ("    uint64_t position = journal_claim(seat, length);\n",
+                 "    uint64_t position = early_claim(seat, length);\n"),
+                ("        code = take_stock(", "        code = claim_and_take("),
+            ]
+        },
+        (),
+    ),
+    "give_applies_first": (
+        "G: a receive is applied before it claims",
+        {
+            "engine/movement.c": [
+                ("    claim(seat, move);\n    uint64_t after;\n", "    uint64_t after;\n"),
+                ("        return CODE_OK;\n    journal_void(seat, move->position, move->length); "
+                 "/* others",
+                 "    {\n        linger();\n        claim(seat, move);\n        return CODE_OK;\n"
+                 "    }\n    claim(seat, move);\n"
+                 "    journal_void(seat, move->position, move->length); /* others"),
+            ]
+        },
+        (),
+    ),
+    "show_first": (
+        "O: a confirmed reservation is shown before its LSN is claimed",
+        {
+            "engine/lifecycle.c": [
+                ("    entry->lsn_last = entry->lsn_confirmed = journal_record(seat, "
+                 "record_end(&b));\n", "    uint32_t length = record_end(&b);\n"),
+                ("    entry_put(entry, word); /* it leaves its wheel",
+                 "    entry->lsn_confirmed = entry->lsn_last; /* it has none yet */\n"
+                 "    entry_put(entry, word);\n    linger();\n    r->lsn = entry->lsn_last = "
+                 "entry->lsn_confirmed = journal_record(seat, length); /* it leaves its wheel"),
+            ]
+        },
+        (),
+    ),
+    "no_busy": (
+        "O: a reservation is not busy while it changes",
+        {
+            "engine/lifecycle.c": [
+                ("        if (!late)\n            return CODE_OK;\n",
+                 "        if (!late) {\n            entry_put(*entry, *word);\n            linger();\n"
+                 "            return CODE_OK;\n        }\n"),
+            ]
+        },
+        (),
+    ),
+    "answer_too_early": (
+        "A: a reply does not wait for the disk",
+        {
+            "protocol/session.c": [
+                ("call.lsn > log_acknowledged(executor->service->log)", "false")
+            ],
+            "protocol/worker.c": [
+                ("    if (log_has_claims(log_of(worker)) ||",
+                 "    if ((executor->turn % 16 == 0 && log_has_claims(log_of(worker))) ||"),
+            ],
+        },
+        CRASHES,
+    ),
+    "no_pending": (
+        "what is pending counts as gone",
+        {
+            "engine/source.c": [
+                BETWEEN_TAKES,
+                ("plan->undecided |= survey->pending || ", "plan->undecided |= "),
+                ("            *undecided = word_pending(after) != 0;\n",
+                 "            *undecided = false;\n"),
+            ]
+        },
+        (),
+    ),
+    "mark_later": (
+        "a take is marked pending only after it was made",
+        {
+            "engine/source.c": [
+                ("{ .reserved = take->qty, .tentative = mark }", "{ .reserved = take->qty }"),
+                ("            undo(seat, i);\n            return false;\n        }\n",
+                 "            undo(seat, i);\n            return false;\n        }\n"
+                 "        linger();\n        pool_give(pool_at(&seat->ledger->items, take->pool),\n"
+                 "                  (struct pool_change){ .tentative = mark });\n"),
+            ]
+        },
+        (),
+    ),
+    "undo_forgotten": (
+        "an order that is undone keeps what it took",
+        {
+            "engine/source.c": [
+                BEFORE_TAKES,
+                ("{ .reserved = -plan->takes[i].qty, .tentative", "{ .reserved = 0, .tentative"),
+            ]
+        },
+        (),
+    ),
+    "sum_without_bracket": (
+        "a sum over pools does not ask whether gives came in between",
+        {
+            "engine/source.c": [
+                BETWEEN_LOOKS,
+                ("(survey->pools > 1 && !survey->quiet) ||", ""),
+            ]
+        },
+        "race/moving_unit",
+    ),
+    "buffer_forgotten": (
+        "the buffer over several pools is not looked at after the takes",
+        {
+            "engine/source.c": [
+                ("guarded || leaves_buffer(seat, order, channel)", "true || leaves_buffer"),
+            ]
+        },
+        "race/moment",
+    ),
+    "lost_update": (
+        "a pool's word is stored, not swapped",
+        {
+            "engine/pool.c": [
+                ("        if (atomic_compare_exchange_weak_explicit(&pool->word, &word, next, "
+                 "memory_order_acq_rel,\n"
+                 "                                                  memory_order_acquire)) {\n",
+                 "        linger();\n        atomic_store(&pool->word, next);\n        {\n"),
+            ]
+        },
+        (),
+    ),
+    "lsn_of_the_tail": (
+        "a question's lsn is what was claimed, not what was applied",
+        {
+            "engine/movement.c": [BEFORE_GIVE],
+            "engine/query.c": [
+                ("    return log_head(seat->ledger->log);\n",
+                 "    return atomic_load(&seat->ledger->log->tail);\n"),
+            ],
+        },
+        (),
+    ),
+    "publish_first": (
+        "a cancel is published before it is applied",
+        {
+            "engine/steps.c": [
+                ("    uint64_t position = journal_claim(seat, length);\n",
+                 "    uint64_t position = journal_claim(seat, length);\n"
+                 "    journal_publish(seat, position);\n    usleep(300);\n"),
+                ("    journal_publish(seat, position); /* now", "    /* now"),
+            ]
+        },
+        (),
+    ),
+    "id_not_recovered": (
+        "recovery forgets the ids of movements",
+        {
+            "engine/apply.c": [
+                ("    if (!error)\n        remember_movement(a->ledger, entry, r.content, &result, "
+                 "id.len);\n",
+                 "    if (!error)\n        entry_refuse(&a->ledger->entries, entry,\n"
+                 "                     state_word(ENTRY_REFUSED, STATE_NONE, id.len));\n"),
+            ]
+        },
+        CRASHES,
+    ),
+    "cancel_not_recovered": (
+        "recovery forgets what a cancel gave back",
+        {
+            "engine/apply.c": [
+                ("fulfil ? -(int64_t)qty : 0, -(int64_t)qty)",
+                 "fulfil ? -(int64_t)qty : 0, fulfil ? -(int64_t)qty : 0)"),
+            ]
+        },
+        CRASHES,
+    ),
+}
+
+# What is not stockd; all else is, whatever folders there are.
+OTHERS = ("tests/", "bench/", "client/", "examples/", "tools/")
+RACE_PARTS = ("engine/", "tests/support/")
+
+
+def is_part(name):
+    return name.startswith("tools/stockd/") or not name.startswith(OTHERS)
+
+
+class Workshop:
+    """Compiles stockd as the build did, but for link-time optimisation and warnings."""
+
+    def __init__(self, build, folder):
+        self.build, self.folder = build, folder
+        self.commands = {}
+        with open(os.path.join(build, "compile_commands.json"), encoding="utf-8") as file:
+            for entry in json.load(file):
+                name = os.path.relpath(entry["file"], ROOT)
+                if is_part(name) or name.startswith((*RACE_PARTS, "tests/race/")):
+                    self.commands[name] = self.plain(shlex.split(entry["command"]))
+        self.libraries = self.needed(os.path.join(build, "bin", "stockd"))
+        self.objects = {}
+
+    @staticmethod
+    def plain(words):
+        if os.path.basename(words[0]) == "ccache":
+            words = words[1:]
+        words = [w for w in words if not re.match(r"-(flto|fno-fat|W|g$|O)", w)]
+        words = words[: words.index("-o")] + words[words.index("-o") + 2 :]
+        return [*words[: words.index("-c")], "-O1", "-w", "-c"]
+
+    @staticmethod
+    def needed(program):
+        out = subprocess.run(["readelf", "-d", program], capture_output=True, text=True, check=True)
+        names = re.findall(r"NEEDED.*\[(.*?)\]", out.stdout)
+        return [f"-l:{name}" for name in names if not name.startswith(("ld-linux", "libc.so"))]
+
+    def compile(self, name, source, to):
+        subprocess.run([*self.commands[name], source, "-o", to], check=True, cwd=self.build)
+
+    def prepare(self, parts):
+        """The objects of these files, or of all of stockd (None), compiled once."""
+
+        def one(name):
+            to = os.path.join(self.folder, name.replace("/", "-") + ".o")
+            self.compile(name, os.path.join(ROOT, name), to)
+            self.objects[name] = to
+
+        names = [
+            name
+            for name in self.commands
+            if (name.startswith(parts) if parts else is_part(name))
+        ]
+        with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+            list(pool.map(one, [name for name in names if name not in self.objects]))
+        return {name: self.objects[name] for name in names}
+
+    def make(self, wrong, changes, race=None):
+        """The wrong engine's program: stockd, or that race program."""
+        first = f"tests/{race}.c" if race else "tools/stockd/main.c"
+        objects = self.prepare((*RACE_PARTS, first) if race else None)
+        for name, replacements in changes.items():
+            with open(os.path.join(ROOT, name), encoding="utf-8") as file:
+                text = file.read()
+            for old, new in replacements:
+                if text.count(old) != 1:
+                    raise LookupError(
+                        f"{name} has {text.count(old)} times, not once:\n{old}\n"
+                        "Say in tests/history/wrong_engines.py how this rule is broken now."
+                    )
+                text = text.replace(old, new)
+            last = list(re.finditer(r"^#include .*\n", text, re.M))[-1].end()
+            copy = os.path.join(self.folder, f"{wrong}-{name.replace('/', '-')}")
+            with open(copy, "w", encoding="utf-8") as file:
+                file.write(text[:last] + LINGER + text[last:])
+            self.compile(name, copy, copy + ".o")
+            objects[name] = copy + ".o"
+        program = os.path.join(self.folder, f"stockd-{wrong}")
+        compiler = next(iter(self.commands.values()))[0]
+        archive = program + ".a"  # so that only what is needed is linked
+        main = objects.pop(first)
+        subprocess.run(["ar", "rcs", archive, *objects.values()], check=True)
+        link = [compiler, main, archive, "-o", program, "-pthread", "-lm", *self.libraries]
+        subprocess.run(link, check=True)
+        return program
+
+
+def record(program, options, seed):
+    """(exit code, what it said)"""
+    command = [sys.executable, os.path.join(HERE, "record.py"), "--stockd", program]
+    command += ["--seed", str(seed), "--keep", program + ".jsonl", *options]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return done.returncode, done.stdout + done.stderr
+
+
+def try_engine(workshop, name, verbose):
+    """True if it is as it should be."""
+    rule, changes, options = WRONG[name]
+    race = options if isinstance(options, str) else None
+    program = workshop.make(name, changes, race)
+    started = time.monotonic()
+    if race:
+        done = subprocess.run([program], capture_output=True, text=True, check=False, timeout=120)
+        caught = done.returncode not in (0, 77)
+        print(f"{name} ({rule}): {'' if caught else 'NOT '}caught by {race}, "
+              f"{time.monotonic() - started:.1f} s\n    {(done.stdout + done.stderr).strip()[-300:]}", flush=True)
+        return caught
+    options = options or ("--crashes", "0", "--durability", "none", "--calls", "300")
+    if rule != "none":
+        options = (*options, "--patience", "5")  # some hang
+    for seed in range(1, TRIES + 1):
+        code, said = record(program, options, seed)
+        if rule == "none":
+            print(f"{name}: {'passes' if code == 0 else 'REFUSED: ' + said}", flush=True)
+            return code == 0
+        if code == 1 and "Traceback" not in said:
+            break
+        if code != 0:
+            print(f"{name}: {said}")
+            return False
+    else:
+        print(f"{name} ({rule}): NOT CAUGHT in {TRIES} histories", flush=True)
+        return False
+    lines = said.splitlines()
+    spent = time.monotonic() - started
+    print(f"{name} ({rule}): caught in history {seed}, {spent:.1f} s", flush=True)
+    for line in lines[1:] if verbose else lines[1:2]:
+        print("    " + line[:300])
+    return True
+
+
+def main():
+    build = os.path.abspath(sys.argv[1])
+    names = sys.argv[2:] or list(WRONG)
+    os.environ.setdefault("STOCKD_BIN_DIR", os.path.join(build, "bin"))
+    failed = []
+    with tempfile.TemporaryDirectory(prefix="stockd-wrong-") as folder:
+        workshop = Workshop(build, folder)
+        for name in names:
+            try:
+                right = try_engine(workshop, name, len(sys.argv) > 2)
+            except (LookupError, subprocess.CalledProcessError) as wrong:
+                print(f"{name}: {wrong}"[:1000])
+                right = False
+            if not right:
+                failed.append(name)
+    print(f"{len(names)} engines, not as they should be: {', '.join(failed) or 'none'}")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
