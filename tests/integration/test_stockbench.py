@@ -6,9 +6,11 @@ import csv
 import io
 import json
 import os
+import subprocess
 import tempfile
+import unittest
 
-from stockd_harness import StockdTestCase, main, run_program
+from stockd_harness import BIN_DIR, StockdTestCase, main, reap, run_program, spawn
 
 SHORT = ("--seconds", "0.2", "--warmup", "0.1", "--items", "300", "--connections", "4",
          "--window", "16")
@@ -161,6 +163,42 @@ class Replay(StockdTestCase):
         error = self.replay(["order_id,channel,sku,qty", "1,default,MUG,two"], code=2)
         self.assertIn("row 2", error)
         self.assertIn("qty", error)
+
+
+class Echo(unittest.TestCase):
+    """The ceilings of `make bench` answer each message, however it is cut."""
+
+    def run_against(self, server_options, *args):
+        echo = spawn([os.path.join(BIN_DIR, "bench-echo_server"), *server_options],
+                     stdout=subprocess.PIPE, text=True)
+        try:
+            address = echo.stdout.readline().strip()
+            done = run_program("stockbench", "-s", address, "--json", *SHORT, *args, timeout=60)
+        finally:
+            echo.kill()
+            reap(echo, 10)
+            echo.stdout.close()
+        self.assertEqual(done.code, 0, done.err)
+        counts = json.loads(done.out)["runs"][0]["done"]
+        self.assertGreater(sum(counts.values()), 0)
+        return counts
+
+    def test_bare(self):
+        counts = self.run_against(["--request-bytes", "31", "--response-bytes", "77"],
+                                  "--workload", "echo", "--request-bytes", "31",
+                                  "--response-bytes", "77")
+        self.assertEqual(list(counts), ["echo"])
+
+    def test_answering(self):
+        counts = self.run_against(["--answer", "--response-bytes", "59"], "--no-setup",
+                                  "--workload", "order")
+        self.assertEqual(counts["reserve"], counts["fulfil"])
+
+    def test_answering_long_requests(self):
+        """1,232 bytes each: a receive buffer of 32 KiB ends within one of them."""
+        counts = self.run_against(["--answer"], "--no-setup", "--workload", "availability-100",
+                                  "--window", "200")
+        self.assertEqual(list(counts), ["availability"])
 
 
 if __name__ == "__main__":
