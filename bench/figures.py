@@ -115,7 +115,8 @@ def snapshot_rate(results):
 
 def pool_bytes(results):
     """Of the run with the most places: what its pools made the engine grow by."""
-    lines = [line for line in results.record if line["step"] == "places" and line["grown"] > 0]
+    lines = [line for line in results.record
+             if line["step"] == "places" and line.get("grown", 0) > 0]
     line = max(lines, key=lambda found: found["pools"], default=None)
     return line["grown"] / line["pools"] if line else None
 

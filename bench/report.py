@@ -95,7 +95,7 @@ def text_machine(results):
         f"{m['cpu']}, {m['cpus']} CPUs, {m['memory_gib']} GiB; {m['system']}, "
         f"Linux {m['kernel']}, {m['file_system']}; {m['compiler']}",
         f"{m['stockd']}, commit {m['commit']}, {m['date']}; "
-        f"options: `--durability always {' '.join(data['stockd_args'])}`".replace(" `", "`")
+        f"no compaction beside the load; options: `--durability always {' '.join(data['stockd_args'])}`".replace(" `", "`")
         .replace("options:`", "options: `"),
         f"Redis {m['redis']}: `appendonly yes`, no snapshots, no rewrite during the run",
         f"{m['postgres']}: " + ", ".join(f"`{key}={value}`" for key, value in
@@ -236,15 +236,19 @@ def text_sizes(results):
             reads = results.rate("items", "stockd", workload="availability", items=line["items"])
             rows.append([f"{line['items']:,} items", rate(
                 figures.Spread([run["messages_per_s"] for run in line["result"]["runs"]])),
-                rate(reads), f"{line['resident'] / 2**20:.0f} MiB"])
+                rate(reads), "", "", f"{line['resident'] / 2**20:.0f} MiB"])
     for line in results.record:
         if line["step"] == "places" and line["workload"] == "reserve-cancel":
             reads = results.rate("places", "stockd", workload="availability",
                                  places=line["places"])
             rows.append([f"1,000 items at {line['places']} places", rate(
                 figures.Spread([run["messages_per_s"] for run in line["result"]["runs"]])),
-                rate(reads), f"+ {line['grown'] / 2**20:.0f} MiB"])
-    return (table(["", "reserve-cancel", "availability", "memory"], rows)
+                rate(reads), *(rate(results.spread(
+                    "operations_per_second", "places", "ledger", workload=workload,
+                    places=line["places"])) for workload in ("wide", "ask")),
+                f"+ {line['grown'] / 2**20:.0f} MiB"])
+    return (table(["", "reserve-cancel", "availability", "in process: reserves, cancels",
+                   "in process: availability", "memory"], rows)
             + missing(results, "items", "places") + figure("items", "throughput by items")
             + figure("places", "throughput by places"))
 
