@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Sums over several pools (docs/CONCURRENCY.md, engine/item.h): a look whose bracket was quiet has
+ * seen no less than was there at its last load. So a sum that is too small is a true refusal.
+ *
+ * Two movers hold a unit now of one pool and now of the other; takes are plain swaps, gives are
+ * bracketed by `begun` and `ended`. A reader adds up both pools.
+ *
+ *   -DNO_BRACKET   the reader does not ask whether it was quiet: refuted
+ *   -DBEGUN_ONLY   it asks whether gives began meanwhile, not whether some were under way: refuted
+ *   -DBEGIN_LATE   a give says that it begins after it was swapped in: refuted
+ *   -DEND_EARLY    a give says that it ended before it was swapped in: refuted
+ */
+#define POOLS 2
+
+byte pool[POOLS] = 1;
+byte begun = 0;
+byte ended = 0;
+
+inline give(p)
+{
+#ifdef BEGIN_LATE
+    pool[p]++; begun++; ended++
+#else
+#ifdef END_EARLY
+    begun++; ended++; pool[p]++
+#else
+    begun++; pool[p]++; ended++
+#endif
+#endif
+}
+
+/* Twice: takes a unit if there is one, and gives it back. */
+proctype mover(byte first)
+{
+    byte at = first;
+    byte round = 0;
+    bool got;
+    do
+    :: round < 2 ->
+        atomic { if :: pool[at] > 0 -> pool[at]--; got = true :: else -> got = false fi };
+        if :: got -> give(at) :: else fi;
+        at = (at + 1) % POOLS;
+        round++
+    :: else -> break
+    od
+}
+
+proctype reader()
+{
+    byte stamp, over, first, last, there;
+    bool quiet;
+    over = ended;
+    stamp = begun;
+    quiet = (over == stamp);
+#ifdef BEGUN_ONLY
+    quiet = true;
+#endif
+    first = pool[0];
+    atomic { last = pool[1]; there = pool[0] + pool[1] };
+    quiet = quiet && (begun == stamp);
+#ifdef NO_BRACKET
+    quiet = true;
+#endif
+    assert(!quiet || there <= first + last)
+}
+
+init { atomic { run mover(0); run mover(1); run reader() } }
