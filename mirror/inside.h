@@ -55,9 +55,12 @@ struct mirror {
     struct transaction nothing; /* for a heartbeat between */
     struct batch *batches[2];   /* one on its way, one being read */
 
-    uint64_t beat_us;                    /* steady time of the last heartbeat, */
-    uint64_t audit_us;                   /* of the last looks at items that were not mandatory, */
-    uint64_t read_us;                    /* of the last reading of marks */
+    uint64_t beat_us;  /* steady time of the last heartbeat, */
+    uint64_t audit_us; /* of the last looks at items that were not mandatory, */
+    uint64_t read_us;  /* of the last reading of marks */
+    uint64_t paid_us;  /* steady time up to which the rate's budget is used; 0: it is not counted */
+    uint64_t busy_us, busy_head; /* when the log's growth was looked at, and its head then */
+    bool busy;                   /* it was great */
     uint64_t second_us, second_commands; /* when commands per second were last worked out */
     uint64_t work_us;                    /* steady time at which there was last something to do */
     uint64_t back_off_ms;

@@ -139,7 +139,8 @@ static enum taken connect_and_serve(struct mirror *m)
 static void *thread_main(void *argument)
 {
     struct mirror *m = argument;
-    setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), NICENESS); /* of this thread alone */
+    id_t thread = (id_t)syscall(SYS_gettid); /* of this thread alone */
+    setpriority(PRIO_PROCESS, thread, getpriority(PRIO_PROCESS, thread) + NICENESS);
     while (!wake_stopping(&m->wake)) {
         enum taken taken = connect_and_serve(m);
         if (wake_stopping(&m->wake))

@@ -37,6 +37,7 @@ struct mirror_config {
     const char *password_file; /* or NULL */
     unsigned database;
     uint64_t stream_length; /* entries that the stream keeps, about */
+    uint64_t rate;          /* changed items a second while the engine is busy; 0: no limit */
     uint64_t patience_ms;   /* an answer that takes longer is none; 0: 5 s */
     void *context;
     void (*say)(void *context, const char *line); /* on the mirror's thread; NULL: silent */

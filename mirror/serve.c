@@ -18,6 +18,9 @@ enum {
     STANDS_STILL_US = 50000,
     QUICK_US = 4000, /* a round trip that says that Redis could take more at once */
     SLOW_US = 10000, /* or that it should be less */
+    BURST_US = 100000,
+    BUSY_LOOK_US = 100000,
+    BUSY_BYTES = 8 << 20, /* of log a second: some 140,000 changes */
 };
 
 /* ---- answers ---- */
@@ -137,6 +140,41 @@ static void read_next(struct mirror *m, struct batch *batch)
     batch->read = true;
 }
 
+/* Is the log growing as it does when the engine has its hands full? Looked at now and then. */
+static bool engine_busy(struct mirror *m, uint64_t now)
+{
+    uint64_t passed = now - m->busy_us;
+    if (passed >= BUSY_LOOK_US) {
+        uint64_t head = log_head(m->config.log);
+        m->busy = (head - m->busy_head) * 1000000 / passed > BUSY_BYTES;
+        m->busy_us = now;
+        m->busy_head = head;
+    }
+    return m->busy;
+}
+
+/*
+ * The rate's budget, with BURST_US saved at most. It counts only while the engine is busy: where
+ * it, its clients and Redis share too few processors, what is shown a little later costs less than
+ * what is sold more slowly.
+ */
+static void spend(struct mirror *m, uint32_t items)
+{
+    uint64_t now = steady_us();
+    if (m->config.rate == 0 || !engine_busy(m, now))
+        m->paid_us = 0;
+    else if (m->paid_us + BURST_US < now)
+        m->paid_us = now - BURST_US;
+    if (m->paid_us)
+        m->paid_us += items * UINT64_C(1000000) / m->config.rate;
+}
+
+static void await_budget(struct mirror *m)
+{
+    while (m->paid_us > steady_us() && !wake_stopping(&m->wake))
+        wake_pause(&m->wake, m->paid_us);
+}
+
 static bool round_trip(struct mirror *m, struct batch *now, struct batch *next)
 {
     struct follow *f = &m->follow;
@@ -151,7 +189,8 @@ static bool round_trip(struct mirror *m, struct batch *now, struct batch *next)
     ask_looks(m, next);
     if (!send_commands(m))
         return false;
-    if (now->full || next->looks)
+    spend(m, now->count - now->looks);
+    if ((now->full && m->paid_us <= start) || next->looks)
         read_next(m, next); /* while Redis works */
     if (!receive_transaction(m, &m->next))
         return false;
@@ -208,6 +247,7 @@ void serve(struct mirror *m)
         mirror_tick(m);
         if (!now->read) {
             pace(m);
+            await_budget(m);
             read_next(m, now);
         }
         bool work = worth_sending(m, now);

@@ -88,6 +88,7 @@ bool mirroring_create(struct mirroring *mirroring, const struct mirroring_parts 
         .password_file = password_file,
         .database = (unsigned)options->redis_database,
         .stream_length = options->redis_stream_length,
+        .rate = options->redis_rate,
         .patience_ms = options->redis_timeout_ms,
         .say = parts->say,
     };

@@ -18,7 +18,7 @@ struct options {
     char config[VALUE_MAX];
     char redis[VALUE_MAX], redis_prefix[VALUE_MAX], redis_user[VALUE_MAX];
     char redis_password_file[VALUE_MAX];
-    uint64_t redis_database, redis_stream_length, redis_timeout_ms;
+    uint64_t redis_database, redis_stream_length, redis_timeout_ms, redis_rate;
     uint64_t workers;
     uint64_t items, pools, reservations;
     uint64_t segment_bytes, log_bytes;
