@@ -15,6 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "engine/image.h"
 #include "engine/record.h"
 #include "engine/text.h"
 
@@ -90,7 +91,10 @@ typedef int book_emit(void *context, const struct book_event *event);
 int book_take(struct book *book, const struct record_head *record, uint64_t lsn, uint64_t time_ms,
               book_emit *emit, void *context);
 
-/* What a snapshot says: takes the place of all records before it. 0 or -ENOMEM. */
+/* Takes whole records of an image, which stand for all records of the journal before it. 0, -ENOMEM
+ * or -EILSEQ. */
+int book_load(struct book *book, enum image_kind kind, const unsigned char *bytes, size_t length);
+/* What an image says of one pool, of one open reservation. 0 or -ENOMEM. */
 int book_set_pool(struct book *book, const struct pool_key *key, int64_t on_hand, int64_t reserved);
 int book_set_hold(struct book *book, struct text id, uint16_t channel,
                   const struct book_draw *draws, uint32_t count);

@@ -7,6 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "persistence/book_base.h"
+#include "persistence/start.h"
+
 /* One walk for one question. */
 struct reading {
     struct book_reader *reader;
@@ -16,7 +19,7 @@ struct reading {
     uint64_t directory_id;
     uint64_t upto;    /* records after it are not looked at */
     uint64_t lsn;     /* all up to here was */
-    bool begun;       /* lsn means something */
+    bool too_early;   /* nothing is kept of that moment */
     bool done;        /* nothing more is to be looked at */
     uint64_t time_ms; /* of the last batch */
 };
@@ -25,7 +28,11 @@ int book_reader_open(struct book_reader *reader, const struct file_ops *files,
                      const char *directory)
 {
     *reader = (struct book_reader){ .files = files, .segment.fd = -1 };
-    int error = path_join(&reader->directory, directory, "journal");
+    int error = path_join(&reader->data, directory, ".");
+    if (!error)
+        error = path_join(&reader->directory, directory, "journal");
+    if (!error)
+        error = path_join(&reader->archive, directory, "archive");
     return error ? error : segment_reader_init(&reader->segment, files);
 }
 
@@ -94,10 +101,6 @@ static int read_batch(struct reading *reading, const unsigned char *at)
     const struct book_question *question = reading->question;
     struct batch_header header;
     memcpy(&header, at, sizeof header);
-    if (!reading->begun) {
-        reading->begun = true;
-        reading->question->begins_lsn = reading->lsn = header.first_lsn;
-    }
     if (header.first_lsn != reading->lsn)
         return reason_set(&reading->reason, -EILSEQ,
                           "%s: offset %" PRIu64 ": it begins at lsn %" PRIu64 ", not %" PRIu64,
@@ -113,11 +116,22 @@ static int read_batch(struct reading *reading, const unsigned char *at)
     return read_records(reading, &header, at + sizeof header);
 }
 
+/* It may be moved to the archive at any time before it is open. */
+static int open_segment(struct reading *reading, uint64_t sequence)
+{
+    struct book_reader *reader = reading->reader;
+    int error =
+        segment_reader_open(&reader->segment, reader->directory.text, sequence, &reading->reason);
+    if (error != -ENOENT)
+        return error;
+    return segment_reader_open_archived(&reader->segment, reader->archive.text, sequence,
+                                        &reading->reason);
+}
+
 static int read_segment(struct reading *reading, uint64_t sequence)
 {
     struct segment_reader *segment = &reading->reader->segment;
-    int error =
-        segment_reader_open(segment, reading->reader->directory.text, sequence, &reading->reason);
+    int error = open_segment(reading, sequence);
     if (error)
         return error;
     reading->directory_id = segment->header.directory_id;
@@ -140,21 +154,56 @@ static int read_segment(struct reading *reading, uint64_t sequence)
     return 0;
 }
 
-static int read_segments(struct reading *reading)
+static int read_segments(struct reading *reading, const struct segment_list *list, uint64_t first)
 {
-    struct segment_list list;
-    int error = segment_list_read(&list, reading->reader->files, reading->reader->directory.text,
-                                  &reading->reason);
-    for (size_t i = 0; i < list.count && !error && !reading->done && reading->lsn < reading->upto;
-         i++)
-        error = read_segment(reading, list.sequences[i]);
+    int error = 0;
+    for (size_t i = 0; i < list->count && !error && !reading->done; i++) {
+        if (list->sequences[i] >= first && reading->lsn < reading->upto)
+            error = read_segment(reading, list->sequences[i]);
+    }
     segment_reader_close(&reading->reader->segment);
-    segment_list_free(&list);
     if (error || reading->done || reading->lsn >= reading->upto)
         return error;
     return reason_set(&reading->reason, -EILSEQ,
                       "the journal's files end at lsn %" PRIu64 ", before lsn %" PRIu64,
                       reading->lsn, reading->upto);
+}
+
+/* From the best beginning to the end. */
+static int read_from(struct reading *reading, const struct book_kept *kept)
+{
+    const struct book_reader *reader = reading->reader;
+    struct book_question *question = reading->question;
+    struct journal_position position;
+    bool history = question->kind == BOOK_HISTORY;
+    struct book_moment moment = { .by_time = question->has_time,
+                                  .at = history ? question->since_lsn : question->at };
+    question->begins_lsn = kept->begins_lsn;
+    int error = book_begin(&reading->book, kept, &moment, reader->files, reader->data.text,
+                           &position, &reading->reason);
+    if (error)
+        return error;
+    reading->lsn = position.lsn;
+    reading->time_ms = position.time_ms;
+    reading->too_early =
+        !history && (question->has_time ? position.time_ms : position.lsn) > question->at;
+    return reading->too_early ? 0 : read_segments(reading, &kept->segments, position.sequence + 1);
+}
+
+/* While it reads, no compaction removes what it reads (S6). */
+static int read_all(struct reading *reading)
+{
+    const struct book_reader *reader = reading->reader;
+    struct book_kept kept;
+    int hold = start_hold_segments(reader->files, reader->data.text, &reading->reason);
+    if (hold < 0)
+        return hold;
+    int error = book_kept_read(&kept, reader->files, reader->data.text, &reading->reason);
+    if (!error)
+        error = read_from(reading, &kept);
+    book_kept_free(&kept);
+    reader->files->close(reader->files->context, hold);
+    return error;
 }
 
 /* ---- answers ---- */
@@ -186,8 +235,7 @@ static void conclude(struct reading *reading, int error)
         question->outcome = BOOK_STOPPED;
     else if (error)
         question->outcome = BOOK_FAILED;
-    else if ((question->has_lsn && question->at < question->begins_lsn) ||
-             (question->has_time && reading->begun && reading->time_ms == 0))
+    else if (reading->too_early || (question->has_time && reading->time_ms == 0))
         question->outcome = BOOK_NO_MORE;
     else if (question->kind == BOOK_STOCK && !reading->book.born)
         question->outcome = BOOK_UNBORN;
@@ -211,6 +259,6 @@ void book_reader_answer(struct book_reader *reader, struct book_question *questi
     if (question->has_lsn)
         reading.upto = question->at;
     book_open(&reading.book, &question->filter);
-    conclude(&reading, read_segments(&reading));
+    conclude(&reading, read_all(&reading));
     book_close(&reading.book);
 }

@@ -13,7 +13,9 @@
 
 struct book_reader {
     const struct file_ops *files;
+    struct path data;      /* the data directory */
     struct path directory; /* of the segments */
+    struct path archive;   /* of those that snapshots cover */
     struct segment_reader segment;
 };
 

@@ -30,7 +30,35 @@ void segment_reader_close(struct segment_reader *reader)
 {
     if (reader->fd >= 0)
         reader->files->close(reader->files->context, reader->fd);
+    archive_stream_close(reader->stream);
+    reader->stream = NULL;
     reader->fd = -1;
+}
+
+static void begin(struct segment_reader *reader, uint64_t sequence)
+{
+    segment_reader_close(reader);
+    reader->sequence = sequence;
+    reader->offset = BLOCK_BYTES;
+    reader->window_offset = reader->window_length = 0;
+    reader->end = 0;
+}
+
+int segment_reader_open_archived(struct segment_reader *reader, const char *archive,
+                                 uint64_t sequence, struct reason *reason)
+{
+    struct segment_name name = segment_name(sequence);
+    begin(reader, sequence);
+    int error = archive_stream_open(&reader->stream, reader->files, archive, sequence);
+    if (error)
+        return reason_system(reason, error, "cannot open %s in the archive", name.text);
+    ssize_t n = archive_stream_read(reader->stream, reader->window, BLOCK_BYTES);
+    if (n < BLOCK_BYTES || segment_header_check(reader->window, &reader->header) != SEGMENT_VALID ||
+        reader->header.sequence != sequence)
+        return reason_set(reason, -EILSEQ, "%s in the archive is damaged", name.text);
+    reader->window_length = BLOCK_BYTES;
+    reader->end = reader->header.bytes;
+    return 0;
 }
 
 int segment_reader_open(struct segment_reader *reader, const char *directory, uint64_t sequence,
@@ -38,11 +66,7 @@ int segment_reader_open(struct segment_reader *reader, const char *directory, ui
 {
     struct segment_name name = segment_name(sequence);
     uint64_t bytes;
-    segment_reader_close(reader);
-    reader->sequence = sequence;
-    reader->offset = BLOCK_BYTES;
-    reader->window_offset = reader->window_length = 0;
-    reader->end = 0;
+    begin(reader, sequence);
     reader->fd = segment_open(reader->files, directory, sequence, O_RDONLY);
     if (reader->fd < 0)
         return reason_system(reason, reader->fd, "cannot open %s", name.text);
@@ -56,6 +80,22 @@ int segment_reader_open(struct segment_reader *reader, const char *directory, ui
     return error;
 }
 
+/* A stream goes forward only: what is skipped is read over. It stands at the window's end. */
+static ssize_t read_bytes(struct segment_reader *reader, unsigned char *to, size_t length,
+                          uint64_t offset, uint64_t end_of_window)
+{
+    if (!reader->stream)
+        return file_read_all(reader->files, reader->fd, to, length, offset);
+    while (end_of_window < offset) {
+        size_t skip = offset - end_of_window < length ? (size_t)(offset - end_of_window) : length;
+        ssize_t n = archive_stream_read(reader->stream, to, skip);
+        if (n <= 0)
+            return n;
+        end_of_window += (uint64_t)n;
+    }
+    return archive_stream_read(reader->stream, to, length);
+}
+
 static int fill_window(struct segment_reader *reader, uint64_t offset, struct reason *reason)
 {
     uint64_t have = reader->window_offset + reader->window_length;
@@ -65,8 +105,8 @@ static int fill_window(struct segment_reader *reader, uint64_t offset, struct re
     reader->window_offset = offset;
     reader->window_length = kept;
     size_t room = WINDOW_BYTES - kept;
-    ssize_t n = file_read_all(reader->files, reader->fd, reader->window + kept,
-                              left < room ? left : room, offset + kept);
+    ssize_t n =
+        read_bytes(reader, reader->window + kept, left < room ? left : room, offset + kept, have);
     if (n < 0)
         return reason_system(reason, (int)n, "%s: offset %" PRIu64 ": cannot read",
                              segment_name(reader->sequence).text, offset + kept);

@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "persistence/archive_stream.h"
 #include "persistence/file.h"
 #include "persistence/format.h"
 #include "persistence/reason.h"
@@ -19,7 +20,8 @@
 
 struct segment_reader {
     const struct file_ops *files;
-    int fd; /* -1: none is open */
+    int fd;                        /* -1: none is open, or it is read from the archive: */
+    struct archive_stream *stream; /* else NULL */
     uint64_t sequence;
     struct segment_header header;
     uint64_t end;    /* bytes that can be read, by the header and by the file */
@@ -38,6 +40,9 @@ void segment_reader_destroy(struct segment_reader *reader);
  * if there is no such segment. */
 int segment_reader_open(struct segment_reader *reader, const char *directory, uint64_t sequence,
                         struct reason *reason);
+/* The same out of the archive, DIR/archive. */
+int segment_reader_open_archived(struct segment_reader *reader, const char *archive,
+                                 uint64_t sequence, struct reason *reason);
 void segment_reader_close(struct segment_reader *reader);
 
 /* Judges the block at reader->offset. *at: its bytes, borrowed until the next look, aligned to 8;

@@ -185,15 +185,23 @@ class History(StockdTestCase):
             client.call("channel_set", "web", {"hold_ttl_ms": 10_000_000})
         cls.story = Story(cls.server, seeded_random())
         cls.story.live(40)
+        cls.compact()
         cls.server.kill()
         cls.server.start()
         cls.story.connect('the "till"\n')
         cls.story.live(40)
+        cls.compact()
         cls.server.stop()
         cls.server.start()
         cls.story.connect("clerk")
         cls.story.live(20)
+        cls.compact()
+        cls.story.live(10)
         cls.story.client.close()
+
+    @classmethod
+    def compact(cls):
+        """Nothing, here; see below."""
 
     def pages(self, *question, limit=1000, **options):
         since, events = 0, []
@@ -310,6 +318,74 @@ class History(StockdTestCase):
         self.assertEqual(stock_of(then), said)
         self.assertIn("available", self.ctl("stock", "ANVIL", "--at", "2100-01-01T00:00:00Z").out)
         self.ctl("stock", "ANVIL", "--at", "yesterday", expect=2)
+
+
+class Archived(History):
+    """The same with snapshots, and all but the newest segments in the archive."""
+
+    @classmethod
+    def compact(cls):
+        got = run_program("stock-journal", "compact", cls.server.data, "--archive")
+        assert got.code == 0, got
+
+    def test_it_is_over_many_segments(self):
+        self.assertGreater(len(os.listdir(os.path.join(self.server.data, "archive"))), 2)
+        self.assertGreater(segments(self.server)[0][-14:], "0000000002.seg")
+
+
+class Shortened(StockdTestCase):
+    """With snapshots, and older segments gone: the book begins later."""
+
+    options = ("--segment-bytes", SMALLEST)
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        with cls.server.client() as client:
+            client.call("location_set", "shed")
+            client.call("channel_set", "web", {"hold_ttl_ms": 10_000_000})
+        cls.story = Story(cls.server, seeded_random())
+        for _ in range(4):
+            cls.story.live(25)
+            got = run_program("stock-journal", "compact", cls.server.data)
+            assert got.code == 0, got
+        cls.story.client.close()
+
+    def test_it_tells_what_is_kept(self):
+        for item, expected in self.story.events.items():
+            answer = self.call("history", item, {"limit": 1000})
+            begins = answer["begins_lsn"]
+            self.assertGreater(begins, 0)
+            kept = [event for event in expected if event["lsn"] > begins]
+            self.assertLess(len(kept), len(expected))
+            told = ends_of(answer["events"])
+            self.assertEqual(len(told), len(kept))
+            for event, wanted in zip(told, kept):
+                self.assertEqual(event, {**event, **wanted})
+            for lsn, said in self.story.then[item]:
+                if lsn >= begins:
+                    self.assertEqual(stock_of(self.call("stock", item, {"at_lsn": lsn})), said)
+                else:
+                    self.refused("bad_request", "stock", item, {"at_lsn": lsn}, names=str(begins))
+
+    def test_a_damaged_snapshot_is_passed_over(self):
+        item = self.story.ITEMS[0]
+        whole = self.call("history", item, {"limit": 1000})
+        since = self.story.then[item][-1][0]
+        folder = os.path.join(self.server.data, "snapshot")
+        newest = sorted(name for name in os.listdir(folder) if name.endswith(".snap"))[-1]
+        with open(os.path.join(folder, newest), "r+b") as file:
+            file.seek(4096 + 10)
+            byte = file.read(1)
+            file.seek(4096 + 10)
+            file.write(bytes([byte[0] ^ 1]))
+            try:
+                answer = self.call("stock", item, {"at_lsn": since})
+                self.assertEqual(stock_of(answer), self.story.then[item][-1][1])
+                self.assertEqual(self.call("history", item, {"limit": 1000}), whole)
+            finally:
+                file.seek(4096 + 10)
+                file.write(byte)
 
 
 class Reader(StockdTestCase):

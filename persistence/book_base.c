@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "persistence/book_base.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "persistence/archive_stream.h"
+#include "persistence/snapshot_walk.h"
+
+/* ---- segments ---- */
+
+struct archived {
+    uint64_t *sequences;
+    size_t count, room;
+};
+
+static int add_archived(void *argument, const char *name)
+{
+    struct archived *archived = argument;
+    uint64_t sequence = archive_sequence(name);
+    if (sequence == 0)
+        return 0;
+    if (archived->count == archived->room) {
+        size_t room = archived->room ? 2 * archived->room : 64;
+        uint64_t *grown = realloc(archived->sequences, room * sizeof *grown);
+        if (!grown)
+            return -ENOMEM;
+        archived->sequences = grown;
+        archived->room = room;
+    }
+    archived->sequences[archived->count++] = sequence;
+    return 0;
+}
+
+static int compare(const void *a, const void *b)
+{
+    uint64_t left = *(const uint64_t *)a;
+    uint64_t right = *(const uint64_t *)b;
+    return (left > right) - (left < right);
+}
+
+/* Puts both lists into one, sorted, each number once, and drops what is before a gap. */
+static int merge(struct segment_list *list, const struct archived *archived)
+{
+    size_t count = list->count + archived->count;
+    if (count == 0)
+        return 0;
+    uint64_t *all = malloc(count * sizeof *all);
+    if (!all)
+        return -ENOMEM;
+    if (list->count > 0)
+        memcpy(all, list->sequences, list->count * sizeof *all);
+    if (archived->count > 0)
+        memcpy(all + list->count, archived->sequences, archived->count * sizeof *all);
+    qsort(all, count, sizeof *all, compare);
+    size_t kept = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (kept > 0 && all[i] == all[kept - 1])
+            continue;
+        if (kept > 0 && all[i] != all[kept - 1] + 1)
+            kept = 0;
+        all[kept++] = all[i];
+    }
+    free(list->sequences);
+    list->sequences = all;
+    list->count = kept;
+    return 0;
+}
+
+static int read_segments(struct book_kept *kept, const struct file_ops *files, const char *data,
+                         struct reason *reason)
+{
+    struct path journal;
+    struct path archive;
+    struct archived archived = { 0 };
+    int error = path_join(&journal, data, "journal");
+    if (!error)
+        error = path_join(&archive, data, "archive");
+    if (error)
+        return reason_system(reason, error, "%s", data);
+    error = segment_list_read(&kept->segments, files, journal.text, reason);
+    if (error)
+        return error;
+    error = files->list(files->context, archive.text, add_archived, &archived);
+    if (!error || error == -ENOENT)
+        error = merge(&kept->segments, &archived);
+    free(archived.sequences);
+    return error ? reason_system(reason, error, "cannot list %s", archive.text) : 0;
+}
+
+/* ---- snapshots ---- */
+
+static bool has_segments_after(const struct book_kept *kept, uint64_t sequence)
+{
+    const struct segment_list *list = &kept->segments;
+    return list->count > 0 && sequence + 1 >= list->sequences[0] &&
+           sequence <= list->sequences[list->count - 1];
+}
+
+static int read_snapshots(struct book_kept *kept, const struct file_ops *files, const char *data,
+                          struct reason *reason)
+{
+    struct path folder;
+    struct snapshot_list list;
+    struct snapshot snapshot;
+    struct reason ignored;
+    int error = path_join(&folder, data, "snapshot");
+    if (!error)
+        error = snapshot_list_read(&list, files, folder.text, reason);
+    if (error || list.count == 0)
+        return error;
+    kept->snapshots = malloc(list.count * sizeof *kept->snapshots);
+    for (size_t i = 0; i < list.count && kept->snapshots; i++) {
+        if (snapshot_open(&snapshot, files, folder.text, list.lsns[i], &ignored) != 0)
+            continue; /* damaged: it is passed over */
+        if (has_segments_after(kept, snapshot.header.position.sequence))
+            kept->snapshots[kept->snapshot_count++] = snapshot.header.position;
+        snapshot_close(&snapshot);
+    }
+    snapshot_list_free(&list);
+    return kept->snapshots ? 0 : reason_system(reason, -ENOMEM, "cannot list %s", folder.text);
+}
+
+int book_kept_read(struct book_kept *kept, const struct file_ops *files, const char *data,
+                   struct reason *reason)
+{
+    *kept = (struct book_kept){ 0 };
+    int error = read_segments(kept, files, data, reason);
+    if (!error)
+        error = read_snapshots(kept, files, data, reason);
+    if (error)
+        return error;
+    kept->whole = kept->segments.count == 0 || kept->segments.sequences[0] == FIRST_SEQUENCE;
+    if (kept->whole)
+        return 0;
+    if (kept->snapshot_count == 0)
+        return reason_set(reason, -EILSEQ,
+                          "segments are kept from %s on, and no snapshot from before it",
+                          segment_name(kept->segments.sequences[0]).text);
+    kept->begins_lsn = kept->snapshots[0].lsn;
+    return 0;
+}
+
+void book_kept_free(struct book_kept *kept)
+{
+    segment_list_free(&kept->segments);
+    free(kept->snapshots);
+    *kept = (struct book_kept){ 0 };
+}
+
+/* ---- beginning ---- */
+
+static int load_block(void *context, enum image_kind kind, const unsigned char *bytes,
+                      uint32_t length)
+{
+    return book_load(context, kind, bytes, length);
+}
+
+static int load(struct book *book, const struct journal_position *position,
+                const struct file_ops *files, const char *data, struct reason *reason)
+{
+    struct path folder;
+    struct snapshot snapshot;
+    struct snapshot_walk walk = { .context = book, .on_block = load_block };
+    int error = path_join(&folder, data, "snapshot");
+    if (!error)
+        error = snapshot_open(&snapshot, files, folder.text, position->lsn, reason);
+    if (error)
+        return error;
+    error = snapshot_walk(&snapshot, &walk, reason);
+    snapshot_close(&snapshot);
+    return error;
+}
+
+/* How many snapshots are not after the moment. */
+static size_t count_before(const struct book_kept *kept, const struct book_moment *moment)
+{
+    size_t count = 0;
+    while (count < kept->snapshot_count &&
+           (moment->by_time ? kept->snapshots[count].time_ms : kept->snapshots[count].lsn) <=
+               moment->at)
+        count++;
+    return count;
+}
+
+int book_begin(struct book *book, const struct book_kept *kept, const struct book_moment *moment,
+               const struct file_ops *files, const char *data, struct journal_position *position,
+               struct reason *reason)
+{
+    size_t count = count_before(kept, moment);
+    int error = -EILSEQ;
+    *position = (struct journal_position){ 0 };
+    if (count == 0 && !kept->whole)
+        count = 1; /* there is nothing from before it */
+    while (count > 0 && error == -EILSEQ) {
+        struct book_filter filter = book->filter;
+        *position = kept->snapshots[--count];
+        error = load(book, position, files, data, reason);
+        if (error) {
+            book_close(book);
+            book_open(book, &filter);
+        }
+    }
+    if (error == -EILSEQ && kept->whole) {
+        *position = (struct journal_position){ 0 };
+        return 0;
+    }
+    return error;
+}

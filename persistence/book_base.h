@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What is kept of the past (segments in the journal and in the archive, snapshots), and where a
+ * walk to some moment best begins: after the newest snapshot before it, if there is one.
+ */
+#ifndef STOCKD_PERSISTENCE_BOOK_BASE_H
+#define STOCKD_PERSISTENCE_BOOK_BASE_H
+
+#include "engine/book.h"
+#include "persistence/segment.h"
+#include "persistence/snapshot.h"
+
+struct book_kept {
+    struct segment_list segments;       /* of both, without a gap, up to the newest */
+    struct journal_position *snapshots; /* ascending, each with the segments after it; owned */
+    size_t snapshot_count;
+    bool whole;          /* from the very beginning */
+    uint64_t begins_lsn; /* nothing is kept of what was before */
+};
+
+/* The moment up to which nothing need be told: an LSN, or a time. */
+struct book_moment {
+    bool by_time;
+    uint64_t at;
+};
+
+/* data: the data directory. 0, or -errno and a reason; -EILSEQ: what is kept has no beginning. */
+int book_kept_read(struct book_kept *kept, const struct file_ops *files, const char *data,
+                   struct reason *reason);
+void book_kept_free(struct book_kept *kept);
+
+/* Fills a fresh book from the newest snapshot that is not after the moment; failing that, from the
+ * oldest; none is needed if all is kept from the beginning. A damaged one is passed over. Where the
+ * walk goes on: *position, all zero for the very beginning. 0, or -errno and a reason. */
+int book_begin(struct book *book, const struct book_kept *kept, const struct book_moment *moment,
+               const struct file_ops *files, const char *data, struct journal_position *position,
+               struct reason *reason);
+
+#endif

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Walks through a snapshot's records without a ledger to load them into. */
+#ifndef STOCKD_PERSISTENCE_SNAPSHOT_WALK_H
+#define STOCKD_PERSISTENCE_SNAPSHOT_WALK_H
+
+#include "persistence/snapshot.h"
+
+struct snapshot_walk {
+    void *context;
+    /* Whole records of one kind, judged (S4), borrowed for the call. Non-zero ends the walk. */
+    int (*on_block)(void *context, enum image_kind kind, const unsigned char *bytes,
+                    uint32_t length);
+};
+
+/* Blocks of all kinds, in the order of the file. 0, -EILSEQ: damaged; what on_block returned; or
+ * another -errno, and a reason. */
+int snapshot_walk(const struct snapshot *snapshot, const struct snapshot_walk *walk,
+                  struct reason *reason);
+
+#endif
