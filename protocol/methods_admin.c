@@ -152,6 +152,18 @@ static void pack_journal(struct call *call)
         pack_figure(out, &figures[i]);
 }
 
+static void pack_snapshot(struct call *call)
+{
+    const struct storage_port *storage = call->service->storage;
+    struct storage_figure figures[STORAGE_FIGURES_MAX];
+    unsigned count = 0;
+    if (storage->snapshot_figures)
+        count = storage->snapshot_figures(storage->snapshots_self, figures);
+    pack_map(call->out, count);
+    for (unsigned i = 0; i < count; i++)
+        pack_figure(call->out, &figures[i]);
+}
+
 static void pack_limits(struct call *call)
 {
     const struct service_limits *limits = &call->service->limits;
@@ -182,8 +194,9 @@ static const struct section {
     const char *name;
     void (*pack)(struct call *call);
 } sections[] = {
-    { "server", pack_server }, { "ledger", pack_ledger }, { "journal", pack_journal },
-    { "limits", pack_limits }, { "check", pack_check },   { "mirror", pack_mirror },
+    { "server", pack_server },     { "ledger", pack_ledger }, { "journal", pack_journal },
+    { "snapshot", pack_snapshot }, { "limits", pack_limits }, { "check", pack_check },
+    { "mirror", pack_mirror },
 };
 
 enum code method_info(struct call *call)
@@ -203,7 +216,7 @@ enum code method_info(struct call *call)
         }
         if (count == 0)
             refuse(&call->refusal, CODE_BAD_REQUEST, "section",
-                   "section must be server, ledger, journal, limits, check or mirror");
+                   "section must be server, ledger, journal, snapshot, limits, check or mirror");
     }
     if (!params_good(params))
         return call->refusal.code;

@@ -53,6 +53,9 @@ struct storage_port {
     const char *(*failure)(void *self);
     /* For people; returns how many, at most STORAGE_FIGURES_MAX. */
     unsigned (*figures)(void *self, struct storage_figure *figures);
+    /* The same, of snapshots, which may be somebody else's; NULL: there are none. */
+    void *snapshots_self;
+    unsigned (*snapshot_figures)(void *self, struct storage_figure *figures);
 };
 
 #endif

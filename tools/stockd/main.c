@@ -22,6 +22,7 @@
 #include "protocol/clock.h"
 #include "protocol/server.h"
 #include "tools/stockd/book.h"
+#include "tools/stockd/compactor.h"
 #include "tools/stockd/mirroring.h"
 #include "tools/stockd/options.h"
 #include "tools/stockd/storage.h"
@@ -37,6 +38,7 @@ struct program {
     struct ledger *ledger;
     bool ledger_used; /* something was loaded into it */
     struct journal *journal;
+    struct compactor *compactor;
     struct journal_opened opened;
     struct storage_port storage;
     struct book_port book_port;
@@ -153,6 +155,12 @@ static int open_journal(struct program *program)
     program->clock_runs = true;
     ledger_recovered(program->ledger, program->clock.base_ms);
     program->storage = storage_of_journal(program->journal);
+    int error = compactor_create(&program->compactor, &program->options, program->journal,
+                                 &program->opened.start);
+    if (error)
+        return cannot_start(strerror(-error));
+    program->storage.snapshots_self = program->compactor;
+    program->storage.snapshot_figures = compactor_figures;
     return 0;
 }
 
@@ -274,9 +282,10 @@ static void say_started(const struct program *program)
     uint64_t workers = program->options.workers;
     fprintf(stderr,
             "stockd " STOCKD_VERSION ": %" PRIu64 " worker%s, durability %s, data %s: "
-            "%" PRIu64 " records recovered, lsn %" PRIu64 "; listening on",
+            "%" PRIu64 " records recovered%s, lsn %" PRIu64 "; listening on",
             workers, workers == 1 ? "" : "s", durability_name(program->durability),
-            program->options.data, opened->records, opened->lsn);
+            program->options.data, opened->records, opened->start.found ? " after a snapshot" : "",
+            opened->lsn);
     const char *address;
     for (unsigned i = 0; (address = server_address(program->server, i)); i++)
         fprintf(stderr, " %s", address);
@@ -303,8 +312,12 @@ static int run(struct program *program)
     int status = EXIT_CLEAN;
     if (!mirroring_start(&program->mirroring))
         return cannot_start("no thread for the Redis mirror");
+    if (compactor_start(program->compactor) != 0)
+        return cannot_start("no thread that looks after snapshots");
     int error = server_run(program->server, on_ready, program);
     book_stop(program->book);
+    compactor_stop(program->compactor);
+    program->compactor = NULL;
     if (error) {
         fprintf(stderr, "stockd: a worker could not go on: %s\n", strerror(-error));
         status = EXIT_UNCLEAN;
@@ -335,6 +348,7 @@ static int start_and_run(struct program *program)
         status = run(program);
     struct reason reason = { "" };
     mirroring_stop(&program->mirroring);
+    compactor_stop(program->compactor);
     if (program->journal)
         journal_close(program->journal, &reason);
     if (program->ledger)

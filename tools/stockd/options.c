@@ -71,6 +71,15 @@ static const struct option_rule rules[] = {
       "size of a journal segment (0: the journal's own choice)" },
     { "log-bytes", FORM_NUMBER, AT(log_bytes), 256 << 10, 4 * GI, 8 * MI, "N",
       "ring of changes on their way to disk, a power of two" },
+    { "compact-bytes", FORM_NUMBER, AT(compact_bytes), 0, UINT64_MAX, GI, "N",
+      "of journal that no snapshot covers start a compaction;\n"
+      "0: never by itself" },
+    { "archive", FORM_TEXT, AT(archive), 0, 0, 0, "yes|no",
+      "keep segments that are not needed, compressed (no)" },
+    { "archive-max-bytes", FORM_NUMBER, AT(archive_max_bytes), 0, UINT64_MAX, 0, "N",
+      "of archived segments are kept (0: all)" },
+    { "archive-days", FORM_NUMBER, AT(archive_days), 0, 1000000, 0, "N",
+      "that archived segments are kept (0: for ever)" },
     { "max-connections", FORM_NUMBER, AT(max_connections), 1, 1000000, 10000, "N", "at once" },
     { "max-message-bytes", FORM_NUMBER, AT(max_message_bytes), 256, 64 * MI, 1 * MI, "N",
       "in one message" },
@@ -269,6 +278,7 @@ static void set_defaults(struct options *options)
     options->workers = default_workers();
     options->redis_rate = MIRROR_RATE_EACH * processors();
     memcpy(options->durability, "always", sizeof "always");
+    memcpy(options->archive, "no", sizeof "no");
     memcpy(options->redis_prefix, "stock:", sizeof "stock:");
 }
 
@@ -322,6 +332,10 @@ bool options_read(struct options *options, int argc, char **argv, char *why, siz
     }
     if (!redis_good(options, why, size))
         return false;
+    if (strcmp(options->archive, "yes") != 0 && strcmp(options->archive, "no") != 0) {
+        snprintf(why, size, "archive must be yes or no, not \"%.100s\"", options->archive);
+        return false;
+    }
     if (options->listen_count == 0)
         snprintf(options->listen[options->listen_count++], VALUE_MAX, "127.0.0.1:7421");
     return true;

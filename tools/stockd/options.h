@@ -22,6 +22,8 @@ struct options {
     uint64_t workers;
     uint64_t items, pools, reservations;
     uint64_t segment_bytes, log_bytes;
+    uint64_t compact_bytes, archive_max_bytes, archive_days;
+    char archive[VALUE_MAX]; /* "yes" or "no" */
     uint64_t max_connections, max_message_bytes, max_message_elements, max_nesting;
     uint64_t max_order_lines, max_query_skus;
     bool help, version;

@@ -1,0 +1,150 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""Compactions beside an engine that works: started by it, and by hand; and starts after them."""
+
+import json
+import os
+import subprocess
+import unittest
+
+from stockd_harness import BIN_DIR, Server, main, unique, wait_until
+
+STOCK_JOURNAL = os.path.join(BIN_DIR, "stock-journal")
+SEGMENT = 64 << 10
+
+
+def compact(server, *more):
+    done = subprocess.run([STOCK_JOURNAL, "compact", server.data, "--json", *more],
+                          capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise AssertionError(f"compact ended with {done.returncode}: {done.stderr}")
+    return json.loads(done.stdout)
+
+
+def trade(client, orders):
+    """Some orders of each kind; the ids of the reserves."""
+    sku = unique("SKU")
+    client.call("receive", unique("rcv"), sku, "main", 10 * orders)
+    ids = [unique("ord") for _ in range(orders)]
+    for n, ident in enumerate(ids):
+        client.call("reserve", ident, "default", [[sku, 1 + n % 3]], {"confirm": n % 2 == 0})
+        if n % 4 == 0:
+            client.call("fulfil", ident)
+        if n % 4 == 1:
+            client.call("cancel", ident)
+    return sku, ids
+
+
+class Compaction(unittest.TestCase):
+    def server(self, *more):
+        server = Server("--segment-bytes", str(SEGMENT), *more)
+        self.addCleanup(server.close)
+        return server
+
+    def everything(self, client, goods):
+        return [(client.call("stock", sku), [client.call("reservation", i) for i in ids])
+                for sku, ids in goods]
+
+    def without_lsn(self, answers):
+        return json.loads(json.dumps(answers),
+                          object_hook=lambda d: {k: v for k, v in d.items() if k != "lsn"})
+
+    def segments(self, server):
+        return sorted(n for n in os.listdir(os.path.join(server.data, "journal"))
+                      if n.endswith(".seg"))
+
+    def test_by_hand_beside_the_engine(self):
+        server = self.server("--compact-bytes", "0")
+        goods = []
+        lsns = []
+        with server.client() as client:
+            for _ in range(3):
+                for _ in range(2):
+                    goods.append(trade(client, 150))
+                result = compact(server)
+                self.assertTrue(result["written"])
+                lsns.append(result["lsn"])
+            before = self.without_lsn(self.everything(client, goods))
+        self.assertEqual(lsns, sorted(set(lsns)))
+        self.assertGreater(result["segments_removed"], 0)
+        self.assertNotIn("0000000001.seg", self.segments(server))
+        self.assertFalse(compact(server)["written"], "there is nothing new")
+        for kill in (True, False):
+            server.restart(kill=kill)
+            with server.client() as client:
+                self.assertEqual(self.without_lsn(self.everything(client, goods)), before)
+                sku, ids = goods[0]
+                again = client.call("reserve", ids[0], "default", [[sku, 1]], {"confirm": True})
+                self.assertEqual(again["state"], "confirmed", "the first result, again")
+                self.assertEqual(client.call("info", "snapshot")["snapshot"]["lsn"], lsns[-1])
+
+    def test_by_itself(self):
+        server = self.server("--compact-bytes", str(4 * SEGMENT), "--archive", "yes")
+        goods = []
+        with server.client() as client:
+            def figures():
+                goods.append(trade(client, 60))
+                return client.call("info", "snapshot")["snapshot"]
+
+            wait_until(lambda: figures()["compactions"] >= 3, timeout=60, what="three compactions")
+            after = figures()
+            self.assertEqual(after["failures"], 0, server.stderr())
+            self.assertGreater(after["bytes"], 0)
+            journal = client.call("info", "journal")["journal"]
+            self.assertLess(journal["segments"], after["segment"])
+            before = self.without_lsn(self.everything(client, goods[::7]))
+        archive = os.listdir(os.path.join(server.data, "archive"))
+        self.assertIn("0000000001.seg.zst", archive)
+        server.restart(kill=True)
+        self.assertIn("after a snapshot", server.stderr())
+        with server.client() as client:
+            self.assertEqual(self.without_lsn(self.everything(client, goods[::7])), before)
+
+    def test_damaged_newest(self):
+        server = self.server("--compact-bytes", "0")
+        with server.client() as client:
+            goods = []
+            for _ in range(2):
+                goods.append(trade(client, 400))
+                newest = compact(server)["lsn"]
+            before = self.without_lsn(self.everything(client, goods))
+        server.kill()
+        path = os.path.join(server.data, "snapshot", f"{newest:020}.snap")
+        with open(path, "r+b") as file:
+            file.seek(4096 + 100)
+            file.write(b"\xff\xff")
+        verify = subprocess.run([STOCK_JOURNAL, "verify", server.data], capture_output=True,
+                                text=True, check=False)
+        self.assertIn(f"{newest:020}.snap", verify.stderr)
+        server.start()
+        self.assertIn("snapshot: damaged", server.stderr())
+        with server.client() as client:
+            self.assertEqual(self.without_lsn(self.everything(client, goods)), before)
+
+    def test_missing_segment(self):
+        server = self.server("--compact-bytes", "0")
+        with server.client() as client:
+            trade(client, 800)
+            compact(server)
+            trade(client, 400)
+        server.stop()
+        newest = max(os.listdir(os.path.join(server.data, "snapshot")))
+        self.assertTrue(newest)
+        gone = self.segments(server)[-3]
+        os.remove(os.path.join(server.data, "journal", gone))
+        done = subprocess.run([os.path.join(BIN_DIR, "stockd"), "--data", server.data,
+                               "--listen", "127.0.0.1:0"], capture_output=True, text=True,
+                              timeout=60, check=False)
+        self.assertEqual(done.returncode, 2)
+        self.assertIn(gone, done.stderr)
+
+    def test_usage(self):
+        for words in ([], ["--archive-days", "x", "/nowhere"], ["/nowhere", "--what"]):
+            done = subprocess.run([STOCK_JOURNAL, "compact", *words], capture_output=True,
+                                  text=True, check=False)
+            self.assertEqual(done.returncode, 2, words)
+            self.assertTrue(done.stderr.startswith("stock-journal: "), done.stderr)
+
+
+if __name__ == "__main__":
+    main()

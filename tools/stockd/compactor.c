@@ -1,0 +1,318 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tools/stockd/compactor.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "persistence/segment.h"
+
+enum { LOOK_MS = 1000, RETRY_MS = 60000 };
+
+/* What `info` shows. The thread writes; any reads: relaxed, for nothing else hangs on it. */
+struct shown {
+    _Atomic uint64_t lsn, sequence, made_ms, bytes, last_ms, compactions, failures;
+    _Atomic bool running;
+};
+
+struct compactor {
+    const struct options *options;
+    struct journal *journal;
+    struct path program; /* stock-journal, beside this program */
+    struct path snapshots, segments;
+    pthread_t thread;
+    bool started;
+    int stop_fd; /* readable: stop */
+
+    /* The thread's alone. */
+    pid_t child; /* 0: there is none */
+    uint64_t child_started_ms, not_before_ms;
+
+    struct shown shown;
+};
+
+static uint64_t steady_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+static void show(_Atomic uint64_t *figure, uint64_t value)
+{
+    atomic_store_explicit(figure, value, memory_order_relaxed);
+}
+
+static uint64_t shown(const _Atomic uint64_t *figure)
+{
+    return atomic_load_explicit(figure, memory_order_relaxed);
+}
+
+/* ---- what there is ---- */
+
+/* The newest snapshot that is whole. */
+static void look_at_snapshots(struct compactor *c)
+{
+    struct snapshot_list list;
+    struct snapshot snapshot;
+    struct reason ignored;
+    if (snapshot_list_read(&list, &file_system, c->snapshots.text, &ignored) != 0)
+        return;
+    for (size_t i = list.count; i > 0; i--) {
+        if (snapshot_open(&snapshot, &file_system, c->snapshots.text, list.lsns[i - 1], &ignored) !=
+            0)
+            continue;
+        show(&c->shown.lsn, snapshot.header.position.lsn);
+        show(&c->shown.sequence, snapshot.header.position.sequence);
+        show(&c->shown.made_ms, snapshot.header.created_ms);
+        show(&c->shown.bytes, snapshot.footer.file_bytes);
+        snapshot_close(&snapshot);
+        break;
+    }
+    snapshot_list_free(&list);
+}
+
+static void look_at_segments(struct compactor *c)
+{
+    struct segment_list list;
+    struct reason ignored;
+    if (segment_list_read(&list, &file_system, c->segments.text, &ignored) != 0)
+        return;
+    if (list.count > 0)
+        journal_dropped(c->journal, list.sequences[0]);
+    segment_list_free(&list);
+}
+
+/* As much as is asked for, and at least as much as the snapshot is long: so writing snapshots costs
+ * the disk no more than writing the journal does. */
+static bool is_due(const struct compactor *c)
+{
+    struct journal_figures figures;
+    const struct options *options = c->options;
+    if (options->compact_bytes == 0 || c->child != 0 || steady_ms() < c->not_before_ms)
+        return false;
+    journal_figures(c->journal, &figures);
+    uint64_t covered = shown(&c->shown.sequence) + 1; /* the current one is not sealed */
+    uint64_t sealed = figures.sequence > covered ? figures.sequence - covered : 0;
+    uint64_t bytes =
+        sealed * (options->segment_bytes ? options->segment_bytes : SEGMENT_BYTES_DEFAULT);
+    uint64_t snapshot = shown(&c->shown.bytes);
+    return sealed > 0 && bytes >= options->compact_bytes && bytes >= snapshot;
+}
+
+/* ---- the child ---- */
+
+enum { WORDS_MAX = 24, DIGITS = 24 };
+
+struct words {
+    const char *all[WORDS_MAX];
+    unsigned count;
+    char numbers[WORDS_MAX][DIGITS];
+};
+
+static void add_number(struct words *words, const char *name, uint64_t number)
+{
+    char *digits = words->numbers[words->count];
+    snprintf(digits, DIGITS, "%" PRIu64, number);
+    words->all[words->count++] = name;
+    words->all[words->count++] = digits;
+}
+
+static void make_words(const struct compactor *c, struct words *words)
+{
+    const struct options *options = c->options;
+    *words = (struct words){ .all = { "stock-journal", "compact", options->data, "--gently" },
+                             .count = 4 };
+    add_number(words, "--items", options->items);
+    add_number(words, "--pools", options->pools);
+    add_number(words, "--reservations", options->reservations);
+    if (strcmp(options->archive, "yes") == 0) {
+        words->all[words->count++] = "--archive";
+        add_number(words, "--archive-max-bytes", options->archive_max_bytes);
+        add_number(words, "--archive-days", options->archive_days);
+    }
+    words->all[words->count] = NULL;
+}
+
+/* posix_spawn, and no fork: the child shares this program's memory until it is another one, so no
+ * page of the ledger is copied. */
+static int spawn(struct compactor *c)
+{
+    struct words words;
+    posix_spawn_file_actions_t files;
+    posix_spawnattr_t attributes;
+    sigset_t none, all;
+    make_words(c, &words);
+    sigemptyset(&none);
+    sigfillset(&all);
+    posix_spawn_file_actions_init(&files);
+    posix_spawn_file_actions_addopen(&files, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+    posix_spawn_file_actions_addopen(&files, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
+    posix_spawnattr_init(&attributes);
+    posix_spawnattr_setsigmask(&attributes, &none);
+    posix_spawnattr_setsigdefault(&attributes, &all);
+    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+    int error = posix_spawn(&c->child, c->program.text, &files, &attributes,
+                            (char *const *)(uintptr_t)words.all, environ);
+    posix_spawn_file_actions_destroy(&files);
+    posix_spawnattr_destroy(&attributes);
+    if (error)
+        c->child = 0;
+    return -error;
+}
+
+static void note_failure(struct compactor *c, const char *what)
+{
+    c->not_before_ms = steady_ms() + RETRY_MS;
+    show(&c->shown.failures, shown(&c->shown.failures) + 1);
+    fprintf(stderr, "stockd: compaction: %s\n", what);
+}
+
+static void begin(struct compactor *c)
+{
+    char what[PATH_MAX + 128];
+    int error = spawn(c);
+    if (error) {
+        snprintf(what, sizeof what, "cannot start %s: %s", c->program.text, strerror(-error));
+        note_failure(c, what);
+        return;
+    }
+    c->child_started_ms = steady_ms();
+    atomic_store_explicit(&c->shown.running, true, memory_order_relaxed);
+}
+
+static void end(struct compactor *c, int status)
+{
+    char what[128];
+    uint64_t before = shown(&c->shown.lsn);
+    uint64_t took = steady_ms() - c->child_started_ms;
+    c->child = 0;
+    atomic_store_explicit(&c->shown.running, false, memory_order_relaxed);
+    look_at_snapshots(c);
+    look_at_segments(c);
+    if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
+        snprintf(what, sizeof what, "it ended with %s %d",
+                 WIFEXITED(status) ? "exit status" : "signal",
+                 WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status));
+        note_failure(c, what);
+        return;
+    }
+    show(&c->shown.last_ms, took);
+    show(&c->shown.compactions, shown(&c->shown.compactions) + 1);
+    if (shown(&c->shown.lsn) == before) /* what looked sealed was not, yet */
+        c->not_before_ms = steady_ms() + 10 * LOOK_MS;
+    else
+        fprintf(stderr,
+                "stockd: compaction: snapshot at lsn %" PRIu64 ", %" PRIu64 " bytes, %.1f s\n",
+                shown(&c->shown.lsn), shown(&c->shown.bytes), (double)took / 1000);
+}
+
+/* ---- the thread ---- */
+
+static void *thread_main(void *argument)
+{
+    struct compactor *c = argument;
+    struct pollfd stop = { .fd = c->stop_fd, .events = POLLIN };
+    int status;
+    while (poll(&stop, 1, c->child ? LOOK_MS / 10 : LOOK_MS) <= 0) {
+        if (c->child && waitpid(c->child, &status, WNOHANG) == c->child)
+            end(c, status);
+        if (is_due(c))
+            begin(c);
+    }
+    if (c->child) {
+        kill(c->child, SIGKILL);
+        waitpid(c->child, &status, 0);
+    }
+    return NULL;
+}
+
+static int find_program(struct compactor *c)
+{
+    char self[PATH_MAX];
+    ssize_t length = readlink("/proc/self/exe", self, sizeof self - 1);
+    if (length < 0)
+        return -errno;
+    self[length] = '\0';
+    char *slash = strrchr(self, '/');
+    if (slash)
+        *slash = '\0';
+    return path_join(&c->program, self, "stock-journal");
+}
+
+int compactor_create(struct compactor **compactor, const struct options *options,
+                     struct journal *journal, const struct start *start)
+{
+    struct compactor *c = calloc(1, sizeof *c);
+    if (!c)
+        return -ENOMEM;
+    c->options = options;
+    c->journal = journal;
+    c->stop_fd = eventfd(0, EFD_CLOEXEC);
+    int error = c->stop_fd < 0 ? -errno : find_program(c);
+    if (!error)
+        error = path_join(&c->snapshots, options->data, "snapshot");
+    if (!error)
+        error = path_join(&c->segments, options->data, "journal");
+    if (error) {
+        compactor_stop(c);
+        return error;
+    }
+    show(&c->shown.lsn, start->position.lsn);
+    show(&c->shown.sequence, start->position.sequence);
+    show(&c->shown.made_ms, start->created_ms);
+    show(&c->shown.bytes, start->bytes);
+    *compactor = c;
+    return 0;
+}
+
+int compactor_start(struct compactor *compactor)
+{
+    int error = pthread_create(&compactor->thread, NULL, thread_main, compactor);
+    compactor->started = error == 0;
+    return -error;
+}
+
+void compactor_stop(struct compactor *compactor)
+{
+    uint64_t one = 1;
+    if (!compactor)
+        return;
+    if (compactor->started && write(compactor->stop_fd, &one, sizeof one) == sizeof one)
+        pthread_join(compactor->thread, NULL);
+    if (compactor->stop_fd >= 0)
+        close(compactor->stop_fd);
+    free(compactor);
+}
+
+unsigned compactor_figures(void *compactor, struct storage_figure *figures)
+{
+    const struct compactor *c = compactor;
+    const struct shown *s = &c->shown;
+    const struct storage_figure all[] = {
+        { "lsn", FIGURE_NUMBER, shown(&s->lsn), NULL },
+        { "segment", FIGURE_NUMBER, shown(&s->sequence), NULL },
+        { "made_ms", FIGURE_NUMBER, shown(&s->made_ms), NULL },
+        { "bytes", FIGURE_NUMBER, shown(&s->bytes), NULL },
+        { "last_ms", FIGURE_NUMBER, shown(&s->last_ms), NULL },
+        { "running", FIGURE_FLAG, atomic_load_explicit(&s->running, memory_order_relaxed), NULL },
+        { "compactions", FIGURE_NUMBER, shown(&s->compactions), NULL },
+        { "failures", FIGURE_NUMBER, shown(&s->failures), NULL },
+    };
+    enum { COUNT = sizeof all / sizeof *all };
+    for (unsigned i = 0; i < COUNT; i++)
+        figures[i] = all[i];
+    return COUNT;
+}
