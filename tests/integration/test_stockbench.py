@@ -6,11 +6,14 @@ import csv
 import io
 import json
 import os
+import signal
 import subprocess
 import tempfile
+import time
 import unittest
 
-from stockd_harness import BIN_DIR, StockdTestCase, main, reap, run_program, spawn
+from stockd_harness import (BIN_DIR, StockdTestCase, main, reap, run_program, spawn,
+                            wait_until)
 
 SHORT = ("--seconds", "0.2", "--warmup", "0.1", "--items", "300", "--connections", "4",
          "--window", "16")
@@ -20,6 +23,7 @@ STEPS = {
     "zipf": ("reserve", "cancel"),
     "multi-line": ("reserve", "cancel"),
     "order": ("reserve", "confirm", "fulfil"),
+    "hold": ("reserve",),
     "mixed": ("reserve", "cancel"),
 }
 
@@ -94,6 +98,24 @@ class Stockbench(StockdTestCase):
         self.assertEqual(result["rate"], 2000)
         # 1,000 are due in half a second; a slow machine sends more in more time.
         self.assertGreaterEqual(sum(sent.values()) + result["unsent"], 1000)
+
+    def test_no_stall_hides_in_open_loop(self):
+        """While the server stands still requests go on to be due: half of all have waited long. A
+        generator that asks only when it was answered would have had one slow reply."""
+        before = self.counted("reserves")
+        bench = spawn([os.path.join(BIN_DIR, "stockbench"), "-s", self.server.tcp, "--rate", "500",
+                       "--seconds", "3", "--warmup", "0", "--items", "300", "--connections", "1",
+                       "--window", "1",
+                       "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        wait_until(lambda: self.counted("reserves") > before, what="the load")
+        os.kill(self.server.pid, signal.SIGSTOP)
+        try:
+            time.sleep(1.5)
+        finally:
+            os.kill(self.server.pid, signal.SIGCONT)
+        out, err = bench.communicate(timeout=60)
+        self.assertEqual(reap(bench, 10), 0, err)
+        self.assertGreater(json.loads(out)["latency_us"]["p90"], 100_000)
 
     def test_places(self):
         self.load("reserve-cancel", "--places", "3", "--items", "20")
