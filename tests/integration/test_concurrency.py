@@ -175,5 +175,84 @@ class Crowd(StockdTestCase):
             self.assertEqual(self.figures(sku), (here, held, here - held))
 
 
+class ToTheUnit(StockdTestCase):
+    """Many thousand orders over eight connections on four workers."""
+
+    options = ("--workers", 4)
+    scale = 10 if SANITIZED else 1
+
+    def together(self, works):
+        """Runs each work(client) on a thread and a connection of its own; their results."""
+        results, surprises = [None] * len(works), []
+
+        def run(index, work):
+            try:
+                with self.server.client(("tcp", "unix")[index % 2]) as client:
+                    results[index] = work(client)
+            except Exception as error:  # noqa: BLE001 - reported below
+                surprises.append(repr(error))
+
+        threads = [threading.Thread(target=run, args=pair) for pair in enumerate(works)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self.assertEqual(surprises, [])
+        return results
+
+    def test_twenty_thousand_units_wanted_sixty_thousand_times(self):
+        units, each = 20000 // self.scale, 7500 // self.scale
+        sku = self.stocked(units)
+
+        def buyer(name):
+            calls = [("reserve", f"{name}-{n}", "default", [[sku, 1]]) for n in range(each)]
+            return lambda client: client.pipeline(calls)
+
+        answers = sum(self.together([buyer(unique("crowd")) for _ in range(8)]), [])
+        refused = [answer for answer in answers if isinstance(answer, RpcError)]
+        self.assertEqual({error.code for error in refused}, {"insufficient_stock"})
+        self.assertEqual(len(answers) - len(refused), units)
+        self.assertEqual(self.figures(sku), (units, units, 0))
+
+    def test_enough_for_all_single_orders_among_doomed_ones(self):
+        """As many units as single orders: each gets one, while orders come that fail on their
+        second line. (tests/race has such that hold the first for a moment.)"""
+        units = 4000 // self.scale
+        sku, missing = self.stocked(units), unique("SKU")
+        self.call("item_set", missing, {})
+        ending = threading.Event()
+
+        def single(name):
+            calls = [("reserve", f"{name}-{n}", "default", [[sku, 1]]) for n in range(units // 4)]
+
+            def work(client):
+                try:
+                    return client.pipeline(calls, window=64)
+                finally:
+                    ending.set()
+
+            return work
+
+        def doomed(name):
+            def work(client):
+                answers, rounds = [], 0
+                while rounds == 0 or not ending.is_set():
+                    lines = [[sku, 1], [missing, 1]]
+                    answers += client.pipeline(
+                        ("reserve", f"{name}-{rounds}-{n}", "default", lines) for n in range(256)
+                    )
+                    rounds += 1
+                return answers
+
+            return work
+
+        works = [single(unique("one")) for _ in range(4)] + [doomed(unique("no")) for _ in range(4)]
+        answers = self.together(works)
+        self.assertEqual([a for a in sum(answers[:4], []) if isinstance(a, RpcError)], [])
+        codes = {a.code if isinstance(a, RpcError) else "done" for a in sum(answers[4:], [])}
+        self.assertEqual(codes, {"insufficient_stock"})
+        self.assertEqual(self.figures(sku), (units, units, 0))
+
+
 if __name__ == "__main__":
     main()
