@@ -318,3 +318,48 @@ int stockd_availability(stockd_client *client, const char *channel, const char *
         *lsn = at;
     return STOCKD_OK;
 }
+
+bool stockd_read_changed(stockd_value params, stockd_changed *out)
+{
+    stockd_iter it = stockd_iterate(params);
+    stockd_value part[4];
+    stockd_changed change;
+
+    if (stockd_value_kind(params) != STOCKD_KIND_ARRAY || it.left < 4)
+        return false;
+    for (size_t i = 0; i < 4; i++)
+        if (!stockd_next(&it, NULL, &part[i]))
+            return false;
+    if (!stockd_value_str(part[0], &change.channel, &change.channel_len) ||
+        !stockd_value_str(part[1], &change.sku, &change.sku_len) ||
+        !stockd_value_i64(part[2], &change.available) || !stockd_value_u64(part[3], &change.lsn) ||
+        change.channel_len > STOCKD_CODE_MAX || change.sku_len > STOCKD_SKU_MAX)
+        return false;
+    *out = change;
+    return true;
+}
+
+int stockd_subscribe(stockd_client *client, const char *channel, const uint64_t *since_lsn,
+                     uint64_t *lsn)
+{
+    stockd_pack *pack = begin(client, 1);
+    uint64_t number;
+
+    stockd_pack_map(pack, (channel != NULL) + (since_lsn != NULL));
+    if (channel) {
+        stockd_pack_str(pack, "channel");
+        stockd_pack_str(pack, channel);
+    }
+    if (since_lsn) {
+        stockd_pack_str(pack, "since_lsn");
+        stockd_pack_u64(pack, *since_lsn);
+    }
+    int rc = finish(client, "subscribe", STOCKD_RETRY_SAFE);
+    if (rc != STOCKD_OK)
+        return rc;
+    if (!stockd_map_u64(client->reply.result, "lsn", &number))
+        return broken_promise(client, "subscribe");
+    if (lsn)
+        *lsn = number;
+    return STOCKD_OK;
+}

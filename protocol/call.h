@@ -14,6 +14,7 @@
 #include "engine/ledger.h"
 #include "protocol/book_port.h"
 #include "protocol/checking.h"
+#include "protocol/feed.h"
 #include "protocol/figures.h"
 #include "protocol/mirror_port.h"
 #include "protocol/out.h"
@@ -22,11 +23,17 @@
 
 enum { PROTOCOL_VERSION = 1 };
 
+enum { CHANGES_MAX = 10000 }; /* greatest limit of changes */
+
+/* Key of a result that may show more than its lsn says; see reply_rewrite_held. */
+#define REPLY_CHANGES "changes"
+
 struct service_limits {
     struct wire_limits message;
     uint32_t lines; /* of an order, at most LINES_MAX */
     uint32_t skus;  /* of a query */
     uint32_t connections;
+    uint32_t subscriber_ms; /* a subscriber that takes nothing for so long is cut off */
 };
 
 /* What all workers share; const after start, as far as it is not atomic inside. */
@@ -57,6 +64,7 @@ struct scratch {
     struct place_sum sums[LOCATIONS_MAX];
     struct text *skus;  /* limits.skus of them */
     int64_t *available; /* likewise */
+    uint64_t marks[CHANGES_MAX];
 };
 
 /* A question to the book that the request at the head of a connection waits for. */
@@ -71,9 +79,11 @@ struct call {
     struct answer_box *box;  /* where questions come back to */
     struct scratch *scratch;
     struct seat *seat;
+    struct worker_figures *figures;
     struct out *out;
     uint16_t *client;           /* who is calling, for the journal; hello sets it */
     struct checking **checking; /* the connection's */
+    struct feed *feed;          /* likewise */
     uint64_t engine_ms;
     uint32_t msgid;
     struct params params;
@@ -98,7 +108,8 @@ void reply_error(struct call *call, enum code code);
 /*
  * The journal has failed, and replies from a place in the stream on wait for it: they can never go.
  * Those that tell of a change, or of what was seen after it, that is not acknowledged, become the
- * error read_only with this reason; the others stay. False: no memory, and nothing was done.
+ * error read_only with this reason; the others stay. Notifications are dropped. False: no memory,
+ * and nothing was done.
  */
 bool reply_rewrite_held(struct out *out, uint64_t from, uint64_t acknowledged, const char *reason);
 

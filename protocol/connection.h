@@ -16,6 +16,7 @@
 #include <sys/socket.h>
 
 #include "protocol/call.h"
+#include "protocol/feed.h"
 #include "protocol/out.h"
 #include "protocol/wire.h"
 
@@ -41,6 +42,7 @@ enum connection_list {
     LIST_RETRY,   /* has a deferred request at its head */
     LIST_LATER,   /* has one that waits for other workers' turns */
     LIST_LINGER,  /* said its last word, waits for the peer to close */
+    LIST_SUBSCRIBED,
     LISTS
 };
 
@@ -70,6 +72,7 @@ struct connection {
     bool dead;        /* broken: to be freed as soon as no request is under way */
     enum stall stall; /* why the head of input is not done */
     struct pending pending;
+    struct feed feed;
 
     struct out out;
     struct gate gates[GATES_MAX];

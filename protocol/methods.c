@@ -26,6 +26,8 @@ static const struct method methods[] = {
     { NAMED("item_set"), .run = method_item_set, .mutation = true, .hint = HINT_NONE },
     { NAMED("locations"), .run = method_locations, .mutation = false, .hint = HINT_NONE },
     { NAMED("channels"), .run = method_channels, .mutation = false, .hint = HINT_NONE },
+    { NAMED("changes"), .run = method_changes, .mutation = false, .hint = HINT_NONE },
+    { NAMED("subscribe"), .run = method_subscribe, .mutation = false, .hint = HINT_NONE },
     { NAMED("ping"), .run = method_ping, .mutation = false, .hint = HINT_NONE },
     { NAMED("hello"), .run = method_hello, .mutation = false, .hint = HINT_NONE },
     { NAMED("info"), .run = method_info, .mutation = false, .hint = HINT_NONE },

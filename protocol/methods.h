@@ -62,6 +62,9 @@ enum code method_fulfil(struct call *call);
 enum code method_cancel(struct call *call);
 enum code method_reservation(struct call *call);
 
+enum code method_changes(struct call *call);
+enum code method_subscribe(struct call *call);
+
 enum code method_availability(struct call *call);
 enum code method_stock(struct call *call);
 enum code method_items(struct call *call);

@@ -63,6 +63,13 @@ enum {
 };
 
 enum {
+#define X(name) FEED_FIGURE_##name,
+    FEED_FIGURES(X)
+#undef X
+        FEED_FIGURE_COUNT
+};
+
+enum {
 #define X(name) LEDGER_COUNTER_##name,
     LEDGER_COUNTERS(X)
 #undef X
@@ -72,6 +79,7 @@ enum {
 struct worker_sums {
 #define X(name) uint64_t name;
     WORKER_FIGURES(X)
+    FEED_FIGURES(X)
 #undef X
 };
 
@@ -82,6 +90,7 @@ static struct worker_sums sum_workers(const struct service *service)
         const struct worker_figures *figures = &service->figures[i];
 #define X(name) sums.name += atomic_load_explicit(&figures->name, memory_order_relaxed);
         WORKER_FIGURES(X)
+        FEED_FIGURES(X)
 #undef X
     }
     return sums;
@@ -190,13 +199,23 @@ static void pack_check(struct call *call)
     pack_key_uint(out, "moving", atomic_load_explicit(&checks->moving, memory_order_relaxed));
 }
 
+static void pack_feed(struct call *call)
+{
+    struct out *out = call->out;
+    struct worker_sums sums = sum_workers(call->service);
+    pack_map(out, FEED_FIGURE_COUNT);
+#define X(name) pack_key_uint(out, #name, sums.name);
+    FEED_FIGURES(X)
+#undef X
+}
+
 static const struct section {
     const char *name;
     void (*pack)(struct call *call);
 } sections[] = {
     { "server", pack_server },     { "ledger", pack_ledger }, { "journal", pack_journal },
     { "snapshot", pack_snapshot }, { "limits", pack_limits }, { "check", pack_check },
-    { "mirror", pack_mirror },
+    { "mirror", pack_mirror },     { "feed", pack_feed },
 };
 
 enum code method_info(struct call *call)
@@ -216,7 +235,8 @@ enum code method_info(struct call *call)
         }
         if (count == 0)
             refuse(&call->refusal, CODE_BAD_REQUEST, "section",
-                   "section must be server, ledger, journal, snapshot, limits, check or mirror");
+                   "section must be server, ledger, journal, snapshot, limits, check, mirror "
+                   "or feed");
     }
     if (!params_good(params))
         return call->refusal.code;

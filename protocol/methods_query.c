@@ -147,16 +147,6 @@ static void pack_places(struct out *out, const struct stock_view *view, struct p
     }
 }
 
-/* Appends what is in one stream to another. */
-static void append_all(struct out *to, const struct out *from)
-{
-    for (struct chunk *chunk = from->first; chunk; chunk = chunk->next) {
-        size_t filled = chunk == from->last ? (size_t)(from->at - chunk->bytes) : CHUNK_BYTES;
-        out_append(to, chunk->bytes, filled);
-    }
-    to->failed |= from->failed;
-}
-
 enum code method_items(struct call *call)
 {
     struct params *params = &call->params;
@@ -183,7 +173,7 @@ enum code method_items(struct call *call)
     reply_map(call, 3, lsn);
     pack_string(call->out, "items");
     pack_array(call->out, count);
-    append_all(call->out, &items);
+    out_append_stream(call->out, &items);
     out_destroy(&items);
     pack_string(call->out, "next");
     if (more)

@@ -115,6 +115,16 @@ void out_append_over(struct out *out, const void *bytes, size_t length)
     }
 }
 
+void out_append_stream(struct out *out, const struct out *from)
+{
+    assert(from->sent == from->base);
+    for (struct chunk *chunk = from->first; chunk; chunk = chunk->next) {
+        size_t filled = chunk == from->last ? (size_t)(from->at - chunk->bytes) : CHUNK_BYTES;
+        out_append(out, chunk->bytes, filled);
+    }
+    out->failed |= from->failed;
+}
+
 void out_cut(struct out *out, uint64_t place)
 {
     assert(place >= out->sent);

@@ -97,6 +97,9 @@ static inline void out_append(struct out *out, const void *bytes, size_t length)
     }
 }
 
+/* Appends all that is unsent in another stream, of the same pool or not. */
+void out_append_stream(struct out *out, const struct out *from);
+
 static inline uint64_t out_unsent(const struct out *out)
 {
     return out_end(out) - out->sent;

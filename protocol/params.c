@@ -245,6 +245,17 @@ int64_t param_number(struct params *params, const char *name, int64_t min, int64
     return 0;
 }
 
+uint64_t param_lsn(struct params *params, const char *name)
+{
+    if (!begin_param(params, name))
+        return 0;
+    struct wire_value value = wire_next(&params->wire);
+    if (value.kind == WIRE_INT && !value.negative)
+        return value.bits;
+    must_be(params, name, "an LSN: a whole number of at most 64 bits, from 0", &value);
+    return 0;
+}
+
 static bool param_flag(struct params *params, const char *name)
 {
     if (!begin_param(params, name))
@@ -381,6 +392,9 @@ static void take_option(struct params *params, const struct option *option, void
         break;
     case OPTION_NUMBER:
         *(int64_t *)value = param_number(params, option->name, option->min, option->max);
+        break;
+    case OPTION_LSN:
+        *(uint64_t *)value = param_lsn(params, option->name);
         break;
     case OPTION_FLAG:
         *(bool *)value = param_flag(params, option->name);

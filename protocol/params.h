@@ -52,6 +52,7 @@ struct text param_id(struct params *params, const char *name);
 struct text param_sku(struct params *params, const char *name);
 struct text param_code(struct params *params, const char *name); /* of a location or channel */
 struct text param_words(struct params *params, const char *name, uint32_t max); /* UTF-8 */
+uint64_t param_lsn(struct params *params, const char *name);                    /* any uint64_t */
 int64_t param_number(struct params *params, const char *name, int64_t min, int64_t max);
 
 /* Enters a list of at most max values, else it is too_large; what: "lines in an order". Take its
@@ -76,6 +77,7 @@ enum option_kind {
     OPTION_CODE,
     OPTION_WORDS, /* UTF-8 of at most max bytes */
     OPTION_NUMBER,
+    OPTION_LSN, /* any uint64_t */
     OPTION_FLAG,
     OPTION_REAL,  /* min to max */
     OPTION_CODES, /* a list of at most max codes, into a struct option_codes */
@@ -89,7 +91,7 @@ struct option_codes {
 struct option {
     const char *name;
     enum option_kind kind;
-    size_t value; /* offset of struct text, int64_t, bool, double or struct option_codes */
+    size_t value; /* offset of struct text, int64_t, uint64_t, bool, double, or option_codes */
     size_t given; /* offset of a bool that is set when the option is there; 0: none */
     int64_t min, max;
 };

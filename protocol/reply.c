@@ -6,7 +6,7 @@
 #include "protocol/call.h"
 #include "protocol/pack.h"
 
-enum { RESPONSE = 1 };
+enum { RESPONSE = 1, NOTIFICATION = 2 };
 
 /* A few values that are packed on their own and appended as one. */
 struct head {
@@ -198,7 +198,16 @@ static uint64_t read_reply(struct wire reply, uint32_t *msgid)
         return 0;
     struct wire_value key = wire_next(&reply); /* reply_map puts lsn first */
     assert(key.kind == WIRE_TEXT && text_equal(key.text, text_of("lsn")));
-    return wire_next(&reply).bits;
+    uint64_t lsn = wire_next(&reply).bits;
+    key = wire_next(&reply);
+    bool shows_more = key.kind == WIRE_TEXT && text_equal(key.text, text_of(REPLY_CHANGES));
+    return shows_more ? UINT64_MAX : lsn;
+}
+
+static bool is_notification(struct wire message)
+{
+    wire_next(&message); /* the array */
+    return wire_next(&message).bits == NOTIFICATION;
 }
 
 bool reply_rewrite_held(struct out *out, uint64_t from, uint64_t acknowledged, const char *reason)
@@ -214,10 +223,13 @@ bool reply_rewrite_held(struct out *out, uint64_t from, uint64_t acknowledged, c
     struct wire wire = wire_over(held, length);
     while (wire.at < wire.end) {
         const unsigned char *start = wire.at;
-        uint32_t msgid;
-        uint64_t lsn = read_reply(wire, &msgid);
+        uint32_t msgid = 0;
+        bool notification = is_notification(wire);
+        uint64_t lsn = notification ? 0 : read_reply(wire, &msgid);
         wire_skip(&wire);
         assert(!wire.bad);
+        if (notification)
+            continue; /* of what may never have been */
         if (lsn > acknowledged)
             pack_refusal(out, msgid, &refusal);
         else

@@ -129,6 +129,8 @@ static bool run_call(struct executor *executor, struct connection *connection,
     call.service = executor->service;
     call.scratch = executor->scratch;
     call.seat = executor->seat;
+    call.figures = executor->figures;
+    call.feed = &connection->feed;
     call.out = out;
     call.client = &connection->client;
     call.pending = &connection->pending;

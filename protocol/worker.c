@@ -34,6 +34,7 @@ int worker_init(struct worker *worker)
         return -ENOMEM;
     worker->executor.box = &worker->answers;
     chunk_pool_init(&worker->chunks, CHUNKS_KEPT);
+    out_init(&worker->feed.slice.out, &worker->chunks);
     worker->acknowledged = log_acknowledged(worker->server->service.log);
     return 0;
 }
@@ -222,6 +223,7 @@ static bool run_turn(struct worker *worker)
     if (log_has_claims(log_of(worker)) || worker->now.steady_ms >= next_sync_ms(worker))
         ask_storage(worker);
     pass_pokes_on(worker);
+    worker_feed(worker);
     worker_flush(worker);
     ledger_end(executor->seat);
     return more;
@@ -249,6 +251,7 @@ static uint64_t sleep_ms(const struct worker *worker)
         ms = sooner(ms, 100);
     if (worker->lists.count[LIST_LATER] > 0)
         ms = sooner(ms, 1);
+    ms = sooner(ms, worker_feed_sleep_ms(worker));
     if (worker->stopping)
         ms = sooner(ms, 20);
     return ms;
@@ -262,6 +265,8 @@ static bool waited_for_came(const struct worker *worker)
     bool failed = atomic_load_explicit(&log->failed, memory_order_acquire);
     if (worker->lists.count[LIST_RETRY] > 0 && (log_has_room(log) || failed))
         return true;
+    if (worker->lists.count[LIST_SUBSCRIBED] > 0 && moved)
+        return true;
     return worker->lists.count[LIST_WAITING] > 0 && (moved || failed);
 }
 
@@ -271,7 +276,8 @@ static int wait_for_more(struct worker *worker, bool more)
         return uring_wait(worker->ring, 0);
     uint64_t ms = sleep_ms(worker);
     int64_t ns = ms == UINT64_MAX ? -1 : (int64_t)ms * NS_PER_MS;
-    if (worker->lists.count[LIST_WAITING] == 0 && worker->lists.count[LIST_RETRY] == 0)
+    const unsigned *count = worker->lists.count;
+    if (count[LIST_WAITING] == 0 && count[LIST_RETRY] == 0 && count[LIST_SUBSCRIBED] == 0)
         return uring_wait(worker->ring, ns);
     atomic_exchange_explicit(&worker->waiting, true, memory_order_acq_rel);
     int error = uring_wait(worker->ring, waited_for_came(worker) ? 0 : ns);

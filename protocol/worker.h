@@ -25,6 +25,17 @@ enum { LISTENERS_MAX = 16 };
 
 struct server;
 
+/* What a worker tells its subscribers; worker_feed.c. */
+struct worker_feed {
+    struct feed_slice slice;   /* within a pass */
+    struct connection *resume; /* where the next pass begins; NULL: at the list's head */
+    uint64_t next_ms;          /* steady time before which there is no pass */
+    uint64_t head;             /* of the log, as the last pass saw it */
+    bool pending;              /* it left something to be told */
+    bool postponed;            /* because a change was under way in the middle of it */
+    bool blocked;              /* somebody takes nothing at the moment */
+};
+
 struct worker {
     unsigned index;
     struct server *server;
@@ -37,6 +48,7 @@ struct worker {
     struct chunk_pool chunks;
     struct answer_box answers;
     struct connection_lists lists;
+    struct worker_feed feed;
 
     struct storage_request storage[STORAGE_STREAMS]; /* under way on this ring */
     bool storage_used[STORAGE_STREAMS];
@@ -100,6 +112,18 @@ void worker_on_answers(struct worker *worker);
 
 /* Tries deferred requests again. True if some are still only deferred: try again at once. */
 bool worker_retry(struct worker *worker);
+
+/* Breaks the connection off. To be looked at at the end of the turn: then it is let go. */
+void worker_cut(struct worker *worker, struct connection *connection);
+
+/* Tells subscribers what has changed, if it is time. */
+void worker_feed(struct worker *worker);
+/* Milliseconds until it is time; UINT64_MAX: when the journal moves. */
+uint64_t worker_feed_sleep_ms(const struct worker *worker);
+void worker_note_subscriber(struct worker *worker, struct connection *connection);
+/* Some of its output has gone: it may be told more. */
+void worker_note_room(struct worker *worker, const struct connection *connection);
+void worker_forget_subscriber(struct worker *worker, struct connection *connection);
 
 /* Sends what may go, lets go of what is over. */
 void worker_flush(struct worker *worker);

@@ -133,6 +133,7 @@ static void release(struct worker *worker, struct connection *connection)
 {
     assert(!connection->receiving);
     assert(!connection->sending);
+    worker_forget_subscriber(worker, connection);
     for (enum connection_list list = 0; list < LISTS; list++)
         list_remove(&worker->lists, list, connection);
     let_go_of_question(connection);
@@ -145,7 +146,7 @@ static void release(struct worker *worker, struct connection *connection)
 }
 
 /* What is under way ends at once. To be looked at at the end of the turn: then it is let go. */
-static void break_off(struct worker *worker, struct connection *connection)
+void worker_cut(struct worker *worker, struct connection *connection)
 {
     if (connection->dead)
         return;
@@ -162,7 +163,7 @@ void worker_look_at_all(struct worker *worker, bool cut)
 {
     for (struct connection *c = worker->lists.head[LIST_ALL]; c; c = c->links[LIST_ALL].next) {
         if (cut)
-            break_off(worker, c);
+            worker_cut(worker, c);
         look_at(worker, c);
     }
 }
@@ -201,7 +202,7 @@ static void take_bytes(struct worker *worker, struct connection *connection,
     if (connection->last_words) {
         connection->thrown_away += length;
         if (connection->thrown_away > LINGER_BYTES)
-            break_off(worker, connection);
+            worker_cut(worker, connection);
         return;
     }
     bool at_once = input_length(&connection->input) == 0 && connection->stall == STALL_NONE;
@@ -213,7 +214,7 @@ static void take_bytes(struct worker *worker, struct connection *connection,
             return;
     }
     if (!input_append(&connection->input, bytes + through, length - through))
-        break_off(worker, connection);
+        worker_cut(worker, connection);
     else if (!at_once && connection->stall == STALL_NONE)
         run_input(worker, connection);
 }
@@ -232,7 +233,7 @@ void worker_on_receive(struct worker *worker, struct connection *connection,
         connection->ended = true;
     else if (c->result < 0 && c->result != -ENOBUFS && c->result != -ECANCELED &&
              c->result != -EINTR && c->result != -EAGAIN)
-        break_off(worker, connection);
+        worker_cut(worker, connection);
     look_at(worker, connection);
 }
 
@@ -318,9 +319,10 @@ void worker_on_send(struct worker *worker, struct connection *connection, int re
     connection->sending = false;
     if (result > 0) {
         out_consume(&connection->out, (size_t)result);
+        worker_note_room(worker, connection);
         figure_add(&worker->executor.figures->bytes_out, (uint64_t)result);
     } else if (result != -EINTR && result != -EAGAIN) {
-        break_off(worker, connection);
+        worker_cut(worker, connection);
     }
     if (connection->stall == STALL_OUTPUT && !connection->dead &&
         out_unsent(&connection->out) < OUTPUT_LOW)
@@ -361,7 +363,7 @@ static void mind_reading(struct worker *worker, struct connection *connection)
 static void begin_linger(struct worker *worker, struct connection *connection)
 {
     if (shutdown(connection->fd, SHUT_WR) < 0) {
-        break_off(worker, connection);
+        worker_cut(worker, connection);
         return;
     }
     connection->lingering = true;
@@ -387,20 +389,21 @@ static void rewrite_held(struct worker *worker, struct connection *connection)
     if (connection->gate_count > 0 &&
         !reply_rewrite_held(&connection->out, from, worker->acknowledged,
                             storage->failure(storage->self)))
-        break_off(worker, connection);
+        worker_cut(worker, connection);
     connection->gate_count = 0;
 }
 
 static void flush_connection(struct worker *worker, struct connection *connection)
 {
+    worker_note_subscriber(worker, connection);
     if (connection->out.failed)
-        break_off(worker, connection);
+        worker_cut(worker, connection);
     if (worker->failed)
         rewrite_held(worker, connection);
     if (!connection->dead)
         send_what_may_go(worker, connection);
     if (!connection->dead && is_over(worker, connection))
-        break_off(worker, connection);
+        worker_cut(worker, connection);
     if (!connection->dead && connection->last_words && !connection->lingering &&
         out_unsent(&connection->out) == 0)
         begin_linger(worker, connection);
@@ -417,7 +420,7 @@ static void end_lingering(struct worker *worker)
         next = c->links[LIST_LINGER].next;
         if (worker->now.steady_ms < c->linger_until_ms)
             continue;
-        break_off(worker, c);
+        worker_cut(worker, c);
         look_at(worker, c);
     }
 }

@@ -396,6 +396,35 @@ typedef struct stockd_level {
 int stockd_receive_stock(stockd_client *client, const char *id, const char *sku,
                          const char *location, int64_t qty, const char *ref, stockd_level *out);
 
+/*
+ * A notification "changed", which `subscribe` asks for: what is available of an item on a channel
+ * now. The texts point into the value and are not NUL-terminated.
+ */
+typedef struct stockd_changed {
+    const char *channel;
+    size_t channel_len; /* at most STOCKD_CODE_MAX */
+    const char *sku;
+    size_t sku_len; /* at most STOCKD_SKU_MAX */
+    int64_t available;
+    uint64_t lsn;
+} stockd_changed;
+
+/*
+ * Reads [channel, sku, available, lsn]: the params of such a notification, as the callback gets
+ * them, or an element of the list `changes` of a reply to `changes`. False if it is not that.
+ */
+bool stockd_read_changed(stockd_value params, stockd_changed *out);
+
+/*
+ * Asks to be told, through the options' notify callback, what changes on a channel (NULL: on all):
+ * from now on, or if since_lsn is not NULL since then. lsn may be NULL; to *lsn everything was
+ * known, or follows. A subscription ends with its connection, also when a later call connects
+ * again: then, or after a failure of stockd_wait_notifications, subscribe again from where you
+ * were.
+ */
+int stockd_subscribe(stockd_client *client, const char *channel, const uint64_t *since_lsn,
+                     uint64_t *lsn);
+
 /* What stockd_availability writes for an SKU that the engine does not know. */
 #define STOCKD_UNKNOWN_SKU INT64_MIN
 

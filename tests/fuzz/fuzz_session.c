@@ -30,6 +30,12 @@ static const struct ledger_config ledger = {
 static void check_reply(const msgpack_object *reply)
 {
     assert(reply->type == MSGPACK_OBJECT_ARRAY);
+    if (reply->via.array.size == 3) {
+        assert(reply->via.array.ptr[0].via.u64 == 2);
+        assert(reply->via.array.ptr[1].type == MSGPACK_OBJECT_STR);
+        assert(reply->via.array.ptr[2].type == MSGPACK_OBJECT_ARRAY);
+        return;
+    }
     assert(reply->via.array.size == 4);
     const msgpack_object *parts = reply->via.array.ptr;
     assert(parts[0].type == MSGPACK_OBJECT_POSITIVE_INTEGER && parts[0].via.u64 == 1);
@@ -55,12 +61,29 @@ static void take_replies(struct session_rig *session)
     }
 }
 
+/* What a worker would tell, if the connection has subscribed. */
+static void tell(struct session_rig *session)
+{
+    struct feed_slice slice = { .made = false };
+    struct subscription *s = &session->connection.feed.subscription;
+    if (!s->on)
+        return;
+    struct feed_view view = feed_look(session->rig.ledger, session->executor.seat, s->channel);
+    out_init(&slice.out, &session->chunks);
+    while (feed_begin_walk(s, log_head(session->service.log)) &&
+           feed_make_slice(&slice, &view, s)) {
+        feed_give_slice(s, &session->connection.out, &slice);
+        feed_drop_slice(&slice);
+    }
+}
+
 static void end_turn(struct session_rig *session)
 {
     session->executor.engine_ms += 10;
     session_rig_turn(session);
     ledger_expire(session->executor.seat, 16);
     ledger_rig_drain(&session->rig);
+    tell(session);
     connection_open_gates(&session->connection, log_head(session->service.log));
     while (session->connection.stall != STALL_NONE) {
         take_replies(session);

@@ -19,7 +19,7 @@ LOCAL_TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d\d:\d\d"
 COMMANDS = (
     "ping", "info", "location set", "location list", "channel set", "channel list", "item set", "receive", "adjust",
     "count", "return", "allot", "stock", "availability", "reserve", "extend", "confirm", "fulfil", "cancel", "reservation",
-    "import stock", "export stock", "replay", "demo",
+    "import stock", "export stock", "replay", "demo", "changes", "watch",
 )
 
 

@@ -73,7 +73,9 @@ int ctl_refused(struct ctl *ctl, const stockd_reply *reply)
 int ctl_connect(struct ctl *ctl)
 {
     const stockd_options options = { .client_name = "stockctl",
-                                     .call_timeout_ms = ctl->patient ? -1 : 0 };
+                                     .call_timeout_ms = ctl->patient ? -1 : 0,
+                                     .notify = ctl->notify,
+                                     .notify_context = ctl->notify_context };
 
     if (ctl->client != NULL)
         return CTL_DONE;

@@ -32,8 +32,10 @@ enum ctl_exit {
 struct ctl {
     const char *server;
     bool json;
-    bool patient;          /* calls take as long as they take */
-    stockd_client *client; /* NULL until the first call */
+    bool patient;             /* calls take as long as they take */
+    stockd_client *client;    /* NULL until the first call */
+    stockd_notify_fn *notify; /* for that client; NULL: notifications are dropped */
+    void *notify_context;
 };
 
 /* How the text of an option becomes a value of the protocol. */
@@ -78,6 +80,7 @@ extern const struct command catalogue_commands[];
 extern const struct command stock_commands[];
 extern const struct command book_commands[];
 extern const struct command order_commands[];
+extern const struct command feed_commands[];
 extern const struct command bulk_commands[];
 extern const struct command mirror_commands[];
 

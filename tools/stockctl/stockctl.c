@@ -11,13 +11,10 @@ static const struct {
     const char *title;
     const struct command *commands;
 } groups[] = {
-    { "The engine", server_commands },
-    { "Catalogue", catalogue_commands },
-    { "Stock", stock_commands },
-    { "The past", book_commands },
-    { "Reservations", order_commands },
-    { "Files and trials", bulk_commands },
-    { "The Redis mirror", mirror_commands },
+    { "The engine", server_commands },     { "Catalogue", catalogue_commands },
+    { "Stock", stock_commands },           { "The past", book_commands },
+    { "What changes", feed_commands },     { "Reservations", order_commands },
+    { "Files and trials", bulk_commands }, { "The Redis mirror", mirror_commands },
 };
 
 #define GROUPS (sizeof(groups) / sizeof(groups[0]))

@@ -233,6 +233,7 @@ static int make_server(struct program *program)
                 .lines = (uint32_t)options->max_order_lines,
                 .skus = (uint32_t)options->max_query_skus,
                 .connections = connections_possible(options->max_connections),
+                .subscriber_ms = (uint32_t)options->subscriber_ms,
             },
         .ledger = program->ledger,
         .log = &program->log,

@@ -89,6 +89,8 @@ static const struct option_rule rules[] = {
       "lists and maps in each other, the message itself counted" },
     { "max-order-lines", FORM_NUMBER, AT(max_order_lines), 1, LINES_MAX, LINES_MAX, "N",
       "in one order" },
+    { "subscriber-timeout-ms", FORM_NUMBER, AT(subscriber_ms), 100, 3600000, 30000, "N",
+      "a subscriber that takes nothing for so long is cut off" },
     { "max-query-skus", FORM_NUMBER, AT(max_query_skus), 1, 65536, 4096, "N", "in one query" },
     { "help", FORM_FLAG, AT(help), 0, 0, 0, NULL, "this text" },
     { "version", FORM_FLAG, AT(version), 0, 0, 0, NULL, "the version" },

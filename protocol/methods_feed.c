@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The feed's methods: changes, subscribe.
+ *
+ * changes gives the items that changed last between since_lsn and next, in pages. A page takes the
+ * smallest marks over since_lsn, so that whoever goes on from next misses nothing; what changes
+ * meanwhile has a greater mark by then, and comes on a later page. What one LSN changed comes
+ * on one page, however small the limit.
+ */
+#include <stddef.h>
+
+#include "engine/marks.h"
+#include "protocol/methods.h"
+#include "protocol/pack.h"
+
+enum { CHANGES_DEFAULT = 1000 };
+
+struct feed_options {
+    struct text channel;
+    int64_t limit;
+    uint64_t since_lsn;
+    bool since_given;
+    bool progress;
+};
+
+static const struct option changes_options[] = {
+    { .name = "channel", .kind = OPTION_CODE, .value = offsetof(struct feed_options, channel) },
+    { .name = "limit",
+      .kind = OPTION_NUMBER,
+      .value = offsetof(struct feed_options, limit),
+      .min = 1,
+      .max = CHANGES_MAX },
+};
+
+static const struct option subscribe_options[] = {
+    { .name = "channel", .kind = OPTION_CODE, .value = offsetof(struct feed_options, channel) },
+    { .name = "since_lsn",
+      .kind = OPTION_LSN,
+      .value = offsetof(struct feed_options, since_lsn),
+      .given = offsetof(struct feed_options, since_given) },
+    { .name = "progress", .kind = OPTION_FLAG, .value = offsetof(struct feed_options, progress) },
+};
+
+/* The channel that was named; all of them if none was. */
+static enum code find_channel(struct call *call, struct text code, uint16_t *index)
+{
+    const struct catalogue *catalogue = ledger_catalogue(call->seat);
+    *index = FEED_ALL_CHANNELS;
+    if (!text_given(code))
+        return CODE_OK;
+    const struct channel *channel = catalogue_channel(catalogue, code);
+    call->channel = code;
+    if (!channel) {
+        refuse(&call->refusal, CODE_UNKNOWN_CHANNEL, "channel", "no channel \"%.*s\"",
+               (int)code.len, code.at);
+        return CODE_UNKNOWN_CHANNEL;
+    }
+    *index = channel_index(catalogue, channel);
+    return CODE_OK;
+}
+
+/* ---- changes ---- */
+
+struct page {
+    uint64_t since;
+    uint64_t until;   /* everything up to here is on it, or was known */
+    uint64_t head;    /* more than that is not asked for */
+    uint64_t touched; /* of the channel, see feed_touched */
+    bool everything;  /* all items: the catalogue has changed since */
+    bool resync;
+};
+
+static void sift_down(uint64_t *heap, uint32_t count, uint64_t value)
+{
+    uint32_t at = 0;
+    for (uint32_t child; (child = 2 * at + 1) < count; at = child) {
+        child += child + 1 < count && heap[child + 1] > heap[child];
+        if (heap[child] <= value)
+            break;
+        heap[at] = heap[child];
+    }
+    heap[at] = value;
+}
+
+static void sift_up(uint64_t *heap, uint32_t at, uint64_t value)
+{
+    for (; at > 0 && heap[(at - 1) / 2] < value; at = (at - 1) / 2)
+        heap[at] = heap[(at - 1) / 2];
+    heap[at] = value;
+}
+
+/* The LSN up to which about so many items have changed since: the greatest of the `items` smallest
+ * marks, kept in a heap. What changes just now counts as changed at the head. */
+static uint64_t page_end(struct call *call, const struct page *page, uint32_t items)
+{
+    uint64_t *heap = call->scratch->marks;
+    uint32_t count = 0, cursor = 0, item;
+    uint64_t mark;
+    bool over = false;
+    while (marks_next(call->service->ledger, page->since, &cursor, &item, &mark)) {
+        if (mark > page->head)
+            mark = page->head;
+        if (count < items)
+            sift_up(heap, count++, mark);
+        else if (mark < heap[0])
+            sift_down(heap, count, mark);
+        over |= count == items;
+    }
+    return over ? heap[0] : page->head;
+}
+
+/* A full read goes on: its earlier pages were read when the catalogue was as it is. */
+static bool reads_on(const struct feed_reading *reading, const struct page *page, uint16_t channel)
+{
+    return page->since == 0 || (reading->next != 0 && reading->next == page->since &&
+                                reading->channel == channel && reading->touched == page->touched);
+}
+
+static void plan_page(struct call *call, struct page *page, uint16_t channel, uint32_t limit)
+{
+    const struct catalogue *catalogue = ledger_catalogue(call->seat);
+    uint32_t channels = channel == FEED_ALL_CHANNELS ? catalogue->channel_count : 1;
+    page->touched = feed_touched(catalogue, channel);
+    page->until = page->head;
+    page->resync = page->since > page->head;
+    if (page->resync)
+        return;
+    if (page->since < page->touched && !reads_on(&call->feed->reading, page, channel)) {
+        uint64_t rows = (uint64_t)marks_count(call->service->ledger) * channels;
+        page->everything = rows <= CHANGES_MAX;
+        page->resync = !page->everything;
+        return;
+    }
+    page->until = page_end(call, page, limit > channels ? limit / channels : 1);
+}
+
+static uint32_t pack_page(struct call *call, const struct page *page, uint16_t channel,
+                          struct out *out)
+{
+    struct feed_view view = feed_look(call->service->ledger, call->seat, channel);
+    struct feed_item item = { .since = page->since, .until = page->until };
+    uint32_t cursor = 0, rows = 0;
+    uint64_t base = page->everything ? 0 : page->since;
+    while (marks_next(view.ledger, base, &cursor, &item.index, &item.mark)) {
+        if (page->until < page->head && item.mark > page->until)
+            continue; /* for a later page */
+        rows += feed_pack_item(&view, out, &item, false);
+    }
+    return rows;
+}
+
+static void note_reading(struct feed_reading *reading, const struct page *page, uint16_t channel)
+{
+    if (!reads_on(reading, page, channel))
+        return;
+    *reading = (struct feed_reading){ page->until, page->touched, channel };
+    if (page->until >= page->touched)
+        reading->next = 0; /* from here on it is as any other */
+}
+
+static void pack_changes(struct call *call, const struct page *page, const struct out *rows,
+                         uint32_t count)
+{
+    struct out *out = call->out;
+    reply_map(call, 4, page->head);
+    pack_string(out, REPLY_CHANGES);
+    pack_array(out, count);
+    out_append_stream(out, rows);
+    pack_key_uint(out, "next", page->until);
+    pack_key_bool(out, "resync", page->resync);
+}
+
+enum code method_changes(struct call *call)
+{
+    struct params *params = &call->params;
+    struct feed_options given = { .limit = CHANGES_DEFAULT };
+    struct page page = { .since = param_lsn(params, "since_lsn") };
+    params_options(params, changes_options, COUNT_OF(changes_options), &given);
+    if (!params_good(params))
+        return call->refusal.code;
+    uint16_t channel;
+    enum code code = find_channel(call, given.channel, &channel);
+    if (code)
+        return code;
+    struct out rows;
+    uint32_t count = 0;
+    page.head = log_head(call->service->log);
+    out_init(&rows, call->out->pool);
+    plan_page(call, &page, channel, (uint32_t)given.limit);
+    if (!page.resync)
+        count = pack_page(call, &page, channel, &rows);
+    if (ledger_shown_until(call->service->ledger, &call->lsn)) {
+        note_reading(&call->feed->reading, &page, channel);
+        pack_changes(call, &page, &rows, count);
+        figure_add(&call->figures->changes_asked, 1);
+        figure_add(&call->figures->resyncs, page.resync);
+    } else {
+        code = CODE_DEFERRED;
+    }
+    out_destroy(&rows);
+    return code;
+}
+
+/* ---- subscribe ---- */
+
+enum code method_subscribe(struct call *call)
+{
+    struct params *params = &call->params;
+    struct feed_options given = { 0 };
+    params_options(params, subscribe_options, COUNT_OF(subscribe_options), &given);
+    if (!params_good(params))
+        return call->refusal.code;
+    uint16_t channel;
+    enum code code = find_channel(call, given.channel, &channel);
+    if (code)
+        return code;
+    uint64_t head = log_head(call->service->log);
+    bool resync = given.since_given && given.since_lsn > head;
+    struct subscription *s = &call->feed->subscription;
+    uint64_t since = given.since_given ? given.since_lsn : head;
+    *s = (struct subscription){
+        .on = true, .progress = given.progress, .channel = channel, .since = resync ? 0 : since
+    };
+    figure_add(&call->figures->resyncs, resync);
+    call->lsn = head;
+    reply_map(call, 2, head);
+    pack_key_bool(call->out, "resync", resync);
+    return CODE_OK;
+}

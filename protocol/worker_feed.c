@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A worker tells its subscribers what has changed, every few milliseconds and for a limited part of
+ * its time: however many there are, requests go on. Who gets less than there is to tell hears the
+ * newest of it later.
+ *
+ * Those at the same place of the same walk get the same bytes, so a thousand who are up to date
+ * cost one walk and a thousand copies.
+ */
+#include <assert.h>
+
+#include "protocol/server_inside.h"
+#include "protocol/worker.h"
+
+enum {
+    PASS_MS = 2,            /* from one pass to the next, at least */
+    PASS_ROWS = 1024,       /* rows made in one pass */
+    PASS_BYTES = 1 << 20,   /* given out in one pass */
+    UNSENT_HIGH = 64 << 10, /* bytes of one subscriber above which it is told nothing more */
+    LOOK_AFTER_MS = 100,    /* at those who take nothing */
+};
+
+struct budget {
+    uint32_t rows;
+    uint64_t bytes;
+};
+
+static bool spent(const struct budget *budget)
+{
+    return budget->rows >= PASS_ROWS || budget->bytes >= PASS_BYTES;
+}
+
+void worker_note_subscriber(struct worker *worker, struct connection *connection)
+{
+    struct subscription *s = &connection->feed.subscription;
+    if (!s->on || connection->dead || connection->listed[LIST_SUBSCRIBED])
+        return;
+    list_add(&worker->lists, LIST_SUBSCRIBED, connection);
+    figure_add(&worker->executor.figures->subscribers, 1);
+    s->moved_ms = worker->now.steady_ms;
+    worker->feed.pending = true;
+}
+
+void worker_note_room(struct worker *worker, const struct connection *connection)
+{
+    const struct subscription *s = &connection->feed.subscription;
+    bool behind = s->target != 0 || s->since < worker->feed.head;
+    if (behind && connection->listed[LIST_SUBSCRIBED])
+        worker->feed.pending = true;
+}
+
+void worker_forget_subscriber(struct worker *worker, struct connection *connection)
+{
+    if (!connection->listed[LIST_SUBSCRIBED])
+        return;
+    if (worker->feed.resume == connection)
+        worker->feed.resume = connection->links[LIST_SUBSCRIBED].next;
+    list_remove(&worker->lists, LIST_SUBSCRIBED, connection);
+    figure_add(&worker->executor.figures->subscribers, (uint64_t)-1);
+}
+
+/* What waits for the journal is no fault of the peer: only a send that does not end is. */
+static void mind_taking(struct worker *worker, struct connection *connection)
+{
+    struct subscription *s = &connection->feed.subscription;
+    uint64_t now = worker->now.steady_ms;
+    if (!connection->sending || connection->out.sent != s->sent) {
+        s->sent = connection->out.sent;
+        s->moved_ms = now;
+        return;
+    }
+    worker->feed.blocked = true;
+    if (now - s->moved_ms < worker->server->service.limits.subscriber_ms)
+        return;
+    figure_add(&worker->executor.figures->cut_off, 1);
+    worker_cut(worker, connection);
+    list_add(&worker->lists, LIST_FRESH, connection);
+}
+
+static bool can_be_told(const struct connection *connection)
+{
+    return !connection->dead && !connection->last_words &&
+           out_unsent(&connection->out) <= UNSENT_HIGH;
+}
+
+/* Gives the subscriber the next part of its walk. False: there is none, or it takes no more. */
+static bool tell(struct worker *worker, struct connection *connection, uint64_t head,
+                 struct budget *budget)
+{
+    struct worker_feed *feed = &worker->feed;
+    struct subscription *s = &connection->feed.subscription;
+    struct out *out = &connection->out;
+    if (!can_be_told(connection) || !feed_begin_walk(s, head))
+        return false;
+    struct feed_view view =
+        feed_look(worker->server->service.ledger, worker->executor.seat, s->channel);
+    if (!feed_make_slice(&feed->slice, &view, s)) {
+        feed->postponed = true;
+        return false;
+    }
+    struct worker_figures *figures = worker->executor.figures;
+    uint64_t from = out_end(out);
+    feed_give_slice(s, out, &feed->slice);
+    budget->rows += feed->slice.given ? 0 : feed->slice.rows + 1;
+    budget->bytes += out_end(out) - from + 64;
+    feed->slice.given = true;
+    figure_add(&figures->notifications, feed->slice.rows);
+    figure_add(&figures->walks, s->target == 0);
+    if (out_end(out) == from)
+        return true;
+    if (feed->slice.shown_until > worker->acknowledged)
+        connection_gate(connection, from, feed->slice.shown_until, worker->executor.turn);
+    list_add(&worker->lists, LIST_FRESH, connection);
+    return true;
+}
+
+/* Each subscriber once, from where the last pass had to end. True: somebody was told something. */
+static bool tell_all(struct worker *worker, uint64_t head, struct budget *budget)
+{
+    struct worker_feed *feed = &worker->feed;
+    struct connection *first = feed->resume ? feed->resume : worker->lists.head[LIST_SUBSCRIBED];
+    struct connection *c = first;
+    bool told = false;
+    do {
+        struct connection *next = c->links[LIST_SUBSCRIBED].next;
+        next = next ? next : worker->lists.head[LIST_SUBSCRIBED];
+        feed->resume = c;
+        if (spent(budget) || feed->postponed)
+            return told;
+        told |= tell(worker, c, head, budget);
+        c = next;
+    } while (c != first);
+    feed->resume = NULL;
+    return told;
+}
+
+void worker_feed(struct worker *worker)
+{
+    struct worker_feed *feed = &worker->feed;
+    const struct log *log = worker->server->service.log;
+    uint64_t now = worker->now.steady_ms;
+    if (worker->lists.count[LIST_SUBSCRIBED] == 0 || now < feed->next_ms || worker->stopping)
+        return;
+    feed->blocked = feed->postponed = feed->pending = false;
+    feed->next_ms = now + PASS_MS;
+    for (struct connection *c = worker->lists.head[LIST_SUBSCRIBED]; c;
+         c = c->links[LIST_SUBSCRIBED].next)
+        mind_taking(worker, c);
+    /* What is not durable when the journal has failed never will be. */
+    if (atomic_load_explicit(&log->failed, memory_order_acquire))
+        return;
+    struct budget budget = { 0, 0 };
+    feed->head = log_head(log);
+    while (tell_all(worker, feed->head, &budget) && !spent(&budget) && !feed->postponed) {
+    }
+    feed_drop_slice(&feed->slice);
+    feed->pending = spent(&budget) || feed->postponed;
+}
+
+uint64_t worker_feed_sleep_ms(const struct worker *worker)
+{
+    const struct worker_feed *feed = &worker->feed;
+    const struct log *log = worker->server->service.log;
+    uint64_t now = worker->now.steady_ms;
+    if (worker->lists.count[LIST_SUBSCRIBED] == 0 || worker->stopping)
+        return UINT64_MAX;
+    if (feed->pending || log_head(log) != feed->head)
+        return feed->next_ms > now ? feed->next_ms - now : 1;
+    return feed->blocked ? LOOK_AFTER_MS : UINT64_MAX;
+}

@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0
+"""stockctl changes and stockctl watch."""
+
+import json
+import os
+import select
+import signal
+import subprocess
+import time
+
+from stockctl_case import DONE, UNREACHABLE, USAGE, StockctlTestCase
+from stockd_harness import BIN_DIR, SLOW, Server, main, reap, spawn, unique
+
+
+class Changes(StockctlTestCase):
+    def test_a_table_and_where_to_go_on(self):
+        since = self.call("info", "limits")["lsn"]
+        skus = [self.stocked(n + 3) for n in range(3)]
+        lines = self.ctl("changes", "--since", str(since)).splitlines()
+        self.assertRegex(lines[0], r"^CHANNEL +SKU +AVAILABLE +LSN$")
+        self.assertEqual([line.split()[:3] for line in lines[1:4]],
+                         [["default", sku, str(n + 3)] for n, sku in enumerate(skus)])
+        self.assertRegex(lines[-1], r"^That is all up to LSN \d+\.$")
+        more = self.ctl("changes", "--since", str(since), "--limit", "1")
+        self.assertRegex(more.splitlines()[-1], r"^There is more: go on with --since \d+\.$")
+        self.assertIn("--since 0", self.ctl("changes", "--since", str(1 << 62)))
+
+    def test_json_is_the_engines_result(self):
+        sku = self.stocked(4)
+        got = self.json("changes", "--channel", "default")
+        self.assertIn(["default", sku, 4], [row[:3] for row in got["changes"]])
+        self.assertIs(got["resync"], False)
+        self.assertEqual(got["next"], got["lsn"])
+
+    def test_mistakes(self):
+        self.ctl("changes", "--since", "soon", expect=USAGE)
+        self.ctl("changes", "--since", "-1", expect=USAGE)
+        self.ctl("changes", "--channel", "nowhere", expect=1)
+        self.assertIn("unknown_channel", self.err)
+        self.ctl("watch", "--channel", "nowhere", expect=1)
+
+
+class Watch(StockctlTestCase):
+    def watch(self, *args, server=None):
+        process = spawn(
+            [os.path.join(BIN_DIR, "stockctl"), "-s", (server or self.server).tcp, *args],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            bufsize=0,
+        )
+        self.addCleanup(lambda: process.poll() is None and process.kill())
+        self.addCleanup(process.stdout.close)
+        self.addCleanup(process.stderr.close)
+        return process
+
+    def line(self, process):
+        readable, _, _ = select.select([process.stdout], [], [], 20 * SLOW)
+        self.assertTrue(readable, "nothing was shown")
+        return process.stdout.readline().decode()
+
+    def subscribed(self, count=1):
+        deadline = time.monotonic() + 20 * SLOW
+        while self.call("info", "feed")["feed"]["subscribers"] != count:
+            self.assertLess(time.monotonic(), deadline)
+            time.sleep(0.01)
+
+    def test_lines_until_it_is_interrupted(self):
+        self.subscribed(0)
+        watch = self.watch("watch", "--channel", "default")
+        self.subscribed()
+        sku = self.stocked(5)
+        self.assertRegex(self.line(watch), rf"^\d{{4}}-\S+  default +{sku} +5$")
+        self.call("receive", unique("r"), sku, "main", 3)
+        self.assertRegex(self.line(watch), rf"  default +{sku} +8  \(\+3\)$")
+        watch.send_signal(signal.SIGINT)
+        self.assertEqual(reap(watch, 20 * SLOW), DONE)
+        self.assertIn(b"Watching", watch.stderr.read())
+
+    def test_json_lines_of_one_item_on_one_channel(self):
+        self.subscribed(0)
+        sku = self.stocked(5)
+        self.call("channel_set", "web", {"buffer": 1})
+        watch = self.watch("--json", "watch", "--sku", sku, "--channel", "web", "--since", "0")
+        first = json.loads(self.line(watch))
+        self.assertEqual((first["channel"], first["sku"], first["available"]), ("web", sku, 4))
+        self.stocked(1)
+        got = self.call("receive", unique("r"), sku, "main", 1)
+        self.assertEqual(json.loads(self.line(watch)),
+                         {"channel": "web", "sku": sku, "available": 5, "lsn": got["lsn"]})
+        watch.send_signal(signal.SIGTERM)
+        self.assertEqual(reap(watch, 20 * SLOW), DONE)
+        self.assertEqual(watch.stderr.read(), b"")
+
+    def test_it_says_so_when_the_engine_goes(self):
+        with Server() as server:
+            watch = self.watch("watch", "--since", "0", server=server)
+            with server.client() as client:
+                client.call("receive", "r", "tea", "main", 1)
+            self.line(watch)
+            server.stop()
+            self.assertEqual(reap(watch, 20 * SLOW), UNREACHABLE)
+            self.assertIn(b"connection was lost", watch.stderr.read())
+
+
+if __name__ == "__main__":
+    main()
