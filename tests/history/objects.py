@@ -34,7 +34,7 @@ from linear import DONE, START, Event, Look, Shade
 from witness import Reservation, may_step, step
 
 MS = 1_000_000  # ns
-TURN_MS = 50  # a worker's clock may be that much behind
+TURN_MS = 50  # a worker's clock may be that much behind: it is read once for each turn
 
 
 class Builder:

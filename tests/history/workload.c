@@ -61,8 +61,8 @@ static void pack_order_options(struct workload *w, stockd_pack *pack)
         return;
     }
     stockd_pack_str(pack, "ttl_ms");
-    bool brief = random_chance(&w->random, 10);
-    stockd_pack_u64(pack, brief ? (uint64_t)random_between(&w->random, 5, 60) : 3600000);
+    bool brief = random_chance(&w->random, 4);
+    stockd_pack_u64(pack, brief ? (uint64_t)random_between(&w->random, 10, 80) : 3600000);
 }
 
 /* Lines of one order name a place all or none, so that what each of them asks for is plain. */
