@@ -6,6 +6,7 @@ engine killed at each system call that changes a directory or syncs (strace), se
 directory at once, and clocks that jump (libfaketime, a time namespace).
 """
 
+import errno
 import glob
 import os
 import shutil
@@ -168,8 +169,15 @@ class BadDisk(CrashTestCase):
         subprocess.run(["fallocate", "--dig-holes", self.image], check=True)
         self.assertLess(os.stat(self.image).st_blocks, before - (32 << 11), "no holes where zeroes were")
         with open(self.filler, "wb") as file:
-            free = os.statvfs(os.path.dirname(self.filler))
-            os.posix_fallocate(file.fileno(), 0, (free.f_bavail - pages) * free.f_frsize)
+            for _ in range(100):  # the disk's own writes may take a page meanwhile
+                free = os.statvfs(os.path.dirname(self.filler))
+                if free.f_bavail <= pages:
+                    return
+                size = os.fstat(file.fileno()).st_size + (free.f_bavail - pages) * free.f_frsize
+                try:
+                    os.posix_fallocate(file.fileno(), 0, size)
+                except OSError as error:
+                    self.assertEqual(error.errno, errno.ENOSPC)
 
     def until_it_fails(self, server):
         """Changes until a sync tells that something is wrong; how many were acknowledged."""
