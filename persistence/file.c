@@ -185,7 +185,8 @@ int file_write_all(const struct file_ops *files, int fd, const void *buffer, siz
     ssize_t n = files->write(files->context, fd, buffer, length, offset);
     if (n < 0)
         return (int)n;
-    return (size_t)n == length ? 0 : -EIO;
+    /* A disk that takes a part of it is full, as far as anybody can tell. */
+    return (size_t)n == length ? 0 : -ENOSPC;
 }
 
 int file_sync_directory_at(const struct file_ops *files, const char *path)

@@ -76,7 +76,7 @@ int file_perform(const struct file_ops *files, const struct file_request *reques
 ssize_t file_read_all(const struct file_ops *files, int fd, void *buffer, size_t length,
                       uint64_t offset);
 
-/* 0, or -errno; a write that comes out short is -EIO. */
+/* 0, or -errno; a write that comes out short is -ENOSPC. */
 int file_write_all(const struct file_ops *files, int fd, const void *buffer, size_t length,
                    uint64_t offset);
 

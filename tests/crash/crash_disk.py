@@ -19,7 +19,7 @@ import time
 SHUTDOWN = 0x8004587D  # _IOR('X', 125, __u32): ext4 and XFS
 NO_LOG_FLUSH = 2
 LOOP_CTL_GET_FREE, LOOP_CONFIGURE, LOOP_AUTOCLEAR = 0x4C82, 0x4C0A, 4
-CLONE_NEWNS, MS_REC, MS_PRIVATE = 0x20000, 0x4000, 1 << 18
+CLONE_NEWNS, MS_REC, MS_PRIVATE, MNT_DETACH = 0x20000, 0x4000, 1 << 18, 2
 BUSY_SECONDS = 20  # the kernel takes its time to let go of a killed process's ring
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -157,11 +157,12 @@ class Disk:
             if self.mounted:
                 self.unmount()
         finally:
+            if self.mounted:  # somebody is in it still
+                _libc.umount2(self.path.encode(), MNT_DETACH)
             if self.descriptor is not None:
                 os.close(self.descriptor)
                 self.descriptor = None
-            if not self.mounted:
-                shutil.rmtree(self.home, ignore_errors=True)
+            shutil.rmtree(self.home, ignore_errors=True)
 
 
 def scratch():

@@ -28,6 +28,7 @@ from stockd_harness import (  # noqa: E402
     StartError,
     main,
     reap,
+    run_program,
     spawn,
     unique,
     wait_until,
@@ -246,6 +247,84 @@ class BadDisk(CrashTestCase):
         self.play_full_room(pages=16)
 
 
+class Compaction(CrashTestCase):
+    """What a compaction leaves when it is killed, or has no room, is what the next start can use."""
+
+    def setUp(self):
+        super().setUp()
+        if "stock-journal compact" not in run_program("stock-journal", "compact", "--help").out:
+            self.skipTest("this stock-journal does not compact")
+
+    def fill(self, server, seconds=0.05):
+        """A life of some segments; stopped in order, and each one before it is still there."""
+        server.start()
+        if self.lives:
+            self.verify(server)
+        load = self.begin_load(server, window=4)
+        time.sleep(seconds)
+        server.stop()
+        self.end_load(load)
+
+    def test_killed_at_each_call(self):
+        self.needs("strace")
+        if not strace_works():
+            self.skipTest("strace may not trace here")
+        server = self.engine(os.path.join(self.folder, "data"), "--segment-bytes", 65536)
+        compact = [os.path.join(BIN_DIR, "stock-journal"), "compact", server.data, "--archive"]
+        killed = 0
+        for calls in ("openat", "write,pwrite64", "fsync,fdatasync", "rename,renameat,renameat2", "unlink,unlinkat",
+                      "mkdir,mkdirat", "getdents64", "flock,fcntl"):
+            for nth in (1, 3):
+                with self.subTest(calls=calls, nth=nth):
+                    self.fill(server)
+                    inject = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", f"trace={calls}",
+                              "-e", f"inject={calls}:signal=KILL:when={nth}"]
+                    done = subprocess.run(inject + compact, capture_output=True, text=True, timeout=60)
+                    killed += done.returncode in (-9, 137)
+                    self.assertIn(done.returncode, (0, -9, 137), done.stderr)
+        print(f"killed {killed} times of 16;", end=" ")
+        self.assertGreater(killed, 7)
+        self.assertEqual(subprocess.run(compact, capture_output=True, timeout=60).returncode, 0)
+        server.start()
+        self.verify(server)
+        server.stop()
+
+    def test_no_room_for_a_snapshot(self):
+        room = os.path.join(self.folder, "room")
+        os.mkdir(room)
+        mount("stockd-room", room, "tmpfs", "size=256m")
+        self.addCleanup(unmount, room)
+        filler = os.path.join(room, "filler")
+        server = self.engine(os.path.join(room, "data"), "--segment-bytes", 65536)
+        try:
+            self.fill(server, 0.2)
+            server.start()
+            for pages in (0, 1, 4, 16, 64):
+                with open(filler, "wb") as file:
+                    free = os.statvfs(room)
+                    os.posix_fallocate(file.fileno(), 0, (free.f_bavail - pages) * free.f_frsize)
+                full = run_program("stock-journal", "compact", server.data)
+                os.unlink(filler)
+                self.assertIn(full.code, (0, 2), full.err)
+                if full.code == 2:
+                    self.assertIn("No space left on device", full.err)
+                if pages == 0:
+                    self.assertEqual(full.code, 2, "there was room for nothing")
+            self.assertEqual(run_program("stock-journal", "compact", server.data).code, 0)
+            with server.client("unix") as client:
+                client.call("receive", unique("after"), "AFTER", "main", 1)
+            server.restart(kill=True)
+            self.verify(server)
+            server.stop()
+        finally:
+            server.close(check=False)
+
+
+def strace_works():
+    probe = ["strace", "-o", "/dev/null", "-e", "inject=close:signal=KILL:when=9999", "true"]
+    return subprocess.run(probe, capture_output=True).returncode == 0
+
+
 class KilledAt(CrashTestCase):
     """kill -9 as the nth call of a kind begins: its work is not done, that of the one before is."""
 
@@ -280,8 +359,7 @@ class KilledAt(CrashTestCase):
 
     def test_each_call(self):
         self.needs("strace")
-        probe = subprocess.run(["strace", "-o", "/dev/null", "-e", "inject=close:signal=KILL:when=9999", "true"], capture_output=True)
-        if probe.returncode != 0:
+        if not strace_works():
             self.skipTest("strace may not trace here")
         killed = 0
         for calls in self.CALLS:
@@ -345,9 +423,20 @@ class Clocks(CrashTestCase):
             self.skipTest("libfaketime is not installed")
         self.clock = os.path.join(self.folder, "clock")
         self.set_clock(0)
+        self.addCleanup(self.clear_shared, set(self.shared()))
         return self.engine(data, env={
             "LD_PRELOAD": FAKETIME[0], "FAKETIME_TIMESTAMP_FILE": self.clock, "FAKETIME_NO_CACHE": "1",
             "DONT_FAKE_MONOTONIC": "1", "FAKETIME_DONT_FAKE_MONOTONIC": "1"})
+
+    @staticmethod
+    def shared():
+        """What libfaketime keeps in shared memory, and leaves there when its process is killed."""
+        return glob.glob("/dev/shm/*faketime_s*m_*")
+
+    def clear_shared(self, before):
+        for path in set(self.shared()) - before:
+            if not os.path.exists("/proc/" + path.rpartition("_")[2]):
+                os.unlink(path)
 
     def set_clock(self, seconds):
         with open(self.clock + ".new", "w", encoding="ascii") as file:

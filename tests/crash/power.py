@@ -12,6 +12,9 @@ to the LSN that was recovered, nothing beyond it, whole operations. With durabil
 must be everything that was acknowledged. The live check must find nothing broken, and what earlier
 lives left on the same disk must still be there.
 
+In most lives compactions run beside the engine, one after the other; the crash kills the one that is
+at work, and the next start must be able to use whatever it left.
+
 What a power cut is here: the file system drops what was not synced, its own journal included. The
 disk beneath it keeps what it was given; a disk that lies about its cache is not played.
 """
@@ -23,15 +26,16 @@ import random
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "integration"))
 
 from crash_disk import Disk, in_own_world, scratch  # noqa: E402
-from stockd_harness import BIN_DIR, Client, Server, StartError, reap, spawn  # noqa: E402
+from stockd_harness import BIN_DIR, Client, Server, StartError, reap, run_program, spawn  # noqa: E402
 
 LOAD = os.path.join(os.path.dirname(BIN_DIR), "tests", "crash", "crash_load")
-CONNECTIONS, WINDOWS = 4, (1, 8, 32, 64)
+CONNECTIONS, WINDOWS, RESERVATIONS = 4, (1, 8, 32, 64), 1 << 22
 
 Kind = collections.namedtuple("Kind", "name system durability power share lives least most")
 KINDS = [
@@ -47,12 +51,52 @@ KINDS = [
 ]
 
 
+# an engine of before snapshots has none
+COMPACTS = "stock-journal compact" in run_program("stock-journal", "compact", "--help").out
+
+
 class Wrong(Exception):
     pass
 
 
+class Compactor:
+    """Compacts a directory again and again until it is killed."""
+
+    def __init__(self, data, rng):
+        self.argv = [os.path.join(BIN_DIR, "stock-journal"), "compact", data, "--items", "4096", "--pools", "4096",
+                     "--reservations", str(RESERVATIONS)] + (["--archive"] if rng.random() < 0.5 else [])
+        self.done, self.killed, self.wrong = 0, False, None
+        self.process = None
+        self.lock = threading.Lock()
+        self.thread = threading.Thread(target=self.run)
+        self.thread.start()
+
+    def run(self):
+        while not self.wrong:
+            with self.lock:
+                if self.killed:
+                    return
+                self.process = spawn(self.argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+            err = self.process.communicate()[1]
+            code = reap(self.process, 1)
+            if not self.killed and code != 0:
+                self.wrong = f"compact exited {code}: {err}"
+            self.done += code == 0
+            time.sleep(0.005)
+
+    def kill(self):
+        """True if one was at work."""
+        with self.lock:
+            self.killed = True
+            if self.process:
+                self.process.kill()
+        self.thread.join()
+        return self.process is not None and self.process.returncode == -9
+
+
 class Sums:
     def __init__(self):
+        self.compactions = self.halfway = 0
         self.cuts = self.again = self.acknowledged = self.lost = self.most = self.longest = self.kept = 0
 
 
@@ -68,7 +112,7 @@ class Story:
             with Disk(self.kind.system) as self.disk:
                 self.server = Server(
                     *("--workers", 2, "--durability", self.kind.durability, "--segment-bytes", self.segment_bytes()),
-                    *("--items", 4096, "--pools", 4096, "--reservations", 1 << 22),
+                    *("--items", 4096, "--pools", 4096, "--reservations", RESERVATIONS),
                     "--listen", f"unix:{self.folder}/sock",
                     data=os.path.join(self.disk.path, "data"), listen=False, start=False,
                 )
@@ -96,8 +140,9 @@ class Story:
         window = self.rng.choice(WINDOWS)
         argv = [LOAD, "load", self.address, file, self.seed, number, CONNECTIONS, window]
         load = spawn([str(arg) for arg in argv], stderr=subprocess.PIPE, text=True)
+        compactor = Compactor(self.server.data, self.rng) if COMPACTS and self.rng.random() < 0.6 else None
         time.sleep(self.rng.uniform(self.kind.least, self.kind.most) / 1000)
-        self.crash()
+        self.crash(compactor)
         _, err = load.communicate(timeout=30)
         if reap(load, 1) != 0:
             raise Wrong(f"life {number}: {err.strip()}")
@@ -105,14 +150,21 @@ class Story:
             self.crash_while_recovering()
         self.server.start()
 
-    def crash(self):
+    def crash(self, compactor=None):
+        if compactor:
+            compactor.killed = True  # what it says from here on counts no more
         if self.kind.power:
             self.disk.cut()
+        if compactor:
+            self.sums.halfway += compactor.kill()
+            self.sums.compactions += compactor.done
         self.server.process.kill()  # one that was about to start may have ended by itself
         reap(self.server.process, 20)
         if self.kind.power:
             self.disk.power_on()
         self.sums.cuts += 1
+        if compactor and compactor.wrong:
+            raise Wrong(compactor.wrong)
 
     def crash_while_recovering(self):
         if os.path.exists(self.server.ready_file):
@@ -150,11 +202,14 @@ class Story:
 
 
 def print_table(sums, seconds):
-    print(f"{'kind':14} {'cuts':>5} {'recovering':>10} {'acknowledged':>12} {'lost':>8} {'most lost':>9} {'oldest lost':>11}")
+    head = f"{'kind':14} {'cuts':>5} {'recovering':>10} {'compacting':>10} {'acknowledged':>12}"
+    print(head + f" {'lost':>8} {'most lost':>9} {'oldest lost':>11}")
     for name, s in sums.items():
-        print(f"{name:14} {s.cuts:5} {s.again:10} {s.acknowledged:12} {s.lost:8} {s.most:9} {s.longest:8} ms")
+        row = f"{name:14} {s.cuts:5} {s.again:10} {s.halfway:10} {s.acknowledged:12}"
+        print(row + f" {s.lost:8} {s.most:9} {s.longest:8} ms")
+    compactions = sum(s.compactions for s in sums.values())
     cuts = sum(s.cuts for s in sums.values())
-    print(f"{cuts} crashes in {seconds:.0f} s")
+    print(f"{cuts} crashes, {compactions} whole compactions, in {seconds:.0f} s")
 
 
 def main():

@@ -204,7 +204,7 @@ Test(file, a_short_write_is_an_error)
     const struct file_ops *ops = fault_disk_ops(disk);
     int fd = ops->open(ops->context, path.text, O_RDWR | O_CREAT);
     fault_disk_plan(disk, (struct fault_plan){ .at = 1, .kind = FAULT_SHORT });
-    cr_assert_eq(file_write_all(ops, fd, block, sizeof block, 0), -EIO);
+    cr_assert_eq(file_write_all(ops, fd, block, sizeof block, 0), -ENOSPC);
     ops->close(ops->context, fd);
     fault_disk_free(disk);
 }
