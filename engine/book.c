@@ -456,9 +456,49 @@ static int take_expire(struct taking *taking)
     return error;
 }
 
+static bool draws_from(const struct record_head *record, uint32_t item)
+{
+    struct reserve_record r;
+    struct record_reader reader = record_open(record, &r, sizeof r);
+    record_text(&reader, r.id_len);
+    const struct draw_record *draws = record_array(&reader, r.draw_count, sizeof *draws);
+    for (uint32_t i = 0; draws && i < r.draw_count; i++)
+        if (draws[i].pool.item == item)
+            return true;
+    return reader.bad; /* to be refused */
+}
+
+/* Most records concern others: of an item, that can be seen at little cost. */
+static bool concerns_others(const struct book *book, const struct record_head *record)
+{
+    struct movement_record movement;
+    if (book->filter.subject != BOOK_ITEM)
+        return false;
+    switch (record->type) {
+    case RECORD_MOVEMENT:
+        record_open(record, &movement, sizeof movement);
+        return record->length >= sizeof movement && movement.pool.item != book->filter.item;
+    case RECORD_RESERVE:
+        return !draws_from(record, book->filter.item);
+    case RECORD_EXTEND:
+    case RECORD_CONFIRM:
+    case RECORD_FULFIL:
+    case RECORD_CANCEL:
+    case RECORD_EXPIRE:
+        return book->hold_count == 0;
+    default:
+        return false;
+    }
+}
+
 int book_take(struct book *book, const struct record_head *record, uint64_t lsn, uint64_t time_ms,
               book_emit *to, void *context)
 {
+    if (concerns_others(book, record)) {
+        book->concerned = false;
+        book->lsn = lsn;
+        return 0;
+    }
     struct taking taking = {
         .book = book,
         .record = record,

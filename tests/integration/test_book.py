@@ -2,10 +2,13 @@
 """The book: history and stock as it was, against what a client did and was told at the time."""
 
 import collections
+import csv
 import errno
+import io
 import json
 import os
 import select
+import shutil
 import time
 
 from stockd_harness import (
@@ -367,6 +370,21 @@ class Shortened(StockdTestCase):
                     self.assertEqual(stock_of(self.call("stock", item, {"at_lsn": lsn})), said)
                 else:
                     self.refused("bad_request", "stock", item, {"at_lsn": lsn}, names=str(begins))
+
+    def test_a_dump_begins_with_the_oldest_snapshot(self):
+        copy = os.path.join(self.server.directory, "copy")
+        shutil.copytree(self.server.data, copy)
+        self.addCleanup(shutil.rmtree, copy)
+        for item, expected in self.story.events.items():
+            got = run_program("stock-journal", "dump", copy, "--csv", "--sku", item)
+            self.assertEqual(got.code, 0, got)
+            rows = [row for row in csv.DictReader(io.StringIO(got.out, newline=""))
+                    if not row["type"].startswith("item")]
+            kept = expected[-len(rows):]
+            self.assertGreater(len(rows), 0)
+            keys = ("lsn", "type", "sku", "location", "qty", "on_hand", "reserved", "client")
+            self.assertEqual([[row[key] for key in keys] for row in rows],
+                             [[str(event[key]) for key in keys] for event in kept])
 
     def test_a_damaged_snapshot_is_passed_over(self):
         item = self.story.ITEMS[0]

@@ -9,6 +9,7 @@
 
 #include "engine/book.h"
 #include "engine/pool.h"
+#include "persistence/snapshot_walk.h"
 #include "tools/stock-journal/job.h"
 #include "tools/stock-journal/show.h"
 
@@ -134,6 +135,100 @@ static int dump_record(void *context, const struct record_head *record, uint64_t
     return ferror(stdout) ? -EPIPE : 0;
 }
 
+/* ---- a snapshot, where the records before it are gone ---- */
+
+static void learn_setting(struct dumping *d, const unsigned char *at, uint64_t lsn)
+{
+    _Alignas(8) unsigned char copy[RECORD_MAX];
+    struct record_head head;
+    memcpy(&head, at, sizeof head);
+    memcpy(copy, at, head.length);
+    show_record(&d->shower, (const struct record_head *)(const void *)copy, lsn, 0);
+}
+
+static int learn_settings(struct dumping *d, const unsigned char *at, size_t left)
+{
+    struct image_setting setting;
+    struct record_head head;
+    while (left >= sizeof setting + sizeof head) {
+        memcpy(&setting, at, sizeof setting);
+        memcpy(&head, at + sizeof setting, sizeof head);
+        size_t length = sizeof setting + head.length;
+        if (head.length < sizeof head || head.length > RECORD_MAX || length > left)
+            return -EILSEQ;
+        learn_setting(d, at + sizeof setting, setting.lsn);
+        at += length;
+        left -= length;
+    }
+    return left == 0 ? 0 : -EILSEQ;
+}
+
+static int learn_item(struct dumping *d, const struct image_item *item, const unsigned char *at)
+{
+    struct text sku = { (const char *)at + item->pool_count * sizeof(struct image_pool),
+                        item->sku_len };
+    struct book_filter filter = { .subject = BOOK_ITEM, .item = item->item };
+    if (d->job->sku && text_equal(sku, text_of(d->job->sku))) {
+        book_open(&d->book, &filter);
+        d->has_book = true;
+    }
+    return name_set(&d->shower.items, item->item, sku) ? 0 : -ENOMEM;
+}
+
+static int learn_items(struct dumping *d, const unsigned char *at, size_t left)
+{
+    struct image_item item;
+    while (left >= sizeof item) {
+        memcpy(&item, at, sizeof item);
+        if (item.length > left || item.length < sizeof item ||
+            item.pool_count > (item.length - sizeof item) / sizeof(struct image_pool) ||
+            item.sku_len > item.length - sizeof item - item.pool_count * sizeof(struct image_pool))
+            return -EILSEQ;
+        int error = learn_item(d, &item, at + sizeof item);
+        if (error)
+            return error;
+        at += item.length;
+        left -= item.length;
+    }
+    return left == 0 ? 0 : -EILSEQ;
+}
+
+static int learn_block(void *context, enum image_kind kind, const unsigned char *bytes,
+                       uint32_t length)
+{
+    struct dumping *d = context;
+    int error = 0;
+    d->shower.sink.file = d->nowhere;
+    if (kind == IMAGE_SETTINGS)
+        error = learn_settings(d, bytes, length);
+    else if (kind == IMAGE_ITEMS)
+        error = learn_items(d, bytes, length);
+    return error || !d->has_book ? error : book_load(&d->book, kind, bytes, length);
+}
+
+/* Names, and what was on hand, from the snapshot that the walk begins at. */
+static int learn_from_snapshot(struct dumping *d)
+{
+    struct path folder;
+    struct snapshot snapshot;
+    struct reason reason = { "" };
+    struct journal_position position;
+    struct snapshot_walk walk = { .context = d, .on_block = learn_block };
+    int error = path_join(&folder, d->job->directory, "snapshot");
+    if (!error)
+        error = start_oldest(&file_system, d->job->directory, &position, &reason);
+    if (error || position.lsn == 0)
+        return 0; /* there is none; what else is wrong the walk will say */
+    error = snapshot_open(&snapshot, &file_system, folder.text, position.lsn, &reason);
+    if (!error) {
+        error = snapshot_walk(&snapshot, &walk, &reason);
+        snapshot_close(&snapshot);
+    }
+    if (error)
+        fprintf(stderr, "stock-journal: %s\n", reason.text);
+    return error;
+}
+
 /* ---- since ---- */
 
 /* "2025-03-01", "2025-03-01T14:05", "2025-03-01T14:05:00", with a Z or in local time. */
@@ -178,14 +273,15 @@ static int prepare(struct dumping *d)
     d->nowhere = fopen("/dev/null", "we");
     if (!parse_since(d) || !d->nowhere || !shower_init(&d->shower, d->job->json))
         return EXIT_USAGE;
-    if (!d->job->csv)
-        return EXIT_GOOD;
-    puts("lsn,time,type,id,op,sku,location,kind,channel,qty,on_hand,reserved,state,expires,client,"
-         "reason,ref");
-    if (!d->job->sku) {
+    if (d->job->csv && !d->job->sku) {
         book_open(&d->book, &everything);
         d->has_book = true;
     }
+    if (learn_from_snapshot(d) != 0)
+        return EXIT_DAMAGED;
+    if (d->job->csv)
+        puts("lsn,time,type,id,op,sku,location,kind,channel,qty,on_hand,reserved,state,expires,"
+             "client,reason,ref");
     return EXIT_GOOD;
 }
 
