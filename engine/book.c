@@ -137,7 +137,7 @@ static void drop_hold(struct book *book, const struct book_hold *hold)
 static int grow_holds(struct book *book)
 {
     size_t larger = book->hold_room ? 2 * book->hold_room : 64;
-    struct book_hold **holds = calloc(larger, sizeof *holds);
+    struct book_hold **holds = calloc(larger, sizeof(void *));
     if (!holds)
         return -ENOMEM;
     for (size_t i = 0; i < book->hold_room; i++) {

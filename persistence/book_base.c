@@ -110,7 +110,7 @@ static int read_snapshots(struct book_kept *kept, const struct file_ops *files, 
         error = snapshot_list_read(&list, files, folder.text, reason);
     if (error || list.count == 0)
         return error;
-    kept->snapshots = malloc(list.count * sizeof *kept->snapshots);
+    kept->snapshots = calloc(list.count, sizeof *kept->snapshots);
     for (size_t i = 0; i < list.count && kept->snapshots; i++) {
         if (snapshot_open(&snapshot, files, folder.text, list.lsns[i], &ignored) != 0)
             continue; /* damaged: it is passed over */
