@@ -142,16 +142,16 @@ enum taken take_fence(struct mirror *m)
     const struct fence *found = finding.has_fence ? &finding.fence : NULL;
     enum fence_verdict verdict = fence_judge(found, &m->fence, m->sent);
     if (verdict == FENCE_NEWER && atomic_exchange(&m->take, false)) {
-        m->fence.start_ms = found->start_ms + 1;
+        m->fence.start_ms = finding.fence.start_ms + 1;
         verdict = FENCE_DOUBTFUL;
     }
     if (verdict == FENCE_NEWER) {
         redis_fail(&m->redis, "engine %016llx, which started later, writes this Redis",
-                   (unsigned long long)found->run);
+                   (unsigned long long)finding.fence.run);
         return TAKE_FENCED;
     }
     if (verdict == FENCE_OURS)
-        m->fence.batch = found->batch; /* it may have been applied without our knowing */
+        m->fence.batch = finding.fence.batch; /* it may have been applied without our knowing */
     if (verdict == FENCE_DOUBTFUL) {
         follow_doubt(&m->follow);
         m->confirmed = m->follow.at;

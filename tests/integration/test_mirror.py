@@ -95,6 +95,9 @@ class Follows(MirrorTestCase):
                 server.call(method, *params)
                 self.assert_same(server, skus)
         self.assertEqual(self.shown()["S0"], {"default": 6, "shop": 0, "web": 9})
+        for qty in (4, -3):
+            server.call("allot", unique("allot"), "S0", "main", "web", qty)
+            self.assert_same(server, skus)
         # Those whose value was there and changed were told of.
         told = {fields[b"sku"] for _, fields in self.redis.client.xrange("stock:changes")}
         self.assertEqual(len(told), 300)
