@@ -147,6 +147,21 @@ class MirrorTestCase(unittest.TestCase):
             shown[sku] = {field.decode(): int(value) for field, value in fields.items() if field != b"_lsn"}
         return shown
 
+    def assert_lsn_is_true(self, server, skus):
+        """When stock:mirror says that it shows all up to now, it must, at once: no later mending
+        counts. Nothing may change meanwhile."""
+        with server.client() as client:
+            lsn = client.call("info", "server")["lsn"]
+
+        def there():
+            try:
+                return int(self.redis.client.hget("stock:mirror", "lsn") or 0) >= lsn
+            except redis_client.exceptions.RedisError:
+                return False
+
+        wait_until(there, timeout=30, what="the mirror to come to the lsn")
+        self.assertEqual(self.shown(), self.truth(server, list(skus)))
+
     def assert_same(self, server, skus, prefix="stock:", timeout=30):
         """Waits until Redis shows all of the truth and nothing else. Nobody may change it meanwhile, but
         holds may still run out."""

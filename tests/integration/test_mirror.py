@@ -93,7 +93,7 @@ class Follows(MirrorTestCase):
         for method, *params in steps:
             with self.subTest(method=method, params=params):
                 server.call(method, *params)
-                self.assert_same(server, skus)
+                self.assert_lsn_is_true(server, skus)
         self.assertEqual(self.shown()["S0"], {"default": 6, "shop": 0, "web": 9})
         for qty in (4, -3):
             server.call("allot", unique("allot"), "S0", "main", "web", qty)

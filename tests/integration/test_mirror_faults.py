@@ -47,7 +47,7 @@ class RedisFails(Faulty):
         self.change_all(server)
         self.await_state(server, "connecting")
         self.redis.start()
-        self.assert_same(server, SKUS)
+        self.assert_lsn_is_true(server, SKUS)
 
     def test_not_there_at_the_start(self):
         self.redis.kill()
@@ -61,7 +61,7 @@ class RedisFails(Faulty):
         self.assert_same(server, SKUS)
         self.redis.client.client_kill_filter(_type="normal")
         self.change_all(server)
-        self.assert_same(server, SKUS)
+        self.assert_lsn_is_true(server, SKUS)
         wait_until(lambda: self.status(server)["connections"] == 2, what="a second connection")
         self.assertEqual(self.status(server)["resyncs"], 1)
 
@@ -87,7 +87,7 @@ class RedisFails(Faulty):
         self.redis.resume()  # and what the old connections still held must not be taken
         self.assert_same(server, SKUS)
         self.change_all(server)
-        self.assert_same(server, SKUS)
+        self.assert_lsn_is_true(server, SKUS)
 
     def test_stop_does_not_wait_for_a_stopped_redis(self):
         server = self.stocked_engine("--redis-timeout-ms", "3600000")
@@ -105,7 +105,7 @@ class RedisFails(Faulty):
         self.await_error(server, "OOM")
         self.change_all(server)
         self.redis.client.config_set("maxmemory", 0)
-        self.assert_same(server, SKUS)
+        self.assert_lsn_is_true(server, SKUS)
         self.assertEqual(self.status(server)["resyncs"], 1)  # what it held was not in doubt
 
     def test_failed_over_to_older_data(self):
@@ -120,7 +120,7 @@ class RedisFails(Faulty):
         self.redis.kill()
         os.replace(older + ".old", older)
         self.redis.start()
-        self.assert_same(server, [*SKUS, "AFTERWARDS"])
+        self.assert_lsn_is_true(server, [*SKUS, "AFTERWARDS"])
         self.assertEqual(self.status(server)["resyncs"], 2)
 
     def test_a_replica_takes_no_writes(self):
@@ -232,6 +232,20 @@ class EngineFails(Faulty):
         old.call("mirror_take")
         self.assert_same(old, SKUS)
         self.await_state(new, "fenced")
+
+    def test_a_newer_fence_is_respected(self):
+        server = self.stocked_engine()
+        self.assert_same(server, SKUS)
+        start = int(self.redis.client.get("stock:fence").split()[0])
+        newer = f"{start + 1} {1:016x} 1 1".encode()
+        with self.redis.client.pipeline() as both:  # as the newer engine would
+            both.set("stock:fence", newer)
+            both.hset("stock:item:S0", "default", 777)
+            both.execute()
+        self.change_all(server)
+        self.await_state(server, "fenced")
+        self.assertEqual(self.redis.client.hget("stock:item:S0", "default"), b"777")
+        self.assertEqual(self.redis.client.get("stock:fence"), newer)
 
     def test_an_old_engine_that_was_stopped_wakes_up(self):
         old = self.stocked_engine()
