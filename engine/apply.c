@@ -554,7 +554,7 @@ void ledger_recovered(struct ledger *ledger, uint64_t engine_ms)
     }
     unsigned seat = 0;
     for (uint32_t chunk = 0; chunk < entries->chunk_count; chunk++) {
-        uint64_t bits = atomic_load_explicit(&entries->kept[chunk], memory_order_relaxed);
+        uint64_t bits = atomic_load_explicit(&entries->kept[chunk].bits, memory_order_relaxed);
         for (; bits != 0; bits &= bits - 1) {
             struct entry *entry = entry_at(entries, chunk * 64 + (uint32_t)__builtin_ctzll(bits));
             uint64_t word = atomic_load_explicit(&entry->state, memory_order_relaxed);

@@ -55,7 +55,7 @@ int entries_init(struct entries *entries, uint32_t max, uint64_t hash_seed)
     entries->bucket_mask = (uint32_t)(buckets - 1);
     entries->hash_seed = hash_seed;
     entries->all = memory_reserve((size_t)entries->max * sizeof(struct entry));
-    entries->kept = memory_reserve((size_t)chunks * sizeof(uint64_t));
+    entries->kept = memory_reserve((size_t)chunks * sizeof *entries->kept);
     entries->buckets = memory_reserve(buckets * sizeof(struct bucket));
     return entries->all && entries->kept && entries->buckets ? 0 : -ENOMEM;
 }
@@ -63,7 +63,7 @@ int entries_init(struct entries *entries, uint32_t max, uint64_t hash_seed)
 void entries_destroy(struct entries *entries)
 {
     memory_release(entries->all, (size_t)entries->max * sizeof(struct entry));
-    memory_release((void *)entries->kept, (size_t)entries->chunk_count * sizeof(uint64_t));
+    memory_release(entries->kept, (size_t)entries->chunk_count * sizeof *entries->kept);
     memory_release(entries->buckets, ((size_t)entries->bucket_mask + 1) * sizeof(struct bucket));
 }
 
@@ -237,7 +237,7 @@ void entry_release_slot(struct entries *entries, const struct entry *entry)
 {
     uint32_t number = entry_number(entries, entry);
     /* Release: who gets the slot sees it finished. */
-    atomic_fetch_and_explicit(&entries->kept[number / CHUNK], ~(UINT64_C(1) << number % CHUNK),
+    atomic_fetch_and_explicit(&entries->kept[number / CHUNK].bits, ~(UINT64_C(1) << number % CHUNK),
                               memory_order_release);
 }
 
@@ -245,7 +245,7 @@ static bool keep_slot(struct entries *entries, uint32_t number)
 {
     uint64_t bit = UINT64_C(1) << number % CHUNK;
     uint64_t before =
-        atomic_fetch_or_explicit(&entries->kept[number / CHUNK], bit, memory_order_acquire);
+        atomic_fetch_or_explicit(&entries->kept[number / CHUNK].bits, bit, memory_order_acquire);
     return !(before & bit);
 }
 
@@ -265,7 +265,7 @@ uint64_t entries_kept(const struct entries *entries)
 {
     uint64_t count = 0;
     for (uint32_t i = 0; i < entries->chunk_count; i++) {
-        uint64_t word = atomic_load_explicit(&entries->kept[i], memory_order_relaxed);
+        uint64_t word = atomic_load_explicit(&entries->kept[i].bits, memory_order_relaxed);
         count += (unsigned)__builtin_popcountll(word);
     }
     return count;
@@ -338,7 +338,7 @@ static bool next_chunk(struct entries *entries, struct entry_cursor *cursor)
         uint64_t hand = atomic_fetch_add_explicit(&entries->hand, 1, memory_order_relaxed);
         cursor->chunk = (uint32_t)(hand % entries->chunk_count);
         cursor->candidates =
-            ~atomic_load_explicit(&entries->kept[cursor->chunk], memory_order_relaxed);
+            ~atomic_load_explicit(&entries->kept[cursor->chunk].bits, memory_order_relaxed);
         if (cursor->candidates != 0)
             return true;
     }

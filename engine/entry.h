@@ -175,9 +175,15 @@ struct bucket {
     _Atomic uint64_t words[7];
 };
 
+/* A bit per entry of a chunk of 64: not to be reused yet. Any seat; but mostly the one that took
+ * the chunk from the hand, so it has a cache line of its own: neighbours belong to other seats. */
+struct kept_chunk {
+    _Alignas(64) _Atomic uint64_t bits;
+};
+
 struct entries {
     struct entry *all;
-    _Atomic uint64_t *kept; /* a bit per entry: not to be reused yet; any seat */
+    struct kept_chunk *kept;
     struct bucket *buckets;
     uint32_t max, chunk_count, bucket_mask;
     uint64_t hash_seed;
