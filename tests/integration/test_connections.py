@@ -117,6 +117,54 @@ class SlowReaders(StockdTestCase):
                         self.assertEqual(slow.receive_message()[1], 1)
                     finish.join()
 
+    def test_greedy_connections_starve_nobody(self):
+        """All on one worker: some that send without end and read it all, one that reads nothing. Who
+        asks one thing at a time is answered; by the journal, too."""
+        pings = request(1, "ping") * 2000
+        orders = b"".join(
+            request(1, "reserve", f"greedy-{i}", "default", [["TEE", 1]]) for i in range(500)
+        )
+        ending = threading.Event()
+
+        def send(client, message):
+            try:
+                while not ending.is_set():
+                    client.socket.sendall(message)
+            except OSError:
+                pass  # its end
+
+        def read(client):
+            try:
+                while client.socket.recv(1 << 16):
+                    pass
+            except OSError:
+                pass
+
+        with Server("--workers", "1") as server, server.client() as polite:
+            polite.call("receive", "stock", "TEE", "main", 100000)
+            greedy, threads = [], []
+            for message, reads in ((pings, True), (orders, True), (orders, True), (pings, False)):
+                client = server.client()
+                greedy.append(client)
+                threads.append(threading.Thread(target=send, args=(client, message)))
+                if reads:
+                    threads.append(threading.Thread(target=read, args=(client,)))
+            for thread in threads:
+                thread.start()
+            try:
+                for i in range(40):
+                    polite.call("reserve", f"polite-{i}", "default", [["TEE", 1]])
+                    polite.call("availability", "default", ["TEE"])
+                    polite.call("cancel", f"polite-{i}")
+            finally:
+                ending.set()
+                for client in greedy:
+                    client.socket.shutdown(socket.SHUT_RDWR)
+                for thread in threads:
+                    thread.join()
+                for client in greedy:
+                    client.close()
+
     def test_many_slow_readers(self):
         sku = self.stocked(10)
         data = request(1, "availability", "default", [sku] * 1000)
