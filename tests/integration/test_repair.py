@@ -222,6 +222,15 @@ class Repair(StockdTestCase):
                 self.assertEqual((stock["on_hand"], stock["reserved"]), self.then[lsn])
                 client.call("receive", "after-repair", "LAMP", "main", 1)
 
+    def assert_kept(self, before, aside):
+        """Whatever is not as it was before is in the directory aside as it was."""
+        after = fingerprint(self.copy)
+        kept = fingerprint(aside)
+        changed = [name for name in before if name != "lock" and after.get(name) != before[name]]
+        self.assertTrue(changed)
+        for name in changed:
+            self.assertEqual(kept.get(os.path.basename(name)), before[name], name)
+
     def assert_cut(self, *hurt):
         """Repairs, and checks what is kept, given up and set aside."""
         before = fingerprint(self.copy)
@@ -243,12 +252,7 @@ class Repair(StockdTestCase):
         with open(os.path.join(aside, "report.txt"), encoding="utf-8") as file:
             self.assertIn(name_of(hurt[0].segment), file.read())
 
-        after = fingerprint(self.copy)
-        kept = fingerprint(aside)
-        for name, was in before.items():
-            if name != "lock" and after.get(name) != was:
-                self.assertEqual(kept[os.path.basename(name)], was, f"{name} is kept aside")
-
+        self.assert_kept(before, aside)
         self.assertEqual(self.dump(self.copy),
                          [record for record in self.records if record["lsn"] <= cut])
         again = self.journal("repair", self.copy, "--yes", expect=0)
@@ -276,7 +280,9 @@ class Repair(StockdTestCase):
         self.assertEqual([one["kind"] for one in self.damage()], ["header", "header"])
         told = self.journal("repair", self.copy, expect=1).out
         self.assertIn("made anew", told)
-        self.journal("repair", self.copy, "--yes", expect=0)
+        before = fingerprint(self.copy)
+        done = self.journal("repair", self.copy, "--yes", "--json", expect=0)
+        self.assert_kept(before, json.loads(done.out.splitlines()[-1])["aside"])
         self.assertEqual(self.dump(self.copy), self.records)
         self.assert_recovers(self.batches[-1].end_lsn)
 
