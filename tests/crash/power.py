@@ -35,6 +35,7 @@ from crash_disk import Disk, in_own_world, scratch  # noqa: E402
 from stockd_harness import BIN_DIR, Client, Server, StartError, reap, run_program, spawn  # noqa: E402
 
 LOAD = os.path.join(os.path.dirname(BIN_DIR), "tests", "crash", "crash_load")
+DISK_BYTES = 3 << 30  # sparse: a third of it is used at most
 CONNECTIONS, WINDOWS, RESERVATIONS = 4, (1, 8, 32, 64), 1 << 22
 
 Kind = collections.namedtuple("Kind", "name system durability power share lives least most")
@@ -112,7 +113,7 @@ class Story:
 
     def play(self, lives):
         with tempfile.TemporaryDirectory(prefix="stockd-crash-", dir=scratch()) as self.folder:
-            with Disk(self.kind.system) as self.disk:
+            with Disk(self.kind.system, size=DISK_BYTES) as self.disk:
                 self.server = Server(
                     *("--workers", 2, "--durability", self.kind.durability, "--segment-bytes", self.segment_bytes()),
                     *(("--compact-bytes", 1 << 20) if OWN_COMPACTIONS and self.rng.random() < 0.5 else ()),
