@@ -121,6 +121,7 @@ static bool tell_all(struct worker *worker, uint64_t head, struct budget *budget
     struct connection *first = feed->resume ? feed->resume : worker->lists.head[LIST_SUBSCRIBED];
     struct connection *c = first;
     bool told = false;
+    assert(first); /* or there is no pass */
     do {
         struct connection *next = c->links[LIST_SUBSCRIBED].next;
         next = next ? next : worker->lists.head[LIST_SUBSCRIBED];

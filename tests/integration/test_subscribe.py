@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Subscribers: told what changes, newest first of all, and cut off when they take nothing."""
 
+import resource
 import time
 
 from feed_case import Load, truth
 from stockd_harness import (
     SLOW,
     ConnectionClosed,
+    RpcError,
     Server,
     StockdTestCase,
     main,
@@ -215,6 +217,30 @@ class UnderLoad(StockdTestCase):
                     again.until(recovered)
                     self.assertEqual(again.rows, truth(client))
                     again.client.close()
+
+
+class Unsafe(StockdTestCase):
+    def test_what_the_disk_never_took_is_not_told(self):
+        with Server("--workers", "2") as server, server.client() as client:
+            got = client.call("receive", unique("r"), "tea", "main", 1)
+            watchers = [Subscriber(server, since=0) for _ in range(2)]
+            for watcher in watchers:
+                watcher.until(got["lsn"])
+            resource.prlimit(server.pid, resource.RLIMIT_FSIZE, (4096, 4096))
+            time.sleep(0.02)  # so that nothing but the journal could hold back what is told
+            with self.assertRaises(RpcError) as refused:
+                client.call("receive", unique("r"), "tea", "main", 1)
+            self.assertEqual(refused.exception.code, "read_only")
+            self.assertEqual(client.call("availability", "default", ["tea"])["stock"], [2])
+            with self.assertRaises(RpcError) as refused:
+                client.call("changes", 0)
+            self.assertEqual(refused.exception.code, "read_only")
+            for watcher in watchers:
+                self.assertEqual(watcher.client.call("ping"), "pong")
+                self.assertFalse(watcher.client.notifications)
+                self.assertEqual(watcher.rows, {("default", "tea"): 1})
+                watcher.client.close()
+            server.stop(expect=1)
 
 
 class Slow(StockdTestCase):

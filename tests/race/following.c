@@ -144,8 +144,8 @@ static void look_at(struct consumer *c, struct seat *seat, uint32_t item)
     RACE_MUST(item < INDEXES, "item %u does not exist", item);
     c->seen[item] = true;
     c->met++;
-    for (uint16_t channel = 0; channel < CHANNELS; channel++)
-        c->shown[item][channel] = ledger_item_availability(seat, item, channel);
+    for (unsigned channel = 0; channel < CHANNELS; channel++)
+        c->shown[item][channel] = ledger_item_availability(seat, item, (uint16_t)channel);
 }
 
 /* Nothing that was told to be in (since, head] may have been missed. */
