@@ -300,8 +300,10 @@ Test(marks, recovery_leaves_the_marks_of_what_is_recovered)
     reserve("r1", true, lines, 2);
     must(ledger_fulfil(seat, &(struct step){ .id = text_of("r1"), .lines = lines, .line_count = 1 },
                        &view));
-    must(ledger_set_item(seat, &(struct item_setting){ .sku = text_of("pot"), .has_name = true },
-                         &lsn));
+    must(ledger_set_item(
+        seat,
+        &(struct item_setting){ .sku = text_of("pot"), .has_name = true, .name = text_of("Pot") },
+        &lsn));
     ledger_rig_drain(&rig);
     cr_assert(ledger_rig_follow(&recovered, &rig, rig.length, now, why, sizeof why), "%s", why);
     for (uint32_t item = 0; item < 3; item++)
