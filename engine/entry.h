@@ -264,6 +264,11 @@ int entries_enter(struct entries *entries, struct entry *entry, struct text id, 
 /* For loading: slots below this number were given out; the hand goes on with the next. */
 void entries_resume(struct entries *entries, struct entry_cursor *cursor, uint32_t number);
 
+static inline size_t entries_bucket_bytes(const struct entries *entries)
+{
+    return ((size_t)entries->bucket_mask + 1) * sizeof(struct bucket);
+}
+
 /* Hints: the bucket of an id, then the entries it names. */
 void entries_prefetch_bucket(const struct entries *entries, uint64_t hash);
 void entries_prefetch_entry(const struct entries *entries, uint64_t hash);

@@ -258,6 +258,12 @@ void ledger_prefetch(struct seat *seat, unsigned stage, struct text id, struct t
 struct record_head;
 int ledger_apply(struct ledger *ledger, const struct record_head *record, uint64_t lsn);
 
+/* Hints, before that: fetches what records that come soon will touch. All of stage 0 for some, then
+ * of stage 1, then they are applied. */
+enum { APPLY_STAGES = 2 };
+void ledger_apply_prefetch(const struct ledger *ledger, const struct record_head *record,
+                           unsigned stage);
+
 /* After the last record: hands open holds to the seats' timing wheels. */
 void ledger_recovered(struct ledger *ledger, uint64_t engine_ms);
 

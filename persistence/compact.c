@@ -143,6 +143,11 @@ static int apply(void *context, const struct record_head *record, uint64_t lsn, 
     return ledger_apply(job->ledger, record, lsn);
 }
 
+static void ahead(void *context, const struct record_head *record, unsigned stage)
+{
+    ledger_apply_prefetch(((const struct job *)context)->ledger, record, stage);
+}
+
 static int start(struct job *job, struct start *start)
 {
     struct snapshot_target target = { job, fresh_ledger, report };
@@ -165,6 +170,7 @@ static int follow(struct job *job, const struct start *start, const struct seale
                                       .until_number = sealed->number,
                                       .context = job,
                                       .on_record = apply,
+                                      .on_ahead = ahead,
                                       .on_progress = report };
     int error = journal_follow(&options, found, job->reason);
     const char *ledger_says = seat_failure(ledger_seat(job->ledger, 0))->message;

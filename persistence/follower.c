@@ -10,7 +10,7 @@
 #include "engine/memory.h"
 #include "persistence/segment.h"
 
-enum { WINDOW_BYTES = 4 * BATCH_BYTES_MAX };
+enum { WINDOW_BYTES = 4 * BATCH_BYTES_MAX, AHEAD = 12 };
 
 /* One walk. The window holds a run of the open segment; whole batches are judged in it. */
 struct walk {
@@ -112,6 +112,23 @@ static ssize_t look_at(struct walk *walk, uint64_t offset, const unsigned char *
 
 /* ---- up to the end ---- */
 
+/* Tells of the records to come: one window before the next, at most. */
+struct ahead {
+    const unsigned char *at;
+    uint32_t left;
+};
+
+static void look_ahead(const struct walk *walk, struct ahead *ahead, unsigned stage)
+{
+    const struct follow_options *options = walk->options;
+    const struct record_head *record = (const struct record_head *)(const void *)ahead->at;
+    if (!options->on_ahead || ahead->left == 0 || !record_is_sound(record, ahead->left))
+        return;
+    options->on_ahead(options->context, record, stage);
+    ahead->at += record->length;
+    ahead->left -= record->length;
+}
+
 static int deliver(struct walk *walk, const unsigned char *batch, const struct batch_header *header,
                    uint64_t offset)
 {
@@ -123,6 +140,11 @@ static int deliver(struct walk *walk, const unsigned char *batch, const struct b
     }
     const unsigned char *at = batch + sizeof *header;
     uint64_t lsn = header->first_lsn;
+    struct ahead far = { at, header->length }, near = far;
+    for (unsigned i = 0; i < 2 * AHEAD; i++)
+        look_ahead(walk, &far, 0);
+    for (unsigned i = 0; i < AHEAD; i++)
+        look_ahead(walk, &near, 1);
     for (uint32_t left = header->length; left > 0;) {
         const struct record_head *record = (const struct record_head *)(const void *)at;
         if (!record_is_sound(record, left))
@@ -131,6 +153,8 @@ static int deliver(struct walk *walk, const unsigned char *batch, const struct b
                               segment_name(walk->sequence).text, offset);
         uint32_t length = record->length;
         lsn += length;
+        look_ahead(walk, &far, 0);
+        look_ahead(walk, &near, 1);
         if (options->on_record) {
             int stop = options->on_record(options->context, record, lsn, header->time_ms);
             if (stop)

@@ -29,6 +29,8 @@ struct follow_options {
      * are borrowed for the call, and aligned to 8. */
     int (*on_record)(void *context, const struct record_head *record, uint64_t lsn,
                      uint64_t time_ms);
+    /* Purely a hint: that record comes soon; stage 0, then 1, before on_record. */
+    void (*on_ahead)(void *context, const struct record_head *record, unsigned stage);
     /* One valid batch, before its records. Non-zero ends the walk. */
     int (*on_batch)(void *context, const struct batch_header *batch, uint64_t sequence,
                     uint64_t offset);

@@ -348,6 +348,7 @@ static int recover(struct journal *journal, const struct journal_options *option
         .start = &opened->start.position,
         .context = options->context,
         .on_record = options->apply,
+        .on_ahead = options->ahead,
         .on_progress = options->progress,
     };
     error = journal_recover(&follow, options->say, found, reason);

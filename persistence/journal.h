@@ -57,6 +57,8 @@ struct journal_options {
      * at least once, before the first record. Its context is its own. */
     const struct snapshot_target *snapshots;
     int (*apply)(void *context, const struct record_head *record, uint64_t lsn, uint64_t time_ms);
+    /* Purely a hint, before that: such a record comes soon; stage 0, then stage 1. */
+    void (*ahead)(void *context, const struct record_head *record, unsigned stage);
     void (*progress)(void *context, uint64_t done, uint64_t total); /* bytes, at opening */
     /* A line for the operator: what was cut off, what failed. Any thread. */
     void (*say)(void *context, const char *line);

@@ -35,6 +35,7 @@ MAY_INCLUDE = {
     "tools/stockbench/": ("tools/", "include/", "stockd/"),
     "tools/stock-journal/": ("tools/", "persistence/", "engine/"),
     "bench/": ("bench/", "engine/"),
+    "bench/recovery": ("bench/", "persistence/", "engine/"),
     "bench/regress/": ("bench/", "tests/support/", "protocol/", "persistence/", "engine/"),
     "bench/peers/": ("bench/", "tools/stockbench/"),
     "examples/": ("stockd/",),

@@ -66,10 +66,30 @@ static int apply_record(void *context, const struct record_head *record, uint64_
     return ledger_apply(program->ledger, record, lsn);
 }
 
+static void fetch_ahead(void *context, const struct record_head *record, unsigned stage)
+{
+    ledger_apply_prefetch(((const struct program *)context)->ledger, record, stage);
+}
+
 static void say(void *context, const char *line)
 {
     (void)context;
     fprintf(stderr, "stockd: %s\n", line);
+}
+
+/* A line a second, once it takes longer than that. */
+static void show_progress(void *context, uint64_t done, uint64_t total)
+{
+    static uint64_t last_ms;
+    uint64_t now = clock_ms(CLOCK_MONOTONIC);
+    (void)context;
+    if (last_ms == 0)
+        last_ms = now;
+    if (now - last_ms < 1000 || total == 0)
+        return;
+    last_ms = now;
+    fprintf(stderr, "stockd: recovering: %" PRIu64 " %% of %" PRIu64 " MiB\n", done * 100 / total,
+            total >> 20);
 }
 
 /* Batches carry engine time, so that the next start cannot begin before it. */
@@ -131,7 +151,9 @@ static int make_ledger(struct program *program)
 static int open_journal(struct program *program)
 {
     struct reason reason = { "" };
-    struct snapshot_target snapshots = { .context = program, .fresh = fresh_ledger };
+    struct snapshot_target snapshots = { .context = program,
+                                         .fresh = fresh_ledger,
+                                         .progress = show_progress };
     struct journal_options options = {
         .directory = program->options.data,
         .durability = program->durability,
@@ -140,6 +162,8 @@ static int open_journal(struct program *program)
         .context = program,
         .snapshots = &snapshots,
         .apply = apply_record,
+        .ahead = fetch_ahead,
+        .progress = show_progress,
         .say = say,
         .wall_ms = journal_time_ms,
     };

@@ -1,0 +1,80 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# compaction.sh [SECONDS]: what clients feel of a compaction.
+#
+# An engine with a million items is loaded at a fixed rate, so that no stall hides; in turns without
+# and with a compaction beside it. Prints both p99s and their ratio. Needs a built tree and 4 GB.
+# RATE (messages a second), ITEMS and ROUNDS may be set in the environment.
+set -eu
+
+seconds=${1:-8}
+rate=${RATE:-20000}
+items=${ITEMS:-1000000}
+rounds=${ROUNDS:-3}
+bin=$(cd "$(dirname "$0")/../build/release/bin" && pwd)
+dir=$(mktemp -d "${TMPDIR:-/tmp}/compaction.XXXXXX")
+address=unix:$dir/socket
+
+"$bin/stockd" --data "$dir/data" --listen "$address" --ready-file "$dir/ready" \
+    --segment-bytes 16M --compact-bytes 0 2>"$dir/log" &
+engine=$!
+compacting=
+clean() {
+    [ -z "$compacting" ] || kill "$compacting" 2>/dev/null || true
+    kill "$engine" 2>/dev/null || true
+    wait
+    rm -rf "$dir"
+}
+trap clean EXIT INT TERM
+until [ -s "$dir/ready" ]; do
+    kill -0 "$engine" || { cat "$dir/log" >&2; exit 1; }
+    sleep 0.1
+done
+
+load() {
+    "$bin/stockbench" -s "$address" -n "$items" "$@"
+}
+
+# One line: the p99 in microseconds.
+p99() {
+    load --no-setup --rate "$rate" --seconds "$seconds" --warmup 1 --json |
+        /usr/bin/python3 -c '
+import json, sys
+def find(value):
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            if key in ("p99_us", "p99"):
+                return inner
+            found = find(inner)
+            if found is not None:
+                return found
+    return None
+print(find(json.load(sys.stdin)))'
+}
+
+# Compactions, one after the other, as the engine starts them, until killed.
+compact_on() {
+    while :; do
+        "$bin/stock-journal" compact "$dir/data" --gently >>"$dir/compactions" 2>&1 || true
+    done
+}
+
+load --setup >/dev/null
+load --no-setup --seconds 3 >/dev/null
+echo "rate $rate messages/s, $items items, $rounds rounds of $seconds s"
+round=1
+while [ "$round" -le "$rounds" ]; do
+    without=$(p99)
+    load --no-setup --seconds 2 >/dev/null # something to compact
+    compact_on &
+    compacting=$!
+    with=$(p99)
+    kill "$compacting" 2>/dev/null || true
+    wait "$compacting" 2>/dev/null || true
+    compacting=
+    /usr/bin/python3 -c "print(f'p99 without {$without:.0f} us, with {$with:.0f} us: {$with / $without:.2f} times')"
+    round=$((round + 1))
+done
+echo "compactions:"
+grep -c "^snapshot" "$dir/compactions" || true
+tail -n 2 "$dir/compactions"
