@@ -24,7 +24,7 @@ enum { STEP = 13 };
 enum { STEP = 2 };
 #endif
 
-static char why[512];
+static char why[1024];
 static const char *title;
 static uint64_t call;
 
