@@ -54,8 +54,13 @@ print(find(json.load(sys.stdin)))'
 
 # Compactions, one after the other, as the engine starts them, until killed.
 compact_on() {
+    child=
+    trap '[ -z "$child" ] || kill "$child" 2>/dev/null; wait; exit 0' TERM
     while :; do
-        "$bin/stock-journal" compact "$dir/data" --gently >>"$dir/compactions" 2>&1 || true
+        "$bin/stock-journal" compact "$dir/data" --gently >>"$dir/compactions" 2>&1 &
+        child=$!
+        wait "$child" || true
+        sleep 0.2
     done
 }
 
