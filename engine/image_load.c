@@ -210,7 +210,7 @@ static int load_item(struct loading *l, const struct item_parts *p)
 
 static int load_items(struct loading *l, const unsigned char *at, size_t left)
 {
-    struct item_parts window[AHEAD];
+    struct item_parts window[AHEAD] = { 0 };
     uint64_t opened = 0, loaded = 0;
     int error = 0;
     while (!error && (left > 0 || loaded < opened)) {
@@ -409,7 +409,7 @@ static int load_entry(struct loading *l, const struct entry_parts *p)
 
 static int load_entries(struct loading *l, const unsigned char *at, size_t left)
 {
-    struct entry_parts window[AHEAD];
+    struct entry_parts window[AHEAD] = { 0 };
     uint64_t opened = 0, loaded = 0;
     int error = 0;
     while (!error && (left > 0 || loaded < opened)) {

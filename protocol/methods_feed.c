@@ -142,8 +142,8 @@ static uint32_t pack_page(struct call *call, const struct page *page, uint16_t c
     uint32_t cursor = 0, rows = 0;
     uint64_t base = page->everything ? 0 : page->since;
     while (marks_next(view.ledger, base, &cursor, &item.index, &item.mark)) {
-        if (page->until < page->head && item.mark > page->until)
-            continue; /* for a later page */
+        if (item.mark > page->until && (page->until < page->head || page->head == page->since))
+            continue; /* for a later page: no row is of since_lsn or before */
         rows += feed_pack_item(&view, out, &item, false);
     }
     return rows;

@@ -125,6 +125,7 @@ static bool tell_all(struct worker *worker, uint64_t head, struct budget *budget
     do {
         struct connection *next = c->links[LIST_SUBSCRIBED].next;
         next = next ? next : worker->lists.head[LIST_SUBSCRIBED];
+        assert(next); /* c is in the list itself */
         feed->resume = c;
         if (spent(budget) || feed->postponed)
             return told;

@@ -407,7 +407,8 @@ static int verify(const char *address, const char *path, struct story *story)
     stockd_client *client;
     stockd_reply reply;
     uint64_t recovered = 0, acknowledged = 0, lost = 0, sent = 0, kept = 0, age = 0;
-    must(client, stockd_connect(&client, address, NULL));
+    int connected = stockd_connect(&client, address, NULL); /* sets client in any case */
+    must(client, connected);
     must(client, stockd_call(client, "locations", NULL, 0, 0, &reply));
     if (!stockd_map_u64(reply.result, "lsn", &recovered))
         give_up(EXIT_WRONG, "a reply has no lsn");
