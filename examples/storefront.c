@@ -31,6 +31,7 @@ static redisReply *next_reply(redisContext *redis)
     if (redisGetReply(redis, &reply) == REDIS_OK)
         return reply;
     fprintf(stderr, "Redis: %s\n", redis->errstr);
+    redisFree(redis);
     exit(1);
 }
 
@@ -49,6 +50,11 @@ static void show_item(redisContext *redis, const char *sku)
 static void show_age(redisContext *redis)
 {
     redisReply *mirror = next_reply(redis);
+    if (mirror->type != REDIS_REPLY_ARRAY) {
+        printf("STALE: %s\n", mirror->str);
+        freeReplyObject(mirror);
+        return;
+    }
     const redisReply *time_ms = mirror->element[0], *behind_ms = mirror->element[1];
     const redisReply *state = mirror->element[2];
     if (time_ms->type == REDIS_REPLY_STRING && behind_ms->type == REDIS_REPLY_STRING) {
@@ -73,6 +79,8 @@ int main(int argc, char **argv)
                                                   (struct timeval){ .tv_sec = 2 });
     if (!redis || redis->err) {
         fprintf(stderr, "Redis: %s\n", redis ? redis->errstr : "no memory");
+        if (redis)
+            redisFree(redis);
         return 1;
     }
     redisSetTimeout(redis, (struct timeval){ .tv_sec = 2 });
