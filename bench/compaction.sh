@@ -2,8 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 # compaction.sh [SECONDS]: what clients feel of a compaction.
 #
-# An engine with a million items is loaded at a fixed rate, so that no stall hides; in turns without
-# and with a compaction beside it. Prints both p99s and their ratio. Needs a built tree and 4 GB.
+# An engine with a million items is loaded at a fixed rate, so that no stall hides; in turns alone,
+# beside a loop that does nothing but keep a processor busy at the same low priority, and beside a
+# compaction. Prints the three p99s: on a machine whose processors are shared with others, being
+# busy costs by itself, and the loop says how much. Needs a built tree and 4 GB.
 # RATE (messages a second), ITEMS and ROUNDS may be set in the environment.
 set -eu
 
@@ -64,20 +66,35 @@ compact_on() {
     done
 }
 
+# What a compaction costs a machine even if it did nothing: a processor.
+spin_on() {
+    exec chrt -i 0 sh -c 'while :; do :; done'
+}
+
+# beside COMMAND: the p99 with that in the background.
+beside() {
+    "$1" &
+    compacting=$!
+    sleep 0.2
+    p99
+    kill "$compacting" 2>/dev/null || true
+    wait "$compacting" 2>/dev/null || true
+    compacting=
+}
+
 load --setup >/dev/null
 load --no-setup --seconds 3 >/dev/null
 echo "rate $rate messages/s, $items items, $rounds rounds of $seconds s"
 round=1
 while [ "$round" -le "$rounds" ]; do
-    without=$(p99)
+    sleep 3
+    alone=$(p99)
+    spinning=$(beside spin_on)
     load --no-setup --seconds 2 >/dev/null # something to compact
-    compact_on &
-    compacting=$!
-    with=$(p99)
-    kill "$compacting" 2>/dev/null || true
-    wait "$compacting" 2>/dev/null || true
-    compacting=
-    /usr/bin/python3 -c "print(f'p99 without {$without:.0f} us, with {$with:.0f} us: {$with / $without:.2f} times')"
+    sleep 3
+    with=$(beside compact_on)
+    /usr/bin/python3 -c "print(f'p99 alone {$alone:.0f} us, beside a busy loop {$spinning:.0f}, beside a'
+        f' compaction {$with:.0f}: {$with / $alone:.2f} and {$with / $spinning:.2f} times')"
     round=$((round + 1))
 done
 echo "compactions:"

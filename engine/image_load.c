@@ -6,6 +6,7 @@
  * Several threads may load items, then entries. Each record has slots and pools of its own; they
  * meet in the hash tables only, which are made for that, and in the bits of `kept`.
  */
+#include <assert.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -387,6 +388,7 @@ static int load_entry(struct loading *l, const struct entry_parts *p)
     int error = 0;
     if (p->left_out)
         return 0;
+    assert(p->id.at);
     entry->content = image->content;
     entry->lsn_first = entry->lsn_last = image->lsn_first;
     entry->owner = NO_OWNER;
