@@ -2,6 +2,7 @@
 #include "mirror/follow.h"
 
 #include <assert.h>
+#include <sched.h>
 #include <stdlib.h>
 
 #include "engine/marks.h"
@@ -202,7 +203,8 @@ void follow_read(struct follow *f, struct batch *batch, uint64_t wall_ms)
     read_looks(f, batch);
     read_walks(f, batch);
     ledger_end(f->seat);
-    batch->tail = atomic_load_explicit(&f->log->tail, memory_order_acquire);
+    while (!ledger_shown_until(f->ledger, &batch->shown_until))
+        sched_yield(); /* a seat is in an operation, which waits for nobody */
     /* So that each entry of the stream can have its own change's LSN. */
     qsort(batch->changes + batch->looks, batch->count - batch->looks, sizeof(struct change),
           by_lsn);

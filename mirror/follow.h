@@ -77,8 +77,8 @@ struct batch {
     bool suspicious; /* has suspects among its looks */
     bool read;       /* follow_read has been there */
     struct channel_codes channels;
-    uint64_t tail;            /* the log's, after the values were read: wait until it is
-                                 acknowledged */
+    uint64_t shown_until;     /* covers all that the values show: wait until the log is
+                                 acknowledged up to here */
     struct position position; /* after it; filled in when it is sent */
 };
 

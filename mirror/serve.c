@@ -208,7 +208,7 @@ static bool round_trip(struct mirror *m, struct batch *now, struct batch *next)
 static bool wait_acknowledged(struct mirror *m, const struct batch *batch)
 {
     uint64_t start = steady_us();
-    while (log_acknowledged(m->config.log) < batch->tail) {
+    while (log_acknowledged(m->config.log) < batch->shown_until) {
         uint64_t now = steady_us();
         if (wake_stopping(&m->wake) && now >= m->wake.stop_by_ms * 1000)
             return false;
