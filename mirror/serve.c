@@ -20,7 +20,7 @@ enum {
     SLOW_US = 10000, /* or that it should be less */
     BURST_US = 100000,
     BUSY_LOOK_US = 100000,
-    BUSY_BYTES = 8 << 20, /* of log a second: some 140,000 changes */
+    BUSY_BYTES = 32 << 20, /* of log a second: some 560,000 changes */
 };
 
 /* ---- answers ---- */

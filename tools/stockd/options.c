@@ -27,7 +27,7 @@ struct option_rule {
 };
 
 /* What the mirror sends costs it and Redis about 4 us an item: a tenth of all processors. */
-enum { MIRROR_RATE_EACH = 25000 };
+enum { MIRROR_RATE_EACH = 12500 };
 
 #define AT(field) offsetof(struct options, field)
 #define MI (UINT64_C(1) << 20)
@@ -59,7 +59,7 @@ static const struct option_rule rules[] = {
       "entries that the stream of changes keeps, about" },
     { "redis-rate", FORM_NUMBER, AT(redis_rate), 0, 1 << 30, 0, "N",
       "changed items sent a second, at most, while the engine is\n"
-      "busy; 0: no limit (25000 for each processor)" },
+      "busy; 0: no limit (12500 for each processor)" },
     { "redis-timeout-ms", FORM_NUMBER, AT(redis_timeout_ms), 10, 3600000, 5000, "N",
       "an answer that takes longer does not count" },
     { "items", FORM_NUMBER, AT(items), 1, 1 << 28, 1000000, "N", "greatest number of items" },
