@@ -5,14 +5,11 @@
  * touches is damaged: that it must find each time, by name, and nothing else.
  */
 #include <stdio.h>
-#include <string.h>
-#include <time.h>
 
-#include "engine/check.h"
 #include "engine/seat.h"
 #include "tests/support/race_rig.h"
 
-enum { SEATS = 4, BUSY_ITEMS = 3, CALM_ITEMS = 200, MILLISECONDS = 2500, BUDGET = 32, KEPT = 16 };
+enum { SEATS = 4, BUSY_ITEMS = 3, CALM_ITEMS = 200, MILLISECONDS = 2500, KEPT = 16 };
 
 static _Atomic bool checker_done;
 
@@ -89,25 +86,12 @@ static void work(struct racer *racer)
 
 static void check_once(struct racer *racer, const char *damaged)
 {
-    struct check *check = check_start(racer->race->ledger);
-    RACE_MUST(check != NULL, "no memory");
-    enum check_progress progress;
-    while ((progress = check_step(check, racer->seat, BUDGET)) != CHECK_DONE) {
-        if (progress == CHECK_WAIT)
-            nanosleep(&(struct timespec){ .tv_nsec = 100000 }, NULL);
-        racer_turn(racer);
-    }
-    const struct check_report *report = check_report(check);
-    uint64_t wanted = damaged ? 1 : 0;
-    RACE_MUST(report->broken == wanted, "%llu broken: %s", (unsigned long long)report->broken,
-              report->findings[0]);
-    RACE_MUST(!damaged || strstr(report->findings[0], damaged), "found %s", report->findings[0]);
-    RACE_MUST(report->busy == 0, "entries are busy for ever");
+    struct check_report report;
+    racer_check(racer, damaged, &report);
     racer->tally[0]++;
-    racer->tally[1] += (int64_t)report->moving;
-    racer->tally[2] += (int64_t)(report->items - report->moving);
-    racer->tally[3] += (int64_t)report->reservations;
-    check_end(check);
+    racer->tally[1] += (int64_t)report.moving;
+    racer->tally[2] += (int64_t)(report.items - report.moving);
+    racer->tally[3] += (int64_t)report.reservations;
 }
 
 static struct pool *still_pool(struct racer *racer)

@@ -14,7 +14,7 @@
 #include "engine/seat.h"
 #include "tests/support/ledger_rig.h"
 
-enum { DRAIN_BYTES = 64 << 10, PATIENCE_MS = 60000, FAR_AHEAD = 2 };
+enum { DRAIN_BYTES = 64 << 10, PATIENCE_MS = 60000, FAR_AHEAD = 2, CHECK_BUDGET = 32 };
 
 static const uint64_t epoch_ms = UINT64_C(1700000000000);
 
@@ -402,6 +402,25 @@ enum code racer_drop(struct racer *racer, uint64_t number)
     struct reservation_view view;
     struct step step = { .id = race_name(&id, (char)('a' + racer->index), number) };
     return racer_cancel(racer, &step, &view);
+}
+
+void racer_check(struct racer *racer, const char *damaged, struct check_report *report)
+{
+    struct check *check = check_start(racer->race->ledger);
+    RACE_MUST(check != NULL, "no memory");
+    enum check_progress progress;
+    while ((progress = check_step(check, racer->seat, CHECK_BUDGET)) != CHECK_DONE) {
+        if (progress == CHECK_WAIT)
+            nanosleep(&(struct timespec){ .tv_nsec = 100000 }, NULL);
+        racer_turn(racer);
+    }
+    *report = *check_report(check);
+    check_end(check);
+    uint64_t wanted = damaged ? 1 : 0;
+    RACE_MUST(report->broken == wanted, "%llu broken: %s", (unsigned long long)report->broken,
+              report->findings[0]);
+    RACE_MUST(!damaged || strstr(report->findings[0], damaged), "found %s", report->findings[0]);
+    RACE_MUST(report->busy == 0, "entries are busy for ever");
 }
 
 /* ---- before and after ---- */

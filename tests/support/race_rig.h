@@ -18,6 +18,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "engine/check.h"
 #include "engine/ledger.h"
 #include "tests/support/random.h"
 
@@ -103,6 +104,10 @@ enum code racer_return(struct racer *racer, const struct movement *m, struct mov
 enum code racer_allot(struct racer *racer, const struct allotment *a, struct allot_result *r);
 enum code racer_set_location(struct racer *racer, const struct location_setting *s);
 enum code racer_set_channel(struct racer *racer, const struct channel_setting *s);
+
+/* The live check, once, beside the others. It must find nothing broken; or, if `damaged` is given,
+ * that and nothing else. What it looked at is left in report. */
+void racer_check(struct racer *racer, const char *damaged, struct check_report *report);
 
 struct race_name {
     char at[32];
