@@ -261,6 +261,31 @@ uint32_t entries_used(const struct entries *entries)
     return hand < entries->chunk_count ? (uint32_t)hand * CHUNK : entries->max;
 }
 
+/* A step is one huge page of slots. The limit is what the hand goes through in some tenths of a
+ * second at its fastest. */
+enum {
+    POPULATE_STEP = (2 << 20) / sizeof(struct entry),
+    POPULATE_AHEAD = (64 << 20) / sizeof(struct entry),
+};
+
+enum populated entries_populate(struct entries *entries)
+{
+    uint32_t used = entries_used(entries), from = entries->populated;
+    uint32_t ahead = used < POPULATE_AHEAD ? used : POPULATE_AHEAD;
+    uint32_t until = used + ahead < entries->max ? used + ahead : entries->max;
+    if (from == entries->max)
+        return POPULATED_ALL;
+    if (from >= until)
+        return POPULATED_ENOUGH;
+    if (from == 0) /* ids go anywhere in them from the first on */
+        memory_populate(entries->buckets, entries_bucket_bytes(entries));
+    uint32_t count = until - from < POPULATE_STEP ? until - from : POPULATE_STEP;
+    memory_populate(entries->all + from, count * sizeof *entries->all);
+    memory_populate(entries->kept + from / CHUNK, count / CHUNK * sizeof *entries->kept);
+    entries->populated = from + count;
+    return POPULATED_SOME;
+}
+
 uint64_t entries_kept(const struct entries *entries)
 {
     uint64_t count = 0;

@@ -23,6 +23,7 @@
 #include <stdint.h>
 
 #include "engine/limits.h"
+#include "engine/memory.h"
 #include "engine/text.h"
 
 enum entry_kind {
@@ -187,6 +188,7 @@ struct entries {
     struct bucket *buckets;
     uint32_t max, chunk_count, bucket_mask;
     uint64_t hash_seed;
+    uint32_t populated; /* slots below have memory; the thread that populates */
     _Alignas(
         64) _Atomic uint64_t hand; /* next chunk of 64 entries, counted without end; any seat */
 };
@@ -254,6 +256,10 @@ void entry_keep_slot(struct entries *entries, const struct entry *entry);
 
 /* Entries from this number on have never stood for anything. */
 uint32_t entries_used(const struct entries *entries);
+
+/* One step of giving memory to the slots that the hand will come to next: as much again as is in use,
+ * up to a limit. One thread, beside those that use the table. */
+enum populated entries_populate(struct entries *entries);
 
 /* Bits set in `kept`: live entries, or not yet unlinked. */
 uint64_t entries_kept(const struct entries *entries);

@@ -52,6 +52,11 @@ struct ledger *ledger_create(const struct ledger_config *config)
     return NULL;
 }
 
+enum populated ledger_populate(struct ledger *ledger)
+{
+    return entries_populate(&ledger->entries);
+}
+
 void ledger_destroy(struct ledger *ledger)
 {
     if (!ledger)

@@ -26,6 +26,7 @@
 #include "engine/error.h"
 #include "engine/limits.h"
 #include "engine/log.h"
+#include "engine/memory.h"
 #include "engine/text.h"
 
 struct ledger;
@@ -249,6 +250,13 @@ uint64_t seat_take_pokes(struct seat *seat);
  * Both texts may be absent. Purely a hint. */
 enum { PREFETCH_STAGES = 3 };
 void ledger_prefetch(struct seat *seat, unsigned stage, struct text id, struct text sku);
+
+/* ---- memory before it is needed ---- */
+
+/* An operation that is the first to touch a page waits for the kernel to zero it: a huge one takes
+ * up to some milliseconds. One step of having that done beforehand. One thread at a time, beside
+ * the seats'; after POPULATED_ENOUGH again soon. */
+enum populated ledger_populate(struct ledger *ledger);
 
 /* ---- the follower's entrance ---- */
 

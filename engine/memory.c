@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "engine/memory.h"
 
+#include <stdint.h>
 #include <sys/mman.h>
 
 /* Smaller tables would rather cost the few pages that they touch. */
@@ -16,6 +17,14 @@ void *memory_reserve(size_t bytes)
     if (bytes >= HUGE_FROM)
         madvise(at, bytes, MADV_HUGEPAGE); /* refused where the kernel has none: no matter */
     return at;
+}
+
+void memory_populate(void *at, size_t bytes)
+{
+    const uintptr_t page = 4096;
+    uintptr_t from = (uintptr_t)at & ~(page - 1);
+    uintptr_t to = ((uintptr_t)at + bytes + page - 1) & ~(page - 1);
+    madvise((void *)from, to - from, MADV_POPULATE_WRITE); /* Linux 5.14 */
 }
 
 void memory_empty(void *at, size_t bytes)

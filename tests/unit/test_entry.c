@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "engine/entry.h"
 
@@ -401,5 +402,55 @@ Test(entry, a_full_table_has_no_slot_for_draws)
     cr_assert_null(entries_take_draws(&entries, &cursor));
     entries_free_draws(&entries, first);
     cr_assert_not_null(entries_take_draws(&entries, &cursor));
+    entries_destroy(&entries);
+}
+
+/* ---- memory ahead of use ---- */
+
+static void populate_enough(void)
+{
+    enum populated populated;
+    while ((populated = entries_populate(&entries)) == POPULATED_SOME) {
+    }
+    cr_assert_eq(populated, POPULATED_ENOUGH);
+}
+
+static bool has_memory(uint32_t number)
+{
+    unsigned char resident = 0;
+    uintptr_t page = (uintptr_t)entry_at(&entries, number) & ~(uintptr_t)4095;
+    cr_assert_eq(mincore((void *)page, 4096, &resident), 0);
+    return resident & 1;
+}
+
+Test(entry, has_memory_ahead_of_its_use)
+{
+    enum { TABLE = 1 << 18 };
+    char buffer[ID_MAX];
+    set_up(TABLE);
+    populate_enough();
+    cr_assert_eq(entries.populated, 0, "nothing is used, so nothing is taken");
+    uint64_t ids = 0;
+    for (uint32_t used = 1; used < TABLE / 4; used *= 2) {
+        while (entries_used(&entries) < used)
+            add_finished(name_of(buffer, ids++));
+        populate_enough();
+        uint32_t ahead = entries.populated - entries_used(&entries);
+        cr_assert_eq(ahead, entries_used(&entries), "as much again");
+        cr_assert(has_memory(entries.populated - 1));
+    }
+    entries_destroy(&entries);
+}
+
+Test(entry, populates_all_of_its_table_and_no_more)
+{
+    char buffer[ID_MAX];
+    set_up(1000);
+    for (uint64_t i = 0; i < 5000; i++)
+        add_finished(name_of(buffer, i));
+    cr_assert_eq(entries_populate(&entries), POPULATED_SOME);
+    cr_assert_eq(entries_populate(&entries), POPULATED_ALL);
+    cr_assert_eq(entries.populated, entries.max);
+    cr_assert(has_memory(entries.max - 1));
     entries_destroy(&entries);
 }

@@ -25,6 +25,7 @@
 #include "tools/stockd/compactor.h"
 #include "tools/stockd/mirroring.h"
 #include "tools/stockd/options.h"
+#include "tools/stockd/populating.h"
 #include "tools/stockd/storage.h"
 
 #define STOCKD_VERSION "0.1.0"
@@ -339,7 +340,11 @@ static int run(struct program *program)
         return cannot_start("no thread for the Redis mirror");
     if (compactor_start(program->compactor) != 0)
         return cannot_start("no thread that looks after snapshots");
+    struct populating *populating;
+    if (populating_start(&populating, program->ledger) != 0)
+        return cannot_start("no thread that sees to memory");
     int error = server_run(program->server, on_ready, program);
+    populating_stop(populating);
     book_stop(program->book);
     compactor_stop(program->compactor);
     program->compactor = NULL;
