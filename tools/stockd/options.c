@@ -69,8 +69,9 @@ static const struct option_rule rules[] = {
       "greatest number of ids that are remembered" },
     { "segment-bytes", FORM_NUMBER, AT(segment_bytes), 0, 64 * GI, 0, "N",
       "size of a journal segment (0: the journal's own choice)" },
-    { "log-bytes", FORM_NUMBER, AT(log_bytes), 256 << 10, 4 * GI, 8 * MI, "N",
-      "ring of changes on their way to disk, a power of two" },
+    { "log-bytes", FORM_NUMBER, AT(log_bytes), 0, 4 * GI, 0, "N",
+      "ring of changes on their way to disk, a power of two\n"
+      "(0: 1 MiB for each worker, and what lacks to one)" },
     { "compact-bytes", FORM_NUMBER, AT(compact_bytes), 0, UINT64_MAX, GI, "N",
       "of journal that no snapshot covers start a compaction;\n"
       "0: never by itself" },
@@ -305,6 +306,16 @@ static bool redis_good(const struct options *options, char *why, size_t size)
     return !wrong;
 }
 
+/* No larger than need be: what it was through is to be in the processor's cache still when the ring
+ * comes round. A slow disk fills it in some milliseconds, and then the workers wait for the disk. */
+static uint64_t default_log_bytes(uint64_t workers)
+{
+    uint64_t bytes = MI;
+    while (bytes < workers * MI)
+        bytes *= 2;
+    return bytes;
+}
+
 bool options_read(struct options *options, int argc, char **argv, char *why, size_t size)
 {
     static struct options given; /* by the command line alone: what it says counts more */
@@ -328,6 +339,8 @@ bool options_read(struct options *options, int argc, char **argv, char *why, siz
         snprintf(why, size, "--data DIR is needed (see --help)");
         return false;
     }
+    if (options->log_bytes == 0)
+        options->log_bytes = default_log_bytes(options->workers);
     if ((options->log_bytes & (options->log_bytes - 1)) != 0) {
         snprintf(why, size, "log-bytes must be a power of two");
         return false;
