@@ -8,13 +8,21 @@
 
 static const char lines_are[] = "lines in an order";
 
+static unsigned char *put_state(unsigned char *at, const char *state)
+{
+    return put_text(PUT_KEY(at, "state"), text_of(state));
+}
+
+static unsigned char *put_expires(unsigned char *at, uint64_t expires_ms)
+{
+    at = PUT_KEY(at, "expires_ms");
+    return expires_ms == 0 ? put_nil(at) : put_uint(at, expires_ms);
+}
+
 static void pack_expires(struct out *out, uint64_t expires_ms)
 {
-    PACK_KEY(out, "expires_ms");
-    if (expires_ms == 0)
-        pack_nil(out);
-    else
-        pack_uint(out, expires_ms);
+    struct run run;
+    run_end(&run, out, put_expires(run_begin(&run, out), expires_ms));
 }
 
 /* ---- reserve ---- */
@@ -53,6 +61,16 @@ static void take_order_lines(struct call *call, struct order *order)
     order->line_count = count;
 }
 
+static void pack_granted(struct out *out, const struct draw_view *draw)
+{
+    _Static_assert(5 + SKU_MAX + CODE_MAX + 2 * PUT_NUMBER_MAX <= RUN_MAX, "it fits");
+    struct run run;
+    unsigned char *at = put_array(run_begin(&run, out), 4);
+    at = put_text(put_text(at, draw->sku), draw->location);
+    at = put_uint(put_uint(at, (uint64_t)draw->qty), draw->ready_ms);
+    run_end(&run, out, at);
+}
+
 enum code method_reserve(struct call *call)
 {
     struct params *params = &call->params;
@@ -77,18 +95,13 @@ enum code method_reserve(struct call *call)
     struct out *out = call->out;
     call->lsn = view.lsn;
     reply_map(call, 4, view.lsn);
-    PACK_KEY(out, "state");
-    pack_string(out, view.state);
-    pack_expires(out, view.expires_ms);
-    PACK_KEY(out, "lines");
+    struct run run;
+    unsigned char *at = put_state(run_begin(&run, out), view.state);
+    at = put_expires(at, view.expires_ms);
+    run_end(&run, out, PUT_KEY(at, "lines"));
     pack_array(out, view.draw_count);
-    for (uint32_t i = 0; i < view.draw_count; i++) {
-        pack_array(out, 4);
-        pack_text(out, view.draws[i].sku);
-        pack_text(out, view.draws[i].location);
-        pack_int(out, view.draws[i].qty);
-        pack_uint(out, view.draws[i].ready_ms);
-    }
+    for (uint32_t i = 0; i < view.draw_count; i++)
+        pack_granted(out, &view.draws[i]);
     return CODE_OK;
 }
 
@@ -118,8 +131,8 @@ static enum code stepped(struct call *call, enum code code, const struct reserva
         return code;
     call->lsn = view->lsn;
     reply_map(call, 2, view->lsn);
-    PACK_KEY(call->out, "state");
-    pack_string(call->out, view->state);
+    struct run run;
+    run_end(&run, call->out, put_state(run_begin(&run, call->out), view->state));
     return CODE_OK;
 }
 

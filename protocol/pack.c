@@ -9,16 +9,6 @@ void pack_bool(struct out *out, bool truth)
         msgpack_pack_false(PACKER(out));
 }
 
-void pack_int(struct out *out, int64_t number)
-{
-    msgpack_pack_int64(PACKER(out), number);
-}
-
-void pack_uint(struct out *out, uint64_t number)
-{
-    msgpack_pack_uint64(PACKER(out), number);
-}
-
 void pack_double(struct out *out, double number)
 {
     msgpack_pack_double(PACKER(out), number);

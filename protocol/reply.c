@@ -8,45 +8,25 @@
 
 enum { RESPONSE = 1, NOTIFICATION = 2 };
 
-/* A few values that are packed on their own and appended as one. */
-struct head {
-    unsigned char *at;
-    unsigned char bytes[40];
-};
-
-static int head_write(void *head, const char *bytes, size_t length)
-{
-    struct head *to = head;
-    memcpy(to->at, bytes, length);
-    to->at += length;
-    return 0;
-}
-
 /* [1, msgid, nil, ...: the result comes next. */
-static inline void begin_result(struct call *call)
+static inline unsigned char *put_result(unsigned char *at, uint32_t msgid)
 {
-    struct head head;
-    msgpack_packer packer = { &head, head_write };
-    head.at = head.bytes;
-    msgpack_pack_array(&packer, 4);
-    msgpack_pack_uint8(&packer, RESPONSE);
-    msgpack_pack_uint32(&packer, call->msgid);
-    msgpack_pack_nil(&packer);
-    out_append(call->out, head.bytes, (size_t)(head.at - head.bytes));
+    return put_nil(put_uint(put_uint(put_array(at, 4), RESPONSE), msgid));
 }
 
 void reply_map(struct call *call, uint32_t pairs, uint64_t lsn)
 {
     assert(pairs >= 1 && pairs < 16);
-    begin_result(call);
-    pack_map(call->out, pairs);
-    PACK_KEY(call->out, "lsn");
-    pack_uint(call->out, lsn);
+    struct run run;
+    unsigned char *at = put_result(run_begin(&run, call->out), call->msgid);
+    at = PUT_KEY(put_map(at, pairs), "lsn");
+    run_end(&run, call->out, put_uint(at, lsn));
 }
 
 void reply_text(struct call *call, const char *text)
 {
-    begin_result(call);
+    struct run run;
+    run_end(&run, call->out, put_result(run_begin(&run, call->out), call->msgid));
     pack_string(call->out, text);
 }
 
