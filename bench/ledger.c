@@ -191,9 +191,12 @@ static void prepare(struct runner *r)
     for (unsigned i = 0; i < BATCH * lines; i++)
         write_number(&r->sku[i], 'S', next_item(r));
     struct seat *seat = ledger_seat(r->ledger, r->index);
+    struct ahead ahead[BATCH];
+    for (unsigned i = 0; i < BATCH; i++)
+        ahead[i] = (struct ahead){ .id = text_in(&r->id[i]), .sku = text_in(&r->sku[i * lines]) };
     for (unsigned stage = 0; stage < PREFETCH_STAGES; stage++)
         for (unsigned i = 0; i < BATCH; i++)
-            ledger_prefetch(seat, stage, text_in(&r->id[i]), text_in(&r->sku[i * lines]));
+            ledger_prefetch(seat, stage, &ahead[i]);
 }
 
 static void count(struct runner *r, enum code code)

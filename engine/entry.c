@@ -541,13 +541,27 @@ void entries_prefetch_bucket(const struct entries *entries, uint64_t hash)
     __builtin_prefetch(bucket_at(entries, hash, 0), 1);
 }
 
-void entries_prefetch_entry(const struct entries *entries, uint64_t hash)
+uint32_t entries_prefetch_entry(const struct entries *entries, uint64_t hash)
 {
     const struct bucket *bucket = bucket_at(entries, hash, 0);
     for (unsigned i = 0; i < BUCKET_WORDS; i++) {
         uint64_t found = atomic_load_explicit(&bucket->words[i], memory_order_relaxed);
-        if (found != 0 && (found & ~WORD_ENTRY) == (hash & ~WORD_ENTRY)) {
-            fetch_entry(entry_at(entries, (uint32_t)(found & WORD_ENTRY) - 1));
-        }
+        if (found == 0 || (found & ~WORD_ENTRY) != (hash & ~WORD_ENTRY))
+            continue;
+        fetch_entry(entry_at(entries, (uint32_t)(found & WORD_ENTRY) - 1));
+        return (uint32_t)(found & WORD_ENTRY);
     }
+    return 0;
+}
+
+bool entries_only_draw(struct entries *entries, uint32_t number, uint32_t *pool)
+{
+    struct entry *entry = entry_at(entries, number);
+    uint64_t word;
+    if (!entry_take(entry, &word))
+        return false;
+    bool found = word_kind(word) == ENTRY_RESERVATION && entry->draw_count == 1;
+    *pool = entry->draw.pool;
+    entry_put(entry, word);
+    return found;
 }

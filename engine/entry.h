@@ -275,8 +275,10 @@ static inline size_t entries_bucket_bytes(const struct entries *entries)
     return ((size_t)entries->bucket_mask + 1) * sizeof(struct bucket);
 }
 
-/* Hints: the bucket of an id, then the entries it names. */
+/* Hints: fetch the bucket of an id, then the entry that it probably names: its number + 1, or 0. */
 void entries_prefetch_bucket(const struct entries *entries, uint64_t hash);
-void entries_prefetch_entry(const struct entries *entries, uint64_t hash);
+uint32_t entries_prefetch_entry(const struct entries *entries, uint64_t hash);
+/* Another: the pool of a reservation that draws from one. Takes the entry for a moment. */
+bool entries_only_draw(struct entries *entries, uint32_t number, uint32_t *pool);
 
 #endif

@@ -200,16 +200,27 @@ void items_prefetch_slot(const struct items *items, uint64_t hash)
     __builtin_prefetch((const void *)&items->slots[home_slot(items, hash)]);
 }
 
-void items_prefetch_item(const struct items *items, uint64_t hash)
+static void prefetch_item(const struct items *items, uint32_t index)
 {
-    uint64_t slot = load_slot(items, home_slot(items, hash));
-    if (slot == 0)
-        return;
-    uint32_t index = (uint32_t)(slot & SLOT_INDEX) - 1;
     const char *item = (const char *)item_at(items, index);
     __builtin_prefetch((const void *)&items->marks[index], 1);
     __builtin_prefetch(item);
     __builtin_prefetch(item + 64, 1);
+}
+
+void items_prefetch_named(const struct items *items, uint64_t hash)
+{
+    uint64_t slot = load_slot(items, home_slot(items, hash));
+    if (slot != 0)
+        prefetch_item(items, (uint32_t)(slot & SLOT_INDEX) - 1);
+}
+
+void items_prefetch_pool(const struct items *items, uint32_t unit)
+{
+    if (unit / ITEM_UNITS < items->max_items) /* it lies in its item, as most do */
+        prefetch_item(items, unit / ITEM_UNITS);
+    else
+        __builtin_prefetch(pool_at(items, unit), 1);
 }
 
 struct pool_walk pool_walk_start(const struct items *items, uint32_t index)

@@ -30,6 +30,8 @@ struct item {
 
 _Static_assert(sizeof(struct item) == 128, "an item is two cache lines");
 
+enum { ITEM_UNITS = sizeof(struct item) / sizeof(struct pool) };
+
 /* What item_set said. Immutable once shown. */
 struct item_details {
     bool has_low_stock, has_backorder_limit;
@@ -62,7 +64,7 @@ uint64_t sku_hash(const struct items *items, struct text sku);
 
 static inline struct item *item_at(const struct items *items, uint32_t index)
 {
-    return (struct item *)(void *)(items->units + (size_t)index * 8);
+    return (struct item *)(void *)(items->units + (size_t)index * ITEM_UNITS);
 }
 
 static inline struct text item_sku(const struct item *item)
@@ -94,9 +96,10 @@ int items_restore(struct items *items, uint32_t index, struct text sku);
  * `count`. */
 int items_load(struct items *items, uint32_t index, struct text sku, uint64_t hash);
 
-/* Hints: fetch the hash slot, then the item that it names. */
+/* Hints: fetch the hash slot, then the item that it names; or a pool and its item. */
 void items_prefetch_slot(const struct items *items, uint64_t hash);
-void items_prefetch_item(const struct items *items, uint64_t hash);
+void items_prefetch_named(const struct items *items, uint64_t hash);
+void items_prefetch_pool(const struct items *items, uint32_t unit);
 
 /* ---- pools of an item ---- */
 

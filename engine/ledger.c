@@ -289,23 +289,43 @@ uint64_t mix_text(uint64_t so_far, struct text t)
 
 /* ---- fetching ahead ---- */
 
-void ledger_prefetch(struct seat *seat, unsigned stage, struct text id, struct text sku)
+/* First the places where the tables say where to look. */
+static void prefetch_places(struct seat *seat, struct ahead *ahead)
 {
     const struct items *items = &seat->ledger->items;
     const struct entries *entries = &seat->ledger->entries;
-    if (text_given(sku) && sku.len <= SKU_MAX) {
-        uint64_t hash = sku_hash(items, sku);
-        if (stage == 0)
-            items_prefetch_slot(items, hash);
-        else if (stage == 1)
-            items_prefetch_item(items, hash);
+    if (ahead->sku.len > SKU_MAX)
+        ahead->sku.at = NULL;
+    if (ahead->id.len > ID_MAX)
+        ahead->id.at = NULL;
+    ahead->entry = 0;
+    if (text_given(ahead->sku)) {
+        ahead->sku_hash = sku_hash(items, ahead->sku);
+        items_prefetch_slot(items, ahead->sku_hash);
     }
-    if (text_given(id) && id.len <= ID_MAX) {
-        uint64_t hash = id_hash(entries, id);
-        if (stage == 0)
-            entries_prefetch_bucket(entries, hash);
-        else if (stage == 1)
-            entries_prefetch_entry(entries, hash);
+    if (text_given(ahead->id)) {
+        ahead->id_hash = id_hash(entries, ahead->id);
+        entries_prefetch_bucket(entries, ahead->id_hash);
+    }
+}
+
+void ledger_prefetch(struct seat *seat, unsigned stage, struct ahead *ahead)
+{
+    struct ledger *ledger = seat->ledger;
+    uint32_t pool;
+    switch (stage) {
+    case 0:
+        prefetch_places(seat, ahead);
+        break;
+    case 1: /* then what lies there */
+        if (text_given(ahead->sku))
+            items_prefetch_named(&ledger->items, ahead->sku_hash);
+        if (text_given(ahead->id))
+            ahead->entry = entries_prefetch_entry(&ledger->entries, ahead->id_hash);
+        break;
+    default: /* and where a reservation's stock comes from */
+        if (ahead->entry != 0 && entries_only_draw(&ledger->entries, ahead->entry - 1, &pool))
+            items_prefetch_pool(&ledger->items, pool);
     }
 }
 

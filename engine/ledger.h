@@ -246,10 +246,17 @@ uint64_t seat_take_pokes(struct seat *seat);
 
 /* ---- fetching ahead: memory latency is the cost of this program ---- */
 
+/* What a request will touch: the entry of an id, an item, or both. Both texts may be absent. */
+struct ahead {
+    struct text id, sku;
+    uint64_t id_hash, sku_hash; /* from here on the ledger's, from stage to stage */
+    uint32_t entry;             /* number + 1; 0: none is known */
+};
+
 /* Call all of stage 0 for a batch of requests, then all of stage 1, ..., then the operations.
- * Both texts may be absent. Purely a hint. */
+ * Purely a hint. */
 enum { PREFETCH_STAGES = 3 };
-void ledger_prefetch(struct seat *seat, unsigned stage, struct text id, struct text sku);
+void ledger_prefetch(struct seat *seat, unsigned stage, struct ahead *ahead);
 
 /* ---- memory before it is needed ---- */
 

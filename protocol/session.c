@@ -293,9 +293,7 @@ static void read_group(struct executor *executor, struct connection *connection,
 
 static void fetch_ahead(struct executor *executor, const struct group *group)
 {
-    struct {
-        struct text id, sku;
-    } hints[GROUP_MAX];
+    struct ahead hints[GROUP_MAX];
     unsigned count = 0;
     if (group->count < 2)
         return;
@@ -309,7 +307,7 @@ static void fetch_ahead(struct executor *executor, const struct group *group)
     }
     for (unsigned stage = 0; stage < PREFETCH_STAGES; stage++)
         for (unsigned i = 0; i < count; i++)
-            ledger_prefetch(executor->seat, stage, hints[i].id, hints[i].sku);
+            ledger_prefetch(executor->seat, stage, &hints[i]);
 }
 
 static enum stall why_deferred(const struct executor *executor, const struct connection *connection)
