@@ -101,6 +101,13 @@ static unsigned strays(uint64_t head, unsigned distance)
     return (unsigned)(head >> (4 * distance) & 0xf);
 }
 
+/* The nearest from that distance on at which ids of this home lie; DISTANCES: there is none. */
+static unsigned next_distance(uint64_t head, unsigned from)
+{
+    uint64_t rest = from < DISTANCES ? head >> (4 * from) : 0;
+    return rest ? from + (unsigned)__builtin_ctzll(rest) / 4 : DISTANCES;
+}
+
 /* The caller holds the home bucket. */
 static void count_stray(struct bucket *home, unsigned distance, int by)
 {
@@ -135,9 +142,7 @@ enum entry_found entries_find(struct entries *entries, struct text id, uint64_t 
                               struct entry **entry, uint64_t *word)
 {
     uint64_t head = atomic_load_explicit(&bucket_at(entries, hash, 0)->head, memory_order_acquire);
-    for (unsigned distance = 0; distance < DISTANCES; distance++) {
-        if (distance > 0 && strays(head, distance) == 0)
-            continue;
+    for (unsigned distance = 0; distance < DISTANCES; distance = next_distance(head, distance + 1)) {
         struct bucket *bucket = bucket_at(entries, hash, distance);
         for (unsigned i = 0; i < BUCKET_WORDS; i++) {
             /* Acquire: who finds the entry finds it busy or filled. */
@@ -173,9 +178,8 @@ enum entry_found entries_find_own(struct entries *entries, const struct entry *e
 {
     uint64_t head = atomic_load_explicit(&bucket_at(entries, hash, 0)->head, memory_order_acquire);
     bool another = false; /* is found in its place */
-    for (unsigned distance = 0; distance < DISTANCES && !another; distance++) {
-        if (distance > 0 && strays(head, distance) == 0)
-            continue;
+    for (unsigned distance = 0; distance < DISTANCES && !another;
+         distance = next_distance(head, distance + 1)) {
         struct bucket *bucket = bucket_at(entries, hash, distance);
         for (unsigned i = 0; i < BUCKET_WORDS && !another; i++) {
             uint64_t word = atomic_load_explicit(&bucket->words[i], memory_order_acquire);

@@ -46,16 +46,15 @@ bool text_is_sku(struct text t)
     return t.len >= 1 && t.len <= SKU_MAX && text_is_utf8(t);
 }
 
+static const bool of_codes[256] = { ['A' ... 'Z'] = true, ['a' ... 'z'] = true, ['0' ... '9'] = true,
+                                    ['.'] = true,         ['_'] = true,         ['-'] = true };
+
 bool text_is_code(struct text t)
 {
     if (t.len < 1 || t.len > CODE_MAX)
         return false;
-    for (uint32_t i = 0; i < t.len; i++) {
-        char c = t.at[i];
-        bool good = (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
-                    c == '.' || c == '_' || c == '-';
-        if (!good)
-            return false;
-    }
-    return true;
+    bool good = true;
+    for (uint32_t i = 0; i < t.len; i++)
+        good &= of_codes[(unsigned char)t.at[i]];
+    return good;
 }

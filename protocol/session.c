@@ -3,10 +3,14 @@
 
 #include <assert.h>
 #include <inttypes.h>
+#include <string.h>
 
 #include "protocol/methods.h"
 
-enum { REQUEST = 0, NOTIFICATION = 2 };
+enum { REQUEST = 0, NOTIFICATION = 2, REQUEST_VALUES = 4 };
+
+/* As all do, but for clients that pack in longer forms than need be. */
+static const unsigned char request_begins[] = { 0x90 | REQUEST_VALUES, REQUEST };
 
 enum {
     GROUP_MAX = 16,         /* messages read before the first of them is run */
@@ -59,14 +63,19 @@ static void read_frame(struct frame *frame, const unsigned char *bytes, size_t l
     uint32_t msgid;
     frame->kind = FRAME_FOREIGN;
     frame->msgid = 0;
-    if (!read_count(&wire, &count) || count == 0 || !read_u32(&wire, &type))
+    if (length >= sizeof request_begins && memcmp(bytes, request_begins, sizeof request_begins) == 0) {
+        wire.at += sizeof request_begins;
+        count = REQUEST_VALUES;
+        type = REQUEST;
+    } else if (!read_count(&wire, &count) || count == 0 || !read_u32(&wire, &type)) {
         return;
+    }
     if (type == NOTIFICATION && count == 3)
         frame->kind = FRAME_NOTIFICATION;
     if (type != REQUEST || count < 2 || !read_u32(&wire, &msgid))
         return;
     frame->msgid = msgid;
-    if (count != 4)
+    if (count != REQUEST_VALUES)
         return;
     frame->kind = FRAME_MALFORMED;
     if (!wire_short_text(&wire, &frame->name)) {
