@@ -3,7 +3,7 @@
  * The ledger alone, in process: reserve and cancel without sockets and disk. The log is drained to
  * nowhere, as the journal would drain it to its buffer.
  *
- *   bench-ledger [--items N] [--seconds S] [--threads N] [--workload NAME] [--places N]
+ *   bench-ledger [--items N] [--seconds S] [--warmup S] [--threads N] [--workload NAME] [--places N]
  *                [--sourcing RULE] [--json]
  *
  * Workloads: uniform (items alike), zipf (exponent 0.99), hot (one item), lines (orders of three
@@ -11,7 +11,8 @@
  * them), ask (wide, `availability` instead of reserve and cancel).
  *
  * Requests are made in batches as a worker decodes them from one receive: ids and skus first, then
- * fetching ahead, then the operations. Cancels follow their reserves by a batch.
+ * fetching ahead, then the operations. Cancels follow their reserves by a batch. In the warm-up the
+ * table of ids is gone through once, so that what is measured is not the kernel zeroing memory.
  */
 #include <getopt.h>
 #include <linux/perf_event.h>
@@ -35,7 +36,7 @@ static const char *const workload_names[WORKLOADS] = { "uniform", "zipf",  "hot"
 
 struct setup {
     uint32_t items;
-    double seconds;
+    double seconds, warmup;
     unsigned threads;
     enum workload workload;
     uint32_t places; /* locations that each item lies at */
@@ -66,6 +67,7 @@ struct runner {
     struct text_buffer id[BATCH], sku[BATCH * LINES];
 };
 
+static _Atomic bool measuring; /* the warm-up is over */
 static _Atomic bool stop;
 static _Atomic bool draining;
 
@@ -284,8 +286,13 @@ static void *run(void *argument)
 {
     struct runner *r = argument;
     struct seat *seat = ledger_seat(r->ledger, r->index);
-    start_counting(r);
+    bool counts = false;
     while (!atomic_load_explicit(&stop, memory_order_relaxed)) {
+        if (!counts && atomic_load_explicit(&measuring, memory_order_relaxed)) {
+            counts = true;
+            r->done = r->deferred = r->failed = r->first_ns = r->second_ns = 0;
+            start_counting(r);
+        }
         uint64_t now = nanoseconds() / 1000000;
         ledger_begin(seat, now, now);
         for (unsigned i = 0; i < 8; i++)
@@ -375,18 +382,23 @@ static bool take_workload(struct setup *s, const char *name)
 
 static bool parse(int argc, char **argv, struct setup *s)
 {
-    static const struct option options[] = {
-        { "items", required_argument, NULL, 'i' },    { "seconds", required_argument, NULL, 's' },
-        { "threads", required_argument, NULL, 't' },  { "workload", required_argument, NULL, 'w' },
-        { "places", required_argument, NULL, 'p' },   { "json", no_argument, NULL, 'j' },
-        { "sourcing", required_argument, NULL, 'r' }, { NULL, 0, NULL, 0 }
-    };
+    static const struct option options[] = { { "items", required_argument, NULL, 'i' },
+                                             { "seconds", required_argument, NULL, 's' },
+                                             { "threads", required_argument, NULL, 't' },
+                                             { "workload", required_argument, NULL, 'w' },
+                                             { "places", required_argument, NULL, 'p' },
+                                             { "json", no_argument, NULL, 'j' },
+                                             { "sourcing", required_argument, NULL, 'r' },
+                                             { "warmup", required_argument, NULL, 'u' },
+                                             { NULL, 0, NULL, 0 } };
     int option;
     while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
         if (option == 'i')
             s->items = (uint32_t)strtoul(optarg, NULL, 10);
         else if (option == 's')
             s->seconds = strtod(optarg, NULL);
+        else if (option == 'u')
+            s->warmup = strtod(optarg, NULL);
         else if (option == 't')
             s->threads = (unsigned)strtoul(optarg, NULL, 10);
         else if (option == 'p')
@@ -458,12 +470,18 @@ static void report(const struct setup *s, const struct runner *runners, double s
         printf("}\n");
 }
 
+static void nap(double seconds)
+{
+    struct timespec time = { (time_t)seconds, (long)((seconds - (double)(time_t)seconds) * 1e9) };
+    nanosleep(&time, NULL);
+}
+
 int main(int argc, char **argv)
 {
-    struct setup setup = { .seconds = 3, .threads = 1, .sourcing = "priority" };
+    struct setup setup = { .seconds = 3, .warmup = 2, .threads = 1, .sourcing = "priority" };
     if (!parse(argc, argv, &setup)) {
-        fprintf(stderr, "usage: bench-ledger [--items N] [--seconds S] [--threads N]"
-                        " [--places N] [--sourcing RULE] [--json]\n"
+        fprintf(stderr, "usage: bench-ledger [--items N] [--seconds S] [--warmup S] [--threads N]\n"
+                        "                    [--places N] [--sourcing RULE] [--json]\n"
                         "                    [--workload uniform|zipf|hot|lines|wide|split|ask]\n");
         return 2;
     }
@@ -476,7 +494,7 @@ int main(int argc, char **argv)
                                     .seats = setup.threads,
                                     .hash_seed = 12345,
                                     .log = &log };
-    if (log_init(&log, 1 << 24, setup.threads, 0) != 0)
+    if (log_init(&log, (size_t)1 << 21, setup.threads, 0) != 0)
         return 1;
     struct ledger *ledger = ledger_create(&config);
     struct runner *runners = calloc(setup.threads, sizeof *runners);
@@ -493,12 +511,12 @@ int main(int argc, char **argv)
                                       .random = 88172645463325252u + i,
                                       .drained = malloc(DRAIN_BYTES) };
     fill(&runners[0]);
-    uint64_t start = nanoseconds();
     for (unsigned i = 0; i < setup.threads; i++)
         pthread_create(&runners[i].thread, NULL, run, &runners[i]);
-    struct timespec nap = { (time_t)setup.seconds,
-                            (long)((setup.seconds - (double)(time_t)setup.seconds) * 1e9) };
-    nanosleep(&nap, NULL);
+    nap(setup.warmup);
+    atomic_store(&measuring, true);
+    uint64_t start = nanoseconds();
+    nap(setup.seconds);
     atomic_store(&stop, true);
     for (unsigned i = 0; i < setup.threads; i++)
         pthread_join(runners[i].thread, NULL);

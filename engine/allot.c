@@ -200,7 +200,7 @@ enum code ledger_allot(struct seat *seat, const struct allotment *a, struct allo
         .asked = a, .qty = llabs(a->qty), .content = fingerprint(a), .result = &result
     };
     code = CODE_DEFERRED;
-    if (log_has_room(seat->ledger->log)) {
+    if (ledger_has_room(seat)) {
         takes_begin(seat);
         code = allot(seat, &move);
         takes_end(seat);

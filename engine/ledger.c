@@ -163,8 +163,14 @@ const struct catalogue *ledger_catalogue(struct seat *seat)
 
 /* ---- journalling ---- */
 
+bool ledger_has_room(struct seat *seat)
+{
+    return log_has_room_for(seat->ledger->log, &seat->claimed);
+}
+
 uint64_t journal_claim(struct seat *seat, uint32_t length)
 {
+    seat->claimed += length;
     return log_claim(seat->ledger->log, length);
 }
 

@@ -57,6 +57,9 @@ struct seat *ledger_seat(struct ledger *ledger, unsigned index);
  */
 void ledger_begin(struct seat *seat, uint64_t engine_ms, uint64_t wall_ms);
 void ledger_end(struct seat *seat);
+
+/* Is there room in the log for a change? If not, operations that change something are deferred. */
+bool ledger_has_room(struct seat *seat);
 void seat_set_client(struct seat *seat, uint16_t client);
 
 /* ---- what went wrong ---- */

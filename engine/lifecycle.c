@@ -38,7 +38,7 @@ enum code take_reservation(struct seat *seat, struct text id, struct entry **ent
         bool late = word_state(*word) == STATE_HELD && (*entry)->expires_ms <= seat->engine_ms;
         if (!late)
             return CODE_OK;
-        if (!log_has_room(seat->ledger->log)) {
+        if (!ledger_has_room(seat)) {
             entry_put(*entry, *word);
             return CODE_DEFERRED;
         }
@@ -180,7 +180,7 @@ enum code ledger_extend(struct seat *seat, struct text id, uint64_t ttl_ms,
         return fail(seat, CODE_BAD_REQUEST, "ttl_ms must be a whole number from 1 to %u",
                     TTL_MAX_MS);
     enum code code = CODE_DEFERRED;
-    if (log_has_room(seat->ledger->log))
+    if (ledger_has_room(seat))
         code = extend(seat, id, ttl_ms, r);
     if (code == CODE_DEFERRED)
         COUNT(seat, deferred);
@@ -228,7 +228,7 @@ enum code ledger_confirm(struct seat *seat, struct text id, struct text ref,
         return fail(seat, CODE_BAD_REQUEST, "ref must be at most %d bytes of UTF-8",
                     NAME_MAX_BYTES);
     enum code code = CODE_DEFERRED;
-    if (log_has_room(seat->ledger->log))
+    if (ledger_has_room(seat))
         code = confirm(seat, id, ref, r);
     if (code == CODE_DEFERRED)
         COUNT(seat, deferred);
@@ -284,7 +284,7 @@ static void come_up(struct seat *seat, struct entry *entry)
     assert(entry->owner == seat->index);
     bool held = word_state(word) == STATE_HELD;
     bool due = held && entry->expires_ms <= seat->engine_ms;
-    if (held && (!due || !log_has_room(seat->ledger->log))) {
+    if (held && (!due || !ledger_has_room(seat))) {
         uint64_t next = due ? seat->engine_ms + WHEEL_TICK_MS : entry->expires_ms;
         wheel_link(&seat->wheel, entries, entry, next);
         entry_put(entry, word);

@@ -7,17 +7,23 @@
 
 #include "engine/memory.h"
 
+enum { SPARE_MOST = 64 << 10 }; /* some hundreds of operations */
+
 int log_init(struct log *log, size_t capacity, unsigned seats, uint64_t position)
 {
-    size_t slack = (size_t)seats * LOG_RECORDS_PER_TURN * RECORD_MAX;
-    if (capacity == 0 || (capacity & (capacity - 1)) != 0 || slack > capacity / 2)
+    size_t operation = (size_t)LOG_RECORDS_PER_TURN * RECORD_MAX;
+    if (capacity == 0 || (capacity & (capacity - 1)) != 0 || seats * operation > capacity / 2)
         return -EINVAL;
+    size_t spare = capacity / 2 / seats - operation;
+    if (spare > SPARE_MOST)
+        spare = SPARE_MOST;
     memset(log, 0, sizeof *log);
     log->bytes = memory_reserve(capacity);
     if (!log->bytes)
         return -ENOMEM;
     log->capacity = capacity;
-    log->slack = slack;
+    log->slack = seats * (operation + spare);
+    log->spare = spare;
     log_start_at(log, position);
     return 0;
 }

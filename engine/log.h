@@ -15,9 +15,10 @@
  * L1: a drainer that sees a record's first word sees all of its bytes.
  * L2: a thread that sees room sees it zeroed, so an unpublished record's first word reads as zero.
  *
- * Between its look at the room and its claim each thread claims at most LOG_RECORDS_PER_TURN
- * records of at most RECORD_MAX bytes, or more that are together no longer; log_has_room keeps that
- * much back for every seat, so a claim never has to wait. The commit-by-storing-the-length-last
+ * An operation claims at most LOG_RECORDS_PER_TURN records of at most RECORD_MAX bytes, or more that
+ * are together no longer. log_has_room keeps that much back for every seat, so a claim never has to
+ * wait; and `spare` bytes more, so that a seat need not look before each operation: the tail is in
+ * the cache of whoever claimed last. The commit-by-storing-the-length-last
  * discipline is that of Aeron's ring buffers (aeron_mpsc_rb.c).
  */
 #ifndef STOCKD_ENGINE_LOG_H
@@ -51,7 +52,8 @@ struct log {
     _Atomic bool failed;               /* the journal can no longer be written */
     _Alignas(64) unsigned char *bytes; /* const after init */
     size_t capacity;                   /* a power of two; const after init */
-    size_t slack;                      /* held back for claims under way; const */
+    size_t slack;                      /* held back for claims between two looks; const */
+    size_t spare;                      /* of it, per seat: claimed before the last operation; const */
 };
 
 /* 0, or -ENOMEM / -EINVAL (capacity not a power of two or too small for that many seats). */
@@ -67,6 +69,22 @@ static inline bool log_has_room(const struct log *log)
     uint64_t tail = atomic_load_explicit(&log->tail, memory_order_relaxed);
     uint64_t head = atomic_load_explicit(&log->head, memory_order_acquire); /* L2 */
     return tail + log->slack <= head + log->capacity;
+}
+
+/*
+ * The same, for a seat that adds all it claims to *claimed: it looks only when that has come over
+ * what is spare, and then starts anew. Of all looks let L be the one that read the greatest tail.
+ * What a seat claimed behind that tail it claimed after its own last look, so it is no more than
+ * `spare` and one operation: all of them together are within the slack.
+ */
+static inline bool log_has_room_for(const struct log *log, uint64_t *claimed)
+{
+    if (*claimed <= log->spare)
+        return true;
+    if (!log_has_room(log))
+        return false;
+    *claimed = 0;
+    return true;
 }
 
 /* Takes the next place of that many bytes (a multiple of 8). Returns the position of its start.

@@ -346,7 +346,7 @@ static enum code move_stock(struct seat *seat, const struct movement *m, enum mo
     enum code code = check_movement(seat, m, kind);
     if (code)
         return code;
-    if (!log_has_room(seat->ledger->log))
+    if (!ledger_has_room(seat))
         return CODE_DEFERRED;
     struct moving move = { .asked = m, .kind = kind, .content = fingerprint(m, kind), .result = r };
     takes_begin(seat);

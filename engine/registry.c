@@ -91,7 +91,7 @@ static uint64_t show_catalogue(struct seat *seat, struct catalogue *next, uint64
 /* Starts to write the catalogue: CODE_OK with catalogue_busy taken, or CODE_DEFERRED. */
 static enum code begin_setting(struct seat *seat)
 {
-    if (log_has_room(seat->ledger->log) && catalogue_take(seat->ledger))
+    if (ledger_has_room(seat) && catalogue_take(seat->ledger))
         return CODE_OK;
     COUNT(seat, deferred);
     return CODE_DEFERRED;

@@ -232,7 +232,7 @@ enum code ledger_reserve(struct seat *seat, const struct order *order,
     if (code)
         return code;
     code = CODE_DEFERRED;
-    if (log_has_room(seat->ledger->log)) {
+    if (ledger_has_room(seat)) {
         takes_begin(seat);
         code = reserve(seat, order, view);
         takes_end(seat);

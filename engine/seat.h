@@ -110,6 +110,7 @@ struct seat {
     struct entry_cursor cursor;
     uint32_t spare_item;               /* see items_create */
     const struct catalogue *catalogue; /* what the operation under way sees, see catalogue_pin */
+    uint64_t claimed; /* bytes of the log since it looked at the room, see log_has_room_for */
     uint64_t pokes;
     _Atomic bool taking; /* see takes_begin; this thread */
     struct counters counters;

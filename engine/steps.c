@@ -352,7 +352,7 @@ static enum code step(struct seat *seat, const struct step *asked, enum step_kin
         return code;
     struct stepping s = { .asked = asked, .kind = kind, .content = fingerprint(asked, kind) };
     code = CODE_DEFERRED;
-    if (log_has_room(seat->ledger->log)) {
+    if (ledger_has_room(seat)) {
         takes_begin(seat);
         code = text_given(asked->op) ? run_step_once(seat, &s, r) : run_step(seat, &s, r);
         takes_end(seat);

@@ -122,7 +122,7 @@ static enum code run_method(struct call *call, const struct method *method)
             refuse_read_only(&call->refusal, storage->failure(storage->self));
             return CODE_READ_ONLY;
         }
-        if (!log_has_room(service->log))
+        if (!ledger_has_room(call->seat))
             return CODE_DEFERRED;
     }
     return method->run(call);

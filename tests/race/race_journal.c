@@ -46,6 +46,7 @@ struct worker {
     struct file_request pending[JOURNAL_STREAMS];
     unsigned count;
     uint64_t acknowledged;
+    uint64_t claimed; /* since it looked at the room */
 };
 
 static uint64_t draw(struct worker *worker, uint64_t below)
@@ -96,6 +97,7 @@ static void write_record(struct worker *worker, uint64_t number)
         .number = number
     };
     memset(record.rest, (int)number, sizeof record.rest);
+    worker->claimed += length;
     uint64_t position = log_claim(log, length);
     if (draw(worker, 50) == 0)
         sched_yield(); /* others publish behind the gap */
@@ -109,7 +111,7 @@ static void *work(void *argument)
     uint64_t written = 0;
     while (written < RECORDS) {
         uint64_t turn = 1 + draw(worker, LOG_RECORDS_PER_TURN);
-        if (log_has_room(log)) {
+        if (log_has_room_for(log, &worker->claimed)) {
             for (; turn > 0 && written < RECORDS; turn--)
                 write_record(worker, written++);
         }

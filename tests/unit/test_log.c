@@ -123,7 +123,8 @@ Test(log, has_room_until_what_is_held_back_is_all_that_is_left)
 {
     struct log log;
     cr_assert_eq(log_init(&log, CAPACITY, SEATS, 0), 0);
-    uint64_t held_back = (uint64_t)SEATS * LOG_RECORDS_PER_TURN * RECORD_MAX;
+    uint64_t held_back = log.slack;
+    cr_assert_eq(held_back, SEATS * (LOG_RECORDS_PER_TURN * RECORD_MAX + log.spare));
     uint64_t used = 0;
     while (log_has_room(&log)) {
         append(&log, RECORD_MAX);
@@ -140,6 +141,32 @@ Test(log, has_room_until_what_is_held_back_is_all_that_is_left)
     }
     cr_assert_eq(log_drain(&log, drained, LARGE), CAPACITY);
     cr_assert_not(log_has_claims(&log));
+    log_destroy(&log);
+}
+
+/* All seats claim as much as they may, as late as they may: the ring is never overrun. */
+Test(log, seats_that_look_seldom_stay_within_what_is_held_back)
+{
+    enum { OPERATION = LOG_RECORDS_PER_TURN * RECORD_MAX, MANY = 3, ROOM = 1 << 20 };
+    struct log log;
+    uint64_t claimed[MANY] = { 0 }, used = 0;
+    cr_assert_eq(log_init(&log, ROOM, MANY, 0), 0);
+    cr_assert_gt(log.spare, 0);
+    for (bool more = true; more;) {
+        more = false;
+        for (unsigned i = 0; i < MANY; i++) {
+            if (!log_has_room_for(&log, &claimed[i]))
+                continue;
+            /* To just what is spare, and in the next round over it, by one operation. */
+            uint64_t length = claimed[i] < log.spare ? log.spare - claimed[i] : OPERATION;
+            log_claim(&log, (uint32_t)length);
+            claimed[i] += length;
+            used += length;
+            more = true;
+        }
+    }
+    cr_assert_leq(used, ROOM);
+    cr_assert_gt(used, ROOM - log.slack);
     log_destroy(&log);
 }
 
