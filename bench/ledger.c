@@ -222,16 +222,14 @@ static void reserve_batch(struct runner *r)
     struct seat *seat = ledger_seat(r->ledger, r->index);
     uint32_t lines = r->setup->workload == MANY_LINES ? LINES : 1;
     struct reservation_view view;
+    struct order_line line[LINES] = { 0 };
+    struct order order = { .channel = text_of("default"), .lines = line, .line_count = lines };
     for (unsigned i = 0; i < BATCH; i++) {
-        struct order_line line[LINES];
-        for (uint32_t l = 0; l < lines; l++)
-            line[l] = (struct order_line){ text_in(&r->sku[i * lines + l]),
-                                           wanted(r->setup),
-                                           { NULL, 0 } };
-        struct order order = { .id = text_in(&r->id[i]),
-                               .channel = text_of("default"),
-                               .lines = line,
-                               .line_count = lines };
+        for (uint32_t l = 0; l < lines; l++) {
+            line[l].sku = text_in(&r->sku[i * lines + l]);
+            line[l].qty = wanted(r->setup);
+        }
+        order.id = text_in(&r->id[i]);
         enum code code;
         while ((code = ledger_reserve(seat, &order, &view)) == CODE_DEFERRED) {
             r->deferred++;
