@@ -243,15 +243,18 @@ static void cancel_batch(struct runner *r)
 {
     struct seat *seat = ledger_seat(r->ledger, r->index);
     struct reservation_view view;
+    ledger_expect_cancels(seat, BATCH);
     for (unsigned i = 0; i < BATCH; i++) {
         struct step step = { .id = text_in(&r->id[i]) };
         enum code code;
         while ((code = ledger_cancel(seat, &step, &view)) == CODE_DEFERRED) {
+            ledger_expect_cancels(seat, 0); /* or the log might not be drained */
             r->deferred++;
             drain(r);
         }
         count(r, code);
     }
+    ledger_expect_cancels(seat, 0);
 }
 
 static void ask_batch(struct runner *r)

@@ -142,7 +142,8 @@ enum entry_found entries_find(struct entries *entries, struct text id, uint64_t 
                               struct entry **entry, uint64_t *word)
 {
     uint64_t head = atomic_load_explicit(&bucket_at(entries, hash, 0)->head, memory_order_acquire);
-    for (unsigned distance = 0; distance < DISTANCES; distance = next_distance(head, distance + 1)) {
+    for (unsigned distance = 0; distance < DISTANCES;
+         distance = next_distance(head, distance + 1)) {
         struct bucket *bucket = bucket_at(entries, hash, distance);
         for (unsigned i = 0; i < BUCKET_WORDS; i++) {
             /* Acquire: who finds the entry finds it busy or filled. */

@@ -122,6 +122,7 @@ void ledger_begin(struct seat *seat, uint64_t engine_ms, uint64_t wall_ms)
 
 void ledger_end(struct seat *seat)
 {
+    assert(seat->ahead_at == seat->ahead_end);
     atomic_store_explicit(&seat->epoch, 0, memory_order_seq_cst);
     uint64_t turns = atomic_load_explicit(&seat->turns, memory_order_relaxed);
     atomic_store_explicit(&seat->turns, (turns | 1) + 1, memory_order_release);
@@ -184,6 +185,49 @@ uint64_t journal_record(struct seat *seat, uint32_t length)
     uint64_t position = journal_claim(seat, length);
     journal_publish(seat, position);
     return position + length;
+}
+
+enum { AHEAD_MOST = 4096 }; /* bytes claimed ahead */
+
+static void give_up_ahead(struct seat *seat)
+{
+    _Alignas(8) unsigned char nothing[AHEAD_MOST];
+    uint64_t length = seat->ahead_end - seat->ahead_at;
+    if (length == 0)
+        return;
+    struct record_head head = head_of(seat, RECORD_VOID, 0);
+    head.length = (uint32_t)length;
+    memset(nothing, 0, length);
+    memcpy(nothing, &head, sizeof head);
+    log_publish(seat->ledger->log, seat->ahead_at, (const struct record_head *)(void *)nothing);
+    seat->ahead_at = seat->ahead_end;
+}
+
+uint64_t claim_give(struct seat *seat, uint32_t length, uint64_t after)
+{
+    uint64_t left = seat->ahead_end - seat->ahead_at;
+    if (left > 0 && (left < length || seat->ahead_at < after)) {
+        give_up_ahead(seat);
+        left = 0;
+    }
+    if (left == 0) {
+        uint32_t most = AHEAD_MOST / length, times = seat->expected < most ? seat->expected : most;
+        uint32_t all = length * (times > 0 ? times : 1);
+        seat->ahead_at = journal_claim(seat, all);
+        seat->ahead_end = seat->ahead_at + all;
+    }
+    if (seat->expected > 0)
+        seat->expected--;
+    uint64_t position = seat->ahead_at;
+    seat->ahead_at += length;
+    return position;
+}
+
+void ledger_expect_cancels(struct seat *seat, unsigned count)
+{
+    seat->expected = count;
+    if (count == 0)
+        give_up_ahead(seat);
 }
 
 void journal_void(struct seat *seat, uint64_t position, uint32_t length)

@@ -53,7 +53,7 @@ struct log {
     _Alignas(64) unsigned char *bytes; /* const after init */
     size_t capacity;                   /* a power of two; const after init */
     size_t slack;                      /* held back for claims between two looks; const */
-    size_t spare;                      /* of it, per seat: claimed before the last operation; const */
+    size_t spare; /* of it, per seat: claimed before the last operation; const */
 };
 
 /* 0, or -ENOMEM / -EINVAL (capacity not a power of two or too small for that many seats). */

@@ -240,6 +240,13 @@ static bool already_done(const struct stepping *s)
            (word_state(s->word) == goal(s->kind) || word_last(s->word) == s->kind);
 }
 
+/* What the id of a step of its own stood for before is not known, so that step claims now. */
+static uint64_t claim(struct seat *seat, const struct stepping *s, uint32_t length)
+{
+    bool gives = s->kind == STEP_CANCEL && !text_given(s->asked->op);
+    return gives ? claim_give(seat, length, s->entry->lsn_last) : journal_claim(seat, length);
+}
+
 /* On a reservation that is owned, and is put in any case. */
 static enum code step_reservation(struct seat *seat, struct stepping *s, struct reservation_view *r)
 {
@@ -262,7 +269,7 @@ static enum code step_reservation(struct seat *seat, struct stepping *s, struct 
     book_parts(s); /* nothing can go wrong any more */
     enum entry_state to = state_of_draws(&seat->ledger->entries, s->entry, word_state(s->word));
     uint32_t length = build_record(seat, s, to);
-    uint64_t position = journal_claim(seat, length);
+    uint64_t position = claim(seat, s, length);
     for (uint32_t i = 0; s->kind == STEP_CANCEL && i < s->part_count; i++)
         give_back(seat, parts[i].draw->pool,
                   (struct pool_change){ .reserved = -(int64_t)parts[i].qty });

@@ -46,8 +46,9 @@ bool text_is_sku(struct text t)
     return t.len >= 1 && t.len <= SKU_MAX && text_is_utf8(t);
 }
 
-static const bool of_codes[256] = { ['A' ... 'Z'] = true, ['a' ... 'z'] = true, ['0' ... '9'] = true,
-                                    ['.'] = true,         ['_'] = true,         ['-'] = true };
+static const bool of_codes[256] = { ['A' ... 'Z'] = true, ['a' ... 'z'] = true,
+                                    ['0' ... '9'] = true, ['.'] = true,
+                                    ['_'] = true,         ['-'] = true };
 
 bool text_is_code(struct text t)
 {

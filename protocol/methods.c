@@ -10,7 +10,7 @@ static const struct method methods[] = {
     { NAMED("availability"), .run = method_availability, .mutation = false, .hint = HINT_SKUS },
     { NAMED("confirm"), .run = method_confirm, .mutation = true, .hint = HINT_ID },
     { NAMED("fulfil"), .run = method_fulfil, .mutation = true, .hint = HINT_ID },
-    { NAMED("cancel"), .run = method_cancel, .mutation = true, .hint = HINT_ID },
+    { NAMED("cancel"), .run = method_cancel, .mutation = true, .hint = HINT_ID, .cancels = true },
     { NAMED("extend"), .run = method_extend, .mutation = true, .hint = HINT_ID },
     { NAMED("reservation"), .run = method_reservation, .mutation = false, .hint = HINT_ID },
     { NAMED("receive"), .run = method_receive, .mutation = true, .hint = HINT_ID_SKU },

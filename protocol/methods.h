@@ -21,6 +21,7 @@ struct method {
      * nothing was packed, and reply_error has something to say. */
     enum code (*run)(struct call *call);
     bool mutation;
+    bool cancels; /* several in a row claim together, see ledger_expect_cancels */
     enum hint hint;
 };
 

@@ -63,7 +63,8 @@ static void read_frame(struct frame *frame, const unsigned char *bytes, size_t l
     uint32_t msgid;
     frame->kind = FRAME_FOREIGN;
     frame->msgid = 0;
-    if (length >= sizeof request_begins && memcmp(bytes, request_begins, sizeof request_begins) == 0) {
+    if (length >= sizeof request_begins &&
+        memcmp(bytes, request_begins, sizeof request_begins) == 0) {
         wire.at += sizeof request_begins;
         count = REQUEST_VALUES;
         type = REQUEST;
@@ -329,8 +330,8 @@ static enum stall why_deferred(const struct executor *executor, const struct con
 }
 
 /* Runs a group until its end or a stall. Returns the bytes that are through. */
-static size_t run_group(struct executor *executor, struct connection *connection,
-                        const struct group *group)
+static size_t run_frames(struct executor *executor, struct connection *connection,
+                         const struct group *group)
 {
     size_t through = 0;
     for (unsigned i = 0; i < group->count; i++) {
@@ -351,6 +352,20 @@ static size_t run_group(struct executor *executor, struct connection *connection
         if (connection->last_words)
             break;
     }
+    return through;
+}
+
+static size_t run_group(struct executor *executor, struct connection *connection,
+                        const struct group *group)
+{
+    unsigned cancels = 0;
+    for (unsigned i = 0; i < group->count; i++)
+        cancels += group->frames[i].kind == FRAME_CALL && group->frames[i].method->cancels;
+    if (cancels > 1)
+        ledger_expect_cancels(executor->seat, cancels);
+    size_t through = run_frames(executor, connection, group);
+    if (cancels > 1)
+        ledger_expect_cancels(executor->seat, 0);
     return through;
 }
 

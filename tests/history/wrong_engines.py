@@ -234,8 +234,8 @@ WRONG = {
         "a cancel is published before it is applied",
         {
             "engine/steps.c": [
-                ("    uint64_t position = journal_claim(seat, length);\n",
-                 "    uint64_t position = journal_claim(seat, length);\n"
+                ("    uint64_t position = claim(seat, s, length);\n",
+                 "    uint64_t position = claim(seat, s, length);\n"
                  "    journal_publish(seat, position);\n    usleep(300);\n"),
                 ("    journal_publish(seat, position); /* now", "    /* now"),
             ]

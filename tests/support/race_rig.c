@@ -182,6 +182,7 @@ static void *run(void *argument)
     timer_t timer = shake_thread(random_next(&s->racer->random));
     ledger_begin(s->racer->seat, now, now);
     s->work(s->racer);
+    ledger_expect_cancels(s->racer->seat, 0);
     ledger_end(s->racer->seat);
     atomic_store(&s->racer->race->pace[s->racer->index], UINT64_MAX);
     timer_delete(timer);
@@ -280,6 +281,7 @@ void racer_turn(struct racer *racer)
     struct seat *seat = racer->seat;
     while (ledger_expire(seat, 16) == 16) {
     }
+    ledger_expect_cancels(seat, 0);
     ledger_end(seat);
     uint64_t now = race_ms(racer->race);
     if (now < seat->engine_ms)
@@ -319,8 +321,11 @@ enum code racer_reserve(struct racer *racer, const struct order *order, struct r
     RETRIED(ledger_reserve(racer->seat, order, v));
 }
 
+/* Some say that others will follow, and mostly they do: before this racer's turn ends. */
 enum code racer_cancel(struct racer *racer, const struct step *step, struct reservation_view *v)
 {
+    if (random_below(&racer->random, 8) == 0)
+        ledger_expect_cancels(racer->seat, 1 + (unsigned)random_below(&racer->random, 6));
     RETRIED(ledger_cancel(racer->seat, step, v));
 }
 

@@ -560,3 +560,78 @@ Test(ledger_rules, a_channel_that_names_a_group_that_is_gone_is_recovered)
     cr_assert(ledgers_equal(rig.ledger, follower.ledger, false, why, sizeof why), "%s", why);
     ledger_rig_close(&follower);
 }
+
+/* ---- cancels that claim together ---- */
+
+static const char *const orders[] = { "r0", "r1", "r2", "r3" };
+
+enum { ORDERS = sizeof orders / sizeof *orders };
+
+static void reserve_all(void)
+{
+    receive("tea", "main", 10);
+    for (unsigned i = 0; i < ORDERS; i++)
+        must(reserve(orders[i], (struct order_line[]){ { text_of("tea"), 1, NO_PLACE } }, 1));
+}
+
+static uint64_t cancel_at(const char *id, const char *op)
+{
+    struct step step = { .id = text_of(id), .op = text_of(op) };
+    must(ledger_cancel(seat, &step, &view));
+    return view.lsn;
+}
+
+/* What is followed is the same, and nothing is missing in between. */
+static void follow_all(void)
+{
+    struct ledger_rig follower;
+    char why[256];
+    ledger_rig_drain(&rig);
+    cr_assert_not(log_has_claims(&rig.log), "a claim was neither used nor given up");
+    cr_assert(ledger_rig_follow(&follower, &rig, rig.length, now, why, sizeof why), "%s", why);
+    cr_assert(ledgers_equal(rig.ledger, follower.ledger, false, why, sizeof why), "%s", why);
+    ledger_rig_close(&follower);
+}
+
+Test(ledger_rules, expected_cancels_lie_together_in_the_log)
+{
+    reserve_all();
+    uint64_t before = atomic_load(&rig.log.tail);
+    ledger_expect_cancels(seat, ORDERS);
+    uint64_t first = cancel_at(orders[0], NULL), length = first - before;
+    cr_assert_eq(atomic_load(&rig.log.tail), before + ORDERS * length, "all of them claimed");
+    must(ledger_extend(other, text_of("r3"), 5000, &view)); /* somebody else claims behind them */
+    cr_assert_eq(cancel_at(orders[1], NULL), first + length);
+    cr_assert_eq(cancel_at(orders[2], NULL), first + 2 * length);
+    ledger_expect_cancels(seat, 0);
+    follow_all();
+}
+
+/* Another change of the same reservation has come in between: it must not follow the cancel. */
+Test(ledger_rules, a_cancel_never_takes_a_place_before_the_last_change)
+{
+    reserve_all();
+    ledger_expect_cancels(seat, ORDERS);
+    cancel_at(orders[0], NULL);
+    must(ledger_extend(other, text_of("r1"), 5000, &view));
+    uint64_t extended = view.lsn;
+    cr_assert_gt(cancel_at(orders[1], NULL), extended);
+    cancel_at(orders[2], NULL);
+    ledger_expect_cancels(seat, 0);
+    follow_all();
+}
+
+Test(ledger_rules, what_is_claimed_for_cancels_that_do_not_come_is_given_up)
+{
+    struct step nobody = { .id = text_of("nobody") };
+    reserve_all();
+    ledger_expect_cancels(seat, 100);
+    cancel_at(orders[0], NULL);
+    expect(ledger_cancel(seat, &nobody, &view), CODE_UNKNOWN_RESERVATION);
+    cancel_at(orders[1], "an id of its own");
+    cancel_at(orders[2], NULL);
+    ledger_expect_cancels(seat, 0);
+    uint64_t end = atomic_load(&rig.log.tail);
+    cr_assert_gt(cancel_at(orders[3], NULL), end, "as if nothing had been said");
+    follow_all();
+}

@@ -37,9 +37,10 @@ static void tear_down(size_t before)
 }
 
 /* At the border of each form, and one to either side of it. */
-static const uint64_t borders[] = { 0,          0x20,       0x7f,        0x80,
-                                    0xff,       0x100,      0xffff,      0x10000,
-                                    0x7fffffff, 0xffffffff, 0x100000000, INT64_MAX };
+static const uint64_t borders[] = {
+    0,      0x20,    0x7f,       0x80,       0xff,        0x100,
+    0xffff, 0x10000, 0x7fffffff, 0xffffffff, 0x100000000, INT64_MAX
+};
 
 enum { BORDERS = sizeof borders / sizeof *borders };
 
