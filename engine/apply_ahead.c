@@ -27,16 +27,16 @@ static void fetch_pool(const struct ledger *ledger, const struct pool_key *key, 
         return;
     const struct item *item = item_at(items, key->item);
     if (stage == 0) {
-        __builtin_prefetch(item, 1);
-        __builtin_prefetch((const char *)item + 64, 1);
-        __builtin_prefetch((const void *)&items->marks[key->item], 1);
+        memory_fetch(item);
+        memory_fetch((const char *)item + 64);
+        memory_fetch(&items->marks[key->item]);
         return;
     }
     uint32_t more = atomic_load_explicit(&item->more, memory_order_relaxed);
     if (more == 0 || more >= items->unit_count)
         return;
     for (unsigned line = 0; line < 4; line++)
-        __builtin_prefetch((const char *)pool_at(items, more) + (size_t)line * 64, 1);
+        memory_fetch((const char *)pool_at(items, more) + (size_t)line * 64);
 }
 
 static void fetch_movement(const struct ledger *ledger, const struct record_head *record,

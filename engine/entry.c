@@ -14,7 +14,7 @@
 #define BUCKET_BUSY UINT64_C(1)
 #define WORD_ENTRY UINT64_C(0xffffffff)
 
-enum { BUCKET_WORDS = 7, DISTANCES = 16, CHUNK = 64, PEEK = 4 };
+enum { BUCKET_WORDS = 7, BUCKET_IDS = 3, DISTANCES = 16, CHUNK = 64, PEEK = 4 };
 
 static const char *const state_names[STATE_COUNT] = { "none",      "held",      "confirmed",
                                                       "fulfilled", "cancelled", "expired" };
@@ -48,15 +48,15 @@ int entries_init(struct entries *entries, uint32_t max, uint64_t hash_seed)
     /* At most three ids to a bucket of seven when the table is full, as it is most of its life:
      * with four, one add in a thousand million finds no place within reach, and one is enough to
      * make a journal that cannot be followed. */
-    uint64_t buckets = 16;
-    while (buckets * 3 < entries->max)
-        buckets *= 2;
+    uint32_t buckets = (entries->max + BUCKET_IDS - 1) / BUCKET_IDS;
+    if (buckets < DISTANCES)
+        buckets = DISTANCES;
     entries->chunk_count = chunks;
-    entries->bucket_mask = (uint32_t)(buckets - 1);
+    entries->bucket_count = buckets;
     entries->hash_seed = hash_seed;
     entries->all = memory_reserve((size_t)entries->max * sizeof(struct entry));
     entries->kept = memory_reserve((size_t)chunks * sizeof *entries->kept);
-    entries->buckets = memory_reserve(buckets * sizeof(struct bucket));
+    entries->buckets = memory_reserve(entries_bucket_bytes(entries));
     return entries->all && entries->kept && entries->buckets ? 0 : -ENOMEM;
 }
 
@@ -64,7 +64,7 @@ void entries_destroy(struct entries *entries)
 {
     memory_release(entries->all, (size_t)entries->max * sizeof(struct entry));
     memory_release(entries->kept, (size_t)entries->chunk_count * sizeof *entries->kept);
-    memory_release(entries->buckets, ((size_t)entries->bucket_mask + 1) * sizeof(struct bucket));
+    memory_release(entries->buckets, entries_bucket_bytes(entries));
 }
 
 uint64_t id_hash(const struct entries *entries, struct text id)
@@ -76,7 +76,8 @@ uint64_t id_hash(const struct entries *entries, struct text id)
 
 static struct bucket *bucket_at(const struct entries *entries, uint64_t hash, unsigned distance)
 {
-    return &entries->buckets[(hash + distance) & entries->bucket_mask];
+    uint32_t at = entries_home(entries, hash) + distance;
+    return &entries->buckets[at < entries->bucket_count ? at : at - entries->bucket_count];
 }
 
 static bool bucket_take(struct bucket *bucket)
@@ -340,8 +341,8 @@ static bool forget(struct entries *entries, struct entry *entry, uint64_t word)
 
 static void fetch_entry(const struct entry *entry)
 {
-    __builtin_prefetch(entry, 1);
-    __builtin_prefetch((const char *)entry + 64, 1);
+    memory_fetch(entry);
+    memory_fetch((const char *)entry + 64);
 }
 
 /* Fetches what the coming takes from the chunk will touch: slots, then their old buckets. */
@@ -543,7 +544,7 @@ struct draw *draw_walk_next(struct draw_walk *walk)
 
 void entries_prefetch_bucket(const struct entries *entries, uint64_t hash)
 {
-    __builtin_prefetch(bucket_at(entries, hash, 0), 1);
+    memory_fetch(bucket_at(entries, hash, 0));
 }
 
 uint32_t entries_prefetch_entry(const struct entries *entries, uint64_t hash)

@@ -186,7 +186,7 @@ struct entries {
     struct entry *all;
     struct kept_chunk *kept;
     struct bucket *buckets;
-    uint32_t max, chunk_count, bucket_mask;
+    uint32_t max, chunk_count, bucket_count;
     uint64_t hash_seed;
     uint32_t populated; /* slots below have memory; the thread that populates */
     _Alignas(
@@ -270,9 +270,16 @@ int entries_enter(struct entries *entries, struct entry *entry, struct text id, 
 /* For loading: slots below this number were given out; the hand goes on with the next. */
 void entries_resume(struct entries *entries, struct entry_cursor *cursor, uint32_t number);
 
+/* The home bucket of a hash: its lower half, as a fraction of 2^32, of the number of buckets (Lemire,
+ * "Fast random integer generation in an interval", 2019). Its upper half is the tag. */
+static inline uint32_t entries_home(const struct entries *entries, uint64_t hash)
+{
+    return (uint32_t)((hash & UINT32_MAX) * entries->bucket_count >> 32);
+}
+
 static inline size_t entries_bucket_bytes(const struct entries *entries)
 {
-    return ((size_t)entries->bucket_mask + 1) * sizeof(struct bucket);
+    return (size_t)entries->bucket_count * sizeof(struct bucket);
 }
 
 /* Hints: fetch the bucket of an id, then the entry that it probably names: its number + 1, or 0. */

@@ -197,15 +197,15 @@ int items_load(struct items *items, uint32_t index, struct text sku, uint64_t ha
 
 void items_prefetch_slot(const struct items *items, uint64_t hash)
 {
-    __builtin_prefetch((const void *)&items->slots[home_slot(items, hash)]);
+    memory_fetch(&items->slots[home_slot(items, hash)]);
 }
 
 static void prefetch_item(const struct items *items, uint32_t index)
 {
     const char *item = (const char *)item_at(items, index);
-    __builtin_prefetch((const void *)&items->marks[index], 1);
-    __builtin_prefetch(item);
-    __builtin_prefetch(item + 64, 1);
+    memory_fetch(&items->marks[index]);
+    memory_fetch(item);
+    memory_fetch(item + 64);
 }
 
 void items_prefetch_named(const struct items *items, uint64_t hash)
@@ -220,7 +220,7 @@ void items_prefetch_pool(const struct items *items, uint32_t unit)
     if (unit / ITEM_UNITS < items->max_items) /* it lies in its item, as most do */
         prefetch_item(items, unit / ITEM_UNITS);
     else
-        __builtin_prefetch(pool_at(items, unit), 1);
+        memory_fetch(pool_at(items, unit));
 }
 
 struct pool_walk pool_walk_start(const struct items *items, uint32_t index)

@@ -19,6 +19,14 @@ enum populated {
 /* Has the kernel give memory for what lies there, zeroed, now instead of at the first touch. What is
  * there already stays. Any thread, beside others that use it. A hint. */
 void memory_populate(void *at, size_t bytes);
+/* Fetches a cache line that will be written. The empty asm is its effect: gcc takes a function that
+ * only prefetches for one that does nothing, and leaves out its calls. */
+static inline void memory_fetch(const volatile void *at)
+{
+    __builtin_prefetch((const void *)at, 1);
+    __asm__ volatile("");
+}
+
 /* Gives the memory of whole pages back; they read as zeroes again. */
 void memory_empty(void *at, size_t bytes);
 

@@ -185,7 +185,7 @@ Test(check, finds_an_id_that_is_not_in_the_index)
     struct entries *entries = &rig.ledger->entries;
     uint64_t word;
     struct entry *entry = take("o1", &word);
-    for (uint32_t i = 0; i <= entries->bucket_mask; i++)
+    for (uint32_t i = 0; i < entries->bucket_count; i++)
         for (int j = 0; j < 7; j++)
             if ((uint32_t)entries->buckets[i].words[j] == entry_number(entries, entry) + 1)
                 entries->buckets[i].words[j] = 0;

@@ -123,7 +123,7 @@ Test(entry, there_are_buckets_enough)
     const uint32_t sizes[] = { 1, 64, 65, 4096, 100000, 262144, 4000000 };
     for (unsigned i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
         cr_assert_eq(entries_init(&entries, sizes[i], 1), 0);
-        cr_assert_geq(3 * ((uint64_t)entries.bucket_mask + 1), entries.max);
+        cr_assert_geq(3 * (uint64_t)entries.bucket_count, entries.max);
         cr_assert_geq(entries.max, sizes[i]);
         entries_destroy(&entries);
     }
@@ -167,7 +167,7 @@ Test(entry, a_busy_home_bucket_is_in_the_way)
     uint64_t word;
     set_up(64);
     uint64_t hash = id_hash(&entries, text_of("a"));
-    struct bucket *home = &entries.buckets[hash & entries.bucket_mask];
+    struct bucket *home = &entries.buckets[entries_home(&entries, hash)];
     atomic_store(&home->head, 1);
     cr_assert_eq(add(text_of("a"), &entry, &word), ENTRY_UNDECIDED);
     cr_assert_eq(find(text_of("a"), &entry, &word), ENTRY_ABSENT, "reading needs no bucket");
@@ -181,7 +181,7 @@ static uint64_t colliding(uint32_t bucket, uint64_t after)
 {
     char buffer[ID_MAX];
     for (uint64_t i = after + 1;; i++)
-        if ((id_hash(&entries, name_of(buffer, i)) & entries.bucket_mask) == bucket)
+        if (entries_home(&entries, id_hash(&entries, name_of(buffer, i))) == bucket)
             return i;
 }
 
@@ -227,7 +227,7 @@ Test(entry, what_strayed_is_forgotten_without_a_trace)
     for (uint64_t i = 0; i < 2048; i++)
         add_finished(name_of(buffer, (UINT64_C(1) << 40) + i));
     unsigned words = 0;
-    for (uint32_t b = 0; b <= entries.bucket_mask; b++) {
+    for (uint32_t b = 0; b < entries.bucket_count; b++) {
         unsigned strays = 0;
         for (unsigned d = 1; d < 16; d++)
             strays += (unsigned)(strays_of(b) >> (4 * d) & 0xf);
@@ -321,7 +321,7 @@ Test(entry, a_slot_whose_bucket_is_busy_is_passed_over)
     for (uint64_t i = 0; i < 64; i++)
         add_finished(name_of(buffer, i));
     struct text id = name_of(buffer, 9);
-    struct bucket *home = &entries.buckets[id_hash(&entries, id) & entries.bucket_mask];
+    struct bucket *home = &entries.buckets[entries_home(&entries, id_hash(&entries, id))];
     atomic_fetch_or(&home->head, 1);
     for (unsigned i = 0; i < 40; i++) {
         struct draws_entry *draws = entries_take_draws(&entries, &cursor);
