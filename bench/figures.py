@@ -113,18 +113,8 @@ def snapshot_rate(results):
     return None
 
 
-def pool_bytes(results):
-    """Of the run with the most places: what its pools made the engine grow by."""
-    lines = [line for line in results.record
-             if line["step"] == "places" and line.get("grown", 0) > 0]
-    line = max(lines, key=lambda found: found["pools"], default=None)
-    return line["grown"] / line["pools"] if line else None
-
-
-def hold_bytes(results):
-    for result in results.find("recovery", "holds"):
-        return result["bytes"] / result["count"] if result["count"] else None
-    return None
+def table_bytes(results, what):
+    return next((result[what] for result in results.find("recovery", "tables")), None)
 
 
 def mirror_p99(results):
@@ -164,8 +154,8 @@ def bars(results):
         ("in process, two threads against one, uniform SKUs", two, 1.6, "×", True),
         ("recovery: replay, records", replay_rate(results), 3e6, "/s", True),
         ("recovery: snapshot, bytes", snapshot_rate(results), 0.5e9, "B/s", True),
-        ("memory of a pool", pool_bytes(results), 32, "B", False),
-        ("memory of a live single-line reservation", hold_bytes(results), 160, "B", False),
+        ("memory of a pool", table_bytes(results, "pool_bytes"), 32, "B", False),
+        ("memory of a live single-line reservation", table_bytes(results, "id_bytes"), 160, "B", False),
         ("mirror: change to visible in Redis, p99 at 50 k changes/s", mirror_p99(results), 20,
          "ms", False),
     ]

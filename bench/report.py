@@ -264,9 +264,10 @@ def text_recovery(results):
                      f"{result['compact_seconds']:.2f} s"])
         rows.append(["start from the snapshot", f"{result['bytes'] / 1e6:.0f} MB",
                      f"{result['start_seconds']:.2f} s"])
-    for result in results.find("recovery", "holds"):
-        rows.append(["memory of live holds", count(result["count"]),
-                     f"{result['bytes'] / 2**20:.0f} MiB"])
+    for result in results.find("recovery", "tables"):
+        rows.append(["memory of the tables", "2 M pools of 100,000 items; 465,536 ids",
+                     f"{result['pool_bytes']:.1f} bytes a pool, with its part of the item; "
+                     f"{result['id_bytes']:.1f} an id, with its part of the index"])
     for result in results.find("windows", "memory"):
         for key, what in (("empty_bytes", "memory of an empty engine"),
                           ("after_bytes", "memory after all runs of the first table")):
