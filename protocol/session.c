@@ -329,7 +329,25 @@ static enum stall why_deferred(const struct executor *executor, const struct con
     return log_has_room(executor->service->log) ? STALL_DEFERRED : STALL_NO_ROOM;
 }
 
-/* Runs a group until its end or a stall. Returns the bytes that are through. */
+static bool is_cancel(const struct group *group, unsigned i)
+{
+    return i < group->count && group->frames[i].kind == FRAME_CALL &&
+           group->frames[i].method->cancels;
+}
+
+/* Where a run of cancels begins, the engine is told. One behind something else may well be of what
+ * was reserved just before it, and then could not claim before that. */
+static void expect_cancels(struct executor *executor, const struct group *group, unsigned i)
+{
+    unsigned end = i;
+    if (i > 0 && is_cancel(group, i - 1))
+        return;
+    while (is_cancel(group, end))
+        end++;
+    if (end - i > 1)
+        ledger_expect_cancels(executor->seat, end - i);
+}
+
 static size_t run_frames(struct executor *executor, struct connection *connection,
                          const struct group *group)
 {
@@ -340,6 +358,7 @@ static size_t run_frames(struct executor *executor, struct connection *connectio
             return through;
         }
         const struct frame *frame = &group->frames[i];
+        expect_cancels(executor, group, i);
         if (frame->kind != FRAME_CALL) {
             answer_other(executor, connection, frame);
         } else if (!run_call(executor, connection, frame)) {
@@ -355,17 +374,12 @@ static size_t run_frames(struct executor *executor, struct connection *connectio
     return through;
 }
 
+/* Runs a group until its end or a stall. Returns the bytes that are through. */
 static size_t run_group(struct executor *executor, struct connection *connection,
                         const struct group *group)
 {
-    unsigned cancels = 0;
-    for (unsigned i = 0; i < group->count; i++)
-        cancels += group->frames[i].kind == FRAME_CALL && group->frames[i].method->cancels;
-    if (cancels > 1)
-        ledger_expect_cancels(executor->seat, cancels);
     size_t through = run_frames(executor, connection, group);
-    if (cancels > 1)
-        ledger_expect_cancels(executor->seat, 0);
+    ledger_expect_cancels(executor->seat, 0);
     return through;
 }
 

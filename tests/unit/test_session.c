@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/record.h"
 #include "tests/support/session_rig.h"
 
 static struct session_rig session;
@@ -370,4 +371,86 @@ Test(session_limits, output_that_nobody_takes_stalls)
     while (strcmp(reply(), "(none)") != 0)
         replies++;
     cr_assert_eq(replies + 1, asked);
+}
+
+/* ---- cancels that came together ---- */
+
+static void add_call(msgpack_packer *packer, const char *method, const char *id)
+{
+    bool reserve = strcmp(method, "reserve") == 0;
+    msgpack_pack_array(packer, 4);
+    msgpack_pack_int(packer, 0);
+    msgpack_pack_int(packer, 7);
+    msgpack_pack_str_with_body(packer, method, strlen(method));
+    msgpack_pack_array(packer, reserve ? 3 : 1);
+    msgpack_pack_str_with_body(packer, id, strlen(id));
+    if (!reserve)
+        return;
+    msgpack_pack_str_with_body(packer, "default", 7);
+    msgpack_pack_array(packer, 1);
+    msgpack_pack_array(packer, 2);
+    msgpack_pack_str_with_body(packer, "S", 1);
+    msgpack_pack_int(packer, 1);
+}
+
+/* Sends at once: "+a +b -a -b" reserves a and b and cancels both. */
+static void send_together(const char *calls)
+{
+    msgpack_sbuffer buffer;
+    msgpack_packer packer;
+    msgpack_sbuffer_init(&buffer);
+    msgpack_packer_init(&packer, &buffer, msgpack_sbuffer_write);
+    for (; *calls; calls += 2 + (calls[2] == ' ')) {
+        char id[] = { calls[1], '\0' };
+        add_call(&packer, *calls == '+' ? "reserve" : "cancel", id);
+    }
+    session_rig_feed(&session, buffer.data, buffer.size);
+    msgpack_sbuffer_destroy(&buffer);
+}
+
+static unsigned records_of(enum record_type type)
+{
+    _Alignas(8) unsigned char record[RECORD_MAX];
+    unsigned count = 0;
+    ledger_rig_drain(&session.rig);
+    cr_assert_not(log_has_claims(&session.rig.log), "a claim was neither used nor given up");
+    for (size_t at = 0; at < session.rig.length;) {
+        at += ledger_rig_record(&session.rig, at, record);
+        count += ((const struct record_head *)(const void *)record)->type == type;
+    }
+    return count;
+}
+
+Test(session, cancels_in_a_row_leave_no_gap)
+{
+    stock_up();
+    send_together("+a +b +c -a -b -c");
+    for (int i = 0; i < 3; i++)
+        assert_says("\"held\"");
+    for (int i = 0; i < 3; i++)
+        assert_says("\"cancelled\"");
+    cr_assert_eq(records_of(RECORD_CANCEL), 3);
+    cr_assert_eq(records_of(RECORD_VOID), 0);
+}
+
+Test(session, a_cancel_right_behind_its_reserve_claims_by_itself)
+{
+    stock_up();
+    send_together("+a -a +b -b +c -c");
+    for (int i = 0; i < 3; i++) {
+        assert_says("\"held\"");
+        assert_says("\"cancelled\"");
+    }
+    cr_assert_eq(records_of(RECORD_VOID), 0);
+}
+
+Test(session, what_was_claimed_for_cancels_that_are_refused_is_given_up)
+{
+    stock_up();
+    send_together("+a -a -x -y -z");
+    assert_says("\"held\"");
+    assert_says("\"cancelled\"");
+    for (int i = 0; i < 3; i++)
+        assert_refused("unknown_reservation", "");
+    cr_assert_eq(records_of(RECORD_VOID), 1);
 }
