@@ -3,8 +3,8 @@
  * The ledger alone, in process: reserve and cancel without sockets and disk. The log is drained to
  * nowhere, as the journal would drain it to its buffer.
  *
- *   bench-ledger [--items N] [--seconds S] [--warmup S] [--threads N] [--workload NAME] [--places N]
- *                [--sourcing RULE] [--json]
+ *   bench-ledger [--items N] [--seconds S] [--warmup S] [--threads N] [--workload NAME]
+ *                [--places N] [--sourcing RULE] [--json]
  *
  * Workloads: uniform (items alike), zipf (exponent 0.99), hot (one item), lines (orders of three
  * lines), wide (every item at --places locations), split (wide, an order takes from every one of

@@ -257,8 +257,8 @@ void entry_keep_slot(struct entries *entries, const struct entry *entry);
 /* Entries from this number on have never stood for anything. */
 uint32_t entries_used(const struct entries *entries);
 
-/* One step of giving memory to the slots that the hand will come to next: as much again as is in use,
- * up to a limit. One thread, beside those that use the table. */
+/* One step of giving memory to the slots that the hand will come to next: as much again as is in
+ * use, up to a limit. One thread, beside those that use the table. */
 enum populated entries_populate(struct entries *entries);
 
 /* Bits set in `kept`: live entries, or not yet unlinked. */
@@ -270,8 +270,8 @@ int entries_enter(struct entries *entries, struct entry *entry, struct text id, 
 /* For loading: slots below this number were given out; the hand goes on with the next. */
 void entries_resume(struct entries *entries, struct entry_cursor *cursor, uint32_t number);
 
-/* The home bucket of a hash: its lower half, as a fraction of 2^32, of the number of buckets (Lemire,
- * "Fast random integer generation in an interval", 2019). Its upper half is the tag. */
+/* The home bucket of a hash: its lower half, as a fraction of 2^32, of the number of buckets
+ * (Lemire, "Fast random integer generation in an interval", 2019). Its upper half is the tag. */
 static inline uint32_t entries_home(const struct entries *entries, uint64_t hash)
 {
     return (uint32_t)((hash & UINT32_MAX) * entries->bucket_count >> 32);

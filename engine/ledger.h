@@ -174,10 +174,10 @@ enum code ledger_cancel(struct seat *seat, const struct step *step, struct reser
 enum code ledger_reservation(struct seat *seat, struct text id, struct reservation_view *r);
 
 /*
- * Says that so many cancels are likely to come now, one after the other: they then claim their places
- * in the log together, for the log's tail is what all seats contend for. 0: there are no more, and
- * what was claimed and not used is given up. In between there is nothing to be waited for: until it
- * is used or given up, no change behind it becomes durable.
+ * Says that so many cancels are likely to come now, one after the other: they then claim their
+ * places in the log together, for the log's tail is what all seats contend for. 0: there are no
+ * more, and what was claimed and not used is given up. In between there is nothing to be waited
+ * for: until it is used or given up, no change behind it becomes durable.
  */
 void ledger_expect_cancels(struct seat *seat, unsigned count);
 

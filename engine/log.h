@@ -15,10 +15,10 @@
  * L1: a drainer that sees a record's first word sees all of its bytes.
  * L2: a thread that sees room sees it zeroed, so an unpublished record's first word reads as zero.
  *
- * An operation claims at most LOG_RECORDS_PER_TURN records of at most RECORD_MAX bytes, or more that
- * are together no longer. log_has_room keeps that much back for every seat, so a claim never has to
- * wait; and `spare` bytes more, so that a seat need not look before each operation: the tail is in
- * the cache of whoever claimed last. The commit-by-storing-the-length-last
+ * An operation claims at most LOG_RECORDS_PER_TURN records of at most RECORD_MAX bytes, or more
+ * that are together no longer. log_has_room keeps that much back for every seat, so a claim never
+ * has to wait; and `spare` bytes more, so that a seat need not look before each operation: the tail
+ * is in the cache of whoever claimed last. The commit-by-storing-the-length-last
  * discipline is that of Aeron's ring buffers (aeron_mpsc_rb.c).
  */
 #ifndef STOCKD_ENGINE_LOG_H

@@ -16,8 +16,8 @@ enum populated {
     POPULATED_ALL,    /* the table has all its memory: never again */
 };
 
-/* Has the kernel give memory for what lies there, zeroed, now instead of at the first touch. What is
- * there already stays. Any thread, beside others that use it. A hint. */
+/* Has the kernel give memory for what lies there, zeroed, now instead of at the first touch. What
+ * is there already stays. Any thread, beside others that use it. A hint. */
 void memory_populate(void *at, size_t bytes);
 /* Fetches a cache line that will be written. The empty asm is its effect: gcc takes a function that
  * only prefetches for one that does nothing, and leaves out its calls. */

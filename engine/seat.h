@@ -199,8 +199,8 @@ uint64_t journal_claim(struct seat *seat, uint32_t length);
 void journal_publish(struct seat *seat, uint64_t position);
 /*
  * A claim for a change that gives, of an object whose last change has the LSN `after`: a place that
- * was claimed ahead, if there is one behind that. A give may claim as early as it likes (rule G); but
- * the changes of one object are to lie in the log in their order (rule O).
+ * was claimed ahead, if there is one behind that. A give may claim as early as it likes (rule G);
+ * but the changes of one object are to lie in the log in their order (rule O).
  */
 uint64_t claim_give(struct seat *seat, uint32_t length, uint64_t after);
 /* Publishes a claim that came to nothing. */

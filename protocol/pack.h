@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Values into an out stream, by msgpack-c's packer; on the hot path by our own. The packer's callback is a constant that the compiler sees, so msgpack-c's templates
- * and out_append become one piece of code.
+ * Values into an out stream, by msgpack-c's packer; on the hot path by our own. The packer's
+ * callback is a constant that the compiler sees, so msgpack-c's templates and out_append become one
+ * piece of code.
  */
 #ifndef STOCKD_PROTOCOL_PACK_H
 #define STOCKD_PROTOCOL_PACK_H

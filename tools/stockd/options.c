@@ -306,8 +306,8 @@ static bool redis_good(const struct options *options, char *why, size_t size)
     return !wrong;
 }
 
-/* No larger than need be: what it was through is to be in the processor's cache still when the ring
- * comes round. A slow disk fills it in some milliseconds, and then the workers wait for the disk. */
+/* No larger than need be: it is to be in the processor's cache still when it comes round. A slow
+ * disk fills it in some milliseconds, and then the workers wait for the disk. */
 static uint64_t default_log_bytes(uint64_t workers)
 {
     uint64_t bytes = MI;
