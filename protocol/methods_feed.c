@@ -123,7 +123,7 @@ static void plan_page(struct call *call, struct page *page, uint16_t channel, ui
     page->touched = feed_touched(catalogue, channel);
     page->until = page->head;
     page->resync = page->since > page->head;
-    if (page->resync)
+    if (page->since >= page->head) /* what may be seen already is behind head: of a later page */
         return;
     if (page->since < page->touched && !reads_on(&call->feed->reading, page, channel)) {
         uint64_t rows = (uint64_t)marks_count(call->service->ledger) * channels;
@@ -141,9 +141,11 @@ static uint32_t pack_page(struct call *call, const struct page *page, uint16_t c
     struct feed_item item = { .since = page->since, .until = page->until };
     uint32_t cursor = 0, rows = 0;
     uint64_t base = page->everything ? 0 : page->since;
+    if (page->since == page->head)
+        return 0; /* no row is of since_lsn or before */
     while (marks_next(view.ledger, base, &cursor, &item.index, &item.mark)) {
-        if (item.mark > page->until && (page->until < page->head || page->head == page->since))
-            continue; /* for a later page: no row is of since_lsn or before */
+        if (item.mark > page->until && page->until < page->head)
+            continue; /* for a later page */
         rows += feed_pack_item(&view, out, &item, false);
     }
     return rows;

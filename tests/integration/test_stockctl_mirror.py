@@ -38,6 +38,7 @@ class StockctlMirror(MirrorTestCase):
 
     def test_status(self):
         server = self.stocked()
+        self.await_state(server, "live")
         self.assertEqual(json.loads(self.ctl(server, "--json", "mirror", "status").out)["state"], "live")
         self.assertRegex(self.ctl(server, "mirror", "status").out, r"connected +yes")
 
