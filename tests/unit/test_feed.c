@@ -161,6 +161,26 @@ Test(feed, a_take_that_has_not_claimed_yet_is_waited_for)
     cr_assert(strstr(message(), "\"tea\", 5"));
 }
 
+/* A channel is swapped in before its record is in the log: a page that ends before has none of it. */
+Test(feed, a_channel_that_is_being_set_is_of_a_later_page)
+{
+    char nothing[128], params[32];
+    receive("tea", 5);
+    uint64_t since = head();
+    snprintf(params, sizeof params, "[%llu]", (unsigned long long)since);
+    snprintf(nothing, sizeof nothing,
+             "[1, 9, nil, {\"lsn\"=>%llu, \"changes\"=>[], \"next\"=>%llu, \"resync\"=>false}]",
+             (unsigned long long)since, (unsigned long long)since);
+    session_rig_ask(&session, 8, "channel_set", "['web', {'buffer': 2}]"); /* not drained yet */
+    message();
+    session_rig_ask(&session, 9, "changes", params);
+    assert_message(nothing);
+    ledger_rig_drain(&session.rig);
+    session_rig_ask(&session, 9, "changes", params);
+    const char *got = message();
+    cr_assert(strstr(got, "[\"web\", \"tea\", 3, "), "%s", got);
+}
+
 /* ---- subscribers ---- */
 
 /* One part of the walk, if there is one. */
