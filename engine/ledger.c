@@ -187,23 +187,25 @@ uint64_t journal_record(struct seat *seat, uint32_t length)
     return position + length;
 }
 
-enum { AHEAD_MOST = 4096 }; /* bytes claimed ahead */
+void journal_void(struct seat *seat, uint64_t position, uint32_t length)
+{
+    struct record_head head = head_of(seat, RECORD_VOID, 0);
+    head.length = length;
+    log_publish_head(seat->ledger->log, position, &head);
+}
+
+/* ---- claims ahead ---- */
+
+enum { AHEAD_MOST = 4096 }; /* bytes */
 
 static void give_up_ahead(struct seat *seat)
 {
-    _Alignas(8) unsigned char nothing[AHEAD_MOST];
-    uint64_t length = seat->ahead_end - seat->ahead_at;
-    if (length == 0)
-        return;
-    struct record_head head = head_of(seat, RECORD_VOID, 0);
-    head.length = (uint32_t)length;
-    memset(nothing, 0, length);
-    memcpy(nothing, &head, sizeof head);
-    log_publish(seat->ledger->log, seat->ahead_at, (const struct record_head *)(void *)nothing);
+    if (seat->ahead_at < seat->ahead_end)
+        journal_void(seat, seat->ahead_at, (uint32_t)(seat->ahead_end - seat->ahead_at));
     seat->ahead_at = seat->ahead_end;
 }
 
-uint64_t claim_give(struct seat *seat, uint32_t length, uint64_t after)
+uint64_t journal_claim_give(struct seat *seat, uint32_t length, uint64_t after)
 {
     uint64_t left = seat->ahead_end - seat->ahead_at;
     if (left > 0 && (left < length || seat->ahead_at < after)) {
@@ -228,15 +230,6 @@ void ledger_expect_cancels(struct seat *seat, unsigned count)
     seat->expected = count;
     if (count == 0)
         give_up_ahead(seat);
-}
-
-void journal_void(struct seat *seat, uint64_t position, uint32_t length)
-{
-    memset(seat->record, 0, length);
-    struct record_head head = head_of(seat, RECORD_VOID, 0);
-    head.length = length;
-    memcpy(seat->record, &head, sizeof head);
-    journal_publish(seat, position);
 }
 
 /* ---- checking what a request names ---- */

@@ -73,9 +73,13 @@ void log_publish(struct log *log, uint64_t position, const struct record_head *r
     struct pieces to = pieces_of(log, position + sizeof *record, length - sizeof *record);
     memcpy(to.first, from, to.first_length);
     memcpy(log->bytes, from + to.first_length, to.second_length);
+    log_publish_head(log, position, record);
+}
 
+void log_publish_head(struct log *log, uint64_t position, const struct record_head *head)
+{
     uint64_t word;
-    memcpy(&word, record, sizeof word);
+    memcpy(&word, head, sizeof word);
     atomic_store_explicit(first_word(log, position), word, memory_order_release); /* L1 */
 }
 

@@ -97,6 +97,9 @@ static inline uint64_t log_claim(struct log *log, uint32_t length)
 /* Fills a claimed place; the record's head says its length. */
 void log_publish(struct log *log, uint64_t position, const struct record_head *record);
 
+/* Publishes a claimed place with a head alone: what is behind it reads as zeroes (L2). */
+void log_publish_head(struct log *log, uint64_t position, const struct record_head *head);
+
 /* Moves whole published records, in order, at most max bytes, to buffer. Returns the bytes moved.
  * One thread at a time (the one that holds the journal's device). */
 size_t log_drain(struct log *log, void *buffer, size_t max);

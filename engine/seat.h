@@ -110,9 +110,10 @@ struct seat {
     struct entry_cursor cursor;
     uint32_t spare_item;               /* see items_create */
     const struct catalogue *catalogue; /* what the operation under way sees, see catalogue_pin */
-    uint64_t ahead_at, ahead_end;      /* of the log: claimed, and not used yet, see claim_give */
-    unsigned expected;                 /* cancels that are likely to come now */
-    uint64_t claimed; /* bytes of the log since it looked at the room, see log_has_room_for */
+    uint64_t ahead_at,
+        ahead_end;     /* of the log: claimed, and not used yet, see journal_claim_give */
+    unsigned expected; /* cancels that are likely to come now */
+    uint64_t claimed;  /* bytes of the log since it looked at the room, see log_has_room_for */
     uint64_t pokes;
     _Atomic bool taking; /* see takes_begin; this thread */
     struct counters counters;
@@ -202,7 +203,7 @@ void journal_publish(struct seat *seat, uint64_t position);
  * was claimed ahead, if there is one behind that. A give may claim as early as it likes (rule G);
  * but the changes of one object are to lie in the log in their order (rule O).
  */
-uint64_t claim_give(struct seat *seat, uint32_t length, uint64_t after);
+uint64_t journal_claim_give(struct seat *seat, uint32_t length, uint64_t after);
 /* Publishes a claim that came to nothing. */
 void journal_void(struct seat *seat, uint64_t position, uint32_t length);
 

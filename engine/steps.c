@@ -244,7 +244,8 @@ static bool already_done(const struct stepping *s)
 static uint64_t claim(struct seat *seat, const struct stepping *s, uint32_t length)
 {
     bool gives = s->kind == STEP_CANCEL && !text_given(s->asked->op);
-    return gives ? claim_give(seat, length, s->entry->lsn_last) : journal_claim(seat, length);
+    return gives ? journal_claim_give(seat, length, s->entry->lsn_last)
+                 : journal_claim(seat, length);
 }
 
 /* On a reservation that is owned, and is put in any case. */
