@@ -278,15 +278,14 @@ static size_t pass_plain(struct wire_walk *walk, const struct wire_limits *limit
         at += whole;
         if (whole > 0)
             continue;
-        if ((byte & 0xf0) != 0x90)
+        if ((byte & 0xf0) != 0x90 || containers == limits->depth)
             return 0;
         at++;
         open += byte & 0x0f;
         values += byte & 0x0f;
         containers++;
     }
-    if (at > length || at > limits->bytes || values - 1 > limits->elements ||
-        containers > limits->depth)
+    if (at > length || at > limits->bytes || values - 1 > limits->elements)
         return 0;
     walk->at = at;
     walk->elements = values - 1;
