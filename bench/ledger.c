@@ -11,8 +11,9 @@
  * them), ask (wide, `availability` instead of reserve and cancel).
  *
  * Requests are made in batches as a worker decodes them from one receive: ids and skus first, then
- * fetching ahead, then the operations. Cancels follow their reserves by a batch. In the warm-up the
- * table of ids is gone through once, so that what is measured is not the kernel zeroing memory.
+ * fetching ahead, then the operations. Cancels follow their reserves by a batch. The warm-up
+ * is long enough to go through the table of ids, or nearly: what is measured is to be the ledger, and
+ * not the kernel zeroing memory.
  */
 #include <getopt.h>
 #include <linux/perf_event.h>
@@ -302,7 +303,8 @@ static void *run(void *argument)
         ledger_expire(seat, 64);
         ledger_end(seat);
     }
-    stop_counting(r);
+    if (counts)
+        stop_counting(r);
     return NULL;
 }
 
@@ -510,6 +512,7 @@ int main(int argc, char **argv)
                                       .log = &log,
                                       .index = i,
                                       .random = 88172645463325252u + i,
+                                      .counters = { -1, -1 },
                                       .drained = malloc(DRAIN_BYTES) };
     fill(&runners[0]);
     for (unsigned i = 0; i < setup.threads; i++)

@@ -221,7 +221,7 @@ static int load_items(struct loading *l, const unsigned char *at, size_t left)
             if (error)
                 break;
             items_prefetch_slot(&l->ledger->items, p->hash);
-            __builtin_prefetch(item_at(&l->ledger->items, p->image.item), 1);
+            memory_fetch(item_at(&l->ledger->items, p->image.item));
             at += p->image.length;
             left -= p->image.length;
             opened++;
@@ -300,7 +300,7 @@ static void prefetch_entry(const struct loading *l, const struct entry_parts *p)
         struct image_draw draw = image_draw_at(p, i);
         if (draw.pool.item < items->max_items) {
             const char *item = (const char *)item_at(items, draw.pool.item);
-            __builtin_prefetch(item + 64, 1);
+            memory_fetch(item + 64);
         }
     }
 }

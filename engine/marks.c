@@ -39,7 +39,7 @@ void mark_item(struct seat *seat, uint32_t item, uint64_t lsn)
     while (was < lsn && !atomic_compare_exchange_weak_explicit(
                             mark, &was, lsn, memory_order_release, memory_order_relaxed)) {
     }
-    /* A row of the seat's own, and its LSNs only grow: a plain store, which no other seat's line
+    /* A row of the seat's own, where the greater stays: a plain store, which no other seat's line
      * has to come for. Relaxed: the record's publication (L1) and the head (L2) bring it to who
      * reads a head that includes it; who does not owes it nothing. */
     _Atomic uint64_t *block = &seat->blocks[item / MARKS_PER_BLOCK];

@@ -26,7 +26,7 @@ struct option_rule {
     const char *help;
 };
 
-/* What the mirror sends costs it and Redis about 4 us an item: a tenth of all processors. */
+/* What the mirror sends costs it and Redis about 8 us an item: a tenth of all processors. */
 enum { MIRROR_RATE_EACH = 12500 };
 
 #define AT(field) offsetof(struct options, field)
@@ -71,7 +71,7 @@ static const struct option_rule rules[] = {
       "size of a journal segment (0: the journal's own choice)" },
     { "log-bytes", FORM_NUMBER, AT(log_bytes), 0, 4 * GI, 0, "N",
       "ring of changes on their way to disk, a power of two\n"
-      "(0: 1 MiB for each worker, and what lacks to one)" },
+      "(0: 1 MiB for each worker, rounded up)" },
     { "compact-bytes", FORM_NUMBER, AT(compact_bytes), 0, UINT64_MAX, GI, "N",
       "of journal that no snapshot covers start a compaction;\n"
       "0: never by itself" },
