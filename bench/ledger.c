@@ -12,8 +12,8 @@
  *
  * Requests are made in batches as a worker decodes them from one receive: ids and skus first, then
  * fetching ahead, then the operations. Cancels follow their reserves by a batch. The warm-up
- * is long enough to go through the table of ids, or nearly: what is measured is to be the ledger, and
- * not the kernel zeroing memory.
+ * is long enough to go through the table of ids, or nearly: what is measured is to be the ledger,
+ * and not the kernel zeroing memory.
  */
 #include <getopt.h>
 #include <linux/perf_event.h>

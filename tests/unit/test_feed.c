@@ -161,7 +161,8 @@ Test(feed, a_take_that_has_not_claimed_yet_is_waited_for)
     cr_assert(strstr(message(), "\"tea\", 5"));
 }
 
-/* A channel is swapped in before its record is in the log: a page that ends before has none of it. */
+/* A channel is swapped in before its record is in the log: a page that ends before has none of it.
+ */
 Test(feed, a_channel_that_is_being_set_is_of_a_later_page)
 {
     char nothing[128], params[32];
