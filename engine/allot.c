@@ -138,7 +138,8 @@ static enum code move_units(struct seat *seat, struct allotting *move, uint64_t 
     pool_give(move->from, (struct pool_change){ .on_hand = fits ? 0 : move->qty, .tentative = -1 });
     gives_end(item);
     if (!fits) {
-        struct plan_take undone = { pool_unit(&seat->ledger->items, move->from), move->qty };
+        uint32_t unit = pool_unit(&seat->ledger->items, move->from);
+        struct plan_take undone = { unit, NOT_COUNTED, move->qty };
         journal_void(seat, *position, length); /* others filled it meanwhile */
         mark_undone(seat, &undone, 1);
         return pool_is_full(seat, move);

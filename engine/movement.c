@@ -5,8 +5,8 @@
  * What adds stock adds it to the shared pool (or the damaged one): it claims its LSN first and is
  * applied then (rule G). What takes some away may take it from the location's allotted pools too
  * (place.c), and is applied first (rule T). A count does not know which it is before it has looked:
- * it takes the sum of one instant, and adds or takes the difference to what was counted, whatever
- * comes after that instant.
+ * it takes the sum of one instant, and adds or takes the difference to what was counted if that is
+ * on hand still; else it is deferred, and looks again.
  */
 #include "engine/ledger.h"
 
@@ -144,8 +144,8 @@ static enum code pool_is_full(struct seat *seat, const struct moving *move)
                 (long long)word_on_hand(pool_read(move->pool)));
 }
 
-/* Rule G: claim, then apply. */
-static enum code move_up(struct seat *seat, struct moving *move, int64_t delta)
+/* Rule G: claim, then apply. counted: what must be on hand still, or NOT_COUNTED. */
+static enum code move_up(struct seat *seat, struct moving *move, int64_t delta, int64_t counted)
 {
     if (word_on_hand(pool_read(move->pool)) + delta > QUANTITY_MAX)
         return pool_is_full(seat, move);
@@ -154,10 +154,11 @@ static enum code move_up(struct seat *seat, struct moving *move, int64_t delta)
     struct pool_change change = { .on_hand = delta };
     uint32_t unit = pool_unit(&seat->ledger->items, move->pool);
     move->result->delta = move->key_delta = delta;
-    if (change_on_hand(seat, unit, change, INT64_MIN, &after) == POOL_CHANGED)
+    enum pool_outcome outcome = change_on_hand(seat, unit, change, INT64_MIN, counted, &after);
+    if (outcome == POOL_CHANGED)
         return CODE_OK;
-    journal_void(seat, move->position, move->length); /* others filled it meanwhile */
-    return pool_is_full(seat, move);
+    journal_void(seat, move->position, move->length); /* others changed it meanwhile */
+    return outcome == POOL_FULL ? pool_is_full(seat, move) : CODE_DEFERRED;
 }
 
 static struct pool_key key_of(const struct seat *seat, uint32_t unit)
@@ -168,10 +169,10 @@ static struct pool_key key_of(const struct seat *seat, uint32_t unit)
 }
 
 /* Rule T: apply, then claim. From the pools that were looked at. */
-static enum code move_down(struct seat *seat, struct moving *move, int64_t missing)
+static enum code move_down(struct seat *seat, struct moving *move, int64_t missing, bool as_counted)
 {
     struct plan *plan = &seat->plan;
-    if (!remove_from_place(seat, missing))
+    if (!remove_from_place(seat, missing, as_counted))
         return CODE_DEFERRED;
     move->key = key_of(seat, plan->takes[0].pool);
     move->key_delta = -plan->takes[0].qty;
@@ -187,7 +188,7 @@ static enum code adjust_down(struct seat *seat, struct moving *move, int64_t mis
     struct place place;
     look_at_place(seat, move->item, move->key.location, &place);
     if (place.on_hand >= missing)
-        return move_down(seat, move, missing);
+        return move_down(seat, move, missing, false);
     if (place.pending || (seat->plan.take_count > 1 && !place.quiet))
         return CODE_DEFERRED;
     return too_little(seat, move->asked, place.on_hand);
@@ -226,12 +227,13 @@ static enum code move_to_count(struct seat *seat, struct moving *move)
     if (!known)
         return fail(seat, CODE_BAD_REQUEST,
                     "as_of lies further back than movements are remembered; count again");
+    assert(seat->plan.takes[0].pool == pool_unit(&seat->ledger->items, move->pool));
     int64_t target = m->qty + moved > 0 ? m->qty + moved : 0;
     int64_t delta = target - place.on_hand;
     if (delta > 0)
-        return move_up(seat, move, delta);
+        return move_up(seat, move, delta, seat->plan.takes[0].counted);
     if (delta < 0)
-        return move_down(seat, move, -delta);
+        return move_down(seat, move, -delta, true);
     claim(seat, move);
     return CODE_OK;
 }
@@ -241,7 +243,7 @@ static enum code apply_movement(struct seat *seat, struct moving *move)
     if (move->kind == MOVE_COUNT)
         return move_to_count(seat, move);
     if (move->asked->qty > 0)
-        return move_up(seat, move, move->asked->qty);
+        return move_up(seat, move, move->asked->qty, NOT_COUNTED);
     return adjust_down(seat, move, -move->asked->qty);
 }
 

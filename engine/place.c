@@ -42,10 +42,12 @@ void look_at_place(struct seat *seat, uint32_t item, uint16_t location, struct p
         place->on_hand += word_on_hand(word);
         place->pending |= word_pending(word) != 0;
         uint32_t at = plan->take_count++;
-        plan->takes[at] = (struct plan_take){ pool_unit(items, pool), 0 };
+        plan->takes[at] =
+            (struct plan_take){ pool_unit(items, pool), (int32_t)word_on_hand(word), 0 };
         if (owner_kind(key_owner(key)) == POOL_SHARED) { /* the shared pool comes first */
+            struct plan_take shared = plan->takes[at];
             plan->takes[at] = plan->takes[0];
-            plan->takes[0].pool = pool_unit(items, pool);
+            plan->takes[0] = shared;
         }
     }
     place->quiet &= gives_unchanged(item_at(items, item), stamp);
@@ -87,7 +89,7 @@ static void put_back(struct seat *seat, uint32_t count)
     mark_undone(seat, seat->plan.takes, count);
 }
 
-bool remove_from_place(struct seat *seat, int64_t missing)
+bool remove_from_place(struct seat *seat, int64_t missing, bool as_counted)
 {
     struct plan *plan = &seat->plan;
     int64_t promised = spread(seat, missing, true);
@@ -100,7 +102,8 @@ bool remove_from_place(struct seat *seat, int64_t missing)
         /* As long as free units are enough, nobody's promise is broken, whoever comes between. */
         int64_t needs = promised > 0 ? INT64_MIN : take->qty;
         uint64_t after;
-        if (change_on_hand(seat, take->pool, change, needs, &after) != POOL_CHANGED) {
+        int64_t counted = as_counted ? take->counted : NOT_COUNTED;
+        if (change_on_hand(seat, take->pool, change, needs, counted, &after) != POOL_CHANGED) {
             put_back(seat, i);
             return false;
         }

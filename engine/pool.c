@@ -10,9 +10,10 @@ const char *pool_kind_name(enum pool_kind kind)
     return kind < POOL_KIND_COUNT ? names[kind] : NULL;
 }
 
-/* most: on hand may not grow over it. */
-static enum pool_outcome apply(struct pool *pool, struct pool_change change,
-                               int64_t needs_available, int64_t most, uint64_t *after)
+/* counted: what must be on hand, or NOT_COUNTED. most: on hand may not grow over it. */
+static inline enum pool_outcome apply(struct pool *pool, struct pool_change change,
+                                      int64_t needs_available, int64_t counted, int64_t most,
+                                      uint64_t *after)
 {
     uint64_t word = pool_read(pool);
     for (;;) {
@@ -21,6 +22,8 @@ static enum pool_outcome apply(struct pool *pool, struct pool_change change,
         int pending = (int)word_pending(word) + change.tentative;
         *after = word;
         if (word_available(word) < needs_available || on_hand < 0)
+            return POOL_SHORT;
+        if (counted != NOT_COUNTED && (word_on_hand(word) != counted || word_pending(word) != 0))
             return POOL_SHORT;
         if ((change.on_hand > 0 && on_hand > most) || reserved < 0 || reserved > QUANTITY_MAX)
             return POOL_FULL;
@@ -38,12 +41,19 @@ static enum pool_outcome apply(struct pool *pool, struct pool_change change,
 enum pool_outcome pool_apply(struct pool *pool, struct pool_change change, int64_t needs_available,
                              uint64_t *after)
 {
-    return apply(pool, change, needs_available, QUANTITY_MAX, after);
+    return apply(pool, change, needs_available, NOT_COUNTED, QUANTITY_MAX, after);
+}
+
+enum pool_outcome pool_apply_counted(struct pool *pool, struct pool_change change, int64_t counted,
+                                     uint64_t *after)
+{
+    assert(counted >= 0);
+    return apply(pool, change, INT64_MIN, counted, QUANTITY_MAX, after);
 }
 
 enum pool_outcome pool_reapply(struct pool *pool, struct pool_change change, uint64_t *after)
 {
-    return apply(pool, change, INT64_MIN, WORD_ON_HAND_MOST, after);
+    return apply(pool, change, INT64_MIN, NOT_COUNTED, WORD_ON_HAND_MOST, after);
 }
 
 uint64_t pool_give(struct pool *pool, struct pool_change change)

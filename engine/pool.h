@@ -130,6 +130,8 @@ struct pool_change {
     int tentative;
 };
 
+enum { NOT_COUNTED = -1 }; /* of what is on hand: whatever it is */
+
 enum pool_outcome { POOL_CHANGED, POOL_SHORT, POOL_FULL };
 
 static inline uint64_t pool_read(const struct pool *pool)
@@ -143,6 +145,11 @@ static inline uint64_t pool_read(const struct pool *pool)
  */
 enum pool_outcome pool_apply(struct pool *pool, struct pool_change change, int64_t needs_available,
                              uint64_t *after);
+
+/* The same, if that many are on hand and no take is pending: what somebody counted is so still.
+ * POOL_SHORT: it is not. */
+enum pool_outcome pool_apply_counted(struct pool *pool, struct pool_change change, int64_t counted,
+                                     uint64_t *after);
 
 /* Applies a change that was possible when it was made first, whatever came in between: the journal
  * says so, or it undoes a take. On hand may grow over the greatest quantity. */

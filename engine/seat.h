@@ -31,7 +31,8 @@ struct plan_draw {
 
 /* All that is taken from one pool, whatever the lines. */
 struct plan_take {
-    uint32_t pool; /* unit */
+    uint32_t pool;   /* unit */
+    int32_t counted; /* what must be on hand in it, or NOT_COUNTED */
     int64_t qty;
 };
 
@@ -298,9 +299,9 @@ static inline uint64_t wall_of(const struct seat *seat, uint64_t engine_ms)
 }
 
 /* Changes what is on hand if that many units are available, bracketed, and notes it among the
- * recent changes. */
+ * recent changes. Or, if `counted` is given, if that many are on hand, see pool_apply_counted. */
 enum pool_outcome change_on_hand(struct seat *seat, uint32_t unit, struct pool_change change,
-                                 int64_t needs_available, uint64_t *after);
+                                 int64_t needs_available, int64_t counted, uint64_t *after);
 
 /* ---- a location's pools that can be sold (place.c) ---- */
 
@@ -311,14 +312,16 @@ struct place {
     bool quiet;   /* no give came in between: the sum is the truth of one instant */
 };
 
-/* Looks, and puts the pools into the plan as takes of nothing, the shared one first. */
+/* Looks, and puts the pools into the plan as takes of nothing, the shared one first. Each is
+ * counted. */
 void look_at_place(struct seat *seat, uint32_t item, uint16_t location, struct place *place);
 /*
  * Takes units from what is on hand in the pools that were looked at: first those that nobody was
  * promised, shared ones before allotted ones; only then promised ones. Rule T: claim afterwards,
- * then decide_takes. False, and nothing is changed, if the pools have changed since the look.
+ * then decide_takes. False, and nothing is changed, if the pools have changed since the look, so
+ * that it cannot be: or, `as_counted`, at all.
  */
-bool remove_from_place(struct seat *seat, int64_t missing);
+bool remove_from_place(struct seat *seat, int64_t missing, bool as_counted);
 /* On hand and available, as the pools say one after the other. */
 void sum_place(const struct seat *seat, uint32_t item, uint16_t location, int64_t *on_hand,
                int64_t *available);

@@ -45,7 +45,7 @@ uint32_t merge_takes(struct plan_take *takes, uint32_t count)
 static void gather_takes(struct plan *plan)
 {
     for (uint32_t i = 0; i < plan->draw_count; i++)
-        plan->takes[i] = (struct plan_take){ plan->draws[i].pool, plan->draws[i].qty };
+        plan->takes[i] = (struct plan_take){ plan->draws[i].pool, NOT_COUNTED, plan->draws[i].qty };
     plan->take_count = merge_takes(plan->takes, plan->draw_count);
 }
 
@@ -66,14 +66,16 @@ uint64_t give_back(struct seat *seat, uint32_t unit, struct pool_change change)
 }
 
 enum pool_outcome change_on_hand(struct seat *seat, uint32_t unit, struct pool_change change,
-                                 int64_t needs_available, uint64_t *after)
+                                 int64_t needs_available, int64_t counted, uint64_t *after)
 {
     struct items *items = &seat->ledger->items;
     struct pool *pool = pool_at(items, unit);
     uint64_t key = atomic_load_explicit(&pool->key, memory_order_relaxed);
     struct item *item = item_at(items, key_item(key));
     gives_begin(item);
-    enum pool_outcome outcome = pool_apply(pool, change, needs_available, after);
+    enum pool_outcome outcome = counted == NOT_COUNTED
+                                    ? pool_apply(pool, change, needs_available, after)
+                                    : pool_apply_counted(pool, change, counted, after);
     if (outcome == POOL_CHANGED)
         recent_add(&seat->recent, seat->wall_ms, unit, change.on_hand);
     gives_end(item);

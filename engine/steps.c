@@ -130,7 +130,7 @@ static enum code choose_parts(struct seat *seat, struct stepping *s)
 static void gather_parts(struct plan *plan, const struct stepping *s)
 {
     for (uint32_t i = 0; i < s->part_count; i++)
-        plan->takes[i] = (struct plan_take){ s->parts[i].draw->pool, s->parts[i].qty };
+        plan->takes[i] = (struct plan_take){ s->parts[i].draw->pool, NOT_COUNTED, s->parts[i].qty };
     plan->take_count = merge_takes(plan->takes, s->part_count);
     plan->tentative = plan->take_count > 1;
 }
@@ -170,7 +170,8 @@ static enum code ship(struct seat *seat, const struct stepping *s)
         const struct plan_take *take = &plan->takes[i];
         struct pool_change change = { -take->qty, -take->qty, plan->tentative ? 1 : 0 };
         uint64_t after;
-        if (change_on_hand(seat, take->pool, change, INT64_MIN, &after) == POOL_CHANGED)
+        if (change_on_hand(seat, take->pool, change, INT64_MIN, NOT_COUNTED, &after) ==
+            POOL_CHANGED)
             continue;
         undo_shipping(seat, i);
         return word_pending(after) != 0 ? CODE_DEFERRED : not_on_hand(seat, take, after);

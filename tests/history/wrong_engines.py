@@ -190,6 +190,16 @@ WRONG = {
         },
         (),
     ),
+    "count_of_before": (
+        "a count changes what is on hand, whatever came since it looked",
+        {
+            "engine/movement.c": [
+                ("    assert(seat->plan.takes[0].pool ==", "    linger();\n    assert(seat->plan.takes[0].pool =="),
+            ],
+            "engine/source.c": [("counted == NOT_COUNTED ?", "true ?")],
+        },
+        (),
+    ),
     "sum_without_bracket": (
         "a sum over pools does not ask whether gives came in between",
         {
