@@ -73,7 +73,8 @@ struct load {
     uint64_t offered;                    /* requests sent so far; the next one's index */
     uint64_t measured_from, measured_to; /* indexes whose latencies count */
     size_t next_stream;
-    bool blocked; /* something is late, and no connection takes it */
+    uint64_t next_look; /* open loop: at the timetable */
+    bool blocked;       /* something is late, and no connection takes it */
 };
 
 /* Says on standard error what went wrong; false. */
