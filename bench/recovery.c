@@ -121,7 +121,7 @@ static void close_store(struct bench *b)
 static void drive(struct bench *b)
 {
     struct file_request request;
-    bool more = journal_next(b->journal, &request);
+    bool more = journal_next(b->journal, false, &request);
     while (more)
         more = journal_done(b->journal, &request, file_perform(&file_system, &request), &request);
 }

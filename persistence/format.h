@@ -27,8 +27,10 @@
  * F5  A batch is written in one go, to place that is zero, and never written again.
  * F6  A batch carries a promise: the number of the last batch that had been made durable, with all
  *     before it, when it was written.
- * F7  With durability `always` nothing is acknowledged before it is durable, and one batch is
- *     written at a time: there each batch promises the one before it.
+ * F7  With durability `always` nothing is acknowledged before it and all before it are durable, and
+ *     at most JOURNAL_BATCHES are being written at once: there a batch promises at least the one
+ *     that stands so many before it. A segment is left when all of it is durable: so the first
+ *     batch of a segment promises all before it.
  * F8  The journal's end is the first place where no batch continues the chain. If any batch that is
  *     valid by itself lies beyond it and promises the number that is missing there, something
  *     durable is gone: that is corruption, and nothing may be changed. Else what lies beyond was
@@ -44,9 +46,9 @@
  * F13 Who writes to a segment holds a lock on it through the very file that the writes go to. The
  *     kernel keeps that open until the last of them is done, also after the process was killed.
  *
- * F8 has a limit that no checksum can lift: damage to the very last batch looks like a write that
- * was torn by a power cut. So damage there is cut off, although it may have been acknowledged,
- * until the next batch, or a clean close, has promised it (F6, F12).
+ * F8 has a limit that no checksum can lift: damage to the last batches, that were being written
+ * at once, looks like writes that were torn by a power cut. So damage there is cut off, although
+ * it may have been acknowledged, until a later batch, or a clean close, has promised it (F6, F12).
  */
 #ifndef STOCKD_PERSISTENCE_FORMAT_H
 #define STOCKD_PERSISTENCE_FORMAT_H

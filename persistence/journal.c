@@ -128,15 +128,22 @@ static uint64_t count_records(const unsigned char *at, uint32_t length)
     return count;
 }
 
+unsigned char *journal_buffer(const struct journal *journal)
+{
+    return journal->buffers + (journal->framed.number + 1) % JOURNAL_BATCHES * BATCH_BYTES_MAX;
+}
+
 void journal_frame(struct journal *journal, uint32_t length, uint32_t *span)
 {
     struct segment *current = &journal->current;
+    unsigned char *batch = journal_buffer(journal);
     uint64_t durable = mark_load(&journal->durable).number;
     *span = batch_span(length);
     assert(current->used % BLOCK_BYTES == 0);
     assert(current->used + *span <= current->bytes);
     assert(durable <= journal->framed.number);
-    assert(durable == journal->framed.number || journal->durability != DURABILITY_ALWAYS); /* F7 */
+    assert(journal->framed.number - durable < JOURNAL_BATCHES ||
+           journal->durability != DURABILITY_ALWAYS); /* F7 */
     journal->time_ms = journal_wall_ms(journal);
     struct batch_seal seal = {
         .directory_id = journal->directory_id,
@@ -146,15 +153,14 @@ void journal_frame(struct journal *journal, uint32_t length, uint32_t *span)
         .previous = journal->previous,
         .time_ms = journal->time_ms,
     };
-    journal->previous = batch_make(journal->batch, length, &seal);
+    journal->previous = batch_make(batch, length, &seal);
     journal->framed = (struct mark){ seal.first_lsn + length, seal.number };
     current->used += *span;
     current->end = journal->framed;
 
     struct journal_counters *counters = &journal->counters;
     counter_add(&counters->batches, 1);
-    counter_add(&counters->records,
-                count_records(journal->batch + sizeof(struct batch_header), length));
+    counter_add(&counters->records, count_records(batch + sizeof(struct batch_header), length));
     counter_add(&counters->record_bytes, length);
     counter_add(&counters->file_bytes, *span);
     counter_set(&counters->segment_used, current->used);
@@ -165,9 +171,10 @@ static int write_promise(struct journal *journal)
 {
     uint32_t span;
     uint64_t offset = journal->current.used;
+    unsigned char *batch = journal_buffer(journal);
     assert(offset + BLOCK_BYTES <= journal->current.bytes);
     journal_frame(journal, 0, &span);
-    int error = file_write_all(journal->files, journal->current.fd, journal->batch, span, offset);
+    int error = file_write_all(journal->files, journal->current.fd, batch, span, offset);
     if (!error)
         error = journal->files->sync(journal->files->context, journal->current.fd);
     if (error)
@@ -257,7 +264,7 @@ static bool takes_direct_writes(const struct journal *journal)
     if (path_join(&path, journal->directory.text, SEGMENT_UNFINISHED) != 0)
         return false;
     int fd = files->open(files->context, path.text, O_RDWR | O_CREAT | O_TRUNC | O_DIRECT);
-    int error = fd < 0 ? fd : file_write_all(files, fd, journal->batch, BLOCK_BYTES, 0);
+    int error = fd < 0 ? fd : file_write_all(files, fd, journal->buffers, BLOCK_BYTES, 0);
     if (fd >= 0)
         files->close(files->context, fd);
     files->unlink(files->context, path.text); /* also a rest that a killed process left */
@@ -400,8 +407,8 @@ static int open_all(struct journal *journal, const struct journal_options *optio
     journal->files->close(journal->files->context, hold);
     if (error)
         return error;
-    journal->batch = memory_reserve(BATCH_BYTES_MAX);
-    if (!journal->batch)
+    journal->buffers = memory_reserve(JOURNAL_BATCHES * BATCH_BYTES_MAX);
+    if (!journal->buffers)
         return reason_system(reason, -ENOMEM, "cannot open the journal");
     journal->direct = takes_direct_writes(journal);
     journal->next.files = journal->files;
@@ -433,7 +440,7 @@ static void journal_free(struct journal *journal)
         if (fds[i] >= 0)
             files->close(files->context, fds[i]);
     }
-    memory_release(journal->batch, BATCH_BYTES_MAX);
+    memory_release(journal->buffers, JOURNAL_BATCHES * BATCH_BYTES_MAX);
     free(journal);
 }
 
@@ -471,7 +478,7 @@ int journal_open(struct journal **journal, const struct journal_options *options
 static void perform_all(struct journal *journal)
 {
     struct file_request request;
-    bool more = journal_next(journal, &request);
+    bool more = journal_next(journal, false, &request);
     while (more)
         more = journal_done(journal, &request, file_perform(journal->files, &request), &request);
 }

@@ -3,9 +3,10 @@
  * The journal: brings the log to the disk, and says how far it has come.
  *
  * It has no thread. Any worker asks journal_next for a request, performs it on a ring of its own,
- * and gives the result to journal_done. Up to JOURNAL_STREAMS requests are under way at once: one
- * batch, one sync, one step towards the next segment. The device sets the pace of group commit:
- * while a batch is under way records gather in the log, and the next batch takes all of them.
+ * and gives the result to journal_done. Up to JOURNAL_STREAMS requests are under way at once: some
+ * batches, one sync, one step towards the next segment. The device sets the pace of group commit:
+ * while as many batches are under way as may be, records gather in the log, and the next batch
+ * takes all of them. Batches may come back in any order; they are acknowledged in their own.
  *
  * Nobody waits in here. A worker that comes while another one is inside leaves a note and goes;
  * the one inside goes round again (persistence/gate.h).
@@ -36,7 +37,7 @@
 
 struct journal;
 
-enum { JOURNAL_STREAMS = 3 };
+enum { JOURNAL_BATCHES = 3, JOURNAL_STREAMS = JOURNAL_BATCHES + 2 };
 
 enum durability { DURABILITY_ALWAYS, DURABILITY_EVERYSEC, DURABILITY_NONE };
 
@@ -88,13 +89,17 @@ int journal_open(struct journal **journal, const struct journal_options *options
 /*
  * Any worker: at the end of a turn if log_has_claims(), and when journal_next_sync_ms() has come.
  * True: perform *request and hand the result to journal_done; then ask again, until it says false.
+ *
+ * idle: the worker has nothing else to do. Then more batches go out beside each other: as long as
+ * there is time nobody waits for another one's write; under load, when the processor sets the pace,
+ * batches stay large and few.
  */
-bool journal_next(struct journal *journal, struct file_request *request);
+bool journal_next(struct journal *journal, bool idle, struct file_request *request);
 
 /*
  * The result of a request: bytes written, 0 for a sync, or -errno. Afterwards log->acknowledged may
- * have moved, or log->failed be set: time to tell the other workers. Then as journal_next: true if
- * there is a next request, and then it is to be asked again until it says false.
+ * have moved, or log->failed be set: time to tell the other workers. Then as journal_next, not
+ * idle: true if there is a next request, and then it is to be asked again until it says false.
  */
 bool journal_done(struct journal *journal, const struct file_request *request, int result,
                   struct file_request *next);

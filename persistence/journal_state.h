@@ -7,9 +7,12 @@
  *     worker is there yet or any more.
  * J2  A stream belongs to who performs its request from the store of STREAM_OUT until his release-
  *     store of STREAM_DONE; who is inside the gate acquires that and frees it.
- * J3  Batches are written one at a time: so written and acknowledged advance in order.
+ * J3  Batch n goes out on stream n % JOURNAL_BATCHES, and only when batch n - JOURNAL_BATCHES was
+ *     acknowledged. Batches come back in any order; who is inside the gate `order` takes them in
+ *     theirs. So written and acknowledged advance in order, and never past one that is not back.
  * J4  At most two segments hold what is not durable: the current one, and the retired one before
- *     it. Until the retired one is synced the current one is not left.
+ *     it. Until the retired one is synced the current one is not left; nor while a batch of it is
+ *     under way.
  */
 #ifndef STOCKD_PERSISTENCE_JOURNAL_STATE_H
 #define STOCKD_PERSISTENCE_JOURNAL_STATE_H
@@ -20,10 +23,14 @@
 #include "persistence/journal.h"
 #include "persistence/prepare.h"
 
+/* Of JOURNAL_BATCHES, as long as workers have other things to do than to wait. */
+enum { BATCHES_WHILE_BUSY = 2 };
+
 /* Between two syncs of DURABILITY_EVERYSEC. */
 enum { SYNC_INTERVAL_MS = 1000 };
 
-enum { STREAM_BATCH, STREAM_SYNC, STREAM_PREPARE };
+/* The batches' streams come first. */
+enum { STREAM_SYNC = JOURNAL_BATCHES, STREAM_PREPARE };
 _Static_assert(STREAM_PREPARE + 1 == JOURNAL_STREAMS, "as the header says");
 
 enum { STREAM_FREE, STREAM_OUT, STREAM_DONE };
@@ -34,6 +41,10 @@ struct mark {
     uint64_t number; /* of the last batch */
 };
 
+/*
+ * Of a batch, DONE is taken back by who is inside the gate `order` (J3), else by who is inside
+ * `gate`.
+ */
 struct stream {
     _Atomic unsigned state; /* J2 */
     struct file_request request;
@@ -51,8 +62,8 @@ struct segment {
     struct mark end; /* of the last batch in it */
 };
 
-/* Written by who performs the requests of one stream, release; read by anybody, acquire: a reader
- * knows what was written or made durable before. */
+/* Written by one thread at a time, release; read by anybody, acquire: a reader knows what was
+ * written or made durable before. */
 struct atomic_mark {
     _Atomic uint64_t lsn;
     _Atomic uint64_t number;
@@ -90,9 +101,10 @@ struct journal {
     struct path directory; /* of the segments */
     int directory_fd;
     int lock_fd;
-    unsigned char *batch; /* BATCH_BYTES_MAX; the batch stream's while it is out */
+    unsigned char *buffers; /* BATCH_BYTES_MAX for each batch; its own while it is out */
 
     struct gate gate;
+    struct gate order; /* J3 */
 
     /* gate (J1) */
     struct segment current;
@@ -104,8 +116,8 @@ struct journal {
     bool waiting;       /* a batch waits for the next segment */
 
     struct stream streams[JOURNAL_STREAMS];
-    struct atomic_mark written; /* the batch stream's */
-    struct atomic_mark durable; /* the batch stream's if ALWAYS, else the sync stream's */
+    struct atomic_mark written; /* order */
+    struct atomic_mark durable; /* order if ALWAYS, else who performs the sync */
     /* Steady time of the last sync's start; gate writes, any worker reads to know how long to wait:
      * relaxed, for nothing else depends on it. */
     _Atomic uint64_t last_sync_ms;
@@ -156,8 +168,11 @@ uint64_t journal_steady_ms(struct journal *journal);
 /* How the current segment is opened. */
 int journal_write_flags(const struct journal *journal);
 
-/* Makes a batch of the `length` bytes of records that lie in the buffer; the caller writes it at
- * current.used - *span. Gate. */
+/* Where the next batch is made, header and all. Gate. */
+unsigned char *journal_buffer(const struct journal *journal);
+
+/* Makes it of the `length` bytes of records that lie there behind the place of the header; the
+ * caller writes it at current.used - *span. Gate. */
 void journal_frame(struct journal *journal, uint32_t length, uint32_t *span);
 
 /* READY -> current. 0, or -errno, and the reason. Gate. */

@@ -79,10 +79,10 @@ static void say_prepare_failed(struct journal *journal)
     journal->say(journal->context, line);
 }
 
-/* Takes back the streams whose requests are done. */
+/* Takes back the streams of sync and preparation when they are done. */
 static void reap(struct journal *journal)
 {
-    for (unsigned i = 0; i < JOURNAL_STREAMS; i++) {
+    for (unsigned i = STREAM_SYNC; i < JOURNAL_STREAMS; i++) {
         struct stream *stream = &journal->streams[i];
         if (atomic_load_explicit(&stream->state, memory_order_acquire) != STREAM_DONE) /* J2 */
             continue;
@@ -97,13 +97,20 @@ static void reap(struct journal *journal)
     }
 }
 
+static uint64_t batches_under_way(const struct journal *journal)
+{
+    return journal->framed.number - mark_load(&journal->written).number;
+}
+
 /* True if the current segment takes any record; changes over to the next one if it must and can. */
 static bool find_room(struct journal *journal)
 {
     struct reason reason;
     if (segment_room(&journal->current) >= BATCH_ROOM_MIN)
         return true;
-    bool synced = journal->durability == DURABILITY_ALWAYS || journal->retired.fd < 0; /* J4 */
+    if (batches_under_way(journal) > 0) /* J4 */
+        return false;
+    bool synced = journal->durability == DURABILITY_ALWAYS || journal->retired.fd < 0;
     if (journal->next.step == PREPARE_READY && synced) {
         journal->waiting = false;
         int error = journal_take_next(journal, &reason);
@@ -119,22 +126,32 @@ static bool find_room(struct journal *journal)
     return false;
 }
 
-static uint32_t drain(struct journal *journal)
+static uint32_t drain(struct journal *journal, unsigned char *batch)
 {
     uint64_t room = segment_room(&journal->current);
     size_t most = room < BATCH_BYTES_MAX ? (size_t)room : BATCH_BYTES_MAX;
     size_t header = sizeof(struct batch_header);
     assert(log_head(journal->log) == journal->framed.lsn);
-    return (uint32_t)log_drain(journal->log, journal->batch + header, most - header);
+    return (uint32_t)log_drain(journal->log, batch + header, most - header);
 }
 
-static bool find_batch(struct journal *journal, struct file_request *request)
+static uint64_t batches_most(const struct journal *journal, bool idle)
 {
-    if (!is_free(&journal->streams[STREAM_BATCH]) || !log_has_claims(journal->log))
+    /* Waiting for the disk is what overlaps. Without it a second write would only be a smaller
+     * one. */
+    if (journal->durability != DURABILITY_ALWAYS)
+        return 1;
+    return idle ? JOURNAL_BATCHES : BATCHES_WHILE_BUSY;
+}
+
+static bool find_batch(struct journal *journal, bool idle, struct file_request *request)
+{
+    if (batches_under_way(journal) >= batches_most(journal, idle) || !log_has_claims(journal->log))
         return false;
     if (!find_room(journal))
         return false;
-    uint32_t length = drain(journal);
+    unsigned char *batch = journal_buffer(journal);
+    uint32_t length = drain(journal, batch);
     if (length == 0)
         return false;
     uint32_t span;
@@ -142,11 +159,12 @@ static bool find_batch(struct journal *journal, struct file_request *request)
     *request = (struct file_request){
         .kind = FILE_WRITE,
         .fd = journal->current.fd,
-        .buffer = journal->batch,
+        .buffer = batch,
         .length = span,
         .offset = journal->current.used - span,
     };
-    hand_out(journal, STREAM_BATCH, request, journal->framed);
+    hand_out(journal, (unsigned)(journal->framed.number % JOURNAL_BATCHES), request,
+             journal->framed);
     return true;
 }
 
@@ -207,27 +225,58 @@ static bool find_prepare(struct journal *journal, struct file_request *request)
     return true;
 }
 
-static bool find_request(struct journal *journal, struct file_request *request)
+static bool find_request(struct journal *journal, bool idle, struct file_request *request)
 {
     reap(journal);
-    return find_batch(journal, request) || find_sync(journal, request) ||
+    return find_batch(journal, idle, request) || find_sync(journal, request) ||
            find_prepare(journal, request);
 }
 
 /* ---- what came of a request, by who performed it ---- */
 
-static void batch_done(struct journal *journal, struct mark mark)
+static void acknowledge(struct journal *journal, struct mark mark)
 {
-    mark_store(&journal->written, mark);
     if (journal->durability == DURABILITY_ALWAYS)
         mark_store(&journal->durable, mark);
     if (journal->durability != DURABILITY_NONE)
         atomic_store_explicit(&journal->log->acknowledged, mark.lsn, memory_order_release);
+    mark_store(&journal->written, mark); /* last: it releases the stream for its next batch (J3) */
+}
+
+/* Takes back the oldest batch under way; false if it is not done. Inside the gate `order`. */
+static bool take_oldest(struct journal *journal)
+{
+    uint64_t number = mark_load(&journal->written).number + 1;
+    struct stream *stream = &journal->streams[number % JOURNAL_BATCHES];
+    if (atomic_load_explicit(&stream->state, memory_order_acquire) != STREAM_DONE) /* J2 */
+        return false;
+    if (has_failed(journal))
+        return false; /* nothing is acknowledged any more */
+    assert(stream->mark.number == number);
+    struct mark mark = stream->mark;
+    atomic_store_explicit(&stream->state, STREAM_FREE, memory_order_relaxed);
+    acknowledge(journal, mark);
+    return true;
+}
+
+static void take_batches(struct journal *journal)
+{
+    if (!gate_enter(&journal->order))
+        return;
+    do {
+        while (take_oldest(journal)) {
+        }
+    } while (!gate_leave(&journal->order));
+}
+
+static bool is_batch(const struct file_request *request)
+{
+    return request->stream < JOURNAL_BATCHES;
 }
 
 static const char *what_failed(const struct file_request *request)
 {
-    return request->stream == STREAM_BATCH ? "cannot write the journal" : "cannot sync the journal";
+    return is_batch(request) ? "cannot write the journal" : "cannot sync the journal";
 }
 
 /* A step towards the next segment is judged inside the gate: that it failed is not yet final. */
@@ -241,11 +290,7 @@ static void take_result(struct journal *journal, const struct file_request *requ
         journal_fail(journal, is_short ? -ENOSPC : result, what_failed(request));
         return;
     }
-    if (has_failed(journal))
-        return; /* nothing is acknowledged any more */
-    if (request->stream == STREAM_BATCH)
-        batch_done(journal, journal->streams[STREAM_BATCH].mark);
-    else
+    if (request->stream == STREAM_SYNC && !has_failed(journal))
         mark_store(&journal->durable, journal->streams[STREAM_SYNC].mark);
 }
 
@@ -255,15 +300,17 @@ static void finish(struct journal *journal, const struct file_request *request, 
     struct stream *stream = &journal->streams[request->stream];
     assert(atomic_load_explicit(&stream->state, memory_order_relaxed) == STREAM_OUT);
     stream->result = result;
-    if (request->stream == STREAM_BATCH)
+    if (is_batch(request))
         counter_set(&journal->counters.last_write_us, now_us() - stream->started_us);
     take_result(journal, request, result);
     atomic_store_explicit(&stream->state, STREAM_DONE, memory_order_release); /* J2 */
+    if (is_batch(request))
+        take_batches(journal);
 }
 
 /* ---- for workers ---- */
 
-bool journal_next(struct journal *journal, struct file_request *request)
+bool journal_next(struct journal *journal, bool idle, struct file_request *request)
 {
     const struct file_ops *files = journal->files;
     for (;;) {
@@ -271,7 +318,7 @@ bool journal_next(struct journal *journal, struct file_request *request)
             return false;
         bool found;
         do {
-            found = find_request(journal, request);
+            found = find_request(journal, idle, request);
         } while (!found && !gate_leave(&journal->gate));
         if (!found)
             return false;
@@ -287,7 +334,7 @@ bool journal_done(struct journal *journal, const struct file_request *request, i
                   struct file_request *next)
 {
     finish(journal, request, result);
-    return journal_next(journal, next);
+    return journal_next(journal, false, next);
 }
 
 uint64_t journal_next_sync_ms(const struct journal *journal)

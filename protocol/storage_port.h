@@ -18,7 +18,7 @@ enum storage_kind {
 };
 
 /* Requests of a server under way at once, at most. */
-enum { STORAGE_STREAMS = 3 };
+enum { STORAGE_STREAMS = 5 };
 
 struct storage_request {
     enum storage_kind kind;
@@ -40,10 +40,11 @@ enum { STORAGE_FIGURES_MAX = 32 };
 
 struct storage_port {
     void *self;
-    /* True: *request is to be performed, its result handed to done, and next asked again. */
-    bool (*next)(void *self, struct storage_request *request);
+    /* True: *request is to be performed, its result handed to done, and next asked again. `idle`:
+     * the worker has nothing else to do, so that it may as well write what could wait. */
+    bool (*next)(void *self, bool idle, struct storage_request *request);
     /* A request's result, or -errno. The log's acknowledged position may have moved, or the log
-     * failed. True as for next. */
+     * failed. True as for next, if not idle. */
     bool (*done)(void *self, const struct storage_request *request, int result,
                  struct storage_request *next);
     /* CLOCK_MONOTONIC in ms at which next should be asked even if nothing is in the log;

@@ -253,6 +253,11 @@ int uring_wait(struct uring *uring, int64_t timeout_ns)
     return passing ? 0 : error;
 }
 
+bool uring_has_completions(const struct uring *uring)
+{
+    return io_uring_cq_ready(&uring->ring) > 0;
+}
+
 unsigned uring_take(struct uring *uring, struct completion *completions, unsigned max)
 {
     struct io_uring_cqe *entry;

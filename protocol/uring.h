@@ -73,6 +73,9 @@ struct completion {
  * does not wait, negative: for ever. 0, or -errno if the ring is of no more use. */
 int uring_wait(struct uring *ring, int64_t timeout_ns);
 
+/* Whether there are completions to take. */
+bool uring_has_completions(const struct uring *ring);
+
 /* Takes at most max completions; returns how many. */
 unsigned uring_take(struct uring *ring, struct completion *completions, unsigned max);
 

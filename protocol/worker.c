@@ -82,11 +82,11 @@ static void submit_storage(struct worker *worker, const struct storage_request *
     }
 }
 
-static void ask_storage(struct worker *worker)
+static void ask_storage(struct worker *worker, bool idle)
 {
     const struct storage_port *storage = worker->server->service.storage;
     struct storage_request request;
-    while (storage->next(storage->self, &request))
+    while (storage->next(storage->self, idle, &request))
         submit_storage(worker, &request);
 }
 
@@ -112,7 +112,7 @@ static void on_storage(struct worker *worker, unsigned slot, int result)
     worker->storage_used[slot] = false;
     if (storage->done(storage->self, &done, result, &next)) {
         submit_storage(worker, &next);
-        ask_storage(worker);
+        ask_storage(worker, false);
     }
     tell_waiting(worker);
 }
@@ -221,7 +221,7 @@ static bool run_turn(struct worker *worker)
     bool more = worker_retry(worker);
     more |= ledger_expire(executor->seat, EXPIRE_BUDGET) == EXPIRE_BUDGET;
     if (log_has_claims(log_of(worker)) || worker->now.steady_ms >= next_sync_ms(worker))
-        ask_storage(worker);
+        ask_storage(worker, false);
     pass_pokes_on(worker);
     worker_feed(worker);
     worker_flush(worker);
@@ -274,6 +274,12 @@ static int wait_for_more(struct worker *worker, bool more)
 {
     if (more)
         return uring_wait(worker->ring, 0);
+    if (log_has_claims(log_of(worker))) { /* they wait for the writes under way, or need not */
+        int error = uring_wait(worker->ring, 0);
+        if (error || uring_has_completions(worker->ring))
+            return error;
+        ask_storage(worker, true);
+    }
     uint64_t ms = sleep_ms(worker);
     int64_t ns = ms == UINT64_MAX ? -1 : (int64_t)ms * NS_PER_MS;
     const unsigned *count = worker->lists.count;

@@ -12,7 +12,7 @@ static void drive(struct rig *rig)
     struct file_request request;
 
     begin();
-    bool more = journal_next(rig->journal, &request);
+    bool more = journal_next(rig->journal, false, &request);
     end();
     while (more) {
         int result = file_perform(&file_system, &request);

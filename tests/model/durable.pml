@@ -4,12 +4,14 @@
  * and what is recovered promises no unit twice.
  *
  * A receiver gives a unit and two buyers take one if it is there (rules T and G). The journal drains
- * whole published records in order, writes them, and only then moves `acknowledged`. A reply leaves
- * when its record is acknowledged. The crash comes when it likes; what had been written whole
- * is recovered, and of a write that was under way all or nothing.
+ * whole published records in order. Two batches of them are written at once and come back in any
+ * order; `acknowledged` moves over a batch when it and all before it are back. A reply leaves when
+ * its record is acknowledged. The crash comes when it likes; what had been written whole is
+ * recovered, up to the first batch that is missing; a write that was under way came through or not.
  *
  *   -DANSWER_AT_PUBLISH   a reply does not wait for the journal: refuted
  *   -DACK_BEFORE_WRITE    acknowledged moves when a batch is drained: refuted
+ *   -DACK_OUT_OF_ORDER    acknowledged moves over a batch as soon as it is back: refuted
  *   -DDRAIN_THE_TAIL      the journal drains what is claimed, published or not: refuted
  */
 #define PLACES 4
@@ -20,7 +22,6 @@ short change[PLACES];
 byte answered = 0;            /* a bit for each place */
 short available = 0;
 byte head = 0;                /* drained */
-byte written = 0;
 byte acknowledged = 0;
 short disk[PLACES];
 bool whole[PLACES];           /* the record was there when it was drained */
@@ -63,43 +64,72 @@ proctype buyer()
 #define MORE head < PLACES && published[head]
 #endif
 
+#define UNDER_WAY 2           /* batches, at most */
+
+byte framed = 0;              /* batches that were drained, each to be written in one go */
+byte taken = 0;               /* of them, those that were acknowledged */
+byte end[PLACES + 1];         /* of a batch, by its number from 1 */
+bool done[PLACES + 1];        /* its write came back */
+
+/* Not one step with what follows it: others look, and the crash comes, in between. */
+inline write_back(number)
+{
+    atomic {
+        number <= framed && !done[number] ->
+        done[number] = true;
+#ifdef ACK_OUT_OF_ORDER
+        if :: end[number] > acknowledged -> acknowledged = end[number] :: else fi
+#endif
+    }
+}
+
 proctype journal()
 {
     {
         do
         :: atomic {
-            MORE ->
+            framed - taken < UNDER_WAY && MORE ->
             do
             :: MORE -> disk[head] = change[head]; whole[head] = published[head]; head++
             :: else -> break
-            od
-           };
+            od;
+            framed++;
+            end[framed] = head
 #ifdef ACK_BEFORE_WRITE
-           acknowledged = head;
+            ; acknowledged = head
 #endif
-           written = head;
-           acknowledged = written
+           }
+        :: write_back(taken + 1)
+        :: framed > taken + 1 -> write_back(taken + 2)
+        :: atomic {
+            taken < framed && done[taken + 1] ->
+            taken++;
+            if :: end[taken] > acknowledged -> acknowledged = end[taken] :: else fi
+           }
         od
     } unless { crashed }
 }
 
-/* The engine is gone; the next one recovers. */
+/* The engine is gone; the next one recovers the batches up to the first that is not there. */
 proctype crash()
 {
-    byte end, place = 0;
+    byte place = 0, batch = 0;
     short recovered = 0;
     atomic {
         crashed = true;
-        if :: end = written :: end = head fi; /* the write under way came through, or did not */
         do
-        :: place < end ->
+        :: batch < framed -> batch++ /* a write that was under way came through, too */
+        :: batch == framed || !done[batch + 1] -> break
+        od;
+        do
+        :: place < end[batch] ->
             assert(whole[place]);
             recovered = recovered + disk[place];
             assert(recovered >= 0);
             place++
         :: else -> break
         od;
-        assert((answered >> end) == 0)
+        assert((answered >> end[batch]) == 0)
     }
 }
 

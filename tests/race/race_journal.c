@@ -70,18 +70,19 @@ static void look_at_acknowledged(struct worker *worker)
 
 static void take_requests(struct worker *worker)
 {
+    bool idle = draw(worker, 2) != 0;
     while (worker->count < JOURNAL_STREAMS &&
-           journal_next(worker->world->journal, &worker->pending[worker->count]))
+           journal_next(worker->world->journal, idle, &worker->pending[worker->count]))
         worker->count++;
 }
 
-/* Performs the oldest request, as its completion on a ring would come. */
+/* Performs any request, as completions on a ring may come in any order. */
 static void complete_one(struct worker *worker)
 {
-    struct file_request request = worker->pending[0];
+    struct file_request *any = &worker->pending[draw(worker, worker->count)];
+    struct file_request request = *any;
     int result = file_perform(&file_system, &request);
-    worker->count--;
-    memmove(worker->pending, worker->pending + 1, worker->count * sizeof *worker->pending);
+    *any = worker->pending[--worker->count];
     if (journal_done(worker->world->journal, &request, result, &worker->pending[worker->count]))
         worker->count++;
     look_at_acknowledged(worker);

@@ -97,7 +97,7 @@ static void expect_final(struct attempt *attempt)
     struct file_request request;
     rig_append(rig);
     rig->steady_ms += 2 * 1000;
-    expect(attempt, !journal_next(rig->journal, &request), "it goes on after a failure");
+    expect(attempt, !journal_next(rig->journal, false, &request), "it goes on after a failure");
     expect(attempt, log_acknowledged(&rig->log) == acknowledged, "acknowledged after a failure");
     expect(attempt, journal_failure(rig->journal)[0] != '\0', "no reason for the failure");
     expect(attempt, journal_next_sync_ms(rig->journal) == UINT64_MAX, "a sync is tried again");

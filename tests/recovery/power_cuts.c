@@ -2,7 +2,8 @@
 /*
  * Many short lives of one journal, each ended by a power cut, a kill or a clean close at a moment
  * of chance: within a write, a sync, a renaming, also within the recovery from the cut before.
- * What was promised must be there each time, and no cut may look like corruption.
+ * Several writes are under way at once and reach the disk in any order. What was promised must be
+ * there each time, and no cut may look like corruption.
  *
  * power_cuts [SEED [JOURNALS]]
  */
@@ -28,6 +29,8 @@ struct story {
     struct random random;
     struct fault_disk *disk;
     struct rig rig;
+    struct file_request pending[JOURNAL_STREAMS];
+    unsigned count;
     uint64_t acknowledged; /* records that survive a kill */
     uint64_t durable;      /* records that survive a power cut */
     unsigned cuts, kills, closes;
@@ -64,6 +67,27 @@ static void note_promises(struct story *story)
         story->durable = story->acknowledged;
 }
 
+static void take_requests(struct story *story)
+{
+    struct file_request *next = &story->pending[story->count];
+    while (story->count < JOURNAL_STREAMS &&
+           journal_next(story->rig.journal, draw(story, 2) != 0, next)) {
+        story->count++;
+        next++;
+    }
+}
+
+static void complete_any(struct story *story)
+{
+    struct file_request *any = &story->pending[draw(story, story->count)];
+    struct file_request request = *any;
+    *any = story->pending[--story->count];
+    int result = file_perform(story->rig.files, &request);
+    if (journal_done(story->rig.journal, &request, result, &story->pending[story->count]))
+        story->count++;
+    take_requests(story);
+}
+
 static void write_some(struct story *story)
 {
     struct rig *rig = &story->rig;
@@ -74,9 +98,13 @@ static void write_some(struct story *story)
         rig->steady_ms += draw(story, 200);
         rig->wall_ms += draw(story, 3) ? 40 : 0;
         if (i % together == 0)
-            rig_drive(rig);
+            take_requests(story);
+        while (story->count > draw(story, JOURNAL_STREAMS))
+            complete_any(story);
     }
-    rig_drive(rig);
+    while (story->count > 0 && !fault_disk_struck(story->disk))
+        complete_any(story);
+    story->count = 0;
     note_promises(story);
 }
 

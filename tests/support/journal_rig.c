@@ -126,7 +126,7 @@ void rig_drive(struct rig *rig)
 {
     const struct file_ops *files = rig->files ? rig->files : &file_system;
     struct file_request request;
-    bool more = journal_next(rig->journal, &request);
+    bool more = journal_next(rig->journal, false, &request);
     while (more)
         more = journal_done(rig->journal, &request, file_perform(files, &request), &request);
 }

@@ -7,9 +7,10 @@
 
 #include "protocol/methods.h"
 
-static bool nothing_next(void *self, struct storage_request *request)
+static bool nothing_next(void *self, bool idle, struct storage_request *request)
 {
     (void)self;
+    (void)idle;
     (void)request;
     return false;
 }

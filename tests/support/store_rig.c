@@ -178,7 +178,7 @@ static void go_on(struct store *store, struct seat *seat)
 static void drive(struct store *store)
 {
     struct file_request request;
-    bool more = journal_next(store->journal, &request);
+    bool more = journal_next(store->journal, false, &request);
     while (more) {
         int result = file_perform(store->files, &request);
         more = journal_done(store->journal, &request, result, &request);

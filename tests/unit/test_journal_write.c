@@ -59,7 +59,7 @@ static struct journal_figures figures_now(void)
 Test(journal_write, nothing_to_write_is_nothing_to_do)
 {
     open_rig(DURABILITY_ALWAYS);
-    cr_assert_not(journal_next(rig.journal, &request));
+    cr_assert_not(journal_next(rig.journal, false, &request));
 }
 
 Test(journal_write, a_batch_takes_all_there_is)
@@ -68,25 +68,122 @@ Test(journal_write, a_batch_takes_all_there_is)
     uint64_t lsn = 0;
     for (int i = 0; i < 10; i++)
         lsn = rig_append(&rig);
-    cr_assert(journal_next(rig.journal, &request));
+    cr_assert(journal_next(rig.journal, false, &request));
     cr_assert_eq(request.kind, FILE_WRITE);
     cr_assert_eq(request.offset, 2 * BLOCK_BYTES); /* after the promise of the opening */
     cr_assert_eq(request.length, batch_span((uint32_t)lsn));
     cr_assert_eq((uintptr_t)request.buffer % BLOCK_BYTES, 0);
-    cr_assert_not(journal_next(rig.journal, &other), "two batches at once");
+    cr_assert_not(journal_next(rig.journal, true, &other), "nothing is left for another");
 }
 
 Test(journal_write, what_comes_meanwhile_makes_the_next_batch)
 {
-    open_rig(DURABILITY_ALWAYS);
+    open_rig(DURABILITY_EVERYSEC);
+    rig_append(&rig);
+    rig_drive(&rig); /* with the first sync */
     uint64_t first = rig_append(&rig);
-    cr_assert(journal_next(rig.journal, &request));
+    cr_assert(journal_next(rig.journal, true, &request));
     uint64_t second = rig_append(&rig);
-    cr_assert_not(journal_next(rig.journal, &other));
+    cr_assert_not(journal_next(rig.journal, true, &other));
     cr_assert(journal_done(rig.journal, &request, perform(), &request));
     cr_assert_eq(log_acknowledged(&rig.log), first);
     cr_assert_not(journal_done(rig.journal, &request, perform(), &other));
     cr_assert_eq(log_acknowledged(&rig.log), second);
+}
+
+/* Appends a record and takes the batch of it; its end. */
+static uint64_t begin_batch(bool idle, struct file_request *batch)
+{
+    uint64_t lsn = rig_append(&rig);
+    cr_assert(journal_next(rig.journal, idle, batch));
+    cr_assert_eq(batch->kind, FILE_WRITE);
+    return lsn;
+}
+
+static uint64_t acknowledged_after(const struct file_request *batch)
+{
+    int written = file_perform(&file_system, batch);
+    cr_assert_not(journal_done(rig.journal, batch, written, &other));
+    return log_acknowledged(&rig.log);
+}
+
+Test(journal_write, batches_go_out_beside_each_other_while_there_is_time)
+{
+    struct file_request batches[JOURNAL_BATCHES];
+    open_rig(DURABILITY_ALWAYS);
+    begin_batch(false, &batches[0]);
+    begin_batch(false, &batches[1]);
+    rig_append(&rig);
+    cr_assert_not(journal_next(rig.journal, false, &other), "who is busy waits for one of them");
+    cr_assert(journal_next(rig.journal, true, &batches[2]));
+    cr_assert_eq(batches[1].offset, batches[0].offset + batches[0].length);
+    cr_assert_eq(batches[2].offset, batches[1].offset + batches[1].length);
+    rig_append(&rig);
+    cr_assert_not(journal_next(rig.journal, true, &other), "there are no more");
+}
+
+Test(journal_write, batches_are_acknowledged_in_their_order)
+{
+    struct file_request batches[JOURNAL_BATCHES];
+    uint64_t ends[JOURNAL_BATCHES];
+    open_rig(DURABILITY_ALWAYS);
+    for (int i = 0; i < JOURNAL_BATCHES; i++)
+        ends[i] = begin_batch(true, &batches[i]);
+    cr_assert_eq(acknowledged_after(&batches[1]), 0, "the first one is not on disk");
+    cr_assert_eq(figures_now().durable_lsn, 0);
+    cr_assert_eq(acknowledged_after(&batches[0]), ends[1]);
+    cr_assert_eq(acknowledged_after(&batches[2]), ends[2]);
+    for (int i = 0; i < 20; i++) { /* their places are used again */
+        uint64_t end = begin_batch(true, &batches[0]);
+        cr_assert_eq(acknowledged_after(&batches[0]), end);
+    }
+    cr_assert_eq(rig_close(&rig), 0);
+    open_rig(DURABILITY_ALWAYS);
+    cr_assert_eq(rig.found, JOURNAL_BATCHES + 20);
+    cr_assert_not(rig.wrong);
+}
+
+static uint64_t promise_of(const struct file_request *batch)
+{
+    struct batch_header header;
+    memcpy(&header, batch->buffer, sizeof header);
+    return header.number - header.promised;
+}
+
+Test(journal_write, a_batch_promises_only_what_was_on_disk)
+{
+    struct file_request batches[3];
+    open_rig(DURABILITY_ALWAYS);
+    begin_batch(true, &batches[0]);
+    begin_batch(true, &batches[1]);
+    cr_assert_eq(promise_of(&batches[0]), 1, "the one before it");
+    cr_assert_eq(promise_of(&batches[1]), 2);
+    acknowledged_after(&batches[1]);
+    begin_batch(true, &batches[2]);
+    cr_assert_eq(promise_of(&batches[2]), 3, "still the one before the first");
+    acknowledged_after(&batches[0]);
+    begin_batch(true, &batches[0]);
+    cr_assert_eq(promise_of(&batches[0]), 2, "the second");
+}
+
+Test(journal_write, a_segment_is_left_when_its_batches_are_done)
+{
+    struct file_request last, next;
+    rig.segment_bytes = SEGMENT_BYTES_MIN;
+    open_rig(DURABILITY_ALWAYS);
+    while (figures_now().segment_used + BLOCK_BYTES + BATCH_ROOM_MIN < SEGMENT_BYTES_MIN) {
+        rig_append(&rig); /* a block each */
+        rig_drive(&rig);
+    }
+    cr_assert(figures_now().next_ready);
+    begin_batch(true, &last);
+    rig_append(&rig);
+    cr_assert_not(journal_next(rig.journal, true, &other));
+    cr_assert(journal_done(rig.journal, &last, file_perform(&file_system, &last), &next));
+    cr_assert_eq(next.offset, BLOCK_BYTES, "the first of its segment");
+    cr_assert_eq(promise_of(&next), 1, "all that is in the one before");
+    acknowledged_after(&next);
+    cr_assert_eq(rig_acknowledged(&rig), rig.appended);
 }
 
 Test(journal_write, a_gap_is_not_written_over)
@@ -97,7 +194,7 @@ Test(journal_write, a_gap_is_not_written_over)
     uint64_t gap = log_claim(&rig.log, length);
     rig.appended = 1;
     rig_append(&rig);
-    cr_assert_not(journal_next(rig.journal, &request));
+    cr_assert_not(journal_next(rig.journal, false, &request));
     log_publish(&rig.log, gap, (const struct record_head *)(const void *)record);
     rig_drive(&rig);
     cr_assert_eq(rig_acknowledged(&rig), 2);
@@ -136,7 +233,7 @@ Test(journal_write, always_acknowledges_when_it_is_on_disk)
 {
     open_rig(DURABILITY_ALWAYS);
     uint64_t lsn = rig_append(&rig);
-    cr_assert(journal_next(rig.journal, &request));
+    cr_assert(journal_next(rig.journal, false, &request));
     cr_assert(fcntl(request.fd, F_GETFL) & O_DSYNC);
     cr_assert_eq(log_acknowledged(&rig.log), 0);
     cr_assert_not(journal_done(rig.journal, &request, perform(), &other));
@@ -158,9 +255,9 @@ Test(journal_write, everysec_acknowledges_first_and_syncs_within_a_second)
     cr_assert_lt(figures_now().durable_lsn, lsn);
     cr_assert_eq(journal_next_sync_ms(rig.journal), 6000);
     rig.steady_ms = 5999;
-    cr_assert_not(journal_next(rig.journal, &request));
+    cr_assert_not(journal_next(rig.journal, false, &request));
     rig.steady_ms = 6000;
-    cr_assert(journal_next(rig.journal, &request));
+    cr_assert(journal_next(rig.journal, false, &request));
     cr_assert_eq(request.kind, FILE_SYNC);
     cr_assert_eq(journal_next_sync_ms(rig.journal), UINT64_MAX);
     cr_assert_not(journal_done(rig.journal, &request, perform(), &other));
@@ -171,13 +268,13 @@ Test(journal_write, a_sync_does_not_hold_up_the_next_batch)
 {
     open_rig(DURABILITY_EVERYSEC);
     rig_append(&rig);
-    cr_assert(journal_next(rig.journal, &request));
+    cr_assert(journal_next(rig.journal, false, &request));
     cr_assert(journal_done(rig.journal, &request, perform(), &request));
     cr_assert_eq(request.kind, FILE_SYNC);
     uint64_t synced = log_acknowledged(&rig.log);
     struct file_request sync = request;
     rig_append(&rig);
-    cr_assert(journal_next(rig.journal, &request));
+    cr_assert(journal_next(rig.journal, false, &request));
     cr_assert_eq(request.kind, FILE_WRITE);
     cr_assert_not(journal_done(rig.journal, &request, perform(), &other));
     cr_assert_gt(log_acknowledged(&rig.log), synced);
@@ -227,7 +324,7 @@ Test(journal_write, a_close_with_a_request_under_way_says_so)
 {
     open_rig(DURABILITY_ALWAYS);
     rig_append(&rig);
-    cr_assert(journal_next(rig.journal, &request));
+    cr_assert(journal_next(rig.journal, false, &request));
     cr_assert_eq(rig_close(&rig), -EBUSY);
     open_rig(DURABILITY_ALWAYS);
     cr_assert_eq(rig.found, 0);
@@ -245,7 +342,7 @@ static void expect_final(const char *words)
     cr_assert_eq(rig.lines, 1);
     rig_append(&rig);
     rig.steady_ms += 10000;
-    cr_assert_not(journal_next(rig.journal, &any));
+    cr_assert_not(journal_next(rig.journal, false, &any));
     cr_assert_eq(log_acknowledged(&rig.log), acknowledged);
     cr_assert_eq(journal_next_sync_ms(rig.journal), UINT64_MAX);
     cr_assert_lt(rig_close(&rig), 0);
@@ -262,9 +359,23 @@ Test(journal_write, a_failed_write_is_final)
 {
     open_rig(DURABILITY_ALWAYS);
     rig_append(&rig);
-    cr_assert(journal_next(rig.journal, &request));
+    cr_assert(journal_next(rig.journal, false, &request));
     cr_assert_not(journal_done(rig.journal, &request, -EIO, &other));
     cr_assert_eq(log_acknowledged(&rig.log), 0);
+    expect_final("cannot write the journal: Input/output error");
+}
+
+Test(journal_write, what_comes_after_a_batch_that_failed_is_not_acknowledged)
+{
+    struct file_request batches[JOURNAL_BATCHES];
+    open_rig(DURABILITY_ALWAYS);
+    uint64_t first = begin_batch(true, &batches[0]);
+    begin_batch(true, &batches[1]);
+    begin_batch(true, &batches[2]);
+    cr_assert_eq(acknowledged_after(&batches[2]), 0);
+    cr_assert_eq(acknowledged_after(&batches[0]), first);
+    cr_assert_not(journal_done(rig.journal, &batches[1], -EIO, &other));
+    cr_assert_eq(log_acknowledged(&rig.log), first);
     expect_final("cannot write the journal: Input/output error");
 }
 
@@ -272,7 +383,7 @@ Test(journal_write, a_short_write_is_final)
 {
     open_rig(DURABILITY_EVERYSEC);
     rig_append(&rig);
-    cr_assert(journal_next(rig.journal, &request));
+    cr_assert(journal_next(rig.journal, false, &request));
     cr_assert_not(journal_done(rig.journal, &request, (int)request.length - 512, &other));
     cr_assert_eq(log_acknowledged(&rig.log), 0);
     expect_final("cannot write the journal: No space left on device");
@@ -282,7 +393,7 @@ Test(journal_write, a_failed_sync_is_final_and_not_tried_again)
 {
     open_rig(DURABILITY_EVERYSEC);
     rig_append(&rig);
-    cr_assert(journal_next(rig.journal, &request));
+    cr_assert(journal_next(rig.journal, false, &request));
     cr_assert(journal_done(rig.journal, &request, perform(), &request));
     cr_assert_eq(request.kind, FILE_SYNC);
     cr_assert_not(journal_done(rig.journal, &request, -EIO, &other));
@@ -293,12 +404,12 @@ Test(journal_write, a_write_that_ends_after_the_failure_acknowledges_nothing)
 {
     open_rig(DURABILITY_EVERYSEC);
     rig_append(&rig);
-    cr_assert(journal_next(rig.journal, &request));
+    cr_assert(journal_next(rig.journal, false, &request));
     cr_assert(journal_done(rig.journal, &request, perform(), &request));
     struct file_request sync = request;
     uint64_t acknowledged = log_acknowledged(&rig.log);
     rig_append(&rig);
-    cr_assert(journal_next(rig.journal, &request));
+    cr_assert(journal_next(rig.journal, false, &request));
     cr_assert_not(journal_done(rig.journal, &sync, -EIO, &other));
     cr_assert_not(journal_done(rig.journal, &request, perform(), &other));
     cr_assert_eq(log_acknowledged(&rig.log), acknowledged);
@@ -318,7 +429,7 @@ Test(journal_write, a_request_can_be_made_to_fail_before_it_is_handed_out)
     rig.files = &files;
     open_rig(DURABILITY_EVERYSEC);
     rig_append(&rig);
-    cr_assert(journal_next(rig.journal, &request));
+    cr_assert(journal_next(rig.journal, false, &request));
     cr_assert_not(journal_done(rig.journal, &request, perform(), &other));
     expect_final("cannot sync the journal: Input/output error");
 }

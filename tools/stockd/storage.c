@@ -40,10 +40,10 @@ static struct file_request to_journal(const struct storage_request *request)
     };
 }
 
-static bool next(void *self, struct storage_request *request)
+static bool next(void *self, bool idle, struct storage_request *request)
 {
     struct file_request found;
-    if (!journal_next(self, &found))
+    if (!journal_next(self, idle, &found))
         return false;
     *request = to_server(&found);
     return true;
