@@ -112,13 +112,13 @@ void list_add(struct connection_lists *lists, enum connection_list list,
 {
     if (connection->listed[list])
         return;
-    struct connection *head = lists->head[list];
-    struct connection_link *link = &connection->links[list];
-    link->next = head;
-    link->previous = NULL;
-    if (head)
-        head->links[list].previous = connection;
-    lists->head[list] = connection;
+    struct connection *last = lists->tail[list];
+    connection->links[list] = (struct connection_link){ .previous = last };
+    if (last)
+        last->links[list].next = connection;
+    else
+        lists->head[list] = connection;
+    lists->tail[list] = connection;
     lists->count[list]++;
     connection->listed[list] = true;
 }
@@ -135,6 +135,8 @@ void list_remove(struct connection_lists *lists, enum connection_list list,
         lists->head[list] = link->next;
     if (link->next)
         link->next->links[list].previous = link->previous;
+    else
+        lists->tail[list] = link->previous;
     assert(lists->count[list] > 0);
     lists->count[list]--;
     connection->listed[list] = false;

@@ -120,13 +120,14 @@ void connection_gate(struct connection *connection, uint64_t from, uint64_t lsn,
 /* Opens the gates that acknowledged has reached. Returns up to where may be sent. */
 uint64_t connection_open_gates(struct connection *connection, uint64_t acknowledged);
 
-/* ---- lists: each head is a link in a circle ---- */
+/* ---- lists ---- */
 
 struct connection_lists {
-    struct connection *head[LISTS];
+    struct connection *head[LISTS], *tail[LISTS];
     unsigned count[LISTS];
 };
 
+/* At the end, if it is not in the list: so in each of them who waits longest comes first. */
 void list_add(struct connection_lists *lists, enum connection_list list,
               struct connection *connection);
 void list_remove(struct connection_lists *lists, enum connection_list list,

@@ -217,8 +217,8 @@ static bool run_turn(struct worker *worker)
     figure_add(&executor->figures->turns, 1);
 
     ledger_begin(executor->seat, worker->now.engine_ms, worker->now.wall_ms);
+    bool more = worker_retry(worker); /* who waits comes before who has just asked */
     take_completions(worker);
-    bool more = worker_retry(worker);
     more |= ledger_expire(executor->seat, EXPIRE_BUDGET) == EXPIRE_BUDGET;
     if (log_has_claims(log_of(worker)) || worker->now.steady_ms >= next_sync_ms(worker))
         ask_storage(worker, false);

@@ -279,16 +279,19 @@ static bool retry_later_ones(struct worker *worker)
     return deferred;
 }
 
+/* Each once. Who had his turn and is not through goes to the end, so that where there is room for
+ * some only, all get some. */
 bool worker_retry(struct worker *worker)
 {
     const struct log *log = worker->server->service.log;
     bool deferred = retry_later_ones(worker);
-    struct connection *next;
-    for (struct connection *c = worker->lists.head[LIST_RETRY]; c; c = next) {
+    struct connection *c = worker->lists.head[LIST_RETRY], *next;
+    for (unsigned left = worker->lists.count[LIST_RETRY]; left > 0; left--, c = next) {
         next = c->links[LIST_RETRY].next;
         bool failed = atomic_load_explicit(&log->failed, memory_order_acquire);
         if (c->stall == STALL_NO_ROOM && !failed && !log_has_room(log))
             continue;
+        list_remove(&worker->lists, LIST_RETRY, c);
         run_input(worker, c);
         deferred |= c->stall == STALL_DEFERRED;
     }

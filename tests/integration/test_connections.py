@@ -3,6 +3,7 @@
 others.
 """
 
+import signal
 import socket
 import threading
 import time
@@ -21,6 +22,7 @@ from stockd_harness import (
 
 KINDS = ("tcp", "unix")
 PATIENCE = 3.0  # seconds that a neighbour may wait for an answer, on a busy machine
+SMALL_LOG = 1 << 17  # bytes: some hundred records
 SLOWEST = []  # what the neighbours did wait
 
 
@@ -164,6 +166,24 @@ class SlowReaders(StockdTestCase):
                     thread.join()
                 for client in greedy:
                     client.close()
+
+    def test_a_full_log_is_shared(self):
+        """Many that ask for more than the log takes at once: what they get is told by the LSNs. When
+        the first one has got all, nobody is far behind."""
+        count, crowd = 4000, 8
+        with Server("--workers", "1", "--log-bytes", str(SMALL_LOG)) as server:
+            clients = [server.client() for _ in range(crowd)]
+            server.process.send_signal(signal.SIGSTOP)  # so that all is there when it begins
+            for number, client in enumerate(clients):
+                asked = (request(i, "receive", f"{number}-{i}", "TEE", "main", 1) for i in range(count))
+                client.send_raw(b"".join(asked))
+            server.process.send_signal(signal.SIGCONT)
+            lsns = [[client.receive_message()[3]["lsn"] for _ in range(count)] for client in clients]
+            for client in clients:
+                client.close()
+        first = min(answers[-1] for answers in lsns)
+        done = [sum(lsn <= first for lsn in answers) for answers in lsns]
+        self.assertGreater(min(done), count / 4, done)
 
     def test_many_slow_readers(self):
         sku = self.stocked(10)
