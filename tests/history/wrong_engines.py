@@ -196,7 +196,7 @@ WRONG = {
             "engine/movement.c": [
                 ("    assert(seat->plan.takes[0].pool ==", "    linger();\n    assert(seat->plan.takes[0].pool =="),
             ],
-            "engine/source.c": [("counted == NOT_COUNTED ?", "true ?")],
+            "engine/source.c": [("outcome = counted == NOT_COUNTED\n", "outcome = true\n")],
         },
         (),
     ),
