@@ -44,11 +44,10 @@ enum pool_outcome pool_apply(struct pool *pool, struct pool_change change, int64
     return apply(pool, change, needs_available, NOT_COUNTED, QUANTITY_MAX, after);
 }
 
-enum pool_outcome pool_apply_counted(struct pool *pool, struct pool_change change, int64_t counted,
-                                     uint64_t *after)
+enum pool_outcome pool_apply_counted(struct pool *pool, struct pool_change change,
+                                     int64_t needs_available, int64_t counted, uint64_t *after)
 {
-    assert(counted >= 0);
-    return apply(pool, change, INT64_MIN, counted, QUANTITY_MAX, after);
+    return apply(pool, change, needs_available, counted, QUANTITY_MAX, after);
 }
 
 enum pool_outcome pool_reapply(struct pool *pool, struct pool_change change, uint64_t *after)

@@ -146,10 +146,10 @@ static inline uint64_t pool_read(const struct pool *pool)
 enum pool_outcome pool_apply(struct pool *pool, struct pool_change change, int64_t needs_available,
                              uint64_t *after);
 
-/* The same, if that many are on hand and no take is pending: what somebody counted is so still.
- * POOL_SHORT: it is not. */
-enum pool_outcome pool_apply_counted(struct pool *pool, struct pool_change change, int64_t counted,
-                                     uint64_t *after);
+/* The same, but if `counted` is given only if just that many are on hand and no take is pending:
+ * what somebody counted is so still. POOL_SHORT: it is not, or too little is available. */
+enum pool_outcome pool_apply_counted(struct pool *pool, struct pool_change change,
+                                     int64_t needs_available, int64_t counted, uint64_t *after);
 
 /* Applies a change that was possible when it was made first, whatever came in between: the journal
  * says so, or it undoes a take. On hand may grow over the greatest quantity. */

@@ -299,7 +299,7 @@ static inline uint64_t wall_of(const struct seat *seat, uint64_t engine_ms)
 }
 
 /* Changes what is on hand if that many units are available, bracketed, and notes it among the
- * recent changes. Or, if `counted` is given, if that many are on hand, see pool_apply_counted. */
+ * recent changes. If `counted` is given, only if that many are on hand, see pool_apply_counted. */
 enum pool_outcome change_on_hand(struct seat *seat, uint32_t unit, struct pool_change change,
                                  int64_t needs_available, int64_t counted, uint64_t *after);
 

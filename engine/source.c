@@ -73,9 +73,7 @@ enum pool_outcome change_on_hand(struct seat *seat, uint32_t unit, struct pool_c
     uint64_t key = atomic_load_explicit(&pool->key, memory_order_relaxed);
     struct item *item = item_at(items, key_item(key));
     gives_begin(item);
-    enum pool_outcome outcome = counted == NOT_COUNTED
-                                    ? pool_apply(pool, change, needs_available, after)
-                                    : pool_apply_counted(pool, change, counted, after);
+    enum pool_outcome outcome = pool_apply_counted(pool, change, needs_available, counted, after);
     if (outcome == POOL_CHANGED)
         recent_add(&seat->recent, seat->wall_ms, unit, change.on_hand);
     gives_end(item);

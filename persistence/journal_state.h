@@ -69,7 +69,8 @@ struct atomic_mark {
     _Atomic uint64_t number;
 };
 
-/* Each written by one thread at a time, read by anybody for the figures only: relaxed. */
+/* Each written by one thread at a time (last_write_us: by any), read by anybody for the figures
+ * only: relaxed. */
 struct journal_counters {
     _Atomic uint64_t batches;
     _Atomic uint64_t records;

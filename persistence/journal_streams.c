@@ -250,8 +250,9 @@ static bool take_oldest(struct journal *journal)
     struct stream *stream = &journal->streams[number % JOURNAL_BATCHES];
     if (atomic_load_explicit(&stream->state, memory_order_acquire) != STREAM_DONE) /* J2 */
         return false;
-    if (has_failed(journal))
-        return false; /* nothing is acknowledged any more */
+    /* Its own result, too: who failed first may not have said so yet. */
+    if (has_failed(journal) || stream->result != (int)stream->request.length)
+        return false;
     assert(stream->mark.number == number);
     struct mark mark = stream->mark;
     atomic_store_explicit(&stream->state, STREAM_FREE, memory_order_relaxed);

@@ -82,14 +82,6 @@ static void submit_storage(struct worker *worker, const struct storage_request *
     }
 }
 
-static void ask_storage(struct worker *worker, bool idle)
-{
-    const struct storage_port *storage = worker->server->service.storage;
-    struct storage_request request;
-    while (storage->next(storage->self, idle, &request))
-        submit_storage(worker, &request);
-}
-
 /* Tells the workers that wait for the journal that it has moved (see worker->waiting). */
 static void tell_waiting(struct worker *worker)
 {
@@ -100,6 +92,16 @@ static void tell_waiting(struct worker *worker)
             atomic_exchange_explicit(&other->waiting, false, memory_order_acq_rel))
             server_wake(worker, i);
     }
+}
+
+static void ask_storage(struct worker *worker, bool idle)
+{
+    const struct storage_port *storage = worker->server->service.storage;
+    struct storage_request request;
+    while (storage->next(storage->self, idle, &request))
+        submit_storage(worker, &request);
+    if (atomic_load_explicit(&log_of(worker)->failed, memory_order_acquire))
+        tell_waiting(worker); /* it may have failed just now, with nothing under way */
 }
 
 static void on_storage(struct worker *worker, unsigned slot, int result)

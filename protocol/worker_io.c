@@ -431,7 +431,8 @@ static void end_lingering(struct worker *worker)
 void worker_flush(struct worker *worker)
 {
     const struct log *log = worker->server->service.log;
-    /* In this order: once it has failed nothing more is acknowledged. */
+    /* In this order: what was acknowledged before it failed is told so. A batch that was done just
+     * then may still be acknowledged after this look; its replies say read_only, as they may. */
     worker->failed = atomic_load_explicit(&log->failed, memory_order_acquire);
     uint64_t acknowledged = log_acknowledged(log);
     if (acknowledged != worker->acknowledged || worker->failed) {

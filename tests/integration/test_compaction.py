@@ -86,7 +86,7 @@ class Compaction(unittest.TestCase):
                 goods.append(trade(client, 60))
                 return client.call("info", "snapshot")["snapshot"]
 
-            wait_until(lambda: figures()["compactions"] >= 3, timeout=60, what="three compactions")
+            wait_until(lambda: figures()["compactions"] >= 3, timeout=240, what="three compactions")
             after = figures()
             self.assertEqual(after["failures"], 0, server.stderr())
             self.assertGreater(after["bytes"], 0)

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "persistence/format.h"
+#include "persistence/journal_state.h"
 #include "tests/support/fault_file.h"
 #include "tests/support/journal_rig.h"
 #include "tests/support/scratch.h"
@@ -377,6 +378,19 @@ Test(journal_write, what_comes_after_a_batch_that_failed_is_not_acknowledged)
     cr_assert_not(journal_done(rig.journal, &batches[1], -EIO, &other));
     cr_assert_eq(log_acknowledged(&rig.log), first);
     expect_final("cannot write the journal: Input/output error");
+}
+
+/* Who fails first sets `failing`, and log->failed only when it has found its words: another batch
+ * may come back in between. */
+Test(journal_write, what_failed_while_another_failure_finds_its_words_is_not_acknowledged)
+{
+    open_rig(DURABILITY_ALWAYS);
+    rig_append(&rig);
+    cr_assert(journal_next(rig.journal, false, &request));
+    atomic_store(&rig.journal->failing, true);
+    journal_done(rig.journal, &request, -EIO, &other);
+    cr_assert_eq(log_acknowledged(&rig.log), 0);
+    cr_assert_eq(figures_now().durable_lsn, 0);
 }
 
 Test(journal_write, a_short_write_is_final)

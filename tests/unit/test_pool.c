@@ -75,17 +75,23 @@ Test(pool, changes_what_was_counted_only_if_it_is_so_still)
     struct pool pool = pool_of(10, 7, 0);
     uint64_t after;
     struct pool_change find = { .on_hand = 5 }, miss = { .on_hand = -12 };
-    cr_assert_eq(pool_apply_counted(&pool, find, 9, &after), POOL_SHORT);
-    cr_assert_eq(pool_apply_counted(&pool, find, 11, &after), POOL_SHORT);
+    cr_assert_eq(pool_apply_counted(&pool, find, INT64_MIN, 9, &after), POOL_SHORT);
+    cr_assert_eq(pool_apply_counted(&pool, find, INT64_MIN, 11, &after), POOL_SHORT);
     cr_assert_eq(word_on_hand(after), 10, "it says what spoke against it");
-    cr_assert_eq(pool_apply_counted(&pool, find, 10, &after), POOL_CHANGED);
+    cr_assert_eq(pool_apply_counted(&pool, find, INT64_MIN, 10, &after), POOL_CHANGED);
     expect(&pool, 15, 7, 0);
-    cr_assert_eq(pool_apply_counted(&pool, miss, 15, &after), POOL_CHANGED, "promised or not");
+    cr_assert_eq(pool_apply_counted(&pool, miss, INT64_MIN, 15, &after), POOL_CHANGED,
+                 "promised or not");
     expect(&pool, 3, 7, 0);
+    pool = pool_of(10, 7, 0);
+    miss.on_hand = -3;
+    cr_assert_eq(pool_apply_counted(&pool, miss, 4, 10, &after), POOL_SHORT, "promised meanwhile");
+    cr_assert_eq(pool_apply_counted(&pool, miss, 3, 10, &after), POOL_CHANGED);
     pool = pool_of(10, 7, 1);
-    cr_assert_eq(pool_apply_counted(&pool, find, 10, &after), POOL_SHORT, "it may be undone");
+    cr_assert_eq(pool_apply_counted(&pool, find, INT64_MIN, 10, &after), POOL_SHORT,
+                 "it may be undone");
     pool = pool_of(QUANTITY_MAX - 4, 0, 0);
-    cr_assert_eq(pool_apply_counted(&pool, find, QUANTITY_MAX - 4, &after), POOL_FULL);
+    cr_assert_eq(pool_apply_counted(&pool, find, INT64_MIN, QUANTITY_MAX - 4, &after), POOL_FULL);
 }
 
 Test(pool, may_need_more_than_it_takes)
