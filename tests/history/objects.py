@@ -17,7 +17,8 @@ several pools, and what a cancel gives back to them, is done pool by pool. What 
       its takes.
 
 What was asked and never answered because of a crash, and is not there afterwards, may have been
-seen before it: it is an event that may happen. So may a hold that had expired.
+seen before it: it is an event that may happen. So may the expiry of a hold that nobody asked for
+afterwards.
 
 Reservations. Each is one object; its changes happen in the order of their LSNs:
 
@@ -90,7 +91,7 @@ class Item:
         if self.era < len(self.history.crashes):
             for call in self.b.unheard[self.era]:
                 self.add_unheard(call)
-            self.add_unheard_expiries()
+        self.add_unheard_expiries()
         for call in self.b.by_era[self.era]:
             self.add_shade(call)
             self.add_looks(call)

@@ -16,7 +16,7 @@ LOST = object()
 
 
 class Story:
-    """Calls written by hand. Times are in µs."""
+    """Calls written by hand. Times are in ns."""
 
     def __init__(self, crashes=(), recovered=()):
         self.crashes, self.recovered = list(crashes), list(recovered)
@@ -91,6 +91,15 @@ class Checker(unittest.TestCase):
         """In lsn order the unit is sold before it came: a crash in between would have lost it."""
         story = Story().receive(0, 1, 5, "m1", 1, 30, 1, 0)
         self.bad(story.reserve(1, 2, 4, "o1", 20, ("a", 1)), "X4")
+
+    def test_a_hold_may_expire_without_anybody_asking_for_it(self):
+        def held():
+            return self.stocked().call(
+                1, 3, 5, "reserve", "o1", "default", [["a", 1]], {"ttl_ms": 100}, lsn=20,
+                state="held", expires_ms=100, lines=[["a", "main", 1, 0]])
+
+        self.good(held().see(2, 40e6, 41e6, 20, 0).see(2, 120e6, 121e6, 44, 1))
+        self.bad(held().see(2, 40e6, 41e6, 44, 1), "no order explains a")
 
     def test_a_refusal_needs_a_reason(self):
         wanted = self.stocked().reserve(1, 3, 6, "o1", 20, ("a", 1))

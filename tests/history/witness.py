@@ -96,7 +96,7 @@ class Witness:
             self.apply(change)
             self.check_pools(change)
             self.remember(change)
-        while len(self.before) < self.history.eras:
+        while len(self.before) <= self.history.eras:  # and how the last one ended
             self.before.append(self.snapshot())
 
     def snapshot(self):
