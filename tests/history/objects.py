@@ -193,7 +193,7 @@ class Item:
         return found
 
     def add_unheard_expiries(self):
-        end = self.history.end_of(self.era)
+        end = max((self.b.end(call) for call in self.b.by_era[self.era]), default=0)
         for ident, reservation in self.b.witness.before[self.era + 1][1].items():
             made, _ = self.b.witness.lives[ident][0]
             ttl = made.told[0].options.get("ttl_ms")
