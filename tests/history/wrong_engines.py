@@ -22,7 +22,7 @@ import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
-TRIES = 12
+TRIES = 24
 
 LINGER = """
 extern int usleep(unsigned);
@@ -80,7 +80,7 @@ BEFORE_GIVE = ("    claim(seat, move);\n    uint64_t after;\n",
 
 # name: (which rule is broken, {file: [(old, new)...]}, options for record.py, or the race program
 # that catches it)
-CRASHES = ("--crashes", "3", "--calls", "150")
+CRASHES = ("--crashes", "8", "--calls", "150")
 WRONG = {
     "lingering": (
         "none",
