@@ -100,8 +100,9 @@ static void ask_storage(struct worker *worker, bool idle)
     struct storage_request request;
     while (storage->next(storage->self, idle, &request))
         submit_storage(worker, &request);
-    if (atomic_load_explicit(&log_of(worker)->failed, memory_order_acquire))
-        tell_waiting(worker); /* it may have failed just now, with nothing under way */
+    /* It may have failed just now, with nothing under way. Told once: who is told asks, too. */
+    if (!worker->failed && atomic_load_explicit(&log_of(worker)->failed, memory_order_acquire))
+        tell_waiting(worker);
 }
 
 static void on_storage(struct worker *worker, unsigned slot, int result)
