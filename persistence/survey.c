@@ -113,23 +113,30 @@ static bool begins_another(const struct surveying *s, const unsigned char *at, s
            header->first_lsn >= last->first_lsn && header->number - s->number < UINT32_MAX;
 }
 
+/* The last finding is of the batch before this block, and not of a header, or of another file. */
+static bool goes_on(const struct surveying *s)
+{
+    const struct finding *last = last_finding(s);
+    return last->sequence == s->reader.sequence && last->kind != FINDING_HEADER;
+}
+
 /* Bytes that are no valid batch. Those of one damaged batch make one finding. */
 static int take_damage(struct surveying *s, enum finding_kind kind, const unsigned char *at,
                        size_t available)
 {
-    struct batch_header header = { .number = 0 };
+    struct batch_header header;
     uint64_t offset = s->reader.offset;
     int error = 0;
     bool first = !s->in_gap;
-    if (first || last_finding(s)->sequence != s->reader.sequence || kind != FINDING_DAMAGED ||
-        begins_another(s, at, available, &header))
+    bool told = !first && kind == FINDING_DAMAGED && begins_another(s, at, available, &header);
+    if (first || told || kind != FINDING_DAMAGED || !goes_on(s))
         error = open_gap(s, kind, s->reader.sequence, offset);
     if (error)
         return error;
     struct finding *last = last_finding(s);
     if (first)
         last->first_number = s->number + 1;
-    if (header.number > 0) {
+    if (told) {
         last->first_number = header.number;
         last->first_lsn = header.first_lsn;
     }

@@ -164,6 +164,23 @@ class Repair(StockdTestCase):
             self.flip(batch.segment, batch.offset + HEADER.size)
         self.assert_named(self.damage(), *self.batches[at : at + 3])
 
+    def test_side_by_side_in_two_segments(self):
+        at = self.batches.index(self.batch_in(3, 0))
+        for batch in self.batches[at - 1 : at + 1]:
+            self.flip(batch.segment, batch.offset + HEADER.size)
+        self.assert_named(self.damage(), *self.batches[at - 1 : at + 1])
+
+    def test_side_by_side_and_the_header_between(self):
+        at = self.batches.index(self.batch_in(3, 0))
+        for batch in self.batches[at - 1 : at + 1]:
+            self.flip(batch.segment, batch.offset)  # no magic: whose bytes they are is not told
+        self.flip(3, 60)
+        found = self.damage()
+        self.assertEqual([(one["kind"], one["segment"]) for one in found],
+                         [("damaged", 2), ("header", 3), ("damaged", 3)])
+        self.assertEqual((found[0]["first_lsn"], found[0]["end_lsn"]),
+                         (self.batches[at - 1].first_lsn, self.batches[at].end_lsn))
+
     def test_zeroes_where_a_batch_was(self):
         batch = self.batch_in(4)
         self.write(batch.segment, batch.offset, bytes(batch.span))
