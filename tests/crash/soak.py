@@ -23,7 +23,8 @@ from stockd_harness import BIN_DIR, Client, ConnectionClosed, RpcError, Server, 
 
 LOAD = os.path.join(os.path.dirname(BIN_DIR), "tests", "crash", "crash_load")
 CONNECTIONS, QUARRELLERS, ITEMS = 2, 2, 40
-COMPARED = 20  # lives that are looked at again after each start
+COMPARED = 20  # lives that are looked at again after each start, at most
+IDS = 1 << 22  # that the engine knows; the oldest of the terminal ones are forgotten first
 USUAL = ("insufficient_stock", "wrong_state", "unknown_reservation")
 
 
@@ -34,8 +35,9 @@ class Wrong(Exception):
 class Soak:
     def __init__(self, seed):
         self.seed, self.rng = seed, random.Random(seed)
-        self.server = Server("--workers", 2, "--durability", "everysec", "--reservations", 1 << 22)
+        self.server = Server("--workers", 2, "--durability", "everysec", "--reservations", IDS)
         self.files, self.failures = [], []
+        self.asked = []  # by life: requests there were before it, of which each is a new id at most
         self.lives = self.checks = self.judged = self.quarrels = self.acknowledged = 0
 
     def quarrel(self, rng, name):
@@ -80,6 +82,7 @@ class Soak:
     def live(self, seconds):
         file = os.path.join(self.server.directory, f"life-{self.lives}")
         self.files.append(file)
+        self.asked.append(self.acknowledged + self.quarrels)
         argv = [LOAD, "load", self.server.unix, file, self.seed, self.lives, CONNECTIONS, self.rng.choice((1, 4, 16))]
         load = spawn([str(arg) for arg in argv], stderr=subprocess.PIPE, text=True)
         others = [threading.Thread(target=self.guarded, args=(self.check_all_the_while,))]
@@ -102,8 +105,14 @@ class Soak:
             raise Wrong("; ".join(self.failures))
         self.lives += 1
 
+    def remembered(self):
+        """The last lives whose ids can all be known yet; the newest first: it says how much it asked."""
+        for file, before in reversed(list(zip(self.files, self.asked))[-COMPARED:]):
+            if self.acknowledged + self.quarrels - before < IDS:
+                yield file
+
     def verify(self):
-        for file in self.files[-COMPARED:]:
+        for file in self.remembered():
             done = subprocess.run([LOAD, "verify", self.server.unix, file], capture_output=True, text=True, timeout=600)
             if done.returncode != 0:
                 raise Wrong(done.stderr.strip())
