@@ -3,10 +3,11 @@
 
 soak.py [--seconds N] [--seed S]   exit status 0, 1 or 77
 
-One data directory, one life of the engine after the other, ended by kill -9 or a clean stop. In each,
+One life of the engine after the other, ended by kill -9 or a clean stop. In each,
 some connections know exactly what they asked (crash_load), some quarrel about a few items with
 holds that expire, and the live check runs all the while. After each start everything that ever was
-acknowledged is compared, and the live check judges every item.
+acknowledged is compared, and the live check judges every item. A data directory is left for a fresh one
+before the orders that never end can fill its table.
 """
 
 import argparse
@@ -24,7 +25,8 @@ from stockd_harness import BIN_DIR, Client, ConnectionClosed, RpcError, Server, 
 LOAD = os.path.join(os.path.dirname(BIN_DIR), "tests", "crash", "crash_load")
 CONNECTIONS, QUARRELLERS, ITEMS = 2, 2, 40
 COMPARED = 20  # lives that are looked at again after each start, at most
-IDS = 1 << 22  # that the engine knows; the oldest of the terminal ones are forgotten first
+SLOTS = 1 << 24  # of the engine's table, which forgets the oldest finished ids when it is full
+ASKED = SLOTS // 4  # requests that it surely remembers: two slots each at most, and half of it for live orders
 USUAL = ("insufficient_stock", "wrong_state", "unknown_reservation")
 
 
@@ -35,10 +37,15 @@ class Wrong(Exception):
 class Soak:
     def __init__(self, seed):
         self.seed, self.rng = seed, random.Random(seed)
-        self.server = Server("--workers", 2, "--durability", "everysec", "--reservations", IDS)
-        self.files, self.failures = [], []
-        self.asked = []  # by life: requests there were before it, of which each is a new id at most
-        self.lives = self.checks = self.judged = self.quarrels = self.acknowledged = 0
+        self.server, self.failures = None, []
+        self.lives = self.checks = self.judged = self.quarrels = self.acknowledged = self.directories = 0
+        self.begin()
+
+    def begin(self):
+        self.server = Server("--workers", 2, "--durability", "everysec", "--reservations", SLOTS)
+        self.directories += 1
+        self.told = []  # of each life: its file, and how many requests there had been before it
+        self.before = self.acknowledged
 
     def quarrel(self, rng, name):
         """Orders over the same few items as everybody else; holds of a few milliseconds."""
@@ -81,8 +88,7 @@ class Soak:
 
     def live(self, seconds):
         file = os.path.join(self.server.directory, f"life-{self.lives}")
-        self.files.append(file)
-        self.asked.append(self.acknowledged + self.quarrels)
+        self.told.append((file, self.acknowledged + self.quarrels))
         argv = [LOAD, "load", self.server.unix, file, self.seed, self.lives, CONNECTIONS, self.rng.choice((1, 4, 16))]
         load = spawn([str(arg) for arg in argv], stderr=subprocess.PIPE, text=True)
         others = [threading.Thread(target=self.guarded, args=(self.check_all_the_while,))]
@@ -106,9 +112,9 @@ class Soak:
         self.lives += 1
 
     def remembered(self):
-        """The last lives whose ids can all be known yet; the newest first: it says how much it asked."""
-        for file, before in reversed(list(zip(self.files, self.asked))[-COMPARED:]):
-            if self.acknowledged + self.quarrels - before < IDS:
+        """The last lives whose ids must all be known yet; the newest first: it says how much it asked."""
+        for file, before in reversed(self.told[-COMPARED:]):
+            if self.acknowledged + self.quarrels - before < ASKED:
                 yield file
 
     def verify(self):
@@ -119,7 +125,7 @@ class Soak:
             acknowledged, lost = (int(word) for word in done.stdout.split()[:2])
             if lost:  # a kill is no power cut: the kernel has what was acknowledged
                 raise Wrong(f"{lost} acknowledged changes are lost")
-            self.acknowledged += acknowledged if file == self.files[-1] else 0
+            self.acknowledged += acknowledged if file == self.told[-1][0] else 0
         with Client(self.server.unix) as client:
             deadline = time.monotonic() + 30  # holds that expire meanwhile move an item
             while (report := client.call("check"))["moving"] and time.monotonic() < deadline:
@@ -133,10 +139,13 @@ class Soak:
             self.live(min(self.rng.uniform(0.3, longest), max(0.3, end - time.monotonic())))
             self.server.start()
             self.verify()
+            if self.acknowledged - self.before > ASKED:
+                self.server.close()
+                self.begin()
 
     def __str__(self):
-        return (f"{self.lives} lives, {self.acknowledged} acknowledged, {self.quarrels} quarrels, "
-                f"{self.checks} checks judged {self.judged} items")
+        return (f"{self.lives} lives in {self.directories} directories, {self.acknowledged} acknowledged, "
+                f"{self.quarrels} quarrels, {self.checks} checks judged {self.judged} items")
 
 
 def main():
