@@ -194,15 +194,17 @@ static int accept(struct walk *walk, const unsigned char *batch, const struct ba
     return 0;
 }
 
-static int refuse_batch(struct walk *walk, uint64_t offset, const char *what)
+static int refuse_batch(struct walk *walk, int error, uint64_t offset, const char *what)
 {
-    return reason_set(walk->reason, -EILSEQ, "%s: offset %" PRIu64 ": %s",
+    return reason_set(walk->reason, error, "%s: offset %" PRIu64 ": %s",
                       segment_name(walk->sequence).text, offset, what);
 }
 
 /* Follows the chain through the open segment. *accepted: at least one batch of it continued it. */
 static int follow_segment(struct walk *walk, bool *accepted)
 {
+    const struct journal_position *start = walk->options->start;
+    uint64_t first = start ? start->sequence + 1 : FIRST_SEQUENCE; /* what is before it is sealed */
     uint64_t offset = BLOCK_BYTES;
     *accepted = false;
     for (;;) {
@@ -212,14 +214,15 @@ static int follow_segment(struct walk *walk, bool *accepted)
             return (int)available;
         enum batch_verdict verdict = batch_check(at, (size_t)available, walk->result->directory_id);
         if (verdict == BATCH_UNKNOWN)
-            return refuse_batch(walk, offset, "a batch of a later version of the format");
+            return refuse_batch(walk, -ENOTSUP, offset, "a batch of a later version of the format");
         if (verdict != BATCH_VALID)
             return 0;
         struct batch_header header;
         memcpy(&header, at, sizeof header);
         if (!continues_chain(walk->result, &header)) {
-            if (offset > BLOCK_BYTES || walk->sequence == FIRST_SEQUENCE) /* F9 */
-                return refuse_batch(walk, offset, "the batch does not follow the one before it");
+            if (offset > BLOCK_BYTES || walk->sequence == first) /* F9 */
+                return refuse_batch(walk, -EILSEQ, offset,
+                                    "the batch does not follow the one before it");
             return 0;
         }
         int stop = accept(walk, at, &header, offset);
@@ -294,7 +297,7 @@ static int judge_beyond(struct walk *walk, struct suspect *suspect, uint64_t off
     if (verdict == BATCH_INVALID && !suspect->damaged && (at_end || at_next))
         *suspect = (struct suspect){ walk->sequence, offset, true };
     if (verdict == BATCH_UNKNOWN)
-        return refuse_batch(walk, offset, "a batch of a later version of the format");
+        return refuse_batch(walk, -ENOTSUP, offset, "a batch of a later version of the format");
     if (verdict == BATCH_VALID) {
         struct batch_header header;
         memcpy(&header, at, sizeof header);

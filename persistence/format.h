@@ -35,8 +35,8 @@
  *     valid by itself lies beyond it and promises the number that is missing there, something
  *     durable is gone: that is corruption, and nothing may be changed. Else what lies beyond was
  *     never promised: a torn tail, which is cut off.
- * F9  A batch that is valid by itself, lies at the end in the same segment, but does not continue
- *     the chain is corruption too: no crash makes one.
+ * F9  A batch that is valid by itself, lies at the end in the same segment, or first of all that is
+ *     read, but does not continue the chain is corruption too: no crash makes one.
  * F10 Cutting off: segments after the end's are removed, the last one first, and the directory is
  *     synced; then everything from the end on is zeroed and synced. Only then is anything written.
  *     A crash on the way leaves what F8 cuts off again.

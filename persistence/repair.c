@@ -96,17 +96,16 @@ static int move_aside(const struct repairing *r, uint64_t sequence)
         error = path_join(&to, r->aside, name.text);
     if (!error)
         error = r->files->rename(r->files->context, from.text, to.text);
-    if (error == -ENOENT)
-        return 0; /* it is one that is missing */
     return error ? fail_on(r, error, "move", sequence) : 0;
 }
 
 static int move_later(const struct repairing *r)
 {
-    const struct survey *survey = r->survey;
-    int error = 0;
-    for (uint64_t s = survey->last_sequence; is_after_cut(r, s) && !error; s--)
-        error = move_aside(r, s);
+    struct segment_list list;
+    int error = segment_list_read(&list, r->files, r->directory, r->reason);
+    for (size_t i = list.count; !error && i > 0 && is_after_cut(r, list.sequences[i - 1]); i--)
+        error = move_aside(r, list.sequences[i - 1]);
+    segment_list_free(&list);
     if (error)
         return error;
     error = file_sync_directory_at(r->files, r->aside);
@@ -134,9 +133,11 @@ static int make_header(const struct repairing *r, int fd, uint64_t sequence, uin
     int error = r->files->size(r->files->context, fd, &bytes);
     if (error)
         return error;
+    bytes = bytes / BLOCK_BYTES * BLOCK_BYTES;
+    if (bytes < SEGMENT_BYTES_MIN)
+        bytes = SEGMENT_BYTES_MIN; /* what is not there counts as zeroes */
     memset(r->chunk, 0, BLOCK_BYTES);
-    segment_header_make(r->chunk, sequence, bytes / BLOCK_BYTES * BLOCK_BYTES,
-                        r->survey->directory_id, now_ms);
+    segment_header_make(r->chunk, sequence, bytes, r->survey->directory_id, now_ms);
     return file_write_all(r->files, fd, r->chunk, BLOCK_BYTES, 0);
 }
 

@@ -54,7 +54,7 @@ int segment_read_header(const struct file_ops *files, int fd, uint64_t sequence,
         return reason_set(reason, -EILSEQ, "%s: offset 0: the segment's header is damaged",
                           name.text);
     case SEGMENT_OTHER_FORM:
-        return reason_set(reason, -EILSEQ,
+        return reason_set(reason, -ENOTSUP,
                           "%s: offset 0: written in version %" PRIu32 " of the format with blocks "
                           "of %" PRIu32 " bytes; this program knows version %d with %d",
                           name.text, header->version, header->block_bytes, FORMAT_VERSION,

@@ -30,7 +30,8 @@ int path_join(struct path *path, const char *directory, const char *name);
 /* Opens the segment of that number; its fd, or -errno. */
 int segment_open(const struct file_ops *files, const char *directory, uint64_t sequence, int flags);
 
-/* Reads and judges the header of an open segment. 0, or -errno and a reason that names it. */
+/* Reads and judges the header of an open segment. 0, or -errno and a reason that names it: -EILSEQ
+ * if it is damaged, -ENOTSUP if it is of a form that this program does not know. */
 int segment_read_header(const struct file_ops *files, int fd, uint64_t sequence,
                         struct segment_header *header, struct reason *reason);
 

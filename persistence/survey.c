@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,6 +22,7 @@ struct surveying {
     struct journal_position start;
     uint64_t lsn, number, checksum, time_ms;
     uint64_t end_sequence, end_offset; /* where the chain goes on */
+    uint64_t blocks, end_blocks; /* passed so far, and up to there; of missing ones the most */
 
     bool in_gap;
     size_t gap; /* its first finding */
@@ -35,7 +37,6 @@ const char *finding_words(enum finding_kind kind)
         [FINDING_MISSING] = "missing: the segment is not there",
         [FINDING_STRAY] = "a batch that does not follow the one before it",
         [FINDING_RECORDS] = "valid, but its records are not",
-        [FINDING_UNKNOWN] = "of a later version of the format",
         [FINDING_HEADER] = "the segment's header is damaged, or another directory's",
     };
     return words[kind];
@@ -63,6 +64,7 @@ static int add_finding(struct surveying *s, enum finding_kind kind, uint64_t seq
     survey->findings[survey->count++] = (struct finding){
         .kind = kind,
         .sequence = sequence,
+        .last_sequence = sequence,
         .offset = offset,
         .first_lsn = s->lsn,
         .end_lsn = s->lsn,
@@ -100,17 +102,40 @@ static struct finding *last_finding(const struct surveying *s)
     return &s->survey->findings[s->survey->count - 1];
 }
 
-/* A batch's own header, in a damaged one, is believed where it fits what is around it. */
-static bool begins_another(const struct surveying *s, const unsigned char *at, size_t available,
+/* A batch's own header, in a damaged one, is believed where it fits what is around it: no more can
+ * have been lost than the blocks hold that lie between. */
+static bool begins_a_batch(const struct surveying *s, const unsigned char *at, size_t available,
                            struct batch_header *header)
 {
     if (available < sizeof *header)
         return false;
     memcpy(header, at, sizeof *header);
-    const struct finding *last = last_finding(s);
+    uint64_t between = s->blocks - s->end_blocks;
+    uint64_t number = s->in_gap ? last_finding(s)->first_number : s->number;
+    uint64_t lsn = s->in_gap ? last_finding(s)->first_lsn : s->lsn;
     return memcmp(header->magic, BATCH_MAGIC, sizeof header->magic) == 0 &&
-           header->length <= BATCH_BYTES_MAX && header->number > last->first_number &&
-           header->first_lsn >= last->first_lsn && header->number - s->number < UINT32_MAX;
+           header->length <= BATCH_BYTES_MAX && header->length % 8 == 0 &&
+           header->number > number && header->number - s->number <= between + 1 &&
+           header->first_lsn >= lsn && header->first_lsn - s->lsn <= between * BLOCK_BYTES &&
+           header->first_lsn % 8 == 0;
+}
+
+/* The block is not the one that the chain goes on with: there, only zeroes are. */
+static bool leaves_a_hole(const struct surveying *s, uint64_t number)
+{
+    uint64_t sequence = s->reader.sequence;
+    uint64_t offset = s->reader.offset;
+    bool at_end = sequence == s->end_sequence && offset == s->end_offset;
+    bool at_next = sequence == s->end_sequence + 1 && offset == BLOCK_BYTES;
+    return number > s->number + 1 || (!at_end && !at_next);
+}
+
+static int open_hole(struct surveying *s)
+{
+    int error = open_gap(s, FINDING_ABSENT, s->end_sequence, s->end_offset);
+    if (!error)
+        last_finding(s)->first_number = s->number + 1;
+    return error;
 }
 
 /* The last finding is of the batch before this block, and not of a header, or of another file. */
@@ -127,16 +152,18 @@ static int take_damage(struct surveying *s, enum finding_kind kind, const unsign
     struct batch_header header;
     uint64_t offset = s->reader.offset;
     int error = 0;
+    bool told = kind == FINDING_DAMAGED && begins_a_batch(s, at, available, &header);
+    if (!s->in_gap && leaves_a_hole(s, told ? header.number : 0))
+        error = open_hole(s);
     bool first = !s->in_gap;
-    bool told = !first && kind == FINDING_DAMAGED && begins_another(s, at, available, &header);
-    if (first || told || kind != FINDING_DAMAGED || !goes_on(s))
+    if (!error && (first || told || kind != FINDING_DAMAGED || !goes_on(s)))
         error = open_gap(s, kind, s->reader.sequence, offset);
     if (error)
         return error;
     struct finding *last = last_finding(s);
     if (first)
         last->first_number = s->number + 1;
-    if (told) {
+    else if (told) {
         last->first_number = header.number;
         last->first_lsn = header.first_lsn;
     }
@@ -222,7 +249,7 @@ static int deliver(struct surveying *s, const struct batch_header *header, const
 static bool follows(const struct surveying *s, const struct batch_header *header)
 {
     return header->number == s->number + 1 && header->first_lsn == s->lsn &&
-           header->previous == s->checksum;
+           header->previous == s->checksum && header->time_ms >= s->time_ms;
 }
 
 static int take_batch(struct surveying *s, const unsigned char *at, size_t available)
@@ -236,7 +263,7 @@ static int take_batch(struct surveying *s, const unsigned char *at, size_t avail
     if (behind || (!s->in_gap && header.number == s->number + 1 && !follows(s, &header)))
         return take_damage(s, FINDING_STRAY, at, available);
     if (!s->in_gap && !follows(s, &header))
-        error = open_gap(s, FINDING_ABSENT, s->end_sequence, s->end_offset);
+        error = open_hole(s);
     if (error)
         return error;
     if (s->in_gap)
@@ -249,6 +276,7 @@ static int take_batch(struct surveying *s, const unsigned char *at, size_t avail
     s->time_ms = header.time_ms;
     s->end_sequence = s->reader.sequence;
     s->end_offset = s->reader.offset + batch_span(header.length);
+    s->end_blocks = s->blocks + batch_span(header.length) / BLOCK_BYTES;
     s->survey->batches++;
     s->survey->record_bytes += header.length;
     return error;
@@ -273,34 +301,31 @@ static int survey_block(struct surveying *s)
         span = batch_span(header.length);
         error = take_batch(s, at, available);
     } else if (verdict == BATCH_UNKNOWN) {
-        error = take_damage(s, FINDING_UNKNOWN, at, available);
+        return reason_set(s->reason, -ENOTSUP,
+                          "%s: offset %" PRIu64 ": a batch of a later version of the format",
+                          segment_name(s->reader.sequence).text, s->reader.offset);
     } else if (!bytes_are_zero(at, block)) {
         error = take_damage(s, FINDING_DAMAGED, at, available);
     }
+    s->blocks += span / BLOCK_BYTES;
     segment_reader_skip(&s->reader, span);
     return error;
 }
 
-static bool header_is_good(struct surveying *s, uint64_t sequence)
-{
-    struct reason ignored;
-    int error = segment_reader_open(&s->reader, s->options->directory, sequence, &ignored);
-    return error == 0 && s->reader.header.directory_id == s->survey->directory_id;
-}
-
 static int survey_segment(struct surveying *s, uint64_t sequence)
 {
-    int error = 0;
-    bool good = header_is_good(s, sequence);
+    struct segment_reader *reader = &s->reader;
+    int error = segment_reader_open(reader, s->options->directory, sequence, s->reason);
+    bool good = !error && reader->header.directory_id == s->survey->directory_id;
     size_t place = s->survey->count;
     uint64_t batches = s->survey->batches;
-    if (s->reader.fd < 0)
-        return reason_system(s->reason, s->reader.fd, "cannot open %s",
-                             segment_name(sequence).text);
-    if (!good)
-        error = add_finding(s, FINDING_HEADER, sequence, 0);
-    while (!error && s->reader.offset < s->reader.end)
+    if (error && error != -EILSEQ)
+        return error;
+    error = good ? 0 : add_finding(s, FINDING_HEADER, sequence, 0);
+    while (!error && reader->offset < reader->end)
         error = survey_block(s);
+    if (good && reader->end < reader->header.bytes)
+        s->blocks += (reader->header.bytes - reader->end) / BLOCK_BYTES;
     if (error || good)
         return error;
     struct finding *header = &s->survey->findings[place];
@@ -312,22 +337,32 @@ static int survey_segment(struct surveying *s, uint64_t sequence)
     return 0;
 }
 
+/* A run of segments that are not there. */
+static int survey_missing(struct surveying *s, uint64_t first, uint64_t last)
+{
+    int error = open_gap(s, FINDING_MISSING, first, 0);
+    if (error)
+        return error;
+    last_finding(s)->last_sequence = last;
+    s->blocks += (last - first + 1) * (SEGMENT_BYTES_MAX / BLOCK_BYTES);
+    return 0;
+}
+
 static int survey_segments(struct surveying *s)
 {
     uint64_t expected = s->start.sequence + 1;
+    int error = 0;
     s->end_sequence = expected;
     s->end_offset = BLOCK_BYTES;
-    for (size_t i = 0; i < s->list.count; i++, expected++) {
-        for (; expected < s->list.sequences[i]; expected++) {
-            int error = open_gap(s, FINDING_MISSING, expected, 0);
-            if (error)
-                return error;
-        }
-        int error = survey_segment(s, s->list.sequences[i]);
-        if (error)
-            return error;
+    for (size_t i = 0; i < s->list.count && !error; i++) {
+        uint64_t sequence = s->list.sequences[i];
+        if (expected < sequence)
+            error = survey_missing(s, expected, sequence - 1);
+        if (!error)
+            error = survey_segment(s, sequence);
+        expected = sequence + 1;
     }
-    return 0;
+    return error;
 }
 
 /* ---- whose journal it is ---- */

@@ -20,16 +20,16 @@
 enum finding_kind {
     FINDING_DAMAGED, /* bytes that are no valid batch */
     FINDING_ABSENT,  /* zeroes, where a batch should be */
-    FINDING_MISSING, /* a whole segment */
+    FINDING_MISSING, /* a whole segment, or a run of them */
     FINDING_STRAY,   /* a valid batch that does not belong there */
     FINDING_RECORDS, /* a valid batch with records that do not fill it */
-    FINDING_UNKNOWN, /* a batch of a later version of the format */
     FINDING_HEADER,  /* the header of a segment, or it is another directory's */
 };
 
 struct finding {
     enum finding_kind kind;
     uint64_t sequence;
+    uint64_t last_sequence; /* the same, but for a run of missing segments */
     uint64_t offset;
     uint64_t bytes; /* from there on that are affected; 0: none are there */
     /* The records that are gone: those after first_lsn, up to end_lsn; equal: none. */
@@ -71,8 +71,8 @@ struct survey_options {
                      uint64_t time_ms, bool beyond);
 };
 
-/* 0, -ENOMEM, what on_record returned, or -errno and a reason if a file cannot be read. The survey
- * is to be freed in any case. */
+/* 0, what on_record returned, or -errno and a reason: -ENOTSUP if any of it is of a later version of
+ * the format, which is no damage; or it cannot be read. The survey is to be freed in any case. */
 int survey_journal(const struct survey_options *options, struct survey *survey,
                    struct reason *reason);
 void survey_free(struct survey *survey);

@@ -3,6 +3,7 @@
 gives up, and that it keeps what was."""
 
 import collections
+import ctypes
 import hashlib
 import json
 import os
@@ -16,7 +17,10 @@ BLOCK = 4096
 SMALLEST = 16 * BLOCK
 HEADER = struct.Struct("<8sQIIQQQQQ")
 
-Batch = collections.namedtuple("Batch", "segment offset span first_lsn end_lsn number")
+XXH3 = ctypes.CDLL("libxxhash.so.0").XXH3_64bits_withSeed
+XXH3.argtypes, XXH3.restype = (ctypes.c_char_p, ctypes.c_size_t, ctypes.c_uint64), ctypes.c_uint64
+
+Batch = collections.namedtuple("Batch", "segment offset span first_lsn end_lsn number last")
 
 
 def name_of(segment):
@@ -36,7 +40,8 @@ def batches_of(data):
             if magic != b"SDBATCH1":
                 break
             span = (HEADER.size + length + BLOCK - 1) // BLOCK * BLOCK
-            found.append(Batch(int(name[:10]), at, span, first, first + length, number))
+            found.append(Batch(int(name[:10]), at, span, first, first + length, number,
+                               number))
             at += span
     return found
 
@@ -110,6 +115,11 @@ class Repair(StockdTestCase):
             byte = file.read(1)[0]
         self.write(segment, offset, bytes([byte ^ 0x10]))
 
+    def read(self, batch):
+        with open(self.path(batch.segment), "rb") as file:
+            file.seek(batch.offset)
+            return file.read(batch.span)
+
     def batch_in(self, segment, nth=3):
         return [batch for batch in self.batches if batch.segment == segment][nth]
 
@@ -136,7 +146,7 @@ class Repair(StockdTestCase):
         self.assertEqual(
             [(one["segment"], one["offset"], one["first_lsn"], one["end_lsn"], one["first_batch"],
               one["last_batch"]) for one in found],
-            [(one.segment, one.offset, one.first_lsn, one.end_lsn, one.number, one.number)
+            [(one.segment, one.offset, one.first_lsn, one.end_lsn, one.number, one.last)
              for one in batches],
         )
         self.assertEqual({one["promised"] for one in found}, {True})
@@ -180,6 +190,39 @@ class Repair(StockdTestCase):
                          [("damaged", 2), ("header", 3), ("damaged", 3)])
         self.assertEqual((found[0]["first_lsn"], found[0]["end_lsn"]),
                          (self.batches[at - 1].first_lsn, self.batches[at].end_lsn))
+
+    def test_a_number_that_cannot_be_is_not_believed(self):
+        at = self.batches.index(self.batch_in(3))
+        one, two, three = self.batches[at : at + 3]
+        self.flip(one.segment, one.offset + HEADER.size)
+        self.flip(two.segment, two.offset + 28)
+        self.flip(three.segment, three.offset + HEADER.size)
+        self.assert_named(self.damage(), one._replace(end_lsn=two.end_lsn, last=two.number), three)
+
+    def test_zeroes_and_then_damage(self):
+        for at in (self.batches.index(self.batch_in(4, 3)), self.batches.index(self.batch_in(5, 0))):
+            with self.subTest(at=at):
+                zeroed, hurt = self.batches[at - 1 : at + 1]
+                kept = [self.read(batch) for batch in (zeroed, hurt)]
+                self.write(zeroed.segment, zeroed.offset, bytes(zeroed.span))
+                self.flip(hurt.segment, hurt.offset + HEADER.size)
+                found = self.damage()
+                self.assert_named(found, zeroed, hurt)
+                self.assertEqual([one["kind"] for one in found], ["absent", "damaged"])
+                for batch, content in zip((zeroed, hurt), kept):
+                    self.write(batch.segment, batch.offset, content)
+
+    def test_a_segment_of_far_away(self):
+        """Whatever its number: the run of missing ones is one finding."""
+        last = max(int(name[:10]) for name in os.listdir(os.path.dirname(self.path(1))))
+        with open(self.path(9999999999), "wb") as file:
+            file.write(bytes(SMALLEST))
+        found = self.damage()
+        self.assertEqual([(one["kind"], one["segment"], one["last_segment"]) for one in found],
+                         [("segment_missing", last + 1, 9999999998),
+                          ("header", 9999999999, 9999999999)])
+        self.journal("repair", self.copy, "--yes", expect=0)
+        self.assert_recovers(self.batches[-1].end_lsn)
 
     def test_zeroes_where_a_batch_was(self):
         batch = self.batch_in(4)
@@ -302,6 +345,34 @@ class Repair(StockdTestCase):
         self.assert_kept(before, json.loads(done.out.splitlines()[-1])["aside"])
         self.assertEqual(self.dump(self.copy), self.records)
         self.assert_recovers(self.batches[-1].end_lsn)
+
+    def test_a_header_of_what_is_left_of_a_segment(self):
+        """It gets a size that a header may have."""
+        batch = self.batch_in(4)
+        self.flip(4, 60)
+        os.truncate(self.path(4), batch.offset)
+        self.journal("repair", self.copy, "--yes", expect=0)
+        self.assert_recovers(batch.first_lsn)
+
+    def test_a_later_version_is_no_damage(self):
+        """Its batches are whole, to a program that knows them: nothing may be cut."""
+        batch = self.batch_in(4)
+        content = bytearray(self.read(batch))
+        content[20] = 1  # flags
+        with open(self.path(1), "rb") as file:
+            directory_id = struct.unpack_from("<Q", file.read(BLOCK), 32)[0]
+        rest = XXH3(bytes(content[64:]), len(content) - 64, directory_id)
+        content[56:64] = struct.pack("<Q", XXH3(bytes(content[:56]), 56, rest))
+        self.write(batch.segment, batch.offset, content)
+        damaged = self.batch_in(3)
+        for hurt in (False, True):
+            if hurt:
+                self.flip(damaged.segment, damaged.offset + HEADER.size)
+            before = fingerprint(self.copy)
+            got = self.journal("repair", self.copy, "--yes", expect=2)
+            self.assertIn("later version", got.err)
+            self.assertIn("later version", self.journal("verify", self.copy, expect=2).err)
+            self.assertEqual(fingerprint(self.copy), before)
 
     def test_a_header_and_a_batch(self):
         batch = self.batch_in(5)

@@ -7,7 +7,9 @@
 
 static void print_batches(FILE *file, const struct finding *finding)
 {
-    if (finding->first_number == 0)
+    if (finding->first_number == 0 && finding->kind == FINDING_MISSING)
+        fputs("its batches are", file);
+    else if (finding->first_number == 0)
         fputs("bytes that belong to no batch are", file);
     else if (finding->last_number <= finding->first_number)
         fprintf(file, "batch %" PRIu64 " is", finding->first_number);
@@ -18,6 +20,8 @@ static void print_batches(FILE *file, const struct finding *finding)
 
 static void print_lost(FILE *file, const struct survey *survey, const struct finding *finding)
 {
+    if (finding->last_sequence > finding->sequence)
+        fprintf(file, ", nor those up to %s", segment_name(finding->last_sequence).text);
     bool at_end = survey->open && finding == &survey->findings[survey->count - 1];
     if (at_end)
         fputs("; nothing valid comes after it", file);
@@ -50,18 +54,19 @@ void findings_print_json(FILE *file, const struct survey *survey)
     static const char *const kinds[] = {
         [FINDING_DAMAGED] = "damaged",         [FINDING_ABSENT] = "absent",
         [FINDING_MISSING] = "segment_missing", [FINDING_STRAY] = "stray",
-        [FINDING_RECORDS] = "records",         [FINDING_UNKNOWN] = "unknown_form",
-        [FINDING_HEADER] = "header",
+        [FINDING_RECORDS] = "records",         [FINDING_HEADER] = "header",
     };
     fputc('[', file);
     for (size_t i = 0; i < survey->count; i++) {
         const struct finding *f = &survey->findings[i];
         fprintf(file,
-                "%s{\"kind\":\"%s\",\"segment\":%" PRIu64 ",\"offset\":%" PRIu64
-                ",\"bytes\":%" PRIu64 ",\"first_lsn\":%" PRIu64 ",\"end_lsn\":%" PRIu64
-                ",\"first_batch\":%" PRIu64 ",\"last_batch\":%" PRIu64 ",\"promised\":%s}",
-                i > 0 ? "," : "", kinds[f->kind], f->sequence, f->offset, f->bytes, f->first_lsn,
-                f->end_lsn, f->first_number, f->last_number, f->promised ? "true" : "false");
+                "%s{\"kind\":\"%s\",\"segment\":%" PRIu64 ",\"last_segment\":%" PRIu64
+                ",\"offset\":%" PRIu64 ",\"bytes\":%" PRIu64 ",\"first_lsn\":%" PRIu64
+                ",\"end_lsn\":%" PRIu64 ",\"first_batch\":%" PRIu64 ",\"last_batch\":%" PRIu64
+                ",\"promised\":%s}",
+                i > 0 ? "," : "", kinds[f->kind], f->sequence, f->last_sequence, f->offset,
+                f->bytes, f->first_lsn, f->end_lsn, f->first_number, f->last_number,
+                f->promised ? "true" : "false");
     }
     fputc(']', file);
 }
