@@ -127,21 +127,60 @@ static int find_folders(const struct file_ops *files, const char *directory, str
     return error ? error : file_sync_directory_at(files, directory);
 }
 
-/* It was synced before it got its name: who put it there was ended before he removed the segment.
- * */
-static bool is_there(const struct file_ops *files, const char *path)
+/* ---- looking ---- */
+
+/* Bytes of an archived segment, and its header, all zero if that cannot be read. */
+static int look_at(const struct file_ops *files, const char *path, uint64_t *bytes,
+                   struct segment_header *header)
 {
+    unsigned char block[BLOCK_BYTES];
+    bool good = false;
     int fd = files->open(files->context, path, O_RDONLY);
-    if (fd >= 0)
-        files->close(files->context, fd);
-    return fd >= 0;
+    if (fd < 0)
+        return fd;
+    int error = files->size(files->context, fd, bytes);
+    size_t size = ZSTD_DStreamInSize();
+    unsigned char *start = malloc(size);
+    ZSTD_DCtx *zstd = ZSTD_createDCtx();
+    ssize_t n = start && zstd && !error ? file_read_all(files, fd, start, size, 0) : -ENOMEM;
+    if (n > 0) {
+        ZSTD_inBuffer in = { start, (size_t)n, 0 };
+        ZSTD_outBuffer out = { block, sizeof block, 0 };
+        bool whole =
+            !ZSTD_isError(ZSTD_decompressStream(zstd, &out, &in)) && out.pos == sizeof block;
+        good = whole && segment_header_check(block, header) == SEGMENT_VALID;
+    }
+    if (!good)
+        *header = (struct segment_header){ .checksum = 0 };
+    ZSTD_freeDCtx(zstd);
+    free(start);
+    files->close(files->context, fd);
+    return error;
+}
+
+/* The named file is of this very segment: it was synced before it got its name, and who put it
+ * there was ended before he removed the segment. */
+static bool is_there(const struct file_ops *files, const char *journal, uint64_t sequence,
+                     const char *named)
+{
+    struct segment_header header, archived;
+    struct reason ignored;
+    uint64_t bytes;
+    int fd = segment_open(files, journal, sequence, O_RDONLY);
+    if (fd < 0)
+        return false;
+    bool same = segment_read_header(files, fd, sequence, &header, &ignored) == 0 &&
+                look_at(files, named, &bytes, &archived) == 0 &&
+                memcmp(&header, &archived, sizeof header) == 0;
+    files->close(files->context, fd);
+    return same;
 }
 
 /* Makes the named file, unless it is there. */
 static int add_named(const struct file_ops *files, const char *journal, uint64_t sequence,
                      const char *unfinished, const char *named)
 {
-    if (is_there(files, named))
+    if (is_there(files, journal, sequence, named))
         return 0;
     int error = pack_segment(files, journal, sequence, unfinished);
     return error ? error : files->rename(files->context, unfinished, named);
@@ -169,37 +208,8 @@ int archive_add(const struct file_ops *files, const char *directory, uint64_t se
 
 /* ---- trimming ---- */
 
-/* Bytes of an archived segment, and when the segment was made; 0 if that cannot be read. */
-static int look_at(const struct file_ops *files, const char *path, uint64_t *bytes,
-                   uint64_t *made_ms)
-{
-    unsigned char block[BLOCK_BYTES];
-    struct segment_header header;
-    *made_ms = 0;
-    int fd = files->open(files->context, path, O_RDONLY);
-    if (fd < 0)
-        return fd;
-    int error = files->size(files->context, fd, bytes);
-    size_t size = ZSTD_DStreamInSize();
-    unsigned char *start = malloc(size);
-    ZSTD_DCtx *zstd = ZSTD_createDCtx();
-    ssize_t n = start && zstd && !error ? file_read_all(files, fd, start, size, 0) : -ENOMEM;
-    if (n > 0) {
-        ZSTD_inBuffer in = { start, (size_t)n, 0 };
-        ZSTD_outBuffer out = { block, sizeof block, 0 };
-        bool whole =
-            !ZSTD_isError(ZSTD_decompressStream(zstd, &out, &in)) && out.pos == sizeof block;
-        if (whole && segment_header_check(block, &header) == SEGMENT_VALID)
-            *made_ms = header.created_ms;
-    }
-    ZSTD_freeDCtx(zstd);
-    free(start);
-    files->close(files->context, fd);
-    return error;
-}
-
 struct archived {
-    uint64_t sequence, bytes, made_ms;
+    uint64_t sequence, bytes, made_ms; /* 0: nobody knows when */
 };
 
 struct archived_list {
@@ -249,10 +259,13 @@ static int read_list(const struct file_ops *files, const char *archive, struct a
         qsort(list->all, list->count, sizeof *list->all, compare_archived);
     for (size_t i = 0; i < list->count && !error; i++) {
         struct path path;
+        struct segment_header header;
         struct archived *at = &list->all[i];
         error = archived_path(&path, archive, at->sequence);
         if (!error)
-            error = look_at(files, path.text, &at->bytes, &at->made_ms);
+            error = look_at(files, path.text, &at->bytes, &header);
+        if (!error)
+            at->made_ms = header.created_ms;
     }
     return error;
 }
@@ -268,8 +281,10 @@ static int trim(const struct file_ops *files, const char *archive, const struct 
         bool old = rules->days && at->made_ms && at->made_ms + kept_ms < now_ms;
         bool much = rules->max_bytes && bytes > rules->max_bytes;
         struct path path;
-        if (!old && !much)
+        if (!old && !much && at->made_ms)
             break;
+        if (!old && !much)
+            continue;
         int error = archived_path(&path, archive, at->sequence);
         if (!error)
             error = files->unlink(files->context, path.text);

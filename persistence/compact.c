@@ -201,9 +201,6 @@ static int write_next(struct job *job, const struct sealed *sealed)
     int error = start(job, &from);
     if (error)
         return error;
-    /* What could be loaded is kept, whatever is newer and could not. */
-    job->keep_lsn = from.position.lsn;
-    job->keep_sequence = from.position.sequence;
     if (from.found && from.position.sequence >= sealed->sequence)
         return 0;
     error = follow(job, &from, sealed, &found);
@@ -212,6 +209,11 @@ static int write_next(struct job *job, const struct sealed *sealed)
     if (error)
         return error;
     assert(found.end_sequence == sealed->sequence);
+    if (from.found && found.lsn == from.position.lsn)
+        return 0; /* no record since: it would take the name of the one that it was made from */
+    /* What could be loaded is kept, whatever is newer and could not. */
+    job->keep_lsn = from.position.lsn;
+    job->keep_sequence = from.position.sequence;
     struct journal_position position = { .directory_id = found.directory_id,
                                          .lsn = found.lsn,
                                          .number = found.number,
@@ -255,18 +257,28 @@ static int remove_snapshots(struct job *job)
     return error;
 }
 
+/* Before anybody who reads segments has to wait: packing takes its time. */
+static int archive_all(struct job *job)
+{
+    struct segment_list list;
+    int error = segment_list_read(&list, job->files, job->journal.text, job->reason);
+    for (size_t i = 0; i < list.count && !error; i++) {
+        if (list.sequences[i] > job->keep_sequence)
+            break;
+        error = archive_add(job->files, job->options->directory, list.sequences[i], job->reason);
+    }
+    segment_list_free(&list);
+    return error;
+}
+
 static int remove_segment(struct job *job, uint64_t sequence)
 {
-    if (job->options->archive) {
-        int error = archive_add(job->files, job->options->directory, sequence, job->reason);
-        if (error)
-            return error;
-        job->result->segments_archived++;
-    }
     int error = remove_in(job, job->journal.text, segment_name(sequence).text);
     if (error)
         return reason_system(job->reason, error, "cannot remove %s", segment_name(sequence).text);
     job->result->segments_removed++;
+    if (job->options->archive)
+        job->result->segments_archived++;
     return 0;
 }
 
@@ -303,7 +315,10 @@ static int remove_unread(struct job *job)
     struct path path;
     if (job->keep_sequence == 0)
         return 0; /* only one snapshot: all segments are kept beside it */
-    int error = path_join(&path, job->snapshots.text, SNAPSHOT_READERS);
+    int error = job->options->archive ? archive_all(job) : 0;
+    if (error)
+        return error;
+    error = path_join(&path, job->snapshots.text, SNAPSHOT_READERS);
     if (error)
         return reason_system(job->reason, error, "%s", job->snapshots.text);
     int fd = files->open(files->context, path.text, O_RDWR | O_CREAT);

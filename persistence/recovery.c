@@ -47,6 +47,13 @@ static int settle_segment(const struct recovery *recovery, uint64_t sequence)
 /* Only the last segments can be unsynced: a third one is not begun before the first is synced. */
 enum { UNSETTLED_SEGMENTS = 3 }; /* those two, and the spare after them */
 
+static int sync_directory(const struct recovery *recovery)
+{
+    const struct follow_options *options = recovery->options;
+    int error = file_sync_directory_at(options->files, options->directory);
+    return error ? reason_system(recovery->reason, error, "cannot sync %s", options->directory) : 0;
+}
+
 static int settle(const struct recovery *recovery)
 {
     struct segment_list list;
@@ -58,13 +65,7 @@ static int settle(const struct recovery *recovery)
     for (size_t i = first; i < list.count && !error; i++)
         error = settle_segment(recovery, list.sequences[i]);
     segment_list_free(&list);
-    if (error)
-        return error;
-    error =
-        file_sync_directory_at(options->files, options->directory); /* F1, if it was cut short */
-    if (error)
-        return reason_system(recovery->reason, error, "cannot sync %s", options->directory);
-    return 0;
+    return error ? error : sync_directory(recovery); /* F1, if it was cut short */
 }
 
 /* ---- cutting off (F10) ---- */
@@ -82,20 +83,19 @@ static int remove_file(const struct recovery *recovery, const char *name)
 static int remove_later_segments(const struct recovery *recovery)
 {
     const struct follow_result *result = recovery->result;
-    const struct follow_options *options = recovery->options;
     uint64_t kept = result->end_sequence + (result->later_dirty ? 0 : 1);
     if (result->last_sequence <= kept)
         return 0;
     for (uint64_t s = result->last_sequence; s > kept; s--) {
         int error = remove_file(recovery, segment_name(s).text);
+        /* One by one: no crash may leave the later of two. */
+        if (!error)
+            error = sync_directory(recovery);
         if (error)
             return error;
     }
     recovery->result->segments -= result->last_sequence - kept;
     recovery->result->last_sequence = kept;
-    int error = file_sync_directory_at(options->files, options->directory);
-    if (error)
-        return reason_system(recovery->reason, error, "cannot sync %s", options->directory);
     return 0;
 }
 

@@ -99,6 +99,53 @@ class Compaction(unittest.TestCase):
         with server.client() as client:
             self.assertEqual(self.without_lsn(self.everything(client, goods[::7])), before)
 
+    def test_starts_alone_make_no_snapshot(self):
+        """It would have the name of the one before, and leave it the only one."""
+        server = self.server("--compact-bytes", "0")
+        with server.client() as client:
+            goods = [trade(client, 150)]
+            compact(server)
+            goods.append(trade(client, 150))
+
+        def start_until_sealed():
+            full = len(self.segments(server))
+            while len(self.segments(server)) < full + 2:
+                server.restart()
+            return compact(server)
+
+        newest = start_until_sealed()["lsn"]  # of all records
+        folder = os.path.join(server.data, "snapshot")
+        before = sorted(os.listdir(folder))
+        for _ in range(2):
+            self.assertFalse(start_until_sealed()["written"])
+        self.assertEqual(sorted(os.listdir(folder)), before)
+        with server.client() as client:
+            held = self.without_lsn(self.everything(client, goods))
+        server.stop()
+        with open(os.path.join(folder, f"{newest:020}.snap"), "r+b") as file:
+            file.seek(4096 + 100)
+            file.write(b"\xff\xff")
+        server.start()
+        with server.client() as client:
+            self.assertEqual(self.without_lsn(self.everything(client, goods)), held)
+
+    def test_a_file_in_the_archive_is_not_believed_by_its_name(self):
+        server = self.server("--compact-bytes", "0")
+        archive = os.path.join(server.data, "archive")
+        os.mkdir(archive)
+        kept = os.path.join(archive, "0000000001.seg.zst")
+        with open(kept, "wb") as file:
+            file.write(b"of another journal")
+        with server.client() as client:
+            for _ in range(2):
+                goods = trade(client, 150)
+                compact(server, "--archive")
+            self.assertNotIn("0000000001.seg", self.segments(server))
+            with open(kept, "rb") as file:
+                self.assertEqual(file.read(4), b"\x28\xb5\x2f\xfd")
+            events = client.call("history", goods[0], {"limit": 1})["events"]
+            self.assertTrue(events)
+
     def test_damaged_newest(self):
         server = self.server("--compact-bytes", "0")
         with server.client() as client:
