@@ -111,7 +111,8 @@ static inline bool log_has_claims(const struct log *log)
            atomic_load_explicit(&log->head, memory_order_acquire);
 }
 
-/* Position up to which everything is published, hence applied: what a reader may call "now". */
+/* Position up to which everything is published, hence applied to its pools: what a reader may call
+ * "now". A reservation may be shown a moment later; until then it is busy. */
 static inline uint64_t log_head(const struct log *log)
 {
     return atomic_load_explicit(&log->head, memory_order_acquire);

@@ -3,7 +3,7 @@
 //
 // What a product page does: reads availability from Redis, never from the engine.
 //
-//     ./storefront.mjs 127.0.0.1 6379 web MUG-RED TEE-BLK-M
+//     ./storefront.mjs 127.0.0.1 7422 web TEE-BLK-M MUG-ALPS
 //
 // For each SKU it prints what one order on that channel could take now, then how old that is. All
 // is asked in one round trip. What a page shows may be some milliseconds old; the engine's

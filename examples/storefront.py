@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a product page does: reads availability from Redis, never from the engine.
 
-    ./storefront.py 127.0.0.1 6379 web MUG-RED TEE-BLK-M        (Debian: python3-redis)
+    ./storefront.py 127.0.0.1 7422 web TEE-BLK-M MUG-ALPS        (Debian: python3-redis)
 
 For each SKU it prints what one order on that channel could take now, then how old that is. All is
 asked in one round trip. What a page shows may be some milliseconds old; the engine's `reserve`

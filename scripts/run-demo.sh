@@ -7,7 +7,7 @@
 #   STOCKD_REDIS_PORT   where Redis does, on loopback (7422)
 set -eu
 cd "$(dirname "$0")/.."
-bin=build/release/bin
+bin=build/${PRESET:-release}/bin
 data=${XDG_DATA_HOME:-$HOME/.local/share}/stockd-demo
 listen=${STOCKD_LISTEN:-127.0.0.1:7421}
 redis_port=${STOCKD_REDIS_PORT:-7422}
@@ -19,19 +19,28 @@ engine=
 redis=
 trickle=
 stop() {
-    trap - INT TERM EXIT
+    trap - INT TERM HUP PIPE EXIT
     for pid in $trickle $engine $redis; do
         kill "$pid" 2>/dev/null || true
         wait "$pid" 2>/dev/null || true
     done
     rm -rf "$run"
 }
-trap 'stop; exit 0' INT TERM
+trap 'stop; exit 0' INT TERM HUP PIPE
 trap stop EXIT
 
 redis-server --bind 127.0.0.1 --port "$redis_port" --dir "$run" --save '' --appendonly no \
     --logfile "$run/redis.log" &
 redis=$!
+# The engine fills the Redis that it is given: it must be this one, not whoever has the port already.
+until redis-cli -p "$redis_port" info server 2>/dev/null | grep -q "^process_id:${redis}[^0-9]"; do
+    kill -0 "$redis" 2>/dev/null || {
+        echo "run-demo.sh: Redis did not start (port $redis_port; STOCKD_REDIS_PORT chooses another):" >&2
+        tail -n 3 "$run/redis.log" >&2
+        exit 1
+    }
+    sleep 0.1
+done
 "$bin/stockd" --data "$data" --listen "$listen" --redis "127.0.0.1:$redis_port" \
     --ready-file "$ready" &
 engine=$!
@@ -40,11 +49,6 @@ while [ ! -e "$ready" ]; do
     kill -0 "$engine" 2>/dev/null || { wait "$engine"; exit 1; } # it has said why
     sleep 0.1
 done
-kill -0 "$redis" 2>/dev/null || {
-    echo "run-demo.sh: Redis did not start (port $redis_port; STOCKD_REDIS_PORT chooses another):" >&2
-    tail -n 3 "$run/redis.log" >&2
-    exit 1
-}
 address=$(head -n 1 "$ready")
 
 if [ -z "$("$bin/stockctl" -s "$address" export stock | sed -n 2p)" ]; then
