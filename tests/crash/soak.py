@@ -18,6 +18,7 @@ import sys
 import threading
 import time
 
+os.environ.setdefault("STOCKD_TEST_SLOW", "10")  # a start may have gigabytes to recover
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "integration"))
 
 from stockd_harness import BIN_DIR, Client, ConnectionClosed, RpcError, Server, reap, spawn  # noqa: E402

@@ -162,10 +162,50 @@ class Compaction(unittest.TestCase):
         verify = subprocess.run([STOCK_JOURNAL, "verify", server.data], capture_output=True,
                                 text=True, check=False)
         self.assertIn(f"{newest:020}.snap", verify.stderr)
+        self.assertEqual(verify.returncode, 1)
+        self.assertIn("a start will succeed", verify.stdout)
         server.start()
         self.assertIn("snapshot: damaged", server.stderr())
         with server.client() as client:
             self.assertEqual(self.without_lsn(self.everything(client, goods)), before)
+
+    def test_verify_looks_behind_the_newest_snapshot(self):
+        """At what a start does without."""
+        server = self.server("--compact-bytes", "0")
+        with server.client() as client:
+            for _ in range(2):
+                trade(client, 400)
+                compact(server)
+            history = trade(client, 1)
+        server.stop()
+
+        def verify():
+            done = subprocess.run([STOCK_JOURNAL, "verify", server.data, "--json"],
+                                  capture_output=True, text=True, check=False)
+            return done.returncode, json.loads(done.stdout), done.stderr
+
+        def flip(path, offset):
+            with open(path, "r+b") as file:
+                file.seek(offset)
+                byte = file.read(1)[0]
+                file.seek(offset)
+                file.write(bytes([byte ^ 1]))
+
+        code, found, _ = verify()
+        self.assertEqual((code, found["good"], found["spare_damaged"]), (0, True, 0))
+        folder = os.path.join(server.data, "snapshot")
+        older = min(name for name in os.listdir(folder) if name.endswith(".snap"))
+        segment = self.segments(server)[0]
+        for name, path in ((older, os.path.join(folder, older)),
+                           (segment, os.path.join(server.data, "journal", segment))):
+            flip(path, 4096 + 100)
+            code, found, err = verify()
+            self.assertEqual((code, found["good"], found["spare_damaged"]), (1, False, 1), err)
+            self.assertIn(name, err)
+            flip(path, 4096 + 100)
+        server.start()
+        with server.client() as client:
+            self.assertTrue(client.call("stock", history[0]))
 
     def test_missing_segment(self):
         server = self.server("--compact-bytes", "0")

@@ -7,25 +7,27 @@
 #include <string.h>
 #include <time.h>
 
-/* An engine holds it exclusively. A copy without the file is nobody's. */
-static int lock_directory(struct job *job, enum file_lock lock)
+/* A copy without the file is nobody's. */
+static int lock_file(const struct job *job, const char *name, enum file_lock lock, int *fd)
 {
     struct path path;
-    if (path_join(&path, job->directory, "lock") != 0)
+    *fd = -1;
+    if (path_join(&path, job->directory, name) != 0)
         return -ENAMETOOLONG;
-    int fd = file_system.open(NULL, path.text, O_RDONLY);
-    if (fd == -ENOENT)
-        return 0;
-    if (fd < 0)
-        return fd;
-    job->lock_fd = fd;
-    return file_system.lock(NULL, fd, lock);
+    int opened = file_system.open(NULL, path.text, O_RDONLY);
+    if (opened < 0)
+        return opened == -ENOENT ? 0 : opened;
+    *fd = opened;
+    return file_system.lock(NULL, opened, lock);
 }
 
 int job_open(struct job *job, enum file_lock lock)
 {
-    job->lock_fd = -1;
-    int error = lock_directory(job, lock);
+    job->readers_fd = -1;
+    int error = lock_file(job, "lock", lock, &job->lock_fd); /* an engine's is exclusive */
+    if (!error)
+        error =
+            lock_file(job, "snapshot/" SNAPSHOT_READERS, FILE_LOCK_SHARED_WAIT, &job->readers_fd);
     if (!error)
         error = path_join(&job->segments, job->directory, "journal");
     if (!error)
@@ -42,7 +44,9 @@ void job_close(struct job *job)
 {
     if (job->lock_fd >= 0)
         file_system.close(NULL, job->lock_fd);
-    job->lock_fd = -1;
+    if (job->readers_fd >= 0)
+        file_system.close(NULL, job->readers_fd);
+    job->lock_fd = job->readers_fd = -1;
 }
 
 static void say(void *context, const char *line)

@@ -20,10 +20,11 @@ struct job {
     struct path segments;
     struct start
         start; /* where a start of the engine begins to follow: verify and repair do, too */
-    int lock_fd;
+    int lock_fd, readers_fd; /* -1: there is no such file */
 };
 
-/* Locks the directory, as shared or exclusive, and names its segments. EXIT_GOOD, or EXIT_USAGE
+/* Locks the directory, as shared or exclusive, keeps its segments from being removed by a
+ * compaction that outlived its engine, and names them. EXIT_GOOD, or EXIT_USAGE
  * and it was said why. */
 int job_open(struct job *job, enum file_lock lock);
 void job_close(struct job *job);

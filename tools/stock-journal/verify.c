@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* verify: would a start succeed, and if not, what is wrong, all of it. */
+/*
+ * verify: would a start succeed, and if not, what is wrong, all of it. If it would, also what it does
+ * without: older snapshots and the segments behind them, which history and the next damage need.
+ */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -9,6 +12,7 @@
 
 struct counts {
     uint64_t batches;
+    unsigned spare_damaged; /* of what a start does without */
 };
 
 static int count_batch(void *context, const struct batch_header *batch, uint64_t sequence,
@@ -45,8 +49,8 @@ static void print_tail(const struct follow_result *result)
                result->file_bytes, result->segment_bytes);
 }
 
-static void print_good(const struct job *job, const struct follow_result *result,
-                       const struct counts *counts)
+static void print_good_text(const struct job *job, const struct follow_result *result,
+                            const struct counts *counts)
 {
     if (job->start.found)
         printf("snapshot  of lsn %" PRIu64 ", after segment %" PRIu64 "\n", job->start.position.lsn,
@@ -59,19 +63,94 @@ static void print_good(const struct job *job, const struct follow_result *result
         printf("ends in   %s: offset %" PRIu64 "\n", segment_name(result->end_sequence).text,
                result->end_offset);
     print_tail(result);
+    if (counts->spare_damaged > 0)
+        puts("damaged   is something that a start does without: a start will succeed, but older\n"
+             "          snapshots or history may not be readable");
 }
 
 static void print_good_json(const struct job *job, const struct follow_result *result,
                             const struct counts *counts)
 {
-    printf("{\"good\":true,\"snapshot_lsn\":%" PRIu64 ",\"segments\":%" PRIu64
-           ",\"batches\":%" PRIu64 ",\"records\":%" PRIu64 ",\"lsn\":%" PRIu64
-           ",\"end_segment\":%" PRIu64 ",\"end_offset\":%" PRIu64
-           ",\"tail\":\"%s\",\"tail_bytes\":%" PRIu64 ",\"tail_batches\":%" PRIu64
-           ",\"cut_short\":%s,\"damage\":[]}\n",
-           job->start.position.lsn, result->segments, counts->batches, result->records, result->lsn,
-           result->end_sequence, result->end_offset, tails[result->tail], result->tail_bytes,
-           result->tail_batches, result->file_bytes < result->segment_bytes ? "true" : "false");
+    printf("{\"good\":%s,\"snapshot_lsn\":%" PRIu64 ",\"segments\":%" PRIu64 ",\"batches\":%" PRIu64
+           ",\"records\":%" PRIu64 ",\"lsn\":%" PRIu64 ",\"end_segment\":%" PRIu64
+           ",\"end_offset\":%" PRIu64 ",\"tail\":\"%s\",\"tail_bytes\":%" PRIu64
+           ",\"tail_batches\":%" PRIu64 ",\"cut_short\":%s,\"spare_damaged\":%u,\"damage\":[]}\n",
+           counts->spare_damaged == 0 ? "true" : "false", job->start.position.lsn, result->segments,
+           counts->batches, result->records, result->lsn, result->end_sequence, result->end_offset,
+           tails[result->tail], result->tail_bytes, result->tail_batches,
+           result->file_bytes < result->segment_bytes ? "true" : "false", counts->spare_damaged);
+}
+
+static int print_good(const struct job *job, const struct follow_result *result,
+                      const struct counts *counts)
+{
+    (job->json ? print_good_json : print_good_text)(job, result, counts);
+    return counts->spare_damaged == 0 ? EXIT_GOOD : EXIT_DAMAGED;
+}
+
+/* ---- what a start does without ---- */
+
+static int judge_snapshot(const char *folder, uint64_t lsn, struct reason *reason)
+{
+    struct snapshot snapshot;
+    int error = snapshot_open(&snapshot, &file_system, folder, lsn, reason);
+    if (error)
+        return error;
+    error = snapshot_load(&snapshot, NULL, NULL, start_threads(&file_system), reason);
+    snapshot_close(&snapshot);
+    return error;
+}
+
+/* Those before the one that a start takes; the newer ones that are damaged it has told already. */
+static int judge_snapshots(const struct job *job, struct counts *counts, struct reason *reason)
+{
+    struct path folder;
+    struct snapshot_list list;
+    int error = path_join(&folder, job->directory, "snapshot");
+    if (!error)
+        error = snapshot_list_read(&list, &file_system, folder.text, reason);
+    for (size_t i = 0; !error && i < list.count && list.lsns[i] < job->start.position.lsn; i++) {
+        error = judge_snapshot(folder.text, list.lsns[i], reason);
+        if (error != -EILSEQ)
+            continue;
+        fprintf(stderr, "stock-journal: %s\n", reason->text);
+        counts->spare_damaged++;
+        error = 0;
+    }
+    snapshot_list_free(&list);
+    return error;
+}
+
+/* The segments that are kept from before that snapshot. */
+static int judge_segments(const struct job *job, struct counts *counts, struct reason *reason)
+{
+    struct journal_position oldest;
+    struct follow_result result;
+    int error = start_oldest(&file_system, job->directory, &oldest, reason);
+    if (error || oldest.sequence >= job->start.position.sequence)
+        return error;
+    struct follow_options options = {
+        .files = &file_system,
+        .directory = job->segments.text,
+        .start = &oldest,
+        .until = job->start.position.sequence,
+        .until_number = job->start.position.number,
+    };
+    error = journal_follow(&options, &result, reason);
+    if (error != -EILSEQ)
+        return error;
+    fprintf(stderr, "stock-journal: %s\n", reason->text);
+    counts->spare_damaged++;
+    return 0;
+}
+
+static int judge_spare(const struct job *job, struct counts *counts, struct reason *reason)
+{
+    counts->spare_damaged = job->start.passed_over;
+    if (!job->start.found)
+        return 0;
+    int error = judge_snapshots(job, counts, reason);
+    return error ? error : judge_segments(job, counts, reason);
 }
 
 static void print_bad(const struct survey *survey)
@@ -131,16 +210,16 @@ int verify_journal(struct job *job)
     bool startable = error == 0;
     if (!error)
         error = journal_follow(&options, &result, &reason);
+    if (!error)
+        error = judge_spare(job, &counts, &reason);
     if (error)
         fprintf(stderr, "stock-journal: %s\n", reason.text);
     if (error == -EILSEQ && startable)
         status = list_damage(job);
     else if (error)
         status = error == -EILSEQ ? EXIT_DAMAGED : EXIT_USAGE;
-    else if (job->json)
-        print_good_json(job, &result, &counts);
     else
-        print_good(job, &result, &counts);
+        status = print_good(job, &result, &counts);
     job_close(job);
     return status;
 }
