@@ -251,13 +251,15 @@ class History:
 
     def settle_expiries(self):
         """A hold may expire in a new engine before anybody asks it anything, so an expiry between
-        the last change of one era and what the next engine began with is the next one's."""
+        the last change of one era and what the next engine began with is the next one's, unless
+        somebody was told of it before."""
         last = [0] * self.eras
         for change in self.order:
             if change.kind != "expire":
                 last[change.era] = max(last[change.era], change.lsn)
         for change in self.order:
             if change.kind == "expire" and change.era + 1 < self.eras:
-                if change.lsn > last[change.era]:
+                heard = any(call.era <= change.era for call in change.told)
+                if change.lsn > last[change.era] and not heard:
                     change.era += 1
                     change.hi = self.end_of(change.era)

@@ -101,6 +101,17 @@ class Checker(unittest.TestCase):
         self.good(held().see(2, 40e6, 41e6, 20, 0).see(2, 120e6, 121e6, 44, 1))
         self.bad(held().see(2, 40e6, 41e6, 44, 1), "no order explains a")
 
+    def test_an_expiry_that_was_heard_of_is_of_its_era(self):
+        """Also if it is the last change, and the only one, of that era."""
+        def look(story, *times):
+            return story.call(2, *times, "reservation", "o1", lsn=44, state="expired",
+                              channel="default", expires_ms=None, lines=[["a", "main", 1, 0, 0, 1]])
+
+        story = self.stocked(crashes=[200e6, 300e6], recovered=[20, 44]).call(
+            1, 3, 5, "reserve", "o1", "default", [["a", 1]], {"ttl_ms": 100}, lsn=20,
+            state="held", expires_ms=100, lines=[["a", "main", 1, 0]])
+        self.good(look(look(story, 210e6, 211e6), 310e6, 311e6))
+
     def test_a_refusal_needs_a_reason(self):
         wanted = self.stocked().reserve(1, 3, 6, "o1", 20, ("a", 1))
         self.good(wanted.refuse(2, 3, 5, "o2", 0, ("a", 1)))

@@ -86,9 +86,9 @@ def _sanitized():
 
 SANITIZED = _sanitized()
 SLOW = float(os.environ.get("STOCKD_TEST_SLOW") or (8 if SANITIZED else 1))
-START_TIMEOUT = 20 * SLOW
-STOP_TIMEOUT = 20 * SLOW
-CALL_TIMEOUT = stockd_rpc.DEFAULT_TIMEOUT = 15 * SLOW
+START_TIMEOUT = 45 * SLOW
+STOP_TIMEOUT = 45 * SLOW
+CALL_TIMEOUT = stockd_rpc.DEFAULT_TIMEOUT = 45 * SLOW
 
 
 # --------------------------------------------------------------------------------------- processes

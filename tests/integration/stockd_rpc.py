@@ -15,7 +15,7 @@ import time
 import msgpack
 
 REQUEST, RESPONSE, NOTIFICATION = 0, 1, 2
-DEFAULT_TIMEOUT = 15.0  # seconds for one answer; stockd_harness raises it for sanitizer builds
+DEFAULT_TIMEOUT = 45.0  # seconds for one answer; stockd_harness raises it for sanitizer builds
 
 
 class RpcError(Exception):

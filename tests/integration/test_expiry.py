@@ -82,8 +82,9 @@ class Expiry(Holds):
 
     def test_state_and_figures(self):
         sku = self.stocked(10)
-        ident, _ = self.held(sku, 50, 4)
+        ident, _ = self.held(sku, 60000, 4)
         self.assertEqual(self.figures(sku), (10, 4, 6))
+        self.call("extend", ident, 50)
         wait_until(lambda: self.state(ident) == "expired", what="expiry")
         self.assertEqual(self.figures(sku), (10, 0, 10))
         for step, params in (("confirm", ()), ("fulfil", ()), ("cancel", ()), ("extend", (1000,))):

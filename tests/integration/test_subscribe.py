@@ -135,9 +135,11 @@ class Told(StockdTestCase):
 
     def test_an_expiry_is_told(self):
         sku = self.stocked(5)
-        self.reserved([[sku, 2]], ttl_ms=30)
+        ident = self.reserved([[sku, 2]], ttl_ms=60000)
         watcher = self.subscriber()
-        self.assertEqual(watcher.row()[:3], ["default", sku, 5])
+        self.call("extend", ident, 30)
+        while (row := watcher.row()[:3]) != ["default", sku, 5]:
+            self.assertEqual(row, ["default", sku, 3])
 
     def test_figures(self):
         def figures():
