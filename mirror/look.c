@@ -109,8 +109,8 @@ static uint64_t walked(const struct position *position)
 }
 
 /*
- * What is missing is put there silently: nobody was told otherwise. What is there and not so was
- * read by somebody, so that the change is told.
+ * A hash that is missing is put there silently: nobody was told otherwise. What is there and not so
+ * was read by somebody, so that the change is told; and so is a channel that is new in it.
  */
 static void mend_item(struct mirror *m, const struct batch *batch, const struct change *change,
                       const redisReply *reply)
@@ -125,8 +125,9 @@ static void mend_item(struct mirror *m, const struct batch *batch, const struct 
     if (found.unknown)
         remove_unknown(m, batch, change, reply);
     bool whole = found.same == channels && found.same_lsn;
+    bool is_there = reply->elements > 0;
     if (!whole)
-        show_item(m, batch, change, found.other ? SHOW_NOTIFY : 0);
+        show_item(m, batch, change, is_there && found.same < channels ? SHOW_NOTIFY : 0);
     if ((!whole || found.unknown) && !pass->mandatory)
         figure_more(&m->figures.repaired, 1);
 }

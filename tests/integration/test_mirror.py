@@ -98,9 +98,22 @@ class Follows(MirrorTestCase):
         for qty in (4, -3):
             server.call("allot", unique("allot"), "S0", "main", "web", qty)
             self.assert_same(server, skus)
-        # Those whose value was there and changed were told of.
         told = {fields[b"sku"] for _, fields in self.redis.client.xrange("stock:changes")}
         self.assertEqual(len(told), 300)
+
+    def test_a_new_channel_is_told_of_and_a_lost_hash_is_not(self):
+        server = self.engine()
+        self.receive(server, "LAMP", 5)
+        self.assert_same(server, ["LAMP"])
+        before = len(self.redis.client.xrange("stock:changes"))
+        server.call("channel_set", "web", {"buffer": 1})
+        self.assert_same(server, ["LAMP"])
+        (_, fields), = self.redis.client.xrange("stock:changes")[before:]
+        self.assertEqual((fields[b"sku"], fields[b"web"]), (b"LAMP", b"4"))
+        self.redis.client.delete("stock:item:LAMP")
+        server.call("channel_set", "web", {"name": "The shop"})  # has all items looked at
+        self.assert_same(server, ["LAMP"])
+        self.assertEqual(len(self.redis.client.xrange("stock:changes")), before + 1)
 
     def test_item_without_stock(self):
         server = self.engine()
