@@ -62,6 +62,7 @@ enum stall {
 struct connection {
     int fd;
     uint16_t client;  /* who, in the journal; hello sets it */
+    bool local;       /* a Unix socket */
     bool receiving;   /* a receive is under way */
     bool cancelling;  /* and was asked to end */
     bool sending;     /* a send is under way */

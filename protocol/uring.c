@@ -169,10 +169,13 @@ void uring_accept(struct uring *uring, int fd, uint64_t tag)
     io_uring_sqe_set_data64(request, tag);
 }
 
-void uring_receive(struct uring *uring, int fd, uint64_t tag)
+void uring_receive(struct uring *uring, int fd, bool once, uint64_t tag)
 {
     struct io_uring_sqe *request = next_request(uring);
-    io_uring_prep_recv_multishot(request, fd, NULL, 0, 0);
+    if (once)
+        io_uring_prep_recv(request, fd, NULL, 0, 0);
+    else
+        io_uring_prep_recv_multishot(request, fd, NULL, 0, 0);
     request->flags |= IOSQE_BUFFER_SELECT;
     request->buf_group = BUFFER_GROUP;
     io_uring_sqe_set_data64(request, tag);

@@ -100,6 +100,13 @@ void worker_on_accept(struct worker *worker, unsigned listener, const struct com
         worker_begin_accepting(worker);
 }
 
+static bool is_local(int fd)
+{
+    int domain = AF_UNSPEC;
+    socklen_t size = sizeof domain;
+    return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) == 0 && domain == AF_UNIX;
+}
+
 void worker_adopt(struct worker *worker, int fd)
 {
     struct connection *connection = malloc(sizeof *connection);
@@ -109,6 +116,7 @@ void worker_adopt(struct worker *worker, int fd)
         return;
     }
     connection_init(connection, fd, &worker->chunks);
+    connection->local = is_local(fd);
     list_add(&worker->lists, LIST_ALL, connection);
     figure_add(&worker->executor.figures->connections, 1);
     look_at(worker, connection);
@@ -353,7 +361,10 @@ static void mind_reading(struct worker *worker, struct connection *connection)
     bool full = connection->stall != STALL_NONE && input_length(&connection->input) > INPUT_HIGH;
     bool wanted = !connection->ended && !worker->stopping && !full;
     if (wanted && !connection->receiving) {
-        uring_receive(worker->ring, connection->fd, tag_connection(TAG_RECEIVE, connection));
+        /* A multishot receive may never tell the end of a Unix socket whose peer sends and shuts it
+         * down at once: axboe/liburing#1549, Linux commit a68ed2df7213. */
+        uring_receive(worker->ring, connection->fd, connection->local,
+                      tag_connection(TAG_RECEIVE, connection));
         connection->receiving = true;
     } else if (!wanted && connection->receiving && !connection->cancelling) {
         figure_add(&worker->executor.figures->stalled_reads, 1);
