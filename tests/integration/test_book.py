@@ -249,9 +249,10 @@ class History(StockdTestCase):
                 sorted((event["lsn"], event["type"], event["sku"], event["qty"])
                        for event in by_id[id]),
             )
-        op = next(event for event in events if "op" in event)
-        told = self.pages(None, id=op["op"])
-        self.assertEqual([(event["id"], event["lsn"]) for event in told], [(op["id"], op["lsn"])])
+        for op in [event for event in events if "op" in event][:1]:  # some stories have none
+            told = self.pages(None, id=op["op"])
+            self.assertEqual([(event["id"], event["lsn"]) for event in told],
+                             [(op["id"], op["lsn"])])
         self.assertEqual(self.pages(None, id="nobody"), [])
 
     def test_stock_as_it_was(self):

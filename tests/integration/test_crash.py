@@ -15,12 +15,14 @@ import time
 
 from stockd_harness import (
     SLOW,
+    STOP_TIMEOUT,
     ConnectionClosed,
     RpcError,
     Server,
     StartError,
     StockdTestCase,
     main,
+    reap,
     seeded_random,
     unique,
 )
@@ -308,8 +310,9 @@ class KillUnderLoad(StockdTestCase):
                 except StartError:
                     pass
                 timer.join()
-                if server.running:
-                    server.kill()
+                server.process.kill()  # it may be dying already
+                reap(server.process, STOP_TIMEOUT)
+                server.check_sanitizer()
             server.start()
             with server.client() as client:
                 got = client.call("availability", "default", [f"K-{index}" for index in range(500)])

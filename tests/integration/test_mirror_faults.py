@@ -136,16 +136,23 @@ class RedisFails(Faulty):
         client = self.redis.client
         server = self.stocked_engine()
         self.assert_same(server, SKUS)
+
+        def replace(key):
+            with client.pipeline() as both:  # at once: the mirror writes all the while
+                both.delete(key)
+                both.rpush(key, "x")
+                both.execute()
+
         damage = (
             lambda: client.hset("stock:item:S1", "default", 999),
             lambda: client.hset("stock:item:S1", "gone-channel", 5),
             lambda: client.hdel("stock:item:S2", "default"),
             lambda: client.delete("stock:item:S3"),
             lambda: client.hset("stock:item:NO-SUCH", "default", 1),
-            lambda: (client.delete("stock:item:S4"), client.rpush("stock:item:S4", "x")),
-            lambda: (client.delete("stock:changes"), client.set("stock:changes", "x")),
-            lambda: (client.delete("stock:mirror"), client.rpush("stock:mirror", "x")),
-            lambda: (client.delete("stock:fence"), client.rpush("stock:fence", "x")),
+            lambda: replace("stock:item:S4"),
+            lambda: replace("stock:changes"),
+            lambda: replace("stock:mirror"),
+            lambda: replace("stock:fence"),
             lambda: client.set("stock:fence", "what is this"),
             lambda: client.xadd("stock:changes", {"sku": "S1"}, id="18446744073709551614-7"),
         )

@@ -105,7 +105,7 @@ static void play_silence_then_pongs(struct fake *fake)
 Test(client_call, a_time_out_drops_the_connection_and_the_next_call_opens_one)
 {
     struct fake fake;
-    const stockd_options options = { .call_timeout_ms = 50 };
+    const stockd_options options = { .call_timeout_ms = 500 };
     stockd_client *client = start(&fake, play_silence_then_pongs, &options);
 
     cr_assert_eq(stockd_ping(client), STOCKD_E_TIMEOUT);

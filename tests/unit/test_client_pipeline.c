@@ -241,7 +241,7 @@ static void play_news(struct fake *fake)
     fake_accept(fake);
     fake_request(fake, &msgid);
     fake_pong(fake, msgid);
-    usleep(100000);
+    usleep(1000000);
     stockd_pack_init(&pack, bytes, sizeof bytes);
     fake_pack_changed(&pack, 40);
     fake_pack_changed(&pack, 2);
