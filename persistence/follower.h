@@ -75,7 +75,8 @@ struct follow_result {
  * If it ends with a sealed segment, the last batch of that must be reached, and what lies beyond is
  * not judged.
  * 0; -EILSEQ for corruption, a missing or a foreign segment; -ENOTSUP for what a later version of
- * the format wrote (in either case the reason names segment and offset); another -errno if reading failed; what a callback returned, if not 0.
+ * the format wrote (in either case the reason names segment and offset); another -errno if reading
+ * failed; what a callback returned, if not 0.
  */
 int journal_follow(const struct follow_options *options, struct follow_result *result,
                    struct reason *reason);

@@ -71,8 +71,9 @@ struct survey_options {
                      uint64_t time_ms, bool beyond);
 };
 
-/* 0, what on_record returned, or -errno and a reason: -ENOTSUP if any of it is of a later version of
- * the format, which is no damage; or it cannot be read. The survey is to be freed in any case. */
+/* 0, what on_record returned, or -errno and a reason: -ENOTSUP if any of it is of a later version
+ * of the format, which is no damage; or it cannot be read. The survey is to be freed in any case.
+ */
 int survey_journal(const struct survey_options *options, struct survey *survey,
                    struct reason *reason);
 void survey_free(struct survey *survey);

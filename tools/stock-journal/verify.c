@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * verify: would a start succeed, and if not, what is wrong, all of it. If it would, also what it does
- * without: older snapshots and the segments behind them, which history and the next damage need.
+ * verify: would a start succeed, and if not, what is wrong, all of it. If it would, also what it
+ * does without: older snapshots and the segments behind them, which history and the next damage
+ * need.
  */
 #include <errno.h>
 #include <inttypes.h>
