@@ -42,8 +42,8 @@ static bool says(struct text text, int64_t number)
 }
 
 struct comparison {
-    uint32_t same, other; /* channels */
-    uint32_t unknown;     /* fields that are none */
+    uint32_t same;    /* channels that are shown as they are */
+    uint32_t unknown; /* fields that are no channel */
     bool same_lsn;
 };
 
@@ -80,8 +80,6 @@ static struct comparison compare(const struct batch *batch, const struct change 
             result.unknown++;
         else if (says(value, batch->values[change->values + at]))
             result.same++;
-        else
-            result.other++;
     }
     return result;
 }

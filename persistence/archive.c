@@ -209,7 +209,8 @@ int archive_add(const struct file_ops *files, const char *directory, uint64_t se
 /* ---- trimming ---- */
 
 struct archived {
-    uint64_t sequence, bytes, made_ms; /* 0: nobody knows when */
+    uint64_t sequence, bytes;
+    uint64_t made_ms; /* if that cannot be read: that of the next; 0: nobody knows */
 };
 
 struct archived_list {
@@ -267,6 +268,9 @@ static int read_list(const struct file_ops *files, const char *archive, struct a
         if (!error)
             at->made_ms = header.created_ms;
     }
+    for (size_t i = list->count; i-- > 1;)
+        if (list->all[i - 1].made_ms == 0)
+            list->all[i - 1].made_ms = list->all[i].made_ms;
     return error;
 }
 
@@ -281,10 +285,8 @@ static int trim(const struct file_ops *files, const char *archive, const struct 
         bool old = rules->days && at->made_ms && at->made_ms + kept_ms < now_ms;
         bool much = rules->max_bytes && bytes > rules->max_bytes;
         struct path path;
-        if (!old && !much && at->made_ms)
-            break;
         if (!old && !much)
-            continue;
+            break;
         int error = archived_path(&path, archive, at->sequence);
         if (!error)
             error = files->unlink(files->context, path.text);

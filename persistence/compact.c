@@ -257,18 +257,23 @@ static int remove_snapshots(struct job *job)
     return error;
 }
 
-/* Before anybody who reads segments has to wait: packing takes its time. */
-static int archive_all(struct job *job)
+/* Each segment that the snapshots to be kept do without, the oldest first. */
+static int for_each_unneeded(struct job *job, int (*take)(struct job *, uint64_t sequence))
 {
     struct segment_list list;
     int error = segment_list_read(&list, job->files, job->journal.text, job->reason);
     for (size_t i = 0; i < list.count && !error; i++) {
         if (list.sequences[i] > job->keep_sequence)
             break;
-        error = archive_add(job->files, job->options->directory, list.sequences[i], job->reason);
+        error = take(job, list.sequences[i]);
     }
     segment_list_free(&list);
     return error;
+}
+
+static int archive_segment(struct job *job, uint64_t sequence)
+{
+    return archive_add(job->files, job->options->directory, sequence, job->reason);
 }
 
 static int remove_segment(struct job *job, uint64_t sequence)
@@ -284,14 +289,7 @@ static int remove_segment(struct job *job, uint64_t sequence)
 
 static int remove_segments(struct job *job)
 {
-    struct segment_list list;
-    int error = segment_list_read(&list, job->files, job->journal.text, job->reason);
-    for (size_t i = 0; i < list.count && !error; i++) {
-        if (list.sequences[i] > job->keep_sequence)
-            break;
-        error = remove_segment(job, list.sequences[i]);
-    }
-    segment_list_free(&list);
+    int error = for_each_unneeded(job, remove_segment);
     if (!error && job->result->segments_removed > 0)
         error = file_sync_directory_at(job->files, job->journal.text);
     return error;
@@ -315,7 +313,8 @@ static int remove_unread(struct job *job)
     struct path path;
     if (job->keep_sequence == 0)
         return 0; /* only one snapshot: all segments are kept beside it */
-    int error = job->options->archive ? archive_all(job) : 0;
+    /* Before anybody who reads segments has to wait: packing takes its time. */
+    int error = job->options->archive ? for_each_unneeded(job, archive_segment) : 0;
     if (error)
         return error;
     error = path_join(&path, job->snapshots.text, SNAPSHOT_READERS);

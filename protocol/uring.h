@@ -41,7 +41,8 @@ int uring_descriptor(const struct uring *ring);
 void uring_accept(struct uring *ring, int fd, uint64_t tag);
 
 /* Completes once for each piece that comes, in a buffer of the ring, until it says that no more
- * come: at the end (0), an error, or when the ring ran out of buffers (-ENOBUFS). Or once only. */
+ * come: at the end (0), an error, or when the ring ran out of buffers (-ENOBUFS). `once`: after
+ * the first piece. */
 void uring_receive(struct uring *ring, int fd, bool once, uint64_t tag);
 
 void uring_send(struct uring *ring, int fd, const void *bytes, size_t length, uint64_t tag);

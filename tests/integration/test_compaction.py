@@ -2,20 +2,22 @@
 # SPDX-License-Identifier: Apache-2.0
 """Compactions beside an engine that works: started by it, and by hand; and starts after them."""
 
+import glob
 import json
 import os
 import subprocess
 import unittest
 
-from stockd_harness import BIN_DIR, Server, main, unique, wait_until
+from stockd_harness import BIN_DIR, SANITIZED, Server, main, unique, wait_until
 
 STOCK_JOURNAL = os.path.join(BIN_DIR, "stock-journal")
 SEGMENT = 64 << 10
+FAKETIME = glob.glob("/usr/lib/*/faketime/libfaketimeMT.so.1")
 
 
-def compact(server, *more):
+def compact(server, *more, env=None):
     done = subprocess.run([STOCK_JOURNAL, "compact", server.data, "--json", *more],
-                          capture_output=True, text=True, check=False)
+                          capture_output=True, text=True, check=False, env=env)
     if done.returncode != 0:
         raise AssertionError(f"compact ended with {done.returncode}: {done.stderr}")
     return json.loads(done.stdout)
@@ -145,6 +147,48 @@ class Compaction(unittest.TestCase):
                 self.assertEqual(file.read(4), b"\x28\xb5\x2f\xfd")
             events = client.call("history", goods[0], {"limit": 1})["events"]
             self.assertTrue(events)
+
+    def test_who_reads_segments_holds_them(self):
+        """They are packed meanwhile, and removed by the compaction after it."""
+        server = self.server("--compact-bytes", "0")
+        with server.client() as client:
+            for _ in range(2):
+                trade(client, 800)
+                compact(server)
+            trade(client, 800)
+        server.stop()
+        first = self.segments(server)[0]
+        packed = os.path.join(server.data, "archive", first + ".zst")
+        with subprocess.Popen([STOCK_JOURNAL, "dump", server.data, "--json"],
+                              stdout=subprocess.PIPE) as dump:
+            self.assertTrue(dump.stdout.read(1))  # it reads, and waits for somebody to read it
+            compact(server, "--archive")
+            self.assertIn(first, self.segments(server))
+            self.assertTrue(os.path.exists(packed))
+            dump.stdout.read()
+        self.assertEqual(dump.returncode, 0)
+        compact(server, "--archive")
+        self.assertNotIn(first, self.segments(server))
+
+    @unittest.skipIf(SANITIZED or not FAKETIME, "faketime is not installed, or cannot be preloaded")
+    def test_the_archive_is_trimmed_by_age(self):
+        """One that cannot be read is as old as the one after it, and holds nothing up."""
+        server = self.server("--compact-bytes", "0")
+        with server.client() as client:
+            for _ in range(2):
+                trade(client, 400)
+                compact(server, "--archive")
+        server.stop()
+        archive = os.path.join(server.data, "archive")
+        kept = sorted(os.listdir(archive))
+        self.assertGreater(len(kept), 2)
+        with open(os.path.join(archive, kept[0]), "wb") as file:
+            file.write(b"not readable")
+        compact(server, "--archive", "--archive-days", "1")
+        self.assertEqual(sorted(os.listdir(archive)), kept)
+        compact(server, "--archive", "--archive-days", "1",
+                env={**os.environ, "LD_PRELOAD": FAKETIME[0], "FAKETIME": "+3d"})
+        self.assertEqual(os.listdir(archive), [])
 
     def test_damaged_newest(self):
         server = self.server("--compact-bytes", "0")

@@ -106,7 +106,7 @@ static int judge_snapshot(const char *folder, uint64_t lsn, struct reason *reaso
 static int judge_snapshots(const struct job *job, struct counts *counts, struct reason *reason)
 {
     struct path folder;
-    struct snapshot_list list;
+    struct snapshot_list list = { 0 };
     int error = path_join(&folder, job->directory, "snapshot");
     if (!error)
         error = snapshot_list_read(&list, &file_system, folder.text, reason);
