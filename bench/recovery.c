@@ -264,7 +264,7 @@ static void tell_memory(const struct bench *b)
 {
     const struct items *items = &b->ledger->items;
     const struct entries *entries = &b->ledger->entries;
-    uint64_t pools = atomic_load(&items->pool_count), live = entries_kept(entries);
+    uint64_t pools = atomic_load(&items->pool_count), live = entries_live(entries);
     uint64_t units = resident(items->units, items->unit_count * sizeof(struct pool));
     uint64_t ids = resident(entries->all, (size_t)entries->max * sizeof(struct entry)) +
                    resident(entries->buckets, entries_bucket_bytes(entries));

@@ -164,30 +164,25 @@ static enum code allot_fresh(struct seat *seat, struct allotting *move, struct e
     move->result->delta = a->qty;
     move->result->lsn = position + length;
     write_record(seat, move, position, length);
-    remember_movement(seat->ledger, entry, move->content, move->result, a->id.len);
+    remember_movement(seat, entry, move->content, move->result, a->id.len);
     COUNT(seat, movements);
     return CODE_OK;
 }
 
 static enum code allot(struct seat *seat, struct allotting *move)
 {
-    struct entries *entries = &seat->ledger->entries;
     struct text id = move->asked->id;
     struct entry *entry;
     uint64_t word;
-    switch (entries_add(entries, &seat->cursor, id, id_hash(entries, id), &entry, &word)) {
-    case ENTRY_FOUND:
-        return repeat_movement(seat, entry, word, id, move->content, move->result);
-    case ENTRY_UNDECIDED:
-        return CODE_DEFERRED;
-    case ENTRY_TABLE_FULL:
-        return fail(seat, CODE_LIMIT, "the table of ids is full (%u)", entries->max);
-    case ENTRY_ABSENT:
-        break;
-    }
-    enum code code = allot_fresh(seat, move, entry);
+    bool known;
+    enum code code = begin_id(seat, "id", id, &entry, &word, &known);
     if (code)
-        entry_refuse(entries, entry, word);
+        return code;
+    if (known)
+        return repeat_movement(seat, entry, word, id, move->content, move->result);
+    code = allot_fresh(seat, move, entry);
+    if (code)
+        entry_refuse(&seat->ledger->entries, &seat->cursor, entry, word);
     return code;
 }
 

@@ -179,6 +179,16 @@ static int apply_client(struct applying *a)
 
 /* ---- ids ---- */
 
+/* Ids end at the times that records say; and time does not go back. */
+static void set_time(const struct applying *a, uint64_t time_ms)
+{
+    struct entry_cursor *cursor = &a->seat->cursor;
+    if (a->ledger->born_ms == 0)
+        a->ledger->born_ms = time_ms;
+    if (time_ms > cursor->now_ms)
+        cursor->now_ms = time_ms;
+}
+
 /* A fresh entry for an id. An old one that is finished makes way, as it did when this was live. */
 static int fresh_entry(const struct applying *a, struct text id, struct entry **entry)
 {
@@ -188,19 +198,18 @@ static int fresh_entry(const struct applying *a, struct text id, struct entry **
         return refuse(a, "its id cannot be");
     enum entry_found found =
         entries_add(entries, &a->seat->cursor, id, id_hash(entries, id), entry, &word);
-    if (found == ENTRY_TABLE_FULL)
+    if (found == ENTRY_ABSENT)
+        return 0;
+    if (found != ENTRY_FOUND)
         return no_space(a, "reservations");
-    if (found == ENTRY_FOUND)
-        entry_keep_slot(entries, *entry);
-    if (found == ENTRY_FOUND && word_kind(word) == ENTRY_RESERVATION) {
-        bool final = state_final(word_state(word));
-        if (final && (*entry)->draw_count > 1)
-            entries_free_draws(entries, (*entry)->more);
-        if (!final) {
-            entry_put(*entry, word);
-            return refuse(a, "its id is in use");
-        }
+    bool reservation = word_kind(word) == ENTRY_RESERVATION;
+    if (reservation && !state_final(word_state(word))) {
+        entry_put(*entry, word);
+        return refuse(a, "its id is in use");
     }
+    slots_unend(entries, &a->seat->cursor, *entry);
+    if (reservation && draw_blocks((*entry)->draw_count, (*entry)->timed) > 0)
+        slots_free_draws(entries, &a->seat->cursor, (*entry)->more);
     return 0;
 }
 
@@ -268,6 +277,7 @@ static int apply_movement(struct applying *a)
     struct entry *entry;
     if (reader.bad)
         return refuse(a, "its lengths do not fit");
+    set_time(a, r.time_ms);
     int error = move_pool(a, &r.pool, r.delta, r.time_ms);
     for (uint32_t i = 0; !error && i < r.more_count; i++) {
         struct change_record change;
@@ -278,7 +288,7 @@ static int apply_movement(struct applying *a)
     if (!error)
         error = fresh_entry(a, id, &entry);
     if (!error)
-        remember_movement(a->ledger, entry, r.content, &result, id.len);
+        remember_movement(a->seat, entry, r.content, &result, id.len);
     return error;
 }
 
@@ -296,6 +306,7 @@ static int apply_allot(struct applying *a)
     if (owner_kind(r.pool.owner) != POOL_ALLOTTED ||
         owner_channel(r.pool.owner) >= catalogue_now(a->seat)->channel_count)
         return refuse(a, "its pool cannot be");
+    set_time(a, r.time_ms);
     int error = find_pool(a, &r.pool, &own);
     if (!error)
         error = find_pool(a, &shared_key, &shared);
@@ -308,13 +319,15 @@ static int apply_allot(struct applying *a)
     if (error)
         return error;
     struct movement_result result = { a->lsn, r.delta, r.allotted, r.available };
-    remember_movement(a->ledger, entry, r.content, &result, id.len);
+    remember_movement(a->seat, entry, r.content, &result, id.len);
     return 0;
 }
 
 /* Fills the seat's plan with the record's draws, and takes them from the pools. */
-static int apply_draws(const struct applying *a, const struct draw_record *draws, uint32_t count)
+static int apply_draws(const struct applying *a, const struct reserve_record *r,
+                       const struct draw_record *draws, const unsigned char *ready)
 {
+    uint32_t count = r->draw_count;
     struct plan *plan = &a->seat->plan;
     for (uint32_t i = 0; i < count; i++) {
         struct pool *pool;
@@ -327,7 +340,10 @@ static int apply_draws(const struct applying *a, const struct draw_record *draws
             error = change_pool(a, pool, 0, draw.qty);
         if (error)
             return error;
-        plan->draws[i] = (struct plan_draw){ pool_unit(&a->ledger->items, pool), i, draw.qty };
+        plan->draws[i] =
+            (struct plan_draw){ pool_unit(&a->ledger->items, pool), i, draw.qty, r->created_ms };
+        if (ready)
+            memcpy(&plan->draws[i].ready_ms, ready + i * sizeof(uint64_t), sizeof(uint64_t));
     }
     plan->draw_count = count;
     return 0;
@@ -339,11 +355,15 @@ static int apply_reserve(struct applying *a)
     struct record_reader reader = record_open(a->record, &r, sizeof r);
     struct text id = record_text(&reader, r.id_len);
     const struct draw_record *draws = record_array(&reader, r.draw_count, sizeof *draws);
+    const unsigned char *ready = NULL;
+    if (a->record->flags & RESERVE_TIMED)
+        ready = record_array(&reader, r.draw_count, sizeof(uint64_t));
     struct entry *entry;
     if (reader.bad || r.draw_count < 1 || r.draw_count > DRAWS_MAX ||
         r.channel >= catalogue_now(a->seat)->channel_count)
         return refuse(a, "its lengths do not fit");
-    int error = apply_draws(a, draws, r.draw_count);
+    set_time(a, r.created_ms);
+    int error = apply_draws(a, &r, draws, ready);
     if (!error)
         error = fresh_entry(a, id, &entry);
     if (error)
@@ -359,6 +379,7 @@ static int apply_reserve(struct applying *a)
         entry->lsn_confirmed = a->lsn;
     if (!store_draws(a->seat, entry))
         return no_space(a, "reservations");
+    slots_begin(&a->ledger->entries, &a->seat->cursor);
     enum entry_state state = r.ttl_ms ? STATE_HELD : STATE_CONFIRMED;
     entry_put(entry, state_word(ENTRY_RESERVATION, state, id.len));
     return 0;
@@ -454,6 +475,7 @@ static int apply_step(struct applying *a)
     const struct step_record *parts = record_array(&reader, r.step_count, sizeof *parts);
     bool fulfil = a->record->type == RECORD_FULFIL;
     a->time_ms = r.time_ms;
+    set_time(a, r.time_ms);
     struct entry *entry, *op_entry;
     uint64_t word;
     if (reader.bad)
@@ -478,7 +500,23 @@ static int apply_step(struct applying *a)
         return 0;
     error = fresh_entry(a, op, &op_entry);
     if (!error)
-        remember_step(a->ledger, op_entry, r.content, a->lsn, to, op.len);
+        remember_step(a->seat, op_entry, r.content, a->lsn, to, op.len);
+    return error;
+}
+
+static int apply_op(struct applying *a)
+{
+    struct op_record r;
+    struct record_reader reader = record_open(a->record, &r, sizeof r);
+    struct text id = record_text(&reader, r.id_len);
+    struct text op = record_text(&reader, r.op_len);
+    struct entry *entry;
+    if (reader.bad || id.len < 1 || a->record->flags >= STATE_COUNT)
+        return refuse(a, "its lengths do not fit");
+    set_time(a, r.time_ms);
+    int error = fresh_entry(a, op, &entry);
+    if (!error)
+        remember_step(a->seat, entry, r.content, a->lsn, a->record->flags, op.len);
     return error;
 }
 
@@ -488,6 +526,7 @@ static int apply_expire(struct applying *a)
     struct record_reader reader = record_open(a->record, &r, sizeof r);
     struct entry *entry;
     uint64_t word;
+    set_time(a, r.time_ms);
     int error = find_reservation(a, record_text(&reader, r.id_len), &entry, &word);
     if (error)
         return error;
@@ -530,21 +569,30 @@ static int apply_undone(struct applying *a)
 int ledger_apply(struct ledger *ledger, const struct record_head *record, uint64_t lsn)
 {
     static int (*const by_type[])(struct applying *) = {
-        [RECORD_VOID] = apply_void,         [RECORD_ITEM] = apply_item,
-        [RECORD_LOCATION] = apply_location, [RECORD_CHANNEL] = apply_channel,
-        [RECORD_CLIENT] = apply_client,     [RECORD_MOVEMENT] = apply_movement,
-        [RECORD_RESERVE] = apply_reserve,   [RECORD_EXTEND] = apply_extend,
-        [RECORD_CONFIRM] = apply_confirm,   [RECORD_FULFIL] = apply_step,
-        [RECORD_CANCEL] = apply_step,       [RECORD_EXPIRE] = apply_expire,
-        [RECORD_UNDONE] = apply_undone,     [RECORD_ALLOT] = apply_allot,
+        [RECORD_VOID] = apply_void,
+        [RECORD_ITEM] = apply_item,
+        [RECORD_LOCATION] = apply_location,
+        [RECORD_CHANNEL] = apply_channel,
+        [RECORD_CLIENT] = apply_client,
+        [RECORD_MOVEMENT] = apply_movement,
+        [RECORD_RESERVE] = apply_reserve,
+        [RECORD_EXTEND] = apply_extend,
+        [RECORD_CONFIRM] = apply_confirm,
+        [RECORD_FULFIL] = apply_step,
+        [RECORD_CANCEL] = apply_step,
+        [RECORD_EXPIRE] = apply_expire,
+        [RECORD_UNDONE] = apply_undone,
+        [RECORD_ALLOT] = apply_allot,
+        [RECORD_OP] = apply_op,
     };
     struct applying a = { ledger, ledger->seats[0], record, lsn, 0 };
+    a.seat->cursor.replaying = true;
     if (record->type >= sizeof by_type / sizeof by_type[0] || !by_type[record->type])
         return refuse(&a, "its type is unknown");
     return by_type[record->type](&a);
 }
 
-void ledger_recovered(struct ledger *ledger, uint64_t engine_ms)
+uint64_t ledger_recovered(struct ledger *ledger, uint64_t engine_ms)
 {
     assert(ledger->seat_count >= 1);
     struct entries *entries = &ledger->entries;
@@ -552,9 +600,14 @@ void ledger_recovered(struct ledger *ledger, uint64_t engine_ms)
         wheel_init(&ledger->seats[i]->wheel, engine_ms);
         ledger->seats[i]->engine_ms = engine_ms;
     }
+    struct entry_cursor *cursor = &ledger->seats[0]->cursor;
+    entries_started(entries, cursor->now_ms, engine_ms);
+    cursor->replaying = false;
+    if (ledger->born_ms == 0)
+        ledger->born_ms = engine_ms;
     unsigned seat = 0;
     for (uint32_t chunk = 0; chunk < entries->chunk_count; chunk++) {
-        uint64_t bits = atomic_load_explicit(&entries->kept[chunk].bits, memory_order_relaxed);
+        uint64_t bits = atomic_load_explicit(&entries->taken[chunk].bits, memory_order_relaxed);
         for (; bits != 0; bits &= bits - 1) {
             struct entry *entry = entry_at(entries, chunk * 64 + (uint32_t)__builtin_ctzll(bits));
             uint64_t word = atomic_load_explicit(&entry->state, memory_order_relaxed);
@@ -565,4 +618,5 @@ void ledger_recovered(struct ledger *ledger, uint64_t engine_ms)
             wheel_link(&ledger->seats[seat]->wheel, entries, entry, entry->expires_ms);
         }
     }
+    return cursor->early;
 }

@@ -439,6 +439,25 @@ static int take_step(struct taking *taking)
     return error;
 }
 
+/* Nothing was left to be done: told to who asks for the op or its reservation. */
+static int take_op(struct taking *taking)
+{
+    struct op_record r;
+    struct record_reader reader = record_open(taking->record, &r, sizeof r);
+    struct text id = record_text(&reader, r.id_len);
+    struct text op = record_text(&reader, r.op_len);
+    if (reader.bad || taking->record->flags >= STATE_COUNT)
+        return -EILSEQ;
+    if (!is_asked_id(taking->book, id) && !is_asked_id(taking->book, op))
+        return 0;
+    taking->event.type = "repeat";
+    taking->event.id = id;
+    taking->event.op = op;
+    taking->event.time_ms = r.time_ms;
+    taking->event.state = state_name((enum entry_state)taking->record->flags);
+    return emit(taking, &taking->event);
+}
+
 static int take_expire(struct taking *taking)
 {
     struct expire_record r;
@@ -526,6 +545,8 @@ int book_take(struct book *book, const struct record_head *record, uint64_t lsn,
         return take_step(&taking);
     case RECORD_EXPIRE:
         return take_expire(&taking);
+    case RECORD_OP:
+        return take_op(&taking);
     default:
         return 0; /* the catalogue, clients, voids: they move no stock */
     }

@@ -11,6 +11,8 @@
 static bool check_linked(struct rules *rules, const struct entry *entry, uint64_t word)
 {
     bool linked = entry->wheel_prev != 0;
+    if (state_final(word_state(word)) && entry->owner == NO_OWNER)
+        return true; /* its links are of the queue, I9 */
     if ((entry->owner != NO_OWNER) == linked)
         return true;
     return BROKEN(rules, "I5: \"%.*s\" has an owner and a link that disagree",
@@ -26,6 +28,9 @@ static bool check_owned(struct rules *rules, struct entry *entry, uint64_t word)
     if (undecided)
         return BROKEN(rules, "I4: something is busy where \"%.*s\" is", (int)word_id_len(word),
                       entry->id);
+    bool ended = word_kind(word) != ENTRY_RESERVATION || state_final(word_state(word));
+    rules->ended += ended;
+    rules->mailed += ended && entry->owner != NO_OWNER;
     if (word_kind(word) != ENTRY_RESERVATION)
         return true;
     return rule_state(rules, entry, word) && rule_draws(rules, entry, word) &&
@@ -36,13 +41,42 @@ static bool check_entry(struct rules *rules, uint32_t number)
 {
     struct entry *entry = entry_at(&rules->ledger->entries, number);
     uint64_t word = atomic_load_explicit(&entry->state, memory_order_acquire);
-    if (word_kind(word) == ENTRY_FREE || word_kind(word) == ENTRY_DRAWS)
+    if (word_kind(word) == ENTRY_FREE || word_kind(word) == ENTRY_DRAWS ||
+        word_kind(word) == ENTRY_REFUSED)
         return true;
     if (!entry_take(entry, &word))
         return BROKEN(rules, "I4: entry %u is busy", number);
     bool good = check_owned(rules, entry, word);
     entry_put(entry, word);
     return good;
+}
+
+/* Entries in the queues of all seats, each linked both ways. */
+static uint64_t queued(const struct entries *entries)
+{
+    uint64_t count = 0;
+    for (unsigned i = 0; i < SEATS_MAX; i++) {
+        uint32_t before = 0, at = entries->seats[i].first;
+        for (; at != 0 && entry_at(entries, at - 1)->ended_prev == before; count++) {
+            before = at;
+            at = entry_at(entries, at - 1)->ended_next;
+        }
+        if (at != 0 || before != entries->seats[i].last)
+            return UINT64_MAX;
+    }
+    return count;
+}
+
+/* A final reservation whose letter is still in a mailbox is in no queue yet. */
+static bool check_queues(struct rules *rules)
+{
+    const struct entries *entries = &rules->ledger->entries;
+    uint64_t count = queued(entries);
+    if (count == entries_remembered(entries) && count + rules->mailed == rules->ended)
+        return true;
+    return BROKEN(rules, "I9: %llu ids have ended, %llu are in the queues, %llu in mailboxes",
+                  (unsigned long long)rules->ended, (unsigned long long)count,
+                  (unsigned long long)rules->mailed);
 }
 
 static bool check_item(struct rules *rules, uint32_t index)
@@ -70,6 +104,7 @@ int ledger_check(struct ledger *ledger, char *message, size_t size)
     bool good = true;
     for (uint32_t i = 0; good && i < ledger->entries.max; i++)
         good = check_entry(&rules, i);
+    good = good && check_queues(&rules);
     for (uint32_t i = 0; good && i < atomic_load(&ledger->items.count); i++)
         good = check_item(&rules, i);
     rules_destroy(&rules);

@@ -11,6 +11,7 @@
  *   I6  no item has the same pool twice; an item that has pools is found under its sku
  *   I7  a draw is from a pool that its channel may sell from: shared, or its own allotment
  *   I8  a pool's location, kind and channel are in the catalogue
+ *   I9  what has ended is in exactly one seat's queue, or has a letter in a mailbox (at rest)
  *
  * Each rule here is about one object that holds still: an entry that the caller owns, or facts of
  * an item that never change once they are so. False means broken, and `message` says what.
@@ -22,7 +23,8 @@
 
 struct rules {
     struct ledger *ledger;
-    uint32_t *promised; /* per unit of the pools; grows with each rule_draws */
+    uint32_t *promised;     /* per unit of the pools; grows with each rule_draws */
+    uint64_t ended, mailed; /* entries that have ended; those of them that are in a wheel still */
     char message[256];
 };
 

@@ -10,11 +10,12 @@
 #include <xxhash.h>
 
 #include "engine/memory.h"
+#include "engine/slots.h"
 
 #define BUCKET_BUSY UINT64_C(1)
 #define WORD_ENTRY UINT64_C(0xffffffff)
 
-enum { BUCKET_WORDS = 7, BUCKET_IDS = 3, DISTANCES = 16, CHUNK = 64, PEEK = 4 };
+enum { BUCKET_WORDS = 7, BUCKET_IDS = 3, DISTANCES = 16, CHUNK = 64 };
 
 static const char *const state_names[STATE_COUNT] = { "none",      "held",      "confirmed",
                                                       "fulfilled", "cancelled", "expired" };
@@ -38,7 +39,7 @@ bool state_may_become(enum entry_state from, enum entry_state to)
     return next_states[from] >> to & 1;
 }
 
-int entries_init(struct entries *entries, uint32_t max, uint64_t hash_seed)
+int entries_init(struct entries *entries, uint32_t max, uint64_t remember_ms, uint64_t hash_seed)
 {
     memset(entries, 0, sizeof *entries);
     if (max == 0 || max > UINT32_MAX - CHUNK)
@@ -54,16 +55,20 @@ int entries_init(struct entries *entries, uint32_t max, uint64_t hash_seed)
     entries->chunk_count = chunks;
     entries->bucket_count = buckets;
     entries->hash_seed = hash_seed;
+    entries->remember_ms = remember_ms;
+    atomic_store_explicit(&entries->free, entries->max, memory_order_relaxed);
+    for (unsigned i = 0; i < SEATS_MAX; i++)
+        atomic_store_explicit(&entries->seats[i].ripe_ms, UINT64_MAX, memory_order_relaxed);
     entries->all = memory_reserve((size_t)entries->max * sizeof(struct entry));
-    entries->kept = memory_reserve((size_t)chunks * sizeof *entries->kept);
+    entries->taken = memory_reserve((size_t)chunks * sizeof *entries->taken);
     entries->buckets = memory_reserve(entries_bucket_bytes(entries));
-    return entries->all && entries->kept && entries->buckets ? 0 : -ENOMEM;
+    return entries->all && entries->taken && entries->buckets ? 0 : -ENOMEM;
 }
 
 void entries_destroy(struct entries *entries)
 {
     memory_release(entries->all, (size_t)entries->max * sizeof(struct entry));
-    memory_release(entries->kept, (size_t)entries->chunk_count * sizeof *entries->kept);
+    memory_release(entries->taken, (size_t)entries->chunk_count * sizeof *entries->taken);
     memory_release(entries->buckets, entries_bucket_bytes(entries));
 }
 
@@ -237,201 +242,23 @@ static void index_remove(struct entries *entries, const struct entry *entry, uin
     assert(false); /* an entry with an id is in the index */
 }
 
-/* ---- slots ---- */
-
-void entry_release_slot(struct entries *entries, const struct entry *entry)
+bool entry_unindex(struct entries *entries, const struct entry *entry, uint64_t word)
 {
-    uint32_t number = entry_number(entries, entry);
-    /* Release: who gets the slot sees it finished. */
-    atomic_fetch_and_explicit(&entries->kept[number / CHUNK].bits, ~(UINT64_C(1) << number % CHUNK),
-                              memory_order_release);
-}
-
-static bool keep_slot(struct entries *entries, uint32_t number)
-{
-    uint64_t bit = UINT64_C(1) << number % CHUNK;
-    uint64_t before =
-        atomic_fetch_or_explicit(&entries->kept[number / CHUNK].bits, bit, memory_order_acquire);
-    return !(before & bit);
-}
-
-void entry_keep_slot(struct entries *entries, const struct entry *entry)
-{
-    keep_slot(entries, entry_number(entries, entry));
-}
-
-uint32_t entries_used(const struct entries *entries)
-{
-    /* In its first round the hand goes from the first chunk to the last. */
-    uint64_t hand = atomic_load_explicit(&entries->hand, memory_order_relaxed);
-    return hand < entries->chunk_count ? (uint32_t)hand * CHUNK : entries->max;
-}
-
-/* A step is one huge page of slots. The limit is what the hand goes through in some tenths of a
- * second at its fastest. */
-enum {
-    POPULATE_STEP = (2 << 20) / sizeof(struct entry),
-    POPULATE_AHEAD = (64 << 20) / sizeof(struct entry),
-};
-
-enum populated entries_populate(struct entries *entries)
-{
-    uint32_t used = entries_used(entries), from = entries->populated;
-    uint32_t ahead = used < POPULATE_AHEAD ? used : POPULATE_AHEAD;
-    uint32_t until = used + ahead < entries->max ? used + ahead : entries->max;
-    if (from == entries->max)
-        return POPULATED_ALL;
-    if (from >= until)
-        return POPULATED_ENOUGH;
-    if (from == 0) /* ids go anywhere in them from the first on */
-        memory_populate(entries->buckets, entries_bucket_bytes(entries));
-    uint32_t count = until - from < POPULATE_STEP ? until - from : POPULATE_STEP;
-    memory_populate(entries->all + from, count * sizeof *entries->all);
-    memory_populate(entries->kept + from / CHUNK, count / CHUNK * sizeof *entries->kept);
-    entries->populated = from + count;
-    return POPULATED_SOME;
-}
-
-uint64_t entries_kept(const struct entries *entries)
-{
-    uint64_t count = 0;
-    for (uint32_t i = 0; i < entries->chunk_count; i++) {
-        uint64_t word = atomic_load_explicit(&entries->kept[i].bits, memory_order_relaxed);
-        count += (unsigned)__builtin_popcountll(word);
-    }
-    return count;
-}
-
-/* Draws lay where an entry has its links. */
-static void clear_links(struct entry *entry)
-{
-    entry->wheel_next = entry->wheel_prev = 0;
-    entry->owner = NO_OWNER;
-    atomic_store_explicit(&entry->mail_next, 0, memory_order_relaxed);
-    atomic_store_explicit(&entry->mailed, 0, memory_order_relaxed);
-}
-
-void entries_free_draws(struct entries *entries, uint32_t more)
-{
-    while (more != 0) {
-        struct draws_entry *draws = (struct draws_entry *)(void *)entry_at(entries, more - 1);
-        struct entry *entry = entry_at(entries, more - 1);
-        more = draws->next;
-        clear_links(entry);
-        entry_put(entry, state_word(ENTRY_FREE, STATE_NONE, 0));
-        entry_release_slot(entries, entry);
-    }
-}
-
-/* Makes an owned slot forget what it stood for; false if its old bucket is busy. */
-static bool forget(struct entries *entries, struct entry *entry, uint64_t word)
-{
-    if (word_kind(word) == ENTRY_FREE)
-        return true;
     uint64_t hash = id_hash(entries, entry_id(entry, word));
     struct bucket *home = bucket_at(entries, hash, 0);
     if (!bucket_take(home))
         return false;
     index_remove(entries, entry, hash);
     bucket_put(home);
-    if (word_kind(word) == ENTRY_RESERVATION && entry->draw_count > 1)
-        entries_free_draws(entries, entry->more);
     return true;
 }
 
-static void fetch_entry(const struct entry *entry)
-{
-    memory_fetch(entry);
-    memory_fetch((const char *)entry + 64);
-}
+/* ---- ids ---- */
 
-/* Fetches what the coming takes from the chunk will touch: slots, then their old buckets. */
-static void peek(struct entries *entries, const struct entry_cursor *cursor)
+/* A tombstone of that id comes to life. */
+static enum entry_found revive(struct entries *entries, struct entry *entry)
 {
-    uint64_t bits = cursor->candidates;
-    for (unsigned i = 0; i < PEEK && bits != 0; i++, bits &= bits - 1) {
-        uint32_t number = cursor->chunk * CHUNK + (uint32_t)__builtin_ctzll(bits);
-        struct entry *entry = entry_at(entries, number);
-        uint64_t word;
-        if (i == PEEK - 1)
-            fetch_entry(entry);
-        if (i != 1 || !entry_take(entry, &word))
-            continue;
-        if (word_kind(word) != ENTRY_FREE)
-            entries_prefetch_bucket(entries, id_hash(entries, entry_id(entry, word)));
-        entry_put(entry, word);
-    }
-}
-
-static bool next_chunk(struct entries *entries, struct entry_cursor *cursor)
-{
-    for (uint32_t tries = 0; tries <= entries->chunk_count; tries++) {
-        uint64_t hand = atomic_fetch_add_explicit(&entries->hand, 1, memory_order_relaxed);
-        cursor->chunk = (uint32_t)(hand % entries->chunk_count);
-        cursor->candidates =
-            ~atomic_load_explicit(&entries->kept[cursor->chunk].bits, memory_order_relaxed);
-        if (cursor->candidates != 0)
-            return true;
-    }
-    return false;
-}
-
-/* Is it finished, so that its slot may stand for something else? The caller owns it. */
-static bool reusable(const struct entry *entry, uint64_t word)
-{
-    if (word_kind(word) == ENTRY_RESERVATION)
-        return state_final(word_state(word)) && entry->owner == NO_OWNER &&
-               !atomic_load_explicit(&entry->mailed, memory_order_acquire);
-    return word_kind(word) != ENTRY_DRAWS;
-}
-
-/* Tries one candidate. What is not finished keeps its bit, as it should have had. */
-static struct entry *try_slot(struct entries *entries, uint32_t number)
-{
-    if (!keep_slot(entries, number))
-        return NULL;
-    struct entry *entry = entry_at(entries, number);
-    uint64_t word;
-    if (!entry_take(entry, &word)) {
-        entry_release_slot(entries, entry);
-        return NULL;
-    }
-    bool finished = reusable(entry, word);
-    if (finished && forget(entries, entry, word)) {
-        /* It stands for nothing from here on; ownership stays. */
-        atomic_store_explicit(&entry->state, state_word(ENTRY_FREE, STATE_NONE, 0) | STATE_BUSY,
-                              memory_order_relaxed);
-        return entry;
-    }
-    entry_put(entry, word);
-    if (finished)
-        entry_release_slot(entries, entry);
-    return NULL;
-}
-
-/* An owned slot that stands for nothing; NULL if all are kept. */
-static struct entry *take_slot(struct entries *entries, struct entry_cursor *cursor)
-{
-    for (uint32_t tries = 0; tries <= entries->max; tries++) {
-        if (cursor->candidates == 0 && !next_chunk(entries, cursor))
-            return NULL;
-        uint32_t bit = (uint32_t)__builtin_ctzll(cursor->candidates);
-        cursor->candidates &= cursor->candidates - 1;
-        peek(entries, cursor);
-        struct entry *entry = try_slot(entries, cursor->chunk * CHUNK + bit);
-        if (entry)
-            return entry;
-    }
-    return NULL;
-}
-
-/* An id that is there already, or whose operation was refused and may be tried anew. */
-static enum entry_found revive(struct entries *entries, enum entry_found found, struct entry *entry,
-                               uint64_t *word)
-{
-    if (found != ENTRY_FOUND || word_kind(*word) != ENTRY_REFUSED)
-        return found;
-    entry_keep_slot(entries, entry);
+    slots_keep(entries, entry_number(entries, entry));
     return ENTRY_ABSENT;
 }
 
@@ -441,46 +268,39 @@ enum entry_found entries_add(struct entries *entries, struct entry_cursor *curso
     assert(id.len >= 1);
     assert(id.len <= ID_MAX);
     struct bucket *home = bucket_at(entries, hash, 0);
+    struct entry *fresh = slots_take(entries, cursor);
     *entry = NULL;
-    if (!cursor->spare)
-        cursor->spare = take_slot(entries, cursor);
-    if (!bucket_take(home))
-        return ENTRY_UNDECIDED;
-    enum entry_found found = entries_find(entries, id, hash, entry, word);
-    struct entry *fresh = cursor->spare;
-    if (found == ENTRY_ABSENT && (!fresh || !index_add(entries, fresh, hash)))
-        found = ENTRY_TABLE_FULL;
-    /* Nobody reads the id before the entry is put: it is busy. */
-    if (found == ENTRY_ABSENT) {
-        memcpy(fresh->id, id.at, id.len);
-        fresh->owner = NO_OWNER;
-        *entry = fresh;
-        *word = state_word(ENTRY_REFUSED, STATE_NONE, id.len);
-        cursor->spare = NULL;
+    enum entry_found found = ENTRY_UNDECIDED;
+    if (bucket_take(home)) {
+        found = entries_find(entries, id, hash, entry, word);
+        if (found == ENTRY_ABSENT && fresh && index_add(entries, fresh, hash)) {
+            /* Nobody reads the id before the entry is put: it is busy. */
+            memcpy(fresh->id, id.at, id.len);
+            fresh->owner = NO_OWNER;
+            *entry = fresh;
+            *word = state_word(ENTRY_REFUSED, STATE_NONE, id.len);
+        }
+        bucket_put(home);
     }
-    bucket_put(home);
-    return revive(entries, found, *entry, word);
+    if (fresh && *entry != fresh)
+        slots_give_back(entries, cursor, fresh);
+    if (found == ENTRY_ABSENT && !*entry)
+        return fresh ? ENTRY_TABLE_FULL : ENTRY_NO_SLOT;
+    if (found == ENTRY_FOUND && word_kind(*word) == ENTRY_REFUSED)
+        return revive(entries, *entry);
+    return found;
 }
 
-void entry_refuse(struct entries *entries, struct entry *entry, uint64_t word)
+void entry_refuse(struct entries *entries, struct entry_cursor *cursor, struct entry *entry,
+                  uint64_t word)
 {
     assert(word_kind(word) == ENTRY_REFUSED);
-    entry_put(entry, word);
-    entry_release_slot(entries, entry);
-}
-
-struct draws_entry *entries_take_draws(struct entries *entries, struct entry_cursor *cursor)
-{
-    struct entry *slot = cursor->spare ? cursor->spare : take_slot(entries, cursor);
-    cursor->spare = NULL;
-    if (!slot)
-        return NULL;
-    struct draws_entry *draws = (struct draws_entry *)(void *)slot;
-    draws->next = 0;
-    atomic_store_explicit(&draws->state, state_word(ENTRY_DRAWS, STATE_NONE, 0) | STATE_BUSY,
-                          memory_order_relaxed);
-    memset(draws->draws, 0, sizeof draws->draws);
-    return draws;
+    if (entry_unindex(entries, entry, word)) {
+        slots_give_back(entries, cursor, entry);
+        return;
+    }
+    entry_put(entry, word); /* a tombstone: whoever gets the slot takes its id out of the index */
+    slots_release(entries, entry);
 }
 
 int entries_enter(struct entries *entries, struct entry *entry, struct text id, uint64_t hash)
@@ -504,24 +324,15 @@ int entries_enter(struct entries *entries, struct entry *entry, struct text id, 
     return error;
 }
 
-void entries_resume(struct entries *entries, struct entry_cursor *cursor, uint32_t number)
-{
-    assert(number <= entries->max);
-    uint32_t chunk = number / CHUNK;
-    *cursor = (struct entry_cursor){ .chunk = chunk };
-    if (number % CHUNK != 0)
-        cursor->candidates = ~UINT64_C(0) << number % CHUNK;
-    atomic_store_explicit(&entries->hand, chunk + (number % CHUNK != 0), memory_order_relaxed);
-}
-
 struct draw_walk draw_walk_start(const struct entries *entries, struct entry *entry)
 {
-    bool single = entry->draw_count == 1;
+    bool single = draw_blocks(entry->draw_count, entry->timed) == 0;
     return (struct draw_walk){ .entries = entries,
                                .at = single ? &entry->draw : NULL,
                                .left = entry->draw_count,
                                .in_block = single ? 1 : 0,
-                               .next = single ? 0 : entry->more };
+                               .next = single ? 0 : entry->more,
+                               .timed = entry->timed };
 }
 
 struct draw *draw_walk_next(struct draw_walk *walk)
@@ -532,12 +343,15 @@ struct draw *draw_walk_next(struct draw_walk *walk)
         struct entry *block = entry_at(walk->entries, walk->next - 1);
         struct draws_entry *draws = (struct draws_entry *)(void *)block;
         walk->at = draws->draws;
-        walk->in_block = DRAWS_PER_ENTRY;
+        walk->in_block = draws_in_block(walk->timed);
         walk->next = draws->next;
     }
     walk->left--;
     walk->in_block--;
-    return walk->at++;
+    struct draw *draw = walk->at;
+    size_t size = walk->timed ? sizeof(struct timed_draw) : sizeof *draw;
+    walk->at = (struct draw *)(void *)((char *)draw + size);
+    return draw;
 }
 
 /* ---- hints ---- */
@@ -554,7 +368,9 @@ uint32_t entries_prefetch_entry(const struct entries *entries, uint64_t hash)
         uint64_t found = atomic_load_explicit(&bucket->words[i], memory_order_relaxed);
         if (found == 0 || (found & ~WORD_ENTRY) != (hash & ~WORD_ENTRY))
             continue;
-        fetch_entry(entry_at(entries, (uint32_t)(found & WORD_ENTRY) - 1));
+        const struct entry *entry = entry_at(entries, (uint32_t)(found & WORD_ENTRY) - 1);
+        memory_fetch(entry);
+        memory_fetch((const char *)entry + 64);
         return (uint32_t)(found & WORD_ENTRY);
     }
     return 0;
@@ -566,7 +382,7 @@ bool entries_only_draw(struct entries *entries, uint32_t number, uint32_t *pool)
     uint64_t word;
     if (!entry_take(entry, &word))
         return false;
-    bool found = word_kind(word) == ENTRY_RESERVATION && entry->draw_count == 1;
+    bool found = word_kind(word) == ENTRY_RESERVATION && entry->draw_count == 1 && !entry->timed;
     *pool = entry->draw.pool;
     entry_put(entry, word);
     return found;

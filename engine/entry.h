@@ -5,11 +5,12 @@
  *
  * An entry's `state` word is its ownership: who swaps BUSY in owns everything else in the entry
  * until BUSY is stored away (E1). Nobody waits: who finds it busy is deferred. The wheel links
- * belong to the wheel's seat alone, and `mail` to the mailbox (see wheel.h).
+ * belong to the wheel's seat alone, and `mail` to the mailbox (see wheel.h). Once it has ended the
+ * same links belong to the seat in whose queue of ended ids it is.
  *
- * Slots are given out by a hand that goes round the table, so a finished entry is remembered until
- * the hand comes by again: the oldest are reused first. A bit set tells the hand what it need not
- * look at: live reservations, and anything that is still linked in a wheel.
+ * What has ended stays for at least the time to remember, so that a retry finds its first result;
+ * engine/slots.h says when its slot may stand for something else. An operation that is refused
+ * keeps no slot.
  *
  * Finding: buckets of one cache line, each seven words `tag | entry + 1` behind a head. Adding an
  * id takes its home bucket's busy bit, so that two seats that add the same id cannot both succeed;
@@ -28,7 +29,7 @@
 
 enum entry_kind {
     ENTRY_FREE,    /* stands for nothing, and is not in the index */
-    ENTRY_REFUSED, /* its operation came to nothing: the id is free again */
+    ENTRY_REFUSED, /* fresh and undecided; or refused while its bucket was busy: stands for nothing */
     ENTRY_RESERVATION,
     ENTRY_MOVEMENT, /* a receive, adjust, count, return or allot that was done */
     ENTRY_STEP,     /* a partial fulfil or cancel with an op of its own, done */
@@ -59,6 +60,12 @@ struct draw {
     uint32_t qty, fulfilled, cancelled;
 };
 
+/* A draw that is ready later than it was promised: as promised, whatever becomes of lead times. */
+struct timed_draw {
+    struct draw draw;
+    uint64_t ready_ms; /* wall clock */
+};
+
 static inline uint32_t draw_left(const struct draw *draw)
 {
     return draw->qty - draw->fulfilled - draw->cancelled;
@@ -68,7 +75,7 @@ struct movement_outcome {
     int64_t on_hand, available; /* allot: what is allotted, and available */
 };
 
-enum { ENTRY_NONE = 0, DRAWS_PER_ENTRY = 7, NO_OWNER = 0xff };
+enum { ENTRY_NONE = 0, DRAWS_PER_ENTRY = 7, TIMED_PER_ENTRY = 4, NO_OWNER = 0xff };
 
 /* Links are entry numbers + 1, so that zeroed memory is an empty table. */
 struct entry {
@@ -79,23 +86,35 @@ struct entry {
     union {
         uint64_t expires_ms;    /* held: engine time */
         uint64_t lsn_confirmed; /* later: of the change that confirmed it */
+        uint64_t ended_ms;      /* final: engine time, see entry_ended_ms */
         int64_t delta;          /* ENTRY_MOVEMENT: of on hand, in all */
     };
-    uint64_t created_ms; /* wall clock */
-    uint32_t ttl_ms;     /* as first granted; 0: confirmed at once */
+    union {
+        uint64_t created_ms; /* ENTRY_RESERVATION: wall clock */
+        uint64_t done_ms;    /* ENTRY_MOVEMENT, ENTRY_STEP: engine time, see entry_ended_ms */
+    };
+    uint32_t ttl_ms; /* as first granted; 0: confirmed at once */
     uint16_t channel;
     uint16_t draw_count;
     char id[ID_MAX];
     union {
-        struct draw draw;                 /* draw_count == 1 */
-        uint32_t more;                    /* draw_count > 1: first ENTRY_DRAWS */
+        struct draw draw;                 /* draw_count == 1 and not timed */
+        uint32_t more;                    /* else: first ENTRY_DRAWS */
         struct movement_outcome movement; /* ENTRY_MOVEMENT */
         uint32_t result_state;            /* ENTRY_STEP: state it led to */
     };
-    uint32_t wheel_next, wheel_prev; /* the owner's thread only */
-    _Atomic uint32_t mail_next;      /* mailbox link, see wheel.h */
-    uint8_t owner;                   /* seat in whose wheel it is linked, or NO_OWNER - see E1 */
-    _Atomic uint8_t mailed;          /* it is in its owner's mailbox */
+    union {
+        struct {
+            uint32_t wheel_next, wheel_prev; /* the owner's thread only */
+        };
+        struct {
+            uint32_t ended_next, ended_prev; /* in a queue of ended ids: its seat's thread only */
+        };
+    };
+    _Atomic uint32_t mail_next; /* mailbox link, see wheel.h */
+    uint8_t owner;              /* seat in whose wheel it is linked, or NO_OWNER - see E1 */
+    _Atomic uint8_t mailed;     /* it is in its owner's mailbox */
+    uint8_t timed; /* ENTRY_RESERVATION: each draw says when it is ready; else all are at once */
 };
 
 _Static_assert(sizeof(struct entry) == 128, "an entry is two cache lines");
@@ -105,7 +124,10 @@ struct draws_entry {
     _Atomic uint64_t state;
     uint32_t next; /* entry number + 1 */
     uint32_t zero;
-    struct draw draws[DRAWS_PER_ENTRY];
+    union {
+        struct draw draws[DRAWS_PER_ENTRY];
+        struct timed_draw timed[TIMED_PER_ENTRY];
+    };
 };
 
 _Static_assert(sizeof(struct draws_entry) == 128, "as large as an entry");
@@ -116,7 +138,21 @@ struct draw_walk {
     struct draw *at;
     uint32_t left, in_block;
     uint32_t next; /* ENTRY_DRAWS behind this block: number + 1 */
+    bool timed;
 };
+
+static inline uint32_t draws_in_block(bool timed)
+{
+    return timed ? TIMED_PER_ENTRY : DRAWS_PER_ENTRY;
+}
+
+/* How many ENTRY_DRAWS a reservation's draws take. */
+static inline uint32_t draw_blocks(uint32_t count, bool timed)
+{
+    if (count == 1 && !timed)
+        return 0;
+    return (count + draws_in_block(timed) - 1) / draws_in_block(timed);
+}
 
 /* ---- the state word: last step 8 | id length 8 | kind 8 | state 8 | busy 8 ---- */
 
@@ -169,6 +205,12 @@ static inline void entry_put(struct entry *entry, uint64_t word)
     atomic_store_explicit(&entry->state, word & ~STATE_BUSY, memory_order_release); /* E1 */
 }
 
+/* When what the entry stands for ended. The caller owns it, or its queue. */
+static inline uint64_t entry_ended_ms(const struct entry *entry, uint64_t word)
+{
+    return word_kind(word) == ENTRY_RESERVATION ? entry->ended_ms : entry->done_ms;
+}
+
 /* ---- the table ---- */
 
 struct bucket {
@@ -176,31 +218,59 @@ struct bucket {
     _Atomic uint64_t words[7];
 };
 
-/* A bit per entry of a chunk of 64: not to be reused yet. Any seat; but mostly the one that took
- * the chunk from the hand, so it has a cache line of its own: neighbours belong to other seats. */
-struct kept_chunk {
+/* A bit per entry of a chunk of 64: its slot is taken. Any seat; but mostly the one that took the
+ * chunk from the hand, so it has a cache line of its own: neighbours belong to other seats. */
+struct taken_chunk {
     _Alignas(64) _Atomic uint64_t bits;
+};
+
+/* What one seat has of the ids; its thread writes, any thread may read what is atomic (relaxed:
+ * figures and hints). */
+struct seat_ids {
+    _Alignas(64) uint32_t first, last; /* queue of ended ids, oldest first: entry number + 1 */
+    _Atomic uint64_t remembered;       /* ids in it */
+    _Atomic uint64_t ripe_ms; /* engine time before which none of them may be forgotten; UINT64_MAX:
+                                 there is none */
+    _Atomic uint64_t live;    /* reservations that began here less those that ended here: may wrap,
+                                 the sum over all seats does not */
+    _Atomic uint64_t added;   /* ids that were done, for the rate */
+    _Atomic bool hoards;      /* it has free slots that no other seat can take */
 };
 
 struct entries {
     struct entry *all;
-    struct kept_chunk *kept;
+    struct taken_chunk *taken;
     struct bucket *buckets;
     uint32_t max, chunk_count, bucket_count;
     uint64_t hash_seed;
-    uint32_t populated; /* slots below have memory; the thread that populates */
+    uint64_t remember_ms;             /* for so long at least after it ended; const */
+    uint64_t started_ms, downtime_ms; /* see entries_started; const while there are threads */
+    uint32_t populated;               /* slots below have memory; the thread that populates */
+    _Atomic uint64_t forgotten_ms;    /* when the latest that was forgotten had ended; only grows,
+                                           any seat, before it forgets: relaxed, for who finds the
+                                           id gone has synchronized with the bucket */
+    _Atomic bool wanted;              /* a seat found no slot, another one has ripe ones: any seat
+                                           sets, who shares clears; relaxed, a hint */
     _Alignas(
         64) _Atomic uint64_t hand; /* next chunk of 64 entries, counted without end; any seat */
+    _Alignas(64) _Atomic uint64_t free; /* bits that are clear, in all chunks; any seat; relaxed */
+    struct seat_ids seats[SEATS_MAX];
 };
 
-/* Where one seat is in the chunk that it took from the hand. */
+/* Where one seat gets its slots from; its thread only. */
 struct entry_cursor {
-    uint32_t chunk;
-    uint64_t candidates; /* bits of the chunk still to be tried */
+    uint64_t now_ms;     /* engine time */
+    uint8_t seat;        /* index in entries.seats */
+    bool replaying;      /* the past happened: forgets early rather than find no room */
+    uint64_t early;      /* ids forgotten early */
+    uint32_t chunk;      /* taken from the hand */
+    uint64_t candidates; /* its slots that were free: they are this seat's */
+    uint32_t stash;      /* free slots of this seat's, linked by ended_next: number + 1 */
+    uint32_t stash_count;
     struct entry *spare; /* an owned slot that stands for nothing, or NULL */
 };
 
-int entries_init(struct entries *entries, uint32_t max, uint64_t hash_seed);
+int entries_init(struct entries *entries, uint32_t max, uint64_t remember_ms, uint64_t hash_seed);
 void entries_destroy(struct entries *entries);
 
 static inline struct entry *entry_at(const struct entries *entries, uint32_t number)
@@ -217,6 +287,13 @@ struct draw_walk draw_walk_start(const struct entries *entries, struct entry *en
 /* NULL at the end. */
 struct draw *draw_walk_next(struct draw_walk *walk);
 
+/* When the draw of that reservation is ready, as it was promised: wall clock. */
+static inline uint64_t draw_ready_ms(const struct entry *entry, const struct draw *draw)
+{
+    return entry->timed ? ((const struct timed_draw *)(const void *)draw)->ready_ms
+                        : entry->created_ms;
+}
+
 uint64_t id_hash(const struct entries *entries, struct text id);
 
 static inline struct text entry_id(const struct entry *entry, uint64_t word)
@@ -224,7 +301,14 @@ static inline struct text entry_id(const struct entry *entry, uint64_t word)
     return (struct text){ entry->id, word_id_len(word) };
 }
 
-enum entry_found { ENTRY_ABSENT, ENTRY_FOUND, ENTRY_UNDECIDED, ENTRY_TABLE_FULL };
+enum entry_found {
+    ENTRY_ABSENT,
+    ENTRY_FOUND,
+    ENTRY_UNDECIDED,
+    ENTRY_NO_SLOT,     /* slots_why_none says why */
+    ENTRY_TABLE_FULL,  /* of what is live */
+    ENTRY_TABLE_YOUNG, /* of what is live, and of what must not be forgotten yet */
+};
 
 /* Finds and takes the entry of that id. FOUND: *entry is owned by the caller, *word its state.
  * UNDECIDED: a busy object is in the way. */
@@ -241,35 +325,16 @@ enum entry_found entries_find_own(struct entries *entries, const struct entry *e
 enum entry_found entries_add(struct entries *entries, struct entry_cursor *cursor, struct text id,
                              uint64_t hash, struct entry **entry, uint64_t *word);
 
-/* Ends an operation on a fresh entry that came to nothing. */
-void entry_refuse(struct entries *entries, struct entry *entry, uint64_t word);
+/* Ends an operation on a fresh entry that came to nothing: its id is free, its slot this seat's. */
+void entry_refuse(struct entries *entries, struct entry_cursor *cursor, struct entry *entry,
+                  uint64_t word);
 
-/* A slot for draws, owned as long as its reservation is remembered; NULL if the table is full. */
-struct draws_entry *entries_take_draws(struct entries *entries, struct entry_cursor *cursor);
-void entries_free_draws(struct entries *entries, uint32_t more);
-
-/* From now on the hand may look at it. The bit is a hint: the hand reuses only what is finished. */
-void entry_release_slot(struct entries *entries, const struct entry *entry);
-
-/* Sets the bit again: an entry that was finished comes to life. */
-void entry_keep_slot(struct entries *entries, const struct entry *entry);
-
-/* Entries from this number on have never stood for anything. */
-uint32_t entries_used(const struct entries *entries);
-
-/* One step of giving memory to the slots that the hand will come to next: as much again as is in
- * use, up to a limit. One thread, beside those that use the table. */
-enum populated entries_populate(struct entries *entries);
-
-/* Bits set in `kept`: live entries, or not yet unlinked. */
-uint64_t entries_kept(const struct entries *entries);
+/* Takes the id of an owned entry out of the index; false if its home bucket is busy. */
+bool entry_unindex(struct entries *entries, const struct entry *entry, uint64_t word);
 
 /* For loading: enters a filled entry, which is in no index yet, under its id. Any thread; waits for
  * others that are at the same bucket. 0; -EEXIST: that id is there; -ENOSPC: no place for it. */
 int entries_enter(struct entries *entries, struct entry *entry, struct text id, uint64_t hash);
-/* For loading: slots below this number were given out; the hand goes on with the next. */
-void entries_resume(struct entries *entries, struct entry_cursor *cursor, uint32_t number);
-
 /* The home bucket of a hash: its lower half, as a fraction of 2^32, of the number of buckets
  * (Lemire, "Fast random integer generation in an interval", 2019). Its upper half is the tag. */
 static inline uint32_t entries_home(const struct entries *entries, uint64_t hash)

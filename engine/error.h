@@ -25,7 +25,8 @@
     X(UNAUTHORIZED, "unauthorized")                                                                \
     X(FORBIDDEN, "forbidden")                                                                      \
     X(READ_ONLY, "read_only")                                                                      \
-    X(UNREADABLE, "unreadable")
+    X(UNREADABLE, "unreadable")                                                                    \
+    X(EXPIRED_ID, "expired_id")
 
 enum code {
 #define X(name, text) CODE_##name,

@@ -55,14 +55,15 @@ struct image_pool {
     uint32_t reserved;
 } __attribute__((packed));
 
-/* What an id stands for. Slots count from the one that is to be reused first. */
+/* What an id stands for. Slots count from the one that is to be reused first: those of what has
+ * ended come before those of what is live. */
 struct image_entry {
     uint32_t length;
-    uint32_t slot;            /* its place in the order of forgetting */
-    uint32_t finished_before; /* slots before it that may be forgotten */
-    uint8_t kind;             /* enum entry_kind: a reservation, a movement, a step */
-    uint8_t state;            /* enum entry_state */
-    uint8_t last;             /* record type of the step that changed it last; 0: none */
+    uint32_t slot;  /* its place in the order of forgetting */
+    uint32_t timed; /* 1: each draw says when it is ready; else they are when it was created */
+    uint8_t kind;   /* enum entry_kind: a reservation, a movement, a step */
+    uint8_t state;  /* enum entry_state */
+    uint8_t last;   /* record type of the step that changed it last; 0: none */
     uint8_t id_len;
     uint32_t ttl_ms;
     uint16_t channel;
@@ -72,18 +73,24 @@ struct image_entry {
     union {
         struct {
             uint64_t lsn_last;
-            uint64_t moment; /* held: its deadline; else the LSN that confirmed it */
+            uint64_t moment; /* held: its deadline; confirmed: the LSN that did it; else when it
+                                ended */
             uint64_t created_ms;
+            uint64_t zero;
         } __attribute__((packed)) reservation;
         struct {
             int64_t delta, on_hand, available; /* the reply that was given */
+            uint64_t done_ms;
         } __attribute__((packed)) movement;
         struct {
-            uint32_t state; /* it led to */
-            uint32_t zero[5];
+            uint64_t state; /* it led to */
+            uint64_t zero[2];
+            uint64_t done_ms;
         } __attribute__((packed)) step;
     };
-} __attribute__((packed)); /* draw_count x struct image_draw; id; zeroes */
+} __attribute__((
+    packed)); /* draw_count x struct image_draw; id; timed: draw_count x u64, when each is
+                              ready, wall clock; zeroes */
 
 struct image_draw {
     struct pool_key pool;
@@ -102,9 +109,12 @@ struct image_totals {
     uint64_t items;          /* indexes given out */
     uint64_t pools;          /* in use */
     uint64_t slots;          /* that entries and their draws take */
-    uint64_t finished_slots; /* those of them that may be forgotten */
+    uint64_t finished_slots; /* the first ones: of what has ended */
     uint64_t recents;
-    uint64_t forgotten_ms; /* changes of what is on hand up to here are not remembered */
+    uint64_t forgotten_ms;     /* changes of what is on hand up to here are not remembered */
+    uint64_t ids_forgotten_ms; /* ids that ended up to here may not be */
+    uint64_t born_ms;          /* when the first id was done */
+    uint64_t last_ms;          /* of the last change */
     /* Sizes of the tables of the ledger that it was made from. */
     uint64_t items_max, pools_max, reservations_max;
 };

@@ -236,7 +236,7 @@ static int load_items(struct loading *l, const unsigned char *at, size_t left)
 
 struct entry_parts {
     struct image_entry image;
-    const unsigned char *draws;
+    const unsigned char *draws, *ready;
     struct text id;
     uint64_t hash;
     uint32_t slot; /* in this table */
@@ -251,7 +251,8 @@ static bool entry_can_be(const struct image_entry *image)
                              : image->state == STATE_NONE;
     bool draws = reservation ? image->draw_count >= 1 && image->draw_count <= DRAWS_MAX
                              : image->draw_count == 0;
-    return kind && state && draws && image->id_len >= 1 && image->id_len <= ID_MAX;
+    return kind && state && draws && image->timed <= reservation && image->id_len >= 1 &&
+           image->id_len <= ID_MAX;
 }
 
 static struct image_draw image_draw_at(const struct entry_parts *p, uint32_t index)
@@ -263,7 +264,7 @@ static struct image_draw image_draw_at(const struct entry_parts *p, uint32_t ind
 
 static uint32_t draw_slots(const struct image_entry *image)
 {
-    return image->draw_count > 1 ? (image->draw_count + DRAWS_PER_ENTRY - 1u) / DRAWS_PER_ENTRY : 0;
+    return image->kind == ENTRY_RESERVATION ? draw_blocks(image->draw_count, image->timed) : 0;
 }
 
 static int open_entry(struct loading *l, const unsigned char *at, size_t left,
@@ -274,16 +275,17 @@ static int open_entry(struct loading *l, const unsigned char *at, size_t left,
     if (!open_record(at, left, image, sizeof *image) || !entry_can_be(image))
         return complain(l->complaint, -EINVAL, "an entry cannot be");
     uint64_t draws = image->draw_count * sizeof(struct image_draw);
+    uint64_t ready = image->timed * image->draw_count * sizeof(uint64_t);
     p->draws = at + sizeof *image;
     p->id = (struct text){ (const char *)p->draws + draws, image->id_len };
-    uint64_t dropped =
-        image->finished_before < load->dropped ? image->finished_before : load->dropped;
+    uint64_t end = (uint64_t)image->slot + 1 + draw_slots(image);
     p->finished = image->kind != ENTRY_RESERVATION || state_final(image->state);
-    p->left_out = p->finished && image->finished_before < load->dropped;
-    p->slot = (uint32_t)(image->slot - dropped);
-    if (sizeof *image + draws + image->id_len > image->length || image->slot < dropped ||
-        image->finished_before > image->slot ||
-        (uint64_t)image->slot + draw_slots(image) >= load->totals.slots)
+    p->left_out = image->slot < load->dropped;
+    p->slot = (uint32_t)(image->slot - load->dropped);
+    p->ready = (const unsigned char *)p->id.at + image->id_len;
+    if (sizeof *image + draws + image->id_len + ready > image->length || end > load->totals.slots ||
+        (p->finished ? end > load->totals.finished_slots
+                     : image->slot < load->totals.finished_slots))
         return complain(l->complaint, -EINVAL, "entry %u: its lengths do not fit", image->slot);
     p->hash = id_hash(&l->ledger->entries, p->id);
     return 0;
@@ -334,20 +336,25 @@ static int load_draws(struct loading *l, const struct entry_parts *p, struct ent
     struct draws_entry *block = NULL;
     uint32_t number = p->slot;
     int error = 0;
-    if (p->image.draw_count == 1)
+    bool timed = p->image.timed;
+    if (draw_slots(&p->image) == 0)
         return load_draw(l, p, 0, &entry->draw);
     entry->more = number + 2;
     for (uint32_t i = 0; !error && i < p->image.draw_count; i++) {
-        if (i % DRAWS_PER_ENTRY == 0) {
-            block = (struct draws_entry *)(void *)entry_at(entries, ++number);
+        uint32_t at = i % draws_in_block(timed);
+        if (at == 0) {
+            if (!slots_keep(entries, ++number))
+                return complain(l->complaint, -EINVAL, "slot %u is there twice", number);
+            block = (struct draws_entry *)(void *)entry_at(entries, number);
             atomic_store_explicit(&block->state,
                                   state_word(ENTRY_DRAWS, STATE_NONE, 0) | STATE_BUSY,
                                   memory_order_relaxed);
-            entry_keep_slot(entries, (struct entry *)(void *)block);
-            bool last = p->image.draw_count - i <= DRAWS_PER_ENTRY;
+            bool last = p->image.draw_count - i <= draws_in_block(timed);
             block->next = last ? 0 : number + 2;
         }
-        error = load_draw(l, p, i, &block->draws[i % DRAWS_PER_ENTRY]);
+        error = load_draw(l, p, i, timed ? &block->timed[at].draw : &block->draws[at]);
+        if (timed)
+            memcpy(&block->timed[at].ready_ms, p->ready + i * sizeof(uint64_t), sizeof(uint64_t));
     }
     return error;
 }
@@ -364,20 +371,30 @@ static int load_reservation(struct loading *l, const struct entry_parts *p, stru
     entry->ttl_ms = image->ttl_ms;
     entry->channel = image->channel;
     entry->draw_count = image->draw_count;
+    entry->timed = image->timed != 0;
     if (!p->finished)
-        entry_keep_slot(&l->ledger->entries, entry);
+        atomic_fetch_add_explicit(&l->ledger->entries.seats[0].live, 1, memory_order_relaxed);
     return load_draws(l, p, entry);
 }
 
 static void load_done(const struct image_entry *image, struct entry *entry)
 {
     if (image->kind == ENTRY_STEP) {
-        entry->result_state = image->step.state;
+        entry->done_ms = image->step.done_ms;
+        entry->result_state = (uint32_t)image->step.state;
         return;
     }
+    entry->done_ms = image->movement.done_ms;
     entry->delta = image->movement.delta;
     entry->movement =
         (struct movement_outcome){ image->movement.on_hand, image->movement.available };
+}
+
+static uint64_t ended_ms_of(const struct image_entry *image)
+{
+    if (image->kind == ENTRY_RESERVATION)
+        return image->reservation.moment;
+    return image->kind == ENTRY_STEP ? image->step.done_ms : image->movement.done_ms;
 }
 
 static int load_entry(struct loading *l, const struct entry_parts *p)
@@ -386,9 +403,13 @@ static int load_entry(struct loading *l, const struct entry_parts *p)
     const struct image_entry *image = &p->image;
     struct entry *entry = entry_at(entries, p->slot);
     int error = 0;
-    if (p->left_out)
+    if (p->left_out) {
+        entries_note_forgotten(entries, ended_ms_of(image));
         return 0;
+    }
     assert(p->id.at);
+    if (!slots_keep(entries, p->slot))
+        return complain(l->complaint, -EINVAL, "entry %u is there twice", image->slot);
     entry->content = image->content;
     entry->lsn_first = entry->lsn_last = image->lsn_first;
     entry->owner = NO_OWNER;
@@ -474,6 +495,8 @@ int ledger_image_begin(struct image_load *load, struct ledger *ledger,
     atomic_store(&load->promised, 0);
     atomic_store(&ledger->items.count, (uint32_t)totals->items);
     recent_forget(&ledger->seats[0]->recent, totals->forgotten_ms);
+    entries_note_forgotten(&ledger->entries, totals->ids_forgotten_ms);
+    ledger->born_ms = totals->born_ms;
     return 0;
 }
 
@@ -528,11 +551,27 @@ static int name_disagreement(const struct ledger *ledger, struct image_complaint
     return -EINVAL;
 }
 
+/* What has ended lies in the first slots, in the order in which it is to be forgotten. */
+static void queue_ended(struct image_load *load)
+{
+    struct entries *entries = &load->ledger->entries;
+    struct entry_cursor *cursor = &load->ledger->seats[0]->cursor;
+    uint64_t finished = load->totals.finished_slots;
+    uint64_t slots = finished > load->dropped ? finished - load->dropped : 0;
+    for (uint32_t i = 0; i < slots; i++) {
+        struct entry *entry = entry_at(entries, i);
+        uint64_t word = atomic_load_explicit(&entry->state, memory_order_relaxed);
+        if (word_kind(word) != ENTRY_DRAWS && word_kind(word) != ENTRY_FREE)
+            slots_end_loaded(entries, cursor, entry);
+    }
+    cursor->now_ms = load->totals.last_ms;
+    slots_resume(entries, cursor, (uint32_t)(load->totals.slots - load->dropped));
+}
+
 int ledger_image_end(struct image_load *load, struct image_complaint *complaint)
 {
     struct ledger *ledger = load->ledger;
-    uint64_t used = load->totals.slots - load->dropped;
-    entries_resume(&ledger->entries, &ledger->seats[0]->cursor, (uint32_t)used);
+    queue_ended(load);
     if (atomic_load(&load->reserved) != atomic_load(&load->promised))
         return name_disagreement(ledger, complaint);
     if (atomic_load(&ledger->items.pool_count) != load->totals.pools)

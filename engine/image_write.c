@@ -168,6 +168,16 @@ static void write_draws(const struct writing *w, struct entry *entry, unsigned c
     }
 }
 
+static void write_ready(const struct writing *w, struct entry *entry, unsigned char **at)
+{
+    struct draw_walk walk = draw_walk_start(&w->ledger->entries, entry);
+    const struct draw *draw;
+    while ((draw = draw_walk_next(&walk)) != NULL) {
+        uint64_t ready_ms = draw_ready_ms(entry, draw);
+        append(at, &ready_ms, sizeof ready_ms);
+    }
+}
+
 /* The fixed part, but for its length and place. */
 static struct image_entry image_of(const struct entry *entry, uint64_t word)
 {
@@ -178,18 +188,21 @@ static struct image_entry image_of(const struct entry *entry, uint64_t word)
                                  .content = entry->content,
                                  .lsn_first = entry->lsn_first };
     if (word_kind(word) == ENTRY_MOVEMENT) {
+        image.movement.done_ms = entry->done_ms;
         image.movement.delta = entry->delta;
         image.movement.on_hand = entry->movement.on_hand;
         image.movement.available = entry->movement.available;
         return image;
     }
     if (word_kind(word) == ENTRY_STEP) {
+        image.step.done_ms = entry->done_ms;
         image.step.state = entry->result_state;
         return image;
     }
     image.ttl_ms = entry->ttl_ms;
     image.channel = entry->channel;
     image.draw_count = entry->draw_count;
+    image.timed = entry->timed;
     image.reservation.lsn_last = entry->lsn_last;
     image.reservation.moment = entry->expires_ms;
     image.reservation.created_ms = entry->created_ms;
@@ -198,8 +211,7 @@ static struct image_entry image_of(const struct entry *entry, uint64_t word)
 
 static uint32_t slots_of(const struct image_entry *image)
 {
-    uint32_t blocks = (image->draw_count + DRAWS_PER_ENTRY - 1u) / DRAWS_PER_ENTRY;
-    return image->draw_count > 1 ? 1 + blocks : 1;
+    return image->kind == ENTRY_RESERVATION ? 1 + draw_blocks(image->draw_count, image->timed) : 1;
 }
 
 static int write_entry(struct writing *w, uint32_t number)
@@ -212,61 +224,73 @@ static int write_entry(struct writing *w, uint32_t number)
     if (word & STATE_BUSY)
         return -EBUSY;
     struct image_entry image = image_of(entry, word);
-    uint64_t length =
-        sizeof image + image.draw_count * sizeof(struct image_draw) + (uint64_t)image.id_len;
+    uint64_t length = sizeof image + image.draw_count * sizeof(struct image_draw) +
+                      (uint64_t)image.id_len + image.timed * image.draw_count * sizeof(uint64_t);
     unsigned char *at = room_for(w, IMAGE_ENTRIES, length);
     if (!at)
         return -EIO;
     image.length = padded(length);
     image.slot = (uint32_t)w->totals->slots;
-    image.finished_before = (uint32_t)w->totals->finished_slots;
     append(&at, &image, sizeof image);
     if (kind == ENTRY_RESERVATION)
         write_draws(w, entry, &at);
     append(&at, entry->id, image.id_len);
+    if (image.timed)
+        write_ready(w, entry, &at);
     w->totals->slots += slots_of(&image);
     if (kind != ENTRY_RESERVATION || state_final(word_state(word)))
         w->totals->finished_slots += slots_of(&image);
     return 0;
 }
 
-static int write_chunk(struct writing *w, uint32_t chunk, uint64_t bits)
+/* The seat whose next ended id is the oldest; NULL: there is none left. */
+static uint32_t *oldest_ended(const struct entries *entries, uint32_t *next)
 {
+    uint32_t *found = NULL;
+    uint64_t oldest = UINT64_MAX;
+    for (unsigned i = 0; i < SEATS_MAX; i++) {
+        if (next[i] == 0)
+            continue;
+        const struct entry *entry = entry_at(entries, next[i] - 1);
+        uint64_t word = atomic_load_explicit(&entry->state, memory_order_relaxed);
+        if (found && entry_ended_ms(entry, word) >= oldest)
+            continue;
+        oldest = entry_ended_ms(entry, word);
+        found = &next[i];
+    }
+    return found;
+}
+
+/* In the order in which they are to be forgotten. */
+static int write_ended(struct writing *w)
+{
+    const struct entries *entries = &w->ledger->entries;
+    uint32_t next[SEATS_MAX], *first;
     int error = 0;
-    for (; !error && bits != 0; bits &= bits - 1)
-        error = write_entry(w, chunk * 64 + (uint32_t)__builtin_ctzll(bits));
+    for (unsigned i = 0; i < SEATS_MAX; i++)
+        next[i] = entries->seats[i].first;
+    while (!error && (first = oldest_ended(entries, next)) != NULL) {
+        uint32_t number = *first - 1;
+        *first = entry_at(entries, number)->ended_next;
+        error = write_entry(w, number);
+    }
     return error;
 }
 
-/* Slots of the chunk that the first few seats have before them: they are reused before the hand
- * goes on. In a small table seats may have the same ones. */
-static uint64_t ahead_of_seats(const struct ledger *ledger, uint32_t chunk, unsigned seats)
+static bool is_live(const struct entry *entry)
 {
-    uint64_t bits = 0;
-    for (unsigned i = 0; i < seats; i++) {
-        const struct entry_cursor *cursor = &ledger->seats[i]->cursor;
-        if (cursor->chunk == chunk)
-            bits |= cursor->candidates;
-    }
-    return bits;
+    uint64_t word = atomic_load_explicit(&entry->state, memory_order_acquire);
+    return word_kind(word) == ENTRY_RESERVATION && !state_final(word_state(word));
 }
 
-/* In the order in which the hand would forget them. */
 static int write_entries(struct writing *w)
 {
-    const struct ledger *ledger = w->ledger;
-    const struct entries *entries = &ledger->entries;
-    int error = 0;
-    for (unsigned i = 0; !error && i < ledger->seat_count; i++) {
-        const struct entry_cursor *cursor = &ledger->seats[i]->cursor;
-        uint64_t before = ahead_of_seats(ledger, cursor->chunk, i);
-        error = write_chunk(w, cursor->chunk, cursor->candidates & ~before);
-    }
-    uint64_t hand = atomic_load_explicit(&entries->hand, memory_order_relaxed);
-    for (uint32_t i = 0; !error && i < entries->chunk_count; i++) {
-        uint32_t chunk = (uint32_t)((hand + i) % entries->chunk_count);
-        error = write_chunk(w, chunk, ~ahead_of_seats(ledger, chunk, ledger->seat_count));
-    }
+    const struct entries *entries = &w->ledger->entries;
+    int error = write_ended(w);
+    uint32_t used = entries_used(entries);
+    for (uint32_t i = 0; !error && i < used; i++)
+        if (is_live(entry_at(entries, i)))
+            error = write_entry(w, i);
     return error;
 }
 
@@ -320,13 +344,25 @@ static int write_recent(struct writing *w)
     return 0;
 }
 
+static uint64_t last_change_ms(const struct ledger *ledger)
+{
+    uint64_t last = 0;
+    for (unsigned i = 0; i < ledger->seat_count; i++)
+        if (ledger->seats[i]->cursor.now_ms > last)
+            last = ledger->seats[i]->cursor.now_ms;
+    return last;
+}
+
 int ledger_image_write(const struct ledger *ledger, const struct image_sink *sink,
                        struct image_totals *totals)
 {
     struct writing w = { .ledger = ledger, .sink = sink, .totals = totals };
     *totals = (struct image_totals){ .items_max = ledger->items.max_items,
                                      .pools_max = ledger->items.max_pools,
-                                     .reservations_max = ledger->entries.max };
+                                     .reservations_max = ledger->entries.max,
+                                     .ids_forgotten_ms = entries_forgotten_ms(&ledger->entries),
+                                     .born_ms = ledger->born_ms,
+                                     .last_ms = last_change_ms(ledger) };
     int error = write_settings(&w);
     if (!error)
         error = write_items(&w);

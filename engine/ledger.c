@@ -10,6 +10,7 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+#include "engine/id_time.h"
 #include "engine/memory.h"
 #include "engine/seat.h"
 
@@ -21,6 +22,7 @@ static bool make_seats(struct ledger *ledger)
             return false;
         seat->ledger = ledger;
         seat->index = (uint8_t)i;
+        seat->cursor.seat = (uint8_t)i;
         seat->spare_item = UINT32_MAX;
         ledger->seats[i] = seat;
         if (recent_init(&seat->recent) != 0)
@@ -44,7 +46,8 @@ struct ledger *ledger_create(const struct ledger_config *config)
     atomic_store(&ledger->epoch, 1);
     atomic_store(&ledger->catalogue, catalogue_create());
     int items = items_init(&ledger->items, config->items, config->pools, config->hash_seed);
-    int entries = entries_init(&ledger->entries, config->reservations, config->hash_seed);
+    int entries = entries_init(&ledger->entries, config->reservations, config->remember_ms,
+                               config->hash_seed);
     if (items == 0 && entries == 0 && ledger->clients && atomic_load(&ledger->catalogue) &&
         make_seats(ledger) && marks_init(ledger) == 0)
         return ledger;
@@ -97,12 +100,11 @@ static void read_mail(struct seat *seat)
             if (word_state(word) == STATE_HELD) {
                 letter->owner = seat->index;
                 wheel_link(&seat->wheel, entries, letter, letter->expires_ms);
+            } else if (state_final(word_state(word))) {
+                slots_end(entries, &seat->cursor, letter, word);
             }
         }
-        bool finished = word_kind(word) == ENTRY_RESERVATION && state_final(word_state(word));
         entry_put(letter, word);
-        if (finished)
-            entry_release_slot(entries, letter);
     }
 }
 
@@ -113,11 +115,13 @@ void ledger_begin(struct seat *seat, uint64_t engine_ms, uint64_t wall_ms)
         wheel_init(&seat->wheel, engine_ms);
     seat->engine_ms = engine_ms;
     seat->wall_ms = wall_ms;
+    seat->cursor.now_ms = engine_ms;
     uint64_t turns = atomic_load_explicit(&seat->turns, memory_order_relaxed);
     atomic_store_explicit(&seat->turns, (turns + 1) | 1, memory_order_release);
     uint64_t epoch = atomic_load_explicit(&seat->ledger->epoch, memory_order_seq_cst);
     atomic_store_explicit(&seat->epoch, epoch, memory_order_seq_cst);
     read_mail(seat);
+    slots_share(&seat->ledger->entries, &seat->cursor);
 }
 
 void ledger_end(struct seat *seat)
@@ -315,6 +319,97 @@ enum code make_item(struct seat *seat, struct text sku, uint32_t *item)
     return CODE_OK;
 }
 
+/* ---- the id of an operation ---- */
+
+/* How far the clock of a client that makes ids with a time of their own may be off. */
+enum { SKEW_MOST_MS = 60000 };
+
+/* Was it made before what is remembered begins? Then it may have been done, and forgotten. */
+static bool id_expired(const struct seat *seat, struct text id)
+{
+    const struct entries *entries = &seat->ledger->entries;
+    uint64_t made_ms, skew = entries->remember_ms / 2;
+    uint64_t forgotten = entries_forgotten_ms(entries);
+    if (skew > SKEW_MOST_MS)
+        skew = SKEW_MOST_MS;
+    if (!id_time_ms(id, &made_ms))
+        return false;
+    if (forgotten == 0)
+        return made_ms + SKEW_MOST_MS < wall_of(seat, seat->ledger->born_ms);
+    return made_ms <= wall_of(seat, forgotten) + skew;
+}
+
+static enum code table_is_full(struct seat *seat)
+{
+    return fail(seat, CODE_LIMIT,
+                "the table of ids is full of live reservations (%u); --reservations sets its size",
+                seat->ledger->entries.max);
+}
+
+/* Says what size would do at the present rate. */
+static enum code table_is_young(struct seat *seat)
+{
+    const struct entries *entries = &seat->ledger->entries;
+    uint64_t remember = entries->remember_ms, ripe = entries_ripe_ms(entries);
+    uint64_t age = ripe > seat->engine_ms ? remember - (ripe - seat->engine_ms) : remember;
+    uint64_t needed = entries->max - entries_remembered(entries) +
+                      entries_remembered(entries) * (remember + 1) / (age + 1);
+    return fail(seat, CODE_OVERLOADED,
+                "the table of ids (%u) holds those of the last %llu s only, and each is remembered "
+                "for %llu s; at this rate --reservations %llu would do",
+                entries->max, (unsigned long long)age / 1000, (unsigned long long)remember / 1000,
+                (unsigned long long)needed);
+}
+
+static enum code expired_id(struct seat *seat, const char *parameter, struct text id)
+{
+    return fail(seat, CODE_EXPIRED_ID,
+                "%s \"%.*s\" was made before what is remembered begins: it may have been done "
+                "already, and is not done again",
+                parameter, (int)id.len, id.at);
+}
+
+/* Who sleeps shares nothing. */
+static void poke_all(struct seat *seat)
+{
+    uint64_t workers = UINT64_MAX >> (64 - seat->ledger->worker_count);
+    seat->pokes |= workers & ~(UINT64_C(1) << seat->index);
+}
+
+enum code no_slots(struct seat *seat)
+{
+    switch (slots_why_none(&seat->ledger->entries, &seat->cursor)) {
+    case ENTRY_UNDECIDED:
+        poke_all(seat);
+        return CODE_DEFERRED;
+    case ENTRY_TABLE_YOUNG:
+        return table_is_young(seat);
+    default:
+        return table_is_full(seat);
+    }
+}
+
+enum code begin_id(struct seat *seat, const char *parameter, struct text id, struct entry **entry,
+                   uint64_t *word, bool *known)
+{
+    struct entries *entries = &seat->ledger->entries;
+    enum entry_found found =
+        entries_add(entries, &seat->cursor, id, id_hash(entries, id), entry, word);
+    *known = found == ENTRY_FOUND;
+    if (*known)
+        return CODE_OK;
+    if (found == ENTRY_UNDECIDED)
+        return CODE_DEFERRED;
+    if (id_expired(seat, id)) {
+        if (found == ENTRY_ABSENT)
+            entry_refuse(entries, &seat->cursor, *entry, *word);
+        return expired_id(seat, parameter, id);
+    }
+    if (found == ENTRY_ABSENT)
+        return CODE_OK;
+    return found == ENTRY_NO_SLOT ? no_slots(seat) : table_is_full(seat);
+}
+
 /* ---- fingerprints ---- */
 
 uint64_t mix_number(uint64_t so_far, uint64_t number)
@@ -385,8 +480,11 @@ void ledger_figures(const struct ledger *ledger, struct ledger_figures *figures)
     }
     figures->items = atomic_load_explicit(&ledger->items.count, memory_order_relaxed);
     figures->pools = atomic_load_explicit(&ledger->items.pool_count, memory_order_relaxed);
-    figures->live = entries_kept(&ledger->entries);
+    figures->live = entries_live(&ledger->entries);
     figures->items_max = ledger->items.max_items;
     figures->pools_max = ledger->items.max_pools;
     figures->reservations_max = ledger->entries.max;
+    figures->ids_taken = entries_taken(&ledger->entries);
+    figures->ids_remembered = entries_remembered(&ledger->entries);
+    figures->remember_ms = ledger->entries.remember_ms;
 }

@@ -36,6 +36,7 @@ struct ledger_config {
     uint32_t items;        /* greatest number of items */
     uint32_t pools;        /* greatest number of pools */
     uint32_t reservations; /* greatest number of ids remembered, live reservations among them */
+    uint64_t remember_ms;  /* an id is remembered for so long at least after what it did ended */
     unsigned seats;        /* threads that work, at least 1 */
     unsigned readers;      /* threads that only read; their seats come after; together SEATS_MAX */
     uint64_t hash_seed;    /* random, so that nobody can choose colliding keys */
@@ -290,8 +291,9 @@ enum { APPLY_STAGES = 2 };
 void ledger_apply_prefetch(const struct ledger *ledger, const struct record_head *record,
                            unsigned stage);
 
-/* After the last record: hands open holds to the seats' timing wheels. */
-void ledger_recovered(struct ledger *ledger, uint64_t engine_ms);
+/* After the last record: hands open holds to the seats' timing wheels. Returns how many ids it had
+ * to forget before their time, for there was no room for them. */
+uint64_t ledger_recovered(struct ledger *ledger, uint64_t engine_ms);
 
 /* ---- figures and proof ---- */
 
@@ -307,6 +309,10 @@ struct ledger_figures {
 #undef X
     uint64_t items, pools, live; /* in use */
     uint64_t items_max, pools_max, reservations_max;
+    /* The table of ids. */
+    uint64_t ids_taken;      /* slots, of reservations_max */
+    uint64_t ids_remembered; /* of what has ended */
+    uint64_t remember_ms;    /* see engine/id_gauge.h for how long the table lasts */
 };
 
 /* Sums over all seats; any thread, any time; each figure is exact for some recent moment. */

@@ -75,8 +75,8 @@ void settle_entry(struct seat *seat, struct entry *entry, uint64_t word)
         entry_put(entry, word);
         return;
     }
+    slots_end(entries, &seat->cursor, entry, word);
     entry_put(entry, word);
-    entry_release_slot(entries, entry);
 }
 
 uint64_t with_state(uint64_t word, enum entry_state to)
@@ -115,7 +115,7 @@ void view_reservation(struct seat *seat, struct entry *entry, uint64_t word, boo
                                  draw->qty,
                                  draw->fulfilled,
                                  draw->cancelled,
-                                 entry->created_ms + (uint64_t)location->lead_time_s * 1000 };
+                                 draw_ready_ms(entry, draw) };
     }
 }
 

@@ -293,7 +293,7 @@ enum code repeat_movement(struct seat *seat, struct entry *entry, uint64_t word,
     return fail(seat, CODE_CONFLICT, "id \"%.*s\" was used for something else", (int)id.len, id.at);
 }
 
-void remember_movement(struct ledger *ledger, struct entry *entry, uint64_t content,
+void remember_movement(struct seat *seat, struct entry *entry, uint64_t content,
                        const struct movement_result *r, uint32_t id_len)
 {
     entry->content = content;
@@ -301,28 +301,22 @@ void remember_movement(struct ledger *ledger, struct entry *entry, uint64_t cont
     entry->delta = r->delta;
     entry->movement = (struct movement_outcome){ r->on_hand, r->available };
     entry->draw_count = 0;
-    entry_put(entry, state_word(ENTRY_MOVEMENT, STATE_NONE, id_len));
-    entry_release_slot(&ledger->entries, entry); /* nothing live hangs on it */
+    uint64_t word = state_word(ENTRY_MOVEMENT, STATE_NONE, id_len);
+    slots_end(&seat->ledger->entries, &seat->cursor, entry, word);
+    entry_put(entry, word);
 }
 
 static enum code perform(struct seat *seat, struct moving *move)
 {
-    struct ledger *ledger = seat->ledger;
     const struct movement *m = move->asked;
     struct entry *entry;
     uint64_t word;
-    uint64_t hash = id_hash(&ledger->entries, m->id);
-    switch (entries_add(&ledger->entries, &seat->cursor, m->id, hash, &entry, &word)) {
-    case ENTRY_FOUND:
+    bool known;
+    enum code code = begin_id(seat, "id", m->id, &entry, &word, &known);
+    if (code)
+        return code;
+    if (known)
         return repeat_movement(seat, entry, word, m->id, move->content, move->result);
-    case ENTRY_UNDECIDED:
-        return CODE_DEFERRED;
-    case ENTRY_TABLE_FULL:
-        return fail(seat, CODE_LIMIT, "the table of ids is full (%u)", ledger->entries.max);
-    case ENTRY_ABSENT:
-        break;
-    }
-    enum code code = CODE_OK;
     if (move->kind == MOVE_RETURN && text_given(m->ref))
         code = check_returned(seat, m);
     if (!code)
@@ -330,14 +324,14 @@ static enum code perform(struct seat *seat, struct moving *move)
     if (!code)
         code = apply_movement(seat, move);
     if (code) {
-        entry_refuse(&ledger->entries, entry, word);
+        entry_refuse(&seat->ledger->entries, &seat->cursor, entry, word);
         return code;
     }
     sum_place(seat, move->item, move->key.location, &move->result->on_hand,
               &move->result->available);
     write_record(seat, move);
     move->result->lsn = move->position + move->length;
-    remember_movement(ledger, entry, move->content, move->result, m->id.len);
+    remember_movement(seat, entry, move->content, move->result, m->id.len);
     COUNT(seat, movements);
     return CODE_OK;
 }

@@ -103,7 +103,8 @@ static bool add_draw(struct plan *plan, uint32_t line, const struct candidate *f
 {
     if (plan->draw_count == DRAWS_MAX)
         return false;
-    plan->draws[plan->draw_count++] = (struct plan_draw){ from->unit, line, qty };
+    plan->draws[plan->draw_count++] =
+        (struct plan_draw){ .pool = from->unit, .line = line, .qty = qty };
     return true;
 }
 

@@ -33,6 +33,7 @@ enum record_type {
     RECORD_CANCEL = 11,
     RECORD_EXPIRE = 12,
     RECORD_ALLOT = 13,  /* units moved between the shared pool and a channel's own */
+    RECORD_OP = 14,     /* a step with an op of its own found its work done */
     RECORD_UNDONE = 20, /* takes were undone; says of which items, see engine/marks.h */
 };
 
@@ -129,7 +130,10 @@ struct reserve_record {
     uint16_t channel;
     uint16_t draw_count;
     uint8_t id_len;
-} __attribute__((packed)); /* id, draw_count x struct draw_record */
+} __attribute__((packed)); /* id, draw_count x struct draw_record; RESERVE_TIMED: draw_count x u64,
+                              when each is ready, wall clock; else all are when it was created */
+
+enum { RESERVE_TIMED = 1 }; /* of its flags */
 
 struct extend_record {
     struct record_head head;
@@ -151,6 +155,14 @@ struct step_head_record {
     uint16_t step_count;
     uint8_t id_len, op_len;
 } __attribute__((packed)); /* id, op, step_count x struct step_record */
+
+/* Flags: enum entry_state that the op was answered with. */
+struct op_record {
+    struct record_head head;
+    uint64_t time_ms;
+    uint64_t content; /* fingerprint of the step */
+    uint8_t id_len, op_len;
+} __attribute__((packed)); /* id, op */
 
 struct expire_record {
     struct record_head head;

@@ -74,30 +74,43 @@ static enum code resolve_lines(struct seat *seat, const struct order *order)
     return code;
 }
 
+static struct draw draw_of(const struct plan_draw *planned)
+{
+    return (struct draw){ planned->pool, (uint32_t)planned->qty, 0, 0 };
+}
+
 bool store_draws(struct seat *seat, struct entry *entry)
 {
     struct entries *entries = &seat->ledger->entries;
     const struct plan *plan = &seat->plan;
+    bool timed = false;
+    for (uint32_t i = 0; i < plan->draw_count; i++)
+        timed |= plan->draws[i].ready_ms != entry->created_ms;
     entry->draw_count = (uint16_t)plan->draw_count;
-    if (plan->draw_count == 1) {
-        entry->draw = (struct draw){ plan->draws[0].pool, (uint32_t)plan->draws[0].qty, 0, 0 };
+    entry->timed = timed;
+    if (draw_blocks(plan->draw_count, timed) == 0) {
+        entry->draw = draw_of(&plan->draws[0]);
         return true;
     }
     uint32_t *link = &entry->more;
     *link = 0;
     struct draws_entry *block = NULL;
     for (uint32_t i = 0; i < plan->draw_count; i++) {
-        if (i % DRAWS_PER_ENTRY == 0) {
-            block = entries_take_draws(entries, &seat->cursor);
+        uint32_t at = i % draws_in_block(timed);
+        if (at == 0) {
+            block = slots_take_draws(entries, &seat->cursor);
             if (!block) {
-                entries_free_draws(entries, entry->more);
+                slots_free_draws(entries, &seat->cursor, entry->more);
                 return false;
             }
             *link = entry_number(entries, (struct entry *)(void *)block) + 1;
             link = &block->next;
         }
-        block->draws[i % DRAWS_PER_ENTRY] =
-            (struct draw){ plan->draws[i].pool, (uint32_t)plan->draws[i].qty, 0, 0 };
+        if (timed)
+            block->timed[at] =
+                (struct timed_draw){ draw_of(&plan->draws[i]), plan->draws[i].ready_ms };
+        else
+            block->draws[at] = draw_of(&plan->draws[i]);
     }
     return true;
 }
@@ -105,7 +118,8 @@ bool store_draws(struct seat *seat, struct entry *entry)
 static uint64_t write_record(struct seat *seat, const struct entry *entry, struct text id)
 {
     const struct plan *plan = &seat->plan;
-    struct reserve_record record = { .head = head_of(seat, RECORD_RESERVE, 0),
+    unsigned flags = entry->timed ? RESERVE_TIMED : 0;
+    struct reserve_record record = { .head = head_of(seat, RECORD_RESERVE, flags),
                                      .content = entry->content,
                                      .created_ms = entry->created_ms,
                                      .ttl_ms = entry->ttl_ms,
@@ -121,12 +135,26 @@ static uint64_t write_record(struct seat *seat, const struct entry *entry, struc
                                     (uint32_t)plan->draws[i].qty };
         record_add(&b, &draw, sizeof draw);
     }
+    for (uint32_t i = 0; entry->timed && i < plan->draw_count; i++)
+        record_add(&b, &plan->draws[i].ready_ms, sizeof plan->draws[i].ready_ms);
     uint32_t length = record_end(&b);
     uint64_t position = journal_claim(seat, length);
     for (uint32_t i = 0; i < plan->draw_count; i++)
         mark_pool(seat, plan->draws[i].pool, position + length);
     journal_publish(seat, position);
     return position + length;
+}
+
+/* What is promised is when it is ready by the lead times of now. */
+static void time_draws(struct seat *seat)
+{
+    struct plan *plan = &seat->plan;
+    for (uint32_t i = 0; i < plan->draw_count; i++) {
+        const struct pool *pool = pool_at(&seat->ledger->items, plan->draws[i].pool);
+        uint64_t key = atomic_load_explicit(&pool->key, memory_order_relaxed);
+        const struct location *from = &seat->catalogue->locations[key_location(key)];
+        plan->draws[i].ready_ms = seat->wall_ms + (uint64_t)from->lead_time_s * 1000;
+    }
 }
 
 static void fill_entry(struct seat *seat, struct entry *entry, const struct order *order,
@@ -148,6 +176,7 @@ static void show_entry(struct seat *seat, struct entry *entry, uint32_t id_len, 
     enum entry_state state = entry->ttl_ms ? STATE_HELD : STATE_CONFIRMED;
     uint64_t word = state_word(ENTRY_RESERVATION, state, id_len);
     entry->lsn_first = entry->lsn_last = lsn;
+    slots_begin(&seat->ledger->entries, &seat->cursor);
     if (state == STATE_HELD) {
         entry->expires_ms = seat->engine_ms + entry->ttl_ms;
         entry->owner = seat->index;
@@ -173,10 +202,10 @@ static enum code reserve_fresh(struct seat *seat, const struct order *order, uin
     if (code)
         return code;
     fill_entry(seat, entry, order, channel, content);
+    time_draws(seat);
     if (!store_draws(seat, entry)) {
         undo_takes(seat);
-        return fail(seat, CODE_LIMIT, "the table of reservations is full (%u)",
-                    seat->ledger->entries.max);
+        return no_slots(seat);
     }
     uint64_t lsn = write_record(seat, entry, order->id);
     show_entry(seat, entry, order->id.len, lsn, view);
@@ -204,24 +233,18 @@ static enum code repeat_reserve(struct seat *seat, struct entry *entry, uint64_t
 static enum code reserve(struct seat *seat, const struct order *order,
                          struct reservation_view *view)
 {
-    struct entries *entries = &seat->ledger->entries;
     struct entry *entry;
     uint64_t word;
+    bool known;
     uint64_t content = fingerprint(order);
-    uint64_t hash = id_hash(entries, order->id);
-    switch (entries_add(entries, &seat->cursor, order->id, hash, &entry, &word)) {
-    case ENTRY_FOUND:
-        return repeat_reserve(seat, entry, word, order, content, view);
-    case ENTRY_UNDECIDED:
-        return CODE_DEFERRED;
-    case ENTRY_TABLE_FULL:
-        return fail(seat, CODE_LIMIT, "the table of reservations is full (%u)", entries->max);
-    case ENTRY_ABSENT:
-        break;
-    }
-    enum code code = reserve_fresh(seat, order, content, entry, view);
+    enum code code = begin_id(seat, "id", order->id, &entry, &word, &known);
     if (code)
-        entry_refuse(entries, entry, word);
+        return code;
+    if (known)
+        return repeat_reserve(seat, entry, word, order, content, view);
+    code = reserve_fresh(seat, order, content, entry, view);
+    if (code)
+        entry_refuse(&seat->ledger->entries, &seat->cursor, entry, word);
     return code;
 }
 

@@ -4,10 +4,12 @@
 #define STOCKD_ENGINE_SEAT_H
 
 #include "engine/entry.h"
+#include "engine/id_gauge.h"
 #include "engine/item.h"
 #include "engine/ledger.h"
 #include "engine/recent.h"
 #include "engine/record.h"
+#include "engine/slots.h"
 #include "engine/wheel.h"
 
 /* A counter of one seat: written by its thread only, read by any; so relaxed is enough. */
@@ -27,6 +29,7 @@ struct plan_draw {
     uint32_t pool; /* unit */
     uint32_t line;
     int64_t qty;
+    uint64_t ready_ms; /* wall clock; set once the stock is taken */
 };
 
 /* All that is taken from one pool, whatever the lines. */
@@ -142,6 +145,9 @@ struct ledger {
     struct seat *seats[SEATS_MAX];
     struct items items;
     struct entries entries;
+    uint64_t born_ms; /* engine time of the first id that was done here, or of
+                                              the first start; const while there are threads */
+    struct id_gauge id_gauge;
     uint32_t block_count;                  /* of marks; const */
     _Atomic(struct catalogue *) catalogue; /* who holds catalogue_busy; see retire() */
     _Atomic uint64_t catalogue_lsn;        /* of its last change; who holds catalogue_busy, see
@@ -245,6 +251,15 @@ enum code find_item(struct seat *seat, struct text sku, uint32_t *item);
 /* Finds it, or brings it into being with a record of its own. */
 enum code make_item(struct seat *seat, struct text sku, uint32_t *item);
 
+/* ---- the id of an operation ---- */
+
+/* Finds and takes the entry of the id that an operation has: one that is known, or a fresh one (its
+ * word then says ENTRY_REFUSED) that is filled and put, or refused. Else why not. */
+enum code begin_id(struct seat *seat, const char *parameter, struct text id, struct entry **entry,
+                   uint64_t *word, bool *known);
+/* Why slots_take found none. */
+enum code no_slots(struct seat *seat);
+
 /* ---- fingerprints: the same content gives the same number, for ever ---- */
 
 uint64_t mix_number(uint64_t so_far, uint64_t number);
@@ -279,9 +294,9 @@ enum entry_state state_of_draws(const struct entries *entries, struct entry *ent
 enum code repeat_movement(struct seat *seat, struct entry *entry, uint64_t word, struct text id,
                           uint64_t content, struct movement_result *result);
 /* Fills a fresh entry with a done operation, and puts it. */
-void remember_movement(struct ledger *ledger, struct entry *entry, uint64_t content,
+void remember_movement(struct seat *seat, struct entry *entry, uint64_t content,
                        const struct movement_result *r, uint32_t id_len);
-void remember_step(struct ledger *ledger, struct entry *op, uint64_t content, uint64_t lsn,
+void remember_step(struct seat *seat, struct entry *op, uint64_t content, uint64_t lsn,
                    enum entry_state state, uint32_t id_len);
 /* Fills the view from an entry that the caller owns. `first`: as it was first granted. */
 void view_reservation(struct seat *seat, struct entry *entry, uint64_t word, bool first,
@@ -340,7 +355,8 @@ enum code take_stock(struct seat *seat, const struct order *order, const struct 
 /* Sorts takes into the canonical order of pools and adds up those of one pool; how many are left.
  */
 uint32_t merge_takes(struct plan_take *takes, uint32_t count);
-/* Puts the plan's draws into the entry, or a chain behind it; false if the table is full. */
+/* Puts the plan's draws into the entry, or a chain behind it; false if the table is full. What is
+ * ready when the entry was created needs no time of its own. */
 bool store_draws(struct seat *seat, struct entry *entry);
 /* The order is decided. */
 void decide_takes(struct seat *seat);

@@ -21,6 +21,7 @@ struct stepping {
     struct entry *entry; /* the reservation, owned */
     uint64_t word;
     uint64_t content;
+    bool done_before; /* there was nothing left to do */
     uint32_t part_count;
     struct step_part *parts; /* the seat's */
 };
@@ -256,6 +257,7 @@ static enum code step_reservation(struct seat *seat, struct stepping *s, struct 
     if (already_done(s)) {
         view_reservation(seat, s->entry, s->word, false, r);
         entry_put(s->entry, s->word);
+        s->done_before = true;
         COUNT(seat, repeats);
         return CODE_OK;
     }
@@ -310,15 +312,16 @@ static enum code repeat_step(struct seat *seat, struct entry *op, uint64_t word,
                 (int)s->asked->op.len, s->asked->op.at);
 }
 
-void remember_step(struct ledger *ledger, struct entry *op, uint64_t content, uint64_t lsn,
+void remember_step(struct seat *seat, struct entry *op, uint64_t content, uint64_t lsn,
                    enum entry_state state, uint32_t id_len)
 {
     op->content = content;
     op->lsn_first = op->lsn_last = lsn;
     op->result_state = state;
     op->draw_count = 0;
-    entry_put(op, state_word(ENTRY_STEP, STATE_NONE, id_len));
-    entry_release_slot(&ledger->entries, op);
+    uint64_t word = state_word(ENTRY_STEP, STATE_NONE, id_len);
+    slots_end(&seat->ledger->entries, &seat->cursor, op, word);
+    entry_put(op, word);
 }
 
 static enum entry_state state_named(const char *name)
@@ -329,28 +332,40 @@ static enum entry_state state_named(const char *name)
     return STATE_NONE;
 }
 
+/* The op stands for this step from now on, also after a crash: so it has a record, and an LSN. */
+static uint64_t write_op(struct seat *seat, const struct stepping *s, enum entry_state state)
+{
+    struct op_record record = { .head = head_of(seat, RECORD_OP, state),
+                                .time_ms = seat->wall_ms,
+                                .content = s->content,
+                                .id_len = (uint8_t)s->asked->id.len,
+                                .op_len = (uint8_t)s->asked->op.len };
+    struct record_builder b = record_begin(seat->record, &record, sizeof record);
+    record_add_text(&b, s->asked->id);
+    record_add_text(&b, s->asked->op);
+    return journal_record(seat, record_end(&b));
+}
+
 static enum code run_step_once(struct seat *seat, struct stepping *s, struct reservation_view *r)
 {
-    struct entries *entries = &seat->ledger->entries;
     struct text id = s->asked->op;
     struct entry *op;
     uint64_t word;
-    switch (entries_add(entries, &seat->cursor, id, id_hash(entries, id), &op, &word)) {
-    case ENTRY_FOUND:
-        return repeat_step(seat, op, word, s, r);
-    case ENTRY_UNDECIDED:
-        return CODE_DEFERRED;
-    case ENTRY_TABLE_FULL:
-        return fail(seat, CODE_LIMIT, "the table of ids is full (%u)", entries->max);
-    case ENTRY_ABSENT:
-        break;
-    }
-    enum code code = run_step(seat, s, r);
+    bool known;
+    enum code code = begin_id(seat, "op", id, &op, &word, &known);
     if (code)
-        entry_refuse(entries, op, word);
-    else
-        remember_step(seat->ledger, op, s->content, r->lsn, state_named(r->state), id.len);
-    return code;
+        return code;
+    if (known)
+        return repeat_step(seat, op, word, s, r);
+    code = run_step(seat, s, r);
+    if (code) {
+        entry_refuse(&seat->ledger->entries, &seat->cursor, op, word);
+        return code;
+    }
+    if (s->done_before)
+        r->lsn = write_op(seat, s, state_named(r->state));
+    remember_step(seat, op, s->content, r->lsn, state_named(r->state), id.len);
+    return CODE_OK;
 }
 
 static enum code step(struct seat *seat, const struct step *asked, enum step_kind kind,

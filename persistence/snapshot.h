@@ -45,7 +45,7 @@
 #include "persistence/reason.h"
 
 enum {
-    SNAPSHOT_VERSION = 1,
+    SNAPSHOT_VERSION = 2,
     SNAPSHOT_BLOCK_USUAL = 1 << 20, /* bytes; a block is longer only for one longer record */
     SNAPSHOT_BLOCK_MAX = 256 << 20,
 };
@@ -99,7 +99,7 @@ struct snapshot_footer {
 
 _Static_assert(sizeof(struct snapshot_header) == 80, "as in the file");
 _Static_assert(sizeof(struct snapshot_block) == 32, "as in the file");
-_Static_assert(sizeof(struct snapshot_footer) == 128, "as in the file");
+_Static_assert(sizeof(struct snapshot_footer) == 152, "as in the file");
 
 /* ---- names ---- */
 

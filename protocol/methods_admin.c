@@ -3,6 +3,7 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "engine/id_gauge.h"
 #include "engine/limits.h"
 #include "protocol/methods.h"
 #include "protocol/pack.h"
@@ -112,12 +113,30 @@ static void pack_server(struct call *call)
 #undef X
 }
 
+/* The table of ids: how full it is, how far back it reaches, and for how long it would do if ids
+ * went on to come as they do now. */
+static void pack_ids(struct call *call, const struct ledger_figures *figures)
+{
+    struct out *out = call->out;
+    struct id_outlook outlook = ledger_id_outlook(call->service->ledger, call->engine_ms);
+    pack_key_uint(out, "ids_taken", figures->ids_taken);
+    pack_key_uint(out, "ids_remembered", figures->ids_remembered);
+    pack_key_uint(out, "remember_s", figures->remember_ms / 1000);
+    pack_key_uint(out, "ids_per_s", outlook.per_s);
+    pack_key_uint(out, "ids_oldest_s", outlook.oldest_ms / 1000);
+    pack_string(out, "ids_last_s");
+    if (outlook.last_ms == UINT64_MAX)
+        pack_nil(out);
+    else
+        pack_uint(out, outlook.last_ms / 1000);
+}
+
 static void pack_ledger(struct call *call)
 {
     struct out *out = call->out;
     struct ledger_figures figures;
     ledger_figures(call->service->ledger, &figures);
-    pack_map(out, 6 + LEDGER_COUNTER_COUNT);
+    pack_map(out, 12 + LEDGER_COUNTER_COUNT);
 #define X(name) pack_key_uint(out, #name, figures.name);
     LEDGER_COUNTERS(X)
 #undef X
@@ -127,6 +146,7 @@ static void pack_ledger(struct call *call)
     pack_key_uint(out, "items_max", figures.items_max);
     pack_key_uint(out, "pools_max", figures.pools_max);
     pack_key_uint(out, "reservations_max", figures.reservations_max);
+    pack_ids(call, &figures);
 }
 
 static void pack_figure(struct out *out, const struct storage_figure *figure)

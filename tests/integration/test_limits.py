@@ -76,7 +76,7 @@ class Tables(Small):
 
     def test_reservations(self):
         """Live ones are never given up; those that ended make room."""
-        self.small("--reservations", 64)
+        self.small("--reservations", 64, "--remember-s", 0)
         self.call("receive", "r", "ONE", "main", 100000)
         calls = [("reserve", f"o{index}", "default", [["ONE", 1]]) for index in range(5000)]
         count = self.fill(calls)
@@ -95,7 +95,7 @@ class Tables(Small):
 
     def test_ids_of_what_is_over_make_room(self):
         """A small table serves any number of orders, one after the other."""
-        self.small("--reservations", 64)
+        self.small("--reservations", 64, "--remember-s", 0)
         self.call("receive", "r", "ONE", "main", 10)
         for index in range(500):
             self.call("reserve", f"o{index}", "default", [["ONE", 10]])

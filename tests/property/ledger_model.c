@@ -35,6 +35,8 @@ struct run {
     struct request *past;   /* all that were asked */
     int orders[REMEMBERED]; /* ids of the latest reserves */
     uint64_t last_lsn;
+    uint64_t remember_ms;
+    uint64_t ended_ms[MAX_IDS + 1]; /* engine time; 0: it has not */
     int step;
     bool verbose;
 };
@@ -289,8 +291,8 @@ static bool remembers(struct run *run, int id)
 }
 
 /*
- * The engine may forget what is finished, when it has no more slots; and when it starts anew its
- * slots may last longer. A step that found its work done is no change, so a restart forgets it.
+ * The engine may forget what ended long enough ago, when it has no more slots; and when it starts
+ * anew its slots may last longer.
  */
 static bool forget_as_engine_did(struct run *run, int id)
 {
@@ -302,28 +304,28 @@ static bool forget_as_engine_did(struct run *run, int id)
     }
     if (!model_finished(&run->model, id))
         return true;
-    bool allowed = run->tiny || run->model.ids[id].use == USE_STEP;
+    bool allowed = run->tiny && engine_ms(run) >= run->ended_ms[id] + run->remember_ms;
     model_forget(&run->model, id);
     if (!allowed)
         snprintf(why, sizeof why, "the engine forgot id %d", id);
     return allowed;
 }
 
-/* Gives the seat a spare slot before it is asked, so that it does not forget an id that the request
- * names between our look and its own. */
+/* The other seats give up what they hoard, as they do when this one asks for it. And it gets a spare
+ * slot before it is asked, so that it does not forget an id that the request names between our look
+ * and its own. */
 static void fill_spare(struct run *run, struct seat *seat)
 {
-    struct movement m = {
-        .id = text_of("spare"), .sku = text_of("none"), .location = text_of("nowhere"), .qty = 1
-    };
-    struct movement_result result;
-    for (int i = 0; i < 3 && !seat->cursor.spare; i++)
-        ledger_receive(seat, &m, &result);
-    run->model.others_spare_slots = 0;
+    struct entries *entries = &run->rig.ledger->entries;
     for (unsigned i = 0; i < seats(run); i++) {
-        const struct seat *other = ledger_seat(run->rig.ledger, i);
-        run->model.others_spare_slots += other != seat && other->cursor.spare;
+        if (i == seat->index)
+            continue;
+        atomic_store(&entries->wanted, true);
+        ledger_end(begin(run, i));
     }
+    struct entry *slot = slots_take(entries, &seat->cursor);
+    if (slot)
+        slots_give_back(entries, &seat->cursor, slot);
 }
 
 static bool lsn_fits(struct run *run, const struct request *q, const struct answer *a,
@@ -338,6 +340,26 @@ static bool lsn_fits(struct run *run, const struct request *q, const struct answ
     if (asks || (a->code != CODE_OK && a->code != CODE_LIMIT))
         return tail == before;
     return a->code == CODE_LIMIT || (tail == before ? a->lsn <= tail : a->lsn == tail);
+}
+
+/* When did ids end? The engine may notice later, but not before. */
+static void note_ends(struct run *run)
+{
+    for (int id = 1; id < run->next_id; id++) {
+        bool ended = model_finished(&run->model, id);
+        if (ended && run->ended_ms[id] == 0)
+            run->ended_ms[id] = engine_ms(run);
+        if (!ended && run->model.ids[id].use != USE_NOTHING)
+            run->ended_ms[id] = 0;
+    }
+}
+
+/* The table is full, and what is in it must not be forgotten yet: nothing was done. */
+static bool may_be_overloaded(struct run *run)
+{
+    bool may = run->remember_ms > 0 && entries_remembered(&run->rig.ledger->entries) > 0;
+    snprintf(why, sizeof why, "the engine is overloaded with nothing remembered");
+    return may;
 }
 
 static bool ask(struct run *run, const struct request *q)
@@ -357,8 +379,13 @@ static bool ask(struct run *run, const struct request *q)
     uint64_t before = atomic_load(&run->rig.log.tail);
     driver_ask(seat, q, &engine);
     good = good && lsn_fits(run, q, &engine, before);
-    model_ask(&run->model, q, engine.lsn, &model);
-    good = good && driver_agrees(q, &engine, &model, why, sizeof why);
+    if (engine.code == CODE_OVERLOADED) {
+        good = good && may_be_overloaded(run);
+    } else {
+        model_ask(&run->model, q, engine.lsn, &model);
+        good = good && driver_agrees(q, &engine, &model, why, sizeof why);
+    }
+    note_ends(run);
     if (!good)
         printf("engine: %s; %s\n", code_name(engine.code), seat_failure(seat)->message);
     ledger_end(seat);
@@ -405,6 +432,7 @@ static void pass_time(struct run *run)
     if (!run->aligned)
         touch_late(run);
     model_pass(&run->model, run->wall_ms);
+    note_ends(run);
     ledger_rig_drain(&run->rig);
 }
 
@@ -515,12 +543,14 @@ static void set_up(struct run *run, uint64_t seed)
         limits.items = random_between(r, 3, MODEL_ITEMS);
         limits.pools = random_between(r, 3, 40);
         limits.slots = 64 * random_between(r, 1, 2);
+        run->remember_ms = random_chance(r, 50) ? (uint64_t)random_between(r, 1, 2000) : 0;
     }
     struct ledger_config config = {
         .items = (uint32_t)limits.items,
         .pools = (uint32_t)limits.pools,
         .reservations = run->tiny ? (uint32_t)limits.slots : 4 * MAX_STEPS,
         .seats = (unsigned)random_between(r, 1, 3),
+        .remember_ms = run->remember_ms,
         .hash_seed = random_next(r),
     };
     ledger_rig_open(&run->rig, &config);

@@ -154,7 +154,7 @@ static void smaller_tables(const char *directory)
     uint64_t live = 0;
     ledger_rig_open(&copy, &config);
     must(load(directory, position.lsn, copy.ledger, 1) == 0, "it cannot be loaded");
-    live = entries_kept(&copy.ledger->entries);
+    live = entries_live(&copy.ledger->entries);
     ledger_rig_close(&copy);
 
     small.reservations = (uint32_t)live * 2;

@@ -78,7 +78,7 @@ int model_live_slots(const struct model *m)
         const struct model_id *x = &m->ids[i];
         if (x->use != USE_RESERVATION || model_state_final(x->state))
             continue;
-        count += 1 + (x->draw_count > 1 ? (x->draw_count + 6) / 7 : 0);
+        count += x->slots;
     }
     return count;
 }
@@ -87,7 +87,7 @@ bool model_slots_left(const struct model *m, int wanted)
 {
     if (m->limits.slots == 0)
         return true;
-    return model_live_slots(m) + m->others_spare_slots + wanted <= m->limits.slots;
+    return model_live_slots(m) + wanted <= m->limits.slots;
 }
 
 void model_moved(struct model *m, int item, int location, int kind, int64_t delta)

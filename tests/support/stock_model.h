@@ -157,6 +157,7 @@ struct model_id {
     uint64_t created_ms, expires_ms;
     uint64_t lsn_first, lsn_last, lsn_confirmed;
     enum request_kind last_step; /* that changed it; ASK_KINDS: none */
+    int slots;                   /* in the table of ids */
     int draw_count;
     struct answer_draw draws[MODEL_DRAWS];
 };
@@ -175,7 +176,6 @@ struct model_limits {
 struct model {
     struct model_limits limits;
     uint64_t now_ms;
-    int others_spare_slots; /* held back by seats that are not asked now */
     struct model_location locations[MODEL_LOCATIONS];
     struct model_channel channels[MODEL_CHANNELS];
     struct model_item items[MODEL_ITEMS];

@@ -214,7 +214,7 @@ static bool same_order(const struct request *a, const struct request *b)
     return true;
 }
 
-static void view(const struct model *m, const struct model_id *x, struct answer *a)
+static void view(const struct model_id *x, struct answer *a)
 {
     a->code = CODE_OK;
     a->lsn = x->lsn_last;
@@ -223,9 +223,6 @@ static void view(const struct model *m, const struct model_id *x, struct answer 
     a->expires_ms = strcmp(x->state, "held") == 0 ? x->expires_ms : 0;
     a->draw_count = x->draw_count;
     memcpy(a->draws, x->draws, sizeof a->draws);
-    for (int i = 0; i < x->draw_count; i++)
-        a->draws[i].ready_ms =
-            x->created_ms + (uint64_t)m->locations[x->draws[i].location].lead_time_s * 1000;
 }
 
 static enum code check_names(const struct model *m, const struct request *r)
@@ -263,19 +260,36 @@ static void book_order(struct model *m, const struct planning *p, const struct r
         for (int d = 0; d < p->draws[i]; d++) {
             int item = r->lines[i].item, from = p->from[i][d], kind = p->kind[i][d];
             x->draws[x->draw_count++] = (struct answer_draw){
-                .item = item, .location = from, .kind = kind, .qty = p->got[i][d]
+                .item = item,
+                .location = from,
+                .kind = kind,
+                .qty = p->got[i][d],
+                .ready_ms = x->created_ms + (uint64_t)m->locations[from].lead_time_s * 1000,
             };
             m->items[item].pools[from][kind].reserved += p->got[i][d];
         }
 }
 
-static void repeat_order(const struct model *m, const struct model_id *x, const struct request *r,
-                         struct answer *a)
+/* Slots that its draws take: the engine writes one draw beside its id, more in blocks of seven, and
+ * those of which any is ready later in blocks of four. */
+static int draw_slots(const struct model *m, const struct planning *p, const struct request *r)
+{
+    int draws = 0;
+    bool timed = false;
+    for (int i = 0; i < r->line_count; i++)
+        for (int d = 0; d < p->draws[i]; d++, draws++)
+            timed |= m->locations[p->from[i][d]].lead_time_s > 0;
+    if (timed)
+        return (draws + 3) / 4;
+    return draws > 1 ? (draws + 6) / 7 : 0;
+}
+
+static void repeat_order(const struct model_id *x, const struct request *r, struct answer *a)
 {
     a->code = CODE_CONFLICT;
     if (x->use != USE_RESERVATION || !same_order(&x->asked, r))
         return;
-    view(m, x, a);
+    view(x, a);
     a->lsn = x->lsn_first;
     a->state = x->first.state;
     a->expires_ms = x->first.expires_ms;
@@ -288,7 +302,7 @@ void model_reserve(struct model *m, const struct request *r, uint64_t lsn, struc
         return;
     struct model_id *x = model_find(m, r->id);
     if (x->use != USE_NOTHING) {
-        repeat_order(m, x, r, a);
+        repeat_order(x, r, a);
         return;
     }
     a->code = CODE_LIMIT;
@@ -300,12 +314,11 @@ void model_reserve(struct model *m, const struct request *r, uint64_t lsn, struc
     a->code = CODE_INSUFFICIENT_STOCK;
     if (a->short_count > 0)
         return;
-    int draws = 0;
-    for (int i = 0; i < r->line_count; i++)
-        draws += p.draws[i];
+    int blocks = draw_slots(m, &p, r);
     a->code = CODE_LIMIT;
-    if (draws > 1 && !model_slots_left(m, 1 + (draws + 6) / 7))
+    if (!model_slots_left(m, 1 + blocks))
         return;
+    x->slots = 1 + blocks;
     int64_t hold = m->channels[r->channel].hold_ttl_ms;
     uint64_t ttl = hold ? (uint64_t)hold : DEFAULT_MS;
     if (r->has_ttl)
@@ -319,7 +332,7 @@ void model_reserve(struct model *m, const struct request *r, uint64_t lsn, struc
     x->lsn_first = x->lsn_last = x->lsn_confirmed = lsn;
     x->last_step = ASK_KINDS;
     book_order(m, &p, r, x);
-    view(m, x, a);
+    view(x, a);
     x->first = *a;
 }
 
@@ -345,7 +358,7 @@ void model_reservation(struct model *m, const struct request *r, struct answer *
     struct model_id *x;
     a->code = find_reservation(m, r->id, &x);
     if (!a->code)
-        view(m, x, a);
+        view(x, a);
 }
 
 void model_extend(struct model *m, const struct request *r, uint64_t lsn, struct answer *a)
@@ -361,7 +374,7 @@ void model_extend(struct model *m, const struct request *r, uint64_t lsn, struct
     }
     x->expires_ms = m->now_ms + r->ttl_ms;
     x->lsn_last = lsn;
-    view(m, x, a);
+    view(x, a);
 }
 
 void model_confirm(struct model *m, const struct request *r, uint64_t lsn, struct answer *a)
@@ -371,7 +384,7 @@ void model_confirm(struct model *m, const struct request *r, uint64_t lsn, struc
     if (a->code)
         return;
     if (strcmp(x->state, "confirmed") == 0) {
-        view(m, x, a);
+        view(x, a);
         a->lsn = x->lsn_confirmed;
         return;
     }
@@ -381,7 +394,7 @@ void model_confirm(struct model *m, const struct request *r, uint64_t lsn, struc
     }
     x->state = "confirmed";
     x->lsn_last = x->lsn_confirmed = lsn;
-    view(m, x, a);
+    view(x, a);
 }
 
 void model_expire(struct model *m, struct model_id *x, uint64_t lsn)
@@ -501,7 +514,7 @@ static void step(struct model *m, const struct request *r, uint64_t lsn, struct 
     const char *goal = r->kind == ASK_FULFIL ? "fulfilled" : "cancelled";
     if (r->line_count == 0 && model_state_final(x->state) &&
         (strcmp(x->state, goal) == 0 || x->last_step == r->kind)) {
-        view(m, x, a);
+        view(x, a);
         return;
     }
     if (strcmp(x->state, "confirmed") != 0 &&
@@ -516,7 +529,7 @@ static void step(struct model *m, const struct request *r, uint64_t lsn, struct 
         return;
     settle(m, x, r, part);
     x->lsn_last = lsn;
-    view(m, x, a);
+    view(x, a);
 }
 
 void model_step(struct model *m, const struct request *r, uint64_t lsn, struct answer *a)
@@ -541,6 +554,7 @@ void model_step(struct model *m, const struct request *r, uint64_t lsn, struct a
     step(m, r, lsn, a);
     if (a->code)
         return;
+    a->lsn = lsn; /* the op has a record of its own, also where nothing was left to do */
     op->use = USE_STEP;
     op->asked = *r;
     op->first = (struct answer){ .code = CODE_OK, .lsn = a->lsn, .state = a->state };

@@ -1,20 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The table of ids: the state machine, the index, the hand that reuses slots, draws. */
+/* The table of ids: the state machine, the index, slots and what is remembered in them, draws. */
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 
-#include "engine/entry.h"
+#include "engine/slots.h"
 
 static struct entries entries;
 static struct entry_cursor cursor;
 
+static void set_up_remembering(uint32_t max, uint64_t remember_ms)
+{
+    cursor = (struct entry_cursor){ .now_ms = 1000 };
+    cr_assert_eq(entries_init(&entries, max, remember_ms, 42), 0);
+}
+
+/* What has ended may be forgotten at once, if there is no room. */
 static void set_up(uint32_t max)
 {
-    memset(&cursor, 0, sizeof cursor);
-    cr_assert_eq(entries_init(&entries, max, 42), 0);
+    set_up_remembering(max, 0);
 }
 
 static struct text name_of(char buffer[ID_MAX], uint64_t number)
@@ -23,14 +29,27 @@ static struct text name_of(char buffer[ID_MAX], uint64_t number)
                           (uint32_t)snprintf(buffer, ID_MAX, "%llu", (unsigned long long)number) };
 }
 
+static enum entry_found add_at(struct entry_cursor *at, struct text id, struct entry **entry,
+                               uint64_t *word)
+{
+    enum entry_found found = entries_add(&entries, at, id, id_hash(&entries, id), entry, word);
+    return found == ENTRY_NO_SLOT ? slots_why_none(&entries, at) : found;
+}
+
 static enum entry_found add(struct text id, struct entry **entry, uint64_t *word)
 {
-    return entries_add(&entries, &cursor, id, id_hash(&entries, id), entry, word);
+    return add_at(&cursor, id, entry, word);
 }
 
 static enum entry_found find(struct text id, struct entry **entry, uint64_t *word)
 {
     return entries_find(&entries, id, id_hash(&entries, id), entry, word);
+}
+
+static void end(struct entry *entry, uint64_t word)
+{
+    slots_end(&entries, &cursor, entry, word);
+    entry_put(entry, word);
 }
 
 /* A done movement: remembered until its slot is reused. */
@@ -39,8 +58,7 @@ static struct entry *add_finished(struct text id)
     struct entry *entry;
     uint64_t word;
     cr_assert_eq(add(id, &entry, &word), ENTRY_ABSENT);
-    entry_put(entry, state_word(ENTRY_MOVEMENT, STATE_NONE, id.len));
-    entry_release_slot(&entries, entry);
+    end(entry, state_word(ENTRY_MOVEMENT, STATE_NONE, id.len));
     return entry;
 }
 
@@ -51,8 +69,16 @@ static struct entry *add_live(struct text id)
     uint64_t word;
     cr_assert_eq(add(id, &entry, &word), ENTRY_ABSENT);
     entry->draw_count = 1;
+    slots_begin(&entries, &cursor);
     entry_put(entry, state_word(ENTRY_RESERVATION, STATE_CONFIRMED, id.len));
     return entry;
+}
+
+static void end_live(struct entry *entry)
+{
+    uint64_t word;
+    cr_assert(entry_take(entry, &word));
+    end(entry, state_word(ENTRY_RESERVATION, STATE_CANCELLED, word_id_len(word)));
 }
 
 static bool remembered(struct text id)
@@ -113,8 +139,8 @@ Test(entry, one_owner_at_a_time)
 
 Test(entry, takes_no_size_that_its_words_cannot_hold)
 {
-    cr_assert_eq(entries_init(&entries, 0, 1), -EINVAL);
-    cr_assert_eq(entries_init(&entries, UINT32_MAX, 1), -EINVAL);
+    cr_assert_eq(entries_init(&entries, 0, 0, 1), -EINVAL);
+    cr_assert_eq(entries_init(&entries, UINT32_MAX, 0, 1), -EINVAL);
 }
 
 /* With four ids to a bucket an add finds no place now and then, though there are free slots. */
@@ -122,7 +148,7 @@ Test(entry, there_are_buckets_enough)
 {
     const uint32_t sizes[] = { 1, 64, 65, 4096, 100000, 262144, 4000000 };
     for (unsigned i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
-        cr_assert_eq(entries_init(&entries, sizes[i], 1), 0);
+        cr_assert_eq(entries_init(&entries, sizes[i], 0, 1), 0);
         cr_assert_geq(3 * (uint64_t)entries.bucket_count, entries.max);
         cr_assert_geq(entries.max, sizes[i]);
         entries_destroy(&entries);
@@ -147,17 +173,62 @@ Test(entry, an_id_is_added_once)
     entries_destroy(&entries);
 }
 
-Test(entry, a_refused_id_is_free_again)
+Test(entry, a_refused_id_leaves_nothing)
+{
+    struct entry *entry, *again;
+    uint64_t word;
+    set_up(64);
+    for (unsigned i = 0; i < 1000; i++) {
+        char buffer[ID_MAX];
+        cr_assert_eq(add(name_of(buffer, i), &entry, &word), ENTRY_ABSENT);
+        entry_refuse(&entries, &cursor, entry, word);
+        cr_assert_not(remembered(name_of(buffer, i)));
+    }
+    cr_assert_eq(entries_remembered(&entries), 0);
+    cr_assert_eq(entries_used(&entries), 64, "all of them had one slot");
+    cr_assert_eq(add(text_of("a"), &again, &word), ENTRY_ABSENT);
+    cr_assert_eq(again, entry, "in the same slot");
+    entries_destroy(&entries);
+}
+
+/* Another seat is at its bucket, so that the id cannot be taken out of the index at once. */
+Test(entry, a_refused_id_whose_bucket_is_busy_is_a_tombstone)
 {
     struct entry *entry, *again;
     uint64_t word;
     set_up(64);
     cr_assert_eq(add(text_of("a"), &entry, &word), ENTRY_ABSENT);
-    entry_refuse(&entries, entry, word);
-    cr_assert_eq(entries_kept(&entries), 0);
-    cr_assert_eq(add(text_of("a"), &again, &word), ENTRY_ABSENT);
-    cr_assert_eq(again, entry, "in the same slot");
-    cr_assert_eq(entries_kept(&entries), 2, "it, and the spare one that was not needed");
+    struct bucket *home = &entries.buckets[entries_home(&entries, id_hash(&entries, text_of("a")))];
+    atomic_fetch_or(&home->head, 1);
+    entry_refuse(&entries, &cursor, entry, word);
+    atomic_fetch_and(&home->head, ~UINT64_C(1));
+    cr_assert(remembered(text_of("a")), "its word is still in the index");
+    cr_assert_eq(add(text_of("a"), &again, &word), ENTRY_ABSENT, "and it is free all the same");
+    cr_assert_eq(again, entry);
+    entry_put(again, state_word(ENTRY_RESERVATION, STATE_HELD, 1));
+    /* It came to life: nothing reuses its slot. */
+    char buffer[ID_MAX];
+    for (uint64_t i = 0; i < 1000; i++)
+        add_finished(name_of(buffer, i));
+    cr_assert(remembered(text_of("a")));
+    entries_destroy(&entries);
+}
+
+Test(entry, the_slot_of_a_tombstone_is_found_by_the_hand)
+{
+    struct entry *entry;
+    uint64_t word;
+    char buffer[ID_MAX];
+    set_up(64);
+    cr_assert_eq(add(text_of("a"), &entry, &word), ENTRY_ABSENT);
+    struct bucket *home = &entries.buckets[entries_home(&entries, id_hash(&entries, text_of("a")))];
+    atomic_fetch_or(&home->head, 1);
+    entry_refuse(&entries, &cursor, entry, word);
+    atomic_fetch_and(&home->head, ~UINT64_C(1));
+    for (uint64_t i = 0; i < 64; i++)
+        add_live(name_of(buffer, i));
+    cr_assert_not(remembered(text_of("a")));
+    cr_assert_eq(add(text_of("a"), &entry, &word), ENTRY_TABLE_FULL);
     entries_destroy(&entries);
 }
 
@@ -252,7 +323,7 @@ Test(entry, a_full_table_finds_all_of_its_ids)
     for (uint64_t i = 0; i < COUNT; i++)
         add_live(name_of(buffer, i));
     cr_assert_eq(add(text_of("one more"), &entry, &word), ENTRY_TABLE_FULL);
-    cr_assert_eq(entries_kept(&entries), COUNT);
+    cr_assert_eq(entries_live(&entries), COUNT);
     for (uint64_t i = 0; i < COUNT; i++)
         cr_assert(remembered(name_of(buffer, i)));
     cr_assert_eq(add(name_of(buffer, 17), &entry, &word), ENTRY_FOUND, "a full table finds ids");
@@ -260,76 +331,208 @@ Test(entry, a_full_table_finds_all_of_its_ids)
     entries_destroy(&entries);
 }
 
-/* ---- the hand ---- */
+/* ---- what is remembered, and for how long ---- */
 
-Test(entry, the_oldest_are_forgotten_first)
+Test(entry, the_oldest_are_forgotten_first_and_only_for_want_of_room)
 {
-    enum { COUNT = 256, CHUNK = 64 };
+    enum { COUNT = 256 };
     char buffer[ID_MAX];
     set_up(COUNT);
-    for (uint64_t i = 0; i < COUNT; i++)
+    for (uint64_t i = 0; i < 5 * COUNT; i++) {
+        cursor.now_ms = i;
         add_finished(name_of(buffer, i));
-    for (uint64_t i = 0; i < 4 * COUNT; i++) {
-        add_finished(name_of(buffer, COUNT + i));
-        /* What came in the last round but for a chunk is all there. */
-        for (uint64_t k = COUNT + i; k + COUNT - CHUNK > COUNT + i; k -= 31)
-            cr_assert(remembered(name_of(buffer, k)), "%llu of %llu", (unsigned long long)k,
-                      (unsigned long long)(COUNT + i));
+        uint64_t first = i + 1 > COUNT ? i + 1 - COUNT : 0;
+        cr_assert(remembered(name_of(buffer, first)), "%llu of %llu", (unsigned long long)first,
+                  (unsigned long long)i);
+        cr_assert(first == 0 || !remembered(name_of(buffer, first - 1)));
+        cr_assert_eq(entries_remembered(&entries), i + 1 - first);
+        cr_assert(first == 0 || entries_forgotten_ms(&entries) == first - 1);
     }
-    cr_assert_not(remembered(name_of(buffer, 0)));
     entries_destroy(&entries);
 }
 
-Test(entry, the_hand_passes_over_what_is_live_linked_or_mailed)
+/* What counts is when it ended, not when it began. */
+Test(entry, a_long_life_is_remembered_from_its_end)
 {
     char buffer[ID_MAX];
-    set_up(128);
-    struct entry *live = add_live(text_of("live"));
-    struct entry *linked = add_live(text_of("linked"));
-    struct entry *mailed = add_live(text_of("mailed"));
-    linked->owner = 0;
+    set_up(64);
+    struct entry *old = add_live(text_of("old"));
+    for (uint64_t i = 0; i < 200; i++)
+        add_finished(name_of(buffer, i));
+    end_live(old);
+    for (uint64_t i = 200; i < 263; i++)
+        add_finished(name_of(buffer, i));
+    cr_assert(remembered(text_of("old")));
+    add_finished(name_of(buffer, 263));
+    cr_assert_not(remembered(text_of("old")));
+    entries_destroy(&entries);
+}
+
+Test(entry, nothing_is_forgotten_before_its_time)
+{
+    enum { COUNT = 128, REMEMBER = 5000 };
+    char buffer[ID_MAX];
+    struct entry *entry;
+    uint64_t word;
+    set_up_remembering(COUNT, REMEMBER);
+    cr_assert_eq(entries_ripe_ms(&entries), UINT64_MAX);
+    for (uint64_t i = 0; i < COUNT; i++) {
+        cursor.now_ms = 1000 + i;
+        add_finished(name_of(buffer, i));
+    }
+    cr_assert_eq(entries_ripe_ms(&entries), 1000 + REMEMBER);
+    for (unsigned times = 0; times < 100; times++)
+        cr_assert_eq(add(text_of("more"), &entry, &word), ENTRY_TABLE_YOUNG);
+    cr_assert_eq(add(name_of(buffer, 5), &entry, &word), ENTRY_FOUND, "what is there is found");
+    entry_put(entry, word);
+    cursor.now_ms = 1000 + REMEMBER - 1;
+    cr_assert_eq(add(text_of("more"), &entry, &word), ENTRY_TABLE_YOUNG);
+    cursor.now_ms = 1000 + REMEMBER;
+    add_finished(text_of("more"));
+    cr_assert_not(remembered(name_of(buffer, 0)));
+    cr_assert(remembered(name_of(buffer, 1)));
+    cr_assert_eq(add(text_of("another"), &entry, &word), ENTRY_TABLE_YOUNG, "one was ripe");
+    cr_assert_eq(entries_forgotten_ms(&entries), 1000);
+    entries_destroy(&entries);
+}
+
+/* A client that could not reach a stopped engine still finds its first result. */
+Test(entry, the_time_that_the_engine_was_down_does_not_count)
+{
+    struct entry *entry;
+    uint64_t word;
+    char buffer[ID_MAX];
+    set_up_remembering(64, 5000);
+    for (uint64_t i = 0; i < 64; i++)
+        add_finished(name_of(buffer, i)); /* at 1000 */
+    entries_started(&entries, 1000, 60000);
+    cursor.now_ms = 60000 + 4999;
+    cr_assert_eq(add(text_of("more"), &entry, &word), ENTRY_TABLE_YOUNG);
+    cursor.now_ms = 60000 + 5000;
+    cr_assert_eq(add(text_of("more"), &entry, &word), ENTRY_ABSENT);
+    entries_destroy(&entries);
+}
+
+/* When it is replayed, the past needs room whatever was promised. */
+Test(entry, replay_forgets_early_rather_than_find_no_room)
+{
+    char buffer[ID_MAX];
+    set_up_remembering(64, 5000);
+    cursor.replaying = true;
+    for (uint64_t i = 0; i < 100; i++)
+        add_finished(name_of(buffer, i));
+    cr_assert_eq(cursor.early, 36);
+    cr_assert_not(remembered(name_of(buffer, 35)));
+    cr_assert(remembered(name_of(buffer, 36)));
+    entries_destroy(&entries);
+}
+
+Test(entry, an_id_that_ended_may_leave_the_queue_anywhere)
+{
+    enum { COUNT = 64 };
+    struct entry *all[COUNT];
+    char buffer[ID_MAX];
+    const unsigned leaving[] = { 0, 63, 20, 21, 1, 62 };
+    set_up(COUNT);
+    for (unsigned i = 0; i < COUNT; i++)
+        all[i] = add_finished(name_of(buffer, i));
+    for (unsigned i = 0; i < sizeof leaving / sizeof leaving[0]; i++) {
+        uint64_t word;
+        cr_assert(entry_take(all[leaving[i]], &word));
+        slots_unend(&entries, &cursor, all[leaving[i]]);
+        entry_put(all[leaving[i]], state_word(ENTRY_RESERVATION, STATE_HELD, word_id_len(word)));
+    }
+    cr_assert_eq(entries_remembered(&entries), COUNT - 6);
+    for (uint64_t i = 0; i < 500; i++)
+        add_finished(name_of(buffer, COUNT + i));
+    for (unsigned i = 0; i < sizeof leaving / sizeof leaving[0]; i++)
+        cr_assert(remembered(name_of(buffer, leaving[i])));
+    cr_assert_not(remembered(name_of(buffer, 22)));
+    entries_destroy(&entries);
+}
+
+Test(entry, a_letter_on_its_way_keeps_the_slot)
+{
+    char buffer[ID_MAX];
+    struct entry *entry;
+    uint64_t word;
+    set_up(64);
+    struct entry *mailed = add_finished(text_of("mailed"));
     atomic_store(&mailed->mailed, 1);
-    uint64_t final = state_word(ENTRY_RESERVATION, STATE_CANCELLED, 6);
-    atomic_store(&linked->state, final);
-    atomic_store(&mailed->state, final);
-    /* The bits are a hint only; even if they are wrong nothing is lost. */
-    entry_release_slot(&entries, live);
-    entry_release_slot(&entries, linked);
-    entry_release_slot(&entries, mailed);
-    for (uint64_t i = 0; i < 1000; i++)
-        add_finished(name_of(buffer, i));
-    cr_assert(remembered(text_of("live")));
-    cr_assert(remembered(text_of("linked")));
+    for (uint64_t i = 0; i < 63; i++)
+        add_live(name_of(buffer, i));
+    cr_assert_eq(add(text_of("more"), &entry, &word), ENTRY_UNDECIDED);
     cr_assert(remembered(text_of("mailed")));
-    /* Unlinked and read, they make way. */
-    linked->owner = NO_OWNER;
     atomic_store(&mailed->mailed, 0);
-    entry_release_slot(&entries, linked);
-    entry_release_slot(&entries, mailed);
-    for (uint64_t i = 1000; i < 2000; i++)
-        add_finished(name_of(buffer, i));
-    cr_assert(remembered(text_of("live")));
-    cr_assert_not(remembered(text_of("linked")));
+    add_finished(text_of("more"));
     cr_assert_not(remembered(text_of("mailed")));
     entries_destroy(&entries);
 }
 
-Test(entry, a_slot_whose_bucket_is_busy_is_passed_over)
+/* ---- several seats ---- */
+
+Test(entry, a_seat_shares_what_is_ripe_with_one_that_finds_nothing)
+{
+    enum { COUNT = 128 };
+    struct entry_cursor other = { .now_ms = 6000, .seat = 1 };
+    char buffer[ID_MAX];
+    struct entry *entry;
+    uint64_t word;
+    struct text id = text_of("of the other seat");
+    set_up_remembering(COUNT, 5000);
+    for (uint64_t i = 0; i < COUNT; i++)
+        add_finished(name_of(buffer, i)); /* at 1000 */
+    other.now_ms = 5999;
+    cr_assert_eq(add_at(&other, id, &entry, &word), ENTRY_TABLE_YOUNG);
+    slots_share(&entries, &cursor);
+    cr_assert_eq(entries_remembered(&entries), COUNT, "nobody asked");
+    other.now_ms = cursor.now_ms = 6000;
+    cr_assert_eq(add_at(&other, id, &entry, &word), ENTRY_UNDECIDED, "it asks");
+    slots_share(&entries, &cursor);
+    cr_assert_eq(entries_remembered(&entries), 0);
+    cr_assert_eq(add_at(&other, id, &entry, &word), ENTRY_ABSENT);
+    entries_destroy(&entries);
+}
+
+/* What another seat's queue says may be out of date: then asking clears it up. */
+Test(entry, a_seat_that_is_asked_says_when_it_has_something)
+{
+    enum { COUNT = 128 };
+    struct entry_cursor other = { .now_ms = 6000, .seat = 1 };
+    char buffer[ID_MAX];
+    struct entry *entry;
+    uint64_t word;
+    struct text id = text_of("of the other seat");
+    set_up_remembering(COUNT, 5000);
+    add_finished(name_of(buffer, 0)); /* at 1000 */
+    cursor.now_ms = 3000;
+    for (uint64_t i = 1; i < COUNT; i++)
+        add_finished(name_of(buffer, i));
+    cursor.now_ms = 6000;
+    add_finished(text_of("in place of the first"));
+    cr_assert_eq(add_at(&other, id, &entry, &word), ENTRY_UNDECIDED);
+    slots_share(&entries, &cursor);
+    cr_assert_eq(entries_ripe_ms(&entries), 3000 + 5000);
+    cr_assert_eq(add_at(&other, id, &entry, &word), ENTRY_TABLE_YOUNG);
+    entries_destroy(&entries);
+}
+
+Test(entry, a_slot_whose_bucket_is_busy_waits)
 {
     char buffer[ID_MAX];
     set_up(64);
     for (uint64_t i = 0; i < 64; i++)
         add_finished(name_of(buffer, i));
-    struct text id = name_of(buffer, 9);
+    struct text id = name_of(buffer, 0);
     struct bucket *home = &entries.buckets[entries_home(&entries, id_hash(&entries, id))];
     atomic_fetch_or(&home->head, 1);
-    for (unsigned i = 0; i < 40; i++) {
-        struct draws_entry *draws = entries_take_draws(&entries, &cursor);
-        cr_assert_not_null(draws);
-        entries_free_draws(&entries, entry_number(&entries, (struct entry *)(void *)draws) + 1);
-    }
+    for (unsigned i = 0; i < 40; i++)
+        cr_assert_null(slots_take(&entries, &cursor));
+    cr_assert_eq(slots_why_none(&entries, &cursor), ENTRY_UNDECIDED);
     atomic_fetch_and(&home->head, ~UINT64_C(1));
-    cr_assert(remembered(name_of(buffer, 9)));
+    cr_assert(remembered(name_of(buffer, 0)));
+    cr_assert_not_null(slots_take(&entries, &cursor));
+    cr_assert_not(remembered(name_of(buffer, 0)));
     entries_destroy(&entries);
 }
 
@@ -339,7 +542,7 @@ static uint32_t chain_of(unsigned blocks)
 {
     uint32_t first = 0, *link = &first;
     for (unsigned i = 0; i < blocks; i++) {
-        struct draws_entry *draws = entries_take_draws(&entries, &cursor);
+        struct draws_entry *draws = slots_take_draws(&entries, &cursor);
         cr_assert_not_null(draws);
         *link = entry_number(&entries, (struct entry *)(void *)draws) + 1;
         link = &draws->next;
@@ -366,32 +569,33 @@ Test(entry, a_walk_goes_over_the_draws_of_all_blocks)
         for (uint32_t i = 0; i < counts[c]; i++)
             cr_assert_eq(draw_walk_next(&walk)->qty, i + 1);
         if (counts[c] > 1)
-            entries_free_draws(&entries, entry.more);
-        cr_assert_leq(entries_kept(&entries), 1);
+            slots_free_draws(&entries, &cursor, entry.more);
     }
     entries_destroy(&entries);
 }
 
+/* More blocks than a seat keeps for itself. */
 Test(entry, draws_are_freed_with_their_reservation)
 {
+    enum { BLOCKS = 100, COUNT = 256 };
     char buffer[ID_MAX];
     struct entry *entry;
     uint64_t word;
-    set_up(64);
+    set_up(COUNT);
     cr_assert_eq(add(text_of("many"), &entry, &word), ENTRY_ABSENT);
-    entry->draw_count = 60;
-    entry->more = chain_of(9);
+    entry->draw_count = BLOCKS * DRAWS_PER_ENTRY;
+    entry->more = chain_of(BLOCKS);
+    slots_begin(&entries, &cursor);
     entry_put(entry, state_word(ENTRY_RESERVATION, STATE_HELD, 4));
-    cr_assert_eq(entries_kept(&entries), 10);
-    for (uint64_t i = 0; i < 200; i++)
+    for (uint64_t i = 0; i < 2 * COUNT; i++)
         add_finished(name_of(buffer, i));
     cr_assert(remembered(text_of("many")));
-    atomic_store(&entry->state, state_word(ENTRY_RESERVATION, STATE_EXPIRED, 4));
-    entry_release_slot(&entries, entry);
-    for (uint64_t i = 200; i < 400; i++)
+    cr_assert_eq(entries_remembered(&entries), COUNT - BLOCKS - 1);
+    end_live(entry);
+    for (uint64_t i = 2 * COUNT; i < 4 * COUNT; i++)
         add_finished(name_of(buffer, i));
     cr_assert_not(remembered(text_of("many")));
-    cr_assert_leq(entries_kept(&entries), 1, "its draws are free too, but for a spare slot");
+    cr_assert_eq(entries_remembered(&entries), COUNT, "its draws make room, too");
     entries_destroy(&entries);
 }
 
@@ -399,9 +603,10 @@ Test(entry, a_full_table_has_no_slot_for_draws)
 {
     set_up(64);
     uint32_t first = chain_of(64);
-    cr_assert_null(entries_take_draws(&entries, &cursor));
-    entries_free_draws(&entries, first);
-    cr_assert_not_null(entries_take_draws(&entries, &cursor));
+    cr_assert_null(slots_take_draws(&entries, &cursor));
+    cr_assert_eq(slots_why_none(&entries, &cursor), ENTRY_TABLE_FULL);
+    slots_free_draws(&entries, &cursor, first);
+    cr_assert_not_null(slots_take_draws(&entries, &cursor));
     entries_destroy(&entries);
 }
 

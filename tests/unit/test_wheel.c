@@ -19,7 +19,7 @@ static uint64_t link_tick[ENTRIES];
 
 static void set_up(uint64_t now)
 {
-    cr_assert_eq(entries_init(&entries, ENTRIES, 1), 0);
+    cr_assert_eq(entries_init(&entries, ENTRIES, 0, 1), 0);
     wheel_init(&wheel, now);
     memset(deadline, 0, sizeof deadline);
 }

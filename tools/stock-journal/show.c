@@ -13,7 +13,7 @@ static const char *const type_names[] = {
     [RECORD_CHANNEL] = "channel", [RECORD_CLIENT] = "client", [RECORD_MOVEMENT] = "movement",
     [RECORD_RESERVE] = "reserve", [RECORD_EXTEND] = "extend", [RECORD_CONFIRM] = "confirm",
     [RECORD_FULFIL] = "fulfil",   [RECORD_CANCEL] = "cancel", [RECORD_EXPIRE] = "expire",
-    [RECORD_UNDONE] = "undone",   [RECORD_ALLOT] = "allot",
+    [RECORD_UNDONE] = "undone",   [RECORD_ALLOT] = "allot",   [RECORD_OP] = "repeat",
 };
 
 enum { TYPES = sizeof type_names / sizeof *type_names };
@@ -260,6 +260,18 @@ static bool show_step(struct shower *shower, const struct record_head *record)
     return !reader.bad;
 }
 
+static bool show_op(struct shower *shower, const struct record_head *record)
+{
+    struct op_record op;
+    struct sink *sink = &shower->sink;
+    struct record_reader reader = record_open(record, &op, sizeof op);
+    sink_text(sink, "id", record_text(&reader, op.id_len));
+    sink_text(sink, "op", record_text(&reader, op.op_len));
+    if (record->flags < STATE_COUNT)
+        sink_text(sink, "state", text_of(state_name((enum entry_state)record->flags)));
+    return !reader.bad;
+}
+
 static bool show_expire(struct shower *shower, const struct record_head *record)
 {
     struct expire_record expire;
@@ -305,6 +317,7 @@ bool show_record(struct shower *shower, const struct record_head *record, uint64
         [RECORD_CONFIRM] = show_confirm,   [RECORD_FULFIL] = show_step,
         [RECORD_CANCEL] = show_step,       [RECORD_EXPIRE] = show_expire,
         [RECORD_UNDONE] = show_undone,     [RECORD_ALLOT] = show_allot,
+        [RECORD_OP] = show_op,
     };
     char unknown[16];
     const char *type = record_type_name(record->type);

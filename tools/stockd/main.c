@@ -22,10 +22,10 @@
 #include "protocol/clock.h"
 #include "protocol/server.h"
 #include "tools/stockd/book.h"
+#include "tools/stockd/caretaker.h"
 #include "tools/stockd/compactor.h"
 #include "tools/stockd/mirroring.h"
 #include "tools/stockd/options.h"
-#include "tools/stockd/populating.h"
 #include "tools/stockd/storage.h"
 
 #define STOCKD_VERSION "0.1.0"
@@ -111,6 +111,7 @@ static struct ledger *create_ledger(struct program *program)
         .items = (uint32_t)options->items,
         .pools = (uint32_t)options->pools,
         .reservations = (uint32_t)options->reservations,
+        .remember_ms = options->remember_s * 1000,
         .seats = (unsigned)options->workers,
         .readers = options->redis[0] != '\0',
         .log = &program->log,
@@ -149,6 +150,16 @@ static int make_ledger(struct program *program)
     return 0;
 }
 
+static void say_forgotten(const struct program *program, uint64_t count)
+{
+    if (count > 0)
+        fprintf(stderr,
+                "stockd: the table of ids is smaller than what the journal holds of live "
+                "reservations and remembered ids: forgot %" PRIu64
+                " ids early; --reservations %" PRIu64 " would keep them\n",
+                count, program->options.reservations + count);
+}
+
 static int open_journal(struct program *program)
 {
     struct reason reason = { "" };
@@ -178,7 +189,7 @@ static int open_journal(struct program *program)
     }
     program->clock = clock_start(program->opened.last_time_ms);
     program->clock_runs = true;
-    ledger_recovered(program->ledger, program->clock.base_ms);
+    say_forgotten(program, ledger_recovered(program->ledger, program->clock.base_ms));
     program->storage = storage_of_journal(program->journal);
     int error = compactor_create(&program->compactor, &program->options, program->journal,
                                  &program->opened.start);
@@ -340,11 +351,11 @@ static int run(struct program *program)
         return cannot_start("no thread for the Redis mirror");
     if (compactor_start(program->compactor) != 0)
         return cannot_start("no thread that looks after snapshots");
-    struct populating *populating;
-    if (populating_start(&populating, program->ledger) != 0)
-        return cannot_start("no thread that sees to memory");
+    struct caretaker *caretaker;
+    if (caretaker_start(&caretaker, program->ledger, &program->clock) != 0)
+        return cannot_start("cannot start the thread that looks after the ledger's tables");
     int error = server_run(program->server, on_ready, program);
-    populating_stop(populating);
+    caretaker_stop(caretaker);
     book_stop(program->book);
     compactor_stop(program->compactor);
     program->compactor = NULL;

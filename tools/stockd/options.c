@@ -66,7 +66,11 @@ static const struct option_rule rules[] = {
     { "pools", FORM_NUMBER, AT(pools), 1, 1 << 28, 4000000, "N",
       "greatest number of pools: items times locations" },
     { "reservations", FORM_NUMBER, AT(reservations), 1, 1 << 28, 4000000, "N",
-      "greatest number of ids that are remembered" },
+      "size of the table of ids: live reservations, and what has\n"
+      "ended and is remembered, about 150 bytes each" },
+    { "remember-s", FORM_NUMBER, AT(remember_s), 0, 31536000, 300, "N",
+      "seconds for which an id is remembered after it ended, at\n"
+      "least: a retry within them is never done twice" },
     { "segment-bytes", FORM_NUMBER, AT(segment_bytes), 0, 64 * GI, 0, "N",
       "size of a journal segment (0: the journal's own choice)" },
     { "log-bytes", FORM_NUMBER, AT(log_bytes), 0, 4 * GI, 0, "N",

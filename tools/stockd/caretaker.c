@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tools/stockd/caretaker.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "engine/id_gauge.h"
+
+/* Between two looks: short while the table grows, longer and longer while it does not. */
+enum { LOOK_MS = 5, SELDOM_MS = 200 };
+
+/* Between two warnings, while nothing gets better. */
+enum { WARN_AGAIN_MS = 60000 };
+
+struct caretaker {
+    struct ledger *ledger;
+    const struct engine_clock *clock;
+    pthread_t thread;
+    int stop_fd; /* readable: stop */
+    uint64_t warned_ms;
+};
+
+static bool stops_within(const struct caretaker *c, int ms)
+{
+    struct pollfd stop = { .fd = c->stop_fd, .events = POLLIN };
+    return poll(&stop, 1, ms) == 1;
+}
+
+/* In time: as soon as the present rate would fill the table before what is in it may be forgotten,
+ * and half of it is taken. */
+static void watch_ids(struct caretaker *c)
+{
+    struct ledger_figures figures;
+    uint64_t now_ms = clock_engine_ms(c->clock, clock_ms(CLOCK_MONOTONIC));
+    ledger_sample_ids(c->ledger, now_ms);
+    struct id_outlook outlook = ledger_id_outlook(c->ledger, now_ms);
+    ledger_figures(c->ledger, &figures);
+    if (outlook.last_ms >= figures.remember_ms || 2 * figures.ids_taken < figures.reservations_max)
+        return;
+    if (c->warned_ms != 0 && now_ms - c->warned_ms < WARN_AGAIN_MS)
+        return;
+    c->warned_ms = now_ms;
+    fprintf(stderr,
+            "stockd: %" PRIu64 " ids a second come; the table of ids (%" PRIu64
+            ") holds those of %" PRIu64 " s, and each is to be remembered for %" PRIu64
+            " s: in %" PRIu64 " s changes are refused as overloaded; --reservations %" PRIu64
+            " would do, or a shorter --remember-s\n",
+            outlook.per_s, figures.reservations_max, outlook.last_ms / 1000,
+            figures.remember_ms / 1000, outlook.full_ms / 1000, outlook.needed);
+}
+
+static void *thread_main(void *argument)
+{
+    struct caretaker *c = argument;
+    int wait_ms = SELDOM_MS;
+    do {
+        enum populated populated = ledger_populate(c->ledger);
+        watch_ids(c);
+        if (populated == POPULATED_SOME)
+            wait_ms = 0;
+        else if (wait_ms == 0)
+            wait_ms = LOOK_MS;
+        else if (wait_ms < SELDOM_MS)
+            wait_ms *= 2;
+    } while (!stops_within(c, wait_ms));
+    return NULL;
+}
+
+int caretaker_start(struct caretaker **caretaker, struct ledger *ledger,
+                    const struct engine_clock *clock)
+{
+    struct caretaker *c = calloc(1, sizeof *c);
+    if (!c)
+        return -ENOMEM;
+    c->ledger = ledger;
+    c->clock = clock;
+    c->stop_fd = eventfd(0, EFD_CLOEXEC);
+    int error = c->stop_fd < 0 ? errno : pthread_create(&c->thread, NULL, thread_main, c);
+    if (error) {
+        if (c->stop_fd >= 0)
+            close(c->stop_fd);
+        free(c);
+        return -error;
+    }
+    pthread_setname_np(c->thread, "caretaker");
+    *caretaker = c;
+    return 0;
+}
+
+void caretaker_stop(struct caretaker *c)
+{
+    uint64_t one = 1;
+    if (!c)
+        return;
+    if (write(c->stop_fd, &one, sizeof one) == sizeof one)
+        pthread_join(c->thread, NULL);
+    close(c->stop_fd);
+    free(c);
+}

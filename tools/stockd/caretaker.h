@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The thread that looks after the ledger's tables: it has memory zeroed before an operation comes
+ * to it, measures how fast ids come, and warns before the table of ids is full.
+ */
+#ifndef STOCKD_TOOLS_STOCKD_CARETAKER_H
+#define STOCKD_TOOLS_STOCKD_CARETAKER_H
+
+#include "engine/ledger.h"
+#include "protocol/clock.h"
+
+struct caretaker;
+
+/* Signals are to be blocked already: the thread inherits that. The ledger and the clock outlive it.
+ * 0 or -errno. */
+int caretaker_start(struct caretaker **caretaker, struct ledger *ledger,
+                    const struct engine_clock *clock);
+/* NULL is allowed. */
+void caretaker_stop(struct caretaker *caretaker);
+
+#endif
