@@ -342,12 +342,20 @@ bool pools_reserve(struct items *items, uint32_t index, uint32_t count)
     return true;
 }
 
-struct pool *pool_make(struct items *items, uint32_t item, uint16_t location, uint16_t owner)
+bool pool_room_take(struct items *items)
 {
-    struct pool *found = pool_find(items, item, location, owner);
     uint32_t before;
-    if (found || !count_up(&items->pool_count, 1, items->max_pools, &before))
-        return found;
+    return count_up(&items->pool_count, 1, items->max_pools, &before);
+}
+
+void pool_room_give(struct items *items)
+{
+    atomic_fetch_sub_explicit(&items->pool_count, 1, memory_order_relaxed);
+}
+
+struct pool *pool_make_in_room(struct items *items, uint32_t item, uint16_t location,
+                               uint16_t owner)
+{
     uint64_t key = pool_key_word(item, location, owner);
     for (;;) {
         struct pool *pool = slot_for(items, item, key);
@@ -355,9 +363,17 @@ struct pool *pool_make(struct items *items, uint32_t item, uint16_t location, ui
         if (pool && atomic_compare_exchange_strong_explicit(
                         &pool->key, &none, key, memory_order_acq_rel, memory_order_acquire))
             return pool;
-        if (!pool || none == key) { /* no room, or somebody else made it just now */
-            atomic_fetch_sub_explicit(&items->pool_count, 1, memory_order_relaxed);
+        if (!pool || none == key) { /* no memory, or it is there already */
+            pool_room_give(items);
             return pool;
         }
     }
+}
+
+struct pool *pool_make(struct items *items, uint32_t item, uint16_t location, uint16_t owner)
+{
+    struct pool *found = pool_find(items, item, location, owner);
+    if (found || !pool_room_take(items))
+        return found;
+    return pool_make_in_room(items, item, location, owner);
 }

@@ -124,6 +124,14 @@ static inline uint32_t pool_unit(const struct items *items, const struct pool *p
 
 /* NULL if there is no such pool. */
 struct pool *pool_find(const struct items *items, uint32_t item, uint16_t location, uint16_t owner);
+/* Takes room for one pool, so that all that may fail is behind the caller before it makes anything;
+ * false if the table of pools is full. Then one of: give the room back, or use it. */
+bool pool_room_take(struct items *items);
+void pool_room_give(struct items *items);
+/* Finds or makes it, and has used the room; NULL if there is no memory for a further block, which
+ * the first ITEM_POOLS of an item do not need. */
+struct pool *pool_make_in_room(struct items *items, uint32_t item, uint16_t location,
+                               uint16_t owner);
 /* Finds or makes it; NULL if the table of pools is full. */
 struct pool *pool_make(struct items *items, uint32_t item, uint16_t location, uint16_t owner);
 

@@ -19,7 +19,9 @@ struct moving {
     const struct movement *asked;
     enum movement_kind kind;
     uint32_t item;
-    struct pool *pool;   /* that it adds to; NULL: there is none to take from */
+    bool unborn;         /* there is no such item yet: `item` means nothing */
+    struct pool *pool;   /* that it adds to; NULL: there is none yet, or none to take from */
+    bool fresh;          /* the pool was made by this movement */
     struct pool_key key; /* of that pool, or of the first that was taken from */
     int64_t key_delta;   /* what on hand grew by there; further pools are the plan's takes */
     uint32_t more_count; /* of further pools */
@@ -106,28 +108,49 @@ static enum code check_returned(struct seat *seat, const struct movement *m)
                 m->ref.at);
 }
 
+/* Makes nothing yet: a movement that is refused must leave no item and no pool. */
 static enum code find_pool(struct seat *seat, struct moving *move)
 {
     const struct movement *m = move->asked;
+    struct items *items = &seat->ledger->items;
     const struct location *location;
     catalogue_pin(seat);
     enum code code = find_location(seat, "location", m->location, &location);
     if (code)
         return code;
     bool makes_item = move->kind == MOVE_RECEIVE || move->kind == MOVE_COUNT;
-    code = makes_item ? make_item(seat, m->sku, &move->item) : find_item(seat, m->sku, &move->item);
-    if (code)
+    code = find_item(seat, m->sku, &move->item);
+    if (code && !(code == CODE_UNKNOWN_SKU && makes_item))
         return code;
     uint16_t at = location_index(seat->catalogue, location);
     uint16_t owner = owner_of(m->damaged ? POOL_DAMAGED : POOL_SHARED, 0);
+    move->unborn = code == CODE_UNKNOWN_SKU;
     move->key = (struct pool_key){ move->item, at, owner };
-    /* What takes away makes no pool: there is nothing in it to take. */
-    bool takes = move->kind == MOVE_ADJUST && m->qty < 0;
+    move->pool = move->unborn ? NULL : pool_find(items, move->item, at, owner);
+    return CODE_OK;
+}
+
+/* Brings the pool that it adds to into being, and its item; all or nothing. The caller has checked
+ * all else: nothing but another seat's change can stop the movement any more. */
+static enum code make_pool(struct seat *seat, struct moving *move)
+{
     struct items *items = &seat->ledger->items;
-    move->pool =
-        takes ? pool_find(items, move->item, at, owner) : pool_make(items, move->item, at, owner);
-    if (!move->pool && !takes)
+    if (move->pool)
+        return CODE_OK;
+    if (!pool_room_take(items))
         return fail(seat, CODE_LIMIT, "the table of pools is full (%u)", items->max_pools);
+    enum code code = CODE_OK;
+    if (move->unborn)
+        code = make_item(seat, move->asked->sku, &move->item);
+    if (code) {
+        pool_room_give(items);
+        return code;
+    }
+    move->key.item = move->item;
+    move->pool = pool_make_in_room(items, move->item, move->key.location, move->key.owner);
+    if (!move->pool)
+        return fail(seat, CODE_LIMIT, "the table of pools is full (%u)", items->max_pools);
+    move->fresh = true;
     return CODE_OK;
 }
 
@@ -147,6 +170,9 @@ static enum code pool_is_full(struct seat *seat, const struct moving *move)
 /* Rule G: claim, then apply. counted: what must be on hand still, or NOT_COUNTED. */
 static enum code move_up(struct seat *seat, struct moving *move, int64_t delta, int64_t counted)
 {
+    enum code code = make_pool(seat, move);
+    if (code)
+        return code;
     if (word_on_hand(pool_read(move->pool)) + delta > QUANTITY_MAX)
         return pool_is_full(seat, move);
     claim(seat, move);
@@ -210,9 +236,30 @@ static bool moved_since(const struct seat *seat, uint64_t as_of_ms, int64_t *mov
     return known;
 }
 
+static enum code too_long_ago(struct seat *seat)
+{
+    return fail(seat, CODE_BAD_REQUEST,
+                "as_of lies further back than movements are remembered; count again");
+}
+
+/* Makes the pool of a count, unless the count is to be refused. How far back it reaches is decided
+ * before: what moved in a pool that has just been made is remembered in any case. */
+static enum code prepare_count(struct seat *seat, struct moving *move)
+{
+    const struct movement *m = move->asked;
+    int64_t moved = 0;
+    seat->plan.take_count = 0;
+    if (!move->pool && m->has_as_of && !moved_since(seat, m->as_of_ms, &moved))
+        return too_long_ago(seat);
+    return make_pool(seat, move);
+}
+
 /* Deferred whenever something moved while it looked: a count is rare, and is tried again. */
 static enum code move_to_count(struct seat *seat, struct moving *move)
 {
+    enum code code = prepare_count(seat, move);
+    if (code)
+        return code;
     const struct movement *m = move->asked;
     const struct item *item = item_at(&seat->ledger->items, move->item);
     struct place place;
@@ -224,9 +271,8 @@ static enum code move_to_count(struct seat *seat, struct moving *move)
     /* Pending: perhaps a fulfil that will put back what it took from what is on hand. */
     if (!quiet || !gives_unchanged(item, stamp) || place.pending)
         return CODE_DEFERRED;
-    if (!known)
-        return fail(seat, CODE_BAD_REQUEST,
-                    "as_of lies further back than movements are remembered; count again");
+    if (!known && !move->fresh)
+        return too_long_ago(seat);
     assert(seat->plan.takes[0].pool == pool_unit(&seat->ledger->items, move->pool));
     int64_t target = m->qty + moved > 0 ? m->qty + moved : 0;
     int64_t delta = target - place.on_hand;

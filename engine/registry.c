@@ -231,18 +231,32 @@ void details_show(struct ledger *ledger, uint32_t index, struct item_details *de
         retire(ledger, old, free);
 }
 
-/* The caller holds catalogue_busy. */
+/* Shows the new details of an item, and journals them. The caller holds catalogue_busy. */
+static uint64_t journal_details(struct seat *seat, uint32_t index, struct item_details *details)
+{
+    uint32_t length = build_details(seat, index, details);
+    uint64_t position = journal_claim(seat, length);
+    uint64_t lsn = details->lsn = position + length;
+    details_show(seat->ledger, index, details);
+    mark_item(seat, index, lsn);
+    journal_publish(seat, position);
+    return lsn;
+}
+
+/* The caller holds catalogue_busy. The item comes into being last: a refusal leaves none. */
 static enum code set_details(struct seat *seat, const struct item_setting *s, uint64_t *lsn)
 {
     struct ledger *ledger = seat->ledger;
-    uint32_t index;
-    enum code code = make_item(seat, s->sku, &index);
-    if (code)
-        return code;
-    const struct item_details *old = atomic_load(&ledger->items.details[index]);
     struct item_details *details = calloc(1, sizeof *details);
     if (!details)
         return fail(seat, CODE_LIMIT, "no memory for the item's details");
+    uint32_t index;
+    enum code code = make_item(seat, s->sku, &index);
+    if (code) {
+        free(details);
+        return code;
+    }
+    const struct item_details *old = atomic_load(&ledger->items.details[index]);
     if (old)
         *details = *old;
     details_apply(details, s);
@@ -251,12 +265,7 @@ static enum code set_details(struct seat *seat, const struct item_setting *s, ui
         free(details);
         return CODE_OK;
     }
-    uint32_t length = build_details(seat, index, details);
-    uint64_t position = journal_claim(seat, length);
-    *lsn = details->lsn = position + length;
-    details_show(ledger, index, details);
-    mark_item(seat, index, *lsn);
-    journal_publish(seat, position);
+    *lsn = journal_details(seat, index, details);
     return CODE_OK;
 }
 

@@ -161,13 +161,27 @@ static enum code not_on_hand(struct seat *seat, const struct plan_take *take, ui
     return CODE_INSUFFICIENT_STOCK;
 }
 
+/* What is not there is found before anything is taken: a refusal leaves no undone takes. */
+static enum code check_shipping(struct seat *seat)
+{
+    const struct plan *plan = &seat->plan;
+    for (uint32_t i = 0; i < plan->take_count; i++) {
+        const struct plan_take *take = &plan->takes[i];
+        uint64_t word = pool_read(pool_at(&seat->ledger->items, take->pool));
+        if (word_on_hand(word) < take->qty)
+            return word_pending(word) != 0 ? CODE_DEFERRED : not_on_hand(seat, take, word);
+    }
+    return CODE_OK;
+}
+
 /* Rule T: what is shipped leaves the pools before the claim. It may not be there: in a short pool
  * more was promised than there is. */
 static enum code ship(struct seat *seat, const struct stepping *s)
 {
     struct plan *plan = &seat->plan;
     gather_parts(plan, s);
-    for (uint32_t i = 0; i < plan->take_count; i++) {
+    enum code code = plan->tentative ? check_shipping(seat) : CODE_OK;
+    for (uint32_t i = 0; !code && i < plan->take_count; i++) {
         const struct plan_take *take = &plan->takes[i];
         struct pool_change change = { -take->qty, -take->qty, plan->tentative ? 1 : 0 };
         uint64_t after;
@@ -177,7 +191,7 @@ static enum code ship(struct seat *seat, const struct stepping *s)
         undo_shipping(seat, i);
         return word_pending(after) != 0 ? CODE_DEFERRED : not_on_hand(seat, take, after);
     }
-    return CODE_OK;
+    return code;
 }
 
 /* ---- the step itself ---- */

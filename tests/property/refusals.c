@@ -1,0 +1,316 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A refusal changes nothing. Random requests, most of them wrong in some way, meet small tables
+ * that are soon full. After each that is refused the ledger is what it was before: the same
+ * catalogue, items, pools, marks and remembered changes in its image, the same figures, and nothing
+ * in the log.
+ *
+ *   refusals [--seed N] [--seconds S]
+ */
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "engine/seat.h"
+#include "tests/support/image_rig.h"
+#include "tests/support/random.h"
+
+enum { ITEMS = 5, POOLS = 9, SLOTS = 4096, STEP_MS = WHEEL_TICK_MS, STEPS = 3000 };
+
+/* All that a refusal must leave alone. */
+struct state {
+    struct image image;
+    struct ledger_figures figures;
+    uint64_t tail;
+};
+
+static struct ledger_rig rig;
+static struct seat *seat;
+static struct random r;
+static uint64_t now, outcomes[CODE_COUNT];
+static int next_id;
+
+struct name {
+    char at[80];
+};
+
+static bool chance(int percent)
+{
+    return random_chance(&r, percent);
+}
+
+/* One of a few names, now and then one that is not there or cannot be. */
+static struct text name(struct name *to, const char *what, int count)
+{
+    if (chance(4))
+        snprintf(to->at, sizeof to->at, "%s\xff", what);
+    else if (chance(4))
+        snprintf(to->at, sizeof to->at, "%070d", 7);
+    else
+        snprintf(to->at, sizeof to->at, "%s%d", what, random_below(&r, count));
+    return text_of(to->at);
+}
+
+static struct text id_of(struct name *to)
+{
+    int number = chance(10) && next_id > 0 ? random_below(&r, next_id) : next_id++;
+    snprintf(to->at, sizeof to->at, "%0*d", chance(2) ? ID_MAX + 1 : 1, number);
+    return text_of(to->at);
+}
+
+static int64_t quantity(void)
+{
+    if (chance(5))
+        return random_between(&r, -1, 1);
+    if (chance(10))
+        return QUANTITY_MAX + random_between(&r, -1, 1);
+    return random_between(&r, 1, 30);
+}
+
+/* ---- requests ---- */
+
+static enum code ask_movement(void)
+{
+    static enum code (*const kinds[])(struct seat *, const struct movement *,
+                                      struct movement_result *) = { ledger_receive, ledger_adjust,
+                                                                    ledger_count, ledger_return };
+    struct name id, sku, at, ref;
+    struct movement_result result;
+    struct movement m = { .id = id_of(&id),
+                          .sku = name(&sku, "S", ITEMS + 2),
+                          .location = name(&at, "L", 5),
+                          .qty = quantity(),
+                          .has_as_of = chance(50),
+                          .as_of_ms = now - (uint64_t)random_below(&r, 100000) };
+    if (chance(20))
+        m.ref = name(&ref, "R", 50);
+    int kind = random_below(&r, 4);
+    m.damaged = kinds[kind] == ledger_return && chance(30);
+    if (chance(20))
+        m.qty = -m.qty;
+    return kinds[kind](seat, &m, &result);
+}
+
+static enum code ask_allot(void)
+{
+    struct name id, sku, at, channel;
+    struct allot_result result;
+    struct allotment a = { .id = id_of(&id),
+                           .sku = name(&sku, "S", ITEMS + 1),
+                           .location = name(&at, "L", 5),
+                           .channel = name(&channel, "C", 4),
+                           .qty = chance(50) ? quantity() : -quantity() };
+    return ledger_allot(seat, &a, &result);
+}
+
+static enum code ask_reserve(void)
+{
+    struct name id, channel, skus[4], at[4];
+    struct order_line lines[4];
+    struct reservation_view view;
+    struct order o = { .channel = name(&channel, "C", 4),
+                       .lines = lines,
+                       .line_count = (uint32_t)random_below(&r, 5),
+                       .has_ttl = true,
+                       .ttl_ms = STEP_MS * (uint64_t)random_below(&r, 20),
+                       .confirm = chance(40) };
+    for (uint32_t i = 0; i < o.line_count; i++) {
+        lines[i] = (struct order_line){ .sku = name(&skus[i], "S", ITEMS), .qty = quantity() };
+        if (chance(20))
+            lines[i].location = name(&at[i], "L", 5);
+    }
+    o.id = chance(60) ? name(&id, "R", 50) : id_of(&id);
+    return ledger_reserve(seat, &o, &view);
+}
+
+static enum code ask_step(void)
+{
+    struct name id, op, skus[3];
+    struct order_line lines[3];
+    struct reservation_view view;
+    struct step s = { .id = name(&id, "R", 50),
+                      .lines = lines,
+                      .line_count = (uint32_t)random_below(&r, 4) };
+    for (uint32_t i = 0; i < s.line_count; i++)
+        lines[i] = (struct order_line){ .sku = name(&skus[i], "S", ITEMS), .qty = quantity() };
+    if (chance(30))
+        s.op = id_of(&op);
+    switch (random_below(&r, 4)) {
+    case 0:
+        return ledger_fulfil(seat, &s, &view);
+    case 1:
+        return ledger_cancel(seat, &s, &view);
+    case 2:
+        return ledger_confirm(seat, s.id, (struct text){ NULL, 0 }, &view);
+    default:
+        return ledger_extend(seat, s.id, STEP_MS * (uint64_t)random_below(&r, 20), &view);
+    }
+}
+
+static enum code ask_setting(void)
+{
+    struct name codes[3], text, place;
+    uint64_t lsn;
+    struct text kind = name(&text, "kind", 2);
+    struct text places[2] = { name(&place, "L", 6), text_of("L0") };
+    struct location_setting l = { .code = name(&codes[0], "L", 5),
+                                  .has_kind = chance(50),
+                                  .kind = kind,
+                                  .has_priority = true,
+                                  .priority = quantity() * (chance(10) ? 1000 : 1),
+                                  .has_active = true,
+                                  .active = chance(80) };
+    struct channel_setting c = { .code = name(&codes[1], "C", 4),
+                                 .has_buffer = true,
+                                 .buffer = chance(60) ? 0 : quantity(),
+                                 .has_places = chance(50),
+                                 .places = places,
+                                 .place_count = (uint32_t)random_below(&r, 3) };
+    struct item_setting i = { .sku = name(&codes[2], "S", ITEMS + 2),
+                              .has_low_stock = true,
+                              .low_stock = quantity(),
+                              .has_name = chance(50),
+                              .name = kind };
+    switch (random_below(&r, 3)) {
+    case 0:
+        return ledger_set_location(seat, &l, &lsn);
+    case 1:
+        return ledger_set_channel(seat, &c, &lsn);
+    default:
+        return ledger_set_item(seat, &i, &lsn);
+    }
+}
+
+static enum code ask(void)
+{
+    static enum code (*const kinds[])(
+        void) = { ask_movement, ask_movement, ask_allot, ask_reserve,
+                  ask_reserve,  ask_step,     ask_step,  ask_setting };
+    return kinds[random_below(&r, (int)(sizeof kinds / sizeof kinds[0]))]();
+}
+
+/* ---- what it was before ---- */
+
+static void take_state(struct state *state)
+{
+    char why[200];
+    if (!image_take(&state->image, rig.ledger, why, sizeof why)) {
+        printf("%s\n", why);
+        exit(1);
+    }
+    ledger_figures(rig.ledger, &state->figures);
+    state->tail = atomic_load(&rig.log.tail);
+}
+
+static bool same_runs(const struct image *left, const struct image *right, enum image_kind kind)
+{
+    const struct image_run *a = left->first, *b = right->first;
+    for (;; a = a->next, b = b->next) {
+        while (a && a->kind != kind)
+            a = a->next;
+        while (b && b->kind != kind)
+            b = b->next;
+        if (!a || !b)
+            return a == b;
+        if (a->length != b->length || memcmp(a->bytes, b->bytes, a->length) != 0)
+            return false;
+    }
+}
+
+/* NULL, or what is another. */
+static const char *difference(const struct state *a, const struct state *b)
+{
+    if (a->tail != b->tail)
+        return "something was put into the log";
+    if (a->figures.items != b->figures.items)
+        return "the number of items";
+    if (a->figures.pools != b->figures.pools)
+        return "the number of pools";
+    if (!same_runs(&a->image, &b->image, IMAGE_SETTINGS))
+        return "the catalogue";
+    if (!same_runs(&a->image, &b->image, IMAGE_ITEMS))
+        return "items, pools or marks";
+    if (!same_runs(&a->image, &b->image, IMAGE_RECENT))
+        return "the remembered changes";
+    return NULL;
+}
+
+/* One request in a turn of its own; what is refused must leave the state as it is. */
+static void step(struct state *state)
+{
+    now += STEP_MS * (uint64_t)random_below(&r, 3);
+    ledger_begin(seat, now, now);
+    unsigned expired = ledger_expire(seat, 1000);
+    if (chance(1)) {
+        recent_forget(&seat->recent, now - 50000);
+        expired++;
+    }
+    ledger_end(seat);
+    if (expired > 0) {
+        image_free(&state->image);
+        take_state(state);
+    }
+    ledger_begin(seat, now, now);
+    enum code code = ask();
+    ledger_end(seat);
+    struct state after;
+    take_state(&after);
+    const char *changed = code != CODE_OK ? difference(state, &after) : NULL;
+    if (changed) {
+        printf("refused with %s (%s), but another: %s\n", code_name(code),
+               seat_failure(seat)->message, changed);
+        exit(1);
+    }
+    outcomes[code]++;
+    image_free(&state->image);
+    *state = after;
+    ledger_rig_drain(&rig);
+}
+
+static void run(void)
+{
+    struct state state;
+    next_id = 0;
+    now = 1000000 / STEP_MS * STEP_MS;
+    ledger_rig_open(&rig, &(struct ledger_config){ .items = ITEMS,
+                                                   .pools = POOLS,
+                                                   .reservations = SLOTS,
+                                                   .seats = 1,
+                                                   .hash_seed = random_next(&r) });
+    seat = ledger_seat(rig.ledger, 0);
+    take_state(&state);
+    for (int i = 0; i < STEPS; i++)
+        step(&state);
+    image_free(&state.image);
+    ledger_rig_close(&rig);
+}
+
+int main(int argc, char **argv)
+{
+    static const struct option options[] = { { "seed", required_argument, NULL, 's' },
+                                             { "seconds", required_argument, NULL, 't' },
+                                             { NULL, 0, NULL, 0 } };
+    uint64_t seed = (uint64_t)time(NULL);
+    double seconds = 2;
+    for (int option; (option = getopt_long(argc, argv, "", options, NULL)) != -1;) {
+        if (option == '?')
+            return 2;
+        if (option == 's')
+            seed = strtoull(optarg, NULL, 10);
+        else
+            seconds = strtod(optarg, NULL);
+    }
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    printf("seed %llu\n", (unsigned long long)seed);
+    r.state = seed;
+    time_t end = time(NULL) + (time_t)seconds;
+    do
+        run();
+    while (time(NULL) < end);
+    for (int code = 0; code < CODE_COUNT; code++)
+        if (outcomes[code] > 0)
+            printf("%s %llu\n", code_name((enum code)code), (unsigned long long)outcomes[code]);
+    return outcomes[CODE_OK] > 0 && outcomes[CODE_LIMIT] > 0 ? 0 : 1;
+}
