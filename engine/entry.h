@@ -5,8 +5,8 @@
  *
  * An entry's `state` word is its ownership: who swaps BUSY in owns everything else in the entry
  * until BUSY is stored away (E1). Nobody waits: who finds it busy is deferred. The wheel links
- * belong to the wheel's seat alone, and `mail` to the mailbox (see wheel.h). Once it has ended the
- * same links belong to the seat in whose queue of ended ids it is.
+ * belong to the wheel's seat alone, and mail_next to the mailbox (see wheel.h). Once it has ended
+ * the same links belong to the seat in whose queue of ended ids it is.
  *
  * What has ended stays for at least the time to remember, so that a retry finds its first result;
  * engine/slots.h says when its slot may stand for something else. An operation that is refused
@@ -111,9 +111,9 @@ struct entry {
             uint32_t ended_next, ended_prev; /* in a queue of ended ids: its seat's thread only */
         };
     };
-    _Atomic uint32_t mail_next; /* mailbox link, see wheel.h */
-    uint8_t owner;              /* seat in whose wheel it is linked, or NO_OWNER - see E1 */
-    _Atomic uint8_t mailed;     /* it is in its owner's mailbox */
+    uint32_t mail_next; /* mailbox link: who mails it, then its owner - see W1 */
+    uint8_t owner;      /* seat in whose wheel it is linked, or NO_OWNER - see E1 */
+    bool mailed;        /* it is in its owner's mailbox - see E1 */
     uint8_t timed; /* ENTRY_RESERVATION: each draw says when it is ready; else all are at once */
 };
 
@@ -219,7 +219,8 @@ struct bucket {
 };
 
 /* A bit per entry of a chunk of 64: its slot is taken. Any seat; but mostly the one that took the
- * chunk from the hand, so it has a cache line of its own: neighbours belong to other seats. */
+ * chunk from the hand, so it has a cache line of its own: neighbours belong to other seats.
+ * Relaxed: who finds a bit down takes the entry (E1), and goes by what it then finds. */
 struct taken_chunk {
     _Alignas(64) _Atomic uint64_t bits;
 };

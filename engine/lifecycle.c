@@ -311,5 +311,9 @@ unsigned ledger_expire(struct seat *seat, unsigned budget)
 
 uint64_t ledger_next_deadline(const struct seat *seat)
 {
-    return wheel_next_ms(&seat->wheel);
+    uint64_t next = wheel_next_ms(&seat->wheel);
+    /* A letter that was found busy may be of a hold that is due now: nobody wakes this seat for it
+     * a second time. Whoever has the entry puts it soon. */
+    uint64_t soon = seat->engine_ms + WHEEL_TICK_MS;
+    return wheel_has_mail(&seat->wheel) && next > soon ? soon : next;
 }

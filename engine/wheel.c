@@ -147,17 +147,23 @@ uint64_t wheel_next_ms(const struct wheel *wheel)
     return tick * WHEEL_TICK_MS;
 }
 
-bool wheel_mail(struct wheel *wheel, struct entries *entries, struct entry *entry)
+/* The caller owns the entry, or keeps it `mailed`: nobody else writes its link. */
+static void push(struct wheel *wheel, struct entries *entries, struct entry *entry)
 {
-    /* Acquire and release: whoever finds it mailed knows that the owner has yet to look. */
-    if (atomic_exchange_explicit(&entry->mailed, 1, memory_order_acq_rel))
-        return false;
     uint32_t link = entry_number(entries, entry) + 1;
     uint32_t first = atomic_load_explicit(&wheel->mail, memory_order_relaxed);
     do
-        atomic_store_explicit(&entry->mail_next, first, memory_order_relaxed);
+        entry->mail_next = first;
     while (!atomic_compare_exchange_weak_explicit(&wheel->mail, &first, link, memory_order_release,
                                                   memory_order_relaxed)); /* W1 */
+}
+
+bool wheel_mail(struct wheel *wheel, struct entries *entries, struct entry *entry)
+{
+    if (entry->mailed)
+        return false;
+    entry->mailed = true;
+    push(wheel, entries, entry);
     return true;
 }
 
@@ -169,9 +175,17 @@ struct entry *wheel_take_mail(struct wheel *wheel, struct entries *entries)
     return first ? entry_at(entries, first - 1) : NULL;
 }
 
-struct entry *wheel_mail_next(struct entries *entries, struct entry *entry)
+struct entry *wheel_mail_next(struct entries *entries, const struct entry *entry)
 {
-    uint32_t next = atomic_load_explicit(&entry->mail_next, memory_order_relaxed);
-    atomic_exchange_explicit(&entry->mailed, 0, memory_order_acq_rel);
-    return next ? entry_at(entries, next - 1) : NULL;
+    return entry->mail_next ? entry_at(entries, entry->mail_next - 1) : NULL;
+}
+
+void wheel_mail_again(struct wheel *wheel, struct entries *entries, struct entry *entry)
+{
+    push(wheel, entries, entry);
+}
+
+bool wheel_has_mail(const struct wheel *wheel)
+{
+    return atomic_load_explicit(&wheel->mail, memory_order_relaxed) != 0;
 }

@@ -5,9 +5,13 @@
  * own and a hold that ends early costs nothing later.
  *
  * Who owns what: the buckets and the entries' wheel_next and wheel_prev belong to the seat's
- * thread. Another seat that ends a hold, or shortens it, cannot unlink it: it puts the entry into
- * the owner's mailbox, a stack of entries linked through mail_next (W1: pushed with release, taken
- * whole with acquire). `mailed` says that it is in there, so it is in there once.
+ * thread. Another seat that ends a hold, or shortens it, cannot unlink it: it puts the entry, which
+ * it owns (E1), into the owner's mailbox, a stack of entries linked through mail_next (W1: pushed
+ * with release, taken whole with acquire, so that the links are seen).
+ *
+ * `mailed` says that the entry is in there, so it is in there once, and its slot is not reused. Who
+ * owns the entry reads and writes it. A letter stays `mailed` until the wheel's seat has taken the
+ * entry: one that was found busy goes back into the mailbox as it is.
  */
 #ifndef STOCKD_ENGINE_WHEEL_H
 #define STOCKD_ENGINE_WHEEL_H
@@ -39,12 +43,16 @@ struct entry *wheel_take_due(struct wheel *wheel, struct entries *entries, uint6
 /* When wheel_take_due next has something to do; UINT64_MAX: never. */
 uint64_t wheel_next_ms(const struct wheel *wheel);
 
-/* Any thread: true if the entry was not in the mailbox before. */
+/* Any thread, which owns the entry: true if it was not in the mailbox before. */
 bool wheel_mail(struct wheel *wheel, struct entries *entries, struct entry *entry);
 
-/* The owner: all entries of the mailbox, linked by wheel_mail_next; NULL if it is empty. */
+/* The wheel's thread: all entries of the mailbox, linked by wheel_mail_next; NULL if it is empty.
+ * Each is to be taken and its `mailed` cleared, or to be mailed again. */
 struct entry *wheel_take_mail(struct wheel *wheel, struct entries *entries);
-/* Takes one off that chain and returns the rest. It may be mailed again from here on. */
-struct entry *wheel_mail_next(struct entries *entries, struct entry *entry);
+/* The next on that chain. Before anything is done with the entry: then its link is another's. */
+struct entry *wheel_mail_next(struct entries *entries, const struct entry *entry);
+/* Back into the mailbox: it is busy with another seat, and is `mailed` still. */
+void wheel_mail_again(struct wheel *wheel, struct entries *entries, struct entry *entry);
+bool wheel_has_mail(const struct wheel *wheel);
 
 #endif

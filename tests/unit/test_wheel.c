@@ -206,11 +206,20 @@ Test(wheel, mail_holds_an_entry_once_until_it_is_read)
         uint32_t i = entry_number(&entries, entry);
         cr_assert_not(seen[i]);
         seen[i] = true;
+        cr_assert_not(wheel_mail(&wheel, &entries, entry), "it has not been read yet");
+        entry->mailed = i == 3;
         if (i == 2)
-            cr_assert(wheel_mail(&wheel, &entries, entry), "it may be mailed again at once");
+            cr_assert(wheel_mail(&wheel, &entries, entry), "it has been read");
+        if (i == 3)
+            wheel_mail_again(&wheel, &entries, entry);
         entry = next;
     }
     cr_assert_null(entry);
-    cr_assert_eq(wheel_take_mail(&wheel, &entries), entry_at(&entries, 2));
+    cr_assert(wheel_has_mail(&wheel));
+    entry = wheel_take_mail(&wheel, &entries); /* the last comes first */
+    cr_assert_eq(entry_number(&entries, entry) +
+                     entry_number(&entries, wheel_mail_next(&entries, entry)),
+                 2 + 3);
+    cr_assert_not(wheel_has_mail(&wheel));
     entries_destroy(&entries);
 }

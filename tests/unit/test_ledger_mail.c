@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What one seat does to a hold that another seat has in its wheel: the mailbox between them. */
+#include <criterion/criterion.h>
+#include <string.h>
+
+#include "engine/seat.h"
+#include "tests/support/ledger_rig.h"
+
+enum { SLOTS = 128, HOLD_MS = 60000 };
+
+static struct ledger_rig rig;
+static struct seat *owner, *other;
+static struct entries *entries;
+static uint64_t now;
+static struct reservation_view view;
+
+static void begin(struct seat *seat)
+{
+    ledger_end(seat);
+    ledger_begin(seat, now, now);
+}
+
+static void must(const struct seat *seat, enum code code)
+{
+    cr_assert_eq(code, CODE_OK, "%s: %s", code_name(code), seat_failure(seat)->message);
+}
+
+static void set_up(void)
+{
+    now = 1000000;
+    ledger_rig_open(
+        &rig, &(struct ledger_config){
+                  .items = 8, .pools = 8, .reservations = SLOTS, .seats = 2, .hash_seed = 3 });
+    entries = &rig.ledger->entries;
+    owner = ledger_seat(rig.ledger, 0);
+    other = ledger_seat(rig.ledger, 1);
+    ledger_begin(owner, now, now);
+    ledger_begin(other, now, now);
+    struct movement_result moved;
+    struct movement m = {
+        .id = text_of("m"), .sku = text_of("tea"), .location = text_of("main"), .qty = 10
+    };
+    must(owner, ledger_receive(owner, &m, &moved));
+}
+
+static void tear_down(void)
+{
+    char why[256];
+    cr_assert_eq(ledger_check(rig.ledger, why, sizeof why), 0, "%s", why);
+    ledger_rig_close(&rig);
+}
+
+TestSuite(ledger_mail, .init = set_up, .fini = tear_down);
+
+static struct entry *hold(const char *id)
+{
+    struct order_line line = { .sku = text_of("tea"), .qty = 1 };
+    struct order order = { .id = text_of(id),
+                           .channel = text_of("default"),
+                           .lines = &line,
+                           .line_count = 1,
+                           .has_ttl = true,
+                           .ttl_ms = HOLD_MS };
+    must(owner, ledger_reserve(owner, &order, &view));
+    struct entry *entry;
+    uint64_t word;
+    uint64_t hash = id_hash(entries, text_of(id));
+    cr_assert_eq(entries_find(entries, text_of(id), hash, &entry, &word), ENTRY_FOUND);
+    entry_put(entry, word);
+    return entry;
+}
+
+static bool is_kept(const struct entry *entry)
+{
+    uint32_t number = entry_number(entries, entry);
+    return atomic_load(&entries->kept[number / 64].bits) >> number % 64 & 1;
+}
+
+Test(ledger_mail, the_slot_of_a_hold_that_another_seat_ended_is_free_after_the_owners_turn)
+{
+    struct entry *entry = hold("r");
+    must(other, ledger_cancel(other, &(struct step){ .id = text_of("r") }, &view));
+    cr_assert(is_kept(entry), "it is linked in its owner's wheel");
+    begin(owner);
+    cr_assert_eq(entry->owner, NO_OWNER);
+    cr_assert_not(is_kept(entry));
+    cr_assert_eq(owner->wheel.count, 0);
+}
+
+Test(ledger_mail, a_busy_letter_is_read_as_soon_as_it_is_put)
+{
+    uint64_t word;
+    struct entry *entry = hold("r");
+    must(other, ledger_extend(other, text_of("r"), 100, &view));
+    cr_assert_eq(seat_take_pokes(other), UINT64_C(1) << owner->index);
+    cr_assert(entry_take(entry, &word));
+    begin(owner);
+    cr_assert(entry->mailed, "it was busy");
+    cr_assert_leq(ledger_next_deadline(owner), now + WHEEL_TICK_MS,
+                  "nobody wakes the owner a second time");
+    entry_put(entry, word);
+    now += WHEEL_TICK_MS;
+    begin(owner);
+    cr_assert_not(entry->mailed);
+    cr_assert_leq(ledger_next_deadline(owner), now + 100);
+    now += 100;
+    begin(owner);
+    ledger_expire(owner, 10);
+    must(owner, ledger_reservation(owner, text_of("r"), &view));
+    cr_assert_str_eq(view.state, "expired");
+}
+
+/*
+ * The interleaving that once wrote into another order's draws. The owner takes its mail, and finds
+ * the letter busy: a question has it. It is final and in no wheel, for the owner itself expired it
+ * after it had been mailed. Once the question is over, somebody looks for slots.
+ */
+Test(ledger_mail, the_slot_of_a_letter_that_is_found_busy_is_not_reused)
+{
+    uint64_t word;
+    struct entry *entry = hold("r");
+    must(other, ledger_extend(other, text_of("r"), 1, &view));
+    now += 2;
+    owner->engine_ms = now; /* it expires what it meets before it reads its mail */
+    must(owner, ledger_reservation(owner, text_of("r"), &view));
+    cr_assert_str_eq(view.state, "expired");
+    cr_assert_eq(entry->owner, NO_OWNER);
+    struct entry *letter = wheel_take_mail(&owner->wheel, entries);
+    cr_assert_eq(letter, entry);
+    cr_assert(entry_take(entry, &word)); /* the question */
+    cr_assert_null(wheel_mail_next(entries, letter));
+    cr_assert_not(entry_take(letter, &(uint64_t){ 0 }));
+    entry_put(entry, word); /* the question is over */
+    uint32_t chain = 0;
+    struct draws_entry *draws;
+    while ((draws = entries_take_draws(entries, &other->cursor)) != NULL) {
+        cr_assert_neq((struct entry *)(void *)draws, entry, "its slot was reused");
+        draws->next = chain;
+        chain = entry_number(entries, (struct entry *)(void *)draws) + 1;
+    }
+    wheel_mail_again(&owner->wheel, entries, letter);
+    begin(owner);
+    cr_assert_not(entry->mailed);
+    cr_assert_eq(entries_take_draws(entries, &other->cursor), (struct draws_entry *)(void *)entry,
+                 "read, it makes way");
+    entry_put(entry, state_word(ENTRY_FREE, STATE_NONE, 0));
+    entries_free_draws(entries, chain);
+}
