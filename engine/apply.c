@@ -453,15 +453,14 @@ static int settle_all(const struct applying *a, struct entry *entry, bool fulfil
 static int settle_parts(const struct applying *a, struct entry *entry,
                         const struct step_record *parts, uint32_t count, bool fulfil)
 {
+    const struct draw_list *list = &a->seat->draw_list;
     int error = 0;
+    list_draws(a->seat, entry);
     for (uint32_t i = 0; !error && i < count; i++) {
         struct step_record part;
         memcpy(&part, &parts[i], sizeof part);
-        struct draw_walk walk = draw_walk_start(&a->ledger->entries, entry);
-        struct draw *draw = draw_walk_next(&walk);
-        for (uint32_t skip = part.draw; draw && skip > 0; skip--)
-            draw = draw_walk_next(&walk);
-        error = draw ? settle_draw(a, draw, part.qty, fulfil) : refuse(a, "it names no draw");
+        error = part.draw < list->count ? settle_draw(a, list->draws[part.draw], part.qty, fulfil)
+                                        : refuse(a, "it names no draw");
     }
     return error;
 }

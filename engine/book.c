@@ -388,14 +388,22 @@ static int settle_all(struct taking *taking, struct book_hold *hold, bool fulfil
     return error;
 }
 
+static int compare_index(const void *index, const void *draw)
+{
+    return (int)*(const uint16_t *)index - (int)((const struct book_draw *)draw)->index;
+}
+
 static int settle_some(struct taking *taking, struct book_hold *hold,
                        const struct step_record *steps, uint32_t count, bool fulfil)
 {
     int error = 0;
-    for (uint32_t s = 0; s < count && !error; s++)
-        for (uint32_t i = 0; i < hold->draw_count && !error; i++)
-            if (hold->draws[i].index == steps[s].draw)
-                error = settle(taking, &hold->draws[i], steps[s].qty, fulfil);
+    for (uint32_t s = 0; s < count && !error; s++) {
+        uint16_t index = steps[s].draw;
+        struct book_draw *draw =
+            bsearch(&index, hold->draws, hold->draw_count, sizeof hold->draws[0], compare_index);
+        if (draw) /* else it is of an item that nobody asked about */
+            error = settle(taking, draw, steps[s].qty, fulfil);
+    }
     return error;
 }
 

@@ -12,8 +12,8 @@ enum {
     ID_MAX = 40,          /* bytes of an operation's or reservation's id */
     NAME_MAX_BYTES = 128, /* bytes of a person-readable name, a barcode, a ref or a reason */
     GROUPS_MAX = 16,      /* groups that one location may be in */
-    LINES_MAX = 256,      /* lines of one order, when no configuration says less */
-    DRAWS_MAX = 1024,     /* pools that one order may draw from */
+    LINES_MAX = 1024,     /* lines of one order, when no configuration says less */
+    DRAWS_MAX = 2048,     /* pools that one order may draw from */
     LOCATIONS_MAX = 4096,
     CHANNELS_MAX = 1024,
     PLACES_MAX = 480,   /* locations or groups that one channel may name */

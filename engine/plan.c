@@ -163,18 +163,13 @@ static bool draw_line(struct seat *seat, const struct channel *channel, uint32_t
 
 /* ---- one parcel ---- */
 
-/* What the free lines want of the item of that line; 0: an earlier one of them has the item. */
-static int64_t wanted_of_item(const struct plan *plan, const struct order *order, uint32_t line)
+/* What the free lines want of each item, noted at the first line that has it. */
+static void gather_wanted(struct plan *plan, const struct order *order)
 {
-    int64_t wanted = order->lines[line].qty;
-    for (uint32_t i = 0; plan->repeated[line] && i < order->line_count; i++) {
-        if (i == line || plan->bound[i] || plan->items[i] != plan->items[line])
-            continue;
-        if (i < line)
-            return 0;
-        wanted += order->lines[i].qty;
-    }
-    return wanted;
+    memset(plan->wanted, 0, order->line_count * sizeof plan->wanted[0]);
+    for (uint32_t i = 0; i < order->line_count; i++)
+        if (!plan->bound[i])
+            plan->wanted[plan->first[i]] += order->lines[i].qty;
 }
 
 /* Counts the places that can fill it, and have as much of the channel's own as any order would take
@@ -212,8 +207,9 @@ static uint32_t find_one_parcel(struct seat *seat, const struct order *order,
     uint32_t places = seat->catalogue->location_count, best = NO_PLACE;
     memset(parcel->filled, 0, places * sizeof parcel->filled[0]);
     parcel->items = 0;
+    gather_wanted(plan, order);
     for (uint32_t i = 0; i < order->line_count; i++) {
-        int64_t wanted = plan->bound[i] ? 0 : wanted_of_item(plan, order, i);
+        int64_t wanted = plan->wanted[i];
         if (wanted == 0)
             continue;
         const struct survey *s =

@@ -49,6 +49,17 @@ static enum code check_order(struct seat *seat, const struct order *order)
     return CODE_OK;
 }
 
+/* Notes which lines have the same item. */
+static void note_item(struct seat *seat, uint32_t line)
+{
+    struct plan *plan = &seat->plan;
+    uint32_t first = *item_map_number(&seat->item_map, plan->items[line], line);
+    plan->first[line] = (uint16_t)first;
+    plan->repeated[line] = first != line;
+    if (first != line)
+        plan->repeated[first] = true;
+}
+
 /* Looks up the items and places of all lines. */
 static enum code resolve_lines(struct seat *seat, const struct order *order)
 {
@@ -57,6 +68,7 @@ static enum code resolve_lines(struct seat *seat, const struct order *order)
     enum code code = CODE_OK;
     if (text_given(order->at))
         code = find_location(seat, "at", order->at, &at);
+    item_map_empty(&seat->item_map);
     for (uint32_t i = 0; !code && i < order->line_count; i++) {
         const struct order_line *line = &order->lines[i];
         plan->bound[i] = at;
@@ -66,10 +78,7 @@ static enum code resolve_lines(struct seat *seat, const struct order *order)
             code = find_item(seat, line->sku, &plan->items[i]);
         if (code)
             return code;
-        plan->repeated[i] = false;
-        for (uint32_t j = 0; j < i; j++)
-            if (plan->items[j] == plan->items[i])
-                plan->repeated[i] = plan->repeated[j] = true;
+        note_item(seat, i);
     }
     return code;
 }

@@ -6,6 +6,7 @@
 #include "engine/entry.h"
 #include "engine/id_gauge.h"
 #include "engine/item.h"
+#include "engine/item_map.h"
 #include "engine/ledger.h"
 #include "engine/recent.h"
 #include "engine/record.h"
@@ -56,6 +57,8 @@ struct plan {
     uint32_t items[LINES_MAX];                  /* per line */
     const struct location *bound[LINES_MAX];    /* per line; NULL: free */
     uint8_t repeated[LINES_MAX];                /* per line: another one has the same item */
+    uint16_t first[LINES_MAX];                  /* per line: the first one with its item */
+    int64_t wanted[LINES_MAX];                  /* per first line: what free lines want of it */
     uint64_t used[LOCATIONS_MAX / 64];          /* ranks of locations that lines draw from */
     struct planned_take planned[PLANNED_SLOTS]; /* a hash table; only if any line is repeated */
 };
@@ -65,6 +68,14 @@ struct step_part {
     struct draw *draw;
     uint32_t qty;
     uint16_t index; /* of the draw, in its reservation */
+};
+
+/* The draws of the reservation at hand; for a step with lines, chained by their items. */
+struct draw_list {
+    uint32_t count;
+    struct draw *draws[DRAWS_MAX];
+    uint16_t next[DRAWS_MAX]; /* of the same item: index + 1 */
+    uint16_t part[DRAWS_MAX]; /* of the step that settles it: index + 1 */
 };
 
 /* A pool that a line may draw from. */
@@ -132,6 +143,8 @@ struct seat {
     struct plan plan;
     struct survey survey;
     struct parcel parcel;
+    struct item_map item_map; /* lines of an order, or draws of a reservation, by their items */
+    struct draw_list draw_list;
     struct step_part parts[DRAWS_MAX];
     struct draw_view draw_views[DRAWS_MAX];
     struct pool_view pool_views[2 * LOCATIONS_MAX];
@@ -298,6 +311,8 @@ void remember_movement(struct seat *seat, struct entry *entry, uint64_t content,
                        const struct movement_result *r, uint32_t id_len);
 void remember_step(struct seat *seat, struct entry *op, uint64_t content, uint64_t lsn,
                    enum entry_state state, uint32_t id_len);
+/* Lists the draws of an entry that the caller owns in the seat's draw_list. */
+void list_draws(struct seat *seat, struct entry *entry);
 /* Fills the view from an entry that the caller owns. `first`: as it was first granted. */
 void view_reservation(struct seat *seat, struct entry *entry, uint64_t word, bool first,
                       struct reservation_view *view);

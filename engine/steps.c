@@ -66,63 +66,103 @@ static enum code check_step(struct seat *seat, const struct step *step)
 
 /* ---- which draws, and how much of each ---- */
 
-static uint32_t chosen(const struct stepping *s, const struct draw *draw)
+void list_draws(struct seat *seat, struct entry *entry)
 {
-    uint32_t sum = 0;
-    for (uint32_t i = 0; i < s->part_count; i++)
-        if (s->parts[i].draw == draw)
-            sum += s->parts[i].qty;
-    return sum;
+    struct draw_list *list = &seat->draw_list;
+    struct draw_walk walk = draw_walk_start(&seat->ledger->entries, entry);
+    struct draw *draw;
+    for (list->count = 0; (draw = draw_walk_next(&walk)) != NULL; list->count++)
+        list->draws[list->count] = draw;
+}
+
+/* Chains the draws of one item in their order. */
+static void chain_draws(struct seat *seat)
+{
+    const struct items *items = &seat->ledger->items;
+    struct draw_list *list = &seat->draw_list;
+    item_map_empty(&seat->item_map);
+    for (uint32_t i = list->count; i-- > 0;) {
+        const struct pool *pool = pool_at(items, list->draws[i]->pool);
+        uint64_t key = atomic_load_explicit(&pool->key, memory_order_relaxed);
+        uint32_t *first = item_map_number(&seat->item_map, key_item(key), 0);
+        list->next[i] = (uint16_t)*first;
+        list->part[i] = 0;
+        *first = i + 1;
+    }
+}
+
+/* Settles at most so many units of one draw. How many. */
+static int64_t choose_draw(struct draw_list *list, struct stepping *s, uint32_t index,
+                           int64_t wanted)
+{
+    struct draw *draw = list->draws[index];
+    if (list->part[index] == 0) {
+        s->parts[s->part_count++] = (struct step_part){ draw, 0, (uint16_t)index };
+        list->part[index] = (uint16_t)s->part_count;
+    }
+    struct step_part *part = &s->parts[list->part[index] - 1];
+    int64_t left = (int64_t)draw_left(draw) - part->qty;
+    int64_t qty = left < wanted ? left : wanted;
+    part->qty += (uint32_t)qty;
+    return qty;
+}
+
+static enum code too_little_left(struct seat *seat, const struct stepping *s,
+                                 const struct order_line *line, int64_t left)
+{
+    fail(seat, CODE_WRONG_STATE, "only %lld of \"%.*s\" are left to be %s", (long long)left,
+         (int)line->sku.len, line->sku.at, verb(s->kind));
+    seat->failure.state = state_name(word_state(s->word));
+    seat->failure.shorts[0] = (struct shortfall){ line->sku, line->qty, left };
+    seat->failure.short_count = 1;
+    return CODE_WRONG_STATE;
 }
 
 /* Spreads one line over the reservation's draws of that item, in their order. */
 static enum code choose_line(struct seat *seat, struct stepping *s, const struct order_line *line)
 {
-    const struct items *items = &seat->ledger->items;
+    struct draw_list *list = &seat->draw_list;
     uint32_t item;
     enum code code = find_item(seat, line->sku, &item);
     if (code)
         return code;
     int64_t wanted = line->qty;
+    uint32_t *first = item_map_number(&seat->item_map, item, 0);
+    for (;;) {
+        /* The next line of that item begins where this one ends. */
+        while (*first != 0 && draw_left(list->draws[*first - 1]) == 0)
+            *first = list->next[*first - 1];
+        if (*first == 0)
+            return too_little_left(seat, s, line, line->qty - wanted);
+        wanted -= choose_draw(list, s, *first - 1, wanted);
+        if (wanted == 0)
+            return CODE_OK;
+        *first = list->next[*first - 1];
+    }
+}
+
+static void choose_all(struct seat *seat, struct stepping *s)
+{
     struct draw_walk walk = draw_walk_start(&seat->ledger->entries, s->entry);
     struct draw *draw;
-    for (uint16_t i = 0; wanted > 0 && (draw = draw_walk_next(&walk)) != NULL; i++) {
-        uint64_t key = atomic_load_explicit(&pool_at(items, draw->pool)->key, memory_order_relaxed);
-        if (key_item(key) != item)
-            continue;
-        int64_t left = (int64_t)draw_left(draw) - chosen(s, draw);
-        int64_t qty = left < wanted ? left : wanted;
-        if (qty <= 0)
-            continue;
-        if (s->part_count == DRAWS_MAX)
-            return fail(seat, CODE_TOO_LARGE, "a step may touch at most %d draws", DRAWS_MAX);
-        s->parts[s->part_count++] = (struct step_part){ draw, (uint32_t)qty, i };
-        wanted -= qty;
-    }
-    if (wanted == 0)
-        return CODE_OK;
-    fail(seat, CODE_WRONG_STATE, "only %lld of \"%.*s\" are left to be %s",
-         (long long)(line->qty - wanted), (int)line->sku.len, line->sku.at, verb(s->kind));
-    seat->failure.state = state_name(word_state(s->word));
-    seat->failure.shorts[0] = (struct shortfall){ line->sku, line->qty, line->qty - wanted };
-    seat->failure.short_count = 1;
-    return CODE_WRONG_STATE;
+    for (uint16_t i = 0; (draw = draw_walk_next(&walk)) != NULL; i++)
+        if (draw_left(draw) > 0)
+            s->parts[s->part_count++] = (struct step_part){ draw, draw_left(draw), i };
 }
 
 static enum code choose_parts(struct seat *seat, struct stepping *s)
 {
     const struct step *step = s->asked;
     enum code code = CODE_OK;
+    if (step->line_count == 0) {
+        choose_all(seat, s);
+        return CODE_OK;
+    }
+    list_draws(seat, s->entry);
+    chain_draws(seat);
     for (uint32_t i = 0; !code && i < step->line_count; i++)
         code = choose_line(seat, s, &step->lines[i]);
-    if (step->line_count > 0)
-        return code;
-    struct draw_walk walk = draw_walk_start(&seat->ledger->entries, s->entry);
-    struct draw *draw;
-    for (uint16_t i = 0; (draw = draw_walk_next(&walk)) != NULL; i++)
-        if (draw_left(draw) > 0)
-            s->parts[s->part_count++] = (struct step_part){ draw, draw_left(draw), i };
-    return CODE_OK;
+    return code;
 }
 
 /* ---- changing the pools ---- */

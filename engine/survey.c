@@ -10,8 +10,8 @@ _Static_assert(2 * LOCATIONS_MAX < RANK_NEVER, "ranks of both kinds are below ne
 
 static struct planned_take *planned_slot(struct plan *plan, uint32_t unit)
 {
-    uint32_t at = unit * UINT32_C(2654435761) >> 21;
-    _Static_assert(PLANNED_SLOTS == 1 << (32 - 21), "the hash has as many bits as the table");
+    uint32_t at = unit * UINT32_C(2654435761) >> 20;
+    _Static_assert(PLANNED_SLOTS == 1 << (32 - 20), "the hash has as many bits as the table");
     while (plan->planned[at].qty != 0 && plan->planned[at].unit != unit)
         at = (at + 1) % PLANNED_SLOTS;
     return &plan->planned[at];

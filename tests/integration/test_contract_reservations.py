@@ -145,19 +145,19 @@ class Reserve(StockdTestCase):
         self.call("cancel", ident)
         self.assertEqual(self.figures(sku), (5, 0, 5))
 
-    def test_256_lines(self):
-        sku = self.stocked(256)
-        self.reserved([[sku, 1]] * 256)
-        self.assertEqual(self.figures(sku), (256, 256, 0))
-        self.refused("too_large", "reserve", unique("res"), "default", [[sku, 1]] * 257)
+    def test_1024_lines(self):
+        sku = self.stocked(1024)
+        self.reserved([[sku, 1]] * 1024)
+        self.assertEqual(self.figures(sku), (1024, 1024, 0))
+        self.refused("too_large", "reserve", unique("res"), "default", [[sku, 1]] * 1025)
 
-    def test_256_lines_of_256_items(self):
-        skus = [unique("SKU") for _ in range(256)]
+    def test_1024_lines_of_1024_items(self):
+        skus = [unique("SKU") for _ in range(1024)]
         self.client.pipeline(("receive", unique("r"), sku, "main", 2) for sku in skus)
         ident = self.reserved([[sku, 2] for sku in skus], confirm=True)
-        self.assertEqual(len(self.call("reservation", ident)["lines"]), 256)
+        self.assertEqual(len(self.call("reservation", ident)["lines"]), 1024)
         self.assertEqual(self.call("fulfil", ident)["state"], "fulfilled")
-        self.assertEqual(self.call("availability", "default", skus)["stock"], [0] * 256)
+        self.assertEqual(self.call("availability", "default", skus)["stock"], [0] * 1024)
 
     def test_wrong_parameters(self):
         sku = self.stocked(10)
@@ -502,7 +502,7 @@ class Partial(StockdTestCase):
             self.refused("bad_request", step, ident, [[sku, 1]], {"op": "x" * 41}, names="op")
             self.refused("bad_request", step, ident, [[sku, 1]], {"op": 5}, names="op")
             self.refused("bad_request", step, ident, [[sku, 1]], {"opp": "x"}, names="opp")
-            self.refused("too_large", step, ident, [[sku, 1]] * 257)
+            self.refused("too_large", step, ident, [[sku, 1]] * 1025)
         self.assertEqual(self.figures(sku), (10, 3, 7))
         self.assertEqual(self.state(ident), "confirmed")
 

@@ -82,15 +82,15 @@ class Convert(unittest.TestCase):
 
     def test_a_long_invoice_is_split(self):
         found = self.convert(
-            *((1, f"S{n}", 1) for n in range(600)), *(("C2", f"S{n}", -1) for n in range(257))
+            *((1, f"S{n}", 1) for n in range(2400)), *(("C2", f"S{n}", -1) for n in range(1025))
         )
         self.assertEqual((found["orders"], found["returns"], found["split"]), (3, 2, 3))
         rows = self.read("orders.csv")
         self.assertEqual(
-            [rows[n][0] for n in (0, 255, 256, 511, 512, 599, 600, 855, 856)],
+            [rows[n][0] for n in (0, 1023, 1024, 2047, 2048, 2399, 2400, 3423, 3424)],
             ["1", "1", "1.2", "1.2", "1.3", "1.3", "C2", "C2", "C2.2"],
         )
-        self.assertEqual(len(rows), 857)
+        self.assertEqual(len(rows), 3425)
 
     def test_opening_stock(self):
         rows = ((1, "b", 10), (2, "B", 5), (3, "b", 5), ("C4", "b", -9), ("C5", "only-back", -1))

@@ -466,7 +466,7 @@ class Limits(Framing):
     def test_lines_and_skus(self):
         sku = self.witness_sku
         self.readable_but_too_large(
-            request(7, "reserve", unique("res"), "default", [[sku, 1]] * 257), "257 lines"
+            request(7, "reserve", unique("res"), "default", [[sku, 1]] * 1025), "1,025 lines"
         )
         self.readable_but_too_large(
             request(7, "availability", "default", [sku] * 4097), "4,097 SKUs"

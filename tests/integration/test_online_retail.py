@@ -203,7 +203,7 @@ class OnlineRetail(unittest.TestCase):
         made.update((row["sku"], int(row["qty"])) for row in corrections)
         self.assertEqual(made, source)
         lines = collections.Counter(row["order_id"] for row in files.read(files.orders))
-        self.assertLessEqual(max(lines.values()), 256)
+        self.assertLessEqual(max(lines.values()), 1024)
         outcomes = collections.Counter(Model(files).outcome.values())
         for outcome in ("fulfilled", "refused", "returned"):
             self.assertGreater(outcomes[outcome], 500, f"too few are {outcome} to prove anything")

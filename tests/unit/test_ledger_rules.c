@@ -179,9 +179,9 @@ Test(ledger_rules, available_is_what_one_reserve_can_take)
 /* ---- steps ---- */
 
 /* One line each, so one draw each, of one pool; and more of them than a pool counts marks. */
-Test(ledger_rules, an_order_of_256_lines_from_one_pool_is_fulfilled)
+Test(ledger_rules, an_order_of_1024_lines_from_one_pool_is_fulfilled)
 {
-    struct order_line lines[LINES_MAX];
+    static struct order_line lines[LINES_MAX];
     struct step all = { .id = text_of("r") };
     for (int i = 0; i < LINES_MAX; i++)
         lines[i] = (struct order_line){ text_of("tea"), 1, NO_PLACE };
@@ -519,12 +519,12 @@ Test(ledger_rules, full_tables_say_so_and_go_on_with_what_they_have)
     cr_assert_not_null(strstr(seat_failure(seat)->message, "268435455"));
 }
 
-Test(ledger_rules, an_order_has_at_most_256_lines)
+Test(ledger_rules, an_order_has_at_most_1024_lines)
 {
     static struct order_line lines[LINES_MAX + 1];
     for (int i = 0; i <= LINES_MAX; i++)
         lines[i] = (struct order_line){ text_of("tea"), 1, NO_PLACE };
-    receive("tea", "main", 1000);
+    receive("tea", "main", LINES_MAX);
     expect(reserve("r", lines, LINES_MAX + 1), CODE_TOO_LARGE);
     must(reserve_confirmed("r", lines, LINES_MAX));
     struct step s = { .id = text_of("r"), .lines = lines, .line_count = LINES_MAX + 1 };

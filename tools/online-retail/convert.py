@@ -20,7 +20,7 @@ What becomes of a row
                 apart are brought together. Its lines stay as they are and in their order, even if
                 two name the same item.
     Return      An invoice whose number begins with C is a return; its quantities stay negative.
-    Split       The engine takes up to 256 lines in an order. A longer invoice becomes several
+    Split       The engine takes up to 1,024 lines in an order. A longer invoice becomes several
                 orders, NUMBER, NUMBER.2, NUMBER.3 and so on, each all or nothing by itself. A
                 return is split in the same way.
     Correction  A row with a quantity of zero or less whose invoice is not a C-invoice is no sale:
@@ -51,7 +51,7 @@ import shlex
 import sys
 import unicodedata
 
-LINES_MAX = 256  # in one order
+LINES_MAX = 1024  # in one order
 SKU_MAX = 64  # bytes
 ID_MAX = 36  # bytes of an order's id: a return adds the number of the line
 CHANNEL_MAX = 32
