@@ -451,11 +451,21 @@ static bool place_exists(const struct catalogue *catalogue, struct text place)
     return catalogue_location(catalogue, place) != NULL;
 }
 
+/* The mirror keeps an item's channels beside fields of its own. What an older engine allowed, and
+ * its journal holds, is left alone. */
+static bool channel_code_is_free(const struct channel_setting *s, struct complaint *c)
+{
+    bool taken = text_equal(s->code, text_of("sku")) || text_equal(s->code, text_of("_lsn"));
+    return !taken || s->recorded ||
+           complain(c, CODE_BAD_REQUEST, "code",
+                    "must not be \"sku\" or \"_lsn\": the Redis mirror uses these names itself");
+}
+
 static bool channel_fits(const struct catalogue *from, const struct channel_setting *s,
                          struct complaint *c)
 {
     enum sourcing sourcing;
-    bool good = code_fits(c, "code", s->code) &&
+    bool good = code_fits(c, "code", s->code) && channel_code_is_free(s, c) &&
                 text_fits(c, s->has_kind, "kind", s->kind, CODE_MAX) &&
                 text_fits(c, s->has_name, "name", s->name, NAME_MAX_BYTES) &&
                 number_fits(c, s->has_buffer, "buffer", s->buffer, 0, QUANTITY_MAX) &&

@@ -197,12 +197,14 @@ struct pool_view {
     struct text location;
     const char *kind;    /* "shared", "allotted", "expected", "damaged"; static */
     struct text channel; /* of an allotted pool; else absent */
+    bool active;         /* its location is: else no channel sells from it */
     int64_t on_hand, reserved;
 };
 
 struct stock_view {
     uint64_t lsn;
-    int64_t on_hand, reserved, available; /* over the pools that can be sold */
+    int64_t on_hand, reserved; /* over the pools that can be sold */
+    int64_t available;         /* likewise, but not at inactive locations */
     uint32_t pool_count;
     const struct pool_view *pools; /* borrowed from the seat; empty pools too */
 };

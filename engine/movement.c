@@ -108,6 +108,18 @@ static enum code check_returned(struct seat *seat, const struct movement *m)
                 m->ref.at);
 }
 
+/* Nobody counts tomorrow; but the clock of whoever counted need not be just ours. */
+enum { AHEAD_OF_US_MS = 5000 };
+
+static enum code check_as_of(struct seat *seat, const struct movement *m)
+{
+    if (!m->has_as_of || m->as_of_ms <= seat->wall_ms + AHEAD_OF_US_MS)
+        return CODE_OK;
+    return fail(seat, CODE_BAD_REQUEST,
+                "as_of must not be in the future: it is %llu ms ahead of the engine's clock",
+                (unsigned long long)(m->as_of_ms - seat->wall_ms));
+}
+
 /* Makes nothing yet: a movement that is refused must leave no item and no pool. */
 static enum code find_pool(struct seat *seat, struct moving *move)
 {
@@ -115,7 +127,9 @@ static enum code find_pool(struct seat *seat, struct moving *move)
     struct items *items = &seat->ledger->items;
     const struct location *location;
     catalogue_pin(seat);
-    enum code code = find_location(seat, "location", m->location, &location);
+    enum code code = check_as_of(seat, m);
+    if (!code)
+        code = find_location(seat, "location", m->location, &location);
     if (code)
         return code;
     bool makes_item = move->kind == MOVE_RECEIVE || move->kind == MOVE_COUNT;

@@ -46,13 +46,15 @@ static void view_pool(const struct catalogue *catalogue, uint64_t key, uint64_t 
                       struct stock_view *view, struct pool_view *to)
 {
     uint16_t owner = key_owner(key);
+    const struct location *location = &catalogue->locations[key_location(key)];
     if (owner_sellable(owner)) {
         view->on_hand += word_on_hand(word);
         view->reserved += word_reserved(word);
-        view->available += word_available(word);
+        view->available += location->active ? word_available(word) : 0;
     }
     bool allotted = owner_kind(owner) == POOL_ALLOTTED;
-    to->location = code_text(&catalogue->locations[key_location(key)].code);
+    to->location = code_text(&location->code);
+    to->active = location->active;
     to->kind = pool_kind_name(owner_kind(owner));
     to->channel = (struct text){ NULL, 0 };
     if (allotted && owner_channel(owner) < catalogue->channel_count)

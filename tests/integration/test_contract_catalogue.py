@@ -414,6 +414,13 @@ class Channels(StockdTestCase):
             with self.subTest(code=code):
                 self.refused("bad_request", "channel_set", code, {})
 
+    def test_names_that_the_mirror_uses_itself(self):
+        for code in ("sku", "_lsn"):
+            error = self.refused("bad_request", "channel_set", code, {})
+            self.assertIn("mirror", error.message)
+        for code in ("SKU", "lsn", "sku2"):
+            self.call("channel_set", code, {})
+
     def test_bad_options(self):
         for options in (
             {"buffer": -1},

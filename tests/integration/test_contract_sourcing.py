@@ -262,6 +262,10 @@ class Sourcing(StockdTestCase):
         self.call("location_set", a, {"priority": 1, "active": False})
         self.assertEqual(self.available(sku, channel), 3)
         self.assertEqual(self.available(sku), 3)
+        stock = self.call("stock", sku)
+        self.assertEqual((stock["on_hand"], stock["reserved"], stock["available"]), (8, 2, 3))
+        active = {pool["location"]: pool["active"] for pool in stock["pools"]}
+        self.assertEqual(active, {a: False, b: True})
         self.refused("insufficient_stock", "reserve", unique("res"), channel, [[sku, 4]])
         with self.assertRaises(RpcError):
             self.drawn(channel, [[sku, 1, a]])

@@ -31,6 +31,18 @@ class CountAsOf(StockdTestCase):
         got = self.count(sku, 8, counted_at)
         self.assertEqual((got["delta"], got["on_hand"]), (-2, 5))
 
+    def test_a_count_of_the_future_is_refused(self):
+        sku = self.stocked(10)
+        now = int(time.time() * 1000)
+        for ahead in (60 * 1000, 3600 * 1000, 2**62 - now):
+            error = self.refused(
+                "bad_request", "count", unique("c"), sku, "main", 9, {"as_of": now + ahead}
+            )
+            self.assertIn("as_of", error.message)
+        self.assertEqual(self.figures(sku), (10, 0, 10))
+        # the counting clock may be a little ahead
+        self.assertEqual(self.count(sku, 9, int(time.time() * 1000) + 2000)["on_hand"], 9)
+
     def test_what_came_in_since_is_added(self):
         sku = self.stocked(10)
         counted_at = moment()

@@ -326,8 +326,8 @@ static void ask_stock(const struct model *m, const struct request *r, struct ans
         model_sum_place(m, r->item, l, &on_hand, &reserved);
         a->on_hand += on_hand;
         a->reserved += reserved;
+        a->available += m->locations[l].active ? on_hand - reserved : 0;
     }
-    a->available = a->on_hand - a->reserved;
 }
 
 /* ---- settings ---- */
