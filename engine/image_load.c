@@ -76,6 +76,12 @@ static void keep_lsn(struct ledger *ledger, const struct record_head *record, ui
     }
 }
 
+static bool is_setting(const struct record_head *record)
+{
+    return record->type == RECORD_LOCATION || record->type == RECORD_CHANNEL ||
+           record->type == RECORD_CLIENT;
+}
+
 static int load_settings(struct loading *l, const unsigned char *at, size_t left)
 {
     _Alignas(8) unsigned char copy[RECORD_MAX];
@@ -91,6 +97,9 @@ static int load_settings(struct loading *l, const unsigned char *at, size_t left
             return complain(l->complaint, -EINVAL, "a setting's length cannot be");
         memcpy(copy, at + sizeof setting, head.length);
         const struct record_head *record = (const struct record_head *)(const void *)copy;
+        if (!is_setting(record))
+            return complain(l->complaint, -EINVAL, "a record of type %u is no setting",
+                            record->type);
         int error = ledger_apply(l->ledger, record, setting.lsn);
         if (error)
             return complain(l->complaint, error, "%.140s",
@@ -251,7 +260,8 @@ static bool entry_can_be(const struct image_entry *image)
                              : image->state == STATE_NONE;
     bool draws = reservation ? image->draw_count >= 1 && image->draw_count <= DRAWS_MAX
                              : image->draw_count == 0;
-    return kind && state && draws && image->timed <= reservation && image->id_len >= 1 &&
+    bool led_to = image->kind != ENTRY_STEP || image->step.state < STATE_COUNT;
+    return kind && state && draws && led_to && image->timed <= reservation && image->id_len >= 1 &&
            image->id_len <= ID_MAX;
 }
 
@@ -287,6 +297,9 @@ static int open_entry(struct loading *l, const unsigned char *at, size_t left,
         (p->finished ? end > load->totals.finished_slots
                      : image->slot < load->totals.finished_slots))
         return complain(l->complaint, -EINVAL, "entry %u: its lengths do not fit", image->slot);
+    if (!p->left_out && (uint64_t)p->slot + draw_slots(image) >= l->ledger->entries.max)
+        return complain(l->complaint, -EINVAL, "entry %u: its slot is not in the table",
+                        image->slot);
     p->hash = id_hash(&l->ledger->entries, p->id);
     return 0;
 }
@@ -329,6 +342,13 @@ static int load_draw(struct loading *l, const struct entry_parts *p, uint32_t in
     return 0;
 }
 
+/* Each slot is of one record. */
+static int slot_is_taken(struct loading *l, const struct entry_parts *p)
+{
+    return complain(l->complaint, -EINVAL, "\"%.*s\" has a slot of another", (int)p->id.len,
+                    p->id.at);
+}
+
 /* The draws of an order over several pools lie in the slots behind its own. */
 static int load_draws(struct loading *l, const struct entry_parts *p, struct entry *entry)
 {
@@ -344,7 +364,7 @@ static int load_draws(struct loading *l, const struct entry_parts *p, struct ent
         uint32_t at = i % draws_in_block(timed);
         if (at == 0) {
             if (!slots_keep(entries, ++number))
-                return complain(l->complaint, -EINVAL, "slot %u is there twice", number);
+                return slot_is_taken(l, p);
             block = (struct draws_entry *)(void *)entry_at(entries, number);
             atomic_store_explicit(&block->state,
                                   state_word(ENTRY_DRAWS, STATE_NONE, 0) | STATE_BUSY,
@@ -409,7 +429,7 @@ static int load_entry(struct loading *l, const struct entry_parts *p)
     }
     assert(p->id.at);
     if (!slots_keep(entries, p->slot))
-        return complain(l->complaint, -EINVAL, "entry %u is there twice", image->slot);
+        return slot_is_taken(l, p);
     entry->content = image->content;
     entry->lsn_first = entry->lsn_last = image->lsn_first;
     entry->owner = NO_OWNER;

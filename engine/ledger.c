@@ -103,6 +103,25 @@ static void read_letter(struct seat *seat, struct entry *letter, uint64_t word)
         entry_release_slot(entries, letter);
 }
 
+/* An entry that this seat owns. */
+static void read_letter(struct seat *seat, struct entry *letter, uint64_t word)
+{
+    struct entries *entries = &seat->ledger->entries;
+    assert(word_kind(word) == ENTRY_RESERVATION); /* it is mailed, so its slot was not reused */
+    letter->mailed = false;
+    if (letter->owner == seat->index) {
+        wheel_unlink(&seat->wheel, entries, letter);
+        letter->owner = NO_OWNER;
+        if (word_state(word) == STATE_HELD) {
+            letter->owner = seat->index;
+            wheel_link(&seat->wheel, entries, letter, letter->expires_ms);
+        } else if (state_final(word_state(word))) {
+            slots_end(entries, &seat->cursor, letter, word);
+        }
+    }
+    entry_put(letter, word);
+}
+
 static void read_mail(struct seat *seat)
 {
     struct entries *entries = &seat->ledger->entries;
@@ -111,21 +130,10 @@ static void read_mail(struct seat *seat)
         struct entry *letter = entry;
         uint64_t word;
         entry = wheel_mail_next(entries, letter);
-        if (!entry_take(letter, &word)) {
-            wheel_mail(&seat->wheel, entries, letter); /* busy: next turn */
-            continue;
-        }
-        if (word_kind(word) == ENTRY_RESERVATION && letter->owner == seat->index) {
-            wheel_unlink(&seat->wheel, entries, letter);
-            letter->owner = NO_OWNER;
-            if (word_state(word) == STATE_HELD) {
-                letter->owner = seat->index;
-                wheel_link(&seat->wheel, entries, letter, letter->expires_ms);
-            } else if (state_final(word_state(word))) {
-                slots_end(entries, &seat->cursor, letter, word);
-            }
-        }
-        entry_put(letter, word);
+        if (entry_take(letter, &word))
+            read_letter(seat, letter, word);
+        else
+            wheel_mail_again(&seat->wheel, entries, letter); /* next turn: ledger_next_deadline */
     }
 }
 

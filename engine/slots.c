@@ -32,9 +32,8 @@ void slots_release(struct entries *entries, const struct entry *entry)
 {
     uint32_t number = entry_number(entries, entry);
     uint64_t bit = UINT64_C(1) << number % CHUNK;
-    /* Release: who gets the slot sees that it stands for nothing. */
     uint64_t before =
-        atomic_fetch_and_explicit(&entries->taken[number / CHUNK].bits, ~bit, memory_order_release);
+        atomic_fetch_and_explicit(&entries->taken[number / CHUNK].bits, ~bit, memory_order_relaxed);
     if (before & bit)
         atomic_fetch_add_explicit(&entries->free, 1, memory_order_relaxed);
 }
@@ -43,7 +42,7 @@ bool slots_keep(struct entries *entries, uint32_t number)
 {
     uint64_t bit = UINT64_C(1) << number % CHUNK;
     uint64_t before =
-        atomic_fetch_or_explicit(&entries->taken[number / CHUNK].bits, bit, memory_order_acquire);
+        atomic_fetch_or_explicit(&entries->taken[number / CHUNK].bits, bit, memory_order_relaxed);
     if (before & bit)
         return false;
     atomic_fetch_sub_explicit(&entries->free, 1, memory_order_relaxed);
@@ -64,7 +63,7 @@ static uint64_t take_chunk(struct entries *entries, uint32_t chunk)
     _Atomic uint64_t *bits = &entries->taken[chunk].bits;
     if (atomic_load_explicit(bits, memory_order_relaxed) == UINT64_MAX)
         return 0;
-    uint64_t mine = ~atomic_fetch_or_explicit(bits, UINT64_MAX, memory_order_acquire);
+    uint64_t mine = ~atomic_fetch_or_explicit(bits, UINT64_MAX, memory_order_relaxed);
     atomic_fetch_sub_explicit(&entries->free, (uint64_t)__builtin_popcountll(mine),
                               memory_order_relaxed);
     return mine;
@@ -164,8 +163,8 @@ static void clear_links(struct entry *entry)
 {
     entry->wheel_next = entry->wheel_prev = 0;
     entry->owner = NO_OWNER;
-    atomic_store_explicit(&entry->mail_next, 0, memory_order_relaxed);
-    atomic_store_explicit(&entry->mailed, 0, memory_order_relaxed);
+    entry->mail_next = 0;
+    entry->mailed = false;
 }
 
 void slots_free_draws(struct entries *entries, struct entry_cursor *cursor, uint32_t more)
@@ -303,13 +302,12 @@ static struct entry *forget(struct entries *entries, struct entry_cursor *cursor
 {
     uint64_t word;
     peek(entries, entry);
-    /* Acquire: its mailbox letter, if there was one, has been read. */
-    if (atomic_load_explicit(&entry->mailed, memory_order_acquire) || !entry_take(entry, &word))
+    if (!entry_take(entry, &word))
         return NULL;
     assert(word_kind(word) != ENTRY_RESERVATION || state_final(word_state(word)));
     entries_note_forgotten(entries, entry_ended_ms(entry, word)); /* before it is gone */
-    if (!entry_unindex(entries, entry, word)) {
-        entry_put(entry, word);
+    if (entry->mailed || !entry_unindex(entries, entry, word)) {
+        entry_put(entry, word); /* its letter has yet to be read, or its bucket is busy */
         return NULL;
     }
     slots_unend(entries, cursor, entry);

@@ -458,12 +458,12 @@ Test(entry, a_letter_on_its_way_keeps_the_slot)
     uint64_t word;
     set_up(64);
     struct entry *mailed = add_finished(text_of("mailed"));
-    atomic_store(&mailed->mailed, 1);
+    mailed->mailed = true;
     for (uint64_t i = 0; i < 63; i++)
         add_live(name_of(buffer, i));
     cr_assert_eq(add(text_of("more"), &entry, &word), ENTRY_UNDECIDED);
     cr_assert(remembered(text_of("mailed")));
-    atomic_store(&mailed->mailed, 0);
+    mailed->mailed = false;
     add_finished(text_of("more"));
     cr_assert_not(remembered(text_of("mailed")));
     entries_destroy(&entries);

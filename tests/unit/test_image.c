@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Images that say what cannot be: each is refused by name, and nothing is written past a table. */
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "engine/seat.h"
+#include "tests/support/image_rig.h"
+
+enum { SLOTS = 256, ORDERS = 20 };
+
+static struct ledger_rig rig, copy;
+static struct image image;
+static char why[200];
+
+static void fill(struct seat *seat)
+{
+    struct movement_result moved;
+    struct reservation_view view;
+    struct order_line lines[3];
+    static const char *const skus[] = { "tea", "cup", "pot" };
+    for (unsigned i = 0; i < 3; i++) {
+        char id[8];
+        snprintf(id, sizeof id, "m%u", i);
+        struct movement m = {
+            .id = text_of(id), .sku = text_of(skus[i]), .location = text_of("main"), .qty = 100
+        };
+        cr_assert_eq(ledger_receive(seat, &m, &moved), CODE_OK);
+        lines[i] = (struct order_line){ .sku = text_of(skus[i]), .qty = 1 };
+    }
+    for (unsigned i = 0; i < ORDERS; i++) {
+        char id[8];
+        snprintf(id, sizeof id, "r%u", i);
+        struct order order = { .id = text_of(id),
+                               .channel = text_of("default"),
+                               .lines = lines,
+                               .line_count = i % 2 ? 3 : 1,
+                               .confirm = true };
+        cr_assert_eq(ledger_reserve(seat, &order, &view), CODE_OK);
+    }
+}
+
+static void set_up(void)
+{
+    struct ledger_config config = {
+        .items = 8, .pools = 8, .reservations = SLOTS, .seats = 1, .hash_seed = 3
+    };
+    ledger_rig_open(&rig, &config);
+    ledger_rig_open(&copy, &config);
+    struct seat *seat = ledger_seat(rig.ledger, 0);
+    ledger_begin(seat, 1000, 1000);
+    fill(seat);
+    ledger_end(seat);
+    cr_assert(image_take(&image, rig.ledger, why, sizeof why), "%s", why);
+}
+
+static void tear_down(void)
+{
+    image_free(&image);
+    ledger_rig_close(&copy);
+    ledger_rig_close(&rig);
+}
+
+TestSuite(image, .init = set_up, .fini = tear_down);
+
+/* The entry of that id, in the image's bytes. */
+static struct image_entry *entry_of(const char *id)
+{
+    for (struct image_run *run = image.first; run; run = run->next) {
+        if (run->kind != IMAGE_ENTRIES)
+            continue;
+        for (size_t at = 0; at < run->length;) {
+            struct image_entry *entry = (struct image_entry *)(void *)(run->bytes + at);
+            const char *id_at =
+                (const char *)(entry + 1) + entry->draw_count * sizeof(struct image_draw);
+            if (entry->id_len == strlen(id) && memcmp(id_at, id, entry->id_len) == 0)
+                return entry;
+            at += entry->length;
+        }
+    }
+    cr_assert_fail("no entry %s", id);
+    return NULL;
+}
+
+static void expect_refused(const char *said)
+{
+    cr_assert_not(image_put(&image, copy.ledger, why, sizeof why));
+    cr_assert(strstr(why, said), "%s", why);
+}
+
+Test(image, what_was_not_touched_is_loaded)
+{
+    cr_assert(image_put(&image, copy.ledger, why, sizeof why), "%s", why);
+    cr_assert(ledgers_equal(rig.ledger, copy.ledger, false, why, sizeof why), "%s", why);
+}
+
+/* The totals say that there are more slots than the table has, so that the oldest are left out; but
+ * nothing before this one may be forgotten. */
+Test(image, a_slot_behind_the_table_is_refused)
+{
+    struct image_entry *entry = entry_of("r0");
+    image.totals.slots = 2 * SLOTS;
+    image.totals.finished_slots = image.totals.slots - 1;
+    entry->slot = 2 * SLOTS - 10;
+    entry->finished_before = 0;
+    expect_refused("its slot is not in the table");
+}
+
+Test(image, draws_behind_the_table_are_refused)
+{
+    struct image_entry *entry = entry_of("r1"); /* its draws lie behind it */
+    image.totals.slots = SLOTS + 8;
+    image.totals.finished_slots = image.totals.slots - 1;
+    entry->slot = SLOTS - 1;
+    entry->finished_before = 0;
+    expect_refused("its slot is not in the table");
+}
+
+Test(image, two_entries_of_one_slot_are_refused)
+{
+    entry_of("r4")->slot = entry_of("r2")->slot;
+    expect_refused("has a slot of another");
+}
+
+Test(image, an_entry_among_the_draws_of_another_is_refused)
+{
+    entry_of("r4")->slot = entry_of("r1")->slot + 1;
+    expect_refused("has a slot of another");
+}
+
+Test(image, a_change_of_stock_is_no_setting)
+{
+    struct image_run *run = image.first;
+    cr_assert_eq(run->kind, IMAGE_SETTINGS);
+    struct record_head head;
+    memcpy(&head, run->bytes + sizeof(struct image_setting), sizeof head);
+    head.type = RECORD_MOVEMENT;
+    memcpy(run->bytes + sizeof(struct image_setting), &head, sizeof head);
+    expect_refused("is no setting");
+}
