@@ -43,7 +43,7 @@ static bool may_draw(const struct rules *rules, const struct entry *entry, const
 static void promise(struct rules *rules, const struct draw *draw)
 {
     uint32_t *promised = &rules->promised[draw->pool];
-    if (*promised <= QUANTITY_MAX)
+    if (*promised <= WORD_RESERVED_MOST)
         *promised += draw_left(draw);
 }
 

@@ -144,7 +144,7 @@ static int load_pools(struct loading *l, uint32_t index, const unsigned char *at
         if (i == ITEM_POOLS) /* behind the head of the block */
             to = pool_at(items, atomic_load_explicit(&item->more, memory_order_relaxed)) + 1;
         if (!pool_can_be(l, image.location, image.owner) || image.on_hand > WORD_ON_HAND_MOST ||
-            image.reserved > QUANTITY_MAX)
+            image.reserved > WORD_RESERVED_MOST)
             return complain(l->complaint, -EINVAL, "item %u has a pool that cannot be", index);
         atomic_store_explicit(&to->word, word_make(image.on_hand, image.reserved, 0),
                               memory_order_relaxed);

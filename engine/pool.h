@@ -2,12 +2,13 @@
 /*
  * A pool: the units of one item, at one location, of one kind. All of it is one atomic word:
  *
- *     on_hand : 29 | reserved : 28 | pending : 7        (from the most significant bit)
+ *     on_hand : 29 | reserved : 29 | pending : 6        (from the most significant bit)
  *
  * On hand has room for twice the greatest quantity, though no give may go over the greatest. What
  * is taken from a full pool makes room before it is claimed (rule T), so the log may hold what was
  * put into that room before what made it, and a prefix of it may hold only that. The same room
- * takes back what an undone fulfil had taken.
+ * takes back what an undone fulfil had taken. Reserved has room for twice as well: what was put
+ * into that room may have been reserved by then, and an undone fulfil promises its units again.
  *
  * Available is on hand less reserved; it is negative only when a count or an adjustment found less
  * than had been promised (the pool is then short). `pending` counts the undecided operations over
@@ -87,10 +88,11 @@ static inline uint16_t key_owner(uint64_t key)
 /* ---- the word ---- */
 
 #define WORD_PENDING_ONE UINT64_C(1)
-#define WORD_RESERVED_ONE (UINT64_C(1) << 7)
+#define WORD_RESERVED_ONE (UINT64_C(1) << 6)
 #define WORD_ON_HAND_ONE (UINT64_C(1) << 35)
-#define WORD_PENDING_MOST 127
+#define WORD_PENDING_MOST 63
 #define WORD_ON_HAND_MOST ((INT64_C(1) << 29) - 1)
+#define WORD_RESERVED_MOST ((INT64_C(1) << 29) - 1)
 
 _Static_assert(SEATS_MAX <= WORD_PENDING_MOST, "a seat has at most one undecided take on a pool");
 
@@ -101,7 +103,7 @@ static inline int64_t word_on_hand(uint64_t word)
 
 static inline int64_t word_reserved(uint64_t word)
 {
-    return (int64_t)(word >> 7 & QUANTITY_MAX);
+    return (int64_t)(word >> 6) & WORD_RESERVED_MOST;
 }
 
 static inline unsigned word_pending(uint64_t word)
@@ -119,9 +121,9 @@ static inline uint64_t word_make(int64_t on_hand, int64_t reserved, unsigned pen
     assert(on_hand >= 0);
     assert(on_hand <= WORD_ON_HAND_MOST);
     assert(reserved >= 0);
-    assert(reserved <= QUANTITY_MAX);
+    assert(reserved <= WORD_RESERVED_MOST);
     assert(pending <= WORD_PENDING_MOST);
-    return (uint64_t)on_hand << 35 | (uint64_t)reserved << 7 | pending;
+    return (uint64_t)on_hand << 35 | (uint64_t)reserved << 6 | pending;
 }
 
 /* A movement of a pool's figures; `tentative` is +1 to mark a take undecided, -1 to decide it. */
@@ -140,8 +142,8 @@ static inline uint64_t pool_read(const struct pool *pool)
 }
 
 /*
- * Applies the change if `needs_available` units are available and on hand does not go below 0, nor
- * grows over the greatest quantity. *after is the word that was written, or that spoke against it.
+ * Applies the change if `needs_available` units are available and on hand does not go below 0, and
+ * neither figure grows over the greatest quantity. *after is the word that was written, or that spoke against it.
  */
 enum pool_outcome pool_apply(struct pool *pool, struct pool_change change, int64_t needs_available,
                              uint64_t *after);
@@ -152,7 +154,7 @@ enum pool_outcome pool_apply_counted(struct pool *pool, struct pool_change chang
                                      int64_t needs_available, int64_t counted, uint64_t *after);
 
 /* Applies a change that was possible when it was made first, whatever came in between: the journal
- * says so, or it undoes a take. On hand may grow over the greatest quantity. */
+ * says so, or it undoes a take. Both figures may grow over the greatest quantity. */
 enum pool_outcome pool_reapply(struct pool *pool, struct pool_change change, uint64_t *after);
 
 /* The same, for a change that is known to be possible. */

@@ -154,9 +154,15 @@ Test(pool, reserved_stays_in_its_range)
 {
     struct pool pool = pool_of(0, QUANTITY_MAX, 0);
     uint64_t after;
-    cr_assert_eq(pool_reapply(&pool, (struct pool_change){ .reserved = 1 }, &after), POOL_FULL);
-    cr_assert_eq(pool_reapply(&pool, (struct pool_change){ .reserved = -QUANTITY_MAX }, &after),
+    cr_assert_eq(pool_apply(&pool, (struct pool_change){ .reserved = 1 }, INT64_MIN, &after),
+                 POOL_FULL);
+    int64_t room = WORD_RESERVED_MOST - QUANTITY_MAX;
+    cr_assert_eq(pool_reapply(&pool, (struct pool_change){ .reserved = room }, &after),
                  POOL_CHANGED);
+    cr_assert_eq(pool_reapply(&pool, (struct pool_change){ .reserved = 1 }, &after), POOL_FULL);
+    cr_assert_eq(
+        pool_reapply(&pool, (struct pool_change){ .reserved = -WORD_RESERVED_MOST }, &after),
+        POOL_CHANGED);
     cr_assert_eq(pool_reapply(&pool, (struct pool_change){ .reserved = -1 }, &after), POOL_FULL);
 }
 
