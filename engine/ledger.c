@@ -86,27 +86,6 @@ struct seat *ledger_seat(struct ledger *ledger, unsigned index)
 static void read_letter(struct seat *seat, struct entry *letter, uint64_t word)
 {
     struct entries *entries = &seat->ledger->entries;
-    bool reservation = word_kind(word) == ENTRY_RESERVATION;
-    assert(reservation); /* it is mailed, so its slot has not been reused */
-    letter->mailed = false;
-    if (letter->owner == seat->index) {
-        wheel_unlink(&seat->wheel, entries, letter);
-        letter->owner = NO_OWNER;
-        if (word_state(word) == STATE_HELD) {
-            letter->owner = seat->index;
-            wheel_link(&seat->wheel, entries, letter, letter->expires_ms);
-        }
-    }
-    bool finished = reservation && state_final(word_state(word));
-    entry_put(letter, word);
-    if (finished)
-        entry_release_slot(entries, letter);
-}
-
-/* An entry that this seat owns. */
-static void read_letter(struct seat *seat, struct entry *letter, uint64_t word)
-{
-    struct entries *entries = &seat->ledger->entries;
     assert(word_kind(word) == ENTRY_RESERVATION); /* it is mailed, so its slot was not reused */
     letter->mailed = false;
     if (letter->owner == seat->index) {

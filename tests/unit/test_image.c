@@ -94,26 +94,30 @@ Test(image, what_was_not_touched_is_loaded)
     cr_assert(ledgers_equal(rig.ledger, copy.ledger, false, why, sizeof why), "%s", why);
 }
 
-/* The totals say that there are more slots than the table has, so that the oldest are left out; but
- * nothing before this one may be forgotten. */
-Test(image, a_slot_behind_the_table_is_refused)
+/* However many slots the totals say there are, the oldest are left out until the rest fits: so what
+ * is within the totals is within the table. */
+Test(image, a_slot_behind_the_totals_is_refused)
 {
-    struct image_entry *entry = entry_of("r0");
-    image.totals.slots = 2 * SLOTS;
-    image.totals.finished_slots = image.totals.slots - 1;
-    entry->slot = 2 * SLOTS - 10;
-    entry->finished_before = 0;
-    expect_refused("its slot is not in the table");
+    entry_of("r0")->slot = (uint32_t)image.totals.slots;
+    expect_refused("do not fit");
 }
 
-Test(image, draws_behind_the_table_are_refused)
+Test(image, draws_behind_the_totals_are_refused)
 {
-    struct image_entry *entry = entry_of("r1"); /* its draws lie behind it */
-    image.totals.slots = SLOTS + 8;
-    image.totals.finished_slots = image.totals.slots - 1;
-    entry->slot = SLOTS - 1;
-    entry->finished_before = 0;
-    expect_refused("its slot is not in the table");
+    entry_of("r1")->slot = (uint32_t)image.totals.slots - 1; /* its draws lie behind it */
+    expect_refused("do not fit");
+}
+
+Test(image, something_live_among_what_is_to_be_forgotten_is_refused)
+{
+    image.totals.finished_slots = image.totals.slots;
+    expect_refused("do not fit");
+}
+
+Test(image, what_has_ended_among_what_is_live_is_refused)
+{
+    image.totals.finished_slots = 0;
+    expect_refused("do not fit");
 }
 
 Test(image, two_entries_of_one_slot_are_refused)

@@ -70,20 +70,15 @@ static struct entry *hold(const char *id)
     return entry;
 }
 
-static bool is_kept(const struct entry *entry)
-{
-    uint32_t number = entry_number(entries, entry);
-    return atomic_load(&entries->kept[number / 64].bits) >> number % 64 & 1;
-}
-
-Test(ledger_mail, the_slot_of_a_hold_that_another_seat_ended_is_free_after_the_owners_turn)
+Test(ledger_mail, a_hold_that_another_seat_ended_is_queued_in_the_owners_turn)
 {
     struct entry *entry = hold("r");
     must(other, ledger_cancel(other, &(struct step){ .id = text_of("r") }, &view));
-    cr_assert(is_kept(entry), "it is linked in its owner's wheel");
+    uint64_t before = entries_remembered(entries);
     begin(owner);
     cr_assert_eq(entry->owner, NO_OWNER);
-    cr_assert_not(is_kept(entry));
+    cr_assert_eq(entries_remembered(entries), before + 1);
+    cr_assert_eq(entries->seats[owner->index].last, entry_number(entries, entry) + 1);
     cr_assert_eq(owner->wheel.count, 0);
 }
 
@@ -133,7 +128,7 @@ Test(ledger_mail, the_slot_of_a_letter_that_is_found_busy_is_not_reused)
     entry_put(entry, word); /* the question is over */
     uint32_t chain = 0;
     struct draws_entry *draws;
-    while ((draws = entries_take_draws(entries, &other->cursor)) != NULL) {
+    while ((draws = slots_take_draws(entries, &owner->cursor)) != NULL) {
         cr_assert_neq((struct entry *)(void *)draws, entry, "its slot was reused");
         draws->next = chain;
         chain = entry_number(entries, (struct entry *)(void *)draws) + 1;
@@ -141,8 +136,8 @@ Test(ledger_mail, the_slot_of_a_letter_that_is_found_busy_is_not_reused)
     wheel_mail_again(&owner->wheel, entries, letter);
     begin(owner);
     cr_assert_not(entry->mailed);
-    cr_assert_eq(entries_take_draws(entries, &other->cursor), (struct draws_entry *)(void *)entry,
+    cr_assert_eq(slots_take_draws(entries, &owner->cursor), (struct draws_entry *)(void *)entry,
                  "read, it makes way");
-    entry_put(entry, state_word(ENTRY_FREE, STATE_NONE, 0));
-    entries_free_draws(entries, chain);
+    slots_give_back(entries, &owner->cursor, entry);
+    slots_free_draws(entries, &owner->cursor, chain);
 }
