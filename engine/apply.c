@@ -349,6 +349,17 @@ static int apply_draws(const struct applying *a, const struct reserve_record *r,
     return 0;
 }
 
+/*
+ * A deadline is kept in both clocks, for engine time starts anew at the later of the wall clock and
+ * the journal's last time. If the wall clock was put back, the engine's goes on from the journal; if
+ * it was put forward, the engine's has gone with it. The later of the two holds in either case: no
+ * hold ends early. (One made while the wall clock was ahead for a time only may end late by that.)
+ */
+static uint64_t later(uint64_t told_ms, uint64_t engine_ms)
+{
+    return told_ms > engine_ms ? told_ms : engine_ms;
+}
+
 static int apply_reserve(struct applying *a)
 {
     struct reserve_record r;
@@ -358,6 +369,7 @@ static int apply_reserve(struct applying *a)
     const unsigned char *ready = NULL;
     if (a->record->flags & RESERVE_TIMED)
         ready = record_array(&reader, r.draw_count, sizeof(uint64_t));
+    uint64_t created_ms = record_engine_time(&reader, a->record, r.created_ms);
     struct entry *entry;
     if (reader.bad || r.draw_count < 1 || r.draw_count > DRAWS_MAX ||
         r.channel >= catalogue_now(a->seat)->channel_count)
@@ -374,7 +386,7 @@ static int apply_reserve(struct applying *a)
     entry->channel = r.channel;
     entry->lsn_first = entry->lsn_last = a->lsn;
     if (r.ttl_ms)
-        entry->expires_ms = r.created_ms + r.ttl_ms;
+        entry->expires_ms = later(r.created_ms, created_ms) + r.ttl_ms;
     else
         entry->lsn_confirmed = a->lsn;
     if (!store_draws(a->seat, entry))
@@ -391,12 +403,15 @@ static int apply_extend(struct applying *a)
     struct record_reader reader = record_open(a->record, &r, sizeof r);
     struct entry *entry;
     uint64_t word;
-    int error = find_reservation(a, record_text(&reader, r.id_len), &entry, &word);
+    struct text id = record_text(&reader, r.id_len);
+    uint64_t expires_ms = record_engine_time(&reader, a->record, r.expires_ms);
+    int error =
+        reader.bad ? refuse(a, "its lengths do not fit") : find_reservation(a, id, &entry, &word);
     if (error)
         return error;
     bool held = word_state(word) == STATE_HELD;
     if (held)
-        entry->expires_ms = r.expires_ms;
+        entry->expires_ms = later(r.expires_ms, expires_ms);
     entry->lsn_last = a->lsn;
     entry_put(entry, word);
     return held ? 0 : refuse(a, "its reservation is not held");

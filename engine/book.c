@@ -16,6 +16,7 @@
 struct taking {
     struct book *book;
     const struct record_head *record;
+    uint64_t batch_ms;       /* of the batch that it lies in: engine time */
     struct book_event event; /* what all events of this record have in common */
     book_emit *emit;
     void *context;
@@ -180,10 +181,29 @@ int book_set_hold(struct book *book, struct text id, uint16_t channel,
 
 /* ---- events ---- */
 
+/* The past is told in one order, so its times do not go back: neither with the wall clock, beside
+ * which the batch's own clock stands (protocol/clock.h: within a second they are one), nor by what
+ * the turns of two threads lie apart. */
+static uint64_t tell_time(struct taking *taking, uint64_t time_ms)
+{
+    enum { ONE_CLOCK_MS = 1000 };
+    struct book *book = taking->book;
+    uint64_t batch_ms = taking->batch_ms;
+    uint64_t apart = time_ms > batch_ms ? time_ms - batch_ms : batch_ms - time_ms;
+    if (apart > ONE_CLOCK_MS)
+        time_ms = batch_ms;
+    if (time_ms > book->time_ms)
+        book->time_ms = time_ms;
+    return book->time_ms;
+}
+
 static int emit(struct taking *taking, const struct book_event *event)
 {
-    taking->book->concerned = true;
-    return taking->emit ? taking->emit(taking->context, event) : 0;
+    struct book *book = taking->book;
+    struct book_event told = *event;
+    told.time_ms = tell_time(taking, event->time_ms);
+    book->concerned = true;
+    return taking->emit ? taking->emit(taking->context, &told) : 0;
 }
 
 static bool is_asked_id(const struct book *book, struct text id)
@@ -529,6 +549,7 @@ int book_take(struct book *book, const struct record_head *record, uint64_t lsn,
     struct taking taking = {
         .book = book,
         .record = record,
+        .batch_ms = time_ms,
         .event = { .lsn = lsn, .time_ms = time_ms, .client = record->client },
         .emit = to,
         .context = context,

@@ -75,9 +75,11 @@ struct book {
     size_t pool_room, pool_count;
     struct book_hold **holds; /* chained, owned */
     size_t hold_room, hold_count;
-    bool born;      /* BOOK_ITEM: its first record has been seen */
-    bool concerned; /* the record that was taken last concerns what was asked for */
-    uint64_t lsn;   /* all records up to here were taken */
+    uint64_t time_ms; /* of the last event: threads begin their turns at times of their own, and the
+                         past is told in one order */
+    bool born;        /* BOOK_ITEM: its first record has been seen */
+    bool concerned;   /* the record that was taken last concerns what was asked for */
+    uint64_t lsn;     /* all records up to here were taken */
 };
 
 void book_open(struct book *book, const struct book_filter *filter);

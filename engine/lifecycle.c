@@ -158,11 +158,13 @@ static enum code extend(struct seat *seat, struct text id, uint64_t ttl_ms,
     if (word_state(word) != STATE_HELD)
         return wrong_state(seat, entry, word, "extended");
     uint64_t expires = seat->engine_ms + ttl_ms;
-    struct extend_record record = { .head = head_of(seat, RECORD_EXTEND, 0),
+    struct extend_record record = { .head = head_of(seat, RECORD_EXTEND, clocks_of(seat)),
                                     .expires_ms = wall_of(seat, expires),
                                     .id_len = (uint8_t)id.len };
     struct record_builder b = record_begin(seat->record, &record, sizeof record);
     record_add_text(&b, id);
+    if (record.head.flags & RECORD_TWO_CLOCKS)
+        record_add(&b, &expires, sizeof expires);
     entry->lsn_last = journal_record(seat, record_end(&b));
     bool sooner = expires < entry->expires_ms;
     entry->expires_ms = expires;

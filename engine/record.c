@@ -81,3 +81,14 @@ struct text record_short_text(struct record_reader *reader)
     const uint8_t *length = record_array(reader, 1, 1);
     return length ? record_text(reader, *length) : (struct text){ NULL, 0 };
 }
+
+uint64_t record_engine_time(struct record_reader *reader, const struct record_head *record,
+                            uint64_t told)
+{
+    if (!(record->flags & RECORD_TWO_CLOCKS))
+        return told;
+    const void *at = record_array(reader, 1, sizeof told);
+    if (at)
+        memcpy(&told, at, sizeof told);
+    return told;
+}

@@ -37,6 +37,13 @@ enum record_type {
     RECORD_UNDONE = 20, /* takes were undone; says of which items, see engine/marks.h */
 };
 
+/*
+ * Times in records are the wall clock's, as clients were told; but deadlines are measured in engine
+ * time (protocol/clock.h), which never goes back. Where the two differ a record of a hold has this
+ * flag, and a u64 at its end: the engine time of the same moment.
+ */
+enum { RECORD_TWO_CLOCKS = 1 }; /* flags of reserve and extend */
+
 enum movement_kind { MOVE_RECEIVE = 1, MOVE_ADJUST, MOVE_COUNT, MOVE_RETURN };
 
 /* A pool's name in the journal, free of where it lies in memory. */
@@ -125,21 +132,21 @@ struct allot_record {
 struct reserve_record {
     struct record_head head;
     uint64_t content;
-    uint64_t created_ms;
-    uint32_t ttl_ms; /* 0: confirmed at once */
+    uint64_t created_ms; /* wall clock; two clocks: the engine's is at the end */
+    uint32_t ttl_ms;     /* 0: confirmed at once */
     uint16_t channel;
     uint16_t draw_count;
     uint8_t id_len;
-} __attribute__((packed)); /* id, draw_count x struct draw_record; RESERVE_TIMED: draw_count x u64,
-                              when each is ready, wall clock; else all are when it was created */
+} __attribute__((packed)); /* id, draw_count x struct draw_record; timed: draw_count x u64, when each
+                              is ready, wall clock; two clocks: u64 created */
 
-enum { RESERVE_TIMED = 1 }; /* of its flags */
+enum { RESERVE_TIMED = 2 }; /* flag; without it all draws are ready when it was created */
 
 struct extend_record {
     struct record_head head;
-    uint64_t expires_ms;
+    uint64_t expires_ms; /* wall clock; two clocks: the engine's is at the end */
     uint8_t id_len;
-} __attribute__((packed)); /* id */
+} __attribute__((packed)); /* id; two clocks: u64 expires */
 
 struct confirm_record {
     struct record_head head;
@@ -209,5 +216,8 @@ struct text record_text(struct record_reader *reader, uint32_t length);
 struct text record_short_text(struct record_reader *reader);
 /* Borrowed array of count elements of that size; NULL (and bad) if they are not there. */
 const void *record_array(struct record_reader *reader, uint32_t count, uint32_t size);
+/* The engine's time that stands at the end if the clocks differed; else `told`, the wall clock's. */
+uint64_t record_engine_time(struct record_reader *reader, const struct record_head *record,
+                            uint64_t told);
 
 #endif

@@ -127,7 +127,7 @@ bool store_draws(struct seat *seat, struct entry *entry)
 static uint64_t write_record(struct seat *seat, const struct entry *entry, struct text id)
 {
     const struct plan *plan = &seat->plan;
-    unsigned flags = entry->timed ? RESERVE_TIMED : 0;
+    unsigned flags = clocks_of(seat) | (entry->timed ? RESERVE_TIMED : 0u);
     struct reserve_record record = { .head = head_of(seat, RECORD_RESERVE, flags),
                                      .content = entry->content,
                                      .created_ms = entry->created_ms,
@@ -146,6 +146,8 @@ static uint64_t write_record(struct seat *seat, const struct entry *entry, struc
     }
     for (uint32_t i = 0; entry->timed && i < plan->draw_count; i++)
         record_add(&b, &plan->draws[i].ready_ms, sizeof plan->draws[i].ready_ms);
+    if (record.head.flags & RECORD_TWO_CLOCKS)
+        record_add(&b, &seat->engine_ms, sizeof seat->engine_ms);
     uint32_t length = record_end(&b);
     uint64_t position = journal_claim(seat, length);
     for (uint32_t i = 0; i < plan->draw_count; i++)

@@ -213,6 +213,12 @@ static inline struct record_head head_of(const struct seat *seat, enum record_ty
                                  .client = seat->client };
 }
 
+/* Flags of a record that tells a time of the wall clock, and may have to tell the engine's too. */
+static inline unsigned clocks_of(const struct seat *seat)
+{
+    return seat->wall_ms != seat->engine_ms ? RECORD_TWO_CLOCKS : 0;
+}
+
 /* Claims a place for the record of that length and publishes it. Returns its LSN. */
 uint64_t journal_record(struct seat *seat, uint32_t length);
 /* The two halves, for a change that is applied in between (rule G). */
