@@ -216,7 +216,7 @@ struct text record_text(struct record_reader *reader, uint32_t length);
 struct text record_short_text(struct record_reader *reader);
 /* Borrowed array of count elements of that size; NULL (and bad) if they are not there. */
 const void *record_array(struct record_reader *reader, uint32_t count, uint32_t size);
-/* The engine's time that stands at the end if the clocks differed; else `told`, the wall clock's. */
+/* Engine time, which stands at the end if the clocks differed; else `told`, the wall clock's. */
 uint64_t record_engine_time(struct record_reader *reader, const struct record_head *record,
                             uint64_t told);
 

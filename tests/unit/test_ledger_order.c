@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What one thread does in which order, where another thread would see a wrong one for a moment only:
- * made visible by stopping at that moment, or by holding it open.
+ * What one thread does in which order, where another thread would see a wrong one for a moment
+ * only: made visible by stopping at that moment, or by holding it open.
  */
 #include <criterion/criterion.h>
 #include <signal.h>
@@ -156,8 +156,8 @@ static struct pool *tea_pool(void)
     return pool_find(&rig.ledger->items, item, 0, owner_of(POOL_SHARED, 0));
 }
 
-/* A fulfil over several pools takes all of a full pool; others fill it again, and reserve that; then
- * the fulfil is undone. */
+/* A fulfil over several pools takes all of a full pool; others fill it again, and reserve that;
+ * then the fulfil is undone. */
 Test(ledger_order, an_undone_fulfil_finds_room_in_a_pool_that_was_filled_and_reserved)
 {
     struct order_line all = { .sku = text_of("tea"), .qty = QUANTITY_MAX };
