@@ -230,6 +230,26 @@ struct pool_walk pool_walk_start(const struct items *items, uint32_t index)
         struct pool_walk){ .items = items, .item = item, .at = item->pools, .left = ITEM_POOLS };
 }
 
+struct pool_place pool_walk_place(const struct pool_walk *walk)
+{
+    return (struct pool_place){ walk->block ? pool_unit(walk->items, walk->block) : 0, walk->left };
+}
+
+struct pool_walk pool_walk_resume(const struct items *items, uint32_t index,
+                                  struct pool_place place)
+{
+    struct item *item = item_at(items, index);
+    struct pool_walk walk = { .items = items, .item = item, .left = place.left };
+    struct pool *end = item->pools + ITEM_POOLS;
+    if (place.block != 0) {
+        struct pool *block = pool_at(items, place.block);
+        walk.block = block;
+        end = block + atomic_load_explicit(&block->word, memory_order_relaxed);
+    }
+    walk.at = end - place.left;
+    return walk;
+}
+
 /* Unit of the block behind that one, 0 for none. */
 static uint32_t next_block(const struct item *item, const struct pool *block)
 {
@@ -246,6 +266,7 @@ struct pool *pool_walk_next(struct pool_walk *walk)
         struct pool *block = pool_at(walk->items, next);
         walk->block = block;
         walk->left = (uint32_t)atomic_load_explicit(&block->word, memory_order_relaxed) - 1;
+        walk->entered += walk->left;
         walk->at = block + 1;
     }
     struct pool *pool = walk->at;

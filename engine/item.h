@@ -110,10 +110,20 @@ struct pool_walk {
     const struct item *item;
     const struct pool *block; /* that it is in, NULL: the item itself */
     struct pool *at;
-    uint32_t left; /* in this block */
+    uint32_t left;    /* in this block */
+    uint32_t entered; /* places for pools in the further blocks so far, see seat_work */
+};
+
+/* Where a walk stands, for going on with it in another turn. */
+struct pool_place {
+    uint32_t block; /* unit of the block that it is in, 0: the item itself */
+    uint32_t left;
 };
 
 struct pool_walk pool_walk_start(const struct items *items, uint32_t item);
+struct pool_place pool_walk_place(const struct pool_walk *walk);
+struct pool_walk pool_walk_resume(const struct items *items, uint32_t item,
+                                  struct pool_place place);
 /* NULL at the end. */
 struct pool *pool_walk_next(struct pool_walk *walk);
 

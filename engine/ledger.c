@@ -145,6 +145,11 @@ void seat_set_client(struct seat *seat, uint16_t client)
     seat->client = client;
 }
 
+uint64_t seat_work(const struct seat *seat)
+{
+    return seat->work;
+}
+
 uint64_t seat_take_pokes(struct seat *seat)
 {
     uint64_t pokes = seat->pokes;

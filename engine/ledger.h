@@ -24,6 +24,7 @@
 
 #include "engine/catalogue.h"
 #include "engine/error.h"
+#include "engine/item.h"
 #include "engine/limits.h"
 #include "engine/log.h"
 #include "engine/memory.h"
@@ -62,6 +63,14 @@ void ledger_end(struct seat *seat);
 /* Is there room in the log for a change? If not, operations that change something are deferred. */
 bool ledger_has_room(struct seat *seat);
 void seat_set_client(struct seat *seat, uint16_t client);
+
+/*
+ * How much the seat has done that may be long, since its birth: about one unit for each pool that
+ * it looked at, where there are more than a few, and several for a draw. A unit takes some
+ * nanoseconds. Who shares a thread among many requests asks before and after each, instead of a
+ * clock.
+ */
+uint64_t seat_work(const struct seat *seat);
 
 /* ---- what went wrong ---- */
 
@@ -190,6 +199,10 @@ enum { NO_SUCH_SKU = -1 };
 enum code ledger_availability(struct seat *seat, struct text channel, const struct text *skus,
                               uint32_t count, int64_t *available, uint64_t *lsn);
 
+/* The same for a part of a longer question: skus[from] up to, not including, skus[to]. */
+enum code ledger_availability_of(struct seat *seat, struct text channel, const struct text *skus,
+                                 uint32_t from, uint32_t to, int64_t *available, uint64_t *lsn);
+
 /* Is there an item of that sku, or is one coming into being? Any thread. */
 bool ledger_knows_sku(const struct ledger *ledger, struct text sku);
 
@@ -197,23 +210,50 @@ struct pool_view {
     struct text location;
     const char *kind;    /* "shared", "allotted", "expected", "damaged"; static */
     struct text channel; /* of an allotted pool; else absent */
+    uint16_t place;      /* the location's index */
     bool active;         /* its location is: else no channel sells from it */
+    bool sellable;
     int64_t on_hand, reserved;
 };
 
-struct stock_view {
-    uint64_t lsn;
-    int64_t on_hand, reserved; /* over the pools that can be sold */
+/*
+ * A look at all pools of an item, in parts: an item may have one for each location and channel.
+ * A part is of its own moment; what a part has gone past is not looked at again.
+ */
+struct stock_look {
+    uint32_t item;
+    uint32_t pools;            /* gone past so far, empty ones too */
+    int64_t on_hand, reserved; /* over those of them that can be sold */
     int64_t available;         /* likewise, but not at inactive locations */
-    uint32_t pool_count;
-    const struct pool_view *pools; /* borrowed from the seat; empty pools too */
+    struct pool_place place;   /* where the next part begins */
 };
 
+enum { STOCK_POOLS = 512 }; /* in a part, at most */
+
+/* lsn: what is up to there is in all parts. */
+enum code ledger_stock_begin(struct seat *seat, struct text sku, struct stock_look *look,
+                             uint64_t *lsn);
+/* The next pools, in the order in which they were made, borrowed from the seat; how many, 0 at the
+ * end. */
+uint32_t ledger_stock_next(struct seat *seat, struct stock_look *look,
+                           const struct pool_view **pools);
+
+struct stock_view {
+    uint64_t lsn;
+    int64_t on_hand, reserved; /* over all pools that can be sold */
+    int64_t available;         /* likewise, but not at inactive locations */
+    uint32_t pool_count;
+    const struct pool_view *pools; /* borrowed from the seat; none of an item with more than
+                                      STOCK_POOLS */
+};
+
+/* The whole look at once. */
 enum code ledger_stock(struct seat *seat, struct text sku, struct stock_view *view);
 
-/* Walks the items: *cursor is 0 at first, then what the call before left. False at the end. */
+/* Walks the items: *cursor is 0 at first, then what the call before left. Begins a look at each;
+ * one that has no pool yet has no sku. False at the end. */
 bool ledger_next_item(struct seat *seat, uint32_t *cursor, struct text *sku,
-                      struct stock_view *view);
+                      struct stock_look *look);
 
 /* The catalogue as it is now; borrowed until ledger_end. */
 const struct catalogue *ledger_catalogue(struct seat *seat);

@@ -104,6 +104,7 @@ void view_reservation(struct seat *seat, struct entry *entry, uint64_t word, boo
     else if (!first && state == STATE_HELD)
         view->expires_ms = wall_of(seat, entry->expires_ms);
     view->draw_count = entry->draw_count;
+    seat->work += (uint64_t)DRAW_WORK * entry->draw_count;
     view->draws = seat->draw_views;
     struct draw_walk walk = draw_walk_start(&seat->ledger->entries, entry);
     struct draw *draw;

@@ -4,14 +4,23 @@
 
 #include "engine/seat.h"
 
+/* See seat_work. */
+enum { SKU_WORK = 16, POOL_VIEW_WORK = 4 };
+
 /* Everything up to the log's drained end has been applied: what is read now includes it. */
 static uint64_t lsn_now(const struct seat *seat)
 {
     return log_head(seat->ledger->log);
 }
 
-enum code ledger_availability(struct seat *seat, struct text channel_code, const struct text *skus,
-                              uint32_t count, int64_t *available, uint64_t *lsn)
+static enum code bad_sku(struct seat *seat, uint32_t index)
+{
+    return fail(seat, CODE_BAD_REQUEST, "skus[%u] must be 1 to %d bytes of UTF-8", index, SKU_MAX);
+}
+
+static inline enum code look_at_skus(struct seat *seat, struct text channel_code,
+                                     const struct text *skus, uint32_t from, uint32_t to,
+                                     int64_t *available, uint64_t *lsn)
 {
     const struct channel *channel;
     catalogue_pin(seat);
@@ -20,19 +29,36 @@ enum code ledger_availability(struct seat *seat, struct text channel_code, const
         return code;
     struct items *items = &seat->ledger->items;
     *lsn = lsn_now(seat);
-    for (uint32_t i = 0; i < count; i++) {
+    for (uint32_t i = from; i < to; i++) {
         if (!text_given(skus[i]) || skus[i].len < 1 || skus[i].len > SKU_MAX)
-            return fail(seat, CODE_BAD_REQUEST, "skus[%u] must be 1 to %d bytes of UTF-8", i,
-                        SKU_MAX);
+            return bad_sku(seat, i);
         int64_t item = items_find(items, skus[i], sku_hash(items, skus[i]));
         if (item < 0 && item != ITEM_BUSY && !text_is_utf8(skus[i]))
-            return fail(seat, CODE_BAD_REQUEST, "skus[%u] must be 1 to %d bytes of UTF-8", i,
-                        SKU_MAX);
+            return bad_sku(seat, i);
         /* An item that is just coming into being is not there yet. */
         available[i] = item < 0 ? NO_SUCH_SKU : channel_available(seat, channel, (uint32_t)item);
     }
-    COUNT(seat, queries);
     return CODE_OK;
+}
+
+enum code ledger_availability(struct seat *seat, struct text channel_code, const struct text *skus,
+                              uint32_t count, int64_t *available, uint64_t *lsn)
+{
+    enum code code = look_at_skus(seat, channel_code, skus, 0, count, available, lsn);
+    if (code == CODE_OK)
+        COUNT(seat, queries);
+    return code;
+}
+
+enum code ledger_availability_of(struct seat *seat, struct text channel_code,
+                                 const struct text *skus, uint32_t from, uint32_t to,
+                                 int64_t *available, uint64_t *lsn)
+{
+    enum code code = look_at_skus(seat, channel_code, skus, from, to, available, lsn);
+    if (code == CODE_OK && from == 0)
+        COUNT(seat, queries);
+    seat->work += (uint64_t)SKU_WORK * (to - from);
+    return code;
 }
 
 bool ledger_knows_sku(const struct ledger *ledger, struct text sku)
@@ -42,19 +68,17 @@ bool ledger_knows_sku(const struct ledger *ledger, struct text sku)
            items_find(items, sku, sku_hash(items, sku)) != ITEM_NONE;
 }
 
+/* ---- an item's pools ---- */
+
 static void view_pool(const struct catalogue *catalogue, uint64_t key, uint64_t word,
-                      struct stock_view *view, struct pool_view *to)
+                      struct pool_view *to)
 {
     uint16_t owner = key_owner(key);
-    const struct location *location = &catalogue->locations[key_location(key)];
-    if (owner_sellable(owner)) {
-        view->on_hand += word_on_hand(word);
-        view->reserved += word_reserved(word);
-        view->available += location->active ? word_available(word) : 0;
-    }
     bool allotted = owner_kind(owner) == POOL_ALLOTTED;
-    to->location = code_text(&location->code);
-    to->active = location->active;
+    to->place = key_location(key);
+    to->location = code_text(&catalogue->locations[to->place].code);
+    to->active = catalogue->locations[to->place].active;
+    to->sellable = owner_sellable(owner);
     to->kind = pool_kind_name(owner_kind(owner));
     to->channel = (struct text){ NULL, 0 };
     if (allotted && owner_channel(owner) < catalogue->channel_count)
@@ -63,51 +87,87 @@ static void view_pool(const struct catalogue *catalogue, uint64_t key, uint64_t 
     to->reserved = word_reserved(word);
 }
 
-static void view_stock(struct seat *seat, uint32_t item, struct stock_view *view)
+static void add_pool(struct stock_look *look, const struct pool_view *pool)
 {
-    const struct catalogue *catalogue = catalogue_now(seat);
-    *view = (struct stock_view){ .lsn = lsn_now(seat), .pools = seat->pool_views };
-    struct pool_walk walk = pool_walk_start(&seat->ledger->items, item);
-    struct pool *pool;
-    while ((pool = pool_walk_next(&walk)) != NULL) {
-        uint64_t key = atomic_load_explicit(&pool->key, memory_order_relaxed);
-        uint64_t word = pool_read(pool);
-        struct pool_view unlisted; /* allotments everywhere may be more than the list holds */
-        bool listed = view->pool_count < sizeof seat->pool_views / sizeof seat->pool_views[0];
-        if (key_location(key) >= catalogue->location_count)
-            continue;
-        view_pool(catalogue, key, word, view,
-                  listed ? &seat->pool_views[view->pool_count] : &unlisted);
-        view->pool_count += listed;
-    }
+    look->pools++;
+    if (!pool->sellable)
+        return;
+    look->on_hand += pool->on_hand;
+    look->reserved += pool->reserved;
+    if (pool->active)
+        look->available += pool->on_hand - pool->reserved;
 }
 
-enum code ledger_stock(struct seat *seat, struct text sku, struct stock_view *view)
+static struct stock_look begin_look(struct seat *seat, uint32_t item)
+{
+    struct pool_walk walk = pool_walk_start(&seat->ledger->items, item);
+    return (struct stock_look){ .item = item, .place = pool_walk_place(&walk) };
+}
+
+enum code ledger_stock_begin(struct seat *seat, struct text sku, struct stock_look *look,
+                             uint64_t *lsn)
 {
     uint32_t item;
     enum code code = find_item(seat, sku, &item);
     if (code)
         return code;
-    view_stock(seat, item, view);
+    *lsn = lsn_now(seat);
+    *look = begin_look(seat, item);
     COUNT(seat, queries);
     return CODE_OK;
 }
 
+uint32_t ledger_stock_next(struct seat *seat, struct stock_look *look,
+                           const struct pool_view **pools)
+{
+    const struct items *items = &seat->ledger->items;
+    struct pool_walk walk = pool_walk_resume(items, look->item, look->place);
+    struct pool *pool;
+    uint32_t count = 0;
+    while (count < STOCK_POOLS && (pool = pool_walk_next(&walk)) != NULL) {
+        struct pool_view *to = &seat->pool_views[count++];
+        uint64_t key = atomic_load_explicit(&pool->key, memory_order_relaxed);
+        /* Only now: the location of a pool that is there is in the catalogue that is there. */
+        view_pool(catalogue_now(seat), key, pool_read(pool), to);
+        add_pool(look, to);
+    }
+    look->place = pool_walk_place(&walk);
+    seat->work += (uint64_t)POOL_VIEW_WORK * (count + 1);
+    *pools = seat->pool_views;
+    return count;
+}
+
+enum code ledger_stock(struct seat *seat, struct text sku, struct stock_view *view)
+{
+    struct stock_look look;
+    *view = (struct stock_view){ .pool_count = 0 };
+    enum code code = ledger_stock_begin(seat, sku, &look, &view->lsn);
+    if (code)
+        return code;
+    uint32_t count = ledger_stock_next(seat, &look, &view->pools);
+    const struct pool_view *further;
+    view->pool_count = count;
+    while (count > 0 && (count = ledger_stock_next(seat, &look, &further)) > 0)
+        view->pool_count = 0; /* they were overwritten */
+    view->on_hand = look.on_hand;
+    view->reserved = look.reserved;
+    view->available = look.available;
+    return CODE_OK;
+}
+
 bool ledger_next_item(struct seat *seat, uint32_t *cursor, struct text *sku,
-                      struct stock_view *view)
+                      struct stock_look *look)
 {
     struct items *items = &seat->ledger->items;
     uint32_t count = atomic_load_explicit(&items->count, memory_order_acquire);
-    while (*cursor < count) {
-        uint32_t index = (*cursor)++;
-        const struct item *item = item_at(items, index);
-        /* An index that was given out but not shown yet has no pool. */
-        struct pool_walk walk = pool_walk_start(items, index);
-        if (pool_walk_next(&walk) == NULL)
-            continue;
-        *sku = item_sku(item);
-        view_stock(seat, index, view);
-        return true;
-    }
-    return false;
+    if (*cursor >= count)
+        return false;
+    uint32_t index = (*cursor)++;
+    *look = begin_look(seat, index);
+    /* An index that was given out but not shown yet has no pool. */
+    struct pool_walk walk = pool_walk_start(items, index);
+    bool stocked = pool_walk_next(&walk) != NULL;
+    *sku = stocked ? item_sku(item_at(items, index)) : (struct text){ NULL, 0 };
+    seat->work++;
+    return true;
 }

@@ -130,6 +130,7 @@ struct seat {
     unsigned expected; /* cancels that are likely to come now */
     uint64_t claimed;  /* bytes of the log since it looked at the room, see log_has_room_for */
     uint64_t pokes;
+    uint64_t work;       /* see seat_work */
     _Atomic bool taking; /* see takes_begin; this thread */
     struct counters counters;
     _Atomic uint64_t *blocks;            /* per block of items, see engine/marks.h; this thread */
@@ -147,7 +148,7 @@ struct seat {
     struct draw_list draw_list;
     struct step_part parts[DRAWS_MAX];
     struct draw_view draw_views[DRAWS_MAX];
-    struct pool_view pool_views[2 * LOCATIONS_MAX];
+    struct pool_view pool_views[STOCK_POOLS];
     _Alignas(8) unsigned char record[RECORD_MAX];
 };
 
@@ -173,6 +174,8 @@ struct ledger {
     _Atomic uint16_t client_count;         /* who holds catalogue_busy, release after the name was
                                               written; who reads names acquires */
 };
+
+enum { DRAW_WORK = 16 }; /* a draw and its pool, wherever they lie, beside pools in a row */
 
 /* Says what was wrong, and returns the code. */
 enum code fail(struct seat *seat, enum code code, const char *format, ...)

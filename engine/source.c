@@ -15,7 +15,8 @@
 #include "engine/seat.h"
 
 enum {
-    PLANS_PER_TURN = 8, /* then the order is deferred, so that others get their turn */
+    PLANS_PER_TURN = 8,       /* then the order is deferred, so that others get their turn */
+    PLANNING_WORK = 64 << 10, /* likewise, see seat_work */
     LOOKS_FOR_QUIET = 4,
 };
 
@@ -57,6 +58,7 @@ uint64_t give_back(struct seat *seat, uint32_t unit, struct pool_change change)
     struct pool *pool = pool_at(items, unit);
     uint64_t key = atomic_load_explicit(&pool->key, memory_order_relaxed);
     struct item *item = item_at(items, key_item(key));
+    seat->work += DRAW_WORK;
     gives_begin(item);
     uint64_t after = pool_give(pool, change);
     if (change.on_hand != 0)
@@ -72,6 +74,7 @@ enum pool_outcome change_on_hand(struct seat *seat, uint32_t unit, struct pool_c
     struct pool *pool = pool_at(items, unit);
     uint64_t key = atomic_load_explicit(&pool->key, memory_order_relaxed);
     struct item *item = item_at(items, key_item(key));
+    seat->work += DRAW_WORK;
     gives_begin(item);
     enum pool_outcome outcome = pool_apply_counted(pool, change, needs_available, counted, after);
     if (outcome == POOL_CHANGED)
@@ -108,6 +111,7 @@ static bool apply_takes(struct seat *seat, int64_t buffer, bool *undecided)
 {
     struct plan *plan = &seat->plan;
     int mark = plan->tentative ? 1 : 0;
+    seat->work += (uint64_t)DRAW_WORK * plan->take_count;
     for (uint32_t i = 0; i < plan->take_count; i++) {
         const struct plan_take *take = &plan->takes[i];
         struct pool_change change = { .reserved = take->qty, .tentative = mark };
@@ -153,7 +157,8 @@ static bool leaves_buffer(struct seat *seat, const struct order *order,
 
 enum code take_stock(struct seat *seat, const struct order *order, const struct channel *channel)
 {
-    for (int tries = 0; tries < PLANS_PER_TURN; tries++) {
+    uint64_t begun = seat->work;
+    for (int tries = 0; tries < PLANS_PER_TURN && seat->work - begun < PLANNING_WORK; tries++) {
         enum code code = plan_order(seat, order, channel);
         if (code)
             return code;

@@ -129,6 +129,7 @@ static enum code choose_line(struct seat *seat, struct stepping *s, const struct
     int64_t wanted = line->qty;
     uint32_t *first = item_map_number(&seat->item_map, item, 0);
     for (;;) {
+        seat->work++;
         /* The next line of that item begins where this one ends. */
         while (*first != 0 && draw_left(list->draws[*first - 1]) == 0)
             *first = list->next[*first - 1];

@@ -104,6 +104,7 @@ const struct survey *survey_item(struct seat *seat, const struct channel *channe
         look_at(s, pool, unit, planned, rank, bound ? at == bound_at : catalogue->ships[at]);
     }
     s->quiet &= gives_unchanged(item, stamp);
+    seat->work += walk.entered;
     limit_to_draws(s);
     int64_t above_buffer = s->total - channel->buffer;
     if (s->takeable > above_buffer)

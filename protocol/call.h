@@ -19,6 +19,7 @@
 #include "protocol/mirror_port.h"
 #include "protocol/out.h"
 #include "protocol/params.h"
+#include "protocol/slicing.h"
 #include "protocol/storage_port.h"
 
 enum { PROTOCOL_VERSION = 1 };
@@ -53,7 +54,7 @@ struct service {
 
 /* A location's stock of one item, over its pools that can be sold. */
 struct place_sum {
-    struct text location;
+    struct text location; /* absent: none of the item's pools was met there */
     int64_t on_hand, reserved;
 };
 
@@ -61,9 +62,10 @@ struct place_sum {
 struct scratch {
     struct order_line lines[LINES_MAX];
     struct text codes[LOCATIONS_MAX];
-    struct place_sum sums[LOCATIONS_MAX];
-    struct text *skus;  /* limits.skus of them */
-    int64_t *available; /* likewise */
+    struct place_sum sums[LOCATIONS_MAX]; /* by the location's index */
+    uint16_t places[LOCATIONS_MAX];       /* which of them are in use */
+    struct text *skus;                    /* limits.skus of them */
+    int64_t *available;                   /* likewise */
     uint64_t marks[CHANGES_MAX];
 };
 
@@ -83,6 +85,8 @@ struct call {
     struct out *out;
     uint16_t *client;           /* who is calling, for the journal; hello sets it */
     struct checking **checking; /* the connection's */
+    struct slicing **slicing;   /* likewise; set: the method was called before, and goes on */
+    uint64_t work_end;          /* of the quantum, see call_goes_on */
     struct feed *feed;          /* likewise */
     uint64_t engine_ms;
     uint32_t msgid;
@@ -91,6 +95,9 @@ struct call {
     struct text id, sku, location, channel; /* what the request is about, for error details */
     uint64_t lsn;                           /* of the change that the reply waits for; 0: none */
 };
+
+/* False: the method has used up its quantum, and is to go on in a later turn, see slicing.h. */
+bool call_goes_on(const struct call *call);
 
 /* Changes are not taken while the journal cannot be written. */
 void refuse_read_only(struct refusal *refusal, const char *reason);

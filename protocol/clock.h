@@ -33,6 +33,13 @@ static inline uint64_t clock_ms(clockid_t id)
     return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
+static inline uint64_t clock_ns(clockid_t id)
+{
+    struct timespec now;
+    clock_gettime(id, &now);
+    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
 /* last_ms: a time that engine time may not go behind. */
 static inline struct engine_clock clock_start(uint64_t last_ms)
 {

@@ -20,6 +20,7 @@ void connection_destroy(struct connection *connection)
     for (int i = 0; i < LISTS; i++)
         assert(!connection->listed[i]);
     checking_end(connection->checking);
+    slicing_end(connection->slicing);
     out_destroy(&connection->out);
     free(connection->input.bytes);
 }

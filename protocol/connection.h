@@ -41,6 +41,7 @@ enum connection_list {
     LIST_WAITING, /* has output behind a gate */
     LIST_RETRY,   /* has a deferred request at its head */
     LIST_LATER,   /* has one that waits for other workers' turns */
+    LIST_HEAVY,   /* has more to do than its quantum; see worker_run_heavy */
     LIST_LINGER,  /* said its last word, waits for the peer to close */
     LIST_SUBSCRIBED,
     LISTS
@@ -55,6 +56,7 @@ enum stall {
     STALL_DEFERRED,
     STALL_LATER, /* likewise, but other workers have to move first */
     STALL_NO_ROOM,
+    STALL_TURN, /* it has had its quantum of work in this turn */
     STALL_OUTPUT,
     STALL_ANSWER, /* a question to the book is under way; its answer wakes the worker */
 };
@@ -71,6 +73,7 @@ struct connection {
     bool last_words;  /* nothing more is read: to be closed once all is sent */
     bool lingering;   /* all is sent and our side is shut; what comes is thrown away */
     bool dead;        /* broken: to be freed as soon as no request is under way */
+    bool heavy;       /* its requests used up a good part of a quantum when it was last run */
     enum stall stall; /* why the head of input is not done */
     struct pending pending;
     struct feed feed;
@@ -81,6 +84,7 @@ struct connection {
     uint64_t gate_turn; /* turn in which the last gate was made */
 
     struct checking *checking; /* of the request at the head of input, or NULL; owned */
+    struct slicing *slicing;   /* likewise */
 
     struct input input;
     struct wire_walk walk;

@@ -1,17 +1,71 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Questions about stock: availability, stock, items. */
+/*
+ * Questions about stock: availability, stock, items. Each may have to look at millions of pools, so
+ * each is answered in parts, see protocol/slicing.h.
+ */
 #include <stddef.h>
 
 #include "engine/limits.h"
 #include "protocol/methods.h"
 #include "protocol/pack.h"
 
-enum code method_availability(struct call *call)
+/* Ends the question: it is answered, or refused with that code. */
+static enum code end_slicing(struct call *call, enum code code)
+{
+    slicing_end(*call->slicing);
+    *call->slicing = NULL;
+    return code;
+}
+
+/* The question as it was left, or a new one. NULL: no memory, and that is the refusal. */
+static struct slicing *go_on(struct call *call, uint64_t lsn)
+{
+    if (!*call->slicing)
+        *call->slicing = slicing_begin(call->out->pool, lsn);
+    if (!*call->slicing)
+        refuse(&call->refusal, CODE_OVERLOADED, NULL, "no memory for a question of this size");
+    return *call->slicing;
+}
+
+/* ---- availability ---- */
+
+enum { SKUS_AT_ONCE = 64 };
+
+static inline void pack_available(struct out *out, const int64_t *available, uint32_t from,
+                                  uint32_t to)
+{
+    for (uint32_t i = from; i < to; i++) {
+        if (available[i] == NO_SUCH_SKU)
+            pack_nil(out);
+        else
+            pack_int(out, available[i]);
+    }
+}
+
+/* Looks at the SKUs from *at on, and moves it on as far as the quantum lets it. */
+static enum code look_at_skus(struct call *call, uint32_t *at, uint32_t count, uint64_t *lsn)
+{
+    struct scratch *scratch = call->scratch;
+    uint64_t begun = *lsn;
+    do {
+        uint32_t to = count - *at > SKUS_AT_ONCE ? *at + SKUS_AT_ONCE : count;
+        uint64_t now;
+        enum code code = ledger_availability_of(call->seat, call->channel, scratch->skus, *at, to,
+                                                scratch->available, &now);
+        if (code != CODE_OK)
+            return code;
+        if (*at == 0)
+            begun = now;
+        *at = to;
+    } while (*at < count && call_goes_on(call));
+    *lsn = begun;
+    return CODE_OK;
+}
+
+static inline uint32_t take_skus(struct call *call)
 {
     struct params *params = &call->params;
     struct text *skus = call->scratch->skus;
-    int64_t *available = call->scratch->available;
-    uint64_t lsn;
     call->channel = param_code(params, "channel");
     uint32_t count = param_list(params, "skus", call->service->limits.skus, "SKUs in a query");
     for (uint32_t i = 0; i < count && params_good(params); i++)
@@ -19,27 +73,64 @@ enum code method_availability(struct call *call)
     if (count > 0)
         params_up(params);
     params_options(params, NULL, 0, NULL);
-    if (!params_good(params))
+    return count;
+}
+
+/* A part of a long question. */
+__attribute__((noinline)) static enum code answer_part(struct call *call, uint32_t count)
+{
+    const int64_t *available = call->scratch->available;
+    struct slicing *slicing = *call->slicing;
+    uint32_t from = slicing ? slicing->next : 0;
+    uint32_t at = from;
+    uint64_t lsn = slicing ? slicing->lsn : 0;
+    enum code code = look_at_skus(call, &at, count, &lsn);
+    if (code != CODE_OK)
+        return end_slicing(call, code);
+    if (at < count) {
+        slicing = go_on(call, lsn);
+        if (!slicing)
+            return CODE_OVERLOADED;
+        pack_available(&slicing->rows, available, from, at);
+        slicing->next = at;
+        return CODE_DEFERRED;
+    }
+    reply_map(call, 2, lsn);
+    PACK_KEY(call->out, "stock");
+    pack_array(call->out, count);
+    if (slicing)
+        out_append_stream(call->out, &slicing->rows);
+    pack_available(call->out, available, from, count);
+    return end_slicing(call, CODE_OK);
+}
+
+enum code method_availability(struct call *call)
+{
+    const struct scratch *scratch = call->scratch;
+    uint64_t lsn;
+    uint32_t count = take_skus(call);
+    if (!params_good(&call->params))
         return call->refusal.code;
-    enum code code = ledger_availability(call->seat, call->channel, skus, count, available, &lsn);
+    if (count > SKUS_AT_ONCE)
+        return answer_part(call, count);
+    enum code code = ledger_availability(call->seat, call->channel, scratch->skus, count,
+                                         scratch->available, &lsn);
     if (code != CODE_OK)
         return code;
-    struct out *out = call->out;
     reply_map(call, 2, lsn);
-    PACK_KEY(out, "stock");
-    pack_array(out, count);
-    for (uint32_t i = 0; i < count; i++) {
-        if (available[i] == NO_SUCH_SKU)
-            pack_nil(out);
-        else
-            pack_int(out, available[i]);
-    }
+    PACK_KEY(call->out, "stock");
+    pack_array(call->out, count);
+    pack_available(call->out, scratch->available, 0, count);
     return CODE_OK;
 }
 
+/* ---- stock ---- */
+
+enum { STOCK_LIMIT = 65536 }; /* pools in a reply: 6 MB */
+
 struct stock_options {
-    int64_t at_lsn, at_ms;
-    bool has_lsn, has_ms;
+    int64_t at_lsn, at_ms, after, limit;
+    bool has_lsn, has_ms, has_after, has_limit;
 };
 
 static const struct option stock_options[] = {
@@ -53,6 +144,17 @@ static const struct option stock_options[] = {
       .value = offsetof(struct stock_options, at_ms),
       .given = offsetof(struct stock_options, has_ms),
       .max = INT64_MAX },
+    { .name = "after",
+      .kind = OPTION_NUMBER,
+      .value = offsetof(struct stock_options, after),
+      .given = offsetof(struct stock_options, has_after),
+      .max = UINT32_MAX },
+    { .name = "limit",
+      .kind = OPTION_NUMBER,
+      .value = offsetof(struct stock_options, limit),
+      .given = offsetof(struct stock_options, has_limit),
+      .min = 1,
+      .max = STOCK_LIMIT },
 };
 
 static void pack_pool(struct out *out, const struct pool_view *pool)
@@ -68,38 +170,88 @@ static void pack_pool(struct out *out, const struct pool_view *pool)
     pack_nil(out);
 }
 
+/* The sums are over all pools, whichever of them are on the page. */
+static void reply_stock(struct call *call, const struct slicing *s, const struct stock_options *o)
+{
+    struct out *out = call->out;
+    uint64_t next = (uint64_t)o->after + s->count;
+    reply_map(call, 6, s->lsn);
+    pack_key_int(out, "on_hand", s->look.on_hand);
+    pack_key_int(out, "reserved", s->look.reserved);
+    pack_key_int(out, "available", s->look.available);
+    pack_string(out, "pools");
+    pack_array(out, s->count);
+    out_append_stream(out, &s->rows);
+    pack_string(out, "next");
+    if (next < s->look.pools)
+        pack_uint(out, next);
+    else
+        pack_nil(out);
+}
+
+/* Looks at the next pools, and packs those that are on the page. False: there are none. */
+static bool look_at_pools(struct call *call, struct slicing *s, const struct stock_options *o)
+{
+    const struct pool_view *pools;
+    int64_t at = s->look.pools;
+    uint32_t count = ledger_stock_next(call->seat, &s->look, &pools);
+    for (uint32_t i = 0; i < count; i++, at++) {
+        if (at < o->after || at - o->after >= o->limit)
+            continue;
+        pack_pool(&s->rows, &pools[i]);
+        s->count++;
+    }
+    return count > 0;
+}
+
+static enum code stock_now(struct call *call, const struct stock_options *o)
+{
+    struct slicing *slicing = *call->slicing;
+    if (!slicing) {
+        struct stock_look look;
+        uint64_t lsn;
+        enum code code = ledger_stock_begin(call->seat, call->sku, &look, &lsn);
+        if (code != CODE_OK)
+            return code;
+        slicing = go_on(call, lsn);
+        if (!slicing)
+            return CODE_OVERLOADED;
+        slicing->look = look;
+    }
+    while (look_at_pools(call, slicing, o))
+        if (!call_goes_on(call))
+            return CODE_DEFERRED;
+    reply_stock(call, slicing, o);
+    return end_slicing(call, CODE_OK);
+}
+
 enum code method_stock(struct call *call)
 {
     struct params *params = &call->params;
-    struct stock_view view;
-    struct stock_options given = { 0 };
+    struct stock_options given = { .limit = STOCK_LIMIT };
     call->sku = param_sku(params, "sku");
     params_options(params, stock_options, COUNT_OF(stock_options), &given);
+    bool then = given.has_lsn || given.has_ms;
     if (params_good(params) && given.has_lsn && given.has_ms)
         refuse(&call->refusal, CODE_BAD_REQUEST, "at_ms", "at_lsn and at_ms exclude each other");
+    if (params_good(params) && then && (given.has_after || given.has_limit))
+        refuse(&call->refusal, CODE_BAD_REQUEST, given.has_after ? "after" : "limit",
+               "after and limit are of the stock as it is now: the past has no pages");
     if (!params_good(params))
         return call->refusal.code;
-    if (given.has_lsn || given.has_ms)
+    if (then)
         return method_stock_then(call, given.has_ms,
                                  (uint64_t)(given.has_ms ? given.at_ms : given.at_lsn));
-    enum code code = ledger_stock(call->seat, call->sku, &view);
-    if (code != CODE_OK)
-        return code;
-    struct out *out = call->out;
-    reply_map(call, 5, view.lsn);
-    pack_key_int(out, "on_hand", view.on_hand);
-    pack_key_int(out, "reserved", view.reserved);
-    pack_key_int(out, "available", view.available);
-    pack_string(out, "pools");
-    pack_array(out, view.pool_count);
-    for (uint32_t i = 0; i < view.pool_count; i++)
-        pack_pool(out, &view.pools[i]);
-    return CODE_OK;
+    return stock_now(call, &given);
 }
 
 /* ---- items: [after_index, {limit}], for exports ---- */
 
-enum { ITEMS_DEFAULT = 1000, ITEMS_MAX = 10000 };
+enum {
+    ITEMS_DEFAULT = 1000,
+    ITEMS_MAX = 10000,
+    ITEMS_BYTES = 1 << 20, /* a page that has so many ends, however many items it has */
+};
 
 struct items_options {
     int64_t limit;
@@ -113,73 +265,89 @@ static const struct option items_options[] = {
       .max = ITEMS_MAX },
 };
 
-static bool can_be_sold(const struct pool_view *pool)
+/* Adds up the item's pools by place; returns how many places there are. */
+static uint32_t sum_places(struct call *call, struct stock_look *look)
 {
-    struct text kind = text_of(pool->kind);
-    return text_equal(kind, text_of("shared")) || text_equal(kind, text_of("allotted"));
+    struct scratch *scratch = call->scratch;
+    const struct pool_view *pools;
+    uint32_t places = 0;
+    uint32_t count;
+    while ((count = ledger_stock_next(call->seat, look, &pools)) > 0) {
+        for (const struct pool_view *pool = pools; pool < pools + count; pool++) {
+            struct place_sum *sum = &scratch->sums[pool->place];
+            if (!pool->sellable)
+                continue;
+            if (!text_given(sum->location)) {
+                *sum = (struct place_sum){ .location = pool->location };
+                scratch->places[places++] = pool->place;
+            }
+            sum->on_hand += pool->on_hand;
+            sum->reserved += pool->reserved;
+        }
+    }
+    return places;
 }
 
-/* Packs [[location, on_hand, reserved, available]...]. An item's pools of one location stand
- * together, or are few: sums are kept for the locations met so far. */
-static void pack_places(struct out *out, const struct stock_view *view, struct place_sum *sums)
+/* Packs [sku, [[location, on_hand, reserved, available]...]]. An item's sums are of one part: they
+ * are the worker's, and other connections' questions come between the parts. */
+static void pack_item(struct call *call, struct out *out, struct text sku, struct stock_look *look)
 {
-    uint32_t count = 0;
-    for (uint32_t i = 0; i < view->pool_count; i++) {
-        const struct pool_view *pool = &view->pools[i];
-        if (!can_be_sold(pool))
-            continue;
-        uint32_t at = count;
-        while (at > 0 && !text_equal(sums[at - 1].location, pool->location))
-            at--;
-        if (at == 0) {
-            at = ++count;
-            sums[at - 1] = (struct place_sum){ .location = pool->location };
-        }
-        sums[at - 1].on_hand += pool->on_hand;
-        sums[at - 1].reserved += pool->reserved;
-    }
-    pack_array(out, count);
-    for (uint32_t i = 0; i < count; i++) {
+    struct scratch *scratch = call->scratch;
+    uint32_t places = sum_places(call, look);
+    pack_array(out, 2);
+    pack_text(out, sku);
+    pack_array(out, places);
+    for (uint32_t i = 0; i < places; i++) {
+        struct place_sum *sum = &scratch->sums[scratch->places[i]];
         pack_array(out, 4);
-        pack_text(out, sums[i].location);
-        pack_int(out, sums[i].on_hand);
-        pack_int(out, sums[i].reserved);
-        pack_int(out, sums[i].on_hand - sums[i].reserved);
+        pack_text(out, sum->location);
+        pack_int(out, sum->on_hand);
+        pack_int(out, sum->reserved);
+        pack_int(out, sum->on_hand - sum->reserved);
+        *sum = (struct place_sum){ .location = { NULL, 0 } };
     }
+}
+
+static void reply_items(struct call *call, const struct slicing *s, bool more)
+{
+    struct out *out = call->out;
+    reply_map(call, 3, s->lsn);
+    pack_string(out, "items");
+    pack_array(out, s->count);
+    out_append_stream(out, &s->rows);
+    pack_string(out, "next");
+    if (more)
+        pack_uint(out, s->next);
+    else
+        pack_nil(out);
 }
 
 enum code method_items(struct call *call)
 {
     struct params *params = &call->params;
     struct items_options given = { .limit = ITEMS_DEFAULT };
-    uint32_t cursor = (uint32_t)param_number(params, "after_index", 0, UINT32_MAX);
+    uint32_t after = (uint32_t)param_number(params, "after_index", 0, UINT32_MAX);
     params_options(params, items_options, COUNT_OF(items_options), &given);
     if (!params_good(params))
         return call->refusal.code;
-
-    /* How many there are is known only at the end, and has to be said at the beginning. */
-    struct out items;
-    struct stock_view view;
+    bool begun = *call->slicing != NULL;
+    struct slicing *s = go_on(call, log_head(call->service->log));
+    if (!s)
+        return CODE_OVERLOADED;
+    if (!begun)
+        s->next = after;
     struct text sku;
-    uint32_t count = 0;
-    uint64_t lsn = log_head(call->service->log);
+    struct stock_look look;
     bool more = true;
-    out_init(&items, call->out->pool);
-    while (count < given.limit && (more = ledger_next_item(call->seat, &cursor, &sku, &view))) {
-        pack_array(&items, 2);
-        pack_text(&items, sku);
-        pack_places(&items, &view, call->scratch->sums);
-        count++;
+    while (s->count < given.limit && out_end(&s->rows) < ITEMS_BYTES &&
+           (more = ledger_next_item(call->seat, &s->next, &sku, &look))) {
+        if (text_given(sku)) {
+            pack_item(call, &s->rows, sku, &look);
+            s->count++;
+        }
+        if (!call_goes_on(call))
+            return CODE_DEFERRED;
     }
-    reply_map(call, 3, lsn);
-    pack_string(call->out, "items");
-    pack_array(call->out, count);
-    out_append_stream(call->out, &items);
-    out_destroy(&items);
-    pack_string(call->out, "next");
-    if (more)
-        pack_uint(call->out, cursor);
-    else
-        pack_nil(call->out);
-    return CODE_OK;
+    reply_items(call, s, more);
+    return end_slicing(call, CODE_OK);
 }

@@ -114,6 +114,11 @@ static void answer_bad_message(struct executor *executor, struct connection *con
     reply_bad_message(&connection->out, frame->msgid, refusal);
 }
 
+bool call_goes_on(const struct call *call)
+{
+    return seat_work(call->seat) < call->work_end;
+}
+
 static enum code run_method(struct call *call, const struct method *method)
 {
     const struct service *service = call->service;
@@ -146,6 +151,8 @@ static bool run_call(struct executor *executor, struct connection *connection,
     call.pending = &connection->pending;
     call.box = executor->box;
     call.checking = &connection->checking;
+    call.slicing = &connection->slicing;
+    call.work_end = executor->work_end - executor->bytes / BYTES_PER_WORK;
     call.engine_ms = executor->engine_ms;
     call.msgid = frame->msgid;
     call.refusal.code = CODE_OK;
@@ -282,10 +289,11 @@ static void read_group(struct executor *executor, struct connection *connection,
     struct wire_walk *walk = &connection->walk;
     const struct wire_limits *limits = &executor->service->limits.message;
     size_t start = 0;
+    unsigned most = connection->slicing ? 1 : GROUP_MAX; /* those behind it would wait again */
     group->count = 0;
     group->no_message = false;
     group->found = WIRE_PARTIAL;
-    while (group->count < GROUP_MAX && start < length) {
+    while (group->count < most && start < length) {
         if (!begins_message(bytes[start])) {
             group->no_message = true;
             return;
@@ -324,6 +332,8 @@ static enum stall why_deferred(const struct executor *executor, const struct con
 {
     if (connection->pending.question && !connection->pending.answered)
         return STALL_ANSWER;
+    if (connection->slicing)
+        return STALL_TURN;
     if (connection->checking)
         return connection->checking->waits ? STALL_LATER : STALL_DEFERRED;
     return log_has_room(executor->service->log) ? STALL_DEFERRED : STALL_NO_ROOM;
@@ -348,25 +358,37 @@ static void expect_cancels(struct executor *executor, const struct group *group,
         ledger_expect_cancels(executor->seat, end - i);
 }
 
+/* Why a request of that length is not begun now; STALL_NONE: it is. */
+static enum stall why_not_now(const struct executor *executor, const struct connection *connection,
+                              size_t length)
+{
+    if (out_unsent(&connection->out) > OUTPUT_HIGH)
+        return STALL_OUTPUT;
+    bool waits = executor->crowded && (length >= GREAT_BYTES || connection->slicing);
+    return waits || executor_work(executor) >= executor->work_end ? STALL_TURN : STALL_NONE;
+}
+
 static size_t run_frames(struct executor *executor, struct connection *connection,
                          const struct group *group)
 {
     size_t through = 0;
     for (unsigned i = 0; i < group->count; i++) {
-        if (out_unsent(&connection->out) > OUTPUT_HIGH) {
-            connection->stall = STALL_OUTPUT;
-            return through;
-        }
         const struct frame *frame = &group->frames[i];
+        size_t length = frame->end - through;
+        connection->stall = why_not_now(executor, connection, length);
+        if (connection->stall != STALL_NONE)
+            return through;
+        uint64_t from = out_end(&connection->out);
         expect_cancels(executor, group, i);
         if (frame->kind != FRAME_CALL) {
             answer_other(executor, connection, frame);
         } else if (!run_call(executor, connection, frame)) {
-            if (!connection->checking)
+            if (!connection->checking && !connection->slicing)
                 figure_add(&executor->figures->deferred, 1);
             connection->stall = why_deferred(executor, connection);
             return through;
         }
+        executor->bytes += length + (out_end(&connection->out) - from);
         through = frame->end;
         if (connection->last_words)
             break;
@@ -389,6 +411,7 @@ size_t session_run(struct executor *executor, struct connection *connection,
     struct group group;
     size_t through = 0;
     connection->stall = STALL_NONE;
+    executor->work_end = executor_work(executor) + executor->quantum;
     seat_set_client(executor->seat, connection->client);
     while (through < length && !connection->last_words) {
         const unsigned char *next = bytes + through;

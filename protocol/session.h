@@ -18,14 +18,29 @@ struct executor {
     struct answer_box *box;
     uint64_t engine_ms; /* of this turn */
     uint64_t turn;
+    uint64_t bytes;    /* of requests and replies so far: they are work, too */
+    uint64_t quantum;  /* of work that a connection may do at once; then it is STALL_TURN */
+    uint64_t work_end; /* of the connection at hand, see executor_work */
+    bool crowded;      /* great requests are not begun now: others had their share of the turn */
 };
+
+enum {
+    GREAT_BYTES = 2048, /* a request of that length may be long work */
+    BYTES_PER_WORK = 16,
+};
+
+/* Work that was done for connections so far, in the units of seat_work. */
+static inline uint64_t executor_work(const struct executor *executor)
+{
+    return seat_work(executor->seat) + executor->bytes / BYTES_PER_WORK;
+}
 
 /* Unsent bytes of one connection above which none of its requests is begun. */
 enum { OUTPUT_HIGH = 256 << 10 };
 
 /*
- * Does all that can be done of the bytes, which begin where connection->walk began. Returns how
- * many are through; the rest is to be given again, with more behind it, or when connection->stall
+ * Does all that can be done of the bytes, which begin where connection->walk began, within a quantum
+ * of work; at least one request, or a part of it, unless it is crowded. Returns how many are through; the rest is to be given again, with more behind it, or when connection->stall
  * has gone. Sets connection->stall, ->discarding, and ->last_words when the stream cannot be read
  * on.
  */

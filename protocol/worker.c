@@ -12,9 +12,13 @@
 enum {
     COMPLETIONS = 256,    /* taken at once */
     EXPIRE_BUDGET = 1024, /* holds looked at in one turn */
+    EXPIRE_AT_ONCE = 16,  /* between two looks at the work */
     CHUNKS_KEPT = 256,    /* 4 MiB per worker for the next replies */
     STUCK_MS = 5,         /* before a hold is tried again that could not be expired */
     STOP_MS = 2000,       /* for peers to take their last replies */
+    /* Of work, see seat_work: a tenth to a third of a millisecond; and so much in a turn. */
+    QUANTUM = 64 << 10,
+    TURN_WORK = 8 * QUANTUM,
 };
 
 #define NS_PER_MS INT64_C(1000000)
@@ -33,6 +37,7 @@ int worker_init(struct worker *worker)
     if (answer_box_init(&worker->answers))
         return -ENOMEM;
     worker->executor.box = &worker->answers;
+    worker->executor.quantum = QUANTUM;
     chunk_pool_init(&worker->chunks, CHUNKS_KEPT);
     out_init(&worker->feed.slice.out, &worker->chunks);
     worker->acknowledged = log_acknowledged(worker->server->service.log);
@@ -210,6 +215,19 @@ static void pass_pokes_on(struct worker *worker)
             server_wake(worker, i);
 }
 
+/* True: there are more that are due. A hold may be of a thousand draws. */
+static bool expire(struct worker *worker)
+{
+    struct seat *seat = worker->executor.seat;
+    uint64_t begun = seat_work(seat);
+    for (unsigned done = 0; done < EXPIRE_BUDGET; done += EXPIRE_AT_ONCE)
+        if (ledger_expire(seat, EXPIRE_AT_ONCE) < EXPIRE_AT_ONCE)
+            return false;
+        else if (seat_work(seat) - begun > TURN_WORK)
+            break;
+    return true;
+}
+
 /* Returns true if there is more to do at once. */
 static bool run_turn(struct worker *worker)
 {
@@ -220,9 +238,11 @@ static bool run_turn(struct worker *worker)
     figure_add(&executor->figures->turns, 1);
 
     ledger_begin(executor->seat, worker->now.engine_ms, worker->now.wall_ms);
+    worker->crowded_at = executor_work(executor) + TURN_WORK;
     bool more = worker_retry(worker); /* who waits comes before who has just asked */
     take_completions(worker);
-    more |= ledger_expire(executor->seat, EXPIRE_BUDGET) == EXPIRE_BUDGET;
+    more |= expire(worker);
+    more |= worker_run_heavy(worker);
     if (log_has_claims(log_of(worker)) || worker->now.steady_ms >= next_sync_ms(worker))
         ask_storage(worker, false);
     pass_pokes_on(worker);

@@ -4,7 +4,10 @@
  *
  * It works in turns: takes what the kernel completed, runs the requests that came, tries deferred
  * ones again, expires holds, moves the journal on, sends the replies that may go, and sleeps in
- * the kernel until there is more. Workers share the ledger, the log and the journal, and tell each
+ * the kernel until there is more.
+ *
+ * A turn is short, whatever is asked: a connection does at most a quantum of work at once, and what
+ * it has beyond that waits in LIST_HEAVY, which gets its share at the end of each turn. Workers share the ledger, the log and the journal, and tell each
  * other things through their rings only.
  */
 #ifndef STOCKD_PROTOCOL_WORKER_H
@@ -58,6 +61,8 @@ struct worker {
     bool accepting[LISTENERS_MAX];
     uint64_t accept_again_ms; /* steady time; 0: nothing is wrong with accepting */
     uint64_t later_ms;        /* steady time at which those in LIST_LATER were last tried */
+    bool on_heavy;            /* within worker_run_heavy */
+    uint64_t crowded_at;      /* executor_work at which this turn has done enough great requests */
     unsigned next_worker;     /* who gets the next connection */
 
     /*
@@ -112,6 +117,10 @@ void worker_on_answers(struct worker *worker);
 
 /* Tries deferred requests again. True if some are still only deferred: try again at once. */
 bool worker_retry(struct worker *worker);
+
+/* Goes on with those that have more to do than a quantum, round robin, for a limited time. True: some
+ * are left. */
+bool worker_run_heavy(struct worker *worker);
 
 /* Breaks the connection off. To be looked at at the end of the turn: then it is let go. */
 void worker_cut(struct worker *worker, struct connection *connection);

@@ -16,6 +16,8 @@ enum {
     LINGER_MS = 1000,        /* for a peer to read our last words and close */
     LINGER_BYTES = 16 << 20, /* of it that are thrown away meanwhile */
     ACCEPT_PAUSE_MS = 100,   /* after the system had no descriptor or memory left */
+    HEAVY_NS = 2000000,      /* for LIST_HEAVY in a turn, at most, and one quantum */
+    HEAVY_PART = 4,          /* of a quantum: who did so much is heavy */
 };
 
 static void look_at(struct worker *worker, struct connection *connection)
@@ -161,6 +163,7 @@ void worker_cut(struct worker *worker, struct connection *connection)
     connection->dead = true;
     list_remove(&worker->lists, LIST_RETRY, connection);
     list_remove(&worker->lists, LIST_LATER, connection);
+    list_remove(&worker->lists, LIST_HEAVY, connection);
     list_remove(&worker->lists, LIST_WAITING, connection);
     list_remove(&worker->lists, LIST_LINGER, connection);
     if (connection->receiving || connection->sending)
@@ -178,27 +181,88 @@ void worker_look_at_all(struct worker *worker, bool cut)
 
 /* ---- receiving ---- */
 
+static void list_if(struct worker *worker, enum connection_list list, struct connection *connection,
+                    bool condition)
+{
+    if (condition)
+        list_add(&worker->lists, list, connection);
+    else
+        list_remove(&worker->lists, list, connection);
+}
+
+/* Which list tries it again. A heavy one that was deferred may take as long again: it gets its
+ * turn among the heavy. */
 static void note_stall(struct worker *worker, struct connection *connection)
 {
-    if (connection->stall == STALL_DEFERRED || connection->stall == STALL_NO_ROOM)
-        list_add(&worker->lists, LIST_RETRY, connection);
-    else
-        list_remove(&worker->lists, LIST_RETRY, connection);
-    if (connection->stall == STALL_LATER)
-        list_add(&worker->lists, LIST_LATER, connection);
-    else
-        list_remove(&worker->lists, LIST_LATER, connection);
+    enum stall stall = connection->stall;
+    bool deferred = stall == STALL_DEFERRED;
+    bool heavy = stall == STALL_TURN || (deferred && connection->heavy);
+    list_if(worker, LIST_RETRY, connection, stall == STALL_NO_ROOM || (deferred && !heavy));
+    list_if(worker, LIST_LATER, connection, stall == STALL_LATER);
+    list_if(worker, LIST_HEAVY, connection, heavy);
+    if (stall == STALL_TURN)
+        figure_add(&worker->executor.figures->put_off, 1);
+}
+
+/* This turn has done its share of long work, or others wait for that. */
+static bool is_crowded(const struct worker *worker)
+{
+    return worker->lists.count[LIST_HEAVY] > 0 ||
+           executor_work(&worker->executor) >= worker->crowded_at;
+}
+
+/* Does a quantum of the bytes at most. Returns how many are through. */
+static size_t run_bytes(struct worker *worker, struct connection *connection,
+                        const unsigned char *bytes, size_t length)
+{
+    struct executor *executor = &worker->executor;
+    uint64_t before = executor_work(executor);
+    executor->crowded = !worker->on_heavy && is_crowded(worker);
+    size_t through = session_run(executor, connection, bytes, length);
+    uint64_t done = executor_work(executor) - before;
+    connection->heavy = done >= executor->quantum / HEAVY_PART ||
+                        (connection->heavy && connection->stall == STALL_TURN);
+    note_stall(worker, connection);
+    return through;
 }
 
 /* Does what can be done of the bytes that gathered. */
 static void run_input(struct worker *worker, struct connection *connection)
 {
     struct input *input = &connection->input;
-    size_t through = session_run(&worker->executor, connection, input->bytes + input->start,
-                                 input_length(input));
+    size_t through =
+        run_bytes(worker, connection, input->bytes + input->start, input_length(input));
     input_consume(input, connection->last_words ? input_length(input) : through);
-    note_stall(worker, connection);
     look_at(worker, connection);
+}
+
+/* Its next bytes are to be done. Who was heavy does them among the heavy, if they are many. */
+static void run_in_turn(struct worker *worker, struct connection *connection)
+{
+    if (!connection->heavy || !is_crowded(worker)) {
+        run_input(worker, connection);
+        return;
+    }
+    connection->stall = STALL_TURN;
+    note_stall(worker, connection);
+}
+
+bool worker_run_heavy(struct worker *worker)
+{
+    if (worker->lists.count[LIST_HEAVY] == 0)
+        return false;
+    uint64_t until = clock_ns(CLOCK_MONOTONIC) + HEAVY_NS;
+    worker->on_heavy = true;
+    for (unsigned left = worker->lists.count[LIST_HEAVY]; left > 0; left--) {
+        struct connection *connection = worker->lists.head[LIST_HEAVY];
+        assert(connection); /* running one changes the list by that one only */
+        list_remove(&worker->lists, LIST_HEAVY, connection);
+        run_input(worker, connection);
+        if (clock_ns(CLOCK_MONOTONIC) >= until)
+            break;
+    }
+    worker->on_heavy = false;
+    return worker->lists.count[LIST_HEAVY] > 0;
 }
 
 static void take_bytes(struct worker *worker, struct connection *connection,
@@ -213,18 +277,18 @@ static void take_bytes(struct worker *worker, struct connection *connection,
             worker_cut(worker, connection);
         return;
     }
-    bool at_once = input_length(&connection->input) == 0 && connection->stall == STALL_NONE;
+    bool at_once = input_length(&connection->input) == 0 && connection->stall == STALL_NONE &&
+                   !(connection->heavy && is_crowded(worker));
     size_t through = 0;
     if (at_once) {
-        through = session_run(&worker->executor, connection, bytes, length);
-        note_stall(worker, connection);
+        through = run_bytes(worker, connection, bytes, length);
         if (connection->last_words)
             return;
     }
     if (!input_append(&connection->input, bytes + through, length - through))
         worker_cut(worker, connection);
     else if (!at_once && connection->stall == STALL_NONE)
-        run_input(worker, connection);
+        run_in_turn(worker, connection);
 }
 
 void worker_on_receive(struct worker *worker, struct connection *connection,
@@ -337,7 +401,7 @@ void worker_on_send(struct worker *worker, struct connection *connection, int re
     }
     if (connection->stall == STALL_OUTPUT && !connection->dead &&
         out_unsent(&connection->out) < OUTPUT_LOW)
-        run_input(worker, connection);
+        run_in_turn(worker, connection);
     look_at(worker, connection);
 }
 

@@ -126,6 +126,7 @@ void session_rig_open(struct session_rig *session, const struct service_limits *
         .seat = ledger_seat(session->rig.ledger, 0),
         .figures = session->figures,
         .engine_ms = SESSION_RIG_NOW_MS,
+        .quantum = UINT64_C(1) << 40, /* no end, unless a test says less */
     };
     session_rig_turn(session);
 }
