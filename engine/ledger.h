@@ -287,7 +287,8 @@ enum code ledger_client(struct seat *seat, struct text name, uint16_t *client);
 
 /* ---- time ---- */
 
-/* Expires at most `budget` holds of this seat that are due. Returns how many it looked at; as long
+/* Expires at most `budget` holds of this seat that are due; none any more once the journal has
+ * failed. Returns how many it looked at; as long
  * as that is the budget, call again soon. */
 unsigned ledger_expire(struct seat *seat, unsigned budget);
 

@@ -36,7 +36,9 @@ enum code take_reservation(struct seat *seat, struct text id, struct entry **ent
             return unknown_reservation(seat, id);
         }
         bool late = word_state(*word) == STATE_HELD && (*entry)->expires_ms <= seat->engine_ms;
-        if (!late)
+        /* Where nothing can be written it stays a hold for ever: an expiry that is never durable is
+         * none. */
+        if (!late || log_has_failed(seat->ledger->log))
             return CODE_OK;
         if (!ledger_has_room(seat)) {
             entry_put(*entry, *word);
@@ -303,6 +305,8 @@ static void come_up(struct seat *seat, struct entry *entry)
 unsigned ledger_expire(struct seat *seat, unsigned budget)
 {
     struct entries *entries = &seat->ledger->entries;
+    if (log_has_failed(seat->ledger->log))
+        return 0; /* nobody drains the log: it would fill it */
     for (unsigned done = 0; done < budget; done++) {
         struct entry *entry = wheel_take_due(&seat->wheel, entries, seat->engine_ms);
         if (!entry)
@@ -314,6 +318,8 @@ unsigned ledger_expire(struct seat *seat, unsigned budget)
 
 uint64_t ledger_next_deadline(const struct seat *seat)
 {
+    if (log_has_failed(seat->ledger->log))
+        return UINT64_MAX; /* nothing expires any more */
     uint64_t next = wheel_next_ms(&seat->wheel);
     /* A letter that was found busy may be of a hold that is due now: nobody wakes this seat for it
      * a second time. Whoever has the entry puts it soon. */

@@ -118,6 +118,12 @@ static inline uint64_t log_head(const struct log *log)
     return atomic_load_explicit(&log->head, memory_order_acquire);
 }
 
+/* True for ever once the journal cannot be written. Acquire: with it comes why. */
+static inline bool log_has_failed(const struct log *log)
+{
+    return atomic_load_explicit(&log->failed, memory_order_acquire);
+}
+
 static inline uint64_t log_acknowledged(const struct log *log)
 {
     return atomic_load_explicit(&log->acknowledged, memory_order_acquire);
