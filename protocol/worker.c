@@ -297,22 +297,28 @@ static int wait_for_more(struct worker *worker, bool more)
 {
     if (more)
         return uring_wait(worker->ring, 0);
+static int64_t in_ns(uint64_t ms)
+{
+    return ms == UINT64_MAX ? -1 : (int64_t)ms * NS_PER_MS;
+}
+
     if (log_has_claims(log_of(worker))) { /* they wait for the writes under way, or need not */
         int error = uring_wait(worker->ring, 0);
         if (error || uring_has_completions(worker->ring))
             return error;
         ask_storage(worker, true);
     }
-    uint64_t ms = sleep_ms(worker);
-    int64_t ns = ms == UINT64_MAX ? -1 : (int64_t)ms * NS_PER_MS;
     const unsigned *count = worker->lists.count;
     if (count[LIST_WAITING] == 0 && count[LIST_RETRY] == 0 && count[LIST_SUBSCRIBED] == 0)
-        return uring_wait(worker->ring, ns);
+        return uring_wait(worker->ring, in_ns(sleep_ms(worker)));
     atomic_exchange_explicit(&worker->waiting, true, memory_order_acq_rel);
     int error = uring_wait(worker->ring, waited_for_came(worker) ? 0 : ns);
     atomic_exchange_explicit(&worker->waiting, false, memory_order_acq_rel);
     return error;
 }
+    /* Only now: what subscribers wait for is the log's head, and where nothing waits for the disk
+     * that is all that moves. */
+    int64_t ns = in_ns(sleep_ms(worker));
 
 static bool finished(struct worker *worker)
 {
