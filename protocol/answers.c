@@ -31,6 +31,11 @@ void answer_box_put(struct answer_box *box, struct book_question *question)
         question->next_question = first;
     } while (!atomic_compare_exchange_weak_explicit(&box->first, &first, question,
                                                     memory_order_release, memory_order_relaxed));
+    answer_box_ring(box);
+}
+
+void answer_box_ring(struct answer_box *box)
+{
     uint64_t one = 1;
     if (write(box->bell, &one, sizeof one) < 0) {
         /* It can only be full, and then it is ringing. */

@@ -29,6 +29,9 @@ void answer_box_destroy(struct answer_box *box);
 /* Any thread. The question is the worker's from now on. */
 void answer_box_put(struct answer_box *box, struct book_question *question);
 
+/* Any thread, also one without a ring: the worker looks around. */
+void answer_box_ring(struct answer_box *box);
+
 /* The worker: all that came since, linked by next_question, the newest first; NULL: none. */
 struct book_question *answer_box_take(struct answer_box *box);
 

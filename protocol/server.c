@@ -164,12 +164,17 @@ const char *server_address(const struct server *server, unsigned index)
 
 /* ---- running ---- */
 
-static void note_broken(struct server *server, int error)
+/* The others need not go on without it. Its ring cannot tell them, so their bells do: whoever hears
+ * one after this finds `broken` set, for the bell's read comes after its write. */
+static void server_break(struct server *server, int error)
 {
     int none = 0;
-    if (error)
-        atomic_compare_exchange_strong_explicit(&server->broken, &none, error, memory_order_relaxed,
-                                                memory_order_relaxed);
+    if (!error)
+        return;
+    atomic_compare_exchange_strong_explicit(&server->broken, &none, error, memory_order_relaxed,
+                                            memory_order_relaxed);
+    for (unsigned i = 0; i < server->service.workers; i++)
+        answer_box_ring(&server->workers[i].answers);
 }
 
 static void *thread_main(void *argument)
@@ -180,9 +185,7 @@ static void *thread_main(void *argument)
     sem_post(&server->enabled);
     if (!error)
         error = worker_run(worker);
-    note_broken(server, error);
-    if (error)
-        kill(getpid(), SIGTERM); /* the others need not go on without it */
+    server_break(server, error);
     return NULL;
 }
 
@@ -203,12 +206,10 @@ int server_run(struct server *server, void (*ready)(void *context), void *contex
 {
     struct worker *first = &server->workers[0];
     int error = start_threads(server);
-    note_broken(server, error);
-    if (error)
-        kill(getpid(), SIGTERM);
-    else if (ready)
+    server_break(server, error);
+    if (!error && ready)
         ready(context);
-    note_broken(server, worker_run(first));
+    server_break(server, worker_run(first));
     for (unsigned i = 1; i <= server->started; i++)
         pthread_join(server->threads[i], NULL);
     return atomic_load_explicit(&server->broken, memory_order_relaxed);

@@ -26,7 +26,8 @@ struct server {
     /* Connections of all workers. The accepting worker adds, the owner takes away; relaxed: it is
      * only compared with a limit. */
     _Atomic uint32_t connections;
-    /* The first error that ended a worker; 0: none. Any worker; relaxed, read after the joins. */
+    /* The first error that ended a worker; 0: none. Any worker; relaxed: read after the joins or by
+     * who was told by its bell. */
     _Atomic int broken;
 };
 

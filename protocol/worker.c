@@ -187,6 +187,8 @@ static void on_completion(struct worker *worker, const struct completion *c)
         break;
     case TAG_ANSWER:
         worker_on_answers(worker);
+        if (atomic_load_explicit(&worker->server->broken, memory_order_relaxed))
+            begin_stop(worker); /* see server_break */
         break;
     case TAG_WAKE:
     case TAG_TELL_FAILED:
