@@ -251,7 +251,7 @@ static bool run_turn(struct worker *worker)
     worker_feed(worker);
     worker_flush(worker);
     ledger_end(executor->seat);
-    return more;
+    return more || worker->lists.count[LIST_HEAVY] > 0;
 }
 
 /* ---- between turns ---- */

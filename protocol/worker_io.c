@@ -478,6 +478,10 @@ static void flush_connection(struct worker *worker, struct connection *connectio
         worker_cut(worker, connection);
     if (worker->failed)
         rewrite_held(worker, connection);
+    /* What was held may be gone without a send, whose end would go on with it. */
+    if (connection->stall == STALL_OUTPUT && !connection->dead &&
+        out_unsent(&connection->out) < OUTPUT_LOW)
+        run_in_turn(worker, connection);
     if (!connection->dead)
         send_what_may_go(worker, connection);
     if (!connection->dead && is_over(worker, connection))
