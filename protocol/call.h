@@ -34,6 +34,8 @@ struct service_limits {
     uint32_t lines; /* of an order, at most LINES_MAX */
     uint32_t skus;  /* of a query */
     uint32_t connections;
+    uint64_t input_bytes;   /* of messages that are not whole yet, all connections together */
+    uint32_t message_ms;    /* for one to become whole */
     uint32_t subscriber_ms; /* a subscriber that takes nothing for so long is cut off */
 };
 

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { INPUT_FIRST = 1024, INPUT_KEPT = 64 << 10 };
+enum { INPUT_FIRST = 1024, INPUT_KEPT = 16 << 10 };
 
 void connection_init(struct connection *connection, int fd, struct chunk_pool *pool)
 {

@@ -42,6 +42,7 @@ enum connection_list {
     LIST_RETRY,   /* has a deferred request at its head */
     LIST_LATER,   /* has one that waits for other workers' turns */
     LIST_HEAVY,   /* has more to do than its quantum; see worker_run_heavy */
+    LIST_HALF,    /* has a message that is not whole yet; the oldest first */
     LIST_LINGER,  /* said its last word, waits for the peer to close */
     LIST_SUBSCRIBED,
     LISTS
@@ -88,7 +89,9 @@ struct connection {
 
     struct input input;
     struct wire_walk walk;
-    uint64_t thrown_away; /* bytes, while lingering */
+    uint32_t input_counted; /* capacity of input, as its worker counted it */
+    uint64_t half_since_ms; /* steady time; while in LIST_HALF */
+    uint64_t thrown_away;   /* bytes, while lingering */
     uint64_t linger_until_ms;
 
     bool listed[LISTS];

@@ -197,13 +197,15 @@ static void pack_limits(struct call *call)
 {
     const struct service_limits *limits = &call->service->limits;
     struct out *out = call->out;
-    pack_map(out, 6);
+    pack_map(out, 8);
     pack_key_uint(out, "message_bytes", limits->message.bytes);
     pack_key_uint(out, "message_elements", limits->message.elements);
     pack_key_uint(out, "message_depth", limits->message.depth);
     pack_key_uint(out, "order_lines", limits->lines);
     pack_key_uint(out, "query_skus", limits->skus);
     pack_key_uint(out, "connections", limits->connections);
+    pack_key_uint(out, "input_bytes", limits->input_bytes);
+    pack_key_uint(out, "message_ms", limits->message_ms);
 }
 
 static void pack_check(struct call *call)

@@ -222,12 +222,24 @@ static void refuse_excess(struct refusal *refusal, enum wire_excess excess,
     }
 }
 
-static void answer_unreadable(struct executor *executor, struct connection *connection)
+/* The bytes are no message, or begin one that cannot be read to its end; its msgid may be there. */
+static void answer_unreadable(struct executor *executor, struct connection *connection,
+                              const unsigned char *bytes, size_t length)
 {
-    struct frame nameless = { .kind = FRAME_FOREIGN };
+    struct frame frame;
     struct refusal refusal = { .code = CODE_OK };
+    read_frame(&frame, bytes, length);
     refuse_foreign(&refusal);
-    answer_bad_message(executor, connection, &nameless, &refusal);
+    answer_bad_message(executor, connection, &frame, &refusal);
+    connection->last_words = true;
+}
+
+void session_refuse(struct executor *executor, struct connection *connection,
+                    const unsigned char *bytes, size_t length, const struct refusal *refusal)
+{
+    struct frame frame;
+    read_frame(&frame, bytes, length);
+    answer_bad_message(executor, connection, &frame, refusal);
     connection->last_words = true;
 }
 
@@ -239,7 +251,7 @@ static void answer_excess(struct executor *executor, struct connection *connecti
     struct refusal refusal = { .code = CODE_OK };
     read_frame(&frame, bytes, length);
     if (frame.kind == FRAME_FOREIGN) {
-        answer_unreadable(executor, connection);
+        answer_unreadable(executor, connection, bytes, length);
         return;
     }
     refuse_excess(&refusal, connection->walk.excess, &executor->service->limits.message);
@@ -431,7 +443,7 @@ size_t session_run(struct executor *executor, struct connection *connection,
             if (connection->stall != STALL_NONE)
                 break;
         } else if (group.no_message || group.found == WIRE_BAD) {
-            answer_unreadable(executor, connection);
+            answer_unreadable(executor, connection, next, left);
         } else if (connection->walk.excess != WIRE_WITHIN) {
             answer_excess(executor, connection, next, left);
         } else {

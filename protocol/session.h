@@ -39,12 +39,17 @@ static inline uint64_t executor_work(const struct executor *executor)
 enum { OUTPUT_HIGH = 256 << 10 };
 
 /*
- * Does all that can be done of the bytes, which begin where connection->walk began, within a quantum
- * of work; at least one request, or a part of it, unless it is crowded. Returns how many are through; the rest is to be given again, with more behind it, or when connection->stall
- * has gone. Sets connection->stall, ->discarding, and ->last_words when the stream cannot be read
- * on.
+ * Does all that can be done of the bytes, which begin where connection->walk began, within a
+ * quantum of work; at least one request, or a part of it, unless it is crowded. Returns how many
+ * are through; the rest is to be given again, with more behind it, or when connection->stall has
+ * gone. Sets connection->stall, ->discarding, and ->last_words when the stream cannot be read on.
  */
 size_t session_run(struct executor *executor, struct connection *connection,
                    const unsigned char *bytes, size_t length);
+
+/* Says why a message that is not whole, of which these bytes have come, is not waited for; nothing
+ * more is read of the connection. */
+void session_refuse(struct executor *executor, struct connection *connection,
+                    const unsigned char *bytes, size_t length, const struct refusal *refusal);
 
 #endif

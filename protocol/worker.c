@@ -249,6 +249,7 @@ static bool run_turn(struct worker *worker)
         ask_storage(worker, false);
     pass_pokes_on(worker);
     worker_feed(worker);
+    worker_mind_halves(worker);
     worker_flush(worker);
     ledger_end(executor->seat);
     return more || worker->lists.count[LIST_HEAVY] > 0;
@@ -277,6 +278,7 @@ static uint64_t sleep_ms(const struct worker *worker)
     if (worker->lists.count[LIST_LATER] > 0)
         ms = sooner(ms, 1);
     ms = sooner(ms, worker_feed_sleep_ms(worker));
+    ms = sooner(ms, worker_half_sleep_ms(worker));
     if (worker->stopping)
         ms = sooner(ms, 20);
     return ms;
@@ -295,15 +297,15 @@ static bool waited_for_came(const struct worker *worker)
     return worker->lists.count[LIST_WAITING] > 0 && (moved || failed);
 }
 
-static int wait_for_more(struct worker *worker, bool more)
-{
-    if (more)
-        return uring_wait(worker->ring, 0);
 static int64_t in_ns(uint64_t ms)
 {
     return ms == UINT64_MAX ? -1 : (int64_t)ms * NS_PER_MS;
 }
 
+static int wait_for_more(struct worker *worker, bool more)
+{
+    if (more)
+        return uring_wait(worker->ring, 0);
     if (log_has_claims(log_of(worker))) { /* they wait for the writes under way, or need not */
         int error = uring_wait(worker->ring, 0);
         if (error || uring_has_completions(worker->ring))
@@ -314,13 +316,13 @@ static int64_t in_ns(uint64_t ms)
     if (count[LIST_WAITING] == 0 && count[LIST_RETRY] == 0 && count[LIST_SUBSCRIBED] == 0)
         return uring_wait(worker->ring, in_ns(sleep_ms(worker)));
     atomic_exchange_explicit(&worker->waiting, true, memory_order_acq_rel);
+    /* Only now: what subscribers wait for is the log's head, and where nothing waits for the disk
+     * that is all that moves. */
+    int64_t ns = in_ns(sleep_ms(worker));
     int error = uring_wait(worker->ring, waited_for_came(worker) ? 0 : ns);
     atomic_exchange_explicit(&worker->waiting, false, memory_order_acq_rel);
     return error;
 }
-    /* Only now: what subscribers wait for is the log's head, and where nothing waits for the disk
-     * that is all that moves. */
-    int64_t ns = in_ns(sleep_ms(worker));
 
 static bool finished(struct worker *worker)
 {

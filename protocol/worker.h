@@ -4,11 +4,11 @@
  *
  * It works in turns: takes what the kernel completed, runs the requests that came, tries deferred
  * ones again, expires holds, moves the journal on, sends the replies that may go, and sleeps in
- * the kernel until there is more.
+ * the kernel until there is more. Workers share the ledger, the log and the journal, and tell each
+ * other things through their rings only.
  *
  * A turn is short, whatever is asked: a connection does at most a quantum of work at once, and what
- * it has beyond that waits in LIST_HEAVY, which gets its share at the end of each turn. Workers share the ledger, the log and the journal, and tell each
- * other things through their rings only.
+ * it has beyond that waits in LIST_HEAVY, which gets its share at the end of each turn.
  */
 #ifndef STOCKD_PROTOCOL_WORKER_H
 #define STOCKD_PROTOCOL_WORKER_H
@@ -61,6 +61,7 @@ struct worker {
     bool accepting[LISTENERS_MAX];
     uint64_t accept_again_ms; /* steady time; 0: nothing is wrong with accepting */
     uint64_t later_ms;        /* steady time at which those in LIST_LATER were last tried */
+    uint64_t input_bytes;     /* that its connections hold until messages are done */
     bool on_heavy;            /* within worker_run_heavy */
     uint64_t crowded_at;      /* executor_work at which this turn has done enough great requests */
     unsigned next_worker;     /* who gets the next connection */
@@ -118,9 +119,18 @@ void worker_on_answers(struct worker *worker);
 /* Tries deferred requests again. True if some are still only deferred: try again at once. */
 bool worker_retry(struct worker *worker);
 
-/* Goes on with those that have more to do than a quantum, round robin, for a limited time. True: some
- * are left. */
+/* Goes on with those that have more to do than a quantum, round robin, for a limited time. True:
+ * some are left. */
 bool worker_run_heavy(struct worker *worker);
+
+/* After its input has changed: counts it, and whether it is half a message. worker_half.c */
+void worker_note_input(struct worker *worker, struct connection *connection);
+/* Likewise, and a message was done: what is left is another one's. */
+void worker_note_message(struct worker *worker, struct connection *connection);
+/* Closes those that hold too much, or for too long. */
+void worker_mind_halves(struct worker *worker);
+/* Milliseconds until one is held for too long; UINT64_MAX: none. */
+uint64_t worker_half_sleep_ms(const struct worker *worker);
 
 /* Breaks the connection off. To be looked at at the end of the turn: then it is let go. */
 void worker_cut(struct worker *worker, struct connection *connection);

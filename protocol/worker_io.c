@@ -148,6 +148,7 @@ static void release(struct worker *worker, struct connection *connection)
         list_remove(&worker->lists, list, connection);
     let_go_of_question(connection);
     close(connection->fd);
+    worker->input_bytes -= connection->input_counted;
     connection_destroy(connection);
     free(connection);
     atomic_fetch_sub_explicit(&worker->server->connections, 1, memory_order_relaxed);
@@ -164,6 +165,7 @@ void worker_cut(struct worker *worker, struct connection *connection)
     list_remove(&worker->lists, LIST_RETRY, connection);
     list_remove(&worker->lists, LIST_LATER, connection);
     list_remove(&worker->lists, LIST_HEAVY, connection);
+    list_remove(&worker->lists, LIST_HALF, connection);
     list_remove(&worker->lists, LIST_WAITING, connection);
     list_remove(&worker->lists, LIST_LINGER, connection);
     if (connection->receiving || connection->sending)
@@ -233,6 +235,10 @@ static void run_input(struct worker *worker, struct connection *connection)
     size_t through =
         run_bytes(worker, connection, input->bytes + input->start, input_length(input));
     input_consume(input, connection->last_words ? input_length(input) : through);
+    if (through > 0)
+        worker_note_message(worker, connection);
+    else
+        worker_note_input(worker, connection);
     look_at(worker, connection);
 }
 
@@ -245,6 +251,7 @@ static void run_in_turn(struct worker *worker, struct connection *connection)
     }
     connection->stall = STALL_TURN;
     note_stall(worker, connection);
+    worker_note_input(worker, connection);
 }
 
 bool worker_run_heavy(struct worker *worker)
@@ -285,10 +292,12 @@ static void take_bytes(struct worker *worker, struct connection *connection,
         if (connection->last_words)
             return;
     }
-    if (!input_append(&connection->input, bytes + through, length - through))
+    if (length > through && !input_append(&connection->input, bytes + through, length - through))
         worker_cut(worker, connection);
     else if (!at_once && connection->stall == STALL_NONE)
         run_in_turn(worker, connection);
+    else if (length > through)
+        worker_note_input(worker, connection);
 }
 
 void worker_on_receive(struct worker *worker, struct connection *connection,
@@ -469,6 +478,10 @@ static void rewrite_held(struct worker *worker, struct connection *connection)
                             storage->failure(storage->self)))
         worker_cut(worker, connection);
     connection->gate_count = 0;
+    /* What was held may be gone without a send, whose end would go on with it. */
+    if (connection->stall == STALL_OUTPUT && !connection->dead &&
+        out_unsent(&connection->out) < OUTPUT_LOW)
+        run_in_turn(worker, connection);
 }
 
 static void flush_connection(struct worker *worker, struct connection *connection)
@@ -478,10 +491,6 @@ static void flush_connection(struct worker *worker, struct connection *connectio
         worker_cut(worker, connection);
     if (worker->failed)
         rewrite_held(worker, connection);
-    /* What was held may be gone without a send, whose end would go on with it. */
-    if (connection->stall == STALL_OUTPUT && !connection->dead &&
-        out_unsent(&connection->out) < OUTPUT_LOW)
-        run_in_turn(worker, connection);
     if (!connection->dead)
         send_what_may_go(worker, connection);
     if (!connection->dead && is_over(worker, connection))

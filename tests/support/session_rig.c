@@ -74,6 +74,8 @@ static const struct service_limits usual_limits = {
     .lines = LINES_MAX,
     .skus = 4096,
     .connections = 10000,
+    .input_bytes = 64 << 20,
+    .message_ms = 30000,
 };
 
 static const struct ledger_config usual_ledger = {

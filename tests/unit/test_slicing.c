@@ -66,11 +66,12 @@ enum { ITEMS = 600 };
 
 static const char *question(void)
 {
-    static char text[ITEMS * 8 + 64];
-    char *at = text + sprintf(text, "['default', [");
+    enum { ROOM = ITEMS * 8 + 64 };
+    static char text[ROOM];
+    int length = snprintf(text, ROOM, "['default', [");
     for (int i = 0; i < ITEMS; i++)
-        at += sprintf(at, "'S%d', ", i);
-    sprintf(at, "]]");
+        length += snprintf(text + length, (size_t)(ROOM - length), "'S%d', ", i);
+    snprintf(text + length, (size_t)(ROOM - length), "]]");
     return text;
 }
 

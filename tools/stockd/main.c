@@ -269,6 +269,8 @@ static int make_server(struct program *program)
                 .lines = (uint32_t)options->max_order_lines,
                 .skus = (uint32_t)options->max_query_skus,
                 .connections = connections_possible(options->max_connections),
+                .input_bytes = options->max_input_bytes,
+                .message_ms = (uint32_t)options->message_ms,
                 .subscriber_ms = (uint32_t)options->subscriber_ms,
             },
         .ledger = program->ledger,

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Half messages: bytes that a worker keeps until the rest of their message comes. They have a bound
+ * for all connections of the worker together, and each has a time to become whole. A connection
+ * between two messages keeps nothing, and may be silent for ever.
+ */
+#include <assert.h>
+#include <inttypes.h>
+
+#include "protocol/server_inside.h"
+#include "protocol/worker.h"
+
+/* A worker's share; one message and what comes with it always find room. */
+static uint64_t input_most(const struct worker *worker)
+{
+    const struct service *service = &worker->server->service;
+    uint64_t share = service->limits.input_bytes / service->workers;
+    uint64_t least = 4 * (uint64_t)service->limits.message.bytes;
+    return share > least ? share : least;
+}
+
+/* Says why, throws away what is there, and closes once that is read. */
+static void turn_out(struct worker *worker, struct connection *connection,
+                     const struct refusal *refusal)
+{
+    struct input *input = &connection->input;
+    figure_add(&worker->executor.figures->halves_refused, 1);
+    session_refuse(&worker->executor, connection, input->bytes + input->start, input_length(input),
+                   refusal);
+    input_consume(input, input_length(input));
+    worker_note_input(worker, connection);
+    list_add(&worker->lists, LIST_FRESH, connection);
+}
+
+/* The one with the most; NULL: what is held are whole messages, which are being done. */
+static struct connection *greatest_half(const struct worker *worker)
+{
+    struct connection *greatest = NULL;
+    for (struct connection *c = worker->lists.head[LIST_HALF]; c; c = c->links[LIST_HALF].next)
+        if (!greatest || c->input.capacity > greatest->input.capacity)
+            greatest = c;
+    return greatest;
+}
+
+void worker_note_input(struct worker *worker, struct connection *connection)
+{
+    worker->input_bytes += connection->input.capacity;
+    worker->input_bytes -= connection->input_counted;
+    connection->input_counted = connection->input.capacity;
+    bool half = connection->stall == STALL_NONE && !connection->dead && !connection->last_words &&
+                input_length(&connection->input) > 0;
+    if (half && !connection->listed[LIST_HALF])
+        connection->half_since_ms = worker->now.steady_ms;
+    if (half)
+        list_add(&worker->lists, LIST_HALF, connection);
+    else
+        list_remove(&worker->lists, LIST_HALF, connection);
+}
+
+/* The head of its input is through, and another message begins. */
+void worker_note_message(struct worker *worker, struct connection *connection)
+{
+    list_remove(&worker->lists, LIST_HALF, connection);
+    worker_note_input(worker, connection);
+}
+
+static void refuse_most(struct worker *worker)
+{
+    struct connection *greatest;
+    while (worker->input_bytes > input_most(worker) && (greatest = greatest_half(worker))) {
+        struct refusal refusal = { .code = CODE_OK };
+        refuse(&refusal, CODE_OVERLOADED, NULL,
+               "messages that are not whole yet hold more than max-input-bytes, %" PRIu64
+               ", and this one holds most; the connection is closed after this reply",
+               worker->server->service.limits.input_bytes);
+        turn_out(worker, greatest, &refusal);
+    }
+}
+
+void worker_mind_halves(struct worker *worker)
+{
+    uint32_t most_ms = worker->server->service.limits.message_ms;
+    struct connection *oldest;
+    refuse_most(worker);
+    while ((oldest = worker->lists.head[LIST_HALF]) &&
+           worker->now.steady_ms - oldest->half_since_ms >= most_ms) {
+        struct refusal refusal = { .code = CODE_OK };
+        refuse(&refusal, CODE_OVERLOADED, NULL,
+               "the message was not whole within message-timeout-ms, %" PRIu32
+               "; the connection is closed after this reply",
+               most_ms);
+        turn_out(worker, oldest, &refusal);
+    }
+}
+
+uint64_t worker_half_sleep_ms(const struct worker *worker)
+{
+    const struct connection *oldest = worker->lists.head[LIST_HALF];
+    if (!oldest)
+        return UINT64_MAX;
+    uint64_t due = oldest->half_since_ms + worker->server->service.limits.message_ms;
+    return due > worker->now.steady_ms ? due - worker->now.steady_ms : 1;
+}
