@@ -417,6 +417,36 @@ static bool locations_equal(const struct location *a, const struct location *b)
            memcmp(a->groups, b->groups, a->group_count * sizeof *a->groups) == 0;
 }
 
+/* Is the location asked as before, by all channels that sell from it? */
+static bool asked_alike(const struct location *old, const struct location *now)
+{
+    return old && old->priority == now->priority && old->active == now->active &&
+           old->group_count == now->group_count &&
+           memcmp(old->groups, now->groups, now->group_count * sizeof *now->groups) == 0;
+}
+
+/* Ranks that stand although the location was set (old: as it was, or NULL) are copied: a channel
+ * that does not sell from it, before or after, asks all others in the same order. */
+static bool keep_ranks(struct catalogue *copy, const struct catalogue *from,
+                       const struct location *old, const struct location *now)
+{
+    bool alike = asked_alike(old, now);
+    for (uint16_t i = 0; i < from->channel_count; i++) {
+        const struct channel *channel = &from->channels[i];
+        bool apart = place_of(channel, now) < 0 && (!old || place_of(channel, old) < 0);
+        if (!alike && !apart)
+            continue;
+        uint16_t *rank = malloc(copy->location_count * sizeof *rank);
+        if (!rank)
+            return false;
+        memcpy(rank, channel->rank, from->location_count * sizeof *rank);
+        if (!old)
+            rank[from->location_count] = RANK_NEVER;
+        copy->channels[i].rank = rank;
+    }
+    return true;
+}
+
 struct catalogue *catalogue_with_location(const struct catalogue *from,
                                           const struct location_setting *s, uint16_t *index,
                                           enum code *code, char *message, size_t size)
@@ -437,7 +467,13 @@ struct catalogue *catalogue_with_location(const struct catalogue *from,
         if (!old)
             *l = new_location(s->code);
         apply_location(l, s);
-        copy = finish(copy, old && locations_equal(old, l), &c);
+        if (keep_ranks(copy, from, old, l)) {
+            copy = finish(copy, old && locations_equal(old, l), &c);
+        } else {
+            complain(&c, CODE_LIMIT, "the catalogue", "has no memory to grow");
+            catalogue_destroy(copy);
+            copy = NULL;
+        }
     }
     *code = c.code;
     return copy;

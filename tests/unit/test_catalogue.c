@@ -362,3 +362,82 @@ Test(catalogue, sourcing_rules_have_names)
     cr_assert_not(sourcing_named(text_of("cheapest"), &sourcing));
     cr_assert_not(sourcing_named(text_of(""), &sourcing));
 }
+
+/* ---- ranks that are kept are those that would be found anew ---- */
+
+enum { RANKED_LOCATIONS = 12, RANKED_CHANNELS = 5 };
+
+static const char *const ranked_channels[RANKED_CHANNELS] = { "all", "one", "two", "few", "none" };
+
+static struct text ranked_places[RANKED_CHANNELS][3];
+static const uint32_t ranked_counts[RANKED_CHANNELS] = { 0, 1, 2, 3, 1 };
+
+static void set_ranked_channels(void)
+{
+    static const char *const names[RANKED_CHANNELS][3] = {
+        { "" }, { "g0" }, { "g1", "L0" }, { "L1", "g0", "g2" }, { "main" }
+    };
+    for (int c = 0; c < RANKED_CHANNELS; c++) {
+        for (uint32_t i = 0; i < ranked_counts[c]; i++)
+            ranked_places[c][i] = text_of(names[c][i]);
+        set_channel((struct channel_setting){ .code = text_of(ranked_channels[c]),
+                                              .has_places = true,
+                                              .places = ranked_places[c],
+                                              .place_count = ranked_counts[c],
+                                              .recorded = true });
+    }
+}
+
+static void set_as(const char *name, const struct location *as)
+{
+    struct text group = as->group_count ? code_text(&as->groups[0]) : text_of("");
+    set_location((struct location_setting){ .code = text_of(name),
+                                            .has_priority = true,
+                                            .priority = as->priority,
+                                            .has_active = true,
+                                            .active = as->active,
+                                            .has_groups = true,
+                                            .groups = &group,
+                                            .group_count = as->group_count });
+}
+
+Test(catalogue, ranks_are_the_same_whatever_was_set_in_between)
+{
+    static const char *const names[RANKED_LOCATIONS] = { "L0", "L1", "L2", "L3", "L4",  "L5",
+                                                         "L6", "L7", "L8", "L9", "L10", "L11" };
+    static const char *const groups[] = { "g0", "g1", "g2", "g3" };
+    uint32_t random = 12345;
+    set_ranked_channels();
+    for (int step = 0; step < 400; step++) {
+        random = random * 1664525 + 1013904223;
+        uint32_t r = random >> 8;
+        struct text group = text_of(groups[r / 16 % 4]);
+        set_location((struct location_setting){ .code = text_of(names[r % RANKED_LOCATIONS]),
+                                                .has_priority = r / 64 % 2 == 0,
+                                                .priority = r / 128 % 4,
+                                                .has_active = r / 512 % 4 == 0,
+                                                .active = r / 2048 % 2,
+                                                .has_groups = r / 4096 % 2 == 0,
+                                                .groups = &group,
+                                                .group_count = r / 8192 % 2,
+                                                .has_lead_time = true,
+                                                .lead_time_s = step });
+    }
+    struct catalogue *kept = now;
+    now = catalogue_create();
+    for (uint16_t i = 1; i < kept->location_count; i++) {
+        const struct location *l = &kept->locations[i];
+        char name[CODE_MAX + 1];
+        snprintf(name, sizeof name, "%.*s", l->code.len, l->code.at);
+        set_as(name, l);
+    }
+    set_ranked_channels();
+    cr_assert_eq(now->location_count, RANKED_LOCATIONS + 1);
+    for (int c = 0; c < RANKED_CHANNELS; c++) {
+        const struct channel *anew = channel(ranked_channels[c]);
+        const struct channel *old = catalogue_channel(kept, text_of(ranked_channels[c]));
+        for (uint16_t i = 0; i < now->location_count; i++)
+            cr_assert_eq(anew->rank[i], old->rank[i], "%s at %d", ranked_channels[c], i);
+    }
+    catalogue_destroy(kept);
+}
