@@ -16,10 +16,28 @@ static int result_of(int outcome)
     return outcome < 0 ? -errno : outcome;
 }
 
+/* 0, or why what was opened will not do. */
+static int judge_opened(int fd, int flags)
+{
+    struct stat status;
+    if (fstat(fd, &status) < 0)
+        return -errno;
+    if (!S_ISREG(status.st_mode) && !(S_ISDIR(status.st_mode) && (flags & O_DIRECTORY)))
+        return FILE_NOT_REGULAR;
+    /* O_NONBLOCK was for pipes only; a ring would take it for "rather fail than wait". */
+    return result_of(fcntl(fd, F_SETFL, flags & (O_DIRECT | O_DSYNC)));
+}
+
 static int system_open(void *context, const char *path, int flags)
 {
     (void)context;
-    return result_of(open(path, flags | O_CLOEXEC, 0640));
+    int fd = open(path, flags | O_CLOEXEC | O_NONBLOCK, 0640);
+    if (fd < 0)
+        return errno == EISDIR || errno == ENXIO ? FILE_NOT_REGULAR : -errno;
+    int error = judge_opened(fd, flags);
+    if (error < 0)
+        close(fd);
+    return error < 0 ? error : fd;
 }
 
 static void system_close(void *context, int fd)

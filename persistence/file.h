@@ -4,12 +4,16 @@
  * table, so that a test can put a disk under it that fails the nth call, tears a write, forgets
  * what was not synced, or says that it synced when it did not.
  *
+ * What is opened is a regular file, or a directory if O_DIRECTORY asks for one; anything else in
+ * its place is FILE_NOT_REGULAR, and nobody waits for the other end of a pipe.
+ *
  * All functions return -errno for an error. Nothing is retried here: what a failed write or sync
  * means is for the caller to decide.
  */
 #ifndef STOCKD_PERSISTENCE_FILE_H
 #define STOCKD_PERSISTENCE_FILE_H
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -37,6 +41,8 @@ enum file_lock {
     FILE_LOCK_EXCLUSIVE,
     FILE_LOCK_WAIT, /* exclusive, once nobody else has it */
 };
+
+enum { FILE_NOT_REGULAR = -EMEDIUMTYPE };
 
 struct file_ops {
     void *context; /* first argument of each function; outlives all users of the table */

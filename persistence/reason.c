@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "persistence/file.h"
+
 int reason_set(struct reason *reason, int error, const char *format, ...)
 {
     va_list arguments;
@@ -24,7 +26,8 @@ int reason_system(struct reason *reason, int error, const char *format, ...)
     va_end(arguments);
     size_t length = strlen(reason->text);
     char words[128];
-    snprintf(reason->text + length, sizeof reason->text - length, ": %s",
-             strerror_r(-error, words, sizeof words));
+    const char *why = error == FILE_NOT_REGULAR ? "it is not a regular file"
+                                                : strerror_r(-error, words, sizeof words);
+    snprintf(reason->text + length, sizeof reason->text - length, ": %s", why);
     return error;
 }

@@ -247,6 +247,13 @@ class Compaction(unittest.TestCase):
             self.assertEqual((code, found["good"], found["spare_damaged"]), (1, False, 1), err)
             self.assertIn(name, err)
             flip(path, 4096 + 100)
+        path = os.path.join(server.data, "journal", segment)
+        os.rename(path, path + ".aside")
+        os.mkfifo(path)
+        code, found, err = verify()
+        self.assertEqual((code, found["good"], found["spare_damaged"]), (1, False, 1), err)
+        self.assertIn(segment + ": it is not a regular file", err)
+        os.rename(path + ".aside", path)
         server.start()
         with server.client() as client:
             self.assertTrue(client.call("stock", history[0]))

@@ -102,6 +102,16 @@ static int judge_snapshot(const char *folder, uint64_t lsn, struct reason *reaso
     return error;
 }
 
+/* What is damaged or cannot be read is told and counted. 0, or what verify has to end with. */
+static int tell_spare(int error, struct counts *counts, const struct reason *reason)
+{
+    if (error == 0 || error == -ENOMEM || error == -ENOTSUP)
+        return error;
+    fprintf(stderr, "stock-journal: %s\n", reason->text);
+    counts->spare_damaged++;
+    return 0;
+}
+
 /* Those before the one that a start takes; the newer ones that are damaged it has told already. */
 static int judge_snapshots(const struct job *job, struct counts *counts, struct reason *reason)
 {
@@ -111,12 +121,7 @@ static int judge_snapshots(const struct job *job, struct counts *counts, struct 
     if (!error)
         error = snapshot_list_read(&list, &file_system, folder.text, reason);
     for (size_t i = 0; !error && i < list.count && list.lsns[i] < job->start.position.lsn; i++) {
-        error = judge_snapshot(folder.text, list.lsns[i], reason);
-        if (error != -EILSEQ)
-            continue;
-        fprintf(stderr, "stock-journal: %s\n", reason->text);
-        counts->spare_damaged++;
-        error = 0;
+        error = tell_spare(judge_snapshot(folder.text, list.lsns[i], reason), counts, reason);
     }
     snapshot_list_free(&list);
     return error;
@@ -137,12 +142,7 @@ static int judge_segments(const struct job *job, struct counts *counts, struct r
         .until = job->start.position.sequence,
         .until_number = job->start.position.number,
     };
-    error = journal_follow(&options, &result, reason);
-    if (error != -EILSEQ)
-        return error;
-    fprintf(stderr, "stock-journal: %s\n", reason->text);
-    counts->spare_damaged++;
-    return 0;
+    return tell_spare(journal_follow(&options, &result, reason), counts, reason);
 }
 
 static int judge_spare(const struct job *job, struct counts *counts, struct reason *reason)
