@@ -154,6 +154,19 @@ class StockJournal(StockdTestCase):
         self.assertEqual(rows("--since", whole[3]["lsn"]),
                          [row for row in whole if int(row["lsn"]) > int(whole[3]["lsn"])])
 
+    def test_dump_tells_one_time(self):
+        """The lines, JSON and CSV: when a record's change was made."""
+        rows = csv.DictReader(io.StringIO(self.journal("dump", self.data, "--csv").out))
+        by_lsn = {int(row["lsn"]): row["time"] for row in rows}
+        lines = [line.split() for line in self.journal("dump", self.data).out.splitlines()]
+        records = [json.loads(line)
+                   for line in self.journal("dump", self.data, "--json").out.splitlines()]
+        self.assertGreater(len(by_lsn), 5)
+        for (lsn, when, *_), record in zip(lines, records, strict=True):
+            ms = f"{record['time_ms'] % 1000:03}Z"
+            self.assertEqual((int(lsn), when[-4:]), (record["lsn"], ms))
+            self.assertEqual(by_lsn.get(record["lsn"], when), when)
+
     def test_a_torn_tail_is_told_and_left(self):
         torn = self.content[: self.last_batch() + 70] + bytes(
             len(self.content) - self.last_batch() - 70

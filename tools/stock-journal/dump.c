@@ -128,7 +128,7 @@ static int dump_record(void *context, const struct record_head *record, uint64_t
         else if (error)
             return error;
     }
-    bool wanted = is_wanted(d, lsn, time_ms);
+    bool wanted = is_wanted(d, lsn, record_time_ms(record, time_ms));
     d->shower.sink.file = wanted ? stdout : d->nowhere;
     if ((wanted || names) && !d->job->csv && !show_record(&d->shower, record, lsn, time_ms))
         d->unreadable++;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tools/stock-journal/show.h"
 
+#include <stddef.h>
 #include <string.h>
 
 #include "engine/catalogue.h"
@@ -306,6 +307,25 @@ static bool show_nothing(struct shower *shower, const struct record_head *record
 
 /* ---- any record ---- */
 
+uint64_t record_time_ms(const struct record_head *record, uint64_t batch_ms)
+{
+    static const size_t places[TYPES] = {
+        [RECORD_MOVEMENT] = offsetof(struct movement_record, time_ms),
+        [RECORD_RESERVE] = offsetof(struct reserve_record, created_ms),
+        [RECORD_CONFIRM] = offsetof(struct confirm_record, time_ms),
+        [RECORD_FULFIL] = offsetof(struct step_head_record, time_ms),
+        [RECORD_CANCEL] = offsetof(struct step_head_record, time_ms),
+        [RECORD_EXPIRE] = offsetof(struct expire_record, time_ms),
+        [RECORD_ALLOT] = offsetof(struct allot_record, time_ms),
+    };
+    size_t at = record->type < TYPES ? places[record->type] : 0;
+    uint64_t ms;
+    if (at == 0 || at + sizeof ms > record->length)
+        return batch_ms;
+    memcpy(&ms, (const unsigned char *)record + at, sizeof ms);
+    return ms;
+}
+
 bool show_record(struct shower *shower, const struct record_head *record, uint64_t lsn,
                  uint64_t time_ms)
 {
@@ -321,7 +341,7 @@ bool show_record(struct shower *shower, const struct record_head *record, uint64
     };
     char unknown[16];
     const char *type = record_type_name(record->type);
-    sink_begin(&shower->sink, lsn, time_ms, type ? type : "unknown");
+    sink_begin(&shower->sink, lsn, record_time_ms(record, time_ms), type ? type : "unknown");
     bool good = type && shows[record->type](shower, record);
     if (!good)
         sink_flag(&shower->sink, "unreadable", true);
