@@ -9,6 +9,8 @@
 
 #include "engine/memory.h"
 #include "persistence/segment.h"
+#include "persistence/segment_reader.h"
+#include "persistence/stop_mark.h"
 
 enum { WINDOW_BYTES = 4 * BATCH_BYTES_MAX, AHEAD = 12 };
 
@@ -18,6 +20,7 @@ struct walk {
     struct follow_result *result;
     struct reason *reason;
     struct segment_list list;
+    struct stop_mark stop; /* its number is 0 if there is none, or it does not matter */
 
     int fd;
     uint64_t sequence;
@@ -65,6 +68,10 @@ static int open_segment(struct walk *walk, uint64_t sequence)
     if (walk->header.directory_id != walk->result->directory_id)
         return reason_set(walk->reason, -EILSEQ,
                           "%s: offset 0: the segment is from another data directory", name.text);
+    if (walk->stop.number != 0 && walk->stop.directory_id != walk->header.directory_id)
+        return reason_set(walk->reason, -EILSEQ,
+                          "%s: offset 0: the mark of the clean stop is from another data directory",
+                          STOP_MARK_NAME);
     return 0;
 }
 
@@ -80,13 +87,13 @@ static void report_progress(const struct walk *walk)
     options->on_progress(options->context, done < total ? done : total, total);
 }
 
-/* Sees to it that the window holds what a batch at offset can take, or all up to the file's end.
+/* Sees to it that the window holds what a batch at offset can take, or all up to the segment's end.
  * Returns how many bytes can be read at *at; 0 at the end. */
 static ssize_t look_at(struct walk *walk, uint64_t offset, const unsigned char **at)
 {
     assert(offset % BLOCK_BYTES == 0);
     assert(offset >= walk->window_offset);
-    uint64_t end = walk->file_bytes < walk->header.bytes ? walk->file_bytes : walk->header.bytes;
+    uint64_t end = segment_readable(walk->file_bytes, walk->header.bytes);
     uint64_t wanted = offset + BATCH_BYTES_MAX < end ? offset + BATCH_BYTES_MAX : end;
     uint64_t have = walk->window_offset + walk->window_length;
     *at = walk->window;
@@ -97,8 +104,8 @@ static ssize_t look_at(struct walk *walk, uint64_t offset, const unsigned char *
         walk->window_length = kept;
         size_t room = WINDOW_BYTES - kept;
         size_t left = (size_t)(end - offset - kept);
-        ssize_t n = file_read_all(walk->options->files, walk->fd, walk->window + kept,
-                                  left < room ? left : room, offset + kept);
+        ssize_t n = segment_read(walk->options->files, walk->fd, walk->window + kept,
+                                 left < room ? left : room, offset + kept);
         if (n < 0)
             return reason_system(walk->reason, (int)n, "%s: offset %" PRIu64 ": cannot read",
                                  segment_name(walk->sequence).text, offset + kept);
@@ -225,6 +232,9 @@ static int follow_segment(struct walk *walk, bool *accepted)
                                     "the batch does not follow the one before it");
             return 0;
         }
+        if (header.number == walk->stop.number && header.checksum != walk->stop.batch_checksum)
+            return refuse_batch(walk, -EILSEQ, offset,
+                                "this is not the batch that the clean stop ended with"); /* F14 */
         int stop = accept(walk, at, &header, offset);
         if (stop)
             return stop;
@@ -316,7 +326,7 @@ static int judge_beyond(struct walk *walk, struct suspect *suspect, uint64_t off
 
 static int judge_segment_beyond(struct walk *walk, struct suspect *suspect, uint64_t offset)
 {
-    uint64_t end = walk->file_bytes < walk->header.bytes ? walk->file_bytes : walk->header.bytes;
+    uint64_t end = segment_readable(walk->file_bytes, walk->header.bytes);
     while (offset < end) {
         uint32_t span;
         int error = judge_beyond(walk, suspect, offset, &span);
@@ -327,14 +337,51 @@ static int judge_segment_beyond(struct walk *walk, struct suspect *suspect, uint
     return 0;
 }
 
+/* F14: the chain must reach the batch that the mark of a clean stop names. */
+static int judge_stop(struct walk *walk, const struct suspect *suspect)
+{
+    const struct stop_mark *stop = &walk->stop;
+    struct follow_result *result = walk->result;
+    result->stopped = stop->number != 0 && stop->number == result->number;
+    if (result->number >= stop->number)
+        return 0;
+    return reason_set(walk->reason, -EILSEQ,
+                      "%s: offset %" PRIu64 ": batch %" PRIu64 " is %s, but the clean stop came "
+                      "after batch %" PRIu64 " (lsn %" PRIu64 ", up to %s: offset %" PRIu64 ")",
+                      segment_name(suspect->sequence).text, suspect->offset, result->number + 1,
+                      suspect->damaged ? "damaged" : "missing", stop->number, stop->lsn,
+                      segment_name(stop->sequence).text, stop->offset);
+}
+
+/* F15: no crash makes a file shorter; a batch that was acknowledged may have gone with the rest. */
+static int judge_cut(struct walk *walk)
+{
+    struct segment_reader reader;
+    uint64_t sequence = walk->result->end_sequence;
+    uint64_t offset = walk->result->end_offset;
+    bool cut = false;
+    int error = segment_reader_init(&reader, walk->options->files);
+    if (error)
+        return reason_system(walk->reason, error, "cannot read the journal");
+    error = segment_reader_end_is_cut(&reader, walk->options->directory, &sequence, &offset, &cut,
+                                      walk->reason);
+    if (!error && cut)
+        error =
+            reason_set(walk->reason, -EILSEQ,
+                       "%s: offset %" PRIu64 ": the segment was cut off here: it has %" PRIu64
+                       " of %" PRIu64 " bytes, and batches may have been in the rest",
+                       segment_name(sequence).text, offset, reader.file_bytes, reader.header.bytes);
+    segment_reader_destroy(&reader);
+    return error;
+}
+
 static int judge_tail(struct walk *walk)
 {
     struct follow_result *result = walk->result;
     struct suspect suspect = { result->end_sequence, result->end_offset, false };
+    bool is_short = false;
     result->tail_end = result->end_offset;
     uint64_t offset = result->end_offset;
-    if (walk->list.count == 0)
-        return 0;
     for (uint64_t s = result->end_sequence; s <= result->last_sequence; s++) {
         close_segment(walk);
         int error = open_segment(walk, s);
@@ -342,6 +389,7 @@ static int judge_tail(struct walk *walk)
             error = judge_segment_beyond(walk, &suspect, offset);
         if (error)
             return error;
+        is_short = is_short || walk->file_bytes < walk->header.bytes;
         if (s == result->end_sequence + 1)
             result->next_bytes = walk->header.bytes;
         if (s > result->end_sequence && walk->file_bytes != walk->header.bytes)
@@ -350,7 +398,8 @@ static int judge_tail(struct walk *walk)
     }
     if (result->tail_bytes > 0)
         result->tail = result->tail_batches > 0 ? TAIL_UNPROMISED : TAIL_TORN;
-    return 0;
+    int error = judge_stop(walk, &suspect);
+    return error || result->stopped || !is_short ? error : judge_cut(walk);
 }
 
 /* ---- the whole ---- */
@@ -371,6 +420,10 @@ static int begin(struct walk *walk)
                                       .checksum = start->checksum,
                                       .time_ms = start->time_ms };
     int error = segment_list_read(&walk->list, options->files, options->directory, walk->reason);
+    if (error)
+        return error;
+    if (!options->until)
+        error = stop_mark_read(&walk->stop, options->files, options->directory, walk->reason);
     if (error)
         return error;
     result->segments = walk->list.count;
@@ -400,8 +453,9 @@ int journal_follow(const struct follow_options *options, struct follow_result *r
     struct walk walk = { .options = options, .result = result, .reason = reason, .fd = -1 };
     int error = begin(&walk);
     if (error || walk.list.count == 0) {
+        struct suspect none = { result->end_sequence + 1, 0, false };
         segment_list_free(&walk.list);
-        return error;
+        return error ? error : judge_stop(&walk, &none);
     }
     walk.window = memory_reserve(WINDOW_BYTES);
     if (walk.window)

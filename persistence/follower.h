@@ -69,6 +69,7 @@ struct follow_result {
     uint64_t tail_batches; /* valid ones */
     uint64_t tail_bytes;   /* in all blocks that are not zero */
     bool later_dirty;      /* a segment after the end's holds some of it, or is cut short */
+    bool stopped;          /* a clean stop's mark is there, and the chain ends where it says */
 };
 
 /*

@@ -5,6 +5,7 @@
  *   DIR/lock                   locked by the engine as long as it runs
  *   DIR/journal/0000000001.seg  segments, numbered from 1 without a gap
  *   DIR/journal/next.tmp        a segment in the making; never read
+ *   DIR/journal/stopped         the mark of a clean stop (persistence/stop_mark.h)
  *
  *   segment  = one header block, then batches, then zeroes to its full size
  *   batch    = a 64-byte header, whole records as they lay in the log, zeroes to the next block
@@ -45,6 +46,13 @@
  *     damage of anything before it into corruption rather than a torn tail.
  * F13 Who writes to a segment holds a lock on it through the very file that the writes go to. The
  *     kernel keeps that open until the last of them is done, also after the process was killed.
+ *
+ * F14 A clean stop leaves a mark that names the last batch, and the next start removes it before it
+ *     writes its first: while it is there, a chain that does not reach that batch is corruption.
+ * F15 What a file lacks of its segment's size counts as zeroes. But no crash makes a file shorter:
+ *     if it was cut off where the next batch of the chain would have begun, or within it, batches
+ *     that were acknowledged may have been in the rest, and that is corruption; unless a mark says
+ *     that the chain ends there (F14).
  *
  * F8 has a limit that no checksum can lift: damage to the last batches, that were being written
  * at once, looks like writes that were torn by a power cut. So damage there is cut off, although

@@ -11,11 +11,11 @@
 #include <string.h>
 #include <sys/random.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "engine/memory.h"
 #include "persistence/journal_state.h"
 #include "persistence/recovery.h"
+#include "persistence/stop_mark.h"
 
 /* ---- small things ---- */
 
@@ -62,7 +62,7 @@ uint64_t journal_wall_ms(struct journal *journal)
     return now > journal->time_ms ? now : journal->time_ms;
 }
 
-uint64_t journal_steady_ms(struct journal *journal)
+uint64_t journal_steady_ms(const struct journal *journal)
 {
     return journal->steady_ms(journal->context);
 }
@@ -186,76 +186,6 @@ static int write_promise(struct journal *journal)
 
 /* ---- opening ---- */
 
-/* Its name is made durable even if it was there: who made it may have been killed before that. */
-static int make_directory(struct journal *journal, const char *path, struct reason *reason)
-{
-    const struct file_ops *files = journal->files;
-    struct path parent;
-    int error = files->make_directory(files->context, path);
-    bool was_there = error == -EEXIST;
-    if (error && !was_there)
-        return reason_system(reason, error, "cannot make the directory %s", path);
-    error = path_join(&parent, path, "..");
-    if (!error)
-        error = file_sync_directory_at(files, parent.text);
-    if (was_there && (error == -EACCES || error == -ENOTDIR))
-        return 0; /* somebody else's, and his to sync; or no directory, as will be seen */
-    return error ? reason_system(reason, error, "cannot sync the directory above %s", path) : 0;
-}
-
-static int refuse_second_engine(const struct journal *journal, const char *directory,
-                                struct reason *reason)
-{
-    char pid[16] = "";
-    file_read_all(journal->files, journal->lock_fd, pid, sizeof pid - 1, 0);
-    pid[strcspn(pid, "\n")] = '\0';
-    return reason_set(reason, -EWOULDBLOCK, "data directory %s is in use%s%s", directory,
-                      *pid ? " by process " : "", pid);
-}
-
-static int lock_directory(struct journal *journal, const char *directory, struct reason *reason)
-{
-    const struct file_ops *files = journal->files;
-    struct path path;
-    int error = path_join(&path, directory, "lock");
-    if (error)
-        return reason_system(reason, error, "%s", directory);
-    journal->lock_fd = files->open(files->context, path.text, O_RDWR | O_CREAT);
-    if (journal->lock_fd < 0)
-        return reason_system(reason, journal->lock_fd, "cannot open %s", path.text);
-    error = files->lock(files->context, journal->lock_fd, FILE_LOCK_EXCLUSIVE);
-    if (error == -EWOULDBLOCK)
-        return refuse_second_engine(journal, directory, reason);
-    if (error)
-        return reason_system(reason, error, "cannot lock %s", path.text);
-    char pid[16];
-    int length = snprintf(pid, sizeof pid, "%-10d\n", (int)getpid());
-    pid[strcspn(pid, " ")] = '\n'; /* only for people: whether it can be written does not matter */
-    files->write(files->context, journal->lock_fd, pid, (size_t)length, 0);
-    return 0;
-}
-
-static int open_directory(struct journal *journal, const char *directory, struct reason *reason)
-{
-    const struct file_ops *files = journal->files;
-    int error = path_join(&journal->directory, directory, "journal");
-    if (error)
-        return reason_system(reason, error, "%s", directory);
-    error = make_directory(journal, directory, reason);
-    if (!error)
-        error = lock_directory(journal, directory, reason);
-    if (!error)
-        error = make_directory(journal, journal->directory.text, reason);
-    if (error)
-        return error;
-    journal->directory_fd =
-        files->open(files->context, journal->directory.text, O_RDONLY | O_DIRECTORY);
-    if (journal->directory_fd < 0)
-        return reason_system(reason, journal->directory_fd, "cannot open %s",
-                             journal->directory.text);
-    return 0;
-}
-
 /* Whether the file system takes writes past the page cache; tried out on a file of no meaning. */
 static bool takes_direct_writes(const struct journal *journal)
 {
@@ -375,6 +305,7 @@ static int recover(struct journal *journal, const struct journal_options *option
         .batches = found->number,
         .cut_bytes = found->tail_bytes,
         .fresh = found->last_sequence == 0,
+        .stopped = found->stopped,
     };
     return opened->fresh ? start_fresh(journal, reason) : 0;
 }
@@ -397,7 +328,7 @@ static int open_all(struct journal *journal, const struct journal_options *optio
                           "to %" PRIu64,
                           journal->segment_bytes, BLOCK_BYTES, SEGMENT_BYTES_MIN,
                           SEGMENT_BYTES_MAX);
-    int error = open_directory(journal, options->directory, reason);
+    int error = journal_open_directory(journal, options, reason);
     if (error)
         return error;
     int hold = start_hold_segments(journal->files, options->directory, reason);
@@ -420,12 +351,16 @@ static int open_all(struct journal *journal, const struct journal_options *optio
     if (error)
         return reason_system(reason, error, "cannot open the journal");
     error = open_segments(journal, &found, reason);
+    if (!error)
+        error = stop_mark_remove(journal->files, journal->directory.text, reason); /* F14 */
     if (error)
         return error;
     error = write_promise(journal);
     if (error)
         return reason_system(reason, error, "cannot write to %s",
                              segment_name(journal->current.sequence).text);
+    if (!journal->lived)
+        journal_write_process_number(journal);
     start_log(journal);
     return 0;
 }
@@ -502,7 +437,18 @@ static int close_in_order(struct journal *journal, struct reason *reason)
         mark_store(&journal->durable, mark_load(&journal->written));
         error = write_promise(journal);
     }
-    return error ? reason_system(reason, error, "cannot close the journal") : 0;
+    if (error)
+        return reason_system(reason, error, "cannot close the journal");
+    struct stop_mark stop = {
+        .directory_id = journal->directory_id,
+        .sequence = journal->current.sequence,
+        .offset = journal->current.used,
+        .lsn = journal->framed.lsn,
+        .number = journal->framed.number,
+        .batch_checksum = journal->previous,
+        .time_ms = journal->time_ms,
+    };
+    return stop_mark_write(&stop, files, journal->directory.text, reason); /* F14 */
 }
 
 int journal_close(struct journal *journal, struct reason *reason)

@@ -49,6 +49,7 @@ struct journal_options {
     const char *directory;        /* the data directory; made if it is not there */
     enum durability durability;   /* may differ from one opening to the next */
     uint64_t segment_bytes;       /* of new segments; 0: SEGMENT_BYTES_DEFAULT */
+    bool init;                    /* the directory has no journal: begin one, whatever is there */
     struct log *log;              /* untouched since log_init; outlives the journal */
     const struct file_ops *files; /* NULL: file_system; outlives the journal */
 
@@ -74,14 +75,15 @@ struct journal_opened {
     uint64_t batches;
     uint64_t cut_bytes; /* of a torn tail */
     bool fresh;         /* the directory was empty */
+    bool stopped;       /* the life before it ended with a clean stop */
     struct start start; /* the snapshot that it began with */
 };
 
 /*
  * Locks the directory, recovers, cuts off a torn tail, starts the log at the journal's end, and is
  * ready. Nothing is changed if it refuses: -EWOULDBLOCK the directory is in use, -EILSEQ
- * corruption, what apply returned, or the system's error; the reason says it in words. Performs its
- * I/O itself.
+ * corruption, -ENODATA no journal where there was one, -EEXIST a journal that `init` is not for,
+ * what apply returned, or the system's error; the reason says it in words. Performs its I/O itself.
  */
 int journal_open(struct journal **journal, const struct journal_options *options,
                  struct journal_opened *opened, struct reason *reason);
@@ -104,7 +106,8 @@ bool journal_next(struct journal *journal, bool idle, struct file_request *reque
 bool journal_done(struct journal *journal, const struct file_request *request, int result,
                   struct file_request *next);
 
-/* Steady time at which journal_next will have a sync to hand out; UINT64_MAX: none is foreseen. */
+/* Steady time at which journal_next may have a sync to hand out; UINT64_MAX: none is foreseen. Any
+ * worker that has ended a write is to mind it, or the last write would stay unsynced. */
 uint64_t journal_next_sync_ms(const struct journal *journal);
 
 /*

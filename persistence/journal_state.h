@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The journal's inside, for journal.c (opening and closing) and journal_streams.c (what workers
- * do).
+ * The journal's inside, for journal.c (opening and closing), journal_directory.c (what is before
+ * that) and journal_streams.c (what workers do).
  *
  * J1  What is marked "gate" below is read and written only by who is inside the gate, or while no
  *     worker is there yet or any more.
@@ -102,6 +102,7 @@ struct journal {
     struct path directory; /* of the segments */
     int directory_fd;
     int lock_fd;
+    bool lived;             /* an engine had a journal here: its process number is in the lock */
     unsigned char *buffers; /* BATCH_BYTES_MAX for each batch; its own while it is out */
 
     struct gate gate;
@@ -155,16 +156,23 @@ static inline void counter_set(_Atomic uint64_t *counter, uint64_t value)
     atomic_store_explicit(counter, value, memory_order_relaxed);
 }
 
-/* Bytes that batches may still take in a segment. One block is kept back, so that the promise of a
- * clean close (F12) always finds place. */
+/* Bytes that batches may still take in a segment. */
 static inline uint64_t segment_room(const struct segment *segment)
 {
-    uint64_t kept = segment->used + BLOCK_BYTES;
-    return kept < segment->bytes ? segment->bytes - kept : 0;
+    return segment_takes_batch(segment->bytes, segment->used);
 }
 
 uint64_t journal_wall_ms(struct journal *journal); /* never less than in the batch before */
-uint64_t journal_steady_ms(struct journal *journal);
+uint64_t journal_steady_ms(const struct journal *journal);
+
+/* Makes the data directory, locks it, opens the segments' directory, and judges whether a journal
+ * is to be there. 0, or as journal_open. */
+int journal_open_directory(struct journal *journal, const struct journal_options *options,
+                           struct reason *reason);
+
+/* Into the lock, for people, and for the next start: who finds it there looks for a journal. So in
+ * a new directory it is written once there is one. */
+void journal_write_process_number(const struct journal *journal);
 
 /* How the current segment is opened. */
 int journal_write_flags(const struct journal *journal);

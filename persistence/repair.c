@@ -8,6 +8,7 @@
 
 #include "engine/memory.h"
 #include "persistence/segment.h"
+#include "persistence/stop_mark.h"
 
 enum { CHUNK_BYTES = 1 << 20 };
 
@@ -62,6 +63,31 @@ static int copy_aside(const struct repairing *r, uint64_t sequence)
     return error ? fail_on(r, error, "keep a copy of", sequence) : 0;
 }
 
+/* The mark of a clean stop is small. */
+static int copy_mark(const struct repairing *r)
+{
+    struct path from;
+    struct path to;
+    const struct file_ops *files = r->files;
+    int error = path_join(&from, r->directory, STOP_MARK_NAME);
+    if (!error)
+        error = path_join(&to, r->aside, STOP_MARK_NAME);
+    if (error)
+        return reason_system(r->reason, error, "%s", r->aside);
+    int read = files->open(files->context, from.text, O_RDONLY);
+    if (read == -ENOENT)
+        return 0;
+    int write = read < 0 ? read : files->open(files->context, to.text, O_RDWR | O_CREAT | O_EXCL);
+    error = write < 0 ? write : copy_bytes(r, read, write);
+    if (!error)
+        error = files->sync(files->context, write);
+    if (read >= 0)
+        files->close(files->context, read);
+    if (write >= 0)
+        files->close(files->context, write);
+    return error ? reason_system(r->reason, error, "cannot keep a copy of %s", from.text) : 0;
+}
+
 static bool is_after_cut(const struct repairing *r, uint64_t sequence)
 {
     return r->survey->cut.needed && sequence > r->survey->cut.sequence;
@@ -76,6 +102,8 @@ static int copy_all(const struct repairing *r)
         if (finding->kind == FINDING_HEADER && !is_after_cut(r, finding->sequence))
             error = copy_aside(r, finding->sequence);
     }
+    if (!error)
+        error = copy_mark(r);
     if (!error) {
         error = file_sync_directory_at(r->files, r->aside);
         if (error)
@@ -114,10 +142,9 @@ static int move_later(const struct repairing *r)
     return error ? reason_system(r->reason, error, "cannot sync %s", r->directory) : 0;
 }
 
-static int zero_from(const struct repairing *r, int fd, uint64_t offset)
+static int write_zeroes(const struct repairing *r, int fd, uint64_t offset, uint64_t end)
 {
-    uint64_t end;
-    int error = r->files->size(r->files->context, fd, &end);
+    int error = 0;
     memset(r->chunk, 0, CHUNK_BYTES);
     while (!error && offset < end) {
         size_t length = end - offset < CHUNK_BYTES ? (size_t)(end - offset) : CHUNK_BYTES;
@@ -127,15 +154,32 @@ static int zero_from(const struct repairing *r, int fd, uint64_t offset)
     return error;
 }
 
-static int make_header(const struct repairing *r, int fd, uint64_t sequence, uint64_t now_ms)
+/* To the segment's full size, also if the file was cut off. */
+static int zero_from(const struct repairing *r, int fd, uint64_t sequence, uint64_t offset)
 {
-    uint64_t bytes;
-    int error = r->files->size(r->files->context, fd, &bytes);
+    uint64_t end;
+    struct segment_header header;
+    struct reason ignored;
+    int error = r->files->size(r->files->context, fd, &end);
     if (error)
         return error;
-    bytes = bytes / BLOCK_BYTES * BLOCK_BYTES;
+    if (segment_read_header(r->files, fd, sequence, &header, &ignored) == 0)
+        end = header.bytes;
+    return write_zeroes(r, fd, offset, end);
+}
+
+static int make_header(const struct repairing *r, int fd, uint64_t sequence, uint64_t now_ms)
+{
+    uint64_t there;
+    int error = r->files->size(r->files->context, fd, &there);
+    if (error)
+        return error;
+    uint64_t bytes = (there + BLOCK_BYTES - 1) / BLOCK_BYTES * BLOCK_BYTES;
     if (bytes < SEGMENT_BYTES_MIN)
-        bytes = SEGMENT_BYTES_MIN; /* what is not there counts as zeroes */
+        bytes = SEGMENT_BYTES_MIN;
+    error = write_zeroes(r, fd, there, bytes); /* what is not there counts as zeroes */
+    if (error)
+        return error;
     memset(r->chunk, 0, BLOCK_BYTES);
     segment_header_make(r->chunk, sequence, bytes, r->survey->directory_id, now_ms);
     return file_write_all(r->files, fd, r->chunk, BLOCK_BYTES, 0);
@@ -149,7 +193,8 @@ static int mend(const struct repairing *r, uint64_t sequence, uint64_t offset, u
         return 0;
     if (fd < 0)
         return fail_on(r, fd, "open", sequence);
-    int error = offset > 0 ? zero_from(r, fd, offset) : make_header(r, fd, sequence, now_ms);
+    int error =
+        offset > 0 ? zero_from(r, fd, sequence, offset) : make_header(r, fd, sequence, now_ms);
     if (!error)
         error = r->files->sync(r->files->context, fd);
     r->files->close(r->files->context, fd);
@@ -167,7 +212,7 @@ static int mend_all(const struct repairing *r, uint64_t now_ms)
         if (finding->kind == FINDING_HEADER && !is_after_cut(r, finding->sequence))
             error = mend(r, finding->sequence, 0, now_ms);
     }
-    return error;
+    return error ? error : stop_mark_remove(r->files, r->directory, r->reason);
 }
 
 int journal_repair(const struct file_ops *files, const char *directory, const char *aside,

@@ -6,6 +6,7 @@
  * R1  Nothing is changed before a copy of what will be changed is on disk, in the directory aside.
  * R2  Segments after the cut are moved there, the last one first; then the rest of the cut's
  *     segment is zeroed. A crash on the way leaves a journal that can be repaired again.
+ *     The mark of a clean stop, which would demand what is given up, goes last of all.
  * R3  A header is made anew only for a segment that holds valid batches of this journal, or
  *     that the cut leaves empty.
  */

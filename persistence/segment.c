@@ -73,6 +73,25 @@ int segment_read_header(const struct file_ops *files, int fd, uint64_t sequence,
     return 0;
 }
 
+uint64_t segment_readable(uint64_t file_bytes, uint64_t segment_bytes)
+{
+    if (file_bytes >= segment_bytes)
+        return segment_bytes;
+    uint64_t blocks = (file_bytes + BLOCK_BYTES - 1) / BLOCK_BYTES;
+    uint64_t end = blocks * BLOCK_BYTES + (segment_bytes == UINT64_MAX ? 0 : BATCH_BYTES_MAX);
+    return end < segment_bytes ? end : segment_bytes;
+}
+
+ssize_t segment_read(const struct file_ops *files, int fd, void *buffer, size_t length,
+                     uint64_t offset)
+{
+    ssize_t n = file_read_all(files, fd, buffer, length, offset);
+    if (n < 0)
+        return n;
+    memset((char *)buffer + n, 0, length - (size_t)n);
+    return (ssize_t)length;
+}
+
 /* ---- the list ---- */
 
 static int add_name(void *argument, const char *name)

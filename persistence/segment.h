@@ -35,6 +35,21 @@ int segment_open(const struct file_ops *files, const char *directory, uint64_t s
 int segment_read_header(const struct file_ops *files, int fd, uint64_t sequence,
                         struct segment_header *header, struct reason *reason);
 
+/* Bytes up to which a segment of that size by its header is worth reading, if its file has
+ * file_bytes: what was cut off counts as zeroes, as far as the last batch may need them. */
+uint64_t segment_readable(uint64_t file_bytes, uint64_t segment_bytes);
+
+/* As file_read_all, but beyond the file's end there are zeroes. */
+ssize_t segment_read(const struct file_ops *files, int fd, void *buffer, size_t length,
+                     uint64_t offset);
+
+/* Bytes that batches may still take in a segment of which so many are used. One block is kept back,
+ * so that the promise of a clean close (F12) always finds place. */
+static inline uint64_t segment_takes_batch(uint64_t segment_bytes, uint64_t used)
+{
+    return used + BLOCK_BYTES < segment_bytes ? segment_bytes - used - BLOCK_BYTES : 0;
+}
+
 struct segment_list {
     uint64_t *sequences; /* ascending; owned */
     size_t count;

@@ -73,10 +73,11 @@ int segment_reader_open(struct segment_reader *reader, const char *directory, ui
     int error = reader->files->size(reader->files->context, reader->fd, &bytes);
     if (error)
         return reason_system(reason, error, "cannot size %s", name.text);
-    reader->end = bytes / BLOCK_BYTES * BLOCK_BYTES;
+    reader->file_bytes = bytes;
+    reader->end = segment_readable(bytes, UINT64_MAX);
     error = segment_read_header(reader->files, reader->fd, sequence, &reader->header, reason);
-    if (!error && reader->header.bytes < reader->end)
-        reader->end = reader->header.bytes;
+    if (!error)
+        reader->end = segment_readable(bytes, reader->header.bytes);
     return error;
 }
 
@@ -85,7 +86,7 @@ static ssize_t read_bytes(struct segment_reader *reader, unsigned char *to, size
                           uint64_t offset, uint64_t end_of_window)
 {
     if (!reader->stream)
-        return file_read_all(reader->files, reader->fd, to, length, offset);
+        return segment_read(reader->files, reader->fd, to, length, offset);
     while (end_of_window < offset) {
         size_t skip = offset - end_of_window < length ? (size_t)(offset - end_of_window) : length;
         ssize_t n = archive_stream_read(reader->stream, to, skip);
@@ -136,4 +137,33 @@ int segment_reader_look(struct segment_reader *reader, uint64_t directory_id,
     *at = reader->window + (offset - reader->window_offset);
     *available = offset < have ? (size_t)(have - offset) : 0;
     return (int)batch_check(*at, *available, directory_id);
+}
+
+int segment_reader_end_is_cut(struct segment_reader *reader, const char *directory,
+                              uint64_t *sequence, uint64_t *offset, bool *cut,
+                              struct reason *reason)
+{
+    struct batch_header header;
+    *cut = false;
+    int error = segment_reader_open(reader, directory, *sequence, reason);
+    if (!error && segment_takes_batch(reader->header.bytes, *offset) < BATCH_ROOM_MIN) {
+        error = segment_reader_open(reader, directory, *sequence + 1, reason);
+        if (error == -ENOENT)
+            return 0; /* it was not made yet, or who took it away left no trace */
+        ++*sequence;
+        *offset = BLOCK_BYTES;
+    }
+    if (error || reader->file_bytes >= reader->header.bytes)
+        return error;
+    *cut = reader->file_bytes < *offset + sizeof header;
+    if (*cut)
+        return 0;
+    ssize_t n = segment_read(reader->files, reader->fd, &header, sizeof header, *offset);
+    if (n < 0)
+        return reason_system(reason, (int)n, "%s: offset %" PRIu64 ": cannot read",
+                             segment_name(*sequence).text, *offset);
+    *cut = memcmp(header.magic, BATCH_MAGIC, sizeof header.magic) == 0 &&
+           header.length <= BATCH_BYTES_MAX - sizeof header &&
+           *offset + sizeof header + header.length > reader->file_bytes;
+    return 0;
 }

@@ -24,8 +24,9 @@ struct segment_reader {
     struct archive_stream *stream; /* else NULL */
     uint64_t sequence;
     struct segment_header header;
-    uint64_t end;    /* bytes that can be read, by the header and by the file */
-    uint64_t offset; /* of the block that is looked at */
+    uint64_t file_bytes; /* size that the file really has */
+    uint64_t end;        /* bytes that can be read: what a cut file lacks counts as zeroes */
+    uint64_t offset;     /* of the block that is looked at */
 
     unsigned char *window; /* owned; kept from one segment to the next */
     uint64_t window_offset;
@@ -49,6 +50,15 @@ void segment_reader_close(struct segment_reader *reader);
  * *available of them can be read, 0 at the end. An enum batch_verdict, or -errno and a reason. */
 int segment_reader_look(struct segment_reader *reader, uint64_t directory_id,
                         const unsigned char **at, size_t *available, struct reason *reason);
+
+/*
+ * F15: true if the file was cut off where a batch may have been, *sequence and *offset saying where
+ * the chain would have gone on. They come in as the journal's end. Opens segments, as
+ * segment_reader_open. 0, or -errno and a reason.
+ */
+int segment_reader_end_is_cut(struct segment_reader *reader, const char *directory,
+                              uint64_t *sequence, uint64_t *offset, bool *cut,
+                              struct reason *reason);
 
 /* Puts it at another block, at or after the one that is looked at. */
 static inline void segment_reader_skip(struct segment_reader *reader, uint64_t bytes)

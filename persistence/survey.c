@@ -38,6 +38,8 @@ const char *finding_words(enum finding_kind kind)
         [FINDING_STRAY] = "a batch that does not follow the one before it",
         [FINDING_RECORDS] = "valid, but its records are not",
         [FINDING_HEADER] = "the segment's header is damaged, or another directory's",
+        [FINDING_CUT] = "missing: the file was cut off, and they may have been in the rest",
+        [FINDING_MARK] = "the mark of the clean stop is damaged, or another directory's",
     };
     return words[kind];
 }
@@ -178,7 +180,7 @@ static void close_gap(struct surveying *s, const struct batch_header *next)
     uint64_t end_number = next->number;
     for (size_t i = s->survey->count; i-- > s->gap;) {
         struct finding *finding = &s->survey->findings[i];
-        if (finding->kind == FINDING_HEADER)
+        if (finding->kind == FINDING_HEADER || finding->kind == FINDING_MARK)
             continue;
         bool known = i == s->gap || finding->first_number > 0;
         if (i == s->gap) {
@@ -204,7 +206,8 @@ static void promise(struct surveying *s, const struct batch_header *header)
     bool before = false; /* bytes without a number of their own belong to what is before them */
     for (size_t i = 0; i < s->survey->count; i++) {
         struct finding *finding = &s->survey->findings[i];
-        bool certain = finding->kind == FINDING_STRAY || finding->kind == FINDING_HEADER;
+        bool certain = finding->kind == FINDING_STRAY || finding->kind == FINDING_HEADER ||
+                       finding->kind == FINDING_MARK;
         if (certain || (finding->first_number == 0 && before) ||
             (finding->first_number > 0 && finding->first_number <= header->promised))
             finding->promised = true;
@@ -365,6 +368,68 @@ static int survey_segments(struct surveying *s)
     return error;
 }
 
+/* ---- the end ---- */
+
+/* F14: the mark of a clean stop promises as a batch after it would. */
+static int survey_stop(struct surveying *s)
+{
+    const struct stop_mark *stop = &s->survey->stop;
+    struct batch_header after = { .first_lsn = stop->lsn,
+                                  .number = stop->number + 1,
+                                  .promised = stop->number };
+    if (stop->number <= s->number)
+        return 0;
+    int error = s->in_gap ? 0 : open_hole(s);
+    if (error)
+        return error;
+    close_gap(s, &after);
+    promise(s, &after);
+    s->lsn = stop->lsn;
+    s->number = stop->number;
+    return 0;
+}
+
+/* F15 */
+static int survey_cut(struct surveying *s)
+{
+    bool cut = false;
+    uint64_t sequence = s->end_sequence;
+    uint64_t offset = s->end_offset;
+    if (s->survey->stop.number == s->number || s->survey->cut.needed)
+        return 0;
+    int error = segment_reader_end_is_cut(&s->reader, s->options->directory, &sequence, &offset,
+                                          &cut, s->reason);
+    if (error || !cut)
+        return error;
+    error = open_gap(s, FINDING_CUT, sequence, offset);
+    if (error)
+        return error;
+    last_finding(s)->promised = true;
+    last_finding(s)->first_number = s->number + 1;
+    return 0;
+}
+
+static int survey_end(struct surveying *s)
+{
+    int error = survey_stop(s);
+    return error ? error : survey_cut(s);
+}
+
+static int read_stop(struct surveying *s)
+{
+    struct survey *survey = s->survey;
+    int error = stop_mark_read(&survey->stop, s->options->files, s->options->directory, s->reason);
+    bool foreign = !error && survey->stop.number != 0 && survey->directory_id != 0 &&
+                   survey->stop.directory_id != survey->directory_id;
+    if (error != -EILSEQ && !foreign)
+        return error;
+    survey->stop.number = 0;
+    error = add_finding(s, FINDING_MARK, 0, 0);
+    if (!error)
+        last_finding(s)->promised = true;
+    return error;
+}
+
 /* ---- whose journal it is ---- */
 
 /* The id that a header names, if it is good, or if any batch behind it bears the name out. */
@@ -433,7 +498,11 @@ int survey_journal(const struct survey_options *options, struct survey *survey,
         if (!error && survey->directory_id == 0)
             error = find_directory_id(&s);
         if (!error)
+            error = read_stop(&s);
+        if (!error)
             error = survey_segments(&s);
+        if (!error)
+            error = survey_end(&s);
         segment_reader_destroy(&s.reader);
     }
     segment_list_free(&s.list);

@@ -16,6 +16,7 @@
 #include "persistence/format.h"
 #include "persistence/reason.h"
 #include "persistence/snapshot.h"
+#include "persistence/stop_mark.h"
 
 enum finding_kind {
     FINDING_DAMAGED, /* bytes that are no valid batch */
@@ -24,6 +25,8 @@ enum finding_kind {
     FINDING_STRAY,   /* a valid batch that does not belong there */
     FINDING_RECORDS, /* a valid batch with records that do not fill it */
     FINDING_HEADER,  /* the header of a segment, or it is another directory's */
+    FINDING_CUT,     /* the file was cut off where a batch may have been (F15) */
+    FINDING_MARK,    /* the mark of a clean stop, or it is another directory's; sequence is 0 */
 };
 
 struct finding {
@@ -58,7 +61,8 @@ struct survey {
     uint64_t kept_records; /* of them before the cut */
     uint64_t end_lsn;      /* of the last valid batch */
     uint64_t end_time_ms;
-    bool open; /* the last finding goes to the end: nothing valid comes after it */
+    struct stop_mark stop; /* its number is 0 if there is none, or it is damaged */
+    bool open;             /* the last finding goes to the end: nothing valid comes after it */
 };
 
 struct survey_options {

@@ -306,6 +306,20 @@ class Segments(DataDirectory):
         self.assertEqual(self.there(server, self.COUNT), list(range(1, self.COUNT + 1)))
         server.stop()
 
+    def test_something_else_in_a_segments_place(self):
+        """It is refused, and nobody waits for the other end of a pipe."""
+        for make in (os.mkfifo, os.mkdir):
+            for index in (1, -1):
+                with self.subTest(make=make.__name__, index=index):
+                    server, used = self.journal()
+                    os.unlink(used[index])
+                    make(used[index])
+                    name = os.path.basename(used[index])
+                    self.assert_refused(server.data, name, "not a regular file")
+                    verified = run_program("stock-journal", "verify", server.data)
+                    self.assertNotEqual(verified.code, 0)
+                    self.assertIn(name, verified.err)
+
     def test_two_segments_swapped(self):
         server, used = self.journal()
         os.rename(used[1], used[1] + ".aside")
@@ -369,13 +383,27 @@ class Torn(DataDirectory):
             with self.subTest(place=place):
                 self.torn(lambda path, offset: flip(path, offset + place, 0x40))
 
-    def test_cut_short(self):
-        for kept in (1, HEADER - 1, HEADER, HEADER + 10):
+    def test_cut_off_where_a_batch_may_have_been(self):
+        """No crash makes a file shorter: it is refused, and repair says what that costs."""
+        for kept in (-2 * BLOCK, 0, 1, HEADER - 1, HEADER, HEADER + 10, BLOCK):
             with self.subTest(kept=kept):
-                self.torn(lambda path, offset: os.truncate(path, offset + kept))
+                server = self.journal_of(self.COUNT)
+                path, offset = batches(server.data)[-1]
+                os.truncate(path, offset + kept)
+                before = fingerprint(server.data)
+                self.assert_refused(server.data, os.path.basename(path), "was cut off here")
+                self.assertEqual(fingerprint(server.data), before)
+                verified = run_program("stock-journal", "verify", server.data)
+                self.assertEqual(verified.code, 1, verified)
+                repaired = run_program("stock-journal", "repair", server.data, "--yes")
+                self.assertEqual(repaired.code, 0, repaired)
+                left = self.COUNT - (0 if kept == BLOCK else 1 if kept >= 0 else 3)
+                wanted = [index + 1 if index < left else None for index in range(self.COUNT)]
+                self.assert_mended(server, wanted, None)
 
-    def test_cut_before_the_last_batch(self):
-        self.torn(lambda path, offset: os.truncate(path, offset), logged=False)
+    def test_cut_off_behind_the_last_batch(self):
+        self.torn(lambda path, offset: os.truncate(path, offset + BLOCK + HEADER),
+                  kept=self.COUNT)
 
     def test_only_the_start_was_written(self):
         for kept in (HEADER // 2, HEADER, HEADER + 16):
@@ -405,6 +433,95 @@ class Torn(DataDirectory):
                 patch(path, offset + BLOCK, file.read(HEADER))
 
         self.torn(damage, kept=self.COUNT)
+
+
+class Stopped(DataDirectory):
+    """A clean stop says where the journal ends: nothing before that is cut off."""
+
+    COUNT = 6
+
+    def stopped(self):
+        server = Server("--segment-bytes", SEGMENT)
+        self.addCleanup(server.close, check=False)
+        with server.client() as client:
+            for index in range(self.COUNT):
+                client.call("receive", f"r{index}", f"J-{index}", "main", index + 1)
+        server.stop()
+        return server
+
+    def test_every_cut(self):
+        server = self.stopped()
+        path, last = batches(server.data)[-1]
+        for size in (last + HEADER - 1, last, last - 1, last - BLOCK, 2 * BLOCK, BLOCK):
+            with self.subTest(size=size):
+                os.truncate(path, size)
+                self.assert_refused(server.data, os.path.basename(path), "clean stop")
+                verified = run_program("stock-journal", "verify", server.data)
+                self.assertEqual(verified.code, 1, verified)
+                self.assertIn(os.path.basename(path), verified.out + verified.err)
+
+    def test_damage_to_any_batch(self):
+        server = self.stopped()
+        for path, offset in batches(server.data):
+            for place in (0, 20, BLOCK - 1):
+                with self.subTest(offset=offset, place=place):
+                    flip(path, offset + place)
+                    self.assert_refused(server.data, os.path.basename(path), str(offset))
+                    flip(path, offset + place)
+
+    def test_only_zeroes_were_cut_off(self):
+        server = self.stopped()
+        path, last = batches(server.data)[-1]
+        os.truncate(path, last + HEADER)
+        server.start()
+        self.assertEqual(self.there(server, self.COUNT), list(range(1, self.COUNT + 1)))
+        server.stop()
+
+    def test_repair_gives_up_what_the_stop_had_promised(self):
+        server = self.stopped()
+        path, offset = batches(server.data)[-3]
+        os.truncate(path, offset)
+        repaired = run_program("stock-journal", "repair", server.data, "--yes")
+        self.assertEqual(repaired.code, 0, repaired)
+        self.assertIn("gone", repaired.out)
+        server.start()
+        self.assertEqual(self.there(server, self.COUNT), [1, 2, 3, 4, None, None])
+        server.stop()
+
+    def test_repair_of_a_damaged_mark(self):
+        server = self.stopped()
+        flip(os.path.join(server.data, "journal", "stopped"), 40)
+        self.assert_refused(server.data, "stopped: offset 0")
+        self.assertEqual(run_program("stock-journal", "verify", server.data).code, 1)
+        repaired = run_program("stock-journal", "repair", server.data, "--yes")
+        self.assertEqual(repaired.code, 0, repaired)
+        server.start()
+        self.assertEqual(self.there(server, self.COUNT), list(range(1, self.COUNT + 1)))
+        server.stop()
+
+
+class Lost(DataDirectory):
+    """A directory that had a journal is no new one."""
+
+    def test_without_its_segments(self):
+        server = self.journal_of(2)
+        for path in segments(server.data):
+            os.unlink(path)
+        self.assert_refused(server.data, "there is no journal", "--init")
+
+    def test_without_its_folder(self):
+        server = self.journal_of(2)
+        shutil.rmtree(os.path.join(server.data, "journal"))
+        self.assert_refused(server.data, "there is no journal", "--init")
+
+    def test_init_is_for_a_directory_without_one(self):
+        server = self.journal_of(2)
+        self.assert_refused(server.data, "has a journal already", options=("--init",))
+        shutil.rmtree(os.path.join(server.data, "journal"))
+        with Server("--init", data=server.data) as fresh:
+            self.assertEqual(self.there(fresh, 2), [None, None])
+        server.start()
+        self.assertEqual(self.there(server, 2), [None, None])
 
 
 class Full(DataDirectory):

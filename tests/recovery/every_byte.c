@@ -6,7 +6,8 @@
  * or it is refused, and the message names the segment and the offset of what was damaged.
  *
  * The limit, tested as such: damage to the very last batch is a torn tail (F8). After a clean close
- * that batch holds no record (F12), so then nothing can be lost silently.
+ * there is none: the mark of it says where the journal ends (F14), so nothing can be lost silently,
+ * and damage to the mark itself is named.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -43,6 +44,7 @@ struct bench {
     struct memory_disk disk;
     struct place places[BATCHES_MAX];
     int batches;
+    bool clean; /* the last file is the mark of the clean stop */
 
     uint64_t lsn; /* of the walk under way */
     unsigned failures;
@@ -139,6 +141,11 @@ static int first_touched(const struct bench *bench, int file, uint64_t from)
     return i;
 }
 
+static bool is_mark(const struct bench *bench, int file)
+{
+    return bench->clean && file == bench->disk.count - 1;
+}
+
 static bool is_in_batch(const struct bench *bench, int file, uint64_t at)
 {
     int batch = first_touched(bench, file, at);
@@ -149,7 +156,7 @@ static bool is_in_batch(const struct bench *bench, int file, uint64_t at)
 static struct expectation expect_at(const struct bench *bench, int batch, bool is_last)
 {
     const struct place *place = &bench->places[batch];
-    if (is_last)
+    if (is_last && !bench->clean)
         return (struct expectation){ .records = records_before(bench, batch) };
     return (struct expectation){ true, place->file, place->offset, 0 };
 }
@@ -164,19 +171,38 @@ static struct expectation expect_flip(const struct bench *bench, int file, uint6
     return expect_at(bench, batch, batch == bench->batches - 1);
 }
 
-/* The file ends at that byte. Batches of later files tell if something is gone that was promised.
- */
+/* What a batch writes that is not zero ends before that offset. */
+static uint64_t end_of_bytes(const struct bench *bench, int batch)
+{
+    const struct place *place = &bench->places[batch];
+    const unsigned char *bytes = bench->disk.files[place->file].bytes;
+    uint64_t end = place->end;
+    while (end > place->offset && bytes[end - 1] == 0)
+        end--;
+    return end;
+}
+
+/* The file ends at that byte. What is gone was zero, or the mark or a later file tell of it, or
+ * else the next batch would have begun in what is gone (F15). */
 static struct expectation expect_cut(const struct bench *bench, int file, uint64_t at)
 {
+    const struct place *last = &bench->places[bench->batches - 1];
     if (at < BLOCK_BYTES)
         return (struct expectation){ true, file, 0, 0 };
     int batch = first_touched(bench, file, at);
-    if (batch == bench->batches || bench->places[batch].file > file)
+    if (batch < bench->batches && at >= end_of_bytes(bench, batch))
+        batch++; /* of that one only zeroes are gone */
+    bool touches = batch < bench->batches && bench->places[batch].file == file;
+    if (!touches && (bench->clean || file != last->file))
         return (struct expectation){ .records = all_records(bench) };
-    bool is_last = bench->places[bench->batches - 1].file == file;
-    if (!is_last && batch > 0 && at == BLOCK_BYTES) /* nothing is left that says "here" */
+    if (!touches)
+        return (struct expectation){ .refuse = at < last->end + sizeof(struct batch_header),
+                                     .file = file,
+                                     .offset = last->end,
+                                     .records = all_records(bench) };
+    if (batch > 0 && at == BLOCK_BYTES && !(last->file == file && !bench->clean))
         return (struct expectation){ true, file - 1, bench->places[batch - 1].end, 0 };
-    return expect_at(bench, batch, is_last);
+    return (struct expectation){ true, file, bench->places[batch].offset, 0 };
 }
 
 static void judge(struct bench *bench, const char *what, int file, uint64_t at,
@@ -195,7 +221,7 @@ static void judge(struct bench *bench, const char *what, int file, uint64_t at,
         complain(bench, what, file, at, "was not refused");
     } else if (error) {
         char place[80];
-        snprintf(place, sizeof place, "%s: offset %" PRIu64 ":",
+        snprintf(place, sizeof place, "%s: offset %" PRIu64 ": ",
                  bench->disk.files[expected.file].name, expected.offset);
         if (error != -EILSEQ || strncmp(reason.text, place, strlen(place)) != 0)
             complain(bench, what, file, at, reason.text);
@@ -210,7 +236,7 @@ static void flip_every_byte(struct bench *bench, unsigned char mask, bool only_b
     for (int f = 0; f < bench->disk.count; f++) {
         struct memory_file *file = &bench->disk.files[f];
         for (size_t at = 0; at < file->length && bench->failures < 20; at += STRIDE) {
-            if (only_batches && !is_in_batch(bench, f, at))
+            if (only_batches && !is_in_batch(bench, f, at) && !is_mark(bench, f))
                 continue;
             file->bytes[at] ^= mask;
             judge(bench, "flip", f, at, expect_flip(bench, f, at));
@@ -221,7 +247,9 @@ static void flip_every_byte(struct bench *bench, unsigned char mask, bool only_b
 
 static void cut_at_every_byte(struct bench *bench)
 {
-    for (int f = 0; f < bench->disk.count; f++) {
+    /* How a journal ended makes a difference only from its last segment on. */
+    int first = bench->clean ? bench->places[bench->batches - 1].file : 0;
+    for (int f = first; f < bench->disk.count; f++) {
         struct memory_file *file = &bench->disk.files[f];
         size_t whole = file->length;
         for (size_t at = 0; at < whole && bench->failures < 20; at += STRIDE) {
@@ -246,7 +274,7 @@ static void tear_last_batch(struct bench *bench)
         batch[at] = 0;
         if (changes)
             judge(bench, "tear", last->file, last->offset + at,
-                  (struct expectation){ .records = records_before(bench, bench->batches - 1) });
+                  expect_at(bench, bench->batches - 1, true));
     }
     memcpy(batch, whole, span);
 }
@@ -286,6 +314,7 @@ static unsigned damage(bool clean)
     char directory[PATH_MAX + 16];
     memset(&bench, 0, sizeof bench);
     scratch_make(&scratch);
+    bench.clean = clean;
     write_journal(&bench, scratch.path, clean);
     snprintf(directory, sizeof directory, "%s/journal", scratch.path);
     memory_disk_load(&bench.disk, directory);
@@ -301,8 +330,7 @@ static unsigned damage(bool clean)
     printf("%s: %d batches in %d segments\n", clean ? "clean close" : "killed", bench.batches,
            bench.disk.count);
     flip_every_byte(&bench, clean ? 0x01 : 0xff, clean);
-    if (!clean) /* the promise at the end is the only difference */
-        cut_at_every_byte(&bench);
+    cut_at_every_byte(&bench);
     tear_last_batch(&bench);
     printf("  %" PRIu64 " cases, %" PRIu64 " refused, %u failures\n", bench.cases, bench.refused,
            bench.failures);

@@ -83,6 +83,7 @@ int rig_open(struct rig *rig)
         .directory = rig->directory,
         .durability = rig->durability,
         .segment_bytes = rig->segment_bytes,
+        .init = rig->init,
         .log = &rig->log,
         .files = rig->files,
         .context = rig,

@@ -20,6 +20,7 @@ struct rig {
     const char *directory;
     enum durability durability;
     uint64_t segment_bytes;
+    bool init;
     const struct file_ops *files; /* NULL: the real ones */
     uint64_t seed;
     uint32_t longest; /* bytes of the longest record; 0: 256 */

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "persistence/stop_mark.h"
 #include "tests/support/scratch.h"
 
 static int memory_open(void *context, const char *path, int flags)
@@ -61,7 +62,7 @@ static int memory_list(void *context, const char *path,
 static int add_file(void *context, const char *name)
 {
     struct memory_disk *disk = context;
-    if (!strstr(name, ".seg"))
+    if (!strstr(name, ".seg") && strcmp(name, STOP_MARK_NAME) != 0)
         return 0;
     assert(disk->count < MEMORY_FILES_MAX);
     struct memory_file *file = &disk->files[disk->count++];

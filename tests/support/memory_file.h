@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A journal's segments in memory, to be damaged and read a hundred thousand times. Read-only. */
+/* A journal's segments, and the mark of its clean stop, in memory, to be damaged and read a hundred
+ * thousand times. Read-only. */
 #ifndef STOCKD_TESTS_SUPPORT_MEMORY_FILE_H
 #define STOCKD_TESTS_SUPPORT_MEMORY_FILE_H
 
@@ -18,11 +19,11 @@ struct memory_file {
 
 struct memory_disk {
     struct file_ops ops;
-    struct memory_file files[MEMORY_FILES_MAX]; /* in the order of their names */
+    struct memory_file files[MEMORY_FILES_MAX]; /* in the order of their names: the mark is last */
     int count;
 };
 
-/* Reads the segments of a directory, DIR/journal. */
+/* Reads the files of a directory, DIR/journal. */
 void memory_disk_load(struct memory_disk *disk, const char *directory);
 void memory_disk_free(struct memory_disk *disk);
 

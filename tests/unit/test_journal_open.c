@@ -403,15 +403,6 @@ Test(journal_open, a_torn_tail_is_cut_off_and_told) /* F8, F10 */
     rig_abandon(&rig);
 }
 
-Test(journal_open, after_a_clean_close_a_torn_tail_has_no_records) /* F12 */
-{
-    live(6, true);
-    change_segment("0000000001.seg", tear_last_block);
-    open_rig();
-    cr_assert_eq(rig.found, 6);
-    rig_abandon(&rig);
-}
-
 static void add_garbage(unsigned char *bytes, size_t length)
 {
     memset(bytes + length - 5000, 0x5a, 5000);

@@ -35,6 +35,10 @@ void findings_print(FILE *file, const struct survey *survey)
 {
     for (size_t i = 0; i < survey->count; i++) {
         const struct finding *finding = &survey->findings[i];
+        if (finding->kind == FINDING_MARK) {
+            fprintf(file, "%s: %s\n", STOP_MARK_NAME, finding_words(finding->kind));
+            continue;
+        }
         fprintf(file, "%s: offset %" PRIu64 ": ", segment_name(finding->sequence).text,
                 finding->offset);
         if (finding->kind == FINDING_HEADER) {
@@ -52,9 +56,14 @@ void findings_print(FILE *file, const struct survey *survey)
 void findings_print_json(FILE *file, const struct survey *survey)
 {
     static const char *const kinds[] = {
-        [FINDING_DAMAGED] = "damaged",         [FINDING_ABSENT] = "absent",
-        [FINDING_MISSING] = "segment_missing", [FINDING_STRAY] = "stray",
-        [FINDING_RECORDS] = "records",         [FINDING_HEADER] = "header",
+        [FINDING_DAMAGED] = "damaged",
+        [FINDING_ABSENT] = "absent",
+        [FINDING_MISSING] = "segment_missing",
+        [FINDING_STRAY] = "stray",
+        [FINDING_RECORDS] = "records",
+        [FINDING_HEADER] = "header",
+        [FINDING_CUT] = "cut_off",
+        [FINDING_MARK] = "stop_mark",
     };
     fputc('[', file);
     for (size_t i = 0; i < survey->count; i++) {

@@ -113,6 +113,8 @@ static void print_plan(FILE *file, const struct mending *m)
     const struct survey_cut *cut = &survey->cut;
     for (size_t i = 0; i < survey->count; i++) {
         const struct finding *f = &survey->findings[i];
+        if (f->kind == FINDING_MARK)
+            fputs("mark      of the clean stop is removed; nothing is lost by that\n", file);
         if (f->kind == FINDING_HEADER && f->whole && !(cut->needed && f->sequence > cut->sequence))
             fprintf(file, "header    of %s is made anew; nothing is lost by that\n",
                     segment_name(f->sequence).text);

@@ -170,6 +170,7 @@ static int open_journal(struct program *program)
         .directory = program->options.data,
         .durability = program->durability,
         .segment_bytes = program->options.segment_bytes,
+        .init = program->options.init,
         .log = &program->log,
         .context = program,
         .snapshots = &snapshots,

@@ -101,6 +101,9 @@ static const struct option_rule rules[] = {
     { "subscriber-timeout-ms", FORM_NUMBER, AT(subscriber_ms), 100, 3600000, 30000, "N",
       "a subscriber that takes nothing for so long is cut off" },
     { "max-query-skus", FORM_NUMBER, AT(max_query_skus), 1, 65536, 4096, "N", "in one query" },
+    { "init", FORM_FLAG, AT(init), 0, 0, 0, NULL,
+      "begin a new journal in a directory that has lost its own;\n"
+      "a new or empty directory needs no --init" },
     { "help", FORM_FLAG, AT(help), 0, 0, 0, NULL, "this text" },
     { "version", FORM_FLAG, AT(version), 0, 0, 0, NULL, "the version" },
 };

@@ -27,7 +27,7 @@ struct options {
     uint64_t max_connections, max_message_bytes, max_message_elements, max_nesting;
     uint64_t max_order_lines, max_query_skus;
     uint64_t subscriber_ms, max_input_bytes, message_ms;
-    bool help, version;
+    bool help, version, init;
 };
 
 /* False, and in why (size bytes) one line: what is wrong, and where it was said. */

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The data directory: made, locked, and judged before anything in it is read. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "persistence/journal_state.h"
+#include "persistence/stop_mark.h"
+
+/* ---- made and locked ---- */
+
+/* Its name is made durable even if it was there: who made it may have been killed before that. */
+static int make_directory(struct journal *journal, const char *path, struct reason *reason)
+{
+    const struct file_ops *files = journal->files;
+    struct path parent;
+    int error = files->make_directory(files->context, path);
+    bool was_there = error == -EEXIST;
+    if (error && !was_there)
+        return reason_system(reason, error, "cannot make the directory %s", path);
+    error = path_join(&parent, path, "..");
+    if (!error)
+        error = file_sync_directory_at(files, parent.text);
+    if (was_there && (error == -EACCES || error == -ENOTDIR))
+        return 0; /* somebody else's, and his to sync; or no directory, as will be seen */
+    return error ? reason_system(reason, error, "cannot sync the directory above %s", path) : 0;
+}
+
+static int refuse_second_engine(const struct journal *journal, const char *directory,
+                                struct reason *reason)
+{
+    char pid[16] = "";
+    file_read_all(journal->files, journal->lock_fd, pid, sizeof pid - 1, 0);
+    pid[strcspn(pid, "\n")] = '\0';
+    return reason_set(reason, -EWOULDBLOCK, "data directory %s is in use%s%s", directory,
+                      *pid ? " by process " : "", pid);
+}
+
+/* Whether it can be written does not matter. */
+void journal_write_process_number(const struct journal *journal)
+{
+    const struct file_ops *files = journal->files;
+    char pid[16];
+    int length = snprintf(pid, sizeof pid, "%-10d\n", (int)getpid());
+    pid[strcspn(pid, " ")] = '\n';
+    files->write(files->context, journal->lock_fd, pid, (size_t)length, 0);
+    if (!journal->lived)
+        files->sync(files->context, journal->lock_fd);
+}
+
+static int lock_directory(struct journal *journal, const char *directory, struct reason *reason)
+{
+    const struct file_ops *files = journal->files;
+    struct path path;
+    int error = path_join(&path, directory, "lock");
+    if (error)
+        return reason_system(reason, error, "%s", directory);
+    journal->lock_fd = files->open(files->context, path.text, O_RDWR | O_CREAT);
+    if (journal->lock_fd < 0)
+        return reason_system(reason, journal->lock_fd, "cannot open %s", path.text);
+    error = files->lock(files->context, journal->lock_fd, FILE_LOCK_EXCLUSIVE);
+    if (error == -EWOULDBLOCK)
+        return refuse_second_engine(journal, directory, reason);
+    uint64_t length = 0;
+    if (!error)
+        error = files->size(files->context, journal->lock_fd, &length);
+    if (error)
+        return reason_system(reason, error, "cannot lock %s", path.text);
+    journal->lived = length > 0;
+    if (journal->lived)
+        journal_write_process_number(journal);
+    return 0;
+}
+
+/* ---- is it a new directory ---- */
+
+static int ends_in(void *context, const char *name)
+{
+    const char *suffix = *(const char **)context;
+    size_t length = strlen(name);
+    size_t wanted = strlen(suffix);
+    return length >= wanted && strcmp(name + length - wanted, suffix) == 0;
+}
+
+/* A file of that suffix is in a folder of the data directory. */
+static bool holds(const struct journal *journal, const char *directory, const char *folder,
+                  const char *suffix)
+{
+    struct path path;
+    return path_join(&path, directory, folder) == 0 &&
+           journal->files->list(journal->files->context, path.text, ends_in, &suffix) == 1;
+}
+
+/* What says that there was a journal; NULL: nothing does. */
+static const char *sign_of_life(const struct journal *journal, const char *directory)
+{
+    if (journal->lived)
+        return "its lock is";
+    if (holds(journal, directory, "journal", STOP_MARK_NAME))
+        return "the mark of its clean stop is";
+    if (holds(journal, directory, "snapshot", ".snap"))
+        return "its snapshots are";
+    if (holds(journal, directory, "archive", ".seg.zst"))
+        return "its archived segments are";
+    return NULL;
+}
+
+static int judge_directory(const struct journal *journal, const struct journal_options *options,
+                           struct reason *reason)
+{
+    struct segment_list list;
+    const char *directory = options->directory;
+    int error = segment_list_read(&list, journal->files, journal->directory.text, reason);
+    size_t segments = list.count;
+    segment_list_free(&list);
+    if (error)
+        return error;
+    const char *sign = sign_of_life(journal, directory);
+    if (options->init && segments > 0)
+        return reason_set(reason, -EEXIST,
+                          "%s has a journal already: --init is for a directory without one; start "
+                          "without it",
+                          directory);
+    if (options->init)
+        return stop_mark_remove(journal->files, journal->directory.text, reason);
+    if (segments > 0 || !sign)
+        return 0;
+    return reason_set(reason, -ENODATA,
+                      "%s: an engine had its data here (%s there), but there is no journal in %s: "
+                      "restore it, or begin a new one with --init",
+                      directory, sign, journal->directory.text);
+}
+
+int journal_open_directory(struct journal *journal, const struct journal_options *options,
+                           struct reason *reason)
+{
+    const char *directory = options->directory;
+    const struct file_ops *files = journal->files;
+    int error = path_join(&journal->directory, directory, "journal");
+    if (error)
+        return reason_system(reason, error, "%s", directory);
+    error = make_directory(journal, directory, reason);
+    if (!error)
+        error = lock_directory(journal, directory, reason);
+    if (!error)
+        error = make_directory(journal, journal->directory.text, reason);
+    if (error)
+        return error;
+    journal->directory_fd =
+        files->open(files->context, journal->directory.text, O_RDONLY | O_DIRECTORY);
+    if (journal->directory_fd < 0)
+        return reason_system(reason, journal->directory_fd, "cannot open %s",
+                             journal->directory.text);
+    return judge_directory(journal, options, reason);
+}

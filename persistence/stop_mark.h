@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The mark of a clean stop, DIR/journal/stopped: it says where the journal ends, because nothing in
+ * a segment can say that nothing is missing after it.
+ *
+ * F14  It is written when everything before it is durable, and removed, durably, by the next start
+ *      before that writes its first batch. It gets its name only after it was synced: so it is
+ *      whole, or was damaged. While it is there the chain must reach the batch that it names.
+ */
+#ifndef STOCKD_PERSISTENCE_STOP_MARK_H
+#define STOCKD_PERSISTENCE_STOP_MARK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "persistence/file.h"
+#include "persistence/reason.h"
+
+#define STOP_MARK_NAME "stopped"
+#define STOP_MARK_UNFINISHED "stopped.tmp"
+#define STOP_MARK_MAGIC "SDSTOPD1"
+
+enum { STOP_MARK_VERSION = 1 };
+
+/* The whole file. */
+struct stop_mark {
+    char magic[8];
+    uint32_t version;
+    uint32_t zero;
+    uint64_t directory_id;
+    uint64_t sequence; /* of the segment that the last batch lies in */
+    uint64_t offset;   /* where that batch ends */
+    uint64_t lsn;
+    uint64_t number;         /* of the last batch; never 0 */
+    uint64_t batch_checksum; /* of the last batch */
+    uint64_t time_ms;        /* wall clock of the stop */
+    uint64_t checksum;       /* XXH3-64 of the 72 bytes before */
+};
+
+_Static_assert(sizeof(struct stop_mark) == 80, "as in the file");
+
+/* directory: of the segments. Without a mark its number is 0. 0; -EILSEQ: it is damaged; -ENOTSUP:
+ * a later version wrote it; or another -errno; and a reason that names it. */
+int stop_mark_read(struct stop_mark *mark, const struct file_ops *files, const char *directory,
+                   struct reason *reason);
+
+/* Fills in magic, version and checksum; returns when it is durable. There is no mark yet. */
+int stop_mark_write(const struct stop_mark *mark, const struct file_ops *files,
+                    const char *directory, struct reason *reason);
+
+/* Returns when it is durably gone; 0 also if there was none. */
+int stop_mark_remove(const struct file_ops *files, const char *directory, struct reason *reason);
+
+#endif
