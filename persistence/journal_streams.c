@@ -343,8 +343,10 @@ uint64_t journal_next_sync_ms(const struct journal *journal)
     const struct stream *stream = &journal->streams[STREAM_SYNC];
     if (journal->durability != DURABILITY_EVERYSEC || has_failed(journal))
         return UINT64_MAX;
+    /* Who performs it sees at its end what is next; but a write that another worker ends at that
+     * moment may be seen by neither of the two. So each looks again. */
     if (atomic_load_explicit(&stream->state, memory_order_acquire) == STREAM_OUT)
-        return UINT64_MAX; /* its end will be reported, and then it is seen what is next */
+        return journal_steady_ms(journal) + SYNC_INTERVAL_MS;
     if (mark_load(&journal->written).number == mark_load(&journal->durable).number)
         return UINT64_MAX;
     return atomic_load_explicit(&journal->last_sync_ms, memory_order_relaxed) + SYNC_INTERVAL_MS;

@@ -133,11 +133,12 @@ static bool storage_under_way(const struct worker *worker)
     return false;
 }
 
-/* One worker minds the clock of syncs: it is enough, and the others may sleep. */
+/* Each worker minds the clock of syncs: the one that ended the last write is awake then, the others
+ * may sleep without end. */
 static uint64_t next_sync_ms(const struct worker *worker)
 {
     const struct storage_port *storage = worker->server->service.storage;
-    return worker->index == 0 ? storage->next_sync_ms(storage->self) : UINT64_MAX;
+    return storage->next_sync_ms(storage->self);
 }
 
 /* ---- completions ---- */

@@ -260,7 +260,7 @@ Test(journal_write, everysec_acknowledges_first_and_syncs_within_a_second)
     rig.steady_ms = 6000;
     cr_assert(journal_next(rig.journal, false, &request));
     cr_assert_eq(request.kind, FILE_SYNC);
-    cr_assert_eq(journal_next_sync_ms(rig.journal), UINT64_MAX);
+    cr_assert_eq(journal_next_sync_ms(rig.journal), 7000); /* who else ends a write looks again */
     cr_assert_not(journal_done(rig.journal, &request, perform(), &other));
     cr_assert_eq(figures_now().durable_lsn, lsn);
 }
