@@ -177,6 +177,17 @@ int file_perform(const struct file_ops *files, const struct file_request *reques
         return files->sync(files->context, request->fd);
     case FILE_SYNC_DIRECTORY:
         return files->sync_directory(files->context, request->fd);
+    case FILE_OPEN:
+        return files->open(files->context, request->path, request->flags);
+    case FILE_ALLOCATE:
+        return files->allocate(files->context, request->fd, request->offset);
+    case FILE_CLOSE:
+        files->close(files->context, request->fd);
+        return 0;
+    case FILE_RENAME:
+        return files->rename(files->context, request->path, request->to);
+    case FILE_REMOVE:
+        return files->unlink(files->context, request->path);
     }
     return -EINVAL;
 }

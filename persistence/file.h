@@ -19,11 +19,16 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* A write or a sync that somebody else performs, as a rule on an io_uring. */
+/* Something that takes its time, and that somebody else performs, as a rule on an io_uring. */
 enum file_request_kind {
     FILE_WRITE,          /* length bytes of buffer at offset of fd; result: bytes written */
     FILE_SYNC,           /* fdatasync of fd; result: 0 */
     FILE_SYNC_DIRECTORY, /* fsync of fd, which is a directory; result: 0 */
+    FILE_OPEN,           /* path, with flags; result: the fd */
+    FILE_ALLOCATE,       /* place for `offset` bytes in fd; result: 0 */
+    FILE_CLOSE,          /* fd; result: 0, or of no account */
+    FILE_RENAME,         /* path to `to`; result: 0 */
+    FILE_REMOVE,         /* path; result: 0 */
 };
 
 struct file_request {
@@ -31,8 +36,11 @@ struct file_request {
     int fd;
     const void *buffer; /* FILE_WRITE: stays as it is until the request is done */
     uint32_t length;    /* FILE_WRITE */
-    uint64_t offset;    /* FILE_WRITE */
-    unsigned stream;    /* the asker's own; to be handed back as it came */
+    uint64_t offset;    /* FILE_WRITE; FILE_ALLOCATE: the length */
+    const char *path;   /* stays as it is until the request is done, as does the next */
+    const char *to;
+    int flags;       /* FILE_OPEN */
+    unsigned stream; /* the asker's own; to be handed back as it came */
 };
 
 enum file_lock {

@@ -77,6 +77,13 @@ int journal_write_flags(const struct journal *journal)
     return flags;
 }
 
+static void use_segment(struct journal *journal, const struct segment *segment)
+{
+    journal->current = *segment;
+    counter_set(&journal->counters.segment_used, segment->used);
+    counter_set(&journal->counters.sequence, segment->sequence);
+}
+
 static int open_current(struct journal *journal, uint64_t sequence, uint64_t bytes, uint64_t used,
                         struct reason *reason)
 {
@@ -89,29 +96,24 @@ static int open_current(struct journal *journal, uint64_t sequence, uint64_t byt
         journal->files->close(journal->files->context, fd);
         return reason_system(reason, error, "cannot lock %s", segment_name(sequence).text);
     }
-    journal->current = (struct segment){ fd, sequence, bytes, used, journal->framed };
-    counter_set(&journal->counters.segment_used, used);
-    counter_set(&journal->counters.sequence, sequence);
+    struct segment segment = { fd, sequence, bytes, used, journal->framed };
+    use_segment(journal, &segment);
     return 0;
 }
 
-int journal_take_next(struct journal *journal, struct reason *reason)
+void journal_take_next(struct journal *journal)
 {
-    assert(journal->next.step == PREPARE_READY);
-    assert(journal->next.sequence == journal->current.sequence + 1);
+    const struct prepare *next = &journal->next;
+    assert(next->step == PREPARE_READY);
+    assert(next->sequence == journal->current.sequence + 1);
     assert(journal->retired.fd < 0);
-    struct segment full = journal->current;
-    int error =
-        open_current(journal, journal->next.sequence, journal->next.bytes, BLOCK_BYTES, reason);
-    if (error)
-        return error;
+    journal->retired = journal->current; /* J4 */
+    journal->retired_synced = journal->durability == DURABILITY_ALWAYS;
+    struct segment segment = { next->fd, next->sequence, next->bytes, BLOCK_BYTES,
+                               journal->framed };
     prepare_take(&journal->next);
+    use_segment(journal, &segment);
     atomic_store_explicit(&journal->counters.next_ready, false, memory_order_relaxed);
-    if (journal->durability != DURABILITY_ALWAYS)
-        journal->retired = full; /* J4 */
-    else if (full.fd >= 0)
-        journal->files->close(journal->files->context, full.fd);
-    return 0;
 }
 
 static uint64_t count_records(const unsigned char *at, uint32_t length)
@@ -231,18 +233,20 @@ static int open_next(struct journal *journal, struct reason *reason)
 {
     struct prepare *next = &journal->next;
     if (next->step == PREPARE_IDLE) {
-        int error = prepare_now(next, journal->current.sequence + 1, journal->segment_bytes,
-                                journal_wall_ms(journal));
-        if (error) {
-            *reason = next->reason;
-            return error;
-        }
+        prepare_begin(next, journal->current.sequence + 1, journal->segment_bytes,
+                      journal_wall_ms(journal));
         counter_add(&journal->counters.segments, 1);
+    }
+    int error = prepare_finish(next);
+    if (error) {
+        *reason = next->reason;
+        return error;
     }
     if (journal->current.fd >= 0) /* all that is in it was synced by recovery */
         journal->files->close(journal->files->context, journal->current.fd);
     journal->current.fd = -1;
-    return journal_take_next(journal, reason);
+    journal_take_next(journal);
+    return 0;
 }
 
 static int open_segments(struct journal *journal, const struct follow_result *found,
@@ -255,6 +259,11 @@ static int open_segments(struct journal *journal, const struct follow_result *fo
         error = open_found(journal, found, reason);
     if (!error && segment_room(&journal->current) < BATCH_ROOM_MIN)
         error = open_next(journal, reason);
+    /* One that was found is opened here, so that it is ready at once. */
+    if (!error)
+        error = prepare_finish(&journal->next);
+    if (error && !reason->text[0])
+        *reason = journal->next.reason;
     atomic_store_explicit(&journal->counters.next_ready, journal->next.step == PREPARE_READY,
                           memory_order_relaxed);
     return error;
@@ -347,6 +356,7 @@ static int open_all(struct journal *journal, const struct journal_options *optio
     journal->next.directory_fd = journal->directory_fd;
     journal->next.directory_id = journal->directory_id;
     journal->next.direct = journal->direct;
+    journal->next.write_flags = journal_write_flags(journal);
     error = prepare_init(&journal->next);
     if (error)
         return reason_system(reason, error, "cannot open the journal");
@@ -370,6 +380,11 @@ static void journal_free(struct journal *journal)
     const struct file_ops *files = journal->files;
     int fds[] = { journal->current.fd, journal->retired.fd, journal->directory_fd,
                   journal->lock_fd };
+    const struct stream *prepare = &journal->streams[STREAM_PREPARE];
+    bool opened = atomic_load_explicit(&prepare->state, memory_order_acquire) == STREAM_DONE &&
+                  prepare->request.kind == FILE_OPEN && prepare->result >= 0;
+    if (opened) /* nobody has looked at what came of it */
+        files->close(files->context, prepare->result);
     prepare_destroy(&journal->next);
     for (size_t i = 0; i < sizeof fds / sizeof *fds; i++) { /* the lock last */
         if (fds[i] >= 0)
@@ -431,7 +446,7 @@ static int close_in_order(struct journal *journal, struct reason *reason)
         return -EIO;
     }
     assert(!log_has_claims(journal->log));
-    assert(journal->retired.fd < 0); /* its sync was handed out, and done */
+    assert(journal->retired.fd < 0); /* its sync and its end were handed out, and done */
     int error = files->sync(files->context, journal->current.fd);
     if (!error) {
         mark_store(&journal->durable, mark_load(&journal->written));

@@ -11,8 +11,10 @@
  *     acknowledged. Batches come back in any order; who is inside the gate `order` takes them in
  *     theirs. So written and acknowledged advance in order, and never past one that is not back.
  * J4  At most two segments hold what is not durable: the current one, and the retired one before
- *     it. Until the retired one is synced the current one is not left; nor while a batch of it is
- *     under way.
+ *     it. Until the retired one is synced and closed the current one is not left; nor while a batch
+ *     of it is under way.
+ * J5  Who is inside the gate calls no function of the file system, not even to open or to close: a
+ *     slow one would hold up who only wants to hand in a result. All is requests.
  */
 #ifndef STOCKD_PERSISTENCE_JOURNAL_STATE_H
 #define STOCKD_PERSISTENCE_JOURNAL_STATE_H
@@ -50,7 +52,7 @@ struct stream {
     struct file_request request;
     struct mark mark; /* BATCH, SYNC: written or durable up to there once it is done */
     uint64_t started_us;
-    bool retired; /* SYNC: it is the retired segment's */
+    bool retired; /* SYNC: it is the retired segment's, to be synced or closed */
     int result;
 };
 
@@ -110,7 +112,8 @@ struct journal {
 
     /* gate (J1) */
     struct segment current;
-    struct segment retired; /* full, not yet synced */
+    struct segment retired; /* full, not yet synced and closed */
+    bool retired_synced;    /* it is only to be closed */
     struct prepare next;
     struct mark framed; /* the last batch that was made */
     uint64_t previous;  /* its checksum */
@@ -184,8 +187,8 @@ unsigned char *journal_buffer(const struct journal *journal);
  * caller writes it at current.used - *span. Gate. */
 void journal_frame(struct journal *journal, uint32_t length, uint32_t *span);
 
-/* READY -> current. 0, or -errno, and the reason. Gate. */
-int journal_take_next(struct journal *journal, struct reason *reason);
+/* READY -> current -> retired. Gate. */
+void journal_take_next(struct journal *journal);
 
 /* Final. The first reason counts. Any thread. */
 void journal_fail(struct journal *journal, int error, const char *what);

@@ -52,10 +52,13 @@ static void hand_out(struct journal *journal, unsigned which, struct file_reques
     atomic_store_explicit(&stream->state, STREAM_OUT, memory_order_release); /* J2 */
 }
 
-static void forget_retired(struct journal *journal)
+/* What was done with the retired segment: synced, then closed. */
+static void after_retired(struct journal *journal, const struct stream *stream)
 {
-    journal->files->close(journal->files->context, journal->retired.fd);
-    journal->retired.fd = -1;
+    if (stream->request.kind == FILE_CLOSE)
+        journal->retired.fd = -1;
+    else if (stream->result == 0)
+        journal->retired_synced = true;
 }
 
 /* What a step towards the next segment came to. */
@@ -86,8 +89,8 @@ static void reap(struct journal *journal)
         struct stream *stream = &journal->streams[i];
         if (atomic_load_explicit(&stream->state, memory_order_acquire) != STREAM_DONE) /* J2 */
             continue;
-        if (i == STREAM_SYNC && stream->retired && stream->result == 0)
-            forget_retired(journal);
+        if (i == STREAM_SYNC && stream->retired)
+            after_retired(journal, stream);
         if (i == STREAM_PREPARE) {
             after_prepare(journal, stream);
             if (journal->next.step == PREPARE_FAILED)
@@ -105,18 +108,14 @@ static uint64_t batches_under_way(const struct journal *journal)
 /* True if the current segment takes any record; changes over to the next one if it must and can. */
 static bool find_room(struct journal *journal)
 {
-    struct reason reason;
     if (segment_room(&journal->current) >= BATCH_ROOM_MIN)
         return true;
     if (batches_under_way(journal) > 0) /* J4 */
         return false;
-    bool synced = journal->durability == DURABILITY_ALWAYS || journal->retired.fd < 0;
-    if (journal->next.step == PREPARE_READY && synced) {
+    if (journal->next.step == PREPARE_READY && journal->retired.fd < 0) {
         journal->waiting = false;
-        int error = journal_take_next(journal, &reason);
-        if (error)
-            journal_fail(journal, error, "cannot change over to the next segment");
-        return !error;
+        journal_take_next(journal);
+        return true;
     }
     if (journal->next.step == PREPARE_FAILED)
         journal_fail(journal, journal->next.error, "there is no next segment");
@@ -179,6 +178,11 @@ static bool find_sync(struct journal *journal, struct file_request *request)
     if (stream->retired) {
         request->fd = journal->retired.fd;
         mark = journal->retired.end;
+        if (journal->retired_synced) {
+            request->kind = FILE_CLOSE;
+            hand_out(journal, STREAM_SYNC, request, mark);
+            return true;
+        }
     } else {
         uint64_t due = journal_next_sync_ms(journal);
         if (due == UINT64_MAX || journal_steady_ms(journal) < due)
@@ -216,8 +220,6 @@ static bool find_prepare(struct journal *journal, struct file_request *request)
     if (next->step == PREPARE_IDLE) {
         prepare_begin(next, journal->current.sequence + 1, journal->segment_bytes,
                       journal_wall_ms(journal));
-        if (next->step == PREPARE_FAILED)
-            say_prepare_failed(journal);
     }
     if (!prepare_request(next, request))
         return false;
@@ -285,7 +287,7 @@ static void take_result(struct journal *journal, const struct file_request *requ
 {
     bool is_short =
         request->kind == FILE_WRITE && result >= 0 && (uint32_t)result < request->length;
-    if (request->stream == STREAM_PREPARE)
+    if (request->stream == STREAM_PREPARE || request->kind == FILE_CLOSE)
         return;
     if (result < 0 || is_short) {
         journal_fail(journal, is_short ? -ENOSPC : result, what_failed(request));
@@ -300,7 +302,9 @@ static void finish(struct journal *journal, const struct file_request *request, 
     assert(request->stream < JOURNAL_STREAMS);
     struct stream *stream = &journal->streams[request->stream];
     assert(atomic_load_explicit(&stream->state, memory_order_relaxed) == STREAM_OUT);
-    stream->result = result;
+    stream->result = request->stream == STREAM_PREPARE
+                         ? prepare_opened(&journal->next, request, result)
+                         : result;
     if (is_batch(request))
         counter_set(&journal->counters.last_write_us, now_us() - stream->started_us);
     take_result(journal, request, result);

@@ -15,6 +15,11 @@ enum storage_kind {
     STORAGE_WRITE,     /* length bytes of buffer at offset of fd; result: bytes written */
     STORAGE_SYNC_DATA, /* fdatasync of fd; result: 0 */
     STORAGE_SYNC_ALL,  /* fsync of fd; result: 0 */
+    STORAGE_OPEN,      /* path with flags; result: the fd */
+    STORAGE_ALLOCATE,  /* place for `offset` bytes in fd; result: 0 */
+    STORAGE_CLOSE,     /* fd; result: 0 */
+    STORAGE_RENAME,    /* path to `to`; result: 0 */
+    STORAGE_REMOVE,    /* path; result: 0 */
 };
 
 /* Requests of a server under way at once, at most. */
@@ -26,6 +31,9 @@ struct storage_request {
     const void *buffer; /* stays as it is until the request is done */
     uint32_t length;
     uint64_t offset;
+    const char *path; /* stays as it is until the request is done, as does the next */
+    const char *to;
+    int flags;
     unsigned stream; /* storage's own; handed back as it came */
 };
 

@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <liburing.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -214,6 +215,42 @@ void uring_sync(struct uring *uring, int fd, bool data_only, uint64_t tag)
 {
     struct io_uring_sqe *request = next_request(uring);
     io_uring_prep_fsync(request, fd, data_only ? IORING_FSYNC_DATASYNC : 0);
+    io_uring_sqe_set_data64(request, tag);
+}
+
+void uring_open(struct uring *uring, const char *path, int flags, uint64_t tag)
+{
+    struct io_uring_sqe *request = next_request(uring);
+    io_uring_prep_openat(request, AT_FDCWD, path, flags | O_CLOEXEC, 0640);
+    io_uring_sqe_set_data64(request, tag);
+}
+
+void uring_allocate(struct uring *uring, int fd, uint64_t length, uint64_t tag)
+{
+    struct io_uring_sqe *request = next_request(uring);
+    io_uring_prep_fallocate(request, fd, 0, 0, (off_t)length);
+    io_uring_sqe_set_data64(request, tag);
+}
+
+void uring_close(struct uring *uring, int fd, uint64_t tag)
+{
+    struct io_uring_sqe *request = next_request(uring);
+    io_uring_prep_close(request, fd);
+    request->flags |= IOSQE_ASYNC; /* the last one to close may have to wait for the disk */
+    io_uring_sqe_set_data64(request, tag);
+}
+
+void uring_rename(struct uring *uring, const char *path, const char *to, uint64_t tag)
+{
+    struct io_uring_sqe *request = next_request(uring);
+    io_uring_prep_renameat(request, AT_FDCWD, path, AT_FDCWD, to, 0);
+    io_uring_sqe_set_data64(request, tag);
+}
+
+void uring_remove(struct uring *uring, const char *path, uint64_t tag)
+{
+    struct io_uring_sqe *request = next_request(uring);
+    io_uring_prep_unlinkat(request, AT_FDCWD, path, 0);
     io_uring_sqe_set_data64(request, tag);
 }
 

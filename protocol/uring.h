@@ -52,6 +52,14 @@ void uring_write(struct uring *ring, int fd, const void *buffer, unsigned length
                  uint64_t tag);
 void uring_sync(struct uring *ring, int fd, bool data_only, uint64_t tag);
 
+/* What changes names and places; a slow file system holds up a thread of the kernel's. Paths stay
+ * as they are until it is done. The fd that is opened is closed on exec. */
+void uring_open(struct uring *ring, const char *path, int flags, uint64_t tag);
+void uring_allocate(struct uring *ring, int fd, uint64_t length, uint64_t tag);
+void uring_close(struct uring *ring, int fd, uint64_t tag);
+void uring_rename(struct uring *ring, const char *path, const char *to, uint64_t tag);
+void uring_remove(struct uring *ring, const char *path, uint64_t tag);
+
 /* Ends the request of that tag; the cancel's own completion is not shown. */
 void uring_cancel(struct uring *ring, uint64_t target);
 

@@ -84,6 +84,21 @@ static void submit_storage(struct worker *worker, const struct storage_request *
     case STORAGE_SYNC_ALL:
         uring_sync(worker->ring, request->fd, request->kind == STORAGE_SYNC_DATA, tag);
         break;
+    case STORAGE_OPEN:
+        uring_open(worker->ring, request->path, request->flags, tag);
+        break;
+    case STORAGE_ALLOCATE:
+        uring_allocate(worker->ring, request->fd, request->offset, tag);
+        break;
+    case STORAGE_CLOSE:
+        uring_close(worker->ring, request->fd, tag);
+        break;
+    case STORAGE_RENAME:
+        uring_rename(worker->ring, request->path, request->to, tag);
+        break;
+    case STORAGE_REMOVE:
+        uring_remove(worker->ring, request->path, tag);
+        break;
     }
 }
 

@@ -183,7 +183,10 @@ Test(journal_write, a_segment_is_left_when_its_batches_are_done)
     cr_assert(journal_done(rig.journal, &last, file_perform(&file_system, &last), &next));
     cr_assert_eq(next.offset, BLOCK_BYTES, "the first of its segment");
     cr_assert_eq(promise_of(&next), 1, "all that is in the one before");
-    acknowledged_after(&next);
+    cr_assert(journal_done(rig.journal, &next, file_perform(&file_system, &next), &other));
+    cr_assert_eq(other.kind, FILE_CLOSE);
+    cr_assert_eq(other.fd, last.fd);
+    acknowledged_after(&other);
     cr_assert_eq(rig_acknowledged(&rig), rig.appended);
 }
 
@@ -293,6 +296,85 @@ Test(journal_write, none_makes_nobody_wait)
     cr_assert_eq(figures_now().syncs, 0);
     cr_assert_eq(journal_next_sync_ms(rig.journal), UINT64_MAX);
     cr_assert_eq(rig_close(&rig), 0);
+}
+
+/* ---- nobody waits for the file system inside ---- */
+
+static struct file_ops watched; /* the system's, with a look at who calls */
+static bool inside;             /* journal_next or journal_done */
+static unsigned calls_inside;
+
+static int watched_open(void *context, const char *path, int flags)
+{
+    calls_inside += inside;
+    return file_system.open(context, path, flags);
+}
+
+static void watched_close(void *context, int fd)
+{
+    calls_inside += inside;
+    file_system.close(context, fd);
+}
+
+static int watched_allocate(void *context, int fd, uint64_t length)
+{
+    calls_inside += inside;
+    return file_system.allocate(context, fd, length);
+}
+
+static int watched_rename(void *context, const char *from, const char *to)
+{
+    calls_inside += inside;
+    return file_system.rename(context, from, to);
+}
+
+static int watched_unlink(void *context, const char *path)
+{
+    calls_inside += inside;
+    return file_system.unlink(context, path);
+}
+
+static int watched_sync(void *context, int fd)
+{
+    calls_inside += inside;
+    return file_system.sync(context, fd);
+}
+
+static void drive_watched(void)
+{
+    inside = true;
+    bool more = journal_next(rig.journal, false, &request);
+    while (more) {
+        inside = false;
+        int result = file_perform(&watched, &request);
+        inside = true;
+        more = journal_done(rig.journal, &request, result, &request);
+    }
+    inside = false;
+}
+
+Test(journal_write, no_change_of_segment_calls_the_file_system_inside) /* J5 */
+{
+    watched = file_system;
+    watched.open = watched_open;
+    watched.close = watched_close;
+    watched.allocate = watched_allocate;
+    watched.rename = watched_rename;
+    watched.unlink = watched_unlink;
+    watched.sync = watched_sync;
+    rig.files = &watched;
+    rig.segment_bytes = SEGMENT_BYTES_MIN;
+    for (unsigned d = DURABILITY_ALWAYS; d <= DURABILITY_NONE; d++) {
+        open_rig((enum durability)d);
+        uint64_t sequence = figures_now().segments;
+        for (int i = 0; i < 60; i++) {
+            rig_append(&rig);
+            drive_watched();
+        }
+        cr_assert_gt(figures_now().segments, sequence + 3);
+        cr_assert_eq(calls_inside, 0, "%u calls with durability %u", calls_inside, d);
+        cr_assert_eq(rig_close(&rig), 0);
+    }
 }
 
 Test(journal_write, a_full_segment_is_synced_whatever_the_durability)

@@ -12,6 +12,11 @@ static struct storage_request to_server(const struct file_request *request)
         [FILE_WRITE] = STORAGE_WRITE,
         [FILE_SYNC] = STORAGE_SYNC_DATA,
         [FILE_SYNC_DIRECTORY] = STORAGE_SYNC_ALL,
+        [FILE_OPEN] = STORAGE_OPEN,
+        [FILE_ALLOCATE] = STORAGE_ALLOCATE,
+        [FILE_CLOSE] = STORAGE_CLOSE,
+        [FILE_RENAME] = STORAGE_RENAME,
+        [FILE_REMOVE] = STORAGE_REMOVE,
     };
     return (struct storage_request){
         .kind = kinds[request->kind],
@@ -19,6 +24,9 @@ static struct storage_request to_server(const struct file_request *request)
         .buffer = request->buffer,
         .length = request->length,
         .offset = request->offset,
+        .path = request->path,
+        .to = request->to,
+        .flags = request->flags,
         .stream = request->stream,
     };
 }
@@ -29,6 +37,11 @@ static struct file_request to_journal(const struct storage_request *request)
         [STORAGE_WRITE] = FILE_WRITE,
         [STORAGE_SYNC_DATA] = FILE_SYNC,
         [STORAGE_SYNC_ALL] = FILE_SYNC_DIRECTORY,
+        [STORAGE_OPEN] = FILE_OPEN,
+        [STORAGE_ALLOCATE] = FILE_ALLOCATE,
+        [STORAGE_CLOSE] = FILE_CLOSE,
+        [STORAGE_RENAME] = FILE_RENAME,
+        [STORAGE_REMOVE] = FILE_REMOVE,
     };
     return (struct file_request){
         .kind = kinds[request->kind],
@@ -36,6 +49,9 @@ static struct file_request to_journal(const struct storage_request *request)
         .buffer = request->buffer,
         .length = request->length,
         .offset = request->offset,
+        .path = request->path,
+        .to = request->to,
+        .flags = request->flags,
         .stream = request->stream,
     };
 }
