@@ -400,7 +400,7 @@ static int survey_cut(struct surveying *s)
     int error = segment_reader_end_is_cut(&s->reader, s->options->directory, &sequence, &offset,
                                           &cut, s->reason);
     if (error || !cut)
-        return error;
+        return error == -EILSEQ ? 0 : error; /* a damaged header is a finding already */
     error = open_gap(s, FINDING_CUT, sequence, offset);
     if (error)
         return error;
@@ -456,14 +456,33 @@ static bool id_of_segment(struct surveying *s, uint64_t sequence, uint64_t *id)
     return false;
 }
 
+/* The id that more than half of the segments bear which bear any: one of another journal that came
+ * in among them must not make all the others foreign. */
 static int find_directory_id(struct surveying *s)
 {
+    uint64_t id;
+    uint64_t candidate = 0;
+    size_t lead = 0, bearing = 0, votes = 0;
+    for (size_t i = 0; i < s->list.count; i++) {
+        if (!id_of_segment(s, s->list.sequences[i], &id))
+            continue;
+        bearing++;
+        candidate = lead == 0 ? id : candidate;
+        lead += id == candidate ? 1 : -(size_t)1;
+    }
+    if (bearing == 0)
+        return reason_set(s->reason, -EILSEQ,
+                          "%s: no segment says whose it is: no batch can be told from other bytes",
+                          s->options->directory);
     for (size_t i = 0; i < s->list.count; i++)
-        if (id_of_segment(s, s->list.sequences[i], &s->survey->directory_id))
-            return 0;
-    return reason_set(s->reason, -EILSEQ,
-                      "%s: no segment says whose it is: no batch can be told from other bytes",
-                      s->options->directory);
+        votes += id_of_segment(s, s->list.sequences[i], &id) && id == candidate;
+    if (2 * votes <= bearing)
+        return reason_set(s->reason, -EILSEQ,
+                          "%s: its segments are of more than one journal, and none has most of "
+                          "them: move away those that do not belong here",
+                          s->options->directory);
+    s->survey->directory_id = candidate;
+    return 0;
 }
 
 /* Segments that the start does without. */

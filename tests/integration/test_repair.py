@@ -224,6 +224,17 @@ class Repair(StockdTestCase):
         self.journal("repair", self.copy, "--yes", expect=0)
         self.assert_recovers(self.batches[-1].end_lsn)
 
+    def test_a_foreign_first_segment_is_not_adopted(self):
+        """The other segments say whose journal it is: they are not given up for the foreign one."""
+        with Server(*self.options) as other:
+            with other.client() as client:
+                client.call("receive", "in", "VASE", "main", 1)
+            shutil.copyfile(os.path.join(other.data, "journal", name_of(1)), self.path(1))
+        before = fingerprint(os.path.join(self.copy, "journal"))
+        got = self.journal("repair", self.copy, "--yes", expect=1)
+        self.assertIn("nothing before it is whole", got.err)
+        self.assertEqual(fingerprint(os.path.join(self.copy, "journal")), before)
+
     def test_zeroes_where_a_batch_was(self):
         batch = self.batch_in(4)
         self.write(batch.segment, batch.offset, bytes(batch.span))

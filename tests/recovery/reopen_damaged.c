@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The same damage as in every_byte, at places of chance, but to real files and with the whole way
- * of opening: if it refuses, not one byte of the journal is changed; if it opens, what it gave back
- * is a prefix that lacks at most the last batch, and the journal can be written and read again.
+ * of opening, after a kill and after a clean stop: if it refuses, not one byte of the journal is
+ * changed; if it opens, what it gave back is a prefix that lacks at most the last batch, and only
+ * after a kill, and only if no file was cut off; and the journal can be written and read again.
  * What was refused is surveyed and repaired, and then opens with a prefix of the records.
  *
  * reopen_damaged [SEED [TIMES]]
@@ -61,11 +62,12 @@ static struct rig rig_of(const char *directory)
 struct original {
     char directory[PATH_MAX + 16];
     uint64_t segments;
-    uint64_t before_last; /* records without those of the last batch */
+    uint64_t records;
+    uint64_t before_last; /* without those of the last batch, if it may be torn */
 };
 
-/* A killed engine's journal. */
-static void write_journal(struct original *original)
+/* A killed engine's journal, or one that was stopped: then nothing of it may be cut off. */
+static void write_journal(struct original *original, bool clean)
 {
     struct journal_figures figures;
     struct rig rig = rig_of(original->directory);
@@ -84,7 +86,13 @@ static void write_journal(struct original *original)
     rig_drive(&rig);
     journal_figures(rig.journal, &figures);
     original->segments = figures.segments;
-    rig_abandon(&rig);
+    original->records = rig.appended;
+    if (!clean) {
+        rig_abandon(&rig);
+        return;
+    }
+    original->before_last = rig.appended;
+    rig_close(&rig);
 }
 
 static void choose_place(struct place *place, const char *directory, uint64_t segments)
@@ -189,25 +197,29 @@ int main(int count, char **arguments)
     chance.state = count > 1 ? strtoull(arguments[1], NULL, 0) : (uint64_t)time(NULL);
     uint64_t times = count > 2 ? strtoull(arguments[2], NULL, 0) : TIMES;
     struct scratch scratch;
-    static struct original original;
+    static struct original originals[2];
     char copy[PATH_MAX + 16];
     unsigned refused = 0;
     bool good = true;
     printf("seed %" PRIu64 "\n", chance.state);
     scratch_make(&scratch);
-    snprintf(original.directory, sizeof original.directory, "%s/original", scratch.path);
+    for (int i = 0; i < 2; i++) {
+        struct original *original = &originals[i];
+        snprintf(original->directory, sizeof original->directory, "%s/original%d", scratch.path, i);
+        write_journal(original, i == 1);
+    }
     snprintf(copy, sizeof copy, "%s/copy", scratch.path);
-    write_journal(&original);
     for (uint64_t i = 0; i < times && good; i++) {
         struct place place;
-        copy_tree(original.directory, copy);
-        choose_place(&place, copy, original.segments);
-        bool cut = damage(&place);
-        good = reopen(&place, copy, cut ? 0 : original.before_last, &refused);
+        const struct original *original = &originals[i % 2];
+        copy_tree(original->directory, copy);
+        choose_place(&place, copy, original->segments);
+        bool cut = damage(&place); /* no crash cuts a file off: then all is there, or refused */
+        good = reopen(&place, copy, cut ? original->records : original->before_last, &refused);
         remove_tree(copy);
     }
     scratch_remove(&scratch);
-    printf("%" PRIu64 " segments, damaged %" PRIu64 " times, refused %u times\n", original.segments,
-           times, refused);
+    printf("%" PRIu64 " segments, damaged %" PRIu64 " times, refused %u times\n",
+           originals[0].segments, times, refused);
     return good ? 0 : 1;
 }
