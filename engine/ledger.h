@@ -281,6 +281,20 @@ struct item_setting {
 
 enum code ledger_set_item(struct seat *seat, const struct item_setting *s, uint64_t *lsn);
 
+/* An item as item_set left it. Texts that are not set are empty; all are borrowed until
+ * ledger_end. */
+struct details_view {
+    struct text sku, name, barcode;
+    bool has_low_stock, has_backorder_limit;
+    int64_t low_stock, backorder_limit;
+};
+
+enum code ledger_details(struct seat *seat, struct text sku, struct details_view *view);
+
+/* Walks the items, those without a pool too: *cursor is 0 at first, then what the call before left.
+ * False at the end. */
+bool ledger_next_details(struct seat *seat, uint32_t *cursor, struct details_view *view);
+
 /* The index by which records name a client; 0 for an empty name or when all indexes are taken.
  * CODE_OK or CODE_DEFERRED. */
 enum code ledger_client(struct seat *seat, struct text name, uint16_t *client);

@@ -21,6 +21,7 @@ static const struct method methods[] = {
     { NAMED("stock"), .run = method_stock, .mutation = false, .hint = HINT_NONE },
     { NAMED("history"), .run = method_history, .mutation = false, .hint = HINT_NONE },
     { NAMED("items"), .run = method_items, .mutation = false, .hint = HINT_NONE },
+    { NAMED("item"), .run = method_item, .mutation = false, .hint = HINT_NONE },
     { NAMED("location_set"), .run = method_location_set, .mutation = true, .hint = HINT_NONE },
     { NAMED("channel_set"), .run = method_channel_set, .mutation = true, .hint = HINT_NONE },
     { NAMED("item_set"), .run = method_item_set, .mutation = true, .hint = HINT_NONE },

@@ -69,6 +69,9 @@ enum code method_subscribe(struct call *call);
 enum code method_availability(struct call *call);
 enum code method_stock(struct call *call);
 enum code method_items(struct call *call);
+enum code method_item(struct call *call);
+/* The part of `items` that is about details; the parameters were taken. */
+enum code method_items_details(struct call *call, uint32_t cursor, int64_t limit);
 
 enum code method_history(struct call *call);
 /* The part of `stock` that is about the past; the sku was taken. */

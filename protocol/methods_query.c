@@ -245,7 +245,7 @@ enum code method_stock(struct call *call)
     return stock_now(call, &given);
 }
 
-/* ---- items: [after_index, {limit}], for exports ---- */
+/* ---- items: [after_index, {limit, details}], for exports ---- */
 
 enum {
     ITEMS_DEFAULT = 1000,
@@ -255,6 +255,7 @@ enum {
 
 struct items_options {
     int64_t limit;
+    bool details;
 };
 
 static const struct option items_options[] = {
@@ -263,6 +264,7 @@ static const struct option items_options[] = {
       .value = offsetof(struct items_options, limit),
       .min = 1,
       .max = ITEMS_MAX },
+    { .name = "details", .kind = OPTION_FLAG, .value = offsetof(struct items_options, details) },
 };
 
 /* Adds up the item's pools by place; returns how many places there are. */
@@ -330,6 +332,8 @@ enum code method_items(struct call *call)
     params_options(params, items_options, COUNT_OF(items_options), &given);
     if (!params_good(params))
         return call->refusal.code;
+    if (given.details)
+        return method_items_details(call, after, given.limit);
     bool begun = *call->slicing != NULL;
     struct slicing *s = go_on(call, log_head(call->service->log));
     if (!s)

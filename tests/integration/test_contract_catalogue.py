@@ -523,6 +523,45 @@ class Items(StockdTestCase):
                     "bad_request", "reserve", unique("res"), "default", [[sku, 1]], names="sku"
                 )
 
+    def test_item_tells_what_was_set(self):
+        sku, bare = unique("ITEM"), self.stocked(1)
+        details = {"name": "Umbrella, röd", "barcode": "40063", "low_stock": 3, "backorder_limit": 0}
+        nothing = dict.fromkeys(details)
+        self.call("item_set", sku, details)
+        for kill in (False, True):
+            got = self.call("item", sku)
+            self.assertGreater(got.pop("lsn"), 0)
+            self.assertEqual(got, {"sku": sku, **details})
+            got = self.call("item", bare)
+            got.pop("lsn")
+            self.assertEqual(got, {"sku": bare, **nothing})
+            self.server.restart(kill=kill)
+            self.reconnect()
+        self.call("item_set", sku, {"name": "", "low_stock": 4})
+        got = self.call("item", sku)
+        self.assertEqual((got["name"], got["barcode"], got["low_stock"]), (None, "40063", 4))
+        self.refused("unknown_sku", "item", unique("GHOST"))
+        self.refused("bad_request", "item", "", names="sku")
+        self.refused("bad_request", "item", sku, {"colour": 1})
+
+    def test_items_with_details(self):
+        with Server() as server, server.client() as client:
+            client.call("receive", "a", "B", "main", 1)
+            client.call("item_set", "A", {"name": "without stock"})
+            client.call("item_set", "B", {"barcode": "7"})
+            client.call("receive", "c", "C", "main", 1)
+            nothing = {"name": None, "barcode": None, "low_stock": None, "backorder_limit": None}
+            wanted = {"A": {**nothing, "name": "without stock"}, "B": {**nothing, "barcode": "7"}, "C": nothing}
+            for limit in (1, 2, 3, 1000):
+                got, after = {}, 0
+                while after is not None:
+                    page = client.call("items", after, {"limit": limit, "details": True})
+                    self.assertLessEqual(len(page["items"]), limit)
+                    got.update(page["items"])
+                    self.assertTrue(page["next"] is None or page["next"] > after)
+                    after = page["next"]
+                self.assertEqual(got, wanted, f"limit {limit}")
+
     def test_items_lists_every_item_in_pages(self):
         with Server() as server, server.client() as client:
             client.call("location_set", "second", {})
