@@ -19,7 +19,8 @@ LOCAL_TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d\d:\d\d"
 COMMANDS = (
     "ping", "info", "location set", "location list", "channel set", "channel list", "item set", "receive", "adjust",
     "count", "return", "allot", "stock", "availability", "reserve", "extend", "confirm", "fulfil", "cancel", "reservation",
-    "import stock", "export stock", "replay", "demo", "changes", "watch",
+    "import stock", "import places", "import channels", "import items",
+    "export stock", "export places", "export channels", "export items", "replay", "demo", "changes", "watch",
 )
 
 

@@ -153,7 +153,7 @@ size_t args_option_count(const struct args *args)
     return count;
 }
 
-static void pack_list(stockd_pack *pack, const char *text)
+void pack_list(stockd_pack *pack, const char *text)
 {
     size_t count = text[0] != '\0';
     for (const char *at = text; *at != '\0'; at++)

@@ -1,11 +1,50 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* cmd_bulk.c - commands that work with files, and the trial catalogue. */
+#include "tools/stockctl/catalogue.h"
 #include "tools/stockctl/ctl.h"
+
+static int run_import_items(struct ctl *ctl, const struct args *args)
+{
+    return catalogue_import(ctl, args, &catalogue_items);
+}
+
+static int run_import_channels(struct ctl *ctl, const struct args *args)
+{
+    return catalogue_import(ctl, args, &catalogue_channels);
+}
+
+static int run_import_places(struct ctl *ctl, const struct args *args)
+{
+    return catalogue_import(ctl, args, &catalogue_places);
+}
+
+static int run_export_items(struct ctl *ctl, const struct args *args)
+{
+    (void)args;
+    return catalogue_export(ctl, &catalogue_items);
+}
+
+static int run_export_channels(struct ctl *ctl, const struct args *args)
+{
+    (void)args;
+    return catalogue_export(ctl, &catalogue_channels);
+}
+
+static int run_export_places(struct ctl *ctl, const struct args *args)
+{
+    (void)args;
+    return catalogue_export(ctl, &catalogue_places);
+}
 
 static const struct option import_options[] = {
     { "skip-bad", NULL, "leave bad rows out instead of applying nothing", NULL, OPTION_FLAG },
     { "batch", "NAME", "set the stock again from a file that was imported before", NULL,
       OPTION_TEXT },
+    { .name = NULL },
+};
+
+static const struct option import_catalogue_options[] = {
+    { "skip-bad", NULL, "leave bad rows out instead of applying nothing", NULL, OPTION_FLAG },
     { .name = NULL },
 };
 
@@ -26,6 +65,9 @@ static const struct option demo_options[] = {
     { "orders", "N", "end the trickle after so many", NULL, OPTION_COUNT },
     { .name = NULL },
 };
+
+#define EMPTY_CELLS                                                                                \
+    "An empty cell empties a text or a list, and leaves a number, a yes or no, or a rule."
 
 const struct command bulk_commands[] = {
     {
@@ -49,6 +91,71 @@ const struct command bulk_commands[] = {
         .details = "Columns: sku,location,on_hand,reserved,available.",
         .example = "stockctl export stock > stock.csv",
         .run = run_export_stock,
+    },
+    {
+        .name = "import places",
+        .summary = "Create or change locations from a CSV file",
+        .usage = "FILE.csv|- [--skip-bad]",
+        .details =
+            "Column code, and any of kind, name, priority, lead_time_s, ships, pickup, lat,\n"
+            "lon, groups, active; others are passed over.\n" EMPTY_CELLS,
+        .example = "stockctl import places places.csv",
+        .options = import_catalogue_options,
+        .least = 1,
+        .most = 1,
+        .run = run_import_places,
+    },
+    {
+        .name = "import channels",
+        .summary = "Create or change channels from a CSV file",
+        .usage = "FILE.csv|- [--skip-bad]",
+        .details = "Column code, and any of kind, name, locations, buffer, hold_ttl_ms, sourcing;\n"
+                   "others are passed over. The locations and groups that a channel names must be\n"
+                   "there: import places first.\n" EMPTY_CELLS,
+        .example = "stockctl import channels channels.csv",
+        .options = import_catalogue_options,
+        .least = 1,
+        .most = 1,
+        .run = run_import_channels,
+    },
+    {
+        .name = "import items",
+        .summary = "Create or change items from a CSV file",
+        .usage = "FILE.csv|- [--skip-bad]",
+        .details = "Column sku, and any of name, barcode, low_stock, backorder_limit; others are\n"
+                   "passed over. The engine keeps the last two for later and does nothing with\n"
+                   "them yet.\n" EMPTY_CELLS,
+        .example = "stockctl import items items.csv",
+        .options = import_catalogue_options,
+        .least = 1,
+        .most = 1,
+        .run = run_import_items,
+    },
+    {
+        .name = "export places",
+        .summary = "Print all locations as CSV, the oldest first",
+        .usage = "",
+        .details = "What `import places` reads: a column for each option of `location set`.",
+        .example = "stockctl export places > places.csv",
+        .run = run_export_places,
+    },
+    {
+        .name = "export channels",
+        .summary = "Print all channels as CSV, the oldest first",
+        .usage = "",
+        .details = "What `import channels` reads: a column for each option of `channel set`.",
+        .example = "stockctl export channels > channels.csv",
+        .run = run_export_channels,
+    },
+    {
+        .name = "export items",
+        .summary = "Print the details of all items as CSV, by SKU",
+        .usage = "",
+        .details =
+            "What `import items` reads. A catalogue and its stock move to another engine by\n"
+            "export and import of places, channels, items and stock, in this order.",
+        .example = "stockctl export items > items.csv",
+        .run = run_export_items,
     },
     {
         .name = "replay",

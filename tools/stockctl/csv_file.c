@@ -16,7 +16,7 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-#define WANTED_MAX 8
+#define WANTED_MAX 16
 #define CHUNK 65536
 #define UNWANTED WANTED_MAX
 
@@ -249,6 +249,7 @@ int csv_read(const struct ctl *ctl, const char *path, struct csv_reader *reader)
     while (reader->columns[parse.wanted] != NULL)
         parse.wanted++;
     assert(parse.wanted <= WANTED_MAX);
+    reader->present = parse.present;
     if (csv_start(&parse)) {
         feed_file(&parse, file);
         csv_free(&parse.csv);
@@ -258,6 +259,7 @@ int csv_read(const struct ctl *ctl, const char *path, struct csv_reader *reader)
     for (size_t i = 0; i < parse.wanted; i++)
         free(parse.value[i].text);
     free(parse.want);
+    reader->present = NULL;
     if (!standard_input)
         fclose(file);
     return parse.failed;

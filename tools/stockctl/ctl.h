@@ -106,6 +106,9 @@ const char *args_option(const struct args *args, const char *name);
 int usage_error(const struct args *args, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
+/* Packs a list of texts: "a,b,c". */
+void pack_list(stockd_pack *pack, const char *text);
+
 /* Packs the map of all options with a key that were given. */
 int args_pack_options(const struct args *args, stockd_pack *pack);
 size_t args_option_count(const struct args *args);
@@ -228,7 +231,8 @@ struct csv_reader {
     void (*row)(void *context, size_t line, const struct csv_field *fields);
     void (*bad)(void *context, size_t line, const char *column, const char *problem);
     void *context;
-    uint64_t hash[2]; /* of all the bytes read */
+    const bool *present; /* by wanted column: the header has it; during the callbacks only */
+    uint64_t hash[2];    /* of all the bytes read */
 };
 
 /* "-" is standard input. An absent optional column gives fields of length 0. */
@@ -312,6 +316,7 @@ uint64_t clock_ms(void);                              /* monotonic */
  */
 struct pipeline {
     size_t count;
+    size_t window; /* so many in flight at most; 0: as many as are good; 1: strictly in order */
     const char *(*pack)(void *context, size_t number, stockd_pack *params);
     bool (*done)(void *context, size_t number, const stockd_reply *reply);
     void *context;

@@ -19,6 +19,7 @@
 struct run {
     struct ctl *ctl;
     const struct pipeline *plan;
+    size_t window;         /* at most WINDOW */
     size_t flight[WINDOW]; /* a ring of request numbers */
     size_t first;
     size_t flying;
@@ -80,7 +81,7 @@ static bool more_to_send(const struct run *run)
 
 static int fill_window(struct run *run)
 {
-    while (run->flying < WINDOW && more_to_send(run)) {
+    while (run->flying < run->window && more_to_send(run)) {
         size_t number = run->again_count > 0 ? run->again[--run->again_count] : run->next++;
         stockd_pack_reset(&run->pack);
         const char *method = run->plan->pack(run->plan->context, number, &run->pack);
@@ -115,7 +116,8 @@ static int take_response(struct run *run)
 
 int pipeline_run(struct ctl *ctl, const struct pipeline *plan)
 {
-    struct run run = { .ctl = ctl, .plan = plan };
+    bool narrow = plan->window > 0 && plan->window < WINDOW;
+    struct run run = { .ctl = ctl, .plan = plan, .window = narrow ? plan->window : WINDOW };
     int failed = ctl_connect(ctl);
 
     if (failed != CTL_DONE)

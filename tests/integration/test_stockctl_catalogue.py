@@ -1,0 +1,172 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""stockctl export and import of places, channels and items: a catalogue moves to another engine."""
+
+import csv
+import io
+import json
+import os
+import re
+import subprocess
+from random import Random
+
+from stockctl_case import DONE, REFUSED, USAGE, StockctlTestCase
+from stockd_harness import BIN_DIR, SLOW, Server, main, reap, run_program, spawn, unique
+
+KINDS = ("places", "channels", "items")
+TEXTS = ("", "plain", 'q"uote', "com,ma", "nl\nx", "cr\r\nlf", " edge ", "Größe 東京", "x" * 128, "=1+2", "0012")
+
+
+def fill(client, random):
+    """A catalogue with everything in it that a file could get wrong."""
+    codes = ["main"] + [f"p{n}" for n in range(12)]
+    for code in random.sample(codes, len(codes)):
+        options = {"kind": random.choice(("", "store")), "name": random.choice(TEXTS),
+                   "priority": random.choice((-5, 0, 100)), "lead_time_s": random.randrange(9999),
+                   "ships": random.random() < 0.5, "pickup": random.random() < 0.5,
+                   "groups": random.sample(["north", "south", "city"], random.randrange(4)),
+                   "active": code == "main" or random.random() < 0.8}
+        if random.random() < 0.7:
+            options.update(lat=random.uniform(-90, 90), lon=random.choice((0.1, -180, random.uniform(-180, 180))))
+        client.call("location_set", code, options)
+    client.call("location_set", "grouped", {"groups": ["north"]})
+    for code in ("default", "web", "till", "app"):
+        client.call("channel_set", code, {
+            "kind": "web", "name": random.choice(TEXTS), "buffer": random.randrange(5),
+            "locations": random.sample(codes + ["north"], random.randrange(5)), "hold_ttl_ms": 1 + random.randrange(1 << 31),
+            "sourcing": random.choice(("priority", "fewest", "nearest", "balance"))})
+    for number, sku in enumerate((*TEXTS[1:6], "Größe 42", "Z", "a", "A", "x" * 64, *(f"MANY-{n}" for n in range(1500)))):
+        if number % 3 != 0:
+            options = {"name": random.choice(TEXTS), "barcode": random.choice(("", "4006381333931")),
+                       "low_stock": random.randrange(9), "backorder_limit": random.randrange(9)}
+            client.call("item_set", sku, {key: options[key] for key in random.sample(list(options), random.randrange(5))})
+        if number % 3 != 1:
+            client.call("receive", f"r{number}", sku, random.choice(codes), 1 + number)
+
+
+class Copy(StockctlTestCase):
+    def run_on(self, server, *args):
+        """Its output, every byte as it is: run_program would make one newline of a return and a newline."""
+        process = spawn([os.path.join(BIN_DIR, "stockctl"), "-s", server.tcp, *args],
+                        stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        out, err = process.communicate(timeout=60 * SLOW)
+        self.assertEqual((reap(process, 1), err), (DONE, b""), args)
+        return out.decode()
+
+    def test_a_catalogue_and_its_stock_move_to_a_fresh_engine(self):
+        with Server() as source, Server() as copy, source.client() as client:
+            fill(client, Random(7))
+            files = {kind: self.run_on(source, "export", kind) for kind in (*KINDS, "stock")}
+            for kind, text in files.items():
+                self.run_on(copy, "import", kind, self.file(text))
+            for again in range(2):
+                for kind, text in files.items():
+                    self.assertEqual(self.run_on(copy, "export", kind), text, f"{kind} after restart {again}")
+                copy.restart(kill=True)
+            with copy.client() as there:
+                for method in ("locations", "channels"):
+                    self.assertEqual(there.call(method)[method], client.call(method)[method])
+                for sku in ("plain", "cr\r\nlf", "MANY-7"):
+                    self.assertEqual({**there.call("item", sku), "lsn": 0}, {**client.call("item", sku), "lsn": 0})
+            with self.subTest("again it changes nothing"):
+                lsn = json.loads(self.run_on(copy, "--json", "export", "places"))["lsn"]
+                for kind in KINDS:
+                    got = json.loads(self.run_on(copy, "--json", "import", kind, self.file(files[kind])))
+                    self.assertEqual((got["applied"], got["unchanged"]), (0, got["rows"]), kind)
+                self.assertLessEqual(  # but for the name of the client
+                    json.loads(self.run_on(copy, "--json", "export", "places"))["lsn"], lsn + 128)
+
+    def test_json_is_the_same_records(self):
+        sku = unique("ITEM")
+        self.call("item_set", sku, {"name": "Tea", "low_stock": 2})
+        self.assertIn({"sku": sku, "name": "Tea", "barcode": None, "low_stock": 2, "backorder_limit": None},
+                      self.json("export", "items")["items"])
+        self.assertEqual(self.json("export", "places")["places"], self.call("locations")["locations"])
+        self.assertEqual(self.json("export", "channels")["channels"], self.call("channels")["channels"])
+
+    def test_an_empty_engine(self):
+        with Server() as empty:
+            self.assertEqual(self.run_on(empty, "export", "items"), "sku,name,barcode,low_stock,backorder_limit\n")
+            self.assertEqual(self.run_on(empty, "export", "places").count("\n"), 2)
+
+
+class Import(StockctlTestCase):
+    def catalogue(self):
+        return (self.call("locations")["locations"], self.call("channels")["channels"],
+                self.call("items", 0, {"limit": 10000, "details": True})["items"])
+
+    def bad(self, kind, text):
+        """[(line, column)] of what a file is refused for."""
+        before = self.catalogue()
+        path = self.file(text)
+        self.assertEqual(self.ctl("import", kind, path, expect=USAGE), "")
+        said = [(int(n), c) for n, c in re.findall(r"(?m)^stockctl: \S+: line (\d+), column (.+?): ", self.err)]
+        error = self.json("import", kind, path, expect=USAGE)["error"]
+        self.assertEqual([(row["line"], row["column"]) for row in error["details"]["rows"]], said)
+        self.assertEqual(self.catalogue(), before, "something of a bad file was applied")
+        return said
+
+    def test_only_what_the_columns_name(self):
+        sku = unique("ITEM")
+        self.call("item_set", sku, {"name": "Tea", "barcode": "1", "low_stock": 2})
+        got = self.json("import", "items", self.file(f"price,NAME,sku\n3,Green tea,{sku}\n"))
+        self.assertEqual((got["rows"], got["applied"], got["skipped"]), (1, 1, 0))
+        now = self.call("item", sku)
+        self.assertEqual((now["name"], now["barcode"], now["low_stock"]), ("Green tea", "1", 2))
+        self.json("import", "items", self.file(f"sku,barcode,low_stock\n{sku},,\n"))
+        now = self.call("item", sku)
+        self.assertEqual((now["name"], now["barcode"], now["low_stock"]), ("Green tea", None, 2))
+
+    def test_for_people(self):
+        path = self.file(f"code\n{unique('p')}\n")
+        self.assertRegex(self.ctl("import", "places", path), r"^1 places set in \d+\.\d\d s\n$")
+        self.assertRegex(self.ctl("import", "places", path), r"^0 places set in .* 1 were as the file says already\n$")
+
+    def test_bad_rows(self):
+        for kind, header, rows in (
+            ("items", "sku,name,low_stock", (
+                (",x,1", "sku"), ("x" * 65 + ",x,1", "sku"), ("A," + "x" * 129 + ",1", "name"), ("A,x,-1", "low_stock"),
+                ("A,x,many", "low_stock"), ("A,x,268435456", "low_stock"), ("GOOD,x,1", "sku"), ("A,x,1,2", "4"))),
+            ("places", "code,priority,ships,lat,groups,lead_time_s,kind", (
+                ("a b,1,yes,1,,0,", "code"), (",1,yes,1,,0,", "code"), ("x" * 33 + ",1,yes,1,,0,", "code"),
+                ("a,high,yes,1,,0,", "priority"), ("a,2147483648,yes,1,,0,", "priority"), ("a,1,maybe,1,,0,", "ships"),
+                ("a,1,yes,91,,0,", "lat"), ("a,1,yes,north,,0,", "lat"), ('a,1,yes,1,"x,,y",0,', "groups"),
+                ('a,1,yes,1,"x y",0,', "groups"), ("a,1,yes,1,,-1,", "lead_time_s"),
+                ('a,1,yes,1,"' + ",".join(f"g{n}" for n in range(17)) + '",0,', "groups"),
+                ("a,1,yes,1,,0," + "x" * 33, "kind"))),
+            ("channels", "code,locations,sourcing,hold_ttl_ms,buffer", (
+                ("a,atlantis,,,", "locations"), ("a,,random,,", "sourcing"), ("a,,,0,", "hold_ttl_ms"),
+                ("a,,,,-1", "buffer"))),
+        ):
+            for row, column in rows:
+                with self.subTest(row=row):
+                    self.assertEqual(self.bad(kind, f"{header}\nGOOD\n{row}\n"), [(3, column)])
+
+    def test_skip_bad(self):
+        good = unique("p")
+        path = self.file(f"code,priority\n{good},5\n{unique('p')},high\n")
+        done = run_program("stockctl", "-s", self.server.tcp, "--json", "import", "places", path, "--skip-bad")
+        self.assertEqual(done.code, DONE)
+        self.assertEqual((json.loads(done.out)["applied"], json.loads(done.out)["skipped"]), (1, 1))
+        self.assertIn("line 3, column priority", done.err)
+
+    def test_a_refusal_names_the_line(self):
+        with Server("--items", "2") as small:
+            path = self.file("sku,name\nA,a\nB,b\nC,c\n")
+            done = run_program("stockctl", "-s", small.tcp, "import", "items", path)
+            self.assertEqual(done.code, REFUSED)
+            self.assertIn("line 4: the engine refused it", done.err)
+            self.assertIn("stopped after 2 of 3 rows", done.err)
+
+    def test_places_come_in_the_order_of_the_file(self):
+        with Server() as server:
+            codes = [f"p{n}" for n in Random(1).sample(range(300), 300)]
+            done = run_program("stockctl", "-s", server.tcp, "import", "places", "-", stdin="code\n" + "\n".join(codes))
+            self.assertEqual(done.code, DONE)
+            done = run_program("stockctl", "-s", server.tcp, "export", "places")
+            rows = csv.DictReader(io.StringIO(done.out, newline=""))
+            self.assertEqual([row["code"] for row in rows], ["main", *codes])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* catalogue.c - the records of the catalogue: which fields they have, and how to list them. */
+#include "tools/stockctl/catalogue.h"
+
+#define PAGE 1000
+#define TEXT_MAX 128
+
+const struct catalogue_kind catalogue_items = {
+    .name = "items",
+    .key = "sku",
+    .list = "items",
+    .set = "item_set",
+    .paged = true,
+    .field = { { "name", FIELD_TEXT, 0, TEXT_MAX },
+               { "barcode", FIELD_TEXT, 0, TEXT_MAX },
+               { "low_stock", FIELD_NUMBER, 0, CTL_QUANTITY_MAX },
+               { "backorder_limit", FIELD_NUMBER, 0, CTL_QUANTITY_MAX } },
+};
+
+const struct catalogue_kind catalogue_channels = {
+    .name = "channels",
+    .key = "code",
+    .list = "channels",
+    .set = "channel_set",
+    .checks = "locations",
+    .field = { { "kind", FIELD_TEXT, 0, STOCKD_CODE_MAX },
+               { "name", FIELD_TEXT, 0, TEXT_MAX },
+               { "locations", FIELD_CODES, 0, 4096 },
+               { "buffer", FIELD_NUMBER, 0, CTL_QUANTITY_MAX },
+               { "hold_ttl_ms", FIELD_NUMBER, 1, UINT32_MAX },
+               { "sourcing", FIELD_RULE, 0, 0 } },
+};
+
+const struct catalogue_kind catalogue_places = {
+    .name = "places",
+    .key = "code",
+    .list = "locations",
+    .set = "location_set",
+    .field = { { "kind", FIELD_TEXT, 0, STOCKD_CODE_MAX },
+               { "name", FIELD_TEXT, 0, TEXT_MAX },
+               { "priority", FIELD_NUMBER, INT32_MIN, INT32_MAX },
+               { "lead_time_s", FIELD_NUMBER, 0, INT32_MAX },
+               { "ships", FIELD_BOOL, 0, 0 },
+               { "pickup", FIELD_BOOL, 0, 0 },
+               { "lat", FIELD_REAL, -90, 90 },
+               { "lon", FIELD_REAL, -180, 180 },
+               { "groups", FIELD_CODES, 0, 16 },
+               { "active", FIELD_BOOL, 0, 0 } },
+};
+
+/* [sku, {details}] */
+static bool give_item(stockd_value item, listing_fn *each, void *context)
+{
+    stockd_value name;
+    stockd_value details;
+    const char *sku;
+    size_t len;
+
+    if (!stockd_array_at(item, 0, &name) || !stockd_value_str(name, &sku, &len) ||
+        !stockd_array_at(item, 1, &details) || stockd_value_kind(details) != STOCKD_KIND_MAP)
+        return false;
+    each(context, sku, len, details);
+    return true;
+}
+
+/* One page of items with details. *next is where the next page begins, or 0 at the end. */
+static int give_page(struct ctl *ctl, uint64_t *next, uint64_t *lsn, listing_fn *each,
+                     void *context)
+{
+    stockd_pack pack;
+    stockd_reply reply;
+    stockd_value items;
+    stockd_value item;
+    uint64_t from = *next;
+
+    stockd_pack_init(&pack, NULL, 0);
+    stockd_pack_array(&pack, 2);
+    stockd_pack_u64(&pack, from);
+    stockd_pack_map(&pack, 2);
+    stockd_pack_str(&pack, "limit");
+    stockd_pack_u64(&pack, PAGE);
+    stockd_pack_str(&pack, "details");
+    stockd_pack_bool(&pack, true);
+    int failed = ctl_call(ctl, "items", &pack, STOCKD_RETRY_SAFE, &reply);
+    stockd_pack_free(&pack);
+    if (failed != CTL_DONE)
+        return failed;
+    bool good = stockd_map_find(reply.result, "items", &items);
+    stockd_iter it = stockd_iterate(items);
+    while (good && stockd_next(&it, NULL, &item))
+        good = give_item(item, each, context);
+    if (lsn != NULL)
+        stockd_map_u64(reply.result, "lsn", lsn);
+    if (!stockd_map_u64(reply.result, "next", next))
+        *next = 0;
+    if (!good || (*next != 0 && *next <= from)) /* a cursor that stands still would never end */
+        return ctl_error(ctl, CTL_UNREACHABLE, "unreachable",
+                         "the engine sent a page of items that makes no sense");
+    return CTL_DONE;
+}
+
+int catalogue_each(struct ctl *ctl, const struct catalogue_kind *kind, uint64_t *lsn,
+                   listing_fn *each, void *context)
+{
+    uint64_t next = 0;
+    int failed;
+
+    if (!kind->paged)
+        return listing_each(ctl, kind->list, lsn, each, context);
+    do {
+        failed = give_page(ctl, &next, lsn, each, context);
+    } while (failed == CTL_DONE && next != 0);
+    return failed;
+}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* catalogue.h - places, channels and items as files: what `export` and `import` share. */
+#ifndef STOCKCTL_CATALOGUE_H
+#define STOCKCTL_CATALOGUE_H
+
+#include "tools/stockctl/ctl.h"
+
+enum field_form {
+    FIELD_TEXT,  /* UTF-8, at most `most` bytes; an empty cell empties it */
+    FIELD_CODES, /* a,b,c: codes of places or groups; an empty cell empties it */
+    FIELD_RULE,  /* a rule of sourcing */
+    FIELD_NUMBER,
+    FIELD_REAL,
+    FIELD_BOOL, /* yes or no */
+};
+
+/* An option of the method that sets a record, and the column of the same name. */
+struct field {
+    const char *name; /* NULL ends a list */
+    enum field_form form;
+    int64_t least; /* of a number */
+    int64_t most;  /* of a number, of a text in bytes, of a list in codes */
+};
+
+#define CATALOGUE_FIELDS_MAX 12
+
+struct catalogue_kind {
+    const char *name;   /* "places": of the command, and of the list in JSON */
+    const char *key;    /* the first column, and the key of a record */
+    const char *list;   /* the method that lists them */
+    const char *set;    /* the method that sets one */
+    bool paged;         /* its list is `items`: in pages, and in no order */
+    const char *checks; /* the field whose codes must be known places or groups, or NULL */
+    struct field field[CATALOGUE_FIELDS_MAX];
+};
+
+extern const struct catalogue_kind catalogue_items;
+extern const struct catalogue_kind catalogue_channels;
+extern const struct catalogue_kind catalogue_places;
+
+/*
+ * Each record: its key, and a map with its fields, valid during the callback. Returns an exit code;
+ * lsn may be NULL.
+ */
+int catalogue_each(struct ctl *ctl, const struct catalogue_kind *kind, uint64_t *lsn,
+                   listing_fn *each, void *context);
+
+/* export_catalogue.c, import_catalogue.c */
+int catalogue_export(struct ctl *ctl, const struct catalogue_kind *kind);
+int catalogue_import(struct ctl *ctl, const struct args *args, const struct catalogue_kind *kind);
+
+#endif
