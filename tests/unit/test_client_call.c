@@ -3,6 +3,7 @@
 #include <criterion/criterion.h>
 #include <poll.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <stockd/client.h>
@@ -161,6 +162,21 @@ Test(client_call, a_call_that_is_not_safe_is_sent_once)
                  "a named step is sent again, and pong is no answer to it");
     cr_assert_eq(atomic_load(&fake.requests), 3);
     stop(&fake, client);
+}
+
+/* Each pause would last a second at least: the tries end with the call, not twenty pauses later. */
+Test(client_call, a_pause_that_outlives_the_call_is_not_begun)
+{
+    const stockd_options options = { .call_timeout_ms = 500, .retries = 20, .backoff_ms = 2000 };
+    struct timespec begin, end;
+    stockd_client *client;
+
+    cr_assert_eq(stockd_connect(&client, "unix:@stockd-test-nobody", &options), STOCKD_E_CONNECT);
+    clock_gettime(CLOCK_MONOTONIC, &begin);
+    cr_assert_eq(stockd_ping(client), STOCKD_E_CONNECT);
+    clock_gettime(CLOCK_MONOTONIC, &end);
+    cr_assert_lt(end.tv_sec - begin.tv_sec, 15);
+    stockd_close(client);
 }
 
 static void play_closed_while_idle(struct fake *fake)
