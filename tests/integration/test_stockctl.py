@@ -17,7 +17,8 @@ LOCAL_TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d\d:\d\d"
 
 # Every command; --help must name them all.
 COMMANDS = (
-    "ping", "info", "location set", "location list", "channel set", "channel list", "item set", "receive", "adjust",
+    "ping", "info", "location set", "location list", "channel set", "channel list", "item set", "item list", "item",
+    "location show", "channel show", "receive", "adjust",
     "count", "return", "allot", "stock", "availability", "reserve", "extend", "confirm", "fulfil", "cancel", "reservation",
     "import stock", "import places", "import channels", "import items",
     "export stock", "export places", "export channels", "export items", "replay", "demo", "changes", "watch",
@@ -55,14 +56,30 @@ class Help(unittest.TestCase):
             self.assertIn(f"stockctl {word} ", done.err)
 
     def test_version(self):
-        self.assertRegex(self.run_ctl("--version").out, r"^stockctl \d+\.\d+\.\d+\n$")
+        for args in (("--version",), *((*name.split(), "--version") for name in COMMANDS)):
+            self.assertRegex(self.run_ctl(*args).out, r"^stockctl \d+\.\d+\.\d+\n$")
+
+    def test_help_is_a_command_too(self):
+        self.assertEqual(self.run_ctl("help").out, self.run_ctl("--help").out)
+        self.assertEqual(self.run_ctl("help", "item", "set").out, self.run_ctl("item", "set", "-h").out)
+        self.assertIn("stockctl import stock", self.run_ctl("help", "import").out)
+
+    def test_what_has_no_effect_is_not_offered(self):
+        for name in COMMANDS:
+            text = self.run_ctl(*name.split(), "--help").out
+            for word in ("nearest", "--low-stock", "--backorder-limit", "token"):
+                self.assertNotIn(word, text, name)
 
     def test_usage_errors(self):
         for args, said in (
             ((), "Usage: stockctl"),
             (("--colour", "ping"), "--colour"),
             (("-s",), "-s"),
-            (("frobnicate",), "frobnicate"),
+            (("frobnicate",), "no command 'frobnicate'\n"),
+            (("exprot", "stock"), "did you mean 'export'?"),
+            (("itme",), "did you mean 'item'?"),
+            (("help", "chanel"), "did you mean 'channel'?"),
+            (("item", "set", "x", "--nmae", "y"), "did you mean --name?"),
             (("transfer", "A", "x", "y", "1"), "transfer"),
             (("ping", "now"), "now"),
             (("ping", "--loud"), "--loud"),
@@ -191,6 +208,41 @@ class Catalogue(StockctlTestCase):
         self.assertRegex(self.ctl("item", "set", sku, "--name", "T-shirt", "--low-stock", "3"), r"^lsn +\d+\n$")
         self.assertEqual(self.json("stock", sku)["on_hand"], 0)
 
+    def test_item_tells_what_was_set(self):
+        sku = unique("ITEM")
+        self.ctl("item", "set", sku, "--name", "Größe 42", "--barcode", "4006381333931")
+        self.assertEqual(self.ctl("item", sku), f"sku      {sku}\nname     Größe 42\nbarcode  4006381333931\n")
+        self.call("item_set", sku, {"low_stock": 3})
+        self.assertRegex(self.ctl("item", sku), r"(?m)^low_stock +3$")
+        self.assertEqual(self.json("item", sku)["barcode"], "4006381333931")
+        self.ctl("item", "GHOST", expect=REFUSED)
+        self.assertTrue(self.err.startswith("stockctl: unknown_sku: "), self.err)
+        self.call("item_set", "set", {"name": "Six glasses"})
+        self.assertIn("Six glasses", self.ctl("item", "--", "set"))
+
+    def test_items_are_listed_and_found(self):
+        one, two = sorted((unique("LIST"), unique("LIST")))
+        self.call("item_set", two, {"name": "Mug, red"})
+        self.call("item_set", one, {"barcode": "77712"})
+        table = self.ctl("item", "list").splitlines()
+        self.assertRegex(table[0], r"^SKU +NAME +BARCODE$")
+        rows = [line for line in table if line.startswith((f"{one} ", f"{two} "))]
+        self.assertRegex("\n".join(rows), rf"^{one} +- +77712\n{two} +Mug, red +-$")
+        for text in ("MUG", "mug, r", two):
+            self.assertEqual([item["sku"] for item in self.json("item", "list", text)["items"]], [two], text)
+        self.assertEqual(len(self.ctl("item", "list", "7771").splitlines()), 2)
+
+    def test_one_location_or_channel(self):
+        self.call("location_set", "show-1", {"name": "Main Street", "groups": ["a", "b"], "lead_time_s": 7200})
+        got = self.pairs("location", "show", "show-1")
+        self.assertEqual((got["name"], got["groups"], got["lead_time_s"]), ("Main Street", "a,b", "2h"))
+        self.assertEqual(self.json("location", "show", "show-1")["code"], "show-1")
+        self.assertEqual(self.pairs("channel", "show", "default")["sourcing"], "priority")
+        self.ctl("location", "show", "atlantis", expect=REFUSED)
+        self.assertIn("no location 'atlantis'", self.err)
+        error = self.json("channel", "show", "atlantis", expect=REFUSED)["error"]
+        self.assertEqual(error["code"], "unknown_channel")
+
     def test_refused(self):
         self.ctl("location", "set", "no spaces", expect=REFUSED)
         self.assertTrue(self.err.startswith("stockctl: bad_request: "), self.err)
@@ -233,7 +285,7 @@ class Stock(StockctlTestCase):
         sku = self.stocked(10)
         self.reserved([[sku, 4]])
         out = self.ctl("stock", sku)
-        self.assertRegex(out, r"^on_hand +10\nreserved +4\navailable +6\n\nLOCATION +KIND .*ON HAND +RESERVED")
+        self.assertRegex(out, r"^on_hand +10\nreserved +4\navailable +6\n\nLOCATION +KIND .*ON HAND +RESERVED\n")
         self.assertRegex(out, r"(?m)^main +shared .* 10 +4\b")
         self.assertEqual(self.json("stock", sku)["available"], 6)
 

@@ -56,6 +56,8 @@ static bool global_option(struct args *args, struct ctl *ctl, const char *word, 
 {
     if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0) {
         args->help = true;
+    } else if (strcmp(word, "--version") == 0) {
+        args->version = true;
     } else if (strcmp(word, "--json") == 0) {
         ctl->json = true;
     } else if (strcmp(word, "-s") == 0 || strcmp(word, "--server") == 0) {
@@ -68,6 +70,22 @@ static bool global_option(struct args *args, struct ctl *ctl, const char *word, 
         return false;
     }
     return true;
+}
+
+static int no_option(const struct args *args, const char *word, size_t len)
+{
+    char *typed = text_format("%.*s", (int)(len > 2 ? len - 2 : 0), word + (len > 2 ? 2 : 0));
+    struct nearest nearest = { .typed = typed };
+
+    for (size_t i = 0; i < options_of(args->command); i++)
+        if (args->command->options[i].help != NULL)
+            nearest_try(&nearest, args->command->options[i].name,
+                        strlen(args->command->options[i].name));
+    int failed = nearest.name != NULL ? usage_error(args, "no option %.*s; did you mean --%s?",
+                                                    (int)len, word, nearest.name)
+                                      : usage_error(args, "no option %.*s", (int)len, word);
+    free(typed);
+    return failed;
 }
 
 static int command_option(struct args *args, const char *word, struct words *words)
@@ -93,12 +111,12 @@ static int command_option(struct args *args, const char *word, struct words *wor
             return usage_error(args, "--%s needs a value: %s", name, options[i].value);
         return CTL_DONE;
     }
-    return usage_error(args, "no option %.*s", (int)len, word);
+    return no_option(args, word, len);
 }
 
 static int check_count(const struct args *args)
 {
-    if (args->help)
+    if (args->help || args->version)
         return CTL_DONE;
     if (args->count < args->command->least)
         return usage_error(args, "too few arguments: %s", args->command->usage);

@@ -2,6 +2,8 @@
 /* cmd_catalogue.c - locations, channels and items. */
 #include "tools/stockctl/ctl.h"
 
+#include <string.h>
+
 /* METHOD [code, {options}] */
 static int set(struct ctl *ctl, const struct args *args, const char *method)
 {
@@ -77,6 +79,45 @@ static int run_channel_list(struct ctl *ctl, const struct args *args)
     return list(ctl, "channels", columns, sizeof(columns) / sizeof(columns[0]));
 }
 
+/* The record of one code, out of all. */
+struct wanted {
+    const struct ctl *ctl;
+    const char *code;
+    bool found;
+};
+
+static void show_if_wanted(void *context, const char *code, size_t len, stockd_value record)
+{
+    struct wanted *wanted = context;
+
+    if (strlen(wanted->code) != len || memcmp(wanted->code, code, len) != 0)
+        return;
+    wanted->found = true;
+    show_result(wanted->ctl, record, NULL);
+}
+
+static int show_one(struct ctl *ctl, const struct args *args, const char *method, const char *what)
+{
+    struct wanted wanted = { .ctl = ctl, .code = args->positional[0] };
+    char code[40];
+    int failed = listing_each(ctl, method, NULL, show_if_wanted, &wanted);
+
+    if (failed != CTL_DONE || wanted.found)
+        return failed;
+    snprintf(code, sizeof(code), "unknown_%s", what);
+    return ctl_error(ctl, CTL_REFUSED, code, "there is no %s '%s'", what, wanted.code);
+}
+
+static int run_location_show(struct ctl *ctl, const struct args *args)
+{
+    return show_one(ctl, args, "locations", "location");
+}
+
+static int run_channel_show(struct ctl *ctl, const struct args *args)
+{
+    return show_one(ctl, args, "channels", "channel");
+}
+
 static const struct option location_options[] = {
     { "kind", "KIND", "such as warehouse or store", "kind", OPTION_TEXT },
     { "name", "TEXT", "for people", "name", OPTION_TEXT },
@@ -97,16 +138,15 @@ static const struct option channel_options[] = {
     { "locations", "A,B", "sells from these; if not set, from all", "locations", OPTION_LIST },
     { "buffer", "N", "units of each item that it never shows nor takes", "buffer", OPTION_COUNT },
     { "hold-ttl", "DURATION", "how long a reservation is held", "hold_ttl_ms", OPTION_MILLIS },
-    { "sourcing", "RULE", "priority, fewest, nearest or balance", "sourcing", OPTION_TEXT },
+    { "sourcing", "RULE", "priority, fewest or balance", "sourcing", OPTION_TEXT },
     { .name = NULL },
 };
 
 static const struct option item_options[] = {
     { "name", "TEXT", "for people", "name", OPTION_TEXT },
     { "barcode", "TEXT", "as scanned", "barcode", OPTION_TEXT },
-    { "low-stock", "N", "fewer available units than this are low", "low_stock", OPTION_COUNT },
-    { "backorder-limit", "N", "units that may be promised beyond the stock", "backorder_limit",
-      OPTION_COUNT },
+    { "low-stock", "N", NULL, "low_stock", OPTION_COUNT },
+    { "backorder-limit", "N", NULL, "backorder_limit", OPTION_COUNT },
     { .name = NULL },
 };
 
@@ -130,6 +170,15 @@ const struct command catalogue_commands[] = {
         .run = run_location_list,
     },
     {
+        .name = "location show",
+        .summary = "Show all that is set of a location",
+        .usage = "CODE",
+        .example = "stockctl location show store-1",
+        .least = 1,
+        .most = 1,
+        .run = run_location_show,
+    },
+    {
         .name = "channel set",
         .summary = "Create a sales channel, or change it",
         .usage = "CODE [OPTION]...",
@@ -147,14 +196,44 @@ const struct command catalogue_commands[] = {
         .run = run_channel_list,
     },
     {
+        .name = "channel show",
+        .summary = "Show all that is set of a channel",
+        .usage = "CODE",
+        .example = "stockctl channel show web",
+        .least = 1,
+        .most = 1,
+        .run = run_channel_show,
+    },
+    {
         .name = "item set",
         .summary = "Create an item, or change it",
         .usage = "SKU [OPTION]...",
-        .example = "stockctl item set TEE-RED-M --name 'T-shirt, red, M' --low-stock 5",
+        .example = "stockctl item set TEE-RED-M --name 'T-shirt, red, M' --barcode 4006381333931",
         .options = item_options,
         .least = 1,
         .most = 1,
         .run = run_item_set,
+    },
+    {
+        .name = "item list",
+        .summary = "List the items and their names",
+        .usage = "[TEXT]",
+        .details = "With TEXT those that have it in their SKU, name or barcode.",
+        .example = "stockctl item list shirt",
+        .most = 1,
+        .run = run_item_list,
+    },
+    {
+        .name = "item",
+        .summary = "Show an item's name and barcode",
+        .usage = "SKU",
+        .details =
+            "See `stock SKU` for its stock. An item whose SKU is 'set' or 'list' is shown by\n"
+            "`stockctl item -- set`.",
+        .example = "stockctl item TEE-RED-M",
+        .least = 1,
+        .most = 1,
+        .run = run_item_show,
     },
     { .name = NULL },
 };

@@ -55,8 +55,8 @@ enum option_type {
 struct option {
     const char *name;  /* without the dashes; NULL ends a table */
     const char *value; /* what the help calls its value; NULL for a flag */
-    const char *help;
-    const char *key; /* its key in the request's option map; NULL: not sent as an option */
+    const char *help;  /* NULL: taken, but not shown, for it has no effect yet */
+    const char *key;   /* its key in the request's option map; NULL: not sent as an option */
     enum option_type type;
 };
 
@@ -92,6 +92,7 @@ struct args {
     size_t count;
     const char **given; /* by the option's place in the table: its text, or NULL */
     bool help;
+    bool version;
 };
 
 /* argv holds what follows the command's name. Global options are accepted here as well. */
@@ -126,6 +127,17 @@ struct order_line {
 };
 
 int args_order_line(const struct args *args, const char *text, struct order_line *out);
+
+/* ---- nearest.c: mistyped names ------------------------------------------------------------- */
+
+struct nearest {
+    const char *typed;
+    const char *name; /* the one most like it so far; NULL: none is like it */
+    size_t len;
+    size_t away;
+};
+
+void nearest_try(struct nearest *nearest, const char *name, size_t len);
 
 /* ---- parse.c: small texts, no messages ---------------------------------------------------- */
 
@@ -334,6 +346,8 @@ int pipeline_reconnect(stockd_client *client, int64_t patience_ms);
 /* Packs the map of options that asks for stock as it was: an LSN or a time. */
 int pack_at(const struct args *args, const char *text, stockd_pack *pack);
 
+int run_item_show(struct ctl *ctl, const struct args *args);
+int run_item_list(struct ctl *ctl, const struct args *args);
 int run_import_stock(struct ctl *ctl, const struct args *args);
 int run_export_stock(struct ctl *ctl, const struct args *args);
 int run_replay(struct ctl *ctl, const struct args *args);

@@ -40,6 +40,11 @@ static void print_help(FILE *out)
           out);
 }
 
+static void print_version(void)
+{
+    puts("stockctl " STOCKD_CLIENT_VERSION);
+}
+
 static void print_options(const struct option *options)
 {
     char left[48];
@@ -48,6 +53,8 @@ static void print_options(const struct option *options)
         return;
     fputs("\nOptions:\n", stdout);
     for (; options->name != NULL; options++) {
+        if (options->help == NULL)
+            continue;
         snprintf(left, sizeof(left), "--%s%s%s", options->name, options->value != NULL ? " " : "",
                  options->value != NULL ? options->value : "");
         printf("  %-24s %s\n", left, options->help);
@@ -75,16 +82,22 @@ static size_t words_matching(const struct command *command, int argc, char *cons
     return argc > 1 && strcmp(argv[1], command->name + first + 1) == 0 ? 2 : 0;
 }
 
+/* "item set" goes before "item". */
 static const struct command *find_command(int argc, char *const *argv, size_t *words)
 {
+    const struct command *found = NULL;
+
+    *words = 0;
     for (size_t g = 0; g < GROUPS; g++) {
         for (const struct command *command = groups[g].commands; command->name != NULL; command++) {
-            *words = words_matching(command, argc, argv);
-            if (*words > 0)
-                return command;
+            size_t matching = words_matching(command, argc, argv);
+            if (matching <= *words)
+                continue;
+            found = command;
+            *words = matching;
         }
     }
-    return NULL;
+    return found;
 }
 
 /* For "location" or "import" alone: the commands that begin so. Returns how many. */
@@ -101,6 +114,19 @@ static size_t print_family(FILE *out, const char *word)
     return count;
 }
 
+static void say_unknown(const char *word)
+{
+    struct nearest nearest = { .typed = word };
+
+    for (size_t g = 0; g < GROUPS; g++)
+        for (const struct command *command = groups[g].commands; command->name != NULL; command++)
+            nearest_try(&nearest, command->name, strcspn(command->name, " "));
+    fprintf(stderr, "stockctl: no command '%s'", word);
+    if (nearest.name != NULL)
+        fprintf(stderr, "; did you mean '%.*s'?", (int)nearest.len, nearest.name);
+    fputs("\nTry 'stockctl --help'.\n", stderr);
+}
+
 static int unknown_command(int argc, char *const *argv)
 {
     for (int i = 1; i < argc; i++)
@@ -108,8 +134,27 @@ static int unknown_command(int argc, char *const *argv)
             if (print_family(stdout, argv[0]) > 0)
                 return CTL_DONE;
     if (print_family(stderr, argv[0]) == 0)
-        fprintf(stderr, "stockctl: no command '%s'\nTry 'stockctl --help'.\n", argv[0]);
+        say_unknown(argv[0]);
     return CTL_USAGE;
+}
+
+/* "help", "help COMMAND" */
+static int run_help(int argc, char *const *argv)
+{
+    size_t words;
+
+    if (argc == 1) {
+        print_help(stdout);
+        return CTL_DONE;
+    }
+    const struct command *command = find_command(argc - 1, argv + 1, &words);
+    if (command != NULL)
+        print_command_help(command);
+    else if (print_family(stdout, argv[1]) == 0)
+        say_unknown(argv[1]);
+    else
+        return CTL_DONE;
+    return command != NULL ? CTL_DONE : CTL_USAGE;
 }
 
 static int run_command(struct ctl *ctl, int argc, char *const *argv)
@@ -118,11 +163,15 @@ static int run_command(struct ctl *ctl, int argc, char *const *argv)
     struct args args;
     const struct command *command = find_command(argc, argv, &words);
 
+    if (strcmp(argv[0], "help") == 0)
+        return run_help(argc, argv);
     if (command == NULL)
         return unknown_command(argc, argv);
     int failed = args_parse(&args, ctl, command, (size_t)argc - words, argv + words);
     if (failed == CTL_DONE && args.help)
         print_command_help(command);
+    else if (failed == CTL_DONE && args.version)
+        print_version();
     else if (failed == CTL_DONE)
         failed = command->run(ctl, &args);
     args_free(&args);
@@ -146,7 +195,7 @@ static int global_options(struct ctl *ctl, int argc, char *const *argv, int *cod
             print_help(stdout);
             return -1;
         } else if (strcmp(argv[at], "--version") == 0) {
-            puts("stockctl " STOCKD_CLIENT_VERSION);
+            print_version();
             return -1;
         } else {
             fprintf(stderr, "stockctl: %s %s\nTry 'stockctl --help'.\n",
