@@ -155,7 +155,7 @@ int stk_open(stockd_client *client, stk_ms deadline)
         deadline = own;
     int fd = stk_dial(client->address, deadline, why, sizeof why);
     if (fd < 0)
-        return stk_fail(client, fd, "cannot connect to %s: %s", client->address, why);
+        return stk_fail(client, fd, "%s: cannot connect: %s", client->address, why);
     client->fd = fd;
     if (!client->client_name && !client->token)
         return STOCKD_OK;

@@ -34,11 +34,21 @@ int ctl_error(const struct ctl *ctl, int exit_code, const char *code, const char
     return exit_code;
 }
 
+int ctl_lost(const struct ctl *ctl, const stockd_client *client, int status)
+{
+    const char *text = stockd_error_message(client);
+    size_t len = strlen(ctl->server);
+
+    if (text[0] == '\0')
+        text = stockd_status_text(status);
+    if (strncmp(text, ctl->server, len) == 0 && text[len] == ':')
+        text += len + 2; /* most messages of the client begin with the address already */
+    return ctl_error(ctl, CTL_UNREACHABLE, "unreachable", "%s: %s", ctl->server, text);
+}
+
 int ctl_failed(struct ctl *ctl, int status)
 {
-    const char *text = stockd_error_message(ctl->client);
-    return ctl_error(ctl, CTL_UNREACHABLE, "unreachable", "%s: %s", ctl->server,
-                     text[0] != '\0' ? text : stockd_status_text(status));
+    return ctl_lost(ctl, ctl->client, status);
 }
 
 /* The lines that fell short, or whatever list the details hold. */

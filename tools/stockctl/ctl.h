@@ -194,6 +194,9 @@ int ctl_call(struct ctl *ctl, const char *method, const stockd_pack *params, uns
 int ctl_refused(struct ctl *ctl, const stockd_reply *reply); /* says so; CTL_REFUSED */
 int ctl_failed(struct ctl *ctl, int status);                 /* says so; CTL_UNREACHABLE */
 
+/* The same of another client of this engine. */
+int ctl_lost(const struct ctl *ctl, const stockd_client *client, int status);
+
 /* Says "stockctl: MESSAGE", or with --json {"error":{"code":CODE,...}}; returns exit_code. */
 int ctl_error(const struct ctl *ctl, int exit_code, const char *code, const char *format, ...)
     __attribute__((format(printf, 4, 5)));

@@ -150,8 +150,7 @@ static int recover(struct runner *run, struct connection *connection, int status
     if (lost)
         fprintf(stderr, "stockctl: %s: connection lost; trying again\n", ctl->server);
     if (!lost || pipeline_reconnect(connection->client, run->replay->patience_ms) != CTL_DONE)
-        return ctl_error(ctl, CTL_UNREACHABLE, "unreachable", "%s: %s", ctl->server,
-                         stockd_error_message(connection->client));
+        return ctl_lost(ctl, connection->client, status);
     for (size_t i = 0; i < run->replay->pipeline; i++) {
         if (connection->flight[i].unanswered == 0)
             continue;
@@ -402,8 +401,7 @@ static int open_connections(struct runner *run)
         }
         int status = stockd_connect(&connection->client, ctl->server, &options);
         if (status != STOCKD_OK)
-            return ctl_error(ctl, CTL_UNREACHABLE, "unreachable", "%s: connection %zu: %s",
-                             ctl->server, i + 1, stockd_error_message(connection->client));
+            return ctl_lost(ctl, connection->client, status);
     }
     return CTL_DONE;
 }
