@@ -343,9 +343,35 @@ class Replay(StockctlTestCase):
             self.assertEqual(file.read(), text)
         self.assertEqual(self.figures(sku), (5, 0, 5))
 
+    def test_a_log_may_be_torn_anywhere(self):
+        """An id with newlines and quotes in it: a cut may leave a quote open, before and after a newline."""
+        sku, ident = self.stocked(100), unique('torn\n"')
+        quoted = '"' + ident.replace('"', '""') + '"'
+        path = self.file(self.HEADER + f"{unique('R')},default,{sku},1\n{quoted},default,{sku},2\n")
+        log = os.path.join(self.server.directory, unique("log"))
+        self.json("replay", path, "--log", log)
+        with open(log, "rb") as file:
+            whole = file.read()
+        self.assertIn(b'"torn\n""', whole)
+        second = whole.index(b'"torn')
+        second = whole.rindex(b"\n", 0, second) + 1
+        for size in range(len(whole)):
+            with open(log, "wb") as file:
+                file.write(whole[:size])
+            got = self.json("replay", path, "--log", log)
+            self.check(got, orders=2, fulfilled=2, resumed=(size >= second) if size > 27 else 0)
+            with open(log, "rb") as file:
+                self.assertEqual(file.read(), whole, f"cut to {size} bytes")
+        self.assertEqual(self.figures(sku), (97, 0, 97))
+
     def test_a_file_that_is_no_log(self):
         path = self.file(self.orders(unique("REPLAY")))
-        self.ctl("replay", path, "--log", self.file("hello\n"), expect=USAGE)
+        for text in ("hello\n", "hello", "line,order_id,outcome,code2\n1,2", 'line,order_id\n"'):
+            other = self.file(text)
+            self.ctl("replay", path, "--log", other, expect=USAGE)
+            self.assertIn("not a log of replay", self.err)
+            with open(other, encoding="utf-8") as file:
+                self.assertEqual(file.read(), text, "what is no log was changed")
         self.ctl("replay", path, "--log", "/nonexistent/log", expect=USAGE)
 
     def test_connections_and_pipeline(self):

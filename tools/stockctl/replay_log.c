@@ -6,8 +6,8 @@
  * refused: the engine keeps no trace of it, and asked again, after later orders brought goods back,
  * it might be accepted. With the log a replay that was cut short goes on exactly where it was.
  *
- * CSV, appended to: line,order_id,outcome,code. A last line without its end was cut by a crash and
- * is dropped; that order is then asked again.
+ * CSV, appended to: line,order_id,outcome,code. A last record without its end was cut by a crash;
+ * it is dropped, and that order is asked again.
  */
 #include "tools/stockctl/replay.h"
 
@@ -17,6 +17,8 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#define HEADER "line,order_id,outcome,code\n"
 
 enum { COLUMN_LINE, COLUMN_ORDER, COLUMN_OUTCOME, COLUMN_CODE };
 
@@ -71,23 +73,57 @@ static void read_bad(void *context, size_t line, const char *column, const char 
     log->bad++;
 }
 
-/* Cuts off a last line that has no end. Returns the size that is left, or -1. */
-static off_t cut_torn_line(int fd)
+/* Where the last whole record ends. A newline inside quotes is part of an order's id. */
+static off_t whole_records(const char *bytes, size_t len)
+{
+    bool quoted = false;
+    size_t end = 0;
+
+    for (size_t i = 0; i < len; i++) {
+        if (bytes[i] == '"')
+            quoted = !quoted;
+        else if (bytes[i] == '\n' && !quoted)
+            end = i + 1;
+    }
+    return (off_t)end;
+}
+
+static char *read_all(int fd, size_t *len)
 {
     struct stat status;
-    char byte = '\0';
 
     if (fstat(fd, &status) != 0)
-        return -1;
-    off_t size = status.st_size;
-    while (size > 0) {
-        if (pread(fd, &byte, 1, size - 1) != 1)
-            return -1;
-        if (byte == '\n')
-            break;
-        size--;
+        return NULL;
+    char *bytes = must_alloc((size_t)status.st_size, 1);
+    *len = 0;
+    while (*len < (size_t)status.st_size) {
+        ssize_t got = pread(fd, bytes + *len, (size_t)status.st_size - *len, (off_t)*len);
+        if (got <= 0) {
+            free(bytes);
+            return NULL;
+        }
+        *len += (size_t)got;
     }
-    if (size != status.st_size && ftruncate(fd, size) != 0)
+    return bytes;
+}
+
+/*
+ * Cuts off a last record that has no end. Returns the size that is left, or -1 with errno set. A
+ * file that does not begin as a log is left alone: EINVAL.
+ */
+static off_t cut_torn_record(int fd)
+{
+    size_t len;
+    char *bytes = read_all(fd, &len);
+
+    if (bytes == NULL)
+        return -1;
+    size_t begun = len < sizeof(HEADER) - 1 ? len : sizeof(HEADER) - 1;
+    off_t size = memcmp(bytes, HEADER, begun) == 0 ? whole_records(bytes, len) : -1;
+    free(bytes);
+    if (size < 0)
+        errno = EINVAL;
+    else if (size != (off_t)len && ftruncate(fd, size) != 0)
         return -1;
     return size;
 }
@@ -105,7 +141,7 @@ static int read_log(struct replay *replay, off_t size)
     };
 
     if (size == 0) {
-        fputs("line,order_id,outcome,code\n", log->file);
+        fputs(HEADER, log->file);
         return CTL_DONE;
     }
     int failed = csv_read(replay->ctl, log->path, &reader);
@@ -117,11 +153,12 @@ static int read_log(struct replay *replay, off_t size)
 int replay_log_open(struct replay *replay, const char *path)
 {
     int fd = open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
-    off_t size = fd >= 0 ? cut_torn_line(fd) : -1;
+    off_t size = fd >= 0 ? cut_torn_record(fd) : -1;
     FILE *file = size >= 0 ? fdopen(fd, "a") : NULL;
 
     if (file == NULL) {
-        int failed = ctl_error(replay->ctl, CTL_USAGE, "bad_file", "%s: %s", path, strerror(errno));
+        int failed = ctl_error(replay->ctl, CTL_USAGE, "bad_file", "%s: %s", path,
+                               errno == EINVAL ? "not a log of replay" : strerror(errno));
         if (fd >= 0)
             close(fd);
         return failed;
