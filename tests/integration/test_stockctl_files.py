@@ -12,6 +12,7 @@ import select
 import subprocess
 from random import Random
 
+from cutting_proxy import CuttingProxy
 from stockctl_case import DONE, UNREACHABLE, USAGE, StockctlTestCase
 from stockd_harness import BIN_DIR, SLOW, Server, main, reap, run_program, spawn, unique, wait_until
 
@@ -390,6 +391,32 @@ class Replay(StockctlTestCase):
         got = self.json("replay", self.file(text), "--connections", "8", "--pipeline", "4")
         self.check(got, fulfilled=50, refused=150)
         self.assertEqual(self.figures(sku), (0, 0, 0))
+
+    def test_answers_after_a_lost_connection_belong_to_their_orders(self):
+        """The connection is cut after each number of replies, with up to four orders in flight."""
+        setup, log = 3, os.path.join(self.server.directory, unique("log"))  # hello, locations, channels
+        for replies in range(20):
+            sku = self.stocked(100)
+            ids = [unique("CUT") for _ in range(7)]
+            text = self.HEADER + "".join(f"{ident},default,{sku},{1000 if n in (1, 4) else -1 if n == 2 else 1 + n}\n"
+                                         for n, ident in enumerate(ids))
+            with self.subTest(replies=replies), CuttingProxy(self.server.tcp, setup + replies) as proxy:
+                done = run_program("stockctl", "-s", proxy.address, "--json", "replay", self.file(text), "--log", log,
+                                   "--pipeline", "4")
+                self.assertEqual(done.code, DONE, done.err)
+                self.check(json.loads(done.out), orders=7, fulfilled=4, refused=2, returns=1, units=1 + 4 + 6 + 7)
+                self.assertGreaterEqual(proxy.connections, 2 if replies < 10 else 1)
+                with open(log, encoding="utf-8") as file:
+                    outcomes = {row["order_id"]: row["outcome"] for row in csv.DictReader(file)}
+                self.assertEqual([outcomes[ident] for ident in ids],
+                                 ["refused" if n in (1, 4) else "returned" if n == 2 else "fulfilled" for n in range(7)])
+                for n, ident in enumerate(ids):
+                    if n in (1, 4):
+                        self.refused("unknown_reservation", "reservation", ident)
+                    elif n != 2:
+                        self.assertEqual(self.state(ident), "fulfilled", ident)
+                self.assertEqual(self.figures(sku), (100 - 18 + 1, 0, 100 - 18 + 1))
+            os.unlink(log)
 
     def test_all_or_nothing(self):
         one, two, ident = self.stocked(5), self.stocked(5), unique("R")
