@@ -5,11 +5,12 @@ import json
 import os
 import select
 import signal
+import socket
 import subprocess
 import time
 
-from stockctl_case import DONE, UNREACHABLE, USAGE, StockctlTestCase
-from stockd_harness import BIN_DIR, SLOW, Server, main, reap, spawn, unique
+from stockctl_case import DONE, REFUSED, UNREACHABLE, USAGE, StockctlTestCase
+from stockd_harness import BIN_DIR, SLOW, Server, main, reap, spawn, unique, wait_until
 
 
 class Changes(StockctlTestCase):
@@ -43,7 +44,7 @@ class Changes(StockctlTestCase):
 class Watch(StockctlTestCase):
     def watch(self, *args, server=None):
         process = spawn(
-            [os.path.join(BIN_DIR, "stockctl"), "-s", (server or self.server).tcp, *args],
+            [os.path.join(BIN_DIR, "stockctl"), "-s", (server or self.server).unix, *args],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             bufsize=0,
@@ -57,6 +58,12 @@ class Watch(StockctlTestCase):
         readable, _, _ = select.select([process.stdout], [], [], 20 * SLOW)
         self.assertTrue(readable, "nothing was shown")
         return process.stdout.readline().decode()
+
+    def said(self, process):
+        """The next line on its standard error."""
+        readable, _, _ = select.select([process.stderr], [], [], 20 * SLOW)
+        self.assertTrue(readable, "nothing was said")
+        return process.stderr.readline().decode()
 
     def subscribed(self, count=1):
         deadline = time.monotonic() + 20 * SLOW
@@ -91,15 +98,69 @@ class Watch(StockctlTestCase):
         self.assertEqual(reap(watch, 20 * SLOW), DONE)
         self.assertEqual(watch.stderr.read(), b"")
 
-    def test_it_says_so_when_the_engine_goes(self):
+    def test_it_gives_up_when_its_patience_is_over(self):
         with Server() as server:
-            watch = self.watch("watch", "--since", "0", server=server)
+            watch = self.watch("watch", "--since", "0", "--patience", "1ms", server=server)
             with server.client() as client:
                 client.call("receive", "r", "tea", "main", 1)
             self.line(watch)
             server.stop()
             self.assertEqual(reap(watch, 20 * SLOW), UNREACHABLE)
-            self.assertIn(b"connection was lost", watch.stderr.read())
+            said = watch.stderr.read()
+            self.assertEqual(said.count(b"connection lost; trying again"), 1)
+            self.assertEqual(said.count(server.unix.encode()), 3)  # watching, lost, gave up
+
+    def test_it_goes_on_where_it_was_when_the_engine_is_back(self):
+        with Server() as server:
+            watch = self.watch("--json", "watch", server=server)
+            with server.client() as client:
+                wait_until(lambda: client.call("info", "feed")["feed"]["subscribers"] == 1, what="the subscription")
+                client.call("receive", "a", "tea", "main", 1)
+            self.assertEqual(json.loads(self.line(watch))["available"], 1)
+            for round_number, kill in enumerate((False, True)):
+                watch.send_signal(signal.SIGSTOP)  # so that it is away when the next change is made
+                server.restart(kill=kill)
+                with server.client() as client:
+                    client.call("receive", f"b{round_number}", "tea", "main", 1)
+                watch.send_signal(signal.SIGCONT)
+                self.assertEqual(json.loads(self.line(watch))["available"], 2 + round_number)
+            watch.send_signal(signal.SIGINT)
+            self.assertEqual(reap(watch, 20 * SLOW), DONE)
+            said = watch.stderr.read().decode()
+            self.assertEqual((said.count("trying again"), said.count("connected again")), (2, 2), said)
+
+    def test_it_says_once_that_the_engine_is_away(self):
+        with Server() as server:
+            watch = self.watch("watch", server=server)
+            self.assertIn("Watching", self.said(watch))
+            server.stop()
+            self.assertRegex(self.said(watch), r"connection lost; trying again, to go on from LSN \d+")
+            refusals = os.path.join(server.directory, "stockd.sock")
+            with socket.socket(socket.AF_UNIX) as deaf:  # takes connections, ends each of them
+                if os.path.exists(refusals):
+                    os.unlink(refusals)
+                deaf.bind(refusals)
+                deaf.listen()
+                deaf.settimeout(20 * SLOW)
+                for _ in range(3):
+                    deaf.accept()[0].close()
+            os.unlink(refusals)
+            server.start()
+            self.assertRegex(self.said(watch), "connected again")
+            watch.send_signal(signal.SIGTERM)
+            self.assertEqual(reap(watch, 20 * SLOW), DONE)
+
+    def test_an_item_that_does_not_exist(self):
+        ghost = unique("GHOST")
+        self.ctl("watch", "--sku", ghost, expect=REFUSED)
+        self.assertRegex(self.err, rf"^stockctl: unknown_sku: .*{ghost}.*\nstockctl: --wait ")
+        error = self.json("watch", "--sku", ghost, expect=REFUSED)["error"]
+        self.assertEqual(error["code"], "unknown_sku")
+        watch = self.watch("--json", "watch", "--sku", ghost, "--wait", "--since", "0")
+        self.stocked(6, sku=ghost)
+        self.assertEqual(json.loads(self.line(watch))["available"], 6)
+        watch.send_signal(signal.SIGINT)
+        self.assertEqual(reap(watch, 20 * SLOW), DONE)
 
 
 if __name__ == "__main__":

@@ -154,6 +154,9 @@ bool text_is_utf8(const char *bytes, size_t len);
 /* Columns on a terminal. */
 size_t text_width(const char *text);
 
+/* The text, then spaces up to that many columns. */
+void text_pad(FILE *out, const char *text, size_t columns);
+
 /* A copy with control characters and broken UTF-8 replaced, to be freed; never NULL. */
 char *text_clean(const char *bytes, size_t len);
 
@@ -349,6 +352,7 @@ int pipeline_reconnect(stockd_client *client, int64_t patience_ms);
 /* Packs the map of options that asks for stock as it was: an LSN or a time. */
 int pack_at(const struct args *args, const char *text, stockd_pack *pack);
 
+int run_watch(struct ctl *ctl, const struct args *args);
 int run_item_show(struct ctl *ctl, const struct args *args);
 int run_item_list(struct ctl *ctl, const struct args *args);
 int run_import_stock(struct ctl *ctl, const struct args *args);

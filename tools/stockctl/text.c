@@ -94,6 +94,13 @@ size_t text_width(const char *text)
     return width;
 }
 
+void text_pad(FILE *out, const char *text, size_t columns)
+{
+    size_t own = text_width(text);
+
+    fprintf(out, "%s%*s", text, own < columns ? (int)(columns - own) : 0, "");
+}
+
 /* A name from elsewhere must not be able to move the cursor or to end a line. */
 static bool is_control(uint32_t point)
 {

@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * watch.c - `watch`: availability as it changes.
+ *
+ * The engine says up to which LSN it has told everything; a new subscription, after a connection
+ * was lost, begins there. So no change is missed, and none is told twice unless it came in the last
+ * moments before the loss.
+ */
+#include "tools/stockctl/ctl.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum {
+    LOOK_MS = 200, /* how long an interrupt may be overlooked */
+    FIRST_PAUSE_MS = 100,
+    LONGEST_PAUSE_MS = 5000,
+};
+
+static volatile sig_atomic_t interrupted; /* by the handler */
+
+static void on_signal(int signal)
+{
+    (void)signal;
+    interrupted = 1;
+}
+
+/* What was shown last, per channel and sku, to show by how much it changes. */
+struct watch {
+    struct ctl *ctl;
+    bool json;
+    const char *sku;     /* only this one; NULL: all */
+    const char *channel; /* likewise */
+    bool has_lsn;
+    uint64_t lsn;        /* everything up to it was told, or need not be */
+    int64_t patience_ms; /* -1: for ever */
+    struct lookup *known;
+    int64_t *last;
+    size_t capacity;
+};
+
+static bool is_watched(const struct watch *watch, const stockd_changed *change)
+{
+    return watch->sku == NULL || (strlen(watch->sku) == change->sku_len &&
+                                  memcmp(watch->sku, change->sku, change->sku_len) == 0);
+}
+
+/* What it was before in *before; false if it has not been shown yet. */
+static bool swap_last(struct watch *watch, const stockd_changed *change, int64_t *before)
+{
+    char key[STOCKD_CODE_MAX + 1 + STOCKD_SKU_MAX];
+    size_t count = lookup_count(watch->known);
+
+    memcpy(key, change->channel, change->channel_len);
+    key[change->channel_len] = '\0'; /* in no channel's code */
+    memcpy(key + change->channel_len + 1, change->sku, change->sku_len);
+    size_t at = lookup_add(watch->known, key, change->channel_len + 1 + change->sku_len, count);
+    if (at >= watch->capacity) {
+        watch->capacity = 2 * at + 64;
+        watch->last = must_grow(watch->last, watch->capacity, sizeof *watch->last);
+    }
+    *before = watch->last[at];
+    watch->last[at] = change->available;
+    return at < count;
+}
+
+static void print_json_change(const stockd_changed *change)
+{
+    json_t *line = json_pack("{s:s%, s:s%, s:I, s:I}", "channel", change->channel,
+                             change->channel_len, "sku", change->sku, change->sku_len, "available",
+                             (json_int_t)change->available, "lsn", (json_int_t)change->lsn);
+
+    json_dumpf(line, stdout, JSON_COMPACT);
+    putchar('\n');
+    json_decref(line);
+}
+
+static void print_change(struct watch *watch, const stockd_changed *change)
+{
+    char now[32];
+    char by[32] = "";
+    int64_t before;
+    struct timespec t;
+    char *channel = text_clean(change->channel, change->channel_len);
+    char *sku = text_clean(change->sku, change->sku_len);
+
+    clock_gettime(CLOCK_REALTIME, &t);
+    text_time((int64_t)t.tv_sec * 1000, now, sizeof now);
+    if (swap_last(watch, change, &before) && before != change->available)
+        snprintf(by, sizeof by, "  (%+" PRId64 ")", change->available - before);
+    printf("%s  ", now);
+    text_pad(stdout, channel, 12);
+    fputs("  ", stdout);
+    text_pad(stdout, sku, 24);
+    printf(" %9" PRId64 "%s\n", change->available, by);
+    free(channel);
+    free(sku);
+}
+
+static void on_notify(void *context, const char *method, stockd_value params)
+{
+    struct watch *watch = context;
+    stockd_changed change;
+    stockd_value lsn;
+
+    if (strcmp(method, "current") == 0 && stockd_array_at(params, 0, &lsn))
+        stockd_value_u64(lsn, &watch->lsn);
+    if (strcmp(method, "changed") != 0 || !stockd_read_changed(params, &change) ||
+        !is_watched(watch, &change))
+        return;
+    if (watch->json)
+        print_json_change(&change);
+    else
+        print_change(watch, &change);
+}
+
+/* ---- the subscription ----------------------------------------------------------------------- */
+
+/* A status of the client library. *resync: the engine does not know the LSN, and tells all anew. */
+static int subscribe(struct watch *watch, bool *resync)
+{
+    stockd_client *client = watch->ctl->client;
+    stockd_pack pack;
+    stockd_reply reply;
+    stockd_value again;
+
+    stockd_pack_init(&pack, NULL, 0);
+    stockd_pack_array(&pack, 1);
+    stockd_pack_map(&pack, 1 + (watch->channel != NULL) + watch->has_lsn);
+    stockd_pack_str(&pack, "progress");
+    stockd_pack_bool(&pack, true);
+    if (watch->channel != NULL) {
+        stockd_pack_str(&pack, "channel");
+        stockd_pack_str(&pack, watch->channel);
+    }
+    if (watch->has_lsn) {
+        stockd_pack_str(&pack, "since_lsn");
+        stockd_pack_u64(&pack, watch->lsn);
+    }
+    int status = stockd_call(client, "subscribe", pack.data, pack.len, 0, &reply);
+    stockd_pack_free(&pack);
+    if (status != STOCKD_OK)
+        return status;
+    *resync = stockd_map_find(reply.result, "resync", &again) && stockd_value_bool(again, resync) &&
+              *resync;
+    if (!watch->has_lsn)
+        watch->has_lsn = stockd_map_u64(reply.result, "lsn", &watch->lsn);
+    return STOCKD_OK;
+}
+
+/* A refusal by an engine that has too many connections, say, is no reason to end. */
+static bool may_come_back(int status, const stockd_client *client)
+{
+    if (status == STOCKD_REFUSED)
+        return strcmp(stockd_last_reply(client)->code, "overloaded") == 0;
+    return status == STOCKD_E_CLOSED || status == STOCKD_E_TIMEOUT || status == STOCKD_E_CONNECT;
+}
+
+static int say_failed(struct watch *watch, int status)
+{
+    if (status == STOCKD_REFUSED)
+        return ctl_refused(watch->ctl, stockd_last_reply(watch->ctl->client));
+    return ctl_failed(watch->ctl, status);
+}
+
+/* Doubled each time, the later half at random: watchers must not come back all at once. */
+static void back_off(int attempt)
+{
+    int64_t pause = attempt < 6 ? FIRST_PAUSE_MS << attempt : LONGEST_PAUSE_MS;
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    pause = pause / 2 + now.tv_nsec % (pause / 2);
+    for (; pause > 0 && !interrupted; pause -= LOOK_MS) {
+        int64_t part = pause < LOOK_MS ? pause : LOOK_MS;
+        struct timespec left = { .tv_sec = 0, .tv_nsec = part * 1000000 };
+        nanosleep(&left, NULL);
+    }
+}
+
+/* An engine whose journal does not have our LSN tells everything anew. */
+static void forget(struct watch *watch)
+{
+    lookup_free(watch->known);
+    watch->known = lookup_new();
+    watch->lsn = 0;
+    fprintf(stderr, "stockctl: %s: the engine has another journal; everything is told anew\n",
+            watch->ctl->server);
+}
+
+/* The connection is lost: tries until the engine is there again. Says so once. */
+static int resume(struct watch *watch, int status)
+{
+    const struct ctl *ctl = watch->ctl;
+    uint64_t began = clock_ms();
+    bool resync = false;
+
+    fprintf(stderr, "stockctl: %s: connection lost; trying again, to go on from LSN %" PRIu64 "\n",
+            ctl->server, watch->lsn);
+    for (int attempt = 0; !interrupted; attempt++) {
+        if (watch->patience_ms >= 0 && clock_ms() - began >= (uint64_t)watch->patience_ms)
+            return say_failed(watch, status);
+        back_off(attempt);
+        status = stockd_reconnect(ctl->client);
+        if (status == STOCKD_OK)
+            status = subscribe(watch, &resync);
+        if (status == STOCKD_OK)
+            break;
+        if (!may_come_back(status, ctl->client))
+            return say_failed(watch, status);
+    }
+    if (resync)
+        forget(watch);
+    else if (!interrupted)
+        fprintf(stderr, "stockctl: %s: connected again\n", ctl->server);
+    return CTL_DONE;
+}
+
+/* ---- watch ---------------------------------------------------------------------------------- */
+
+/* Nothing would ever be told of an item that was mistyped. */
+static int check_sku_known(struct watch *watch, bool wait)
+{
+    stockd_pack pack;
+    stockd_reply reply;
+
+    if (watch->sku == NULL || wait)
+        return CTL_DONE;
+    stockd_pack_init(&pack, NULL, 0);
+    stockd_pack_array(&pack, 1);
+    stockd_pack_str(&pack, watch->sku);
+    int failed = ctl_call(watch->ctl, "item", &pack, STOCKD_RETRY_SAFE, &reply);
+    stockd_pack_free(&pack);
+    if (failed == CTL_REFUSED && !watch->json)
+        fputs("stockctl: --wait waits for an item that is not there yet\n", stderr);
+    return failed;
+}
+
+static int take_options(struct watch *watch, const struct args *args)
+{
+    const char *since = args_option(args, "since");
+    const char *patience = args_option(args, "patience");
+    int64_t lsn = 0;
+
+    watch->sku = args_option(args, "sku");
+    watch->channel = args_option(args, "channel");
+    watch->patience_ms = -1;
+    watch->has_lsn = since != NULL;
+    if (since != NULL && args_int(args, "--since", since, 0, INT64_MAX, &lsn) != CTL_DONE)
+        return CTL_USAGE;
+    watch->lsn = (uint64_t)lsn;
+    if (patience != NULL && !parse_duration(patience, &watch->patience_ms))
+        return usage_error(args, "--patience: '%s' is not a duration like 30s", patience);
+    return CTL_DONE;
+}
+
+static int begin(struct watch *watch)
+{
+    bool resync = false;
+    int failed = ctl_connect(watch->ctl);
+
+    if (failed != CTL_DONE)
+        return failed;
+    int status = subscribe(watch, &resync);
+    if (status != STOCKD_OK)
+        return say_failed(watch, status);
+    if (resync)
+        forget(watch);
+    if (!watch->json)
+        fprintf(stderr, "Watching %s; Ctrl-C ends it.\n", watch->ctl->server);
+    return CTL_DONE;
+}
+
+static int go_on(struct watch *watch)
+{
+    int failed = CTL_DONE;
+
+    while (failed == CTL_DONE && !interrupted) {
+        int heard = stockd_wait_notifications(watch->ctl->client, LOOK_MS);
+        if (heard < 0)
+            failed = may_come_back(heard, watch->ctl->client) ? resume(watch, heard)
+                                                              : ctl_failed(watch->ctl, heard);
+        else if (heard > 0 && fflush(stdout) != 0)
+            failed =
+                ctl_error(watch->ctl, CTL_USAGE, "output", "cannot write: %s", strerror(errno));
+    }
+    return failed;
+}
+
+int run_watch(struct ctl *ctl, const struct args *args)
+{
+    struct watch watch = { .ctl = ctl, .json = ctl->json };
+    const struct sigaction action = { .sa_handler = on_signal };
+    int failed = take_options(&watch, args);
+
+    if (failed != CTL_DONE)
+        return failed;
+    ctl->notify = on_notify;
+    ctl->notify_context = &watch;
+    watch.known = lookup_new();
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+    failed = check_sku_known(&watch, args_option(args, "wait") != NULL);
+    if (failed == CTL_DONE)
+        failed = begin(&watch);
+    if (failed == CTL_DONE)
+        failed = go_on(&watch);
+    lookup_free(watch.known);
+    free(watch.last);
+    return failed;
+}
