@@ -5,19 +5,20 @@
 import json
 import os
 import re
+import resource
 import socket
 import subprocess
 import time
 import unittest
 
 from stockctl_case import DONE, REFUSED, UNREACHABLE, USAGE, StockctlTestCase
-from stockd_harness import BIN_DIR, SLOW, main, reap, run_program, spawn, unique
+from stockd_harness import BIN_DIR, SLOW, RpcError, Server, main, reap, run_program, spawn, unique
 
 LOCAL_TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d\d:\d\d"
 
 # Every command; --help must name them all.
 COMMANDS = (
-    "ping", "info", "location set", "location list", "channel set", "channel list", "item set", "item list", "item",
+    "ping", "health", "info", "location set", "location list", "channel set", "channel list", "item set", "item list", "item",
     "location show", "channel show", "receive", "adjust",
     "count", "return", "allot", "stock", "availability", "reserve", "extend", "confirm", "fulfil", "cancel", "reservation",
     "import stock", "import places", "import channels", "import items",
@@ -159,6 +160,37 @@ class Reaching(StockctlTestCase):
             process = spawn([os.path.join(BIN_DIR, "stockctl"), "-s", self.server.tcp, "info"],
                             stdout=full, stderr=subprocess.DEVNULL)
             self.assertNotEqual(reap(process, 30), DONE)
+
+
+class Health(StockctlTestCase):
+    def test_an_engine_that_takes_changes(self):
+        self.assertEqual(self.ctl("health"), "the engine takes changes\nmirror off\n")
+        got = self.json("health")
+        self.assertEqual((got["healthy"], got["read_only"], got["reason"]), (True, False, None))
+        self.assertEqual(got["mirror"]["state"], "off")
+
+    def test_an_engine_that_takes_none(self):
+        with Server() as server, server.client() as client:
+            client.call("receive", "a", "TEA", "main", 1)
+            resource.prlimit(server.pid, resource.RLIMIT_FSIZE, (4096, 4096))  # every write is beyond it
+            with self.assertRaises(RpcError) as refused:
+                for number in range(200000):
+                    client.call("receive", f"b{number}", "TEA", "main", 1)
+            self.assertEqual(refused.exception.code, "read_only")
+            done = run_program("stockctl", "-s", server.tcp, "ping")
+            self.assertEqual(done.code, DONE)
+            done = run_program("stockctl", "-s", server.tcp, "health")
+            self.assertEqual((done.code, done.out), (REFUSED, ""))
+            self.assertRegex(done.err, r"^stockctl: read_only: the engine takes no changes: \S.*\nstockctl: mirror off\n$")
+            done = run_program("stockctl", "--json", "-s", server.tcp, "health")
+            got = json.loads(done.out)
+            self.assertEqual((done.code, got["healthy"], got["read_only"]), (REFUSED, False, True))
+            self.assertTrue(got["reason"])
+            server.stop(expect=None)
+
+    def test_an_engine_that_is_not_there(self):
+        done = run_program("stockctl", "-s", "unix:/nonexistent/stockd.sock", "health")
+        self.assertEqual((done.code, done.out), (UNREACHABLE, ""))
 
 
 class Catalogue(StockctlTestCase):

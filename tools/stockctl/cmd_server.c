@@ -2,6 +2,7 @@
 /* cmd_server.c - commands about the engine itself. */
 #include "tools/stockctl/ctl.h"
 
+#include <stdlib.h>
 #include <time.h>
 
 static double now_ms(void)
@@ -29,6 +30,76 @@ static int run_ping(struct ctl *ctl, const struct args *args)
         printf("pong from %s in %.2f ms\n", ctl->server, now_ms() - start);
     return CTL_DONE;
 }
+
+/* ---- health --------------------------------------------------------------------------------- */
+
+static char *text_of_key(stockd_value map, const char *key)
+{
+    stockd_value value = { 0 };
+    const char *bytes;
+    size_t len;
+
+    if (!stockd_map_find(map, key, &value) || !stockd_value_str(value, &bytes, &len))
+        return NULL;
+    return text_clean(bytes, len);
+}
+
+static void show_health_json(stockd_value result, bool read_only, const char *reason,
+                             const char *mirror, const char *trouble)
+{
+    uint64_t lsn = 0;
+
+    stockd_map_u64(result, "lsn", &lsn);
+    show_json_value(json_pack("{s:I, s:b, s:b, s:s?, s:{s:s?, s:s?}}", "lsn", (json_int_t)lsn,
+                              "healthy", !read_only, "read_only", read_only, "reason", reason,
+                              "mirror", "state", mirror, "error", trouble));
+}
+
+/* A mirror that is away slows no order, so it is told and not judged. */
+static void show_health(bool read_only, const char *reason, const char *mirror, const char *trouble)
+{
+    if (read_only)
+        fprintf(stderr, "stockctl: read_only: the engine takes no changes: %s\n",
+                reason != NULL ? reason : "the journal cannot be written");
+    else
+        puts("the engine takes changes");
+    fprintf(read_only ? stderr : stdout, "%smirror %s%s%s\n", read_only ? "stockctl: " : "",
+            mirror != NULL ? mirror : "unknown", trouble != NULL ? ": " : "",
+            trouble != NULL ? trouble : "");
+}
+
+static int run_health(struct ctl *ctl, const struct args *args)
+{
+    stockd_reply reply;
+    stockd_value journal = { 0 };
+    stockd_value mirror = { 0 };
+    stockd_value failed = { 0 };
+    bool read_only;
+    int code = ctl_call(ctl, "info", NULL, STOCKD_RETRY_SAFE, &reply);
+
+    (void)args;
+    if (code != CTL_DONE)
+        return code;
+    stockd_map_find(reply.result, "journal", &journal);
+    stockd_map_find(reply.result, "mirror", &mirror);
+    if (!stockd_map_find(journal, "failed", &failed) || !stockd_value_bool(failed, &read_only))
+        return ctl_error(ctl, CTL_UNREACHABLE, "unreachable",
+                         "%s: the engine does not say whether its journal can be written",
+                         ctl->server);
+    char *reason = text_of_key(journal, "failure");
+    char *state = text_of_key(mirror, "state");
+    char *trouble = text_of_key(mirror, "error");
+    if (ctl->json)
+        show_health_json(reply.result, read_only, reason, state, trouble);
+    else
+        show_health(read_only, reason, state, trouble);
+    free(reason);
+    free(state);
+    free(trouble);
+    return read_only ? CTL_REFUSED : CTL_DONE;
+}
+
+/* ---- info ----------------------------------------------------------------------------------- */
 
 /* `check` has no time limit of its own: it takes as long as the ledger is large. */
 static int run_check(struct ctl *ctl)
@@ -78,6 +149,16 @@ const struct command server_commands[] = {
         .usage = "",
         .example = "stockctl ping",
         .run = run_ping,
+    },
+    {
+        .name = "health",
+        .summary = "Ask whether the engine takes changes",
+        .usage = "",
+        .details =
+            "Exit status 0: it does; 1: it does not, and why is said; 3: it cannot be reached.\n"
+            "The state of the Redis mirror is shown and does not count.",
+        .example = "stockctl health",
+        .run = run_health,
     },
     {
         .name = "info",
