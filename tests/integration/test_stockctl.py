@@ -4,6 +4,7 @@
 
 import json
 import os
+import pwd
 import re
 import resource
 import socket
@@ -76,6 +77,10 @@ class Help(unittest.TestCase):
             ((), "Usage: stockctl"),
             (("--colour", "ping"), "--colour"),
             (("-s",), "-s"),
+            (("ping", "--server"), "no address"),
+            (("ping", "--as"), "--as"),
+            (("--as", "", "ping"), "--as"),
+            (("--as=" + "x" * 129, "ping"), "--as"),
             (("frobnicate",), "no command 'frobnicate'\n"),
             (("exprot", "stock"), "did you mean 'export'?"),
             (("itme",), "did you mean 'item'?"),
@@ -150,6 +155,15 @@ class Reaching(StockctlTestCase):
     def test_ping(self):
         self.assertRegex(self.ctl("ping"), r"^pong from .* in \d+\.\d\d ms\n$")
         self.assertEqual(self.json("ping"), "pong")
+
+    def test_who_asks_is_in_the_history(self):
+        sku, user = unique("WHO"), pwd.getpwuid(os.getuid()).pw_name
+        self.ctl("receive", sku, "main", "1")
+        for words in (("--as", "Ann Größe", "receive", sku, "main", "2"), ("receive", sku, "main", "3", "--as=Ben")):
+            self.ctl(*words)
+        events = [event for event in self.json("history", sku)["events"] if event["type"] == "receive"]
+        self.assertEqual([event["client"] for event in events], [f"{user}@stockctl", "Ann Größe", "Ben"])
+        self.assertIn("Ann Größe", self.ctl("history", sku))
 
     def test_info(self):
         self.assertRegex(self.ctl("info"), r"(?m)^lsn +\d+$|^\w+\.\w+ +\S")

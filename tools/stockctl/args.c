@@ -50,25 +50,63 @@ static const char *take_value(struct words *words, const char *equals)
     return words->at < words->count ? words->word[words->at++] : NULL;
 }
 
+/* Whether the word is that option, by itself or with a value: "--as", "--as=ann". */
+static bool is_named(const char *word, const char *name)
+{
+    size_t len = strlen(name);
+
+    return strncmp(word, name, len) == 0 && (word[len] == '\0' || word[len] == '=');
+}
+
+static const char *take_name(struct ctl *ctl, const char *name)
+{
+    size_t len = name != NULL ? strlen(name) : 0;
+
+    if (len == 0 || len > CTL_NAME_MAX || !text_is_utf8(name, len))
+        return "--as needs a name: 1 to 128 bytes of UTF-8";
+    free(ctl->name);
+    ctl->name = text_format("%s", name);
+    return NULL;
+}
+
+bool args_global(struct ctl *ctl, size_t argc, char *const *argv, size_t *at, const char **problem)
+{
+    struct words words = { .word = argv, .count = argc, .at = *at + 1 };
+    const char *word = argv[*at];
+
+    *problem = NULL;
+    if (strcmp(word, "--json") == 0) {
+        ctl->json = true;
+    } else if (is_named(word, "-s") || is_named(word, "--server")) {
+        ctl->server = take_value(&words, strchr(word, '='));
+        if (ctl->server == NULL)
+            *problem = "no address after -s: it needs HOST:PORT or unix:PATH";
+    } else if (is_named(word, "--as")) {
+        *problem = take_name(ctl, take_value(&words, strchr(word, '=')));
+    } else {
+        return false;
+    }
+    *at = words.at - 1;
+    return true;
+}
+
 /* Options that every command has. True if the word was one. */
 static bool global_option(struct args *args, struct ctl *ctl, const char *word, struct words *words,
                           int *failed)
 {
+    const char *problem = NULL;
+    size_t at = words->at - 1;
+
     if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0) {
         args->help = true;
     } else if (strcmp(word, "--version") == 0) {
         args->version = true;
-    } else if (strcmp(word, "--json") == 0) {
-        ctl->json = true;
-    } else if (strcmp(word, "-s") == 0 || strcmp(word, "--server") == 0) {
-        const char *server = take_value(words, NULL);
-        if (server == NULL)
-            *failed = usage_error(args, "%s needs HOST:PORT or unix:PATH", word);
-        else
-            ctl->server = server;
-    } else {
+    } else if (!args_global(ctl, words->count, words->word, &at, &problem)) {
         return false;
     }
+    words->at = at + 1;
+    if (problem != NULL)
+        *failed = usage_error(args, "%s", problem);
     return true;
 }
 

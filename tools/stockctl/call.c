@@ -2,9 +2,11 @@
 /* call.c - requests to the engine, and its refusals in words. */
 #include "tools/stockctl/ctl.h"
 
+#include <pwd.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static void print_json_error(const char *code, const char *message, json_t *details)
 {
@@ -80,9 +82,20 @@ int ctl_refused(struct ctl *ctl, const stockd_reply *reply)
     return CTL_REFUSED;
 }
 
+char *ctl_default_name(void)
+{
+    const struct passwd *user = getpwuid(getuid());
+    char *name = user != NULL ? text_format("%.64s@stockctl", user->pw_name)
+                              : text_format("%lu@stockctl", (unsigned long)getuid());
+    if (text_is_utf8(name, strlen(name)))
+        return name;
+    free(name);
+    return text_format("stockctl");
+}
+
 int ctl_connect(struct ctl *ctl)
 {
-    const stockd_options options = { .client_name = "stockctl",
+    const stockd_options options = { .client_name = ctl->name,
                                      .call_timeout_ms = ctl->patient ? -1 : 0,
                                      .notify = ctl->notify,
                                      .notify_context = ctl->notify_context };

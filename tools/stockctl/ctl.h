@@ -27,11 +27,14 @@ enum ctl_exit {
 };
 
 #define CTL_DEFAULT_SERVER "127.0.0.1:7421"
+#define CTL_NAME_MAX 128           /* bytes of who asks */
 #define CTL_QUANTITY_MAX 268435455 /* what one pool can hold */
 
 struct ctl {
     const char *server;
+    char *name; /* who asks, for the history */
     bool json;
+    bool quiet;               /* no progress bars: others write to the terminal as well */
     bool patient;             /* calls take as long as they take */
     stockd_client *client;    /* NULL until the first call */
     stockd_notify_fn *notify; /* for that client; NULL: notifications are dropped */
@@ -100,6 +103,12 @@ int args_parse(struct args *args, struct ctl *ctl, const struct command *command
                char *const *argv);
 void args_free(struct args *args);
 
+/*
+ * Takes a global option at argv[*at] with its value, and moves *at to the last word taken. True if
+ * the word was one; *problem then says what is wrong with it, or is NULL.
+ */
+bool args_global(struct ctl *ctl, size_t argc, char *const *argv, size_t *at, const char **problem);
+
 /* The text given for an option, "" for a flag that was given, NULL if it was not. */
 const char *args_option(const struct args *args, const char *name);
 
@@ -154,6 +163,9 @@ bool text_is_utf8(const char *bytes, size_t len);
 /* Columns on a terminal. */
 size_t text_width(const char *text);
 
+/* A copy, to be freed, of at most that many columns: what is too long ends in an ellipsis. */
+char *text_cut(const char *text, size_t columns);
+
 /* The text, then spaces up to that many columns. */
 void text_pad(FILE *out, const char *text, size_t columns);
 
@@ -186,6 +198,9 @@ void table_print(struct table *table, FILE *out, const char *indent); /* and fre
 void table_free(struct table *table);                                 /* NULL is fine */
 
 /* ---- call.c: talking to the engine --------------------------------------------------------- */
+
+/* Who asks by default: "USER@stockctl". To be freed. */
+char *ctl_default_name(void);
 
 /* Connects if that has not been done. */
 int ctl_connect(struct ctl *ctl);

@@ -32,6 +32,7 @@ static void print_help(FILE *out)
     fputs("\nOptions, before or after the command:\n"
           "  -s, --server ADDRESS  HOST:PORT or unix:PATH; without it the environment's\n"
           "                        STOCKD_SERVER, else " CTL_DEFAULT_SERVER "\n"
+          "  --as NAME             who asks, for the history; without it USER@stockctl\n"
           "  --json                print the engine's result, or its error, as JSON\n"
           "  -h, --help            this text; after a command its options and an example\n"
           "  --version             print the version\n\n"
@@ -182,39 +183,37 @@ static int run_command(struct ctl *ctl, int argc, char *const *argv)
 /* Options before the command. Returns the place of the command, or -1 when all is said. */
 static int global_options(struct ctl *ctl, int argc, char *const *argv, int *code)
 {
-    int at = 1;
+    const char *problem = NULL;
+    size_t at = 1;
 
     *code = CTL_DONE;
-    for (; at < argc && argv[at][0] == '-'; at++) {
-        bool server = strcmp(argv[at], "-s") == 0 || strcmp(argv[at], "--server") == 0;
-        if (server && at + 1 < argc) {
-            ctl->server = argv[++at];
-        } else if (strcmp(argv[at], "--json") == 0) {
-            ctl->json = true;
-        } else if (strcmp(argv[at], "-h") == 0 || strcmp(argv[at], "--help") == 0) {
+    for (; at < (size_t)argc && argv[at][0] == '-'; at++) {
+        if (args_global(ctl, (size_t)argc, argv, &at, &problem) && problem == NULL)
+            continue;
+        if (strcmp(argv[at], "-h") == 0 || strcmp(argv[at], "--help") == 0) {
             print_help(stdout);
             return -1;
         } else if (strcmp(argv[at], "--version") == 0) {
             print_version();
             return -1;
         } else {
-            fprintf(stderr, "stockctl: %s %s\nTry 'stockctl --help'.\n",
-                    server ? "no address after" : "no option", argv[at]);
+            fprintf(stderr, "stockctl: %s%s\nTry 'stockctl --help'.\n",
+                    problem != NULL ? problem : "no option ", problem != NULL ? "" : argv[at]);
             *code = CTL_USAGE;
             return -1;
         }
     }
-    if (at == argc) {
+    if (at >= (size_t)argc) {
         print_help(stderr);
         *code = CTL_USAGE;
         return -1;
     }
-    return at;
+    return (int)at;
 }
 
 int main(int argc, char **argv)
 {
-    struct ctl ctl = { .server = getenv("STOCKD_SERVER") };
+    struct ctl ctl = { .server = getenv("STOCKD_SERVER"), .name = ctl_default_name() };
     int code;
 
     if (ctl.server == NULL || ctl.server[0] == '\0')
@@ -223,6 +222,7 @@ int main(int argc, char **argv)
     int at = global_options(&ctl, argc, argv, &code);
     if (at > 0)
         code = run_command(&ctl, argc - at, argv + at);
+    free(ctl.name);
     if (fflush(stdout) != 0 || ferror(stdout)) {
         fprintf(stderr, "stockctl: cannot write the output: %s\n", strerror(errno));
         return CTL_USAGE;
