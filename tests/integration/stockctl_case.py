@@ -2,11 +2,19 @@
 """Runs the real stockctl against a real stockd; what the tests of its commands and of its files share."""
 
 import csv
+import fcntl
 import io
 import json
 import os
+import pty
+import re
+import select
+import signal
+import struct
+import subprocess
+import termios
 
-from stockd_harness import StockdTestCase, run_program, unique
+from stockd_harness import BIN_DIR, SLOW, StockdTestCase, reap, run_program, spawn, unique
 
 DONE, REFUSED, USAGE, UNREACHABLE = 0, 1, 2, 3  # exit statuses
 
@@ -34,6 +42,27 @@ class StockctlTestCase(StockdTestCase):
         with open(path, "w", encoding="utf-8", newline="") as file:
             file.write(text)
         return path
+
+    def on_terminal(self, *args, server=None, columns=80, interrupt_at=None):
+        """(exit status, all bytes) of stockctl on a terminal; it is interrupted once the pattern was seen."""
+        lead, follow = pty.openpty()
+        fcntl.ioctl(follow, termios.TIOCSWINSZ, struct.pack("HHHH", 25, columns, 0, 0))
+        process = spawn([os.path.join(BIN_DIR, "stockctl"), "-s", (server or self.server).tcp, *args],
+                        stdin=subprocess.DEVNULL, stdout=follow, stderr=follow)
+        os.close(follow)
+        seen = b""
+        try:
+            while select.select([lead], [], [], 60 * SLOW)[0]:
+                seen += os.read(lead, 65536)
+                if interrupt_at is not None and re.search(interrupt_at, seen):
+                    process.send_signal(signal.SIGINT)
+                    interrupt_at = None
+            self.fail(f"stockctl {args!r} neither ends nor goes on; so far: {seen!r:.500}")
+        except OSError:  # the terminal's other end is closed
+            pass
+        finally:
+            os.close(lead)
+        return reap(process, 30 * SLOW), seen.replace(b"\r\n", b"\n")
 
     def exported(self, prefix=""):
         """{(sku, location): (on_hand, reserved, available)} of the SKUs that begin so."""

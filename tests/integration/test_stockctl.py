@@ -235,6 +235,22 @@ class Catalogue(StockctlTestCase):
                 shift = column(line) - place
                 self.assertRegex(line[:place - shift], r"100$", repr(line))
 
+    def test_tables_fit_a_terminal_and_nothing_else_is_cut(self):
+        name = "東京 " + "Größe " * 13
+        self.ctl("location", "set", "wide-1", "--kind", "warehouse", "--name", name, "--groups", "a" * 32)
+        for columns in (120, 80):
+            code, seen = self.on_terminal("location", "list", columns=columns)
+            self.assertEqual(code, DONE)
+            lines = seen.decode().splitlines()
+            for line in lines:
+                self.assertLessEqual(len(line) + sum(ord(c) > 0x2E80 for c in line), columns, line)
+            row = next(line for line in lines if line.startswith("wide-1"))
+            self.assertRegex(row, r"^wide-1 +wareho\S* +東京 \S.*… +100 .* yes")
+        self.assertIn(name, self.ctl("location", "list"))
+        code, seen = self.on_terminal("location", "list", columns=20)  # hopeless: as narrow as it may be
+        self.assertEqual(code, DONE)
+        self.assertIn("100", seen.decode())
+
     def test_control_characters_do_not_reach_the_terminal(self):
         self.call("location_set", "evil", {"name": "a\x1b[2Jb\nc\x07"})
         out = self.ctl("location", "list")

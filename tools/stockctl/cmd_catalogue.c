@@ -57,8 +57,7 @@ static int run_location_list(struct ctl *ctl, const struct args *args)
     static const struct column columns[] = {
         { "code", "<CODE" },         { "kind", "<KIND" },        { "name", "<NAME" },
         { "priority", ">PRIORITY" }, { "lead_time_s", ">LEAD" }, { "ships", "<SHIPS" },
-        { "pickup", "<PICKUP" },     { "lat", ">LAT" },          { "lon", ">LON" },
-        { "groups", "<GROUPS" },     { "active", "<ACTIVE" },
+        { "pickup", "<PICKUP" },     { "groups", "<GROUPS" },    { "active", "<ACTIVE" },
     };
     (void)args;
     return list(ctl, "locations", columns, sizeof(columns) / sizeof(columns[0]));

@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* table.c - aligned columns; the widest cell of a column gives its width. */
+/*
+ * table.c - aligned columns; the widest cell of a column gives its width.
+ *
+ * On a terminal that is too narrow the widest texts are cut, and end in an ellipsis. Numbers are
+ * whole everywhere, and so is everything that goes to a file or a pipe.
+ */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE /* vasprintf */
 #endif
@@ -9,6 +14,10 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+
+#define TEXT_LEAST 6 /* a text is not cut to less */
+#define GAP 2
 
 struct table {
     const char *const *titles;
@@ -63,8 +72,48 @@ void table_add_format(struct table *table, const char *format, ...)
     add_owned(table, text);
 }
 
-static void print_cell(FILE *out, const char *text, size_t width, bool right, bool last)
+/* Columns of the terminal, or SIZE_MAX: it is none, or does not say. */
+static size_t room_of(FILE *out)
 {
+    struct winsize size = { 0 };
+    int fd = fileno(out);
+
+    return fd >= 0 && ioctl(fd, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : SIZE_MAX;
+}
+
+/* The widest column of texts that may still become narrower; the number of columns: none. */
+static size_t widest_text(const struct table *table, const size_t *width)
+{
+    size_t found = table->columns;
+
+    for (size_t c = 0; c < table->columns; c++) {
+        size_t least = text_width(table->titles[c] + 1);
+        least = least > TEXT_LEAST ? least : TEXT_LEAST;
+        if (table->titles[c][0] != '<' || width[c] <= least)
+            continue;
+        if (found == table->columns || width[c] > width[found])
+            found = c;
+    }
+    return found;
+}
+
+static void fit(const struct table *table, size_t room, size_t *width)
+{
+    size_t total = (table->columns - 1) * GAP;
+
+    for (size_t c = 0; c < table->columns; c++)
+        total += width[c];
+    for (; total > room; total--) {
+        size_t c = widest_text(table, width);
+        if (c == table->columns)
+            return;
+        width[c]--;
+    }
+}
+
+static void print_cell(FILE *out, const char *whole, size_t width, bool right, bool last)
+{
+    char *text = text_cut(whole, width);
     size_t own = text_width(text);
     int gap = own < width ? (int)(width - own) : 0;
 
@@ -73,6 +122,7 @@ static void print_cell(FILE *out, const char *text, size_t width, bool right, bo
     else
         fprintf(out, "%s%*s", text, last ? 0 : gap, "");
     fputs(last ? "\n" : "  ", out);
+    free(text);
 }
 
 void table_print(struct table *table, FILE *out, const char *indent)
@@ -88,6 +138,10 @@ void table_print(struct table *table, FILE *out, const char *indent)
         if (own > width[i % columns])
             width[i % columns] = own;
     }
+    size_t room = room_of(out);
+    size_t margin = strlen(indent);
+    if (!table->untitled && room > margin)
+        fit(table, room - margin, width);
     if (!table->untitled)
         fputs(indent, out);
     for (size_t c = 0; c < columns && !table->untitled; c++)

@@ -94,6 +94,29 @@ size_t text_width(const char *text)
     return width;
 }
 
+char *text_cut(const char *text, size_t columns)
+{
+    const unsigned char *at = (const unsigned char *)text;
+    size_t len = strlen(text);
+    size_t left = columns > 0 ? columns - 1 : 0; /* the ellipsis is one column */
+    uint32_t point;
+
+    if (text_width(text) <= columns)
+        return text_format("%s", text);
+    while (len > 0) {
+        size_t size = decode(at, len, &point);
+        int own = size > 0 ? wcwidth((wchar_t)point) : 1;
+        size_t needed = own >= 0 ? (size_t)own : 1;
+        size += size == 0;
+        if (needed > left)
+            break;
+        left -= needed;
+        at += size;
+        len -= size;
+    }
+    return text_format("%.*s\xe2\x80\xa6", (int)(at - (const unsigned char *)text), text);
+}
+
 void text_pad(FILE *out, const char *text, size_t columns)
 {
     size_t own = text_width(text);
