@@ -6,14 +6,13 @@ import csv
 import io
 import json
 import os
-import pty
 import re
-import select
+import signal
 import subprocess
 from random import Random
 
 from cutting_proxy import CuttingProxy
-from stockctl_case import DONE, UNREACHABLE, USAGE, StockctlTestCase
+from stockctl_case import DONE, REFUSED, UNREACHABLE, USAGE, StockctlTestCase
 from stockd_harness import BIN_DIR, SLOW, Server, main, reap, run_program, spawn, unique, wait_until
 
 
@@ -213,25 +212,31 @@ class Import(StockctlTestCase):
             self.assertEqual(got["applied"] + got["repeated"], 100000)
             self.assertGreater(got["repeated"], 1000)
 
+    def rows_file(self, prefix, rows):
+        return self.file(self.HEADER + "".join(f"{prefix}-{n},main,1\n" for n in range(rows)))
+
+    def assert_no_bar_left(self, seen, bar):
+        """The bar was there, and each line that can still be read on the terminal is without it."""
+        self.assertRegex(seen, bar)
+        for line in seen.split(b"\n"):
+            self.assertNotRegex(line.split(b"\r\x1b[K")[-1], rb"\[[#.]{30}\]")
+
     def test_progress_on_a_terminal(self):
-        path = self.file(self.HEADER + "".join(f"BAR-{n},main,1\n" for n in range(20000)))
-        lead, follow = pty.openpty()
-        process = spawn([os.path.join(BIN_DIR, "stockctl"), "-s", self.server.tcp, "import", "stock", path],
-                        stdout=follow, stderr=follow)
-        os.close(follow)
-        seen = b""
-        try:
-            while select.select([lead], [], [], 30 * SLOW)[0]:
-                part = os.read(lead, 65536)
-                if not part:
-                    break
-                seen += part
-        except OSError:  # the terminal's other end is closed
-            pass
-        os.close(lead)
-        self.assertEqual(reap(process, 30), DONE)
-        self.assertRegex(seen, rb"import \[[#.]{30}\] \d+/20000")
+        code, seen = self.on_terminal("import", "stock", self.rows_file("BAR", 20000))
+        self.assertEqual(code, DONE)
+        self.assert_no_bar_left(seen, rb"import \[[#.]{30}\] \d+/20000")
         self.assertRegex(seen, rb"20000 rows set")
+
+    def test_a_bar_is_gone_when_the_import_is_refused_or_interrupted(self):
+        bar = rb"import \[[#.]{30}\] \d+/"
+        with Server("--items", "5000") as small:
+            code, seen = self.on_terminal("import", "stock", self.rows_file("FULL", 20000), server=small)
+            self.assertEqual(code, REFUSED)
+            self.assert_no_bar_left(seen, bar)
+            self.assertRegex(seen, rb"(\n|\x1b\[K)stockctl: \S+: line \d+: the engine refused it\n")
+        code, seen = self.on_terminal("import", "stock", self.rows_file("STOP", 200000), interrupt_at=bar)
+        self.assertIn(code, (-signal.SIGINT, DONE))
+        self.assert_no_bar_left(seen, bar)
 
 
 class Export(StockctlTestCase):

@@ -65,6 +65,7 @@ static int recover(struct run *run, int status)
 {
     bool lost = status == STOCKD_E_CLOSED || status == STOCKD_E_TIMEOUT;
 
+    progress_clear(&run->progress); /* whatever is said, and while nothing goes on */
     if (!lost || pipeline_reconnect(run->ctl->client, PATIENCE_MS) != CTL_DONE)
         return ctl_failed(run->ctl, status);
     for (; run->flying > 0; run->flying--) {
@@ -108,6 +109,8 @@ static int take_response(struct run *run)
         return CTL_DONE;
     }
     run->finished++;
+    if (reply.code != NULL)
+        progress_clear(&run->progress); /* done may say why */
     if (!run->plan->done(run->plan->context, number, &reply))
         run->stopped = true;
     progress_show(&run->progress, run->finished);
@@ -124,7 +127,7 @@ int pipeline_run(struct ctl *ctl, const struct pipeline *plan)
         return failed;
     run.again = must_alloc(WINDOW, sizeof(*run.again));
     stockd_pack_init(&run.pack, NULL, 0);
-    progress_start(&run.progress, plan->label, plan->count);
+    progress_start(&run.progress, ctl->quiet ? NULL : plan->label, plan->count);
     while (failed == CTL_DONE && (more_to_send(&run) || run.flying > 0)) {
         failed = fill_window(&run);
         if (failed == CTL_DONE && run.flying > 0)
