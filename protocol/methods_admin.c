@@ -20,7 +20,7 @@ enum code method_ping(struct call *call)
 /* ---- hello ---- */
 
 struct hello_options {
-    struct text token; /* no tokens are configured in this version: any will do */
+    struct text token;
 };
 
 static const struct option hello_options[] = {
@@ -37,6 +37,10 @@ enum code method_hello(struct call *call)
     uint16_t client = 0;
     struct text name = param_words(params, "client_name", NAME_MAX_BYTES);
     params_options(params, hello_options, COUNT_OF(hello_options), &given);
+    /* Whoever gives a token believes that others are kept out. */
+    if (params_good(params) && text_given(given.token))
+        refuse(&call->refusal, CODE_UNAUTHORIZED, "token",
+               "this engine has no tokens and does not check who calls: leave the token out");
     if (!params_good(params))
         return call->refusal.code;
     /* A name that is new is a record: where nothing can be written, who calls stays unnamed. */

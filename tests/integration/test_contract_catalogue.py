@@ -71,6 +71,12 @@ class Conversation(StockdTestCase):
             self.call("hello", "contract test", {}), "server", "version", "protocol", "lsn"
         )
 
+    def test_hello_with_a_token_that_nobody_checks(self):
+        self.assert_keys(self.call("hello", "contract test", {"token": None}), "lsn")
+        for token in ("secret", ""):
+            self.refused("unauthorized", "hello", "contract test", {"token": token}, names="token")
+        self.assertEqual(self.call("ping"), "pong")
+
     def test_hello_is_optional_and_may_be_repeated(self):
         with self.server.client() as client:
             self.assertEqual(client.call("ping"), "pong")

@@ -40,7 +40,6 @@ static const char help[] =
     "      --seed N            of the choice of items; printed (default random)\n"
     "      --request-bytes N   of the echo workload (default 56)\n"
     "      --response-bytes N  of the echo workload (default 48)\n"
-    "      --token TOKEN       if the engine asks for one\n"
     "      --check             sum up the items' units before and after each run: they must add\n"
     "                          up to what the replies said\n"
     "      --setup             only see to it that the items are there, and in stock\n"
