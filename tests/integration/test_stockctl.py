@@ -61,6 +61,17 @@ class Help(unittest.TestCase):
         for args in (("--version",), *((*name.split(), "--version") for name in COMMANDS)):
             self.assertRegex(self.run_ctl(*args).out, r"^stockctl \d+\.\d+\.\d+\n$")
 
+    def test_every_program_has_help_and_a_version(self):
+        for words in (("stockctl",), ("stockd",), ("stockbench",), ("stock-journal",),
+                      *(("stock-journal", name) for name in ("verify", "repair", "dump", "stat", "compact"))):
+            with self.subTest(words=words):
+                texts = {run_program(*words, option).out for option in ("-h", "--help")}
+                self.assertEqual(len(texts), 1)
+                self.assertRegex(texts.pop().lower(), r"usage: ")
+                done = run_program(*words, "--version")
+                self.assertEqual((done.code, done.err), (DONE, ""))
+                self.assertRegex(done.out, rf"^{words[0]} \d+\.\d+\.\d+\n$")
+
     def test_help_is_a_command_too(self):
         self.assertEqual(self.run_ctl("help").out, self.run_ctl("--help").out)
         self.assertEqual(self.run_ctl("help", "item", "set").out, self.run_ctl("item", "set", "-h").out)

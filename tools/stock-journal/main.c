@@ -10,6 +10,8 @@
 #include "tools/stock-journal/compact.h"
 #include "tools/stock-journal/job.h"
 
+#define STOCK_JOURNAL_VERSION "0.1.0"
+
 static const char usage[] =
     "usage: stock-journal COMMAND DIR [OPTION]...\n"
     "Works on the data directory of an engine that is not running.\n"
@@ -28,6 +30,7 @@ static const char usage[] =
     "  --since WHEN  dump: only what came after an LSN, or since a time such as "
     "2025-03-01T14:05:00\n"
     "                (local; UTC with a Z)\n"
+    "  --version     the version\n"
     "  --yes         repair: do it. All that is changed or given up is kept in DIR/damaged-TIME/\n"
     "\n"
     "Only repair --yes and compact change anything.\n"
@@ -80,17 +83,23 @@ static int misused(const char *what, const char *word)
     return EXIT_USAGE;
 }
 
+static bool is_given(const char *option, int count, char **arguments)
+{
+    for (int i = 1; i < count; i++)
+        if (strcmp(arguments[i], option) == 0)
+            return true;
+    return false;
+}
+
 int main(int count, char **arguments)
 {
     static struct job job = { .lock_fd = -1 };
+    if (is_given("--version", count, arguments))
+        return puts("stock-journal " STOCK_JOURNAL_VERSION), EXIT_GOOD;
     if (count > 1 && strcmp(arguments[1], "compact") == 0)
         return compact_command(count - 2, arguments + 2);
-    for (int i = 1; i < count; i++) {
-        if (strcmp(arguments[i], "--help") != 0 && strcmp(arguments[i], "-h") != 0)
-            continue;
-        fputs(usage, stdout);
-        return EXIT_GOOD;
-    }
+    if (is_given("--help", count, arguments) || is_given("-h", count, arguments))
+        return fputs(usage, stdout), EXIT_GOOD;
     if (count < 2)
         return fputs(usage, stderr), EXIT_USAGE;
     const struct command *command = command_named(arguments[1]);

@@ -238,6 +238,8 @@ static bool take_argument(struct options *options, char **argv, int argc, int *a
                           size_t size)
 {
     const char *argument = argv[(*at)++];
+    if (strcmp(argument, "-h") == 0)
+        argument = "--help";
     if (strncmp(argument, "--", 2) != 0 || argument[2] == '\0') {
         snprintf(why, size, "\"%.100s\" is no option (see --help)", argument);
         return false;
