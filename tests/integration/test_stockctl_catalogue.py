@@ -138,9 +138,10 @@ class Import(StockctlTestCase):
                 ("a,atlantis,,,", "locations"), ("a,,random,,", "sourcing"), ("a,,,0,", "hold_ttl_ms"),
                 ("a,,,,-1", "buffer"))),
         ):
-            for row, column in rows:
-                with self.subTest(row=row):
-                    self.assertEqual(self.bad(kind, f"{header}\nGOOD\n{row}\n"), [(3, column)])
+            with self.subTest(kind=kind):
+                text = "\n".join((header, "GOOD", *(row.replace("a,", f"a{n},", 1).replace("A,", f"A{n},", 1)
+                                                   for n, (row, _) in enumerate(rows))))
+                self.assertEqual(self.bad(kind, text), [(3 + n, column) for n, (_, column) in enumerate(rows)])
 
     def test_skip_bad(self):
         good = unique("p")
