@@ -1,8 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the mirror's thread tells others about itself. It alone writes; any thread reads. The
- * numbers are relaxed: nothing is concluded from one about another. The text of the last error is
- * a sequence lock: `turn` is odd while it is being written.
+ * What the mirror's thread tells others about itself. It alone writes, with one exception; any
+ * thread reads. The numbers are relaxed: nothing is concluded from one about another. The text of
+ * the last error is a sequence lock: `turn` is odd while it is being written.
+ *
+ * The exception is `state`: while it is FENCED the mirror's thread waits and leaves it alone, and
+ * any thread may move it to CONNECTING by compare-and-swap (mirror_take). So a request to take the
+ * fence exists only as the end of FENCED: it cannot come twice, or be left over. It carries nothing
+ * else, so it is relaxed too.
  */
 #ifndef STOCKD_MIRROR_FIGURES_H
 #define STOCKD_MIRROR_FIGURES_H

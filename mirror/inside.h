@@ -38,10 +38,8 @@ struct mirror {
         fence_key[KEY_MAX], scan_pattern[2 * KEY_MAX]; /* const */
     char engine[20];                                   /* the run, as others read it; const */
 
-    struct wake wake;  /* stopping: any thread */
-    _Atomic bool take; /* any thread sets, the mirror's clears: see mirror_take; the wake
-                                     that follows orders it, so relaxed */
-    struct mirror_figures figures; /* read by any thread */
+    struct wake wake;              /* stopping: any thread */
+    struct mirror_figures figures; /* read by any thread; its state says who writes it */
     pthread_t thread;
     bool started;
 
@@ -49,6 +47,7 @@ struct mirror {
     struct follow follow;
     struct position confirmed; /* what Redis has applied */
     struct fence fence;        /* likewise */
+    bool asked;                /* mirror_take ended FENCED: the fence is to be taken, once */
     uint64_t sent;             /* batch number of the last that was sent */
     struct stream_id last_id;
     struct transaction next;

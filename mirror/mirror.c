@@ -102,14 +102,20 @@ static void back_off(struct mirror *m)
     mirror_tick(m);
 }
 
-/* Another engine writes: until somebody says that it is to be this one again. */
+static bool is_fenced(const struct mirror *m)
+{
+    return atomic_load_explicit(&m->figures.state, memory_order_relaxed) == MIRROR_FENCED;
+}
+
+/* Fenced: waits for mirror_take. */
 static void wait_fenced(struct mirror *m)
 {
     figure_set(&m->figures.state, MIRROR_FENCED);
-    while (!wake_stopping(&m->wake) && !atomic_load_explicit(&m->take, memory_order_relaxed)) {
+    while (!wake_stopping(&m->wake) && is_fenced(m)) {
         wake_pause(&m->wake, steady_us() + 1000000);
         mirror_tick(m);
     }
+    m->asked = !is_fenced(m);
 }
 
 static enum taken connect_and_serve(struct mirror *m)
@@ -232,10 +238,10 @@ void mirror_destroy(struct mirror *m)
 
 void mirror_take(struct mirror *m)
 {
-    if (atomic_load_explicit(&m->figures.state, memory_order_relaxed) != MIRROR_FENCED)
-        return;
-    atomic_store_explicit(&m->take, true, memory_order_relaxed);
-    wake_tell(&m->wake);
+    uint64_t fenced = MIRROR_FENCED;
+    if (atomic_compare_exchange_strong_explicit(&m->figures.state, &fenced, MIRROR_CONNECTING,
+                                                memory_order_relaxed, memory_order_relaxed))
+        wake_tell(&m->wake);
 }
 
 const char *mirror_state_name(enum mirror_state state)

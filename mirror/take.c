@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Becoming the one who writes: judging the fence, and setting it to one's own. */
-#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -141,7 +140,7 @@ enum taken take_fence(struct mirror *m)
         return TAKE_FAILED;
     const struct fence *found = finding.has_fence ? &finding.fence : NULL;
     enum fence_verdict verdict = fence_judge(found, &m->fence, m->sent);
-    if (verdict == FENCE_NEWER && atomic_exchange(&m->take, false)) {
+    if (verdict == FENCE_NEWER && m->asked) {
         m->fence.start_ms = finding.fence.start_ms + 1;
         verdict = FENCE_DOUBTFUL;
     }
@@ -161,6 +160,7 @@ enum taken take_fence(struct mirror *m)
         m->last_id = finding.last_id;
     if (!set_fence(m, &finding))
         return TAKE_FAILED;
+    m->asked = false; /* done, whosever the fence was: it must not outlive this connection */
     say_taken(m, &finding, verdict == FENCE_DOUBTFUL);
     return TAKEN;
 }

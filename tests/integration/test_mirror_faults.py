@@ -254,6 +254,30 @@ class EngineFails(Faulty):
         self.assertEqual(self.redis.client.hget("stock:item:S0", "default"), b"777")
         self.assertEqual(self.redis.client.get("stock:fence"), newer)
 
+    def write_newer_fence(self):
+        """As an engine would that started one millisecond later."""
+        start = int(self.redis.client.get("stock:fence").split()[0])
+        newer = f"{start + 1} {1:016x} 1 1".encode()
+        self.redis.client.set("stock:fence", newer)
+        return newer
+
+    def test_a_take_that_met_no_fence_is_not_left_over(self):
+        """mirror_take counts once, also when the newer engine's fence was gone by then."""
+        server = self.stocked_engine()
+        self.assert_same(server, SKUS)
+        self.write_newer_fence()
+        self.await_state(server, "fenced")
+        self.redis.client.delete("stock:fence")
+        server.call("mirror_take")
+        self.assert_same(server, SKUS)
+        self.await_state(server, "live")
+        newer = self.write_newer_fence()
+        self.await_state(server, "fenced")
+        self.assertEqual(self.redis.client.get("stock:fence"), newer)
+        server.call("mirror_take")
+        self.await_state(server, "live")
+        self.assertNotEqual(self.redis.client.get("stock:fence"), newer)
+
     def test_an_old_engine_that_was_stopped_wakes_up(self):
         old = self.stocked_engine()
         self.assert_same(old, SKUS)
