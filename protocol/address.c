@@ -23,7 +23,8 @@ static int failed(int error, const char *address, const char *what, char *why, s
 
 /* ---- Unix ---- */
 
-/* A socket's file outlives its server. It may be removed if nobody answers there. */
+/* A socket's file outlives its server. It may be removed if nobody listens there: nobody is asked
+ * to accept, for a server whose backlog is full (EAGAIN) listens, too. */
 static int remove_stale(const struct sockaddr_un *where)
 {
     struct stat status;
@@ -31,7 +32,7 @@ static int remove_stale(const struct sockaddr_un *where)
         return errno == ENOENT ? 0 : errno;
     if (!S_ISSOCK(status.st_mode))
         return EEXIST;
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return errno;
     int error = connect(fd, (const struct sockaddr *)where, sizeof *where) < 0 ? errno : 0;

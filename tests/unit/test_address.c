@@ -69,6 +69,42 @@ Test(address, a_socket_that_nobody_answers_is_replaced)
     cr_assert_eq(access(socket_address + strlen("unix:"), F_OK), -1);
 }
 
+/* Connections that nobody accepts fill the backlog: one more would wait for ever. */
+static unsigned fill_backlog(const struct sockaddr_un *where, int *fds, unsigned max)
+{
+    for (unsigned i = 0; i < max; i++) {
+        fds[i] = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+        if (connect(fds[i], (const struct sockaddr *)where, sizeof *where) < 0) {
+            cr_assert_eq(errno, EAGAIN);
+            close(fds[i]);
+            return i;
+        }
+    }
+    cr_assert_fail("the backlog takes %u connections", max);
+    return max;
+}
+
+Test(address, a_server_that_accepts_nobody_is_not_waited_for, .timeout = 60)
+{
+    enum { BACKLOG = 1, CONNECTIONS = 16 };
+    const char *path = socket_address + strlen("unix:");
+    struct sockaddr_un where = { .sun_family = AF_UNIX };
+    cr_assert(strlen(path) < sizeof where.sun_path);
+    memcpy(where.sun_path, path, strlen(path));
+    int server = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    cr_assert_eq(bind(server, (const struct sockaddr *)&where, sizeof where), 0);
+    cr_assert_eq(listen(server, BACKLOG), 0);
+    int fds[CONNECTIONS];
+    unsigned count = fill_backlog(&where, fds, CONNECTIONS);
+    struct listener listener;
+    cr_assert_eq(listener_open(&listener, socket_address, why, sizeof why), -EADDRINUSE);
+    cr_assert(strstr(why, "another server"));
+    cr_assert_eq(access(path, F_OK), 0);
+    for (unsigned i = 0; i < count; i++)
+        close(fds[i]);
+    close(server);
+}
+
 Test(address, a_file_that_is_no_socket_stays)
 {
     struct listener listener;
