@@ -5,79 +5,20 @@
  * and it must not show what the log has not acknowledged.
  * Skipped where there is no redis-server.
  */
-#include <hiredis/hiredis.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "engine/marks.h"
 #include "engine/seat.h"
-#include "mirror/mirror.h"
-#include "tests/support/race_rig.h"
-#include "tests/support/scratch.h"
+#include "tests/support/redis_rig.h"
 
-enum { CHANGERS = 3, ITEMS = 40, ROUNDS = 8, ROUND_MS = 100, SKIPPED = 77, PATIENCE_S = 60 };
+enum { CHANGERS = 3, ITEMS = 40, ROUNDS = 8, ROUND_MS = 100, PATIENCE_S = 60 };
 
 static const char *const channels[] = { "default", "few" };
 static uint64_t next_id[CHANGERS];
-
-/* ---- Redis ---- */
-
-static struct scratch scratch;
-static char socket_path[PATH_MAX + 8];
-static pid_t redis_pid;
-static redisContext *redis;
-
-static void end_redis(void)
-{
-    if (redis)
-        redisFree(redis);
-    kill(redis_pid, SIGKILL);
-    waitpid(redis_pid, NULL, 0);
-    scratch_remove(&scratch);
-}
-
-static void start_redis(void)
-{
-    const char *const arguments[] = { "redis-server", "--port",    "0",         "--unixsocket",
-                                      socket_path,    "--save",    "",          "--loglevel",
-                                      "warning",      "--logfile", "/dev/null", NULL };
-    scratch_make(&scratch);
-    snprintf(socket_path, sizeof socket_path, "%s/socket", scratch.path);
-    redis_pid = fork();
-    if (redis_pid == 0) {
-        prctl(PR_SET_PDEATHSIG, SIGKILL); /* however this program ends */
-        execvp(arguments[0], (char *const *)arguments);
-        _exit(127);
-    }
-    atexit(end_redis);
-    for (int tries = 0; tries < 1000 * PATIENCE_S; tries += 10) {
-        redis = redisConnectUnix(socket_path);
-        if (redis && !redis->err)
-            return;
-        redisFree(redis);
-        redis = NULL;
-        if (waitpid(redis_pid, NULL, WNOHANG) != 0) {
-            printf("skipped: no redis-server\n");
-            scratch_remove(&scratch);
-            _exit(SKIPPED);
-        }
-        usleep(10000);
-    }
-    race_fail("redis-server does not answer");
-}
-
-static redisReply *ask(const char *format, struct text sku)
-{
-    redisReply *reply = redisCommand(redis, format, sku.at, (size_t)sku.len);
-    RACE_MUST(reply, "Redis: %s", redis->errstr);
-    return reply;
-}
 
 /* ---- changing ---- */
 
@@ -148,7 +89,7 @@ static bool field_is(const redisReply *hash, const char *field, int64_t value)
 static bool item_is_shown(const struct race *race, struct seat *seat, uint32_t item)
 {
     struct text sku = ledger_item_sku(race->ledger, item);
-    redisReply *hash = ask("HGETALL stock:item:%b", sku);
+    redisReply *hash = redis_ask("HGETALL stock:item:%b", sku);
     bool same = hash->type == REDIS_REPLY_ARRAY && hash->elements == 6;
     for (unsigned i = 0; same && i < 2; i++) {
         int64_t available;
@@ -190,7 +131,7 @@ static void await_same(struct race *race, const struct mirror *mirror)
 
 static uint64_t heartbeat(void)
 {
-    redisReply *reply = ask("HGET stock:mirror time_ms", (struct text){ "", 0 });
+    redisReply *reply = redis_ask("HGET stock:mirror time_ms", (struct text){ "", 0 });
     uint64_t ms = reply->type == REDIS_REPLY_STRING ? strtoull(reply->str, NULL, 10) : 0;
     freeReplyObject(reply);
     return ms;
@@ -220,28 +161,16 @@ int main(int argc, char **argv)
 {
     struct race race;
     struct racer racers[RACERS_MAX];
-    start_redis();
+    redis_start();
     race_open(&race, CHANGERS + 1, &(struct race_tables){ 0 }, argc, argv);
     race.forgetful = true;
     race_set_channel(&race, &(struct channel_setting){ .code = text_of("few") });
     atomic_store(&race.log.acknowledged, UINT64_MAX); /* there is no journal to wait for */
-    char address[PATH_MAX + 16];
-    snprintf(address, sizeof address, "unix:%s", socket_path);
-    struct mirror *mirror =
-        mirror_create(&(struct mirror_config){ .ledger = race.ledger,
-                                               .log = &race.log,
-                                               .seat = ledger_seat(race.ledger, CHANGERS),
-                                               .engine_ms = 1,
-                                               .start_ms = 1,
-                                               .run = 1,
-                                               .address = address,
-                                               .prefix = "stock:",
-                                               .stream_length = 1000 });
-    RACE_MUST(mirror && mirror_start(mirror) == 0, "no mirror");
+    struct mirror *mirror = redis_mirror(&race, CHANGERS);
     for (int round = 0; round < ROUNDS; round++) {
         race_run(&race, CHANGERS, change, racers);
         if (round % 3 == 1)
-            freeReplyObject(ask("FLUSHALL", (struct text){ "", 0 }));
+            freeReplyObject(redis_ask("FLUSHALL", (struct text){ "", 0 }));
         while (log_has_claims(&race.log))
             sched_yield();
         await_same(&race, mirror);

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A redis-server of its own for a race test. Anything that goes wrong ends the program. */
+#ifndef STOCKD_TESTS_SUPPORT_REDIS_RIG_H
+#define STOCKD_TESTS_SUPPORT_REDIS_RIG_H
+
+#include <hiredis/hiredis.h>
+
+#include "engine/text.h"
+#include "mirror/mirror.h"
+#include "tests/support/race_rig.h"
+
+/* Starts it on a Unix socket in a directory of its own; it ends with the program. Without a
+ * redis-server the program ends as skipped. */
+void redis_start(void);
+
+/* One question; %b in the format is the text. The reply is the caller's to free. */
+redisReply *redis_ask(const char *format, struct text text);
+
+/* A mirror of the race's ledger into that Redis, with the reader's seat given. It runs. */
+struct mirror *redis_mirror(struct race *race, unsigned seat);
+
+#endif
