@@ -116,13 +116,29 @@ static int bind_tcp(const struct addrinfo *info)
     return fd;
 }
 
-static void name_bound(struct listener *listener, const char *host)
+static void note_reach(struct listener *listener, const struct sockaddr_storage *bound)
+{
+    bool loopback;
+    if (bound->ss_family == AF_INET6) {
+        const struct sockaddr_in6 *in6 = (const void *)bound;
+        listener->wildcard = IN6_IS_ADDR_UNSPECIFIED(&in6->sin6_addr);
+        loopback = IN6_IS_ADDR_LOOPBACK(&in6->sin6_addr);
+    } else {
+        const struct sockaddr_in *in = (const void *)bound;
+        listener->wildcard = in->sin_addr.s_addr == htonl(INADDR_ANY);
+        loopback = ntohl(in->sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
+    }
+    listener->exposed = !loopback;
+}
+
+static void note_bound(struct listener *listener, const char *host)
 {
     struct sockaddr_storage bound = { 0 };
     socklen_t length = sizeof bound;
     char port[NI_MAXSERV] = "?";
     getsockname(listener->fd, (struct sockaddr *)&bound, &length);
     getnameinfo((struct sockaddr *)&bound, length, NULL, 0, port, sizeof port, NI_NUMERICSERV);
+    note_reach(listener, &bound);
     bool is_ipv6 = strchr(host, ':') != NULL;
     snprintf(listener->address, sizeof listener->address, "%s%s%s:%s", is_ipv6 ? "[" : "",
              *host ? host : "0.0.0.0", is_ipv6 ? "]" : "", port);
@@ -148,7 +164,7 @@ static int open_tcp(struct listener *listener, const char *address, char *why, s
     if (fd < 0)
         return failed(-fd, address, NULL, why, size);
     listener->fd = fd;
-    name_bound(listener, host);
+    note_bound(listener, host);
     return 0;
 }
 

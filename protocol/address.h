@@ -11,6 +11,8 @@ enum { ADDRESS_MAX = 320 };
 struct listener {
     int fd;
     bool unix_socket;
+    bool exposed;              /* other machines may reach it: neither loopback nor Unix */
+    bool wildcard;             /* every address of the machine */
     char address[ADDRESS_MAX]; /* as bound: port 0 has become what the kernel gave */
     char path[112];            /* of a Unix socket, for removing it; else empty */
 };

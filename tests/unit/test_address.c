@@ -55,6 +55,46 @@ Test(address, port_0_becomes_a_port)
     listener_close(&listener);
 }
 
+Test(address, it_is_known_who_can_reach_it)
+{
+    static const struct {
+        const char *address;
+        bool exposed, wildcard;
+    } cases[] = {
+        { "127.0.0.1:0", false, false }, { "127.9.9.9:0", false, false },
+        { "localhost:0", false, false }, { ":0", true, true },
+        { "0.0.0.0:0", true, true },
+    };
+    struct listener listener;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        cr_assert_eq(listener_open(&listener, cases[i].address, why, sizeof why), 0, "%s", why);
+        cr_assert_eq(listener.exposed, cases[i].exposed, "%s", cases[i].address);
+        cr_assert_eq(listener.wildcard, cases[i].wildcard, "%s", cases[i].address);
+        listener_close(&listener);
+    }
+    cr_assert_eq(listener_open(&listener, socket_address, why, sizeof why), 0, "%s", why);
+    cr_assert_not(listener.exposed);
+    listener_close(&listener);
+}
+
+Test(address, ipv6_is_looked_at_likewise)
+{
+    static const struct {
+        const char *address;
+        bool exposed;
+    } cases[] = { { "[::1]:0", false }, { "[::]:0", true } };
+    struct listener listener;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        int error = listener_open(&listener, cases[i].address, why, sizeof why);
+        if (error == -EAFNOSUPPORT || error == -EADDRNOTAVAIL)
+            cr_skip_test("no IPv6: %s", why);
+        cr_assert_eq(error, 0, "%s", why);
+        cr_assert_eq(listener.exposed, cases[i].exposed, "%s", cases[i].address);
+        cr_assert_eq(listener.wildcard, cases[i].exposed, "%s", cases[i].address);
+        listener_close(&listener);
+    }
+}
+
 Test(address, a_socket_that_nobody_answers_is_replaced)
 {
     struct listener listener;
