@@ -129,6 +129,8 @@ struct server *server_create(const struct server_config *config, char *why, size
         .checks = &server->checks,
     };
     server->clock = config->clock;
+    server->stopping = config->stopping;
+    server->stopping_context = config->context;
     methods_prepare();
     sem_init(&server->enabled, 0, 0);
     server->signal_fd = signalfd(-1, &config->stop_signals, SFD_CLOEXEC);
@@ -162,7 +164,23 @@ const char *server_address(const struct server *server, unsigned index)
     return index < server->listener_count ? server->listeners[index].address : NULL;
 }
 
+enum reach server_reach(const struct server *server, unsigned index)
+{
+    assert(index < server->listener_count);
+    const struct listener *listener = &server->listeners[index];
+    if (listener->wildcard)
+        return REACH_ALL;
+    return listener->exposed ? REACH_ADDRESS : REACH_LOCAL;
+}
+
 /* ---- running ---- */
+
+void server_note_signal(const struct server *server)
+{
+    const struct signalfd_siginfo *signal = &server->signal;
+    if (server->stopping && signal->ssi_signo != 0)
+        server->stopping(server->stopping_context, (int)signal->ssi_signo, (pid_t)signal->ssi_pid);
+}
 
 /* The others need not go on without it. Its ring cannot tell them, so their bells do: whoever hears
  * one after this finds `broken` set, for the bell's read comes after its write. */

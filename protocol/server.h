@@ -28,6 +28,10 @@ struct server_config {
     const struct engine_clock *clock;
     const char *version;
     sigset_t stop_signals; /* end server_run; blocked in every thread before */
+    /* A stop signal has come, and the workers are about to end; `from`: the process that sent it.
+     * On worker 0's thread. NULL: nobody is told. */
+    void (*stopping)(void *context, int signal, pid_t from);
+    void *context;
 };
 
 /* NULL, and in why (size bytes) one line. */
@@ -36,6 +40,15 @@ void server_destroy(struct server *server);
 
 /* Bound addresses, as clients name them; NULL past the last. */
 const char *server_address(const struct server *server, unsigned index);
+
+enum reach {
+    REACH_LOCAL,   /* loopback or a Unix socket: this machine alone */
+    REACH_ADDRESS, /* one address that other machines may reach */
+    REACH_ALL,     /* every address of the machine */
+};
+
+/* Who can reach that address. */
+enum reach server_reach(const struct server *server, unsigned index);
 
 /*
  * Serves until one of the stop signals comes, then lets every reply go that waits only for the

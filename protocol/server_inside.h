@@ -18,6 +18,8 @@ struct server {
     unsigned listener_count;
     int signal_fd;
     struct signalfd_siginfo signal; /* worker 0 reads into it */
+    void (*stopping)(void *context, int signal, pid_t from);
+    void *stopping_context;
     struct worker *workers;
     pthread_t *threads;
     unsigned started; /* threads that run */
@@ -33,5 +35,8 @@ struct server {
 
 /* Tells another worker to look around. */
 void server_wake(struct worker *from, unsigned index);
+
+/* Worker 0: a stop signal was read. */
+void server_note_signal(const struct server *server);
 
 #endif

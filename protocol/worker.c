@@ -198,6 +198,9 @@ static void on_completion(struct worker *worker, const struct completion *c)
         atomic_fetch_sub_explicit(&worker->server->connections, 1, memory_order_relaxed);
         break;
     case TAG_SIGNAL:
+        server_note_signal(worker->server);
+        begin_stop(worker);
+        break;
     case TAG_STOP:
         begin_stop(worker);
         break;

@@ -256,8 +256,11 @@ class Life(Program):
         process = spawn([STOCKD, *options], stderr=subprocess.DEVNULL)
 
         def fresh():
-            with open(ready, encoding="ascii") as file:
-                text = file.read()
+            try:
+                with open(ready, encoding="ascii") as file:
+                    text = file.read()
+            except FileNotFoundError:
+                return None
             return text if text != "old\n" else None
 
         try:
@@ -266,6 +269,82 @@ class Life(Program):
         finally:
             process.terminate()
             self.assertEqual(reap(process, 20 * SLOW), 0)
+
+    def test_the_ready_file_goes_with_the_engine(self):
+        for signum in (signal.SIGTERM, signal.SIGINT):
+            with Server() as server:
+                self.assertTrue(os.path.exists(server.ready_file))
+                server.stop(signum)
+                self.assertFalse(os.path.exists(server.ready_file))
+
+    def test_a_start_that_fails_leaves_no_old_ready_file(self):
+        """Whoever waits for the file must not be told that an engine is ready."""
+        with open(self.path("ready"), "w", encoding="ascii") as file:
+            file.write("127.0.0.1:1\n")
+        self.assert_refused("--data", "/dev/null/no", "--ready-file", self.path("ready"))
+        self.assertFalse(os.path.exists(self.path("ready")))
+
+    def await_said(self, server, text):
+        return wait_until(lambda: text in server.stderr(), timeout=60, what=f"the line {text!r}")
+
+    def test_signals_that_mean_nothing_are_logged_and_ignored(self):
+        with Server("--workers", "2") as server:
+            for signum, said in (
+                (signal.SIGHUP, "ignored SIGHUP: there is nothing to reload"),
+                (signal.SIGUSR1, "ignored SIGUSR1"),
+                (signal.SIGUSR2, "ignored SIGUSR2"),
+            ):
+                server.process.send_signal(signum)
+                self.await_said(server, said)
+            with server.client() as client:
+                self.assertEqual(client.call("ping"), "pong")
+
+    def test_stops_are_logged(self):
+        for signum in (signal.SIGTERM, signal.SIGINT):
+            with Server() as server:
+                with server.client() as client:
+                    lsn = client.call("receive", "r", "SKU", "main", 5)["lsn"]
+                server.stop(signum)
+                lines = server.stderr().splitlines()
+                self.assertEqual(
+                    lines[-2:],
+                    [f"stockd: stopping on {signum.name}", f"stockd: stopped cleanly, lsn {lsn}"],
+                )
+
+    def test_addresses_of_the_network_are_warned_of(self):
+        with Server(listen=False, start=False) as server:
+            server.start("--listen", ":0", "--listen", "127.0.0.1:0", "--listen", server.unix)
+            port = server.addresses[0].rpartition(":")[2]
+            warnings = [line for line in server.stderr().splitlines() if "warning" in line]
+            self.assertEqual(len(warnings), 1, server.stderr())
+            self.assertIn(f"0.0.0.0:{port} (every address of this machine)", warnings[0])
+            self.assertIn("no authentication", warnings[0])
+
+    def test_tables_that_fill_are_told_of(self):
+        with Server("--items", "10", "--pools", "20") as server, server.client() as client:
+            for number in range(7):
+                client.call("receive", f"r{number}", f"SKU-{number}", "main", 1)
+            self.assertNotIn("full", server.stderr())
+            client.call("receive", "r7", "SKU-7", "main", 1)
+            self.await_said(server, "the table of items is 80 % full (8 of 10)")
+            client.call("location_set", "berlin", {})
+            for number in range(7):
+                client.call("receive", f"b{number}", f"SKU-{number}", "berlin", 1)
+            client.call("receive", "r8", "SKU-8", "main", 1)
+            client.call("receive", "r9", "SKU-9", "main", 1)
+            self.await_said(server, "the table of items is full (10)")
+            self.await_said(server, "the table of pools is 80 % full (17 of 20)")
+            self.assertIn("larger --items", server.stderr())
+
+    def test_a_start_with_tables_nearly_full_says_so(self):
+        with Server("--items", "100") as server:
+            with server.client() as client:
+                for number in range(19):
+                    client.call("receive", f"r{number}", f"SKU-{number}", "main", 1)
+            server.stop()
+            server.extra = ["--items", "20"]
+            server.start()
+            self.await_said(server, "the table of items is 90 % full (19 of 20)")
 
     def test_signals(self):
         for signum in (signal.SIGTERM, signal.SIGINT):

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the mirror tells of one item, entry by entry. Each change adds a unit, so a change's LSN says
- * how many units there are.
+ * What the mirror tells of one item, entry by entry. Each change adds a unit, so a change's LSN
+ * says how many units there are.
  *
  *   - No entry has an older value than its LSN says: an item's mark is read before its values. The
  *     item changes as fast as it can and has many values, so that it changes while they are read.

@@ -27,11 +27,13 @@
 #include "tools/stockd/mirroring.h"
 #include "tools/stockd/options.h"
 #include "tools/stockd/storage.h"
+#include "tools/stockd/watch.h"
 
 #define STOCKD_VERSION "0.1.0"
 
 enum { EXIT_CLEAN = 0, EXIT_UNCLEAN = 1, EXIT_NOT_STARTED = 2, SPARE_DESCRIPTORS = 64 };
 
+/* Each part is made by its `start` below, in this order, and ended by its `stop`. */
 struct program {
     struct options options;
     enum durability durability;
@@ -39,22 +41,37 @@ struct program {
     struct ledger *ledger;
     bool ledger_used; /* something was loaded into it */
     struct journal *journal;
-    struct compactor *compactor;
     struct journal_opened opened;
     struct storage_port storage;
-    struct book_port book_port;
-    struct book_thread *book; /* NULL: does not run */
-    struct mirroring mirroring;
     struct engine_clock clock;
     bool clock_runs; /* set before there are threads */
+    struct mirroring mirroring;
     struct server *server;
-    int ready_error; /* of the ready file */
+    struct book_port book_port;
+    struct book_thread *book;
+    struct compactor *compactor;
+    struct caretaker *caretaker;
+    struct watch *watch;
+    bool ready_file_there; /* it was written, and not removed yet */
+    int ready_error;       /* of the ready file */
+    bool announced;        /* the log says that it has started */
+    int status;            /* of the exit */
 };
 
 static int cannot_start(const char *why)
 {
     fprintf(stderr, "stockd: %s\n", why);
     return EXIT_NOT_STARTED;
+}
+
+/* For a thread: 0, or -errno as it was started. */
+static int thread_started(int error, const char *what)
+{
+    char why[256];
+    if (!error)
+        return 0;
+    snprintf(why, sizeof why, "cannot start the thread that %s: %s", what, strerror(-error));
+    return cannot_start(why);
 }
 
 /* ---- the journal's callbacks ---- */
@@ -102,7 +119,25 @@ static uint64_t journal_time_ms(void *context)
     return clock_engine_ms(&program->clock, clock_ms(CLOCK_MONOTONIC));
 }
 
-/* ---- the parts, in the order in which they come to life ---- */
+/* ---- the log and the ledger ---- */
+
+static int make_log(struct program *program)
+{
+    const struct options *options = &program->options;
+    char why[256];
+    int error = log_init(&program->log, options->log_bytes, (unsigned)options->workers, 0);
+    if (!error)
+        return 0;
+    snprintf(why, sizeof why, "log-bytes %" PRIu64 " for %" PRIu64 " workers: %s",
+             options->log_bytes, options->workers,
+             error == -EINVAL ? "too small" : strerror(-error));
+    return cannot_start(why);
+}
+
+static void drop_log(struct program *program)
+{
+    log_destroy(&program->log);
+}
 
 static struct ledger *create_ledger(struct program *program)
 {
@@ -135,20 +170,19 @@ static struct ledger *fresh_ledger(void *context)
 
 static int make_ledger(struct program *program)
 {
-    const struct options *options = &program->options;
-    char why[256];
-    int error = log_init(&program->log, options->log_bytes, (unsigned)options->workers, 0);
-    if (error) {
-        snprintf(why, sizeof why, "log-bytes %" PRIu64 " for %" PRIu64 " workers: %s",
-                 options->log_bytes, options->workers,
-                 error == -EINVAL ? "too small" : strerror(-error));
-        return cannot_start(why);
-    }
     program->ledger = create_ledger(program);
     if (!program->ledger)
         return cannot_start("no address space for so many items, pools and reservations");
     return 0;
 }
+
+static void drop_ledger(struct program *program)
+{
+    if (program->ledger) /* the next one, for another snapshot, may have failed */
+        ledger_destroy(program->ledger);
+}
+
+/* ---- the journal ---- */
 
 static void say_forgotten(const struct program *program, uint64_t count)
 {
@@ -192,14 +226,22 @@ static int open_journal(struct program *program)
     program->clock_runs = true;
     say_forgotten(program, ledger_recovered(program->ledger, program->clock.base_ms));
     program->storage = storage_of_journal(program->journal);
-    int error = compactor_create(&program->compactor, &program->options, program->journal,
-                                 &program->opened.start);
-    if (error)
-        return cannot_start(strerror(-error));
-    program->storage.snapshots_self = program->compactor;
-    program->storage.snapshot_figures = compactor_figures;
     return 0;
 }
+
+static void close_journal(struct program *program)
+{
+    struct reason reason = { "" };
+    if (journal_close(program->journal, &reason)) {
+        fprintf(stderr, "stockd: not everything is on disk: %s\n", reason.text);
+        if (program->status == EXIT_CLEAN)
+            program->status = EXIT_UNCLEAN;
+    } else if (program->announced && program->status == EXIT_CLEAN) {
+        fprintf(stderr, "stockd: stopped cleanly, lsn %" PRIu64 "\n", log_head(&program->log));
+    }
+}
+
+/* ---- the mirror ---- */
 
 static int make_mirror(struct program *program)
 {
@@ -219,6 +261,59 @@ static int make_mirror(struct program *program)
     return cannot_start(why);
 }
 
+static int start_mirror(struct program *program)
+{
+    return thread_started(mirroring_start(&program->mirroring), "mirrors to Redis");
+}
+
+/* Ends its thread, too: it may still show what the last replies told. */
+static void drop_mirror(struct program *program)
+{
+    mirroring_stop(&program->mirroring);
+}
+
+/* ---- the ready file ---- */
+
+static int write_addresses(const struct server *server, const char *path)
+{
+    FILE *file = fopen(path, "we");
+    if (!file)
+        return errno;
+    const char *address;
+    for (unsigned i = 0; (address = server_address(server, i)); i++)
+        fprintf(file, "%s\n", address);
+    bool bad = ferror(file);
+    return fclose(file) != 0 || bad ? EIO : 0;
+}
+
+static int write_ready_file(const struct server *server, const char *path)
+{
+    char temporary[VALUE_MAX + 32];
+    snprintf(temporary, sizeof temporary, "%s.%ld", path, (long)getpid());
+    int error = write_addresses(server, temporary);
+    if (!error && rename(temporary, path) < 0)
+        error = errno;
+    if (error)
+        unlink(temporary);
+    return error;
+}
+
+/* One that an engine left that was killed would say that this one is ready. */
+static void remove_old_ready_file(const struct program *program)
+{
+    if (program->options.ready_file[0])
+        unlink(program->options.ready_file); /* that it cannot be written is said later */
+}
+
+static void remove_ready_file(struct program *program)
+{
+    if (program->ready_file_there)
+        unlink(program->options.ready_file);
+    program->ready_file_there = false;
+}
+
+/* ---- the server ---- */
+
 /* As many descriptors as the system gives, and no more connections than that is good for. */
 static uint32_t connections_possible(uint64_t wanted)
 {
@@ -236,16 +331,13 @@ static uint32_t connections_possible(uint64_t wanted)
     return (uint32_t)possible;
 }
 
-static int start_book(struct program *program)
+/* Worker 0 is the main thread. What stops by itself says why elsewhere. */
+static void on_stopping(void *context, int signal, pid_t from)
 {
-    char why[256];
-    int error = book_start(&program->book, program->options.data, program->journal);
-    if (!error) {
-        program->book_port = book_port_of(program->book);
-        return 0;
-    }
-    snprintf(why, sizeof why, "cannot start the thread that reads the book: %s", strerror(-error));
-    return cannot_start(why);
+    struct program *program = context;
+    if (from != getpid())
+        fprintf(stderr, "stockd: stopping on SIG%s\n", sigabbrev_np(signal));
+    remove_ready_file(program);
 }
 
 static int make_server(struct program *program)
@@ -281,6 +373,8 @@ static int make_server(struct program *program)
         .mirror = program->mirroring.mirror ? &program->mirroring.port : NULL,
         .clock = &program->clock,
         .version = STOCKD_VERSION,
+        .stopping = on_stopping,
+        .context = program,
     };
     sigemptyset(&config.stop_signals);
     sigaddset(&config.stop_signals, SIGTERM);
@@ -290,31 +384,67 @@ static int make_server(struct program *program)
     return program->server ? 0 : cannot_start(why);
 }
 
-/* ---- being ready ---- */
-
-static int write_addresses(const struct server *server, const char *path)
+static void drop_server(struct program *program)
 {
-    FILE *file = fopen(path, "we");
-    if (!file)
-        return errno;
-    const char *address;
-    for (unsigned i = 0; (address = server_address(server, i)); i++)
-        fprintf(file, "%s\n", address);
-    bool bad = ferror(file);
-    return fclose(file) != 0 || bad ? EIO : 0;
+    server_destroy(program->server);
 }
 
-static int write_ready_file(const struct server *server, const char *path)
+/* ---- the threads beside the workers ---- */
+
+static int start_book(struct program *program)
 {
-    char temporary[VALUE_MAX + 32];
-    snprintf(temporary, sizeof temporary, "%s.%ld", path, (long)getpid());
-    int error = write_addresses(server, temporary);
-    if (!error && rename(temporary, path) < 0)
-        error = errno;
+    int error = book_start(&program->book, program->options.data, program->journal);
+    if (!error)
+        program->book_port = book_port_of(program->book);
+    return thread_started(error, "reads the journal's history");
+}
+
+static void stop_book(struct program *program)
+{
+    book_stop(program->book);
+}
+
+static int start_compactor(struct program *program)
+{
+    int error = compactor_create(&program->compactor, &program->options, program->journal,
+                                 &program->opened.start);
     if (error)
-        unlink(temporary);
-    return error;
+        return cannot_start(strerror(-error));
+    program->storage.snapshots_self = program->compactor;
+    program->storage.snapshot_figures = compactor_figures;
+    error = compactor_start(program->compactor);
+    if (error)
+        compactor_stop(program->compactor);
+    return thread_started(error, "starts compactions");
 }
+
+static void stop_compactor(struct program *program)
+{
+    compactor_stop(program->compactor);
+}
+
+static int start_caretaker(struct program *program)
+{
+    int error = caretaker_start(&program->caretaker, program->ledger, &program->clock);
+    return thread_started(error, "looks after the ledger's tables");
+}
+
+static void stop_caretaker(struct program *program)
+{
+    caretaker_stop(program->caretaker);
+}
+
+static int start_watch(struct program *program)
+{
+    return thread_started(watch_start(&program->watch, program->ledger), "watches the tables");
+}
+
+static void stop_watch(struct program *program)
+{
+    watch_stop(program->watch);
+}
+
+/* ---- being ready ---- */
 
 static void say_started(const struct program *program)
 {
@@ -332,6 +462,19 @@ static void say_started(const struct program *program)
     fprintf(stderr, "\n");
 }
 
+static void warn_exposed(const struct program *program)
+{
+    const char *address;
+    for (unsigned i = 0; (address = server_address(program->server, i)); i++) {
+        enum reach reach = server_reach(program->server, i);
+        if (reach != REACH_LOCAL)
+            fprintf(stderr,
+                    "stockd: warning: other machines can reach %s%s, and there is no "
+                    "authentication: listen on 127.0.0.1 or unix:PATH, or trust the network\n",
+                    address, reach == REACH_ALL ? " (every address of this machine)" : "");
+    }
+}
+
 static void on_ready(void *context)
 {
     struct program *program = context;
@@ -339,67 +482,60 @@ static void on_ready(void *context)
     if (*path)
         program->ready_error = write_ready_file(program->server, path);
     if (!program->ready_error) {
+        program->ready_file_there = *path != '\0';
+        program->announced = true;
         say_started(program);
+        warn_exposed(program);
         return;
     }
     fprintf(stderr, "stockd: cannot write the ready file %s: %s\n", path,
             strerror(program->ready_error));
+    program->status = EXIT_NOT_STARTED;
     kill(getpid(), SIGTERM); /* whoever waits for the file would wait for ever */
 }
 
-static int run(struct program *program)
+/* ---- from the first part to the last, and back ---- */
+
+static const struct part {
+    int (*start)(struct program *program); /* 0, or the exit status; then it left nothing */
+    void (*stop)(struct program *program);
+} parts[] = {
+    { make_log, drop_log },
+    { make_ledger, drop_ledger },
+    { open_journal, close_journal },
+    { make_mirror, drop_mirror },
+    { make_server, drop_server },
+    { start_book, stop_book },
+    { start_compactor, stop_compactor },
+    { start_caretaker, stop_caretaker },
+    { start_watch, stop_watch },
+    { start_mirror, drop_mirror },
+};
+
+enum { PARTS = sizeof parts / sizeof *parts };
+
+static void run(struct program *program)
 {
-    int status = EXIT_CLEAN;
-    if (!mirroring_start(&program->mirroring))
-        return cannot_start("no thread for the Redis mirror");
-    if (compactor_start(program->compactor) != 0)
-        return cannot_start("no thread that looks after snapshots");
-    struct caretaker *caretaker;
-    if (caretaker_start(&caretaker, program->ledger, &program->clock) != 0)
-        return cannot_start("cannot start the thread that looks after the ledger's tables");
     int error = server_run(program->server, on_ready, program);
-    caretaker_stop(caretaker);
-    book_stop(program->book);
-    compactor_stop(program->compactor);
-    program->compactor = NULL;
-    if (error) {
-        fprintf(stderr, "stockd: a worker could not go on: %s\n", strerror(-error));
-        status = EXIT_UNCLEAN;
-    }
-    mirroring_stop(&program->mirroring); /* it may still show what the last replies told */
-    server_destroy(program->server);
-    struct reason reason = { "" };
-    if (journal_close(program->journal, &reason)) {
-        fprintf(stderr, "stockd: not everything is on disk: %s\n", reason.text);
-        status = EXIT_UNCLEAN;
-    }
-    program->journal = NULL;
-    return program->ready_error ? EXIT_NOT_STARTED : status;
+    remove_ready_file(program);
+    if (!error)
+        return;
+    fprintf(stderr, "stockd: a worker could not go on: %s\n", strerror(-error));
+    program->status = EXIT_UNCLEAN;
 }
 
 static int start_and_run(struct program *program)
 {
-    int status = make_ledger(program);
-    if (status == 0)
-        status = open_journal(program);
-    if (status == 0)
-        status = make_mirror(program);
-    if (status == 0)
-        status = make_server(program);
-    if (status == 0)
-        status = start_book(program);
-    if (status == 0)
-        status = run(program);
-    struct reason reason = { "" };
-    mirroring_stop(&program->mirroring);
-    compactor_stop(program->compactor);
-    if (program->journal)
-        journal_close(program->journal, &reason);
-    if (program->ledger)
-        ledger_destroy(program->ledger);
-    if (program->log.bytes)
-        log_destroy(&program->log);
-    return status;
+    unsigned started = 0;
+    while (started < PARTS && program->status == EXIT_CLEAN) {
+        program->status = parts[started].start(program);
+        started += program->status == EXIT_CLEAN;
+    }
+    if (program->status == EXIT_CLEAN)
+        run(program);
+    while (started > 0)
+        parts[--started].stop(program);
+    return program->status;
 }
 
 int main(int argc, char **argv)
@@ -424,5 +560,7 @@ int main(int argc, char **argv)
     }
     signal(SIGPIPE, SIG_IGN); /* these two come back as errors of the call */
     signal(SIGXFSZ, SIG_IGN);
+    watch_block_signals();
+    remove_old_ready_file(&program);
     return start_and_run(&program);
 }

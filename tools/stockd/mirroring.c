@@ -101,9 +101,9 @@ bool mirroring_create(struct mirroring *mirroring, const struct mirroring_parts 
     return mirroring->mirror != NULL;
 }
 
-bool mirroring_start(struct mirroring *mirroring)
+int mirroring_start(struct mirroring *mirroring)
 {
-    return !mirroring->mirror || mirror_start(mirroring->mirror) == 0;
+    return mirroring->mirror ? mirror_start(mirroring->mirror) : 0;
 }
 
 void mirroring_stop(struct mirroring *mirroring)

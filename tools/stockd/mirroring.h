@@ -28,8 +28,9 @@ struct mirroring_parts {
 /* False, and in why one line. */
 bool mirroring_create(struct mirroring *mirroring, const struct mirroring_parts *parts, char *why,
                       size_t size);
-/* These do nothing if there is none. */
-bool mirroring_start(struct mirroring *mirroring);
+/* These do nothing if there is none. start: 0 or -errno. stop ends it, started or not; it may be
+ * called again. */
+int mirroring_start(struct mirroring *mirroring);
 void mirroring_stop(struct mirroring *mirroring);
 
 #endif

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The thread that looks after what no worker has time for: it says in the log when a table is
+ * nearly full, and takes the signals that mean nothing to the engine, so that they do not end it.
+ */
+#ifndef STOCKD_TOOLS_STOCKD_WATCH_H
+#define STOCKD_TOOLS_STOCKD_WATCH_H
+
+#include "engine/ledger.h"
+
+struct watch;
+
+/* Blocks the signals that the thread takes, in this thread and those that it starts: first of all,
+ * for until the thread runs they must not end the process either. */
+void watch_block_signals(void);
+
+/* The ledger outlives it. 0 or -errno. */
+int watch_start(struct watch **watch, const struct ledger *ledger);
+/* NULL is allowed. */
+void watch_stop(struct watch *watch);
+
+#endif
