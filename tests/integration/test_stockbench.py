@@ -6,9 +6,12 @@ import csv
 import io
 import json
 import os
+import selectors
 import signal
+import socket
 import subprocess
 import tempfile
+import threading
 import time
 import unittest
 
@@ -221,6 +224,79 @@ class Echo(unittest.TestCase):
         counts = self.run_against(["--answer"], "--no-setup", "--workload", "availability-100",
                                   "--window", "200")
         self.assertEqual(list(counts), ["availability"])
+
+
+class Silent:
+    """Answers the echo workload, but never one of the connections from its second request on."""
+
+    REQUEST, RESPONSE = 56, 48
+
+    def __init__(self):
+        self.listener = socket.create_server(("127.0.0.1", 0), backlog=64)
+        self.address = "127.0.0.1:%d" % self.listener.getsockname()[1]
+        self.silent = None  # (address of the other end, the msgid that is not answered)
+        self.closing = False
+        self.thread = threading.Thread(target=self.serve)
+        self.thread.start()
+
+    def close(self):
+        self.closing = True
+        self.thread.join()
+
+    def serve(self):
+        selector = selectors.DefaultSelector()
+        selector.register(self.listener, selectors.EVENT_READ)
+        connections = {}
+        while not self.closing:
+            for key, _ in selector.select(timeout=0.05):
+                if key.fileobj is self.listener:
+                    connection, _ = self.listener.accept()
+                    connections[connection] = b""
+                    selector.register(connection, selectors.EVENT_READ)
+                    continue
+                received = key.fileobj.recv(65536)
+                if received:
+                    connections[key.fileobj] = self.answer(key.fileobj,
+                                                           connections[key.fileobj] + received)
+                else:
+                    selector.unregister(key.fileobj)
+                    key.fileobj.close()
+                    del connections[key.fileobj]
+        for connection in (*connections, self.listener):
+            connection.close()
+        selector.close()
+
+    def answer(self, connection, held):
+        while len(held) >= self.REQUEST:
+            msgid, held = held[3:7], held[self.REQUEST:]
+            peer = "%s:%d" % connection.getpeername()
+            number = int.from_bytes(msgid, "big")
+            if self.silent is None and number > 1 << 20:
+                self.silent = (peer, number)
+            if self.silent is None or self.silent[0] != peer:
+                reply = b"\x94\x01\xce" + msgid
+                connection.sendall(reply + bytes(self.RESPONSE - len(reply)))
+        return held
+
+
+class MissingReplies(unittest.TestCase):
+    def test_they_are_named(self):
+        """Which connection, which request, for how long, and where its bytes are."""
+        server = Silent()
+        try:
+            done = run_program("stockbench", "-s", server.address, "--no-setup", "--workload", "echo",
+                               "--seconds", "0.2", "--warmup", "0.1", "--connections", "4",
+                               "--window", "1", "--json", timeout=120)
+        finally:
+            server.close()
+        self.assertEqual(done.code, 3, done.err)
+        first, second = done.err_lines
+        self.assertIn("replies missing after 10 s: 1, on 1 of 4 connections to " + server.address,
+                      first)
+        peer, msgid = server.silent
+        for said in (f"(from {peer})", f": 1 missing; the oldest, echo with msgid {msgid},",
+                     "0 not sent, 0 not taken, 0 not read, 0 of a begun reply"):
+            self.assertIn(said, second)
 
 
 if __name__ == "__main__":

@@ -10,12 +10,13 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "tools/stockbench/missing.h"
 #include "tools/stockbench/stream.h"
 
 enum {
     MAX_EVENTS = 256,
-    STALL_MS = 20000, /* nothing at all has come for so long: the engine hangs */
-    DRAIN_MS = 10000,
+    STALL_S = 20, /* nothing at all has come for so long: the engine hangs */
+    DRAIN_S = 10,
     LOOK_NS = 10000000, /* the longest wait for an event */
     GROUP = 16,         /* open loop: so many requests go to one connection before the next */
     /* Open loop: from one look at the timetable to the next. Without it the generator spins, takes
@@ -188,10 +189,10 @@ static bool run_until(struct load *load, uint64_t deadline)
         if (n > 0 || load->in_flight == 0)
             last = now;
         progress_tick(load->progress, phase(load), load->replies, now);
-        if (now - last > (uint64_t)STALL_MS * 1000000)
-            return broke_off("no reply has come for 20 s", load->options->address);
+        if (now - last > (uint64_t)STALL_S * 1000000000)
+            return replies_missing(load, STALL_S);
         if (now >= deadline)
-            return !load->draining || broke_off("replies are missing", load->options->address);
+            return !load->draining || replies_missing(load, DRAIN_S);
     }
     return true;
 }
@@ -229,7 +230,7 @@ static bool run_phases(struct load *load)
     if (!run_until(load, after(load->options->warmup)) || !run_measured(load))
         return false;
     load->draining = true;
-    return refill_all(load) && run_until(load, result_now() + (uint64_t)DRAIN_MS * 1000000);
+    return refill_all(load) && run_until(load, result_now() + (uint64_t)DRAIN_S * 1000000000);
 }
 
 /* ---- Memory ---------------------------------------------------------------------------------- */
