@@ -80,6 +80,8 @@ static int open_listeners(struct server *server, const struct server_config *con
 static int make_workers(struct server *server, char *why, size_t size)
 {
     unsigned count = server->service.workers;
+    struct uring_config rings = ring_config;
+    rings.rings = count;
     server->workers = aligned_alloc(64, count * sizeof *server->workers);
     server->threads = calloc(count, sizeof *server->threads);
     server->service.figures = aligned_alloc(64, count * sizeof *server->service.figures);
@@ -102,7 +104,7 @@ static int make_workers(struct server *server, char *why, size_t size)
             snprintf(why, size, "no memory for %u workers", count);
             return -ENOMEM;
         }
-        worker->ring = uring_create(&ring_config, why, size);
+        worker->ring = uring_create(&rings, why, size);
         if (!worker->ring)
             return -ENOSYS;
     }

@@ -4,12 +4,15 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <liburing.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 /* Completions of this tag are nobody's business. */
 enum { TAG_NOBODY = 0 };
@@ -28,7 +31,44 @@ struct uring {
 
 /* ---- making ---- */
 
-static void say_why(int error, char *why, size_t size)
+static size_t whole_pages(size_t bytes)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    return (bytes + page - 1) / page * page;
+}
+
+/* What a ring's user is charged for: its requests, its completions with the requests' indexes and
+ * some counters, and the ring of buffers. Measured on Linux 6.18: exactly that. */
+static size_t locked_bytes(const struct uring_config *config)
+{
+    enum { COUNTERS = 1024 };
+    return whole_pages(config->entries * sizeof(struct io_uring_sqe)) +
+           whole_pages(config->completions * sizeof(struct io_uring_cqe) +
+                       config->entries * sizeof(unsigned) + COUNTERS) +
+           whole_pages(config->buffers * sizeof(struct io_uring_buf));
+}
+
+/* Linux 6.18 counts it against RLIMIT_MEMLOCK, for all processes of a user together, unless the
+ * process has CAP_IPC_LOCK. */
+static void say_no_memory(const struct uring_config *config, char *why, size_t size)
+{
+    struct rlimit limit = { RLIM_INFINITY, RLIM_INFINITY };
+    size_t needed = config->rings * locked_bytes(config);
+    getrlimit(RLIMIT_MEMLOCK, &limit);
+    if (limit.rlim_cur == RLIM_INFINITY)
+        snprintf(why, size,
+                 "no memory for %u io_urings of %zu KiB: raise the memory limit of the container "
+                 "or the service, or take fewer --workers",
+                 config->rings, locked_bytes(config) >> 10);
+    else
+        snprintf(why, size,
+                 "no memory for %u io_urings: they need %zu KiB of locked memory, and the limit "
+                 "(ulimit -l) is %" PRIu64 " KiB for all processes of this user: raise it "
+                 "(LimitMEMLOCK= of a systemd unit), or take fewer --workers",
+                 config->rings, needed >> 10, (uint64_t)limit.rlim_cur >> 10);
+}
+
+static void say_why(const struct uring_config *config, int error, char *why, size_t size)
 {
     switch (error) {
     case -EPERM:
@@ -48,9 +88,7 @@ static void say_why(int error, char *why, size_t size)
         snprintf(why, size, "this kernel's io_uring is too old: Linux 6.1 or newer is needed");
         break;
     case -ENOMEM:
-        snprintf(why, size,
-                 "no memory for an io_uring: raise the memory limit, or the locked "
-                 "memory limit (ulimit -l) on old kernels");
+        say_no_memory(config, why, size);
         break;
     default:
         snprintf(why, size, "cannot set up io_uring: %s", strerror(-error));
@@ -100,7 +138,7 @@ struct uring *uring_create(const struct uring_config *config, char *why, size_t 
 {
     struct uring *uring = calloc(1, sizeof *uring);
     if (!uring) {
-        say_why(-ENOMEM, why, size);
+        say_why(config, -ENOMEM, why, size);
         return NULL;
     }
     struct io_uring_params params = {
@@ -110,13 +148,13 @@ struct uring *uring_create(const struct uring_config *config, char *why, size_t 
     };
     int error = io_uring_queue_init_params(config->entries, &uring->ring, &params);
     if (error) {
-        say_why(error, why, size);
+        say_why(config, error, why, size);
         free(uring);
         return NULL;
     }
     error = make_buffers(uring, config);
     if (error) {
-        say_why(error, why, size);
+        say_why(config, error, why, size);
         uring_destroy(uring);
         return NULL;
     }

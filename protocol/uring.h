@@ -23,6 +23,7 @@ struct uring_config {
     unsigned completions;
     unsigned buffers; /* for receiving; a power of two */
     unsigned buffer_bytes;
+    unsigned rings; /* that the process makes in all, for what an error says */
 };
 
 /* NULL, and in why (size bytes) one line that says what to do about it. */

@@ -4,6 +4,8 @@ cannot start.
 """
 
 import os
+import re
+import resource
 import shutil
 import signal
 import socket
@@ -449,6 +451,53 @@ class Kernel(Program):
                 self.assertNotEqual(got.code, 0)
                 self.assertEqual(len(got.err_lines), 1, got.err)
                 self.assertIn("io_uring", got.err)
+
+    def start_with_memlock(self, kib):
+        """A user without privileges, for root is not counted; (exit status or None: it serves)."""
+        program = self.path("stockd")
+        shutil.copy(STOCKD, program)
+        os.chmod(self.folder, 0o777)
+        os.chmod(self.data, 0o777)
+        ready = self.path("ready")
+
+        def become_nobody():
+            resource.setrlimit(resource.RLIMIT_MEMLOCK, (kib << 10, kib << 10))
+            if os.getuid() == 0:
+                os.setgroups([])
+                os.setgid(65534)
+                os.setuid(65534)
+
+        process = spawn(
+            [program, "--data", self.data, "--listen", "127.0.0.1:0", "--ready-file", ready]
+            + ["--workers", "4"],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            preexec_fn=become_nobody,
+        )
+        wait_until(
+            lambda: process.poll() is not None or os.path.exists(ready),
+            timeout=60,
+            what="an engine with little locked memory to start or to refuse",
+        )
+        if process.poll() is None:
+            process.terminate()
+        _, err = process.communicate(timeout=60 * SLOW)
+        reap(process, 1)
+        return process.returncode, err
+
+    def test_too_little_locked_memory(self):
+        """The error says how much is needed: with it, it starts."""
+        code, err = self.start_with_memlock(64)
+        if code == 0:
+            self.skipTest("this kernel does not count rings as locked memory")
+        self.assertEqual((code, len(err.splitlines())), (2, 1), err)
+        needed = re.search(r"4 io_urings: they need (\d+) KiB .* is 64 KiB .*fewer --workers", err)
+        self.assertTrue(needed, err)
+        code, err = self.start_with_memlock(int(needed[1]))
+        self.assertEqual(code, 0, err)
+        code, err = self.start_with_memlock(int(needed[1]) - 4)
+        self.assertEqual(code, 2, err)
 
 
 if __name__ == "__main__":
