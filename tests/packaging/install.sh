@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # install.sh BUILD_DIR: what `make install` leaves can be used by somebody else's program, through
-# pkg-config, with either library; and the shared one shows no name but ours.
+# pkg-config, with either library; and the shared one shows no name but ours. Installed to /usr/local
+# it is found without another step (as root, in a mount namespace with folders of its own).
 set -eu
 build=$1
 root=$(mktemp -d)
@@ -33,3 +34,33 @@ strangers=$(nm -D --defined-only "$lib/libstockd.so" | awk '$3 !~ /^stockd_/')
 for program in stockd stockctl stockbench stock-journal; do
     [ -x "$root/bin/$program" ] || { echo "not installed: bin/$program" >&2; exit 1; }
 done
+
+if [ "$(id -u)" -ne 0 ] || ! unshare --mount true 2>/dev/null; then
+    echo "not tested: an installation to /usr/local (needs root and a mount namespace)"
+    exit 0
+fi
+mkdir "$root/etc" "$root/local" "$root/cache"
+cp -a /etc/. "$root/etc"
+cat >"$root/install-system.sh" <<'EOF'
+set -eu
+build=$1 root=$2
+mount --bind "$root/etc" /etc
+mount --bind "$root/local" /usr/local
+mount --bind "$root/cache" /var/cache/ldconfig
+cmake --install "$build" --prefix /usr/local >/dev/null
+unset PKG_CONFIG_PATH
+gcc -std=c17 "$root/user.c" $(pkg-config --cflags --libs stockd) -o "$root/user"
+"$root/user"
+EOF
+unshare --mount sh "$root/install-system.sh" "$build" "$root" || {
+    echo "a program does not run with the library that was installed to /usr/local" >&2
+    exit 1
+}
+
+# Only staged, it changes nothing of the system: ldconfig would write a new cache.
+before=$(stat -c '%i %y' /etc/ld.so.cache)
+DESTDIR="$root/staged" cmake --install "$build" --prefix /usr/local >/dev/null
+[ "$before" = "$(stat -c '%i %y' /etc/ld.so.cache)" ] || {
+    echo "an installation to DESTDIR touched the system's cache of libraries" >&2
+    exit 1
+}
