@@ -6,6 +6,9 @@ FUZZ_SECONDS ?= 60
 CUTS ?= 1000
 MINUTES ?= 60
 
+# It finds new source files each time, so the build itself need not look for them, and say so.
+CONFIGURE = cmake --preset $(PRESET) -D STOCKD_WATCH_FOLDERS=OFF >/dev/null
+
 .DEFAULT_GOAL := help
 .PHONY: help build run test crash soak bench fuzz format install clean
 
@@ -23,7 +26,7 @@ help:
 
 build:
 	@scripts/install-dependencies.sh build
-	@cmake --preset $(PRESET) >/dev/null
+	@$(CONFIGURE)
 	@cmake --build --preset $(PRESET) --target programs
 
 run:
@@ -37,7 +40,7 @@ test:
 
 crash soak:
 	@scripts/install-dependencies.sh test
-	@cmake --preset $(PRESET) >/dev/null
+	@$(CONFIGURE)
 	@cmake --build --preset $(PRESET) --target programs crash_load
 	@if [ $@ = crash ]; then set -- power.py --cuts $(CUTS); \
 		else set -- soak.py --seconds $$(($(MINUTES) * 60)); fi; script=$$1; shift; \

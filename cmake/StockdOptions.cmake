@@ -3,8 +3,15 @@
 
 option(STOCKD_WERROR "Treat warnings as errors" ON)
 option(STOCKD_TESTS "Build the tests" ON)
+option(STOCKD_WATCH_FOLDERS "Look for new source files at each build; make configures instead" ON)
 option(STOCKD_COVERAGE "Count executed lines with gcov" OFF)
 set(STOCKD_SANITIZE "" CACHE STRING "A -fsanitize= list, e.g. address,undefined")
+
+# What a file(GLOB ...) of sources is given.
+set(STOCKD_GLOB "")
+if(STOCKD_WATCH_FOLDERS)
+  set(STOCKD_GLOB CONFIGURE_DEPENDS)
+endif()
 
 if(NOT CMAKE_BUILD_TYPE)
   set(CMAKE_BUILD_TYPE RelWithDebInfo CACHE STRING "Debug or RelWithDebInfo" FORCE)

@@ -19,7 +19,7 @@ endfunction()
 # stockd_library(TARGET FOLDER LIBS...): a static library of FOLDER/*.c; what it links is public, as
 # are its headers.
 function(stockd_library target folder)
-  file(GLOB sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/${folder}/*.c")
+  file(GLOB sources ${STOCKD_GLOB} "${PROJECT_SOURCE_DIR}/${folder}/*.c")
   if(NOT sources)
     set(sources "${CMAKE_CURRENT_BINARY_DIR}/empty.c")
     file(CONFIGURE OUTPUT "${sources}" CONTENT "typedef int stockd_nothing_here_yet;\n")
@@ -32,7 +32,7 @@ endfunction()
 
 # stockd_program(NAME LIBS...): a program of tools/NAME/*.c, in bin/, installed.
 function(stockd_program name)
-  file(GLOB sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tools/${name}/*.c")
+  file(GLOB sources ${STOCKD_GLOB} "${PROJECT_SOURCE_DIR}/tools/${name}/*.c")
   if(NOT sources)
     return()
   endif()
