@@ -86,6 +86,10 @@ class Options(Program):
             (("--listen", "192.0.2.1:0"), "192.0.2.1"),
             (("--config", "/nonexistent/stockd.conf"), "/nonexistent/stockd.conf"),
             (("--ready-file", "/nonexistent/deep/ready"), "/nonexistent/deep/ready"),
+            (("--redis-prefix", "x:"), "redis-prefix does nothing without redis"),
+            (("--redis-database", "3"), "redis-database does nothing without redis"),
+            (("--archive-days", "3"), "archive-days does nothing without archive yes"),
+            (("--archive-max-bytes", "1G", "--archive", "no"), "archive-max-bytes", "archive yes"),
         ):
             with self.subTest(options=bad):
                 self.assert_refused(*good, *bad, mentions=mentions)

@@ -301,10 +301,9 @@ static void set_defaults(struct options *options)
 static bool redis_good(const struct options *options, char *why, size_t size)
 {
     const char *wrong = NULL;
-    if (!options->redis[0]) {
-        if (options->redis_user[0] || options->redis_password_file[0])
-            wrong = "redis-user and redis-password-file need redis";
-    } else if (!address_valid(options->redis)) {
+    if (!options->redis[0])
+        return true;
+    if (!address_valid(options->redis)) {
         snprintf(why, size, "redis must be HOST:PORT or unix:PATH, not \"%.100s\"", options->redis);
         return false;
     } else if (strlen(options->redis_prefix) > REDIS_PREFIX_MAX) {
@@ -317,6 +316,37 @@ static bool redis_good(const struct options *options, char *why, size_t size)
     if (wrong)
         snprintf(why, size, "%s", wrong);
     return !wrong;
+}
+
+static bool is_usual(const struct option_rule *rule, const struct options *options,
+                     const struct options *usual)
+{
+    const void *value = (const char *)options + rule->offset;
+    const void *other = (const char *)usual + rule->offset;
+    if (rule->form == FORM_NUMBER)
+        return memcmp(value, other, sizeof(uint64_t)) == 0;
+    return rule->form != FORM_TEXT || strcmp(value, other) == 0;
+}
+
+/* Options that would do nothing are refused: whoever gives them expects something. */
+static bool companions_good(const struct options *options, char *why, size_t size)
+{
+    static struct options usual; /* not on the stack: it is large */
+    bool archived = strcmp(options->archive, "yes") == 0;
+    set_defaults(&usual);
+    for (size_t i = 0; i < RULES; i++) {
+        const struct option_rule *rule = &rules[i];
+        const char *needs = NULL;
+        if (strncmp(rule->name, "redis-", strlen("redis-")) == 0 && !options->redis[0])
+            needs = "redis";
+        if (strncmp(rule->name, "archive-", strlen("archive-")) == 0 && !archived)
+            needs = "archive yes";
+        if (needs && !is_usual(rule, options, &usual)) {
+            snprintf(why, size, "%s does nothing without %s", rule->name, needs);
+            return false;
+        }
+    }
+    return true;
 }
 
 /* No larger than need be: it is to be in the processor's cache still when it comes round. A slow
@@ -364,6 +394,8 @@ bool options_read(struct options *options, int argc, char **argv, char *why, siz
         snprintf(why, size, "archive must be yes or no, not \"%.100s\"", options->archive);
         return false;
     }
+    if (!companions_good(options, why, size))
+        return false;
     if (options->listen_count == 0)
         snprintf(options->listen[options->listen_count++], VALUE_MAX, "127.0.0.1:7421");
     return true;
