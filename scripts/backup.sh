@@ -6,10 +6,11 @@
 #   STOCK_JOURNAL   the program that checks the copy (stock-journal)
 #   TRIES           so often is it begun anew if the engine outran it (5)
 #
-# Why this order: a compaction removes no segment while somebody holds snapshot/readers. Snapshots
-# go first, for a later one may need segments that are not copied. Segments go from the last to the
-# first: what is in a copied segment then has all before it in the others. In the last segment the
-# engine may overtake the copy, which then has a gap; stock-journal finds that, and it is done again.
+# Why this order: a compaction removes no segment while somebody holds snapshot/readers. The mark of
+# a clean stop and the snapshots go first: made later, they may need what was not copied. Segments go
+# from the last to the first: what is in a copied segment then has all before it in the others. In the
+# last one the engine may overtake the copy, which then has a gap; stock-journal finds that, and the
+# copy is begun anew.
 set -eu
 [ $# -eq 2 ] || { echo "usage: backup.sh DIR COPY" >&2; exit 2; }
 from=$1 to=$2
@@ -18,6 +19,7 @@ from=$1 to=$2
 
 copy() {
     mkdir -p "$1/journal" "$1/snapshot"
+    cp "$from/journal/stopped" "$1/journal/" 2>/dev/null || [ ! -e "$from/journal/stopped" ]
     for file in "$from"/snapshot/*.snap; do
         [ ! -e "$file" ] || cp "$file" "$1/snapshot/"
     done
