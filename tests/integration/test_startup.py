@@ -317,6 +317,18 @@ class Life(Program):
                     [f"stockd: stopping on {signum.name}", f"stockd: stopped cleanly, lsn {lsn}"],
                 )
 
+    def test_an_unclean_stop_is_logged_by_the_next_start(self):
+        unclean = "the last run did not stop cleanly"
+        with Server() as server:
+            with server.client() as client:
+                lsn = client.call("receive", "r", "SKU", "main", 5)["lsn"]
+            server.restart()
+            self.assertNotIn(unclean, server.stderr())
+            server.restart(kill=True)
+            self.assertIn(f"{unclean}: recovered up to lsn {lsn}, 0 bytes", server.stderr())
+            server.restart()
+            self.assertEqual(server.stderr().count(unclean), 1)
+
     def test_addresses_of_the_network_are_warned_of(self):
         with Server(listen=False, start=False) as server:
             server.start("--listen", ":0", "--listen", "127.0.0.1:0", "--listen", server.unix)

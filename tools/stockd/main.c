@@ -450,6 +450,11 @@ static void say_started(const struct program *program)
 {
     const struct journal_opened *opened = &program->opened;
     uint64_t workers = program->options.workers;
+    if (!opened->fresh && !opened->stopped)
+        fprintf(stderr,
+                "stockd: the last run did not stop cleanly: recovered up to lsn %" PRIu64
+                ", %" PRIu64 " bytes of unfinished writes cut off\n",
+                opened->lsn, opened->cut_bytes);
     fprintf(stderr,
             "stockd " STOCKD_VERSION ": %" PRIu64 " worker%s, durability %s, data %s: "
             "%" PRIu64 " records recovered%s, lsn %" PRIu64 "; listening on",
