@@ -5,12 +5,13 @@ PRESET ?= release
 FUZZ_SECONDS ?= 60
 CUTS ?= 1000
 MINUTES ?= 60
+MUTATIONS ?=
 
 # It finds new source files each time, so the build itself need not look for them, and say so.
 CONFIGURE = cmake --preset $(PRESET) -D STOCKD_WATCH_FOLDERS=OFF >/dev/null
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test crash soak bench fuzz format install clean
+.PHONY: help build run test crash soak mutation bench fuzz format install clean
 
 help:
 	@echo 'make build    build/$(PRESET)/bin: stockd, stockctl, stockbench, stock-journal'
@@ -18,6 +19,7 @@ help:
 	@echo 'make test     style, unit, property, race, recovery and integration tests, sanitizers'
 	@echo 'make crash    CUTS=$(CUTS) crashes under load, on ext4 and XFS; a table of what was lost (root)'
 	@echo 'make soak     random lives for MINUTES=$(MINUTES), each compared after its end'
+	@echo 'make mutation put deliberate faults into copies; tests must notice; MUTATIONS="--only REGEX"'
 	@echo 'make bench    measure beside echo servers, Redis and PostgreSQL; docs/BENCHMARKS.md'
 	@echo 'make fuzz     each fuzz target for FUZZ_SECONDS=$(FUZZ_SECONDS)'
 	@echo 'make format   clang-format over the tree'
@@ -45,6 +47,10 @@ crash soak:
 	@if [ $@ = crash ]; then set -- power.py --cuts $(CUTS); \
 		else set -- soak.py --seconds $$(($(MINUTES) * 60)); fi; script=$$1; shift; \
 		STOCKD_BIN_DIR=$(CURDIR)/build/$(PRESET)/bin /usr/bin/python3 tests/crash/$$script "$$@"
+
+mutation:
+	@scripts/install-dependencies.sh test
+	@tests/mutation/mutate.py $(MUTATIONS)
 
 bench:
 	@scripts/install-dependencies.sh bench
