@@ -22,7 +22,7 @@ except ImportError as missing:
     print(f"skipped: {missing} (python3-redis)")
     sys.exit(77)
 
-from stockd_harness import SLOW, STOP_TIMEOUT, Server, reap, spawn, unique, wait_until
+from stockd_harness import PATIENCE, SLOW, STOP_TIMEOUT, Server, reap, spawn, unique, wait_until
 
 REDIS_SERVER = shutil.which("redis-server")
 if not REDIS_SERVER:
@@ -60,7 +60,7 @@ class Redis:
 
     def connect(self, database=0):
         self.client = redis_client.Redis(port=self.port, db=database, password=self.password,
-                                         socket_timeout=20 * SLOW)
+                                         socket_timeout=20 * SLOW * PATIENCE)
 
     def _answers(self):
         try:
@@ -165,7 +165,7 @@ class MirrorTestCase(unittest.TestCase):
     def assert_same(self, server, skus, prefix="stock:", timeout=30):
         """Waits until Redis shows all of the truth and nothing else. Nobody may change it meanwhile, but
         holds may still run out."""
-        deadline = time.monotonic() + timeout * SLOW
+        deadline = time.monotonic() + timeout * SLOW * PATIENCE
         while True:
             try:
                 shown = self.shown(prefix)

@@ -21,15 +21,21 @@ Rules that the harness keeps, so that tests need not:
   H2  Every process that was started here is ended by its own pid, also when a test fails or is
       interrupted.
   H3  A sanitizer report on a server's stderr fails the test, whatever the server answered.
-  H4  Time-outs are generous (times SLOW for sanitizer builds) and are only ever upper bounds.
+  H4  Time-outs are generous (times SLOW for sanitizer builds, times PATIENCE for a busy machine) and
+      are only ever upper bounds.
+  H5  A time-out names what never came, and shows how the logs of the engines end. A script that
+      hangs elsewhere tells where each thread stands before CTest ends it.
 
 Environment: STOCKD_BIN_DIR (default: build/release/bin of this source tree), STOCKD_TEST_SLOW (a
-factor for time-outs). Exit status of a script: 0 all passed, 1 something failed, 77 everything
-was skipped.
+factor for durations and time-outs), STOCKD_TEST_PATIENCE (a factor for time-outs only: how much
+slower than alone a program runs here; scripts/test.sh measures it), STOCKD_TEST_LIMIT (seconds
+after which CTest ends the script). Exit status of a script: 0 all passed, 1 something failed, 77
+everything was skipped.
 """
 
 import atexit
 import collections
+import faulthandler
 import itertools
 import os
 import random
@@ -39,6 +45,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import unittest
 
@@ -86,9 +93,37 @@ def _sanitized():
 
 SANITIZED = _sanitized()
 SLOW = float(os.environ.get("STOCKD_TEST_SLOW") or (8 if SANITIZED else 1))
+PATIENCE = float(os.environ.get("STOCKD_TEST_PATIENCE") or 1)
 START_TIMEOUT = 45 * SLOW
 STOP_TIMEOUT = 45 * SLOW
-CALL_TIMEOUT = stockd_rpc.DEFAULT_TIMEOUT = 45 * SLOW
+CALL_TIMEOUT = stockd_rpc.DEFAULT_TIMEOUT = 45 * SLOW * PATIENCE
+
+
+# ------------------------------------------------------------------------------ what engines said
+
+_servers = {}  # temporary directory -> Server, all that were not closed yet
+LOG_LINES = 12  # of each engine, in a time-out
+
+
+def describe_engines(servers=None):
+    """How the logs of these servers (of all that are open) end, as lines for a message."""
+    said = ""
+    for server in list(_servers.values()) if servers is None else servers:
+        process = server.process
+        code = process.poll() if process else None
+        state = "not started" if not process else "running" if code is None else f"exit {code}"
+        lines = server.stderr().splitlines()[-LOG_LINES:] or ["(nothing)"]
+        said += f"\n  stockd {process.pid if process else ''} ({state}), its log ends:"
+        said += "".join(f"\n    {line[:300]}" for line in lines)
+    return said
+
+
+def _describe_engine(address):
+    known = [s for s in list(_servers.values()) if address in (s.tcp, s.unix, *s.addresses)]
+    return describe_engines(known)
+
+
+stockd_rpc.describe_engine = _describe_engine
 
 
 # --------------------------------------------------------------------------------------- processes
@@ -104,14 +139,27 @@ def spawn(argv, **kwargs):
     return process
 
 
+class NotEnded(subprocess.TimeoutExpired):
+    """A process did not end in time: which, and what the engines said."""
+
+    def __init__(self, argv, timeout):
+        super().__init__(argv, timeout)
+        self.engines = describe_engines()
+
+    def __str__(self):
+        return f"waited {self.timeout:.0f} s for this to end: {self.cmd}{self.engines}"
+
+
 def reap(process, timeout):
     """Waits for a process from spawn(); kills it and raises when it does not end in time."""
+    timeout *= PATIENCE
     try:
         return process.wait(timeout)
     except subprocess.TimeoutExpired:
+        late = NotEnded(process.args, timeout)
         process.kill()
         process.wait()
-        raise
+        raise late from None
     finally:
         if process.returncode is not None:
             _live.pop(process.pid, None)
@@ -156,8 +204,11 @@ def run_program(name, *args, timeout=None, prefix=(), stdin=None, **kwargs):
         errors="replace",
         **kwargs,
     )
+    timeout = (timeout or 30) * SLOW * PATIENCE
     try:
-        out, err = process.communicate(stdin, timeout=(timeout or 30) * SLOW)
+        out, err = process.communicate(stdin, timeout=timeout)
+    except subprocess.TimeoutExpired:
+        raise NotEnded(argv, timeout) from None
     finally:
         if process.poll() is None:
             process.kill()
@@ -191,6 +242,9 @@ class Server:
     def __init__(self, *extra, data=None, prefix=(), env=None, listen=True, start=True, **popen):
         self.directory = tempfile.mkdtemp(prefix="stockd-test-")
         _folders.add(self.directory)
+        self.process = None
+        self.addresses = []
+        _servers[self.directory] = self
         self.data = data or os.path.join(self.directory, "data")
         if data is None:
             os.mkdir(self.data)
@@ -203,8 +257,6 @@ class Server:
         self.env = {**os.environ, **(env or {})}
         self.listen = listen
         self.popen = popen
-        self.process = None
-        self.addresses = []
         if start:
             try:
                 self.start()
@@ -246,7 +298,7 @@ class Server:
                 env=self.env,
                 **self.popen,
             )
-        deadline = time.monotonic() + START_TIMEOUT
+        deadline = time.monotonic() + START_TIMEOUT * PATIENCE
         while not os.path.exists(self.ready_file):
             code = self.process.poll()
             if code is not None:
@@ -255,7 +307,8 @@ class Server:
             if time.monotonic() > deadline:
                 self.process.kill()
                 reap(self.process, STOP_TIMEOUT)
-                raise StartError("stockd was not ready in time", None, self.stderr())
+                why = f"no ready file after {START_TIMEOUT * PATIENCE:.0f} s"
+                raise StartError(why, None, self.stderr())
             time.sleep(0.002)
         with open(self.ready_file, encoding="utf-8") as file:
             self.addresses = file.read().split("\n")
@@ -343,6 +396,7 @@ class Server:
                 reap(self.process, STOP_TIMEOUT)
             shutil.rmtree(self.directory, ignore_errors=True)
             _folders.discard(self.directory)
+            _servers.pop(self.directory, None)
 
 
 # ------------------------------------------------------------------------------------------- tests
@@ -364,14 +418,23 @@ def seeded_random():
 
 def wait_until(condition, timeout=10.0, every=0.005, what="condition"):
     """Polls; the value of the condition when it holds, AssertionError when it never does."""
-    deadline = time.monotonic() + timeout * SLOW
+    timeout *= SLOW * PATIENCE
+    deadline = time.monotonic() + timeout
     while True:
         value = condition()
         if value:
             return value
         if time.monotonic() > deadline:
-            raise AssertionError(f"timed out waiting for {what}")
+            raise AssertionError(f"waited {timeout:.0f} s for {what}{describe_engines()}")
         time.sleep(every)
+
+
+def join(thread, what, timeout=CALL_TIMEOUT):
+    """Waits for a thread of the test; AssertionError when it does not end."""
+    thread.join(timeout * PATIENCE)
+    if thread.is_alive():
+        faulthandler.dump_traceback(all_threads=True)
+        raise AssertionError(f"waited {timeout * PATIENCE:.0f} s for {what}{describe_engines()}")
 
 
 class StockdTestCase(unittest.TestCase):
@@ -450,11 +513,29 @@ class StockdTestCase(unittest.TestCase):
         return self.call("reservation", reservation)["state"]
 
 
+def _tell_where_it_hangs(limit):
+    """CTest will say no more than that it took too long."""
+    print(f"\nHUNG: not at its end after {limit:.0f} s; each thread stands here:", flush=True)
+    faulthandler.dump_traceback(file=sys.stdout, all_threads=True)
+    print(f"what the engines said:{describe_engines() or ' none is open'}", flush=True)
+    _end_all()
+    os._exit(1)
+
+
+def _watch():
+    limit = 0.95 * float(os.environ.get("STOCKD_TEST_LIMIT") or 0)
+    if limit > 0:
+        watch = threading.Timer(limit, _tell_where_it_hangs, [limit])
+        watch.daemon = True
+        watch.start()
+
+
 def main():
     """Runs the tests of the calling script; its exit status is CTest's 0, 1 or 77."""
     if not os.access(STOCKD, os.X_OK):
         print(f"no server at {STOCKD}: build first, or set STOCKD_BIN_DIR")
         sys.exit(1)
+    _watch()
     result = unittest.main(module="__main__", exit=False, verbosity=2).result
     for test, why in result.skipped:
         print(f"SKIPPED {test.id()}: {why}")

@@ -18,6 +18,11 @@ REQUEST, RESPONSE, NOTIFICATION = 0, 1, 2
 DEFAULT_TIMEOUT = 45.0  # seconds for one answer; stockd_harness raises it for sanitizer builds
 
 
+def describe_engine(_address):
+    """What is known of the engine at that address, for time-outs; stockd_harness knows its log."""
+    return ""
+
+
 class RpcError(Exception):
     """The server's [code, message, details]."""
 
@@ -70,6 +75,8 @@ class Client:
         self.unpacker = msgpack.Unpacker(raw=False, max_buffer_size=256 << 20, strict_map_key=False)
         self.notifications = collections.deque()
         self.expected = collections.deque()  # msgids in request order
+        self.methods = collections.deque()  # the methods of those requests
+        self.address = address
         if address.startswith("unix:"):
             self.socket = socket.socket(socket.AF_UNIX)
             target = address[len("unix:") :]
@@ -81,7 +88,10 @@ class Client:
         if receive_buffer:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         self.socket.settimeout(self.timeout)
-        self.socket.connect(target)
+        try:
+            self.socket.connect(target)
+        except TimeoutError:
+            raise self.late("to be connected", self.timeout) from None
         if self.socket.family != socket.AF_UNIX:
             self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
@@ -91,10 +101,23 @@ class Client:
     def __exit__(self, *_exc):
         self.close()
 
+    def late(self, what, seconds):
+        """The TimeoutError of a wait for `what`: with what is in flight, and the engine's words."""
+        in_flight = f"; {len(self.expected)} in flight" if self.expected else ""
+        if self.methods:
+            in_flight += f", the first a {self.methods[0]} (msgid {self.expected[0]})"
+        return TimeoutError(
+            f"waited {seconds:.1f} s for {self.address} {what}{in_flight}"
+            + describe_engine(self.address)
+        )
+
     # raw bytes
 
     def send_raw(self, data):
-        self.socket.sendall(data)
+        try:
+            self.socket.sendall(data)
+        except TimeoutError:
+            raise self.late(f"to take {len(data)} bytes", self.timeout) from None
 
     def try_send_raw(self, data, wait=0.0):
         """Sends what the socket takes within `wait` seconds: the bytes that went, or WouldBlock."""
@@ -116,9 +139,9 @@ class Client:
         while data:
             readable, writable, _ = select.select([self.socket], [self.socket], [], self.timeout)
             if time.monotonic() > deadline:
-                raise TimeoutError("the server takes no more requests")
+                raise self.late(f"to take {len(data)} more bytes", self.timeout)
             if readable:
-                self._fill(deadline)
+                self._fill(deadline, self.timeout)
             if writable:
                 sent = self.try_send_raw(data[:65536])
                 data = data[sent:]
@@ -139,21 +162,24 @@ class Client:
 
     def receive_message(self, timeout=None):
         """The next message of any kind; ConnectionClosed at the end, TimeoutError if none comes."""
-        deadline = time.monotonic() + (self.timeout if timeout is None else timeout)
+        timeout = self.timeout if timeout is None else timeout
+        deadline = time.monotonic() + timeout
         while True:
             try:
                 return self.unpacker.unpack()
             except msgpack.OutOfData:
                 pass
-            self._fill(deadline)
+            self._fill(deadline, timeout)
 
-    def _fill(self, deadline):
+    def _fill(self, deadline, timeout):
         left = deadline - time.monotonic()
         if left <= 0:
-            raise TimeoutError("no message from the server in time")
+            raise self.late("to send a message", timeout)
         self.socket.settimeout(left)
         try:
             data = self.socket.recv(1 << 16)
+        except TimeoutError:
+            raise self.late("to send a message", timeout) from None
         except ConnectionResetError as error:
             raise ConnectionClosed("connection reset by the server") from error
         finally:
@@ -171,9 +197,14 @@ class Client:
         except ConnectionClosed:
             return messages
 
-    def send(self, method, *params):
+    def _expect(self, method):
         msgid = next(self.msgids) & 0xFFFFFFFF
         self.expected.append(msgid)
+        self.methods.append(method)
+        return msgid
+
+    def send(self, method, *params):
+        msgid = self._expect(method)
         self.send_raw(request(msgid, method, *params))
         return msgid
 
@@ -192,6 +223,8 @@ class Client:
             if message[0] != RESPONSE or len(message) != 4:
                 raise ProtocolError(f"not a response: {message!r}")
             wanted = self.expected.popleft() if self.expected else None
+            if self.methods:
+                self.methods.popleft()
             if message[1] != wanted:
                 raise ProtocolError(f"response to {message[1]!r}, but {wanted!r} was next")
             if message[2] is not None and message[3] is not None:
@@ -223,8 +256,7 @@ class Client:
                 chunk.clear()
 
         for method, *params in calls:
-            msgid = next(self.msgids) & 0xFFFFFFFF
-            self.expected.append(msgid)
+            msgid = self._expect(method)
             chunk += request(msgid, method, *params)
             in_flight += 1
             if in_flight >= window or len(chunk) > 32768:

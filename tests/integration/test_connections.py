@@ -9,11 +9,13 @@ import threading
 import time
 
 from stockd_harness import (
+    PATIENCE,
     SLOW,
     Client,
     Server,
     StockdTestCase,
     WouldBlock,
+    join,
     main,
     request,
     unique,
@@ -21,7 +23,7 @@ from stockd_harness import (
 )
 
 KINDS = ("tcp", "unix")
-PATIENCE = 3.0  # seconds that a neighbour may wait for an answer, on a busy machine
+NEIGHBOUR_S = 3.0  # seconds that a neighbour may wait for an answer, on a busy machine
 SMALL_LOG = 1 << 17  # bytes: some hundred records
 SLOWEST = []  # what the neighbours did wait
 
@@ -61,13 +63,13 @@ class Neighbour:
 
     def __exit__(self, *_exc):
         self.ending.set()
-        self.thread.join()
+        join(self.thread, "the neighbour to end")
         self.client.close()
         if self.error is not None:
             raise AssertionError(f"the neighbour failed: {self.error!r}")
         if not self.answers:
             raise AssertionError("the neighbour was never served")
-        if self.slowest > PATIENCE * SLOW:
+        if self.slowest > NEIGHBOUR_S * SLOW * PATIENCE:
             raise AssertionError(f"the neighbour waited {self.slowest:.1f} s for an answer")
         SLOWEST.append(self.slowest)
 
@@ -117,7 +119,7 @@ class SlowReaders(StockdTestCase):
                     finish.start()
                     for _ in range((sent + bool(offset)) * size):
                         self.assertEqual(slow.receive_message()[1], 1)
-                    finish.join()
+                    join(finish, "the last requests to be taken")
 
     def test_greedy_connections_starve_nobody(self):
         """All on one worker: some that send without end and read it all, one that reads nothing. Who
@@ -163,7 +165,7 @@ class SlowReaders(StockdTestCase):
                 for client in greedy:
                     client.socket.shutdown(socket.SHUT_RDWR)
                 for thread in threads:
-                    thread.join()
+                    join(thread, "the greedy connections to end")
                 for client in greedy:
                     client.close()
 

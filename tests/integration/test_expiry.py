@@ -9,11 +9,11 @@ later before a test fails; the median may not. The measured lateness is printed.
 import statistics
 import time
 
-from stockd_harness import SANITIZED, SLOW, RpcError, StockdTestCase, main, unique, wait_until
+from stockd_harness import PATIENCE, SANITIZED, SLOW, RpcError, StockdTestCase, main, unique, wait_until
 
 PROMISE_MS = 100
 ROUNDING_MS = 2
-NOISE_MS = 3000 * SLOW
+NOISE_MS = 3000 * SLOW * PATIENCE
 
 
 def now_ms():

@@ -14,6 +14,7 @@
 #include "engine/marks.h"
 #include "engine/seat.h"
 #include "tests/support/redis_rig.h"
+#include "tests/support/watchdog.h"
 
 enum { CHANGERS = 3, ITEMS = 40, ROUNDS = 8, ROUND_MS = 100, PATIENCE_S = 60 };
 
@@ -115,7 +116,7 @@ static uint32_t items_not_shown(struct race *race)
 static void await_same(struct race *race, const struct mirror *mirror)
 {
     uint32_t wrong = 0;
-    for (int tries = 0; tries < 100 * PATIENCE_S; tries++) {
+    for (int tries = 0; tries < (int)patient_ms(100 * PATIENCE_S); tries++) {
         wrong = items_not_shown(race);
         if (wrong == 0)
             return;
@@ -145,7 +146,7 @@ static void check_not_shown_too_early(struct race *race, const struct mirror *mi
     race_stock(race, text_of("S1"), text_of("main"), 1);
     uint64_t last = heartbeat();
     int beats = 0;
-    for (int tries = 0; beats < 4 && tries < 100 * PATIENCE_S; tries++) {
+    for (int tries = 0; beats < 4 && tries < (int)patient_ms(100 * PATIENCE_S); tries++) {
         uint64_t now = heartbeat();
         beats += now > last;
         last = now;

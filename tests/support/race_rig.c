@@ -13,6 +13,7 @@
 
 #include "engine/seat.h"
 #include "tests/support/ledger_rig.h"
+#include "tests/support/watchdog.h"
 
 enum { DRAIN_BYTES = 64 << 10, PATIENCE_MS = 60000, FAR_AHEAD = 2, CHECK_BUDGET = 32 };
 
@@ -108,6 +109,20 @@ static void *drain(void *argument)
 
 /* ---- opening and closing ---- */
 
+/* For the watchdog: where each racer is, and how far the log and its follower have come. */
+static void tell(void *context)
+{
+    struct race *race = context;
+    printf("log: claimed to %llu, published to %llu, followed to %llu\n",
+           (unsigned long long)atomic_load(&race->log.tail),
+           (unsigned long long)atomic_load(&race->log.head),
+           (unsigned long long)atomic_load(&race->followed));
+    for (unsigned i = 0; i < race->seats; i++)
+        if (atomic_load(&race->pace[i]) != UINT64_MAX)
+            printf("racer %u is at step %llu\n", i,
+                   (unsigned long long)atomic_load(&race->pace[i]));
+}
+
 static uint64_t pick_seed(int argc, char **argv)
 {
     uint64_t seed = (uint64_t)time(NULL);
@@ -141,6 +156,7 @@ void race_open(struct race *race, unsigned seats, const struct race_tables *tabl
     race->follower = ledger_create(&config);
     RACE_MUST(race->ledger && race->follower, "no ledger");
     RACE_MUST(pthread_create(&race->drainer, NULL, drain, race) == 0, "no thread");
+    watchdog_start(tell, race);
 }
 
 /* ---- shaking ---- */
@@ -207,6 +223,7 @@ void race_run(struct race *race, unsigned count, void (*work)(struct racer *race
         RACE_MUST(pthread_create(&threads[i], NULL, run, &started[i]) == 0, "no thread");
     }
     uint64_t deferred = 0, operations = 0;
+    watchdog_waits_for("the racers to end");
     for (unsigned i = 0; i < count; i++) {
         pthread_join(threads[i], NULL);
         deferred += racers[i].deferred;
@@ -233,6 +250,7 @@ void race_close(struct race *race, const char *name)
     char why[256];
     expire_everything(race);
     atomic_store(&race->stop_draining, true);
+    watchdog_waits_for("the follower to come to the end of the log");
     pthread_join(race->drainer, NULL);
     RACE_MUST(atomic_load(&race->followed) == atomic_load(&race->log.tail),
               "the follower ends at LSN %llu, the log at %llu",
@@ -255,6 +273,11 @@ void race_close(struct race *race, const char *name)
 bool racer_is_done(const struct racer *racer, unsigned ms)
 {
     return clock_ms() - racer->began_ms >= ms;
+}
+
+bool racer_has_done(const struct racer *racer, unsigned ms, unsigned what, int64_t least)
+{
+    return racer_is_done(racer, ms) && racer->tally[what] >= least;
 }
 
 static uint64_t slowest(const struct race *race)
@@ -302,7 +325,8 @@ static bool again(struct racer *racer, enum code code, uint64_t *since)
     uint64_t now = clock_ms();
     if (*since == 0)
         *since = now;
-    RACE_MUST(now - *since < PATIENCE_MS, "an operation was deferred for a minute");
+    RACE_MUST(now - *since < patient_ms(PATIENCE_MS), "an operation was deferred for %llu s",
+              (unsigned long long)(now - *since) / 1000);
     racer_turn(racer);
     sched_yield();
     return true;

@@ -84,6 +84,10 @@ void race_close(struct race *race, const char *name);
 /* True once that many milliseconds have gone since the race began. */
 bool racer_is_done(const struct racer *racer, unsigned ms);
 
+/* The same, and it has counted at least so many of that in its tally: a busy machine takes longer
+ * for a race, and does no less in it. */
+bool racer_has_done(const struct racer *racer, unsigned ms, unsigned what, int64_t least);
+
 /* A new turn: time goes on, mail is read, what is due expires. */
 void racer_turn(struct racer *racer);
 

@@ -293,7 +293,7 @@ Test(session, a_full_log_stalls_and_loses_nothing)
     while (session.connection.stall == STALL_NONE) {
         snprintf(params, sizeof params, "['r%u', 'S', 'main', 1]", asked++);
         ask("receive", params);
-        cr_assert(asked < 90000);
+        cr_assert(asked < 90000, "the session never stalls for room in the log");
         if (session.connection.stall == STALL_OUTPUT) {
             while (strcmp(reply(), "(none)") != 0)
                 ;
@@ -362,8 +362,10 @@ Test(session_limits, output_that_nobody_takes_stalls)
 {
     stock_up();
     unsigned asked = 1;
-    for (; session.connection.stall == STALL_NONE; asked++)
+    for (; session.connection.stall == STALL_NONE; asked++) {
         ask("stock", "['S']");
+        cr_assert(asked < 90000, "the session never stalls for its output");
+    }
     cr_assert_eq(session.connection.stall, STALL_OUTPUT);
     cr_assert(out_unsent(&session.connection.out) < OUTPUT_HIGH + 4096);
     unsigned replies = 0;
