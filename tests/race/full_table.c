@@ -3,9 +3,11 @@
  * An order that finds its stock but no slots for its draws is refused, and gives back what it took.
  * It failed itself, so nobody else may be refused because of it.
  */
+#include <stdio.h>
+
 #include "tests/support/race_rig.h"
 
-enum { SEATS = 2, SLOTS = 64, UNITS = 8, MILLISECONDS = 1500 };
+enum { SEATS = 2, SLOTS = 64, UNITS = 8, MILLISECONDS = 1500, LEAST = 100 };
 
 /* Leaves one free slot to each seat: enough for an order of one draw. */
 static void fill(struct racer *racer)
@@ -35,7 +37,7 @@ static void order_all(struct racer *racer, uint64_t number)
 static void race_on(struct racer *racer)
 {
     uint64_t base = UINT64_C(1) << 32;
-    for (uint64_t i = 0; !racer_is_done(racer, MILLISECONDS); i++) {
+    for (uint64_t i = 0; !racer_has_done(racer, MILLISECONDS, 0, LEAST); i++) {
         if (racer->index == 0) {
             order_all(racer, i);
         } else {
@@ -62,9 +64,8 @@ int main(int argc, char **argv)
     race_stock(&race, text_of("rare"), text_of("main"), UNITS);
     race_run(&race, 1, fill, racers);
     race_run(&race, SEATS, race_on, racers);
-    RACE_MUST(racers[0].tally[0] > 100 && racers[1].tally[0] > 100,
-              "%lld orders found the table full, %lld went through: too few",
-              (long long)racers[0].tally[0], (long long)racers[1].tally[0]);
+    printf("%lld orders found the table full, %lld went through\n", (long long)racers[0].tally[0],
+           (long long)racers[1].tally[0]);
     race_close(&race, "full_table");
     return 0;
 }

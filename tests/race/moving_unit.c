@@ -25,7 +25,7 @@ static void dawdle(struct racer *racer, uint64_t number)
 static void move(struct racer *racer)
 {
     struct text sku = text_of("unit");
-    for (uint64_t i = 0; !racer_is_done(racer, MILLISECONDS); i += 4) {
+    for (uint64_t i = 0; !racer_has_done(racer, MILLISECONDS, 0, 1); i += 4) {
         /* The buyer may have it for a moment. */
         enum code code = racer_take_at(racer, i, "default", sku, 1, text_of(places[i / 4 % 2]));
         RACE_MUST(code == CODE_OK || code == CODE_INSUFFICIENT_STOCK, "take");
@@ -40,7 +40,7 @@ static void move(struct racer *racer)
 
 static void buy(struct racer *racer)
 {
-    for (uint64_t i = 0; !racer_is_done(racer, MILLISECONDS); i++) {
+    for (uint64_t i = 0; !racer_has_done(racer, MILLISECONDS, 0, 1); i++) {
         enum code code = racer_take(racer, i, "default", text_of("unit"), 1);
         RACE_MUST(code == CODE_OK, "refused, but there was a unit at every moment: %s",
                   seat_failure(racer->seat)->message);
@@ -70,7 +70,6 @@ int main(int argc, char **argv)
     for (int i = 0; i < 2; i++)
         race_stock(&race, text_of("unit"), text_of(places[i]), 1);
     race_run(&race, SEATS, work, racers);
-    RACE_MUST(racers[BUYER].tally[0] > 0 && racers[MOVER].tally[0] > 0, "nobody met anybody");
     race_close(&race, "moving_unit");
     return 0;
 }

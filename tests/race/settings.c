@@ -6,7 +6,7 @@
  */
 #include "tests/support/race_rig.h"
 
-enum { SEATS = 4, PLACES = 40, MILLISECONDS = 2500 };
+enum { SEATS = 4, PLACES = 40, MILLISECONDS = 2500, LEAST = 100 };
 
 enum tally { ORDERS, SETTINGS };
 
@@ -94,7 +94,8 @@ static void receive(struct racer *racer, uint64_t number)
 
 static void play_part(struct racer *racer)
 {
-    for (int i = 0; !racer_is_done(racer, MILLISECONDS); i++) {
+    unsigned counted = racer->index == 0 ? SETTINGS : ORDERS;
+    for (int i = 0; !racer_has_done(racer, MILLISECONDS, counted, LEAST); i++) {
         if (racer->index == 0)
             set_something(racer, i);
         else if (racer->index == 1 && i % 8 == 0)
@@ -116,7 +117,6 @@ int main(int argc, char **argv)
     race_stock(&race, text_of("ball"), text_of("main"), 1000);
     race_stock(&race, text_of("rope"), text_of("main"), 1000);
     race_run(&race, SEATS, play_part, racers);
-    RACE_MUST(racers[0].tally[SETTINGS] > 100 && racers[1].tally[ORDERS] > 100, "too little done");
     race_close(&race, "settings");
     return 0;
 }
