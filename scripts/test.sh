@@ -1,16 +1,27 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # test.sh: everything that must hold before a commit, to the end even if some of it fails.
-#   FUZZ_SECONDS  for each fuzz target (10)
-#   STAGES        some of: style release asan tsan fuzz (all)
+#   FUZZ_SECONDS         for each fuzz target (10)
+#   STAGES               some of: style release asan tsan fuzz (all)
+#   STOCKD_TEST_PATIENCE a factor for time limits (measured before each stage)
 set -u
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
 stages=${STAGES:-style release asan tsan fuzz}
 summary=()
 failed=0
 
+# What the machine gives now; it may give less when the next stage begins.
+measure() {
+    patience=${STOCKD_TEST_PATIENCE:-$(/usr/bin/python3 tests/support/patience.py .)}
+    patience=${patience:-1}
+}
+
+configure() {
+    cmake --preset "$1" -DSTOCKD_TEST_PATIENCE="$patience" >/dev/null
+}
+
 build() {
-    cmake --preset "$1" >/dev/null && cmake --build --preset "$1"
+    configure "$1" && cmake --build --preset "$1"
 }
 
 # tests PRESET [CTEST ARGUMENT...]
@@ -19,14 +30,11 @@ tests() {
     shift
     # gcc 12's ThreadSanitizer cannot live with much address randomisation.
     if [ "$preset" = tsan ] && setarch -R true 2>/dev/null; then under=(setarch -R); fi
-    "${under[@]}" ctest --preset "$preset" --output-junit "$PWD/build/$preset/$stage.xml" "$@"
+    "${under[@]}" ctest --preset "$preset" --output-junit "$PWD/build/$preset/$stage.xml" \
+        --test-output-size-passed 65536 --test-output-size-failed 262144 "$@"
 }
 
-count() {
-    sed -n "s/.*[[:space:]]$1=\"\([0-9]*\)\".*/\1/p" "$2" | head -n 1
-}
-
-stage_style() { cmake --preset debug >/dev/null && tests debug -L style; }
+stage_style() { configure debug && tests debug -L style; }
 stage_release() { build release && tests release -LE style; }
 stage_asan() { build asan && tests asan; }
 stage_tsan() { build tsan && tests tsan; }
@@ -37,14 +45,16 @@ for stage in $stages; do
     start=$SECONDS
     rm -f build/*/"$stage.xml"
     result=pass
+    measure
     "stage_$stage" || { result=FAIL; failed=1; }
-    detail=
+    details=()
     for report in build/*/"$stage.xml"; do
         [ -e "$report" ] || continue
-        detail="$(count tests "$report") tests, $(count failures "$report") failed,"
-        detail+=" $(count skipped "$report") skipped"
+        mapfile -t -O "${#details[@]}" details < <(/usr/bin/python3 scripts/test-report.py "$report")
     done
-    summary+=("$(printf '%-8s %s  %4d s  %s' "$stage" "$result" $((SECONDS - start)) "$detail")")
+    line=$(printf '%-8s %s  %4d s  limits x%s' "$stage" "$result" $((SECONDS - start)) "$patience")
+    summary+=("$line  ${details[0]-}")
+    for detail in "${details[@]:1}"; do summary+=("         $detail"); done
 done
 
 printf '\n=== summary\n'
