@@ -4,8 +4,9 @@
 
 mutate.py [--only REGEX] [--jobs N] [--work DIR] [--again] [--narrow] [--fail-under PERCENT]
 
-For each entry: make the fault, build what its tests need, run them; if they pass, run the wider set
-(unit, property, recovery and integration tests) too. What no test notices has survived.
+For each entry: make the fault, build what its tests need, run them in the order named; if they
+pass, run the wider set (unit, property, recovery and integration tests) too. What no test notices
+has survived. A test that failed must pass without the fault.
 
   --only REGEX     only entries whose id matches
   --jobs N         so many copies at once (1)
@@ -151,44 +152,51 @@ class Workshop:
             raise Failed(f"ctest ended with {code}: {said[-500:]}")
         return [f"{name} ({how})" for name, how in failed]
 
-    def prove_sound(self, mutation):
-        """The tests must pass without the fault."""
-        key = (mutation.preset, *mutation.tests)
-        if key in self.sound:
+    def prove_sound(self, preset, failed):
+        """Those tests must pass without the fault, which is out again."""
+        names = [name.split()[0] for name in failed]
+        new = [name for name in names if (preset, name) not in self.sound]
+        if not new:
             return
-        names = self.select(mutation.preset, named(mutation))
-        if not names:
-            raise Failed(f"preset {mutation.preset} has no test {' '.join(mutation.tests)}")
-        self.build(mutation.preset, names)
-        failed = self.test(mutation.preset, names)
-        if failed:
-            raise Failed(f"fails without the fault: {', '.join(failed)}")
-        self.sound.add(key)
+        self.build(preset, new)
+        still = self.test(preset, new)
+        if still:
+            raise Failed(f"fails without the fault: {', '.join(still)}")
+        self.sound.update((preset, name) for name in new)
+
+    def hunt(self, mutation, narrow):
+        """The tests that notice the fault, which is in: those named, in their order; or others."""
+        preset = mutation.preset
+        named = [self.select(preset, f"^({test})$") for test in mutation.tests]
+        if not any(named):
+            raise Failed(f"preset {preset} has no test {' '.join(mutation.tests)}")
+        self.build(preset, sum(named, []))
+        for names in filter(None, named):
+            failed = self.test(preset, names)
+            if failed:
+                return failed, ""
+        if narrow:
+            return [], "the named tests pass"
+        names = [name for name in self.select(preset, WIDER) if name not in sum(named, [])]
+        self.build(preset, names)
+        failed = self.test(preset, names)
+        return failed, "but by none that the entry names" if failed else "all tests pass"
 
     def judge(self, mutation, narrow):
         """(verdict, why)"""
         path = self.copy / mutation.file
         right = path.read_text(encoding="utf-8")
-        wrong = mutation.apply(right)
+        path.write_text(mutation.apply(right), encoding="utf-8")
         try:
-            self.prove_sound(mutation)
-            path.write_text(wrong, encoding="utf-8")
-            for regex in [named(mutation)] if narrow else [named(mutation), WIDER]:
-                names = self.select(mutation.preset, regex)
-                self.build(mutation.preset, names)
-                failed = self.test(mutation.preset, names)
-                if failed:
-                    note = "" if regex == named(mutation) else ", but by none that the entry names"
-                    return "caught", ", ".join(failed) + note
-            return "survived", "the named tests pass" if narrow else "all tests pass"
+            failed, note = self.hunt(mutation, narrow)
+            path.write_text(right, encoding="utf-8")
+            self.prove_sound(mutation.preset, failed)
         except Failed as failure:
             return "failed", str(failure)
         finally:
             path.write_text(right, encoding="utf-8")
-
-
-def named(mutation):
-    return "^(" + "|".join(mutation.tests) + ")$"
+        return ("caught", ", ".join([*failed, note] if note else failed)) if failed else (
+            "survived", note)
 
 
 def end_orphans():
@@ -214,8 +222,8 @@ def work(number, options, tasks, results):
         began = time.monotonic()
         try:
             verdict, why = shop.judge(mutation, options.narrow)
-        except mutations.ListError as error:
-            verdict, why = "failed", str(error)
+        except Exception as error:  # noqa: BLE001 - or the others would wait for ever
+            verdict, why = "failed", repr(error)
         results.put((mutation.ident, verdict, why, time.monotonic() - began))
 
 
