@@ -256,6 +256,18 @@ class Steps(StockdTestCase):
         self.assertIn(caught.exception.code, ("conflict", "bad_request"))
         self.assertEqual(self.figures(sku), (11, 5, 6))
 
+    def test_confirm_again_after_a_partial_step(self):
+        """The first result, whatever lsn the reservation has come to since."""
+        sku = self.stocked(10)
+        ident = self.reserved([[sku, 5]])
+        first = self.call("confirm", ident)
+        self.call("fulfil", ident, [[sku, 2]])
+        for kill in (None, False, True):
+            if kill is not None:
+                self.server.restart(kill=kill)
+                self.reconnect()
+            self.assertEqual(self.call("confirm", ident), first)
+
     def test_a_refused_step_is_not_remembered(self):
         ident, sku = self.confirmed(5)
         op = unique("op")

@@ -119,7 +119,7 @@ static void tell(void *context)
            (unsigned long long)atomic_load(&race->followed));
     for (unsigned i = 0; i < race->seats; i++)
         if (atomic_load(&race->pace[i]) != UINT64_MAX)
-            printf("racer %u is at step %llu\n", i,
+            printf("racer %u has not ended; its last step was %llu\n", i,
                    (unsigned long long)atomic_load(&race->pace[i]));
 }
 

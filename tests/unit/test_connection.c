@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A connection by itself: which bytes may leave at which LSN, and the room that a message took. */
+#include <criterion/criterion.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/support/session_rig.h"
+
+static struct session_rig session;
+static struct connection *connection;
+
+static void set_up(void)
+{
+    session_rig_open(&session, NULL, NULL);
+    connection = &session.connection;
+}
+
+static void tear_down(void)
+{
+    session_rig_close(&session);
+}
+
+TestSuite(connection, .init = set_up, .fini = tear_down);
+
+/* Ten bytes of a reply that waits for the LSN. */
+static uint64_t reply_behind(uint64_t lsn, uint64_t turn)
+{
+    uint64_t from = out_end(&connection->out);
+    out_append(&connection->out, "0123456789", 10);
+    connection_gate(connection, from, lsn, turn);
+    return from;
+}
+
+static void assert_may_leave(uint64_t acknowledged, uint64_t until)
+{
+    uint64_t got = connection_open_gates(connection, acknowledged);
+    cr_assert_eq(got, until, "at LSN %llu bytes up to %llu may leave, not %llu",
+                 (unsigned long long)acknowledged, (unsigned long long)until,
+                 (unsigned long long)got);
+}
+
+Test(connection, each_turns_replies_wait_for_their_own_lsn)
+{
+    uint64_t first = reply_behind(100, 1), second = reply_behind(200, 2);
+    assert_may_leave(99, first);
+    assert_may_leave(199, second);
+    assert_may_leave(200, out_end(&connection->out));
+}
+
+Test(connection, replies_of_one_turn_wait_for_the_last_of_them)
+{
+    uint64_t first = reply_behind(100, 1);
+    reply_behind(200, 1);
+    assert_may_leave(100, first);
+    assert_may_leave(199, first);
+    assert_may_leave(200, out_end(&connection->out));
+}
+
+Test(connection, an_older_lsn_waits_behind_a_younger_one)
+{
+    uint64_t first = reply_behind(200, 1);
+    reply_behind(100, 2);
+    assert_may_leave(199, first);
+    assert_may_leave(200, out_end(&connection->out));
+}
+
+Test(connection, more_turns_than_gates_wait_longer_and_never_shorter)
+{
+    uint64_t from[2 * GATES_MAX];
+    for (unsigned i = 0; i < 2 * GATES_MAX; i++)
+        from[i] = reply_behind(100 * (i + 1), i + 1);
+    for (unsigned i = 0; i < 2 * GATES_MAX; i++) {
+        uint64_t until = connection_open_gates(connection, 100 * (i + 1) - 1);
+        cr_assert_leq(until, from[i], "reply %u leaves before its change is durable", i);
+    }
+    assert_may_leave(100 * 2 * GATES_MAX, out_end(&connection->out));
+}
+
+/* A ping with too many parameters. In two pieces it is kept until its end has come. */
+static void feed_large(size_t length)
+{
+    unsigned char *bytes = calloc(1, length + 16);
+    cr_assert_not_null(bytes);
+    static const unsigned char head[] = { 0x94, 0, 7, 0xa4, 'p', 'i', 'n', 'g', 0x91, 0xc6 };
+    memcpy(bytes, head, sizeof head);
+    for (unsigned i = 0; i < 4; i++)
+        bytes[sizeof head + i] = (unsigned char)(length >> (24 - 8 * i));
+    size_t all = sizeof head + 4 + length;
+    size_t first = all - 1;
+    session_rig_feed(&session, bytes, first);
+    cr_assert_geq(connection->input.capacity, first);
+    session_rig_feed(&session, bytes + first, all - first);
+    cr_assert_eq(input_length(&connection->input), 0);
+    free(bytes);
+}
+
+Test(connection, the_room_of_a_large_message_is_given_back)
+{
+    feed_large(200 << 10);
+    cr_assert_eq(connection->input.capacity, 0, "%u bytes are kept for nothing",
+                 connection->input.capacity);
+    feed_large(2 << 10);
+    cr_assert_gt(connection->input.capacity, 0, "a small message's room is used again");
+}
