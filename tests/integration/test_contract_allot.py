@@ -52,6 +52,15 @@ class Allot(AllotCase):
         self.assertEqual(self.allot(sku, -6), (0, 10))
         self.assertEqual(self.available(sku), 7)
 
+    def test_who_sees_less_is_told(self):
+        """Both ways: what one channel gets is gone for the others, and what it gives back is there."""
+        sku = self.stocked(10)
+        for qty, left in ((4, 6), (-4, 10)):
+            since = self.call("info", "server")["lsn"]
+            self.allot(sku, qty)
+            rows = self.call("changes", since, {"channel": self.shop})["changes"]
+            self.assertEqual([row[:3] for row in rows], [[self.shop, sku, left]])
+
     def test_own_first_then_shared(self):
         sku = self.stocked(10)
         self.allot(sku, 4)

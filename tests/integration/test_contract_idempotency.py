@@ -104,6 +104,8 @@ class Once(StockdTestCase):
         sku, ident = unique("SKU"), unique("i")
         self.call("receive", ident, sku, "main", 5)
         self.refused("unknown_reservation", "reservation", ident, names=ident)
+        back = ("return", unique("ret"), sku, "main", 1, {"reservation": ident})
+        self.refused("unknown_reservation", *back, names=ident)
         for step in ("confirm", "fulfil", "cancel"):
             with self.assertRaises(RpcError) as caught:
                 self.call(step, ident)
