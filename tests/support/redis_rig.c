@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "tests/support/scratch.h"
+#include "tests/support/watchdog.h"
 
 enum { SKIPPED = 77, PATIENCE_S = 60 };
 
@@ -42,7 +43,7 @@ void redis_start(void)
         _exit(127);
     }
     atexit(end_redis);
-    for (int tries = 0; tries < 1000 * PATIENCE_S; tries += 10) {
+    for (int tries = 0; tries < (int)patient_ms(1000 * PATIENCE_S); tries += 10) {
         connection = redisConnectUnix(socket_path);
         if (connection && !connection->err)
             return;
@@ -55,7 +56,7 @@ void redis_start(void)
         }
         usleep(10000);
     }
-    race_fail("redis-server does not answer within %d s", PATIENCE_S);
+    race_fail("redis-server does not answer");
 }
 
 redisReply *redis_ask(const char *format, struct text text)
