@@ -330,13 +330,20 @@ bool show_record(struct shower *shower, const struct record_head *record, uint64
                  uint64_t time_ms)
 {
     static bool (*const shows[TYPES])(struct shower *, const struct record_head *) = {
-        [RECORD_VOID] = show_nothing,      [RECORD_ITEM] = show_item,
-        [RECORD_LOCATION] = show_location, [RECORD_CHANNEL] = show_channel,
-        [RECORD_CLIENT] = show_client,     [RECORD_MOVEMENT] = show_movement,
-        [RECORD_RESERVE] = show_reserve,   [RECORD_EXTEND] = show_extend,
-        [RECORD_CONFIRM] = show_confirm,   [RECORD_FULFIL] = show_step,
-        [RECORD_CANCEL] = show_step,       [RECORD_EXPIRE] = show_expire,
-        [RECORD_UNDONE] = show_undone,     [RECORD_ALLOT] = show_allot,
+        [RECORD_VOID] = show_nothing,
+        [RECORD_ITEM] = show_item,
+        [RECORD_LOCATION] = show_location,
+        [RECORD_CHANNEL] = show_channel,
+        [RECORD_CLIENT] = show_client,
+        [RECORD_MOVEMENT] = show_movement,
+        [RECORD_RESERVE] = show_reserve,
+        [RECORD_EXTEND] = show_extend,
+        [RECORD_CONFIRM] = show_confirm,
+        [RECORD_FULFIL] = show_step,
+        [RECORD_CANCEL] = show_step,
+        [RECORD_EXPIRE] = show_expire,
+        [RECORD_UNDONE] = show_undone,
+        [RECORD_ALLOT] = show_allot,
         [RECORD_OP] = show_op,
     };
     char unknown[16];
