@@ -15,15 +15,17 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "engine/entry.h"
 #include "engine/image.h"
 #include "engine/record.h"
+#include "engine/returns.h"
 #include "engine/text.h"
 
 enum book_subject { BOOK_ALL, BOOK_ITEM, BOOK_ID };
 
 struct book_filter {
     enum book_subject subject;
-    uint32_t item;  /* BOOK_ITEM: its index */
+    uint32_t item;  /* BOOK_ITEM: its index; BOOK_RETURNED: likewise, of what is returned */
     uint8_t id_len; /* BOOK_ID: of an operation, a step or a reservation */
     char id[ID_MAX];
 };
@@ -31,6 +33,7 @@ struct book_filter {
 /* What one record did to one pool; or that it touched no pool (then has_pool is false). */
 struct book_event {
     uint64_t lsn, time_ms;
+    enum record_type record;
     const char *type;  /* "receive", "reserve", ...; static */
     const char *state; /* of the reservation afterwards; static; NULL: no reservation */
     uint16_t client;   /* index of who; 0: nobody */
@@ -69,8 +72,16 @@ struct book_hold {
     struct book_draw draws[];
 };
 
+/* BOOK_ID: what an image says of the reservation of that id, finished or not. */
+struct book_seen {
+    bool known;
+    enum entry_state state;
+    uint64_t fulfilled; /* units of the filter's item */
+};
+
 struct book {
     struct book_filter filter;
+    struct book_seen seen;
     struct book_pool *pools; /* a hash table, owned */
     size_t pool_room, pool_count;
     struct book_hold **holds; /* chained, owned */
@@ -106,7 +117,11 @@ const struct book_pool *book_next_pool(const struct book *book, size_t *cursor);
 
 /* ---- asking ---- */
 
-enum book_kind { BOOK_HISTORY, BOOK_STOCK };
+enum book_kind {
+    BOOK_HISTORY,
+    BOOK_STOCK,
+    BOOK_RETURNED, /* what may still be returned of a reservation: BOOK_ID, and the item */
+};
 
 enum book_outcome {
     BOOK_ANSWERED,
@@ -128,6 +143,7 @@ struct book_question {
     bool has_lsn, has_time;
     uint64_t at;            /* BOOK_STOCK: an LSN, or a time in ms, up to which it is asked */
     uint64_t upto;          /* nothing after this LSN is told: what is durable */
+    uint64_t asked_upto;    /* upto, as it was asked for: it may be more than became durable */
     _Atomic bool abandoned; /* the asker sets it, the reader looks: relaxed, a hint to stop */
 
     enum book_outcome outcome;
@@ -141,6 +157,7 @@ struct book_question {
     size_t text_length, text_room;
     struct book_pool *pools; /* BOOK_STOCK: owned */
     uint32_t pool_count;
+    struct return_evidence evidence; /* BOOK_RETURNED */
     char why[256];
 
     void *asker;                         /* the asker's own */
@@ -155,5 +172,10 @@ void book_question_free(struct book_question *question); /* NULL is fine */
  * -ENOMEM. */
 int book_keep(struct book_question *question, const struct book_event *event);
 void book_settle_texts(struct book_question *question);
+
+/* BOOK_RETURNED: counts an event in (a book_emit's work); and, once the book was begun from an
+ * image, what that said. */
+void book_count_returned(struct book_question *question, const struct book_event *event);
+void book_begin_returned(struct book_question *question, const struct book_seen *seen);
 
 #endif

@@ -51,6 +51,25 @@ static int load_items(struct book *book, const unsigned char *at, size_t left)
     return 0;
 }
 
+/* A finished one, too: units of it may still be returned. */
+static void see_reservation(struct book *book, const struct image_entry *entry,
+                            const unsigned char *draws)
+{
+    struct text id = { (const char *)draws + entry->draw_count * sizeof(struct image_draw),
+                       entry->id_len };
+    if (book->filter.subject != BOOK_ID ||
+        !text_equal(id, (struct text){ book->filter.id, book->filter.id_len }))
+        return;
+    book->seen.known = true;
+    book->seen.state = (enum entry_state)entry->state;
+    for (uint16_t i = 0; i < entry->draw_count; i++) {
+        struct image_draw draw;
+        memcpy(&draw, draws + i * sizeof draw, sizeof draw);
+        if (draw.pool.item == book->filter.item)
+            book->seen.fulfilled += draw.fulfilled;
+    }
+}
+
 static int load_reservation(struct book *book, const struct image_entry *entry,
                             const unsigned char *draws)
 {
@@ -81,7 +100,10 @@ static int load_entries(struct book *book, const unsigned char *at, size_t left)
             entry.draw_count * sizeof(struct image_draw) + entry.id_len >
                 entry.length - sizeof entry)
             return -EILSEQ;
-        bool open = entry.kind == ENTRY_RESERVATION && !state_final((enum entry_state)entry.state);
+        bool reservation = entry.kind == ENTRY_RESERVATION && entry.state < STATE_COUNT;
+        bool open = reservation && !state_final((enum entry_state)entry.state);
+        if (reservation)
+            see_reservation(book, &entry, at + sizeof entry);
         int error = open ? load_reservation(book, &entry, at + sizeof entry) : 0;
         if (error)
             return error;

@@ -91,3 +91,43 @@ void book_settle_texts(struct book_question *question)
         settle_text(question, &event->reason);
     }
 }
+
+/* ---- returns ---- */
+
+void book_begin_returned(struct book_question *question, const struct book_seen *seen)
+{
+    struct return_evidence *e = &question->evidence;
+    e->known = seen->known;
+    e->state = seen->known ? state_name(seen->state) : NULL;
+    e->unproven = (int64_t)seen->fulfilled;
+}
+
+/* Events of the id: of the reservation itself, or of returns that name it. Others bear the id of
+ * another operation, or, as steps whose `op` it is, no pool. */
+void book_count_returned(struct book_question *question, const struct book_event *event)
+{
+    struct return_evidence *e = &question->evidence;
+    struct text id = { question->filter.id, question->filter.id_len };
+    bool of_item = event->has_pool && event->pool.item == question->filter.item;
+    switch (event->record) {
+    case RECORD_MOVEMENT:
+        if (of_item && text_equal(event->ref, id) && strcmp(event->type, "return") == 0)
+            e->returned += event->qty;
+        return;
+    case RECORD_RESERVE:
+    case RECORD_EXTEND:
+    case RECORD_CONFIRM:
+    case RECORD_FULFIL:
+    case RECORD_CANCEL:
+    case RECORD_EXPIRE:
+        if (!text_equal(event->id, id))
+            return;
+        e->known = true;
+        e->state = event->state ? event->state : e->state;
+        if (of_item && event->record == RECORD_FULFIL)
+            e->fulfilled += event->qty;
+        return;
+    default:
+        return;
+    }
+}

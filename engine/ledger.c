@@ -48,8 +48,9 @@ struct ledger *ledger_create(const struct ledger_config *config)
     int items = items_init(&ledger->items, config->items, config->pools, config->hash_seed);
     int entries = entries_init(&ledger->entries, config->reservations, config->remember_ms,
                                config->hash_seed);
-    if (items == 0 && entries == 0 && ledger->clients && atomic_load(&ledger->catalogue) &&
-        make_seats(ledger) && marks_init(ledger) == 0)
+    int returns = returns_init(&ledger->returns);
+    if (items == 0 && entries == 0 && returns == 0 && ledger->clients &&
+        atomic_load(&ledger->catalogue) && make_seats(ledger) && marks_init(ledger) == 0)
         return ledger;
     ledger_destroy(ledger);
     return NULL;
@@ -68,6 +69,7 @@ void ledger_destroy(struct ledger *ledger)
     marks_destroy(ledger);
     items_destroy(&ledger->items);
     entries_destroy(&ledger->entries);
+    returns_destroy(&ledger->returns);
     for (unsigned i = 0; i < ledger->seat_count && ledger->seats[i]; i++) {
         recent_destroy(&ledger->seats[i]->recent);
         memory_release(ledger->seats[i], sizeof(struct seat));

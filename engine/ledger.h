@@ -28,6 +28,7 @@
 #include "engine/limits.h"
 #include "engine/log.h"
 #include "engine/memory.h"
+#include "engine/returns.h"
 #include "engine/text.h"
 
 struct ledger;
@@ -96,10 +97,12 @@ struct movement {
     struct text sku;
     struct text location;
     int64_t qty; /* receive, return: to add; adjust: signed delta; count: what was counted */
-    struct text ref, reason; /* optional; return: a known reservation, and the condition */
+    struct text ref, reason; /* optional; return: the reservation, and the condition */
     bool damaged;            /* return: goes to the pool that is not sold */
     bool has_as_of;          /* count: it was taken at this time; what moved since is added */
     uint64_t as_of_ms;       /* wall clock */
+    /* return that names a reservation: what the journal says of it; NULL: nobody has asked yet */
+    const struct return_evidence *evidence;
 };
 
 struct movement_result {
@@ -112,6 +115,10 @@ enum code ledger_receive(struct seat *seat, const struct movement *m, struct mov
 enum code ledger_adjust(struct seat *seat, const struct movement *m, struct movement_result *r);
 enum code ledger_count(struct seat *seat, const struct movement *m, struct movement_result *r);
 enum code ledger_return(struct seat *seat, const struct movement *m, struct movement_result *r);
+/* A return that names a reservation needs evidence (engine/returns.h). Was the seat's last one
+ * deferred because it had none, or because it was stale? Then gather it anew before the next try.
+ */
+bool ledger_needs_evidence(const struct seat *seat);
 
 /* Moves units at one location from what is shared to a channel's own, or back (a negative qty).
  * Only units that nobody was promised move. */

@@ -85,27 +85,9 @@ static enum code too_little(struct seat *seat, const struct movement *m, int64_t
     return CODE_INSUFFICIENT_STOCK;
 }
 
-/* The reservation that a return names must be known. The caller owns the entry of its own id, so
- * that this one would be found busy for ever. */
-static enum code check_returned(struct seat *seat, const struct movement *m)
+static bool names_reservation(const struct moving *move)
 {
-    struct entries *entries = &seat->ledger->entries;
-    struct entry *entry;
-    uint64_t word;
-    enum entry_found found = ENTRY_ABSENT;
-    if (m->ref.len >= 1 && m->ref.len <= ID_MAX && !text_equal(m->ref, m->id))
-        found = entries_find(entries, m->ref, id_hash(entries, m->ref), &entry, &word);
-    if (found == ENTRY_UNDECIDED)
-        return CODE_DEFERRED;
-    bool known = false;
-    if (found == ENTRY_FOUND) {
-        known = word_kind(word) == ENTRY_RESERVATION;
-        entry_put(entry, word);
-    }
-    if (known)
-        return CODE_OK;
-    return fail(seat, CODE_UNKNOWN_RESERVATION, "no reservation \"%.*s\"", (int)m->ref.len,
-                m->ref.at);
+    return move->kind == MOVE_RETURN && text_given(move->asked->ref);
 }
 
 /* Nobody counts tomorrow; but the clock of whoever counted need not be just ours. */
@@ -199,6 +181,71 @@ static enum code move_up(struct seat *seat, struct moving *move, int64_t delta, 
         return CODE_OK;
     journal_void(seat, move->position, move->length); /* others changed it meanwhile */
     return outcome == POOL_FULL ? pool_is_full(seat, move) : CODE_DEFERRED;
+}
+
+static enum code unknown_reservation(struct seat *seat, const struct movement *m)
+{
+    const struct return_evidence *e = m->evidence;
+    if (!e || e->begins_lsn == 0)
+        return fail(seat, CODE_UNKNOWN_RESERVATION, "no reservation \"%.*s\"", (int)m->ref.len,
+                    m->ref.at);
+    return fail(seat, CODE_UNKNOWN_RESERVATION,
+                "no reservation \"%.*s\" in the journal, which is kept from lsn %llu on",
+                (int)m->ref.len, m->ref.at, (unsigned long long)e->begins_lsn);
+}
+
+static enum code too_many_returned(struct seat *seat, const struct movement *m)
+{
+    const struct return_evidence *e = m->evidence;
+    int64_t left = evidence_left(e);
+    if (e->unproven == 0)
+        fail(seat, CODE_WRONG_STATE,
+             "reservation \"%.*s\" was fulfilled with %lld of \"%.*s\", and %lld came back: %lld "
+             "are left to be returned",
+             (int)m->ref.len, m->ref.at, (long long)e->fulfilled, (int)m->sku.len, m->sku.at,
+             (long long)e->returned, (long long)left);
+    else
+        fail(seat, CODE_WRONG_STATE,
+             "only %lld of \"%.*s\" are left to be returned: %lld were fulfilled before lsn %llu, "
+             "from which on the journal is kept",
+             (long long)left, (int)m->sku.len, m->sku.at, (long long)e->unproven,
+             (unsigned long long)e->begins_lsn);
+    seat->failure.state = e->state;
+    seat->failure.shorts[0] = (struct shortfall){ m->sku, m->qty, left };
+    seat->failure.short_count = 1;
+    return CODE_WRONG_STATE;
+}
+
+/* May that much be returned of the reservation? last: LSN of the last return that may name it. */
+static enum code check_returned(struct seat *seat, struct moving *move, uint64_t last)
+{
+    const struct movement *m = move->asked;
+    const struct return_evidence *e = m->evidence;
+    if (m->ref.len < 1 || m->ref.len > ID_MAX || text_equal(m->ref, m->id))
+        return unknown_reservation(seat, m);
+    if (!e || e->upto < last) {
+        seat->needs_evidence = true;
+        return CODE_DEFERRED;
+    }
+    if (!e->known)
+        return unknown_reservation(seat, m);
+    return m->qty <= evidence_left(e) ? CODE_OK : too_many_returned(seat, m);
+}
+
+/* One at a time for each reservation, so that none misses another (R1, R2). */
+static enum code move_back(struct seat *seat, struct moving *move)
+{
+    struct ledger *ledger = seat->ledger;
+    uint64_t hash = id_hash(&ledger->entries, move->asked->ref);
+    _Atomic uint64_t *slot = return_slot(&ledger->returns, hash);
+    uint64_t last;
+    if (!return_slot_take(slot, &last))
+        return CODE_DEFERRED;
+    enum code code = check_returned(seat, move, last);
+    if (!code)
+        code = move_up(seat, move, move->asked->qty, NOT_COUNTED);
+    return_slot_put(slot, code ? last : move->position + move->length);
+    return code;
 }
 
 static struct pool_key key_of(const struct seat *seat, uint32_t unit)
@@ -302,6 +349,8 @@ static enum code apply_movement(struct seat *seat, struct moving *move)
 {
     if (move->kind == MOVE_COUNT)
         return move_to_count(seat, move);
+    if (names_reservation(move))
+        return move_back(seat, move);
     if (move->asked->qty > 0)
         return move_up(seat, move, move->asked->qty, NOT_COUNTED);
     return adjust_down(seat, move, -move->asked->qty);
@@ -377,10 +426,7 @@ static enum code perform(struct seat *seat, struct moving *move)
         return code;
     if (known)
         return repeat_movement(seat, entry, word, m->id, move->content, move->result);
-    if (move->kind == MOVE_RETURN && text_given(m->ref))
-        code = check_returned(seat, m);
-    if (!code)
-        code = find_pool(seat, move);
+    code = find_pool(seat, move);
     if (!code)
         code = apply_movement(seat, move);
     if (code) {
@@ -431,5 +477,11 @@ enum code ledger_count(struct seat *seat, const struct movement *m, struct movem
 
 enum code ledger_return(struct seat *seat, const struct movement *m, struct movement_result *r)
 {
+    seat->needs_evidence = false;
     return move_stock(seat, m, MOVE_RETURN, r);
+}
+
+bool ledger_needs_evidence(const struct seat *seat)
+{
+    return seat->needs_evidence;
 }

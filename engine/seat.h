@@ -10,6 +10,7 @@
 #include "engine/ledger.h"
 #include "engine/recent.h"
 #include "engine/record.h"
+#include "engine/returns.h"
 #include "engine/slots.h"
 #include "engine/wheel.h"
 
@@ -131,6 +132,7 @@ struct seat {
     uint64_t claimed;  /* bytes of the log since it looked at the room, see log_has_room_for */
     uint64_t pokes;
     uint64_t work;       /* see seat_work */
+    bool needs_evidence; /* see ledger_needs_evidence */
     _Atomic bool taking; /* see takes_begin; this thread */
     struct counters counters;
     _Atomic uint64_t *blocks;            /* per block of items, see engine/marks.h; this thread */
@@ -162,6 +164,7 @@ struct ledger {
     uint64_t born_ms; /* engine time of the first id that was done here, or of
                                               the first start; const while there are threads */
     struct id_gauge id_gauge;
+    struct returns returns;
     uint32_t block_count;                  /* of marks; const */
     _Atomic(struct catalogue *) catalogue; /* who holds catalogue_busy; see retire() */
     _Atomic uint64_t catalogue_lsn;        /* of its last change; who holds catalogue_busy, see

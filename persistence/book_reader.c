@@ -49,13 +49,24 @@ static int keep_event(void *context, const struct book_event *event)
     return event->lsn > question->since_lsn ? book_keep(question, event) : 0;
 }
 
+static int count_event(void *context, const struct book_event *event)
+{
+    book_count_returned(context, event);
+    return 0;
+}
+
+static book_emit *const emit_of[] = {
+    [BOOK_HISTORY] = keep_event,
+    [BOOK_STOCK] = NULL,
+    [BOOK_RETURNED] = count_event,
+};
+
 static int read_record(struct reading *reading, const struct record_head *record, uint64_t lsn,
                        uint64_t time_ms)
 {
     struct book_question *question = reading->question;
     bool history = question->kind == BOOK_HISTORY;
-    int error =
-        book_take(&reading->book, record, lsn, time_ms, history ? keep_event : NULL, question);
+    int error = book_take(&reading->book, record, lsn, time_ms, emit_of[question->kind], question);
     if (error)
         return reason_set(&reading->reason, error,
                           "%s: offset %" PRIu64 ": the record at lsn %" PRIu64 " cannot be read",
@@ -175,9 +186,9 @@ static int read_from(struct reading *reading, const struct book_kept *kept)
     const struct book_reader *reader = reading->reader;
     struct book_question *question = reading->question;
     struct journal_position position;
-    bool history = question->kind == BOOK_HISTORY;
+    bool stock = question->kind == BOOK_STOCK;
     struct book_moment moment = { .by_time = question->has_time,
-                                  .at = history ? question->since_lsn : question->at };
+                                  .at = stock ? question->at : question->since_lsn };
     question->begins_lsn = kept->begins_lsn;
     int error = book_begin(&reading->book, kept, &moment, reader->files, reader->data.text,
                            &position, &reading->reason);
@@ -185,8 +196,10 @@ static int read_from(struct reading *reading, const struct book_kept *kept)
         return error;
     reading->lsn = position.lsn;
     reading->time_ms = position.time_ms;
+    if (question->kind == BOOK_RETURNED)
+        book_begin_returned(question, &reading->book.seen);
     reading->too_early =
-        !history && (question->has_time ? position.time_ms : position.lsn) > question->at;
+        stock && (question->has_time ? position.time_ms : position.lsn) > question->at;
     return reading->too_early ? 0 : read_segments(reading, &kept->segments, position.sequence + 1);
 }
 
@@ -229,6 +242,8 @@ static void conclude(struct reading *reading, int error)
         error = keep_pools(question, &reading->book);
     question->time_ms = reading->time_ms;
     question->lsn = question->next ? question->next : reading->upto;
+    question->evidence.upto = reading->upto;
+    question->evidence.begins_lsn = question->begins_lsn;
     if (question->has_time)
         question->lsn = reading->lsn;
     if (atomic_load_explicit(&question->abandoned, memory_order_relaxed))

@@ -77,6 +77,9 @@ struct pending {
     bool answered;
 };
 
+/* Frees the answer, or gives up the question that is under way: its answer comes to nobody. */
+void pending_drop(struct pending *pending);
+
 struct call {
     const struct service *service;
     struct pending *pending; /* a method that finds it set was called before, and asked */

@@ -74,6 +74,12 @@ enum code method_item(struct call *call);
 enum code method_items_details(struct call *call, uint32_t cursor, int64_t limit);
 
 enum code method_history(struct call *call);
+/* Asks the journal what was fulfilled and returned of a reservation, for one item. CODE_DEFERRED:
+ * it is under way. */
+enum code call_ask_returned(struct call *call, struct text reservation, struct text sku);
+/* *evidence: the answer, borrowed from call->pending; NULL: nothing was asked. CODE_OK;
+ * CODE_DEFERRED: it has not come yet; else it came to nothing, and the refusal says why. */
+enum code call_take_evidence(struct call *call, const struct return_evidence **evidence);
 /* The part of `stock` that is about the past; the sku was taken. */
 enum code method_stock_then(struct call *call, bool by_time, uint64_t at);
 

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Questions about the past: history, and stock as it was. They are answered from the journal's
- * files by a thread of its own. A method asks, and is called again once the answer is there;
- * meanwhile its connection waits, and no other.
+ * Questions about the past: history, stock as it was, and what was fulfilled and returned of a
+ * reservation. They are answered from the journal's files by a thread of its own. A method asks,
+ * and is called again once the answer is there; meanwhile its connection waits, and no other.
  */
+#include <assert.h>
 #include <inttypes.h>
 #include <stddef.h>
 #include <string.h>
@@ -22,6 +23,7 @@ static enum code ask(struct call *call, struct book_question *question)
 {
     const struct book_port *book = call->service->book;
     question->upto = atomic_load_explicit(&call->service->log->tail, memory_order_acquire);
+    question->asked_upto = question->upto;
     question->asker = call->pending;
     *call->pending = (struct pending){ .question = question };
     if (book && book->ask(book->self, question, call->box))
@@ -48,6 +50,17 @@ static struct book_question *take_answer(struct call *call)
         return NULL;
     *call->pending = (struct pending){ 0 };
     return question;
+}
+
+void pending_drop(struct pending *pending)
+{
+    if (pending->answered) {
+        book_question_free(pending->question);
+    } else if (pending->question) {
+        pending->question->asker = NULL;
+        atomic_store_explicit(&pending->question->abandoned, true, memory_order_relaxed);
+    }
+    *pending = (struct pending){ 0 };
 }
 
 static enum code refuse_answer(struct call *call, const struct book_question *q)
@@ -226,6 +239,44 @@ enum code method_history(struct call *call)
     question->since_lsn = (uint64_t)given.since_lsn;
     question->limit = (uint32_t)given.limit;
     return ask(call, question);
+}
+
+/* ---- what was returned of a reservation ---- */
+
+enum code call_ask_returned(struct call *call, struct text reservation, struct text sku)
+{
+    struct book_filter filter = { .subject = BOOK_ID, .id_len = (uint8_t)reservation.len };
+    enum code code = ledger_find_item(call->seat, sku, &filter.item);
+    if (code != CODE_OK)
+        return code;
+    struct book_question *question = new_question(call, BOOK_RETURNED);
+    if (!question)
+        return call->refusal.code;
+    assert(reservation.len <= ID_MAX);
+    memcpy(filter.id, reservation.at, reservation.len);
+    question->filter = filter;
+    return ask(call, question);
+}
+
+enum code call_take_evidence(struct call *call, const struct return_evidence **evidence)
+{
+    const struct book_question *question = call->pending->question;
+    *evidence = NULL;
+    if (!question)
+        return CODE_OK;
+    if (!call->pending->answered)
+        return CODE_DEFERRED;
+    enum code code = refuse_answer(call, question);
+    if (code != CODE_OK)
+        return code;
+    *evidence = &question->evidence;
+    if (question->evidence.upto >= question->asked_upto)
+        return CODE_OK;
+    refuse(&call->refusal, CODE_OVERLOADED, NULL,
+           "the journal is written up to lsn %" PRIu64 " only, and is needed up to lsn %" PRIu64
+           "; try again",
+           question->evidence.upto, question->asked_upto);
+    return CODE_OVERLOADED;
 }
 
 /* ---- stock, as it was ---- */

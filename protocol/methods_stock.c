@@ -111,6 +111,24 @@ enum code method_count(struct call *call)
     return CODE_OK;
 }
 
+/* One that names a reservation is tried without evidence first: an id that is known needs none, nor
+ * does what is refused anyway. An answer is kept until the return is decided, or the answer is
+ * stale. */
+static enum code return_to_reservation(struct call *call, struct movement *m,
+                                       struct movement_result *result)
+{
+    enum code code = call_take_evidence(call, &m->evidence);
+    if (code != CODE_OK)
+        return code;
+    code = ledger_return(call->seat, m, result);
+    if (code == CODE_UNKNOWN_RESERVATION)
+        call->id = m->ref;
+    if (code != CODE_DEFERRED || !ledger_needs_evidence(call->seat))
+        return code;
+    pending_drop(call->pending);
+    return call_ask_returned(call, m->ref, m->sku);
+}
+
 enum code method_return(struct call *call)
 {
     struct movement m;
@@ -122,9 +140,8 @@ enum code method_return(struct call *call)
     m.ref = given.reservation;
     m.reason = given.condition;
     m.damaged = text_given(given.condition) && text_equal(given.condition, text_of("damaged"));
-    enum code code = ledger_return(call->seat, &m, &result);
-    if (code == CODE_UNKNOWN_RESERVATION)
-        call->id = given.reservation;
+    enum code code = text_given(m.ref) ? return_to_reservation(call, &m, &result)
+                                       : ledger_return(call->seat, &m, &result);
     return moved(call, code, &result);
 }
 

@@ -165,6 +165,8 @@ static bool run_call(struct executor *executor, struct connection *connection,
         assert(out_end(out) == from);
         return false;
     }
+    if (connection->pending.question) /* asked, and decided whatever the answer */
+        pending_drop(&connection->pending);
     figure_add(&executor->figures->requests, 1);
     if (code != CODE_OK) {
         assert(out_end(out) == from);

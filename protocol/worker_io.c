@@ -126,19 +126,6 @@ void worker_adopt(struct worker *worker, int fd)
 
 /* ---- letting go ---- */
 
-/* A question that is under way comes back later, to nobody. */
-static void let_go_of_question(struct connection *connection)
-{
-    struct pending *pending = &connection->pending;
-    if (pending->answered) {
-        book_question_free(pending->question);
-    } else if (pending->question) {
-        pending->question->asker = NULL;
-        atomic_store_explicit(&pending->question->abandoned, true, memory_order_relaxed);
-    }
-    *pending = (struct pending){ 0 };
-}
-
 static void release(struct worker *worker, struct connection *connection)
 {
     assert(!connection->receiving);
@@ -146,7 +133,7 @@ static void release(struct worker *worker, struct connection *connection)
     worker_forget_subscriber(worker, connection);
     for (enum connection_list list = 0; list < LISTS; list++)
         list_remove(&worker->lists, list, connection);
-    let_go_of_question(connection);
+    pending_drop(&connection->pending);
     close(connection->fd);
     worker->input_bytes -= connection->input_counted;
     connection_destroy(connection);

@@ -113,8 +113,10 @@ static void pick_movement(struct run *run, struct request *q)
     else if (random_chance(r, 20))
         q->ref = random_between(r, 1, 30);
     q->damaged = q->kind == ASK_RETURN && random_chance(r, 30);
-    if (q->kind == ASK_RETURN && random_chance(r, 50))
+    if (q->kind == ASK_RETURN && random_chance(r, 70))
         q->returned = pick_known(run);
+    if (q->returned && random_chance(r, 80)) /* mostly one of which something was fulfilled */
+        q->returned = model_fulfilled(&run->model, q->returned, &q->item);
     q->has_as_of = q->kind == ASK_COUNT && random_chance(r, 50);
     if (q->has_as_of)
         q->as_of_ms = run->wall_ms - (uint64_t)random_below(r, 2000);
@@ -374,10 +376,9 @@ static bool ask(struct run *run, const struct request *q)
         printf("%5d %llu seat %u: ", run->step, (unsigned long long)run->wall_ms, seat->index);
         driver_print(q);
     }
-    bool good = forget_as_engine_did(run, q->id) && forget_as_engine_did(run, q->op) &&
-                forget_as_engine_did(run, q->returned);
+    bool good = forget_as_engine_did(run, q->id) && forget_as_engine_did(run, q->op);
     uint64_t before = atomic_load(&run->rig.log.tail);
-    driver_ask(seat, q, &engine);
+    driver_ask(&run->rig, seat, q, &engine);
     good = good && lsn_fits(run, q, &engine, before);
     if (engine.code == CODE_OVERLOADED) {
         good = good && may_be_overloaded(run);

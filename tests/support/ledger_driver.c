@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/support/evidence.h"
+
 /* ---- names ---- */
 
 /* Lengths differ, so that records of all lengths come about. */
@@ -81,7 +83,24 @@ static void fill_lines(const struct request *r)
         };
 }
 
-static void ask_movement(struct seat *seat, const struct request *r, struct answer *a)
+/* With evidence from all records so far, once the ledger asks for it. */
+static enum code ask_return(struct ledger_rig *rig, struct seat *seat, struct movement *m,
+                            struct movement_result *result)
+{
+    struct return_evidence evidence;
+    uint32_t item;
+    enum code code = ledger_return(seat, m, result);
+    if (code != CODE_DEFERRED || !ledger_needs_evidence(seat) ||
+        ledger_find_item(seat, m->sku, &item) != CODE_OK)
+        return code;
+    ledger_rig_drain(rig);
+    evidence = evidence_gather(rig->records, rig->length, m->ref, item);
+    m->evidence = &evidence;
+    return ledger_return(seat, m, result);
+}
+
+static void ask_movement(struct ledger_rig *rig, struct seat *seat, const struct request *r,
+                         struct answer *a)
 {
     struct movement_result result = { 0 };
     struct movement m = { .id = driver_id(&asked.id, r->id),
@@ -101,7 +120,7 @@ static void ask_movement(struct seat *seat, const struct request *r, struct answ
     else if (r->kind == ASK_COUNT)
         a->code = ledger_count(seat, &m, &result);
     else
-        a->code = ledger_return(seat, &m, &result);
+        a->code = ask_return(rig, seat, &m, &result);
     if (a->code)
         return;
     a->lsn = result.lsn;
@@ -259,11 +278,12 @@ static void set_item(struct seat *seat, const struct request *r, struct answer *
     a->code = ledger_set_item(seat, &s, &a->lsn);
 }
 
-void driver_ask(struct seat *seat, const struct request *r, struct answer *a)
+void driver_ask(struct ledger_rig *rig, struct seat *seat, const struct request *r,
+                struct answer *a)
 {
     memset(a, 0, sizeof *a);
     if (r->kind <= ASK_RETURN)
-        ask_movement(seat, r, a);
+        ask_movement(rig, seat, r, a);
     else if (r->kind == ASK_ALLOT)
         ask_allot(seat, r, a);
     else if (r->kind <= ASK_RESERVATION)

@@ -7,6 +7,7 @@
 #include <stddef.h>
 
 #include "engine/ledger.h"
+#include "tests/support/ledger_rig.h"
 #include "tests/support/stock_model.h"
 
 /* A name in a buffer of its own. */
@@ -21,7 +22,8 @@ struct text driver_channel(struct driver_name *buffer, int channel);
 struct text driver_id(struct driver_name *buffer, int id); /* absent for 0 */
 
 /* Puts the request to the seat; DEFERRED is left to the caller. */
-void driver_ask(struct seat *seat, const struct request *r, struct answer *a);
+void driver_ask(struct ledger_rig *rig, struct seat *seat, const struct request *r,
+                struct answer *a);
 
 /* Compares; what was not known to the model (LSN 0) is not compared. */
 bool driver_agrees(const struct request *r, const struct answer *engine, const struct answer *model,

@@ -11,11 +11,19 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "engine/memory.h"
 #include "engine/seat.h"
+#include "tests/support/evidence.h"
 #include "tests/support/ledger_rig.h"
 #include "tests/support/watchdog.h"
 
-enum { DRAIN_BYTES = 64 << 10, PATIENCE_MS = 60000, FAR_AHEAD = 2, CHECK_BUDGET = 32 };
+enum {
+    DRAIN_BYTES = 64 << 10,
+    KEPT_BYTES = 64 << 20,
+    PATIENCE_MS = 60000,
+    FAR_AHEAD = 2,
+    CHECK_BUDGET = 32
+};
 
 static const uint64_t epoch_ms = UINT64_C(1700000000000);
 
@@ -71,6 +79,10 @@ static void follow(struct race *race, const unsigned char *bytes, size_t length)
 {
     static _Alignas(8) unsigned char record[RECORD_MAX];
     uint64_t lsn = atomic_load(&race->followed);
+    if (race->kept) {
+        RACE_MUST(lsn + length <= KEPT_BYTES, "more records than can be kept");
+        memcpy(race->kept + lsn, bytes, length);
+    }
     for (size_t at = 0; at < length;) {
         uint32_t n;
         memcpy(&n, bytes + at, sizeof n);
@@ -140,6 +152,8 @@ void race_open(struct race *race, unsigned seats, const struct race_tables *tabl
     race->seats = seats;
     race->seed = pick_seed(argc, argv);
     race->never_short = true;
+    race->kept = tables->keep_records ? memory_reserve(KEPT_BYTES) : NULL;
+    RACE_MUST(race->kept || !tables->keep_records, "no memory");
     size_t capacity = (size_t)1 << 20;
     RACE_MUST(log_init(&race->log, capacity, seats, 0) == 0, "no log");
     RACE_MUST(log_init(&race->follower_log, capacity, 1, 0) == 0, "no log");
@@ -266,6 +280,7 @@ void race_close(struct race *race, const char *name)
     ledger_destroy(race->follower);
     log_destroy(&race->log);
     log_destroy(&race->follower_log);
+    memory_release(race->kept, KEPT_BYTES);
 }
 
 /* ---- working ---- */
@@ -384,9 +399,32 @@ enum code racer_count(struct racer *racer, const struct movement *m, struct move
     RETRIED(ledger_count(racer->seat, m, r));
 }
 
+/* As a server does it: asks, waits until all up to the tail is drained, and tries again. */
+static enum code try_return(struct racer *racer, struct movement m, struct movement_result *r)
+{
+    struct race *race = racer->race;
+    struct return_evidence evidence;
+    uint32_t item;
+    enum code code = CODE_DEFERRED;
+    if (racer->evidence_upto == 0) {
+        code = ledger_return(racer->seat, &m, r);
+        if (code != CODE_DEFERRED || !ledger_needs_evidence(racer->seat))
+            return code;
+        RACE_MUST(race->kept, "a return that names a reservation needs keep_records");
+        racer->evidence_upto = atomic_load(&race->log.tail);
+    }
+    if (atomic_load(&race->followed) < racer->evidence_upto)
+        return CODE_DEFERRED;
+    RACE_MUST(ledger_find_item(racer->seat, m.sku, &item) == CODE_OK, "no item");
+    evidence = evidence_gather(race->kept, racer->evidence_upto, m.ref, item);
+    racer->evidence_upto = 0;
+    m.evidence = &evidence;
+    return ledger_return(racer->seat, &m, r);
+}
+
 enum code racer_return(struct racer *racer, const struct movement *m, struct movement_result *r)
 {
-    RETRIED(ledger_return(racer->seat, m, r));
+    RETRIED(try_return(racer, *m, r));
 }
 
 enum code racer_allot(struct racer *racer, const struct allotment *a, struct allot_result *r)

@@ -43,6 +43,7 @@ struct race {
     pthread_t drainer;
     _Atomic bool stop_draining;
     _Atomic uint64_t followed; /* LSN up to which the follower has come */
+    unsigned char *kept;       /* all records so far, if they are needed; else NULL */
     _Atomic uint64_t pace[RACERS_MAX];
     _Atomic uint64_t time_offset; /* milliseconds added to the clock */
     uint64_t records;
@@ -56,11 +57,13 @@ struct racer {
     struct random random;
     uint64_t began_ms;
     uint64_t deferred, operations;
-    int64_t tally[16]; /* whatever the test counts, or was told */
+    uint64_t evidence_upto; /* LSN that its return waits for; 0: none */
+    int64_t tally[16];      /* whatever the test counts, or was told */
 };
 
 struct race_tables {
     uint32_t items, pools, reservations; /* 0: plenty */
+    bool keep_records;                   /* as evidence for returns that name a reservation */
 };
 
 /* Ends the program. */
@@ -104,6 +107,7 @@ enum code racer_extend(struct racer *racer, struct text id, uint64_t ttl_ms,
 enum code racer_receive(struct racer *racer, const struct movement *m, struct movement_result *r);
 enum code racer_adjust(struct racer *racer, const struct movement *m, struct movement_result *r);
 enum code racer_count(struct racer *racer, const struct movement *m, struct movement_result *r);
+/* One that names a reservation needs keep_records. */
 enum code racer_return(struct racer *racer, const struct movement *m, struct movement_result *r);
 enum code racer_allot(struct racer *racer, const struct allotment *a, struct allot_result *r);
 enum code racer_set_location(struct racer *racer, const struct location_setting *s);

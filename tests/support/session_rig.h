@@ -18,8 +18,12 @@ enum { SESSION_RIG_NOW_MS = 1000000 };
 
 struct session_rig {
     struct ledger_rig rig;
-    struct storage_port storage; /* has nothing to do */
-    struct book_port book;       /* knows one event and one pool of whatever is asked */
+    struct storage_port storage;     /* has nothing to do */
+    struct book_port book;           /* knows one event and one pool of whatever is asked, and: */
+    struct return_evidence evidence; /* of every reservation */
+    enum book_outcome outcome;       /* with which it is told */
+    uint64_t behind;                 /* bytes of the log that it does not cover */
+    unsigned questions;              /* for evidence, so far */
     struct checks checks;
     struct service service;
     struct scratch *scratch;

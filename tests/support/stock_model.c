@@ -157,8 +157,6 @@ static int64_t wanted_delta(const struct model *m, const struct request *r)
 /* Checks the movement's item and pool; makes the item if the kind of movement does. */
 static enum code find_movement(struct model *m, const struct request *r, struct model_pool **pool)
 {
-    if (r->returned && (r->returned == r->id || model_find(m, r->returned)->use != USE_RESERVATION))
-        return CODE_UNKNOWN_RESERVATION;
     if (r->location >= MODEL_LOCATIONS || !m->locations[r->location].known)
         return CODE_UNKNOWN_LOCATION;
     struct model_item *item = &m->items[r->item];
@@ -209,12 +207,40 @@ static bool make_pool(struct model *m, struct model_pool *pool)
     return true;
 }
 
-static enum code move(struct model *m, const struct request *r, int64_t *delta,
-                      struct answer_short *shortfall)
+int model_fulfilled(const struct model *m, int id, int *item)
 {
+    for (; id > 0; id--)
+        for (int i = 0; i < MODEL_ITEMS; i++)
+            if (m->ids[id].fulfilled[i] > 0) {
+                *item = i;
+                return id;
+            }
+    return 0;
+}
+
+/* Never more of an item than the reservation was fulfilled with. */
+static enum code check_returned(struct model *m, const struct request *r, struct answer *a)
+{
+    const struct model_id *x = model_find(m, r->returned);
+    if (r->returned == r->id || !x->was_reservation)
+        return CODE_UNKNOWN_RESERVATION;
+    int64_t left = x->fulfilled[r->item] - x->returned[r->item];
+    if (r->qty <= left)
+        return CODE_OK;
+    a->state = x->state;
+    a->shorts[a->short_count++] = (struct answer_short){ r->item, r->qty, left };
+    return CODE_WRONG_STATE;
+}
+
+static enum code move(struct model *m, const struct request *r, struct answer *a)
+{
+    int64_t *delta = &a->delta;
+    struct answer_short *shortfall = &a->shorts[0];
     struct model_pool *pool;
     int kind = r->damaged ? MODEL_DAMAGED : MODEL_SHARED;
     enum code code = find_movement(m, r, &pool);
+    if (!code && r->returned)
+        code = check_returned(m, r, a);
     if (code)
         return code;
     int64_t on_hand, reserved;
@@ -278,7 +304,7 @@ static void ask_movement(struct model *m, const struct request *r, uint64_t lsn,
     if (r->kind == ASK_ALLOT)
         a->code = allot(m, r, &a->shorts[0]);
     else
-        a->code = move(m, r, &a->delta, &a->shorts[0]);
+        a->code = move(m, r, a);
     if (a->code == CODE_INSUFFICIENT_STOCK)
         a->short_count = 1;
     if (a->code) {
@@ -292,6 +318,8 @@ static void ask_movement(struct model *m, const struct request *r, uint64_t lsn,
     if (r->kind == ASK_ALLOT)
         a->on_hand = m->items[r->item].pools[r->location][MODEL_ALLOTTED + r->channel].on_hand;
     a->lsn = lsn;
+    if (r->returned)
+        model_find(m, r->returned)->returned[r->item] += r->qty;
     x->use = USE_MOVEMENT;
     x->asked = *r;
     x->first = *a;

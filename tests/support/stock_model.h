@@ -160,6 +160,9 @@ struct model_id {
     int slots;                   /* in the table of ids */
     int draw_count;
     struct answer_draw draws[MODEL_DRAWS];
+    /* of all reservations that ever had this id: what the journal tells, whatever is forgotten */
+    bool was_reservation;
+    int64_t fulfilled[MODEL_ITEMS], returned[MODEL_ITEMS];
 };
 
 struct model_move {
@@ -194,6 +197,9 @@ void model_ask(struct model *m, const struct request *r, uint64_t engine_lsn, st
 
 /* Time goes on; holds whose deadline has come expire. */
 void model_pass(struct model *m, uint64_t now_ms);
+
+/* The first id, from that one down, of which units were fulfilled, and an item of them; 0: none. */
+int model_fulfilled(const struct model *m, int id, int *item);
 
 /* Is it something finished, which an engine with few slots may have forgotten? */
 bool model_finished(const struct model *m, int id);

@@ -324,6 +324,7 @@ void model_reserve(struct model *m, const struct request *r, uint64_t lsn, struc
     if (r->has_ttl)
         ttl = r->ttl_ms;
     x->use = USE_RESERVATION;
+    x->was_reservation = true;
     x->asked = *r;
     x->state = r->confirm ? "confirmed" : "held";
     x->channel = r->channel;
@@ -491,6 +492,7 @@ static void settle(struct model *m, struct model_id *x, const struct request *r,
         if (r->kind == ASK_FULFIL) {
             pool->on_hand -= part[d];
             draw->fulfilled += part[d];
+            x->fulfilled[draw->item] += part[d];
             if (part[d] > 0)
                 model_moved(m, draw->item, draw->location, draw->kind, -part[d]);
         } else {

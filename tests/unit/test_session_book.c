@@ -96,3 +96,91 @@ Test(session_book, too_many_questions_are_refused)
     cr_assert_null(session.connection.pending.question);
     cr_assert_eq(session.connection.stall, STALL_NONE);
 }
+
+/* ---- returns ---- */
+
+static void ask_return(const char *params)
+{
+    session_rig_ask(&session, 2, "return", params);
+}
+
+Test(session_book, a_return_waits_for_evidence)
+{
+    session.evidence =
+        (struct return_evidence){ .known = true, .state = "fulfilled", .fulfilled = 3 };
+    ask_return("['b', 'S', 'main', 2, {'reservation': 'o'}]");
+    session_rig_ask(&session, 3, "ping", "[]");
+    assert_says("(none)");
+    session_rig_retry(&session);
+    assert_says("\"on_hand\"=>7");
+    assert_says("pong");
+    cr_assert_eq(session.questions, 1);
+    cr_assert_null(session.connection.pending.question);
+    ask_return("['b', 'S', 'main', 2, {'reservation': 'o'}]"); /* known: at once */
+    assert_says("\"on_hand\"=>7");
+    ask_return("['c', 'S', 'main', 4, {'reservation': 'o'}]");
+    session_rig_retry(&session);
+    assert_says("\"state\"=>\"fulfilled\", \"sku\"=>\"S\", \"wanted\"=>4, \"left\"=>3");
+    cr_assert_eq(session.questions, 2);
+}
+
+Test(session_book, a_return_that_names_no_reservation_asks_nothing)
+{
+    ask_return("['b', 'S', 'main', 2]");
+    assert_says("\"on_hand\"=>7");
+    ask_return("['c', 'S', 'main', 2, {'condition': 'damaged'}]");
+    assert_says("\"on_hand\"=>7");
+    ask_return("['d', 'none', 'main', 2, {'reservation': 'o'}]");
+    assert_says("unknown_sku");
+    cr_assert_eq(session.questions, 0);
+}
+
+Test(session_book, a_return_to_what_is_unknown)
+{
+    ask_return("['b', 'S', 'main', 2, {'reservation': 'ghost'}]");
+    session_rig_retry(&session);
+    assert_says("{\"id\"=>\"ghost\"}");
+    cr_assert_null(session.connection.pending.question);
+}
+
+Test(session_book, a_return_whose_evidence_comes_to_nothing)
+{
+    static const struct {
+        enum book_outcome outcome;
+        uint64_t behind;
+        const char *words;
+    } cases[] = {
+        { BOOK_FAILED, 0, "unreadable" },
+        { BOOK_STOPPED, 0, "overloaded" },
+        { BOOK_ANSWERED, 8, "overloaded" },
+    };
+    session.evidence = (struct return_evidence){ .known = true, .fulfilled = 3 };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        session.outcome = cases[i].outcome;
+        session.behind = cases[i].behind;
+        ask_return("['b', 'S', 'main', 2, {'reservation': 'o'}]");
+        session_rig_retry(&session);
+        assert_says(cases[i].words);
+        cr_assert_null(session.connection.pending.question);
+    }
+    session.outcome = BOOK_ANSWERED;
+    session.behind = 0;
+    ask_return("['b', 'S', 'main', 2, {'reservation': 'o'}]");
+    session_rig_retry(&session);
+    assert_says("\"on_hand\"=>7");
+}
+
+/* The journal fails while the answer is under way: the next request must not take it for its own.
+ */
+Test(session_book, an_answer_that_nobody_wants_any_more)
+{
+    session.evidence = (struct return_evidence){ .known = true, .fulfilled = 3 };
+    ask_return("['b', 'S', 'main', 2, {'reservation': 'o'}]");
+    atomic_store(&session.service.log->failed, true);
+    session_rig_retry(&session);
+    assert_says("read_only");
+    cr_assert_null(session.connection.pending.question);
+    session_rig_ask(&session, 3, "history", "['S', {'limit': 6}]");
+    session_rig_retry(&session);
+    assert_says("\"events\"");
+}
