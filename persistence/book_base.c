@@ -151,24 +151,69 @@ void book_kept_free(struct book_kept *kept)
 
 /* ---- beginning ---- */
 
+/* A snapshot on its way into a book. */
+struct loading {
+    struct book *book;
+    struct id_index *index; /* NULL: none is kept */
+    uint64_t lsn;           /* of the snapshot */
+    uint64_t hash;          /* of the book's id */
+    bool known;             /* the index knows every block */
+};
+
+static bool is_wanted(void *context, uint64_t block)
+{
+    const struct loading *loading = context;
+    if (!loading->known)
+        return true;
+    const struct id_part *part = id_index_find(loading->index, id_key_snapshot(loading->lsn));
+    return id_span_may_have(loading->index, part, (uint32_t)block, loading->hash);
+}
+
 static int load_block(void *context, enum image_kind kind, const unsigned char *bytes,
                       uint32_t length)
 {
-    return book_load(context, kind, bytes, length);
+    const struct loading *loading = context;
+    int error = book_load(loading->book, kind, bytes, length);
+    if (!error && loading->index && !loading->known)
+        id_index_add_block(loading->index, loading->lsn, bytes, kind == IMAGE_ENTRIES ? length : 0);
+    return error;
+}
+
+static int walk_snapshot(const struct snapshot *snapshot, struct loading *loading,
+                         struct reason *reason)
+{
+    struct snapshot_walk walk = { loading, is_wanted, load_block };
+    const struct book_filter *filter = &loading->book->filter;
+    struct id_index *index = loading->index;
+    uint64_t key = id_key_snapshot(loading->lsn);
+    if (!index)
+        return snapshot_walk(snapshot, &walk, reason);
+    const struct id_part *part = id_index_find(index, key);
+    loading->hash = id_index_hash((struct text){ filter->id, filter->id_len });
+    loading->known = part && part->complete;
+    if (part && !part->complete)
+        id_index_forget(index, key);
+    int error = snapshot_walk(snapshot, &walk, reason);
+    if (error)
+        id_index_forget(index, key);
+    else
+        id_index_complete_snapshot(index, loading->lsn, snapshot->footer.block_count);
+    return error;
 }
 
 static int load(struct book *book, const struct journal_position *position,
-                const struct file_ops *files, const char *data, struct reason *reason)
+                const struct file_ops *files, const char *data, struct id_index *index,
+                struct reason *reason)
 {
     struct path folder;
     struct snapshot snapshot;
-    struct snapshot_walk walk = { .context = book, .on_block = load_block };
+    struct loading loading = { .book = book, .index = index, .lsn = position->lsn };
     int error = path_join(&folder, data, "snapshot");
     if (!error)
         error = snapshot_open(&snapshot, files, folder.text, position->lsn, reason);
     if (error)
         return error;
-    error = snapshot_walk(&snapshot, &walk, reason);
+    error = walk_snapshot(&snapshot, &loading, reason);
     snapshot_close(&snapshot);
     return error;
 }
@@ -185,8 +230,8 @@ static size_t count_before(const struct book_kept *kept, const struct book_momen
 }
 
 int book_begin(struct book *book, const struct book_kept *kept, const struct book_moment *moment,
-               const struct file_ops *files, const char *data, struct journal_position *position,
-               struct reason *reason)
+               const struct file_ops *files, const char *data, struct id_index *index,
+               struct journal_position *position, struct reason *reason)
 {
     size_t count = count_before(kept, moment);
     int error = -EILSEQ;
@@ -196,7 +241,7 @@ int book_begin(struct book *book, const struct book_kept *kept, const struct boo
     while (count > 0 && error == -EILSEQ) {
         struct book_filter filter = book->filter;
         *position = kept->snapshots[--count];
-        error = load(book, position, files, data, reason);
+        error = load(book, position, files, data, index, reason);
         if (error) {
             book_close(book);
             book_open(book, &filter);

@@ -7,6 +7,7 @@
 #define STOCKD_PERSISTENCE_BOOK_BASE_H
 
 #include "engine/book.h"
+#include "persistence/id_index.h"
 #include "persistence/segment.h"
 #include "persistence/snapshot.h"
 
@@ -31,9 +32,10 @@ void book_kept_free(struct book_kept *kept);
 
 /* Fills a fresh book from the newest snapshot that is not after the moment; failing that, from the
  * oldest; none is needed if all is kept from the beginning. A damaged one is passed over. Where the
- * walk goes on: *position, all zero for the very beginning. 0, or -errno and a reason. */
+ * walk goes on: *position, all zero for the very beginning. index: of a book by id; it rules out
+ * blocks of snapshots, and learns; else NULL. 0, or -errno and a reason. */
 int book_begin(struct book *book, const struct book_kept *kept, const struct book_moment *moment,
-               const struct file_ops *files, const char *data, struct journal_position *position,
-               struct reason *reason);
+               const struct file_ops *files, const char *data, struct id_index *index,
+               struct journal_position *position, struct reason *reason);
 
 #endif

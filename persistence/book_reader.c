@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "persistence/book_reader.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -16,6 +17,8 @@ struct reading {
     struct book_question *question;
     struct book book;
     struct reason reason;
+    struct id_index *index; /* of a question by id; else NULL */
+    uint64_t hash;          /* of that id */
     uint64_t directory_id;
     uint64_t upto;    /* records after it are not looked at */
     uint64_t lsn;     /* all up to here was */
@@ -28,6 +31,7 @@ int book_reader_open(struct book_reader *reader, const struct file_ops *files,
                      const char *directory)
 {
     *reader = (struct book_reader){ .files = files, .segment.fd = -1 };
+    id_index_init(&reader->index, ID_INDEX_BYTES);
     int error = path_join(&reader->data, directory, ".");
     if (!error)
         error = path_join(&reader->directory, directory, "journal");
@@ -39,6 +43,7 @@ int book_reader_open(struct book_reader *reader, const struct file_ops *files,
 void book_reader_close(struct book_reader *reader)
 {
     segment_reader_destroy(&reader->segment);
+    id_index_destroy(&reader->index);
 }
 
 /* ---- records ---- */
@@ -105,18 +110,38 @@ static int read_records(struct reading *reading, const struct batch_header *head
     return 0;
 }
 
-/* ---- batches and segments ---- */
+/* ---- batches ---- */
+
+static int check_chain(struct reading *reading, uint64_t first_lsn)
+{
+    const struct segment_reader *segment = &reading->reader->segment;
+    if (first_lsn == reading->lsn)
+        return 0;
+    return reason_set(&reading->reason, -EILSEQ,
+                      "%s: offset %" PRIu64 ": it begins at lsn %" PRIu64 ", not %" PRIu64,
+                      segment_name(segment->sequence).text, segment->offset, first_lsn,
+                      reading->lsn);
+}
+
+static void learn_batch(struct reading *reading, const struct batch_header *header,
+                        const unsigned char *records)
+{
+    const struct segment_reader *segment = &reading->reader->segment;
+    if (!reading->index)
+        return;
+    if (segment->offset == BLOCK_BYTES)
+        id_index_complete(reading->index, segment->sequence - 1, reading->lsn);
+    id_index_add_batch(reading->index, segment->sequence, segment->offset, header, records);
+}
 
 static int read_batch(struct reading *reading, const unsigned char *at)
 {
     const struct book_question *question = reading->question;
     struct batch_header header;
     memcpy(&header, at, sizeof header);
-    if (header.first_lsn != reading->lsn)
-        return reason_set(&reading->reason, -EILSEQ,
-                          "%s: offset %" PRIu64 ": it begins at lsn %" PRIu64 ", not %" PRIu64,
-                          segment_name(reading->reader->segment.sequence).text,
-                          reading->reader->segment.offset, header.first_lsn, reading->lsn);
+    int error = check_chain(reading, header.first_lsn);
+    if (error)
+        return error;
     bool later = question->has_time && header.time_ms > question->at;
     if (later || header.first_lsn > reading->upto ||
         atomic_load_explicit(&question->abandoned, memory_order_relaxed)) {
@@ -124,29 +149,16 @@ static int read_batch(struct reading *reading, const unsigned char *at)
         return 0;
     }
     reading->time_ms = header.time_ms;
+    learn_batch(reading, &header, at + sizeof header);
     return read_records(reading, &header, at + sizeof header);
 }
 
-/* It may be moved to the archive at any time before it is open. */
-static int open_segment(struct reading *reading, uint64_t sequence)
-{
-    struct book_reader *reader = reading->reader;
-    int error =
-        segment_reader_open(&reader->segment, reader->directory.text, sequence, &reading->reason);
-    if (error != -ENOENT)
-        return error;
-    return segment_reader_open_archived(&reader->segment, reader->archive.text, sequence,
-                                        &reading->reason);
-}
-
-static int read_segment(struct reading *reading, uint64_t sequence)
+/* Up to that offset, or until nothing valid comes: then the chain goes on in the next segment, or
+ * the journal is damaged. */
+static int read_batches(struct reading *reading, uint64_t until)
 {
     struct segment_reader *segment = &reading->reader->segment;
-    int error = open_segment(reading, sequence);
-    if (error)
-        return error;
-    reading->directory_id = segment->header.directory_id;
-    while (!reading->done) {
+    while (!reading->done && segment->offset < until) {
         const unsigned char *at;
         size_t available;
         int verdict =
@@ -154,15 +166,94 @@ static int read_segment(struct reading *reading, uint64_t sequence)
         if (verdict < 0)
             return verdict;
         if (verdict != BATCH_VALID)
-            return 0; /* the chain goes on in the next segment, or the journal is damaged */
+            return 0;
         struct batch_header header;
         memcpy(&header, at, sizeof header);
-        error = read_batch(reading, at);
+        int error = read_batch(reading, at);
         if (error)
             return error;
         segment_reader_skip(segment, batch_span(header.length));
     }
     return 0;
+}
+
+/* ---- segments ---- */
+
+/* It may be moved to the archive at any time before it is open. */
+static int open_segment(struct reading *reading, uint64_t sequence)
+{
+    struct book_reader *reader = reading->reader;
+    int error =
+        segment_reader_open(&reader->segment, reader->directory.text, sequence, &reading->reason);
+    if (error == -ENOENT)
+        error = segment_reader_open_archived(&reader->segment, reader->archive.text, sequence,
+                                             &reading->reason);
+    if (!error)
+        reading->directory_id = reader->segment.header.directory_id;
+    return error;
+}
+
+/* Opens it, if it is not open yet, and reads from one offset to the other, but nothing behind that.
+ */
+static int read_part(struct reading *reading, uint64_t sequence, bool *open, uint64_t from,
+                     uint64_t until)
+{
+    struct segment_reader *segment = &reading->reader->segment;
+    int error = *open ? 0 : open_segment(reading, sequence);
+    if (error)
+        return error;
+    *open = true;
+    assert(segment->offset <= from);
+    segment_reader_skip(segment, from - segment->offset);
+    uint64_t end = segment->end;
+    segment->end = until < end ? until : end;
+    error = read_batches(reading, until);
+    segment->end = end;
+    return error;
+}
+
+static int read_span(struct reading *reading, uint64_t sequence, bool *open,
+                     const struct id_span *span)
+{
+    int error = read_part(reading, sequence, open, span->offset, span->end);
+    if (error || reading->done || reading->lsn == span->end_lsn)
+        return error;
+    return reason_set(&reading->reason, -EILSEQ,
+                      "%s: offset %" PRIu64 ": what was read here before cannot be read any more",
+                      segment_name(sequence).text, reading->reader->segment.offset);
+}
+
+/* Of a segment that something is known of: the spans that may have the id, and what follows. */
+static int read_known_segment(struct reading *reading, uint64_t sequence,
+                              const struct id_part *part)
+{
+    uint64_t end = part->spans[part->span_count - 1].end;
+    bool complete = part->complete;
+    bool open = false;
+    int error = 0;
+    id_index_complete(reading->index, sequence - 1, reading->lsn);
+    for (uint32_t i = 0; i < part->span_count && !error && !reading->done; i++) {
+        const struct id_span *span = &part->spans[i];
+        if (id_span_may_have(reading->index, part, i, reading->hash))
+            error = read_span(reading, sequence, &open, span);
+        else
+            reading->lsn = span->end_lsn;
+        reading->done |= reading->lsn >= reading->upto;
+    }
+    if (error || reading->done || complete)
+        return error;
+    return read_part(reading, sequence, &open, end, UINT64_MAX);
+}
+
+static int read_segment(struct reading *reading, uint64_t sequence)
+{
+    const struct id_part *part = NULL;
+    bool open = false;
+    if (reading->index)
+        part = id_index_find(reading->index, id_key_segment(sequence));
+    if (part && part->span_count > 0 && part->spans[0].first_lsn == reading->lsn)
+        return read_known_segment(reading, sequence, part);
+    return read_part(reading, sequence, &open, BLOCK_BYTES, UINT64_MAX);
 }
 
 static int read_segments(struct reading *reading, const struct segment_list *list, uint64_t first)
@@ -191,7 +282,7 @@ static int read_from(struct reading *reading, const struct book_kept *kept)
                                   .at = stock ? question->at : question->since_lsn };
     question->begins_lsn = kept->begins_lsn;
     int error = book_begin(&reading->book, kept, &moment, reader->files, reader->data.text,
-                           &position, &reading->reason);
+                           reading->index, &position, &reading->reason);
     if (error)
         return error;
     reading->lsn = position.lsn;
@@ -273,6 +364,11 @@ void book_reader_answer(struct book_reader *reader, struct book_question *questi
     }
     if (question->has_lsn)
         reading.upto = question->at;
+    if (question->filter.subject == BOOK_ID) {
+        reading.index = &reader->index;
+        reading.hash = id_index_hash((struct text){ question->filter.id, question->filter.id_len });
+        id_index_begin(&reader->index);
+    }
     book_open(&reading.book, &question->filter);
     conclude(&reading, read_all(&reading));
     book_close(&reading.book);

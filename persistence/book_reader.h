@@ -8,6 +8,7 @@
 
 #include "engine/book.h"
 #include "persistence/file.h"
+#include "persistence/id_index.h"
 #include "persistence/segment.h"
 #include "persistence/segment_reader.h"
 
@@ -17,6 +18,7 @@ struct book_reader {
     struct path directory; /* of the segments */
     struct path archive;   /* of those that snapshots cover */
     struct segment_reader segment;
+    struct id_index index; /* of what questions by an id walked through */
 };
 
 /* directory: the data directory. 0 or -errno. */

@@ -39,7 +39,8 @@ int snapshot_walk(const struct snapshot *s, const struct snapshot_walk *walk, st
         return reason_system(reason, -ENOMEM, "cannot read the snapshot");
     int error = 0;
     for (uint64_t i = 0; i < s->footer.block_count && !error; i++)
-        error = walk_block(s, &s->blocks[i], buffer, walk, reason);
+        if (!walk->is_wanted || walk->is_wanted(walk->context, i))
+            error = walk_block(s, &s->blocks[i], buffer, walk, reason);
     memory_release(buffer, capacity);
     return error;
 }

@@ -176,6 +176,33 @@ class Returns(Case):
             self.refused_back(id, sku, 1, 0)
 
 
+class Filters(Case):
+    """Once walked through, a segment is read only if its filter does not rule the id out."""
+
+    def test_only_what_may_concern_the_id_is_read(self):
+        sku = self.stocked(10)
+        early = self.sold((sku, 2))
+        forget_all(self.client)
+        late = self.sold((sku, 2))
+        forget_all(self.client)
+        self.give_back(early, sku, 1)
+        self.give_back(late, sku, 1)
+        first = sorted(os.listdir(os.path.join(self.server.data, "journal")))[0]
+        with open(os.path.join(self.server.data, "journal", first), "r+b") as file:
+            header = file.read(64)
+            file.seek(0)
+            file.write(bytes(64))
+            file.flush()
+            self.refused("unreadable", "return", unique("back"), sku, "main", 1,
+                         {"reservation": early})
+            self.give_back(late, sku, 1)
+            self.refused_back(late, sku, 1, 0)
+            self.assertTrue(self.call("history", None, {"id": late})["events"])
+            file.seek(0)
+            file.write(header)
+        self.give_back(early, sku, 1)
+
+
 class TwoWorkers(Returns):
     options = (*OPTIONS, "--workers", 2)
 

@@ -42,10 +42,31 @@ static int keep(void *context, const struct book_event *event)
     return book_keep(context, event);
 }
 
+/* Every event's ids must be among those by which its record is found. */
+static void find_ids(const struct record_head *record, uint32_t first_event)
+{
+    struct text ids[BOOK_RECORD_IDS];
+    int count = book_record_ids(record, ids);
+    for (uint32_t i = first_event; i < kept->event_count; i++) {
+        bool found = false;
+        char id[ID_MAX];
+        const struct book_event *event = &kept->events[i];
+        memcpy(id, kept->texts + (uintptr_t)event->id.at, event->id.len);
+        for (int j = 0; j < count; j++)
+            found |= text_equal(ids[j], (struct text){ id, event->id.len });
+        cr_assert(found || event->id.len == 0, "a record of type %u", record->type);
+    }
+}
+
 static int take(struct record_builder *builder)
 {
+    const struct record_head *record = (const struct record_head *)(void *)bytes;
+    uint32_t events = kept->event_count;
     lsn += record_end(builder);
-    return book_take(&book, (const struct record_head *)(void *)bytes, lsn, 99, keep, kept);
+    int error = book_take(&book, record, lsn, 99, keep, kept);
+    if (!error)
+        find_ids(record, events);
+    return error;
 }
 
 static int receive(const char *id, uint32_t item, uint16_t location, int32_t qty)
@@ -193,4 +214,31 @@ Test(book, what_does_not_fit_is_refused)
     cr_assert_eq(take(&builder), -EILSEQ);
     builder = record_begin(bytes, &(struct record_head){ .type = RECORD_RESERVE }, 8);
     cr_assert_eq(take(&builder), -EILSEQ);
+}
+
+static int ids_of(struct record_builder *builder, struct text ids[BOOK_RECORD_IDS])
+{
+    record_end(builder);
+    return book_record_ids((const struct record_head *)(void *)bytes, ids);
+}
+
+Test(book, a_record_is_found_by_every_id_that_it_names)
+{
+    struct text ids[BOOK_RECORD_IDS];
+    struct movement_record r = { .head = { .type = RECORD_MOVEMENT, .flags = MOVE_RETURN },
+                                 .id_len = 1,
+                                 .ref_len = 2 };
+    struct record_builder builder = record_begin(bytes, &r, sizeof r);
+    record_add_text(&builder, text_of("brr"));
+    cr_assert_eq(ids_of(&builder, ids), 2, "the reservation that a return names, too");
+    cr_assert(text_equal(ids[0], text_of("b")) && text_equal(ids[1], text_of("rr")));
+    struct step_head_record step = { .head = { .type = RECORD_FULFIL }, .id_len = 1, .op_len = 2 };
+    builder = record_begin(bytes, &step, sizeof step);
+    record_add_text(&builder, text_of("soo"));
+    cr_assert_eq(ids_of(&builder, ids), 2);
+    cr_assert(text_equal(ids[0], text_of("s")) && text_equal(ids[1], text_of("oo")));
+    builder = record_begin(bytes, &(struct record_head){ .type = RECORD_VOID }, 8);
+    cr_assert_eq(ids_of(&builder, ids), 0);
+    builder = record_begin(bytes, &(struct record_head){ .type = 250 }, 8);
+    cr_assert_eq(ids_of(&builder, ids), -1, "a type of a later version");
 }
