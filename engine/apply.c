@@ -7,174 +7,24 @@
 #include "engine/ledger.h"
 
 #include <errno.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/apply_inside.h"
 #include "engine/seat.h"
 
-/* One record on its way into the ledger. */
-struct applying {
-    struct ledger *ledger;
-    struct seat *seat; /* the first: its failure holds the reason, its cursor finds slots */
-    const struct record_head *record;
-    uint64_t lsn;
-    uint64_t time_ms; /* of a step */
-};
-
-static int refuse(const struct applying *a, const char *why)
+int apply_refuse(const struct applying *a, const char *why)
 {
     fail(a->seat, CODE_BAD_REQUEST, "record of type %u at LSN %llu: %s", a->record->type,
          (unsigned long long)a->lsn, why);
     return -EINVAL;
 }
 
-static int no_space(const struct applying *a, const char *table)
+int apply_no_space(const struct applying *a, const char *table)
 {
     fail(a->seat, CODE_LIMIT, "the journal holds more %s than this configuration has room for",
          table);
     return -ENOSPC;
-}
-
-/* ---- catalogue ---- */
-
-static int apply_item(struct applying *a)
-{
-    struct items *items = &a->ledger->items;
-    struct item_record r;
-    struct record_reader reader = record_open(a->record, &r, sizeof r);
-    struct text sku = record_text(&reader, r.sku_len);
-    struct item_setting s = { .sku = sku, .has_name = true, .has_barcode = true };
-    s.name = record_text(&reader, r.name_len);
-    s.barcode = record_text(&reader, r.barcode_len);
-    if (reader.bad || r.name_len > NAME_MAX_BYTES || r.barcode_len > NAME_MAX_BYTES)
-        return refuse(a, "its lengths do not fit");
-    if (r.item >= items->max_items)
-        return no_space(a, "items");
-    int64_t found = text_is_sku(sku) ? items_find(items, sku, sku_hash(items, sku)) : ITEM_NONE;
-    if (found == ITEM_NONE && items_restore(items, r.item, sku) != 0)
-        return refuse(a, "its item cannot be");
-    if (found >= 0 && found != r.item)
-        return refuse(a, "its item has another index");
-    mark_item(a->seat, r.item, a->lsn);
-    if (!r.detailed)
-        return 0;
-    struct item_details *details = calloc(1, sizeof *details);
-    if (!details)
-        return no_space(a, "details of items");
-    s.has_low_stock = r.low_stock >= 0;
-    s.low_stock = r.low_stock;
-    s.has_backorder_limit = r.backorder_limit >= 0;
-    s.backorder_limit = r.backorder_limit;
-    details_apply(details, &s);
-    details->lsn = a->lsn;
-    details_show(a->ledger, r.item, details);
-    return 0;
-}
-
-static int apply_catalogue(const struct applying *a, struct catalogue *next, uint16_t index,
-                           uint16_t wanted, enum code code)
-{
-    if (!next && code != CODE_OK) {
-        char why[sizeof a->seat->failure.message];
-        memcpy(why, a->seat->failure.message, sizeof why); /* refuse() writes there */
-        return refuse(a, why);
-    }
-    if (index != wanted) {
-        catalogue_destroy(next);
-        return refuse(a, "its place in the catalogue is another");
-    }
-    if (next) {
-        catalogue_swap(a->ledger, next);
-        mark_catalogue(a->ledger, a->lsn);
-    }
-    return 0;
-}
-
-static int apply_location(struct applying *a)
-{
-    struct location_record r;
-    struct record_reader reader = record_open(a->record, &r, sizeof r);
-    struct text groups[GROUPS_MAX];
-    struct location_setting s = { .has_kind = true,
-                                  .has_name = true,
-                                  .has_priority = true,
-                                  .has_lead_time = true,
-                                  .has_ships = true,
-                                  .has_pickup = true,
-                                  .has_active = true,
-                                  .has_groups = true,
-                                  .has_lat = !isnan(r.lat),
-                                  .has_lon = !isnan(r.lon),
-                                  .lat = r.lat,
-                                  .lon = r.lon,
-                                  .priority = r.priority,
-                                  .lead_time_s = r.lead_time_s,
-                                  .ships = r.ships,
-                                  .pickup = r.pickup,
-                                  .active = r.active,
-                                  .groups = groups,
-                                  .group_count = r.group_count };
-    s.code = record_text(&reader, r.code_len);
-    s.kind = record_text(&reader, r.kind_len);
-    s.name = record_text(&reader, r.name_len);
-    for (unsigned i = 0; i < r.group_count && i < GROUPS_MAX; i++)
-        groups[i] = record_short_text(&reader);
-    if (reader.bad || r.group_count > GROUPS_MAX)
-        return refuse(a, "its lengths do not fit");
-    enum code code;
-    uint16_t index = r.location;
-    struct catalogue *next =
-        catalogue_with_location(catalogue_now(a->seat), &s, &index, &code, a->seat->failure.message,
-                                sizeof a->seat->failure.message);
-    if (next)
-        next->locations[index].lsn = a->lsn;
-    return apply_catalogue(a, next, index, r.location, code);
-}
-
-static int apply_channel(struct applying *a)
-{
-    struct channel_record r;
-    struct record_reader reader = record_open(a->record, &r, sizeof r);
-    static struct text places[PLACES_MAX]; /* recovery is single-threaded */
-    struct channel_setting s = { .has_kind = true,
-                                 .has_name = true,
-                                 .has_places = true,
-                                 .has_buffer = true,
-                                 .has_hold_ttl = r.hold_ttl_ms != 0,
-                                 .has_sourcing = true,
-                                 .buffer = r.buffer,
-                                 .hold_ttl_ms = r.hold_ttl_ms,
-                                 .places = places,
-                                 .place_count = r.place_count,
-                                 .recorded = true };
-    s.code = record_text(&reader, r.code_len);
-    s.kind = record_text(&reader, r.kind_len);
-    s.name = record_text(&reader, r.name_len);
-    for (unsigned i = 0; i < r.place_count && i < PLACES_MAX; i++)
-        places[i] = record_short_text(&reader);
-    if (reader.bad || r.place_count > PLACES_MAX || r.sourcing >= SOURCING_COUNT)
-        return refuse(a, "its lengths do not fit");
-    s.sourcing = text_of(sourcing_name((enum sourcing)r.sourcing));
-    enum code code;
-    uint16_t index = r.channel;
-    struct catalogue *next =
-        catalogue_with_channel(catalogue_now(a->seat), &s, &index, &code, a->seat->failure.message,
-                               sizeof a->seat->failure.message);
-    if (next)
-        next->channels[index].lsn = a->lsn;
-    return apply_catalogue(a, next, index, r.channel, code);
-}
-
-static int apply_client(struct applying *a)
-{
-    struct client_record r;
-    struct record_reader reader = record_open(a->record, &r, sizeof r);
-    struct text name = record_text(&reader, r.name_len);
-    if (reader.bad || r.client == 0 || r.client >= CLIENTS_MAX || name.len > NAME_MAX_BYTES)
-        return refuse(a, "its client cannot be");
-    client_remember(a->ledger, r.client, name);
-    return 0;
 }
 
 /* ---- ids ---- */
@@ -195,17 +45,17 @@ static int fresh_entry(const struct applying *a, struct text id, struct entry **
     struct entries *entries = &a->ledger->entries;
     uint64_t word;
     if (id.len < 1 || id.len > ID_MAX)
-        return refuse(a, "its id cannot be");
+        return apply_refuse(a, "its id cannot be");
     enum entry_found found =
         entries_add(entries, &a->seat->cursor, id, id_hash(entries, id), entry, &word);
     if (found == ENTRY_ABSENT)
         return 0;
     if (found != ENTRY_FOUND)
-        return no_space(a, "reservations");
+        return apply_no_space(a, "reservations");
     bool reservation = word_kind(word) == ENTRY_RESERVATION;
     if (reservation && !state_final(word_state(word))) {
         entry_put(*entry, word);
-        return refuse(a, "its id is in use");
+        return apply_refuse(a, "its id is in use");
     }
     slots_unend(entries, &a->seat->cursor, *entry);
     if (reservation && draw_blocks((*entry)->draw_count, (*entry)->timed) > 0)
@@ -218,13 +68,13 @@ static int find_reservation(const struct applying *a, struct text id, struct ent
 {
     struct entries *entries = &a->ledger->entries;
     if (id.len < 1 || id.len > ID_MAX)
-        return refuse(a, "its id cannot be");
+        return apply_refuse(a, "its id cannot be");
     if (entries_find(entries, id, id_hash(entries, id), entry, word) != ENTRY_FOUND)
-        return refuse(a, "its reservation is not there");
+        return apply_refuse(a, "its reservation is not there");
     if (word_kind(*word) == ENTRY_RESERVATION)
         return 0;
     entry_put(*entry, *word);
-    return refuse(a, "its id is no reservation");
+    return apply_refuse(a, "its id is no reservation");
 }
 
 static int find_pool(const struct applying *a, const struct pool_key *key, struct pool **pool)
@@ -234,9 +84,9 @@ static int find_pool(const struct applying *a, const struct pool_key *key, struc
                  key->location < catalogue_now(a->seat)->location_count &&
                  owner_kind(key->owner) < POOL_KIND_COUNT;
     if (!known)
-        return refuse(a, "its pool cannot be");
+        return apply_refuse(a, "its pool cannot be");
     *pool = pool_make(items, key->item, key->location, key->owner);
-    return *pool ? 0 : no_space(a, "pools");
+    return *pool ? 0 : apply_no_space(a, "pools");
 }
 
 static int change_pool(const struct applying *a, struct pool *pool, int64_t on_hand,
@@ -246,7 +96,7 @@ static int change_pool(const struct applying *a, struct pool *pool, int64_t on_h
     struct pool_change change = { .on_hand = on_hand, .reserved = reserved };
     bool sane = word_reserved(pool_read(pool)) + reserved >= 0;
     if (!sane || pool_reapply(pool, change, &after) != POOL_CHANGED)
-        return refuse(a, "it takes what is not there");
+        return apply_refuse(a, "it takes what is not there");
     mark_pool(a->seat, pool_unit(&a->ledger->items, pool), a->lsn);
     return 0;
 }
@@ -276,7 +126,7 @@ static int apply_movement(struct applying *a)
     struct movement_result result = { a->lsn, r.delta, r.on_hand, r.available };
     struct entry *entry;
     if (reader.bad)
-        return refuse(a, "its lengths do not fit");
+        return apply_refuse(a, "its lengths do not fit");
     set_time(a, r.time_ms);
     int error = move_pool(a, &r.pool, r.delta, r.time_ms);
     for (uint32_t i = 0; !error && i < r.more_count; i++) {
@@ -302,10 +152,10 @@ static int apply_allot(struct applying *a)
     struct pool *own, *shared;
     struct entry *entry;
     if (reader.bad)
-        return refuse(a, "its lengths do not fit");
+        return apply_refuse(a, "its lengths do not fit");
     if (owner_kind(r.pool.owner) != POOL_ALLOTTED ||
         owner_channel(r.pool.owner) >= catalogue_now(a->seat)->channel_count)
-        return refuse(a, "its pool cannot be");
+        return apply_refuse(a, "its pool cannot be");
     set_time(a, r.time_ms);
     int error = find_pool(a, &r.pool, &own);
     if (!error)
@@ -334,7 +184,7 @@ static int apply_draws(const struct applying *a, const struct reserve_record *r,
         struct draw_record draw;
         memcpy(&draw, &draws[i], sizeof draw);
         if (draw.qty < 1 || draw.qty > QUANTITY_MAX)
-            return refuse(a, "a quantity cannot be");
+            return apply_refuse(a, "a quantity cannot be");
         int error = find_pool(a, &draw.pool, &pool);
         if (!error)
             error = change_pool(a, pool, 0, draw.qty);
@@ -351,8 +201,8 @@ static int apply_draws(const struct applying *a, const struct reserve_record *r,
 
 /*
  * A deadline is kept in both clocks, for engine time starts anew at the later of the wall clock and
- * the journal's last time. If the wall clock was put back, the engine's goes on from the journal; if
- * it was put forward, the engine's has gone with it. The later of the two holds in either case: no
+ * the journal's last time. If the wall clock was put back, engine time goes on from the journal; if
+ * it was put forward, engine time has gone with it. The later of the two holds in either case: no
  * hold ends early. (One made while the wall clock was ahead for a time only may end late by that.)
  */
 static uint64_t later(uint64_t told_ms, uint64_t engine_ms)
@@ -373,7 +223,7 @@ static int apply_reserve(struct applying *a)
     struct entry *entry;
     if (reader.bad || r.draw_count < 1 || r.draw_count > DRAWS_MAX ||
         r.channel >= catalogue_now(a->seat)->channel_count)
-        return refuse(a, "its lengths do not fit");
+        return apply_refuse(a, "its lengths do not fit");
     set_time(a, r.created_ms);
     int error = apply_draws(a, &r, draws, ready);
     if (!error)
@@ -390,7 +240,7 @@ static int apply_reserve(struct applying *a)
     else
         entry->lsn_confirmed = a->lsn;
     if (!store_draws(a->seat, entry))
-        return no_space(a, "reservations");
+        return apply_no_space(a, "reservations");
     slots_begin(&a->ledger->entries, &a->seat->cursor);
     enum entry_state state = r.ttl_ms ? STATE_HELD : STATE_CONFIRMED;
     entry_put(entry, state_word(ENTRY_RESERVATION, state, id.len));
@@ -405,8 +255,8 @@ static int apply_extend(struct applying *a)
     uint64_t word;
     struct text id = record_text(&reader, r.id_len);
     uint64_t expires_ms = record_engine_time(&reader, a->record, r.expires_ms);
-    int error =
-        reader.bad ? refuse(a, "its lengths do not fit") : find_reservation(a, id, &entry, &word);
+    int error = reader.bad ? apply_refuse(a, "its lengths do not fit")
+                           : find_reservation(a, id, &entry, &word);
     if (error)
         return error;
     bool held = word_state(word) == STATE_HELD;
@@ -414,7 +264,7 @@ static int apply_extend(struct applying *a)
         entry->expires_ms = later(r.expires_ms, expires_ms);
     entry->lsn_last = a->lsn;
     entry_put(entry, word);
-    return held ? 0 : refuse(a, "its reservation is not held");
+    return held ? 0 : apply_refuse(a, "its reservation is not held");
 }
 
 static int apply_confirm(struct applying *a)
@@ -428,7 +278,7 @@ static int apply_confirm(struct applying *a)
         return error;
     if (word_state(word) != STATE_HELD) {
         entry_put(entry, word);
-        return refuse(a, "its reservation is not held");
+        return apply_refuse(a, "its reservation is not held");
     }
     entry->lsn_last = entry->lsn_confirmed = a->lsn;
     entry_put(entry, with_state(word, STATE_CONFIRMED));
@@ -439,7 +289,7 @@ static int apply_confirm(struct applying *a)
 static int settle_draw(const struct applying *a, struct draw *draw, uint32_t qty, bool fulfil)
 {
     if (qty > draw_left(draw))
-        return refuse(a, "it settles more than is left");
+        return apply_refuse(a, "it settles more than is left");
     if (qty == 0)
         return 0; /* of a whole step: it was settled before */
     struct pool *pool = pool_at(&a->ledger->items, draw->pool);
@@ -475,7 +325,7 @@ static int settle_parts(const struct applying *a, struct entry *entry,
         struct step_record part;
         memcpy(&part, &parts[i], sizeof part);
         error = part.draw < list->count ? settle_draw(a, list->draws[part.draw], part.qty, fulfil)
-                                        : refuse(a, "it names no draw");
+                                        : apply_refuse(a, "it names no draw");
     }
     return error;
 }
@@ -493,12 +343,12 @@ static int apply_step(struct applying *a)
     struct entry *entry, *op_entry;
     uint64_t word;
     if (reader.bad)
-        return refuse(a, "its lengths do not fit");
+        return apply_refuse(a, "its lengths do not fit");
     int error = find_reservation(a, id, &entry, &word);
     if (error)
         return error;
     if (state_final(word_state(word)) || (fulfil && word_state(word) != STATE_CONFIRMED))
-        error = refuse(a, "its reservation is in another state");
+        error = apply_refuse(a, "its reservation is in another state");
     else if (r.step_count > 0)
         error = settle_parts(a, entry, parts, r.step_count, fulfil);
     else
@@ -526,7 +376,7 @@ static int apply_op(struct applying *a)
     struct text op = record_text(&reader, r.op_len);
     struct entry *entry;
     if (reader.bad || id.len < 1 || a->record->flags >= STATE_COUNT)
-        return refuse(a, "its lengths do not fit");
+        return apply_refuse(a, "its lengths do not fit");
     set_time(a, r.time_ms);
     int error = fresh_entry(a, op, &entry);
     if (!error)
@@ -545,7 +395,7 @@ static int apply_expire(struct applying *a)
     if (error)
         return error;
     if (word_state(word) != STATE_HELD)
-        error = refuse(a, "its reservation is not held");
+        error = apply_refuse(a, "its reservation is not held");
     else
         error = settle_all(a, entry, false);
     if (error) {
@@ -569,12 +419,12 @@ static int apply_undone(struct applying *a)
     struct record_reader reader = record_open(a->record, &r, sizeof r);
     const unsigned char *items = record_array(&reader, r.count, sizeof(uint32_t));
     if (reader.bad)
-        return refuse(a, "its lengths do not fit");
+        return apply_refuse(a, "its lengths do not fit");
     for (uint32_t i = 0; i < r.count; i++) {
         uint32_t item;
         memcpy(&item, items + i * sizeof item, sizeof item);
         if (item >= a->ledger->items.max_items || item_at(&a->ledger->items, item)->sku_len == 0)
-            return refuse(a, "its item cannot be");
+            return apply_refuse(a, "its item cannot be");
         mark_item(a->seat, item, a->lsn);
     }
     return 0;
@@ -602,7 +452,7 @@ int ledger_apply(struct ledger *ledger, const struct record_head *record, uint64
     struct applying a = { ledger, ledger->seats[0], record, lsn, 0 };
     a.seat->cursor.replaying = true;
     if (record->type >= sizeof by_type / sizeof by_type[0] || !by_type[record->type])
-        return refuse(&a, "its type is unknown");
+        return apply_refuse(&a, "its type is unknown");
     return by_type[record->type](&a);
 }
 

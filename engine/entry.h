@@ -29,7 +29,7 @@
 
 enum entry_kind {
     ENTRY_FREE,    /* stands for nothing, and is not in the index */
-    ENTRY_REFUSED, /* fresh and undecided; or refused while its bucket was busy: stands for nothing */
+    ENTRY_REFUSED, /* fresh and undecided; or a tombstone, which stands for nothing */
     ENTRY_RESERVATION,
     ENTRY_MOVEMENT, /* a receive, adjust, count, return or allot that was done */
     ENTRY_STEP,     /* a partial fulfil or cancel with an op of its own, done */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* How long the table of ids lasts at the rate at which ids come: for info, and a warning in time. */
+/* How long the table of ids lasts at the rate at which ids come: for info, and to warn in time. */
 #ifndef STOCKD_ENGINE_ID_GAUGE_H
 #define STOCKD_ENGINE_ID_GAUGE_H
 

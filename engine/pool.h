@@ -143,7 +143,8 @@ static inline uint64_t pool_read(const struct pool *pool)
 
 /*
  * Applies the change if `needs_available` units are available and on hand does not go below 0, and
- * neither figure grows over the greatest quantity. *after is the word that was written, or that spoke against it.
+ * neither figure grows over the greatest quantity. *after is the word that was written, or that
+ * spoke against it.
  */
 enum pool_outcome pool_apply(struct pool *pool, struct pool_change change, int64_t needs_available,
                              uint64_t *after);

@@ -83,7 +83,7 @@ MAY_ALLOCATE = (
     "engine/catalogue.c",
     "engine/versions.c",  # what changes rarely, and is freed when no one holds it
     "engine/registry.c",
-    "engine/apply.c",  # recovery
+    "engine/apply_catalogue.c",  # recovery
     "engine/book.c",  # the book is read on a thread of its own
     "engine/book_question.c",
     "engine/image_load.c",  # recovery

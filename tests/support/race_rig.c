@@ -154,7 +154,7 @@ void race_open(struct race *race, unsigned seats, const struct race_tables *tabl
     race->never_short = true;
     race->kept = tables->keep_records ? memory_reserve(KEPT_BYTES) : NULL;
     RACE_MUST(race->kept || !tables->keep_records, "no memory");
-    size_t capacity = (size_t)1 << 20;
+    size_t capacity = (size_t)4 << 20; /* what is held back for so many seats, and some */
     RACE_MUST(log_init(&race->log, capacity, seats, 0) == 0, "no log");
     RACE_MUST(log_init(&race->follower_log, capacity, 1, 0) == 0, "no log");
     struct ledger_config config = { .items = tables->items ? tables->items : 1024,

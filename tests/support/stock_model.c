@@ -155,6 +155,12 @@ static int64_t wanted_delta(const struct model *m, const struct request *r)
 }
 
 /* Checks the movement's item and pool; makes the item if the kind of movement does. */
+static void make_item(struct model *m, struct model_item *item)
+{
+    m->item_count += !item->known;
+    item->known = true;
+}
+
 static enum code find_movement(struct model *m, const struct request *r, struct model_pool **pool)
 {
     if (r->location >= MODEL_LOCATIONS || !m->locations[r->location].known)
@@ -165,10 +171,6 @@ static enum code find_movement(struct model *m, const struct request *r, struct 
         return CODE_UNKNOWN_SKU;
     if (!item->known && m->item_count == m->limits.items)
         return CODE_LIMIT;
-    if (!item->known) {
-        item->known = true;
-        m->item_count++;
-    }
     *pool = &item->pools[r->location][r->damaged ? MODEL_DAMAGED : MODEL_SHARED];
     return CODE_OK;
 }
@@ -253,6 +255,7 @@ static enum code move(struct model *m, const struct request *r, struct answer *a
     bool makes = r->kind == ASK_COUNT || *delta > 0;
     if ((*delta > 0 && pool->on_hand + *delta > MOST) || (makes && !make_pool(m, pool)))
         return CODE_LIMIT;
+    make_item(m, &m->items[r->item]); /* nothing refuses it any more */
     if (*delta < 0) {
         lose(m, r, -*delta);
         return CODE_OK;

@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/support/model_requests.h"
+
+#include <string.h>
+
+#include "engine/limits.h"
+
+enum { MOST = (1 << 28) - 1 };
+
+static int pick_id(struct request_maker *maker)
+{
+    struct random *r = &maker->random;
+    if (random_chance(r, 2))
+        return random_chance(r, 50) ? BAD_ID_EMPTY : BAD_ID_LONG;
+    if (maker->next_id > 1 && random_chance(r, 12)) {
+        int back = random_between(r, 1, 40);
+        return maker->next_id - back >= 1 ? maker->next_id - back : 1;
+    }
+    return maker->next_id++;
+}
+
+/* One of the latest orders, whatever became of it; 0: there is none yet. */
+static int pick_known(struct request_maker *maker)
+{
+    int known = maker->order_count < ORDERS_REMEMBERED ? maker->order_count : ORDERS_REMEMBERED;
+    return known == 0 ? 0 : maker->orders[random_below(&maker->random, known)];
+}
+
+static int pick_order(struct request_maker *maker)
+{
+    int known = random_chance(&maker->random, 4) ? 0 : pick_known(maker);
+    return known ? known : pick_id(maker);
+}
+
+static int64_t pick_quantity(struct request_maker *maker, int usual)
+{
+    struct random *r = &maker->random;
+    if (random_chance(r, 1))
+        return random_chance(r, 50) ? MOST : MOST - random_below(r, 40);
+    if (random_chance(r, 1))
+        return random_chance(r, 50) ? 0 : (int64_t)MOST + 1;
+    return random_between(r, 1, usual);
+}
+
+static uint64_t pick_ttl(struct request_maker *maker)
+{
+    struct random *r = &maker->random;
+    if (random_chance(r, 2))
+        return random_chance(r, 50) ? 0 : (uint64_t)UINT32_MAX + 1;
+    if (random_chance(r, 10))
+        return 1 + random_next(r) % UINT32_MAX;
+    return (uint64_t)random_between(r, 1, random_chance(r, 50) ? 300 : 6000);
+}
+
+static void pick_movement(struct request_maker *maker, struct request *q)
+{
+    struct random *r = &maker->random;
+    q->id = pick_id(maker);
+    q->item = random_below(r, MODEL_ITEMS);
+    q->location = random_chance(r, 60) ? random_below(r, 2) : random_below(r, MODEL_LOCATIONS);
+    q->qty = pick_quantity(maker, 12);
+    bool takes =
+        q->kind == ASK_ADJUST ? random_chance(r, 60) : q->kind == ASK_ALLOT && random_chance(r, 35);
+    if (takes)
+        q->qty = -q->qty;
+    if (q->kind == ASK_COUNT && random_chance(r, 20))
+        q->qty = 0;
+    if (q->kind == ASK_ALLOT)
+        q->channel = random_below(r, random_chance(r, 70) ? 2 : MODEL_CHANNELS);
+    else if (random_chance(r, 20))
+        q->ref = random_between(r, 1, 30);
+    q->damaged = q->kind == ASK_RETURN && random_chance(r, 30);
+    if (q->kind == ASK_RETURN && random_chance(r, 70))
+        q->returned = pick_known(maker);
+    if (q->returned && random_chance(r, 80)) /* mostly one of which something was fulfilled */
+        q->returned = model_fulfilled(maker->model, q->returned, &q->item);
+    q->has_as_of = q->kind == ASK_COUNT && random_chance(r, 50);
+    if (q->has_as_of)
+        q->as_of_ms = maker->wall_ms - (uint64_t)random_below(r, 2000);
+}
+
+static void pick_lines(struct request_maker *maker, struct request *q, int fewest)
+{
+    struct random *r = &maker->random;
+    q->line_count = random_between(r, fewest, random_chance(r, 60) ? 2 : 5);
+    for (int i = 0; i < q->line_count; i++) {
+        q->lines[i].item = random_below(r, MODEL_ITEMS);
+        if (i > 0 && random_chance(r, 30))
+            q->lines[i].item = q->lines[i - 1].item;
+        q->lines[i].qty = pick_quantity(maker, 7);
+        q->lines[i].location = NOWHERE;
+    }
+}
+
+static void pick_reserve(struct request_maker *maker, struct request *q)
+{
+    struct random *r = &maker->random;
+    q->id = pick_id(maker);
+    q->channel = random_below(r, MODEL_CHANNELS);
+    pick_lines(maker, q, random_chance(r, 2) ? 0 : 1);
+    for (int i = 0; i < q->line_count; i++)
+        if (random_chance(r, 20))
+            q->lines[i].location = random_below(r, MODEL_LOCATIONS);
+    q->at = random_chance(r, 12) ? random_below(r, MODEL_LOCATIONS) : NOWHERE;
+    q->confirm = random_chance(r, 25);
+    q->has_ttl = random_chance(r, 60);
+    if (q->has_ttl)
+        q->ttl_ms = pick_ttl(maker);
+    if (q->id > 0)
+        maker->orders[maker->order_count++ % ORDERS_REMEMBERED] = q->id;
+}
+
+/* Items of the order that the step is about, mostly, so that some of it fits. */
+static void pick_step(struct request_maker *maker, struct request *q)
+{
+    struct random *r = &maker->random;
+    q->id = pick_order(maker);
+    if (random_chance(r, 40))
+        q->op = pick_id(maker);
+    if (random_chance(r, 40))
+        return;
+    pick_lines(maker, q, 1);
+    if (q->id < 1)
+        return;
+    const struct model_id *x = &maker->model->ids[q->id];
+    for (int i = 0; i < q->line_count && x->draw_count > 0; i++)
+        if (random_chance(r, 90)) {
+            const struct answer_draw *d = &x->draws[random_below(r, x->draw_count)];
+            q->lines[i].item = d->item;
+            q->lines[i].qty = random_between(r, 1, d->qty < 8 ? (int)d->qty : 8);
+        }
+}
+
+static void pick_location_setting(struct request_maker *maker, struct request *q)
+{
+    struct random *r = &maker->random;
+    q->location = random_below(r, MODEL_LOCATIONS);
+    q->has_priority = random_chance(r, 50);
+    q->has_lead_time = random_chance(r, 30);
+    q->has_ships = random_chance(r, 30);
+    q->has_active = random_chance(r, 30);
+    q->has_groups = random_chance(r, 40);
+    q->priority = q->has_priority ? random_between(r, -1, 2) : 0;
+    q->lead_time_s = q->has_lead_time ? random_below(r, 5) : 0;
+    q->ships = q->has_ships && random_chance(r, 75);
+    q->active = q->has_active && random_chance(r, 75);
+    q->groups = q->has_groups ? (unsigned)random_below(r, 1 << MODEL_GROUPS) : 0;
+}
+
+static void pick_channel_setting(struct request_maker *maker, struct request *q)
+{
+    struct random *r = &maker->random;
+    q->channel = random_below(r, MODEL_CHANNELS);
+    q->has_buffer = random_chance(r, 30);
+    q->has_hold = random_chance(r, 30);
+    q->has_sourcing = random_chance(r, 40);
+    q->has_places = random_chance(r, 40);
+    q->buffer = q->has_buffer ? random_below(r, 6) : 0;
+    q->hold_ttl_ms = q->has_hold ? random_between(r, 1, 5000) : 0;
+    q->sourcing = q->has_sourcing ? random_below(r, 4) : 0;
+    if (q->has_places && random_chance(r, 80))
+        for (int i = random_between(r, 1, 4); i > 0; i--)
+            q->places[q->place_count++] = random_below(r, MODEL_PLACES);
+}
+
+static enum request_kind pick_kind(struct random *r)
+{
+    static const struct {
+        enum request_kind kind;
+        int weight;
+    } mix[] = { { ASK_RECEIVE, 14 },     { ASK_ADJUST, 5 },       { ASK_COUNT, 5 },
+                { ASK_RETURN, 4 },       { ASK_RESERVE, 26 },     { ASK_EXTEND, 5 },
+                { ASK_CONFIRM, 9 },      { ASK_FULFIL, 9 },       { ASK_CANCEL, 9 },
+                { ASK_RESERVATION, 3 },  { ASK_AVAILABILITY, 3 }, { ASK_STOCK, 2 },
+                { ASK_SET_LOCATION, 3 }, { ASK_SET_CHANNEL, 3 },  { ASK_SET_ITEM, 2 },
+                { ASK_ALLOT, 8 } };
+    int at = random_below(r, 110);
+    unsigned i = 0;
+    for (; at >= mix[i].weight; i++)
+        at -= mix[i].weight;
+    return mix[i].kind;
+}
+
+void pick_request(struct request_maker *maker, struct request *q)
+{
+    struct random *r = &maker->random;
+    memset(q, 0, sizeof *q);
+    if (maker->past_count > 0 && random_chance(r, 8)) { /* the very same again */
+        int back = random_between(r, 1, random_chance(r, 80) ? 30 : 1000);
+        *q = maker->past[back < maker->past_count ? maker->past_count - back : 0];
+        return;
+    }
+    q->kind = pick_kind(r);
+    q->at = NOWHERE;
+    if (q->kind <= ASK_ALLOT)
+        pick_movement(maker, q);
+    else if (q->kind == ASK_RESERVE)
+        pick_reserve(maker, q);
+    else if (q->kind == ASK_FULFIL || q->kind == ASK_CANCEL)
+        pick_step(maker, q);
+    else if (q->kind == ASK_SET_LOCATION)
+        pick_location_setting(maker, q);
+    else if (q->kind == ASK_SET_CHANNEL)
+        pick_channel_setting(maker, q);
+    else if (q->kind <= ASK_RESERVATION)
+        q->id = pick_order(maker);
+    q->item = q->kind >= ASK_AVAILABILITY ? random_below(r, MODEL_ITEMS) : q->item;
+    if (q->kind == ASK_AVAILABILITY)
+        q->channel = random_below(r, MODEL_CHANNELS);
+    if (q->kind == ASK_EXTEND)
+        q->ttl_ms = pick_ttl(maker);
+    if (q->kind == ASK_SET_ITEM) {
+        q->has_low_stock = random_chance(r, 50);
+        q->low_stock = q->has_low_stock ? random_below(r, 3) : 0;
+    }
+}
