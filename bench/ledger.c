@@ -497,7 +497,7 @@ int main(int argc, char **argv)
                                     .seats = setup.threads,
                                     .hash_seed = 12345,
                                     .log = &log };
-    if (log_init(&log, (size_t)1 << 21, setup.threads, 0) != 0)
+    if (log_init(&log, (size_t)1 << 22, setup.threads, 0) != 0)
         return 1;
     struct ledger *ledger = ledger_create(&config);
     struct runner *runners = calloc(setup.threads, sizeof *runners);

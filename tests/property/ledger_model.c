@@ -99,8 +99,8 @@ static bool forget_as_engine_did(struct run *run, int id)
     return allowed;
 }
 
-/* The other seats give up what they hoard, as they do when this one asks for it. And this one gets a
- * spare slot before it is asked, so that it does not forget an id that the request names between
+/* The other seats give up what they hoard, as they do when this one asks for it. And this one gets
+ * a spare slot before it is asked, so that it does not forget an id that the request names between
  * our look and its own. */
 static void fill_spare(struct run *run, struct seat *seat)
 {
