@@ -18,7 +18,7 @@ dir=$(mktemp -d "${TMPDIR:-/tmp}/compaction.XXXXXX")
 address=unix:$dir/socket
 
 "$bin/stockd" --data "$dir/data" --listen "$address" --ready-file "$dir/ready" \
-    --segment-bytes 16M --compact-bytes 0 2>"$dir/log" &
+    --segment-bytes 16M --compact-bytes 0 --remember-s 2 2>"$dir/log" &
 engine=$!
 compacting=
 clean() {

@@ -88,7 +88,7 @@ class Bench:
         redis = self.start(PlainRedis)
         items = str(max(ITEMS, RESYNC_ITEMS) + 1000)
         return redis, self.start(Stockd, BIN, "--redis", redis.address, "--items", items,
-                                 *STOCKD_ARGS)
+                                 "--remember-s", "2", *STOCKD_ARGS)
 
 
 def call(address, method, *params):
@@ -239,7 +239,7 @@ def step_resync(bench):
 
 def step_cost(bench):
     redis, mirrored = bench.pair()
-    plain = bench.start(Stockd, BIN, *STOCKD_ARGS)
+    plain = bench.start(Stockd, BIN, "--remember-s", "2", *STOCKD_ARGS)
     prepare(mirrored, 1)
     load(plain, "--setup")
     rates = {"plain": [], "mirrored": []}

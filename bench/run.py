@@ -40,6 +40,7 @@ QUICK = os.environ.get("BENCH_QUICK", "") not in ("", "0")
 CONNECTIONS = int(os.environ.get("CONNECTIONS") or 32)
 ITEMS = int(os.environ.get("ITEMS") or 100000)
 STOCKD_ARGS = (os.environ.get("STOCKD_ARGS") or "").split()
+REMEMBER_S = 2  # seconds for which an id is remembered: the table is full within seconds here
 
 SECONDS = 0.6 if QUICK else 2.2
 WARMUP = 0.2 if QUICK else 0.5
@@ -79,6 +80,8 @@ class Bench:
     def stockd(self, *options, durability="always"):
         """Without compaction beside the load, as Redis is without rewrites."""
         steady = ["--compact-bytes", "0"] if self.knows("stockd", "--compact-bytes") else []
+        if self.knows("stockd", "--remember-s"):
+            steady += ["--remember-s", str(REMEMBER_S)]
         return self.start(Stockd, BIN, "--durability", durability, *steady, *STOCKD_ARGS, *options)
 
     def knows(self, program, option):
@@ -416,7 +419,7 @@ def main():
         bench.finish()
     results = {"machine": machine.describe(BIN), "quick": QUICK, "seconds": SECONDS,
                "rounds": ROUNDS, "connections": CONNECTIONS, "items": ITEMS,
-               "stockd_args": STOCKD_ARGS, "took": time.monotonic() - bench.started,
+               "stockd_args": STOCKD_ARGS, "remember_s": REMEMBER_S, "took": time.monotonic() - bench.started,
                "skipped": bench.skipped, "record": bench.record}
     with open(os.path.join(OUT, "results.json"), "w", encoding="utf-8") as out:
         json.dump(results, out, indent=1)

@@ -192,8 +192,10 @@ static int apply_draws(const struct applying *a, const struct reserve_record *r,
             return error;
         plan->draws[i] =
             (struct plan_draw){ pool_unit(&a->ledger->items, pool), i, draw.qty, r->created_ms };
+        uint32_t after_s = 0;
         if (ready)
-            memcpy(&plan->draws[i].ready_ms, ready + i * sizeof(uint64_t), sizeof(uint64_t));
+            memcpy(&after_s, ready + i * sizeof after_s, sizeof after_s);
+        plan->draws[i].ready_ms += (uint64_t)after_s * 1000;
     }
     plan->draw_count = count;
     return 0;
@@ -218,7 +220,7 @@ static int apply_reserve(struct applying *a)
     const struct draw_record *draws = record_array(&reader, r.draw_count, sizeof *draws);
     const unsigned char *ready = NULL;
     if (a->record->flags & RESERVE_TIMED)
-        ready = record_array(&reader, r.draw_count, sizeof(uint64_t));
+        ready = record_array(&reader, r.draw_count, sizeof(uint32_t));
     uint64_t created_ms = record_engine_time(&reader, a->record, r.created_ms);
     struct entry *entry;
     if (reader.bad || r.draw_count < 1 || r.draw_count > DRAWS_MAX ||

@@ -225,8 +225,8 @@ struct taken_chunk {
     _Alignas(64) _Atomic uint64_t bits;
 };
 
-/* What one seat has of the ids; its thread writes, any thread may read what is atomic (relaxed:
- * figures and hints). */
+/* What one seat has of the ids; its thread writes, but for `asked`; any thread may read what is
+ * atomic (relaxed: figures and hints). */
 struct seat_ids {
     _Alignas(64) uint32_t first, last; /* queue of ended ids, oldest first: entry number + 1 */
     _Atomic uint64_t remembered;       /* ids in it */
@@ -236,6 +236,8 @@ struct seat_ids {
                                  the sum over all seats does not */
     _Atomic uint64_t added;   /* ids that were done, for the rate */
     _Atomic bool hoards;      /* it has free slots that no other seat can take */
+    _Atomic bool asked; /* another seat found no slot, and this one has some: any seat sets, its
+                                 own clears; relaxed, a hint */
 };
 
 struct entries {
@@ -250,8 +252,6 @@ struct entries {
     _Atomic uint64_t forgotten_ms;    /* when the latest that was forgotten had ended; only grows,
                                            any seat, before it forgets: relaxed, for who finds the
                                            id gone has synchronized with the bucket */
-    _Atomic bool wanted;              /* a seat found no slot, another one has ripe ones: any seat
-                                           sets, who shares clears; relaxed, a hint */
     _Alignas(
         64) _Atomic uint64_t hand; /* next chunk of 64 entries, counted without end; any seat */
     _Alignas(64) _Atomic uint64_t free; /* bits that are clear, in all chunks; any seat; relaxed */

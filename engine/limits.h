@@ -13,7 +13,7 @@ enum {
     NAME_MAX_BYTES = 128, /* bytes of a person-readable name, a barcode, a ref or a reason */
     GROUPS_MAX = 16,      /* groups that one location may be in */
     LINES_MAX = 1024,     /* lines of one order, when no configuration says less */
-    DRAWS_MAX = 2048,     /* pools that one order may draw from */
+    DRAWS_MAX = 2040,     /* pools that one order may draw from */
     LOCATIONS_MAX = 4096,
     CHANNELS_MAX = 1024,
     PLACES_MAX = 480,   /* locations or groups that one channel may name */

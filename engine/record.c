@@ -8,7 +8,7 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "records are little-en
 _Static_assert(sizeof(struct reserve_record) + 24 + sizeof(struct draw_record) <= 72,
                "a single-line reserve with a 24-byte id stays within 72 bytes");
 _Static_assert(sizeof(struct reserve_record) + ID_MAX +
-                       DRAWS_MAX * (sizeof(struct draw_record) + sizeof(uint64_t)) <=
+                       DRAWS_MAX * (sizeof(struct draw_record) + sizeof(uint32_t)) <=
                    RECORD_MAX,
                "the largest reserve fits a record");
 _Static_assert(sizeof(struct step_head_record) + 2 * ID_MAX +

@@ -144,8 +144,10 @@ static uint64_t write_record(struct seat *seat, const struct entry *entry, struc
                                     (uint32_t)plan->draws[i].qty };
         record_add(&b, &draw, sizeof draw);
     }
-    for (uint32_t i = 0; entry->timed && i < plan->draw_count; i++)
-        record_add(&b, &plan->draws[i].ready_ms, sizeof plan->draws[i].ready_ms);
+    for (uint32_t i = 0; entry->timed && i < plan->draw_count; i++) {
+        uint32_t after_s = (uint32_t)((plan->draws[i].ready_ms - entry->created_ms) / 1000);
+        record_add(&b, &after_s, sizeof after_s);
+    }
     if (record.head.flags & RECORD_TWO_CLOCKS)
         record_add(&b, &seat->engine_ms, sizeof seat->engine_ms);
     uint32_t length = record_end(&b);

@@ -47,7 +47,7 @@ struct planned_take {
     int64_t qty; /* 0: the slot is empty */
 };
 
-enum { TAKES_MAX = DRAWS_MAX + 1, PLANNED_SLOTS = 2 * DRAWS_MAX };
+enum { TAKES_MAX = DRAWS_MAX + 1, PLANNED_SLOTS = 4096 };
 
 struct plan {
     uint32_t draw_count, take_count;

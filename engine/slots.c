@@ -400,9 +400,10 @@ static void share_hoard(struct entries *entries, struct entry_cursor *cursor)
 void slots_share(struct entries *entries, struct entry_cursor *cursor)
 {
     struct entry *entry;
-    if (!atomic_load_explicit(&entries->wanted, memory_order_relaxed))
+    _Atomic bool *asked = &ids_of(entries, cursor)->asked;
+    if (!atomic_load_explicit(asked, memory_order_relaxed))
         return;
-    atomic_store_explicit(&entries->wanted, false, memory_order_relaxed);
+    atomic_store_explicit(asked, false, memory_order_relaxed);
     share_hoard(entries, cursor);
     for (unsigned i = 0; i < SHARED_AT_ONCE; i++) {
         entry = forget_ripe(entries, cursor);
@@ -413,22 +414,28 @@ void slots_share(struct entries *entries, struct entry_cursor *cursor)
     note_hoard(entries, cursor);
 }
 
-static bool others_hoard(const struct entries *entries, const struct entry_cursor *cursor)
+/* Asks the other seats that have something to share; false if none has. */
+static bool ask_others(struct entries *entries, const struct entry_cursor *cursor)
 {
-    for (unsigned i = 0; i < SEATS_MAX; i++)
-        if (i != cursor->seat &&
-            atomic_load_explicit(&entries->seats[i].hoards, memory_order_relaxed))
-            return true;
-    return false;
+    bool any = false;
+    for (unsigned i = 0; i < SEATS_MAX; i++) {
+        struct seat_ids *other = &entries->seats[i];
+        if (i == cursor->seat ||
+            (!atomic_load_explicit(&other->hoards, memory_order_relaxed) &&
+             atomic_load_explicit(&other->ripe_ms, memory_order_relaxed) > cursor->now_ms))
+            continue;
+        atomic_store_explicit(&other->asked, true, memory_order_relaxed);
+        any = true;
+    }
+    return any;
 }
 
 enum entry_found slots_why_none(struct entries *entries, const struct entry_cursor *cursor)
 {
-    if (entries_ripe_ms(entries) <= cursor->now_ms || free_slots(entries) > 0 ||
-        others_hoard(entries, cursor)) {
-        atomic_store_explicit(&entries->wanted, true, memory_order_relaxed);
+    const struct seat_ids *own = &entries->seats[cursor->seat];
+    bool blocked = atomic_load_explicit(&own->ripe_ms, memory_order_relaxed) <= cursor->now_ms;
+    if (ask_others(entries, cursor) || blocked || free_slots(entries) > 0)
         return ENTRY_UNDECIDED;
-    }
     return entries_remembered(entries) > 0 ? ENTRY_TABLE_YOUNG : ENTRY_TABLE_FULL;
 }
 

@@ -53,7 +53,7 @@ class CrashTestCase(unittest.TestCase):
                 self.skipTest(f"{program} is not installed")
 
     def engine(self, data, *options, **kwargs):
-        server = Server("--reservations", 1 << 18, *options, data=data, start=False, **kwargs)
+        server = Server("--reservations", 1 << 18, "--remember-s", 1, *options, data=data, start=False, **kwargs)
         self.addCleanup(server.close, check=False)
         if not os.path.exists(data):
             os.mkdir(data)

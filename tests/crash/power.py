@@ -117,7 +117,7 @@ class Story:
                 self.server = Server(
                     *("--workers", 2, "--durability", self.kind.durability, "--segment-bytes", self.segment_bytes()),
                     *(("--compact-bytes", 1 << 20) if OWN_COMPACTIONS and self.rng.random() < 0.5 else ()),
-                    *("--items", 4096, "--pools", 4096, "--reservations", RESERVATIONS),
+                    *("--items", 4096, "--pools", 4096, "--reservations", RESERVATIONS, "--remember-s", 1),
                     "--listen", f"unix:{self.folder}/sock",
                     data=os.path.join(self.disk.path, "data"), listen=False, start=False,
                 )

@@ -43,7 +43,8 @@ class Soak:
         self.begin()
 
     def begin(self):
-        self.server = Server("--workers", 2, "--durability", "everysec", "--reservations", SLOTS)
+        self.server = Server("--workers", 2, "--durability", "everysec", "--reservations", SLOTS,
+                             "--remember-s", 1)
         self.directories += 1
         self.told = []  # of each life: its file, and how many requests there had been before it
         self.before = self.acknowledged

@@ -24,7 +24,7 @@ from stockd_harness import (
 
 KINDS = ("tcp", "unix")
 NEIGHBOUR_S = 3.0  # seconds that a neighbour may wait for an answer, on a busy machine
-SMALL_LOG = 1 << 19  # bytes: what one worker needs at least
+SMALL_LOG = 1 << 18  # bytes: what one worker needs at least
 SLOWEST = []  # what the neighbours did wait
 
 

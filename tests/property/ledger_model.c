@@ -108,7 +108,7 @@ static void fill_spare(struct run *run, struct seat *seat)
     for (unsigned i = 0; i < seats(run); i++) {
         if (i == seat->index)
             continue;
-        atomic_store(&entries->wanted, true);
+        atomic_store(&entries->seats[i].asked, true);
         ledger_end(begin(run, i));
     }
     struct entry *slot = slots_take(entries, &seat->cursor);

@@ -8,7 +8,7 @@
 #include "engine/log.h"
 #include "tests/support/random.h"
 
-enum { SEATS = 1, CAPACITY = 1 << 19, LARGE = 1 << 20 };
+enum { SEATS = 1, CAPACITY = 1 << 18, LARGE = 1 << 20 };
 
 static _Alignas(8) unsigned char record[RECORD_MAX];
 static _Alignas(8) unsigned char drained[LARGE];

@@ -259,3 +259,27 @@ Test(slots, populates_all_of_its_table_and_no_more)
     cr_assert(has_memory(entries.max - 1));
     entries_destroy(&entries);
 }
+
+/* The seat that asks goes on with its own turns meanwhile: it must not take its question for
+ * another's, or the other one never hears of it. */
+Test(slots, a_question_waits_for_the_seat_that_is_asked)
+{
+    enum { COUNT = 64 };
+    struct entry_cursor other = { .now_ms = 1000, .seat = 1 };
+    char buffer[ID_MAX];
+    struct entry *entry;
+    uint64_t word;
+    set_up(COUNT);
+    struct entry *hoarded = slots_take(&entries, &other);
+    slots_give_back(&entries, &other, hoarded);
+    while (other.candidates != 0)
+        other.candidates &= other.candidates - 1; /* the rest of the table is in use */
+    for (unsigned turns = 0; turns < 5; turns++) {
+        cr_assert_eq(add(name_of(buffer, turns), &entry, &word), ENTRY_UNDECIDED);
+        slots_share(&entries, &cursor);
+    }
+    slots_share(&entries, &other);
+    cr_assert_eq(add(text_of("served"), &entry, &word), ENTRY_ABSENT);
+    cr_assert_eq(entry, hoarded);
+    entries_destroy(&entries);
+}
