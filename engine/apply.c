@@ -29,10 +29,12 @@ int apply_no_space(const struct applying *a, const char *table)
 
 /* ---- ids ---- */
 
-/* Ids end at the times that records say; and time does not go back. */
+/* Ids end at the engine's time; and time does not go back. */
 static void set_time(const struct applying *a, uint64_t time_ms)
 {
     struct entry_cursor *cursor = &a->seat->cursor;
+    if (a->ledger->batch_ms != 0)
+        time_ms = a->ledger->batch_ms;
     if (a->ledger->born_ms == 0)
         a->ledger->born_ms = time_ms;
     if (time_ms > cursor->now_ms)
@@ -430,6 +432,11 @@ static int apply_undone(struct applying *a)
         mark_item(a->seat, item, a->lsn);
     }
     return 0;
+}
+
+void ledger_apply_time(struct ledger *ledger, uint64_t engine_ms)
+{
+    ledger->batch_ms = engine_ms;
 }
 
 int ledger_apply(struct ledger *ledger, const struct record_head *record, uint64_t lsn)

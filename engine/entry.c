@@ -299,8 +299,10 @@ void entry_refuse(struct entries *entries, struct entry_cursor *cursor, struct e
         slots_give_back(entries, cursor, entry);
         return;
     }
-    entry_put(entry, word); /* a tombstone: whoever gets the slot takes its id out of the index */
+    /* A tombstone: whoever gets the slot takes its id out of the index. Released while it is owned,
+     * so that nobody has brought it to life yet. */
     slots_release(entries, entry);
+    entry_put(entry, word);
 }
 
 int entries_enter(struct entries *entries, struct entry *entry, struct text id, uint64_t hash)

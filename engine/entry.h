@@ -235,7 +235,7 @@ struct seat_ids {
     _Atomic uint64_t live;    /* reservations that began here less those that ended here: may wrap,
                                  the sum over all seats does not */
     _Atomic uint64_t added;   /* ids that were done, for the rate */
-    _Atomic bool hoards;      /* it has free slots that no other seat can take */
+    _Atomic uint32_t hoard;   /* free slots that no other seat can take */
     _Atomic bool asked; /* another seat found no slot, and this one has some: any seat sets, its
                                  own clears; relaxed, a hint */
 };
@@ -268,6 +268,8 @@ struct entry_cursor {
     uint64_t candidates; /* its slots that were free: they are this seat's */
     uint32_t stash;      /* free slots of this seat's, linked by ended_next: number + 1 */
     uint32_t stash_count;
+    uint32_t prepared; /* slots set aside for an order, likewise */
+    uint32_t prepared_count;
     struct entry *spare; /* an owned slot that stands for nothing, or NULL */
 };
 

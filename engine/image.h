@@ -141,6 +141,7 @@ struct image_load {
      * (I1). Each thread adds once per run of records; relaxed, read after the threads have ended.
      */
     _Atomic uint64_t reserved, promised;
+    _Atomic uint64_t early; /* ids left out before their time was over; likewise */
 };
 
 struct image_complaint {

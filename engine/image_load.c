@@ -422,7 +422,10 @@ static int load_entry(struct loading *l, const struct entry_parts *p)
     struct entry *entry = entry_at(entries, p->slot);
     int error = 0;
     if (p->left_out) {
-        entries_note_forgotten(entries, ended_ms_of(image));
+        uint64_t ended_ms = ended_ms_of(image);
+        entries_note_forgotten(entries, ended_ms);
+        if (ended_ms + entries->remember_ms > l->load->totals.last_ms)
+            atomic_fetch_add_explicit(&l->load->early, 1, memory_order_relaxed);
         return 0;
     }
     assert(p->id.at);
@@ -511,6 +514,7 @@ int ledger_image_begin(struct image_load *load, struct ledger *ledger,
     load->dropped = totals->slots > entries->max ? totals->slots - entries->max : 0;
     atomic_store(&load->reserved, 0);
     atomic_store(&load->promised, 0);
+    atomic_store(&load->early, 0);
     atomic_store(&ledger->items.count, (uint32_t)totals->items);
     recent_forget(&ledger->seats[0]->recent, totals->forgotten_ms);
     entries_note_forgotten(&ledger->entries, totals->ids_forgotten_ms);
@@ -583,6 +587,7 @@ static void queue_ended(struct image_load *load)
             slots_end_loaded(entries, cursor, entry);
     }
     cursor->now_ms = load->totals.last_ms;
+    cursor->early = atomic_load(&load->early);
     slots_resume(entries, cursor, (uint32_t)(load->totals.slots - load->dropped));
 }
 

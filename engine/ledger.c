@@ -366,7 +366,9 @@ static enum code table_is_young(struct seat *seat)
 {
     const struct entries *entries = &seat->ledger->entries;
     uint64_t remember = entries->remember_ms, ripe = entries_ripe_ms(entries);
-    uint64_t age = ripe > seat->engine_ms ? remember - (ripe - seat->engine_ms) : remember;
+    /* Another seat's turn may be some milliseconds ahead of this one's. */
+    uint64_t wait = ripe > seat->engine_ms ? ripe - seat->engine_ms : 0;
+    uint64_t age = wait < remember ? remember - wait : 0;
     uint64_t needed = entries->max - entries_remembered(entries) +
                       entries_remembered(entries) * (remember + 1) / (age + 1);
     return fail(seat, CODE_OVERLOADED,
@@ -391,9 +393,9 @@ static void poke_all(struct seat *seat)
     seat->pokes |= workers & ~(UINT64_C(1) << seat->index);
 }
 
-enum code no_slots(struct seat *seat)
+enum code no_slots(struct seat *seat, enum entry_found why)
 {
-    switch (slots_why_none(&seat->ledger->entries, &seat->cursor)) {
+    switch (why) {
     case ENTRY_UNDECIDED:
         poke_all(seat);
         return CODE_DEFERRED;
@@ -422,7 +424,9 @@ enum code begin_id(struct seat *seat, const char *parameter, struct text id, str
     }
     if (found == ENTRY_ABSENT)
         return CODE_OK;
-    return found == ENTRY_NO_SLOT ? no_slots(seat) : table_is_full(seat);
+    if (found == ENTRY_NO_SLOT)
+        found = slots_why_none(entries, &seat->cursor);
+    return no_slots(seat, found);
 }
 
 /* ---- fingerprints ---- */

@@ -137,8 +137,7 @@ struct reserve_record {
     uint16_t channel;
     uint16_t draw_count;
     uint8_t id_len;
-}
-__attribute__((packed)); /* id, draw_count x struct draw_record; timed: draw_count x u32, seconds
+} __attribute__((packed)); /* id, draw_count x struct draw_record; timed: draw_count x u32, seconds
                               after which each is ready; two clocks: u64 created */
 
 enum { RESERVE_TIMED = 2 }; /* flag; without it all draws are ready when it was created */

@@ -158,18 +158,6 @@ static uint64_t write_record(struct seat *seat, const struct entry *entry, struc
     return position + length;
 }
 
-/* What is promised is when it is ready by the lead times of now. */
-static void time_draws(struct seat *seat)
-{
-    struct plan *plan = &seat->plan;
-    for (uint32_t i = 0; i < plan->draw_count; i++) {
-        const struct pool *pool = pool_at(&seat->ledger->items, plan->draws[i].pool);
-        uint64_t key = atomic_load_explicit(&pool->key, memory_order_relaxed);
-        const struct location *from = &seat->catalogue->locations[key_location(key)];
-        plan->draws[i].ready_ms = seat->wall_ms + (uint64_t)from->lead_time_s * 1000;
-    }
-}
-
 static void fill_entry(struct seat *seat, struct entry *entry, const struct order *order,
                        const struct channel *channel, uint64_t content)
 {
@@ -215,11 +203,9 @@ static enum code reserve_fresh(struct seat *seat, const struct order *order, uin
     if (code)
         return code;
     fill_entry(seat, entry, order, channel, content);
-    time_draws(seat);
-    if (!store_draws(seat, entry)) {
-        undo_takes(seat);
-        return no_slots(seat);
-    }
+    bool stored = store_draws(seat, entry);
+    assert(stored); /* in slots that were set aside */
+    (void)stored;
     uint64_t lsn = write_record(seat, entry, order->id);
     show_entry(seat, entry, order->id.len, lsn, view);
     decide_takes(seat);
@@ -256,6 +242,7 @@ static enum code reserve(struct seat *seat, const struct order *order,
     if (known)
         return repeat_reserve(seat, entry, word, order, content, view);
     code = reserve_fresh(seat, order, content, entry, view);
+    slots_unprepare(&seat->ledger->entries, &seat->cursor);
     if (code)
         entry_refuse(&seat->ledger->entries, &seat->cursor, entry, word);
     return code;

@@ -161,8 +161,9 @@ struct ledger {
     struct seat *seats[SEATS_MAX];
     struct items items;
     struct entries entries;
-    uint64_t born_ms; /* engine time of the first id that was done here, or of
+    uint64_t born_ms;  /* engine time of the first id that was done here, or of
                                               the first start; const while there are threads */
+    uint64_t batch_ms; /* of the record that is applied; 0: not known */
     struct id_gauge id_gauge;
     struct returns returns;
     uint32_t block_count;                  /* of marks; const */
@@ -282,8 +283,8 @@ enum code make_item(struct seat *seat, struct text sku, uint32_t *item);
  * word then says ENTRY_REFUSED) that is filled and put, or refused. Else why not. */
 enum code begin_id(struct seat *seat, const char *parameter, struct text id, struct entry **entry,
                    uint64_t *word, bool *known);
-/* Why slots_take found none. */
-enum code no_slots(struct seat *seat);
+/* CODE_DEFERRED, or a refusal that says how large the table of ids would have to be. */
+enum code no_slots(struct seat *seat, enum entry_found why);
 
 /* ---- fingerprints: the same content gives the same number, for ever ---- */
 

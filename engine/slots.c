@@ -69,14 +69,14 @@ static uint64_t take_chunk(struct entries *entries, uint32_t chunk)
     return mine;
 }
 
-static bool next_chunk(struct entries *entries, struct entry_cursor *cursor)
+/* The hand goes on until it has taken something, at most so many chunks. */
+static bool next_chunk(struct entries *entries, struct entry_cursor *cursor, uint32_t *most)
 {
-    for (uint32_t tries = 0; tries <= entries->chunk_count; tries++) {
-        if (free_slots(entries) == 0)
-            return false;
+    while (*most > 0 && free_slots(entries) > 0) {
         uint64_t hand = atomic_fetch_add_explicit(&entries->hand, 1, memory_order_relaxed);
         cursor->chunk = (uint32_t)(hand % entries->chunk_count);
         cursor->candidates = take_chunk(entries, cursor->chunk);
+        (*most)--;
         if (cursor->candidates != 0)
             return true;
     }
@@ -91,39 +91,50 @@ static struct entry *blank(struct entry *entry)
     return entry;
 }
 
-/* One slot of a chunk that this seat took. NULL: it is no use now. */
-static struct entry *try_slot(struct entries *entries, struct entry *entry)
+enum tried { TRIED_MINE, TRIED_LIVE, TRIED_BUSY };
+
+/* One slot of a chunk that this seat took. LIVE: it was a tombstone that has come to life. BUSY: to
+ * be tried again: somebody looks at a tombstone, or is about to bring it to life. */
+static enum tried try_slot(struct entries *entries, struct entry *entry)
 {
     uint64_t word;
-    if (!entry_take(entry, &word)) {
-        slots_release(entries, entry); /* a tombstone that somebody looks at */
-        return NULL;
-    }
-    if (word_kind(word) == ENTRY_FREE)
-        return blank(entry);
+    if (!entry_take(entry, &word))
+        return TRIED_BUSY;
     bool stone = word_kind(word) == ENTRY_REFUSED;
-    if (stone && entry_unindex(entries, entry, word))
-        return blank(entry);
+    if (word_kind(word) == ENTRY_FREE || (stone && entry_unindex(entries, entry, word))) {
+        blank(entry);
+        return TRIED_MINE;
+    }
     entry_put(entry, word);
-    if (stone)
-        slots_release(entries, entry);
-    return NULL; /* else it was revived, and its bit stays */
+    return stone ? TRIED_BUSY : TRIED_LIVE;
 }
 
-static struct entry *from_hand(struct entries *entries, struct entry_cursor *cursor)
+static struct entry *from_chunk(struct entries *entries, struct entry_cursor *cursor)
 {
-    for (uint32_t tries = 0; tries <= entries->max; tries++) {
-        if (cursor->candidates == 0 && !next_chunk(entries, cursor))
-            return NULL;
-        uint32_t at = cursor->chunk * CHUNK + (uint32_t)__builtin_ctzll(cursor->candidates);
-        cursor->candidates &= cursor->candidates - 1;
-        if (cursor->candidates != 0) /* mostly the next one in memory */
-            fetch_entry(entry_at(entries, at) + 1);
-        struct entry *entry = try_slot(entries, entry_at(entries, at));
-        if (entry)
+    for (uint64_t left = cursor->candidates; left != 0; left &= left - 1) {
+        uint32_t bit = (uint32_t)__builtin_ctzll(left);
+        struct entry *entry = entry_at(entries, cursor->chunk * CHUNK + bit);
+        if ((left & (left - 1)) != 0) /* mostly the next one in memory */
+            fetch_entry(entry + 1);
+        enum tried tried = try_slot(entries, entry);
+        if (tried != TRIED_BUSY)
+            cursor->candidates &= ~(UINT64_C(1) << bit);
+        if (tried == TRIED_MINE)
             return entry;
     }
     return NULL;
+}
+
+/* Goes round the table once at most. Slots that are busy keep it where it is: they are this seat's,
+ * and are free again in a moment. */
+static struct entry *from_hand(struct entries *entries, struct entry_cursor *cursor)
+{
+    uint32_t most = entries->chunk_count + 1;
+    for (;;) {
+        struct entry *entry = from_chunk(entries, cursor);
+        if (entry || cursor->candidates != 0 || !next_chunk(entries, cursor, &most))
+            return entry;
+    }
 }
 
 /* ---- the stash ---- */
@@ -177,23 +188,12 @@ void slots_free_draws(struct entries *entries, struct entry_cursor *cursor, uint
     }
 }
 
-struct draws_entry *slots_take_draws(struct entries *entries, struct entry_cursor *cursor)
-{
-    struct entry *slot = slots_take(entries, cursor);
-    if (!slot)
-        return NULL;
-    struct draws_entry *draws = (struct draws_entry *)(void *)slot;
-    draws->next = 0;
-    atomic_store_explicit(&draws->state, state_word(ENTRY_DRAWS, STATE_NONE, 0) | STATE_BUSY,
-                          memory_order_relaxed);
-    memset(draws->draws, 0, sizeof draws->draws);
-    return draws;
-}
-
 /* ---- ended ids ---- */
 
 static uint64_t ripe_at(const struct entries *entries, const struct entry *entry)
 {
+    if (entries->remember_ms == 0) /* at once, also for a seat whose turn began before */
+        return 0;
     uint64_t word = atomic_load_explicit(&entry->state, memory_order_relaxed);
     uint64_t ended = entry_ended_ms(entry, word);
     uint64_t down = ended < entries->started_ms ? entries->downtime_ms : 0;
@@ -354,13 +354,14 @@ static struct entry *find_slot(struct entries *entries, struct entry_cursor *cur
     return slot;
 }
 
-/* Says whether other seats could do with what this one has. */
+/* Says what other seats could do with of what this one has. */
 static void note_hoard(struct entries *entries, const struct entry_cursor *cursor)
 {
-    _Atomic bool *hoards = &ids_of(entries, cursor)->hoards;
-    bool now = cursor->spare || cursor->stash != 0 || cursor->candidates != 0;
-    if (now != atomic_load_explicit(hoards, memory_order_relaxed))
-        atomic_store_explicit(hoards, now, memory_order_relaxed);
+    _Atomic uint32_t *hoard = &ids_of(entries, cursor)->hoard;
+    uint32_t now = cursor->stash_count + (cursor->spare != NULL) +
+                   (uint32_t)__builtin_popcountll(cursor->candidates);
+    if (now != atomic_load_explicit(hoard, memory_order_relaxed))
+        atomic_store_explicit(hoard, now, memory_order_relaxed);
 }
 
 struct entry *slots_take(struct entries *entries, struct entry_cursor *cursor)
@@ -414,30 +415,94 @@ void slots_share(struct entries *entries, struct entry_cursor *cursor)
     note_hoard(entries, cursor);
 }
 
-/* Asks the other seats that have something to share; false if none has. */
-static bool ask_others(struct entries *entries, const struct entry_cursor *cursor)
+/* What other seats have, and have been asked to share. *ripe: some of it has yet to be forgotten. */
+static uint64_t ask_others(struct entries *entries, const struct entry_cursor *cursor, bool *ripe)
 {
-    bool any = false;
+    uint64_t slots = 0;
     for (unsigned i = 0; i < SEATS_MAX; i++) {
         struct seat_ids *other = &entries->seats[i];
-        if (i == cursor->seat ||
-            (!atomic_load_explicit(&other->hoards, memory_order_relaxed) &&
-             atomic_load_explicit(&other->ripe_ms, memory_order_relaxed) > cursor->now_ms))
+        uint32_t hoard = atomic_load_explicit(&other->hoard, memory_order_relaxed);
+        bool has_ripe =
+            atomic_load_explicit(&other->ripe_ms, memory_order_relaxed) <= cursor->now_ms;
+        if (i == cursor->seat || (hoard == 0 && !has_ripe))
             continue;
         atomic_store_explicit(&other->asked, true, memory_order_relaxed);
-        any = true;
+        slots += hoard;
+        *ripe |= has_ripe;
     }
-    return any;
+    return slots;
+}
+
+/* Why `missing` slots more were not found. */
+static enum entry_found why_none(struct entries *entries, const struct entry_cursor *cursor,
+                                 uint64_t missing)
+{
+    const struct seat_ids *own = &entries->seats[cursor->seat];
+    bool ripe = atomic_load_explicit(&own->ripe_ms, memory_order_relaxed) <= cursor->now_ms;
+    uint64_t slots = ask_others(entries, cursor, &ripe) + free_slots(entries) +
+                     (uint64_t)__builtin_popcountll(cursor->candidates);
+    if (ripe || slots >= missing)
+        return ENTRY_UNDECIDED;
+    return entries_remembered(entries) > 0 ? ENTRY_TABLE_YOUNG : ENTRY_TABLE_FULL;
 }
 
 enum entry_found slots_why_none(struct entries *entries, const struct entry_cursor *cursor)
 {
-    const struct seat_ids *own = &entries->seats[cursor->seat];
-    bool blocked = atomic_load_explicit(&own->ripe_ms, memory_order_relaxed) <= cursor->now_ms;
-    if (ask_others(entries, cursor) || blocked || free_slots(entries) > 0)
-        return ENTRY_UNDECIDED;
-    return entries_remembered(entries) > 0 ? ENTRY_TABLE_YOUNG : ENTRY_TABLE_FULL;
+    return why_none(entries, cursor, 1);
 }
+
+/* ---- slots for an order ---- */
+
+enum entry_found slots_prepare(struct entries *entries, struct entry_cursor *cursor, uint32_t count)
+{
+    while (cursor->prepared_count < count) {
+        struct entry *slot = slots_take(entries, cursor);
+        if (!slot) {
+            enum entry_found why = why_none(entries, cursor, count - cursor->prepared_count);
+            slots_unprepare(entries, cursor);
+            return why;
+        }
+        slot->ended_next = cursor->prepared;
+        cursor->prepared = entry_number(entries, slot) + 1;
+        cursor->prepared_count++;
+    }
+    return ENTRY_ABSENT;
+}
+
+static struct entry *from_prepared(struct entries *entries, struct entry_cursor *cursor)
+{
+    if (cursor->prepared_count == 0)
+        return NULL;
+    struct entry *entry = entry_at(entries, cursor->prepared - 1);
+    cursor->prepared = entry->ended_next;
+    cursor->prepared_count--;
+    entry->ended_next = 0;
+    return entry;
+}
+
+void slots_unprepare(struct entries *entries, struct entry_cursor *cursor)
+{
+    struct entry *entry;
+    while ((entry = from_prepared(entries, cursor)) != NULL)
+        slots_give_back(entries, cursor, entry);
+}
+
+struct draws_entry *slots_take_draws(struct entries *entries, struct entry_cursor *cursor)
+{
+    struct entry *slot = from_prepared(entries, cursor);
+    if (!slot)
+        slot = slots_take(entries, cursor);
+    if (!slot)
+        return NULL;
+    struct draws_entry *draws = (struct draws_entry *)(void *)slot;
+    draws->next = 0;
+    atomic_store_explicit(&draws->state, state_word(ENTRY_DRAWS, STATE_NONE, 0) | STATE_BUSY,
+                          memory_order_relaxed);
+    memset(draws->draws, 0, sizeof draws->draws);
+    return draws;
+}
+
+/* ---- starting ---- */
 
 void slots_resume(struct entries *entries, struct entry_cursor *cursor, uint32_t number)
 {

@@ -4,8 +4,8 @@
  *
  * A slot is free, or taken: for something live, for an id that has ended and is remembered, or by a
  * seat that has yet to use it. Each seat keeps the ids that ended with it in a queue, oldest first.
- * An id may be forgotten once `remember_ms` of the engine's running time have passed since it ended
- * (it is ripe then), and is when its slot is needed: so the table remembers longer while it has
+ * An id may be forgotten once `remember_ms` have passed since it ended, not counting the time for
+ * which the engine was down before its last start (it is ripe then), and is when its slot is needed: so the table remembers longer while it has
  * room, and never shorter. A seat looks for a slot
  *
  *   1. in its stash: slots that it freed itself, of the draws of what it forgot
@@ -14,8 +14,9 @@
  *   3. at the head of its own queue, if that is ripe
  *   4. with the hand, however few are free
  *
- * and else asks other seats to share what they have ripe, or is refused. The cost of each step is a
- * few cache lines, but for 4, which is a walk over one line for every 64 slots.
+ * and else asks other seats to share what they have free or ripe, or is refused. The cost of each
+ * step is a few cache lines, but for 4, which is a walk over one line for every 64 slots. An order
+ * over many pools sets its slots aside before it takes any stock, so that a refusal undoes nothing.
  */
 #ifndef STOCKD_ENGINE_SLOTS_H
 #define STOCKD_ENGINE_SLOTS_H
@@ -27,7 +28,13 @@ struct entry *slots_take(struct entries *entries, struct entry_cursor *cursor);
 /* UNDECIDED: try again soon, something is in the way or was asked for. */
 enum entry_found slots_why_none(struct entries *entries, const struct entry_cursor *cursor);
 
-/* A slot for draws, owned as long as its reservation is remembered; NULL as above. */
+/* Sets so many slots aside for draws, before anything else is done for their order. ABSENT: they are
+ * there; else none are, and why. What is not used is to be given back. */
+enum entry_found slots_prepare(struct entries *entries, struct entry_cursor *cursor,
+                               uint32_t count);
+void slots_unprepare(struct entries *entries, struct entry_cursor *cursor);
+/* A slot for draws, owned as long as its reservation is remembered: one that was set aside, if there
+ * is one. NULL as above. */
 struct draws_entry *slots_take_draws(struct entries *entries, struct entry_cursor *cursor);
 /* Frees a reservation's chain of draws, into the stash. */
 void slots_free_draws(struct entries *entries, struct entry_cursor *cursor, uint32_t more);

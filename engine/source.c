@@ -155,18 +155,44 @@ static bool leaves_buffer(struct seat *seat, const struct order *order,
     return true;
 }
 
+/* What is promised is when it is ready by the lead times of now. True: not all at once. */
+static bool time_draws(struct seat *seat)
+{
+    struct plan *plan = &seat->plan;
+    bool timed = false;
+    for (uint32_t i = 0; i < plan->draw_count; i++) {
+        const struct pool *pool = pool_at(&seat->ledger->items, plan->draws[i].pool);
+        uint64_t key = atomic_load_explicit(&pool->key, memory_order_relaxed);
+        const struct location *from = &seat->catalogue->locations[key_location(key)];
+        plan->draws[i].ready_ms = seat->wall_ms + (uint64_t)from->lead_time_s * 1000;
+        timed |= from->lead_time_s > 0;
+    }
+    return timed;
+}
+
+/* Before any stock is taken: what follows cannot fail for want of slots. */
+static enum code prepare_slots(struct seat *seat)
+{
+    struct entries *entries = &seat->ledger->entries;
+    uint32_t blocks = draw_blocks(seat->plan.draw_count, time_draws(seat));
+    enum entry_found found = slots_prepare(entries, &seat->cursor, blocks);
+    return found == ENTRY_ABSENT ? CODE_OK : no_slots(seat, found);
+}
+
 enum code take_stock(struct seat *seat, const struct order *order, const struct channel *channel)
 {
     uint64_t begun = seat->work;
     for (int tries = 0; tries < PLANS_PER_TURN && seat->work - begun < PLANNING_WORK; tries++) {
         enum code code = plan_order(seat, order, channel);
+        if (!code)
+            code = prepare_slots(seat);
         if (code)
             return code;
         gather_takes(&seat->plan);
         bool one_pool = order->line_count == 1 && seat->survey.pools == 1;
         bool guarded = channel->buffer == 0 || one_pool;
         bool undecided = false;
-        /* More than one draw needs slots, which there may not be: that order may fail yet. */
+        /* Several takes are decided together. */
         seat->plan.tentative = seat->plan.draw_count > 1 || !guarded;
         if (apply_takes(seat, guarded ? channel->buffer : 0, &undecided)) {
             if (guarded || leaves_buffer(seat, order, channel))

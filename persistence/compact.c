@@ -139,7 +139,7 @@ static void report(void *context, uint64_t done, uint64_t total)
 static int apply(void *context, const struct record_head *record, uint64_t lsn, uint64_t time_ms)
 {
     struct job *job = context;
-    (void)time_ms;
+    ledger_apply_time(job->ledger, time_ms);
     return ledger_apply(job->ledger, record, lsn);
 }
 

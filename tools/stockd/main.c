@@ -80,7 +80,7 @@ static int apply_record(void *context, const struct record_head *record, uint64_
                         uint64_t time_ms)
 {
     struct program *program = context;
-    (void)time_ms;
+    ledger_apply_time(program->ledger, time_ms);
     return ledger_apply(program->ledger, record, lsn);
 }
 
