@@ -13,7 +13,11 @@
 #include <stdint.h>
 
 #include "engine/log.h"
+#include "persistence/format.h"
 #include "persistence/journal.h"
+
+/* A small segment: it takes eight batches of a block, then the largest record might not fit. */
+#define RIG_SEGMENT_BYTES ((uint64_t)BATCH_ROOM_MIN + 9 * BLOCK_BYTES)
 
 struct rig {
     /* To be set before rig_open. */

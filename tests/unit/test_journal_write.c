@@ -170,9 +170,9 @@ Test(journal_write, a_batch_promises_only_what_was_on_disk)
 Test(journal_write, a_segment_is_left_when_its_batches_are_done)
 {
     struct file_request last, next;
-    rig.segment_bytes = SEGMENT_BYTES_MIN;
+    rig.segment_bytes = RIG_SEGMENT_BYTES;
     open_rig(DURABILITY_ALWAYS);
-    while (figures_now().segment_used + BLOCK_BYTES + BATCH_ROOM_MIN < SEGMENT_BYTES_MIN) {
+    while (figures_now().segment_used + BLOCK_BYTES + BATCH_ROOM_MIN < RIG_SEGMENT_BYTES) {
         rig_append(&rig); /* a block each */
         rig_drive(&rig);
     }
@@ -207,7 +207,7 @@ Test(journal_write, a_gap_is_not_written_over)
 Test(journal_write, the_largest_record_fits_everywhere)
 {
     rig.longest = RECORD_MAX;
-    rig.segment_bytes = SEGMENT_BYTES_MIN;
+    rig.segment_bytes = RIG_SEGMENT_BYTES;
     open_rig(DURABILITY_ALWAYS);
     for (int i = 0; i < 60; i++) {
         rig_append(&rig);
@@ -363,7 +363,7 @@ Test(journal_write, no_change_of_segment_calls_the_file_system_inside) /* J5 */
     watched.unlink = watched_unlink;
     watched.sync = watched_sync;
     rig.files = &watched;
-    rig.segment_bytes = SEGMENT_BYTES_MIN;
+    rig.segment_bytes = RIG_SEGMENT_BYTES;
     for (unsigned d = DURABILITY_ALWAYS; d <= DURABILITY_NONE; d++) {
         open_rig((enum durability)d);
         uint64_t sequence = figures_now().segments;
@@ -379,7 +379,7 @@ Test(journal_write, no_change_of_segment_calls_the_file_system_inside) /* J5 */
 
 Test(journal_write, a_full_segment_is_synced_whatever_the_durability)
 {
-    rig.segment_bytes = SEGMENT_BYTES_MIN;
+    rig.segment_bytes = RIG_SEGMENT_BYTES;
     open_rig(DURABILITY_NONE);
     for (int i = 0; i < 15; i++) {
         rig_append(&rig);
@@ -544,7 +544,7 @@ Test(journal_write, a_full_disk_stops_the_journal_only_when_the_segment_is_full)
     static struct file_ops files;
     files = file_system;
     rig.files = &files;
-    rig.segment_bytes = SEGMENT_BYTES_MIN;
+    rig.segment_bytes = RIG_SEGMENT_BYTES;
     open_rig(DURABILITY_ALWAYS);
     files.allocate = refuse_allocation;
     uint64_t written = 0;
