@@ -308,11 +308,11 @@ static int judge_beyond(struct walk *walk, struct suspect *suspect, uint64_t off
         *suspect = (struct suspect){ walk->sequence, offset, true };
     if (verdict == BATCH_UNKNOWN)
         return refuse_batch(walk, -ENOTSUP, offset, "a batch of a later version of the format");
+    struct batch_header header;
+    if (batch_header_check(at, (size_t)available, result->directory_id, &header) &&
+        header.promised > result->number) /* F8, F16: whether it is valid or torn */
+        return refuse_tail(walk, suspect, offset, &header);
     if (verdict == BATCH_VALID) {
-        struct batch_header header;
-        memcpy(&header, at, sizeof header);
-        if (header.promised > result->number)
-            return refuse_tail(walk, suspect, offset, &header);
         result->tail_batches++;
         *span = batch_span(header.length);
     }

@@ -52,13 +52,16 @@ enum segment_verdict segment_header_check(const void *block, struct segment_head
 
 /* ---- batches ---- */
 
-/* Both parts in one pass each, without a copy: the rest's hash is the header's seed. */
-static uint64_t batch_checksum(const void *batch, uint32_t span, uint64_t directory_id)
+static uint64_t content_checksum(const void *batch, uint32_t span, uint64_t directory_id)
 {
     const unsigned char *bytes = batch;
     size_t header = sizeof(struct batch_header);
-    uint64_t rest = XXH3_64bits_withSeed(bytes + header, span - header, directory_id);
-    return XXH3_64bits_withSeed(bytes, offsetof(struct batch_header, checksum), rest);
+    return XXH3_64bits_withSeed(bytes + header, span - header, directory_id);
+}
+
+static uint64_t header_checksum(const struct batch_header *header, uint64_t directory_id)
+{
+    return XXH3_64bits_withSeed(header, offsetof(struct batch_header, checksum), directory_id);
 }
 
 uint64_t batch_make(void *batch, uint32_t length, const struct batch_seal *seal)
@@ -76,10 +79,10 @@ uint64_t batch_make(void *batch, uint32_t length, const struct batch_seal *seal)
         .time_ms = seal->time_ms,
     };
     memcpy(header.magic, BATCH_MAGIC, sizeof header.magic);
-    memcpy(batch, &header, sizeof header);
     size_t used = sizeof header + length;
     memset((unsigned char *)batch + used, 0, span - used);
-    header.checksum = batch_checksum(batch, span, seal->directory_id);
+    header.content = content_checksum(batch, span, seal->directory_id);
+    header.checksum = header_checksum(&header, seal->directory_id);
     memcpy(batch, &header, sizeof header);
     return header.checksum;
 }
@@ -90,20 +93,41 @@ bool bytes_are_zero(const void *bytes, size_t length)
     return length == 0 || (at[0] == 0 && memcmp(at, at + 1, length - 1) == 0);
 }
 
+/* By magic and checksum: what it says was written here, and may still be of a later version. */
+static bool header_is_ours(const void *batch, size_t available, uint64_t directory_id,
+                           struct batch_header *header)
+{
+    if (available < sizeof *header)
+        return false;
+    memcpy(header, batch, sizeof *header);
+    return memcmp(header->magic, BATCH_MAGIC, sizeof header->magic) == 0 &&
+           header->checksum == header_checksum(header, directory_id);
+}
+
+static bool header_is_sound(const struct batch_header *header)
+{
+    return header->flags == 0 && header->length % 8 == 0 &&
+           header->length <= BATCH_BYTES_MAX - sizeof *header && header->promised < header->number;
+}
+
+bool batch_header_check(const void *batch, size_t available, uint64_t directory_id,
+                        struct batch_header *header)
+{
+    return header_is_ours(batch, available, directory_id, header) && header_is_sound(header);
+}
+
 enum batch_verdict batch_check(const void *batch, size_t available, uint64_t directory_id)
 {
     struct batch_header header;
-    if (available < sizeof header)
-        return bytes_are_zero(batch, available) ? BATCH_NONE : BATCH_INVALID;
-    memcpy(&header, batch, sizeof header);
-    if (memcmp(header.magic, BATCH_MAGIC, sizeof header.magic) != 0)
-        return bytes_are_zero(batch, sizeof header) ? BATCH_NONE : BATCH_INVALID;
-    if (header.length % 8 != 0 || header.length > BATCH_BYTES_MAX - sizeof header)
-        return BATCH_INVALID;
-    uint32_t span = batch_span(header.length);
-    if (span > available || header.checksum != batch_checksum(batch, span, directory_id))
-        return BATCH_INVALID;
+    if (!header_is_ours(batch, available, directory_id, &header)) {
+        size_t seen = available < sizeof header ? available : sizeof header;
+        return bytes_are_zero(batch, seen) ? BATCH_NONE : BATCH_INVALID;
+    }
     if (header.flags != 0)
         return BATCH_UNKNOWN;
-    return header.promised < header.number ? BATCH_VALID : BATCH_INVALID;
+    if (!header_is_sound(&header))
+        return BATCH_INVALID;
+    uint32_t span = batch_span(header.length);
+    bool whole = span <= available && header.content == content_checksum(batch, span, directory_id);
+    return whole ? BATCH_VALID : BATCH_INVALID;
 }

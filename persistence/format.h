@@ -8,7 +8,7 @@
  *   DIR/journal/stopped         the mark of a clean stop (persistence/stop_mark.h)
  *
  *   segment  = one header block, then batches, then zeroes to its full size
- *   batch    = a 64-byte header, whole records as they lay in the log, zeroes to the next block
+ *   batch    = a 72-byte header, whole records as they lay in the log, zeroes to the next block
  *   block    = 4096 bytes; every batch begins at one. All integers are little-endian
  *
  * A position (LSN) counts record bytes only: headers and padding have no positions. A segment says
@@ -20,9 +20,10 @@
  * F1  A file gets the name of a segment only after its zeroes and its header were synced, and is
  *     used only after the directory was synced. So every *.seg has a valid header, or was damaged.
  * F2  Segments are numbered without a gap, and all carry the same directory id.
- * F3  A batch is valid by itself if its magic, flags and lengths are sound and its checksum is
- *     right. The checksum covers header, records and padding, and is seeded with the directory id,
- *     which is random: bytes that came from elsewhere, or from a client, are no batch.
+ * F3  A batch is valid by itself if its magic, flags and lengths are sound and its two checksums
+ *     are right: one of records and padding, and one of the header, which includes the first. Both
+ *     are seeded with the directory id, which is random: bytes that came from elsewhere, or from a
+ *     client, are no batch.
  * F4  Batches form a chain: each lies where the one before it ended, or first in the segment after
  *     it; bears the next number; begins at the position where that one ended; repeats its checksum.
  * F5  A batch is written in one go, to place that is zero, and never written again.
@@ -32,10 +33,10 @@
  *     at most JOURNAL_BATCHES are being written at once: there a batch promises at least the one
  *     that stands so many before it. A segment is left when all of it is durable: so the first
  *     batch of a segment promises all before it.
- * F8  The journal's end is the first place where no batch continues the chain. If any batch that is
- *     valid by itself lies beyond it and promises the number that is missing there, something
- *     durable is gone: that is corruption, and nothing may be changed. Else what lies beyond was
- *     never promised: a torn tail, which is cut off.
+ * F8  The journal's end is the first place where no batch continues the chain. If any whole header
+ *     (F16) lies beyond it and promises the number that is missing there, something durable is
+ *     gone: that is corruption, and nothing may be changed. Else what lies beyond was never
+ *     promised: a torn tail, which is cut off.
  * F9  A batch that is valid by itself, lies at the end in the same segment, or first of all that is
  *     read, but does not continue the chain is corruption too: no crash makes one.
  * F10 Cutting off: segments after the end's are removed, the last one first, and the directory is
@@ -54,9 +55,15 @@
  *     that were acknowledged may have been in the rest, and that is corruption; unless a mark says
  *     that the chain ends there (F14).
  *
+ * F16 The header of a batch has a checksum of its own: it may be whole although the batch is torn
+ *     or damaged behind it. Then its batch was written here, and what it promises was durable: it
+ *     is believed as if the batch were valid. A header that is not whole promises nothing. So no
+ *     disk needs to write a sector in one step: half of a header over zeroes (F5) is not whole.
+ *
  * F8 has a limit that no checksum can lift: damage to the last batches, that were being written
  * at once, looks like writes that were torn by a power cut. So damage there is cut off, although
  * it may have been acknowledged, until a later batch, or a clean close, has promised it (F6, F12).
+ * With `always` that is at most JOURNAL_BATCHES, if the header of the last one is whole.
  */
 #ifndef STOCKD_PERSISTENCE_FORMAT_H
 #define STOCKD_PERSISTENCE_FORMAT_H
@@ -69,11 +76,13 @@
 
 enum {
     BLOCK_BYTES = 4096,
-    FORMAT_VERSION = 1,
+    FORMAT_VERSION = 2,
     FIRST_SEQUENCE = 1,
     BATCH_BYTES_MAX = 1 << 20, /* header, records and padding */
+    BATCH_HEADER_BYTES = 72,
     /* Room that is sure to take a batch of one record, whatever its size. */
-    BATCH_ROOM_MIN = (64 + RECORD_MAX + BLOCK_BYTES - 1) / BLOCK_BYTES * BLOCK_BYTES,
+    BATCH_ROOM_MIN =
+        (BATCH_HEADER_BYTES + RECORD_MAX + BLOCK_BYTES - 1) / BLOCK_BYTES * BLOCK_BYTES,
     SEGMENT_BYTES_MIN = 16 * BLOCK_BYTES,
 };
 
@@ -104,12 +113,14 @@ struct batch_header {
     uint64_t promised;  /* F6; 0: none yet */
     uint64_t previous;  /* checksum of the batch before; 0 in the first of all */
     uint64_t time_ms;   /* wall clock; never less than in the batch before */
-    uint64_t checksum;  /* XXH3 of the 56 bytes before, seeded with the XXH3 of what follows the
-                         * header to the end of its last block, seeded with the directory id */
+    uint64_t content;   /* XXH3 of what follows the header, to the end of the last block */
+    uint64_t checksum;  /* XXH3 of the 64 bytes before: of the header by itself (F16), and through
+                         * `content` of all. Both are seeded with the directory id */
 };
 
 _Static_assert(sizeof(struct segment_header) == 64, "as in the file");
-_Static_assert(sizeof(struct batch_header) == 64, "as in the file");
+_Static_assert(sizeof(struct batch_header) == BATCH_HEADER_BYTES, "as in the file");
+_Static_assert(sizeof(struct batch_header) <= 512, "in the first sector, whatever the disk's size");
 _Static_assert(BATCH_ROOM_MIN <= BATCH_BYTES_MAX, "a batch takes any record");
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "integers are in the file as they lie");
 
@@ -144,19 +155,23 @@ struct batch_seal {
     uint64_t time_ms;
 };
 
-/* Makes a batch of the records that lie at batch + 64: header, padding, checksum. The buffer holds
- * batch_span(length) bytes. Returns the checksum. */
+/* Makes a batch of the records that lie at batch + BATCH_HEADER_BYTES: header, padding, checksums.
+ * The buffer holds batch_span(length) bytes. Returns the checksum. */
 uint64_t batch_make(void *batch, uint32_t length, const struct batch_seal *seal);
 
 enum batch_verdict {
     BATCH_VALID,
     BATCH_NONE,    /* the header is all zero: nothing was written here */
     BATCH_INVALID, /* something else, or not all of it is there */
-    BATCH_UNKNOWN, /* valid by its checksum, with flags that this program does not know */
+    BATCH_UNKNOWN, /* its header is whole, with flags that this program does not know */
 };
 
 /* Judges what lies at batch, of which `available` bytes can be read, by itself (F3). */
 enum batch_verdict batch_check(const void *batch, size_t available, uint64_t directory_id);
+
+/* F16: true if the batch's header is whole, whatever there is behind it; copies it out. */
+bool batch_header_check(const void *batch, size_t available, uint64_t directory_id,
+                        struct batch_header *header);
 
 /* F11: true if a record of that head may stand where `left` bytes of records are left. */
 static inline bool record_is_sound(const struct record_head *head, uint32_t left)

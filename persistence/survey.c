@@ -27,6 +27,8 @@ struct surveying {
     bool in_gap;
     size_t gap; /* its first finding */
     bool valid_since_gap;
+    struct batch_header
+        torn; /* the last whole header (F16) of a damaged batch; its number may be 0 */
 };
 
 const char *finding_words(enum finding_kind kind)
@@ -147,6 +149,21 @@ static bool goes_on(const struct surveying *s)
     return last->sequence == s->reader.sequence && last->kind != FINDING_HEADER;
 }
 
+/* F8: which findings this batch turns from a torn tail into damage. */
+static void promise(struct surveying *s, const struct batch_header *header)
+{
+    bool before = false; /* bytes without a number of their own belong to what is before them */
+    for (size_t i = 0; i < s->survey->count; i++) {
+        struct finding *finding = &s->survey->findings[i];
+        bool certain = finding->kind == FINDING_STRAY || finding->kind == FINDING_HEADER ||
+                       finding->kind == FINDING_MARK;
+        if (certain || (finding->first_number == 0 && before) ||
+            (finding->first_number > 0 && finding->first_number <= header->promised))
+            finding->promised = true;
+        before = finding->promised;
+    }
+}
+
 /* Bytes that are no valid batch. Those of one damaged batch make one finding. */
 static int take_damage(struct surveying *s, enum finding_kind kind, const unsigned char *at,
                        size_t available)
@@ -155,6 +172,7 @@ static int take_damage(struct surveying *s, enum finding_kind kind, const unsign
     uint64_t offset = s->reader.offset;
     int error = 0;
     bool told = kind == FINDING_DAMAGED && begins_a_batch(s, at, available, &header);
+    bool whole = told && batch_header_check(at, available, s->survey->directory_id, &header);
     if (!s->in_gap && leaves_a_hole(s, told ? header.number : 0))
         error = open_hole(s);
     bool first = !s->in_gap;
@@ -170,6 +188,10 @@ static int take_damage(struct surveying *s, enum finding_kind kind, const unsign
         last->first_lsn = header.first_lsn;
     }
     last->bytes = offset + BLOCK_BYTES - last->offset;
+    if (whole) { /* F16 */
+        promise(s, &header);
+        s->torn = header;
+    }
     return 0;
 }
 
@@ -198,21 +220,6 @@ static void close_gap(struct surveying *s, const struct batch_header *next)
         end_lsn = finding->first_lsn;
     }
     s->in_gap = false;
-}
-
-/* F8: which findings this batch turns from a torn tail into damage. */
-static void promise(struct surveying *s, const struct batch_header *header)
-{
-    bool before = false; /* bytes without a number of their own belong to what is before them */
-    for (size_t i = 0; i < s->survey->count; i++) {
-        struct finding *finding = &s->survey->findings[i];
-        bool certain = finding->kind == FINDING_STRAY || finding->kind == FINDING_HEADER ||
-                       finding->kind == FINDING_MARK;
-        if (certain || (finding->first_number == 0 && before) ||
-            (finding->first_number > 0 && finding->first_number <= header->promised))
-            finding->promised = true;
-        before = finding->promised;
-    }
 }
 
 /* ---- valid batches ---- */
@@ -409,10 +416,25 @@ static int survey_cut(struct surveying *s)
     return 0;
 }
 
+/* Where no valid batch closes the last gap, a whole header in it says how far it goes at least. */
+static void close_last_gap(struct surveying *s)
+{
+    struct batch_header after = { .first_lsn = s->torn.first_lsn + s->torn.length,
+                                  .number = s->torn.number + 1 };
+    if (!s->in_gap || s->torn.number <= s->number)
+        return;
+    close_gap(s, &after);
+    s->lsn = after.first_lsn;
+}
+
 static int survey_end(struct surveying *s)
 {
     int error = survey_stop(s);
-    return error ? error : survey_cut(s);
+    if (!error)
+        error = survey_cut(s);
+    if (!error)
+        close_last_gap(s);
+    return error;
 }
 
 static int read_stop(struct surveying *s)

@@ -16,8 +16,8 @@ from stockd_harness import RpcError, Server, StartError, StockdTestCase, main, r
 
 MAGIC = b"SDBATCH1"
 BLOCK = 4096
-HEADER = 64
-SEGMENT = 16 * BLOCK  # the smallest: a header block and room for 15 small batches
+HEADER = 72
+SEGMENT = 21 * BLOCK  # takes eight small batches, then the largest record might not fit
 NOBODY = 65534
 
 

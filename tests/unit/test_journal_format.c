@@ -35,8 +35,8 @@ static enum batch_verdict check(size_t available)
 Test(format, a_batch_ends_at_a_block)
 {
     cr_assert_eq(batch_span(0), BLOCK_BYTES);
-    cr_assert_eq(batch_span(BLOCK_BYTES - 64), BLOCK_BYTES);
-    cr_assert_eq(batch_span(BLOCK_BYTES - 56), 2 * BLOCK_BYTES);
+    cr_assert_eq(batch_span(BLOCK_BYTES - 72), BLOCK_BYTES);
+    cr_assert_eq(batch_span(BLOCK_BYTES - 64), 2 * BLOCK_BYTES);
     cr_assert_leq(batch_span(RECORD_MAX), BATCH_ROOM_MIN);
 }
 
@@ -49,7 +49,7 @@ Test(format, what_is_made_is_valid)
 Test(format, padding_is_zero_and_checked)
 {
     uint32_t span = make(80);
-    cr_assert(bytes_are_zero(buffer + 64 + 80, span - 64 - 80));
+    cr_assert(bytes_are_zero(buffer + 72 + 80, span - 72 - 80));
     buffer[span - 1] = 1;
     cr_assert_eq(check(span), BATCH_INVALID);
 }
@@ -70,6 +70,23 @@ Test(format, a_batch_of_another_directory_is_none) /* F3 */
     cr_assert_eq(batch_check(buffer, span, DIRECTORY_ID + 1), BATCH_INVALID);
 }
 
+Test(format, a_header_is_whole_though_its_batch_is_torn) /* F16 */
+{
+    struct batch_header header;
+    uint32_t span = make(2 * BLOCK_BYTES);
+    memset(buffer + 512, 0, span - 512); /* only the first sector came through */
+    cr_assert_eq(check(span), BATCH_INVALID);
+    cr_assert(batch_header_check(buffer, span, DIRECTORY_ID, &header));
+    cr_assert_eq(header.promised, seal.promised);
+    cr_assert_not(batch_header_check(buffer, span, DIRECTORY_ID + 1, &header));
+    cr_assert_not(batch_header_check(buffer, sizeof header - 1, DIRECTORY_ID, &header));
+    for (uint32_t bit = 0; bit < sizeof header * 8; bit++) {
+        buffer[bit / 8] ^= (unsigned char)(1 << bit % 8);
+        cr_assert_not(batch_header_check(buffer, span, DIRECTORY_ID, &header), "bit %u", bit);
+        buffer[bit / 8] ^= (unsigned char)(1 << bit % 8);
+    }
+}
+
 Test(format, less_than_the_whole_batch_is_invalid)
 {
     uint32_t span = make(2 * BLOCK_BYTES);
@@ -85,7 +102,7 @@ Test(format, zeroes_are_no_batch)
     cr_assert_eq(check(sizeof buffer), BATCH_NONE);
     cr_assert_eq(check(10), BATCH_NONE);
     cr_assert_eq(check(0), BATCH_NONE);
-    buffer[63] = 1;
+    buffer[71] = 1;
     cr_assert_eq(check(sizeof buffer), BATCH_INVALID);
 }
 
@@ -93,8 +110,8 @@ Test(format, zeroes_are_no_batch)
 static void reseal(const struct batch_header *changed, uint32_t span)
 {
     struct batch_header header = *changed;
-    uint64_t rest = XXH3_64bits_withSeed(buffer + 64, span - 64, DIRECTORY_ID);
-    header.checksum = XXH3_64bits_withSeed(&header, 56, rest);
+    header.content = XXH3_64bits_withSeed(buffer + 72, span - 72, DIRECTORY_ID);
+    header.checksum = XXH3_64bits_withSeed(&header, 64, DIRECTORY_ID);
     memcpy(buffer, &header, sizeof header);
 }
 

@@ -3,6 +3,7 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,6 +11,9 @@
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
 
 #include "persistence/format.h"
 #include "persistence/segment.h"
@@ -24,7 +28,7 @@ static void set_up(void)
 {
     scratch_make(&scratch);
     rig = (struct rig){ .directory = scratch.path,
-                        .segment_bytes = SEGMENT_BYTES_MIN,
+                        .segment_bytes = RIG_SEGMENT_BYTES,
                         .seed = 1,
                         .wall_ms = 1700000000000,
                         .longest = 400 };
@@ -130,9 +134,9 @@ Test(journal_open, durability_may_change_between_lives)
 Test(journal_open, segment_size_may_change_between_lives)
 {
     live(20, true);
-    rig.segment_bytes = 2 * SEGMENT_BYTES_MIN;
+    rig.segment_bytes = 2 * RIG_SEGMENT_BYTES;
     live(40, false);
-    rig.segment_bytes = SEGMENT_BYTES_MIN;
+    rig.segment_bytes = RIG_SEGMENT_BYTES;
     live(40, true);
     open_rig();
     cr_assert_eq(rig.found, 100);
@@ -422,6 +426,89 @@ Test(journal_open, a_torn_tail_is_cut_off_and_told) /* F8, F10 */
     rig_abandon(&rig);
 }
 
+/* Damages the `count` last batches behind their headers. */
+static void damage_last(unsigned char *bytes, size_t length, int count)
+{
+    for (size_t at = length - BLOCK_BYTES; at >= BLOCK_BYTES && count > 0; at -= BLOCK_BYTES) {
+        if (memcmp(bytes + at, BATCH_MAGIC, strlen(BATCH_MAGIC)) != 0)
+            continue;
+        bytes[at + BATCH_HEADER_BYTES + 1] ^= 0x10;
+        count--;
+    }
+}
+
+static void damage_last_one(unsigned char *bytes, size_t length)
+{
+    damage_last(bytes, length, 1);
+}
+
+static void damage_last_two(unsigned char *bytes, size_t length)
+{
+    damage_last(bytes, length, 2);
+}
+
+static void damage_all(unsigned char *bytes, size_t length)
+{
+    damage_last(bytes, length, INT_MAX);
+}
+
+Test(journal_open, a_torn_batch_still_says_what_was_durable_before_it) /* F16 */
+{
+    live(6, false); /* batch 1 is empty; the batches of records follow at 8192 */
+    change_segment("0000000001.seg", damage_last_two);
+    expect_refusal(-EILSEQ, "0000000001.seg: offset 24576: batch 6 is damaged, but was promised to "
+                            "be on disk by batch 7 (0000000001.seg: offset 28672)");
+}
+
+Test(journal_open, a_torn_batch_is_believed_over_the_end_of_a_segment) /* F16 */
+{
+    live(9, false);
+    change_segment("0000000001.seg", damage_last_one);
+    change_segment("0000000002.seg", damage_all);
+    expect_refusal(-EILSEQ, "0000000001.seg: offset 32768: batch 8 is damaged, but was promised to "
+                            "be on disk by batch 9 (0000000002.seg: offset 4096)");
+}
+
+static void damage_last_two_headers(unsigned char *bytes, size_t length)
+{
+    damage_last(bytes, length, 2);
+    for (size_t at = length - BLOCK_BYTES, count = 2; count > 0; at -= BLOCK_BYTES) {
+        if (memcmp(bytes + at, BATCH_MAGIC, strlen(BATCH_MAGIC)) != 0)
+            continue;
+        bytes[at + 40] ^= 1; /* what it promises */
+        count--;
+    }
+}
+
+Test(journal_open, a_header_that_is_not_whole_promises_nothing) /* F16, and the limit of F8 */
+{
+    live(6, false);
+    change_segment("0000000001.seg", damage_last_two_headers);
+    open_rig();
+    cr_assert_eq(rig.found, 4);
+    rig_abandon(&rig);
+}
+
+/* The form of version 1: another header of batches, under the same segment header. */
+static void make_version_one(unsigned char *bytes, size_t length)
+{
+    struct segment_header header;
+    cr_assert_gt(length, BLOCK_BYTES);
+    memcpy(&header, bytes, sizeof header);
+    header.version = 1;
+    header.checksum = 0;
+    memcpy(bytes, &header, sizeof header);
+    header.checksum = XXH3_64bits(bytes, BLOCK_BYTES);
+    memcpy(bytes, &header, sizeof header);
+}
+
+Test(journal_open, an_older_version_is_refused_and_named)
+{
+    live(3, false);
+    change_segment("0000000001.seg", make_version_one);
+    expect_refusal(-ENOTSUP, "version 1");
+}
+
 static void add_garbage(unsigned char *bytes, size_t length)
 {
     memset(bytes + length - 5000, 0x5a, 5000);
@@ -447,11 +534,11 @@ Test(journal_open, a_segment_cut_short_is_filled_up_and_told)
     cr_assert_eq(truncate(in_journal("0000000001.seg"), 5 * BLOCK_BYTES + 100), 0);
     open_rig();
     cr_assert_eq(rig.found, 3);
-    cr_assert(strstr(rig.last_line, "had 20580 of 65536 bytes"), "%s", rig.last_line);
+    cr_assert(strstr(rig.last_line, "had 20580 of 86016 bytes"), "%s", rig.last_line);
     write_records(20);
     rig_abandon(&rig);
     cr_assert_eq(stat(in_journal("0000000001.seg"), &status), 0);
-    cr_assert_eq(status.st_size, SEGMENT_BYTES_MIN);
+    cr_assert_eq(status.st_size, RIG_SEGMENT_BYTES);
     open_rig();
     cr_assert_eq(rig.found, 23);
     rig_abandon(&rig);

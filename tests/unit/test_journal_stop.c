@@ -261,7 +261,7 @@ Test(journal_stop, init_begins_a_journal_where_one_was_lost)
 Test(journal_stop, a_segment_cut_where_a_batch_may_have_been_is_refused) /* F15 */
 {
     live(6, false);
-    for (int bytes = 8 * BLOCK_BYTES + 63; bytes > BLOCK_BYTES; bytes -= 700) {
+    for (int bytes = 8 * BLOCK_BYTES + BATCH_HEADER_BYTES - 1; bytes > BLOCK_BYTES; bytes -= 700) {
         int blocks = bytes / BLOCK_BYTES;
         char words[80];
         /* Of a batch that lacks only zeroes nothing is gone, but the next one may be. */
