@@ -95,17 +95,18 @@ static void say(void *context, const char *line)
     fprintf(stderr, "stockd: %s\n", line);
 }
 
-/* A line a second, once it takes longer than that. */
+/* A line a second, once recovery has taken so long that somebody may wonder. A start that is
+ * refused earlier says only why. */
 static void show_progress(void *context, uint64_t done, uint64_t total)
 {
-    static uint64_t last_ms;
+    static uint64_t due_ms;
     uint64_t now = clock_ms(CLOCK_MONOTONIC);
     (void)context;
-    if (last_ms == 0)
-        last_ms = now;
-    if (now - last_ms < 1000 || total == 0)
+    if (due_ms == 0)
+        due_ms = now + 5000;
+    if (now < due_ms || total == 0)
         return;
-    last_ms = now;
+    due_ms = now + 1000;
     fprintf(stderr, "stockd: recovering: %" PRIu64 " %% of %" PRIu64 " MiB\n", done * 100 / total,
             total >> 20);
 }
