@@ -9,9 +9,14 @@
  * its record is acknowledged. The crash comes when it likes; what had been written whole is
  * recovered, up to the first batch that is missing; a write that was under way came through or not.
  *
+ * Each batch promises what was taken back before it was made (F6). Of a batch that was under way the
+ * header may have come through and the rest not: it is believed all the same (F16), and may never
+ * promise what a crash can take (F8).
+ *
  *   -DANSWER_AT_PUBLISH   a reply does not wait for the journal: refuted
  *   -DACK_BEFORE_WRITE    acknowledged moves when a batch is drained: refuted
  *   -DACK_OUT_OF_ORDER    acknowledged moves over a batch as soon as it is back: refuted
+ *   -DPROMISE_IN_FLIGHT   a batch promises the one before it, though that is under way: refuted
  *   -DDRAIN_THE_TAIL      the journal drains what is claimed, published or not: refuted
  */
 #define PLACES 4
@@ -70,6 +75,7 @@ byte framed = 0;              /* batches that were drained, each to be written i
 byte taken = 0;               /* of them, those that were acknowledged */
 byte end[PLACES + 1];         /* of a batch, by its number from 1 */
 bool done[PLACES + 1];        /* its write came back */
+byte promise[PLACES + 1];     /* that its header bears */
 
 /* Not one step with what follows it: others look, and the crash comes, in between. */
 inline write_back(number)
@@ -94,7 +100,12 @@ proctype journal()
             :: else -> break
             od;
             framed++;
-            end[framed] = head
+            end[framed] = head;
+#ifdef PROMISE_IN_FLIGHT
+            promise[framed] = framed - 1
+#else
+            promise[framed] = taken
+#endif
 #ifdef ACK_BEFORE_WRITE
             ; acknowledged = head
 #endif
@@ -129,7 +140,12 @@ proctype crash()
             place++
         :: else -> break
         od;
-        assert((answered >> end[batch]) == 0)
+        assert((answered >> end[batch]) == 0);
+        place = 0;
+        do
+        :: place < framed -> place++; assert(promise[place] <= batch) /* any header came through */
+        :: else -> break
+        od
     }
 }
 
