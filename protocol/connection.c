@@ -75,7 +75,8 @@ void input_consume(struct input *input, size_t length)
 
 /* ---- gates ---- */
 
-void connection_gate(struct connection *connection, uint64_t from, uint64_t lsn, uint64_t turn)
+void connection_gate(struct connection *connection, uint64_t from, uint64_t lsn, uint64_t turn,
+                     uint64_t now_ms)
 {
     unsigned count = connection->gate_count;
     struct gate *last = count > 0 ? &connection->gates[count - 1] : NULL;
@@ -88,7 +89,7 @@ void connection_gate(struct connection *connection, uint64_t from, uint64_t lsn,
         last->lsn = lsn;
         return;
     }
-    connection->gates[count] = (struct gate){ from, lsn };
+    connection->gates[count] = (struct gate){ from, lsn, now_ms };
     connection->gate_count = count + 1;
     connection->gate_turn = turn;
 }

@@ -24,6 +24,7 @@
 struct gate {
     uint64_t from;
     uint64_t lsn;
+    uint64_t since_ms; /* steady time at which it was made */
 };
 
 enum { GATES_MAX = 8, SEND_PIECES = 16 };
@@ -42,6 +43,7 @@ enum connection_list {
     LIST_RETRY,   /* has a deferred request at its head */
     LIST_LATER,   /* has one that waits for other workers' turns */
     LIST_HEAVY,   /* has more to do than its quantum; see worker_run_heavy */
+    LIST_ASKED,   /* has one that waits for an answer of the book */
     LIST_HALF,    /* has a message that is not whole yet; the oldest first */
     LIST_LINGER,  /* said its last word, waits for the peer to close */
     LIST_SUBSCRIBED,
@@ -64,18 +66,19 @@ enum stall {
 
 struct connection {
     int fd;
-    uint16_t client;  /* who, in the journal; hello sets it */
-    bool local;       /* a Unix socket */
-    bool receiving;   /* a receive is under way */
-    bool cancelling;  /* and was asked to end */
-    bool sending;     /* a send is under way */
-    bool ended;       /* the peer will send no more */
-    bool discarding;  /* the message at the head was answered, and is only walked to its end */
-    bool last_words;  /* nothing more is read: to be closed once all is sent */
-    bool lingering;   /* all is sent and our side is shut; what comes is thrown away */
-    bool dead;        /* broken: to be freed as soon as no request is under way */
-    bool heavy;       /* its requests used up a good part of a quantum when it was last run */
-    enum stall stall; /* why the head of input is not done */
+    uint16_t client;     /* who, in the journal; hello sets it */
+    bool local;          /* a Unix socket */
+    bool receiving;      /* a receive is under way */
+    bool cancelling;     /* and was asked to end */
+    bool sending;        /* a send is under way */
+    bool ended;          /* the peer will send no more */
+    bool discarding;     /* the message at the head was answered, and is only walked to its end */
+    bool last_words;     /* nothing more is read: to be closed once all is sent */
+    bool lingering;      /* all is sent and our side is shut; what comes is thrown away */
+    bool dead;           /* broken: to be freed as soon as no request is under way */
+    bool heavy;          /* its requests used up a good part of a quantum when it was last run */
+    enum stall stall;    /* why the head of input is not done */
+    uint64_t stalled_ms; /* steady time at which that request first was not done */
     struct pending pending;
     struct feed feed;
 
@@ -122,8 +125,9 @@ void input_consume(struct input *input, size_t length);
 
 /* ---- gates ---- */
 
-/* Bytes from the place `from` on wait until the log is acknowledged up to lsn. */
-void connection_gate(struct connection *connection, uint64_t from, uint64_t lsn, uint64_t turn);
+/* Bytes from the place `from` on wait, since now_ms, until the log is acknowledged up to lsn. */
+void connection_gate(struct connection *connection, uint64_t from, uint64_t lsn, uint64_t turn,
+                     uint64_t now_ms);
 
 /* Opens the gates that acknowledged has reached. Returns up to where may be sent. */
 uint64_t connection_open_gates(struct connection *connection, uint64_t acknowledged);

@@ -13,7 +13,7 @@
     X(connections) X(accepted) X(turned_away) X(closed) X(requests) X(refusals) X(bad_messages) \
     X(halves_refused) \
     X(deferred) X(put_off) X(stalled_reads) X(bytes_in) X(bytes_out) X(sends) X(turns) \
-    X(storage_requests)
+    X(storage_requests) X(slow_replies)
 /* Of the feed: its section of info. */
 #define FEED_FIGURES(X) \
     X(subscribers) X(notifications) X(cut_off) X(resyncs) X(changes_asked) X(walks)

@@ -132,7 +132,8 @@ struct server *server_create(const struct server_config *config, char *why, size
     };
     server->clock = config->clock;
     server->stopping = config->stopping;
-    server->stopping_context = config->context;
+    server->slow = config->slow;
+    server->context = config->context;
     methods_prepare();
     sem_init(&server->enabled, 0, 0);
     server->signal_fd = signalfd(-1, &config->stop_signals, SFD_CLOEXEC);
@@ -181,7 +182,7 @@ void server_note_signal(const struct server *server)
 {
     const struct signalfd_siginfo *signal = &server->signal;
     if (server->stopping && signal->ssi_signo != 0)
-        server->stopping(server->stopping_context, (int)signal->ssi_signo, (pid_t)signal->ssi_pid);
+        server->stopping(server->context, (int)signal->ssi_signo, (pid_t)signal->ssi_pid);
 }
 
 /* The others need not go on without it. Its ring cannot tell them, so their bells do: whoever hears

@@ -31,7 +31,10 @@ struct server_config {
     /* A stop signal has come, and the workers are about to end; `from`: the process that sent it.
      * On worker 0's thread. NULL: nobody is told. */
     void (*stopping)(void *context, int signal, pid_t from);
-    void *context;
+    /* A reply has waited for long, and for what; or no reply does any longer. One line; by any
+     * worker, in the middle of its turn. NULL: nobody is told. */
+    void (*slow)(void *context, const char *line);
+    void *context; /* of both */
 };
 
 /* NULL, and in why (size bytes) one line. */

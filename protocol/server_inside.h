@@ -19,7 +19,8 @@ struct server {
     int signal_fd;
     struct signalfd_siginfo signal; /* worker 0 reads into it */
     void (*stopping)(void *context, int signal, pid_t from);
-    void *stopping_context;
+    void (*slow)(void *context, const char *line);
+    void *context; /* of both */
     struct worker *workers;
     pthread_t *threads;
     unsigned started; /* threads that run */

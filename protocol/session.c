@@ -173,7 +173,7 @@ static bool run_call(struct executor *executor, struct connection *connection,
         figure_add(&executor->figures->refusals, 1);
         reply_error(&call, code);
     } else if (call.lsn > log_acknowledged(executor->service->log)) {
-        connection_gate(connection, from, call.lsn, executor->turn);
+        connection_gate(connection, from, call.lsn, executor->turn, executor->steady_ms);
     }
     return true;
 }

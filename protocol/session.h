@@ -16,7 +16,7 @@ struct executor {
     struct seat *seat;
     struct worker_figures *figures;
     struct answer_box *box;
-    uint64_t engine_ms; /* of this turn */
+    uint64_t engine_ms, steady_ms; /* of this turn */
     uint64_t turn;
     uint64_t bytes;    /* of requests and replies so far: they are work, too */
     uint64_t quantum;  /* of work that a connection may do at once; then it is STALL_TURN */

@@ -73,6 +73,9 @@ static void submit_storage(struct worker *worker, const struct storage_request *
     assert(slot < STORAGE_STREAMS);
     worker->storage[slot] = *request;
     worker->storage_used[slot] = true;
+    atomic_store_explicit(&worker->storage_state[slot],
+                          storage_state_of(request->kind, worker->now.steady_ms),
+                          memory_order_relaxed);
     figure_add(&worker->executor.figures->storage_requests, 1);
     uint64_t tag = tag_of(TAG_STORAGE, slot);
     switch (request->kind) {
@@ -133,6 +136,7 @@ static void on_storage(struct worker *worker, unsigned slot, int result)
     struct storage_request done = worker->storage[slot];
     struct storage_request next;
     worker->storage_used[slot] = false;
+    atomic_store_explicit(&worker->storage_state[slot], 0, memory_order_relaxed);
     if (storage->done(storage->self, &done, result, &next)) {
         submit_storage(worker, &next);
         ask_storage(worker, false);
@@ -255,6 +259,7 @@ static bool run_turn(struct worker *worker)
     struct executor *executor = &worker->executor;
     worker->now = clock_now(worker->server->clock);
     executor->engine_ms = worker->now.engine_ms;
+    executor->steady_ms = worker->now.steady_ms;
     executor->turn++;
     figure_add(&executor->figures->turns, 1);
 
@@ -270,6 +275,7 @@ static bool run_turn(struct worker *worker)
     worker_feed(worker);
     worker_mind_halves(worker);
     worker_flush(worker);
+    worker_watch(worker);
     ledger_end(executor->seat);
     return more || worker->lists.count[LIST_HEAVY] > 0;
 }
@@ -298,6 +304,7 @@ static uint64_t sleep_ms(const struct worker *worker)
         ms = sooner(ms, 1);
     ms = sooner(ms, worker_feed_sleep_ms(worker));
     ms = sooner(ms, worker_half_sleep_ms(worker));
+    ms = sooner(ms, worker_watch_sleep_ms(worker));
     if (worker->stopping)
         ms = sooner(ms, 20);
     return ms;

@@ -39,6 +39,15 @@ struct worker_feed {
     bool blocked;              /* somebody takes nothing at the moment */
 };
 
+/* What the watchdog knows; worker_watch.c. */
+struct worker_watch {
+    uint64_t next_ms;    /* steady time before which it does not look */
+    uint64_t tell_ms;    /* before which it tells of no further wait */
+    uint64_t longest_ms; /* of the waits since one became slow */
+    bool slow;           /* at the last look something had waited for too long */
+    bool told;           /* and that was told; its end was not */
+};
+
 struct worker {
     unsigned index;
     struct server *server;
@@ -52,9 +61,13 @@ struct worker {
     struct answer_box answers;
     struct connection_lists lists;
     struct worker_feed feed;
+    struct worker_watch watch;
 
     struct storage_request storage[STORAGE_STREAMS]; /* under way on this ring */
     bool storage_used[STORAGE_STREAMS];
+    /* Of each: 0, or what it is and since when. This worker writes, any worker's watchdog reads;
+     * relaxed: nothing else is told by it. */
+    _Atomic uint64_t storage_state[STORAGE_STREAMS];
 
     bool stopping;          /* reads nothing more, finishes what is there */
     uint64_t stop_until_ms; /* steady time after which it no longer waits for peers */
@@ -106,6 +119,22 @@ static inline uint64_t tag_of(enum tag tag, uint64_t rest)
     return (uint64_t)tag << 56 | rest;
 }
 
+/* A request of that kind is under way since then (steady time). */
+static inline uint64_t storage_state_of(enum storage_kind kind, uint64_t since_ms)
+{
+    return ((uint64_t)kind + 1) << 56 | since_ms;
+}
+
+static inline enum storage_kind storage_state_kind(uint64_t state)
+{
+    return (enum storage_kind)((state >> 56) - 1);
+}
+
+static inline uint64_t storage_state_since(uint64_t state)
+{
+    return state & ((UINT64_C(1) << 56) - 1);
+}
+
 void worker_begin_accepting(struct worker *worker);
 void worker_on_accept(struct worker *worker, unsigned listener, const struct completion *c);
 void worker_adopt(struct worker *worker, int fd);
@@ -131,6 +160,11 @@ void worker_note_message(struct worker *worker, struct connection *connection);
 void worker_mind_halves(struct worker *worker);
 /* Milliseconds until one is held for too long; UINT64_MAX: none. */
 uint64_t worker_half_sleep_ms(const struct worker *worker);
+
+/* Tells what this worker waits for if a reply is late. worker_watch.c */
+void worker_watch(struct worker *worker);
+/* Milliseconds until it is to look again; UINT64_MAX: nothing waits. */
+uint64_t worker_watch_sleep_ms(const struct worker *worker);
 
 /* Breaks the connection off. To be looked at at the end of the turn: then it is let go. */
 void worker_cut(struct worker *worker, struct connection *connection);

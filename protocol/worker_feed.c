@@ -109,7 +109,8 @@ static bool tell(struct worker *worker, struct connection *connection, uint64_t 
     if (out_end(out) == from)
         return true;
     if (feed->slice.shown_until > worker->acknowledged)
-        connection_gate(connection, from, feed->slice.shown_until, worker->executor.turn);
+        connection_gate(connection, from, feed->slice.shown_until, worker->executor.turn,
+                        worker->now.steady_ms);
     list_add(&worker->lists, LIST_FRESH, connection);
     return true;
 }

@@ -152,6 +152,7 @@ void worker_cut(struct worker *worker, struct connection *connection)
     list_remove(&worker->lists, LIST_RETRY, connection);
     list_remove(&worker->lists, LIST_LATER, connection);
     list_remove(&worker->lists, LIST_HEAVY, connection);
+    list_remove(&worker->lists, LIST_ASKED, connection);
     list_remove(&worker->lists, LIST_HALF, connection);
     list_remove(&worker->lists, LIST_WAITING, connection);
     list_remove(&worker->lists, LIST_LINGER, connection);
@@ -189,6 +190,7 @@ static void note_stall(struct worker *worker, struct connection *connection)
     list_if(worker, LIST_RETRY, connection, stall == STALL_NO_ROOM || (deferred && !heavy));
     list_if(worker, LIST_LATER, connection, stall == STALL_LATER);
     list_if(worker, LIST_HEAVY, connection, heavy);
+    list_if(worker, LIST_ASKED, connection, stall == STALL_ANSWER);
     if (stall == STALL_TURN)
         figure_add(&worker->executor.figures->put_off, 1);
 }
@@ -206,9 +208,12 @@ static size_t run_bytes(struct worker *worker, struct connection *connection,
 {
     struct executor *executor = &worker->executor;
     uint64_t before = executor_work(executor);
+    bool stalled = connection->stall != STALL_NONE;
     executor->crowded = !worker->on_heavy && is_crowded(worker);
     size_t through = session_run(executor, connection, bytes, length);
     uint64_t done = executor_work(executor) - before;
+    if (through > 0 || !stalled) /* another request is at the head */
+        connection->stalled_ms = worker->now.steady_ms;
     connection->heavy = done >= executor->quantum / HEAVY_PART ||
                         (connection->heavy && connection->stall == STALL_TURN);
     note_stall(worker, connection);
@@ -236,6 +241,8 @@ static void run_in_turn(struct worker *worker, struct connection *connection)
         run_input(worker, connection);
         return;
     }
+    if (connection->stall == STALL_NONE)
+        connection->stalled_ms = worker->now.steady_ms;
     connection->stall = STALL_TURN;
     note_stall(worker, connection);
     worker_note_input(worker, connection);

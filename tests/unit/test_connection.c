@@ -27,7 +27,7 @@ static uint64_t reply_behind(uint64_t lsn, uint64_t turn)
 {
     uint64_t from = out_end(&connection->out);
     out_append(&connection->out, "0123456789", 10);
-    connection_gate(connection, from, lsn, turn);
+    connection_gate(connection, from, lsn, turn, 0);
     return from;
 }
 

@@ -110,13 +110,13 @@ Test(gates, hold_back_what_is_not_acknowledged)
     chunk_pool_init(&pool, 4);
     connection_init(&connection, -1, &pool);
     append(&connection.out, 100);
-    connection_gate(&connection, 100, 8, 1);
+    connection_gate(&connection, 100, 8, 1, 0);
     append(&connection.out, 50);
-    connection_gate(&connection, 150, 16, 1); /* the same turn: the same gate */
+    connection_gate(&connection, 150, 16, 1, 0); /* the same turn: the same gate */
     append(&connection.out, 50);
-    connection_gate(&connection, 200, 24, 2);
+    connection_gate(&connection, 200, 24, 2, 0);
     append(&connection.out, 50);
-    connection_gate(&connection, 250, 24, 3); /* not later than the one before: none needed */
+    connection_gate(&connection, 250, 24, 3, 0); /* not later than the one before: none needed */
     append(&connection.out, 50);
     cr_assert_eq(connection.gate_count, 2);
     cr_assert_eq(connection_open_gates(&connection, 8), 100);
@@ -134,7 +134,7 @@ Test(gates, that_find_no_place_make_the_last_one_wait_longer)
     chunk_pool_init(&pool, 4);
     connection_init(&connection, -1, &pool);
     for (uint64_t turn = 1; turn <= 3 * GATES_MAX; turn++) {
-        connection_gate(&connection, out_end(&connection.out), turn * 8, turn);
+        connection_gate(&connection, out_end(&connection.out), turn * 8, turn, 0);
         append(&connection.out, 10);
     }
     cr_assert_eq(connection.gate_count, GATES_MAX);

@@ -375,6 +375,7 @@ static int make_server(struct program *program)
         .clock = &program->clock,
         .version = STOCKD_VERSION,
         .stopping = on_stopping,
+        .slow = say,
         .context = program,
     };
     sigemptyset(&config.stop_signals);

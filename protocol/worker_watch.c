@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The watchdog: when a reply is older than SLOW_MS, it tells what the worker waits for. It looks a
+ * few times a second as long as anything waits, and tells at most once in TELL_EVERY_MS, and once
+ * more when that is over.
+ */
+#include <assert.h>
+#include <inttypes.h>
+#include <netdb.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <sys/socket.h>
+
+#include "protocol/server_inside.h"
+#include "protocol/worker.h"
+
+enum { LOOK_EVERY_MS = 250, SLOW_MS = 1000, TELL_EVERY_MS = 10000 };
+
+/* The oldest request or reply that waits. */
+struct wait {
+    const struct connection *connection; /* NULL: none waits */
+    uint64_t since_ms;
+    const struct gate *gate; /* NULL: the request has not been done */
+};
+
+struct line {
+    char text[768];
+    size_t length;
+};
+
+__attribute__((format(printf, 2, 3))) static void add(struct line *line, const char *format, ...)
+{
+    va_list values;
+    size_t room = sizeof line->text - line->length;
+    va_start(values, format);
+    int length = vsnprintf(line->text + line->length, room, format, values);
+    va_end(values);
+    if (length > 0)
+        line->length += (size_t)length < room ? (size_t)length : room - 1;
+}
+
+/* ---- looking ---- */
+
+/* Lists of connections whose request at the head waits. */
+static const enum connection_list stalled_lists[] = { LIST_RETRY, LIST_LATER, LIST_HEAVY,
+                                                      LIST_ASKED };
+
+enum { STALLED_LISTS = sizeof stalled_lists / sizeof *stalled_lists };
+
+static bool anything_waits(const struct worker *worker)
+{
+    unsigned count = worker->lists.count[LIST_WAITING];
+    for (unsigned i = 0; i < STALLED_LISTS; i++)
+        count += worker->lists.count[stalled_lists[i]];
+    return count > 0;
+}
+
+static void note_older(struct wait *oldest, const struct connection *connection, uint64_t since_ms,
+                       const struct gate *gate)
+{
+    if (!oldest->connection || since_ms < oldest->since_ms)
+        *oldest = (struct wait){ connection, since_ms, gate };
+}
+
+static struct wait find_oldest(const struct worker *worker)
+{
+    struct wait oldest = { 0 };
+    const struct connection *c = worker->lists.head[LIST_WAITING];
+    for (; c; c = c->links[LIST_WAITING].next)
+        if (c->gate_count > 0)
+            note_older(&oldest, c, c->gates[0].since_ms, &c->gates[0]);
+    for (unsigned i = 0; i < STALLED_LISTS; i++)
+        for (c = worker->lists.head[stalled_lists[i]]; c; c = c->links[stalled_lists[i]].next)
+            if (!c->checking) /* takes its time, and says so in info */
+                note_older(&oldest, c, c->stalled_ms, NULL);
+    return oldest;
+}
+
+/* ---- telling ---- */
+
+static void add_peer(struct line *line, const struct connection *connection)
+{
+    struct sockaddr_storage peer;
+    socklen_t size = sizeof peer;
+    char host[64], port[16];
+    struct ucred who;
+    socklen_t who_size = sizeof who;
+    if (connection->local &&
+        getsockopt(connection->fd, SOL_SOCKET, SO_PEERCRED, &who, &who_size) == 0)
+        add(line, "process %d", (int)who.pid);
+    else if (getpeername(connection->fd, (struct sockaddr *)&peer, &size) == 0 &&
+             getnameinfo((struct sockaddr *)&peer, size, host, sizeof host, port, sizeof port,
+                         NI_NUMERICHOST | NI_NUMERICSERV) == 0)
+        add(line, peer.ss_family == AF_INET6 ? "[%s]:%s" : "%s:%s", host, port);
+    else
+        add(line, "a client that has gone");
+}
+
+static const char *reason_of(const struct connection *connection)
+{
+    switch (connection->stall) {
+    case STALL_NO_ROOM:
+        return "for room in the log";
+    case STALL_LATER:
+        return "for other workers' turns";
+    case STALL_TURN:
+        return "for its turn among long requests";
+    case STALL_ANSWER:
+        return "for history to be read from the journal";
+    case STALL_DEFERRED:
+    case STALL_OUTPUT:
+    case STALL_NONE:
+        break;
+    }
+    return "for changes under way on what it needs";
+}
+
+static const char *name_of(enum storage_kind kind)
+{
+    static const char *const names[] = {
+        [STORAGE_WRITE] = "write",       [STORAGE_SYNC_DATA] = "fdatasync",
+        [STORAGE_SYNC_ALL] = "fsync",    [STORAGE_OPEN] = "open",
+        [STORAGE_ALLOCATE] = "allocate", [STORAGE_CLOSE] = "close",
+        [STORAGE_RENAME] = "rename",     [STORAGE_REMOVE] = "remove",
+    };
+    assert((unsigned)kind < sizeof names / sizeof *names);
+    return names[kind];
+}
+
+/* What all workers have under way: the journal is one. */
+static void add_storage(struct line *line, const struct worker *worker)
+{
+    const struct server *server = worker->server;
+    const char *before = "; the disk is at: ";
+    for (unsigned i = 0; i < server->service.workers; i++)
+        for (unsigned slot = 0; slot < STORAGE_STREAMS; slot++) {
+            uint64_t word =
+                atomic_load_explicit(&server->workers[i].storage_state[slot], memory_order_relaxed);
+            if (word == 0)
+                continue;
+            uint64_t since_ms = storage_state_since(word), now_ms = worker->now.steady_ms;
+            add(line, "%s%s for %" PRIu64 " ms", before, name_of(storage_state_kind(word)),
+                now_ms > since_ms ? now_ms - since_ms : 0);
+            before = ", ";
+        }
+    if (*before == ';')
+        add(line, "; the disk is at nothing");
+}
+
+static void tell(const struct worker *worker, const struct line *line)
+{
+    const struct server *server = worker->server;
+    if (server->slow)
+        server->slow(server->context, line->text);
+}
+
+static void tell_wait(const struct worker *worker, const struct wait *wait, uint64_t age_ms)
+{
+    const struct log *log = worker->server->service.log;
+    const unsigned *count = worker->lists.count;
+    struct line line = { .length = 0 };
+    add(&line, "worker %u: a %s ", worker->index, wait->gate ? "reply to" : "request of");
+    add_peer(&line, wait->connection);
+    add(&line, " has waited for %" PRIu64 " ms ", age_ms);
+    if (wait->gate)
+        add(&line, "for the journal to acknowledge LSN %" PRIu64, wait->gate->lsn);
+    else
+        add(&line, "%s", reason_of(wait->connection));
+    add(&line, "; acknowledged %" PRIu64 ", handed to the journal %" PRIu64 ", claimed %" PRIu64,
+        log_acknowledged(log), log_head(log),
+        atomic_load_explicit(&log->tail, memory_order_relaxed));
+    add_storage(&line, worker);
+    add(&line,
+        "; connections with held replies %u, to retry %u, for other workers %u, long %u, "
+        "asking history %u",
+        count[LIST_WAITING], count[LIST_RETRY], count[LIST_LATER], count[LIST_HEAVY],
+        count[LIST_ASKED]);
+    tell(worker, &line);
+}
+
+static void tell_end(const struct worker *worker)
+{
+    struct line line = { .length = 0 };
+    add(&line,
+        "worker %u: no reply waits for longer than %d ms now; the oldest waited for %" PRIu64 " ms",
+        worker->index, SLOW_MS, worker->watch.longest_ms);
+    tell(worker, &line);
+}
+
+void worker_watch(struct worker *worker)
+{
+    struct worker_watch *watch = &worker->watch;
+    uint64_t now_ms = worker->now.steady_ms;
+    if (now_ms < watch->next_ms || (!watch->slow && !anything_waits(worker)))
+        return;
+    watch->next_ms = now_ms + LOOK_EVERY_MS;
+    struct wait oldest = find_oldest(worker);
+    uint64_t age_ms = oldest.connection ? now_ms - oldest.since_ms : 0;
+    bool was_slow = watch->slow;
+    watch->slow = age_ms >= SLOW_MS;
+    if (watch->slow) {
+        figure_add(&worker->executor.figures->slow_replies, !was_slow);
+        watch->longest_ms = was_slow && watch->longest_ms > age_ms ? watch->longest_ms : age_ms;
+        if (now_ms >= watch->tell_ms) {
+            tell_wait(worker, &oldest, age_ms);
+            watch->told = true;
+            watch->tell_ms = now_ms + TELL_EVERY_MS;
+        }
+    } else if (watch->told) {
+        tell_end(worker);
+        watch->told = false;
+    }
+}
+
+uint64_t worker_watch_sleep_ms(const struct worker *worker)
+{
+    uint64_t now_ms = worker->now.steady_ms, next_ms = worker->watch.next_ms;
+    if (!worker->watch.slow && !anything_waits(worker))
+        return UINT64_MAX;
+    return next_ms > now_ms ? next_ms - now_ms : LOOK_EVERY_MS;
+}
