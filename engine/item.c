@@ -257,25 +257,17 @@ static uint32_t next_block(const struct item *item, const struct pool *block)
                  : atomic_load_explicit(&item->more, memory_order_acquire);
 }
 
-struct pool *pool_walk_next(struct pool_walk *walk)
+bool pool_walk_enter(struct pool_walk *walk)
 {
-    if (walk->left == 0) {
-        uint32_t next = next_block(walk->item, walk->block);
-        if (next == 0)
-            return NULL;
-        struct pool *block = pool_at(walk->items, next);
-        walk->block = block;
-        walk->left = (uint32_t)atomic_load_explicit(&block->word, memory_order_relaxed) - 1;
-        walk->entered += walk->left;
-        walk->at = block + 1;
-    }
-    struct pool *pool = walk->at;
-    /* Pools are made in order: the first without a key ends the walk. */
-    if (atomic_load_explicit(&pool->key, memory_order_acquire) == 0)
-        return NULL;
-    walk->at++;
-    walk->left--;
-    return pool;
+    uint32_t next = next_block(walk->item, walk->block);
+    if (next == 0)
+        return false;
+    struct pool *block = pool_at(walk->items, next);
+    walk->block = block;
+    walk->left = (uint32_t)atomic_load_explicit(&block->word, memory_order_relaxed) - 1;
+    walk->entered += walk->left;
+    walk->at = block + 1;
+    return true;
 }
 
 struct pool *pool_find(const struct items *items, uint32_t item, uint16_t location, uint16_t owner)

@@ -124,8 +124,22 @@ struct pool_walk pool_walk_start(const struct items *items, uint32_t item);
 struct pool_place pool_walk_place(const struct pool_walk *walk);
 struct pool_walk pool_walk_resume(const struct items *items, uint32_t item,
                                   struct pool_place place);
+/* Goes on to the next block; false if there is none. */
+bool pool_walk_enter(struct pool_walk *walk);
+
 /* NULL at the end. */
-struct pool *pool_walk_next(struct pool_walk *walk);
+static inline struct pool *pool_walk_next(struct pool_walk *walk)
+{
+    if (walk->left == 0 && !pool_walk_enter(walk))
+        return NULL;
+    struct pool *pool = walk->at;
+    /* Pools are made in order: the first without a key ends the walk. */
+    if (atomic_load_explicit(&pool->key, memory_order_acquire) == 0)
+        return NULL;
+    walk->at++;
+    walk->left--;
+    return pool;
+}
 
 static inline uint32_t pool_unit(const struct items *items, const struct pool *pool)
 {

@@ -243,14 +243,31 @@ static void note_short(struct seat *seat, const struct order_line *line)
         (struct shortfall){ line->sku, line->qty, survey->takeable };
 }
 
+/* Draws the line from one pool, if the first that the rule names has it all: most lines are that
+ * small. False: it is to be looked at as a whole. */
+static bool draw_from_first(struct seat *seat, const struct channel *channel, uint32_t line,
+                            int64_t wanted)
+{
+    struct plan *plan = &seat->plan;
+    if (plan->repeated[line] || channel->sourcing == SOURCE_FEWEST)
+        return false;
+    const struct candidate *first =
+        survey_first(seat, channel, plan->items[line], wanted, channel->sourcing == SOURCE_BALANCE);
+    return first && add_draw(plan, line, first, wanted);
+}
+
 /* Plans the lines that are bound to a place, or those that are not. */
 static enum code plan_lines(struct seat *seat, const struct order *order,
                             const struct channel *channel, bool bound)
 {
     struct plan *plan = &seat->plan;
+    bool small = !bound; /* as far as is known; after one that was not, none is tried in vain */
     for (uint32_t i = 0; i < order->line_count; i++) {
         const struct order_line *line = &order->lines[i];
         if ((plan->bound[i] != NULL) != bound)
+            continue;
+        small = small && draw_from_first(seat, channel, i, line->qty);
+        if (small)
             continue;
         const struct survey *survey =
             survey_item(seat, channel, plan->items[i], plan->bound[i], plan->repeated[i]);

@@ -112,6 +112,51 @@ const struct survey *survey_item(struct seat *seat, const struct channel *channe
     return s;
 }
 
+/* `by_most`: more is better, the channel's own before all else; else the rank decides alone. */
+static inline bool is_better(const struct candidate *a, const struct candidate *b, bool by_most)
+{
+    bool own = a->rank < LOCATIONS_MAX;
+    if (by_most && own != (b->rank < LOCATIONS_MAX))
+        return own;
+    if (by_most && a->available != b->available)
+        return a->available > b->available;
+    return a->rank < b->rank;
+}
+
+const struct candidate *survey_first(struct seat *seat, const struct channel *channel,
+                                     uint32_t index, int64_t wanted, bool by_most)
+{
+    const struct catalogue *catalogue = seat->catalogue;
+    const struct items *items = &seat->ledger->items;
+    uint16_t channel_at = channel_index(catalogue, channel);
+    struct survey *s = &seat->survey;
+    struct candidate best = { .rank = RANK_NEVER };
+    int64_t total = 0;
+    s->pools = 0;
+    struct pool_walk walk = pool_walk_start(items, index);
+    struct pool *pool;
+    while ((pool = pool_walk_next(&walk)) != NULL) {
+        uint64_t key = atomic_load_explicit(&pool->key, memory_order_relaxed);
+        uint16_t at = key_location(key);
+        uint32_t rank =
+            at < catalogue->location_count ? rank_of(channel, channel_at, key) : RANK_NEVER;
+        if (rank == RANK_NEVER)
+            continue;
+        struct candidate c = { 0, rank, word_available(pool_read(pool)) };
+        s->pools++;
+        if (c.available <= 0)
+            continue;
+        total += c.available;
+        if (!catalogue->ships[at] || !is_better(&c, &best, by_most))
+            continue;
+        best = c;
+        best.unit = pool_unit(items, pool);
+    }
+    seat->work += walk.entered;
+    s->candidates[0] = best;
+    return best.available >= wanted && total - channel->buffer >= wanted ? s->candidates : NULL;
+}
+
 int64_t channel_available(struct seat *seat, const struct channel *channel, uint32_t item)
 {
     return survey_item(seat, channel, item, NULL, false)->takeable;
