@@ -41,7 +41,7 @@ enum connection_list {
     LIST_FRESH,   /* has new output, or wants to be looked at, at the end of the turn */
     LIST_WAITING, /* has output behind a gate */
     LIST_RETRY,   /* has a deferred request at its head */
-    LIST_LATER,   /* has one that waits for other workers' turns */
+    LIST_LATER,   /* has one that waits for other workers' turns, or for its pause to end */
     LIST_HEAVY,   /* has more to do than its quantum; see worker_run_heavy */
     LIST_ASKED,   /* has one that waits for an answer of the book */
     LIST_HALF,    /* has a message that is not whole yet; the oldest first */
@@ -66,19 +66,21 @@ enum stall {
 
 struct connection {
     int fd;
-    uint16_t client;     /* who, in the journal; hello sets it */
-    bool local;          /* a Unix socket */
-    bool receiving;      /* a receive is under way */
-    bool cancelling;     /* and was asked to end */
-    bool sending;        /* a send is under way */
-    bool ended;          /* the peer will send no more */
-    bool discarding;     /* the message at the head was answered, and is only walked to its end */
-    bool last_words;     /* nothing more is read: to be closed once all is sent */
-    bool lingering;      /* all is sent and our side is shut; what comes is thrown away */
-    bool dead;           /* broken: to be freed as soon as no request is under way */
-    bool heavy;          /* its requests used up a good part of a quantum when it was last run */
-    enum stall stall;    /* why the head of input is not done */
-    uint64_t stalled_ms; /* steady time at which that request first was not done */
+    uint16_t client;   /* who, in the journal; hello sets it */
+    bool local;        /* a Unix socket */
+    bool receiving;    /* a receive is under way */
+    bool cancelling;   /* and was asked to end */
+    bool sending;      /* a send is under way */
+    bool ended;        /* the peer will send no more */
+    bool discarding;   /* the message at the head was answered, and is only walked to its end */
+    bool last_words;   /* nothing more is read: to be closed once all is sent */
+    bool lingering;    /* all is sent and our side is shut; what comes is thrown away */
+    bool dead;         /* broken: to be freed as soon as no request is under way */
+    bool heavy;        /* its requests used up a good part of a quantum when it was last run */
+    enum stall stall;  /* why the head of input is not done */
+    uint32_t pause_ms; /* of a heavy request that was deferred; 0: it was not */
+    uint64_t paused_until_ms; /* steady time */
+    uint64_t stalled_ms;      /* steady time at which that request first was not done */
     struct pending pending;
     struct feed feed;
 

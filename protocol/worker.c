@@ -264,6 +264,7 @@ static bool run_turn(struct worker *worker)
     figure_add(&executor->figures->turns, 1);
 
     ledger_begin(executor->seat, worker->now.engine_ms, worker->now.wall_ms);
+    worker->great_done = false;
     worker->crowded_at = executor_work(executor) + TURN_WORK;
     bool more = worker_retry(worker); /* who waits comes before who has just asked */
     take_completions(worker);

@@ -76,6 +76,7 @@ struct worker {
     uint64_t later_ms;        /* steady time at which those in LIST_LATER were last tried */
     uint64_t input_bytes;     /* that its connections hold until messages are done */
     bool on_heavy;            /* within worker_run_heavy */
+    bool great_done;          /* in this turn: a request that took several quanta in one piece */
     uint64_t crowded_at;      /* executor_work at which this turn has done enough great requests */
     unsigned next_worker;     /* who gets the next connection */
 

@@ -18,6 +18,8 @@ enum {
     ACCEPT_PAUSE_MS = 100,   /* after the system had no descriptor or memory left */
     HEAVY_NS = 2000000,      /* for LIST_HEAVY in a turn, at most, and one quantum */
     HEAVY_PART = 4,          /* of a quantum: who did so much is heavy */
+    GREAT_QUANTA = 2,        /* what took more work than so many has been a turn's long work */
+    PAUSE_MOST = 8,          /* milliseconds before a long request is tried again */
 };
 
 static void look_at(struct worker *worker, struct connection *connection)
@@ -180,16 +182,25 @@ static void list_if(struct worker *worker, enum connection_list list, struct con
         list_remove(&worker->lists, list, connection);
 }
 
-/* Which list tries it again. A heavy one that was deferred may take as long again: it gets its
- * turn among the heavy. */
+/* A heavy one that was deferred may take as long again: others first, for longer each time. */
+static void pause_heavy(struct worker *worker, struct connection *connection)
+{
+    uint32_t pause_ms = connection->pause_ms ? 2 * connection->pause_ms : 1;
+    connection->pause_ms = pause_ms < PAUSE_MOST ? pause_ms : PAUSE_MOST;
+    connection->paused_until_ms = worker->now.steady_ms + connection->pause_ms;
+}
+
+/* Which list tries it again. */
 static void note_stall(struct worker *worker, struct connection *connection)
 {
     enum stall stall = connection->stall;
     bool deferred = stall == STALL_DEFERRED;
-    bool heavy = stall == STALL_TURN || (deferred && connection->heavy);
-    list_if(worker, LIST_RETRY, connection, stall == STALL_NO_ROOM || (deferred && !heavy));
-    list_if(worker, LIST_LATER, connection, stall == STALL_LATER);
-    list_if(worker, LIST_HEAVY, connection, heavy);
+    bool paused = deferred && connection->heavy;
+    if (paused)
+        pause_heavy(worker, connection);
+    list_if(worker, LIST_RETRY, connection, stall == STALL_NO_ROOM || (deferred && !paused));
+    list_if(worker, LIST_LATER, connection, stall == STALL_LATER || paused);
+    list_if(worker, LIST_HEAVY, connection, stall == STALL_TURN);
     list_if(worker, LIST_ASKED, connection, stall == STALL_ANSWER);
     if (stall == STALL_TURN)
         figure_add(&worker->executor.figures->put_off, 1);
@@ -198,7 +209,7 @@ static void note_stall(struct worker *worker, struct connection *connection)
 /* This turn has done its share of long work, or others wait for that. */
 static bool is_crowded(const struct worker *worker)
 {
-    return worker->lists.count[LIST_HEAVY] > 0 ||
+    return worker->lists.count[LIST_HEAVY] > 0 || worker->great_done ||
            executor_work(&worker->executor) >= worker->crowded_at;
 }
 
@@ -216,6 +227,9 @@ static size_t run_bytes(struct worker *worker, struct connection *connection,
         connection->stalled_ms = worker->now.steady_ms;
     connection->heavy = done >= executor->quantum / HEAVY_PART ||
                         (connection->heavy && connection->stall == STALL_TURN);
+    worker->great_done |= done > GREAT_QUANTA * executor->quantum;
+    if (through > 0)
+        connection->pause_ms = 0;
     note_stall(worker, connection);
     return through;
 }
@@ -248,10 +262,12 @@ static void run_in_turn(struct worker *worker, struct connection *connection)
     worker_note_input(worker, connection);
 }
 
+/* One request that is long in one piece is enough for a turn, also if it came from elsewhere; while
+ * LIST_HEAVY has somebody, no great one does, so those get their turns. */
 bool worker_run_heavy(struct worker *worker)
 {
-    if (worker->lists.count[LIST_HEAVY] == 0)
-        return false;
+    if (worker->lists.count[LIST_HEAVY] == 0 || worker->great_done)
+        return worker->lists.count[LIST_HEAVY] > 0;
     uint64_t until = clock_ns(CLOCK_MONOTONIC) + HEAVY_NS;
     worker->on_heavy = true;
     for (unsigned left = worker->lists.count[LIST_HEAVY]; left > 0; left--) {
@@ -259,7 +275,7 @@ bool worker_run_heavy(struct worker *worker)
         assert(connection); /* running one changes the list by that one only */
         list_remove(&worker->lists, LIST_HEAVY, connection);
         run_input(worker, connection);
-        if (clock_ns(CLOCK_MONOTONIC) >= until)
+        if (worker->great_done || clock_ns(CLOCK_MONOTONIC) >= until)
             break;
     }
     worker->on_heavy = false;
@@ -338,6 +354,15 @@ void worker_on_answers(struct worker *worker)
     }
 }
 
+/* Its pause is over: it has its turn among the heavy. */
+static void resume_heavy(struct worker *worker, struct connection *connection)
+{
+    if (worker->now.steady_ms < connection->paused_until_ms)
+        return;
+    list_remove(&worker->lists, LIST_LATER, connection);
+    list_add(&worker->lists, LIST_HEAVY, connection);
+}
+
 /* Those that wait for other workers, at most once in a millisecond. */
 static bool retry_later_ones(struct worker *worker)
 {
@@ -348,6 +373,10 @@ static bool retry_later_ones(struct worker *worker)
     worker->later_ms = worker->now.steady_ms;
     for (struct connection *c = worker->lists.head[LIST_LATER]; c; c = next) {
         next = c->links[LIST_LATER].next;
+        if (c->stall == STALL_DEFERRED) {
+            resume_heavy(worker, c);
+            continue;
+        }
         run_input(worker, c);
         deferred |= c->stall == STALL_DEFERRED;
     }
