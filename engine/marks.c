@@ -100,6 +100,13 @@ uint32_t marks_count(const struct ledger *ledger)
     return atomic_load_explicit(&ledger->items.count, memory_order_acquire);
 }
 
+uint32_t marks_pools_each(const struct ledger *ledger)
+{
+    uint32_t items = marks_count(ledger);
+    uint32_t pools = atomic_load_explicit(&ledger->items.pool_count, memory_order_relaxed);
+    return items > 0 && pools > items ? pools / items : 1;
+}
+
 uint64_t marks_of(const struct ledger *ledger, uint32_t item)
 {
     assert(item < ledger->items.max_items);

@@ -31,6 +31,9 @@ enum { MARKS_PER_BLOCK = 512 };
 /* Indexes of items are below this. Any thread. */
 uint32_t marks_count(const struct ledger *ledger);
 
+/* How many pools an item has on average, at least 1: what a look at one costs. Any thread. */
+uint32_t marks_pools_each(const struct ledger *ledger);
+
 /* The LSN of the item's last change, 0 if it has not come into being. Any thread. */
 uint64_t marks_of(const struct ledger *ledger, uint32_t item);
 

@@ -13,7 +13,11 @@
 #include "protocol/methods.h"
 #include "protocol/pack.h"
 
-enum { CHANGES_DEFAULT = 1000 };
+enum {
+    CHANGES_DEFAULT = 1000,
+    PAGE_WORK = 256 << 10,           /* pools that a page looks at, about: some milliseconds */
+    EVERYTHING_WORK = 4 * PAGE_WORK, /* more than that in one page is not worth its wait */
+};
 
 struct feed_options {
     struct text channel;
@@ -116,6 +120,15 @@ static bool reads_on(const struct feed_reading *reading, const struct page *page
                                 reading->channel == channel && reading->touched == page->touched);
 }
 
+/* So many items fit a page, whose rows may each have hundreds of pools to be looked at. */
+static uint32_t page_items(struct call *call, uint32_t limit, uint32_t channels)
+{
+    uint64_t work = (uint64_t)marks_pools_each(call->service->ledger) * channels;
+    uint64_t by_rows = limit / channels, by_work = PAGE_WORK / work;
+    uint64_t items = by_rows < by_work ? by_rows : by_work;
+    return items > 1 ? (uint32_t)items : 1;
+}
+
 static void plan_page(struct call *call, struct page *page, uint16_t channel, uint32_t limit)
 {
     const struct catalogue *catalogue = ledger_catalogue(call->seat);
@@ -127,11 +140,12 @@ static void plan_page(struct call *call, struct page *page, uint16_t channel, ui
         return;
     if (page->since < page->touched && !reads_on(&call->feed->reading, page, channel)) {
         uint64_t rows = (uint64_t)marks_count(call->service->ledger) * channels;
-        page->everything = rows <= CHANGES_MAX;
+        uint64_t work = rows * marks_pools_each(call->service->ledger);
+        page->everything = rows <= CHANGES_MAX && work <= EVERYTHING_WORK;
         page->resync = !page->everything;
         return;
     }
-    page->until = page_end(call, page, limit > channels ? limit / channels : 1);
+    page->until = page_end(call, page, page_items(call, limit, channels));
 }
 
 static uint32_t pack_page(struct call *call, const struct page *page, uint16_t channel,

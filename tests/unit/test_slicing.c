@@ -116,6 +116,49 @@ Test(slicing, a_long_availability_is_answered_in_parts_and_in_order)
     cr_assert_eq(result->type, MSGPACK_OBJECT_STR);
 }
 
+enum { WIDE_ITEMS = 200, WIDE_CHANNELS = 50, WIDE_PLACES = 60 };
+
+static void stock_widely(void)
+{
+    char params[96];
+    for (int i = 1; i < WIDE_CHANNELS; i++) {
+        snprintf(params, sizeof params, "['C%d']", i);
+        must_ask("channel_set", params);
+    }
+    for (int place = 0; place < WIDE_PLACES; place++) {
+        snprintf(params, sizeof params, "['P%d']", place);
+        must_ask("location_set", params);
+    }
+    for (int i = 0; i < WIDE_ITEMS * WIDE_PLACES; i++) {
+        snprintf(params, sizeof params, "['r%d', 'S%d', 'P%d', 1]", i, i % WIDE_ITEMS,
+                 i / WIDE_ITEMS);
+        must_ask("receive", params);
+    }
+}
+
+/* All rows would be within the limit, but not within the work of a page. */
+Test(slicing, a_page_of_changes_has_a_bound_by_work)
+{
+    uint64_t since = 0, lsn;
+    uint32_t rows = 0, pages = 0;
+    char params[96];
+    stock_widely();
+    do {
+        unsigned turns;
+        snprintf(params, sizeof params, "[%llu, {'limit': 10000}]", (unsigned long long)since);
+        session_rig_ask(&session, 2, "changes", params);
+        const msgpack_object *result = result_of(2, &turns);
+        lsn = member(result, "lsn")->via.u64;
+        rows += member(result, "changes")->via.array.size;
+        cr_assert_not(member(result, "resync")->via.boolean);
+        cr_assert_gt(member(result, "next")->via.u64, since, "page %u goes nowhere", pages);
+        since = member(result, "next")->via.u64;
+        pages++;
+    } while (since < lsn);
+    cr_assert_eq(rows, WIDE_ITEMS * WIDE_CHANNELS);
+    cr_assert_eq(pages, 3);
+}
+
 Test(slicing, a_sku_that_cannot_be_is_refused_in_any_part)
 {
     char params[ITEMS * 8 + 64];
