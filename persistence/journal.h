@@ -54,6 +54,8 @@ struct journal_options {
     const struct file_ops *files; /* NULL: file_system; outlives the journal */
 
     void *context; /* first argument of what follows; any of them may be NULL */
+    /* The directory is this process's own now; nothing of it has been read yet. */
+    void (*locked)(void *context);
     /* Each record at opening, in order; non-zero refuses to open, with that error. */
     /* Into what a snapshot is loaded before that; NULL: there must be none. It gives a fresh ledger
      * at least once, before the first record. Its context is its own. */

@@ -144,6 +144,8 @@ int journal_open_directory(struct journal *journal, const struct journal_options
     error = make_directory(journal, directory, reason);
     if (!error)
         error = lock_directory(journal, directory, reason);
+    if (!error && options->locked)
+        options->locked(options->context);
     if (!error)
         error = make_directory(journal, journal->directory.text, reason);
     if (error)

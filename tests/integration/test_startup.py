@@ -290,6 +290,17 @@ class Life(Program):
         self.assert_refused("--data", "/dev/null/no", "--ready-file", self.path("ready"))
         self.assertFalse(os.path.exists(self.path("ready")))
 
+    def test_a_second_start_leaves_the_ready_file_of_the_engine_that_runs(self):
+        with Server() as server:
+            with open(server.ready_file, encoding="utf-8") as file:
+                before = file.read()
+            self.assert_refused(
+                "--data", server.data, "--listen", "127.0.0.1:0",
+                "--ready-file", server.ready_file, mentions=(server.data,),
+            )
+            with open(server.ready_file, encoding="utf-8") as file:
+                self.assertEqual(file.read(), before)
+
     def await_said(self, server, text):
         return wait_until(lambda: text in server.stderr(), timeout=60, what=f"the line {text!r}")
 

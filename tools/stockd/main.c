@@ -195,6 +195,27 @@ static void say_forgotten(const struct program *program, uint64_t count)
                 count, program->options.reservations + count);
 }
 
+/* One that an engine left that was killed would say that this one is ready. Not before it is certain
+ * that no other engine runs here: the file would be that one's. */
+static void remove_old_ready_file(void *context)
+{
+    const struct program *program = context;
+    if (program->options.ready_file[0])
+        unlink(program->options.ready_file); /* that it cannot be written is said later */
+}
+
+static int cannot_open(struct program *program, int error, const struct reason *reason)
+{
+    const char *ledger_says =
+        program->ledger ? seat_failure(ledger_seat(program->ledger, 0))->message : "";
+    char why[1024];
+    snprintf(why, sizeof why, "%s%s%s", reason->text, *ledger_says ? ": " : "", ledger_says);
+    program->journal = NULL;
+    if (error != -EWOULDBLOCK)
+        remove_old_ready_file(program);
+    return cannot_start(why);
+}
+
 static int open_journal(struct program *program)
 {
     struct reason reason = { "" };
@@ -209,20 +230,16 @@ static int open_journal(struct program *program)
         .log = &program->log,
         .context = program,
         .snapshots = &snapshots,
+        .locked = remove_old_ready_file,
         .apply = apply_record,
         .ahead = fetch_ahead,
         .progress = show_progress,
         .say = say,
         .wall_ms = journal_time_ms,
     };
-    if (journal_open(&program->journal, &options, &program->opened, &reason)) {
-        const char *ledger_says =
-            program->ledger ? seat_failure(ledger_seat(program->ledger, 0))->message : "";
-        char why[1024];
-        snprintf(why, sizeof why, "%s%s%s", reason.text, *ledger_says ? ": " : "", ledger_says);
-        program->journal = NULL;
-        return cannot_start(why);
-    }
+    int error = journal_open(&program->journal, &options, &program->opened, &reason);
+    if (error)
+        return cannot_open(program, error, &reason);
     program->clock = clock_start(program->opened.last_time_ms);
     program->clock_runs = true;
     say_forgotten(program, ledger_recovered(program->ledger, program->clock.base_ms));
@@ -297,13 +314,6 @@ static int write_ready_file(const struct server *server, const char *path)
     if (error)
         unlink(temporary);
     return error;
-}
-
-/* One that an engine left that was killed would say that this one is ready. */
-static void remove_old_ready_file(const struct program *program)
-{
-    if (program->options.ready_file[0])
-        unlink(program->options.ready_file); /* that it cannot be written is said later */
 }
 
 static void remove_ready_file(struct program *program)
@@ -568,6 +578,5 @@ int main(int argc, char **argv)
     signal(SIGPIPE, SIG_IGN); /* these two come back as errors of the call */
     signal(SIGXFSZ, SIG_IGN);
     watch_block_signals();
-    remove_old_ready_file(&program);
     return start_and_run(&program);
 }
