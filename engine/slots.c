@@ -389,9 +389,11 @@ void slots_give_back(struct entries *entries, struct entry_cursor *cursor, struc
 /* All that the seat has and does not use. */
 static void share_hoard(struct entries *entries, struct entry_cursor *cursor)
 {
-    struct entry *entry = cursor->spare;
+    struct entry *entry;
+    if (cursor->spare)
+        to_hand(entries, cursor->spare);
     cursor->spare = NULL;
-    for (; entry; entry = from_stash(entries, cursor))
+    while ((entry = from_stash(entries, cursor)) != NULL)
         to_hand(entries, entry);
     for (; cursor->candidates != 0; cursor->candidates &= cursor->candidates - 1)
         slots_release(entries, entry_at(entries, cursor->chunk * CHUNK + (uint32_t)__builtin_ctzll(

@@ -168,6 +168,31 @@ Test(slots, a_seat_shares_what_is_ripe_with_one_that_finds_nothing)
     entries_destroy(&entries);
 }
 
+/* What it freed of the draws of a reservation, though it has nothing else to share. */
+Test(slots, a_seat_shares_its_stash)
+{
+    struct entry_cursor other = { .now_ms = 1000, .seat = 1 };
+    uint32_t draws[2];
+    char buffer[ID_MAX];
+    struct entry *entry;
+    uint64_t word;
+    struct text id = text_of("of the other seat");
+    set_up(64);
+    for (unsigned i = 0; i < 2; i++) {
+        struct draws_entry *slot = slots_take_draws(&entries, &cursor);
+        draws[i] = entry_number(&entries, (struct entry *)(void *)slot) + 1;
+    }
+    for (uint64_t i = 0; i < 62; i++)
+        add_live(name_of(buffer, i));
+    slots_free_draws(&entries, &cursor, draws[0]);
+    slots_free_draws(&entries, &cursor, draws[1]);
+    add_live(text_of("in one of them"));
+    cr_assert_eq(add_at(&other, id, &entry, &word), ENTRY_UNDECIDED, "it asks");
+    slots_share(&entries, &cursor);
+    cr_assert_eq(add_at(&other, id, &entry, &word), ENTRY_ABSENT);
+    entries_destroy(&entries);
+}
+
 /* What another seat's queue says may be out of date: then asking clears it up. */
 Test(slots, a_seat_that_is_asked_says_when_it_has_something)
 {
