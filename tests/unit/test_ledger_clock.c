@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Wall clocks that were put back or forward during the run, and a start after that. */
 #include <criterion/criterion.h>
+#include <stdio.h>
 
 #include "engine/book.h"
 #include "engine/seat.h"
@@ -170,4 +171,34 @@ Test(ledger_clock, the_past_is_told_in_times_that_never_go_back)
     }
     book_close(&book);
     cr_assert_eq(last, engine);
+}
+
+/* ---- ids that carry their time ---- */
+
+static enum code receive_made_at(uint64_t made_ms)
+{
+    char id[64];
+    snprintf(id, sizeof id, "%08x-%04x-7000-8000-000000000000", (unsigned)(made_ms >> 16),
+             (unsigned)(made_ms & 0xffff));
+    struct movement_result moved;
+    struct movement m = {
+        .id = text_of(id), .sku = text_of("tea"), .location = text_of("main"), .qty = 1
+    };
+    return ledger_receive(seat, &m, &moved);
+}
+
+/* The clock of who makes ids may be ahead by half of what is remembered, a minute at most. */
+Test(ledger_clock, an_id_made_soon_after_what_was_forgotten_is_refused)
+{
+    static const struct {
+        uint64_t remember_ms, ahead_ms;
+    } cases[] = { { HOUR, 60000 }, { 10000, 5000 }, { 0, 0 } };
+    struct entries *entries = &rig.ledger->entries;
+    uint64_t forgotten = engine - HOUR;
+    entries_note_forgotten(entries, forgotten);
+    for (unsigned i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        entries->remember_ms = cases[i].remember_ms;
+        cr_assert_eq(receive_made_at(forgotten + cases[i].ahead_ms), CODE_EXPIRED_ID);
+        cr_assert_eq(receive_made_at(forgotten + cases[i].ahead_ms + 1), CODE_OK);
+    }
 }
