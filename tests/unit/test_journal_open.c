@@ -411,6 +411,7 @@ static void tear_last_block(unsigned char *bytes, size_t length)
 
 Test(journal_open, a_torn_tail_is_cut_off_and_told) /* F8, F10 */
 {
+    rig.segment_bytes = BATCH_ROOM_MIN + 12 * BLOCK_BYTES; /* for all of them */
     live(6, false);
     change_segment("0000000001.seg", tear_last_block);
     open_rig();
