@@ -43,7 +43,7 @@ static void fill(struct seat *seat)
 static void set_up(void)
 {
     struct ledger_config config = {
-        .items = 8, .pools = 8, .reservations = SLOTS, .seats = 1, .hash_seed = 3
+        .items = 8, .pools = 8, .reservations = SLOTS, .seats = 2, .hash_seed = 3
     };
     ledger_rig_open(&rig, &config);
     ledger_rig_open(&copy, &config);
@@ -141,4 +141,79 @@ Test(image, a_change_of_stock_is_no_setting)
     head.type = RECORD_MOVEMENT;
     memcpy(run->bytes + sizeof(struct image_setting), &head, sizeof head);
     expect_refused("is no setting");
+}
+
+/* ---- what is remembered ---- */
+
+static void take_anew(void)
+{
+    image_free(&image);
+    cr_assert(image_take(&image, rig.ledger, why, sizeof why), "%s", why);
+}
+
+static void receive_at(unsigned number, const char *id, uint64_t now_ms)
+{
+    struct seat *seat = ledger_seat(rig.ledger, number);
+    struct movement_result moved;
+    struct movement m = {
+        .id = text_of(id), .sku = text_of("tea"), .location = text_of("main"), .qty = 1
+    };
+    ledger_begin(seat, now_ms, now_ms);
+    cr_assert_eq(ledger_receive(seat, &m, &moved), CODE_OK);
+    ledger_end(seat);
+}
+
+Test(image, what_ended_is_in_its_order_whichever_seat_did_it)
+{
+    receive_at(1, "second", 2000);
+    receive_at(0, "third", 3000);
+    take_anew();
+    cr_assert_lt(entry_of("m0")->slot, entry_of("second")->slot);
+    cr_assert_lt(entry_of("second")->slot, entry_of("third")->slot);
+}
+
+Test(image, a_smaller_table_knows_when_what_it_left_out_had_ended)
+{
+    for (unsigned i = 0; i < 64; i++) {
+        char id[8];
+        snprintf(id, sizeof id, "n%u", i);
+        receive_at(0, id, 2000 + i);
+    }
+    take_anew();
+    struct ledger_config small = rig.config;
+    small.reservations = 64;
+    ledger_rig_close(&copy);
+    ledger_rig_open(&copy, &small);
+    cr_assert(image_put(&image, copy.ledger, why, sizeof why), "%s", why);
+    /* 33 slots are of set_up, 30 of them live: 33 of 67 are left out, the oldest. */
+    cr_assert_eq(entries_forgotten_ms(&copy.ledger->entries), 2000 + 33 - 3 - 1);
+}
+
+Test(image, promised_times_are_loaded)
+{
+    struct seat *seat = ledger_seat(rig.ledger, 0);
+    struct location_setting later = { .code = text_of("main"),
+                                      .has_lead_time = true,
+                                      .lead_time_s = 60 };
+    struct order_line line = { .sku = text_of("tea"), .qty = 1 };
+    struct order order = { .id = text_of("later"),
+                           .channel = text_of("default"),
+                           .lines = &line,
+                           .line_count = 1,
+                           .confirm = true };
+    struct reservation_view view;
+    uint64_t lsn, word;
+    ledger_begin(seat, 2000, 2000);
+    cr_assert_eq(ledger_set_location(seat, &later, &lsn), CODE_OK);
+    cr_assert_eq(ledger_reserve(seat, &order, &view), CODE_OK);
+    ledger_end(seat);
+    take_anew();
+    cr_assert(image_put(&image, copy.ledger, why, sizeof why), "%s", why);
+    struct entries *entries = &copy.ledger->entries;
+    struct entry *entry;
+    cr_assert_eq(entries_find(entries, order.id, id_hash(entries, order.id), &entry, &word),
+                 ENTRY_FOUND);
+    struct draw_walk walk = draw_walk_start(entries, entry);
+    cr_assert_eq(draw_ready_ms(entry, draw_walk_next(&walk)), 62000);
+    entry_put(entry, word);
 }
