@@ -20,7 +20,7 @@
 #include "tests/support/memory_file.h"
 #include "tests/support/scratch.h"
 
-enum { BATCHES_MAX = 64, RECORDS = 100, SEGMENT = SEGMENT_BYTES_MIN };
+enum { BATCHES_MAX = 64, RECORDS = 150, SEGMENT = RIG_SEGMENT_BYTES };
 
 /* Every byte, but under the sanitizers, which take long over it. */
 #if defined __SANITIZE_THREAD__
