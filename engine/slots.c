@@ -417,7 +417,7 @@ void slots_share(struct entries *entries, struct entry_cursor *cursor)
     note_hoard(entries, cursor);
 }
 
-/* What other seats have, and have been asked to share. *ripe: some of it has yet to be forgotten. */
+/* What others have, and have been asked to share. *ripe: some of it has yet to be forgotten. */
 static uint64_t ask_others(struct entries *entries, const struct entry_cursor *cursor, bool *ripe)
 {
     uint64_t slots = 0;

@@ -5,8 +5,9 @@
  * A slot is free, or taken: for something live, for an id that has ended and is remembered, or by a
  * seat that has yet to use it. Each seat keeps the ids that ended with it in a queue, oldest first.
  * An id may be forgotten once `remember_ms` have passed since it ended, not counting the time for
- * which the engine was down before its last start (it is ripe then), and is when its slot is needed: so the table remembers longer while it has
- * room, and never shorter. A seat looks for a slot
+ * which the engine was down before its last start (it is ripe then), and is when its slot is
+ * needed: so the table remembers longer while it has room, and never shorter. A seat looks for a
+ * slot
  *
  *   1. in its stash: slots that it freed itself, of the draws of what it forgot
  *   2. with the hand that goes round the table in chunks of 64 slots, if there are free ones enough
@@ -28,13 +29,13 @@ struct entry *slots_take(struct entries *entries, struct entry_cursor *cursor);
 /* UNDECIDED: try again soon, something is in the way or was asked for. */
 enum entry_found slots_why_none(struct entries *entries, const struct entry_cursor *cursor);
 
-/* Sets so many slots aside for draws, before anything else is done for their order. ABSENT: they are
- * there; else none are, and why. What is not used is to be given back. */
+/* Sets so many slots aside for draws, before anything else is done for their order. ABSENT: they
+ * are there; else none are, and why. What is not used is to be given back. */
 enum entry_found slots_prepare(struct entries *entries, struct entry_cursor *cursor,
                                uint32_t count);
 void slots_unprepare(struct entries *entries, struct entry_cursor *cursor);
-/* A slot for draws, owned as long as its reservation is remembered: one that was set aside, if there
- * is one. NULL as above. */
+/* A slot for draws, owned as long as its reservation is remembered: one that was set aside, if
+ * there is one. NULL as above. */
 struct draws_entry *slots_take_draws(struct entries *entries, struct entry_cursor *cursor);
 /* Frees a reservation's chain of draws, into the stash. */
 void slots_free_draws(struct entries *entries, struct entry_cursor *cursor, uint32_t more);

@@ -195,8 +195,8 @@ static void say_forgotten(const struct program *program, uint64_t count)
                 count, program->options.reservations + count);
 }
 
-/* One that an engine left that was killed would say that this one is ready. Not before it is certain
- * that no other engine runs here: the file would be that one's. */
+/* A ready file that a killed engine left would say that this one is ready. Not before it is certain
+ * that no other engine runs here, for the file would be that one's. */
 static void remove_old_ready_file(void *context)
 {
     const struct program *program = context;
