@@ -67,10 +67,14 @@ void input_consume(struct input *input, size_t length)
     if (input->start < input->end)
         return;
     input->start = input->end = 0;
-    if (input->capacity > INPUT_KEPT) {
-        free(input->bytes);
-        *input = (struct input){ 0 };
-    }
+    if (input->capacity > INPUT_KEPT)
+        input_drop(input);
+}
+
+void input_drop(struct input *input)
+{
+    free(input->bytes);
+    *input = (struct input){ 0 };
 }
 
 /* ---- gates ---- */

@@ -94,7 +94,8 @@ struct connection {
 
     struct input input;
     struct wire_walk walk;
-    uint32_t input_counted; /* capacity of input, as its worker counted it */
+    /* The capacity of input, as its worker counted it: in one of the two, or in neither. */
+    uint32_t half_counted, stalled_counted;
     uint64_t half_since_ms; /* steady time; while in LIST_HALF */
     uint64_t thrown_away;   /* bytes, while lingering */
     uint64_t linger_until_ms;
@@ -124,6 +125,8 @@ static inline uint32_t input_length(const struct input *input)
 /* False: no memory. */
 bool input_append(struct input *input, const unsigned char *bytes, size_t length);
 void input_consume(struct input *input, size_t length);
+/* Throws away what is there, and gives its memory back. */
+void input_drop(struct input *input);
 
 /* ---- gates ---- */
 

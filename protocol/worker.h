@@ -74,7 +74,8 @@ struct worker {
     bool accepting[LISTENERS_MAX];
     uint64_t accept_again_ms; /* steady time; 0: nothing is wrong with accepting */
     uint64_t later_ms;        /* steady time at which those in LIST_LATER were last tried */
-    uint64_t input_bytes;     /* that its connections hold until messages are done */
+    uint64_t half_bytes;      /* that the connections in LIST_HALF hold */
+    uint64_t stalled_bytes;   /* that others hold behind a request that is not done */
     bool on_heavy;            /* within worker_run_heavy */
     bool great_done;          /* in this turn: a request that took several quanta in one piece */
     uint64_t crowded_at;      /* executor_work at which this turn has done enough great requests */
@@ -157,6 +158,8 @@ bool worker_run_heavy(struct worker *worker);
 void worker_note_input(struct worker *worker, struct connection *connection);
 /* Likewise, and a message was done: what is left is another one's. */
 void worker_note_message(struct worker *worker, struct connection *connection);
+/* Input behind requests that are not done has reached its bound: no more of it is to be read. */
+bool worker_stalled_is_full(const struct worker *worker);
 /* Closes those that hold too much, or for too long. */
 void worker_mind_halves(struct worker *worker);
 /* Milliseconds until one is held for too long; UINT64_MAX: none. */

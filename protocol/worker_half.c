@@ -3,6 +3,10 @@
  * Half messages: bytes that a worker keeps until the rest of their message comes. They have a bound
  * for all connections of the worker together, and each has a time to become whole. A connection
  * between two messages keeps nothing, and may be silent for ever.
+ *
+ * Input behind a request that is not done has a bound of its own, as large: whoever does not read
+ * replies takes no room from the halves of others. Nobody is closed for it; beyond it a connection
+ * that waits is not read from.
  */
 #include <assert.h>
 #include <inttypes.h>
@@ -27,12 +31,12 @@ static void turn_out(struct worker *worker, struct connection *connection,
     figure_add(&worker->executor.figures->halves_refused, 1);
     session_refuse(&worker->executor, connection, input->bytes + input->start, input_length(input),
                    refusal);
-    input_consume(input, input_length(input));
+    input_drop(input);
     worker_note_input(worker, connection);
     list_add(&worker->lists, LIST_FRESH, connection);
 }
 
-/* The one with the most; NULL: what is held are whole messages, which are being done. */
+/* The one with the most; NULL: there is none. */
 static struct connection *greatest_half(const struct worker *worker)
 {
     struct connection *greatest = NULL;
@@ -42,13 +46,22 @@ static struct connection *greatest_half(const struct worker *worker)
     return greatest;
 }
 
+static void count_as(uint64_t *total, uint32_t *counted, uint32_t bytes)
+{
+    assert(*total >= *counted);
+    *total += bytes;
+    *total -= *counted;
+    *counted = bytes;
+}
+
 void worker_note_input(struct worker *worker, struct connection *connection)
 {
-    worker->input_bytes += connection->input.capacity;
-    worker->input_bytes -= connection->input_counted;
-    connection->input_counted = connection->input.capacity;
-    bool half = connection->stall == STALL_NONE && !connection->dead && !connection->last_words &&
+    uint32_t capacity = connection->input.capacity;
+    bool stalled = connection->stall != STALL_NONE;
+    bool half = !stalled && !connection->dead && !connection->last_words &&
                 input_length(&connection->input) > 0;
+    count_as(&worker->half_bytes, &connection->half_counted, half ? capacity : 0);
+    count_as(&worker->stalled_bytes, &connection->stalled_counted, stalled ? capacity : 0);
     if (half && !connection->listed[LIST_HALF])
         connection->half_since_ms = worker->now.steady_ms;
     if (half)
@@ -64,10 +77,15 @@ void worker_note_message(struct worker *worker, struct connection *connection)
     worker_note_input(worker, connection);
 }
 
+bool worker_stalled_is_full(const struct worker *worker)
+{
+    return worker->stalled_bytes >= input_most(worker);
+}
+
 static void refuse_most(struct worker *worker)
 {
     struct connection *greatest;
-    while (worker->input_bytes > input_most(worker) && (greatest = greatest_half(worker))) {
+    while (worker->half_bytes > input_most(worker) && (greatest = greatest_half(worker))) {
         struct refusal refusal = { .code = CODE_OK };
         refuse(&refusal, CODE_OVERLOADED, NULL,
                "messages that are not whole yet hold more than max-input-bytes, %" PRIu64

@@ -137,7 +137,8 @@ static void release(struct worker *worker, struct connection *connection)
         list_remove(&worker->lists, list, connection);
     pending_drop(&connection->pending);
     close(connection->fd);
-    worker->input_bytes -= connection->input_counted;
+    worker->half_bytes -= connection->half_counted;
+    worker->stalled_bytes -= connection->stalled_counted;
     connection_destroy(connection);
     free(connection);
     atomic_fetch_sub_explicit(&worker->server->connections, 1, memory_order_relaxed);
@@ -155,9 +156,9 @@ void worker_cut(struct worker *worker, struct connection *connection)
     list_remove(&worker->lists, LIST_LATER, connection);
     list_remove(&worker->lists, LIST_HEAVY, connection);
     list_remove(&worker->lists, LIST_ASKED, connection);
-    list_remove(&worker->lists, LIST_HALF, connection);
     list_remove(&worker->lists, LIST_WAITING, connection);
     list_remove(&worker->lists, LIST_LINGER, connection);
+    worker_note_input(worker, connection);
     if (connection->receiving || connection->sending)
         shutdown(connection->fd, SHUT_RDWR);
 }
@@ -451,10 +452,13 @@ static void send_what_may_go(struct worker *worker, struct connection *connectio
 
 /* ---- the end of a turn ---- */
 
-/* Reads on, or stops reading when too much has gathered behind a request that is not done. */
+/* Reads on, or stops reading when too much has gathered behind a request that is not done, here or
+ * in all. Nobody has to be told when there is room again: once that request is done this is looked
+ * at in any case. */
 static void mind_reading(struct worker *worker, struct connection *connection)
 {
-    bool full = connection->stall != STALL_NONE && input_length(&connection->input) > INPUT_HIGH;
+    bool full = connection->stall != STALL_NONE &&
+                (input_length(&connection->input) > INPUT_HIGH || worker_stalled_is_full(worker));
     bool wanted = !connection->ended && !worker->stopping && !full;
     if (wanted && !connection->receiving) {
         /* A multishot receive may never tell the end of a Unix socket whose peer sends and shuts it

@@ -103,11 +103,11 @@ class Halves(Alone):
     MESSAGE = 64 << 10
     HELD = 1 << 20
 
-    def half(self, msgid):
+    def half(self, msgid, length=MESSAGE - 100):
         """A client whose message lacks its last byte, and that byte."""
         client = self.server.client()
         self.addCleanup(client.close)
-        message = request(msgid, "ping", "x" * (self.MESSAGE - 100))
+        message = request(msgid, "ping", "x" * length)
         client.send_raw(message[:-1])
         return client, message[-1:]
 
@@ -132,6 +132,67 @@ class Halves(Alone):
         self.assertEqual(refused, self.figure("halves_refused"))
         self.assertGreater(answered, 0)
         self.assertEqual(self.call("ping"), "pong")
+
+    def test_no_more_are_refused_than_must_be(self):
+        """Small ones, too, give back their memory."""
+        self.start("--workers", 1, "--max-message-bytes", self.MESSAGE,
+                   "--max-input-bytes", self.HELD)
+        room = self.HELD // (16 << 10)  # a buffer has a power of two
+        halves = [self.half(1000 + index, 9000) for index in range(room + 2)]
+        wait_until(lambda: self.figure("halves_refused") >= 2,
+                   60, what="the refusal of halves over the bound")
+        answers = []
+        for client, rest in halves:
+            try:
+                client.send_raw(rest)
+            except OSError:
+                pass  # closed already
+            answers.append(client.receive_message()[2][0])
+        self.assertEqual(answers.count("overloaded"), 2)
+        self.assertEqual(self.figure("halves_refused"), 2)
+
+    def stop_reading_replies(self):
+        """A client that asks for as much as is taken of it, and takes no reply."""
+        client = self.server.client("unix")
+        self.addCleanup(client.close)
+        client.socket.setblocking(False)
+        return client
+
+    def ask_on(self, client, asks):
+        """Sends as much as the socket takes."""
+        try:
+            while True:
+                client.socket.send(asks)
+        except BlockingIOError:
+            pass
+
+    def test_who_does_not_read_replies_takes_no_room_from_them(self):
+        """Nor more memory than there is for such input: it is not read on."""
+        self.start("--workers", 1, "--max-message-bytes", self.MESSAGE,
+                   "--max-input-bytes", self.HELD)
+        count = 4 * self.HELD // self.MESSAGE
+        asks = request(1, "info") * 8192
+        silent = [self.stop_reading_replies() for _ in range(count)]
+
+        taken = []
+
+        def is_full():
+            """What was taken is the same for a second, but for the questions for it."""
+            for client in silent:
+                self.ask_on(client, asks)
+            taken.append(self.figure("bytes_in"))
+            time.sleep(0.1)
+            return len(taken) > 10 and taken[-1] - taken[-11] < 10 * 100
+
+        wait_until(is_full, 60, what="the end of reading from who does not read")
+        self.assertGreater(taken[-1], self.HELD // 2)
+        self.assertLess(taken[-1], 3 * self.HELD, "of 4 without a bound")
+        client, rest = self.half(7)
+        self.assertEqual(self.call("ping"), "pong")  # the half was looked at meanwhile
+        client.send_raw(rest)
+        _, msgid, error, _ = client.receive_message()
+        self.assertEqual((msgid, error[0]), (7, "bad_request"))  # a ping has no parameter
+        self.assertEqual(self.figure("halves_refused"), 0)
 
     def test_they_have_a_time(self):
         self.start("--message-timeout-ms", 200)
