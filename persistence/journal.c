@@ -375,16 +375,30 @@ static int open_all(struct journal *journal, const struct journal_options *optio
     return 0;
 }
 
+/* Whether its request was performed and nobody has looked at what came of it. */
+static bool is_unseen(const struct stream *stream, enum file_request_kind kind)
+{
+    return atomic_load_explicit(&stream->state, memory_order_acquire) == STREAM_DONE &&
+           stream->request.kind == kind;
+}
+
+static void settle_unseen(struct journal *journal)
+{
+    const struct stream *prepare = &journal->streams[STREAM_PREPARE];
+    if (is_unseen(prepare, FILE_OPEN) && prepare->result >= 0)
+        journal->files->close(journal->files->context, prepare->result);
+    if (is_unseen(prepare, FILE_CLOSE))
+        journal->next.fd = -1;
+    if (is_unseen(&journal->streams[STREAM_SYNC], FILE_CLOSE))
+        journal->retired.fd = -1;
+}
+
 static void journal_free(struct journal *journal)
 {
     const struct file_ops *files = journal->files;
+    settle_unseen(journal);
     int fds[] = { journal->current.fd, journal->retired.fd, journal->directory_fd,
                   journal->lock_fd };
-    const struct stream *prepare = &journal->streams[STREAM_PREPARE];
-    bool opened = atomic_load_explicit(&prepare->state, memory_order_acquire) == STREAM_DONE &&
-                  prepare->request.kind == FILE_OPEN && prepare->result >= 0;
-    if (opened) /* nobody has looked at what came of it */
-        files->close(files->context, prepare->result);
     prepare_destroy(&journal->next);
     for (size_t i = 0; i < sizeof fds / sizeof *fds; i++) { /* the lock last */
         if (fds[i] >= 0)
