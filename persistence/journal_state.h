@@ -14,7 +14,9 @@
  *     it. Until the retired one is synced and closed the current one is not left; nor while a batch
  *     of it is under way.
  * J5  Who is inside the gate calls no function of the file system, not even to open or to close: a
- *     slow one would hold up who only wants to hand in a result. All is requests.
+ *     slow one would hold up who only wants to hand in a result. All is requests. Nor does he say
+ *     anything to the operator, whose terminal or pipe may be stuck: he notes it in `untold`, and
+ *     who has found nothing more to do says it, outside.
  */
 #ifndef STOCKD_PERSISTENCE_JOURNAL_STATE_H
 #define STOCKD_PERSISTENCE_JOURNAL_STATE_H
@@ -34,6 +36,9 @@ enum { SYNC_INTERVAL_MS = 1000 };
 /* The batches' streams come first. */
 enum { STREAM_SYNC = JOURNAL_BATCHES, STREAM_PREPARE };
 _Static_assert(STREAM_PREPARE + 1 == JOURNAL_STREAMS, "as the header says");
+
+/* Bits of journal->untold. */
+enum { UNTOLD_NO_NEXT = 1, UNTOLD_FAILED = 2 };
 
 enum { STREAM_FREE, STREAM_OUT, STREAM_DONE };
 
@@ -128,6 +133,10 @@ struct journal {
     _Atomic uint64_t last_sync_ms;
 
     struct journal_counters counters;
+
+    /* Lines that the operator has not been told yet. Who sets a bit has written what it is about:
+     * release. Who takes the bits reads that: acquire. */
+    _Atomic unsigned untold;
 
     _Atomic bool failing;  /* who sets it first writes the reason; relaxed exchange */
     struct reason failure; /* constant once log->failed is set, which releases it */

@@ -25,12 +25,29 @@ void journal_fail(struct journal *journal, int error, const char *what)
     if (atomic_exchange_explicit(&journal->failing, true, memory_order_relaxed))
         return;
     reason_system(&journal->failure, error, "%s", what);
+    atomic_fetch_or_explicit(&journal->untold, UNTOLD_FAILED, memory_order_release);
     atomic_store_explicit(&journal->log->failed, true, memory_order_release);
-    if (journal->say) {
-        char line[sizeof journal->failure.text + 32];
-        snprintf(line, sizeof line, "journal: read-only from now on: %s", journal->failure.text);
-        journal->say(journal->context, line);
-    }
+}
+
+static void say(struct journal *journal, const char *what, const struct reason *why)
+{
+    char line[sizeof why->text + 64];
+    if (!journal->say)
+        return;
+    snprintf(line, sizeof line, "journal: %s: %s", what, why->text);
+    journal->say(journal->context, line);
+}
+
+/* Outside of the gates. Both reasons are final once they are noted. */
+static void say_untold(struct journal *journal)
+{
+    if (atomic_load_explicit(&journal->untold, memory_order_relaxed) == 0)
+        return;
+    unsigned untold = atomic_exchange_explicit(&journal->untold, 0, memory_order_acquire);
+    if (untold & UNTOLD_NO_NEXT)
+        say(journal, "read-only once the current segment is full", &journal->next.reason);
+    if (untold & UNTOLD_FAILED)
+        say(journal, "read-only from now on", &journal->failure);
 }
 
 /* ---- finding the next request, inside the gate ---- */
@@ -72,16 +89,6 @@ static void after_prepare(struct journal *journal, const struct stream *stream)
     }
 }
 
-static void say_prepare_failed(struct journal *journal)
-{
-    char line[sizeof journal->next.reason.text + 64];
-    if (!journal->say)
-        return;
-    snprintf(line, sizeof line, "journal: read-only once the current segment is full: %s",
-             journal->next.reason.text);
-    journal->say(journal->context, line);
-}
-
 /* Takes back the streams of sync and preparation when they are done. */
 static void reap(struct journal *journal)
 {
@@ -94,7 +101,7 @@ static void reap(struct journal *journal)
         if (i == STREAM_PREPARE) {
             after_prepare(journal, stream);
             if (journal->next.step == PREPARE_FAILED)
-                say_prepare_failed(journal);
+                atomic_fetch_or_explicit(&journal->untold, UNTOLD_NO_NEXT, memory_order_release);
         }
         atomic_store_explicit(&stream->state, STREAM_FREE, memory_order_relaxed); /* J1 */
     }
@@ -315,7 +322,7 @@ static void finish(struct journal *journal, const struct file_request *request, 
 
 /* ---- for workers ---- */
 
-bool journal_next(struct journal *journal, bool idle, struct file_request *request)
+static bool next_request(struct journal *journal, bool idle, struct file_request *request)
 {
     const struct file_ops *files = journal->files;
     for (;;) {
@@ -333,6 +340,14 @@ bool journal_next(struct journal *journal, bool idle, struct file_request *reque
             return true;
         finish(journal, request, error);
     }
+}
+
+bool journal_next(struct journal *journal, bool idle, struct file_request *request)
+{
+    if (next_request(journal, idle, request))
+        return true; /* to be performed first; the caller asks again */
+    say_untold(journal);
+    return false;
 }
 
 bool journal_done(struct journal *journal, const struct file_request *request, int result,

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "engine/record.h"
+#include "persistence/journal_state.h"
 #include "tests/support/random.h"
 
 enum { RIG_LOG_BYTES = 1 << 20 };
@@ -60,6 +61,9 @@ static void hear(void *context, const char *line)
 {
     struct rig *rig = context;
     rig->lines++;
+    if (rig->journal)
+        rig->said_inside |= atomic_load(&rig->journal->gate.word) != GATE_OPEN ||
+                            atomic_load(&rig->journal->order.word) != GATE_OPEN;
     snprintf(rig->last_line, sizeof rig->last_line, "%s", line);
     if (rig->talkative)
         printf("%s\n", line);
@@ -96,6 +100,7 @@ int rig_open(struct rig *rig)
     rig->found = 0;
     rig->wrong = false;
     rig->lines = 0;
+    rig->said_inside = false;
     rig->opened = (struct journal_opened){ 0 };
     int error = log_init(&rig->log, RIG_LOG_BYTES, 1, 0);
     assert(!error);

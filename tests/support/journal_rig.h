@@ -40,6 +40,7 @@ struct rig {
     bool wrong;        /* one of them was not what it should be */
     uint64_t appended; /* records there should be now: found, and those appended since */
     unsigned lines;    /* that the journal said */
+    bool said_inside;  /* one of them while it kept others out */
     char last_line[512];
 };
 

@@ -52,6 +52,29 @@ static void open_with_watched_closes(void)
     cr_assert_eq(rig_open(&rig), 0, "%s", rig.reason.text);
 }
 
+static int refuse_allocation(void *context, int fd, uint64_t length)
+{
+    (void)context;
+    (void)fd;
+    (void)length;
+    return -ENOSPC;
+}
+
+/* The line may go to a pipe that nobody empties: who is stuck there keeps nobody out. */
+Test(journal_failed, it_says_so_outside_of_the_gates)
+{
+    files = file_system;
+    rig.files = &files;
+    cr_assert_eq(rig_open(&rig), 0, "%s", rig.reason.text);
+    files.allocate = refuse_allocation;
+    for (int i = 0; i < 1000 && !atomic_load(&rig.log.failed); i++) {
+        rig_append(&rig);
+        rig_drive(&rig);
+    }
+    cr_assert_eq(rig.lines, 2); /* once when it was seen, once when it came true */
+    cr_assert_not(rig.said_inside);
+}
+
 static bool is_close(const struct file_request *asked, unsigned stream)
 {
     return asked->kind == FILE_CLOSE && asked->stream == stream;
