@@ -18,6 +18,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "engine/entry.h"
 #include "engine/record.h"
 
 struct ledger;
@@ -91,6 +92,14 @@ struct image_entry {
 } __attribute__((
     packed)); /* draw_count x struct image_draw; id; timed: draw_count x u64, when each is
                               ready, wall clock; zeroes */
+
+/* Of what has ended: when. */
+static inline uint64_t image_ended_ms(const struct image_entry *image)
+{
+    if (image->kind == ENTRY_RESERVATION)
+        return image->reservation.moment;
+    return image->kind == ENTRY_STEP ? image->step.done_ms : image->movement.done_ms;
+}
 
 struct image_draw {
     struct pool_key pool;

@@ -261,8 +261,8 @@ static bool entry_can_be(const struct image_entry *image)
     bool draws = reservation ? image->draw_count >= 1 && image->draw_count <= DRAWS_MAX
                              : image->draw_count == 0;
     bool led_to = image->kind != ENTRY_STEP || image->step.state < STATE_COUNT;
-    return kind && state && draws && led_to && image->timed <= reservation && image->id_len >= 1 &&
-           image->id_len <= ID_MAX;
+    bool id = image->id_len >= 1 && image->id_len <= ID_MAX;
+    return kind && state && draws && led_to && image->timed <= reservation && id;
 }
 
 static struct image_draw image_draw_at(const struct entry_parts *p, uint32_t index)
@@ -408,13 +408,6 @@ static void load_done(const struct image_entry *image, struct entry *entry)
         (struct movement_outcome){ image->movement.on_hand, image->movement.available };
 }
 
-static uint64_t ended_ms_of(const struct image_entry *image)
-{
-    if (image->kind == ENTRY_RESERVATION)
-        return image->reservation.moment;
-    return image->kind == ENTRY_STEP ? image->step.done_ms : image->movement.done_ms;
-}
-
 static int load_entry(struct loading *l, const struct entry_parts *p)
 {
     struct entries *entries = &l->ledger->entries;
@@ -422,10 +415,10 @@ static int load_entry(struct loading *l, const struct entry_parts *p)
     struct entry *entry = entry_at(entries, p->slot);
     int error = 0;
     if (p->left_out) {
-        uint64_t ended_ms = ended_ms_of(image);
+        uint64_t ended_ms = image_ended_ms(image);
+        bool early = ended_ms + entries->remember_ms > l->load->totals.last_ms;
         entries_note_forgotten(entries, ended_ms);
-        if (ended_ms + entries->remember_ms > l->load->totals.last_ms)
-            atomic_fetch_add_explicit(&l->load->early, 1, memory_order_relaxed);
+        atomic_fetch_add_explicit(&l->load->early, early, memory_order_relaxed);
         return 0;
     }
     assert(p->id.at);

@@ -343,13 +343,14 @@ enum populated ledger_populate(struct ledger *ledger);
 
 /* ---- the follower's entrance ---- */
 
+/* The engine's time of the batch that the next records lie in. Ids end by it; without it by the
+ * times that records tell, which are the wall clock's. */
+void ledger_apply_time(struct ledger *ledger, uint64_t engine_ms);
+
 /* Applies one record of the journal that ends at lsn. Before the seats' threads start; records in
  * order. 0, or -EINVAL / -ENOSPC with the reason in seat 0's failure. engine time is anchored so
  * that the wall clock's milliseconds are its own: pass it to ledger_begin in the same terms. */
 struct record_head;
-/* Before that: the engine's time of the batch that the record lies in. Ids end by it; without it by the
- * times that records tell, which are the wall clock's. */
-void ledger_apply_time(struct ledger *ledger, uint64_t engine_ms);
 int ledger_apply(struct ledger *ledger, const struct record_head *record, uint64_t lsn);
 
 /* Hints, before that: fetches what records that come soon will touch. All of stage 0 for some, then

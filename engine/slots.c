@@ -51,7 +51,7 @@ bool slots_keep(struct entries *entries, uint32_t number)
 
 /* How many bits are clear. A release counts after it has cleared, so it may seem to be less than
  * none for a moment. */
-static uint64_t free_slots(const struct entries *entries)
+uint64_t entries_free(const struct entries *entries)
 {
     uint64_t free = atomic_load_explicit(&entries->free, memory_order_relaxed);
     return (int64_t)free > 0 ? free : 0;
@@ -72,7 +72,7 @@ static uint64_t take_chunk(struct entries *entries, uint32_t chunk)
 /* The hand goes on until it has taken something, at most so many chunks. */
 static bool next_chunk(struct entries *entries, struct entry_cursor *cursor, uint32_t *most)
 {
-    while (*most > 0 && free_slots(entries) > 0) {
+    while (*most > 0 && entries_free(entries) > 0) {
         uint64_t hand = atomic_fetch_add_explicit(&entries->hand, 1, memory_order_relaxed);
         cursor->chunk = (uint32_t)(hand % entries->chunk_count);
         cursor->candidates = take_chunk(entries, cursor->chunk);
@@ -342,7 +342,7 @@ static struct entry *forget_early(struct entries *entries, struct entry_cursor *
 static struct entry *find_slot(struct entries *entries, struct entry_cursor *cursor)
 {
     struct entry *slot = from_stash(entries, cursor);
-    bool plenty = cursor->candidates != 0 || free_slots(entries) >= entries->chunk_count;
+    bool plenty = cursor->candidates != 0 || entries_free(entries) >= entries->chunk_count;
     if (!slot && plenty)
         slot = from_hand(entries, cursor);
     if (!slot && !cursor->replaying)
@@ -441,7 +441,7 @@ static enum entry_found why_none(struct entries *entries, const struct entry_cur
 {
     const struct seat_ids *own = &entries->seats[cursor->seat];
     bool ripe = atomic_load_explicit(&own->ripe_ms, memory_order_relaxed) <= cursor->now_ms;
-    uint64_t slots = ask_others(entries, cursor, &ripe) + free_slots(entries) +
+    uint64_t slots = ask_others(entries, cursor, &ripe) + entries_free(entries) +
                      (uint64_t)__builtin_popcountll(cursor->candidates);
     if (ripe || slots >= missing)
         return ENTRY_UNDECIDED;
@@ -522,84 +522,4 @@ void entries_started(struct entries *entries, uint64_t last_ms, uint64_t now_ms)
         if (ids->first != 0)
             atomic_store(&ids->ripe_ms, ripe_at(entries, entry_at(entries, ids->first - 1)));
     }
-}
-
-/* ---- figures ---- */
-
-uint32_t entries_used(const struct entries *entries)
-{
-    /* In its first round the hand goes from the first chunk to the last. */
-    uint64_t hand = atomic_load_explicit(&entries->hand, memory_order_relaxed);
-    return hand < entries->chunk_count ? (uint32_t)hand * CHUNK : entries->max;
-}
-
-uint64_t entries_taken(const struct entries *entries)
-{
-    return entries->max - free_slots(entries);
-}
-
-uint64_t entries_remembered(const struct entries *entries)
-{
-    uint64_t sum = 0;
-    for (unsigned i = 0; i < SEATS_MAX; i++)
-        sum += atomic_load_explicit(&entries->seats[i].remembered, memory_order_relaxed);
-    return sum;
-}
-
-uint64_t entries_live(const struct entries *entries)
-{
-    uint64_t sum = 0;
-    for (unsigned i = 0; i < SEATS_MAX; i++)
-        sum += atomic_load_explicit(&entries->seats[i].live, memory_order_relaxed);
-    return (int64_t)sum > 0 ? sum : 0; /* the figures are not of one instant */
-}
-
-uint64_t entries_added(const struct entries *entries)
-{
-    uint64_t sum = 0;
-    for (unsigned i = 0; i < SEATS_MAX; i++)
-        sum += atomic_load_explicit(&entries->seats[i].added, memory_order_relaxed);
-    return sum;
-}
-
-uint64_t entries_ripe_ms(const struct entries *entries)
-{
-    uint64_t first = UINT64_MAX;
-    for (unsigned i = 0; i < SEATS_MAX; i++) {
-        uint64_t ripe = atomic_load_explicit(&entries->seats[i].ripe_ms, memory_order_relaxed);
-        first = ripe < first ? ripe : first;
-    }
-    return first;
-}
-
-uint64_t entries_forgotten_ms(const struct entries *entries)
-{
-    return atomic_load_explicit(&entries->forgotten_ms, memory_order_relaxed);
-}
-
-/* ---- memory ahead of use ---- */
-
-/* A step is one huge page of slots. The limit is what the hand goes through in some tenths of a
- * second at its fastest. */
-enum {
-    POPULATE_STEP = (2 << 20) / sizeof(struct entry),
-    POPULATE_AHEAD = (64 << 20) / sizeof(struct entry),
-};
-
-enum populated entries_populate(struct entries *entries)
-{
-    uint32_t used = entries_used(entries), from = entries->populated;
-    uint32_t ahead = used < POPULATE_AHEAD ? used : POPULATE_AHEAD;
-    uint32_t until = used + ahead < entries->max ? used + ahead : entries->max;
-    if (from == entries->max)
-        return POPULATED_ALL;
-    if (from >= until)
-        return POPULATED_ENOUGH;
-    if (from == 0) /* ids go anywhere in them from the first on */
-        memory_populate(entries->buckets, entries_bucket_bytes(entries));
-    uint32_t count = until - from < POPULATE_STEP ? until - from : POPULATE_STEP;
-    memory_populate(entries->all + from, count * sizeof *entries->all);
-    memory_populate(entries->taken + from / CHUNK, count / CHUNK * sizeof *entries->taken);
-    entries->populated = from + count;
-    return POPULATED_SOME;
 }

@@ -70,6 +70,7 @@ void entries_started(struct entries *entries, uint64_t last_ms, uint64_t now_ms)
 
 /* Entries from this number on have never stood for anything. */
 uint32_t entries_used(const struct entries *entries);
+uint64_t entries_free(const struct entries *entries);
 uint64_t entries_taken(const struct entries *entries);
 uint64_t entries_remembered(const struct entries *entries);
 uint64_t entries_live(const struct entries *entries);
