@@ -303,15 +303,27 @@ static enum code too_long_ago(struct seat *seat)
                 "as_of lies further back than movements are remembered; count again");
 }
 
+static bool is_moving(struct seat *seat, const struct moving *move)
+{
+    struct place place;
+    look_at_place(seat, move->item, move->key.location, &place);
+    return !place.quiet || place.pending;
+}
+
 /* Makes the pool of a count, unless the count is to be refused. How far back it reaches is decided
- * before: what moved in a pool that has just been made is remembered in any case. */
+ * before: what moved in a pool that has just been made is remembered in any case. So a count that
+ * would only be deferred makes none: it may reach back too far when it is tried again. */
 static enum code prepare_count(struct seat *seat, struct moving *move)
 {
     const struct movement *m = move->asked;
     int64_t moved = 0;
+    if (move->pool)
+        return CODE_OK;
     seat->plan.take_count = 0;
-    if (!move->pool && m->has_as_of && !moved_since(seat, m->as_of_ms, &moved))
+    if (m->has_as_of && !moved_since(seat, m->as_of_ms, &moved))
         return too_long_ago(seat);
+    if (!move->unborn && is_moving(seat, move))
+        return CODE_DEFERRED;
     return make_pool(seat, move);
 }
 

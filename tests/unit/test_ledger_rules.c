@@ -256,6 +256,30 @@ Test(ledger_rules, a_count_knows_what_has_moved_since_even_after_a_restart)
     ledger_rig_close(&follower);
 }
 
+static uint32_t pools_made(void)
+{
+    return atomic_load(&rig.ledger->items.pool_count);
+}
+
+Test(ledger_rules, a_count_that_is_deferred_and_then_too_late_leaves_no_pool)
+{
+    struct movement broken = movement_of("broken", "tea", "main", 1);
+    struct movement late = movement_of("late", "tea", "main", 10);
+    broken.damaged = true;
+    must(ledger_receive(seat, &broken, &moved));
+    struct item *item = item_at(&rig.ledger->items, 0);
+    uint32_t before = pools_made();
+    late.has_as_of = true;
+    late.as_of_ms = now;
+    gives_begin(item); /* of another seat, on its way */
+    expect(ledger_count(seat, &late, &moved), CODE_DEFERRED);
+    gives_end(item);
+    cr_assert_eq(pools_made(), before);
+    recent_forget(&other->recent, now + 1);
+    expect(ledger_count(seat, &late, &moved), CODE_BAD_REQUEST);
+    cr_assert_eq(pools_made(), before);
+}
+
 Test(ledger_rules, an_op_is_no_reservation)
 {
     struct step s = { .id = text_of("r"), .op = text_of("r") };
