@@ -374,7 +374,8 @@ void sum_place(const struct seat *seat, uint32_t item, uint16_t location, int64_
 const struct survey *survey_item(struct seat *seat, const struct channel *channel, uint32_t item,
                                  const struct location *bound, bool repeated);
 /* The pool that a free line of an item that no other line has draws from first, if it holds all
- * that is wanted; NULL: it does not. Cheaper than survey_item, of whose survey it sets `pools` alone. */
+ * that is wanted; NULL: it does not. Cheaper than survey_item, of whose survey it sets `pools`
+ * alone. */
 const struct candidate *survey_first(struct seat *seat, const struct channel *channel,
                                      uint32_t index, int64_t wanted, bool by_most);
 void plan_note(struct plan *plan, uint32_t unit, int64_t qty);

@@ -535,7 +535,9 @@ Test(journal_open, a_segment_cut_short_is_filled_up_and_told)
     cr_assert_eq(truncate(in_journal("0000000001.seg"), 5 * BLOCK_BYTES + 100), 0);
     open_rig();
     cr_assert_eq(rig.found, 3);
-    cr_assert(strstr(rig.last_line, "had 20580 of 86016 bytes"), "%s", rig.last_line);
+    char said[64];
+    snprintf(said, sizeof said, "had 20580 of %llu bytes", (unsigned long long)rig.segment_bytes);
+    cr_assert(strstr(rig.last_line, said), "%s", rig.last_line);
     write_records(20);
     rig_abandon(&rig);
     cr_assert_eq(stat(in_journal("0000000001.seg"), &status), 0);
