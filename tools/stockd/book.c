@@ -156,6 +156,8 @@ int book_start(struct book_thread **book, const char *directory, const struct jo
         error = -sem_init(&made->posted, 0, 0);
     if (!error)
         error = -pthread_create(&made->thread, NULL, thread_main, made);
+    if (!error)
+        pthread_setname_np(made->thread, "book");
     if (error) {
         book_reader_close(&made->reader);
         free(made);
