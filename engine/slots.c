@@ -445,7 +445,8 @@ static enum entry_found why_none(struct entries *entries, const struct entry_cur
                      (uint64_t)__builtin_popcountll(cursor->candidates);
     if (ripe || slots >= missing)
         return ENTRY_UNDECIDED;
-    return entries_remembered(entries) > 0 ? ENTRY_TABLE_YOUNG : ENTRY_TABLE_FULL;
+    bool young = entries->remember_ms > 0 && entries_remembered(entries) > 0;
+    return young ? ENTRY_TABLE_YOUNG : ENTRY_TABLE_FULL;
 }
 
 enum entry_found slots_why_none(struct entries *entries, const struct entry_cursor *cursor)

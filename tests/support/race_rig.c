@@ -205,6 +205,19 @@ struct started {
     void (*work)(struct racer *racer);
 };
 
+/* A worker that has nothing to do takes a turn when another one asks for something: here it looks
+ * now and then. */
+static void take_turns(struct racer *racer)
+{
+    uint64_t now = race_ms(racer->race);
+    if (now < racer->seat->engine_ms)
+        now = racer->seat->engine_ms;
+    ledger_begin(racer->seat, now, now);
+    racer_turn(racer);
+    ledger_end(racer->seat);
+    usleep(200);
+}
+
 static void *run(void *argument)
 {
     const struct started *s = argument;
@@ -216,6 +229,9 @@ static void *run(void *argument)
     ledger_end(s->racer->seat);
     atomic_store(&s->racer->race->pace[s->racer->index], UINT64_MAX);
     timer_delete(timer);
+    atomic_fetch_sub(&s->racer->race->racing, 1);
+    while (atomic_load(&s->racer->race->racing) > 0)
+        take_turns(s->racer);
     return NULL;
 }
 
@@ -227,6 +243,7 @@ void race_run(struct race *race, unsigned count, void (*work)(struct racer *race
     struct started started[RACERS_MAX];
     for (unsigned i = 0; i < RACERS_MAX; i++)
         atomic_store(&race->pace[i], i < count ? 0 : UINT64_MAX);
+    atomic_store(&race->racing, count);
     for (unsigned i = 0; i < count; i++) {
         racers[i] = (struct racer){ .race = race,
                                     .seat = ledger_seat(race->ledger, i),
@@ -238,6 +255,11 @@ void race_run(struct race *race, unsigned count, void (*work)(struct racer *race
     }
     uint64_t deferred = 0, operations = 0;
     watchdog_waits_for("the racers to end");
+    while (atomic_load(&race->racing) > 0) {
+        usleep(200);
+        for (unsigned i = count; i < race->seats; i++)
+            take_turns(&(struct racer){ .race = race, .seat = ledger_seat(race->ledger, i) });
+    }
     for (unsigned i = 0; i < count; i++) {
         pthread_join(threads[i], NULL);
         deferred += racers[i].deferred;

@@ -41,6 +41,7 @@ struct race {
     bool never_short; /* no count or adjustment finds less than was promised */
     uint64_t seed;
     pthread_t drainer;
+    _Atomic unsigned racing; /* racers that have work */
     _Atomic bool stop_draining;
     _Atomic uint64_t followed; /* LSN up to which the follower has come */
     unsigned char *kept;       /* all records so far, if they are needed; else NULL */
