@@ -286,9 +286,12 @@ class History(AllotCase):
         self.assertEqual([e[:5] for e in story[:2]], [e[:5] for e in self.told(None, {"id": a})])
         self.assertEqual([e[:5] for e in story[4:]], [e[:5] for e in self.told(None, {"id": c})])
         lsn = self.call("stock", sku)["lsn"]
+        now = self.call("stock", sku)["pools"]
+        for pool in now:
+            del pool["active"]  # of the place as it is, which is no part of the past
         self.assertEqual(
             sorted(map(repr, self.call("stock", sku, {"at_lsn": lsn})["pools"])),
-            sorted(map(repr, self.call("stock", sku)["pools"])),
+            sorted(map(repr, now)),
         )
 
 

@@ -161,9 +161,9 @@ class Fingerprints(StockdTestCase):
                 self.call("allot", f"own-{sku}-{place}", sku, place, "web", 200)
                 self.call("allot", f"theirs-{sku}-{place}", sku, place, "shop", 200)
         for ident in ("res", "twin", "last-fulfil", "last-cancel"):
-            self.call("reserve", ident, "web", [["A", 20], ["B", 20]], {"confirm": True})
+            self.call("reserve", ident, "web", [["A", 40], ["B", 40]], {"confirm": True})
         for ident in ("res", "twin"):  # so that there is something to be returned
-            self.call("fulfil", ident, [["A", 5], ["B", 5]])
+            self.call("fulfil", ident, [["A", 15], ["B", 15]])
 
     def everything(self):
         return [self.call("stock", sku) for sku in "AB"] + [
