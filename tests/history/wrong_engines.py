@@ -74,7 +74,9 @@ BETWEEN_TAKES = ("        uint64_t after;\n        if (pool_apply(", "        ui
                  "        if (i > 0)\n            linger();\n        if (pool_apply(")
 BEFORE_TAKES = ("        gather_takes(&seat->plan);\n", "        gather_takes(&seat->plan);\n"
                 "        linger();\n")
-BETWEEN_LOOKS = ("    s->pools++;\n", "    s->pools++;\n    linger();\n")
+BETWEEN_LOOKS = (" - planned;\n    s->pools++;\n", " - planned;\n    s->pools++;\n    linger();\n")
+IN_FIRST_LOOK = ("        s->pools++;\n        if (c.available", "        s->pools++;\n        linger();\n"
+                 "        if (c.available")
 BEFORE_GIVE = ("    claim(seat, move);\n    uint64_t after;\n",
                "    claim(seat, move);\n    linger();\n    uint64_t after;\n")
 
@@ -135,7 +137,7 @@ WRONG = {
         "O: a reservation is not busy while it changes",
         {
             "engine/lifecycle.c": [
-                ("        if (!late)\n            return CODE_OK;\n",
+                ("        if (!late || log_has_failed(seat->ledger->log))\n            return CODE_OK;\n",
                  "        if (!late) {\n            entry_put(*entry, *word);\n            linger();\n"
                  "            return CODE_OK;\n        }\n"),
             ]
@@ -203,7 +205,7 @@ WRONG = {
     "sum_without_bracket": (
         "a sum over pools does not ask whether gives came in between",
         {
-            "engine/survey.c": [BETWEEN_LOOKS],
+            "engine/survey.c": [BETWEEN_LOOKS, IN_FIRST_LOOK],
             "engine/plan.c": [("(survey->pools > 1 && !survey->quiet) ||", "")],
         },
         "race/moving_unit",

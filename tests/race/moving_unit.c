@@ -66,6 +66,10 @@ int main(int argc, char **argv)
     race_open(&race, SEATS, &(struct race_tables){ 0 }, argc, argv);
     race.forgetful = true;
     race_add_location(&race, "east");
+    /* So that every order adds up its places; by priority the first one may be enough. */
+    race_set_channel(&race, &(struct channel_setting){ .code = text_of("default"),
+                                                       .has_sourcing = true,
+                                                       .sourcing = text_of("fewest") });
     race_stock(&race, text_of("other"), text_of("main"), 1);
     for (int i = 0; i < 2; i++)
         race_stock(&race, text_of("unit"), text_of(places[i]), 1);
