@@ -15,6 +15,7 @@ static inline enum pool_outcome apply(struct pool *pool, struct pool_change chan
                                       int64_t needs_available, int64_t counted, int64_t most,
                                       uint64_t *after)
 {
+    /* NOLINTNEXTLINE(misc-redundant-expression): that they are equal is what it says */
     static_assert(WORD_ON_HAND_MOST == WORD_RESERVED_MOST, "one limit for both");
     uint64_t word = pool_read(pool);
     for (;;) {

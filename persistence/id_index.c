@@ -293,6 +293,7 @@ static struct id_span *open_span(struct id_index *index, struct id_part *part)
         part->spans = spans;
         part->span_room = room;
     }
+    assert(part->spans);
     struct id_span *span = &part->spans[part->span_count++];
     *span = (struct id_span){ 0 };
     part->open = true;

@@ -124,9 +124,10 @@ static void note_reach(struct listener *listener, const struct sockaddr_storage 
         listener->wildcard = IN6_IS_ADDR_UNSPECIFIED(&in6->sin6_addr);
         loopback = IN6_IS_ADDR_LOOPBACK(&in6->sin6_addr);
     } else {
-        const struct sockaddr_in *in = (const void *)bound;
-        listener->wildcard = in->sin_addr.s_addr == htonl(INADDR_ANY);
-        loopback = ntohl(in->sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
+        struct sockaddr_in in;
+        memcpy(&in, bound, sizeof in);
+        listener->wildcard = in.sin_addr.s_addr == htonl(INADDR_ANY);
+        loopback = ntohl(in.sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
     }
     listener->exposed = !loopback;
 }

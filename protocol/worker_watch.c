@@ -80,7 +80,7 @@ static struct wait find_oldest(const struct worker *worker)
 
 static void add_peer(struct line *line, const struct connection *connection)
 {
-    struct sockaddr_storage peer;
+    struct sockaddr_storage peer = { 0 };
     socklen_t size = sizeof peer;
     char host[64], port[16];
     struct ucred who;

@@ -14,7 +14,7 @@ enum { TOLD_MOST = 8, NAME_MAX_BYTES = 80 };
 /* The near end's address: with it the connection is found in `ss` and in the engine's. */
 static void name_stream(const struct stream *stream, char name[NAME_MAX_BYTES])
 {
-    struct sockaddr_storage address;
+    struct sockaddr_storage address = { 0 };
     socklen_t length = sizeof address;
     char host[48], port[8];
 
