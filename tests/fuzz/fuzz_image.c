@@ -34,7 +34,8 @@ static void work(struct ledger_rig *rig)
     static const char *const ids[] = { "r0", "r1", "m0", "s0" };
     struct seat *seat = ledger_seat(rig->ledger, 0);
     struct reservation_view view;
-    struct stock_view stock;
+    struct stock_look look;
+    const struct pool_view *pools;
     struct text sku;
     uint32_t cursor = 0;
     ledger_recovered(rig->ledger, 1000000);
@@ -42,8 +43,8 @@ static void work(struct ledger_rig *rig)
     ledger_expire(seat, 1000);
     for (unsigned i = 0; i < 4; i++)
         ledger_reservation(seat, text_of(ids[i]), &view);
-    while (ledger_next_item(seat, &cursor, &sku, &stock))
-        assert(stock.pool_count > 0);
+    while (ledger_next_item(seat, &cursor, &sku, &look))
+        assert(!text_given(sku) || ledger_stock_next(seat, &look, &pools) > 0);
     ledger_end(seat);
 }
 
