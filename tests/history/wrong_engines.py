@@ -258,10 +258,9 @@ WRONG = {
         "recovery forgets the ids of movements",
         {
             "engine/apply.c": [
-                ("    if (!error)\n        remember_movement(a->ledger, entry, r.content, &result, "
-                 "id.len);\n",
-                 "    if (!error)\n        entry_refuse(&a->ledger->entries, entry,\n"
-                 "                     state_word(ENTRY_REFUSED, STATE_NONE, id.len));\n"),
+                ("        error = fresh_entry(a, id, &entry);\n    if (!error)\n"
+                 "        remember_movement(a->seat, entry, r.content, &result, id.len);\n",
+                 "        error = 0;\n"),
             ]
         },
         CRASHES,

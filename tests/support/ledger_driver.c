@@ -84,9 +84,10 @@ static void fill_lines(const struct request *r)
 }
 
 /* With evidence from all records so far, once the ledger asks for it. */
-static enum code ask_return(struct ledger_rig *rig, struct seat *seat, struct movement *m,
+static enum code ask_return(struct ledger_rig *rig, struct seat *seat, const struct movement *m,
                             struct movement_result *result)
 {
+    struct movement again = *m;
     struct return_evidence evidence;
     uint32_t item;
     enum code code = ledger_return(seat, m, result);
@@ -95,8 +96,8 @@ static enum code ask_return(struct ledger_rig *rig, struct seat *seat, struct mo
         return code;
     ledger_rig_drain(rig);
     evidence = evidence_gather(rig->records, rig->length, m->ref, item);
-    m->evidence = &evidence;
-    return ledger_return(seat, m, result);
+    again.evidence = &evidence;
+    return ledger_return(seat, &again, result);
 }
 
 static void ask_movement(struct ledger_rig *rig, struct seat *seat, const struct request *r,

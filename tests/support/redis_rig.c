@@ -80,5 +80,6 @@ struct mirror *redis_mirror(struct race *race, unsigned seat)
                                                .patience_ms = 1000 * PATIENCE_S,
                                                .stream_length = 10000000 });
     RACE_MUST(mirror && mirror_start(mirror) == 0, "no mirror");
+    race->seats = seat; /* race_run takes the turns of idle seats, and this one is the mirror's */
     return mirror;
 }
