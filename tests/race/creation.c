@@ -21,8 +21,7 @@ static void receive_all(struct racer *racer)
     struct race_name id, sku, at;
     struct movement_result result;
     uint64_t number = 0;
-    for (int item = 0; item < ITEMS; item++) {
-        racer_keep_pace(racer, (uint64_t)item);
+    for (int item = 0; item < ITEMS && racer_goes_on(racer, (uint64_t)item); item++) {
         for (int i = 0; i < 4; i++) {
             struct movement m = { .id = race_name(&id, (char)('a' + racer->index), ++number),
                                   .sku = race_name(&sku, 'S', (uint64_t)item),
@@ -72,11 +71,12 @@ static void create(const struct race_tables *tables, int argc, char **argv)
     race_run(&race, SEATS, receive_all, racers);
     int items = compare(&race);
     ledger_figures(race.ledger, &figures);
+    bool full = race_steps(&race, ITEMS) == ITEMS;
     /* A seat that lost the race for an item may sit on an index. */
-    int room = tables->items < ITEMS ? (int)tables->items - SEATS : 0;
+    int room = full && tables->items < ITEMS ? (int)tables->items - SEATS : 0;
     RACE_MUST(items >= room && items <= (int)tables->items, "%d items, room for %u", items,
               tables->items);
-    if (tables->pools < ITEMS)
+    if (full && tables->pools < ITEMS)
         RACE_MUST(figures.pools == tables->pools, "%llu pools, room for %u",
                   (unsigned long long)figures.pools, tables->pools);
     race_close(&race, "creation");

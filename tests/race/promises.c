@@ -412,7 +412,7 @@ static void play(struct racer *racer)
         check_live(racer);
         return;
     }
-    for (uint64_t i = 0; i < STEPS; i++) {
+    for (uint64_t i = 0; i < STEPS && !racer_is_done(racer, RACE_MOST_MS); i++) {
         if (racer->index < DECIDERS)
             decide(racer);
         else

@@ -64,9 +64,8 @@ static void reserve(struct racer *racer, uint64_t number)
 
 static void sell_and_return(struct racer *racer)
 {
-    for (uint64_t number = 0; number < NUMBERS; number++) {
+    for (uint64_t number = 0; number < NUMBERS && racer_goes_on(racer, 2 * number); number++) {
         reserve(racer, number); /* one does it; for the others it is a repeat */
-        racer_keep_pace(racer, 2 * number);
         for (unsigned i = 0; i < UNITS; i++) {
             fulfil_one(racer, number, i); /* likewise */
             give_one_back(racer, number, i);
@@ -89,7 +88,8 @@ int main(int argc, char **argv)
     race_open(&race, SEATS, &(struct race_tables){ .keep_records = true }, argc, argv);
     race_stock(&race, text_of("tea"), text_of("main"), UNITS * NUMBERS);
     race_run(&race, SEATS, sell_and_return, racers);
-    for (uint64_t number = 0; number < NUMBERS; number++)
+    uint64_t numbers = (race_steps(&race, 2 * NUMBERS) + 1) / 2;
+    for (uint64_t number = 0; number < numbers; number++)
         RACE_MUST(atomic_load(&came_back[number]) == UNITS, "reservation %llu: %lld came back",
                   (unsigned long long)number, (long long)atomic_load(&came_back[number]));
     race_sum(&race, text_of("tea"), &on_hand, &reserved);

@@ -243,6 +243,7 @@ void race_run(struct race *race, unsigned count, void (*work)(struct racer *race
     struct started started[RACERS_MAX];
     for (unsigned i = 0; i < RACERS_MAX; i++)
         atomic_store(&race->pace[i], i < count ? 0 : UINT64_MAX);
+    atomic_store(&race->last_step, UINT64_MAX);
     atomic_store(&race->racing, count);
     for (unsigned i = 0; i < count; i++) {
         racers[i] = (struct racer){ .race = race,
@@ -334,6 +335,26 @@ void racer_keep_pace(struct racer *racer, uint64_t step)
         racer_turn(racer);
         sched_yield();
     }
+}
+
+bool racer_goes_on(struct racer *racer, uint64_t step)
+{
+    struct race *race = racer->race;
+    uint64_t none = UINT64_MAX;
+    racer_keep_pace(racer, step);
+    if (racer_is_done(racer, RACE_MOST_MS)) /* nobody has been let into a step so far ahead */
+        atomic_compare_exchange_strong(&race->last_step, &none, slowest(race) + FAR_AHEAD + 1);
+    return step < atomic_load(&race->last_step);
+}
+
+uint64_t race_steps(const struct race *race, uint64_t planned)
+{
+    uint64_t last = atomic_load(&race->last_step);
+    if (last >= planned)
+        return planned;
+    printf("the machine is busy: %llu steps of %llu\n", (unsigned long long)last,
+           (unsigned long long)planned);
+    return last;
 }
 
 void racer_turn(struct racer *racer)

@@ -29,7 +29,7 @@ enum { RACE_SCALE = 1 };
 enum { RACE_SCALE = 4 };
 #endif
 
-enum { RACERS_MAX = 8 };
+enum { RACERS_MAX = 8, RACE_MOST_MS = 6000 };
 
 #define RACE_MUST(condition, ...) ((condition) ? (void)0 : race_fail(__VA_ARGS__))
 
@@ -46,6 +46,7 @@ struct race {
     _Atomic uint64_t followed; /* LSN up to which the follower has come */
     unsigned char *kept;       /* all records so far, if they are needed; else NULL */
     _Atomic uint64_t pace[RACERS_MAX];
+    _Atomic uint64_t last_step;   /* no racer takes this one; UINT64_MAX: not cut short */
     _Atomic uint64_t time_offset; /* milliseconds added to the clock */
     uint64_t records;
 };
@@ -95,8 +96,15 @@ bool racer_has_done(const struct racer *racer, unsigned ms, unsigned what, int64
 /* A new turn: time goes on, mail is read, what is due expires. */
 void racer_turn(struct racer *racer);
 
-/* Says how far the racer is, and waits for who is far behind: so they meet at the same things. */
+/* Says how far the racer is, and waits for those far behind: so they meet at the same things. */
 void racer_keep_pace(struct racer *racer, uint64_t step);
+
+/* The same, and true as long as the race is to go on. A busy machine would take minutes for races
+ * in step: after RACE_MOST_MS all of them stop before the same step, which race_steps tells. */
+bool racer_goes_on(struct racer *racer, uint64_t step);
+
+/* How many of so many steps the last race has taken. */
+uint64_t race_steps(const struct race *race, uint64_t planned);
 
 /* These retry what is deferred, in new turns. */
 enum code racer_reserve(struct racer *racer, const struct order *order, struct reservation_view *v);
