@@ -144,6 +144,11 @@ struct journal_figures {
 /* Any thread; each figure is exact for some recent moment. */
 void journal_figures(const struct journal *journal, struct journal_figures *figures);
 
+/* For a data directory without segments: -ENODATA and why, if an engine has lived there; else 0.
+ * lived: its lock file has been written to. */
+int journal_refuse_lost(const struct file_ops *files, const char *directory, bool lived,
+                        struct reason *reason);
+
 /* Segments before that one are gone: somebody else has removed them. One thread, any one. */
 void journal_dropped(struct journal *journal, uint64_t first_sequence);
 

@@ -85,26 +85,38 @@ static int ends_in(void *context, const char *name)
 }
 
 /* A file of that suffix is in a folder of the data directory. */
-static bool holds(const struct journal *journal, const char *directory, const char *folder,
+static bool holds(const struct file_ops *files, const char *directory, const char *folder,
                   const char *suffix)
 {
     struct path path;
     return path_join(&path, directory, folder) == 0 &&
-           journal->files->list(journal->files->context, path.text, ends_in, &suffix) == 1;
+           files->list(files->context, path.text, ends_in, &suffix) == 1;
 }
 
 /* What says that there was a journal; NULL: nothing does. */
-static const char *sign_of_life(const struct journal *journal, const char *directory)
+static const char *sign_of_life(const struct file_ops *files, const char *directory, bool lived)
 {
-    if (journal->lived)
+    if (lived)
         return "its lock is";
-    if (holds(journal, directory, "journal", STOP_MARK_NAME))
+    if (holds(files, directory, "journal", STOP_MARK_NAME))
         return "the mark of its clean stop is";
-    if (holds(journal, directory, "snapshot", ".snap"))
+    if (holds(files, directory, "snapshot", ".snap"))
         return "its snapshots are";
-    if (holds(journal, directory, "archive", ".seg.zst"))
+    if (holds(files, directory, "archive", ".seg.zst"))
         return "its archived segments are";
     return NULL;
+}
+
+int journal_refuse_lost(const struct file_ops *files, const char *directory, bool lived,
+                        struct reason *reason)
+{
+    const char *sign = sign_of_life(files, directory, lived);
+    if (!sign)
+        return 0;
+    return reason_set(reason, -ENODATA,
+                      "%s: an engine had its data here (%s there), but there is no journal in "
+                      "%s/journal: restore it, or begin a new one with --init",
+                      directory, sign, directory);
 }
 
 static int judge_directory(const struct journal *journal, const struct journal_options *options,
@@ -117,7 +129,6 @@ static int judge_directory(const struct journal *journal, const struct journal_o
     segment_list_free(&list);
     if (error)
         return error;
-    const char *sign = sign_of_life(journal, directory);
     if (options->init && segments > 0)
         return reason_set(reason, -EEXIST,
                           "%s has a journal already: --init is for a directory without one; start "
@@ -125,12 +136,8 @@ static int judge_directory(const struct journal *journal, const struct journal_o
                           directory);
     if (options->init)
         return stop_mark_remove(journal->files, journal->directory.text, reason);
-    if (segments > 0 || !sign)
-        return 0;
-    return reason_set(reason, -ENODATA,
-                      "%s: an engine had its data here (%s there), but there is no journal in %s: "
-                      "restore it, or begin a new one with --init",
-                      directory, sign, journal->directory.text);
+    return segments > 0 ? 0
+                        : journal_refuse_lost(journal->files, directory, journal->lived, reason);
 }
 
 int journal_open_directory(struct journal *journal, const struct journal_options *options,

@@ -8,6 +8,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "persistence/journal.h"
 #include "tools/stock-journal/findings.h"
 #include "tools/stock-journal/job.h"
 
@@ -154,6 +155,18 @@ static int judge_spare(const struct job *job, struct counts *counts, struct reas
     return error ? error : judge_segments(job, counts, reason);
 }
 
+/* All segments are gone, but something says that there were some: no start would succeed. */
+static int judge_lost(const struct job *job, const struct follow_result *result,
+                      struct reason *reason)
+{
+    uint64_t length = 0;
+    if (result->segments > 0)
+        return 0;
+    if (job->lock_fd >= 0)
+        file_system.size(NULL, job->lock_fd, &length);
+    return journal_refuse_lost(&file_system, job->directory, length > 0, reason);
+}
+
 static void print_bad(const struct survey *survey)
 {
     findings_print(stdout, survey);
@@ -212,13 +225,15 @@ int verify_journal(struct job *job)
     if (!error)
         error = journal_follow(&options, &result, &reason);
     if (!error)
+        error = judge_lost(job, &result, &reason);
+    if (!error)
         error = judge_spare(job, &counts, &reason);
     if (error)
         fprintf(stderr, "stock-journal: %s\n", reason.text);
     if (error == -EILSEQ && startable)
         status = list_damage(job);
     else if (error)
-        status = error == -EILSEQ ? EXIT_DAMAGED : EXIT_USAGE;
+        status = error == -EILSEQ || error == -ENODATA ? EXIT_DAMAGED : EXIT_USAGE;
     else
         status = print_good(job, &result, &counts);
     job_close(job);
