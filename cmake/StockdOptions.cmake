@@ -44,6 +44,10 @@ add_compile_options(
 if(CMAKE_C_COMPILER_ID STREQUAL "GNU")
   add_compile_options(-Wcast-align)
 endif()
+# Link-time optimisation is for programs; a hundred tests link in a second each without it.
+if(CMAKE_INTERPROCEDURAL_OPTIMIZATION AND CMAKE_C_COMPILER_ID STREQUAL "GNU")
+  set(CMAKE_C_COMPILE_OPTIONS_IPO -flto=auto -ffat-lto-objects)
+endif()
 if(STOCKD_WERROR)
   add_compile_options(-Werror)
 endif()
