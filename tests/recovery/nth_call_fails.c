@@ -19,8 +19,10 @@
 #include "tests/support/journal_rig.h"
 #include "tests/support/scratch.h"
 
-#ifdef __SANITIZE_THREAD__
+#if defined __SANITIZE_THREAD__
 enum { STEP = 13 };
+#elif defined __SANITIZE_ADDRESS__
+enum { STEP = 5 };
 #else
 enum { STEP = 1 };
 #endif
