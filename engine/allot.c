@@ -5,8 +5,9 @@
  *   take from the one (rule T) -> claim -> give to the other (rule G) -> publish
  *
  * In between they are in neither pool. So the take is marked pending, and the whole is bracketed as
- * a give: who finds too little meanwhile, in the one pool or in the sum, is deferred and not
- * refused. The giving may fail, for the other pool may be full by then: so the take is undecided.
+ * a give: a thread that finds too little meanwhile, in the one pool or in the sum, is deferred and
+ * not refused. The giving may fail, for the other pool may be full by then: so the take is
+ * undecided.
  */
 #include "engine/ledger.h"
 

@@ -467,7 +467,7 @@ static int take_step(struct taking *taking)
     return error;
 }
 
-/* Nothing was left to be done: told to who asks for the op or its reservation. */
+/* Nothing was left to be done: told to a question about the op or its reservation. */
 static int take_op(struct taking *taking)
 {
     struct op_record r;

@@ -162,7 +162,7 @@ static bool visit_owned(struct check *check, struct entry *entry, uint64_t word)
 static bool visit(struct check *check, uint32_t number)
 {
     struct entry *entry = entry_at(&check->rules.ledger->entries, number);
-    /* Acquire: who finds it not busy finds what its last owner did. */
+    /* Acquire: a thread that finds it not busy finds what its last owner did. */
     uint64_t word = atomic_load_explicit(&entry->state, memory_order_acquire);
     enum entry_kind kind = word_kind(word);
     bool live = kind == ENTRY_RESERVATION && !state_final(word_state(word));

@@ -36,7 +36,7 @@ void rules_destroy(struct rules *rules);
 
 /* I3, I7: adds up what the reservation has left. The caller owns the entry. */
 bool rule_draws(struct rules *rules, struct entry *entry, uint64_t word);
-/* The state fits the kind (I3), and who is held has a wheel (I5). The caller owns the entry. */
+/* The state fits the kind (I3), and a hold has a wheel (I5). The caller owns the entry. */
 bool rule_state(struct rules *rules, const struct entry *entry, uint64_t word);
 /* I4. The caller owns the entry. *undecided: something busy is in the way. */
 bool rule_found(struct rules *rules, struct entry *entry, uint64_t word, bool *undecided);

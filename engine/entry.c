@@ -121,7 +121,7 @@ static void count_stray(struct bucket *home, unsigned distance, int by)
         return;
     uint64_t head = atomic_load_explicit(&home->head, memory_order_relaxed);
     head += (uint64_t)(int64_t)by << (4 * distance);
-    /* Release: who reads the count finds the word it counts. */
+    /* Release: a thread that reads the count finds the word it counts. */
     atomic_store_explicit(&home->head, head, memory_order_release);
 }
 
@@ -152,7 +152,7 @@ enum entry_found entries_find(struct entries *entries, struct text id, uint64_t 
          distance = next_distance(head, distance + 1)) {
         struct bucket *bucket = bucket_at(entries, hash, distance);
         for (unsigned i = 0; i < BUCKET_WORDS; i++) {
-            /* Acquire: who finds the entry finds it busy or filled. */
+            /* Acquire: a thread that finds the entry finds it busy or filled. */
             uint64_t found = atomic_load_explicit(&bucket->words[i], memory_order_acquire);
             if (found == 0 || (found & ~WORD_ENTRY) != (hash & ~WORD_ENTRY))
                 continue;

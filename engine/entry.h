@@ -4,9 +4,9 @@
  * gives the first result), or further draws of a reservation with many lines.
  *
  * An entry's `state` word is its ownership: who swaps BUSY in owns everything else in the entry
- * until BUSY is stored away (E1). Nobody waits: who finds it busy is deferred. The wheel links
- * belong to the wheel's seat alone, and mail_next to the mailbox (see wheel.h). Once it has ended
- * the same links belong to the seat in whose queue of ended ids it is.
+ * until BUSY is stored away (E1). Nobody waits: a thread that finds it busy is deferred. The wheel
+ * links belong to the wheel's seat alone, and mail_next to the mailbox (see wheel.h). Once it has
+ * ended the same links belong to the seat in whose queue of ended ids it is.
  *
  * What has ended stays for at least the time to remember, so that a retry finds its first result;
  * engine/slots.h says when its slot may stand for something else. An operation that is refused
@@ -111,7 +111,7 @@ struct entry {
             uint32_t ended_next, ended_prev; /* in a queue of ended ids: its seat's thread only */
         };
     };
-    uint32_t mail_next; /* mailbox link: who mails it, then its owner - see W1 */
+    uint32_t mail_next; /* mailbox link: the mailing thread, then its owner - see W1 */
     uint8_t owner;      /* seat in whose wheel it is linked, or NO_OWNER - see E1 */
     bool mailed;        /* it is in its owner's mailbox - see E1 */
     uint8_t timed; /* ENTRY_RESERVATION: each draw says when it is ready; else all are at once */
@@ -214,13 +214,13 @@ static inline uint64_t entry_ended_ms(const struct entry *entry, uint64_t word)
 /* ---- the table ---- */
 
 struct bucket {
-    _Atomic uint64_t head; /* busy bit, and how many of its ids overflowed; who holds busy */
+    _Atomic uint64_t head; /* busy bit, and how many of its ids overflowed; the holder of the bit */
     _Atomic uint64_t words[7];
 };
 
 /* A bit per entry of a chunk of 64: its slot is taken. Any seat; but mostly the one that took the
  * chunk from the hand, so it has a cache line of its own: neighbours belong to other seats.
- * Relaxed: who finds a bit down takes the entry (E1), and goes by what it then finds. */
+ * Relaxed: a thread that finds a bit down takes the entry (E1), and goes by what it then finds. */
 struct taken_chunk {
     _Alignas(64) _Atomic uint64_t bits;
 };
@@ -250,8 +250,9 @@ struct entries {
     uint64_t started_ms, downtime_ms; /* see entries_started; const while there are threads */
     uint32_t populated;               /* slots below have memory; the thread that populates */
     _Atomic uint64_t forgotten_ms;    /* when the latest that was forgotten had ended; only grows,
-                                           any seat, before it forgets: relaxed, for who finds the
-                                           id gone has synchronized with the bucket */
+                                           any seat, before it forgets: relaxed, for a
+                                           thread that finds the id gone has synchronized
+                                           with the bucket */
     _Alignas(
         64) _Atomic uint64_t hand; /* next chunk of 64 entries, counted without end; any seat */
     _Alignas(64) _Atomic uint64_t free; /* bits that are clear, in all chunks; any seat; relaxed */

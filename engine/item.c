@@ -143,7 +143,7 @@ int64_t items_create(struct items *items, struct text sku, uint64_t hash, uint32
             *spare = index;
             return ITEM_BUSY;
         }
-        /* Release: who finds the index finds the sku written. */
+        /* Release: a thread that finds the index finds the sku written. */
         if (atomic_compare_exchange_strong_explicit(&items->slots[i], &slot, wanted,
                                                     memory_order_acq_rel, memory_order_acquire))
             return index;
@@ -188,7 +188,7 @@ int items_load(struct items *items, uint32_t index, struct text sku, uint64_t ha
         uint32_t i = probe(items, sku, hash, &slot);
         if (slot != 0)
             return -EEXIST;
-        /* Release: who finds the index finds the sku written. */
+        /* Release: a thread that finds the index finds the sku written. */
         if (atomic_compare_exchange_strong_explicit(&items->slots[i], &slot, wanted,
                                                     memory_order_acq_rel, memory_order_acquire))
             return 0;

@@ -386,7 +386,7 @@ static enum code expired_id(struct seat *seat, const char *parameter, struct tex
                 parameter, (int)id.len, id.at);
 }
 
-/* Who sleeps shares nothing. */
+/* A sleeping worker shares nothing. */
 static void poke_all(struct seat *seat)
 {
     uint64_t workers = UINT64_MAX >> (64 - seat->ledger->worker_count);

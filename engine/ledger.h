@@ -68,8 +68,8 @@ void seat_set_client(struct seat *seat, uint16_t client);
 /*
  * How much the seat has done that may be long, since its birth: about one unit for each pool that
  * it looked at, where there are more than a few, and several for a draw. A unit takes some
- * nanoseconds. Who shares a thread among many requests asks before and after each, instead of a
- * clock.
+ * nanoseconds. A caller that shares a thread among many requests asks before and after each,
+ * instead of a clock.
  */
 uint64_t seat_work(const struct seat *seat);
 

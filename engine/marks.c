@@ -33,15 +33,15 @@ void mark_item(struct seat *seat, uint32_t item, uint64_t lsn)
 {
     _Atomic uint64_t *mark = &seat->ledger->items.marks[item];
     uint64_t was = atomic_load_explicit(mark, memory_order_relaxed);
-    /* Release (M1): who finds a mark finds the item's sku, even before it is in a published
-     * record. Another seat's swap goes on with that release. Where a greater mark stands already
-     * there is nothing to do: it is over every `since` that this one is over. */
+    /* Release (M1): a thread that finds a mark finds the item's sku, even before it is in a
+     * published record. Another seat's swap goes on with that release. Where a greater mark stands
+     * already there is nothing to do: it is over every `since` that this one is over. */
     while (was < lsn && !atomic_compare_exchange_weak_explicit(
                             mark, &was, lsn, memory_order_release, memory_order_relaxed)) {
     }
     /* A row of the seat's own, where the greater stays: a plain store, which no other seat's line
      * has to come for. Relaxed: the record's publication (L1) and the head (L2) bring it to who
-     * reads a head that includes it; who does not owes it nothing. */
+     * reads a head that includes it; one that does not owes it nothing. */
     _Atomic uint64_t *block = &seat->blocks[item / MARKS_PER_BLOCK];
     if (atomic_load_explicit(block, memory_order_relaxed) < lsn)
         atomic_store_explicit(block, lsn, memory_order_relaxed);

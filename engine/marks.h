@@ -6,8 +6,8 @@
  * An item's mark is the LSN of its last change; 0: there is no such item. Above the items each seat
  * keeps, per block of them, the greatest LSN that it has marked there, so that a walk passes over
  * what has not changed. A change raises both before its record is published, and is applied by
- * then. So who reads log_head() = L and walks all marks over `since` has met every change in
- * (since, L], and goes on from L next time. What is newer than L may be met early, and is met
+ * then. So a thread that reads log_head() = L and walks all marks over `since` has met every change
+ * in (since, L], and goes on from L next time. What is newer than L may be met early, and is met
  * again: values are always the newest. Takes that are undone are marked too, at the LSN of a record
  * that says so, because somebody may have read the pools meanwhile.
  *

@@ -90,7 +90,7 @@ static bool names_reservation(const struct moving *move)
     return move->kind == MOVE_RETURN && text_given(move->asked->ref);
 }
 
-/* Nobody counts tomorrow; but the clock of whoever counted need not be just ours. */
+/* No count is of the future; but the clock of the one who counted may be a little ahead of ours. */
 enum { AHEAD_OF_US_MS = 5000 };
 
 static enum code check_as_of(struct seat *seat, const struct movement *m)

@@ -16,7 +16,8 @@
  * true.
  *
  * Written by any seat, by compare-and-swap. Order: a give's claim comes before its swap, a take's
- * after it (rules T and G), so swaps release and reads acquire: who sees a give sees its claim.
+ * after it (rules T and G), so swaps release and reads acquire: a thread that sees a give sees its
+ * claim.
  */
 #ifndef STOCKD_ENGINE_POOL_H
 #define STOCKD_ENGINE_POOL_H

@@ -75,8 +75,8 @@ uint32_t client_record_make(void *buffer, struct record_head head, uint16_t inde
     return record_end(&b);
 }
 
-/* Claims, shows, and only then publishes: who reads a head that includes the change finds the new
- * catalogue. Returns the LSN, which *own is set to before others see it. */
+/* Claims, shows, and only then publishes: a thread that reads a head that includes the change finds
+ * the new catalogue. Returns the LSN, which *own is set to before others see it. */
 static uint64_t show_catalogue(struct seat *seat, struct catalogue *next, uint64_t *own,
                                uint32_t length)
 {

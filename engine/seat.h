@@ -167,16 +167,16 @@ struct ledger {
     struct id_gauge id_gauge;
     struct returns returns;
     uint32_t block_count;                  /* of marks; const */
-    _Atomic(struct catalogue *) catalogue; /* who holds catalogue_busy; see retire() */
-    _Atomic uint64_t catalogue_lsn;        /* of its last change; who holds catalogue_busy, see
+    _Atomic(struct catalogue *) catalogue; /* the holder of catalogue_busy; see retire() */
+    _Atomic uint64_t catalogue_lsn;        /* of its last change; the holder of catalogue_busy, see
                                               engine/marks.h */
     _Atomic bool catalogue_busy;           /* taken by exchange: one writer of catalogue, details
                                               and clients at a time; others are deferred */
-    _Atomic uint64_t epoch;                /* counts retirements; who holds catalogue_busy */
-    struct retired *retired;               /* who holds catalogue_busy */
-    struct client_name *clients;           /* who holds catalogue_busy */
-    _Atomic uint16_t client_count;         /* who holds catalogue_busy, release after the name was
-                                              written; who reads names acquires */
+    _Atomic uint64_t epoch;                /* counts retirements; the holder of catalogue_busy */
+    struct retired *retired;               /* the holder of catalogue_busy */
+    struct client_name *clients;           /* the holder of catalogue_busy */
+    _Atomic uint16_t client_count; /* the holder of catalogue_busy, release after the name was
+                                              written; a thread that reads names acquires */
 };
 
 enum { DRAW_WORK = 16 }; /* a draw and its pool, wherever they lie, beside pools in a row */
@@ -241,9 +241,10 @@ uint64_t journal_claim_give(struct seat *seat, uint32_t length, uint64_t after);
 void journal_void(struct seat *seat, uint64_t position, uint32_t length);
 
 /*
- * Around an operation that may apply takes before it claims (rule T). Who sees such a take sees
- * `taking` set, for it was stored before the take's swap, which releases; and who then finds it
- * down sees the claim, or the undoing, which went before (M2). So takes_end releases.
+ * Around an operation that may apply takes before it claims (rule T). A thread that sees such a
+ * take sees `taking` set, for it was stored before the take's swap, which releases; and a thread
+ * that then finds it down sees the claim, or the undoing, which went before (M2). So takes_end
+ * releases.
  */
 static inline void takes_begin(struct seat *seat)
 {

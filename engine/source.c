@@ -7,8 +7,9 @@
  * pool that has less than planned sends the order back to planning.
  *
  * An order over several pools marks each take as pending until it is decided (docs/CONCURRENCY.md,
- * multi-pool orders). Who finds too little where takes are pending does not know whether the stock
- * is gone: it undoes its own and is deferred. So a refusal is always the truth of one instant.
+ * multi-pool orders). A thread that finds too little where takes are pending does not know whether
+ * the stock is gone: it undoes its own and is deferred. So a refusal is always the truth of one
+ * instant.
  */
 #include <stdlib.h>
 

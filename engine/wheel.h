@@ -4,7 +4,7 @@
  * timing wheels", 1987), threaded through the entries themselves, so that it needs no memory of its
  * own and a hold that ends early costs nothing later.
  *
- * Who owns what: the buckets and the entries' wheel_next and wheel_prev belong to the seat's
+ * Ownership: the buckets and the entries' wheel_next and wheel_prev belong to the seat's
  * thread. Another seat that ends a hold, or shortens it, cannot unlink it: it puts the entry, which
  * it owns (E1), into the owner's mailbox, a stack of entries linked through mail_next (W1: pushed
  * with release, taken whole with acquire, so that the links are seen).

@@ -12,7 +12,8 @@ void figures_error(struct mirror_figures *figures, const char *text, uint64_t wa
     snprintf((char *)words, sizeof words, "%s", text);
     uint64_t turn = atomic_load_explicit(&figures->turn, memory_order_relaxed);
     figure_set(&figures->turn, turn + 1);
-    /* Release on each word: who reads a new word reads the odd turn, or a later one, after it. */
+    /* Release on each word: a thread that reads a new word reads the odd turn, or a later one,
+     * after it. */
     for (unsigned i = 0; i < WORDS; i++)
         atomic_store_explicit(&figures->error[i], words[i], memory_order_release);
     atomic_store_explicit(&figures->turn, turn + 2, memory_order_release);

@@ -313,7 +313,7 @@ static int remove_unread(struct job *job)
     struct path path;
     if (job->keep_sequence == 0)
         return 0; /* only one snapshot: all segments are kept beside it */
-    /* Before anybody who reads segments has to wait: packing takes its time. */
+    /* Before any reader of segments has to wait: packing takes its time. */
     int error = job->options->archive ? for_each_unneeded(job, archive_segment) : 0;
     if (error)
         return error;

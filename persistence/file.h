@@ -19,7 +19,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* Something that takes its time, and that somebody else performs, as a rule on an io_uring. */
+/* A request that takes time and that the caller performs, as a rule on an io_uring. */
 enum file_request_kind {
     FILE_WRITE,          /* length bytes of buffer at offset of fd; result: bytes written */
     FILE_SYNC,           /* fdatasync of fd; result: 0 */

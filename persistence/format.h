@@ -45,7 +45,7 @@
  * F11 The records of a valid batch fill it exactly. If they do not, it is corruption anywhere.
  * F12 At each opening and each clean close a batch without records is written: its promise turns
  *     damage of anything before it into corruption rather than a torn tail.
- * F13 Who writes to a segment holds a lock on it through the very file that the writes go to. The
+ * F13 The writer of a segment holds a lock on it through the very file that the writes go to. The
  *     kernel keeps that open until the last of them is done, also after the process was killed.
  *
  * F14 A clean stop leaves a mark that names the last batch, and the next start removes it before it

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A gate lets one thread in and makes nobody wait. Who is turned away leaves a note by the attempt
- * itself; who is inside and finds a note on the way out goes round again. So work that was there
- * before an attempt is seen by the one who tried or by the one inside: it is never left lying.
+ * A gate lets one thread in and makes none wait. A thread that is turned away leaves a note by the
+ * attempt itself; the thread inside that finds a note on the way out goes round again. So work that
+ * was there before an attempt is seen by the one who tried or by the one inside: it is never left
+ * lying.
  *
  *     if (gate_enter(&gate))
  *         do
@@ -50,7 +51,7 @@ static inline bool gate_leave(struct gate *gate)
     return false;
 }
 
-/* Leaves whatever the notes say: only for who is sure to enter again. */
+/* Leaves whatever the notes say: only for a thread that is sure to enter again. */
 static inline void gate_leave_for_now(struct gate *gate)
 {
     unsigned old = atomic_exchange_explicit(&gate->word, GATE_OPEN, memory_order_acq_rel);

@@ -375,7 +375,7 @@ static int open_all(struct journal *journal, const struct journal_options *optio
     return 0;
 }
 
-/* Whether its request was performed and nobody has looked at what came of it. */
+/* Whether its request was performed and its result was not looked at yet. */
 static bool is_unseen(const struct stream *stream, enum file_request_kind kind)
 {
     return atomic_load_explicit(&stream->state, memory_order_acquire) == STREAM_DONE &&

@@ -11,7 +11,7 @@
 
 /* ---- made and locked ---- */
 
-/* Its name is made durable even if it was there: who made it may have been killed before that. */
+/* Its name is made durable even if it was there: its maker may have been killed before that. */
 static int make_directory(struct journal *journal, const char *path, struct reason *reason)
 {
     const struct file_ops *files = journal->files;
@@ -24,7 +24,7 @@ static int make_directory(struct journal *journal, const char *path, struct reas
     if (!error)
         error = file_sync_directory_at(files, parent.text);
     if (was_there && (error == -EACCES || error == -ENOTDIR))
-        return 0; /* somebody else's, and his to sync; or no directory, as will be seen */
+        return 0; /* not ours: its owner syncs it; or no directory, as will be seen */
     return error ? reason_system(reason, error, "cannot sync the directory above %s", path) : 0;
 }
 

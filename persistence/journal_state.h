@@ -3,20 +3,23 @@
  * The journal's inside, for journal.c (opening and closing), journal_directory.c (what is before
  * that) and journal_streams.c (what workers do).
  *
- * J1  What is marked "gate" below is read and written only by who is inside the gate, or while no
+ * J1  What is marked "gate" below is read and written only by the thread inside the gate, or while
+ * no
  *     worker is there yet or any more.
- * J2  A stream belongs to who performs its request from the store of STREAM_OUT until his release-
- *     store of STREAM_DONE; who is inside the gate acquires that and frees it.
+ * J2  A stream belongs to the performer of its request from the store of STREAM_OUT until his
+ * release-
+ *     store of STREAM_DONE; the thread inside the gate acquires that and frees it.
  * J3  Batch n goes out on stream n % JOURNAL_BATCHES, and only when batch n - JOURNAL_BATCHES was
- *     acknowledged. Batches come back in any order; who is inside the gate `order` takes them in
- *     theirs. So written and acknowledged advance in order, and never past one that is not back.
+ *     acknowledged. Batches come back in any order; the thread inside the gate `order` takes them
+ *     in theirs. So written and acknowledged advance in order, and never past one that is not back.
  * J4  At most two segments hold what is not durable: the current one, and the retired one before
  *     it. Until the retired one is synced and closed the current one is not left; nor while a batch
  *     of it is under way.
- * J5  Who is inside the gate calls no function of the file system, not even to open or to close: a
- *     slow one would hold up who only wants to hand in a result. All is requests. Nor does he say
- *     anything to the operator, whose terminal or pipe may be stuck: he notes it in `untold`, and
- *     who has found nothing more to do says it, outside.
+ * J5  The thread inside the gate calls no function of the file system, not even to open or to
+ * close: a
+ *     slow one would hold up a thread that only hands in a result. All is requests. Nor does it say
+ *     anything to the operator, whose terminal or pipe may be stuck: it notes it in `untold`, and
+ *     a thread that has found nothing more to do says it, outside.
  */
 #ifndef STOCKD_PERSISTENCE_JOURNAL_STATE_H
 #define STOCKD_PERSISTENCE_JOURNAL_STATE_H
@@ -49,7 +52,7 @@ struct mark {
 };
 
 /*
- * Of a batch, DONE is taken back by who is inside the gate `order` (J3), else by who is inside
+ * Of a batch, DONE is taken back by the thread inside the gate `order` (J3), else by the one inside
  * `gate`.
  */
 struct stream {
@@ -86,7 +89,7 @@ struct journal_counters {
     _Atomic uint64_t syncs;
     _Atomic uint64_t waits;
     _Atomic uint64_t segments; /* that were there at opening, and were made since */
-    _Atomic uint64_t dropped;  /* of those, by who calls journal_dropped */
+    _Atomic uint64_t dropped;  /* of those, by the caller of journal_dropped */
     _Atomic uint64_t sequence;
     _Atomic uint64_t segment_used;
     _Atomic uint64_t last_write_us;
@@ -127,18 +130,18 @@ struct journal {
 
     struct stream streams[JOURNAL_STREAMS];
     struct atomic_mark written; /* order */
-    struct atomic_mark durable; /* order if ALWAYS, else who performs the sync */
+    struct atomic_mark durable; /* order if ALWAYS, else the performer of the sync */
     /* Steady time of the last sync's start; gate writes, any worker reads to know how long to wait:
      * relaxed, for nothing else depends on it. */
     _Atomic uint64_t last_sync_ms;
 
     struct journal_counters counters;
 
-    /* Lines that the operator has not been told yet. Who sets a bit has written what it is about:
-     * release. Who takes the bits reads that: acquire. */
+    /* Lines that the operator has not been told yet. A bit is set after what it is about was
+     * written: release. The thread that takes the bits reads that: acquire. */
     _Atomic unsigned untold;
 
-    _Atomic bool failing;  /* who sets it first writes the reason; relaxed exchange */
+    _Atomic bool failing;  /* the thread that sets it first writes the reason; relaxed exchange */
     struct reason failure; /* constant once log->failed is set, which releases it */
 };
 
@@ -182,8 +185,8 @@ uint64_t journal_steady_ms(const struct journal *journal);
 int journal_open_directory(struct journal *journal, const struct journal_options *options,
                            struct reason *reason);
 
-/* Into the lock, for people, and for the next start: who finds it there looks for a journal. So in
- * a new directory it is written once there is one. */
+/* Into the lock, for people, and for the next start, which looks for a journal where it finds it.
+ * So in a new directory it is written once there is one. */
 void journal_write_process_number(const struct journal *journal);
 
 /* How the current segment is opened. */

@@ -362,7 +362,7 @@ uint64_t journal_next_sync_ms(const struct journal *journal)
     const struct stream *stream = &journal->streams[STREAM_SYNC];
     if (journal->durability != DURABILITY_EVERYSEC || has_failed(journal))
         return UINT64_MAX;
-    /* Who performs it sees at its end what is next; but a write that another worker ends at that
+    /* Its performer sees at its end what is next; but a write that another worker ends at that
      * moment may be seen by neither of the two. So each looks again. */
     if (atomic_load_explicit(&stream->state, memory_order_acquire) == STREAM_OUT)
         return journal_steady_ms(journal) + SYNC_INTERVAL_MS;

@@ -8,7 +8,7 @@
  *   what fails: -> CLOSING, if it is open -> REMOVING -> FAILED
  *
  * Nothing here calls the file system, but for prepare_now and prepare_opened: each step is a
- * request, and who performs it holds nobody up.
+ * request, and its performer holds no other thread up.
  *
  * Why zeroes are written and not only place allocated: a write to blocks that the file system knows
  * to be unwritten must change its metadata too, which makes every durable write two.
@@ -69,7 +69,7 @@ void prepare_begin(struct prepare *prepare, uint64_t sequence, uint64_t bytes, u
 /* The request that the present step consists of. False: there is none (IDLE, READY, FAILED). */
 bool prepare_request(struct prepare *prepare, struct file_request *request);
 
-/* To be called by who has performed a request, whoever may be at prepare_advance meanwhile: what
+/* To be called by the performer of a request, also while another thread is at prepare_advance: what
  * was opened to be written is locked (F13). The result, or -errno. */
 int prepare_opened(const struct prepare *prepare, const struct file_request *request, int result);
 
@@ -79,7 +79,7 @@ void prepare_advance(struct prepare *prepare, const struct file_request *request
 /* There is such a segment already, empty: IDLE -> ENTERING. */
 void prepare_found(struct prepare *prepare, uint64_t sequence, uint64_t bytes);
 
-/* READY -> IDLE: somebody uses it now. Its fd, which is his. */
+/* READY -> IDLE: its user takes over the fd. */
 int prepare_take(struct prepare *prepare);
 
 /* Performs and advances until READY, or IDLE if nothing was begun. 0, or -errno, and the reason. */

@@ -53,7 +53,7 @@ static inline uint64_t segment_takes_batch(uint64_t segment_bytes, uint64_t used
 struct segment_list {
     uint64_t *sequences; /* ascending; owned */
     size_t count;
-    bool unfinished; /* there is a segment in the making, left by who was killed */
+    bool unfinished; /* a killed engine left a segment in the making */
 };
 
 /* Which segments there are. 0, or -errno. */

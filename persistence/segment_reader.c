@@ -149,7 +149,7 @@ int segment_reader_end_is_cut(struct segment_reader *reader, const char *directo
     if (!error && segment_takes_batch(reader->header.bytes, *offset) < BATCH_ROOM_MIN) {
         error = segment_reader_open(reader, directory, *sequence + 1, reason);
         if (error == -ENOENT)
-            return 0; /* it was not made yet, or who took it away left no trace */
+            return 0; /* it was not made yet, or it was removed without a trace */
         ++*sequence;
         *offset = BLOCK_BYTES;
     }

@@ -3,7 +3,7 @@
  * Reads one segment batch by batch, judging each by itself (F3). It knows no chain: whoever needs
  * more than whole batches compares numbers, positions and checksums.
  *
- * A batch that is being written while it is looked at is not valid yet; who reads beside an engine
+ * A batch that is being written while it is looked at is not valid yet; a reader beside an engine
  * reads only up to what was written before he began.
  */
 #ifndef STOCKD_PERSISTENCE_SEGMENT_READER_H

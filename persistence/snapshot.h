@@ -6,7 +6,7 @@
  *   DIR/snapshot/00000000000012345678.snap  the ledger at that LSN, 20 digits
  *   DIR/snapshot/unfinished.tmp             one in the making; never read
  *   DIR/snapshot/lock                       locked by who makes one
- *   DIR/snapshot/readers                    locked, shared, by who reads segments after a snapshot
+ *   DIR/snapshot/readers                    locked, shared, by readers of segments after a snapshot
  *
  *   snapshot = header block, blocks of image records, index, footer block; each begins at 4096
  *
@@ -26,11 +26,11 @@
  *     which they are loaded.
  * S6  The two newest snapshots that can be loaded are kept, and all segments after the older one.
  *     So a damaged newest snapshot loses nothing. Segments are removed only by
- *     who holds `readers` exclusively.
+ *     the holder of an exclusive lock on `readers`.
  * S7  A segment is sealed if the first batch of the next one, or of the one after that, is valid by
  *     itself and promises (F6) the last batch of it. Nobody writes to it again, whatever the
  *     durability: the writer has left it, for the next one has a batch; and a start cuts off only
- *     what was never promised (F8). Who reads this needs no lock.
+ *     what was never promised (F8). Reading this needs no lock.
  */
 #ifndef STOCKD_PERSISTENCE_SNAPSHOT_H
 #define STOCKD_PERSISTENCE_SNAPSHOT_H

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The checksum of a snapshot's header and footer, for who writes and who reads them. */
+/* The checksum of a snapshot's header and footer, for their writer and their reader. */
 #ifndef STOCKD_PERSISTENCE_SNAPSHOT_CHECKSUM_H
 #define STOCKD_PERSISTENCE_SNAPSHOT_CHECKSUM_H
 

@@ -41,7 +41,7 @@ unsigned start_threads(const struct file_ops *files);
  */
 int start_hold_segments(const struct file_ops *files, const char *directory, struct reason *reason);
 
-/* For who only reads segments, whose first ones may be gone: the position of the oldest whole
+/* For readers of segments alone, the first of which may be gone: the position of the oldest whole
  * snapshot (S3) after which no segment is missing; zero if the segments begin at the beginning, or
  * there is none. 0, or -errno. */
 int start_oldest(const struct file_ops *files, const char *directory,

@@ -4,8 +4,8 @@
  * bell, an eventfd that the worker's ring reads; the worker takes them all out.
  *
  * A1  `first` is pushed with release by any thread and taken by exchange with acquire by the
- *     worker: who takes a question out sees its answer. The bell comes after the push, so a worker
- *     that heard it finds the question.
+ *     worker: a thread that takes a question out sees its answer. The bell comes after the push, so
+ *     a worker that heard it finds the question.
  */
 #ifndef STOCKD_PROTOCOL_ANSWERS_H
 #define STOCKD_PROTOCOL_ANSWERS_H

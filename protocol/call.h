@@ -88,7 +88,7 @@ struct call {
     struct seat *seat;
     struct worker_figures *figures;
     struct out *out;
-    uint16_t *client;           /* who is calling, for the journal; hello sets it */
+    uint16_t *client;           /* the caller's name, for the journal; hello sets it */
     struct checking **checking; /* the connection's */
     struct slicing **slicing;   /* likewise; set: the method was called before, and goes on */
     uint64_t work_end;          /* of the quantum, see call_goes_on */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The change feed: what has changed since an LSN, for who asks (changes) and for who wants to be
- * told (subscribe). Both follow the engine's marks (engine/marks.h): nothing is queued, and only
+ * The change feed: what has changed since an LSN, for a client that asks (changes) or that wants to
+ * be told (subscribe). Both follow the engine's marks (engine/marks.h): nothing is queued, and only
  * the newest value of an item on a channel is ever shown.
  *
  * A change of the catalogue touches what all items show on some channels. Who knows everything up

@@ -40,10 +40,10 @@ enum code method_hello(struct call *call)
     /* Whoever gives a token believes that others are kept out. */
     if (params_good(params) && text_given(given.token))
         refuse(&call->refusal, CODE_UNAUTHORIZED, "token",
-               "this engine has no tokens and does not check who calls: leave the token out");
+               "this engine has no tokens and does not check its callers: leave the token out");
     if (!params_good(params))
         return call->refusal.code;
-    /* A name that is new is a record: where nothing can be written, who calls stays unnamed. */
+    /* A name that is new is a record: where nothing can be written, the caller stays unnamed. */
     if (!atomic_load_explicit(&call->service->log->failed, memory_order_acquire)) {
         enum code code = ledger_client(call->seat, name, &client);
         if (code != CODE_OK)

@@ -231,7 +231,7 @@ enum code method_reservation(struct call *call)
     enum code code = ledger_reservation(call->seat, call->id, &view);
     if (code != CODE_OK)
         return code;
-    call->lsn = view.lsn; /* who asks wants to know whether it is sure */
+    call->lsn = view.lsn; /* the caller wants to know whether it is durable */
     struct out *out = call->out;
     reply_map(call, 5, view.lsn);
     PACK_KEY(out, "state");

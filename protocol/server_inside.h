@@ -30,7 +30,7 @@ struct server {
      * only compared with a limit. */
     _Atomic uint32_t connections;
     /* The first error that ended a worker; 0: none. Any worker; relaxed: read after the joins or by
-     * who was told by its bell. */
+     * the worker whose bell rang. */
     _Atomic int broken;
 };
 

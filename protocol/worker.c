@@ -123,7 +123,8 @@ static void ask_storage(struct worker *worker, bool idle)
     struct storage_request request;
     while (storage->next(storage->self, idle, &request))
         submit_storage(worker, &request);
-    /* It may have failed just now, with nothing under way. Told once: who is told asks, too. */
+    /* It may have failed just now, with nothing under way. Said once: each worker that hears it
+     * asks as well. */
     if (!worker->failed && atomic_load_explicit(&log_of(worker)->failed, memory_order_acquire))
         tell_waiting(worker);
 }
@@ -266,7 +267,7 @@ static bool run_turn(struct worker *worker)
     ledger_begin(executor->seat, worker->now.engine_ms, worker->now.wall_ms);
     worker->great_done = false;
     worker->crowded_at = executor_work(executor) + TURN_WORK;
-    bool more = worker_retry(worker); /* who waits comes before who has just asked */
+    bool more = worker_retry(worker); /* waiting requests come before new ones */
     take_completions(worker);
     more |= expire(worker);
     more |= worker_run_heavy(worker);

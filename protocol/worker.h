@@ -79,7 +79,7 @@ struct worker {
     bool on_heavy;            /* within worker_run_heavy */
     bool great_done;          /* in this turn: a request that took several quanta in one piece */
     uint64_t crowded_at;      /* executor_work at which this turn has done enough great requests */
-    unsigned next_worker;     /* who gets the next connection */
+    unsigned next_worker;     /* the one that gets the next connection */
 
     /*
      * True while this worker may sleep although something of it waits for the journal: whoever

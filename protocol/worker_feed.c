@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A worker tells its subscribers what has changed, every few milliseconds and for a limited part of
- * its time: however many there are, requests go on. Who gets less than there is to tell hears the
- * newest of it later.
+ * its time: however many there are, requests go on. A subscriber that gets less than there is to
+ * tell hears the newest of it later.
  *
  * Those at the same place of the same walk get the same bytes, so a thousand who are up to date
  * cost one walk and a thousand copies.

@@ -249,7 +249,7 @@ static void run_input(struct worker *worker, struct connection *connection)
     look_at(worker, connection);
 }
 
-/* Its next bytes are to be done. Who was heavy does them among the heavy, if they are many. */
+/* Its next bytes are to be done. A heavy connection does them among the heavy, if they are many. */
 static void run_in_turn(struct worker *worker, struct connection *connection)
 {
     if (!connection->heavy || !is_crowded(worker)) {

@@ -27,12 +27,12 @@ enum ctl_exit {
 };
 
 #define CTL_DEFAULT_SERVER "127.0.0.1:7421"
-#define CTL_NAME_MAX 128           /* bytes of who asks */
+#define CTL_NAME_MAX 128           /* bytes of the caller's name */
 #define CTL_QUANTITY_MAX 268435455 /* what one pool can hold */
 
 struct ctl {
     const char *server;
-    char *name; /* who asks, for the history */
+    char *name; /* the caller's name, for the history */
     bool json;
     bool quiet;               /* no progress bars: others write to the terminal as well */
     bool patient;             /* calls take as long as they take */
@@ -199,7 +199,7 @@ void table_free(struct table *table);                                 /* NULL is
 
 /* ---- call.c: talking to the engine --------------------------------------------------------- */
 
-/* Who asks by default: "USER@stockctl". To be freed. */
+/* The caller's name by default: "USER@stockctl". To be freed. */
 char *ctl_default_name(void);
 
 /* Connects if that has not been done. */

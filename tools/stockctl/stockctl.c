@@ -32,7 +32,7 @@ static void print_help(FILE *out)
     fputs("\nOptions, before or after the command:\n"
           "  -s, --server ADDRESS  HOST:PORT or unix:PATH; without it the environment's\n"
           "                        STOCKD_SERVER, else " CTL_DEFAULT_SERVER "\n"
-          "  --as NAME             who asks, for the history; without it USER@stockctl\n"
+          "  --as NAME             the caller's name, for the history; without it USER@stockctl\n"
           "  --json                print the engine's result, or its error, as JSON\n"
           "  -h, --help            this text; after a command its options and an example\n"
           "  --version             print the version\n\n"
