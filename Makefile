@@ -11,12 +11,13 @@ MUTATIONS ?=
 CONFIGURE = cmake --preset $(PRESET) -D STOCKD_WATCH_FOLDERS=OFF >/dev/null
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test crash soak mutation bench fuzz format install clean
+.PHONY: help build run test check crash soak mutation bench fuzz format install clean
 
 help:
 	@echo 'make build    build/$(PRESET)/bin: stockd, stockctl, stockbench, stock-journal'
 	@echo 'make run      start an engine with a demo catalogue, and Redis that mirrors it'
 	@echo 'make test     style, unit, property, race, recovery and integration tests, sanitizers'
+	@echo 'make check    T=REGEX: only those tests, e.g. T=unit/wheel; PRESET=debug, asan or tsan'
 	@echo 'make crash    CUTS=$(CUTS) crashes under load, on ext4 and XFS; a table of what was lost (root)'
 	@echo 'make soak     random lives for MINUTES=$(MINUTES), each compared after its end'
 	@echo 'make mutation put deliberate faults into copies; tests must notice; MUTATIONS="--only REGEX"'
@@ -39,6 +40,15 @@ run:
 test:
 	@scripts/install-dependencies.sh test
 	@scripts/test.sh
+
+# Unoptimised, unless PRESET says otherwise: it builds fastest.
+check: PRESET := $(if $(filter file,$(origin PRESET)),debug,$(PRESET))
+check:
+	@[ -n '$(T)' ] || { echo 'make check: which tests? For instance: make check T=unit/wheel' >&2; exit 2; }
+	@scripts/install-dependencies.sh test
+	@$(CONFIGURE)
+	@cmake --build --preset $(PRESET)
+	@ctest --preset $(PRESET) -R '$(T)' --no-tests=error --output-on-failure
 
 crash soak:
 	@scripts/install-dependencies.sh test
