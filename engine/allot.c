@@ -20,8 +20,9 @@ struct allotting {
     const struct allotment *asked;
     uint32_t item;
     struct pool_key key; /* of the allotted pool */
-    struct pool *from, *to;
-    int64_t qty; /* how many move */
+    uint16_t to_owner;
+    struct pool *from, *to; /* to: NULL as long as it is not there; room was taken for it */
+    int64_t qty;            /* how many move */
     uint64_t content;
     struct movement_result *result; /* delta and on hand are of the allotted pool */
 };
@@ -65,10 +66,11 @@ static enum code pool_is_full(struct seat *seat, const struct allotting *move)
                 "a pool holds at most %lld units; the one that \"%.*s\" would go to has %lld on "
                 "hand",
                 (long long)QUANTITY_MAX, (int)move->asked->sku.len, move->asked->sku.at,
-                (long long)word_on_hand(pool_read(move->to)));
+                (long long)(move->to ? word_on_hand(pool_read(move->to)) : 0));
 }
 
-/* Finds what the request names, and both pools. */
+/* Finds what the request names, and both pools; room for the one that it gives to, if that is not
+ * there yet. */
 static enum code find_pools(struct seat *seat, struct allotting *move)
 {
     const struct allotment *a = move->asked;
@@ -88,16 +90,27 @@ static enum code find_pools(struct seat *seat, struct allotting *move)
     uint16_t own = owner_of(POOL_ALLOTTED, channel_index(seat->catalogue, channel));
     move->key = (struct pool_key){ move->item, at, own };
     move->from = pool_find(items, move->item, at, a->qty > 0 ? shared : own);
-    /* Where there is nothing to take, no pool is made for it either. */
+    move->to_owner = a->qty > 0 ? own : shared;
+    move->to = pool_find(items, move->item, at, move->to_owner);
     uint64_t word = move->from ? pool_read(move->from) : 0;
     if (word_available(word) < move->qty)
         return word_pending(word) ? CODE_DEFERRED : too_little(seat, move, word);
-    move->to = pool_make(items, move->item, at, a->qty > 0 ? own : shared);
-    if (!move->to)
+    if (!move->to && !pool_room_take(items))
         return fail(seat, CODE_LIMIT, "the table of pools is full (%u)", items->max_pools);
-    if (word_on_hand(pool_read(move->to)) + move->qty > QUANTITY_MAX)
+    if (move->to && word_on_hand(pool_read(move->to)) + move->qty > QUANTITY_MAX)
         return pool_is_full(seat, move);
     return CODE_OK;
+}
+
+/* Makes the pool that it gives to only now: a refusal leaves none. False if it is full, or there is
+ * no memory for it. */
+static bool give(struct seat *seat, struct allotting *move, uint64_t *after)
+{
+    struct items *items = &seat->ledger->items;
+    struct pool_change change = { .on_hand = move->qty };
+    if (!move->to)
+        move->to = pool_make_in_room(items, move->item, move->key.location, move->to_owner);
+    return move->to && pool_apply(move->to, change, INT64_MIN, after) == POOL_CHANGED;
 }
 
 static void write_record(struct seat *seat, const struct allotting *move, uint64_t position,
@@ -127,15 +140,16 @@ static enum code move_units(struct seat *seat, struct allotting *move, uint64_t 
 {
     struct item *item = item_at(&seat->ledger->items, move->item);
     struct pool_change take = { .on_hand = -move->qty, .tentative = 1 };
-    struct pool_change give = { .on_hand = move->qty };
     uint64_t taken, given;
     gives_begin(item);
     if (pool_apply(move->from, take, move->qty, &taken) != POOL_CHANGED) {
         gives_end(item);
+        if (!move->to)
+            pool_room_give(&seat->ledger->items);
         return word_pending(taken) ? CODE_DEFERRED : too_little(seat, move, taken);
     }
     *position = journal_claim(seat, length);
-    bool fits = pool_apply(move->to, give, INT64_MIN, &given) == POOL_CHANGED;
+    bool fits = give(seat, move, &given);
     pool_give(move->from, (struct pool_change){ .on_hand = fits ? 0 : move->qty, .tentative = -1 });
     gives_end(item);
     if (!fits) {
