@@ -465,15 +465,25 @@ Test(journal_write, what_comes_after_a_batch_that_failed_is_not_acknowledged)
 
 /* Who fails first sets `failing`, and log->failed only when it has found its words: another batch
  * may come back in between. */
-Test(journal_write, what_failed_while_another_failure_finds_its_words_is_not_acknowledged)
+static void must_not_acknowledge_while_another_fails(int cut)
 {
     open_rig(DURABILITY_ALWAYS);
     rig_append(&rig);
     cr_assert(journal_next(rig.journal, false, &request));
     atomic_store(&rig.journal->failing, true);
-    journal_done(rig.journal, &request, -EIO, &other);
+    journal_done(rig.journal, &request, cut ? (int)request.length - cut : -EIO, &other);
     cr_assert_eq(log_acknowledged(&rig.log), 0);
     cr_assert_eq(figures_now().durable_lsn, 0);
+}
+
+Test(journal_write, what_failed_while_another_failure_finds_its_words_is_not_acknowledged)
+{
+    must_not_acknowledge_while_another_fails(0);
+}
+
+Test(journal_write, what_was_short_while_another_failure_finds_its_words_is_not_acknowledged)
+{
+    must_not_acknowledge_while_another_fails(512);
 }
 
 Test(journal_write, a_short_write_is_final)
