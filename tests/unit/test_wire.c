@@ -137,6 +137,32 @@ Test(wire_walk, the_limits_themselves_are_within)
     free(bytes);
 }
 
+/* Those that have come whole and have no long forms are passed without the careful walk. */
+Test(wire_walk, a_plain_frame_is_held_to_the_same_limits)
+{
+    static const struct wire_limits small = { .bytes = 8, .elements = 3, .depth = 2 };
+    static const struct {
+        const char *bytes;
+        size_t length;
+        enum wire_excess excess;
+    } frames[] = {
+        { BYTES("\x93\x01\x02\x03"), WIRE_WITHIN },
+        { BYTES("\x94\x01\x02\x03\x04"), WIRE_MANY_ELEMENTS },
+        { BYTES("\x92\x91\x01\x02"), WIRE_WITHIN },
+        { BYTES("\x92\x92\x01\x02\x03"), WIRE_MANY_ELEMENTS },
+        { BYTES("\x91\x91\x91\x01"), WIRE_TOO_DEEP },
+        { BYTES("\x92\x05\xce\x00\x00\x00\x01"), WIRE_WITHIN },
+        { BYTES("\x93\x05\x05\xce\x00\x00\x00\x01"), WIRE_WITHIN },
+        { BYTES("\x91\xcf\x00\x00\x00\x00\x00\x00\x00\x01"), WIRE_MANY_BYTES },
+    };
+    for (size_t i = 0; i < sizeof frames / sizeof *frames; i++) {
+        struct wire_walk walk;
+        wire_walk_start(&walk);
+        wire_walk(&walk, &small, frames[i].bytes, frames[i].length);
+        cr_assert_eq(walk.excess, frames[i].excess, "frame %zu", i);
+    }
+}
+
 Test(wire_walk, a_frame_over_a_limit_is_walked_to_its_end)
 {
     /* 30 deep, fed and dropped one byte at a time */
