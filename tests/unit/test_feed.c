@@ -148,6 +148,21 @@ Test(feed, a_reply_waits_for_all_that_it_shows)
     cr_assert(strstr(message(), "read_only"));
 }
 
+/* Else who goes on from there would never hear of what else is up to that lsn. */
+Test(feed, a_row_says_no_more_than_its_page)
+{
+    char expected[160];
+    unsigned long long lsn = receive("tea", 5);
+    session_rig_ask(&session, 8, "receive", "['x', 'tea', 'main', 1]"); /* not drained yet */
+    message();
+    session_rig_ask(&session, 9, "changes", "[0]");
+    snprintf(expected, sizeof expected,
+             "[1, 9, nil, {\"lsn\"=>%llu, \"changes\"=>[[\"default\", \"tea\", 6, %llu]], "
+             "\"next\"=>%llu, \"resync\"=>false}]",
+             lsn, lsn, lsn);
+    assert_message(expected);
+}
+
 Test(feed, a_take_that_has_not_claimed_yet_is_waited_for)
 {
     struct seat *seat = session.executor.seat;

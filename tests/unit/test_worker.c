@@ -26,6 +26,7 @@ static void open_rig(void)
         .now = { .steady_ms = 1000, .engine_ms = SESSION_RIG_NOW_MS },
         .crowded_at = UINT64_MAX,
     };
+    out_init(&worker.feed.slice.out, &session.chunks);
     for (int i = 0; i < PEERS; i++) {
         connection_init(&peers[i], -1, &session.chunks);
         list_add(&worker.lists, LIST_ALL, &peers[i]);
@@ -176,4 +177,42 @@ Test(worker, a_half_has_a_time_to_become_whole)
     worker_mind_halves(&worker);
     must_be_turned_out(&peers[0]);
     cr_assert_not(peers[1].last_words);
+}
+
+/* ---- subscribers ---- */
+
+static void change_stock(const char *id)
+{
+    struct movement_result result;
+    struct movement more = {
+        .id = text_of(id), .sku = text_of("S"), .location = text_of("main"), .qty = 1
+    };
+    cr_assert_eq(ledger_receive(worker.executor.seat, &more, &result), CODE_OK);
+    ledger_rig_drain(&session.rig);
+}
+
+static uint64_t tell_what_has_changed(void)
+{
+    uint64_t before = out_unsent(&peers[0].out);
+    worker.now.steady_ms += 1000;
+    worker_feed(&worker);
+    cr_assert_gt(out_unsent(&peers[0].out), before, "nothing is told");
+    return connection_open_gates(&peers[0], worker.acknowledged);
+}
+
+Test(worker, subscribers_do_not_hear_what_a_crash_may_undo)
+{
+    struct subscription *subscription = &peers[0].feed.subscription;
+    subscription->on = true;
+    subscription->channel = FEED_ALL_CHANNELS;
+    list_add(&worker.lists, LIST_SUBSCRIBED, &peers[0]);
+    change_stock("a");
+    worker.acknowledged = log_head(session.service.log);
+    cr_assert_eq(tell_what_has_changed(), out_end(&peers[0].out), "it is on disk");
+    uint64_t told = out_end(&peers[0].out);
+
+    change_stock("b");
+    cr_assert_eq(tell_what_has_changed(), told, "it is not on disk");
+    worker.acknowledged = log_head(session.service.log);
+    cr_assert_eq(connection_open_gates(&peers[0], worker.acknowledged), out_end(&peers[0].out));
 }
