@@ -148,6 +148,11 @@ Test(marks, every_movement_marks_its_item_with_its_lsn)
     uint64_t before = mark_of("tea");
     must(ledger_return(seat, &m, &moved)); /* again: nothing changes */
     cr_assert_eq(mark_of("tea"), before);
+    struct allotment a = { text_of("c"), m.sku, m.location, text_of("default"), 1 };
+    struct allot_result allotted;
+    must(ledger_allot(seat, &a, &allotted));
+    cr_assert_gt(allotted.lsn, before);
+    cr_assert_eq(mark_of("tea"), allotted.lsn);
 }
 
 Test(marks, a_reservation_marks_the_items_of_all_its_draws)
@@ -202,6 +207,30 @@ Test(marks, a_refused_fulfil_marks_nothing)
     cr_assert_eq(atomic_load(&rig.log.tail), cup);
 }
 
+/* A pool may refuse at the last moment: others have changed it since it was looked at. Then what
+ * the pools before it had given was missing for a while, and may have been seen so. */
+Test(marks, a_fulfil_that_is_undone_marks_what_it_had_taken)
+{
+    struct order_line lines[2] = { line("tea", 3), line("cup", 3) };
+    struct step all = { .id = text_of("r1") };
+    uint32_t cup;
+    uint64_t after;
+    receive("tea", 10);
+    receive("cup", 10);
+    uint64_t tea = reserve("r1", true, lines, 2);
+    must(find_item(seat, text_of("cup"), &cup));
+    struct pool_walk walk = pool_walk_start(&rig.ledger->items, cup);
+    struct pool *pool = pool_walk_next(&walk);
+    struct pool_change nothing_promised = { .reserved = -3 }, promised = { .reserved = 3 };
+    cr_assert_eq(pool_apply(pool, nothing_promised, INT64_MIN, &after), POOL_CHANGED);
+    cr_assert_eq(ledger_fulfil(seat, &all, &view), CODE_INSUFFICIENT_STOCK);
+    cr_assert_gt(mark_of("tea"), tea);
+    cr_assert_eq(mark_of("tea"), atomic_load(&rig.log.tail));
+    cr_assert_eq(mark_of("cup"), tea, "nothing was taken of it");
+    cr_assert_eq(pool_apply(pool, promised, INT64_MIN, &after), POOL_CHANGED);
+    must(ledger_fulfil(seat, &all, &view));
+}
+
 /* Several draws need a slot more than one does. They are set aside before any stock is taken, so an
  * order that finds none undoes nothing. */
 Test(marks, an_order_without_slots_marks_nothing)
@@ -242,6 +271,14 @@ Test(marks, details_mark_their_item_and_the_catalogue_moves_a_number_of_its_own)
         &lsn));
     cr_assert_eq(mark_of("tea"), lsn);
     cr_assert_gt(lsn, tea);
+    uint64_t named = lsn;
+    must(ledger_set_item(seat,
+                         &(struct item_setting){ .sku = text_of("tea"),
+                                                 .has_barcode = true,
+                                                 .barcode = text_of("4006381333931") },
+                         &lsn));
+    cr_assert_gt(lsn, named, "a barcode is a detail, too");
+    cr_assert_eq(mark_of("tea"), lsn);
     must(ledger_set_location(seat, &(struct location_setting){ .code = text_of("store") }, &lsn));
     cr_assert_eq(ledger_catalogue_lsn(rig.ledger), lsn);
     must(ledger_set_channel(seat, &(struct channel_setting){ .code = text_of("web") }, &lsn));

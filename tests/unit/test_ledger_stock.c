@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What counts and damage leave of an item's stock. */
+#include <criterion/criterion.h>
+
+#include "engine/seat.h"
+#include "tests/support/ledger_rig.h"
+
+static struct ledger_rig rig;
+static struct seat *seat;
+static uint64_t now;
+static struct movement_result moved;
+
+static void set_up(void)
+{
+    now = 1000000;
+    ledger_rig_open(&rig,
+                    &(struct ledger_config){
+                        .items = 8, .pools = 16, .reservations = 640, .seats = 1, .hash_seed = 3 });
+    seat = ledger_seat(rig.ledger, 0);
+    ledger_begin(seat, now, now);
+}
+
+static void tear_down(void)
+{
+    char why[256];
+    cr_assert_eq(ledger_check(rig.ledger, why, sizeof why), 0, "%s", why);
+    ledger_rig_close(&rig);
+}
+
+TestSuite(ledger_stock, .init = set_up, .fini = tear_down);
+
+static void must(enum code code)
+{
+    cr_assert_eq(code, CODE_OK, "%s: %s", code_name(code), seat_failure(seat)->message);
+}
+
+static struct movement movement_of(const char *id, int64_t qty)
+{
+    return (struct movement){
+        .id = text_of(id), .sku = text_of("tea"), .location = text_of("main"), .qty = qty
+    };
+}
+
+/* Less was found than has been sold since: there is nothing, not less than that. */
+Test(ledger_stock, a_count_as_of_earlier_leaves_nothing_at_least)
+{
+    struct movement came = movement_of("came", 5), sold = movement_of("sold", -3);
+    struct movement found = movement_of("found", 1);
+    must(ledger_receive(seat, &came, &moved));
+    found.has_as_of = true;
+    found.as_of_ms = now;
+    now += 5;
+    ledger_end(seat);
+    ledger_begin(seat, now, now);
+    must(ledger_adjust(seat, &sold, &moved));
+    must(ledger_count(seat, &found, &moved));
+    cr_assert_eq(moved.delta, -2);
+    cr_assert_eq(moved.on_hand, 0);
+}
+
+Test(ledger_stock, damaged_units_are_none_that_could_be_sold)
+{
+    struct stock_view stock;
+    struct movement came = movement_of("came", 5), broken = movement_of("broken", 2);
+    broken.damaged = true;
+    must(ledger_receive(seat, &came, &moved));
+    must(ledger_receive(seat, &broken, &moved));
+    must(ledger_stock(seat, text_of("tea"), &stock));
+    cr_assert_eq(stock.pool_count, 2);
+    cr_assert_eq(stock.on_hand, 5);
+    cr_assert_eq(stock.available, 5);
+}
