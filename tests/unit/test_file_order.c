@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "persistence/repair.h"
 #include "persistence/segment.h"
 #include "persistence/snapshot.h"
 #include "tests/support/journal_rig.h"
@@ -230,6 +231,37 @@ Test(file_order, a_torn_tail_is_zero_on_disk_before_anything_is_written) /* F10 
     cr_assert_eq(rig.found, 0);
     must_come("write 0000000001.seg", "sync 0000000001.seg", "write 0000000001.seg", NULL);
     rig_abandon(&rig);
+}
+
+static void damage_first_record(void)
+{
+    size_t length;
+    unsigned char *bytes = read_file(in_journal("0000000001.seg"), &length);
+    bytes[2 * BLOCK_BYTES + BATCH_HEADER_BYTES + 1] ^= 1;
+    write_file(in_journal("0000000001.seg"), bytes, length);
+    free(bytes);
+}
+
+Test(file_order, what_a_repair_moves_aside_is_there_before_the_rest_is_zeroed) /* R2 */
+{
+    char journal[PATH_MAX + 16], aside[PATH_MAX + 16];
+    struct survey survey;
+    struct reason reason;
+    open_rig();
+    write_records(12);
+    rig_abandon(&rig);
+    damage_first_record();
+    snprintf(journal, sizeof journal, "%s/journal", scratch.path);
+    snprintf(aside, sizeof aside, "%s/aside", scratch.path);
+    cr_assert_eq(mkdir(aside, 0700), 0);
+    struct survey_options options = { .files = &file_system, .directory = journal };
+    cr_assert_eq(survey_journal(&options, &survey, &reason), 0, "%s", reason.text);
+    count = 0;
+    int error = journal_repair(&watched, journal, aside, &survey, 1, &reason);
+    cr_assert_eq(error, 0, "%s", reason.text);
+    must_come("name 0000000002.seg", "sync names of aside", "sync names of journal",
+              "write 0000000001.seg", "sync 0000000001.seg", NULL);
+    survey_free(&survey);
 }
 
 /* ---- snapshots ---- */

@@ -17,6 +17,7 @@
 
 #include "persistence/format.h"
 #include "persistence/segment.h"
+#include "persistence/stop_mark.h"
 #include "tests/support/journal_rig.h"
 #include "tests/support/scratch.h"
 
@@ -482,6 +483,27 @@ Test(journal_open, a_torn_batch_is_believed_over_the_end_of_a_segment) /* F16 */
     change_segment("0000000002.seg", damage_all);
     expect_refusal(-EILSEQ, "0000000001.seg: offset 32768: batch 8 is damaged, but was promised to "
                             "be on disk by batch 9 (0000000002.seg: offset 4096)");
+}
+
+static void damage_the_one_before_the_last(unsigned char *bytes, size_t length)
+{
+    damage_last(bytes, length, 2);
+    for (size_t at = length - BLOCK_BYTES; at >= BLOCK_BYTES; at -= BLOCK_BYTES) {
+        if (memcmp(bytes + at, BATCH_MAGIC, strlen(BATCH_MAGIC)) != 0)
+            continue;
+        bytes[at + BATCH_HEADER_BYTES + 1] ^= 0x10; /* as it was */
+        return;
+    }
+}
+
+/* Also where the mark of the stop has gone: by a start that got no further, say. */
+Test(journal_open, a_clean_close_promises_all_that_was_written) /* F12 */
+{
+    live(6, true);
+    cr_assert_eq(unlink(in_journal(STOP_MARK_NAME)), 0);
+    change_segment("0000000001.seg", damage_the_one_before_the_last);
+    expect_refusal(-EILSEQ, "0000000001.seg: offset 28672: batch 7 is damaged, but was promised to "
+                            "be on disk by batch 8 (0000000001.seg: offset 32768)");
 }
 
 static void damage_last_two_headers(unsigned char *bytes, size_t length)
