@@ -163,6 +163,33 @@ static void receive_at(unsigned number, const char *id, uint64_t now_ms)
     ledger_end(seat);
 }
 
+/* Steps, details, and how far back counts may ask. */
+Test(image, what_was_done_is_loaded)
+{
+    struct seat *seat = ledger_seat(rig.ledger, 0);
+    struct order_line cup = { .sku = text_of("cup"), .qty = 1 };
+    struct step part = { .id = text_of("r1"), .lines = &cup, .line_count = 1 };
+    struct step rest = { .id = text_of("r1") }, all = { .id = text_of("r0") };
+    struct item_setting name = { .sku = text_of("tea"),
+                                 .has_name = true,
+                                 .name = text_of("Assam") };
+    struct reservation_view view;
+    uint64_t lsn;
+    ledger_begin(seat, 2000, 2000);
+    cr_assert_eq(ledger_cancel(seat, &part, &view), CODE_OK);
+    cr_assert_eq(ledger_fulfil(seat, &rest, &view), CODE_OK);
+    part.id = text_of("r3");
+    cr_assert_eq(ledger_cancel(seat, &part, &view), CODE_OK);
+    cr_assert_eq(ledger_fulfil(seat, &all, &view), CODE_OK);
+    cr_assert_eq(ledger_set_item(seat, &name, &lsn), CODE_OK);
+    ledger_end(seat);
+    recent_forget(&ledger_seat(rig.ledger, 1)->recent, 1500);
+    take_anew();
+    cr_assert(image_put(&image, copy.ledger, why, sizeof why), "%s", why);
+    cr_assert(ledgers_equal(rig.ledger, copy.ledger, false, why, sizeof why), "%s", why);
+    cr_assert_eq(atomic_load(&ledger_seat(copy.ledger, 0)->recent.forgotten_ms), 1500);
+}
+
 Test(image, what_ended_is_in_its_order_whichever_seat_did_it)
 {
     receive_at(1, "second", 2000);
