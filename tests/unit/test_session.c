@@ -149,6 +149,9 @@ Test(session, wrong_parameters_are_named_with_what_is_right)
         { "receive", "['r', 'S', 'main', null]", "qty must be a whole number" },
         { "receive", "['r', 'S', 'main']", "qty is missing" },
         { "receive", "['', 'S', 'main', 1]", "id must be a text of 1 to 40 bytes" },
+        { "receive", "['xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx', 'S', 'main', 1]", /* 41 */
+          "id must be a text of 1 to 40 bytes" },
+        { "receive", "['r', '', 'main', 1]", "sku must be a text of 1 to 64 bytes of UTF-8" },
         { "receive", "['r', 5, 'main', 1]", "sku must be a text of 1 to 64 bytes of UTF-8, not 5" },
         { "receive", "['r', 'S', 'no good', 1]", "location must be 1 to 32 characters" },
         { "receive", "['r', 'S', 'main', 1, 5]", "options must be a map, not 5" },
