@@ -97,6 +97,29 @@ Test(session_book, too_many_questions_are_refused)
     cr_assert_eq(session.connection.stall, STALL_NONE);
 }
 
+static struct book_question *kept;
+
+static bool keep(void *self, struct book_question *question, struct answer_box *box)
+{
+    (void)self;
+    (void)box;
+    kept = question;
+    return true;
+}
+
+/* The answer must find nobody: the connection's memory is another's by then. */
+Test(session_book, who_hangs_up_is_forgotten_by_the_question)
+{
+    session.book.ask = keep;
+    session_rig_ask(&session, 2, "history", "['S']");
+    cr_assert_eq(session.connection.stall, STALL_ANSWER);
+    cr_assert_eq(kept->asker, &session.connection.pending);
+    pending_drop(&session.connection.pending);
+    cr_assert_null(kept->asker);
+    cr_assert(atomic_load(&kept->abandoned), "it is read on for nobody");
+    book_question_free(kept);
+}
+
 /* ---- returns ---- */
 
 static void ask_return(const char *params)
