@@ -123,13 +123,15 @@ class Workshop:
 
     def build(self, preset, names):
         """Builds what those tests need."""
-        targets = {"programs"}
+        targets = set()
         for name in names:
             group, _, test = name.partition("/")
             stem = test if os.path.exists(self.copy / f"tests/{group}/{test}.c") else f"test_{test}"
             if group in TEST_TARGETS:
                 targets.add(f"{group}-{stem}")
-            elif group in ("history", "crash"):
+                continue
+            targets.add("programs")
+            if group in ("history", "crash"):
                 targets |= {"recorder", "crash_load"} if preset != "tsan" else set()
         command = ["cmake", "--build", "--preset", preset, "-j2", "--target", *sorted(targets)]
         code, said = self.run(*command)
