@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What counts and damage leave of an item's stock. */
+/* What counts, damage and buffers leave of an item's stock. */
 #include <criterion/criterion.h>
 
 #include "engine/seat.h"
@@ -69,4 +69,28 @@ Test(ledger_stock, damaged_units_are_none_that_could_be_sold)
     cr_assert_eq(stock.pool_count, 2);
     cr_assert_eq(stock.on_hand, 5);
     cr_assert_eq(stock.available, 5);
+}
+
+/* While units move between two pools, one may be counted twice: what the sum says is no promise. */
+Test(ledger_stock, a_sum_that_moves_leaves_no_buffer)
+{
+    uint64_t lsn;
+    struct reservation_view view;
+    struct movement main = movement_of("main", 5), store = movement_of("store", 5);
+    struct order_line line = { .sku = text_of("tea"), .qty = 1 };
+    struct order order = {
+        .id = text_of("o"), .channel = text_of("web"), .lines = &line, .line_count = 1
+    };
+    must(ledger_set_location(seat, &(struct location_setting){ .code = text_of("store") }, &lsn));
+    must(ledger_set_channel(
+        seat, &(struct channel_setting){ .code = text_of("web"), .has_buffer = true, .buffer = 2 },
+        &lsn));
+    store.location = text_of("store");
+    must(ledger_receive(seat, &main, &moved));
+    must(ledger_receive(seat, &store, &moved));
+    struct item *item = item_at(&rig.ledger->items, 0);
+    gives_begin(item); /* of another seat, on its way */
+    cr_assert_eq(ledger_reserve(seat, &order, &view), CODE_DEFERRED);
+    gives_end(item);
+    must(ledger_reserve(seat, &order, &view));
 }
