@@ -7,6 +7,7 @@
 #include "mirror/commands.h"
 #include "mirror/fence.h"
 #include "mirror/figures.h"
+#include "mirror/inside.h"
 #include "mirror/stream_id.h"
 
 /* ---- commands ---- */
@@ -151,6 +152,31 @@ Test(mirror, the_engine_that_started_last_writes)
     for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++)
         cr_assert_eq(fence_judge(&cases[i].found, &ours, 41), cases[i].verdict, "%u", i);
     cr_assert_eq(fence_judge(NULL, &ours, 41), FENCE_DOUBTFUL);
+}
+
+/* ---- what it says of itself ---- */
+
+static bool says(struct mirror *m, const struct position *position, const char *word)
+{
+    struct commands c = { 0 };
+    show_beat(m, &c, position);
+    bool found = memmem(c.bytes, c.length, word, strlen(word)) != NULL;
+    commands_free(&c);
+    return found;
+}
+
+Test(mirror, it_is_live_when_nothing_older_is_to_be_sent)
+{
+    static struct mirror m = { .mirror_key = "stock:mirror", .engine = "e" };
+    struct position position = { .as_of_ms = 1 };
+    cr_assert(says(&m, &position, "\r\nlive\r\n"));
+    position.fresh.active = true; /* it is being read */
+    cr_assert(says(&m, &position, "\r\nlive\r\n"));
+    position.backlog.active = true;
+    cr_assert(says(&m, &position, "\r\nsyncing\r\n"));
+    position.backlog.active = false;
+    position.pass.mandatory = true;
+    cr_assert(says(&m, &position, "\r\nsyncing\r\n"));
 }
 
 /* ---- figures ---- */
