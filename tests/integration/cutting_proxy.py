@@ -11,11 +11,13 @@ from stockd_harness import CALL_TIMEOUT, pack
 
 class CuttingProxy:
     """Passes everything on. The first connection ends after so many replies; what the engine answers beyond them
-    is lost, though it was done. `cuts` counts connections that were cut, `connections` those that were made."""
+    is lost, though it was done. `cuts` counts connections that were cut, `connections` those that were made.
+    replies: None: it does not end. busy: replies of the first connection that say `overloaded` instead."""
 
-    def __init__(self, target, replies):
+    def __init__(self, target, replies, busy=()):
         self.target = target
         self.replies = replies
+        self.busy = busy
         self.cuts = self.connections = 0
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.address = f"127.0.0.1:{self.listener.getsockname()[1]}"
@@ -43,11 +45,12 @@ class CuttingProxy:
             host, _, port = self.target.rpartition(":")
             server = socket.create_connection((host, int(port)), CALL_TIMEOUT)
             client.settimeout(CALL_TIMEOUT)
-            left = self.replies if self.connections == 0 else None
+            first = self.connections == 0
+            left, busy = (self.replies, self.busy) if first else (None, ())
             self.connections += 1
             up = threading.Thread(target=self._requests, args=(client, server))
             up.start()
-            self.threads += [up, threading.Thread(target=self._replies, args=(server, client, left))]
+            self.threads += [up, threading.Thread(target=self._replies, args=(server, client, left, busy))]
             self.threads[-1].start()
 
     @staticmethod
@@ -62,12 +65,16 @@ class CuttingProxy:
         except OSError:
             pass
 
-    def _replies(self, server, client, left):
+    def _replies(self, server, client, left, busy):
         unpacker = msgpack.Unpacker(raw=False, strict_map_key=False)
+        count = 0
         try:
             while left != 0 and (data := server.recv(65536)):
                 unpacker.feed(data)
                 for message in unpacker:
+                    if count in busy:
+                        message = [1, message[1], ["overloaded", "busy", {}], None]
+                    count += 1
                     client.sendall(pack(message))
                     left = None if left is None else left - 1
                     if left == 0:

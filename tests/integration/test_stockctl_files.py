@@ -423,6 +423,17 @@ class Replay(StockctlTestCase):
                 self.assertEqual(self.figures(sku), (100 - 18 + 1, 0, 100 - 18 + 1))
             os.unlink(log)
 
+    def test_what_the_engine_is_too_busy_for_is_asked_again(self):
+        sku, setup = unique("BUSY"), 3
+        text = self.orders(sku)
+        with CuttingProxy(self.server.tcp, None, busy=range(setup, setup + 6)) as proxy:
+            done = run_program("stockctl", "-s", proxy.address, "--json", "replay", self.file(text))
+        self.assertEqual(done.code, DONE, done.err)
+        got = json.loads(done.out)
+        self.check(got, orders=4, fulfilled=2, refused=1, returns=1, units=7, units_returned=2)
+        self.assertEqual(got["refusals"], {"insufficient_stock": 1})
+        self.assertEqual(self.figures(sku), (5, 0, 5))
+
     def test_all_or_nothing(self):
         one, two, ident = self.stocked(5), self.stocked(5), unique("R")
         self.json("replay", self.file(self.HEADER + f"{ident},default,{one},5\n{ident},default,{two},6\n"))
