@@ -35,6 +35,18 @@ class Import(StockctlTestCase):
         self.assertEqual(self.exported(), before, "something of a bad file was applied")
         return rows
 
+    def test_a_connection_that_breaks_loses_no_row(self):
+        for replies in range(4, 14):
+            skus = [unique("CUT") for _ in range(8)]
+            text = self.HEADER + "".join(f"{sku},main,{n + 1}\n" for n, sku in enumerate(skus))
+            with self.subTest(replies=replies), CuttingProxy(self.server.tcp, replies) as proxy:
+                done = run_program("stockctl", "-s", proxy.address, "--json", "import", "stock",
+                                   self.file(text))
+                self.assertEqual(done.code, DONE, done.err)
+                got = json.loads(done.out)
+                self.assertEqual(got["applied"] + got["repeated"], 8, "rows that nobody heard of")
+                self.assertEqual([self.figures(sku)[0] for sku in skus], list(range(1, 9)))
+
     def test_sets_stock(self):
         a, b = unique("IMP"), unique("IMP")
         self.call("location_set", "store-3", {})
