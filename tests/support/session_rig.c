@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/memory.h"
 #include "protocol/methods.h"
 
 static bool nothing_next(void *self, bool idle, struct storage_request *request)
@@ -113,7 +114,7 @@ void session_rig_open(struct session_rig *session, const struct service_limits *
     };
     session->book = (struct book_port){ .self = session, .ask = answer_at_once };
     session->figures = aligned_alloc(64, sizeof *session->figures);
-    session->scratch = calloc(1, sizeof *session->scratch);
+    session->scratch = memory_reserve(sizeof *session->scratch);
     assert(session->figures && session->scratch);
     memset(session->figures, 0, sizeof *session->figures);
     session->service = (struct service){
@@ -154,7 +155,7 @@ void session_rig_close(struct session_rig *session)
     free(session->reply);
     free(session->scratch->skus);
     free(session->scratch->available);
-    free(session->scratch);
+    memory_release(session->scratch, sizeof *session->scratch);
     free(session->figures);
     ledger_rig_close(&session->rig);
 }
