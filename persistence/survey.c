@@ -41,7 +41,7 @@ const char *finding_words(enum finding_kind kind)
         [FINDING_RECORDS] = "valid, but its records are not",
         [FINDING_HEADER] = "the segment's header is damaged, or another directory's",
         [FINDING_CUT] = "missing: the file was cut off, and they may have been in the rest",
-        [FINDING_MARK] = "the mark of the clean stop is damaged, or another directory's",
+        [FINDING_MARK] = "the mark of the clean stop is damaged, or another journal's",
     };
     return words[kind];
 }
@@ -124,14 +124,20 @@ static bool begins_a_batch(const struct surveying *s, const unsigned char *at, s
            header->first_lsn % 8 == 0;
 }
 
-/* The block is not the one that the chain goes on with: there, only zeroes are. */
-static bool leaves_a_hole(const struct surveying *s, uint64_t number)
+/* F4: the block lies where the chain may go on. No segment is left before it has a batch. */
+static bool is_in_place(const struct surveying *s)
 {
     uint64_t sequence = s->reader.sequence;
     uint64_t offset = s->reader.offset;
     bool at_end = sequence == s->end_sequence && offset == s->end_offset;
     bool at_next = sequence == s->end_sequence + 1 && offset == BLOCK_BYTES;
-    return number > s->number + 1 || (!at_end && !at_next);
+    return at_end || (at_next && s->end_offset > BLOCK_BYTES);
+}
+
+/* The block is not the one that the chain goes on with: there, only zeroes are. */
+static bool leaves_a_hole(const struct surveying *s, uint64_t number)
+{
+    return number > s->number + 1 || !is_in_place(s);
 }
 
 static int open_hole(struct surveying *s)
@@ -262,6 +268,21 @@ static bool follows(const struct surveying *s, const struct batch_header *header
            header->previous == s->checksum && header->time_ms >= s->time_ms;
 }
 
+/* F14: the chain reaches the batch that the mark names, but it is another one. No bytes of it are
+ * wrong: so it is the mark that is not of this journal. */
+static int judge_mark(struct surveying *s, const struct batch_header *header)
+{
+    struct stop_mark *stop = &s->survey->stop;
+    if (header->number != stop->number || header->checksum == stop->batch_checksum)
+        return 0;
+    int error = add_finding(s, FINDING_MARK, 0, 0);
+    if (error)
+        return error;
+    last_finding(s)->promised = true;
+    stop->number = 0;
+    return 0;
+}
+
 static int take_batch(struct surveying *s, const unsigned char *at, size_t available)
 {
     struct batch_header header;
@@ -272,7 +293,7 @@ static int take_batch(struct surveying *s, const unsigned char *at, size_t avail
     bool behind = header.number <= s->number || header.first_lsn < s->lsn;
     if (behind || (!s->in_gap && header.number == s->number + 1 && !follows(s, &header)))
         return take_damage(s, FINDING_STRAY, at, available);
-    if (!s->in_gap && !follows(s, &header))
+    if (!s->in_gap && (!follows(s, &header) || !is_in_place(s)))
         error = open_hole(s);
     if (error)
         return error;
@@ -289,7 +310,7 @@ static int take_batch(struct surveying *s, const unsigned char *at, size_t avail
     s->end_blocks = s->blocks + batch_span(header.length) / BLOCK_BYTES;
     s->survey->batches++;
     s->survey->record_bytes += header.length;
-    return error;
+    return error ? error : judge_mark(s, &header);
 }
 
 /* ---- segments ---- */
@@ -384,9 +405,14 @@ static int survey_stop(struct surveying *s)
     struct batch_header after = { .first_lsn = stop->lsn,
                                   .number = stop->number + 1,
                                   .promised = stop->number };
+    int error = 0;
     if (stop->number <= s->number)
         return 0;
-    int error = s->in_gap ? 0 : open_hole(s);
+    if (s->list.count == 0)
+        error = survey_missing(s, s->end_sequence,
+                               stop->sequence > s->end_sequence ? stop->sequence : s->end_sequence);
+    else if (!s->in_gap)
+        error = open_hole(s);
     if (error)
         return error;
     close_gap(s, &after);
@@ -402,7 +428,9 @@ static int survey_cut(struct surveying *s)
     bool cut = false;
     uint64_t sequence = s->end_sequence;
     uint64_t offset = s->end_offset;
-    if (s->survey->stop.number == s->number || s->survey->cut.needed)
+    uint64_t stop = s->survey->stop.number;
+    bool stopped = stop != 0 && stop == s->number;
+    if (stopped || s->survey->cut.needed || s->list.count == 0)
         return 0;
     int error = segment_reader_end_is_cut(&s->reader, s->options->directory, &sequence, &offset,
                                           &cut, s->reason);
@@ -533,10 +561,11 @@ int survey_journal(const struct survey_options *options, struct survey *survey,
     int error = segment_list_read(&s.list, options->files, options->directory, reason);
     if (!error)
         forget_before(&s.list, s.start.sequence + 1);
-    if (!error && s.list.count > 0) {
-        survey->last_sequence = s.list.sequences[s.list.count - 1];
+    if (!error) {
+        if (s.list.count > 0)
+            survey->last_sequence = s.list.sequences[s.list.count - 1];
         error = segment_reader_init(&s.reader, options->files);
-        if (!error && survey->directory_id == 0)
+        if (!error && survey->directory_id == 0 && s.list.count > 0)
             error = find_directory_id(&s);
         if (!error)
             error = read_stop(&s);

@@ -26,7 +26,7 @@ enum finding_kind {
     FINDING_RECORDS, /* a valid batch with records that do not fill it */
     FINDING_HEADER,  /* the header of a segment, or it is another directory's */
     FINDING_CUT,     /* the file was cut off where a batch may have been (F15) */
-    FINDING_MARK,    /* the mark of a clean stop, or it is another directory's; sequence is 0 */
+    FINDING_MARK,    /* the mark of a clean stop, or it is another journal's; sequence is 0 */
 };
 
 struct finding {
