@@ -492,7 +492,7 @@ static bool id_of_segment(struct surveying *s, uint64_t sequence, uint64_t *id)
     int error = segment_reader_open(&s->reader, s->options->directory, sequence, &ignored);
     if (s->reader.fd < 0)
         return false;
-    if (!error) {
+    if (!error || error == -ENOTSUP) { /* a later version's is whole, and refused in its turn */
         *id = s->reader.header.directory_id;
         return true;
     }

@@ -4,6 +4,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
 #include "persistence/segment.h"
 #include "persistence/stop_mark.h"
 #include "persistence/survey.h"
@@ -12,7 +15,7 @@
 enum { DIRECTORY_ID = 4711, RECORD_BYTES = 64 };
 
 static struct scratch scratch;
-static unsigned char segment[SEGMENT_BYTES_MIN];
+static _Alignas(8) unsigned char segment[SEGMENT_BYTES_MIN];
 static struct batch_seal next; /* of the batch that continues the chain */
 static struct survey survey;
 static struct reason reason;
@@ -172,4 +175,17 @@ Test(survey, a_cut_before_the_first_batch_is_found) /* F15 */
     cr_assert_eq(survey.count, 1);
     cr_assert_eq(survey.findings[0].kind, FINDING_CUT);
     expect_cut(1, 4096, 0);
+}
+
+Test(survey, a_journal_of_a_later_version_is_called_one)
+{
+    struct survey_options options = { .files = &file_system, .directory = scratch.path };
+    struct segment_header *header = (struct segment_header *)(void *)segment;
+    begin_segment(1);
+    header->version = FORMAT_VERSION + 1;
+    header->checksum = 0;
+    header->checksum = XXH3_64bits(segment, BLOCK_BYTES);
+    end_segment(1, sizeof segment);
+    cr_assert_eq(survey_journal(&options, &survey, &reason), -ENOTSUP);
+    cr_assert(strstr(reason.text, "written in version"), "%s", reason.text);
 }
