@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,16 +12,23 @@
 #include "persistence/stop_mark.h"
 #include "tests/support/scratch.h"
 
-static int memory_open(void *context, const char *path, int flags)
+/* The descriptor of the directory; those of files are their places. */
+enum { DIRECTORY = MEMORY_FILES_MAX };
+
+static int find(const struct memory_disk *disk, const char *path)
 {
-    const struct memory_disk *disk = context;
     const char *slash = strrchr(path, '/');
-    (void)flags;
+    const char *name = slash ? slash + 1 : path;
     for (int i = 0; i < disk->count; i++) {
-        if (strcmp(disk->files[i].name, slash ? slash + 1 : path) == 0)
+        if (name[0] != '\0' && strcmp(disk->files[i].name, name) == 0)
             return i;
     }
     return -ENOENT;
+}
+
+static int memory_open(void *context, const char *path, int flags)
+{
+    return flags & O_DIRECTORY ? DIRECTORY : find(context, path);
 }
 
 static void memory_close(void *context, int fd)
@@ -40,6 +48,48 @@ static ssize_t memory_read(void *context, int fd, void *buffer, size_t length, u
     return (ssize_t)n;
 }
 
+static ssize_t memory_write(void *context, int fd, const void *buffer, size_t length,
+                            uint64_t offset)
+{
+    struct memory_file *file = &((struct memory_disk *)context)->files[fd];
+    if (length > MEMORY_FILE_BYTES_MAX || offset > MEMORY_FILE_BYTES_MAX - length)
+        return -ENOSPC;
+    size_t end = (size_t)offset + length;
+    if (end > file->length) {
+        unsigned char *grown = realloc(file->bytes, end);
+        assert(grown);
+        memset(grown + file->length, 0, end - file->length);
+        file->bytes = grown;
+        file->length = end;
+    }
+    memcpy(file->bytes + offset, buffer, length);
+    return (ssize_t)length;
+}
+
+static int memory_unlink(void *context, const char *path)
+{
+    struct memory_disk *disk = context;
+    int i = find(disk, path);
+    if (i < 0)
+        return i;
+    free(disk->files[i].bytes);
+    disk->files[i] = (struct memory_file){ .name = "" };
+    return 0;
+}
+
+static int memory_nothing(void *context, int fd)
+{
+    (void)context;
+    (void)fd;
+    return 0;
+}
+
+static int memory_lock(void *context, int fd, enum file_lock how)
+{
+    (void)how;
+    return memory_nothing(context, fd);
+}
+
 static int memory_size(void *context, int fd, uint64_t *length)
 {
     *length = ((const struct memory_disk *)context)->files[fd].length;
@@ -52,11 +102,38 @@ static int memory_list(void *context, const char *path,
     const struct memory_disk *disk = context;
     (void)path;
     for (int i = 0; i < disk->count; i++) {
-        int result = each(argument, disk->files[i].name);
+        int result = disk->files[i].name[0] ? each(argument, disk->files[i].name) : 0;
         if (result)
             return result;
     }
     return 0;
+}
+
+void memory_disk_init(struct memory_disk *disk)
+{
+    *disk = (struct memory_disk){ .ops = { .open = memory_open,
+                                           .close = memory_close,
+                                           .read = memory_read,
+                                           .write = memory_write,
+                                           .sync = memory_nothing,
+                                           .sync_directory = memory_nothing,
+                                           .size = memory_size,
+                                           .drop_cache = memory_nothing,
+                                           .unlink = memory_unlink,
+                                           .list = memory_list,
+                                           .lock = memory_lock } };
+    disk->ops.context = disk;
+}
+
+struct memory_file *memory_disk_add(struct memory_disk *disk, const char *name, size_t length)
+{
+    assert(disk->count < MEMORY_FILES_MAX);
+    struct memory_file *file = &disk->files[disk->count++];
+    snprintf(file->name, sizeof file->name, "%s", name);
+    file->bytes = calloc(length ? length : 1, 1);
+    assert(file->bytes);
+    file->length = length;
+    return file;
 }
 
 static int add_file(void *context, const char *name)
@@ -79,12 +156,7 @@ static int by_name(const void *a, const void *b)
 
 void memory_disk_load(struct memory_disk *disk, const char *directory)
 {
-    *disk = (struct memory_disk){ .ops = { .open = memory_open,
-                                           .close = memory_close,
-                                           .read = memory_read,
-                                           .size = memory_size,
-                                           .list = memory_list } };
-    disk->ops.context = disk;
+    memory_disk_init(disk);
     int error = file_system.list(NULL, directory, add_file, disk);
     assert(error == 0);
     qsort(disk->files, (size_t)disk->count, sizeof disk->files[0], by_name);

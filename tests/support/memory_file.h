@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A journal's segments, and the mark of its clean stop, in memory, to be damaged and read a hundred
- * thousand times. Read-only. */
+/*
+ * Files of one directory in memory, to be damaged and read a hundred thousand times: a journal's
+ * segments, and the mark of its clean stop.
+ *
+ * What a recovery does to them can be done: writing, removing, syncing. Nothing can be created.
+ */
 #ifndef STOCKD_TESTS_SUPPORT_MEMORY_FILE_H
 #define STOCKD_TESTS_SUPPORT_MEMORY_FILE_H
 
@@ -9,21 +13,27 @@
 
 #include "persistence/file.h"
 
-enum { MEMORY_FILES_MAX = 16 };
+/* No file grows beyond that many bytes: there is no space left then. */
+enum { MEMORY_FILES_MAX = 16, MEMORY_FILE_BYTES_MAX = 1 << 20 };
 
 struct memory_file {
-    char name[32];
-    unsigned char *bytes;
+    char name[32];        /* empty: it was removed */
+    unsigned char *bytes; /* owned, and just of its length */
     size_t length;
 };
 
 struct memory_disk {
     struct file_ops ops;
-    struct memory_file files[MEMORY_FILES_MAX]; /* in the order of their names: the mark is last */
+    struct memory_file files[MEMORY_FILES_MAX];
     int count;
 };
 
-/* Reads the files of a directory, DIR/journal. */
+/* An empty directory. The disk must stay where it is. */
+void memory_disk_init(struct memory_disk *disk);
+/* Adds a file of that length, which may be beyond the greatest, filled with zeroes. */
+struct memory_file *memory_disk_add(struct memory_disk *disk, const char *name, size_t length);
+
+/* A copy of a directory, DIR/journal, in the order of the names: the mark is last. */
 void memory_disk_load(struct memory_disk *disk, const char *directory);
 void memory_disk_free(struct memory_disk *disk);
 

@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A journal's segments on their way into an engine, of any bytes behind right checksums: the input
+ * is a script (rig/journal_script.h), the journal that it writes lies in memory.
+ *
+ *   G1  Nothing is read or written where it should not be.
+ *   G2  What is refused says which file and which offset, or which segment is missing.
+ *   G3  What is handed on lies in the file, in batches that their checksums cover, byte by byte.
+ *   G4  What is accepted is recovered, and then read again: clean, the same records, the same LSN.
+ *   G5  A reader of single segments comes to the same end. So does the survey, if it finds nothing;
+ *       it may find fault with what a start passes over, but never keeps more.
+ *   G6  Where a start is refused for damage, the survey finds some; where it is refused for what a
+ *       later version wrote, so does the survey refuse it.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "persistence/follower.h"
+#include "persistence/recovery.h"
+#include "persistence/segment.h"
+#include "persistence/segment_reader.h"
+#include "persistence/stop_mark.h"
+#include "persistence/survey.h"
+#include "tests/fuzz/rig/journal_script.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* One walk, and what it was given. */
+struct walk {
+    struct script_journal *journal;
+    struct follow_result result;
+    struct reason reason;
+    uint64_t lsn, records, hash;
+    uint32_t at, length; /* in the batch: what of it is still to come begins there */
+};
+
+/* The batch under way, as it lies in its file: what the file lacks are zeroes. */
+static _Alignas(8) unsigned char batch[BATCH_BYTES_MAX];
+
+/* ---- G3 ---- */
+
+static int see_batch(void *context, const struct batch_header *header, uint64_t sequence,
+                     uint64_t offset)
+{
+    struct walk *walk = context;
+    const struct memory_file *file = script_segment(walk->journal, sequence);
+    assert(walk->at == walk->length);
+    assert(file && offset % BLOCK_BYTES == 0 && offset >= BLOCK_BYTES && offset < file->length);
+    size_t span = batch_span(header->length);
+    size_t there = file->length - (size_t)offset < span ? file->length - (size_t)offset : span;
+    memcpy(batch, file->bytes + offset, there);
+    memset(batch + there, 0, span - there);
+    assert(batch_check(batch, span, walk->result.directory_id) == BATCH_VALID);
+    assert(memcmp(batch, header, sizeof *header) == 0);
+    assert(header->first_lsn == walk->lsn);
+    walk->at = sizeof *header;
+    walk->length = (uint32_t)sizeof *header + header->length;
+    return 0;
+}
+
+static int see_record(void *context, const struct record_head *record, uint64_t lsn,
+                      uint64_t time_ms)
+{
+    struct walk *walk = context;
+    assert(record->length <= walk->length - walk->at);
+    assert(memcmp(record, batch + walk->at, record->length) == 0);
+    walk->at += record->length;
+    walk->lsn += record->length;
+    walk->records++;
+    walk->hash = (walk->hash ^ time_ms ^ record->type) * UINT64_C(0x9e3779b97f4a7c15) + lsn;
+    assert(lsn == walk->lsn);
+    return 0;
+}
+
+/* Whatever is said to come soon lies in the batch. */
+static void see_ahead(void *context, const struct record_head *record, unsigned stage)
+{
+    const struct walk *walk = context;
+    assert(stage < 2 && record->length <= walk->length);
+}
+
+static struct follow_options options_of(struct walk *walk)
+{
+    const struct journal_position *start = &walk->journal->start;
+    return (struct follow_options){ .files = &walk->journal->disk.ops,
+                                    .directory = "journal",
+                                    .start = start->sequence ? start : NULL,
+                                    .context = walk,
+                                    .on_record = see_record,
+                                    .on_ahead = see_ahead,
+                                    .on_batch = see_batch };
+}
+
+static void begin(struct walk *walk, struct script_journal *journal)
+{
+    *walk = (struct walk){ .journal = journal, .lsn = journal->start.lsn };
+}
+
+static int follow(struct walk *walk, struct script_journal *journal)
+{
+    begin(walk, journal);
+    struct follow_options options = options_of(walk);
+    return journal_follow(&options, &walk->result, &walk->reason);
+}
+
+/* ---- G2 ---- */
+
+static void check_refusal(int error, const char *reason)
+{
+    unsigned long long sequence, offset;
+    assert(error == -EILSEQ || error == -ENOTSUP);
+    if (strncmp(reason, STOP_MARK_NAME ": ", strlen(STOP_MARK_NAME ": ")) == 0)
+        return;
+    bool placed = sscanf(reason, "%10llu.seg: offset %llu: ", &sequence, &offset) == 2;
+    bool missing = sscanf(reason, "journal: segment %10llu.seg is missing", &sequence) == 1;
+    assert(placed || missing);
+    assert(missing || offset % BLOCK_BYTES == 0);
+}
+
+/* ---- G5, G6 ---- */
+
+static uint64_t read_segments(const struct script_journal *journal, const struct walk *walk)
+{
+    struct segment_reader reader;
+    struct reason reason;
+    const unsigned char *at;
+    size_t available;
+    uint64_t lsn = journal->start.lsn, number = journal->start.number;
+    int error = segment_reader_init(&reader, &journal->disk.ops);
+    assert(!error);
+    for (uint64_t s = journal->start.sequence + 1; s <= walk->result.end_sequence; s++) {
+        struct batch_header header;
+        error = segment_reader_open(&reader, "journal", s, &reason);
+        assert(!error);
+        while (segment_reader_look(&reader, walk->result.directory_id, &at, &available, &reason) ==
+               BATCH_VALID) {
+            memcpy(&header, at, sizeof header);
+            if (header.number != number + 1 || header.first_lsn != lsn)
+                break;
+            number++;
+            lsn += header.length;
+            segment_reader_skip(&reader, batch_span(header.length));
+        }
+    }
+    segment_reader_destroy(&reader);
+    return lsn;
+}
+
+static void check_survey(const struct script_journal *journal, const struct walk *walk, int refused)
+{
+    const struct journal_position *start = &journal->start;
+    struct survey survey;
+    struct reason reason = { "" };
+    struct survey_options options = { .files = &journal->disk.ops,
+                                      .directory = "journal",
+                                      .start = start->sequence ? start : NULL };
+    int error = survey_journal(&options, &survey, &reason);
+    assert(error == 0 || reason.text[0] != '\0');
+    if (refused == 0) {
+        assert(error == 0);
+        assert(survey.count > 0 || survey.cut.number == walk->result.number);
+        assert(survey.cut.number <= walk->result.number);
+    } else if (refused == -EILSEQ) {
+        assert(error != 0 || survey.count > 0);
+    } else {
+        assert(error != 0); /* or damage elsewhere keeps it from coming that far */
+    }
+    survey_free(&survey);
+}
+
+/* ---- G4 ---- */
+
+static void check_same(const struct walk *again, const struct walk *walk)
+{
+    assert(again->lsn == walk->lsn && again->result.lsn == walk->result.lsn);
+    assert(again->hash == walk->hash && again->records == walk->records);
+    assert(again->result.number == walk->result.number);
+    assert(again->result.checksum == walk->result.checksum);
+    assert(again->result.end_sequence == walk->result.end_sequence);
+    assert(again->result.end_offset == walk->result.end_offset);
+}
+
+static void recover(struct script_journal *journal, const struct walk *walk)
+{
+    struct walk again;
+    if (walk->result.segment_bytes > MEMORY_FILE_BYTES_MAX)
+        return;
+    begin(&again, journal);
+    struct follow_options options = options_of(&again);
+    int error = journal_recover(&options, NULL, &again.result, &again.reason);
+    assert(!error);
+    check_same(&again, walk);
+    error = follow(&again, journal);
+    assert(!error);
+    check_same(&again, walk);
+    assert(again.result.tail == TAIL_CLEAN && !again.result.later_dirty);
+    assert(again.result.file_bytes >= again.result.segment_bytes);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct script_journal journal;
+    struct walk walk;
+    script_journal_make(&journal, data, size);
+    int error = follow(&walk, &journal);
+    if (error)
+        check_refusal(error, walk.reason.text);
+    else
+        assert(walk.lsn == walk.result.lsn && walk.records == walk.result.records);
+    check_survey(&journal, &walk, error);
+    if (!error && walk.result.end_offset > 0) {
+        assert(read_segments(&journal, &walk) == walk.lsn);
+        recover(&journal, &walk);
+    }
+    script_journal_close(&journal);
+    return 0;
+}
