@@ -46,7 +46,8 @@ enum segment_verdict segment_header_check(const void *block, struct segment_head
     if (header->version != FORMAT_VERSION || header->block_bytes != BLOCK_BYTES)
         return SEGMENT_OTHER_FORM;
     bool sound = header->sequence >= FIRST_SEQUENCE && header->bytes >= SEGMENT_BYTES_MIN &&
-                 header->bytes <= SEGMENT_BYTES_MAX && header->bytes % BLOCK_BYTES == 0;
+                 header->bytes <= SEGMENT_BYTES_MAX && header->bytes % BLOCK_BYTES == 0 &&
+                 header->directory_id != 0;
     return sound ? SEGMENT_VALID : SEGMENT_NOT_ALLOWED;
 }
 

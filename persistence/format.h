@@ -19,7 +19,7 @@
  *
  * F1  A file gets the name of a segment only after its zeroes and its header were synced, and is
  *     used only after the directory was synced. So every *.seg has a valid header, or was damaged.
- * F2  Segments are numbered without a gap, and all carry the same directory id.
+ * F2  Segments are numbered without a gap, and all carry the same directory id, which is not 0.
  * F3  A batch is valid by itself if its magic, flags and lengths are sound and its two checksums
  *     are right: one of records and padding, and one of the header, which includes the first. Both
  *     are seeded with the directory id, which is random: bytes that came from elsewhere, or from a

@@ -208,6 +208,8 @@ static int start_fresh(struct journal *journal, struct reason *reason)
     if (getrandom(&journal->directory_id, sizeof journal->directory_id, 0) !=
         (ssize_t)sizeof journal->directory_id)
         return reason_system(reason, -EIO, "cannot get random bytes");
+    if (journal->directory_id == 0) /* it stands for none (F2) */
+        journal->directory_id = 1;
     return 0;
 }
 
