@@ -2,13 +2,15 @@
 """Disks that fail, and clocks that jump: what was acknowledged stays, what failed is final.
 
 EIO on demand (nbdkit), a sync that fails once and then lies (a sparse image on a full tmpfs), the
-engine killed at each system call that changes a directory or syncs (strace), several engines on one
-directory at once, and clocks that jump (libfaketime, a time namespace).
+engine killed at each system call that changes a directory or syncs (strace), the last segment cut off
+by somebody, several engines on one directory at once, and clocks that jump (libfaketime, a time
+namespace).
 """
 
 import errno
 import glob
 import os
+import random
 import shutil
 import subprocess
 import sys
@@ -37,6 +39,7 @@ from stockd_harness import (  # noqa: E402
 LOAD = os.path.join(os.path.dirname(BIN_DIR), "tests", "crash", "crash_load")
 FAKETIME = glob.glob("/usr/lib/*/faketime/libfaketimeMT.so.1")
 HOUR, DAY = 3600, 24 * 3600
+BLOCK = 4096
 
 
 class CrashTestCase(unittest.TestCase):
@@ -372,6 +375,56 @@ class KilledAt(CrashTestCase):
             server.close()
         print(f"killed {killed} times of {3 * len(self.CALLS)};", end=" ")
         self.assertGreater(killed, len(self.CALLS))
+
+
+class CutOff(CrashTestCase):
+    """Somebody shortens the segment that was written last: nothing goes in silence."""
+
+    @staticmethod
+    def last_written(data):
+        """Its path, and where nothing but zeroes begins in it."""
+        for path in sorted(glob.glob(os.path.join(data, "journal", "*.seg")), reverse=True):
+            with open(path, "rb") as file:
+                written = len(file.read().rstrip(b"\0"))
+            if written > BLOCK:
+                return path, written
+        raise AssertionError("nothing was written")
+
+    def cut(self, data, clean, rng):
+        """True if the start was refused; else all that was acknowledged is there."""
+        copy = os.path.join(self.folder, unique("copy"))
+        shutil.copytree(data, copy)
+        path, written = self.last_written(copy)
+        length = rng.randrange(rng.choice((os.path.getsize(path), written + BLOCK)))
+        os.truncate(path, length)
+        server = self.engine(copy, "--segment-bytes", 65536)
+        try:
+            server.start()
+        except StartError as refused:
+            self.assertRegex(refused.err, r"\d{10}\.seg: offset \d+: ")
+            return True
+        self.assertFalse(clean and length < written, f"{length} of {written} bytes are left")
+        self.verify(server)
+        server.stop()
+        return False
+
+    def test_at_a_length_of_chance(self):
+        seed = random.randrange(1 << 32)
+        rng, refused = random.Random(seed), 0
+        for clean in (True, False):
+            server = self.engine(os.path.join(self.folder, f"data-{clean}"), "--segment-bytes", 65536)
+            server.start()
+            load = self.begin_load(server)
+            time.sleep(0.1)
+            if clean:
+                server.stop()
+            else:
+                server.kill()
+            self.end_load(load)
+            for turn in range(8):
+                with self.subTest(seed=seed, clean=clean, turn=turn):
+                    refused += self.cut(server.data, clean, rng)
+        print(f"seed {seed}, refused {refused} times of 16;", end=" ")
 
 
 class Several(CrashTestCase):
