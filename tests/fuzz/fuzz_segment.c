@@ -10,6 +10,7 @@
  *   G5  A reader of single segments comes to the same end. So does the survey, if it finds nothing;
  *       it may find fault with what a start passes over, but never keeps more.
  *   G6  Where a start is refused, the survey finds fault, or is refused too.
+ *   G7  What is repaired is accepted, and ends where the survey said that it would be cut.
  */
 #include <assert.h>
 #include <errno.h>
@@ -19,6 +20,7 @@
 
 #include "persistence/follower.h"
 #include "persistence/recovery.h"
+#include "persistence/repair.h"
 #include "persistence/segment.h"
 #include "persistence/segment_reader.h"
 #include "persistence/stop_mark.h"
@@ -148,7 +150,52 @@ static uint64_t read_segments(const struct script_journal *journal, const struct
     return lsn;
 }
 
-static void check_survey(const struct script_journal *journal, const struct walk *walk, int refused)
+/* What is put aside is out of the way, and nobody looks at it: one descriptor stands for all. */
+enum { ASIDE = MEMORY_FILES_MAX + 1 };
+
+static bool is_aside(const char *path)
+{
+    return strncmp(path, "aside/", 6) == 0;
+}
+
+static int open_or_aside(void *context, const char *path, int flags)
+{
+    const struct memory_disk *disk = context;
+    return is_aside(path) ? ASIDE : disk->ops.open(context, path, flags);
+}
+
+static ssize_t write_or_aside(void *context, int fd, const void *buffer, size_t length,
+                              uint64_t offset)
+{
+    const struct memory_disk *disk = context;
+    return fd == ASIDE ? (ssize_t)length : disk->ops.write(context, fd, buffer, length, offset);
+}
+
+static int move_aside(void *context, const char *from, const char *to)
+{
+    const struct memory_disk *disk = context;
+    assert(is_aside(to));
+    return disk->ops.unlink(context, from);
+}
+
+static void repair(struct script_journal *journal, const struct survey *survey)
+{
+    struct walk walk;
+    struct reason reason = { "" };
+    struct file_ops files = journal->disk.ops;
+    files.open = open_or_aside;
+    files.write = write_or_aside;
+    files.rename = move_aside;
+    int error = journal_repair(&files, "journal", "aside", survey, 1, &reason);
+    assert(error == 0 || (error == -ENOSPC && reason.text[0] != '\0'));
+    if (error) /* a header claims gigabytes */
+        return;
+    error = follow(&walk, journal);
+    assert(!error);
+    assert(walk.lsn == survey->cut.lsn && walk.result.number == survey->cut.number);
+}
+
+static void check_survey(struct script_journal *journal, const struct walk *walk, int refused)
 {
     const struct journal_position *start = &journal->start;
     struct survey survey;
@@ -164,6 +211,8 @@ static void check_survey(const struct script_journal *journal, const struct walk
         assert(survey.cut.number <= walk->result.number);
     } else {
         assert(error != 0 || survey.count > 0);
+        if (!error && survey.cut.number > 0)
+            repair(journal, &survey);
     }
     survey_free(&survey);
 }
