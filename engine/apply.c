@@ -82,9 +82,11 @@ static int find_reservation(const struct applying *a, struct text id, struct ent
 static int find_pool(const struct applying *a, const struct pool_key *key, struct pool **pool)
 {
     struct items *items = &a->ledger->items;
+    const struct catalogue *catalogue = catalogue_now(a->seat);
     bool known = key->item < items->max_items && item_at(items, key->item)->sku_len > 0 &&
-                 key->location < catalogue_now(a->seat)->location_count &&
-                 owner_kind(key->owner) < POOL_KIND_COUNT;
+                 key->location < catalogue->location_count &&
+                 owner_kind(key->owner) < POOL_KIND_COUNT &&
+                 owner_channel(key->owner) < catalogue->channel_count;
     if (!known)
         return apply_refuse(a, "its pool cannot be");
     *pool = pool_make(items, key->item, key->location, key->owner);

@@ -335,3 +335,24 @@ Test(record, the_wrong_order_is_refused)
     }
     ledger_rig_close(&rig);
 }
+
+/* I8: also of a kind that has no channel otherwise. */
+Test(record, a_pool_of_no_channel_is_refused)
+{
+    static _Alignas(8) unsigned char lie[RECORD_MAX];
+    struct movement_record movement;
+    make_log();
+    for (size_t offset = 0; offset < rig.length;) {
+        uint32_t length = ledger_rig_record(&rig, offset, lie);
+        memcpy(&movement, lie, sizeof movement);
+        for (int kind = 0; movement.head.type == RECORD_MOVEMENT && kind < POOL_KIND_COUNT;
+             kind++) {
+            movement.pool.owner = owner_of((enum pool_kind)kind, 900);
+            movement.delta = 1;
+            memcpy(lie, &movement, sizeof movement);
+            cr_assert_eq(apply_lie(offset, lie, offset + length), -EINVAL, "kind %d", kind);
+        }
+        offset += length;
+    }
+    ledger_rig_close(&rig);
+}
