@@ -10,7 +10,8 @@
  *   G5  A reader of single segments comes to the same end. So does the survey, if it finds nothing;
  *       it may find fault with what a start passes over, but never keeps more.
  *   G6  Where a start is refused, the survey finds fault, or is refused too.
- *   G7  What is repaired is accepted, and ends where the survey said that it would be cut.
+ *   G7  What is repaired is accepted, and ends where the survey said that it would be cut. Behind a
+ *       header that was made anew there may be more to repair: that takes a second time.
  */
 #include <assert.h>
 #include <errno.h>
@@ -178,9 +179,26 @@ static int move_aside(void *context, const char *from, const char *to)
     return disk->ops.unlink(context, from);
 }
 
-static void repair(struct script_journal *journal, const struct survey *survey)
+static int survey_it(struct script_journal *journal, struct survey *survey, struct reason *reason)
 {
-    struct walk walk;
+    const struct journal_position *start = &journal->start;
+    struct survey_options options = { .files = &journal->disk.ops,
+                                      .directory = "journal",
+                                      .start = start->sequence ? start : NULL };
+    return survey_journal(&options, survey, reason);
+}
+
+static bool makes_headers(const struct survey *survey)
+{
+    for (size_t i = 0; i < survey->count; i++) {
+        if (survey->findings[i].kind == FINDING_HEADER)
+            return true;
+    }
+    return false;
+}
+
+static bool repair_once(struct script_journal *journal, const struct survey *survey)
+{
     struct reason reason = { "" };
     struct file_ops files = journal->disk.ops;
     files.open = open_or_aside;
@@ -188,22 +206,36 @@ static void repair(struct script_journal *journal, const struct survey *survey)
     files.rename = move_aside;
     int error = journal_repair(&files, "journal", "aside", survey, 1, &reason);
     assert(error == 0 || (error == -ENOSPC && reason.text[0] != '\0'));
-    if (error) /* a header claims gigabytes */
+    return error == 0; /* else a header claims gigabytes */
+}
+
+static void repair(struct script_journal *journal, const struct survey *survey)
+{
+    struct walk walk;
+    struct reason reason = { "" };
+    struct survey again;
+    if (!repair_once(journal, survey))
         return;
-    error = follow(&walk, journal);
-    assert(!error);
-    assert(walk.lsn == survey->cut.lsn && walk.result.number == survey->cut.number);
+    int error = follow(&walk, journal);
+    if (!error) {
+        assert(walk.lsn == survey->cut.lsn && walk.result.number == survey->cut.number);
+        return;
+    }
+    assert(makes_headers(survey));
+    error = survey_it(journal, &again, &reason);
+    assert(!error && again.count > 0);
+    if (repair_once(journal, &again)) {
+        error = follow(&walk, journal);
+        assert(!error && walk.lsn == again.cut.lsn);
+    }
+    survey_free(&again);
 }
 
 static void check_survey(struct script_journal *journal, const struct walk *walk, int refused)
 {
-    const struct journal_position *start = &journal->start;
     struct survey survey;
     struct reason reason = { "" };
-    struct survey_options options = { .files = &journal->disk.ops,
-                                      .directory = "journal",
-                                      .start = start->sequence ? start : NULL };
-    int error = survey_journal(&options, &survey, &reason);
+    int error = survey_it(journal, &survey, &reason);
     assert(error == 0 || reason.text[0] != '\0');
     if (refused == 0) {
         assert(error == 0);
