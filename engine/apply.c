@@ -189,6 +189,8 @@ static int apply_draws(const struct applying *a, const struct reserve_record *r,
         memcpy(&draw, &draws[i], sizeof draw);
         if (draw.qty < 1 || draw.qty > QUANTITY_MAX)
             return apply_refuse(a, "a quantity cannot be");
+        if (!owner_sells_to(draw.pool.owner, r->channel))
+            return apply_refuse(a, "it draws from a pool that is not its channel's");
         int error = find_pool(a, &draw.pool, &pool);
         if (!error)
             error = change_pool(a, pool, 0, draw.qty);

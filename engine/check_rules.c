@@ -33,10 +33,9 @@ static bool may_draw(const struct rules *rules, const struct entry *entry, const
     if (draw->pool >= items->unit_count)
         return false;
     uint64_t key = atomic_load_explicit(&pool_at(items, draw->pool)->key, memory_order_acquire);
-    uint16_t owner = key_owner(key);
-    if (key == 0 || key_item(key) >= items->max_items || !owner_sellable(owner))
+    if (key == 0 || key_item(key) >= items->max_items)
         return false;
-    return owner_kind(owner) != POOL_ALLOTTED || owner_channel(owner) == entry->channel;
+    return owner_sells_to(key_owner(key), entry->channel);
 }
 
 /* Stays above anything that a pool could hold once it is there: it never comes round. */

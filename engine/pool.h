@@ -52,6 +52,13 @@ static inline uint16_t owner_channel(uint16_t owner)
 /* "shared", "allotted", "expected", "damaged"; static. NULL: there is no such kind. */
 const char *pool_kind_name(enum pool_kind kind);
 
+/* I7: may an order of that channel draw from this pool? */
+static inline bool owner_sells_to(uint16_t owner, uint16_t channel)
+{
+    return owner_kind(owner) == POOL_SHARED ||
+           (owner_kind(owner) == POOL_ALLOTTED && owner_channel(owner) == channel);
+}
+
 /* Can units of this pool be sold at all? */
 static inline bool owner_sellable(uint16_t owner)
 {

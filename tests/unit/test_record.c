@@ -336,6 +336,32 @@ Test(record, the_wrong_order_is_refused)
     ledger_rig_close(&rig);
 }
 
+/* I7: neither a pool that nobody sells from, nor another channel's. */
+Test(record, a_draw_from_another_channels_pool_is_refused)
+{
+    static _Alignas(8) unsigned char lie[RECORD_MAX];
+    struct reserve_record reserve;
+    struct draw_record draw;
+    unsigned judged = 0;
+    make_log();
+    for (size_t offset = 0; offset < rig.length;) {
+        uint32_t length = ledger_rig_record(&rig, offset, lie);
+        memcpy(&reserve, lie, sizeof reserve);
+        if (reserve.head.type == RECORD_RESERVE) {
+            unsigned char *at = lie + sizeof reserve + reserve.id_len;
+            uint16_t other = reserve.channel == 0 ? 1 : 0;
+            memcpy(&draw, at, sizeof draw);
+            draw.pool.owner =
+                judged++ % 2 ? owner_of(POOL_ALLOTTED, other) : owner_of(POOL_DAMAGED, 0);
+            memcpy(at, &draw, sizeof draw);
+            cr_assert_eq(apply_lie(offset, lie, offset + length), -EINVAL);
+        }
+        offset += length;
+    }
+    cr_assert_gt(judged, 1);
+    ledger_rig_close(&rig);
+}
+
 /* I8: also of a kind that has no channel otherwise. */
 Test(record, a_pool_of_no_channel_is_refused)
 {
