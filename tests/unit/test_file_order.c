@@ -291,7 +291,7 @@ static bool is_named(void)
 
 Test(file_order, a_snapshot_is_on_disk_before_it_is_named_and_its_name_before_it_counts) /* S2 */
 {
-    char name[NAME_BYTES], names_synced[2 * NAME_BYTES];
+    char name[NAME_BYTES], names_synced[PATH_MAX + NAME_BYTES];
     struct ledger_rig ledger;
     ledger_rig_open(&ledger, &small);
     cr_assert_eq(write_snapshot(&ledger), 0);
