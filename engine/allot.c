@@ -117,16 +117,15 @@ static void write_record(struct seat *seat, const struct allotting *move, uint64
                          uint32_t length)
 {
     const struct allotment *a = move->asked;
-    struct allot_record record = { .head = head_of(seat, RECORD_ALLOT, 0),
-                                   .content = move->content,
-                                   .time_ms = seat->wall_ms,
-                                   .pool = move->key,
-                                   .available = move->result->available,
-                                   .delta = (int32_t)a->qty,
-                                   .allotted = (int32_t)move->result->on_hand,
-                                   .id_len = (uint8_t)a->id.len };
-    struct record_builder b = record_begin(seat->record, &record, sizeof record);
-    record_add_text(&b, a->id);
+    struct allot_fields f = { .fixed = { .head = head_of(seat, RECORD_ALLOT, 0),
+                                         .content = move->content,
+                                         .time_ms = seat->wall_ms,
+                                         .pool = move->key,
+                                         .available = move->result->available,
+                                         .delta = (int32_t)a->qty,
+                                         .allotted = (int32_t)move->result->on_hand },
+                              .id = a->id };
+    struct record_builder b = allot_begin(seat->record, &f);
     uint32_t built = record_end(&b);
     assert(built == length);
     (void)built;

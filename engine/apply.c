@@ -8,7 +8,6 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "engine/apply_inside.h"
 #include "engine/seat.h"
@@ -121,87 +120,76 @@ static int move_pool(const struct applying *a, const struct pool_key *key, int64
 
 static int apply_movement(struct applying *a)
 {
-    struct movement_record r;
-    struct record_reader reader = record_open(a->record, &r, sizeof r);
-    struct text id = record_text(&reader, r.id_len);
-    record_text(&reader, r.ref_len);
-    record_text(&reader, r.reason_len);
-    const struct change_record *more = record_array(&reader, r.more_count, sizeof *more);
-    struct movement_result result = { a->lsn, r.delta, r.on_hand, r.available };
+    struct movement_fields f;
+    const struct movement_record *r = &f.fixed;
     struct entry *entry;
-    if (reader.bad)
+    if (!movement_decode(a->record, &f))
         return apply_refuse(a, "its lengths do not fit");
-    set_time(a, r.time_ms);
-    int error = move_pool(a, &r.pool, r.delta, r.time_ms);
-    for (uint32_t i = 0; !error && i < r.more_count; i++) {
-        struct change_record change;
-        memcpy(&change, &more[i], sizeof change);
-        error = move_pool(a, &change.pool, change.delta, r.time_ms);
-        result.delta += change.delta;
+    struct movement_result result = { a->lsn, r->delta, r->on_hand, r->available };
+    set_time(a, r->time_ms);
+    int error = move_pool(a, &r->pool, r->delta, r->time_ms);
+    for (uint32_t i = 0; !error && i < r->more_count; i++) {
+        error = move_pool(a, &f.more[i].pool, f.more[i].delta, r->time_ms);
+        result.delta += f.more[i].delta;
     }
     if (!error)
-        error = fresh_entry(a, id, &entry);
+        error = fresh_entry(a, f.id, &entry);
     if (!error)
-        remember_movement(a->seat, entry, r.content, &result, id.len);
+        remember_movement(a->seat, entry, r->content, &result, f.id.len);
     return error;
 }
 
 /* What an allotment moves stays at its location, so it is no recent change. */
 static int apply_allot(struct applying *a)
 {
-    struct allot_record r;
-    struct record_reader reader = record_open(a->record, &r, sizeof r);
-    struct text id = record_text(&reader, r.id_len);
-    struct pool_key shared_key = { r.pool.item, r.pool.location, owner_of(POOL_SHARED, 0) };
+    struct allot_fields f;
+    const struct allot_record *r = &f.fixed;
     struct pool *own, *shared;
     struct entry *entry;
-    if (reader.bad)
+    if (!allot_decode(a->record, &f))
         return apply_refuse(a, "its lengths do not fit");
-    if (owner_kind(r.pool.owner) != POOL_ALLOTTED ||
-        owner_channel(r.pool.owner) >= catalogue_now(a->seat)->channel_count)
+    if (owner_kind(r->pool.owner) != POOL_ALLOTTED)
         return apply_refuse(a, "its pool cannot be");
-    set_time(a, r.time_ms);
-    int error = find_pool(a, &r.pool, &own);
+    struct pool_key shared_key = { r->pool.item, r->pool.location, owner_of(POOL_SHARED, 0) };
+    set_time(a, r->time_ms);
+    int error = find_pool(a, &r->pool, &own);
     if (!error)
         error = find_pool(a, &shared_key, &shared);
     if (!error)
-        error = change_pool(a, r.delta > 0 ? shared : own, -llabs(r.delta), 0);
+        error = change_pool(a, r->delta > 0 ? shared : own, -llabs(r->delta), 0);
     if (!error)
-        error = change_pool(a, r.delta > 0 ? own : shared, llabs(r.delta), 0);
+        error = change_pool(a, r->delta > 0 ? own : shared, llabs(r->delta), 0);
     if (!error)
-        error = fresh_entry(a, id, &entry);
+        error = fresh_entry(a, f.id, &entry);
     if (error)
         return error;
-    struct movement_result result = { a->lsn, r.delta, r.allotted, r.available };
-    remember_movement(a->seat, entry, r.content, &result, id.len);
+    struct movement_result result = { a->lsn, r->delta, r->allotted, r->available };
+    remember_movement(a->seat, entry, r->content, &result, f.id.len);
     return 0;
 }
 
 /* Fills the seat's plan with the record's draws, and takes them from the pools. */
-static int apply_draws(const struct applying *a, const struct reserve_record *r,
-                       const struct draw_record *draws, const unsigned char *ready)
+static int apply_draws(const struct applying *a, const struct reserve_fields *f)
 {
-    uint32_t count = r->draw_count;
+    uint32_t count = f->fixed.draw_count;
     struct plan *plan = &a->seat->plan;
     for (uint32_t i = 0; i < count; i++) {
         struct pool *pool;
-        struct draw_record draw;
-        memcpy(&draw, &draws[i], sizeof draw);
-        if (draw.qty < 1 || draw.qty > QUANTITY_MAX)
+        const struct draw_record *draw = &f->draws[i];
+        if (draw->qty < 1 || draw->qty > QUANTITY_MAX)
             return apply_refuse(a, "a quantity cannot be");
-        if (!owner_sells_to(draw.pool.owner, r->channel))
+        if (!owner_sells_to(draw->pool.owner, f->fixed.channel))
             return apply_refuse(a, "it draws from a pool that is not its channel's");
-        int error = find_pool(a, &draw.pool, &pool);
+        int error = find_pool(a, &draw->pool, &pool);
         if (!error)
-            error = change_pool(a, pool, 0, draw.qty);
+            error = change_pool(a, pool, 0, draw->qty);
         if (error)
             return error;
-        plan->draws[i] =
-            (struct plan_draw){ pool_unit(&a->ledger->items, pool), i, draw.qty, r->created_ms };
-        uint32_t after_s = 0;
-        if (ready)
-            memcpy(&after_s, ready + i * sizeof after_s, sizeof after_s);
-        plan->draws[i].ready_ms += (uint64_t)after_s * 1000;
+        uint64_t after_s = f->ready ? f->ready[i].after_s : 0;
+        plan->draws[i] = (struct plan_draw){ .pool = pool_unit(&a->ledger->items, pool),
+                                             .line = i,
+                                             .qty = draw->qty,
+                                             .ready_ms = f->fixed.created_ms + after_s * 1000 };
     }
     plan->draw_count = count;
     return 0;
@@ -220,56 +208,48 @@ static uint64_t later(uint64_t told_ms, uint64_t engine_ms)
 
 static int apply_reserve(struct applying *a)
 {
-    struct reserve_record r;
-    struct record_reader reader = record_open(a->record, &r, sizeof r);
-    struct text id = record_text(&reader, r.id_len);
-    const struct draw_record *draws = record_array(&reader, r.draw_count, sizeof *draws);
-    const unsigned char *ready = NULL;
-    if (a->record->flags & RESERVE_TIMED)
-        ready = record_array(&reader, r.draw_count, sizeof(uint32_t));
-    uint64_t created_ms = record_engine_time(&reader, a->record, r.created_ms);
+    struct reserve_fields f;
+    const struct reserve_record *r = &f.fixed;
     struct entry *entry;
-    if (reader.bad || r.draw_count < 1 || r.draw_count > DRAWS_MAX ||
-        r.channel >= catalogue_now(a->seat)->channel_count)
+    if (!reserve_decode(a->record, &f) || r->draw_count < 1 || r->draw_count > DRAWS_MAX ||
+        r->channel >= catalogue_now(a->seat)->channel_count)
         return apply_refuse(a, "its lengths do not fit");
-    set_time(a, r.created_ms);
-    int error = apply_draws(a, &r, draws, ready);
+    set_time(a, r->created_ms);
+    int error = apply_draws(a, &f);
     if (!error)
-        error = fresh_entry(a, id, &entry);
+        error = fresh_entry(a, f.id, &entry);
     if (error)
         return error;
-    entry->content = r.content;
-    entry->created_ms = r.created_ms;
-    entry->ttl_ms = r.ttl_ms;
-    entry->channel = r.channel;
+    entry->content = r->content;
+    entry->created_ms = r->created_ms;
+    entry->ttl_ms = r->ttl_ms;
+    entry->channel = r->channel;
     entry->lsn_first = entry->lsn_last = a->lsn;
-    if (r.ttl_ms)
-        entry->expires_ms = later(r.created_ms, created_ms) + r.ttl_ms;
+    if (r->ttl_ms)
+        entry->expires_ms = later(r->created_ms, f.engine_ms) + r->ttl_ms;
     else
         entry->lsn_confirmed = a->lsn;
     if (!store_draws(a->seat, entry))
         return apply_no_space(a, "reservations");
     slots_begin(&a->ledger->entries, &a->seat->cursor);
-    enum entry_state state = r.ttl_ms ? STATE_HELD : STATE_CONFIRMED;
-    entry_put(entry, state_word(ENTRY_RESERVATION, state, id.len));
+    enum entry_state state = r->ttl_ms ? STATE_HELD : STATE_CONFIRMED;
+    entry_put(entry, state_word(ENTRY_RESERVATION, state, f.id.len));
     return 0;
 }
 
 static int apply_extend(struct applying *a)
 {
-    struct extend_record r;
-    struct record_reader reader = record_open(a->record, &r, sizeof r);
+    struct extend_fields f;
     struct entry *entry;
     uint64_t word;
-    struct text id = record_text(&reader, r.id_len);
-    uint64_t expires_ms = record_engine_time(&reader, a->record, r.expires_ms);
-    int error = reader.bad ? apply_refuse(a, "its lengths do not fit")
-                           : find_reservation(a, id, &entry, &word);
+    if (!extend_decode(a->record, &f))
+        return apply_refuse(a, "its lengths do not fit");
+    int error = find_reservation(a, f.id, &entry, &word);
     if (error)
         return error;
     bool held = word_state(word) == STATE_HELD;
     if (held)
-        entry->expires_ms = later(r.expires_ms, expires_ms);
+        entry->expires_ms = later(f.fixed.expires_ms, f.engine_ms);
     entry->lsn_last = a->lsn;
     entry_put(entry, word);
     return held ? 0 : apply_refuse(a, "its reservation is not held");
@@ -277,11 +257,12 @@ static int apply_extend(struct applying *a)
 
 static int apply_confirm(struct applying *a)
 {
-    struct confirm_record r;
-    struct record_reader reader = record_open(a->record, &r, sizeof r);
+    struct confirm_fields f;
     struct entry *entry;
     uint64_t word;
-    int error = find_reservation(a, record_text(&reader, r.id_len), &entry, &word);
+    if (!confirm_decode(a->record, &f))
+        return apply_refuse(a, "its lengths do not fit");
+    int error = find_reservation(a, f.id, &entry, &word);
     if (error)
         return error;
     if (word_state(word) != STATE_HELD) {
@@ -330,35 +311,31 @@ static int settle_parts(const struct applying *a, struct entry *entry,
     int error = 0;
     list_draws(a->seat, entry);
     for (uint32_t i = 0; !error && i < count; i++) {
-        struct step_record part;
-        memcpy(&part, &parts[i], sizeof part);
-        error = part.draw < list->count ? settle_draw(a, list->draws[part.draw], part.qty, fulfil)
-                                        : apply_refuse(a, "it names no draw");
+        const struct step_record *part = &parts[i];
+        error = part->draw < list->count
+                    ? settle_draw(a, list->draws[part->draw], part->qty, fulfil)
+                    : apply_refuse(a, "it names no draw");
     }
     return error;
 }
 
 static int apply_step(struct applying *a)
 {
-    struct step_head_record r;
-    struct record_reader reader = record_open(a->record, &r, sizeof r);
-    struct text id = record_text(&reader, r.id_len);
-    struct text op = record_text(&reader, r.op_len);
-    const struct step_record *parts = record_array(&reader, r.step_count, sizeof *parts);
+    struct step_head_fields f;
     bool fulfil = a->record->type == RECORD_FULFIL;
-    a->time_ms = r.time_ms;
-    set_time(a, r.time_ms);
     struct entry *entry, *op_entry;
     uint64_t word;
-    if (reader.bad)
+    if (!step_head_decode(a->record, &f))
         return apply_refuse(a, "its lengths do not fit");
-    int error = find_reservation(a, id, &entry, &word);
+    a->time_ms = f.fixed.time_ms;
+    set_time(a, f.fixed.time_ms);
+    int error = find_reservation(a, f.id, &entry, &word);
     if (error)
         return error;
     if (state_final(word_state(word)) || (fulfil && word_state(word) != STATE_CONFIRMED))
         error = apply_refuse(a, "its reservation is in another state");
-    else if (r.step_count > 0)
-        error = settle_parts(a, entry, parts, r.step_count, fulfil);
+    else if (f.fixed.step_count > 0)
+        error = settle_parts(a, entry, f.steps, f.fixed.step_count, fulfil);
     else
         error = settle_all(a, entry, fulfil);
     if (error) {
@@ -368,38 +345,36 @@ static int apply_step(struct applying *a)
     enum entry_state to = state_of_draws(&a->ledger->entries, entry, word_state(word));
     entry->lsn_last = a->lsn;
     settle_entry(a->seat, entry, word_with_last(with_state(word, to), a->record->type));
-    if (op.len == 0)
+    if (f.op.len == 0)
         return 0;
-    error = fresh_entry(a, op, &op_entry);
+    error = fresh_entry(a, f.op, &op_entry);
     if (!error)
-        remember_step(a->seat, op_entry, r.content, a->lsn, to, op.len);
+        remember_step(a->seat, op_entry, f.fixed.content, a->lsn, to, f.op.len);
     return error;
 }
 
 static int apply_op(struct applying *a)
 {
-    struct op_record r;
-    struct record_reader reader = record_open(a->record, &r, sizeof r);
-    struct text id = record_text(&reader, r.id_len);
-    struct text op = record_text(&reader, r.op_len);
+    struct op_fields f;
     struct entry *entry;
-    if (reader.bad || id.len < 1 || a->record->flags >= STATE_COUNT)
+    if (!op_decode(a->record, &f) || f.id.len < 1 || a->record->flags >= STATE_COUNT)
         return apply_refuse(a, "its lengths do not fit");
-    set_time(a, r.time_ms);
-    int error = fresh_entry(a, op, &entry);
+    set_time(a, f.fixed.time_ms);
+    int error = fresh_entry(a, f.op, &entry);
     if (!error)
-        remember_step(a->seat, entry, r.content, a->lsn, a->record->flags, op.len);
+        remember_step(a->seat, entry, f.fixed.content, a->lsn, a->record->flags, f.op.len);
     return error;
 }
 
 static int apply_expire(struct applying *a)
 {
-    struct expire_record r;
-    struct record_reader reader = record_open(a->record, &r, sizeof r);
+    struct expire_fields f;
     struct entry *entry;
     uint64_t word;
-    set_time(a, r.time_ms);
-    int error = find_reservation(a, record_text(&reader, r.id_len), &entry, &word);
+    if (!expire_decode(a->record, &f))
+        return apply_refuse(a, "its lengths do not fit");
+    set_time(a, f.fixed.time_ms);
+    int error = find_reservation(a, f.id, &entry, &word);
     if (error)
         return error;
     if (word_state(word) != STATE_HELD)
@@ -423,14 +398,11 @@ static int apply_void(struct applying *a)
 
 static int apply_undone(struct applying *a)
 {
-    struct undone_record r;
-    struct record_reader reader = record_open(a->record, &r, sizeof r);
-    const unsigned char *items = record_array(&reader, r.count, sizeof(uint32_t));
-    if (reader.bad)
+    struct undone_fields f;
+    if (!undone_decode(a->record, &f))
         return apply_refuse(a, "its lengths do not fit");
-    for (uint32_t i = 0; i < r.count; i++) {
-        uint32_t item;
-        memcpy(&item, items + i * sizeof item, sizeof item);
+    for (uint32_t i = 0; i < f.fixed.count; i++) {
+        uint32_t item = f.items[i].item;
         if (item >= a->ledger->items.max_items || item_at(&a->ledger->items, item)->sku_len == 0)
             return apply_refuse(a, "its item cannot be");
         mark_item(a->seat, item, a->lsn);

@@ -4,8 +4,6 @@
  * The cost of following a journal is memory latency, as that of serving is. Nothing here is checked
  * beyond what reading it needs: the applying does that.
  */
-#include <string.h>
-
 #include "engine/seat.h"
 
 static void fetch_id(const struct ledger *ledger, struct text id, unsigned stage)
@@ -42,40 +40,32 @@ static void fetch_pool(const struct ledger *ledger, const struct pool_key *key, 
 static void fetch_movement(const struct ledger *ledger, const struct record_head *record,
                            unsigned stage)
 {
-    struct movement_record r;
-    struct record_reader reader = record_open(record, &r, sizeof r);
-    fetch_id(ledger, record_text(&reader, r.id_len), stage);
-    fetch_pool(ledger, &r.pool, stage);
+    struct movement_fields f;
+    if (!movement_decode(record, &f))
+        return;
+    fetch_id(ledger, f.id, stage);
+    fetch_pool(ledger, &f.fixed.pool, stage);
 }
 
 static void fetch_reserve(const struct ledger *ledger, const struct record_head *record,
                           unsigned stage)
 {
     enum { MOST = 4 };
-    struct reserve_record r;
-    struct record_reader reader = record_open(record, &r, sizeof r);
-    fetch_id(ledger, record_text(&reader, r.id_len), stage);
-    const unsigned char *draws = record_array(&reader, r.draw_count, sizeof(struct draw_record));
-    for (unsigned i = 0; draws && i < r.draw_count && i < MOST; i++) {
-        struct draw_record draw;
-        memcpy(&draw, draws + i * sizeof draw, sizeof draw);
-        fetch_pool(ledger, &draw.pool, stage);
-    }
-}
-
-/* Records whose first text is the id of a reservation. */
-static void fetch_step(const struct ledger *ledger, const struct record_head *record,
-                       unsigned stage, uint32_t fixed, uint32_t id_len_at)
-{
-    const unsigned char *bytes = (const unsigned char *)record;
-    if (record->length < fixed || record->length - fixed < bytes[id_len_at])
+    struct reserve_fields f;
+    if (!reserve_decode(record, &f))
         return;
-    struct text id = { (const char *)bytes + fixed, bytes[id_len_at] };
-    fetch_id(ledger, id, stage);
+    fetch_id(ledger, f.id, stage);
+    for (unsigned i = 0; i < f.fixed.draw_count && i < MOST; i++)
+        fetch_pool(ledger, &f.draws[i].pool, stage);
 }
 
-#define STEP(type)                                                                                 \
-    fetch_step(ledger, record, stage, sizeof(struct type), offsetof(struct type, id_len))
+/* A record of the later life of a reservation. */
+#define FETCH_ID(tag)                                                                              \
+    do {                                                                                           \
+        struct tag##_fields f;                                                                     \
+        if (tag##_decode(record, &f))                                                              \
+            fetch_id(ledger, f.id, stage);                                                         \
+    } while (0)
 
 void ledger_apply_prefetch(const struct ledger *ledger, const struct record_head *record,
                            unsigned stage)
@@ -88,17 +78,17 @@ void ledger_apply_prefetch(const struct ledger *ledger, const struct record_head
         fetch_reserve(ledger, record, stage);
         break;
     case RECORD_EXTEND:
-        STEP(extend_record);
+        FETCH_ID(extend);
         break;
     case RECORD_CONFIRM:
-        STEP(confirm_record);
+        FETCH_ID(confirm);
         break;
     case RECORD_FULFIL:
     case RECORD_CANCEL:
-        STEP(step_head_record);
+        FETCH_ID(step_head);
         break;
     case RECORD_EXPIRE:
-        STEP(expire_record);
+        FETCH_ID(expire);
         break;
     default:
         break;

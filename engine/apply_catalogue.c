@@ -10,34 +10,36 @@
 int apply_item(struct applying *a)
 {
     struct items *items = &a->ledger->items;
-    struct item_record r;
-    struct record_reader reader = record_open(a->record, &r, sizeof r);
-    struct text sku = record_text(&reader, r.sku_len);
-    struct item_setting s = { .sku = sku, .has_name = true, .has_barcode = true };
-    s.name = record_text(&reader, r.name_len);
-    s.barcode = record_text(&reader, r.barcode_len);
-    if (reader.bad || r.name_len > NAME_MAX_BYTES || r.barcode_len > NAME_MAX_BYTES)
+    struct item_fields f;
+    const struct item_record *r = &f.fixed;
+    if (!item_decode(a->record, &f) || f.name.len > NAME_MAX_BYTES ||
+        f.barcode.len > NAME_MAX_BYTES)
         return apply_refuse(a, "its lengths do not fit");
-    if (r.item >= items->max_items)
+    if (r->item >= items->max_items)
         return apply_no_space(a, "items");
-    int64_t found = text_is_sku(sku) ? items_find(items, sku, sku_hash(items, sku)) : ITEM_NONE;
-    if (found == ITEM_NONE && items_restore(items, r.item, sku) != 0)
+    int64_t found =
+        text_is_sku(f.sku) ? items_find(items, f.sku, sku_hash(items, f.sku)) : ITEM_NONE;
+    if (found == ITEM_NONE && items_restore(items, r->item, f.sku) != 0)
         return apply_refuse(a, "its item cannot be");
-    if (found >= 0 && found != r.item)
+    if (found >= 0 && found != r->item)
         return apply_refuse(a, "its item has another index");
-    mark_item(a->seat, r.item, a->lsn);
-    if (!r.detailed)
+    mark_item(a->seat, r->item, a->lsn);
+    if (!r->detailed)
         return 0;
     struct item_details *details = calloc(1, sizeof *details);
     if (!details)
         return apply_no_space(a, "details of items");
-    s.has_low_stock = r.low_stock >= 0;
-    s.low_stock = r.low_stock;
-    s.has_backorder_limit = r.backorder_limit >= 0;
-    s.backorder_limit = r.backorder_limit;
-    details_apply(details, &s);
+    details_apply(details, &(struct item_setting){ .sku = f.sku,
+                                                   .has_name = true,
+                                                   .name = f.name,
+                                                   .has_barcode = true,
+                                                   .barcode = f.barcode,
+                                                   .has_low_stock = r->low_stock >= 0,
+                                                   .low_stock = r->low_stock,
+                                                   .has_backorder_limit = r->backorder_limit >= 0,
+                                                   .backorder_limit = r->backorder_limit });
     details->lsn = a->lsn;
-    details_show(a->ledger, r.item, details);
+    details_show(a->ledger, r->item, details);
     return 0;
 }
 
@@ -62,10 +64,17 @@ static int apply_catalogue(const struct applying *a, struct catalogue *next, uin
 
 int apply_location(struct applying *a)
 {
-    struct location_record r;
-    struct record_reader reader = record_open(a->record, &r, sizeof r);
+    struct location_fields f;
+    const struct location_record *r = &f.fixed;
     struct text groups[GROUPS_MAX];
-    struct location_setting s = { .has_kind = true,
+    if (!location_decode(a->record, &f) || r->group_count > GROUPS_MAX)
+        return apply_refuse(a, "its lengths do not fit");
+    for (unsigned i = 0; i < r->group_count; i++)
+        groups[i] = record_short_text(&f.groups);
+    struct location_setting s = { .code = f.code,
+                                  .kind = f.kind,
+                                  .name = f.name,
+                                  .has_kind = true,
                                   .has_name = true,
                                   .has_priority = true,
                                   .has_lead_time = true,
@@ -73,75 +82,68 @@ int apply_location(struct applying *a)
                                   .has_pickup = true,
                                   .has_active = true,
                                   .has_groups = true,
-                                  .has_lat = !isnan(r.lat),
-                                  .has_lon = !isnan(r.lon),
-                                  .lat = r.lat,
-                                  .lon = r.lon,
-                                  .priority = r.priority,
-                                  .lead_time_s = r.lead_time_s,
-                                  .ships = r.ships,
-                                  .pickup = r.pickup,
-                                  .active = r.active,
+                                  .has_lat = !isnan(r->lat),
+                                  .has_lon = !isnan(r->lon),
+                                  .lat = r->lat,
+                                  .lon = r->lon,
+                                  .priority = r->priority,
+                                  .lead_time_s = r->lead_time_s,
+                                  .ships = r->ships,
+                                  .pickup = r->pickup,
+                                  .active = r->active,
                                   .groups = groups,
-                                  .group_count = r.group_count };
-    s.code = record_text(&reader, r.code_len);
-    s.kind = record_text(&reader, r.kind_len);
-    s.name = record_text(&reader, r.name_len);
-    for (unsigned i = 0; i < r.group_count && i < GROUPS_MAX; i++)
-        groups[i] = record_short_text(&reader);
-    if (reader.bad || r.group_count > GROUPS_MAX)
-        return apply_refuse(a, "its lengths do not fit");
+                                  .group_count = r->group_count };
     enum code code;
-    uint16_t index = r.location;
+    uint16_t index = r->location;
     struct catalogue *next =
         catalogue_with_location(catalogue_now(a->seat), &s, &index, &code, a->seat->failure.message,
                                 sizeof a->seat->failure.message);
     if (next)
         next->locations[index].lsn = a->lsn;
-    return apply_catalogue(a, next, index, r.location, code);
+    return apply_catalogue(a, next, index, r->location, code);
 }
 
 int apply_channel(struct applying *a)
 {
-    struct channel_record r;
-    struct record_reader reader = record_open(a->record, &r, sizeof r);
     static struct text places[PLACES_MAX]; /* recovery is single-threaded */
-    struct channel_setting s = { .has_kind = true,
+    struct channel_fields f;
+    const struct channel_record *r = &f.fixed;
+    if (!channel_decode(a->record, &f) || r->place_count > PLACES_MAX ||
+        r->sourcing >= SOURCING_COUNT)
+        return apply_refuse(a, "its lengths do not fit");
+    for (unsigned i = 0; i < r->place_count; i++)
+        places[i] = record_short_text(&f.locations);
+    struct channel_setting s = { .code = f.code,
+                                 .kind = f.kind,
+                                 .name = f.name,
+                                 .has_kind = true,
                                  .has_name = true,
                                  .has_places = true,
                                  .has_buffer = true,
-                                 .has_hold_ttl = r.hold_ttl_ms != 0,
+                                 .has_hold_ttl = r->hold_ttl_ms != 0,
                                  .has_sourcing = true,
-                                 .buffer = r.buffer,
-                                 .hold_ttl_ms = r.hold_ttl_ms,
+                                 .buffer = r->buffer,
+                                 .hold_ttl_ms = r->hold_ttl_ms,
                                  .places = places,
-                                 .place_count = r.place_count,
+                                 .place_count = r->place_count,
                                  .recorded = true };
-    s.code = record_text(&reader, r.code_len);
-    s.kind = record_text(&reader, r.kind_len);
-    s.name = record_text(&reader, r.name_len);
-    for (unsigned i = 0; i < r.place_count && i < PLACES_MAX; i++)
-        places[i] = record_short_text(&reader);
-    if (reader.bad || r.place_count > PLACES_MAX || r.sourcing >= SOURCING_COUNT)
-        return apply_refuse(a, "its lengths do not fit");
-    s.sourcing = text_of(sourcing_name((enum sourcing)r.sourcing));
+    s.sourcing = text_of(sourcing_name((enum sourcing)r->sourcing));
     enum code code;
-    uint16_t index = r.channel;
+    uint16_t index = r->channel;
     struct catalogue *next =
         catalogue_with_channel(catalogue_now(a->seat), &s, &index, &code, a->seat->failure.message,
                                sizeof a->seat->failure.message);
     if (next)
         next->channels[index].lsn = a->lsn;
-    return apply_catalogue(a, next, index, r.channel, code);
+    return apply_catalogue(a, next, index, r->channel, code);
 }
 
 int apply_client(struct applying *a)
 {
-    struct client_record r;
-    struct record_reader reader = record_open(a->record, &r, sizeof r);
-    struct text name = record_text(&reader, r.name_len);
-    if (reader.bad || r.client == 0 || r.client >= CLIENTS_MAX || name.len > NAME_MAX_BYTES)
+    struct client_fields f;
+    uint16_t client = client_decode(a->record, &f) ? f.fixed.client : 0;
+    if (client == 0 || client >= CLIENTS_MAX || f.name.len > NAME_MAX_BYTES)
         return apply_refuse(a, "its client cannot be");
-    client_remember(a->ledger, r.client, name);
+    client_remember(a->ledger, client, f.name);
     return 0;
 }

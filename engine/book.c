@@ -243,97 +243,94 @@ static int change(struct taking *taking, const struct pool_key *key, int64_t on_
 
 static int take_item(struct taking *taking)
 {
-    struct item_record r;
-    struct record_reader reader = record_open(taking->record, &r, sizeof r);
+    struct item_fields f;
     const struct book *book = taking->book;
-    bool asked = book->filter.subject == BOOK_ALL ||
-                 (book->filter.subject == BOOK_ITEM && book->filter.item == r.item);
-    if (reader.bad)
+    if (!item_decode(taking->record, &f))
         return -EILSEQ;
+    bool asked = book->filter.subject == BOOK_ALL ||
+                 (book->filter.subject == BOOK_ITEM && book->filter.item == f.fixed.item);
     if (!asked)
         return 0;
     taking->book->born = true;
-    taking->event.type = r.detailed ? "item_set" : "item";
+    taking->event.type = f.fixed.detailed ? "item_set" : "item";
     taking->event.has_item = true;
-    taking->event.pool.item = r.item;
+    taking->event.pool.item = f.fixed.item;
     return emit(taking, &taking->event);
 }
 
 static int take_movement(struct taking *taking)
 {
     static const char *const kinds[] = { NULL, "receive", "adjust", "count", "return" };
-    struct movement_record r;
-    struct record_reader reader = record_open(taking->record, &r, sizeof r);
+    struct movement_fields f;
+    const struct movement_record *r = &f.fixed;
     struct book_event *event = &taking->event;
-    event->id = record_text(&reader, r.id_len);
-    event->ref = record_text(&reader, r.ref_len);
-    event->reason = record_text(&reader, r.reason_len);
     unsigned kind = taking->record->flags;
-    if (reader.bad || kind < MOVE_RECEIVE || kind > MOVE_RETURN)
+    if (!movement_decode(taking->record, &f) || kind < MOVE_RECEIVE || kind > MOVE_RETURN)
         return -EILSEQ;
-    const struct change_record *more = record_array(&reader, r.more_count, sizeof *more);
-    if (reader.bad)
-        return -EILSEQ;
-    bool returned = kind == MOVE_RETURN && is_asked_id(taking->book, event->ref);
-    if (!is_asked_pool(taking->book, &r.pool) && !is_asked_id(taking->book, event->id) && !returned)
+    bool returned = kind == MOVE_RETURN && is_asked_id(taking->book, f.ref);
+    if (!is_asked_pool(taking->book, &r->pool) && !is_asked_id(taking->book, f.id) && !returned)
         return 0;
+    event->id = f.id;
+    event->ref = f.ref;
+    event->reason = f.reason;
     event->type = kinds[kind];
-    event->time_ms = r.time_ms;
-    int error = change(taking, &r.pool, r.delta, 0, r.delta);
-    for (uint32_t i = 0; i < r.more_count && !error; i++) /* pools of the same item */
-        error = change(taking, &more[i].pool, more[i].delta, 0, more[i].delta);
+    event->time_ms = r->time_ms;
+    int error = change(taking, &r->pool, r->delta, 0, r->delta);
+    for (uint32_t i = 0; i < r->more_count && !error; i++) /* pools of the same item */
+        error = change(taking, &f.more[i].pool, f.more[i].delta, 0, f.more[i].delta);
     return error;
 }
 
 /* Two events: of the pool that the units left, and of the one that they went to. */
 static int take_allot(struct taking *taking)
 {
-    struct allot_record r;
-    struct record_reader reader = record_open(taking->record, &r, sizeof r);
+    struct allot_fields f;
+    const struct allot_record *r = &f.fixed;
     struct book_event *event = &taking->event;
-    event->id = record_text(&reader, r.id_len);
-    if (reader.bad || owner_kind(r.pool.owner) != POOL_ALLOTTED)
+    if (!allot_decode(taking->record, &f) || owner_kind(r->pool.owner) != POOL_ALLOTTED)
         return -EILSEQ;
-    if (!is_asked_pool(taking->book, &r.pool) && !is_asked_id(taking->book, event->id))
+    if (!is_asked_pool(taking->book, &r->pool) && !is_asked_id(taking->book, f.id))
         return 0;
-    struct pool_key shared = { r.pool.item, r.pool.location, owner_of(POOL_SHARED, 0) };
+    struct pool_key shared = { r->pool.item, r->pool.location, owner_of(POOL_SHARED, 0) };
+    const struct pool_key *from = r->delta > 0 ? &shared : &r->pool;
+    const struct pool_key *to = r->delta > 0 ? &r->pool : &shared;
+    int64_t qty = llabs(r->delta);
+    event->id = f.id;
     event->type = "allot";
-    event->time_ms = r.time_ms;
-    event->channel = owner_channel(r.pool.owner);
+    event->time_ms = r->time_ms;
+    event->channel = owner_channel(r->pool.owner);
     event->has_channel = true;
-    int error =
-        change(taking, r.delta > 0 ? &shared : &r.pool, -llabs(r.delta), 0, -llabs(r.delta));
-    return error
-               ? error
-               : change(taking, r.delta > 0 ? &r.pool : &shared, llabs(r.delta), 0, llabs(r.delta));
+    int error = change(taking, from, -qty, 0, -qty);
+    return error ? error : change(taking, to, qty, 0, qty);
 }
 
 static int take_reserve(struct taking *taking)
 {
-    struct reserve_record r;
-    struct record_reader reader = record_open(taking->record, &r, sizeof r);
+    struct reserve_fields f;
+    const struct reserve_record *r = &f.fixed;
     struct book *book = taking->book;
     struct book_event *event = &taking->event;
-    event->id = record_text(&reader, r.id_len);
-    const struct draw_record *draws = record_array(&reader, r.draw_count, sizeof *draws);
     struct book_draw kept[DRAWS_MAX];
     uint32_t count = 0;
-    if (reader.bad || r.draw_count > DRAWS_MAX || r.id_len > ID_MAX)
+    if (!reserve_decode(taking->record, &f) || r->draw_count > DRAWS_MAX || f.id.len > ID_MAX)
         return -EILSEQ;
-    bool asked = is_asked_id(book, event->id);
-    for (uint16_t i = 0; i < r.draw_count; i++)
-        if (asked || is_asked_pool(book, &draws[i].pool))
-            kept[count++] = (struct book_draw){ draws[i].pool, i, draws[i].qty, draws[i].qty };
+    bool asked = is_asked_id(book, f.id);
+    for (uint16_t i = 0; i < r->draw_count; i++) {
+        const struct draw_record *draw = &f.draws[i];
+        if (asked || is_asked_pool(book, &draw->pool))
+            kept[count++] = (struct book_draw){ draw->pool, i, draw->qty, draw->qty };
+    }
     if (count == 0)
         return 0;
-    if (book_set_hold(book, event->id, r.channel, kept, count) != 0)
+    if (book_set_hold(book, f.id, r->channel, kept, count) != 0)
         return -ENOMEM;
+    event->id = f.id;
     event->type = "reserve";
-    event->time_ms = r.created_ms;
-    event->channel = r.channel;
+    event->time_ms = r->created_ms;
+    event->channel = r->channel;
     event->has_channel = true;
-    event->state = state_name(r.ttl_ms ? STATE_HELD : STATE_CONFIRMED);
-    event->expires_ms = r.ttl_ms ? r.created_ms + r.ttl_ms : 0;
+    event->state = state_name(r->ttl_ms ? STATE_HELD : STATE_CONFIRMED);
+    event->expires_ms = r->ttl_ms ? r->created_ms + r->ttl_ms : 0;
     int error = 0;
     for (uint32_t i = 0; i < count && !error; i++)
         error = change(taking, &kept[i].pool, 0, kept[i].qty, kept[i].qty);
@@ -366,28 +363,24 @@ static int tell_all(struct taking *taking, const struct book_hold *hold)
 
 static int take_extend(struct taking *taking)
 {
-    struct extend_record r;
-    struct record_reader reader = record_open(taking->record, &r, sizeof r);
-    struct text id = record_text(&reader, r.id_len);
-    if (reader.bad)
+    struct extend_fields f;
+    if (!extend_decode(taking->record, &f))
         return -EILSEQ;
-    const struct book_hold *hold = hold_asked(taking, id, "extend");
+    const struct book_hold *hold = hold_asked(taking, f.id, "extend");
     taking->event.state = state_name(STATE_HELD);
-    taking->event.expires_ms = r.expires_ms;
+    taking->event.expires_ms = f.fixed.expires_ms;
     return hold ? tell_all(taking, hold) : 0;
 }
 
 static int take_confirm(struct taking *taking)
 {
-    struct confirm_record r;
-    struct record_reader reader = record_open(taking->record, &r, sizeof r);
-    struct text id = record_text(&reader, r.id_len);
-    taking->event.ref = record_text(&reader, r.ref_len);
-    if (reader.bad)
+    struct confirm_fields f;
+    if (!confirm_decode(taking->record, &f))
         return -EILSEQ;
-    const struct book_hold *hold = hold_asked(taking, id, "confirm");
+    const struct book_hold *hold = hold_asked(taking, f.id, "confirm");
+    taking->event.ref = f.ref;
     taking->event.state = state_name(STATE_CONFIRMED);
-    taking->event.time_ms = r.time_ms;
+    taking->event.time_ms = f.fixed.time_ms;
     return hold ? tell_all(taking, hold) : 0;
 }
 
@@ -446,23 +439,20 @@ static int tell_op(struct taking *taking, const struct step_record *steps, uint3
 
 static int take_step(struct taking *taking)
 {
-    struct step_head_record r;
-    struct record_reader reader = record_open(taking->record, &r, sizeof r);
-    struct text id = record_text(&reader, r.id_len);
-    struct text op = record_text(&reader, r.op_len);
-    const struct step_record *steps = record_array(&reader, r.step_count, sizeof *steps);
+    struct step_head_fields f;
     bool fulfil = taking->record->type == RECORD_FULFIL;
-    if (reader.bad || taking->record->flags >= STATE_COUNT)
+    if (!step_head_decode(taking->record, &f) || taking->record->flags >= STATE_COUNT)
         return -EILSEQ;
-    struct book_hold *hold = hold_asked(taking, id, fulfil ? "fulfil" : "cancel");
-    taking->event.op = op;
-    taking->event.time_ms = r.time_ms;
+    struct book_hold *hold = hold_asked(taking, f.id, fulfil ? "fulfil" : "cancel");
+    uint32_t count = f.fixed.step_count;
+    taking->event.op = f.op;
+    taking->event.time_ms = f.fixed.time_ms;
     if (taking->record->flags != STATE_NONE) /* the first version did not say it */
         taking->event.state = state_name((enum entry_state)taking->record->flags);
     if (!hold)
-        return is_asked_id(taking->book, op) ? tell_op(taking, steps, r.step_count) : 0;
-    int error = r.step_count > 0 ? settle_some(taking, hold, steps, r.step_count, fulfil)
-                                 : settle_all(taking, hold, fulfil);
+        return is_asked_id(taking->book, f.op) ? tell_op(taking, f.steps, count) : 0;
+    int error = count > 0 ? settle_some(taking, hold, f.steps, count, fulfil)
+                          : settle_all(taking, hold, fulfil);
     drop_if_settled(taking->book, hold);
     return error;
 }
@@ -470,31 +460,26 @@ static int take_step(struct taking *taking)
 /* Nothing was left to be done: told to a question about the op or its reservation. */
 static int take_op(struct taking *taking)
 {
-    struct op_record r;
-    struct record_reader reader = record_open(taking->record, &r, sizeof r);
-    struct text id = record_text(&reader, r.id_len);
-    struct text op = record_text(&reader, r.op_len);
-    if (reader.bad || taking->record->flags >= STATE_COUNT)
+    struct op_fields f;
+    if (!op_decode(taking->record, &f) || taking->record->flags >= STATE_COUNT)
         return -EILSEQ;
-    if (!is_asked_id(taking->book, id) && !is_asked_id(taking->book, op))
+    if (!is_asked_id(taking->book, f.id) && !is_asked_id(taking->book, f.op))
         return 0;
     taking->event.type = "repeat";
-    taking->event.id = id;
-    taking->event.op = op;
-    taking->event.time_ms = r.time_ms;
+    taking->event.id = f.id;
+    taking->event.op = f.op;
+    taking->event.time_ms = f.fixed.time_ms;
     taking->event.state = state_name((enum entry_state)taking->record->flags);
     return emit(taking, &taking->event);
 }
 
 static int take_expire(struct taking *taking)
 {
-    struct expire_record r;
-    struct record_reader reader = record_open(taking->record, &r, sizeof r);
-    struct text id = record_text(&reader, r.id_len);
-    if (reader.bad)
+    struct expire_fields f;
+    if (!expire_decode(taking->record, &f))
         return -EILSEQ;
-    struct book_hold *hold = hold_asked(taking, id, "expire");
-    taking->event.time_ms = r.time_ms;
+    struct book_hold *hold = hold_asked(taking, f.id, "expire");
+    taking->event.time_ms = f.fixed.time_ms;
     taking->event.state = state_name(STATE_EXPIRED);
     if (!hold)
         return 0;
@@ -505,26 +490,24 @@ static int take_expire(struct taking *taking)
 
 static bool draws_from(const struct record_head *record, uint32_t item)
 {
-    struct reserve_record r;
-    struct record_reader reader = record_open(record, &r, sizeof r);
-    record_text(&reader, r.id_len);
-    const struct draw_record *draws = record_array(&reader, r.draw_count, sizeof *draws);
-    for (uint32_t i = 0; draws && i < r.draw_count; i++)
-        if (draws[i].pool.item == item)
+    struct reserve_fields f;
+    if (!reserve_decode(record, &f))
+        return true; /* to be refused */
+    for (uint32_t i = 0; i < f.fixed.draw_count; i++)
+        if (f.draws[i].pool.item == item)
             return true;
-    return reader.bad; /* to be refused */
+    return false;
 }
 
 /* Most records concern others: of an item, that can be seen at little cost. */
 static bool concerns_others(const struct book *book, const struct record_head *record)
 {
-    struct movement_record movement;
+    struct movement_fields f;
     if (book->filter.subject != BOOK_ITEM)
         return false;
     switch (record->type) {
     case RECORD_MOVEMENT:
-        record_open(record, &movement, sizeof movement);
-        return record->length >= sizeof movement && movement.pool.item != book->filter.item;
+        return movement_decode(record, &f) && f.fixed.pool.item != book->filter.item;
     case RECORD_RESERVE:
         return !draws_from(record, book->filter.item);
     case RECORD_EXTEND:

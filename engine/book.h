@@ -112,11 +112,6 @@ int book_set_pool(struct book *book, const struct pool_key *key, int64_t on_hand
 int book_set_hold(struct book *book, struct text id, uint16_t channel,
                   const struct book_draw *draws, uint32_t count);
 
-/* The ids by which a question (BOOK_ID) comes to a record: how many; -1: they are not known, for
- * the record is not what its type says, or of an unknown type. Borrowed from the record. */
-enum { BOOK_RECORD_IDS = 2 };
-int book_record_ids(const struct record_head *record, struct text at[BOOK_RECORD_IDS]);
-
 /* Walks the pools: *cursor is 0 at first; NULL at the end. */
 const struct book_pool *book_next_pool(const struct book *book, size_t *cursor);
 

@@ -64,14 +64,14 @@ static void keep_lsn(struct ledger *ledger, const struct record_head *record, ui
 {
     struct catalogue *catalogue = atomic_load(&ledger->catalogue);
     if (record->type == RECORD_LOCATION) {
-        struct location_record r;
-        record_open(record, &r, sizeof r);
-        catalogue->locations[r.location].lsn = lsn;
+        struct location_fields f;
+        location_decode(record, &f);
+        catalogue->locations[f.fixed.location].lsn = lsn;
         mark_catalogue(ledger, lsn);
     } else if (record->type == RECORD_CHANNEL) {
-        struct channel_record r;
-        record_open(record, &r, sizeof r);
-        catalogue->channels[r.channel].lsn = lsn;
+        struct channel_fields f;
+        channel_decode(record, &f);
+        catalogue->channels[f.fixed.channel].lsn = lsn;
         mark_catalogue(ledger, lsn);
     }
 }

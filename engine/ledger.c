@@ -316,11 +316,12 @@ enum code make_item(struct seat *seat, struct text sku, uint32_t *item)
         if (found == ITEM_FULL)
             return fail(seat, CODE_LIMIT, "the table of items is full (%u)", items->max_items);
         if (found >= 0) {
-            struct item_record record = { .head = head_of(seat, RECORD_ITEM, 0),
-                                          .item = (uint32_t)found,
-                                          .sku_len = (uint8_t)sku.len };
-            struct record_builder b = record_begin(seat->record, &record, sizeof record);
-            record_add_text(&b, sku);
+            struct item_fields f = { .fixed = { .head = head_of(seat, RECORD_ITEM, 0),
+                                                .item = (uint32_t)found,
+                                                .low_stock = -1,
+                                                .backorder_limit = -1 },
+                                     .sku = sku };
+            struct record_builder b = item_begin(seat->record, &f);
             uint32_t length = record_end(&b);
             uint64_t position = journal_claim(seat, length);
             mark_item(seat, (uint32_t)found, position + length);

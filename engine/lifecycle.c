@@ -161,12 +161,11 @@ static enum code extend(struct seat *seat, struct text id, uint64_t ttl_ms,
     if (word_state(word) != STATE_HELD)
         return wrong_state(seat, entry, word, "extended");
     uint64_t expires = seat->engine_ms + ttl_ms;
-    struct extend_record record = { .head = head_of(seat, RECORD_EXTEND, clocks_of(seat)),
-                                    .expires_ms = wall_of(seat, expires),
-                                    .id_len = (uint8_t)id.len };
-    struct record_builder b = record_begin(seat->record, &record, sizeof record);
-    record_add_text(&b, id);
-    if (record.head.flags & RECORD_TWO_CLOCKS)
+    struct extend_fields f = { .fixed = { .head = head_of(seat, RECORD_EXTEND, clocks_of(seat)),
+                                          .expires_ms = wall_of(seat, expires) },
+                               .id = id };
+    struct record_builder b = extend_begin(seat->record, &f);
+    if (f.fixed.head.flags & RECORD_TWO_CLOCKS)
         record_add(&b, &expires, sizeof expires);
     entry->lsn_last = journal_record(seat, record_end(&b));
     bool sooner = expires < entry->expires_ms;
@@ -211,13 +210,12 @@ static enum code confirm(struct seat *seat, struct text id, struct text ref,
     }
     if (word_state(word) != STATE_HELD)
         return wrong_state(seat, entry, word, "confirmed");
-    struct confirm_record record = { .head = head_of(seat, RECORD_CONFIRM, 0),
-                                     .time_ms = seat->wall_ms,
-                                     .id_len = (uint8_t)id.len,
-                                     .ref_len = (uint8_t)ref.len };
-    struct record_builder b = record_begin(seat->record, &record, sizeof record);
-    record_add_text(&b, id);
-    record_add_text(&b, ref);
+    struct confirm_fields f = {
+        .fixed = { .head = head_of(seat, RECORD_CONFIRM, 0), .time_ms = seat->wall_ms },
+        .id = id,
+        .ref = ref,
+    };
+    struct record_builder b = confirm_begin(seat->record, &f);
     entry->lsn_last = entry->lsn_confirmed = journal_record(seat, record_end(&b));
     word = with_state(word, STATE_CONFIRMED);
     view_reservation(seat, entry, word, false, r);
@@ -260,13 +258,12 @@ static void release_all(struct seat *seat, struct entry *entry, uint64_t lsn)
 /* A partly fulfilled reservation is never held, so what expires was never fulfilled in part. */
 void expire_entry(struct seat *seat, struct entry *entry, uint64_t word)
 {
-    struct text id = entry_id(entry, word);
-    struct expire_record record = { .head = head_of(seat, RECORD_EXPIRE, 0),
-                                    .time_ms = seat->wall_ms,
-                                    .id_len = (uint8_t)id.len };
-    record.head.client = 0; /* nobody asked for it */
-    struct record_builder b = record_begin(seat->record, &record, sizeof record);
-    record_add_text(&b, id);
+    struct expire_fields f = {
+        .fixed = { .head = head_of(seat, RECORD_EXPIRE, 0), .time_ms = seat->wall_ms },
+        .id = entry_id(entry, word),
+    };
+    f.fixed.head.client = 0; /* no client asked for it */
+    struct record_builder b = expire_begin(seat->record, &f);
     uint32_t length = record_end(&b);
     uint64_t position = journal_claim(seat, length);
     release_all(seat, entry, position + length);

@@ -58,12 +58,14 @@ void mark_undone(struct seat *seat, const struct plan_take *takes, uint32_t coun
     if (count == 0)
         return;
     const struct items *items = &seat->ledger->items;
-    struct undone_record record = { .head = head_of(seat, RECORD_UNDONE, 0), .count = count };
-    struct record_builder b = record_begin(seat->record, &record, sizeof record);
+    struct undone_fields f = { .fixed = { .head = head_of(seat, RECORD_UNDONE, 0),
+                                          .count = count } };
+    struct record_builder b = undone_begin(seat->record, &f);
     for (uint32_t i = 0; i < count; i++) {
         const struct pool *pool = pool_at(items, takes[i].pool);
-        uint32_t item = key_item(atomic_load_explicit(&pool->key, memory_order_relaxed));
-        record_add(&b, &item, sizeof item);
+        uint64_t key = atomic_load_explicit(&pool->key, memory_order_relaxed);
+        struct undone_item_record undone = { key_item(key) };
+        record_add(&b, &undone, sizeof undone);
     }
     uint32_t length = record_end(&b);
     uint64_t position = journal_claim(seat, length);

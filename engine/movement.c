@@ -372,21 +372,18 @@ static void write_record(struct seat *seat, struct moving *move)
 {
     const struct movement *m = move->asked;
     const struct movement_result *r = move->result;
-    struct movement_record record = { .head = head_of(seat, RECORD_MOVEMENT, move->kind),
-                                      .content = move->content,
-                                      .time_ms = seat->wall_ms,
-                                      .pool = move->key,
-                                      .on_hand = r->on_hand,
-                                      .available = r->available,
-                                      .delta = (int32_t)move->key_delta,
-                                      .more_count = (uint16_t)move->more_count,
-                                      .id_len = (uint8_t)m->id.len,
-                                      .ref_len = (uint8_t)m->ref.len,
-                                      .reason_len = (uint8_t)m->reason.len };
-    struct record_builder b = record_begin(seat->record, &record, sizeof record);
-    record_add_text(&b, m->id);
-    record_add_text(&b, m->ref);
-    record_add_text(&b, m->reason);
+    struct movement_fields f = { .fixed = { .head = head_of(seat, RECORD_MOVEMENT, move->kind),
+                                            .content = move->content,
+                                            .time_ms = seat->wall_ms,
+                                            .pool = move->key,
+                                            .on_hand = r->on_hand,
+                                            .available = r->available,
+                                            .delta = (int32_t)move->key_delta,
+                                            .more_count = (uint16_t)move->more_count },
+                                 .id = m->id,
+                                 .ref = m->ref,
+                                 .reason = m->reason };
+    struct record_builder b = movement_begin(seat->record, &f);
     for (uint32_t i = 1; i <= move->more_count; i++) {
         const struct plan_take *take = &seat->plan.takes[i];
         struct change_record more = { key_of(seat, take->pool), -(int32_t)take->qty };

@@ -82,6 +82,14 @@ struct text record_short_text(struct record_reader *reader)
     return length ? record_text(reader, *length) : (struct text){ NULL, 0 };
 }
 
+struct record_reader record_texts(struct record_reader *reader, uint32_t count)
+{
+    struct record_reader first = *reader;
+    for (uint32_t i = 0; i < count && !reader->bad; i++)
+        record_short_text(reader);
+    return first;
+}
+
 uint64_t record_engine_time(struct record_reader *reader, const struct record_head *record,
                             uint64_t told)
 {

@@ -22,23 +22,20 @@ uint32_t location_record_make(void *buffer, struct record_head head, const struc
                               uint16_t index)
 {
     head.type = RECORD_LOCATION;
-    struct location_record record = { .head = head,
-                                      .priority = l->priority,
-                                      .lead_time_s = l->lead_time_s,
-                                      .lat = l->lat,
-                                      .lon = l->lon,
-                                      .location = index,
-                                      .ships = l->ships,
-                                      .pickup = l->pickup,
-                                      .active = l->active,
-                                      .code_len = l->code.len,
-                                      .kind_len = l->kind.len,
-                                      .name_len = l->name.len,
-                                      .group_count = l->group_count };
-    struct record_builder b = record_begin(buffer, &record, sizeof record);
-    record_add_text(&b, code_text(&l->code));
-    record_add_text(&b, code_text(&l->kind));
-    record_add_text(&b, name_text(&l->name));
+    struct location_fields f = { .fixed = { .head = head,
+                                            .priority = l->priority,
+                                            .lead_time_s = l->lead_time_s,
+                                            .lat = l->lat,
+                                            .lon = l->lon,
+                                            .location = index,
+                                            .ships = l->ships,
+                                            .pickup = l->pickup,
+                                            .active = l->active,
+                                            .group_count = l->group_count },
+                                 .code = code_text(&l->code),
+                                 .kind = code_text(&l->kind),
+                                 .name = name_text(&l->name) };
+    struct record_builder b = location_begin(buffer, &f);
     for (unsigned i = 0; i < l->group_count; i++)
         add_short_text(&b, &l->groups[i]);
     return record_end(&b);
@@ -48,19 +45,16 @@ uint32_t channel_record_make(void *buffer, struct record_head head, const struct
                              uint16_t index)
 {
     head.type = RECORD_CHANNEL;
-    struct channel_record record = { .head = head,
-                                     .buffer = c->buffer,
-                                     .hold_ttl_ms = c->hold_ttl_ms,
-                                     .channel = index,
-                                     .place_count = c->place_count,
-                                     .sourcing = (uint8_t)c->sourcing,
-                                     .code_len = c->code.len,
-                                     .kind_len = c->kind.len,
-                                     .name_len = c->name.len };
-    struct record_builder b = record_begin(buffer, &record, sizeof record);
-    record_add_text(&b, code_text(&c->code));
-    record_add_text(&b, code_text(&c->kind));
-    record_add_text(&b, name_text(&c->name));
+    struct channel_fields f = { .fixed = { .head = head,
+                                           .buffer = c->buffer,
+                                           .hold_ttl_ms = c->hold_ttl_ms,
+                                           .channel = index,
+                                           .place_count = c->place_count,
+                                           .sourcing = (uint8_t)c->sourcing },
+                                .code = code_text(&c->code),
+                                .kind = code_text(&c->kind),
+                                .name = name_text(&c->name) };
+    struct record_builder b = channel_begin(buffer, &f);
     for (unsigned i = 0; i < c->place_count; i++)
         add_short_text(&b, &c->places[i]);
     return record_end(&b);
@@ -69,9 +63,8 @@ uint32_t channel_record_make(void *buffer, struct record_head head, const struct
 uint32_t client_record_make(void *buffer, struct record_head head, uint16_t index, struct text name)
 {
     head.type = RECORD_CLIENT;
-    struct client_record record = { .head = head, .client = index, .name_len = (uint8_t)name.len };
-    struct record_builder b = record_begin(buffer, &record, sizeof record);
-    record_add_text(&b, name);
+    struct client_fields f = { .fixed = { .head = head, .client = index }, .name = name };
+    struct record_builder b = client_begin(buffer, &f);
     return record_end(&b);
 }
 
@@ -205,20 +198,16 @@ static bool details_equal(const struct item_details *a, const struct item_detail
 
 static uint32_t build_details(struct seat *seat, uint32_t index, const struct item_details *d)
 {
-    struct text sku = item_sku(item_at(&seat->ledger->items, index));
-    struct item_record record = { .head = head_of(seat, RECORD_ITEM, 0),
-                                  .item = index,
-                                  .low_stock = d->has_low_stock ? d->low_stock : -1,
-                                  .backorder_limit =
-                                      d->has_backorder_limit ? d->backorder_limit : -1,
-                                  .detailed = 1,
-                                  .sku_len = (uint8_t)sku.len,
-                                  .name_len = d->name_len,
-                                  .barcode_len = d->barcode_len };
-    struct record_builder b = record_begin(seat->record, &record, sizeof record);
-    record_add_text(&b, sku);
-    record_add(&b, d->name, d->name_len);
-    record_add(&b, d->barcode, d->barcode_len);
+    struct item_fields f = { .fixed = { .head = head_of(seat, RECORD_ITEM, 0),
+                                        .item = index,
+                                        .low_stock = d->has_low_stock ? d->low_stock : -1,
+                                        .backorder_limit =
+                                            d->has_backorder_limit ? d->backorder_limit : -1,
+                                        .detailed = 1 },
+                             .sku = item_sku(item_at(&seat->ledger->items, index)),
+                             .name = { d->name, d->name_len },
+                             .barcode = { d->barcode, d->barcode_len } };
+    struct record_builder b = item_begin(seat->record, &f);
     return record_end(&b);
 }
 

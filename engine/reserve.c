@@ -128,15 +128,14 @@ static uint64_t write_record(struct seat *seat, const struct entry *entry, struc
 {
     const struct plan *plan = &seat->plan;
     unsigned flags = clocks_of(seat) | (entry->timed ? RESERVE_TIMED : 0u);
-    struct reserve_record record = { .head = head_of(seat, RECORD_RESERVE, flags),
-                                     .content = entry->content,
-                                     .created_ms = entry->created_ms,
-                                     .ttl_ms = entry->ttl_ms,
-                                     .channel = entry->channel,
-                                     .draw_count = entry->draw_count,
-                                     .id_len = (uint8_t)id.len };
-    struct record_builder b = record_begin(seat->record, &record, sizeof record);
-    record_add_text(&b, id);
+    struct reserve_fields f = { .fixed = { .head = head_of(seat, RECORD_RESERVE, flags),
+                                           .content = entry->content,
+                                           .created_ms = entry->created_ms,
+                                           .ttl_ms = entry->ttl_ms,
+                                           .channel = entry->channel,
+                                           .draw_count = entry->draw_count },
+                                .id = id };
+    struct record_builder b = reserve_begin(seat->record, &f);
     for (uint32_t i = 0; i < plan->draw_count; i++) {
         const struct pool *pool = pool_at(&seat->ledger->items, plan->draws[i].pool);
         uint64_t key = atomic_load_explicit(&pool->key, memory_order_relaxed);
@@ -145,10 +144,11 @@ static uint64_t write_record(struct seat *seat, const struct entry *entry, struc
         record_add(&b, &draw, sizeof draw);
     }
     for (uint32_t i = 0; entry->timed && i < plan->draw_count; i++) {
-        uint32_t after_s = (uint32_t)((plan->draws[i].ready_ms - entry->created_ms) / 1000);
-        record_add(&b, &after_s, sizeof after_s);
+        uint64_t after_ms = plan->draws[i].ready_ms - entry->created_ms;
+        struct ready_record ready = { (uint32_t)(after_ms / 1000) };
+        record_add(&b, &ready, sizeof ready);
     }
-    if (record.head.flags & RECORD_TWO_CLOCKS)
+    if (flags & RECORD_TWO_CLOCKS)
         record_add(&b, &seat->engine_ms, sizeof seat->engine_ms);
     uint32_t length = record_end(&b);
     uint64_t position = journal_claim(seat, length);

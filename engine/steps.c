@@ -241,18 +241,16 @@ static enum code ship(struct seat *seat, const struct stepping *s)
 static uint32_t build_record(struct seat *seat, const struct stepping *s, enum entry_state to)
 {
     const struct step *step = s->asked;
-    struct step_head_record record = {
-        .head = head_of(seat, (enum record_type)s->kind, to),
-        .time_ms = seat->wall_ms,
-        .content = s->content,
-        .step_count = step->line_count > 0 ? (uint16_t)s->part_count : 0,
-        .id_len = (uint8_t)step->id.len,
-        .op_len = (uint8_t)step->op.len,
+    struct step_head_fields f = {
+        .fixed = { .head = head_of(seat, (enum record_type)s->kind, to),
+                   .time_ms = seat->wall_ms,
+                   .content = s->content,
+                   .step_count = step->line_count > 0 ? (uint16_t)s->part_count : 0 },
+        .id = step->id,
+        .op = step->op,
     };
-    struct record_builder b = record_begin(seat->record, &record, sizeof record);
-    record_add_text(&b, step->id);
-    record_add_text(&b, step->op);
-    for (uint32_t i = 0; i < record.step_count; i++) {
+    struct record_builder b = step_head_begin(seat->record, &f);
+    for (uint32_t i = 0; i < f.fixed.step_count; i++) {
         struct step_record part = { .draw = s->parts[i].index, .qty = s->parts[i].qty };
         record_add(&b, &part, sizeof part);
     }
@@ -390,14 +388,12 @@ static enum entry_state state_named(const char *name)
 /* The op stands for this step from now on, also after a crash: so it has a record, and an LSN. */
 static uint64_t write_op(struct seat *seat, const struct stepping *s, enum entry_state state)
 {
-    struct op_record record = { .head = head_of(seat, RECORD_OP, state),
-                                .time_ms = seat->wall_ms,
-                                .content = s->content,
-                                .id_len = (uint8_t)s->asked->id.len,
-                                .op_len = (uint8_t)s->asked->op.len };
-    struct record_builder b = record_begin(seat->record, &record, sizeof record);
-    record_add_text(&b, s->asked->id);
-    record_add_text(&b, s->asked->op);
+    struct op_fields f = { .fixed = { .head = head_of(seat, RECORD_OP, state),
+                                      .time_ms = seat->wall_ms,
+                                      .content = s->content },
+                           .id = s->asked->id,
+                           .op = s->asked->op };
+    struct record_builder b = op_begin(seat->record, &f);
     return journal_record(seat, record_end(&b));
 }
 

@@ -8,8 +8,8 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-#include "engine/book.h"
 #include "engine/image.h"
+#include "engine/record_layout.h"
 #include "persistence/format.h"
 
 enum { LINE_IDS = 32, FILTER_HASHES = 7, LINE_BIT = 9 }; /* 16 bits for each id; 2^9 to a line */
@@ -306,10 +306,10 @@ static bool add_records(struct id_index *index, const unsigned char *at, uint32_
 {
     while (left > 0) {
         const struct record_head *record = (const struct record_head *)(const void *)at;
-        struct text ids[BOOK_RECORD_IDS];
+        struct text ids[RECORD_IDS];
         if (!record_is_sound(record, left))
             return false;
-        int count = book_record_ids(record, ids);
+        int count = record_ids(record, ids);
         for (int i = 0; i < count; i++)
             if (!set_add(&index->set, id_index_hash(ids[i])))
                 return false;

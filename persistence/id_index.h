@@ -4,7 +4,7 @@
  * an id has walked through once. The next question reads only what the filters do not rule out.
  *
  * D1  A span is a run of whole batches of one segment, or a block of a snapshot. Its filter has all
- *     ids by which a question may come to a record in it (book_record_ids). Neither ever changes
+ *     ids by which a question may come to a record in it (record_ids). Neither ever changes
  *     (F5, S2), so what a filter rules out is ruled out for good.
  * D2  The spans of a segment follow each other without a gap from its first batch on. The last one
  *     may be open: it grows with the segment, and is a set of hashes until it is closed.

@@ -258,8 +258,8 @@ WRONG = {
         "recovery forgets the ids of movements",
         {
             "engine/apply.c": [
-                ("        error = fresh_entry(a, id, &entry);\n    if (!error)\n"
-                 "        remember_movement(a->seat, entry, r.content, &result, id.len);\n",
+                ("        error = fresh_entry(a, f.id, &entry);\n    if (!error)\n"
+                 "        remember_movement(a->seat, entry, r->content, &result, f.id.len);\n",
                  "        error = 0;\n"),
             ]
         },

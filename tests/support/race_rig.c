@@ -61,15 +61,12 @@ struct text race_name(struct race_name *buffer, char letter, uint64_t number)
 /* The theorem, at this prefix: nothing is promised that is not there. */
 static void check_promise(const struct race *race, const struct record_head *head, uint64_t lsn)
 {
-    struct reserve_record r;
-    struct record_reader reader = record_open(head, &r, sizeof r);
-    record_text(&reader, r.id_len);
-    const struct draw_record *draws = record_array(&reader, r.draw_count, sizeof *draws);
-    for (unsigned i = 0; draws && i < r.draw_count; i++) {
-        struct draw_record d;
-        memcpy(&d, &draws[i], sizeof d);
+    struct reserve_fields f;
+    RACE_MUST(reserve_decode(head, &f), "a reserve that cannot be read");
+    for (unsigned i = 0; i < f.fixed.draw_count; i++) {
+        const struct pool_key *key = &f.draws[i].pool;
         const struct pool *pool =
-            pool_find(&race->follower->items, d.pool.item, d.pool.location, d.pool.owner);
+            pool_find(&race->follower->items, key->item, key->location, key->owner);
         RACE_MUST(pool && word_available(pool_read(pool)) >= 0,
                   "recovered up to LSN %llu, a unit is promised twice", (unsigned long long)lsn);
     }

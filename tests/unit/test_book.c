@@ -9,6 +9,7 @@
 #include "engine/book.h"
 #include "engine/entry.h"
 #include "engine/pool.h"
+#include "engine/record_layout.h"
 
 static struct book book;
 static struct book_question *kept;
@@ -45,8 +46,8 @@ static int keep(void *context, const struct book_event *event)
 /* Every event's ids must be among those by which its record is found. */
 static void find_ids(const struct record_head *record, uint32_t first_event)
 {
-    struct text ids[BOOK_RECORD_IDS];
-    int count = book_record_ids(record, ids);
+    struct text ids[RECORD_IDS];
+    int count = record_ids(record, ids);
     for (uint32_t i = first_event; i < kept->event_count; i++) {
         bool found = false;
         char id[ID_MAX];
@@ -216,15 +217,15 @@ Test(book, what_does_not_fit_is_refused)
     cr_assert_eq(take(&builder), -EILSEQ);
 }
 
-static int ids_of(struct record_builder *builder, struct text ids[BOOK_RECORD_IDS])
+static int ids_of(struct record_builder *builder, struct text ids[RECORD_IDS])
 {
     record_end(builder);
-    return book_record_ids((const struct record_head *)(void *)bytes, ids);
+    return record_ids((const struct record_head *)(void *)bytes, ids);
 }
 
 Test(book, a_record_is_found_by_every_id_that_it_names)
 {
-    struct text ids[BOOK_RECORD_IDS];
+    struct text ids[RECORD_IDS];
     struct movement_record r = { .head = { .type = RECORD_MOVEMENT, .flags = MOVE_RETURN },
                                  .id_len = 1,
                                  .ref_len = 2 };

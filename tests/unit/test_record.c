@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "engine/record.h"
+#include "engine/record_layout.h"
 #include "tests/support/ledger_rig.h"
 #include "tests/support/random.h"
 
@@ -316,6 +317,55 @@ Test(record, a_record_may_end_anywhere_and_have_any_type)
         offset += length;
     }
     ledger_rig_close(&rig);
+}
+
+/* Whatever has a name in RECORD_TYPES, and nothing else. */
+Test(record, the_table_has_every_type_once)
+{
+    unsigned known = 0;
+    for (unsigned type = 0; type < 256; type++) {
+        const struct record_layout *layout = record_layout(type);
+        unsigned times = 0;
+        cr_assert_eq(layout != NULL, (type >= 1 && type <= RECORD_OP) || type == RECORD_UNDONE);
+        for (unsigned i = 0; layout && i < layout->field_count; i++)
+            times += layout->fields[i].shown == SHOWN_WHEN;
+        cr_assert_leq(times, 1, "%s was made at two times", layout ? layout->name : "");
+        known += layout != NULL;
+    }
+    cr_assert_eq(known, 15);
+}
+
+/* Each field is where the compiler has it, with its sign. */
+Test(record, fields_are_read_by_their_layout)
+{
+    union record_fields read;
+    struct movement_fields f = { .fixed = { .head = { .type = RECORD_MOVEMENT },
+                                            .time_ms = 77,
+                                            .on_hand = -5,
+                                            .available = INT64_MIN,
+                                            .delta = -1,
+                                            .more_count = 0xffff },
+                                 .id = text_of("m1"),
+                                 .ref = text_of("r") };
+    int64_t numbers = 0;
+    struct record_builder b = movement_begin(buffer, &f);
+    record_end(&b);
+    const struct record_layout *layout = record_layout(RECORD_MOVEMENT);
+    cr_assert_not(layout->decode(head_in(buffer), &read), "its changes are not there");
+    cr_assert_eq(record_time_ms(head_in(buffer), 5), 5, "so its batch says when");
+    f.fixed.more_count = 0;
+    b = movement_begin(buffer, &f);
+    record_end(&b);
+    cr_assert(layout->decode(head_in(buffer), &read));
+    cr_assert_eq(record_time_ms(head_in(buffer), 5), 77);
+    for (unsigned i = 0; i < layout->field_count; i++) {
+        const struct record_field *field = &layout->fields[i];
+        if (field->shown == SHOWN_NUMBER)
+            numbers ^= record_number(&read, field);
+        if (field->shown == SHOWN_ID)
+            cr_assert(text_equal(record_text_of(&read, field), text_of("m1")));
+    }
+    cr_assert_eq(numbers, INT64_C(-5) ^ INT64_MIN ^ -1);
 }
 
 /* A record twice, or too early, is refused if it does not fit. */

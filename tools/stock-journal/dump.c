@@ -9,6 +9,7 @@
 
 #include "engine/book.h"
 #include "engine/pool.h"
+#include "engine/record_layout.h"
 #include "persistence/snapshot_walk.h"
 #include "tools/stock-journal/job.h"
 #include "tools/stock-journal/show.h"
@@ -91,13 +92,11 @@ static int put_event(void *context, const struct book_event *e)
 /* Of one sku the book can begin only where its item does. */
 static bool begins_book(const struct dumping *d, const struct record_head *record, uint32_t *item)
 {
-    struct item_record r;
-    if (record->type != RECORD_ITEM)
+    struct item_fields f;
+    if (record->type != RECORD_ITEM || !item_decode(record, &f))
         return false;
-    struct record_reader reader = record_open(record, &r, sizeof r);
-    struct text sku = record_text(&reader, r.sku_len);
-    *item = r.item;
-    return !reader.bad && text_equal(sku, text_of(d->job->sku));
+    *item = f.fixed.item;
+    return text_equal(f.sku, text_of(d->job->sku));
 }
 
 static bool is_wanted(struct dumping *d, uint64_t lsn, uint64_t time_ms)

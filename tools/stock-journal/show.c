@@ -1,27 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tools/stock-journal/show.h"
 
-#include <stddef.h>
 #include <string.h>
 
 #include "engine/catalogue.h"
 #include "engine/entry.h"
 #include "engine/pool.h"
-#include "engine/record.h"
-
-static const char *const type_names[] = {
-    [RECORD_VOID] = "void",       [RECORD_ITEM] = "item",     [RECORD_LOCATION] = "location",
-    [RECORD_CHANNEL] = "channel", [RECORD_CLIENT] = "client", [RECORD_MOVEMENT] = "movement",
-    [RECORD_RESERVE] = "reserve", [RECORD_EXTEND] = "extend", [RECORD_CONFIRM] = "confirm",
-    [RECORD_FULFIL] = "fulfil",   [RECORD_CANCEL] = "cancel", [RECORD_EXPIRE] = "expire",
-    [RECORD_UNDONE] = "undone",   [RECORD_ALLOT] = "allot",   [RECORD_OP] = "repeat",
-};
-
-enum { TYPES = sizeof type_names / sizeof *type_names };
+#include "engine/record_layout.h"
 
 const char *record_type_name(unsigned type)
 {
-    return type < TYPES ? type_names[type] : NULL;
+    const struct record_layout *layout = record_layout(type);
+    return layout ? layout->name : NULL;
 }
 
 bool shower_init(struct shower *shower, bool json)
@@ -43,14 +33,8 @@ void shower_free(struct shower *shower)
 
 static const char *kind_name(uint16_t owner)
 {
-    static const char *const names[] = {
-        [POOL_SHARED] = "shared",
-        [POOL_ALLOTTED] = "allotted",
-        [POOL_EXPECTED] = "expected",
-        [POOL_DAMAGED] = "damaged",
-    };
-    enum pool_kind kind = owner_kind(owner);
-    return kind < POOL_KIND_COUNT ? names[kind] : "unknown";
+    const char *name = pool_kind_name(owner_kind(owner));
+    return name ? name : "unknown";
 }
 
 static void show_pool(struct shower *shower, const struct pool_key *pool)
@@ -78,7 +62,7 @@ static void list_pool(struct shower *shower, const struct pool_key *pool, int64_
 static void show_draws(struct shower *shower, const struct draw_record *draws, uint32_t count)
 {
     sink_list(&shower->sink, "draws");
-    for (uint32_t i = 0; draws && i < count; i++)
+    for (uint32_t i = 0; i < count; i++)
         list_pool(shower, &draws[i].pool, draws[i].qty);
     sink_list_end(&shower->sink);
 }
@@ -89,267 +73,186 @@ static void show_changes(struct shower *shower, const struct change_record *chan
     if (count == 0)
         return;
     sink_list(&shower->sink, "more");
-    for (uint32_t i = 0; changes && i < count; i++)
+    for (uint32_t i = 0; i < count; i++)
         list_pool(shower, &changes[i].pool, changes[i].delta);
     sink_list_end(&shower->sink);
 }
 
-/* ---- a record of each type; the reader says afterwards whether all was there ---- */
+/* ---- one field ---- */
 
-static void show_texts(struct sink *sink, struct record_reader *reader, const char *key,
+static void show_texts(struct sink *sink, const char *key, struct record_reader texts,
                        uint32_t count)
 {
     sink_list(sink, key);
-    for (uint32_t i = 0; i < count && !reader->bad; i++)
-        sink_list_text(sink, record_short_text(reader));
+    for (uint32_t i = 0; i < count; i++)
+        sink_list_text(sink, record_short_text(&texts));
     sink_list_end(sink);
 }
 
-static bool show_item(struct shower *shower, const struct record_head *record)
+static void show_steps(struct sink *sink, const struct step_record *steps, uint32_t count)
 {
-    struct item_record item;
-    struct sink *sink = &shower->sink;
-    struct record_reader reader = record_open(record, &item, sizeof item);
-    struct text sku = record_text(&reader, item.sku_len);
-    if (reader.bad || !name_set(&shower->items, item.item, sku))
-        return false;
-    sink_text(sink, "sku", sku);
-    if (!item.detailed)
-        return true;
-    sink_optional(sink, "name", record_text(&reader, item.name_len));
-    sink_optional(sink, "barcode", record_text(&reader, item.barcode_len));
-    sink_number(sink, "low_stock", item.low_stock);
-    sink_number(sink, "backorder_limit", item.backorder_limit);
-    return !reader.bad;
-}
-
-static bool show_location(struct shower *shower, const struct record_head *record)
-{
-    struct location_record location;
-    struct sink *sink = &shower->sink;
-    struct record_reader reader = record_open(record, &location, sizeof location);
-    struct text code = record_text(&reader, location.code_len);
-    if (reader.bad || !name_set(&shower->locations, location.location, code))
-        return false;
-    sink_text(sink, "code", code);
-    sink_optional(sink, "kind", record_text(&reader, location.kind_len));
-    sink_optional(sink, "name", record_text(&reader, location.name_len));
-    sink_number(sink, "priority", location.priority);
-    sink_number(sink, "lead_time_s", location.lead_time_s);
-    sink_flag(sink, "ships", location.ships);
-    sink_flag(sink, "pickup", location.pickup);
-    sink_flag(sink, "active", location.active);
-    sink_degrees(sink, "lat", location.lat);
-    sink_degrees(sink, "lon", location.lon);
-    show_texts(sink, &reader, "groups", location.group_count);
-    return !reader.bad;
-}
-
-static bool show_channel(struct shower *shower, const struct record_head *record)
-{
-    struct channel_record channel;
-    struct sink *sink = &shower->sink;
-    struct record_reader reader = record_open(record, &channel, sizeof channel);
-    struct text code = record_text(&reader, channel.code_len);
-    if (reader.bad || !name_set(&shower->channels, channel.channel, code))
-        return false;
-    sink_text(sink, "code", code);
-    sink_optional(sink, "kind", record_text(&reader, channel.kind_len));
-    sink_optional(sink, "name", record_text(&reader, channel.name_len));
-    sink_number(sink, "buffer", channel.buffer);
-    sink_number(sink, "hold_ttl_ms", channel.hold_ttl_ms);
-    if (channel.sourcing < SOURCING_COUNT)
-        sink_text(sink, "sourcing", text_of(sourcing_name((enum sourcing)channel.sourcing)));
-    show_texts(sink, &reader, "locations", channel.place_count);
-    return !reader.bad;
-}
-
-static bool show_client(struct shower *shower, const struct record_head *record)
-{
-    struct client_record client;
-    struct record_reader reader = record_open(record, &client, sizeof client);
-    struct text name = record_text(&reader, client.name_len);
-    if (reader.bad || !name_set(&shower->clients, client.client, name))
-        return false;
-    sink_text(&shower->sink, "name", name);
-    return true;
-}
-
-static bool show_movement(struct shower *shower, const struct record_head *record)
-{
-    static const char *const kinds[] = { "?", "receive", "adjust", "count", "return" };
-    struct movement_record movement;
-    struct sink *sink = &shower->sink;
-    struct record_reader reader = record_open(record, &movement, sizeof movement);
-    unsigned kind = record->flags <= MOVE_RETURN ? record->flags : 0;
-    sink_text(sink, "kind", text_of(kinds[kind]));
-    sink_text(sink, "id", record_text(&reader, movement.id_len));
-    show_pool(shower, &movement.pool);
-    sink_number(sink, "delta", movement.delta);
-    sink_number(sink, "on_hand", movement.on_hand);
-    sink_number(sink, "available", movement.available);
-    sink_optional(sink, "ref", record_text(&reader, movement.ref_len));
-    sink_optional(sink, "reason", record_text(&reader, movement.reason_len));
-    const struct change_record *more =
-        record_array(&reader, movement.more_count, sizeof(struct change_record));
-    show_changes(shower, more, movement.more_count);
-    return !reader.bad && kind != 0;
-}
-
-static bool show_allot(struct shower *shower, const struct record_head *record)
-{
-    struct allot_record allot;
-    struct sink *sink = &shower->sink;
-    struct record_reader reader = record_open(record, &allot, sizeof allot);
-    sink_text(sink, "id", record_text(&reader, allot.id_len));
-    show_pool(shower, &allot.pool);
-    sink_number(sink, "delta", allot.delta);
-    sink_number(sink, "allotted", allot.allotted);
-    sink_number(sink, "available", allot.available);
-    return !reader.bad;
-}
-
-static bool show_reserve(struct shower *shower, const struct record_head *record)
-{
-    char unknown[16];
-    struct reserve_record reserve;
-    struct sink *sink = &shower->sink;
-    struct record_reader reader = record_open(record, &reserve, sizeof reserve);
-    sink_text(sink, "id", record_text(&reader, reserve.id_len));
-    sink_text(sink, "channel", text_of(name_get(&shower->channels, reserve.channel, unknown)));
-    sink_number(sink, "ttl_ms", reserve.ttl_ms);
-    show_draws(shower, record_array(&reader, reserve.draw_count, sizeof(struct draw_record)),
-               reserve.draw_count);
-    return !reader.bad;
-}
-
-static bool show_extend(struct shower *shower, const struct record_head *record)
-{
-    struct extend_record extend;
-    struct record_reader reader = record_open(record, &extend, sizeof extend);
-    sink_text(&shower->sink, "id", record_text(&reader, extend.id_len));
-    sink_number(&shower->sink, "expires_ms", (int64_t)extend.expires_ms);
-    return !reader.bad;
-}
-
-static bool show_confirm(struct shower *shower, const struct record_head *record)
-{
-    struct confirm_record confirm;
-    struct record_reader reader = record_open(record, &confirm, sizeof confirm);
-    sink_text(&shower->sink, "id", record_text(&reader, confirm.id_len));
-    sink_optional(&shower->sink, "ref", record_text(&reader, confirm.ref_len));
-    return !reader.bad;
-}
-
-static bool show_step(struct shower *shower, const struct record_head *record)
-{
-    struct step_head_record step;
-    struct sink *sink = &shower->sink;
-    struct record_reader reader = record_open(record, &step, sizeof step);
-    sink_text(sink, "id", record_text(&reader, step.id_len));
-    sink_optional(sink, "op", record_text(&reader, step.op_len));
-    if (record->flags > STATE_NONE && record->flags < STATE_COUNT)
-        sink_text(sink, "state", text_of(state_name((enum entry_state)record->flags)));
-    const struct step_record *steps =
-        record_array(&reader, step.step_count, sizeof(struct step_record));
-    if (step.step_count > 0)
-        sink_list(sink, "steps");
-    for (uint32_t i = 0; steps && i < step.step_count; i++)
+    if (count == 0)
+        return;
+    sink_list(sink, "steps");
+    for (uint32_t i = 0; i < count; i++)
         sink_list_step(sink, steps[i].draw, steps[i].qty);
-    if (step.step_count > 0)
-        sink_list_end(sink);
-    return !reader.bad;
-}
-
-static bool show_op(struct shower *shower, const struct record_head *record)
-{
-    struct op_record op;
-    struct sink *sink = &shower->sink;
-    struct record_reader reader = record_open(record, &op, sizeof op);
-    sink_text(sink, "id", record_text(&reader, op.id_len));
-    sink_text(sink, "op", record_text(&reader, op.op_len));
-    if (record->flags < STATE_COUNT)
-        sink_text(sink, "state", text_of(state_name((enum entry_state)record->flags)));
-    return !reader.bad;
-}
-
-static bool show_expire(struct shower *shower, const struct record_head *record)
-{
-    struct expire_record expire;
-    struct record_reader reader = record_open(record, &expire, sizeof expire);
-    sink_text(&shower->sink, "id", record_text(&reader, expire.id_len));
-    return !reader.bad;
-}
-
-static bool show_undone(struct shower *shower, const struct record_head *record)
-{
-    struct sink *sink = &shower->sink;
-    struct undone_record undone;
-    struct record_reader reader = record_open(record, &undone, sizeof undone);
-    const unsigned char *items = record_array(&reader, undone.count, sizeof(uint32_t));
-    char unknown[16];
-    sink_list(sink, "items");
-    for (uint32_t i = 0; items && i < undone.count; i++) {
-        uint32_t item;
-        memcpy(&item, items + i * sizeof item, sizeof item);
-        sink_list_text(sink, text_of(name_get(&shower->items, item, unknown)));
-    }
     sink_list_end(sink);
-    return !reader.bad;
 }
 
-static bool show_nothing(struct shower *shower, const struct record_head *record)
+static void show_items(struct shower *shower, const struct undone_item_record *items,
+                       uint32_t count)
 {
-    (void)shower;
-    (void)record;
-    return true;
+    char unknown[16];
+    sink_list(&shower->sink, "items");
+    for (uint32_t i = 0; i < count; i++)
+        sink_list_text(&shower->sink, text_of(name_get(&shower->items, items[i].item, unknown)));
+    sink_list_end(&shower->sink);
+}
+
+static void show_list(struct shower *shower, const union record_fields *fields,
+                      const struct record_field *field)
+{
+    const unsigned char *at = (const unsigned char *)fields + field->at;
+    uint32_t count = record_count_of(fields, field);
+    struct record_reader texts;
+    const void *array;
+    if (field->shown == SHOWN_TEXTS) {
+        memcpy(&texts, at, sizeof texts);
+        show_texts(&shower->sink, field->name, texts, count);
+        return;
+    }
+    memcpy(&array, at, sizeof array);
+    if (field->shown == SHOWN_DRAWS)
+        show_draws(shower, array, count);
+    else if (field->shown == SHOWN_CHANGES)
+        show_changes(shower, array, count);
+    else if (field->shown == SHOWN_STEPS)
+        show_steps(&shower->sink, array, count);
+    else
+        show_items(shower, array, count);
+}
+
+/* An index, or a number of which few values mean anything. */
+static void show_meaning(struct shower *shower, const char *key, enum record_shown shown,
+                         int64_t number)
+{
+    char unknown[16];
+    struct sink *sink = &shower->sink;
+    if (shown == SHOWN_CHANNEL)
+        sink_text(sink, key, text_of(name_get(&shower->channels, (uint32_t)number, unknown)));
+    else if (shown == SHOWN_SOURCING && number < SOURCING_COUNT)
+        sink_text(sink, key, text_of(sourcing_name((enum sourcing)number)));
+    else if (shown == SHOWN_FLAG)
+        sink_flag(sink, key, number != 0);
+    else if (shown == SHOWN_NUMBER || (shown == SHOWN_LIMIT && number >= 0))
+        sink_number(sink, key, number);
+}
+
+static void show_field(struct shower *shower, const union record_fields *fields,
+                       const struct record_field *field)
+{
+    const unsigned char *at = (const unsigned char *)fields + field->at;
+    struct pool_key pool;
+    double degrees;
+    switch (field->shown) {
+    case SHOWN_NOT:
+    case SHOWN_WHEN:
+        break;
+    case SHOWN_NAME:
+    case SHOWN_ID:
+        sink_text(&shower->sink, field->name, record_text_of(fields, field));
+        break;
+    case SHOWN_OP:
+    case SHOWN_REF:
+    case SHOWN_OPTIONAL:
+        sink_optional(&shower->sink, field->name, record_text_of(fields, field));
+        break;
+    case SHOWN_NUMBER:
+    case SHOWN_LIMIT:
+    case SHOWN_FLAG:
+    case SHOWN_SOURCING:
+    case SHOWN_CHANNEL:
+        show_meaning(shower, field->name, field->shown, record_number(fields, field));
+        break;
+    case SHOWN_DEGREES:
+        memcpy(&degrees, at, sizeof degrees);
+        sink_degrees(&shower->sink, field->name, degrees);
+        break;
+    case SHOWN_POOL:
+        memcpy(&pool, at, sizeof pool);
+        show_pool(shower, &pool);
+        break;
+    case SHOWN_TEXTS:
+    case SHOWN_DRAWS:
+    case SHOWN_CHANGES:
+    case SHOWN_STEPS:
+    case SHOWN_ITEMS:
+        show_list(shower, fields, field);
+    }
 }
 
 /* ---- any record ---- */
 
-uint64_t record_time_ms(const struct record_head *record, uint64_t batch_ms)
+/* What later records mean by an index. False: no memory. */
+static bool learn(struct shower *shower, const union record_fields *f)
 {
-    static const size_t places[TYPES] = {
-        [RECORD_MOVEMENT] = offsetof(struct movement_record, time_ms),
-        [RECORD_RESERVE] = offsetof(struct reserve_record, created_ms),
-        [RECORD_CONFIRM] = offsetof(struct confirm_record, time_ms),
-        [RECORD_FULFIL] = offsetof(struct step_head_record, time_ms),
-        [RECORD_CANCEL] = offsetof(struct step_head_record, time_ms),
-        [RECORD_EXPIRE] = offsetof(struct expire_record, time_ms),
-        [RECORD_ALLOT] = offsetof(struct allot_record, time_ms),
-    };
-    size_t at = record->type < TYPES ? places[record->type] : 0;
-    uint64_t ms;
-    if (at == 0 || at + sizeof ms > record->length)
-        return batch_ms;
-    memcpy(&ms, (const unsigned char *)record + at, sizeof ms);
-    return ms;
+    switch (f->head.type) {
+    case RECORD_ITEM:
+        return name_set(&shower->items, f->item_.fixed.item, f->item_.sku);
+    case RECORD_LOCATION:
+        return name_set(&shower->locations, f->location_.fixed.location, f->location_.code);
+    case RECORD_CHANNEL:
+        return name_set(&shower->channels, f->channel_.fixed.channel, f->channel_.code);
+    case RECORD_CLIENT:
+        return name_set(&shower->clients, f->client_.fixed.client, f->client_.name);
+    default:
+        return true;
+    }
+}
+
+/* False: they mean nothing. */
+static bool show_flags(struct sink *sink, enum record_flags kind, unsigned flags)
+{
+    static const char *const kinds[] = { [MOVE_RECEIVE] = "receive",
+                                         [MOVE_ADJUST] = "adjust",
+                                         [MOVE_COUNT] = "count",
+                                         [MOVE_RETURN] = "return" };
+    if (kind == FLAGS_KIND) {
+        bool known = flags >= MOVE_RECEIVE && flags <= MOVE_RETURN;
+        sink_text(sink, "kind", text_of(known ? kinds[flags] : "?"));
+        return known;
+    }
+    if (kind == FLAGS_STATE && flags > STATE_NONE && flags < STATE_COUNT)
+        sink_text(sink, "state", text_of(state_name((enum entry_state)flags)));
+    return true;
+}
+
+static bool comes_first(const struct record_field *field)
+{
+    return field->shown == SHOWN_NAME || field->shown == SHOWN_ID || field->shown == SHOWN_OP;
+}
+
+static bool show_fields(struct shower *shower, const struct record_layout *layout,
+                        const union record_fields *fields)
+{
+    bool good = show_flags(&shower->sink, layout->flags, fields->head.flags);
+    for (int first = 1; first >= 0; first--)
+        for (unsigned i = 0; i < layout->field_count; i++)
+            if (comes_first(&layout->fields[i]) == first)
+                show_field(shower, fields, &layout->fields[i]);
+    return good;
 }
 
 bool show_record(struct shower *shower, const struct record_head *record, uint64_t lsn,
                  uint64_t time_ms)
 {
-    static bool (*const shows[TYPES])(struct shower *, const struct record_head *) = {
-        [RECORD_VOID] = show_nothing,
-        [RECORD_ITEM] = show_item,
-        [RECORD_LOCATION] = show_location,
-        [RECORD_CHANNEL] = show_channel,
-        [RECORD_CLIENT] = show_client,
-        [RECORD_MOVEMENT] = show_movement,
-        [RECORD_RESERVE] = show_reserve,
-        [RECORD_EXTEND] = show_extend,
-        [RECORD_CONFIRM] = show_confirm,
-        [RECORD_FULFIL] = show_step,
-        [RECORD_CANCEL] = show_step,
-        [RECORD_EXPIRE] = show_expire,
-        [RECORD_UNDONE] = show_undone,
-        [RECORD_ALLOT] = show_allot,
-        [RECORD_OP] = show_op,
-    };
     char unknown[16];
-    const char *type = record_type_name(record->type);
-    sink_begin(&shower->sink, lsn, record_time_ms(record, time_ms), type ? type : "unknown");
-    bool good = type && shows[record->type](shower, record);
+    union record_fields fields;
+    const struct record_layout *layout = record_layout(record->type);
+    sink_begin(&shower->sink, lsn, record_time_ms(record, time_ms),
+               layout ? layout->name : "unknown");
+    bool good = layout && layout->decode(record, &fields) && learn(shower, &fields) &&
+                show_fields(shower, layout, &fields);
     if (!good)
         sink_flag(&shower->sink, "unreadable", true);
     if (record->client != 0)

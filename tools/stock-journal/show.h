@@ -22,10 +22,6 @@ const char *record_type_name(unsigned type);
 bool shower_init(struct shower *shower, bool json);
 void shower_free(struct shower *shower);
 
-/* When a record's change was made: as the record says, which is what clients were told and history
- * tells, or else as its batch does. */
-uint64_t record_time_ms(const struct record_head *record, uint64_t batch_ms);
-
 /* Writes one record, and learns names from it. False if its contents are not what its type says. */
 bool show_record(struct shower *shower, const struct record_head *record, uint64_t lsn,
                  uint64_t time_ms);
