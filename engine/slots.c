@@ -407,13 +407,13 @@ void slots_share(struct entries *entries, struct entry_cursor *cursor)
     if (!atomic_load_explicit(asked, memory_order_relaxed))
         return;
     atomic_store_explicit(asked, false, memory_order_relaxed);
-    share_hoard(entries, cursor);
     for (unsigned i = 0; i < SHARED_AT_ONCE; i++) {
         entry = forget_ripe(entries, cursor);
         if (!entry)
             break;
         to_hand(entries, entry);
     }
+    share_hoard(entries, cursor); /* afterwards: the draws of what was forgotten are in the stash */
     note_hoard(entries, cursor);
 }
 
