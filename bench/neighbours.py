@@ -4,7 +4,7 @@
 
 For 1 and 2 workers, and for each kind of neighbour: p50, p99 and the greatest round trip of a ping
 every few milliseconds; how long after its deadline a hold expires, by the journal; and how long
-after it a subscriber hears of it who is told of all that the neighbours change as well.
+after its deadline a subscriber hears of that, beside all that the neighbours change.
 Environment: BIN, SECONDS (of each measurement), SKUS, PLACES, HEAVY (connections), WORKERS."""
 
 import contextlib

@@ -196,7 +196,7 @@ static uint64_t tell_what_has_changed(void)
     uint64_t before = out_unsent(&peers[0].out);
     worker.now.steady_ms += 1000;
     worker_feed(&worker);
-    cr_assert_gt(out_unsent(&peers[0].out), before, "nothing is told");
+    cr_assert_gt(out_unsent(&peers[0].out), before, "the subscriber gets no notification");
     return connection_open_gates(&peers[0], worker.acknowledged);
 }
 
