@@ -26,9 +26,6 @@ enum { PROTOCOL_VERSION = 1 };
 
 enum { CHANGES_MAX = 10000 }; /* greatest limit of changes */
 
-/* Key of a result that may show more than its lsn says; see reply_rewrite_held. */
-#define REPLY_CHANGES "changes"
-
 struct service_limits {
     struct wire_limits message;
     uint32_t lines; /* of an order, at most LINES_MAX */
@@ -99,6 +96,7 @@ struct call {
     struct refusal refusal;
     struct text id, sku, location, channel; /* what the request is about, for error details */
     uint64_t lsn;                           /* of the change that the reply waits for; 0: none */
+    uint64_t shown_lsn;                     /* of the reply itself; 0: it has none */
 };
 
 /* False: the method has used up its quantum, and is to go on in a later turn, see slicing.h. */
@@ -116,14 +114,6 @@ void reply_text(struct call *call, const char *text);
 /* Packs the refusal of a request, by the call's own refusal if it has one, else by the seat's
  * failure. */
 void reply_error(struct call *call, enum code code);
-
-/*
- * The journal has failed, and replies from a place in the stream on wait for it: they can never go.
- * Those that tell of a change, or of what was seen after it, that is not acknowledged, become the
- * error read_only with this reason; the others stay. Notifications are dropped. False: no memory,
- * and nothing was done.
- */
-bool reply_rewrite_held(struct out *out, uint64_t from, uint64_t acknowledged, const char *reason);
 
 /* Packs an error for a message that never became a call. */
 void reply_bad_message(struct out *out, uint32_t msgid, const struct refusal *refusal);

@@ -21,6 +21,7 @@ void connection_destroy(struct connection *connection)
         assert(!connection->listed[i]);
     checking_end(connection->checking);
     slicing_end(connection->slicing);
+    held_free(&connection->held);
     out_destroy(&connection->out);
     free(connection->input.bytes);
 }
@@ -108,7 +109,29 @@ uint64_t connection_open_gates(struct connection *connection, uint64_t acknowled
         memmove(connection->gates, connection->gates + open,
                 connection->gate_count * sizeof *connection->gates);
     }
-    return connection->gate_count > 0 ? connection->gates[0].from : out_end(&connection->out);
+    if (connection->gate_count == 0) {
+        held_clear(&connection->held);
+        return out_end(&connection->out);
+    }
+    held_forget(&connection->held, connection->gates[0].from);
+    return connection->gates[0].from;
+}
+
+void connection_hold(struct connection *connection, const struct held_message *message)
+{
+    if (connection->gate_count > 0 && !held_add(&connection->held, message))
+        connection->out.failed = true;
+}
+
+bool connection_refuse_held(struct connection *connection, uint64_t acknowledged,
+                            const char *reason)
+{
+    uint64_t from = connection_open_gates(connection, acknowledged);
+    bool done = connection->gate_count == 0 ||
+                held_rewrite(&connection->held, &connection->out, from, acknowledged, reason);
+    connection->gate_count = 0;
+    held_clear(&connection->held);
+    return done;
 }
 
 /* ---- lists ---- */

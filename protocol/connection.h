@@ -17,6 +17,7 @@
 
 #include "protocol/call.h"
 #include "protocol/feed.h"
+#include "protocol/held.h"
 #include "protocol/out.h"
 #include "protocol/wire.h"
 
@@ -87,7 +88,8 @@ struct connection {
     struct out out;
     struct gate gates[GATES_MAX];
     unsigned gate_count;
-    uint64_t gate_turn; /* turn in which the last gate was made */
+    uint64_t gate_turn;    /* turn in which the last gate was made */
+    struct held_list held; /* what is behind them; empty without gates */
 
     struct checking *checking; /* of the request at the head of input, or NULL; owned */
     struct slicing *slicing;   /* likewise */
@@ -136,6 +138,15 @@ void connection_gate(struct connection *connection, uint64_t from, uint64_t lsn,
 
 /* Opens the gates that acknowledged has reached. Returns up to where may be sent. */
 uint64_t connection_open_gates(struct connection *connection, uint64_t acknowledged);
+
+/* Notes a message that was just appended, if it is behind a gate: see held.h. Without memory the
+ * stream fails. */
+void connection_hold(struct connection *connection, const struct held_message *message);
+
+/* The journal has failed: what is behind gates is rewritten as held_rewrite says, and no gate is
+ * left. False: no memory. */
+bool connection_refuse_held(struct connection *connection, uint64_t acknowledged,
+                            const char *reason);
 
 /* ---- lists ---- */
 

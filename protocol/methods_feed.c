@@ -179,7 +179,7 @@ static void pack_changes(struct call *call, const struct page *page, const struc
 {
     struct out *out = call->out;
     reply_map(call, 4, page->head);
-    pack_string(out, REPLY_CHANGES);
+    pack_string(out, "changes");
     pack_array(out, count);
     out_append_stream(out, rows);
     pack_key_uint(out, "next", page->until);

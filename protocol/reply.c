@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <assert.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "protocol/call.h"
 #include "protocol/pack.h"
 
-enum { RESPONSE = 1, NOTIFICATION = 2 };
+enum { RESPONSE = 1 };
 
 /* [1, msgid, nil, ...: the result comes next. */
 static inline unsigned char *put_result(unsigned char *at, uint32_t msgid)
@@ -21,6 +20,7 @@ void reply_map(struct call *call, uint32_t pairs, uint64_t lsn)
     unsigned char *at = put_result(run_begin(&run, call->out), call->msgid);
     at = PUT_KEY(put_map(at, pairs), "lsn");
     run_end(&run, call->out, put_uint(at, lsn));
+    call->shown_lsn = lsn;
 }
 
 void reply_text(struct call *call, const char *text)
@@ -162,59 +162,4 @@ void reply_error(struct call *call, enum code code)
     else
         pack_subject(call, code);
     pack_nil(call->out);
-}
-
-/* ---- replies that cannot go ---- */
-
-/* The lsn that a reply carries, 0 if it has none; and its msgid. */
-static uint64_t read_reply(struct wire reply, uint32_t *msgid)
-{
-    wire_next(&reply); /* the array */
-    wire_next(&reply); /* the type */
-    *msgid = (uint32_t)wire_next(&reply).bits;
-    struct wire_value error = wire_next(&reply);
-    struct wire_value result = wire_next(&reply);
-    if (error.kind != WIRE_NIL || result.kind != WIRE_MAP)
-        return 0;
-    struct wire_value key = wire_next(&reply); /* reply_map puts lsn first */
-    assert(key.kind == WIRE_TEXT && text_equal(key.text, text_of("lsn")));
-    uint64_t lsn = wire_next(&reply).bits;
-    key = wire_next(&reply);
-    bool shows_more = key.kind == WIRE_TEXT && text_equal(key.text, text_of(REPLY_CHANGES));
-    return shows_more ? UINT64_MAX : lsn;
-}
-
-static bool is_notification(struct wire message)
-{
-    wire_next(&message); /* the array */
-    return wire_next(&message).bits == NOTIFICATION;
-}
-
-bool reply_rewrite_held(struct out *out, uint64_t from, uint64_t acknowledged, const char *reason)
-{
-    size_t length = (size_t)(out_end(out) - from);
-    unsigned char *held = malloc(length);
-    if (!held)
-        return false;
-    out_copy(out, from, held);
-    out_cut(out, from);
-    struct refusal refusal = { .code = CODE_OK };
-    refuse_read_only(&refusal, reason);
-    struct wire wire = wire_over(held, length);
-    while (wire.at < wire.end) {
-        const unsigned char *start = wire.at;
-        uint32_t msgid = 0;
-        bool notification = is_notification(wire);
-        uint64_t lsn = notification ? 0 : read_reply(wire, &msgid);
-        wire_skip(&wire);
-        assert(!wire.bad);
-        if (notification)
-            continue; /* of what may never have been */
-        if (lsn > acknowledged)
-            pack_refusal(out, msgid, &refusal);
-        else
-            out_append(out, start, (size_t)(wire.at - start));
-    }
-    free(held);
-    return true;
 }

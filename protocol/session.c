@@ -110,8 +110,10 @@ static void refuse_foreign(struct refusal *refusal)
 static void answer_bad_message(struct executor *executor, struct connection *connection,
                                const struct frame *frame, const struct refusal *refusal)
 {
+    struct held_message message = { .offset = out_end(&connection->out), .msgid = frame->msgid };
     figure_add(&executor->figures->bad_messages, 1);
     reply_bad_message(&connection->out, frame->msgid, refusal);
+    connection_hold(connection, &message);
 }
 
 bool call_goes_on(const struct call *call)
@@ -132,6 +134,23 @@ static enum code run_method(struct call *call, const struct method *method)
             return CODE_DEFERRED;
     }
     return method->run(call);
+}
+
+/* The call's reply stands in the stream from that offset on: it waits, if it must, for the journal.
+ * What it says is true once both LSNs are durable. */
+static void hold_reply(const struct executor *executor, struct connection *connection,
+                       const struct call *call, uint64_t from)
+{
+    uint64_t acknowledged = log_acknowledged(executor->service->log);
+    uint64_t lsn = call->lsn > call->shown_lsn ? call->lsn : call->shown_lsn;
+    if (call->lsn > acknowledged)
+        connection_gate(connection, from, call->lsn, executor->turn, executor->steady_ms);
+    if (connection->gate_count == 0)
+        return;
+    struct held_message message = { .offset = from,
+                                    .lsn = lsn > acknowledged ? lsn : 0,
+                                    .msgid = call->msgid };
+    connection_hold(connection, &message);
 }
 
 /* False: deferred, nothing was done. */
@@ -157,7 +176,7 @@ static bool run_call(struct executor *executor, struct connection *connection,
     call.msgid = frame->msgid;
     call.refusal.code = CODE_OK;
     call.id = call.sku = call.location = call.channel = (struct text){ NULL, 0 };
-    call.lsn = 0;
+    call.lsn = call.shown_lsn = 0;
     params_begin(&call.params, frame->params, &call.refusal);
 
     enum code code = run_method(&call, frame->method);
@@ -172,9 +191,9 @@ static bool run_call(struct executor *executor, struct connection *connection,
         assert(out_end(out) == from);
         figure_add(&executor->figures->refusals, 1);
         reply_error(&call, code);
-    } else if (call.lsn > log_acknowledged(executor->service->log)) {
-        connection_gate(connection, from, call.lsn, executor->turn, executor->steady_ms);
+        call.lsn = call.shown_lsn = 0; /* a refusal tells of no change */
     }
+    hold_reply(executor, connection, &call, from);
     return true;
 }
 

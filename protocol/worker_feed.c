@@ -111,6 +111,7 @@ static bool tell(struct worker *worker, struct connection *connection, uint64_t 
     if (feed->slice.shown_until > worker->acknowledged)
         connection_gate(connection, from, feed->slice.shown_until, worker->executor.turn,
                         worker->now.steady_ms);
+    connection_hold(connection, &(struct held_message){ .offset = from, .notification = true });
     list_add(&worker->lists, LIST_FRESH, connection);
     return true;
 }

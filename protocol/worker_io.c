@@ -497,14 +497,10 @@ static bool is_over(const struct worker *worker, const struct connection *connec
 static void rewrite_held(struct worker *worker, struct connection *connection)
 {
     const struct storage_port *storage = worker->server->service.storage;
-    if (connection->gate_count == 0)
+    if (connection->gate_count == 0 || connection->dead)
         return;
-    uint64_t from = connection_open_gates(connection, worker->acknowledged);
-    if (connection->gate_count > 0 &&
-        !reply_rewrite_held(&connection->out, from, worker->acknowledged,
-                            storage->failure(storage->self)))
+    if (!connection_refuse_held(connection, worker->acknowledged, storage->failure(storage->self)))
         worker_cut(worker, connection);
-    connection->gate_count = 0;
     /* What was held may be gone without a send, whose end would go on with it. */
     if (connection->stall == STALL_OUTPUT && !connection->dead &&
         out_unsent(&connection->out) < OUTPUT_LOW)

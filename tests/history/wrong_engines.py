@@ -148,7 +148,7 @@ WRONG = {
         "A: a reply does not wait for the disk",
         {
             "protocol/session.c": [
-                ("call.lsn > log_acknowledged(executor->service->log)", "false")
+                ("call->lsn > acknowledged)", "false)")
             ],
             "protocol/worker.c": [
                 ("    if (log_has_claims(log_of(worker)) ||",

@@ -273,8 +273,7 @@ Test(session, replies_that_can_never_go_become_read_only)
     ask("ping", "[]");
     ask("receive", "['r3', 'S', 'main', -1]");
     ask("receive", "['r1', 'S', 'main', 10]");
-    uint64_t from = connection_open_gates(&session.connection, acknowledged);
-    cr_assert(reply_rewrite_held(&session.connection.out, from, acknowledged, "no disk"));
+    cr_assert(connection_refuse_held(&session.connection, acknowledged, "no disk"));
     assert_reply("[1, 7, nil, \"pong\"]");
     assert_says("\"on_hand\"=>10");
     assert_refused("read_only", "no disk");
