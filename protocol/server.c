@@ -6,14 +6,18 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <pthread.h>
+#include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "protocol/methods.h"
-#include "protocol/server_inside.h"
+#include "protocol/shared.h"
+#include "protocol/worker.h"
 
 static const struct uring_config ring_config = {
     .entries = 1024,
@@ -27,13 +31,13 @@ enum { SEND_BUFFER = 256 << 10 };
 
 enum { BUSY_TRIES = 20, BUSY_PAUSE_MS = 50 };
 
-void server_wake(struct worker *from, unsigned index)
-{
-    const struct server *server = from->server;
-    assert(index < server->service.workers);
-    uring_tell(from->ring, uring_descriptor(server->workers[index].ring), 0, tag_of(TAG_WAKE, 0),
-               tag_of(TAG_TELL_FAILED, 0));
-}
+struct server {
+    struct shared shared;
+    struct worker *workers;
+    pthread_t *threads;
+    unsigned started; /* threads that run */
+    sem_t enabled;    /* posted by each thread when other rings may tell its ring things */
+};
 
 /* ---- making ---- */
 
@@ -60,11 +64,11 @@ static int open_listeners(struct server *server, const struct server_config *con
         return -EINVAL;
     }
     for (unsigned i = 0; i < config->listen_count; i++) {
-        struct listener *listener = &server->listeners[i];
+        struct listener *listener = &server->shared.listeners[i];
         int error = open_listener(listener, config->listen[i], why, size);
         if (error)
             return error;
-        server->listener_count++;
+        server->shared.listener_count++;
         /* Linux hands these down to the connections that are accepted. */
         int one = 1;
         int send_buffer = SEND_BUFFER;
@@ -77,38 +81,39 @@ static int open_listeners(struct server *server, const struct server_config *con
     return 0;
 }
 
+static int no_memory(const struct server *server, char *why, size_t size)
+{
+    snprintf(why, size, "no memory for %u workers", server->shared.service.workers);
+    return -ENOMEM;
+}
+
+static int make_worker(struct server *server, unsigned index, char *why, size_t size)
+{
+    struct worker *worker = &server->workers[index];
+    struct uring_config rings = ring_config;
+    rings.rings = server->shared.service.workers;
+    if (worker_init(worker, &server->shared, index))
+        return no_memory(server, why, size);
+    worker->ring = uring_create(&rings, why, size);
+    if (!worker->ring)
+        return -ENOSYS;
+    server->shared.inboxes[index].ring = uring_descriptor(worker->ring);
+    return 0;
+}
+
 static int make_workers(struct server *server, char *why, size_t size)
 {
-    unsigned count = server->service.workers;
-    struct uring_config rings = ring_config;
-    rings.rings = count;
+    unsigned count = server->shared.service.workers;
+    int error = 0;
     server->workers = aligned_alloc(64, count * sizeof *server->workers);
+    if (server->workers)
+        memset(server->workers, 0, count * sizeof *server->workers);
     server->threads = calloc(count, sizeof *server->threads);
-    server->service.figures = aligned_alloc(64, count * sizeof *server->service.figures);
-    if (!server->workers || !server->threads || !server->service.figures) {
-        snprintf(why, size, "no memory for %u workers", count);
-        return -ENOMEM;
-    }
-    memset(server->workers, 0, count * sizeof *server->workers);
-    for (unsigned i = 0; i < count; i++)
-        server->workers[i].answers.bell = -1;
-    memset(server->service.figures, 0, count * sizeof *server->service.figures);
-    for (unsigned i = 0; i < count; i++) {
-        struct worker *worker = &server->workers[i];
-        worker->index = i;
-        worker->server = server;
-        worker->executor.service = &server->service;
-        worker->executor.seat = ledger_seat(server->service.ledger, i);
-        worker->executor.figures = &server->service.figures[i];
-        if (worker_init(worker)) {
-            snprintf(why, size, "no memory for %u workers", count);
-            return -ENOMEM;
-        }
-        worker->ring = uring_create(&rings, why, size);
-        if (!worker->ring)
-            return -ENOSYS;
-    }
-    return 0;
+    if (!server->workers || !server->threads || shared_init(&server->shared))
+        return no_memory(server, why, size);
+    for (unsigned i = 0; i < count && !error; i++)
+        error = make_worker(server, i, why, size);
+    return error;
 }
 
 struct server *server_create(const struct server_config *config, char *why, size_t size)
@@ -118,7 +123,8 @@ struct server *server_create(const struct server_config *config, char *why, size
         snprintf(why, size, "no memory");
         return NULL;
     }
-    server->service = (struct service){
+    struct shared *shared = &server->shared;
+    shared->service = (struct service){
         .ledger = config->ledger,
         .log = config->log,
         .storage = config->storage,
@@ -128,18 +134,18 @@ struct server *server_create(const struct server_config *config, char *why, size
         .version = config->version,
         .started_ms = config->clock->base_ms,
         .workers = config->workers,
-        .checks = &server->checks,
+        .checks = &shared->checks,
     };
-    server->clock = config->clock;
-    server->stopping = config->stopping;
-    server->slow = config->slow;
-    server->context = config->context;
+    shared->clock = config->clock;
+    shared->stopping = config->stopping;
+    shared->slow = config->slow;
+    shared->context = config->context;
     methods_prepare();
     sem_init(&server->enabled, 0, 0);
-    server->signal_fd = signalfd(-1, &config->stop_signals, SFD_CLOEXEC);
-    if (server->signal_fd < 0)
+    shared->signal_fd = signalfd(-1, &config->stop_signals, SFD_CLOEXEC);
+    if (shared->signal_fd < 0)
         snprintf(why, size, "cannot make a signalfd: %s", strerror(errno));
-    if (server->signal_fd < 0 || make_workers(server, why, size) ||
+    if (shared->signal_fd < 0 || make_workers(server, why, size) ||
         open_listeners(server, config, why, size)) {
         server_destroy(server);
         return NULL;
@@ -149,14 +155,15 @@ struct server *server_create(const struct server_config *config, char *why, size
 
 void server_destroy(struct server *server)
 {
-    for (unsigned i = 0; i < server->listener_count; i++)
-        listener_close(&server->listeners[i]);
-    for (unsigned i = 0; server->workers && i < server->service.workers; i++)
+    struct shared *shared = &server->shared;
+    for (unsigned i = 0; i < shared->listener_count; i++)
+        listener_close(&shared->listeners[i]);
+    for (unsigned i = 0; server->workers && i < shared->service.workers; i++)
         worker_destroy(&server->workers[i]);
-    if (server->signal_fd >= 0)
-        close(server->signal_fd);
+    shared_destroy(shared);
+    if (shared->signal_fd >= 0)
+        close(shared->signal_fd);
     sem_destroy(&server->enabled);
-    free(server->service.figures);
     free(server->threads);
     free(server->workers);
     free(server);
@@ -164,56 +171,48 @@ void server_destroy(struct server *server)
 
 const char *server_address(const struct server *server, unsigned index)
 {
-    return index < server->listener_count ? server->listeners[index].address : NULL;
+    return index < server->shared.listener_count ? server->shared.listeners[index].address : NULL;
 }
 
 enum reach server_reach(const struct server *server, unsigned index)
 {
-    assert(index < server->listener_count);
-    const struct listener *listener = &server->listeners[index];
+    assert(index < server->shared.listener_count);
+    const struct listener *listener = &server->shared.listeners[index];
     if (listener->wildcard)
         return REACH_ALL;
     return listener->exposed ? REACH_ADDRESS : REACH_LOCAL;
 }
 
-/* ---- running ---- */
-
-void server_note_signal(const struct server *server)
+const struct worker_figures *server_figures(const struct server *server, unsigned worker)
 {
-    const struct signalfd_siginfo *signal = &server->signal;
-    if (server->stopping && signal->ssi_signo != 0)
-        server->stopping(server->context, (int)signal->ssi_signo, (pid_t)signal->ssi_pid);
+    assert(worker < server->shared.service.workers);
+    return &server->shared.service.figures[worker];
 }
 
-/* The others need not go on without it. Its ring cannot tell them, so their bells do: whoever hears
- * one after this finds `broken` set, for the bell's read comes after its write. */
-static void server_break(struct server *server, int error)
+/* ---- running ---- */
+
+static struct server *server_of(struct shared *shared)
 {
-    int none = 0;
-    if (!error)
-        return;
-    atomic_compare_exchange_strong_explicit(&server->broken, &none, error, memory_order_relaxed,
-                                            memory_order_relaxed);
-    for (unsigned i = 0; i < server->service.workers; i++)
-        answer_box_ring(&server->workers[i].answers);
+    char *at = (char *)shared;
+    return (struct server *)(void *)(at - offsetof(struct server, shared));
 }
 
 static void *thread_main(void *argument)
 {
     struct worker *worker = argument;
-    struct server *server = worker->server;
+    struct shared *shared = worker->shared;
     int error = uring_enable(worker->ring);
-    sem_post(&server->enabled);
+    sem_post(&server_of(shared)->enabled);
     if (!error)
         error = worker_run(worker);
-    server_break(server, error);
+    shared_break(shared, error);
     return NULL;
 }
 
 static int start_threads(struct server *server)
 {
     int error = uring_enable(server->workers[0].ring);
-    for (unsigned i = 1; i < server->service.workers && !error; i++) {
+    for (unsigned i = 1; i < server->shared.service.workers && !error; i++) {
         error = -pthread_create(&server->threads[i], NULL, thread_main, &server->workers[i]);
         server->started += error == 0;
     }
@@ -227,11 +226,11 @@ int server_run(struct server *server, void (*ready)(void *context), void *contex
 {
     struct worker *first = &server->workers[0];
     int error = start_threads(server);
-    server_break(server, error);
+    shared_break(&server->shared, error);
     if (!error && ready)
         ready(context);
-    server_break(server, worker_run(first));
+    shared_break(&server->shared, worker_run(first));
     for (unsigned i = 1; i <= server->started; i++)
         pthread_join(server->threads[i], NULL);
-    return atomic_load_explicit(&server->broken, memory_order_relaxed);
+    return atomic_load_explicit(&server->shared.broken, memory_order_relaxed);
 }

@@ -53,6 +53,9 @@ enum reach {
 /* Who can reach that address. */
 enum reach server_reach(const struct server *server, unsigned index);
 
+/* What that worker counts. */
+const struct worker_figures *server_figures(const struct server *server, unsigned worker);
+
 /*
  * Serves until one of the stop signals comes, then lets every reply go that waits only for the
  * journal. ready is called once requests are served. 0, or -errno if a worker could not go on.

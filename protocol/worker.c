@@ -7,7 +7,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "protocol/server_inside.h"
+#include "protocol/worker_feed.h"
+#include "protocol/worker_half.h"
+#include "protocol/worker_io.h"
+#include "protocol/worker_watch.h"
 
 enum {
     COMPLETIONS = 256,    /* taken at once */
@@ -23,25 +26,29 @@ enum {
 
 #define NS_PER_MS INT64_C(1000000)
 
-int worker_init(struct worker *worker)
+int worker_init(struct worker *worker, struct shared *shared, unsigned index)
 {
-    const struct service_limits *limits = &worker->server->service.limits;
+    const struct service *service = &shared->service;
     struct scratch *scratch = calloc(1, sizeof *scratch);
-    if (!scratch)
-        return -ENOMEM;
-    worker->executor.scratch = scratch;
-    scratch->skus = calloc(limits->skus, sizeof *scratch->skus);
-    scratch->available = calloc(limits->skus, sizeof *scratch->available);
-    if (!scratch->skus || !scratch->available)
-        return -ENOMEM;
-    if (answer_box_init(&worker->answers))
-        return -ENOMEM;
-    worker->executor.box = &worker->answers;
-    worker->executor.quantum = QUANTUM;
+    *worker = (struct worker){
+        .index = index,
+        .shared = shared,
+        .inbox = &shared->inboxes[index],
+        .executor = { .service = service,
+                      .scratch = scratch,
+                      .seat = ledger_seat(service->ledger, index),
+                      .figures = &service->figures[index],
+                      .box = &shared->inboxes[index].answers,
+                      .quantum = QUANTUM },
+        .acknowledged = log_acknowledged(service->log),
+    };
     chunk_pool_init(&worker->chunks, CHUNKS_KEPT);
     out_init(&worker->feed.slice.out, &worker->chunks);
-    worker->acknowledged = log_acknowledged(worker->server->service.log);
-    return 0;
+    if (!scratch)
+        return -ENOMEM;
+    scratch->skus = calloc(service->limits.skus, sizeof *scratch->skus);
+    scratch->available = calloc(service->limits.skus, sizeof *scratch->available);
+    return scratch->skus && scratch->available ? 0 : -ENOMEM;
 }
 
 void worker_destroy(struct worker *worker)
@@ -52,15 +59,9 @@ void worker_destroy(struct worker *worker)
         free(scratch->available);
         free(scratch);
     }
-    answer_box_destroy(&worker->answers);
     chunk_pool_destroy(&worker->chunks);
     if (worker->ring)
         uring_destroy(worker->ring);
-}
-
-static struct log *log_of(const struct worker *worker)
-{
-    return worker->server->service.log;
 }
 
 /* ---- the journal ---- */
@@ -73,7 +74,7 @@ static void submit_storage(struct worker *worker, const struct storage_request *
     assert(slot < STORAGE_STREAMS);
     worker->storage[slot] = *request;
     worker->storage_used[slot] = true;
-    atomic_store_explicit(&worker->storage_state[slot],
+    atomic_store_explicit(&worker->inbox->storage_state[slot],
                           storage_state_of(request->kind, worker->now.steady_ms),
                           memory_order_relaxed);
     figure_add(&worker->executor.figures->storage_requests, 1);
@@ -105,44 +106,37 @@ static void submit_storage(struct worker *worker, const struct storage_request *
     }
 }
 
-/* Tells the workers that wait for the journal that it has moved (see worker->waiting). */
-static void tell_waiting(struct worker *worker)
+static void wake_waiting(struct worker *worker)
 {
-    struct server *server = worker->server;
-    for (unsigned i = 0; i < server->service.workers; i++) {
-        struct worker *other = &server->workers[i];
-        if (other != worker &&
-            atomic_exchange_explicit(&other->waiting, false, memory_order_acq_rel))
-            server_wake(worker, i);
-    }
+    shared_wake_waiting(worker->shared, worker->ring, worker->index);
 }
 
 static void ask_storage(struct worker *worker, bool idle)
 {
-    const struct storage_port *storage = worker->server->service.storage;
+    const struct storage_port *storage = worker->shared->service.storage;
     struct storage_request request;
     while (storage->next(storage->self, idle, &request))
         submit_storage(worker, &request);
     /* It may have failed just now, with nothing under way. Said once: each worker that hears it
      * asks as well. */
-    if (!worker->failed && atomic_load_explicit(&log_of(worker)->failed, memory_order_acquire))
-        tell_waiting(worker);
+    if (!worker->failed && atomic_load_explicit(&worker_log(worker)->failed, memory_order_acquire))
+        wake_waiting(worker);
 }
 
 static void on_storage(struct worker *worker, unsigned slot, int result)
 {
-    const struct storage_port *storage = worker->server->service.storage;
+    const struct storage_port *storage = worker->shared->service.storage;
     assert(slot < STORAGE_STREAMS);
     assert(worker->storage_used[slot]);
     struct storage_request done = worker->storage[slot];
     struct storage_request next;
     worker->storage_used[slot] = false;
-    atomic_store_explicit(&worker->storage_state[slot], 0, memory_order_relaxed);
+    atomic_store_explicit(&worker->inbox->storage_state[slot], 0, memory_order_relaxed);
     if (storage->done(storage->self, &done, result, &next)) {
         submit_storage(worker, &next);
         ask_storage(worker, false);
     }
-    tell_waiting(worker);
+    wake_waiting(worker);
 }
 
 static bool storage_under_way(const struct worker *worker)
@@ -157,7 +151,7 @@ static bool storage_under_way(const struct worker *worker)
  * may sleep without end. */
 static uint64_t next_sync_ms(const struct worker *worker)
 {
-    const struct storage_port *storage = worker->server->service.storage;
+    const struct storage_port *storage = worker->shared->service.storage;
     return storage->next_sync_ms(storage->self);
 }
 
@@ -165,7 +159,6 @@ static uint64_t next_sync_ms(const struct worker *worker)
 
 static void begin_stop(struct worker *worker)
 {
-    struct server *server = worker->server;
     if (worker->stopping)
         return;
     worker->stopping = true;
@@ -173,16 +166,15 @@ static void begin_stop(struct worker *worker)
     worker_look_at_all(worker, false);
     if (worker->index != 0)
         return;
-    for (unsigned i = 1; i < server->service.workers; i++)
-        uring_tell(worker->ring, uring_descriptor(server->workers[i].ring), 0, tag_of(TAG_STOP, 0),
-                   tag_of(TAG_TELL_FAILED, 0));
+    for (unsigned i = 1; i < worker->shared->service.workers; i++)
+        shared_stop(worker->shared, worker->ring, i);
 }
 
 static void on_completion(struct worker *worker, const struct completion *c)
 {
-    uint64_t rest = c->tag & ((UINT64_C(1) << 56) - 1);
+    uint64_t rest = tag_rest(c->tag);
     struct connection *connection = (struct connection *)(uintptr_t)rest;
-    switch ((enum tag)(c->tag >> 56)) {
+    switch (tag_kind(c->tag)) {
     case TAG_ACCEPT:
         worker_on_accept(worker, (unsigned)rest, c);
         break;
@@ -200,10 +192,10 @@ static void on_completion(struct worker *worker, const struct completion *c)
         break;
     case TAG_ADOPT_FAILED:
         close((int)rest);
-        atomic_fetch_sub_explicit(&worker->server->connections, 1, memory_order_relaxed);
+        atomic_fetch_sub_explicit(&worker->shared->connections, 1, memory_order_relaxed);
         break;
     case TAG_SIGNAL:
-        server_note_signal(worker->server);
+        shared_note_signal(worker->shared);
         begin_stop(worker);
         break;
     case TAG_STOP:
@@ -211,8 +203,8 @@ static void on_completion(struct worker *worker, const struct completion *c)
         break;
     case TAG_ANSWER:
         worker_on_answers(worker);
-        if (atomic_load_explicit(&worker->server->broken, memory_order_relaxed))
-            begin_stop(worker); /* see server_break */
+        if (atomic_load_explicit(&worker->shared->broken, memory_order_relaxed))
+            begin_stop(worker); /* see shared_break */
         break;
     case TAG_WAKE:
     case TAG_TELL_FAILED:
@@ -238,7 +230,7 @@ static void pass_pokes_on(struct worker *worker)
     uint64_t pokes = seat_take_pokes(worker->executor.seat);
     for (unsigned i = 0; pokes != 0; i++, pokes >>= 1)
         if ((pokes & 1) && i != worker->index)
-            server_wake(worker, i);
+            shared_wake(worker->shared, worker->ring, i);
 }
 
 /* True: there are more that are due. A hold may be of a thousand draws. */
@@ -258,7 +250,7 @@ static bool expire(struct worker *worker)
 static bool run_turn(struct worker *worker)
 {
     struct executor *executor = &worker->executor;
-    worker->now = clock_now(worker->server->clock);
+    worker->now = clock_now(worker->shared->clock);
     executor->engine_ms = worker->now.engine_ms;
     executor->steady_ms = worker->now.steady_ms;
     executor->turn++;
@@ -271,7 +263,7 @@ static bool run_turn(struct worker *worker)
     take_completions(worker);
     more |= expire(worker);
     more |= worker_run_heavy(worker);
-    if (log_has_claims(log_of(worker)) || worker->now.steady_ms >= next_sync_ms(worker))
+    if (log_has_claims(worker_log(worker)) || worker->now.steady_ms >= next_sync_ms(worker))
         ask_storage(worker, false);
     pass_pokes_on(worker);
     worker_feed(worker);
@@ -315,7 +307,7 @@ static uint64_t sleep_ms(const struct worker *worker)
 /* True if it must not sleep after all: what it waits for has happened. */
 static bool waited_for_came(const struct worker *worker)
 {
-    const struct log *log = log_of(worker);
+    const struct log *log = worker_log(worker);
     bool moved = log_acknowledged(log) != worker->acknowledged;
     bool failed = atomic_load_explicit(&log->failed, memory_order_acquire);
     if (worker->lists.count[LIST_RETRY] > 0 && (log_has_room(log) || failed))
@@ -334,7 +326,7 @@ static int wait_for_more(struct worker *worker, bool more)
 {
     if (more)
         return uring_wait(worker->ring, 0);
-    if (log_has_claims(log_of(worker))) { /* they wait for the writes under way, or need not */
+    if (log_has_claims(worker_log(worker))) { /* they wait for the writes under way, or need not */
         int error = uring_wait(worker->ring, 0);
         if (error || uring_has_completions(worker->ring))
             return error;
@@ -343,12 +335,12 @@ static int wait_for_more(struct worker *worker, bool more)
     const unsigned *count = worker->lists.count;
     if (count[LIST_WAITING] == 0 && count[LIST_RETRY] == 0 && count[LIST_SUBSCRIBED] == 0)
         return uring_wait(worker->ring, in_ns(sleep_ms(worker)));
-    atomic_exchange_explicit(&worker->waiting, true, memory_order_acq_rel);
+    atomic_exchange_explicit(&worker->inbox->waiting, true, memory_order_acq_rel);
     /* Only now: what subscribers wait for is the log's head, and where nothing waits for the disk
      * that is all that moves. */
     int64_t ns = in_ns(sleep_ms(worker));
     int error = uring_wait(worker->ring, waited_for_came(worker) ? 0 : ns);
-    atomic_exchange_explicit(&worker->waiting, false, memory_order_acq_rel);
+    atomic_exchange_explicit(&worker->inbox->waiting, false, memory_order_acq_rel);
     return error;
 }
 
@@ -363,11 +355,11 @@ static bool finished(struct worker *worker)
 
 int worker_run(struct worker *worker)
 {
-    struct server *server = worker->server;
-    worker->now = clock_now(server->clock);
+    struct shared *shared = worker->shared;
+    worker->now = clock_now(shared->clock);
     if (worker->index == 0) {
         worker_begin_accepting(worker);
-        uring_read(worker->ring, server->signal_fd, &server->signal, sizeof server->signal,
+        uring_read(worker->ring, shared->signal_fd, &shared->signal, sizeof shared->signal,
                    tag_of(TAG_SIGNAL, 0));
     }
     worker_on_answers(worker);

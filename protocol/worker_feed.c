@@ -1,16 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * A worker tells its subscribers what has changed, every few milliseconds and for a limited part of
- * its time: however many there are, requests go on. A subscriber that gets less than there is to
- * tell hears the newest of it later.
- *
- * Those at the same place of the same walk get the same bytes, so a thousand who are up to date
- * cost one walk and a thousand copies.
- */
+#include "protocol/worker_feed.h"
+
 #include <assert.h>
 
-#include "protocol/server_inside.h"
-#include "protocol/worker.h"
+#include "protocol/worker_end.h"
 
 enum {
     PASS_MS = 2,            /* from one pass to the next, at least */
@@ -70,7 +63,7 @@ static void mind_taking(struct worker *worker, struct connection *connection)
         return;
     }
     worker->feed.blocked = true;
-    if (now - s->moved_ms < worker->server->service.limits.subscriber_ms)
+    if (now - s->moved_ms < worker->shared->service.limits.subscriber_ms)
         return;
     figure_add(&worker->executor.figures->cut_off, 1);
     worker_cut(worker, connection);
@@ -93,7 +86,7 @@ static bool tell(struct worker *worker, struct connection *connection, uint64_t 
     if (!can_be_told(connection) || !feed_begin_walk(s, head))
         return false;
     struct feed_view view =
-        feed_look(worker->server->service.ledger, worker->executor.seat, s->channel);
+        feed_look(worker->shared->service.ledger, worker->executor.seat, s->channel);
     if (!feed_make_slice(&feed->slice, &view, s)) {
         feed->postponed = true;
         return false;
@@ -141,7 +134,7 @@ static bool tell_all(struct worker *worker, uint64_t head, struct budget *budget
 void worker_feed(struct worker *worker)
 {
     struct worker_feed *feed = &worker->feed;
-    const struct log *log = worker->server->service.log;
+    const struct log *log = worker_log(worker);
     uint64_t now = worker->now.steady_ms;
     if (worker->lists.count[LIST_SUBSCRIBED] == 0 || now < feed->next_ms || worker->stopping)
         return;
@@ -164,7 +157,7 @@ void worker_feed(struct worker *worker)
 uint64_t worker_feed_sleep_ms(const struct worker *worker)
 {
     const struct worker_feed *feed = &worker->feed;
-    const struct log *log = worker->server->service.log;
+    const struct log *log = worker_log(worker);
     uint64_t now = worker->now.steady_ms;
     if (worker->lists.count[LIST_SUBSCRIBED] == 0 || worker->stopping)
         return UINT64_MAX;

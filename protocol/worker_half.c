@@ -1,23 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * Half messages: bytes that a worker keeps until the rest of their message comes. They have a bound
- * for all connections of the worker together, and each has a time to become whole. A connection
- * between two messages keeps nothing, and may be silent for ever.
- *
- * Input behind a request that is not done has a bound of its own, as large: whoever does not read
- * replies takes no room from the halves of others. Nobody is closed for it; beyond it a connection
- * that waits is not read from.
- */
+#include "protocol/worker_half.h"
+
 #include <assert.h>
 #include <inttypes.h>
-
-#include "protocol/server_inside.h"
-#include "protocol/worker.h"
 
 /* A worker's share; one message and what comes with it always find room. */
 static uint64_t input_most(const struct worker *worker)
 {
-    const struct service *service = &worker->server->service;
+    const struct service *service = &worker->shared->service;
     uint64_t share = service->limits.input_bytes / service->workers;
     uint64_t least = 4 * (uint64_t)service->limits.message.bytes;
     return share > least ? share : least;
@@ -90,14 +80,14 @@ static void refuse_most(struct worker *worker)
         refuse(&refusal, CODE_OVERLOADED, NULL,
                "messages that are not whole yet hold more than max-input-bytes, %" PRIu64
                ", and this one holds most; the connection is closed after this reply",
-               worker->server->service.limits.input_bytes);
+               worker->shared->service.limits.input_bytes);
         turn_out(worker, greatest, &refusal);
     }
 }
 
 void worker_mind_halves(struct worker *worker)
 {
-    uint32_t most_ms = worker->server->service.limits.message_ms;
+    uint32_t most_ms = worker->shared->service.limits.message_ms;
     struct connection *oldest;
     refuse_most(worker);
     while ((oldest = worker->lists.head[LIST_HALF]) &&
@@ -116,6 +106,6 @@ uint64_t worker_half_sleep_ms(const struct worker *worker)
     const struct connection *oldest = worker->lists.head[LIST_HALF];
     if (!oldest)
         return UINT64_MAX;
-    uint64_t due = oldest->half_since_ms + worker->server->service.limits.message_ms;
+    uint64_t due = oldest->half_since_ms + worker->shared->service.limits.message_ms;
     return due > worker->now.steady_ms ? due - worker->now.steady_ms : 1;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A worker's connections: from being accepted to being let go. */
+#include "protocol/worker_io.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -7,13 +8,13 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "protocol/server_inside.h"
-#include "protocol/worker.h"
+#include "protocol/worker_end.h"
+#include "protocol/worker_feed.h"
+#include "protocol/worker_half.h"
 
 enum {
     INPUT_HIGH = 64 << 10,   /* bytes that may gather behind a request that is not done */
     OUTPUT_LOW = 64 << 10,   /* unsent bytes below which a stalled connection goes on */
-    LINGER_MS = 1000,        /* for a peer to read our last words and close */
     LINGER_BYTES = 16 << 20, /* of it that are thrown away meanwhile */
     ACCEPT_PAUSE_MS = 100,   /* after the system had no descriptor or memory left */
     HEAVY_NS = 2000000,      /* for LIST_HEAVY in a turn, at most, and one quantum */
@@ -21,11 +22,6 @@ enum {
     GREAT_QUANTA = 2,        /* what took more work than so many has been a turn's long work */
     PAUSE_MOST = 8,          /* milliseconds before a long request is tried again */
 };
-
-static void look_at(struct worker *worker, struct connection *connection)
-{
-    list_add(&worker->lists, LIST_FRESH, connection);
-}
 
 static uint64_t tag_connection(enum tag tag, const struct connection *connection)
 {
@@ -38,12 +34,12 @@ static uint64_t tag_connection(enum tag tag, const struct connection *connection
 
 void worker_begin_accepting(struct worker *worker)
 {
-    struct server *server = worker->server;
+    struct shared *shared = worker->shared;
     worker->accept_again_ms = 0;
-    for (unsigned i = 0; i < server->listener_count; i++) {
+    for (unsigned i = 0; i < shared->listener_count; i++) {
         if (worker->accepting[i])
             continue;
-        uring_accept(worker->ring, server->listeners[i].fd, tag_of(TAG_ACCEPT, i));
+        uring_accept(worker->ring, shared->listeners[i].fd, tag_of(TAG_ACCEPT, i));
         worker->accepting[i] = true;
     }
 }
@@ -69,20 +65,20 @@ static void turn_away(struct worker *worker, int fd)
 /* Gives a new connection to the workers in turn. */
 static void hand_over(struct worker *worker, int fd)
 {
-    struct server *server = worker->server;
-    uint32_t before = atomic_fetch_add_explicit(&server->connections, 1, memory_order_relaxed);
-    if (before >= server->service.limits.connections || worker->stopping) {
-        atomic_fetch_sub_explicit(&server->connections, 1, memory_order_relaxed);
+    struct shared *shared = worker->shared;
+    uint32_t before = atomic_fetch_add_explicit(&shared->connections, 1, memory_order_relaxed);
+    if (before >= shared->service.limits.connections || worker->stopping) {
+        atomic_fetch_sub_explicit(&shared->connections, 1, memory_order_relaxed);
         turn_away(worker, fd);
         return;
     }
     unsigned to = worker->next_worker;
-    worker->next_worker = (to + 1) % server->service.workers;
+    worker->next_worker = (to + 1) % shared->service.workers;
     if (to == worker->index)
         worker_adopt(worker, fd);
     else
-        uring_tell(worker->ring, uring_descriptor(server->workers[to].ring), fd,
-                   tag_of(TAG_ADOPT, 0), tag_of(TAG_ADOPT_FAILED, (uint64_t)fd));
+        uring_tell(worker->ring, shared->inboxes[to].ring, fd, tag_of(TAG_ADOPT, 0),
+                   tag_of(TAG_ADOPT_FAILED, (uint64_t)fd));
 }
 
 void worker_on_accept(struct worker *worker, unsigned listener, const struct completion *c)
@@ -115,7 +111,7 @@ void worker_adopt(struct worker *worker, int fd)
 {
     struct connection *connection = malloc(sizeof *connection);
     if (!connection) {
-        atomic_fetch_sub_explicit(&worker->server->connections, 1, memory_order_relaxed);
+        atomic_fetch_sub_explicit(&worker->shared->connections, 1, memory_order_relaxed);
         turn_away(worker, fd);
         return;
     }
@@ -123,7 +119,7 @@ void worker_adopt(struct worker *worker, int fd)
     connection->local = is_local(fd);
     list_add(&worker->lists, LIST_ALL, connection);
     figure_add(&worker->executor.figures->connections, 1);
-    look_at(worker, connection);
+    worker_look_at(worker, connection);
 }
 
 /* ---- letting go ---- */
@@ -141,26 +137,9 @@ static void release(struct worker *worker, struct connection *connection)
     worker->stalled_bytes -= connection->stalled_counted;
     connection_destroy(connection);
     free(connection);
-    atomic_fetch_sub_explicit(&worker->server->connections, 1, memory_order_relaxed);
+    atomic_fetch_sub_explicit(&worker->shared->connections, 1, memory_order_relaxed);
     figure_add(&worker->executor.figures->connections, (uint64_t)-1);
     figure_add(&worker->executor.figures->closed, 1);
-}
-
-/* What is under way ends at once. To be looked at at the end of the turn: then it is let go. */
-void worker_cut(struct worker *worker, struct connection *connection)
-{
-    if (connection->dead)
-        return;
-    connection->dead = true;
-    list_remove(&worker->lists, LIST_RETRY, connection);
-    list_remove(&worker->lists, LIST_LATER, connection);
-    list_remove(&worker->lists, LIST_HEAVY, connection);
-    list_remove(&worker->lists, LIST_ASKED, connection);
-    list_remove(&worker->lists, LIST_WAITING, connection);
-    list_remove(&worker->lists, LIST_LINGER, connection);
-    worker_note_input(worker, connection);
-    if (connection->receiving || connection->sending)
-        shutdown(connection->fd, SHUT_RDWR);
 }
 
 void worker_look_at_all(struct worker *worker, bool cut)
@@ -168,7 +147,7 @@ void worker_look_at_all(struct worker *worker, bool cut)
     for (struct connection *c = worker->lists.head[LIST_ALL]; c; c = c->links[LIST_ALL].next) {
         if (cut)
             worker_cut(worker, c);
-        look_at(worker, c);
+        worker_look_at(worker, c);
     }
 }
 
@@ -246,7 +225,7 @@ static void run_input(struct worker *worker, struct connection *connection)
         worker_note_message(worker, connection);
     else
         worker_note_input(worker, connection);
-    look_at(worker, connection);
+    worker_look_at(worker, connection);
 }
 
 /* Its next bytes are to be done. A heavy connection does them among the heavy, if they are many. */
@@ -326,7 +305,7 @@ void worker_on_receive(struct worker *worker, struct connection *connection,
     else if (c->result < 0 && c->result != -ENOBUFS && c->result != -ECANCELED &&
              c->result != -EINTR && c->result != -EAGAIN)
         worker_cut(worker, connection);
-    look_at(worker, connection);
+    worker_look_at(worker, connection);
 }
 
 /* ---- answers of the book ---- */
@@ -346,7 +325,7 @@ static void take_answer(struct worker *worker, struct book_question *question)
 
 void worker_on_answers(struct worker *worker)
 {
-    struct answer_box *box = &worker->answers;
+    struct answer_box *box = &worker->inbox->answers;
     struct book_question *next;
     uring_read(worker->ring, box->bell, &box->rung, sizeof box->rung, tag_of(TAG_ANSWER, 0));
     for (struct book_question *question = answer_box_take(box); question; question = next) {
@@ -388,7 +367,7 @@ static bool retry_later_ones(struct worker *worker)
  * some only, all get some. */
 bool worker_retry(struct worker *worker)
 {
-    const struct log *log = worker->server->service.log;
+    const struct log *log = worker_log(worker);
     bool deferred = retry_later_ones(worker);
     struct connection *c = worker->lists.head[LIST_RETRY], *next;
     for (unsigned left = worker->lists.count[LIST_RETRY]; left > 0; left--, c = next) {
@@ -435,7 +414,7 @@ void worker_on_send(struct worker *worker, struct connection *connection, int re
     if (connection->stall == STALL_OUTPUT && !connection->dead &&
         out_unsent(&connection->out) < OUTPUT_LOW)
         run_in_turn(worker, connection);
-    look_at(worker, connection);
+    worker_look_at(worker, connection);
 }
 
 /* Sends what no gate holds back. */
@@ -473,18 +452,6 @@ static void mind_reading(struct worker *worker, struct connection *connection)
     }
 }
 
-/* Our side is shut first, so that the peer reads our last words before it notices anything else. */
-static void begin_linger(struct worker *worker, struct connection *connection)
-{
-    if (shutdown(connection->fd, SHUT_WR) < 0) {
-        worker_cut(worker, connection);
-        return;
-    }
-    connection->lingering = true;
-    connection->linger_until_ms = worker->now.steady_ms + LINGER_MS;
-    list_add(&worker->lists, LIST_LINGER, connection);
-}
-
 /* True if nothing is left to be done for it. */
 static bool is_over(const struct worker *worker, const struct connection *connection)
 {
@@ -496,7 +463,7 @@ static bool is_over(const struct worker *worker, const struct connection *connec
 /* The journal has failed: what waits for it is answered read_only. */
 static void rewrite_held(struct worker *worker, struct connection *connection)
 {
-    const struct storage_port *storage = worker->server->service.storage;
+    const struct storage_port *storage = worker->shared->service.storage;
     if (connection->gate_count == 0 || connection->dead)
         return;
     if (!connection_refuse_held(connection, worker->acknowledged, storage->failure(storage->self)))
@@ -520,28 +487,16 @@ static void flush_connection(struct worker *worker, struct connection *connectio
         worker_cut(worker, connection);
     if (!connection->dead && connection->last_words && !connection->lingering &&
         out_unsent(&connection->out) == 0)
-        begin_linger(worker, connection);
+        worker_begin_linger(worker, connection);
     if (!connection->dead)
         mind_reading(worker, connection);
     if (connection->dead && !connection->receiving && !connection->sending)
         release(worker, connection);
 }
 
-static void end_lingering(struct worker *worker)
-{
-    struct connection *next;
-    for (struct connection *c = worker->lists.head[LIST_LINGER]; c; c = next) {
-        next = c->links[LIST_LINGER].next;
-        if (worker->now.steady_ms < c->linger_until_ms)
-            continue;
-        worker_cut(worker, c);
-        look_at(worker, c);
-    }
-}
-
 void worker_flush(struct worker *worker)
 {
-    const struct log *log = worker->server->service.log;
+    const struct log *log = worker_log(worker);
     /* In this order: what was acknowledged before it failed is told so. A batch that was done just
      * then may still be acknowledged after this look; its replies say read_only, as they may. */
     worker->failed = atomic_load_explicit(&log->failed, memory_order_acquire);
@@ -550,11 +505,11 @@ void worker_flush(struct worker *worker)
         worker->acknowledged = acknowledged;
         struct connection *c = worker->lists.head[LIST_WAITING];
         for (; c; c = c->links[LIST_WAITING].next)
-            look_at(worker, c);
+            worker_look_at(worker, c);
     }
     if (worker->accept_again_ms != 0 && worker->now.steady_ms >= worker->accept_again_ms)
         worker_begin_accepting(worker);
-    end_lingering(worker);
+    worker_end_lingering(worker);
     while (worker->lists.head[LIST_FRESH]) {
         struct connection *connection = worker->lists.head[LIST_FRESH];
         list_remove(&worker->lists, LIST_FRESH, connection);

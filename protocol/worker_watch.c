@@ -1,18 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * The watchdog: when a reply is older than SLOW_MS, it tells what the worker waits for. It looks a
- * few times a second as long as anything waits, and tells at most once in TELL_EVERY_MS, and once
- * more when that is over.
- */
+#include "protocol/worker_watch.h"
+
 #include <assert.h>
 #include <inttypes.h>
 #include <netdb.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <sys/socket.h>
-
-#include "protocol/server_inside.h"
-#include "protocol/worker.h"
 
 enum { LOOK_EVERY_MS = 250, SLOW_MS = 1000, TELL_EVERY_MS = 10000 };
 
@@ -130,12 +124,12 @@ static const char *name_of(enum storage_kind kind)
 /* What all workers have under way: the journal is one. */
 static void add_storage(struct line *line, const struct worker *worker)
 {
-    const struct server *server = worker->server;
+    const struct shared *shared = worker->shared;
     const char *before = "; the disk is at: ";
-    for (unsigned i = 0; i < server->service.workers; i++)
+    for (unsigned i = 0; i < shared->service.workers; i++)
         for (unsigned slot = 0; slot < STORAGE_STREAMS; slot++) {
             uint64_t word =
-                atomic_load_explicit(&server->workers[i].storage_state[slot], memory_order_relaxed);
+                atomic_load_explicit(&shared->inboxes[i].storage_state[slot], memory_order_relaxed);
             if (word == 0)
                 continue;
             uint64_t since_ms = storage_state_since(word), now_ms = worker->now.steady_ms;
@@ -149,14 +143,14 @@ static void add_storage(struct line *line, const struct worker *worker)
 
 static void tell(const struct worker *worker, const struct line *line)
 {
-    const struct server *server = worker->server;
-    if (server->slow)
-        server->slow(server->context, line->text);
+    const struct shared *shared = worker->shared;
+    if (shared->slow)
+        shared->slow(shared->context, line->text);
 }
 
 static void tell_wait(const struct worker *worker, const struct wait *wait, uint64_t age_ms)
 {
-    const struct log *log = worker->server->service.log;
+    const struct log *log = worker_log(worker);
     const unsigned *count = worker->lists.count;
     struct line line = { .length = 0 };
     add(&line, "worker %u: a %s ", worker->index, wait->gate ? "reply to" : "request of");

@@ -151,8 +151,8 @@ WRONG = {
                 ("call->lsn > acknowledged)", "false)")
             ],
             "protocol/worker.c": [
-                ("    if (log_has_claims(log_of(worker)) ||",
-                 "    if ((executor->turn % 16 == 0 && log_has_claims(log_of(worker))) ||"),
+                ("    if (log_has_claims(worker_log(worker)) ||",
+                 "    if ((executor->turn % 16 == 0 && log_has_claims(worker_log(worker))) ||"),
             ],
         },
         CRASHES,

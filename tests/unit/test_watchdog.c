@@ -14,7 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "protocol/server_inside.h"
+#include "protocol/server.h"
 #include "tests/support/ledger_rig.h"
 
 enum { PATIENCE_S = 120, LINES = 8 };
@@ -216,7 +216,7 @@ Test(watchdog, tells_what_a_late_reply_waits_for_and_when_that_is_over)
     empty_pipe();
     assert_says(next_line(), "worker 0: no reply waits for longer than 1000 ms now");
     cr_assert_gt(read(fd, reply, sizeof reply), 0, "no reply after the write");
-    const struct worker_figures *figures = &server->service.figures[0];
+    const struct worker_figures *figures = server_figures(server, 0);
     cr_assert_eq(atomic_load(&figures->slow_replies), 1);
     close(fd);
     stop();

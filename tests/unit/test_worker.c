@@ -6,22 +6,26 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "protocol/server_inside.h"
+#include "protocol/worker_feed.h"
+#include "protocol/worker_half.h"
+#include "protocol/worker_io.h"
 #include "tests/support/session_rig.h"
 
 enum { PEERS = 3, HALF_BYTES = 5000, HALF_ROOM = 8192 };
 
 static struct session_rig session;
-static struct server server;
+static struct shared shared;
+static struct inbox inbox;
 static struct worker worker;
 static struct connection peers[PEERS];
 
 static void open_rig(void)
 {
     session_rig_open(&session, NULL, NULL);
-    server = (struct server){ .service = session.service, .workers = &worker };
+    shared = (struct shared){ .service = session.service, .inboxes = &inbox };
     worker = (struct worker){
-        .server = &server,
+        .shared = &shared,
+        .inbox = &inbox,
         .executor = session.executor,
         .now = { .steady_ms = 1000, .engine_ms = SESSION_RIG_NOW_MS },
         .crowded_at = UINT64_MAX,
@@ -146,8 +150,8 @@ static void must_be_turned_out(const struct connection *peer)
 
 Test(worker, halves_have_a_bound_together)
 {
-    server.service.limits.message.bytes = 1024; /* four messages find room in any case */
-    server.service.limits.input_bytes = 2 * HALF_ROOM;
+    shared.service.limits.message.bytes = 1024; /* four messages find room in any case */
+    shared.service.limits.input_bytes = 2 * HALF_ROOM;
     for (int i = 0; i < 2; i++)
         begin_message(&peers[i]);
     worker_mind_halves(&worker);
@@ -165,7 +169,7 @@ Test(worker, halves_have_a_bound_together)
 
 Test(worker, a_half_has_a_time_to_become_whole)
 {
-    uint32_t most_ms = server.service.limits.message_ms;
+    uint32_t most_ms = shared.service.limits.message_ms;
     begin_message(&peers[0]);
     worker.now.steady_ms++;
     begin_message(&peers[1]);

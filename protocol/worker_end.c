@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "protocol/worker_end.h"
+
+#include <sys/socket.h>
+
+#include "protocol/worker_half.h"
+
+enum { LINGER_MS = 1000 }; /* for a peer to read our last words and close */
+
+void worker_cut(struct worker *worker, struct connection *connection)
+{
+    if (connection->dead)
+        return;
+    connection->dead = true;
+    list_remove(&worker->lists, LIST_RETRY, connection);
+    list_remove(&worker->lists, LIST_LATER, connection);
+    list_remove(&worker->lists, LIST_HEAVY, connection);
+    list_remove(&worker->lists, LIST_ASKED, connection);
+    list_remove(&worker->lists, LIST_WAITING, connection);
+    list_remove(&worker->lists, LIST_LINGER, connection);
+    worker_note_input(worker, connection);
+    if (connection->receiving || connection->sending)
+        shutdown(connection->fd, SHUT_RDWR);
+}
+
+/* Our side is shut first, so that the peer reads our last words before it notices anything else. */
+void worker_begin_linger(struct worker *worker, struct connection *connection)
+{
+    if (shutdown(connection->fd, SHUT_WR) < 0) {
+        worker_cut(worker, connection);
+        return;
+    }
+    connection->lingering = true;
+    connection->linger_until_ms = worker->now.steady_ms + LINGER_MS;
+    list_add(&worker->lists, LIST_LINGER, connection);
+}
+
+void worker_end_lingering(struct worker *worker)
+{
+    struct connection *next;
+    for (struct connection *c = worker->lists.head[LIST_LINGER]; c; c = next) {
+        next = c->links[LIST_LINGER].next;
+        if (worker->now.steady_ms < c->linger_until_ms)
+            continue;
+        worker_cut(worker, c);
+        worker_look_at(worker, c);
+    }
+}
