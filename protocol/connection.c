@@ -26,6 +26,45 @@ void connection_destroy(struct connection *connection)
     free(connection->input.bytes);
 }
 
+/* ---- its life ---- */
+
+#define STATE(name) (1u << CONNECTION_##name)
+
+static const unsigned next_states[CONNECTION_STATES] = {
+    [CONNECTION_OPEN] = STATE(HALF_CLOSED) | STATE(CLOSING) | STATE(BROKEN),
+    [CONNECTION_HALF_CLOSED] = STATE(DRAINING) | STATE(BROKEN),
+    [CONNECTION_CLOSING] = STATE(DRAINING) | STATE(LINGERING) | STATE(BROKEN),
+    [CONNECTION_DRAINING] = STATE(BROKEN),
+    [CONNECTION_LINGERING] = STATE(DRAINING) | STATE(BROKEN),
+    [CONNECTION_BROKEN] = 0,
+};
+
+bool connection_may_become(enum connection_state from, enum connection_state to)
+{
+    assert(from < CONNECTION_STATES && to < CONNECTION_STATES);
+    return next_states[from] & (1u << to);
+}
+
+void connection_become(struct connection *connection, enum connection_state state)
+{
+    assert(connection_may_become(connection->state, state));
+    connection->state = state;
+}
+
+void connection_end_input(struct connection *connection)
+{
+    if (connection->state == CONNECTION_OPEN)
+        connection_become(connection, CONNECTION_HALF_CLOSED);
+    else if (connection->state == CONNECTION_CLOSING || connection->state == CONNECTION_LINGERING)
+        connection_become(connection, CONNECTION_DRAINING);
+}
+
+void connection_end_requests(struct connection *connection)
+{
+    bool ended = connection_input_ended(connection);
+    connection_become(connection, ended ? CONNECTION_DRAINING : CONNECTION_CLOSING);
+}
+
 /* ---- input ---- */
 
 static bool input_grow(struct input *input, size_t needed)

@@ -1,7 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A connection's state: what came and is not done yet, what is to go and what it waits for.
- * Owned by one worker. It makes no system calls.
+ * A connection: what came and is not done yet, what is to go and what it waits for. Owned by one
+ * worker. It makes no system calls.
+ *
+ * Its life, and the functions that move it on:
+ *
+ *      OPEN ------- connection_end_input ------> HALF_CLOSED
+ *        |                                            |
+ *        | connection_end_requests                    | connection_end_requests
+ *        v                                            v
+ *     CLOSING ----- connection_end_input -------> DRAINING
+ *        |                                            ^
+ *        | worker_begin_linger                        |
+ *        v                                            |
+ *    LINGERING ---- connection_end_input -------------+
+ *
+ *    any of these - worker_cut -> BROKEN - release (worker_io.c), once no I/O is in flight
+ *
+ * A HALF_CLOSED or DRAINING connection is cut once everything is sent, a LINGERING one when its
+ * time is over, and any when a receive or a send fails or the worker stops.
  *
  * C1: input holds bytes only from a message's first on (or, while discarding, of a message that is
  *     not kept); walk is how far that message was walked.
@@ -65,18 +82,27 @@ enum stall {
     STALL_ANSWER, /* a question to the book is under way; its answer wakes the worker */
 };
 
+enum connection_state {
+    CONNECTION_OPEN,        /* requests are read and answered */
+    CONNECTION_HALF_CLOSED, /* the peer will send no more; what it has sent is still done */
+    CONNECTION_CLOSING,     /* the last reply is packed: no further request is done */
+    CONNECTION_DRAINING,    /* likewise, and the peer will send no more */
+    CONNECTION_LINGERING,   /* everything is sent and our side is shut; what comes is thrown away */
+    CONNECTION_BROKEN,      /* nothing is read or sent */
+    CONNECTION_STATES
+};
+
 struct connection {
     int fd;
-    uint16_t client;   /* who, in the journal; hello sets it */
-    bool local;        /* a Unix socket */
-    bool receiving;    /* a receive is under way */
-    bool cancelling;   /* and was asked to end */
-    bool sending;      /* a send is under way */
-    bool ended;        /* the peer will send no more */
+    enum connection_state state; /* connection_become alone changes it */
+    uint16_t client;             /* who, in the journal; hello sets it */
+    bool local;                  /* a Unix socket */
+    struct in_flight {
+        bool receive;  /* one is under way */
+        bool cancel;   /* and was asked to end */
+        bool send;     /* one is under way */
+    } in_flight;       /* with the kernel, in any state */
     bool discarding;   /* the message at the head was answered, and is only walked to its end */
-    bool last_words;   /* nothing more is read: to be closed once all is sent */
-    bool lingering;    /* all is sent and our side is shut; what comes is thrown away */
-    bool dead;         /* broken: to be freed as soon as no request is under way */
     bool heavy;        /* its requests used up a good part of a quantum when it was last run */
     enum stall stall;  /* why the head of input is not done */
     uint32_t pause_ms; /* of a heavy request that was deferred; 0: it was not */
@@ -116,6 +142,43 @@ static inline struct connection *connection_of(struct pending *pending)
 
 void connection_init(struct connection *connection, int fd, struct chunk_pool *pool);
 void connection_destroy(struct connection *connection);
+
+/* ---- its life ---- */
+
+/* Whether `to` is among the next states of `from`. */
+bool connection_may_become(enum connection_state from, enum connection_state to);
+
+/* Asserts that it may. */
+void connection_become(struct connection *connection, enum connection_state state);
+
+/* The peer has shut its side: it will send no more. Nothing if that is known already. */
+void connection_end_input(struct connection *connection);
+
+/* The reply that was packed is the last one: the stream cannot be read on. */
+void connection_end_requests(struct connection *connection);
+
+/* Requests are done; else what comes or has come is of no interest any more. */
+static inline bool connection_takes_requests(const struct connection *connection)
+{
+    return connection->state <= CONNECTION_HALF_CLOSED;
+}
+
+static inline bool connection_is_broken(const struct connection *connection)
+{
+    return connection->state == CONNECTION_BROKEN;
+}
+
+/* The peer has shut its side. */
+static inline bool connection_input_ended(const struct connection *connection)
+{
+    return connection->state == CONNECTION_HALF_CLOSED || connection->state == CONNECTION_DRAINING;
+}
+
+/* Neither receives nor sends: the kernel holds nothing of it. */
+static inline bool connection_is_idle(const struct connection *connection)
+{
+    return !connection->in_flight.receive && !connection->in_flight.send;
+}
 
 /* ---- input ---- */
 

@@ -211,7 +211,7 @@ static void answer_other(struct executor *executor, struct connection *connectio
         break;
     case FRAME_FOREIGN:
         refuse_foreign(&refusal);
-        connection->last_words = true;
+        connection_end_requests(connection);
         break;
     case FRAME_NOTIFICATION:
     case FRAME_CALL:
@@ -252,7 +252,7 @@ static void answer_unreadable(struct executor *executor, struct connection *conn
     read_frame(&frame, bytes, length);
     refuse_foreign(&refusal);
     answer_bad_message(executor, connection, &frame, &refusal);
-    connection->last_words = true;
+    connection_end_requests(connection);
 }
 
 void session_refuse(struct executor *executor, struct connection *connection,
@@ -261,7 +261,7 @@ void session_refuse(struct executor *executor, struct connection *connection,
     struct frame frame;
     read_frame(&frame, bytes, length);
     answer_bad_message(executor, connection, &frame, refusal);
-    connection->last_words = true;
+    connection_end_requests(connection);
 }
 
 /* A message over a limit is answered as soon as that is known; then it is walked to its end. */
@@ -296,7 +296,7 @@ static size_t discard(struct executor *executor, struct connection *connection,
     wire_walk_drop(walk, through);
     /* It was answered already; there is nothing more to say. */
     if (found == WIRE_BAD || walk->dropped > DISCARD_MAX)
-        connection->last_words = true;
+        connection_end_requests(connection);
     return through;
 }
 
@@ -423,7 +423,7 @@ static size_t run_frames(struct executor *executor, struct connection *connectio
         }
         executor->bytes += length + (out_end(&connection->out) - from);
         through = frame->end;
-        if (connection->last_words)
+        if (!connection_takes_requests(connection))
             break;
     }
     return through;
@@ -446,7 +446,7 @@ size_t session_run(struct executor *executor, struct connection *connection,
     connection->stall = STALL_NONE;
     executor->work_end = executor_work(executor) + executor->quantum;
     seat_set_client(executor->seat, connection->client);
-    while (through < length && !connection->last_words) {
+    while (through < length && connection_takes_requests(connection)) {
         const unsigned char *next = bytes + through;
         size_t left = length - through;
         if (connection->discarding) {

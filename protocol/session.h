@@ -42,7 +42,8 @@ enum { OUTPUT_HIGH = 256 << 10 };
  * Does all that can be done of the bytes, which begin where connection->walk began, within a
  * quantum of work; at least one request, or a part of it, unless it is crowded. Returns how many
  * are through; the rest is to be given again, with more behind it, or when connection->stall has
- * gone. Sets connection->stall, ->discarding, and ->last_words when the stream cannot be read on.
+ * gone. Sets connection->stall and ->discarding, and ends the connection's requests when the stream
+ * cannot be read on.
  */
 size_t session_run(struct executor *executor, struct connection *connection,
                    const unsigned char *bytes, size_t length);

@@ -9,9 +9,9 @@ enum { LINGER_MS = 1000 }; /* for a peer to read our last words and close */
 
 void worker_cut(struct worker *worker, struct connection *connection)
 {
-    if (connection->dead)
+    if (connection_is_broken(connection))
         return;
-    connection->dead = true;
+    connection_become(connection, CONNECTION_BROKEN);
     list_remove(&worker->lists, LIST_RETRY, connection);
     list_remove(&worker->lists, LIST_LATER, connection);
     list_remove(&worker->lists, LIST_HEAVY, connection);
@@ -19,7 +19,7 @@ void worker_cut(struct worker *worker, struct connection *connection)
     list_remove(&worker->lists, LIST_WAITING, connection);
     list_remove(&worker->lists, LIST_LINGER, connection);
     worker_note_input(worker, connection);
-    if (connection->receiving || connection->sending)
+    if (!connection_is_idle(connection))
         shutdown(connection->fd, SHUT_RDWR);
 }
 
@@ -30,7 +30,7 @@ void worker_begin_linger(struct worker *worker, struct connection *connection)
         worker_cut(worker, connection);
         return;
     }
-    connection->lingering = true;
+    connection_become(connection, CONNECTION_LINGERING);
     connection->linger_until_ms = worker->now.steady_ms + LINGER_MS;
     list_add(&worker->lists, LIST_LINGER, connection);
 }

@@ -26,7 +26,7 @@ static bool spent(const struct budget *budget)
 void worker_note_subscriber(struct worker *worker, struct connection *connection)
 {
     struct subscription *s = &connection->feed.subscription;
-    if (!s->on || connection->dead || connection->listed[LIST_SUBSCRIBED])
+    if (!s->on || connection_is_broken(connection) || connection->listed[LIST_SUBSCRIBED])
         return;
     list_add(&worker->lists, LIST_SUBSCRIBED, connection);
     figure_add(&worker->executor.figures->subscribers, 1);
@@ -57,7 +57,7 @@ static void mind_taking(struct worker *worker, struct connection *connection)
 {
     struct subscription *s = &connection->feed.subscription;
     uint64_t now = worker->now.steady_ms;
-    if (!connection->sending || connection->out.sent != s->sent) {
+    if (!connection->in_flight.send || connection->out.sent != s->sent) {
         s->sent = connection->out.sent;
         s->moved_ms = now;
         return;
@@ -72,8 +72,7 @@ static void mind_taking(struct worker *worker, struct connection *connection)
 
 static bool can_be_told(const struct connection *connection)
 {
-    return !connection->dead && !connection->last_words &&
-           out_unsent(&connection->out) <= UNSENT_HIGH;
+    return connection_takes_requests(connection) && out_unsent(&connection->out) <= UNSENT_HIGH;
 }
 
 /* Gives the subscriber the next part of its walk. False: there is none, or it takes no more. */

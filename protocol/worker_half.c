@@ -48,8 +48,8 @@ void worker_note_input(struct worker *worker, struct connection *connection)
 {
     uint32_t capacity = connection->input.capacity;
     bool stalled = connection->stall != STALL_NONE;
-    bool half = !stalled && !connection->dead && !connection->last_words &&
-                input_length(&connection->input) > 0;
+    bool half =
+        !stalled && connection_takes_requests(connection) && input_length(&connection->input) > 0;
     count_as(&worker->half_bytes, &connection->half_counted, half ? capacity : 0);
     count_as(&worker->stalled_bytes, &connection->stalled_counted, stalled ? capacity : 0);
     if (half && !connection->listed[LIST_HALF])

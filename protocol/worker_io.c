@@ -126,8 +126,7 @@ void worker_adopt(struct worker *worker, int fd)
 
 static void release(struct worker *worker, struct connection *connection)
 {
-    assert(!connection->receiving);
-    assert(!connection->sending);
+    assert(connection_is_broken(connection) && connection_is_idle(connection));
     worker_forget_subscriber(worker, connection);
     for (enum connection_list list = 0; list < LISTS; list++)
         list_remove(&worker->lists, list, connection);
@@ -220,7 +219,7 @@ static void run_input(struct worker *worker, struct connection *connection)
     struct input *input = &connection->input;
     size_t through =
         run_bytes(worker, connection, input->bytes + input->start, input_length(input));
-    input_consume(input, connection->last_words ? input_length(input) : through);
+    input_consume(input, connection_takes_requests(connection) ? through : input_length(input));
     if (through > 0)
         worker_note_message(worker, connection);
     else
@@ -266,9 +265,9 @@ static void take_bytes(struct worker *worker, struct connection *connection,
                        const unsigned char *bytes, size_t length)
 {
     figure_add(&worker->executor.figures->bytes_in, length);
-    if (connection->dead || worker->stopping)
+    if (connection_is_broken(connection) || worker->stopping)
         return;
-    if (connection->last_words) {
+    if (!connection_takes_requests(connection)) {
         connection->thrown_away += length;
         if (connection->thrown_away > LINGER_BYTES)
             worker_cut(worker, connection);
@@ -279,7 +278,7 @@ static void take_bytes(struct worker *worker, struct connection *connection,
     size_t through = 0;
     if (at_once) {
         through = run_bytes(worker, connection, bytes, length);
-        if (connection->last_words)
+        if (!connection_takes_requests(connection))
             return;
     }
     if (length > through && !input_append(&connection->input, bytes + through, length - through))
@@ -299,9 +298,9 @@ void worker_on_receive(struct worker *worker, struct connection *connection,
         uring_return_buffer(worker->ring, c->buffer);
     }
     if (!c->more)
-        connection->receiving = connection->cancelling = false;
+        connection->in_flight.receive = connection->in_flight.cancel = false;
     if (c->result == 0)
-        connection->ended = true;
+        connection_end_input(connection);
     else if (c->result < 0 && c->result != -ENOBUFS && c->result != -ECANCELED &&
              c->result != -EINTR && c->result != -EAGAIN)
         worker_cut(worker, connection);
@@ -319,7 +318,7 @@ static void take_answer(struct worker *worker, struct book_question *question)
     struct connection *connection = connection_of(question->asker);
     assert(connection->pending.question == question);
     connection->pending.answered = true;
-    if (!connection->dead)
+    if (!connection_is_broken(connection))
         run_input(worker, connection);
 }
 
@@ -391,7 +390,7 @@ static void send_pieces(struct worker *worker, struct connection *connection, ui
     unsigned count = out_pieces(out, to, pieces, SEND_PIECES);
     uint64_t tag = tag_connection(TAG_SEND, connection);
     assert(count > 0);
-    connection->sending = true;
+    connection->in_flight.send = true;
     figure_add(&worker->executor.figures->sends, 1);
     if (count == 1) {
         uring_send(worker->ring, connection->fd, pieces->iov_base, pieces->iov_len, tag);
@@ -403,7 +402,7 @@ static void send_pieces(struct worker *worker, struct connection *connection, ui
 
 void worker_on_send(struct worker *worker, struct connection *connection, int result)
 {
-    connection->sending = false;
+    connection->in_flight.send = false;
     if (result > 0) {
         out_consume(&connection->out, (size_t)result);
         worker_note_room(worker, connection);
@@ -411,7 +410,7 @@ void worker_on_send(struct worker *worker, struct connection *connection, int re
     } else if (result != -EINTR && result != -EAGAIN) {
         worker_cut(worker, connection);
     }
-    if (connection->stall == STALL_OUTPUT && !connection->dead &&
+    if (connection->stall == STALL_OUTPUT && !connection_is_broken(connection) &&
         out_unsent(&connection->out) < OUTPUT_LOW)
         run_in_turn(worker, connection);
     worker_look_at(worker, connection);
@@ -421,7 +420,7 @@ void worker_on_send(struct worker *worker, struct connection *connection, int re
 static void send_what_may_go(struct worker *worker, struct connection *connection)
 {
     uint64_t to = connection_open_gates(connection, worker->acknowledged);
-    if (!connection->sending && connection->out.sent < to)
+    if (!connection->in_flight.send && connection->out.sent < to)
         send_pieces(worker, connection, to);
     if (connection->gate_count > 0)
         list_add(&worker->lists, LIST_WAITING, connection);
@@ -438,38 +437,38 @@ static void mind_reading(struct worker *worker, struct connection *connection)
 {
     bool full = connection->stall != STALL_NONE &&
                 (input_length(&connection->input) > INPUT_HIGH || worker_stalled_is_full(worker));
-    bool wanted = !connection->ended && !worker->stopping && !full;
-    if (wanted && !connection->receiving) {
+    bool wanted = !connection_input_ended(connection) && !worker->stopping && !full;
+    if (wanted && !connection->in_flight.receive) {
         /* A multishot receive may never tell the end of a Unix socket whose peer sends and shuts it
          * down at once: axboe/liburing#1549, Linux commit a68ed2df7213. */
         uring_receive(worker->ring, connection->fd, connection->local,
                       tag_connection(TAG_RECEIVE, connection));
-        connection->receiving = true;
-    } else if (!wanted && connection->receiving && !connection->cancelling) {
+        connection->in_flight.receive = true;
+    } else if (!wanted && connection->in_flight.receive && !connection->in_flight.cancel) {
         figure_add(&worker->executor.figures->stalled_reads, 1);
         uring_cancel(worker->ring, tag_connection(TAG_RECEIVE, connection));
-        connection->cancelling = true;
+        connection->in_flight.cancel = true;
     }
 }
 
 /* True if nothing is left to be done for it. */
 static bool is_over(const struct worker *worker, const struct connection *connection)
 {
-    bool all_sent = out_unsent(&connection->out) == 0 && !connection->sending;
+    bool all_sent = out_unsent(&connection->out) == 0 && !connection->in_flight.send;
     bool all_done = connection->stall == STALL_NONE || worker->stopping;
-    return all_sent && all_done && (connection->ended || worker->stopping);
+    return all_sent && all_done && (connection_input_ended(connection) || worker->stopping);
 }
 
 /* The journal has failed: what waits for it is answered read_only. */
 static void rewrite_held(struct worker *worker, struct connection *connection)
 {
     const struct storage_port *storage = worker->shared->service.storage;
-    if (connection->gate_count == 0 || connection->dead)
+    if (connection->gate_count == 0 || connection_is_broken(connection))
         return;
     if (!connection_refuse_held(connection, worker->acknowledged, storage->failure(storage->self)))
         worker_cut(worker, connection);
     /* What was held may be gone without a send, whose end would go on with it. */
-    if (connection->stall == STALL_OUTPUT && !connection->dead &&
+    if (connection->stall == STALL_OUTPUT && !connection_is_broken(connection) &&
         out_unsent(&connection->out) < OUTPUT_LOW)
         run_in_turn(worker, connection);
 }
@@ -481,16 +480,15 @@ static void flush_connection(struct worker *worker, struct connection *connectio
         worker_cut(worker, connection);
     if (worker->failed)
         rewrite_held(worker, connection);
-    if (!connection->dead)
+    if (!connection_is_broken(connection))
         send_what_may_go(worker, connection);
-    if (!connection->dead && is_over(worker, connection))
+    if (!connection_is_broken(connection) && is_over(worker, connection))
         worker_cut(worker, connection);
-    if (!connection->dead && connection->last_words && !connection->lingering &&
-        out_unsent(&connection->out) == 0)
+    if (connection->state == CONNECTION_CLOSING && out_unsent(&connection->out) == 0)
         worker_begin_linger(worker, connection);
-    if (!connection->dead)
+    if (!connection_is_broken(connection))
         mind_reading(worker, connection);
-    if (connection->dead && !connection->receiving && !connection->sending)
+    if (connection_is_broken(connection) && connection_is_idle(connection))
         release(worker, connection);
 }
 

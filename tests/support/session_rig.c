@@ -175,7 +175,8 @@ void session_rig_retry(struct session_rig *session)
     struct input *input = &session->connection.input;
     size_t through = session_run(&session->executor, &session->connection,
                                  input->bytes + input->start, input_length(input));
-    input_consume(input, session->connection.last_words ? input_length(input) : through);
+    input_consume(input,
+                  connection_takes_requests(&session->connection) ? through : input_length(input));
 }
 
 void session_rig_feed(struct session_rig *session, const void *bytes, size_t length)

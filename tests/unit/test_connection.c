@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A connection by itself: which bytes may leave at which LSN, and the room that a message took. */
 #include <criterion/criterion.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "tests/support/session_rig.h"
 
@@ -101,4 +104,91 @@ Test(connection, the_room_of_a_large_message_is_given_back)
                  connection->input.capacity);
     feed_large(2 << 10);
     cr_assert_gt(connection->input.capacity, 0, "a small message's room is used again");
+}
+
+/* ---- its life ---- */
+
+enum { STATES = CONNECTION_STATES };
+
+/* Written out once more, by hand: from the row's state to the column's. */
+static const bool allowed[STATES][STATES] = {
+    /* to:  OPEN HALF_CLOSED CLOSING DRAINING LINGERING BROKEN */
+    [CONNECTION_OPEN] = { false, true, true, false, false, true },
+    [CONNECTION_HALF_CLOSED] = { false, false, false, true, false, true },
+    [CONNECTION_CLOSING] = { false, false, false, true, true, true },
+    [CONNECTION_DRAINING] = { false, false, false, false, false, true },
+    [CONNECTION_LINGERING] = { false, false, false, true, false, true },
+    [CONNECTION_BROKEN] = { false, false, false, false, false, false },
+};
+
+Test(connection, has_the_states_and_no_steps_but_those_of_the_table)
+{
+    for (unsigned from = 0; from < STATES; from++)
+        for (unsigned to = 0; to < STATES; to++) {
+            cr_assert_eq(connection_may_become(from, to), allowed[from][to], "from %u to %u", from,
+                         to);
+            connection->state = from;
+            if (allowed[from][to]) {
+                connection_become(connection, to);
+                cr_assert_eq(connection->state, to);
+            }
+        }
+}
+
+/* The process ends for a step that is not in the table, whichever it is. */
+Test(connection, stops_at_a_step_that_is_not_allowed)
+{
+    for (unsigned from = 0; from < STATES; from++)
+        for (unsigned to = 0; to < STATES; to++) {
+            int status;
+            if (allowed[from][to])
+                continue;
+            pid_t child = fork();
+            cr_assert_geq(child, 0);
+            if (child == 0) {
+                close(STDERR_FILENO); /* the assertion says what the test expects */
+                signal(SIGABRT, SIG_DFL);
+                connection->state = from;
+                connection_become(connection, to);
+                _exit(0);
+            }
+            cr_assert_eq(waitpid(child, &status, 0), child);
+            cr_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT, "from %u to %u", from,
+                      to);
+        }
+}
+
+Test(connection, knows_in_each_state_what_the_end_of_input_and_of_requests_mean)
+{
+    static const enum connection_state after_input[STATES] = {
+        [CONNECTION_OPEN] = CONNECTION_HALF_CLOSED,
+        [CONNECTION_HALF_CLOSED] = CONNECTION_HALF_CLOSED, /* told twice: it is known */
+        [CONNECTION_CLOSING] = CONNECTION_DRAINING,
+        [CONNECTION_DRAINING] = CONNECTION_DRAINING,
+        [CONNECTION_LINGERING] = CONNECTION_DRAINING,
+        [CONNECTION_BROKEN] = CONNECTION_BROKEN,
+    };
+    for (unsigned from = 0; from < STATES; from++) {
+        connection->state = from;
+        connection_end_input(connection);
+        cr_assert_eq(connection->state, after_input[from], "from %u", from);
+    }
+    connection->state = CONNECTION_OPEN;
+    connection_end_requests(connection);
+    cr_assert_eq(connection->state, CONNECTION_CLOSING);
+    connection->state = CONNECTION_HALF_CLOSED;
+    connection_end_requests(connection);
+    cr_assert_eq(connection->state, CONNECTION_DRAINING);
+}
+
+Test(connection, does_requests_while_it_is_open_or_half_closed)
+{
+    for (unsigned state = 0; state < STATES; state++) {
+        connection->state = state;
+        cr_assert_eq(connection_takes_requests(connection),
+                     state == CONNECTION_OPEN || state == CONNECTION_HALF_CLOSED);
+        cr_assert_eq(connection_input_ended(connection),
+                     state == CONNECTION_HALF_CLOSED || state == CONNECTION_DRAINING);
+        cr_assert_eq(connection_is_broken(connection), state == CONNECTION_BROKEN);
+    }
 }

@@ -142,7 +142,7 @@ static void begin_message(struct connection *peer)
 
 static void must_be_turned_out(const struct connection *peer)
 {
-    cr_assert(peer->last_words);
+    cr_assert_eq(peer->state, CONNECTION_CLOSING);
     cr_assert_gt(out_unsent(&peer->out), 0, "it is not told why");
     cr_assert_eq(input_length(&peer->input), 0);
     cr_assert_not(peer->listed[LIST_HALF]);
@@ -157,14 +157,14 @@ Test(worker, halves_have_a_bound_together)
     worker_mind_halves(&worker);
     cr_assert_eq(worker.half_bytes, 2 * HALF_ROOM);
     for (int i = 0; i < 2; i++)
-        cr_assert_not(peers[i].last_words);
+        cr_assert_eq(peers[i].state, CONNECTION_OPEN);
 
     begin_message(&peers[2]);
     worker_mind_halves(&worker);
     must_be_turned_out(&peers[0]); /* the first of those that hold most */
     cr_assert_eq(worker.half_bytes, 2 * HALF_ROOM);
     for (int i = 1; i < PEERS; i++)
-        cr_assert_not(peers[i].last_words);
+        cr_assert_eq(peers[i].state, CONNECTION_OPEN);
 }
 
 Test(worker, a_half_has_a_time_to_become_whole)
@@ -175,12 +175,12 @@ Test(worker, a_half_has_a_time_to_become_whole)
     begin_message(&peers[1]);
     worker.now.steady_ms += most_ms - 2;
     worker_mind_halves(&worker);
-    cr_assert_not(peers[0].last_words);
+    cr_assert_eq(peers[0].state, CONNECTION_OPEN);
     cr_assert_eq(worker_half_sleep_ms(&worker), 1);
     worker.now.steady_ms++;
     worker_mind_halves(&worker);
     must_be_turned_out(&peers[0]);
-    cr_assert_not(peers[1].last_words);
+    cr_assert_eq(peers[1].state, CONNECTION_OPEN);
 }
 
 /* ---- subscribers ---- */
