@@ -8,8 +8,11 @@
 
 enum { ADDRESS_MAX = 320 };
 
+struct transport;
+
 struct listener {
     int fd;
+    const struct transport *transport; /* of its connections; whoever opens it sets that */
     bool unix_socket;
     bool exposed;              /* other machines may reach it: neither loopback nor Unix */
     bool wildcard;             /* every address of the machine */

@@ -7,10 +7,10 @@
 
 enum { INPUT_FIRST = 1024, INPUT_KEPT = 16 << 10 };
 
-void connection_init(struct connection *connection, int fd, struct chunk_pool *pool)
+void connection_init(struct connection *connection, struct chunk_pool *pool)
 {
     memset(connection, 0, sizeof *connection);
-    connection->fd = fd;
+    connection->link.fd = -1;
     out_init(&connection->out, pool);
     wire_walk_start(&connection->walk);
 }

@@ -30,12 +30,12 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <sys/socket.h>
 
 #include "protocol/call.h"
 #include "protocol/feed.h"
 #include "protocol/held.h"
 #include "protocol/out.h"
+#include "protocol/transport.h"
 #include "protocol/wire.h"
 
 /* Replies from a place in the stream on wait for an LSN. */
@@ -45,7 +45,7 @@ struct gate {
     uint64_t since_ms; /* steady time at which it was made */
 };
 
-enum { GATES_MAX = 8, SEND_PIECES = 16 };
+enum { GATES_MAX = 8 };
 
 /* Bytes that came and could not be done at once. */
 struct input {
@@ -93,15 +93,9 @@ enum connection_state {
 };
 
 struct connection {
-    int fd;
+    struct link link;            /* its worker sets fd and listener */
     enum connection_state state; /* connection_become alone changes it */
     uint16_t client;             /* who, in the journal; hello sets it */
-    bool local;                  /* a Unix socket */
-    struct in_flight {
-        bool receive;  /* one is under way */
-        bool cancel;   /* and was asked to end */
-        bool send;     /* one is under way */
-    } in_flight;       /* with the kernel, in any state */
     bool discarding;   /* the message at the head was answered, and is only walked to its end */
     bool heavy;        /* its requests used up a good part of a quantum when it was last run */
     enum stall stall;  /* why the head of input is not done */
@@ -130,8 +124,6 @@ struct connection {
 
     bool listed[LISTS];
     struct connection_link links[LISTS];
-    struct iovec pieces[SEND_PIECES]; /* of the send under way */
-    struct msghdr message;
 };
 
 static inline struct connection *connection_of(struct pending *pending)
@@ -140,7 +132,7 @@ static inline struct connection *connection_of(struct pending *pending)
     return (struct connection *)(void *)(at - offsetof(struct connection, pending));
 }
 
-void connection_init(struct connection *connection, int fd, struct chunk_pool *pool);
+void connection_init(struct connection *connection, struct chunk_pool *pool);
 void connection_destroy(struct connection *connection);
 
 /* ---- its life ---- */
@@ -172,12 +164,6 @@ static inline bool connection_is_broken(const struct connection *connection)
 static inline bool connection_input_ended(const struct connection *connection)
 {
     return connection->state == CONNECTION_HALF_CLOSED || connection->state == CONNECTION_DRAINING;
-}
-
-/* Neither receives nor sends: the kernel holds nothing of it. */
-static inline bool connection_is_idle(const struct connection *connection)
-{
-    return !connection->in_flight.receive && !connection->in_flight.send;
 }
 
 /* ---- input ---- */

@@ -3,8 +3,6 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <poll.h>
 #include <pthread.h>
 #include <semaphore.h>
@@ -12,11 +10,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "protocol/methods.h"
 #include "protocol/shared.h"
+#include "protocol/transport.h"
 #include "protocol/worker.h"
 
 static const struct uring_config ring_config = {
@@ -25,9 +23,6 @@ static const struct uring_config ring_config = {
     .buffers = 64, /* few: they go round, and should stay in the cache */
     .buffer_bytes = 16384,
 };
-
-/* Per connection, in the kernel: it would let a peer that reads nothing have megabytes. */
-enum { SEND_BUFFER = 256 << 10 };
 
 enum { BUSY_TRIES = 20, BUSY_PAUSE_MS = 50 };
 
@@ -69,14 +64,8 @@ static int open_listeners(struct server *server, const struct server_config *con
         if (error)
             return error;
         server->shared.listener_count++;
-        /* Linux hands these down to the connections that are accepted. */
-        int one = 1;
-        int send_buffer = SEND_BUFFER;
-        if (!listener->unix_socket) {
-            setsockopt(listener->fd, SOL_SOCKET, SO_SNDBUF, &send_buffer, sizeof send_buffer);
-            setsockopt(listener->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-            setsockopt(listener->fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof one);
-        }
+        listener->transport = &socket_transport;
+        listener->transport->prepare(listener);
     }
     return 0;
 }

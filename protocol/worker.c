@@ -188,7 +188,7 @@ static void on_completion(struct worker *worker, const struct completion *c)
         on_storage(worker, (unsigned)rest, c->result);
         break;
     case TAG_ADOPT:
-        worker_adopt(worker, c->result);
+        worker_adopt(worker, (unsigned)rest, c->result);
         break;
     case TAG_ADOPT_FAILED:
         close((int)rest);

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "protocol/worker_end.h"
 
-#include <sys/socket.h>
-
 #include "protocol/worker_half.h"
 
 enum { LINGER_MS = 1000 }; /* for a peer to read our last words and close */
@@ -19,14 +17,13 @@ void worker_cut(struct worker *worker, struct connection *connection)
     list_remove(&worker->lists, LIST_WAITING, connection);
     list_remove(&worker->lists, LIST_LINGER, connection);
     worker_note_input(worker, connection);
-    if (!connection_is_idle(connection))
-        shutdown(connection->fd, SHUT_RDWR);
+    link_transport(&connection->link)->abort(&connection->link);
 }
 
 /* Our side is shut first, so that the peer reads our last words before it notices anything else. */
 void worker_begin_linger(struct worker *worker, struct connection *connection)
 {
-    if (shutdown(connection->fd, SHUT_WR) < 0) {
+    if (!link_transport(&connection->link)->finish(&connection->link)) {
         worker_cut(worker, connection);
         return;
     }

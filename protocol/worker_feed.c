@@ -57,7 +57,7 @@ static void mind_taking(struct worker *worker, struct connection *connection)
 {
     struct subscription *s = &connection->feed.subscription;
     uint64_t now = worker->now.steady_ms;
-    if (!connection->in_flight.send || connection->out.sent != s->sent) {
+    if (!connection->link.in_flight.send || connection->out.sent != s->sent) {
         s->sent = connection->out.sent;
         s->moved_ms = now;
         return;

@@ -5,8 +5,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include "protocol/worker_end.h"
 #include "protocol/worker_feed.h"
@@ -37,47 +35,45 @@ void worker_begin_accepting(struct worker *worker)
     struct shared *shared = worker->shared;
     worker->accept_again_ms = 0;
     for (unsigned i = 0; i < shared->listener_count; i++) {
+        const struct listener *listener = &shared->listeners[i];
         if (worker->accepting[i])
             continue;
-        uring_accept(worker->ring, shared->listeners[i].fd, tag_of(TAG_ACCEPT, i));
+        listener->transport->accept(listener, worker->ring, tag_of(TAG_ACCEPT, i));
         worker->accepting[i] = true;
     }
 }
 
-/* Says why, as far as the socket takes it at once. */
-static void turn_away(struct worker *worker, int fd)
+/* Says why, as far as the peer takes it at once. */
+static void turn_away(struct worker *worker, const struct listener *listener, int fd)
 {
     struct out out;
-    struct iovec piece;
+    struct iovec piece = { 0 };
     struct refusal refusal = { .code = CODE_OK };
     figure_add(&worker->executor.figures->turned_away, 1);
     refuse(&refusal, CODE_OVERLOADED, NULL, "there are as many connections as there may be");
     out_init(&out, &worker->chunks);
     reply_bad_message(&out, 0, &refusal);
-    if (out_pieces(&out, out_end(&out), &piece, 1) == 1 &&
-        send(fd, piece.iov_base, piece.iov_len, MSG_DONTWAIT | MSG_NOSIGNAL) < 0) {
-        /* It is closed in any case. */
-    }
+    unsigned pieces = out_pieces(&out, out_end(&out), &piece, 1);
+    listener->transport->turn_away(fd, piece.iov_base, pieces == 1 ? piece.iov_len : 0);
     out_destroy(&out);
-    close(fd);
 }
 
 /* Gives a new connection to the workers in turn. */
-static void hand_over(struct worker *worker, int fd)
+static void hand_over(struct worker *worker, unsigned listener, int fd)
 {
     struct shared *shared = worker->shared;
     uint32_t before = atomic_fetch_add_explicit(&shared->connections, 1, memory_order_relaxed);
     if (before >= shared->service.limits.connections || worker->stopping) {
         atomic_fetch_sub_explicit(&shared->connections, 1, memory_order_relaxed);
-        turn_away(worker, fd);
+        turn_away(worker, &shared->listeners[listener], fd);
         return;
     }
     unsigned to = worker->next_worker;
     worker->next_worker = (to + 1) % shared->service.workers;
     if (to == worker->index)
-        worker_adopt(worker, fd);
+        worker_adopt(worker, listener, fd);
     else
-        uring_tell(worker->ring, shared->inboxes[to].ring, fd, tag_of(TAG_ADOPT, 0),
+        uring_tell(worker->ring, shared->inboxes[to].ring, fd, tag_of(TAG_ADOPT, listener),
                    tag_of(TAG_ADOPT_FAILED, (uint64_t)fd));
 }
 
@@ -85,7 +81,7 @@ void worker_on_accept(struct worker *worker, unsigned listener, const struct com
 {
     if (c->result >= 0) {
         figure_add(&worker->executor.figures->accepted, 1);
-        hand_over(worker, c->result);
+        hand_over(worker, listener, c->result);
     }
     if (c->more)
         return;
@@ -100,23 +96,19 @@ void worker_on_accept(struct worker *worker, unsigned listener, const struct com
         worker_begin_accepting(worker);
 }
 
-static bool is_local(int fd)
+void worker_adopt(struct worker *worker, unsigned listener, int fd)
 {
-    int domain = AF_UNSPEC;
-    socklen_t size = sizeof domain;
-    return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) == 0 && domain == AF_UNIX;
-}
-
-void worker_adopt(struct worker *worker, int fd)
-{
+    struct shared *shared = worker->shared;
+    assert(listener < shared->listener_count);
     struct connection *connection = malloc(sizeof *connection);
     if (!connection) {
-        atomic_fetch_sub_explicit(&worker->shared->connections, 1, memory_order_relaxed);
-        turn_away(worker, fd);
+        atomic_fetch_sub_explicit(&shared->connections, 1, memory_order_relaxed);
+        turn_away(worker, &shared->listeners[listener], fd);
         return;
     }
-    connection_init(connection, fd, &worker->chunks);
-    connection->local = is_local(fd);
+    connection_init(connection, &worker->chunks);
+    connection->link.fd = fd;
+    connection->link.listener = &shared->listeners[listener];
     list_add(&worker->lists, LIST_ALL, connection);
     figure_add(&worker->executor.figures->connections, 1);
     worker_look_at(worker, connection);
@@ -126,12 +118,12 @@ void worker_adopt(struct worker *worker, int fd)
 
 static void release(struct worker *worker, struct connection *connection)
 {
-    assert(connection_is_broken(connection) && connection_is_idle(connection));
+    assert(connection_is_broken(connection) && link_is_idle(&connection->link));
     worker_forget_subscriber(worker, connection);
     for (enum connection_list list = 0; list < LISTS; list++)
         list_remove(&worker->lists, list, connection);
     pending_drop(&connection->pending);
-    close(connection->fd);
+    link_transport(&connection->link)->close(&connection->link);
     worker->half_bytes -= connection->half_counted;
     worker->stalled_bytes -= connection->stalled_counted;
     connection_destroy(connection);
@@ -292,17 +284,15 @@ static void take_bytes(struct worker *worker, struct connection *connection,
 void worker_on_receive(struct worker *worker, struct connection *connection,
                        const struct completion *c)
 {
-    if (c->has_buffer) {
-        if (c->result > 0)
-            take_bytes(worker, connection, c->bytes, (size_t)c->result);
+    struct link *link = &connection->link;
+    struct received received = link_transport(link)->received(link, c);
+    if (received.length > 0)
+        take_bytes(worker, connection, received.bytes, received.length);
+    if (c->has_buffer)
         uring_return_buffer(worker->ring, c->buffer);
-    }
-    if (!c->more)
-        connection->in_flight.receive = connection->in_flight.cancel = false;
-    if (c->result == 0)
+    if (received.ended)
         connection_end_input(connection);
-    else if (c->result < 0 && c->result != -ENOBUFS && c->result != -ECANCELED &&
-             c->result != -EINTR && c->result != -EAGAIN)
+    if (received.failed)
         worker_cut(worker, connection);
     worker_look_at(worker, connection);
 }
@@ -383,31 +373,15 @@ bool worker_retry(struct worker *worker)
 
 /* ---- sending ---- */
 
-static void send_pieces(struct worker *worker, struct connection *connection, uint64_t to)
-{
-    struct out *out = &connection->out;
-    struct iovec *pieces = connection->pieces;
-    unsigned count = out_pieces(out, to, pieces, SEND_PIECES);
-    uint64_t tag = tag_connection(TAG_SEND, connection);
-    assert(count > 0);
-    connection->in_flight.send = true;
-    figure_add(&worker->executor.figures->sends, 1);
-    if (count == 1) {
-        uring_send(worker->ring, connection->fd, pieces->iov_base, pieces->iov_len, tag);
-        return;
-    }
-    connection->message = (struct msghdr){ .msg_iov = pieces, .msg_iovlen = count };
-    uring_send_message(worker->ring, connection->fd, &connection->message, tag);
-}
-
 void worker_on_send(struct worker *worker, struct connection *connection, int result)
 {
-    connection->in_flight.send = false;
-    if (result > 0) {
-        out_consume(&connection->out, (size_t)result);
+    struct link *link = &connection->link;
+    int sent = link_transport(link)->sent(link, result);
+    if (sent > 0) {
+        out_consume(&connection->out, (size_t)sent);
         worker_note_room(worker, connection);
-        figure_add(&worker->executor.figures->bytes_out, (uint64_t)result);
-    } else if (result != -EINTR && result != -EAGAIN) {
+        figure_add(&worker->executor.figures->bytes_out, (uint64_t)sent);
+    } else if (sent < 0) {
         worker_cut(worker, connection);
     }
     if (connection->stall == STALL_OUTPUT && !connection_is_broken(connection) &&
@@ -420,8 +394,12 @@ void worker_on_send(struct worker *worker, struct connection *connection, int re
 static void send_what_may_go(struct worker *worker, struct connection *connection)
 {
     uint64_t to = connection_open_gates(connection, worker->acknowledged);
-    if (!connection->in_flight.send && connection->out.sent < to)
-        send_pieces(worker, connection, to);
+    struct link *link = &connection->link;
+    if (!link->in_flight.send && connection->out.sent < to) {
+        link_transport(link)->send(link, worker->ring, &connection->out, to,
+                                   tag_connection(TAG_SEND, connection));
+        figure_add(&worker->executor.figures->sends, 1);
+    }
     if (connection->gate_count > 0)
         list_add(&worker->lists, LIST_WAITING, connection);
     else
@@ -438,23 +416,20 @@ static void mind_reading(struct worker *worker, struct connection *connection)
     bool full = connection->stall != STALL_NONE &&
                 (input_length(&connection->input) > INPUT_HIGH || worker_stalled_is_full(worker));
     bool wanted = !connection_input_ended(connection) && !worker->stopping && !full;
-    if (wanted && !connection->in_flight.receive) {
-        /* A multishot receive may never tell the end of a Unix socket whose peer sends and shuts it
-         * down at once: axboe/liburing#1549, Linux commit a68ed2df7213. */
-        uring_receive(worker->ring, connection->fd, connection->local,
-                      tag_connection(TAG_RECEIVE, connection));
-        connection->in_flight.receive = true;
-    } else if (!wanted && connection->in_flight.receive && !connection->in_flight.cancel) {
+    struct link *link = &connection->link;
+    uint64_t tag = tag_connection(TAG_RECEIVE, connection);
+    if (wanted && !link->in_flight.receive) {
+        link_transport(link)->receive(link, worker->ring, tag);
+    } else if (!wanted && link->in_flight.receive && !link->in_flight.cancel) {
         figure_add(&worker->executor.figures->stalled_reads, 1);
-        uring_cancel(worker->ring, tag_connection(TAG_RECEIVE, connection));
-        connection->in_flight.cancel = true;
+        link_transport(link)->stop_receiving(link, worker->ring, tag);
     }
 }
 
 /* True if nothing is left to be done for it. */
 static bool is_over(const struct worker *worker, const struct connection *connection)
 {
-    bool all_sent = out_unsent(&connection->out) == 0 && !connection->in_flight.send;
+    bool all_sent = out_unsent(&connection->out) == 0 && !connection->link.in_flight.send;
     bool all_done = connection->stall == STALL_NONE || worker->stopping;
     return all_sent && all_done && (connection_input_ended(connection) || worker->stopping);
 }
@@ -488,7 +463,7 @@ static void flush_connection(struct worker *worker, struct connection *connectio
         worker_begin_linger(worker, connection);
     if (!connection_is_broken(connection))
         mind_reading(worker, connection);
-    if (connection_is_broken(connection) && connection_is_idle(connection))
+    if (connection_is_broken(connection) && link_is_idle(&connection->link))
         release(worker, connection);
 }
 

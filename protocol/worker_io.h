@@ -7,7 +7,8 @@
 
 void worker_begin_accepting(struct worker *worker);
 void worker_on_accept(struct worker *worker, unsigned listener, const struct completion *c);
-void worker_adopt(struct worker *worker, int fd);
+/* Takes over a connection that was accepted from that listener. */
+void worker_adopt(struct worker *worker, unsigned listener, int fd);
 void worker_on_receive(struct worker *worker, struct connection *connection,
                        const struct completion *c);
 void worker_on_send(struct worker *worker, struct connection *connection, int result);

@@ -79,10 +79,10 @@ static void add_peer(struct line *line, const struct connection *connection)
     char host[64], port[16];
     struct ucred who;
     socklen_t who_size = sizeof who;
-    if (connection->local &&
-        getsockopt(connection->fd, SOL_SOCKET, SO_PEERCRED, &who, &who_size) == 0)
+    if (connection->link.listener->unix_socket &&
+        getsockopt(connection->link.fd, SOL_SOCKET, SO_PEERCRED, &who, &who_size) == 0)
         add(line, "process %d", (int)who.pid);
-    else if (getpeername(connection->fd, (struct sockaddr *)&peer, &size) == 0 &&
+    else if (getpeername(connection->link.fd, (struct sockaddr *)&peer, &size) == 0 &&
              getnameinfo((struct sockaddr *)&peer, size, host, sizeof host, port, sizeof port,
                          NI_NUMERICHOST | NI_NUMERICSERV) == 0)
         add(line, peer.ss_family == AF_INET6 ? "[%s]:%s" : "%s:%s", host, port);

@@ -134,7 +134,7 @@ void session_rig_open(struct session_rig *session, const struct service_limits *
     session->scratch->available = calloc(skus, sizeof *session->scratch->available);
     assert(session->scratch->skus && session->scratch->available);
     chunk_pool_init(&session->chunks, 4);
-    connection_init(&session->connection, -1, &session->chunks);
+    connection_init(&session->connection, &session->chunks);
     session->executor = (struct executor){
         .service = &session->service,
         .scratch = session->scratch,

@@ -108,7 +108,7 @@ Test(gates, hold_back_what_is_not_acknowledged)
     struct chunk_pool pool;
     struct connection connection;
     chunk_pool_init(&pool, 4);
-    connection_init(&connection, -1, &pool);
+    connection_init(&connection, &pool);
     append(&connection.out, 100);
     connection_gate(&connection, 100, 8, 1, 0);
     append(&connection.out, 50);
@@ -132,7 +132,7 @@ Test(gates, that_find_no_place_make_the_last_one_wait_longer)
     struct chunk_pool pool;
     struct connection connection;
     chunk_pool_init(&pool, 4);
-    connection_init(&connection, -1, &pool);
+    connection_init(&connection, &pool);
     for (uint64_t turn = 1; turn <= 3 * GATES_MAX; turn++) {
         connection_gate(&connection, out_end(&connection.out), turn * 8, turn, 0);
         append(&connection.out, 10);

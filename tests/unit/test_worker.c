@@ -32,7 +32,7 @@ static void open_rig(void)
     };
     out_init(&worker.feed.slice.out, &session.chunks);
     for (int i = 0; i < PEERS; i++) {
-        connection_init(&peers[i], -1, &session.chunks);
+        connection_init(&peers[i], &session.chunks);
         list_add(&worker.lists, LIST_ALL, &peers[i]);
     }
 }
