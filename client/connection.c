@@ -1,11 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A client's life: options, connecting with `hello`, dropping, and what went wrong. */
-#include <assert.h>
-#include <stdarg.h>
-#include <stdio.h>
+/* A client's life: its options, connecting with `hello`, closing. */
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "client/internal.h"
 
@@ -16,81 +12,6 @@ enum {
     DEFAULT_BACKOFF_MS = 50,
     DEFAULT_MAX_REPLY = 64 << 20,
 };
-
-static const struct {
-    int status;
-    const char *text;
-} statuses[] = {
-    { STOCKD_OK, "ok" },
-    { STOCKD_REFUSED, "refused by the engine" },
-    { STOCKD_E_ARGUMENT, "bad argument" },
-    { STOCKD_E_MEMORY, "out of memory" },
-    { STOCKD_E_CONNECT, "cannot reach the engine" },
-    { STOCKD_E_TIMEOUT, "timed out" },
-    { STOCKD_E_CLOSED, "connection lost" },
-    { STOCKD_E_PROTOCOL, "protocol error" },
-    { STOCKD_E_TOO_LARGE, "too large" },
-    { STOCKD_E_AGAIN, "not ready yet" },
-};
-
-const char *stockd_status_text(int status)
-{
-    for (size_t i = 0; i < sizeof statuses / sizeof statuses[0]; i++) {
-        if (statuses[i].status == status)
-            return statuses[i].text;
-    }
-    return "unknown status";
-}
-
-void stk_check(const stockd_client *client)
-{
-    assert(client->in_flight == (uint32_t)(client->next_msgid - client->expected)); /* C1 */
-    if (client->fd < 0) {                                                           /* C2 */
-        assert(client->in_flight == 0);
-        assert(stk_buffer_len(&client->in) == 0);
-        assert(stk_buffer_len(&client->out) == 0);
-    }
-}
-
-static void drop(stockd_client *client)
-{
-    if (client->fd >= 0)
-        close(client->fd);
-    client->fd = -1;
-    client->expected = client->next_msgid;
-    client->in_flight = 0;
-    client->write_failed = false;
-    stk_buffer_clear(&client->in);
-    stk_buffer_clear(&client->out);
-    stk_walk_start(&client->walk);
-    stk_check(client);
-}
-
-int stk_fail(stockd_client *client, int status, const char *format, ...)
-{
-    va_list args;
-
-    va_start(args, format);
-    vsnprintf(client->error, sizeof client->error, format, args);
-    va_end(args);
-    return status;
-}
-
-int stk_fail_drop(stockd_client *client, int status, const char *format, ...)
-{
-    va_list args;
-
-    va_start(args, format);
-    vsnprintf(client->error, sizeof client->error, format, args);
-    va_end(args);
-    drop(client);
-    return status;
-}
-
-const char *stockd_error_message(const stockd_client *client)
-{
-    return client ? client->error : stockd_status_text(STOCKD_E_MEMORY);
-}
 
 /* A copy of an optional string; false: out of memory. */
 static bool copy_string(char **out, const char *string)
@@ -144,6 +65,36 @@ static stockd_client *new_client(const char *address, const stockd_options *opti
     return client;
 }
 
+void stk_pack_hello(stockd_client *client, const char *client_name, const char *token)
+{
+    stockd_pack *pack = &client->scratch;
+
+    stockd_pack_reset(pack);
+    stockd_pack_array(pack, token ? 2 : 1);
+    stockd_pack_str(pack, client_name);
+    if (token) {
+        stockd_pack_map(pack, 1);
+        stockd_pack_str(pack, "token");
+        stockd_pack_str(pack, token);
+    }
+}
+
+static int say_hello(stockd_client *client, const char *client_name, const char *token,
+                     stk_ms deadline)
+{
+    /* Not the scratch: it may hold the parameters of the call that is connecting. */
+    stockd_pack outer = client->scratch;
+
+    stockd_pack_init(&client->scratch, NULL, 0);
+    stk_pack_hello(client, client_name, token);
+    int rc = stockd_pack_status(&client->scratch);
+    if (rc == STOCKD_OK)
+        rc = stk_round_trip(client, "hello", client->scratch.data, client->scratch.len, deadline);
+    stockd_pack_free(&client->scratch);
+    client->scratch = outer;
+    return rc;
+}
+
 int stk_open(stockd_client *client, stk_ms deadline)
 {
     stk_ms own = stk_deadline(client->options.connect_timeout_ms);
@@ -161,9 +112,9 @@ int stk_open(stockd_client *client, stk_ms deadline)
         return STOCKD_OK;
 
     const char *name = client->client_name ? client->client_name : "";
-    int rc = stk_say_hello(client, name, client->token, deadline);
+    int rc = say_hello(client, name, client->token, deadline);
     if (rc != STOCKD_OK)
-        drop(client); /* the message stays */
+        stk_drop(client); /* the message stays */
     return rc;
 }
 
@@ -177,7 +128,7 @@ int stockd_connect(stockd_client **out, const char *address, const stockd_option
 
 int stockd_reconnect(stockd_client *client)
 {
-    drop(client);
+    stk_drop(client);
     return stk_open(client, STK_NEVER);
 }
 
@@ -185,7 +136,7 @@ void stockd_close(stockd_client *client)
 {
     if (!client)
         return;
-    drop(client);
+    stk_drop(client);
     stk_buffer_free(&client->in);
     stk_buffer_free(&client->out);
     stockd_pack_free(&client->scratch);
@@ -193,24 +144,4 @@ void stockd_close(stockd_client *client)
     free(client->client_name);
     free(client->token);
     free(client);
-}
-
-int stockd_fd(const stockd_client *client)
-{
-    return client->fd;
-}
-
-bool stockd_wants_write(const stockd_client *client)
-{
-    return stk_buffer_len(&client->out) > 0;
-}
-
-size_t stockd_in_flight(const stockd_client *client)
-{
-    return client->in_flight;
-}
-
-const stockd_reply *stockd_last_reply(const stockd_client *client)
-{
-    return &client->reply;
 }

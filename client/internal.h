@@ -3,11 +3,18 @@
  * Inside the client library. Names shared between its files begin with stk_; only stockd_ names
  * are for callers.
  *
+ * Each of these uses only those above it:
+ *
  *   walk, value, pack     MessagePack, no I/O
- *   buffer, address, io   bytes and sockets, no MessagePack
+ *   buffer, clock         bytes and deadlines
+ *   address               dialling
+ *   state                 what a connection holds, its invariants, dropping it, failing
+ *   io                    single steps on the socket, no MessagePack
  *   response              frames of the in buffer to replies and notifications
- *   connection            a client's life: options, connecting, `hello`, dropping
- *   call, typed           what callers ask for
+ *   pipeline              requests and responses over the open connection
+ *   connection            a client's life: options, connecting with `hello`, closing
+ *   call                  a blocking call with safe retry
+ *   typed                 a function for each method
  */
 #ifndef STOCKD_CLIENT_INTERNAL_H
 #define STOCKD_CLIENT_INTERNAL_H
@@ -99,8 +106,8 @@ int stk_fail(stockd_client *client, int status, const char *format, ...)
 int stk_fail_drop(stockd_client *client, int status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* Connects if there is no connection; includes `hello`. */
-int stk_open(stockd_client *client, stk_ms deadline);
+/* Closes the connection, if there is one, and forgets all that is in flight. */
+void stk_drop(stockd_client *client);
 
 /* ---- address -------------------------------------------------------------------------------- */
 
@@ -131,14 +138,28 @@ int stk_wait(stockd_client *client, short events, stk_ms deadline);
  */
 int stk_next_response(stockd_client *client);
 
-/* ---- call ----------------------------------------------------------------------------------- */
+/* ---- pipeline -------------------------------------------------------------------------------- */
+
+/* The parameters of a call that has none: []. */
+enum { STK_NO_PARAMS = 1 };
+extern const unsigned char stk_no_params[STK_NO_PARAMS];
+
+/* Is this a request that may be sent? OK, or a failure with nothing changed. */
+int stk_check_request(stockd_client *client, const char *method, const void *params, size_t len);
 
 /* One request and its response over the open connection. */
 int stk_round_trip(stockd_client *client, const char *method, const void *params, size_t len,
                    stk_ms deadline);
 
-/* Packs and sends `hello`. */
-int stk_say_hello(stockd_client *client, const char *client_name, const char *token,
-                  stk_ms deadline);
+/* Gives the caller the last reply, if rc says that there is one. */
+void stk_copy_reply(const stockd_client *client, int rc, stockd_reply *reply);
+
+/* ---- connection ------------------------------------------------------------------------------ */
+
+/* Packs the parameters of `hello` into the scratch. */
+void stk_pack_hello(stockd_client *client, const char *client_name, const char *token);
+
+/* Connects if there is no connection; includes `hello`. */
+int stk_open(stockd_client *client, stk_ms deadline);
 
 #endif

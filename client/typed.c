@@ -65,34 +65,6 @@ int stockd_ping(stockd_client *client)
     return finish(client, "ping", STOCKD_RETRY_SAFE);
 }
 
-static void pack_hello(stockd_client *client, const char *client_name, const char *token)
-{
-    stockd_pack *pack = begin(client, token ? 2 : 1);
-
-    stockd_pack_str(pack, client_name);
-    if (token) {
-        stockd_pack_map(pack, 1);
-        stockd_pack_str(pack, "token");
-        stockd_pack_str(pack, token);
-    }
-}
-
-int stk_say_hello(stockd_client *client, const char *client_name, const char *token,
-                  stk_ms deadline)
-{
-    /* Not the scratch: it may hold the parameters of the call that is connecting. */
-    stockd_pack outer = client->scratch;
-
-    stockd_pack_init(&client->scratch, NULL, 0);
-    pack_hello(client, client_name, token);
-    int rc = stockd_pack_status(&client->scratch);
-    if (rc == STOCKD_OK)
-        rc = stk_round_trip(client, "hello", client->scratch.data, client->scratch.len, deadline);
-    stockd_pack_free(&client->scratch);
-    client->scratch = outer;
-    return rc;
-}
-
 int stockd_hello(stockd_client *client, const char *client_name, const char *token,
                  stockd_server *out)
 {
@@ -100,7 +72,7 @@ int stockd_hello(stockd_client *client, const char *client_name, const char *tok
 
     if (!client_name)
         return missing(client, "hello", "client_name");
-    pack_hello(client, client_name, token);
+    stk_pack_hello(client, client_name, token);
     int rc = finish(client, "hello", STOCKD_RETRY_SAFE);
     if (rc != STOCKD_OK)
         return rc;
