@@ -11,13 +11,16 @@ int shared_init(struct shared *shared)
     struct service *service = &shared->service;
     unsigned count = service->workers;
     shared->inboxes = aligned_alloc(64, count * sizeof *shared->inboxes);
-    service->figures = aligned_alloc(64, count * sizeof *service->figures);
-    if (!shared->inboxes || !service->figures)
+    if (!shared->inboxes)
         return -ENOMEM;
-    memset(service->figures, 0, count * sizeof *service->figures);
+    /* Before anything else can fail: shared_destroy looks at all of them. */
     memset(shared->inboxes, 0, count * sizeof *shared->inboxes);
     for (unsigned i = 0; i < count; i++)
         shared->inboxes[i].ring = shared->inboxes[i].answers.bell = -1;
+    service->figures = aligned_alloc(64, count * sizeof *service->figures);
+    if (!service->figures)
+        return -ENOMEM;
+    memset(service->figures, 0, count * sizeof *service->figures);
     for (unsigned i = 0; i < count; i++)
         if (answer_box_init(&shared->inboxes[i].answers))
             return -ENOMEM;

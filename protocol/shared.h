@@ -60,8 +60,8 @@ struct inbox {
     int ring;                  /* descriptor of the worker's ring; const once workers run */
     struct answer_box answers; /* history's answers */
     /* Of each request of the storage port that the worker has under way: 0, or what it is and
-     * since when. The worker writes, any worker's watchdog reads; relaxed: nothing else is told by
-     * it. */
+     * since when. The worker writes, any worker's watchdog reads; relaxed: no other data depends
+     * on it. */
     _Atomic uint64_t storage_state[STORAGE_STREAMS];
 
     /*

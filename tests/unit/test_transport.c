@@ -234,7 +234,7 @@ Test(transport, a_connection_keeps_its_listener_when_another_worker_gets_it)
     cr_assert_eq(uring_wait(worker.ring, 0), 0);
     struct completion message = next_completion(other);
     cr_assert_eq(tag_kind(message.tag), TAG_ADOPT);
-    cr_assert_eq(tag_rest(message.tag), 1, "the other worker is told of another listener");
+    cr_assert_eq(tag_rest(message.tag), 1, "the message names the wrong listener");
     cr_assert_eq(message.result, FD);
     uring_destroy(other);
     uring_destroy(worker.ring);
