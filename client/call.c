@@ -44,12 +44,8 @@ int stockd_call(stockd_client *client, const char *method, const void *params, s
                 unsigned flags, stockd_reply *reply)
 {
     stk_ms deadline = stk_deadline(client->options.call_timeout_ms);
+    int rc = stk_check_request(client, method, &params, &len);
 
-    if (!params) {
-        params = stk_no_params;
-        len = sizeof stk_no_params;
-    }
-    int rc = stk_check_request(client, method, params, len);
     if (rc != STOCKD_OK)
         return rc;
     if (client->in_flight > 0)

@@ -140,12 +140,8 @@ int stk_next_response(stockd_client *client);
 
 /* ---- pipeline -------------------------------------------------------------------------------- */
 
-/* The parameters of a call that has none: []. */
-enum { STK_NO_PARAMS = 1 };
-extern const unsigned char stk_no_params[STK_NO_PARAMS];
-
-/* Is this a request that may be sent? OK, or a failure with nothing changed. */
-int stk_check_request(stockd_client *client, const char *method, const void *params, size_t len);
+/* Is this a request that may be sent? OK, or a failure. Parameters that are NULL become []. */
+int stk_check_request(stockd_client *client, const char *method, const void **params, size_t *len);
 
 /* One request and its response over the open connection. */
 int stk_round_trip(stockd_client *client, const char *method, const void *params, size_t len,

@@ -10,20 +10,24 @@ enum {
     HEADER_MAX = 1 + 1 + 5 + 3 + STK_METHOD_MAX, /* array, type, msgid, method */
 };
 
-const unsigned char stk_no_params[STK_NO_PARAMS] = { 0x90 };
-
 /* A frame that is not sound would lose every request after it, so it never leaves. */
-int stk_check_request(stockd_client *client, const char *method, const void *params, size_t len)
+int stk_check_request(stockd_client *client, const char *method, const void **params, size_t *len)
 {
-    const stockd_value value = { params, len };
+    static const unsigned char none[] = { 0x90 };
+
+    if (!*params) {
+        *params = none;
+        *len = sizeof none;
+    }
+    const stockd_value value = { *params, *len };
     size_t name = method ? strlen(method) : 0;
 
     if (name == 0 || name > STK_METHOD_MAX)
         return stk_fail(client, STOCKD_E_ARGUMENT, "a method's name has 1 to %d bytes",
                         STK_METHOD_MAX);
-    if (len > STK_OUT_MAX)
-        return stk_fail(client, STOCKD_E_TOO_LARGE, "%s: parameters of %zu bytes", method, len);
-    if (stockd_value_kind(value) != STOCKD_KIND_ARRAY || stk_walk_length(params, len) != len)
+    if (*len > STK_OUT_MAX)
+        return stk_fail(client, STOCKD_E_TOO_LARGE, "%s: parameters of %zu bytes", method, *len);
+    if (stockd_value_kind(value) != STOCKD_KIND_ARRAY || stk_walk_length(*params, *len) != *len)
         return stk_fail(client, STOCKD_E_ARGUMENT, "%s: parameters must be one packed array",
                         method);
     return STOCKD_OK;
@@ -99,11 +103,7 @@ int stockd_send(stockd_client *client, const char *method, const void *params, s
 {
     uint32_t number = client->next_msgid;
 
-    if (!params) {
-        params = stk_no_params;
-        len = sizeof stk_no_params;
-    }
-    int rc = stk_check_request(client, method, params, len);
+    int rc = stk_check_request(client, method, &params, &len);
     if (rc != STOCKD_OK)
         return rc;
     if (client->fd < 0)
