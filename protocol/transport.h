@@ -73,6 +73,9 @@ struct transport {
     void (*abort)(struct link *link);
     /* With nothing in flight. */
     void (*close)(struct link *link);
+
+    /* Who is at the other end, for people: an address, a process, or that it has gone. */
+    void (*name_peer)(const struct link *link, char *to, size_t size);
 };
 
 extern const struct transport socket_transport;

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <assert.h>
 #include <errno.h>
+#include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stdio.h>
 #include <unistd.h>
 
 #include "protocol/transport.h"
@@ -111,6 +113,24 @@ static void close_link(struct link *link)
     link->fd = -1;
 }
 
+static void name_peer(const struct link *link, char *to, size_t size)
+{
+    struct sockaddr_storage peer = { 0 };
+    socklen_t peer_size = sizeof peer;
+    char host[64], port[16];
+    struct ucred who;
+    socklen_t who_size = sizeof who;
+    if (link->listener->unix_socket &&
+        getsockopt(link->fd, SOL_SOCKET, SO_PEERCRED, &who, &who_size) == 0)
+        snprintf(to, size, "process %d", (int)who.pid);
+    else if (getpeername(link->fd, (struct sockaddr *)&peer, &peer_size) == 0 &&
+             getnameinfo((struct sockaddr *)&peer, peer_size, host, sizeof host, port, sizeof port,
+                         NI_NUMERICHOST | NI_NUMERICSERV) == 0)
+        snprintf(to, size, peer.ss_family == AF_INET6 ? "[%s]:%s" : "%s:%s", host, port);
+    else
+        snprintf(to, size, "a client that has gone");
+}
+
 const struct transport socket_transport = {
     .prepare = prepare,
     .accept = accept_peers,
@@ -123,4 +143,5 @@ const struct transport socket_transport = {
     .finish = finish,
     .abort = abort_link,
     .close = close_link,
+    .name_peer = name_peer,
 };

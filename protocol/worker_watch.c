@@ -3,10 +3,8 @@
 
 #include <assert.h>
 #include <inttypes.h>
-#include <netdb.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <sys/socket.h>
 
 enum { LOOK_EVERY_MS = 250, SLOW_MS = 1000, TELL_EVERY_MS = 10000 };
 
@@ -72,24 +70,6 @@ static struct wait find_oldest(const struct worker *worker)
 
 /* ---- telling ---- */
 
-static void add_peer(struct line *line, const struct connection *connection)
-{
-    struct sockaddr_storage peer = { 0 };
-    socklen_t size = sizeof peer;
-    char host[64], port[16];
-    struct ucred who;
-    socklen_t who_size = sizeof who;
-    if (connection->link.listener->unix_socket &&
-        getsockopt(connection->link.fd, SOL_SOCKET, SO_PEERCRED, &who, &who_size) == 0)
-        add(line, "process %d", (int)who.pid);
-    else if (getpeername(connection->link.fd, (struct sockaddr *)&peer, &size) == 0 &&
-             getnameinfo((struct sockaddr *)&peer, size, host, sizeof host, port, sizeof port,
-                         NI_NUMERICHOST | NI_NUMERICSERV) == 0)
-        add(line, peer.ss_family == AF_INET6 ? "[%s]:%s" : "%s:%s", host, port);
-    else
-        add(line, "a client that has gone");
-}
-
 static const char *reason_of(const struct connection *connection)
 {
     switch (connection->stall) {
@@ -153,9 +133,11 @@ static void tell_wait(const struct worker *worker, const struct wait *wait, uint
     const struct log *log = worker_log(worker);
     const unsigned *count = worker->lists.count;
     struct line line = { .length = 0 };
-    add(&line, "worker %u: a %s ", worker->index, wait->gate ? "reply to" : "request of");
-    add_peer(&line, wait->connection);
-    add(&line, " has waited for %" PRIu64 " ms ", age_ms);
+    const struct link *link = &wait->connection->link;
+    char peer[128];
+    link_transport(link)->name_peer(link, peer, sizeof peer);
+    add(&line, "worker %u: a %s %s has waited for %" PRIu64 " ms ", worker->index,
+        wait->gate ? "reply to" : "request of", peer, age_ms);
     if (wait->gate)
         add(&line, "for the journal to acknowledge LSN %" PRIu64, wait->gate->lsn);
     else

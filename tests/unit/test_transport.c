@@ -305,6 +305,21 @@ Test(transport, an_abort_ends_what_is_in_flight)
     uring_destroy(ring);
 }
 
+Test(transport, a_peer_is_named_by_its_process_or_as_gone)
+{
+    int ends[2];
+    char name[64], wanted[64];
+    cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+    struct link link = { .fd = ends[0], .listener = &unix_listener };
+    snprintf(wanted, sizeof wanted, "process %d", (int)getpid());
+    link_transport(&link)->name_peer(&link, name, sizeof name);
+    cr_assert_str_eq(name, wanted);
+    close(ends[0]);
+    close(ends[1]);
+    link_transport(&link)->name_peer(&link, name, sizeof name);
+    cr_assert_str_eq(name, "a client that has gone");
+}
+
 Test(transport, what_a_completion_says_is_the_end_or_a_failure_or_passes)
 {
     struct link link = { .listener = &unix_listener };
