@@ -2,29 +2,27 @@
 /*
  * Allot: units move between the shared pool of a location and the pool of one channel there.
  *
- *   take from the one (rule T) -> claim -> give to the other (rule G) -> publish
- *
- * In between they are in neither pool. So the take is marked pending, and the whole is bracketed as
- * a give: a thread that finds too little meanwhile, in the one pool or in the sum, is deferred and
- * not refused. The giving may fail, for the other pool may be full by then: so the take is
- * undecided.
+ * In between they are in neither pool. The transaction takes and gives, so a thread that finds too
+ * little meanwhile, in the one pool or in the sum, is deferred and not refused.
  */
 #include "engine/ledger.h"
 
 #include <stdlib.h>
 
 #include "engine/seat.h"
+#include "engine/txn.h"
 
 /* One allotment on its way. */
 struct allotting {
+    struct txn txn;
     const struct allotment *asked;
     uint32_t item;
     struct pool_key key; /* of the allotted pool */
     uint16_t to_owner;
-    struct pool *from, *to; /* to: NULL as long as it is not there; room was taken for it */
-    int64_t qty;            /* how many move */
-    uint64_t content;
-    struct movement_result *result; /* delta and on hand are of the allotted pool */
+    struct pool *from, *to;        /* to: NULL as long as it does not exist */
+    bool has_room;                 /* in the table of pools, for `to` */
+    int64_t qty;                   /* how many units move */
+    struct movement_result result; /* delta and on hand are of the allotted pool */
 };
 
 static uint64_t fingerprint(const struct allotment *a)
@@ -69,8 +67,12 @@ static enum code pool_is_full(struct seat *seat, const struct allotting *move)
                 (long long)(move->to ? word_on_hand(pool_read(move->to)) : 0));
 }
 
-/* Finds what the request names, and both pools; room for the one that it gives to, if that is not
- * there yet. */
+static enum code no_pool(struct seat *seat)
+{
+    return fail(seat, CODE_LIMIT, "the table of pools is full (%u)", seat->ledger->items.max_pools);
+}
+
+/* Finds what the request names, and both pools. */
 static enum code find_pools(struct seat *seat, struct allotting *move)
 {
     const struct allotment *a = move->asked;
@@ -92,131 +94,109 @@ static enum code find_pools(struct seat *seat, struct allotting *move)
     move->from = pool_find(items, move->item, at, a->qty > 0 ? shared : own);
     move->to_owner = a->qty > 0 ? own : shared;
     move->to = pool_find(items, move->item, at, move->to_owner);
+    return CODE_OK;
+}
+
+static enum code plan(struct seat *seat, struct txn *t)
+{
+    struct allotting *move = (struct allotting *)t;
+    struct items *items = &seat->ledger->items;
+    enum code code = find_pools(seat, move);
+    if (code)
+        return code;
     uint64_t word = move->from ? pool_read(move->from) : 0;
     if (word_available(word) < move->qty)
         return word_pending(word) ? CODE_DEFERRED : too_little(seat, move, word);
-    if (!move->to && !pool_room_take(items))
-        return fail(seat, CODE_LIMIT, "the table of pools is full (%u)", items->max_pools);
     if (move->to && word_on_hand(pool_read(move->to)) + move->qty > QUANTITY_MAX)
         return pool_is_full(seat, move);
+    if (!move->to && !move->has_room && !(move->has_room = pool_room_take(items)))
+        return no_pool(seat);
+    uint32_t from = pool_unit(items, move->from);
+    uint32_t to = move->to ? pool_unit(items, move->to) : POOL_UNMADE;
+    post(t->postings, (struct posting){ from, NOT_COUNTED, -move->qty, 0, move->qty, 0 });
+    post(t->postings, (struct posting){ to, NOT_COUNTED, move->qty, 0, NEEDS_NONE, 0 });
     return CODE_OK;
 }
 
-/* Makes the pool that it gives to only now: a refusal leaves none. False if it is full, or there is
- * no memory for it. */
-static bool give(struct seat *seat, struct allotting *move, uint64_t *after)
+/* Makes the pool that it gives to only now: a refusal leaves none. */
+static enum code make_pool(struct seat *seat, struct txn *t)
 {
+    struct allotting *move = (struct allotting *)t;
     struct items *items = &seat->ledger->items;
-    struct pool_change change = { .on_hand = move->qty };
+    if (move->to)
+        return CODE_OK;
+    move->has_room = false;
+    move->to = pool_make_in_room(items, move->item, move->key.location, move->to_owner);
     if (!move->to)
-        move->to = pool_make_in_room(items, move->item, move->key.location, move->to_owner);
-    return move->to && pool_apply(move->to, change, INT64_MIN, after) == POOL_CHANGED;
+        return no_pool(seat);
+    t->postings->at[1].pool = pool_unit(items, move->to);
+    return CODE_OK;
 }
 
-static void write_record(struct seat *seat, const struct allotting *move, uint64_t position,
-                         uint32_t length)
+static uint32_t build_record(struct seat *seat, struct txn *t)
 {
-    const struct allotment *a = move->asked;
+    const struct allotting *move = (const struct allotting *)t;
     struct allot_fields f = { .fixed = { .head = head_of(seat, RECORD_ALLOT, 0),
-                                         .content = move->content,
+                                         .content = t->content,
                                          .time_ms = seat->wall_ms,
                                          .pool = move->key,
-                                         .available = move->result->available,
-                                         .delta = (int32_t)a->qty,
-                                         .allotted = (int32_t)move->result->on_hand },
-                              .id = a->id };
+                                         .delta = (int32_t)move->asked->qty },
+                              .id = t->id };
     struct record_builder b = allot_begin(seat->record, &f);
-    uint32_t built = record_end(&b);
-    assert(built == length);
-    (void)built;
-    mark_item(seat, move->item, position + length);
-    journal_publish(seat, position);
+    return record_end(&b);
 }
 
-/* Moves the units. *position: of the claim. */
-static enum code move_units(struct seat *seat, struct allotting *move, uint64_t *position,
-                            uint32_t length)
+static void note_outcome(struct seat *seat, struct txn *t)
 {
-    struct item *item = item_at(&seat->ledger->items, move->item);
-    struct pool_change take = { .on_hand = -move->qty, .tentative = 1 };
-    uint64_t taken, given;
-    gives_begin(item);
-    if (pool_apply(move->from, take, move->qty, &taken) != POOL_CHANGED) {
-        gives_end(item);
-        if (!move->to)
-            pool_room_give(&seat->ledger->items);
-        return word_pending(taken) ? CODE_DEFERRED : too_little(seat, move, taken);
-    }
-    *position = journal_claim(seat, length);
-    bool fits = give(seat, move, &given);
-    pool_give(move->from, (struct pool_change){ .on_hand = fits ? 0 : move->qty, .tentative = -1 });
-    gives_end(item);
-    if (!fits) {
-        uint32_t unit = pool_unit(&seat->ledger->items, move->from);
-        struct plan_take undone = { unit, NOT_COUNTED, move->qty };
-        journal_void(seat, *position, length); /* others filled it meanwhile */
-        mark_undone(seat, &undone, 1);
-        return pool_is_full(seat, move);
-    }
-    move->result->on_hand = word_on_hand(move->asked->qty > 0 ? given : taken);
-    return CODE_OK;
+    struct allotting *move = (struct allotting *)t;
+    struct movement_result *r = &move->result;
+    struct allot_record *record = (struct allot_record *)(void *)seat->record;
+    const struct posting *own = &t->postings->at[move->asked->qty > 0 ? 1 : 0];
+    int64_t at_location;
+    sum_place(seat, move->item, move->key.location, &at_location, &r->available);
+    r->on_hand = word_on_hand(own->after);
+    record->available = r->available;
+    record->allotted = (int32_t)r->on_hand;
 }
 
-/* On an entry that is fresh and owned. */
-static enum code allot_fresh(struct seat *seat, struct allotting *move, struct entry *entry)
+static void show(struct seat *seat, struct txn *t)
 {
-    const struct allotment *a = move->asked;
-    uint32_t length = ((uint32_t)sizeof(struct allot_record) + a->id.len + 7) & ~UINT32_C(7);
-    uint64_t position = 0;
-    int64_t on_hand;
-    enum code code = find_pools(seat, move);
-    if (!code)
-        code = move_units(seat, move, &position, length);
-    if (code)
-        return code;
-    sum_place(seat, move->item, move->key.location, &on_hand, &move->result->available);
-    move->result->delta = a->qty;
-    move->result->lsn = position + length;
-    write_record(seat, move, position, length);
-    remember_movement(seat, entry, move->content, move->result, a->id.len);
+    struct allotting *move = (struct allotting *)t;
+    move->result.lsn = t->lsn;
+    move->result.delta = move->asked->qty;
+    remember_movement(seat, t->entry, t->content, &move->result, t->id.len);
     COUNT(seat, movements);
-    return CODE_OK;
 }
 
-static enum code allot(struct seat *seat, struct allotting *move)
+static void repeat(struct seat *seat, struct txn *t)
 {
-    struct text id = move->asked->id;
-    struct entry *entry;
-    uint64_t word;
-    bool known;
-    enum code code = begin_id(seat, "id", id, &entry, &word, &known);
-    if (code)
-        return code;
-    if (known)
-        return repeat_movement(seat, entry, word, id, move->content, move->result);
-    code = allot_fresh(seat, move, entry);
-    if (code)
-        entry_refuse(&seat->ledger->entries, &seat->cursor, entry, word);
-    return code;
+    (void)seat;
+    ((struct allotting *)t)->result = first_movement(t->entry);
 }
+
+static const struct txn_kind allot_kind = {
+    .remembered = ENTRY_MOVEMENT,
+    .plan = plan,
+    .taken = make_pool,
+    .record = build_record,
+    .outcome = note_outcome,
+    .show = show,
+    .repeat = repeat,
+};
 
 enum code ledger_allot(struct seat *seat, const struct allotment *a, struct allot_result *r)
 {
     enum code code = check_allotment(seat, a);
     if (code)
         return code;
-    struct movement_result result = { 0 };
     struct allotting move = {
-        .asked = a, .qty = llabs(a->qty), .content = fingerprint(a), .result = &result
+        .txn = { .kind = &allot_kind, .id = a->id, .id_name = "id", .content = fingerprint(a) },
+        .asked = a,
+        .qty = llabs(a->qty),
     };
-    code = CODE_DEFERRED;
-    if (ledger_has_room(seat)) {
-        takes_begin(seat);
-        code = allot(seat, &move);
-        takes_end(seat);
-    }
-    if (code == CODE_DEFERRED)
-        COUNT(seat, deferred);
-    *r = (struct allot_result){ result.lsn, result.on_hand, result.available };
+    code = txn_perform(seat, &move.txn);
+    if (move.has_room)
+        pool_room_give(&seat->ledger->items);
+    *r = (struct allot_result){ move.result.lsn, move.result.on_hand, move.result.available };
     return code;
 }

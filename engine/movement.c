@@ -396,13 +396,18 @@ static void write_record(struct seat *seat, struct moving *move)
     journal_publish(seat, move->position);
 }
 
+struct movement_result first_movement(const struct entry *entry)
+{
+    return (struct movement_result){ entry->lsn_first, entry->delta, entry->movement.on_hand,
+                                     entry->movement.available };
+}
+
 enum code repeat_movement(struct seat *seat, struct entry *entry, uint64_t word, struct text id,
                           uint64_t content, struct movement_result *result)
 {
     bool same = word_kind(word) == ENTRY_MOVEMENT && entry->content == content;
     if (same) {
-        *result = (struct movement_result){ entry->lsn_first, entry->delta, entry->movement.on_hand,
-                                            entry->movement.available };
+        *result = first_movement(entry);
         COUNT(seat, repeats);
     }
     entry_put(entry, word);

@@ -12,6 +12,7 @@
 #include "engine/record.h"
 #include "engine/returns.h"
 #include "engine/slots.h"
+#include "engine/txn.h"
 #include "engine/wheel.h"
 
 /* A counter of one seat: written by its thread only, read by any; so relaxed is enough. */
@@ -143,6 +144,7 @@ struct seat {
     struct wheel wheel;
     struct recent recent;
     struct failure failure;
+    struct postings postings; /* of the transaction under way; empty between transactions */
     struct plan plan;
     struct survey survey;
     struct parcel parcel;
@@ -320,6 +322,8 @@ enum entry_state state_of_draws(const struct entries *entries, struct entry *ent
 /* The first result of an id that is known already, or a conflict; puts the entry. */
 enum code repeat_movement(struct seat *seat, struct entry *entry, uint64_t word, struct text id,
                           uint64_t content, struct movement_result *result);
+/* The first result of a movement that was done. */
+struct movement_result first_movement(const struct entry *entry);
 /* Fills a fresh entry with a done operation, and puts it. */
 void remember_movement(struct seat *seat, struct entry *entry, uint64_t content,
                        const struct movement_result *r, uint32_t id_len);
