@@ -9,6 +9,7 @@
 
 #include <stdlib.h>
 
+#include "engine/place.h"
 #include "engine/seat.h"
 #include "engine/txn.h"
 
@@ -153,7 +154,7 @@ static void note_outcome(struct seat *seat, struct txn *t)
     struct allot_record *record = (struct allot_record *)(void *)seat->record;
     const struct posting *own = &t->postings->at[move->asked->qty > 0 ? 1 : 0];
     int64_t at_location;
-    sum_place(seat, move->item, move->key.location, &at_location, &r->available);
+    place_sum(&seat->ledger->items, move->item, move->key.location, &at_location, &r->available);
     r->on_hand = word_on_hand(own->after);
     record->available = r->available;
     record->allotted = (int32_t)r->on_hand;

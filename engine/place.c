@@ -1,23 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * What lies at one location of one item: its shared pool, and the pools allotted to channels.
- * People count units there, not pools, so counts and adjustments look at all of them together.
- */
-#include "engine/ledger.h"
+#include "engine/place.h"
 
-#include "engine/seat.h"
+_Static_assert((int)PLACE_POOLS <= (int)POSTINGS_MAX, "a location's pools fit the postings");
 
-_Static_assert(CHANNELS_MAX + 1 <= TAKES_MAX, "a location's pools fit the takes");
+static bool lies_at(const struct pool *pool, uint16_t location, uint16_t *owner)
+{
+    uint64_t key = atomic_load_explicit(&pool->key, memory_order_relaxed);
+    *owner = key_owner(key);
+    return key_location(key) == location && owner_sellable(*owner);
+}
 
-void sum_place(const struct seat *seat, uint32_t item, uint16_t location, int64_t *on_hand,
+void place_sum(const struct items *items, uint32_t item, uint16_t location, int64_t *on_hand,
                int64_t *available)
 {
-    struct pool_walk walk = pool_walk_start(&seat->ledger->items, item);
+    struct pool_walk walk = pool_walk_start(items, item);
     struct pool *pool;
+    uint16_t owner;
     *on_hand = *available = 0;
     while ((pool = pool_walk_next(&walk)) != NULL) {
-        uint64_t key = atomic_load_explicit(&pool->key, memory_order_relaxed);
-        if (key_location(key) != location || !owner_sellable(key_owner(key)))
+        if (!lies_at(pool, location, &owner))
             continue;
         uint64_t word = pool_read(pool);
         *on_hand += word_on_hand(word);
@@ -25,88 +26,68 @@ void sum_place(const struct seat *seat, uint32_t item, uint16_t location, int64_
     }
 }
 
-void look_at_place(struct seat *seat, uint32_t item, uint16_t location, struct place *place)
+static void add_pool(struct place *place, uint32_t unit, uint64_t word, bool shared)
 {
-    const struct items *items = &seat->ledger->items;
-    struct plan *plan = &seat->plan;
+    assert(place->count < PLACE_POOLS);
+    struct place_pool *last = &place->pools[place->count++];
+    *last = (struct place_pool){ .unit = unit, .word = word };
+    place->on_hand += word_on_hand(word);
+    place->pending |= word_pending(word) != 0;
+    if (shared) { /* comes first */
+        struct place_pool first = place->pools[0];
+        place->pools[0] = *last;
+        *last = first;
+    }
+}
+
+void place_look(const struct items *items, uint32_t item, uint16_t location, struct place *place)
+{
     struct pool_walk walk = pool_walk_start(items, item);
     struct pool *pool;
     uint32_t stamp;
-    *place = (struct place){ .quiet = gives_quiet(item_at(items, item), &stamp) };
-    plan->take_count = 0;
-    while ((pool = pool_walk_next(&walk)) != NULL) {
-        uint64_t key = atomic_load_explicit(&pool->key, memory_order_relaxed);
-        if (key_location(key) != location || !owner_sellable(key_owner(key)))
-            continue;
-        uint64_t word = pool_read(pool);
-        place->on_hand += word_on_hand(word);
-        place->pending |= word_pending(word) != 0;
-        uint32_t at = plan->take_count++;
-        plan->takes[at] =
-            (struct plan_take){ pool_unit(items, pool), (int32_t)word_on_hand(word), 0 };
-        if (owner_kind(key_owner(key)) == POOL_SHARED) { /* the shared pool comes first */
-            struct plan_take shared = plan->takes[at];
-            plan->takes[at] = plan->takes[0];
-            plan->takes[0] = shared;
-        }
-    }
+    uint16_t owner;
+    place->on_hand = 0;
+    place->count = 0;
+    place->pending = false;
+    place->quiet = gives_quiet(item_at(items, item), &stamp);
+    while ((pool = pool_walk_next(&walk)) != NULL)
+        if (lies_at(pool, location, &owner))
+            add_pool(place, pool_unit(items, pool), pool_read(pool),
+                     owner_kind(owner) == POOL_SHARED);
     place->quiet &= gives_unchanged(item_at(items, item), stamp);
 }
 
-/* Takes from the pools in turn what is free in them, or else all that is on hand. */
-static int64_t spread(struct seat *seat, int64_t missing, bool free)
+/* Spreads over the pools in turn: takes what is free in each, or else all that is on hand. How many
+ * units are missing still. */
+static int64_t spread(struct place *place, int64_t missing, bool free)
 {
-    struct plan *plan = &seat->plan;
-    for (uint32_t i = 0; i < plan->take_count && missing > 0; i++) {
-        struct plan_take *take = &plan->takes[i];
-        uint64_t word = pool_read(pool_at(&seat->ledger->items, take->pool));
-        int64_t there = (free ? word_available(word) : word_on_hand(word)) - take->qty;
-        int64_t qty = there < missing ? there : missing;
+    for (uint32_t i = 0; i < place->count && missing > 0; i++) {
+        struct place_pool *pool = &place->pools[i];
+        int64_t most = free ? word_available(pool->word) : word_on_hand(pool->word);
+        int64_t left = most - pool->qty;
+        int64_t qty = left < missing ? left : missing;
         if (qty <= 0)
             continue;
-        take->qty += qty;
+        pool->qty += qty;
         missing -= qty;
     }
     return missing;
 }
 
-static void drop_empty_takes(struct plan *plan)
+void place_take(struct place *place, int64_t missing, bool as_counted, struct postings *postings)
 {
-    uint32_t kept = 0;
-    for (uint32_t i = 0; i < plan->take_count; i++)
-        if (plan->takes[i].qty > 0)
-            plan->takes[kept++] = plan->takes[i];
-    plan->take_count = merge_takes(plan->takes, kept);
-    plan->tentative = plan->take_count > 1;
-}
-
-static void put_back(struct seat *seat, uint32_t count)
-{
-    for (uint32_t i = 0; i < count; i++) {
-        const struct plan_take *take = &seat->plan.takes[i];
-        give_back(seat, take->pool, (struct pool_change){ .on_hand = take->qty, .tentative = -1 });
+    assert(missing <= place->on_hand);
+    int64_t promised = spread(place, missing, true);
+    int64_t unmet = spread(place, promised, false);
+    assert(unmet == 0);
+    (void)unmet;
+    for (uint32_t i = 0; i < place->count; i++) {
+        const struct place_pool *pool = &place->pools[i];
+        if (pool->qty == 0)
+            continue;
+        /* As long as free units are enough, no promise is broken, whatever comes in between. */
+        int64_t needs = promised > 0 ? NEEDS_NONE : pool->qty;
+        int32_t counted = as_counted ? (int32_t)word_on_hand(pool->word) : NOT_COUNTED;
+        post(postings, (struct posting){ pool->unit, counted, -pool->qty, 0, needs, 0 });
     }
-    mark_undone(seat, seat->plan.takes, count);
-}
-
-bool remove_from_place(struct seat *seat, int64_t missing, bool as_counted)
-{
-    struct plan *plan = &seat->plan;
-    int64_t promised = spread(seat, missing, true);
-    if (spread(seat, promised, false) > 0)
-        return false;
-    drop_empty_takes(plan);
-    for (uint32_t i = 0; i < plan->take_count; i++) {
-        const struct plan_take *take = &plan->takes[i];
-        struct pool_change change = { .on_hand = -take->qty, .tentative = plan->tentative ? 1 : 0 };
-        /* As long as free units are enough, nobody's promise is broken, whoever comes between. */
-        int64_t needs = promised > 0 ? INT64_MIN : take->qty;
-        uint64_t after;
-        int64_t counted = as_counted ? take->counted : NOT_COUNTED;
-        if (change_on_hand(seat, take->pool, change, needs, counted, &after) != POOL_CHANGED) {
-            put_back(seat, i);
-            return false;
-        }
-    }
-    return true;
 }

@@ -319,9 +319,6 @@ uint64_t with_state(uint64_t word, enum entry_state to);
 /* The state that follows from its draws; `before` as long as anything is left. */
 enum entry_state state_of_draws(const struct entries *entries, struct entry *entry,
                                 enum entry_state before);
-/* The first result of an id that is known already, or a conflict; puts the entry. */
-enum code repeat_movement(struct seat *seat, struct entry *entry, uint64_t word, struct text id,
-                          uint64_t content, struct movement_result *result);
 /* The first result of a movement that was done. */
 struct movement_result first_movement(const struct entry *entry);
 /* Fills a fresh entry with a done operation, and puts it. */
@@ -350,29 +347,6 @@ static inline uint64_t wall_of(const struct seat *seat, uint64_t engine_ms)
  * recent changes. If `counted` is given, only if that many are on hand, see pool_apply_counted. */
 enum pool_outcome change_on_hand(struct seat *seat, uint32_t unit, struct pool_change change,
                                  int64_t needs_available, int64_t counted, uint64_t *after);
-
-/* ---- a location's pools that can be sold (place.c) ---- */
-
-/* What a look at all of them saw. */
-struct place {
-    int64_t on_hand;
-    bool pending; /* somebody's take is undecided on one of them */
-    bool quiet;   /* no give came in between: the sum is the truth of one instant */
-};
-
-/* Looks, and puts the pools into the plan as takes of nothing, the shared one first. Each is
- * counted. */
-void look_at_place(struct seat *seat, uint32_t item, uint16_t location, struct place *place);
-/*
- * Takes units from what is on hand in the pools that were looked at: first those that nobody was
- * promised, shared ones before allotted ones; only then promised ones. Rule T: claim afterwards,
- * then decide_takes. False, and nothing is changed, if the pools have changed since the look, so
- * that it cannot be: or, `as_counted`, at all.
- */
-bool remove_from_place(struct seat *seat, int64_t missing, bool as_counted);
-/* On hand and available, as the pools say one after the other. */
-void sum_place(const struct seat *seat, uint32_t item, uint16_t location, int64_t *on_hand,
-               int64_t *available);
 
 /* Walks the item's pools for a channel, and a line that is bound to a place (NULL: free). repeated:
  * less what plan_note was told. Borrowed until the next survey (survey.c). */

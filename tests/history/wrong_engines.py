@@ -77,8 +77,7 @@ BEFORE_TAKES = ("        gather_takes(&seat->plan);\n", "        gather_takes(&s
 BETWEEN_LOOKS = (" - planned;\n    s->pools++;\n", " - planned;\n    s->pools++;\n    linger();\n")
 IN_FIRST_LOOK = ("        s->pools++;\n        if (c.available", "        s->pools++;\n        linger();\n"
                  "        if (c.available")
-BEFORE_GIVE = ("    claim(seat, move);\n    uint64_t after;\n",
-               "    claim(seat, move);\n    linger();\n    uint64_t after;\n")
+BEFORE_GIVE = ("        if (give(seat, t))\n", "        linger();\n        if (give(seat, t))\n")
 
 # name: (which rule is broken, {file: [(old, new)...]}, options for record.py, or the race program
 # that catches it)
@@ -89,7 +88,7 @@ WRONG = {
         {
             "engine/source.c": [BETWEEN_TAKES, BEFORE_TAKES],
             "engine/survey.c": [BETWEEN_LOOKS],
-            "engine/movement.c": [BEFORE_GIVE],
+            "engine/txn.c": [BEFORE_GIVE],
         },
         ("--crashes", "1", "--calls", "150"),
     ),
@@ -108,13 +107,15 @@ WRONG = {
     "give_applies_first": (
         "G: a receive is applied before it claims",
         {
-            "engine/movement.c": [
-                ("    claim(seat, move);\n    uint64_t after;\n", "    uint64_t after;\n"),
-                ("        return CODE_OK;\n    journal_void(seat, move->position, move->length); "
-                 "/* others",
-                 "    {\n        linger();\n        claim(seat, move);\n        return CODE_OK;\n"
-                 "    }\n    claim(seat, move);\n"
-                 "    journal_void(seat, move->position, move->length); /* others"),
+            "engine/txn.c": [
+                ("        t->position = claim(seat, t);\n"
+                 "        t->lsn = t->position + t->length;\n"
+                 "        if (give(seat, t))\n",
+                 "        bool given = give(seat, t);\n"
+                 "        linger();\n"
+                 "        t->position = claim(seat, t);\n"
+                 "        t->lsn = t->position + t->length;\n"
+                 "        if (given)\n"),
             ]
         },
         (),
@@ -195,10 +196,11 @@ WRONG = {
     "count_of_before": (
         "a count changes what is on hand, whatever came since it looked",
         {
-            "engine/movement.c": [
-                ("    assert(seat->plan.takes[0].pool ==", "    linger();\n    assert(seat->plan.takes[0].pool =="),
+            "engine/movement_count.c": [
+                ("    assert(shared->unit ==", "    linger();\n    assert(shared->unit =="),
             ],
-            "engine/source.c": [("needs_available, counted, after);", "needs_available, NOT_COUNTED, after);")],
+            "engine/txn.c": [("p->needs, p->counted, &p->after);",
+                              "p->needs, NOT_COUNTED, &p->after);")],
         },
         (),
     ),
@@ -234,7 +236,7 @@ WRONG = {
     "lsn_of_the_tail": (
         "a question's lsn is what was claimed, not what was applied",
         {
-            "engine/movement.c": [BEFORE_GIVE],
+            "engine/txn.c": [BEFORE_GIVE],
             "engine/query.c": [
                 ("    return log_head(seat->ledger->log);\n",
                  "    return atomic_load(&seat->ledger->log->tail);\n"),
