@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "engine/apply_inside.h"
+#include "engine/reservation.h"
 #include "engine/seat.h"
 
 int apply_refuse(const struct applying *a, const char *why)

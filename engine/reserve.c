@@ -11,6 +11,7 @@
 
 #include <string.h>
 
+#include "engine/reservation.h"
 #include "engine/seat.h"
 
 static uint64_t fingerprint(const struct order *order)

@@ -308,33 +308,14 @@ uint32_t channel_record_make(void *buffer, struct record_head head, const struct
 uint32_t client_record_make(void *buffer, struct record_head head, uint16_t index,
                             struct text name);
 
-/* ---- reservations ---- */
+/* ---- movements ---- */
 
-/* Finds and takes it; one whose deadline has passed is expired before it is seen. */
-enum code take_reservation(struct seat *seat, struct text id, struct entry **entry, uint64_t *word);
-/* Refuses, and puts the entry. */
-enum code wrong_state(struct seat *seat, struct entry *entry, uint64_t word, const char *wanted);
-/* The state word after a transition, which must be one of the table. */
-uint64_t with_state(uint64_t word, enum entry_state to);
-/* The state that follows from its draws; `before` as long as anything is left. */
-enum entry_state state_of_draws(const struct entries *entries, struct entry *entry,
-                                enum entry_state before);
 /* The first result of a movement that was done. */
 struct movement_result first_movement(const struct entry *entry);
 /* Fills a fresh entry with a done operation, and puts it. */
 void remember_movement(struct seat *seat, struct entry *entry, uint64_t content,
                        const struct movement_result *r, uint32_t id_len);
-void remember_step(struct seat *seat, struct entry *op, uint64_t content, uint64_t lsn,
-                   enum entry_state state, uint32_t id_len);
-/* Lists the draws of an entry that the caller owns in the seat's draw_list. */
-void list_draws(struct seat *seat, struct entry *entry);
-/* Fills the view from an entry that the caller owns. `first`: as it was first granted. */
-void view_reservation(struct seat *seat, struct entry *entry, uint64_t word, bool first,
-                      struct reservation_view *view);
-/* Gives an owned reservation back in its new state; unlinks, or mails, what is final. */
-void settle_entry(struct seat *seat, struct entry *entry, uint64_t word);
-/* Expires an owned reservation that is held. */
-void expire_entry(struct seat *seat, struct entry *entry, uint64_t word);
+
 /* Applies a change that gives to the pool, bracketed for those who sum over the item's pools. */
 uint64_t give_back(struct seat *seat, uint32_t unit, struct pool_change change);
 

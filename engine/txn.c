@@ -277,6 +277,7 @@ static enum code run_once(struct seat *seat, struct txn *t)
     if (known)
         return repeat(seat, t);
     code = txn_run(seat, t);
+    assert(!t->done); /* an id that is taken must be remembered or refused */
     if (code)
         entry_refuse(&seat->ledger->entries, &seat->cursor, t->entry, t->entry_word);
     return code;

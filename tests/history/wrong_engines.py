@@ -124,12 +124,18 @@ WRONG = {
         "O: a confirmed reservation is shown before its LSN is claimed",
         {
             "engine/lifecycle.c": [
-                ("    entry->lsn_last = entry->lsn_confirmed = journal_record(seat, "
-                 "record_end(&b));\n", "    uint32_t length = record_end(&b);\n"),
-                ("    entry_put(entry, word); /* it leaves its wheel",
-                 "    entry->lsn_confirmed = entry->lsn_last; /* it has none yet */\n"
-                 "    entry_put(entry, word);\n    linger();\n    r->lsn = entry->lsn_last = "
-                 "entry->lsn_confirmed = journal_record(seat, length); /* it leaves its wheel"),
+                ("        t->done = true;\n        return CODE_OK;\n    }\n"
+                 "    return word_state(t->word) == STATE_HELD ? CODE_OK\n",
+                 "        t->done = true;\n        return CODE_OK;\n    }\n"
+                 "    if (word_state(t->word) == STATE_HELD) { /* it has no LSN yet */\n"
+                 "        struct entry *entry = t->reservation;\n"
+                 "        entry->lsn_confirmed = entry->lsn_last;\n"
+                 "        entry_put(entry, with_state(t->word, STATE_CONFIRMED));\n"
+                 "        linger();\n"
+                 "        while (!entry_take(entry, &t->word))\n            usleep(1);\n"
+                 "        t->word = state_word(ENTRY_RESERVATION, STATE_HELD, word_id_len(t->word));\n"
+                 "    }\n"
+                 "    return word_state(t->word) == STATE_HELD ? CODE_OK\n"),
             ]
         },
         (),
@@ -137,7 +143,7 @@ WRONG = {
     "no_busy": (
         "O: a reservation is not busy while it changes",
         {
-            "engine/lifecycle.c": [
+            "engine/reservation.c": [
                 ("        if (!late || log_has_failed(seat->ledger->log))\n            return CODE_OK;\n",
                  "        if (!late) {\n            entry_put(*entry, *word);\n            linger();\n"
                  "            return CODE_OK;\n        }\n"),
@@ -245,13 +251,13 @@ WRONG = {
         (),
     ),
     "publish_first": (
-        "a cancel is published before it is applied",
+        "a give is published before it is applied",
         {
-            "engine/steps.c": [
-                ("    uint64_t position = claim(seat, s, length);\n",
-                 "    uint64_t position = claim(seat, s, length);\n"
-                 "    journal_publish(seat, position);\n    usleep(300);\n"),
-                ("    journal_publish(seat, position); /* now", "    /* now"),
+            "engine/txn.c": [
+                ("        if (give(seat, t))\n",
+                 "        journal_publish(seat, t->position);\n        usleep(300);\n"
+                 "        if (give(seat, t))\n"),
+                ("    journal_publish(seat, t->position);\n    t->kind->show(", "    t->kind->show("),
             ]
         },
         (),
