@@ -11,7 +11,7 @@
 
 #include "engine/place.h"
 #include "engine/seat.h"
-#include "engine/txn.h"
+#include "engine/txn_run.h"
 
 /* One allotment on its way. */
 struct allotting {
@@ -114,8 +114,8 @@ static enum code plan(struct seat *seat, struct txn *t)
         return no_pool(seat);
     uint32_t from = pool_unit(items, move->from);
     uint32_t to = move->to ? pool_unit(items, move->to) : POOL_UNMADE;
-    post(t->postings, (struct posting){ from, NOT_COUNTED, -move->qty, 0, move->qty, 0 });
-    post(t->postings, (struct posting){ to, NOT_COUNTED, move->qty, 0, NEEDS_NONE, 0 });
+    post(&seat->postings, (struct posting){ from, NOT_COUNTED, -move->qty, 0, move->qty, 0 });
+    post(&seat->postings, (struct posting){ to, NOT_COUNTED, move->qty, 0, NEEDS_NONE, 0 });
     return CODE_OK;
 }
 
@@ -130,7 +130,7 @@ static enum code make_pool(struct seat *seat, struct txn *t)
     move->to = pool_make_in_room(items, move->item, move->key.location, move->to_owner);
     if (!move->to)
         return no_pool(seat);
-    t->postings->at[1].pool = pool_unit(items, move->to);
+    seat->postings.at[1].pool = pool_unit(items, move->to);
     return CODE_OK;
 }
 
@@ -152,7 +152,7 @@ static void note_outcome(struct seat *seat, struct txn *t)
     struct allotting *move = (struct allotting *)t;
     struct movement_result *r = &move->result;
     struct allot_record *record = (struct allot_record *)(void *)seat->record;
-    const struct posting *own = &t->postings->at[move->asked->qty > 0 ? 1 : 0];
+    const struct posting *own = &seat->postings.at[move->asked->qty > 0 ? 1 : 0];
     int64_t at_location;
     place_sum(&seat->ledger->items, move->item, move->key.location, &at_location, &r->available);
     r->on_hand = word_on_hand(own->after);
@@ -176,6 +176,9 @@ static void repeat(struct seat *seat, struct txn *t)
 }
 
 static const struct txn_kind allot_kind = {
+    .id_name = "id",
+    .takes = true,
+    .gives = true,
     .remembered = ENTRY_MOVEMENT,
     .plan = plan,
     .taken = make_pool,
@@ -191,11 +194,11 @@ enum code ledger_allot(struct seat *seat, const struct allotment *a, struct allo
     if (code)
         return code;
     struct allotting move = {
-        .txn = { .kind = &allot_kind, .id = a->id, .id_name = "id", .content = fingerprint(a) },
+        .txn = { .id = a->id, .content = fingerprint(a) },
         .asked = a,
         .qty = llabs(a->qty),
     };
-    code = txn_perform(seat, &move.txn);
+    code = txn_perform(seat, &move.txn, &allot_kind);
     if (move.has_room)
         pool_room_give(&seat->ledger->items);
     *r = (struct allot_result){ move.result.lsn, move.result.on_hand, move.result.available };

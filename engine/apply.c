@@ -169,11 +169,11 @@ static int apply_allot(struct applying *a)
     return 0;
 }
 
-/* Fills the seat's plan with the record's draws, and takes them from the pools. */
+/* Takes the record's draws from the pools, and lists them as planned. */
 static int apply_draws(const struct applying *a, const struct reserve_fields *f)
 {
     uint32_t count = f->fixed.draw_count;
-    struct plan *plan = &a->seat->plan;
+    struct planned_draw *draws = a->seat->order_plan.draws;
     for (uint32_t i = 0; i < count; i++) {
         struct pool *pool;
         const struct draw_record *draw = &f->draws[i];
@@ -187,12 +187,11 @@ static int apply_draws(const struct applying *a, const struct reserve_fields *f)
         if (error)
             return error;
         uint64_t after_s = f->ready ? f->ready[i].after_s : 0;
-        plan->draws[i] = (struct plan_draw){ .pool = pool_unit(&a->ledger->items, pool),
-                                             .line = i,
-                                             .qty = draw->qty,
-                                             .ready_ms = f->fixed.created_ms + after_s * 1000 };
+        draws[i] = (struct planned_draw){ .pool = pool_unit(&a->ledger->items, pool),
+                                          .line = i,
+                                          .qty = draw->qty,
+                                          .ready_ms = f->fixed.created_ms + after_s * 1000 };
     }
-    plan->draw_count = count;
     return 0;
 }
 
@@ -230,7 +229,7 @@ static int apply_reserve(struct applying *a)
         entry->expires_ms = later(r->created_ms, f.engine_ms) + r->ttl_ms;
     else
         entry->lsn_confirmed = a->lsn;
-    if (!store_draws(a->seat, entry))
+    if (!store_draws(a->seat, entry, a->seat->order_plan.draws, r->draw_count))
         return apply_no_space(a, "reservations");
     slots_begin(&a->ledger->entries, &a->seat->cursor);
     enum entry_state state = r->ttl_ms ? STATE_HELD : STATE_CONFIRMED;

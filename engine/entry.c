@@ -326,34 +326,13 @@ int entries_enter(struct entries *entries, struct entry *entry, struct text id, 
     return error;
 }
 
-struct draw_walk draw_walk_start(const struct entries *entries, struct entry *entry)
+void draw_walk_block(struct draw_walk *walk)
 {
-    bool single = draw_blocks(entry->draw_count, entry->timed) == 0;
-    return (struct draw_walk){ .entries = entries,
-                               .at = single ? &entry->draw : NULL,
-                               .left = entry->draw_count,
-                               .in_block = single ? 1 : 0,
-                               .next = single ? 0 : entry->more,
-                               .timed = entry->timed };
-}
-
-struct draw *draw_walk_next(struct draw_walk *walk)
-{
-    if (walk->left == 0)
-        return NULL;
-    if (walk->in_block == 0) {
-        struct entry *block = entry_at(walk->entries, walk->next - 1);
-        struct draws_entry *draws = (struct draws_entry *)(void *)block;
-        walk->at = draws->draws;
-        walk->in_block = draws_in_block(walk->timed);
-        walk->next = draws->next;
-    }
-    walk->left--;
-    walk->in_block--;
-    struct draw *draw = walk->at;
-    size_t size = walk->timed ? sizeof(struct timed_draw) : sizeof *draw;
-    walk->at = (struct draw *)(void *)((char *)draw + size);
-    return draw;
+    struct draws_entry *draws =
+        (struct draws_entry *)(void *)entry_at(walk->entries, walk->next - 1);
+    walk->at = draws->draws;
+    walk->in_block = draws_in_block(walk->timed);
+    walk->next = draws->next;
 }
 
 /* ---- hints ---- */

@@ -287,9 +287,34 @@ static inline uint32_t entry_number(const struct entries *entries, const struct 
     return (uint32_t)(entry - entries->all);
 }
 
-struct draw_walk draw_walk_start(const struct entries *entries, struct entry *entry);
+static inline struct draw_walk draw_walk_start(const struct entries *entries, struct entry *entry)
+{
+    bool single = draw_blocks(entry->draw_count, entry->timed) == 0;
+    return (struct draw_walk){ .entries = entries,
+                               .at = single ? &entry->draw : NULL,
+                               .left = entry->draw_count,
+                               .in_block = single ? 1 : 0,
+                               .next = single ? 0 : entry->more,
+                               .timed = entry->timed };
+}
+
+/* Goes on to the next block. */
+void draw_walk_block(struct draw_walk *walk);
+
 /* NULL at the end. */
-struct draw *draw_walk_next(struct draw_walk *walk);
+static inline struct draw *draw_walk_next(struct draw_walk *walk)
+{
+    if (walk->left == 0)
+        return NULL;
+    if (walk->in_block == 0)
+        draw_walk_block(walk);
+    walk->left--;
+    walk->in_block--;
+    struct draw *draw = walk->at;
+    size_t size = walk->timed ? sizeof(struct timed_draw) : sizeof *draw;
+    walk->at = (struct draw *)(void *)((char *)draw + size);
+    return draw;
+}
 
 /* When the draw of that reservation is ready, as it was promised: wall clock. */
 static inline uint64_t draw_ready_ms(const struct entry *entry, const struct draw *draw)

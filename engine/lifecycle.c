@@ -4,6 +4,7 @@
 
 #include "engine/reservation.h"
 #include "engine/seat.h"
+#include "engine/txn_run.h"
 
 /* ---- extend ---- */
 
@@ -73,11 +74,8 @@ enum code ledger_extend(struct seat *seat, struct text id, uint64_t ttl_ms,
     if (ttl_ms < 1 || ttl_ms > TTL_MAX_MS)
         return fail(seat, CODE_BAD_REQUEST, "ttl_ms must be a whole number from 1 to %u",
                     TTL_MAX_MS);
-    struct extending extending = { .txn = { .kind = &extend_txn },
-                                   .of = id,
-                                   .expires_ms = seat->engine_ms + ttl_ms,
-                                   .result = r };
-    return txn_perform(seat, &extending.txn);
+    struct extending extending = { .of = id, .expires_ms = seat->engine_ms + ttl_ms, .result = r };
+    return txn_perform(seat, &extending.txn, &extend_txn);
 }
 
 /* ---- confirm ---- */
@@ -140,10 +138,8 @@ enum code ledger_confirm(struct seat *seat, struct text id, struct text ref,
     if (ref.len > NAME_MAX_BYTES || (ref.len > 0 && !text_is_utf8(ref)))
         return fail(seat, CODE_BAD_REQUEST, "ref must be at most %d bytes of UTF-8",
                     NAME_MAX_BYTES);
-    struct confirming confirming = {
-        .txn = { .kind = &confirm_txn }, .of = id, .ref = ref, .result = r
-    };
-    return txn_perform(seat, &confirming.txn);
+    struct confirming confirming = { .of = id, .ref = ref, .result = r };
+    return txn_perform(seat, &confirming.txn, &confirm_txn);
 }
 
 /* ---- expire ---- */
@@ -156,8 +152,8 @@ static enum code plan_expire(struct seat *seat, struct txn *t)
     const struct draw *draw;
     while ((draw = draw_walk_next(&walk)) != NULL)
         if (draw_left(draw) > 0)
-            post(t->postings, (struct posting){ draw->pool, NOT_COUNTED, 0,
-                                                -(int64_t)draw_left(draw), NEEDS_NONE, 0 });
+            post(&seat->postings, (struct posting){ draw->pool, NOT_COUNTED, 0,
+                                                    -(int64_t)draw_left(draw), NEEDS_NONE, 0 });
     return CODE_OK;
 }
 
@@ -185,6 +181,7 @@ static void show_expire(struct seat *seat, struct txn *t)
 }
 
 static const struct txn_kind expire_txn = {
+    .gives = true,
     .plan = plan_expire,
     .record = record_expire,
     .show = show_expire,
@@ -192,8 +189,8 @@ static const struct txn_kind expire_txn = {
 
 void expire_entry(struct seat *seat, struct entry *entry, uint64_t word)
 {
-    struct txn t = { .kind = &expire_txn, .reservation = entry, .word = word };
-    enum code code = txn_run(seat, &t);
+    struct txn t = { .reservation = entry, .word = word };
+    enum code code = txn_run(seat, &t, &expire_txn);
     assert(code == CODE_OK); /* it only gives */
     (void)code;
 }

@@ -53,27 +53,6 @@ void mark_pool(struct seat *seat, uint32_t unit, uint64_t lsn)
     mark_item(seat, key_item(atomic_load_explicit(&pool->key, memory_order_relaxed)), lsn);
 }
 
-void mark_undone(struct seat *seat, const struct plan_take *takes, uint32_t count)
-{
-    if (count == 0)
-        return;
-    const struct items *items = &seat->ledger->items;
-    struct undone_fields f = { .fixed = { .head = head_of(seat, RECORD_UNDONE, 0),
-                                          .count = count } };
-    struct record_builder b = undone_begin(seat->record, &f);
-    for (uint32_t i = 0; i < count; i++) {
-        const struct pool *pool = pool_at(items, takes[i].pool);
-        uint64_t key = atomic_load_explicit(&pool->key, memory_order_relaxed);
-        struct undone_item_record undone = { key_item(key) };
-        record_add(&b, &undone, sizeof undone);
-    }
-    uint32_t length = record_end(&b);
-    uint64_t position = journal_claim(seat, length);
-    for (uint32_t i = 0; i < count; i++)
-        mark_pool(seat, takes[i].pool, position + length);
-    journal_publish(seat, position);
-}
-
 void mark_catalogue(struct ledger *ledger, uint64_t lsn)
 {
     if (atomic_load_explicit(&ledger->catalogue_lsn, memory_order_relaxed) < lsn)

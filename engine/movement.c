@@ -3,6 +3,7 @@
 
 #include "engine/place.h"
 #include "engine/seat.h"
+#include "engine/txn_run.h"
 
 static uint64_t fingerprint(const struct movement *m, enum movement_kind kind)
 {
@@ -123,7 +124,7 @@ enum code movement_post_up(struct seat *seat, struct moving *move, int64_t delta
     if (word_on_hand(pool_read(move->pool)) + delta > QUANTITY_MAX)
         return pool_is_full(seat, move);
     uint32_t unit = pool_unit(&seat->ledger->items, move->pool);
-    post(move->txn.postings, (struct posting){ unit, counted, delta, 0, NEEDS_NONE, 0 });
+    post(&seat->postings, (struct posting){ unit, counted, delta, 0, NEEDS_NONE, 0 });
     return CODE_OK;
 }
 
@@ -132,7 +133,7 @@ static enum code adjust_down(struct seat *seat, struct moving *move, int64_t mis
     struct place place;
     place_look(&seat->ledger->items, move->item, move->key.location, &place);
     if (place.on_hand >= missing) {
-        place_take(&place, missing, false, move->txn.postings);
+        place_take(&place, missing, false, &seat->postings);
         return CODE_OK;
     }
     if (place.pending || (place.count > 1 && !place.quiet))
@@ -167,7 +168,7 @@ static struct pool_key key_of(const struct seat *seat, uint32_t unit)
 static uint32_t build_record(struct seat *seat, struct txn *t)
 {
     const struct moving *move = (const struct moving *)t;
-    const struct postings *postings = t->postings;
+    const struct postings *postings = &seat->postings;
     struct movement_fields f = { .fixed = { .head = head_of(seat, RECORD_MOVEMENT, move->kind),
                                             .content = t->content,
                                             .time_ms = seat->wall_ms,
@@ -200,8 +201,8 @@ static void show(struct seat *seat, struct txn *t)
 {
     struct movement_result *r = ((struct moving *)t)->result;
     r->lsn = t->lsn;
-    for (uint32_t i = 0; i < t->postings->count; i++)
-        r->delta += t->postings->at[i].on_hand;
+    for (uint32_t i = 0; i < seat->postings.count; i++)
+        r->delta += seat->postings.at[i].on_hand;
     remember_movement(seat, t->entry, t->content, r, t->id.len);
     COUNT(seat, movements);
 }
@@ -232,6 +233,9 @@ void remember_movement(struct seat *seat, struct entry *entry, uint64_t content,
 }
 
 static const struct txn_kind movement_txn = {
+    .id_name = "id",
+    .takes = true,
+    .gives = true,
     .remembered = ENTRY_MOVEMENT,
     .plan = plan,
     .record = build_record,
@@ -247,14 +251,11 @@ static enum code move_stock(struct seat *seat, const struct movement *m, enum mo
     enum code code = check_movement(seat, m, kind);
     if (code)
         return code;
-    struct moving move = { .txn = { .kind = &movement_txn,
-                                    .id = m->id,
-                                    .id_name = "id",
-                                    .content = fingerprint(m, kind) },
+    struct moving move = { .txn = { .id = m->id, .content = fingerprint(m, kind) },
                            .asked = m,
                            .kind = kind,
                            .result = r };
-    code = txn_perform(seat, &move.txn);
+    code = txn_perform(seat, &move.txn, &movement_txn);
     if (move.slot)
         return_slot_put(move.slot, code ? move.slot_last : move.txn.lsn);
     return code;

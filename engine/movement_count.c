@@ -53,10 +53,9 @@ static enum code post_difference(struct seat *seat, struct moving *move, struct 
     if (delta > 0)
         return movement_post_up(seat, move, delta, (int32_t)word_on_hand(shared->word));
     if (delta < 0)
-        place_take(place, -delta, true, move->txn.postings);
+        place_take(place, -delta, true, &seat->postings);
     else /* nothing to change, but the count was made: the pool is marked */
-        post(move->txn.postings,
-             (struct posting){ shared->unit, NOT_COUNTED, 0, 0, NEEDS_NONE, 0 });
+        post(&seat->postings, (struct posting){ shared->unit, NOT_COUNTED, 0, 0, NEEDS_NONE, 0 });
     return CODE_OK;
 }
 

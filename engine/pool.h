@@ -169,4 +169,13 @@ enum pool_outcome pool_reapply(struct pool *pool, struct pool_change change, uin
 /* The same, for a change that is known to be possible. */
 uint64_t pool_give(struct pool *pool, struct pool_change change);
 
+/* Drops one pending mark: the take behind it is decided. */
+static inline void pool_decide(struct pool *pool)
+{
+    uint64_t before =
+        atomic_fetch_sub_explicit(&pool->word, WORD_PENDING_ONE, memory_order_acq_rel);
+    assert(word_pending(before) > 0);
+    (void)before;
+}
+
 #endif

@@ -100,6 +100,46 @@ void list_draws(struct seat *seat, struct entry *entry)
         list->draws[list->count] = draw;
 }
 
+static struct draw draw_of(const struct planned_draw *planned)
+{
+    return (struct draw){ planned->pool, (uint32_t)planned->qty, 0, 0 };
+}
+
+bool store_draws(struct seat *seat, struct entry *entry, const struct planned_draw *draws,
+                 uint32_t count)
+{
+    struct entries *entries = &seat->ledger->entries;
+    bool timed = false;
+    for (uint32_t i = 0; i < count; i++)
+        timed |= draws[i].ready_ms != entry->created_ms;
+    entry->draw_count = (uint16_t)count;
+    entry->timed = timed;
+    if (draw_blocks(count, timed) == 0) {
+        entry->draw = draw_of(&draws[0]);
+        return true;
+    }
+    uint32_t *link = &entry->more;
+    *link = 0;
+    struct draws_entry *block = NULL;
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t at = i % draws_in_block(timed);
+        if (at == 0) {
+            block = slots_take_draws(entries, &seat->cursor);
+            if (!block) {
+                slots_free_draws(entries, &seat->cursor, entry->more);
+                return false;
+            }
+            *link = entry_number(entries, (struct entry *)(void *)block) + 1;
+            link = &block->next;
+        }
+        if (timed)
+            block->timed[at] = (struct timed_draw){ draw_of(&draws[i]), draws[i].ready_ms };
+        else
+            block->draws[at] = draw_of(&draws[i]);
+    }
+    return true;
+}
+
 enum entry_state state_of_draws(const struct entries *entries, struct entry *entry,
                                 enum entry_state before)
 {

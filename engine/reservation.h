@@ -9,6 +9,7 @@
 
 #include "engine/entry.h"
 #include "engine/ledger.h"
+#include "engine/sourcing.h"
 #include "engine/txn.h"
 
 /* Finds and takes it; one whose deadline has passed is expired before it is seen. */
@@ -26,6 +27,11 @@ uint64_t with_state(uint64_t word, enum entry_state to);
 /* The state that follows from the draws; `before` as long as anything is left. */
 enum entry_state state_of_draws(const struct entries *entries, struct entry *entry,
                                 enum entry_state before);
+
+/* Stores planned draws in the entry, or in a chain behind it; false if the table is full. What is
+ * ready when the entry was created needs no time of its own. */
+bool store_draws(struct seat *seat, struct entry *entry, const struct planned_draw *draws,
+                 uint32_t count);
 
 /* Lists the draws in the seat's draw_list. */
 void list_draws(struct seat *seat, struct entry *entry);

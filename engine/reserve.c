@@ -1,18 +1,30 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Reserve: the way of an order through the ledger.
+ * Reserve: promises stock to an order, all of it or none.
  *
- *   check what it names -> take its id -> plan and take its stock (rule T) -> take memory for its
- *   draws -> claim the LSN, publish the record -> show the reservation (rule O) -> drop the marks
- *
- * Until the claim everything can be undone, and is when something fails.
+ * The plan looks up what the order names, finds pools for its lines (sourcing.h), and sets slots
+ * for its draws aside, so that nothing can fail once stock is taken. An order over several pools
+ * takes tentatively. A thread that finds too little where takes are pending does not know whether
+ * the stock is gone: it undoes its own and is deferred. So a refusal is always the truth of one
+ * instant.
  */
 #include "engine/ledger.h"
 
-#include <string.h>
-
 #include "engine/reservation.h"
 #include "engine/seat.h"
+#include "engine/txn_run.h"
+
+enum { LOOKS_FOR_QUIET = 4 };
+
+/* One order on its way. */
+struct reserving {
+    struct txn txn;
+    const struct order *order;
+    struct order_plan *plan; /* the seat's */
+    bool resolved;           /* the plan knows what the order names */
+    bool guarded; /* the take itself leaves the channel's buffer; else it is looked at afterwards */
+    struct reservation_view *view;
+};
 
 static uint64_t fingerprint(const struct order *order)
 {
@@ -50,84 +62,125 @@ static enum code check_order(struct seat *seat, const struct order *order)
     return CODE_OK;
 }
 
-/* Notes which lines have the same item. */
-static void note_item(struct seat *seat, uint32_t line)
+/* Looks up the channel, and the items and places of all lines. */
+static enum code resolve(struct seat *seat, const struct order *order, struct order_plan *s)
 {
-    struct plan *plan = &seat->plan;
-    uint32_t first = *item_map_number(&seat->item_map, plan->items[line], line);
-    plan->first[line] = (uint16_t)first;
-    plan->repeated[line] = first != line;
-    if (first != line)
-        plan->repeated[first] = true;
-}
-
-/* Looks up the items and places of all lines. */
-static enum code resolve_lines(struct seat *seat, const struct order *order)
-{
-    struct plan *plan = &seat->plan;
-    const struct location *at = NULL;
-    enum code code = CODE_OK;
-    if (text_given(order->at))
+    const struct location *at = NULL, *bound;
+    uint32_t item;
+    catalogue_pin(seat);
+    s->order = order;
+    enum code code = find_channel(seat, order->channel, &s->channel);
+    if (!code && text_given(order->at))
         code = find_location(seat, "at", order->at, &at);
-    item_map_empty(&seat->item_map);
     for (uint32_t i = 0; !code && i < order->line_count; i++) {
         const struct order_line *line = &order->lines[i];
-        plan->bound[i] = at;
+        bound = at;
         if (text_given(line->location))
-            code = find_location(seat, "location", line->location, &plan->bound[i]);
+            code = find_location(seat, "location", line->location, &bound);
         if (!code)
-            code = find_item(seat, line->sku, &plan->items[i]);
-        if (code)
-            return code;
-        note_item(seat, i);
+            code = find_item(seat, line->sku, &item);
+        if (!code)
+            sourcing_set_line(s, i, item, bound);
     }
     return code;
 }
 
-static struct draw draw_of(const struct plan_draw *planned)
+/* What is promised is when it is ready by the lead times of now. True: not all at once. */
+static bool time_draws(struct seat *seat, struct order_plan *s)
 {
-    return (struct draw){ planned->pool, (uint32_t)planned->qty, 0, 0 };
+    bool timed = false;
+    for (uint32_t i = 0; i < s->draw_count; i++) {
+        const struct pool *pool = pool_at(&seat->ledger->items, s->draws[i].pool);
+        uint64_t key = atomic_load_explicit(&pool->key, memory_order_relaxed);
+        const struct location *from = &seat->catalogue->locations[key_location(key)];
+        s->draws[i].ready_ms = seat->wall_ms + (uint64_t)from->lead_time_s * 1000;
+        timed |= from->lead_time_s > 0;
+    }
+    return timed;
 }
 
-bool store_draws(struct seat *seat, struct entry *entry)
+/* Before any stock is taken: what follows cannot fail for want of slots. */
+static enum code prepare_slots(struct seat *seat, struct order_plan *s)
 {
     struct entries *entries = &seat->ledger->entries;
-    const struct plan *plan = &seat->plan;
-    bool timed = false;
-    for (uint32_t i = 0; i < plan->draw_count; i++)
-        timed |= plan->draws[i].ready_ms != entry->created_ms;
-    entry->draw_count = (uint16_t)plan->draw_count;
-    entry->timed = timed;
-    if (draw_blocks(plan->draw_count, timed) == 0) {
-        entry->draw = draw_of(&plan->draws[0]);
-        return true;
-    }
-    uint32_t *link = &entry->more;
-    *link = 0;
-    struct draws_entry *block = NULL;
-    for (uint32_t i = 0; i < plan->draw_count; i++) {
-        uint32_t at = i % draws_in_block(timed);
-        if (at == 0) {
-            block = slots_take_draws(entries, &seat->cursor);
-            if (!block) {
-                slots_free_draws(entries, &seat->cursor, entry->more);
-                return false;
-            }
-            *link = entry_number(entries, (struct entry *)(void *)block) + 1;
-            link = &block->next;
-        }
-        if (timed)
-            block->timed[at] =
-                (struct timed_draw){ draw_of(&plan->draws[i]), plan->draws[i].ready_ms };
-        else
-            block->draws[at] = draw_of(&plan->draws[i]);
-    }
-    return true;
+    uint32_t blocks = draw_blocks(s->draw_count, time_draws(seat, s));
+    enum entry_found found = slots_prepare(entries, &seat->cursor, blocks);
+    return found == ENTRY_ABSENT ? CODE_OK : no_slots(seat, found);
 }
 
-static uint64_t write_record(struct seat *seat, const struct entry *entry, struct text id)
+static enum code plan(struct seat *seat, struct txn *t)
 {
-    const struct plan *plan = &seat->plan;
+    struct reserving *r = (struct reserving *)t;
+    struct order_plan *s = r->plan;
+    enum code code = r->resolved ? CODE_OK : resolve(seat, r->order, s);
+    r->resolved = true;
+    if (!code)
+        code = sourcing_plan(seat, s);
+    if (!code)
+        code = prepare_slots(seat, s);
+    if (code)
+        return code;
+    r->guarded = s->channel->buffer == 0 || s->one_pool;
+    t->may_undo = !r->guarded;
+    int64_t buffer = r->guarded ? s->channel->buffer : 0;
+    assert(buffer == 0 || s->draw_count == 1);
+    for (uint32_t i = 0; i < s->draw_count; i++) {
+        int64_t qty = s->draws[i].qty;
+        post(&seat->postings,
+             (struct posting){ s->draws[i].pool, NOT_COUNTED, 0, qty, qty + buffer, 0 });
+    }
+    return CODE_OK;
+}
+
+/* On a busy item most looks meet a give; the next one may not. */
+static void look_quietly(struct seat *seat, struct order_plan *s, uint32_t item)
+{
+    int looks = 0;
+    do
+        candidates_find(seat, s->channel, item, NULL, NULL, &s->found);
+    while (!s->found.quiet && ++looks < LOOKS_FOR_QUIET);
+}
+
+/*
+ * A channel with a buffer must leave that many units of the item, over all its pools. With a single
+ * pool the take itself checks that. With several, the sum is looked at again after the takes: by
+ * then every order that took before this look is counted. Only if no give came in between was the
+ * sum there, at the start of the look: a unit that moved on before it could be counted twice.
+ */
+static enum code leave_buffer(struct seat *seat, struct txn *t)
+{
+    struct reserving *r = (struct reserving *)t;
+    struct order_plan *s = r->plan;
+    for (uint32_t i = 0; !r->guarded && i < r->order->line_count; i++) {
+        look_quietly(seat, s, s->items[i]);
+        if (s->found.total < s->channel->buffer || (s->found.pools > 1 && !s->found.quiet))
+            return CODE_DEFERRED;
+    }
+    return CODE_OK;
+}
+
+static void fill_entry(struct seat *seat, const struct reserving *r, struct entry *entry)
+{
+    const struct order *order = r->order;
+    const struct order_plan *s = r->plan;
+    uint64_t ttl = s->channel->hold_ttl_ms ? s->channel->hold_ttl_ms : DEFAULT_HOLD_MS;
+    if (order->has_ttl)
+        ttl = order->ttl_ms;
+    entry->content = r->txn.content;
+    entry->created_ms = seat->wall_ms;
+    entry->ttl_ms = order->confirm ? 0 : (uint32_t)ttl;
+    entry->channel = channel_index(seat->catalogue, s->channel);
+    bool stored = store_draws(seat, entry, s->draws, s->draw_count);
+    assert(stored); /* in slots that were set aside */
+    (void)stored;
+}
+
+static uint32_t build_record(struct seat *seat, struct txn *t)
+{
+    const struct reserving *r = (const struct reserving *)t;
+    const struct order_plan *s = r->plan;
+    struct entry *entry = t->entry;
+    fill_entry(seat, r, entry);
     unsigned flags = clocks_of(seat) | (entry->timed ? RESERVE_TIMED : 0u);
     struct reserve_fields f = { .fixed = { .head = head_of(seat, RECORD_RESERVE, flags),
                                            .content = entry->content,
@@ -135,119 +188,58 @@ static uint64_t write_record(struct seat *seat, const struct entry *entry, struc
                                            .ttl_ms = entry->ttl_ms,
                                            .channel = entry->channel,
                                            .draw_count = entry->draw_count },
-                                .id = id };
+                                .id = t->id };
     struct record_builder b = reserve_begin(seat->record, &f);
-    for (uint32_t i = 0; i < plan->draw_count; i++) {
-        const struct pool *pool = pool_at(&seat->ledger->items, plan->draws[i].pool);
+    for (uint32_t i = 0; i < s->draw_count; i++) {
+        const struct pool *pool = pool_at(&seat->ledger->items, s->draws[i].pool);
         uint64_t key = atomic_load_explicit(&pool->key, memory_order_relaxed);
         struct draw_record draw = { { key_item(key), key_location(key), key_owner(key) },
-                                    (uint32_t)plan->draws[i].qty };
+                                    (uint32_t)s->draws[i].qty };
         record_add(&b, &draw, sizeof draw);
     }
-    for (uint32_t i = 0; entry->timed && i < plan->draw_count; i++) {
-        uint64_t after_ms = plan->draws[i].ready_ms - entry->created_ms;
+    for (uint32_t i = 0; entry->timed && i < s->draw_count; i++) {
+        uint64_t after_ms = s->draws[i].ready_ms - entry->created_ms;
         struct ready_record ready = { (uint32_t)(after_ms / 1000) };
         record_add(&b, &ready, sizeof ready);
     }
     if (flags & RECORD_TWO_CLOCKS)
         record_add(&b, &seat->engine_ms, sizeof seat->engine_ms);
-    uint32_t length = record_end(&b);
-    uint64_t position = journal_claim(seat, length);
-    for (uint32_t i = 0; i < plan->draw_count; i++)
-        mark_pool(seat, plan->draws[i].pool, position + length);
-    journal_publish(seat, position);
-    return position + length;
+    return record_end(&b);
 }
 
-static void fill_entry(struct seat *seat, struct entry *entry, const struct order *order,
-                       const struct channel *channel, uint64_t content)
+static void show(struct seat *seat, struct txn *t)
 {
-    uint64_t ttl = channel->hold_ttl_ms ? channel->hold_ttl_ms : DEFAULT_HOLD_MS;
-    if (order->has_ttl)
-        ttl = order->ttl_ms;
-    entry->content = content;
-    entry->created_ms = seat->wall_ms;
-    entry->ttl_ms = order->confirm ? 0 : (uint32_t)ttl;
-    entry->channel = channel_index(seat->catalogue, channel);
-}
-
-/* Rule O: the claim is behind us, so the reservation may be seen. */
-static void show_entry(struct seat *seat, struct entry *entry, uint32_t id_len, uint64_t lsn,
-                       struct reservation_view *view)
-{
+    struct entry *entry = t->entry;
     enum entry_state state = entry->ttl_ms ? STATE_HELD : STATE_CONFIRMED;
-    uint64_t word = state_word(ENTRY_RESERVATION, state, id_len);
-    entry->lsn_first = entry->lsn_last = lsn;
+    uint64_t word = state_word(ENTRY_RESERVATION, state, t->id.len);
+    entry->lsn_first = entry->lsn_last = t->lsn;
     slots_begin(&seat->ledger->entries, &seat->cursor);
     if (state == STATE_HELD) {
         entry->expires_ms = seat->engine_ms + entry->ttl_ms;
         entry->owner = seat->index;
         wheel_link(&seat->wheel, &seat->ledger->entries, entry, entry->expires_ms);
     } else {
-        entry->lsn_confirmed = lsn;
+        entry->lsn_confirmed = t->lsn;
     }
-    view_reservation(seat, entry, word, true, view);
+    view_reservation(seat, entry, word, true, ((struct reserving *)t)->view);
     entry_put(entry, word);
 }
 
-/* On an entry that is fresh and owned. */
-static enum code reserve_fresh(struct seat *seat, const struct order *order, uint64_t content,
-                               struct entry *entry, struct reservation_view *view)
+static void repeat(struct seat *seat, struct txn *t)
 {
-    const struct channel *channel;
-    catalogue_pin(seat);
-    enum code code = find_channel(seat, order->channel, &channel);
-    if (!code)
-        code = resolve_lines(seat, order);
-    if (!code)
-        code = take_stock(seat, order, channel);
-    if (code)
-        return code;
-    fill_entry(seat, entry, order, channel, content);
-    bool stored = store_draws(seat, entry);
-    assert(stored); /* in slots that were set aside */
-    (void)stored;
-    uint64_t lsn = write_record(seat, entry, order->id);
-    show_entry(seat, entry, order->id.len, lsn, view);
-    decide_takes(seat);
-    return CODE_OK;
+    view_reservation(seat, t->entry, t->entry_word, true, ((struct reserving *)t)->view);
 }
 
-/* An id that is known: the first result again, or a conflict. */
-static enum code repeat_reserve(struct seat *seat, struct entry *entry, uint64_t word,
-                                const struct order *order, uint64_t content,
-                                struct reservation_view *view)
-{
-    bool same = word_kind(word) == ENTRY_RESERVATION && entry->content == content;
-    if (same) {
-        view_reservation(seat, entry, word, true, view);
-        COUNT(seat, repeats);
-    }
-    entry_put(entry, word);
-    if (same)
-        return CODE_OK;
-    return fail(seat, CODE_CONFLICT, "id \"%.*s\" was used for something else", (int)order->id.len,
-                order->id.at);
-}
-
-static enum code reserve(struct seat *seat, const struct order *order,
-                         struct reservation_view *view)
-{
-    struct entry *entry;
-    uint64_t word;
-    bool known;
-    uint64_t content = fingerprint(order);
-    enum code code = begin_id(seat, "id", order->id, &entry, &word, &known);
-    if (code)
-        return code;
-    if (known)
-        return repeat_reserve(seat, entry, word, order, content, view);
-    code = reserve_fresh(seat, order, content, entry, view);
-    slots_unprepare(&seat->ledger->entries, &seat->cursor);
-    if (code)
-        entry_refuse(&seat->ledger->entries, &seat->cursor, entry, word);
-    return code;
-}
+static const struct txn_kind reserve_txn = {
+    .id_name = "id",
+    .takes = true,
+    .remembered = ENTRY_RESERVATION,
+    .plan = plan,
+    .taken = leave_buffer,
+    .record = build_record,
+    .show = show,
+    .repeat = repeat,
+};
 
 enum code ledger_reserve(struct seat *seat, const struct order *order,
                          struct reservation_view *view)
@@ -255,17 +247,15 @@ enum code ledger_reserve(struct seat *seat, const struct order *order,
     enum code code = check_order(seat, order);
     if (code)
         return code;
-    code = CODE_DEFERRED;
-    if (ledger_has_room(seat)) {
-        takes_begin(seat);
-        code = reserve(seat, order, view);
-        takes_end(seat);
-    }
+    struct reserving r = { .txn = { .id = order->id, .content = fingerprint(order) },
+                           .order = order,
+                           .plan = &seat->order_plan,
+                           .view = view };
+    code = txn_perform(seat, &r.txn, &reserve_txn);
+    slots_unprepare(&seat->ledger->entries, &seat->cursor);
     if (code == CODE_OK)
         COUNT(seat, reserves);
-    else if (code == CODE_DEFERRED)
-        COUNT(seat, deferred);
-    else
+    else if (code != CODE_DEFERRED)
         COUNT(seat, refused);
     return code;
 }

@@ -6,12 +6,12 @@
 #include "engine/entry.h"
 #include "engine/id_gauge.h"
 #include "engine/item.h"
-#include "engine/item_map.h"
 #include "engine/ledger.h"
 #include "engine/recent.h"
 #include "engine/record.h"
 #include "engine/returns.h"
 #include "engine/slots.h"
+#include "engine/sourcing.h"
 #include "engine/txn.h"
 #include "engine/wheel.h"
 
@@ -27,44 +27,6 @@ struct counters {
                           atomic_load_explicit(&(seat)->counters.name, memory_order_relaxed) + 1,  \
                           memory_order_relaxed)
 
-/* A part of one line of an order, and the pool it is to come from. */
-struct plan_draw {
-    uint32_t pool; /* unit */
-    uint32_t line;
-    int64_t qty;
-    uint64_t ready_ms; /* wall clock; set once the stock is taken */
-};
-
-/* All that is taken from one pool, whatever the lines. */
-struct plan_take {
-    uint32_t pool;   /* unit */
-    int32_t counted; /* what must be on hand in it, or NOT_COUNTED */
-    int64_t qty;
-};
-
-/* What the lines planned so far take from one pool. */
-struct planned_take {
-    uint32_t unit;
-    int64_t qty; /* 0: the slot is empty */
-};
-
-enum { TAKES_MAX = DRAWS_MAX + 1, PLANNED_SLOTS = 4096 };
-
-struct plan {
-    uint32_t draw_count, take_count;
-    bool tentative; /* takes are marked pending until the order is decided */
-    bool undecided; /* a pool had too little, but with takes pending: nobody knows yet */
-    struct plan_draw draws[DRAWS_MAX], merged[DRAWS_MAX];
-    struct plan_take takes[TAKES_MAX];
-    uint32_t items[LINES_MAX];                  /* per line */
-    const struct location *bound[LINES_MAX];    /* per line; NULL: free */
-    uint8_t repeated[LINES_MAX];                /* per line: another one has the same item */
-    uint16_t first[LINES_MAX];                  /* per line: the first one with its item */
-    int64_t wanted[LINES_MAX];                  /* per first line: what free lines want of it */
-    uint64_t used[LOCATIONS_MAX / 64];          /* ranks of locations that lines draw from */
-    struct planned_take planned[PLANNED_SLOTS]; /* a hash table; only if any line is repeated */
-};
-
 /* What a step settles of one draw. */
 struct step_part {
     struct draw *draw;
@@ -74,36 +36,11 @@ struct step_part {
 
 /* The draws of the reservation at hand; for a step with lines, chained by their items. */
 struct draw_list {
+    struct item_map map; /* the first draw of each item: index + 1 */
     uint32_t count;
     struct draw *draws[DRAWS_MAX];
     uint16_t next[DRAWS_MAX]; /* of the same item: index + 1 */
     uint16_t part[DRAWS_MAX]; /* of the step that settles it: index + 1 */
-};
-
-/* A pool that a line may draw from. */
-struct candidate {
-    uint32_t unit;
-    uint32_t rank; /* lower is asked first */
-    int64_t available;
-};
-
-/* What a walk over an item's pools found for one channel and one line. */
-struct survey {
-    uint32_t count;   /* candidates */
-    uint32_t pools;   /* that the channel sells from, empty ones too */
-    int64_t total;    /* available, at all of the channel's locations */
-    int64_t takeable; /* available to this line: at its location, less the buffer */
-    bool pending;     /* somebody's take is undecided on one of them */
-    bool quiet;       /* no give came in between: the sums are the truth of one instant */
-    struct candidate candidates[2 * LOCATIONS_MAX];
-};
-
-/* Which places can fill a whole order; all by rank of the location. */
-struct parcel {
-    uint32_t items;                 /* looked at so far */
-    uint16_t filled[LOCATIONS_MAX]; /* how many of them the place can fill, if all so far */
-    int64_t own[LOCATIONS_MAX];     /* of the item at hand: of the channel's own */
-    int64_t all[LOCATIONS_MAX];     /* and with what is shared */
 };
 
 struct client_name {
@@ -144,11 +81,9 @@ struct seat {
     struct wheel wheel;
     struct recent recent;
     struct failure failure;
-    struct postings postings; /* of the transaction under way; empty between transactions */
-    struct plan plan;
-    struct survey survey;
-    struct parcel parcel;
-    struct item_map item_map; /* lines of an order, or draws of a reservation, by their items */
+    struct postings postings;     /* of the transaction under way; empty between transactions */
+    struct order_plan order_plan; /* of the order under way */
+    struct candidates candidates; /* of the question under way */
     struct draw_list draw_list;
     struct step_part parts[DRAWS_MAX];
     struct draw_view draw_views[DRAWS_MAX];
@@ -265,8 +200,6 @@ void marks_destroy(struct ledger *ledger);
 void mark_item(struct seat *seat, uint32_t item, uint64_t lsn);
 /* The item that the pool belongs to. */
 void mark_pool(struct seat *seat, uint32_t unit, uint64_t lsn);
-/* Takes that were undone, with a record of their own: the pools may have been read meanwhile. */
-void mark_undone(struct seat *seat, const struct plan_take *takes, uint32_t count);
 void mark_catalogue(struct ledger *ledger, uint64_t lsn);
 
 /* ---- checking what a request names ---- */
@@ -316,46 +249,9 @@ struct movement_result first_movement(const struct entry *entry);
 void remember_movement(struct seat *seat, struct entry *entry, uint64_t content,
                        const struct movement_result *r, uint32_t id_len);
 
-/* Applies a change that gives to the pool, bracketed for those who sum over the item's pools. */
-uint64_t give_back(struct seat *seat, uint32_t unit, struct pool_change change);
-
 static inline uint64_t wall_of(const struct seat *seat, uint64_t engine_ms)
 {
     return engine_ms - seat->engine_ms + seat->wall_ms;
 }
-
-/* Changes what is on hand if that many units are available, bracketed, and notes it among the
- * recent changes. If `counted` is given, only if that many are on hand, see pool_apply_counted. */
-enum pool_outcome change_on_hand(struct seat *seat, uint32_t unit, struct pool_change change,
-                                 int64_t needs_available, int64_t counted, uint64_t *after);
-
-/* Walks the item's pools for a channel, and a line that is bound to a place (NULL: free). repeated:
- * less what plan_note was told. Borrowed until the next survey (survey.c). */
-const struct survey *survey_item(struct seat *seat, const struct channel *channel, uint32_t item,
-                                 const struct location *bound, bool repeated);
-/* The pool that a free line of an item that no other line has draws from first, if it holds all
- * that is wanted; NULL: it does not. Cheaper than survey_item, of whose survey it sets `pools`
- * alone. */
-const struct candidate *survey_first(struct seat *seat, const struct channel *channel,
-                                     uint32_t index, int64_t wanted, bool by_most);
-void plan_note(struct plan *plan, uint32_t unit, int64_t qty);
-/* Plans the draws of an order whose lines are in the seat's plan (plan.c). */
-enum code plan_order(struct seat *seat, const struct order *order, const struct channel *channel);
-
-/* Plans and takes the stock for an order whose lines are in the seat's plan (source.c).
- * CODE_OK: taken, and marked pending where it is over several pools. */
-enum code take_stock(struct seat *seat, const struct order *order, const struct channel *channel);
-/* Sorts takes into the canonical order of pools and adds up those of one pool; how many are left.
- */
-uint32_t merge_takes(struct plan_take *takes, uint32_t count);
-/* Puts the plan's draws into the entry, or a chain behind it; false if the table is full. What is
- * ready when the entry was created needs no time of its own. */
-bool store_draws(struct seat *seat, struct entry *entry);
-/* The order is decided. */
-void decide_takes(struct seat *seat);
-void undo_takes(struct seat *seat);
-
-/* What the channel may sell of the item now, at all its locations. */
-int64_t channel_available(struct seat *seat, const struct channel *channel, uint32_t item);
 
 #endif

@@ -12,6 +12,7 @@
 
 #include "engine/reservation.h"
 #include "engine/seat.h"
+#include "engine/txn_run.h"
 
 enum step_kind { STEP_FULFIL = RECORD_FULFIL, STEP_CANCEL = RECORD_CANCEL };
 
@@ -72,11 +73,11 @@ static void chain_draws(struct seat *seat)
 {
     const struct items *items = &seat->ledger->items;
     struct draw_list *list = &seat->draw_list;
-    item_map_empty(&seat->item_map);
+    item_map_empty(&seat->draw_list.map);
     for (uint32_t i = list->count; i-- > 0;) {
         const struct pool *pool = pool_at(items, list->draws[i]->pool);
         uint64_t key = atomic_load_explicit(&pool->key, memory_order_relaxed);
-        uint32_t *first = item_map_number(&seat->item_map, key_item(key), 0);
+        uint32_t *first = item_map_number(&seat->draw_list.map, key_item(key), 0);
         list->next[i] = (uint16_t)*first;
         list->part[i] = 0;
         *first = i + 1;
@@ -119,7 +120,7 @@ static enum code choose_line(struct seat *seat, struct stepping *s, const struct
     if (code)
         return code;
     int64_t wanted = line->qty;
-    uint32_t *first = item_map_number(&seat->item_map, item, 0);
+    uint32_t *first = item_map_number(&seat->draw_list.map, item, 0);
     for (;;) {
         seat->work++;
         /* The next line of that item begins where this one ends. */
@@ -175,11 +176,12 @@ static enum code not_on_hand(struct seat *seat, const struct posting *p, uint64_
     return CODE_INSUFFICIENT_STOCK;
 }
 
-/* What is shipped may not be there: in a short pool more was promised than is on hand. That is found
- * before anything is taken, so that a refusal leaves no undone takes. */
+/* What is to be shipped may not be there: in a short pool more was promised than is on hand. The
+ * plan finds that before anything is taken, so that a refusal leaves no undone takes. */
 static enum code check_on_hand(struct seat *seat, struct postings *postings)
 {
-    postings_order(postings);
+    if (postings->count > 1)
+        postings_order(postings);
     for (uint32_t i = 0; i < postings->count; i++) {
         const struct posting *p = &postings->at[i];
         uint64_t word = pool_read(pool_at(&seat->ledger->items, p->pool));
@@ -191,7 +193,7 @@ static enum code check_on_hand(struct seat *seat, struct postings *postings)
 
 static enum code post_parts(struct seat *seat, struct stepping *s)
 {
-    struct postings *postings = s->txn.postings;
+    struct postings *postings = &seat->postings;
     for (uint32_t i = 0; i < s->part_count; i++) {
         const struct step_part *part = &s->parts[i];
         int64_t qty = part->qty, shipped = s->kind == STEP_FULFIL ? qty : 0;
@@ -330,6 +332,8 @@ static void repeat(struct seat *seat, struct txn *t)
 }
 
 static const struct txn_kind fulfil_txn = {
+    .id_name = "op",
+    .takes = true,
     .remembered = ENTRY_STEP,
     .plan = plan,
     .record = build_record,
@@ -338,6 +342,8 @@ static const struct txn_kind fulfil_txn = {
 };
 
 static const struct txn_kind cancel_txn = {
+    .id_name = "op",
+    .gives = true,
     .remembered = ENTRY_STEP,
     .claims_ahead = true,
     .plan = plan,
@@ -352,14 +358,12 @@ static enum code step(struct seat *seat, const struct step *asked, enum step_kin
     enum code code = check_step(seat, asked);
     if (code)
         return code;
-    struct stepping s = { .txn = { .kind = kind == STEP_FULFIL ? &fulfil_txn : &cancel_txn,
-                                   .id = asked->op,
-                                   .id_name = "op",
-                                   .content = fingerprint(asked, kind) },
+    struct stepping s = { .txn = { .id = asked->op, .content = fingerprint(asked, kind) },
                           .asked = asked,
                           .kind = kind,
                           .result = r };
-    return txn_perform(seat, &s.txn);
+    return kind == STEP_FULFIL ? txn_perform(seat, &s.txn, &fulfil_txn)
+                               : txn_perform(seat, &s.txn, &cancel_txn);
 }
 
 enum code ledger_fulfil(struct seat *seat, const struct step *asked, struct reservation_view *r)

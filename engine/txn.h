@@ -4,7 +4,7 @@
  *
  * An operation is a planner: it checks what was asked, reads the pools, and fills in postings, each
  * the change of one pool and the condition that it needs. Everything else is the same for all
- * operations and is written once, in txn.c, in the only order that rules T, G and O of
+ * operations and is written once, in txn_run.h, in the only order that rules T, G and O of
  * docs/CONCURRENCY.md allow:
  *
  *     plan      reads the pools, posts the changes; or refuses
@@ -33,6 +33,7 @@
 #include "engine/pool.h"
 #include "engine/text.h"
 
+struct item;
 struct seat;
 struct txn;
 
@@ -52,8 +53,7 @@ enum { POSTINGS_MAX = DRAWS_MAX + 1 };
 
 struct postings {
     uint32_t count;
-    uint32_t takes; /* of them, the first ones: in ascending order of pools, one for each. Set by
-                       postings_order */
+    uint32_t takes; /* of them; the first ones once postings_order has run */
     struct posting at[POSTINGS_MAX];
 };
 
@@ -64,20 +64,21 @@ static inline bool posting_takes(const struct posting *p)
     return p->on_hand < 0 || p->reserved > 0;
 }
 
-static inline struct posting *post(struct postings *postings, struct posting posting)
+static inline void post(struct postings *postings, struct posting posting)
 {
     assert(postings->count < POSTINGS_MAX);
-    struct posting *p = &postings->at[postings->count++];
-    *p = posting;
-    return p;
+    postings->takes += posting_takes(&posting);
+    postings->at[postings->count++] = posting;
 }
 
-/* What an operation does in its own way. `taken`, `outcome` and, without an id, `repeat` may be
- * NULL. */
+/* What an operation does in its own way. `taken` and `outcome` may be NULL; without an id, so may
+ * `repeat`. */
 struct txn_kind {
+    const char *id_name;        /* the request's parameter; NULL: it has no id of its own */
     enum entry_kind remembered; /* what its id stands for afterwards */
-    bool claims_ahead;          /* it only gives, and may use a claim that was made ahead */
-    /* Fills the postings from what the pools say now; may run several times. CODE_OK,
+    bool takes, gives;          /* what postings it may have */
+    bool claims_ahead;          /* it may use a claim that was made ahead; only gives may */
+    /* Fills the seat's postings from what the pools say now; may run several times. CODE_OK,
      * CODE_DEFERRED, or a refusal. */
     enum code (*plan)(struct seat *seat, struct txn *t);
     /* Everything is taken: CODE_OK, or the takes are undone. */
@@ -93,9 +94,7 @@ struct txn_kind {
 
 /* A transaction under way: the first member of each operation's own struct. One thread's alone. */
 struct txn {
-    const struct txn_kind *kind;
-    struct text id; /* absent: it has none */
-    const char *id_name;
+    struct text id;   /* absent: it has none */
     uint64_t content; /* fingerprint of what was asked */
 
     /* Set by the plan. */
@@ -106,25 +105,24 @@ struct txn {
     bool done;                 /* nothing is to be done, and the plan has filled the result */
 
     /* Set by the transaction. */
-    struct postings *postings;
     struct entry *entry; /* of the id, owned: fresh; for `repeat`, known */
     uint64_t entry_word;
-    bool tentative; /* takes are pending until they are decided */
-    bool moving;    /* it takes and gives: in between, units are in no pool */
-    uint64_t position;
-    uint32_t length; /* of the record, claimed at position */
     uint64_t lsn;
 };
 
-/* Runs what a client asked for: checks the log's room, takes the id if there is one, and runs the
- * transaction, or answers with the first result. */
-enum code txn_perform(struct seat *seat, struct txn *t);
-
-/* Plans and does it. CODE_OK; CODE_DEFERRED: nothing has changed, try again in the next turn; or
- * the plan's refusal. */
-enum code txn_run(struct seat *seat, struct txn *t);
-
 /* Sorts the postings, takes first and in the canonical order, and merges takes from one pool. */
 void postings_order(struct postings *postings);
+
+/* ---- for txn_run.h ---- */
+
+/* Changes one pool. A change that may make units available, or moves them, is bracketed for those
+ * who sum over the item's pools. */
+enum pool_outcome txn_apply(struct seat *seat, struct posting *p, bool tentative);
+/* Gives back the first `count` takes, which are pending; a record of its own says so. */
+void txn_undo(struct seat *seat, uint32_t count);
+/* Units on their way between pools are in none of them, so meanwhile no sum over their items
+ * counts. */
+void txn_bracket(struct seat *seat, void (*edge)(struct item *));
+enum code txn_conflict(struct seat *seat, const char *id_name, struct text id);
 
 #endif

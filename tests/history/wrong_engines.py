@@ -25,6 +25,8 @@ ROOT = os.path.dirname(os.path.dirname(HERE))
 TRIES = 24
 
 LINGER = """
+#ifndef LINGER
+#define LINGER
 extern int usleep(unsigned);
 __attribute__((unused)) static inline void linger(void)
 {
@@ -32,52 +34,20 @@ __attribute__((unused)) static inline void linger(void)
     if (++times % 3 == 0)
         usleep(150);
 }
+#endif
 """
 
-EARLY_CLAIM = """
-static _Thread_local uint64_t early;
-static _Thread_local uint32_t early_length;
-static void drop_early(struct seat *seat)
-{
-    static _Thread_local unsigned char none[RECORD_MAX];
-    struct record_head head = { .length = early_length, .type = RECORD_VOID };
-    memcpy(none, &head, sizeof head);
-    if (early_length > 0)
-        log_publish(seat->ledger->log, early, (void *)none);
-    early_length = 0;
-}
-static uint64_t early_claim(struct seat *seat, uint32_t length)
-{
-    uint64_t position = early;
-    if (early_length != length) {
-        drop_early(seat);
-        return journal_claim(seat, length);
-    }
-    early_length = 0;
-    return position;
-}
-static enum code claim_and_take(struct seat *seat, const struct order *order,
-                                const struct channel *channel)
-{
-    size_t length = sizeof(struct reserve_record) + order->id.len;
-    early_length = (uint32_t)(length + order->line_count * sizeof(struct draw_record) + 7) & ~7u;
-    early = journal_claim(seat, early_length);
-    linger();
-    enum code code = take_stock(seat, order, channel);
-    if (code)
-        drop_early(seat);
-    return code;
-}
-"""
-
-BETWEEN_TAKES = ("        uint64_t after;\n        if (pool_apply(", "        uint64_t after;\n"
-                 "        if (i > 0)\n            linger();\n        if (pool_apply(")
-BEFORE_TAKES = ("        gather_takes(&seat->plan);\n", "        gather_takes(&seat->plan);\n"
-                "        linger();\n")
+BETWEEN_TAKES = ("        if (txn_apply(seat, p, tentative) == POOL_CHANGED)\n",
+                 "        if (i > 0)\n            linger();\n"
+                 "        if (txn_apply(seat, p, tentative) == POOL_CHANGED)\n")
+BEFORE_TAKES = ("    if (moving)\n        txn_bracket(seat, gives_begin);\n",
+                "    if (takes > 0)\n        linger();\n"
+                "    if (moving)\n        txn_bracket(seat, gives_begin);\n")
 BETWEEN_LOOKS = (" - planned;\n    s->pools++;\n", " - planned;\n    s->pools++;\n    linger();\n")
-IN_FIRST_LOOK = ("        s->pools++;\n        if (c.available", "        s->pools++;\n        linger();\n"
+IN_FIRST_LOOK = ("        ++*pools;\n        if (c.available", "        ++*pools;\n        linger();\n"
                  "        if (c.available")
-BEFORE_GIVE = ("        if (give(seat, t))\n", "        linger();\n        if (give(seat, t))\n")
+BEFORE_GIVE = ("    if (!kind->gives || txn_give(seat))\n",
+               "    if (kind->gives)\n        linger();\n    if (!kind->gives || txn_give(seat))\n")
 
 # name: (which rule is broken, {file: [(old, new)...]}, options for record.py, or the race program
 # that catches it)
@@ -86,36 +56,50 @@ WRONG = {
     "lingering": (
         "none",
         {
-            "engine/source.c": [BETWEEN_TAKES, BEFORE_TAKES],
-            "engine/survey.c": [BETWEEN_LOOKS],
-            "engine/txn.c": [BEFORE_GIVE],
+            "engine/txn_run.h": [BETWEEN_TAKES, BEFORE_TAKES, BEFORE_GIVE],
+            "engine/candidates.c": [BETWEEN_LOOKS],
         },
         ("--crashes", "1", "--calls", "150"),
     ),
     "take_claims_first": (
         "T: a reserve claims its LSN before it takes",
         {
-            "engine/reserve.c": [
-                ("static uint64_t fingerprint(", EARLY_CLAIM + "\nstatic uint64_t fingerprint("),
-                ("    uint64_t position = journal_claim(seat, length);\n",
-                 "    uint64_t position = early_claim(seat, length);\n"),
-                ("        code = take_stock(", "        code = claim_and_take("),
-            ]
+            "engine/txn_run.h": [
+                # Of an order with one draw; if its take fails, the record is void.
+                ("    bool taken = takes == 0 || txn_take(",
+                 "    bool early = kind->taken && postings->count == 1;\n"
+                 "    uint32_t early_length = 0;\n"
+                 "    if (early) {\n"
+                 "        early_length = kind->record(seat, t);\n"
+                 "        early_position = journal_claim(seat, early_length);\n"
+                 "        linger();\n"
+                 "    }\n"
+                 "    bool taken = takes == 0 || txn_take("),
+                ("    *again = !taken && !undecided;\n",
+                 "    if (early && !taken)\n"
+                 "        journal_void(seat, early_position, early_length);\n"
+                 "    *again = !taken && !undecided;\n"),
+                ("TXN_TEMPLATE uint64_t txn_claim(",
+                 "static _Thread_local uint64_t early_position;\nTXN_TEMPLATE uint64_t txn_claim("),
+                ("    *position = txn_claim(seat, t, kind, length);\n",
+                 "    bool early = kind->taken && seat->postings.count == 1;\n"
+                 "    *position = early ? early_position : txn_claim(seat, t, kind, length);\n"),
+            ],
         },
         (),
     ),
     "give_applies_first": (
         "G: a receive is applied before it claims",
         {
-            "engine/txn.c": [
-                ("        t->position = claim(seat, t);\n"
-                 "        t->lsn = t->position + t->length;\n"
-                 "        if (give(seat, t))\n",
-                 "        bool given = give(seat, t);\n"
-                 "        linger();\n"
-                 "        t->position = claim(seat, t);\n"
-                 "        t->lsn = t->position + t->length;\n"
-                 "        if (given)\n"),
+            "engine/txn_run.h": [
+                ("    *position = txn_claim(seat, t, kind, length);\n"
+                 "    t->lsn = *position + length;\n"
+                 "    if (!kind->gives || txn_give(seat))\n",
+                 "    bool given = !kind->gives || txn_give(seat);\n"
+                 "    linger();\n"
+                 "    *position = txn_claim(seat, t, kind, length);\n"
+                 "    t->lsn = *position + length;\n"
+                 "    if (given)\n"),
             ]
         },
         (),
@@ -167,24 +151,25 @@ WRONG = {
     "no_pending": (
         "what is pending counts as gone",
         {
-            "engine/source.c": [
+            "engine/txn_run.h": [
                 BETWEEN_TAKES,
-                ("            *undecided = word_pending(after) != 0;\n",
-                 "            *undecided = false;\n"),
+                ("        *undecided = word_pending(p->after) != 0;\n",
+                 "        *undecided = false;\n"),
             ],
-            "engine/plan.c": [("plan->undecided |= survey->pending || ", "plan->undecided |= ")],
+            "engine/sourcing.c": [("s->undecided |= found->pending || ", "s->undecided |= ")],
         },
         (),
     ),
     "mark_later": (
         "a take is marked pending only after it was made",
         {
-            "engine/source.c": [
-                ("{ .reserved = take->qty, .tentative = mark }", "{ .reserved = take->qty }"),
-                ("            undo(seat, i);\n            return false;\n        }\n",
-                 "            undo(seat, i);\n            return false;\n        }\n"
-                 "        linger();\n        pool_give(pool_at(&seat->ledger->items, take->pool),\n"
-                 "                  (struct pool_change){ .tentative = mark });\n"),
+            "engine/txn_run.h": [
+                ("        if (txn_apply(seat, p, tentative) == POOL_CHANGED)\n            continue;\n",
+                 "        if (txn_apply(seat, p, false) == POOL_CHANGED) {\n            linger();\n"
+                 "            if (tentative)\n"
+                 "                pool_give(pool_at(&seat->ledger->items, p->pool),\n"
+                 "                          (struct pool_change){ .tentative = 1 });\n"
+                 "            continue;\n        }\n"),
             ]
         },
         (),
@@ -192,10 +177,10 @@ WRONG = {
     "undo_forgotten": (
         "an order that is undone keeps what it took",
         {
-            "engine/source.c": [
+            "engine/txn_run.h": [
                 BEFORE_TAKES,
-                ("{ .reserved = -plan->takes[i].qty, .tentative", "{ .reserved = 0, .tentative"),
-            ]
+            ],
+            "engine/txn.c": [("{ -p->on_hand, -p->reserved, -1 }", "{ -p->on_hand, 0, -1 }")],
         },
         (),
     ),
@@ -213,16 +198,16 @@ WRONG = {
     "sum_without_bracket": (
         "a sum over pools does not ask whether gives came in between",
         {
-            "engine/survey.c": [BETWEEN_LOOKS, IN_FIRST_LOOK],
-            "engine/plan.c": [("(survey->pools > 1 && !survey->quiet) ||", "")],
+            "engine/candidates.c": [BETWEEN_LOOKS, IN_FIRST_LOOK],
+            "engine/sourcing.c": [("(found->pools > 1 && !found->quiet) ||", "")],
         },
         "race/moving_unit",
     ),
     "buffer_forgotten": (
         "the buffer over several pools is not looked at after the takes",
         {
-            "engine/source.c": [
-                ("guarded || leaves_buffer(seat, order, channel)", "true || leaves_buffer"),
+            "engine/reserve.c": [
+                ("    for (uint32_t i = 0; !r->guarded && i <", "    for (uint32_t i = 0; false && i <"),
             ]
         },
         "race/moment",
@@ -242,7 +227,7 @@ WRONG = {
     "lsn_of_the_tail": (
         "a question's lsn is what was claimed, not what was applied",
         {
-            "engine/txn.c": [BEFORE_GIVE],
+            "engine/txn_run.h": [BEFORE_GIVE],
             "engine/query.c": [
                 ("    return log_head(seat->ledger->log);\n",
                  "    return atomic_load(&seat->ledger->log->tail);\n"),
@@ -253,11 +238,14 @@ WRONG = {
     "publish_first": (
         "a give is published before it is applied",
         {
-            "engine/txn.c": [
-                ("        if (give(seat, t))\n",
-                 "        journal_publish(seat, t->position);\n        usleep(300);\n"
-                 "        if (give(seat, t))\n"),
-                ("    journal_publish(seat, t->position);\n    t->kind->show(", "    t->kind->show("),
+            "engine/txn_run.h": [
+                ("    if (!kind->gives || txn_give(seat))\n",
+                 "    if (kind->gives && seat->postings.takes == 0) {\n"
+                 "        journal_publish(seat, *position);\n        usleep(300);\n    }\n"
+                 "    if (!kind->gives || txn_give(seat))\n"),
+                ("    journal_publish(seat, position);\n    kind->show(",
+                 "    if (!kind->gives || seat->postings.takes > 0)\n"
+                 "        journal_publish(seat, position);\n    kind->show("),
             ]
         },
         (),
@@ -322,8 +310,12 @@ class Workshop:
         names = re.findall(r"NEEDED.*\[(.*?)\]", out.stdout)
         return [f"-l:{name}" for name in names if not name.startswith(("ld-linux", "libc.so"))]
 
-    def compile(self, name, source, to):
-        subprocess.run([*self.commands[name], source, "-o", to], check=True, cwd=self.build)
+    def compile(self, name, source, to, first=None):
+        """`first`: the folder in which headers are looked for before all others."""
+        command = self.commands[name]
+        if first:
+            command = [command[0], "-I", first, *command[1:]]
+        subprocess.run([*command, source, "-o", to], check=True, cwd=self.build)
 
     def prepare(self, parts):
         """The objects of these files, or of all of stockd (None), compiled once."""
@@ -350,12 +342,32 @@ class Workshop:
     def where(self, old, hint):
         """The file that has these lines, once: the named one, or where they have moved to."""
         for name in [hint, *self.commands]:
-            if name in self.commands and self.read(name).count(old) == 1:
+            known = name in self.commands or os.path.exists(os.path.join(ROOT, name))
+            if known and self.read(name).count(old) == 1:
                 return name
         raise LookupError(
             f"no file has these lines, once ({hint} had):\n{old}\n"
             "Say in tests/history/wrong_engines.py how this rule is broken now."
         )
+
+    def write_headers(self, wrong, texts):
+        """The folder of the changed headers."""
+        folder = os.path.join(self.folder, f"{wrong}-headers")
+        for name in [name for name in texts if name.endswith(".h")]:
+            path = os.path.join(folder, name)
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            with open(path, "w", encoding="utf-8") as file:
+                file.write(with_linger(texts[name]))
+        return folder
+
+    def touched(self, texts, objects):
+        """The sources that have changed, or include a header that has."""
+        includes = [f'#include "{name}"' for name in texts if name.endswith(".h")]
+        return [
+            name
+            for name in objects
+            if name in texts or any(include in self.read(name) for include in includes)
+        ]
 
     def make(self, wrong, changes, race=None):
         """The wrong engine's program: stockd, or that race program."""
@@ -366,12 +378,13 @@ class Workshop:
             for old, new in replacements:
                 name = self.where(old, hint)
                 texts[name] = texts.get(name, self.read(name)).replace(old, new)
-        for name, text in texts.items():
-            last = list(re.finditer(r"^#include .*\n", text, re.M))[-1].end()
+        headers = self.write_headers(wrong, texts)
+        for name in self.touched(texts, objects):
+            text = texts.get(name) or self.read(name)
             copy = os.path.join(self.folder, f"{wrong}-{name.replace('/', '-')}")
             with open(copy, "w", encoding="utf-8") as file:
-                file.write(text[:last] + LINGER + text[last:])
-            self.compile(name, copy, copy + ".o")
+                file.write(with_linger(text))
+            self.compile(name, copy, copy + ".o", headers)
             objects[name] = copy + ".o"
         program = os.path.join(self.folder, f"stockd-{wrong}")
         compiler = next(iter(self.commands.values()))[0]
@@ -381,6 +394,11 @@ class Workshop:
         link = [compiler, main, archive, "-o", program, "-pthread", "-lm", *self.libraries]
         subprocess.run(link, check=True)
         return program
+
+
+def with_linger(text):
+    last = list(re.finditer(r"^#include .*\n", text, re.M))[-1].end()
+    return text[:last] + LINGER + text[last:]
 
 
 def record(program, options, seed):

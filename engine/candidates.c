@@ -1,27 +1,28 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the pools of an item hold for one channel, or for one line of an order: one walk. */
+#include "engine/candidates.h"
+
 #include <stdlib.h>
 
 #include "engine/seat.h"
 
 _Static_assert(2 * LOCATIONS_MAX < RANK_NEVER, "ranks of both kinds are below never");
 
-/* ---- what earlier lines of the plan are going to take ---- */
+/* ---- what the lines planned already take ---- */
 
-static struct planned_take *planned_slot(struct plan *plan, uint32_t unit)
+static uint32_t planned_slot(const struct planned *planned, uint32_t unit)
 {
     uint32_t at = unit * UINT32_C(2654435761) >> 20;
     _Static_assert(PLANNED_SLOTS == 1 << (32 - 20), "the hash has as many bits as the table");
-    while (plan->planned[at].qty != 0 && plan->planned[at].unit != unit)
+    while (planned->slots[at].qty != 0 && planned->slots[at].unit != unit)
         at = (at + 1) % PLANNED_SLOTS;
-    return &plan->planned[at];
+    return at;
 }
 
-void plan_note(struct plan *plan, uint32_t unit, int64_t qty)
+void planned_add(struct planned *planned, uint32_t unit, int64_t qty)
 {
-    struct planned_take *slot = planned_slot(plan, unit);
-    slot->unit = unit;
-    slot->qty += qty;
+    uint32_t at = planned_slot(planned, unit);
+    planned->slots[at].unit = unit;
+    planned->slots[at].qty += qty;
 }
 
 /* ---- the walk ---- */
@@ -41,7 +42,7 @@ static inline uint32_t rank_of(const struct channel *channel, uint16_t channel_a
     return RANK_NEVER;
 }
 
-static inline void look_at(struct survey *s, const struct pool *pool, uint32_t unit,
+static inline void look_at(struct candidates *s, const struct pool *pool, uint32_t unit,
                            int64_t planned, uint32_t rank, bool serving)
 {
     uint64_t word = pool_read(pool);
@@ -55,7 +56,7 @@ static inline void look_at(struct survey *s, const struct pool *pool, uint32_t u
         return;
     assert(s->count < 2 * LOCATIONS_MAX);
     s->takeable += available;
-    s->candidates[s->count++] = (struct candidate){ unit, rank, available };
+    s->at[s->count++] = (struct candidate){ unit, rank, available };
 }
 
 static int most_first(const void *left, const void *right)
@@ -65,25 +66,24 @@ static int most_first(const void *left, const void *right)
 }
 
 /* An order has only so many draws: more pools than that are worth the largest of them. */
-static void limit_to_draws(struct survey *s)
+static void limit_to_draws(struct candidates *s)
 {
     if (s->count <= DRAWS_MAX)
         return;
-    qsort(s->candidates, s->count, sizeof s->candidates[0], most_first);
+    qsort(s->at, s->count, sizeof s->at[0], most_first);
     s->takeable = 0;
     for (uint32_t i = 0; i < DRAWS_MAX; i++)
-        s->takeable += s->candidates[i].available;
+        s->takeable += s->at[i].available;
 }
 
-const struct survey *survey_item(struct seat *seat, const struct channel *channel, uint32_t index,
-                                 const struct location *bound, bool repeated)
+void candidates_find(struct seat *seat, const struct channel *channel, uint32_t index,
+                     const struct location *bound, struct planned *planned, struct candidates *s)
 {
     const struct catalogue *catalogue = seat->catalogue;
     const struct items *items = &seat->ledger->items;
     const struct item *item = item_at(items, index);
     uint16_t channel_at = channel_index(catalogue, channel);
     uint16_t bound_at = bound ? location_index(catalogue, bound) : 0;
-    struct survey *s = &seat->survey;
     uint32_t stamp;
     s->count = s->pools = 0;
     s->total = s->takeable = 0;
@@ -95,13 +95,13 @@ const struct survey *survey_item(struct seat *seat, const struct channel *channe
         uint64_t key = atomic_load_explicit(&pool->key, memory_order_relaxed);
         uint16_t at = key_location(key);
         if (at >= catalogue->location_count)
-            continue; /* younger than the pinned catalogue: note_short sees that */
+            continue; /* younger than the pinned catalogue: sourcing.c sees that */
         uint32_t rank = rank_of(channel, channel_at, key);
         if (rank == RANK_NEVER)
             continue;
         uint32_t unit = pool_unit(items, pool);
-        int64_t planned = repeated ? planned_slot(&seat->plan, unit)->qty : 0;
-        look_at(s, pool, unit, planned, rank, bound ? at == bound_at : catalogue->ships[at]);
+        int64_t gone = planned ? planned->slots[planned_slot(planned, unit)].qty : 0;
+        look_at(s, pool, unit, gone, rank, bound ? at == bound_at : catalogue->ships[at]);
     }
     s->quiet &= gives_unchanged(item, stamp);
     seat->work += walk.entered;
@@ -109,10 +109,8 @@ const struct survey *survey_item(struct seat *seat, const struct channel *channe
     int64_t above_buffer = s->total - channel->buffer;
     if (s->takeable > above_buffer)
         s->takeable = above_buffer > 0 ? above_buffer : 0;
-    return s;
 }
 
-/* `by_most`: more is better, the channel's own before all else; else the rank decides alone. */
 static inline bool is_better(const struct candidate *a, const struct candidate *b, bool by_most)
 {
     bool own = a->rank < LOCATIONS_MAX;
@@ -123,16 +121,15 @@ static inline bool is_better(const struct candidate *a, const struct candidate *
     return a->rank < b->rank;
 }
 
-const struct candidate *survey_first(struct seat *seat, const struct channel *channel,
-                                     uint32_t index, int64_t wanted, bool by_most)
+bool candidates_first(struct seat *seat, const struct channel *channel, uint32_t index,
+                      int64_t wanted, bool by_most, struct candidate *first, uint32_t *pools)
 {
     const struct catalogue *catalogue = seat->catalogue;
     const struct items *items = &seat->ledger->items;
     uint16_t channel_at = channel_index(catalogue, channel);
-    struct survey *s = &seat->survey;
     struct candidate best = { .rank = RANK_NEVER };
     int64_t total = 0;
-    s->pools = 0;
+    *pools = 0;
     struct pool_walk walk = pool_walk_start(items, index);
     struct pool *pool;
     while ((pool = pool_walk_next(&walk)) != NULL) {
@@ -143,7 +140,7 @@ const struct candidate *survey_first(struct seat *seat, const struct channel *ch
         if (rank == RANK_NEVER)
             continue;
         struct candidate c = { 0, rank, word_available(pool_read(pool)) };
-        s->pools++;
+        ++*pools;
         if (c.available <= 0)
             continue;
         total += c.available;
@@ -153,11 +150,12 @@ const struct candidate *survey_first(struct seat *seat, const struct channel *ch
         best.unit = pool_unit(items, pool);
     }
     seat->work += walk.entered;
-    s->candidates[0] = best;
-    return best.available >= wanted && total - channel->buffer >= wanted ? s->candidates : NULL;
+    *first = best;
+    return best.available >= wanted && total - channel->buffer >= wanted;
 }
 
 int64_t channel_available(struct seat *seat, const struct channel *channel, uint32_t item)
 {
-    return survey_item(seat, channel, item, NULL, false)->takeable;
+    candidates_find(seat, channel, item, NULL, NULL, &seat->candidates);
+    return seat->candidates.takeable;
 }
