@@ -7,10 +7,11 @@
 #include <pthread.h>
 
 #include "mirror/fence.h"
-#include "mirror/figures.h"
 #include "mirror/follow.h"
+#include "mirror/metrics.h"
 #include "mirror/mirror.h"
 #include "mirror/redis.h"
+#include "mirror/report.h"
 #include "mirror/stream_id.h"
 #include "mirror/wake.h"
 
@@ -39,7 +40,8 @@ struct mirror {
     char engine[20];                                   /* the run, as others read it; const */
 
     struct wake wake;              /* stopping: any thread */
-    struct mirror_figures figures; /* read by any thread; its state says who writes it */
+    struct mirror_metrics metrics; /* read by any thread; its state says who writes it */
+    struct report report;
     pthread_t thread;
     bool started;
 
@@ -63,14 +65,9 @@ struct mirror {
     uint64_t second_us, second_commands; /* when commands per second were last worked out */
     uint64_t work_us;                    /* steady time at which there was last something to do */
     uint64_t back_off_ms;
-    uint64_t jitter;             /* state of its generator */
-    char said[MIRROR_ERROR_MAX]; /* the failure that was last told: each is told once */
+    uint64_t jitter; /* state of its generator */
 };
 
-uint64_t wall_ms(void);
-void mirror_say(struct mirror *m, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* Something is wrong with what Redis holds or says: remembered as the last error, and said once. */
-void mirror_note(struct mirror *m, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Works out, about once a second, what is not worth working out more often. */
 void mirror_tick(struct mirror *m);
 

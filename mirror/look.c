@@ -127,7 +127,7 @@ static void mend_item(struct mirror *m, const struct batch *batch, const struct 
     if (!whole)
         show_item(m, batch, change, is_there && found.same < channels ? SHOW_NOTIFY : 0);
     if ((!whole || found.unknown) && !pass->mandatory)
-        figure_more(&m->figures.repaired, 1);
+        metric_add(&m->metrics.repaired, 1);
 }
 
 static bool take_look(struct mirror *m, const struct batch *batch, const struct change *change)
@@ -137,10 +137,11 @@ static bool take_look(struct mirror *m, const struct batch *batch, const struct 
     if (!good)
         return false;
     if (reply_is_error(reply, "WRONGTYPE")) {
-        mirror_note(m, "a key of another type was in the way of an item, and was replaced");
+        report_error(&m->report,
+                     "a key of another type was in the way of an item, and was replaced");
         if (!change->unread)
             show_item(m, batch, change, SHOW_ERASE);
-        figure_more(&m->figures.repaired, 1);
+        metric_add(&m->metrics.repaired, 1);
     } else if (reply->type != REDIS_REPLY_ARRAY) {
         good = redis_fail_reply(&m->redis, "HGETALL", reply);
     } else if (!change->unread) {
@@ -162,7 +163,7 @@ static void remove_stray(struct mirror *m, struct text key)
     command(&m->next.commands, "DEL", 2);
     argument(&m->next.commands, key);
     transaction_note(&m->next, NO_ITEM);
-    figure_more(&m->figures.strays, 1);
+    metric_add(&m->metrics.strays, 1);
 }
 
 static bool take_scan(struct mirror *m)

@@ -3,15 +3,14 @@
 #include "mirror/mirror.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "mirror/clock.h"
 #include "mirror/inside.h"
 
 enum {
@@ -20,40 +19,6 @@ enum {
     NICENESS = 10,      /* where there is too little processor for all, stock goes before showing */
 };
 
-uint64_t wall_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
-/* ---- telling ---- */
-
-void mirror_say(struct mirror *m, const char *format, ...)
-{
-    char line[512];
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(line, sizeof line, format, arguments);
-    va_end(arguments);
-    if (m->config.say)
-        m->config.say(m->config.context, line);
-}
-
-void mirror_note(struct mirror *m, const char *format, ...)
-{
-    char text[MIRROR_ERROR_MAX];
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(text, sizeof text, format, arguments);
-    va_end(arguments);
-    figures_error(&m->figures, text, wall_ms());
-    if (strcmp(text, m->said) == 0)
-        return; /* it was told, and nothing else happened since */
-    snprintf(m->said, sizeof m->said, "%s", text);
-    mirror_say(m, "mirror: Redis %s: %s", m->config.address, text);
-}
-
 /* Once a second: what takes a walk over the marks, or two looks. */
 void mirror_tick(struct mirror *m)
 {
@@ -61,9 +26,9 @@ void mirror_tick(struct mirror *m)
     uint64_t passed = now - m->second_us;
     if (passed < 1000000)
         return;
-    uint64_t commands = atomic_load_explicit(&m->figures.commands, memory_order_relaxed);
-    figure_set(&m->figures.commands_per_s, (commands - m->second_commands) * 1000000 / passed);
-    figure_set(&m->figures.dirty, follow_dirty(&m->follow, &m->confirmed));
+    uint64_t commands = atomic_load_explicit(&m->metrics.commands, memory_order_relaxed);
+    metric_set(&m->metrics.commands_per_s, (commands - m->second_commands) * 1000000 / passed);
+    metric_set(&m->metrics.dirty, follow_dirty(&m->follow, &m->confirmed));
     m->second_us = now;
     m->second_commands = commands;
 }
@@ -104,13 +69,13 @@ static void back_off(struct mirror *m)
 
 static bool is_fenced(const struct mirror *m)
 {
-    return atomic_load_explicit(&m->figures.state, memory_order_relaxed) == MIRROR_FENCED;
+    return atomic_load_explicit(&m->metrics.state, memory_order_relaxed) == MIRROR_FENCED;
 }
 
 /* Fenced: waits for mirror_take. */
 static void wait_fenced(struct mirror *m)
 {
-    figure_set(&m->figures.state, MIRROR_FENCED);
+    metric_set(&m->metrics.state, MIRROR_FENCED);
     while (!wake_stopping(&m->wake) && is_fenced(m)) {
         wake_pause(&m->wake, steady_us() + 1000000);
         mirror_tick(m);
@@ -127,16 +92,16 @@ static enum taken connect_and_serve(struct mirror *m)
         .password_file = m->config.password_file,
         .database = m->config.database,
     };
-    figure_set(&m->figures.state, MIRROR_CONNECTING);
-    figure_more(&m->figures.connections, 1);
+    metric_set(&m->metrics.state, MIRROR_CONNECTING);
+    metric_add(&m->metrics.connections, 1);
     enum taken taken = redis_open(&m->redis, &access) ? take_fence(m) : TAKE_FAILED;
     if (taken == TAKEN)
         serve(m);
     if (steady_us() - start > LIVED_US && taken == TAKEN)
         m->back_off_ms = BACK_OFF_LEAST_MS;
     if (!m->redis.context) {
-        figure_more(&m->figures.failures, 1);
-        mirror_note(m, "%s", m->redis.why);
+        metric_add(&m->metrics.failures, 1);
+        report_error(&m->report, "%s", m->redis.why);
     }
     redis_close(&m->redis);
     return taken;
@@ -189,6 +154,10 @@ struct mirror *mirror_create(const struct mirror_config *config)
     memset(m, 0, sizeof *m);
     m->config = *config;
     make_keys(m);
+    m->report = (struct report){ .say = config->say,
+                                 .context = config->context,
+                                 .address = config->address,
+                                 .metrics = &m->metrics };
     m->fence = (struct fence){ .start_ms = config->start_ms, .run = config->run };
     m->jitter = config->run | 1;
     m->back_off_ms = BACK_OFF_LEAST_MS;
@@ -239,7 +208,7 @@ void mirror_destroy(struct mirror *m)
 void mirror_take(struct mirror *m)
 {
     uint64_t fenced = MIRROR_FENCED;
-    if (atomic_compare_exchange_strong_explicit(&m->figures.state, &fenced, MIRROR_CONNECTING,
+    if (atomic_compare_exchange_strong_explicit(&m->metrics.state, &fenced, MIRROR_CONNECTING,
                                                 memory_order_relaxed, memory_order_relaxed))
         wake_tell(&m->wake);
 }
@@ -252,34 +221,12 @@ const char *mirror_state_name(enum mirror_state state)
 
 void mirror_status(const struct mirror *m, struct mirror_status *status)
 {
-    const struct mirror_figures *f = &m->figures;
-#define READ(name) atomic_load_explicit(&f->name, memory_order_relaxed)
-    *status = (struct mirror_status){
-        .state = (enum mirror_state)READ(state),
-        .run = m->config.run,
-        .lsn = READ(lsn),
-        .dirty = READ(dirty),
-        .commands = READ(commands),
-        .commands_per_s = READ(commands_per_s),
-        .batches = READ(batches),
-        .batch_items = READ(batch_items),
-        .round_trip_us = READ(round_trip_us),
-        .items_sent = READ(items_sent),
-        .resyncs = READ(resyncs),
-        .repaired = READ(repaired),
-        .strays = READ(strays),
-        .connections = READ(connections),
-        .failures = READ(failures),
-        .fence_connection = READ(fence_connection),
-        .fence_batch = READ(fence_batch),
-        .error_ms = READ(error_ms),
-    };
+    metrics_read(&m->metrics, status);
+    status->run = m->config.run;
     uint64_t head = log_head(m->config.log);
     uint64_t now = wall_ms();
-    uint64_t as_of = READ(as_of_ms);
-#undef READ
+    uint64_t as_of = atomic_load_explicit(&m->metrics.as_of_ms, memory_order_relaxed);
     status->lag_lsn = head > status->lsn ? head - status->lsn : 0;
     bool even = status->lag_lsn == 0 && status->state == MIRROR_LIVE;
     status->lag_ms = even || now < as_of ? 0 : now - as_of;
-    figures_copy_error(f, status->error);
 }

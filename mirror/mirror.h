@@ -21,6 +21,7 @@
 #include <stdint.h>
 
 #include "engine/ledger.h"
+#include "mirror/status.h"
 
 struct mirror;
 
@@ -53,26 +54,8 @@ void mirror_destroy(struct mirror *mirror);
 /* Any thread: makes an engine that gave way to a newer one write again, as the newest. */
 void mirror_take(struct mirror *mirror);
 
-enum { MIRROR_ERROR_MAX = 200 };
-
-/* The state's name says all: connecting, syncing (Redis may hold what is not so yet), live, fenced
- * (another engine, started later, writes; this one does not). */
-enum mirror_state { MIRROR_CONNECTING, MIRROR_SYNCING, MIRROR_LIVE, MIRROR_FENCED };
+/* "connecting", "syncing", "live" or "fenced". */
 const char *mirror_state_name(enum mirror_state state);
-
-struct mirror_status {
-    enum mirror_state state;
-    uint64_t run;
-    uint64_t lsn;     /* Redis shows every change up to here */
-    uint64_t lag_lsn; /* bytes of log that it does not show yet */
-    uint64_t lag_ms;  /* how old the oldest of these may be */
-    uint64_t dirty;   /* items that are to be sent; about once a second */
-    uint64_t commands, commands_per_s, batches, batch_items, round_trip_us;
-    uint64_t items_sent, resyncs, repaired, strays, connections, failures;
-    uint64_t fence_connection, fence_batch; /* of the fence that it has written */
-    uint64_t error_ms;                      /* wall clock of the last error, 0: none */
-    char error[MIRROR_ERROR_MAX];
-};
 
 /* Any thread, any time; waits for nobody. */
 void mirror_status(const struct mirror *mirror, struct mirror_status *status);

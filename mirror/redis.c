@@ -10,6 +10,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "mirror/clock.h"
+
 enum { HOST_LENGTH_MAX = 256, CONNECT_MS = 3000 };
 
 void redis_init(struct redis *redis, struct wake *wake, uint64_t patience_ms)

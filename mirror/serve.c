@@ -7,6 +7,7 @@
  */
 #include <stdio.h>
 
+#include "mirror/clock.h"
 #include "mirror/inside.h"
 
 enum {
@@ -89,8 +90,8 @@ static bool receive_transaction(struct mirror *m, const struct transaction *t)
     m->fence.batch = m->sent;
     if (!has_fence || found.run != m->fence.run || found.batch != m->sent)
         return redis_fail(&m->redis, "Redis was emptied, or another engine writes it");
-    figure_set(&m->figures.fence_connection, m->fence.connection);
-    figure_set(&m->figures.fence_batch, m->fence.batch);
+    metric_set(&m->metrics.fence_connection, m->fence.connection);
+    metric_set(&m->metrics.fence_batch, m->fence.batch);
     return true;
 }
 
@@ -99,15 +100,15 @@ static void confirm(struct mirror *m, const struct position *position)
 {
     m->confirmed = *position;
     bool live = !position->pass.mandatory && !position->backlog.active;
-    figure_set(&m->figures.state, live ? MIRROR_LIVE : MIRROR_SYNCING);
-    figure_set(&m->figures.lsn, position_lsn(position));
-    figure_set(&m->figures.as_of_ms, position->as_of_ms);
+    metric_set(&m->metrics.state, live ? MIRROR_LIVE : MIRROR_SYNCING);
+    metric_set(&m->metrics.lsn, position_lsn(position));
+    metric_set(&m->metrics.as_of_ms, position->as_of_ms);
 }
 
 static bool send_commands(struct mirror *m)
 {
     m->beat_us = steady_us();
-    figure_more(&m->figures.commands, m->redis.commands.count);
+    metric_add(&m->metrics.commands, m->redis.commands.count);
     return redis_send(&m->redis);
 }
 
@@ -129,8 +130,8 @@ static void adapt(struct mirror *m, const struct batch *batch, uint64_t took_us)
     else if (took_us < QUICK_US && (batch->full || batch->looks >= limit / 2))
         limit += limit / 4;
     m->follow.limit = limit < BATCH_LEAST ? BATCH_LEAST : limit > BATCH_MOST ? BATCH_MOST : limit;
-    figure_set(&m->figures.batch_items, m->follow.limit);
-    figure_set(&m->figures.round_trip_us, took_us);
+    metric_set(&m->metrics.batch_items, m->follow.limit);
+    metric_set(&m->metrics.round_trip_us, took_us);
 }
 
 static void read_next(struct mirror *m, struct batch *batch)
@@ -197,8 +198,8 @@ static bool round_trip(struct mirror *m, struct batch *now, struct batch *next)
     transaction_clear(&m->next);
     if (!take_looks(m, next))
         return false;
-    figure_more(&m->figures.batches, 1);
-    figure_more(&m->figures.items_sent, now->count - now->looks);
+    metric_add(&m->metrics.batches, 1);
+    metric_add(&m->metrics.items_sent, now->count - now->looks);
     confirm(m, &now->position);
     adapt(m, now, steady_us() - start);
     return true;

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "mirror/clock.h"
 #include "mirror/inside.h"
 
 #define LSN_FIELD "_lsn"

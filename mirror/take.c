@@ -99,11 +99,11 @@ static bool receive_finding(struct mirror *m, struct finding *finding)
 
 static void clear_way(struct mirror *m, const char *key)
 {
-    mirror_note(m, "a key of another type was in the way of %s, and was replaced", key);
+    report_error(&m->report, "a key of another type was in the way of %s, and was replaced", key);
     command(&m->next.commands, "DEL", 2);
     argument_string(&m->next.commands, key);
     transaction_note(&m->next, NO_ITEM);
-    figure_more(&m->figures.repaired, 1);
+    metric_add(&m->metrics.repaired, 1);
 }
 
 /* Whom it was taken from, if anybody; for people. */
@@ -113,9 +113,8 @@ static void say_taken(struct mirror *m, const struct finding *finding, bool doub
     if (finding->has_fence && finding->fence.run != m->fence.run)
         snprintf(from, sizeof from, ", taken over from engine %016llx",
                  (unsigned long long)finding->fence.run);
-    mirror_say(m, "mirror: Redis %s%s: %s", m->config.address, from,
-               doubtful ? "comparing all items" : "holds what it was told last, going on");
-    m->said[0] = '\0';
+    report_recovery(&m->report, "%s: %s", from,
+                    doubtful ? "comparing all items" : "holds what it was told last, going on");
 }
 
 static bool set_fence(struct mirror *m, const struct finding *finding)
@@ -154,7 +153,7 @@ enum taken take_fence(struct mirror *m)
     if (verdict == FENCE_DOUBTFUL) {
         follow_doubt(&m->follow);
         m->confirmed = m->follow.at;
-        figure_more(&m->figures.resyncs, 1);
+        metric_add(&m->metrics.resyncs, 1);
     }
     if (stream_id_less(m->last_id, finding.last_id))
         m->last_id = finding.last_id;

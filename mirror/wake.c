@@ -4,8 +4,9 @@
 #include <errno.h>
 #include <poll.h>
 #include <sys/eventfd.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "mirror/clock.h"
 
 int wake_init(struct wake *wake)
 {
@@ -29,13 +30,6 @@ void wake_stop(struct wake *wake)
 {
     atomic_store_explicit(&wake->stopping, true, memory_order_release);
     wake_tell(wake);
-}
-
-uint64_t steady_us(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
 }
 
 bool wake_stopping(struct wake *wake)

@@ -27,13 +27,6 @@ void wake_destroy(struct wake *wake);
 void wake_tell(struct wake *wake);
 void wake_stop(struct wake *wake);
 
-/* CLOCK_MONOTONIC. */
-uint64_t steady_us(void);
-static inline uint64_t steady_ms(void)
-{
-    return steady_us() / 1000;
-}
-
 /* The mirror's thread: has it been told to stop? */
 bool wake_stopping(struct wake *wake);
 

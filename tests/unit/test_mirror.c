@@ -6,8 +6,8 @@
 #include "engine/limits.h"
 #include "mirror/commands.h"
 #include "mirror/fence.h"
-#include "mirror/figures.h"
 #include "mirror/inside.h"
+#include "mirror/metrics.h"
 #include "mirror/stream_id.h"
 
 /* ---- commands ---- */
@@ -179,22 +179,22 @@ Test(mirror, it_is_live_when_nothing_older_is_to_be_sent)
     cr_assert(says(&m, &position, "\r\nsyncing\r\n"));
 }
 
-/* ---- figures ---- */
+/* ---- metrics ---- */
 
 Test(mirror, the_last_error_is_kept_and_cut)
 {
-    static struct mirror_figures figures;
+    static struct mirror_metrics metrics;
     char text[MIRROR_ERROR_MAX];
     char longer[MIRROR_ERROR_MAX + 50];
-    figures_copy_error(&figures, text);
+    metrics_copy_error(&metrics, text);
     cr_assert_str_eq(text, "");
-    figures_error(&figures, "first", 1);
-    figures_error(&figures, "2nd", 2);
-    figures_copy_error(&figures, text);
+    metrics_error(&metrics, "first", 1);
+    metrics_error(&metrics, "2nd", 2);
+    metrics_copy_error(&metrics, text);
     cr_assert_str_eq(text, "2nd");
     memset(longer, 'x', sizeof longer);
     longer[sizeof longer - 1] = '\0';
-    figures_error(&figures, longer, 3);
-    figures_copy_error(&figures, text);
+    metrics_error(&metrics, longer, 3);
+    metrics_copy_error(&metrics, text);
     cr_assert_eq(strlen(text), MIRROR_ERROR_MAX - 1);
 }

@@ -9,15 +9,15 @@
  * fence exists only as the end of FENCED: it cannot come twice, or be left over. It carries nothing
  * else, so it is relaxed too.
  */
-#ifndef STOCKD_MIRROR_FIGURES_H
-#define STOCKD_MIRROR_FIGURES_H
+#ifndef STOCKD_MIRROR_METRICS_H
+#define STOCKD_MIRROR_METRICS_H
 
 #include <stdatomic.h>
 #include <stdint.h>
 
-#include "mirror/mirror.h"
+#include "mirror/status.h"
 
-#define MIRROR_FIGURES(X)                                                                          \
+#define MIRROR_METRICS(X)                                                                          \
     X(state)                                                                                       \
     X(lsn)                                                                                         \
     X(as_of_ms)                                                                                    \
@@ -33,9 +33,9 @@
     X(strays)                                                                                      \
     X(connections) X(failures) X(fence_connection) X(fence_batch) X(error_ms)
 
-struct mirror_figures {
+struct mirror_metrics {
 #define X(name) _Atomic uint64_t name;
-    _Alignas(64) MIRROR_FIGURES(X)
+    _Alignas(64) MIRROR_METRICS(X)
 #undef X
         _Atomic uint64_t turn;
     _Atomic uint64_t error[MIRROR_ERROR_MAX / 8];
@@ -44,19 +44,22 @@ struct mirror_figures {
 _Static_assert(MIRROR_ERROR_MAX % 8 == 0, "whole words");
 
 /* The mirror's thread. */
-static inline void figure_set(_Atomic uint64_t *figure, uint64_t value)
+static inline void metric_set(_Atomic uint64_t *metric, uint64_t value)
 {
-    atomic_store_explicit(figure, value, memory_order_relaxed);
+    atomic_store_explicit(metric, value, memory_order_relaxed);
 }
 
-static inline void figure_more(_Atomic uint64_t *figure, uint64_t amount)
+static inline void metric_add(_Atomic uint64_t *metric, uint64_t amount)
 {
-    figure_set(figure, atomic_load_explicit(figure, memory_order_relaxed) + amount);
+    metric_set(metric, atomic_load_explicit(metric, memory_order_relaxed) + amount);
 }
 
-void figures_error(struct mirror_figures *figures, const char *text, uint64_t wall_ms);
+void metrics_error(struct mirror_metrics *metrics, const char *text, uint64_t wall_ms);
+
+/* Any thread: everything but `run` and the lags, which need the configuration and the log. */
+void metrics_read(const struct mirror_metrics *metrics, struct mirror_status *status);
 
 /* Any thread: a copy of the last error's text; "" if it is being written just now. */
-void figures_copy_error(const struct mirror_figures *figures, char text[MIRROR_ERROR_MAX]);
+void metrics_copy_error(const struct mirror_metrics *metrics, char text[MIRROR_ERROR_MAX]);
 
 #endif
