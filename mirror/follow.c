@@ -30,6 +30,25 @@ void follow_scanned(struct follow *f, uint64_t scan)
     pass->mandatory = false;
 }
 
+/* Nothing is sure any more, whatever the pass was at. */
+static void begin_doubt(struct follow *f)
+{
+    f->at.pass.floor = 0;
+    f->at.pass.catalogue_lsn = ledger_catalogue_lsn(f->ledger);
+    begin_pass(f, true);
+}
+
+void follow_rewind(struct follow *f)
+{
+    f->at = f->confirmed;
+}
+
+void follow_doubt(struct follow *f)
+{
+    begin_doubt(f);
+    f->confirmed = f->at;
+}
+
 void follow_start(struct follow *f, uint64_t wall_ms)
 {
     uint64_t head = log_head(f->log);
@@ -39,20 +58,12 @@ void follow_start(struct follow *f, uint64_t wall_ms)
     follow_doubt(f);
 }
 
-void follow_doubt(struct follow *f)
-{
-    /* Nothing is sure any more, whatever the pass was at. */
-    f->at.pass.floor = 0;
-    f->at.pass.catalogue_lsn = ledger_catalogue_lsn(f->ledger);
-    begin_pass(f, true);
-}
-
 void follow_suspect(struct follow *f, uint32_t item)
 {
     if (f->suspect_count < SUSPECTS_MAX)
         f->suspects[f->suspect_count++] = item;
     else
-        follow_doubt(f);
+        begin_doubt(f);
 }
 
 /* What fits whatever the number of channels is. */
@@ -216,13 +227,14 @@ uint64_t position_lsn(const struct position *position)
 {
     if (position->pass.mandatory)
         return position->pass.floor;
-    return position->backlog.active ? position->backlog.since : position->fresh.since;
+    return position_walked(position);
 }
 
-uint64_t follow_dirty(const struct follow *f, const struct position *since)
+uint64_t follow_dirty(const struct follow *f)
 {
-    uint64_t from = since->backlog.active ? since->backlog.since : since->fresh.since;
-    uint64_t count = since->pass.mandatory ? since->pass.left : 0;
+    const struct pass *pass = &f->confirmed.pass;
+    uint64_t from = position_walked(&f->confirmed);
+    uint64_t count = pass->mandatory ? pass->left : 0;
     uint32_t cursor = 0;
     uint32_t item;
     uint64_t lsn;

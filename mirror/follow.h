@@ -89,6 +89,7 @@ struct follow {
     uint64_t engine_ms;              /* a time that the seat may begin its turns with */
     uint32_t limit;                  /* items of a batch, for each cursor */
     struct position at;              /* of what has been read */
+    struct position confirmed;       /* of what Redis has applied */
     uint32_t suspects[SUSPECTS_MAX]; /* items whose key is of another type */
     uint32_t suspect_count;
 };
@@ -96,7 +97,9 @@ struct follow {
 /* Begins with what there is: all of it is still to be looked at. */
 void follow_start(struct follow *f, uint64_t wall_ms);
 
-/* Redis may hold anything: all items are to be looked at. */
+/* Nothing is on its way to Redis any more: what was read and not confirmed is to be read again. */
+void follow_rewind(struct follow *f);
+/* Nor may Redis hold what was confirmed: all items are to be looked at. Nothing is on its way. */
 void follow_doubt(struct follow *f);
 
 /* Chooses the items that the pass is to look at in that batch, and whether it is to scan; before
@@ -115,8 +118,20 @@ void follow_scanned(struct follow *f, uint64_t scan);
 /* The LSN up to which Redis shows everything, once it has what led to that position. */
 uint64_t position_lsn(const struct position *position);
 
-/* Items that have changed since the position; goes over the marks. */
-uint64_t follow_dirty(const struct follow *f, const struct position *since);
+/* True: Redis shows everything up to the position's LSN, and nothing older is still to be sent. */
+static inline bool position_is_live(const struct position *position)
+{
+    return !position->pass.mandatory && !position->backlog.active;
+}
+
+/* The LSN up to which every change was sent in that position, whatever its pass is at. */
+static inline uint64_t position_walked(const struct position *position)
+{
+    return position->backlog.active ? position->backlog.since : position->fresh.since;
+}
+
+/* Items that have changed since what is confirmed; goes over the marks. */
+uint64_t follow_dirty(const struct follow *f);
 
 static inline void batch_clear(struct batch *batch)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The mirror's thread: connects, serves, and begins again after each failure. */
 #include "mirror/mirror.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,43 +10,41 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "mirror/acquire.h"
 #include "mirror/clock.h"
-#include "mirror/inside.h"
+#include "mirror/sync_loop.h"
 
 enum {
     PATIENCE_MS = 5000,
     LIVED_US = 1000000, /* a connection that lived so long was a good one */
-    NICENESS = 10,      /* where there is too little processor for all, stock goes before showing */
+    BACK_OFF_LEAST_MS = 50,
+    BACK_OFF_MOST_MS = 2000,
+    NICENESS = 10, /* where there is too little processor for all, stock goes before showing */
 };
 
-/* Once a second: what takes a walk over the marks, or two looks. */
-void mirror_tick(struct mirror *m)
-{
-    uint64_t now = steady_us();
-    uint64_t passed = now - m->second_us;
-    if (passed < 1000000)
-        return;
-    uint64_t commands = atomic_load_explicit(&m->metrics.commands, memory_order_relaxed);
-    metric_set(&m->metrics.commands_per_s, (commands - m->second_commands) * 1000000 / passed);
-    metric_set(&m->metrics.dirty, follow_dirty(&m->follow, &m->confirmed));
-    m->second_us = now;
-    m->second_commands = commands;
-}
+/* The parts, each on those above it. All but `wake` and `metrics` is constant or the thread's own;
+ * these two say who writes them. */
+struct mirror {
+    struct mirror_config config;
+    struct mirror_keys keys;
+    struct wake wake;
+    struct mirror_metrics metrics;
+    struct report report;
+    struct redis redis;
+    struct follow follow;
+    struct publisher publisher;
+    struct exchange exchange;
+    struct reconciler reconciler;
+    struct acquirer acquirer;
+    struct sync_loop sync_loop;
+
+    pthread_t thread;
+    bool started;
+    uint64_t back_off_ms;
+    uint64_t jitter; /* state of its generator */
+};
 
 /* ---- the thread ---- */
-
-/* What had been read and sent without being confirmed is to be read again. */
-static void go_back(struct mirror *m)
-{
-    bool suspicious = m->batches[0]->suspicious || m->batches[1]->suspicious;
-    m->follow.at = m->confirmed;
-    batch_clear(m->batches[0]);
-    batch_clear(m->batches[1]);
-    if (suspicious) {
-        follow_doubt(&m->follow);
-        m->confirmed = m->follow.at;
-    }
-}
 
 /* xorshift64: so that many engines do not all come back at once. */
 static uint64_t jitter(struct mirror *m)
@@ -64,7 +62,7 @@ static void back_off(struct mirror *m)
     while (!wake_stopping(&m->wake) && steady_us() < until)
         wake_pause(&m->wake, until);
     m->back_off_ms = m->back_off_ms * 2 < BACK_OFF_MOST_MS ? m->back_off_ms * 2 : BACK_OFF_MOST_MS;
-    mirror_tick(m);
+    sync_loop_tick(&m->sync_loop);
 }
 
 static bool is_fenced(const struct mirror *m)
@@ -78,12 +76,12 @@ static void wait_fenced(struct mirror *m)
     metric_set(&m->metrics.state, MIRROR_FENCED);
     while (!wake_stopping(&m->wake) && is_fenced(m)) {
         wake_pause(&m->wake, steady_us() + 1000000);
-        mirror_tick(m);
+        sync_loop_tick(&m->sync_loop);
     }
-    m->asked = !is_fenced(m);
+    m->acquirer.forced = !is_fenced(m);
 }
 
-static enum taken connect_and_serve(struct mirror *m)
+static enum acquired connect_and_run(struct mirror *m)
 {
     uint64_t start = steady_us();
     struct redis_access access = {
@@ -94,17 +92,18 @@ static enum taken connect_and_serve(struct mirror *m)
     };
     metric_set(&m->metrics.state, MIRROR_CONNECTING);
     metric_add(&m->metrics.connections, 1);
-    enum taken taken = redis_open(&m->redis, &access) ? take_fence(m) : TAKE_FAILED;
-    if (taken == TAKEN)
-        serve(m);
-    if (steady_us() - start > LIVED_US && taken == TAKEN)
+    enum acquired acquired =
+        redis_open(&m->redis, &access) ? acquire_fence(&m->acquirer) : ACQUIRE_FAILED;
+    if (acquired == ACQUIRED)
+        sync_loop_run(&m->sync_loop);
+    if (steady_us() - start > LIVED_US && acquired == ACQUIRED)
         m->back_off_ms = BACK_OFF_LEAST_MS;
     if (!m->redis.context) {
         metric_add(&m->metrics.failures, 1);
         report_error(&m->report, "%s", m->redis.why);
     }
     redis_close(&m->redis);
-    return taken;
+    return acquired;
 }
 
 static void *thread_main(void *argument)
@@ -113,11 +112,11 @@ static void *thread_main(void *argument)
     id_t thread = (id_t)syscall(SYS_gettid); /* of this thread alone */
     setpriority(PRIO_PROCESS, thread, getpriority(PRIO_PROCESS, thread) + NICENESS);
     while (!wake_stopping(&m->wake)) {
-        enum taken taken = connect_and_serve(m);
+        enum acquired acquired = connect_and_run(m);
         if (wake_stopping(&m->wake))
             break;
-        go_back(m);
-        if (taken == TAKE_FENCED)
+        sync_loop_rewind(&m->sync_loop);
+        if (acquired == ACQUIRE_FENCED)
             wait_fenced(m);
         else
             back_off(m);
@@ -127,23 +126,40 @@ static void *thread_main(void *argument)
 
 /* ---- life ---- */
 
-static void make_keys(struct mirror *m)
+/* Gives each part the parts that it stands on. */
+static void connect_parts(struct mirror *m)
 {
-    const char *prefix = m->config.prefix;
-    char *to = m->scan_pattern;
-    snprintf(m->item_key, KEY_MAX, "%sitem:", prefix);
-    snprintf(m->channel_key, KEY_MAX, "%schanged:", prefix);
-    snprintf(m->stream_key, KEY_MAX, "%schanges", prefix);
-    snprintf(m->mirror_key, KEY_MAX, "%smirror", prefix);
-    snprintf(m->fence_key, KEY_MAX, "%sfence", prefix);
-    snprintf(m->engine, sizeof m->engine, "%016llx", (unsigned long long)m->config.run);
-    for (const char *from = m->item_key; *from; from++) { /* it is no pattern, but may look so */
-        if (strchr("*?[]\\^-", *from))
-            *to++ = '\\';
-        *to++ = *from;
-    }
-    *to++ = '*';
-    *to = '\0';
+    const struct mirror_config *config = &m->config;
+    m->report = (struct report){ .say = config->say,
+                                 .context = config->context,
+                                 .address = config->address,
+                                 .metrics = &m->metrics };
+    m->follow = (struct follow){ .ledger = config->ledger,
+                                 .log = config->log,
+                                 .seat = config->seat,
+                                 .engine_ms = config->engine_ms };
+    m->publisher = (struct publisher){ .keys = &m->keys, .stream_length = config->stream_length };
+    m->exchange = (struct exchange){
+        .redis = &m->redis, .follow = &m->follow, .metrics = &m->metrics, .keys = &m->keys
+    };
+    m->reconciler = (struct reconciler){ .redis = &m->redis,
+                                         .follow = &m->follow,
+                                         .publisher = &m->publisher,
+                                         .report = &m->report,
+                                         .metrics = &m->metrics,
+                                         .keys = &m->keys };
+    m->acquirer = (struct acquirer){ .exchange = &m->exchange,
+                                     .publisher = &m->publisher,
+                                     .report = &m->report };
+    m->sync_loop = (struct sync_loop){
+        .exchange = &m->exchange,
+        .reconciler = &m->reconciler,
+        .publisher = &m->publisher,
+        .follow = &m->follow,
+        .metrics = &m->metrics,
+        .wake = &m->wake,
+        .pace = { .wake = &m->wake, .log = config->log, .rate = config->rate },
+    };
 }
 
 struct mirror *mirror_create(const struct mirror_config *config)
@@ -153,23 +169,14 @@ struct mirror *mirror_create(const struct mirror_config *config)
         return NULL;
     memset(m, 0, sizeof *m);
     m->config = *config;
-    make_keys(m);
-    m->report = (struct report){ .say = config->say,
-                                 .context = config->context,
-                                 .address = config->address,
-                                 .metrics = &m->metrics };
-    m->fence = (struct fence){ .start_ms = config->start_ms, .run = config->run };
     m->jitter = config->run | 1;
     m->back_off_ms = BACK_OFF_LEAST_MS;
-    m->follow = (struct follow){ .ledger = config->ledger,
-                                 .log = config->log,
-                                 .seat = config->seat,
-                                 .engine_ms = config->engine_ms };
-    m->batches[0] = calloc(1, sizeof *m->batches[0]);
-    m->batches[1] = calloc(1, sizeof *m->batches[1]);
-    int error = wake_init(&m->wake);
+    keys_init(&m->keys, config->prefix);
+    connect_parts(m);
+    exchange_init(&m->exchange, config->start_ms, config->run);
     redis_init(&m->redis, &m->wake, config->patience_ms ? config->patience_ms : PATIENCE_MS);
-    if (!error && m->batches[0] && m->batches[1])
+    int error = wake_init(&m->wake);
+    if (sync_loop_init(&m->sync_loop) && !error)
         return m;
     mirror_destroy(m);
     return NULL;
@@ -178,7 +185,6 @@ struct mirror *mirror_create(const struct mirror_config *config)
 int mirror_start(struct mirror *m)
 {
     follow_start(&m->follow, wall_ms());
-    m->confirmed = m->follow.at;
     int error = pthread_create(&m->thread, NULL, thread_main, m);
     m->started = error == 0;
     if (m->started)
@@ -196,10 +202,7 @@ void mirror_destroy(struct mirror *m)
     }
     redis_destroy(&m->redis);
     wake_destroy(&m->wake);
-    transaction_free(&m->next);
-    transaction_free(&m->nothing);
-    free(m->batches[0]);
-    free(m->batches[1]);
+    sync_loop_destroy(&m->sync_loop);
     free(m);
 }
 

@@ -8,9 +8,10 @@
  *   stock:mirror          hash: how far and how fresh all this is
  *   stock:fence           whose it is, see mirror/fence.h
  *
- * One thread of its own with a reader's seat at the ledger (engine/ledger.h). It is told nothing by
- * those who change stock: it follows their marks (engine/marks.h), and only ever sends what is so
- * now. So a Redis that is slow, stopped or gone costs freshness, not memory, and delays nobody.
+ * One thread of its own (mirror/mirror.c) with a reader's seat at the ledger (engine/ledger.h). It
+ * is told nothing by those who change stock: it follows their marks (engine/marks.h), and only ever
+ * sends what is so now. So a Redis that is slow, stopped or gone costs freshness, not memory, and
+ * delays nobody.
  * Nothing is shown before the log has acknowledged it: what a crash could take back stays inside.
  */
 #ifndef STOCKD_MIRROR_MIRROR_H

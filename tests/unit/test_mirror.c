@@ -5,9 +5,11 @@
 
 #include "engine/limits.h"
 #include "mirror/commands.h"
+#include "mirror/exchange.h"
 #include "mirror/fence.h"
-#include "mirror/inside.h"
+#include "mirror/keys.h"
 #include "mirror/metrics.h"
+#include "mirror/report.h"
 #include "mirror/stream_id.h"
 
 /* ---- commands ---- */
@@ -156,10 +158,10 @@ Test(mirror, the_engine_that_started_last_writes)
 
 /* ---- what it says of itself ---- */
 
-static bool says(struct mirror *m, const struct position *position, const char *word)
+static bool says(const struct exchange *e, const struct position *position, const char *word)
 {
     struct commands c = { 0 };
-    show_beat(m, &c, position);
+    exchange_heartbeat(e, &c, position);
     bool found = memmem(c.bytes, c.length, word, strlen(word)) != NULL;
     commands_free(&c);
     return found;
@@ -167,16 +169,17 @@ static bool says(struct mirror *m, const struct position *position, const char *
 
 Test(mirror, it_is_live_when_nothing_older_is_to_be_sent)
 {
-    static struct mirror m = { .mirror_key = "stock:mirror", .engine = "e" };
+    static const struct mirror_keys keys = { .mirror = "stock:mirror" };
+    const struct exchange e = { .keys = &keys, .engine = "e" };
     struct position position = { .as_of_ms = 1 };
-    cr_assert(says(&m, &position, "\r\nlive\r\n"));
+    cr_assert(says(&e, &position, "\r\nlive\r\n"));
     position.fresh.active = true; /* it is being read */
-    cr_assert(says(&m, &position, "\r\nlive\r\n"));
+    cr_assert(says(&e, &position, "\r\nlive\r\n"));
     position.backlog.active = true;
-    cr_assert(says(&m, &position, "\r\nsyncing\r\n"));
+    cr_assert(says(&e, &position, "\r\nsyncing\r\n"));
     position.backlog.active = false;
     position.pass.mandatory = true;
-    cr_assert(says(&m, &position, "\r\nsyncing\r\n"));
+    cr_assert(says(&e, &position, "\r\nsyncing\r\n"));
 }
 
 /* ---- metrics ---- */
@@ -197,4 +200,63 @@ Test(mirror, the_last_error_is_kept_and_cut)
     metrics_error(&metrics, longer, 3);
     metrics_copy_error(&metrics, text);
     cr_assert_eq(strlen(text), MIRROR_ERROR_MAX - 1);
+}
+
+/* ---- keys ---- */
+
+Test(mirror, the_pattern_means_the_prefix_itself)
+{
+    struct mirror_keys keys;
+    keys_init(&keys, "a*[b]?:");
+    cr_assert_str_eq(keys.item, "a*[b]?:item:");
+    cr_assert_str_eq(keys.fence, "a*[b]?:fence");
+    cr_assert_str_eq(keys.all_items, "a\\*\\[b\\]\\?:item:*");
+}
+
+Test(mirror, the_longest_prefix_has_room_for_its_pattern)
+{
+    struct mirror_keys keys;
+    char prefix[PREFIX_MAX + 1];
+    memset(prefix, '*', PREFIX_MAX);
+    prefix[PREFIX_MAX] = '\0';
+    keys_init(&keys, prefix);
+    cr_assert_eq(strlen(keys.all_items), 2 * PREFIX_MAX + strlen("item:*"));
+    cr_assert_str_eq(keys.item + PREFIX_MAX, "item:");
+    cr_assert_str_eq(keys.changed + PREFIX_MAX, "changed:");
+}
+
+/* ---- reports ---- */
+
+struct lines {
+    unsigned count;
+    char last[MIRROR_ERROR_MAX];
+};
+
+static void keep_line(void *context, const char *line)
+{
+    struct lines *lines = context;
+    lines->count++;
+    snprintf(lines->last, sizeof lines->last, "%s", line);
+}
+
+Test(mirror, an_error_is_logged_once_until_recovery)
+{
+    static struct mirror_metrics metrics;
+    struct lines lines = { 0 };
+    struct report report = {
+        .say = keep_line, .context = &lines, .address = "here:1", .metrics = &metrics
+    };
+    char text[MIRROR_ERROR_MAX];
+    report_error(&report, "lost %s", "it");
+    report_error(&report, "lost %s", "it");
+    cr_assert_eq(lines.count, 1);
+    cr_assert_str_eq(lines.last, "mirror: Redis here:1: lost it");
+    report_error(&report, "another");
+    cr_assert_eq(lines.count, 2);
+    report_recovery(&report, ": found");
+    cr_assert_str_eq(lines.last, "mirror: Redis here:1: found");
+    report_error(&report, "another");
+    cr_assert_eq(lines.count, 4);
+    metrics_copy_error(&metrics, text);
+    cr_assert_str_eq(text, "another");
 }

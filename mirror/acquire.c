@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "mirror/acquire.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* What was found on a new connection. */
+struct finding {
+    struct fence fence;
+    bool has_fence;
+    bool wrong_mirror, wrong_stream; /* keys of another type are in the way */
+    struct stream_id last_id;        /* zero: there is no stream */
+};
+
+static void ask(struct exchange *e)
+{
+    struct commands *c = &e->redis->commands;
+    command(c, "WATCH", 2);
+    argument_string(c, e->keys->fence);
+    command(c, "GET", 2);
+    argument_string(c, e->keys->fence);
+    command(c, "TYPE", 2);
+    argument_string(c, e->keys->mirror);
+    command(c, "TYPE", 2);
+    argument_string(c, e->keys->changes);
+    command(c, "XINFO", 3);
+    argument_string(c, "STREAM");
+    argument_string(c, e->keys->changes);
+}
+
+static bool receive_type(struct exchange *e, const char *wanted, bool *wrong)
+{
+    redisReply *reply = redis_receive(e->redis);
+    if (!reply)
+        return false;
+    bool good = reply->type == REDIS_REPLY_STATUS;
+    if (good)
+        *wrong = strcmp(reply->str, wanted) != 0 && strcmp(reply->str, "none") != 0;
+    else
+        redis_fail_reply(e->redis, "TYPE", reply);
+    freeReplyObject(reply);
+    return good;
+}
+
+/* XINFO STREAM is pairs of names and values; an error where there is no stream. */
+static bool receive_stream(struct exchange *e, struct stream_id *id)
+{
+    redisReply *reply = redis_receive(e->redis);
+    if (!reply)
+        return false;
+    *id = (struct stream_id){ 0, 0 };
+    for (size_t i = 0; reply->type == REDIS_REPLY_ARRAY && i + 1 < reply->elements; i += 2) {
+        const redisReply *name = reply->element[i];
+        const redisReply *value = reply->element[i + 1];
+        if (name->type == REDIS_REPLY_STRING && value->type == REDIS_REPLY_STRING &&
+            strcmp(name->str, "last-generated-id") == 0)
+            stream_id_parse(id, value->str, value->len);
+    }
+    freeReplyObject(reply);
+    return true;
+}
+
+static bool receive_finding(struct exchange *e, struct finding *finding)
+{
+    return exchange_receive_fence(e, &finding->fence, &finding->has_fence) &&
+           receive_type(e, "hash", &finding->wrong_mirror) &&
+           receive_type(e, "stream", &finding->wrong_stream) &&
+           receive_stream(e, &finding->last_id);
+}
+
+static void clear_way(struct acquirer *a, struct transaction *t, const char *key)
+{
+    report_error(a->report, "a key of another type was in the way of %s, and was replaced", key);
+    command(&t->commands, "DEL", 2);
+    argument_string(&t->commands, key);
+    transaction_note(t, NO_ITEM);
+    metric_add(&a->exchange->metrics->repaired, 1);
+}
+
+/* Whom it was taken from, if anybody; for people. */
+static void report_acquired(struct acquirer *a, const struct finding *finding, bool doubtful)
+{
+    char from[64] = "";
+    if (finding->has_fence && finding->fence.run != a->exchange->fence.run)
+        snprintf(from, sizeof from, ", taken over from engine %016llx",
+                 (unsigned long long)finding->fence.run);
+    report_recovery(a->report, "%s: %s", from,
+                    doubtful ? "comparing all items" : "holds what it was told last, going on");
+}
+
+static bool set_fence(struct acquirer *a, const struct finding *finding)
+{
+    struct exchange *e = a->exchange;
+    struct transaction t = { 0 };
+    if (finding->wrong_mirror)
+        clear_way(a, &t, e->keys->mirror);
+    if (finding->wrong_stream)
+        clear_way(a, &t, e->keys->changes);
+    e->fence.connection++;
+    bool done = exchange_run(e, &t, &e->follow->confirmed);
+    transaction_free(&t);
+    return done;
+}
+
+enum acquired acquire_fence(struct acquirer *a)
+{
+    struct exchange *e = a->exchange;
+    struct finding finding = { 0 };
+    ask(e);
+    if (!redis_send(e->redis) || !receive_finding(e, &finding))
+        return ACQUIRE_FAILED;
+    const struct fence *found = finding.has_fence ? &finding.fence : NULL;
+    enum fence_verdict verdict = fence_judge(found, &e->fence, e->sent);
+    if (verdict == FENCE_NEWER && a->forced) {
+        e->fence.start_ms = finding.fence.start_ms + 1;
+        verdict = FENCE_DOUBTFUL;
+    }
+    if (verdict == FENCE_NEWER) {
+        redis_fail(e->redis, "engine %016llx, which started later, writes this Redis",
+                   (unsigned long long)finding.fence.run);
+        return ACQUIRE_FENCED;
+    }
+    if (verdict == FENCE_OURS)
+        e->fence.batch = finding.fence.batch; /* it may have been applied without our knowing */
+    if (verdict == FENCE_DOUBTFUL) {
+        follow_doubt(e->follow);
+        metric_add(&e->metrics->resyncs, 1);
+    }
+    if (stream_id_less(a->publisher->last_id, finding.last_id))
+        a->publisher->last_id = finding.last_id;
+    if (!set_fence(a, &finding))
+        return ACQUIRE_FAILED;
+    a->forced = false; /* done, whosever the fence was: it must not outlive this connection */
+    report_acquired(a, &finding, verdict == FENCE_DOUBTFUL);
+    return ACQUIRED;
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Commands that Redis is to apply at once, and for each of them, the item whose hash it changes: so
+ * that a command that fails says which item it leaves wrong. Owned by one thread.
+ */
+#ifndef STOCKD_MIRROR_TRANSACTION_H
+#define STOCKD_MIRROR_TRANSACTION_H
+
+#include <stdint.h>
+
+#include "mirror/commands.h"
+
+enum { NO_ITEM = UINT32_MAX };
+
+/* All zero: empty. */
+struct transaction {
+    struct commands commands;
+    uint32_t *items; /* of each command */
+    uint32_t capacity;
+};
+
+void transaction_clear(struct transaction *t);
+void transaction_free(struct transaction *t);
+
+/* The command that was put in last changes that item's hash, or, with NO_ITEM, none. Must follow
+ * each command. */
+void transaction_note(struct transaction *t, uint32_t item);
+
+#endif
