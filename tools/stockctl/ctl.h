@@ -225,7 +225,7 @@ int ctl_take_id(const struct args *args, char *out);
 /* The value of the first key of a map whose value is an array: the list of a listing. */
 bool reply_list(stockd_value result, stockd_value *list);
 
-/* ---- show.c, show_json.c: results for people and for programs ------------------------------- */
+/* ---- show.c, show_text.c, show_json.c: results for people and for programs ----------------- */
 
 json_t *json_from_value(stockd_value value);
 void show_json_value(json_t *json); /* prints it and gives it back */

@@ -26,7 +26,7 @@ redisContext *mirror_connect(const struct ctl *ctl, const struct mirror_place *p
 /* One command's reply, or NULL: said what went wrong. The format is hiredis's: %s, %b, %llu. */
 redisReply *mirror_ask(const struct ctl *ctl, redisContext *redis, const char *format, ...);
 
-/* ---- mirror_verify.c ---- */
+/* ---- mirror_items.c ---- */
 
 /* One thing that differs. A text that is NULL is not there. */
 struct difference {
@@ -56,14 +56,13 @@ struct verify {
     size_t moving; /* items that change too fast to say */
 };
 
+/* The item with that sku, whatever its bytes; a new one if there is none. */
 size_t verify_add_sku(struct verify *v, const char *sku, size_t len);
 void verify_add_difference(struct verify *v, size_t item, const char *field, const char *engine,
                            const char *redis);
 void verify_clear_differences(struct verify *v);
-
-/* Compares both sides until all items agree, or really differ. An exit code; the differences that
- * are left are in v. */
-int verify_run(struct verify *v);
+/* Takes out the differences of items that moved between `before` and `after`: they say nothing. */
+void verify_set_moving_apart(struct verify *v);
 
 /* ---- mirror_compare.c ---- */
 
@@ -71,5 +70,11 @@ int verify_run(struct verify *v);
 int compare_suspects(struct verify *v);
 /* Adds the items of all keys that Redis has. */
 int find_redis_items(struct verify *v);
+
+/* ---- mirror_verify.c ---- */
+
+/* Compares both sides until all items agree, or really differ. An exit code; the differences that
+ * are left are in v. */
+int verify_run(struct verify *v);
 
 #endif

@@ -11,7 +11,6 @@
 #include "tools/stockctl/mirror.h"
 
 #include <stdlib.h>
-#include <string.h>
 #include <time.h>
 
 #define ROUNDS 5
@@ -20,24 +19,6 @@
 #define QUESTION 1000 /* SKUs in one question */
 
 /* ---- items ---- */
-
-size_t verify_add_sku(struct verify *v, const char *sku, size_t len)
-{
-    size_t item = lookup_add(v->skus, sku, len, v->sku_count);
-
-    if (item != v->sku_count)
-        return item;
-    if (v->sku_count == v->sku_capacity) {
-        v->sku_capacity = v->sku_capacity > 0 ? v->sku_capacity * 2 : 1024;
-        v->sku = must_grow(v->sku, v->sku_capacity, sizeof(*v->sku));
-        v->sku_len = must_grow(v->sku_len, v->sku_capacity, sizeof(*v->sku_len));
-    }
-    v->sku[item] = must_alloc(len + 1, 1);
-    memcpy(v->sku[item], sku, len);
-    v->sku_len[item] = len;
-    v->sku_count++;
-    return item;
-}
 
 static bool take_page(struct verify *v, stockd_value result, uint64_t *next)
 {
@@ -148,67 +129,6 @@ static int ask_engine(struct verify *v, int64_t *answers, const char *label)
     return failed != CTL_DONE ? failed : q.failed;
 }
 
-/* ---- differences ---- */
-
-static char *copy_of(const char *text)
-{
-    return text != NULL ? text_format("%s", text) : NULL;
-}
-
-void verify_add_difference(struct verify *v, size_t item, const char *field, const char *engine,
-                           const char *redis)
-{
-    if (v->difference_count == v->difference_capacity) {
-        v->difference_capacity = v->difference_capacity > 0 ? v->difference_capacity * 2 : 64;
-        v->difference = must_grow(v->difference, v->difference_capacity, sizeof(*v->difference));
-    }
-    v->difference[v->difference_count++] = (struct difference){
-        .item = item,
-        .field = copy_of(field),
-        .engine = copy_of(engine),
-        .redis = copy_of(redis),
-    };
-}
-
-static void free_difference(struct difference *d)
-{
-    free(d->field);
-    free(d->engine);
-    free(d->redis);
-}
-
-void verify_clear_differences(struct verify *v)
-{
-    for (size_t i = 0; i < v->difference_count; i++)
-        free_difference(&v->difference[i]);
-    v->difference_count = 0;
-}
-
-static bool moved(const struct verify *v, size_t item)
-{
-    size_t at = item * v->channel_count;
-    return memcmp(v->before + at, v->after + at, v->channel_count * sizeof(*v->before)) != 0;
-}
-
-/* Takes out what moved between the two looks at the engine: it says nothing. */
-static void set_moving_apart(struct verify *v)
-{
-    size_t kept = 0;
-    size_t last = SIZE_MAX;
-
-    for (size_t i = 0; i < v->difference_count; i++) {
-        struct difference *d = &v->difference[i];
-        if (!moved(v, d->item)) {
-            v->difference[kept++] = *d;
-            continue;
-        }
-        v->moving += d->item != last;
-        last = d->item;
-        free_difference(d);
-    }
-    v->difference_count = kept;
-}
-
 /* ---- rounds ---- */
 
 static void pause_ms(int ms)
@@ -287,6 +207,6 @@ int verify_run(struct verify *v)
         failed = verify_round(v, round == 0);
     }
     if (failed == CTL_DONE)
-        set_moving_apart(v);
+        verify_set_moving_apart(v);
     return failed == CTL_DONE ? find_impossible(v) : failed;
 }
