@@ -6,6 +6,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "engine/probe.h"
 #include "persistence/journal_state.h"
 
 static bool has_failed(const struct journal *journal)
@@ -162,6 +163,7 @@ static bool find_batch(struct journal *journal, bool idle, struct file_request *
         return false;
     uint32_t span;
     journal_frame(journal, length, &span);
+    PROBE(batch, journal->framed.number, journal->framed.lsn, span);
     *request = (struct file_request){
         .kind = FILE_WRITE,
         .fd = journal->current.fd,
@@ -249,6 +251,7 @@ static void acknowledge(struct journal *journal, struct mark mark)
         mark_store(&journal->durable, mark);
     if (journal->durability != DURABILITY_NONE)
         atomic_store_explicit(&journal->log->acknowledged, mark.lsn, memory_order_release);
+    PROBE(acknowledge, mark.number, mark.lsn);
     mark_store(&journal->written, mark); /* last: it releases the stream for its next batch (J3) */
 }
 

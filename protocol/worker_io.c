@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/probe.h"
 #include "protocol/worker_end.h"
 #include "protocol/worker_feed.h"
 #include "protocol/worker_half.h"
@@ -286,6 +287,7 @@ void worker_on_receive(struct worker *worker, struct connection *connection,
 {
     struct link *link = &connection->link;
     struct received received = link_transport(link)->received(link, c);
+    PROBE(receive, connection, received.length);
     if (received.length > 0)
         take_bytes(worker, connection, received.bytes, received.length);
     if (c->has_buffer)
@@ -396,6 +398,7 @@ static void send_what_may_go(struct worker *worker, struct connection *connectio
     uint64_t to = connection_open_gates(connection, worker->acknowledged);
     struct link *link = &connection->link;
     if (!link->in_flight.send && connection->out.sent < to) {
+        PROBE(reply, connection, to - connection->out.sent, worker->acknowledged);
         link_transport(link)->send(link, worker->ring, &connection->out, to,
                                    tag_connection(TAG_SEND, connection));
         figure_add(&worker->executor.figures->sends, 1);
