@@ -4,12 +4,12 @@
 #include <stdio.h>
 #include <string.h>
 
-/* What was found on a new connection. */
+/* What Redis holds on a new connection. */
 struct finding {
     struct fence fence;
     bool has_fence;
-    bool wrong_mirror, wrong_stream; /* keys of another type are in the way */
-    struct stream_id last_id;        /* zero: there is no stream */
+    bool wrong_mirror, wrong_stream; /* the key has another type */
+    struct stream_id last_id;        /* of the stream; zero if there is none */
 };
 
 static void ask(struct exchange *e)
@@ -42,7 +42,7 @@ static bool receive_type(struct exchange *e, const char *wanted, bool *wrong)
     return good;
 }
 
-/* XINFO STREAM is pairs of names and values; an error where there is no stream. */
+/* XINFO STREAM returns pairs of name and value, or an error if there is no stream. */
 static bool receive_stream(struct exchange *e, struct stream_id *id)
 {
     redisReply *reply = redis_receive(e->redis);
@@ -70,14 +70,14 @@ static bool receive_finding(struct exchange *e, struct finding *finding)
 
 static void clear_way(struct acquirer *a, struct transaction *t, const char *key)
 {
-    report_error(a->report, "a key of another type was in the way of %s, and was replaced", key);
+    report_error(a->report, "%s had another type, and was replaced", key);
     command(&t->commands, "DEL", 2);
     argument_string(&t->commands, key);
     transaction_note(t, NO_ITEM);
     metric_add(&a->exchange->metrics->repaired, 1);
 }
 
-/* Whom it was taken from, if anybody; for people. */
+/* Logs the success, and whose fence it was. */
 static void report_acquired(struct acquirer *a, const struct finding *finding, bool doubtful)
 {
     char from[64] = "";
@@ -85,7 +85,7 @@ static void report_acquired(struct acquirer *a, const struct finding *finding, b
         snprintf(from, sizeof from, ", taken over from engine %016llx",
                  (unsigned long long)finding->fence.run);
     report_recovery(a->report, "%s: %s", from,
-                    doubtful ? "comparing all items" : "holds what it was told last, going on");
+                    doubtful ? "comparing all items" : "holds what was written last, continuing");
 }
 
 static bool set_fence(struct acquirer *a, const struct finding *finding)
@@ -121,7 +121,7 @@ enum acquired acquire_fence(struct acquirer *a)
         return ACQUIRE_FENCED;
     }
     if (verdict == FENCE_OURS)
-        e->fence.batch = finding.fence.batch; /* it may have been applied without our knowing */
+        e->fence.batch = finding.fence.batch; /* may be one more than a reply has confirmed */
     if (verdict == FENCE_DOUBTFUL) {
         follow_doubt(e->follow);
         metric_add(&e->metrics->resyncs, 1);
@@ -130,7 +130,7 @@ enum acquired acquire_fence(struct acquirer *a)
         a->publisher->last_id = finding.last_id;
     if (!set_fence(a, &finding))
         return ACQUIRE_FAILED;
-    a->forced = false; /* done, whosever the fence was: it must not outlive this connection */
+    a->forced = false; /* whoever had the fence: it holds for one connection only */
     report_acquired(a, &finding, verdict == FENCE_DOUBTFUL);
     return ACQUIRED;
 }

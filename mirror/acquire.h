@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Acquiring the fence on a new connection: becoming the one who writes (mirror/fence.h). Owned by
- * the mirror's thread. */
+/* Acquiring the fence on a new connection, and with it the right to write (mirror/fence.h). Owned
+ * by the mirror's thread. */
 #ifndef STOCKD_MIRROR_ACQUIRE_H
 #define STOCKD_MIRROR_ACQUIRE_H
 
@@ -10,15 +10,15 @@
 
 struct acquirer {
     struct exchange *exchange;
-    struct publisher *publisher; /* goes on after the stream's last entry */
+    struct publisher *publisher; /* continues after the last entry of the stream */
     struct report *report;
-    bool forced; /* by mirror_take: acquire the fence even from a newer engine, once */
+    bool forced; /* by mirror_take: takes the fence even from a newer engine, once */
 };
 
 enum acquired { ACQUIRED, ACQUIRE_FAILED, ACQUIRE_FENCED };
 
-/* On a connection just opened: judges the fence, and sets it to our own. FAILED and FENCED close
- * the connection. If Redis may hold anything, the pass begins anew. */
+/* On a new connection: judges the fence and sets it to our own. If it says that Redis may hold
+ * anything, a mandatory pass begins. FAILED and FENCED close the connection. */
 enum acquired acquire_fence(struct acquirer *a);
 
 #endif

@@ -22,7 +22,7 @@ void commands_free(struct commands *c)
     *c = (struct commands){ 0 };
 }
 
-/* Room for that many bytes more, or NULL. */
+/* Room for `length` more bytes, or NULL. */
 static char *room(struct commands *c, size_t length)
 {
     if (c->capacity - c->length < length) {

@@ -11,11 +11,11 @@ void exchange_init(struct exchange *e, uint64_t start_ms, uint64_t run)
     snprintf(e->engine, sizeof e->engine, "%016llx", (unsigned long long)run);
 }
 
-/* ---- asking ---- */
+/* ---- requests ---- */
 
 /*
- * behind_ms: how much older than time_ms what is shown may be. It is a millisecond or two while the
- * state is live; while it is syncing, items may show what was so before that.
+ * behind_ms: how much older than time_ms the shown values may be; a millisecond or two while the
+ * state is live. While it is syncing, items may show even older values.
  */
 void exchange_heartbeat(const struct exchange *e, struct commands *c,
                         const struct position *position)
@@ -63,7 +63,7 @@ bool exchange_send(struct exchange *e)
     return redis_send(e->redis);
 }
 
-/* ---- answers ---- */
+/* ---- replies ---- */
 
 static bool receive_ok(struct exchange *e, const char *what)
 {
@@ -84,7 +84,7 @@ bool exchange_receive_fence(struct exchange *e, struct fence *fence, bool *found
     redisReply *reply = redis_receive(e->redis);
     if (!reply)
         return false;
-    /* A key of another type is no fence of anybody's; SET will replace it. */
+    /* A key of another type is nobody's fence; SET will replace it. */
     bool good = reply->type != REDIS_REPLY_ERROR || reply_is_error(reply, "WRONGTYPE");
     *found = reply->type == REDIS_REPLY_STRING && fence_parse(fence, reply->str, reply->len);
     if (!good)
@@ -93,7 +93,7 @@ bool exchange_receive_fence(struct exchange *e, struct fence *fence, bool *found
     return good;
 }
 
-/* The answers to MULTI and to each command: an error means that EXEC will refuse. */
+/* Reads the replies to MULTI and to each command: an error means that EXEC will refuse. */
 static bool receive_queued(struct exchange *e, uint32_t count, char *refusal, size_t size)
 {
     refusal[0] = '\0';
@@ -108,13 +108,13 @@ static bool receive_queued(struct exchange *e, uint32_t count, char *refusal, si
     return true;
 }
 
-/* What became of the commands. A key of another type in an item's way is mended in the next round;
- * whatever else goes wrong is looked at anew from the beginning. */
+/* Checks the result of each command. An item whose key has another type is repaired in the next
+ * round; any other error fails the connection. */
 static bool check_results(struct exchange *e, const struct transaction *t,
                           const redisReply *results)
 {
     if (results->elements != t->commands.count + 2)
-        return redis_fail(e->redis, "EXEC: %zu answers instead of %u", results->elements,
+        return redis_fail(e->redis, "EXEC: %zu replies instead of %u", results->elements,
                           t->commands.count + 2);
     for (uint32_t i = 0; i < results->elements; i++) {
         const redisReply *result = results->element[i];
@@ -151,7 +151,8 @@ bool exchange_receive(struct exchange *e, const struct transaction *t)
     char refusal[128];
     struct fence found;
     bool has_fence;
-    uint32_t queued = 1 + t->commands.count + 2; /* MULTI; the beat and the fence are the two */
+    uint32_t queued =
+        1 + t->commands.count + 2; /* MULTI; the heartbeat and the fence are the two */
     if (!receive_queued(e, queued, refusal, sizeof refusal) || !receive_exec(e, t, refusal) ||
         !exchange_receive_fence(e, &found, &has_fence))
         return false;

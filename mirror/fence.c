@@ -22,7 +22,7 @@ bool fence_parse(struct fence *fence, const char *text, size_t length)
     if (sscanf(copy, "%" SCNu64 " %" SCNx64 " %" SCNu64 " %" SCNu64, &fence->start_ms, &fence->run,
                &fence->connection, &fence->batch) != 4)
         return false;
-    fence_format(fence, again); /* what we would not write is not ours */
+    fence_format(fence, again); /* only what fence_format writes is a fence */
     return strcmp(copy, again) == 0;
 }
 

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The fence: one key of Redis that says who writes the mirror, and what was written last.
+ * The fence: a key in Redis that says which engine writes the mirror, and what it wrote last.
  *
- * Its value is "START RUN CONNECTION BATCH": when the engine started (ms), its run's random number
- * (hexadecimal), how many connections it has made, how many batches it has sent. Each batch is
- * WATCHed on the key and sets it anew, in one transaction. So
- *   - a batch is applied only if nobody else has written since: an older connection's commands,
- *     or an older engine's, that are still on their way are refused by Redis itself;
- *   - who connects sees whether Redis holds what it wrote last: else it was emptied, restarted with
- *     older data, or failed over to a replica that lacked the end;
- *   - an emptied Redis is noticed with the next batch, for the key is gone.
- * The engine that started last writes; an older one that finds it stops.
+ * Its value is "START RUN CONNECTION BATCH": when the engine started (ms), the random number of its
+ * run (hexadecimal), how many connections it has made, and how many batches it has sent. Each batch
+ * is a transaction that WATCHes the key and sets it anew. So
+ *   - Redis applies a batch only if nobody else has written since; it refuses commands of an older
+ *     connection or engine that are still on their way;
+ *   - an engine that connects sees whether Redis holds what it wrote last; if not, Redis was
+ *     emptied, restarted with older data, or failed over to a replica that lacked the end;
+ *   - the next batch finds out that Redis was emptied, because the key is gone.
+ * The engine that started last writes; an older one that finds its fence stops writing.
  */
 #ifndef STOCKD_MIRROR_FENCE_H
 #define STOCKD_MIRROR_FENCE_H
@@ -30,18 +30,18 @@ enum { FENCE_MAX = 80 };
 
 /* With its terminating zero. */
 void fence_format(const struct fence *fence, char text[FENCE_MAX]);
-/* False if it is no fence's value. */
+/* False if the text is not a fence's value. */
 bool fence_parse(struct fence *fence, const char *text, size_t length);
 
 enum fence_verdict {
     FENCE_OURS,     /* Redis holds what we wrote last */
-    FENCE_DOUBTFUL, /* ours to take, but what Redis holds must be looked at */
+    FENCE_DOUBTFUL, /* ours to take, but all that Redis holds must be checked */
     FENCE_NEWER,    /* an engine that started later writes */
 };
 
 /*
- * found: NULL if there is none. ours: the last that is known to be applied; sent: the batch number
- * that may have been applied without our knowing, ours->batch if there is none.
+ * found: NULL if there is none. ours: the last fence that is known to be applied. sent: the last
+ * batch number that was sent, and that Redis may have applied although no reply said so.
  */
 enum fence_verdict fence_judge(const struct fence *found, const struct fence *ours, uint64_t sent);
 

@@ -21,7 +21,7 @@ static void begin_pass(struct follow *f, bool mandatory)
 void follow_scanned(struct follow *f, uint64_t scan)
 {
     struct pass *pass = &f->at.pass;
-    if (pass->left > 0) /* a new one has begun meanwhile */
+    if (pass->left > 0) /* a new pass has begun meanwhile */
         return;
     pass->scan = scan;
     if (scan != 0)
@@ -30,7 +30,7 @@ void follow_scanned(struct follow *f, uint64_t scan)
     pass->mandatory = false;
 }
 
-/* Nothing is sure any more, whatever the pass was at. */
+/* Whatever the pass had checked counts no longer. */
 static void begin_doubt(struct follow *f)
 {
     f->at.pass.floor = 0;
@@ -66,28 +66,28 @@ void follow_suspect(struct follow *f, uint32_t item)
         begin_doubt(f);
 }
 
-/* What fits whatever the number of channels is. */
+/* As many items as have room for their values, whatever the number of channels. */
 static uint32_t limit_of(const struct follow *f, uint32_t channels)
 {
     uint32_t fits = VALUES_MAX / 4 / (channels ? channels : 1);
     return f->limit < fits ? f->limit : fits;
 }
 
-static void look_at(struct batch *batch, uint32_t item)
+static void check_item(struct batch *batch, uint32_t item)
 {
-    assert(batch->count == batch->looks);
+    assert(batch->count == batch->checks);
     batch->changes[batch->count++] = (struct change){ .item = item };
-    batch->looks++;
+    batch->checks++;
 }
 
-void follow_look(struct follow *f, struct batch *batch, bool audit)
+void follow_choose_checks(struct follow *f, struct batch *batch, bool audit)
 {
     struct pass *pass = &f->at.pass;
     uint32_t most = limit_of(f, batch->channels.count) / 2;
     if (!pass->mandatory)
         most = !audit ? 0 : most < AUDIT_ITEMS ? most : AUDIT_ITEMS;
     for (uint32_t i = 0; i < f->suspect_count; i++)
-        look_at(batch, f->suspects[i]);
+        check_item(batch, f->suspects[i]);
     batch->suspicious = f->suspect_count > 0;
     f->suspect_count = 0;
     if (most > 0 && pass->left == 0 && !pass->scanning)
@@ -97,7 +97,7 @@ void follow_look(struct follow *f, struct batch *batch, bool audit)
         if (pass->cursor >= count)
             pass->cursor = 0;
         if (marks_of(f->ledger, pass->cursor))
-            look_at(batch, pass->cursor);
+            check_item(batch, pass->cursor);
         pass->cursor++;
     }
     batch->scans = most > 0 && pass->left == 0 && pass->scanning;
@@ -110,7 +110,7 @@ static bool room_for(const struct batch *batch)
     return batch->value_count + batch->channels.count <= VALUES_MAX;
 }
 
-/* Reads what the item shows now; its mark first, so that the values are no older. */
+/* Reads the item as it is now; its mark first, so that the values are no older than that. */
 static void read_item(struct follow *f, struct batch *batch, struct change *change)
 {
     uint64_t mark = marks_of(f->ledger, change->item);
@@ -124,7 +124,7 @@ static void read_item(struct follow *f, struct batch *batch, struct change *chan
             ledger_item_availability(f->seat, change->item, (uint16_t)i);
 }
 
-/* True when the walk is at its end; false: there is more than it may take now. */
+/* True if the walk is complete; false: there is more than it may take now. */
 static bool read_walk(struct follow *f, struct batch *batch, struct walk *walk, uint32_t most)
 {
     uint32_t item;
@@ -157,11 +157,11 @@ static void read_walks(struct follow *f, struct batch *batch)
         f->at.as_of_ms = fresh->as_of_ms;
 }
 
-static void read_looks(struct follow *f, struct batch *batch)
+static void read_checks(struct follow *f, struct batch *batch)
 {
-    for (uint32_t i = 0; i < batch->looks; i++) {
+    for (uint32_t i = 0; i < batch->checks; i++) {
         struct change *change = &batch->changes[i];
-        change->unread = !room_for(batch); /* channels that have just come: they begin a pass */
+        change->unread = !room_for(batch); /* new channels have just come; they start a pass */
         if (!change->unread)
             read_item(f, batch, change);
     }
@@ -177,7 +177,7 @@ static void begin_walk(struct follow *f, uint64_t wall_ms)
     fresh->active = fresh->upto != fresh->since;
 }
 
-/* A catalogue that is newer than the pass: everything may show something else now. */
+/* The catalogue is newer than the pass: any item may show something else now. */
 static void note_catalogue(struct follow *f)
 {
     struct pass *pass = &f->at.pass;
@@ -206,18 +206,18 @@ static int by_lsn(const void *a, const void *b)
 
 void follow_read(struct follow *f, struct batch *batch, uint64_t wall_ms)
 {
-    assert(batch->count == batch->looks);
+    assert(batch->count == batch->checks);
     ledger_begin(f->seat, f->engine_ms, f->engine_ms);
-    begin_walk(f, wall_ms); /* takes the head: before the catalogue, and before any mark */
+    begin_walk(f, wall_ms); /* reads the head: before the catalogue, and before any mark */
     note_catalogue(f);
     copy_channels(&batch->channels, ledger_catalogue(f->seat));
-    read_looks(f, batch);
+    read_checks(f, batch);
     read_walks(f, batch);
     ledger_end(f->seat);
     while (!ledger_shown_until(f->ledger, &batch->shown_until))
-        sched_yield(); /* a seat is in an operation, which waits for nobody */
-    /* So that each entry of the stream can have its own change's LSN. */
-    qsort(batch->changes + batch->looks, batch->count - batch->looks, sizeof(struct change),
+        sched_yield(); /* a seat is in an operation, which never blocks */
+    /* So that each entry of the stream can carry the LSN of its own change. */
+    qsort(batch->changes + batch->checks, batch->count - batch->checks, sizeof(struct change),
           by_lsn);
 }
 

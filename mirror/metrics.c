@@ -12,8 +12,8 @@ void metrics_error(struct mirror_metrics *metrics, const char *text, uint64_t wa
     snprintf((char *)words, sizeof words, "%s", text);
     uint64_t turn = atomic_load_explicit(&metrics->turn, memory_order_relaxed);
     metric_set(&metrics->turn, turn + 1);
-    /* Release on each word: a thread that reads a new word reads the odd turn, or a later one,
-     * after it. */
+    /* Release on each word: a thread that has read a new word then reads the odd turn, or a later
+     * one. */
     for (unsigned i = 0; i < WORDS; i++)
         atomic_store_explicit(&metrics->error[i], words[i], memory_order_release);
     atomic_store_explicit(&metrics->turn, turn + 2, memory_order_release);

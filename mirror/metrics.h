@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the mirror's thread tells others about itself. It alone writes, with one exception; any
- * thread reads. The numbers are relaxed: nothing is concluded from one about another. The text of
- * the last error is a sequence lock: `turn` is odd while it is being written.
+ * The mirror's metrics: its thread writes them, with one exception, and any thread reads them. The
+ * numbers are relaxed, because no reader concludes from one about another. The text of the last
+ * error is a sequence lock: `turn` is odd while it is being written.
  *
- * The exception is `state`: while it is FENCED the mirror's thread waits and leaves it alone, and
- * any thread may move it to CONNECTING by compare-and-swap (mirror_take). So a request to take the
- * fence exists only as the end of FENCED: it cannot come twice, or be left over. It carries nothing
- * else, so it is relaxed too.
+ * The exception is `state`: while it is FENCED the mirror's thread waits and does not write it, and
+ * any thread may change it to CONNECTING by compare-and-swap (mirror_take). So a request to take
+ * the fence exists only as the end of FENCED: it cannot come twice, nor be left over. It carries no
+ * other data, so it is relaxed too.
  */
 #ifndef STOCKD_MIRROR_METRICS_H
 #define STOCKD_MIRROR_METRICS_H
@@ -43,7 +43,7 @@ struct mirror_metrics {
 
 _Static_assert(MIRROR_ERROR_MAX % 8 == 0, "whole words");
 
-/* The mirror's thread. */
+/* Only the mirror's thread calls these. */
 static inline void metric_set(_Atomic uint64_t *metric, uint64_t value)
 {
     atomic_store_explicit(metric, value, memory_order_relaxed);
@@ -59,7 +59,7 @@ void metrics_error(struct mirror_metrics *metrics, const char *text, uint64_t wa
 /* Any thread: everything but `run` and the lags, which need the configuration and the log. */
 void metrics_read(const struct mirror_metrics *metrics, struct mirror_status *status);
 
-/* Any thread: a copy of the last error's text; "" if it is being written just now. */
+/* Any thread: copies the text of the last error; "" if it is just being written. */
 void metrics_copy_error(const struct mirror_metrics *metrics, char text[MIRROR_ERROR_MAX]);
 
 #endif

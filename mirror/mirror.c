@@ -16,14 +16,14 @@
 
 enum {
     PATIENCE_MS = 5000,
-    LIVED_US = 1000000, /* a connection that lived so long was a good one */
+    LIVED_US = 1000000, /* a connection that lasted so long resets the back-off */
     BACK_OFF_LEAST_MS = 50,
     BACK_OFF_MOST_MS = 2000,
-    NICENESS = 10, /* where there is too little processor for all, stock goes before showing */
+    NICENESS = 10, /* where processors are short, selling comes before showing */
 };
 
-/* The parts, each on those above it. All but `wake` and `metrics` is constant or the thread's own;
- * these two say who writes them. */
+/* The parts; each uses only those above it. Other threads see `wake` and `metrics`, whose headers
+ * say who writes what; the rest is constant or the mirror's thread's own. */
 struct mirror {
     struct mirror_config config;
     struct mirror_keys keys;
@@ -41,12 +41,12 @@ struct mirror {
     pthread_t thread;
     bool started;
     uint64_t back_off_ms;
-    uint64_t jitter; /* state of its generator */
+    uint64_t jitter; /* state of the generator */
 };
 
 /* ---- the thread ---- */
 
-/* xorshift64: so that many engines do not all come back at once. */
+/* xorshift64: spreads the reconnects of many engines. */
 static uint64_t jitter(struct mirror *m)
 {
     m->jitter ^= m->jitter << 13;
@@ -126,7 +126,7 @@ static void *thread_main(void *argument)
 
 /* ---- life ---- */
 
-/* Gives each part the parts that it stands on. */
+/* Gives each part the parts that it uses. */
 static void connect_parts(struct mirror *m)
 {
     const struct mirror_config *config = &m->config;
@@ -206,7 +206,7 @@ void mirror_destroy(struct mirror *m)
     free(m);
 }
 
-/* ---- for others ---- */
+/* ---- any thread ---- */
 
 void mirror_take(struct mirror *m)
 {

@@ -4,12 +4,12 @@
 #include "mirror/clock.h"
 
 enum {
-    READ_US = 1000,      /* between two readings of the marks, when there is work */
-    IDLE_READ_US = 4000, /* when there was none for a while */
+    READ_US = 1000,      /* between two readings while there is work */
+    IDLE_READ_US = 4000, /* after a while without work */
     IDLE_AFTER_US = 100000,
     BURST_US = 100000,
     MEASURE_US = 100000,
-    BUSY_BYTES = 32 << 20, /* of log a second: some 560,000 changes */
+    BUSY_BYTES = 32 << 20, /* growth of the log per second: some 560,000 changes */
 };
 
 void pace_note_read(struct pace *p)
@@ -30,7 +30,7 @@ void pace_await_read(struct pace *p)
         wake_pause(p->wake, until);
 }
 
-/* Is the log growing as it does when the engine has its hands full? Measured now and then. */
+/* Does the log grow as fast as under full load? Measures every MEASURE_US. */
 static bool engine_busy(struct pace *p, uint64_t now)
 {
     uint64_t passed = now - p->busy_us;
@@ -44,9 +44,9 @@ static bool engine_busy(struct pace *p, uint64_t now)
 }
 
 /*
- * BURST_US of the budget are saved at most. It counts only while the engine is busy: where it, its
- * clients and Redis share too few processors, what is shown a little later costs less than what is
- * sold more slowly.
+ * At most BURST_US of unused budget accumulate. It counts only while the engine is busy: where it,
+ * its clients and Redis share too few processors, showing stock a little later costs less than
+ * selling it more slowly.
  */
 void pace_spend(struct pace *p, uint32_t items)
 {

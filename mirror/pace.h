@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * How fast the mirror goes: how often it looks for changes, and the rate's budget while the engine
- * is busy. Owned by the mirror's thread.
+ * The pace of the mirror: how often it reads the engine, and the budget of --redis-rate while the
+ * engine is busy. Owned by the mirror's thread.
  */
 #ifndef STOCKD_MIRROR_PACE_H
 #define STOCKD_MIRROR_PACE_H
@@ -17,24 +17,24 @@ struct pace {
     const struct log *log;
     uint64_t rate; /* changed items a second while the engine is busy; 0: no limit */
 
-    uint64_t read_us; /* steady time of the last reading of marks, */
-    uint64_t work_us; /* and at which there was last something to do */
-    uint64_t paid_us; /* steady time up to which the budget is used; 0: it is not counted */
-    uint64_t busy_us, busy_head; /* when the log's growth was measured, and its head then */
-    bool busy;                   /* it was great */
+    uint64_t read_us;            /* steady time of the last reading, */
+    uint64_t work_us;            /* and of the last work */
+    uint64_t paid_us;            /* steady time up to which the budget is spent; 0: not counted */
+    uint64_t busy_us, busy_head; /* the last measurement of the log's growth */
+    bool busy;                   /* what it said */
 };
 
-/* Marks are read now; there is something to do now. */
+/* The engine is read now; there is work now. */
 void pace_note_read(struct pace *p);
 void pace_note_work(struct pace *p);
 
-/* Waits until the marks are to be read again. */
+/* Waits until it is time to read the engine again. */
 void pace_await_read(struct pace *p);
 
-/* That many items are sent. */
+/* Charges the budget with that many items. */
 void pace_spend(struct pace *p, uint32_t items);
 bool pace_has_budget(const struct pace *p, uint64_t now_us);
-/* Waits for the budget, or until it is to stop. */
+/* Waits until there is budget, or the mirror stops. */
 void pace_await_budget(struct pace *p);
 
 #endif

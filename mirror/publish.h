@@ -14,23 +14,23 @@
 #define LSN_FIELD "_lsn"
 
 enum {
-    PUBLISH_ERASE = 1,  /* delete the key first: its type is wrong */
-    PUBLISH_NOTIFY = 2, /* an entry and messages too */
+    PUBLISH_ERASE = 1,  /* deletes the key first: its type is wrong */
+    PUBLISH_NOTIFY = 2, /* adds an entry and messages */
 };
 
 struct publisher {
     const struct mirror_keys *keys;
-    uint64_t stream_length;   /* entries that the stream keeps, about */
-    struct stream_id last_id; /* of the stream; ascends */
+    uint64_t stream_length;   /* about how many entries the stream keeps */
+    struct stream_id last_id; /* of the last entry in the stream */
 };
 
-/* Adds the commands that show what the batch has read of that item. */
+/* Adds the commands that show the item as the batch has read it. */
 void publish_item(struct publisher *p, struct transaction *t, const struct batch *batch,
                   const struct change *change, unsigned how);
 
-/* False for a channel whose code is the field that is ours: it has no field. */
+/* False for a channel whose code is LSN_FIELD: the field is taken. */
 bool is_shown(const struct code_text *channel);
-/* How many of the batch's channels are shown. */
+/* How many of them are shown. */
 uint32_t shown_channels(const struct channel_codes *channels);
 
 #endif

@@ -11,7 +11,7 @@ enum { SCAN_COUNT = 500 };
 void reconcile_ask(struct reconciler *r, const struct batch *batch)
 {
     struct commands *c = &r->redis->commands;
-    for (uint32_t i = 0; i < batch->looks; i++) {
+    for (uint32_t i = 0; i < batch->checks; i++) {
         command(c, "HGETALL", 2);
         argument_joined(c, r->keys->item,
                         ledger_item_sku(r->follow->ledger, batch->changes[i].item));
@@ -43,12 +43,12 @@ static bool says(struct text text, int64_t number)
 }
 
 struct comparison {
-    uint32_t same;    /* channels that are shown as they are */
-    uint32_t unknown; /* fields that are no channel */
+    uint32_t same;    /* channels whose value is right */
+    uint32_t unknown; /* fields of no channel */
     bool same_lsn;
 };
 
-/* The channel of that code; it is looked for from where the one before was. */
+/* The channel with that code. Searches from *at, where the field before was found. */
 static const struct code_text *find_code(const struct channel_codes *channels, struct text code,
                                          uint32_t *at)
 {
@@ -102,11 +102,11 @@ static void remove_unknown(struct reconciler *r, struct transaction *t, const st
 }
 
 /*
- * A hash that is missing is put there silently: nobody was told otherwise. What is there and not so
- * was read by somebody, so that the change is told; and so is a channel that is new in it.
+ * A missing hash is restored silently: nobody has read anything else. A wrong value may have been
+ * read, so its correction is told to subscribers; and so is a channel that is new in the hash.
  */
-static void mend_item(struct reconciler *r, struct transaction *t, const struct batch *batch,
-                      const struct change *change, const redisReply *reply)
+static void repair_item(struct reconciler *r, struct transaction *t, const struct batch *batch,
+                        const struct change *change, const redisReply *reply)
 {
     const struct pass *pass = &r->follow->at.pass;
     if (!pass->mandatory &&
@@ -133,21 +133,20 @@ static bool receive_item(struct reconciler *r, struct transaction *t, const stru
     if (!good)
         return false;
     if (reply_is_error(reply, "WRONGTYPE")) {
-        report_error(r->report,
-                     "a key of another type was in the way of an item, and was replaced");
+        report_error(r->report, "the key of an item had another type, and was replaced");
         if (!change->unread)
             publish_item(r->publisher, t, batch, change, PUBLISH_ERASE);
         metric_add(&r->metrics->repaired, 1);
     } else if (reply->type != REDIS_REPLY_ARRAY) {
         good = redis_fail_reply(r->redis, "HGETALL", reply);
     } else if (!change->unread) {
-        mend_item(r, t, batch, change, reply);
+        repair_item(r, t, batch, change, reply);
     }
     freeReplyObject(reply);
     return good;
 }
 
-/* ---- keys of items that there are not ---- */
+/* ---- keys of unknown items ---- */
 
 static void remove_stray(struct reconciler *r, struct transaction *t, struct text key)
 {
@@ -184,7 +183,7 @@ static bool receive_scan(struct reconciler *r, struct transaction *t)
 
 bool reconcile_receive(struct reconciler *r, const struct batch *batch, struct transaction *t)
 {
-    for (uint32_t i = 0; i < batch->looks; i++)
+    for (uint32_t i = 0; i < batch->checks; i++)
         if (!receive_item(r, t, batch, &batch->changes[i]))
             return false;
     return !batch->scans || receive_scan(r, t);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Comparing what Redis holds with what it should: the questions of a pass, their answers, and the
- * commands that mend what differs. Owned by the mirror's thread.
+ * Reconciling Redis with the engine: asks for what Redis holds, compares, and repairs what differs.
+ * Owned by the mirror's thread.
  */
 #ifndef STOCKD_MIRROR_RECONCILE_H
 #define STOCKD_MIRROR_RECONCILE_H
@@ -23,11 +23,10 @@ struct reconciler {
     const struct mirror_keys *keys;
 };
 
-/* Adds the questions for what the batch is to look at to redis->commands. */
+/* Adds the requests for the batch's checks to redis->commands. */
 void reconcile_ask(struct reconciler *r, const struct batch *batch);
 
-/* Reads the answers, and puts what must change into the transaction. False: the connection
- * failed. */
+/* Reads the replies, and adds the repairs to the transaction. False: the connection failed. */
 bool reconcile_receive(struct reconciler *r, const struct batch *batch, struct transaction *t);
 
 #endif

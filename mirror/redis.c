@@ -46,7 +46,7 @@ bool redis_fail_reply(struct redis *redis, const char *what, const redisReply *r
 {
     if (reply->type == REDIS_REPLY_ERROR)
         return redis_fail(redis, "%s: %.150s", what, reply->str);
-    return redis_fail(redis, "%s: an answer of type %d", what, reply->type);
+    return redis_fail(redis, "%s: unexpected reply of type %d", what, reply->type);
 }
 
 static bool fail_context(struct redis *redis, const char *what)
@@ -99,7 +99,7 @@ static bool wait_connected(struct redis *redis)
     socklen_t size = sizeof error;
     uint64_t until = steady_us() + (uint64_t)CONNECT_MS * 1000;
     if (!wake_wait(redis->wake, fd, POLLOUT, until))
-        return redis_fail(redis, "cannot connect: no answer within %d ms", CONNECT_MS);
+        return redis_fail(redis, "cannot connect: no reply within %d ms", CONNECT_MS);
     if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) < 0)
         error = errno;
     if (error)
@@ -107,7 +107,7 @@ static bool wait_connected(struct redis *redis)
     return true;
 }
 
-/* One command, whose answer must be OK. */
+/* Sends one command, whose reply must be OK. */
 static bool expect_ok(struct redis *redis, const char *what)
 {
     if (!redis_send(redis))
@@ -127,7 +127,7 @@ static bool authenticate(struct redis *redis, const struct redis_access *access)
     char password[REDIS_PASSWORD_MAX];
     int error = password_read(access->password_file, password);
     if (error)
-        return redis_fail(redis, "password file %.100s: %s", access->password_file,
+        return redis_fail(redis, "cannot read the password file %.100s: %s", access->password_file,
                           strerror(error));
     command(&redis->commands, "AUTH", access->user ? 3 : 2);
     if (access->user)
@@ -143,7 +143,7 @@ bool redis_open(struct redis *redis, const struct redis_access *access)
     commands_clear(&redis->commands);
     redis->context = begin_connecting(access->address);
     if (!redis->context)
-        return redis_fail(redis, "no memory for a connection");
+        return redis_fail(redis, "cannot connect: out of memory, or the address is invalid");
     if (redis->context->err)
         return redis_fail(redis, "cannot connect: %.100s", redis->context->errstr);
     if (!wait_connected(redis))
@@ -168,13 +168,13 @@ static uint64_t patience_ends(const struct redis *redis)
 static bool out_of_patience(struct redis *redis)
 {
     if (wake_stopping(redis->wake))
-        return redis_fail(redis, "no answer before the engine stopped");
-    return redis_fail(redis, "no answer within %d ms", (int)redis->patience_ms);
+        return redis_fail(redis, "no reply before the engine stopped");
+    return redis_fail(redis, "no reply within %d ms (--redis-timeout-ms)", (int)redis->patience_ms);
 }
 
 /*
- * Everything is written before anything is read. That cannot get stuck: Redis keeps the answers
- * that nobody has read yet, and reads on.
+ * Writes everything before reading anything. That cannot deadlock: Redis buffers replies that are
+ * not read yet, and goes on reading.
  */
 bool redis_send(struct redis *redis)
 {
@@ -183,7 +183,7 @@ bool redis_send(struct redis *redis)
     assert(context);
     if (commands->incomplete ||
         redisAppendFormattedCommand(context, commands->bytes, commands->length) != REDIS_OK)
-        return redis_fail(redis, "no memory for commands");
+        return redis_fail(redis, "cannot send: out of memory");
     commands_clear(commands);
     int done = 0;
     while (redisBufferWrite(context, &done) == REDIS_OK) {
@@ -201,7 +201,7 @@ redisReply *redis_receive(struct redis *redis)
     void *reply = NULL;
     for (;;) {
         if (redisGetReplyFromReader(context, &reply) != REDIS_OK) {
-            fail_context(redis, "cannot understand Redis");
+            fail_context(redis, "cannot parse a reply");
             return NULL;
         }
         if (reply)
@@ -211,7 +211,7 @@ redisReply *redis_receive(struct redis *redis)
             return NULL;
         }
         if (redisBufferRead(context) != REDIS_OK) {
-            fail_context(redis, "lost Redis");
+            fail_context(redis, "connection lost");
             return NULL;
         }
     }

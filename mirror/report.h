@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the mirror reports to people: lines for the engine's log, and the last error for its status.
+ * What the mirror tells operators: lines in the engine's log, and the last error in its status.
  * Owned by the mirror's thread.
  */
 #ifndef STOCKD_MIRROR_REPORT_H
@@ -16,12 +16,12 @@ struct report {
     char last[MIRROR_ERROR_MAX];    /* the error that was logged last; "": none since recovery */
 };
 
-/* Something is wrong with Redis, or with what it holds. Becomes the last error, and is logged
- * unless it is the one that was logged last. */
+/* Something is wrong with Redis, or with what it holds. Keeps it as the last error, and logs it
+ * unless it was the last to be logged. */
 void report_error(struct report *report, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* The mirror writes again: logs the line; the next error is logged whatever it is. */
+/* The mirror writes again: logs the line, and will log the next error whatever it is. */
 void report_recovery(struct report *report, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 

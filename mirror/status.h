@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* How the mirror is, for people and dashboards. */
+/* The status of the mirror, for people and dashboards. */
 #ifndef STOCKD_MIRROR_STATUS_H
 #define STOCKD_MIRROR_STATUS_H
 
@@ -9,7 +9,7 @@ enum { MIRROR_ERROR_MAX = 200 };
 
 enum mirror_state {
     MIRROR_CONNECTING,
-    MIRROR_SYNCING, /* Redis may still show what is no longer so */
+    MIRROR_SYNCING, /* Redis may still show outdated values */
     MIRROR_LIVE,
     MIRROR_FENCED, /* another engine, started later, writes; this one does not */
 };
@@ -18,12 +18,12 @@ struct mirror_status {
     enum mirror_state state;
     uint64_t run;
     uint64_t lsn;     /* Redis shows every change up to here */
-    uint64_t lag_lsn; /* bytes of log that it does not show yet */
-    uint64_t lag_ms;  /* how old the oldest of these may be */
-    uint64_t dirty;   /* items that are to be sent; about once a second */
+    uint64_t lag_lsn; /* bytes of log that Redis does not show yet */
+    uint64_t lag_ms;  /* how old the oldest of them may be */
+    uint64_t dirty;   /* items to be sent; updated once a second */
     uint64_t commands, commands_per_s, batches, batch_items, round_trip_us;
     uint64_t items_sent, resyncs, repaired, strays, connections, failures;
-    uint64_t fence_connection, fence_batch; /* of the fence that it has written */
+    uint64_t fence_connection, fence_batch; /* of the fence that was written last */
     uint64_t error_ms;                      /* wall clock of the last error, 0: none */
     char error[MIRROR_ERROR_MAX];
 };

@@ -6,11 +6,11 @@
 #include "mirror/clock.h"
 
 enum {
-    WAIT_US = 200,       /* between two looks at what the log has acknowledged */
-    LONG_WAIT_US = 5000, /* when it stands still */
+    WAIT_US = 200,       /* between two looks at the acknowledged LSN */
+    LONG_WAIT_US = 5000, /* once it has stood still for STANDS_STILL_US */
     STANDS_STILL_US = 50000,
-    QUICK_US = 4000, /* a round trip that says that Redis could take more at once */
-    SLOW_US = 10000, /* or that it should be less */
+    QUICK_US = 4000, /* a shorter round trip: larger batches */
+    SLOW_US = 10000, /* a longer one: smaller batches */
     RATES_US = 1000000,
 };
 
@@ -51,7 +51,7 @@ void sync_loop_rewind(struct sync_loop *s)
         follow_doubt(s->follow);
 }
 
-/* Redis has applied all up to there. */
+/* Redis has applied everything up to that position. */
 static void confirm(struct sync_loop *s, const struct position *position)
 {
     s->follow->confirmed = *position;
@@ -62,14 +62,14 @@ static void confirm(struct sync_loop *s, const struct position *position)
 
 /* ---- rounds ---- */
 
-/* So many items at once that a round trip takes a few milliseconds: Redis does nothing else while
- * it applies a transaction. */
+/* Sizes batches so that a round trip takes a few milliseconds: Redis serves nobody else while it
+ * applies a transaction. */
 static void adapt(struct sync_loop *s, const struct batch *batch, uint64_t took_us)
 {
     uint32_t limit = s->follow->limit;
     if (took_us > SLOW_US && batch->count >= limit / 2)
         limit -= limit / 4;
-    else if (took_us < QUICK_US && (batch->full || batch->looks >= limit / 2))
+    else if (took_us < QUICK_US && (batch->full || batch->checks >= limit / 2))
         limit += limit / 4;
     s->follow->limit = limit < BATCH_LEAST ? BATCH_LEAST : limit > BATCH_MOST ? BATCH_MOST : limit;
     metric_set(&s->metrics->batch_items, s->follow->limit);
@@ -87,18 +87,18 @@ static bool round_trip(struct sync_loop *s, struct batch *now, struct batch *nex
 {
     struct follow *f = s->follow;
     uint64_t start = steady_us();
-    for (uint32_t i = now->looks; i < now->count; i++)
+    for (uint32_t i = now->checks; i < now->count; i++)
         publish_item(s->publisher, &s->next, now, &now->changes[i], PUBLISH_NOTIFY);
     now->position = f->at;
-    follow_look(f, next, start - s->audit_us >= HEARTBEAT_MS * 1000);
-    if (next->looks || next->scans)
+    follow_choose_checks(f, next, start - s->audit_us >= HEARTBEAT_MS * 1000);
+    if (next->checks || next->scans)
         s->audit_us = start;
     exchange_append(s->exchange, &s->next, &now->position);
     reconcile_ask(s->reconciler, next);
     if (!exchange_send(s->exchange))
         return false;
-    pace_spend(&s->pace, now->count - now->looks);
-    if ((now->full && pace_has_budget(&s->pace, start)) || next->looks)
+    pace_spend(&s->pace, now->count - now->checks);
+    if ((now->full && pace_has_budget(&s->pace, start)) || next->checks)
         read_next(s, next); /* while Redis works */
     if (!exchange_receive(s->exchange, &s->next))
         return false;
@@ -106,13 +106,13 @@ static bool round_trip(struct sync_loop *s, struct batch *now, struct batch *nex
     if (!reconcile_receive(s->reconciler, next, &s->next))
         return false;
     metric_add(&s->metrics->batches, 1);
-    metric_add(&s->metrics->items_sent, now->count - now->looks);
+    metric_add(&s->metrics->items_sent, now->count - now->checks);
     confirm(s, &now->position);
     adapt(s, now, steady_us() - start);
     return true;
 }
 
-/* What was read must not be shown before a crash can no longer take it back. */
+/* Waits until a crash cannot take back what the batch shows; sends heartbeats meanwhile. */
 static bool wait_acknowledged(struct sync_loop *s, const struct batch *batch)
 {
     static const struct transaction nothing;
@@ -133,7 +133,7 @@ static bool wait_acknowledged(struct sync_loop *s, const struct batch *batch)
 
 static bool worth_sending(const struct sync_loop *s, const struct batch *batch)
 {
-    return batch->count > batch->looks || s->next.commands.count > 0 ||
+    return batch->count > batch->checks || s->next.commands.count > 0 ||
            s->follow->at.pass.mandatory || s->follow->suspect_count > 0;
 }
 

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Rounds: one transaction is on its way to Redis while the next batch is read from the engine.
+ * The sync loop: while one transaction is on its way to Redis, the next batch is read from the
+ * engine.
  *
- * The questions of the next batch's looks go out behind the transaction, so that their answers come
- * with its answer: a round is one round trip. Owned by the mirror's thread.
+ * The requests for the next batch's checks go out behind the transaction, so that their replies
+ * come with its own: a round is one round trip. Owned by the mirror's thread.
  */
 #ifndef STOCKD_MIRROR_SYNC_LOOP_H
 #define STOCKD_MIRROR_SYNC_LOOP_H
@@ -22,24 +23,24 @@ struct sync_loop {
     struct wake *wake;
 
     struct pace pace;
-    struct transaction next;           /* what is to be done in the next round */
+    struct transaction next;           /* what the next round sends */
     struct batch *batches[2];          /* one on its way, one being read */
-    uint64_t audit_us;                 /* steady time of the last looks that were not mandatory */
-    uint64_t rates_us, rates_commands; /* when the rates were worked out, and `commands` then */
+    uint64_t audit_us;                 /* steady time of the last audit */
+    uint64_t rates_us, rates_commands; /* of the last tick: when, and `commands` then */
 };
 
-/* Makes its batches. False: no memory. */
+/* Allocates the batches. False: out of memory. */
 bool sync_loop_init(struct sync_loop *s);
 void sync_loop_destroy(struct sync_loop *s);
 
-/* Keeps Redis up to date until the connection fails, the fence is lost, or it is to stop. */
+/* Keeps Redis up to date until the connection fails, the fence is lost, or the mirror stops. */
 void sync_loop_run(struct sync_loop *s);
 
-/* The connection is gone: what was sent without being confirmed is to be read and sent again. */
+/* The connection is gone: what was sent and not confirmed will be read and sent again. */
 void sync_loop_rewind(struct sync_loop *s);
 
-/* Works out, about once a second, the metrics that take a walk over the marks, or two looks. To be
- * called at least that often, connected or not. */
+/* Updates, once a second, the metrics that need a walk over the marks or a difference over time.
+ * Call it at least that often, connected or not. */
 void sync_loop_tick(struct sync_loop *s);
 
 #endif

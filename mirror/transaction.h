@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Commands that Redis is to apply at once, and for each of them, the item whose hash it changes: so
- * that a command that fails says which item it leaves wrong. Owned by one thread.
+ * Commands that Redis applies at once, and for each of them the item whose hash it changes, so that
+ * a failed command tells which item it left wrong. Owned by one thread.
  */
 #ifndef STOCKD_MIRROR_TRANSACTION_H
 #define STOCKD_MIRROR_TRANSACTION_H
@@ -22,8 +22,7 @@ struct transaction {
 void transaction_clear(struct transaction *t);
 void transaction_free(struct transaction *t);
 
-/* The command that was put in last changes that item's hash, or, with NO_ITEM, none. Must follow
- * each command. */
+/* Must follow each command: it changes that item's hash, or with NO_ITEM none. */
 void transaction_note(struct transaction *t, uint32_t item);
 
 #endif

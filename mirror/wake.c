@@ -41,7 +41,7 @@ bool wake_stopping(struct wake *wake)
     return true;
 }
 
-/* Takes what was told; the flags say what it was. */
+/* Consumes the wake-up; the flags say what it was about. */
 static void hear(struct wake *wake)
 {
     eventfd_t ignored;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * How the mirror's thread waits: for a time, for a socket, and for being told to stop or to look.
- * Whoever tells it is any thread; the waits are the mirror's thread's own.
+ * How the mirror's thread waits: for a time, for a socket, and for a wake-up by another thread.
+ * Any thread may wake it or stop it; only the mirror's thread waits.
  */
 #ifndef STOCKD_MIRROR_WAKE_H
 #define STOCKD_MIRROR_WAKE_H
@@ -10,31 +10,31 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { LAST_WORDS_MS = 250 }; /* what is left to do when it is told to stop may take that long */
+enum { LAST_WORDS_MS = 250 }; /* how long a stopping mirror may still send */
 
 struct wake {
-    int fd; /* an eventfd; written by who tells, after its flag */
+    int fd; /* an eventfd; written after the flag that the wake-up is about */
     _Atomic bool
         stopping;        /* set once, by any thread; release, so that the thread sees all before */
-    uint64_t stop_by_ms; /* the thread's own: when it must have ended; 0: not told yet */
+    uint64_t stop_by_ms; /* the mirror's thread's own: deadline of its end; 0: not stopping yet */
 };
 
 /* 0 or -errno. */
 int wake_init(struct wake *wake);
 void wake_destroy(struct wake *wake);
 
-/* Any thread: ends the waits under way. */
+/* Any thread: ends the wait under way. */
 void wake_tell(struct wake *wake);
 void wake_stop(struct wake *wake);
 
-/* The mirror's thread: has it been told to stop? */
+/* The mirror's thread: is it to stop? */
 bool wake_stopping(struct wake *wake);
 
-/* Waits for the events of the descriptor (-1: of none) until that time, or until it must have ended
- * as it was told to stop. True: they came. */
+/* Waits for events on the descriptor (-1: none) until that time, or until the deadline of a stop.
+ * True: events came. */
 bool wake_wait(struct wake *wake, int fd, short events, uint64_t until_us);
 
-/* Waits until that time, or until it is told anything. */
+/* Waits until that time or the next wake-up. */
 void wake_pause(struct wake *wake, uint64_t until_us);
 
 #endif

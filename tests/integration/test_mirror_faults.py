@@ -79,7 +79,7 @@ class RedisFails(Faulty):
         self.assert_same(server, SKUS)
         self.redis.pause()
         self.change_all(server)
-        self.await_error(server, "no answer")
+        self.await_error(server, "no reply")
         connections = self.status(server)["connections"]
         self.change_all(server, 5)
         wait_until(lambda: self.status(server)["connections"] >= connections + 2, timeout=30,
