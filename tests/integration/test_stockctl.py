@@ -88,11 +88,11 @@ class Help(unittest.TestCase):
             ((), "Usage: stockctl"),
             (("--colour", "ping"), "--colour"),
             (("-s",), "-s"),
-            (("ping", "--server"), "no address"),
+            (("ping", "--server"), "-s needs an address"),
             (("ping", "--as"), "--as"),
             (("--as", "", "ping"), "--as"),
             (("--as=" + "x" * 129, "ping"), "--as"),
-            (("frobnicate",), "no command 'frobnicate'\n"),
+            (("frobnicate",), "unknown command 'frobnicate'\n"),
             (("exprot", "stock"), "did you mean 'export'?"),
             (("itme",), "did you mean 'item'?"),
             (("help", "chanel"), "did you mean 'channel'?"),
@@ -189,7 +189,7 @@ class Reaching(StockctlTestCase):
 
 class Health(StockctlTestCase):
     def test_an_engine_that_takes_changes(self):
-        self.assertEqual(self.ctl("health"), "the engine takes changes\nmirror off\n")
+        self.assertEqual(self.ctl("health"), "the engine accepts changes\nmirror off\n")
         got = self.json("health")
         self.assertEqual((got["healthy"], got["read_only"], got["reason"]), (True, False, None))
         self.assertEqual(got["mirror"]["state"], "off")
@@ -206,7 +206,7 @@ class Health(StockctlTestCase):
             self.assertEqual(done.code, DONE)
             done = run_program("stockctl", "-s", server.tcp, "health")
             self.assertEqual((done.code, done.out), (REFUSED, ""))
-            self.assertRegex(done.err, r"^stockctl: read_only: the engine takes no changes: \S.*\nstockctl: mirror off\n$")
+            self.assertRegex(done.err, r"^stockctl: read_only: the engine accepts no changes: \S.*\nstockctl: mirror off\n$")
             done = run_program("stockctl", "--json", "-s", server.tcp, "health")
             got = json.loads(done.out)
             self.assertEqual((done.code, got["healthy"], got["read_only"]), (REFUSED, False, True))
@@ -312,7 +312,7 @@ class Catalogue(StockctlTestCase):
         self.assertEqual(self.json("location", "show", "show-1")["code"], "show-1")
         self.assertEqual(self.pairs("channel", "show", "default")["sourcing"], "priority")
         self.ctl("location", "show", "atlantis", expect=REFUSED)
-        self.assertIn("no location 'atlantis'", self.err)
+        self.assertIn("unknown location 'atlantis'", self.err)
         error = self.json("channel", "show", "atlantis", expect=REFUSED)["error"]
         self.assertEqual(error["code"], "unknown_channel")
 

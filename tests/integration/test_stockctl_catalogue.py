@@ -120,7 +120,7 @@ class Import(StockctlTestCase):
     def test_for_people(self):
         path = self.file(f"code\n{unique('p')}\n")
         self.assertRegex(self.ctl("import", "places", path), r"^1 places set in \d+\.\d\d s\n$")
-        self.assertRegex(self.ctl("import", "places", path), r"^0 places set in .* 1 were as the file says already\n$")
+        self.assertRegex(self.ctl("import", "places", path), r"^0 places set in .* 1 were already so\n$")
 
     def test_bad_rows(self):
         for kind, header, rows in (
@@ -156,7 +156,7 @@ class Import(StockctlTestCase):
             path = self.file("sku,name\nA,a\nB,b\nC,c\n")
             done = run_program("stockctl", "-s", small.tcp, "import", "items", path)
             self.assertEqual(done.code, REFUSED)
-            self.assertIn("line 4: the engine refused it", done.err)
+            self.assertIn("line 4: refused by the engine", done.err)
             self.assertIn("stopped after 2 of 3 rows", done.err)
 
     def test_places_come_in_the_order_of_the_file(self):

@@ -21,9 +21,9 @@ class Changes(StockctlTestCase):
         self.assertRegex(lines[0], r"^CHANNEL +SKU +AVAILABLE +LSN$")
         self.assertEqual([line.split()[:3] for line in lines[1:4]],
                          [["default", sku, str(n + 3)] for n, sku in enumerate(skus)])
-        self.assertRegex(lines[-1], r"^That is all up to LSN \d+\.$")
+        self.assertRegex(lines[-1], r"^This is everything up to LSN \d+\.$")
         more = self.ctl("changes", "--since", str(since), "--limit", "1")
-        self.assertRegex(more.splitlines()[-1], r"^There is more: go on with --since \d+\.$")
+        self.assertRegex(more.splitlines()[-1], r"^There is more: continue with --since \d+\.$")
         self.assertIn("--since 0", self.ctl("changes", "--since", str(1 << 62)))
 
     def test_json_is_the_engines_result(self):
@@ -107,7 +107,7 @@ class Watch(StockctlTestCase):
             server.stop()
             self.assertEqual(reap(watch, 20 * SLOW), UNREACHABLE)
             said = watch.stderr.read()
-            self.assertEqual(said.count(b"connection lost; trying again"), 1)
+            self.assertEqual(said.count(b"connection lost; reconnecting"), 1)
             self.assertEqual(said.count(server.unix.encode()), 3)  # watching, lost, gave up
 
     def test_it_goes_on_where_it_was_when_the_engine_is_back(self):
@@ -127,14 +127,14 @@ class Watch(StockctlTestCase):
             watch.send_signal(signal.SIGINT)
             self.assertEqual(reap(watch, 20 * SLOW), DONE)
             said = watch.stderr.read().decode()
-            self.assertEqual((said.count("trying again"), said.count("connected again")), (2, 2), said)
+            self.assertEqual((said.count("reconnecting"), said.count("connected again")), (2, 2), said)
 
     def test_it_says_once_that_the_engine_is_away(self):
         with Server() as server:
             watch = self.watch("watch", server=server)
             self.assertIn("Watching", self.said(watch))
             server.stop()
-            self.assertRegex(self.said(watch), r"connection lost; trying again, to go on from LSN \d+")
+            self.assertRegex(self.said(watch), r"connection lost; reconnecting, to continue from LSN \d+")
             refusals = os.path.join(server.directory, "stockd.sock")
             with socket.socket(socket.AF_UNIX) as deaf:  # takes connections, ends each of them
                 if os.path.exists(refusals):

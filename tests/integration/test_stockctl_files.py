@@ -245,7 +245,7 @@ class Import(StockctlTestCase):
             code, seen = self.on_terminal("import", "stock", self.rows_file("FULL", 20000), server=small)
             self.assertEqual(code, REFUSED)
             self.assert_no_bar_left(seen, bar)
-            self.assertRegex(seen, rb"(\n|\x1b\[K)stockctl: \S+: line \d+: the engine refused it\n")
+            self.assertRegex(seen, rb"(\n|\x1b\[K)stockctl: \S+: line \d+: refused by the engine\n")
         code, seen = self.on_terminal("import", "stock", self.rows_file("STOP", 200000), interrupt_at=bar)
         self.assertIn(code, (-signal.SIGINT, DONE))
         self.assert_no_bar_left(seen, bar)
@@ -387,7 +387,7 @@ class Replay(StockctlTestCase):
         for text in ("hello\n", "hello", "line,order_id,outcome,code2\n1,2", 'line,order_id\n"'):
             other = self.file(text)
             self.ctl("replay", path, "--log", other, expect=USAGE)
-            self.assertIn("not a log of replay", self.err)
+            self.assertIn("not a log written by replay", self.err)
             with open(other, encoding="utf-8") as file:
                 self.assertEqual(file.read(), text, "what is no log was changed")
         self.ctl("replay", path, "--log", "/nonexistent/log", expect=USAGE)

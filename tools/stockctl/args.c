@@ -35,7 +35,7 @@ static bool is_option(const char *word)
     return word[0] == '-' && word[1] != '\0' && (word[1] < '0' || word[1] > '9');
 }
 
-/* What the parser walks along. */
+/* The parser's position. */
 struct words {
     char *const *word;
     size_t count;
@@ -80,7 +80,7 @@ bool args_global(struct ctl *ctl, size_t argc, char *const *argv, size_t *at, co
     } else if (is_named(word, "-s") || is_named(word, "--server")) {
         ctl->server = take_value(&words, strchr(word, '='));
         if (ctl->server == NULL)
-            *problem = "no address after -s: it needs HOST:PORT or unix:PATH";
+            *problem = "-s needs an address: HOST:PORT or unix:PATH";
     } else if (is_named(word, "--as")) {
         *problem = take_name(ctl, take_value(&words, strchr(word, '=')));
     } else {
@@ -119,9 +119,9 @@ static int no_option(const struct args *args, const char *word, size_t len)
         if (args->command->options[i].help != NULL)
             nearest_try(&nearest, args->command->options[i].name,
                         strlen(args->command->options[i].name));
-    int failed = nearest.name != NULL ? usage_error(args, "no option %.*s; did you mean --%s?",
+    int failed = nearest.name != NULL ? usage_error(args, "unknown option %.*s; did you mean --%s?",
                                                     (int)len, word, nearest.name)
-                                      : usage_error(args, "no option %.*s", (int)len, word);
+                                      : usage_error(args, "unknown option %.*s", (int)len, word);
     free(typed);
     return failed;
 }
@@ -159,7 +159,7 @@ static int check_count(const struct args *args)
     if (args->count < args->command->least)
         return usage_error(args, "too few arguments: %s", args->command->usage);
     if (args->count > args->command->most)
-        return usage_error(args, "too many arguments, from '%s' on: %s",
+        return usage_error(args, "too many arguments, starting at '%s': %s",
                            args->positional[args->command->most], args->command->usage);
     return CTL_DONE;
 }
@@ -338,6 +338,6 @@ int args_order_line(const struct args *args, const char *text, struct order_line
     out->location = *rest == '@' ? rest + 1 : NULL;
     int failed = args_int(args, text, number, 1, CTL_QUANTITY_MAX, &out->qty);
     if (failed == CTL_DONE && out->location != NULL && out->location[0] == '\0')
-        return usage_error(args, "'%s' ends where its location should be", text);
+        return usage_error(args, "'%s' lacks its location after the '@'", text);
     return failed;
 }

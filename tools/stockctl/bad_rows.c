@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* bad_rows.c - what is wrong with a file, kept until all of it is known, then told by line. */
+/* bad_rows.c - the bad rows of a file, collected until all are known, then reported by line. */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE /* vasprintf */
 #endif
@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SHOWN_MAX 20 /* on a terminal nobody reads more */
+#define SHOWN_MAX 20 /* nobody reads more on a terminal */
 
 void bad_rows_add(struct bad_rows *bad, size_t line, const char *column, const char *format, ...)
 {

@@ -95,7 +95,7 @@ static int give_page(struct ctl *ctl, uint64_t *next, uint64_t *lsn, listing_fn 
         *next = 0;
     if (!good || (*next != 0 && *next <= from)) /* a cursor that stands still would never end */
         return ctl_error(ctl, CTL_UNREACHABLE, "unreachable",
-                         "the engine sent a page of items that makes no sense");
+                         "the engine sent an invalid page of items");
     return CTL_DONE;
 }
 

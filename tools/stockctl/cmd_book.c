@@ -102,15 +102,16 @@ static void show_history(struct history *history)
     json_t *next = json_object_get(history->answer, "next");
 
     if (begins > 0)
-        printf("Nothing is kept of what was before LSN %lld.\n", (long long)begins);
+        printf("The journal no longer has what came before LSN %lld.\n", (long long)begins);
     if (history->rows > 0) {
         table_print(history->table, stdout, "");
         history->table = NULL;
     } else {
-        puts("Nothing is written of it.");
+        puts("The journal has nothing about it.");
     }
     if (json_is_integer(next))
-        printf("There may be more: --since %lld\n", (long long)json_integer_value(next));
+        printf("There may be more: continue with --since %lld\n",
+               (long long)json_integer_value(next));
 }
 
 static void print_history(const struct ctl *ctl, struct history *history)
@@ -136,7 +137,7 @@ static int run_history(struct ctl *ctl, const struct args *args)
 
     history.sku = args->count > 0 ? args->positional[0] : NULL;
     if ((history.sku != NULL) == (history.id != NULL))
-        return usage_error(args, "either SKU or --id ID");
+        return usage_error(args, "give either SKU or --id ID");
     int failed = take_number(args, "since", 0, &history.since_lsn);
     if (failed == CTL_DONE)
         failed = take_number(args, "limit", 1, &history.left);
@@ -173,7 +174,7 @@ int pack_at(const struct args *args, const char *text, stockd_pack *pack)
 static const struct option history_options[] = {
     { "id", "ID", "of an operation, a step or a reservation", NULL, OPTION_TEXT },
     { "since", "LSN", "only what came after it", NULL, OPTION_COUNT },
-    { "limit", "N", "about so many events", NULL, OPTION_COUNT },
+    { "limit", "N", "about that many events", NULL, OPTION_COUNT },
     { .name = NULL },
 };
 
@@ -182,7 +183,7 @@ const struct command book_commands[] = {
         .name = "history",
         .summary = "Show what happened to an item or an order, and who did it",
         .usage = "SKU|--id ID [OPTION]...",
-        .details = "Told from the journal, the oldest first. ON HAND and RESERVED are the pool's\n"
+        .details = "Read from the journal, oldest first. ON HAND and RESERVED are the pool's\n"
                    "after each event; they are not known when asked by --id.",
         .example = "stockctl history TEE-RED-M --limit 20",
         .options = history_options,

@@ -37,32 +37,30 @@ static int run_export_places(struct ctl *ctl, const struct args *args)
 }
 
 static const struct option import_options[] = {
-    { "skip-bad", NULL, "leave bad rows out instead of applying nothing", NULL, OPTION_FLAG },
-    { "batch", "NAME", "set the stock again from a file that was imported before", NULL,
-      OPTION_TEXT },
+    { "skip-bad", NULL, "skip bad rows instead of applying nothing", NULL, OPTION_FLAG },
+    { "batch", "NAME", "set the stock again from a file imported before", NULL, OPTION_TEXT },
     { .name = NULL },
 };
 
 static const struct option import_catalogue_options[] = {
-    { "skip-bad", NULL, "leave bad rows out instead of applying nothing", NULL, OPTION_FLAG },
+    { "skip-bad", NULL, "skip bad rows instead of applying nothing", NULL, OPTION_FLAG },
     { .name = NULL },
 };
 
 static const struct option replay_options[] = {
     { "connections", "N", "spread the orders over N connections (1)", NULL, OPTION_COUNT },
     { "pipeline", "N", "orders in flight on each of them (1)", NULL, OPTION_COUNT },
-    { "log", "FILE", "note each order's outcome; orders in it are not asked again", NULL,
-      OPTION_TEXT },
-    { "patience", "DURATION", "how long to try to reach an engine that went away (10s)", NULL,
+    { "log", "FILE", "log outcomes; orders in the log are not sent again", NULL, OPTION_TEXT },
+    { "patience", "DURATION", "how long to retry an unreachable engine (10s)", NULL,
       OPTION_MILLIS },
     { .name = NULL },
 };
 
 static const struct option demo_options[] = {
-    { "trickle", NULL, "then keep orders going, so that stock moves, until Ctrl-C", NULL,
+    { "trickle", NULL, "then keep placing orders, so that stock moves, until Ctrl-C", NULL,
       OPTION_FLAG },
     { "rate", "N", "orders a second of the trickle (5)", NULL, OPTION_COUNT },
-    { "orders", "N", "end the trickle after so many", NULL, OPTION_COUNT },
+    { "orders", "N", "end the trickle after that many", NULL, OPTION_COUNT },
     { .name = NULL },
 };
 
@@ -75,7 +73,7 @@ const struct command bulk_commands[] = {
         .summary = "Set opening stock from a CSV file",
         .usage = "FILE.csv|- [OPTION]...",
         .details = "The first line names the columns: sku,location,on_hand in any order; others\n"
-                   "are passed over. All rows are checked before any is applied; a bad row is\n"
+                   "are ignored. All rows are checked before any is applied; a bad row is\n"
                    "named by line and column. The same file again changes nothing, so an import\n"
                    "that was cut short can be repeated.",
         .example = "stockctl import stock opening.csv",
@@ -98,7 +96,7 @@ const struct command bulk_commands[] = {
         .usage = "FILE.csv|- [--skip-bad]",
         .details =
             "Column code, and any of kind, name, priority, lead_time_s, ships, pickup, lat,\n"
-            "lon, groups, active; others are passed over.\n" EMPTY_CELLS,
+            "lon, groups, active; others are ignored.\n" EMPTY_CELLS,
         .example = "stockctl import places places.csv",
         .options = import_catalogue_options,
         .least = 1,
@@ -110,7 +108,7 @@ const struct command bulk_commands[] = {
         .summary = "Create or change channels from a CSV file",
         .usage = "FILE.csv|- [--skip-bad]",
         .details = "Column code, and any of kind, name, locations, buffer, hold_ttl_ms, sourcing;\n"
-                   "others are passed over. The locations and groups that a channel names must be\n"
+                   "others are ignored. The locations and groups that a channel names must be\n"
                    "there: import places first.\n" EMPTY_CELLS,
         .example = "stockctl import channels channels.csv",
         .options = import_catalogue_options,
@@ -123,7 +121,7 @@ const struct command bulk_commands[] = {
         .summary = "Create or change items from a CSV file",
         .usage = "FILE.csv|- [--skip-bad]",
         .details = "Column sku, and any of name, barcode, low_stock, backorder_limit; others are\n"
-                   "passed over. The engine keeps the last two for later and does nothing with\n"
+                   "ignored. The engine keeps the last two for later and does nothing with\n"
                    "them yet.\n" EMPTY_CELLS,
         .example = "stockctl import items items.csv",
         .options = import_catalogue_options,
@@ -176,7 +174,7 @@ const struct command bulk_commands[] = {
     },
     {
         .name = "demo",
-        .summary = "Fill the engine with a catalogue and orders to try things on",
+        .summary = "Fill the engine with a trial catalogue and orders",
         .usage = "[OPTION]...",
         .details =
             "Always the same ones: again, it adds nothing. A trickle goes on with orders of\n"

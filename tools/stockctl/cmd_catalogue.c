@@ -104,7 +104,7 @@ static int show_one(struct ctl *ctl, const struct args *args, const char *method
     if (failed != CTL_DONE || wanted.found)
         return failed;
     snprintf(code, sizeof(code), "unknown_%s", what);
-    return ctl_error(ctl, CTL_REFUSED, code, "there is no %s '%s'", what, wanted.code);
+    return ctl_error(ctl, CTL_REFUSED, code, "unknown %s '%s'", what, wanted.code);
 }
 
 static int run_location_show(struct ctl *ctl, const struct args *args)
@@ -120,22 +120,22 @@ static int run_channel_show(struct ctl *ctl, const struct args *args)
 static const struct option location_options[] = {
     { "kind", "KIND", "such as warehouse or store", "kind", OPTION_TEXT },
     { "name", "TEXT", "for people", "name", OPTION_TEXT },
-    { "priority", "N", "the lowest is sourced from first", "priority", OPTION_INT },
+    { "priority", "N", "the lowest is used first", "priority", OPTION_INT },
     { "lead-time", "DURATION", "from order to ready, such as 2h", "lead_time_s", OPTION_SECONDS },
     { "ships", "yes|no", "sends parcels", "ships", OPTION_BOOL },
     { "pickup", "yes|no", "customers collect here", "pickup", OPTION_BOOL },
     { "lat", "DEGREES", "latitude", "lat", OPTION_REAL },
     { "lon", "DEGREES", "longitude", "lon", OPTION_REAL },
     { "groups", "A,B", "groups that it belongs to", "groups", OPTION_LIST },
-    { "active", "yes|no", "no takes it out of use", "active", OPTION_BOOL },
+    { "active", "yes|no", "no: out of use", "active", OPTION_BOOL },
     { .name = NULL },
 };
 
 static const struct option channel_options[] = {
     { "kind", "KIND", "such as web, app, marketplace or pos", "kind", OPTION_TEXT },
     { "name", "TEXT", "for people", "name", OPTION_TEXT },
-    { "locations", "A,B", "sells from these; if not set, from all", "locations", OPTION_LIST },
-    { "buffer", "N", "units of each item that it never shows nor takes", "buffer", OPTION_COUNT },
+    { "locations", "A,B", "the locations it sells from (all)", "locations", OPTION_LIST },
+    { "buffer", "N", "units of each item that it neither shows nor sells", "buffer", OPTION_COUNT },
     { "hold-ttl", "DURATION", "how long a reservation is held", "hold_ttl_ms", OPTION_MILLIS },
     { "sourcing", "RULE", "priority, fewest or balance", "sourcing", OPTION_TEXT },
     { .name = NULL },
@@ -170,7 +170,7 @@ const struct command catalogue_commands[] = {
     },
     {
         .name = "location show",
-        .summary = "Show all that is set of a location",
+        .summary = "Show the settings of a location",
         .usage = "CODE",
         .example = "stockctl location show store-1",
         .least = 1,
@@ -196,7 +196,7 @@ const struct command catalogue_commands[] = {
     },
     {
         .name = "channel show",
-        .summary = "Show all that is set of a channel",
+        .summary = "Show the settings of a channel",
         .usage = "CODE",
         .example = "stockctl channel show web",
         .least = 1,
@@ -217,7 +217,7 @@ const struct command catalogue_commands[] = {
         .name = "item list",
         .summary = "List the items and their names",
         .usage = "[TEXT]",
-        .details = "With TEXT those that have it in their SKU, name or barcode.",
+        .details = "With TEXT, those with it in their SKU, name or barcode.",
         .example = "stockctl item list shirt",
         .most = 1,
         .run = run_item_list,

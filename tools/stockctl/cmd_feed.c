@@ -28,13 +28,13 @@ static void show_changes(stockd_value result)
         putchar('\n');
     }
     if (again)
-        printf("Too much has changed to tell from there: read everything with --since 0,\n"
-               "then go on with --since %" PRIu64 ".\n",
+        printf("Too much has changed since then: read everything with --since 0,\n"
+               "then continue with --since %" PRIu64 ".\n",
                next);
     else if (next < lsn)
-        printf("There is more: go on with --since %" PRIu64 ".\n", next);
+        printf("There is more: continue with --since %" PRIu64 ".\n", next);
     else
-        printf("That is all up to LSN %" PRIu64 ".\n", next);
+        printf("This is everything up to LSN %" PRIu64 ".\n", next);
 }
 
 static int run_changes(struct ctl *ctl, const struct args *args)
@@ -67,16 +67,16 @@ static int run_changes(struct ctl *ctl, const struct args *args)
 static const struct option changes_options[] = {
     { "since", "LSN", "what has changed since then (0: everything)", NULL, OPTION_COUNT },
     { "channel", "CODE", "on this channel only", "channel", OPTION_TEXT },
-    { "limit", "N", "about so many at once (1000)", "limit", OPTION_COUNT },
+    { "limit", "N", "about that many at once (1000)", "limit", OPTION_COUNT },
     { NULL, NULL, NULL, NULL, OPTION_TEXT },
 };
 
 static const struct option watch_options[] = {
     { "channel", "CODE", "on this channel only", "channel", OPTION_TEXT },
     { "sku", "SKU", "this item only", NULL, OPTION_TEXT },
-    { "since", "LSN", "begin with what has changed since then", NULL, OPTION_COUNT },
-    { "wait", NULL, "for an item that is not there yet", NULL, OPTION_FLAG },
-    { "patience", "DURATION", "give up on an engine that is away for so long (never)", NULL,
+    { "since", "LSN", "start with what has changed since then", NULL, OPTION_COUNT },
+    { "wait", NULL, "watch an item that does not exist yet", NULL, OPTION_FLAG },
+    { "patience", "DURATION", "how long to retry an unreachable engine (for ever)", NULL,
       OPTION_MILLIS },
     { NULL, NULL, NULL, NULL, OPTION_TEXT },
 };
@@ -96,8 +96,8 @@ const struct command feed_commands[] = {
         .summary = "Show availability as it changes, until Ctrl-C",
         .usage = "[OPTION]...",
         .details =
-            "With --json one line of JSON for each change. When the engine goes away, watch\n"
-            "says so, tries to reach it again, and goes on where it was.",
+            "With --json, one line of JSON for each change. When the engine goes away, watch\n"
+            "says so, reconnects, and continues where it was.",
         .example = "stockctl watch --channel web",
         .options = watch_options,
         .run = run_watch,

@@ -16,7 +16,8 @@ static int ask_section(struct ctl *ctl, stockd_reply *reply, stockd_value *secti
     int failed = ctl_call(ctl, "info", &pack, STOCKD_RETRY_SAFE, reply);
     stockd_pack_free(&pack);
     if (failed == CTL_DONE && !stockd_map_find(reply->result, "mirror", section))
-        return ctl_error(ctl, CTL_UNREACHABLE, "unreachable", "the engine tells of no mirror");
+        return ctl_error(ctl, CTL_UNREACHABLE, "unreachable",
+                         "the engine does not report on a mirror");
     return failed;
 }
 
@@ -131,9 +132,9 @@ static void print_text(const struct verify *v)
            v->difference_count == 0 ? "same" : "different", v->sku_count, v->channel_count,
            v->difference_count, (unsigned long long)v->lsn);
     if (v->moving > 0)
-        printf("%zu items changed too fast to be compared\n", v->moving);
+        printf("%zu items changed too fast to compare\n", v->moving);
     if (v->behind)
-        puts("the mirror did not come to that lsn in time: see stockctl mirror status");
+        puts("the mirror did not reach that lsn in time; see stockctl mirror status");
 }
 
 static void verify_free(struct verify *v)
@@ -184,7 +185,7 @@ static int run_verify(struct ctl *ctl, const struct args *args)
 static const struct option verify_options[] = {
     { "redis", "ADDRESS", "HOST:PORT or unix:PATH (the one that the engine uses)", NULL,
       OPTION_TEXT },
-    { "redis-user", "NAME", "whom to AUTH as", NULL, OPTION_TEXT },
+    { "redis-user", "NAME", "the user for AUTH", NULL, OPTION_TEXT },
     { "redis-password-file", "FILE", "its first line is the password", NULL, OPTION_TEXT },
     { .name = NULL },
 };
@@ -192,26 +193,26 @@ static const struct option verify_options[] = {
 const struct command mirror_commands[] = {
     {
         .name = "mirror status",
-        .summary = "Show how far the Redis mirror is, and how it fares",
+        .summary = "Show the state of the Redis mirror, and how far it lags",
         .usage = "",
-        .details = "state is off, connecting, syncing (Redis may show what is not so yet), live,\n"
+        .details = "state is off, connecting, syncing (Redis may show outdated values), live,\n"
                    "or fenced (an engine that started later writes this Redis).",
         .example = "stockctl mirror status",
         .run = run_status,
     },
     {
         .name = "mirror verify",
-        .summary = "Compare all that Redis shows with what the engine has",
+        .summary = "Compare everything that Redis shows with the engine",
         .usage = "[OPTION]...",
-        .details = "Both may go on changing meanwhile: what differs is looked at again.\n"
-                   "Exit status 0: the same; 1: not, and each difference is a line.",
+        .details = "Both may change meanwhile: what differs is compared again.\n"
+                   "Exit status 0: no difference; 1: one line for each difference.",
         .example = "stockctl mirror verify",
         .options = verify_options,
         .run = run_verify,
     },
     {
         .name = "mirror take",
-        .summary = "Let this engine write Redis again, although a newer one does",
+        .summary = "Let this engine write Redis again despite a newer one",
         .usage = "",
         .example = "stockctl mirror take",
         .run = run_take,

@@ -16,7 +16,7 @@ static int pack_lines(const struct args *args, bool with_location, stockd_pack *
         if (failed != CTL_DONE)
             return failed;
         if (line.location != NULL && !with_location)
-            return usage_error(args, "'%s': a place cannot be chosen here", args->positional[i]);
+            return usage_error(args, "'%s': this command takes no location", args->positional[i]);
         stockd_pack_array(pack, line.location != NULL ? 3 : 2);
         stockd_pack_str_n(pack, line.sku, line.sku_len);
         stockd_pack_i64(pack, line.qty);
@@ -210,10 +210,10 @@ static int run_reservation(struct ctl *ctl, const struct args *args)
 }
 
 static const struct option reserve_options[] = {
-    { "id", "ID", "the order's id; one is made up if not given", NULL, OPTION_TEXT },
-    { "ttl", "DURATION", "hold for 15m, 90s, 2h; else as the channel says", "ttl_ms",
+    { "id", "ID", "the order's id; generated if not given", NULL, OPTION_TEXT },
+    { "ttl", "DURATION", "hold for 15m, 90s, 2h (the channel's hold-ttl)", "ttl_ms",
       OPTION_MILLIS },
-    { "at", "LOCATION", "click and collect: all of it from there", "at", OPTION_TEXT },
+    { "at", "LOCATION", "take all of it from there (click and collect)", "at", OPTION_TEXT },
     { "confirm", NULL, "confirm at once", "confirm", OPTION_FLAG },
     { .name = NULL },
 };
@@ -224,7 +224,7 @@ static const struct option confirm_options[] = {
 };
 
 static const struct option step_options[] = {
-    { "op", "ID", "makes a part's repetition harmless; made up if not given", NULL, OPTION_TEXT },
+    { "op", "ID", "makes a repeated part harmless; else generated", NULL, OPTION_TEXT },
     { .name = NULL },
 };
 
@@ -264,7 +264,7 @@ const struct command order_commands[] = {
         .name = "fulfil",
         .summary = "Hand over a confirmed order, or part of it",
         .usage = "ID [SKU:QTY...] [OPTION]...",
-        .details = "Without lines it is all that is left.",
+        .details = "Without lines, all that is left.",
         .example = "stockctl fulfil ORDER-1 TEE-RED-M:1 --op PARCEL-1",
         .options = step_options,
         .least = 1,
@@ -275,7 +275,7 @@ const struct command order_commands[] = {
         .name = "cancel",
         .summary = "Give back a reservation, or part of it",
         .usage = "ID [SKU:QTY...] [OPTION]...",
-        .details = "Without lines it is all that is left.",
+        .details = "Without lines, all that is left.",
         .example = "stockctl cancel ORDER-1",
         .options = step_options,
         .least = 1,

@@ -55,14 +55,14 @@ static void show_health_json(stockd_value result, bool read_only, const char *re
                               "mirror", "state", mirror, "error", trouble));
 }
 
-/* A mirror that is away slows no order, so it is told and not judged. */
+/* A mirror that is unreachable delays no order: its state is shown and does not count. */
 static void show_health(bool read_only, const char *reason, const char *mirror, const char *trouble)
 {
     if (read_only)
-        fprintf(stderr, "stockctl: read_only: the engine takes no changes: %s\n",
+        fprintf(stderr, "stockctl: read_only: the engine accepts no changes: %s\n",
                 reason != NULL ? reason : "the journal cannot be written");
     else
-        puts("the engine takes changes");
+        puts("the engine accepts changes");
     fprintf(read_only ? stderr : stdout, "%smirror %s%s%s\n", read_only ? "stockctl: " : "",
             mirror != NULL ? mirror : "unknown", trouble != NULL ? ": " : "",
             trouble != NULL ? trouble : "");
@@ -101,7 +101,7 @@ static int run_health(struct ctl *ctl, const struct args *args)
 
 /* ---- info ----------------------------------------------------------------------------------- */
 
-/* `check` has no time limit of its own: it takes as long as the ledger is large. */
+/* `check` has no time limit of its own: its time grows with the ledger. */
 static int run_check(struct ctl *ctl)
 {
     stockd_reply reply;
@@ -122,8 +122,9 @@ static int run_info(struct ctl *ctl, const struct args *args)
     stockd_reply reply;
 
     if (args_option(args, "check") != NULL)
-        return args->count == 0 ? run_check(ctl)
-                                : usage_error(args, "--check looks at everything: no SECTION");
+        return args->count == 0
+                   ? run_check(ctl)
+                   : usage_error(args, "--check checks everything: it takes no SECTION");
     stockd_pack_init(&pack, NULL, 0);
     stockd_pack_array(&pack, args->count);
     for (size_t i = 0; i < args->count; i++)
@@ -137,7 +138,7 @@ static int run_info(struct ctl *ctl, const struct args *args)
 
 static const struct option info_options[] = {
     { .name = "check",
-      .help = "check the live ledger: do all promises add up? exit status 1 if not",
+      .help = "check the ledger; exit status 1 if an invariant fails",
       .type = OPTION_FLAG },
     { .name = NULL },
 };
@@ -145,17 +146,17 @@ static const struct option info_options[] = {
 const struct command server_commands[] = {
     {
         .name = "ping",
-        .summary = "Ask whether the engine is there, and how long an answer takes",
+        .summary = "Check whether the engine responds, and how fast",
         .usage = "",
         .example = "stockctl ping",
         .run = run_ping,
     },
     {
         .name = "health",
-        .summary = "Ask whether the engine takes changes",
+        .summary = "Check whether the engine accepts changes",
         .usage = "",
         .details =
-            "Exit status 0: it does; 1: it does not, and why is said; 3: it cannot be reached.\n"
+            "Exit status 0: it does; 1: it does not, with the reason; 3: it is unreachable.\n"
             "The state of the Redis mirror is shown and does not count.",
         .example = "stockctl health",
         .run = run_health,

@@ -156,7 +156,7 @@ static int run_availability(struct ctl *ctl, const struct args *args)
 
 #define OPTION_ID                                                                                  \
     {                                                                                              \
-        "id", "ID", "makes a repetition harmless; one is made up if not given", NULL, OPTION_TEXT  \
+        "id", "ID", "makes repeating it harmless; generated if not given", NULL, OPTION_TEXT       \
     }
 #define OPTION_REF                                                                                 \
     {                                                                                              \
@@ -182,13 +182,13 @@ static const struct option count_options[] = {
 
 static const struct option return_options[] = {
     OPTION_ID,
-    { "reservation", "ID", "the order that it comes back from", "reservation", OPTION_TEXT },
+    { "reservation", "ID", "the order it belonged to", "reservation", OPTION_TEXT },
     { "condition", "TEXT", "such as good or damaged", "condition", OPTION_TEXT },
     { .name = NULL },
 };
 
 static const struct option stock_options[] = {
-    { "at", "LSN|TIME", "as it was then: 4711, or 2025-03-01T14:05:00 (local) or ...Z", NULL,
+    { "at", "LSN|TIME", "as of then: 4711, or 2025-03-01T14:05:00 (local) or ...Z", NULL,
       OPTION_TEXT },
     { .name = NULL },
 };
@@ -198,7 +198,7 @@ static const struct option allot_options[] = { OPTION_ID, { .name = NULL } };
 const struct command stock_commands[] = {
     {
         .name = "receive",
-        .summary = "Take units in",
+        .summary = "Receive units",
         .usage = "SKU LOCATION QTY [OPTION]...",
         .example = "stockctl receive TEE-RED-M main 10 --id PO-4711-1 --ref PO-4711",
         .options = receive_options,
@@ -208,7 +208,7 @@ const struct command stock_commands[] = {
     },
     {
         .name = "adjust",
-        .summary = "Add units to what is on hand, or take some off",
+        .summary = "Add units to what is on hand, or remove some",
         .usage = "SKU LOCATION DELTA [OPTION]...",
         .example = "stockctl adjust TEE-RED-M main -2 --reason damaged",
         .options = adjust_options,
@@ -238,7 +238,7 @@ const struct command stock_commands[] = {
     },
     {
         .name = "allot",
-        .summary = "Give units to one channel alone, or take them back (a negative QTY)",
+        .summary = "Allot units to one channel, or take them back (a negative QTY)",
         .usage = "SKU LOCATION CHANNEL QTY [OPTION]...",
         .example = "stockctl allot TEE-RED-M main marketplace 20",
         .options = allot_options,
@@ -248,7 +248,7 @@ const struct command stock_commands[] = {
     },
     {
         .name = "stock",
-        .summary = "Show an item's stock, place by place",
+        .summary = "Show an item's stock at each location",
         .usage = "SKU [--at LSN|TIME]",
         .example = "stockctl stock TEE-RED-M",
         .options = stock_options,

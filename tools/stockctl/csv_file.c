@@ -232,7 +232,7 @@ static void feed_file(struct parse *parse, FILE *file)
         parse->failed =
             ctl_error(parse->ctl, CTL_USAGE, "bad_file", "%s: %s", parse->path, strerror(errno));
     if (parse->failed == CTL_DONE && csv_fini(&parse->csv, on_field, on_row, parse) != 0)
-        on_bad_quote(parse, "a quote that is never closed: the rest of the file is inside it");
+        on_bad_quote(parse, "a quote is never closed: it swallows the rest of the file");
     if (parse->failed == CTL_DONE && !parse->header_done)
         parse->failed =
             ctl_error(parse->ctl, CTL_USAGE, "bad_file", "%s: no header line", parse->path);

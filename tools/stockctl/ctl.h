@@ -23,19 +23,19 @@ enum ctl_exit {
     CTL_DONE = 0,
     CTL_REFUSED = 1,     /* the engine said no */
     CTL_USAGE = 2,       /* the command line, or a file it names, is wrong */
-    CTL_UNREACHABLE = 3, /* no engine, or no answer */
+    CTL_UNREACHABLE = 3, /* unreachable, or no reply */
 };
 
 #define CTL_DEFAULT_SERVER "127.0.0.1:7421"
 #define CTL_NAME_MAX 128           /* bytes of the caller's name */
-#define CTL_QUANTITY_MAX 268435455 /* what one pool can hold */
+#define CTL_QUANTITY_MAX 268435455 /* the most that one pool can hold */
 
 struct ctl {
     const char *server;
     char *name; /* the caller's name, for the history */
     bool json;
-    bool quiet;               /* no progress bars: others write to the terminal as well */
-    bool patient;             /* calls take as long as they take */
+    bool quiet;               /* no progress bars: other programs write to the terminal too */
+    bool patient;             /* calls have no time-out */
     stockd_client *client;    /* NULL until the first call */
     stockd_notify_fn *notify; /* for that client; NULL: notifications are dropped */
     void *notify_context;
@@ -58,7 +58,7 @@ enum option_type {
 struct option {
     const char *name;  /* without the dashes; NULL ends a table */
     const char *value; /* what the help calls its value; NULL for a flag */
-    const char *help;  /* NULL: taken, but not shown, for it has no effect yet */
+    const char *help;  /* NULL: accepted but not shown, as it has no effect yet */
     const char *key;   /* its key in the request's option map; NULL: not sent as an option */
     enum option_type type;
 };
@@ -141,7 +141,7 @@ int args_order_line(const struct args *args, const char *text, struct order_line
 
 struct nearest {
     const char *typed;
-    const char *name; /* the one most like it so far; NULL: none is like it */
+    const char *name; /* the most similar one so far; NULL: none is similar */
     size_t len;
     size_t away;
 };
@@ -202,17 +202,17 @@ void table_free(struct table *table);                                 /* NULL is
 /* The caller's name by default: "USER@stockctl". To be freed. */
 char *ctl_default_name(void);
 
-/* Connects if that has not been done. */
+/* Connects unless connected. */
 int ctl_connect(struct ctl *ctl);
 
 /* One request. On CTL_DONE the reply is valid until the next use of the client. */
 int ctl_call(struct ctl *ctl, const char *method, const stockd_pack *params, unsigned flags,
              stockd_reply *reply);
 
-int ctl_refused(struct ctl *ctl, const stockd_reply *reply); /* says so; CTL_REFUSED */
-int ctl_failed(struct ctl *ctl, int status);                 /* says so; CTL_UNREACHABLE */
+int ctl_refused(struct ctl *ctl, const stockd_reply *reply); /* prints the refusal; CTL_REFUSED */
+int ctl_failed(struct ctl *ctl, int status); /* prints the failure; CTL_UNREACHABLE */
 
-/* The same of another client of this engine. */
+/* The same for another client of this engine. */
 int ctl_lost(const struct ctl *ctl, const stockd_client *client, int status);
 
 /* Says "stockctl: MESSAGE", or with --json {"error":{"code":CODE,...}}; returns exit_code. */
@@ -228,7 +228,7 @@ bool reply_list(stockd_value result, stockd_value *list);
 /* ---- show.c, show_text.c, show_json.c: results for people and for programs ----------------- */
 
 json_t *json_from_value(stockd_value value);
-void show_json_value(json_t *json); /* prints it and gives it back */
+void show_json_value(json_t *json); /* prints and frees it */
 
 /* The result as JSON; id, if not NULL, is added to it. */
 void show_json(stockd_value result, const char *id);
@@ -349,7 +349,7 @@ uint64_t clock_ms(void);                              /* monotonic */
  */
 struct pipeline {
     size_t count;
-    size_t window; /* so many in flight at most; 0: as many as are good; 1: strictly in order */
+    size_t window; /* in flight at most; 0: a good default; 1: strictly in order */
     const char *(*pack)(void *context, size_t number, stockd_pack *params);
     bool (*done)(void *context, size_t number, const stockd_reply *reply);
     void *context;
@@ -358,7 +358,7 @@ struct pipeline {
 
 int pipeline_run(struct ctl *ctl, const struct pipeline *pipeline);
 
-/* Tries to connect again for that long. CTL_DONE or CTL_UNREACHABLE; says nothing. */
+/* Tries to reconnect for that long. CTL_DONE or CTL_UNREACHABLE; prints nothing. */
 int pipeline_reconnect(stockd_client *client, int64_t patience_ms);
 
 /* ---- commands in files of their own -----------------------------------------------------------
@@ -374,7 +374,7 @@ int run_import_stock(struct ctl *ctl, const struct args *args);
 int run_export_stock(struct ctl *ctl, const struct args *args);
 int run_replay(struct ctl *ctl, const struct args *args);
 int run_demo(struct ctl *ctl, const struct args *args);
-/* So many orders of the demo each second, until there were that many; 0: for ever. */
+/* Places that many orders of the demo each second, up to a total; 0: for ever. */
 int run_trickle(struct ctl *ctl, uint64_t rate, uint64_t orders);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * demo.c - `demo`: tells the engine about the trial catalogue, through the protocol like anyone.
+ * demo.c - `demo`: loads the trial catalogue into the engine, through the protocol.
  *
  * Each step is a list of independent requests, sent together. Every request has a fixed id, so that
  * the demo can be repeated: what has been done is not done again.
@@ -13,7 +13,7 @@
 
 #define HOURS_MS (INT64_C(3600) * 1000)
 
-/* One request of a step. What the numbers mean is the step's affair. */
+/* One request of a step. The step defines what the numbers mean. */
 struct task {
     size_t what;
     size_t where;

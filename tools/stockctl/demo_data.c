@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * demo_data.c - a retailer that does not exist: clothes and things for the home, sold in eight
+ * demo_data.c - a fictitious retailer: clothes and things for the home, sold in eight
  * cities and on five channels. How well items sell follows Zipf's law, and the stock follows the
  * sales.
  */

@@ -122,7 +122,7 @@ static int fetch_page(struct ctl *ctl, struct export *export, uint64_t *next)
         *next = 0;
     if (!good || (*next != 0 && *next <= from)) /* a cursor that stands still would never end */
         return ctl_error(ctl, CTL_UNREACHABLE, "unreachable",
-                         "the engine sent a page of items that makes no sense");
+                         "the engine sent an invalid page of items");
     return CTL_DONE;
 }
 

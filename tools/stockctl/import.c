@@ -45,8 +45,7 @@ static bool check_place(struct import *import, size_t line, const struct csv_fie
     if (lookup_find(import->locations, location->text, location->len, NULL))
         return true;
     bad_rows_add(&import->bad, line, "location",
-                 location->len > 0 ? "the engine has no location '%.64s'" : "is empty%s",
-                 location->text);
+                 location->len > 0 ? "unknown location '%.64s'" : "is empty%s", location->text);
     return false;
 }
 
@@ -63,7 +62,7 @@ static bool check_unique(struct import *import, size_t line, const struct csv_fi
     free(key);
     if (first == line)
         return true;
-    bad_rows_add(&import->bad, line, "sku", "'%s' at %s is on line %zu already", sku->text,
+    bad_rows_add(&import->bad, line, "sku", "'%s' at %s is already on line %zu", sku->text,
                  location->text, first);
     return false;
 }
@@ -126,7 +125,7 @@ static bool count_done(void *context, size_t number, const stockd_reply *reply)
 
     if (reply->code != NULL) {
         if (import->failed == CTL_DONE) {
-            fprintf(stderr, "stockctl: %s: line %zu: the engine refused it\n", import->path,
+            fprintf(stderr, "stockctl: %s: line %zu: refused by the engine\n", import->path,
                     import->row[number].line);
             import->failed = ctl_refused(import->ctl, reply);
         }
@@ -151,10 +150,10 @@ static void import_summary(const struct import *import, double seconds)
     }
     printf("%zu rows set in %.2f s", import->applied, seconds);
     if (import->skipped > 0)
-        printf(", %zu bad rows left out", import->skipped);
+        printf(", %zu bad rows skipped", import->skipped);
     putchar('\n');
     if (import->repeated > 0)
-        printf("%zu rows were set by an earlier import of this file and left alone;\n"
+        printf("%zu rows had been set by an earlier import of this file;\n"
                "use --batch NAME to set them again\n",
                import->repeated);
 }
@@ -186,7 +185,8 @@ static int send_rows(struct import *import)
     if (failed == CTL_DONE)
         import_summary(import, (double)(clock_ms() - start) / 1000);
     else
-        fprintf(stderr, "stockctl: %s: stopped after %zu of %zu rows; the same command goes on\n",
+        fprintf(stderr,
+                "stockctl: %s: stopped after %zu of %zu rows; run the same command to continue\n",
                 import->path, import->applied + import->repeated, import->count);
     return failed;
 }
@@ -210,7 +210,7 @@ static int read_and_send(struct import *import, const struct args *args)
     mix_batch(import, args_option(args, "batch"));
     if (import->bad.count > 0)
         bad_rows_report(&import->bad, import->ctl, import->path,
-                        skip_bad ? NULL : "nothing was applied; --skip-bad leaves such rows out");
+                        skip_bad ? NULL : "nothing was applied; --skip-bad skips such rows");
     return import->bad.count > 0 && !skip_bad ? CTL_USAGE : send_rows(import);
 }
 

@@ -64,9 +64,9 @@ static const char *check_codes(const struct importing *importing, const struct f
         size_t len = strcspn(at, ",");
         const char *problem = check_code(at, len);
         if (problem != NULL)
-            return len == 0 ? "has a code that is empty" : "has a code that cannot be one";
+            return len == 0 ? "has a code that is empty" : "has an invalid code";
         if (known_only && !lookup_find(importing->places, at, len, NULL))
-            return "names a place or group that the engine does not have";
+            return "names an unknown place or group";
         if (++count > field->most)
             return "has too many codes";
         at += len + (at[len] == ',');
@@ -153,7 +153,7 @@ static bool check_key(struct importing *importing, size_t line, const struct csv
     }
     size_t first = lookup_add(importing->seen, key->text, key->len, line);
     if (first != line)
-        bad_rows_add(&importing->bad, line, column, "'%s' is on line %zu already", key->text,
+        bad_rows_add(&importing->bad, line, column, "'%s' is already on line %zu", key->text,
                      first);
     return first == line;
 }
@@ -281,7 +281,7 @@ static bool row_done(void *context, size_t number, const stockd_reply *reply)
 
     if (reply->code != NULL) {
         if (importing->failed == CTL_DONE) {
-            fprintf(stderr, "stockctl: %s: line %zu: the engine refused it\n", importing->path,
+            fprintf(stderr, "stockctl: %s: line %zu: refused by the engine\n", importing->path,
                     importing->row[number].line);
             importing->failed = ctl_refused(importing->ctl, reply);
         }
@@ -306,9 +306,9 @@ static void summary(const struct importing *importing, double seconds)
     }
     printf("%zu %s set in %.2f s", importing->applied, importing->kind->name, seconds);
     if (importing->unchanged > 0)
-        printf(", %zu were as the file says already", importing->unchanged);
+        printf(", %zu were already so", importing->unchanged);
     if (importing->skipped > 0)
-        printf(", %zu bad rows left out", importing->skipped);
+        printf(", %zu bad rows skipped", importing->skipped);
     putchar('\n');
 }
 
@@ -331,7 +331,8 @@ static int send_rows(struct importing *importing)
     if (failed == CTL_DONE)
         summary(importing, (double)(clock_ms() - start) / 1000);
     else
-        fprintf(stderr, "stockctl: %s: stopped after %zu of %zu rows; the same command goes on\n",
+        fprintf(stderr,
+                "stockctl: %s: stopped after %zu of %zu rows; run the same command to continue\n",
                 importing->path, importing->applied + importing->unchanged, importing->count);
     return failed;
 }
@@ -364,7 +365,7 @@ static int read_and_send(struct importing *importing, bool skip_bad)
         return failed;
     if (importing->bad.count > 0)
         bad_rows_report(&importing->bad, importing->ctl, importing->path,
-                        skip_bad ? NULL : "nothing was applied; --skip-bad leaves such rows out");
+                        skip_bad ? NULL : "nothing was applied; --skip-bad skips such rows");
     return importing->bad.count > 0 && !skip_bad ? CTL_USAGE : send_rows(importing);
 }
 

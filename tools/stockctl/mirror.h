@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* mirror.h - what `mirror verify` is made of: a Redis to read, and two views that are compared. */
+/* mirror.h - the parts of `mirror verify`: a connection to Redis, and two views to compare. */
 #ifndef STOCKCTL_MIRROR_H
 #define STOCKCTL_MIRROR_H
 
@@ -20,15 +20,15 @@ struct mirror_place {
     uint64_t database;
 };
 
-/* Says what went wrong; NULL then. */
+/* NULL on failure, which it reports. */
 redisContext *mirror_connect(const struct ctl *ctl, const struct mirror_place *place);
 
-/* One command's reply, or NULL: said what went wrong. The format is hiredis's: %s, %b, %llu. */
+/* The reply to one command; NULL on failure, which it reports. hiredis's format: %s, %b, %llu. */
 redisReply *mirror_ask(const struct ctl *ctl, redisContext *redis, const char *format, ...);
 
 /* ---- mirror_items.c ---- */
 
-/* One thing that differs. A text that is NULL is not there. */
+/* A difference. NULL: that side has nothing. */
 struct difference {
     size_t item;
     char *field; /* NULL: the whole key */
@@ -47,13 +47,13 @@ struct verify {
     size_t *sku_len;
     size_t sku_count, sku_capacity;
     int64_t *before, *after; /* what the engine says: item times channel */
-    size_t *suspect;         /* items that are still to be looked at */
+    size_t *suspect;         /* items still to be compared */
     size_t suspect_count;
     uint64_t lsn; /* that the engine's answers include */
-    bool behind;  /* the mirror did not come to that LSN in time */
+    bool behind;  /* the mirror did not reach that LSN in time */
     struct difference *difference;
     size_t difference_count, difference_capacity;
-    size_t moving; /* items that change too fast to say */
+    size_t moving; /* items that change too fast to compare */
 };
 
 /* The item with that sku, whatever its bytes; a new one if there is none. */
@@ -61,20 +61,20 @@ size_t verify_add_sku(struct verify *v, const char *sku, size_t len);
 void verify_add_difference(struct verify *v, size_t item, const char *field, const char *engine,
                            const char *redis);
 void verify_clear_differences(struct verify *v);
-/* Takes out the differences of items that moved between `before` and `after`: they say nothing. */
+/* Drops the differences of items that changed between `before` and `after`, and counts these. */
 void verify_set_moving_apart(struct verify *v);
 
 /* ---- mirror_compare.c ---- */
 
-/* Asks Redis for the suspects, keeps those that differ from `before`, and notes the differences. */
+/* Reads the suspects from Redis, keeps those that differ from `before`, and adds differences. */
 int compare_suspects(struct verify *v);
-/* Adds the items of all keys that Redis has. */
+/* Adds the items of all keys in Redis. */
 int find_redis_items(struct verify *v);
 
 /* ---- mirror_verify.c ---- */
 
-/* Compares both sides until all items agree, or really differ. An exit code; the differences that
- * are left are in v. */
+/* Compares both sides until all items agree or really differ. Returns an exit code, and the
+ * remaining differences in v. */
 int verify_run(struct verify *v);
 
 #endif

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* mirror_compare.c - what Redis holds of the items, against what the engine said of them. */
+/* mirror_compare.c - compares the items in Redis with the engine's answers. */
 #include "tools/stockctl/mirror.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#define CHUNK 1000 /* questions in flight */
+#define CHUNK 1000 /* requests in flight */
 #define LSN_FIELD "_lsn"
 
 /* ---- one item ---- */
@@ -15,7 +15,7 @@ static char *number_text(int64_t number)
     return text_format("%lld", (long long)number);
 }
 
-/* A channel's field that Redis has. *same counts those that are right. */
+/* Compares a field in Redis with its channel; notes the channel in `seen`. */
 static void compare_field(struct verify *v, size_t item, const redisReply *field,
                           const redisReply *value, bool *seen)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* mirror_items.c - the items that `mirror verify` looks at, and how they differ. */
+/* mirror_items.c - the items that `mirror verify` compares, and their differences. */
 #include "tools/stockctl/mirror.h"
 
 #include <stdlib.h>

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * mirror_verify.c - is all that Redis shows what the engine has, and nothing else?
+ * mirror_verify.c - does Redis show exactly what the engine has?
  *
- * Both sides move while they are looked at. In each round the engine is asked about all items that
- * are still in doubt, then the mirror is awaited until it has come to the LSN of those answers, and
- * then Redis is asked. Items that differ are asked about again: in the engine, to see whether they
- * have moved, and in the next round. What has not moved and still differs after the last round is
- * different.
+ * Both sides change meanwhile. Each round asks the engine about all items in doubt, waits until the
+ * mirror has reached the LSN of those answers, and then reads Redis. For items that differ it asks
+ * the engine again, to see whether they have changed, and leaves them to the next round. An item
+ * that has not changed and still differs after the last round is different.
  */
 #include "tools/stockctl/mirror.h"
 
@@ -16,7 +15,7 @@
 #define ROUNDS 5
 #define FIRST_PAUSE_MS 50 /* between rounds; doubles */
 #define AWAIT_MS 5000
-#define QUESTION 1000 /* SKUs in one question */
+#define QUESTION 1000 /* SKUs in one request */
 
 /* ---- items ---- */
 
@@ -56,7 +55,7 @@ static int find_engine_items(struct verify *v)
             return failed;
         if (!take_page(v, reply.result, &next))
             return ctl_error(v->ctl, CTL_UNREACHABLE, "unreachable",
-                             "the engine sent a page of items that makes no sense");
+                             "the engine sent an invalid page of items");
     } while (next != 0);
     return CTL_DONE;
 }
@@ -66,7 +65,7 @@ static int find_engine_items(struct verify *v)
 struct question {
     struct verify *v;
     int64_t *answers;
-    size_t parts; /* of the suspects; for each there is a question per channel */
+    size_t parts; /* of the suspects; each part is one request per channel */
     int failed;
 };
 
@@ -137,7 +136,7 @@ static void pause_ms(int ms)
     nanosleep(&pause, NULL);
 }
 
-/* Until Redis shows what the engine's answers include. */
+/* Waits until Redis shows everything that the engine's answers include. */
 static int await_mirror(struct verify *v)
 {
     uint64_t give_up = clock_ms() + AWAIT_MS;
@@ -150,7 +149,7 @@ static int await_mirror(struct verify *v)
         freeReplyObject(reply);
         if (lsn >= v->lsn)
             return CTL_DONE;
-        v->behind = clock_ms() >= give_up; /* once; what differs then, differs */
+        v->behind = clock_ms() >= give_up; /* wait no more: later differences count */
         pause_ms(10);
     }
     return CTL_DONE;
@@ -169,7 +168,7 @@ static int verify_round(struct verify *v, bool first)
     return failed;
 }
 
-/* Keys whose rest is no sku: the engine cannot be asked about them. */
+/* Keys that end in no valid sku: the engine cannot be asked about them. */
 static int find_impossible(struct verify *v)
 {
     for (size_t i = 0; i < v->sku_count; i++) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* nearest.c - what somebody who mistyped a name may have meant. */
+/* nearest.c - suggests the name that a mistyped one may have meant. */
 #include "tools/stockctl/ctl.h"
 
 #include <string.h>

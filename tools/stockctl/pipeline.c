@@ -60,7 +60,7 @@ static void send_again(struct run *run, size_t number)
     run->again[run->again_count++] = number;
 }
 
-/* What is in flight has no answer any more. */
+/* Nothing in flight will be answered. */
 static int recover(struct run *run, int status)
 {
     bool lost = status == STOCKD_E_CLOSED || status == STOCKD_E_TIMEOUT;

@@ -2,7 +2,7 @@
 /*
  * progress.c - a bar on standard error, drawn only if that is a terminal, ten times a second.
  *
- * It is gone when anything else is written, and when the program ends, by a signal too.
+ * It is erased before any other output, and when the program ends, even by a signal.
  */
 #include "tools/stockctl/ctl.h"
 
@@ -38,7 +38,7 @@ static void end_cleanly_on(int signal)
     struct sigaction before;
 
     if (sigaction(signal, NULL, &before) == 0 && before.sa_handler == SIG_DFL)
-        sigaction(signal, &action, NULL); /* who started us may want it ignored */
+        sigaction(signal, &action, NULL); /* the parent may have it ignored */
 }
 
 void progress_start(struct progress *progress, const char *label, size_t total)

@@ -90,7 +90,7 @@ static void summary_table(const struct replay *replay, double seconds, double ra
     add_figure(table, "units", (size_t)tally->units);
     add_figure(table, "units returned", (size_t)tally->units_returned);
     if (tally->resumed > 0)
-        add_figure(table, "done before, by the log", tally->resumed);
+        add_figure(table, "done before, according to the log", tally->resumed);
     table_add(table, "seconds");
     table_add_format(table, "%.2f", seconds);
     table_add(table, "orders/s");

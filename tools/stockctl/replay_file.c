@@ -114,8 +114,8 @@ static void open_order(struct reading *reading, size_t line, const struct csv_fi
     size_t before = lookup_add(reading->begun, id->text, id->len, line);
     if (before != line && reading->repeated++ < 5)
         fprintf(stderr,
-                "stockctl: %s: line %zu: order '%s' began on line %zu already; the engine will"
-                " take it for a repetition, or refuse it\n",
+                "stockctl: %s: line %zu: order '%s' began on line %zu; the engine will"
+                " treat it as a repetition, or refuse it\n",
                 replay->path, line, id->text, before);
     if (replay->orders == reading->order_capacity) {
         reading->order_capacity = reading->order_capacity > 0 ? reading->order_capacity * 2 : 256;
@@ -139,8 +139,7 @@ static bool check_channel(struct reading *reading, size_t line, const struct rep
                           const struct csv_field *field, size_t *channel)
 {
     if (!lookup_find(reading->channels.codes, field->text, field->len, channel))
-        bad_rows_add(&reading->bad, line, "channel", "the engine has no channel '%.64s'",
-                     field->text);
+        bad_rows_add(&reading->bad, line, "channel", "unknown channel '%.64s'", field->text);
     else if (strcmp(order->channel, field->text) != 0)
         bad_rows_add(&reading->bad, line, "channel", "'%.64s', but the order began with '%.64s'",
                      field->text, order->channel);
@@ -158,7 +157,7 @@ static bool check_line_quantity(struct reading *reading, size_t line, struct rep
     if (problem == NULL && *qty == 0)
         problem = "is zero";
     if (problem == NULL && order->lines > 0 && order->is_return != (*qty < 0))
-        problem = "has another sign than the order's first line";
+        problem = "has not the sign of the order's first line";
     if (problem != NULL) {
         bad_rows_add(&reading->bad, line, "qty", "'%.32s' %s", text, problem);
         return false;
@@ -197,8 +196,7 @@ static void read_row(void *context, size_t number, const struct csv_field *field
     if (problem != NULL)
         bad_rows_add(&reading->bad, number, "sku", "'%.64s' %s", sku->text, problem);
     if (location->len > 0 && !lookup_find(reading->locations, location->text, location->len, NULL))
-        bad_rows_add(&reading->bad, number, "location", "the engine has no location '%.64s'",
-                     location->text);
+        bad_rows_add(&reading->bad, number, "location", "unknown location '%.64s'", location->text);
     if (!check_line_quantity(reading, number, order, fields[COLUMN_QTY].text, &line.qty) || !good)
         return;
     line.sku = text_format("%s", sku->text);

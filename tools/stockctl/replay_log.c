@@ -146,7 +146,8 @@ static int read_log(struct replay *replay, off_t size)
     }
     int failed = csv_read(replay->ctl, log->path, &reader);
     if (failed == CTL_DONE && log->bad > 0)
-        return ctl_error(replay->ctl, CTL_USAGE, "bad_file", "%s: not a log of replay", log->path);
+        return ctl_error(replay->ctl, CTL_USAGE, "bad_file", "%s is not a log written by replay",
+                         log->path);
     return failed;
 }
 
@@ -158,7 +159,7 @@ int replay_log_open(struct replay *replay, const char *path)
 
     if (file == NULL) {
         int failed = ctl_error(replay->ctl, CTL_USAGE, "bad_file", "%s: %s", path,
-                               errno == EINVAL ? "not a log of replay" : strerror(errno));
+                               errno == EINVAL ? "not a log written by replay" : strerror(errno));
         if (fd >= 0)
             close(fd);
         return failed;

@@ -148,7 +148,7 @@ static int recover(struct runner *run, struct connection *connection, int status
 
     progress_clear(&run->progress);
     if (lost)
-        fprintf(stderr, "stockctl: %s: connection lost; trying again\n", ctl->server);
+        fprintf(stderr, "stockctl: %s: connection lost; reconnecting\n", ctl->server);
     if (!lost || pipeline_reconnect(connection->client, run->replay->patience_ms) != CTL_DONE)
         return ctl_lost(ctl, connection->client, status);
     for (size_t i = 0; i < run->replay->pipeline; i++) {
@@ -351,7 +351,7 @@ static int wait_for_answers(struct runner *run)
                          strerror(errno));
     if (clock_ms() - run->heard_ms > SILENCE_MS)
         return ctl_error(run->replay->ctl, CTL_UNREACHABLE, "unreachable",
-                         "%s: no answer for %d seconds", run->replay->ctl->server,
+                         "%s: no reply for %d seconds", run->replay->ctl->server,
                          SILENCE_MS / 1000);
     return CTL_DONE;
 }

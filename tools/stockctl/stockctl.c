@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* stockctl.c - everything a person or a script does against a running stockd. */
+/* stockctl.c - the command line of a running stockd, for people and scripts. */
 #include "tools/stockctl/ctl.h"
 
 #include <errno.h>
@@ -122,7 +122,7 @@ static void say_unknown(const char *word)
     for (size_t g = 0; g < GROUPS; g++)
         for (const struct command *command = groups[g].commands; command->name != NULL; command++)
             nearest_try(&nearest, command->name, strcspn(command->name, " "));
-    fprintf(stderr, "stockctl: no command '%s'", word);
+    fprintf(stderr, "stockctl: unknown command '%s'", word);
     if (nearest.name != NULL)
         fprintf(stderr, "; did you mean '%.*s'?", (int)nearest.len, nearest.name);
     fputs("\nTry 'stockctl --help'.\n", stderr);
@@ -180,7 +180,7 @@ static int run_command(struct ctl *ctl, int argc, char *const *argv)
     return failed;
 }
 
-/* Options before the command. Returns the place of the command, or -1 when all is said. */
+/* Options before the command. Returns the index of the command, or -1 if nothing is left to do. */
 static int global_options(struct ctl *ctl, int argc, char *const *argv, int *code)
 {
     const char *problem = NULL;
@@ -198,7 +198,7 @@ static int global_options(struct ctl *ctl, int argc, char *const *argv, int *cod
             return -1;
         } else {
             fprintf(stderr, "stockctl: %s%s\nTry 'stockctl --help'.\n",
-                    problem != NULL ? problem : "no option ", problem != NULL ? "" : argv[at]);
+                    problem != NULL ? problem : "unknown option ", problem != NULL ? "" : argv[at]);
             *code = CTL_USAGE;
             return -1;
         }

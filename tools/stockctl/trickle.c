@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * trickle.c - `demo --trickle`: keeps a few orders of the trial shop going, so that stock moves
+ * trickle.c - `demo --trickle`: keeps placing orders of the trial shop, so that stock moves
  * while somebody watches. Each order is held, and some orders later it is paid and shipped, called
  * off, or left to run out. What sells out is delivered again.
  */
@@ -51,7 +51,7 @@ static void choose_sku(struct trickle *t, char sku[DEMO_SKU_SIZE])
     demo_sku(t->by_rank[rank], sku);
 }
 
-/* A refusal is a part of life here. */
+/* A refusal is an outcome like others. */
 static int check(struct trickle *t, int status)
 {
     return status == STOCKD_OK || status == STOCKD_REFUSED ? CTL_DONE : ctl_failed(t->ctl, status);

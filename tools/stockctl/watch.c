@@ -2,9 +2,9 @@
 /*
  * watch.c - `watch`: availability as it changes.
  *
- * The engine says up to which LSN it has told everything; a new subscription, after a connection
- * was lost, begins there. So no change is missed, and none is told twice unless it came in the last
- * moments before the loss.
+ * The engine says up to which LSN it has sent everything; after a lost connection a new
+ * subscription begins there. So no change is missed, and only those of the last moments before the
+ * loss may be shown twice.
  */
 #include "tools/stockctl/ctl.h"
 
@@ -16,7 +16,7 @@
 #include <time.h>
 
 enum {
-    LOOK_MS = 200, /* how long an interrupt may be overlooked */
+    LOOK_MS = 200, /* how long an interrupt may go unnoticed */
     FIRST_PAUSE_MS = 100,
     LONGEST_PAUSE_MS = 5000,
 };
@@ -36,7 +36,7 @@ struct watch {
     const char *sku;     /* only this one; NULL: all */
     const char *channel; /* likewise */
     bool has_lsn;
-    uint64_t lsn;        /* everything up to it was told, or need not be */
+    uint64_t lsn;        /* everything up to it was shown, or need not be */
     int64_t patience_ms; /* -1: for ever */
     struct lookup *known;
     int64_t *last;
@@ -152,7 +152,7 @@ static int subscribe(struct watch *watch, bool *resync)
     return STOCKD_OK;
 }
 
-/* A refusal by an engine that has too many connections, say, is no reason to end. */
+/* A refusal, say of an engine with too many connections, is no reason to end. */
 static bool may_come_back(int status, const stockd_client *client)
 {
     if (status == STOCKD_REFUSED)
@@ -182,24 +182,25 @@ static void back_off(int attempt)
     }
 }
 
-/* An engine whose journal does not have our LSN tells everything anew. */
+/* An engine whose journal does not have our LSN sends everything again. */
 static void forget(struct watch *watch)
 {
     lookup_free(watch->known);
     watch->known = lookup_new();
     watch->lsn = 0;
-    fprintf(stderr, "stockctl: %s: the engine has another journal; everything is told anew\n",
+    fprintf(stderr, "stockctl: %s: the engine has another journal; showing everything again\n",
             watch->ctl->server);
 }
 
-/* The connection is lost: tries until the engine is there again. Says so once. */
+/* The connection is lost: reconnects, and reports it once. */
 static int resume(struct watch *watch, int status)
 {
     const struct ctl *ctl = watch->ctl;
     uint64_t began = clock_ms();
     bool resync = false;
 
-    fprintf(stderr, "stockctl: %s: connection lost; trying again, to go on from LSN %" PRIu64 "\n",
+    fprintf(stderr,
+            "stockctl: %s: connection lost; reconnecting, to continue from LSN %" PRIu64 "\n",
             ctl->server, watch->lsn);
     for (int attempt = 0; !interrupted; attempt++) {
         if (watch->patience_ms >= 0 && clock_ms() - began >= (uint64_t)watch->patience_ms)
@@ -222,7 +223,7 @@ static int resume(struct watch *watch, int status)
 
 /* ---- watch ---------------------------------------------------------------------------------- */
 
-/* Nothing would ever be told of an item that was mistyped. */
+/* A mistyped item would never change. */
 static int check_sku_known(struct watch *watch, bool wait)
 {
     stockd_pack pack;
@@ -236,7 +237,7 @@ static int check_sku_known(struct watch *watch, bool wait)
     int failed = ctl_call(watch->ctl, "item", &pack, STOCKD_RETRY_SAFE, &reply);
     stockd_pack_free(&pack);
     if (failed == CTL_REFUSED && !watch->json)
-        fputs("stockctl: --wait waits for an item that is not there yet\n", stderr);
+        fputs("stockctl: --wait waits watch an item that does not exist yet\n", stderr);
     return failed;
 }
 
