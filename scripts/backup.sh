@@ -1,21 +1,21 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# backup.sh DIR COPY: copies the data directory DIR, also beside a running engine, to the new
-# directory COPY. The copy holds at least what was acknowledged before it began (with --durability
-# none: what the kernel had been given) and is the state at one LSN. Exit 0: an engine starts on it.
+# backup.sh DIR COPY: copies the data directory DIR to the new directory COPY, even while an engine
+# runs on it. The copy is the state at one LSN, with at least what was acknowledged before the start
+# (with --durability none: what had been written to the kernel). Exit 0: an engine starts on it.
 #   STOCK_JOURNAL   the program that checks the copy (stock-journal)
-#   TRIES           so often is it begun anew if the engine outran it (5)
+#   TRIES           how often to copy if the engine overtakes the copy (5)
 #
-# Why this order: a compaction removes no segment while somebody holds snapshot/readers. The mark of
-# a clean stop and the snapshots go first: made later, they may need what was not copied. Segments go
-# from the last to the first: what is in a copied segment then has all before it in the others. In the
-# last one the engine may overtake the copy, which then has a gap; stock-journal finds that, and the
-# copy is begun anew.
+# Why in this order: a compaction removes no segment while another process holds snapshot/readers.
+# The clean-stop marker and the snapshots come first: later ones may need segments that were not
+# copied. Segments are copied from the last to the first, so that everything before a copied one is
+# still in the others. In the last one the engine may overtake the copy, which leaves a gap;
+# stock-journal finds it, and the script starts over.
 set -eu
 [ $# -eq 2 ] || { echo "usage: backup.sh DIR COPY" >&2; exit 2; }
 from=$1 to=$2
-[ -d "$from/journal" ] || { echo "backup.sh: $from is no data directory" >&2; exit 2; }
-[ ! -e "$to" ] || { echo "backup.sh: $to is there already" >&2; exit 2; }
+[ -d "$from/journal" ] || { echo "backup.sh: $from is not a data directory: it has no journal/" >&2; exit 2; }
+[ ! -e "$to" ] || { echo "backup.sh: $to exists; give a new directory" >&2; exit 2; }
 
 copy() {
     mkdir -p "$1/journal" "$1/snapshot"
@@ -41,6 +41,6 @@ for try in $(seq "${TRIES:-5}"); do
         exit 0
     fi
 done
-echo "backup.sh: the copy cannot be started from, after $try tries; it is in $unfinished:" >&2
+echo "backup.sh: after $try tries the copy in $unfinished is still not usable:" >&2
 echo "$said" >&2
 exit 1

@@ -1,15 +1,15 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# fuzz.sh [SECONDS]: builds the fuzz targets and runs each for so long. What it finds stays in
-# build/fuzz/: new inputs in corpus/NAME/, failing ones in failures/NAME-*. Keep a good input by
-# copying it to tests/fuzz/corpus/NAME/.
+# fuzz.sh [SECONDS]: builds the fuzz targets and runs each for that long (60). It leaves new inputs
+# in build/fuzz/corpus/NAME/ and failing ones in build/fuzz/failures/NAME-*. To keep a good input, copy
+# it to tests/fuzz/corpus/NAME/.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 seconds=${1:-60}
 
 cmake --preset fuzz >/dev/null && cmake --build --preset fuzz --target fuzzers || exit 1
 
-# The usual 256 MB of freed memory cost more in page faults than in anything else.
+# With the default quarantine of 256 MB most of the time would go into page faults.
 ASAN_OPTIONS=${ASAN_OPTIONS:-quarantine_size_mb=16}
 export ASAN_OPTIONS
 

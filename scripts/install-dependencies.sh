@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# install-dependencies.sh [build|run|test|bench]: installs the Debian 12 packages it lacks.
+# install-dependencies.sh [build|run|test|bench]: installs the Debian 12 packages that are missing.
 set -eu
 
 packages="gcc libc6-dev cmake ninja-build pkg-config liburing-dev libmsgpack-dev libxxhash-dev
@@ -9,8 +9,8 @@ case "${1:-build}" in
 build) ;;
 run) packages="$packages redis-server" ;;
 test)
-    packages="$packages libcriterion-dev clang clang-format clang-tidy libclang-rt-14-dev llvm-14 gdb
-        nodejs python3 python3-msgpack python3-redis redis-server spin strace valgrind
+    packages="$packages libcriterion-dev clang clang-format clang-tidy libclang-rt-14-dev llvm-14
+        gdb nodejs python3 python3-msgpack python3-redis redis-server spin strace valgrind
         e2fsprogs xfsprogs nbdkit libnbd-bin libfaketime"
     ;;
 bench)
@@ -23,7 +23,7 @@ bench)
 esac
 
 if ! command -v dpkg-query >/dev/null; then
-    echo "No dpkg here; going on with what is installed. Debian's names of what is needed:"
+    echo "There is no dpkg here, so nothing is installed. Debian calls the packages that are needed:"
     echo "   " $packages
     exit 0
 fi
@@ -39,7 +39,7 @@ sudo=
 if [ "$(id -u)" -ne 0 ]; then
     sudo=sudo
     if ! command -v sudo >/dev/null; then
-        echo "Missing packages, and neither root nor sudo to install them. As root, run:" >&2
+        echo "Packages are missing, and installing them needs root or sudo. As root, run:" >&2
         echo "    apt-get install$missing" >&2
         exit 1
     fi

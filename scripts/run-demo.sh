@@ -1,10 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# run-demo.sh: an engine with a demo catalogue, a Redis of its own that mirrors it, and a trickle of
-# orders, until Ctrl-C. The engine's data stays for the next time; Redis's does not, it is filled
-# anew.
+# run-demo.sh: runs an engine with the demo catalogue, a Redis that mirrors it, and a trickle of
+# orders, until Ctrl-C. The engine's data is kept for the next run; Redis starts empty each time.
 #   STOCKD_LISTEN       where the engine listens (127.0.0.1:7421)
-#   STOCKD_REDIS_PORT   where Redis does, on loopback (7422)
+#   STOCKD_REDIS_PORT   where Redis listens, on loopback (7422)
 set -eu
 cd "$(dirname "$0")/.."
 bin=build/${PRESET:-release}/bin
@@ -32,7 +31,7 @@ trap stop EXIT
 redis-server --bind 127.0.0.1 --port "$redis_port" --dir "$run" --save '' --appendonly no \
     --logfile "$run/redis.log" &
 redis=$!
-# The engine fills the Redis that it is given: it must be this one, not whoever has the port already.
+# The engine writes to the Redis at that port: it must be ours, not one that already runs there.
 until redis-cli -p "$redis_port" info server 2>/dev/null | grep -q "^process_id:${redis}[^0-9]"; do
     kill -0 "$redis" 2>/dev/null || {
         echo "run-demo.sh: Redis did not start (port $redis_port; STOCKD_REDIS_PORT chooses another):" >&2
@@ -46,7 +45,7 @@ done
 engine=$!
 
 while [ ! -e "$ready" ]; do
-    kill -0 "$engine" 2>/dev/null || { wait "$engine"; exit 1; } # it has said why
+    kill -0 "$engine" 2>/dev/null || { wait "$engine"; exit 1; } # it has reported why
     sleep 0.1
 done
 address=$(head -n 1 "$ready")

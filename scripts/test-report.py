@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""What a stage's tests came to: one line of counts, and what failed or was skipped, and why.
+"""Summarizes the tests of a stage: a line of counts, then what failed or was skipped, and why.
 
 test-report.py REPORT.xml   CTest's JUnit report
 test-report.py --self-test

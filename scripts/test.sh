@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# test.sh: everything that must hold before a commit, to the end even if some of it fails.
+# test.sh: runs everything that must pass before a commit, to the end even if some of it fails.
 #   FUZZ_SECONDS         for each fuzz target (10)
 #   STAGES               some of: style release asan tsan fuzz (all)
 #   STOCKD_TEST_PATIENCE a factor for time limits (measured before each stage)
@@ -10,7 +10,7 @@ stages=${STAGES:-style release asan tsan fuzz}
 summary=()
 failed=0
 
-# What the machine gives now; it may give less when the next stage begins.
+# How much slower than alone a program runs now; it may differ for the next stage.
 measure() {
     patience=${STOCKD_TEST_PATIENCE:-$(/usr/bin/python3 tests/support/patience.py .)}
     patience=${patience:-1}
@@ -28,7 +28,7 @@ build() {
 tests() {
     local preset=$1 under=()
     shift
-    # gcc 12's ThreadSanitizer cannot live with much address randomisation.
+    # gcc 12's ThreadSanitizer fails with much address randomisation.
     if [ "$preset" = tsan ] && setarch -R true 2>/dev/null; then under=(setarch -R); fi
     "${under[@]}" ctest --preset "$preset" --output-junit "$PWD/build/$preset/$stage.xml" \
         --test-output-size-passed 65536 --test-output-size-failed 262144 "$@"

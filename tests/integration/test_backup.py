@@ -148,13 +148,13 @@ class Backup(unittest.TestCase):
             self.check_copy(copy, 1)
             code, said = self.back_up(server.data, copy)
             self.assertEqual(code, 2)
-            self.assertIn("is there already", said)
+            self.assertIn("exists; give a new directory", said)
             server.start()
 
     def test_a_directory_that_is_none(self):
         code, said = self.back_up(self.folder, os.path.join(self.folder, "copy"))
         self.assertEqual(code, 2)
-        self.assertIn("no data directory", said)
+        self.assertIn("is not a data directory", said)
 
     def careless_copy(self, data, copy):
         """All files in any order. False: some went meanwhile, and the copy is not complete."""
