@@ -130,6 +130,9 @@ class Options(Program):
             "--ready-file",
         ):
             self.assertIn(option, got.out)
+        for line in got.out.splitlines():
+            if line.startswith("  --"):
+                self.assertRegex(line, r"^  --[a-z-]+( ([A-Z]+|yes\|no) +| {2,})\S")
 
     def test_version(self):
         got = run_program("stockd", "--version")

@@ -415,7 +415,7 @@ void options_print_help(void)
         while (line) {
             const char *end = strchr(line, '\n');
             int length = end ? (int)(end - line) : (int)strlen(line);
-            printf("  %-26s%.*s", label, length, line);
+            printf("  %-25s %.*s", label, length, line);
             if (!end && rule->form == FORM_NUMBER && rule->initially)
                 printf(" (%" PRIu64 ")", rule->initially);
             printf("\n");
