@@ -9,6 +9,9 @@
 
 #include <stdlib.h>
 
+#include "engine/claim.h"
+#include "engine/find.h"
+#include "engine/fingerprint.h"
 #include "engine/place.h"
 #include "engine/seat.h"
 #include "engine/txn_run.h"

@@ -2,6 +2,7 @@
 /* Questions about what item_set said: one item's details, and those of all items in turn. */
 #include "engine/ledger.h"
 
+#include "engine/find.h"
 #include "engine/seat.h"
 
 static void view_details(const struct items *items, uint32_t index, struct details_view *view)

@@ -210,6 +210,10 @@ enum code ledger_availability(struct seat *seat, struct text channel, const stru
 enum code ledger_availability_of(struct seat *seat, struct text channel, const struct text *skus,
                                  uint32_t from, uint32_t to, int64_t *available, uint64_t *lsn);
 
+/* What one reserve on the channel of that index could take of the item of that index now. In a turn
+ * of the seat; both must exist. */
+int64_t ledger_item_availability(struct seat *seat, uint32_t item, uint16_t channel);
+
 /* Is there an item of that sku, or is one coming into being? Any thread. */
 bool ledger_knows_sku(const struct ledger *ledger, struct text sku);
 

@@ -2,6 +2,7 @@
 /* What becomes of a hold: it is extended, confirmed, or expires. settle.c has how it ends else. */
 #include "engine/ledger.h"
 
+#include "engine/claim.h"
 #include "engine/reservation.h"
 #include "engine/seat.h"
 #include "engine/txn_run.h"

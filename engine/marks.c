@@ -148,10 +148,3 @@ bool ledger_shown_until(const struct ledger *ledger, uint64_t *lsn)
     *lsn = atomic_load_explicit(&ledger->log->tail, memory_order_acquire);
     return true;
 }
-
-int64_t ledger_item_availability(struct seat *seat, uint32_t item, uint16_t channel)
-{
-    const struct catalogue *catalogue = catalogue_pin(seat);
-    assert(channel < catalogue->channel_count);
-    return channel_available(seat, &catalogue->channels[channel], item);
-}

@@ -64,8 +64,4 @@ struct text ledger_item_sku(const struct ledger *ledger, uint32_t item);
  */
 bool ledger_shown_until(const struct ledger *ledger, uint64_t *lsn);
 
-/* What one reserve on the channel of that index could take of the item of that index now. In a turn
- * of the seat; both must exist. */
-int64_t ledger_item_availability(struct seat *seat, uint32_t item, uint16_t channel);
-
 #endif

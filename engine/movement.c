@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "engine/movement.h"
 
+#include "engine/claim.h"
+#include "engine/find.h"
+#include "engine/fingerprint.h"
 #include "engine/place.h"
 #include "engine/seat.h"
 #include "engine/txn_run.h"

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* From the indexes in records to names, and back. */
+#include "engine/find.h"
 #include "engine/ledger.h"
 #include "engine/seat.h"
 

@@ -2,6 +2,7 @@
 /* Questions: they read the ledger as it is at this moment, and change nothing. */
 #include "engine/ledger.h"
 
+#include "engine/find.h"
 #include "engine/seat.h"
 
 /* See seat_work. */
@@ -59,6 +60,13 @@ enum code ledger_availability_of(struct seat *seat, struct text channel_code,
         COUNT(seat, queries);
     seat->work += (uint64_t)SKU_WORK * (to - from);
     return code;
+}
+
+int64_t ledger_item_availability(struct seat *seat, uint32_t item, uint16_t channel)
+{
+    const struct catalogue *catalogue = catalogue_pin(seat);
+    assert(channel < catalogue->channel_count);
+    return channel_available(seat, &catalogue->channels[channel], item);
 }
 
 bool ledger_knows_sku(const struct ledger *ledger, struct text sku)

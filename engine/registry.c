@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/claim.h"
+#include "engine/find.h"
 #include "engine/seat.h"
 
 static void add_short_text(struct record_builder *b, const struct code_text *t)

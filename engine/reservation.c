@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "engine/reservation.h"
 
+#include "engine/claim.h"
+#include "engine/find.h"
 #include "engine/seat.h"
 
 static enum code unknown_reservation(struct seat *seat, struct text id)

@@ -10,6 +10,10 @@
  */
 #include "engine/ledger.h"
 
+#include "engine/claim.h"
+#include "engine/find.h"
+#include "engine/fingerprint.h"
+#include "engine/operation_id.h"
 #include "engine/reservation.h"
 #include "engine/seat.h"
 #include "engine/txn_run.h"

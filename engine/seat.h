@@ -147,52 +147,6 @@ void catalogue_swap(struct ledger *ledger, struct catalogue *next);
 /* At the end: every version, old and current. */
 void free_all_versions(struct ledger *ledger);
 
-/* ---- journalling ---- */
-
-static inline struct record_head head_of(const struct seat *seat, enum record_type type,
-                                         unsigned flags)
-{
-    return (struct record_head){ .type = (uint8_t)type,
-                                 .flags = (uint8_t)flags,
-                                 .client = seat->client };
-}
-
-/* Flags of a record that tells a time of the wall clock, and may have to tell the engine's too. */
-static inline unsigned clocks_of(const struct seat *seat)
-{
-    return seat->wall_ms != seat->engine_ms ? RECORD_TWO_CLOCKS : 0;
-}
-
-/* Claims a place for the record of that length and publishes it. Returns its LSN. */
-uint64_t journal_record(struct seat *seat, uint32_t length);
-/* The two halves, for a change that is applied in between (rule G). */
-uint64_t journal_claim(struct seat *seat, uint32_t length);
-void journal_publish(struct seat *seat, uint64_t position);
-/*
- * A claim for a change that gives, of an object whose last change has the LSN `after`: a place that
- * was claimed ahead, if there is one behind that. A give may claim as early as it likes (rule G);
- * but the changes of one object are to lie in the log in their order (rule O).
- */
-uint64_t journal_claim_give(struct seat *seat, uint32_t length, uint64_t after);
-/* Publishes a claim that came to nothing. */
-void journal_void(struct seat *seat, uint64_t position, uint32_t length);
-
-/*
- * Around an operation that may apply takes before it claims (rule T). A thread that sees such a
- * take sees `taking` set, for it was stored before the take's swap, which releases; and a thread
- * that then finds it down sees the claim, or the undoing, which went before (M2). So takes_end
- * releases.
- */
-static inline void takes_begin(struct seat *seat)
-{
-    atomic_store_explicit(&seat->taking, true, memory_order_relaxed);
-}
-
-static inline void takes_end(struct seat *seat)
-{
-    atomic_store_explicit(&seat->taking, false, memory_order_release);
-}
-
 /* ---- marks: between the claim of a change and its publication, see engine/marks.h ---- */
 
 int marks_init(struct ledger *ledger);
@@ -201,31 +155,6 @@ void mark_item(struct seat *seat, uint32_t item, uint64_t lsn);
 /* The item that the pool belongs to. */
 void mark_pool(struct seat *seat, uint32_t unit, uint64_t lsn);
 void mark_catalogue(struct ledger *ledger, uint64_t lsn);
-
-/* ---- checking what a request names ---- */
-
-enum code check_id(struct seat *seat, const char *parameter, struct text id);
-/* Both look in the pinned catalogue. */
-enum code find_location(struct seat *seat, const char *parameter, struct text code,
-                        const struct location **location);
-enum code find_channel(struct seat *seat, struct text code, const struct channel **channel);
-enum code find_item(struct seat *seat, struct text sku, uint32_t *item);
-/* Finds it, or brings it into being with a record of its own. */
-enum code make_item(struct seat *seat, struct text sku, uint32_t *item);
-
-/* ---- the id of an operation ---- */
-
-/* Finds and takes the entry of the id that an operation has: one that is known, or a fresh one (its
- * word then says ENTRY_REFUSED) that is filled and put, or refused. Else why not. */
-enum code begin_id(struct seat *seat, const char *parameter, struct text id, struct entry **entry,
-                   uint64_t *word, bool *known);
-/* CODE_DEFERRED, or a refusal that says how large the table of ids would have to be. */
-enum code no_slots(struct seat *seat, enum entry_found why);
-
-/* ---- fingerprints: the same content gives the same number, for ever ---- */
-
-uint64_t mix_number(uint64_t so_far, uint64_t number);
-uint64_t mix_text(uint64_t so_far, struct text t);
 
 void details_apply(struct item_details *details, const struct item_setting *s);
 /* Shows new details and retires the old ones. The caller holds catalogue_busy. */

@@ -10,6 +10,9 @@
 
 #include <string.h>
 
+#include "engine/claim.h"
+#include "engine/find.h"
+#include "engine/fingerprint.h"
 #include "engine/reservation.h"
 #include "engine/seat.h"
 #include "engine/txn_run.h"

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "engine/claim.h"
 #include "engine/seat.h"
 
 /* ---- postings ---- */

@@ -9,6 +9,9 @@
 #ifndef STOCKD_ENGINE_TXN_RUN_H
 #define STOCKD_ENGINE_TXN_RUN_H
 
+#include "engine/claim.h"
+#include "engine/operation_id.h"
+#include "engine/probe.h"
 #include "engine/seat.h"
 #include "engine/txn.h"
 
@@ -133,6 +136,7 @@ TXN_TEMPLATE enum code txn_run(struct seat *seat, struct txn *t, const struct tx
     for (int tries = 0; again && tries < PLANS_PER_TURN; tries++) {
         again = t->may_undo = false;
         code = kind->plan(seat, t);
+        PROBE(plan, postings->count, code);
         assert(kind->takes || postings->takes == 0);
         assert(kind->gives || postings->takes == postings->count);
         if (!code && !t->done)

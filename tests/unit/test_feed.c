@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "engine/claim.h"
 #include "engine/seat.h"
 #include "tests/support/session_rig.h"
 

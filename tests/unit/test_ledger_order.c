@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "engine/find.h"
 #include "engine/marks.h"
 #include "engine/seat.h"
 #include "tests/support/ledger_rig.h"

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "engine/find.h"
 #include "engine/marks.h"
 #include "engine/seat.h"
 #include "tests/support/ledger_rig.h"

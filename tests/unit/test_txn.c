@@ -3,6 +3,8 @@
  * can hurt most. */
 #include <criterion/criterion.h>
 
+#include "engine/claim.h"
+#include "engine/find.h"
 #include "engine/txn_run.h"
 #include "tests/support/ledger_rig.h"
 
