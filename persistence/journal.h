@@ -56,10 +56,10 @@ struct journal_options {
     void *context; /* first argument of what follows; any of them may be NULL */
     /* The directory is this process's own now; nothing of it has been read yet. */
     void (*locked)(void *context);
-    /* Each record at opening, in order; non-zero refuses to open, with that error. */
-    /* Into what a snapshot is loaded before that; NULL: there must be none. It gives a fresh ledger
-     * at least once, before the first record. Its context is its own. */
+    /* What a snapshot is loaded into, before any record; NULL: there must be none. It gives a fresh
+     * ledger at least once. Its context is its own. */
     const struct snapshot_target *snapshots;
+    /* Each record at opening, in order; non-zero refuses to open, with that error. */
     int (*apply)(void *context, const struct record_head *record, uint64_t lsn, uint64_t time_ms);
     /* Purely a hint, before that: such a record comes soon; stage 0, then stage 1. */
     void (*ahead)(void *context, const struct record_head *record, unsigned stage);

@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The journal's inside, for journal.c (opening and closing), journal_directory.c (what is before
- * that) and journal_streams.c (what workers do).
+ * The journal's inside, for journal_open.c (opening and closing), journal_directory.c (what is
+ * before that), journal_frame.c (batches and segments) and journal_io.c (what workers do).
  *
  * J1  What is marked "gate" below is read and written only by the thread inside the gate, or while
- * no
- *     worker is there yet or any more.
- * J2  A stream belongs to the performer of its request from the store of STREAM_OUT until his
- * release-
- *     store of STREAM_DONE; the thread inside the gate acquires that and frees it.
+ *     no worker is there yet or any more.
+ * J2  A stream belongs to the performer of its request from the store of STREAM_OUT until the
+ *     performer's release-store of STREAM_DONE; the thread inside the gate acquires that and frees
+ *     it.
  * J3  Batch n goes out on stream n % JOURNAL_BATCHES, and only when batch n - JOURNAL_BATCHES was
  *     acknowledged. Batches come back in any order; the thread inside the gate `order` takes them
  *     in theirs. So written and acknowledged advance in order, and never past one that is not back.
@@ -16,10 +15,9 @@
  *     it. Until the retired one is synced and closed the current one is not left; nor while a batch
  *     of it is under way.
  * J5  The thread inside the gate calls no function of the file system, not even to open or to
- * close: a
- *     slow one would hold up a thread that only hands in a result. All is requests. Nor does it say
- *     anything to the operator, whose terminal or pipe may be stuck: it notes it in `untold`, and
- *     a thread that has found nothing more to do says it, outside.
+ *     close: a slow one would hold up a thread that only hands in a result. All is requests. Nor
+ *     does it say anything to the operator, whose terminal or pipe may be stuck: it notes it in
+ *     `untold`, and a thread that has found nothing more to do says it, outside.
  */
 #ifndef STOCKD_PERSISTENCE_JOURNAL_STATE_H
 #define STOCKD_PERSISTENCE_JOURNAL_STATE_H
@@ -171,15 +169,6 @@ static inline void counter_set(_Atomic uint64_t *counter, uint64_t value)
     atomic_store_explicit(counter, value, memory_order_relaxed);
 }
 
-/* Bytes that batches may still take in a segment. */
-static inline uint64_t segment_room(const struct segment *segment)
-{
-    return segment_takes_batch(segment->bytes, segment->used);
-}
-
-uint64_t journal_wall_ms(struct journal *journal); /* never less than in the batch before */
-uint64_t journal_steady_ms(const struct journal *journal);
-
 /* Makes the data directory, locks it, opens the segments' directory, and judges whether a journal
  * is to be there. 0, or as journal_open. */
 int journal_open_directory(struct journal *journal, const struct journal_options *options,
@@ -188,21 +177,5 @@ int journal_open_directory(struct journal *journal, const struct journal_options
 /* Into the lock, for people, and for the next start, which looks for a journal where it finds it.
  * So in a new directory it is written once there is one. */
 void journal_write_process_number(const struct journal *journal);
-
-/* How the current segment is opened. */
-int journal_write_flags(const struct journal *journal);
-
-/* Where the next batch is made, header and all. Gate. */
-unsigned char *journal_buffer(const struct journal *journal);
-
-/* Makes it of the `length` bytes of records that lie there behind the place of the header; the
- * caller writes it at current.used - *span. Gate. */
-void journal_frame(struct journal *journal, uint32_t length, uint32_t *span);
-
-/* READY -> current -> retired. Gate. */
-void journal_take_next(struct journal *journal);
-
-/* Final. The first reason counts. Any thread. */
-void journal_fail(struct journal *journal, int error, const char *what);
 
 #endif

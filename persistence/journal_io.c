@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What workers do with an open journal: take requests, perform them elsewhere, report. */
+#include "persistence/journal_io.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <stdio.h>
-#include <string.h>
 #include <time.h>
 
 #include "engine/probe.h"
-#include "persistence/journal_state.h"
+#include "persistence/journal_frame.h"
 
 static bool has_failed(const struct journal *journal)
 {
@@ -21,7 +22,8 @@ static uint64_t now_us(void)
     return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
 }
 
-void journal_fail(struct journal *journal, int error, const char *what)
+/* Final. The first reason counts. Any thread. */
+static void fail(struct journal *journal, int error, const char *what)
 {
     if (atomic_exchange_explicit(&journal->failing, true, memory_order_relaxed))
         return;
@@ -126,7 +128,7 @@ static bool find_room(struct journal *journal)
         return true;
     }
     if (journal->next.step == PREPARE_FAILED)
-        journal_fail(journal, journal->next.error, "there is no next segment");
+        fail(journal, journal->next.error, "there is no next segment");
     if (!journal->waiting)
         counter_add(&journal->counters.waits, 1);
     journal->waiting = true;
@@ -300,7 +302,7 @@ static void take_result(struct journal *journal, const struct file_request *requ
     if (request->stream == STREAM_PREPARE || request->kind == FILE_CLOSE)
         return;
     if (result < 0 || is_short) {
-        journal_fail(journal, is_short ? -ENOSPC : result, what_failed(request));
+        fail(journal, is_short ? -ENOSPC : result, what_failed(request));
         return;
     }
     if (request->stream == STREAM_SYNC && !has_failed(journal))
@@ -408,4 +410,41 @@ void journal_dropped(struct journal *journal, uint64_t first_sequence)
 const char *journal_failure(const struct journal *journal)
 {
     return has_failed(journal) ? journal->failure.text : "";
+}
+
+/* ---- for closing ---- */
+
+bool journal_is_under_way(const struct journal *journal)
+{
+    for (unsigned i = 0; i < JOURNAL_STREAMS; i++) {
+        if (atomic_load_explicit(&journal->streams[i].state, memory_order_acquire) == STREAM_OUT)
+            return true;
+    }
+    return false;
+}
+
+void journal_perform_all(struct journal *journal)
+{
+    struct file_request request;
+    bool more = journal_next(journal, false, &request);
+    while (more)
+        more = journal_done(journal, &request, file_perform(journal->files, &request), &request);
+}
+
+/* Whether its request was performed and its result was not looked at yet. */
+static bool is_unseen(const struct stream *stream, enum file_request_kind kind)
+{
+    return atomic_load_explicit(&stream->state, memory_order_acquire) == STREAM_DONE &&
+           stream->request.kind == kind;
+}
+
+void journal_settle_unseen(struct journal *journal)
+{
+    const struct stream *prepare = &journal->streams[STREAM_PREPARE];
+    if (is_unseen(prepare, FILE_OPEN) && prepare->result >= 0)
+        journal->files->close(journal->files->context, prepare->result);
+    if (is_unseen(prepare, FILE_CLOSE))
+        journal->next.fd = -1;
+    if (is_unseen(&journal->streams[STREAM_SYNC], FILE_CLOSE))
+        journal->retired.fd = -1;
 }

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Opening and closing the journal, and what both and the streams share. */
-#include "persistence/journal.h"
-
+/* Opening and closing the journal. */
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -10,14 +8,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
-#include <time.h>
 
 #include "engine/memory.h"
-#include "persistence/journal_state.h"
+#include "persistence/journal_frame.h"
+#include "persistence/journal_io.h"
 #include "persistence/recovery.h"
 #include "persistence/stop_mark.h"
 
-/* ---- small things ---- */
+/* ---- durability ---- */
 
 static const char *const durability_names[] = { "always", "everysec", "none" };
 
@@ -37,39 +35,10 @@ bool durability_parse(const char *name, enum durability *durability)
     return false;
 }
 
-static uint64_t clock_ms(clockid_t clock)
-{
-    struct timespec now;
-    clock_gettime(clock, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
+/* ---- the current segment ---- */
 
-static uint64_t system_wall_ms(void *context)
-{
-    (void)context;
-    return clock_ms(CLOCK_REALTIME);
-}
-
-static uint64_t system_steady_ms(void *context)
-{
-    (void)context;
-    return clock_ms(CLOCK_MONOTONIC);
-}
-
-uint64_t journal_wall_ms(struct journal *journal)
-{
-    uint64_t now = journal->wall_ms(journal->context);
-    return now > journal->time_ms ? now : journal->time_ms;
-}
-
-uint64_t journal_steady_ms(const struct journal *journal)
-{
-    return journal->steady_ms(journal->context);
-}
-
-/* ---- segments and batches, inside the gate ---- */
-
-int journal_write_flags(const struct journal *journal)
+/* How the current segment is opened. */
+static int write_flags(const struct journal *journal)
 {
     int flags = O_RDWR;
     if (journal->durability == DURABILITY_ALWAYS)
@@ -77,18 +46,10 @@ int journal_write_flags(const struct journal *journal)
     return flags;
 }
 
-static void use_segment(struct journal *journal, const struct segment *segment)
-{
-    journal->current = *segment;
-    counter_set(&journal->counters.segment_used, segment->used);
-    counter_set(&journal->counters.sequence, segment->sequence);
-}
-
 static int open_current(struct journal *journal, uint64_t sequence, uint64_t bytes, uint64_t used,
                         struct reason *reason)
 {
-    int fd = segment_open(journal->files, journal->directory.text, sequence,
-                          journal_write_flags(journal));
+    int fd = segment_open(journal->files, journal->directory.text, sequence, write_flags(journal));
     if (fd < 0)
         return reason_system(reason, fd, "cannot open %s for writing", segment_name(sequence).text);
     int error = journal->files->lock(journal->files->context, fd, FILE_LOCK_EXCLUSIVE); /* F13 */
@@ -97,75 +58,8 @@ static int open_current(struct journal *journal, uint64_t sequence, uint64_t byt
         return reason_system(reason, error, "cannot lock %s", segment_name(sequence).text);
     }
     struct segment segment = { fd, sequence, bytes, used, journal->framed };
-    use_segment(journal, &segment);
+    journal_use_segment(journal, &segment);
     return 0;
-}
-
-void journal_take_next(struct journal *journal)
-{
-    const struct prepare *next = &journal->next;
-    assert(next->step == PREPARE_READY);
-    assert(next->sequence == journal->current.sequence + 1);
-    assert(journal->retired.fd < 0);
-    journal->retired = journal->current; /* J4 */
-    journal->retired_synced = journal->durability == DURABILITY_ALWAYS;
-    struct segment segment = { next->fd, next->sequence, next->bytes, BLOCK_BYTES,
-                               journal->framed };
-    prepare_take(&journal->next);
-    use_segment(journal, &segment);
-    atomic_store_explicit(&journal->counters.next_ready, false, memory_order_relaxed);
-}
-
-static uint64_t count_records(const unsigned char *at, uint32_t length)
-{
-    uint64_t count = 0;
-    while (length > 0) {
-        struct record_head head;
-        memcpy(&head, at, sizeof head);
-        assert(record_is_sound(&head, length));
-        at += head.length;
-        length -= head.length;
-        count++;
-    }
-    return count;
-}
-
-unsigned char *journal_buffer(const struct journal *journal)
-{
-    return journal->buffers + (journal->framed.number + 1) % JOURNAL_BATCHES * BATCH_BYTES_MAX;
-}
-
-void journal_frame(struct journal *journal, uint32_t length, uint32_t *span)
-{
-    struct segment *current = &journal->current;
-    unsigned char *batch = journal_buffer(journal);
-    uint64_t durable = mark_load(&journal->durable).number;
-    *span = batch_span(length);
-    assert(current->used % BLOCK_BYTES == 0);
-    assert(current->used + *span <= current->bytes);
-    assert(durable <= journal->framed.number);
-    assert(journal->framed.number - durable < JOURNAL_BATCHES ||
-           journal->durability != DURABILITY_ALWAYS); /* F7 */
-    journal->time_ms = journal_wall_ms(journal);
-    struct batch_seal seal = {
-        .directory_id = journal->directory_id,
-        .first_lsn = journal->framed.lsn,
-        .number = journal->framed.number + 1,
-        .promised = durable,
-        .previous = journal->previous,
-        .time_ms = journal->time_ms,
-    };
-    journal->previous = batch_make(batch, length, &seal);
-    journal->framed = (struct mark){ seal.first_lsn + length, seal.number };
-    current->used += *span;
-    current->end = journal->framed;
-
-    struct journal_counters *counters = &journal->counters;
-    counter_add(&counters->batches, 1);
-    counter_add(&counters->records, count_records(batch + sizeof(struct batch_header), length));
-    counter_add(&counters->record_bytes, length);
-    counter_add(&counters->file_bytes, *span);
-    counter_set(&counters->segment_used, current->used);
 }
 
 /* A batch without records, which promises all that is before it (F12). Here and now. */
@@ -358,7 +252,7 @@ static int open_all(struct journal *journal, const struct journal_options *optio
     journal->next.directory_fd = journal->directory_fd;
     journal->next.directory_id = journal->directory_id;
     journal->next.direct = journal->direct;
-    journal->next.write_flags = journal_write_flags(journal);
+    journal->next.write_flags = write_flags(journal);
     error = prepare_init(&journal->next);
     if (error)
         return reason_system(reason, error, "cannot open the journal");
@@ -377,28 +271,10 @@ static int open_all(struct journal *journal, const struct journal_options *optio
     return 0;
 }
 
-/* Whether its request was performed and its result was not looked at yet. */
-static bool is_unseen(const struct stream *stream, enum file_request_kind kind)
-{
-    return atomic_load_explicit(&stream->state, memory_order_acquire) == STREAM_DONE &&
-           stream->request.kind == kind;
-}
-
-static void settle_unseen(struct journal *journal)
-{
-    const struct stream *prepare = &journal->streams[STREAM_PREPARE];
-    if (is_unseen(prepare, FILE_OPEN) && prepare->result >= 0)
-        journal->files->close(journal->files->context, prepare->result);
-    if (is_unseen(prepare, FILE_CLOSE))
-        journal->next.fd = -1;
-    if (is_unseen(&journal->streams[STREAM_SYNC], FILE_CLOSE))
-        journal->retired.fd = -1;
-}
-
 static void journal_free(struct journal *journal)
 {
     const struct file_ops *files = journal->files;
-    settle_unseen(journal);
+    journal_settle_unseen(journal);
     int fds[] = { journal->current.fd, journal->retired.fd, journal->directory_fd,
                   journal->lock_fd };
     prepare_destroy(&journal->next);
@@ -427,8 +303,7 @@ int journal_open(struct journal **journal, const struct journal_options *options
     made->segment_bytes = options->segment_bytes ? options->segment_bytes : SEGMENT_BYTES_DEFAULT;
     made->context = options->context;
     made->say = options->say;
-    made->wall_ms = options->wall_ms ? options->wall_ms : system_wall_ms;
-    made->steady_ms = options->steady_ms ? options->steady_ms : system_steady_ms;
+    journal_set_clocks(made, options);
     made->directory_fd = made->lock_fd = made->current.fd = made->retired.fd = made->next.fd = -1;
 
     int error = open_all(made, options, opened, reason);
@@ -441,22 +316,12 @@ int journal_open(struct journal **journal, const struct journal_options *options
 
 /* ---- closing ---- */
 
-static void perform_all(struct journal *journal)
-{
-    struct file_request request;
-    bool more = journal_next(journal, false, &request);
-    while (more)
-        more = journal_done(journal, &request, file_perform(journal->files, &request), &request);
-}
-
 static int close_in_order(struct journal *journal, struct reason *reason)
 {
     const struct file_ops *files = journal->files;
-    for (unsigned i = 0; i < JOURNAL_STREAMS; i++) {
-        if (atomic_load_explicit(&journal->streams[i].state, memory_order_acquire) == STREAM_OUT)
-            return reason_set(reason, -EBUSY, "a request of the journal never came back");
-    }
-    perform_all(journal);
+    if (journal_is_under_way(journal))
+        return reason_set(reason, -EBUSY, "a request of the journal never came back");
+    journal_perform_all(journal);
     if (atomic_load_explicit(&journal->log->failed, memory_order_acquire)) {
         *reason = journal->failure;
         return -EIO;

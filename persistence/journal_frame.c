@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "persistence/journal_frame.h"
+
+#include <assert.h>
+#include <string.h>
+#include <time.h>
+
+/* ---- clocks ---- */
+
+static uint64_t clock_ms(clockid_t clock)
+{
+    struct timespec now;
+    clock_gettime(clock, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+static uint64_t system_wall_ms(void *context)
+{
+    (void)context;
+    return clock_ms(CLOCK_REALTIME);
+}
+
+static uint64_t system_steady_ms(void *context)
+{
+    (void)context;
+    return clock_ms(CLOCK_MONOTONIC);
+}
+
+void journal_set_clocks(struct journal *journal, const struct journal_options *options)
+{
+    journal->wall_ms = options->wall_ms ? options->wall_ms : system_wall_ms;
+    journal->steady_ms = options->steady_ms ? options->steady_ms : system_steady_ms;
+}
+
+uint64_t journal_wall_ms(const struct journal *journal)
+{
+    uint64_t now = journal->wall_ms(journal->context);
+    return now > journal->time_ms ? now : journal->time_ms;
+}
+
+uint64_t journal_steady_ms(const struct journal *journal)
+{
+    return journal->steady_ms(journal->context);
+}
+
+/* ---- segments ---- */
+
+void journal_use_segment(struct journal *journal, const struct segment *segment)
+{
+    journal->current = *segment;
+    counter_set(&journal->counters.segment_used, segment->used);
+    counter_set(&journal->counters.sequence, segment->sequence);
+}
+
+void journal_take_next(struct journal *journal)
+{
+    const struct prepare *next = &journal->next;
+    assert(next->step == PREPARE_READY);
+    assert(next->sequence == journal->current.sequence + 1);
+    assert(journal->retired.fd < 0);
+    journal->retired = journal->current; /* J4 */
+    journal->retired_synced = journal->durability == DURABILITY_ALWAYS;
+    struct segment segment = { next->fd, next->sequence, next->bytes, BLOCK_BYTES,
+                               journal->framed };
+    prepare_take(&journal->next);
+    journal_use_segment(journal, &segment);
+    atomic_store_explicit(&journal->counters.next_ready, false, memory_order_relaxed);
+}
+
+/* ---- batches ---- */
+
+static uint64_t count_records(const unsigned char *at, uint32_t length)
+{
+    uint64_t count = 0;
+    while (length > 0) {
+        struct record_head head;
+        memcpy(&head, at, sizeof head);
+        assert(record_is_sound(&head, length));
+        at += head.length;
+        length -= head.length;
+        count++;
+    }
+    return count;
+}
+
+unsigned char *journal_buffer(const struct journal *journal)
+{
+    return journal->buffers + (journal->framed.number + 1) % JOURNAL_BATCHES * BATCH_BYTES_MAX;
+}
+
+void journal_frame(struct journal *journal, uint32_t length, uint32_t *span)
+{
+    struct segment *current = &journal->current;
+    unsigned char *batch = journal_buffer(journal);
+    uint64_t durable = mark_load(&journal->durable).number;
+    *span = batch_span(length);
+    assert(current->used % BLOCK_BYTES == 0);
+    assert(current->used + *span <= current->bytes);
+    assert(durable <= journal->framed.number);
+    assert(journal->framed.number - durable < JOURNAL_BATCHES ||
+           journal->durability != DURABILITY_ALWAYS); /* F7 */
+    journal->time_ms = journal_wall_ms(journal);
+    struct batch_seal seal = {
+        .directory_id = journal->directory_id,
+        .first_lsn = journal->framed.lsn,
+        .number = journal->framed.number + 1,
+        .promised = durable,
+        .previous = journal->previous,
+        .time_ms = journal->time_ms,
+    };
+    journal->previous = batch_make(batch, length, &seal);
+    journal->framed = (struct mark){ seal.first_lsn + length, seal.number };
+    current->used += *span;
+    current->end = journal->framed;
+
+    struct journal_counters *counters = &journal->counters;
+    counter_add(&counters->batches, 1);
+    counter_add(&counters->records, count_records(batch + sizeof(struct batch_header), length));
+    counter_add(&counters->record_bytes, length);
+    counter_add(&counters->file_bytes, *span);
+    counter_set(&counters->segment_used, current->used);
+}
