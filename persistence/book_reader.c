@@ -11,6 +11,16 @@
 #include "persistence/book_base.h"
 #include "persistence/start.h"
 
+/* What the index knows of a segment: spans that may have the id, or do not. */
+struct known {
+    const struct id_part *part; /* NULL: nothing */
+    uint32_t next, count;       /* spans */
+    uint64_t end;               /* offset at which they end */
+    bool complete;              /* nothing comes behind them */
+    bool beyond;                /* what does is being read */
+    const struct id_span *span; /* that is being read, or NULL */
+};
+
 /* One walk for one question. */
 struct reading {
     struct book_reader *reader;
@@ -19,30 +29,33 @@ struct reading {
     struct reason reason;
     struct id_index *index; /* of a question by id; else NULL */
     uint64_t hash;          /* of that id */
-    uint64_t directory_id;
-    uint64_t upto;    /* records after it are not looked at */
-    uint64_t lsn;     /* all up to here was */
-    bool too_early;   /* nothing is kept of that moment */
-    bool done;        /* nothing more is to be looked at */
-    uint64_t time_ms; /* of the last batch */
+    struct known known;     /* of the segment that is read */
+    uint64_t upto;          /* records after it are not looked at */
+    uint64_t lsn;           /* all up to here was */
+    bool too_early;         /* nothing is kept of that moment */
+    bool done;              /* nothing more is to be looked at */
+    uint64_t time_ms;       /* of the last batch */
 };
 
 int book_reader_open(struct book_reader *reader, const struct file_ops *files,
                      const char *directory)
 {
-    *reader = (struct book_reader){ .files = files, .segment.fd = -1 };
+    *reader = (struct book_reader){ .files = files, .cursor.reader.fd = -1 };
     id_index_init(&reader->index, ID_INDEX_BYTES);
     int error = path_join(&reader->data, directory, ".");
     if (!error)
         error = path_join(&reader->directory, directory, "journal");
     if (!error)
         error = path_join(&reader->archive, directory, "archive");
-    return error ? error : segment_reader_init(&reader->segment, files);
+    if (!error)
+        error = journal_cursor_init(&reader->cursor, files, reader->directory.text);
+    reader->cursor.archive = reader->archive.text;
+    return error;
 }
 
 void book_reader_close(struct book_reader *reader)
 {
-    segment_reader_destroy(&reader->segment);
+    journal_cursor_destroy(&reader->cursor);
     id_index_destroy(&reader->index);
 }
 
@@ -70,13 +83,13 @@ static int read_record(struct reading *reading, const struct record_head *record
                        uint64_t time_ms)
 {
     struct book_question *question = reading->question;
+    const struct segment_reader *segment = &reading->reader->cursor.reader;
     bool history = question->kind == BOOK_HISTORY;
     int error = book_take(&reading->book, record, lsn, time_ms, emit_of[question->kind], question);
     if (error)
         return reason_set(&reading->reason, error,
                           "%s: offset %" PRIu64 ": the record at lsn %" PRIu64 " cannot be read",
-                          segment_name(reading->reader->segment.sequence).text,
-                          reading->reader->segment.offset, lsn);
+                          segment_name(segment->sequence).text, segment->offset, lsn);
     reading->lsn = lsn;
     if (history && question->event_count >= question->limit) {
         question->next = lsn; /* a record's events are never on two pages */
@@ -88,33 +101,30 @@ static int read_record(struct reading *reading, const struct record_head *record
 static int read_records(struct reading *reading, const struct batch_header *header,
                         const unsigned char *at)
 {
-    uint64_t lsn = header->first_lsn;
-    for (uint32_t left = header->length; left > 0 && !reading->done;) {
-        const struct record_head *record = (const struct record_head *)(const void *)at;
-        if (!record_is_sound(record, left))
-            return reason_set(&reading->reason, -EILSEQ,
-                              "%s: offset %" PRIu64 ": the batch is valid, its records are not",
-                              segment_name(reading->reader->segment.sequence).text,
-                              reading->reader->segment.offset);
-        lsn += record->length;
-        if (lsn > reading->upto) {
+    const struct segment_reader *segment = &reading->reader->cursor.reader;
+    struct record_cursor records = records_of(at, header->length, header->first_lsn);
+    const struct record_head *record;
+    while (!reading->done && (record = record_next(&records))) {
+        int error = 0;
+        if (records.lsn > reading->upto)
             reading->done = true;
-            return 0;
-        }
-        int error = read_record(reading, record, lsn, header->time_ms);
+        else
+            error = read_record(reading, record, records.lsn, header->time_ms);
         if (error)
             return error;
-        at += record->length;
-        left -= record->length;
     }
-    return 0;
+    if (reading->done || records.left == 0)
+        return 0;
+    return reason_set(&reading->reason, -EILSEQ,
+                      "%s: offset %" PRIu64 ": the batch is valid, its records are not",
+                      segment_name(segment->sequence).text, segment->offset);
 }
 
 /* ---- batches ---- */
 
 static int check_chain(struct reading *reading, uint64_t first_lsn)
 {
-    const struct segment_reader *segment = &reading->reader->segment;
+    const struct segment_reader *segment = &reading->reader->cursor.reader;
     if (first_lsn == reading->lsn)
         return 0;
     return reason_set(&reading->reason, -EILSEQ,
@@ -126,7 +136,7 @@ static int check_chain(struct reading *reading, uint64_t first_lsn)
 static void learn_batch(struct reading *reading, const struct batch_header *header,
                         const unsigned char *records)
 {
-    const struct segment_reader *segment = &reading->reader->segment;
+    const struct segment_reader *segment = &reading->reader->cursor.reader;
     if (!reading->index)
         return;
     if (segment->offset == BLOCK_BYTES)
@@ -134,136 +144,109 @@ static void learn_batch(struct reading *reading, const struct batch_header *head
     id_index_add_batch(reading->index, segment->sequence, segment->offset, header, records);
 }
 
-static int read_batch(struct reading *reading, const unsigned char *at)
+static int read_batch(struct reading *reading, const struct batch_header *header,
+                      const unsigned char *records)
 {
     const struct book_question *question = reading->question;
-    struct batch_header header;
-    memcpy(&header, at, sizeof header);
-    int error = check_chain(reading, header.first_lsn);
+    int error = check_chain(reading, header->first_lsn);
     if (error)
         return error;
-    bool later = question->has_time && header.time_ms > question->at;
-    if (later || header.first_lsn > reading->upto ||
+    bool later = question->has_time && header->time_ms > question->at;
+    if (later || header->first_lsn > reading->upto ||
         atomic_load_explicit(&question->abandoned, memory_order_relaxed)) {
         reading->done = true;
         return 0;
     }
-    reading->time_ms = header.time_ms;
-    learn_batch(reading, &header, at + sizeof header);
-    return read_records(reading, &header, at + sizeof header);
+    reading->time_ms = header->time_ms;
+    learn_batch(reading, header, records);
+    return read_records(reading, header, records);
 }
 
-/* Up to that offset, or until nothing valid comes: then the chain goes on in the next segment, or
- * the journal is damaged. */
-static int read_batches(struct reading *reading, uint64_t until)
+/* Until nothing valid comes: then the chain goes on in the next segment, or the journal is damaged.
+ */
+static enum journal_step read_block(void *context, const struct journal_block *block)
 {
-    struct segment_reader *segment = &reading->reader->segment;
-    while (!reading->done && segment->offset < until) {
-        const unsigned char *at;
-        size_t available;
-        int verdict =
-            segment_reader_look(segment, reading->directory_id, &at, &available, &reading->reason);
-        if (verdict < 0)
-            return verdict;
-        if (verdict != BATCH_VALID)
-            return 0;
-        struct batch_header header;
-        memcpy(&header, at, sizeof header);
-        int error = read_batch(reading, at);
-        if (error)
-            return error;
-        segment_reader_skip(segment, batch_span(header.length));
-    }
-    return 0;
+    struct reading *reading = context;
+    if (block->verdict != BATCH_VALID)
+        return JOURNAL_SKIP;
+    int error = read_batch(reading, block->header, block->bytes + sizeof *block->header);
+    if (error)
+        return journal_walk_fail(&reading->reader->cursor, error);
+    return reading->done ? JOURNAL_END : JOURNAL_ON;
 }
 
 /* ---- segments ---- */
 
-/* It may be moved to the archive at any time before it is open. */
-static int open_segment(struct reading *reading, uint64_t sequence)
+static void find_known(struct reading *reading, uint64_t sequence)
 {
-    struct book_reader *reader = reading->reader;
-    int error =
-        segment_reader_open(&reader->segment, reader->directory.text, sequence, &reading->reason);
-    if (error == -ENOENT)
-        error = segment_reader_open_archived(&reader->segment, reader->archive.text, sequence,
-                                             &reading->reason);
-    if (!error)
-        reading->directory_id = reader->segment.header.directory_id;
-    return error;
-}
-
-/* Opens it, if it is not open yet, and reads from one offset to the other, but nothing behind that.
- */
-static int read_part(struct reading *reading, uint64_t sequence, bool *open, uint64_t from,
-                     uint64_t until)
-{
-    struct segment_reader *segment = &reading->reader->segment;
-    int error = *open ? 0 : open_segment(reading, sequence);
-    if (error)
-        return error;
-    *open = true;
-    assert(segment->offset <= from);
-    segment_reader_skip(segment, from - segment->offset);
-    uint64_t end = segment->end;
-    segment->end = until < end ? until : end;
-    error = read_batches(reading, until);
-    segment->end = end;
-    return error;
-}
-
-static int read_span(struct reading *reading, uint64_t sequence, bool *open,
-                     const struct id_span *span)
-{
-    int error = read_part(reading, sequence, open, span->offset, span->end);
-    if (error || reading->done || reading->lsn == span->end_lsn)
-        return error;
-    return reason_set(&reading->reason, -EILSEQ,
-                      "%s: offset %" PRIu64 ": what was read here before cannot be read any more",
-                      segment_name(sequence).text, reading->reader->segment.offset);
+    struct known *known = &reading->known;
+    const struct id_part *part = NULL;
+    if (reading->index)
+        part = id_index_find(reading->index, id_key_segment(sequence));
+    *known = (struct known){ 0 };
+    if (!part || part->span_count == 0 || part->spans[0].first_lsn != reading->lsn)
+        return;
+    *known = (struct known){ .part = part,
+                             .count = part->span_count,
+                             .end = part->spans[part->span_count - 1].end,
+                             .complete = part->complete };
+    id_index_complete(reading->index, sequence - 1, reading->lsn);
 }
 
 /* Of a segment that something is known of: the spans that may have the id, and what follows. */
-static int read_known_segment(struct reading *reading, uint64_t sequence,
-                              const struct id_part *part)
+static enum journal_step next_known(struct reading *reading, struct journal_range *range)
 {
-    uint64_t end = part->spans[part->span_count - 1].end;
-    bool complete = part->complete;
-    bool open = false;
-    int error = 0;
-    id_index_complete(reading->index, sequence - 1, reading->lsn);
-    for (uint32_t i = 0; i < part->span_count && !error && !reading->done; i++) {
-        const struct id_span *span = &part->spans[i];
-        if (id_span_may_have(reading->index, part, i, reading->hash))
-            error = read_span(reading, sequence, &open, span);
-        else
-            reading->lsn = span->end_lsn;
-        reading->done |= reading->lsn >= reading->upto;
+    struct known *known = &reading->known;
+    known->span = NULL;
+    while (known->next < known->count) {
+        uint32_t i = known->next++;
+        const struct id_span *span = &known->part->spans[i];
+        if (id_span_may_have(reading->index, known->part, i, reading->hash)) {
+            known->span = span;
+            *range = (struct journal_range){ span->offset, span->end };
+            return JOURNAL_ON;
+        }
+        reading->lsn = span->end_lsn;
+        if (reading->lsn >= reading->upto)
+            return JOURNAL_END;
     }
-    if (error || reading->done || complete)
-        return error;
-    return read_part(reading, sequence, &open, end, UINT64_MAX);
+    if (known->complete || known->beyond)
+        return JOURNAL_SKIP;
+    known->beyond = true;
+    range->from = known->end;
+    return JOURNAL_ON;
 }
 
-static int read_segment(struct reading *reading, uint64_t sequence)
+static enum journal_step next_range(void *context, uint64_t sequence, unsigned n,
+                                    struct journal_range *range)
 {
-    const struct id_part *part = NULL;
-    bool open = false;
-    if (reading->index)
-        part = id_index_find(reading->index, id_key_segment(sequence));
-    if (part && part->span_count > 0 && part->spans[0].first_lsn == reading->lsn)
-        return read_known_segment(reading, sequence, part);
-    return read_part(reading, sequence, &open, BLOCK_BYTES, UINT64_MAX);
+    struct reading *reading = context;
+    if (reading->lsn >= reading->upto)
+        return JOURNAL_END;
+    if (n == 0)
+        find_known(reading, sequence);
+    if (reading->known.part)
+        return next_known(reading, range);
+    return n == 0 ? JOURNAL_ON : JOURNAL_SKIP;
+}
+
+static enum journal_step leave_range(void *context)
+{
+    struct reading *reading = context;
+    struct journal_cursor *cursor = &reading->reader->cursor;
+    const struct id_span *span = reading->known.span;
+    if (!span || reading->lsn == span->end_lsn)
+        return JOURNAL_ON;
+    return journal_walk_refuse(cursor, -EILSEQ,
+                               "what was read here before cannot be read any more");
 }
 
 static int read_segments(struct reading *reading, const struct segment_list *list, uint64_t first)
 {
-    int error = 0;
-    for (size_t i = 0; i < list->count && !error && !reading->done; i++) {
-        if (list->sequences[i] >= first && reading->lsn < reading->upto)
-            error = read_segment(reading, list->sequences[i]);
-    }
-    segment_reader_close(&reading->reader->segment);
+    const struct journal_visitor visitor = {
+        .context = reading, .range = next_range, .block = read_block, .leave = leave_range
+    };
+    int error = journal_walk(&reading->reader->cursor, list, first, &visitor, &reading->reason);
     if (error || reading->done || reading->lsn >= reading->upto)
         return error;
     return reason_set(&reading->reason, -EILSEQ,

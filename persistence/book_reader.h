@@ -9,15 +9,14 @@
 #include "engine/book.h"
 #include "persistence/file.h"
 #include "persistence/id_index.h"
-#include "persistence/segment.h"
-#include "persistence/segment_reader.h"
+#include "persistence/journal_cursor.h"
 
 struct book_reader {
     const struct file_ops *files;
     struct path data;      /* the data directory */
     struct path directory; /* of the segments */
-    struct path archive;   /* of those that snapshots cover */
-    struct segment_reader segment;
+    struct path archive;   /* of those that snapshots cover; the cursor borrows both */
+    struct journal_cursor cursor;
     struct id_index index; /* of what questions by an id walked through */
 };
 

@@ -180,6 +180,31 @@ static inline bool record_is_sound(const struct record_head *head, uint32_t left
            head->length <= RECORD_MAX;
 }
 
+/* The records of a batch, one after the other. */
+struct record_cursor {
+    const unsigned char *at; /* aligned to 8, as they are in a batch that is */
+    uint32_t left;           /* bytes; not 0 after the last: they are not sound (F11) */
+    uint64_t lsn;            /* where the last one that it gave ends */
+};
+
+static inline struct record_cursor records_of(const unsigned char *records, uint32_t length,
+                                              uint64_t first_lsn)
+{
+    return (struct record_cursor){ records, length, first_lsn };
+}
+
+/* NULL: there are no more, or what is left is not sound. */
+static inline const struct record_head *record_next(struct record_cursor *cursor)
+{
+    const struct record_head *record = (const struct record_head *)(const void *)cursor->at;
+    if (cursor->left < sizeof *record || !record_is_sound(record, cursor->left))
+        return NULL;
+    cursor->at += record->length;
+    cursor->left -= record->length;
+    cursor->lsn += record->length;
+    return record;
+}
+
 bool bytes_are_zero(const void *bytes, size_t length);
 
 #endif

@@ -302,23 +302,25 @@ static struct id_span *open_span(struct id_index *index, struct id_part *part)
 
 /* ---- segments ---- */
 
-static bool add_records(struct id_index *index, const unsigned char *at, uint32_t left)
+static bool add_record(struct id_index *index, const struct record_head *record)
 {
-    while (left > 0) {
-        const struct record_head *record = (const struct record_head *)(const void *)at;
-        struct text ids[RECORD_IDS];
-        if (!record_is_sound(record, left))
+    struct text ids[RECORD_IDS];
+    int count = record_ids(record, ids);
+    for (int i = 0; i < count; i++)
+        if (!set_add(&index->set, id_index_hash(ids[i])))
             return false;
-        int count = record_ids(record, ids);
-        for (int i = 0; i < count; i++)
-            if (!set_add(&index->set, id_index_hash(ids[i])))
-                return false;
-        if (count < 0)
+    return count >= 0;
+}
+
+static bool add_records(struct id_index *index, const unsigned char *at, uint32_t length)
+{
+    struct record_cursor records = records_of(at, length, 0);
+    const struct record_head *record;
+    while ((record = record_next(&records))) {
+        if (!add_record(index, record))
             return false;
-        at += record->length;
-        left -= record->length;
     }
-    return true;
+    return records.left == 0;
 }
 
 static bool add_batch(struct id_index *index, struct id_part *part, uint64_t offset,

@@ -3,20 +3,19 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "persistence/segment.h"
-#include "persistence/segment_reader.h"
+#include "persistence/journal_cursor.h"
+#include "persistence/segment_vote.h"
 
 /* One walk. A gap is where the chain broke: from its first finding to the next valid batch. */
 struct surveying {
     const struct survey_options *options;
     struct survey *survey;
     struct reason *reason;
-    struct segment_reader reader;
+    struct journal_cursor cursor;
     struct segment_list list;
 
     struct journal_position start;
@@ -26,9 +25,13 @@ struct surveying {
 
     bool in_gap;
     size_t gap; /* its first finding */
-    bool valid_since_gap;
-    struct batch_header
-        torn; /* the last whole header (F16) of a damaged batch; its number may be 0 */
+    /* The last whole header (F16) of a damaged batch; its number may be 0. */
+    struct batch_header torn;
+
+    /* The open segment. */
+    bool good;          /* its header is, and it is of this journal */
+    size_t own_finding; /* if it is not good: of its header */
+    uint64_t batches_before;
 };
 
 const char *finding_words(enum finding_kind kind)
@@ -127,8 +130,8 @@ static bool begins_a_batch(const struct surveying *s, const unsigned char *at, s
 /* F4: the block lies where the chain may go on. No segment is left before it has a batch. */
 static bool is_in_place(const struct surveying *s)
 {
-    uint64_t sequence = s->reader.sequence;
-    uint64_t offset = s->reader.offset;
+    uint64_t sequence = s->cursor.reader.sequence;
+    uint64_t offset = s->cursor.reader.offset;
     bool at_end = sequence == s->end_sequence && offset == s->end_offset;
     bool at_next = sequence == s->end_sequence + 1 && offset == BLOCK_BYTES;
     return at_end || (at_next && s->end_offset > BLOCK_BYTES);
@@ -152,7 +155,7 @@ static int open_hole(struct surveying *s)
 static bool goes_on(const struct surveying *s)
 {
     const struct finding *last = last_finding(s);
-    return last->sequence == s->reader.sequence && last->kind != FINDING_HEADER;
+    return last->sequence == s->cursor.reader.sequence && last->kind != FINDING_HEADER;
 }
 
 /* F8: which findings this batch turns from a torn tail into damage. */
@@ -175,7 +178,7 @@ static int take_damage(struct surveying *s, enum finding_kind kind, const unsign
                        size_t available)
 {
     struct batch_header header;
-    uint64_t offset = s->reader.offset;
+    uint64_t offset = s->cursor.reader.offset;
     int error = 0;
     bool told = kind == FINDING_DAMAGED && begins_a_batch(s, at, available, &header);
     bool whole = told && batch_header_check(at, available, s->survey->directory_id, &header);
@@ -183,7 +186,7 @@ static int take_damage(struct surveying *s, enum finding_kind kind, const unsign
         error = open_hole(s);
     bool first = !s->in_gap;
     if (!error && (first || told || kind != FINDING_DAMAGED || !goes_on(s)))
-        error = open_gap(s, kind, s->reader.sequence, offset);
+        error = open_gap(s, kind, s->cursor.reader.sequence, offset);
     if (error)
         return error;
     struct finding *last = last_finding(s);
@@ -230,34 +233,28 @@ static void close_gap(struct surveying *s, const struct batch_header *next)
 
 /* ---- valid batches ---- */
 
-static bool records_are_sound(const unsigned char *at, uint32_t left)
+static bool records_are_sound(const unsigned char *at, uint32_t length)
 {
-    while (left > 0) {
-        struct record_head head;
-        memcpy(&head, at, sizeof head);
-        if (!record_is_sound(&head, left))
-            return false;
-        at += head.length;
-        left -= head.length;
+    struct record_cursor records = records_of(at, length, 0);
+    while (record_next(&records)) {
     }
-    return true;
+    return records.left == 0;
 }
 
 static int deliver(struct surveying *s, const struct batch_header *header, const unsigned char *at)
 {
-    uint64_t lsn = header->first_lsn;
-    for (uint32_t left = header->length; left > 0;) {
-        const struct record_head *record = (const struct record_head *)(const void *)at;
-        lsn += record->length;
+    const struct survey_options *options = s->options;
+    struct record_cursor records = records_of(at, header->length, header->first_lsn);
+    const struct record_head *record;
+    while ((record = record_next(&records))) {
+        bool beyond = s->survey->cut.needed;
+        int stop = 0;
         s->survey->records++;
-        if (s->options->on_record) {
-            int stop = s->options->on_record(s->options->context, record, lsn, header->time_ms,
-                                             s->survey->cut.needed);
-            if (stop)
-                return stop;
-        }
-        at += record->length;
-        left -= record->length;
+        if (options->on_record)
+            stop =
+                options->on_record(options->context, record, records.lsn, header->time_ms, beyond);
+        if (stop)
+            return stop;
     }
     return 0;
 }
@@ -305,8 +302,8 @@ static int take_batch(struct surveying *s, const unsigned char *at, size_t avail
     s->number = header.number;
     s->checksum = header.checksum;
     s->time_ms = header.time_ms;
-    s->end_sequence = s->reader.sequence;
-    s->end_offset = s->reader.offset + batch_span(header.length);
+    s->end_sequence = s->cursor.reader.sequence;
+    s->end_offset = s->cursor.reader.offset + batch_span(header.length);
     s->end_blocks = s->blocks + batch_span(header.length) / BLOCK_BYTES;
     s->survey->batches++;
     s->survey->record_bytes += header.length;
@@ -315,61 +312,56 @@ static int take_batch(struct surveying *s, const unsigned char *at, size_t avail
 
 /* ---- segments ---- */
 
-static int survey_block(struct surveying *s)
+static enum journal_step survey_block(void *context, const struct journal_block *block)
 {
-    const unsigned char *at;
-    size_t available;
-    struct batch_header header;
-    int verdict =
-        segment_reader_look(&s->reader, s->survey->directory_id, &at, &available, s->reason);
-    if (verdict < 0)
-        return verdict;
-    uint64_t span = BLOCK_BYTES;
+    struct surveying *s = context;
+    size_t bytes = block->available < BLOCK_BYTES ? block->available : BLOCK_BYTES;
     int error = 0;
-    size_t block = available < BLOCK_BYTES ? available : BLOCK_BYTES;
-    if (verdict == BATCH_VALID) {
-        memcpy(&header, at, sizeof header);
-        span = batch_span(header.length);
-        error = take_batch(s, at, available);
-    } else if (verdict == BATCH_UNKNOWN) {
-        return reason_set(s->reason, -ENOTSUP,
-                          "%s: offset %" PRIu64 ": a batch of a later version of the format",
-                          segment_name(s->reader.sequence).text, s->reader.offset);
-    } else if (!bytes_are_zero(at, block)) {
-        error = take_damage(s, FINDING_DAMAGED, at, available);
-    }
-    s->blocks += span / BLOCK_BYTES;
-    segment_reader_skip(&s->reader, span);
-    return error;
+    if (block->verdict == BATCH_UNKNOWN)
+        return journal_walk_refuse_unknown(&s->cursor);
+    if (block->verdict == BATCH_VALID)
+        error = take_batch(s, block->bytes, block->available);
+    else if (!bytes_are_zero(block->bytes, bytes))
+        error = take_damage(s, FINDING_DAMAGED, block->bytes, block->available);
+    s->blocks += block->span / BLOCK_BYTES;
+    return journal_walk_judge(&s->cursor, error);
 }
 
-static int survey_segment(struct surveying *s, uint64_t sequence)
+/* Behind a header that is damaged, or of another journal, batches of this one may be whole. */
+static enum journal_step survey_segment(void *context, int error)
 {
-    struct segment_reader *reader = &s->reader;
-    int error = segment_reader_open(reader, s->options->directory, sequence, s->reason);
-    bool good = !error && reader->header.directory_id == s->survey->directory_id;
-    size_t place = s->survey->count;
-    uint64_t batches = s->survey->batches;
+    struct surveying *s = context;
+    const struct segment_reader *reader = &s->cursor.reader;
     if (error && error != -EILSEQ)
-        return error;
-    error = good ? 0 : add_finding(s, FINDING_HEADER, sequence, 0);
-    while (!error && reader->offset < reader->end)
-        error = survey_block(s);
-    if (good && reader->end < reader->header.bytes)
+        return journal_walk_fail(&s->cursor, error);
+    s->good = !error && reader->header.directory_id == s->survey->directory_id;
+    s->own_finding = s->survey->count;
+    s->batches_before = s->survey->batches;
+    error = s->good ? 0 : add_finding(s, FINDING_HEADER, reader->sequence, 0);
+    return journal_walk_judge(&s->cursor, error);
+}
+
+static enum journal_step leave_segment(void *context)
+{
+    struct surveying *s = context;
+    const struct segment_reader *reader = &s->cursor.reader;
+    if (s->good) { /* what the file lacks counts as zeroes (F15) */
+        assert(reader->end <= reader->header.bytes);
         s->blocks += (reader->header.bytes - reader->end) / BLOCK_BYTES;
-    if (error || good)
-        return error;
-    struct finding *header = &s->survey->findings[place];
+        return JOURNAL_ON;
+    }
+    struct finding *header = &s->survey->findings[s->own_finding];
+    assert(header->kind == FINDING_HEADER);
     header->bytes = BLOCK_BYTES;
     header->promised = true;
-    header->whole = s->survey->batches > batches;
+    header->whole = s->survey->batches > s->batches_before;
     if (!header->whole) /* nothing needs it, nor what comes after it */
         note_cut(s);
-    return 0;
+    return JOURNAL_ON;
 }
 
 /* A run of segments that are not there. */
-static int survey_missing(struct surveying *s, uint64_t first, uint64_t last)
+static int take_missing(struct surveying *s, uint64_t first, uint64_t last)
 {
     int error = open_gap(s, FINDING_MISSING, first, 0);
     if (error)
@@ -379,21 +371,24 @@ static int survey_missing(struct surveying *s, uint64_t first, uint64_t last)
     return 0;
 }
 
+static enum journal_step survey_missing(void *context, uint64_t first, uint64_t last)
+{
+    struct surveying *s = context;
+    return journal_walk_judge(&s->cursor, take_missing(s, first, last));
+}
+
 static int survey_segments(struct surveying *s)
 {
-    uint64_t expected = s->start.sequence + 1;
-    int error = 0;
-    s->end_sequence = expected;
+    const struct journal_visitor visitor = { .context = s,
+                                             .missing = survey_missing,
+                                             .segment = survey_segment,
+                                             .block = survey_block,
+                                             .leave = leave_segment };
+    uint64_t first = s->start.sequence + 1;
+    s->end_sequence = first;
     s->end_offset = BLOCK_BYTES;
-    for (size_t i = 0; i < s->list.count && !error; i++) {
-        uint64_t sequence = s->list.sequences[i];
-        if (expected < sequence)
-            error = survey_missing(s, expected, sequence - 1);
-        if (!error)
-            error = survey_segment(s, sequence);
-        expected = sequence + 1;
-    }
-    return error;
+    s->cursor.directory_id = s->survey->directory_id;
+    return journal_walk(&s->cursor, &s->list, first, &visitor, s->reason);
 }
 
 /* ---- the end ---- */
@@ -409,8 +404,8 @@ static int survey_stop(struct surveying *s)
     if (stop->number <= s->number)
         return 0;
     if (s->list.count == 0)
-        error = survey_missing(s, s->end_sequence,
-                               stop->sequence > s->end_sequence ? stop->sequence : s->end_sequence);
+        error = take_missing(s, s->end_sequence,
+                             stop->sequence > s->end_sequence ? stop->sequence : s->end_sequence);
     else if (!s->in_gap)
         error = open_hole(s);
     if (error)
@@ -432,8 +427,8 @@ static int survey_cut(struct surveying *s)
     bool stopped = stop != 0 && stop == s->number;
     if (stopped || s->survey->cut.needed || s->list.count == 0)
         return 0;
-    int error = segment_reader_end_is_cut(&s->reader, s->options->directory, &sequence, &offset,
-                                          &cut, s->reason);
+    int error = segment_reader_end_is_cut(&s->cursor.reader, s->options->directory, &sequence,
+                                          &offset, &cut, s->reason);
     if (error || !cut)
         return error == -EILSEQ ? 0 : error; /* a damaged header is a finding already */
     error = open_gap(s, FINDING_CUT, sequence, offset);
@@ -480,60 +475,7 @@ static int read_stop(struct surveying *s)
     return error;
 }
 
-/* ---- whose journal it is ---- */
-
-/* The id that a header names, if it is good, or if any batch behind it bears the name out. */
-static bool id_of_segment(struct surveying *s, uint64_t sequence, uint64_t *id)
-{
-    const unsigned char *at;
-    size_t available;
-    struct reason ignored;
-    struct segment_header header;
-    int error = segment_reader_open(&s->reader, s->options->directory, sequence, &ignored);
-    if (s->reader.fd < 0)
-        return false;
-    if (!error || error == -ENOTSUP) { /* a later version's is whole, and refused in its turn */
-        *id = s->reader.header.directory_id;
-        return true;
-    }
-    ssize_t n = file_read_all(s->options->files, s->reader.fd, &header, sizeof header, 0);
-    *id = header.directory_id;
-    while (n == (ssize_t)sizeof header && s->reader.offset < s->reader.end) {
-        if (segment_reader_look(&s->reader, *id, &at, &available, &ignored) == BATCH_VALID)
-            return true;
-        segment_reader_skip(&s->reader, BLOCK_BYTES);
-    }
-    return false;
-}
-
-/* The id that more than half of the segments bear which bear any: one of another journal that came
- * in among them must not make all the others foreign. */
-static int find_directory_id(struct surveying *s)
-{
-    uint64_t id;
-    uint64_t candidate = 0;
-    size_t lead = 0, bearing = 0, votes = 0;
-    for (size_t i = 0; i < s->list.count; i++) {
-        if (!id_of_segment(s, s->list.sequences[i], &id))
-            continue;
-        bearing++;
-        candidate = lead == 0 ? id : candidate;
-        lead += id == candidate ? 1 : -(size_t)1;
-    }
-    if (bearing == 0)
-        return reason_set(s->reason, -EILSEQ,
-                          "%s: no segment says whose it is: no batch can be told from other bytes",
-                          s->options->directory);
-    for (size_t i = 0; i < s->list.count; i++)
-        votes += id_of_segment(s, s->list.sequences[i], &id) && id == candidate;
-    if (2 * votes <= bearing)
-        return reason_set(s->reason, -EILSEQ,
-                          "%s: its segments are of more than one journal, and none has most of "
-                          "them: move away those that do not belong here",
-                          s->options->directory);
-    s->survey->directory_id = candidate;
-    return 0;
-}
+/* ---- the whole ---- */
 
 /* Segments that the start does without. */
 static void forget_before(struct segment_list *list, uint64_t first)
@@ -564,16 +506,16 @@ int survey_journal(const struct survey_options *options, struct survey *survey,
     if (!error) {
         if (s.list.count > 0)
             survey->last_sequence = s.list.sequences[s.list.count - 1];
-        error = segment_reader_init(&s.reader, options->files);
+        error = journal_cursor_init(&s.cursor, options->files, options->directory);
         if (!error && survey->directory_id == 0 && s.list.count > 0)
-            error = find_directory_id(&s);
+            error = segments_vote(&s.cursor, &s.list, &survey->directory_id, reason);
         if (!error)
             error = read_stop(&s);
         if (!error)
             error = survey_segments(&s);
         if (!error)
             error = survey_end(&s);
-        segment_reader_destroy(&s.reader);
+        journal_cursor_destroy(&s.cursor);
     }
     segment_list_free(&s.list);
     survey->open = s.in_gap;
