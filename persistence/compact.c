@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "engine/ledger.h"
-#include "persistence/follower.h"
+#include "persistence/replay_files.h"
 #include "persistence/sealed.h"
 #include "persistence/segment.h"
 
@@ -161,9 +161,9 @@ static int start(struct job *job, struct start *start)
 }
 
 static int follow(struct job *job, const struct start *start, const struct sealed *sealed,
-                  struct follow_result *found)
+                  struct replay_result *found)
 {
-    struct follow_options options = { .files = job->files,
+    struct replay_options options = { .files = job->files,
                                       .directory = job->journal.text,
                                       .start = &start->position,
                                       .until = sealed->sequence,
@@ -172,7 +172,7 @@ static int follow(struct job *job, const struct start *start, const struct seale
                                       .on_record = apply,
                                       .on_ahead = ahead,
                                       .on_progress = report };
-    int error = journal_follow(&options, found, job->reason);
+    int error = replay_files(&options, found, job->reason);
     const char *ledger_says = seat_failure(ledger_seat(job->ledger, 0))->message;
     if (error && *ledger_says) {
         struct reason where = *job->reason;
@@ -196,7 +196,7 @@ static int check(struct job *job, uint64_t time_ms)
 static int write_next(struct job *job, const struct sealed *sealed)
 {
     struct start from;
-    struct follow_result found;
+    struct replay_result found;
     struct compact_result *result = job->result;
     int error = start(job, &from);
     if (error)

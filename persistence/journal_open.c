@@ -108,7 +108,7 @@ static int start_fresh(struct journal *journal, struct reason *reason)
 }
 
 /* Where recovery ended; the empty segment after it, if there is one, is the next. */
-static int open_found(struct journal *journal, const struct follow_result *found,
+static int open_found(struct journal *journal, const struct replay_result *found,
                       struct reason *reason)
 {
     counter_set(&journal->counters.segments, found->segments);
@@ -145,7 +145,7 @@ static int open_next(struct journal *journal, struct reason *reason)
     return 0;
 }
 
-static int open_segments(struct journal *journal, const struct follow_result *found,
+static int open_segments(struct journal *journal, const struct replay_result *found,
                          struct reason *reason)
 {
     int error = 0;
@@ -178,13 +178,13 @@ static int find_start(const struct journal *journal, const struct journal_option
 }
 
 static int recover(struct journal *journal, const struct journal_options *options,
-                   struct journal_opened *opened, struct follow_result *found,
+                   struct journal_opened *opened, struct replay_result *found,
                    struct reason *reason)
 {
     int error = find_start(journal, options, &opened->start, reason);
     if (error)
         return error;
-    struct follow_options follow = {
+    struct replay_options follow = {
         .files = journal->files,
         .directory = journal->directory.text,
         .start = &opened->start.position,
@@ -225,7 +225,7 @@ static void start_log(struct journal *journal)
 static int open_all(struct journal *journal, const struct journal_options *options,
                     struct journal_opened *opened, struct reason *reason)
 {
-    struct follow_result found;
+    struct replay_result found;
     if (journal->segment_bytes < SEGMENT_BYTES_MIN || journal->segment_bytes > SEGMENT_BYTES_MAX ||
         journal->segment_bytes % BLOCK_BYTES != 0)
         return reason_set(reason, -EINVAL,

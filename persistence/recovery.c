@@ -11,9 +11,9 @@
 #include "persistence/segment.h"
 
 struct recovery {
-    const struct follow_options *options;
+    const struct replay_options *options;
     void (*say)(void *context, const char *line);
-    struct follow_result *result;
+    struct replay_result *result;
     struct reason *reason;
 };
 
@@ -49,7 +49,7 @@ enum { UNSETTLED_SEGMENTS = 3 }; /* those two, and the spare after them */
 
 static int sync_directory(const struct recovery *recovery)
 {
-    const struct follow_options *options = recovery->options;
+    const struct replay_options *options = recovery->options;
     int error = file_sync_directory_at(options->files, options->directory);
     return error ? reason_system(recovery->reason, error, "cannot sync %s", options->directory) : 0;
 }
@@ -57,7 +57,7 @@ static int sync_directory(const struct recovery *recovery)
 static int settle(const struct recovery *recovery)
 {
     struct segment_list list;
-    const struct follow_options *options = recovery->options;
+    const struct replay_options *options = recovery->options;
     int error = segment_list_read(&list, options->files, options->directory, recovery->reason);
     if (error)
         return error;
@@ -82,7 +82,7 @@ static int remove_file(const struct recovery *recovery, const char *name)
 
 static int remove_later_segments(const struct recovery *recovery)
 {
-    const struct follow_result *result = recovery->result;
+    const struct replay_result *result = recovery->result;
     uint64_t kept = result->end_sequence + (result->later_dirty ? 0 : 1);
     if (result->last_sequence <= kept)
         return 0;
@@ -117,7 +117,7 @@ static int write_zeroes(const struct recovery *recovery, int fd, uint64_t from, 
 
 static int zero_tail(const struct recovery *recovery)
 {
-    const struct follow_result *result = recovery->result;
+    const struct replay_result *result = recovery->result;
     const struct file_ops *files = recovery->options->files;
     if (result->tail_end == result->end_offset && result->file_bytes >= result->segment_bytes)
         return 0;
@@ -138,7 +138,7 @@ static int zero_tail(const struct recovery *recovery)
 
 static void say_what_is_cut(const struct recovery *recovery)
 {
-    const struct follow_result *result = recovery->result;
+    const struct replay_result *result = recovery->result;
     struct segment_name name = segment_name(result->end_sequence);
     char line[256];
     if (!recovery->say)
@@ -163,14 +163,14 @@ static void say_what_is_cut(const struct recovery *recovery)
 
 /* ---- the whole ---- */
 
-int journal_recover(const struct follow_options *options,
-                    void (*say)(void *context, const char *line), struct follow_result *result,
+int journal_recover(const struct replay_options *options,
+                    void (*say)(void *context, const char *line), struct replay_result *result,
                     struct reason *reason)
 {
     struct recovery recovery = { options, say, result, reason };
     int error = settle(&recovery);
     if (!error)
-        error = journal_follow(options, result, reason);
+        error = replay_files(options, result, reason);
     if (error || result->last_sequence == 0)
         return error;
     assert(result->end_sequence <= result->last_sequence);

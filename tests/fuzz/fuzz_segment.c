@@ -19,7 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "persistence/follower.h"
+#include "persistence/replay_files.h"
 #include "persistence/recovery.h"
 #include "persistence/repair.h"
 #include "persistence/segment.h"
@@ -33,7 +33,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 /* One walk, and what it was given. */
 struct walk {
     struct script_journal *journal;
-    struct follow_result result;
+    struct replay_result result;
     struct reason reason;
     uint64_t lsn, records, hash;
     uint32_t at, length; /* in the batch: what of it is still to come begins there */
@@ -84,10 +84,10 @@ static void see_ahead(void *context, const struct record_head *record, unsigned 
     assert(stage < 2 && record->length <= walk->length);
 }
 
-static struct follow_options options_of(struct walk *walk)
+static struct replay_options options_of(struct walk *walk)
 {
     const struct journal_position *start = &walk->journal->start;
-    return (struct follow_options){ .files = &walk->journal->disk.ops,
+    return (struct replay_options){ .files = &walk->journal->disk.ops,
                                     .directory = "journal",
                                     .start = start->sequence ? start : NULL,
                                     .context = walk,
@@ -104,8 +104,8 @@ static void begin(struct walk *walk, struct script_journal *journal)
 static int follow(struct walk *walk, struct script_journal *journal)
 {
     begin(walk, journal);
-    struct follow_options options = options_of(walk);
-    return journal_follow(&options, &walk->result, &walk->reason);
+    struct replay_options options = options_of(walk);
+    return replay_files(&options, &walk->result, &walk->reason);
 }
 
 /* ---- G2 ---- */
@@ -267,7 +267,7 @@ static void recover(struct script_journal *journal, const struct walk *walk)
     if (walk->result.segment_bytes > MEMORY_FILE_BYTES_MAX)
         return;
     begin(&again, journal);
-    struct follow_options options = options_of(&again);
+    struct replay_options options = options_of(&again);
     int error = journal_recover(&options, NULL, &again.result, &again.reason);
     assert(!error);
     check_same(&again, walk);

@@ -15,7 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "persistence/follower.h"
+#include "persistence/replay_files.h"
 #include "tests/support/journal_rig.h"
 #include "tests/support/memory_file.h"
 #include "tests/support/scratch.h"
@@ -99,10 +99,10 @@ static int count_record(void *context, const struct record_head *record, uint64_
     return check_record(context, record, lsn, time_ms);
 }
 
-static int follow(struct bench *bench, bool survey, struct follow_result *result,
+static int follow(struct bench *bench, bool survey, struct replay_result *result,
                   struct reason *reason)
 {
-    struct follow_options options = {
+    struct replay_options options = {
         .files = &bench->disk.ops,
         .directory = "journal",
         .context = bench,
@@ -112,7 +112,7 @@ static int follow(struct bench *bench, bool survey, struct follow_result *result
     bench->lsn = 0;
     bench->rig.found = 0;
     bench->rig.wrong = false;
-    return journal_follow(&options, result, reason);
+    return replay_files(&options, result, reason);
 }
 
 /* ---- what must come of it ---- */
@@ -212,7 +212,7 @@ static struct expectation expect_cut(const struct bench *bench, int file, uint64
 static void judge(struct bench *bench, const char *what, int file, uint64_t at,
                   struct expectation expected)
 {
-    struct follow_result result;
+    struct replay_result result;
     struct reason reason = { 0 };
     int error = follow(bench, false, &result, &reason);
     bench->cases++;
@@ -320,7 +320,7 @@ static unsigned damage(bool clean)
 {
     static struct bench bench;
     struct scratch scratch;
-    struct follow_result result;
+    struct replay_result result;
     struct reason reason = { 0 };
     char directory[PATH_MAX + 16];
     memset(&bench, 0, sizeof bench);

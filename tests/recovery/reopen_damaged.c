@@ -23,7 +23,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "persistence/follower.h"
+#include "persistence/replay_files.h"
 #include "persistence/repair.h"
 #include "persistence/segment.h"
 #include "persistence/survey.h"
@@ -289,15 +289,15 @@ static void list_batches(struct original *original)
     char journal[PATH_MAX + 64];
     size_t length;
     struct reason reason = { "" };
-    struct follow_result result = { 0 };
+    struct replay_result result = { 0 };
     struct listing listing = { original, 0 };
     snprintf(journal, sizeof journal, "%s/journal", original->directory);
-    struct follow_options options = { .files = &file_system,
+    struct replay_options options = { .files = &file_system,
                                       .directory = journal,
                                       .context = &listing,
                                       .on_batch = list_batch,
                                       .on_record = count_record };
-    int error = journal_follow(&options, &result, &reason);
+    int error = replay_files(&options, &result, &reason);
     struct place place = { .sequence = original->last };
     snprintf(place.path, sizeof place.path, "%s/journal/%s", original->directory,
              segment_name(place.sequence).text);

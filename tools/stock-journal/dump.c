@@ -287,8 +287,8 @@ static int prepare(struct dumping *d)
 /* The walk's context is the dump itself. */
 static int follow(struct dumping *d)
 {
-    struct follow_result result;
-    struct follow_options options = { .on_record = dump_record };
+    struct replay_result result;
+    struct replay_options options = { .on_record = dump_record };
     return job_follow(d->job, &options, d, &result);
 }
 

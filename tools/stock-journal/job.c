@@ -65,8 +65,8 @@ int job_find_start(struct job *job, struct reason *reason)
     return start_from_snapshot(&options, &job->start, reason);
 }
 
-int job_follow(struct job *job, struct follow_options *options, void *context,
-               struct follow_result *result)
+int job_follow(struct job *job, struct replay_options *options, void *context,
+               struct replay_result *result)
 {
     struct reason reason = { "" };
     int status = job_open(job, FILE_LOCK_SHARED);
@@ -79,7 +79,7 @@ int job_follow(struct job *job, struct follow_options *options, void *context,
     options->directory = job->segments.text;
     options->context = context;
     if (!error)
-        error = journal_follow(options, result, &reason);
+        error = replay_files(options, result, &reason);
     job_close(job);
     if (error)
         fprintf(stderr, "stock-journal: %s\n", reason.text);

@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "persistence/follower.h"
+#include "persistence/replay_files.h"
 #include "persistence/segment.h"
 #include "persistence/start.h"
 
@@ -34,8 +34,8 @@ int job_find_start(struct job *job, struct reason *reason);
 
 /* Follows the whole journal; context is that of the options. An exit code; what is wrong was said.
  */
-int job_follow(struct job *job, struct follow_options *options, void *context,
-               struct follow_result *result);
+int job_follow(struct job *job, struct replay_options *options, void *context,
+               struct replay_result *result);
 
 /* The commands, each with an exit code. */
 int verify_journal(struct job *job);

@@ -212,14 +212,14 @@ static int write_lists(struct mending *m, const struct aside *aside)
 
 static int follow_again(const struct job *job)
 {
-    struct follow_result result;
+    struct replay_result result;
     struct reason reason = { "" };
-    struct follow_options options = {
+    struct replay_options options = {
         .files = &file_system,
         .directory = job->segments.text,
         .start = &job->start.position,
     };
-    int error = journal_follow(&options, &result, &reason);
+    int error = replay_files(&options, &result, &reason);
     if (error)
         fprintf(stderr, "stock-journal: it is still damaged: %s\n", reason.text);
     return error;
@@ -268,16 +268,16 @@ static int print_all(struct mending *m)
 static int run(struct mending *m)
 {
     struct job *job = m->job;
-    struct follow_result result;
+    struct replay_result result;
     struct reason reason = { "" };
-    struct follow_options options = {
+    struct replay_options options = {
         .files = &file_system,
         .directory = job->segments.text,
         .start = &job->start.position,
     };
     int error = job_find_start(job, &reason);
     if (!error)
-        error = journal_follow(&options, &result, &reason);
+        error = replay_files(&options, &result, &reason);
     if (!error) {
         puts(job->json ? "{\"repaired\":false,\"damage\":[]}"
                        : "There is nothing to repair: a start will succeed.");

@@ -94,7 +94,7 @@ static const char *type_name(unsigned type)
     return name ? name : "unknown";
 }
 
-static void print_types(const struct counting *c, const struct follow_result *result)
+static void print_types(const struct counting *c, const struct replay_result *result)
 {
     uint64_t most = most_bytes(c->types, TYPES_MAX);
     printf("%-10s %14s %16s\n", "type", "records", "bytes");
@@ -140,7 +140,7 @@ static void print_hours(struct counting *c)
 
 /* ---- for programs ---- */
 
-static void print_json(const struct counting *c, const struct follow_result *result)
+static void print_json(const struct counting *c, const struct replay_result *result)
 {
     const char *between = "";
     printf("{\"lsn\":%" PRIu64 ",\"segments\":%" PRIu64 ",\"batches\":%" PRIu64
@@ -166,8 +166,8 @@ static void print_json(const struct counting *c, const struct follow_result *res
 int stat_journal(struct job *job)
 {
     static struct counting counting;
-    struct follow_result result;
-    struct follow_options options = { .on_batch = count_batch, .on_record = count_record };
+    struct replay_result result;
+    struct replay_options options = { .on_batch = count_batch, .on_record = count_record };
     int status = job_follow(job, &options, &counting, &result);
     if (status == EXIT_GOOD && job->json) {
         print_json(&counting, &result);

@@ -34,7 +34,7 @@ static const char *const tails[] = {
     [TAIL_UNPROMISED] = "unpromised",
 };
 
-static void print_tail(const struct follow_result *result)
+static void print_tail(const struct replay_result *result)
 {
     static const char *const words[] = {
         [TAIL_CLEAN] = "clean",
@@ -51,7 +51,7 @@ static void print_tail(const struct follow_result *result)
                result->file_bytes, result->segment_bytes);
 }
 
-static void print_good_text(const struct job *job, const struct follow_result *result,
+static void print_good_text(const struct job *job, const struct replay_result *result,
                             const struct counts *counts)
 {
     if (job->start.found)
@@ -70,7 +70,7 @@ static void print_good_text(const struct job *job, const struct follow_result *r
              "          snapshots or history may not be readable");
 }
 
-static void print_good_json(const struct job *job, const struct follow_result *result,
+static void print_good_json(const struct job *job, const struct replay_result *result,
                             const struct counts *counts)
 {
     printf("{\"good\":%s,\"snapshot_lsn\":%" PRIu64 ",\"segments\":%" PRIu64 ",\"batches\":%" PRIu64
@@ -83,7 +83,7 @@ static void print_good_json(const struct job *job, const struct follow_result *r
            result->file_bytes < result->segment_bytes ? "true" : "false", counts->spare_damaged);
 }
 
-static int print_good(const struct job *job, const struct follow_result *result,
+static int print_good(const struct job *job, const struct replay_result *result,
                       const struct counts *counts)
 {
     (job->json ? print_good_json : print_good_text)(job, result, counts);
@@ -132,18 +132,18 @@ static int judge_snapshots(const struct job *job, struct counts *counts, struct 
 static int judge_segments(const struct job *job, struct counts *counts, struct reason *reason)
 {
     struct journal_position oldest;
-    struct follow_result result;
+    struct replay_result result;
     int error = start_oldest(&file_system, job->directory, &oldest, reason);
     if (error || oldest.sequence >= job->start.position.sequence)
         return error;
-    struct follow_options options = {
+    struct replay_options options = {
         .files = &file_system,
         .directory = job->segments.text,
         .start = &oldest,
         .until = job->start.position.sequence,
         .until_number = job->start.position.number,
     };
-    return tell_spare(journal_follow(&options, &result, reason), counts, reason);
+    return tell_spare(replay_files(&options, &result, reason), counts, reason);
 }
 
 static int judge_spare(const struct job *job, struct counts *counts, struct reason *reason)
@@ -156,7 +156,7 @@ static int judge_spare(const struct job *job, struct counts *counts, struct reas
 }
 
 /* All segments are gone, but something says that there were some: no start would succeed. */
-static int judge_lost(const struct job *job, const struct follow_result *result,
+static int judge_lost(const struct job *job, const struct replay_result *result,
                       struct reason *reason)
 {
     uint64_t length = 0;
@@ -207,13 +207,13 @@ static int list_damage(struct job *job)
 
 int verify_journal(struct job *job)
 {
-    struct follow_result result;
+    struct replay_result result;
     struct reason reason = { "" };
     struct counts counts = { 0 };
     int status = job_open(job, FILE_LOCK_SHARED);
     if (status != EXIT_GOOD)
         return status;
-    struct follow_options options = {
+    struct replay_options options = {
         .files = &file_system,
         .directory = job->segments.text,
         .start = &job->start.position,
@@ -223,7 +223,7 @@ int verify_journal(struct job *job)
     int error = job_find_start(job, &reason);
     bool startable = error == 0;
     if (!error)
-        error = journal_follow(&options, &result, &reason);
+        error = replay_files(&options, &result, &reason);
     if (!error)
         error = judge_lost(job, &result, &reason);
     if (!error)

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The follower: walks a journal's segments in order, judges every byte by the rules of
- * persistence/format.h, and hands each record on. Recovery, verification and dump are all it.
+ * Replay of a journal's files: walks the segments in order, pushes each batch of the chain to
+ * persistence/replay.h, and judges what lies beyond the end, all by the rules of
+ * persistence/format.h. Recovery, verification and dump are all it. That no segment is missing is
+ * known before the first record is handed on.
  *
  * It only reads. It takes no lock: whoever starts it sees to it that nobody writes meanwhile.
  */
-#ifndef STOCKD_PERSISTENCE_FOLLOWER_H
-#define STOCKD_PERSISTENCE_FOLLOWER_H
+#ifndef STOCKD_PERSISTENCE_REPLAY_FILES_H
+#define STOCKD_PERSISTENCE_REPLAY_FILES_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -17,7 +19,7 @@
 #include "persistence/reason.h"
 #include "persistence/snapshot.h"
 
-struct follow_options {
+struct replay_options {
     const struct file_ops *files;
     const char *directory;                /* that of the segments: DIR/journal */
     const struct journal_position *start; /* where to begin; NULL: at the very beginning */
@@ -25,11 +27,9 @@ struct follow_options {
     uint64_t until_number; /* of the last batch in it */
     void *context;         /* first argument of what follows; each may be NULL */
 
-    /* One record that ends at lsn, in a batch of that wall clock. Non-zero ends the walk. The bytes
-     * are borrowed for the call, and aligned to 8. */
+    /* As in struct replay_target. */
     int (*on_record)(void *context, const struct record_head *record, uint64_t lsn,
                      uint64_t time_ms);
-    /* Purely a hint: that record comes soon; stage 0, then 1, before on_record. */
     void (*on_ahead)(void *context, const struct record_head *record, unsigned stage);
     /* One valid batch, before its records. Non-zero ends the walk. */
     int (*on_batch)(void *context, const struct batch_header *batch, uint64_t sequence,
@@ -38,13 +38,13 @@ struct follow_options {
     void (*on_progress)(void *context, uint64_t done, uint64_t total);
 };
 
-enum follow_tail {
+enum replay_tail {
     TAIL_CLEAN,      /* zeroes */
     TAIL_TORN,       /* bytes, none of them a valid batch */
     TAIL_UNPROMISED, /* at least one valid batch, never promised to be durable */
 };
 
-struct follow_result {
+struct replay_result {
     uint64_t directory_id;
     uint64_t last_sequence; /* of the segments there are, or that of the start; 0: there is none */
     uint64_t segments;      /* that there are, those before the start too */
@@ -64,7 +64,7 @@ struct follow_result {
     uint64_t next_bytes; /* size of the segment after it; 0: there is none */
 
     /* What lies beyond the end. */
-    enum follow_tail tail;
+    enum replay_tail tail;
     uint64_t tail_end;     /* in the end's segment: where nothing but zeroes begins */
     uint64_t tail_batches; /* valid ones */
     uint64_t tail_bytes;   /* in all blocks that are not zero */
@@ -79,7 +79,7 @@ struct follow_result {
  * the format wrote (in either case the reason names segment and offset); another -errno if reading
  * failed; what a callback returned, if not 0.
  */
-int journal_follow(const struct follow_options *options, struct follow_result *result,
-                   struct reason *reason);
+int replay_files(const struct replay_options *options, struct replay_result *result,
+                 struct reason *reason);
 
 #endif

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "persistence/replay.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <inttypes.h>
+
+/* Records by which the hints run ahead: at stage 1, and at stage 0 by twice as many. */
+enum { AHEAD = 12 };
+
+void replay_begin(struct replay *replay, const struct replay_target *target,
+                  const struct journal_position *from)
+{
+    *replay = (struct replay){ .target = *target };
+    if (from)
+        replay->at = *from;
+}
+
+bool replay_continues(const struct replay *replay, const struct batch_header *header)
+{
+    const struct journal_position *at = &replay->at;
+    return header->number == at->number + 1 && header->first_lsn == at->lsn &&
+           header->previous == at->checksum && header->time_ms >= at->time_ms;
+}
+
+/* ---- before anything of it is handed on ---- */
+
+static bool fill_batch(const struct batch_header *header, const unsigned char *bytes)
+{
+    struct record_cursor records = records_of(bytes, header->length, header->first_lsn);
+    while (record_next(&records)) {
+    }
+    return records.left == 0;
+}
+
+static int judge(const struct replay *replay, const struct batch_header *header,
+                 const unsigned char *records, struct reason *reason)
+{
+    const struct journal_position *at = &replay->at;
+    if (!replay_continues(replay, header))
+        return reason_set(reason, -EILSEQ,
+                          "batch %" PRIu64 " at lsn %" PRIu64
+                          " does not continue the chain, which ends with batch %" PRIu64
+                          " at lsn %" PRIu64,
+                          header->number, header->first_lsn, at->number, at->lsn);
+    if (!fill_batch(header, records)) /* F11 */
+        return reason_set(reason, -EILSEQ, "the batch is valid, its records are not");
+    return 0;
+}
+
+/* ---- its records ---- */
+
+static void hint(const struct replay_target *target, struct record_cursor *records, unsigned stage)
+{
+    const struct record_head *record = target->on_ahead ? record_next(records) : NULL;
+    if (record)
+        target->on_ahead(target->context, record, stage);
+}
+
+static int hand_on(struct replay *replay, const struct batch_header *header,
+                   const unsigned char *bytes, struct reason *reason)
+{
+    const struct replay_target *target = &replay->target;
+    struct record_cursor records = records_of(bytes, header->length, header->first_lsn);
+    struct record_cursor far = records, near = records;
+    const struct record_head *record;
+    for (unsigned i = 0; i < 2 * AHEAD; i++)
+        hint(target, &far, 0);
+    for (unsigned i = 0; i < AHEAD; i++)
+        hint(target, &near, 1);
+    while ((record = record_next(&records))) {
+        int stop = 0;
+        hint(target, &far, 0);
+        hint(target, &near, 1);
+        if (target->on_record)
+            stop = target->on_record(target->context, record, records.lsn, header->time_ms);
+        if (stop)
+            return reason_set(reason, stop, "the record at lsn %" PRIu64 " (type %u) was not taken",
+                              records.lsn, record->type);
+        replay->records++;
+    }
+    assert(records.lsn == header->first_lsn + header->length); /* F11 */
+    return 0;
+}
+
+int replay_batch(struct replay *replay, const struct batch_header *header,
+                 const unsigned char *records, struct reason *reason)
+{
+    assert(!replay->over);
+    assert((uintptr_t)records % 8 == 0);
+    int error = judge(replay, header, records, reason);
+    if (error)
+        return error;
+    error = hand_on(replay, header, records, reason);
+    if (error) {
+        replay->over = true;
+        return error;
+    }
+    replay->at.lsn += header->length;
+    replay->at.number = header->number;
+    replay->at.checksum = header->checksum;
+    replay->at.time_ms = header->time_ms;
+    return 0;
+}
+
+struct journal_position replay_end(struct replay *replay)
+{
+    assert(!replay->over);
+    replay->over = true;
+    return replay->at;
+}

@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "persistence/replay_files.h"
+
+#include <errno.h>
+#include <inttypes.h>
+
+#include "persistence/replay.h"
+#include "persistence/replay_tail.h"
+
+/* The walk along the chain. */
+struct chain {
+    struct replay_walk *walk;
+    struct replay replay;
+    uint64_t first; /* number of the segment that it begins with */
+    bool accepted;  /* at least one batch of the open segment continued it */
+};
+
+/* ---- batches ---- */
+
+static void note_end(struct chain *chain, uint64_t offset)
+{
+    const struct segment_reader *reader = &chain->walk->cursor.reader;
+    struct replay_result *result = chain->walk->result;
+    const struct replay *replay = &chain->replay;
+    result->lsn = replay->at.lsn;
+    result->number = replay->at.number;
+    result->checksum = replay->at.checksum;
+    result->time_ms = replay->at.time_ms;
+    result->records = replay->records;
+    result->end_sequence = reader->sequence;
+    result->end_offset = offset;
+    result->segment_bytes = reader->header.bytes;
+    result->file_bytes = reader->file_bytes;
+}
+
+static int push(struct chain *chain, const struct batch_header *header,
+                const unsigned char *records)
+{
+    const struct replay_options *options = chain->walk->options;
+    const struct segment_reader *reader = &chain->walk->cursor.reader;
+    struct reason why;
+    if (options->on_batch) {
+        int stop = options->on_batch(options->context, header, reader->sequence, reader->offset);
+        if (stop)
+            return stop;
+    }
+    int error = replay_batch(&chain->replay, header, records, &why);
+    if (error)
+        return reason_set(chain->walk->reason, error, "%s: offset %" PRIu64 ": %s",
+                          segment_name(reader->sequence).text, reader->offset, why.text);
+    note_end(chain, reader->offset + batch_span(header->length));
+    chain->accepted = true;
+    return 0;
+}
+
+/* A valid batch that does not continue the chain: the end, unless no crash makes one there (F9). */
+static enum journal_step judge_other(struct chain *chain)
+{
+    struct journal_cursor *cursor = &chain->walk->cursor;
+    if (cursor->reader.offset == BLOCK_BYTES && cursor->reader.sequence != chain->first)
+        return JOURNAL_SKIP;
+    return journal_walk_refuse(cursor, -EILSEQ, "the batch does not follow the one before it");
+}
+
+static enum journal_step take_block(void *context, const struct journal_block *block)
+{
+    struct chain *chain = context;
+    struct journal_cursor *cursor = &chain->walk->cursor;
+    const struct stop_mark *stop = &chain->walk->stop;
+    const struct batch_header *header = block->header;
+    replay_walk_progress(chain->walk);
+    if (block->verdict == BATCH_UNKNOWN)
+        return journal_walk_refuse_unknown(cursor);
+    if (block->verdict != BATCH_VALID)
+        return JOURNAL_SKIP;
+    if (!replay_continues(&chain->replay, header))
+        return judge_other(chain);
+    if (header->number == stop->number && header->checksum != stop->batch_checksum) /* F14 */
+        return journal_walk_refuse(cursor, -EILSEQ,
+                                   "this is not the batch that the clean stop ended with");
+    return journal_walk_judge(cursor, push(chain, header, block->bytes + sizeof *header));
+}
+
+/* ---- segments ---- */
+
+static enum journal_step take_segment(void *context, int error)
+{
+    struct chain *chain = context;
+    struct replay_walk *walk = chain->walk;
+    error = replay_walk_segment(walk, error);
+    chain->accepted = false;
+    if (!error && walk->cursor.reader.sequence == chain->first)
+        note_end(chain, BLOCK_BYTES); /* it may have no batch */
+    return journal_walk_judge(&walk->cursor, error);
+}
+
+/* No segment is left before it has a batch (F4). */
+static enum journal_step leave_segment(void *context)
+{
+    const struct chain *chain = context;
+    return chain->accepted ? JOURNAL_ON : JOURNAL_END;
+}
+
+/* The segments of the list that are not after options->until. */
+static struct segment_list until_last(const struct replay_walk *walk)
+{
+    struct segment_list list = walk->list;
+    while (walk->options->until && list.count > 0 &&
+           list.sequences[list.count - 1] > walk->options->until)
+        list.count--;
+    return list;
+}
+
+static int walk_chain(struct replay_walk *walk)
+{
+    const struct replay_options *options = walk->options;
+    struct chain chain = { .walk = walk, .first = walk->result->end_sequence + 1 };
+    const struct replay_target target = { options->context, options->on_record, options->on_ahead };
+    const struct journal_visitor visitor = {
+        .context = &chain, .segment = take_segment, .block = take_block, .leave = leave_segment
+    };
+    const struct segment_list list = until_last(walk);
+    replay_begin(&chain.replay, &target, options->start);
+    int error = journal_walk(&walk->cursor, &list, chain.first, &visitor, walk->reason);
+    if (!error)
+        replay_end(&chain.replay);
+    return error;
+}
+
+/* ---- the whole ---- */
+
+/* The segments to be followed, and a result that says that nothing was yet. */
+static int begin(struct replay_walk *walk)
+{
+    const struct replay_options *options = walk->options;
+    struct replay_result *result = walk->result;
+    static const struct journal_position beginning;
+    const struct journal_position *start = options->start ? options->start : &beginning;
+    *result = (struct replay_result){ .tail = TAIL_CLEAN,
+                                      .directory_id = start->directory_id,
+                                      .last_sequence = start->sequence,
+                                      .end_sequence = start->sequence,
+                                      .lsn = start->lsn,
+                                      .number = start->number,
+                                      .checksum = start->checksum,
+                                      .time_ms = start->time_ms };
+    int error = segment_list_read(&walk->list, options->files, options->directory, walk->reason);
+    if (error)
+        return error;
+    if (!options->until)
+        error = stop_mark_read(&walk->stop, options->files, options->directory, walk->reason);
+    if (error)
+        return error;
+    result->segments = walk->list.count;
+    error = segment_list_from(&walk->list, start->sequence + 1, options->directory, walk->reason);
+    if (!error && walk->list.count > 0)
+        result->last_sequence = walk->list.sequences[walk->list.count - 1];
+    return error;
+}
+
+/* A walk that is to end with a sealed segment must come to its end. */
+static int check_until(struct replay_walk *walk)
+{
+    const struct replay_result *result = walk->result;
+    const struct replay_options *options = walk->options;
+    if (result->number == options->until_number)
+        return 0;
+    return reason_set(walk->reason, -EILSEQ,
+                      "%s: offset %" PRIu64 ": batch %" PRIu64
+                      " is damaged or missing, but was promised to be on disk",
+                      segment_name(result->end_sequence).text, result->end_offset,
+                      result->number + 1);
+}
+
+static int walk_all(struct replay_walk *walk)
+{
+    const struct replay_options *options = walk->options;
+    if (walk->list.count == 0)
+        return replay_judge_tail(walk);
+    int error = journal_cursor_init(&walk->cursor, options->files, options->directory);
+    if (error)
+        return reason_system(walk->reason, error, "cannot read the journal");
+    error = walk_chain(walk);
+    if (!error)
+        error = options->until ? check_until(walk) : replay_judge_tail(walk);
+    journal_cursor_destroy(&walk->cursor);
+    return error;
+}
+
+int replay_files(const struct replay_options *options, struct replay_result *result,
+                 struct reason *reason)
+{
+    struct replay_walk walk = { .options = options, .result = result, .reason = reason };
+    int error = begin(&walk);
+    if (!error)
+        error = walk_all(&walk);
+    segment_list_free(&walk.list);
+    return error;
+}

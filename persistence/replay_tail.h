@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What lies beyond the end of the chain: a torn tail, or damage (F8, F14 to F16). */
+#ifndef STOCKD_PERSISTENCE_REPLAY_TAIL_H
+#define STOCKD_PERSISTENCE_REPLAY_TAIL_H
+
+#include "persistence/replay_walk.h"
+
+/* After the walk along the chain, which has filled in walk->result up to the end. Fills in the
+ * tail. 0; -EILSEQ and a reason: something durable is gone; -ENOTSUP; or it cannot be read. */
+int replay_judge_tail(struct replay_walk *walk);
+
+#endif

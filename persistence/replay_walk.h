@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The inside of replay_files, for its two walks: along the chain (replay_files.c), and beyond its
+ * end (replay_tail.c).
+ */
+#ifndef STOCKD_PERSISTENCE_REPLAY_WALK_H
+#define STOCKD_PERSISTENCE_REPLAY_WALK_H
+
+#include "persistence/journal_cursor.h"
+#include "persistence/replay_files.h"
+#include "persistence/stop_mark.h"
+
+/* Bytes of segment files read so far; those of the segments before the newest one that was opened,
+ * and how far that is read. */
+struct replay_progress {
+    uint64_t before;
+    uint64_t sequence, bytes; /* of that one */
+    uint64_t told;            /* end of the window, when it was told last */
+};
+
+struct replay_walk {
+    const struct replay_options *options;
+    struct replay_result *result;
+    struct reason *reason;
+    struct segment_list list; /* without a gap, from the beginning on */
+    struct stop_mark stop;    /* its number is 0 if there is none, or it does not matter */
+    struct journal_cursor cursor;
+    struct replay_progress progress;
+};
+
+/* Judges a segment that was just opened, error as the visitor is told: it must be of the directory
+ * that the ones before it are of, and the mark, too (F2, F14). 0, or -errno and a reason. */
+int replay_walk_segment(struct replay_walk *walk, int error);
+
+/* Tells how far it is, if more was read since. */
+void replay_walk_progress(struct replay_walk *walk);
+
+#endif
