@@ -280,11 +280,11 @@ static void start(struct bench *b)
     char message[256] = "";
     mark(b);
     open_store(b, true, &opened);
-    must(opened.start.found, "there is no snapshot");
+    must(opened.base.found, "there is no snapshot");
     ledger_recovered(b->ledger, b->now_ms);
-    tell(b, "started from the snapshot", (double)opened.start.bytes / 1e9, "GB/s");
-    printf("%-28s %7.2f GB, and %llu records after it\n", "it has",
-           (double)opened.start.bytes / 1e9, (unsigned long long)opened.records);
+    tell(b, "started from the snapshot", (double)opened.base.bytes / 1e9, "GB/s");
+    printf("%-28s %7.2f GB, and %llu records after it\n", "it has", (double)opened.base.bytes / 1e9,
+           (unsigned long long)opened.records);
     tell_memory(b);
     must(ledger_check(b->ledger, message, sizeof message) == 0, message);
     close_store(b);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Applying records of the journal: the second half of the follower. Single-threaded, in LSN order,
+ * Applying records of the journal: the second half of replay. Single-threaded, in LSN order,
  * before any seat is in use. A record that does not fit what the records before it made is refused:
  * the ledger never guesses.
  */

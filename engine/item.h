@@ -88,7 +88,7 @@ int64_t items_find(const struct items *items, struct text sku, uint64_t hash);
 int64_t items_create(struct items *items, struct text sku, uint64_t hash, uint32_t *spare);
 /* Shows a busy item: its record has been claimed. */
 void items_show(struct items *items, uint32_t index, uint64_t hash);
-/* For the follower: the item of that index, shown at once; -ENOSPC or -EINVAL. */
+/* For replay: the item of that index, shown at once; -ENOSPC or -EINVAL. */
 int items_restore(struct items *items, uint32_t index, struct text sku);
 
 /* For loading: the item of that index and hash, shown at once, its first look-up by sku included.

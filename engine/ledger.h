@@ -345,7 +345,7 @@ void ledger_prefetch(struct seat *seat, unsigned stage, struct ahead *ahead);
  * the seats'; after POPULATED_ENOUGH again soon. */
 enum populated ledger_populate(struct ledger *ledger);
 
-/* ---- the follower's entrance ---- */
+/* ---- replay's entrance ---- */
 
 /* The engine's time of the batch that the next records lie in. Ids end by it; without it by the
  * times that records tell, which are the wall clock's. */

@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "persistence/book_base.h"
-#include "persistence/start.h"
+#include "persistence/recovery_base.h"
 
 /* What the index knows of a segment: spans that may have the id, or do not. */
 struct known {
@@ -282,7 +282,7 @@ static int read_all(struct reading *reading)
 {
     const struct book_reader *reader = reading->reader;
     struct book_kept kept;
-    int hold = start_hold_segments(reader->files, reader->data.text, &reading->reason);
+    int hold = recovery_base_hold(reader->files, reader->data.text, &reading->reason);
     if (hold < 0)
         return hold;
     int error = book_kept_read(&kept, reader->files, reader->data.text, &reading->reason);

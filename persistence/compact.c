@@ -148,24 +148,24 @@ static void ahead(void *context, const struct record_head *record, unsigned stag
     ledger_apply_prefetch(((const struct job *)context)->ledger, record, stage);
 }
 
-static int start(struct job *job, struct start *start)
+static int load_base(struct job *job, struct recovery_base *base)
 {
     struct snapshot_target target = { job, fresh_ledger, report };
-    struct start_options options = { .files = job->files,
-                                     .directory = job->options->directory,
-                                     .threads = job->options->threads,
-                                     .target = &target,
-                                     .context = job->options->context,
-                                     .say = job->options->say };
-    return start_from_snapshot(&options, start, job->reason);
+    struct recovery_base_options options = { .files = job->files,
+                                             .directory = job->options->directory,
+                                             .threads = job->options->threads,
+                                             .target = &target,
+                                             .context = job->options->context,
+                                             .say = job->options->say };
+    return recovery_base_load(&options, base, job->reason);
 }
 
-static int follow(struct job *job, const struct start *start, const struct sealed *sealed,
+static int replay(struct job *job, const struct recovery_base *base, const struct sealed *sealed,
                   struct replay_result *found)
 {
     struct replay_options options = { .files = job->files,
                                       .directory = job->journal.text,
-                                      .start = &start->position,
+                                      .start = &base->position,
                                       .until = sealed->sequence,
                                       .until_number = sealed->number,
                                       .context = job,
@@ -195,15 +195,15 @@ static int check(struct job *job, uint64_t time_ms)
 
 static int write_next(struct job *job, const struct sealed *sealed)
 {
-    struct start from;
+    struct recovery_base from;
     struct replay_result found;
     struct compact_result *result = job->result;
-    int error = start(job, &from);
+    int error = load_base(job, &from);
     if (error)
         return error;
     if (from.found && from.position.sequence >= sealed->sequence)
         return 0;
-    error = follow(job, &from, sealed, &found);
+    error = replay(job, &from, sealed, &found);
     if (!error)
         error = check(job, found.time_ms);
     if (error)

@@ -20,7 +20,7 @@
 #define STOCKD_PERSISTENCE_COMPACT_H
 
 #include "persistence/archive.h"
-#include "persistence/start.h"
+#include "persistence/recovery_base.h"
 
 struct compact_options {
     const struct file_ops *files;

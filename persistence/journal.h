@@ -33,7 +33,7 @@
 #include "engine/log.h"
 #include "persistence/file.h"
 #include "persistence/reason.h"
-#include "persistence/start.h"
+#include "persistence/recovery_base.h"
 
 struct journal;
 
@@ -75,10 +75,10 @@ struct journal_opened {
     uint64_t last_time_ms; /* wall clock of the last batch, 0 if none: time may not go behind it */
     uint64_t records;
     uint64_t batches;
-    uint64_t cut_bytes; /* of a torn tail */
-    bool fresh;         /* the directory was empty */
-    bool stopped;       /* the life before it ended with a clean stop */
-    struct start start; /* the snapshot that it began with */
+    uint64_t cut_bytes;        /* of a torn tail */
+    bool fresh;                /* the directory was empty */
+    bool stopped;              /* the life before it ended with a clean stop */
+    struct recovery_base base; /* the snapshot that it began with */
 };
 
 /*

@@ -165,29 +165,29 @@ static int open_segments(struct journal *journal, const struct replay_result *fo
     return error;
 }
 
-static int find_start(const struct journal *journal, const struct journal_options *options,
-                      struct start *start, struct reason *reason)
+static int find_base(const struct journal *journal, const struct journal_options *options,
+                     struct recovery_base *base, struct reason *reason)
 {
-    struct start_options how = { .files = journal->files,
-                                 .directory = options->directory,
-                                 .target = options->snapshots,
-                                 .context = options->context,
-                                 .say = options->say };
-    *start = (struct start){ 0 };
-    return options->snapshots ? start_from_snapshot(&how, start, reason) : 0;
+    struct recovery_base_options how = { .files = journal->files,
+                                         .directory = options->directory,
+                                         .target = options->snapshots,
+                                         .context = options->context,
+                                         .say = options->say };
+    *base = (struct recovery_base){ 0 };
+    return options->snapshots ? recovery_base_load(&how, base, reason) : 0;
 }
 
 static int recover(struct journal *journal, const struct journal_options *options,
                    struct journal_opened *opened, struct replay_result *found,
                    struct reason *reason)
 {
-    int error = find_start(journal, options, &opened->start, reason);
+    int error = find_base(journal, options, &opened->base, reason);
     if (error)
         return error;
     struct replay_options follow = {
         .files = journal->files,
         .directory = journal->directory.text,
-        .start = &opened->start.position,
+        .start = &opened->base.position,
         .context = options->context,
         .on_record = options->apply,
         .on_ahead = options->ahead,
@@ -203,7 +203,7 @@ static int recover(struct journal *journal, const struct journal_options *option
     mark_store(&journal->written, journal->framed);
     mark_store(&journal->durable, journal->framed);
     *opened = (struct journal_opened){
-        .start = opened->start,
+        .base = opened->base,
         .lsn = found->lsn,
         .last_time_ms = found->time_ms,
         .records = found->records,
@@ -236,7 +236,7 @@ static int open_all(struct journal *journal, const struct journal_options *optio
     int error = journal_open_directory(journal, options, reason);
     if (error)
         return error;
-    int hold = start_hold_segments(journal->files, options->directory, reason);
+    int hold = recovery_base_hold(journal->files, options->directory, reason);
     if (hold < 0)
         return hold;
     error = recover(journal, options, opened, &found, reason);

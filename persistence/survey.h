@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The survey: where the follower stops at the first damage, this goes on. It looks at every block,
+ * The survey: where replay stops at the first damage, this goes on. It looks at every block,
  * takes up again at the next batch that is valid by itself, and lists all that is wrong, with what
  * was lost between. It only reads, and is for a journal that nobody writes.
  */

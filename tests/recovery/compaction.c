@@ -110,8 +110,8 @@ static uint64_t live(struct store *store)
         if (damaged)
             damage(store, newest);
         reopen(store);
-        must(damaged == (store->opened.start.passed_over > 0), "what it says of damage");
-        must(newest == 0 || damaged || store->opened.start.position.lsn == newest,
+        must(damaged == (store->opened.base.passed_over > 0), "what it says of damage");
+        must(newest == 0 || damaged || store->opened.base.position.lsn == newest,
              "it does not begin with the newest");
         if (damaged)
             newest = 0; /* until the next one takes its place */

@@ -23,8 +23,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "persistence/replay_files.h"
 #include "persistence/repair.h"
+#include "persistence/replay_files.h"
 #include "persistence/segment.h"
 #include "persistence/survey.h"
 #include "tests/support/journal_rig.h"

@@ -215,7 +215,7 @@ static int learn_from_snapshot(struct dumping *d)
     struct snapshot_walk walk = { .context = d, .on_block = learn_block };
     int error = path_join(&folder, d->job->directory, "snapshot");
     if (!error)
-        error = start_oldest(&file_system, d->job->directory, &position, &reason);
+        error = recovery_base_oldest(&file_system, d->job->directory, &position, &reason);
     if (error || position.lsn == 0)
         return 0; /* there is none; what else is wrong the walk will say */
     error = snapshot_open(&snapshot, &file_system, folder.text, position.lsn, &reason);

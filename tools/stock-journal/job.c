@@ -55,14 +55,14 @@ static void say(void *context, const char *line)
     fprintf(stderr, "stock-journal: %s\n", line);
 }
 
-int job_find_start(struct job *job, struct reason *reason)
+int job_find_base(struct job *job, struct reason *reason)
 {
-    struct start_options options = {
+    struct recovery_base_options options = {
         .files = &file_system,
         .directory = job->directory,
         .say = say,
     };
-    return start_from_snapshot(&options, &job->start, reason);
+    return recovery_base_load(&options, &job->base, reason);
 }
 
 int job_follow(struct job *job, struct replay_options *options, void *context,
@@ -73,7 +73,7 @@ int job_follow(struct job *job, struct replay_options *options, void *context,
     if (status != EXIT_GOOD)
         return status;
     struct journal_position start;
-    int error = start_oldest(&file_system, job->directory, &start, &reason);
+    int error = recovery_base_oldest(&file_system, job->directory, &start, &reason);
     options->start = &start;
     options->files = &file_system;
     options->directory = job->segments.text;

@@ -6,9 +6,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "persistence/recovery_base.h"
 #include "persistence/replay_files.h"
 #include "persistence/segment.h"
-#include "persistence/start.h"
 
 enum { EXIT_GOOD = 0, EXIT_DAMAGED = 1, EXIT_USAGE = 2 };
 
@@ -18,8 +18,8 @@ struct job {
     const char *sku;   /* dump: only what concerns it; NULL: all */
     const char *since; /* dump: an LSN or a time; NULL: all */
     struct path segments;
-    struct start
-        start; /* where a start of the engine begins to follow: verify and repair do, too */
+    struct recovery_base
+        base;                /* what a start of the engine begins with: verify and repair do, too */
     int lock_fd, readers_fd; /* -1: there is no such file */
 };
 
@@ -29,8 +29,8 @@ struct job {
 int job_open(struct job *job, enum file_lock lock);
 void job_close(struct job *job);
 
-/* Finds job->start: judges the snapshots, as a start would. 0, or -errno and a reason. */
-int job_find_start(struct job *job, struct reason *reason);
+/* Finds job->base: judges the snapshots, as a start would. 0, or -errno and a reason. */
+int job_find_base(struct job *job, struct reason *reason);
 
 /* Follows the whole journal; context is that of the options. An exit code; what is wrong was said.
  */

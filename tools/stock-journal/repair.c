@@ -62,7 +62,7 @@ static int survey_to(struct mending *m, FILE *list, bool json, uint64_t shown_ma
     struct survey_options options = {
         .files = &file_system,
         .directory = m->job->segments.text,
-        .start = &m->job->start.position,
+        .start = &m->job->base.position,
         .context = m,
         .on_record = take_record,
     };
@@ -124,11 +124,11 @@ static void print_plan(FILE *file, const struct mending *m)
     fprintf(file, "cut       at %s: offset %" PRIu64 ", after batch %" PRIu64 " of %s\n",
             segment_name(cut->sequence).text, cut->offset, cut->number,
             time_text(cut->time_ms).text);
-    if (m->job->start.found)
+    if (m->job->base.found)
         fprintf(file, "kept      the snapshot of lsn %" PRIu64 "; after it,\n",
-                m->job->start.position.lsn);
+                m->job->base.position.lsn);
     fprintf(file, "kept      lsn %" PRIu64 " to %" PRIu64 ": %" PRIu64 " records\n",
-            m->job->start.position.lsn, cut->lsn, survey->kept_records);
+            m->job->base.position.lsn, cut->lsn, survey->kept_records);
     print_given_up(file, m);
 }
 
@@ -217,7 +217,7 @@ static int follow_again(const struct job *job)
     struct replay_options options = {
         .files = &file_system,
         .directory = job->segments.text,
-        .start = &job->start.position,
+        .start = &job->base.position,
     };
     int error = replay_files(&options, &result, &reason);
     if (error)
@@ -273,9 +273,9 @@ static int run(struct mending *m)
     struct replay_options options = {
         .files = &file_system,
         .directory = job->segments.text,
-        .start = &job->start.position,
+        .start = &job->base.position,
     };
-    int error = job_find_start(job, &reason);
+    int error = job_find_base(job, &reason);
     if (!error)
         error = replay_files(&options, &result, &reason);
     if (!error) {

@@ -54,9 +54,9 @@ static void print_tail(const struct replay_result *result)
 static void print_good_text(const struct job *job, const struct replay_result *result,
                             const struct counts *counts)
 {
-    if (job->start.found)
-        printf("snapshot  of lsn %" PRIu64 ", after segment %" PRIu64 "\n", job->start.position.lsn,
-               job->start.position.sequence);
+    if (job->base.found)
+        printf("snapshot  of lsn %" PRIu64 ", after segment %" PRIu64 "\n", job->base.position.lsn,
+               job->base.position.sequence);
     printf("segments  %" PRIu64 "\n", result->segments);
     printf("batches   %" PRIu64 "\n", counts->batches);
     printf("records   %" PRIu64 "\n", result->records);
@@ -77,7 +77,7 @@ static void print_good_json(const struct job *job, const struct replay_result *r
            ",\"records\":%" PRIu64 ",\"lsn\":%" PRIu64 ",\"end_segment\":%" PRIu64
            ",\"end_offset\":%" PRIu64 ",\"tail\":\"%s\",\"tail_bytes\":%" PRIu64
            ",\"tail_batches\":%" PRIu64 ",\"cut_short\":%s,\"spare_damaged\":%u,\"damage\":[]}\n",
-           counts->spare_damaged == 0 ? "true" : "false", job->start.position.lsn, result->segments,
+           counts->spare_damaged == 0 ? "true" : "false", job->base.position.lsn, result->segments,
            counts->batches, result->records, result->lsn, result->end_sequence, result->end_offset,
            tails[result->tail], result->tail_bytes, result->tail_batches,
            result->file_bytes < result->segment_bytes ? "true" : "false", counts->spare_damaged);
@@ -98,7 +98,7 @@ static int judge_snapshot(const char *folder, uint64_t lsn, struct reason *reaso
     int error = snapshot_open(&snapshot, &file_system, folder, lsn, reason);
     if (error)
         return error;
-    error = snapshot_load(&snapshot, NULL, NULL, start_threads(&file_system), reason);
+    error = snapshot_load(&snapshot, NULL, NULL, recovery_base_threads(&file_system), reason);
     snapshot_close(&snapshot);
     return error;
 }
@@ -121,7 +121,7 @@ static int judge_snapshots(const struct job *job, struct counts *counts, struct 
     int error = path_join(&folder, job->directory, "snapshot");
     if (!error)
         error = snapshot_list_read(&list, &file_system, folder.text, reason);
-    for (size_t i = 0; !error && i < list.count && list.lsns[i] < job->start.position.lsn; i++) {
+    for (size_t i = 0; !error && i < list.count && list.lsns[i] < job->base.position.lsn; i++) {
         error = tell_spare(judge_snapshot(folder.text, list.lsns[i], reason), counts, reason);
     }
     snapshot_list_free(&list);
@@ -133,23 +133,23 @@ static int judge_segments(const struct job *job, struct counts *counts, struct r
 {
     struct journal_position oldest;
     struct replay_result result;
-    int error = start_oldest(&file_system, job->directory, &oldest, reason);
-    if (error || oldest.sequence >= job->start.position.sequence)
+    int error = recovery_base_oldest(&file_system, job->directory, &oldest, reason);
+    if (error || oldest.sequence >= job->base.position.sequence)
         return error;
     struct replay_options options = {
         .files = &file_system,
         .directory = job->segments.text,
         .start = &oldest,
-        .until = job->start.position.sequence,
-        .until_number = job->start.position.number,
+        .until = job->base.position.sequence,
+        .until_number = job->base.position.number,
     };
     return tell_spare(replay_files(&options, &result, reason), counts, reason);
 }
 
 static int judge_spare(const struct job *job, struct counts *counts, struct reason *reason)
 {
-    counts->spare_damaged = job->start.passed_over;
-    if (!job->start.found)
+    counts->spare_damaged = job->base.passed_over;
+    if (!job->base.found)
         return 0;
     int error = judge_snapshots(job, counts, reason);
     return error ? error : judge_segments(job, counts, reason);
@@ -192,7 +192,7 @@ static int list_damage(struct job *job)
     struct survey_options options = {
         .files = &file_system,
         .directory = job->segments.text,
-        .start = &job->start.position,
+        .start = &job->base.position,
     };
     int error = survey_journal(&options, &survey, &reason);
     if (!error && job->json)
@@ -216,11 +216,11 @@ int verify_journal(struct job *job)
     struct replay_options options = {
         .files = &file_system,
         .directory = job->segments.text,
-        .start = &job->start.position,
+        .start = &job->base.position,
         .context = &counts,
         .on_batch = count_batch,
     };
-    int error = job_find_start(job, &reason);
+    int error = job_find_base(job, &reason);
     bool startable = error == 0;
     if (!error)
         error = replay_files(&options, &result, &reason);

@@ -253,7 +253,7 @@ static int find_program(struct compactor *c)
 }
 
 int compactor_create(struct compactor **compactor, const struct options *options,
-                     struct journal *journal, const struct start *start)
+                     struct journal *journal, const struct recovery_base *base)
 {
     struct compactor *c = calloc(1, sizeof *c);
     if (!c)
@@ -270,10 +270,10 @@ int compactor_create(struct compactor **compactor, const struct options *options
         compactor_stop(c);
         return error;
     }
-    show(&c->shown.lsn, start->position.lsn);
-    show(&c->shown.sequence, start->position.sequence);
-    show(&c->shown.made_ms, start->created_ms);
-    show(&c->shown.bytes, start->bytes);
+    show(&c->shown.lsn, base->position.lsn);
+    show(&c->shown.sequence, base->position.sequence);
+    show(&c->shown.made_ms, base->created_ms);
+    show(&c->shown.bytes, base->bytes);
     *compactor = c;
     return 0;
 }

@@ -15,7 +15,7 @@ struct compactor;
 
 /* Nothing runs yet. Options and journal outlive it. 0, or -errno. */
 int compactor_create(struct compactor **compactor, const struct options *options,
-                     struct journal *journal, const struct start *start);
+                     struct journal *journal, const struct recovery_base *base);
 int compactor_start(struct compactor *compactor);
 /* Ends a compaction that is under way: it may be ended anywhere. Frees; NULL: nothing. */
 void compactor_stop(struct compactor *compactor);

@@ -419,7 +419,7 @@ static void stop_book(struct program *program)
 static int start_compactor(struct program *program)
 {
     int error = compactor_create(&program->compactor, &program->options, program->journal,
-                                 &program->opened.start);
+                                 &program->opened.base);
     if (error)
         return cannot_start(strerror(-error));
     program->storage.snapshots_self = program->compactor;
@@ -471,7 +471,7 @@ static void say_started(const struct program *program)
             "stockd " STOCKD_VERSION ": %" PRIu64 " worker%s, durability %s, data %s: "
             "%" PRIu64 " records recovered%s, lsn %" PRIu64 "; listening on",
             workers, workers == 1 ? "" : "s", durability_name(program->durability),
-            program->options.data, opened->records, opened->start.found ? " after a snapshot" : "",
+            program->options.data, opened->records, opened->base.found ? " after a snapshot" : "",
             opened->lsn);
     const char *address;
     for (unsigned i = 0; (address = server_address(program->server, i)); i++)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "persistence/start.h"
+#include "persistence/recovery_base.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -9,7 +9,7 @@
 
 #include "persistence/segment.h"
 
-unsigned start_threads(const struct file_ops *files)
+unsigned recovery_base_threads(const struct file_ops *files)
 {
     cpu_set_t set;
     if (files != &file_system || sched_getaffinity(0, sizeof set, &set) != 0)
@@ -17,7 +17,7 @@ unsigned start_threads(const struct file_ops *files)
     return (unsigned)CPU_COUNT(&set);
 }
 
-int start_hold_segments(const struct file_ops *files, const char *directory, struct reason *reason)
+int recovery_base_hold(const struct file_ops *files, const char *directory, struct reason *reason)
 {
     struct path folder, path;
     int error = path_join(&folder, directory, "snapshot");
@@ -39,7 +39,7 @@ int start_hold_segments(const struct file_ops *files, const char *directory, str
 }
 
 /* *id: of the directory, as the first segment says that can be read; 0: none says anything. */
-static int read_directory_id(const struct start_options *options, uint64_t *id,
+static int read_directory_id(const struct recovery_base_options *options, uint64_t *id,
                              struct reason *reason)
 {
     const struct file_ops *files = options->files;
@@ -55,7 +55,7 @@ static int read_directory_id(const struct start_options *options, uint64_t *id,
     for (size_t i = list.count; !error && *id == 0 && i > 0; i--) {
         int fd = segment_open(files, path.text, list.sequences[i - 1], O_RDONLY);
         if (fd < 0)
-            continue; /* the follower will say what is the matter */
+            continue; /* replay will say what is the matter */
         if (segment_read_header(files, fd, list.sequences[i - 1], &header, &ignored) == 0)
             *id = header.directory_id;
         files->close(files->context, fd);
@@ -64,7 +64,7 @@ static int read_directory_id(const struct start_options *options, uint64_t *id,
     return error;
 }
 
-static void say_passed_over(const struct start_options *options, const struct reason *why)
+static void say_passed_over(const struct recovery_base_options *options, const struct reason *why)
 {
     char line[sizeof why->text + 96];
     if (!options->say)
@@ -74,8 +74,9 @@ static void say_passed_over(const struct start_options *options, const struct re
 }
 
 /* One snapshot. 0, -EILSEQ (damaged), or what ends it all. */
-static int try_snapshot(const struct start_options *options, const char *folder, uint64_t lsn,
-                        uint64_t directory_id, struct start *start, struct reason *reason)
+static int try_snapshot(const struct recovery_base_options *options, const char *folder,
+                        uint64_t lsn, uint64_t directory_id, struct recovery_base *base,
+                        struct reason *reason)
 {
     const struct snapshot_target *target = options->target;
     struct snapshot snapshot;
@@ -92,31 +93,31 @@ static int try_snapshot(const struct start_options *options, const char *folder,
         if (!ledger)
             error = reason_system(reason, -ENOMEM, "no memory for the ledger");
     }
-    unsigned threads = options->threads ? options->threads : start_threads(options->files);
+    unsigned threads = options->threads ? options->threads : recovery_base_threads(options->files);
     if (!error)
         error = snapshot_load(&snapshot, ledger, target, threads, reason);
     if (!error)
-        *start = (struct start){ .found = true,
-                                 .position = *position,
-                                 .created_ms = snapshot.header.created_ms,
-                                 .bytes = snapshot.footer.file_bytes,
-                                 .totals = snapshot.footer.totals,
-                                 .passed_over = start->passed_over };
+        *base = (struct recovery_base){ .found = true,
+                                        .position = *position,
+                                        .created_ms = snapshot.header.created_ms,
+                                        .bytes = snapshot.footer.file_bytes,
+                                        .totals = snapshot.footer.totals,
+                                        .passed_over = base->passed_over };
     snapshot_close(&snapshot);
     return error;
 }
 
-static int try_all(const struct start_options *options, const struct snapshot_list *list,
-                   const char *folder, uint64_t directory_id, struct start *start,
+static int try_all(const struct recovery_base_options *options, const struct snapshot_list *list,
+                   const char *folder, uint64_t directory_id, struct recovery_base *base,
                    struct reason *reason)
 {
     for (size_t i = list->count; i > 0; i--) {
-        int error = try_snapshot(options, folder, list->lsns[i - 1], directory_id, start, reason);
+        int error = try_snapshot(options, folder, list->lsns[i - 1], directory_id, base, reason);
         if (error == -EXDEV)
             return -EILSEQ;
         if (error != -EILSEQ)
             return error;
-        start->passed_over++;
+        base->passed_over++;
         say_passed_over(options, reason);
     }
     const struct snapshot_target *target = options->target;
@@ -125,13 +126,13 @@ static int try_all(const struct start_options *options, const struct snapshot_li
     return 0;
 }
 
-int start_from_snapshot(const struct start_options *options, struct start *start,
-                        struct reason *reason)
+int recovery_base_load(const struct recovery_base_options *options, struct recovery_base *base,
+                       struct reason *reason)
 {
     struct path folder;
     struct snapshot_list list;
     uint64_t directory_id = 0;
-    *start = (struct start){ 0 };
+    *base = (struct recovery_base){ 0 };
     int error = path_join(&folder, options->directory, "snapshot");
     if (error)
         return reason_system(reason, error, "%s", options->directory);
@@ -139,7 +140,7 @@ int start_from_snapshot(const struct start_options *options, struct start *start
     if (!error && list.count > 0)
         error = read_directory_id(options, &directory_id, reason);
     if (!error)
-        error = try_all(options, &list, folder.text, directory_id, start, reason);
+        error = try_all(options, &list, folder.text, directory_id, base, reason);
     snapshot_list_free(&list);
     return error;
 }
@@ -164,8 +165,8 @@ static int find_oldest(const struct file_ops *files, const char *folder, uint64_
     return error;
 }
 
-int start_oldest(const struct file_ops *files, const char *directory,
-                 struct journal_position *position, struct reason *reason)
+int recovery_base_oldest(const struct file_ops *files, const char *directory,
+                         struct journal_position *position, struct reason *reason)
 {
     struct path journal, folder;
     struct segment_list list;

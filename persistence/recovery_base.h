@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Where following the journal begins: after the newest snapshot that can be loaded. */
-#ifndef STOCKD_PERSISTENCE_START_H
-#define STOCKD_PERSISTENCE_START_H
+/* What recovery begins with: the newest snapshot that can be loaded, and the journal after it. */
+#ifndef STOCKD_PERSISTENCE_RECOVERY_BASE_H
+#define STOCKD_PERSISTENCE_RECOVERY_BASE_H
 
 #include "persistence/snapshot.h"
 
-struct start_options {
+struct recovery_base_options {
     const struct file_ops *files;
     const char *directory; /* the data directory */
     unsigned threads;      /* that load; 0: as many as there are processors */
@@ -14,7 +14,7 @@ struct start_options {
     void (*say)(void *context, const char *line); /* what was passed over; may be NULL */
 };
 
-struct start {
+struct recovery_base {
     bool found;                       /* else: at the very beginning */
     struct journal_position position; /* zero if there is none */
     uint64_t created_ms;              /* of the snapshot */
@@ -29,22 +29,22 @@ struct start {
  * 0; -EILSEQ: a snapshot is from another data directory; -ENOSPC: a table is too small; or another
  * -errno.
  */
-int start_from_snapshot(const struct start_options *options, struct start *start,
-                        struct reason *reason);
+int recovery_base_load(const struct recovery_base_options *options, struct recovery_base *base,
+                       struct reason *reason);
 
 /* Threads to load with: 1 for files that are not the system's, else one for each processor. */
-unsigned start_threads(const struct file_ops *files);
+unsigned recovery_base_threads(const struct file_ops *files);
 
 /*
  * Keeps segments from being removed (S6): locks DIR/snapshot/readers, shared. The directory is made
  * if it is not there. The fd, to be closed when the segments are not read any more; or -errno.
  */
-int start_hold_segments(const struct file_ops *files, const char *directory, struct reason *reason);
+int recovery_base_hold(const struct file_ops *files, const char *directory, struct reason *reason);
 
 /* For readers of segments alone, the first of which may be gone: the position of the oldest whole
  * snapshot (S3) after which no segment is missing; zero if the segments begin at the beginning, or
  * there is none. 0, or -errno. */
-int start_oldest(const struct file_ops *files, const char *directory,
-                 struct journal_position *position, struct reason *reason);
+int recovery_base_oldest(const struct file_ops *files, const char *directory,
+                         struct journal_position *position, struct reason *reason);
 
 #endif
