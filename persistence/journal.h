@@ -11,14 +11,9 @@
  * Nobody waits in here. A worker that comes while another one is inside leaves a note and goes;
  * the one inside goes round again (persistence/gate.h).
  *
- *                     replies may go                 lost by kill -9   lost by a power cut
- *   DURABILITY_ALWAYS   once the batch is on disk    nothing           nothing
- *   DURABILITY_EVERYSEC once the kernel has it       nothing           about a second, at the end
- *   DURABILITY_NONE     at once                      what was not      what the kernel had not
- *                                                    written yet       written back, at the end
- *
- * With DURABILITY_NONE log->acknowledged stands at UINT64_MAX: no reply waits. The others advance
- * it in journal_done, and nowhere else.
+ * What a reply waits for is a policy over watermarks (persistence/watermark.h): that of the disk,
+ * or that of the kernel, or none (persistence/durability.h). log->acknowledged moves in
+ * journal_done, and nowhere else; if no reply waits, it is UINT64_MAX from the opening on.
  *
  * A failed or short write and a failed sync are final: log->failed is set, journal_next has nothing
  * more to do, nothing more is acknowledged, no sync is tried again. If it is only the next segment
@@ -31,6 +26,7 @@
 #include <stdint.h>
 
 #include "engine/log.h"
+#include "persistence/durability.h"
 #include "persistence/file.h"
 #include "persistence/reason.h"
 #include "persistence/recovery_base.h"
@@ -38,12 +34,6 @@
 struct journal;
 
 enum { JOURNAL_BATCHES = 3, JOURNAL_STREAMS = JOURNAL_BATCHES + 2 };
-
-enum durability { DURABILITY_ALWAYS, DURABILITY_EVERYSEC, DURABILITY_NONE };
-
-/* "always", "everysec", "none"; static. */
-const char *durability_name(enum durability durability);
-bool durability_parse(const char *name, enum durability *durability);
 
 struct journal_options {
     const char *directory;        /* the data directory; made if it is not there */

@@ -88,7 +88,7 @@ void journal_frame(struct journal *journal, uint32_t length, uint32_t *span)
 {
     struct segment *current = &journal->current;
     unsigned char *batch = journal_buffer(journal);
-    uint64_t durable = mark_load(&journal->durable).number;
+    uint64_t durable = watermark_read(&journal->watermarks, WATERMARK_DISK).number;
     *span = batch_span(length);
     assert(current->used % BLOCK_BYTES == 0);
     assert(current->used + *span <= current->bytes);
@@ -105,7 +105,7 @@ void journal_frame(struct journal *journal, uint32_t length, uint32_t *span)
         .time_ms = journal->time_ms,
     };
     journal->previous = batch_make(batch, length, &seal);
-    journal->framed = (struct mark){ seal.first_lsn + length, seal.number };
+    journal->framed = (struct log_position){ seal.first_lsn + length, seal.number };
     current->used += *span;
     current->end = journal->framed;
 

@@ -61,13 +61,13 @@ static bool is_free(const struct stream *stream)
 }
 
 static void hand_out(struct journal *journal, unsigned which, struct file_request *request,
-                     struct mark mark)
+                     struct log_position end)
 {
     struct stream *stream = &journal->streams[which];
     assert(is_free(stream));
     request->stream = which;
     stream->request = *request;
-    stream->mark = mark;
+    stream->end = end;
     stream->started_us = now_us();
     atomic_store_explicit(&stream->state, STREAM_OUT, memory_order_release); /* J2 */
 }
@@ -112,7 +112,7 @@ static void reap(struct journal *journal)
 
 static uint64_t batches_under_way(const struct journal *journal)
 {
-    return journal->framed.number - mark_load(&journal->written).number;
+    return journal->framed.number - watermark_read(&journal->watermarks, WATERMARK_KERNEL).number;
 }
 
 /* True if the current segment takes any record; changes over to the next one if it must and can. */
@@ -184,14 +184,14 @@ static bool find_sync(struct journal *journal, struct file_request *request)
     if (!is_free(stream))
         return false;
     *request = (struct file_request){ .kind = FILE_SYNC };
-    struct mark mark = mark_load(&journal->written);
+    struct log_position end = watermark_read(&journal->watermarks, WATERMARK_KERNEL);
     stream->retired = journal->retired.fd >= 0;
     if (stream->retired) {
         request->fd = journal->retired.fd;
-        mark = journal->retired.end;
+        end = journal->retired.end;
         if (journal->retired_synced) {
             request->kind = FILE_CLOSE;
-            hand_out(journal, STREAM_SYNC, request, mark);
+            hand_out(journal, STREAM_SYNC, request, end);
             return true;
         }
     } else {
@@ -202,7 +202,7 @@ static bool find_sync(struct journal *journal, struct file_request *request)
     }
     counter_set(&journal->last_sync_ms, journal_steady_ms(journal));
     counter_add(&journal->counters.syncs, 1);
-    hand_out(journal, STREAM_SYNC, request, mark);
+    hand_out(journal, STREAM_SYNC, request, end);
     return true;
 }
 
@@ -234,7 +234,7 @@ static bool find_prepare(struct journal *journal, struct file_request *request)
     }
     if (!prepare_request(next, request))
         return false;
-    hand_out(journal, STREAM_PREPARE, request, (struct mark){ 0 });
+    hand_out(journal, STREAM_PREPARE, request, (struct log_position){ 0 });
     return true;
 }
 
@@ -247,40 +247,42 @@ static bool find_request(struct journal *journal, bool idle, struct file_request
 
 /* ---- what came of a request, by who performed it ---- */
 
-static void acknowledge(struct journal *journal, struct mark mark)
+/* The kernel's last: it releases the stream for its next batch (J3), which promises what is durable
+ * (F7). */
+static void raise_watermarks(struct journal *journal, struct log_position end)
 {
     if (journal->durability == DURABILITY_ALWAYS)
-        mark_store(&journal->durable, mark);
-    if (journal->durability != DURABILITY_NONE)
-        atomic_store_explicit(&journal->log->acknowledged, mark.lsn, memory_order_release);
-    PROBE(acknowledge, mark.number, mark.lsn);
-    mark_store(&journal->written, mark); /* last: it releases the stream for its next batch (J3) */
+        watermark_raise(&journal->watermarks, WATERMARK_DISK, end);
+    PROBE(acknowledge, end.number, end.lsn);
+    watermark_raise(&journal->watermarks, WATERMARK_KERNEL, end);
 }
 
 /* Takes back the oldest batch under way; false if it is not done. Inside the gate `order`. */
 static bool take_oldest(struct journal *journal)
 {
-    uint64_t number = mark_load(&journal->written).number + 1;
+    uint64_t number = watermark_read(&journal->watermarks, WATERMARK_KERNEL).number + 1;
     struct stream *stream = &journal->streams[number % JOURNAL_BATCHES];
     if (atomic_load_explicit(&stream->state, memory_order_acquire) != STREAM_DONE) /* J2 */
         return false;
     /* Its own result, too: who failed first may not have said so yet. */
     if (has_failed(journal) || stream->result != (int)stream->request.length)
         return false;
-    assert(stream->mark.number == number);
-    struct mark mark = stream->mark;
+    assert(stream->end.number == number); /* J3 */
+    struct log_position end = stream->end;
     atomic_store_explicit(&stream->state, STREAM_FREE, memory_order_relaxed);
-    acknowledge(journal, mark);
+    raise_watermarks(journal, end);
     return true;
 }
 
-static void take_batches(struct journal *journal)
+/* After a batch came back, or a watermark rose (W4). */
+static void acknowledge(struct journal *journal)
 {
     if (!gate_enter(&journal->order))
         return;
     do {
         while (take_oldest(journal)) {
         }
+        watermarks_acknowledge(&journal->watermarks, journal->log);
     } while (!gate_leave(&journal->order));
 }
 
@@ -306,7 +308,7 @@ static void take_result(struct journal *journal, const struct file_request *requ
         return;
     }
     if (request->stream == STREAM_SYNC && !has_failed(journal))
-        mark_store(&journal->durable, journal->streams[STREAM_SYNC].mark);
+        watermark_raise(&journal->watermarks, WATERMARK_DISK, journal->streams[STREAM_SYNC].end);
 }
 
 static void finish(struct journal *journal, const struct file_request *request, int result)
@@ -321,8 +323,8 @@ static void finish(struct journal *journal, const struct file_request *request, 
         counter_set(&journal->counters.last_write_us, now_us() - stream->started_us);
     take_result(journal, request, result);
     atomic_store_explicit(&stream->state, STREAM_DONE, memory_order_release); /* J2 */
-    if (is_batch(request))
-        take_batches(journal);
+    if (request->stream != STREAM_PREPARE)
+        acknowledge(journal);
 }
 
 /* ---- for workers ---- */
@@ -371,7 +373,8 @@ uint64_t journal_next_sync_ms(const struct journal *journal)
      * moment may be seen by neither of the two. So each looks again. */
     if (atomic_load_explicit(&stream->state, memory_order_acquire) == STREAM_OUT)
         return journal_steady_ms(journal) + SYNC_INTERVAL_MS;
-    if (mark_load(&journal->written).number == mark_load(&journal->durable).number)
+    if (watermark_read(&journal->watermarks, WATERMARK_KERNEL).number ==
+        watermark_read(&journal->watermarks, WATERMARK_DISK).number)
         return UINT64_MAX;
     return atomic_load_explicit(&journal->last_sync_ms, memory_order_relaxed) + SYNC_INTERVAL_MS;
 }
@@ -381,8 +384,8 @@ void journal_figures(const struct journal *journal, struct journal_figures *figu
     const struct journal_counters *counters = &journal->counters;
 #define GET(name) .name = atomic_load_explicit(&counters->name, memory_order_relaxed)
     *figures = (struct journal_figures){
-        .written_lsn = mark_load(&journal->written).lsn,
-        .durable_lsn = mark_load(&journal->durable).lsn,
+        .written_lsn = watermark_read(&journal->watermarks, WATERMARK_KERNEL).lsn,
+        .durable_lsn = watermark_read(&journal->watermarks, WATERMARK_DISK).lsn,
         GET(batches),
         GET(records),
         GET(record_bytes),

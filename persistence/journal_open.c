@@ -15,26 +15,6 @@
 #include "persistence/recovery.h"
 #include "persistence/stop_mark.h"
 
-/* ---- durability ---- */
-
-static const char *const durability_names[] = { "always", "everysec", "none" };
-
-const char *durability_name(enum durability durability)
-{
-    return durability_names[durability];
-}
-
-bool durability_parse(const char *name, enum durability *durability)
-{
-    for (unsigned i = 0; i < sizeof durability_names / sizeof *durability_names; i++) {
-        if (strcmp(name, durability_names[i]) == 0) {
-            *durability = (enum durability)i;
-            return true;
-        }
-    }
-    return false;
-}
-
 /* ---- the current segment ---- */
 
 /* How the current segment is opened. */
@@ -62,6 +42,13 @@ static int open_current(struct journal *journal, uint64_t sequence, uint64_t byt
     return 0;
 }
 
+/* Where there is no worker: all that was written is durable. */
+static void raise_all(struct journal *journal, struct log_position position)
+{
+    watermark_raise(&journal->watermarks, WATERMARK_DISK, position);
+    watermark_raise(&journal->watermarks, WATERMARK_KERNEL, position);
+}
+
 /* A batch without records, which promises all that is before it (F12). Here and now. */
 static int write_promise(struct journal *journal)
 {
@@ -75,8 +62,7 @@ static int write_promise(struct journal *journal)
         error = journal->files->sync(journal->files->context, journal->current.fd);
     if (error)
         return error;
-    mark_store(&journal->written, journal->framed);
-    mark_store(&journal->durable, journal->framed);
+    raise_all(journal, journal->framed);
     return 0;
 }
 
@@ -197,11 +183,10 @@ static int recover(struct journal *journal, const struct journal_options *option
     if (error)
         return error;
     journal->directory_id = found->directory_id;
-    journal->framed = (struct mark){ found->lsn, found->number };
+    journal->framed = (struct log_position){ found->lsn, found->number };
     journal->previous = found->checksum;
     journal->time_ms = found->time_ms;
-    mark_store(&journal->written, journal->framed);
-    mark_store(&journal->durable, journal->framed);
+    raise_all(journal, journal->framed);
     *opened = (struct journal_opened){
         .base = opened->base,
         .lsn = found->lsn,
@@ -218,8 +203,7 @@ static int recover(struct journal *journal, const struct journal_options *option
 static void start_log(struct journal *journal)
 {
     log_start_at(journal->log, journal->framed.lsn);
-    if (journal->durability == DURABILITY_NONE)
-        atomic_store_explicit(&journal->log->acknowledged, UINT64_MAX, memory_order_release);
+    watermarks_acknowledge(&journal->watermarks, journal->log);
 }
 
 static int open_all(struct journal *journal, const struct journal_options *options,
@@ -300,6 +284,7 @@ int journal_open(struct journal **journal, const struct journal_options *options
     made->files = options->files ? options->files : &file_system;
     made->log = options->log;
     made->durability = options->durability;
+    made->watermarks.required = durability_requires(options->durability);
     made->segment_bytes = options->segment_bytes ? options->segment_bytes : SEGMENT_BYTES_DEFAULT;
     made->context = options->context;
     made->say = options->say;
@@ -330,7 +315,8 @@ static int close_in_order(struct journal *journal, struct reason *reason)
     assert(journal->retired.fd < 0); /* its sync and its end were handed out, and done */
     int error = files->sync(files->context, journal->current.fd);
     if (!error) {
-        mark_store(&journal->durable, mark_load(&journal->written));
+        assert(watermark_read(&journal->watermarks, WATERMARK_KERNEL).lsn == journal->framed.lsn);
+        raise_all(journal, journal->framed);
         error = write_promise(journal);
     }
     if (error)

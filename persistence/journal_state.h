@@ -9,8 +9,8 @@
  *     performer's release-store of STREAM_DONE; the thread inside the gate acquires that and frees
  *     it.
  * J3  Batch n goes out on stream n % JOURNAL_BATCHES, and only when batch n - JOURNAL_BATCHES was
- *     acknowledged. Batches come back in any order; the thread inside the gate `order` takes them
- *     in theirs. So written and acknowledged advance in order, and never past one that is not back.
+ *     taken back. Batches come back in any order; the thread inside the gate `order` takes them in
+ *     theirs. So the watermarks rise in order, and never past one that is not back.
  * J4  At most two segments hold what is not durable: the current one, and the retired one before
  *     it. Until the retired one is synced and closed the current one is not left; nor while a batch
  *     of it is under way.
@@ -27,6 +27,7 @@
 #include "persistence/gate.h"
 #include "persistence/journal.h"
 #include "persistence/prepare.h"
+#include "persistence/watermark.h"
 
 /* Of JOURNAL_BATCHES, as long as workers have other things to do than to wait. */
 enum { BATCHES_WHILE_BUSY = 2 };
@@ -43,12 +44,6 @@ enum { UNTOLD_NO_NEXT = 1, UNTOLD_FAILED = 2 };
 
 enum { STREAM_FREE, STREAM_OUT, STREAM_DONE };
 
-/* A place in the journal's order: everything up to there. */
-struct mark {
-    uint64_t lsn;
-    uint64_t number; /* of the last batch */
-};
-
 /*
  * Of a batch, DONE is taken back by the thread inside the gate `order` (J3), else by the one inside
  * `gate`.
@@ -56,7 +51,7 @@ struct mark {
 struct stream {
     _Atomic unsigned state; /* J2 */
     struct file_request request;
-    struct mark mark; /* BATCH, SYNC: written or durable up to there once it is done */
+    struct log_position end; /* BATCH, SYNC: written or durable up to there once it is done */
     uint64_t started_us;
     bool retired; /* SYNC: it is the retired segment's, to be synced or closed */
     int result;
@@ -67,14 +62,7 @@ struct segment {
     uint64_t sequence;
     uint64_t bytes;
     uint64_t used;
-    struct mark end; /* of the last batch in it */
-};
-
-/* Written by one thread at a time, release; read by anybody, acquire: a reader knows what was
- * written or made durable before. */
-struct atomic_mark {
-    _Atomic uint64_t lsn;
-    _Atomic uint64_t number;
+    struct log_position end; /* of the last batch in it */
 };
 
 /* Each written by one thread at a time (last_write_us: by any), read by anybody for the figures
@@ -121,14 +109,13 @@ struct journal {
     struct segment retired; /* full, not yet synced and closed */
     bool retired_synced;    /* it is only to be closed */
     struct prepare next;
-    struct mark framed; /* the last batch that was made */
-    uint64_t previous;  /* its checksum */
-    uint64_t time_ms;   /* its wall clock */
-    bool waiting;       /* a batch waits for the next segment */
+    struct log_position framed; /* the last batch that was made */
+    uint64_t previous;          /* its checksum */
+    uint64_t time_ms;           /* its wall clock */
+    bool waiting;               /* a batch waits for the next segment */
 
     struct stream streams[JOURNAL_STREAMS];
-    struct atomic_mark written; /* order */
-    struct atomic_mark durable; /* order if ALWAYS, else the performer of the sync */
+    struct watermarks watermarks; /* who raises which: W1 */
     /* Steady time of the last sync's start; gate writes, any worker reads to know how long to wait:
      * relaxed, for nothing else depends on it. */
     _Atomic uint64_t last_sync_ms;
@@ -142,20 +129,6 @@ struct journal {
     _Atomic bool failing;  /* the thread that sets it first writes the reason; relaxed exchange */
     struct reason failure; /* constant once log->failed is set, which releases it */
 };
-
-static inline struct mark mark_load(const struct atomic_mark *mark)
-{
-    return (struct mark){ atomic_load_explicit(&mark->lsn, memory_order_acquire),
-                          atomic_load_explicit(&mark->number, memory_order_acquire) };
-}
-
-/* One thread at a time. A reader may see the two halves of different marks. The number is what is
- * relied upon; the lsn beside it is for the figures. */
-static inline void mark_store(struct atomic_mark *mark, struct mark value)
-{
-    atomic_store_explicit(&mark->lsn, value.lsn, memory_order_release);
-    atomic_store_explicit(&mark->number, value.number, memory_order_release);
-}
 
 /* One thread at a time, so it need not be one step. */
 static inline void counter_add(_Atomic uint64_t *counter, uint64_t n)

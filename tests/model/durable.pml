@@ -5,8 +5,9 @@
  *
  * A receiver gives a unit and two buyers take one if it is there (rules T and G). The journal drains
  * whole published records in order. Two batches of them are written at once and come back in any
- * order; `acknowledged` moves over a batch when it and all before it are back. A reply leaves when
- * its record is acknowledged. The crash comes when it likes; what had been written whole is
+ * order; the disk's watermark `durable` rises over a batch when it and all before it are back, and
+ * `acknowledged` follows it in a step of its own (W2, W3): between the two other batches may be made.
+ * A reply leaves when its record is acknowledged. The crash comes when it likes; what had been written whole is
  * recovered, up to the first batch that is missing; a write that was under way came through or not.
  *
  * Each batch promises what was taken back before it was made (F6). Of a batch that was under way the
@@ -27,6 +28,7 @@ short change[PLACES];
 byte answered = 0;            /* a bit for each place */
 short available = 0;
 byte head = 0;                /* drained */
+byte durable = 0;
 byte acknowledged = 0;
 short disk[PLACES];
 bool whole[PLACES];           /* the record was there when it was drained */
@@ -115,8 +117,9 @@ proctype journal()
         :: atomic {
             taken < framed && done[taken + 1] ->
             taken++;
-            if :: end[taken] > acknowledged -> acknowledged = end[taken] :: else fi
+            durable = end[taken]
            }
+        :: atomic { durable > acknowledged -> acknowledged = durable }
         od
     } unless { crashed }
 }

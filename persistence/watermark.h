@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Watermarks: how far the log has come, each by its name; and what is acknowledged, which is a
+ * policy over them. A replicated log would be one more watermark, to be required beside the disk's
+ * or in its place.
+ *
+ * W1  A watermark only rises, and one thread at a time raises it; each says below which. It is
+ *     raised when what it says is so: release. Any thread reads it: acquire; what it says was so
+ *     before.
+ * W2  Acknowledged is the least of the required watermarks; if none is required, it is UINT64_MAX:
+ *     no reply waits.
+ * W3  watermarks_acknowledge stores log->acknowledged, and nothing else does once the log has
+ *     begun: the thread inside the journal's gate `order`, or the only one there is. So it only
+ *     rises. That thread acquires the required watermarks and then releases `acknowledged`: whoever
+ *     acquires it knows all that they say.
+ * W4  After a required watermark was raised, its raiser enters the gate `order`. It is turned away
+ *     only by a thread that will look again (G1): so no rise is left unacknowledged.
+ */
+#ifndef STOCKD_PERSISTENCE_WATERMARK_H
+#define STOCKD_PERSISTENCE_WATERMARK_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+#include "engine/log.h"
+
+/* A position in the log: everything up to there. */
+struct log_position {
+    uint64_t lsn;
+    uint64_t number; /* of the last batch */
+};
+
+enum watermark {
+    WATERMARK_KERNEL, /* handed to the kernel: a kill takes nothing. The thread inside `order` */
+    WATERMARK_DISK,   /* on the local disk. The thread inside `order`, if a write comes back when
+                       * it is there; else the performer of the sync, of which there is one */
+    WATERMARKS,
+};
+
+struct watermarks {
+    struct {
+        _Atomic uint64_t lsn, number; /* W1 */
+    } marks[WATERMARKS];
+    unsigned required; /* bits 1 << enum watermark; const once the log has begun */
+};
+
+/* The two halves may be of different positions, each of which was reached. */
+static inline struct log_position watermark_read(const struct watermarks *watermarks,
+                                                 enum watermark which)
+{
+    return (struct log_position){
+        atomic_load_explicit(&watermarks->marks[which].lsn, memory_order_acquire),
+        atomic_load_explicit(&watermarks->marks[which].number, memory_order_acquire),
+    };
+}
+
+/* W1, W4. */
+void watermark_raise(struct watermarks *watermarks, enum watermark which,
+                     struct log_position position);
+
+/* W2. */
+uint64_t watermarks_least(const struct watermarks *watermarks);
+
+/* Moves log->acknowledged to where the policy says (W3). */
+void watermarks_acknowledge(const struct watermarks *watermarks, struct log *log);
+
+#endif
