@@ -88,7 +88,7 @@ static void ahead(void *context, const struct record_head *record, unsigned stag
 
 static void open_store(struct bench *b, bool snapshots, struct journal_opened *opened)
 {
-    struct reason reason;
+    struct error why;
     struct snapshot_target target = { .context = b, .fresh = fresh };
     must(log_init(&b->log, 8 << 20, 1, 0) == 0, "no log");
     b->config.log = &b->log;
@@ -101,16 +101,16 @@ static void open_store(struct bench *b, bool snapshots, struct journal_opened *o
                                        .ahead = ahead };
     if (!snapshots)
         must(fresh(b) != NULL, "no ledger");
-    int error = journal_open(&b->journal, &options, opened, &reason);
+    int error = journal_open(&b->journal, &options, opened, &why);
     if (error)
-        fprintf(stderr, "%s: %s\n", reason.text, seat_failure(ledger_seat(b->ledger, 0))->message);
+        fprintf(stderr, "%s: %s\n", why.text, seat_failure(ledger_seat(b->ledger, 0))->message);
     must(error == 0, "the journal does not open");
 }
 
 static void close_store(struct bench *b)
 {
-    struct reason reason;
-    must(journal_close(b->journal, &reason) == 0, "the journal does not close");
+    struct error why;
+    must(journal_close(b->journal, &why) == 0, "the journal does not close");
     log_destroy(&b->log);
     ledger_destroy(b->ledger);
     b->ledger = NULL;
@@ -234,15 +234,15 @@ static void make_snapshot(struct bench *b)
     struct log log;
     struct ledger_config config = b->config;
     struct compact_result result;
-    struct reason reason = { "" };
+    struct error why = { "" };
     must(log_init(&log, 1 << 20, 1, 0) == 0, "no log");
     config.log = &log;
     struct compact_options options = {
         .files = &file_system, .directory = b->directory, .config = &config, .sized = true
     };
     mark(b);
-    int error = compact(&options, &result, &reason);
-    must(error == 0 && result.written, reason.text);
+    int error = compact(&options, &result, &why);
+    must(error == 0 && result.written, why.text);
     tell(b, "compacted", (double)result.records / 1e6, "M records/s, all in all");
     log_destroy(&log);
 }

@@ -164,7 +164,7 @@ static bool is_there(const struct file_ops *files, const char *journal, uint64_t
                      const char *named)
 {
     struct segment_header header, archived;
-    struct reason ignored;
+    struct error ignored;
     uint64_t bytes;
     int fd = segment_open(files, journal, sequence, O_RDONLY);
     if (fd < 0)
@@ -187,7 +187,7 @@ static int add_named(const struct file_ops *files, const char *journal, uint64_t
 }
 
 int archive_add(const struct file_ops *files, const char *directory, uint64_t sequence,
-                struct reason *reason)
+                struct error *why)
 {
     struct path journal, archive, unfinished, named;
     char name[48];
@@ -203,7 +203,7 @@ int archive_add(const struct file_ops *files, const char *directory, uint64_t se
         error = file_sync_directory_at(files, archive.text);
     if (!error)
         return 0;
-    return reason_system(reason, error, "cannot archive %s", segment_name(sequence).text);
+    return error_system(why, error, "cannot archive %s", segment_name(sequence).text);
 }
 
 /* ---- trimming ---- */
@@ -300,7 +300,7 @@ static int trim(const struct file_ops *files, const char *archive, const struct 
 
 int archive_trim(const struct file_ops *files, const char *directory,
                  const struct archive_rules *rules, uint64_t now_ms, uint64_t *removed,
-                 struct reason *reason)
+                 struct error *why)
 {
     struct path archive;
     struct archived_list list = { 0 };
@@ -311,5 +311,5 @@ int archive_trim(const struct file_ops *files, const char *directory,
     if (!error)
         error = trim(files, archive.text, &list, rules, now_ms, removed);
     free(list.all);
-    return error ? reason_system(reason, error, "cannot trim %s/archive", directory) : 0;
+    return error ? error_system(why, error, "cannot trim %s/archive", directory) : 0;
 }

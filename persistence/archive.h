@@ -13,8 +13,8 @@
 
 #include <stdint.h>
 
+#include "persistence/error.h"
 #include "persistence/file.h"
-#include "persistence/reason.h"
 
 struct archive_rules {
     uint64_t max_bytes; /* of all that is kept; 0: no end */
@@ -24,11 +24,11 @@ struct archive_rules {
 /* Puts a segment of DIR/journal into DIR/archive, which is made if it is not there. 0, or -errno.
  * */
 int archive_add(const struct file_ops *files, const char *directory, uint64_t sequence,
-                struct reason *reason);
+                struct error *why);
 
 /* Removes the oldest until the rules are kept. *removed: how many. 0, or -errno. */
 int archive_trim(const struct file_ops *files, const char *directory,
                  const struct archive_rules *rules, uint64_t now_ms, uint64_t *removed,
-                 struct reason *reason);
+                 struct error *why);
 
 #endif

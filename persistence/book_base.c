@@ -69,7 +69,7 @@ static int merge(struct segment_list *list, const struct archived *archived)
 }
 
 static int read_segments(struct book_kept *kept, const struct file_ops *files, const char *data,
-                         struct reason *reason)
+                         struct error *why)
 {
     struct path journal;
     struct path archive;
@@ -78,15 +78,15 @@ static int read_segments(struct book_kept *kept, const struct file_ops *files, c
     if (!error)
         error = path_join(&archive, data, "archive");
     if (error)
-        return reason_system(reason, error, "%s", data);
-    error = segment_list_read(&kept->segments, files, journal.text, reason);
+        return error_system(why, error, "%s", data);
+    error = segment_list_read(&kept->segments, files, journal.text, why);
     if (error)
         return error;
     error = files->list(files->context, archive.text, add_archived, &archived);
     if (!error || error == -ENOENT)
         error = merge(&kept->segments, &archived);
     free(archived.sequences);
-    return error ? reason_system(reason, error, "cannot list %s", archive.text) : 0;
+    return error ? error_system(why, error, "cannot list %s", archive.text) : 0;
 }
 
 /* ---- snapshots ---- */
@@ -99,15 +99,15 @@ static bool has_segments_after(const struct book_kept *kept, uint64_t sequence)
 }
 
 static int read_snapshots(struct book_kept *kept, const struct file_ops *files, const char *data,
-                          struct reason *reason)
+                          struct error *why)
 {
     struct path folder;
     struct snapshot_list list;
     struct snapshot snapshot;
-    struct reason ignored;
+    struct error ignored;
     int error = path_join(&folder, data, "snapshot");
     if (!error)
-        error = snapshot_list_read(&list, files, folder.text, reason);
+        error = snapshot_list_read(&list, files, folder.text, why);
     if (error || list.count == 0)
         return error;
     kept->snapshots = calloc(list.count, sizeof *kept->snapshots);
@@ -119,25 +119,25 @@ static int read_snapshots(struct book_kept *kept, const struct file_ops *files, 
         snapshot_close(&snapshot);
     }
     snapshot_list_free(&list);
-    return kept->snapshots ? 0 : reason_system(reason, -ENOMEM, "cannot list %s", folder.text);
+    return kept->snapshots ? 0 : error_system(why, -ENOMEM, "cannot list %s", folder.text);
 }
 
 int book_kept_read(struct book_kept *kept, const struct file_ops *files, const char *data,
-                   struct reason *reason)
+                   struct error *why)
 {
     *kept = (struct book_kept){ 0 };
-    int error = read_segments(kept, files, data, reason);
+    int error = read_segments(kept, files, data, why);
     if (!error)
-        error = read_snapshots(kept, files, data, reason);
+        error = read_snapshots(kept, files, data, why);
     if (error)
         return error;
     kept->whole = kept->segments.count == 0 || kept->segments.sequences[0] == FIRST_SEQUENCE;
     if (kept->whole)
         return 0;
     if (kept->snapshot_count == 0)
-        return reason_set(reason, -EILSEQ,
-                          "segments are kept from %s on, and no snapshot from before it",
-                          segment_name(kept->segments.sequences[0]).text);
+        return error_set(why, -EILSEQ,
+                         "segments are kept from %s on, and no snapshot from before it",
+                         segment_name(kept->segments.sequences[0]).text);
     kept->begins_lsn = kept->snapshots[0].lsn;
     return 0;
 }
@@ -180,20 +180,20 @@ static int load_block(void *context, enum image_kind kind, const unsigned char *
 }
 
 static int walk_snapshot(const struct snapshot *snapshot, struct loading *loading,
-                         struct reason *reason)
+                         struct error *why)
 {
     struct snapshot_walk walk = { loading, is_wanted, load_block };
     const struct book_filter *filter = &loading->book->filter;
     struct id_index *index = loading->index;
     uint64_t key = id_key_snapshot(loading->lsn);
     if (!index)
-        return snapshot_walk(snapshot, &walk, reason);
+        return snapshot_walk(snapshot, &walk, why);
     const struct id_part *part = id_index_find(index, key);
     loading->hash = id_index_hash((struct text){ filter->id, filter->id_len });
     loading->known = part && part->complete;
     if (part && !part->complete)
         id_index_forget(index, key);
-    int error = snapshot_walk(snapshot, &walk, reason);
+    int error = snapshot_walk(snapshot, &walk, why);
     if (error)
         id_index_forget(index, key);
     else
@@ -203,17 +203,17 @@ static int walk_snapshot(const struct snapshot *snapshot, struct loading *loadin
 
 static int load(struct book *book, const struct journal_position *position,
                 const struct file_ops *files, const char *data, struct id_index *index,
-                struct reason *reason)
+                struct error *why)
 {
     struct path folder;
     struct snapshot snapshot;
     struct loading loading = { .book = book, .index = index, .lsn = position->lsn };
     int error = path_join(&folder, data, "snapshot");
     if (!error)
-        error = snapshot_open(&snapshot, files, folder.text, position->lsn, reason);
+        error = snapshot_open(&snapshot, files, folder.text, position->lsn, why);
     if (error)
         return error;
-    error = walk_snapshot(&snapshot, &loading, reason);
+    error = walk_snapshot(&snapshot, &loading, why);
     snapshot_close(&snapshot);
     return error;
 }
@@ -231,7 +231,7 @@ static size_t count_before(const struct book_kept *kept, const struct book_momen
 
 int book_begin(struct book *book, const struct book_kept *kept, const struct book_moment *moment,
                const struct file_ops *files, const char *data, struct id_index *index,
-               struct journal_position *position, struct reason *reason)
+               struct journal_position *position, struct error *why)
 {
     size_t count = count_before(kept, moment);
     int error = -EILSEQ;
@@ -241,7 +241,7 @@ int book_begin(struct book *book, const struct book_kept *kept, const struct boo
     while (count > 0 && error == -EILSEQ) {
         struct book_filter filter = book->filter;
         *position = kept->snapshots[--count];
-        error = load(book, position, files, data, index, reason);
+        error = load(book, position, files, data, index, why);
         if (error) {
             book_close(book);
             book_open(book, &filter);

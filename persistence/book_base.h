@@ -25,17 +25,17 @@ struct book_moment {
     uint64_t at;
 };
 
-/* data: the data directory. 0, or -errno and a reason; -EILSEQ: what is kept has no beginning. */
+/* data: the data directory. 0, or -errno and why; -EILSEQ: what is kept has no beginning. */
 int book_kept_read(struct book_kept *kept, const struct file_ops *files, const char *data,
-                   struct reason *reason);
+                   struct error *why);
 void book_kept_free(struct book_kept *kept);
 
 /* Fills a fresh book from the newest snapshot that is not after the moment; failing that, from the
  * oldest; none is needed if all is kept from the beginning. A damaged one is passed over. Where the
  * walk goes on: *position, all zero for the very beginning. index: of a book by id; it rules out
- * blocks of snapshots, and learns; else NULL. 0, or -errno and a reason. */
+ * blocks of snapshots, and learns; else NULL. 0, or -errno and why. */
 int book_begin(struct book *book, const struct book_kept *kept, const struct book_moment *moment,
                const struct file_ops *files, const char *data, struct id_index *index,
-               struct journal_position *position, struct reason *reason);
+               struct journal_position *position, struct error *why);
 
 #endif

@@ -26,7 +26,7 @@ struct reading {
     struct book_reader *reader;
     struct book_question *question;
     struct book book;
-    struct reason reason;
+    struct error why;
     struct id_index *index; /* of a question by id; else NULL */
     uint64_t hash;          /* of that id */
     struct known known;     /* of the segment that is read */
@@ -87,9 +87,9 @@ static int read_record(struct reading *reading, const struct record_head *record
     bool history = question->kind == BOOK_HISTORY;
     int error = book_take(&reading->book, record, lsn, time_ms, emit_of[question->kind], question);
     if (error)
-        return reason_set(&reading->reason, error,
-                          "%s: offset %" PRIu64 ": the record at lsn %" PRIu64 " cannot be read",
-                          segment_name(segment->sequence).text, segment->offset, lsn);
+        return error_set(&reading->why, error,
+                         "%s: offset %" PRIu64 ": the record at lsn %" PRIu64 " cannot be read",
+                         segment_name(segment->sequence).text, segment->offset, lsn);
     reading->lsn = lsn;
     if (history && question->event_count >= question->limit) {
         question->next = lsn; /* a record's events are never on two pages */
@@ -115,9 +115,9 @@ static int read_records(struct reading *reading, const struct batch_header *head
     }
     if (reading->done || records.left == 0)
         return 0;
-    return reason_set(&reading->reason, -EILSEQ,
-                      "%s: offset %" PRIu64 ": the batch is valid, its records are not",
-                      segment_name(segment->sequence).text, segment->offset);
+    return error_set(&reading->why, -EILSEQ,
+                     "%s: offset %" PRIu64 ": the batch is valid, its records are not",
+                     segment_name(segment->sequence).text, segment->offset);
 }
 
 /* ---- batches ---- */
@@ -127,10 +127,10 @@ static int check_chain(struct reading *reading, uint64_t first_lsn)
     const struct segment_reader *segment = &reading->reader->cursor.reader;
     if (first_lsn == reading->lsn)
         return 0;
-    return reason_set(&reading->reason, -EILSEQ,
-                      "%s: offset %" PRIu64 ": it begins at lsn %" PRIu64 ", not %" PRIu64,
-                      segment_name(segment->sequence).text, segment->offset, first_lsn,
-                      reading->lsn);
+    return error_set(&reading->why, -EILSEQ,
+                     "%s: offset %" PRIu64 ": it begins at lsn %" PRIu64 ", not %" PRIu64,
+                     segment_name(segment->sequence).text, segment->offset, first_lsn,
+                     reading->lsn);
 }
 
 static void learn_batch(struct reading *reading, const struct batch_header *header,
@@ -246,12 +246,12 @@ static int read_segments(struct reading *reading, const struct segment_list *lis
     const struct journal_visitor visitor = {
         .context = reading, .range = next_range, .block = read_block, .leave = leave_range
     };
-    int error = journal_walk(&reading->reader->cursor, list, first, &visitor, &reading->reason);
+    int error = journal_walk(&reading->reader->cursor, list, first, &visitor, &reading->why);
     if (error || reading->done || reading->lsn >= reading->upto)
         return error;
-    return reason_set(&reading->reason, -EILSEQ,
-                      "the journal's files end at lsn %" PRIu64 ", before lsn %" PRIu64,
-                      reading->lsn, reading->upto);
+    return error_set(&reading->why, -EILSEQ,
+                     "the journal's files end at lsn %" PRIu64 ", before lsn %" PRIu64,
+                     reading->lsn, reading->upto);
 }
 
 /* From the best beginning to the end. */
@@ -265,7 +265,7 @@ static int read_from(struct reading *reading, const struct book_kept *kept)
                                   .at = stock ? question->at : question->since_lsn };
     question->begins_lsn = kept->begins_lsn;
     int error = book_begin(&reading->book, kept, &moment, reader->files, reader->data.text,
-                           reading->index, &position, &reading->reason);
+                           reading->index, &position, &reading->why);
     if (error)
         return error;
     reading->lsn = position.lsn;
@@ -282,10 +282,10 @@ static int read_all(struct reading *reading)
 {
     const struct book_reader *reader = reading->reader;
     struct book_kept kept;
-    int hold = recovery_base_hold(reader->files, reader->data.text, &reading->reason);
+    int hold = recovery_base_hold(reader->files, reader->data.text, &reading->why);
     if (hold < 0)
         return hold;
-    int error = book_kept_read(&kept, reader->files, reader->data.text, &reading->reason);
+    int error = book_kept_read(&kept, reader->files, reader->data.text, &reading->why);
     if (!error)
         error = read_from(reading, &kept);
     book_kept_free(&kept);
@@ -333,7 +333,7 @@ static void conclude(struct reading *reading, int error)
     if (error == -ENOMEM)
         snprintf(question->why, sizeof question->why, "no memory");
     else if (error)
-        snprintf(question->why, sizeof question->why, "%.255s", reading->reason.text);
+        snprintf(question->why, sizeof question->why, "%.255s", reading->why.text);
     book_settle_texts(question);
 }
 

@@ -17,7 +17,7 @@ struct job {
     const struct compact_options *options;
     const struct file_ops *files;
     struct compact_result *result;
-    struct reason *reason;
+    struct error *why;
     struct path journal, snapshots; /* folders */
     int lock_fd;
     struct ledger *ledger;
@@ -51,7 +51,7 @@ static int make_folder(struct job *job)
         error = 0; /* who made it may have been killed before it was synced */
     if (!error)
         error = file_sync_directory_at(files, directory);
-    return error ? reason_system(job->reason, error, "%s", job->snapshots.text) : 0;
+    return error ? error_system(job->why, error, "%s", job->snapshots.text) : 0;
 }
 
 static int lock(struct job *job)
@@ -60,17 +60,17 @@ static int lock(struct job *job)
     struct path path;
     int error = path_join(&path, job->snapshots.text, SNAPSHOT_LOCK);
     if (error)
-        return reason_system(job->reason, error, "%s", job->snapshots.text);
+        return error_system(job->why, error, "%s", job->snapshots.text);
     job->lock_fd = files->open(files->context, path.text, O_RDWR | O_CREAT);
     if (job->lock_fd < 0)
-        return reason_system(job->reason, job->lock_fd, "cannot open %s", path.text);
+        return error_system(job->why, job->lock_fd, "cannot open %s", path.text);
     error = files->lock(files->context, job->lock_fd, FILE_LOCK_EXCLUSIVE);
     if (error == -EWOULDBLOCK)
-        return reason_set(job->reason, error, "another compaction is at work on %s",
-                          job->options->directory);
+        return error_set(job->why, error, "another compaction is at work on %s",
+                         job->options->directory);
     if (!error)
         error = remove_in(job, job->snapshots.text, SNAPSHOT_UNFINISHED);
-    return error ? reason_system(job->reason, error, "cannot lock %s", path.text) : 0;
+    return error ? error_system(job->why, error, "cannot lock %s", path.text) : 0;
 }
 
 /* ---- 2: is there anything to do ---- */
@@ -80,10 +80,10 @@ static int look_at_snapshots(struct job *job, struct snapshot_header *newest,
                              struct image_totals *totals)
 {
     struct snapshot_list list;
-    struct reason ignored;
+    struct error ignored;
     unsigned whole = 0;
     *newest = (struct snapshot_header){ .checksum = 0 };
-    int error = snapshot_list_read(&list, job->files, job->snapshots.text, job->reason);
+    int error = snapshot_list_read(&list, job->files, job->snapshots.text, job->why);
     for (size_t i = list.count; !error && i > 0 && whole < 2; i--) {
         struct snapshot snapshot;
         if (snapshot_open(&snapshot, job->files, job->snapshots.text, list.lsns[i - 1], &ignored) !=
@@ -157,7 +157,7 @@ static int load_base(struct job *job, struct recovery_base *base)
                                              .target = &target,
                                              .context = job->options->context,
                                              .say = job->options->say };
-    return recovery_base_load(&options, base, job->reason);
+    return recovery_base_load(&options, base, job->why);
 }
 
 static int replay(struct job *job, const struct recovery_base *base, const struct sealed *sealed,
@@ -172,11 +172,11 @@ static int replay(struct job *job, const struct recovery_base *base, const struc
                                       .on_record = apply,
                                       .on_ahead = ahead,
                                       .on_progress = report };
-    int error = replay_files(&options, found, job->reason);
+    int error = replay_files(&options, found, job->why);
     const char *ledger_says = seat_failure(ledger_seat(job->ledger, 0))->message;
     if (error && *ledger_says) {
-        struct reason where = *job->reason;
-        reason_set(job->reason, error, "%.200s: %s", where.text, ledger_says);
+        struct error where = *job->why;
+        error_set(job->why, error, "%.200s: %s", where.text, ledger_says);
     }
     return error == -EINVAL ? -EILSEQ : error;
 }
@@ -186,8 +186,8 @@ static int check(struct job *job, uint64_t time_ms)
     char message[256] = "";
     ledger_recovered(job->ledger, time_ms);
     int error = ledger_check(job->ledger, message, sizeof message);
-    return error ? reason_set(job->reason, error, "the ledger that the journal makes is wrong: %s",
-                              message)
+    return error ? error_set(job->why, error, "the ledger that the journal makes is wrong: %s",
+                             message)
                  : 0;
 }
 
@@ -221,7 +221,7 @@ static int write_next(struct job *job, const struct sealed *sealed)
                                          .time_ms = found.time_ms,
                                          .sequence = found.end_sequence };
     error = snapshot_write(job->files, job->snapshots.text, &position, job->options->now_ms,
-                           job->ledger, &result->bytes, job->reason);
+                           job->ledger, &result->bytes, job->why);
     if (error)
         return error;
     result->written = true;
@@ -238,7 +238,7 @@ static int write_next(struct job *job, const struct sealed *sealed)
 static int remove_snapshots(struct job *job)
 {
     struct snapshot_list list;
-    int error = snapshot_list_read(&list, job->files, job->snapshots.text, job->reason);
+    int error = snapshot_list_read(&list, job->files, job->snapshots.text, job->why);
     uint64_t removed = 0;
     for (size_t i = 0; i < list.count && !error; i++) {
         uint64_t lsn = list.lsns[i];
@@ -247,7 +247,7 @@ static int remove_snapshots(struct job *job)
             continue;
         error = remove_in(job, job->snapshots.text, snapshot_name(lsn).text);
         if (error)
-            reason_system(job->reason, error, "cannot remove %s", snapshot_name(lsn).text);
+            error_system(job->why, error, "cannot remove %s", snapshot_name(lsn).text);
         removed++;
     }
     snapshot_list_free(&list);
@@ -261,7 +261,7 @@ static int remove_snapshots(struct job *job)
 static int for_each_unneeded(struct job *job, int (*take)(struct job *, uint64_t sequence))
 {
     struct segment_list list;
-    int error = segment_list_read(&list, job->files, job->journal.text, job->reason);
+    int error = segment_list_read(&list, job->files, job->journal.text, job->why);
     for (size_t i = 0; i < list.count && !error; i++) {
         if (list.sequences[i] > job->keep_sequence)
             break;
@@ -273,14 +273,14 @@ static int for_each_unneeded(struct job *job, int (*take)(struct job *, uint64_t
 
 static int archive_segment(struct job *job, uint64_t sequence)
 {
-    return archive_add(job->files, job->options->directory, sequence, job->reason);
+    return archive_add(job->files, job->options->directory, sequence, job->why);
 }
 
 static int remove_segment(struct job *job, uint64_t sequence)
 {
     int error = remove_in(job, job->journal.text, segment_name(sequence).text);
     if (error)
-        return reason_system(job->reason, error, "cannot remove %s", segment_name(sequence).text);
+        return error_system(job->why, error, "cannot remove %s", segment_name(sequence).text);
     job->result->segments_removed++;
     if (job->options->archive)
         job->result->segments_archived++;
@@ -303,7 +303,7 @@ static int remove_all(struct job *job)
         error = remove_segments(job);
     if (!error && options->archive)
         error = archive_trim(job->files, options->directory, &options->rules, options->now_ms,
-                             &job->result->archive_removed, job->reason);
+                             &job->result->archive_removed, job->why);
     return error;
 }
 
@@ -319,16 +319,16 @@ static int remove_unread(struct job *job)
         return error;
     error = path_join(&path, job->snapshots.text, SNAPSHOT_READERS);
     if (error)
-        return reason_system(job->reason, error, "%s", job->snapshots.text);
+        return error_system(job->why, error, "%s", job->snapshots.text);
     int fd = files->open(files->context, path.text, O_RDWR | O_CREAT);
     if (fd < 0)
-        return reason_system(job->reason, fd, "cannot open %s", path.text);
+        return error_system(job->why, fd, "cannot open %s", path.text);
     error = files->lock(files->context, fd, FILE_LOCK_EXCLUSIVE);
     if (error == -EWOULDBLOCK) {
         job->result->readers = true;
         error = 0;
     } else if (error) {
-        reason_system(job->reason, error, "cannot lock %s", path.text);
+        error_system(job->why, error, "cannot lock %s", path.text);
     } else {
         error = remove_all(job);
     }
@@ -349,7 +349,7 @@ static int run(struct job *job)
     if (!error)
         error = look_at_snapshots(job, &newest, &totals);
     if (!error)
-        error = sealed_find(&sealed, job->files, job->journal.text, job->reason);
+        error = sealed_find(&sealed, job->files, job->journal.text, job->why);
     if (error)
         return error;
     job->result->lsn = newest.position.lsn;
@@ -360,21 +360,18 @@ static int run(struct job *job)
     return error ? error : remove_unread(job);
 }
 
-int compact(const struct compact_options *options, struct compact_result *result,
-            struct reason *reason)
+int compact(const struct compact_options *options, struct compact_result *result, struct error *why)
 {
-    struct job job = { .options = options,
-                       .files = options->files,
-                       .result = result,
-                       .reason = reason,
-                       .lock_fd = -1 };
+    struct job job = {
+        .options = options, .files = options->files, .result = result, .why = why, .lock_fd = -1
+    };
     *result = (struct compact_result){ .written = false };
-    *reason = (struct reason){ "" };
+    *why = (struct error){ "" };
     int error = run(&job);
     if (job.lock_fd >= 0)
         job.files->close(job.files->context, job.lock_fd);
     ledger_destroy(job.ledger);
-    if (error && !reason->text[0])
-        reason_system(reason, error, "cannot compact %s", options->directory);
+    if (error && !why->text[0])
+        error_system(why, error, "cannot compact %s", options->directory);
     return error;
 }

@@ -48,6 +48,6 @@ struct compact_result {
 
 /* 0; -EWOULDBLOCK: another one is at work; -EILSEQ: the journal is damaged; or another -errno. */
 int compact(const struct compact_options *options, struct compact_result *result,
-            struct reason *reason);
+            struct error *why);
 
 #endif

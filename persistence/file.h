@@ -39,8 +39,8 @@ struct file_request {
     uint64_t offset;    /* FILE_WRITE; FILE_ALLOCATE: the length */
     const char *path;   /* stays as it is until the request is done, as does the next */
     const char *to;
-    int flags;       /* FILE_OPEN */
-    unsigned stream; /* the asker's own; to be handed back as it came */
+    int flags;     /* FILE_OPEN */
+    unsigned slot; /* the asker's own; to be handed back as it came */
 };
 
 enum file_lock {

@@ -3,7 +3,7 @@
  * The journal: brings the log to the disk, and says how far it has come.
  *
  * It has no thread. Any worker asks journal_next for a request, performs it on a ring of its own,
- * and gives the result to journal_done. Up to JOURNAL_STREAMS requests are under way at once: some
+ * and gives the result to journal_done. Up to JOURNAL_SLOTS requests are under way at once: some
  * batches, one sync, one step towards the next segment. The device sets the pace of group commit:
  * while as many batches are under way as may be, records gather in the log, and the next batch
  * takes all of them. Batches may come back in any order; they are acknowledged in their own.
@@ -27,13 +27,13 @@
 
 #include "engine/log.h"
 #include "persistence/durability.h"
+#include "persistence/error.h"
 #include "persistence/file.h"
-#include "persistence/reason.h"
 #include "persistence/recovery_base.h"
 
 struct journal;
 
-enum { JOURNAL_BATCHES = 3, JOURNAL_STREAMS = JOURNAL_BATCHES + 2 };
+enum { JOURNAL_BATCHES = 3, JOURNAL_SLOTS = JOURNAL_BATCHES + 2 };
 
 struct journal_options {
     const char *directory;        /* the data directory; made if it is not there */
@@ -75,10 +75,10 @@ struct journal_opened {
  * Locks the directory, recovers, cuts off a torn tail, starts the log at the journal's end, and is
  * ready. Nothing is changed if it refuses: -EWOULDBLOCK the directory is in use, -EILSEQ
  * corruption, -ENODATA no journal where there was one, -EEXIST a journal that `init` is not for,
- * what apply returned, or the system's error; the reason says it in words. Performs its I/O itself.
+ * what apply returned, or the system's error; why says it in words. Performs its I/O itself.
  */
 int journal_open(struct journal **journal, const struct journal_options *options,
-                 struct journal_opened *opened, struct reason *reason);
+                 struct journal_opened *opened, struct error *why);
 
 /*
  * Any worker: at the end of a turn if log_has_claims(), and when journal_next_sync_ms() has come.
@@ -107,7 +107,7 @@ uint64_t journal_next_sync_ms(const struct journal *journal);
  * I/O itself. No thread may be inside, and no request under way: if one never came back, nothing is
  * written (-EBUSY). 0, or why not everything is durable now; it is closed either way.
  */
-int journal_close(struct journal *journal, struct reason *reason);
+int journal_close(struct journal *journal, struct error *why);
 
 /* As if the process had been killed: closes the files, writes nothing. For tests, and for an engine
  * that must go. */
@@ -137,7 +137,7 @@ void journal_figures(const struct journal *journal, struct journal_figures *figu
 /* For a data directory without segments: -ENODATA and why, if an engine has lived there; else 0.
  * lived: its lock file has been written to. */
 int journal_refuse_lost(const struct file_ops *files, const char *directory, bool lived,
-                        struct reason *reason);
+                        struct error *why);
 
 /* Segments before that one are gone: somebody else has removed them. One thread, any one. */
 void journal_dropped(struct journal *journal, uint64_t first_sequence);

@@ -21,8 +21,8 @@ enum journal_step journal_walk_refuse(struct journal_cursor *cursor, int error, 
 {
     const struct segment_reader *reader = &cursor->reader;
     return journal_walk_fail(cursor,
-                             reason_set(cursor->reason, error, "%s: offset %" PRIu64 ": %s",
-                                        segment_name(reader->sequence).text, reader->offset, what));
+                             error_set(cursor->why, error, "%s: offset %" PRIu64 ": %s",
+                                       segment_name(reader->sequence).text, reader->offset, what));
 }
 
 enum journal_step journal_walk_refuse_unknown(struct journal_cursor *cursor)
@@ -38,7 +38,7 @@ static enum journal_step visit_block(struct journal_cursor *cursor,
     struct segment_reader *reader = &cursor->reader;
     struct journal_block block = { .span = BLOCK_BYTES };
     int verdict = segment_reader_look(reader, cursor->directory_id, &block.bytes, &block.available,
-                                      cursor->reason);
+                                      cursor->why);
     if (verdict < 0)
         return journal_walk_fail(cursor, verdict);
     block.verdict = (enum batch_verdict)verdict;
@@ -81,9 +81,9 @@ static enum journal_step walk_range(struct journal_cursor *cursor,
 static int open_segment(struct journal_cursor *cursor, uint64_t sequence)
 {
     struct segment_reader *reader = &cursor->reader;
-    int error = segment_reader_open(reader, cursor->directory, sequence, cursor->reason);
+    int error = segment_reader_open(reader, cursor->directory, sequence, cursor->why);
     if (error == -ENOENT && cursor->archive)
-        error = segment_reader_open_archived(reader, cursor->archive, sequence, cursor->reason);
+        error = segment_reader_open_archived(reader, cursor->archive, sequence, cursor->why);
     return error;
 }
 
@@ -125,19 +125,18 @@ static enum journal_step meet_gap(struct journal_cursor *cursor,
     assert(first <= last);
     if (visitor->missing)
         return visitor->missing(visitor->context, first, last);
-    return journal_walk_fail(cursor,
-                             reason_set(cursor->reason, -EILSEQ, "%s: segment %s is missing",
-                                        cursor->directory, segment_name(first).text));
+    return journal_walk_fail(cursor, error_set(cursor->why, -EILSEQ, "%s: segment %s is missing",
+                                               cursor->directory, segment_name(first).text));
 }
 
 int journal_walk(struct journal_cursor *cursor, const struct segment_list *list, uint64_t first,
-                 const struct journal_visitor *visitor, struct reason *reason)
+                 const struct journal_visitor *visitor, struct error *why)
 {
     enum journal_step step = JOURNAL_ON;
     uint64_t expected = first;
     assert(visitor->block);
     cursor->error = 0;
-    cursor->reason = reason;
+    cursor->why = why;
     cursor->reader.sequence = 0; /* whichever was open in another walk: it is opened again */
     for (size_t i = 0; i < list->count && step == JOURNAL_ON; i++) {
         uint64_t sequence = list->sequences[i];

@@ -42,7 +42,7 @@ struct journal_cursor {
     const char *archive;          /* where to look for what is not there; NULL: nowhere */
     uint64_t directory_id;        /* of the batches; visitors may set it, in `segment` at last */
     int error;                    /* that ended the walk */
-    struct reason *reason;
+    struct error *why;
 };
 
 /* Each but `block` may be NULL. */
@@ -67,9 +67,9 @@ int journal_cursor_init(struct journal_cursor *cursor, const struct file_ops *fi
 void journal_cursor_destroy(struct journal_cursor *cursor);
 
 /* Those of the list from `first` on, which is where the first is expected. No segment stays open.
- * 0; -EILSEQ or another -errno and a reason; or what a visitor failed with. */
+ * 0; -EILSEQ or another -errno and why; or what a visitor failed with. */
 int journal_walk(struct journal_cursor *cursor, const struct segment_list *list, uint64_t first,
-                 const struct journal_visitor *visitor, struct reason *reason);
+                 const struct journal_visitor *visitor, struct error *why);
 
 /* For visitors: ends the walk with that error, not 0. */
 static inline enum journal_step journal_walk_fail(struct journal_cursor *cursor, int error)

@@ -12,30 +12,30 @@
 /* ---- made and locked ---- */
 
 /* Its name is made durable even if it was there: its maker may have been killed before that. */
-static int make_directory(struct journal *journal, const char *path, struct reason *reason)
+static int make_directory(struct journal *journal, const char *path, struct error *why)
 {
     const struct file_ops *files = journal->files;
     struct path parent;
     int error = files->make_directory(files->context, path);
     bool was_there = error == -EEXIST;
     if (error && !was_there)
-        return reason_system(reason, error, "cannot make the directory %s", path);
+        return error_system(why, error, "cannot make the directory %s", path);
     error = path_join(&parent, path, "..");
     if (!error)
         error = file_sync_directory_at(files, parent.text);
     if (was_there && (error == -EACCES || error == -ENOTDIR))
         return 0; /* not ours: its owner syncs it; or no directory, as will be seen */
-    return error ? reason_system(reason, error, "cannot sync the directory above %s", path) : 0;
+    return error ? error_system(why, error, "cannot sync the directory above %s", path) : 0;
 }
 
 static int refuse_second_engine(const struct journal *journal, const char *directory,
-                                struct reason *reason)
+                                struct error *why)
 {
     char pid[16] = "";
     file_read_all(journal->files, journal->lock_fd, pid, sizeof pid - 1, 0);
     pid[strcspn(pid, "\n")] = '\0';
-    return reason_set(reason, -EWOULDBLOCK, "data directory %s is in use%s%s", directory,
-                      *pid ? " by process " : "", pid);
+    return error_set(why, -EWOULDBLOCK, "data directory %s is in use%s%s", directory,
+                     *pid ? " by process " : "", pid);
 }
 
 /* Whether it can be written does not matter. */
@@ -50,24 +50,24 @@ void journal_write_process_number(const struct journal *journal)
         files->sync(files->context, journal->lock_fd);
 }
 
-static int lock_directory(struct journal *journal, const char *directory, struct reason *reason)
+static int lock_directory(struct journal *journal, const char *directory, struct error *why)
 {
     const struct file_ops *files = journal->files;
     struct path path;
     int error = path_join(&path, directory, "lock");
     if (error)
-        return reason_system(reason, error, "%s", directory);
+        return error_system(why, error, "%s", directory);
     journal->lock_fd = files->open(files->context, path.text, O_RDWR | O_CREAT);
     if (journal->lock_fd < 0)
-        return reason_system(reason, journal->lock_fd, "cannot open %s", path.text);
+        return error_system(why, journal->lock_fd, "cannot open %s", path.text);
     error = files->lock(files->context, journal->lock_fd, FILE_LOCK_EXCLUSIVE);
     if (error == -EWOULDBLOCK)
-        return refuse_second_engine(journal, directory, reason);
+        return refuse_second_engine(journal, directory, why);
     uint64_t length = 0;
     if (!error)
         error = files->size(files->context, journal->lock_fd, &length);
     if (error)
-        return reason_system(reason, error, "cannot lock %s", path.text);
+        return error_system(why, error, "cannot lock %s", path.text);
     journal->lived = length > 0;
     if (journal->lived)
         journal_write_process_number(journal);
@@ -108,59 +108,57 @@ static const char *sign_of_life(const struct file_ops *files, const char *direct
 }
 
 int journal_refuse_lost(const struct file_ops *files, const char *directory, bool lived,
-                        struct reason *reason)
+                        struct error *why)
 {
     const char *sign = sign_of_life(files, directory, lived);
     if (!sign)
         return 0;
-    return reason_set(reason, -ENODATA,
-                      "%s: an engine had its data here (%s there), but there is no journal in "
-                      "%s/journal: restore it, or begin a new one with --init",
-                      directory, sign, directory);
+    return error_set(why, -ENODATA,
+                     "%s: an engine had its data here (%s there), but there is no journal in "
+                     "%s/journal: restore it, or begin a new one with --init",
+                     directory, sign, directory);
 }
 
 static int judge_directory(const struct journal *journal, const struct journal_options *options,
-                           struct reason *reason)
+                           struct error *why)
 {
     struct segment_list list;
     const char *directory = options->directory;
-    int error = segment_list_read(&list, journal->files, journal->directory.text, reason);
+    int error = segment_list_read(&list, journal->files, journal->directory.text, why);
     size_t segments = list.count;
     segment_list_free(&list);
     if (error)
         return error;
     if (options->init && segments > 0)
-        return reason_set(reason, -EEXIST,
-                          "%s has a journal already: --init is for a directory without one; start "
-                          "without it",
-                          directory);
+        return error_set(why, -EEXIST,
+                         "%s has a journal already: --init is for a directory without one; start "
+                         "without it",
+                         directory);
     if (options->init)
-        return stop_mark_remove(journal->files, journal->directory.text, reason);
-    return segments > 0 ? 0
-                        : journal_refuse_lost(journal->files, directory, journal->lived, reason);
+        return stop_mark_remove(journal->files, journal->directory.text, why);
+    return segments > 0 ? 0 : journal_refuse_lost(journal->files, directory, journal->lived, why);
 }
 
 int journal_open_directory(struct journal *journal, const struct journal_options *options,
-                           struct reason *reason)
+                           struct error *why)
 {
     const char *directory = options->directory;
     const struct file_ops *files = journal->files;
     int error = path_join(&journal->directory, directory, "journal");
     if (error)
-        return reason_system(reason, error, "%s", directory);
-    error = make_directory(journal, directory, reason);
+        return error_system(why, error, "%s", directory);
+    error = make_directory(journal, directory, why);
     if (!error)
-        error = lock_directory(journal, directory, reason);
+        error = lock_directory(journal, directory, why);
     if (!error && options->locked)
         options->locked(options->context);
     if (!error)
-        error = make_directory(journal, journal->directory.text, reason);
+        error = make_directory(journal, journal->directory.text, why);
     if (error)
         return error;
     journal->directory_fd =
         files->open(files->context, journal->directory.text, O_RDONLY | O_DIRECTORY);
     if (journal->directory_fd < 0)
-        return reason_system(reason, journal->directory_fd, "cannot open %s",
-                             journal->directory.text);
-    return judge_directory(journal, options, reason);
+        return error_system(why, journal->directory_fd, "cannot open %s", journal->directory.text);
+    return judge_directory(journal, options, why);
 }

@@ -27,12 +27,12 @@ static void fail(struct journal *journal, int error, const char *what)
 {
     if (atomic_exchange_explicit(&journal->failing, true, memory_order_relaxed))
         return;
-    reason_system(&journal->failure, error, "%s", what);
+    error_system(&journal->failure, error, "%s", what);
     atomic_fetch_or_explicit(&journal->untold, UNTOLD_FAILED, memory_order_release);
     atomic_store_explicit(&journal->log->failed, true, memory_order_release);
 }
 
-static void say(struct journal *journal, const char *what, const struct reason *why)
+static void say(struct journal *journal, const char *what, const struct error *why)
 {
     char line[sizeof why->text + 64];
     if (!journal->say)
@@ -48,65 +48,65 @@ static void say_untold(struct journal *journal)
         return;
     unsigned untold = atomic_exchange_explicit(&journal->untold, 0, memory_order_acquire);
     if (untold & UNTOLD_NO_NEXT)
-        say(journal, "read-only once the current segment is full", &journal->next.reason);
+        say(journal, "read-only once the current segment is full", &journal->next.why);
     if (untold & UNTOLD_FAILED)
         say(journal, "read-only from now on", &journal->failure);
 }
 
 /* ---- finding the next request, inside the gate ---- */
 
-static bool is_free(const struct stream *stream)
+static bool is_free(const struct io_slot *slot)
 {
-    return atomic_load_explicit(&stream->state, memory_order_acquire) == STREAM_FREE; /* J2 */
+    return atomic_load_explicit(&slot->state, memory_order_acquire) == SLOT_FREE; /* J2 */
 }
 
 static void hand_out(struct journal *journal, unsigned which, struct file_request *request,
                      struct log_position end)
 {
-    struct stream *stream = &journal->streams[which];
-    assert(is_free(stream));
-    request->stream = which;
-    stream->request = *request;
-    stream->end = end;
-    stream->started_us = now_us();
-    atomic_store_explicit(&stream->state, STREAM_OUT, memory_order_release); /* J2 */
+    struct io_slot *slot = &journal->slots[which];
+    assert(is_free(slot));
+    request->slot = which;
+    slot->request = *request;
+    slot->end = end;
+    slot->started_us = now_us();
+    atomic_store_explicit(&slot->state, SLOT_OUT, memory_order_release); /* J2 */
 }
 
 /* What was done with the retired segment: synced, then closed. */
-static void after_retired(struct journal *journal, const struct stream *stream)
+static void after_retired(struct journal *journal, const struct io_slot *slot)
 {
-    if (stream->request.kind == FILE_CLOSE)
+    if (slot->request.kind == FILE_CLOSE)
         journal->retired.fd = -1;
-    else if (stream->result == 0)
+    else if (slot->result == 0)
         journal->retired_synced = true;
 }
 
 /* What a step towards the next segment came to. */
-static void after_prepare(struct journal *journal, const struct stream *stream)
+static void after_prepare(struct journal *journal, const struct io_slot *slot)
 {
     struct prepare *next = &journal->next;
-    prepare_advance(next, &stream->request, stream->result);
+    prepare_advance(next, &slot->request, slot->result);
     if (next->step == PREPARE_READY) {
         atomic_store_explicit(&journal->counters.next_ready, true, memory_order_relaxed);
         counter_add(&journal->counters.segments, 1);
     }
 }
 
-/* Takes back the streams of sync and preparation when they are done. */
+/* Takes back the slots of sync and preparation when they are done. */
 static void reap(struct journal *journal)
 {
-    for (unsigned i = STREAM_SYNC; i < JOURNAL_STREAMS; i++) {
-        struct stream *stream = &journal->streams[i];
-        if (atomic_load_explicit(&stream->state, memory_order_acquire) != STREAM_DONE) /* J2 */
+    for (unsigned i = SLOT_SYNC; i < JOURNAL_SLOTS; i++) {
+        struct io_slot *slot = &journal->slots[i];
+        if (atomic_load_explicit(&slot->state, memory_order_acquire) != SLOT_DONE) /* J2 */
             continue;
-        if (i == STREAM_SYNC && stream->retired)
-            after_retired(journal, stream);
-        if (i == STREAM_PREPARE) {
-            after_prepare(journal, stream);
+        if (i == SLOT_SYNC && slot->retired)
+            after_retired(journal, slot);
+        if (i == SLOT_PREPARE) {
+            after_prepare(journal, slot);
             if (journal->next.step == PREPARE_FAILED)
                 atomic_fetch_or_explicit(&journal->untold, UNTOLD_NO_NEXT, memory_order_release);
         }
-        atomic_store_explicit(&stream->state, STREAM_FREE, memory_order_relaxed); /* J1 */
+        atomic_store_explicit(&slot->state, SLOT_FREE, memory_order_relaxed); /* J1 */
     }
 }
 
@@ -180,18 +180,18 @@ static bool find_batch(struct journal *journal, bool idle, struct file_request *
 
 static bool find_sync(struct journal *journal, struct file_request *request)
 {
-    struct stream *stream = &journal->streams[STREAM_SYNC];
-    if (!is_free(stream))
+    struct io_slot *slot = &journal->slots[SLOT_SYNC];
+    if (!is_free(slot))
         return false;
     *request = (struct file_request){ .kind = FILE_SYNC };
     struct log_position end = watermark_read(&journal->watermarks, WATERMARK_KERNEL);
-    stream->retired = journal->retired.fd >= 0;
-    if (stream->retired) {
+    slot->retired = journal->retired.fd >= 0;
+    if (slot->retired) {
         request->fd = journal->retired.fd;
         end = journal->retired.end;
         if (journal->retired_synced) {
             request->kind = FILE_CLOSE;
-            hand_out(journal, STREAM_SYNC, request, end);
+            hand_out(journal, SLOT_SYNC, request, end);
             return true;
         }
     } else {
@@ -202,7 +202,7 @@ static bool find_sync(struct journal *journal, struct file_request *request)
     }
     counter_set(&journal->last_sync_ms, journal_steady_ms(journal));
     counter_add(&journal->counters.syncs, 1);
-    hand_out(journal, STREAM_SYNC, request, end);
+    hand_out(journal, SLOT_SYNC, request, end);
     return true;
 }
 
@@ -226,7 +226,7 @@ static bool is_prepare_due(const struct journal *journal)
 static bool find_prepare(struct journal *journal, struct file_request *request)
 {
     struct prepare *next = &journal->next;
-    if (!is_free(&journal->streams[STREAM_PREPARE]) || !is_prepare_due(journal))
+    if (!is_free(&journal->slots[SLOT_PREPARE]) || !is_prepare_due(journal))
         return false;
     if (next->step == PREPARE_IDLE) {
         prepare_begin(next, journal->current.sequence + 1, journal->segment_bytes,
@@ -234,7 +234,7 @@ static bool find_prepare(struct journal *journal, struct file_request *request)
     }
     if (!prepare_request(next, request))
         return false;
-    hand_out(journal, STREAM_PREPARE, request, (struct log_position){ 0 });
+    hand_out(journal, SLOT_PREPARE, request, (struct log_position){ 0 });
     return true;
 }
 
@@ -247,7 +247,7 @@ static bool find_request(struct journal *journal, bool idle, struct file_request
 
 /* ---- what came of a request, by who performed it ---- */
 
-/* The kernel's last: it releases the stream for its next batch (J3), which promises what is durable
+/* The kernel's last: it releases the slot for its next batch (J3), which promises what is durable
  * (F7). */
 static void raise_watermarks(struct journal *journal, struct log_position end)
 {
@@ -261,15 +261,15 @@ static void raise_watermarks(struct journal *journal, struct log_position end)
 static bool take_oldest(struct journal *journal)
 {
     uint64_t number = watermark_read(&journal->watermarks, WATERMARK_KERNEL).number + 1;
-    struct stream *stream = &journal->streams[number % JOURNAL_BATCHES];
-    if (atomic_load_explicit(&stream->state, memory_order_acquire) != STREAM_DONE) /* J2 */
+    struct io_slot *slot = &journal->slots[number % JOURNAL_BATCHES];
+    if (atomic_load_explicit(&slot->state, memory_order_acquire) != SLOT_DONE) /* J2 */
         return false;
     /* Its own result, too: who failed first may not have said so yet. */
-    if (has_failed(journal) || stream->result != (int)stream->request.length)
+    if (has_failed(journal) || slot->result != (int)slot->request.length)
         return false;
-    assert(stream->end.number == number); /* J3 */
-    struct log_position end = stream->end;
-    atomic_store_explicit(&stream->state, STREAM_FREE, memory_order_relaxed);
+    assert(slot->end.number == number); /* J3 */
+    struct log_position end = slot->end;
+    atomic_store_explicit(&slot->state, SLOT_FREE, memory_order_relaxed);
     raise_watermarks(journal, end);
     return true;
 }
@@ -288,7 +288,7 @@ static void acknowledge(struct journal *journal)
 
 static bool is_batch(const struct file_request *request)
 {
-    return request->stream < JOURNAL_BATCHES;
+    return request->slot < JOURNAL_BATCHES;
 }
 
 static const char *what_failed(const struct file_request *request)
@@ -301,29 +301,28 @@ static void take_result(struct journal *journal, const struct file_request *requ
 {
     bool is_short =
         request->kind == FILE_WRITE && result >= 0 && (uint32_t)result < request->length;
-    if (request->stream == STREAM_PREPARE || request->kind == FILE_CLOSE)
+    if (request->slot == SLOT_PREPARE || request->kind == FILE_CLOSE)
         return;
     if (result < 0 || is_short) {
         fail(journal, is_short ? -ENOSPC : result, what_failed(request));
         return;
     }
-    if (request->stream == STREAM_SYNC && !has_failed(journal))
-        watermark_raise(&journal->watermarks, WATERMARK_DISK, journal->streams[STREAM_SYNC].end);
+    if (request->slot == SLOT_SYNC && !has_failed(journal))
+        watermark_raise(&journal->watermarks, WATERMARK_DISK, journal->slots[SLOT_SYNC].end);
 }
 
 static void finish(struct journal *journal, const struct file_request *request, int result)
 {
-    assert(request->stream < JOURNAL_STREAMS);
-    struct stream *stream = &journal->streams[request->stream];
-    assert(atomic_load_explicit(&stream->state, memory_order_relaxed) == STREAM_OUT);
-    stream->result = request->stream == STREAM_PREPARE
-                         ? prepare_opened(&journal->next, request, result)
-                         : result;
+    assert(request->slot < JOURNAL_SLOTS);
+    struct io_slot *slot = &journal->slots[request->slot];
+    assert(atomic_load_explicit(&slot->state, memory_order_relaxed) == SLOT_OUT);
+    slot->result =
+        request->slot == SLOT_PREPARE ? prepare_opened(&journal->next, request, result) : result;
     if (is_batch(request))
-        counter_set(&journal->counters.last_write_us, now_us() - stream->started_us);
+        counter_set(&journal->counters.last_write_us, now_us() - slot->started_us);
     take_result(journal, request, result);
-    atomic_store_explicit(&stream->state, STREAM_DONE, memory_order_release); /* J2 */
-    if (request->stream != STREAM_PREPARE)
+    atomic_store_explicit(&slot->state, SLOT_DONE, memory_order_release); /* J2 */
+    if (request->slot != SLOT_PREPARE)
         acknowledge(journal);
 }
 
@@ -366,12 +365,12 @@ bool journal_done(struct journal *journal, const struct file_request *request, i
 
 uint64_t journal_next_sync_ms(const struct journal *journal)
 {
-    const struct stream *stream = &journal->streams[STREAM_SYNC];
+    const struct io_slot *slot = &journal->slots[SLOT_SYNC];
     if (journal->durability != DURABILITY_EVERYSEC || has_failed(journal))
         return UINT64_MAX;
     /* Its performer sees at its end what is next; but a write that another worker ends at that
      * moment may be seen by neither of the two. So each looks again. */
-    if (atomic_load_explicit(&stream->state, memory_order_acquire) == STREAM_OUT)
+    if (atomic_load_explicit(&slot->state, memory_order_acquire) == SLOT_OUT)
         return journal_steady_ms(journal) + SYNC_INTERVAL_MS;
     if (watermark_read(&journal->watermarks, WATERMARK_KERNEL).number ==
         watermark_read(&journal->watermarks, WATERMARK_DISK).number)
@@ -419,8 +418,8 @@ const char *journal_failure(const struct journal *journal)
 
 bool journal_is_under_way(const struct journal *journal)
 {
-    for (unsigned i = 0; i < JOURNAL_STREAMS; i++) {
-        if (atomic_load_explicit(&journal->streams[i].state, memory_order_acquire) == STREAM_OUT)
+    for (unsigned i = 0; i < JOURNAL_SLOTS; i++) {
+        if (atomic_load_explicit(&journal->slots[i].state, memory_order_acquire) == SLOT_OUT)
             return true;
     }
     return false;
@@ -435,19 +434,19 @@ void journal_perform_all(struct journal *journal)
 }
 
 /* Whether its request was performed and its result was not looked at yet. */
-static bool is_unseen(const struct stream *stream, enum file_request_kind kind)
+static bool is_unseen(const struct io_slot *slot, enum file_request_kind kind)
 {
-    return atomic_load_explicit(&stream->state, memory_order_acquire) == STREAM_DONE &&
-           stream->request.kind == kind;
+    return atomic_load_explicit(&slot->state, memory_order_acquire) == SLOT_DONE &&
+           slot->request.kind == kind;
 }
 
 void journal_settle_unseen(struct journal *journal)
 {
-    const struct stream *prepare = &journal->streams[STREAM_PREPARE];
+    const struct io_slot *prepare = &journal->slots[SLOT_PREPARE];
     if (is_unseen(prepare, FILE_OPEN) && prepare->result >= 0)
         journal->files->close(journal->files->context, prepare->result);
     if (is_unseen(prepare, FILE_CLOSE))
         journal->next.fd = -1;
-    if (is_unseen(&journal->streams[STREAM_SYNC], FILE_CLOSE))
+    if (is_unseen(&journal->slots[SLOT_SYNC], FILE_CLOSE))
         journal->retired.fd = -1;
 }

@@ -27,15 +27,15 @@ static int write_flags(const struct journal *journal)
 }
 
 static int open_current(struct journal *journal, uint64_t sequence, uint64_t bytes, uint64_t used,
-                        struct reason *reason)
+                        struct error *why)
 {
     int fd = segment_open(journal->files, journal->directory.text, sequence, write_flags(journal));
     if (fd < 0)
-        return reason_system(reason, fd, "cannot open %s for writing", segment_name(sequence).text);
+        return error_system(why, fd, "cannot open %s for writing", segment_name(sequence).text);
     int error = journal->files->lock(journal->files->context, fd, FILE_LOCK_EXCLUSIVE); /* F13 */
     if (error) {
         journal->files->close(journal->files->context, fd);
-        return reason_system(reason, error, "cannot lock %s", segment_name(sequence).text);
+        return error_system(why, error, "cannot lock %s", segment_name(sequence).text);
     }
     struct segment segment = { fd, sequence, bytes, used, journal->framed };
     journal_use_segment(journal, &segment);
@@ -83,19 +83,18 @@ static bool takes_direct_writes(const struct journal *journal)
     return error == 0;
 }
 
-static int start_fresh(struct journal *journal, struct reason *reason)
+static int start_fresh(struct journal *journal, struct error *why)
 {
     if (getrandom(&journal->directory_id, sizeof journal->directory_id, 0) !=
         (ssize_t)sizeof journal->directory_id)
-        return reason_system(reason, -EIO, "cannot get random bytes");
+        return error_system(why, -EIO, "cannot get random bytes");
     if (journal->directory_id == 0) /* it stands for none (F2) */
         journal->directory_id = 1;
     return 0;
 }
 
 /* Where recovery ended; the empty segment after it, if there is one, is the next. */
-static int open_found(struct journal *journal, const struct replay_result *found,
-                      struct reason *reason)
+static int open_found(struct journal *journal, const struct replay_result *found, struct error *why)
 {
     counter_set(&journal->counters.segments, found->segments);
     journal->first_sequence = found->last_sequence - found->segments + 1;
@@ -106,12 +105,11 @@ static int open_found(struct journal *journal, const struct replay_result *found
         journal->current.sequence = found->end_sequence;
         return 0;
     }
-    return open_current(journal, found->end_sequence, found->segment_bytes, found->end_offset,
-                        reason);
+    return open_current(journal, found->end_sequence, found->segment_bytes, found->end_offset, why);
 }
 
 /* Makes the segment after the current one, if there is none yet, and changes over to it. */
-static int open_next(struct journal *journal, struct reason *reason)
+static int open_next(struct journal *journal, struct error *why)
 {
     struct prepare *next = &journal->next;
     if (next->step == PREPARE_IDLE) {
@@ -121,7 +119,7 @@ static int open_next(struct journal *journal, struct reason *reason)
     }
     int error = prepare_finish(next);
     if (error) {
-        *reason = next->reason;
+        *why = next->why;
         return error;
     }
     if (journal->current.fd >= 0) /* all that is in it was synced by recovery */
@@ -132,27 +130,27 @@ static int open_next(struct journal *journal, struct reason *reason)
 }
 
 static int open_segments(struct journal *journal, const struct replay_result *found,
-                         struct reason *reason)
+                         struct error *why)
 {
     int error = 0;
     journal->current = (struct segment){ .fd = -1, .sequence = FIRST_SEQUENCE - 1 };
     journal->first_sequence = FIRST_SEQUENCE;
     if (found->last_sequence > 0)
-        error = open_found(journal, found, reason);
+        error = open_found(journal, found, why);
     if (!error && segment_room(&journal->current) < BATCH_ROOM_MIN)
-        error = open_next(journal, reason);
+        error = open_next(journal, why);
     /* One that was found is opened here, so that it is ready at once. */
     if (!error)
         error = prepare_finish(&journal->next);
-    if (error && !reason->text[0])
-        *reason = journal->next.reason;
+    if (error && !why->text[0])
+        *why = journal->next.why;
     atomic_store_explicit(&journal->counters.next_ready, journal->next.step == PREPARE_READY,
                           memory_order_relaxed);
     return error;
 }
 
 static int find_base(const struct journal *journal, const struct journal_options *options,
-                     struct recovery_base *base, struct reason *reason)
+                     struct recovery_base *base, struct error *why)
 {
     struct recovery_base_options how = { .files = journal->files,
                                          .directory = options->directory,
@@ -160,14 +158,13 @@ static int find_base(const struct journal *journal, const struct journal_options
                                          .context = options->context,
                                          .say = options->say };
     *base = (struct recovery_base){ 0 };
-    return options->snapshots ? recovery_base_load(&how, base, reason) : 0;
+    return options->snapshots ? recovery_base_load(&how, base, why) : 0;
 }
 
 static int recover(struct journal *journal, const struct journal_options *options,
-                   struct journal_opened *opened, struct replay_result *found,
-                   struct reason *reason)
+                   struct journal_opened *opened, struct replay_result *found, struct error *why)
 {
-    int error = find_base(journal, options, &opened->base, reason);
+    int error = find_base(journal, options, &opened->base, why);
     if (error)
         return error;
     struct replay_options follow = {
@@ -179,7 +176,7 @@ static int recover(struct journal *journal, const struct journal_options *option
         .on_ahead = options->ahead,
         .on_progress = options->progress,
     };
-    error = journal_recover(&follow, options->say, found, reason);
+    error = journal_recover(&follow, options->say, found, why);
     if (error)
         return error;
     journal->directory_id = found->directory_id;
@@ -197,7 +194,7 @@ static int recover(struct journal *journal, const struct journal_options *option
         .fresh = found->last_sequence == 0,
         .stopped = found->stopped,
     };
-    return opened->fresh ? start_fresh(journal, reason) : 0;
+    return opened->fresh ? start_fresh(journal, why) : 0;
 }
 
 static void start_log(struct journal *journal)
@@ -207,29 +204,28 @@ static void start_log(struct journal *journal)
 }
 
 static int open_all(struct journal *journal, const struct journal_options *options,
-                    struct journal_opened *opened, struct reason *reason)
+                    struct journal_opened *opened, struct error *why)
 {
     struct replay_result found;
     if (journal->segment_bytes < SEGMENT_BYTES_MIN || journal->segment_bytes > SEGMENT_BYTES_MAX ||
         journal->segment_bytes % BLOCK_BYTES != 0)
-        return reason_set(reason, -EINVAL,
-                          "a segment of %" PRIu64 " bytes: it must be a multiple of %d, from %d "
-                          "to %" PRIu64,
-                          journal->segment_bytes, BLOCK_BYTES, SEGMENT_BYTES_MIN,
-                          SEGMENT_BYTES_MAX);
-    int error = journal_open_directory(journal, options, reason);
+        return error_set(why, -EINVAL,
+                         "a segment of %" PRIu64 " bytes: it must be a multiple of %d, from %d "
+                         "to %" PRIu64,
+                         journal->segment_bytes, BLOCK_BYTES, SEGMENT_BYTES_MIN, SEGMENT_BYTES_MAX);
+    int error = journal_open_directory(journal, options, why);
     if (error)
         return error;
-    int hold = recovery_base_hold(journal->files, options->directory, reason);
+    int hold = recovery_base_hold(journal->files, options->directory, why);
     if (hold < 0)
         return hold;
-    error = recover(journal, options, opened, &found, reason);
+    error = recover(journal, options, opened, &found, why);
     journal->files->close(journal->files->context, hold);
     if (error)
         return error;
     journal->buffers = memory_reserve(JOURNAL_BATCHES * BATCH_BYTES_MAX);
     if (!journal->buffers)
-        return reason_system(reason, -ENOMEM, "cannot open the journal");
+        return error_system(why, -ENOMEM, "cannot open the journal");
     journal->direct = takes_direct_writes(journal);
     journal->next.files = journal->files;
     journal->next.directory = journal->directory.text;
@@ -239,16 +235,16 @@ static int open_all(struct journal *journal, const struct journal_options *optio
     journal->next.write_flags = write_flags(journal);
     error = prepare_init(&journal->next);
     if (error)
-        return reason_system(reason, error, "cannot open the journal");
-    error = open_segments(journal, &found, reason);
+        return error_system(why, error, "cannot open the journal");
+    error = open_segments(journal, &found, why);
     if (!error)
-        error = stop_mark_remove(journal->files, journal->directory.text, reason); /* F14 */
+        error = stop_mark_remove(journal->files, journal->directory.text, why); /* F14 */
     if (error)
         return error;
     error = write_promise(journal);
     if (error)
-        return reason_system(reason, error, "cannot write to %s",
-                             segment_name(journal->current.sequence).text);
+        return error_system(why, error, "cannot write to %s",
+                            segment_name(journal->current.sequence).text);
     if (!journal->lived)
         journal_write_process_number(journal);
     start_log(journal);
@@ -271,15 +267,15 @@ static void journal_free(struct journal *journal)
 }
 
 int journal_open(struct journal **journal, const struct journal_options *options,
-                 struct journal_opened *opened, struct reason *reason)
+                 struct journal_opened *opened, struct error *why)
 {
     assert(options->log);
     assert(options->directory);
-    *reason = (struct reason){ 0 };
+    *why = (struct error){ 0 };
     *opened = (struct journal_opened){ 0 };
     struct journal *made = aligned_alloc(64, (sizeof *made + 63) / 64 * 64);
     if (!made)
-        return reason_system(reason, -ENOMEM, "cannot open the journal");
+        return error_system(why, -ENOMEM, "cannot open the journal");
     memset(made, 0, sizeof *made);
     made->files = options->files ? options->files : &file_system;
     made->log = options->log;
@@ -291,7 +287,7 @@ int journal_open(struct journal **journal, const struct journal_options *options
     journal_set_clocks(made, options);
     made->directory_fd = made->lock_fd = made->current.fd = made->retired.fd = made->next.fd = -1;
 
-    int error = open_all(made, options, opened, reason);
+    int error = open_all(made, options, opened, why);
     if (error)
         journal_free(made);
     else
@@ -301,14 +297,14 @@ int journal_open(struct journal **journal, const struct journal_options *options
 
 /* ---- closing ---- */
 
-static int close_in_order(struct journal *journal, struct reason *reason)
+static int close_in_order(struct journal *journal, struct error *why)
 {
     const struct file_ops *files = journal->files;
     if (journal_is_under_way(journal))
-        return reason_set(reason, -EBUSY, "a request of the journal never came back");
+        return error_set(why, -EBUSY, "a request of the journal never came back");
     journal_perform_all(journal);
     if (atomic_load_explicit(&journal->log->failed, memory_order_acquire)) {
-        *reason = journal->failure;
+        *why = journal->failure;
         return -EIO;
     }
     assert(!log_has_claims(journal->log));
@@ -320,7 +316,7 @@ static int close_in_order(struct journal *journal, struct reason *reason)
         error = write_promise(journal);
     }
     if (error)
-        return reason_system(reason, error, "cannot close the journal");
+        return error_system(why, error, "cannot close the journal");
     struct stop_mark stop = {
         .directory_id = journal->directory_id,
         .sequence = journal->current.sequence,
@@ -330,13 +326,13 @@ static int close_in_order(struct journal *journal, struct reason *reason)
         .batch_checksum = journal->previous,
         .time_ms = journal->time_ms,
     };
-    return stop_mark_write(&stop, files, journal->directory.text, reason); /* F14 */
+    return stop_mark_write(&stop, files, journal->directory.text, why); /* F14 */
 }
 
-int journal_close(struct journal *journal, struct reason *reason)
+int journal_close(struct journal *journal, struct error *why)
 {
-    *reason = (struct reason){ 0 };
-    int error = close_in_order(journal, reason);
+    *why = (struct error){ 0 };
+    int error = close_in_order(journal, why);
     journal_free(journal);
     return error;
 }

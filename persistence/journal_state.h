@@ -5,10 +5,10 @@
  *
  * J1  What is marked "gate" below is read and written only by the thread inside the gate, or while
  *     no worker is there yet or any more.
- * J2  A stream belongs to the performer of its request from the store of STREAM_OUT until the
- *     performer's release-store of STREAM_DONE; the thread inside the gate acquires that and frees
+ * J2  A slot belongs to the performer of its request from the store of SLOT_OUT until the
+ *     performer's release-store of SLOT_DONE; the thread inside the gate acquires that and frees
  *     it.
- * J3  Batch n goes out on stream n % JOURNAL_BATCHES, and only when batch n - JOURNAL_BATCHES was
+ * J3  Batch n goes out on slot n % JOURNAL_BATCHES, and only when batch n - JOURNAL_BATCHES was
  *     taken back. Batches come back in any order; the thread inside the gate `order` takes them in
  *     theirs. So the watermarks rise in order, and never past one that is not back.
  * J4  At most two segments hold what is not durable: the current one, and the retired one before
@@ -35,20 +35,20 @@ enum { BATCHES_WHILE_BUSY = 2 };
 /* Between two syncs of DURABILITY_EVERYSEC. */
 enum { SYNC_INTERVAL_MS = 1000 };
 
-/* The batches' streams come first. */
-enum { STREAM_SYNC = JOURNAL_BATCHES, STREAM_PREPARE };
-_Static_assert(STREAM_PREPARE + 1 == JOURNAL_STREAMS, "as the header says");
+/* The batches' slots come first. */
+enum { SLOT_SYNC = JOURNAL_BATCHES, SLOT_PREPARE };
+_Static_assert(SLOT_PREPARE + 1 == JOURNAL_SLOTS, "as the header says");
 
 /* Bits of journal->untold. */
 enum { UNTOLD_NO_NEXT = 1, UNTOLD_FAILED = 2 };
 
-enum { STREAM_FREE, STREAM_OUT, STREAM_DONE };
+enum { SLOT_FREE, SLOT_OUT, SLOT_DONE };
 
 /*
  * Of a batch, DONE is taken back by the thread inside the gate `order` (J3), else by the one inside
  * `gate`.
  */
-struct stream {
+struct io_slot {
     _Atomic unsigned state; /* J2 */
     struct file_request request;
     struct log_position end; /* BATCH, SYNC: written or durable up to there once it is done */
@@ -114,7 +114,7 @@ struct journal {
     uint64_t time_ms;           /* its wall clock */
     bool waiting;               /* a batch waits for the next segment */
 
-    struct stream streams[JOURNAL_STREAMS];
+    struct io_slot slots[JOURNAL_SLOTS];
     struct watermarks watermarks; /* who raises which: W1 */
     /* Steady time of the last sync's start; gate writes, any worker reads to know how long to wait:
      * relaxed, for nothing else depends on it. */
@@ -126,8 +126,8 @@ struct journal {
      * written: release. The thread that takes the bits reads that: acquire. */
     _Atomic unsigned untold;
 
-    _Atomic bool failing;  /* the thread that sets it first writes the reason; relaxed exchange */
-    struct reason failure; /* constant once log->failed is set, which releases it */
+    _Atomic bool failing; /* the thread that sets it first writes why; relaxed exchange */
+    struct error failure; /* constant once log->failed is set, which releases it */
 };
 
 /* One thread at a time, so it need not be one step. */
@@ -145,7 +145,7 @@ static inline void counter_set(_Atomic uint64_t *counter, uint64_t value)
 /* Makes the data directory, locks it, opens the segments' directory, and judges whether a journal
  * is to be there. 0, or as journal_open. */
 int journal_open_directory(struct journal *journal, const struct journal_options *options,
-                           struct reason *reason);
+                           struct error *why);
 
 /* Into the lock, for people, and for the next start, which looks for a journal where it finds it.
  * So in a new directory it is written once there is one. */

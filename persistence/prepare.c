@@ -42,8 +42,8 @@ static unsigned char *header_block(const struct prepare *prepare)
 static void fail(struct prepare *prepare, int error, const char *what)
 {
     prepare->error = error;
-    reason_system(&prepare->reason, error, "cannot %s segment %s", what,
-                  segment_name(prepare->sequence).text);
+    error_system(&prepare->why, error, "cannot %s segment %s", what,
+                 segment_name(prepare->sequence).text);
     prepare->step = prepare->fd >= 0 ? PREPARE_CLOSING : PREPARE_REMOVING;
 }
 

@@ -20,8 +20,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "persistence/error.h"
 #include "persistence/file.h"
-#include "persistence/reason.h"
 #include "persistence/segment.h"
 
 enum prepare_step {
@@ -37,7 +37,7 @@ enum prepare_step {
     PREPARE_ENTERING,   /* a segment (F1), to be opened as batches are written to it */
     PREPARE_READY,      /* open, and locked (F13) */
     PREPARE_REMOVING,   /* it failed; what was half made goes */
-    PREPARE_FAILED,     /* for good; the reason says why */
+    PREPARE_FAILED,     /* for good; why says so */
 };
 
 struct prepare {
@@ -54,7 +54,7 @@ struct prepare {
     uint64_t bytes;
     uint64_t zeroed;               /* up to here, without the first block */
     int error;                     /* FAILED: -errno */
-    struct reason reason;          /* FAILED: the same for people */
+    struct error why;              /* FAILED: the same for people */
     struct path unfinished, named; /* next.tmp, and the segment */
     unsigned char *memory;         /* a run of zeroes, never touched, then a block for the header */
 };
@@ -82,7 +82,7 @@ void prepare_found(struct prepare *prepare, uint64_t sequence, uint64_t bytes);
 /* READY -> IDLE: its user takes over the fd. */
 int prepare_take(struct prepare *prepare);
 
-/* Performs and advances until READY, or IDLE if nothing was begun. 0, or -errno, and the reason. */
+/* Performs and advances until READY, or IDLE if nothing was begun. 0, or -errno, and why. */
 int prepare_finish(struct prepare *prepare);
 
 #endif

@@ -14,7 +14,7 @@ struct recovery {
     const struct replay_options *options;
     void (*say)(void *context, const char *line);
     struct replay_result *result;
-    struct reason *reason;
+    struct error *why;
 };
 
 /* ---- settling ---- */
@@ -34,14 +34,14 @@ static int settle_segment(const struct recovery *recovery, uint64_t sequence)
     struct segment_name name = segment_name(sequence);
     int fd = segment_open(files, recovery->options->directory, sequence, O_RDONLY);
     if (fd < 0)
-        return reason_system(recovery->reason, fd, "cannot open %s", name.text);
+        return error_system(recovery->why, fd, "cannot open %s", name.text);
     int error = files->lock(files->context, fd, FILE_LOCK_WAIT);
     if (!error)
         error = files->sync(files->context, fd);
     if (!error)
         files->drop_cache(files->context, fd); /* not every file system can: then it is trusted */
     files->close(files->context, fd);
-    return error ? reason_system(recovery->reason, error, "cannot settle %s", name.text) : 0;
+    return error ? error_system(recovery->why, error, "cannot settle %s", name.text) : 0;
 }
 
 /* Only the last segments can be unsynced: a third one is not begun before the first is synced. */
@@ -51,14 +51,14 @@ static int sync_directory(const struct recovery *recovery)
 {
     const struct replay_options *options = recovery->options;
     int error = file_sync_directory_at(options->files, options->directory);
-    return error ? reason_system(recovery->reason, error, "cannot sync %s", options->directory) : 0;
+    return error ? error_system(recovery->why, error, "cannot sync %s", options->directory) : 0;
 }
 
 static int settle(const struct recovery *recovery)
 {
     struct segment_list list;
     const struct replay_options *options = recovery->options;
-    int error = segment_list_read(&list, options->files, options->directory, recovery->reason);
+    int error = segment_list_read(&list, options->files, options->directory, recovery->why);
     if (error)
         return error;
     size_t first = list.count > UNSETTLED_SEGMENTS ? list.count - UNSETTLED_SEGMENTS : 0;
@@ -77,7 +77,7 @@ static int remove_file(const struct recovery *recovery, const char *name)
     int error = path_join(&path, recovery->options->directory, name);
     if (!error)
         error = files->unlink(files->context, path.text);
-    return error ? reason_system(recovery->reason, error, "cannot remove %s", name) : 0;
+    return error ? error_system(recovery->why, error, "cannot remove %s", name) : 0;
 }
 
 static int remove_later_segments(const struct recovery *recovery)
@@ -124,7 +124,7 @@ static int zero_tail(const struct recovery *recovery)
     struct segment_name name = segment_name(result->end_sequence);
     int fd = segment_open(files, recovery->options->directory, result->end_sequence, O_RDWR);
     if (fd < 0)
-        return reason_system(recovery->reason, fd, "cannot open %s for writing", name.text);
+        return error_system(recovery->why, fd, "cannot open %s for writing", name.text);
     int error = write_zeroes(recovery, fd, result->end_offset, result->tail_end);
     if (!error)
         error = write_zeroes(recovery, fd, result->file_bytes, result->segment_bytes);
@@ -132,7 +132,7 @@ static int zero_tail(const struct recovery *recovery)
         error = files->sync(files->context, fd);
     files->close(files->context, fd);
     if (error)
-        return reason_system(recovery->reason, error, "%s: cannot zero the torn tail", name.text);
+        return error_system(recovery->why, error, "%s: cannot zero the torn tail", name.text);
     return 0;
 }
 
@@ -165,12 +165,12 @@ static void say_what_is_cut(const struct recovery *recovery)
 
 int journal_recover(const struct replay_options *options,
                     void (*say)(void *context, const char *line), struct replay_result *result,
-                    struct reason *reason)
+                    struct error *why)
 {
-    struct recovery recovery = { options, say, result, reason };
+    struct recovery recovery = { options, say, result, why };
     int error = settle(&recovery);
     if (!error)
-        error = replay_files(options, result, reason);
+        error = replay_files(options, result, why);
     if (error || result->last_sequence == 0)
         return error;
     assert(result->end_sequence <= result->last_sequence);

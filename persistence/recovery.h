@@ -13,6 +13,6 @@
  */
 int journal_recover(const struct replay_options *options,
                     void (*say)(void *context, const char *line), struct replay_result *result,
-                    struct reason *reason);
+                    struct error *why);
 
 #endif

@@ -17,7 +17,7 @@ unsigned recovery_base_threads(const struct file_ops *files)
     return (unsigned)CPU_COUNT(&set);
 }
 
-int recovery_base_hold(const struct file_ops *files, const char *directory, struct reason *reason)
+int recovery_base_hold(const struct file_ops *files, const char *directory, struct error *why)
 {
     struct path folder, path;
     int error = path_join(&folder, directory, "snapshot");
@@ -26,32 +26,32 @@ int recovery_base_hold(const struct file_ops *files, const char *directory, stru
     if (!error)
         error = files->make_directory(files->context, folder.text);
     if (error && error != -EEXIST)
-        return reason_system(reason, error, "cannot make the directory %s/snapshot", directory);
+        return error_system(why, error, "cannot make the directory %s/snapshot", directory);
     int fd = files->open(files->context, path.text, O_RDWR | O_CREAT);
     if (fd < 0)
-        return reason_system(reason, fd, "cannot open %s", path.text);
+        return error_system(why, fd, "cannot open %s", path.text);
     /* Who removes has it for a moment only, but may remove what is looked for meanwhile. */
     error = files->lock(files->context, fd, FILE_LOCK_SHARED_WAIT);
     if (!error)
         return fd;
     files->close(files->context, fd);
-    return reason_system(reason, error, "cannot lock %s", path.text);
+    return error_system(why, error, "cannot lock %s", path.text);
 }
 
 /* *id: of the directory, as the first segment says that can be read; 0: none says anything. */
 static int read_directory_id(const struct recovery_base_options *options, uint64_t *id,
-                             struct reason *reason)
+                             struct error *why)
 {
     const struct file_ops *files = options->files;
     struct path path;
     struct segment_list list;
     struct segment_header header;
-    struct reason ignored;
+    struct error ignored;
     *id = 0;
     int error = path_join(&path, options->directory, "journal");
     if (error)
-        return reason_system(reason, error, "%s", options->directory);
-    error = segment_list_read(&list, files, path.text, reason);
+        return error_system(why, error, "%s", options->directory);
+    error = segment_list_read(&list, files, path.text, why);
     for (size_t i = list.count; !error && *id == 0 && i > 0; i--) {
         int fd = segment_open(files, path.text, list.sequences[i - 1], O_RDONLY);
         if (fd < 0)
@@ -64,7 +64,7 @@ static int read_directory_id(const struct recovery_base_options *options, uint64
     return error;
 }
 
-static void say_passed_over(const struct recovery_base_options *options, const struct reason *why)
+static void say_passed_over(const struct recovery_base_options *options, const struct error *why)
 {
     char line[sizeof why->text + 96];
     if (!options->say)
@@ -76,26 +76,26 @@ static void say_passed_over(const struct recovery_base_options *options, const s
 /* One snapshot. 0, -EILSEQ (damaged), or what ends it all. */
 static int try_snapshot(const struct recovery_base_options *options, const char *folder,
                         uint64_t lsn, uint64_t directory_id, struct recovery_base *base,
-                        struct reason *reason)
+                        struct error *why)
 {
     const struct snapshot_target *target = options->target;
     struct snapshot snapshot;
-    int error = snapshot_open(&snapshot, options->files, folder, lsn, reason);
+    int error = snapshot_open(&snapshot, options->files, folder, lsn, why);
     if (error)
         return error;
     const struct journal_position *position = &snapshot.header.position;
     if (directory_id != 0 && position->directory_id != directory_id)
-        error = reason_set(reason, -EXDEV, "%s/%s: the snapshot is from another data directory",
-                           folder, snapshot_name(lsn).text);
+        error = error_set(why, -EXDEV, "%s/%s: the snapshot is from another data directory", folder,
+                          snapshot_name(lsn).text);
     struct ledger *ledger = NULL;
     if (!error && target && target->fresh) {
         ledger = target->fresh(target->context);
         if (!ledger)
-            error = reason_system(reason, -ENOMEM, "no memory for the ledger");
+            error = error_system(why, -ENOMEM, "no memory for the ledger");
     }
     unsigned threads = options->threads ? options->threads : recovery_base_threads(options->files);
     if (!error)
-        error = snapshot_load(&snapshot, ledger, target, threads, reason);
+        error = snapshot_load(&snapshot, ledger, target, threads, why);
     if (!error)
         *base = (struct recovery_base){ .found = true,
                                         .position = *position,
@@ -109,25 +109,25 @@ static int try_snapshot(const struct recovery_base_options *options, const char 
 
 static int try_all(const struct recovery_base_options *options, const struct snapshot_list *list,
                    const char *folder, uint64_t directory_id, struct recovery_base *base,
-                   struct reason *reason)
+                   struct error *why)
 {
     for (size_t i = list->count; i > 0; i--) {
-        int error = try_snapshot(options, folder, list->lsns[i - 1], directory_id, base, reason);
+        int error = try_snapshot(options, folder, list->lsns[i - 1], directory_id, base, why);
         if (error == -EXDEV)
             return -EILSEQ;
         if (error != -EILSEQ)
             return error;
         base->passed_over++;
-        say_passed_over(options, reason);
+        say_passed_over(options, why);
     }
     const struct snapshot_target *target = options->target;
     if (target && target->fresh && !target->fresh(target->context))
-        return reason_system(reason, -ENOMEM, "no memory for the ledger");
+        return error_system(why, -ENOMEM, "no memory for the ledger");
     return 0;
 }
 
 int recovery_base_load(const struct recovery_base_options *options, struct recovery_base *base,
-                       struct reason *reason)
+                       struct error *why)
 {
     struct path folder;
     struct snapshot_list list;
@@ -135,22 +135,22 @@ int recovery_base_load(const struct recovery_base_options *options, struct recov
     *base = (struct recovery_base){ 0 };
     int error = path_join(&folder, options->directory, "snapshot");
     if (error)
-        return reason_system(reason, error, "%s", options->directory);
-    error = snapshot_list_read(&list, options->files, folder.text, reason);
+        return error_system(why, error, "%s", options->directory);
+    error = snapshot_list_read(&list, options->files, folder.text, why);
     if (!error && list.count > 0)
-        error = read_directory_id(options, &directory_id, reason);
+        error = read_directory_id(options, &directory_id, why);
     if (!error)
-        error = try_all(options, &list, folder.text, directory_id, base, reason);
+        error = try_all(options, &list, folder.text, directory_id, base, why);
     snapshot_list_free(&list);
     return error;
 }
 
 static int find_oldest(const struct file_ops *files, const char *folder, uint64_t first,
-                       struct journal_position *position, struct reason *reason)
+                       struct journal_position *position, struct error *why)
 {
     struct snapshot_list list;
-    struct reason ignored;
-    int error = snapshot_list_read(&list, files, folder, reason);
+    struct error ignored;
+    int error = snapshot_list_read(&list, files, folder, why);
     for (size_t i = 0; i < list.count && !error; i++) {
         struct snapshot snapshot;
         if (snapshot_open(&snapshot, files, folder, list.lsns[i], &ignored) != 0)
@@ -166,7 +166,7 @@ static int find_oldest(const struct file_ops *files, const char *folder, uint64_
 }
 
 int recovery_base_oldest(const struct file_ops *files, const char *directory,
-                         struct journal_position *position, struct reason *reason)
+                         struct journal_position *position, struct error *why)
 {
     struct path journal, folder;
     struct segment_list list;
@@ -175,11 +175,11 @@ int recovery_base_oldest(const struct file_ops *files, const char *directory,
     if (!error)
         error = path_join(&folder, directory, "snapshot");
     if (error)
-        return reason_system(reason, error, "%s", directory);
-    error = segment_list_read(&list, files, journal.text, reason);
+        return error_system(why, error, "%s", directory);
+    error = segment_list_read(&list, files, journal.text, why);
     uint64_t first = !error && list.count > 0 ? list.sequences[0] : UINT64_MAX;
     segment_list_free(&list);
     if (error || first == FIRST_SEQUENCE)
         return error;
-    return find_oldest(files, folder.text, first == UINT64_MAX ? 0 : first, position, reason);
+    return find_oldest(files, folder.text, first == UINT64_MAX ? 0 : first, position, why);
 }

@@ -30,7 +30,7 @@ struct recovery_base {
  * -errno.
  */
 int recovery_base_load(const struct recovery_base_options *options, struct recovery_base *base,
-                       struct reason *reason);
+                       struct error *why);
 
 /* Threads to load with: 1 for files that are not the system's, else one for each processor. */
 unsigned recovery_base_threads(const struct file_ops *files);
@@ -39,12 +39,12 @@ unsigned recovery_base_threads(const struct file_ops *files);
  * Keeps segments from being removed (S6): locks DIR/snapshot/readers, shared. The directory is made
  * if it is not there. The fd, to be closed when the segments are not read any more; or -errno.
  */
-int recovery_base_hold(const struct file_ops *files, const char *directory, struct reason *reason);
+int recovery_base_hold(const struct file_ops *files, const char *directory, struct error *why);
 
 /* For readers of segments alone, the first of which may be gone: the position of the oldest whole
  * snapshot (S3) after which no segment is missing; zero if the segments begin at the beginning, or
  * there is none. 0, or -errno. */
 int recovery_base_oldest(const struct file_ops *files, const char *directory,
-                         struct journal_position *position, struct reason *reason);
+                         struct journal_position *position, struct error *why);
 
 #endif

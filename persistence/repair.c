@@ -15,14 +15,14 @@ enum { CHUNK_BYTES = 1 << 20 };
 struct repairing {
     const struct file_ops *files;
     const char *directory, *aside;
-    const struct survey *survey;
-    struct reason *reason;
+    const struct scrub *scrub;
+    struct error *why;
     unsigned char *chunk; /* CHUNK_BYTES */
 };
 
 static int fail_on(const struct repairing *r, int error, const char *what, uint64_t sequence)
 {
-    return reason_system(r->reason, error, "cannot %s %s", what, segment_name(sequence).text);
+    return error_system(r->why, error, "cannot %s %s", what, segment_name(sequence).text);
 }
 
 /* ---- aside (R1) ---- */
@@ -73,7 +73,7 @@ static int copy_mark(const struct repairing *r)
     if (!error)
         error = path_join(&to, r->aside, STOP_MARK_NAME);
     if (error)
-        return reason_system(r->reason, error, "%s", r->aside);
+        return error_system(r->why, error, "%s", r->aside);
     int read = files->open(files->context, from.text, O_RDONLY);
     if (read == -ENOENT)
         return 0;
@@ -85,20 +85,20 @@ static int copy_mark(const struct repairing *r)
         files->close(files->context, read);
     if (write >= 0)
         files->close(files->context, write);
-    return error ? reason_system(r->reason, error, "cannot keep a copy of %s", from.text) : 0;
+    return error ? error_system(r->why, error, "cannot keep a copy of %s", from.text) : 0;
 }
 
 static bool is_after_cut(const struct repairing *r, uint64_t sequence)
 {
-    return r->survey->cut.needed && sequence > r->survey->cut.sequence;
+    return r->scrub->cut.needed && sequence > r->scrub->cut.sequence;
 }
 
 static int copy_all(const struct repairing *r)
 {
-    const struct survey *survey = r->survey;
-    int error = survey->cut.needed ? copy_aside(r, survey->cut.sequence) : 0;
-    for (size_t i = 0; i < survey->count && !error; i++) {
-        const struct finding *finding = &survey->findings[i];
+    const struct scrub *scrub = r->scrub;
+    int error = scrub->cut.needed ? copy_aside(r, scrub->cut.sequence) : 0;
+    for (size_t i = 0; i < scrub->count && !error; i++) {
+        const struct finding *finding = &scrub->findings[i];
         if (finding->kind == FINDING_HEADER && !is_after_cut(r, finding->sequence))
             error = copy_aside(r, finding->sequence);
     }
@@ -107,7 +107,7 @@ static int copy_all(const struct repairing *r)
     if (!error) {
         error = file_sync_directory_at(r->files, r->aside);
         if (error)
-            reason_system(r->reason, error, "cannot sync %s", r->aside);
+            error_system(r->why, error, "cannot sync %s", r->aside);
     }
     return error;
 }
@@ -130,7 +130,7 @@ static int move_aside(const struct repairing *r, uint64_t sequence)
 static int move_later(const struct repairing *r)
 {
     struct segment_list list;
-    int error = segment_list_read(&list, r->files, r->directory, r->reason);
+    int error = segment_list_read(&list, r->files, r->directory, r->why);
     for (size_t i = list.count; !error && i > 0 && is_after_cut(r, list.sequences[i - 1]); i--)
         error = move_aside(r, list.sequences[i - 1]);
     segment_list_free(&list);
@@ -139,7 +139,7 @@ static int move_later(const struct repairing *r)
     error = file_sync_directory_at(r->files, r->aside);
     if (!error)
         error = file_sync_directory_at(r->files, r->directory);
-    return error ? reason_system(r->reason, error, "cannot sync %s", r->directory) : 0;
+    return error ? error_system(r->why, error, "cannot sync %s", r->directory) : 0;
 }
 
 static int write_zeroes(const struct repairing *r, int fd, uint64_t offset, uint64_t end)
@@ -159,7 +159,7 @@ static int zero_from(const struct repairing *r, int fd, uint64_t sequence, uint6
 {
     uint64_t end;
     struct segment_header header;
-    struct reason ignored;
+    struct error ignored;
     int error = r->files->size(r->files->context, fd, &end);
     if (error)
         return error;
@@ -181,7 +181,7 @@ static int make_header(const struct repairing *r, int fd, uint64_t sequence, uin
     if (error)
         return error;
     memset(r->chunk, 0, BLOCK_BYTES);
-    segment_header_make(r->chunk, sequence, bytes, r->survey->directory_id, now_ms);
+    segment_header_make(r->chunk, sequence, bytes, r->scrub->directory_id, now_ms);
     return file_write_all(r->files, fd, r->chunk, BLOCK_BYTES, 0);
 }
 
@@ -203,26 +203,26 @@ static int mend(const struct repairing *r, uint64_t sequence, uint64_t offset, u
 
 static int mend_all(const struct repairing *r, uint64_t now_ms)
 {
-    const struct survey *survey = r->survey;
+    const struct scrub *scrub = r->scrub;
     int error = 0;
-    if (survey->cut.needed)
-        error = mend(r, survey->cut.sequence, survey->cut.offset, now_ms);
-    for (size_t i = 0; i < survey->count && !error; i++) {
-        const struct finding *finding = &survey->findings[i];
+    if (scrub->cut.needed)
+        error = mend(r, scrub->cut.sequence, scrub->cut.offset, now_ms);
+    for (size_t i = 0; i < scrub->count && !error; i++) {
+        const struct finding *finding = &scrub->findings[i];
         if (finding->kind == FINDING_HEADER && !is_after_cut(r, finding->sequence))
             error = mend(r, finding->sequence, 0, now_ms);
     }
-    return error ? error : stop_mark_remove(r->files, r->directory, r->reason);
+    return error ? error : stop_mark_remove(r->files, r->directory, r->why);
 }
 
 int journal_repair(const struct file_ops *files, const char *directory, const char *aside,
-                   const struct survey *survey, uint64_t now_ms, struct reason *reason)
+                   const struct scrub *scrub, uint64_t now_ms, struct error *why)
 {
-    struct repairing r = { files, directory, aside, survey, reason, NULL };
-    assert(survey->cut.number > 0);
+    struct repairing r = { files, directory, aside, scrub, why, NULL };
+    assert(scrub->cut.number > 0);
     r.chunk = memory_reserve(CHUNK_BYTES);
     if (!r.chunk)
-        return reason_system(reason, -ENOMEM, "cannot repair the journal");
+        return error_system(why, -ENOMEM, "cannot repair the journal");
     int error = copy_all(&r);
     if (!error)
         error = move_later(&r);

@@ -13,13 +13,13 @@
 #ifndef STOCKD_PERSISTENCE_REPAIR_H
 #define STOCKD_PERSISTENCE_REPAIR_H
 
+#include "persistence/error.h"
 #include "persistence/file.h"
-#include "persistence/reason.h"
-#include "persistence/survey.h"
+#include "persistence/scrub.h"
 
 /* directory: of the segments; aside: exists, is empty, and its name is durable. The caller holds
- * the data directory's lock. 0, or -errno and a reason. */
+ * the data directory's lock. 0, or -errno and why. */
 int journal_repair(const struct file_ops *files, const char *directory, const char *aside,
-                   const struct survey *survey, uint64_t now_ms, struct reason *reason);
+                   const struct scrub *scrub, uint64_t now_ms, struct error *why);
 
 #endif

@@ -34,17 +34,17 @@ static bool fill_batch(const struct batch_header *header, const unsigned char *b
 }
 
 static int judge(const struct replay *replay, const struct batch_header *header,
-                 const unsigned char *records, struct reason *reason)
+                 const unsigned char *records, struct error *why)
 {
     const struct journal_position *at = &replay->at;
     if (!replay_continues(replay, header))
-        return reason_set(reason, -EILSEQ,
-                          "batch %" PRIu64 " at lsn %" PRIu64
-                          " does not continue the chain, which ends with batch %" PRIu64
-                          " at lsn %" PRIu64,
-                          header->number, header->first_lsn, at->number, at->lsn);
+        return error_set(why, -EILSEQ,
+                         "batch %" PRIu64 " at lsn %" PRIu64
+                         " does not continue the chain, which ends with batch %" PRIu64
+                         " at lsn %" PRIu64,
+                         header->number, header->first_lsn, at->number, at->lsn);
     if (!fill_batch(header, records)) /* F11 */
-        return reason_set(reason, -EILSEQ, "the batch is valid, its records are not");
+        return error_set(why, -EILSEQ, "the batch is valid, its records are not");
     return 0;
 }
 
@@ -58,7 +58,7 @@ static void hint(const struct replay_target *target, struct record_cursor *recor
 }
 
 static int hand_on(struct replay *replay, const struct batch_header *header,
-                   const unsigned char *bytes, struct reason *reason)
+                   const unsigned char *bytes, struct error *why)
 {
     const struct replay_target *target = &replay->target;
     struct record_cursor records = records_of(bytes, header->length, header->first_lsn);
@@ -75,8 +75,8 @@ static int hand_on(struct replay *replay, const struct batch_header *header,
         if (target->on_record)
             stop = target->on_record(target->context, record, records.lsn, header->time_ms);
         if (stop)
-            return reason_set(reason, stop, "the record at lsn %" PRIu64 " (type %u) was not taken",
-                              records.lsn, record->type);
+            return error_set(why, stop, "the record at lsn %" PRIu64 " (type %u) was not taken",
+                             records.lsn, record->type);
         replay->records++;
     }
     assert(records.lsn == header->first_lsn + header->length); /* F11 */
@@ -84,14 +84,14 @@ static int hand_on(struct replay *replay, const struct batch_header *header,
 }
 
 int replay_batch(struct replay *replay, const struct batch_header *header,
-                 const unsigned char *records, struct reason *reason)
+                 const unsigned char *records, struct error *why)
 {
     assert(!replay->over);
     assert((uintptr_t)records % 8 == 0);
-    int error = judge(replay, header, records, reason);
+    int error = judge(replay, header, records, why);
     if (error)
         return error;
-    error = hand_on(replay, header, records, reason);
+    error = hand_on(replay, header, records, why);
     if (error) {
         replay->over = true;
         return error;

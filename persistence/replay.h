@@ -22,8 +22,8 @@
 #include <stdint.h>
 
 #include "engine/log.h"
+#include "persistence/error.h"
 #include "persistence/format.h"
-#include "persistence/reason.h"
 #include "persistence/snapshot.h"
 
 struct replay_target {
@@ -52,11 +52,11 @@ bool replay_continues(const struct replay *replay, const struct batch_header *he
 
 /*
  * header: of a batch that is valid by itself (F3), of this journal; records: its header->length
- * bytes, aligned to 8. 0; -EILSEQ and a reason: it does not continue the chain, or its records do
+ * bytes, aligned to 8. 0; -EILSEQ and why: it does not continue the chain, or its records do
  * not fill it, and nothing of it was handed on; or what on_record returned.
  */
 int replay_batch(struct replay *replay, const struct batch_header *header,
-                 const unsigned char *records, struct reason *reason);
+                 const unsigned char *records, struct error *why);
 
 /* Takes no more batches, and says where the journal goes on. Not after a record was not taken. */
 struct journal_position replay_end(struct replay *replay);

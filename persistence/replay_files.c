@@ -38,7 +38,7 @@ static int push(struct chain *chain, const struct batch_header *header,
 {
     const struct replay_options *options = chain->walk->options;
     const struct segment_reader *reader = &chain->walk->cursor.reader;
-    struct reason why;
+    struct error why;
     if (options->on_batch) {
         int stop = options->on_batch(options->context, header, reader->sequence, reader->offset);
         if (stop)
@@ -46,8 +46,8 @@ static int push(struct chain *chain, const struct batch_header *header,
     }
     int error = replay_batch(&chain->replay, header, records, &why);
     if (error)
-        return reason_set(chain->walk->reason, error, "%s: offset %" PRIu64 ": %s",
-                          segment_name(reader->sequence).text, reader->offset, why.text);
+        return error_set(chain->walk->why, error, "%s: offset %" PRIu64 ": %s",
+                         segment_name(reader->sequence).text, reader->offset, why.text);
     note_end(chain, reader->offset + batch_span(header->length));
     chain->accepted = true;
     return 0;
@@ -121,7 +121,7 @@ static int walk_chain(struct replay_walk *walk)
     };
     const struct segment_list list = until_last(walk);
     replay_begin(&chain.replay, &target, options->start);
-    int error = journal_walk(&walk->cursor, &list, chain.first, &visitor, walk->reason);
+    int error = journal_walk(&walk->cursor, &list, chain.first, &visitor, walk->why);
     if (!error)
         replay_end(&chain.replay);
     return error;
@@ -144,15 +144,15 @@ static int begin(struct replay_walk *walk)
                                       .number = start->number,
                                       .checksum = start->checksum,
                                       .time_ms = start->time_ms };
-    int error = segment_list_read(&walk->list, options->files, options->directory, walk->reason);
+    int error = segment_list_read(&walk->list, options->files, options->directory, walk->why);
     if (error)
         return error;
     if (!options->until)
-        error = stop_mark_read(&walk->stop, options->files, options->directory, walk->reason);
+        error = stop_mark_read(&walk->stop, options->files, options->directory, walk->why);
     if (error)
         return error;
     result->segments = walk->list.count;
-    error = segment_list_from(&walk->list, start->sequence + 1, options->directory, walk->reason);
+    error = segment_list_from(&walk->list, start->sequence + 1, options->directory, walk->why);
     if (!error && walk->list.count > 0)
         result->last_sequence = walk->list.sequences[walk->list.count - 1];
     return error;
@@ -165,11 +165,11 @@ static int check_until(struct replay_walk *walk)
     const struct replay_options *options = walk->options;
     if (result->number == options->until_number)
         return 0;
-    return reason_set(walk->reason, -EILSEQ,
-                      "%s: offset %" PRIu64 ": batch %" PRIu64
-                      " is damaged or missing, but was promised to be on disk",
-                      segment_name(result->end_sequence).text, result->end_offset,
-                      result->number + 1);
+    return error_set(walk->why, -EILSEQ,
+                     "%s: offset %" PRIu64 ": batch %" PRIu64
+                     " is damaged or missing, but was promised to be on disk",
+                     segment_name(result->end_sequence).text, result->end_offset,
+                     result->number + 1);
 }
 
 static int walk_all(struct replay_walk *walk)
@@ -179,7 +179,7 @@ static int walk_all(struct replay_walk *walk)
         return replay_judge_tail(walk);
     int error = journal_cursor_init(&walk->cursor, options->files, options->directory);
     if (error)
-        return reason_system(walk->reason, error, "cannot read the journal");
+        return error_system(walk->why, error, "cannot read the journal");
     error = walk_chain(walk);
     if (!error)
         error = options->until ? check_until(walk) : replay_judge_tail(walk);
@@ -188,9 +188,9 @@ static int walk_all(struct replay_walk *walk)
 }
 
 int replay_files(const struct replay_options *options, struct replay_result *result,
-                 struct reason *reason)
+                 struct error *why)
 {
-    struct replay_walk walk = { .options = options, .result = result, .reason = reason };
+    struct replay_walk walk = { .options = options, .result = result, .why = why };
     int error = begin(&walk);
     if (!error)
         error = walk_all(&walk);

@@ -14,9 +14,9 @@
 #include <stdint.h>
 
 #include "engine/log.h"
+#include "persistence/error.h"
 #include "persistence/file.h"
 #include "persistence/format.h"
-#include "persistence/reason.h"
 #include "persistence/snapshot.h"
 
 struct replay_options {
@@ -76,10 +76,10 @@ struct replay_result {
  * If it ends with a sealed segment, the last batch of that must be reached, and what lies beyond is
  * not judged.
  * 0; -EILSEQ for corruption, a missing or a foreign segment; -ENOTSUP for what a later version of
- * the format wrote (in either case the reason names segment and offset); another -errno if reading
+ * the format wrote (in either case why names segment and offset); another -errno if reading
  * failed; what a callback returned, if not 0.
  */
 int replay_files(const struct replay_options *options, struct replay_result *result,
-                 struct reason *reason);
+                 struct error *why);
 
 #endif

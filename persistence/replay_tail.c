@@ -23,12 +23,12 @@ static int refuse_tail(struct replay_walk *walk, const struct suspect *suspect,
 {
     struct segment_name name = segment_name(suspect->sequence);
     struct segment_name other = segment_name(walk->cursor.reader.sequence);
-    return reason_set(walk->reason, -EILSEQ,
-                      "%s: offset %" PRIu64 ": batch %" PRIu64 " is %s, but was promised to be on "
-                      "disk by batch %" PRIu64 " (%s: offset %" PRIu64 ")",
-                      name.text, suspect->offset, walk->result->number + 1,
-                      suspect->damaged ? "damaged" : "missing", witness->number, other.text,
-                      walk->cursor.reader.offset);
+    return error_set(walk->why, -EILSEQ,
+                     "%s: offset %" PRIu64 ": batch %" PRIu64 " is %s, but was promised to be on "
+                     "disk by batch %" PRIu64 " (%s: offset %" PRIu64 ")",
+                     name.text, suspect->offset, walk->result->number + 1,
+                     suspect->damaged ? "damaged" : "missing", witness->number, other.text,
+                     walk->cursor.reader.offset);
 }
 
 /* Only where the chain should have gone on can the damage be that ended it. */
@@ -111,8 +111,7 @@ static int walk_beyond(struct tail *tail)
         .context = tail, .segment = judge_segment, .block = judge_block, .leave = leave_segment
     };
     result->tail_end = result->end_offset;
-    int error =
-        journal_walk(&walk->cursor, &walk->list, result->end_sequence, &visitor, walk->reason);
+    int error = journal_walk(&walk->cursor, &walk->list, result->end_sequence, &visitor, walk->why);
     if (!error && result->tail_bytes > 0)
         result->tail = result->tail_batches > 0 ? TAIL_UNPROMISED : TAIL_TORN;
     return error;
@@ -126,12 +125,12 @@ static int judge_stop(struct replay_walk *walk, const struct suspect *suspect)
     result->stopped = stop->number != 0 && stop->number == result->number;
     if (result->number >= stop->number)
         return 0;
-    return reason_set(walk->reason, -EILSEQ,
-                      "%s: offset %" PRIu64 ": batch %" PRIu64 " is %s, but the clean stop came "
-                      "after batch %" PRIu64 " (lsn %" PRIu64 ", up to %s: offset %" PRIu64 ")",
-                      segment_name(suspect->sequence).text, suspect->offset, result->number + 1,
-                      suspect->damaged ? "damaged" : "missing", stop->number, stop->lsn,
-                      segment_name(stop->sequence).text, stop->offset);
+    return error_set(walk->why, -EILSEQ,
+                     "%s: offset %" PRIu64 ": batch %" PRIu64 " is %s, but the clean stop came "
+                     "after batch %" PRIu64 " (lsn %" PRIu64 ", up to %s: offset %" PRIu64 ")",
+                     segment_name(suspect->sequence).text, suspect->offset, result->number + 1,
+                     suspect->damaged ? "damaged" : "missing", stop->number, stop->lsn,
+                     segment_name(stop->sequence).text, stop->offset);
 }
 
 /* F15: no crash makes a file shorter; a batch that was acknowledged may have gone with the rest. */
@@ -142,13 +141,13 @@ static int judge_cut(struct replay_walk *walk)
     uint64_t offset = walk->result->end_offset;
     bool cut = false;
     int error = segment_reader_end_is_cut(reader, walk->options->directory, &sequence, &offset,
-                                          &cut, walk->reason);
+                                          &cut, walk->why);
     if (!error && cut)
-        error = reason_set(walk->reason, -EILSEQ,
-                           "%s: offset %" PRIu64 ": the segment was cut off here: it has %" PRIu64
-                           " of %" PRIu64 " bytes, and batches may have been in the rest",
-                           segment_name(sequence).text, offset, reader->file_bytes,
-                           reader->header.bytes);
+        error = error_set(walk->why, -EILSEQ,
+                          "%s: offset %" PRIu64 ": the segment was cut off here: it has %" PRIu64
+                          " of %" PRIu64 " bytes, and batches may have been in the rest",
+                          segment_name(sequence).text, offset, reader->file_bytes,
+                          reader->header.bytes);
     segment_reader_close(reader);
     return error;
 }

@@ -6,7 +6,7 @@
 #include "persistence/replay_walk.h"
 
 /* After the walk along the chain, which has filled in walk->result up to the end. Fills in the
- * tail. 0; -EILSEQ and a reason: something durable is gone; -ENOTSUP; or it cannot be read. */
+ * tail. 0; -EILSEQ and why: something durable is gone; -ENOTSUP; or it cannot be read. */
 int replay_judge_tail(struct replay_walk *walk);
 
 #endif

@@ -25,13 +25,13 @@ int replay_walk_segment(struct replay_walk *walk, int error)
     if (result->directory_id == 0)
         result->directory_id = id;
     if (id != result->directory_id)
-        return reason_set(walk->reason, -EILSEQ,
-                          "%s: offset 0: the segment is from another data directory",
-                          segment_name(reader->sequence).text);
+        return error_set(walk->why, -EILSEQ,
+                         "%s: offset 0: the segment is from another data directory",
+                         segment_name(reader->sequence).text);
     if (walk->stop.number != 0 && walk->stop.directory_id != id)
-        return reason_set(walk->reason, -EILSEQ,
-                          "%s: offset 0: the mark of the clean stop is from another data directory",
-                          STOP_MARK_NAME);
+        return error_set(walk->why, -EILSEQ,
+                         "%s: offset 0: the mark of the clean stop is from another data directory",
+                         STOP_MARK_NAME);
     walk->cursor.directory_id = id;
     count_segment(&walk->progress, reader);
     return 0;

@@ -21,7 +21,7 @@ struct replay_progress {
 struct replay_walk {
     const struct replay_options *options;
     struct replay_result *result;
-    struct reason *reason;
+    struct error *why;
     struct segment_list list; /* without a gap, from the beginning on */
     struct stop_mark stop;    /* its number is 0 if there is none, or it does not matter */
     struct journal_cursor cursor;
@@ -29,7 +29,7 @@ struct replay_walk {
 };
 
 /* Judges a segment that was just opened, error as the visitor is told: it must be of the directory
- * that the ones before it are of, and the mark, too (F2, F14). 0, or -errno and a reason. */
+ * that the ones before it are of, and the mark, too (F2, F14). 0, or -errno and why. */
 int replay_walk_segment(struct replay_walk *walk, int error);
 
 /* Tells how far it is, if more was read since. */

@@ -16,18 +16,18 @@ struct first {
 
 /* A read beside the engine's write may see half a batch: then it is not valid yet. */
 static int read_first(const struct file_ops *files, int fd, uint64_t sequence, void *buffer,
-                      struct first *first, struct reason *reason)
+                      struct first *first, struct error *why)
 {
     struct segment_header header;
     struct batch_header batch;
     *first = (struct first){ false, 0, 0 };
-    int error = segment_read_header(files, fd, sequence, &header, reason);
+    int error = segment_read_header(files, fd, sequence, &header, why);
     if (error)
         return error;
     ssize_t n = file_read_all(files, fd, buffer, BATCH_BYTES_MAX, BLOCK_BYTES);
     if (n < 0)
-        return reason_system(reason, (int)n, "%s: offset %d: cannot read",
-                             segment_name(sequence).text, BLOCK_BYTES);
+        return error_system(why, (int)n, "%s: offset %d: cannot read", segment_name(sequence).text,
+                            BLOCK_BYTES);
     if (batch_check(buffer, (size_t)n, header.directory_id) != BATCH_VALID)
         return 0;
     memcpy(&batch, buffer, sizeof batch);
@@ -36,27 +36,27 @@ static int read_first(const struct file_ops *files, int fd, uint64_t sequence, v
 }
 
 static int look(const struct file_ops *files, const char *directory, uint64_t sequence,
-                void *buffer, struct first *first, struct reason *reason)
+                void *buffer, struct first *first, struct error *why)
 {
     *first = (struct first){ false, 0, 0 };
     int fd = segment_open(files, directory, sequence, O_RDONLY);
     if (fd == -ENOENT)
         return 0; /* a start has cut it off */
     if (fd < 0)
-        return reason_system(reason, fd, "cannot open %s", segment_name(sequence).text);
-    int error = read_first(files, fd, sequence, buffer, first, reason);
+        return error_system(why, fd, "cannot open %s", segment_name(sequence).text);
+    int error = read_first(files, fd, sequence, buffer, first, why);
     files->close(files->context, fd);
     return error;
 }
 
 static int find(struct sealed *sealed, const struct file_ops *files, const char *directory,
-                const struct segment_list *list, void *buffer, struct reason *reason)
+                const struct segment_list *list, void *buffer, struct error *why)
 {
     struct first later = { false, 0, 0 }; /* of the segment after next */
     for (size_t i = list->count; i > 1; i--) {
         uint64_t next = list->sequences[i - 1];
         struct first first;
-        int error = look(files, directory, next, buffer, &first, reason);
+        int error = look(files, directory, next, buffer, &first, why);
         if (error)
             return error;
         bool adjacent = list->sequences[i - 2] + 1 == next;
@@ -72,18 +72,18 @@ static int find(struct sealed *sealed, const struct file_ops *files, const char 
 }
 
 int sealed_find(struct sealed *sealed, const struct file_ops *files, const char *directory,
-                struct reason *reason)
+                struct error *why)
 {
     struct segment_list list;
     *sealed = (struct sealed){ 0, 0 };
-    int error = segment_list_read(&list, files, directory, reason);
+    int error = segment_list_read(&list, files, directory, why);
     if (error)
         return error;
     void *buffer = memory_reserve(BATCH_BYTES_MAX);
     if (buffer)
-        error = find(sealed, files, directory, &list, buffer, reason);
+        error = find(sealed, files, directory, &list, buffer, why);
     else
-        error = reason_system(reason, -ENOMEM, "cannot read %s", directory);
+        error = error_system(why, -ENOMEM, "cannot read %s", directory);
     memory_release(buffer, BATCH_BYTES_MAX);
     segment_list_free(&list);
     return error;

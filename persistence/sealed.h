@@ -13,6 +13,6 @@ struct sealed {
 /* Looks at the first batches of the newest segments, beside an engine or without one. A segment
  * that goes away meanwhile is none. 0, or -errno. */
 int sealed_find(struct sealed *sealed, const struct file_ops *files, const char *directory,
-                struct reason *reason);
+                struct error *why);
 
 #endif

@@ -39,37 +39,36 @@ int segment_open(const struct file_ops *files, const char *directory, uint64_t s
 }
 
 int segment_read_header(const struct file_ops *files, int fd, uint64_t sequence,
-                        struct segment_header *header, struct reason *reason)
+                        struct segment_header *header, struct error *why)
 {
     _Alignas(BLOCK_BYTES) unsigned char block[BLOCK_BYTES];
     struct segment_name name = segment_name(sequence);
     ssize_t n = file_read_all(files, fd, block, sizeof block, 0);
     if (n < 0)
-        return reason_system(reason, (int)n, "%s: offset 0: cannot read", name.text);
+        return error_system(why, (int)n, "%s: offset 0: cannot read", name.text);
     if ((size_t)n < sizeof block)
-        return reason_set(reason, -EILSEQ, "%s: offset 0: cut off within the segment's header",
-                          name.text);
+        return error_set(why, -EILSEQ, "%s: offset 0: cut off within the segment's header",
+                         name.text);
     switch (segment_header_check(block, header)) {
     case SEGMENT_NOT_ONE:
-        return reason_set(reason, -EILSEQ, "%s: offset 0: the segment's header is damaged",
-                          name.text);
+        return error_set(why, -EILSEQ, "%s: offset 0: the segment's header is damaged", name.text);
     case SEGMENT_OTHER_FORM:
-        return reason_set(reason, -ENOTSUP,
-                          "%s: offset 0: written in version %" PRIu32 " of the format with blocks "
-                          "of %" PRIu32 " bytes; this program knows version %d with %d",
-                          name.text, header->version, header->block_bytes, FORMAT_VERSION,
-                          BLOCK_BYTES);
+        return error_set(why, -ENOTSUP,
+                         "%s: offset 0: written in version %" PRIu32 " of the format with blocks "
+                         "of %" PRIu32 " bytes; this program knows version %d with %d",
+                         name.text, header->version, header->block_bytes, FORMAT_VERSION,
+                         BLOCK_BYTES);
     case SEGMENT_NOT_ALLOWED:
-        return reason_set(reason, -EILSEQ,
-                          "%s: offset 0: the segment's header has values that "
-                          "are not allowed",
-                          name.text);
+        return error_set(why, -EILSEQ,
+                         "%s: offset 0: the segment's header has values that "
+                         "are not allowed",
+                         name.text);
     case SEGMENT_VALID:
         break;
     }
     if (header->sequence != sequence)
-        return reason_set(reason, -EILSEQ, "%s: offset 0: this is segment %" PRIu64 ", renamed",
-                          name.text, header->sequence);
+        return error_set(why, -EILSEQ, "%s: offset 0: this is segment %" PRIu64 ", renamed",
+                         name.text, header->sequence);
     return 0;
 }
 
@@ -121,13 +120,13 @@ static int compare_sequences(const void *a, const void *b)
 }
 
 int segment_list_read(struct segment_list *list, const struct file_ops *files,
-                      const char *directory, struct reason *reason)
+                      const char *directory, struct error *why)
 {
     *list = (struct segment_list){ 0 };
     int error = files->list(files->context, directory, add_name, list);
     if (error) {
         segment_list_free(list);
-        return reason_system(reason, error, "cannot list %s", directory);
+        return error_system(why, error, "cannot list %s", directory);
     }
     if (list->count > 0)
         qsort(list->sequences, list->count, sizeof *list->sequences, compare_sequences);
@@ -135,7 +134,7 @@ int segment_list_read(struct segment_list *list, const struct file_ops *files,
 }
 
 int segment_list_from(struct segment_list *list, uint64_t first, const char *directory,
-                      struct reason *reason)
+                      struct error *why)
 {
     size_t before = 0;
     while (before < list->count && list->sequences[before] < first)
@@ -145,11 +144,11 @@ int segment_list_from(struct segment_list *list, uint64_t first, const char *dir
         if (list->sequences[i] == expected)
             continue;
         assert(list->sequences[i] > expected);
-        return reason_set(reason, -EILSEQ, "%s: segment %s is missing%s", directory,
-                          segment_name(expected).text,
-                          i > before                ? ""
-                          : first == FIRST_SEQUENCE ? ", and there is no snapshot in its place"
-                                                    : ", the first one after the snapshot");
+        return error_set(why, -EILSEQ, "%s: segment %s is missing%s", directory,
+                         segment_name(expected).text,
+                         i > before                ? ""
+                         : first == FIRST_SEQUENCE ? ", and there is no snapshot in its place"
+                                                   : ", the first one after the snapshot");
     }
     list->count -= before;
     if (before > 0 && list->count > 0)

@@ -8,9 +8,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "persistence/error.h"
 #include "persistence/file.h"
 #include "persistence/format.h"
-#include "persistence/reason.h"
 
 #define SEGMENT_SEQUENCE_MAX UINT64_C(9999999999)
 
@@ -30,10 +30,10 @@ int path_join(struct path *path, const char *directory, const char *name);
 /* Opens the segment of that number; its fd, or -errno. */
 int segment_open(const struct file_ops *files, const char *directory, uint64_t sequence, int flags);
 
-/* Reads and judges the header of an open segment. 0, or -errno and a reason that names it: -EILSEQ
+/* Reads and judges the header of an open segment. 0, or -errno and why that names it: -EILSEQ
  * if it is damaged, -ENOTSUP if it is of a form that this program does not know. */
 int segment_read_header(const struct file_ops *files, int fd, uint64_t sequence,
-                        struct segment_header *header, struct reason *reason);
+                        struct segment_header *header, struct error *why);
 
 /* Bytes up to which a segment of that size by its header is worth reading, if its file has
  * file_bytes: what was cut off counts as zeroes, as far as the last batch may need them. */
@@ -58,11 +58,11 @@ struct segment_list {
 
 /* Which segments there are. 0, or -errno. */
 int segment_list_read(struct segment_list *list, const struct file_ops *files,
-                      const char *directory, struct reason *reason);
+                      const char *directory, struct error *why);
 /* Drops those before the first that is wanted from the list. 0; -EILSEQ if that one or one behind
  * it is missing (F2); but there may be none at all. */
 int segment_list_from(struct segment_list *list, uint64_t first, const char *directory,
-                      struct reason *reason);
+                      struct error *why);
 void segment_list_free(struct segment_list *list);
 
 #define SEGMENT_UNFINISHED "next.tmp"

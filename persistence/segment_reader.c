@@ -45,37 +45,37 @@ static void begin(struct segment_reader *reader, uint64_t sequence)
 }
 
 int segment_reader_open_archived(struct segment_reader *reader, const char *archive,
-                                 uint64_t sequence, struct reason *reason)
+                                 uint64_t sequence, struct error *why)
 {
     struct segment_name name = segment_name(sequence);
     begin(reader, sequence);
     int error = archive_stream_open(&reader->stream, reader->files, archive, sequence);
     if (error)
-        return reason_system(reason, error, "cannot open %s in the archive", name.text);
+        return error_system(why, error, "cannot open %s in the archive", name.text);
     ssize_t n = archive_stream_read(reader->stream, reader->window, BLOCK_BYTES);
     if (n < BLOCK_BYTES || segment_header_check(reader->window, &reader->header) != SEGMENT_VALID ||
         reader->header.sequence != sequence)
-        return reason_set(reason, -EILSEQ, "%s in the archive is damaged", name.text);
+        return error_set(why, -EILSEQ, "%s in the archive is damaged", name.text);
     reader->window_length = BLOCK_BYTES;
     reader->end = reader->header.bytes;
     return 0;
 }
 
 int segment_reader_open(struct segment_reader *reader, const char *directory, uint64_t sequence,
-                        struct reason *reason)
+                        struct error *why)
 {
     struct segment_name name = segment_name(sequence);
     uint64_t bytes;
     begin(reader, sequence);
     reader->fd = segment_open(reader->files, directory, sequence, O_RDONLY);
     if (reader->fd < 0)
-        return reason_system(reason, reader->fd, "cannot open %s", name.text);
+        return error_system(why, reader->fd, "cannot open %s", name.text);
     int error = reader->files->size(reader->files->context, reader->fd, &bytes);
     if (error)
-        return reason_system(reason, error, "cannot size %s", name.text);
+        return error_system(why, error, "cannot size %s", name.text);
     reader->file_bytes = bytes;
     reader->end = segment_readable(bytes, UINT64_MAX);
-    error = segment_read_header(reader->files, reader->fd, sequence, &reader->header, reason);
+    error = segment_read_header(reader->files, reader->fd, sequence, &reader->header, why);
     if (!error)
         reader->end = segment_readable(bytes, reader->header.bytes);
     return error;
@@ -97,7 +97,7 @@ static ssize_t read_bytes(struct segment_reader *reader, unsigned char *to, size
     return archive_stream_read(reader->stream, to, length);
 }
 
-static int fill_window(struct segment_reader *reader, uint64_t offset, struct reason *reason)
+static int fill_window(struct segment_reader *reader, uint64_t offset, struct error *why)
 {
     uint64_t have = reader->window_offset + reader->window_length;
     size_t kept = offset < have && offset >= reader->window_offset ? (size_t)(have - offset) : 0;
@@ -109,14 +109,14 @@ static int fill_window(struct segment_reader *reader, uint64_t offset, struct re
     ssize_t n =
         read_bytes(reader, reader->window + kept, left < room ? left : room, offset + kept, have);
     if (n < 0)
-        return reason_system(reason, (int)n, "%s: offset %" PRIu64 ": cannot read",
-                             segment_name(reader->sequence).text, offset + kept);
+        return error_system(why, (int)n, "%s: offset %" PRIu64 ": cannot read",
+                            segment_name(reader->sequence).text, offset + kept);
     reader->window_length += (size_t)n;
     return 0;
 }
 
 int segment_reader_look(struct segment_reader *reader, uint64_t directory_id,
-                        const unsigned char **at, size_t *available, struct reason *reason)
+                        const unsigned char **at, size_t *available, struct error *why)
 {
     uint64_t offset = reader->offset;
     uint64_t have = reader->window_offset + reader->window_length;
@@ -129,7 +129,7 @@ int segment_reader_look(struct segment_reader *reader, uint64_t directory_id,
     if (offset >= reader->end)
         return BATCH_NONE;
     if (wanted > have) {
-        int error = fill_window(reader, offset, reason);
+        int error = fill_window(reader, offset, why);
         if (error)
             return error;
         have = reader->window_offset + reader->window_length;
@@ -140,14 +140,13 @@ int segment_reader_look(struct segment_reader *reader, uint64_t directory_id,
 }
 
 int segment_reader_end_is_cut(struct segment_reader *reader, const char *directory,
-                              uint64_t *sequence, uint64_t *offset, bool *cut,
-                              struct reason *reason)
+                              uint64_t *sequence, uint64_t *offset, bool *cut, struct error *why)
 {
     struct batch_header header;
     *cut = false;
-    int error = segment_reader_open(reader, directory, *sequence, reason);
+    int error = segment_reader_open(reader, directory, *sequence, why);
     if (!error && segment_takes_batch(reader->header.bytes, *offset) < BATCH_ROOM_MIN) {
-        error = segment_reader_open(reader, directory, *sequence + 1, reason);
+        error = segment_reader_open(reader, directory, *sequence + 1, why);
         if (error == -ENOENT)
             return 0; /* it was not made yet, or it was removed without a trace */
         ++*sequence;
@@ -160,8 +159,8 @@ int segment_reader_end_is_cut(struct segment_reader *reader, const char *directo
         return 0;
     ssize_t n = segment_read(reader->files, reader->fd, &header, sizeof header, *offset);
     if (n < 0)
-        return reason_system(reason, (int)n, "%s: offset %" PRIu64 ": cannot read",
-                             segment_name(*sequence).text, *offset);
+        return error_system(why, (int)n, "%s: offset %" PRIu64 ": cannot read",
+                            segment_name(*sequence).text, *offset);
     *cut = memcmp(header.magic, BATCH_MAGIC, sizeof header.magic) == 0 &&
            header.length <= BATCH_BYTES_MAX - sizeof header &&
            *offset + sizeof header + header.length > reader->file_bytes;

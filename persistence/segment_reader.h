@@ -13,9 +13,9 @@
 #include <stdint.h>
 
 #include "persistence/archive_stream.h"
+#include "persistence/error.h"
 #include "persistence/file.h"
 #include "persistence/format.h"
-#include "persistence/reason.h"
 #include "persistence/segment.h"
 
 struct segment_reader {
@@ -37,28 +37,27 @@ struct segment_reader {
 int segment_reader_init(struct segment_reader *reader, const struct file_ops *files);
 void segment_reader_destroy(struct segment_reader *reader);
 
-/* Closes the one before, opens, and stands at the first batch. 0, or -errno and a reason; -ENOENT
+/* Closes the one before, opens, and stands at the first batch. 0, or -errno and why; -ENOENT
  * if there is no such segment. */
 int segment_reader_open(struct segment_reader *reader, const char *directory, uint64_t sequence,
-                        struct reason *reason);
+                        struct error *why);
 /* The same out of the archive, DIR/archive. */
 int segment_reader_open_archived(struct segment_reader *reader, const char *archive,
-                                 uint64_t sequence, struct reason *reason);
+                                 uint64_t sequence, struct error *why);
 void segment_reader_close(struct segment_reader *reader);
 
 /* Judges the block at reader->offset. *at: its bytes, borrowed until the next look, aligned to 8;
- * *available of them can be read, 0 at the end. An enum batch_verdict, or -errno and a reason. */
+ * *available of them can be read, 0 at the end. An enum batch_verdict, or -errno and why. */
 int segment_reader_look(struct segment_reader *reader, uint64_t directory_id,
-                        const unsigned char **at, size_t *available, struct reason *reason);
+                        const unsigned char **at, size_t *available, struct error *why);
 
 /*
  * F15: true if the file was cut off where a batch may have been, *sequence and *offset saying where
  * the chain would have gone on. They come in as the journal's end. Opens segments, as
- * segment_reader_open. 0, or -errno and a reason.
+ * segment_reader_open. 0, or -errno and why.
  */
 int segment_reader_end_is_cut(struct segment_reader *reader, const char *directory,
-                              uint64_t *sequence, uint64_t *offset, bool *cut,
-                              struct reason *reason);
+                              uint64_t *sequence, uint64_t *offset, bool *cut, struct error *why);
 
 /* Puts it at another block, at or after the one that is looked at. */
 static inline void segment_reader_skip(struct segment_reader *reader, uint64_t bytes)

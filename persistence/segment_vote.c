@@ -57,27 +57,27 @@ static enum journal_step pass_over(void *context, uint64_t first, uint64_t last)
 }
 
 int segments_vote(struct journal_cursor *cursor, const struct segment_list *list, uint64_t *id,
-                  struct reason *reason)
+                  struct error *why)
 {
     struct ballot ballot = { .cursor = cursor };
     const struct journal_visitor visitor = {
         .context = &ballot, .missing = pass_over, .segment = vote_of_header, .block = vote_of_block
     };
-    int error = journal_walk(cursor, list, FIRST_SEQUENCE, &visitor, reason);
+    int error = journal_walk(cursor, list, FIRST_SEQUENCE, &visitor, why);
     ballot.second = true;
     if (!error)
-        error = journal_walk(cursor, list, FIRST_SEQUENCE, &visitor, reason);
+        error = journal_walk(cursor, list, FIRST_SEQUENCE, &visitor, why);
     if (error)
         return error;
     if (ballot.bearing == 0)
-        return reason_set(reason, -EILSEQ,
-                          "%s: no segment says whose it is: no batch can be told from other bytes",
-                          cursor->directory);
+        return error_set(why, -EILSEQ,
+                         "%s: no segment says whose it is: no batch can be told from other bytes",
+                         cursor->directory);
     if (2 * ballot.votes <= ballot.bearing)
-        return reason_set(reason, -EILSEQ,
-                          "%s: its segments are of more than one journal, and none has most of "
-                          "them: move away those that do not belong here",
-                          cursor->directory);
+        return error_set(why, -EILSEQ,
+                         "%s: its segments are of more than one journal, and none has most of "
+                         "them: move away those that do not belong here",
+                         cursor->directory);
     *id = ballot.candidate;
     return 0;
 }

@@ -7,10 +7,10 @@
 
 /*
  * The directory id that more than half of the segments bear which bear any: one of another journal
- * that came in among them must not make all the others foreign. 0; -EILSEQ and a reason: none has
+ * that came in among them must not make all the others foreign. 0; -EILSEQ and why: none has
  * most of them; or another -errno.
  */
 int segments_vote(struct journal_cursor *cursor, const struct segment_list *list, uint64_t *id,
-                  struct reason *reason);
+                  struct error *why);
 
 #endif

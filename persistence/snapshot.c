@@ -54,7 +54,7 @@ static int compare_lsns(const void *a, const void *b)
 }
 
 int snapshot_list_read(struct snapshot_list *list, const struct file_ops *files,
-                       const char *directory, struct reason *reason)
+                       const char *directory, struct error *why)
 {
     *list = (struct snapshot_list){ 0 };
     int error = files->list(files->context, directory, add_name, list);
@@ -62,7 +62,7 @@ int snapshot_list_read(struct snapshot_list *list, const struct file_ops *files,
         return 0;
     if (error) {
         snapshot_list_free(list);
-        return reason_system(reason, error, "cannot list %s", directory);
+        return error_system(why, error, "cannot list %s", directory);
     }
     if (list->count > 0)
         qsort(list->lsns, list->count, sizeof *list->lsns, compare_lsns);
@@ -242,16 +242,16 @@ static int give_name(const struct file_ops *files, const char *directory, const 
 
 int snapshot_write(const struct file_ops *files, const char *directory,
                    const struct journal_position *position, uint64_t created_ms,
-                   const struct ledger *ledger, uint64_t *bytes, struct reason *reason)
+                   const struct ledger *ledger, uint64_t *bytes, struct error *why)
 {
     struct path path;
     struct writer w = { .files = files };
     int error = path_join(&path, directory, SNAPSHOT_UNFINISHED);
     if (error)
-        return reason_system(reason, error, "%s", directory);
+        return error_system(why, error, "%s", directory);
     w.fd = files->open(files->context, path.text, O_RDWR | O_CREAT | O_TRUNC);
     if (w.fd < 0)
-        return reason_system(reason, w.fd, "cannot make %s", path.text);
+        return error_system(why, w.fd, "cannot make %s", path.text);
     error = write_all(&w, position, created_ms, ledger);
     files->close(files->context, w.fd);
     free(w.buffer);
@@ -262,6 +262,6 @@ int snapshot_write(const struct file_ops *files, const char *directory,
     if (!error)
         return 0;
     files->unlink(files->context, path.text);
-    return reason_system(reason, error, "cannot write the snapshot %s",
-                         snapshot_name(position->lsn).text);
+    return error_system(why, error, "cannot write the snapshot %s",
+                        snapshot_name(position->lsn).text);
 }

@@ -40,9 +40,9 @@
 #include <stdint.h>
 
 #include "engine/image.h"
+#include "persistence/error.h"
 #include "persistence/file.h"
 #include "persistence/format.h"
-#include "persistence/reason.h"
 
 enum {
     SNAPSHOT_VERSION = 2,
@@ -116,16 +116,16 @@ struct snapshot_list {
 
 /* Which there are, by their names. No directory: none. 0, or -errno. */
 int snapshot_list_read(struct snapshot_list *list, const struct file_ops *files,
-                       const char *directory, struct reason *reason);
+                       const char *directory, struct error *why);
 void snapshot_list_free(struct snapshot_list *list);
 
 /* ---- writing ---- */
 
 /* Writes, syncs, names it, syncs the directory, which is there (S2). *bytes: its size. 0, or -errno
- * and the reason. */
+ * and why. */
 int snapshot_write(const struct file_ops *files, const char *directory,
                    const struct journal_position *position, uint64_t created_ms,
-                   const struct ledger *ledger, uint64_t *bytes, struct reason *reason);
+                   const struct ledger *ledger, uint64_t *bytes, struct error *why);
 
 /* ---- reading ---- */
 
@@ -139,7 +139,7 @@ struct snapshot {
 
 /* Opens it and judges header, footer and index (S3). 0; -EILSEQ: damaged; or another -errno. */
 int snapshot_open(struct snapshot *snapshot, const struct file_ops *files, const char *directory,
-                  uint64_t lsn, struct reason *reason);
+                  uint64_t lsn, struct error *why);
 void snapshot_close(struct snapshot *snapshot);
 
 /* Into what it is loaded; each may be NULL. */
@@ -155,6 +155,6 @@ struct snapshot_target {
 /* Judges all blocks (S4), and loads them into the ledger if there is one (NULL: only judges), by
  * that many threads. 0; -EILSEQ: damaged; -ENOSPC: a table is too small; or another -errno. */
 int snapshot_load(const struct snapshot *snapshot, struct ledger *ledger,
-                  const struct snapshot_target *target, unsigned threads, struct reason *reason);
+                  const struct snapshot_target *target, unsigned threads, struct error *why);
 
 #endif

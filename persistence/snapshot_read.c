@@ -18,54 +18,53 @@ enum { THREADS_MAX = 16 };
 
 /* ---- header, footer, index (S3) ---- */
 
-static int damaged(struct reason *reason, const struct snapshot_name *name, uint64_t offset,
+static int damaged(struct error *why, const struct snapshot_name *name, uint64_t offset,
                    const char *what)
 {
-    return reason_set(reason, -EILSEQ, "%s: offset %" PRIu64 ": %s", name->text, offset, what);
+    return error_set(why, -EILSEQ, "%s: offset %" PRIu64 ": %s", name->text, offset, what);
 }
 
 /* Reads that much; anything less is damage. */
 static int read_whole(const struct snapshot *s, const struct snapshot_name *name, void *to,
-                      uint64_t length, uint64_t offset, struct reason *reason)
+                      uint64_t length, uint64_t offset, struct error *why)
 {
     ssize_t n = file_read_all(s->files, s->fd, to, length, offset);
     if (n < 0)
-        return reason_system(reason, (int)n, "%s: offset %" PRIu64 ": cannot read", name->text,
-                             offset);
-    return (uint64_t)n == length ? 0 : damaged(reason, name, offset, "the snapshot is cut short");
+        return error_system(why, (int)n, "%s: offset %" PRIu64 ": cannot read", name->text, offset);
+    return (uint64_t)n == length ? 0 : damaged(why, name, offset, "the snapshot is cut short");
 }
 
 static int read_header(struct snapshot *s, const struct snapshot_name *name, uint64_t lsn,
-                       struct reason *reason)
+                       struct error *why)
 {
     _Alignas(BLOCK_BYTES) unsigned char block[BLOCK_BYTES];
     struct snapshot_header *header = &s->header;
-    int error = read_whole(s, name, block, sizeof block, 0, reason);
+    int error = read_whole(s, name, block, sizeof block, 0, why);
     if (error)
         return error;
     memcpy(header, block, sizeof *header);
     if (memcmp(header->magic, SNAPSHOT_MAGIC, sizeof header->magic) != 0 ||
         header->checksum != snapshot_block_sum(block, offsetof(struct snapshot_header, checksum)))
-        return damaged(reason, name, 0, "the snapshot's header is damaged");
+        return damaged(why, name, 0, "the snapshot's header is damaged");
     if (header->version != SNAPSHOT_VERSION || header->block_bytes != BLOCK_BYTES)
-        return reason_set(reason, -EPROTONOSUPPORT,
-                          "%s: written in version %" PRIu32 " of the format; this program knows "
-                          "version %d",
-                          name->text, header->version, SNAPSHOT_VERSION);
+        return error_set(why, -EPROTONOSUPPORT,
+                         "%s: written in version %" PRIu32 " of the format; this program knows "
+                         "version %d",
+                         name->text, header->version, SNAPSHOT_VERSION);
     if (header->position.lsn != lsn)
-        return damaged(reason, name, 0, "this is another snapshot, renamed");
+        return damaged(why, name, 0, "this is another snapshot, renamed");
     return 0;
 }
 
 static int read_footer(struct snapshot *s, const struct snapshot_name *name, uint64_t file_bytes,
-                       struct reason *reason)
+                       struct error *why)
 {
     _Alignas(BLOCK_BYTES) unsigned char block[BLOCK_BYTES];
     struct snapshot_footer *footer = &s->footer;
     if (file_bytes < 2 * BLOCK_BYTES || file_bytes % BLOCK_BYTES != 0)
-        return damaged(reason, name, file_bytes, "the snapshot is cut short");
+        return damaged(why, name, file_bytes, "the snapshot is cut short");
     uint64_t offset = file_bytes - BLOCK_BYTES;
-    int error = read_whole(s, name, block, sizeof block, offset, reason);
+    int error = read_whole(s, name, block, sizeof block, offset, why);
     if (error)
         return error;
     memcpy(footer, block, sizeof *footer);
@@ -75,7 +74,7 @@ static int read_footer(struct snapshot *s, const struct snapshot_name *name, uin
     if (!valid || footer->header != s->header.checksum || footer->file_bytes != file_bytes ||
         footer->index_offset > offset ||
         footer->block_count > (offset - footer->index_offset) / sizeof *s->blocks)
-        return damaged(reason, name, offset, "the snapshot's footer is damaged, or cut off");
+        return damaged(why, name, offset, "the snapshot's footer is damaged, or cut off");
     return 0;
 }
 
@@ -87,26 +86,26 @@ static bool block_can_be(const struct snapshot *s, uint64_t i)
            (i == 0 || b->kind >= s->blocks[i - 1].kind); /* S5 */
 }
 
-static int read_index(struct snapshot *s, const struct snapshot_name *name, struct reason *reason)
+static int read_index(struct snapshot *s, const struct snapshot_name *name, struct error *why)
 {
     uint64_t offset = s->footer.index_offset;
     size_t length = s->footer.block_count * sizeof *s->blocks;
     s->blocks = malloc(length + 1);
     if (!s->blocks)
-        return reason_system(reason, -ENOMEM, "%s", name->text);
-    int error = read_whole(s, name, s->blocks, length, offset, reason);
+        return error_system(why, -ENOMEM, "%s", name->text);
+    int error = read_whole(s, name, s->blocks, length, offset, why);
     if (error)
         return error;
     if (XXH3_64bits_withSeed(s->blocks, length, s->header.checksum) != s->footer.index_checksum)
-        return damaged(reason, name, offset, "the snapshot's index is damaged");
+        return damaged(why, name, offset, "the snapshot's index is damaged");
     for (uint64_t i = 0; i < s->footer.block_count; i++)
         if (!block_can_be(s, i))
-            return damaged(reason, name, offset, "the snapshot's index says what cannot be");
+            return damaged(why, name, offset, "the snapshot's index says what cannot be");
     return 0;
 }
 
 int snapshot_open(struct snapshot *snapshot, const struct file_ops *files, const char *directory,
-                  uint64_t lsn, struct reason *reason)
+                  uint64_t lsn, struct error *why)
 {
     struct snapshot_name name = snapshot_name(lsn);
     struct path path;
@@ -114,19 +113,19 @@ int snapshot_open(struct snapshot *snapshot, const struct file_ops *files, const
     *snapshot = (struct snapshot){ .files = files, .fd = -1 };
     int error = path_join(&path, directory, name.text);
     if (error)
-        return reason_system(reason, error, "%s", directory);
+        return error_system(why, error, "%s", directory);
     snapshot->fd = files->open(files->context, path.text, O_RDONLY);
     if (snapshot->fd < 0)
-        return reason_system(reason, snapshot->fd, "cannot open %s", path.text);
+        return error_system(why, snapshot->fd, "cannot open %s", path.text);
     error = files->size(files->context, snapshot->fd, &file_bytes);
     if (error)
-        reason_system(reason, error, "cannot size %s", name.text);
+        error_system(why, error, "cannot size %s", name.text);
     else
-        error = read_header(snapshot, &name, lsn, reason);
+        error = read_header(snapshot, &name, lsn, why);
     if (!error)
-        error = read_footer(snapshot, &name, file_bytes, reason);
+        error = read_footer(snapshot, &name, file_bytes, why);
     if (!error)
-        error = read_index(snapshot, &name, reason);
+        error = read_index(snapshot, &name, why);
     if (error)
         snapshot_close(snapshot);
     return error;
@@ -162,7 +161,7 @@ struct loader {
     unsigned char *buffer;
     size_t capacity;
     int error;
-    struct reason reason;
+    struct error why;
 };
 
 static bool hold(struct loader *l, size_t length)
@@ -183,19 +182,19 @@ static int load_block(struct loader *l, const struct snapshot_block *block)
     const struct snapshot *s = loading->snapshot;
     struct image_complaint complaint = { "" };
     if (!hold(l, block->length))
-        return reason_system(&l->reason, -ENOMEM, "%s", loading->name.text);
-    int error = read_whole(s, &loading->name, l->buffer, block->length, block->offset, &l->reason);
+        return error_system(&l->why, -ENOMEM, "%s", loading->name.text);
+    int error = read_whole(s, &loading->name, l->buffer, block->length, block->offset, &l->why);
     if (error)
         return error;
     if (XXH3_64bits_withSeed(l->buffer, block->length, s->header.checksum) != block->checksum)
-        return damaged(&l->reason, &loading->name, block->offset, "the block is damaged"); /* S4 */
+        return damaged(&l->why, &loading->name, block->offset, "the block is damaged"); /* S4 */
     if (!loading->load)
         return 0;
     error = ledger_image_load(loading->load, (enum image_kind)block->kind, l->buffer, block->length,
                               &complaint);
     if (error)
-        reason_set(&l->reason, error, "%s: offset %" PRIu64 ": %s", loading->name.text,
-                   block->offset, complaint.text);
+        error_set(&l->why, error, "%s: offset %" PRIu64 ": %s", loading->name.text, block->offset,
+                  complaint.text);
     return error == -EINVAL ? -EILSEQ : error;
 }
 
@@ -224,11 +223,11 @@ static void *run_loader(void *argument)
 /* Loads a run of blocks of one kind. Starting and joining orders what one run does before what the
  * next one reads. */
 static int load_run(struct loading *loading, uint64_t first, uint64_t end, unsigned threads,
-                    struct reason *reason)
+                    struct error *why)
 {
     struct loader *loaders = calloc(threads, sizeof *loaders);
     if (!loaders)
-        return reason_system(reason, -ENOMEM, "%s", loading->name.text);
+        return error_system(why, -ENOMEM, "%s", loading->name.text);
     atomic_store_explicit(&loading->next, first, memory_order_relaxed);
     loading->end = end;
     unsigned started = 1;
@@ -244,7 +243,7 @@ static int load_run(struct loading *loading, uint64_t first, uint64_t end, unsig
             pthread_join(loaders[i].thread, NULL);
         if (loaders[i].error && !error) {
             error = loaders[i].error;
-            *reason = loaders[i].reason;
+            *why = loaders[i].why;
         }
         memory_release(loaders[i].buffer, loaders[i].capacity);
     }
@@ -257,7 +256,7 @@ static bool in_parallel(uint32_t kind)
     return kind == IMAGE_ITEMS || kind == IMAGE_ENTRIES;
 }
 
-static int load_runs(struct loading *loading, unsigned threads, struct reason *reason)
+static int load_runs(struct loading *loading, unsigned threads, struct error *why)
 {
     const struct snapshot *s = loading->snapshot;
     uint64_t count = s->footer.block_count;
@@ -270,14 +269,13 @@ static int load_runs(struct loading *loading, unsigned threads, struct reason *r
         uint64_t useful = end - first;
         if (!judging && !in_parallel(kind))
             useful = 1;
-        error =
-            load_run(loading, first, end, useful < threads ? (unsigned)useful : threads, reason);
+        error = load_run(loading, first, end, useful < threads ? (unsigned)useful : threads, why);
     }
     return error;
 }
 
 int snapshot_load(const struct snapshot *snapshot, struct ledger *ledger,
-                  const struct snapshot_target *target, unsigned threads, struct reason *reason)
+                  const struct snapshot_target *target, unsigned threads, struct error *why)
 {
     struct image_load load;
     struct image_complaint complaint = { "" };
@@ -290,13 +288,13 @@ int snapshot_load(const struct snapshot *snapshot, struct ledger *ledger,
     if (ledger)
         error = ledger_image_begin(&load, ledger, &snapshot->footer.totals, &complaint);
     if (!error) {
-        error = load_runs(&loading, threads < THREADS_MAX ? threads : THREADS_MAX, reason);
+        error = load_runs(&loading, threads < THREADS_MAX ? threads : THREADS_MAX, why);
         if (error)
             return error;
     }
     if (!error && ledger)
         error = ledger_image_end(&load, &complaint);
     if (error)
-        reason_set(reason, error, "%s: %s", loading.name.text, complaint.text);
+        error_set(why, error, "%s: %s", loading.name.text, complaint.text);
     return error == -EINVAL ? -EILSEQ : error;
 }

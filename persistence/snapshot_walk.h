@@ -15,8 +15,8 @@ struct snapshot_walk {
 };
 
 /* Blocks of all kinds, in the order of the file. 0, -EILSEQ: damaged; what on_block returned; or
- * another -errno, and a reason. */
+ * another -errno, and why. */
 int snapshot_walk(const struct snapshot *snapshot, const struct snapshot_walk *walk,
-                  struct reason *reason);
+                  struct error *why);
 
 #endif

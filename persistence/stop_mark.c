@@ -17,40 +17,40 @@ static uint64_t checksum_of(const struct stop_mark *mark)
     return XXH3_64bits(mark, offsetof(struct stop_mark, checksum));
 }
 
-static int judge(const struct stop_mark *mark, ssize_t bytes, struct reason *reason)
+static int judge(const struct stop_mark *mark, ssize_t bytes, struct error *why)
 {
     bool whole = bytes == (ssize_t)sizeof *mark && mark->checksum == checksum_of(mark) &&
                  memcmp(mark->magic, STOP_MARK_MAGIC, sizeof mark->magic) == 0;
     if (whole && mark->version != STOP_MARK_VERSION)
-        return reason_set(reason, -ENOTSUP,
-                          "%s: written in version %" PRIu32 " of the format; this program knows %d",
-                          STOP_MARK_NAME, mark->version, STOP_MARK_VERSION);
+        return error_set(why, -ENOTSUP,
+                         "%s: written in version %" PRIu32 " of the format; this program knows %d",
+                         STOP_MARK_NAME, mark->version, STOP_MARK_VERSION);
     if (!whole || mark->number == 0)
-        return reason_set(reason, -EILSEQ, "%s: offset 0: the mark of the clean stop is damaged",
-                          STOP_MARK_NAME);
+        return error_set(why, -EILSEQ, "%s: offset 0: the mark of the clean stop is damaged",
+                         STOP_MARK_NAME);
     return 0;
 }
 
 int stop_mark_read(struct stop_mark *mark, const struct file_ops *files, const char *directory,
-                   struct reason *reason)
+                   struct error *why)
 {
     struct path path;
     *mark = (struct stop_mark){ .number = 0 };
     int error = path_join(&path, directory, STOP_MARK_NAME);
     if (error)
-        return reason_system(reason, error, "%s", directory);
+        return error_system(why, error, "%s", directory);
     int fd = files->open(files->context, path.text, O_RDONLY);
     if (fd == -ENOENT)
         return 0;
     if (fd < 0)
-        return reason_system(reason, fd, "cannot open %s", path.text);
+        return error_system(why, fd, "cannot open %s", path.text);
     unsigned char bytes[sizeof *mark + 1]; /* one more, to see that there is none */
     ssize_t n = file_read_all(files, fd, bytes, sizeof bytes, 0);
     files->close(files->context, fd);
     if (n < 0)
-        return reason_system(reason, (int)n, "cannot read %s", path.text);
+        return error_system(why, (int)n, "cannot read %s", path.text);
     memcpy(mark, bytes, sizeof *mark);
-    error = judge(mark, n, reason);
+    error = judge(mark, n, why);
     if (error)
         mark->number = 0;
     return error;
@@ -70,7 +70,7 @@ static int write_unfinished(const struct stop_mark *mark, const struct file_ops 
 }
 
 int stop_mark_write(const struct stop_mark *mark, const struct file_ops *files,
-                    const char *directory, struct reason *reason)
+                    const char *directory, struct error *why)
 {
     struct path from;
     struct path to;
@@ -88,10 +88,10 @@ int stop_mark_write(const struct stop_mark *mark, const struct file_ops *files,
         error = files->rename(files->context, from.text, to.text);
     if (!error)
         error = file_sync_directory_at(files, directory);
-    return error ? reason_system(reason, error, "cannot mark the clean stop in %s", directory) : 0;
+    return error ? error_system(why, error, "cannot mark the clean stop in %s", directory) : 0;
 }
 
-int stop_mark_remove(const struct file_ops *files, const char *directory, struct reason *reason)
+int stop_mark_remove(const struct file_ops *files, const char *directory, struct error *why)
 {
     struct path path;
     int error = path_join(&path, directory, STOP_MARK_NAME);
@@ -101,6 +101,5 @@ int stop_mark_remove(const struct file_ops *files, const char *directory, struct
         return 0;
     if (!error)
         error = file_sync_directory_at(files, directory);
-    return error ? reason_system(reason, error, "cannot remove %s/%s", directory, STOP_MARK_NAME)
-                 : 0;
+    return error ? error_system(why, error, "cannot remove %s/%s", directory, STOP_MARK_NAME) : 0;
 }

@@ -13,8 +13,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "persistence/error.h"
 #include "persistence/file.h"
-#include "persistence/reason.h"
 
 #define STOP_MARK_NAME "stopped"
 #define STOP_MARK_UNFINISHED "stopped.tmp"
@@ -40,15 +40,15 @@ struct stop_mark {
 _Static_assert(sizeof(struct stop_mark) == 80, "as in the file");
 
 /* directory: of the segments. Without a mark its number is 0. 0; -EILSEQ: it is damaged; -ENOTSUP:
- * a later version wrote it; or another -errno; and a reason that names it. */
+ * a later version wrote it; or another -errno; and why that names it. */
 int stop_mark_read(struct stop_mark *mark, const struct file_ops *files, const char *directory,
-                   struct reason *reason);
+                   struct error *why);
 
 /* Fills in magic, version and checksum; returns when it is durable. There is no mark yet. */
 int stop_mark_write(const struct stop_mark *mark, const struct file_ops *files,
-                    const char *directory, struct reason *reason);
+                    const char *directory, struct error *why);
 
 /* Returns when it is durably gone; 0 also if there was none. */
-int stop_mark_remove(const struct file_ops *files, const char *directory, struct reason *reason);
+int stop_mark_remove(const struct file_ops *files, const char *directory, struct error *why);
 
 #endif

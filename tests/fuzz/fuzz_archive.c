@@ -40,7 +40,7 @@ enum {
 
 /* What is done with it: one thing, for each opens it anew, and that takes its time. */
 enum work {
-    WORK_BLOCKS,  /* each block is looked at, as a survey would; and compared, if it is whole */
+    WORK_BLOCKS,  /* each block is looked at, as a scrub would; and compared, if it is whole */
     WORK_BATCHES, /* batch by batch, as the book's reader does */
     WORK_PIECES,
     WORK_TRIM,
@@ -127,12 +127,12 @@ static bool make(struct archived *archived, const uint8_t *data, size_t size)
 
 static int open_archived(struct segment_reader *reader, const struct archived *archived)
 {
-    struct reason reason = { "" };
+    struct error why = { "" };
     int error = segment_reader_init(reader, &archived->disk.ops);
     assert(!error);
-    error = segment_reader_open_archived(reader, "archive", 1, &reason);
+    error = segment_reader_open_archived(reader, "archive", 1, &why);
     assert(error == 0 || error == -EILSEQ);
-    assert(error == 0 || strstr(reason.text, "0000000001.seg in the archive"));
+    assert(error == 0 || strstr(why.text, "0000000001.seg in the archive"));
     return error;
 }
 
@@ -153,16 +153,16 @@ static void check_batch(const unsigned char *at, size_t available, uint64_t id)
 static void read_through(const struct archived *archived, bool by_batch)
 {
     struct segment_reader reader;
-    struct reason reason = { "" };
+    struct error why = { "" };
     const unsigned char *at;
     size_t available;
     int error = open_archived(&reader, archived);
     for (int i = 0; i < LOOKS_MAX && !error && reader.offset < reader.end; i++) {
         uint64_t id = reader.header.directory_id;
-        int verdict = segment_reader_look(&reader, id, &at, &available, &reason);
+        int verdict = segment_reader_look(&reader, id, &at, &available, &why);
         struct batch_header header;
         if (verdict < 0) {
-            assert(verdict == -EILSEQ && strstr(reason.text, "0000000001.seg: offset "));
+            assert(verdict == -EILSEQ && strstr(why.text, "0000000001.seg: offset "));
             break;
         }
         assert(available <= reader.end - reader.offset);
@@ -178,13 +178,13 @@ static void read_through(const struct archived *archived, bool by_batch)
 
 static void compare_blocks(struct segment_reader *archived, struct segment_reader *plain)
 {
-    struct reason reason;
+    struct error why;
     const unsigned char *left, *right;
     size_t left_length, right_length;
     uint64_t id = plain->header.directory_id;
     while (plain->offset < plain->end) {
-        int verdict = segment_reader_look(plain, id, &right, &right_length, &reason);
-        int same = segment_reader_look(archived, id, &left, &left_length, &reason);
+        int verdict = segment_reader_look(plain, id, &right, &right_length, &why);
+        int same = segment_reader_look(archived, id, &left, &left_length, &why);
         size_t block = right_length < BLOCK_BYTES ? right_length : BLOCK_BYTES;
         assert(verdict == same && left_length >= block);
         assert(memcmp(left, right, block) == 0);
@@ -196,11 +196,11 @@ static void compare_blocks(struct segment_reader *archived, struct segment_reade
 static void compare(const struct archived *archived)
 {
     struct segment_reader there, plain;
-    struct reason reason;
+    struct error why;
     int error = open_archived(&there, archived);
     int expected = segment_reader_init(&plain, &archived->journal.disk.ops);
     assert(!expected);
-    expected = segment_reader_open(&plain, "journal", 1, &reason);
+    expected = segment_reader_open(&plain, "journal", 1, &why);
     assert((error == 0) == (expected == 0));
     if (!error && plain.file_bytes == plain.header.bytes) /* else its rest counts as zeroes */
         compare_blocks(&there, &plain);
@@ -240,13 +240,13 @@ static void check_pieces(const struct archived *archived)
 static void trim(struct archived *archived)
 {
     struct segment_reader reader;
-    struct reason reason = { "" };
+    struct error why = { "" };
     struct archive_rules rules = { .days = 1 };
     uint64_t removed;
     int refused = open_archived(&reader, archived);
     uint64_t made_ms = reader.header.created_ms, now_ms = 3 * DAY_MS;
     segment_reader_destroy(&reader);
-    int error = archive_trim(&archived->disk.ops, "data", &rules, now_ms, &removed, &reason);
+    int error = archive_trim(&archived->disk.ops, "data", &rules, now_ms, &removed, &why);
     assert(!error);
     assert(refused || removed == (made_ms > 0 && made_ms + DAY_MS < now_ms));
 }

@@ -7,10 +7,10 @@
  *   G2  What is refused says which file and which offset, or which segment is missing.
  *   G3  What is handed on lies in the file, in batches that their checksums cover, byte by byte.
  *   G4  What is accepted is recovered, and then read again: clean, the same records, the same LSN.
- *   G5  A reader of single segments comes to the same end. So does the survey, if it finds nothing;
+ *   G5  A reader of single segments comes to the same end. So does the scrub, if it finds nothing;
  *       it may find fault with what a start passes over, but never keeps more.
- *   G6  Where a start is refused, the survey finds fault, or is refused too.
- *   G7  What is repaired is accepted, and ends where the survey said that it would be cut. Behind a
+ *   G6  Where a start is refused, the scrub finds fault, or is refused too.
+ *   G7  What is repaired is accepted, and ends where the scrub said that it would be cut. Behind a
  *       header that was made anew there may be more to repair: that takes a second time.
  */
 #include <assert.h>
@@ -19,13 +19,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "persistence/replay_files.h"
 #include "persistence/recovery.h"
 #include "persistence/repair.h"
+#include "persistence/replay_files.h"
+#include "persistence/scrub.h"
 #include "persistence/segment.h"
 #include "persistence/segment_reader.h"
 #include "persistence/stop_mark.h"
-#include "persistence/survey.h"
 #include "tests/fuzz/rig/journal_script.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -34,7 +34,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 struct walk {
     struct script_journal *journal;
     struct replay_result result;
-    struct reason reason;
+    struct error why;
     uint64_t lsn, records, hash;
     uint32_t at, length; /* in the batch: what of it is still to come begins there */
 };
@@ -105,19 +105,19 @@ static int follow(struct walk *walk, struct script_journal *journal)
 {
     begin(walk, journal);
     struct replay_options options = options_of(walk);
-    return replay_files(&options, &walk->result, &walk->reason);
+    return replay_files(&options, &walk->result, &walk->why);
 }
 
 /* ---- G2 ---- */
 
-static void check_refusal(int error, const char *reason)
+static void check_refusal(int error, const char *why)
 {
     unsigned long long sequence, offset;
     assert(error == -EILSEQ || error == -ENOTSUP);
-    if (strncmp(reason, STOP_MARK_NAME ": ", strlen(STOP_MARK_NAME ": ")) == 0)
+    if (strncmp(why, STOP_MARK_NAME ": ", strlen(STOP_MARK_NAME ": ")) == 0)
         return;
-    bool placed = sscanf(reason, "%10llu.seg: offset %llu: ", &sequence, &offset) == 2;
-    bool missing = sscanf(reason, "journal: segment %10llu.seg is missing", &sequence) == 1;
+    bool placed = sscanf(why, "%10llu.seg: offset %llu: ", &sequence, &offset) == 2;
+    bool missing = sscanf(why, "journal: segment %10llu.seg is missing", &sequence) == 1;
     assert(placed || missing);
     assert(missing || offset % BLOCK_BYTES == 0);
 }
@@ -127,7 +127,7 @@ static void check_refusal(int error, const char *reason)
 static uint64_t read_segments(const struct script_journal *journal, const struct walk *walk)
 {
     struct segment_reader reader;
-    struct reason reason;
+    struct error why;
     const unsigned char *at;
     size_t available;
     uint64_t lsn = journal->start.lsn, number = journal->start.number;
@@ -135,9 +135,9 @@ static uint64_t read_segments(const struct script_journal *journal, const struct
     assert(!error);
     for (uint64_t s = journal->start.sequence + 1; s <= walk->result.end_sequence; s++) {
         struct batch_header header;
-        error = segment_reader_open(&reader, "journal", s, &reason);
+        error = segment_reader_open(&reader, "journal", s, &why);
         assert(!error);
-        while (segment_reader_look(&reader, walk->result.directory_id, &at, &available, &reason) ==
+        while (segment_reader_look(&reader, walk->result.directory_id, &at, &available, &why) ==
                BATCH_VALID) {
             memcpy(&header, at, sizeof header);
             if (header.number != number + 1 || header.first_lsn != lsn)
@@ -179,74 +179,74 @@ static int move_aside(void *context, const char *from, const char *to)
     return disk->ops.unlink(context, from);
 }
 
-static int survey_it(struct script_journal *journal, struct survey *survey, struct reason *reason)
+static int scrub_it(struct script_journal *journal, struct scrub *scrub, struct error *why)
 {
     const struct journal_position *start = &journal->start;
-    struct survey_options options = { .files = &journal->disk.ops,
-                                      .directory = "journal",
-                                      .start = start->sequence ? start : NULL };
-    return survey_journal(&options, survey, reason);
+    struct scrub_options options = { .files = &journal->disk.ops,
+                                     .directory = "journal",
+                                     .start = start->sequence ? start : NULL };
+    return scrub_journal(&options, scrub, why);
 }
 
-static bool makes_headers(const struct survey *survey)
+static bool makes_headers(const struct scrub *scrub)
 {
-    for (size_t i = 0; i < survey->count; i++) {
-        if (survey->findings[i].kind == FINDING_HEADER)
+    for (size_t i = 0; i < scrub->count; i++) {
+        if (scrub->findings[i].kind == FINDING_HEADER)
             return true;
     }
     return false;
 }
 
-static bool repair_once(struct script_journal *journal, const struct survey *survey)
+static bool repair_once(struct script_journal *journal, const struct scrub *scrub)
 {
-    struct reason reason = { "" };
+    struct error why = { "" };
     struct file_ops files = journal->disk.ops;
     files.open = open_or_aside;
     files.write = write_or_aside;
     files.rename = move_aside;
-    int error = journal_repair(&files, "journal", "aside", survey, 1, &reason);
-    assert(error == 0 || (error == -ENOSPC && reason.text[0] != '\0'));
+    int error = journal_repair(&files, "journal", "aside", scrub, 1, &why);
+    assert(error == 0 || (error == -ENOSPC && why.text[0] != '\0'));
     return error == 0; /* else a header claims gigabytes */
 }
 
-static void repair(struct script_journal *journal, const struct survey *survey)
+static void repair(struct script_journal *journal, const struct scrub *scrub)
 {
     struct walk walk;
-    struct reason reason = { "" };
-    struct survey again;
-    if (!repair_once(journal, survey))
+    struct error why = { "" };
+    struct scrub again;
+    if (!repair_once(journal, scrub))
         return;
     int error = follow(&walk, journal);
     if (!error) {
-        assert(walk.lsn == survey->cut.lsn && walk.result.number == survey->cut.number);
+        assert(walk.lsn == scrub->cut.lsn && walk.result.number == scrub->cut.number);
         return;
     }
-    assert(makes_headers(survey));
-    error = survey_it(journal, &again, &reason);
+    assert(makes_headers(scrub));
+    error = scrub_it(journal, &again, &why);
     assert(!error && again.count > 0);
     if (repair_once(journal, &again)) {
         error = follow(&walk, journal);
         assert(!error && walk.lsn == again.cut.lsn);
     }
-    survey_free(&again);
+    scrub_free(&again);
 }
 
-static void check_survey(struct script_journal *journal, const struct walk *walk, int refused)
+static void check_scrub(struct script_journal *journal, const struct walk *walk, int refused)
 {
-    struct survey survey;
-    struct reason reason = { "" };
-    int error = survey_it(journal, &survey, &reason);
-    assert(error == 0 || reason.text[0] != '\0');
+    struct scrub scrub;
+    struct error why = { "" };
+    int error = scrub_it(journal, &scrub, &why);
+    assert(error == 0 || why.text[0] != '\0');
     if (refused == 0) {
         assert(error == 0);
-        assert(survey.count > 0 || survey.cut.number == walk->result.number);
-        assert(survey.cut.number <= walk->result.number);
+        assert(scrub.count > 0 || scrub.cut.number == walk->result.number);
+        assert(scrub.cut.number <= walk->result.number);
     } else {
-        assert(error != 0 || survey.count > 0);
-        if (!error && survey.cut.number > 0)
-            repair(journal, &survey);
+        assert(error != 0 || scrub.count > 0);
+        if (!error && scrub.cut.number > 0)
+            repair(journal, &scrub);
     }
-    survey_free(&survey);
+    scrub_free(&scrub);
 }
 
 /* ---- G4 ---- */
@@ -268,7 +268,7 @@ static void recover(struct script_journal *journal, const struct walk *walk)
         return;
     begin(&again, journal);
     struct replay_options options = options_of(&again);
-    int error = journal_recover(&options, NULL, &again.result, &again.reason);
+    int error = journal_recover(&options, NULL, &again.result, &again.why);
     assert(!error);
     check_same(&again, walk);
     error = follow(&again, journal);
@@ -285,10 +285,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     script_journal_make(&journal, data, size);
     int error = follow(&walk, &journal);
     if (error)
-        check_refusal(error, walk.reason.text);
+        check_refusal(error, walk.why.text);
     else
         assert(walk.lsn == walk.result.lsn && walk.records == walk.result.records);
-    check_survey(&journal, &walk, error);
+    check_scrub(&journal, &walk, error);
     if (!error && walk.result.end_offset > 0) {
         assert(read_segments(&journal, &walk) == walk.lsn);
         recover(&journal, &walk);

@@ -43,7 +43,7 @@ struct worker {
     struct world *world;
     unsigned index;
     struct random random;
-    struct file_request pending[JOURNAL_STREAMS];
+    struct file_request pending[JOURNAL_SLOTS];
     unsigned count;
     uint64_t acknowledged;
     uint64_t claimed; /* since it looked at the room */
@@ -71,7 +71,7 @@ static void look_at_acknowledged(struct worker *worker)
 static void take_requests(struct worker *worker)
 {
     bool idle = draw(worker, 2) != 0;
-    while (worker->count < JOURNAL_STREAMS &&
+    while (worker->count < JOURNAL_SLOTS &&
            journal_next(worker->world->journal, idle, &worker->pending[worker->count]))
         worker->count++;
 }
@@ -149,7 +149,7 @@ static int read_back(void *context, const struct record_head *head, uint64_t lsn
 
 static int open_world(struct world *world, const char *directory, enum durability durability)
 {
-    struct reason reason;
+    struct error why;
     struct journal_opened opened;
     struct journal_options options = { .directory = directory,
                                        .durability = durability,
@@ -161,9 +161,9 @@ static int open_world(struct world *world, const char *directory, enum durabilit
     world->durable = durability != DURABILITY_NONE;
     int error = log_init(&world->log, LOG_BYTES, WORKERS, 0);
     if (!error)
-        error = journal_open(&world->journal, &options, &opened, &reason);
+        error = journal_open(&world->journal, &options, &opened, &why);
     if (error)
-        printf("FAIL: cannot open: %s\n", reason.text);
+        printf("FAIL: cannot open: %s\n", why.text);
     return error;
 }
 
@@ -184,7 +184,7 @@ static bool race(enum durability durability, uint64_t seed)
     static struct world world;
     struct scratch scratch;
     struct journal_figures figures;
-    struct reason reason;
+    struct error why;
     scratch_make(&scratch);
     if (open_world(&world, scratch.path, durability) != 0)
         return false;
@@ -204,7 +204,7 @@ static bool race(enum durability durability, uint64_t seed)
     unsigned failures = atomic_load(&world.failures);
     if (durability == DURABILITY_ALWAYS)
         journal_abandon(world.journal);
-    else if (journal_close(world.journal, &reason) != 0)
+    else if (journal_close(world.journal, &why) != 0)
         failures++;
     log_destroy(&world.log);
 
@@ -212,7 +212,7 @@ static bool race(enum durability durability, uint64_t seed)
         return false;
     for (unsigned i = 0; i < WORKERS; i++)
         failures += world.next[i] != RECORDS;
-    journal_close(world.journal, &reason);
+    journal_close(world.journal, &why);
     log_destroy(&world.log);
     scratch_remove(&scratch);
     return failures == 0;

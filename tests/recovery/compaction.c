@@ -39,7 +39,7 @@ static void reopen(struct store *store)
     struct ledger *live = store->ledger;
     store->ledger = NULL;
     int error = store_open(store);
-    snprintf(why, sizeof why, "%s", store->reason.text);
+    snprintf(why, sizeof why, "%s", store->why.text);
     must(error == 0, "it does not open");
     must(ledger_check(store->ledger, why, sizeof why) == 0, "an invariant does not hold");
     must(ledgers_equal(live, store->ledger, false, why, sizeof why), "it is another ledger");
@@ -57,7 +57,7 @@ static void close_some_way(struct store *store)
 static uint64_t do_compact(struct store *store)
 {
     struct compact_result result;
-    struct reason reason;
+    struct error reason;
     int error = store_compact(store, random_chance(&store->random, 30), &result, &reason);
     snprintf(why, sizeof why, "%s", reason.text);
     must(error == 0, "it cannot be compacted");
@@ -90,7 +90,7 @@ static uint64_t live(struct store *store)
 {
     struct random *random = &store->random;
     uint64_t newest = 0, snapshots = 0;
-    must(store_open(store) == 0, store->reason.text);
+    must(store_open(store) == 0, store->why.text);
     for (int i = random_between(random, 4, 12); i > 0; i--) {
         store_trade(store, random_between(random, 1, 1500));
         if (random_chance(random, 50)) { /* beside the open store */

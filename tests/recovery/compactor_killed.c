@@ -50,9 +50,9 @@ static struct store store_at(const char *directory, const struct file_ops *files
 static void make_template(struct store *store)
 {
     struct compact_result result;
-    struct reason reason;
+    struct error reason;
     title = "the template";
-    must(store_open(store) == 0, store->reason.text);
+    must(store_open(store) == 0, store->why.text);
     for (int i = 0; i < 2; i++) {
         store_trade(store, 1500);
         must(store_compact(store, false, &result, &reason) == 0, reason.text);
@@ -67,7 +67,7 @@ static void start_is_equal(const struct store *template, const char *directory,
 {
     struct store store = store_at(directory, files);
     int error = store_open(&store);
-    snprintf(why, sizeof why, "%s: %s", when, store.reason.text);
+    snprintf(why, sizeof why, "%s: %s", when, store.why.text);
     must(error == 0, "it does not start");
     must(ledgers_equal(template->ledger, store.ledger, false, why, sizeof why), when);
     store_abandon(&store);
@@ -80,7 +80,7 @@ static bool try_nth(const struct store *template, struct fault_plan plan, bool a
     struct scratch scratch;
     char data[PATH_MAX + 8], attic[PATH_MAX + 8];
     struct compact_result result;
-    struct reason reason;
+    struct error reason;
     scratch_make(&scratch);
     snprintf(data, sizeof data, "%s/data", scratch.path);
     snprintf(attic, sizeof attic, "%s/attic", scratch.path);

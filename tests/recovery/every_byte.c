@@ -99,20 +99,19 @@ static int count_record(void *context, const struct record_head *record, uint64_
     return check_record(context, record, lsn, time_ms);
 }
 
-static int follow(struct bench *bench, bool survey, struct replay_result *result,
-                  struct reason *reason)
+static int follow(struct bench *bench, bool scrub, struct replay_result *result, struct error *why)
 {
     struct replay_options options = {
         .files = &bench->disk.ops,
         .directory = "journal",
         .context = bench,
-        .on_record = survey ? count_record : check_record,
-        .on_batch = survey ? note_batch : NULL,
+        .on_record = scrub ? count_record : check_record,
+        .on_batch = scrub ? note_batch : NULL,
     };
     bench->lsn = 0;
     bench->rig.found = 0;
     bench->rig.wrong = false;
-    return replay_files(&options, result, reason);
+    return replay_files(&options, result, why);
 }
 
 /* ---- what must come of it ---- */
@@ -213,22 +212,22 @@ static void judge(struct bench *bench, const char *what, int file, uint64_t at,
                   struct expectation expected)
 {
     struct replay_result result;
-    struct reason reason = { 0 };
-    int error = follow(bench, false, &result, &reason);
+    struct error why = { 0 };
+    int error = follow(bench, false, &result, &why);
     bench->cases++;
     bench->refused += error != 0;
     if (bench->rig.wrong) {
         complain(bench, what, file, at, "a record that was never written");
     } else if (error && !expected.refuse) {
-        complain(bench, what, file, at, reason.text);
+        complain(bench, what, file, at, why.text);
     } else if (!error && expected.refuse) {
         complain(bench, what, file, at, "was not refused");
     } else if (error) {
         char place[80];
         snprintf(place, sizeof place, "%s: offset %" PRIu64 ": ",
                  bench->disk.files[expected.file].name, expected.offset);
-        if (error != -EILSEQ || strncmp(reason.text, place, strlen(place)) != 0)
-            complain(bench, what, file, at, reason.text);
+        if (error != -EILSEQ || strncmp(why.text, place, strlen(place)) != 0)
+            complain(bench, what, file, at, why.text);
     } else if (result.records != expected.records || bench->rig.found != expected.records) {
         complain(bench, what, file, at, "not the records that must come back");
     }
@@ -301,7 +300,7 @@ static void write_journal(struct bench *bench, const char *directory, bool clean
                                .longest = 600 };
     struct rig *rig = &bench->rig;
     if (rig_open(rig) != 0) {
-        printf("cannot open: %s\n", rig->reason.text);
+        printf("cannot open: %s\n", rig->why.text);
         exit(1);
     }
     for (int i = 0; i < RECORDS; i++) {
@@ -321,7 +320,7 @@ static unsigned damage(bool clean)
     static struct bench bench;
     struct scratch scratch;
     struct replay_result result;
-    struct reason reason = { 0 };
+    struct error why = { 0 };
     char directory[PATH_MAX + 16];
     memset(&bench, 0, sizeof bench);
     scratch_make(&scratch);
@@ -331,11 +330,11 @@ static unsigned damage(bool clean)
     memory_disk_load(&bench.disk, directory);
     scratch_remove(&scratch);
 
-    int error = follow(&bench, true, &result, &reason);
+    int error = follow(&bench, true, &result, &why);
     for (int i = 1; i < bench.batches; i++)
         bench.places[i].records += bench.places[i - 1].records;
     if (error || all_records(&bench) != RECORDS || result.tail != TAIL_CLEAN || bench.rig.wrong) {
-        printf("FAIL whole: %s\n", reason.text);
+        printf("FAIL whole: %s\n", why.text);
         return 1;
     }
     printf("%s: %d batches in %d segments\n", clean ? "clean close" : "killed", bench.batches,

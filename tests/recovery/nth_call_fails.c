@@ -43,7 +43,7 @@ static void expect(struct attempt *attempt, bool holds, const char *what)
     if (holds || attempt->failed)
         return;
     printf("FAIL %s, call %" PRIu64 ": %s (%s)\n", attempt->title, attempt->n, what,
-           attempt->rig.reason.text);
+           attempt->rig.why.text);
     attempt->failed = true;
 }
 

@@ -34,7 +34,7 @@ struct story {
     struct random random;
     struct fault_disk *disk;
     struct rig rig;
-    struct file_request pending[JOURNAL_STREAMS];
+    struct file_request pending[JOURNAL_SLOTS];
     unsigned count;
     uint64_t acknowledged; /* records that survive a kill */
     uint64_t durable;      /* records that survive a power cut */
@@ -75,7 +75,7 @@ static void note_promises(struct story *story)
 static void take_requests(struct story *story)
 {
     struct file_request *next = &story->pending[story->count];
-    while (story->count < JOURNAL_STREAMS &&
+    while (story->count < JOURNAL_SLOTS &&
            journal_next(story->rig.journal, draw(story, 2) != 0, next)) {
         story->count++;
         next++;
@@ -104,7 +104,7 @@ static void write_some(struct story *story)
         rig->wall_ms += draw(story, 3) ? 40 : 0;
         if (i % together == 0)
             take_requests(story);
-        while (story->count > draw(story, JOURNAL_STREAMS))
+        while (story->count > draw(story, JOURNAL_SLOTS))
             complete_any(story);
     }
     while (story->count > 0 && !fault_disk_struck(story->disk))
@@ -117,7 +117,7 @@ static bool check_opened(struct story *story, int error, uint64_t kept)
 {
     const struct rig *rig = &story->rig;
     if (error)
-        printf("FAIL: does not open: %s\n", rig->reason.text);
+        printf("FAIL: does not open: %s\n", rig->why.text);
     else if (rig->wrong)
         printf("FAIL: wrong records\n");
     else if (rig->found < kept)

@@ -4,7 +4,7 @@
  * of opening, after a kill and after a clean stop: if it refuses, not one byte of the journal is
  * changed; if it opens, what it gave back is a prefix that lacks at most the last batch, and only
  * after a kill, and only if no file was cut off; and the journal can be written and read again.
- * What was refused is surveyed and repaired, and then opens with a prefix of the records.
+ * What was refused is scrubbed and repaired, and then opens with a prefix of the records.
  *
  * Then the last segment alone, from some block on: cut off, a bit flipped, blocks zeroed, two
  * blocks swapped; after a clean stop, after a kill, and after a kill with as many batches in flight
@@ -25,8 +25,8 @@
 
 #include "persistence/repair.h"
 #include "persistence/replay_files.h"
+#include "persistence/scrub.h"
 #include "persistence/segment.h"
-#include "persistence/survey.h"
 #include "tests/support/journal_rig.h"
 #include "tests/support/random.h"
 #include "tests/support/scratch.h"
@@ -116,7 +116,7 @@ static void write_journal(struct original *original, int records)
     struct journal_figures figures;
     struct rig rig = rig_of(original->directory);
     if (rig_open(&rig) != 0) {
-        printf("cannot open: %s\n", rig.reason.text);
+        printf("cannot open: %s\n", rig.why.text);
         exit(1);
     }
     for (int i = 0; i < records; i++) {
@@ -181,9 +181,9 @@ static bool goes_on(const struct place *place, struct rig *rig, uint64_t least)
     }
     uint64_t there = rig->appended;
     if (rig_close(rig) != 0)
-        return complain(place, "cannot close:", rig->reason.text);
+        return complain(place, "cannot close:", rig->why.text);
     if (rig_open(rig) != 0)
-        return complain(place, "cannot open again:", rig->reason.text);
+        return complain(place, "cannot open again:", rig->why.text);
     bool good = !rig->wrong && rig->found == there && rig->lines == 0;
     rig_abandon(rig);
     return good || complain(place, "not the records that were written since", "");
@@ -192,29 +192,29 @@ static bool goes_on(const struct place *place, struct rig *rig, uint64_t least)
 /* True unless it could be repaired and then was not what it should be. */
 static bool repairs(const struct place *place, const char *directory, const char *journal)
 {
-    struct survey survey;
-    struct reason reason = { "" };
+    struct scrub scrub;
+    struct error why = { "" };
     char aside[PATH_MAX + 64];
-    struct survey_options options = { .files = &file_system, .directory = journal };
+    struct scrub_options options = { .files = &file_system, .directory = journal };
     snprintf(aside, sizeof aside, "%s/aside", directory);
-    int error = survey_journal(&options, &survey, &reason);
-    bool nothing_whole = !error && survey.cut.number == 0;
-    bool found = survey.count > 0;
-    uint64_t cut = survey.cut.lsn;
+    int error = scrub_journal(&options, &scrub, &why);
+    bool nothing_whole = !error && scrub.cut.number == 0;
+    bool found = scrub.count > 0;
+    uint64_t cut = scrub.cut.lsn;
     if (!error && !nothing_whole && found) {
         file_system.make_directory(NULL, aside);
-        error = journal_repair(&file_system, journal, aside, &survey, 0, &reason);
+        error = journal_repair(&file_system, journal, aside, &scrub, 0, &why);
     }
-    survey_free(&survey);
+    scrub_free(&scrub);
     if (error)
-        return complain(place, "cannot be repaired:", reason.text);
+        return complain(place, "cannot be repaired:", why.text);
     if (!found)
         return complain(place, "refused, but the survey found nothing", "");
     if (nothing_whole)
         return true;
     struct rig rig = rig_of(directory);
     if (rig_open(&rig) != 0)
-        return complain(place, "repaired, but refused:", rig.reason.text);
+        return complain(place, "repaired, but refused:", rig.why.text);
     if (rig.opened.lsn != cut) {
         rig_abandon(&rig);
         return complain(place, "repaired, but cut elsewhere", "");
@@ -223,11 +223,11 @@ static bool repairs(const struct place *place, const char *directory, const char
 }
 
 /* What a refusal must name. */
-static bool names_a_place(const char *reason)
+static bool names_a_place(const char *why)
 {
     unsigned long long sequence, offset;
-    return strncmp(reason, "stopped: offset 0: ", 19) == 0 ||
-           sscanf(reason, "%10llu.seg: offset %llu: ", &sequence, &offset) == 2;
+    return strncmp(why, "stopped: offset 0: ", 19) == 0 ||
+           sscanf(why, "%10llu.seg: offset %llu: ", &sequence, &offset) == 2;
 }
 
 static bool reopen(const struct place *place, const char *directory, uint64_t least,
@@ -242,9 +242,9 @@ static bool reopen(const struct place *place, const char *directory, uint64_t le
         return goes_on(place, &rig, least);
     ++*refused;
     if (error != -EILSEQ)
-        return complain(place, "not refused as corrupt:", rig.reason.text);
-    if (!names_a_place(rig.reason.text))
-        return complain(place, "refused without a place:", rig.reason.text);
+        return complain(place, "not refused as corrupt:", rig.why.text);
+    if (!names_a_place(rig.why.text))
+        return complain(place, "refused without a place:", rig.why.text);
     if (hash_tree(journal) != before)
         return complain(place, "refused, but changed", "");
     return repairs(place, directory, journal);
@@ -288,7 +288,7 @@ static void list_batches(struct original *original)
 {
     char journal[PATH_MAX + 64];
     size_t length;
-    struct reason reason = { "" };
+    struct error why = { "" };
     struct replay_result result = { 0 };
     struct listing listing = { original, 0 };
     snprintf(journal, sizeof journal, "%s/journal", original->directory);
@@ -297,7 +297,7 @@ static void list_batches(struct original *original)
                                       .context = &listing,
                                       .on_batch = list_batch,
                                       .on_record = count_record };
-    int error = replay_files(&options, &result, &reason);
+    int error = replay_files(&options, &result, &why);
     struct place place = { .sequence = original->last };
     snprintf(place.path, sizeof place.path, "%s/journal/%s", original->directory,
              segment_name(place.sequence).text);
@@ -305,7 +305,7 @@ static void list_batches(struct original *original)
     int least = original->ending == IN_FLIGHT ? JOURNAL_BATCHES : 1;
     if (error || original->count < least || length != sizeof original->bytes) {
         printf("the journal to damage: %d batches in segment %" PRIu64 "; %s\n", original->count,
-               original->last, reason.text);
+               original->last, why.text);
         exit(1);
     }
     original->records = listing.records; /* what was in flight may not have got out all */

@@ -13,8 +13,8 @@
 #include <unistd.h>
 
 #include "persistence/repair.h"
+#include "persistence/scrub.h"
 #include "persistence/segment.h"
-#include "persistence/survey.h"
 #include "tests/support/fault_file.h"
 #include "tests/support/journal_rig.h"
 #include "tests/support/scratch.h"
@@ -66,7 +66,7 @@ static void write_damaged(struct bench *bench)
     struct journal_figures figures;
     struct rig rig = rig_of(bench->original);
     if (rig_open(&rig) != 0) {
-        printf("cannot open: %s\n", rig.reason.text);
+        printf("cannot open: %s\n", rig.why.text);
         exit(1);
     }
     for (int i = 0; i < RECORDS; i++) {
@@ -84,18 +84,18 @@ static void write_damaged(struct bench *bench)
 
 /* Repairs with these files; aside is made first, by the system. */
 static int repair(const char *directory, const char *name, const struct file_ops *files,
-                  struct reason *reason)
+                  struct error *why)
 {
-    struct survey survey;
+    struct scrub scrub;
     char journal[PATH_MAX + 64], aside[PATH_MAX + 64];
     snprintf(journal, sizeof journal, "%s/journal", directory);
     snprintf(aside, sizeof aside, "%s/%s", directory, name);
-    struct survey_options options = { .files = &file_system, .directory = journal };
+    struct scrub_options options = { .files = &file_system, .directory = journal };
     mkdir(aside, 0700);
-    int error = survey_journal(&options, &survey, reason);
-    if (!error && survey.count > 0)
-        error = journal_repair(files, journal, aside, &survey, 1, reason);
-    survey_free(&survey);
+    int error = scrub_journal(&options, &scrub, why);
+    if (!error && scrub.count > 0)
+        error = journal_repair(files, journal, aside, &scrub, 1, why);
+    scrub_free(&scrub);
     return error;
 }
 
@@ -131,7 +131,7 @@ static bool opens(const struct bench *bench, uint64_t n)
 {
     struct rig rig = rig_of(bench->copy);
     if (rig_open(&rig) != 0)
-        return complain(n, "repaired, but refused:", rig.reason.text);
+        return complain(n, "repaired, but refused:", rig.why.text);
     bool good = !rig.wrong && rig.found > 0;
     rig_abandon(&rig);
     return good || complain(n, "wrong records", "");
@@ -139,26 +139,26 @@ static bool opens(const struct bench *bench, uint64_t n)
 
 static bool repairs_again(const struct bench *bench, uint64_t n)
 {
-    struct reason reason = { "" };
-    if (repair(bench->copy, "again", &file_system, &reason) != 0)
-        return complain(n, "cannot be repaired again:", reason.text);
+    struct error why = { "" };
+    if (repair(bench->copy, "again", &file_system, &why) != 0)
+        return complain(n, "cannot be repaired again:", why.text);
     return opens(bench, n);
 }
 
 /* *struck: the call was reached. */
 static bool cut_at(const struct bench *bench, uint64_t n, uint64_t seed, bool *struck)
 {
-    struct reason reason = { "" };
+    struct error why = { "" };
     copy_tree(bench->original, bench->copy);
     mkdir(bench->attic, 0700);
     struct fault_disk *disk = fault_disk_make(bench->attic, seed);
     fault_disk_plan(disk, (struct fault_plan){ .at = n, .kind = FAULT_POWER_CUT });
-    int error = repair(bench->copy, "aside", fault_disk_ops(disk), &reason);
+    int error = repair(bench->copy, "aside", fault_disk_ops(disk), &why);
     *struck = fault_disk_struck(disk);
     fault_disk_power_cut(disk);
     bool good = kept_all(bench, n);
     if (good && error && !*struck)
-        good = complain(n, "cannot be repaired:", reason.text);
+        good = complain(n, "cannot be repaired:", why.text);
     /* What was said to be repaired is, also if the power goes right then. */
     good = good && (error ? repairs_again(bench, n) : opens(bench, n));
     fault_disk_free(disk);

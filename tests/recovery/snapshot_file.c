@@ -123,7 +123,7 @@ static void fill(struct ledger_rig *rig)
 static int load(const char *directory, uint64_t lsn, struct ledger *ledger, unsigned threads)
 {
     struct snapshot snapshot;
-    struct reason reason = { "" };
+    struct error reason = { "" };
     int error = snapshot_open(&snapshot, &file_system, directory, lsn, &reason);
     if (!error) {
         error = snapshot_load(&snapshot, ledger, NULL, threads, &reason);
@@ -197,7 +197,7 @@ static void damage(const char *directory, const char *path)
 {
     struct random random = { 7 };
     struct snapshot snapshot;
-    struct reason reason;
+    struct error reason;
     size_t length;
     unsigned char *bytes = read_file(path, &length);
     must(snapshot_open(&snapshot, &file_system, directory, position.lsn, &reason) == 0, "open");
@@ -244,7 +244,7 @@ static void wrong_promise(struct ledger_rig *rig, const char *directory)
 {
     struct journal_position other = position;
     struct ledger_rig copy;
-    struct reason reason;
+    struct error reason;
     uint64_t bytes, after;
     other.lsn++;
     struct pool *pool = item_at(&rig->ledger->items, 5)->pools;
@@ -263,7 +263,7 @@ int main(void)
 {
     struct scratch scratch;
     struct ledger_rig rig;
-    struct reason reason = { "" };
+    struct error reason = { "" };
     char path[PATH_MAX + 64];
     uint64_t bytes;
     scratch_make(&scratch);

@@ -105,7 +105,7 @@ int rig_open(struct rig *rig)
     int error = log_init(&rig->log, RIG_LOG_BYTES, 1, 0);
     assert(!error);
     struct journal_opened opened;
-    error = journal_open(&rig->journal, &options, &opened, &rig->reason);
+    error = journal_open(&rig->journal, &options, &opened, &rig->why);
     rig->appended = rig->found;
     if (error) {
         log_destroy(&rig->log);
@@ -151,7 +151,7 @@ uint64_t rig_acknowledged(const struct rig *rig)
 
 int rig_close(struct rig *rig)
 {
-    int error = journal_close(rig->journal, &rig->reason);
+    int error = journal_close(rig->journal, &rig->why);
     rig->journal = NULL;
     log_destroy(&rig->log);
     return error;

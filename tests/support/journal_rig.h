@@ -35,7 +35,7 @@ struct rig {
     struct log log;
     struct journal *journal; /* NULL: not open */
     struct journal_opened opened;
-    struct reason reason;
+    struct error why;
     uint64_t found;    /* records that the last opening gave back */
     bool wrong;        /* one of them was not what it should be */
     uint64_t appended; /* records there should be now: found, and those appended since */

@@ -57,7 +57,7 @@ int store_open(struct store *store)
                                        .say = say,
                                        .wall_ms = time_of,
                                        .steady_ms = time_of };
-    int error = journal_open(&store->journal, &options, &store->opened, &store->reason);
+    int error = journal_open(&store->journal, &options, &store->opened, &store->why);
     if (error) {
         store->journal = NULL;
         log_destroy(&store->log);
@@ -71,7 +71,7 @@ int store_open(struct store *store)
 
 int store_close(struct store *store)
 {
-    int error = journal_close(store->journal, &store->reason);
+    int error = journal_close(store->journal, &store->why);
     store->journal = NULL;
     log_destroy(&store->log);
     return error;
@@ -216,7 +216,7 @@ void store_trade(struct store *store, int operations)
 }
 
 int store_compact(const struct store *store, bool archive, struct compact_result *result,
-                  struct reason *reason)
+                  struct error *why)
 {
     struct log log;
     struct ledger_config config = store->config;
@@ -231,7 +231,7 @@ int store_compact(const struct store *store, bool archive, struct compact_result
                                        .sized = true,
                                        .archive = archive,
                                        .now_ms = store->now_ms };
-    int error = compact(&options, result, reason);
+    int error = compact(&options, result, why);
     log_destroy(&log);
     return error;
 }

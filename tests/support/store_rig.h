@@ -26,7 +26,7 @@ struct store {
     struct ledger *ledger;
     struct journal *journal; /* NULL: not open */
     struct journal_opened opened;
-    struct reason reason;
+    struct error why;
     uint64_t now_ms;
     int next_id;
     unsigned lines; /* that the journal said */
@@ -45,6 +45,6 @@ void store_forget_ledger(struct store *store);
 
 /* Compacts its directory, open or not. As compact(). */
 int store_compact(const struct store *store, bool archive, struct compact_result *result,
-                  struct reason *reason);
+                  struct error *why);
 
 #endif

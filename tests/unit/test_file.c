@@ -111,28 +111,28 @@ Test(file, a_listing_can_be_stopped)
 
 Test(file, reasons_are_cut_short_rather_than_overrun)
 {
-    struct reason reason;
+    struct error why;
     char word[1000];
     memset(word, 'x', sizeof word - 1);
     word[sizeof word - 1] = '\0';
-    cr_assert_eq(reason_set(&reason, -EILSEQ, "%s", word), -EILSEQ);
-    cr_assert_eq(strlen(reason.text), sizeof reason.text - 1);
-    cr_assert_eq(reason_system(&reason, -EIO, "%s", word), -EIO);
-    cr_assert_eq(reason_system(&reason, -ENOENT, "cannot open %s", "x"), -ENOENT);
-    cr_assert_str_eq(reason.text, "cannot open x: No such file or directory");
+    cr_assert_eq(error_set(&why, -EILSEQ, "%s", word), -EILSEQ);
+    cr_assert_eq(strlen(why.text), sizeof why.text - 1);
+    cr_assert_eq(error_system(&why, -EIO, "%s", word), -EIO);
+    cr_assert_eq(error_system(&why, -ENOENT, "cannot open %s", "x"), -ENOENT);
+    cr_assert_str_eq(why.text, "cannot open x: No such file or directory");
 }
 
 Test(file, only_a_segments_name_is_one)
 {
     struct segment_list list;
-    struct reason reason;
+    struct error why;
     const char *names[] = { "0000000001.seg",  "0000000002.seg", "1.seg",    "0000000003.seg.bak",
                             "00000000004.seg", "x000000005.seg", "next.tmp", "0000000000.seg" };
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         cr_assert_eq(path_join(&path, scratch.path, names[i]), 0);
         files->close(files->context, open_file());
     }
-    cr_assert_eq(segment_list_read(&list, files, scratch.path, &reason), 0);
+    cr_assert_eq(segment_list_read(&list, files, scratch.path, &why), 0);
     cr_assert_eq(list.count, 2);
     cr_assert_eq(list.sequences[0], 1);
     cr_assert_eq(list.sequences[1], 2);

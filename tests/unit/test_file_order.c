@@ -144,7 +144,7 @@ static void must_not_come_between(const char *from, const char *event, const cha
 static void open_rig(void)
 {
     int error = rig_open(&rig);
-    cr_assert_eq(error, 0, "%s", rig.reason.text);
+    cr_assert_eq(error, 0, "%s", rig.why.text);
     cr_assert_not(rig.wrong);
 }
 
@@ -245,8 +245,8 @@ static void damage_first_record(void)
 Test(file_order, what_a_repair_moves_aside_is_there_before_the_rest_is_zeroed) /* R2 */
 {
     char journal[PATH_MAX + 16], aside[PATH_MAX + 16];
-    struct survey survey;
-    struct reason reason;
+    struct scrub scrub;
+    struct error why;
     open_rig();
     write_records(12);
     rig_abandon(&rig);
@@ -254,14 +254,14 @@ Test(file_order, what_a_repair_moves_aside_is_there_before_the_rest_is_zeroed) /
     snprintf(journal, sizeof journal, "%s/journal", scratch.path);
     snprintf(aside, sizeof aside, "%s/aside", scratch.path);
     cr_assert_eq(mkdir(aside, 0700), 0);
-    struct survey_options options = { .files = &file_system, .directory = journal };
-    cr_assert_eq(survey_journal(&options, &survey, &reason), 0, "%s", reason.text);
+    struct scrub_options options = { .files = &file_system, .directory = journal };
+    cr_assert_eq(scrub_journal(&options, &scrub, &why), 0, "%s", why.text);
     count = 0;
-    int error = journal_repair(&watched, journal, aside, &survey, 1, &reason);
-    cr_assert_eq(error, 0, "%s", reason.text);
+    int error = journal_repair(&watched, journal, aside, &scrub, 1, &why);
+    cr_assert_eq(error, 0, "%s", why.text);
     must_come("name 0000000002.seg", "sync names of aside", "sync names of journal",
               "write 0000000001.seg", "sync 0000000001.seg", NULL);
-    survey_free(&survey);
+    scrub_free(&scrub);
 }
 
 /* ---- snapshots ---- */
@@ -277,8 +277,8 @@ static const struct ledger_config small = {
 static int write_snapshot(const struct ledger_rig *ledger)
 {
     uint64_t bytes;
-    struct reason reason;
-    return snapshot_write(&watched, scratch.path, &position, 1000, ledger->ledger, &bytes, &reason);
+    struct error why;
+    return snapshot_write(&watched, scratch.path, &position, 1000, ledger->ledger, &bytes, &why);
 }
 
 static bool is_named(void)

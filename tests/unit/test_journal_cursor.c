@@ -16,7 +16,7 @@ static _Alignas(8) unsigned char segment[SEGMENT_BYTES_MIN];
 static struct batch_seal next;
 static struct journal_cursor cursor;
 static struct segment_list list;
-static struct reason reason;
+static struct error why;
 
 /* What the visitor was told, a word each; "b" is a valid batch, "." a block that is none. */
 static char told[512];
@@ -119,8 +119,8 @@ static void put_segment(uint64_t sequence, unsigned batches)
 
 static int walk(uint64_t first)
 {
-    cr_assert_eq(segment_list_read(&list, &file_system, scratch.path, &reason), 0);
-    return journal_walk(&cursor, &list, first, &visitor, &reason);
+    cr_assert_eq(segment_list_read(&list, &file_system, scratch.path, &why), 0);
+    return journal_walk(&cursor, &list, first, &visitor, &why);
 }
 
 #define ZEROES_13 ". . . . . . . . . . . . . "
@@ -151,7 +151,7 @@ Test(journal_cursor, refuses_a_gap_that_the_visitor_knows_nothing_of)
     at_block = JOURNAL_SKIP;
     visitor.missing = NULL;
     cr_assert_eq(walk(1), -EILSEQ);
-    cr_assert(strstr(reason.text, "segment 0000000002.seg is missing"), "%s", reason.text);
+    cr_assert(strstr(why.text, "segment 0000000002.seg is missing"), "%s", why.text);
     cr_assert_str_eq(told, "segment:1 b1 leave ");
 }
 

@@ -49,7 +49,7 @@ static void open_with_watched_closes(void)
     files = file_system;
     files.close = close_what_is_open;
     rig.files = &files;
-    cr_assert_eq(rig_open(&rig), 0, "%s", rig.reason.text);
+    cr_assert_eq(rig_open(&rig), 0, "%s", rig.why.text);
 }
 
 static int refuse_allocation(void *context, int fd, uint64_t length)
@@ -65,7 +65,7 @@ Test(journal_failed, it_says_so_outside_of_the_gates)
 {
     files = file_system;
     rig.files = &files;
-    cr_assert_eq(rig_open(&rig), 0, "%s", rig.reason.text);
+    cr_assert_eq(rig_open(&rig), 0, "%s", rig.why.text);
     files.allocate = refuse_allocation;
     for (int i = 0; i < 1000 && !atomic_load(&rig.log.failed); i++) {
         rig_append(&rig);
@@ -75,31 +75,31 @@ Test(journal_failed, it_says_so_outside_of_the_gates)
     cr_assert_not(rig.said_inside);
 }
 
-static bool is_close(const struct file_request *asked, unsigned stream)
+static bool is_close(const struct file_request *asked, unsigned slot)
 {
-    return asked->kind == FILE_CLOSE && asked->stream == stream;
+    return asked->kind == FILE_CLOSE && asked->slot == slot;
 }
 
-/* Performs all until `request` is the closing of a file by that stream. */
-static void drive_to_close(unsigned stream)
+/* Performs all until `request` is the closing of a file by that slot. */
+static void drive_to_close(unsigned slot)
 {
     for (int i = 0; i < 1000; i++) {
         rig_append(&rig);
         bool more = journal_next(rig.journal, false, &request);
-        while (more && !is_close(&request, stream))
+        while (more && !is_close(&request, slot))
             more = journal_done(rig.journal, &request, file_perform(&files, &request), &request);
         if (more)
             return;
     }
-    cr_assert_fail("no file of stream %u was closed", stream);
+    cr_assert_fail("no file of stream %u was closed", slot);
 }
 
 /* The write of another worker fails while the file is being closed: nobody looks at what came of
  * that any more. */
-static void expect_one_close(unsigned stream)
+static void expect_one_close(unsigned slot)
 {
     open_with_watched_closes();
-    drive_to_close(stream);
+    drive_to_close(slot);
     rig_append(&rig);
     cr_assert(journal_next(rig.journal, true, &other));
     cr_assert_eq(other.kind, FILE_WRITE);
@@ -111,10 +111,10 @@ static void expect_one_close(unsigned stream)
 
 Test(journal_failed, a_retired_segment_is_closed_once_after_a_failure)
 {
-    expect_one_close(STREAM_SYNC);
+    expect_one_close(SLOT_SYNC);
 }
 
 Test(journal_failed, a_segment_in_the_making_is_closed_once_after_a_failure)
 {
-    expect_one_close(STREAM_PREPARE);
+    expect_one_close(SLOT_PREPARE);
 }

@@ -54,7 +54,7 @@ static const char *in_journal(const char *name)
 static void open_rig(void)
 {
     int error = rig_open(&rig);
-    cr_assert_eq(error, 0, "%s", rig.reason.text);
+    cr_assert_eq(error, 0, "%s", rig.why.text);
     cr_assert_not(rig.wrong);
 }
 
@@ -83,8 +83,8 @@ static void expect_refusal(int error, const char *words)
     snprintf(directory, sizeof directory, "%s/journal", scratch.path);
     uint64_t before = hash_tree(directory);
     int result = rig_open(&rig);
-    cr_assert_eq(result, error, "%d: %s", result, rig.reason.text);
-    cr_assert(strstr(rig.reason.text, words), "%s", rig.reason.text);
+    cr_assert_eq(result, error, "%d: %s", result, rig.why.text);
+    cr_assert(strstr(rig.why.text, words), "%s", rig.why.text);
     cr_assert_eq(hash_tree(directory), before, "something was changed");
 }
 
@@ -198,7 +198,7 @@ Test(journal_open, two_engines_cannot_share_a_directory)
     open_rig();
     cr_assert_eq(rig_open(&second), -EWOULDBLOCK);
     snprintf(process, sizeof process, "is in use by process %d", (int)getpid());
-    cr_assert(strstr(second.reason.text, process), "%s", second.reason.text);
+    cr_assert(strstr(second.why.text, process), "%s", second.why.text);
     write_records(3);
     cr_assert_eq(rig_close(&rig), 0);
     cr_assert_eq(rig_open(&second), 0);
@@ -236,11 +236,11 @@ Test(journal_open, a_directory_that_cannot_be_made_is_named)
     snprintf(inner, sizeof inner, "%s/no/such", scratch.path);
     rig.directory = inner;
     cr_assert_eq(rig_open(&rig), -ENOENT);
-    cr_assert(strstr(rig.reason.text, inner), "%s", rig.reason.text);
+    cr_assert(strstr(rig.why.text, inner), "%s", rig.why.text);
     snprintf(inner, sizeof inner, "%s/file", scratch.path);
     write_file(inner, "x", 1);
     cr_assert_eq(rig_open(&rig), -ENOTDIR);
-    cr_assert(strstr(rig.reason.text, inner), "%s", rig.reason.text);
+    cr_assert(strstr(rig.why.text, inner), "%s", rig.why.text);
 }
 
 Test(journal_open, segment_sizes_out_of_range_are_refused)
@@ -398,17 +398,16 @@ Test(journal_open, what_cannot_be_applied_is_refused)
     int count = 0;
     struct journal *journal;
     struct journal_opened opened;
-    struct reason reason;
+    struct error why;
     live(9, false);
     struct log log;
     cr_assert_eq(log_init(&log, 1 << 20, 1, 0), 0);
     struct journal_options options = {
         .directory = scratch.path, .log = &log, .context = &count, .apply = refuse_third
     };
-    cr_assert_eq(journal_open(&journal, &options, &opened, &reason), -ENOSPC);
+    cr_assert_eq(journal_open(&journal, &options, &opened, &why), -ENOSPC);
     cr_assert_eq(count, 3);
-    cr_assert(strstr(reason.text, "0000000001.seg: offset 16384: the record at lsn"), "%s",
-              reason.text);
+    cr_assert(strstr(why.text, "0000000001.seg: offset 16384: the record at lsn"), "%s", why.text);
     log_destroy(&log);
 }
 

@@ -44,7 +44,7 @@ static const char *in_journal(const char *name)
 static void open_rig(void)
 {
     int error = rig_open(&rig);
-    cr_assert_eq(error, 0, "%s", rig.reason.text);
+    cr_assert_eq(error, 0, "%s", rig.why.text);
     cr_assert_not(rig.wrong);
 }
 
@@ -73,8 +73,8 @@ static void expect_refusal(int error, const char *words)
     snprintf(directory, sizeof directory, "%s/journal", scratch.path);
     uint64_t before = hash_tree(directory);
     int result = rig_open(&rig);
-    cr_assert_eq(result, error, "%d: %s", result, rig.reason.text);
-    cr_assert(strstr(rig.reason.text, words), "%s", rig.reason.text);
+    cr_assert_eq(result, error, "%d: %s", result, rig.why.text);
+    cr_assert(strstr(rig.why.text, words), "%s", rig.why.text);
     cr_assert_eq(hash_tree(directory), before, "something was changed");
 }
 
@@ -225,7 +225,7 @@ Test(journal_stop, snapshots_and_archives_are_signs_of_a_journal)
         make_folder(i ? "archive" : "snapshot");
         snprintf(path, sizeof path, "%s/%s", scratch.path, signs[i]);
         write_file(path, "x", 1);
-        cr_assert_eq(rig_open(&rig), -ENODATA, "%s", rig.reason.text);
+        cr_assert_eq(rig_open(&rig), -ENODATA, "%s", rig.why.text);
         cr_assert_eq(unlink(path), 0);
     }
 }
@@ -267,12 +267,12 @@ Test(journal_stop, a_segment_cut_where_a_batch_may_have_been_is_refused) /* F15 
         /* Of a batch that lacks only zeroes nothing is gone, but the next one may be. */
         cr_assert_eq(truncate(in_journal("0000000001.seg"), bytes), 0);
         int error = rig_open(&rig);
-        cr_assert_eq(error, -EILSEQ, "%d bytes: %s", bytes, rig.reason.text);
-        cr_assert(strstr(rig.reason.text, "the segment was cut off here"), "%s", rig.reason.text);
+        cr_assert_eq(error, -EILSEQ, "%d bytes: %s", bytes, rig.why.text);
+        cr_assert(strstr(rig.why.text, "the segment was cut off here"), "%s", rig.why.text);
         snprintf(words, sizeof words, "0000000001.seg: offset %d:", blocks * BLOCK_BYTES);
         char next[80];
         snprintf(next, sizeof next, "0000000001.seg: offset %d:", (blocks + 1) * BLOCK_BYTES);
-        cr_assert(strstr(rig.reason.text, words) || strstr(rig.reason.text, next), "%s",
-                  rig.reason.text);
+        cr_assert(strstr(rig.why.text, words) || strstr(rig.why.text, next), "%s",
+                  rig.why.text);
     }
 }

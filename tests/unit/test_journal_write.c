@@ -40,7 +40,7 @@ static void open_rig(enum durability durability)
 {
     rig.durability = durability;
     int error = rig_open(&rig);
-    cr_assert_eq(error, 0, "%s", rig.reason.text);
+    cr_assert_eq(error, 0, "%s", rig.why.text);
 }
 
 static int perform(void)
@@ -430,7 +430,7 @@ static void expect_final(const char *words)
     cr_assert_eq(log_acknowledged(&rig.log), acknowledged);
     cr_assert_eq(journal_next_sync_ms(rig.journal), UINT64_MAX);
     cr_assert_lt(rig_close(&rig), 0);
-    cr_assert(strstr(rig.reason.text, words), "%s", rig.reason.text);
+    cr_assert(strstr(rig.why.text, words), "%s", rig.why.text);
 }
 
 Test(journal_write, no_failure_has_no_reason)

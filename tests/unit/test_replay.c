@@ -12,7 +12,7 @@ static _Alignas(8) unsigned char bytes[BLOCK_BYTES];
 static struct batch_header header;
 static struct batch_seal next; /* of the batch that continues the chain */
 static struct replay replay;
-static struct reason reason;
+static struct error why;
 
 /* What the target was given. */
 static uint64_t lsns[64];
@@ -63,7 +63,7 @@ static void make_batch(void)
 
 static int push(void)
 {
-    return replay_batch(&replay, &header, bytes + BATCH_HEADER_BYTES, &reason);
+    return replay_batch(&replay, &header, bytes + BATCH_HEADER_BYTES, &why);
 }
 
 Test(replay, hands_on_each_record_in_order_with_its_lsn)
@@ -118,13 +118,12 @@ Test(replay, a_gap_hands_on_nothing_and_the_missing_batch_may_still_come) /* F4 
     struct batch_header second = header;
     make_batch();
     cr_assert_eq(push(), -EILSEQ);
-    cr_assert(strstr(reason.text, "batch 3 at lsn 384 does not continue the chain"), "%s",
-              reason.text);
+    cr_assert(strstr(why.text, "batch 3 at lsn 384 does not continue the chain"), "%s", why.text);
     cr_assert_eq(count, RECORDS, "nothing of it was handed on");
     cr_assert_eq(hints[0], RECORDS);
     struct batch_header third = header;
     header = second;
-    cr_assert_eq(replay_batch(&replay, &second, missing + BATCH_HEADER_BYTES, &reason), 0);
+    cr_assert_eq(replay_batch(&replay, &second, missing + BATCH_HEADER_BYTES, &why), 0);
     header = third;
     cr_assert_eq(push(), 0);
     cr_assert_eq(count, 3 * RECORDS);
@@ -176,7 +175,7 @@ Test(replay, records_that_do_not_fill_the_batch_are_refused_before_the_first) /*
     struct record_head last = { .length = RECORD_BYTES - 8 };
     memcpy(bytes + BATCH_HEADER_BYTES + (size_t)(RECORDS - 1) * RECORD_BYTES, &last, sizeof last);
     cr_assert_eq(push(), -EILSEQ);
-    cr_assert_str_eq(reason.text, "the batch is valid, its records are not");
+    cr_assert_str_eq(why.text, "the batch is valid, its records are not");
     cr_assert_eq(count, 0, "nothing of it was handed on");
     cr_assert_eq(hints[0], 0);
 }
@@ -187,8 +186,7 @@ Test(replay, a_record_that_is_not_taken_is_the_end)
     refuse_at = 2;
     cr_assert_eq(push(), -ENOSPC);
     cr_assert_eq(count, 2);
-    cr_assert(strstr(reason.text, "the record at lsn 128 (type 0) was not taken"), "%s",
-              reason.text);
+    cr_assert(strstr(why.text, "the record at lsn 128 (type 0) was not taken"), "%s", why.text);
     cr_assert(replay.over);
     cr_assert_eq(replay.at.number, 0);
 }

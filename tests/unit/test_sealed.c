@@ -35,7 +35,7 @@ TestSuite(sealed, .init = set_up, .fini = tear_down);
 /* Batches of one record each, after the empty one of the opening. */
 static void live(int records)
 {
-    cr_assert_eq(rig_open(&rig), 0, "%s", rig.reason.text);
+    cr_assert_eq(rig_open(&rig), 0, "%s", rig.why.text);
     for (int i = 0; i < records; i++) {
         cr_assert_neq(rig_append(&rig), 0);
         rig_drive(&rig);
@@ -46,8 +46,8 @@ static void live(int records)
 static struct sealed find_sealed(void)
 {
     struct sealed sealed;
-    int error = sealed_find(&sealed, &file_system, journal, &rig.reason);
-    cr_assert_eq(error, 0, "%s", rig.reason.text);
+    int error = sealed_find(&sealed, &file_system, journal, &rig.why);
+    cr_assert_eq(error, 0, "%s", rig.why.text);
     return sealed;
 }
 

@@ -167,13 +167,13 @@ static void print_words(const struct compact_result *r, double took)
 static int run(const struct settings *s, struct compact_options *options)
 {
     struct compact_result result;
-    struct reason reason;
+    struct error why;
     double start = seconds();
-    int error = compact(options, &result, &reason);
+    int error = compact(options, &result, &why);
     if (options->progress)
         fprintf(stderr, "\r%30s\r", "");
     if (error) {
-        fprintf(stderr, "stock-journal: %s\n", reason.text);
+        fprintf(stderr, "stock-journal: %s\n", why.text);
         return error == -EILSEQ ? EXIT_DAMAGED : EXIT_USAGE;
     }
     if (s->json)

@@ -210,21 +210,21 @@ static int learn_from_snapshot(struct dumping *d)
 {
     struct path folder;
     struct snapshot snapshot;
-    struct reason reason = { "" };
+    struct error why = { "" };
     struct journal_position position;
     struct snapshot_walk walk = { .context = d, .on_block = learn_block };
     int error = path_join(&folder, d->job->directory, "snapshot");
     if (!error)
-        error = recovery_base_oldest(&file_system, d->job->directory, &position, &reason);
+        error = recovery_base_oldest(&file_system, d->job->directory, &position, &why);
     if (error || position.lsn == 0)
         return 0; /* there is none; what else is wrong the walk will say */
-    error = snapshot_open(&snapshot, &file_system, folder.text, position.lsn, &reason);
+    error = snapshot_open(&snapshot, &file_system, folder.text, position.lsn, &why);
     if (!error) {
-        error = snapshot_walk(&snapshot, &walk, &reason);
+        error = snapshot_walk(&snapshot, &walk, &why);
         snapshot_close(&snapshot);
     }
     if (error)
-        fprintf(stderr, "stock-journal: %s\n", reason.text);
+        fprintf(stderr, "stock-journal: %s\n", why.text);
     return error;
 }
 

@@ -18,11 +18,11 @@ static void print_batches(FILE *file, const struct finding *finding)
                 finding->last_number);
 }
 
-static void print_lost(FILE *file, const struct survey *survey, const struct finding *finding)
+static void print_lost(FILE *file, const struct scrub *scrub, const struct finding *finding)
 {
     if (finding->last_sequence > finding->sequence)
         fprintf(file, ", nor those up to %s", segment_name(finding->last_sequence).text);
-    bool at_end = survey->open && finding == &survey->findings[survey->count - 1];
+    bool at_end = scrub->open && finding == &scrub->findings[scrub->count - 1];
     if (at_end)
         fputs("; nothing valid comes after it", file);
     else if (finding->end_lsn > finding->first_lsn)
@@ -31,10 +31,10 @@ static void print_lost(FILE *file, const struct survey *survey, const struct fin
         fputs("; it was never promised to be on disk", file);
 }
 
-void findings_print(FILE *file, const struct survey *survey)
+void findings_print(FILE *file, const struct scrub *scrub)
 {
-    for (size_t i = 0; i < survey->count; i++) {
-        const struct finding *finding = &survey->findings[i];
+    for (size_t i = 0; i < scrub->count; i++) {
+        const struct finding *finding = &scrub->findings[i];
         if (finding->kind == FINDING_MARK) {
             fprintf(file, "%s: %s\n", STOP_MARK_NAME, finding_words(finding->kind));
             continue;
@@ -48,12 +48,12 @@ void findings_print(FILE *file, const struct survey *survey)
         }
         print_batches(file, finding);
         fprintf(file, " %s", finding_words(finding->kind));
-        print_lost(file, survey, finding);
+        print_lost(file, scrub, finding);
         fputc('\n', file);
     }
 }
 
-void findings_print_json(FILE *file, const struct survey *survey)
+void findings_print_json(FILE *file, const struct scrub *scrub)
 {
     static const char *const kinds[] = {
         [FINDING_DAMAGED] = "damaged",
@@ -66,8 +66,8 @@ void findings_print_json(FILE *file, const struct survey *survey)
         [FINDING_MARK] = "stop_mark",
     };
     fputc('[', file);
-    for (size_t i = 0; i < survey->count; i++) {
-        const struct finding *f = &survey->findings[i];
+    for (size_t i = 0; i < scrub->count; i++) {
+        const struct finding *f = &scrub->findings[i];
         fprintf(file,
                 "%s{\"kind\":\"%s\",\"segment\":%" PRIu64 ",\"last_segment\":%" PRIu64
                 ",\"offset\":%" PRIu64 ",\"bytes\":%" PRIu64 ",\"first_lsn\":%" PRIu64

@@ -55,34 +55,34 @@ static void say(void *context, const char *line)
     fprintf(stderr, "stock-journal: %s\n", line);
 }
 
-int job_find_base(struct job *job, struct reason *reason)
+int job_find_base(struct job *job, struct error *why)
 {
     struct recovery_base_options options = {
         .files = &file_system,
         .directory = job->directory,
         .say = say,
     };
-    return recovery_base_load(&options, &job->base, reason);
+    return recovery_base_load(&options, &job->base, why);
 }
 
 int job_follow(struct job *job, struct replay_options *options, void *context,
                struct replay_result *result)
 {
-    struct reason reason = { "" };
+    struct error why = { "" };
     int status = job_open(job, FILE_LOCK_SHARED);
     if (status != EXIT_GOOD)
         return status;
     struct journal_position start;
-    int error = recovery_base_oldest(&file_system, job->directory, &start, &reason);
+    int error = recovery_base_oldest(&file_system, job->directory, &start, &why);
     options->start = &start;
     options->files = &file_system;
     options->directory = job->segments.text;
     options->context = context;
     if (!error)
-        error = replay_files(options, result, &reason);
+        error = replay_files(options, result, &why);
     job_close(job);
     if (error)
-        fprintf(stderr, "stock-journal: %s\n", reason.text);
+        fprintf(stderr, "stock-journal: %s\n", why.text);
     return !error ? EXIT_GOOD : error == -EILSEQ ? EXIT_DAMAGED : EXIT_USAGE;
 }
 

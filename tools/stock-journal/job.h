@@ -29,8 +29,8 @@ struct job {
 int job_open(struct job *job, enum file_lock lock);
 void job_close(struct job *job);
 
-/* Finds job->base: judges the snapshots, as a start would. 0, or -errno and a reason. */
-int job_find_base(struct job *job, struct reason *reason);
+/* Finds job->base: judges the snapshots, as a start would. 0, or -errno and why. */
+int job_find_base(struct job *job, struct error *why);
 
 /* Follows the whole journal; context is that of the options. An exit code; what is wrong was said.
  */

@@ -23,7 +23,7 @@ enum { TYPES_MAX = 256, SHOWN_MAX = 40 };
 struct mending {
     struct job *job;
     struct shower shower;
-    struct survey survey;
+    struct scrub scrub;
     FILE *nowhere; /* for records that only teach names */
     FILE *list;    /* each record given up; NULL: nobody wants it */
     uint64_t shown_max;
@@ -56,17 +56,17 @@ static int take_record(void *context, const struct record_head *record, uint64_t
 }
 
 /* Walks the journal; each record that would be given up goes to the list. */
-static int survey_to(struct mending *m, FILE *list, bool json, uint64_t shown_max)
+static int scrub_to(struct mending *m, FILE *list, bool json, uint64_t shown_max)
 {
-    struct reason reason = { "" };
-    struct survey_options options = {
+    struct error why = { "" };
+    struct scrub_options options = {
         .files = &file_system,
         .directory = m->job->segments.text,
         .start = &m->job->base.position,
         .context = m,
         .on_record = take_record,
     };
-    survey_free(&m->survey);
+    scrub_free(&m->scrub);
     shower_free(&m->shower);
     m->list = list;
     m->shown_max = shown_max;
@@ -74,9 +74,9 @@ static int survey_to(struct mending *m, FILE *list, bool json, uint64_t shown_ma
     memset(m->count_of, 0, sizeof m->count_of);
     if (!shower_init(&m->shower, json))
         return -ENOMEM;
-    int error = survey_journal(&options, &m->survey, &reason);
+    int error = scrub_journal(&options, &m->scrub, &why);
     if (error)
-        fprintf(stderr, "stock-journal: %s\n", reason.text);
+        fprintf(stderr, "stock-journal: %s\n", why.text);
     return error;
 }
 
@@ -84,8 +84,8 @@ static int survey_to(struct mending *m, FILE *list, bool json, uint64_t shown_ma
 
 static void print_lost(FILE *file, const struct mending *m)
 {
-    for (size_t i = 0; i < m->survey.count; i++) {
-        const struct finding *f = &m->survey.findings[i];
+    for (size_t i = 0; i < m->scrub.count; i++) {
+        const struct finding *f = &m->scrub.findings[i];
         if (f->end_lsn > f->first_lsn)
             fprintf(file, "gone      lsn %" PRIu64 " to %" PRIu64 ": cannot be read any more\n",
                     f->first_lsn, f->end_lsn);
@@ -109,10 +109,10 @@ static void print_given_up(FILE *file, const struct mending *m)
 
 static void print_plan(FILE *file, const struct mending *m)
 {
-    const struct survey *survey = &m->survey;
-    const struct survey_cut *cut = &survey->cut;
-    for (size_t i = 0; i < survey->count; i++) {
-        const struct finding *f = &survey->findings[i];
+    const struct scrub *scrub = &m->scrub;
+    const struct scrub_cut *cut = &scrub->cut;
+    for (size_t i = 0; i < scrub->count; i++) {
+        const struct finding *f = &scrub->findings[i];
         if (f->kind == FINDING_MARK)
             fputs("mark      of the clean stop is removed; nothing is lost by that\n", file);
         if (f->kind == FINDING_HEADER && f->whole && !(cut->needed && f->sequence > cut->sequence))
@@ -128,21 +128,21 @@ static void print_plan(FILE *file, const struct mending *m)
         fprintf(file, "kept      the snapshot of lsn %" PRIu64 "; after it,\n",
                 m->job->base.position.lsn);
     fprintf(file, "kept      lsn %" PRIu64 " to %" PRIu64 ": %" PRIu64 " records\n",
-            m->job->base.position.lsn, cut->lsn, survey->kept_records);
+            m->job->base.position.lsn, cut->lsn, scrub->kept_records);
     print_given_up(file, m);
 }
 
 static void print_summary_json(const struct mending *m, const char *aside)
 {
-    const struct survey_cut *cut = &m->survey.cut;
+    const struct scrub_cut *cut = &m->scrub.cut;
     printf("{\"repaired\":%s,\"cut\":%s,\"segment\":%" PRIu64 ",\"offset\":%" PRIu64
            ",\"lsn\":%" PRIu64 ",\"end_lsn\":%" PRIu64 ",\"kept_records\":%" PRIu64
            ",\"given_up_records\":%" PRIu64 ",\"aside\":",
            aside ? "true" : "false", cut->needed ? "true" : "false", cut->sequence, cut->offset,
-           cut->lsn, m->survey.end_lsn, m->survey.kept_records, m->given_up);
+           cut->lsn, m->scrub.end_lsn, m->scrub.kept_records, m->given_up);
     printf(aside ? "\"%s\"" : "null%s", aside ? aside : "");
     printf(",\"damage\":");
-    findings_print_json(stdout, &m->survey);
+    findings_print_json(stdout, &m->scrub);
     puts("}");
 }
 
@@ -195,7 +195,7 @@ static int close_durably(FILE *file, const char *path, int error)
 static int write_lists(struct mending *m, const struct aside *aside)
 {
     FILE *list = fopen(aside->list.text, "wex");
-    int error = list ? survey_to(m, list, true, UINT64_MAX) : -errno;
+    int error = list ? scrub_to(m, list, true, UINT64_MAX) : -errno;
     if (!list) {
         fprintf(stderr, "stock-journal: cannot make %s: %s\n", aside->list.text, strerror(-error));
         return error;
@@ -205,7 +205,7 @@ static int write_lists(struct mending *m, const struct aside *aside)
     FILE *report = error ? NULL : fopen(aside->report.text, "wex");
     if (!report)
         return error ? error : -errno;
-    findings_print(report, &m->survey);
+    findings_print(report, &m->scrub);
     print_plan(report, m);
     return close_durably(report, aside->report.text, 0);
 }
@@ -213,30 +213,30 @@ static int write_lists(struct mending *m, const struct aside *aside)
 static int follow_again(const struct job *job)
 {
     struct replay_result result;
-    struct reason reason = { "" };
+    struct error why = { "" };
     struct replay_options options = {
         .files = &file_system,
         .directory = job->segments.text,
         .start = &job->base.position,
     };
-    int error = replay_files(&options, &result, &reason);
+    int error = replay_files(&options, &result, &why);
     if (error)
-        fprintf(stderr, "stock-journal: it is still damaged: %s\n", reason.text);
+        fprintf(stderr, "stock-journal: it is still damaged: %s\n", why.text);
     return error;
 }
 
 static int do_it(struct mending *m)
 {
     struct aside aside;
-    struct reason reason = { "" };
+    struct error why = { "" };
     struct job *job = m->job;
     if (make_aside(job, &aside) != 0 || write_lists(m, &aside) != 0)
         return EXIT_USAGE;
     uint64_t now_ms = (uint64_t)time(NULL) * 1000;
-    int error = journal_repair(&file_system, job->segments.text, aside.path.text, &m->survey,
-                               now_ms, &reason);
+    int error =
+        journal_repair(&file_system, job->segments.text, aside.path.text, &m->scrub, now_ms, &why);
     if (error) {
-        fprintf(stderr, "stock-journal: not repaired: %s\n", reason.text);
+        fprintf(stderr, "stock-journal: not repaired: %s\n", why.text);
         return EXIT_USAGE;
     }
     if (follow_again(job) != 0)
@@ -255,11 +255,11 @@ static int do_it(struct mending *m)
 /* For people: some of what is given up, as a dump would show it. */
 static int print_all(struct mending *m)
 {
-    findings_print(stdout, &m->survey);
+    findings_print(stdout, &m->scrub);
     print_plan(stdout, m);
     if (m->given_up == 0)
         return 0;
-    int error = survey_to(m, stdout, false, SHOWN_MAX);
+    int error = scrub_to(m, stdout, false, SHOWN_MAX);
     if (!error && m->given_up > SHOWN_MAX)
         printf("          and %" PRIu64 " more; --json lists them all\n", m->given_up - SHOWN_MAX);
     return error;
@@ -269,30 +269,30 @@ static int run(struct mending *m)
 {
     struct job *job = m->job;
     struct replay_result result;
-    struct reason reason = { "" };
+    struct error why = { "" };
     struct replay_options options = {
         .files = &file_system,
         .directory = job->segments.text,
         .start = &job->base.position,
     };
-    int error = job_find_base(job, &reason);
+    int error = job_find_base(job, &why);
     if (!error)
-        error = replay_files(&options, &result, &reason);
+        error = replay_files(&options, &result, &why);
     if (!error) {
         puts(job->json ? "{\"repaired\":false,\"damage\":[]}"
                        : "There is nothing to repair: a start will succeed.");
         return EXIT_GOOD;
     }
     if (error != -EILSEQ) {
-        fprintf(stderr, "stock-journal: %s\n", reason.text);
+        fprintf(stderr, "stock-journal: %s\n", why.text);
         return EXIT_USAGE;
     }
-    if (survey_to(m, stdout, job->json, job->json ? UINT64_MAX : 0) != 0)
+    if (scrub_to(m, stdout, job->json, job->json ? UINT64_MAX : 0) != 0)
         return EXIT_USAGE;
-    if (m->survey.count == 0 || m->survey.cut.number == 0) {
-        fprintf(stderr, "stock-journal: %s; %s\n", reason.text,
-                m->survey.count == 0 ? "this is no damage that a cut would mend"
-                                     : "nothing before it is whole: restore a copy");
+    if (m->scrub.count == 0 || m->scrub.cut.number == 0) {
+        fprintf(stderr, "stock-journal: %s; %s\n", why.text,
+                m->scrub.count == 0 ? "this is no damage that a cut would mend"
+                                    : "nothing before it is whole: restore a copy");
         return EXIT_DAMAGED;
     }
     if (!job->json && print_all(m) != 0)
@@ -315,7 +315,7 @@ int repair_journal_of(struct job *job)
     if (status == EXIT_GOOD)
         status = run(&mending);
     shower_free(&mending.shower);
-    survey_free(&mending.survey);
+    scrub_free(&mending.scrub);
     if (mending.nowhere)
         fclose(mending.nowhere);
     job_close(job);

@@ -92,48 +92,48 @@ static int print_good(const struct job *job, const struct replay_result *result,
 
 /* ---- what a start does without ---- */
 
-static int judge_snapshot(const char *folder, uint64_t lsn, struct reason *reason)
+static int judge_snapshot(const char *folder, uint64_t lsn, struct error *why)
 {
     struct snapshot snapshot;
-    int error = snapshot_open(&snapshot, &file_system, folder, lsn, reason);
+    int error = snapshot_open(&snapshot, &file_system, folder, lsn, why);
     if (error)
         return error;
-    error = snapshot_load(&snapshot, NULL, NULL, recovery_base_threads(&file_system), reason);
+    error = snapshot_load(&snapshot, NULL, NULL, recovery_base_threads(&file_system), why);
     snapshot_close(&snapshot);
     return error;
 }
 
 /* What is damaged or cannot be read is told and counted. 0, or what verify has to end with. */
-static int tell_spare(int error, struct counts *counts, const struct reason *reason)
+static int tell_spare(int error, struct counts *counts, const struct error *why)
 {
     if (error == 0 || error == -ENOMEM || error == -ENOTSUP)
         return error;
-    fprintf(stderr, "stock-journal: %s\n", reason->text);
+    fprintf(stderr, "stock-journal: %s\n", why->text);
     counts->spare_damaged++;
     return 0;
 }
 
 /* Those before the one that a start takes; the newer ones that are damaged it has told already. */
-static int judge_snapshots(const struct job *job, struct counts *counts, struct reason *reason)
+static int judge_snapshots(const struct job *job, struct counts *counts, struct error *why)
 {
     struct path folder;
     struct snapshot_list list = { 0 };
     int error = path_join(&folder, job->directory, "snapshot");
     if (!error)
-        error = snapshot_list_read(&list, &file_system, folder.text, reason);
+        error = snapshot_list_read(&list, &file_system, folder.text, why);
     for (size_t i = 0; !error && i < list.count && list.lsns[i] < job->base.position.lsn; i++) {
-        error = tell_spare(judge_snapshot(folder.text, list.lsns[i], reason), counts, reason);
+        error = tell_spare(judge_snapshot(folder.text, list.lsns[i], why), counts, why);
     }
     snapshot_list_free(&list);
     return error;
 }
 
 /* The segments that are kept from before that snapshot. */
-static int judge_segments(const struct job *job, struct counts *counts, struct reason *reason)
+static int judge_segments(const struct job *job, struct counts *counts, struct error *why)
 {
     struct journal_position oldest;
     struct replay_result result;
-    int error = recovery_base_oldest(&file_system, job->directory, &oldest, reason);
+    int error = recovery_base_oldest(&file_system, job->directory, &oldest, why);
     if (error || oldest.sequence >= job->base.position.sequence)
         return error;
     struct replay_options options = {
@@ -143,72 +143,69 @@ static int judge_segments(const struct job *job, struct counts *counts, struct r
         .until = job->base.position.sequence,
         .until_number = job->base.position.number,
     };
-    return tell_spare(replay_files(&options, &result, reason), counts, reason);
+    return tell_spare(replay_files(&options, &result, why), counts, why);
 }
 
-static int judge_spare(const struct job *job, struct counts *counts, struct reason *reason)
+static int judge_spare(const struct job *job, struct counts *counts, struct error *why)
 {
     counts->spare_damaged = job->base.passed_over;
     if (!job->base.found)
         return 0;
-    int error = judge_snapshots(job, counts, reason);
-    return error ? error : judge_segments(job, counts, reason);
+    int error = judge_snapshots(job, counts, why);
+    return error ? error : judge_segments(job, counts, why);
 }
 
 /* All segments are gone, but something says that there were some: no start would succeed. */
-static int judge_lost(const struct job *job, const struct replay_result *result,
-                      struct reason *reason)
+static int judge_lost(const struct job *job, const struct replay_result *result, struct error *why)
 {
     uint64_t length = 0;
     if (result->segments > 0)
         return 0;
     if (job->lock_fd >= 0)
         file_system.size(NULL, job->lock_fd, &length);
-    return journal_refuse_lost(&file_system, job->directory, length > 0, reason);
+    return journal_refuse_lost(&file_system, job->directory, length > 0, why);
 }
 
-static void print_bad(const struct survey *survey)
+static void print_bad(const struct scrub *scrub)
 {
-    findings_print(stdout, survey);
-    printf("whole     up to lsn %" PRIu64 ", of %" PRIu64 "\n", survey->cut.lsn, survey->end_lsn);
-    printf("readable  %" PRIu64 " batches, %" PRIu64 " records\n", survey->batches,
-           survey->records);
+    findings_print(stdout, scrub);
+    printf("whole     up to lsn %" PRIu64 ", of %" PRIu64 "\n", scrub->cut.lsn, scrub->end_lsn);
+    printf("readable  %" PRIu64 " batches, %" PRIu64 " records\n", scrub->batches, scrub->records);
 }
 
-static void print_bad_json(const struct survey *survey)
+static void print_bad_json(const struct scrub *scrub)
 {
     printf("{\"good\":false,\"segments\":%" PRIu64 ",\"batches\":%" PRIu64 ",\"records\":%" PRIu64
            ",\"lsn\":%" PRIu64 ",\"end_lsn\":%" PRIu64 ",\"damage\":",
-           survey->last_sequence, survey->batches, survey->records, survey->cut.lsn,
-           survey->end_lsn);
-    findings_print_json(stdout, survey);
+           scrub->last_sequence, scrub->batches, scrub->records, scrub->cut.lsn, scrub->end_lsn);
+    findings_print_json(stdout, scrub);
     puts("}");
 }
 
 static int list_damage(struct job *job)
 {
-    struct survey survey;
-    struct reason reason = { "" };
-    struct survey_options options = {
+    struct scrub scrub;
+    struct error why = { "" };
+    struct scrub_options options = {
         .files = &file_system,
         .directory = job->segments.text,
         .start = &job->base.position,
     };
-    int error = survey_journal(&options, &survey, &reason);
+    int error = scrub_journal(&options, &scrub, &why);
     if (!error && job->json)
-        print_bad_json(&survey);
+        print_bad_json(&scrub);
     else if (!error)
-        print_bad(&survey);
+        print_bad(&scrub);
     else
-        fprintf(stderr, "stock-journal: %s\n", reason.text);
-    survey_free(&survey);
+        fprintf(stderr, "stock-journal: %s\n", why.text);
+    scrub_free(&scrub);
     return error && error != -EILSEQ ? EXIT_USAGE : EXIT_DAMAGED;
 }
 
 int verify_journal(struct job *job)
 {
     struct replay_result result;
-    struct reason reason = { "" };
+    struct error why = { "" };
     struct counts counts = { 0 };
     int status = job_open(job, FILE_LOCK_SHARED);
     if (status != EXIT_GOOD)
@@ -220,16 +217,16 @@ int verify_journal(struct job *job)
         .context = &counts,
         .on_batch = count_batch,
     };
-    int error = job_find_base(job, &reason);
+    int error = job_find_base(job, &why);
     bool startable = error == 0;
     if (!error)
-        error = replay_files(&options, &result, &reason);
+        error = replay_files(&options, &result, &why);
     if (!error)
-        error = judge_lost(job, &result, &reason);
+        error = judge_lost(job, &result, &why);
     if (!error)
-        error = judge_spare(job, &counts, &reason);
+        error = judge_spare(job, &counts, &why);
     if (error)
-        fprintf(stderr, "stock-journal: %s\n", reason.text);
+        fprintf(stderr, "stock-journal: %s\n", why.text);
     if (error == -EILSEQ && startable)
         status = list_damage(job);
     else if (error)

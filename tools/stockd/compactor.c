@@ -67,7 +67,7 @@ static void look_at_snapshots(struct compactor *c)
 {
     struct snapshot_list list;
     struct snapshot snapshot;
-    struct reason ignored;
+    struct error ignored;
     if (snapshot_list_read(&list, &file_system, c->snapshots.text, &ignored) != 0)
         return;
     for (size_t i = list.count; i > 0; i--) {
@@ -87,7 +87,7 @@ static void look_at_snapshots(struct compactor *c)
 static void look_at_segments(struct compactor *c)
 {
     struct segment_list list;
-    struct reason ignored;
+    struct error ignored;
     if (segment_list_read(&list, &file_system, c->segments.text, &ignored) != 0)
         return;
     if (list.count > 0)

@@ -204,21 +204,21 @@ static void remove_old_ready_file(void *context)
         unlink(program->options.ready_file); /* that it cannot be written is said later */
 }
 
-static int cannot_open(struct program *program, int error, const struct reason *reason)
+static int cannot_open(struct program *program, int error, const struct error *why)
 {
     const char *ledger_says =
         program->ledger ? seat_failure(ledger_seat(program->ledger, 0))->message : "";
-    char why[1024];
-    snprintf(why, sizeof why, "%s%s%s", reason->text, *ledger_says ? ": " : "", ledger_says);
+    char line[1024];
+    snprintf(line, sizeof line, "%s%s%s", why->text, *ledger_says ? ": " : "", ledger_says);
     program->journal = NULL;
     if (error != -EWOULDBLOCK)
         remove_old_ready_file(program);
-    return cannot_start(why);
+    return cannot_start(line);
 }
 
 static int open_journal(struct program *program)
 {
-    struct reason reason = { "" };
+    struct error why = { "" };
     struct snapshot_target snapshots = { .context = program,
                                          .fresh = fresh_ledger,
                                          .progress = show_progress };
@@ -237,9 +237,9 @@ static int open_journal(struct program *program)
         .say = say,
         .wall_ms = journal_time_ms,
     };
-    int error = journal_open(&program->journal, &options, &program->opened, &reason);
+    int error = journal_open(&program->journal, &options, &program->opened, &why);
     if (error)
-        return cannot_open(program, error, &reason);
+        return cannot_open(program, error, &why);
     program->clock = clock_start(program->opened.last_time_ms);
     program->clock_runs = true;
     say_forgotten(program, ledger_recovered(program->ledger, program->clock.base_ms));
@@ -249,9 +249,9 @@ static int open_journal(struct program *program)
 
 static void close_journal(struct program *program)
 {
-    struct reason reason = { "" };
-    if (journal_close(program->journal, &reason)) {
-        fprintf(stderr, "stockd: not everything is on disk: %s\n", reason.text);
+    struct error why = { "" };
+    if (journal_close(program->journal, &why)) {
+        fprintf(stderr, "stockd: not everything is on disk: %s\n", why.text);
         if (program->status == EXIT_CLEAN)
             program->status = EXIT_UNCLEAN;
     } else if (program->announced && program->status == EXIT_CLEAN) {

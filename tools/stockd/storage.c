@@ -3,7 +3,7 @@
 
 #include <assert.h>
 
-_Static_assert((unsigned)STORAGE_STREAMS == (unsigned)JOURNAL_STREAMS,
+_Static_assert((unsigned)STORAGE_STREAMS == (unsigned)JOURNAL_SLOTS,
                "the server has room for all that the journal does at once");
 
 static struct storage_request to_server(const struct file_request *request)
@@ -27,7 +27,7 @@ static struct storage_request to_server(const struct file_request *request)
         .path = request->path,
         .to = request->to,
         .flags = request->flags,
-        .stream = request->stream,
+        .stream = request->slot,
     };
 }
 
@@ -52,7 +52,7 @@ static struct file_request to_journal(const struct storage_request *request)
         .path = request->path,
         .to = request->to,
         .flags = request->flags,
-        .stream = request->stream,
+        .slot = request->stream,
     };
 }
 

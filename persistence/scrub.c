@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "persistence/survey.h"
+#include "persistence/scrub.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -11,10 +11,10 @@
 #include "persistence/segment_vote.h"
 
 /* One walk. A gap is where the chain broke: from its first finding to the next valid batch. */
-struct surveying {
-    const struct survey_options *options;
-    struct survey *survey;
-    struct reason *reason;
+struct scrubbing {
+    const struct scrub_options *options;
+    struct scrub *scrub;
+    struct error *why;
     struct journal_cursor cursor;
     struct segment_list list;
 
@@ -49,26 +49,26 @@ const char *finding_words(enum finding_kind kind)
     return words[kind];
 }
 
-void survey_free(struct survey *survey)
+void scrub_free(struct scrub *scrub)
 {
-    free(survey->findings);
-    survey->findings = NULL;
-    survey->count = survey->room = 0;
+    free(scrub->findings);
+    scrub->findings = NULL;
+    scrub->count = scrub->room = 0;
 }
 
-static int add_finding(struct surveying *s, enum finding_kind kind, uint64_t sequence,
+static int add_finding(struct scrubbing *s, enum finding_kind kind, uint64_t sequence,
                        uint64_t offset)
 {
-    struct survey *survey = s->survey;
-    if (survey->count == survey->room) {
-        size_t room = survey->room ? 2 * survey->room : 16;
-        struct finding *grown = realloc(survey->findings, room * sizeof *grown);
+    struct scrub *scrub = s->scrub;
+    if (scrub->count == scrub->room) {
+        size_t room = scrub->room ? 2 * scrub->room : 16;
+        struct finding *grown = realloc(scrub->findings, room * sizeof *grown);
         if (!grown)
-            return reason_system(s->reason, -ENOMEM, "cannot survey the journal");
-        survey->findings = grown;
-        survey->room = room;
+            return error_system(s->why, -ENOMEM, "cannot survey the journal");
+        scrub->findings = grown;
+        scrub->room = room;
     }
-    survey->findings[survey->count++] = (struct finding){
+    scrub->findings[scrub->count++] = (struct finding){
         .kind = kind,
         .sequence = sequence,
         .last_sequence = sequence,
@@ -81,37 +81,37 @@ static int add_finding(struct surveying *s, enum finding_kind kind, uint64_t seq
 
 /* ---- gaps ---- */
 
-static void note_cut(struct surveying *s)
+static void note_cut(struct scrubbing *s)
 {
-    struct survey_cut *cut = &s->survey->cut;
+    struct scrub_cut *cut = &s->scrub->cut;
     if (cut->needed)
         return;
-    *cut = (struct survey_cut){ .needed = true,
-                                .sequence = s->end_sequence,
-                                .offset = s->end_offset,
-                                .lsn = s->lsn,
-                                .number = s->number,
-                                .time_ms = s->time_ms };
-    s->survey->kept_records = s->survey->records;
+    *cut = (struct scrub_cut){ .needed = true,
+                               .sequence = s->end_sequence,
+                               .offset = s->end_offset,
+                               .lsn = s->lsn,
+                               .number = s->number,
+                               .time_ms = s->time_ms };
+    s->scrub->kept_records = s->scrub->records;
 }
 
-static int open_gap(struct surveying *s, enum finding_kind kind, uint64_t sequence, uint64_t offset)
+static int open_gap(struct scrubbing *s, enum finding_kind kind, uint64_t sequence, uint64_t offset)
 {
     if (!s->in_gap)
-        s->gap = s->survey->count;
+        s->gap = s->scrub->count;
     s->in_gap = true;
     note_cut(s);
     return add_finding(s, kind, sequence, offset);
 }
 
-static struct finding *last_finding(const struct surveying *s)
+static struct finding *last_finding(const struct scrubbing *s)
 {
-    return &s->survey->findings[s->survey->count - 1];
+    return &s->scrub->findings[s->scrub->count - 1];
 }
 
 /* A batch's own header, in a damaged one, is believed where it fits what is around it: no more can
  * have been lost than the blocks hold that lie between. */
-static bool begins_a_batch(const struct surveying *s, const unsigned char *at, size_t available,
+static bool begins_a_batch(const struct scrubbing *s, const unsigned char *at, size_t available,
                            struct batch_header *header)
 {
     if (available < sizeof *header)
@@ -128,7 +128,7 @@ static bool begins_a_batch(const struct surveying *s, const unsigned char *at, s
 }
 
 /* F4: the block lies where the chain may go on. No segment is left before it has a batch. */
-static bool is_in_place(const struct surveying *s)
+static bool is_in_place(const struct scrubbing *s)
 {
     uint64_t sequence = s->cursor.reader.sequence;
     uint64_t offset = s->cursor.reader.offset;
@@ -138,12 +138,12 @@ static bool is_in_place(const struct surveying *s)
 }
 
 /* The block is not the one that the chain goes on with: there, only zeroes are. */
-static bool leaves_a_hole(const struct surveying *s, uint64_t number)
+static bool leaves_a_hole(const struct scrubbing *s, uint64_t number)
 {
     return number > s->number + 1 || !is_in_place(s);
 }
 
-static int open_hole(struct surveying *s)
+static int open_hole(struct scrubbing *s)
 {
     int error = open_gap(s, FINDING_ABSENT, s->end_sequence, s->end_offset);
     if (!error)
@@ -152,18 +152,18 @@ static int open_hole(struct surveying *s)
 }
 
 /* The last finding is of the batch before this block, and not of a header, or of another file. */
-static bool goes_on(const struct surveying *s)
+static bool goes_on(const struct scrubbing *s)
 {
     const struct finding *last = last_finding(s);
     return last->sequence == s->cursor.reader.sequence && last->kind != FINDING_HEADER;
 }
 
 /* F8: which findings this batch turns from a torn tail into damage. */
-static void promise(struct surveying *s, const struct batch_header *header)
+static void promise(struct scrubbing *s, const struct batch_header *header)
 {
     bool before = false; /* bytes without a number of their own belong to what is before them */
-    for (size_t i = 0; i < s->survey->count; i++) {
-        struct finding *finding = &s->survey->findings[i];
+    for (size_t i = 0; i < s->scrub->count; i++) {
+        struct finding *finding = &s->scrub->findings[i];
         bool certain = finding->kind == FINDING_STRAY || finding->kind == FINDING_HEADER ||
                        finding->kind == FINDING_MARK;
         if (certain || (finding->first_number == 0 && before) ||
@@ -174,14 +174,14 @@ static void promise(struct surveying *s, const struct batch_header *header)
 }
 
 /* Bytes that are no valid batch. Those of one damaged batch make one finding. */
-static int take_damage(struct surveying *s, enum finding_kind kind, const unsigned char *at,
+static int take_damage(struct scrubbing *s, enum finding_kind kind, const unsigned char *at,
                        size_t available)
 {
     struct batch_header header;
     uint64_t offset = s->cursor.reader.offset;
     int error = 0;
     bool told = kind == FINDING_DAMAGED && begins_a_batch(s, at, available, &header);
-    bool whole = told && batch_header_check(at, available, s->survey->directory_id, &header);
+    bool whole = told && batch_header_check(at, available, s->scrub->directory_id, &header);
     if (!s->in_gap && leaves_a_hole(s, told ? header.number : 0))
         error = open_hole(s);
     bool first = !s->in_gap;
@@ -205,12 +205,12 @@ static int take_damage(struct surveying *s, enum finding_kind kind, const unsign
 }
 
 /* The next valid batch says what was lost before it. */
-static void close_gap(struct surveying *s, const struct batch_header *next)
+static void close_gap(struct scrubbing *s, const struct batch_header *next)
 {
     uint64_t end_lsn = next->first_lsn;
     uint64_t end_number = next->number;
-    for (size_t i = s->survey->count; i-- > s->gap;) {
-        struct finding *finding = &s->survey->findings[i];
+    for (size_t i = s->scrub->count; i-- > s->gap;) {
+        struct finding *finding = &s->scrub->findings[i];
         if (finding->kind == FINDING_HEADER || finding->kind == FINDING_MARK)
             continue;
         bool known = i == s->gap || finding->first_number > 0;
@@ -241,15 +241,15 @@ static bool records_are_sound(const unsigned char *at, uint32_t length)
     return records.left == 0;
 }
 
-static int deliver(struct surveying *s, const struct batch_header *header, const unsigned char *at)
+static int deliver(struct scrubbing *s, const struct batch_header *header, const unsigned char *at)
 {
-    const struct survey_options *options = s->options;
+    const struct scrub_options *options = s->options;
     struct record_cursor records = records_of(at, header->length, header->first_lsn);
     const struct record_head *record;
     while ((record = record_next(&records))) {
-        bool beyond = s->survey->cut.needed;
+        bool beyond = s->scrub->cut.needed;
         int stop = 0;
-        s->survey->records++;
+        s->scrub->records++;
         if (options->on_record)
             stop =
                 options->on_record(options->context, record, records.lsn, header->time_ms, beyond);
@@ -259,7 +259,7 @@ static int deliver(struct surveying *s, const struct batch_header *header, const
     return 0;
 }
 
-static bool follows(const struct surveying *s, const struct batch_header *header)
+static bool follows(const struct scrubbing *s, const struct batch_header *header)
 {
     return header->number == s->number + 1 && header->first_lsn == s->lsn &&
            header->previous == s->checksum && header->time_ms >= s->time_ms;
@@ -267,9 +267,9 @@ static bool follows(const struct surveying *s, const struct batch_header *header
 
 /* F14: the chain reaches the batch that the mark names, but it is another one. No bytes of it are
  * wrong: so it is the mark that is not of this journal. */
-static int judge_mark(struct surveying *s, const struct batch_header *header)
+static int judge_mark(struct scrubbing *s, const struct batch_header *header)
 {
-    struct stop_mark *stop = &s->survey->stop;
+    struct stop_mark *stop = &s->scrub->stop;
     if (header->number != stop->number || header->checksum == stop->batch_checksum)
         return 0;
     int error = add_finding(s, FINDING_MARK, 0, 0);
@@ -280,7 +280,7 @@ static int judge_mark(struct surveying *s, const struct batch_header *header)
     return 0;
 }
 
-static int take_batch(struct surveying *s, const unsigned char *at, size_t available)
+static int take_batch(struct scrubbing *s, const unsigned char *at, size_t available)
 {
     struct batch_header header;
     int error = 0;
@@ -305,16 +305,16 @@ static int take_batch(struct surveying *s, const unsigned char *at, size_t avail
     s->end_sequence = s->cursor.reader.sequence;
     s->end_offset = s->cursor.reader.offset + batch_span(header.length);
     s->end_blocks = s->blocks + batch_span(header.length) / BLOCK_BYTES;
-    s->survey->batches++;
-    s->survey->record_bytes += header.length;
+    s->scrub->batches++;
+    s->scrub->record_bytes += header.length;
     return error ? error : judge_mark(s, &header);
 }
 
 /* ---- segments ---- */
 
-static enum journal_step survey_block(void *context, const struct journal_block *block)
+static enum journal_step scrub_block(void *context, const struct journal_block *block)
 {
-    struct surveying *s = context;
+    struct scrubbing *s = context;
     size_t bytes = block->available < BLOCK_BYTES ? block->available : BLOCK_BYTES;
     int error = 0;
     if (block->verdict == BATCH_UNKNOWN)
@@ -328,40 +328,40 @@ static enum journal_step survey_block(void *context, const struct journal_block 
 }
 
 /* Behind a header that is damaged, or of another journal, batches of this one may be whole. */
-static enum journal_step survey_segment(void *context, int error)
+static enum journal_step scrub_segment(void *context, int error)
 {
-    struct surveying *s = context;
+    struct scrubbing *s = context;
     const struct segment_reader *reader = &s->cursor.reader;
     if (error && error != -EILSEQ)
         return journal_walk_fail(&s->cursor, error);
-    s->good = !error && reader->header.directory_id == s->survey->directory_id;
-    s->own_finding = s->survey->count;
-    s->batches_before = s->survey->batches;
+    s->good = !error && reader->header.directory_id == s->scrub->directory_id;
+    s->own_finding = s->scrub->count;
+    s->batches_before = s->scrub->batches;
     error = s->good ? 0 : add_finding(s, FINDING_HEADER, reader->sequence, 0);
     return journal_walk_judge(&s->cursor, error);
 }
 
 static enum journal_step leave_segment(void *context)
 {
-    struct surveying *s = context;
+    struct scrubbing *s = context;
     const struct segment_reader *reader = &s->cursor.reader;
     if (s->good) { /* what the file lacks counts as zeroes (F15) */
         assert(reader->end <= reader->header.bytes);
         s->blocks += (reader->header.bytes - reader->end) / BLOCK_BYTES;
         return JOURNAL_ON;
     }
-    struct finding *header = &s->survey->findings[s->own_finding];
+    struct finding *header = &s->scrub->findings[s->own_finding];
     assert(header->kind == FINDING_HEADER);
     header->bytes = BLOCK_BYTES;
     header->promised = true;
-    header->whole = s->survey->batches > s->batches_before;
+    header->whole = s->scrub->batches > s->batches_before;
     if (!header->whole) /* nothing needs it, nor what comes after it */
         note_cut(s);
     return JOURNAL_ON;
 }
 
 /* A run of segments that are not there. */
-static int take_missing(struct surveying *s, uint64_t first, uint64_t last)
+static int take_missing(struct scrubbing *s, uint64_t first, uint64_t last)
 {
     int error = open_gap(s, FINDING_MISSING, first, 0);
     if (error)
@@ -371,32 +371,32 @@ static int take_missing(struct surveying *s, uint64_t first, uint64_t last)
     return 0;
 }
 
-static enum journal_step survey_missing(void *context, uint64_t first, uint64_t last)
+static enum journal_step scrub_missing(void *context, uint64_t first, uint64_t last)
 {
-    struct surveying *s = context;
+    struct scrubbing *s = context;
     return journal_walk_judge(&s->cursor, take_missing(s, first, last));
 }
 
-static int survey_segments(struct surveying *s)
+static int scrub_segments(struct scrubbing *s)
 {
     const struct journal_visitor visitor = { .context = s,
-                                             .missing = survey_missing,
-                                             .segment = survey_segment,
-                                             .block = survey_block,
+                                             .missing = scrub_missing,
+                                             .segment = scrub_segment,
+                                             .block = scrub_block,
                                              .leave = leave_segment };
     uint64_t first = s->start.sequence + 1;
     s->end_sequence = first;
     s->end_offset = BLOCK_BYTES;
-    s->cursor.directory_id = s->survey->directory_id;
-    return journal_walk(&s->cursor, &s->list, first, &visitor, s->reason);
+    s->cursor.directory_id = s->scrub->directory_id;
+    return journal_walk(&s->cursor, &s->list, first, &visitor, s->why);
 }
 
 /* ---- the end ---- */
 
 /* F14: the mark of a clean stop promises as a batch after it would. */
-static int survey_stop(struct surveying *s)
+static int scrub_stop(struct scrubbing *s)
 {
-    const struct stop_mark *stop = &s->survey->stop;
+    const struct stop_mark *stop = &s->scrub->stop;
     struct batch_header after = { .first_lsn = stop->lsn,
                                   .number = stop->number + 1,
                                   .promised = stop->number };
@@ -418,17 +418,17 @@ static int survey_stop(struct surveying *s)
 }
 
 /* F15 */
-static int survey_cut(struct surveying *s)
+static int scrub_cut(struct scrubbing *s)
 {
     bool cut = false;
     uint64_t sequence = s->end_sequence;
     uint64_t offset = s->end_offset;
-    uint64_t stop = s->survey->stop.number;
+    uint64_t stop = s->scrub->stop.number;
     bool stopped = stop != 0 && stop == s->number;
-    if (stopped || s->survey->cut.needed || s->list.count == 0)
+    if (stopped || s->scrub->cut.needed || s->list.count == 0)
         return 0;
     int error = segment_reader_end_is_cut(&s->cursor.reader, s->options->directory, &sequence,
-                                          &offset, &cut, s->reason);
+                                          &offset, &cut, s->why);
     if (error || !cut)
         return error == -EILSEQ ? 0 : error; /* a damaged header is a finding already */
     error = open_gap(s, FINDING_CUT, sequence, offset);
@@ -440,7 +440,7 @@ static int survey_cut(struct surveying *s)
 }
 
 /* Where no valid batch closes the last gap, a whole header in it says how far it goes at least. */
-static void close_last_gap(struct surveying *s)
+static void close_last_gap(struct scrubbing *s)
 {
     struct batch_header after = { .first_lsn = s->torn.first_lsn + s->torn.length,
                                   .number = s->torn.number + 1 };
@@ -450,25 +450,25 @@ static void close_last_gap(struct surveying *s)
     s->lsn = after.first_lsn;
 }
 
-static int survey_end(struct surveying *s)
+static int scrub_end(struct scrubbing *s)
 {
-    int error = survey_stop(s);
+    int error = scrub_stop(s);
     if (!error)
-        error = survey_cut(s);
+        error = scrub_cut(s);
     if (!error)
         close_last_gap(s);
     return error;
 }
 
-static int read_stop(struct surveying *s)
+static int read_stop(struct scrubbing *s)
 {
-    struct survey *survey = s->survey;
-    int error = stop_mark_read(&survey->stop, s->options->files, s->options->directory, s->reason);
-    bool foreign = !error && survey->stop.number != 0 && survey->directory_id != 0 &&
-                   survey->stop.directory_id != survey->directory_id;
+    struct scrub *scrub = s->scrub;
+    int error = stop_mark_read(&scrub->stop, s->options->files, s->options->directory, s->why);
+    bool foreign = !error && scrub->stop.number != 0 && scrub->directory_id != 0 &&
+                   scrub->stop.directory_id != scrub->directory_id;
     if (error != -EILSEQ && !foreign)
         return error;
-    survey->stop.number = 0;
+    scrub->stop.number = 0;
     error = add_finding(s, FINDING_MARK, 0, 0);
     if (!error)
         last_finding(s)->promised = true;
@@ -488,42 +488,41 @@ static void forget_before(struct segment_list *list, uint64_t first)
         memmove(list->sequences, list->sequences + before, list->count * sizeof *list->sequences);
 }
 
-int survey_journal(const struct survey_options *options, struct survey *survey,
-                   struct reason *reason)
+int scrub_journal(const struct scrub_options *options, struct scrub *scrub, struct error *why)
 {
-    struct surveying s = { .options = options, .survey = survey, .reason = reason };
-    *survey = (struct survey){ 0 };
+    struct scrubbing s = { .options = options, .scrub = scrub, .why = why };
+    *scrub = (struct scrub){ 0 };
     if (options->start)
         s.start = *options->start;
     s.lsn = s.start.lsn;
     s.number = s.start.number;
     s.checksum = s.start.checksum;
     s.time_ms = s.start.time_ms;
-    survey->directory_id = s.start.directory_id;
-    int error = segment_list_read(&s.list, options->files, options->directory, reason);
+    scrub->directory_id = s.start.directory_id;
+    int error = segment_list_read(&s.list, options->files, options->directory, why);
     if (!error)
         forget_before(&s.list, s.start.sequence + 1);
     if (!error) {
         if (s.list.count > 0)
-            survey->last_sequence = s.list.sequences[s.list.count - 1];
+            scrub->last_sequence = s.list.sequences[s.list.count - 1];
         error = journal_cursor_init(&s.cursor, options->files, options->directory);
-        if (!error && survey->directory_id == 0 && s.list.count > 0)
-            error = segments_vote(&s.cursor, &s.list, &survey->directory_id, reason);
+        if (!error && scrub->directory_id == 0 && s.list.count > 0)
+            error = segments_vote(&s.cursor, &s.list, &scrub->directory_id, why);
         if (!error)
             error = read_stop(&s);
         if (!error)
-            error = survey_segments(&s);
+            error = scrub_segments(&s);
         if (!error)
-            error = survey_end(&s);
+            error = scrub_end(&s);
         journal_cursor_destroy(&s.cursor);
     }
     segment_list_free(&s.list);
-    survey->open = s.in_gap;
-    survey->end_lsn = s.lsn;
-    survey->end_time_ms = s.time_ms;
-    if (!survey->cut.needed) {
+    scrub->open = s.in_gap;
+    scrub->end_lsn = s.lsn;
+    scrub->end_time_ms = s.time_ms;
+    if (!scrub->cut.needed) {
         note_cut(&s);
-        survey->cut.needed = false;
+        scrub->cut.needed = false;
     }
     return error;
 }

@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The survey: where replay stops at the first damage, this goes on. It looks at every block,
+ * The scrub: where replay stops at the first damage, this goes on. It looks at every block,
  * takes up again at the next batch that is valid by itself, and lists all that is wrong, with what
  * was lost between. It only reads, and is for a journal that nobody writes.
  */
-#ifndef STOCKD_PERSISTENCE_SURVEY_H
-#define STOCKD_PERSISTENCE_SURVEY_H
+#ifndef STOCKD_PERSISTENCE_SCRUB_H
+#define STOCKD_PERSISTENCE_SCRUB_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "engine/log.h"
+#include "persistence/error.h"
 #include "persistence/file.h"
 #include "persistence/format.h"
-#include "persistence/reason.h"
 #include "persistence/snapshot.h"
 #include "persistence/stop_mark.h"
 
@@ -43,17 +43,17 @@ struct finding {
 };
 
 /* The last place up to which everything is whole. Nothing is if its number is 0. */
-struct survey_cut {
+struct scrub_cut {
     bool needed;
     uint64_t sequence;
     uint64_t offset;
     uint64_t lsn, number, time_ms;
 };
 
-struct survey {
+struct scrub {
     struct finding *findings; /* owned; in the order of the journal */
     size_t count, room;
-    struct survey_cut cut; /* its place is the journal's end if it is not needed */
+    struct scrub_cut cut; /* its place is the journal's end if it is not needed */
     uint64_t directory_id;
     uint64_t last_sequence;    /* 0: there are none */
     uint64_t batches, records; /* valid ones, wherever they are */
@@ -65,7 +65,7 @@ struct survey {
     bool open;             /* the last finding goes to the end: nothing valid comes after it */
 };
 
-struct survey_options {
+struct scrub_options {
     const struct file_ops *files;
     const char *directory;                /* of the segments */
     const struct journal_position *start; /* what is up to there is not needed; NULL: nothing is */
@@ -75,12 +75,11 @@ struct survey_options {
                      uint64_t time_ms, bool beyond);
 };
 
-/* 0, what on_record returned, or -errno and a reason: -ENOTSUP if any of it is of a later version
- * of the format, which is no damage; or it cannot be read. The survey is to be freed in any case.
+/* 0, what on_record returned, or -errno and why: -ENOTSUP if any of it is of a later version
+ * of the format, which is no damage; or it cannot be read. The scrub is to be freed in any case.
  */
-int survey_journal(const struct survey_options *options, struct survey *survey,
-                   struct reason *reason);
-void survey_free(struct survey *survey);
+int scrub_journal(const struct scrub_options *options, struct scrub *scrub, struct error *why);
+void scrub_free(struct scrub *scrub);
 
 /* What it is, in a few words; static. */
 const char *finding_words(enum finding_kind kind);
