@@ -10,16 +10,12 @@
 
 #include <zstd.h>
 
+#include "persistence/archive_stream.h"
 #include "persistence/segment.h"
 
 #define UNFINISHED "unfinished.tmp"
 
 enum { LEVEL = 3, SYNC_EVERY = 8 << 20 };
-
-static int archive_name(char *text, size_t size, uint64_t sequence)
-{
-    return snprintf(text, size, "%s.zst", segment_name(sequence).text);
-}
 
 /* ---- adding ---- */
 
@@ -190,13 +186,11 @@ int archive_add(const struct file_ops *files, const char *directory, uint64_t se
                 struct error *why)
 {
     struct path journal, archive, unfinished, named;
-    char name[48];
-    archive_name(name, sizeof name, sequence);
     int error = find_folders(files, directory, &journal, &archive);
     if (!error)
         error = path_join(&unfinished, archive.text, UNFINISHED);
     if (!error)
-        error = path_join(&named, archive.text, name);
+        error = path_join(&named, archive.text, archive_name(sequence).text);
     if (!error)
         error = add_named(files, journal.text, sequence, unfinished.text, named.text);
     if (!error)
@@ -221,12 +215,8 @@ struct archived_list {
 static int add_name(void *argument, const char *name)
 {
     struct archived_list *list = argument;
-    char canonical[48];
-    uint64_t sequence = strtoumax(name, NULL, 10);
-    if (sequence == 0 || sequence > SEGMENT_SEQUENCE_MAX)
-        return 0;
-    archive_name(canonical, sizeof canonical, sequence);
-    if (strcmp(canonical, name) != 0)
+    uint64_t sequence = archive_sequence(name);
+    if (sequence == 0)
         return 0;
     if ((list->count & (list->count + 1)) == 0) { /* grows at 0, 1, 3, 7, ... */
         struct archived *grown = realloc(list->all, (2 * list->count + 1) * sizeof *grown);
@@ -246,9 +236,7 @@ static int compare_archived(const void *a, const void *b)
 
 static int archived_path(struct path *path, const char *archive, uint64_t sequence)
 {
-    char name[48];
-    archive_name(name, sizeof name, sequence);
-    return path_join(path, archive, name);
+    return path_join(path, archive, archive_name(sequence).text);
 }
 
 static int read_list(const struct file_ops *files, const char *archive, struct archived_list *list)

@@ -23,26 +23,26 @@ struct archive_stream {
     unsigned char bytes[INPUT_BYTES];
 };
 
-static void name_in_archive(char name[48], uint64_t sequence)
+struct archive_name archive_name(uint64_t sequence)
 {
-    snprintf(name, 48, "%s.zst", segment_name(sequence).text);
+    struct archive_name name;
+    snprintf(name.text, sizeof name.text, "%s.zst", segment_name(sequence).text);
+    return name;
 }
 
 uint64_t archive_sequence(const char *name)
 {
-    char canonical[48];
     uint64_t sequence = strtoull(name, NULL, 10);
-    name_in_archive(canonical, sequence);
-    return strcmp(canonical, name) == 0 ? sequence : 0;
+    if (sequence > SEGMENT_SEQUENCE_MAX || strcmp(archive_name(sequence).text, name) != 0)
+        return 0;
+    return sequence;
 }
 
 int archive_stream_open(struct archive_stream **stream, const struct file_ops *files,
                         const char *directory, uint64_t sequence)
 {
-    char name[48];
     struct path path;
-    name_in_archive(name, sequence);
-    int error = path_join(&path, directory, name);
+    int error = path_join(&path, directory, archive_name(sequence).text);
     int fd = error ? error : files->open(files->context, path.text, O_RDONLY);
     if (fd < 0)
         return fd;

@@ -19,7 +19,12 @@ void archive_stream_close(struct archive_stream *stream); /* NULL is fine */
 /* The next bytes of the segment; fewer only at its end. -EILSEQ: damaged; or another -errno. */
 ssize_t archive_stream_read(struct archive_stream *stream, void *buffer, size_t length);
 
-/* The number of a segment by its name in the archive; 0: it is no such name. */
+struct archive_name {
+    char text[48];
+};
+
+/* The name of a segment in the archive, and the number by its name; 0: it is no such name. */
+struct archive_name archive_name(uint64_t sequence);
 uint64_t archive_sequence(const char *name);
 
 #endif

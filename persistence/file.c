@@ -10,6 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "engine/memory.h"
+
 /* What a call that says -1 and errno comes to as a -errno. */
 static int result_of(int outcome)
 {
@@ -216,6 +218,22 @@ int file_write_all(const struct file_ops *files, int fd, const void *buffer, siz
         return (int)n;
     /* A disk that takes a part of it is full, as far as anybody can tell. */
     return (size_t)n == length ? 0 : -ENOSPC;
+}
+
+int file_write_zeroes(const struct file_ops *files, int fd, uint64_t from, uint64_t to)
+{
+    enum { CHUNK = 1 << 20 };
+    if (from >= to)
+        return 0;
+    void *zeroes = memory_reserve(CHUNK);
+    int error = zeroes ? 0 : -ENOMEM;
+    while (from < to && !error) {
+        size_t length = to - from < CHUNK ? (size_t)(to - from) : CHUNK;
+        error = file_write_all(files, fd, zeroes, length, from);
+        from += length;
+    }
+    memory_release(zeroes, CHUNK);
+    return error;
 }
 
 int file_sync_directory_at(const struct file_ops *files, const char *path)

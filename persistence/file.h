@@ -94,6 +94,9 @@ ssize_t file_read_all(const struct file_ops *files, int fd, void *buffer, size_t
 int file_write_all(const struct file_ops *files, int fd, const void *buffer, size_t length,
                    uint64_t offset);
 
+/* Zeroes from one offset up to the other; none if that is not after it. 0, or -errno. */
+int file_write_zeroes(const struct file_ops *files, int fd, uint64_t from, uint64_t to);
+
 /* Makes the names in a directory durable: opens, syncs, closes. */
 int file_sync_directory_at(const struct file_ops *files, const char *path);
 

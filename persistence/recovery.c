@@ -7,7 +7,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "engine/memory.h"
 #include "persistence/segment.h"
 
 struct recovery {
@@ -99,22 +98,6 @@ static int remove_later_segments(const struct recovery *recovery)
     return 0;
 }
 
-static int write_zeroes(const struct recovery *recovery, int fd, uint64_t from, uint64_t to)
-{
-    enum { CHUNK = 1 << 20 };
-    if (from >= to)
-        return 0;
-    void *zeroes = memory_reserve(CHUNK);
-    int error = zeroes ? 0 : -ENOMEM;
-    while (from < to && !error) {
-        size_t length = to - from < CHUNK ? (size_t)(to - from) : CHUNK;
-        error = file_write_all(recovery->options->files, fd, zeroes, length, from);
-        from += length;
-    }
-    memory_release(zeroes, CHUNK);
-    return error;
-}
-
 static int zero_tail(const struct recovery *recovery)
 {
     const struct replay_result *result = recovery->result;
@@ -125,9 +108,9 @@ static int zero_tail(const struct recovery *recovery)
     int fd = segment_open(files, recovery->options->directory, result->end_sequence, O_RDWR);
     if (fd < 0)
         return error_system(recovery->why, fd, "cannot open %s for writing", name.text);
-    int error = write_zeroes(recovery, fd, result->end_offset, result->tail_end);
+    int error = file_write_zeroes(files, fd, result->end_offset, result->tail_end);
     if (!error)
-        error = write_zeroes(recovery, fd, result->file_bytes, result->segment_bytes);
+        error = file_write_zeroes(files, fd, result->file_bytes, result->segment_bytes);
     if (!error)
         error = files->sync(files->context, fd);
     files->close(files->context, fd);

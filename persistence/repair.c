@@ -142,18 +142,6 @@ static int move_later(const struct repairing *r)
     return error ? error_system(r->why, error, "cannot sync %s", r->directory) : 0;
 }
 
-static int write_zeroes(const struct repairing *r, int fd, uint64_t offset, uint64_t end)
-{
-    int error = 0;
-    memset(r->chunk, 0, CHUNK_BYTES);
-    while (!error && offset < end) {
-        size_t length = end - offset < CHUNK_BYTES ? (size_t)(end - offset) : CHUNK_BYTES;
-        error = file_write_all(r->files, fd, r->chunk, length, offset);
-        offset += length;
-    }
-    return error;
-}
-
 /* To the segment's full size, also if the file was cut off. */
 static int zero_from(const struct repairing *r, int fd, uint64_t sequence, uint64_t offset)
 {
@@ -165,7 +153,7 @@ static int zero_from(const struct repairing *r, int fd, uint64_t sequence, uint6
         return error;
     if (segment_read_header(r->files, fd, sequence, &header, &ignored) == 0)
         end = header.bytes;
-    return write_zeroes(r, fd, offset, end);
+    return file_write_zeroes(r->files, fd, offset, end);
 }
 
 static int make_header(const struct repairing *r, int fd, uint64_t sequence, uint64_t now_ms)
@@ -177,7 +165,7 @@ static int make_header(const struct repairing *r, int fd, uint64_t sequence, uin
     uint64_t bytes = (there + BLOCK_BYTES - 1) / BLOCK_BYTES * BLOCK_BYTES;
     if (bytes < SEGMENT_BYTES_MIN)
         bytes = SEGMENT_BYTES_MIN;
-    error = write_zeroes(r, fd, there, bytes); /* what is not there counts as zeroes */
+    error = file_write_zeroes(r->files, fd, there, bytes); /* what is not there counts as zeroes */
     if (error)
         return error;
     memset(r->chunk, 0, BLOCK_BYTES);

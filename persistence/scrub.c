@@ -477,17 +477,6 @@ static int read_stop(struct scrubbing *s)
 
 /* ---- the whole ---- */
 
-/* Segments that the start does without. */
-static void forget_before(struct segment_list *list, uint64_t first)
-{
-    size_t before = 0;
-    while (before < list->count && list->sequences[before] < first)
-        before++;
-    list->count -= before;
-    if (before > 0 && list->count > 0)
-        memmove(list->sequences, list->sequences + before, list->count * sizeof *list->sequences);
-}
-
 int scrub_journal(const struct scrub_options *options, struct scrub *scrub, struct error *why)
 {
     struct scrubbing s = { .options = options, .scrub = scrub, .why = why };
@@ -501,7 +490,7 @@ int scrub_journal(const struct scrub_options *options, struct scrub *scrub, stru
     scrub->directory_id = s.start.directory_id;
     int error = segment_list_read(&s.list, options->files, options->directory, why);
     if (!error)
-        forget_before(&s.list, s.start.sequence + 1);
+        segment_list_drop_before(&s.list, s.start.sequence + 1);
     if (!error) {
         if (s.list.count > 0)
             scrub->last_sequence = s.list.sequences[s.list.count - 1];

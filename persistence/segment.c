@@ -133,26 +133,31 @@ int segment_list_read(struct segment_list *list, const struct file_ops *files,
     return 0;
 }
 
-int segment_list_from(struct segment_list *list, uint64_t first, const char *directory,
-                      struct error *why)
+void segment_list_drop_before(struct segment_list *list, uint64_t first)
 {
     size_t before = 0;
     while (before < list->count && list->sequences[before] < first)
         before++;
-    for (size_t i = before; i < list->count; i++) {
-        uint64_t expected = first + (i - before);
+    list->count -= before;
+    if (before > 0 && list->count > 0)
+        memmove(list->sequences, list->sequences + before, list->count * sizeof *list->sequences);
+}
+
+int segment_list_from(struct segment_list *list, uint64_t first, const char *directory,
+                      struct error *why)
+{
+    segment_list_drop_before(list, first);
+    for (size_t i = 0; i < list->count; i++) {
+        uint64_t expected = first + i;
         if (list->sequences[i] == expected)
             continue;
         assert(list->sequences[i] > expected);
         return error_set(why, -EILSEQ, "%s: segment %s is missing%s", directory,
                          segment_name(expected).text,
-                         i > before                ? ""
+                         i > 0                     ? ""
                          : first == FIRST_SEQUENCE ? ", and there is no snapshot in its place"
                                                    : ", the first one after the snapshot");
     }
-    list->count -= before;
-    if (before > 0 && list->count > 0)
-        memmove(list->sequences, list->sequences + before, list->count * sizeof *list->sequences);
     return 0;
 }
 

@@ -59,7 +59,9 @@ struct segment_list {
 /* Which segments there are. 0, or -errno. */
 int segment_list_read(struct segment_list *list, const struct file_ops *files,
                       const char *directory, struct error *why);
-/* Drops those before the first that is wanted from the list. 0; -EILSEQ if that one or one behind
+/* Drops those before the first that is wanted from the list. */
+void segment_list_drop_before(struct segment_list *list, uint64_t first);
+/* The same. 0; -EILSEQ if that one or one behind
  * it is missing (F2); but there may be none at all. */
 int segment_list_from(struct segment_list *list, uint64_t first, const char *directory,
                       struct error *why);

@@ -272,7 +272,6 @@ Test(journal_stop, a_segment_cut_where_a_batch_may_have_been_is_refused) /* F15 
         snprintf(words, sizeof words, "0000000001.seg: offset %d:", blocks * BLOCK_BYTES);
         char next[80];
         snprintf(next, sizeof next, "0000000001.seg: offset %d:", (blocks + 1) * BLOCK_BYTES);
-        cr_assert(strstr(rig.why.text, words) || strstr(rig.why.text, next), "%s",
-                  rig.why.text);
+        cr_assert(strstr(rig.why.text, words) || strstr(rig.why.text, next), "%s", rig.why.text);
     }
 }
