@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "persistence/archive.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -185,6 +186,7 @@ static int add_named(const struct file_ops *files, const char *journal, uint64_t
 int archive_add(const struct file_ops *files, const char *directory, uint64_t sequence,
                 struct error *why)
 {
+    assert(sequence >= FIRST_SEQUENCE);
     struct path journal, archive, unfinished, named;
     int error = find_folders(files, directory, &journal, &archive);
     if (!error)
@@ -280,6 +282,7 @@ static int trim(const struct file_ops *files, const char *archive, const struct 
             error = files->unlink(files->context, path.text);
         if (error)
             return error;
+        assert(bytes >= at->bytes);
         bytes -= at->bytes;
         ++*removed;
     }

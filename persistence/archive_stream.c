@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "persistence/archive_stream.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -75,6 +76,7 @@ void archive_stream_close(struct archive_stream *stream)
 /* 0, or -errno; no more input is -EILSEQ: the frame is not whole. */
 static int more_input(struct archive_stream *stream)
 {
+    assert(stream->input.pos == stream->input.size);
     ssize_t n =
         file_read_all(stream->files, stream->fd, stream->bytes, INPUT_BYTES, stream->offset);
     if (n <= 0)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "persistence/book_base.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -238,6 +239,8 @@ int book_begin(struct book *book, const struct book_kept *kept, const struct boo
     *position = (struct journal_position){ 0 };
     if (count == 0 && !kept->whole)
         count = 1; /* there is nothing from before it */
+    assert(count <= kept->snapshot_count);
+    assert(count > 0 || kept->whole);
     while (count > 0 && error == -EILSEQ) {
         struct book_filter filter = book->filter;
         *position = kept->snapshots[--count];

@@ -85,6 +85,7 @@ static int read_record(struct reading *reading, const struct record_head *record
     struct book_question *question = reading->question;
     const struct segment_reader *segment = &reading->reader->cursor.reader;
     bool history = question->kind == BOOK_HISTORY;
+    assert(lsn > reading->lsn && lsn <= reading->upto);
     int error = book_take(&reading->book, record, lsn, time_ms, emit_of[question->kind], question);
     if (error)
         return error_set(&reading->why, error,
@@ -180,6 +181,7 @@ static enum journal_step read_block(void *context, const struct journal_block *b
 static void find_known(struct reading *reading, uint64_t sequence)
 {
     struct known *known = &reading->known;
+    assert(sequence >= FIRST_SEQUENCE);
     const struct id_part *part = NULL;
     if (reading->index)
         part = id_index_find(reading->index, id_key_segment(sequence));
@@ -201,6 +203,7 @@ static enum journal_step next_known(struct reading *reading, struct journal_rang
     while (known->next < known->count) {
         uint32_t i = known->next++;
         const struct id_span *span = &known->part->spans[i];
+        assert(span->offset >= BLOCK_BYTES && span->offset < span->end); /* D1 */
         if (id_span_may_have(reading->index, known->part, i, reading->hash)) {
             known->span = span;
             *range = (struct journal_range){ span->offset, span->end };

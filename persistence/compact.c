@@ -209,6 +209,7 @@ static int write_next(struct job *job, const struct sealed *sealed)
     if (error)
         return error;
     assert(found.end_sequence == sealed->sequence);
+    assert(found.number == sealed->number); /* S1 */
     if (from.found && found.lsn == from.position.lsn)
         return 0; /* no record since: it would take the name of the one that it was made from */
     /* What could be loaded is kept, whatever is newer and could not. */
@@ -237,6 +238,8 @@ static int write_next(struct job *job, const struct sealed *sealed)
 /* All but the one to be kept and the newest: the older ones, and damaged ones in between. */
 static int remove_snapshots(struct job *job)
 {
+    assert(job->lock_fd >= 0);
+    assert(job->keep_lsn <= job->newest_lsn); /* S6 */
     struct snapshot_list list;
     int error = snapshot_list_read(&list, job->files, job->snapshots.text, job->why);
     uint64_t removed = 0;
@@ -273,11 +276,13 @@ static int for_each_unneeded(struct job *job, int (*take)(struct job *, uint64_t
 
 static int archive_segment(struct job *job, uint64_t sequence)
 {
+    assert(sequence <= job->keep_sequence); /* S6 */
     return archive_add(job->files, job->options->directory, sequence, job->why);
 }
 
 static int remove_segment(struct job *job, uint64_t sequence)
 {
+    assert(sequence <= job->keep_sequence); /* S6 */
     int error = remove_in(job, job->journal.text, segment_name(sequence).text);
     if (error)
         return error_system(job->why, error, "cannot remove %s", segment_name(sequence).text);

@@ -10,6 +10,7 @@
 
 int error_set(struct error *why, int error, const char *format, ...)
 {
+    assert(error != 0);
     va_list arguments;
     va_start(arguments, format);
     vsnprintf(why->text, sizeof why->text, format, arguments);

@@ -22,6 +22,8 @@ void segment_header_make(void *block, uint64_t sequence, uint64_t bytes, uint64_
                          uint64_t created_ms)
 {
     assert(bytes % BLOCK_BYTES == 0);
+    assert(sequence >= FIRST_SEQUENCE && directory_id != 0); /* F2 */
+    assert(bytes >= SEGMENT_BYTES_MIN && bytes % BLOCK_BYTES == 0);
     struct segment_header header = {
         .version = FORMAT_VERSION,
         .block_bytes = BLOCK_BYTES,

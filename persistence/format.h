@@ -68,6 +68,7 @@
 #ifndef STOCKD_PERSISTENCE_FORMAT_H
 #define STOCKD_PERSISTENCE_FORMAT_H
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -190,6 +191,7 @@ struct record_cursor {
 static inline struct record_cursor records_of(const unsigned char *records, uint32_t length,
                                               uint64_t first_lsn)
 {
+    assert((uintptr_t)records % 8 == 0);
     return (struct record_cursor){ records, length, first_lsn };
 }
 

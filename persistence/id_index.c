@@ -29,6 +29,8 @@ uint64_t id_index_hash(struct text id)
 
 static size_t set_slot(const struct id_set *set, uint64_t hash)
 {
+    assert(hash != 0);
+    assert(set->room > 0 && (set->room & (set->room - 1)) == 0);
     size_t slot = hash & (set->room - 1);
     while (set->slots[slot] != 0 && set->slots[slot] != hash)
         slot = (slot + 1) & (set->room - 1);
@@ -55,6 +57,7 @@ static bool set_add(struct id_set *set, uint64_t hash)
     if (2 * set->count >= set->room && !set_grow(set))
         return false;
     size_t slot = set_slot(set, hash);
+    assert(set->count < set->room); /* an empty slot ends each search */
     set->count += set->slots[slot] == 0;
     set->slots[slot] = hash;
     return true;
@@ -83,6 +86,7 @@ static uint64_t filter_bits(uint64_t hash)
 
 static void filter_add(struct id_filter *filter, uint64_t hash)
 {
+    assert(filter->lines > 0);
     unsigned char *line = filter->bits[(hash >> 32) * filter->lines >> 32];
     uint64_t bits = filter_bits(hash);
     for (unsigned i = 0; i < FILTER_HASHES; i++, bits >>= LINE_BIT)
@@ -176,6 +180,8 @@ static struct id_part *make_part(struct id_index *index, uint64_t key)
     *part = (struct id_part){ .key = key, .used = index->question };
     count_bytes(index, part, sizeof *part);
     size_t place = part_place(index, key);
+    assert(place == index->count || index->parts[place]->key > key);
+    assert(index->count < index->room);
     struct id_part **at = &index->parts[place];
     memmove(at + 1, at, (index->count - place) * sizeof(void *));
     *at = part;
@@ -193,6 +199,7 @@ void id_index_forget(struct id_index *index, uint64_t key)
         set_empty(&index->set);
     for (uint32_t i = 0; i < part->span_count; i++)
         free(part->spans[i].filter.bits);
+    assert(index->bytes >= part->bytes && index->count > 0);
     index->bytes -= part->bytes;
     free(part->spans);
     free(part);
@@ -253,6 +260,7 @@ bool id_span_may_have(const struct id_index *index, const struct id_part *part, 
 /* The last span gets its filter. False: no memory. */
 static bool close_span(struct id_index *index, struct id_part *part)
 {
+    assert(part->span_count > 0);
     struct id_span *span = &part->spans[part->span_count - 1];
     assert(part->open);
     if (!filter_make(&span->filter, &index->set))
@@ -294,6 +302,8 @@ static struct id_span *open_span(struct id_index *index, struct id_part *part)
         part->span_room = room;
     }
     assert(part->spans);
+    assert(part->span_count < part->span_room);
+    assert(!part->open && index->set.count == 0); /* D2: one open span, and one set */
     struct id_span *span = &part->spans[part->span_count++];
     *span = (struct id_span){ 0 };
     part->open = true;
@@ -344,6 +354,7 @@ static bool add_batch(struct id_index *index, struct id_part *part, uint64_t off
 void id_index_add_batch(struct id_index *index, uint64_t sequence, uint64_t offset,
                         const struct batch_header *header, const unsigned char *records)
 {
+    assert(offset >= BLOCK_BYTES && offset % BLOCK_BYTES == 0);
     struct id_part *part = index->full ? NULL : make_part(index, id_key_segment(sequence));
     if (!part)
         return;

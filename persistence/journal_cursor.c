@@ -37,10 +37,12 @@ static enum journal_step visit_block(struct journal_cursor *cursor,
 {
     struct segment_reader *reader = &cursor->reader;
     struct journal_block block = { .span = BLOCK_BYTES };
+    assert(reader->offset < reader->end);
     int verdict = segment_reader_look(reader, cursor->directory_id, &block.bytes, &block.available,
                                       cursor->why);
     if (verdict < 0)
         return journal_walk_fail(cursor, verdict);
+    assert(verdict <= BATCH_UNKNOWN);
     block.verdict = (enum batch_verdict)verdict;
     if (verdict == BATCH_VALID) {
         block.header = (const struct batch_header *)(const void *)block.bytes;

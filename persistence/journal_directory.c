@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The data directory: made, locked, and judged before anything in it is read. */
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -43,7 +44,9 @@ void journal_write_process_number(const struct journal *journal)
 {
     const struct file_ops *files = journal->files;
     char pid[16];
+    assert(journal->lock_fd >= 0);
     int length = snprintf(pid, sizeof pid, "%-10d\n", (int)getpid());
+    assert(length > 0 && (size_t)length < sizeof pid);
     pid[strcspn(pid, " ")] = '\n';
     files->write(files->context, journal->lock_fd, pid, (size_t)length, 0);
     if (!journal->lived)
@@ -144,6 +147,7 @@ int journal_open_directory(struct journal *journal, const struct journal_options
 {
     const char *directory = options->directory;
     const struct file_ops *files = journal->files;
+    assert(journal->lock_fd < 0 && journal->directory_fd < 0);
     int error = path_join(&journal->directory, directory, "journal");
     if (error)
         return error_system(why, error, "%s", directory);

@@ -47,6 +47,9 @@ uint64_t journal_steady_ms(const struct journal *journal)
 
 void journal_use_segment(struct journal *journal, const struct segment *segment)
 {
+    assert(segment->sequence >= FIRST_SEQUENCE);                              /* F2 */
+    assert(segment->used >= BLOCK_BYTES && segment->used % BLOCK_BYTES == 0); /* F4 */
+    assert(segment->used <= segment->bytes && segment->bytes % BLOCK_BYTES == 0);
     journal->current = *segment;
     counter_set(&journal->counters.segment_used, segment->used);
     counter_set(&journal->counters.sequence, segment->sequence);
@@ -56,6 +59,9 @@ void journal_take_next(struct journal *journal)
 {
     const struct prepare *next = &journal->next;
     assert(next->step == PREPARE_READY);
+    assert(next->fd >= 0);
+    assert(watermark_read(&journal->watermarks, WATERMARK_KERNEL).number ==
+           journal->framed.number); /* J4: none is under way */
     assert(next->sequence == journal->current.sequence + 1);
     assert(journal->retired.fd < 0);
     journal->retired = journal->current; /* J4 */
@@ -89,10 +95,14 @@ void journal_frame(struct journal *journal, uint32_t length, uint32_t *span)
     struct segment *current = &journal->current;
     unsigned char *batch = journal_buffer(journal);
     uint64_t durable = watermark_read(&journal->watermarks, WATERMARK_DISK).number;
+    assert(length % 8 == 0);
     *span = batch_span(length);
+    assert(*span <= BATCH_BYTES_MAX);
     assert(current->used % BLOCK_BYTES == 0);
     assert(current->used + *span <= current->bytes);
     assert(durable <= journal->framed.number);
+    assert(journal->framed.number - watermark_read(&journal->watermarks, WATERMARK_KERNEL).number <
+           JOURNAL_BATCHES); /* J3 */
     assert(journal->framed.number - durable < JOURNAL_BATCHES ||
            journal->durability != DURABILITY_ALWAYS); /* F7 */
     journal->time_ms = journal_wall_ms(journal);
@@ -104,6 +114,7 @@ void journal_frame(struct journal *journal, uint32_t length, uint32_t *span)
         .previous = journal->previous,
         .time_ms = journal->time_ms,
     };
+    assert(seal.promised < seal.number); /* F6 */
     journal->previous = batch_make(batch, length, &seal);
     journal->framed = (struct log_position){ seal.first_lsn + length, seal.number };
     current->used += *span;

@@ -64,7 +64,9 @@ static void hand_out(struct journal *journal, unsigned which, struct file_reques
                      struct log_position end)
 {
     struct io_slot *slot = &journal->slots[which];
+    assert(which < JOURNAL_SLOTS);
     assert(is_free(slot));
+    assert(which >= JOURNAL_BATCHES || end.number % JOURNAL_BATCHES == which); /* J3 */
     request->slot = which;
     slot->request = *request;
     slot->end = end;
@@ -75,6 +77,8 @@ static void hand_out(struct journal *journal, unsigned which, struct file_reques
 /* What was done with the retired segment: synced, then closed. */
 static void after_retired(struct journal *journal, const struct io_slot *slot)
 {
+    assert(journal->retired.fd >= 0); /* J4 */
+    assert(slot->request.fd == journal->retired.fd);
     if (slot->request.kind == FILE_CLOSE)
         journal->retired.fd = -1;
     else if (slot->result == 0)
@@ -85,6 +89,7 @@ static void after_retired(struct journal *journal, const struct io_slot *slot)
 static void after_prepare(struct journal *journal, const struct io_slot *slot)
 {
     struct prepare *next = &journal->next;
+    assert(next->sequence == journal->current.sequence + 1); /* F2 */
     prepare_advance(next, &slot->request, slot->result);
     if (next->step == PREPARE_READY) {
         atomic_store_explicit(&journal->counters.next_ready, true, memory_order_relaxed);
@@ -200,6 +205,7 @@ static bool find_sync(struct journal *journal, struct file_request *request)
             return false;
         request->fd = journal->current.fd;
     }
+    assert(watermark_read(&journal->watermarks, WATERMARK_DISK).number <= end.number); /* W1 */
     counter_set(&journal->last_sync_ms, journal_steady_ms(journal));
     counter_add(&journal->counters.syncs, 1);
     hand_out(journal, SLOT_SYNC, request, end);
@@ -218,6 +224,7 @@ static bool is_prepare_due(const struct journal *journal)
         return false;
     if (next->step != PREPARE_ZEROING)
         return true;
+    assert(next->zeroed <= next->bytes);
     uint64_t ahead = next->zeroed / BLOCK_BYTES * (current->bytes / BLOCK_BYTES);
     uint64_t used = (current->used - current->bytes / 4) / BLOCK_BYTES;
     return ahead <= 2 * used * (next->bytes / BLOCK_BYTES);
@@ -232,6 +239,7 @@ static bool find_prepare(struct journal *journal, struct file_request *request)
         prepare_begin(next, journal->current.sequence + 1, journal->segment_bytes,
                       journal_wall_ms(journal));
     }
+    assert(next->step == PREPARE_READY || next->sequence == journal->current.sequence + 1); /* F2 */
     if (!prepare_request(next, request))
         return false;
     hand_out(journal, SLOT_PREPARE, request, (struct log_position){ 0 });
@@ -251,6 +259,8 @@ static bool find_request(struct journal *journal, bool idle, struct file_request
  * (F7). */
 static void raise_watermarks(struct journal *journal, struct log_position end)
 {
+    assert(end.number ==
+           watermark_read(&journal->watermarks, WATERMARK_KERNEL).number + 1); /* J3 */
     if (journal->durability == DURABILITY_ALWAYS)
         watermark_raise(&journal->watermarks, WATERMARK_DISK, end);
     PROBE(acknowledge, end.number, end.lsn);

@@ -96,6 +96,8 @@ static int start_fresh(struct journal *journal, struct error *why)
 /* Where recovery ended; the empty segment after it, if there is one, is the next. */
 static int open_found(struct journal *journal, const struct replay_result *found, struct error *why)
 {
+    assert(found->end_sequence <= found->last_sequence); /* F8 */
+    assert(found->end_offset % BLOCK_BYTES == 0);
     counter_set(&journal->counters.segments, found->segments);
     journal->first_sequence = found->last_sequence - found->segments + 1;
     if (found->last_sequence > found->end_sequence)
@@ -200,6 +202,9 @@ static int recover(struct journal *journal, const struct journal_options *option
 static void start_log(struct journal *journal)
 {
     log_start_at(journal->log, journal->framed.lsn);
+    assert(watermark_read(&journal->watermarks, WATERMARK_DISK).lsn ==
+           journal->framed.lsn); /* F12 */
+    assert(log_head(journal->log) == journal->framed.lsn);
     watermarks_acknowledge(&journal->watermarks, journal->log);
 }
 
@@ -273,6 +278,7 @@ int journal_open(struct journal **journal, const struct journal_options *options
     assert(options->directory);
     *why = (struct error){ 0 };
     *opened = (struct journal_opened){ 0 };
+    assert(options->durability <= DURABILITY_NONE);
     struct journal *made = aligned_alloc(64, (sizeof *made + 63) / 64 * 64);
     if (!made)
         return error_system(why, -ENOMEM, "cannot open the journal");
@@ -317,6 +323,8 @@ static int close_in_order(struct journal *journal, struct error *why)
     }
     if (error)
         return error_system(why, error, "cannot close the journal");
+    assert(journal->framed.number > 0); /* F12 */
+    assert(watermark_read(&journal->watermarks, WATERMARK_DISK).number == journal->framed.number);
     struct stop_mark stop = {
         .directory_id = journal->directory_id,
         .sequence = journal->current.sequence,

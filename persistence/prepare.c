@@ -41,6 +41,7 @@ static unsigned char *header_block(const struct prepare *prepare)
 /* A half-made file is of no use to anybody; if it cannot be removed now, the next opening does. */
 static void fail(struct prepare *prepare, int error, const char *what)
 {
+    assert(error < 0);
     prepare->error = error;
     error_system(&prepare->why, error, "cannot %s segment %s", what,
                  segment_name(prepare->sequence).text);
@@ -52,6 +53,7 @@ static int set_sequence(struct prepare *prepare, uint64_t sequence, uint64_t byt
     assert(prepare->step == PREPARE_IDLE);
     assert(prepare->fd < 0);
     assert(bytes >= SEGMENT_BYTES_MIN);
+    assert(sequence >= FIRST_SEQUENCE); /* F2 */
     prepare->sequence = sequence;
     prepare->bytes = bytes;
     prepare->error = 0;
@@ -63,6 +65,7 @@ static int set_sequence(struct prepare *prepare, uint64_t sequence, uint64_t byt
 
 void prepare_begin(struct prepare *prepare, uint64_t sequence, uint64_t bytes, uint64_t now_ms)
 {
+    assert(prepare->directory_id != 0); /* F2 */
     int error = set_sequence(prepare, sequence, bytes);
     prepare->zeroed = BLOCK_BYTES;
     memset(header_block(prepare), 0, BLOCK_BYTES);
@@ -74,6 +77,7 @@ void prepare_begin(struct prepare *prepare, uint64_t sequence, uint64_t bytes, u
 
 static void ask_for_zeroes(const struct prepare *prepare, struct file_request *request)
 {
+    assert(prepare->zeroed >= BLOCK_BYTES && prepare->zeroed < prepare->bytes);
     uint64_t left = prepare->bytes - prepare->zeroed;
     request->kind = FILE_WRITE;
     request->buffer = prepare->memory;
@@ -83,6 +87,7 @@ static void ask_for_zeroes(const struct prepare *prepare, struct file_request *r
 
 static void ask_for_header(const struct prepare *prepare, struct file_request *request)
 {
+    assert(prepare->zeroed == prepare->bytes); /* F1: the header comes last */
     request->kind = FILE_WRITE;
     request->buffer = header_block(prepare);
     request->length = BLOCK_BYTES;
@@ -228,7 +233,9 @@ void prepare_advance(struct prepare *prepare, const struct file_request *request
         prepare->fd = -1;
     else if (prepare->step == PREPARE_ZEROING)
         prepare->zeroed += request->length;
+    assert(request->kind != FILE_RENAME || prepare->fd < 0); /* F1: it is synced and closed */
     prepare->step = step_after(prepare);
+    assert(prepare->step != PREPARE_READY || prepare->fd >= 0); /* F13 */
 }
 
 void prepare_found(struct prepare *prepare, uint64_t sequence, uint64_t bytes)
@@ -255,5 +262,7 @@ int prepare_finish(struct prepare *prepare)
         int result = file_perform(prepare->files, &request);
         prepare_advance(prepare, &request, prepare_opened(prepare, &request, result));
     }
+    assert(prepare->step == PREPARE_IDLE || prepare->step == PREPARE_READY ||
+           prepare->step == PREPARE_FAILED);
     return prepare->step == PREPARE_FAILED ? prepare->error : 0;
 }

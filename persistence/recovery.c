@@ -83,6 +83,7 @@ static int remove_later_segments(const struct recovery *recovery)
 {
     const struct replay_result *result = recovery->result;
     uint64_t kept = result->end_sequence + (result->later_dirty ? 0 : 1);
+    assert(result->end_sequence <= kept); /* F10: the end is not cut off */
     if (result->last_sequence <= kept)
         return 0;
     for (uint64_t s = result->last_sequence; s > kept; s--) {
@@ -93,6 +94,7 @@ static int remove_later_segments(const struct recovery *recovery)
         if (error)
             return error;
     }
+    assert(result->segments > result->last_sequence - kept);
     recovery->result->segments -= result->last_sequence - kept;
     recovery->result->last_sequence = kept;
     return 0;
@@ -102,6 +104,8 @@ static int zero_tail(const struct recovery *recovery)
 {
     const struct replay_result *result = recovery->result;
     const struct file_ops *files = recovery->options->files;
+    assert(result->tail_end >= result->end_offset &&
+           result->end_offset % BLOCK_BYTES == 0); /* F10 */
     if (result->tail_end == result->end_offset && result->file_bytes >= result->segment_bytes)
         return 0;
     struct segment_name name = segment_name(result->end_sequence);

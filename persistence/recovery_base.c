@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "persistence/recovery_base.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -84,6 +85,7 @@ static int try_snapshot(const struct recovery_base_options *options, const char 
     if (error)
         return error;
     const struct journal_position *position = &snapshot.header.position;
+    assert(position->lsn == lsn); /* S3 */
     if (directory_id != 0 && position->directory_id != directory_id)
         error = error_set(why, -EXDEV, "%s/%s: the snapshot is from another data directory", folder,
                           snapshot_name(lsn).text);

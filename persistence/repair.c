@@ -116,6 +116,7 @@ static int copy_all(const struct repairing *r)
 
 static int move_aside(const struct repairing *r, uint64_t sequence)
 {
+    assert(is_after_cut(r, sequence));
     struct path from;
     struct path to;
     struct segment_name name = segment_name(sequence);
@@ -168,6 +169,7 @@ static int make_header(const struct repairing *r, int fd, uint64_t sequence, uin
     error = file_write_zeroes(r->files, fd, there, bytes); /* what is not there counts as zeroes */
     if (error)
         return error;
+    assert(r->scrub->directory_id != 0); /* F2 */
     memset(r->chunk, 0, BLOCK_BYTES);
     segment_header_make(r->chunk, sequence, bytes, r->scrub->directory_id, now_ms);
     return file_write_all(r->files, fd, r->chunk, BLOCK_BYTES, 0);
@@ -176,6 +178,7 @@ static int make_header(const struct repairing *r, int fd, uint64_t sequence, uin
 /* Zeroes it from there on if offset is not 0; else its header is made anew. */
 static int mend(const struct repairing *r, uint64_t sequence, uint64_t offset, uint64_t now_ms)
 {
+    assert(offset % BLOCK_BYTES == 0);
     int fd = segment_open(r->files, r->directory, sequence, O_RDWR);
     if (fd == -ENOENT)
         return 0;

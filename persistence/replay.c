@@ -88,6 +88,7 @@ int replay_batch(struct replay *replay, const struct batch_header *header,
 {
     assert(!replay->over);
     assert((uintptr_t)records % 8 == 0);
+    assert(header->promised < header->number); /* F6, as F3 has it */
     int error = judge(replay, header, records, why);
     if (error)
         return error;

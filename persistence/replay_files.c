@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "persistence/replay_files.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 
@@ -22,6 +23,8 @@ static void note_end(struct chain *chain, uint64_t offset)
     const struct segment_reader *reader = &chain->walk->cursor.reader;
     struct replay_result *result = chain->walk->result;
     const struct replay *replay = &chain->replay;
+    assert(offset % BLOCK_BYTES == 0 && offset <= reader->header.bytes); /* F4 */
+    assert(replay->at.lsn >= result->lsn && replay->at.number >= result->number);
     result->lsn = replay->at.lsn;
     result->number = replay->at.number;
     result->checksum = replay->at.checksum;
@@ -38,6 +41,7 @@ static int push(struct chain *chain, const struct batch_header *header,
 {
     const struct replay_options *options = chain->walk->options;
     const struct segment_reader *reader = &chain->walk->cursor.reader;
+    assert(chain->walk->cursor.directory_id == chain->walk->result->directory_id); /* F2 */
     struct error why;
     if (options->on_batch) {
         int stop = options->on_batch(options->context, header, reader->sequence, reader->offset);
@@ -57,6 +61,7 @@ static int push(struct chain *chain, const struct batch_header *header,
 static enum journal_step judge_other(struct chain *chain)
 {
     struct journal_cursor *cursor = &chain->walk->cursor;
+    assert(cursor->reader.sequence >= chain->first);
     if (cursor->reader.offset == BLOCK_BYTES && cursor->reader.sequence != chain->first)
         return JOURNAL_SKIP;
     return journal_walk_refuse(cursor, -EILSEQ, "the batch does not follow the one before it");
@@ -98,6 +103,8 @@ static enum journal_step take_segment(void *context, int error)
 static enum journal_step leave_segment(void *context)
 {
     const struct chain *chain = context;
+    assert(!chain->accepted ||
+           chain->walk->result->end_sequence == chain->walk->cursor.reader.sequence); /* F8 */
     return chain->accepted ? JOURNAL_ON : JOURNAL_END;
 }
 
@@ -163,6 +170,7 @@ static int check_until(struct replay_walk *walk)
 {
     const struct replay_result *result = walk->result;
     const struct replay_options *options = walk->options;
+    assert(options->until != 0);
     if (result->number == options->until_number)
         return 0;
     return error_set(walk->why, -EILSEQ,
@@ -176,7 +184,7 @@ static int walk_all(struct replay_walk *walk)
 {
     const struct replay_options *options = walk->options;
     if (walk->list.count == 0)
-        return replay_judge_tail(walk);
+        return options->until ? 0 : replay_judge_tail(walk);
     int error = journal_cursor_init(&walk->cursor, options->files, options->directory);
     if (error)
         return error_system(walk->why, error, "cannot read the journal");

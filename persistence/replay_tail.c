@@ -45,6 +45,9 @@ static void count_tail(struct tail *tail, const struct journal_block *block)
 {
     struct replay_result *result = tail->walk->result;
     const struct segment_reader *reader = &tail->walk->cursor.reader;
+    assert(block->span % BLOCK_BYTES == 0);
+    assert(reader->sequence > result->end_sequence ||
+           reader->offset >= result->end_offset); /* F8 */
     if (block->verdict == BATCH_VALID)
         result->tail_batches++;
     result->tail_bytes += block->span;
@@ -84,6 +87,7 @@ static enum journal_step judge_segment(void *context, int error)
     struct segment_reader *reader = &walk->cursor.reader;
     const struct replay_result *result = walk->result;
     error = replay_walk_segment(walk, error);
+    assert(error || reader->sequence >= result->end_sequence);
     if (!error && reader->sequence == result->end_sequence)
         segment_reader_skip(reader, result->end_offset - reader->offset);
     return journal_walk_judge(&walk->cursor, error);
@@ -110,8 +114,11 @@ static int walk_beyond(struct tail *tail)
     const struct journal_visitor visitor = {
         .context = tail, .segment = judge_segment, .block = judge_block, .leave = leave_segment
     };
+    assert(result->end_offset >= BLOCK_BYTES); /* F8 */
+    assert(result->tail == TAIL_CLEAN && result->tail_bytes == 0);
     result->tail_end = result->end_offset;
     int error = journal_walk(&walk->cursor, &walk->list, result->end_sequence, &visitor, walk->why);
+    assert(error || result->tail_end >= result->end_offset);
     if (!error && result->tail_bytes > 0)
         result->tail = result->tail_batches > 0 ? TAIL_UNPROMISED : TAIL_TORN;
     return error;
@@ -140,6 +147,7 @@ static int judge_cut(struct replay_walk *walk)
     uint64_t sequence = walk->result->end_sequence;
     uint64_t offset = walk->result->end_offset;
     bool cut = false;
+    assert(!walk->result->stopped); /* F14 */
     int error = segment_reader_end_is_cut(reader, walk->options->directory, &sequence, &offset,
                                           &cut, walk->why);
     if (!error && cut)
@@ -157,6 +165,7 @@ int replay_judge_tail(struct replay_walk *walk)
     const struct replay_result *result = walk->result;
     struct tail tail = { .walk = walk,
                          .suspect = { result->end_sequence, result->end_offset, false } };
+    assert(!walk->options->until); /* nothing is judged beyond a sealed segment */
     int error = 0;
     if (walk->list.count > 0)
         error = walk_beyond(&tail);

@@ -83,6 +83,7 @@ static int add_finding(struct scrubbing *s, enum finding_kind kind, uint64_t seq
 
 static void note_cut(struct scrubbing *s)
 {
+    assert(s->end_offset % BLOCK_BYTES == 0);
     struct scrub_cut *cut = &s->scrub->cut;
     if (cut->needed)
         return;
@@ -106,6 +107,7 @@ static int open_gap(struct scrubbing *s, enum finding_kind kind, uint64_t sequen
 
 static struct finding *last_finding(const struct scrubbing *s)
 {
+    assert(s->scrub->count > 0);
     return &s->scrub->findings[s->scrub->count - 1];
 }
 
@@ -117,6 +119,7 @@ static bool begins_a_batch(const struct scrubbing *s, const unsigned char *at, s
     if (available < sizeof *header)
         return false;
     memcpy(header, at, sizeof *header);
+    assert(s->blocks >= s->end_blocks);
     uint64_t between = s->blocks - s->end_blocks;
     uint64_t number = s->in_gap ? last_finding(s)->first_number : s->number;
     uint64_t lsn = s->in_gap ? last_finding(s)->first_lsn : s->lsn;
@@ -207,6 +210,7 @@ static int take_damage(struct scrubbing *s, enum finding_kind kind, const unsign
 /* The next valid batch says what was lost before it. */
 static void close_gap(struct scrubbing *s, const struct batch_header *next)
 {
+    assert(s->in_gap && s->gap < s->scrub->count);
     uint64_t end_lsn = next->first_lsn;
     uint64_t end_number = next->number;
     for (size_t i = s->scrub->count; i-- > s->gap;) {
@@ -246,6 +250,7 @@ static int deliver(struct scrubbing *s, const struct batch_header *header, const
     const struct scrub_options *options = s->options;
     struct record_cursor records = records_of(at, header->length, header->first_lsn);
     const struct record_head *record;
+    assert(header->length % 8 == 0); /* F3 */
     while ((record = record_next(&records))) {
         bool beyond = s->scrub->cut.needed;
         int stop = 0;
@@ -298,6 +303,8 @@ static int take_batch(struct scrubbing *s, const unsigned char *at, size_t avail
         close_gap(s, &header);
     promise(s, &header);
     error = deliver(s, &header, at + sizeof header);
+    assert(header.number > s->number && header.first_lsn >= s->lsn); /* F4 */
+    assert(!s->in_gap);
     s->lsn = header.first_lsn + header.length;
     s->number = header.number;
     s->checksum = header.checksum;
@@ -363,6 +370,7 @@ static enum journal_step leave_segment(void *context)
 /* A run of segments that are not there. */
 static int take_missing(struct scrubbing *s, uint64_t first, uint64_t last)
 {
+    assert(first <= last);
     int error = open_gap(s, FINDING_MISSING, first, 0);
     if (error)
         return error;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "persistence/sealed.h"
 
+#include <assert.h>
 #include <errno.h>
 
 #include "persistence/segment_reader.h"
@@ -45,6 +46,7 @@ static int find(struct sealed *sealed, struct segment_reader *reader, const char
         int error = look(reader, directory, next, &first, why);
         if (error)
             return error;
+        assert(!first.valid || first.promised < first.number); /* F6 */
         bool adjacent = list->sequences[i - 2] + 1 == next;
         bool promised = first.valid && (first.promised + 1 >= first.number ||
                                         (later.valid && later.promised + 1 >= first.number));

@@ -87,6 +87,7 @@ ssize_t segment_read(const struct file_ops *files, int fd, void *buffer, size_t 
     ssize_t n = file_read_all(files, fd, buffer, length, offset);
     if (n < 0)
         return n;
+    assert((size_t)n <= length);
     memset((char *)buffer + n, 0, length - (size_t)n);
     return (ssize_t)length;
 }

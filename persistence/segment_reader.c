@@ -37,6 +37,8 @@ void segment_reader_close(struct segment_reader *reader)
 
 static void begin(struct segment_reader *reader, uint64_t sequence)
 {
+    assert(sequence >= FIRST_SEQUENCE); /* F2 */
+    assert(reader->window);
     segment_reader_close(reader);
     reader->sequence = sequence;
     reader->offset = BLOCK_BYTES;
@@ -76,6 +78,7 @@ int segment_reader_open(struct segment_reader *reader, const char *directory, ui
     reader->file_bytes = bytes;
     reader->end = segment_readable(bytes, UINT64_MAX);
     error = segment_read_header(reader->files, reader->fd, sequence, &reader->header, why);
+    assert(error || reader->header.bytes % BLOCK_BYTES == 0);
     if (!error)
         reader->end = segment_readable(bytes, reader->header.bytes);
     return error;
@@ -101,6 +104,8 @@ static int fill_window(struct segment_reader *reader, uint64_t offset, struct er
 {
     uint64_t have = reader->window_offset + reader->window_length;
     size_t kept = offset < have && offset >= reader->window_offset ? (size_t)(have - offset) : 0;
+    assert(kept <= WINDOW_BYTES);
+    assert(offset + kept <= reader->end);
     size_t left = (size_t)(reader->end - offset - kept);
     memmove(reader->window, reader->window + reader->window_length - kept, kept);
     reader->window_offset = offset;
@@ -112,6 +117,7 @@ static int fill_window(struct segment_reader *reader, uint64_t offset, struct er
         return error_system(why, (int)n, "%s: offset %" PRIu64 ": cannot read",
                             segment_name(reader->sequence).text, offset + kept);
     reader->window_length += (size_t)n;
+    assert(reader->window_length <= WINDOW_BYTES);
     return 0;
 }
 
@@ -120,6 +126,7 @@ int segment_reader_look(struct segment_reader *reader, uint64_t directory_id,
 {
     uint64_t offset = reader->offset;
     uint64_t have = reader->window_offset + reader->window_length;
+    assert(reader->fd >= 0 || reader->stream);
     assert(offset % BLOCK_BYTES == 0);
     assert(offset >= reader->window_offset);
     uint64_t wanted =

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "persistence/segment_vote.h"
 
+#include <assert.h>
 #include <errno.h>
 
 struct ballot {
@@ -65,6 +66,7 @@ int segments_vote(struct journal_cursor *cursor, const struct segment_list *list
     };
     int error = journal_walk(cursor, list, FIRST_SEQUENCE, &visitor, why);
     ballot.second = true;
+    assert(error || ballot.lead <= list->count);
     if (!error)
         error = journal_walk(cursor, list, FIRST_SEQUENCE, &visitor, why);
     if (error)
@@ -73,6 +75,7 @@ int segments_vote(struct journal_cursor *cursor, const struct segment_list *list
         return error_set(why, -EILSEQ,
                          "%s: no segment says whose it is: no batch can be told from other bytes",
                          cursor->directory);
+    assert(ballot.votes <= ballot.bearing && ballot.bearing <= list->count);
     if (2 * ballot.votes <= ballot.bearing)
         return error_set(why, -EILSEQ,
                          "%s: its segments are of more than one journal, and none has most of "

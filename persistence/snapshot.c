@@ -2,6 +2,7 @@
 /* Snapshots: their names, and writing one. */
 #include "persistence/snapshot.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -101,6 +102,7 @@ static uint64_t block_span(uint64_t length)
 /* Writes whole 4096-byte blocks; what is behind `length` in them becomes zero. */
 static int write_padded(struct writer *w, unsigned char *bytes, uint64_t length)
 {
+    assert(w->offset % BLOCK_BYTES == 0); /* S3 */
     uint64_t span = block_span(length);
     memset(bytes + length, 0, span - length);
     int error = file_write_all(w->files, w->fd, bytes, span, w->offset);
@@ -118,6 +120,8 @@ static int end_block(struct writer *w)
     struct snapshot_block *open = &w->open;
     if (open->kind == 0)
         return 0;
+    assert(open->records > 0 && open->length <= w->capacity);            /* S5 */
+    assert(w->count == 0 || w->blocks[w->count - 1].kind <= open->kind); /* S5 */
     if (w->count == w->room) {
         size_t room = 2 * w->room + 64;
         struct snapshot_block *grown = realloc(w->blocks, room * sizeof *grown);
@@ -160,6 +164,8 @@ static void *room(void *context, enum image_kind kind, uint32_t length)
         w->error = -ENOMEM;
     if (w->error)
         return NULL;
+    assert(open->kind == 0 || open->kind == (uint32_t)kind); /* S5 */
+    assert(open->length + length <= w->capacity);
     void *at = w->buffer + open->length;
     open->kind = kind;
     open->length += length;
@@ -191,6 +197,7 @@ static int write_end(struct writer *w, const struct image_totals *totals)
     struct snapshot_footer footer = {
         .header = w->seed, .index_offset = w->offset, .block_count = w->count, .totals = *totals
     };
+    assert(w->open.kind == 0); /* S5 */
     if (length > SNAPSHOT_BLOCK_MAX || !make_room(w, length))
         return -ENOMEM;
     if (length > 0)
@@ -244,6 +251,8 @@ int snapshot_write(const struct file_ops *files, const char *directory,
                    const struct journal_position *position, uint64_t created_ms,
                    const struct ledger *ledger, uint64_t *bytes, struct error *why)
 {
+    assert(position->sequence >= FIRST_SEQUENCE && position->number > 0); /* S1 */
+    assert(position->directory_id != 0);                                  /* F2 */
     struct path path;
     struct writer w = { .files = files };
     int error = path_join(&path, directory, SNAPSHOT_UNFINISHED);

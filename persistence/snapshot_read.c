@@ -166,6 +166,7 @@ struct loader {
 
 static bool hold(struct loader *l, size_t length)
 {
+    assert(length <= SNAPSHOT_BLOCK_MAX); /* S3: the index was judged */
     if (length <= l->capacity)
         return true;
     memory_release(l->buffer, l->capacity);
@@ -208,6 +209,7 @@ static void *run_loader(void *argument)
         if (i >= loading->end)
             break;
         const struct snapshot_block *block = &loading->snapshot->blocks[i];
+        assert(i < loading->snapshot->footer.block_count);
         l->error = load_block(l, block);
         uint64_t done =
             atomic_fetch_add_explicit(&loading->done, block->length, memory_order_relaxed);
@@ -225,6 +227,8 @@ static void *run_loader(void *argument)
 static int load_run(struct loading *loading, uint64_t first, uint64_t end, unsigned threads,
                     struct error *why)
 {
+    assert(first < end && end <= loading->snapshot->footer.block_count);
+    assert(threads >= 1 && threads <= THREADS_MAX);
     struct loader *loaders = calloc(threads, sizeof *loaders);
     if (!loaders)
         return error_system(why, -ENOMEM, "%s", loading->name.text);
@@ -266,6 +270,7 @@ static int load_runs(struct loading *loading, unsigned threads, struct error *wh
         bool judging = !loading->load; /* then order does not matter */
         for (end = first + 1; end < count && (judging || s->blocks[end].kind == kind);)
             end++;
+        assert(judging || end == count || s->blocks[end].kind > kind); /* S5 */
         uint64_t useful = end - first;
         if (!judging && !in_parallel(kind))
             useful = 1;

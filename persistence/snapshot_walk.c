@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "persistence/snapshot_walk.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 
@@ -33,6 +34,7 @@ int snapshot_walk(const struct snapshot *s, const struct snapshot_walk *walk, st
     uint32_t capacity = SNAPSHOT_BLOCK_USUAL;
     for (uint64_t i = 0; i < s->footer.block_count; i++)
         capacity = s->blocks[i].length > capacity ? s->blocks[i].length : capacity;
+    assert(capacity <= SNAPSHOT_BLOCK_MAX); /* S3: the index was judged */
     unsigned char *buffer = memory_reserve(capacity);
     if (!buffer)
         return error_system(why, -ENOMEM, "cannot read the snapshot");

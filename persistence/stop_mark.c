@@ -76,6 +76,8 @@ int stop_mark_write(const struct stop_mark *mark, const struct file_ops *files,
     struct path to;
     struct stop_mark made = *mark;
     assert(mark->number > 0);
+    assert(mark->sequence >= FIRST_SEQUENCE && mark->directory_id != 0);    /* F2 */
+    assert(mark->offset >= BLOCK_BYTES && mark->offset % BLOCK_BYTES == 0); /* F4 */
     memcpy(made.magic, STOP_MARK_MAGIC, sizeof made.magic);
     made.version = STOP_MARK_VERSION;
     made.checksum = checksum_of(&made);
