@@ -9,7 +9,7 @@
  * takes all of them. Batches may come back in any order; they are acknowledged in their own.
  *
  * Nobody waits in here. A worker that comes while another one is inside leaves a note and goes;
- * the one inside goes round again (persistence/gate.h).
+ * the one inside goes round again (persistence/combining_lock.h).
  *
  * What a reply waits for is a policy over watermarks (persistence/watermark.h): that of the disk,
  * or that of the kernel, or none (persistence/durability.h). log->acknowledged moves in

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Batches and segments of an open journal: where the next batch is made, and in which segment it
- * is written. It performs no I/O. All of it is for the thread inside the gate, or for the only
- * thread there is (J1), the steady clock excepted.
+ * is written. It performs no I/O. All of it is for the thread inside the lock `requests`, or the
+ * only thread there is (J1), the steady clock excepted.
  */
 #ifndef STOCKD_PERSISTENCE_JOURNAL_FRAME_H
 #define STOCKD_PERSISTENCE_JOURNAL_FRAME_H

@@ -41,7 +41,7 @@ static void say(struct journal *journal, const char *what, const struct error *w
     journal->say(journal->context, line);
 }
 
-/* Outside of the gates. Both reasons are final once they are noted. */
+/* Outside of the locks. Both reasons are final once they are noted. */
 static void say_untold(struct journal *journal)
 {
     if (atomic_load_explicit(&journal->untold, memory_order_relaxed) == 0)
@@ -53,7 +53,7 @@ static void say_untold(struct journal *journal)
         say(journal, "read-only from now on", &journal->failure);
 }
 
-/* ---- finding the next request, inside the gate ---- */
+/* ---- finding the next request, inside the lock `requests` ---- */
 
 static bool is_free(const struct io_slot *slot)
 {
@@ -267,7 +267,7 @@ static void raise_watermarks(struct journal *journal, struct log_position end)
     watermark_raise(&journal->watermarks, WATERMARK_KERNEL, end);
 }
 
-/* Takes back the oldest batch under way; false if it is not done. Inside the gate `order`. */
+/* Takes back the oldest batch under way; false if it is not done. Inside the lock `order`. */
 static bool take_oldest(struct journal *journal)
 {
     uint64_t number = watermark_read(&journal->watermarks, WATERMARK_KERNEL).number + 1;
@@ -287,13 +287,13 @@ static bool take_oldest(struct journal *journal)
 /* After a batch came back, or a watermark rose (W4). */
 static void acknowledge(struct journal *journal)
 {
-    if (!gate_enter(&journal->order))
+    if (!combining_lock_enter(&journal->order))
         return;
     do {
         while (take_oldest(journal)) {
         }
         watermarks_acknowledge(&journal->watermarks, journal->log);
-    } while (!gate_leave(&journal->order));
+    } while (!combining_lock_leave(&journal->order));
 }
 
 static bool is_batch(const struct file_request *request)
@@ -306,7 +306,8 @@ static const char *what_failed(const struct file_request *request)
     return is_batch(request) ? "cannot write the journal" : "cannot sync the journal";
 }
 
-/* A step towards the next segment is judged inside the gate: that it failed is not yet final. */
+/* A step towards the next segment is judged inside the lock `requests`: that it failed is not yet
+ * final. */
 static void take_result(struct journal *journal, const struct file_request *request, int result)
 {
     bool is_short =
@@ -342,15 +343,15 @@ static bool next_request(struct journal *journal, bool idle, struct file_request
 {
     const struct file_ops *files = journal->files;
     for (;;) {
-        if (has_failed(journal) || !gate_enter(&journal->gate))
+        if (has_failed(journal) || !combining_lock_enter(&journal->requests))
             return false;
         bool found;
         do {
             found = find_request(journal, idle, request);
-        } while (!found && !gate_leave(&journal->gate));
+        } while (!found && !combining_lock_leave(&journal->requests));
         if (!found)
             return false;
-        gate_leave_for_now(&journal->gate); /* for the caller asks again */
+        combining_lock_leave_for_now(&journal->requests); /* for the caller asks again */
         int error = files->inject ? files->inject(files->context, request) : 0;
         if (error == 0)
             return true;

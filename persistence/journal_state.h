@@ -3,18 +3,18 @@
  * The journal's inside, for journal_open.c (opening and closing), journal_directory.c (what is
  * before that), journal_frame.c (batches and segments) and journal_io.c (what workers do).
  *
- * J1  What is marked "gate" below is read and written only by the thread inside the gate, or while
- *     no worker is there yet or any more.
+ * J1  What is marked "requests" below is read and written only by the thread inside that lock, or
+ *     while no worker is there yet or any more.
  * J2  A slot belongs to the performer of its request from the store of SLOT_OUT until the
- *     performer's release-store of SLOT_DONE; the thread inside the gate acquires that and frees
+ *     performer's release-store of SLOT_DONE; the thread inside the lock acquires that and frees
  *     it.
  * J3  Batch n goes out on slot n % JOURNAL_BATCHES, and only when batch n - JOURNAL_BATCHES was
- *     taken back. Batches come back in any order; the thread inside the gate `order` takes them in
+ *     taken back. Batches come back in any order; the thread inside the lock `order` takes them in
  *     theirs. So the watermarks rise in order, and never past one that is not back.
  * J4  At most two segments hold what is not durable: the current one, and the retired one before
  *     it. Until the retired one is synced and closed the current one is not left; nor while a batch
  *     of it is under way.
- * J5  The thread inside the gate calls no function of the file system, not even to open or to
+ * J5  The thread inside either lock calls no function of the file system, not even to open or to
  *     close: a slow one would hold up a thread that only hands in a result. All is requests. Nor
  *     does it say anything to the operator, whose terminal or pipe may be stuck: it notes it in
  *     `untold`, and a thread that has found nothing more to do says it, outside.
@@ -24,7 +24,7 @@
 
 #include <stdatomic.h>
 
-#include "persistence/gate.h"
+#include "persistence/combining_lock.h"
 #include "persistence/journal.h"
 #include "persistence/prepare.h"
 #include "persistence/watermark.h"
@@ -45,8 +45,8 @@ enum { UNTOLD_NO_NEXT = 1, UNTOLD_FAILED = 2 };
 enum { SLOT_FREE, SLOT_OUT, SLOT_DONE };
 
 /*
- * Of a batch, DONE is taken back by the thread inside the gate `order` (J3), else by the one inside
- * `gate`.
+ * Of a batch, DONE is taken back by the thread inside the lock `order` (J3), else by the one inside
+ * `requests`.
  */
 struct io_slot {
     _Atomic unsigned state; /* J2 */
@@ -101,10 +101,10 @@ struct journal {
     bool lived;             /* an engine had a journal here: its process number is in the lock */
     unsigned char *buffers; /* BATCH_BYTES_MAX for each batch; its own while it is out */
 
-    struct gate gate;
-    struct gate order; /* J3 */
+    struct combining_lock requests;
+    struct combining_lock order; /* J3 */
 
-    /* gate (J1) */
+    /* requests (J1) */
     struct segment current;
     struct segment retired; /* full, not yet synced and closed */
     bool retired_synced;    /* it is only to be closed */
@@ -116,8 +116,8 @@ struct journal {
 
     struct io_slot slots[JOURNAL_SLOTS];
     struct watermarks watermarks; /* who raises which: W1 */
-    /* Steady time of the last sync's start; gate writes, any worker reads to know how long to wait:
-     * relaxed, for nothing else depends on it. */
+    /* Steady time of the last sync's start. The thread inside `requests` writes it; any worker
+     * reads it to know how long to wait: relaxed, for nothing else depends on it. */
     _Atomic uint64_t last_sync_ms;
 
     struct journal_counters counters;

@@ -10,10 +10,10 @@
  * W2  Acknowledged is the least of the required watermarks; if none is required, it is UINT64_MAX:
  *     no reply waits.
  * W3  watermarks_acknowledge stores log->acknowledged, and nothing else does once the log has
- *     begun: the thread inside the journal's gate `order`, or the only one there is. So it only
+ *     begun: the thread inside the journal's lock `order`, or the only one there is. So it only
  *     rises. That thread acquires the required watermarks and then releases `acknowledged`: whoever
  *     acquires it knows all that they say.
- * W4  After a required watermark was raised, its raiser enters the gate `order`. It is turned away
+ * W4  After a required watermark was raised, its raiser enters the lock `order`. It is turned away
  *     only by a thread that will look again (G1): so no rise is left unacknowledged.
  */
 #ifndef STOCKD_PERSISTENCE_WATERMARK_H

@@ -62,8 +62,8 @@ static void hear(void *context, const char *line)
     struct rig *rig = context;
     rig->lines++;
     if (rig->journal)
-        rig->said_inside |= atomic_load(&rig->journal->gate.word) != GATE_OPEN ||
-                            atomic_load(&rig->journal->order.word) != GATE_OPEN;
+        rig->said_inside |= atomic_load(&rig->journal->requests.word) != COMBINING_OPEN ||
+                            atomic_load(&rig->journal->order.word) != COMBINING_OPEN;
     snprintf(rig->last_line, sizeof rig->last_line, "%s", line);
     if (rig->talkative)
         printf("%s\n", line);

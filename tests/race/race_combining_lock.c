@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The gate's promise: work that was there before an attempt to enter is never left lying. In each
- * round every thread posts some work and tries to enter once; when all are through, all work must
- * have been seen by somebody, although nobody waited.
+ * The combining lock's promise: work that was there before an attempt to enter is never left lying.
+ * In each round every thread posts some work and tries to enter once; when all are through, all
+ * work must have been seen by somebody, although nobody waited.
  */
 #include <pthread.h>
 #include <stdint.h>
 #include <stdio.h>
 
-#include "persistence/gate.h"
+#include "persistence/combining_lock.h"
 
 #ifdef __SANITIZE_THREAD__
 enum { THREADS = 3, ROUNDS = 20000 };
@@ -16,9 +16,9 @@ enum { THREADS = 3, ROUNDS = 20000 };
 enum { THREADS = 3, ROUNDS = 100000 };
 #endif
 
-static struct gate gate;
+static struct combining_lock lock;
 static pthread_barrier_t barrier;
-static _Atomic uint32_t posted[THREADS]; /* relaxed: the gate is to order it */
+static _Atomic uint32_t posted[THREADS]; /* relaxed: the lock is to order it */
 static uint32_t seen[THREADS];           /* plain: who is inside */
 static unsigned inside;                  /* plain: who is inside */
 static unsigned failures;                /* plain: thread 0, between two barriers */
@@ -49,10 +49,10 @@ static void *attempt(void *argument)
         for (volatile uint32_t delay = (round * (index + 1) * 7) % 60; delay > 0;)
             delay--;
         atomic_store_explicit(&posted[index], round, memory_order_relaxed);
-        if (gate_enter(&gate)) {
+        if (combining_lock_enter(&lock)) {
             do
                 look_for_work();
-            while (!gate_leave(&gate));
+            while (!combining_lock_leave(&lock));
         }
         pthread_barrier_wait(&barrier);
         if (index == 0)
