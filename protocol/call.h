@@ -19,6 +19,7 @@
 #include "protocol/mirror_port.h"
 #include "protocol/out.h"
 #include "protocol/params.h"
+#include "protocol/principal.h"
 #include "protocol/slicing.h"
 #include "protocol/storage_port.h"
 
@@ -85,11 +86,11 @@ struct call {
     struct seat *seat;
     struct worker_figures *figures;
     struct out *out;
-    uint16_t *client;           /* the caller's name, for the journal; hello sets it */
-    struct checking **checking; /* the connection's */
-    struct slicing **slicing;   /* likewise; set: the method was called before, and goes on */
-    uint64_t work_end;          /* of the quantum, see call_goes_on */
-    struct feed *feed;          /* likewise */
+    struct principal *principal; /* the connection's; hello identifies it */
+    struct checking **checking;  /* the connection's */
+    struct slicing **slicing;    /* likewise; set: the method was called before, and goes on */
+    uint64_t work_end;           /* of the quantum, see call_goes_on */
+    struct feed *feed;           /* likewise */
     uint64_t engine_ms;
     uint32_t msgid;
     struct params params;

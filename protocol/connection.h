@@ -35,6 +35,7 @@
 #include "protocol/feed.h"
 #include "protocol/held.h"
 #include "protocol/out.h"
+#include "protocol/principal.h"
 #include "protocol/transport.h"
 #include "protocol/wire.h"
 
@@ -95,13 +96,13 @@ enum connection_state {
 struct connection {
     struct link link;            /* its worker sets fd and listener */
     enum connection_state state; /* connection_become alone changes it */
-    uint16_t client;             /* who, in the journal; hello sets it */
     bool discarding;   /* the message at the head was answered, and is only walked to its end */
     bool heavy;        /* its requests used up a good part of a quantum when it was last run */
     enum stall stall;  /* why the head of input is not done */
     uint32_t pause_ms; /* of a heavy request that was deferred; 0: it was not */
     uint64_t paused_until_ms; /* steady time */
     uint64_t stalled_ms;      /* steady time at which that request first was not done */
+    struct principal principal;
     struct pending pending;
     struct feed feed;
 

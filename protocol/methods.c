@@ -6,34 +6,34 @@
 #define NAMED(literal) .name = (literal), .length = sizeof(literal) - 1
 
 static const struct method methods[] = {
-    { NAMED("reserve"), .run = method_reserve, .mutation = true, .hint = HINT_ORDER },
-    { NAMED("availability"), .run = method_availability, .mutation = false, .hint = HINT_SKUS },
-    { NAMED("confirm"), .run = method_confirm, .mutation = true, .hint = HINT_ID },
-    { NAMED("fulfil"), .run = method_fulfil, .mutation = true, .hint = HINT_ID },
-    { NAMED("cancel"), .run = method_cancel, .mutation = true, .hint = HINT_ID, .cancels = true },
-    { NAMED("extend"), .run = method_extend, .mutation = true, .hint = HINT_ID },
-    { NAMED("reservation"), .run = method_reservation, .mutation = false, .hint = HINT_ID },
-    { NAMED("receive"), .run = method_receive, .mutation = true, .hint = HINT_ID_SKU },
-    { NAMED("adjust"), .run = method_adjust, .mutation = true, .hint = HINT_ID_SKU },
-    { NAMED("count"), .run = method_count, .mutation = true, .hint = HINT_ID_SKU },
-    { NAMED("return"), .run = method_return, .mutation = true, .hint = HINT_ID_SKU },
-    { NAMED("allot"), .run = method_allot, .mutation = true, .hint = HINT_ID_SKU },
-    { NAMED("stock"), .run = method_stock, .mutation = false, .hint = HINT_NONE },
-    { NAMED("history"), .run = method_history, .mutation = false, .hint = HINT_NONE },
-    { NAMED("items"), .run = method_items, .mutation = false, .hint = HINT_NONE },
-    { NAMED("item"), .run = method_item, .mutation = false, .hint = HINT_NONE },
-    { NAMED("location_set"), .run = method_location_set, .mutation = true, .hint = HINT_NONE },
-    { NAMED("channel_set"), .run = method_channel_set, .mutation = true, .hint = HINT_NONE },
-    { NAMED("item_set"), .run = method_item_set, .mutation = true, .hint = HINT_NONE },
-    { NAMED("locations"), .run = method_locations, .mutation = false, .hint = HINT_NONE },
-    { NAMED("channels"), .run = method_channels, .mutation = false, .hint = HINT_NONE },
-    { NAMED("changes"), .run = method_changes, .mutation = false, .hint = HINT_NONE },
-    { NAMED("subscribe"), .run = method_subscribe, .mutation = false, .hint = HINT_NONE },
-    { NAMED("ping"), .run = method_ping, .mutation = false, .hint = HINT_NONE },
-    { NAMED("hello"), .run = method_hello, .mutation = false, .hint = HINT_NONE },
-    { NAMED("info"), .run = method_info, .mutation = false, .hint = HINT_NONE },
-    { NAMED("mirror_take"), .run = method_mirror_take, .mutation = false, .hint = HINT_NONE },
-    { NAMED("check"), .run = method_check, .mutation = false, .hint = HINT_NONE },
+    { NAMED("reserve"), .run = method_reserve, .needs = NEED_LOG, .hint = HINT_ORDER },
+    { NAMED("availability"), .run = method_availability, .needs = NEED_NONE, .hint = HINT_SKUS },
+    { NAMED("confirm"), .run = method_confirm, .needs = NEED_LOG, .hint = HINT_ID },
+    { NAMED("fulfil"), .run = method_fulfil, .needs = NEED_LOG, .hint = HINT_ID },
+    { NAMED("cancel"), .run = method_cancel, .needs = NEED_LOG, .hint = HINT_ID, .cancels = true },
+    { NAMED("extend"), .run = method_extend, .needs = NEED_LOG, .hint = HINT_ID },
+    { NAMED("reservation"), .run = method_reservation, .needs = NEED_NONE, .hint = HINT_ID },
+    { NAMED("receive"), .run = method_receive, .needs = NEED_LOG, .hint = HINT_ID_SKU },
+    { NAMED("adjust"), .run = method_adjust, .needs = NEED_LOG, .hint = HINT_ID_SKU },
+    { NAMED("count"), .run = method_count, .needs = NEED_LOG, .hint = HINT_ID_SKU },
+    { NAMED("return"), .run = method_return, .needs = NEED_LOG, .hint = HINT_ID_SKU },
+    { NAMED("allot"), .run = method_allot, .needs = NEED_LOG, .hint = HINT_ID_SKU },
+    { NAMED("stock"), .run = method_stock, .needs = NEED_NONE, .hint = HINT_NONE },
+    { NAMED("history"), .run = method_history, .needs = NEED_NONE, .hint = HINT_NONE },
+    { NAMED("items"), .run = method_items, .needs = NEED_NONE, .hint = HINT_NONE },
+    { NAMED("item"), .run = method_item, .needs = NEED_NONE, .hint = HINT_NONE },
+    { NAMED("location_set"), .run = method_location_set, .needs = NEED_LOG, .hint = HINT_NONE },
+    { NAMED("channel_set"), .run = method_channel_set, .needs = NEED_LOG, .hint = HINT_NONE },
+    { NAMED("item_set"), .run = method_item_set, .needs = NEED_LOG, .hint = HINT_NONE },
+    { NAMED("locations"), .run = method_locations, .needs = NEED_NONE, .hint = HINT_NONE },
+    { NAMED("channels"), .run = method_channels, .needs = NEED_NONE, .hint = HINT_NONE },
+    { NAMED("changes"), .run = method_changes, .needs = NEED_NONE, .hint = HINT_NONE },
+    { NAMED("subscribe"), .run = method_subscribe, .needs = NEED_NONE, .hint = HINT_NONE },
+    { NAMED("ping"), .run = method_ping, .needs = NEED_NONE, .hint = HINT_NONE },
+    { NAMED("hello"), .run = method_hello, .needs = NEED_NONE, .hint = HINT_NONE },
+    { NAMED("info"), .run = method_info, .needs = NEED_NONE, .hint = HINT_NONE },
+    { NAMED("mirror_take"), .run = method_mirror_take, .needs = NEED_NONE, .hint = HINT_NONE },
+    { NAMED("check"), .run = method_check, .needs = NEED_NONE, .hint = HINT_NONE },
 };
 
 /*
@@ -49,6 +49,12 @@ static unsigned slot_of(const char *name, uint32_t length)
     unsigned first = (unsigned char)name[0];
     unsigned last = (unsigned char)name[length - 1];
     return (length + 5 * first + 19 * last) % SLOTS;
+}
+
+const struct method *methods_all(unsigned *count)
+{
+    *count = sizeof methods / sizeof *methods;
+    return methods;
 }
 
 void methods_prepare(void)

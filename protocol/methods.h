@@ -14,19 +14,29 @@ enum hint {
     HINT_SKUS,   /* [channel, [sku, ...]] */
 };
 
+/* What there must be before a method's handler is run; admit asks for it. */
+enum need {
+    NEED_NONE = 0,
+    NEED_LOG = 1 << 0, /* the method changes something: it needs a log that takes records */
+    NEED_ALL = NEED_LOG,
+};
+
 struct method {
     const char *name;
     uint32_t length; /* of the name, at least 1 */
     /* CODE_OK: a reply was packed. CODE_DEFERRED: nothing was done, call it again later. Else
      * nothing was packed, and reply_error has something to say. */
     enum code (*run)(struct call *call);
-    bool mutation;
-    bool cancels; /* several in a row claim together, see ledger_expect_cancels */
+    unsigned needs; /* enum need */
+    bool cancels;   /* several in a row claim together, see ledger_expect_cancels */
     enum hint hint;
 };
 
 /* Once, before method_named is used. */
 void methods_prepare(void);
+
+/* The whole table. */
+const struct method *methods_all(unsigned *count);
 
 /* NULL if there is none of that name. */
 const struct method *method_named(struct text name);

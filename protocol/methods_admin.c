@@ -49,8 +49,7 @@ enum code method_hello(struct call *call)
         if (code != CODE_OK)
             return code;
     }
-    *call->client = client;
-    seat_set_client(call->seat, client);
+    principal_identify(call->principal, name, client);
     reply_map(call, 4, log_head(call->service->log));
     pack_key_string(call->out, "server", "stockd");
     pack_key_string(call->out, "version", call->service->version);

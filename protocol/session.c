@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "protocol/admission.h"
 #include "protocol/methods.h"
 
 enum { REQUEST = 0, NOTIFICATION = 2, REQUEST_VALUES = 4 };
@@ -123,17 +124,8 @@ bool call_goes_on(const struct call *call)
 
 static enum code run_method(struct call *call, const struct method *method)
 {
-    const struct service *service = call->service;
-    if (method->mutation) {
-        if (atomic_load_explicit(&service->log->failed, memory_order_acquire)) {
-            const struct storage_port *storage = service->storage;
-            refuse_read_only(&call->refusal, storage->failure(storage->self));
-            return CODE_READ_ONLY;
-        }
-        if (!ledger_has_room(call->seat))
-            return CODE_DEFERRED;
-    }
-    return method->run(call);
+    enum code code = admit(call, method);
+    return code == CODE_OK ? method->run(call) : code;
 }
 
 /* The call's reply stands in the stream from that offset on: it waits, if it must, for the journal.
@@ -166,7 +158,7 @@ static bool run_call(struct executor *executor, struct connection *connection,
     call.figures = executor->figures;
     call.feed = &connection->feed;
     call.out = out;
-    call.client = &connection->client;
+    call.principal = &connection->principal;
     call.pending = &connection->pending;
     call.box = executor->box;
     call.checking = &connection->checking;
@@ -445,7 +437,6 @@ size_t session_run(struct executor *executor, struct connection *connection,
     size_t through = 0;
     connection->stall = STALL_NONE;
     executor->work_end = executor_work(executor) + executor->quantum;
-    seat_set_client(executor->seat, connection->client);
     while (through < length && connection_takes_requests(connection)) {
         const unsigned char *next = bytes + through;
         size_t left = length - through;

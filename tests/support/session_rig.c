@@ -287,3 +287,13 @@ bool session_rig_reply(struct session_rig *session, msgpack_unpacked *reply)
     out_consume(out, end);
     return true;
 }
+
+const char *session_rig_text(struct session_rig *session)
+{
+    msgpack_unpacked unpacked;
+    if (!session_rig_reply(session, &unpacked))
+        return "(none)";
+    msgpack_object_print_buffer(session->text, sizeof session->text, unpacked.data);
+    msgpack_unpacked_destroy(&unpacked);
+    return session->text;
+}

@@ -33,6 +33,7 @@ struct session_rig {
     struct connection connection;
     bool in_turn;
     char *reply; /* what the last reply's texts point into */
+    char text[8192];
 };
 
 /* limits, config: NULL for what a server has by itself (but a small ledger). */
@@ -57,5 +58,8 @@ void session_rig_ask(struct session_rig *session, uint32_t msgid, const char *me
 /* Takes the next reply, gates or not; false if there is none. To be destroyed by the caller; its
  * texts live until the next. */
 bool session_rig_reply(struct session_rig *session, msgpack_unpacked *reply);
+
+/* The next reply as text, until the next: [1, 7, nil, {"lsn"=>8}]; "(none)" if there is none. */
+const char *session_rig_text(struct session_rig *session);
 
 #endif
