@@ -7,23 +7,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "tests/support/session_rig.h"
+#include "tests/support/session_fixture.h"
 
-static struct session_rig session;
-static struct connection *connection;
+static struct connection *const connection = &session.connection;
 
-static void set_up(void)
-{
-    session_rig_open(&session, NULL, NULL);
-    connection = &session.connection;
-}
-
-static void tear_down(void)
-{
-    session_rig_close(&session);
-}
-
-TestSuite(connection, .init = set_up, .fini = tear_down);
+TestSuite(connection, .init = open_session, .fini = close_session);
 
 /* Ten bytes of a reply that waits for the LSN. */
 static uint64_t reply_behind(uint64_t lsn, uint64_t turn)

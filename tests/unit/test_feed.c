@@ -31,13 +31,7 @@ TestSuite(feed, .init = set_up, .fini = tear_down);
 /* The next message as text; what is in the log is drained before. */
 static const char *message(void)
 {
-    static char text[8192];
-    msgpack_unpacked unpacked;
-    if (!session_rig_reply(&session, &unpacked))
-        return "(none)";
-    msgpack_object_print_buffer(text, sizeof text, unpacked.data);
-    msgpack_unpacked_destroy(&unpacked);
-    return text;
+    return session_rig_text(&session);
 }
 
 static void assert_message(const char *expected)

@@ -3,23 +3,11 @@
 #include <criterion/criterion.h>
 #include <string.h>
 
-#include "tests/support/session_rig.h"
+#include "tests/support/session_fixture.h"
 
-static struct session_rig session;
-static struct connection *connection;
+static struct connection *const connection = &session.connection;
 
-static void set_up(void)
-{
-    session_rig_open(&session, NULL, NULL);
-    connection = &session.connection;
-}
-
-static void tear_down(void)
-{
-    session_rig_close(&session);
-}
-
-TestSuite(held, .init = set_up, .fini = tear_down);
+TestSuite(held, .init = open_session, .fini = close_session);
 
 /* A reply to msgid that tells of a change up to the LSN; one that waits makes a gate. */
 static void reply(uint32_t msgid, uint64_t lsn)
@@ -44,12 +32,8 @@ static void notify(void)
 
 static void assert_next(const char *words)
 {
-    char text[512];
-    msgpack_unpacked unpacked;
-    cr_assert(session_rig_reply(&session, &unpacked), "no message that says %s", words);
-    msgpack_object_print_buffer(text, sizeof text, unpacked.data);
-    msgpack_unpacked_destroy(&unpacked);
-    cr_assert(strstr(text, words), "wanted %s, got %s", words, text);
+    const char *got = session_rig_text(&session);
+    cr_assert(strstr(got, words), "wanted %s, got %s", words, got);
 }
 
 static void assert_no_more(void)

@@ -4,30 +4,14 @@
 #include <stdatomic.h>
 #include <string.h>
 
-#include "tests/support/session_rig.h"
+#include "tests/support/session_fixture.h"
 
-static struct session_rig session;
-
-static void open_rig(void)
-{
-    session_rig_open(&session, NULL, NULL);
-}
-
-static void close_rig(void)
-{
-    session_rig_close(&session);
-}
-
-TestSuite(read_only, .init = open_rig, .fini = close_rig);
+TestSuite(read_only, .init = open_session, .fini = close_session);
 
 static void assert_says(const char *words)
 {
-    static char text[4096];
-    msgpack_unpacked unpacked;
-    cr_assert(session_rig_reply(&session, &unpacked), "no reply that says %s", words);
-    msgpack_object_print_buffer(text, sizeof text, unpacked.data);
-    msgpack_unpacked_destroy(&unpacked);
-    cr_assert(strstr(text, words), "wanted %s, got %s", words, text);
+    const char *got = session_rig_text(&session);
+    cr_assert(strstr(got, words), "wanted %s, got %s", words, got);
 }
 
 Test(read_only, a_hold_that_is_due_stays_one)

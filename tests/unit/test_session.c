@@ -6,38 +6,19 @@
 #include <string.h>
 
 #include "engine/record.h"
-#include "tests/support/session_rig.h"
+#include "tests/support/session_fixture.h"
 
-static struct session_rig session;
-
-static void open_usual(void)
-{
-    session_rig_open(&session, NULL, NULL);
-}
-
-static void close_usual(void)
-{
-    session_rig_close(&session);
-}
-
-TestSuite(session, .init = open_usual, .fini = close_usual);
-TestSuite(session_limits, .init = open_usual, .fini = close_usual);
+TestSuite(session, .init = open_session, .fini = close_session);
+TestSuite(session_limits, .init = open_session, .fini = close_session);
 
 static void ask(const char *method, const char *params)
 {
     session_rig_ask(&session, 7, method, params);
 }
 
-/* The next reply as text: [1, 7, nil, {"lsn"=>8}] */
 static const char *reply(void)
 {
-    static char text[8192];
-    msgpack_unpacked unpacked;
-    if (!session_rig_reply(&session, &unpacked))
-        return "(none)";
-    msgpack_object_print_buffer(text, sizeof text, unpacked.data);
-    msgpack_unpacked_destroy(&unpacked);
-    return text;
+    return session_rig_text(&session);
 }
 
 static void assert_reply(const char *expected)

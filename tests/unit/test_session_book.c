@@ -25,13 +25,7 @@ TestSuite(session_book, .init = open_rig, .fini = close_rig);
 
 static const char *reply(void)
 {
-    static char text[8192];
-    msgpack_unpacked unpacked;
-    if (!session_rig_reply(&session, &unpacked))
-        return "(none)";
-    msgpack_object_print_buffer(text, sizeof text, unpacked.data);
-    msgpack_unpacked_destroy(&unpacked);
-    return text;
+    return session_rig_text(&session);
 }
 
 static void assert_says(const char *words)
