@@ -319,7 +319,7 @@ static int settle_parts(const struct applying *a, struct entry *entry,
     return error;
 }
 
-static int apply_step(struct applying *a)
+static int apply_step_head(struct applying *a)
 {
     struct step_head_fields f;
     bool fulfil = a->record->type == RECORD_FULFIL;
@@ -418,21 +418,9 @@ void ledger_apply_time(struct ledger *ledger, uint64_t engine_ms)
 int ledger_apply(struct ledger *ledger, const struct record_head *record, uint64_t lsn)
 {
     static int (*const by_type[])(struct applying *) = {
-        [RECORD_VOID] = apply_void,
-        [RECORD_ITEM] = apply_item,
-        [RECORD_LOCATION] = apply_location,
-        [RECORD_CHANNEL] = apply_channel,
-        [RECORD_CLIENT] = apply_client,
-        [RECORD_MOVEMENT] = apply_movement,
-        [RECORD_RESERVE] = apply_reserve,
-        [RECORD_EXTEND] = apply_extend,
-        [RECORD_CONFIRM] = apply_confirm,
-        [RECORD_FULFIL] = apply_step,
-        [RECORD_CANCEL] = apply_step,
-        [RECORD_EXPIRE] = apply_expire,
-        [RECORD_UNDONE] = apply_undone,
-        [RECORD_ALLOT] = apply_allot,
-        [RECORD_OP] = apply_op,
+#define X(type, number, name, tag, flags) [RECORD_##type] = apply_##tag,
+        RECORD_TYPES(X)
+#undef X
     };
     struct applying a = { ledger, ledger->seats[0], record, lsn, 0 };
     a.seat->cursor.replaying = true;

@@ -4,6 +4,7 @@
  * The cost of following a journal is memory latency, as that of serving is. Nothing here is checked
  * beyond what reading it needs: the applying does that.
  */
+#include "engine/record_layout.h"
 #include "engine/seat.h"
 
 static void fetch_id(const struct ledger *ledger, struct text id, unsigned stage)
@@ -37,59 +38,55 @@ static void fetch_pool(const struct ledger *ledger, const struct pool_key *key, 
         memory_fetch((const char *)pool_at(items, more) + (size_t)line * 64);
 }
 
-static void fetch_movement(const struct ledger *ledger, const struct record_head *record,
-                           unsigned stage)
+static inline const void *at_in(const void *fields, size_t offset)
 {
-    struct movement_fields f;
-    if (!movement_decode(record, &f))
-        return;
-    fetch_id(ledger, f.id, stage);
-    fetch_pool(ledger, &f.fixed.pool, stage);
+    return (const unsigned char *)fields + offset;
 }
 
-static void fetch_reserve(const struct ledger *ledger, const struct record_head *record,
-                          unsigned stage)
-{
-    enum { MOST = 4 };
-    struct reserve_fields f;
-    if (!reserve_decode(record, &f))
-        return;
-    fetch_id(ledger, f.id, stage);
-    for (unsigned i = 0; i < f.fixed.draw_count && i < MOST; i++)
-        fetch_pool(ledger, &f.draws[i].pool, stage);
-}
+/* What each field of a record makes worth fetching. Other fields compile to nothing. */
+#define FETCH_NUMBER(tag, type, member, shown)                                                     \
+    if (SHOWN_##shown == SHOWN_POOL)                                                               \
+        fetch_pool(ledger, at_in(&f, offsetof(struct tag##_fields, fixed.member)), stage);
+#define FETCH_TEXT(tag, member, shown)                                                             \
+    if (SHOWN_##shown == SHOWN_ID || SHOWN_##shown == SHOWN_OP)                                    \
+        fetch_id(ledger, f.member, stage);
+#define FETCH_LIST(tag, kind, member, of, shown) FETCH_##kind(member, of)
+#define FETCH_TEXTS(member, of)
+#define FETCH_STEPS(member, of)
+#define FETCH_ITEMS(member, of)
+#define FETCH_READY(member, of)
+#define FETCH_CLOCK(member, of)
+#define FETCH_DRAWS(member, of) FETCH_POOLS(member, of)
+#define FETCH_CHANGES(member, of) FETCH_POOLS(member, of)
+#define FETCH_POOLS(member, of)                                                                    \
+    for (unsigned i = 0; i < f.fixed.of && i < MOST_POOLS; i++)                                    \
+        fetch_pool(ledger, &f.member[i].pool, stage);
 
-/* A record of the later life of a reservation. */
-#define FETCH_ID(tag)                                                                              \
-    do {                                                                                           \
+enum { MOST_POOLS = 4 }; /* of a list: more would push out what is fetched for other records */
+
+#define X(tag)                                                                                     \
+    static void fetch_##tag(const struct ledger *ledger, const struct record_head *record,         \
+                            unsigned stage)                                                        \
+    {                                                                                              \
         struct tag##_fields f;                                                                     \
-        if (tag##_decode(record, &f))                                                              \
-            fetch_id(ledger, f.id, stage);                                                         \
-    } while (0)
+        if (!tag##_decode(record, &f))                                                             \
+            return;                                                                                \
+        (void)ledger, (void)stage;                                                                 \
+        NUMBERS_##tag(FETCH_NUMBER, tag) TEXTS_##tag(FETCH_TEXT, tag) LISTS_##tag(FETCH_LIST, tag) \
+    }
+RECORD_TAGS(X)
+#undef X
 
 void ledger_apply_prefetch(const struct ledger *ledger, const struct record_head *record,
                            unsigned stage)
 {
     switch (record->type) {
-    case RECORD_MOVEMENT:
-        fetch_movement(ledger, record, stage);
+#define X(type, number, name, tag, flags)                                                          \
+    case RECORD_##type:                                                                            \
+        fetch_##tag(ledger, record, stage);                                                        \
         break;
-    case RECORD_RESERVE:
-        fetch_reserve(ledger, record, stage);
-        break;
-    case RECORD_EXTEND:
-        FETCH_ID(extend);
-        break;
-    case RECORD_CONFIRM:
-        FETCH_ID(confirm);
-        break;
-    case RECORD_FULFIL:
-    case RECORD_CANCEL:
-        FETCH_ID(step_head);
-        break;
-    case RECORD_EXPIRE:
-        FETCH_ID(expire);
-        break;
+        RECORD_TYPES(X)
+#undef X
     default:
         break;
     }

@@ -67,12 +67,12 @@ static void show_draws(struct shower *shower, const struct draw_record *draws, u
     sink_list_end(&shower->sink);
 }
 
-/* Further pools that a count or an adjustment took from. */
-static void show_changes(struct shower *shower, const struct change_record *changes, uint32_t count)
+static void show_changes(struct shower *shower, const char *key,
+                         const struct change_record *changes, uint32_t count)
 {
     if (count == 0)
         return;
-    sink_list(&shower->sink, "more");
+    sink_list(&shower->sink, key);
     for (uint32_t i = 0; i < count; i++)
         list_pool(shower, &changes[i].pool, changes[i].delta);
     sink_list_end(&shower->sink);
@@ -125,7 +125,7 @@ static void show_list(struct shower *shower, const union record_fields *fields,
     if (field->shown == SHOWN_DRAWS)
         show_draws(shower, array, count);
     else if (field->shown == SHOWN_CHANGES)
-        show_changes(shower, array, count);
+        show_changes(shower, field->name, array, count);
     else if (field->shown == SHOWN_STEPS)
         show_steps(&shower->sink, array, count);
     else
