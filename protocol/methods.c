@@ -3,37 +3,19 @@
 
 #include <string.h>
 
-#define NAMED(literal) .name = (literal), .length = sizeof(literal) - 1
+#define METHOD_READS .needs = NEED_NONE
+#define METHOD_CHANGES .needs = NEED_LOG
+#define METHOD_CANCELS .needs = NEED_LOG, .cancels = true
 
 static const struct method methods[] = {
-    { NAMED("reserve"), .run = method_reserve, .needs = NEED_LOG, .hint = HINT_ORDER },
-    { NAMED("availability"), .run = method_availability, .needs = NEED_NONE, .hint = HINT_SKUS },
-    { NAMED("confirm"), .run = method_confirm, .needs = NEED_LOG, .hint = HINT_ID },
-    { NAMED("fulfil"), .run = method_fulfil, .needs = NEED_LOG, .hint = HINT_ID },
-    { NAMED("cancel"), .run = method_cancel, .needs = NEED_LOG, .hint = HINT_ID, .cancels = true },
-    { NAMED("extend"), .run = method_extend, .needs = NEED_LOG, .hint = HINT_ID },
-    { NAMED("reservation"), .run = method_reservation, .needs = NEED_NONE, .hint = HINT_ID },
-    { NAMED("receive"), .run = method_receive, .needs = NEED_LOG, .hint = HINT_ID_SKU },
-    { NAMED("adjust"), .run = method_adjust, .needs = NEED_LOG, .hint = HINT_ID_SKU },
-    { NAMED("count"), .run = method_count, .needs = NEED_LOG, .hint = HINT_ID_SKU },
-    { NAMED("return"), .run = method_return, .needs = NEED_LOG, .hint = HINT_ID_SKU },
-    { NAMED("allot"), .run = method_allot, .needs = NEED_LOG, .hint = HINT_ID_SKU },
-    { NAMED("stock"), .run = method_stock, .needs = NEED_NONE, .hint = HINT_NONE },
-    { NAMED("history"), .run = method_history, .needs = NEED_NONE, .hint = HINT_NONE },
-    { NAMED("items"), .run = method_items, .needs = NEED_NONE, .hint = HINT_NONE },
-    { NAMED("item"), .run = method_item, .needs = NEED_NONE, .hint = HINT_NONE },
-    { NAMED("location_set"), .run = method_location_set, .needs = NEED_LOG, .hint = HINT_NONE },
-    { NAMED("channel_set"), .run = method_channel_set, .needs = NEED_LOG, .hint = HINT_NONE },
-    { NAMED("item_set"), .run = method_item_set, .needs = NEED_LOG, .hint = HINT_NONE },
-    { NAMED("locations"), .run = method_locations, .needs = NEED_NONE, .hint = HINT_NONE },
-    { NAMED("channels"), .run = method_channels, .needs = NEED_NONE, .hint = HINT_NONE },
-    { NAMED("changes"), .run = method_changes, .needs = NEED_NONE, .hint = HINT_NONE },
-    { NAMED("subscribe"), .run = method_subscribe, .needs = NEED_NONE, .hint = HINT_NONE },
-    { NAMED("ping"), .run = method_ping, .needs = NEED_NONE, .hint = HINT_NONE },
-    { NAMED("hello"), .run = method_hello, .needs = NEED_NONE, .hint = HINT_NONE },
-    { NAMED("info"), .run = method_info, .needs = NEED_NONE, .hint = HINT_NONE },
-    { NAMED("mirror_take"), .run = method_mirror_take, .needs = NEED_NONE, .hint = HINT_NONE },
-    { NAMED("check"), .run = method_check, .needs = NEED_NONE, .hint = HINT_NONE },
+#define X(method, kind, hinted)                                                                    \
+    { .name = #method,                                                                             \
+      .length = sizeof #method - 1,                                                                \
+      .run = method_##method,                                                                      \
+      METHOD_##kind,                                                                               \
+      .hint = HINT_##hinted },
+    METHODS(X)
+#undef X
 };
 
 /*

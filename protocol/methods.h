@@ -32,6 +32,41 @@ struct method {
     enum hint hint;
 };
 
+/* Every method: X(name, READS or CHANGES or CANCELS, its hint). Its function is method_NAME. */
+#define METHODS(X)                                                                                 \
+    X(reserve, CHANGES, ORDER)                                                                     \
+    X(availability, READS, SKUS)                                                                   \
+    X(confirm, CHANGES, ID)                                                                        \
+    X(fulfil, CHANGES, ID)                                                                         \
+    X(cancel, CANCELS, ID)                                                                         \
+    X(extend, CHANGES, ID)                                                                         \
+    X(reservation, READS, ID)                                                                      \
+    X(receive, CHANGES, ID_SKU)                                                                    \
+    X(adjust, CHANGES, ID_SKU)                                                                     \
+    X(count, CHANGES, ID_SKU)                                                                      \
+    X(return, CHANGES, ID_SKU)                                                                     \
+    X(allot, CHANGES, ID_SKU)                                                                      \
+    X(stock, READS, NONE)                                                                          \
+    X(history, READS, NONE)                                                                        \
+    X(items, READS, NONE)                                                                          \
+    X(item, READS, NONE)                                                                           \
+    X(location_set, CHANGES, NONE)                                                                 \
+    X(channel_set, CHANGES, NONE)                                                                  \
+    X(item_set, CHANGES, NONE)                                                                     \
+    X(locations, READS, NONE)                                                                      \
+    X(channels, READS, NONE)                                                                       \
+    X(changes, READS, NONE)                                                                        \
+    X(subscribe, READS, NONE)                                                                      \
+    X(ping, READS, NONE)                                                                           \
+    X(hello, READS, NONE)                                                                          \
+    X(info, READS, NONE)                                                                           \
+    X(mirror_take, READS, NONE)                                                                    \
+    X(check, READS, NONE)
+
+#define X(name, kind, hinted) enum code method_##name(struct call *call);
+METHODS(X)
+#undef X
+
 /* Once, before method_named is used. */
 void methods_prepare(void);
 
@@ -45,45 +80,12 @@ const struct method *method_named(struct text name);
 void method_hints(const struct method *method, struct wire params, struct text *id,
                   struct text *sku);
 
-enum code method_ping(struct call *call);
-enum code method_hello(struct call *call);
-enum code method_info(struct call *call);
-enum code method_check(struct call *call);
-
 /* A section of info. */
 void pack_mirror(struct call *call);
-enum code method_mirror_take(struct call *call);
 
-enum code method_location_set(struct call *call);
-enum code method_channel_set(struct call *call);
-enum code method_item_set(struct call *call);
-enum code method_locations(struct call *call);
-enum code method_channels(struct call *call);
-
-enum code method_receive(struct call *call);
-enum code method_adjust(struct call *call);
-enum code method_count(struct call *call);
-enum code method_return(struct call *call);
-enum code method_allot(struct call *call);
-
-enum code method_reserve(struct call *call);
-enum code method_extend(struct call *call);
-enum code method_confirm(struct call *call);
-enum code method_fulfil(struct call *call);
-enum code method_cancel(struct call *call);
-enum code method_reservation(struct call *call);
-
-enum code method_changes(struct call *call);
-enum code method_subscribe(struct call *call);
-
-enum code method_availability(struct call *call);
-enum code method_stock(struct call *call);
-enum code method_items(struct call *call);
-enum code method_item(struct call *call);
 /* The part of `items` that is about details; the parameters were taken. */
 enum code method_items_details(struct call *call, uint32_t cursor, int64_t limit);
 
-enum code method_history(struct call *call);
 /* Asks the journal what was fulfilled and returned of a reservation, for one item. CODE_DEFERRED:
  * it is under way. */
 enum code call_ask_returned(struct call *call, struct text reservation, struct text sku);
