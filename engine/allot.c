@@ -22,9 +22,8 @@ struct allotting {
     const struct allotment *asked;
     uint32_t item;
     struct pool_key key; /* of the allotted pool */
-    uint16_t to_owner;
-    struct pool *from, *to;        /* to: NULL as long as it does not exist */
-    bool has_room;                 /* in the table of pools, for `to` */
+    struct pool *from;
+    struct target to;
     int64_t qty;                   /* how many units move */
     struct movement_result result; /* delta and on hand are of the allotted pool */
 };
@@ -62,20 +61,6 @@ static enum code too_little(struct seat *seat, const struct allotting *move, uin
     return CODE_INSUFFICIENT_STOCK;
 }
 
-static enum code pool_is_full(struct seat *seat, const struct allotting *move)
-{
-    return fail(seat, CODE_LIMIT,
-                "a pool holds at most %lld units; the one that \"%.*s\" would go to has %lld on "
-                "hand",
-                (long long)QUANTITY_MAX, (int)move->asked->sku.len, move->asked->sku.at,
-                (long long)(move->to ? word_on_hand(pool_read(move->to)) : 0));
-}
-
-static enum code no_pool(struct seat *seat)
-{
-    return fail(seat, CODE_LIMIT, "the table of pools is full (%u)", seat->ledger->items.max_pools);
-}
-
 /* Finds what the request names, and both pools. */
 static enum code find_pools(struct seat *seat, struct allotting *move)
 {
@@ -96,8 +81,8 @@ static enum code find_pools(struct seat *seat, struct allotting *move)
     uint16_t own = owner_of(POOL_ALLOTTED, channel_index(seat->catalogue, channel));
     move->key = (struct pool_key){ move->item, at, own };
     move->from = pool_find(items, move->item, at, a->qty > 0 ? shared : own);
-    move->to_owner = a->qty > 0 ? own : shared;
-    move->to = pool_find(items, move->item, at, move->to_owner);
+    move->to.key = (struct pool_key){ move->item, at, a->qty > 0 ? own : shared };
+    target_find(items, &move->to);
     return CODE_OK;
 }
 
@@ -111,30 +96,14 @@ static enum code plan(struct seat *seat, struct txn *t)
     uint64_t word = move->from ? pool_read(move->from) : 0;
     if (word_available(word) < move->qty)
         return word_pending(word) ? CODE_DEFERRED : too_little(seat, move, word);
-    if (move->to && word_on_hand(pool_read(move->to)) + move->qty > QUANTITY_MAX)
-        return pool_is_full(seat, move);
-    if (!move->to && !move->has_room && !(move->has_room = pool_room_take(items)))
-        return no_pool(seat);
     uint32_t from = pool_unit(items, move->from);
-    uint32_t to = move->to ? pool_unit(items, move->to) : POOL_UNMADE;
     post(&seat->postings, (struct posting){ from, NOT_COUNTED, -move->qty, 0, move->qty, 0 });
-    post(&seat->postings, (struct posting){ to, NOT_COUNTED, move->qty, 0, NEEDS_NONE, 0 });
-    return CODE_OK;
+    return target_post(seat, &move->to, move->asked->sku, move->qty);
 }
 
-/* Makes the pool that it gives to only now: a refusal leaves none. */
 static enum code make_pool(struct seat *seat, struct txn *t)
 {
-    struct allotting *move = (struct allotting *)t;
-    struct items *items = &seat->ledger->items;
-    if (move->to)
-        return CODE_OK;
-    move->has_room = false;
-    move->to = pool_make_in_room(items, move->item, move->key.location, move->to_owner);
-    if (!move->to)
-        return no_pool(seat);
-    seat->postings.at[1].pool = pool_unit(items, move->to);
-    return CODE_OK;
+    return target_make(seat, &((struct allotting *)t)->to, &seat->postings.at[1]);
 }
 
 static uint32_t build_record(struct seat *seat, struct txn *t)
@@ -202,8 +171,7 @@ enum code ledger_allot(struct seat *seat, const struct allotment *a, struct allo
         .qty = llabs(a->qty),
     };
     code = txn_perform(seat, &move.txn, &allot_kind);
-    if (move.has_room)
-        pool_room_give(&seat->ledger->items);
+    target_end(seat, &move.to);
     *r = (struct allot_result){ move.result.lsn, move.result.on_hand, move.result.available };
     return code;
 }

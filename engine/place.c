@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "engine/place.h"
 
+#include "engine/seat.h"
+
 _Static_assert((int)PLACE_POOLS <= (int)POSTINGS_MAX, "a location's pools fit the postings");
 
 static bool lies_at(const struct pool *pool, uint16_t location, uint16_t *owner)
@@ -90,4 +92,52 @@ void place_take(struct place *place, int64_t missing, bool as_counted, struct po
         int32_t counted = as_counted ? (int32_t)word_on_hand(pool->word) : NOT_COUNTED;
         post(postings, (struct posting){ pool->unit, counted, -pool->qty, 0, needs, 0 });
     }
+}
+
+/* ---- giving to a pool that may not exist yet ---- */
+
+void target_find(const struct items *items, struct target *to)
+{
+    to->pool = pool_find(items, to->key.item, to->key.location, to->key.owner);
+}
+
+static enum code no_pool(struct seat *seat)
+{
+    return fail(seat, CODE_LIMIT, "the table of pools is full (%u)", seat->ledger->items.max_pools);
+}
+
+enum code target_post(struct seat *seat, struct target *to, struct text sku, int64_t qty)
+{
+    struct items *items = &seat->ledger->items;
+    int64_t on_hand = to->pool ? word_on_hand(pool_read(to->pool)) : 0;
+    if (on_hand + qty > QUANTITY_MAX)
+        return fail(seat, CODE_LIMIT,
+                    "a pool holds at most %lld units; the one that \"%.*s\" would go to has %lld "
+                    "on hand",
+                    (long long)QUANTITY_MAX, (int)sku.len, sku.at, (long long)on_hand);
+    if (!to->pool && !to->has_room && !(to->has_room = pool_room_take(items)))
+        return no_pool(seat);
+    uint32_t unit = to->pool ? pool_unit(items, to->pool) : POOL_UNMADE;
+    post(&seat->postings, (struct posting){ unit, NOT_COUNTED, qty, 0, NEEDS_NONE, 0 });
+    return CODE_OK;
+}
+
+enum code target_make(struct seat *seat, struct target *to, struct posting *give)
+{
+    struct items *items = &seat->ledger->items;
+    if (to->pool)
+        return CODE_OK;
+    assert(give->pool == POOL_UNMADE);
+    to->has_room = false;
+    to->pool = pool_make_in_room(items, to->key.item, to->key.location, to->key.owner);
+    if (!to->pool)
+        return no_pool(seat);
+    give->pool = pool_unit(items, to->pool);
+    return CODE_OK;
+}
+
+void target_end(struct seat *seat, const struct target *to)
+{
+    if (to->has_room)
+        pool_room_give(&seat->ledger->items);
 }

@@ -7,6 +7,7 @@
 #define STOCKD_ENGINE_PLACE_H
 
 #include "engine/item.h"
+#include "engine/record.h"
 #include "engine/txn.h"
 
 enum { PLACE_POOLS = CHANNELS_MAX + 1 };
@@ -38,5 +39,24 @@ void place_take(struct place *place, int64_t missing, bool as_counted, struct po
 /* On hand and available, as the pools say one after the other. */
 void place_sum(const struct items *items, uint32_t item, uint16_t location, int64_t *on_hand,
                int64_t *available);
+
+/* ---- giving to a pool that may not exist yet ---- */
+
+/* Where units go to. A pool that does not exist is made once everything is taken, for a refusal
+ * must leave none; until then it has its room in the table of pools. */
+struct target {
+    struct pool_key key;
+    struct pool *pool; /* NULL as long as it does not exist */
+    bool has_room;     /* in the table, for it */
+};
+
+/* Finds the pool of the key, if there is one. */
+void target_find(const struct items *items, struct target *to);
+/* Posts so many units of that sku; or a refusal: the pool, or the table of pools, is full. */
+enum code target_post(struct seat *seat, struct target *to, struct text sku, int64_t qty);
+/* Everything is taken: makes the pool that the posting gives to, unless it is there. */
+enum code target_make(struct seat *seat, struct target *to, struct posting *give);
+/* At the end, whatever came of it. */
+void target_end(struct seat *seat, const struct target *to);
 
 #endif
