@@ -8,7 +8,7 @@
 #include "engine/seat.h"
 #include "engine/txn_run.h"
 
-static uint64_t fingerprint(const struct movement *m, enum movement_kind kind)
+uint64_t movement_fingerprint(const struct movement *m, unsigned kind)
 {
     uint64_t f = mix_number(mix_number(0, kind), (uint64_t)m->qty);
     f = mix_text(f, m->sku);
@@ -168,11 +168,11 @@ static struct pool_key key_of(const struct seat *seat, uint32_t unit)
     return (struct pool_key){ key_item(key), key_location(key), key_owner(key) };
 }
 
-static uint32_t build_record(struct seat *seat, struct txn *t)
+uint32_t movement_build_record(struct seat *seat, struct txn *t)
 {
     const struct moving *move = (const struct moving *)t;
     const struct postings *postings = &seat->postings;
-    struct movement_fields f = { .fixed = { .head = head_of(seat, RECORD_MOVEMENT, move->kind),
+    struct movement_fields f = { .fixed = { .head = head_of(seat, move->record, move->kind),
                                             .content = t->content,
                                             .time_ms = seat->wall_ms,
                                             .pool = key_of(seat, postings->at[0].pool),
@@ -190,7 +190,7 @@ static uint32_t build_record(struct seat *seat, struct txn *t)
     return record_end(&b);
 }
 
-static void note_outcome(struct seat *seat, struct txn *t)
+void movement_note_outcome(struct seat *seat, struct txn *t)
 {
     struct moving *move = (struct moving *)t;
     struct movement_result *r = move->result;
@@ -200,7 +200,7 @@ static void note_outcome(struct seat *seat, struct txn *t)
     record->available = r->available;
 }
 
-static void show(struct seat *seat, struct txn *t)
+void movement_show(struct seat *seat, struct txn *t)
 {
     struct movement_result *r = ((struct moving *)t)->result;
     r->lsn = t->lsn;
@@ -210,7 +210,7 @@ static void show(struct seat *seat, struct txn *t)
     COUNT(seat, movements);
 }
 
-static void repeat(struct seat *seat, struct txn *t)
+void movement_repeat(struct seat *seat, struct txn *t)
 {
     (void)seat;
     *((struct moving *)t)->result = first_movement(t->entry);
@@ -241,10 +241,10 @@ static const struct txn_kind movement_txn = {
     .gives = true,
     .remembered = ENTRY_MOVEMENT,
     .plan = plan,
-    .record = build_record,
-    .outcome = note_outcome,
-    .show = show,
-    .repeat = repeat,
+    .record = movement_build_record,
+    .outcome = movement_note_outcome,
+    .show = movement_show,
+    .repeat = movement_repeat,
 };
 
 static enum code move_stock(struct seat *seat, const struct movement *m, enum movement_kind kind,
@@ -254,8 +254,9 @@ static enum code move_stock(struct seat *seat, const struct movement *m, enum mo
     enum code code = check_movement(seat, m, kind);
     if (code)
         return code;
-    struct moving move = { .txn = { .id = m->id, .content = fingerprint(m, kind) },
+    struct moving move = { .txn = { .id = m->id, .content = movement_fingerprint(m, kind) },
                            .asked = m,
+                           .record = RECORD_MOVEMENT,
                            .kind = kind,
                            .result = r };
     code = txn_perform(seat, &move.txn, &movement_txn);

@@ -17,7 +17,8 @@
 struct moving {
     struct txn txn;
     const struct movement *asked;
-    enum movement_kind kind;
+    enum record_type record;
+    enum movement_kind kind; /* of a RECORD_MOVEMENT */
     uint32_t item;
     bool unborn;         /* there is no such item yet: `item` means nothing */
     struct pool *pool;   /* that it adds to; NULL: there is none yet */
@@ -28,6 +29,20 @@ struct moving {
     uint64_t slot_last;
     struct movement_result *result;
 };
+
+/* ---- what other operations that end as a movement share: their txn begins a struct moving ---- */
+
+/* Of what was asked. kind: a number that is the operation's own, a movement_kind or a record_type
+ * above them. */
+uint64_t movement_fingerprint(const struct movement *m, unsigned kind);
+/* The record, of that shape: all postings, the first one's pool first. */
+uint32_t movement_build_record(struct seat *seat, struct txn *t);
+/* The result is what its item has at its location then, in the record too. */
+void movement_note_outcome(struct seat *seat, struct txn *t);
+void movement_show(struct seat *seat, struct txn *t);
+void movement_repeat(struct seat *seat, struct txn *t);
+
+/* ---- planning ---- */
 
 /* Brings the pool that it adds to into being, and its item; all or nothing. The caller has checked
  * all else: only another seat's change can stop the movement now. */
