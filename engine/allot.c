@@ -97,6 +97,7 @@ static enum code plan(struct seat *seat, struct txn *t)
     if (word_available(word) < move->qty)
         return word_pending(word) ? CODE_DEFERRED : too_little(seat, move, word);
     uint32_t from = pool_unit(items, move->from);
+    seat->postings.stays = true;
     post(&seat->postings, (struct posting){ from, NOT_COUNTED, -move->qty, 0, move->qty, 0 });
     return target_post(seat, &move->to, move->asked->sku, move->qty);
 }

@@ -10,13 +10,12 @@ const char *pool_kind_name(enum pool_kind kind)
     return kind < POOL_KIND_COUNT ? names[kind] : NULL;
 }
 
-/* counted: what must be on hand, or NOT_COUNTED. most: neither figure may grow over it. */
+/* counted: what must be on hand, or NOT_COUNTED. most: on hand may not grow over it. What is
+ * reserved is bounded by what is on hand when it is reserved. */
 static inline enum pool_outcome apply(struct pool *pool, struct pool_change change,
                                       int64_t needs_available, int64_t counted, int64_t most,
                                       uint64_t *after)
 {
-    /* NOLINTNEXTLINE(misc-redundant-expression): that they are equal is what it says */
-    static_assert(WORD_ON_HAND_MOST == WORD_RESERVED_MOST, "one limit for both");
     uint64_t word = pool_read(pool);
     for (;;) {
         int64_t on_hand = word_on_hand(word) + change.on_hand;
@@ -27,8 +26,7 @@ static inline enum pool_outcome apply(struct pool *pool, struct pool_change chan
             return POOL_SHORT;
         if (counted != NOT_COUNTED && (word_on_hand(word) != counted || word_pending(word) != 0))
             return POOL_SHORT;
-        if ((change.on_hand > 0 && on_hand > most) || (change.reserved > 0 && reserved > most) ||
-            reserved < 0)
+        if ((change.on_hand > 0 && on_hand > most) || reserved > WORD_RESERVED_MOST || reserved < 0)
             return POOL_FULL;
         assert(pending >= 0);
         uint64_t next = word_make(on_hand, reserved, (unsigned)pending);

@@ -102,6 +102,8 @@ static inline uint16_t key_owner(uint64_t key)
 #define WORD_ON_HAND_MOST ((INT64_C(1) << 29) - 1)
 #define WORD_RESERVED_MOST ((INT64_C(1) << 29) - 1)
 
+_Static_assert((INT64_C(1) << 29) - 1 >= 2 * QUANTITY_MAX, "both have room for twice as much");
+
 _Static_assert(SEATS_MAX <= WORD_PENDING_MOST, "a seat has at most one undecided take on a pool");
 
 static inline int64_t word_on_hand(uint64_t word)
@@ -150,8 +152,8 @@ static inline uint64_t pool_read(const struct pool *pool)
 }
 
 /*
- * Applies the change if `needs_available` units are available and on hand does not go below 0, and
- * neither figure grows over the greatest quantity. *after is the word that was written, or that
+ * Applies the change if `needs_available` units are available and on hand neither goes below 0 nor
+ * grows over the greatest quantity. *after is the word that was written, or that
  * spoke against it.
  */
 enum pool_outcome pool_apply(struct pool *pool, struct pool_change change, int64_t needs_available,

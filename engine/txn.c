@@ -86,7 +86,7 @@ enum pool_outcome txn_apply(struct seat *seat, struct posting *p, bool tentative
     struct item *item = item_of(items, p->pool);
     gives_begin(item);
     enum pool_outcome outcome = pool_apply_counted(pool, change, p->needs, p->counted, &p->after);
-    if (outcome == POOL_CHANGED && change.on_hand != 0)
+    if (outcome == POOL_CHANGED && change.on_hand != 0 && !seat->postings.stays)
         recent_add(&seat->recent, seat->wall_ms, p->pool, change.on_hand);
     gives_end(item);
     return outcome;
@@ -124,7 +124,7 @@ void txn_undo(struct seat *seat, uint32_t count)
         struct item *item = item_of(items, p->pool);
         gives_begin(item);
         pool_give(pool_at(items, p->pool), (struct pool_change){ -p->on_hand, -p->reserved, -1 });
-        if (p->on_hand != 0)
+        if (p->on_hand != 0 && !seat->postings.stays)
             recent_add(&seat->recent, seat->wall_ms, p->pool, -p->on_hand);
         gives_end(item);
     }

@@ -54,6 +54,7 @@ enum { POSTINGS_MAX = DRAWS_MAX + 1 };
 struct postings {
     uint32_t count;
     uint32_t takes; /* of them; the first ones once postings_order has run */
+    bool stays;     /* what moves stays at its place, so it is no recent change (recent.h) */
     struct posting at[POSTINGS_MAX];
 };
 

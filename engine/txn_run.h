@@ -142,6 +142,7 @@ TXN_TEMPLATE enum code txn_run(struct seat *seat, struct txn *t, const struct tx
         if (!code && !t->done)
             code = txn_do(seat, t, kind, &again);
         postings->count = postings->takes = 0;
+        postings->stays = false;
         again = again && seat->work - begun < PLANNING_WORK;
     }
     if ((code || t->done) && t->reservation)

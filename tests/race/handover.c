@@ -52,6 +52,8 @@ static bool usual(enum code code)
            code == CODE_LIMIT; /* so many are confirmed that an op finds no slot */
 }
 
+static _Atomic bool any_shipped;
+
 /* Ships one unit of one item. */
 static enum code ship(struct racer *racer, struct text id)
 {
@@ -68,6 +70,7 @@ static enum code ship(struct racer *racer, struct text id)
     if (code == CODE_OK) {
         RACE_MUST(shipped(&view) >= 1, "shipped, but nothing is");
         racer->tally[SHIPPED]++;
+        atomic_store(&any_shipped, true);
     }
     return code;
 }
@@ -104,7 +107,7 @@ static void meet_order(struct racer *racer)
 
 static void live(struct racer *racer)
 {
-    for (unsigned i = 0; !racer_is_done(racer, MILLISECONDS); i++) {
+    for (unsigned i = 0; !racer_is_done(racer, MILLISECONDS) || !atomic_load(&any_shipped); i++) {
         if (racer->index == 0 || random_chance(&racer->random, 10))
             make_order(racer);
         else
@@ -150,7 +153,6 @@ int main(int argc, char **argv)
     }
     RACE_MUST(is_on_hand == (int64_t)ITEMS * STOCK - said, "%lld were shipped, %lld are gone",
               (long long)said, (long long)((int64_t)ITEMS * STOCK - is_on_hand));
-    RACE_MUST(said > 0, "nothing was shipped: nothing was tested");
     RACE_MUST(is_reserved == 0, "%lld are still reserved", (long long)is_reserved);
     race_close(&race, "handover");
     return 0;

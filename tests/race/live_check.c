@@ -105,7 +105,9 @@ static struct pool *still_pool(struct racer *racer)
 static void check_live(struct racer *racer)
 {
     RACE_MUST(racer_take(racer, 1, "default", text_of("still"), 7) == CODE_OK, "still");
-    while (!racer_is_done(racer, MILLISECONDS)) {
+    /* On a busy machine it goes on until it has judged items at rest and live reservations. */
+    while (!racer_is_done(racer, MILLISECONDS) || racer->tally[2] <= racer->tally[0] ||
+           racer->tally[3] == 0) {
         check_once(racer, NULL);
         atomic_fetch_add(&still_pool(racer)->word, WORD_RESERVED_ONE);
         check_once(racer, "\"still\" at \"main\" (shared) has 8 reserved, but 7 promised");
@@ -137,7 +139,6 @@ int main(int argc, char **argv)
     const int64_t *tally = racers[SEATS - 1].tally;
     printf("%lld checks judged %lld items beside %lld that moved; %lld live reservations\n",
            (long long)tally[0], (long long)tally[2], (long long)tally[1], (long long)tally[3]);
-    RACE_MUST(tally[2] > tally[0] && tally[3] > 0, "nothing stood still, or nothing was live");
     race_close(&race, "live_check");
     return 0;
 }

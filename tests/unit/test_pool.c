@@ -154,16 +154,27 @@ Test(pool, reserved_stays_in_its_range)
 {
     struct pool pool = pool_of(0, QUANTITY_MAX, 0);
     uint64_t after;
-    cr_assert_eq(pool_apply(&pool, (struct pool_change){ .reserved = 1 }, INT64_MIN, &after),
-                 POOL_FULL);
     int64_t room = WORD_RESERVED_MOST - QUANTITY_MAX;
     cr_assert_eq(pool_reapply(&pool, (struct pool_change){ .reserved = room }, &after),
                  POOL_CHANGED);
     cr_assert_eq(pool_reapply(&pool, (struct pool_change){ .reserved = 1 }, &after), POOL_FULL);
+    cr_assert_eq(pool_apply(&pool, (struct pool_change){ .reserved = 1 }, INT64_MIN, &after),
+                 POOL_FULL);
     cr_assert_eq(
         pool_reapply(&pool, (struct pool_change){ .reserved = -WORD_RESERVED_MOST }, &after),
         POOL_CHANGED);
     cr_assert_eq(pool_reapply(&pool, (struct pool_change){ .reserved = -1 }, &after), POOL_FULL);
+}
+
+/* An undone fulfil may leave more on hand than a give may. All of it can be promised: an order that
+ * its plan finds enough for must not fail at the take for ever. */
+Test(pool, what_is_on_hand_over_the_greatest_quantity_can_be_reserved)
+{
+    struct pool pool = pool_of(QUANTITY_MAX + 20, 30, 0);
+    uint64_t after;
+    struct pool_change all = { .reserved = QUANTITY_MAX - 10 };
+    cr_assert_eq(pool_apply(&pool, all, QUANTITY_MAX - 10, &after), POOL_CHANGED);
+    expect(&pool, QUANTITY_MAX + 20, QUANTITY_MAX + 20, 0);
 }
 
 Test(pool, counts_a_tentative_take_of_every_seat)

@@ -71,12 +71,13 @@ static int plans, shows, taken_calls;
 static void (*after_plan)(void);
 static enum code taken_says;
 static void (*after_take)(void);
-static bool may_undo;
+static bool may_undo, stays;
 
 static enum code plan(struct seat *s, struct txn *t)
 {
     plans++;
     t->may_undo = may_undo;
+    s->postings.stays = stays;
     for (uint32_t i = 0; i < wanted_count; i++)
         post(&s->postings, wanted[i]);
     if (after_plan)
@@ -258,6 +259,29 @@ static void sums_are_disturbed(void)
     change(cup, QUANTITY_MAX - 10, 0);
 }
 
+static uint64_t recent_changes(void)
+{
+    return atomic_load(&seat->recent.count);
+}
+
+/* A count that knows when it was taken must not run out of memory of changes for allotments. */
+Test(txn, what_moves_at_its_place_is_no_recent_change)
+{
+    uint64_t before = recent_changes();
+    stays = true;
+    want(tea, -4, 0, 4);
+    want(cup, 4, 0, NEEDS_NONE);
+    must(run());
+    cr_assert_eq(recent_changes(), before);
+    taken_says = CODE_DEFERRED;
+    cr_assert_eq(run(), CODE_DEFERRED);
+    cr_assert_eq(recent_changes(), before);
+    taken_says = CODE_OK;
+    stays = false;
+    must(run());
+    cr_assert_eq(recent_changes(), before + 2);
+}
+
 /* As allot: what it takes is in no pool until it is given; and the pool may be full by then. */
 Test(txn, a_give_that_no_longer_fits_is_void_and_undoes_the_takes)
 {
@@ -271,4 +295,18 @@ Test(txn, a_give_that_no_longer_fits_is_void_and_undoes_the_takes)
     cr_assert_eq(records(RECORD_VOID), voids + 1);
     cr_assert_eq(shows, 0);
     cr_assert_eq(seat->postings.count, 0);
+}
+
+Test(txn, an_allotment_is_no_recent_change)
+{
+    struct allotment a = { .id = text_of("a1"),
+                           .sku = text_of("tea"),
+                           .location = text_of("main"),
+                           .channel = text_of("default"),
+                           .qty = 4 };
+    struct allot_result result;
+    uint64_t before = recent_changes();
+    must(ledger_allot(seat, &a, &result));
+    cr_assert_eq(result.allotted, 4);
+    cr_assert_eq(recent_changes(), before);
 }
