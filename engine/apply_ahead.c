@@ -80,14 +80,11 @@ RECORD_TAGS(X)
 void ledger_apply_prefetch(const struct ledger *ledger, const struct record_head *record,
                            unsigned stage)
 {
-    switch (record->type) {
-#define X(type, number, name, tag, flags)                                                          \
-    case RECORD_##type:                                                                            \
-        fetch_##tag(ledger, record, stage);                                                        \
-        break;
+    static void (*const fetchers[])(const struct ledger *, const struct record_head *, unsigned) = {
+#define X(type, number, name, tag, flags) [RECORD_##type] = fetch_##tag,
         RECORD_TYPES(X)
 #undef X
-    default:
-        break;
-    }
+    };
+    if (record->type < sizeof fetchers / sizeof *fetchers && fetchers[record->type])
+        fetchers[record->type](ledger, record, stage);
 }
