@@ -55,8 +55,9 @@ static bool publish(enum record_type type, uint8_t flags, uint16_t client, uint3
     struct record_head *record = calloc(1, length);
     if (!record)
         return false;
-    *record =
-        (struct record_head){ .length = length, .type = type, .flags = flags, .client = client };
+    *record = (struct record_head){
+        .length = length, .type = (uint8_t)type, .flags = flags, .client = client
+    };
     log_publish(&ring, log_claim(&ring, length), record);
     head = *record;
     free(record);
