@@ -101,6 +101,19 @@ Test(ledger_claims, a_cancel_never_takes_a_place_before_the_last_change)
     follow_all();
 }
 
+/* What its op stood for before, and was forgotten, may lie behind a place claimed ahead. */
+Test(ledger_claims, a_cancel_with_an_op_takes_no_place_that_was_claimed_ahead)
+{
+    reserve_all();
+    ledger_expect_cancels(seat, ORDERS);
+    cancel_at(orders[0], NULL);
+    must(ledger_extend(other, text_of("r3"), 5000, &view));
+    uint64_t extended = view.lsn;
+    cr_assert_gt(cancel_at(orders[1], "op"), extended);
+    ledger_expect_cancels(seat, 0);
+    follow_all();
+}
+
 Test(ledger_claims, what_is_claimed_for_cancels_that_do_not_come_is_given_up)
 {
     struct step nobody = { .id = text_of("nobody") };
