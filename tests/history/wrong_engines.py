@@ -76,7 +76,7 @@ WRONG = {
                  "    }\n"
                  "    bool taken = takes == 0 || txn_take("),
                 ("    *again = !taken && !undecided;\n",
-                 "    if (early && !taken)\n"
+                 "    if (early && code)\n"
                  "        journal_void(seat, early_position, early_length);\n"
                  "    *again = !taken && !undecided;\n"),
                 ("TXN_TEMPLATE uint64_t txn_claim(",
