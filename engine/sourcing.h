@@ -61,12 +61,12 @@ struct order_plan {
     struct planned_draw merged[DRAWS_MAX];
 };
 
-/* Says what the order's next line names. Lines are told in their order, from 0. */
+/* Sets the item and the place of one line. The caller sets the lines in their order, from 0. */
 void sourcing_set_line(struct order_plan *s, uint32_t line, uint32_t item,
                        const struct location *bound);
 
-/* Plans the draws of an order whose lines are told, in the pinned catalogue. CODE_OK,
- * CODE_DEFERRED, or why it cannot be filled. */
+/* Plans the draws of an order whose lines are set, in the pinned catalogue. CODE_OK,
+ * CODE_DEFERRED, or why the order cannot be filled. */
 enum code sourcing_plan(struct seat *seat, struct order_plan *s);
 
 #endif

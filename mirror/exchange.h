@@ -17,7 +17,7 @@ enum { HEARTBEAT_MS = 250 }; /* how often, at least, stock:mirror changes and th
 
 struct exchange {
     struct redis *redis;
-    struct follow *follow; /* is told of items whose key has another type */
+    struct follow *follow; /* collects items whose key has another type */
     struct mirror_metrics *metrics;
     const struct mirror_keys *keys;
     char engine[20];    /* the run, in hexadecimal */

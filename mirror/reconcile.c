@@ -102,8 +102,8 @@ static void remove_unknown(struct reconciler *r, struct transaction *t, const st
 }
 
 /*
- * A missing hash is restored silently: nobody has read anything else. A wrong value may have been
- * read, so its correction is told to subscribers; and so is a channel that is new in the hash.
+ * A missing hash is restored silently: nobody has read anything else. Somebody may have read a
+ * wrong value, so its correction is published to subscribers, as is a channel new in the hash.
  */
 static void repair_item(struct reconciler *r, struct transaction *t, const struct batch *batch,
                         const struct change *change, const redisReply *reply)

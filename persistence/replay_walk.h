@@ -28,8 +28,8 @@ struct replay_walk {
     struct replay_progress progress;
 };
 
-/* Judges a segment that was just opened, error as the visitor is told: it must be of the directory
- * that the ones before it are of, and the mark, too (F2, F14). 0, or -errno and why. */
+/* Judges a segment that was just opened; `error` is what opening it returned. It must belong to the
+ * directory of the ones before it, and so must the mark (F2, F14). 0, or -errno and why. */
 int replay_walk_segment(struct replay_walk *walk, int error);
 
 /* Tells how far it is, if more was read since. */

@@ -8,7 +8,7 @@ struct ballot {
     struct journal_cursor *cursor;
     uint64_t candidate; /* after the first round: no other id can have more than half */
     size_t lead;        /* of the candidate, over the others */
-    bool second;        /* round: who is for the candidate */
+    bool second;        /* round: it counts the votes for the candidate */
     size_t bearing, votes;
 };
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The walk over segments: what a visitor is told, in which order, and what its answers do. */
+/* The walk over segments: which calls a visitor gets, in which order, and what its answers do. */
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <stdarg.h>
