@@ -102,7 +102,7 @@ TXN_TEMPLATE enum code txn_do(struct seat *seat, struct txn *t, const struct txn
     struct postings *postings = &seat->postings;
     bool undecided = false;
     uint64_t position = 0;
-    if (kind->takes && postings->takes > 0 && postings->count > 1)
+    if (kind->takes && postings->count > 1)
         postings_order(postings);
     uint32_t takes = kind->takes ? postings->takes : 0;
     bool moving = kind->takes && kind->gives && takes > 0 && postings->count > takes;
@@ -111,6 +111,7 @@ TXN_TEMPLATE enum code txn_do(struct seat *seat, struct txn *t, const struct txn
         txn_bracket(seat, gives_begin);
     bool taken = takes == 0 || txn_take(seat, tentative, &undecided);
     enum code code = taken ? txn_claim_and_give(seat, t, kind, &position) : CODE_DEFERRED;
+    assert(!taken || !code || takes == 0 || tentative); /* T: what is undone was never certain */
     if (taken && code && takes > 0)
         txn_undo(seat, takes);
     if (moving)
