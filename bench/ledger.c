@@ -26,7 +26,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "engine/ledger.h"
+#include "engine/ledger/ledger.h"
 
 enum { BATCH = 32, DRAIN_BYTES = 1 << 20, STOCK = 100000000, LINES = 3 };
 

@@ -18,7 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "engine/seat.h"
+#include "engine/ledger/seat.h"
 #include "persistence/compact.h"
 #include "persistence/journal.h"
 

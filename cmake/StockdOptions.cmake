@@ -33,7 +33,7 @@ endforeach()
 # Empty, so that a file that defines _GNU_SOURCE itself (empty too) is not a redefinition.
 add_compile_definitions("_GNU_SOURCE=")
 
-# __FILE__ is written from the repository root: "engine/pool.c".
+# __FILE__ is written from the repository root: "engine/store/pool.c".
 add_compile_options("-fmacro-prefix-map=${PROJECT_SOURCE_DIR}/=")
 
 add_compile_options(

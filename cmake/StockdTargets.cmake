@@ -1,15 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 # How a folder becomes a library, a program or a test.
 #
-# Includes are written from the repository root ("engine/pool.h"), and yet a target sees only the
+# Includes are written from the repository root ("engine/store/pool.h"), and yet a target sees only the
 # folders it was given: each folder is reached through a directory that holds nothing but a symbolic
 # link to it. A wrong arrow does not compile.
 
 # stockd_see(TARGET SCOPE FOLDER...): lets TARGET include "FOLDER/...".
 function(stockd_see target scope)
   foreach(folder IN LISTS ARGN)
-    set(root "${PROJECT_BINARY_DIR}/roots/${folder}")
-    file(MAKE_DIRECTORY "${root}")
+    string(REPLACE "/" "-" name "${folder}")
+    set(root "${PROJECT_BINARY_DIR}/roots/${name}")
+    cmake_path(GET folder PARENT_PATH parent)
+    file(MAKE_DIRECTORY "${root}/${parent}")
     file(CREATE_LINK "${PROJECT_SOURCE_DIR}/${folder}" "${root}/${folder}" SYMBOLIC)
     target_include_directories(${target} ${scope} "${root}")
     target_compile_options(${target} ${scope} "-fmacro-prefix-map=${root}/=")
@@ -28,6 +30,18 @@ function(stockd_library target folder)
   string(REGEX MATCH "^[^/]+" top "${folder}")
   stockd_see(${target} PUBLIC ${top})
   target_link_libraries(${target} PUBLIC ${ARGN})
+endfunction()
+
+# stockd_room(NAME ROOMS...): the part engine/NAME of the engine, which sees and links the rooms that
+# it names, and those that they see.
+function(stockd_room room)
+  file(GLOB sources ${STOCKD_GLOB} "${PROJECT_SOURCE_DIR}/engine/${room}/*.c")
+  add_library(stockd_engine_${room} STATIC ${sources})
+  stockd_see(stockd_engine_${room} PUBLIC engine/${room})
+  foreach(below IN LISTS ARGN)
+    target_link_libraries(stockd_engine_${room} PUBLIC stockd_engine_${below})
+  endforeach()
+  target_link_libraries(stockd_engine INTERFACE stockd_engine_${room})
 endfunction()
 
 # stockd_program(NAME LIBS...): a program of tools/NAME/*.c, in bin/, installed.

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine/limits.h"
+#include "engine/base/limits.h"
 
 enum { FIRST_CAPACITY = 64 << 10, HEAD_MAX = 24 };
 

@@ -5,7 +5,7 @@
 #include <sched.h>
 #include <stdlib.h>
 
-#include "engine/marks.h"
+#include "engine/ledger/marks.h"
 
 /* ---- the pass ---- */
 

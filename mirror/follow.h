@@ -3,7 +3,7 @@
  * Following the engine: which items to show next, and what they show now.
  *
  * Three cursors run side by side, so that none holds up the others:
- *   fresh    walks over what has changed since the last walk (engine/marks.h);
+ *   fresh    walks over what has changed since the last walk (engine/ledger/marks.h);
  *   backlog  takes over what a fresh walk could not finish at once, after an import or an outage;
  *   pass     checks all items against Redis. It is mandatory after a change of the catalogue and
  *            when Redis may hold anything; otherwise it runs slowly all the time, as an audit, so
@@ -20,7 +20,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "engine/ledger.h"
+#include "engine/ledger/ledger.h"
 
 enum {
     BATCH_LEAST = 128, /* items in a batch; the round trip decides how many */

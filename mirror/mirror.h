@@ -10,9 +10,9 @@
  *   stock:fence           which engine writes, see mirror/fence.h
  *
  * It runs as a thread of its own (mirror/mirror.c) with a reader's seat at the ledger
- * (engine/ledger.h). Nobody notifies it of changes: it follows the marks that they leave
- * (engine/marks.h) and only ever sends the current values. So a Redis that is slow, stopped or gone
- * costs freshness, not memory, and delays no operation. It shows nothing before the log has
+ * (engine/ledger/ledger.h). Nobody notifies it of changes: it follows the marks that they leave
+ * (engine/ledger/marks.h) and only ever sends the current values. So a Redis that is slow, stopped
+ * or gone costs freshness, not memory, and delays no operation. It shows nothing before the log has
  * acknowledged it, so a crash takes back nothing that was shown.
  */
 #ifndef STOCKD_MIRROR_MIRROR_H
@@ -22,7 +22,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "engine/ledger.h"
+#include "engine/ledger/ledger.h"
 #include "mirror/status.h"
 
 struct mirror;

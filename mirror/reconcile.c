@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine/marks.h"
+#include "engine/ledger/marks.h"
 
 enum { SCAN_COUNT = 500 };
 

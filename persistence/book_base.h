@@ -6,7 +6,7 @@
 #ifndef STOCKD_PERSISTENCE_BOOK_BASE_H
 #define STOCKD_PERSISTENCE_BOOK_BASE_H
 
-#include "engine/book.h"
+#include "engine/history/book.h"
 #include "persistence/id_index.h"
 #include "persistence/segment.h"
 #include "persistence/snapshot.h"

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Answers questions to the book (engine/book.h) from a journal's files, beside an engine that
- * writes them: it takes no lock, changes nothing, and looks at nothing after the question's `upto`.
+ * Answers questions to the book (engine/history/book.h) from a journal's files, beside an engine
+ * that writes them: it takes no lock, changes nothing, and looks at nothing after the question's
+ * `upto`.
  */
 #ifndef STOCKD_PERSISTENCE_BOOK_READER_H
 #define STOCKD_PERSISTENCE_BOOK_READER_H
 
-#include "engine/book.h"
+#include "engine/history/book.h"
 #include "persistence/file.h"
 #include "persistence/id_index.h"
 #include "persistence/journal_cursor.h"

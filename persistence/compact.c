@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "engine/ledger.h"
+#include "engine/ledger/ledger.h"
 #include "persistence/replay_files.h"
 #include "persistence/sealed.h"
 #include "persistence/segment.h"

@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "engine/memory.h"
+#include "engine/base/memory.h"
 
 /* What a call that says -1 and errno comes to as a -errno. */
 static int result_of(int outcome)

@@ -73,7 +73,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "engine/log.h"
+#include "engine/log/log.h"
 
 enum {
     BLOCK_BYTES = 4096,

@@ -8,8 +8,8 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-#include "engine/image.h"
-#include "engine/record_layout.h"
+#include "engine/log/record_layout.h"
+#include "engine/replay/image.h"
 #include "persistence/format.h"
 
 enum { LINE_IDS = 32, FILTER_HASHES = 7, LINE_BIT = 9 }; /* 16 bits for each id; 2^9 to a line */

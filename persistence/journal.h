@@ -25,7 +25,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "engine/log.h"
+#include "engine/log/log.h"
 #include "persistence/durability.h"
 #include "persistence/error.h"
 #include "persistence/file.h"

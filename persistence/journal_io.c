@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <time.h>
 
-#include "engine/probe.h"
+#include "engine/base/probe.h"
 #include "persistence/journal_frame.h"
 
 static bool has_failed(const struct journal *journal)

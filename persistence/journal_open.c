@@ -9,7 +9,7 @@
 #include <string.h>
 #include <sys/random.h>
 
-#include "engine/memory.h"
+#include "engine/base/memory.h"
 #include "persistence/journal_frame.h"
 #include "persistence/journal_io.h"
 #include "persistence/recovery.h"

@@ -6,7 +6,7 @@
 #include <fcntl.h>
 #include <string.h>
 
-#include "engine/memory.h"
+#include "engine/base/memory.h"
 
 /* Small enough not to stand long in the way of a batch, large enough to be worth the trip. */
 enum { ZERO_BYTES = 512 << 10 };

@@ -6,7 +6,7 @@
 #include <fcntl.h>
 #include <string.h>
 
-#include "engine/memory.h"
+#include "engine/base/memory.h"
 #include "persistence/segment.h"
 #include "persistence/stop_mark.h"
 

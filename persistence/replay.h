@@ -21,7 +21,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "engine/log.h"
+#include "engine/log/log.h"
 #include "persistence/error.h"
 #include "persistence/format.h"
 #include "persistence/snapshot.h"

@@ -13,7 +13,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "engine/log.h"
+#include "engine/log/log.h"
 #include "persistence/error.h"
 #include "persistence/file.h"
 #include "persistence/format.h"

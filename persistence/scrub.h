@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "engine/log.h"
+#include "engine/log/log.h"
 #include "persistence/error.h"
 #include "persistence/file.h"
 #include "persistence/format.h"

@@ -7,7 +7,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "engine/memory.h"
+#include "engine/base/memory.h"
 
 enum { WINDOW_BYTES = 4 * BATCH_BYTES_MAX };
 

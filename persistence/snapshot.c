@@ -13,7 +13,7 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-#include "engine/memory.h"
+#include "engine/base/memory.h"
 #include "persistence/segment.h"
 #include "persistence/snapshot_checksum.h"
 

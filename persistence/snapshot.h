@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Snapshots: the image of a ledger (engine/image.h) in a file. docs/FILE_FORMAT.md tells the same
- * to people.
+ * Snapshots: the image of a ledger (engine/replay/image.h) in a file. docs/FILE_FORMAT.md tells the
+ * same to people.
  *
  *   DIR/snapshot/00000000000012345678.snap  the ledger at that LSN, 20 digits
  *   DIR/snapshot/unfinished.tmp             one in the making; never read
@@ -39,7 +39,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "engine/image.h"
+#include "engine/replay/image.h"
 #include "persistence/error.h"
 #include "persistence/file.h"
 #include "persistence/format.h"

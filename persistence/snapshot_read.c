@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine/memory.h"
+#include "engine/base/memory.h"
 #include "persistence/segment.h"
 #include "persistence/snapshot.h"
 #include "persistence/snapshot_checksum.h"

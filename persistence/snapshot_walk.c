@@ -8,7 +8,7 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-#include "engine/memory.h"
+#include "engine/base/memory.h"
 
 static int walk_block(const struct snapshot *s, const struct snapshot_block *block,
                       unsigned char *buffer, const struct snapshot_walk *walk, struct error *why)

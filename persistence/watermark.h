@@ -22,7 +22,7 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
-#include "engine/log.h"
+#include "engine/log/log.h"
 
 /* A position in the log: everything up to there. */
 struct log_position {

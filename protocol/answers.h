@@ -13,7 +13,7 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
-#include "engine/book.h"
+#include "engine/history/book.h"
 
 struct answer_box {
     _Atomic(struct book_question *) first; /* A1 */

@@ -8,7 +8,7 @@
 
 #include <stdbool.h>
 
-#include "engine/book.h"
+#include "engine/history/book.h"
 #include "protocol/answers.h"
 
 struct book_port {

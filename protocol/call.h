@@ -11,7 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "engine/ledger.h"
+#include "engine/ledger/ledger.h"
 #include "protocol/book_port.h"
 #include "protocol/checking.h"
 #include "protocol/feed.h"

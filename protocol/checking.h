@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "engine/check.h"
+#include "engine/check/check.h"
 
 /* What all workers share of checks. */
 struct checks {

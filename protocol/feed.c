@@ -3,7 +3,7 @@
 
 #include <assert.h>
 
-#include "engine/marks.h"
+#include "engine/ledger/marks.h"
 #include "protocol/pack.h"
 
 /* ---- which channels a change of the catalogue touches ---- */

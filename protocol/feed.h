@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The change feed: what has changed since an LSN, for a client that asks (changes) or that wants to
- * be told (subscribe). Both follow the engine's marks (engine/marks.h): nothing is queued, and only
- * the newest value of an item on a channel is ever shown.
+ * be told (subscribe). Both follow the engine's marks (engine/ledger/marks.h): nothing is queued,
+ * and only the newest value of an item on a channel is ever shown.
  *
  * A change of the catalogue touches what all items show on some channels. Who knows everything up
  * to an LSN before it has to look at all items again; see feed_touched.
@@ -15,7 +15,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "engine/ledger.h"
+#include "engine/ledger/ledger.h"
 #include "protocol/out.h"
 
 enum { FEED_ALL_CHANNELS = UINT16_MAX };

@@ -3,8 +3,8 @@
 #include <stddef.h>
 #include <string.h>
 
-#include "engine/id_gauge.h"
-#include "engine/limits.h"
+#include "engine/base/limits.h"
+#include "engine/ledger/id_gauge.h"
 #include "protocol/methods.h"
 #include "protocol/pack.h"
 

@@ -9,8 +9,8 @@
 #include <stddef.h>
 #include <string.h>
 
-#include "engine/catalogue.h"
-#include "engine/pool.h"
+#include "engine/store/catalogue.h"
+#include "engine/store/pool.h"
 #include "protocol/methods.h"
 #include "protocol/pack.h"
 

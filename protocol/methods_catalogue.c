@@ -3,8 +3,8 @@
 #include <math.h>
 #include <stddef.h>
 
-#include "engine/catalogue.h"
-#include "engine/limits.h"
+#include "engine/base/limits.h"
+#include "engine/store/catalogue.h"
 #include "protocol/methods.h"
 #include "protocol/pack.h"
 

@@ -9,7 +9,7 @@
  */
 #include <stddef.h>
 
-#include "engine/marks.h"
+#include "engine/ledger/marks.h"
 #include "protocol/methods.h"
 #include "protocol/pack.h"
 

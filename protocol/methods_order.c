@@ -2,7 +2,7 @@
 /* A reservation's life: reserve, extend, confirm, fulfil, cancel, reservation. */
 #include <stddef.h>
 
-#include "engine/limits.h"
+#include "engine/base/limits.h"
 #include "protocol/methods.h"
 #include "protocol/pack.h"
 

@@ -5,7 +5,7 @@
  */
 #include <stddef.h>
 
-#include "engine/limits.h"
+#include "engine/base/limits.h"
 #include "protocol/methods.h"
 #include "protocol/pack.h"
 

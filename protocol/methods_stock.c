@@ -2,7 +2,7 @@
 /* Movements of stock: receive, adjust, count, return, allot. */
 #include <stddef.h>
 
-#include "engine/limits.h"
+#include "engine/base/limits.h"
 #include "protocol/methods.h"
 #include "protocol/pack.h"
 

@@ -14,7 +14,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "engine/text.h"
+#include "engine/base/text.h"
 #include "protocol/out.h"
 
 static inline int pack_write(void *out, const char *bytes, size_t length)

@@ -6,7 +6,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#include "engine/limits.h"
+#include "engine/base/limits.h"
 
 /* ---- words for what is wrong ---- */
 

@@ -10,8 +10,8 @@
 
 #include <stdint.h>
 
-#include "engine/limits.h"
-#include "engine/text.h"
+#include "engine/base/limits.h"
+#include "engine/base/text.h"
 
 struct principal {
     uint16_t client;     /* the name's number in the journal; 0: the journal knows no name */

@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "engine/ledger.h"
+#include "engine/ledger/ledger.h"
 #include "protocol/call.h"
 #include "protocol/clock.h"
 #include "protocol/mirror_port.h"

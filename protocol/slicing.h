@@ -11,7 +11,7 @@
 
 #include <stdint.h>
 
-#include "engine/ledger.h"
+#include "engine/ledger/ledger.h"
 #include "protocol/out.h"
 
 /* What a connection keeps of such a question; its worker only. */

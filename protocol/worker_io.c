@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine/probe.h"
+#include "engine/base/probe.h"
 #include "protocol/worker_end.h"
 #include "protocol/worker_feed.h"
 #include "protocol/worker_half.h"

@@ -46,21 +46,21 @@ def array_text(array, length):
 
 
 def pool_word(word):
-    """engine/pool.h: on_hand : 29 | reserved : 29 | pending : 6"""
+    """engine/store/pool.h: on_hand : 29 | reserved : 29 | pending : 6"""
     on_hand, reserved, pending = bits(word, 35, 29), bits(word, 6, 29), bits(word, 0, 6)
     text = f"on hand {on_hand}, reserved {reserved}, available {on_hand - reserved}"
     return text + (f", pending {pending}" if pending else "")
 
 
 def owner(word):
-    """engine/pool.h: kind above bit 13, channel below it"""
+    """engine/store/pool.h: kind above bit 13, channel below it"""
     kind, channel = bits(word, 13, 3), bits(word, 0, 13)
     name = enumerators("pool_kind", "POOL_").get(kind, UNKNOWN)
     return f"{name} {channel}" if name == "allotted" else name
 
 
 def pool_key(word):
-    """engine/pool.h: item + 1 : 32 | location : 16 | owner : 16"""
+    """engine/store/pool.h: item + 1 : 32 | location : 16 | owner : 16"""
     if word == 0:
         return "no pool"
     return f"item {bits(word, 32, 32) - 1} at {bits(word, 16, 16)}, {owner(bits(word, 0, 16))}"
@@ -86,12 +86,12 @@ def id_flags(word):
 
 
 def id_word(word):
-    """engine/entry.h: last step 8 | id length 8 | kind 8 | state 8 | busy 8"""
+    """engine/store/entry.h: last step 8 | id length 8 | kind 8 | state 8 | busy 8"""
     return ", ".join([id_kind(word), *id_flags(word), f"id of {id_length(word)} bytes"])
 
 
 def record_name(number):
-    """As engine/record.def has it, if the program has its table; else as the enum has it."""
+    """As engine/log/record.def has it, if the program has its table; else as the enum has it."""
     symbol = gdb.lookup_static_symbol("layouts")
     try:
         if symbol and number <= symbol.type.range()[1]:

@@ -14,8 +14,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine/image.h"
-#include "engine/ledger.h"
+#include "engine/ledger/ledger.h"
+#include "engine/replay/image.h"
 #include "tests/support/ledger_rig.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -16,7 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine/ledger.h"
+#include "engine/ledger/ledger.h"
 #include "tests/support/ledger_rig.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

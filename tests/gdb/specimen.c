@@ -5,12 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine/catalogue.h"
-#include "engine/entry.h"
-#include "engine/log.h"
-#include "engine/pool.h"
-#include "engine/record.h"
-#include "engine/record_layout.h"
+#include "engine/log/log.h"
+#include "engine/log/record.h"
+#include "engine/log/record_layout.h"
+#include "engine/store/catalogue.h"
+#include "engine/store/entry.h"
+#include "engine/store/pool.h"
 
 enum { POSITION = 96, CAPACITY = 1 << 20 };
 

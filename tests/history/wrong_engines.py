@@ -56,15 +56,15 @@ WRONG = {
     "lingering": (
         "none",
         {
-            "engine/txn_run.h": [BETWEEN_TAKES, BEFORE_TAKES, BEFORE_GIVE],
-            "engine/candidates.c": [BETWEEN_LOOKS],
+            "engine/txn/txn_run.h": [BETWEEN_TAKES, BEFORE_TAKES, BEFORE_GIVE],
+            "engine/sourcing/candidates.c": [BETWEEN_LOOKS],
         },
         ("--crashes", "1", "--calls", "150"),
     ),
     "take_claims_first": (
         "T: a reserve claims its LSN before it takes",
         {
-            "engine/txn_run.h": [
+            "engine/txn/txn_run.h": [
                 # Of an order with one draw; if its take fails, the record is void.
                 ("    bool taken = takes == 0 || txn_take(",
                  "    bool early = kind->taken && postings->count == 1;\n"
@@ -82,7 +82,7 @@ WRONG = {
                 ("TXN_TEMPLATE uint64_t txn_claim(",
                  "static _Thread_local uint64_t early_position;\nTXN_TEMPLATE uint64_t txn_claim("),
                 ("    *position = txn_claim(seat, t, kind, length);\n",
-                 "    bool early = kind->taken && seat->postings.count == 1;\n"
+                 "    bool early = kind->taken && seat->postings->count == 1;\n"
                  "    *position = early ? early_position : txn_claim(seat, t, kind, length);\n"),
             ],
         },
@@ -91,7 +91,7 @@ WRONG = {
     "give_applies_first": (
         "G: a receive is applied before it claims",
         {
-            "engine/txn_run.h": [
+            "engine/txn/txn_run.h": [
                 ("    *position = txn_claim(seat, t, kind, length);\n"
                  "    t->lsn = *position + length;\n"
                  "    if (!kind->gives || txn_give(seat))\n",
@@ -107,7 +107,7 @@ WRONG = {
     "show_first": (
         "O: a confirmed reservation is shown before its LSN is claimed",
         {
-            "engine/lifecycle.c": [
+            "engine/ops/lifecycle.c": [
                 ("        t->done = true;\n        return CODE_OK;\n    }\n"
                  "    return word_state(t->word) == STATE_HELD ? CODE_OK\n",
                  "        t->done = true;\n        return CODE_OK;\n    }\n"
@@ -127,7 +127,7 @@ WRONG = {
     "no_busy": (
         "O: a reservation is not busy while it changes",
         {
-            "engine/reservation.c": [
+            "engine/ops/reservation.c": [
                 ("        if (!late || log_has_failed(seat->ledger->log))\n            return CODE_OK;\n",
                  "        if (!late) {\n            entry_put(*entry, *word);\n            linger();\n"
                  "            return CODE_OK;\n        }\n"),
@@ -151,19 +151,19 @@ WRONG = {
     "no_pending": (
         "what is pending counts as gone",
         {
-            "engine/txn_run.h": [
+            "engine/txn/txn_run.h": [
                 BETWEEN_TAKES,
                 ("        *undecided = word_pending(p->after) != 0;\n",
                  "        *undecided = false;\n"),
             ],
-            "engine/sourcing.c": [("s->undecided |= found->pending || ", "s->undecided |= ")],
+            "engine/sourcing/sourcing.c": [("s->undecided |= found->pending || ", "s->undecided |= ")],
         },
         (),
     ),
     "mark_later": (
         "a take is marked pending only after it was made",
         {
-            "engine/txn_run.h": [
+            "engine/txn/txn_run.h": [
                 ("        if (txn_apply(seat, p, tentative) == POOL_CHANGED)\n            continue;\n",
                  "        if (txn_apply(seat, p, false) == POOL_CHANGED) {\n            linger();\n"
                  "            if (tentative)\n"
@@ -177,20 +177,20 @@ WRONG = {
     "undo_forgotten": (
         "an order that is undone keeps what it took",
         {
-            "engine/txn_run.h": [
+            "engine/txn/txn_run.h": [
                 BEFORE_TAKES,
             ],
-            "engine/txn.c": [("{ -p->on_hand, -p->reserved, -1 }", "{ -p->on_hand, 0, -1 }")],
+            "engine/txn/txn.c": [("{ -p->on_hand, -p->reserved, -1 }", "{ -p->on_hand, 0, -1 }")],
         },
         (),
     ),
     "count_of_before": (
         "a count changes what is on hand, whatever came since it looked",
         {
-            "engine/movement_count.c": [
+            "engine/ops/movement_count.c": [
                 ("    assert(shared->unit ==", "    linger();\n    assert(shared->unit =="),
             ],
-            "engine/txn.c": [("p->needs, p->counted, &p->after);",
+            "engine/txn/txn.c": [("p->needs, p->counted, &p->after);",
                               "p->needs, NOT_COUNTED, &p->after);")],
         },
         (),
@@ -198,15 +198,15 @@ WRONG = {
     "sum_without_bracket": (
         "a sum over pools does not ask whether gives came in between",
         {
-            "engine/candidates.c": [BETWEEN_LOOKS, IN_FIRST_LOOK],
-            "engine/sourcing.c": [("(found->pools > 1 && !found->quiet) ||", "")],
+            "engine/sourcing/candidates.c": [BETWEEN_LOOKS, IN_FIRST_LOOK],
+            "engine/sourcing/sourcing.c": [("(found->pools > 1 && !found->quiet) ||", "")],
         },
         "race/moving_unit",
     ),
     "buffer_forgotten": (
         "the buffer over several pools is not looked at after the takes",
         {
-            "engine/reserve.c": [
+            "engine/ops/reserve.c": [
                 ("    for (uint32_t i = 0; !r->guarded && i <", "    for (uint32_t i = 0; false && i <"),
             ]
         },
@@ -215,7 +215,7 @@ WRONG = {
     "lost_update": (
         "a pool's word is stored, not swapped",
         {
-            "engine/pool.c": [
+            "engine/store/pool.c": [
                 ("        if (atomic_compare_exchange_weak_explicit(&pool->word, &word, next, "
                  "memory_order_acq_rel,\n"
                  "                                                  memory_order_acquire)) {\n",
@@ -227,8 +227,8 @@ WRONG = {
     "lsn_of_the_tail": (
         "a question's lsn is what was claimed, not what was applied",
         {
-            "engine/txn_run.h": [BEFORE_GIVE],
-            "engine/query.c": [
+            "engine/txn/txn_run.h": [BEFORE_GIVE],
+            "engine/ops/query.c": [
                 ("    return log_head(seat->ledger->log);\n",
                  "    return atomic_load(&seat->ledger->log->tail);\n"),
             ],
@@ -238,13 +238,13 @@ WRONG = {
     "publish_first": (
         "a give is published before it is applied",
         {
-            "engine/txn_run.h": [
+            "engine/txn/txn_run.h": [
                 ("    if (!kind->gives || txn_give(seat))\n",
-                 "    if (kind->gives && seat->postings.takes == 0) {\n"
+                 "    if (kind->gives && seat->postings->takes == 0) {\n"
                  "        journal_publish(seat, *position);\n        usleep(300);\n    }\n"
                  "    if (!kind->gives || txn_give(seat))\n"),
                 ("    journal_publish(seat, position);\n    kind->show(",
-                 "    if (!kind->gives || seat->postings.takes > 0)\n"
+                 "    if (!kind->gives || seat->postings->takes > 0)\n"
                  "        journal_publish(seat, position);\n    kind->show("),
             ]
         },
@@ -253,7 +253,7 @@ WRONG = {
     "id_not_recovered": (
         "recovery forgets the ids of movements",
         {
-            "engine/apply.c": [
+            "engine/replay/apply.c": [
                 ("        error = fresh_entry(a, f.id, &entry);\n    if (!error)\n"
                  "        remember_movement(a->seat, entry, r->content, &result, f.id.len);\n",
                  "        error = 0;\n"),
@@ -264,7 +264,7 @@ WRONG = {
     "cancel_not_recovered": (
         "recovery forgets what a cancel gave back",
         {
-            "engine/apply.c": [
+            "engine/replay/apply.c": [
                 ("fulfil ? -(int64_t)qty : 0, -(int64_t)qty)",
                  "fulfil ? -(int64_t)qty : 0, fulfil ? -(int64_t)qty : 0)"),
             ]

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Sums over several pools (docs/CONCURRENCY.md, engine/item.h): a look whose bracket was quiet has
+ * Sums over several pools (docs/CONCURRENCY.md, engine/store/item.h): a look whose bracket was quiet has
  * seen no less than was there at its last load. So a sum that is too small is a true refusal.
  *
  * Two movers hold a unit now of one pool and now of the other; takes are plain swaps, gives are

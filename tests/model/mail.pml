@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The mailbox of a wheel (engine/wheel.h): a seat that shortens another seat's hold mails the entry
+ * The mailbox of a wheel (engine/store/wheel.h): a seat that shortens another seat's hold mails the entry
  * to the seat in whose wheel it is linked. The slot may be reused once the hold is over, unlinked,
  * and no longer `mailed`; what reads the mail must never touch what then stands there.
  *

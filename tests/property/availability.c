@@ -14,7 +14,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "engine/ledger.h"
+#include "engine/ledger/ledger.h"
 #include "tests/support/ledger_rig.h"
 #include "tests/support/random.h"
 

@@ -15,7 +15,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "engine/seat.h"
+#include "engine/ledger/seat.h"
 #include "tests/support/image_rig.h"
 #include "tests/support/ledger_driver.h"
 #include "tests/support/ledger_rig.h"

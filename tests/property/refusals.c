@@ -13,7 +13,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "engine/seat.h"
+#include "engine/ledger/seat.h"
 #include "tests/support/image_rig.h"
 #include "tests/support/random.h"
 

@@ -9,8 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine/marks.h"
-#include "engine/seat.h"
+#include "engine/ledger/marks.h"
+#include "engine/ledger/seat.h"
 #include "tests/support/race_rig.h"
 
 enum { CHANGERS = 3, CONSUMERS = 2, ITEMS = 40, CHANNELS = 2, PLACES = 2, CATALOGUE = ITEMS };

@@ -6,7 +6,7 @@
  */
 #include <stdio.h>
 
-#include "engine/seat.h"
+#include "engine/ledger/seat.h"
 #include "tests/support/race_rig.h"
 
 enum { SEATS = 4, BUSY_ITEMS = 3, CALM_ITEMS = 200, MILLISECONDS = 2500, KEPT = 16 };

@@ -11,8 +11,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "engine/marks.h"
-#include "engine/seat.h"
+#include "engine/ledger/marks.h"
+#include "engine/ledger/seat.h"
 #include "tests/support/redis_rig.h"
 #include "tests/support/watchdog.h"
 

@@ -9,8 +9,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "engine/marks.h"
-#include "engine/seat.h"
+#include "engine/ledger/marks.h"
+#include "engine/ledger/seat.h"
 #include "mirror/follow.h"
 #include "tests/support/race_rig.h"
 

@@ -16,7 +16,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "engine/record.h"
+#include "engine/log/record.h"
 #include "persistence/format.h"
 #include "persistence/journal.h"
 #include "tests/support/random.h"

@@ -11,7 +11,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "engine/seat.h"
+#include "engine/ledger/seat.h"
 #include "tests/support/ledger_rig.h"
 #include "tests/support/scratch.h"
 #include "tests/support/store_rig.h"

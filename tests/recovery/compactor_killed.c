@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
-#include "engine/seat.h"
+#include "engine/ledger/seat.h"
 #include "tests/support/fault_file.h"
 #include "tests/support/ledger_rig.h"
 #include "tests/support/scratch.h"

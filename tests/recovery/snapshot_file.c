@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine/seat.h"
+#include "engine/ledger/seat.h"
 #include "persistence/snapshot.h"
 #include "tests/support/ledger_rig.h"
 #include "tests/support/random.h"

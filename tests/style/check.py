@@ -79,14 +79,14 @@ BANNED = {
 # that reserves the tables, and the catalogue, which is no path of a stock operation.
 ALLOCATORS = ("malloc", "calloc", "realloc", "free", "strdup", "strndup", "asprintf")
 MAY_ALLOCATE = (
-    "engine/memory.c",
-    "engine/catalogue.c",
-    "engine/versions.c",  # what changes rarely, and is freed when no one holds it
-    "engine/registry.c",
-    "engine/apply_catalogue.c",  # recovery
-    "engine/book.c",  # the book is read on a thread of its own
-    "engine/book_question.c",
-    "engine/image_load.c",  # recovery
+    "engine/base/memory.c",
+    "engine/store/catalogue.c",
+    "engine/ledger/versions.c",  # what changes rarely, and is freed when no one holds it
+    "engine/ops/registry.c",
+    "engine/replay/apply_catalogue.c",  # recovery
+    "engine/history/book.c",  # the book is read on a thread of its own
+    "engine/history/book_question.c",
+    "engine/replay/image_load.c",  # recovery
 )
 
 # Nobody sleeps in the server; a blocking client may, between two attempts.
@@ -224,7 +224,7 @@ SELF_TEST = (
     (None, "engine/a.c", '#include "engine/a.h"\n#include <stdint.h>\n' + function(70)),
     (None, "engine/a.c", 'static const char *s = "free(";  /* malloc(1) */\n'),
     (None, "engine/a.c", "void f(void)\n{\n    list->free(list);\n    pool_free(p);\n}\n"),
-    (None, "engine/memory.c", "void f(void)\n{\n    free(p);\n}\n"),
+    (None, "engine/base/memory.c", "void f(void)\n{\n    free(p);\n}\n"),
     (None, "engine/a.h", "#ifndef A_H\n#define A_H\n#endif\n"),
     (None, "protocol/uring.c", "#include <liburing.h>\n"),
     (None, "client/a.c", "#include <stockd/client.h>\n"),
@@ -245,8 +245,8 @@ SELF_TEST = (
     ("may not include", "engine/a.c", '#include "../protocol/wire.h"\n'),
     ("may not include", "persistence/a.c", '#include "protocol/wire.h"\n'),
     ("may not include", "protocol/a.h", '#pragma once\n#include "persistence/file.h"\n'),
-    ("may not include", "client/a.c", '#include "engine/pool.h"\n'),
-    ("may not include", "tools/stockctl/a.c", '#include "engine/pool.h"\n'),
+    ("may not include", "client/a.c", '#include "engine/store/pool.h"\n'),
+    ("may not include", "tools/stockctl/a.c", '#include "engine/store/pool.h"\n'),
     ("is for protocol/uring", "protocol/server.c", "#include <liburing.h>\n"),
     ("is for protocol/", "engine/a.c", "#include <msgpack.h>\n"),
     ("is for protocol/", "persistence/a.c", "#include <msgpack/pack.h>\n"),

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine/book.h"
+#include "engine/history/book.h"
 
 static int count(void *context, const struct book_event *event)
 {

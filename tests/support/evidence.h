@@ -5,8 +5,8 @@
 
 #include <stddef.h>
 
-#include "engine/returns.h"
-#include "engine/text.h"
+#include "engine/base/text.h"
+#include "engine/store/returns.h"
 
 /* What the first `length` bytes of records, from LSN 0, say of that reservation and item. Ends the
  * program if they cannot be read. */

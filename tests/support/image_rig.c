@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine/marks.h"
+#include "engine/ledger/marks.h"
 
 enum { RUN_BYTES = 2048 };
 

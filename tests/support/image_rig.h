@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "engine/image.h"
+#include "engine/replay/image.h"
 #include "tests/support/ledger_rig.h"
 
 struct image_run {

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "engine/record.h"
+#include "engine/log/record.h"
 #include "persistence/journal_state.h"
 #include "tests/support/random.h"
 

@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "engine/ledger.h"
+#include "engine/ledger/ledger.h"
 #include "tests/support/ledger_rig.h"
 #include "tests/support/stock_model.h"
 

@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "engine/ledger.h"
+#include "engine/ledger/ledger.h"
 
 struct ledger_rig {
     struct log log;

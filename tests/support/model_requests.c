@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "engine/limits.h"
+#include "engine/base/limits.h"
 
 enum { MOST = (1 << 28) - 1 };
 

@@ -11,8 +11,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "engine/memory.h"
-#include "engine/seat.h"
+#include "engine/base/memory.h"
+#include "engine/ledger/seat.h"
 #include "tests/support/evidence.h"
 #include "tests/support/ledger_rig.h"
 #include "tests/support/watchdog.h"

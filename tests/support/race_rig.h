@@ -18,8 +18,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "engine/check.h"
-#include "engine/ledger.h"
+#include "engine/check/check.h"
+#include "engine/ledger/ledger.h"
 #include "tests/support/random.h"
 
 /* ThreadSanitizer makes everything some ten times slower. */

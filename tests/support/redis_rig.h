@@ -5,7 +5,7 @@
 
 #include <hiredis/hiredis.h>
 
-#include "engine/text.h"
+#include "engine/base/text.h"
 #include "mirror/mirror.h"
 #include "tests/support/race_rig.h"
 

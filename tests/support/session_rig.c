@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine/memory.h"
+#include "engine/base/memory.h"
 #include "protocol/methods.h"
 
 static bool nothing_next(void *self, bool idle, struct storage_request *request)

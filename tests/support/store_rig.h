@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "engine/ledger.h"
+#include "engine/ledger/ledger.h"
 #include "persistence/compact.h"
 #include "persistence/journal.h"
 #include "tests/support/random.h"

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "engine/slots.h"
+#include "engine/store/slots.h"
 
 static struct entries entries; /* of the test */
 static struct entry_cursor cursor;

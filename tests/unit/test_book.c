@@ -6,10 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine/book.h"
-#include "engine/entry.h"
-#include "engine/pool.h"
-#include "engine/record_layout.h"
+#include "engine/history/book.h"
+#include "engine/log/record_layout.h"
+#include "engine/store/entry.h"
+#include "engine/store/pool.h"
 
 static struct book book;
 static struct book_question *kept;

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "engine/catalogue.h"
+#include "engine/store/catalogue.h"
 
 static struct catalogue *now;
 static enum code code;

@@ -4,8 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "engine/check.h"
-#include "engine/seat.h"
+#include "engine/check/check.h"
+#include "engine/ledger/seat.h"
 #include "tests/support/ledger_rig.h"
 
 enum { ITEMS = 16, POOLS = 64, SLOTS = 640, BUDGET = 64, PATIENCE = 100000 };

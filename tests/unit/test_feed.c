@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "engine/claim.h"
-#include "engine/seat.h"
+#include "engine/ledger/claim.h"
+#include "engine/ledger/seat.h"
 #include "tests/support/session_rig.h"
 
 static struct session_rig session;

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "engine/book.h"
+#include "engine/history/book.h"
 #include "persistence/format.h"
 #include "persistence/id_index.h"
 

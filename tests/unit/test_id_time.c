@@ -2,7 +2,7 @@
 /* Ids that carry their own time. */
 #include <criterion/criterion.h>
 
-#include "engine/id_time.h"
+#include "engine/store/id_time.h"
 
 static bool time_of(const char *id, uint64_t *ms)
 {

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "engine/item.h"
+#include "engine/store/item.h"
 
 static struct items items;
 

@@ -3,8 +3,8 @@
 #include <criterion/criterion.h>
 #include <stdio.h>
 
-#include "engine/book.h"
-#include "engine/seat.h"
+#include "engine/history/book.h"
+#include "engine/ledger/seat.h"
 #include "tests/support/ledger_rig.h"
 
 enum { HOUR = 3600 * 1000, HOLD_MS = 900 * 1000 };

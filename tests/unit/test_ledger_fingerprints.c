@@ -5,7 +5,7 @@
  */
 #include <criterion/criterion.h>
 
-#include "engine/ledger.h"
+#include "engine/ledger/ledger.h"
 #include "tests/support/ledger_rig.h"
 
 typedef enum code (*mover)(struct seat *seat, const struct movement *m, struct movement_result *r);

@@ -3,7 +3,7 @@
 #include <criterion/criterion.h>
 #include <string.h>
 
-#include "engine/seat.h"
+#include "engine/ledger/seat.h"
 #include "tests/support/ledger_rig.h"
 
 enum { SLOTS = 128, HOLD_MS = 60000 };

@@ -8,9 +8,9 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include "engine/find.h"
-#include "engine/marks.h"
-#include "engine/seat.h"
+#include "engine/ledger/find.h"
+#include "engine/ledger/marks.h"
+#include "engine/ledger/seat.h"
 #include "tests/support/ledger_rig.h"
 
 static struct ledger_rig rig;

@@ -6,7 +6,7 @@
 #include <criterion/criterion.h>
 #include <string.h>
 
-#include "engine/seat.h"
+#include "engine/ledger/seat.h"
 #include "tests/support/ledger_rig.h"
 
 enum { TTL_MS = 1000, QTY = 4 };

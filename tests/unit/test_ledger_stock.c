@@ -2,7 +2,7 @@
 /* What counts, damage and buffers leave of an item's stock. */
 #include <criterion/criterion.h>
 
-#include "engine/seat.h"
+#include "engine/ledger/seat.h"
 #include "tests/support/ledger_rig.h"
 
 static struct ledger_rig rig;

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine/log.h"
+#include "engine/log/log.h"
 #include "tests/support/random.h"
 
 enum { SEATS = 1, CAPACITY = 1 << 18, LARGE = 1 << 20 };

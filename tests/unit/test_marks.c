@@ -4,9 +4,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "engine/find.h"
-#include "engine/marks.h"
-#include "engine/seat.h"
+#include "engine/ledger/find.h"
+#include "engine/ledger/marks.h"
+#include "engine/ledger/seat.h"
 #include "tests/support/ledger_rig.h"
 
 enum { ITEMS = 3 * MARKS_PER_BLOCK };

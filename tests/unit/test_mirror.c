@@ -3,7 +3,7 @@
 #include <criterion/criterion.h>
 #include <string.h>
 
-#include "engine/limits.h"
+#include "engine/base/limits.h"
 #include "mirror/commands.h"
 #include "mirror/exchange.h"
 #include "mirror/fence.h"

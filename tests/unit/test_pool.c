@@ -2,7 +2,7 @@
 /* The pool's word: its transitions, and where each of them ends. */
 #include <criterion/criterion.h>
 
-#include "engine/pool.h"
+#include "engine/store/pool.h"
 
 static struct pool pool_of(int64_t on_hand, int64_t reserved, unsigned pending)
 {

@@ -4,7 +4,7 @@
 #include <stdatomic.h>
 #include <string.h>
 
-#include "engine/record.h"
+#include "engine/log/record.h"
 #include "protocol/address.h"
 #include "protocol/admission.h"
 #include "tests/support/session_fixture.h"

@@ -8,8 +8,8 @@
 #include <stddef.h>
 #include <string.h>
 
-#include "engine/record.h"
-#include "engine/record_layout.h"
+#include "engine/log/record.h"
+#include "engine/log/record_layout.h"
 #include "tests/support/ledger_rig.h"
 #include "tests/support/random.h"
 

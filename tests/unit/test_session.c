@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine/record.h"
+#include "engine/log/record.h"
 #include "tests/support/session_fixture.h"
 
 TestSuite(session, .init = open_session, .fini = close_session);

@@ -3,8 +3,8 @@
 #include <criterion/criterion.h>
 #include <string.h>
 
-#include "engine/limits.h"
-#include "engine/text.h"
+#include "engine/base/limits.h"
+#include "engine/base/text.h"
 
 Test(text, well_formed_utf8_is_taken)
 {

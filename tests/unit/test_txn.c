@@ -3,9 +3,9 @@
  * can hurt most. */
 #include <criterion/criterion.h>
 
-#include "engine/claim.h"
-#include "engine/find.h"
-#include "engine/txn_run.h"
+#include "engine/ledger/claim.h"
+#include "engine/ledger/find.h"
+#include "engine/txn/txn_run.h"
 #include "tests/support/ledger_rig.h"
 
 static struct ledger_rig rig;
@@ -77,9 +77,9 @@ static enum code plan(struct seat *s, struct txn *t)
 {
     plans++;
     t->may_undo = may_undo;
-    s->postings.stays = stays;
+    s->postings->stays = stays;
     for (uint32_t i = 0; i < wanted_count; i++)
-        post(&s->postings, wanted[i]);
+        post(s->postings, wanted[i]);
     if (after_plan)
         after_plan();
     return CODE_OK;
@@ -106,8 +106,8 @@ static void show(struct seat *s, struct txn *t)
 {
     (void)t;
     shows++;
-    for (uint32_t i = 0; s->postings.takes > 1 && i < s->postings.takes; i++)
-        cr_assert_eq(word_pending(word(s->postings.at[i].pool)), 1, "undecided until it is shown");
+    for (uint32_t i = 0; s->postings->takes > 1 && i < s->postings->takes; i++)
+        cr_assert_eq(word_pending(word(s->postings->at[i].pool)), 1, "undecided until it is shown");
 }
 
 static const struct txn_kind kind = {
@@ -142,7 +142,7 @@ static uint64_t records(enum record_type type)
 
 Test(txn, takes_come_first_in_the_order_of_pools_and_merged)
 {
-    struct postings *p = &seat->postings;
+    struct postings *p = seat->postings;
     post(p, (struct posting){ 5, NOT_COUNTED, 3, 0, NEEDS_NONE, 0 });
     post(p, (struct posting){ 9, NOT_COUNTED, 0, 2, 2, 0 });
     post(p, (struct posting){ 4, NOT_COUNTED, 0, 1, 1, 0 });
@@ -161,7 +161,7 @@ Test(txn, takes_come_first_in_the_order_of_pools_and_merged)
 
 Test(txn, long_postings_are_ordered_as_short_ones_are)
 {
-    struct postings *p = &seat->postings;
+    struct postings *p = seat->postings;
     for (uint32_t i = 0; i < 200; i++)
         post(p, (struct posting){ (i * 77) % 100, NOT_COUNTED, 0, 1, 1, 0 });
     postings_order(p);
@@ -294,7 +294,7 @@ Test(txn, a_give_that_no_longer_fits_is_void_and_undoes_the_takes)
     cr_assert_eq(word_pending(word(tea)), 0);
     cr_assert_eq(records(RECORD_VOID), voids + 1);
     cr_assert_eq(shows, 0);
-    cr_assert_eq(seat->postings.count, 0);
+    cr_assert_eq(seat->postings->count, 0);
 }
 
 Test(txn, an_allotment_is_no_recent_change)

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine/wheel.h"
+#include "engine/store/wheel.h"
 #include "tests/support/random.h"
 
 enum { ENTRIES = 3000 };

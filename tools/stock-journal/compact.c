@@ -13,7 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "engine/ledger.h"
+#include "engine/ledger/ledger.h"
 #include "persistence/compact.h"
 
 enum { EXIT_DONE = 0, EXIT_DAMAGED = 1, EXIT_USAGE = 2 };

@@ -7,9 +7,9 @@
 #include <string.h>
 #include <time.h>
 
-#include "engine/book.h"
-#include "engine/pool.h"
-#include "engine/record_layout.h"
+#include "engine/history/book.h"
+#include "engine/log/record_layout.h"
+#include "engine/store/pool.h"
 #include "persistence/snapshot_walk.h"
 #include "tools/stock-journal/job.h"
 #include "tools/stock-journal/show.h"

@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "engine/text.h"
+#include "engine/base/text.h"
 
 struct name_table {
     char **names; /* owned, as is each of them; NULL: not heard of */

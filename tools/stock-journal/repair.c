@@ -13,7 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "engine/record.h"
+#include "engine/log/record.h"
 #include "tools/stock-journal/findings.h"
 #include "tools/stock-journal/job.h"
 #include "tools/stock-journal/show.h"

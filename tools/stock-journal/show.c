@@ -3,10 +3,10 @@
 
 #include <string.h>
 
-#include "engine/catalogue.h"
-#include "engine/entry.h"
-#include "engine/pool.h"
-#include "engine/record_layout.h"
+#include "engine/log/record_layout.h"
+#include "engine/store/catalogue.h"
+#include "engine/store/entry.h"
+#include "engine/store/pool.h"
 
 const char *record_type_name(unsigned type)
 {

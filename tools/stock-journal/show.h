@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "engine/log.h"
+#include "engine/log/log.h"
 #include "tools/stock-journal/names.h"
 #include "tools/stock-journal/sink.h"
 

@@ -7,7 +7,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#include "engine/text.h"
+#include "engine/base/text.h"
 
 struct sink {
     FILE *file;

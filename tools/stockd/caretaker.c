@@ -10,7 +10,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include "engine/id_gauge.h"
+#include "engine/ledger/id_gauge.h"
 
 /* Between two looks: short while the table grows, longer and longer while it does not. */
 enum { LOOK_MS = 5, SELDOM_MS = 200 };

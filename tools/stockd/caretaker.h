@@ -6,7 +6,7 @@
 #ifndef STOCKD_TOOLS_STOCKD_CARETAKER_H
 #define STOCKD_TOOLS_STOCKD_CARETAKER_H
 
-#include "engine/ledger.h"
+#include "engine/ledger/ledger.h"
 #include "protocol/clock.h"
 
 struct caretaker;

@@ -17,7 +17,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "engine/ledger.h"
+#include "engine/ledger/ledger.h"
 #include "persistence/journal.h"
 #include "protocol/clock.h"
 #include "protocol/server.h"

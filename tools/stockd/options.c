@@ -10,7 +10,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "engine/limits.h"
+#include "engine/base/limits.h"
 #include "protocol/address.h"
 
 /* ---- what there is to say ---- */

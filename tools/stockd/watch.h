@@ -6,7 +6,7 @@
 #ifndef STOCKD_TOOLS_STOCKD_WATCH_H
 #define STOCKD_TOOLS_STOCKD_WATCH_H
 
-#include "engine/ledger.h"
+#include "engine/ledger/ledger.h"
 
 struct watch;
 

@@ -7,7 +7,7 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-#include "engine/log.h"
+#include "engine/log/log.h"
 #include "persistence/segment.h"
 #include "persistence/stop_mark.h"
 

@@ -7,7 +7,7 @@
  * It sees more, too: what is behind a table's last byte, and a table that was given back, is
  * poisoned. One thread at a time.
  */
-#include "engine/memory.h"
+#include "engine/base/memory.h"
 
 #include <assert.h>
 #include <sanitizer/asan_interface.h>

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The widths of everything that stockd counts: one place, so that code, files and protocol agree.
+ */
+#ifndef STOCKD_ENGINE_BASE_LIMITS_H
+#define STOCKD_ENGINE_BASE_LIMITS_H
+
+#include <stdint.h>
+
+enum {
+    SKU_MAX = 64,         /* bytes of UTF-8 */
+    CODE_MAX = 32,        /* bytes of a location's or channel's code */
+    ID_MAX = 40,          /* bytes of an operation's or reservation's id */
+    NAME_MAX_BYTES = 128, /* bytes of a person-readable name, a barcode, a ref or a reason */
+    GROUPS_MAX = 16,      /* groups that one location may be in */
+    LINES_MAX = 1024,     /* lines of one order, when no configuration says less */
+    DRAWS_MAX = 2040,     /* pools that one order may draw from */
+    LOCATIONS_MAX = 4096,
+    CHANNELS_MAX = 1024,
+    PLACES_MAX = 480,   /* locations or groups that one channel may name */
+    CLIENTS_MAX = 4096, /* distinct client names that the journal remembers */
+    SEATS_MAX = 63,     /* threads that may operate the ledger at once */
+};
+
+/* A quantity fits in 28 bits; on hand and reserved of a pool share one word. */
+#define QUANTITY_MAX ((INT64_C(1) << 28) - 1)
+
+/* Deadlines are 32-bit milliseconds from the hold's creation: 49 days. */
+#define TTL_MAX_MS UINT32_MAX
+
+#define DEFAULT_HOLD_MS (UINT64_C(15) * 60 * 1000)
+
+#endif

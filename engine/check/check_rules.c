@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "engine/check/check_rules.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#include "engine/base/memory.h"
+
+static size_t promised_bytes(const struct rules *rules)
+{
+    return (size_t)rules->ledger->items.unit_count * sizeof *rules->promised;
+}
+
+int rules_init(struct rules *rules, struct ledger *ledger)
+{
+    *rules = (struct rules){ .ledger = ledger };
+    rules->promised = memory_reserve(promised_bytes(rules));
+    return rules->promised ? 0 : -ENOMEM;
+}
+
+void rules_destroy(struct rules *rules)
+{
+    memory_release(rules->promised, promised_bytes(rules));
+    rules->promised = NULL;
+}
+
+/* ---- entries ---- */
+
+/* Is there such a pool, and may the reservation draw from it? */
+static bool may_draw(const struct rules *rules, const struct entry *entry, const struct draw *draw)
+{
+    const struct items *items = &rules->ledger->items;
+    if (draw->pool >= items->unit_count)
+        return false;
+    uint64_t key = atomic_load_explicit(&pool_at(items, draw->pool)->key, memory_order_acquire);
+    if (key == 0 || key_item(key) >= items->max_items)
+        return false;
+    return owner_sells_to(key_owner(key), entry->channel);
+}
+
+/* Stays above anything that a pool could hold once it is there: it never comes round. */
+static void promise(struct rules *rules, const struct draw *draw)
+{
+    uint32_t *promised = &rules->promised[draw->pool];
+    if (*promised <= WORD_RESERVED_MOST)
+        *promised += draw_left(draw);
+}
+
+bool rule_draws(struct rules *rules, struct entry *entry, uint64_t word)
+{
+    struct draw_walk walk = draw_walk_start(&rules->ledger->entries, entry);
+    const struct draw *draw;
+    int id_len = (int)word_id_len(word);
+    uint64_t left = 0;
+    while ((draw = draw_walk_next(&walk)) != NULL) {
+        if ((uint64_t)draw->fulfilled + draw->cancelled > draw->qty)
+            return BROKEN(rules, "I3: \"%.*s\" has settled more than it drew", id_len, entry->id);
+        if (!may_draw(rules, entry, draw))
+            return BROKEN(rules, "I7: \"%.*s\" draws from a pool that is not its channel's", id_len,
+                          entry->id);
+        promise(rules, draw);
+        left += draw_left(draw);
+    }
+    if (state_final(word_state(word)) != (left == 0))
+        return BROKEN(rules, "I3: \"%.*s\" is %s with %llu left", id_len, entry->id,
+                      state_name(word_state(word)), (unsigned long long)left);
+    return true;
+}
+
+bool rule_state(struct rules *rules, const struct entry *entry, uint64_t word)
+{
+    int id_len = (int)word_id_len(word);
+    if (word_state(word) == STATE_NONE || word_state(word) >= STATE_COUNT)
+        return BROKEN(rules, "I3: \"%.*s\" has no state", id_len, entry->id);
+    if (word_state(word) == STATE_HELD && entry->owner >= rules->ledger->seat_count)
+        return BROKEN(rules, "I5: \"%.*s\" is held and in no wheel", id_len, entry->id);
+    return true;
+}
+
+bool rule_found(struct rules *rules, struct entry *entry, uint64_t word, bool *undecided)
+{
+    struct entries *entries = &rules->ledger->entries;
+    struct text id = entry_id(entry, word);
+    enum entry_found found = entries_find_own(entries, entry, id, id_hash(entries, id));
+    *undecided = found == ENTRY_UNDECIDED;
+    if (found != ENTRY_ABSENT)
+        return true;
+    return BROKEN(rules, "I4: \"%.*s\" is not found under its id", (int)id.len, id.at);
+}
+
+/* ---- pools ---- */
+
+static const char *const kinds[POOL_KIND_COUNT] = { "shared", "allotted", "expected", "damaged" };
+
+bool rule_pool(struct rules *rules, uint32_t index, const struct pool *pool)
+{
+    const struct items *items = &rules->ledger->items;
+    const struct catalogue *catalogue =
+        atomic_load_explicit(&rules->ledger->catalogue, memory_order_seq_cst);
+    uint64_t key = atomic_load_explicit(&pool->key, memory_order_acquire);
+    uint16_t owner = key_owner(key);
+    struct text sku = item_sku(item_at(items, index));
+    if (key_item(key) != index ||
+        pool_find(items, index, key_location(key), key_owner(key)) != pool)
+        return BROKEN(rules, "I6: \"%.*s\" has a pool twice", (int)sku.len, sku.at);
+    if (items_find(items, sku, sku_hash(items, sku)) != index)
+        return BROKEN(rules, "I6: \"%.*s\" is not found under its sku", (int)sku.len, sku.at);
+    if (key_location(key) >= catalogue->location_count || owner_kind(owner) >= POOL_KIND_COUNT ||
+        owner_channel(owner) >= catalogue->channel_count)
+        return BROKEN(rules, "I8: \"%.*s\" has a pool at a place that is not there", (int)sku.len,
+                      sku.at);
+    return true;
+}
+
+bool rule_still(struct rules *rules, uint32_t index, bool pending, bool giving)
+{
+    struct text sku = item_sku(item_at(&rules->ledger->items, index));
+    if (pending)
+        return BROKEN(rules, "I2: \"%.*s\" has a take pending", (int)sku.len, sku.at);
+    if (giving)
+        return BROKEN(rules, "I2: \"%.*s\" has a give under way", (int)sku.len, sku.at);
+    return true;
+}
+
+bool rule_sum(struct rules *rules, const struct pool *pool, int64_t reserved, uint32_t promised)
+{
+    if (reserved == promised)
+        return true;
+    const struct catalogue *catalogue =
+        atomic_load_explicit(&rules->ledger->catalogue, memory_order_seq_cst);
+    uint64_t key = atomic_load_explicit(&pool->key, memory_order_acquire);
+    struct text sku = item_sku(item_at(&rules->ledger->items, key_item(key)));
+    struct text at = code_text(&catalogue->locations[key_location(key)].code);
+    return BROKEN(rules, "I1: \"%.*s\" at \"%.*s\" (%s) has %lld reserved, but %u promised",
+                  (int)sku.len, sku.at, (int)at.len, at.at, kinds[owner_kind(key_owner(key))],
+                  (long long)reserved, promised);
+}

@@ -1,0 +1,573 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "engine/history/book.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#include "engine/store/entry.h"
+#include "engine/store/pool.h"
+
+/* One record on its way into the book. */
+struct taking {
+    struct book *book;
+    const struct record_head *record;
+    uint64_t batch_ms;       /* of the batch that it lies in: engine time */
+    struct book_event event; /* what all events of this record have in common */
+    book_emit *emit;
+    void *context;
+};
+
+void book_open(struct book *book, const struct book_filter *filter)
+{
+    *book = (struct book){ .filter = *filter };
+}
+
+void book_close(struct book *book)
+{
+    for (size_t i = 0; i < book->hold_room; i++) {
+        struct book_hold *next;
+        for (struct book_hold *hold = book->holds[i]; hold; hold = next) {
+            next = hold->next;
+            free(hold);
+        }
+    }
+    free(book->holds);
+    free(book->pools);
+    *book = (struct book){ 0 };
+}
+
+/* ---- pools ---- */
+
+static size_t pool_slot(const struct book *book, const struct pool_key *key)
+{
+    size_t mask = book->pool_room - 1;
+    size_t slot = (size_t)XXH3_64bits(key, sizeof *key) & mask;
+    while (book->pools[slot].used && memcmp(&book->pools[slot].key, key, sizeof *key) != 0)
+        slot = (slot + 1) & mask;
+    return slot;
+}
+
+static int grow_pools(struct book *book)
+{
+    struct book_pool *old = book->pools;
+    size_t room = book->pool_room;
+    size_t larger = room ? 2 * room : 16;
+    struct book_pool *pools = calloc(larger, sizeof *pools);
+    if (!pools)
+        return -ENOMEM;
+    book->pools = pools;
+    book->pool_room = larger;
+    for (size_t i = 0; i < room; i++)
+        if (old[i].used)
+            pools[pool_slot(book, &old[i].key)] = old[i];
+    free(old);
+    return 0;
+}
+
+/* Finds the pool or makes it; NULL: no memory. */
+static struct book_pool *pool_of(struct book *book, const struct pool_key *key)
+{
+    if (2 * book->pool_count >= book->pool_room && grow_pools(book) != 0)
+        return NULL;
+    struct book_pool *pool = &book->pools[pool_slot(book, key)];
+    if (!pool->used) {
+        *pool = (struct book_pool){ .key = *key, .used = true };
+        book->pool_count++;
+    }
+    return pool;
+}
+
+int book_set_pool(struct book *book, const struct pool_key *key, int64_t on_hand, int64_t reserved)
+{
+    struct book_pool *pool = pool_of(book, key);
+    if (!pool)
+        return -ENOMEM;
+    pool->on_hand = on_hand;
+    pool->reserved = reserved;
+    return 0;
+}
+
+const struct book_pool *book_next_pool(const struct book *book, size_t *cursor)
+{
+    while (*cursor < book->pool_room) {
+        const struct book_pool *pool = &book->pools[(*cursor)++];
+        if (pool->used)
+            return pool;
+    }
+    return NULL;
+}
+
+/* ---- open reservations ---- */
+
+static uint64_t hash_of(struct text id)
+{
+    return XXH3_64bits(id.at, id.len);
+}
+
+/* The link that points at the hold of that id, or to where it would be. */
+static struct book_hold **hold_link(const struct book *book, struct text id, uint64_t hash)
+{
+    struct book_hold **link = &book->holds[hash & (book->hold_room - 1)];
+    while (*link && !((*link)->hash == hash &&
+                      text_equal((struct text){ (*link)->id, (*link)->id_len }, id)))
+        link = &(*link)->next;
+    return link;
+}
+
+static struct book_hold *find_hold(const struct book *book, struct text id)
+{
+    return book->hold_count > 0 ? *hold_link(book, id, hash_of(id)) : NULL;
+}
+
+static void drop_hold(struct book *book, const struct book_hold *hold)
+{
+    struct text id = { hold->id, hold->id_len };
+    struct book_hold **link = hold_link(book, id, hold->hash);
+    struct book_hold *found = *link;
+    assert(found == hold);
+    *link = found->next;
+    free(found);
+    book->hold_count--;
+}
+
+static int grow_holds(struct book *book)
+{
+    size_t larger = book->hold_room ? 2 * book->hold_room : 64;
+    struct book_hold **holds = calloc(larger, sizeof(void *));
+    if (!holds)
+        return -ENOMEM;
+    for (size_t i = 0; i < book->hold_room; i++) {
+        struct book_hold *next;
+        for (struct book_hold *hold = book->holds[i]; hold; hold = next) {
+            next = hold->next;
+            hold->next = holds[hold->hash & (larger - 1)];
+            holds[hold->hash & (larger - 1)] = hold;
+        }
+    }
+    free(book->holds);
+    book->holds = holds;
+    book->hold_room = larger;
+    return 0;
+}
+
+int book_set_hold(struct book *book, struct text id, uint16_t channel,
+                  const struct book_draw *draws, uint32_t count)
+{
+    assert(id.len <= ID_MAX);
+    struct book_hold *old = find_hold(book, id);
+    if (old)
+        drop_hold(book, old);
+    if (book->hold_count >= book->hold_room && grow_holds(book) != 0)
+        return -ENOMEM;
+    struct book_hold *hold = malloc(sizeof *hold + count * sizeof *draws);
+    if (!hold)
+        return -ENOMEM;
+    *hold = (struct book_hold){
+        .hash = hash_of(id), .channel = channel, .id_len = (uint8_t)id.len, .draw_count = count
+    };
+    memcpy(hold->id, id.at, id.len);
+    memcpy(hold->draws, draws, count * sizeof *draws);
+    struct book_hold **head = &book->holds[hold->hash & (book->hold_room - 1)];
+    hold->next = *head;
+    *head = hold;
+    book->hold_count++;
+    return 0;
+}
+
+/* ---- events ---- */
+
+/* The past is told in one order, so its times do not go back: neither with the wall clock, beside
+ * which the batch's own clock stands (protocol/clock.h: within a second they are one), nor by what
+ * the turns of two threads lie apart. */
+static uint64_t tell_time(struct taking *taking, uint64_t time_ms)
+{
+    enum { ONE_CLOCK_MS = 1000 };
+    struct book *book = taking->book;
+    uint64_t batch_ms = taking->batch_ms;
+    uint64_t apart = time_ms > batch_ms ? time_ms - batch_ms : batch_ms - time_ms;
+    if (apart > ONE_CLOCK_MS)
+        time_ms = batch_ms;
+    if (time_ms > book->time_ms)
+        book->time_ms = time_ms;
+    return book->time_ms;
+}
+
+static int emit(struct taking *taking, const struct book_event *event)
+{
+    struct book *book = taking->book;
+    struct book_event told = *event;
+    told.time_ms = tell_time(taking, event->time_ms);
+    book->concerned = true;
+    return taking->emit ? taking->emit(taking->context, &told) : 0;
+}
+
+static bool is_asked_id(const struct book *book, struct text id)
+{
+    return book->filter.subject == BOOK_ID &&
+           text_equal(id, (struct text){ book->filter.id, book->filter.id_len });
+}
+
+static bool is_asked_pool(const struct book *book, const struct pool_key *key)
+{
+    return book->filter.subject == BOOK_ALL ||
+           (book->filter.subject == BOOK_ITEM && book->filter.item == key->item);
+}
+
+/* Tells what happened to a pool. Asked by id, the book does not follow pools. */
+static int change(struct taking *taking, const struct pool_key *key, int64_t on_hand,
+                  int64_t reserved, int64_t qty)
+{
+    struct book_event event = taking->event;
+    event.has_item = event.has_pool = true;
+    event.pool = *key;
+    event.qty = qty;
+    if (taking->book->filter.subject != BOOK_ID) {
+        struct book_pool *pool = pool_of(taking->book, key);
+        if (!pool)
+            return -ENOMEM;
+        event.on_hand = pool->on_hand += on_hand;
+        event.reserved = pool->reserved += reserved;
+        event.has_stock = true;
+    }
+    if (owner_kind(key->owner) == POOL_ALLOTTED && !event.has_channel) {
+        event.channel = owner_channel(key->owner);
+        event.has_channel = true;
+    }
+    return emit(taking, &event);
+}
+
+static int take_item(struct taking *taking)
+{
+    struct item_fields f;
+    const struct book *book = taking->book;
+    if (!item_decode(taking->record, &f))
+        return -EILSEQ;
+    bool asked = book->filter.subject == BOOK_ALL ||
+                 (book->filter.subject == BOOK_ITEM && book->filter.item == f.fixed.item);
+    if (!asked)
+        return 0;
+    taking->book->born = true;
+    taking->event.type = f.fixed.detailed ? "item_set" : "item";
+    taking->event.has_item = true;
+    taking->event.pool.item = f.fixed.item;
+    return emit(taking, &taking->event);
+}
+
+static int take_movement(struct taking *taking)
+{
+    static const char *const kinds[] = { NULL, "receive", "adjust", "count", "return" };
+    struct movement_fields f;
+    const struct movement_record *r = &f.fixed;
+    struct book_event *event = &taking->event;
+    unsigned kind = taking->record->flags;
+    if (!movement_decode(taking->record, &f) || kind < MOVE_RECEIVE || kind > MOVE_RETURN)
+        return -EILSEQ;
+    bool returned = kind == MOVE_RETURN && is_asked_id(taking->book, f.ref);
+    if (!is_asked_pool(taking->book, &r->pool) && !is_asked_id(taking->book, f.id) && !returned)
+        return 0;
+    event->id = f.id;
+    event->ref = f.ref;
+    event->reason = f.reason;
+    event->type = kinds[kind];
+    event->time_ms = r->time_ms;
+    int error = change(taking, &r->pool, r->delta, 0, r->delta);
+    for (uint32_t i = 0; i < r->more_count && !error; i++) /* pools of the same item */
+        error = change(taking, &f.more[i].pool, f.more[i].delta, 0, f.more[i].delta);
+    return error;
+}
+
+/* Two events: of the pool that the units left, and of the one that they went to. */
+static int take_allot(struct taking *taking)
+{
+    struct allot_fields f;
+    const struct allot_record *r = &f.fixed;
+    struct book_event *event = &taking->event;
+    if (!allot_decode(taking->record, &f) || owner_kind(r->pool.owner) != POOL_ALLOTTED)
+        return -EILSEQ;
+    if (!is_asked_pool(taking->book, &r->pool) && !is_asked_id(taking->book, f.id))
+        return 0;
+    struct pool_key shared = { r->pool.item, r->pool.location, owner_of(POOL_SHARED, 0) };
+    const struct pool_key *from = r->delta > 0 ? &shared : &r->pool;
+    const struct pool_key *to = r->delta > 0 ? &r->pool : &shared;
+    int64_t qty = llabs(r->delta);
+    event->id = f.id;
+    event->type = "allot";
+    event->time_ms = r->time_ms;
+    event->channel = owner_channel(r->pool.owner);
+    event->has_channel = true;
+    int error = change(taking, from, -qty, 0, -qty);
+    return error ? error : change(taking, to, qty, 0, qty);
+}
+
+static int take_reserve(struct taking *taking)
+{
+    struct reserve_fields f;
+    const struct reserve_record *r = &f.fixed;
+    struct book *book = taking->book;
+    struct book_event *event = &taking->event;
+    struct book_draw kept[DRAWS_MAX];
+    uint32_t count = 0;
+    if (!reserve_decode(taking->record, &f) || r->draw_count > DRAWS_MAX || f.id.len > ID_MAX)
+        return -EILSEQ;
+    bool asked = is_asked_id(book, f.id);
+    for (uint16_t i = 0; i < r->draw_count; i++) {
+        const struct draw_record *draw = &f.draws[i];
+        if (asked || is_asked_pool(book, &draw->pool))
+            kept[count++] = (struct book_draw){ draw->pool, i, draw->qty, draw->qty };
+    }
+    if (count == 0)
+        return 0;
+    if (book_set_hold(book, f.id, r->channel, kept, count) != 0)
+        return -ENOMEM;
+    event->id = f.id;
+    event->type = "reserve";
+    event->time_ms = r->created_ms;
+    event->channel = r->channel;
+    event->has_channel = true;
+    event->state = state_name(r->ttl_ms ? STATE_HELD : STATE_CONFIRMED);
+    event->expires_ms = r->ttl_ms ? r->created_ms + r->ttl_ms : 0;
+    int error = 0;
+    for (uint32_t i = 0; i < count && !error; i++)
+        error = change(taking, &kept[i].pool, 0, kept[i].qty, kept[i].qty);
+    return error;
+}
+
+/* The hold that the record is about, and what all its events say of it; NULL: it concerns others.
+ */
+static struct book_hold *hold_asked(struct taking *taking, struct text id, const char *type)
+{
+    struct book_hold *hold = find_hold(taking->book, id);
+    taking->event.type = type;
+    taking->event.id = id;
+    if (hold) {
+        taking->event.channel = hold->channel;
+        taking->event.has_channel = true;
+    }
+    return hold;
+}
+
+/* What changes no stock is told of every pool that something is left of. */
+static int tell_all(struct taking *taking, const struct book_hold *hold)
+{
+    int error = 0;
+    for (uint32_t i = 0; i < hold->draw_count && !error; i++)
+        if (hold->draws[i].left > 0)
+            error = change(taking, &hold->draws[i].pool, 0, 0, hold->draws[i].left);
+    return error;
+}
+
+static int take_extend(struct taking *taking)
+{
+    struct extend_fields f;
+    if (!extend_decode(taking->record, &f))
+        return -EILSEQ;
+    const struct book_hold *hold = hold_asked(taking, f.id, "extend");
+    taking->event.state = state_name(STATE_HELD);
+    taking->event.expires_ms = f.fixed.expires_ms;
+    return hold ? tell_all(taking, hold) : 0;
+}
+
+static int take_confirm(struct taking *taking)
+{
+    struct confirm_fields f;
+    if (!confirm_decode(taking->record, &f))
+        return -EILSEQ;
+    const struct book_hold *hold = hold_asked(taking, f.id, "confirm");
+    taking->event.ref = f.ref;
+    taking->event.state = state_name(STATE_CONFIRMED);
+    taking->event.time_ms = f.fixed.time_ms;
+    return hold ? tell_all(taking, hold) : 0;
+}
+
+static int settle(struct taking *taking, struct book_draw *draw, uint32_t qty, bool fulfil)
+{
+    if (qty > draw->left)
+        return -EILSEQ;
+    draw->left -= qty;
+    return change(taking, &draw->pool, fulfil ? -(int64_t)qty : 0, -(int64_t)qty, qty);
+}
+
+static int settle_all(struct taking *taking, struct book_hold *hold, bool fulfil)
+{
+    int error = 0;
+    for (uint32_t i = 0; i < hold->draw_count && !error; i++)
+        if (hold->draws[i].left > 0)
+            error = settle(taking, &hold->draws[i], hold->draws[i].left, fulfil);
+    return error;
+}
+
+static int compare_index(const void *index, const void *draw)
+{
+    return (int)*(const uint16_t *)index - (int)((const struct book_draw *)draw)->index;
+}
+
+static int settle_some(struct taking *taking, struct book_hold *hold,
+                       const struct step_record *steps, uint32_t count, bool fulfil)
+{
+    int error = 0;
+    for (uint32_t s = 0; s < count && !error; s++) {
+        uint16_t index = steps[s].draw;
+        struct book_draw *draw =
+            bsearch(&index, hold->draws, hold->draw_count, sizeof hold->draws[0], compare_index);
+        if (draw) /* else it is of an item that nobody asked about */
+            error = settle(taking, draw, steps[s].qty, fulfil);
+    }
+    return error;
+}
+
+static void drop_if_settled(struct book *book, struct book_hold *hold)
+{
+    uint64_t left = 0;
+    for (uint32_t i = 0; i < hold->draw_count; i++)
+        left += hold->draws[i].left;
+    if (left == 0)
+        drop_hold(book, hold);
+}
+
+/* A step that was asked for by its own id: its reservation's pools are not known here. */
+static int tell_op(struct taking *taking, const struct step_record *steps, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++)
+        taking->event.qty += steps[i].qty;
+    return emit(taking, &taking->event);
+}
+
+static int take_step(struct taking *taking)
+{
+    struct step_head_fields f;
+    bool fulfil = taking->record->type == RECORD_FULFIL;
+    if (!step_head_decode(taking->record, &f) || taking->record->flags >= STATE_COUNT)
+        return -EILSEQ;
+    struct book_hold *hold = hold_asked(taking, f.id, fulfil ? "fulfil" : "cancel");
+    uint32_t count = f.fixed.step_count;
+    taking->event.op = f.op;
+    taking->event.time_ms = f.fixed.time_ms;
+    if (taking->record->flags != STATE_NONE) /* the first version did not say it */
+        taking->event.state = state_name((enum entry_state)taking->record->flags);
+    if (!hold)
+        return is_asked_id(taking->book, f.op) ? tell_op(taking, f.steps, count) : 0;
+    int error = count > 0 ? settle_some(taking, hold, f.steps, count, fulfil)
+                          : settle_all(taking, hold, fulfil);
+    drop_if_settled(taking->book, hold);
+    return error;
+}
+
+/* Nothing was left to be done: told to a question about the op or its reservation. */
+static int take_op(struct taking *taking)
+{
+    struct op_fields f;
+    if (!op_decode(taking->record, &f) || taking->record->flags >= STATE_COUNT)
+        return -EILSEQ;
+    if (!is_asked_id(taking->book, f.id) && !is_asked_id(taking->book, f.op))
+        return 0;
+    taking->event.type = "repeat";
+    taking->event.id = f.id;
+    taking->event.op = f.op;
+    taking->event.time_ms = f.fixed.time_ms;
+    taking->event.state = state_name((enum entry_state)taking->record->flags);
+    return emit(taking, &taking->event);
+}
+
+static int take_expire(struct taking *taking)
+{
+    struct expire_fields f;
+    if (!expire_decode(taking->record, &f))
+        return -EILSEQ;
+    struct book_hold *hold = hold_asked(taking, f.id, "expire");
+    taking->event.time_ms = f.fixed.time_ms;
+    taking->event.state = state_name(STATE_EXPIRED);
+    if (!hold)
+        return 0;
+    int error = settle_all(taking, hold, false);
+    drop_hold(taking->book, hold);
+    return error;
+}
+
+static bool draws_from(const struct record_head *record, uint32_t item)
+{
+    struct reserve_fields f;
+    if (!reserve_decode(record, &f))
+        return true; /* to be refused */
+    for (uint32_t i = 0; i < f.fixed.draw_count; i++)
+        if (f.draws[i].pool.item == item)
+            return true;
+    return false;
+}
+
+/* Most records concern others: of an item, that can be seen at little cost. */
+static bool concerns_others(const struct book *book, const struct record_head *record)
+{
+    struct movement_fields f;
+    if (book->filter.subject != BOOK_ITEM)
+        return false;
+    switch (record->type) {
+    case RECORD_MOVEMENT:
+        return movement_decode(record, &f) && f.fixed.pool.item != book->filter.item;
+    case RECORD_RESERVE:
+        return !draws_from(record, book->filter.item);
+    case RECORD_EXTEND:
+    case RECORD_CONFIRM:
+    case RECORD_FULFIL:
+    case RECORD_CANCEL:
+    case RECORD_EXPIRE:
+        return book->hold_count == 0;
+    default:
+        return false;
+    }
+}
+
+int book_take(struct book *book, const struct record_head *record, uint64_t lsn, uint64_t time_ms,
+              book_emit *to, void *context)
+{
+    if (concerns_others(book, record)) {
+        book->concerned = false;
+        book->lsn = lsn;
+        return 0;
+    }
+    struct taking taking = {
+        .book = book,
+        .record = record,
+        .batch_ms = time_ms,
+        .event = { .lsn = lsn,
+                   .time_ms = time_ms,
+                   .record = (enum record_type)record->type,
+                   .client = record->client },
+        .emit = to,
+        .context = context,
+    };
+    book->concerned = false;
+    book->lsn = lsn;
+    switch ((enum record_type)record->type) { /* no default: a new type must say what it tells */
+    case RECORD_ITEM:
+        return take_item(&taking);
+    case RECORD_MOVEMENT:
+        return take_movement(&taking);
+    case RECORD_ALLOT:
+        return take_allot(&taking);
+    case RECORD_RESERVE:
+        return take_reserve(&taking);
+    case RECORD_EXTEND:
+        return take_extend(&taking);
+    case RECORD_CONFIRM:
+        return take_confirm(&taking);
+    case RECORD_FULFIL:
+    case RECORD_CANCEL:
+        return take_step(&taking);
+    case RECORD_EXPIRE:
+        return take_expire(&taking);
+    case RECORD_OP:
+        return take_op(&taking);
+    case RECORD_VOID: /* the others move no stock */
+    case RECORD_LOCATION:
+    case RECORD_CHANNEL:
+    case RECORD_CLIENT:
+    case RECORD_UNDONE:
+        break;
+    }
+    return 0;
+}

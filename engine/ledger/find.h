@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Checking and finding what a request names. Each refusal names the parameter. */
+#ifndef STOCKD_ENGINE_LEDGER_FIND_H
+#define STOCKD_ENGINE_LEDGER_FIND_H
+
+#include "engine/ledger/seat.h"
+
+enum code check_id(struct seat *seat, const char *parameter, struct text id);
+/* Both look in the pinned catalogue. */
+enum code find_location(struct seat *seat, const char *parameter, struct text code,
+                        const struct location **location);
+enum code find_channel(struct seat *seat, struct text code, const struct channel **channel);
+enum code find_item(struct seat *seat, struct text sku, uint32_t *item);
+/* Finds it, or brings it into being with a record of its own. */
+enum code make_item(struct seat *seat, struct text sku, uint32_t *item);
+
+#endif

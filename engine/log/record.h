@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Records: one change each, as the journal keeps them. docs/FILE_FORMAT.md is their specification.
+ *
+ * A record says what happened, not what was asked: which pools were drawn from, not which rule
+ * found them. So replaying needs no rule, and no rule may change what the past was.
+ *
+ * Bytes: little-endian, packed; record.def has every field. Reading a record borrows from the bytes
+ * given; it trusts no length before it has checked it.
+ */
+#ifndef STOCKD_ENGINE_LOG_RECORD_H
+#define STOCKD_ENGINE_LOG_RECORD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "engine/base/limits.h"
+#include "engine/base/text.h"
+#include "engine/log/log.h"
+#include "engine/log/record.def"
+
+enum record_type {
+#define X(type, number, name, tag, flags) RECORD_##type = (number),
+    RECORD_TYPES(X)
+#undef X
+};
+
+/*
+ * Times in records are the wall clock's, as clients were told; but deadlines are measured in engine
+ * time (protocol/clock.h), which never goes back. Where the two differ a record of a hold has this
+ * flag, and a u64 at its end: the engine time of the same moment.
+ */
+enum { RECORD_TWO_CLOCKS = 1 }; /* a flag of reserve and extend */
+enum { RESERVE_TIMED = 2 };     /* a flag of reserve: its draws say when they are ready */
+
+enum movement_kind { MOVE_RECEIVE = 1, MOVE_ADJUST, MOVE_COUNT, MOVE_RETURN };
+
+/* A pool's name in the journal, free of where it lies in memory. */
+struct pool_key {
+    uint32_t item;     /* index of the item */
+    uint16_t location; /* index of the location */
+    uint16_t owner;    /* enum pool_kind in the upper 3 bits; allotted: the channel below them */
+} __attribute__((packed));
+
+struct draw_record {
+    struct pool_key pool;
+    uint32_t qty;
+} __attribute__((packed));
+
+struct change_record {
+    struct pool_key pool;
+    int32_t delta; /* of on hand */
+} __attribute__((packed));
+
+struct step_record {
+    uint16_t draw; /* index in the reservation's draws */
+    uint16_t zero;
+    uint32_t qty;
+} __attribute__((packed));
+
+struct ready_record {
+    uint32_t after_s; /* seconds after the reservation was made */
+} __attribute__((packed));
+
+struct undone_item_record {
+    uint32_t item; /* its index */
+} __attribute__((packed));
+
+/* ---- building ---- */
+
+/* A record under construction in a buffer of RECORD_MAX bytes. */
+struct record_builder {
+    unsigned char *bytes;
+    uint32_t length;
+};
+
+/* Starts with the fixed part, whose head needs only type, flags and client. */
+struct record_builder record_begin(void *buffer, const void *fixed, uint32_t size);
+void record_add(struct record_builder *builder, const void *bytes, uint32_t length);
+static inline void record_add_text(struct record_builder *builder, struct text t)
+{
+    record_add(builder, t.at, t.len);
+}
+/* Pads, stores the length in the head and returns it. */
+uint32_t record_end(struct record_builder *builder);
+
+/* ---- reading ---- */
+
+/* A cursor over one record's bytes; its first error sticks (`bad`). */
+struct record_reader {
+    const unsigned char *at;
+    const unsigned char *end;
+    bool bad;
+};
+
+/* Copies the fixed part out and stands behind it. */
+struct record_reader record_open(const struct record_head *record, void *fixed, uint32_t size);
+struct text record_text(struct record_reader *reader, uint32_t length);
+/* A text preceded by its length in one byte. */
+struct text record_short_text(struct record_reader *reader);
+/* Passes over so many of them; a reader that stands before the first. */
+struct record_reader record_texts(struct record_reader *reader, uint32_t count);
+/* Borrowed array of count elements of that size; NULL (and bad) if they are not there. */
+const void *record_array(struct record_reader *reader, uint32_t count, uint32_t size);
+/* Engine time, which stands at the end if the clocks differed; else `told`, the wall clock's. */
+uint64_t record_engine_time(struct record_reader *reader, const struct record_head *record,
+                            uint64_t told);
+
+/* ---- each record, as record.def has it ---- */
+
+/*
+ * struct TAG_record   its fixed part: head, numbers, lengths of texts
+ * struct TAG_fields   all of it; texts and lists are borrowed from the record
+ * TAG_decode          false if it is not all there: then what is not is zero or empty
+ * TAG_begin           starts one with its numbers and texts, whose lengths it fills in; lists are
+ *                     the caller's to add
+ */
+#define RECORD_NUMBER(tag, type, name, shown) type name;
+#define RECORD_LENGTH(tag, name, shown) uint8_t name##_len;
+#define RECORD_TEXT(tag, name, shown) struct text name;
+#define RECORD_LIST(tag, kind, name, of, shown) RECORD_LIST_##kind(name);
+#define RECORD_LIST_TEXTS(name) struct record_reader name
+#define RECORD_LIST_DRAWS(name) const struct draw_record *name
+#define RECORD_LIST_CHANGES(name) const struct change_record *name
+#define RECORD_LIST_STEPS(name) const struct step_record *name
+#define RECORD_LIST_ITEMS(name) const struct undone_item_record *name
+#define RECORD_LIST_READY(name) const struct ready_record *name
+#define RECORD_LIST_CLOCK(name) uint64_t name
+
+#define DECODE_TEXT(tag, name, shown) f->name = record_text(&reader, f->fixed.name##_len);
+#define DECODE_LIST(tag, kind, name, of, shown) DECODE_##kind(name, of);
+#define DECODE_TEXTS(name, count) f->name = record_texts(&reader, f->fixed.count)
+#define DECODE_ARRAY(name, count)                                                                  \
+    f->name = record_array(&reader, f->fixed.count, (uint32_t)sizeof *f->name)
+#define DECODE_DRAWS(name, count) DECODE_ARRAY(name, count)
+#define DECODE_CHANGES(name, count) DECODE_ARRAY(name, count)
+#define DECODE_STEPS(name, count) DECODE_ARRAY(name, count)
+#define DECODE_ITEMS(name, count) DECODE_ARRAY(name, count)
+#define DECODE_READY(name, count)                                                                  \
+    f->name = NULL;                                                                                \
+    if (record->flags & RESERVE_TIMED)                                                             \
+    DECODE_ARRAY(name, count)
+#define DECODE_CLOCK(name, told) f->name = record_engine_time(&reader, record, f->fixed.told)
+
+#define ENCODE_LENGTH(tag, name, shown) f->fixed.name##_len = (uint8_t)f->name.len;
+#define ENCODE_TEXT(tag, name, shown) record_add_text(&builder, f->name);
+
+#define RECORD(tag)                                                                                \
+    struct tag##_record {                                                                          \
+        struct record_head head;                                                                   \
+        NUMBERS_##tag(RECORD_NUMBER, tag) TEXTS_##tag(RECORD_LENGTH, tag)                          \
+    } __attribute__((packed));                                                                     \
+    struct tag##_fields {                                                                          \
+        struct tag##_record fixed;                                                                 \
+        TEXTS_##tag(RECORD_TEXT, tag) LISTS_##tag(RECORD_LIST, tag)                                \
+    };                                                                                             \
+    static inline bool tag##_decode(const struct record_head *record, struct tag##_fields *f)      \
+    {                                                                                              \
+        struct record_reader reader = record_open(record, &f->fixed, sizeof f->fixed);             \
+        TEXTS_##tag(DECODE_TEXT, tag) LISTS_##tag(DECODE_LIST, tag) return !reader.bad;            \
+    }                                                                                              \
+    static inline struct record_builder tag##_begin(void *buffer, struct tag##_fields *f)          \
+    {                                                                                              \
+        TEXTS_##tag(ENCODE_LENGTH, tag) struct record_builder builder =                            \
+            record_begin(buffer, &f->fixed, sizeof f->fixed);                                      \
+        TEXTS_##tag(ENCODE_TEXT, tag) return builder;                                              \
+    }
+
+RECORD_TAGS(RECORD)
+#undef RECORD
+
+#endif

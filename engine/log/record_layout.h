@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Records of whatever type, field by field: for those who show them, or look for ids or times in
+ * them. From record.def, so a new record or field is there without a line here.
+ */
+#ifndef STOCKD_ENGINE_LOG_RECORD_LAYOUT_H
+#define STOCKD_ENGINE_LOG_RECORD_LAYOUT_H
+
+#include "engine/log/record.h"
+
+/* What a field is to a reader. */
+enum record_shown {
+    SHOWN_NOT,
+    SHOWN_WHEN,     /* when the change was made, as clients were told; at most one in a record */
+    SHOWN_NAME,     /* a text that other records mean by an index of this one */
+    SHOWN_ID,       /* of the operation or the reservation */
+    SHOWN_OP,       /* of a step; empty: it has none */
+    SHOWN_REF,      /* of a movement; a return's is its reservation's id */
+    SHOWN_OPTIONAL, /* a text; not if it is empty */
+    SHOWN_NUMBER,
+    SHOWN_LIMIT, /* a number; not if it is negative */
+    SHOWN_FLAG,
+    SHOWN_DEGREES, /* not if it is NaN */
+    SHOWN_SOURCING,
+    SHOWN_CHANNEL, /* by its index */
+    SHOWN_POOL,
+    SHOWN_TEXTS,
+    SHOWN_DRAWS,
+    SHOWN_CHANGES,
+    SHOWN_STEPS,
+    SHOWN_ITEMS,
+};
+
+/* What the flags of a record's head are. */
+enum record_flags {
+    FLAGS_BITS,
+    FLAGS_KIND /* enum movement_kind */,
+    FLAGS_STATE /* entry_state */
+};
+
+/* A record of any type, decoded. */
+union record_fields {
+    struct record_head head;
+#define X(tag) struct tag##_fields tag##_;
+    RECORD_TAGS(X)
+#undef X
+};
+
+struct record_field {
+    const char *name;
+    enum record_shown shown;
+    uint16_t at;       /* in union record_fields: a number, a struct text, a pointer or a reader */
+    uint16_t count_at; /* lists: of the number that says how many */
+    uint8_t bytes;     /* of the number, or of the one that says how many */
+    bool is_signed;
+};
+
+struct record_layout {
+    const char *name; /* "movement" */
+    enum record_flags flags;
+    bool (*decode)(const struct record_head *record, union record_fields *fields);
+    const struct record_field *fields;
+    unsigned field_count;
+};
+
+/* NULL: there is no such type. */
+const struct record_layout *record_layout(unsigned type);
+
+/* Of a field that is an integer. */
+int64_t record_number(const union record_fields *fields, const struct record_field *field);
+/* Of a field that is a text. */
+struct text record_text_of(const union record_fields *fields, const struct record_field *field);
+/* How many elements a list has. */
+uint32_t record_count_of(const union record_fields *fields, const struct record_field *field);
+
+/* When the record's change was made: as the record says, which is what clients were told and
+ * history tells, or else as its batch does. */
+uint64_t record_time_ms(const struct record_head *record, uint64_t batch_ms);
+
+enum { RECORD_IDS = 2 };
+
+/* The ids by which a question about an id comes to this record. How many; -1: it cannot be read. */
+int record_ids(const struct record_head *record, struct text ids[RECORD_IDS]);
+
+#endif

@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Allot: units move between the shared pool of a location and the pool of one channel there.
+ *
+ * In between they are in neither pool. The transaction takes and gives, so a thread that finds too
+ * little meanwhile, in the one pool or in the sum, is deferred and not refused.
+ */
+#include "engine/ledger/ledger.h"
+
+#include <stdlib.h>
+
+#include "engine/base/fingerprint.h"
+#include "engine/ledger/claim.h"
+#include "engine/ledger/find.h"
+#include "engine/ledger/seat.h"
+#include "engine/ops/place.h"
+#include "engine/txn/txn_run.h"
+
+/* One allotment on its way. */
+struct allotting {
+    struct txn txn;
+    const struct allotment *asked;
+    uint32_t item;
+    struct pool_key key; /* of the allotted pool */
+    struct pool *from;
+    struct target to;
+    int64_t qty;                   /* how many units move */
+    struct movement_result result; /* delta and on hand are of the allotted pool */
+};
+
+static uint64_t fingerprint(const struct allotment *a)
+{
+    uint64_t f = mix_number(mix_number(0, RECORD_ALLOT), (uint64_t)a->qty);
+    f = mix_text(f, a->sku);
+    f = mix_text(f, a->location);
+    return mix_text(f, a->channel);
+}
+
+static enum code check_allotment(struct seat *seat, const struct allotment *a)
+{
+    enum code code = check_id(seat, "id", a->id);
+    if (code)
+        return code;
+    if (a->qty == 0 || a->qty > QUANTITY_MAX || a->qty < -QUANTITY_MAX)
+        return fail(seat, CODE_BAD_REQUEST,
+                    "qty must be a whole number from -%lld to %lld and not 0, not %lld",
+                    (long long)QUANTITY_MAX, (long long)QUANTITY_MAX, (long long)a->qty);
+    return CODE_OK;
+}
+
+static enum code too_little(struct seat *seat, const struct allotting *move, uint64_t word)
+{
+    const struct allotment *a = move->asked;
+    int64_t available = word_available(word) > 0 ? word_available(word) : 0;
+    fail(seat, CODE_INSUFFICIENT_STOCK,
+         a->qty > 0 ? "only %lld of \"%.*s\" at \"%.*s\" are free to be allotted"
+                    : "only %lld of \"%.*s\" at \"%.*s\" are allotted and not promised",
+         (long long)available, (int)a->sku.len, a->sku.at, (int)a->location.len, a->location.at);
+    seat->failure.shorts[0] = (struct shortfall){ a->sku, move->qty, available };
+    seat->failure.short_count = 1;
+    return CODE_INSUFFICIENT_STOCK;
+}
+
+/* Finds what the request names, and both pools. */
+static enum code find_pools(struct seat *seat, struct allotting *move)
+{
+    const struct allotment *a = move->asked;
+    struct items *items = &seat->ledger->items;
+    const struct location *location;
+    const struct channel *channel;
+    catalogue_pin(seat);
+    enum code code = find_location(seat, "location", a->location, &location);
+    if (!code)
+        code = find_channel(seat, a->channel, &channel);
+    if (!code)
+        code = find_item(seat, a->sku, &move->item);
+    if (code)
+        return code;
+    uint16_t at = location_index(seat->catalogue, location);
+    uint16_t shared = owner_of(POOL_SHARED, 0);
+    uint16_t own = owner_of(POOL_ALLOTTED, channel_index(seat->catalogue, channel));
+    move->key = (struct pool_key){ move->item, at, own };
+    move->from = pool_find(items, move->item, at, a->qty > 0 ? shared : own);
+    move->to.key = (struct pool_key){ move->item, at, a->qty > 0 ? own : shared };
+    target_find(items, &move->to);
+    return CODE_OK;
+}
+
+static enum code plan(struct seat *seat, struct txn *t)
+{
+    struct allotting *move = (struct allotting *)t;
+    struct items *items = &seat->ledger->items;
+    enum code code = find_pools(seat, move);
+    if (code)
+        return code;
+    uint64_t word = move->from ? pool_read(move->from) : 0;
+    if (word_available(word) < move->qty)
+        return word_pending(word) ? CODE_DEFERRED : too_little(seat, move, word);
+    uint32_t from = pool_unit(items, move->from);
+    seat->postings->stays = true;
+    post(seat->postings, (struct posting){ from, NOT_COUNTED, -move->qty, 0, move->qty, 0 });
+    return target_post(seat, &move->to, move->asked->sku, move->qty);
+}
+
+static enum code make_pool(struct seat *seat, struct txn *t)
+{
+    return target_make(seat, &((struct allotting *)t)->to, &seat->postings->at[1]);
+}
+
+static uint32_t build_record(struct seat *seat, struct txn *t)
+{
+    const struct allotting *move = (const struct allotting *)t;
+    struct allot_fields f = { .fixed = { .head = head_of(seat, RECORD_ALLOT, 0),
+                                         .content = t->content,
+                                         .time_ms = seat->wall_ms,
+                                         .pool = move->key,
+                                         .delta = (int32_t)move->asked->qty },
+                              .id = t->id };
+    struct record_builder b = allot_begin(seat->record, &f);
+    return record_end(&b);
+}
+
+static void note_outcome(struct seat *seat, struct txn *t)
+{
+    struct allotting *move = (struct allotting *)t;
+    struct movement_result *r = &move->result;
+    struct allot_record *record = (struct allot_record *)(void *)seat->record;
+    const struct posting *own = &seat->postings->at[move->asked->qty > 0 ? 1 : 0];
+    int64_t at_location;
+    place_sum(&seat->ledger->items, move->item, move->key.location, &at_location, &r->available);
+    r->on_hand = word_on_hand(own->after);
+    record->available = r->available;
+    record->allotted = (int32_t)r->on_hand;
+}
+
+static void show(struct seat *seat, struct txn *t)
+{
+    struct allotting *move = (struct allotting *)t;
+    move->result.lsn = t->lsn;
+    move->result.delta = move->asked->qty;
+    remember_movement(seat, t->entry, t->content, &move->result, t->id.len);
+    COUNT(seat, movements);
+}
+
+static void repeat(struct seat *seat, struct txn *t)
+{
+    (void)seat;
+    ((struct allotting *)t)->result = first_movement(t->entry);
+}
+
+static const struct txn_kind allot_kind = {
+    .id_name = "id",
+    .takes = true,
+    .gives = true,
+    .remembered = ENTRY_MOVEMENT,
+    .plan = plan,
+    .taken = make_pool,
+    .record = build_record,
+    .outcome = note_outcome,
+    .show = show,
+    .repeat = repeat,
+};
+
+enum code ledger_allot(struct seat *seat, const struct allotment *a, struct allot_result *r)
+{
+    enum code code = check_allotment(seat, a);
+    if (code)
+        return code;
+    struct allotting move = {
+        .txn = { .id = a->id, .content = fingerprint(a) },
+        .asked = a,
+        .qty = llabs(a->qty),
+    };
+    code = txn_perform(seat, &move.txn, &allot_kind);
+    target_end(seat, &move.to);
+    *r = (struct allot_result){ move.result.lsn, move.result.on_hand, move.result.available };
+    return code;
+}

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Questions about what item_set said: one item's details, and those of all items in turn. */
+#include "engine/ledger/ledger.h"
+
+#include "engine/ledger/find.h"
+#include "engine/ledger/seat.h"
+
+static void view_details(const struct items *items, uint32_t index, struct details_view *view)
+{
+    /* Acquire: what the pointer leads to. It stays until the end of the turn, see retire. */
+    const struct item_details *d =
+        atomic_load_explicit(&items->details[index], memory_order_acquire);
+    *view = (struct details_view){ .sku = item_sku(item_at(items, index)) };
+    if (!d)
+        return;
+    view->name = (struct text){ d->name, d->name_len };
+    view->barcode = (struct text){ d->barcode, d->barcode_len };
+    view->has_low_stock = d->has_low_stock;
+    view->has_backorder_limit = d->has_backorder_limit;
+    view->low_stock = d->low_stock;
+    view->backorder_limit = d->backorder_limit;
+}
+
+enum code ledger_details(struct seat *seat, struct text sku, struct details_view *view)
+{
+    uint32_t item;
+    enum code code = find_item(seat, sku, &item);
+    if (code)
+        return code;
+    view_details(&seat->ledger->items, item, view);
+    COUNT(seat, queries);
+    return CODE_OK;
+}
+
+/* An index that was given out but not shown yet has neither details nor a pool. */
+static bool is_shown(const struct items *items, uint32_t index)
+{
+    struct pool_walk walk = pool_walk_start(items, index);
+    return atomic_load_explicit(&items->details[index], memory_order_acquire) != NULL ||
+           pool_walk_next(&walk) != NULL;
+}
+
+bool ledger_next_details(struct seat *seat, uint32_t *cursor, struct details_view *view)
+{
+    const struct items *items = &seat->ledger->items;
+    uint32_t count = atomic_load_explicit(&items->count, memory_order_acquire);
+    while (*cursor < count) {
+        uint32_t index = (*cursor)++;
+        if (!is_shown(items, index))
+            continue;
+        view_details(items, index, view);
+        return true;
+    }
+    return false;
+}

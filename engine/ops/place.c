@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "engine/ops/place.h"
+
+#include "engine/ledger/seat.h"
+
+_Static_assert((int)PLACE_POOLS <= (int)POSTINGS_MAX, "a location's pools fit the postings");
+
+static bool lies_at(const struct pool *pool, uint16_t location, uint16_t *owner)
+{
+    uint64_t key = atomic_load_explicit(&pool->key, memory_order_relaxed);
+    *owner = key_owner(key);
+    return key_location(key) == location && owner_sellable(*owner);
+}
+
+void place_sum(const struct items *items, uint32_t item, uint16_t location, int64_t *on_hand,
+               int64_t *available)
+{
+    struct pool_walk walk = pool_walk_start(items, item);
+    struct pool *pool;
+    uint16_t owner;
+    *on_hand = *available = 0;
+    while ((pool = pool_walk_next(&walk)) != NULL) {
+        if (!lies_at(pool, location, &owner))
+            continue;
+        uint64_t word = pool_read(pool);
+        *on_hand += word_on_hand(word);
+        *available += word_available(word);
+    }
+}
+
+static void add_pool(struct place *place, uint32_t unit, uint64_t word, bool shared)
+{
+    assert(place->count < PLACE_POOLS);
+    struct place_pool *last = &place->pools[place->count++];
+    *last = (struct place_pool){ .unit = unit, .word = word };
+    place->on_hand += word_on_hand(word);
+    place->pending |= word_pending(word) != 0;
+    if (shared) { /* comes first */
+        struct place_pool first = place->pools[0];
+        place->pools[0] = *last;
+        *last = first;
+    }
+}
+
+void place_look(const struct items *items, uint32_t item, uint16_t location, struct place *place)
+{
+    struct pool_walk walk = pool_walk_start(items, item);
+    struct pool *pool;
+    uint32_t stamp;
+    uint16_t owner;
+    place->on_hand = 0;
+    place->count = 0;
+    place->pending = false;
+    place->quiet = gives_quiet(item_at(items, item), &stamp);
+    while ((pool = pool_walk_next(&walk)) != NULL)
+        if (lies_at(pool, location, &owner))
+            add_pool(place, pool_unit(items, pool), pool_read(pool),
+                     owner_kind(owner) == POOL_SHARED);
+    place->quiet &= gives_unchanged(item_at(items, item), stamp);
+}
+
+/* Spreads over the pools in turn: takes what is free in each, or else all that is on hand. How many
+ * units are missing still. */
+static int64_t spread(struct place *place, int64_t missing, bool free)
+{
+    for (uint32_t i = 0; i < place->count && missing > 0; i++) {
+        struct place_pool *pool = &place->pools[i];
+        int64_t most = free ? word_available(pool->word) : word_on_hand(pool->word);
+        int64_t left = most - pool->qty;
+        int64_t qty = left < missing ? left : missing;
+        if (qty <= 0)
+            continue;
+        pool->qty += qty;
+        missing -= qty;
+    }
+    return missing;
+}
+
+void place_take(struct place *place, int64_t missing, bool as_counted, struct postings *postings)
+{
+    assert(missing <= place->on_hand);
+    int64_t promised = spread(place, missing, true);
+    int64_t unmet = spread(place, promised, false);
+    assert(unmet == 0);
+    (void)unmet;
+    for (uint32_t i = 0; i < place->count; i++) {
+        const struct place_pool *pool = &place->pools[i];
+        if (pool->qty == 0)
+            continue;
+        /* As long as free units are enough, no promise is broken, whatever comes in between. */
+        int64_t needs = promised > 0 ? NEEDS_NONE : pool->qty;
+        int32_t counted = as_counted ? (int32_t)word_on_hand(pool->word) : NOT_COUNTED;
+        post(postings, (struct posting){ pool->unit, counted, -pool->qty, 0, needs, 0 });
+    }
+}
+
+/* ---- giving to a pool that may not exist yet ---- */
+
+void target_find(const struct items *items, struct target *to)
+{
+    to->pool = pool_find(items, to->key.item, to->key.location, to->key.owner);
+}
+
+static enum code no_pool(struct seat *seat)
+{
+    return fail(seat, CODE_LIMIT, "the table of pools is full (%u)", seat->ledger->items.max_pools);
+}
+
+enum code target_post(struct seat *seat, struct target *to, struct text sku, int64_t qty)
+{
+    struct items *items = &seat->ledger->items;
+    int64_t on_hand = to->pool ? word_on_hand(pool_read(to->pool)) : 0;
+    if (on_hand + qty > QUANTITY_MAX)
+        return fail(seat, CODE_LIMIT,
+                    "a pool holds at most %lld units; the one that \"%.*s\" would go to has %lld "
+                    "on hand",
+                    (long long)QUANTITY_MAX, (int)sku.len, sku.at, (long long)on_hand);
+    if (!to->pool && !to->has_room && !(to->has_room = pool_room_take(items)))
+        return no_pool(seat);
+    uint32_t unit = to->pool ? pool_unit(items, to->pool) : POOL_UNMADE;
+    post(seat->postings, (struct posting){ unit, NOT_COUNTED, qty, 0, NEEDS_NONE, 0 });
+    return CODE_OK;
+}
+
+enum code target_make(struct seat *seat, struct target *to, struct posting *give)
+{
+    struct items *items = &seat->ledger->items;
+    if (to->pool)
+        return CODE_OK;
+    assert(give->pool == POOL_UNMADE);
+    to->has_room = false;
+    to->pool = pool_make_in_room(items, to->key.item, to->key.location, to->key.owner);
+    if (!to->pool)
+        return no_pool(seat);
+    give->pool = pool_unit(items, to->pool);
+    return CODE_OK;
+}
+
+void target_end(struct seat *seat, const struct target *to)
+{
+    if (to->has_room)
+        pool_room_give(&seat->ledger->items);
+}

@@ -1,0 +1,319 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Setting what changes rarely: locations, channels, details of items, names of clients. One seat at
+ * a time (catalogue_busy); the new version is built, its LSN claimed, and then shown (rule O).
+ */
+#include "engine/ledger/ledger.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/ledger/claim.h"
+#include "engine/ledger/find.h"
+#include "engine/ledger/seat.h"
+
+static void add_short_text(struct record_builder *b, const struct code_text *t)
+{
+    record_add(b, &t->len, 1);
+    record_add(b, t->at, t->len);
+}
+
+/* Builds the record; its length. */
+uint32_t location_record_make(void *buffer, struct record_head head, const struct location *l,
+                              uint16_t index)
+{
+    head.type = RECORD_LOCATION;
+    struct location_fields f = { .fixed = { .head = head,
+                                            .priority = l->priority,
+                                            .lead_time_s = l->lead_time_s,
+                                            .lat = l->lat,
+                                            .lon = l->lon,
+                                            .location = index,
+                                            .ships = l->ships,
+                                            .pickup = l->pickup,
+                                            .active = l->active,
+                                            .group_count = l->group_count },
+                                 .code = code_text(&l->code),
+                                 .kind = code_text(&l->kind),
+                                 .name = name_text(&l->name) };
+    struct record_builder b = location_begin(buffer, &f);
+    for (unsigned i = 0; i < l->group_count; i++)
+        add_short_text(&b, &l->groups[i]);
+    return record_end(&b);
+}
+
+uint32_t channel_record_make(void *buffer, struct record_head head, const struct channel *c,
+                             uint16_t index)
+{
+    head.type = RECORD_CHANNEL;
+    struct channel_fields f = { .fixed = { .head = head,
+                                           .buffer = c->buffer,
+                                           .hold_ttl_ms = c->hold_ttl_ms,
+                                           .channel = index,
+                                           .place_count = c->place_count,
+                                           .sourcing = (uint8_t)c->sourcing },
+                                .code = code_text(&c->code),
+                                .kind = code_text(&c->kind),
+                                .name = name_text(&c->name) };
+    struct record_builder b = channel_begin(buffer, &f);
+    for (unsigned i = 0; i < c->place_count; i++)
+        add_short_text(&b, &c->places[i]);
+    return record_end(&b);
+}
+
+uint32_t client_record_make(void *buffer, struct record_head head, uint16_t index, struct text name)
+{
+    head.type = RECORD_CLIENT;
+    struct client_fields f = { .fixed = { .head = head, .client = index }, .name = name };
+    struct record_builder b = client_begin(buffer, &f);
+    return record_end(&b);
+}
+
+/* Claims, shows, and only then publishes: a thread that reads a head that includes the change finds
+ * the new catalogue. Returns the LSN, which *own is set to before others see it. */
+static uint64_t show_catalogue(struct seat *seat, struct catalogue *next, uint64_t *own,
+                               uint32_t length)
+{
+    uint64_t position = journal_claim(seat, length);
+    uint64_t lsn = *own = position + length;
+    catalogue_swap(seat->ledger, next);
+    mark_catalogue(seat->ledger, lsn);
+    journal_publish(seat, position);
+    return lsn;
+}
+
+/* Starts to write the catalogue: CODE_OK with catalogue_busy taken, or CODE_DEFERRED. */
+static enum code begin_setting(struct seat *seat)
+{
+    if (ledger_has_room(seat) && catalogue_take(seat->ledger))
+        return CODE_OK;
+    COUNT(seat, deferred);
+    return CODE_DEFERRED;
+}
+
+static void clear_failure(struct seat *seat)
+{
+    seat->failure.short_count = 0;
+    seat->failure.state = NULL;
+}
+
+enum code ledger_set_location(struct seat *seat, const struct location_setting *s, uint64_t *lsn)
+{
+    enum code code = begin_setting(seat);
+    if (code)
+        return code;
+    struct ledger *ledger = seat->ledger;
+    const struct catalogue *now = catalogue_now(seat);
+    uint16_t index;
+    clear_failure(seat);
+    struct catalogue *next = catalogue_with_location(now, s, &index, &code, seat->failure.message,
+                                                     sizeof seat->failure.message);
+    if (next) {
+        uint32_t length = location_record_make(seat->record, head_of(seat, RECORD_LOCATION, 0),
+                                               &next->locations[index], index);
+        *lsn = show_catalogue(seat, next, &next->locations[index].lsn, length);
+    } else if (code == CODE_OK) {
+        *lsn = now->locations[index].lsn;
+    }
+    catalogue_put(ledger);
+    return code;
+}
+
+enum code ledger_set_channel(struct seat *seat, const struct channel_setting *s, uint64_t *lsn)
+{
+    enum code code = begin_setting(seat);
+    if (code)
+        return code;
+    struct ledger *ledger = seat->ledger;
+    const struct catalogue *now = catalogue_now(seat);
+    uint16_t index;
+    clear_failure(seat);
+    struct catalogue *next = catalogue_with_channel(now, s, &index, &code, seat->failure.message,
+                                                    sizeof seat->failure.message);
+    if (next) {
+        uint32_t length = channel_record_make(seat->record, head_of(seat, RECORD_CHANNEL, 0),
+                                              &next->channels[index], index);
+        *lsn = show_catalogue(seat, next, &next->channels[index].lsn, length);
+    } else if (code == CODE_OK) {
+        *lsn = now->channels[index].lsn;
+    }
+    catalogue_put(ledger);
+    return code;
+}
+
+/* ---- details of items ---- */
+
+static enum code check_details(struct seat *seat, const struct item_setting *s)
+{
+    struct {
+        bool given;
+        const char *name;
+        struct text text;
+    } texts[] = { { s->has_name, "name", s->name }, { s->has_barcode, "barcode", s->barcode } };
+    for (unsigned i = 0; i < 2; i++)
+        if (texts[i].given && (texts[i].text.len > NAME_MAX_BYTES || !text_is_utf8(texts[i].text)))
+            return fail(seat, CODE_BAD_REQUEST, "%s must be at most %d bytes of UTF-8",
+                        texts[i].name, NAME_MAX_BYTES);
+    struct {
+        bool given;
+        const char *name;
+        int64_t number;
+    } numbers[] = { { s->has_low_stock, "low_stock", s->low_stock },
+                    { s->has_backorder_limit, "backorder_limit", s->backorder_limit } };
+    for (unsigned i = 0; i < 2; i++)
+        if (numbers[i].given && (numbers[i].number < 0 || numbers[i].number > QUANTITY_MAX))
+            return fail(seat, CODE_BAD_REQUEST,
+                        "%s must be a whole number from 0 to %lld, not %lld", numbers[i].name,
+                        (long long)QUANTITY_MAX, (long long)numbers[i].number);
+    return CODE_OK;
+}
+
+void details_apply(struct item_details *d, const struct item_setting *s)
+{
+    if (s->has_name) {
+        d->name_len = (uint8_t)s->name.len;
+        memcpy(d->name, s->name.at, s->name.len);
+    }
+    if (s->has_barcode) {
+        d->barcode_len = (uint8_t)s->barcode.len;
+        memcpy(d->barcode, s->barcode.at, s->barcode.len);
+    }
+    if (s->has_low_stock) {
+        d->has_low_stock = true;
+        d->low_stock = (int32_t)s->low_stock;
+    }
+    if (s->has_backorder_limit) {
+        d->has_backorder_limit = true;
+        d->backorder_limit = (int32_t)s->backorder_limit;
+    }
+}
+
+static bool details_equal(const struct item_details *a, const struct item_details *b)
+{
+    return a->has_low_stock == b->has_low_stock && a->low_stock == b->low_stock &&
+           a->has_backorder_limit == b->has_backorder_limit &&
+           a->backorder_limit == b->backorder_limit && a->name_len == b->name_len &&
+           memcmp(a->name, b->name, a->name_len) == 0 && a->barcode_len == b->barcode_len &&
+           memcmp(a->barcode, b->barcode, a->barcode_len) == 0;
+}
+
+static uint32_t build_details(struct seat *seat, uint32_t index, const struct item_details *d)
+{
+    struct item_fields f = { .fixed = { .head = head_of(seat, RECORD_ITEM, 0),
+                                        .item = index,
+                                        .low_stock = d->has_low_stock ? d->low_stock : -1,
+                                        .backorder_limit =
+                                            d->has_backorder_limit ? d->backorder_limit : -1,
+                                        .detailed = 1 },
+                             .sku = item_sku(item_at(&seat->ledger->items, index)),
+                             .name = { d->name, d->name_len },
+                             .barcode = { d->barcode, d->barcode_len } };
+    struct record_builder b = item_begin(seat->record, &f);
+    return record_end(&b);
+}
+
+void details_show(struct ledger *ledger, uint32_t index, struct item_details *details)
+{
+    struct item_details *old = atomic_load(&ledger->items.details[index]);
+    /* Release: readers of the pointer see what it points to. */
+    atomic_store_explicit(&ledger->items.details[index], details, memory_order_seq_cst);
+    if (old)
+        retire(ledger, old, free);
+}
+
+/* Shows the new details of an item, and journals them. The caller holds catalogue_busy. */
+static uint64_t journal_details(struct seat *seat, uint32_t index, struct item_details *details)
+{
+    uint32_t length = build_details(seat, index, details);
+    uint64_t position = journal_claim(seat, length);
+    uint64_t lsn = details->lsn = position + length;
+    details_show(seat->ledger, index, details);
+    mark_item(seat, index, lsn);
+    journal_publish(seat, position);
+    return lsn;
+}
+
+/* The caller holds catalogue_busy. The item comes into being last: a refusal leaves none. */
+static enum code set_details(struct seat *seat, const struct item_setting *s, uint64_t *lsn)
+{
+    struct ledger *ledger = seat->ledger;
+    struct item_details *details = calloc(1, sizeof *details);
+    if (!details)
+        return fail(seat, CODE_LIMIT, "no memory for the item's details");
+    uint32_t index;
+    enum code code = make_item(seat, s->sku, &index);
+    if (code) {
+        free(details);
+        return code;
+    }
+    const struct item_details *old = atomic_load(&ledger->items.details[index]);
+    if (old)
+        *details = *old;
+    details_apply(details, s);
+    if (old && details_equal(old, details)) {
+        *lsn = old->lsn;
+        free(details);
+        return CODE_OK;
+    }
+    *lsn = journal_details(seat, index, details);
+    return CODE_OK;
+}
+
+enum code ledger_set_item(struct seat *seat, const struct item_setting *s, uint64_t *lsn)
+{
+    enum code code = check_details(seat, s);
+    if (!code)
+        code = begin_setting(seat);
+    if (code)
+        return code;
+    code = set_details(seat, s, lsn);
+    catalogue_put(seat->ledger);
+    return code;
+}
+
+/* ---- names of clients ---- */
+
+static uint16_t known_client(const struct ledger *ledger, struct text name)
+{
+    uint16_t count = atomic_load_explicit(&ledger->client_count, memory_order_relaxed);
+    for (uint16_t i = 1; i < count; i++) {
+        const struct client_name *known = &ledger->clients[i];
+        if (text_equal((struct text){ known->at, known->len }, name))
+            return i;
+    }
+    return 0;
+}
+
+void client_remember(struct ledger *ledger, uint16_t index, struct text name)
+{
+    struct client_name *to = &ledger->clients[index];
+    to->len = (uint8_t)name.len;
+    memcpy(to->at, name.at, name.len);
+    if (index >= atomic_load_explicit(&ledger->client_count, memory_order_relaxed))
+        atomic_store_explicit(&ledger->client_count, (uint16_t)(index + 1), memory_order_release);
+}
+
+enum code ledger_client(struct seat *seat, struct text name, uint16_t *client)
+{
+    struct ledger *ledger = seat->ledger;
+    *client = 0;
+    if (name.len == 0)
+        return CODE_OK;
+    if (name.len > NAME_MAX_BYTES || !text_is_utf8(name))
+        return fail(seat, CODE_BAD_REQUEST, "client_name must be at most %d bytes of UTF-8",
+                    NAME_MAX_BYTES);
+    enum code code = begin_setting(seat);
+    if (code)
+        return code;
+    uint16_t count = atomic_load_explicit(&ledger->client_count, memory_order_relaxed);
+    *client = known_client(ledger, name);
+    if (*client == 0 && count < CLIENTS_MAX) {
+        *client = count;
+        journal_record(
+            seat, client_record_make(seat->record, head_of(seat, RECORD_CLIENT, 0), *client, name));
+        client_remember(ledger, *client, name);
+    }
+    catalogue_put(ledger);
+    return CODE_OK;
+}

@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "engine/ops/reservation.h"
+
+#include "engine/ledger/claim.h"
+#include "engine/ledger/find.h"
+#include "engine/ledger/seat.h"
+
+static enum code unknown_reservation(struct seat *seat, struct text id)
+{
+    return fail(seat, CODE_UNKNOWN_RESERVATION, "no reservation \"%.*s\"", (int)id.len, id.at);
+}
+
+enum code reservation_take(struct seat *seat, struct text id, struct entry **entry, uint64_t *word)
+{
+    struct entries *entries = &seat->ledger->entries;
+    enum code code = check_id(seat, "id", id);
+    if (code)
+        return code;
+    for (;;) {
+        enum entry_found found = entries_find(entries, id, id_hash(entries, id), entry, word);
+        if (found == ENTRY_UNDECIDED)
+            return CODE_DEFERRED;
+        if (found == ENTRY_ABSENT)
+            return unknown_reservation(seat, id);
+        if (word_kind(*word) != ENTRY_RESERVATION) {
+            entry_put(*entry, *word);
+            return unknown_reservation(seat, id);
+        }
+        bool late = word_state(*word) == STATE_HELD && (*entry)->expires_ms <= seat->engine_ms;
+        /* Where nothing can be written it stays a hold for ever: an expiry that is never durable is
+         * none. */
+        if (!late || log_has_failed(seat->ledger->log))
+            return CODE_OK;
+        if (!ledger_has_room(seat)) {
+            entry_put(*entry, *word);
+            return CODE_DEFERRED;
+        }
+        expire_entry(seat, *entry, *word);
+    }
+}
+
+enum code reservation_hold(struct seat *seat, struct txn *t, struct text id)
+{
+    struct entry *entry;
+    uint64_t word;
+    if (t->reservation)
+        return CODE_OK;
+    enum code code = reservation_take(seat, id, &entry, &word);
+    if (code)
+        return code;
+    t->reservation = entry;
+    t->word = word;
+    return CODE_OK;
+}
+
+enum code reservation_wrong_state(struct seat *seat, const struct txn *t, const char *wanted)
+{
+    enum entry_state state = word_state(t->word);
+    struct text id = entry_id(t->reservation, t->word);
+    fail(seat, CODE_WRONG_STATE, "reservation \"%.*s\" is %s: it cannot be %s", (int)id.len, id.at,
+         state_name(state), wanted);
+    seat->failure.state = state_name(state);
+    return CODE_WRONG_STATE;
+}
+
+void settle_entry(struct seat *seat, struct entry *entry, uint64_t word)
+{
+    struct entries *entries = &seat->ledger->entries;
+    if (!state_final(word_state(word))) {
+        entry_put(entry, word);
+        return;
+    }
+    uint8_t owner = entry->owner;
+    if (owner == seat->index) {
+        wheel_unlink(&seat->wheel, entries, entry);
+        owner = entry->owner = NO_OWNER;
+    }
+    if (owner != NO_OWNER) {
+        /* Mailed before it is put, so that the slot is not reused with the letter under way. */
+        wheel_mail(&seat->ledger->seats[owner]->wheel, entries, entry);
+        entry_put(entry, word);
+        return;
+    }
+    slots_end(entries, &seat->cursor, entry, word);
+    entry_put(entry, word);
+}
+
+uint64_t with_state(uint64_t word, enum entry_state to)
+{
+    assert(word_kind(word) == ENTRY_RESERVATION);
+    assert(state_may_become(word_state(word), to));
+    uint64_t next = state_word(ENTRY_RESERVATION, to, word_id_len(word));
+    return word_with_last(next, word_last(word));
+}
+
+void list_draws(struct seat *seat, struct entry *entry)
+{
+    struct draw_list *list = &seat->draw_list;
+    struct draw_walk walk = draw_walk_start(&seat->ledger->entries, entry);
+    struct draw *draw;
+    for (list->count = 0; (draw = draw_walk_next(&walk)) != NULL; list->count++)
+        list->draws[list->count] = draw;
+}
+
+static struct draw draw_of(const struct planned_draw *planned)
+{
+    return (struct draw){ planned->pool, (uint32_t)planned->qty, 0, 0 };
+}
+
+bool store_draws(struct seat *seat, struct entry *entry, const struct planned_draw *draws,
+                 uint32_t count)
+{
+    struct entries *entries = &seat->ledger->entries;
+    bool timed = false;
+    for (uint32_t i = 0; i < count; i++)
+        timed |= draws[i].ready_ms != entry->created_ms;
+    entry->draw_count = (uint16_t)count;
+    entry->timed = timed;
+    if (draw_blocks(count, timed) == 0) {
+        entry->draw = draw_of(&draws[0]);
+        return true;
+    }
+    uint32_t *link = &entry->more;
+    *link = 0;
+    struct draws_entry *block = NULL;
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t at = i % draws_in_block(timed);
+        if (at == 0) {
+            block = slots_take_draws(entries, &seat->cursor);
+            if (!block) {
+                slots_free_draws(entries, &seat->cursor, entry->more);
+                return false;
+            }
+            *link = entry_number(entries, (struct entry *)(void *)block) + 1;
+            link = &block->next;
+        }
+        if (timed)
+            block->timed[at] = (struct timed_draw){ draw_of(&draws[i]), draws[i].ready_ms };
+        else
+            block->draws[at] = draw_of(&draws[i]);
+    }
+    return true;
+}
+
+enum entry_state state_of_draws(const struct entries *entries, struct entry *entry,
+                                enum entry_state before)
+{
+    struct draw_walk walk = draw_walk_start(entries, entry);
+    const struct draw *draw;
+    bool fulfilled = false;
+    while ((draw = draw_walk_next(&walk)) != NULL) {
+        if (draw_left(draw) > 0)
+            return before;
+        fulfilled |= draw->fulfilled > 0;
+    }
+    return fulfilled ? STATE_FULFILLED : STATE_CANCELLED;
+}
+
+void view_reservation(struct seat *seat, struct entry *entry, uint64_t word, bool first,
+                      struct reservation_view *view)
+{
+    const struct catalogue *catalogue = catalogue_now(seat);
+    const struct items *items = &seat->ledger->items;
+    enum entry_state state = word_state(word);
+    if (first)
+        state = entry->ttl_ms ? STATE_HELD : STATE_CONFIRMED;
+    view->lsn = first ? entry->lsn_first : entry->lsn_last;
+    view->state = state_name(state);
+    view->channel = code_text(&catalogue->channels[entry->channel].code);
+    view->expires_ms = 0;
+    if (first && entry->ttl_ms)
+        view->expires_ms = entry->created_ms + entry->ttl_ms;
+    else if (!first && state == STATE_HELD)
+        view->expires_ms = wall_of(seat, entry->expires_ms);
+    view->draw_count = entry->draw_count;
+    seat->work += (uint64_t)DRAW_WORK * entry->draw_count;
+    view->draws = seat->draw_views;
+    struct draw_walk walk = draw_walk_start(&seat->ledger->entries, entry);
+    struct draw *draw;
+    for (struct draw_view *v = seat->draw_views; (draw = draw_walk_next(&walk)) != NULL; v++) {
+        uint64_t key = atomic_load_explicit(&pool_at(items, draw->pool)->key, memory_order_relaxed);
+        const struct location *location = &catalogue->locations[key_location(key)];
+        *v = (struct draw_view){ item_sku(item_at(items, key_item(key))),
+                                 code_text(&location->code),
+                                 draw->qty,
+                                 draw->fulfilled,
+                                 draw->cancelled,
+                                 draw_ready_ms(entry, draw) };
+    }
+}
+
+enum code ledger_reservation(struct seat *seat, struct text id, struct reservation_view *r)
+{
+    struct entry *entry;
+    uint64_t word;
+    enum code code = reservation_take(seat, id, &entry, &word);
+    if (code)
+        return code;
+    view_reservation(seat, entry, word, false, r);
+    entry_put(entry, word);
+    COUNT(seat, queries);
+    return CODE_OK;
+}

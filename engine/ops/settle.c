@@ -1,0 +1,386 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Settling: fulfil and cancel, in part or whole.
+ *
+ * A step with an op has an entry of its own, so that asking again gives its first result and does
+ * nothing twice. The op's entry is taken first, then the reservation's; both are tried, never
+ * waited for.
+ */
+#include "engine/ledger/ledger.h"
+
+#include <string.h>
+
+#include "engine/base/fingerprint.h"
+#include "engine/ledger/claim.h"
+#include "engine/ledger/find.h"
+#include "engine/ledger/seat.h"
+#include "engine/ops/reservation.h"
+#include "engine/txn/txn_run.h"
+
+enum step_kind { STEP_FULFIL = RECORD_FULFIL, STEP_CANCEL = RECORD_CANCEL };
+
+/* One step on its way. */
+struct stepping {
+    struct txn txn; /* its id is the step's op */
+    const struct step *asked;
+    enum step_kind kind;
+    bool done_before; /* nothing was left to do; the op stands for that */
+    uint32_t part_count;
+    struct step_part *parts; /* the seat's */
+    enum entry_state to;     /* the state that it leads to */
+    struct reservation_view *result;
+};
+
+static const char *verb(enum step_kind kind)
+{
+    return kind == STEP_FULFIL ? "fulfilled" : "cancelled";
+}
+
+static enum entry_state goal(enum step_kind kind)
+{
+    return kind == STEP_FULFIL ? STATE_FULFILLED : STATE_CANCELLED;
+}
+
+static uint64_t fingerprint(const struct step *step, enum step_kind kind)
+{
+    uint64_t f = mix_text(mix_number(mix_number(0, kind), step->line_count), step->id);
+    for (uint32_t i = 0; i < step->line_count; i++)
+        f = mix_number(mix_text(f, step->lines[i].sku), (uint64_t)step->lines[i].qty);
+    return f;
+}
+
+static enum code check_step(struct seat *seat, const struct step *step)
+{
+    enum code code = check_id(seat, "id", step->id);
+    if (!code && text_given(step->op))
+        code = check_id(seat, "op", step->op);
+    if (!code && text_given(step->op) && text_equal(step->op, step->id))
+        return fail(seat, CODE_BAD_REQUEST, "op must be another id than the reservation's");
+    if (!code && step->line_count > LINES_MAX)
+        return fail(seat, CODE_TOO_LARGE, "lines: a step has at most %d, not %u", LINES_MAX,
+                    step->line_count);
+    for (uint32_t i = 0; !code && i < step->line_count; i++) {
+        int64_t qty = step->lines[i].qty;
+        if (qty < 1 || qty > QUANTITY_MAX)
+            code = fail(seat, CODE_BAD_REQUEST,
+                        "lines[%u]: qty must be a whole number from 1 to %lld, not %lld", i,
+                        (long long)QUANTITY_MAX, (long long)qty);
+    }
+    return code;
+}
+
+/* ---- which draws, and how much of each ---- */
+
+/* Chains the draws of one item in their order. */
+static void chain_draws(struct seat *seat)
+{
+    const struct items *items = &seat->ledger->items;
+    struct draw_list *list = &seat->draw_list;
+    item_map_empty(&seat->draw_list.map);
+    for (uint32_t i = list->count; i-- > 0;) {
+        const struct pool *pool = pool_at(items, list->draws[i]->pool);
+        uint64_t key = atomic_load_explicit(&pool->key, memory_order_relaxed);
+        uint32_t *first = item_map_number(&seat->draw_list.map, key_item(key), 0);
+        list->next[i] = (uint16_t)*first;
+        list->part[i] = 0;
+        *first = i + 1;
+    }
+}
+
+/* Settles at most so many units of one draw. How many. */
+static int64_t choose_draw(struct draw_list *list, struct stepping *s, uint32_t index,
+                           int64_t wanted)
+{
+    struct draw *draw = list->draws[index];
+    if (list->part[index] == 0) {
+        s->parts[s->part_count++] = (struct step_part){ draw, 0, (uint16_t)index };
+        list->part[index] = (uint16_t)s->part_count;
+    }
+    struct step_part *part = &s->parts[list->part[index] - 1];
+    int64_t left = (int64_t)draw_left(draw) - part->qty;
+    int64_t qty = left < wanted ? left : wanted;
+    part->qty += (uint32_t)qty;
+    return qty;
+}
+
+static enum code too_little_left(struct seat *seat, const struct stepping *s,
+                                 const struct order_line *line, int64_t left)
+{
+    fail(seat, CODE_WRONG_STATE, "only %lld of \"%.*s\" are left to be %s", (long long)left,
+         (int)line->sku.len, line->sku.at, verb(s->kind));
+    seat->failure.state = state_name(word_state(s->txn.word));
+    seat->failure.shorts[0] = (struct shortfall){ line->sku, line->qty, left };
+    seat->failure.short_count = 1;
+    return CODE_WRONG_STATE;
+}
+
+/* Spreads one line over the reservation's draws of that item, in their order. */
+static enum code choose_line(struct seat *seat, struct stepping *s, const struct order_line *line)
+{
+    struct draw_list *list = &seat->draw_list;
+    uint32_t item;
+    enum code code = find_item(seat, line->sku, &item);
+    if (code)
+        return code;
+    int64_t wanted = line->qty;
+    uint32_t *first = item_map_number(&seat->draw_list.map, item, 0);
+    for (;;) {
+        seat->work++;
+        /* The next line of that item begins where this one ends. */
+        while (*first != 0 && draw_left(list->draws[*first - 1]) == 0)
+            *first = list->next[*first - 1];
+        if (*first == 0)
+            return too_little_left(seat, s, line, line->qty - wanted);
+        wanted -= choose_draw(list, s, *first - 1, wanted);
+        if (wanted == 0)
+            return CODE_OK;
+        *first = list->next[*first - 1];
+    }
+}
+
+static void choose_all(struct seat *seat, struct stepping *s)
+{
+    struct draw_walk walk = draw_walk_start(&seat->ledger->entries, s->txn.reservation);
+    struct draw *draw;
+    for (uint16_t i = 0; (draw = draw_walk_next(&walk)) != NULL; i++)
+        if (draw_left(draw) > 0)
+            s->parts[s->part_count++] = (struct step_part){ draw, draw_left(draw), i };
+}
+
+static enum code choose_parts(struct seat *seat, struct stepping *s)
+{
+    const struct step *step = s->asked;
+    enum code code = CODE_OK;
+    if (step->line_count == 0) {
+        choose_all(seat, s);
+        return CODE_OK;
+    }
+    list_draws(seat, s->txn.reservation);
+    chain_draws(seat);
+    for (uint32_t i = 0; !code && i < step->line_count; i++)
+        code = choose_line(seat, s, &step->lines[i]);
+    return code;
+}
+
+/* ---- planning ---- */
+
+static enum code not_on_hand(struct seat *seat, const struct posting *p, uint64_t word)
+{
+    const struct items *items = &seat->ledger->items;
+    uint64_t key = atomic_load_explicit(&pool_at(items, p->pool)->key, memory_order_relaxed);
+    struct text sku = item_sku(item_at(items, key_item(key)));
+    struct text at = code_text(&catalogue_now(seat)->locations[key_location(key)].code);
+    fail(seat, CODE_INSUFFICIENT_STOCK,
+         "only %lld of \"%.*s\" on hand at \"%.*s\": a count found less "
+         "than was promised",
+         (long long)word_on_hand(word), (int)sku.len, sku.at, (int)at.len, at.at);
+    seat->failure.shorts[0] = (struct shortfall){ sku, -p->on_hand, word_on_hand(word) };
+    seat->failure.short_count = 1;
+    return CODE_INSUFFICIENT_STOCK;
+}
+
+/* What is to be shipped may not be there: in a short pool more was promised than is on hand. The
+ * plan finds that before anything is taken, so that a refusal leaves no undone takes. */
+static enum code check_on_hand(struct seat *seat, struct postings *postings)
+{
+    if (postings->count > 1)
+        postings_order(postings);
+    for (uint32_t i = 0; i < postings->count; i++) {
+        const struct posting *p = &postings->at[i];
+        uint64_t word = pool_read(pool_at(&seat->ledger->items, p->pool));
+        if (word_on_hand(word) < -p->on_hand)
+            return word_pending(word) != 0 ? CODE_DEFERRED : not_on_hand(seat, p, word);
+    }
+    return CODE_OK;
+}
+
+static enum code post_parts(struct seat *seat, struct stepping *s)
+{
+    struct postings *postings = seat->postings;
+    for (uint32_t i = 0; i < s->part_count; i++) {
+        const struct step_part *part = &s->parts[i];
+        int64_t qty = part->qty, shipped = s->kind == STEP_FULFIL ? qty : 0;
+        post(postings,
+             (struct posting){ part->draw->pool, NOT_COUNTED, -shipped, -qty, NEEDS_NONE, 0 });
+    }
+    return s->kind == STEP_FULFIL ? check_on_hand(seat, postings) : CODE_OK;
+}
+
+static bool may_step(enum step_kind kind, enum entry_state state)
+{
+    return state == STATE_CONFIRMED || (kind == STEP_CANCEL && state == STATE_HELD);
+}
+
+/* Asking for all when there is nothing left, and it was this kind of step that ended it. */
+static bool already_done(const struct stepping *s)
+{
+    return s->asked->line_count == 0 && state_final(word_state(s->txn.word)) &&
+           (word_state(s->txn.word) == goal(s->kind) || word_last(s->txn.word) == s->kind);
+}
+
+static enum code plan(struct seat *seat, struct txn *t)
+{
+    struct stepping *s = (struct stepping *)t;
+    enum code code = reservation_hold(seat, t, s->asked->id);
+    if (code)
+        return code;
+    if (already_done(s)) {
+        view_reservation(seat, t->reservation, t->word, false, s->result);
+        COUNT(seat, repeats);
+        s->done_before = true;
+        t->done = !text_given(t->id);
+        return CODE_OK;
+    }
+    if (!may_step(s->kind, word_state(t->word)))
+        return reservation_wrong_state(seat, t, verb(s->kind));
+    s->parts = seat->parts;
+    s->part_count = 0;
+    code = choose_parts(seat, s);
+    return code ? code : post_parts(seat, s);
+}
+
+/* ---- the step itself ---- */
+
+static uint32_t record_step(struct seat *seat, const struct stepping *s)
+{
+    const struct step *step = s->asked;
+    struct step_head_fields f = {
+        .fixed = { .head = head_of(seat, (enum record_type)s->kind, s->to),
+                   .time_ms = seat->wall_ms,
+                   .content = s->txn.content,
+                   .step_count = step->line_count > 0 ? (uint16_t)s->part_count : 0 },
+        .id = step->id,
+        .op = step->op,
+    };
+    struct record_builder b = step_head_begin(seat->record, &f);
+    for (uint32_t i = 0; i < f.fixed.step_count; i++) {
+        struct step_record part = { .draw = s->parts[i].index, .qty = s->parts[i].qty };
+        record_add(&b, &part, sizeof part);
+    }
+    return record_end(&b);
+}
+
+/* The op stands for what was done before from now on, also after a crash: so it has a record. */
+static uint32_t record_op(struct seat *seat, const struct stepping *s)
+{
+    struct op_fields f = { .fixed = { .head = head_of(seat, RECORD_OP, s->to),
+                                      .time_ms = seat->wall_ms,
+                                      .content = s->txn.content },
+                           .id = s->asked->id,
+                           .op = s->asked->op };
+    struct record_builder b = op_begin(seat->record, &f);
+    return record_end(&b);
+}
+
+static void book_parts(struct stepping *s)
+{
+    for (uint32_t i = 0; i < s->part_count; i++) {
+        struct draw *draw = s->parts[i].draw;
+        if (s->kind == STEP_FULFIL)
+            draw->fulfilled += s->parts[i].qty;
+        else
+            draw->cancelled += s->parts[i].qty;
+        assert(draw->fulfilled + draw->cancelled <= draw->qty);
+    }
+}
+
+/* Everything is taken, and what a step gives always fits: so the draws may change before the claim,
+ * and the record tells the state that follows from them. */
+static uint32_t build_record(struct seat *seat, struct txn *t)
+{
+    struct stepping *s = (struct stepping *)t;
+    s->to = word_state(t->word);
+    if (s->done_before)
+        return record_op(seat, s);
+    book_parts(s);
+    s->to = state_of_draws(&seat->ledger->entries, t->reservation, s->to);
+    return record_step(seat, s);
+}
+
+void remember_step(struct seat *seat, struct entry *op, uint64_t content, uint64_t lsn,
+                   enum entry_state state, uint32_t id_len)
+{
+    op->content = content;
+    op->lsn_first = op->lsn_last = lsn;
+    op->result_state = state;
+    op->draw_count = 0;
+    uint64_t word = state_word(ENTRY_STEP, STATE_NONE, id_len);
+    slots_end(&seat->ledger->entries, &seat->cursor, op, word);
+    entry_put(op, word);
+}
+
+static void show(struct seat *seat, struct txn *t)
+{
+    struct stepping *s = (struct stepping *)t;
+    if (s->done_before) {
+        s->result->lsn = t->lsn;
+        entry_put(t->reservation, t->word);
+    } else {
+        t->reservation->lsn_last = t->lsn;
+        uint64_t word = word_with_last(with_state(t->word, s->to), s->kind);
+        view_reservation(seat, t->reservation, word, false, s->result);
+        settle_entry(seat, t->reservation, word);
+    }
+    if (t->entry)
+        remember_step(seat, t->entry, t->content, t->lsn, s->to, t->id.len);
+}
+
+static void repeat(struct seat *seat, struct txn *t)
+{
+    struct reservation_view *r = ((struct stepping *)t)->result;
+    (void)seat;
+    memset(r, 0, sizeof *r);
+    r->lsn = t->entry->lsn_first;
+    r->state = state_name((enum entry_state)t->entry->result_state);
+}
+
+static const struct txn_kind fulfil_txn = {
+    .id_name = "op",
+    .takes = true,
+    .remembered = ENTRY_STEP,
+    .plan = plan,
+    .record = build_record,
+    .show = show,
+    .repeat = repeat,
+};
+
+static const struct txn_kind cancel_txn = {
+    .id_name = "op",
+    .gives = true,
+    .remembered = ENTRY_STEP,
+    .claims_ahead = true,
+    .plan = plan,
+    .record = build_record,
+    .show = show,
+    .repeat = repeat,
+};
+
+static enum code step(struct seat *seat, const struct step *asked, enum step_kind kind,
+                      struct reservation_view *r)
+{
+    enum code code = check_step(seat, asked);
+    if (code)
+        return code;
+    struct stepping s = { .txn = { .id = asked->op, .content = fingerprint(asked, kind) },
+                          .asked = asked,
+                          .kind = kind,
+                          .result = r };
+    return kind == STEP_FULFIL ? txn_perform(seat, &s.txn, &fulfil_txn)
+                               : txn_perform(seat, &s.txn, &cancel_txn);
+}
+
+enum code ledger_fulfil(struct seat *seat, const struct step *asked, struct reservation_view *r)
+{
+    enum code code = step(seat, asked, STEP_FULFIL, r);
+    if (code == CODE_OK)
+        COUNT(seat, fulfils);
+    return code;
+}
+
+enum code ledger_cancel(struct seat *seat, const struct step *asked, struct reservation_view *r)
+{
+    enum code code = step(seat, asked, STEP_CANCEL, r);
+    if (code == CODE_OK)
+        COUNT(seat, cancels);
+    return code;
+}

@@ -1,0 +1,459 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Applying records of the journal: the second half of replay. Single-threaded, in LSN order,
+ * before any seat is in use. A record that does not fit what the records before it made is refused:
+ * the ledger never guesses.
+ */
+#include "engine/ledger/ledger.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "engine/ledger/seat.h"
+#include "engine/ops/reservation.h"
+#include "engine/replay/apply_inside.h"
+
+int apply_refuse(const struct applying *a, const char *why)
+{
+    fail(a->seat, CODE_BAD_REQUEST, "record of type %u at LSN %llu: %s", a->record->type,
+         (unsigned long long)a->lsn, why);
+    return -EINVAL;
+}
+
+int apply_no_space(const struct applying *a, const char *table)
+{
+    fail(a->seat, CODE_LIMIT, "the journal holds more %s than this configuration has room for",
+         table);
+    return -ENOSPC;
+}
+
+/* ---- ids ---- */
+
+/* Ids end at the engine's time; and time does not go back. */
+static void set_time(const struct applying *a, uint64_t time_ms)
+{
+    struct entry_cursor *cursor = &a->seat->cursor;
+    if (a->ledger->batch_ms != 0)
+        time_ms = a->ledger->batch_ms;
+    if (a->ledger->born_ms == 0)
+        a->ledger->born_ms = time_ms;
+    if (time_ms > cursor->now_ms)
+        cursor->now_ms = time_ms;
+}
+
+/* A fresh entry for an id. An old one that is finished makes way, as it did when this was live. */
+static int fresh_entry(const struct applying *a, struct text id, struct entry **entry)
+{
+    struct entries *entries = &a->ledger->entries;
+    uint64_t word;
+    if (id.len < 1 || id.len > ID_MAX)
+        return apply_refuse(a, "its id cannot be");
+    enum entry_found found =
+        entries_add(entries, &a->seat->cursor, id, id_hash(entries, id), entry, &word);
+    if (found == ENTRY_ABSENT)
+        return 0;
+    if (found != ENTRY_FOUND)
+        return apply_no_space(a, "reservations");
+    bool reservation = word_kind(word) == ENTRY_RESERVATION;
+    if (reservation && !state_final(word_state(word))) {
+        entry_put(*entry, word);
+        return apply_refuse(a, "its id is in use");
+    }
+    slots_unend(entries, &a->seat->cursor, *entry);
+    if (reservation && draw_blocks((*entry)->draw_count, (*entry)->timed) > 0)
+        slots_free_draws(entries, &a->seat->cursor, (*entry)->more);
+    return 0;
+}
+
+static int find_reservation(const struct applying *a, struct text id, struct entry **entry,
+                            uint64_t *word)
+{
+    struct entries *entries = &a->ledger->entries;
+    if (id.len < 1 || id.len > ID_MAX)
+        return apply_refuse(a, "its id cannot be");
+    if (entries_find(entries, id, id_hash(entries, id), entry, word) != ENTRY_FOUND)
+        return apply_refuse(a, "its reservation is not there");
+    if (word_kind(*word) == ENTRY_RESERVATION)
+        return 0;
+    entry_put(*entry, *word);
+    return apply_refuse(a, "its id is no reservation");
+}
+
+static int find_pool(const struct applying *a, const struct pool_key *key, struct pool **pool)
+{
+    struct items *items = &a->ledger->items;
+    const struct catalogue *catalogue = catalogue_now(a->seat);
+    bool known = key->item < items->max_items && item_at(items, key->item)->sku_len > 0 &&
+                 key->location < catalogue->location_count &&
+                 owner_kind(key->owner) < POOL_KIND_COUNT &&
+                 owner_channel(key->owner) < catalogue->channel_count;
+    if (!known)
+        return apply_refuse(a, "its pool cannot be");
+    *pool = pool_make(items, key->item, key->location, key->owner);
+    return *pool ? 0 : apply_no_space(a, "pools");
+}
+
+static int change_pool(const struct applying *a, struct pool *pool, int64_t on_hand,
+                       int64_t reserved)
+{
+    uint64_t after;
+    struct pool_change change = { .on_hand = on_hand, .reserved = reserved };
+    bool sane = word_reserved(pool_read(pool)) + reserved >= 0;
+    if (!sane || pool_reapply(pool, change, &after) != POOL_CHANGED)
+        return apply_refuse(a, "it takes what is not there");
+    mark_pool(a->seat, pool_unit(&a->ledger->items, pool), a->lsn);
+    return 0;
+}
+
+/* ---- stock ---- */
+
+static int move_pool(const struct applying *a, const struct pool_key *key, int64_t delta,
+                     uint64_t time_ms)
+{
+    struct pool *pool;
+    int error = find_pool(a, key, &pool);
+    if (!error)
+        error = change_pool(a, pool, delta, 0);
+    if (!error)
+        recent_add(&a->seat->recent, time_ms, pool_unit(&a->ledger->items, pool), delta);
+    return error;
+}
+
+static int apply_movement(struct applying *a)
+{
+    struct movement_fields f;
+    const struct movement_record *r = &f.fixed;
+    struct entry *entry;
+    if (!movement_decode(a->record, &f))
+        return apply_refuse(a, "its lengths do not fit");
+    struct movement_result result = { a->lsn, r->delta, r->on_hand, r->available };
+    set_time(a, r->time_ms);
+    int error = move_pool(a, &r->pool, r->delta, r->time_ms);
+    for (uint32_t i = 0; !error && i < r->more_count; i++) {
+        error = move_pool(a, &f.more[i].pool, f.more[i].delta, r->time_ms);
+        result.delta += f.more[i].delta;
+    }
+    if (!error)
+        error = fresh_entry(a, f.id, &entry);
+    if (!error)
+        remember_movement(a->seat, entry, r->content, &result, f.id.len);
+    return error;
+}
+
+/* What an allotment moves stays at its location, so it is no recent change. */
+static int apply_allot(struct applying *a)
+{
+    struct allot_fields f;
+    const struct allot_record *r = &f.fixed;
+    struct pool *own, *shared;
+    struct entry *entry;
+    if (!allot_decode(a->record, &f))
+        return apply_refuse(a, "its lengths do not fit");
+    if (owner_kind(r->pool.owner) != POOL_ALLOTTED)
+        return apply_refuse(a, "its pool cannot be");
+    struct pool_key shared_key = { r->pool.item, r->pool.location, owner_of(POOL_SHARED, 0) };
+    set_time(a, r->time_ms);
+    int error = find_pool(a, &r->pool, &own);
+    if (!error)
+        error = find_pool(a, &shared_key, &shared);
+    if (!error)
+        error = change_pool(a, r->delta > 0 ? shared : own, -llabs(r->delta), 0);
+    if (!error)
+        error = change_pool(a, r->delta > 0 ? own : shared, llabs(r->delta), 0);
+    if (!error)
+        error = fresh_entry(a, f.id, &entry);
+    if (error)
+        return error;
+    struct movement_result result = { a->lsn, r->delta, r->allotted, r->available };
+    remember_movement(a->seat, entry, r->content, &result, f.id.len);
+    return 0;
+}
+
+/* Takes the record's draws from the pools, and lists them as planned. */
+static int apply_draws(const struct applying *a, const struct reserve_fields *f)
+{
+    uint32_t count = f->fixed.draw_count;
+    struct planned_draw *draws = a->seat->order_plan->draws;
+    for (uint32_t i = 0; i < count; i++) {
+        struct pool *pool;
+        const struct draw_record *draw = &f->draws[i];
+        if (draw->qty < 1 || draw->qty > QUANTITY_MAX)
+            return apply_refuse(a, "a quantity cannot be");
+        if (!owner_sells_to(draw->pool.owner, f->fixed.channel))
+            return apply_refuse(a, "it draws from a pool that is not its channel's");
+        int error = find_pool(a, &draw->pool, &pool);
+        if (!error)
+            error = change_pool(a, pool, 0, draw->qty);
+        if (error)
+            return error;
+        uint64_t after_s = f->ready ? f->ready[i].after_s : 0;
+        draws[i] = (struct planned_draw){ .pool = pool_unit(&a->ledger->items, pool),
+                                          .line = i,
+                                          .qty = draw->qty,
+                                          .ready_ms = f->fixed.created_ms + after_s * 1000 };
+    }
+    return 0;
+}
+
+/*
+ * A deadline is kept in both clocks, for engine time starts anew at the later of the wall clock and
+ * the journal's last time. If the wall clock was put back, engine time goes on from the journal; if
+ * it was put forward, engine time has gone with it. The later of the two holds in either case: no
+ * hold ends early. (One made while the wall clock was ahead for a time only may end late by that.)
+ */
+static uint64_t later(uint64_t told_ms, uint64_t engine_ms)
+{
+    return told_ms > engine_ms ? told_ms : engine_ms;
+}
+
+static int apply_reserve(struct applying *a)
+{
+    struct reserve_fields f;
+    const struct reserve_record *r = &f.fixed;
+    struct entry *entry;
+    if (!reserve_decode(a->record, &f) || r->draw_count < 1 || r->draw_count > DRAWS_MAX ||
+        r->channel >= catalogue_now(a->seat)->channel_count)
+        return apply_refuse(a, "its lengths do not fit");
+    set_time(a, r->created_ms);
+    int error = apply_draws(a, &f);
+    if (!error)
+        error = fresh_entry(a, f.id, &entry);
+    if (error)
+        return error;
+    entry->content = r->content;
+    entry->created_ms = r->created_ms;
+    entry->ttl_ms = r->ttl_ms;
+    entry->channel = r->channel;
+    entry->lsn_first = entry->lsn_last = a->lsn;
+    if (r->ttl_ms)
+        entry->expires_ms = later(r->created_ms, f.engine_ms) + r->ttl_ms;
+    else
+        entry->lsn_confirmed = a->lsn;
+    if (!store_draws(a->seat, entry, a->seat->order_plan->draws, r->draw_count))
+        return apply_no_space(a, "reservations");
+    slots_begin(&a->ledger->entries, &a->seat->cursor);
+    enum entry_state state = r->ttl_ms ? STATE_HELD : STATE_CONFIRMED;
+    entry_put(entry, state_word(ENTRY_RESERVATION, state, f.id.len));
+    return 0;
+}
+
+static int apply_extend(struct applying *a)
+{
+    struct extend_fields f;
+    struct entry *entry;
+    uint64_t word;
+    if (!extend_decode(a->record, &f))
+        return apply_refuse(a, "its lengths do not fit");
+    int error = find_reservation(a, f.id, &entry, &word);
+    if (error)
+        return error;
+    bool held = word_state(word) == STATE_HELD;
+    if (held)
+        entry->expires_ms = later(f.fixed.expires_ms, f.engine_ms);
+    entry->lsn_last = a->lsn;
+    entry_put(entry, word);
+    return held ? 0 : apply_refuse(a, "its reservation is not held");
+}
+
+static int apply_confirm(struct applying *a)
+{
+    struct confirm_fields f;
+    struct entry *entry;
+    uint64_t word;
+    if (!confirm_decode(a->record, &f))
+        return apply_refuse(a, "its lengths do not fit");
+    int error = find_reservation(a, f.id, &entry, &word);
+    if (error)
+        return error;
+    if (word_state(word) != STATE_HELD) {
+        entry_put(entry, word);
+        return apply_refuse(a, "its reservation is not held");
+    }
+    entry->lsn_last = entry->lsn_confirmed = a->lsn;
+    entry_put(entry, with_state(word, STATE_CONFIRMED));
+    return 0;
+}
+
+/* Fulfils or cancels qty units of one draw. */
+static int settle_draw(const struct applying *a, struct draw *draw, uint32_t qty, bool fulfil)
+{
+    if (qty > draw_left(draw))
+        return apply_refuse(a, "it settles more than is left");
+    if (qty == 0)
+        return 0; /* of a whole step: it was settled before */
+    struct pool *pool = pool_at(&a->ledger->items, draw->pool);
+    int error = change_pool(a, pool, fulfil ? -(int64_t)qty : 0, -(int64_t)qty);
+    if (error)
+        return error;
+    if (fulfil) {
+        draw->fulfilled += qty;
+        recent_add(&a->seat->recent, a->time_ms, draw->pool, -(int64_t)qty);
+    } else {
+        draw->cancelled += qty;
+    }
+    return 0;
+}
+
+static int settle_all(const struct applying *a, struct entry *entry, bool fulfil)
+{
+    struct draw_walk walk = draw_walk_start(&a->ledger->entries, entry);
+    struct draw *draw;
+    int error = 0;
+    while (!error && (draw = draw_walk_next(&walk)) != NULL)
+        error = settle_draw(a, draw, draw_left(draw), fulfil);
+    return error;
+}
+
+static int settle_parts(const struct applying *a, struct entry *entry,
+                        const struct step_record *parts, uint32_t count, bool fulfil)
+{
+    const struct draw_list *list = &a->seat->draw_list;
+    int error = 0;
+    list_draws(a->seat, entry);
+    for (uint32_t i = 0; !error && i < count; i++) {
+        const struct step_record *part = &parts[i];
+        error = part->draw < list->count
+                    ? settle_draw(a, list->draws[part->draw], part->qty, fulfil)
+                    : apply_refuse(a, "it names no draw");
+    }
+    return error;
+}
+
+static int apply_step_head(struct applying *a)
+{
+    struct step_head_fields f;
+    bool fulfil = a->record->type == RECORD_FULFIL;
+    struct entry *entry, *op_entry;
+    uint64_t word;
+    if (!step_head_decode(a->record, &f))
+        return apply_refuse(a, "its lengths do not fit");
+    a->time_ms = f.fixed.time_ms;
+    set_time(a, f.fixed.time_ms);
+    int error = find_reservation(a, f.id, &entry, &word);
+    if (error)
+        return error;
+    if (state_final(word_state(word)) || (fulfil && word_state(word) != STATE_CONFIRMED))
+        error = apply_refuse(a, "its reservation is in another state");
+    else if (f.fixed.step_count > 0)
+        error = settle_parts(a, entry, f.steps, f.fixed.step_count, fulfil);
+    else
+        error = settle_all(a, entry, fulfil);
+    if (error) {
+        entry_put(entry, word);
+        return error;
+    }
+    enum entry_state to = state_of_draws(&a->ledger->entries, entry, word_state(word));
+    entry->lsn_last = a->lsn;
+    settle_entry(a->seat, entry, word_with_last(with_state(word, to), a->record->type));
+    if (f.op.len == 0)
+        return 0;
+    error = fresh_entry(a, f.op, &op_entry);
+    if (!error)
+        remember_step(a->seat, op_entry, f.fixed.content, a->lsn, to, f.op.len);
+    return error;
+}
+
+static int apply_op(struct applying *a)
+{
+    struct op_fields f;
+    struct entry *entry;
+    if (!op_decode(a->record, &f) || f.id.len < 1 || a->record->flags >= STATE_COUNT)
+        return apply_refuse(a, "its lengths do not fit");
+    set_time(a, f.fixed.time_ms);
+    int error = fresh_entry(a, f.op, &entry);
+    if (!error)
+        remember_step(a->seat, entry, f.fixed.content, a->lsn, a->record->flags, f.op.len);
+    return error;
+}
+
+static int apply_expire(struct applying *a)
+{
+    struct expire_fields f;
+    struct entry *entry;
+    uint64_t word;
+    if (!expire_decode(a->record, &f))
+        return apply_refuse(a, "its lengths do not fit");
+    set_time(a, f.fixed.time_ms);
+    int error = find_reservation(a, f.id, &entry, &word);
+    if (error)
+        return error;
+    if (word_state(word) != STATE_HELD)
+        error = apply_refuse(a, "its reservation is not held");
+    else
+        error = settle_all(a, entry, false);
+    if (error) {
+        entry_put(entry, word);
+        return error;
+    }
+    entry->lsn_last = a->lsn;
+    settle_entry(a->seat, entry, word_with_last(with_state(word, STATE_EXPIRED), RECORD_EXPIRE));
+    return 0;
+}
+
+static int apply_void(struct applying *a)
+{
+    (void)a;
+    return 0;
+}
+
+static int apply_undone(struct applying *a)
+{
+    struct undone_fields f;
+    if (!undone_decode(a->record, &f))
+        return apply_refuse(a, "its lengths do not fit");
+    for (uint32_t i = 0; i < f.fixed.count; i++) {
+        uint32_t item = f.items[i].item;
+        if (item >= a->ledger->items.max_items || item_at(&a->ledger->items, item)->sku_len == 0)
+            return apply_refuse(a, "its item cannot be");
+        mark_item(a->seat, item, a->lsn);
+    }
+    return 0;
+}
+
+void ledger_apply_time(struct ledger *ledger, uint64_t engine_ms)
+{
+    ledger->batch_ms = engine_ms;
+}
+
+int ledger_apply(struct ledger *ledger, const struct record_head *record, uint64_t lsn)
+{
+    static int (*const by_type[])(struct applying *) = {
+#define X(type, number, name, tag, flags) [RECORD_##type] = apply_##tag,
+        RECORD_TYPES(X)
+#undef X
+    };
+    struct applying a = { ledger, ledger->seats[0], record, lsn, 0 };
+    a.seat->cursor.replaying = true;
+    if (record->type >= sizeof by_type / sizeof by_type[0] || !by_type[record->type])
+        return apply_refuse(&a, "its type is unknown");
+    return by_type[record->type](&a);
+}
+
+uint64_t ledger_recovered(struct ledger *ledger, uint64_t engine_ms)
+{
+    assert(ledger->seat_count >= 1);
+    struct entries *entries = &ledger->entries;
+    for (unsigned i = 0; i < ledger->seat_count; i++) {
+        wheel_init(&ledger->seats[i]->wheel, engine_ms);
+        ledger->seats[i]->engine_ms = engine_ms;
+    }
+    struct entry_cursor *cursor = &ledger->seats[0]->cursor;
+    entries_started(entries, cursor->now_ms, engine_ms);
+    cursor->replaying = false;
+    if (ledger->born_ms == 0)
+        ledger->born_ms = engine_ms;
+    unsigned seat = 0;
+    for (uint32_t chunk = 0; chunk < entries->chunk_count; chunk++) {
+        uint64_t bits = atomic_load_explicit(&entries->taken[chunk].bits, memory_order_relaxed);
+        for (; bits != 0; bits &= bits - 1) {
+            struct entry *entry = entry_at(entries, chunk * 64 + (uint32_t)__builtin_ctzll(bits));
+            uint64_t word = atomic_load_explicit(&entry->state, memory_order_relaxed);
+            if (word_kind(word) != ENTRY_RESERVATION || word_state(word) != STATE_HELD)
+                continue;
+            seat = (seat + 1) % ledger->worker_count;
+            entry->owner = (uint8_t)seat;
+            wheel_link(&ledger->seats[seat]->wheel, entries, entry, entry->expires_ms);
+        }
+    }
+    return cursor->early;
+}

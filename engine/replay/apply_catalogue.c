@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Applying records of the catalogue: items, locations, channels, clients. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/ledger/seat.h"
+#include "engine/replay/apply_inside.h"
+
+int apply_item(struct applying *a)
+{
+    struct items *items = &a->ledger->items;
+    struct item_fields f;
+    const struct item_record *r = &f.fixed;
+    if (!item_decode(a->record, &f) || f.name.len > NAME_MAX_BYTES ||
+        f.barcode.len > NAME_MAX_BYTES)
+        return apply_refuse(a, "its lengths do not fit");
+    if (r->item >= items->max_items)
+        return apply_no_space(a, "items");
+    int64_t found =
+        text_is_sku(f.sku) ? items_find(items, f.sku, sku_hash(items, f.sku)) : ITEM_NONE;
+    if (found == ITEM_NONE && items_restore(items, r->item, f.sku) != 0)
+        return apply_refuse(a, "its item cannot be");
+    if (found >= 0 && found != r->item)
+        return apply_refuse(a, "its item has another index");
+    mark_item(a->seat, r->item, a->lsn);
+    if (!r->detailed)
+        return 0;
+    struct item_details *details = calloc(1, sizeof *details);
+    if (!details)
+        return apply_no_space(a, "details of items");
+    details_apply(details, &(struct item_setting){ .sku = f.sku,
+                                                   .has_name = true,
+                                                   .name = f.name,
+                                                   .has_barcode = true,
+                                                   .barcode = f.barcode,
+                                                   .has_low_stock = r->low_stock >= 0,
+                                                   .low_stock = r->low_stock,
+                                                   .has_backorder_limit = r->backorder_limit >= 0,
+                                                   .backorder_limit = r->backorder_limit });
+    details->lsn = a->lsn;
+    details_show(a->ledger, r->item, details);
+    return 0;
+}
+
+static int apply_catalogue(const struct applying *a, struct catalogue *next, uint16_t index,
+                           uint16_t wanted, enum code code)
+{
+    if (!next && code != CODE_OK) {
+        char why[sizeof a->seat->failure.message];
+        memcpy(why, a->seat->failure.message, sizeof why); /* apply_refuse() writes there */
+        return apply_refuse(a, why);
+    }
+    if (index != wanted) {
+        catalogue_destroy(next);
+        return apply_refuse(a, "its place in the catalogue is another");
+    }
+    if (next) {
+        catalogue_swap(a->ledger, next);
+        mark_catalogue(a->ledger, a->lsn);
+    }
+    return 0;
+}
+
+int apply_location(struct applying *a)
+{
+    struct location_fields f;
+    const struct location_record *r = &f.fixed;
+    struct text groups[GROUPS_MAX];
+    if (!location_decode(a->record, &f) || r->group_count > GROUPS_MAX)
+        return apply_refuse(a, "its lengths do not fit");
+    for (unsigned i = 0; i < r->group_count; i++)
+        groups[i] = record_short_text(&f.groups);
+    struct location_setting s = { .code = f.code,
+                                  .kind = f.kind,
+                                  .name = f.name,
+                                  .has_kind = true,
+                                  .has_name = true,
+                                  .has_priority = true,
+                                  .has_lead_time = true,
+                                  .has_ships = true,
+                                  .has_pickup = true,
+                                  .has_active = true,
+                                  .has_groups = true,
+                                  .has_lat = !isnan(r->lat),
+                                  .has_lon = !isnan(r->lon),
+                                  .lat = r->lat,
+                                  .lon = r->lon,
+                                  .priority = r->priority,
+                                  .lead_time_s = r->lead_time_s,
+                                  .ships = r->ships,
+                                  .pickup = r->pickup,
+                                  .active = r->active,
+                                  .groups = groups,
+                                  .group_count = r->group_count };
+    enum code code;
+    uint16_t index = r->location;
+    struct catalogue *next =
+        catalogue_with_location(catalogue_now(a->seat), &s, &index, &code, a->seat->failure.message,
+                                sizeof a->seat->failure.message);
+    if (next)
+        next->locations[index].lsn = a->lsn;
+    return apply_catalogue(a, next, index, r->location, code);
+}
+
+int apply_channel(struct applying *a)
+{
+    static struct text places[PLACES_MAX]; /* recovery is single-threaded */
+    struct channel_fields f;
+    const struct channel_record *r = &f.fixed;
+    if (!channel_decode(a->record, &f) || r->place_count > PLACES_MAX ||
+        r->sourcing >= SOURCING_COUNT)
+        return apply_refuse(a, "its lengths do not fit");
+    for (unsigned i = 0; i < r->place_count; i++)
+        places[i] = record_short_text(&f.locations);
+    struct channel_setting s = { .code = f.code,
+                                 .kind = f.kind,
+                                 .name = f.name,
+                                 .has_kind = true,
+                                 .has_name = true,
+                                 .has_places = true,
+                                 .has_buffer = true,
+                                 .has_hold_ttl = r->hold_ttl_ms != 0,
+                                 .has_sourcing = true,
+                                 .buffer = r->buffer,
+                                 .hold_ttl_ms = r->hold_ttl_ms,
+                                 .places = places,
+                                 .place_count = r->place_count,
+                                 .recorded = true };
+    s.sourcing = text_of(sourcing_name((enum sourcing)r->sourcing));
+    enum code code;
+    uint16_t index = r->channel;
+    struct catalogue *next =
+        catalogue_with_channel(catalogue_now(a->seat), &s, &index, &code, a->seat->failure.message,
+                               sizeof a->seat->failure.message);
+    if (next)
+        next->channels[index].lsn = a->lsn;
+    return apply_catalogue(a, next, index, r->channel, code);
+}
+
+int apply_client(struct applying *a)
+{
+    struct client_fields f;
+    uint16_t client = client_decode(a->record, &f) ? f.fixed.client : 0;
+    if (client == 0 || client >= CLIENTS_MAX || f.name.len > NAME_MAX_BYTES)
+        return apply_refuse(a, "its client cannot be");
+    client_remember(a->ledger, client, f.name);
+    return 0;
+}

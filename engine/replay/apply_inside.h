@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files that apply records share. */
+#ifndef STOCKD_ENGINE_REPLAY_APPLY_INSIDE_H
+#define STOCKD_ENGINE_REPLAY_APPLY_INSIDE_H
+
+#include <stdint.h>
+
+#include "engine/log/record.h"
+
+struct ledger;
+struct seat;
+
+/* One record on its way into the ledger. */
+struct applying {
+    struct ledger *ledger;
+    struct seat *seat; /* the first: its failure holds the reason, its cursor finds slots */
+    const struct record_head *record;
+    uint64_t lsn;
+    uint64_t time_ms; /* of a step */
+};
+
+/* Both note why: -EINVAL for a record that does not fit, -ENOSPC for a table that is full. */
+int apply_refuse(const struct applying *a, const char *why);
+int apply_no_space(const struct applying *a, const char *table);
+
+/* Records of the catalogue (apply_catalogue.c). */
+int apply_item(struct applying *a);
+int apply_location(struct applying *a);
+int apply_channel(struct applying *a);
+int apply_client(struct applying *a);
+
+#endif

@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "engine/sourcing/candidates.h"
+
+#include <stdlib.h>
+
+#include "engine/ledger/seat.h"
+
+_Static_assert(2 * LOCATIONS_MAX < RANK_NEVER, "ranks of both kinds are below never");
+
+/* ---- what the lines planned already take ---- */
+
+static uint32_t planned_slot(const struct planned *planned, uint32_t unit)
+{
+    uint32_t at = unit * UINT32_C(2654435761) >> 20;
+    _Static_assert(PLANNED_SLOTS == 1 << (32 - 20), "the hash has as many bits as the table");
+    while (planned->slots[at].qty != 0 && planned->slots[at].unit != unit)
+        at = (at + 1) % PLANNED_SLOTS;
+    return at;
+}
+
+void planned_add(struct planned *planned, uint32_t unit, int64_t qty)
+{
+    uint32_t at = planned_slot(planned, unit);
+    planned->slots[at].unit = unit;
+    planned->slots[at].qty += qty;
+}
+
+/* ---- the walk ---- */
+
+/* Rank of the pool for the channel; RANK_NEVER: it does not sell from it. Its own allotment goes
+ * before what is shared. */
+static inline uint32_t rank_of(const struct channel *channel, uint16_t channel_at, uint64_t key)
+{
+    uint16_t owner = key_owner(key);
+    uint32_t rank = channel->rank[key_location(key)];
+    if (rank == RANK_NEVER)
+        return RANK_NEVER;
+    if (owner_kind(owner) == POOL_SHARED)
+        return rank + LOCATIONS_MAX;
+    if (owner_kind(owner) == POOL_ALLOTTED && owner_channel(owner) == channel_at)
+        return rank;
+    return RANK_NEVER;
+}
+
+static inline void look_at(struct candidates *s, const struct pool *pool, uint32_t unit,
+                           int64_t planned, uint32_t rank, bool serving)
+{
+    uint64_t word = pool_read(pool);
+    int64_t available = word_available(word) - planned;
+    s->pools++;
+    s->pending |= word_pending(word) != 0;
+    if (available <= 0)
+        return;
+    s->total += available;
+    if (!serving)
+        return;
+    assert(s->count < 2 * LOCATIONS_MAX);
+    s->takeable += available;
+    s->at[s->count++] = (struct candidate){ unit, rank, available };
+}
+
+static int most_first(const void *left, const void *right)
+{
+    const struct candidate *a = left, *b = right;
+    return a->available > b->available ? -1 : a->available < b->available;
+}
+
+/* An order has only so many draws: more pools than that are worth the largest of them. */
+static void limit_to_draws(struct candidates *s)
+{
+    if (s->count <= DRAWS_MAX)
+        return;
+    qsort(s->at, s->count, sizeof s->at[0], most_first);
+    s->takeable = 0;
+    for (uint32_t i = 0; i < DRAWS_MAX; i++)
+        s->takeable += s->at[i].available;
+}
+
+void candidates_find(struct seat *seat, const struct channel *channel, uint32_t index,
+                     const struct location *bound, struct planned *planned, struct candidates *s)
+{
+    const struct catalogue *catalogue = seat->catalogue;
+    const struct items *items = &seat->ledger->items;
+    const struct item *item = item_at(items, index);
+    uint16_t channel_at = channel_index(catalogue, channel);
+    uint16_t bound_at = bound ? location_index(catalogue, bound) : 0;
+    uint32_t stamp;
+    s->count = s->pools = 0;
+    s->total = s->takeable = 0;
+    s->pending = false;
+    s->quiet = gives_quiet(item, &stamp);
+    struct pool_walk walk = pool_walk_start(items, index);
+    struct pool *pool;
+    while ((pool = pool_walk_next(&walk)) != NULL) {
+        uint64_t key = atomic_load_explicit(&pool->key, memory_order_relaxed);
+        uint16_t at = key_location(key);
+        if (at >= catalogue->location_count)
+            continue; /* younger than the pinned catalogue: sourcing.c sees that */
+        uint32_t rank = rank_of(channel, channel_at, key);
+        if (rank == RANK_NEVER)
+            continue;
+        uint32_t unit = pool_unit(items, pool);
+        int64_t gone = planned ? planned->slots[planned_slot(planned, unit)].qty : 0;
+        look_at(s, pool, unit, gone, rank, bound ? at == bound_at : catalogue->ships[at]);
+    }
+    s->quiet &= gives_unchanged(item, stamp);
+    seat->work += walk.entered;
+    limit_to_draws(s);
+    int64_t above_buffer = s->total - channel->buffer;
+    if (s->takeable > above_buffer)
+        s->takeable = above_buffer > 0 ? above_buffer : 0;
+}
+
+static inline bool is_better(const struct candidate *a, const struct candidate *b, bool by_most)
+{
+    bool own = a->rank < LOCATIONS_MAX;
+    if (by_most && own != (b->rank < LOCATIONS_MAX))
+        return own;
+    if (by_most && a->available != b->available)
+        return a->available > b->available;
+    return a->rank < b->rank;
+}
+
+bool candidates_first(struct seat *seat, const struct channel *channel, uint32_t index,
+                      int64_t wanted, bool by_most, struct candidate *first, uint32_t *pools)
+{
+    const struct catalogue *catalogue = seat->catalogue;
+    const struct items *items = &seat->ledger->items;
+    uint16_t channel_at = channel_index(catalogue, channel);
+    struct candidate best = { .rank = RANK_NEVER };
+    int64_t total = 0;
+    *pools = 0;
+    struct pool_walk walk = pool_walk_start(items, index);
+    struct pool *pool;
+    while ((pool = pool_walk_next(&walk)) != NULL) {
+        uint64_t key = atomic_load_explicit(&pool->key, memory_order_relaxed);
+        uint16_t at = key_location(key);
+        uint32_t rank =
+            at < catalogue->location_count ? rank_of(channel, channel_at, key) : RANK_NEVER;
+        if (rank == RANK_NEVER)
+            continue;
+        struct candidate c = { 0, rank, word_available(pool_read(pool)) };
+        ++*pools;
+        if (c.available <= 0)
+            continue;
+        total += c.available;
+        if (!catalogue->ships[at] || !is_better(&c, &best, by_most))
+            continue;
+        best = c;
+        best.unit = pool_unit(items, pool);
+    }
+    seat->work += walk.entered;
+    *first = best;
+    return best.available >= wanted && total - channel->buffer >= wanted;
+}
+
+int64_t channel_available(struct seat *seat, const struct channel *channel, uint32_t item)
+{
+    candidates_find(seat, channel, item, NULL, NULL, seat->candidates);
+    return seat->candidates->takeable;
+}

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Candidates: the pools of an item that a channel, or one line of its order, may draw from. */
+#ifndef STOCKD_ENGINE_SOURCING_CANDIDATES_H
+#define STOCKD_ENGINE_SOURCING_CANDIDATES_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "engine/base/limits.h"
+
+struct channel;
+struct location;
+struct seat;
+
+struct candidate {
+    uint32_t unit;
+    uint32_t rank; /* lower is asked first: the channel's own allotments, below LOCATIONS_MAX, then
+                      what is shared, above; within both, locations by the channel's order */
+    int64_t available;
+};
+
+/* What one walk over an item's pools found. */
+struct candidates {
+    uint32_t count;
+    uint32_t pools;   /* that the channel sells from, empty ones too */
+    int64_t total;    /* available, at all of the channel's locations */
+    int64_t takeable; /* available to this line: at its location, less the buffer */
+    bool pending;     /* somebody's take is undecided on one of them */
+    bool quiet;       /* no give came in between: the sums are the truth of one instant */
+    struct candidate at[2 * LOCATIONS_MAX];
+};
+
+/* What the lines of an order that are planned already take from each pool: a hash table. */
+enum { PLANNED_SLOTS = 4096 };
+
+struct planned {
+    struct {
+        uint32_t unit;
+        int64_t qty; /* 0: the slot is empty */
+    } slots[PLANNED_SLOTS];
+};
+
+void planned_add(struct planned *planned, uint32_t unit, int64_t qty);
+
+/* Walks the item's pools for a channel, and a line that is bound to a place (NULL: free), less what
+ * is planned already (NULL: nothing is). */
+void candidates_find(struct seat *seat, const struct channel *channel, uint32_t item,
+                     const struct location *bound, struct planned *planned,
+                     struct candidates *found);
+
+/*
+ * The pool that a free line draws from first, for an item that no other line has. False: it does
+ * not hold all that is wanted, and candidates_find is to look. *pools: as in struct candidates.
+ * `by_most`: more is better, the channel's own before all else; else the rank decides alone.
+ */
+bool candidates_first(struct seat *seat, const struct channel *channel, uint32_t item,
+                      int64_t wanted, bool by_most, struct candidate *first, uint32_t *pools);
+
+/* What one order on the channel could take of the item now, from all of its locations. */
+int64_t channel_available(struct seat *seat, const struct channel *channel, uint32_t item);
+
+#endif

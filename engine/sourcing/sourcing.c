@@ -1,0 +1,357 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "engine/sourcing/sourcing.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "engine/ledger/seat.h"
+
+enum { NO_PLACE = UINT32_MAX };
+
+static bool is_own(const struct candidate *c)
+{
+    return c->rank < LOCATIONS_MAX;
+}
+
+/* The location's rank, for the channel's own pool and the shared one alike. */
+static uint32_t place_of(const struct candidate *c)
+{
+    return c->rank % LOCATIONS_MAX;
+}
+
+static bool is_used(const struct order_plan *s, uint32_t place)
+{
+    return s->used[place / 64] >> place % 64 & 1;
+}
+
+static void set_used(struct order_plan *s, uint32_t place)
+{
+    s->used[place / 64] |= UINT64_C(1) << place % 64;
+}
+
+/* ---- candidates, best first: a heap, so that a line pays for the draws that it needs ---- */
+
+enum heap_order { BY_RANK, BY_OWN_THEN_MOST, BY_MOST };
+
+static bool before(enum heap_order order, const struct candidate *a, const struct candidate *b)
+{
+    if (order != BY_RANK) {
+        if (order == BY_OWN_THEN_MOST && is_own(a) != is_own(b))
+            return is_own(a);
+        if (a->available != b->available)
+            return a->available > b->available;
+    }
+    return a->rank < b->rank; /* what is the channel's own has the lower ranks */
+}
+
+static void sift_down(struct candidate *heap, uint32_t count, uint32_t at, enum heap_order order)
+{
+    struct candidate moved = heap[at];
+    for (uint32_t child; (child = 2 * at + 1) < count; at = child) {
+        if (child + 1 < count && before(order, &heap[child + 1], &heap[child]))
+            child++;
+        if (!before(order, &heap[child], &moved))
+            break;
+        heap[at] = heap[child];
+    }
+    heap[at] = moved;
+}
+
+static void make_heap(struct candidate *heap, uint32_t count, enum heap_order order)
+{
+    for (uint32_t i = count / 2; i-- > 0;)
+        sift_down(heap, count, i, order);
+}
+
+/* Moves the best behind the others. */
+static const struct candidate *pop(struct candidate *heap, uint32_t count, enum heap_order order)
+{
+    struct candidate best = heap[0];
+    heap[0] = heap[count - 1];
+    sift_down(heap, count - 1, 0, order);
+    heap[count - 1] = best;
+    return &heap[count - 1];
+}
+
+/* Of those as good as the best as to whose they are, one that has it all; NULL: none. */
+static const struct candidate *find_whole(const struct order_plan *s, const struct candidate *heap,
+                                          uint32_t count, int64_t wanted)
+{
+    const struct candidate *best = NULL;
+    for (uint32_t i = 0; heap[0].available >= wanted && i < count; i++) {
+        const struct candidate *c = &heap[i];
+        if (c->available < wanted || is_own(c) != is_own(&heap[0]))
+            continue;
+        bool used = is_used(s, place_of(c)), best_used = best && is_used(s, place_of(best));
+        if (!best || (used != best_used ? used : c->rank < best->rank))
+            best = c;
+    }
+    return best;
+}
+
+static bool add_draw(struct order_plan *s, uint32_t line, const struct candidate *from, int64_t qty)
+{
+    if (s->draw_count == DRAWS_MAX)
+        return false;
+    s->draws[s->draw_count++] =
+        (struct planned_draw){ .pool = from->unit, .line = line, .qty = qty };
+    return true;
+}
+
+/* A line that one pool can fill is most of them: it needs no heap. */
+static const struct candidate *first_of(const struct candidates *found, enum heap_order order)
+{
+    const struct candidate *best = &found->at[0];
+    for (uint32_t i = 1; i < found->count; i++)
+        if (before(order, &found->at[i], best))
+            best = &found->at[i];
+    return best;
+}
+
+/* Draws `wanted` units in that order. False if there are not so many draws left. */
+static bool draw_in_order(struct order_plan *s, enum heap_order order, bool fewest, uint32_t line,
+                          int64_t wanted)
+{
+    struct candidates *found = &s->found;
+    const struct candidate *best = first_of(found, order);
+    if (!fewest && best->available >= wanted)
+        return add_draw(s, line, best, wanted);
+    make_heap(found->at, found->count, order);
+    for (uint32_t left = found->count; wanted > 0; left--) {
+        assert(left > 0);
+        const struct candidate *whole = fewest ? find_whole(s, found->at, left, wanted) : NULL;
+        best = whole ? whole : pop(found->at, left, order);
+        int64_t qty = best->available < wanted ? best->available : wanted;
+        if (!add_draw(s, line, best, qty))
+            return false;
+        set_used(s, place_of(best));
+        wanted -= qty;
+    }
+    return true;
+}
+
+/* Draws by the channel's rule; or from where there is most, if that takes too many draws. */
+static bool draw_line(struct order_plan *s, uint32_t line, int64_t wanted)
+{
+    uint32_t first = s->draw_count;
+    bool fewest = s->channel->sourcing == SOURCE_FEWEST;
+    bool by_most = fewest || s->channel->sourcing == SOURCE_BALANCE;
+    enum heap_order order = by_most ? BY_OWN_THEN_MOST : BY_RANK;
+    if (!draw_in_order(s, order, fewest, line, wanted)) {
+        s->draw_count = first;
+        if (!draw_in_order(s, BY_MOST, false, line, wanted))
+            return false;
+    }
+    for (uint32_t i = first; s->repeated[line] && i < s->draw_count; i++)
+        planned_add(&s->planned, s->draws[i].pool, s->draws[i].qty);
+    return true;
+}
+
+static void find_candidates(struct seat *seat, struct order_plan *s, uint32_t line,
+                            const struct location *bound)
+{
+    struct planned *planned = s->repeated[line] ? &s->planned : NULL;
+    candidates_find(seat, s->channel, s->items[line], bound, planned, &s->found);
+}
+
+/* ---- one parcel ---- */
+
+/* What the free lines want of each item, noted at the first line that has it. */
+static void gather_wanted(struct order_plan *s)
+{
+    const struct order *order = s->order;
+    memset(s->wanted, 0, order->line_count * sizeof s->wanted[0]);
+    for (uint32_t i = 0; i < order->line_count; i++)
+        if (!s->bound[i])
+            s->wanted[s->first[i]] += order->lines[i].qty;
+}
+
+/* Counts the places that can fill it, and have as much of the channel's own as any order would take
+ * first. */
+static void count_places(const struct candidates *found, struct parcel *parcel, int64_t wanted)
+{
+    int64_t own = 0;
+    for (uint32_t i = 0; i < found->count; i++)
+        parcel->own[place_of(&found->at[i])] = parcel->all[place_of(&found->at[i])] = 0;
+    for (uint32_t i = 0; i < found->count; i++) {
+        const struct candidate *c = &found->at[i];
+        parcel->all[place_of(c)] += c->available;
+        if (!is_own(c))
+            continue;
+        parcel->own[place_of(c)] += c->available;
+        own += c->available;
+    }
+    for (uint32_t i = 0; i < found->count; i++) {
+        uint32_t place = place_of(&found->at[i]);
+        bool fills =
+            parcel->all[place] >= wanted && parcel->own[place] >= (own < wanted ? own : wanted);
+        if (fills && parcel->filled[place] == parcel->items)
+            parcel->filled[place]++;
+    }
+    parcel->items++;
+}
+
+/* The place that can fill all free lines, best of one that bound lines are sent from; NO_PLACE if
+ * there is none. */
+static uint32_t find_one_parcel(struct seat *seat, struct order_plan *s)
+{
+    struct parcel *parcel = &s->parcel;
+    uint32_t places = seat->catalogue->location_count, best = NO_PLACE;
+    memset(parcel->filled, 0, places * sizeof parcel->filled[0]);
+    parcel->items = 0;
+    gather_wanted(s);
+    for (uint32_t i = 0; i < s->order->line_count; i++) {
+        int64_t wanted = s->wanted[i];
+        if (wanted == 0)
+            continue;
+        find_candidates(seat, s, i, NULL);
+        if (s->found.takeable < wanted)
+            return NO_PLACE;
+        count_places(&s->found, parcel, wanted);
+    }
+    for (uint32_t place = 0; place < places; place++) {
+        if (parcel->filled[place] != parcel->items)
+            continue;
+        if (is_used(s, place))
+            return place;
+        if (best == NO_PLACE)
+            best = place;
+    }
+    return best;
+}
+
+/* ---- the order ---- */
+
+/* The line cannot be filled: is that the truth, or may it be the moment? */
+static void note_short(struct seat *seat, struct order_plan *s, const struct order_line *line)
+{
+    struct failure *failure = &seat->failure;
+    const struct candidates *found = &s->found;
+    s->undecided |= found->pending || (found->pools > 1 && !found->quiet) ||
+                    catalogue_now(seat) != seat->catalogue;
+    failure->shorts[failure->short_count++] =
+        (struct shortfall){ line->sku, line->qty, found->takeable };
+}
+
+/* Draws the line from one pool, if the first that the rule names has it all: most lines are that
+ * small. False: it is to be looked at as a whole. */
+static bool draw_from_first(struct seat *seat, struct order_plan *s, uint32_t line, int64_t wanted)
+{
+    const struct channel *channel = s->channel;
+    struct candidate first;
+    if (s->repeated[line] || channel->sourcing == SOURCE_FEWEST)
+        return false;
+    return candidates_first(seat, channel, s->items[line], wanted,
+                            channel->sourcing == SOURCE_BALANCE, &first, &s->found.pools) &&
+           add_draw(s, line, &first, wanted);
+}
+
+/* Plans the lines that are bound to a place, or those that are not. */
+static enum code plan_lines(struct seat *seat, struct order_plan *s, bool bound)
+{
+    const struct order *order = s->order;
+    bool small = !bound; /* as far as is known; after one that was not, none is tried in vain */
+    for (uint32_t i = 0; i < order->line_count; i++) {
+        const struct order_line *line = &order->lines[i];
+        if ((s->bound[i] != NULL) != bound)
+            continue;
+        small = small && draw_from_first(seat, s, i, line->qty);
+        if (small)
+            continue;
+        find_candidates(seat, s, i, s->bound[i]);
+        if (s->found.takeable < line->qty)
+            note_short(seat, s, line);
+        else if (!draw_line(s, i, line->qty))
+            return fail(seat, CODE_LIMIT, "an order may draw from at most %d pools", DRAWS_MAX);
+    }
+    return CODE_OK;
+}
+
+/* Merges the draws of bound lines, which were planned first, and those of free ones into the order
+ * of the lines. */
+static void order_draws(struct order_plan *s, uint32_t bound_count)
+{
+    uint32_t bound = 0, free = bound_count, count = s->draw_count;
+    if (bound_count == 0 || bound_count == count)
+        return;
+    for (uint32_t i = 0; i < count; i++) {
+        bool takes_bound =
+            bound < bound_count && (free == count || s->draws[bound].line < s->draws[free].line);
+        s->merged[i] = s->draws[takes_bound ? bound++ : free++];
+    }
+    memcpy(s->draws, s->merged, count * sizeof s->draws[0]);
+}
+
+void sourcing_set_line(struct order_plan *s, uint32_t line, uint32_t item,
+                       const struct location *bound)
+{
+    if (line == 0)
+        item_map_empty(&s->map);
+    uint32_t first = *item_map_number(&s->map, item, line);
+    s->items[line] = item;
+    s->bound[line] = bound;
+    s->first[line] = (uint16_t)first;
+    s->repeated[line] = first != line;
+    if (first != line)
+        s->repeated[first] = true;
+}
+
+static void begin_plan(struct order_plan *s, bool fewest)
+{
+    s->draw_count = 0;
+    s->undecided = false;
+    if (fewest) /* nobody else looks at it */
+        memset(s->used, 0, sizeof s->used);
+    bool repeats = false;
+    for (uint32_t i = 0; i < s->order->line_count; i++)
+        repeats |= s->repeated[i];
+    if (repeats)
+        memset(&s->planned, 0, sizeof s->planned);
+}
+
+static uint32_t free_lines(const struct order_plan *s)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < s->order->line_count; i++)
+        count += s->bound[i] == NULL;
+    return count;
+}
+
+static enum code refuse_short(struct failure *failure)
+{
+    const struct shortfall *first = &failure->shorts[0];
+    snprintf(failure->message, sizeof failure->message, "\"%.*s\": %lld wanted, %lld available%s",
+             (int)first->sku.len, first->sku.at, (long long)first->wanted,
+             (long long)first->available,
+             failure->short_count > 1 ? ", and other lines fell short too" : "");
+    return CODE_INSUFFICIENT_STOCK;
+}
+
+/* Bound lines have no choice, so they choose first: else a free line of the same item might take
+ * what only they can use, and the order be refused although there is enough for it. */
+enum code sourcing_plan(struct seat *seat, struct order_plan *s)
+{
+    struct failure *failure = &seat->failure;
+    bool fewest = s->channel->sourcing == SOURCE_FEWEST;
+    begin_plan(s, fewest);
+    failure->short_count = 0;
+    failure->state = NULL;
+    enum code code = plan_lines(seat, s, true);
+    uint32_t bound_count = s->draw_count;
+    if (!code && fewest && free_lines(s) > 1) {
+        uint32_t place = find_one_parcel(seat, s);
+        if (place != NO_PLACE) {
+            memset(s->used, 0, sizeof s->used);
+            set_used(s, place);
+        }
+    }
+    if (!code)
+        code = plan_lines(seat, s, false);
+    if (code)
+        return code;
+    order_draws(s, bound_count);
+    s->one_pool = s->order->line_count == 1 && s->found.pools == 1;
+    if (failure->short_count == 0)
+        return CODE_OK;
+    return s->undecided ? CODE_DEFERRED : refuse_short(failure);
+}

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Sourcing: which pools each line of an order is to draw from, by what the pools said a moment ago.
+ *
+ * The channel's own allotments come first, wherever they are. Within them, and within what is
+ * shared, the channel's rule decides:
+ *
+ *   priority  in the channel's order of locations; nearest, too, for an order does not say where to
+ *   balance   where there is most
+ *   fewest    from a place that can fill the rest of the line alone, if there is one: rather one
+ *             that the order is sent from anyway; else where there is most. Before that, if one
+ *             place can fill all free lines, they all come from there: one parcel.
+ */
+#ifndef STOCKD_ENGINE_SOURCING_SOURCING_H
+#define STOCKD_ENGINE_SOURCING_SOURCING_H
+
+#include "engine/base/error.h"
+#include "engine/sourcing/candidates.h"
+#include "engine/store/item_map.h"
+
+struct order;
+
+/* A part of one line of an order, and the pool that it is to come from. */
+struct planned_draw {
+    uint32_t pool; /* unit */
+    uint32_t line;
+    int64_t qty;
+    uint64_t ready_ms; /* wall clock; the caller's */
+};
+
+/* Which places can fill a whole order; all by rank of the location. */
+struct parcel {
+    uint32_t items;                 /* looked at so far */
+    uint16_t filled[LOCATIONS_MAX]; /* how many of them the place can fill, if all so far */
+    int64_t own[LOCATIONS_MAX];     /* of the item at hand: of the channel's own */
+    int64_t all[LOCATIONS_MAX];     /* and with what is shared */
+};
+
+/* The planning of one order. One thread's alone. */
+struct order_plan {
+    const struct order *order;
+    const struct channel *channel;
+    uint32_t items[LINES_MAX];               /* per line */
+    const struct location *bound[LINES_MAX]; /* per line; NULL: free */
+
+    /* The result. */
+    uint32_t draw_count;
+    struct planned_draw draws[DRAWS_MAX]; /* in the order of the lines */
+    bool one_pool; /* the order has one line, whose item the channel sells from one pool alone */
+
+    /* While it plans. */
+    bool undecided;                    /* a pool has too little, but perhaps only at the moment */
+    uint8_t repeated[LINES_MAX];       /* per line: another one has the same item */
+    uint16_t first[LINES_MAX];         /* per line: the first one with its item */
+    int64_t wanted[LINES_MAX];         /* per first line: what free lines want of it */
+    uint64_t used[LOCATIONS_MAX / 64]; /* ranks of locations that lines draw from */
+    struct item_map map;               /* lines by their items */
+    struct candidates found;           /* of the line at hand */
+    struct parcel parcel;
+    struct planned planned; /* only if any line is repeated */
+    struct planned_draw merged[DRAWS_MAX];
+};
+
+/* Sets the item and the place of one line. The caller sets the lines in their order, from 0. */
+void sourcing_set_line(struct order_plan *s, uint32_t line, uint32_t item,
+                       const struct location *bound);
+
+/* Plans the draws of an order whose lines are set, in the pinned catalogue. CODE_OK,
+ * CODE_DEFERRED, or why the order cannot be filled. */
+enum code sourcing_plan(struct seat *seat, struct order_plan *s);
+
+#endif

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Ids that carry their own time: when was this one made?
+ *
+ *   UUIDv7  xxxxxxxx-xxxx-7xxx-[89ab]xxx-xxxxxxxxxxxx, hexadecimal (RFC 9562, section 5.7)
+ *   ULID    26 digits of Crockford's base 32, all in one case (github.com/ulid/spec)
+ *
+ * Both begin with 48 bits of milliseconds since the Unix epoch.
+ */
+#ifndef STOCKD_ENGINE_STORE_ID_TIME_H
+#define STOCKD_ENGINE_STORE_ID_TIME_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "engine/base/text.h"
+
+/* False: the id has no time of its own. A text of 26 digits that would be a ULID of before 2016,
+ * when ULIDs were invented, is none. */
+bool id_time_ms(struct text id, uint64_t *ms);
+
+#endif

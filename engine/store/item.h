@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The table of items and, within it, their pools. Items and pools only ever come into being.
+ *
+ * An item is two cache lines: its sku, then its first pools, so that one look-up of a typical item
+ * costs one miss in the hash and one here. Further pools lie in blocks of doubling size that hang
+ * on the item, so that a walk over hundreds of locations reads memory in order.
+ *
+ * Finding: an open-addressing table of words `tag | busy | index + 1`, written by compare-and-swap
+ * from zero and never emptied. A busy word is an item whose first record is being claimed (rule O):
+ * who meets it is deferred.
+ */
+#ifndef STOCKD_ENGINE_STORE_ITEM_H
+#define STOCKD_ENGINE_STORE_ITEM_H
+
+#include "engine/base/text.h"
+#include "engine/store/pool.h"
+
+enum { ITEM_POOLS = 3, ITEM_NONE = -1, ITEM_BUSY = -2, ITEM_FULL = -3 };
+
+struct item {
+    char sku[SKU_MAX]; /* written before the item is shown; const then */
+    uint8_t sku_len;
+    uint8_t zero[3];
+    _Atomic uint32_t more;  /* unit of the first further block, 0 for none; set once by CAS */
+    _Atomic uint32_t begun; /* gives that began, see gives_begin; any seat */
+    _Atomic uint32_t ended; /* gives that are visible; any seat */
+    struct pool pools[ITEM_POOLS];
+};
+
+_Static_assert(sizeof(struct item) == 128, "an item is two cache lines");
+
+enum { ITEM_UNITS = sizeof(struct item) / sizeof(struct pool) };
+
+/* What item_set said. Immutable once shown. */
+struct item_details {
+    bool has_low_stock, has_backorder_limit;
+    int32_t low_stock, backorder_limit;
+    uint64_t lsn;
+    uint8_t name_len, barcode_len;
+    char name[NAME_MAX_BYTES], barcode[NAME_MAX_BYTES];
+};
+
+/* Pools are named in memory by the number of their 16-byte unit in one region: items, then blocks.
+ */
+struct items {
+    struct pool *units;
+    uint32_t max_items, max_pools, unit_count;
+    uint64_t *slots_memory;
+    _Atomic uint64_t *slots;
+    uint32_t slot_mask;
+    uint64_t hash_seed;
+    _Atomic(struct item_details *) *details; /* per item, NULL until item_set; a catalogue writer */
+    _Atomic uint64_t *marks;                 /* per item, see engine/ledger/marks.h; any seat */
+    _Alignas(64) _Atomic uint32_t count;     /* indexes given out; any seat */
+    _Atomic uint32_t pool_count;             /* pools in use; any seat */
+    _Atomic uint32_t unit_tail;              /* units given out; any seat */
+};
+
+int items_init(struct items *items, uint32_t max_items, uint32_t max_pools, uint64_t hash_seed);
+void items_destroy(struct items *items);
+
+uint64_t sku_hash(const struct items *items, struct text sku);
+
+static inline struct item *item_at(const struct items *items, uint32_t index)
+{
+    return (struct item *)(void *)(items->units + (size_t)index * ITEM_UNITS);
+}
+
+static inline struct text item_sku(const struct item *item)
+{
+    return (struct text){ item->sku, item->sku_len };
+}
+
+static inline struct pool *pool_at(const struct items *items, uint32_t unit)
+{
+    assert(unit < items->unit_count);
+    return items->units + unit;
+}
+
+/* Index, or ITEM_NONE, or ITEM_BUSY. */
+int64_t items_find(const struct items *items, struct text sku, uint64_t hash);
+
+/*
+ * Creates the item as busy. Index; ITEM_BUSY: somebody else is creating it, or has just done so;
+ * ITEM_FULL. *spare keeps an index that a lost race left over (UINT32_MAX: none).
+ */
+int64_t items_create(struct items *items, struct text sku, uint64_t hash, uint32_t *spare);
+/* Shows a busy item: its record has been claimed. */
+void items_show(struct items *items, uint32_t index, uint64_t hash);
+/* For replay: the item of that index, shown at once; -ENOSPC or -EINVAL. */
+int items_restore(struct items *items, uint32_t index, struct text sku);
+
+/* For loading: the item of that index and hash, shown at once, its first look-up by sku included.
+ * Any thread. 0; -EEXIST: there is such an index or sku; -EINVAL: it cannot be. The caller sees to
+ * `count`. */
+int items_load(struct items *items, uint32_t index, struct text sku, uint64_t hash);
+
+/* Hints: fetch the hash slot, then the item that it names; or a pool and its item. */
+void items_prefetch_slot(const struct items *items, uint64_t hash);
+void items_prefetch_named(const struct items *items, uint64_t hash);
+void items_prefetch_pool(const struct items *items, uint32_t unit);
+
+/* ---- pools of an item ---- */
+
+/* A walk over an item's pools, in the order in which they were made. Where it ends there was no
+ * further pool at that moment, hence at none before: links are read when the walk gets there. */
+struct pool_walk {
+    const struct items *items;
+    const struct item *item;
+    const struct pool *block; /* that it is in, NULL: the item itself */
+    struct pool *at;
+    uint32_t left;    /* in this block */
+    uint32_t entered; /* places for pools in the further blocks so far, see seat_work */
+};
+
+/* Where a walk stands, for going on with it in another turn. */
+struct pool_place {
+    uint32_t block; /* unit of the block that it is in, 0: the item itself */
+    uint32_t left;
+};
+
+struct pool_walk pool_walk_start(const struct items *items, uint32_t item);
+struct pool_place pool_walk_place(const struct pool_walk *walk);
+struct pool_walk pool_walk_resume(const struct items *items, uint32_t item,
+                                  struct pool_place place);
+/* Goes on to the next block; false if there is none. */
+bool pool_walk_enter(struct pool_walk *walk);
+
+/* NULL at the end. */
+static inline struct pool *pool_walk_next(struct pool_walk *walk)
+{
+    if (walk->left == 0 && !pool_walk_enter(walk))
+        return NULL;
+    struct pool *pool = walk->at;
+    /* Pools are made in order: the first without a key ends the walk. */
+    if (atomic_load_explicit(&pool->key, memory_order_acquire) == 0)
+        return NULL;
+    walk->at++;
+    walk->left--;
+    return pool;
+}
+
+static inline uint32_t pool_unit(const struct items *items, const struct pool *pool)
+{
+    return (uint32_t)(pool - items->units);
+}
+
+/* NULL if there is no such pool. */
+struct pool *pool_find(const struct items *items, uint32_t item, uint16_t location, uint16_t owner);
+/* Takes room for one pool, so that all that may fail is behind the caller before it makes anything;
+ * false if the table of pools is full. Then one of: give the room back, or use it. */
+bool pool_room_take(struct items *items);
+void pool_room_give(struct items *items);
+/* Finds or makes it, and has used the room; NULL if there is no memory for a further block, which
+ * the first ITEM_POOLS of an item do not need. */
+struct pool *pool_make_in_room(struct items *items, uint32_t item, uint16_t location,
+                               uint16_t owner);
+/* Finds or makes it; NULL if the table of pools is full. */
+struct pool *pool_make(struct items *items, uint32_t item, uint16_t location, uint16_t owner);
+
+/* For loading: place for that many pools of a fresh item. The first ITEM_POOLS lie in it, the
+ * others behind the head of one block, `more`, of just their size. False if the table is full. */
+bool pools_reserve(struct items *items, uint32_t item, uint32_t count);
+
+/*
+ * A sum over several pools is the truth of one instant only if no give came in between: a unit
+ * that moves from an unread pool to a read one would be counted nowhere. Gives (and the undoing of
+ * takes) are bracketed; a reader that found too little asks whether its walk was undisturbed.
+ * Writers: any seat. Order: begun before the give, ended after it; both sequentially consistent
+ * with the reader's loads around its walk.
+ */
+static inline void gives_begin(struct item *item)
+{
+    atomic_fetch_add_explicit(&item->begun, 1, memory_order_seq_cst);
+}
+
+static inline void gives_end(struct item *item)
+{
+    atomic_fetch_add_explicit(&item->ended, 1, memory_order_seq_cst);
+}
+
+/* Before a walk: false if gives are under way. */
+static inline bool gives_quiet(const struct item *item, uint32_t *stamp)
+{
+    uint32_t ended = atomic_load_explicit(&item->ended, memory_order_seq_cst);
+    *stamp = atomic_load_explicit(&item->begun, memory_order_seq_cst);
+    return *stamp == ended;
+}
+
+/* After it: true if none began since. */
+static inline bool gives_unchanged(const struct item *item, uint32_t stamp)
+{
+    return atomic_load_explicit(&item->begun, memory_order_seq_cst) == stamp;
+}
+
+#endif

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "engine/store/pool.h"
+
+#include <stddef.h>
+
+const char *pool_kind_name(enum pool_kind kind)
+{
+    static const char *const names[POOL_KIND_COUNT] = { "shared", "allotted", "expected",
+                                                        "damaged" };
+    return kind < POOL_KIND_COUNT ? names[kind] : NULL;
+}
+
+/* counted: what must be on hand, or NOT_COUNTED. most: on hand may not grow over it. What is
+ * reserved is bounded by what is on hand when it is reserved. */
+static inline enum pool_outcome apply(struct pool *pool, struct pool_change change,
+                                      int64_t needs_available, int64_t counted, int64_t most,
+                                      uint64_t *after)
+{
+    uint64_t word = pool_read(pool);
+    for (;;) {
+        int64_t on_hand = word_on_hand(word) + change.on_hand;
+        int64_t reserved = word_reserved(word) + change.reserved;
+        int pending = (int)word_pending(word) + change.tentative;
+        *after = word;
+        if (word_available(word) < needs_available || on_hand < 0)
+            return POOL_SHORT;
+        if (counted != NOT_COUNTED && (word_on_hand(word) != counted || word_pending(word) != 0))
+            return POOL_SHORT;
+        if ((change.on_hand > 0 && on_hand > most) || reserved > WORD_RESERVED_MOST || reserved < 0)
+            return POOL_FULL;
+        assert(pending >= 0);
+        uint64_t next = word_make(on_hand, reserved, (unsigned)pending);
+        /* Lock-free: a failed swap means that another seat's change went through. */
+        if (atomic_compare_exchange_weak_explicit(&pool->word, &word, next, memory_order_acq_rel,
+                                                  memory_order_acquire)) {
+            *after = next;
+            return POOL_CHANGED;
+        }
+    }
+}
+
+enum pool_outcome pool_apply(struct pool *pool, struct pool_change change, int64_t needs_available,
+                             uint64_t *after)
+{
+    return apply(pool, change, needs_available, NOT_COUNTED, QUANTITY_MAX, after);
+}
+
+enum pool_outcome pool_apply_counted(struct pool *pool, struct pool_change change,
+                                     int64_t needs_available, int64_t counted, uint64_t *after)
+{
+    return apply(pool, change, needs_available, counted, QUANTITY_MAX, after);
+}
+
+enum pool_outcome pool_reapply(struct pool *pool, struct pool_change change, uint64_t *after)
+{
+    return apply(pool, change, INT64_MIN, NOT_COUNTED, WORD_ON_HAND_MOST, after);
+}
+
+uint64_t pool_give(struct pool *pool, struct pool_change change)
+{
+    uint64_t after;
+    enum pool_outcome outcome = pool_reapply(pool, change, &after);
+    assert(outcome == POOL_CHANGED);
+    (void)outcome;
+    return after;
+}

@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A pool: the units of one item, at one location, of one kind. All of it is one atomic word:
+ *
+ *     on_hand : 29 | reserved : 29 | pending : 6        (from the most significant bit)
+ *
+ * On hand has room for twice the greatest quantity, though no give may go over the greatest. What
+ * is taken from a full pool makes room before it is claimed (rule T), so the log may hold what was
+ * put into that room before what made it, and a prefix of it may hold only that. The same room
+ * takes back what an undone fulfil had taken. Reserved has room for twice as well: what was put
+ * into that room may have been reserved by then, and an undone fulfil promises its units again.
+ *
+ * Available is on hand less reserved; it is negative only when a count or an adjustment found less
+ * than had been promised (the pool is then short). `pending` counts the undecided operations over
+ * several pools that have a tentative take here: while it is not zero, "too little" is not yet
+ * true.
+ *
+ * Written by any seat, by compare-and-swap. Order: a give's claim comes before its swap, a take's
+ * after it (rules T and G), so swaps release and reads acquire: a thread that sees a give sees its
+ * claim.
+ */
+#ifndef STOCKD_ENGINE_STORE_POOL_H
+#define STOCKD_ENGINE_STORE_POOL_H
+
+#include <assert.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "engine/base/limits.h"
+
+enum pool_kind { POOL_SHARED, POOL_ALLOTTED, POOL_EXPECTED, POOL_DAMAGED, POOL_KIND_COUNT };
+
+enum { OWNER_KIND_SHIFT = 13 }; /* struct pool_key.owner: kind above, channel below */
+
+static inline uint16_t owner_of(enum pool_kind kind, uint16_t channel)
+{
+    assert(channel < CHANNELS_MAX);
+    return (uint16_t)((unsigned)kind << OWNER_KIND_SHIFT | channel);
+}
+
+static inline enum pool_kind owner_kind(uint16_t owner)
+{
+    return (enum pool_kind)(owner >> OWNER_KIND_SHIFT);
+}
+
+static inline uint16_t owner_channel(uint16_t owner)
+{
+    return owner & ((1u << OWNER_KIND_SHIFT) - 1);
+}
+
+/* "shared", "allotted", "expected", "damaged"; static. NULL: there is no such kind. */
+const char *pool_kind_name(enum pool_kind kind);
+
+/* I7: may an order of that channel draw from this pool? */
+static inline bool owner_sells_to(uint16_t owner, uint16_t channel)
+{
+    return owner_kind(owner) == POOL_SHARED ||
+           (owner_kind(owner) == POOL_ALLOTTED && owner_channel(owner) == channel);
+}
+
+/* Can units of this pool be sold at all? */
+static inline bool owner_sellable(uint16_t owner)
+{
+    return owner_kind(owner) == POOL_SHARED || owner_kind(owner) == POOL_ALLOTTED;
+}
+
+struct pool {
+    _Atomic uint64_t key;  /* item + 1 : 32 | location : 16 | owner : 16; 0: no pool yet. Set once,
+                              by compare-and-swap */
+    _Atomic uint64_t word; /* see above */
+};
+
+_Static_assert(sizeof(struct pool) == 16, "a pool is 16 bytes");
+
+static inline uint64_t pool_key_word(uint32_t item, uint16_t location, uint16_t owner)
+{
+    return (uint64_t)(item + 1) << 32 | (uint64_t)location << 16 | owner;
+}
+
+static inline uint32_t key_item(uint64_t key)
+{
+    return (uint32_t)(key >> 32) - 1;
+}
+
+static inline uint16_t key_location(uint64_t key)
+{
+    return (uint16_t)(key >> 16);
+}
+
+static inline uint16_t key_owner(uint64_t key)
+{
+    return (uint16_t)key;
+}
+
+/* ---- the word ---- */
+
+#define WORD_PENDING_ONE UINT64_C(1)
+#define WORD_RESERVED_ONE (UINT64_C(1) << 6)
+#define WORD_ON_HAND_ONE (UINT64_C(1) << 35)
+#define WORD_PENDING_MOST 63
+#define WORD_ON_HAND_MOST ((INT64_C(1) << 29) - 1)
+#define WORD_RESERVED_MOST ((INT64_C(1) << 29) - 1)
+
+_Static_assert((INT64_C(1) << 29) - 1 >= 2 * QUANTITY_MAX, "both have room for twice as much");
+
+_Static_assert(SEATS_MAX <= WORD_PENDING_MOST, "a seat has at most one undecided take on a pool");
+
+static inline int64_t word_on_hand(uint64_t word)
+{
+    return (int64_t)(word >> 35);
+}
+
+static inline int64_t word_reserved(uint64_t word)
+{
+    return (int64_t)(word >> 6) & WORD_RESERVED_MOST;
+}
+
+static inline unsigned word_pending(uint64_t word)
+{
+    return (unsigned)(word & WORD_PENDING_MOST);
+}
+
+static inline int64_t word_available(uint64_t word)
+{
+    return word_on_hand(word) - word_reserved(word);
+}
+
+static inline uint64_t word_make(int64_t on_hand, int64_t reserved, unsigned pending)
+{
+    assert(on_hand >= 0);
+    assert(on_hand <= WORD_ON_HAND_MOST);
+    assert(reserved >= 0);
+    assert(reserved <= WORD_RESERVED_MOST);
+    assert(pending <= WORD_PENDING_MOST);
+    return (uint64_t)on_hand << 35 | (uint64_t)reserved << 6 | pending;
+}
+
+/* A movement of a pool's figures; `tentative` is +1 to mark a take undecided, -1 to decide it. */
+struct pool_change {
+    int64_t on_hand, reserved;
+    int tentative;
+};
+
+enum { NOT_COUNTED = -1 }; /* of what is on hand: whatever it is */
+
+enum pool_outcome { POOL_CHANGED, POOL_SHORT, POOL_FULL };
+
+static inline uint64_t pool_read(const struct pool *pool)
+{
+    return atomic_load_explicit(&pool->word, memory_order_acquire);
+}
+
+/*
+ * Applies the change if `needs_available` units are available and on hand neither goes below 0 nor
+ * grows over the greatest quantity. *after is the word that was written, or that
+ * spoke against it.
+ */
+enum pool_outcome pool_apply(struct pool *pool, struct pool_change change, int64_t needs_available,
+                             uint64_t *after);
+
+/* The same, but if `counted` is given only if just that many are on hand and no take is pending:
+ * what somebody counted is so still. POOL_SHORT: it is not, or too little is available. */
+enum pool_outcome pool_apply_counted(struct pool *pool, struct pool_change change,
+                                     int64_t needs_available, int64_t counted, uint64_t *after);
+
+/* Applies a change that was possible when it was made first, whatever came in between: the journal
+ * says so, or it undoes a take. Both figures may grow over the greatest quantity. */
+enum pool_outcome pool_reapply(struct pool *pool, struct pool_change change, uint64_t *after);
+
+/* The same, for a change that is known to be possible. */
+uint64_t pool_give(struct pool *pool, struct pool_change change);
+
+/* Drops one pending mark: the take behind it is decided. */
+static inline void pool_decide(struct pool *pool)
+{
+    uint64_t before =
+        atomic_fetch_sub_explicit(&pool->word, WORD_PENDING_ONE, memory_order_acq_rel);
+    assert(word_pending(before) > 0);
+    (void)before;
+}
+
+#endif

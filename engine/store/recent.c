@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "engine/store/recent.h"
+
+#include <errno.h>
+
+#include "engine/base/memory.h"
+
+int recent_init(struct recent *recent)
+{
+    recent->ring = memory_reserve(RECENT_CHANGES * sizeof *recent->ring);
+    return recent->ring ? 0 : -ENOMEM;
+}
+
+void recent_destroy(struct recent *recent)
+{
+    memory_release(recent->ring, RECENT_CHANGES * sizeof *recent->ring);
+}
+
+void recent_forget(struct recent *recent, uint64_t time_ms)
+{
+    uint64_t known = atomic_load_explicit(&recent->forgotten_ms, memory_order_relaxed);
+    if (time_ms > known)
+        atomic_store_explicit(&recent->forgotten_ms, time_ms, memory_order_release);
+}
+
+void recent_add(struct recent *recent, uint64_t time_ms, uint32_t pool, int64_t delta)
+{
+    uint64_t count = atomic_load_explicit(&recent->count, memory_order_relaxed);
+    struct recent_change *at = &recent->ring[count % RECENT_CHANGES];
+    if (count >= RECENT_CHANGES) {
+        uint64_t oldest = atomic_load_explicit(&at->time_ms, memory_order_relaxed);
+        uint64_t known = atomic_load_explicit(&recent->forgotten_ms, memory_order_relaxed);
+        if (oldest > known) /* release: a reader that meets the new entry meets this too */
+            atomic_store_explicit(&recent->forgotten_ms, oldest, memory_order_release);
+    }
+    atomic_store_explicit(&at->time_ms, time_ms, memory_order_release);
+    atomic_store_explicit(&at->pool, pool, memory_order_release);
+    atomic_store_explicit(&at->delta, (int32_t)delta, memory_order_release);
+    atomic_store_explicit(&recent->count, count + 1, memory_order_release);
+}
+
+static bool among(uint32_t pool, const uint32_t *pools, uint32_t pool_count)
+{
+    for (uint32_t i = 0; i < pool_count; i++)
+        if (pools[i] == pool)
+            return true;
+    return false;
+}
+
+bool recent_since(const struct recent *recent, uint64_t time_ms, const uint32_t *pools,
+                  uint32_t pool_count, int64_t *sum)
+{
+    uint64_t count = atomic_load_explicit(&recent->count, memory_order_acquire);
+    uint64_t oldest = count > RECENT_CHANGES ? count - RECENT_CHANGES : 0;
+    for (uint64_t i = count; i > oldest; i--) {
+        const struct recent_change *at = &recent->ring[(i - 1) % RECENT_CHANGES];
+        if (atomic_load_explicit(&at->time_ms, memory_order_acquire) <= time_ms)
+            break;
+        if (among(atomic_load_explicit(&at->pool, memory_order_acquire), pools, pool_count))
+            *sum += atomic_load_explicit(&at->delta, memory_order_acquire);
+    }
+    /* Last: had the ring gone round meanwhile, this would have moved past the time. */
+    return atomic_load_explicit(&recent->forgotten_ms, memory_order_acquire) <= time_ms;
+}

@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "engine/txn/txn.h"
+
+#include <stdlib.h>
+
+#include "engine/ledger/claim.h"
+#include "engine/ledger/seat.h"
+
+/* ---- postings ---- */
+
+static int compare_postings(const void *left, const void *right)
+{
+    const struct posting *a = left, *b = right;
+    if (posting_takes(a) != posting_takes(b))
+        return posting_takes(a) ? -1 : 1;
+    return a->pool < b->pool ? -1 : a->pool > b->pool;
+}
+
+/* Most orders are short, and often their pools are met in the order in which they were made. */
+static void sort(struct posting *at, uint32_t count)
+{
+    enum { SHORT = 16 };
+    uint32_t i = 1;
+    while (i < count && compare_postings(&at[i - 1], &at[i]) <= 0)
+        i++;
+    if (i < count && count > SHORT) {
+        qsort(at, count, sizeof *at, compare_postings);
+        return;
+    }
+    for (; i < count; i++) {
+        struct posting moved = at[i];
+        uint32_t to = i;
+        for (; to > 0 && compare_postings(&at[to - 1], &moved) > 0; to--)
+            at[to] = at[to - 1];
+        at[to] = moved;
+    }
+}
+
+static bool can_merge(const struct posting *a, const struct posting *b)
+{
+    return a->pool == b->pool && posting_takes(a) && posting_takes(b);
+}
+
+static void merge_into(struct posting *sum, const struct posting *p)
+{
+    assert(sum->counted == p->counted);
+    assert((sum->needs == NEEDS_NONE) == (p->needs == NEEDS_NONE));
+    sum->on_hand += p->on_hand;
+    sum->reserved += p->reserved;
+    if (p->needs != NEEDS_NONE)
+        sum->needs += p->needs;
+}
+
+void postings_order(struct postings *postings)
+{
+    struct posting *at = postings->at;
+    uint32_t count = postings->count, merged = 0;
+    sort(at, count);
+    for (uint32_t i = 0; i < count; i++) {
+        if (merged > 0 && can_merge(&at[merged - 1], &at[i])) {
+            merge_into(&at[merged - 1], &at[i]);
+            postings->takes--;
+            continue;
+        }
+        if (merged != i)
+            at[merged] = at[i];
+        merged++;
+    }
+    postings->count = merged;
+}
+
+static struct item *item_of(const struct items *items, uint32_t unit)
+{
+    uint64_t key = atomic_load_explicit(&pool_at(items, unit)->key, memory_order_relaxed);
+    return item_at(items, key_item(key));
+}
+
+enum pool_outcome txn_apply(struct seat *seat, struct posting *p, bool tentative)
+{
+    struct items *items = &seat->ledger->items;
+    struct pool *pool = pool_at(items, p->pool);
+    struct pool_change change = { p->on_hand, p->reserved, tentative };
+    seat->work += DRAW_WORK;
+    if (change.on_hand == 0 && change.reserved > 0) /* a promise makes nothing available */
+        return pool_apply(pool, change, p->needs, &p->after);
+    struct item *item = item_of(items, p->pool);
+    gives_begin(item);
+    enum pool_outcome outcome = pool_apply_counted(pool, change, p->needs, p->counted, &p->after);
+    if (outcome == POOL_CHANGED && change.on_hand != 0 && !seat->postings->stays)
+        recent_add(&seat->recent, seat->wall_ms, p->pool, change.on_hand);
+    gives_end(item);
+    return outcome;
+}
+
+/* ---- takes ---- */
+
+/* Takes that were undone get a record of their own: somebody may have read the pools meanwhile. */
+static void mark_undone(struct seat *seat, const struct postings *postings, uint32_t count)
+{
+    const struct items *items = &seat->ledger->items;
+    struct undone_fields f = { .fixed = { .head = head_of(seat, RECORD_UNDONE, 0),
+                                          .count = count } };
+    struct record_builder b = undone_begin(seat->record, &f);
+    for (uint32_t i = 0; i < count; i++) {
+        const struct pool *pool = pool_at(items, postings->at[i].pool);
+        uint64_t key = atomic_load_explicit(&pool->key, memory_order_relaxed);
+        struct undone_item_record undone = { key_item(key) };
+        record_add(&b, &undone, sizeof undone);
+    }
+    uint32_t length = record_end(&b);
+    uint64_t position = journal_claim(seat, length);
+    for (uint32_t i = 0; i < count; i++)
+        mark_pool(seat, postings->at[i].pool, position + length);
+    journal_publish(seat, position);
+}
+
+void txn_undo(struct seat *seat, uint32_t count)
+{
+    struct items *items = &seat->ledger->items;
+    if (count == 0)
+        return;
+    for (uint32_t i = 0; i < count; i++) {
+        const struct posting *p = &seat->postings->at[i];
+        struct item *item = item_of(items, p->pool);
+        gives_begin(item);
+        pool_give(pool_at(items, p->pool), (struct pool_change){ -p->on_hand, -p->reserved, -1 });
+        if (p->on_hand != 0 && !seat->postings->stays)
+            recent_add(&seat->recent, seat->wall_ms, p->pool, -p->on_hand);
+        gives_end(item);
+    }
+    seat->work += (uint64_t)DRAW_WORK * count;
+    mark_undone(seat, seat->postings, count);
+}
+
+void txn_bracket(struct seat *seat, void (*edge)(struct item *))
+{
+    for (uint32_t i = 0; i < seat->postings->takes; i++)
+        edge(item_of(&seat->ledger->items, seat->postings->at[i].pool));
+}
+
+enum code txn_conflict(struct seat *seat, const char *id_name, struct text id)
+{
+    return fail(seat, CODE_CONFLICT, "%s \"%.*s\" was used for something else", id_name,
+                (int)id.len, id.at);
+}

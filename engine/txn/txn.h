@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Transactions: the way of every change of stock, and of every reservation, through the ledger.
+ *
+ * An operation is a planner: it checks what was asked, reads the pools, and fills in postings, each
+ * the change of one pool and the condition that it needs. Everything else is the same for all
+ * operations and is written once, in txn_run.h, in the only order that rules T, G and O of
+ * docs/CONCURRENCY.md allow:
+ *
+ *     plan      reads the pools, posts the changes; or refuses
+ *      |  ^
+ *      |  `---- a pool no longer meets its condition: plan again a few times, then defer
+ *      v
+ *     take      T: the postings that take, in ascending order of pools, all or none
+ *     taken     the operation's last conditions; on a refusal the takes are undone
+ *     record    is built, so that its length is known
+ *     claim     the LSN: from here on the operation happens
+ *     give      G: the postings that give; one that no longer fits: void, undo, defer
+ *     outcome   completes the record with what the pools say now
+ *     mark      the items as changed, publish the record
+ *     show      O: the objects get their new state, the id its result
+ *     decide    tentative takes become final
+ *
+ * Nothing that a plan has read is trusted later: each posting carries its condition. An operation
+ * with an id runs once: its id comes first, and an id that is known answers with its first result,
+ * or with a conflict.
+ */
+#ifndef STOCKD_ENGINE_TXN_TXN_H
+#define STOCKD_ENGINE_TXN_TXN_H
+
+#include "engine/base/error.h"
+#include "engine/base/text.h"
+#include "engine/store/entry.h"
+#include "engine/store/pool.h"
+
+struct item;
+struct seat;
+struct txn;
+
+/* The change of one pool, and its condition. */
+struct posting {
+    uint32_t pool;             /* unit; POOL_UNMADE: `taken` makes the pool and fills it in */
+    int32_t counted;           /* what must be on hand in the pool, or NOT_COUNTED */
+    int64_t on_hand, reserved; /* changes of both, in units */
+    int64_t needs;             /* units that must be available, or NEEDS_NONE */
+    uint64_t after; /* the pool's word as it was written, or as it failed the condition */
+};
+
+#define NEEDS_NONE INT64_MIN
+#define POOL_UNMADE UINT32_MAX
+
+enum { POSTINGS_MAX = DRAWS_MAX + 1 };
+
+struct postings {
+    uint32_t count;
+    uint32_t takes; /* of them; the first ones once postings_order has run */
+    bool stays;     /* what moves stays at its place, so it is no recent change (recent.h) */
+    struct posting at[POSTINGS_MAX];
+};
+
+/* Does the posting need stock to be there (rule T)? Else it is a give (rule G), or changes nothing
+ * and only marks the item. */
+static inline bool posting_takes(const struct posting *p)
+{
+    return p->on_hand < 0 || p->reserved > 0;
+}
+
+static inline void post(struct postings *postings, struct posting posting)
+{
+    assert(postings->count < POSTINGS_MAX);
+    postings->takes += posting_takes(&posting);
+    postings->at[postings->count++] = posting;
+}
+
+/* What an operation does in its own way. `taken` and `outcome` may be NULL; without an id, so may
+ * `repeat`. */
+struct txn_kind {
+    const char *id_name;        /* the request's parameter; NULL: it has no id of its own */
+    enum entry_kind remembered; /* what its id stands for afterwards */
+    bool takes, gives;          /* what postings it may have */
+    bool claims_ahead;          /* it may use a claim that was made ahead; only gives may */
+    /* Fills the seat's postings from what the pools say now; may run several times. CODE_OK,
+     * CODE_DEFERRED, or a refusal. */
+    enum code (*plan)(struct seat *seat, struct txn *t);
+    /* Everything is taken: CODE_OK, or the takes are undone. */
+    enum code (*taken)(struct seat *seat, struct txn *t);
+    /* Builds the record in the seat's buffer. Its length in bytes. */
+    uint32_t (*record)(struct seat *seat, struct txn *t);
+    void (*outcome)(struct seat *seat, struct txn *t);
+    /* Shows the new state of the objects that it owns, puts them, and fills the result. */
+    void (*show)(struct seat *seat, struct txn *t);
+    /* Fills the first result again from the id's entry, which stays owned. */
+    void (*repeat)(struct seat *seat, struct txn *t);
+};
+
+/* A transaction under way: the first member of each operation's own struct. One thread's alone. */
+struct txn {
+    struct text id;   /* absent: it has none */
+    uint64_t content; /* fingerprint of what was asked */
+
+    /* Set by the plan. */
+    struct entry *reservation; /* that it changes, owned; NULL: none. `show` puts it, or the
+                                  transaction if nothing is done */
+    uint64_t word;             /* state of the reservation */
+    bool may_undo;             /* even a single take may be undone, so it is tentative */
+    bool done;                 /* nothing is to be done, and the plan has filled the result */
+
+    /* Set by the transaction. */
+    struct entry *entry; /* of the id, owned: fresh; for `repeat`, known */
+    uint64_t entry_word;
+    uint64_t lsn;
+};
+
+/* Sorts the postings, takes first and in the canonical order, and merges takes from one pool. */
+void postings_order(struct postings *postings);
+
+/* ---- for txn_run.h ---- */
+
+/* Changes one pool. A change that may make units available, or moves them, is bracketed for those
+ * who sum over the item's pools. */
+enum pool_outcome txn_apply(struct seat *seat, struct posting *p, bool tentative);
+/* Gives back the first `count` takes, which are pending; a record of its own says so. */
+void txn_undo(struct seat *seat, uint32_t count);
+/* Units on their way between pools are in none of them, so meanwhile no sum over their items
+ * counts. */
+void txn_bracket(struct seat *seat, void (*edge)(struct item *));
+enum code txn_conflict(struct seat *seat, const char *id_name, struct text id);
+
+#endif
