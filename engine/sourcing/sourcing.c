@@ -285,15 +285,19 @@ static void order_draws(struct order_plan *s, uint32_t bound_count)
 void sourcing_set_line(struct order_plan *s, uint32_t line, uint32_t item,
                        const struct location *bound)
 {
-    if (line == 0)
+    if (line == 0) {
         item_map_empty(&s->map);
+        s->bound_lines = 0;
+        s->repeats = false;
+    }
     uint32_t first = *item_map_number(&s->map, item, line);
     s->items[line] = item;
     s->bound[line] = bound;
+    s->bound_lines += bound != NULL;
     s->first[line] = (uint16_t)first;
     s->repeated[line] = first != line;
     if (first != line)
-        s->repeated[first] = true;
+        s->repeated[first] = s->repeats = true;
 }
 
 static void begin_plan(struct order_plan *s, bool fewest)
@@ -302,19 +306,8 @@ static void begin_plan(struct order_plan *s, bool fewest)
     s->undecided = false;
     if (fewest) /* nobody else looks at it */
         memset(s->used, 0, sizeof s->used);
-    bool repeats = false;
-    for (uint32_t i = 0; i < s->order->line_count; i++)
-        repeats |= s->repeated[i];
-    if (repeats)
+    if (s->repeats)
         memset(&s->planned, 0, sizeof s->planned);
-}
-
-static uint32_t free_lines(const struct order_plan *s)
-{
-    uint32_t count = 0;
-    for (uint32_t i = 0; i < s->order->line_count; i++)
-        count += s->bound[i] == NULL;
-    return count;
 }
 
 static enum code refuse_short(struct failure *failure)
@@ -336,9 +329,9 @@ enum code sourcing_plan(struct seat *seat, struct order_plan *s)
     begin_plan(s, fewest);
     failure->short_count = 0;
     failure->state = NULL;
-    enum code code = plan_lines(seat, s, true);
+    enum code code = s->bound_lines > 0 ? plan_lines(seat, s, true) : CODE_OK;
     uint32_t bound_count = s->draw_count;
-    if (!code && fewest && free_lines(s) > 1) {
+    if (!code && fewest && s->order->line_count > s->bound_lines + 1) {
         uint32_t place = find_one_parcel(seat, s);
         if (place != NO_PLACE) {
             memset(s->used, 0, sizeof s->used);

@@ -42,6 +42,8 @@ struct order_plan {
     const struct channel *channel;
     uint32_t items[LINES_MAX];               /* per line */
     const struct location *bound[LINES_MAX]; /* per line; NULL: free */
+    uint32_t bound_lines;                    /* how many are not free */
+    bool repeats;                            /* several lines have the same item */
 
     /* The result. */
     uint32_t draw_count;
