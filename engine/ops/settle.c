@@ -361,10 +361,10 @@ static enum code step(struct seat *seat, const struct step *asked, enum step_kin
     enum code code = check_step(seat, asked);
     if (code)
         return code;
-    struct stepping s = { .txn = { .id = asked->op, .content = fingerprint(asked, kind) },
-                          .asked = asked,
-                          .kind = kind,
-                          .result = r };
+    uint64_t content = text_given(asked->op) ? fingerprint(asked, kind) : 0;
+    struct stepping s = {
+        .txn = { .id = asked->op, .content = content }, .asked = asked, .kind = kind, .result = r
+    };
     return kind == STEP_FULFIL ? txn_perform(seat, &s.txn, &fulfil_txn)
                                : txn_perform(seat, &s.txn, &cancel_txn);
 }
