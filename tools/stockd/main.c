@@ -492,19 +492,19 @@ static void warn_exposed(const struct program *program)
     }
 }
 
+/* Says so before the ready file does: who waits for the file finds the line in the log. */
 static void on_ready(void *context)
 {
     struct program *program = context;
     const char *path = program->options.ready_file;
+    program->announced = true;
+    say_started(program);
+    warn_exposed(program);
     if (*path)
         program->ready_error = write_ready_file(program->server, path);
-    if (!program->ready_error) {
-        program->ready_file_there = *path != '\0';
-        program->announced = true;
-        say_started(program);
-        warn_exposed(program);
+    program->ready_file_there = *path != '\0' && !program->ready_error;
+    if (!program->ready_error)
         return;
-    }
     fprintf(stderr, "stockd: cannot write the ready file %s: %s\n", path,
             strerror(program->ready_error));
     program->status = EXIT_NOT_STARTED;
