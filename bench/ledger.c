@@ -100,14 +100,14 @@ static struct text text_in(const struct text_buffer *b)
     return (struct text){ b->bytes, b->len };
 }
 
-static void write_number(struct text_buffer *to, char letter, uint64_t number)
+static void write_number(struct text_buffer *to, char message, uint64_t number)
 {
     char digits[20];
     uint32_t n = 0;
     do
         digits[n++] = (char)('0' + number % 10);
     while ((number /= 10) != 0);
-    to->bytes[0] = letter;
+    to->bytes[0] = message;
     for (uint32_t i = 0; i < n; i++)
         to->bytes[1 + i] = digits[n - 1 - i];
     to->len = n + 1;
@@ -193,13 +193,14 @@ static void prepare(struct runner *r)
         write_number(&r->id[i], (char)('A' + r->index), ++r->ids);
     for (unsigned i = 0; i < BATCH * lines; i++)
         write_number(&r->sku[i], 'S', next_item(r));
-    struct seat *seat = ledger_seat(r->ledger, r->index);
-    struct ahead ahead[BATCH];
+    struct ctx *ctx = ledger_ctx(r->ledger, r->index);
+    struct prefetch_hint hint[BATCH];
     for (unsigned i = 0; i < BATCH; i++)
-        ahead[i] = (struct ahead){ .id = text_in(&r->id[i]), .sku = text_in(&r->sku[i * lines]) };
+        hint[i] =
+            (struct prefetch_hint){ .id = text_in(&r->id[i]), .sku = text_in(&r->sku[i * lines]) };
     for (unsigned stage = 0; stage < PREFETCH_STAGES; stage++)
         for (unsigned i = 0; i < BATCH; i++)
-            ledger_prefetch(seat, stage, &ahead[i]);
+            ledger_prefetch(ctx, stage, &hint[i]);
 }
 
 static void count(struct runner *r, enum code code)
@@ -220,7 +221,7 @@ static int64_t wanted(const struct setup *s)
 
 static void reserve_batch(struct runner *r)
 {
-    struct seat *seat = ledger_seat(r->ledger, r->index);
+    struct ctx *ctx = ledger_ctx(r->ledger, r->index);
     uint32_t lines = r->setup->workload == MANY_LINES ? LINES : 1;
     struct reservation_view view;
     struct order_line line[LINES] = { 0 };
@@ -232,7 +233,7 @@ static void reserve_batch(struct runner *r)
         }
         order.id = text_in(&r->id[i]);
         enum code code;
-        while ((code = ledger_reserve(seat, &order, &view)) == CODE_DEFERRED) {
+        while ((code = ledger_reserve(ctx, &order, &view)) == CODE_DEFERRED) {
             r->deferred++;
             drain(r);
         }
@@ -242,30 +243,30 @@ static void reserve_batch(struct runner *r)
 
 static void cancel_batch(struct runner *r)
 {
-    struct seat *seat = ledger_seat(r->ledger, r->index);
+    struct ctx *ctx = ledger_ctx(r->ledger, r->index);
     struct reservation_view view;
-    ledger_expect_cancels(seat, BATCH);
+    ledger_expect_cancels(ctx, BATCH);
     for (unsigned i = 0; i < BATCH; i++) {
         struct step step = { .id = text_in(&r->id[i]) };
         enum code code;
-        while ((code = ledger_cancel(seat, &step, &view)) == CODE_DEFERRED) {
-            ledger_expect_cancels(seat, 0); /* or the log might not be drained */
+        while ((code = ledger_cancel(ctx, &step, &view)) == CODE_DEFERRED) {
+            ledger_expect_cancels(ctx, 0); /* or the log might not be drained */
             r->deferred++;
             drain(r);
         }
         count(r, code);
     }
-    ledger_expect_cancels(seat, 0);
+    ledger_expect_cancels(ctx, 0);
 }
 
 static void ask_batch(struct runner *r)
 {
-    struct seat *seat = ledger_seat(r->ledger, r->index);
+    struct ctx *ctx = ledger_ctx(r->ledger, r->index);
     for (unsigned i = 0; i < BATCH; i++) {
         struct text sku = text_in(&r->sku[i]);
         int64_t available;
         uint64_t lsn;
-        count(r, ledger_availability(seat, text_of("default"), &sku, 1, &available, &lsn));
+        count(r, ledger_availability(ctx, text_of("default"), &sku, 1, &available, &lsn));
     }
 }
 
@@ -287,7 +288,7 @@ static void run_batch(struct runner *r)
 static void *run(void *argument)
 {
     struct runner *r = argument;
-    struct seat *seat = ledger_seat(r->ledger, r->index);
+    struct ctx *ctx = ledger_ctx(r->ledger, r->index);
     bool counts = false;
     while (!atomic_load_explicit(&stop, memory_order_relaxed)) {
         if (!counts && atomic_load_explicit(&measuring, memory_order_relaxed)) {
@@ -296,23 +297,23 @@ static void *run(void *argument)
             start_counting(r);
         }
         uint64_t now = nanoseconds() / 1000000;
-        ledger_begin(seat, now, now);
+        ledger_begin(ctx, now, now);
         for (unsigned i = 0; i < 8; i++)
             run_batch(r);
         drain(r);
-        ledger_expire(seat, 64);
-        ledger_end(seat);
+        ledger_expire(ctx, 64);
+        ledger_end(ctx);
     }
     if (counts)
         stop_counting(r);
     return NULL;
 }
 
-static void must(const struct seat *seat, enum code code)
+static void must(const struct ctx *ctx, enum code code)
 {
     if (code == CODE_OK)
         return;
-    fprintf(stderr, "bench-ledger: %s\n", seat_failure(seat)->message);
+    fprintf(stderr, "bench-ledger: %s\n", ctx_failure(ctx)->message);
     exit(1);
 }
 
@@ -327,16 +328,16 @@ static struct text place_name(struct text_buffer *buffer, uint32_t place)
 
 static void set_up(struct runner *r)
 {
-    struct seat *seat = ledger_seat(r->ledger, 0);
+    struct ctx *ctx = ledger_ctx(r->ledger, 0);
     struct text_buffer code;
     uint64_t lsn;
     for (uint32_t i = 1; i < r->setup->places; i++) {
-        must(seat, ledger_set_location(
-                       seat, &(struct location_setting){ .code = place_name(&code, i) }, &lsn));
+        must(ctx, ledger_set_location(
+                      ctx, &(struct location_setting){ .code = place_name(&code, i) }, &lsn));
         drain(r);
     }
-    must(seat,
-         ledger_set_channel(seat,
+    must(ctx,
+         ledger_set_channel(ctx,
                             &(struct channel_setting){ .code = text_of("default"),
                                                        .has_sourcing = true,
                                                        .sourcing = text_of(r->setup->sourcing) },
@@ -346,10 +347,10 @@ static void set_up(struct runner *r)
 static void fill(struct runner *r)
 {
     const struct setup *s = r->setup;
-    struct seat *seat = ledger_seat(r->ledger, 0);
+    struct ctx *ctx = ledger_ctx(r->ledger, 0);
     /* Where an order is to take from each place, there is one unit for the one order at a time. */
     int64_t stock = s->workload == SPLIT ? 1 : STOCK;
-    ledger_begin(seat, 1, 1);
+    ledger_begin(ctx, 1, 1);
     set_up(r);
     for (uint64_t i = 0; i < (uint64_t)s->items * s->places; i++) {
         struct text_buffer id, sku, at;
@@ -360,12 +361,12 @@ static void fill(struct runner *r)
                               .sku = text_in(&sku),
                               .location = place_name(&at, (uint32_t)(i % s->places)),
                               .qty = stock };
-        must(seat, ledger_receive(seat, &m, &result));
+        must(ctx, ledger_receive(ctx, &m, &result));
         if (i % 64 == 0)
             drain(r);
     }
     drain(r);
-    ledger_end(seat);
+    ledger_end(ctx);
 }
 
 static bool is_wide(const struct setup *s)
@@ -494,7 +495,7 @@ int main(int argc, char **argv)
     struct ledger_config config = { .items = setup.items,
                                     .pools = setup.items * setup.places,
                                     .reservations = 4000000,
-                                    .seats = setup.threads,
+                                    .contexts = setup.threads,
                                     .hash_seed = 12345,
                                     .log = &log };
     if (log_init(&log, (size_t)1 << 22, setup.threads, 0) != 0)

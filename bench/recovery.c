@@ -18,7 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "engine/ledger/seat.h"
+#include "engine/ledger/ctx.h"
 #include "persistence/compact.h"
 #include "persistence/journal.h"
 
@@ -81,7 +81,7 @@ static int apply(void *context, const struct record_head *record, uint64_t lsn, 
     return ledger_apply(((struct bench *)context)->ledger, record, lsn);
 }
 
-static void ahead(void *context, const struct record_head *record, unsigned stage)
+static void on_prefetch(void *context, const struct record_head *record, unsigned stage)
 {
     ledger_apply_prefetch(((struct bench *)context)->ledger, record, stage);
 }
@@ -98,12 +98,12 @@ static void open_store(struct bench *b, bool snapshots, struct journal_opened *o
                                        .context = b,
                                        .snapshots = snapshots ? &target : NULL,
                                        .apply = apply,
-                                       .ahead = ahead };
+                                       .on_prefetch = on_prefetch };
     if (!snapshots)
         must(fresh(b) != NULL, "no ledger");
     int error = journal_open(&b->journal, &options, opened, &why);
     if (error)
-        fprintf(stderr, "%s: %s\n", why.text, seat_failure(ledger_seat(b->ledger, 0))->message);
+        fprintf(stderr, "%s: %s\n", why.text, ctx_failure(ledger_ctx(b->ledger, 0))->message);
     must(error == 0, "the journal does not open");
 }
 
@@ -134,9 +134,9 @@ static uint64_t next_random(struct bench *b)
     return b->random;
 }
 
-static struct text name_of(char *buffer, size_t size, const char *letter, uint64_t number)
+static struct text name_of(char *buffer, size_t size, const char *message, uint64_t number)
 {
-    int n = snprintf(buffer, size, "%s%llu", letter, (unsigned long long)number);
+    int n = snprintf(buffer, size, "%s%llu", message, (unsigned long long)number);
     return (struct text){ buffer, (uint32_t)n };
 }
 
@@ -146,13 +146,13 @@ static void turn(struct bench *b, uint64_t n)
         drive(b);
 }
 
-static void receive_all(struct bench *b, struct seat *seat)
+static void receive_all(struct bench *b, struct ctx *ctx)
 {
     char id[32], sku[32], place[32];
     uint64_t lsn;
     for (uint64_t p = 0; p < b->places; p++) {
         struct location_setting s = { .code = name_of(place, sizeof place, "place-", p) };
-        must(ledger_set_location(seat, &s, &lsn) == CODE_OK, "location");
+        must(ledger_set_location(ctx, &s, &lsn) == CODE_OK, "location");
     }
     for (uint64_t i = 0; i < b->items * b->places; i++) {
         struct movement m = { .id = name_of(id, sizeof id, "receive-", i),
@@ -160,12 +160,12 @@ static void receive_all(struct bench *b, struct seat *seat)
                               .location = name_of(place, sizeof place, "place-", i % b->places),
                               .qty = 1000 };
         struct movement_result r;
-        must(ledger_receive(seat, &m, &r) == CODE_OK, seat_failure(seat)->message);
+        must(ledger_receive(ctx, &m, &r) == CODE_OK, ctx_failure(ctx)->message);
         turn(b, i);
     }
 }
 
-static void reserve(struct bench *b, struct seat *seat, const char *letter, uint64_t n)
+static void reserve(struct bench *b, struct ctx *ctx, const char *message, uint64_t n)
 {
     char id[32], sku[32], place[32];
     struct order_line line = {
@@ -173,28 +173,28 @@ static void reserve(struct bench *b, struct seat *seat, const char *letter, uint
         .qty = 1,
         .location = name_of(place, sizeof place, "place-", next_random(b) % b->places),
     };
-    struct order order = { .id = name_of(id, sizeof id, letter, n),
+    struct order order = { .id = name_of(id, sizeof id, message, n),
                            .channel = text_of("default"),
                            .lines = &line,
                            .line_count = 1 };
     struct reservation_view view;
-    must(ledger_reserve(seat, &order, &view) == CODE_OK, seat_failure(seat)->message);
+    must(ledger_reserve(ctx, &order, &view) == CODE_OK, ctx_failure(ctx)->message);
 }
 
-static void trade(struct bench *b, struct seat *seat)
+static void trade(struct bench *b, struct ctx *ctx)
 {
     char id[32];
     struct reservation_view view;
     for (uint64_t n = 0; n < b->orders + LAG; n++) {
         if (n < b->orders)
-            reserve(b, seat, "order-", n);
+            reserve(b, ctx, "order-", n);
         struct step step = { .id = name_of(id, sizeof id, "order-", n - LAG) };
         if (n >= LAG && n - LAG < b->orders)
-            must(ledger_cancel(seat, &step, &view) == CODE_OK, seat_failure(seat)->message);
+            must(ledger_cancel(ctx, &step, &view) == CODE_OK, ctx_failure(ctx)->message);
         turn(b, n);
     }
     for (uint64_t n = 0; n < b->live; n++) {
-        reserve(b, seat, "live-", n);
+        reserve(b, ctx, "live-", n);
         turn(b, n);
     }
 }
@@ -206,11 +206,11 @@ static void build(struct bench *b)
     open_store(b, false, &opened);
     must(opened.fresh, "DIR is not empty");
     ledger_recovered(b->ledger, b->now_ms);
-    struct seat *seat = ledger_seat(b->ledger, 0);
-    ledger_begin(seat, b->now_ms, b->now_ms);
-    receive_all(b, seat);
-    trade(b, seat);
-    ledger_end(seat);
+    struct ctx *ctx = ledger_ctx(b->ledger, 0);
+    ledger_begin(ctx, b->now_ms, b->now_ms);
+    receive_all(b, ctx);
+    trade(b, ctx);
+    ledger_end(ctx);
     drive(b);
     close_store(b);
     tell(b, "built", 1, "times a second");
@@ -263,15 +263,15 @@ static uint64_t resident(const void *at, size_t bytes)
 static void tell_memory(const struct bench *b)
 {
     const struct items *items = &b->ledger->items;
-    const struct entries *entries = &b->ledger->entries;
-    uint64_t pools = atomic_load(&items->pool_count), live = entries_live(entries);
+    const struct id_table *ids = &b->ledger->ids;
+    uint64_t pools = atomic_load(&items->pool_count), live = id_table_live(ids);
     uint64_t units = resident(items->units, items->unit_count * sizeof(struct pool));
-    uint64_t ids = resident(entries->all, (size_t)entries->max * sizeof(struct entry)) +
-                   resident(entries->buckets, entries_bucket_bytes(entries));
+    uint64_t count = resident(ids->all, (size_t)ids->max * sizeof(struct id_entry)) +
+                     resident(ids->buckets, id_table_bucket_bytes(ids));
     printf("%-28s %7.1f bytes a pool, with its part of the item (%llu pools)\n", "resident",
            (double)units / (double)pools, (unsigned long long)pools);
     printf("%-28s %7.1f bytes an id (%u in the table, %llu live)\n", "resident",
-           (double)ids / (double)entries->max, entries->max, (unsigned long long)live);
+           (double)count / (double)ids->max, ids->max, (unsigned long long)live);
 }
 
 static void start(struct bench *b)
@@ -317,7 +317,7 @@ int main(int argc, char **argv)
     b.config = (struct ledger_config){ .items = (uint32_t)b.items,
                                        .pools = (uint32_t)(b.items * b.places),
                                        .reservations = (uint32_t)(b.live + (64 << 10)),
-                                       .seats = 1,
+                                       .contexts = 1,
                                        .hash_seed = 12345 };
     build(&b);
     replay(&b);

@@ -5,14 +5,14 @@
 #include <sched.h>
 #include <stdlib.h>
 
-#include "engine/ledger/marks.h"
+#include "engine/ledger/change_index.h"
 
 /* ---- the pass ---- */
 
 static void begin_pass(struct follow *f, bool mandatory)
 {
     struct pass *pass = &f->at.pass;
-    pass->left = marks_count(f->ledger);
+    pass->left = change_index_items(f->ledger);
     pass->scanning = true;
     pass->scan = 0;
     pass->mandatory |= mandatory;
@@ -92,11 +92,11 @@ void follow_choose_checks(struct follow *f, struct batch *batch, bool audit)
     f->suspect_count = 0;
     if (most > 0 && pass->left == 0 && !pass->scanning)
         begin_pass(f, false);
-    uint32_t count = marks_count(f->ledger);
+    uint32_t count = change_index_items(f->ledger);
     for (; pass->left > 0 && most > 0 && count > 0; pass->left--, most--) {
         if (pass->cursor >= count)
             pass->cursor = 0;
-        if (marks_of(f->ledger, pass->cursor))
+        if (item_version(f->ledger, pass->cursor))
             check_item(batch, pass->cursor);
         pass->cursor++;
     }
@@ -113,15 +113,15 @@ static bool room_for(const struct batch *batch)
 /* Reads the item as it is now; its mark first, so that the values are no older than that. */
 static void read_item(struct follow *f, struct batch *batch, struct change *change)
 {
-    uint64_t mark = marks_of(f->ledger, change->item);
+    uint64_t version = item_version(f->ledger, change->item);
     uint64_t catalogue_lsn = f->at.pass.catalogue_lsn;
-    assert(mark > 0);
-    change->lsn = mark > catalogue_lsn ? mark : catalogue_lsn;
+    assert(version > 0);
+    change->lsn = version > catalogue_lsn ? version : catalogue_lsn;
     change->sku = ledger_item_sku(f->ledger, change->item);
     change->values = batch->value_count;
     for (uint32_t i = 0; i < batch->channels.count; i++)
         batch->values[batch->value_count++] =
-            ledger_item_availability(f->seat, change->item, (uint16_t)i);
+            ledger_item_availability(f->ctx, change->item, (uint16_t)i);
 }
 
 /* True if the walk is complete; false: there is more than it may take now. */
@@ -130,7 +130,7 @@ static bool read_walk(struct follow *f, struct batch *batch, struct walk *walk, 
     uint32_t item;
     uint64_t lsn;
     while (most-- > 0 && room_for(batch)) {
-        if (!marks_next(f->ledger, walk->since, &walk->cursor, &item, &lsn)) {
+        if (!change_index_next(f->ledger, walk->since, &walk->cursor, &item, &lsn)) {
             *walk = (struct walk){ .since = walk->upto, .as_of_ms = walk->as_of_ms };
             return true;
         }
@@ -207,15 +207,15 @@ static int by_lsn(const void *a, const void *b)
 void follow_read(struct follow *f, struct batch *batch, uint64_t wall_ms)
 {
     assert(batch->count == batch->checks);
-    ledger_begin(f->seat, f->engine_ms, f->engine_ms);
+    ledger_begin(f->ctx, f->engine_ms, f->engine_ms);
     begin_walk(f, wall_ms); /* reads the head: before the catalogue, and before any mark */
     note_catalogue(f);
-    copy_channels(&batch->channels, ledger_catalogue(f->seat));
+    copy_channels(&batch->channels, ledger_catalogue(f->ctx));
     read_checks(f, batch);
     read_walks(f, batch);
-    ledger_end(f->seat);
+    ledger_end(f->ctx);
     while (!ledger_shown_until(f->ledger, &batch->shown_until))
-        sched_yield(); /* a seat is in an operation, which never blocks */
+        sched_yield(); /* a context is in an operation, which never blocks */
     /* So that each entry of the stream can carry the LSN of its own change. */
     qsort(batch->changes + batch->checks, batch->count - batch->checks, sizeof(struct change),
           by_lsn);
@@ -238,7 +238,7 @@ uint64_t follow_dirty(const struct follow *f)
     uint32_t cursor = 0;
     uint32_t item;
     uint64_t lsn;
-    while (marks_next(f->ledger, from, &cursor, &item, &lsn))
+    while (change_index_next(f->ledger, from, &cursor, &item, &lsn))
         count++;
     return count;
 }

@@ -3,7 +3,7 @@
  * Following the engine: which items to show next, and what they show now.
  *
  * Three cursors run side by side, so that none holds up the others:
- *   fresh    walks over what has changed since the last walk (engine/ledger/marks.h);
+ *   fresh    walks over what has changed since the last walk (engine/ledger/change_index.h);
  *   backlog  takes over what a fresh walk could not finish at once, after an import or an outage;
  *   pass     checks all items against Redis. It is mandatory after a change of the catalogue and
  *            when Redis may hold anything; otherwise it runs slowly all the time, as an audit, so
@@ -84,8 +84,8 @@ struct batch {
 struct follow {
     struct ledger *ledger;
     struct log *log;
-    struct seat *seat;
-    uint64_t engine_ms;              /* engine time at which the seat begins its turns */
+    struct ctx *ctx;
+    uint64_t engine_ms;              /* engine time at which the context begins its turns */
     uint32_t limit;                  /* items in a batch, for each cursor */
     struct position at;              /* up to where the engine was read */
     struct position confirmed;       /* up to where Redis has applied it */

@@ -37,7 +37,7 @@ struct mirror_metrics {
 #define X(name) _Atomic uint64_t name;
     _Alignas(64) MIRROR_METRICS(X)
 #undef X
-        _Atomic uint64_t turn;
+        _Atomic uint64_t iteration;
     _Atomic uint64_t error[MIRROR_ERROR_MAX / 8];
 };
 

@@ -136,7 +136,7 @@ static void connect_parts(struct mirror *m)
                                  .metrics = &m->metrics };
     m->follow = (struct follow){ .ledger = config->ledger,
                                  .log = config->log,
-                                 .seat = config->seat,
+                                 .ctx = config->ctx,
                                  .engine_ms = config->engine_ms };
     m->publisher = (struct publisher){ .keys = &m->keys, .stream_length = config->stream_length };
     m->exchange = (struct exchange){

@@ -9,11 +9,11 @@
  *   stock:mirror          hash: up to which LSN and how fresh all this is
  *   stock:fence           which engine writes, see mirror/fence.h
  *
- * It runs as a thread of its own (mirror/mirror.c) with a reader's seat at the ledger
+ * It runs as a thread of its own (mirror/mirror.c) with a reader's context at the ledger
  * (engine/ledger/ledger.h). Nobody notifies it of changes: it follows the marks that they leave
- * (engine/ledger/marks.h) and only ever sends the current values. So a Redis that is slow, stopped
- * or gone costs freshness, not memory, and delays no operation. It shows nothing before the log has
- * acknowledged it, so a crash takes back nothing that was shown.
+ * (engine/ledger/change_index.h) and only ever sends the current values. So a Redis that is slow,
+ * stopped or gone costs freshness, not memory, and delays no operation. It shows nothing before the
+ * log has acknowledged it, so a crash takes back nothing that was shown.
  */
 #ifndef STOCKD_MIRROR_MIRROR_H
 #define STOCKD_MIRROR_MIRROR_H
@@ -30,8 +30,8 @@ struct mirror;
 struct mirror_config {
     struct ledger *ledger; /* these outlive the mirror */
     struct log *log;
-    struct seat *seat;         /* a reader's, for the mirror's thread alone */
-    uint64_t engine_ms;        /* engine time at which the seat begins its turns */
+    struct ctx *ctx;           /* a reader's, for the mirror's thread alone */
+    uint64_t engine_ms;        /* engine time at which the context begins its turns */
     uint64_t start_ms;         /* when the engine started; the latest writes */
     uint64_t run;              /* a random number of this run */
     const char *address;       /* HOST:PORT or unix:PATH; it and the other texts are borrowed */

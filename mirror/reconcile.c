@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine/ledger/marks.h"
+#include "engine/ledger/change_index.h"
 
 enum { SCAN_COUNT = 500 };
 
@@ -110,7 +110,7 @@ static void repair_item(struct reconciler *r, struct transaction *t, const struc
 {
     const struct pass *pass = &r->follow->at.pass;
     if (!pass->mandatory &&
-        marks_of(r->follow->ledger, change->item) > position_walked(&r->follow->confirmed))
+        item_version(r->follow->ledger, change->item) > position_walked(&r->follow->confirmed))
         return; /* it has just changed: a walk will bring it, and tell of it once */
     struct comparison found = compare(batch, change, reply);
     uint32_t channels = shown_channels(&batch->channels);

@@ -77,7 +77,7 @@ static int lock(struct job *job)
 
 /* The two newest snapshots whose form is whole (S3): what they cover is known from that. */
 static int look_at_snapshots(struct job *job, struct snapshot_header *newest,
-                             struct image_totals *totals)
+                             struct contents_totals *totals)
 {
     struct snapshot_list list;
     struct error ignored;
@@ -109,7 +109,7 @@ static uint32_t at_least(uint32_t size, uint64_t wanted)
     return wanted > size ? (uint32_t)wanted : size;
 }
 
-static void fit_sizes(const struct compact_options *options, const struct image_totals *totals)
+static void fit_sizes(const struct compact_options *options, const struct contents_totals *totals)
 {
     struct ledger_config *config = options->config;
     if (options->sized)
@@ -143,7 +143,7 @@ static int apply(void *context, const struct record_head *record, uint64_t lsn, 
     return ledger_apply(job->ledger, record, lsn);
 }
 
-static void ahead(void *context, const struct record_head *record, unsigned stage)
+static void on_prefetch(void *context, const struct record_head *record, unsigned stage)
 {
     ledger_apply_prefetch(((const struct job *)context)->ledger, record, stage);
 }
@@ -170,10 +170,10 @@ static int replay(struct job *job, const struct recovery_base *base, const struc
                                       .until_number = sealed->number,
                                       .context = job,
                                       .on_record = apply,
-                                      .on_ahead = ahead,
+                                      .on_prefetch = on_prefetch,
                                       .on_progress = report };
     int error = replay_files(&options, found, job->why);
-    const char *ledger_says = seat_failure(ledger_seat(job->ledger, 0))->message;
+    const char *ledger_says = ctx_failure(ledger_ctx(job->ledger, 0))->message;
     if (error && *ledger_says) {
         struct error where = *job->why;
         error_set(job->why, error, "%.200s: %s", where.text, ledger_says);
@@ -346,7 +346,7 @@ static int remove_unread(struct job *job)
 static int run(struct job *job)
 {
     struct snapshot_header newest;
-    struct image_totals totals = { 0 };
+    struct contents_totals totals = { 0 };
     struct sealed sealed;
     int error = make_folder(job);
     if (!error)

@@ -9,7 +9,7 @@
 #include <xxhash.h>
 
 #include "engine/log/record_layout.h"
-#include "engine/replay/image.h"
+#include "engine/replay/contents.h"
 #include "persistence/format.h"
 
 enum { LINE_IDS = 32, FILTER_HASHES = 7, LINE_BIT = 9 }; /* 16 bits for each id; 2^9 to a line */
@@ -379,11 +379,11 @@ void id_index_complete(struct id_index *index, uint64_t sequence, uint64_t lsn)
 static bool add_entries(struct id_index *index, const unsigned char *at, size_t left)
 {
     while (left > 0) {
-        struct image_entry entry;
+        struct contents_entry entry;
         memcpy(&entry, at, sizeof entry);
         assert(entry.length <= left);
         struct text id = { (const char *)at + sizeof entry +
-                               entry.draw_count * sizeof(struct image_draw),
+                               entry.draw_count * sizeof(struct contents_draw),
                            entry.id_len };
         if (entry.kind == ENTRY_RESERVATION && !set_add(&index->set, id_index_hash(id)))
             return false;
@@ -393,13 +393,13 @@ static bool add_entries(struct id_index *index, const unsigned char *at, size_t 
     return true;
 }
 
-void id_index_add_block(struct id_index *index, uint64_t lsn, const unsigned char *entries,
+void id_index_add_block(struct id_index *index, uint64_t lsn, const unsigned char *ids,
                         size_t length)
 {
     struct id_part *part = index->full ? NULL : make_part(index, id_key_snapshot(lsn));
     if (!part || part->complete)
         return;
-    if (!open_span(index, part) || !add_entries(index, entries, length) || !close_span(index, part))
+    if (!open_span(index, part) || !add_entries(index, ids, length) || !close_span(index, part))
         id_index_forget(index, part->key);
     else
         keep_bound(index, part);

@@ -103,7 +103,7 @@ void id_index_add_batch(struct id_index *index, uint64_t sequence, uint64_t offs
 void id_index_complete(struct id_index *index, uint64_t sequence, uint64_t lsn);
 
 /* Adds the next block of a snapshot; ids: whole image records of entries, or none. */
-void id_index_add_block(struct id_index *index, uint64_t lsn, const unsigned char *entries,
+void id_index_add_block(struct id_index *index, uint64_t lsn, const unsigned char *ids,
                         size_t length);
 /* That was the last of so many blocks. */
 void id_index_complete_snapshot(struct id_index *index, uint64_t lsn, uint64_t blocks);

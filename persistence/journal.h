@@ -52,7 +52,7 @@ struct journal_options {
     /* Each record at opening, in order; non-zero refuses to open, with that error. */
     int (*apply)(void *context, const struct record_head *record, uint64_t lsn, uint64_t time_ms);
     /* Purely a hint, before that: such a record comes soon; stage 0, then stage 1. */
-    void (*ahead)(void *context, const struct record_head *record, unsigned stage);
+    void (*on_prefetch)(void *context, const struct record_head *record, unsigned stage);
     void (*progress)(void *context, uint64_t done, uint64_t total); /* bytes, at opening */
     /* A line for the operator: what was cut off, what failed. Any thread. */
     void (*say)(void *context, const char *line);
@@ -81,8 +81,9 @@ int journal_open(struct journal **journal, const struct journal_options *options
                  struct journal_opened *opened, struct error *why);
 
 /*
- * Any worker: at the end of a turn if log_has_claims(), and when journal_next_sync_ms() has come.
- * True: perform *request and hand the result to journal_done; then ask again, until it says false.
+ * Any worker: at the end of an iteration if log_has_claims(), and when journal_next_sync_ms() has
+ * come. True: perform *request and hand the result to journal_done; then ask again, until it says
+ * false.
  *
  * idle: the worker has nothing else to do. Then more batches go out beside each other: as long as
  * there is time nobody waits for another one's write; under load, when the processor sets the pace,
@@ -113,7 +114,7 @@ int journal_close(struct journal *journal, struct error *why);
  * that must go. */
 void journal_abandon(struct journal *journal);
 
-struct journal_figures {
+struct journal_metrics {
     uint64_t written_lsn; /* handed to the kernel up to here */
     uint64_t durable_lsn; /* on disk up to here */
     uint64_t batches;     /* since opening, as are the next five */
@@ -132,7 +133,7 @@ struct journal_figures {
 };
 
 /* Any thread; each figure is exact for some recent moment. */
-void journal_figures(const struct journal *journal, struct journal_figures *figures);
+void journal_metrics(const struct journal *journal, struct journal_metrics *metrics);
 
 /* For a data directory without segments: -ENODATA and why, if an engine has lived there; else 0.
  * lived: its lock file has been written to. */

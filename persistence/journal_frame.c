@@ -57,8 +57,8 @@ void journal_use_segment(struct journal *journal, const struct segment *segment)
 
 void journal_take_next(struct journal *journal)
 {
-    const struct prepare *next = &journal->next;
-    assert(next->step == PREPARE_READY);
+    const struct preallocation *next = &journal->next;
+    assert(next->step == PREALLOCATION_READY);
     assert(next->fd >= 0);
     assert(watermark_read(&journal->watermarks, WATERMARK_KERNEL).number ==
            journal->framed.number); /* J4: none is under way */
@@ -68,7 +68,7 @@ void journal_take_next(struct journal *journal)
     journal->retired_synced = journal->durability == DURABILITY_ALWAYS;
     struct segment segment = { next->fd, next->sequence, next->bytes, BLOCK_BYTES,
                                journal->framed };
-    prepare_take(&journal->next);
+    preallocation_take(&journal->next);
     journal_use_segment(journal, &segment);
     atomic_store_explicit(&journal->counters.next_ready, false, memory_order_relaxed);
 }

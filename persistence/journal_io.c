@@ -88,10 +88,10 @@ static void after_retired(struct journal *journal, const struct io_slot *slot)
 /* What a step towards the next segment came to. */
 static void after_prepare(struct journal *journal, const struct io_slot *slot)
 {
-    struct prepare *next = &journal->next;
+    struct preallocation *next = &journal->next;
     assert(next->sequence == journal->current.sequence + 1); /* F2 */
-    prepare_advance(next, &slot->request, slot->result);
-    if (next->step == PREPARE_READY) {
+    preallocation_advance(next, &slot->request, slot->result);
+    if (next->step == PREALLOCATION_READY) {
         atomic_store_explicit(&journal->counters.next_ready, true, memory_order_relaxed);
         counter_add(&journal->counters.segments, 1);
     }
@@ -108,7 +108,7 @@ static void reap(struct journal *journal)
             after_retired(journal, slot);
         if (i == SLOT_PREPARE) {
             after_prepare(journal, slot);
-            if (journal->next.step == PREPARE_FAILED)
+            if (journal->next.step == PREALLOCATION_FAILED)
                 atomic_fetch_or_explicit(&journal->untold, UNTOLD_NO_NEXT, memory_order_release);
         }
         atomic_store_explicit(&slot->state, SLOT_FREE, memory_order_relaxed); /* J1 */
@@ -127,12 +127,12 @@ static bool find_room(struct journal *journal)
         return true;
     if (batches_under_way(journal) > 0) /* J4 */
         return false;
-    if (journal->next.step == PREPARE_READY && journal->retired.fd < 0) {
+    if (journal->next.step == PREALLOCATION_READY && journal->retired.fd < 0) {
         journal->waiting = false;
         journal_take_next(journal);
         return true;
     }
-    if (journal->next.step == PREPARE_FAILED)
+    if (journal->next.step == PREALLOCATION_FAILED)
         fail(journal, journal->next.error, "there is no next segment");
     if (!journal->waiting)
         counter_add(&journal->counters.waits, 1);
@@ -214,32 +214,33 @@ static bool find_sync(struct journal *journal, struct file_request *request)
 
 /* The next segment is begun when the current one is a quarter full, and keeps ahead at twice the
  * pace: it is ready at three quarters, and never has the disk to itself. */
-static bool is_prepare_due(const struct journal *journal)
+static bool is_preallocation_due(const struct journal *journal)
 {
     const struct segment *current = &journal->current;
-    const struct prepare *next = &journal->next;
+    const struct preallocation *next = &journal->next;
     if (segment_room(current) < BATCH_ROOM_MIN)
         return true;
     if (current->used < current->bytes / 4)
         return false;
-    if (next->step != PREPARE_ZEROING)
+    if (next->step != PREALLOCATION_ZEROING)
         return true;
     assert(next->zeroed <= next->bytes);
-    uint64_t ahead = next->zeroed / BLOCK_BYTES * (current->bytes / BLOCK_BYTES);
+    uint64_t on_prefetch = next->zeroed / BLOCK_BYTES * (current->bytes / BLOCK_BYTES);
     uint64_t used = (current->used - current->bytes / 4) / BLOCK_BYTES;
-    return ahead <= 2 * used * (next->bytes / BLOCK_BYTES);
+    return on_prefetch <= 2 * used * (next->bytes / BLOCK_BYTES);
 }
 
 static bool find_prepare(struct journal *journal, struct file_request *request)
 {
-    struct prepare *next = &journal->next;
-    if (!is_free(&journal->slots[SLOT_PREPARE]) || !is_prepare_due(journal))
+    struct preallocation *next = &journal->next;
+    if (!is_free(&journal->slots[SLOT_PREPARE]) || !is_preallocation_due(journal))
         return false;
-    if (next->step == PREPARE_IDLE) {
-        prepare_begin(next, journal->current.sequence + 1, journal->segment_bytes,
-                      journal_wall_ms(journal));
+    if (next->step == PREALLOCATION_IDLE) {
+        preallocation_begin(next, journal->current.sequence + 1, journal->segment_bytes,
+                            journal_wall_ms(journal));
     }
-    assert(next->step == PREPARE_READY || next->sequence == journal->current.sequence + 1); /* F2 */
+    assert(next->step == PREALLOCATION_READY ||
+           next->sequence == journal->current.sequence + 1); /* F2 */
     if (!prepare_request(next, request))
         return false;
     hand_out(journal, SLOT_PREPARE, request, (struct log_position){ 0 });
@@ -327,8 +328,9 @@ static void finish(struct journal *journal, const struct file_request *request, 
     assert(request->slot < JOURNAL_SLOTS);
     struct io_slot *slot = &journal->slots[request->slot];
     assert(atomic_load_explicit(&slot->state, memory_order_relaxed) == SLOT_OUT);
-    slot->result =
-        request->slot == SLOT_PREPARE ? prepare_opened(&journal->next, request, result) : result;
+    slot->result = request->slot == SLOT_PREPARE
+                       ? preallocation_opened(&journal->next, request, result)
+                       : result;
     if (is_batch(request))
         counter_set(&journal->counters.last_write_us, now_us() - slot->started_us);
     take_result(journal, request, result);
@@ -389,11 +391,11 @@ uint64_t journal_next_sync_ms(const struct journal *journal)
     return atomic_load_explicit(&journal->last_sync_ms, memory_order_relaxed) + SYNC_INTERVAL_MS;
 }
 
-void journal_figures(const struct journal *journal, struct journal_figures *figures)
+void journal_metrics(const struct journal *journal, struct journal_metrics *metrics)
 {
     const struct journal_counters *counters = &journal->counters;
 #define GET(name) .name = atomic_load_explicit(&counters->name, memory_order_relaxed)
-    *figures = (struct journal_figures){
+    *metrics = (struct journal_metrics){
         .written_lsn = watermark_read(&journal->watermarks, WATERMARK_KERNEL).lsn,
         .durable_lsn = watermark_read(&journal->watermarks, WATERMARK_DISK).lsn,
         GET(batches),
@@ -453,10 +455,10 @@ static bool is_unseen(const struct io_slot *slot, enum file_request_kind kind)
 
 void journal_settle_unseen(struct journal *journal)
 {
-    const struct io_slot *prepare = &journal->slots[SLOT_PREPARE];
-    if (is_unseen(prepare, FILE_OPEN) && prepare->result >= 0)
-        journal->files->close(journal->files->context, prepare->result);
-    if (is_unseen(prepare, FILE_CLOSE))
+    const struct io_slot *preallocation = &journal->slots[SLOT_PREPARE];
+    if (is_unseen(preallocation, FILE_OPEN) && preallocation->result >= 0)
+        journal->files->close(journal->files->context, preallocation->result);
+    if (is_unseen(preallocation, FILE_CLOSE))
         journal->next.fd = -1;
     if (is_unseen(&journal->slots[SLOT_SYNC], FILE_CLOSE))
         journal->retired.fd = -1;

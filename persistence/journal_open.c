@@ -101,7 +101,7 @@ static int open_found(struct journal *journal, const struct replay_result *found
     counter_set(&journal->counters.segments, found->segments);
     journal->first_sequence = found->last_sequence - found->segments + 1;
     if (found->last_sequence > found->end_sequence)
-        prepare_found(&journal->next, found->last_sequence, found->next_bytes);
+        preallocation_found(&journal->next, found->last_sequence, found->next_bytes);
     if (found->end_offset ==
         0) { /* right after the snapshot, and no segment there: the next is made */
         journal->current.sequence = found->end_sequence;
@@ -113,13 +113,13 @@ static int open_found(struct journal *journal, const struct replay_result *found
 /* Makes the segment after the current one, if there is none yet, and changes over to it. */
 static int open_next(struct journal *journal, struct error *why)
 {
-    struct prepare *next = &journal->next;
-    if (next->step == PREPARE_IDLE) {
-        prepare_begin(next, journal->current.sequence + 1, journal->segment_bytes,
-                      journal_wall_ms(journal));
+    struct preallocation *next = &journal->next;
+    if (next->step == PREALLOCATION_IDLE) {
+        preallocation_begin(next, journal->current.sequence + 1, journal->segment_bytes,
+                            journal_wall_ms(journal));
         counter_add(&journal->counters.segments, 1);
     }
-    int error = prepare_finish(next);
+    int error = preallocation_finish(next);
     if (error) {
         *why = next->why;
         return error;
@@ -143,10 +143,10 @@ static int open_segments(struct journal *journal, const struct replay_result *fo
         error = open_next(journal, why);
     /* One that was found is opened here, so that it is ready at once. */
     if (!error)
-        error = prepare_finish(&journal->next);
+        error = preallocation_finish(&journal->next);
     if (error && !why->text[0])
         *why = journal->next.why;
-    atomic_store_explicit(&journal->counters.next_ready, journal->next.step == PREPARE_READY,
+    atomic_store_explicit(&journal->counters.next_ready, journal->next.step == PREALLOCATION_READY,
                           memory_order_relaxed);
     return error;
 }
@@ -175,7 +175,7 @@ static int recover(struct journal *journal, const struct journal_options *option
         .start = &opened->base.position,
         .context = options->context,
         .on_record = options->apply,
-        .on_ahead = options->ahead,
+        .on_prefetch = options->on_prefetch,
         .on_progress = options->progress,
     };
     error = journal_recover(&follow, options->say, found, why);
@@ -238,7 +238,7 @@ static int open_all(struct journal *journal, const struct journal_options *optio
     journal->next.directory_id = journal->directory_id;
     journal->next.direct = journal->direct;
     journal->next.write_flags = write_flags(journal);
-    error = prepare_init(&journal->next);
+    error = preallocation_init(&journal->next);
     if (error)
         return error_system(why, error, "cannot open the journal");
     error = open_segments(journal, &found, why);
@@ -262,7 +262,7 @@ static void journal_free(struct journal *journal)
     journal_settle_unseen(journal);
     int fds[] = { journal->current.fd, journal->retired.fd, journal->directory_fd,
                   journal->lock_fd };
-    prepare_destroy(&journal->next);
+    preallocation_destroy(&journal->next);
     for (size_t i = 0; i < sizeof fds / sizeof *fds; i++) { /* the lock last */
         if (fds[i] >= 0)
             files->close(files->context, fds[i]);

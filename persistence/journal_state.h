@@ -26,7 +26,7 @@
 
 #include "persistence/combining_lock.h"
 #include "persistence/journal.h"
-#include "persistence/prepare.h"
+#include "persistence/preallocation.h"
 #include "persistence/watermark.h"
 
 /* Of JOURNAL_BATCHES, as long as workers have other things to do than to wait. */
@@ -65,7 +65,7 @@ struct segment {
     struct log_position end; /* of the last batch in it */
 };
 
-/* Each written by one thread at a time (last_write_us: by any), read by anybody for the figures
+/* Each written by one thread at a time (last_write_us: by any), read by anybody for the metrics
  * only: relaxed. */
 struct journal_counters {
     _Atomic uint64_t batches;
@@ -108,7 +108,7 @@ struct journal {
     struct segment current;
     struct segment retired; /* full, not yet synced and closed */
     bool retired_synced;    /* it is only to be closed */
-    struct prepare next;
+    struct preallocation next;
     struct log_position framed; /* the last batch that was made */
     uint64_t previous;          /* its checksum */
     uint64_t time_ms;           /* its wall clock */

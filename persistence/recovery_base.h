@@ -19,7 +19,7 @@ struct recovery_base {
     struct journal_position position; /* zero if there is none */
     uint64_t created_ms;              /* of the snapshot */
     uint64_t bytes;                   /* of its file */
-    struct image_totals totals;
+    struct contents_totals totals;
     unsigned passed_over; /* newer ones that are damaged */
 };
 

@@ -52,9 +52,9 @@ static int judge(const struct replay *replay, const struct batch_header *header,
 
 static void hint(const struct replay_target *target, struct record_cursor *records, unsigned stage)
 {
-    const struct record_head *record = target->on_ahead ? record_next(records) : NULL;
+    const struct record_head *record = target->on_prefetch ? record_next(records) : NULL;
     if (record)
-        target->on_ahead(target->context, record, stage);
+        target->on_prefetch(target->context, record, stage);
 }
 
 static int hand_on(struct replay *replay, const struct batch_header *header,

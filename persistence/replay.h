@@ -33,7 +33,7 @@ struct replay_target {
     int (*on_record)(void *context, const struct record_head *record, uint64_t lsn,
                      uint64_t time_ms);
     /* Purely a hint: that record comes soon; stage 0, then 1, before on_record. */
-    void (*on_ahead)(void *context, const struct record_head *record, unsigned stage);
+    void (*on_prefetch)(void *context, const struct record_head *record, unsigned stage);
 };
 
 struct replay {

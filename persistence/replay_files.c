@@ -122,7 +122,8 @@ static int walk_chain(struct replay_walk *walk)
 {
     const struct replay_options *options = walk->options;
     struct chain chain = { .walk = walk, .first = walk->result->end_sequence + 1 };
-    const struct replay_target target = { options->context, options->on_record, options->on_ahead };
+    const struct replay_target target = { options->context, options->on_record,
+                                          options->on_prefetch };
     const struct journal_visitor visitor = {
         .context = &chain, .segment = take_segment, .block = take_block, .leave = leave_segment
     };

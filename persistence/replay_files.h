@@ -30,7 +30,7 @@ struct replay_options {
     /* As in struct replay_target. */
     int (*on_record)(void *context, const struct record_head *record, uint64_t lsn,
                      uint64_t time_ms);
-    void (*on_ahead)(void *context, const struct record_head *record, unsigned stage);
+    void (*on_prefetch)(void *context, const struct record_head *record, unsigned stage);
     /* One valid batch, before its records. Non-zero ends the walk. */
     int (*on_batch)(void *context, const struct batch_header *batch, uint64_t sequence,
                     uint64_t offset);

@@ -152,8 +152,8 @@ static bool make_room(struct writer *w, uint64_t length)
     return w->buffer != NULL;
 }
 
-/* For ledger_image_write. */
-static void *room(void *context, enum image_kind kind, uint32_t length)
+/* For ledger_contents_write. */
+static void *room(void *context, enum contents_kind kind, uint32_t length)
 {
     struct writer *w = context;
     struct snapshot_block *open = &w->open;
@@ -190,7 +190,7 @@ static int write_header(struct writer *w, const struct journal_position *positio
 }
 
 /* The index and the footer. */
-static int write_end(struct writer *w, const struct image_totals *totals)
+static int write_end(struct writer *w, const struct contents_totals *totals)
 {
     _Alignas(BLOCK_BYTES) unsigned char block[BLOCK_BYTES] = { 0 };
     size_t length = w->count * sizeof *w->blocks;
@@ -217,11 +217,11 @@ static int write_end(struct writer *w, const struct image_totals *totals)
 static int write_all(struct writer *w, const struct journal_position *position, uint64_t created_ms,
                      const struct ledger *ledger)
 {
-    struct image_totals totals;
-    struct image_sink sink = { w, room };
+    struct contents_totals totals;
+    struct contents_sink sink = { w, room };
     int error = write_header(w, position, created_ms);
     if (!error)
-        error = ledger_image_write(ledger, &sink, &totals);
+        error = ledger_contents_write(ledger, &sink, &totals);
     if (error)
         return w->error ? w->error : error;
     error = end_block(w);

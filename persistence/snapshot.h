@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Snapshots: the image of a ledger (engine/replay/image.h) in a file. docs/FILE_FORMAT.md tells the
- * same to people.
+ * Snapshots: the image of a ledger (engine/replay/contents.h) in a file. docs/FILE_FORMAT.md tells
+ * the same to people.
  *
  *   DIR/snapshot/00000000000012345678.snap  the ledger at that LSN, 20 digits
  *   DIR/snapshot/unfinished.tmp             one in the making; never read
@@ -39,7 +39,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "engine/replay/image.h"
+#include "engine/replay/contents.h"
 #include "persistence/error.h"
 #include "persistence/file.h"
 #include "persistence/format.h"
@@ -79,7 +79,7 @@ struct snapshot_header {
 struct snapshot_block {
     uint64_t offset; /* in the file; a multiple of 4096 */
     uint32_t length; /* bytes of records */
-    uint32_t kind;   /* enum image_kind */
+    uint32_t kind;   /* enum contents_kind */
     uint32_t records;
     uint32_t zero;
     uint64_t checksum; /* XXH3 of the records, seeded with the header's checksum */
@@ -93,7 +93,7 @@ struct snapshot_footer {
     uint64_t index_offset;
     uint64_t block_count;    /* that many struct snapshot_block make the index */
     uint64_t index_checksum; /* XXH3 of the index, seeded with the header's checksum */
-    struct image_totals totals;
+    struct contents_totals totals;
     uint64_t checksum; /* XXH3 of the whole block with this field zero */
 };
 

@@ -81,7 +81,7 @@ static int read_footer(struct snapshot *s, const struct snapshot_name *name, uin
 static bool block_can_be(const struct snapshot *s, uint64_t i)
 {
     const struct snapshot_block *b = &s->blocks[i];
-    return b->kind >= IMAGE_SETTINGS && b->length <= SNAPSHOT_BLOCK_MAX &&
+    return b->kind >= CONTENTS_SETTINGS && b->length <= SNAPSHOT_BLOCK_MAX &&
            b->offset <= s->footer.index_offset && b->length <= s->footer.index_offset - b->offset &&
            (i == 0 || b->kind >= s->blocks[i - 1].kind); /* S5 */
 }
@@ -147,11 +147,11 @@ struct loading {
     const struct snapshot *snapshot;
     struct snapshot_name name;
     const struct snapshot_target *target;
-    struct image_load *load; /* NULL: only judge */
-    uint64_t end;            /* of the run of blocks that is loaded now */
-    _Atomic uint64_t next;   /* block to be taken; any thread, relaxed: it is only a ticket */
-    _Atomic uint64_t done;   /* bytes; any thread, relaxed: for people */
-    _Atomic bool failed;     /* stops the others soon; relaxed */
+    struct contents_load *load; /* NULL: only judge */
+    uint64_t end;               /* of the run of blocks that is loaded now */
+    _Atomic uint64_t next;      /* block to be taken; any thread, relaxed: it is only a ticket */
+    _Atomic uint64_t done;      /* bytes; any thread, relaxed: for people */
+    _Atomic bool failed;        /* stops the others soon; relaxed */
 };
 
 struct loader {
@@ -181,7 +181,7 @@ static int load_block(struct loader *l, const struct snapshot_block *block)
 {
     const struct loading *loading = l->loading;
     const struct snapshot *s = loading->snapshot;
-    struct image_complaint complaint = { "" };
+    struct contents_complaint complaint = { "" };
     if (!hold(l, block->length))
         return error_system(&l->why, -ENOMEM, "%s", loading->name.text);
     int error = read_whole(s, &loading->name, l->buffer, block->length, block->offset, &l->why);
@@ -191,8 +191,8 @@ static int load_block(struct loader *l, const struct snapshot_block *block)
         return damaged(&l->why, &loading->name, block->offset, "the block is damaged"); /* S4 */
     if (!loading->load)
         return 0;
-    error = ledger_image_load(loading->load, (enum image_kind)block->kind, l->buffer, block->length,
-                              &complaint);
+    error = ledger_contents_load(loading->load, (enum contents_kind)block->kind, l->buffer,
+                                 block->length, &complaint);
     if (error)
         error_set(&l->why, error, "%s: offset %" PRIu64 ": %s", loading->name.text, block->offset,
                   complaint.text);
@@ -257,7 +257,7 @@ static int load_run(struct loading *loading, uint64_t first, uint64_t end, unsig
 
 static bool in_parallel(uint32_t kind)
 {
-    return kind == IMAGE_ITEMS || kind == IMAGE_ENTRIES;
+    return kind == CONTENTS_ITEMS || kind == CONTENTS_ENTRIES;
 }
 
 static int load_runs(struct loading *loading, unsigned threads, struct error *why)
@@ -282,8 +282,8 @@ static int load_runs(struct loading *loading, unsigned threads, struct error *wh
 int snapshot_load(const struct snapshot *snapshot, struct ledger *ledger,
                   const struct snapshot_target *target, unsigned threads, struct error *why)
 {
-    struct image_load load;
-    struct image_complaint complaint = { "" };
+    struct contents_load load;
+    struct contents_complaint complaint = { "" };
     struct loading loading = { .snapshot = snapshot,
                                .name = snapshot_name(snapshot->header.position.lsn),
                                .target = target,
@@ -291,14 +291,14 @@ int snapshot_load(const struct snapshot *snapshot, struct ledger *ledger,
     int error = 0;
     assert(threads >= 1);
     if (ledger)
-        error = ledger_image_begin(&load, ledger, &snapshot->footer.totals, &complaint);
+        error = ledger_contents_begin(&load, ledger, &snapshot->footer.totals, &complaint);
     if (!error) {
         error = load_runs(&loading, threads < THREADS_MAX ? threads : THREADS_MAX, why);
         if (error)
             return error;
     }
     if (!error && ledger)
-        error = ledger_image_end(&load, &complaint);
+        error = ledger_contents_end(&load, &complaint);
     if (error)
         error_set(why, error, "%s: %s", loading.name.text, complaint.text);
     return error == -EINVAL ? -EILSEQ : error;

@@ -22,7 +22,8 @@ static int walk_block(const struct snapshot *s, const struct snapshot_block *blo
         XXH3_64bits_withSeed(buffer, block->length, s->header.checksum) != block->checksum)
         return error_set(why, -EILSEQ, "%s: offset %" PRIu64 ": the block is damaged", name.text,
                          block->offset);
-    int stop = walk->on_block(walk->context, (enum image_kind)block->kind, buffer, block->length);
+    int stop =
+        walk->on_block(walk->context, (enum contents_kind)block->kind, buffer, block->length);
     if (stop == -EILSEQ)
         error_set(why, stop, "%s: offset %" PRIu64 ": the block's records are damaged", name.text,
                   block->offset);

@@ -10,7 +10,7 @@ struct snapshot_walk {
     /* NULL: all are. Which blocks are to be read, by their number in the file. */
     bool (*is_wanted)(void *context, uint64_t block);
     /* Whole records of one kind, judged (S4), borrowed for the call. Non-zero ends the walk. */
-    int (*on_block)(void *context, enum image_kind kind, const unsigned char *bytes,
+    int (*on_block)(void *context, enum contents_kind kind, const unsigned char *bytes,
                     uint32_t length);
 };
 

@@ -13,7 +13,7 @@ static enum code ask_log(struct call *call)
         refuse_read_only(&call->refusal, storage->failure(storage->self));
         return CODE_READ_ONLY;
     }
-    return ledger_has_room(call->seat) ? CODE_OK : CODE_DEFERRED;
+    return ledger_has_room(call->ctx) ? CODE_OK : CODE_DEFERRED;
 }
 
 enum code admit(struct call *call, const struct method *method)
@@ -21,6 +21,6 @@ enum code admit(struct call *call, const struct method *method)
     assert((method->needs & ~(unsigned)NEED_ALL) == 0);
     enum code code = method->needs & NEED_LOG ? ask_log(call) : CODE_OK;
     if (code == CODE_OK)
-        seat_set_client(call->seat, call->principal->client);
+        ctx_set_client(call->ctx, call->principal->client);
     return code;
 }

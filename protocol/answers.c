@@ -14,22 +14,22 @@ int answer_box_init(struct answer_box *box)
 
 void answer_box_destroy(struct answer_box *box)
 {
-    struct book_question *next;
-    for (struct book_question *question = answer_box_take(box); question; question = next) {
-        next = question->next_question;
-        book_question_free(question);
+    struct history_query *next;
+    for (struct history_query *query = answer_box_take(box); query; query = next) {
+        next = query->next_query;
+        history_query_free(query);
     }
     if (box->bell >= 0)
         close(box->bell);
     box->bell = -1;
 }
 
-void answer_box_put(struct answer_box *box, struct book_question *question)
+void answer_box_put(struct answer_box *box, struct history_query *query)
 {
-    struct book_question *first = atomic_load_explicit(&box->first, memory_order_relaxed);
+    struct history_query *first = atomic_load_explicit(&box->first, memory_order_relaxed);
     do {
-        question->next_question = first;
-    } while (!atomic_compare_exchange_weak_explicit(&box->first, &first, question,
+        query->next_query = first;
+    } while (!atomic_compare_exchange_weak_explicit(&box->first, &first, query,
                                                     memory_order_release, memory_order_relaxed));
     answer_box_ring(box);
 }
@@ -42,7 +42,7 @@ void answer_box_ring(struct answer_box *box)
     }
 }
 
-struct book_question *answer_box_take(struct answer_box *box)
+struct history_query *answer_box_take(struct answer_box *box)
 {
     return atomic_exchange_explicit(&box->first, NULL, memory_order_acquire);
 }

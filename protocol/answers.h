@@ -13,10 +13,10 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
-#include "engine/history/book.h"
+#include "engine/history/history.h"
 
 struct answer_box {
-    _Atomic(struct book_question *) first; /* A1 */
+    _Atomic(struct history_query *) first; /* A1 */
     int bell;                              /* eventfd; const after init */
     uint64_t rung;                         /* what the worker's ring reads into */
 };
@@ -27,12 +27,12 @@ int answer_box_init(struct answer_box *box);
 void answer_box_destroy(struct answer_box *box);
 
 /* Any thread. The question is the worker's from now on. */
-void answer_box_put(struct answer_box *box, struct book_question *question);
+void answer_box_put(struct answer_box *box, struct history_query *query);
 
 /* Any thread, also one without a ring: the worker looks around. */
 void answer_box_ring(struct answer_box *box);
 
-/* The worker: all that came since, linked by next_question, the newest first; NULL: none. */
-struct book_question *answer_box_take(struct answer_box *box);
+/* The worker: all that came since, linked by next_query, the newest first; NULL: none. */
+struct history_query *answer_box_take(struct answer_box *box);
 
 #endif

@@ -12,10 +12,10 @@
 #include <stdint.h>
 
 #include "engine/ledger/ledger.h"
-#include "protocol/book_port.h"
 #include "protocol/checking.h"
 #include "protocol/feed.h"
-#include "protocol/figures.h"
+#include "protocol/history_port.h"
+#include "protocol/metrics.h"
 #include "protocol/mirror_port.h"
 #include "protocol/out.h"
 #include "protocol/params.h"
@@ -42,12 +42,12 @@ struct service {
     struct ledger *ledger;
     struct log *log;
     const struct storage_port *storage;
-    const struct book_port *book;
+    const struct history_port *history;
     const struct mirror_port *mirror; /* NULL: there is none */
     struct service_limits limits;
     const char *version;
     uint64_t started_ms;            /* wall clock */
-    struct worker_figures *figures; /* one per worker */
+    struct worker_metrics *metrics; /* one per worker */
     unsigned workers;
     struct checks *checks;
 };
@@ -66,25 +66,25 @@ struct scratch {
     uint16_t places[LOCATIONS_MAX];       /* which of them are in use */
     struct text *skus;                    /* limits.skus of them */
     int64_t *available;                   /* likewise */
-    uint64_t marks[CHANGES_MAX];
+    uint64_t versions[CHANGES_MAX];
 };
 
-/* A question to the book that the request at the head of a connection waits for. */
-struct pending {
-    struct book_question *question; /* NULL: none. Until it is answered it is the reader's */
+/* A question to the history that the request at the head of a connection waits for. */
+struct awaited {
+    struct history_query *query; /* NULL: none. Until it is answered it is the reader's */
     bool answered;
 };
 
 /* Frees the answer, or gives up the question that is under way: its answer comes to nobody. */
-void pending_drop(struct pending *pending);
+void awaited_drop(struct awaited *awaited);
 
 struct call {
     const struct service *service;
-    struct pending *pending; /* a method that finds it set was called before, and asked */
+    struct awaited *awaited; /* a method that finds it set was called before, and asked */
     struct answer_box *box;  /* where questions come back to */
     struct scratch *scratch;
-    struct seat *seat;
-    struct worker_figures *figures;
+    struct ctx *ctx;
+    struct worker_metrics *metrics;
     struct out *out;
     struct principal *principal; /* the connection's; hello identifies it */
     struct checking **checking;  /* the connection's */
@@ -100,7 +100,8 @@ struct call {
     uint64_t shown_lsn;                     /* of the reply itself; 0: it has none */
 };
 
-/* False: the method has used up its quantum, and is to go on in a later turn, see slicing.h. */
+/* False: the method has used up its quantum, and is to go on in a later iteration, see slicing.h.
+ */
 bool call_goes_on(const struct call *call);
 
 /* Changes are not taken while the journal cannot be written. */
@@ -112,7 +113,7 @@ void reply_map(struct call *call, uint32_t pairs, uint64_t lsn);
 /* Packs a reply whose result is one text. */
 void reply_text(struct call *call, const char *text);
 
-/* Packs the refusal of a request, by the call's own refusal if it has one, else by the seat's
+/* Packs the refusal of a request, by the call's own refusal if it has one, else by the context's
  * failure. */
 void reply_error(struct call *call, enum code code);
 

@@ -24,7 +24,7 @@ struct checking {
     struct checks *checks;
     struct check *check;
     uint64_t began_ms; /* engine time */
-    bool waits;        /* for other seats: to be tried again a little later */
+    bool waits;        /* for other contexts: to be tried again a little later */
 };
 
 /* NULL: another one is running, or (*no_memory) there is no memory. */

@@ -117,58 +117,58 @@ void input_drop(struct input *input)
     *input = (struct input){ 0 };
 }
 
-/* ---- gates ---- */
+/* ---- reply barriers ---- */
 
-void connection_gate(struct connection *connection, uint64_t from, uint64_t lsn, uint64_t turn,
-                     uint64_t now_ms)
+void connection_barrier(struct connection *connection, uint64_t from, uint64_t lsn,
+                        uint64_t iteration, uint64_t now_ms)
 {
-    unsigned count = connection->gate_count;
-    struct gate *last = count > 0 ? &connection->gates[count - 1] : NULL;
+    unsigned count = connection->barrier_count;
+    struct reply_barrier *last = count > 0 ? &connection->barriers[count - 1] : NULL;
     if (last && lsn <= last->lsn)
-        return; /* C2: it is behind a gate that opens no sooner */
+        return; /* C2: it is behind a reply barrier that opens no sooner */
     assert(!last || last->from <= from);
-    if (last && (connection->gate_turn == turn || count == GATES_MAX)) {
-        /* What one turn changed becomes durable together. And when there is no place for a gate,
-         * the last one waits longer than it must, which is never wrong. */
+    if (last && (connection->barrier_iteration == iteration || count == BARRIERS_MAX)) {
+        /* What one iteration changed becomes durable together. And when there is no place for a
+         * reply barrier, the last one waits longer than it must, which is never wrong. */
         last->lsn = lsn;
         return;
     }
-    connection->gates[count] = (struct gate){ from, lsn, now_ms };
-    connection->gate_count = count + 1;
-    connection->gate_turn = turn;
+    connection->barriers[count] = (struct reply_barrier){ from, lsn, now_ms };
+    connection->barrier_count = count + 1;
+    connection->barrier_iteration = iteration;
 }
 
-uint64_t connection_open_gates(struct connection *connection, uint64_t acknowledged)
+uint64_t connection_open_barriers(struct connection *connection, uint64_t acknowledged)
 {
     unsigned open = 0;
-    while (open < connection->gate_count && connection->gates[open].lsn <= acknowledged)
+    while (open < connection->barrier_count && connection->barriers[open].lsn <= acknowledged)
         open++;
     if (open > 0) {
-        connection->gate_count -= open;
-        memmove(connection->gates, connection->gates + open,
-                connection->gate_count * sizeof *connection->gates);
+        connection->barrier_count -= open;
+        memmove(connection->barriers, connection->barriers + open,
+                connection->barrier_count * sizeof *connection->barriers);
     }
-    if (connection->gate_count == 0) {
+    if (connection->barrier_count == 0) {
         held_clear(&connection->held);
         return out_end(&connection->out);
     }
-    held_forget(&connection->held, connection->gates[0].from);
-    return connection->gates[0].from;
+    held_forget(&connection->held, connection->barriers[0].from);
+    return connection->barriers[0].from;
 }
 
 void connection_hold(struct connection *connection, const struct held_message *message)
 {
-    if (connection->gate_count > 0 && !held_add(&connection->held, message))
+    if (connection->barrier_count > 0 && !held_add(&connection->held, message))
         connection->out.failed = true;
 }
 
 bool connection_refuse_held(struct connection *connection, uint64_t acknowledged,
                             const char *reason)
 {
-    uint64_t from = connection_open_gates(connection, acknowledged);
-    bool done = connection->gate_count == 0 ||
+    uint64_t from = connection_open_barriers(connection, acknowledged);
+    bool done = connection->barrier_count == 0 ||
                 held_rewrite(&connection->held, &connection->out, from, acknowledged, reason);
-    connection->gate_count = 0;
+    connection->barrier_count = 0;
     held_clear(&connection->held);
     return done;
 }

@@ -22,7 +22,8 @@
  *
  * C1: input holds bytes only from a message's first on (or, while discarding, of a message that is
  *     not kept); walk is how far that message was walked.
- * C2: gates are ordered by place and by lsn. Bytes before the first gate may be sent.
+ * C2: reply barriers are ordered by place and by lsn. Bytes before the first reply barrier may be
+ * sent.
  */
 #ifndef STOCKD_PROTOCOL_CONNECTION_H
 #define STOCKD_PROTOCOL_CONNECTION_H
@@ -40,13 +41,13 @@
 #include "protocol/wire.h"
 
 /* Replies from a place in the stream on wait for an LSN. */
-struct gate {
+struct reply_barrier {
     uint64_t from;
     uint64_t lsn;
     uint64_t since_ms; /* steady time at which it was made */
 };
 
-enum { GATES_MAX = 8 };
+enum { BARRIERS_MAX = 8 };
 
 /* Bytes that came and could not be done at once. */
 struct input {
@@ -57,12 +58,12 @@ struct input {
 /* Which of its worker's lists a connection is in. */
 enum connection_list {
     LIST_ALL,
-    LIST_FRESH,   /* has new output, or wants to be looked at, at the end of the turn */
-    LIST_WAITING, /* has output behind a gate */
+    LIST_FRESH,   /* has new output, or wants to be looked at, at the end of the iteration */
+    LIST_WAITING, /* has output behind a reply barrier */
     LIST_RETRY,   /* has a deferred request at its head */
     LIST_LATER,   /* has one that waits for other workers' turns, or for its pause to end */
     LIST_HEAVY,   /* has more to do than its quantum; see worker_run_heavy */
-    LIST_ASKED,   /* has one that waits for an answer of the book */
+    LIST_ASKED,   /* has one that waits for an answer of the history */
     LIST_HALF,    /* has a message that is not whole yet; the oldest first */
     LIST_LINGER,  /* said its last word, waits for the peer to close */
     LIST_SUBSCRIBED,
@@ -78,9 +79,9 @@ enum stall {
     STALL_DEFERRED,
     STALL_LATER, /* likewise, but other workers have to move first */
     STALL_NO_ROOM,
-    STALL_TURN, /* it has had its quantum of work in this turn */
+    STALL_QUANTUM, /* it has had its quantum of work in this iteration */
     STALL_OUTPUT,
-    STALL_ANSWER, /* a question to the book is under way; its answer wakes the worker */
+    STALL_ANSWER, /* a question to the history is under way; its answer wakes the worker */
 };
 
 enum connection_state {
@@ -103,14 +104,14 @@ struct connection {
     uint64_t paused_until_ms; /* steady time */
     uint64_t stalled_ms;      /* steady time at which that request first was not done */
     struct principal principal;
-    struct pending pending;
+    struct awaited awaited;
     struct feed feed;
 
     struct out out;
-    struct gate gates[GATES_MAX];
-    unsigned gate_count;
-    uint64_t gate_turn;    /* turn in which the last gate was made */
-    struct held_list held; /* what is behind them; empty without gates */
+    struct reply_barrier barriers[BARRIERS_MAX];
+    unsigned barrier_count;
+    uint64_t barrier_iteration; /* turn in which the last reply barrier was made */
+    struct held_list held;      /* what is behind them; empty without reply barriers */
 
     struct checking *checking; /* of the request at the head of input, or NULL; owned */
     struct slicing *slicing;   /* likewise */
@@ -127,10 +128,10 @@ struct connection {
     struct connection_link links[LISTS];
 };
 
-static inline struct connection *connection_of(struct pending *pending)
+static inline struct connection *connection_of(struct awaited *awaited)
 {
-    char *at = (char *)pending;
-    return (struct connection *)(void *)(at - offsetof(struct connection, pending));
+    char *at = (char *)awaited;
+    return (struct connection *)(void *)(at - offsetof(struct connection, awaited));
 }
 
 void connection_init(struct connection *connection, struct chunk_pool *pool);
@@ -180,21 +181,21 @@ void input_consume(struct input *input, size_t length);
 /* Throws away what is there, and gives its memory back. */
 void input_drop(struct input *input);
 
-/* ---- gates ---- */
+/* ---- reply barriers ---- */
 
 /* Bytes from the place `from` on wait, since now_ms, until the log is acknowledged up to lsn. */
-void connection_gate(struct connection *connection, uint64_t from, uint64_t lsn, uint64_t turn,
-                     uint64_t now_ms);
+void connection_barrier(struct connection *connection, uint64_t from, uint64_t lsn,
+                        uint64_t iteration, uint64_t now_ms);
 
-/* Opens the gates that acknowledged has reached. Returns up to where may be sent. */
-uint64_t connection_open_gates(struct connection *connection, uint64_t acknowledged);
+/* Opens the reply barriers that acknowledged has reached. Returns up to where may be sent. */
+uint64_t connection_open_barriers(struct connection *connection, uint64_t acknowledged);
 
-/* Notes a message that was just appended, if it is behind a gate: see held.h. Without memory the
- * stream fails. */
+/* Notes a message that was just appended, if it is behind a reply barrier: see held.h. Without
+ * memory the stream fails. */
 void connection_hold(struct connection *connection, const struct held_message *message);
 
-/* The journal has failed: what is behind gates is rewritten as held_rewrite says, and no gate is
- * left. False: no memory. */
+/* The journal has failed: what is behind reply barriers is rewritten as held_rewrite says, and no
+ * reply barrier is left. False: no memory. */
 bool connection_refuse_held(struct connection *connection, uint64_t acknowledged,
                             const char *reason);
 

@@ -3,7 +3,7 @@
 
 #include <assert.h>
 
-#include "engine/ledger/marks.h"
+#include "engine/ledger/change_index.h"
 #include "protocol/pack.h"
 
 /* ---- which channels a change of the catalogue touches ---- */
@@ -32,9 +32,9 @@ uint64_t feed_touched(const struct catalogue *catalogue, uint16_t channel)
     return lsn;
 }
 
-struct feed_view feed_look(const struct ledger *ledger, struct seat *seat, uint16_t channel)
+struct feed_view feed_look(const struct ledger *ledger, struct ctx *ctx, uint16_t channel)
 {
-    return (struct feed_view){ ledger, seat, channel, locations_changed(ledger_catalogue(seat)) };
+    return (struct feed_view){ ledger, ctx, channel, locations_changed(ledger_catalogue(ctx)) };
 }
 
 /* ---- rows ---- */
@@ -55,16 +55,16 @@ static const unsigned char changed[] = { 0x93, 2, 0xa7, 'c', 'h', 'a', 'n', 'g',
 uint32_t feed_pack_item(const struct feed_view *view, struct out *out, const struct feed_item *item,
                         bool notifications)
 {
-    const struct catalogue *catalogue = ledger_catalogue(view->seat);
+    const struct catalogue *catalogue = ledger_catalogue(view->ctx);
     struct text sku = ledger_item_sku(view->ledger, item->index);
     bool all = view->channel == FEED_ALL_CHANNELS;
     unsigned end = all ? catalogue->channel_count : view->channel + 1u;
     uint32_t rows = 0;
     for (unsigned i = all ? 0 : view->channel; i < end; i++) {
-        uint64_t lsn = later(item->mark, later(view->locations, catalogue->channels[i].lsn));
+        uint64_t lsn = later(item->version, later(view->locations, catalogue->channels[i].lsn));
         if (lsn <= item->since)
             continue;
-        int64_t available = ledger_item_availability(view->seat, item->index, (uint16_t)i);
+        int64_t available = ledger_item_availability(view->ctx, item->index, (uint16_t)i);
         if (notifications)
             out_append(out, changed, sizeof changed);
         pack_row(out, code_text(&catalogue->channels[i].code), sku, available,
@@ -99,7 +99,7 @@ static uint64_t walk_base(const struct feed_view *view, uint64_t since)
 {
     if (ledger_catalogue_lsn(view->ledger) <= since)
         return since;
-    return feed_touched(ledger_catalogue(view->seat), view->channel) > since ? 0 : since;
+    return feed_touched(ledger_catalogue(view->ctx), view->channel) > since ? 0 : since;
 }
 
 static void end_walk(struct subscription *s)
@@ -122,11 +122,11 @@ static void pack_slice(struct feed_slice *slice, const struct feed_view *view)
     uint64_t base = walk_base(view, s->since);
     struct feed_item item = { .since = s->since, .until = UINT64_MAX };
     for (unsigned looks = 0; slice->rows < FEED_SLICE_ROWS && looks < FEED_SLICE_LOOKS; looks++) {
-        if (!marks_next(view->ledger, base, &s->cursor, &item.index, &item.mark)) {
+        if (!change_index_next(view->ledger, base, &s->cursor, &item.index, &item.version)) {
             end_walk(s);
             return;
         }
-        if (item.mark > s->target && !s->eager)
+        if (item.version > s->target && !s->eager)
             s->passed = true;
         else
             slice->rows += feed_pack_item(view, &slice->out, &item, true);

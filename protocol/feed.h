@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The change feed: what has changed since an LSN, for a client that asks (changes) or that wants to
- * be told (subscribe). Both follow the engine's marks (engine/ledger/marks.h): nothing is queued,
- * and only the newest value of an item on a channel is ever shown.
+ * be told (subscribe). Both follow the engine's marks (engine/ledger/change_index.h): nothing is
+ * queued, and only the newest value of an item on a channel is ever shown.
  *
  * A change of the catalogue touches what all items show on some channels. Who knows everything up
  * to an LSN before it has to look at all items again; see feed_touched.
@@ -55,20 +55,20 @@ struct feed {
 /* The LSN of the last change of the catalogue that touches what the channel shows of all items. */
 uint64_t feed_touched(const struct catalogue *catalogue, uint16_t channel);
 
-/* What is looked at, in a turn of the seat. */
+/* What is looked at, in an iteration of the context. */
 struct feed_view {
     const struct ledger *ledger;
-    struct seat *seat;
+    struct ctx *ctx;
     uint16_t channel;   /* or FEED_ALL_CHANNELS */
     uint64_t locations; /* the LSN of the last change of one */
 };
 
-struct feed_view feed_look(const struct ledger *ledger, struct seat *seat, uint16_t channel);
+struct feed_view feed_look(const struct ledger *ledger, struct ctx *ctx, uint16_t channel);
 
 /* What is told of an item. */
 struct feed_item {
     uint32_t index;
-    uint64_t mark;
+    uint64_t version;
     uint64_t since; /* channels on which nothing has changed since are left out */
     uint64_t until; /* no row says more than this */
 };
@@ -97,7 +97,7 @@ struct feed_slice {
 bool feed_begin_walk(struct subscription *s, uint64_t head);
 
 /* Packs the next part of the subscriber's walk, if the slice is not that already. False: a change
- * is under way in the middle of it; try again soon. In a turn of the seat. */
+ * is under way in the middle of it; try again soon. In an iteration of the context. */
 bool feed_make_slice(struct feed_slice *slice, const struct feed_view *view,
                      const struct subscription *s);
 void feed_drop_slice(struct feed_slice *slice);

@@ -45,7 +45,7 @@ enum code method_hello(struct call *call)
         return call->refusal.code;
     /* A name that is new is a record: where nothing can be written, the caller stays unnamed. */
     if (!atomic_load_explicit(&call->service->log->failed, memory_order_acquire)) {
-        enum code code = ledger_client(call->seat, name, &client);
+        enum code code = ledger_client(call->ctx, name, &client);
         if (code != CODE_OK)
             return code;
     }
@@ -91,8 +91,8 @@ static struct worker_sums sum_workers(const struct service *service)
 {
     struct worker_sums sums = { 0 };
     for (unsigned i = 0; i < service->workers; i++) {
-        const struct worker_figures *figures = &service->figures[i];
-#define X(name) sums.name += atomic_load_explicit(&figures->name, memory_order_relaxed);
+        const struct worker_metrics *metrics = &service->metrics[i];
+#define X(name) sums.name += atomic_load_explicit(&metrics->name, memory_order_relaxed);
         WORKER_FIGURES(X)
         FEED_FIGURES(X)
 #undef X
@@ -118,13 +118,13 @@ static void pack_server(struct call *call)
 
 /* The table of ids: how full it is, how far back it reaches, and for how long it would do if ids
  * went on to come as they do now. */
-static void pack_ids(struct call *call, const struct ledger_figures *figures)
+static void pack_ids(struct call *call, const struct ledger_metrics *metrics)
 {
     struct out *out = call->out;
     struct id_outlook outlook = ledger_id_outlook(call->service->ledger, call->engine_ms);
-    pack_key_uint(out, "ids_taken", figures->ids_taken);
-    pack_key_uint(out, "ids_remembered", figures->ids_remembered);
-    pack_key_uint(out, "remember_s", figures->remember_ms / 1000);
+    pack_key_uint(out, "ids_taken", metrics->ids_taken);
+    pack_key_uint(out, "ids_remembered", metrics->ids_remembered);
+    pack_key_uint(out, "remember_s", metrics->remember_ms / 1000);
     pack_key_uint(out, "ids_per_s", outlook.per_s);
     pack_key_uint(out, "ids_oldest_s", outlook.oldest_ms / 1000);
     pack_string(out, "ids_last_s");
@@ -137,32 +137,32 @@ static void pack_ids(struct call *call, const struct ledger_figures *figures)
 static void pack_ledger(struct call *call)
 {
     struct out *out = call->out;
-    struct ledger_figures figures;
-    ledger_figures(call->service->ledger, &figures);
+    struct ledger_metrics metrics;
+    ledger_metrics(call->service->ledger, &metrics);
     pack_map(out, 12 + LEDGER_COUNTER_COUNT);
-#define X(name) pack_key_uint(out, #name, figures.name);
+#define X(name) pack_key_uint(out, #name, metrics.name);
     LEDGER_COUNTERS(X)
 #undef X
-    pack_key_uint(out, "items", figures.items);
-    pack_key_uint(out, "pools", figures.pools);
-    pack_key_uint(out, "live", figures.live);
-    pack_key_uint(out, "items_max", figures.items_max);
-    pack_key_uint(out, "pools_max", figures.pools_max);
-    pack_key_uint(out, "reservations_max", figures.reservations_max);
-    pack_ids(call, &figures);
+    pack_key_uint(out, "items", metrics.items);
+    pack_key_uint(out, "pools", metrics.pools);
+    pack_key_uint(out, "live", metrics.live);
+    pack_key_uint(out, "items_max", metrics.items_max);
+    pack_key_uint(out, "pools_max", metrics.pools_max);
+    pack_key_uint(out, "reservations_max", metrics.reservations_max);
+    pack_ids(call, &metrics);
 }
 
-static void pack_figure(struct out *out, const struct storage_figure *figure)
+static void pack_figure(struct out *out, const struct storage_figure *metric)
 {
-    switch (figure->kind) {
+    switch (metric->kind) {
     case FIGURE_NUMBER:
-        pack_key_uint(out, figure->name, figure->number);
+        pack_key_uint(out, metric->name, metric->number);
         break;
     case FIGURE_FLAG:
-        pack_key_bool(out, figure->name, figure->number != 0);
+        pack_key_bool(out, metric->name, metric->number != 0);
         break;
     case FIGURE_WORD:
-        pack_key_string(out, figure->name, figure->word);
+        pack_key_string(out, metric->name, metric->word);
         break;
     }
 }
@@ -172,8 +172,8 @@ static void pack_journal(struct call *call)
     const struct service *service = call->service;
     const struct storage_port *storage = service->storage;
     struct out *out = call->out;
-    struct storage_figure figures[STORAGE_FIGURES_MAX];
-    unsigned count = storage->figures(storage->self, figures);
+    struct storage_figure metrics[STORAGE_FIGURES_MAX];
+    unsigned count = storage->metrics(storage->self, metrics);
     bool failed = atomic_load_explicit(&service->log->failed, memory_order_acquire);
     pack_map(out, 4 + count);
     pack_key_uint(out, "log_tail", atomic_load_explicit(&service->log->tail, memory_order_relaxed));
@@ -181,19 +181,19 @@ static void pack_journal(struct call *call)
     pack_key_bool(out, "failed", failed);
     pack_key_string(out, "failure", failed ? storage->failure(storage->self) : NULL);
     for (unsigned i = 0; i < count; i++)
-        pack_figure(out, &figures[i]);
+        pack_figure(out, &metrics[i]);
 }
 
 static void pack_snapshot(struct call *call)
 {
     const struct storage_port *storage = call->service->storage;
-    struct storage_figure figures[STORAGE_FIGURES_MAX];
+    struct storage_figure metrics[STORAGE_FIGURES_MAX];
     unsigned count = 0;
-    if (storage->snapshot_figures)
-        count = storage->snapshot_figures(storage->snapshots_self, figures);
+    if (storage->snapshot_metrics)
+        count = storage->snapshot_metrics(storage->snapshots_self, metrics);
     pack_map(call->out, count);
     for (unsigned i = 0; i < count; i++)
-        pack_figure(call->out, &figures[i]);
+        pack_figure(call->out, &metrics[i]);
 }
 
 static void pack_limits(struct call *call)

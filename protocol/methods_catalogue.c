@@ -59,7 +59,7 @@ enum code method_location_set(struct call *call)
         return call->refusal.code;
     given.setting.groups = given.groups.at;
     given.setting.group_count = given.groups.count;
-    return was_set(call, ledger_set_location(call->seat, &given.setting, &lsn), &lsn);
+    return was_set(call, ledger_set_location(call->ctx, &given.setting, &lsn), &lsn);
 }
 
 /* ---- channel_set ---- */
@@ -98,7 +98,7 @@ enum code method_channel_set(struct call *call)
         return call->refusal.code;
     given.setting.places = given.places.at;
     given.setting.place_count = given.places.count;
-    return was_set(call, ledger_set_channel(call->seat, &given.setting, &lsn), &lsn);
+    return was_set(call, ledger_set_channel(call->ctx, &given.setting, &lsn), &lsn);
 }
 
 /* ---- item_set ---- */
@@ -122,7 +122,7 @@ enum code method_item_set(struct call *call)
     params_options(params, item_options, COUNT_OF(item_options), &setting);
     if (!params_good(params))
         return call->refusal.code;
-    return was_set(call, ledger_set_item(call->seat, &setting, &lsn), &lsn);
+    return was_set(call, ledger_set_item(call->ctx, &setting, &lsn), &lsn);
 }
 
 /* ---- locations, channels ---- */
@@ -166,7 +166,7 @@ enum code method_locations(struct call *call)
     params_options(&call->params, NULL, 0, NULL);
     if (!params_good(&call->params))
         return call->refusal.code;
-    const struct catalogue *catalogue = ledger_catalogue(call->seat);
+    const struct catalogue *catalogue = ledger_catalogue(call->ctx);
     reply_map(call, 2, log_head(call->service->log));
     pack_string(call->out, "locations");
     pack_array(call->out, catalogue->location_count);
@@ -193,7 +193,7 @@ enum code method_channels(struct call *call)
     params_options(&call->params, NULL, 0, NULL);
     if (!params_good(&call->params))
         return call->refusal.code;
-    const struct catalogue *catalogue = ledger_catalogue(call->seat);
+    const struct catalogue *catalogue = ledger_catalogue(call->ctx);
     reply_map(call, 2, log_head(call->service->log));
     pack_string(call->out, "channels");
     pack_array(call->out, catalogue->channel_count);

@@ -5,7 +5,7 @@
 #include "protocol/methods.h"
 #include "protocol/pack.h"
 
-enum { SLICE = 512 }; /* cache misses: some fifty microseconds of a worker's turn */
+enum { SLICE = 512 }; /* cache misses: some fifty microseconds of a worker's iteration */
 
 struct checking *checking_start(struct checks *checks, struct ledger *ledger, uint64_t engine_ms,
                                 bool *no_memory)
@@ -35,7 +35,7 @@ void checking_end(struct checking *checking)
     free(checking);
 }
 
-static void keep_figures(const struct call *call, const struct checking *checking)
+static void keep_metrics(const struct call *call, const struct checking *checking)
 {
     const struct check_report *report = check_report(checking->check);
     struct checks *checks = checking->checks;
@@ -61,7 +61,7 @@ static void reply_report(struct call *call, const struct checking *checking)
     pack_key_uint(out, "items", report->items);
     pack_key_uint(out, "pools", report->pools);
     pack_key_uint(out, "reservations", report->reservations);
-    pack_key_uint(out, "ids", report->entries);
+    pack_key_uint(out, "ids", report->ids);
     pack_key_uint(out, "moving", report->moving);
     pack_key_uint(out, "busy", report->busy);
     pack_key_uint(out, "passes", report->passes);
@@ -90,11 +90,11 @@ enum code method_check(struct call *call)
     if (code != CODE_OK)
         return code;
     struct checking *checking = *call->checking;
-    enum check_progress progress = check_step(checking->check, call->seat, SLICE);
+    enum check_progress progress = check_step(checking->check, call->ctx, SLICE);
     checking->waits = progress == CHECK_WAIT;
     if (progress != CHECK_DONE)
         return CODE_DEFERRED;
-    keep_figures(call, checking);
+    keep_metrics(call, checking);
     reply_report(call, checking);
     checking_end(checking);
     *call->checking = NULL;

@@ -9,7 +9,7 @@
  */
 #include <stddef.h>
 
-#include "engine/ledger/marks.h"
+#include "engine/ledger/change_index.h"
 #include "protocol/methods.h"
 #include "protocol/pack.h"
 
@@ -48,7 +48,7 @@ static const struct option subscribe_options[] = {
 /* The channel that was named; all of them if none was. */
 static enum code find_channel(struct call *call, struct text code, uint16_t *index)
 {
-    const struct catalogue *catalogue = ledger_catalogue(call->seat);
+    const struct catalogue *catalogue = ledger_catalogue(call->ctx);
     *index = FEED_ALL_CHANNELS;
     if (!text_given(code))
         return CODE_OK;
@@ -97,17 +97,17 @@ static void sift_up(uint64_t *heap, uint32_t at, uint64_t value)
  * marks, kept in a heap. What changes just now counts as changed at the head. */
 static uint64_t page_end(struct call *call, const struct page *page, uint32_t items)
 {
-    uint64_t *heap = call->scratch->marks;
+    uint64_t *heap = call->scratch->versions;
     uint32_t count = 0, cursor = 0, item;
-    uint64_t mark;
+    uint64_t version;
     bool over = false;
-    while (marks_next(call->service->ledger, page->since, &cursor, &item, &mark)) {
-        if (mark > page->head)
-            mark = page->head;
+    while (change_index_next(call->service->ledger, page->since, &cursor, &item, &version)) {
+        if (version > page->head)
+            version = page->head;
         if (count < items)
-            sift_up(heap, count++, mark);
-        else if (mark < heap[0])
-            sift_down(heap, count, mark);
+            sift_up(heap, count++, version);
+        else if (version < heap[0])
+            sift_down(heap, count, version);
         over |= count == items;
     }
     return over ? heap[0] : page->head;
@@ -123,7 +123,7 @@ static bool reads_on(const struct feed_reading *reading, const struct page *page
 /* So many items fit a page, whose rows may each have hundreds of pools to be looked at. */
 static uint32_t page_items(struct call *call, uint32_t limit, uint32_t channels)
 {
-    uint64_t work = (uint64_t)marks_pools_each(call->service->ledger) * channels;
+    uint64_t work = (uint64_t)change_index_pools_each(call->service->ledger) * channels;
     uint64_t by_rows = limit / channels, by_work = PAGE_WORK / work;
     uint64_t items = by_rows < by_work ? by_rows : by_work;
     return items > 1 ? (uint32_t)items : 1;
@@ -131,7 +131,7 @@ static uint32_t page_items(struct call *call, uint32_t limit, uint32_t channels)
 
 static void plan_page(struct call *call, struct page *page, uint16_t channel, uint32_t limit)
 {
-    const struct catalogue *catalogue = ledger_catalogue(call->seat);
+    const struct catalogue *catalogue = ledger_catalogue(call->ctx);
     uint32_t channels = channel == FEED_ALL_CHANNELS ? catalogue->channel_count : 1;
     page->touched = feed_touched(catalogue, channel);
     page->until = page->head;
@@ -139,8 +139,8 @@ static void plan_page(struct call *call, struct page *page, uint16_t channel, ui
     if (page->since >= page->head) /* what may be seen already is behind head: of a later page */
         return;
     if (page->since < page->touched && !reads_on(&call->feed->reading, page, channel)) {
-        uint64_t rows = (uint64_t)marks_count(call->service->ledger) * channels;
-        uint64_t work = rows * marks_pools_each(call->service->ledger);
+        uint64_t rows = (uint64_t)change_index_items(call->service->ledger) * channels;
+        uint64_t work = rows * change_index_pools_each(call->service->ledger);
         page->everything = rows <= CHANGES_MAX && work <= EVERYTHING_WORK;
         page->resync = !page->everything;
         return;
@@ -151,14 +151,14 @@ static void plan_page(struct call *call, struct page *page, uint16_t channel, ui
 static uint32_t pack_page(struct call *call, const struct page *page, uint16_t channel,
                           struct out *out)
 {
-    struct feed_view view = feed_look(call->service->ledger, call->seat, channel);
+    struct feed_view view = feed_look(call->service->ledger, call->ctx, channel);
     struct feed_item item = { .since = page->since, .until = page->until };
     uint32_t cursor = 0, rows = 0;
     uint64_t base = page->everything ? 0 : page->since;
     if (page->since == page->head)
         return 0; /* no row is of since_lsn or before */
-    while (marks_next(view.ledger, base, &cursor, &item.index, &item.mark)) {
-        if (item.mark > page->until && page->until < page->head)
+    while (change_index_next(view.ledger, base, &cursor, &item.index, &item.version)) {
+        if (item.version > page->until && page->until < page->head)
             continue; /* for a later page */
         rows += feed_pack_item(&view, out, &item, false);
     }
@@ -208,8 +208,8 @@ enum code method_changes(struct call *call)
     if (ledger_shown_until(call->service->ledger, &call->lsn)) {
         note_reading(&call->feed->reading, &page, channel);
         pack_changes(call, &page, &rows, count);
-        figure_add(&call->figures->changes_asked, 1);
-        figure_add(&call->figures->resyncs, page.resync);
+        metric_add(&call->metrics->changes_asked, 1);
+        metric_add(&call->metrics->resyncs, page.resync);
     } else {
         code = CODE_DEFERRED;
     }
@@ -237,7 +237,7 @@ enum code method_subscribe(struct call *call)
     *s = (struct subscription){
         .on = true, .progress = given.progress, .channel = channel, .since = resync ? 0 : since
     };
-    figure_add(&call->figures->resyncs, resync);
+    metric_add(&call->metrics->resyncs, resync);
     call->lsn = head;
     reply_map(call, 2, head);
     pack_key_bool(call->out, "resync", resync);

@@ -35,7 +35,7 @@ enum code method_item(struct call *call)
     params_options(&call->params, NULL, 0, NULL);
     if (!params_good(&call->params))
         return call->refusal.code;
-    enum code code = ledger_details(call->seat, call->sku, &view);
+    enum code code = ledger_details(call->ctx, call->sku, &view);
     if (code != CODE_OK)
         return code;
     reply_map(call, 2 + DETAILS_KEYS, log_head(call->service->log));
@@ -55,7 +55,7 @@ enum code method_items_details(struct call *call, uint32_t cursor, int64_t limit
     if (limit > DETAILS_PAGE) /* a page is made at once, so it is short */
         limit = DETAILS_PAGE;
     out_init(&items, call->out->pool);
-    while (count < limit && (more = ledger_next_details(call->seat, &cursor, &view))) {
+    while (count < limit && (more = ledger_next_details(call->ctx, &cursor, &view))) {
         pack_array(&items, 2);
         pack_text(&items, view.sku);
         pack_map(&items, DETAILS_KEYS);

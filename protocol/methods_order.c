@@ -89,7 +89,7 @@ enum code method_reserve(struct call *call)
         if (text_given(order.lines[0].location))
             call->location = order.lines[0].location;
     }
-    enum code code = ledger_reserve(call->seat, &order, &view);
+    enum code code = ledger_reserve(call->ctx, &order, &view);
     if (code != CODE_OK)
         return code;
     struct out *out = call->out;
@@ -116,7 +116,7 @@ enum code method_extend(struct call *call)
     params_options(params, NULL, 0, NULL);
     if (!params_good(params))
         return call->refusal.code;
-    enum code code = ledger_extend(call->seat, call->id, ttl_ms, &view);
+    enum code code = ledger_extend(call->ctx, call->id, ttl_ms, &view);
     if (code != CODE_OK)
         return code;
     call->lsn = view.lsn;
@@ -156,7 +156,7 @@ enum code method_confirm(struct call *call)
     params_options(params, confirm_options, COUNT_OF(confirm_options), &given);
     if (!params_good(params))
         return call->refusal.code;
-    return stepped(call, ledger_confirm(call->seat, call->id, given.ref, &view), &view);
+    return stepped(call, ledger_confirm(call->ctx, call->id, given.ref, &view), &view);
 }
 
 /* ---- fulfil, cancel: [id, lines?, {op}], where nil and nothing at all are the same ---- */
@@ -206,7 +206,7 @@ enum code method_fulfil(struct call *call)
     struct reservation_view view;
     if (!take_step(call, &step))
         return call->refusal.code;
-    return stepped(call, ledger_fulfil(call->seat, &step, &view), &view);
+    return stepped(call, ledger_fulfil(call->ctx, &step, &view), &view);
 }
 
 enum code method_cancel(struct call *call)
@@ -215,7 +215,7 @@ enum code method_cancel(struct call *call)
     struct reservation_view view;
     if (!take_step(call, &step))
         return call->refusal.code;
-    return stepped(call, ledger_cancel(call->seat, &step, &view), &view);
+    return stepped(call, ledger_cancel(call->ctx, &step, &view), &view);
 }
 
 /* ---- reservation ---- */
@@ -228,7 +228,7 @@ enum code method_reservation(struct call *call)
     params_options(params, NULL, 0, NULL);
     if (!params_good(params))
         return call->refusal.code;
-    enum code code = ledger_reservation(call->seat, call->id, &view);
+    enum code code = ledger_reservation(call->ctx, call->id, &view);
     if (code != CODE_OK)
         return code;
     call->lsn = view.lsn; /* the caller wants to know whether it is durable */

@@ -50,7 +50,7 @@ static enum code look_at_skus(struct call *call, uint32_t *at, uint32_t count, u
     do {
         uint32_t to = count - *at > SKUS_AT_ONCE ? *at + SKUS_AT_ONCE : count;
         uint64_t now;
-        enum code code = ledger_availability_of(call->seat, call->channel, scratch->skus, *at, to,
+        enum code code = ledger_availability_of(call->ctx, call->channel, scratch->skus, *at, to,
                                                 scratch->available, &now);
         if (code != CODE_OK)
             return code;
@@ -113,7 +113,7 @@ enum code method_availability(struct call *call)
         return call->refusal.code;
     if (count > SKUS_AT_ONCE)
         return answer_part(call, count);
-    enum code code = ledger_availability(call->seat, call->channel, scratch->skus, count,
+    enum code code = ledger_availability(call->ctx, call->channel, scratch->skus, count,
                                          scratch->available, &lsn);
     if (code != CODE_OK)
         return code;
@@ -194,7 +194,7 @@ static bool look_at_pools(struct call *call, struct slicing *s, const struct sto
 {
     const struct pool_view *pools;
     int64_t at = s->look.pools;
-    uint32_t count = ledger_stock_next(call->seat, &s->look, &pools);
+    uint32_t count = ledger_stock_next(call->ctx, &s->look, &pools);
     for (uint32_t i = 0; i < count; i++, at++) {
         if (at < o->after || at - o->after >= o->limit)
             continue;
@@ -210,7 +210,7 @@ static enum code stock_now(struct call *call, const struct stock_options *o)
     if (!slicing) {
         struct stock_look look;
         uint64_t lsn;
-        enum code code = ledger_stock_begin(call->seat, call->sku, &look, &lsn);
+        enum code code = ledger_stock_begin(call->ctx, call->sku, &look, &lsn);
         if (code != CODE_OK)
             return code;
         slicing = go_on(call, lsn);
@@ -274,7 +274,7 @@ static uint32_t sum_places(struct call *call, struct stock_look *look)
     const struct pool_view *pools;
     uint32_t places = 0;
     uint32_t count;
-    while ((count = ledger_stock_next(call->seat, look, &pools)) > 0) {
+    while ((count = ledger_stock_next(call->ctx, look, &pools)) > 0) {
         for (const struct pool_view *pool = pools; pool < pools + count; pool++) {
             struct place_sum *sum = &scratch->sums[pool->place];
             if (!pool->sellable)
@@ -344,7 +344,7 @@ enum code method_items(struct call *call)
     struct stock_look look;
     bool more = true;
     while (s->count < given.limit && out_end(&s->rows) < ITEMS_BYTES &&
-           (more = ledger_next_item(call->seat, &s->next, &sku, &look))) {
+           (more = ledger_next_item(call->ctx, &s->next, &sku, &look))) {
         if (text_given(sku)) {
             pack_item(call, &s->rows, sku, &look);
             s->count++;

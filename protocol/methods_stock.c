@@ -75,7 +75,7 @@ enum code method_receive(struct call *call)
     if (!take_movement(call, &m, "qty", 1, QUANTITY_MAX, receive_options, COUNT_OF(receive_options),
                        &given))
         return call->refusal.code;
-    return moved(call, ledger_receive(call->seat, &m, &result), &result);
+    return moved(call, ledger_receive(call->ctx, &m, &result), &result);
 }
 
 enum code method_adjust(struct call *call)
@@ -89,7 +89,7 @@ enum code method_adjust(struct call *call)
         refuse(&call->refusal, CODE_BAD_REQUEST, "delta", "delta must not be 0");
     if (!params_good(&call->params))
         return call->refusal.code;
-    return moved(call, ledger_adjust(call->seat, &m, &result), &result);
+    return moved(call, ledger_adjust(call->ctx, &m, &result), &result);
 }
 
 enum code method_count(struct call *call)
@@ -100,7 +100,7 @@ enum code method_count(struct call *call)
     if (!take_movement(call, &m, "counted", 0, QUANTITY_MAX, count_options, COUNT_OF(count_options),
                        &given))
         return call->refusal.code;
-    enum code code = ledger_count(call->seat, &m, &result);
+    enum code code = ledger_count(call->ctx, &m, &result);
     if (code != CODE_OK)
         return code;
     call->lsn = result.lsn;
@@ -120,12 +120,12 @@ static enum code return_to_reservation(struct call *call, struct movement *m,
     enum code code = call_take_evidence(call, &m->evidence);
     if (code != CODE_OK)
         return code;
-    code = ledger_return(call->seat, m, result);
+    code = ledger_return(call->ctx, m, result);
     if (code == CODE_UNKNOWN_RESERVATION)
         call->id = m->ref;
-    if (code != CODE_DEFERRED || !ledger_needs_evidence(call->seat))
+    if (code != CODE_DEFERRED || !ledger_needs_evidence(call->ctx))
         return code;
-    pending_drop(call->pending);
+    awaited_drop(call->awaited);
     return call_ask_returned(call, m->ref, m->sku);
 }
 
@@ -141,7 +141,7 @@ enum code method_return(struct call *call)
     m.reason = given.condition;
     m.damaged = text_given(given.condition) && text_equal(given.condition, text_of("damaged"));
     enum code code = text_given(m.ref) ? return_to_reservation(call, &m, &result)
-                                       : ledger_return(call->seat, &m, &result);
+                                       : ledger_return(call->ctx, &m, &result);
     return moved(call, code, &result);
 }
 
@@ -160,7 +160,7 @@ enum code method_allot(struct call *call)
         refuse(&call->refusal, CODE_BAD_REQUEST, "qty", "qty must not be 0");
     if (!params_good(params))
         return call->refusal.code;
-    enum code code = ledger_allot(call->seat, &a, &result);
+    enum code code = ledger_allot(call->ctx, &a, &result);
     if (code != CODE_OK)
         return code;
     call->lsn = result.lsn;

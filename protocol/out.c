@@ -61,7 +61,7 @@ static void move_to(struct out *out, uint64_t end, unsigned char *at, unsigned c
 {
     out->at = at;
     out->limit = limit;
-    out->ahead = end - (uint64_t)(uintptr_t)at;
+    out->bias = end - (uint64_t)(uintptr_t)at;
 }
 
 static void drop_first(struct out *out)
@@ -125,18 +125,18 @@ void out_append_stream(struct out *out, const struct out *from)
     out->failed |= from->failed;
 }
 
-void out_cut(struct out *out, uint64_t place)
+void out_cut(struct out *out, uint64_t offset)
 {
-    assert(place >= out->sent);
-    assert(place <= out_end(out));
-    if (place == out->sent) {
-        move_to(out, place, out->at, out->limit);
+    assert(offset >= out->sent);
+    assert(offset <= out_end(out));
+    if (offset == out->sent) {
+        move_to(out, offset, out->at, out->limit);
         out_destroy(out);
         return;
     }
     struct chunk *last = out->first;
     uint64_t base = out->base;
-    for (; base + CHUNK_BYTES < place; base += CHUNK_BYTES)
+    for (; base + CHUNK_BYTES < offset; base += CHUNK_BYTES)
         last = last->next;
     struct chunk *over = last->next;
     while (over) {
@@ -146,20 +146,20 @@ void out_cut(struct out *out, uint64_t place)
     }
     last->next = NULL;
     out->last = last;
-    move_to(out, place, last->bytes + (place - base), last->bytes + CHUNK_BYTES);
+    move_to(out, offset, last->bytes + (offset - base), last->bytes + CHUNK_BYTES);
 }
 
-void out_copy(const struct out *out, uint64_t place, unsigned char *to)
+void out_copy(const struct out *out, uint64_t offset, unsigned char *to)
 {
-    assert(place >= out->sent);
+    assert(offset >= out->sent);
     uint64_t base = out->base;
     for (struct chunk *chunk = out->first; chunk; chunk = chunk->next, base += CHUNK_BYTES) {
         uint64_t end = base + CHUNK_BYTES < out_end(out) ? base + CHUNK_BYTES : out_end(out);
-        if (place >= end)
+        if (offset >= end)
             continue;
-        memcpy(to, chunk->bytes + (place - base), (size_t)(end - place));
-        to += end - place;
-        place = end;
+        memcpy(to, chunk->bytes + (offset - base), (size_t)(end - offset));
+        to += end - offset;
+        offset = end;
     }
 }
 

@@ -45,14 +45,14 @@ struct out {
     uint64_t base, sent;
     unsigned char *at;    /* where the next byte goes */
     unsigned char *limit; /* the last chunk's end */
-    uint64_t ahead;       /* what at's address lacks to be the place of the next byte */
+    uint64_t bias;        /* what at's address lacks to be the place of the next byte */
     bool failed;          /* no memory: bytes are missing, the stream cannot go on */
 };
 
 /* The place of the next byte. */
 static inline uint64_t out_end(const struct out *out)
 {
-    return (uint64_t)(uintptr_t)out->at + out->ahead;
+    return (uint64_t)(uintptr_t)out->at + out->bias;
 }
 
 void out_init(struct out *out, struct chunk_pool *pool);
@@ -106,10 +106,10 @@ static inline uint64_t out_unsent(const struct out *out)
 }
 
 /* Takes back all from a place on that was not sent, and is not being sent. */
-void out_cut(struct out *out, uint64_t place);
+void out_cut(struct out *out, uint64_t offset);
 
 /* Copies what lies from a place to the end; it must be as long as out_end - place. */
-void out_copy(const struct out *out, uint64_t place, unsigned char *to);
+void out_copy(const struct out *out, uint64_t offset, unsigned char *to);
 
 /* What lies between what was sent and the place `to`, as at most max pieces. Returns how many. */
 unsigned out_pieces(const struct out *out, uint64_t to, struct iovec *pieces, unsigned max);

@@ -153,7 +153,7 @@ void reply_error(struct call *call, enum code code)
         pack_refusal(call->out, call->msgid, &call->refusal);
         return;
     }
-    const struct failure *failure = seat_failure(call->seat);
+    const struct failure *failure = ctx_failure(call->ctx);
     begin_error(call->out, call->msgid, code, failure->message);
     if (code == CODE_INSUFFICIENT_STOCK)
         pack_failure(call->out, failure, "available");

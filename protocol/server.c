@@ -18,7 +18,7 @@
 #include "protocol/worker.h"
 
 static const struct uring_config ring_config = {
-    .entries = 1024,
+    .ids = 1024,
     .completions = 8192,
     .buffers = 64, /* few: they go round, and should stay in the cache */
     .buffer_bytes = 16384,
@@ -117,7 +117,7 @@ struct server *server_create(const struct server_config *config, char *why, size
         .ledger = config->ledger,
         .log = config->log,
         .storage = config->storage,
-        .book = config->book,
+        .history = config->history,
         .mirror = config->mirror,
         .limits = config->limits,
         .version = config->version,
@@ -172,10 +172,10 @@ enum reach server_reach(const struct server *server, unsigned index)
     return listener->exposed ? REACH_ADDRESS : REACH_LOCAL;
 }
 
-const struct worker_figures *server_figures(const struct server *server, unsigned worker)
+const struct worker_metrics *server_metrics(const struct server *server, unsigned worker)
 {
     assert(worker < server->shared.service.workers);
-    return &server->shared.service.figures[worker];
+    return &server->shared.service.metrics[worker];
 }
 
 /* ---- running ---- */

@@ -18,12 +18,12 @@ struct server;
 struct server_config {
     const char *const *listen; /* addresses: HOST:PORT or unix:PATH */
     unsigned listen_count;
-    unsigned workers; /* the ledger has as many seats */
+    unsigned workers; /* the ledger has as many contexts */
     struct service_limits limits;
     struct ledger *ledger; /* these three outlive the server */
     struct log *log;
     const struct storage_port *storage;
-    const struct book_port *book;
+    const struct history_port *history;
     const struct mirror_port *mirror; /* outlives it too; NULL: there is none */
     const struct engine_clock *clock;
     const char *version;
@@ -54,7 +54,7 @@ enum reach {
 enum reach server_reach(const struct server *server, unsigned index);
 
 /* What that worker counts. */
-const struct worker_figures *server_figures(const struct server *server, unsigned worker);
+const struct worker_metrics *server_metrics(const struct server *server, unsigned worker);
 
 /*
  * Serves until one of the stop signals comes, then lets every reply go that waits only for the

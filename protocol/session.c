@@ -112,14 +112,14 @@ static void answer_bad_message(struct executor *executor, struct connection *con
                                const struct frame *frame, const struct refusal *refusal)
 {
     struct held_message message = { .offset = out_end(&connection->out), .msgid = frame->msgid };
-    figure_add(&executor->figures->bad_messages, 1);
+    metric_add(&executor->metrics->bad_messages, 1);
     reply_bad_message(&connection->out, frame->msgid, refusal);
     connection_hold(connection, &message);
 }
 
 bool call_goes_on(const struct call *call)
 {
-    return seat_work(call->seat) < call->work_end;
+    return ctx_work(call->ctx) < call->work_end;
 }
 
 static enum code run_method(struct call *call, const struct method *method)
@@ -136,8 +136,8 @@ static void hold_reply(const struct executor *executor, struct connection *conne
     uint64_t acknowledged = log_acknowledged(executor->service->log);
     uint64_t lsn = call->lsn > call->shown_lsn ? call->lsn : call->shown_lsn;
     if (call->lsn > acknowledged)
-        connection_gate(connection, from, call->lsn, executor->turn, executor->steady_ms);
-    if (connection->gate_count == 0)
+        connection_barrier(connection, from, call->lsn, executor->iteration, executor->steady_ms);
+    if (connection->barrier_count == 0)
         return;
     struct held_message message = { .offset = from,
                                     .lsn = lsn > acknowledged ? lsn : 0,
@@ -154,12 +154,12 @@ static bool run_call(struct executor *executor, struct connection *connection,
     uint64_t from = out_end(out);
     call.service = executor->service;
     call.scratch = executor->scratch;
-    call.seat = executor->seat;
-    call.figures = executor->figures;
+    call.ctx = executor->ctx;
+    call.metrics = executor->metrics;
     call.feed = &connection->feed;
     call.out = out;
     call.principal = &connection->principal;
-    call.pending = &connection->pending;
+    call.awaited = &connection->awaited;
     call.box = executor->box;
     call.checking = &connection->checking;
     call.slicing = &connection->slicing;
@@ -176,12 +176,12 @@ static bool run_call(struct executor *executor, struct connection *connection,
         assert(out_end(out) == from);
         return false;
     }
-    if (connection->pending.question) /* asked, and decided whatever the answer */
-        pending_drop(&connection->pending);
-    figure_add(&executor->figures->requests, 1);
+    if (connection->awaited.query) /* asked, and decided whatever the answer */
+        awaited_drop(&connection->awaited);
+    metric_add(&executor->metrics->requests, 1);
     if (code != CODE_OK) {
         assert(out_end(out) == from);
-        figure_add(&executor->figures->refusals, 1);
+        metric_add(&executor->metrics->refusals, 1);
         reply_error(&call, code);
         call.lsn = call.shown_lsn = 0; /* a refusal tells of no change */
     }
@@ -334,9 +334,9 @@ static void read_group(struct executor *executor, struct connection *connection,
     }
 }
 
-static void fetch_ahead(struct executor *executor, const struct group *group)
+static void prefetch_group(struct executor *executor, const struct group *group)
 {
-    struct ahead hints[GROUP_MAX];
+    struct prefetch_hint hints[GROUP_MAX];
     unsigned count = 0;
     if (group->count < 2)
         return;
@@ -350,15 +350,15 @@ static void fetch_ahead(struct executor *executor, const struct group *group)
     }
     for (unsigned stage = 0; stage < PREFETCH_STAGES; stage++)
         for (unsigned i = 0; i < count; i++)
-            ledger_prefetch(executor->seat, stage, &hints[i]);
+            ledger_prefetch(executor->ctx, stage, &hints[i]);
 }
 
 static enum stall why_deferred(const struct executor *executor, const struct connection *connection)
 {
-    if (connection->pending.question && !connection->pending.answered)
+    if (connection->awaited.query && !connection->awaited.answered)
         return STALL_ANSWER;
     if (connection->slicing)
-        return STALL_TURN;
+        return STALL_QUANTUM;
     if (connection->checking)
         return connection->checking->waits ? STALL_LATER : STALL_DEFERRED;
     return log_has_room(executor->service->log) ? STALL_DEFERRED : STALL_NO_ROOM;
@@ -380,7 +380,7 @@ static void expect_cancels(struct executor *executor, const struct group *group,
     while (is_cancel(group, end))
         end++;
     if (end - i > 1)
-        ledger_expect_cancels(executor->seat, end - i);
+        ledger_expect_cancels(executor->ctx, end - i);
 }
 
 /* Why a request of that length is not begun now; STALL_NONE: it is. */
@@ -390,7 +390,7 @@ static enum stall why_not_now(const struct executor *executor, const struct conn
     if (out_unsent(&connection->out) > OUTPUT_HIGH)
         return STALL_OUTPUT;
     bool waits = executor->crowded && (length >= GREAT_BYTES || connection->slicing);
-    return waits || executor_work(executor) >= executor->work_end ? STALL_TURN : STALL_NONE;
+    return waits || executor_work(executor) >= executor->work_end ? STALL_QUANTUM : STALL_NONE;
 }
 
 static size_t run_frames(struct executor *executor, struct connection *connection,
@@ -409,7 +409,7 @@ static size_t run_frames(struct executor *executor, struct connection *connectio
             answer_other(executor, connection, frame);
         } else if (!run_call(executor, connection, frame)) {
             if (!connection->checking && !connection->slicing)
-                figure_add(&executor->figures->deferred, 1);
+                metric_add(&executor->metrics->deferred, 1);
             connection->stall = why_deferred(executor, connection);
             return through;
         }
@@ -426,7 +426,7 @@ static size_t run_group(struct executor *executor, struct connection *connection
                         const struct group *group)
 {
     size_t through = run_frames(executor, connection, group);
-    ledger_expect_cancels(executor->seat, 0);
+    ledger_expect_cancels(executor->ctx, 0);
     return through;
 }
 
@@ -449,7 +449,7 @@ size_t session_run(struct executor *executor, struct connection *connection,
         }
         read_group(executor, connection, next, left, &group);
         if (group.count > 0) {
-            fetch_ahead(executor, &group);
+            prefetch_group(executor, &group);
             through += run_group(executor, connection, &group);
             wire_walk_start(&connection->walk);
             if (connection->stall != STALL_NONE)

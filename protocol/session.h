@@ -13,15 +13,15 @@
 struct executor {
     const struct service *service;
     struct scratch *scratch;
-    struct seat *seat;
-    struct worker_figures *figures;
+    struct ctx *ctx;
+    struct worker_metrics *metrics;
     struct answer_box *box;
-    uint64_t engine_ms, steady_ms; /* of this turn */
-    uint64_t turn;
+    uint64_t engine_ms, steady_ms; /* of this iteration */
+    uint64_t iteration;
     uint64_t bytes;    /* of requests and replies so far: they are work, too */
-    uint64_t quantum;  /* of work that a connection may do at once; then it is STALL_TURN */
+    uint64_t quantum;  /* of work that a connection may do at once; then it is STALL_QUANTUM */
     uint64_t work_end; /* of the connection at hand, see executor_work */
-    bool crowded;      /* great requests are not begun now: others had their share of the turn */
+    bool crowded; /* great requests are not begun now: others had their share of the iteration */
 };
 
 enum {
@@ -29,10 +29,10 @@ enum {
     BYTES_PER_WORK = 16,
 };
 
-/* Work that was done for connections so far, in the units of seat_work. */
+/* Work that was done for connections so far, in the units of ctx_work. */
 static inline uint64_t executor_work(const struct executor *executor)
 {
-    return seat_work(executor->seat) + executor->bytes / BYTES_PER_WORK;
+    return ctx_work(executor->ctx) + executor->bytes / BYTES_PER_WORK;
 }
 
 /* Unsent bytes of one connection above which none of its requests is begun. */

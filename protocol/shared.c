@@ -17,10 +17,10 @@ int shared_init(struct shared *shared)
     memset(shared->inboxes, 0, count * sizeof *shared->inboxes);
     for (unsigned i = 0; i < count; i++)
         shared->inboxes[i].ring = shared->inboxes[i].answers.bell = -1;
-    service->figures = aligned_alloc(64, count * sizeof *service->figures);
-    if (!service->figures)
+    service->metrics = aligned_alloc(64, count * sizeof *service->metrics);
+    if (!service->metrics)
         return -ENOMEM;
-    memset(service->figures, 0, count * sizeof *service->figures);
+    memset(service->metrics, 0, count * sizeof *service->metrics);
     for (unsigned i = 0; i < count; i++)
         if (answer_box_init(&shared->inboxes[i].answers))
             return -ENOMEM;
@@ -32,7 +32,7 @@ void shared_destroy(struct shared *shared)
     for (unsigned i = 0; shared->inboxes && i < shared->service.workers; i++)
         answer_box_destroy(&shared->inboxes[i].answers);
     free(shared->inboxes);
-    free(shared->service.figures);
+    free(shared->service.metrics);
 }
 
 static void tell(const struct shared *shared, struct uring *from, unsigned index, enum tag tag)

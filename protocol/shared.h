@@ -62,7 +62,7 @@ struct inbox {
     /* Of each request of the storage port that the worker has under way: 0, or what it is and
      * since when. The worker writes, any worker's watchdog reads; relaxed: no other data depends
      * on it. */
-    _Atomic uint64_t storage_state[STORAGE_STREAMS];
+    _Atomic uint64_t storage_state[STORAGE_SLOTS];
 
     /*
      * True while the worker may sleep although something of it waits for the journal: whoever

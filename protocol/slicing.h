@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A question that takes more than one turn. A method answers a part of it in each call, until the
- * call's quantum of work is through, and then says CODE_DEFERRED; it is called again in a later
+ * A question that takes more than one iteration. A method answers a part of it in each call, until
+ * the call's quantum of work is through, and then says CODE_DEFERRED; it is called again in a later
  * turn and goes on where it stopped. Meanwhile its connection's other requests wait, in order.
  *
  * The reply's lsn is that of the first part: whatever is up to there is in all parts.

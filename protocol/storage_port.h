@@ -23,7 +23,7 @@ enum storage_kind {
 };
 
 /* Requests of a server under way at once, at most. */
-enum { STORAGE_STREAMS = 5 };
+enum { STORAGE_SLOTS = 5 };
 
 struct storage_request {
     enum storage_kind kind;
@@ -61,10 +61,10 @@ struct storage_port {
     /* Why the log failed; "" if it has not. */
     const char *(*failure)(void *self);
     /* For people; returns how many, at most STORAGE_FIGURES_MAX. */
-    unsigned (*figures)(void *self, struct storage_figure *figures);
+    unsigned (*metrics)(void *self, struct storage_figure *metrics);
     /* The same, of snapshots, which may be somebody else's; NULL: there are none. */
     void *snapshots_self;
-    unsigned (*snapshot_figures)(void *self, struct storage_figure *figures);
+    unsigned (*snapshot_metrics)(void *self, struct storage_figure *metrics);
 };
 
 #endif

@@ -42,9 +42,9 @@ static size_t whole_pages(size_t bytes)
 static size_t locked_bytes(const struct uring_config *config)
 {
     enum { COUNTERS = 1024 };
-    return whole_pages(config->entries * sizeof(struct io_uring_sqe)) +
+    return whole_pages(config->ids * sizeof(struct io_uring_sqe)) +
            whole_pages(config->completions * sizeof(struct io_uring_cqe) +
-                       config->entries * sizeof(unsigned) + COUNTERS) +
+                       config->ids * sizeof(unsigned) + COUNTERS) +
            whole_pages(config->buffers * sizeof(struct io_uring_buf));
 }
 
@@ -146,7 +146,7 @@ struct uring *uring_create(const struct uring_config *config, char *why, size_t 
                  IORING_SETUP_CQSIZE | IORING_SETUP_SUBMIT_ALL,
         .cq_entries = config->completions,
     };
-    int error = io_uring_queue_init_params(config->entries, &uring->ring, &params);
+    int error = io_uring_queue_init_params(config->ids, &uring->ring, &params);
     if (error) {
         say_why(config, error, why, size);
         free(uring);

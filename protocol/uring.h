@@ -19,7 +19,7 @@ struct uring;
 struct msghdr;
 
 struct uring_config {
-    unsigned entries; /* requests that fit between two waits, without an extra system call */
+    unsigned ids; /* requests that fit between two waits, without an extra system call */
     unsigned completions;
     unsigned buffers; /* for receiving; a power of two */
     unsigned buffer_bytes;

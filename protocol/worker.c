@@ -14,12 +14,12 @@
 
 enum {
     COMPLETIONS = 256,    /* taken at once */
-    EXPIRE_BUDGET = 1024, /* holds looked at in one turn */
+    EXPIRE_BUDGET = 1024, /* holds looked at in one iteration */
     EXPIRE_AT_ONCE = 16,  /* between two looks at the work */
     CHUNKS_KEPT = 256,    /* 4 MiB per worker for the next replies */
     STUCK_MS = 5,         /* before a hold is tried again that could not be expired */
     STOP_MS = 2000,       /* for peers to take their last replies */
-    /* Of work, see seat_work: a tenth to a third of a millisecond; and so much in a turn. */
+    /* Of work, see ctx_work: a tenth to a third of a millisecond; and so much in an iteration. */
     QUANTUM = 64 << 10,
     TURN_WORK = 8 * QUANTUM,
 };
@@ -36,8 +36,8 @@ int worker_init(struct worker *worker, struct shared *shared, unsigned index)
         .inbox = &shared->inboxes[index],
         .executor = { .service = service,
                       .scratch = scratch,
-                      .seat = ledger_seat(service->ledger, index),
-                      .figures = &service->figures[index],
+                      .ctx = ledger_ctx(service->ledger, index),
+                      .metrics = &service->metrics[index],
                       .box = &shared->inboxes[index].answers,
                       .quantum = QUANTUM },
         .acknowledged = log_acknowledged(service->log),
@@ -69,15 +69,15 @@ void worker_destroy(struct worker *worker)
 static void submit_storage(struct worker *worker, const struct storage_request *request)
 {
     unsigned slot = 0;
-    while (slot < STORAGE_STREAMS && worker->storage_used[slot])
+    while (slot < STORAGE_SLOTS && worker->storage_used[slot])
         slot++;
-    assert(slot < STORAGE_STREAMS);
+    assert(slot < STORAGE_SLOTS);
     worker->storage[slot] = *request;
     worker->storage_used[slot] = true;
     atomic_store_explicit(&worker->inbox->storage_state[slot],
                           storage_state_of(request->kind, worker->now.steady_ms),
                           memory_order_relaxed);
-    figure_add(&worker->executor.figures->storage_requests, 1);
+    metric_add(&worker->executor.metrics->storage_requests, 1);
     uint64_t tag = tag_of(TAG_STORAGE, slot);
     switch (request->kind) {
     case STORAGE_WRITE:
@@ -126,7 +126,7 @@ static void ask_storage(struct worker *worker, bool idle)
 static void on_storage(struct worker *worker, unsigned slot, int result)
 {
     const struct storage_port *storage = worker->shared->service.storage;
-    assert(slot < STORAGE_STREAMS);
+    assert(slot < STORAGE_SLOTS);
     assert(worker->storage_used[slot]);
     struct storage_request done = worker->storage[slot];
     struct storage_request next;
@@ -141,7 +141,7 @@ static void on_storage(struct worker *worker, unsigned slot, int result)
 
 static bool storage_under_way(const struct worker *worker)
 {
-    for (unsigned i = 0; i < STORAGE_STREAMS; i++)
+    for (unsigned i = 0; i < STORAGE_SLOTS; i++)
         if (worker->storage_used[i])
             return true;
     return false;
@@ -223,40 +223,40 @@ static void take_completions(struct worker *worker)
     } while (taken == COMPLETIONS);
 }
 
-/* ---- a turn ---- */
+/* ---- an iteration ---- */
 
-static void pass_pokes_on(struct worker *worker)
+static void pass_wakeups_on(struct worker *worker)
 {
-    uint64_t pokes = seat_take_pokes(worker->executor.seat);
-    for (unsigned i = 0; pokes != 0; i++, pokes >>= 1)
-        if ((pokes & 1) && i != worker->index)
+    uint64_t wakeups = ctx_take_wakeups(worker->executor.ctx);
+    for (unsigned i = 0; wakeups != 0; i++, wakeups >>= 1)
+        if ((wakeups & 1) && i != worker->index)
             shared_wake(worker->shared, worker->ring, i);
 }
 
 /* True: there are more that are due. A hold may be of a thousand draws. */
 static bool expire(struct worker *worker)
 {
-    struct seat *seat = worker->executor.seat;
-    uint64_t begun = seat_work(seat);
+    struct ctx *ctx = worker->executor.ctx;
+    uint64_t begun = ctx_work(ctx);
     for (unsigned done = 0; done < EXPIRE_BUDGET; done += EXPIRE_AT_ONCE)
-        if (ledger_expire(seat, EXPIRE_AT_ONCE) < EXPIRE_AT_ONCE)
+        if (ledger_expire(ctx, EXPIRE_AT_ONCE) < EXPIRE_AT_ONCE)
             return false;
-        else if (seat_work(seat) - begun > TURN_WORK)
+        else if (ctx_work(ctx) - begun > TURN_WORK)
             break;
     return true;
 }
 
 /* Returns true if there is more to do at once. */
-static bool run_turn(struct worker *worker)
+static bool run_iteration(struct worker *worker)
 {
     struct executor *executor = &worker->executor;
     worker->now = clock_now(worker->shared->clock);
     executor->engine_ms = worker->now.engine_ms;
     executor->steady_ms = worker->now.steady_ms;
-    executor->turn++;
-    figure_add(&executor->figures->turns, 1);
+    executor->iteration++;
+    metric_add(&executor->metrics->iterations, 1);
 
-    ledger_begin(executor->seat, worker->now.engine_ms, worker->now.wall_ms);
+    ledger_begin(executor->ctx, worker->now.engine_ms, worker->now.wall_ms);
     worker->great_done = false;
     worker->crowded_at = executor_work(executor) + TURN_WORK;
     bool more = worker_retry(worker); /* waiting requests come before new ones */
@@ -265,16 +265,16 @@ static bool run_turn(struct worker *worker)
     more |= worker_run_heavy(worker);
     if (log_has_claims(worker_log(worker)) || worker->now.steady_ms >= next_sync_ms(worker))
         ask_storage(worker, false);
-    pass_pokes_on(worker);
+    pass_wakeups_on(worker);
     worker_feed(worker);
     worker_mind_halves(worker);
     worker_flush(worker);
     worker_watch(worker);
-    ledger_end(executor->seat);
+    ledger_end(executor->ctx);
     return more || worker->lists.count[LIST_HEAVY] > 0;
 }
 
-/* ---- between turns ---- */
+/* ---- between iterations ---- */
 
 static uint64_t sooner(uint64_t a, uint64_t b)
 {
@@ -285,7 +285,7 @@ static uint64_t sooner(uint64_t a, uint64_t b)
 static uint64_t sleep_ms(const struct worker *worker)
 {
     const struct moment *now = &worker->now;
-    uint64_t due = ledger_next_deadline(worker->executor.seat);
+    uint64_t due = ledger_next_deadline(worker->executor.ctx);
     uint64_t ms = UINT64_MAX;
     if (due != UINT64_MAX)
         ms = due > now->engine_ms ? due - now->engine_ms : STUCK_MS;
@@ -368,7 +368,7 @@ int worker_run(struct worker *worker)
         int error = wait_for_more(worker, more);
         if (error)
             return error;
-        more = run_turn(worker);
+        more = run_iteration(worker);
     }
     return uring_wait(worker->ring, 0); /* what was told to others last goes out, too */
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A worker: one thread, one ring, one seat at the ledger, and the connections that it was given.
+ * A worker: one thread, one ring, one context at the ledger, and the connections that it was given.
  *
  * It works in turns: takes what the kernel completed, runs the requests that came, tries deferred
  * ones again, expires holds, moves the journal on, sends the replies that may go, and sleeps in
@@ -8,7 +8,7 @@
  * other things through their rings only.
  *
  * A turn is short, whatever is asked: a connection does at most a quantum of work at once, and what
- * it has beyond that waits in LIST_HEAVY, which gets its share at the end of each turn.
+ * it has beyond that waits in LIST_HEAVY, which gets its share at the end of each iteration.
  */
 #ifndef STOCKD_PROTOCOL_WORKER_H
 #define STOCKD_PROTOCOL_WORKER_H

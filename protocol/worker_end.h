@@ -5,8 +5,8 @@
 
 #include "protocol/worker_state.h"
 
-/* Breaks the connection off: what is under way ends at once. At the end of the turn it is looked at
- * and let go. */
+/* Breaks the connection off: what is under way ends at once. At the end of the iteration it is
+ * looked at and let go. */
 void worker_cut(struct worker *worker, struct connection *connection);
 
 /* All was sent: waits a while for the peer to read it and to close. */

@@ -29,9 +29,9 @@ void worker_note_subscriber(struct worker *worker, struct connection *connection
     if (!s->on || connection_is_broken(connection) || connection->listed[LIST_SUBSCRIBED])
         return;
     list_add(&worker->lists, LIST_SUBSCRIBED, connection);
-    figure_add(&worker->executor.figures->subscribers, 1);
+    metric_add(&worker->executor.metrics->subscribers, 1);
     s->moved_ms = worker->now.steady_ms;
-    worker->feed.pending = true;
+    worker->feed.unfinished = true;
 }
 
 void worker_note_room(struct worker *worker, const struct connection *connection)
@@ -39,7 +39,7 @@ void worker_note_room(struct worker *worker, const struct connection *connection
     const struct subscription *s = &connection->feed.subscription;
     bool behind = s->target != 0 || s->since < worker->feed.head;
     if (behind && connection->listed[LIST_SUBSCRIBED])
-        worker->feed.pending = true;
+        worker->feed.unfinished = true;
 }
 
 void worker_forget_subscriber(struct worker *worker, struct connection *connection)
@@ -49,7 +49,7 @@ void worker_forget_subscriber(struct worker *worker, struct connection *connecti
     if (worker->feed.resume == connection)
         worker->feed.resume = connection->links[LIST_SUBSCRIBED].next;
     list_remove(&worker->lists, LIST_SUBSCRIBED, connection);
-    figure_add(&worker->executor.figures->subscribers, (uint64_t)-1);
+    metric_add(&worker->executor.metrics->subscribers, (uint64_t)-1);
 }
 
 /* What waits for the journal is no fault of the peer: only a send that does not end is. */
@@ -65,7 +65,7 @@ static void mind_taking(struct worker *worker, struct connection *connection)
     worker->feed.blocked = true;
     if (now - s->moved_ms < worker->shared->service.limits.subscriber_ms)
         return;
-    figure_add(&worker->executor.figures->cut_off, 1);
+    metric_add(&worker->executor.metrics->cut_off, 1);
     worker_cut(worker, connection);
     list_add(&worker->lists, LIST_FRESH, connection);
 }
@@ -85,24 +85,24 @@ static bool tell(struct worker *worker, struct connection *connection, uint64_t 
     if (!can_be_told(connection) || !feed_begin_walk(s, head))
         return false;
     struct feed_view view =
-        feed_look(worker->shared->service.ledger, worker->executor.seat, s->channel);
+        feed_look(worker->shared->service.ledger, worker->executor.ctx, s->channel);
     if (!feed_make_slice(&feed->slice, &view, s)) {
         feed->postponed = true;
         return false;
     }
-    struct worker_figures *figures = worker->executor.figures;
+    struct worker_metrics *metrics = worker->executor.metrics;
     uint64_t from = out_end(out);
     feed_give_slice(s, out, &feed->slice);
     budget->rows += feed->slice.given ? 0 : feed->slice.rows + 1;
     budget->bytes += out_end(out) - from + 64;
     feed->slice.given = true;
-    figure_add(&figures->notifications, feed->slice.rows);
-    figure_add(&figures->walks, s->target == 0);
+    metric_add(&metrics->notifications, feed->slice.rows);
+    metric_add(&metrics->walks, s->target == 0);
     if (out_end(out) == from)
         return true;
     if (feed->slice.shown_until > worker->acknowledged)
-        connection_gate(connection, from, feed->slice.shown_until, worker->executor.turn,
-                        worker->now.steady_ms);
+        connection_barrier(connection, from, feed->slice.shown_until, worker->executor.iteration,
+                           worker->now.steady_ms);
     connection_hold(connection, &(struct held_message){ .offset = from, .notification = true });
     list_add(&worker->lists, LIST_FRESH, connection);
     return true;
@@ -137,7 +137,7 @@ void worker_feed(struct worker *worker)
     uint64_t now = worker->now.steady_ms;
     if (worker->lists.count[LIST_SUBSCRIBED] == 0 || now < feed->next_ms || worker->stopping)
         return;
-    feed->blocked = feed->postponed = feed->pending = false;
+    feed->blocked = feed->postponed = feed->unfinished = false;
     feed->next_ms = now + PASS_MS;
     for (struct connection *c = worker->lists.head[LIST_SUBSCRIBED]; c;
          c = c->links[LIST_SUBSCRIBED].next)
@@ -150,7 +150,7 @@ void worker_feed(struct worker *worker)
     while (tell_all(worker, feed->head, &budget) && !spent(&budget) && !feed->postponed) {
     }
     feed_drop_slice(&feed->slice);
-    feed->pending = spent(&budget) || feed->postponed;
+    feed->unfinished = spent(&budget) || feed->postponed;
 }
 
 uint64_t worker_feed_sleep_ms(const struct worker *worker)
@@ -160,7 +160,7 @@ uint64_t worker_feed_sleep_ms(const struct worker *worker)
     uint64_t now = worker->now.steady_ms;
     if (worker->lists.count[LIST_SUBSCRIBED] == 0 || worker->stopping)
         return UINT64_MAX;
-    if (feed->pending || log_head(log) != feed->head)
+    if (feed->unfinished || log_head(log) != feed->head)
         return feed->next_ms > now ? feed->next_ms - now : 1;
     return feed->blocked ? LOOK_AFTER_MS : UINT64_MAX;
 }

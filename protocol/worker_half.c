@@ -18,7 +18,7 @@ static void turn_out(struct worker *worker, struct connection *connection,
                      const struct refusal *refusal)
 {
     struct input *input = &connection->input;
-    figure_add(&worker->executor.figures->halves_refused, 1);
+    metric_add(&worker->executor.metrics->halves_refused, 1);
     session_refuse(&worker->executor, connection, input->bytes + input->start, input_length(input),
                    refusal);
     input_drop(input);

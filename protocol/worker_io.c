@@ -16,10 +16,10 @@ enum {
     OUTPUT_LOW = 64 << 10,   /* unsent bytes below which a stalled connection goes on */
     LINGER_BYTES = 16 << 20, /* of it that are thrown away meanwhile */
     ACCEPT_PAUSE_MS = 100,   /* after the system had no descriptor or memory left */
-    HEAVY_NS = 2000000,      /* for LIST_HEAVY in a turn, at most, and one quantum */
+    HEAVY_NS = 2000000,      /* for LIST_HEAVY in an iteration, at most, and one quantum */
     HEAVY_PART = 4,          /* of a quantum: who did so much is heavy */
-    GREAT_QUANTA = 2,        /* what took more work than so many has been a turn's long work */
-    PAUSE_MOST = 8,          /* milliseconds before a long request is tried again */
+    GREAT_QUANTA = 2, /* what took more work than so many has been an iteration's long work */
+    PAUSE_MOST = 8,   /* milliseconds before a long request is tried again */
 };
 
 static uint64_t tag_connection(enum tag tag, const struct connection *connection)
@@ -50,7 +50,7 @@ static void turn_away(struct worker *worker, const struct listener *listener, in
     struct out out;
     struct iovec piece = { 0 };
     struct refusal refusal = { .code = CODE_OK };
-    figure_add(&worker->executor.figures->turned_away, 1);
+    metric_add(&worker->executor.metrics->turned_away, 1);
     refuse(&refusal, CODE_OVERLOADED, NULL, "there are as many connections as there may be");
     out_init(&out, &worker->chunks);
     reply_bad_message(&out, 0, &refusal);
@@ -81,7 +81,7 @@ static void hand_over(struct worker *worker, unsigned listener, int fd)
 void worker_on_accept(struct worker *worker, unsigned listener, const struct completion *c)
 {
     if (c->result >= 0) {
-        figure_add(&worker->executor.figures->accepted, 1);
+        metric_add(&worker->executor.metrics->accepted, 1);
         hand_over(worker, listener, c->result);
     }
     if (c->more)
@@ -111,7 +111,7 @@ void worker_adopt(struct worker *worker, unsigned listener, int fd)
     connection->link.fd = fd;
     connection->link.listener = &shared->listeners[listener];
     list_add(&worker->lists, LIST_ALL, connection);
-    figure_add(&worker->executor.figures->connections, 1);
+    metric_add(&worker->executor.metrics->connections, 1);
     worker_look_at(worker, connection);
 }
 
@@ -123,15 +123,15 @@ static void release(struct worker *worker, struct connection *connection)
     worker_forget_subscriber(worker, connection);
     for (enum connection_list list = 0; list < LISTS; list++)
         list_remove(&worker->lists, list, connection);
-    pending_drop(&connection->pending);
+    awaited_drop(&connection->awaited);
     link_transport(&connection->link)->close(&connection->link);
     worker->half_bytes -= connection->half_counted;
     worker->stalled_bytes -= connection->stalled_counted;
     connection_destroy(connection);
     free(connection);
     atomic_fetch_sub_explicit(&worker->shared->connections, 1, memory_order_relaxed);
-    figure_add(&worker->executor.figures->connections, (uint64_t)-1);
-    figure_add(&worker->executor.figures->closed, 1);
+    metric_add(&worker->executor.metrics->connections, (uint64_t)-1);
+    metric_add(&worker->executor.metrics->closed, 1);
 }
 
 void worker_look_at_all(struct worker *worker, bool cut)
@@ -172,10 +172,10 @@ static void note_stall(struct worker *worker, struct connection *connection)
         pause_heavy(worker, connection);
     list_if(worker, LIST_RETRY, connection, stall == STALL_NO_ROOM || (deferred && !paused));
     list_if(worker, LIST_LATER, connection, stall == STALL_LATER || paused);
-    list_if(worker, LIST_HEAVY, connection, stall == STALL_TURN);
+    list_if(worker, LIST_HEAVY, connection, stall == STALL_QUANTUM);
     list_if(worker, LIST_ASKED, connection, stall == STALL_ANSWER);
-    if (stall == STALL_TURN)
-        figure_add(&worker->executor.figures->put_off, 1);
+    if (stall == STALL_QUANTUM)
+        metric_add(&worker->executor.metrics->put_off, 1);
 }
 
 /* This turn has done its share of long work, or others wait for that. */
@@ -198,7 +198,7 @@ static size_t run_bytes(struct worker *worker, struct connection *connection,
     if (through > 0 || !stalled) /* another request is at the head */
         connection->stalled_ms = worker->now.steady_ms;
     connection->heavy = done >= executor->quantum / HEAVY_PART ||
-                        (connection->heavy && connection->stall == STALL_TURN);
+                        (connection->heavy && connection->stall == STALL_QUANTUM);
     worker->great_done |= done > GREAT_QUANTA * executor->quantum;
     if (through > 0)
         connection->pause_ms = 0;
@@ -229,13 +229,13 @@ static void run_in_turn(struct worker *worker, struct connection *connection)
     }
     if (connection->stall == STALL_NONE)
         connection->stalled_ms = worker->now.steady_ms;
-    connection->stall = STALL_TURN;
+    connection->stall = STALL_QUANTUM;
     note_stall(worker, connection);
     worker_note_input(worker, connection);
 }
 
-/* One request that is long in one piece is enough for a turn, also if it came from elsewhere; while
- * LIST_HEAVY has somebody, no great one does, so those get their turns. */
+/* One request that is long in one piece is enough for an iteration, also if it came from elsewhere;
+ * while LIST_HEAVY has somebody, no great one does, so those get their iterations. */
 bool worker_run_heavy(struct worker *worker)
 {
     if (worker->lists.count[LIST_HEAVY] == 0 || worker->great_done)
@@ -257,7 +257,7 @@ bool worker_run_heavy(struct worker *worker)
 static void take_bytes(struct worker *worker, struct connection *connection,
                        const unsigned char *bytes, size_t length)
 {
-    figure_add(&worker->executor.figures->bytes_in, length);
+    metric_add(&worker->executor.metrics->bytes_in, length);
     if (connection_is_broken(connection) || worker->stopping)
         return;
     if (!connection_takes_requests(connection)) {
@@ -299,17 +299,17 @@ void worker_on_receive(struct worker *worker, struct connection *connection,
     worker_look_at(worker, connection);
 }
 
-/* ---- answers of the book ---- */
+/* ---- answers of the history ---- */
 
-static void take_answer(struct worker *worker, struct book_question *question)
+static void take_answer(struct worker *worker, struct history_query *query)
 {
-    if (!question->asker) { /* it has gone */
-        book_question_free(question);
+    if (!query->asker) { /* it has gone */
+        history_query_free(query);
         return;
     }
-    struct connection *connection = connection_of(question->asker);
-    assert(connection->pending.question == question);
-    connection->pending.answered = true;
+    struct connection *connection = connection_of(query->asker);
+    assert(connection->awaited.query == query);
+    connection->awaited.answered = true;
     if (!connection_is_broken(connection))
         run_input(worker, connection);
 }
@@ -317,11 +317,11 @@ static void take_answer(struct worker *worker, struct book_question *question)
 void worker_on_answers(struct worker *worker)
 {
     struct answer_box *box = &worker->inbox->answers;
-    struct book_question *next;
+    struct history_query *next;
     uring_read(worker->ring, box->bell, &box->rung, sizeof box->rung, tag_of(TAG_ANSWER, 0));
-    for (struct book_question *question = answer_box_take(box); question; question = next) {
-        next = question->next_question;
-        take_answer(worker, question);
+    for (struct history_query *query = answer_box_take(box); query; query = next) {
+        next = query->next_query;
+        take_answer(worker, query);
     }
 }
 
@@ -382,7 +382,7 @@ void worker_on_send(struct worker *worker, struct connection *connection, int re
     if (sent > 0) {
         out_consume(&connection->out, (size_t)sent);
         worker_note_room(worker, connection);
-        figure_add(&worker->executor.figures->bytes_out, (uint64_t)sent);
+        metric_add(&worker->executor.metrics->bytes_out, (uint64_t)sent);
     } else if (sent < 0) {
         worker_cut(worker, connection);
     }
@@ -392,24 +392,24 @@ void worker_on_send(struct worker *worker, struct connection *connection, int re
     worker_look_at(worker, connection);
 }
 
-/* Sends what no gate holds back. */
+/* Sends what no reply barrier holds back. */
 static void send_what_may_go(struct worker *worker, struct connection *connection)
 {
-    uint64_t to = connection_open_gates(connection, worker->acknowledged);
+    uint64_t to = connection_open_barriers(connection, worker->acknowledged);
     struct link *link = &connection->link;
     if (!link->in_flight.send && connection->out.sent < to) {
         PROBE(reply, connection, to - connection->out.sent, worker->acknowledged);
         link_transport(link)->send(link, worker->ring, &connection->out, to,
                                    tag_connection(TAG_SEND, connection));
-        figure_add(&worker->executor.figures->sends, 1);
+        metric_add(&worker->executor.metrics->sends, 1);
     }
-    if (connection->gate_count > 0)
+    if (connection->barrier_count > 0)
         list_add(&worker->lists, LIST_WAITING, connection);
     else
         list_remove(&worker->lists, LIST_WAITING, connection);
 }
 
-/* ---- the end of a turn ---- */
+/* ---- the end of an iteration ---- */
 
 /* Reads on, or stops reading when too much has gathered behind a request that is not done, here or
  * in all. Nobody has to be told when there is room again: once that request is done this is looked
@@ -424,7 +424,7 @@ static void mind_reading(struct worker *worker, struct connection *connection)
     if (wanted && !link->in_flight.receive) {
         link_transport(link)->receive(link, worker->ring, tag);
     } else if (!wanted && link->in_flight.receive && !link->in_flight.cancel) {
-        figure_add(&worker->executor.figures->stalled_reads, 1);
+        metric_add(&worker->executor.metrics->stalled_reads, 1);
         link_transport(link)->stop_receiving(link, worker->ring, tag);
     }
 }
@@ -441,7 +441,7 @@ static bool is_over(const struct worker *worker, const struct connection *connec
 static void rewrite_held(struct worker *worker, struct connection *connection)
 {
     const struct storage_port *storage = worker->shared->service.storage;
-    if (connection->gate_count == 0 || connection_is_broken(connection))
+    if (connection->barrier_count == 0 || connection_is_broken(connection))
         return;
     if (!connection_refuse_held(connection, worker->acknowledged, storage->failure(storage->self)))
         worker_cut(worker, connection);

@@ -26,7 +26,7 @@ bool worker_run_heavy(struct worker *worker);
 /* Sends what may go, lets go of what is over. */
 void worker_flush(struct worker *worker);
 
-/* Looks at every connection at the end of this turn; cut: and breaks it off. */
+/* Looks at every connection at the end of this iteration; cut: and breaks it off. */
 void worker_look_at_all(struct worker *worker, bool cut);
 
 #endif

@@ -19,7 +19,7 @@ struct worker_feed {
     struct connection *resume; /* where the next pass begins; NULL: at the list's head */
     uint64_t next_ms;          /* steady time before which there is no pass */
     uint64_t head;             /* of the log, as the last pass saw it */
-    bool pending;              /* it left something to be told */
+    bool unfinished;           /* it left something to be told */
     bool postponed;            /* because a change was under way in the middle of it */
     bool blocked;              /* somebody takes nothing at the moment */
 };
@@ -48,8 +48,8 @@ struct worker {
     struct worker_feed feed;
     struct worker_watch watch;
 
-    struct storage_request storage[STORAGE_STREAMS]; /* under way on this ring */
-    bool storage_used[STORAGE_STREAMS];
+    struct storage_request storage[STORAGE_SLOTS]; /* under way on this ring */
+    bool storage_used[STORAGE_SLOTS];
 
     bool stopping;          /* reads nothing more, finishes what is there */
     uint64_t stop_until_ms; /* steady time after which it no longer waits for peers */
@@ -59,12 +59,12 @@ struct worker {
     uint64_t half_bytes;      /* that the connections in LIST_HALF hold */
     uint64_t stalled_bytes;   /* that others hold behind a request that is not done */
     bool on_heavy;            /* within worker_run_heavy */
-    bool great_done;          /* in this turn: a request that took several quanta in one piece */
-    uint64_t crowded_at;      /* executor_work at which this turn has done enough great requests */
-    unsigned next_worker;     /* the one that gets the next connection */
+    bool great_done;      /* in this iteration: a request that took several quanta in one piece */
+    uint64_t crowded_at;  /* executor_work at which this iteration has done enough great requests */
+    unsigned next_worker; /* the one that gets the next connection */
 };
 
-/* The connection is looked at at the end of this turn. */
+/* The connection is looked at at the end of this iteration. */
 static inline void worker_look_at(struct worker *worker, struct connection *connection)
 {
     list_add(&worker->lists, LIST_FRESH, connection);

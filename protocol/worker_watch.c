@@ -12,7 +12,7 @@ enum { LOOK_EVERY_MS = 250, SLOW_MS = 1000, TELL_EVERY_MS = 10000 };
 struct wait {
     const struct connection *connection; /* NULL: none waits */
     uint64_t since_ms;
-    const struct gate *gate; /* NULL: the request has not been done */
+    const struct reply_barrier *barrier; /* NULL: the request has not been done */
 };
 
 struct line {
@@ -48,10 +48,10 @@ static bool anything_waits(const struct worker *worker)
 }
 
 static void note_older(struct wait *oldest, const struct connection *connection, uint64_t since_ms,
-                       const struct gate *gate)
+                       const struct reply_barrier *barrier)
 {
     if (!oldest->connection || since_ms < oldest->since_ms)
-        *oldest = (struct wait){ connection, since_ms, gate };
+        *oldest = (struct wait){ connection, since_ms, barrier };
 }
 
 static struct wait find_oldest(const struct worker *worker)
@@ -59,8 +59,8 @@ static struct wait find_oldest(const struct worker *worker)
     struct wait oldest = { 0 };
     const struct connection *c = worker->lists.head[LIST_WAITING];
     for (; c; c = c->links[LIST_WAITING].next)
-        if (c->gate_count > 0)
-            note_older(&oldest, c, c->gates[0].since_ms, &c->gates[0]);
+        if (c->barrier_count > 0)
+            note_older(&oldest, c, c->barriers[0].since_ms, &c->barriers[0]);
     for (unsigned i = 0; i < STALLED_LISTS; i++)
         for (c = worker->lists.head[stalled_lists[i]]; c; c = c->links[stalled_lists[i]].next)
             if (!c->checking) /* takes its time, and says so in info */
@@ -77,7 +77,7 @@ static const char *reason_of(const struct connection *connection)
         return "for room in the log";
     case STALL_LATER:
         return "for other workers' turns";
-    case STALL_TURN:
+    case STALL_QUANTUM:
         return "for its turn among long requests";
     case STALL_ANSWER:
         return "for history to be read from the journal";
@@ -107,7 +107,7 @@ static void add_storage(struct line *line, const struct worker *worker)
     const struct shared *shared = worker->shared;
     const char *before = "; the disk is at: ";
     for (unsigned i = 0; i < shared->service.workers; i++)
-        for (unsigned slot = 0; slot < STORAGE_STREAMS; slot++) {
+        for (unsigned slot = 0; slot < STORAGE_SLOTS; slot++) {
             uint64_t word =
                 atomic_load_explicit(&shared->inboxes[i].storage_state[slot], memory_order_relaxed);
             if (word == 0)
@@ -137,9 +137,9 @@ static void tell_wait(const struct worker *worker, const struct wait *wait, uint
     char peer[128];
     link_transport(link)->name_peer(link, peer, sizeof peer);
     add(&line, "worker %u: a %s %s has waited for %" PRIu64 " ms ", worker->index,
-        wait->gate ? "reply to" : "request of", peer, age_ms);
-    if (wait->gate)
-        add(&line, "for the journal to acknowledge LSN %" PRIu64, wait->gate->lsn);
+        wait->barrier ? "reply to" : "request of", peer, age_ms);
+    if (wait->barrier)
+        add(&line, "for the journal to acknowledge LSN %" PRIu64, wait->barrier->lsn);
     else
         add(&line, "%s", reason_of(wait->connection));
     add(&line, "; acknowledged %" PRIu64 ", handed to the journal %" PRIu64 ", claimed %" PRIu64,
@@ -175,7 +175,7 @@ void worker_watch(struct worker *worker)
     bool was_slow = watch->slow;
     watch->slow = age_ms >= SLOW_MS;
     if (watch->slow) {
-        figure_add(&worker->executor.figures->slow_replies, !was_slow);
+        metric_add(&worker->executor.metrics->slow_replies, !was_slow);
         watch->longest_ms = was_slow && watch->longest_ms > age_ms ? watch->longest_ms : age_ms;
         if (now_ms >= watch->tell_ms) {
             tell_wait(worker, &oldest, age_ms);

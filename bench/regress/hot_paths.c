@@ -29,7 +29,7 @@ enum {
 };
 
 static const struct ledger_config config = {
-    .items = 1000, .pools = 4000, .reservations = RESERVATIONS, .seats = 1, .hash_seed = 12345
+    .items = 1000, .pools = 4000, .reservations = RESERVATIONS, .contexts = 1, .hash_seed = 12345
 };
 
 struct name {
@@ -38,16 +38,16 @@ struct name {
 };
 
 static struct session_rig session;
-static struct seat *seat;
+static struct ctx *ctx;
 static uint64_t ids;
 
 /* ---- Requests -------------------------------------------------------------------------------- */
 
-static struct name name_of(char letter, uint64_t number)
+static struct name name_of(char message, uint64_t number)
 {
     struct name name;
 
-    name.len = (uint32_t)snprintf(name.bytes, sizeof name.bytes, "%c%015llu", letter,
+    name.len = (uint32_t)snprintf(name.bytes, sizeof name.bytes, "%c%015llu", message,
                                   (unsigned long long)number);
     return name;
 }
@@ -68,13 +68,13 @@ static void next_turn(void)
 {
     ledger_rig_drain(&session.rig);
     session.rig.length = 0; /* nobody will follow it */
-    session_rig_turn(&session);
+    session_rig_iteration(&session);
 }
 
 static void must(enum code code)
 {
     if (code != CODE_OK) {
-        fprintf(stderr, "hot_paths: code %d: %s\n", code, seat_failure(seat)->message);
+        fprintf(stderr, "hot_paths: code %d: %s\n", code, ctx_failure(ctx)->message);
         exit(1);
     }
 }
@@ -91,7 +91,7 @@ static void receive_all(void)
             .id = text_in(&id), .sku = text_in(&sku), .location = text_of("main"), .qty = STOCK
         };
 
-        must(ledger_receive(seat, &movement, &result));
+        must(ledger_receive(ctx, &movement, &result));
         next_turn();
     }
 }
@@ -111,7 +111,7 @@ static void reserve(uint64_t number, uint32_t lines)
         .id = text_in(&id), .channel = text_of("default"), .lines = line, .line_count = lines
     };
     begin();
-    enum code code = ledger_reserve(seat, &order, &view);
+    enum code code = ledger_reserve(ctx, &order, &view);
     end();
     must(code);
     next_turn();
@@ -124,7 +124,7 @@ static void cancel(uint64_t number)
     struct reservation_view view;
 
     begin();
-    enum code code = ledger_cancel(seat, &step, &view);
+    enum code code = ledger_cancel(ctx, &step, &view);
     end();
     must(code);
     next_turn();
@@ -136,7 +136,7 @@ static void confirm(uint64_t number)
     struct reservation_view view;
 
     begin();
-    enum code code = ledger_confirm(seat, text_in(&id), (struct text){ NULL, 0 }, &view);
+    enum code code = ledger_confirm(ctx, text_in(&id), (struct text){ NULL, 0 }, &view);
     end();
     must(code);
     next_turn();
@@ -149,7 +149,7 @@ static void fulfil(uint64_t number)
     struct reservation_view view;
 
     begin();
-    enum code code = ledger_fulfil(seat, &step, &view);
+    enum code code = ledger_fulfil(ctx, &step, &view);
     end();
     must(code);
     next_turn();
@@ -163,7 +163,7 @@ static void availability(uint64_t number)
     uint64_t lsn;
 
     begin();
-    enum code code = ledger_availability(seat, text_of("default"), &text, 1, &available, &lsn);
+    enum code code = ledger_availability(ctx, text_of("default"), &text, 1, &available, &lsn);
     end();
     must(code);
 }
@@ -322,7 +322,7 @@ static void walk_session(const char *path, void (*pack)(msgpack_packer *, uint64
 int main(void)
 {
     session_rig_open(&session, NULL, &config);
-    seat = session.executor.seat;
+    ctx = session.executor.ctx;
     receive_all();
     warm_up();
     walk_ledger();

@@ -6,42 +6,42 @@
 #include <string.h>
 
 #include "engine/base/memory.h"
-#include "engine/ledger/seat.h"
+#include "engine/ledger/ctx.h"
 #include "engine/sourcing/sourcing.h"
 #include "engine/txn/txn.h"
 
-/* A seat, and the memory in which the rooms above it plan. */
-struct seat_memory {
-    struct seat seat;
+/* A context, and the memory in which the rooms above it plan. */
+struct ctx_memory {
+    struct ctx ctx;
     struct postings postings;
     struct order_plan order_plan;
     struct candidates candidates;
 };
 
-static struct seat *make_seat(struct ledger *ledger, uint8_t index)
+static struct ctx *make_ctx(struct ledger *ledger, uint8_t index)
 {
-    struct seat_memory *memory = memory_reserve(sizeof *memory);
+    struct ctx_memory *memory = memory_reserve(sizeof *memory);
     if (!memory)
         return NULL;
-    struct seat *seat = &memory->seat;
-    seat->ledger = ledger;
-    seat->index = index;
-    seat->cursor.seat = index;
-    seat->spare_item = UINT32_MAX;
-    seat->postings = &memory->postings;
-    seat->order_plan = &memory->order_plan;
-    seat->candidates = &memory->candidates;
-    return seat;
+    struct ctx *ctx = &memory->ctx;
+    ctx->ledger = ledger;
+    ctx->index = index;
+    ctx->cursor.ctx = index;
+    ctx->spare_item = UINT32_MAX;
+    ctx->postings = &memory->postings;
+    ctx->order_plan = &memory->order_plan;
+    ctx->candidates = &memory->candidates;
+    return ctx;
 }
 
-static bool make_seats(struct ledger *ledger)
+static bool make_contexts(struct ledger *ledger)
 {
-    for (unsigned i = 0; i < ledger->seat_count; i++) {
-        struct seat *seat = make_seat(ledger, (uint8_t)i);
-        if (!seat)
+    for (unsigned i = 0; i < ledger->context_count; i++) {
+        struct ctx *ctx = make_ctx(ledger, (uint8_t)i);
+        if (!ctx)
             return false;
-        ledger->seats[i] = seat;
-        if (recent_init(&seat->recent) != 0)
+        ledger->contexts[i] = ctx;
+        if (recent_init(&ctx->recent) != 0)
             return false;
     }
     return true;
@@ -49,24 +49,24 @@ static bool make_seats(struct ledger *ledger)
 
 struct ledger *ledger_create(const struct ledger_config *config)
 {
-    assert(config->seats >= 1);
-    assert(config->seats + config->readers <= SEATS_MAX);
+    assert(config->contexts >= 1);
+    assert(config->contexts + config->readers <= CONTEXTS_MAX);
     struct ledger *ledger = memory_reserve(sizeof *ledger);
     if (!ledger)
         return NULL;
     ledger->log = config->log;
-    ledger->worker_count = config->seats;
-    ledger->seat_count = config->seats + config->readers;
+    ledger->worker_count = config->contexts;
+    ledger->context_count = config->contexts + config->readers;
     atomic_init(&ledger->client_count, 1); /* 0 is nobody */
     ledger->clients = memory_reserve(CLIENTS_MAX * sizeof *ledger->clients);
     atomic_store(&ledger->epoch, 1);
     atomic_store(&ledger->catalogue, catalogue_create());
     int items = items_init(&ledger->items, config->items, config->pools, config->hash_seed);
-    int entries = entries_init(&ledger->entries, config->reservations, config->remember_ms,
-                               config->hash_seed);
+    int ids =
+        id_table_init(&ledger->ids, config->reservations, config->remember_ms, config->hash_seed);
     int returns = returns_init(&ledger->returns);
-    if (items == 0 && entries == 0 && returns == 0 && ledger->clients &&
-        atomic_load(&ledger->catalogue) && make_seats(ledger) && marks_init(ledger) == 0)
+    if (items == 0 && ids == 0 && returns == 0 && ledger->clients &&
+        atomic_load(&ledger->catalogue) && make_contexts(ledger) && change_index_init(ledger) == 0)
         return ledger;
     ledger_destroy(ledger);
     return NULL;
@@ -74,7 +74,7 @@ struct ledger *ledger_create(const struct ledger_config *config)
 
 enum populated ledger_populate(struct ledger *ledger)
 {
-    return entries_populate(&ledger->entries);
+    return id_table_populate(&ledger->ids);
 }
 
 void ledger_destroy(struct ledger *ledger)
@@ -82,147 +82,147 @@ void ledger_destroy(struct ledger *ledger)
     if (!ledger)
         return;
     free_all_versions(ledger);
-    marks_destroy(ledger);
+    change_index_destroy(ledger);
     items_destroy(&ledger->items);
-    entries_destroy(&ledger->entries);
+    id_table_destroy(&ledger->ids);
     returns_destroy(&ledger->returns);
-    for (unsigned i = 0; i < ledger->seat_count && ledger->seats[i]; i++) {
-        recent_destroy(&ledger->seats[i]->recent);
-        memory_release(ledger->seats[i], sizeof(struct seat_memory));
+    for (unsigned i = 0; i < ledger->context_count && ledger->contexts[i]; i++) {
+        recent_destroy(&ledger->contexts[i]->recent);
+        memory_release(ledger->contexts[i], sizeof(struct ctx_memory));
     }
     memory_release(ledger->clients, CLIENTS_MAX * sizeof *ledger->clients);
     memory_release(ledger, sizeof *ledger);
 }
 
-struct seat *ledger_seat(struct ledger *ledger, unsigned index)
+struct ctx *ledger_ctx(struct ledger *ledger, unsigned index)
 {
-    assert(index < ledger->seat_count);
-    return ledger->seats[index];
+    assert(index < ledger->context_count);
+    return ledger->contexts[index];
 }
 
-/* An entry that this seat owns. */
-static void read_letter(struct seat *seat, struct entry *letter, uint64_t word)
+/* An entry that this context owns. */
+static void read_message(struct ctx *ctx, struct id_entry *message, uint64_t word)
 {
-    struct entries *entries = &seat->ledger->entries;
-    assert(word_kind(word) == ENTRY_RESERVATION); /* it is mailed, so its slot was not reused */
-    letter->mailed = false;
-    if (letter->owner == seat->index) {
-        wheel_unlink(&seat->wheel, entries, letter);
-        letter->owner = NO_OWNER;
+    struct id_table *ids = &ctx->ledger->ids;
+    assert(word_kind(word) == ENTRY_RESERVATION); /* it is in_inbox, so its slot was not reused */
+    message->in_inbox = false;
+    if (message->owner == ctx->index) {
+        wheel_unlink(&ctx->wheel, ids, message);
+        message->owner = NO_OWNER;
         if (word_state(word) == STATE_HELD) {
-            letter->owner = seat->index;
-            wheel_link(&seat->wheel, entries, letter, letter->expires_ms);
+            message->owner = ctx->index;
+            wheel_link(&ctx->wheel, ids, message, message->expires_ms);
         } else if (state_final(word_state(word))) {
-            slots_end(entries, &seat->cursor, letter, word);
+            slots_end(ids, &ctx->cursor, message, word);
         }
     }
-    entry_put(letter, word);
+    entry_put(message, word);
 }
 
-static void read_mail(struct seat *seat)
+static void read_inbox(struct ctx *ctx)
 {
-    struct entries *entries = &seat->ledger->entries;
-    struct entry *entry = wheel_take_mail(&seat->wheel, entries);
+    struct id_table *ids = &ctx->ledger->ids;
+    struct id_entry *entry = wheel_take_inbox(&ctx->wheel, ids);
     while (entry) {
-        struct entry *letter = entry;
+        struct id_entry *message = entry;
         uint64_t word;
-        entry = wheel_mail_next(entries, letter);
-        if (entry_take(letter, &word))
-            read_letter(seat, letter, word);
+        entry = wheel_inbox_next(ids, message);
+        if (entry_take(message, &word))
+            read_message(ctx, message, word);
         else
-            wheel_mail_again(&seat->wheel, entries, letter); /* next turn: ledger_next_deadline */
+            wheel_send_again(&ctx->wheel, ids, message); /* next iteration: ledger_next_deadline */
     }
 }
 
-void ledger_begin(struct seat *seat, uint64_t engine_ms, uint64_t wall_ms)
+void ledger_begin(struct ctx *ctx, uint64_t engine_ms, uint64_t wall_ms)
 {
-    assert(engine_ms >= seat->engine_ms);
-    if (seat->engine_ms == 0)
-        wheel_init(&seat->wheel, engine_ms);
-    seat->engine_ms = engine_ms;
-    seat->wall_ms = wall_ms;
-    seat->cursor.now_ms = engine_ms;
-    uint64_t turns = atomic_load_explicit(&seat->turns, memory_order_relaxed);
-    atomic_store_explicit(&seat->turns, (turns + 1) | 1, memory_order_release);
-    uint64_t epoch = atomic_load_explicit(&seat->ledger->epoch, memory_order_seq_cst);
-    atomic_store_explicit(&seat->epoch, epoch, memory_order_seq_cst);
-    read_mail(seat);
-    slots_share(&seat->ledger->entries, &seat->cursor);
+    assert(engine_ms >= ctx->engine_ms);
+    if (ctx->engine_ms == 0)
+        wheel_init(&ctx->wheel, engine_ms);
+    ctx->engine_ms = engine_ms;
+    ctx->wall_ms = wall_ms;
+    ctx->cursor.now_ms = engine_ms;
+    uint64_t iterations = atomic_load_explicit(&ctx->iterations, memory_order_relaxed);
+    atomic_store_explicit(&ctx->iterations, (iterations + 1) | 1, memory_order_release);
+    uint64_t epoch = atomic_load_explicit(&ctx->ledger->epoch, memory_order_seq_cst);
+    atomic_store_explicit(&ctx->epoch, epoch, memory_order_seq_cst);
+    read_inbox(ctx);
+    slots_share(&ctx->ledger->ids, &ctx->cursor);
 }
 
-void ledger_end(struct seat *seat)
+void ledger_end(struct ctx *ctx)
 {
-    assert(seat->ahead_at == seat->ahead_end);
-    atomic_store_explicit(&seat->epoch, 0, memory_order_seq_cst);
-    uint64_t turns = atomic_load_explicit(&seat->turns, memory_order_relaxed);
-    atomic_store_explicit(&seat->turns, (turns | 1) + 1, memory_order_release);
+    assert(ctx->preclaimed_at == ctx->preclaimed_end);
+    atomic_store_explicit(&ctx->epoch, 0, memory_order_seq_cst);
+    uint64_t iterations = atomic_load_explicit(&ctx->iterations, memory_order_relaxed);
+    atomic_store_explicit(&ctx->iterations, (iterations | 1) + 1, memory_order_release);
 }
 
-const struct catalogue *ledger_catalogue(struct seat *seat)
+const struct catalogue *ledger_catalogue(struct ctx *ctx)
 {
-    return catalogue_now(seat);
+    return catalogue_now(ctx);
 }
 
 /* ---- fetching ahead ---- */
 
 /* First the places where the tables say where to look. */
-static void prefetch_places(struct seat *seat, struct ahead *ahead)
+static void prefetch_places(struct ctx *ctx, struct prefetch_hint *hint)
 {
-    const struct items *items = &seat->ledger->items;
-    const struct entries *entries = &seat->ledger->entries;
-    if (ahead->sku.len > SKU_MAX)
-        ahead->sku.at = NULL;
-    if (ahead->id.len > ID_MAX)
-        ahead->id.at = NULL;
-    ahead->entry = 0;
-    if (text_given(ahead->sku)) {
-        ahead->sku_hash = sku_hash(items, ahead->sku);
-        items_prefetch_slot(items, ahead->sku_hash);
+    const struct items *items = &ctx->ledger->items;
+    const struct id_table *ids = &ctx->ledger->ids;
+    if (hint->sku.len > SKU_MAX)
+        hint->sku.at = NULL;
+    if (hint->id.len > ID_MAX)
+        hint->id.at = NULL;
+    hint->entry = 0;
+    if (text_given(hint->sku)) {
+        hint->sku_hash = sku_hash(items, hint->sku);
+        items_prefetch_slot(items, hint->sku_hash);
     }
-    if (text_given(ahead->id)) {
-        ahead->id_hash = id_hash(entries, ahead->id);
-        entries_prefetch_bucket(entries, ahead->id_hash);
+    if (text_given(hint->id)) {
+        hint->id_hash = id_hash(ids, hint->id);
+        id_table_prefetch_bucket(ids, hint->id_hash);
     }
 }
 
-void ledger_prefetch(struct seat *seat, unsigned stage, struct ahead *ahead)
+void ledger_prefetch(struct ctx *ctx, unsigned stage, struct prefetch_hint *hint)
 {
-    struct ledger *ledger = seat->ledger;
+    struct ledger *ledger = ctx->ledger;
     uint32_t pool;
     switch (stage) {
     case 0:
-        prefetch_places(seat, ahead);
+        prefetch_places(ctx, hint);
         break;
     case 1: /* then what lies there */
-        if (text_given(ahead->sku))
-            items_prefetch_named(&ledger->items, ahead->sku_hash);
-        if (text_given(ahead->id))
-            ahead->entry = entries_prefetch_entry(&ledger->entries, ahead->id_hash);
+        if (text_given(hint->sku))
+            items_prefetch_named(&ledger->items, hint->sku_hash);
+        if (text_given(hint->id))
+            hint->entry = id_table_prefetch_entry(&ledger->ids, hint->id_hash);
         break;
     default: /* and where a reservation's stock comes from */
-        if (ahead->entry != 0 && entries_only_draw(&ledger->entries, ahead->entry - 1, &pool))
+        if (hint->entry != 0 && id_table_only_draw(&ledger->ids, hint->entry - 1, &pool))
             items_prefetch_pool(&ledger->items, pool);
     }
 }
 
-/* ---- figures ---- */
+/* ---- metrics ---- */
 
-void ledger_figures(const struct ledger *ledger, struct ledger_figures *figures)
+void ledger_metrics(const struct ledger *ledger, struct ledger_metrics *metrics)
 {
-    memset(figures, 0, sizeof *figures);
-    for (unsigned i = 0; i < ledger->seat_count; i++) {
-        const struct counters *c = &ledger->seats[i]->counters;
-#define X(name) figures->name += atomic_load_explicit(&c->name, memory_order_relaxed);
+    memset(metrics, 0, sizeof *metrics);
+    for (unsigned i = 0; i < ledger->context_count; i++) {
+        const struct counters *c = &ledger->contexts[i]->counters;
+#define X(name) metrics->name += atomic_load_explicit(&c->name, memory_order_relaxed);
         LEDGER_COUNTERS(X)
 #undef X
     }
-    figures->items = atomic_load_explicit(&ledger->items.count, memory_order_relaxed);
-    figures->pools = atomic_load_explicit(&ledger->items.pool_count, memory_order_relaxed);
-    figures->live = entries_live(&ledger->entries);
-    figures->items_max = ledger->items.max_items;
-    figures->pools_max = ledger->items.max_pools;
-    figures->reservations_max = ledger->entries.max;
-    figures->ids_taken = entries_taken(&ledger->entries);
-    figures->ids_remembered = entries_remembered(&ledger->entries);
-    figures->remember_ms = ledger->entries.remember_ms;
+    metrics->items = atomic_load_explicit(&ledger->items.count, memory_order_relaxed);
+    metrics->pools = atomic_load_explicit(&ledger->items.pool_count, memory_order_relaxed);
+    metrics->live = id_table_live(&ledger->ids);
+    metrics->items_max = ledger->items.max_items;
+    metrics->pools_max = ledger->items.max_pools;
+    metrics->reservations_max = ledger->ids.max;
+    metrics->ids_taken = id_table_taken(&ledger->ids);
+    metrics->ids_remembered = id_table_remembered(&ledger->ids);
+    metrics->remember_ms = ledger->ids.remember_ms;
 }

@@ -16,9 +16,9 @@ enum {
     DRAWS_MAX = 2040,     /* pools that one order may draw from */
     LOCATIONS_MAX = 4096,
     CHANNELS_MAX = 1024,
-    PLACES_MAX = 480,   /* locations or groups that one channel may name */
-    CLIENTS_MAX = 4096, /* distinct client names that the journal remembers */
-    SEATS_MAX = 63,     /* threads that may operate the ledger at once */
+    CHANNEL_LOCATIONS_MAX = 480, /* locations or groups that one channel may name */
+    CLIENTS_MAX = 4096,          /* distinct client names that the journal remembers */
+    CONTEXTS_MAX = 63,           /* threads that may operate the ledger at once */
 };
 
 /* A quantity fits in 28 bits; on hand and reserved of a pool share one word. */

@@ -8,7 +8,7 @@
 
 #include "engine/check/check_rules.h"
 
-static bool check_linked(struct rules *rules, const struct entry *entry, uint64_t word)
+static bool check_linked(struct rules *rules, const struct id_entry *entry, uint64_t word)
 {
     bool linked = entry->wheel_prev != 0;
     if (state_final(word_state(word)) && entry->owner == NO_OWNER)
@@ -20,7 +20,7 @@ static bool check_linked(struct rules *rules, const struct entry *entry, uint64_
 }
 
 /* On an entry that is owned, and is put by the caller. */
-static bool check_owned(struct rules *rules, struct entry *entry, uint64_t word)
+static bool check_owned(struct rules *rules, struct id_entry *entry, uint64_t word)
 {
     bool undecided;
     if (!rule_found(rules, entry, word, &undecided))
@@ -30,7 +30,7 @@ static bool check_owned(struct rules *rules, struct entry *entry, uint64_t word)
                       entry->id);
     bool ended = word_kind(word) != ENTRY_RESERVATION || state_final(word_state(word));
     rules->ended += ended;
-    rules->mailed += ended && entry->owner != NO_OWNER;
+    rules->in_inbox += ended && entry->owner != NO_OWNER;
     if (word_kind(word) != ENTRY_RESERVATION)
         return true;
     return rule_state(rules, entry, word) && rule_draws(rules, entry, word) &&
@@ -39,7 +39,7 @@ static bool check_owned(struct rules *rules, struct entry *entry, uint64_t word)
 
 static bool check_entry(struct rules *rules, uint32_t number)
 {
-    struct entry *entry = entry_at(&rules->ledger->entries, number);
+    struct id_entry *entry = entry_at(&rules->ledger->ids, number);
     uint64_t word = atomic_load_explicit(&entry->state, memory_order_acquire);
     if (word_kind(word) == ENTRY_FREE || word_kind(word) == ENTRY_DRAWS ||
         word_kind(word) == ENTRY_REFUSED)
@@ -51,49 +51,49 @@ static bool check_entry(struct rules *rules, uint32_t number)
     return good;
 }
 
-/* Entries in the queues of all seats, each linked both ways. */
-static uint64_t queued(const struct entries *entries)
+/* Entries in the queues of all contexts, each linked both ways. */
+static uint64_t queued(const struct id_table *ids)
 {
     uint64_t count = 0;
-    for (unsigned i = 0; i < SEATS_MAX; i++) {
-        uint32_t before = 0, at = entries->seats[i].first;
-        for (; at != 0 && entry_at(entries, at - 1)->ended_prev == before; count++) {
+    for (unsigned i = 0; i < CONTEXTS_MAX; i++) {
+        uint32_t before = 0, at = ids->contexts[i].first;
+        for (; at != 0 && entry_at(ids, at - 1)->ended_prev == before; count++) {
             before = at;
-            at = entry_at(entries, at - 1)->ended_next;
+            at = entry_at(ids, at - 1)->ended_next;
         }
-        if (at != 0 || before != entries->seats[i].last)
+        if (at != 0 || before != ids->contexts[i].last)
             return UINT64_MAX;
     }
     return count;
 }
 
-/* A final reservation whose letter is still in a mailbox is in no queue yet. */
+/* A final reservation whose message is still in an inbox is in no queue yet. */
 static bool check_queues(struct rules *rules)
 {
-    const struct entries *entries = &rules->ledger->entries;
-    uint64_t count = queued(entries);
-    if (count == entries_remembered(entries) && count + rules->mailed == rules->ended)
+    const struct id_table *ids = &rules->ledger->ids;
+    uint64_t count = queued(ids);
+    if (count == id_table_remembered(ids) && count + rules->in_inbox == rules->ended)
         return true;
     return BROKEN(rules, "I9: %llu ids have ended, %llu are in the queues, %llu in mailboxes",
                   (unsigned long long)rules->ended, (unsigned long long)count,
-                  (unsigned long long)rules->mailed);
+                  (unsigned long long)rules->in_inbox);
 }
 
 static bool check_item(struct rules *rules, uint32_t index)
 {
     const struct items *items = &rules->ledger->items;
     uint32_t stamp;
-    bool giving = !gives_quiet(item_at(items, index), &stamp);
-    bool pending = false, good = true;
+    bool giving = !gives_stable(item_at(items, index), &stamp);
+    bool undecided = false, good = true;
     struct pool_walk walk = pool_walk_start(items, index);
     const struct pool *pool;
     while (good && (pool = pool_walk_next(&walk)) != NULL) {
         uint64_t word = pool_read(pool);
-        pending |= word_pending(word) != 0;
+        undecided |= word_undecided(word) != 0;
         good = rule_pool(rules, index, pool) &&
                rule_sum(rules, pool, word_reserved(word), rules->promised[pool_unit(items, pool)]);
     }
-    return good && rule_still(rules, index, pending, giving);
+    return good && rule_still(rules, index, undecided, giving);
 }
 
 int ledger_check(struct ledger *ledger, char *message, size_t size)
@@ -102,7 +102,7 @@ int ledger_check(struct ledger *ledger, char *message, size_t size)
     if (rules_init(&rules, ledger) != 0)
         return -ENOMEM;
     bool good = true;
-    for (uint32_t i = 0; good && i < ledger->entries.max; i++)
+    for (uint32_t i = 0; good && i < ledger->ids.max; i++)
         good = check_entry(&rules, i);
     good = good && check_queues(&rules);
     for (uint32_t i = 0; good && i < atomic_load(&ledger->items.count); i++)

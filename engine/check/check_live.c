@@ -6,22 +6,22 @@
 
 #include "engine/base/memory.h"
 #include "engine/check/check_rules.h"
-#include "engine/ledger/marks.h"
+#include "engine/ledger/change_index.h"
 
 enum {
-    BUSY_MAX = 256,    /* entries to come back to; a seat has at most a handful busy at a time */
+    BUSY_MAX = 256,    /* entries to come back to; a context has at most a handful busy at a time */
     BUSY_TRIES = 1000, /* then they are given up */
     LOOKS_MAX = 4096,  /* items compared before they are judged together */
     PEEKS = 8,         /* entries whose state is looked at for the cost of one miss */
     FREE_STEP = 1 << 20,
 };
 
-enum phase { AWAIT_LOG, VISIT, REVISIT, COMPARE, AWAIT_TURNS, JUDGE, FREE, DONE };
+enum phase { AWAIT_LOG, VISIT, REVISIT, COMPARE, AWAIT_ITERATIONS, JUDGE, FREE, DONE };
 
 /* An item that was compared, and is to be judged. */
 struct look {
     uint32_t item;
-    bool pending, giving;    /* a take was, a give was under way */
+    bool undecided, giving;  /* a take was, a give was under way */
     const struct pool *pool; /* the first that differs; NULL: none */
     int64_t reserved;        /* of it */
     uint32_t promised;
@@ -31,8 +31,8 @@ struct check {
     struct rules rules;
     enum phase phase;
     uint64_t lsn; /* the log's tail when the pass began */
-    uint64_t turns[SEATS_MAX];
-    uint32_t awaited; /* seats below this have ended the turn that is awaited */
+    uint64_t iterations[CONTEXTS_MAX];
+    uint32_t awaited; /* contexts below this have ended the iteration that is awaited */
     uint32_t at;      /* entry or item */
     uint32_t items;   /* that are looked at */
     uint64_t *judged; /* bit per item: done with */
@@ -55,7 +55,7 @@ struct check *check_start(struct ledger *ledger)
     struct check *check = memory_reserve(sizeof *check);
     if (!check)
         return NULL;
-    check->items = marks_count(ledger);
+    check->items = change_index_items(ledger);
     check->judged_bytes = (size_t)check->items / 64 * 8 + 8;
     check->judged = memory_reserve(check->judged_bytes);
     if (rules_init(&check->rules, ledger) != 0 || !check->judged) {
@@ -91,26 +91,29 @@ static void note(struct check *check)
 
 /* ---- waiting for turns ---- */
 
-static uint64_t turns_of(const struct check *check, uint32_t seat)
+static uint64_t iterations_of(const struct check *check, uint32_t ctx)
 {
-    return atomic_load_explicit(&check->rules.ledger->seats[seat]->turns, memory_order_acquire);
+    return atomic_load_explicit(&check->rules.ledger->contexts[ctx]->iterations,
+                                memory_order_acquire);
 }
 
-static void await_turns(struct check *check, enum phase phase)
+static void await_iterations(struct check *check, enum phase phase)
 {
-    for (uint32_t i = 0; i < check->rules.ledger->seat_count; i++)
-        check->turns[i] = turns_of(check, i);
+    for (uint32_t i = 0; i < check->rules.ledger->context_count; i++)
+        check->iterations[i] = iterations_of(check, i);
     check->awaited = 0;
     check->phase = phase;
 }
 
-/* Has each seat ended the turn that it was in? The one that asks has no operation under way. */
-static bool turns_ended(struct check *check, const struct seat *own)
+/* Has each context ended the iteration that it was in? The one that asks has no operation under
+ * way. */
+static bool iterations_ended(struct check *check, const struct ctx *own)
 {
-    for (; check->awaited < check->rules.ledger->seat_count; check->awaited++) {
+    for (; check->awaited < check->rules.ledger->context_count; check->awaited++) {
         uint32_t i = check->awaited;
-        bool in_turn = check->turns[i] % 2 != 0 && turns_of(check, i) == check->turns[i];
-        if (in_turn && i != own->index)
+        bool in_iteration =
+            check->iterations[i] % 2 != 0 && iterations_of(check, i) == check->iterations[i];
+        if (in_iteration && i != own->index)
             return false;
     }
     return true;
@@ -123,7 +126,7 @@ static void begin_pass(struct check *check)
     check->report.reservations = 0;
     check->skipped = 0;
     check->lsn = atomic_load_explicit(&log->tail, memory_order_seq_cst);
-    await_turns(check, AWAIT_LOG);
+    await_iterations(check, AWAIT_LOG);
 }
 
 /* ---- V: entries ---- */
@@ -134,7 +137,7 @@ static bool first_pass(const struct check *check)
 }
 
 /* On an entry that is owned, and is put by the caller. False: something is in the way. */
-static bool visit_owned(struct check *check, struct entry *entry, uint64_t word)
+static bool visit_owned(struct check *check, struct id_entry *entry, uint64_t word)
 {
     struct rules *rules = &check->rules;
     bool reservation = word_kind(word) == ENTRY_RESERVATION;
@@ -147,7 +150,7 @@ static bool visit_owned(struct check *check, struct entry *entry, uint64_t word)
     if (undecided)
         return false;
     if (first_pass(check)) {
-        check->report.entries++;
+        check->report.ids++;
         if (reservation && !rule_state(rules, entry, word))
             note(check);
     }
@@ -161,7 +164,7 @@ static bool visit_owned(struct check *check, struct entry *entry, uint64_t word)
 /* False: it is busy, and has to be looked at again. */
 static bool visit(struct check *check, uint32_t number)
 {
-    struct entry *entry = entry_at(&check->rules.ledger->entries, number);
+    struct id_entry *entry = entry_at(&check->rules.ledger->ids, number);
     /* Acquire: a thread that finds it not busy finds what its last owner did. */
     uint64_t word = atomic_load_explicit(&entry->state, memory_order_acquire);
     enum entry_kind kind = word_kind(word);
@@ -180,17 +183,17 @@ static bool visit(struct check *check, uint32_t number)
 
 static uint32_t visit_some(struct check *check, uint32_t budget)
 {
-    const struct entries *entries = &check->rules.ledger->entries;
-    uint64_t used = entries_used(entries);
+    const struct id_table *ids = &check->rules.ledger->ids;
+    uint64_t used = id_table_used(ids);
     uint32_t end = check->at + budget * PEEKS;
     uint64_t taken = 0;
     if (end > used)
         end = (uint32_t)used;
     for (; check->at < end && check->busy_count < BUSY_MAX && taken < budget; check->at++) {
-        uint64_t before = check->report.entries + check->report.reservations;
+        uint64_t before = check->report.ids + check->report.reservations;
         if (!visit(check, check->at))
             check->busy[check->busy_count++] = check->at;
-        taken += check->report.entries + check->report.reservations - before;
+        taken += check->report.ids + check->report.reservations - before;
     }
     bool over = check->at >= used;
     if (over || check->busy_count == BUSY_MAX) {
@@ -214,7 +217,7 @@ static bool revisit(struct check *check)
     if (check->skipped > check->report.busy)
         check->report.busy = check->skipped;
     check->busy_count = 0;
-    bool over = check->at >= entries_used(&check->rules.ledger->entries);
+    bool over = check->at >= id_table_used(&check->rules.ledger->ids);
     check->phase = over ? COMPARE : VISIT;
     if (over)
         check->at = 0;
@@ -244,7 +247,7 @@ static void compare_pool(struct check *check, const struct pool *pool)
         if (!rule_pool(rules, look->item, pool))
             note(check);
     }
-    look->pending |= word_pending(word) != 0;
+    look->undecided |= word_undecided(word) != 0;
     if (!look->pool && word_reserved(word) != *promised) {
         look->pool = pool;
         look->reserved = word_reserved(word);
@@ -258,8 +261,8 @@ static void begin_item(struct check *check, uint32_t index)
 {
     const struct items *items = &check->rules.ledger->items;
     uint32_t stamp;
-    bool quiet = gives_quiet(item_at(items, index), &stamp);
-    check->look = (struct look){ .item = index, .giving = !quiet };
+    bool stable = gives_stable(item_at(items, index), &stamp);
+    check->look = (struct look){ .item = index, .giving = !stable };
     check->walk = pool_walk_start(items, index);
     check->walked = 0;
     check->in_item = true;
@@ -267,7 +270,7 @@ static void begin_item(struct check *check, uint32_t index)
 
 static void end_item(struct check *check)
 {
-    bool there = check->walked > 0 || marks_of(check->rules.ledger, check->at) > 0;
+    bool there = check->walked > 0 || item_version(check->rules.ledger, check->at) > 0;
     check->report.items += there && first_pass(check);
     check->in_item = false;
     check->at++;
@@ -307,7 +310,7 @@ static uint32_t compare_some(struct check *check, uint32_t budget)
         }
     }
     if (check->at == check->items || check->look_count == LOOKS_MAX)
-        await_turns(check, AWAIT_TURNS);
+        await_iterations(check, AWAIT_ITERATIONS);
     return cost;
 }
 
@@ -316,13 +319,13 @@ static uint32_t compare_some(struct check *check, uint32_t budget)
 static void judge(struct check *check, const struct look *look)
 {
     struct rules *rules = &check->rules;
-    if (marks_of(rules->ledger, look->item) > check->lsn)
+    if (item_version(rules->ledger, look->item) > check->lsn)
         return;
     /* Where an entry could not be read, a sum may be too small, but not too great. */
     if (look->pool && check->skipped > 0 && look->promised < look->reserved)
         return;
     set_judged(check, look->item);
-    if (!rule_still(rules, look->item, look->pending, look->giving))
+    if (!rule_still(rules, look->item, look->undecided, look->giving))
         note(check);
     if (look->pool && !rule_sum(rules, look->pool, look->reserved, look->promised))
         note(check);
@@ -379,7 +382,7 @@ static void free_some(struct check *check)
         check->phase = DONE;
 }
 
-enum check_progress check_step(struct check *check, const struct seat *seat, uint32_t budget)
+enum check_progress check_step(struct check *check, const struct ctx *ctx, uint32_t budget)
 {
     while (check->phase != DONE) {
         uint32_t cost = 0;
@@ -387,7 +390,7 @@ enum check_progress check_step(struct check *check, const struct seat *seat, uin
         case AWAIT_LOG:
             if (check->report.passes == 0)
                 begin_pass(check);
-            if (!turns_ended(check, seat))
+            if (!iterations_ended(check, ctx))
                 return CHECK_WAIT;
             check->phase = VISIT;
             break;
@@ -401,8 +404,8 @@ enum check_progress check_step(struct check *check, const struct seat *seat, uin
         case COMPARE:
             cost = compare_some(check, budget);
             break;
-        case AWAIT_TURNS:
-            if (!turns_ended(check, seat))
+        case AWAIT_ITERATIONS:
+            if (!iterations_ended(check, ctx))
                 return CHECK_WAIT;
             check->phase = JUDGE;
             break;

@@ -27,7 +27,8 @@ void rules_destroy(struct rules *rules)
 /* ---- entries ---- */
 
 /* Is there such a pool, and may the reservation draw from it? */
-static bool may_draw(const struct rules *rules, const struct entry *entry, const struct draw *draw)
+static bool may_draw(const struct rules *rules, const struct id_entry *entry,
+                     const struct draw *draw)
 {
     const struct items *items = &rules->ledger->items;
     if (draw->pool >= items->unit_count)
@@ -46,9 +47,9 @@ static void promise(struct rules *rules, const struct draw *draw)
         *promised += draw_left(draw);
 }
 
-bool rule_draws(struct rules *rules, struct entry *entry, uint64_t word)
+bool rule_draws(struct rules *rules, struct id_entry *entry, uint64_t word)
 {
-    struct draw_walk walk = draw_walk_start(&rules->ledger->entries, entry);
+    struct draw_walk walk = draw_walk_start(&rules->ledger->ids, entry);
     const struct draw *draw;
     int id_len = (int)word_id_len(word);
     uint64_t left = 0;
@@ -67,21 +68,21 @@ bool rule_draws(struct rules *rules, struct entry *entry, uint64_t word)
     return true;
 }
 
-bool rule_state(struct rules *rules, const struct entry *entry, uint64_t word)
+bool rule_state(struct rules *rules, const struct id_entry *entry, uint64_t word)
 {
     int id_len = (int)word_id_len(word);
     if (word_state(word) == STATE_NONE || word_state(word) >= STATE_COUNT)
         return BROKEN(rules, "I3: \"%.*s\" has no state", id_len, entry->id);
-    if (word_state(word) == STATE_HELD && entry->owner >= rules->ledger->seat_count)
+    if (word_state(word) == STATE_HELD && entry->owner >= rules->ledger->context_count)
         return BROKEN(rules, "I5: \"%.*s\" is held and in no wheel", id_len, entry->id);
     return true;
 }
 
-bool rule_found(struct rules *rules, struct entry *entry, uint64_t word, bool *undecided)
+bool rule_found(struct rules *rules, struct id_entry *entry, uint64_t word, bool *undecided)
 {
-    struct entries *entries = &rules->ledger->entries;
+    struct id_table *ids = &rules->ledger->ids;
     struct text id = entry_id(entry, word);
-    enum entry_found found = entries_find_own(entries, entry, id, id_hash(entries, id));
+    enum entry_found found = id_table_find_own(ids, entry, id, id_hash(ids, id));
     *undecided = found == ENTRY_UNDECIDED;
     if (found != ENTRY_ABSENT)
         return true;
@@ -112,11 +113,11 @@ bool rule_pool(struct rules *rules, uint32_t index, const struct pool *pool)
     return true;
 }
 
-bool rule_still(struct rules *rules, uint32_t index, bool pending, bool giving)
+bool rule_still(struct rules *rules, uint32_t index, bool undecided, bool giving)
 {
     struct text sku = item_sku(item_at(&rules->ledger->items, index));
-    if (pending)
-        return BROKEN(rules, "I2: \"%.*s\" has a take pending", (int)sku.len, sku.at);
+    if (undecided)
+        return BROKEN(rules, "I2: \"%.*s\" has a take undecided", (int)sku.len, sku.at);
     if (giving)
         return BROKEN(rules, "I2: \"%.*s\" has a give under way", (int)sku.len, sku.at);
     return true;

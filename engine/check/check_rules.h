@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The invariants of a ledger. Two walks cite them: ledger_check() at rest (check.c), and the live
- * check beside working seats (check.h).
+ * check beside working contexts (check.h).
  *
  *   I1  each pool's reserved is the sum of what is left of the draws of all live reservations
- *   I2  nothing is pending, and no give is under way, on an item that nothing works on
+ *   I2  nothing is undecided, and no give is under way, on an item that nothing works on
  *   I3  a live reservation has something left, a final one has nothing; states fit kinds
  *   I4  every entry that stands for an id is found under it, and is not busy (at rest)
- *   I5  a held reservation is in exactly one seat's wheel; a final one in none (at rest)
+ *   I5  a held reservation is in exactly one context's wheel; a final one in none (at rest)
  *   I6  no item has the same pool twice; an item that has pools is found under its sku
  *   I7  a draw is from a pool that its channel may sell from: shared, or its own allotment
  *   I8  a pool's location, kind and channel are in the catalogue
- *   I9  what has ended is in exactly one seat's queue, or has a letter in a mailbox (at rest)
+ *   I9  what has ended is in exactly one context's queue, or has a message in an inbox (at rest)
  *
  * Each rule here is about one object that holds still: an entry that the caller owns, or facts of
  * an item that never change once they are so. False means broken, and `message` says what.
@@ -19,12 +19,12 @@
 #ifndef STOCKD_ENGINE_CHECK_CHECK_RULES_H
 #define STOCKD_ENGINE_CHECK_CHECK_RULES_H
 
-#include "engine/ledger/seat.h"
+#include "engine/ledger/ctx.h"
 
 struct rules {
     struct ledger *ledger;
-    uint32_t *promised;     /* per unit of the pools; grows with each rule_draws */
-    uint64_t ended, mailed; /* entries that have ended; those of them that are in a wheel still */
+    uint32_t *promised;       /* per unit of the pools; grows with each rule_draws */
+    uint64_t ended, in_inbox; /* entries that have ended; those of them that are in a wheel still */
     char message[256];
 };
 
@@ -35,15 +35,15 @@ int rules_init(struct rules *rules, struct ledger *ledger);
 void rules_destroy(struct rules *rules);
 
 /* I3, I7: adds up what the reservation has left. The caller owns the entry. */
-bool rule_draws(struct rules *rules, struct entry *entry, uint64_t word);
+bool rule_draws(struct rules *rules, struct id_entry *entry, uint64_t word);
 /* The state fits the kind (I3), and a hold has a wheel (I5). The caller owns the entry. */
-bool rule_state(struct rules *rules, const struct entry *entry, uint64_t word);
+bool rule_state(struct rules *rules, const struct id_entry *entry, uint64_t word);
 /* I4. The caller owns the entry. *undecided: something busy is in the way. */
-bool rule_found(struct rules *rules, struct entry *entry, uint64_t word, bool *undecided);
+bool rule_found(struct rules *rules, struct id_entry *entry, uint64_t word, bool *undecided);
 /* I6 and I8 for one pool of the item; any time. */
 bool rule_pool(struct rules *rules, uint32_t item, const struct pool *pool);
 /* I2, for an item that nothing works on. */
-bool rule_still(struct rules *rules, uint32_t item, bool pending, bool giving);
+bool rule_still(struct rules *rules, uint32_t item, bool undecided, bool giving);
 /* I1, for a pool that had `reserved` when `promised` was the sum of its draws. */
 bool rule_sum(struct rules *rules, const struct pool *pool, int64_t reserved, uint32_t promised);
 

@@ -4,72 +4,72 @@
 #include "engine/base/probe.h"
 #include "engine/ledger/ledger.h"
 
-bool ledger_has_room(struct seat *seat)
+bool ledger_has_room(struct ctx *ctx)
 {
-    return log_has_room_for(seat->ledger->log, &seat->claimed);
+    return log_has_room_for(ctx->ledger->log, &ctx->claimed);
 }
 
-uint64_t journal_claim(struct seat *seat, uint32_t length)
+uint64_t journal_claim(struct ctx *ctx, uint32_t length)
 {
-    seat->claimed += length;
-    uint64_t position = log_claim(seat->ledger->log, length);
+    ctx->claimed += length;
+    uint64_t position = log_claim(ctx->ledger->log, length);
     PROBE(claim, position + length, length);
     return position;
 }
 
-void journal_publish(struct seat *seat, uint64_t position)
+void journal_publish(struct ctx *ctx, uint64_t position)
 {
-    log_publish(seat->ledger->log, position, (const struct record_head *)(void *)seat->record);
+    log_publish(ctx->ledger->log, position, (const struct record_head *)(void *)ctx->record);
 }
 
-uint64_t journal_record(struct seat *seat, uint32_t length)
+uint64_t journal_record(struct ctx *ctx, uint32_t length)
 {
-    uint64_t position = journal_claim(seat, length);
-    journal_publish(seat, position);
+    uint64_t position = journal_claim(ctx, length);
+    journal_publish(ctx, position);
     return position + length;
 }
 
-void journal_void(struct seat *seat, uint64_t position, uint32_t length)
+void journal_void(struct ctx *ctx, uint64_t position, uint32_t length)
 {
-    struct record_head head = head_of(seat, RECORD_VOID, 0);
+    struct record_head head = head_of(ctx, RECORD_VOID, 0);
     head.length = length;
-    log_publish_head(seat->ledger->log, position, &head);
+    log_publish_head(ctx->ledger->log, position, &head);
 }
 
 /* ---- claims ahead ---- */
 
-enum { AHEAD_MOST = 4096 }; /* bytes */
+enum { PRECLAIM_MOST = 4096 }; /* bytes */
 
-static void give_up_ahead(struct seat *seat)
+static void give_up_preclaimed(struct ctx *ctx)
 {
-    if (seat->ahead_at < seat->ahead_end)
-        journal_void(seat, seat->ahead_at, (uint32_t)(seat->ahead_end - seat->ahead_at));
-    seat->ahead_at = seat->ahead_end;
+    if (ctx->preclaimed_at < ctx->preclaimed_end)
+        journal_void(ctx, ctx->preclaimed_at, (uint32_t)(ctx->preclaimed_end - ctx->preclaimed_at));
+    ctx->preclaimed_at = ctx->preclaimed_end;
 }
 
-uint64_t journal_claim_give(struct seat *seat, uint32_t length, uint64_t after)
+uint64_t journal_claim_give(struct ctx *ctx, uint32_t length, uint64_t after)
 {
-    uint64_t left = seat->ahead_end - seat->ahead_at;
-    if (left > 0 && (left < length || seat->ahead_at < after)) {
-        give_up_ahead(seat);
+    uint64_t left = ctx->preclaimed_end - ctx->preclaimed_at;
+    if (left > 0 && (left < length || ctx->preclaimed_at < after)) {
+        give_up_preclaimed(ctx);
         left = 0;
     }
     if (left == 0) {
-        uint32_t most = AHEAD_MOST / length, times = seat->expected < most ? seat->expected : most;
+        uint32_t most = PRECLAIM_MOST / length, times = ctx->expected < most ? ctx->expected : most;
         uint32_t all = length * (times > 0 ? times : 1);
-        seat->ahead_at = journal_claim(seat, all);
-        seat->ahead_end = seat->ahead_at + all;
+        ctx->preclaimed_at = journal_claim(ctx, all);
+        ctx->preclaimed_end = ctx->preclaimed_at + all;
     }
-    if (seat->expected > 0)
-        seat->expected--;
-    uint64_t position = seat->ahead_at;
-    seat->ahead_at += length;
+    if (ctx->expected > 0)
+        ctx->expected--;
+    uint64_t position = ctx->preclaimed_at;
+    ctx->preclaimed_at += length;
     return position;
 }
 
-void ledger_expect_cancels(struct seat *seat, unsigned count)
+void ledger_expect_cancels(struct ctx *ctx, unsigned count)
 {
-    seat->expected = count;
+    ctx->expected = count;
     if (count == 0)
-        give_up_ahead(seat);
+        give_up_preclaimed(ctx);
 }

@@ -1,37 +1,37 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Places in the log: claimed, then published, for a record in the seat's buffer. */
+/* Places in the log: claimed, then published, for a record in the context's buffer. */
 #ifndef STOCKD_ENGINE_LEDGER_CLAIM_H
 #define STOCKD_ENGINE_LEDGER_CLAIM_H
 
-#include "engine/ledger/seat.h"
+#include "engine/ledger/ctx.h"
 
-static inline struct record_head head_of(const struct seat *seat, enum record_type type,
+static inline struct record_head head_of(const struct ctx *ctx, enum record_type type,
                                          unsigned flags)
 {
     return (struct record_head){ .type = (uint8_t)type,
                                  .flags = (uint8_t)flags,
-                                 .client = seat->client };
+                                 .client = ctx->client };
 }
 
 /* Flags of a record that tells a time of the wall clock, and may have to tell the engine's too. */
-static inline unsigned clocks_of(const struct seat *seat)
+static inline unsigned clocks_of(const struct ctx *ctx)
 {
-    return seat->wall_ms != seat->engine_ms ? RECORD_TWO_CLOCKS : 0;
+    return ctx->wall_ms != ctx->engine_ms ? RECORD_TWO_CLOCKS : 0;
 }
 
 /* Claims a place for the record of that length and publishes it. Returns its LSN. */
-uint64_t journal_record(struct seat *seat, uint32_t length);
+uint64_t journal_record(struct ctx *ctx, uint32_t length);
 /* The two halves, for a change that is applied in between (rule G). */
-uint64_t journal_claim(struct seat *seat, uint32_t length);
-void journal_publish(struct seat *seat, uint64_t position);
+uint64_t journal_claim(struct ctx *ctx, uint32_t length);
+void journal_publish(struct ctx *ctx, uint64_t position);
 /*
  * A claim for a change that gives, of an object whose last change has the LSN `after`: a place that
  * was claimed ahead, if there is one behind that. A give may claim as early as it likes (rule G);
  * but the changes of one object are to lie in the log in their order (rule O).
  */
-uint64_t journal_claim_give(struct seat *seat, uint32_t length, uint64_t after);
+uint64_t journal_claim_give(struct ctx *ctx, uint32_t length, uint64_t after);
 /* Publishes a claim that came to nothing. */
-void journal_void(struct seat *seat, uint64_t position, uint32_t length);
+void journal_void(struct ctx *ctx, uint64_t position, uint32_t length);
 
 /*
  * Around an operation that may apply takes before it claims (rule T). A thread that sees such a
@@ -39,14 +39,14 @@ void journal_void(struct seat *seat, uint64_t position, uint32_t length);
  * that then finds it down sees the claim, or the undoing, which went before (M2). So takes_end
  * releases.
  */
-static inline void takes_begin(struct seat *seat)
+static inline void takes_begin(struct ctx *ctx)
 {
-    atomic_store_explicit(&seat->taking, true, memory_order_relaxed);
+    atomic_store_explicit(&ctx->taking, true, memory_order_relaxed);
 }
 
-static inline void takes_end(struct seat *seat)
+static inline void takes_end(struct ctx *ctx)
 {
-    atomic_store_explicit(&seat->taking, false, memory_order_release);
+    atomic_store_explicit(&ctx->taking, false, memory_order_release);
 }
 
 #endif

@@ -3,79 +3,79 @@
 
 #include "engine/ledger/claim.h"
 
-enum code check_id(struct seat *seat, const char *parameter, struct text id)
+enum code check_id(struct ctx *ctx, const char *parameter, struct text id)
 {
     if (id.len >= 1 && id.len <= ID_MAX)
         return CODE_OK;
-    return fail(seat, CODE_BAD_REQUEST, "%s must be 1 to %d bytes, not %u", parameter, ID_MAX,
+    return fail(ctx, CODE_BAD_REQUEST, "%s must be 1 to %d bytes, not %u", parameter, ID_MAX,
                 id.len);
 }
 
-enum code find_location(struct seat *seat, const char *parameter, struct text code,
+enum code find_location(struct ctx *ctx, const char *parameter, struct text code,
                         const struct location **location)
 {
-    *location = catalogue_location(seat->catalogue, code);
+    *location = catalogue_location(ctx->catalogue, code);
     if (*location)
         return CODE_OK;
     if (!text_is_code(code))
-        return fail(seat, CODE_BAD_REQUEST, "%s must be 1 to 32 bytes of A-Za-z0-9._-", parameter);
-    return fail(seat, CODE_UNKNOWN_LOCATION, "no location \"%.*s\"", (int)code.len, code.at);
+        return fail(ctx, CODE_BAD_REQUEST, "%s must be 1 to 32 bytes of A-Za-z0-9._-", parameter);
+    return fail(ctx, CODE_UNKNOWN_LOCATION, "no location \"%.*s\"", (int)code.len, code.at);
 }
 
-enum code find_channel(struct seat *seat, struct text code, const struct channel **channel)
+enum code find_channel(struct ctx *ctx, struct text code, const struct channel **channel)
 {
-    *channel = catalogue_channel(seat->catalogue, code);
+    *channel = catalogue_channel(ctx->catalogue, code);
     if (*channel)
         return CODE_OK;
     if (!text_is_code(code))
-        return fail(seat, CODE_BAD_REQUEST, "channel must be 1 to 32 bytes of A-Za-z0-9._-");
-    return fail(seat, CODE_UNKNOWN_CHANNEL, "no channel \"%.*s\"", (int)code.len, code.at);
+        return fail(ctx, CODE_BAD_REQUEST, "channel must be 1 to 32 bytes of A-Za-z0-9._-");
+    return fail(ctx, CODE_UNKNOWN_CHANNEL, "no channel \"%.*s\"", (int)code.len, code.at);
 }
 
-static enum code check_sku(struct seat *seat, struct text sku)
+static enum code check_sku(struct ctx *ctx, struct text sku)
 {
     if (text_is_sku(sku))
         return CODE_OK;
-    return fail(seat, CODE_BAD_REQUEST, "sku must be 1 to %d bytes of UTF-8", SKU_MAX);
+    return fail(ctx, CODE_BAD_REQUEST, "sku must be 1 to %d bytes of UTF-8", SKU_MAX);
 }
 
-enum code find_item(struct seat *seat, struct text sku, uint32_t *item)
+enum code find_item(struct ctx *ctx, struct text sku, uint32_t *item)
 {
-    struct items *items = &seat->ledger->items;
+    struct items *items = &ctx->ledger->items;
     int64_t found = sku.len <= SKU_MAX ? items_find(items, sku, sku_hash(items, sku)) : ITEM_NONE;
     if (found == ITEM_BUSY)
         return CODE_DEFERRED;
     if (found == ITEM_NONE) {
-        enum code code = check_sku(seat, sku);
-        return code ? code : fail(seat, CODE_UNKNOWN_SKU, "no item \"%.*s\"", (int)sku.len, sku.at);
+        enum code code = check_sku(ctx, sku);
+        return code ? code : fail(ctx, CODE_UNKNOWN_SKU, "no item \"%.*s\"", (int)sku.len, sku.at);
     }
     *item = (uint32_t)found;
     return CODE_OK;
 }
 
-enum code make_item(struct seat *seat, struct text sku, uint32_t *item)
+enum code make_item(struct ctx *ctx, struct text sku, uint32_t *item)
 {
-    enum code code = check_sku(seat, sku);
+    enum code code = check_sku(ctx, sku);
     if (code)
         return code;
-    struct items *items = &seat->ledger->items;
+    struct items *items = &ctx->ledger->items;
     uint64_t hash = sku_hash(items, sku);
     int64_t found = items_find(items, sku, hash);
     if (found == ITEM_NONE) {
-        found = items_create(items, sku, hash, &seat->spare_item);
+        found = items_create(items, sku, hash, &ctx->spare_item);
         if (found == ITEM_FULL)
-            return fail(seat, CODE_LIMIT, "the table of items is full (%u)", items->max_items);
+            return fail(ctx, CODE_LIMIT, "the table of items is full (%u)", items->max_items);
         if (found >= 0) {
-            struct item_fields f = { .fixed = { .head = head_of(seat, RECORD_ITEM, 0),
+            struct item_fields f = { .fixed = { .head = head_of(ctx, RECORD_ITEM, 0),
                                                 .item = (uint32_t)found,
                                                 .low_stock = -1,
                                                 .backorder_limit = -1 },
                                      .sku = sku };
-            struct record_builder b = item_begin(seat->record, &f);
+            struct record_builder b = item_begin(ctx->record, &f);
             uint32_t length = record_end(&b);
-            uint64_t position = journal_claim(seat, length);
-            mark_item(seat, (uint32_t)found, position + length);
-            journal_publish(seat, position);
+            uint64_t position = journal_claim(ctx, length);
+            item_version_raise(ctx, (uint32_t)found, position + length);
+            journal_publish(ctx, position);
             items_show(items, (uint32_t)found, hash); /* O: claimed, then shown */
         }
     }

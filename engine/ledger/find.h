@@ -3,15 +3,15 @@
 #ifndef STOCKD_ENGINE_LEDGER_FIND_H
 #define STOCKD_ENGINE_LEDGER_FIND_H
 
-#include "engine/ledger/seat.h"
+#include "engine/ledger/ctx.h"
 
-enum code check_id(struct seat *seat, const char *parameter, struct text id);
+enum code check_id(struct ctx *ctx, const char *parameter, struct text id);
 /* Both look in the pinned catalogue. */
-enum code find_location(struct seat *seat, const char *parameter, struct text code,
+enum code find_location(struct ctx *ctx, const char *parameter, struct text code,
                         const struct location **location);
-enum code find_channel(struct seat *seat, struct text code, const struct channel **channel);
-enum code find_item(struct seat *seat, struct text sku, uint32_t *item);
+enum code find_channel(struct ctx *ctx, struct text code, const struct channel **channel);
+enum code find_item(struct ctx *ctx, struct text sku, uint32_t *item);
 /* Finds it, or brings it into being with a record of its own. */
-enum code make_item(struct seat *seat, struct text sku, uint32_t *item);
+enum code make_item(struct ctx *ctx, struct text sku, uint32_t *item);
 
 #endif

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "engine/ledger/id_gauge.h"
 
-#include "engine/ledger/seat.h"
+#include "engine/ledger/ctx.h"
 
 enum { SAMPLE_MS = 1000, OLD_SHARE = 3, SHARES = 4 }; /* a new sample counts for a quarter */
 
 void ledger_sample_ids(struct ledger *ledger, uint64_t engine_ms)
 {
     struct id_gauge *gauge = &ledger->id_gauge;
-    uint64_t added = entries_added(&ledger->entries);
+    uint64_t added = id_table_added(&ledger->ids);
     uint64_t passed = engine_ms - gauge->at_ms;
     if (gauge->at_ms != 0 && passed < SAMPLE_MS)
         return;
@@ -23,31 +23,31 @@ void ledger_sample_ids(struct ledger *ledger, uint64_t engine_ms)
 }
 
 /* What time so many ids take to come. */
-static uint64_t time_for(uint64_t ids, uint64_t per_1000_s)
+static uint64_t time_for(uint64_t count, uint64_t per_1000_s)
 {
     if (per_1000_s == 0)
         return UINT64_MAX;
-    double ms = (double)ids * 1e6 / (double)per_1000_s;
+    double ms = (double)count * 1e6 / (double)per_1000_s;
     return ms < 1e15 ? (uint64_t)ms : UINT64_MAX;
 }
 
 struct id_outlook ledger_id_outlook(const struct ledger *ledger, uint64_t engine_ms)
 {
-    const struct entries *entries = &ledger->entries;
+    const struct id_table *ids = &ledger->ids;
     uint64_t rate = atomic_load_explicit(&ledger->id_gauge.per_1000_s, memory_order_relaxed);
-    uint64_t taken = entries_taken(entries), ripe = entries_ripe_ms(entries);
-    uint64_t live = entries_live(entries), ids = live + entries_remembered(entries);
+    uint64_t taken = id_table_taken(ids), ripe = id_table_ripe_ms(ids);
+    uint64_t live = id_table_live(ids), count = live + id_table_remembered(ids);
     /* An order over several pools takes several slots. */
-    double slots = ids > 0 && taken > ids ? (double)taken / (double)ids : 1;
-    double room = (double)entries->max / slots - (double)live;
-    double wanted = (double)live + (double)rate * (double)entries->remember_ms / 1e6;
+    double slots = count > 0 && taken > count ? (double)taken / (double)count : 1;
+    double room = (double)ids->max / slots - (double)live;
+    double wanted = (double)live + (double)rate * (double)ids->remember_ms / 1e6;
     struct id_outlook outlook = {
         .per_s = rate / 1000,
         .last_ms = time_for(room > 0 ? (uint64_t)room : 0, rate),
-        .full_ms = time_for((uint64_t)((double)(entries->max - taken) / slots), rate),
+        .full_ms = time_for((uint64_t)((double)(ids->max - taken) / slots), rate),
         .needed = (uint64_t)(wanted * slots),
     };
-    if (ripe != UINT64_MAX && engine_ms + entries->remember_ms > ripe)
-        outlook.oldest_ms = engine_ms + entries->remember_ms - ripe;
+    if (ripe != UINT64_MAX && engine_ms + ids->remember_ms > ripe)
+        outlook.oldest_ms = engine_ms + ids->remember_ms - ripe;
     return outlook;
 }

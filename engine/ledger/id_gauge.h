@@ -23,7 +23,7 @@ struct id_outlook {
     uint64_t needed;    /* slots that would do for remember_ms at that rate */
 };
 
-/* Samples at most once a second; one thread, beside the seats. */
+/* Samples at most once a second; one thread, beside the contexts. */
 void ledger_sample_ids(struct ledger *ledger, uint64_t engine_ms);
 /* Any thread. */
 struct id_outlook ledger_id_outlook(const struct ledger *ledger, uint64_t engine_ms);

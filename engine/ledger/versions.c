@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What changes rarely and is read by pointer: versions of the catalogue, details of items. One
- * writer at a time; an old version is freed when no seat can hold it any more.
+ * writer at a time; an old version is freed when no context can hold it any more.
  */
 #include <stdlib.h>
 
-#include "engine/ledger/seat.h"
+#include "engine/ledger/ctx.h"
 
 static void destroy_catalogue(void *what)
 {
@@ -39,9 +39,9 @@ void catalogue_put(struct ledger *ledger)
 
 /*
  * Epochs (after Fraser, "Practical lock-freedom", 2004). What was taken out of sight at epoch e is
- * free once no seat is in a turn that began at e or before. A seat that begins a turn unseen by
- * the scan below stores its epoch after the scan, hence loads the pointer after it was swapped:
- * these four accesses are sequentially consistent for that.
+ * free once no context is in an iteration that began at e or before. A context that begins an
+ * iteration unseen by the scan below stores its epoch after the scan, hence loads the pointer after
+ * it was swapped: these four accesses are sequentially consistent for that.
  */
 void retire(struct ledger *ledger, void *what, void (*destroy)(void *))
 {
@@ -54,8 +54,8 @@ void retire(struct ledger *ledger, void *what, void (*destroy)(void *))
     };
     ledger->retired = r;
     uint64_t oldest = UINT64_MAX;
-    for (unsigned i = 0; i < ledger->seat_count; i++) {
-        uint64_t seen = atomic_load_explicit(&ledger->seats[i]->epoch, memory_order_seq_cst);
+    for (unsigned i = 0; i < ledger->context_count; i++) {
+        uint64_t seen = atomic_load_explicit(&ledger->contexts[i]->epoch, memory_order_seq_cst);
         if (seen != 0 && seen < oldest)
             oldest = seen;
     }

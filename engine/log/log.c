@@ -9,12 +9,12 @@
 
 enum { SPARE_MOST = 64 << 10 }; /* some hundreds of operations */
 
-int log_init(struct log *log, size_t capacity, unsigned seats, uint64_t position)
+int log_init(struct log *log, size_t capacity, unsigned contexts, uint64_t position)
 {
     size_t operation = (size_t)LOG_RECORDS_PER_TURN * RECORD_MAX;
-    if (capacity == 0 || (capacity & (capacity - 1)) != 0 || seats * operation > capacity / 2)
+    if (capacity == 0 || (capacity & (capacity - 1)) != 0 || contexts * operation > capacity / 2)
         return -EINVAL;
-    size_t spare = capacity / 2 / seats - operation;
+    size_t spare = capacity / 2 / contexts - operation;
     if (spare > SPARE_MOST)
         spare = SPARE_MOST;
     memset(log, 0, sizeof *log);
@@ -22,7 +22,7 @@ int log_init(struct log *log, size_t capacity, unsigned seats, uint64_t position
     if (!log->bytes)
         return -ENOMEM;
     log->capacity = capacity;
-    log->slack = seats * (operation + spare);
+    log->slack = contexts * (operation + spare);
     log->spare = spare;
     log_start_at(log, position);
     return 0;

@@ -16,9 +16,9 @@
  * L2: a thread that sees room sees it zeroed, so an unpublished record's first word reads as zero.
  *
  * An operation claims at most LOG_RECORDS_PER_TURN records of at most RECORD_MAX bytes, or more
- * that are together no longer. log_has_room keeps that much back for every seat, so a claim never
- * has to wait; and `spare` bytes more, so that a seat need not look before each operation: the tail
- * is in the cache of whoever claimed last. The commit-by-storing-the-length-last
+ * that are together no longer. log_has_room keeps that much back for every context, so a claim
+ * never has to wait; and `spare` bytes more, so that a context need not look before each operation:
+ * the tail is in the cache of whoever claimed last. The commit-by-storing-the-length-last
  * discipline is that of Aeron's ring buffers (aeron_mpsc_rb.c).
  */
 #ifndef STOCKD_ENGINE_LOG_LOG_H
@@ -45,7 +45,7 @@ struct record_head {
 _Static_assert(sizeof(struct record_head) == 8, "stored as one 64-bit word");
 
 struct log {
-    _Alignas(64) _Atomic uint64_t tail; /* claimed up to; every seat */
+    _Alignas(64) _Atomic uint64_t tail; /* claimed up to; every context */
     _Alignas(64) _Atomic uint64_t head; /* drained up to; the drainer, release (L2) */
     _Alignas(64) _Atomic uint64_t
         acknowledged;                  /* replies up to here may go; the journal, release */
@@ -53,11 +53,11 @@ struct log {
     _Alignas(64) unsigned char *bytes; /* const after init */
     size_t capacity;                   /* a power of two; const after init */
     size_t slack;                      /* held back for claims between two looks; const */
-    size_t spare; /* of it, per seat: claimed before the last operation; const */
+    size_t spare; /* of it, per context: claimed before the last operation; const */
 };
 
-/* 0, or -ENOMEM / -EINVAL (capacity not a power of two or too small for that many seats). */
-int log_init(struct log *log, size_t capacity, unsigned seats, uint64_t position);
+/* 0, or -ENOMEM / -EINVAL (capacity not a power of two or too small for that many contexts). */
+int log_init(struct log *log, size_t capacity, unsigned contexts, uint64_t position);
 void log_destroy(struct log *log);
 
 /* Restarts an untouched log at the position that recovery ended at. Before any other thread. */
@@ -72,10 +72,10 @@ static inline bool log_has_room(const struct log *log)
 }
 
 /*
- * The same, for a seat that adds all it claims to *claimed: it looks only when that has come over
- * what is spare, and then starts anew. Of all looks let L be the one that read the greatest tail.
- * What a seat claimed behind that tail it claimed after its own last look, so it is no more than
- * `spare` and one operation: all of them together are within the slack.
+ * The same, for a context that adds all it claims to *claimed: it looks only when that has come
+ * over what is spare, and then starts anew. Of all looks let L be the one that read the greatest
+ * tail. What a context claimed behind that tail it claimed after its own last look, so it is no
+ * more than `spare` and one operation: all of them together are within the slack.
  */
 static inline bool log_has_room_for(const struct log *log, uint64_t *claimed)
 {

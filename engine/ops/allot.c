@@ -11,8 +11,8 @@
 
 #include "engine/base/fingerprint.h"
 #include "engine/ledger/claim.h"
+#include "engine/ledger/ctx.h"
 #include "engine/ledger/find.h"
-#include "engine/ledger/seat.h"
 #include "engine/ops/place.h"
 #include "engine/txn/txn_run.h"
 
@@ -36,49 +36,49 @@ static uint64_t fingerprint(const struct allotment *a)
     return mix_text(f, a->channel);
 }
 
-static enum code check_allotment(struct seat *seat, const struct allotment *a)
+static enum code check_allotment(struct ctx *ctx, const struct allotment *a)
 {
-    enum code code = check_id(seat, "id", a->id);
+    enum code code = check_id(ctx, "id", a->id);
     if (code)
         return code;
     if (a->qty == 0 || a->qty > QUANTITY_MAX || a->qty < -QUANTITY_MAX)
-        return fail(seat, CODE_BAD_REQUEST,
+        return fail(ctx, CODE_BAD_REQUEST,
                     "qty must be a whole number from -%lld to %lld and not 0, not %lld",
                     (long long)QUANTITY_MAX, (long long)QUANTITY_MAX, (long long)a->qty);
     return CODE_OK;
 }
 
-static enum code too_little(struct seat *seat, const struct allotting *move, uint64_t word)
+static enum code too_little(struct ctx *ctx, const struct allotting *move, uint64_t word)
 {
     const struct allotment *a = move->asked;
     int64_t available = word_available(word) > 0 ? word_available(word) : 0;
-    fail(seat, CODE_INSUFFICIENT_STOCK,
+    fail(ctx, CODE_INSUFFICIENT_STOCK,
          a->qty > 0 ? "only %lld of \"%.*s\" at \"%.*s\" are free to be allotted"
                     : "only %lld of \"%.*s\" at \"%.*s\" are allotted and not promised",
          (long long)available, (int)a->sku.len, a->sku.at, (int)a->location.len, a->location.at);
-    seat->failure.shorts[0] = (struct shortfall){ a->sku, move->qty, available };
-    seat->failure.short_count = 1;
+    ctx->failure.shorts[0] = (struct shortfall){ a->sku, move->qty, available };
+    ctx->failure.short_count = 1;
     return CODE_INSUFFICIENT_STOCK;
 }
 
 /* Finds what the request names, and both pools. */
-static enum code find_pools(struct seat *seat, struct allotting *move)
+static enum code find_pools(struct ctx *ctx, struct allotting *move)
 {
     const struct allotment *a = move->asked;
-    struct items *items = &seat->ledger->items;
+    struct items *items = &ctx->ledger->items;
     const struct location *location;
     const struct channel *channel;
-    catalogue_pin(seat);
-    enum code code = find_location(seat, "location", a->location, &location);
+    catalogue_pin(ctx);
+    enum code code = find_location(ctx, "location", a->location, &location);
     if (!code)
-        code = find_channel(seat, a->channel, &channel);
+        code = find_channel(ctx, a->channel, &channel);
     if (!code)
-        code = find_item(seat, a->sku, &move->item);
+        code = find_item(ctx, a->sku, &move->item);
     if (code)
         return code;
-    uint16_t at = location_index(seat->catalogue, location);
+    uint16_t at = location_index(ctx->catalogue, location);
     uint16_t shared = owner_of(POOL_SHARED, 0);
-    uint16_t own = owner_of(POOL_ALLOTTED, channel_index(seat->catalogue, channel));
+    uint16_t own = owner_of(POOL_ALLOTTED, channel_index(ctx->catalogue, channel));
     move->key = (struct pool_key){ move->item, at, own };
     move->from = pool_find(items, move->item, at, a->qty > 0 ? shared : own);
     move->to.key = (struct pool_key){ move->item, at, a->qty > 0 ? own : shared };
@@ -86,65 +86,65 @@ static enum code find_pools(struct seat *seat, struct allotting *move)
     return CODE_OK;
 }
 
-static enum code plan(struct seat *seat, struct txn *t)
+static enum code plan(struct ctx *ctx, struct txn *t)
 {
     struct allotting *move = (struct allotting *)t;
-    struct items *items = &seat->ledger->items;
-    enum code code = find_pools(seat, move);
+    struct items *items = &ctx->ledger->items;
+    enum code code = find_pools(ctx, move);
     if (code)
         return code;
     uint64_t word = move->from ? pool_read(move->from) : 0;
     if (word_available(word) < move->qty)
-        return word_pending(word) ? CODE_DEFERRED : too_little(seat, move, word);
+        return word_undecided(word) ? CODE_DEFERRED : too_little(ctx, move, word);
     uint32_t from = pool_unit(items, move->from);
-    seat->postings->stays = true;
-    post(seat->postings, (struct posting){ from, NOT_COUNTED, -move->qty, 0, move->qty, 0 });
-    return target_post(seat, &move->to, move->asked->sku, move->qty);
+    ctx->postings->stays = true;
+    post(ctx->postings, (struct posting){ from, NOT_COUNTED, -move->qty, 0, move->qty, 0 });
+    return target_post(ctx, &move->to, move->asked->sku, move->qty);
 }
 
-static enum code make_pool(struct seat *seat, struct txn *t)
+static enum code make_pool(struct ctx *ctx, struct txn *t)
 {
-    return target_make(seat, &((struct allotting *)t)->to, &seat->postings->at[1]);
+    return target_make(ctx, &((struct allotting *)t)->to, &ctx->postings->at[1]);
 }
 
-static uint32_t build_record(struct seat *seat, struct txn *t)
+static uint32_t build_record(struct ctx *ctx, struct txn *t)
 {
     const struct allotting *move = (const struct allotting *)t;
-    struct allot_fields f = { .fixed = { .head = head_of(seat, RECORD_ALLOT, 0),
+    struct allot_fields f = { .fixed = { .head = head_of(ctx, RECORD_ALLOT, 0),
                                          .content = t->content,
-                                         .time_ms = seat->wall_ms,
+                                         .time_ms = ctx->wall_ms,
                                          .pool = move->key,
                                          .delta = (int32_t)move->asked->qty },
                               .id = t->id };
-    struct record_builder b = allot_begin(seat->record, &f);
+    struct record_builder b = allot_begin(ctx->record, &f);
     return record_end(&b);
 }
 
-static void note_outcome(struct seat *seat, struct txn *t)
+static void note_outcome(struct ctx *ctx, struct txn *t)
 {
     struct allotting *move = (struct allotting *)t;
     struct movement_result *r = &move->result;
-    struct allot_record *record = (struct allot_record *)(void *)seat->record;
-    const struct posting *own = &seat->postings->at[move->asked->qty > 0 ? 1 : 0];
+    struct allot_record *record = (struct allot_record *)(void *)ctx->record;
+    const struct posting *own = &ctx->postings->at[move->asked->qty > 0 ? 1 : 0];
     int64_t at_location;
-    place_sum(&seat->ledger->items, move->item, move->key.location, &at_location, &r->available);
+    place_sum(&ctx->ledger->items, move->item, move->key.location, &at_location, &r->available);
     r->on_hand = word_on_hand(own->after);
     record->available = r->available;
     record->allotted = (int32_t)r->on_hand;
 }
 
-static void show(struct seat *seat, struct txn *t)
+static void show(struct ctx *ctx, struct txn *t)
 {
     struct allotting *move = (struct allotting *)t;
     move->result.lsn = t->lsn;
     move->result.delta = move->asked->qty;
-    remember_movement(seat, t->entry, t->content, &move->result, t->id.len);
-    COUNT(seat, movements);
+    remember_movement(ctx, t->entry, t->content, &move->result, t->id.len);
+    COUNT(ctx, movements);
 }
 
-static void repeat(struct seat *seat, struct txn *t)
+static void repeat(struct ctx *ctx, struct txn *t)
 {
-    (void)seat;
+    (void)ctx;
     ((struct allotting *)t)->result = first_movement(t->entry);
 }
 
@@ -161,9 +161,9 @@ static const struct txn_kind allot_kind = {
     .repeat = repeat,
 };
 
-enum code ledger_allot(struct seat *seat, const struct allotment *a, struct allot_result *r)
+enum code ledger_allot(struct ctx *ctx, const struct allotment *a, struct allot_result *r)
 {
-    enum code code = check_allotment(seat, a);
+    enum code code = check_allotment(ctx, a);
     if (code)
         return code;
     struct allotting move = {
@@ -171,8 +171,8 @@ enum code ledger_allot(struct seat *seat, const struct allotment *a, struct allo
         .asked = a,
         .qty = llabs(a->qty),
     };
-    code = txn_perform(seat, &move.txn, &allot_kind);
-    target_end(seat, &move.to);
+    code = txn_perform(ctx, &move.txn, &allot_kind);
+    target_end(ctx, &move.to);
     *r = (struct allot_result){ move.result.lsn, move.result.on_hand, move.result.available };
     return code;
 }

@@ -2,12 +2,12 @@
 /* Questions about what item_set said: one item's details, and those of all items in turn. */
 #include "engine/ledger/ledger.h"
 
+#include "engine/ledger/ctx.h"
 #include "engine/ledger/find.h"
-#include "engine/ledger/seat.h"
 
 static void view_details(const struct items *items, uint32_t index, struct details_view *view)
 {
-    /* Acquire: what the pointer leads to. It stays until the end of the turn, see retire. */
+    /* Acquire: what the pointer leads to. It stays until the end of the iteration, see retire. */
     const struct item_details *d =
         atomic_load_explicit(&items->details[index], memory_order_acquire);
     *view = (struct details_view){ .sku = item_sku(item_at(items, index)) };
@@ -21,14 +21,14 @@ static void view_details(const struct items *items, uint32_t index, struct detai
     view->backorder_limit = d->backorder_limit;
 }
 
-enum code ledger_details(struct seat *seat, struct text sku, struct details_view *view)
+enum code ledger_details(struct ctx *ctx, struct text sku, struct details_view *view)
 {
     uint32_t item;
-    enum code code = find_item(seat, sku, &item);
+    enum code code = find_item(ctx, sku, &item);
     if (code)
         return code;
-    view_details(&seat->ledger->items, item, view);
-    COUNT(seat, queries);
+    view_details(&ctx->ledger->items, item, view);
+    COUNT(ctx, queries);
     return CODE_OK;
 }
 
@@ -40,9 +40,9 @@ static bool is_shown(const struct items *items, uint32_t index)
            pool_walk_next(&walk) != NULL;
 }
 
-bool ledger_next_details(struct seat *seat, uint32_t *cursor, struct details_view *view)
+bool ledger_next_details(struct ctx *ctx, uint32_t *cursor, struct details_view *view)
 {
-    const struct items *items = &seat->ledger->items;
+    const struct items *items = &ctx->ledger->items;
     uint32_t count = atomic_load_explicit(&items->count, memory_order_acquire);
     while (*cursor < count) {
         uint32_t index = (*cursor)++;

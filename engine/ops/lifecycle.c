@@ -3,7 +3,7 @@
 #include "engine/ledger/ledger.h"
 
 #include "engine/ledger/claim.h"
-#include "engine/ledger/seat.h"
+#include "engine/ledger/ctx.h"
 #include "engine/ops/reservation.h"
 #include "engine/txn/txn_run.h"
 
@@ -16,51 +16,51 @@ struct extending {
     struct reservation_view *result;
 };
 
-static void reschedule(struct seat *seat, struct entry *entry, bool sooner)
+static void reschedule(struct ctx *ctx, struct id_entry *entry, bool sooner)
 {
-    struct entries *entries = &seat->ledger->entries;
+    struct id_table *ids = &ctx->ledger->ids;
     if (!sooner)
         return; /* it comes up at the old deadline and is linked again then */
-    if (entry->owner == seat->index) {
-        wheel_unlink(&seat->wheel, entries, entry);
-        wheel_link(&seat->wheel, entries, entry, entry->expires_ms);
-    } else if (wheel_mail(&seat->ledger->seats[entry->owner]->wheel, entries, entry)) {
-        seat->pokes |= UINT64_C(1) << entry->owner;
+    if (entry->owner == ctx->index) {
+        wheel_unlink(&ctx->wheel, ids, entry);
+        wheel_link(&ctx->wheel, ids, entry, entry->expires_ms);
+    } else if (wheel_send(&ctx->ledger->contexts[entry->owner]->wheel, ids, entry)) {
+        ctx->wakeups |= UINT64_C(1) << entry->owner;
     }
 }
 
-static enum code plan_extend(struct seat *seat, struct txn *t)
+static enum code plan_extend(struct ctx *ctx, struct txn *t)
 {
     struct extending *e = (struct extending *)t;
-    enum code code = reservation_hold(seat, t, e->of);
+    enum code code = reservation_hold(ctx, t, e->of);
     if (!code && word_state(t->word) != STATE_HELD)
-        code = reservation_wrong_state(seat, t, "extended");
+        code = reservation_wrong_state(ctx, t, "extended");
     return code;
 }
 
-static uint32_t record_extend(struct seat *seat, struct txn *t)
+static uint32_t record_extend(struct ctx *ctx, struct txn *t)
 {
     const struct extending *e = (const struct extending *)t;
-    struct extend_fields f = { .fixed = { .head = head_of(seat, RECORD_EXTEND, clocks_of(seat)),
-                                          .expires_ms = wall_of(seat, e->expires_ms) },
+    struct extend_fields f = { .fixed = { .head = head_of(ctx, RECORD_EXTEND, clocks_of(ctx)),
+                                          .expires_ms = wall_of(ctx, e->expires_ms) },
                                .id = e->of };
-    struct record_builder b = extend_begin(seat->record, &f);
+    struct record_builder b = extend_begin(ctx->record, &f);
     if (f.fixed.head.flags & RECORD_TWO_CLOCKS)
         record_add(&b, &e->expires_ms, sizeof e->expires_ms);
     return record_end(&b);
 }
 
-static void show_extend(struct seat *seat, struct txn *t)
+static void show_extend(struct ctx *ctx, struct txn *t)
 {
     const struct extending *e = (const struct extending *)t;
-    struct entry *entry = t->reservation;
+    struct id_entry *entry = t->reservation;
     bool sooner = e->expires_ms < entry->expires_ms;
     entry->lsn_last = t->lsn;
     entry->expires_ms = e->expires_ms;
-    reschedule(seat, entry, sooner);
-    view_reservation(seat, entry, t->word, false, e->result);
+    reschedule(ctx, entry, sooner);
+    view_reservation(ctx, entry, t->word, false, e->result);
     entry_put(entry, t->word);
-    COUNT(seat, extends);
+    COUNT(ctx, extends);
 }
 
 static const struct txn_kind extend_txn = {
@@ -69,14 +69,14 @@ static const struct txn_kind extend_txn = {
     .show = show_extend,
 };
 
-enum code ledger_extend(struct seat *seat, struct text id, uint64_t ttl_ms,
+enum code ledger_extend(struct ctx *ctx, struct text id, uint64_t ttl_ms,
                         struct reservation_view *r)
 {
     if (ttl_ms < 1 || ttl_ms > TTL_MAX_MS)
-        return fail(seat, CODE_BAD_REQUEST, "ttl_ms must be a whole number from 1 to %u",
+        return fail(ctx, CODE_BAD_REQUEST, "ttl_ms must be a whole number from 1 to %u",
                     TTL_MAX_MS);
-    struct extending extending = { .of = id, .expires_ms = seat->engine_ms + ttl_ms, .result = r };
-    return txn_perform(seat, &extending.txn, &extend_txn);
+    struct extending extending = { .of = id, .expires_ms = ctx->engine_ms + ttl_ms, .result = r };
+    return txn_perform(ctx, &extending.txn, &extend_txn);
 }
 
 /* ---- confirm ---- */
@@ -88,43 +88,43 @@ struct confirming {
     struct reservation_view *result;
 };
 
-static enum code plan_confirm(struct seat *seat, struct txn *t)
+static enum code plan_confirm(struct ctx *ctx, struct txn *t)
 {
     struct confirming *c = (struct confirming *)t;
-    enum code code = reservation_hold(seat, t, c->of);
+    enum code code = reservation_hold(ctx, t, c->of);
     if (code)
         return code;
     if (word_state(t->word) == STATE_CONFIRMED) {
-        view_reservation(seat, t->reservation, t->word, false, c->result);
+        view_reservation(ctx, t->reservation, t->word, false, c->result);
         c->result->lsn = t->reservation->lsn_confirmed;
-        COUNT(seat, repeats);
+        COUNT(ctx, repeats);
         t->done = true;
         return CODE_OK;
     }
     return word_state(t->word) == STATE_HELD ? CODE_OK
-                                             : reservation_wrong_state(seat, t, "confirmed");
+                                             : reservation_wrong_state(ctx, t, "confirmed");
 }
 
-static uint32_t record_confirm(struct seat *seat, struct txn *t)
+static uint32_t record_confirm(struct ctx *ctx, struct txn *t)
 {
     const struct confirming *c = (const struct confirming *)t;
     struct confirm_fields f = {
-        .fixed = { .head = head_of(seat, RECORD_CONFIRM, 0), .time_ms = seat->wall_ms },
+        .fixed = { .head = head_of(ctx, RECORD_CONFIRM, 0), .time_ms = ctx->wall_ms },
         .id = c->of,
         .ref = c->ref,
     };
-    struct record_builder b = confirm_begin(seat->record, &f);
+    struct record_builder b = confirm_begin(ctx->record, &f);
     return record_end(&b);
 }
 
-static void show_confirm(struct seat *seat, struct txn *t)
+static void show_confirm(struct ctx *ctx, struct txn *t)
 {
-    struct entry *entry = t->reservation;
+    struct id_entry *entry = t->reservation;
     uint64_t word = with_state(t->word, STATE_CONFIRMED);
     entry->lsn_last = entry->lsn_confirmed = t->lsn;
-    view_reservation(seat, entry, word, false, ((struct confirming *)t)->result);
+    view_reservation(ctx, entry, word, false, ((struct confirming *)t)->result);
     entry_put(entry, word); /* it leaves its wheel when its old deadline comes up */
-    COUNT(seat, confirms);
+    COUNT(ctx, confirms);
 }
 
 static const struct txn_kind confirm_txn = {
@@ -133,52 +133,51 @@ static const struct txn_kind confirm_txn = {
     .show = show_confirm,
 };
 
-enum code ledger_confirm(struct seat *seat, struct text id, struct text ref,
+enum code ledger_confirm(struct ctx *ctx, struct text id, struct text ref,
                          struct reservation_view *r)
 {
     if (ref.len > NAME_MAX_BYTES || (ref.len > 0 && !text_is_utf8(ref)))
-        return fail(seat, CODE_BAD_REQUEST, "ref must be at most %d bytes of UTF-8",
-                    NAME_MAX_BYTES);
+        return fail(ctx, CODE_BAD_REQUEST, "ref must be at most %d bytes of UTF-8", NAME_MAX_BYTES);
     struct confirming confirming = { .of = id, .ref = ref, .result = r };
-    return txn_perform(seat, &confirming.txn, &confirm_txn);
+    return txn_perform(ctx, &confirming.txn, &confirm_txn);
 }
 
 /* ---- expire ---- */
 
 /* All that is left of every draw. A reservation that was fulfilled in part is never held, so what
  * expires was never fulfilled. */
-static enum code plan_expire(struct seat *seat, struct txn *t)
+static enum code plan_expire(struct ctx *ctx, struct txn *t)
 {
-    struct draw_walk walk = draw_walk_start(&seat->ledger->entries, t->reservation);
+    struct draw_walk walk = draw_walk_start(&ctx->ledger->ids, t->reservation);
     const struct draw *draw;
     while ((draw = draw_walk_next(&walk)) != NULL)
         if (draw_left(draw) > 0)
-            post(seat->postings, (struct posting){ draw->pool, NOT_COUNTED, 0,
-                                                   -(int64_t)draw_left(draw), NEEDS_NONE, 0 });
+            post(ctx->postings, (struct posting){ draw->pool, NOT_COUNTED, 0,
+                                                  -(int64_t)draw_left(draw), NEEDS_NONE, 0 });
     return CODE_OK;
 }
 
-static uint32_t record_expire(struct seat *seat, struct txn *t)
+static uint32_t record_expire(struct ctx *ctx, struct txn *t)
 {
     struct expire_fields f = {
-        .fixed = { .head = head_of(seat, RECORD_EXPIRE, 0), .time_ms = seat->wall_ms },
+        .fixed = { .head = head_of(ctx, RECORD_EXPIRE, 0), .time_ms = ctx->wall_ms },
         .id = entry_id(t->reservation, t->word),
     };
     f.fixed.head.client = 0; /* no client asked for it */
-    struct record_builder b = expire_begin(seat->record, &f);
+    struct record_builder b = expire_begin(ctx->record, &f);
     return record_end(&b);
 }
 
-static void show_expire(struct seat *seat, struct txn *t)
+static void show_expire(struct ctx *ctx, struct txn *t)
 {
-    struct draw_walk walk = draw_walk_start(&seat->ledger->entries, t->reservation);
+    struct draw_walk walk = draw_walk_start(&ctx->ledger->ids, t->reservation);
     struct draw *draw;
     while ((draw = draw_walk_next(&walk)) != NULL)
         draw->cancelled += draw_left(draw);
     t->reservation->lsn_last = t->lsn;
     uint64_t word = with_state(t->word, STATE_EXPIRED);
-    settle_entry(seat, t->reservation, word_with_last(word, RECORD_EXPIRE));
-    COUNT(seat, expired);
+    settle_entry(ctx, t->reservation, word_with_last(word, RECORD_EXPIRE));
+    COUNT(ctx, expired);
 }
 
 static const struct txn_kind expire_txn = {
@@ -188,61 +187,61 @@ static const struct txn_kind expire_txn = {
     .show = show_expire,
 };
 
-void expire_entry(struct seat *seat, struct entry *entry, uint64_t word)
+void expire_entry(struct ctx *ctx, struct id_entry *entry, uint64_t word)
 {
     struct txn t = { .reservation = entry, .word = word };
-    enum code code = txn_run(seat, &t, &expire_txn);
+    enum code code = txn_run(ctx, &t, &expire_txn);
     assert(code == CODE_OK); /* it only gives */
     (void)code;
 }
 
 /* An entry that came up in the wheel, and is unlinked now. */
-static void come_up(struct seat *seat, struct entry *entry)
+static void come_up(struct ctx *ctx, struct id_entry *entry)
 {
-    struct entries *entries = &seat->ledger->entries;
+    struct id_table *ids = &ctx->ledger->ids;
     uint64_t word;
     if (!entry_take(entry, &word)) {
-        /* Busy with another seat. It is linked still, as that seat will have to assume. */
-        wheel_link(&seat->wheel, entries, entry, seat->engine_ms + WHEEL_TICK_MS);
+        /* Busy with another context. It is linked still, as that context will have to assume. */
+        wheel_link(&ctx->wheel, ids, entry, ctx->engine_ms + WHEEL_TICK_MS);
         return;
     }
-    assert(entry->owner == seat->index);
+    assert(entry->owner == ctx->index);
     bool held = word_state(word) == STATE_HELD;
-    bool due = held && entry->expires_ms <= seat->engine_ms;
-    if (held && (!due || !ledger_has_room(seat))) {
-        uint64_t next = due ? seat->engine_ms + WHEEL_TICK_MS : entry->expires_ms;
-        wheel_link(&seat->wheel, entries, entry, next);
+    bool due = held && entry->expires_ms <= ctx->engine_ms;
+    if (held && (!due || !ledger_has_room(ctx))) {
+        uint64_t next = due ? ctx->engine_ms + WHEEL_TICK_MS : entry->expires_ms;
+        wheel_link(&ctx->wheel, ids, entry, next);
         entry_put(entry, word);
         return;
     }
     entry->owner = NO_OWNER;
     if (due)
-        expire_entry(seat, entry, word);
+        expire_entry(ctx, entry, word);
     else
-        settle_entry(seat, entry, word);
+        settle_entry(ctx, entry, word);
 }
 
-unsigned ledger_expire(struct seat *seat, unsigned budget)
+unsigned ledger_expire(struct ctx *ctx, unsigned budget)
 {
-    struct entries *entries = &seat->ledger->entries;
-    if (log_has_failed(seat->ledger->log))
+    struct id_table *ids = &ctx->ledger->ids;
+    if (log_has_failed(ctx->ledger->log))
         return 0; /* nobody drains the log: it would fill it */
     for (unsigned done = 0; done < budget; done++) {
-        struct entry *entry = wheel_take_due(&seat->wheel, entries, seat->engine_ms);
+        struct id_entry *entry = wheel_take_due(&ctx->wheel, ids, ctx->engine_ms);
         if (!entry)
             return done;
-        come_up(seat, entry);
+        come_up(ctx, entry);
     }
     return budget;
 }
 
-uint64_t ledger_next_deadline(const struct seat *seat)
+uint64_t ledger_next_deadline(const struct ctx *ctx)
 {
-    if (log_has_failed(seat->ledger->log))
+    if (log_has_failed(ctx->ledger->log))
         return UINT64_MAX; /* nothing expires any more */
-    uint64_t next = wheel_next_ms(&seat->wheel);
-    /* A letter that was found busy may be of a hold that is due now: nobody wakes this seat for it
-     * a second time. Whoever has the entry puts it soon. */
-    uint64_t soon = seat->engine_ms + WHEEL_TICK_MS;
-    return wheel_has_mail(&seat->wheel) && next > soon ? soon : next;
+    uint64_t next = wheel_next_ms(&ctx->wheel);
+    /* A message that was found busy may be of a hold that is due now: nobody wakes this context for
+     * it a second time. Whoever has the entry puts it soon. */
+    uint64_t soon = ctx->engine_ms + WHEEL_TICK_MS;
+    return wheel_has_messages(&ctx->wheel) && next > soon ? soon : next;
 }

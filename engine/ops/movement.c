@@ -3,8 +3,8 @@
 
 #include "engine/base/fingerprint.h"
 #include "engine/ledger/claim.h"
+#include "engine/ledger/ctx.h"
 #include "engine/ledger/find.h"
-#include "engine/ledger/seat.h"
 #include "engine/ops/place.h"
 #include "engine/txn/txn_run.h"
 
@@ -19,25 +19,24 @@ uint64_t movement_fingerprint(const struct movement *m, unsigned kind)
     return mix_number(f, m->damaged);
 }
 
-static enum code check_text(struct seat *seat, const char *parameter, struct text t)
+static enum code check_text(struct ctx *ctx, const char *parameter, struct text t)
 {
     if (t.len <= NAME_MAX_BYTES && (t.len == 0 || text_is_utf8(t)))
         return CODE_OK;
-    return fail(seat, CODE_BAD_REQUEST, "%s must be at most %d bytes of UTF-8", parameter,
+    return fail(ctx, CODE_BAD_REQUEST, "%s must be at most %d bytes of UTF-8", parameter,
                 NAME_MAX_BYTES);
 }
 
-static enum code check_movement(struct seat *seat, const struct movement *m,
-                                enum movement_kind kind)
+static enum code check_movement(struct ctx *ctx, const struct movement *m, enum movement_kind kind)
 {
-    enum code code = check_id(seat, "id", m->id);
-    if (code || (code = check_text(seat, "ref", m->ref)) ||
-        (code = check_text(seat, "reason", m->reason)))
+    enum code code = check_id(ctx, "id", m->id);
+    if (code || (code = check_text(ctx, "ref", m->ref)) ||
+        (code = check_text(ctx, "reason", m->reason)))
         return code;
     int64_t least = kind == MOVE_ADJUST ? -QUANTITY_MAX : kind == MOVE_COUNT ? 0 : 1;
     const char *parameter = kind == MOVE_ADJUST ? "delta" : kind == MOVE_COUNT ? "counted" : "qty";
     if (m->qty < least || m->qty > QUANTITY_MAX || (kind == MOVE_ADJUST && m->qty == 0))
-        return fail(seat, CODE_BAD_REQUEST,
+        return fail(ctx, CODE_BAD_REQUEST,
                     "%s must be a whole number from %lld to %lld%s, not %lld", parameter,
                     (long long)least, (long long)QUANTITY_MAX,
                     kind == MOVE_ADJUST ? " and not 0" : "", (long long)m->qty);
@@ -45,44 +44,44 @@ static enum code check_movement(struct seat *seat, const struct movement *m,
 }
 
 /* An adjustment by more than there is. */
-static enum code too_little(struct seat *seat, const struct movement *m, int64_t on_hand)
+static enum code too_little(struct ctx *ctx, const struct movement *m, int64_t on_hand)
 {
-    fail(seat, CODE_INSUFFICIENT_STOCK, "only %lld of \"%.*s\" on hand at \"%.*s\"",
+    fail(ctx, CODE_INSUFFICIENT_STOCK, "only %lld of \"%.*s\" on hand at \"%.*s\"",
          (long long)on_hand, (int)m->sku.len, m->sku.at, (int)m->location.len, m->location.at);
-    seat->failure.shorts[0] = (struct shortfall){ m->sku, -m->qty, on_hand };
-    seat->failure.short_count = 1;
+    ctx->failure.shorts[0] = (struct shortfall){ m->sku, -m->qty, on_hand };
+    ctx->failure.short_count = 1;
     return CODE_INSUFFICIENT_STOCK;
 }
 
 /* No count is of the future; but the clock of the one who counted may be a little ahead of ours. */
 enum { AHEAD_OF_US_MS = 5000 };
 
-static enum code check_as_of(struct seat *seat, const struct movement *m)
+static enum code check_as_of(struct ctx *ctx, const struct movement *m)
 {
-    if (!m->has_as_of || m->as_of_ms <= seat->wall_ms + AHEAD_OF_US_MS)
+    if (!m->has_as_of || m->as_of_ms <= ctx->wall_ms + AHEAD_OF_US_MS)
         return CODE_OK;
-    return fail(seat, CODE_BAD_REQUEST,
+    return fail(ctx, CODE_BAD_REQUEST,
                 "as_of must not be in the future: it is %llu ms ahead of the engine's clock",
-                (unsigned long long)(m->as_of_ms - seat->wall_ms));
+                (unsigned long long)(m->as_of_ms - ctx->wall_ms));
 }
 
 /* Makes nothing yet: a movement that is refused must leave no item and no pool. */
-static enum code find_pool(struct seat *seat, struct moving *move)
+static enum code find_pool(struct ctx *ctx, struct moving *move)
 {
     const struct movement *m = move->asked;
-    struct items *items = &seat->ledger->items;
+    struct items *items = &ctx->ledger->items;
     const struct location *location;
-    catalogue_pin(seat);
-    enum code code = check_as_of(seat, m);
+    catalogue_pin(ctx);
+    enum code code = check_as_of(ctx, m);
     if (!code)
-        code = find_location(seat, "location", m->location, &location);
+        code = find_location(ctx, "location", m->location, &location);
     if (code)
         return code;
     bool makes_item = move->kind == MOVE_RECEIVE || move->kind == MOVE_COUNT;
-    code = find_item(seat, m->sku, &move->item);
+    code = find_item(ctx, m->sku, &move->item);
     if (code && !(code == CODE_UNKNOWN_SKU && makes_item))
         return code;
-    uint16_t at = location_index(seat->catalogue, location);
+    uint16_t at = location_index(ctx->catalogue, location);
     uint16_t owner = owner_of(m->damaged ? POOL_DAMAGED : POOL_SHARED, 0);
     move->unborn = code == CODE_UNKNOWN_SKU;
     move->key = (struct pool_key){ move->item, at, owner };
@@ -90,16 +89,16 @@ static enum code find_pool(struct seat *seat, struct moving *move)
     return CODE_OK;
 }
 
-enum code movement_make_pool(struct seat *seat, struct moving *move)
+enum code movement_make_pool(struct ctx *ctx, struct moving *move)
 {
-    struct items *items = &seat->ledger->items;
+    struct items *items = &ctx->ledger->items;
     if (move->pool)
         return CODE_OK;
     if (!pool_room_take(items))
-        return fail(seat, CODE_LIMIT, "the table of pools is full (%u)", items->max_pools);
+        return fail(ctx, CODE_LIMIT, "the table of pools is full (%u)", items->max_pools);
     enum code code = CODE_OK;
     if (move->unborn)
-        code = make_item(seat, move->asked->sku, &move->item);
+        code = make_item(ctx, move->asked->sku, &move->item);
     if (code) {
         pool_room_give(items);
         return code;
@@ -107,122 +106,122 @@ enum code movement_make_pool(struct seat *seat, struct moving *move)
     move->key.item = move->item;
     move->pool = pool_make_in_room(items, move->item, move->key.location, move->key.owner);
     if (!move->pool)
-        return fail(seat, CODE_LIMIT, "the table of pools is full (%u)", items->max_pools);
+        return fail(ctx, CODE_LIMIT, "the table of pools is full (%u)", items->max_pools);
     move->fresh = true;
     return CODE_OK;
 }
 
-static enum code pool_is_full(struct seat *seat, const struct moving *move)
+static enum code pool_is_full(struct ctx *ctx, const struct moving *move)
 {
-    return fail(seat, CODE_LIMIT, "a pool holds at most %lld units; \"%.*s\" has %lld on hand here",
+    return fail(ctx, CODE_LIMIT, "a pool holds at most %lld units; \"%.*s\" has %lld on hand here",
                 (long long)QUANTITY_MAX, (int)move->asked->sku.len, move->asked->sku.at,
                 (long long)word_on_hand(pool_read(move->pool)));
 }
 
-enum code movement_post_up(struct seat *seat, struct moving *move, int64_t delta, int32_t counted)
+enum code movement_post_up(struct ctx *ctx, struct moving *move, int64_t delta, int32_t counted)
 {
-    enum code code = movement_make_pool(seat, move);
+    enum code code = movement_make_pool(ctx, move);
     if (code)
         return code;
     if (word_on_hand(pool_read(move->pool)) + delta > QUANTITY_MAX)
-        return pool_is_full(seat, move);
-    uint32_t unit = pool_unit(&seat->ledger->items, move->pool);
-    post(seat->postings, (struct posting){ unit, counted, delta, 0, NEEDS_NONE, 0 });
+        return pool_is_full(ctx, move);
+    uint32_t unit = pool_unit(&ctx->ledger->items, move->pool);
+    post(ctx->postings, (struct posting){ unit, counted, delta, 0, NEEDS_NONE, 0 });
     return CODE_OK;
 }
 
-static enum code adjust_down(struct seat *seat, struct moving *move, int64_t missing)
+static enum code adjust_down(struct ctx *ctx, struct moving *move, int64_t missing)
 {
     struct place place;
-    place_look(&seat->ledger->items, move->item, move->key.location, &place);
+    place_look(&ctx->ledger->items, move->item, move->key.location, &place);
     if (place.on_hand >= missing) {
-        place_take(&place, missing, false, seat->postings);
+        place_take(&place, missing, false, ctx->postings);
         return CODE_OK;
     }
-    if (place.pending || (place.count > 1 && !place.quiet))
+    if (place.undecided || (place.count > 1 && !place.stable))
         return CODE_DEFERRED;
-    return too_little(seat, move->asked, place.on_hand);
+    return too_little(ctx, move->asked, place.on_hand);
 }
 
 /* ---- the transaction ---- */
 
-static enum code plan(struct seat *seat, struct txn *t)
+static enum code plan(struct ctx *ctx, struct txn *t)
 {
     struct moving *move = (struct moving *)t;
-    enum code code = find_pool(seat, move);
+    enum code code = find_pool(ctx, move);
     if (code)
         return code;
     if (move->kind == MOVE_COUNT)
-        return count_plan(seat, move);
+        return count_plan(ctx, move);
     if (move->kind == MOVE_RETURN && text_given(move->asked->ref))
-        return return_plan(seat, move);
+        return return_plan(ctx, move);
     if (move->asked->qty > 0)
-        return movement_post_up(seat, move, move->asked->qty, NOT_COUNTED);
-    return adjust_down(seat, move, -move->asked->qty);
+        return movement_post_up(ctx, move, move->asked->qty, NOT_COUNTED);
+    return adjust_down(ctx, move, -move->asked->qty);
 }
 
-static struct pool_key key_of(const struct seat *seat, uint32_t unit)
+static struct pool_key key_of(const struct ctx *ctx, uint32_t unit)
 {
-    const struct pool *pool = pool_at(&seat->ledger->items, unit);
+    const struct pool *pool = pool_at(&ctx->ledger->items, unit);
     uint64_t key = atomic_load_explicit(&pool->key, memory_order_relaxed);
     return (struct pool_key){ key_item(key), key_location(key), key_owner(key) };
 }
 
-uint32_t movement_build_record(struct seat *seat, struct txn *t)
+uint32_t movement_build_record(struct ctx *ctx, struct txn *t)
 {
     const struct moving *move = (const struct moving *)t;
-    const struct postings *postings = seat->postings;
-    struct movement_fields f = { .fixed = { .head = head_of(seat, move->record, move->kind),
+    const struct postings *postings = ctx->postings;
+    struct movement_fields f = { .fixed = { .head = head_of(ctx, move->record, move->kind),
                                             .content = t->content,
-                                            .time_ms = seat->wall_ms,
-                                            .pool = key_of(seat, postings->at[0].pool),
+                                            .time_ms = ctx->wall_ms,
+                                            .pool = key_of(ctx, postings->at[0].pool),
                                             .delta = (int32_t)postings->at[0].on_hand,
                                             .more_count = (uint16_t)(postings->count - 1) },
                                  .id = t->id,
                                  .ref = move->asked->ref,
                                  .reason = move->asked->reason };
-    struct record_builder b = movement_begin(seat->record, &f);
+    struct record_builder b = movement_begin(ctx->record, &f);
     for (uint32_t i = 1; i < postings->count; i++) {
         const struct posting *p = &postings->at[i];
-        struct change_record more = { key_of(seat, p->pool), (int32_t)p->on_hand };
+        struct change_record more = { key_of(ctx, p->pool), (int32_t)p->on_hand };
         record_add(&b, &more, sizeof more);
     }
     return record_end(&b);
 }
 
-void movement_note_outcome(struct seat *seat, struct txn *t)
+void movement_note_outcome(struct ctx *ctx, struct txn *t)
 {
     struct moving *move = (struct moving *)t;
     struct movement_result *r = move->result;
-    struct movement_record *record = (struct movement_record *)(void *)seat->record;
-    place_sum(&seat->ledger->items, move->item, move->key.location, &r->on_hand, &r->available);
+    struct movement_record *record = (struct movement_record *)(void *)ctx->record;
+    place_sum(&ctx->ledger->items, move->item, move->key.location, &r->on_hand, &r->available);
     record->on_hand = r->on_hand;
     record->available = r->available;
 }
 
-void movement_show(struct seat *seat, struct txn *t)
+void movement_show(struct ctx *ctx, struct txn *t)
 {
     struct movement_result *r = ((struct moving *)t)->result;
     r->lsn = t->lsn;
-    for (uint32_t i = 0; i < seat->postings->count; i++)
-        r->delta += seat->postings->at[i].on_hand;
-    remember_movement(seat, t->entry, t->content, r, t->id.len);
-    COUNT(seat, movements);
+    for (uint32_t i = 0; i < ctx->postings->count; i++)
+        r->delta += ctx->postings->at[i].on_hand;
+    remember_movement(ctx, t->entry, t->content, r, t->id.len);
+    COUNT(ctx, movements);
 }
 
-void movement_repeat(struct seat *seat, struct txn *t)
+void movement_repeat(struct ctx *ctx, struct txn *t)
 {
-    (void)seat;
+    (void)ctx;
     *((struct moving *)t)->result = first_movement(t->entry);
 }
 
-struct movement_result first_movement(const struct entry *entry)
+struct movement_result first_movement(const struct id_entry *entry)
 {
     return (struct movement_result){ entry->lsn_first, entry->delta, entry->movement.on_hand,
                                      entry->movement.available };
 }
 
-void remember_movement(struct seat *seat, struct entry *entry, uint64_t content,
+void remember_movement(struct ctx *ctx, struct id_entry *entry, uint64_t content,
                        const struct movement_result *r, uint32_t id_len)
 {
     entry->content = content;
@@ -231,7 +230,7 @@ void remember_movement(struct seat *seat, struct entry *entry, uint64_t content,
     entry->movement = (struct movement_outcome){ r->on_hand, r->available };
     entry->draw_count = 0;
     uint64_t word = state_word(ENTRY_MOVEMENT, STATE_NONE, id_len);
-    slots_end(&seat->ledger->entries, &seat->cursor, entry, word);
+    slots_end(&ctx->ledger->ids, &ctx->cursor, entry, word);
     entry_put(entry, word);
 }
 
@@ -247,11 +246,11 @@ static const struct txn_kind movement_txn = {
     .repeat = movement_repeat,
 };
 
-static enum code move_stock(struct seat *seat, const struct movement *m, enum movement_kind kind,
+static enum code move_stock(struct ctx *ctx, const struct movement *m, enum movement_kind kind,
                             struct movement_result *r)
 {
     *r = (struct movement_result){ 0 };
-    enum code code = check_movement(seat, m, kind);
+    enum code code = check_movement(ctx, m, kind);
     if (code)
         return code;
     struct moving move = { .txn = { .id = m->id, .content = movement_fingerprint(m, kind) },
@@ -259,34 +258,34 @@ static enum code move_stock(struct seat *seat, const struct movement *m, enum mo
                            .record = RECORD_MOVEMENT,
                            .kind = kind,
                            .result = r };
-    code = txn_perform(seat, &move.txn, &movement_txn);
+    code = txn_perform(ctx, &move.txn, &movement_txn);
     if (move.slot)
         return_slot_put(move.slot, code ? move.slot_last : move.txn.lsn);
     return code;
 }
 
-enum code ledger_receive(struct seat *seat, const struct movement *m, struct movement_result *r)
+enum code ledger_receive(struct ctx *ctx, const struct movement *m, struct movement_result *r)
 {
-    return move_stock(seat, m, MOVE_RECEIVE, r);
+    return move_stock(ctx, m, MOVE_RECEIVE, r);
 }
 
-enum code ledger_adjust(struct seat *seat, const struct movement *m, struct movement_result *r)
+enum code ledger_adjust(struct ctx *ctx, const struct movement *m, struct movement_result *r)
 {
-    return move_stock(seat, m, MOVE_ADJUST, r);
+    return move_stock(ctx, m, MOVE_ADJUST, r);
 }
 
-enum code ledger_count(struct seat *seat, const struct movement *m, struct movement_result *r)
+enum code ledger_count(struct ctx *ctx, const struct movement *m, struct movement_result *r)
 {
-    return move_stock(seat, m, MOVE_COUNT, r);
+    return move_stock(ctx, m, MOVE_COUNT, r);
 }
 
-enum code ledger_return(struct seat *seat, const struct movement *m, struct movement_result *r)
+enum code ledger_return(struct ctx *ctx, const struct movement *m, struct movement_result *r)
 {
-    seat->needs_evidence = false;
-    return move_stock(seat, m, MOVE_RETURN, r);
+    ctx->needs_evidence = false;
+    return move_stock(ctx, m, MOVE_RETURN, r);
 }
 
-bool ledger_needs_evidence(const struct seat *seat)
+bool ledger_needs_evidence(const struct ctx *ctx)
 {
-    return seat->needs_evidence;
+    return ctx->needs_evidence;
 }

@@ -36,28 +36,28 @@ struct moving {
  * above them. */
 uint64_t movement_fingerprint(const struct movement *m, unsigned kind);
 /* The record, of that shape: all postings, the first one's pool first. */
-uint32_t movement_build_record(struct seat *seat, struct txn *t);
+uint32_t movement_build_record(struct ctx *ctx, struct txn *t);
 /* The result is what its item has at its location then, in the record too. */
-void movement_note_outcome(struct seat *seat, struct txn *t);
-void movement_show(struct seat *seat, struct txn *t);
-void movement_repeat(struct seat *seat, struct txn *t);
+void movement_note_outcome(struct ctx *ctx, struct txn *t);
+void movement_show(struct ctx *ctx, struct txn *t);
+void movement_repeat(struct ctx *ctx, struct txn *t);
 
 /* ---- planning ---- */
 
 /* Brings the pool that it adds to into being, and its item; all or nothing. The caller has checked
- * all else: only another seat's change can stop the movement now. */
-enum code movement_make_pool(struct seat *seat, struct moving *move);
+ * all else: only another context's change can stop the movement now. */
+enum code movement_make_pool(struct ctx *ctx, struct moving *move);
 
 /* Posts an addition to the pool. counted: what must be on hand there still, or NOT_COUNTED. */
-enum code movement_post_up(struct seat *seat, struct moving *move, int64_t delta, int32_t counted);
+enum code movement_post_up(struct ctx *ctx, struct moving *move, int64_t delta, int32_t counted);
 
 /* Plans a count. It finds the sum of one instant, and adds or takes the difference to what was
  * counted, if that is on hand still; else it is deferred, and looks again. */
-enum code count_plan(struct seat *seat, struct moving *move);
+enum code count_plan(struct ctx *ctx, struct moving *move);
 
 /* Plans a return that names a reservation, and takes the reservation's slot: one return at a time
  * for each, so that none misses another (R1, R2 of returns.h). The slot is put when the movement
  * ends. */
-enum code return_plan(struct seat *seat, struct moving *move);
+enum code return_plan(struct ctx *ctx, struct moving *move);
 
 #endif

@@ -2,82 +2,82 @@
 /* Counting: what people found at a place, now or a while ago. */
 #include "engine/ops/movement.h"
 
-#include "engine/ledger/seat.h"
+#include "engine/ledger/ctx.h"
 #include "engine/ops/place.h"
 
 /* What has moved in the place's pools since that time; false if that is no longer known. */
-static bool moved_since(const struct seat *seat, uint64_t as_of_ms, const struct place *place,
+static bool moved_since(const struct ctx *ctx, uint64_t as_of_ms, const struct place *place,
                         int64_t *moved)
 {
     uint32_t units[PLACE_POOLS];
     for (uint32_t i = 0; i < place->count; i++)
         units[i] = place->pools[i].unit;
     bool known = true;
-    for (unsigned i = 0; i < seat->ledger->seat_count; i++)
+    for (unsigned i = 0; i < ctx->ledger->context_count; i++)
         known &=
-            recent_since(&seat->ledger->seats[i]->recent, as_of_ms, units, place->count, moved);
+            recent_since(&ctx->ledger->contexts[i]->recent, as_of_ms, units, place->count, moved);
     return known;
 }
 
-static enum code too_long_ago(struct seat *seat)
+static enum code too_long_ago(struct ctx *ctx)
 {
-    return fail(seat, CODE_BAD_REQUEST,
+    return fail(ctx, CODE_BAD_REQUEST,
                 "as_of lies further back than movements are remembered; count again");
 }
 
 /* Makes the pool of a count, unless the count is to be refused. How far back it reaches is decided
  * before: what moved in a pool that has just been made is remembered in any case. So a count that
  * would only be deferred makes none: it may reach back too far when it is tried again. */
-static enum code prepare_pool(struct seat *seat, struct moving *move, struct place *place)
+static enum code prepare_pool(struct ctx *ctx, struct moving *move, struct place *place)
 {
     const struct movement *m = move->asked;
     int64_t moved = 0;
     if (move->pool)
         return CODE_OK;
     place->count = 0;
-    if (m->has_as_of && !moved_since(seat, m->as_of_ms, place, &moved))
-        return too_long_ago(seat);
+    if (m->has_as_of && !moved_since(ctx, m->as_of_ms, place, &moved))
+        return too_long_ago(ctx);
     if (!move->unborn) {
-        place_look(&seat->ledger->items, move->item, move->key.location, place);
-        if (!place->quiet || place->pending)
+        place_look(&ctx->ledger->items, move->item, move->key.location, place);
+        if (!place->stable || place->undecided)
             return CODE_DEFERRED;
     }
-    return movement_make_pool(seat, move);
+    return movement_make_pool(ctx, move);
 }
 
-static enum code post_difference(struct seat *seat, struct moving *move, struct place *place,
+static enum code post_difference(struct ctx *ctx, struct moving *move, struct place *place,
                                  int64_t delta)
 {
     const struct place_pool *shared = &place->pools[0];
-    assert(shared->unit == pool_unit(&seat->ledger->items, move->pool));
+    assert(shared->unit == pool_unit(&ctx->ledger->items, move->pool));
     if (delta > 0)
-        return movement_post_up(seat, move, delta, (int32_t)word_on_hand(shared->word));
+        return movement_post_up(ctx, move, delta, (int32_t)word_on_hand(shared->word));
     if (delta < 0)
-        place_take(place, -delta, true, seat->postings);
+        place_take(place, -delta, true, ctx->postings);
     else /* nothing to change, but the count was made: the pool is marked */
-        post(seat->postings, (struct posting){ shared->unit, NOT_COUNTED, 0, 0, NEEDS_NONE, 0 });
+        post(ctx->postings, (struct posting){ shared->unit, NOT_COUNTED, 0, 0, NEEDS_NONE, 0 });
     return CODE_OK;
 }
 
 /* Deferred whenever something moved while it looked: a count is rare, and is tried again. */
-enum code count_plan(struct seat *seat, struct moving *move)
+enum code count_plan(struct ctx *ctx, struct moving *move)
 {
     struct place place;
-    enum code code = prepare_pool(seat, move, &place);
+    enum code code = prepare_pool(ctx, move, &place);
     if (code)
         return code;
     const struct movement *m = move->asked;
-    const struct item *item = item_at(&seat->ledger->items, move->item);
+    const struct item *item = item_at(&ctx->ledger->items, move->item);
     uint32_t stamp;
     int64_t moved = 0;
-    bool quiet = gives_quiet(item, &stamp);
-    place_look(&seat->ledger->items, move->item, move->key.location, &place);
-    bool known = !m->has_as_of || moved_since(seat, m->as_of_ms, &place, &moved);
+    bool stable = gives_stable(item, &stamp);
+    place_look(&ctx->ledger->items, move->item, move->key.location, &place);
+    bool known = !m->has_as_of || moved_since(ctx, m->as_of_ms, &place, &moved);
     /* Pending: perhaps a fulfil that will put back what it took from what is on hand. */
-    if (!quiet || !gives_unchanged(item, stamp) || place.pending)
+    if (!stable || !gives_unchanged(item, stamp) || place.undecided)
         return CODE_DEFERRED;
     if (!known && !move->fresh)
-        return too_long_ago(seat);
+        return too_long_ago(ctx);
     int64_t target = m->qty + moved > 0 ? m->qty + moved : 0;
-    return post_difference(seat, move, &place, target - place.on_hand);
+    return post_difference(ctx, move, &place, target - place.on_hand);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "engine/ops/place.h"
 
-#include "engine/ledger/seat.h"
+#include "engine/ledger/ctx.h"
 
 _Static_assert((int)PLACE_POOLS <= (int)POSTINGS_MAX, "a location's pools fit the postings");
 
@@ -34,7 +34,7 @@ static void add_pool(struct place *place, uint32_t unit, uint64_t word, bool sha
     struct place_pool *last = &place->pools[place->count++];
     *last = (struct place_pool){ .unit = unit, .word = word };
     place->on_hand += word_on_hand(word);
-    place->pending |= word_pending(word) != 0;
+    place->undecided |= word_undecided(word) != 0;
     if (shared) { /* comes first */
         struct place_pool first = place->pools[0];
         place->pools[0] = *last;
@@ -50,13 +50,13 @@ void place_look(const struct items *items, uint32_t item, uint16_t location, str
     uint16_t owner;
     place->on_hand = 0;
     place->count = 0;
-    place->pending = false;
-    place->quiet = gives_quiet(item_at(items, item), &stamp);
+    place->undecided = false;
+    place->stable = gives_stable(item_at(items, item), &stamp);
     while ((pool = pool_walk_next(&walk)) != NULL)
         if (lies_at(pool, location, &owner))
             add_pool(place, pool_unit(items, pool), pool_read(pool),
                      owner_kind(owner) == POOL_SHARED);
-    place->quiet &= gives_unchanged(item_at(items, item), stamp);
+    place->stable &= gives_unchanged(item_at(items, item), stamp);
 }
 
 /* Spreads over the pools in turn: takes what is free in each, or else all that is on hand. How many
@@ -101,43 +101,43 @@ void target_find(const struct items *items, struct target *to)
     to->pool = pool_find(items, to->key.item, to->key.location, to->key.owner);
 }
 
-static enum code no_pool(struct seat *seat)
+static enum code no_pool(struct ctx *ctx)
 {
-    return fail(seat, CODE_LIMIT, "the table of pools is full (%u)", seat->ledger->items.max_pools);
+    return fail(ctx, CODE_LIMIT, "the table of pools is full (%u)", ctx->ledger->items.max_pools);
 }
 
-enum code target_post(struct seat *seat, struct target *to, struct text sku, int64_t qty)
+enum code target_post(struct ctx *ctx, struct target *to, struct text sku, int64_t qty)
 {
-    struct items *items = &seat->ledger->items;
+    struct items *items = &ctx->ledger->items;
     int64_t on_hand = to->pool ? word_on_hand(pool_read(to->pool)) : 0;
     if (on_hand + qty > QUANTITY_MAX)
-        return fail(seat, CODE_LIMIT,
+        return fail(ctx, CODE_LIMIT,
                     "a pool holds at most %lld units; the one that \"%.*s\" would go to has %lld "
                     "on hand",
                     (long long)QUANTITY_MAX, (int)sku.len, sku.at, (long long)on_hand);
     if (!to->pool && !to->has_room && !(to->has_room = pool_room_take(items)))
-        return no_pool(seat);
+        return no_pool(ctx);
     uint32_t unit = to->pool ? pool_unit(items, to->pool) : POOL_UNMADE;
-    post(seat->postings, (struct posting){ unit, NOT_COUNTED, qty, 0, NEEDS_NONE, 0 });
+    post(ctx->postings, (struct posting){ unit, NOT_COUNTED, qty, 0, NEEDS_NONE, 0 });
     return CODE_OK;
 }
 
-enum code target_make(struct seat *seat, struct target *to, struct posting *give)
+enum code target_make(struct ctx *ctx, struct target *to, struct posting *give)
 {
-    struct items *items = &seat->ledger->items;
+    struct items *items = &ctx->ledger->items;
     if (to->pool)
         return CODE_OK;
     assert(give->pool == POOL_UNMADE);
     to->has_room = false;
     to->pool = pool_make_in_room(items, to->key.item, to->key.location, to->key.owner);
     if (!to->pool)
-        return no_pool(seat);
+        return no_pool(ctx);
     give->pool = pool_unit(items, to->pool);
     return CODE_OK;
 }
 
-void target_end(struct seat *seat, const struct target *to)
+void target_end(struct ctx *ctx, const struct target *to)
 {
     if (to->has_room)
-        pool_room_give(&seat->ledger->items);
+        pool_room_give(&ctx->ledger->items);
 }

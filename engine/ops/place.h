@@ -21,8 +21,8 @@ struct place_pool {
 /* One look at all of a location's pools that can be sold. */
 struct place {
     int64_t on_hand;
-    bool pending;   /* somebody's take is undecided on one of them */
-    bool quiet;     /* no give came in between: the sum is the truth of one instant */
+    bool undecided; /* somebody's take is undecided on one of them */
+    bool stable;    /* no give came in between: the sum is the truth of one instant */
     uint32_t count; /* of pools, the shared one first */
     struct place_pool pools[PLACE_POOLS];
 };
@@ -53,10 +53,10 @@ struct target {
 /* Finds the pool of the key, if there is one. */
 void target_find(const struct items *items, struct target *to);
 /* Posts so many units of that sku; or a refusal: the pool, or the table of pools, is full. */
-enum code target_post(struct seat *seat, struct target *to, struct text sku, int64_t qty);
+enum code target_post(struct ctx *ctx, struct target *to, struct text sku, int64_t qty);
 /* Everything is taken: makes the pool that the posting gives to, unless it is there. */
-enum code target_make(struct seat *seat, struct target *to, struct posting *give);
+enum code target_make(struct ctx *ctx, struct target *to, struct posting *give);
 /* At the end, whatever came of it. */
-void target_end(struct seat *seat, const struct target *to);
+void target_end(struct ctx *ctx, const struct target *to);
 
 #endif

@@ -2,72 +2,71 @@
 /* Questions: they read the ledger as it is at this moment, and change nothing. */
 #include "engine/ledger/ledger.h"
 
+#include "engine/ledger/ctx.h"
 #include "engine/ledger/find.h"
-#include "engine/ledger/seat.h"
 #include "engine/sourcing/candidates.h"
 
-/* See seat_work. */
+/* See ctx_work. */
 enum { SKU_WORK = 16, POOL_VIEW_WORK = 4 };
 
 /* Everything up to the log's drained end has been applied: what is read now includes it. */
-static uint64_t lsn_now(const struct seat *seat)
+static uint64_t lsn_now(const struct ctx *ctx)
 {
-    return log_head(seat->ledger->log);
+    return log_head(ctx->ledger->log);
 }
 
-static enum code bad_sku(struct seat *seat, uint32_t index)
+static enum code bad_sku(struct ctx *ctx, uint32_t index)
 {
-    return fail(seat, CODE_BAD_REQUEST, "skus[%u] must be 1 to %d bytes of UTF-8", index, SKU_MAX);
+    return fail(ctx, CODE_BAD_REQUEST, "skus[%u] must be 1 to %d bytes of UTF-8", index, SKU_MAX);
 }
 
-static inline enum code look_at_skus(struct seat *seat, struct text channel_code,
+static inline enum code look_at_skus(struct ctx *ctx, struct text channel_code,
                                      const struct text *skus, uint32_t from, uint32_t to,
                                      int64_t *available, uint64_t *lsn)
 {
     const struct channel *channel;
-    catalogue_pin(seat);
-    enum code code = find_channel(seat, channel_code, &channel);
+    catalogue_pin(ctx);
+    enum code code = find_channel(ctx, channel_code, &channel);
     if (code)
         return code;
-    struct items *items = &seat->ledger->items;
-    *lsn = lsn_now(seat);
+    struct items *items = &ctx->ledger->items;
+    *lsn = lsn_now(ctx);
     for (uint32_t i = from; i < to; i++) {
         if (!text_given(skus[i]) || skus[i].len < 1 || skus[i].len > SKU_MAX)
-            return bad_sku(seat, i);
+            return bad_sku(ctx, i);
         int64_t item = items_find(items, skus[i], sku_hash(items, skus[i]));
         if (item < 0 && item != ITEM_BUSY && !text_is_utf8(skus[i]))
-            return bad_sku(seat, i);
+            return bad_sku(ctx, i);
         /* An item that is just coming into being is not there yet. */
-        available[i] = item < 0 ? NO_SUCH_SKU : channel_available(seat, channel, (uint32_t)item);
+        available[i] = item < 0 ? NO_SUCH_SKU : channel_available(ctx, channel, (uint32_t)item);
     }
     return CODE_OK;
 }
 
-enum code ledger_availability(struct seat *seat, struct text channel_code, const struct text *skus,
+enum code ledger_availability(struct ctx *ctx, struct text channel_code, const struct text *skus,
                               uint32_t count, int64_t *available, uint64_t *lsn)
 {
-    enum code code = look_at_skus(seat, channel_code, skus, 0, count, available, lsn);
+    enum code code = look_at_skus(ctx, channel_code, skus, 0, count, available, lsn);
     if (code == CODE_OK)
-        COUNT(seat, queries);
+        COUNT(ctx, queries);
     return code;
 }
 
-enum code ledger_availability_of(struct seat *seat, struct text channel_code,
-                                 const struct text *skus, uint32_t from, uint32_t to,
-                                 int64_t *available, uint64_t *lsn)
+enum code ledger_availability_of(struct ctx *ctx, struct text channel_code, const struct text *skus,
+                                 uint32_t from, uint32_t to, int64_t *available, uint64_t *lsn)
 {
-    enum code code = look_at_skus(seat, channel_code, skus, from, to, available, lsn);
+    enum code code = look_at_skus(ctx, channel_code, skus, from, to, available, lsn);
     if (code == CODE_OK && from == 0)
-        COUNT(seat, queries);
-    seat->work += (uint64_t)SKU_WORK * (to - from);
+        COUNT(ctx, queries);
+    ctx->work += (uint64_t)SKU_WORK * (to - from);
     return code;
 }
 
-int64_t ledger_item_availability(struct seat *seat, uint32_t item, uint16_t channel)
+int64_t ledger_item_availability(struct ctx *ctx, uint32_t item, uint16_t channel)
 {
-    const struct catalogue *catalogue = catalogue_pin(seat);
+    const struct catalogue *catalogue = catalogue_pin(ctx);
     assert(channel < catalogue->channel_count);
-    return channel_available(seat, &catalogue->channels[channel], item);
+    return channel_available(ctx, &catalogue->channels[channel], item);
 }
 
 bool ledger_knows_sku(const struct ledger *ledger, struct text sku)
@@ -107,56 +106,55 @@ static void add_pool(struct stock_look *look, const struct pool_view *pool)
         look->available += pool->on_hand - pool->reserved;
 }
 
-static struct stock_look begin_look(struct seat *seat, uint32_t item)
+static struct stock_look begin_look(struct ctx *ctx, uint32_t item)
 {
-    struct pool_walk walk = pool_walk_start(&seat->ledger->items, item);
+    struct pool_walk walk = pool_walk_start(&ctx->ledger->items, item);
     return (struct stock_look){ .item = item, .place = pool_walk_place(&walk) };
 }
 
-enum code ledger_stock_begin(struct seat *seat, struct text sku, struct stock_look *look,
+enum code ledger_stock_begin(struct ctx *ctx, struct text sku, struct stock_look *look,
                              uint64_t *lsn)
 {
     uint32_t item;
-    enum code code = find_item(seat, sku, &item);
+    enum code code = find_item(ctx, sku, &item);
     if (code)
         return code;
-    *lsn = lsn_now(seat);
-    *look = begin_look(seat, item);
-    COUNT(seat, queries);
+    *lsn = lsn_now(ctx);
+    *look = begin_look(ctx, item);
+    COUNT(ctx, queries);
     return CODE_OK;
 }
 
-uint32_t ledger_stock_next(struct seat *seat, struct stock_look *look,
-                           const struct pool_view **pools)
+uint32_t ledger_stock_next(struct ctx *ctx, struct stock_look *look, const struct pool_view **pools)
 {
-    const struct items *items = &seat->ledger->items;
+    const struct items *items = &ctx->ledger->items;
     struct pool_walk walk = pool_walk_resume(items, look->item, look->place);
     struct pool *pool;
     uint32_t count = 0;
     while (count < STOCK_POOLS && (pool = pool_walk_next(&walk)) != NULL) {
-        struct pool_view *to = &seat->pool_views[count++];
+        struct pool_view *to = &ctx->pool_views[count++];
         uint64_t key = atomic_load_explicit(&pool->key, memory_order_relaxed);
         /* Only now: the location of a pool that is there is in the catalogue that is there. */
-        view_pool(catalogue_now(seat), key, pool_read(pool), to);
+        view_pool(catalogue_now(ctx), key, pool_read(pool), to);
         add_pool(look, to);
     }
     look->place = pool_walk_place(&walk);
-    seat->work += (uint64_t)POOL_VIEW_WORK * (count + 1);
-    *pools = seat->pool_views;
+    ctx->work += (uint64_t)POOL_VIEW_WORK * (count + 1);
+    *pools = ctx->pool_views;
     return count;
 }
 
-enum code ledger_stock(struct seat *seat, struct text sku, struct stock_view *view)
+enum code ledger_stock(struct ctx *ctx, struct text sku, struct stock_view *view)
 {
     struct stock_look look;
     *view = (struct stock_view){ .pool_count = 0 };
-    enum code code = ledger_stock_begin(seat, sku, &look, &view->lsn);
+    enum code code = ledger_stock_begin(ctx, sku, &look, &view->lsn);
     if (code)
         return code;
-    uint32_t count = ledger_stock_next(seat, &look, &view->pools);
+    uint32_t count = ledger_stock_next(ctx, &look, &view->pools);
     const struct pool_view *further;
     view->pool_count = count;
-    while (count > 0 && (count = ledger_stock_next(seat, &look, &further)) > 0)
+    while (count > 0 && (count = ledger_stock_next(ctx, &look, &further)) > 0)
         view->pool_count = 0; /* they were overwritten */
     view->on_hand = look.on_hand;
     view->reserved = look.reserved;
@@ -164,19 +162,18 @@ enum code ledger_stock(struct seat *seat, struct text sku, struct stock_view *vi
     return CODE_OK;
 }
 
-bool ledger_next_item(struct seat *seat, uint32_t *cursor, struct text *sku,
-                      struct stock_look *look)
+bool ledger_next_item(struct ctx *ctx, uint32_t *cursor, struct text *sku, struct stock_look *look)
 {
-    struct items *items = &seat->ledger->items;
+    struct items *items = &ctx->ledger->items;
     uint32_t count = atomic_load_explicit(&items->count, memory_order_acquire);
     if (*cursor >= count)
         return false;
     uint32_t index = (*cursor)++;
-    *look = begin_look(seat, index);
+    *look = begin_look(ctx, index);
     /* An index that was given out but not shown yet has no pool. */
     struct pool_walk walk = pool_walk_start(items, index);
     bool stocked = pool_walk_next(&walk) != NULL;
     *sku = stocked ? item_sku(item_at(items, index)) : (struct text){ NULL, 0 };
-    seat->work++;
+    ctx->work++;
     return true;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Setting what changes rarely: locations, channels, details of items, names of clients. One seat at
- * a time (catalogue_busy); the new version is built, its LSN claimed, and then shown (rule O).
+ * Setting what changes rarely: locations, channels, details of items, names of clients. One context
+ * at a time (catalogue_busy); the new version is built, its LSN claimed, and then shown (rule O).
  */
 #include "engine/ledger/ledger.h"
 
@@ -10,8 +10,8 @@
 #include <string.h>
 
 #include "engine/ledger/claim.h"
+#include "engine/ledger/ctx.h"
 #include "engine/ledger/find.h"
-#include "engine/ledger/seat.h"
 
 static void add_short_text(struct record_builder *b, const struct code_text *t)
 {
@@ -72,47 +72,47 @@ uint32_t client_record_make(void *buffer, struct record_head head, uint16_t inde
 
 /* Claims, shows, and only then publishes: a thread that reads a head that includes the change finds
  * the new catalogue. Returns the LSN, which *own is set to before others see it. */
-static uint64_t show_catalogue(struct seat *seat, struct catalogue *next, uint64_t *own,
+static uint64_t show_catalogue(struct ctx *ctx, struct catalogue *next, uint64_t *own,
                                uint32_t length)
 {
-    uint64_t position = journal_claim(seat, length);
+    uint64_t position = journal_claim(ctx, length);
     uint64_t lsn = *own = position + length;
-    catalogue_swap(seat->ledger, next);
-    mark_catalogue(seat->ledger, lsn);
-    journal_publish(seat, position);
+    catalogue_swap(ctx->ledger, next);
+    catalogue_version_raise(ctx->ledger, lsn);
+    journal_publish(ctx, position);
     return lsn;
 }
 
 /* Starts to write the catalogue: CODE_OK with catalogue_busy taken, or CODE_DEFERRED. */
-static enum code begin_setting(struct seat *seat)
+static enum code begin_setting(struct ctx *ctx)
 {
-    if (ledger_has_room(seat) && catalogue_take(seat->ledger))
+    if (ledger_has_room(ctx) && catalogue_take(ctx->ledger))
         return CODE_OK;
-    COUNT(seat, deferred);
+    COUNT(ctx, deferred);
     return CODE_DEFERRED;
 }
 
-static void clear_failure(struct seat *seat)
+static void clear_failure(struct ctx *ctx)
 {
-    seat->failure.short_count = 0;
-    seat->failure.state = NULL;
+    ctx->failure.short_count = 0;
+    ctx->failure.state = NULL;
 }
 
-enum code ledger_set_location(struct seat *seat, const struct location_setting *s, uint64_t *lsn)
+enum code ledger_set_location(struct ctx *ctx, const struct location_setting *s, uint64_t *lsn)
 {
-    enum code code = begin_setting(seat);
+    enum code code = begin_setting(ctx);
     if (code)
         return code;
-    struct ledger *ledger = seat->ledger;
-    const struct catalogue *now = catalogue_now(seat);
+    struct ledger *ledger = ctx->ledger;
+    const struct catalogue *now = catalogue_now(ctx);
     uint16_t index;
-    clear_failure(seat);
-    struct catalogue *next = catalogue_with_location(now, s, &index, &code, seat->failure.message,
-                                                     sizeof seat->failure.message);
+    clear_failure(ctx);
+    struct catalogue *next = catalogue_with_location(now, s, &index, &code, ctx->failure.message,
+                                                     sizeof ctx->failure.message);
     if (next) {
-        uint32_t length = location_record_make(seat->record, head_of(seat, RECORD_LOCATION, 0),
+        uint32_t length = location_record_make(ctx->record, head_of(ctx, RECORD_LOCATION, 0),
                                                &next->locations[index], index);
-        *lsn = show_catalogue(seat, next, &next->locations[index].lsn, length);
+        *lsn = show_catalogue(ctx, next, &next->locations[index].lsn, length);
     } else if (code == CODE_OK) {
         *lsn = now->locations[index].lsn;
     }
@@ -120,21 +120,21 @@ enum code ledger_set_location(struct seat *seat, const struct location_setting *
     return code;
 }
 
-enum code ledger_set_channel(struct seat *seat, const struct channel_setting *s, uint64_t *lsn)
+enum code ledger_set_channel(struct ctx *ctx, const struct channel_setting *s, uint64_t *lsn)
 {
-    enum code code = begin_setting(seat);
+    enum code code = begin_setting(ctx);
     if (code)
         return code;
-    struct ledger *ledger = seat->ledger;
-    const struct catalogue *now = catalogue_now(seat);
+    struct ledger *ledger = ctx->ledger;
+    const struct catalogue *now = catalogue_now(ctx);
     uint16_t index;
-    clear_failure(seat);
-    struct catalogue *next = catalogue_with_channel(now, s, &index, &code, seat->failure.message,
-                                                    sizeof seat->failure.message);
+    clear_failure(ctx);
+    struct catalogue *next = catalogue_with_channel(now, s, &index, &code, ctx->failure.message,
+                                                    sizeof ctx->failure.message);
     if (next) {
-        uint32_t length = channel_record_make(seat->record, head_of(seat, RECORD_CHANNEL, 0),
+        uint32_t length = channel_record_make(ctx->record, head_of(ctx, RECORD_CHANNEL, 0),
                                               &next->channels[index], index);
-        *lsn = show_catalogue(seat, next, &next->channels[index].lsn, length);
+        *lsn = show_catalogue(ctx, next, &next->channels[index].lsn, length);
     } else if (code == CODE_OK) {
         *lsn = now->channels[index].lsn;
     }
@@ -144,7 +144,7 @@ enum code ledger_set_channel(struct seat *seat, const struct channel_setting *s,
 
 /* ---- details of items ---- */
 
-static enum code check_details(struct seat *seat, const struct item_setting *s)
+static enum code check_details(struct ctx *ctx, const struct item_setting *s)
 {
     struct {
         bool given;
@@ -153,7 +153,7 @@ static enum code check_details(struct seat *seat, const struct item_setting *s)
     } texts[] = { { s->has_name, "name", s->name }, { s->has_barcode, "barcode", s->barcode } };
     for (unsigned i = 0; i < 2; i++)
         if (texts[i].given && (texts[i].text.len > NAME_MAX_BYTES || !text_is_utf8(texts[i].text)))
-            return fail(seat, CODE_BAD_REQUEST, "%s must be at most %d bytes of UTF-8",
+            return fail(ctx, CODE_BAD_REQUEST, "%s must be at most %d bytes of UTF-8",
                         texts[i].name, NAME_MAX_BYTES);
     struct {
         bool given;
@@ -163,9 +163,8 @@ static enum code check_details(struct seat *seat, const struct item_setting *s)
                     { s->has_backorder_limit, "backorder_limit", s->backorder_limit } };
     for (unsigned i = 0; i < 2; i++)
         if (numbers[i].given && (numbers[i].number < 0 || numbers[i].number > QUANTITY_MAX))
-            return fail(seat, CODE_BAD_REQUEST,
-                        "%s must be a whole number from 0 to %lld, not %lld", numbers[i].name,
-                        (long long)QUANTITY_MAX, (long long)numbers[i].number);
+            return fail(ctx, CODE_BAD_REQUEST, "%s must be a whole number from 0 to %lld, not %lld",
+                        numbers[i].name, (long long)QUANTITY_MAX, (long long)numbers[i].number);
     return CODE_OK;
 }
 
@@ -198,18 +197,18 @@ static bool details_equal(const struct item_details *a, const struct item_detail
            memcmp(a->barcode, b->barcode, a->barcode_len) == 0;
 }
 
-static uint32_t build_details(struct seat *seat, uint32_t index, const struct item_details *d)
+static uint32_t build_details(struct ctx *ctx, uint32_t index, const struct item_details *d)
 {
-    struct item_fields f = { .fixed = { .head = head_of(seat, RECORD_ITEM, 0),
+    struct item_fields f = { .fixed = { .head = head_of(ctx, RECORD_ITEM, 0),
                                         .item = index,
                                         .low_stock = d->has_low_stock ? d->low_stock : -1,
                                         .backorder_limit =
                                             d->has_backorder_limit ? d->backorder_limit : -1,
                                         .detailed = 1 },
-                             .sku = item_sku(item_at(&seat->ledger->items, index)),
+                             .sku = item_sku(item_at(&ctx->ledger->items, index)),
                              .name = { d->name, d->name_len },
                              .barcode = { d->barcode, d->barcode_len } };
-    struct record_builder b = item_begin(seat->record, &f);
+    struct record_builder b = item_begin(ctx->record, &f);
     return record_end(&b);
 }
 
@@ -223,26 +222,26 @@ void details_show(struct ledger *ledger, uint32_t index, struct item_details *de
 }
 
 /* Shows the new details of an item, and journals them. The caller holds catalogue_busy. */
-static uint64_t journal_details(struct seat *seat, uint32_t index, struct item_details *details)
+static uint64_t journal_details(struct ctx *ctx, uint32_t index, struct item_details *details)
 {
-    uint32_t length = build_details(seat, index, details);
-    uint64_t position = journal_claim(seat, length);
+    uint32_t length = build_details(ctx, index, details);
+    uint64_t position = journal_claim(ctx, length);
     uint64_t lsn = details->lsn = position + length;
-    details_show(seat->ledger, index, details);
-    mark_item(seat, index, lsn);
-    journal_publish(seat, position);
+    details_show(ctx->ledger, index, details);
+    item_version_raise(ctx, index, lsn);
+    journal_publish(ctx, position);
     return lsn;
 }
 
 /* The caller holds catalogue_busy. The item comes into being last: a refusal leaves none. */
-static enum code set_details(struct seat *seat, const struct item_setting *s, uint64_t *lsn)
+static enum code set_details(struct ctx *ctx, const struct item_setting *s, uint64_t *lsn)
 {
-    struct ledger *ledger = seat->ledger;
+    struct ledger *ledger = ctx->ledger;
     struct item_details *details = calloc(1, sizeof *details);
     if (!details)
-        return fail(seat, CODE_LIMIT, "no memory for the item's details");
+        return fail(ctx, CODE_LIMIT, "no memory for the item's details");
     uint32_t index;
-    enum code code = make_item(seat, s->sku, &index);
+    enum code code = make_item(ctx, s->sku, &index);
     if (code) {
         free(details);
         return code;
@@ -256,19 +255,19 @@ static enum code set_details(struct seat *seat, const struct item_setting *s, ui
         free(details);
         return CODE_OK;
     }
-    *lsn = journal_details(seat, index, details);
+    *lsn = journal_details(ctx, index, details);
     return CODE_OK;
 }
 
-enum code ledger_set_item(struct seat *seat, const struct item_setting *s, uint64_t *lsn)
+enum code ledger_set_item(struct ctx *ctx, const struct item_setting *s, uint64_t *lsn)
 {
-    enum code code = check_details(seat, s);
+    enum code code = check_details(ctx, s);
     if (!code)
-        code = begin_setting(seat);
+        code = begin_setting(ctx);
     if (code)
         return code;
-    code = set_details(seat, s, lsn);
-    catalogue_put(seat->ledger);
+    code = set_details(ctx, s, lsn);
+    catalogue_put(ctx->ledger);
     return code;
 }
 
@@ -294,16 +293,16 @@ void client_remember(struct ledger *ledger, uint16_t index, struct text name)
         atomic_store_explicit(&ledger->client_count, (uint16_t)(index + 1), memory_order_release);
 }
 
-enum code ledger_client(struct seat *seat, struct text name, uint16_t *client)
+enum code ledger_client(struct ctx *ctx, struct text name, uint16_t *client)
 {
-    struct ledger *ledger = seat->ledger;
+    struct ledger *ledger = ctx->ledger;
     *client = 0;
     if (name.len == 0)
         return CODE_OK;
     if (name.len > NAME_MAX_BYTES || !text_is_utf8(name))
-        return fail(seat, CODE_BAD_REQUEST, "client_name must be at most %d bytes of UTF-8",
+        return fail(ctx, CODE_BAD_REQUEST, "client_name must be at most %d bytes of UTF-8",
                     NAME_MAX_BYTES);
-    enum code code = begin_setting(seat);
+    enum code code = begin_setting(ctx);
     if (code)
         return code;
     uint16_t count = atomic_load_explicit(&ledger->client_count, memory_order_relaxed);
@@ -311,7 +310,7 @@ enum code ledger_client(struct seat *seat, struct text name, uint16_t *client)
     if (*client == 0 && count < CLIENTS_MAX) {
         *client = count;
         journal_record(
-            seat, client_record_make(seat->record, head_of(seat, RECORD_CLIENT, 0), *client, name));
+            ctx, client_record_make(ctx->record, head_of(ctx, RECORD_CLIENT, 0), *client, name));
         client_remember(ledger, *client, name);
     }
     catalogue_put(ledger);

@@ -2,50 +2,50 @@
 #include "engine/ops/reservation.h"
 
 #include "engine/ledger/claim.h"
+#include "engine/ledger/ctx.h"
 #include "engine/ledger/find.h"
-#include "engine/ledger/seat.h"
 
-static enum code unknown_reservation(struct seat *seat, struct text id)
+static enum code unknown_reservation(struct ctx *ctx, struct text id)
 {
-    return fail(seat, CODE_UNKNOWN_RESERVATION, "no reservation \"%.*s\"", (int)id.len, id.at);
+    return fail(ctx, CODE_UNKNOWN_RESERVATION, "no reservation \"%.*s\"", (int)id.len, id.at);
 }
 
-enum code reservation_take(struct seat *seat, struct text id, struct entry **entry, uint64_t *word)
+enum code reservation_take(struct ctx *ctx, struct text id, struct id_entry **entry, uint64_t *word)
 {
-    struct entries *entries = &seat->ledger->entries;
-    enum code code = check_id(seat, "id", id);
+    struct id_table *ids = &ctx->ledger->ids;
+    enum code code = check_id(ctx, "id", id);
     if (code)
         return code;
     for (;;) {
-        enum entry_found found = entries_find(entries, id, id_hash(entries, id), entry, word);
+        enum entry_found found = id_table_find(ids, id, id_hash(ids, id), entry, word);
         if (found == ENTRY_UNDECIDED)
             return CODE_DEFERRED;
         if (found == ENTRY_ABSENT)
-            return unknown_reservation(seat, id);
+            return unknown_reservation(ctx, id);
         if (word_kind(*word) != ENTRY_RESERVATION) {
             entry_put(*entry, *word);
-            return unknown_reservation(seat, id);
+            return unknown_reservation(ctx, id);
         }
-        bool late = word_state(*word) == STATE_HELD && (*entry)->expires_ms <= seat->engine_ms;
+        bool late = word_state(*word) == STATE_HELD && (*entry)->expires_ms <= ctx->engine_ms;
         /* Where nothing can be written it stays a hold for ever: an expiry that is never durable is
          * none. */
-        if (!late || log_has_failed(seat->ledger->log))
+        if (!late || log_has_failed(ctx->ledger->log))
             return CODE_OK;
-        if (!ledger_has_room(seat)) {
+        if (!ledger_has_room(ctx)) {
             entry_put(*entry, *word);
             return CODE_DEFERRED;
         }
-        expire_entry(seat, *entry, *word);
+        expire_entry(ctx, *entry, *word);
     }
 }
 
-enum code reservation_hold(struct seat *seat, struct txn *t, struct text id)
+enum code reservation_hold(struct ctx *ctx, struct txn *t, struct text id)
 {
-    struct entry *entry;
+    struct id_entry *entry;
     uint64_t word;
     if (t->reservation)
         return CODE_OK;
-    enum code code = reservation_take(seat, id, &entry, &word);
+    enum code code = reservation_take(ctx, id, &entry, &word);
     if (code)
         return code;
     t->reservation = entry;
@@ -53,35 +53,35 @@ enum code reservation_hold(struct seat *seat, struct txn *t, struct text id)
     return CODE_OK;
 }
 
-enum code reservation_wrong_state(struct seat *seat, const struct txn *t, const char *wanted)
+enum code reservation_wrong_state(struct ctx *ctx, const struct txn *t, const char *wanted)
 {
     enum entry_state state = word_state(t->word);
     struct text id = entry_id(t->reservation, t->word);
-    fail(seat, CODE_WRONG_STATE, "reservation \"%.*s\" is %s: it cannot be %s", (int)id.len, id.at,
+    fail(ctx, CODE_WRONG_STATE, "reservation \"%.*s\" is %s: it cannot be %s", (int)id.len, id.at,
          state_name(state), wanted);
-    seat->failure.state = state_name(state);
+    ctx->failure.state = state_name(state);
     return CODE_WRONG_STATE;
 }
 
-void settle_entry(struct seat *seat, struct entry *entry, uint64_t word)
+void settle_entry(struct ctx *ctx, struct id_entry *entry, uint64_t word)
 {
-    struct entries *entries = &seat->ledger->entries;
+    struct id_table *ids = &ctx->ledger->ids;
     if (!state_final(word_state(word))) {
         entry_put(entry, word);
         return;
     }
     uint8_t owner = entry->owner;
-    if (owner == seat->index) {
-        wheel_unlink(&seat->wheel, entries, entry);
+    if (owner == ctx->index) {
+        wheel_unlink(&ctx->wheel, ids, entry);
         owner = entry->owner = NO_OWNER;
     }
     if (owner != NO_OWNER) {
-        /* Mailed before it is put, so that the slot is not reused with the letter under way. */
-        wheel_mail(&seat->ledger->seats[owner]->wheel, entries, entry);
+        /* Mailed before it is put, so that the slot is not reused with the message under way. */
+        wheel_send(&ctx->ledger->contexts[owner]->wheel, ids, entry);
         entry_put(entry, word);
         return;
     }
-    slots_end(entries, &seat->cursor, entry, word);
+    slots_end(ids, &ctx->cursor, entry, word);
     entry_put(entry, word);
 }
 
@@ -93,10 +93,10 @@ uint64_t with_state(uint64_t word, enum entry_state to)
     return word_with_last(next, word_last(word));
 }
 
-void list_draws(struct seat *seat, struct entry *entry)
+void list_draws(struct ctx *ctx, struct id_entry *entry)
 {
-    struct draw_list *list = &seat->draw_list;
-    struct draw_walk walk = draw_walk_start(&seat->ledger->entries, entry);
+    struct draw_list *list = &ctx->draw_list;
+    struct draw_walk walk = draw_walk_start(&ctx->ledger->ids, entry);
     struct draw *draw;
     for (list->count = 0; (draw = draw_walk_next(&walk)) != NULL; list->count++)
         list->draws[list->count] = draw;
@@ -107,10 +107,10 @@ static struct draw draw_of(const struct planned_draw *planned)
     return (struct draw){ planned->pool, (uint32_t)planned->qty, 0, 0 };
 }
 
-bool store_draws(struct seat *seat, struct entry *entry, const struct planned_draw *draws,
+bool store_draws(struct ctx *ctx, struct id_entry *entry, const struct planned_draw *draws,
                  uint32_t count)
 {
-    struct entries *entries = &seat->ledger->entries;
+    struct id_table *ids = &ctx->ledger->ids;
     bool timed = false;
     for (uint32_t i = 0; i < count; i++)
         timed |= draws[i].ready_ms != entry->created_ms;
@@ -126,12 +126,12 @@ bool store_draws(struct seat *seat, struct entry *entry, const struct planned_dr
     for (uint32_t i = 0; i < count; i++) {
         uint32_t at = i % draws_in_block(timed);
         if (at == 0) {
-            block = slots_take_draws(entries, &seat->cursor);
+            block = slots_take_draws(ids, &ctx->cursor);
             if (!block) {
-                slots_free_draws(entries, &seat->cursor, entry->more);
+                slots_free_draws(ids, &ctx->cursor, entry->more);
                 return false;
             }
-            *link = entry_number(entries, (struct entry *)(void *)block) + 1;
+            *link = entry_number(ids, (struct id_entry *)(void *)block) + 1;
             link = &block->next;
         }
         if (timed)
@@ -142,10 +142,10 @@ bool store_draws(struct seat *seat, struct entry *entry, const struct planned_dr
     return true;
 }
 
-enum entry_state state_of_draws(const struct entries *entries, struct entry *entry,
+enum entry_state state_of_draws(const struct id_table *ids, struct id_entry *entry,
                                 enum entry_state before)
 {
-    struct draw_walk walk = draw_walk_start(entries, entry);
+    struct draw_walk walk = draw_walk_start(ids, entry);
     const struct draw *draw;
     bool fulfilled = false;
     while ((draw = draw_walk_next(&walk)) != NULL) {
@@ -156,11 +156,11 @@ enum entry_state state_of_draws(const struct entries *entries, struct entry *ent
     return fulfilled ? STATE_FULFILLED : STATE_CANCELLED;
 }
 
-void view_reservation(struct seat *seat, struct entry *entry, uint64_t word, bool first,
+void view_reservation(struct ctx *ctx, struct id_entry *entry, uint64_t word, bool first,
                       struct reservation_view *view)
 {
-    const struct catalogue *catalogue = catalogue_now(seat);
-    const struct items *items = &seat->ledger->items;
+    const struct catalogue *catalogue = catalogue_now(ctx);
+    const struct items *items = &ctx->ledger->items;
     enum entry_state state = word_state(word);
     if (first)
         state = entry->ttl_ms ? STATE_HELD : STATE_CONFIRMED;
@@ -171,13 +171,13 @@ void view_reservation(struct seat *seat, struct entry *entry, uint64_t word, boo
     if (first && entry->ttl_ms)
         view->expires_ms = entry->created_ms + entry->ttl_ms;
     else if (!first && state == STATE_HELD)
-        view->expires_ms = wall_of(seat, entry->expires_ms);
+        view->expires_ms = wall_of(ctx, entry->expires_ms);
     view->draw_count = entry->draw_count;
-    seat->work += (uint64_t)DRAW_WORK * entry->draw_count;
-    view->draws = seat->draw_views;
-    struct draw_walk walk = draw_walk_start(&seat->ledger->entries, entry);
+    ctx->work += (uint64_t)DRAW_WORK * entry->draw_count;
+    view->draws = ctx->draw_views;
+    struct draw_walk walk = draw_walk_start(&ctx->ledger->ids, entry);
     struct draw *draw;
-    for (struct draw_view *v = seat->draw_views; (draw = draw_walk_next(&walk)) != NULL; v++) {
+    for (struct draw_view *v = ctx->draw_views; (draw = draw_walk_next(&walk)) != NULL; v++) {
         uint64_t key = atomic_load_explicit(&pool_at(items, draw->pool)->key, memory_order_relaxed);
         const struct location *location = &catalogue->locations[key_location(key)];
         *v = (struct draw_view){ item_sku(item_at(items, key_item(key))),
@@ -189,15 +189,15 @@ void view_reservation(struct seat *seat, struct entry *entry, uint64_t word, boo
     }
 }
 
-enum code ledger_reservation(struct seat *seat, struct text id, struct reservation_view *r)
+enum code ledger_reservation(struct ctx *ctx, struct text id, struct reservation_view *r)
 {
-    struct entry *entry;
+    struct id_entry *entry;
     uint64_t word;
-    enum code code = reservation_take(seat, id, &entry, &word);
+    enum code code = reservation_take(ctx, id, &entry, &word);
     if (code)
         return code;
-    view_reservation(seat, entry, word, false, r);
+    view_reservation(ctx, entry, word, false, r);
     entry_put(entry, word);
-    COUNT(seat, queries);
+    COUNT(ctx, queries);
     return CODE_OK;
 }

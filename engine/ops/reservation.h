@@ -2,52 +2,53 @@
 /*
  * What the operations on a reservation share: finding it, its draws, its states, its view.
  *
- * Whoever finds a reservation owns its entry (E1 of entry.h) until it is put.
+ * Whoever finds a reservation owns its entry (E1 of id_table.h) until it is put.
  */
 #ifndef STOCKD_ENGINE_OPS_RESERVATION_H
 #define STOCKD_ENGINE_OPS_RESERVATION_H
 
 #include "engine/ledger/ledger.h"
 #include "engine/sourcing/sourcing.h"
-#include "engine/store/entry.h"
+#include "engine/store/id_table.h"
 #include "engine/txn/txn.h"
 
 /* Finds and takes it; one whose deadline has passed is expired before it is seen. */
-enum code reservation_take(struct seat *seat, struct text id, struct entry **entry, uint64_t *word);
+enum code reservation_take(struct ctx *ctx, struct text id, struct id_entry **entry,
+                           uint64_t *word);
 
 /* The same for a transaction's plan, which may run several times but takes it once. */
-enum code reservation_hold(struct seat *seat, struct txn *t, struct text id);
+enum code reservation_hold(struct ctx *ctx, struct txn *t, struct text id);
 
 /* Refuses a transaction whose reservation is in another state than it must be. */
-enum code reservation_wrong_state(struct seat *seat, const struct txn *t, const char *wanted);
+enum code reservation_wrong_state(struct ctx *ctx, const struct txn *t, const char *wanted);
 
 /* The state word after a transition, which must be one of the table. */
 uint64_t with_state(uint64_t word, enum entry_state to);
 
 /* The state that follows from the draws; `before` as long as anything is left. */
-enum entry_state state_of_draws(const struct entries *entries, struct entry *entry,
+enum entry_state state_of_draws(const struct id_table *ids, struct id_entry *entry,
                                 enum entry_state before);
 
 /* Stores planned draws in the entry, or in a chain behind it; false if the table is full. What is
  * ready when the entry was created needs no time of its own. */
-bool store_draws(struct seat *seat, struct entry *entry, const struct planned_draw *draws,
+bool store_draws(struct ctx *ctx, struct id_entry *entry, const struct planned_draw *draws,
                  uint32_t count);
 
-/* Lists the draws in the seat's draw_list. */
-void list_draws(struct seat *seat, struct entry *entry);
+/* Lists the draws in the context's draw_list. */
+void list_draws(struct ctx *ctx, struct id_entry *entry);
 
 /* Fills the view. `first`: as the reservation was first granted. */
-void view_reservation(struct seat *seat, struct entry *entry, uint64_t word, bool first,
+void view_reservation(struct ctx *ctx, struct id_entry *entry, uint64_t word, bool first,
                       struct reservation_view *view);
 
 /* Puts the reservation in its new state; unlinks, or mails, what is final. */
-void settle_entry(struct seat *seat, struct entry *entry, uint64_t word);
+void settle_entry(struct ctx *ctx, struct id_entry *entry, uint64_t word);
 
 /* Expires a reservation that is held. */
-void expire_entry(struct seat *seat, struct entry *entry, uint64_t word);
+void expire_entry(struct ctx *ctx, struct id_entry *entry, uint64_t word);
 
 /* Fills the fresh entry of a step's own id, and puts it. */
-void remember_step(struct seat *seat, struct entry *op, uint64_t content, uint64_t lsn,
+void remember_step(struct ctx *ctx, struct id_entry *op, uint64_t content, uint64_t lsn,
                    enum entry_state state, uint32_t id_len);
 
 #endif

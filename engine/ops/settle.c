@@ -12,8 +12,8 @@
 
 #include "engine/base/fingerprint.h"
 #include "engine/ledger/claim.h"
+#include "engine/ledger/ctx.h"
 #include "engine/ledger/find.h"
-#include "engine/ledger/seat.h"
 #include "engine/ops/reservation.h"
 #include "engine/txn/txn_run.h"
 
@@ -26,7 +26,7 @@ struct stepping {
     enum step_kind kind;
     bool done_before; /* nothing was left to do; the op stands for that */
     uint32_t part_count;
-    struct step_part *parts; /* the seat's */
+    struct step_part *parts; /* the context's */
     enum entry_state to;     /* the state that it leads to */
     struct reservation_view *result;
 };
@@ -49,20 +49,20 @@ static uint64_t fingerprint(const struct step *step, enum step_kind kind)
     return f;
 }
 
-static enum code check_step(struct seat *seat, const struct step *step)
+static enum code check_step(struct ctx *ctx, const struct step *step)
 {
-    enum code code = check_id(seat, "id", step->id);
+    enum code code = check_id(ctx, "id", step->id);
     if (!code && text_given(step->op))
-        code = check_id(seat, "op", step->op);
+        code = check_id(ctx, "op", step->op);
     if (!code && text_given(step->op) && text_equal(step->op, step->id))
-        return fail(seat, CODE_BAD_REQUEST, "op must be another id than the reservation's");
+        return fail(ctx, CODE_BAD_REQUEST, "op must be another id than the reservation's");
     if (!code && step->line_count > LINES_MAX)
-        return fail(seat, CODE_TOO_LARGE, "lines: a step has at most %d, not %u", LINES_MAX,
+        return fail(ctx, CODE_TOO_LARGE, "lines: a step has at most %d, not %u", LINES_MAX,
                     step->line_count);
     for (uint32_t i = 0; !code && i < step->line_count; i++) {
         int64_t qty = step->lines[i].qty;
         if (qty < 1 || qty > QUANTITY_MAX)
-            code = fail(seat, CODE_BAD_REQUEST,
+            code = fail(ctx, CODE_BAD_REQUEST,
                         "lines[%u]: qty must be a whole number from 1 to %lld, not %lld", i,
                         (long long)QUANTITY_MAX, (long long)qty);
     }
@@ -72,15 +72,15 @@ static enum code check_step(struct seat *seat, const struct step *step)
 /* ---- which draws, and how much of each ---- */
 
 /* Chains the draws of one item in their order. */
-static void chain_draws(struct seat *seat)
+static void chain_draws(struct ctx *ctx)
 {
-    const struct items *items = &seat->ledger->items;
-    struct draw_list *list = &seat->draw_list;
-    item_map_empty(&seat->draw_list.map);
+    const struct items *items = &ctx->ledger->items;
+    struct draw_list *list = &ctx->draw_list;
+    item_map_empty(&ctx->draw_list.map);
     for (uint32_t i = list->count; i-- > 0;) {
         const struct pool *pool = pool_at(items, list->draws[i]->pool);
         uint64_t key = atomic_load_explicit(&pool->key, memory_order_relaxed);
-        uint32_t *first = item_map_number(&seat->draw_list.map, key_item(key), 0);
+        uint32_t *first = item_map_number(&ctx->draw_list.map, key_item(key), 0);
         list->next[i] = (uint16_t)*first;
         list->part[i] = 0;
         *first = i + 1;
@@ -103,34 +103,34 @@ static int64_t choose_draw(struct draw_list *list, struct stepping *s, uint32_t 
     return qty;
 }
 
-static enum code too_little_left(struct seat *seat, const struct stepping *s,
+static enum code too_little_left(struct ctx *ctx, const struct stepping *s,
                                  const struct order_line *line, int64_t left)
 {
-    fail(seat, CODE_WRONG_STATE, "only %lld of \"%.*s\" are left to be %s", (long long)left,
+    fail(ctx, CODE_WRONG_STATE, "only %lld of \"%.*s\" are left to be %s", (long long)left,
          (int)line->sku.len, line->sku.at, verb(s->kind));
-    seat->failure.state = state_name(word_state(s->txn.word));
-    seat->failure.shorts[0] = (struct shortfall){ line->sku, line->qty, left };
-    seat->failure.short_count = 1;
+    ctx->failure.state = state_name(word_state(s->txn.word));
+    ctx->failure.shorts[0] = (struct shortfall){ line->sku, line->qty, left };
+    ctx->failure.short_count = 1;
     return CODE_WRONG_STATE;
 }
 
 /* Spreads one line over the reservation's draws of that item, in their order. */
-static enum code choose_line(struct seat *seat, struct stepping *s, const struct order_line *line)
+static enum code choose_line(struct ctx *ctx, struct stepping *s, const struct order_line *line)
 {
-    struct draw_list *list = &seat->draw_list;
+    struct draw_list *list = &ctx->draw_list;
     uint32_t item;
-    enum code code = find_item(seat, line->sku, &item);
+    enum code code = find_item(ctx, line->sku, &item);
     if (code)
         return code;
     int64_t wanted = line->qty;
-    uint32_t *first = item_map_number(&seat->draw_list.map, item, 0);
+    uint32_t *first = item_map_number(&ctx->draw_list.map, item, 0);
     for (;;) {
-        seat->work++;
+        ctx->work++;
         /* The next line of that item begins where this one ends. */
         while (*first != 0 && draw_left(list->draws[*first - 1]) == 0)
             *first = list->next[*first - 1];
         if (*first == 0)
-            return too_little_left(seat, s, line, line->qty - wanted);
+            return too_little_left(ctx, s, line, line->qty - wanted);
         wanted -= choose_draw(list, s, *first - 1, wanted);
         if (wanted == 0)
             return CODE_OK;
@@ -138,72 +138,72 @@ static enum code choose_line(struct seat *seat, struct stepping *s, const struct
     }
 }
 
-static void choose_all(struct seat *seat, struct stepping *s)
+static void choose_all(struct ctx *ctx, struct stepping *s)
 {
-    struct draw_walk walk = draw_walk_start(&seat->ledger->entries, s->txn.reservation);
+    struct draw_walk walk = draw_walk_start(&ctx->ledger->ids, s->txn.reservation);
     struct draw *draw;
     for (uint16_t i = 0; (draw = draw_walk_next(&walk)) != NULL; i++)
         if (draw_left(draw) > 0)
             s->parts[s->part_count++] = (struct step_part){ draw, draw_left(draw), i };
 }
 
-static enum code choose_parts(struct seat *seat, struct stepping *s)
+static enum code choose_parts(struct ctx *ctx, struct stepping *s)
 {
     const struct step *step = s->asked;
     enum code code = CODE_OK;
     if (step->line_count == 0) {
-        choose_all(seat, s);
+        choose_all(ctx, s);
         return CODE_OK;
     }
-    list_draws(seat, s->txn.reservation);
-    chain_draws(seat);
+    list_draws(ctx, s->txn.reservation);
+    chain_draws(ctx);
     for (uint32_t i = 0; !code && i < step->line_count; i++)
-        code = choose_line(seat, s, &step->lines[i]);
+        code = choose_line(ctx, s, &step->lines[i]);
     return code;
 }
 
 /* ---- planning ---- */
 
-static enum code not_on_hand(struct seat *seat, const struct posting *p, uint64_t word)
+static enum code not_on_hand(struct ctx *ctx, const struct posting *p, uint64_t word)
 {
-    const struct items *items = &seat->ledger->items;
+    const struct items *items = &ctx->ledger->items;
     uint64_t key = atomic_load_explicit(&pool_at(items, p->pool)->key, memory_order_relaxed);
     struct text sku = item_sku(item_at(items, key_item(key)));
-    struct text at = code_text(&catalogue_now(seat)->locations[key_location(key)].code);
-    fail(seat, CODE_INSUFFICIENT_STOCK,
+    struct text at = code_text(&catalogue_now(ctx)->locations[key_location(key)].code);
+    fail(ctx, CODE_INSUFFICIENT_STOCK,
          "only %lld of \"%.*s\" on hand at \"%.*s\": a count found less "
          "than was promised",
          (long long)word_on_hand(word), (int)sku.len, sku.at, (int)at.len, at.at);
-    seat->failure.shorts[0] = (struct shortfall){ sku, -p->on_hand, word_on_hand(word) };
-    seat->failure.short_count = 1;
+    ctx->failure.shorts[0] = (struct shortfall){ sku, -p->on_hand, word_on_hand(word) };
+    ctx->failure.short_count = 1;
     return CODE_INSUFFICIENT_STOCK;
 }
 
 /* What is to be shipped may not be there: in a short pool more was promised than is on hand. The
  * plan finds that before anything is taken, so that a refusal leaves no undone takes. */
-static enum code check_on_hand(struct seat *seat, struct postings *postings)
+static enum code check_on_hand(struct ctx *ctx, struct postings *postings)
 {
     if (postings->count > 1)
         postings_order(postings);
     for (uint32_t i = 0; i < postings->count; i++) {
         const struct posting *p = &postings->at[i];
-        uint64_t word = pool_read(pool_at(&seat->ledger->items, p->pool));
+        uint64_t word = pool_read(pool_at(&ctx->ledger->items, p->pool));
         if (word_on_hand(word) < -p->on_hand)
-            return word_pending(word) != 0 ? CODE_DEFERRED : not_on_hand(seat, p, word);
+            return word_undecided(word) != 0 ? CODE_DEFERRED : not_on_hand(ctx, p, word);
     }
     return CODE_OK;
 }
 
-static enum code post_parts(struct seat *seat, struct stepping *s)
+static enum code post_parts(struct ctx *ctx, struct stepping *s)
 {
-    struct postings *postings = seat->postings;
+    struct postings *postings = ctx->postings;
     for (uint32_t i = 0; i < s->part_count; i++) {
         const struct step_part *part = &s->parts[i];
         int64_t qty = part->qty, shipped = s->kind == STEP_FULFIL ? qty : 0;
         post(postings,
              (struct posting){ part->draw->pool, NOT_COUNTED, -shipped, -qty, NEEDS_NONE, 0 });
     }
-    return s->kind == STEP_FULFIL ? check_on_hand(seat, postings) : CODE_OK;
+    return s->kind == STEP_FULFIL ? check_on_hand(ctx, postings) : CODE_OK;
 }
 
 static bool may_step(enum step_kind kind, enum entry_state state)
@@ -218,41 +218,41 @@ static bool already_done(const struct stepping *s)
            (word_state(s->txn.word) == goal(s->kind) || word_last(s->txn.word) == s->kind);
 }
 
-static enum code plan(struct seat *seat, struct txn *t)
+static enum code plan(struct ctx *ctx, struct txn *t)
 {
     struct stepping *s = (struct stepping *)t;
-    enum code code = reservation_hold(seat, t, s->asked->id);
+    enum code code = reservation_hold(ctx, t, s->asked->id);
     if (code)
         return code;
     if (already_done(s)) {
-        view_reservation(seat, t->reservation, t->word, false, s->result);
-        COUNT(seat, repeats);
+        view_reservation(ctx, t->reservation, t->word, false, s->result);
+        COUNT(ctx, repeats);
         s->done_before = true;
         t->done = !text_given(t->id);
         return CODE_OK;
     }
     if (!may_step(s->kind, word_state(t->word)))
-        return reservation_wrong_state(seat, t, verb(s->kind));
-    s->parts = seat->parts;
+        return reservation_wrong_state(ctx, t, verb(s->kind));
+    s->parts = ctx->parts;
     s->part_count = 0;
-    code = choose_parts(seat, s);
-    return code ? code : post_parts(seat, s);
+    code = choose_parts(ctx, s);
+    return code ? code : post_parts(ctx, s);
 }
 
 /* ---- the step itself ---- */
 
-static uint32_t record_step(struct seat *seat, const struct stepping *s)
+static uint32_t record_step(struct ctx *ctx, const struct stepping *s)
 {
     const struct step *step = s->asked;
     struct step_head_fields f = {
-        .fixed = { .head = head_of(seat, (enum record_type)s->kind, s->to),
-                   .time_ms = seat->wall_ms,
+        .fixed = { .head = head_of(ctx, (enum record_type)s->kind, s->to),
+                   .time_ms = ctx->wall_ms,
                    .content = s->txn.content,
                    .step_count = step->line_count > 0 ? (uint16_t)s->part_count : 0 },
         .id = step->id,
         .op = step->op,
     };
-    struct record_builder b = step_head_begin(seat->record, &f);
+    struct record_builder b = step_head_begin(ctx->record, &f);
     for (uint32_t i = 0; i < f.fixed.step_count; i++) {
         struct step_record part = { .draw = s->parts[i].index, .qty = s->parts[i].qty };
         record_add(&b, &part, sizeof part);
@@ -261,18 +261,18 @@ static uint32_t record_step(struct seat *seat, const struct stepping *s)
 }
 
 /* The op stands for what was done before from now on, also after a crash: so it has a record. */
-static uint32_t record_op(struct seat *seat, const struct stepping *s)
+static uint32_t record_op(struct ctx *ctx, const struct stepping *s)
 {
-    struct op_fields f = { .fixed = { .head = head_of(seat, RECORD_OP, s->to),
-                                      .time_ms = seat->wall_ms,
+    struct op_fields f = { .fixed = { .head = head_of(ctx, RECORD_OP, s->to),
+                                      .time_ms = ctx->wall_ms,
                                       .content = s->txn.content },
                            .id = s->asked->id,
                            .op = s->asked->op };
-    struct record_builder b = op_begin(seat->record, &f);
+    struct record_builder b = op_begin(ctx->record, &f);
     return record_end(&b);
 }
 
-static void book_parts(struct stepping *s)
+static void history_parts(struct stepping *s)
 {
     for (uint32_t i = 0; i < s->part_count; i++) {
         struct draw *draw = s->parts[i].draw;
@@ -286,18 +286,18 @@ static void book_parts(struct stepping *s)
 
 /* Everything is taken, and what a step gives always fits: so the draws may change before the claim,
  * and the record tells the state that follows from them. */
-static uint32_t build_record(struct seat *seat, struct txn *t)
+static uint32_t build_record(struct ctx *ctx, struct txn *t)
 {
     struct stepping *s = (struct stepping *)t;
     s->to = word_state(t->word);
     if (s->done_before)
-        return record_op(seat, s);
-    book_parts(s);
-    s->to = state_of_draws(&seat->ledger->entries, t->reservation, s->to);
-    return record_step(seat, s);
+        return record_op(ctx, s);
+    history_parts(s);
+    s->to = state_of_draws(&ctx->ledger->ids, t->reservation, s->to);
+    return record_step(ctx, s);
 }
 
-void remember_step(struct seat *seat, struct entry *op, uint64_t content, uint64_t lsn,
+void remember_step(struct ctx *ctx, struct id_entry *op, uint64_t content, uint64_t lsn,
                    enum entry_state state, uint32_t id_len)
 {
     op->content = content;
@@ -305,11 +305,11 @@ void remember_step(struct seat *seat, struct entry *op, uint64_t content, uint64
     op->result_state = state;
     op->draw_count = 0;
     uint64_t word = state_word(ENTRY_STEP, STATE_NONE, id_len);
-    slots_end(&seat->ledger->entries, &seat->cursor, op, word);
+    slots_end(&ctx->ledger->ids, &ctx->cursor, op, word);
     entry_put(op, word);
 }
 
-static void show(struct seat *seat, struct txn *t)
+static void show(struct ctx *ctx, struct txn *t)
 {
     struct stepping *s = (struct stepping *)t;
     if (s->done_before) {
@@ -318,17 +318,17 @@ static void show(struct seat *seat, struct txn *t)
     } else {
         t->reservation->lsn_last = t->lsn;
         uint64_t word = word_with_last(with_state(t->word, s->to), s->kind);
-        view_reservation(seat, t->reservation, word, false, s->result);
-        settle_entry(seat, t->reservation, word);
+        view_reservation(ctx, t->reservation, word, false, s->result);
+        settle_entry(ctx, t->reservation, word);
     }
     if (t->entry)
-        remember_step(seat, t->entry, t->content, t->lsn, s->to, t->id.len);
+        remember_step(ctx, t->entry, t->content, t->lsn, s->to, t->id.len);
 }
 
-static void repeat(struct seat *seat, struct txn *t)
+static void repeat(struct ctx *ctx, struct txn *t)
 {
     struct reservation_view *r = ((struct stepping *)t)->result;
-    (void)seat;
+    (void)ctx;
     memset(r, 0, sizeof *r);
     r->lsn = t->entry->lsn_first;
     r->state = state_name((enum entry_state)t->entry->result_state);
@@ -348,39 +348,39 @@ static const struct txn_kind cancel_txn = {
     .id_name = "op",
     .gives = true,
     .remembered = ENTRY_STEP,
-    .claims_ahead = true,
+    .preclaims = true,
     .plan = plan,
     .record = build_record,
     .show = show,
     .repeat = repeat,
 };
 
-static enum code step(struct seat *seat, const struct step *asked, enum step_kind kind,
+static enum code step(struct ctx *ctx, const struct step *asked, enum step_kind kind,
                       struct reservation_view *r)
 {
-    enum code code = check_step(seat, asked);
+    enum code code = check_step(ctx, asked);
     if (code)
         return code;
     uint64_t content = text_given(asked->op) ? fingerprint(asked, kind) : 0;
     struct stepping s = {
         .txn = { .id = asked->op, .content = content }, .asked = asked, .kind = kind, .result = r
     };
-    return kind == STEP_FULFIL ? txn_perform(seat, &s.txn, &fulfil_txn)
-                               : txn_perform(seat, &s.txn, &cancel_txn);
+    return kind == STEP_FULFIL ? txn_perform(ctx, &s.txn, &fulfil_txn)
+                               : txn_perform(ctx, &s.txn, &cancel_txn);
 }
 
-enum code ledger_fulfil(struct seat *seat, const struct step *asked, struct reservation_view *r)
+enum code ledger_fulfil(struct ctx *ctx, const struct step *asked, struct reservation_view *r)
 {
-    enum code code = step(seat, asked, STEP_FULFIL, r);
+    enum code code = step(ctx, asked, STEP_FULFIL, r);
     if (code == CODE_OK)
-        COUNT(seat, fulfils);
+        COUNT(ctx, fulfils);
     return code;
 }
 
-enum code ledger_cancel(struct seat *seat, const struct step *asked, struct reservation_view *r)
+enum code ledger_cancel(struct ctx *ctx, const struct step *asked, struct reservation_view *r)
 {
-    enum code code = step(seat, asked, STEP_CANCEL, r);
+    enum code code = step(ctx, asked, STEP_CANCEL, r);
     if (code == CODE_OK)
-        COUNT(seat, cancels);
+        COUNT(ctx, cancels);
     return code;
 }

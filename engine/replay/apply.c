@@ -1,28 +1,28 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Applying records of the journal: the second half of replay. Single-threaded, in LSN order,
- * before any seat is in use. A record that does not fit what the records before it made is refused:
- * the ledger never guesses.
+ * before any context is in use. A record that does not fit what the records before it made is
+ * refused: the ledger never guesses.
  */
 #include "engine/ledger/ledger.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
-#include "engine/ledger/seat.h"
+#include "engine/ledger/ctx.h"
 #include "engine/ops/reservation.h"
 #include "engine/replay/apply_inside.h"
 
 int apply_refuse(const struct applying *a, const char *why)
 {
-    fail(a->seat, CODE_BAD_REQUEST, "record of type %u at LSN %llu: %s", a->record->type,
+    fail(a->ctx, CODE_BAD_REQUEST, "record of type %u at LSN %llu: %s", a->record->type,
          (unsigned long long)a->lsn, why);
     return -EINVAL;
 }
 
 int apply_no_space(const struct applying *a, const char *table)
 {
-    fail(a->seat, CODE_LIMIT, "the journal holds more %s than this configuration has room for",
+    fail(a->ctx, CODE_LIMIT, "the journal holds more %s than this configuration has room for",
          table);
     return -ENOSPC;
 }
@@ -32,7 +32,7 @@ int apply_no_space(const struct applying *a, const char *table)
 /* Ids end at the engine's time; and time does not go back. */
 static void set_time(const struct applying *a, uint64_t time_ms)
 {
-    struct entry_cursor *cursor = &a->seat->cursor;
+    struct id_cursor *cursor = &a->ctx->cursor;
     if (a->ledger->batch_ms != 0)
         time_ms = a->ledger->batch_ms;
     if (a->ledger->born_ms == 0)
@@ -42,14 +42,13 @@ static void set_time(const struct applying *a, uint64_t time_ms)
 }
 
 /* A fresh entry for an id. An old one that is finished makes way, as it did when this was live. */
-static int fresh_entry(const struct applying *a, struct text id, struct entry **entry)
+static int fresh_entry(const struct applying *a, struct text id, struct id_entry **entry)
 {
-    struct entries *entries = &a->ledger->entries;
+    struct id_table *ids = &a->ledger->ids;
     uint64_t word;
     if (id.len < 1 || id.len > ID_MAX)
         return apply_refuse(a, "its id cannot be");
-    enum entry_found found =
-        entries_add(entries, &a->seat->cursor, id, id_hash(entries, id), entry, &word);
+    enum entry_found found = id_table_add(ids, &a->ctx->cursor, id, id_hash(ids, id), entry, &word);
     if (found == ENTRY_ABSENT)
         return 0;
     if (found != ENTRY_FOUND)
@@ -59,19 +58,19 @@ static int fresh_entry(const struct applying *a, struct text id, struct entry **
         entry_put(*entry, word);
         return apply_refuse(a, "its id is in use");
     }
-    slots_unend(entries, &a->seat->cursor, *entry);
+    slots_unend(ids, &a->ctx->cursor, *entry);
     if (reservation && draw_blocks((*entry)->draw_count, (*entry)->timed) > 0)
-        slots_free_draws(entries, &a->seat->cursor, (*entry)->more);
+        slots_free_draws(ids, &a->ctx->cursor, (*entry)->more);
     return 0;
 }
 
-static int find_reservation(const struct applying *a, struct text id, struct entry **entry,
+static int find_reservation(const struct applying *a, struct text id, struct id_entry **entry,
                             uint64_t *word)
 {
-    struct entries *entries = &a->ledger->entries;
+    struct id_table *ids = &a->ledger->ids;
     if (id.len < 1 || id.len > ID_MAX)
         return apply_refuse(a, "its id cannot be");
-    if (entries_find(entries, id, id_hash(entries, id), entry, word) != ENTRY_FOUND)
+    if (id_table_find(ids, id, id_hash(ids, id), entry, word) != ENTRY_FOUND)
         return apply_refuse(a, "its reservation is not there");
     if (word_kind(*word) == ENTRY_RESERVATION)
         return 0;
@@ -82,7 +81,7 @@ static int find_reservation(const struct applying *a, struct text id, struct ent
 static int find_pool(const struct applying *a, const struct pool_key *key, struct pool **pool)
 {
     struct items *items = &a->ledger->items;
-    const struct catalogue *catalogue = catalogue_now(a->seat);
+    const struct catalogue *catalogue = catalogue_now(a->ctx);
     bool known = key->item < items->max_items && item_at(items, key->item)->sku_len > 0 &&
                  key->location < catalogue->location_count &&
                  owner_kind(key->owner) < POOL_KIND_COUNT &&
@@ -101,7 +100,7 @@ static int change_pool(const struct applying *a, struct pool *pool, int64_t on_h
     bool sane = word_reserved(pool_read(pool)) + reserved >= 0;
     if (!sane || pool_reapply(pool, change, &after) != POOL_CHANGED)
         return apply_refuse(a, "it takes what is not there");
-    mark_pool(a->seat, pool_unit(&a->ledger->items, pool), a->lsn);
+    item_version_raise_of_pool(a->ctx, pool_unit(&a->ledger->items, pool), a->lsn);
     return 0;
 }
 
@@ -115,7 +114,7 @@ static int move_pool(const struct applying *a, const struct pool_key *key, int64
     if (!error)
         error = change_pool(a, pool, delta, 0);
     if (!error)
-        recent_add(&a->seat->recent, time_ms, pool_unit(&a->ledger->items, pool), delta);
+        recent_add(&a->ctx->recent, time_ms, pool_unit(&a->ledger->items, pool), delta);
     return error;
 }
 
@@ -123,7 +122,7 @@ static int apply_movement(struct applying *a)
 {
     struct movement_fields f;
     const struct movement_record *r = &f.fixed;
-    struct entry *entry;
+    struct id_entry *entry;
     if (!movement_decode(a->record, &f))
         return apply_refuse(a, "its lengths do not fit");
     struct movement_result result = { a->lsn, r->delta, r->on_hand, r->available };
@@ -136,7 +135,7 @@ static int apply_movement(struct applying *a)
     if (!error)
         error = fresh_entry(a, f.id, &entry);
     if (!error)
-        remember_movement(a->seat, entry, r->content, &result, f.id.len);
+        remember_movement(a->ctx, entry, r->content, &result, f.id.len);
     return error;
 }
 
@@ -146,7 +145,7 @@ static int apply_allot(struct applying *a)
     struct allot_fields f;
     const struct allot_record *r = &f.fixed;
     struct pool *own, *shared;
-    struct entry *entry;
+    struct id_entry *entry;
     if (!allot_decode(a->record, &f))
         return apply_refuse(a, "its lengths do not fit");
     if (owner_kind(r->pool.owner) != POOL_ALLOTTED)
@@ -165,7 +164,7 @@ static int apply_allot(struct applying *a)
     if (error)
         return error;
     struct movement_result result = { a->lsn, r->delta, r->allotted, r->available };
-    remember_movement(a->seat, entry, r->content, &result, f.id.len);
+    remember_movement(a->ctx, entry, r->content, &result, f.id.len);
     return 0;
 }
 
@@ -173,7 +172,7 @@ static int apply_allot(struct applying *a)
 static int apply_draws(const struct applying *a, const struct reserve_fields *f)
 {
     uint32_t count = f->fixed.draw_count;
-    struct planned_draw *draws = a->seat->order_plan->draws;
+    struct planned_draw *draws = a->ctx->order_plan->draws;
     for (uint32_t i = 0; i < count; i++) {
         struct pool *pool;
         const struct draw_record *draw = &f->draws[i];
@@ -210,9 +209,9 @@ static int apply_reserve(struct applying *a)
 {
     struct reserve_fields f;
     const struct reserve_record *r = &f.fixed;
-    struct entry *entry;
+    struct id_entry *entry;
     if (!reserve_decode(a->record, &f) || r->draw_count < 1 || r->draw_count > DRAWS_MAX ||
-        r->channel >= catalogue_now(a->seat)->channel_count)
+        r->channel >= catalogue_now(a->ctx)->channel_count)
         return apply_refuse(a, "its lengths do not fit");
     set_time(a, r->created_ms);
     int error = apply_draws(a, &f);
@@ -229,9 +228,9 @@ static int apply_reserve(struct applying *a)
         entry->expires_ms = later(r->created_ms, f.engine_ms) + r->ttl_ms;
     else
         entry->lsn_confirmed = a->lsn;
-    if (!store_draws(a->seat, entry, a->seat->order_plan->draws, r->draw_count))
+    if (!store_draws(a->ctx, entry, a->ctx->order_plan->draws, r->draw_count))
         return apply_no_space(a, "reservations");
-    slots_begin(&a->ledger->entries, &a->seat->cursor);
+    slots_begin(&a->ledger->ids, &a->ctx->cursor);
     enum entry_state state = r->ttl_ms ? STATE_HELD : STATE_CONFIRMED;
     entry_put(entry, state_word(ENTRY_RESERVATION, state, f.id.len));
     return 0;
@@ -240,7 +239,7 @@ static int apply_reserve(struct applying *a)
 static int apply_extend(struct applying *a)
 {
     struct extend_fields f;
-    struct entry *entry;
+    struct id_entry *entry;
     uint64_t word;
     if (!extend_decode(a->record, &f))
         return apply_refuse(a, "its lengths do not fit");
@@ -258,7 +257,7 @@ static int apply_extend(struct applying *a)
 static int apply_confirm(struct applying *a)
 {
     struct confirm_fields f;
-    struct entry *entry;
+    struct id_entry *entry;
     uint64_t word;
     if (!confirm_decode(a->record, &f))
         return apply_refuse(a, "its lengths do not fit");
@@ -287,16 +286,16 @@ static int settle_draw(const struct applying *a, struct draw *draw, uint32_t qty
         return error;
     if (fulfil) {
         draw->fulfilled += qty;
-        recent_add(&a->seat->recent, a->time_ms, draw->pool, -(int64_t)qty);
+        recent_add(&a->ctx->recent, a->time_ms, draw->pool, -(int64_t)qty);
     } else {
         draw->cancelled += qty;
     }
     return 0;
 }
 
-static int settle_all(const struct applying *a, struct entry *entry, bool fulfil)
+static int settle_all(const struct applying *a, struct id_entry *entry, bool fulfil)
 {
-    struct draw_walk walk = draw_walk_start(&a->ledger->entries, entry);
+    struct draw_walk walk = draw_walk_start(&a->ledger->ids, entry);
     struct draw *draw;
     int error = 0;
     while (!error && (draw = draw_walk_next(&walk)) != NULL)
@@ -304,12 +303,12 @@ static int settle_all(const struct applying *a, struct entry *entry, bool fulfil
     return error;
 }
 
-static int settle_parts(const struct applying *a, struct entry *entry,
+static int settle_parts(const struct applying *a, struct id_entry *entry,
                         const struct step_record *parts, uint32_t count, bool fulfil)
 {
-    const struct draw_list *list = &a->seat->draw_list;
+    const struct draw_list *list = &a->ctx->draw_list;
     int error = 0;
-    list_draws(a->seat, entry);
+    list_draws(a->ctx, entry);
     for (uint32_t i = 0; !error && i < count; i++) {
         const struct step_record *part = &parts[i];
         error = part->draw < list->count
@@ -323,7 +322,7 @@ static int apply_step_head(struct applying *a)
 {
     struct step_head_fields f;
     bool fulfil = a->record->type == RECORD_FULFIL;
-    struct entry *entry, *op_entry;
+    struct id_entry *entry, *op_entry;
     uint64_t word;
     if (!step_head_decode(a->record, &f))
         return apply_refuse(a, "its lengths do not fit");
@@ -342,34 +341,34 @@ static int apply_step_head(struct applying *a)
         entry_put(entry, word);
         return error;
     }
-    enum entry_state to = state_of_draws(&a->ledger->entries, entry, word_state(word));
+    enum entry_state to = state_of_draws(&a->ledger->ids, entry, word_state(word));
     entry->lsn_last = a->lsn;
-    settle_entry(a->seat, entry, word_with_last(with_state(word, to), a->record->type));
+    settle_entry(a->ctx, entry, word_with_last(with_state(word, to), a->record->type));
     if (f.op.len == 0)
         return 0;
     error = fresh_entry(a, f.op, &op_entry);
     if (!error)
-        remember_step(a->seat, op_entry, f.fixed.content, a->lsn, to, f.op.len);
+        remember_step(a->ctx, op_entry, f.fixed.content, a->lsn, to, f.op.len);
     return error;
 }
 
 static int apply_op(struct applying *a)
 {
     struct op_fields f;
-    struct entry *entry;
+    struct id_entry *entry;
     if (!op_decode(a->record, &f) || f.id.len < 1 || a->record->flags >= STATE_COUNT)
         return apply_refuse(a, "its lengths do not fit");
     set_time(a, f.fixed.time_ms);
     int error = fresh_entry(a, f.op, &entry);
     if (!error)
-        remember_step(a->seat, entry, f.fixed.content, a->lsn, a->record->flags, f.op.len);
+        remember_step(a->ctx, entry, f.fixed.content, a->lsn, a->record->flags, f.op.len);
     return error;
 }
 
 static int apply_expire(struct applying *a)
 {
     struct expire_fields f;
-    struct entry *entry;
+    struct id_entry *entry;
     uint64_t word;
     if (!expire_decode(a->record, &f))
         return apply_refuse(a, "its lengths do not fit");
@@ -386,7 +385,7 @@ static int apply_expire(struct applying *a)
         return error;
     }
     entry->lsn_last = a->lsn;
-    settle_entry(a->seat, entry, word_with_last(with_state(word, STATE_EXPIRED), RECORD_EXPIRE));
+    settle_entry(a->ctx, entry, word_with_last(with_state(word, STATE_EXPIRED), RECORD_EXPIRE));
     return 0;
 }
 
@@ -405,7 +404,7 @@ static int apply_undone(struct applying *a)
         uint32_t item = f.items[i].item;
         if (item >= a->ledger->items.max_items || item_at(&a->ledger->items, item)->sku_len == 0)
             return apply_refuse(a, "its item cannot be");
-        mark_item(a->seat, item, a->lsn);
+        item_version_raise(a->ctx, item, a->lsn);
     }
     return 0;
 }
@@ -422,8 +421,8 @@ int ledger_apply(struct ledger *ledger, const struct record_head *record, uint64
         RECORD_TYPES(X)
 #undef X
     };
-    struct applying a = { ledger, ledger->seats[0], record, lsn, 0 };
-    a.seat->cursor.replaying = true;
+    struct applying a = { ledger, ledger->contexts[0], record, lsn, 0 };
+    a.ctx->cursor.replaying = true;
     if (record->type >= sizeof by_type / sizeof by_type[0] || !by_type[record->type])
         return apply_refuse(&a, "its type is unknown");
     return by_type[record->type](&a);
@@ -431,28 +430,28 @@ int ledger_apply(struct ledger *ledger, const struct record_head *record, uint64
 
 uint64_t ledger_recovered(struct ledger *ledger, uint64_t engine_ms)
 {
-    assert(ledger->seat_count >= 1);
-    struct entries *entries = &ledger->entries;
-    for (unsigned i = 0; i < ledger->seat_count; i++) {
-        wheel_init(&ledger->seats[i]->wheel, engine_ms);
-        ledger->seats[i]->engine_ms = engine_ms;
+    assert(ledger->context_count >= 1);
+    struct id_table *ids = &ledger->ids;
+    for (unsigned i = 0; i < ledger->context_count; i++) {
+        wheel_init(&ledger->contexts[i]->wheel, engine_ms);
+        ledger->contexts[i]->engine_ms = engine_ms;
     }
-    struct entry_cursor *cursor = &ledger->seats[0]->cursor;
-    entries_started(entries, cursor->now_ms, engine_ms);
+    struct id_cursor *cursor = &ledger->contexts[0]->cursor;
+    id_table_started(ids, cursor->now_ms, engine_ms);
     cursor->replaying = false;
     if (ledger->born_ms == 0)
         ledger->born_ms = engine_ms;
-    unsigned seat = 0;
-    for (uint32_t chunk = 0; chunk < entries->chunk_count; chunk++) {
-        uint64_t bits = atomic_load_explicit(&entries->taken[chunk].bits, memory_order_relaxed);
+    unsigned ctx = 0;
+    for (uint32_t chunk = 0; chunk < ids->chunk_count; chunk++) {
+        uint64_t bits = atomic_load_explicit(&ids->taken[chunk].bits, memory_order_relaxed);
         for (; bits != 0; bits &= bits - 1) {
-            struct entry *entry = entry_at(entries, chunk * 64 + (uint32_t)__builtin_ctzll(bits));
+            struct id_entry *entry = entry_at(ids, chunk * 64 + (uint32_t)__builtin_ctzll(bits));
             uint64_t word = atomic_load_explicit(&entry->state, memory_order_relaxed);
             if (word_kind(word) != ENTRY_RESERVATION || word_state(word) != STATE_HELD)
                 continue;
-            seat = (seat + 1) % ledger->worker_count;
-            entry->owner = (uint8_t)seat;
-            wheel_link(&ledger->seats[seat]->wheel, entries, entry, entry->expires_ms);
+            ctx = (ctx + 1) % ledger->worker_count;
+            entry->owner = (uint8_t)ctx;
+            wheel_link(&ledger->contexts[ctx]->wheel, ids, entry, entry->expires_ms);
         }
     }
     return cursor->early;

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine/ledger/seat.h"
+#include "engine/ledger/ctx.h"
 #include "engine/replay/apply_inside.h"
 
 int apply_item(struct applying *a)
@@ -23,7 +23,7 @@ int apply_item(struct applying *a)
         return apply_refuse(a, "its item cannot be");
     if (found >= 0 && found != r->item)
         return apply_refuse(a, "its item has another index");
-    mark_item(a->seat, r->item, a->lsn);
+    item_version_raise(a->ctx, r->item, a->lsn);
     if (!r->detailed)
         return 0;
     struct item_details *details = calloc(1, sizeof *details);
@@ -47,8 +47,8 @@ static int apply_catalogue(const struct applying *a, struct catalogue *next, uin
                            uint16_t wanted, enum code code)
 {
     if (!next && code != CODE_OK) {
-        char why[sizeof a->seat->failure.message];
-        memcpy(why, a->seat->failure.message, sizeof why); /* apply_refuse() writes there */
+        char why[sizeof a->ctx->failure.message];
+        memcpy(why, a->ctx->failure.message, sizeof why); /* apply_refuse() writes there */
         return apply_refuse(a, why);
     }
     if (index != wanted) {
@@ -57,7 +57,7 @@ static int apply_catalogue(const struct applying *a, struct catalogue *next, uin
     }
     if (next) {
         catalogue_swap(a->ledger, next);
-        mark_catalogue(a->ledger, a->lsn);
+        catalogue_version_raise(a->ledger, a->lsn);
     }
     return 0;
 }
@@ -96,8 +96,8 @@ int apply_location(struct applying *a)
     enum code code;
     uint16_t index = r->location;
     struct catalogue *next =
-        catalogue_with_location(catalogue_now(a->seat), &s, &index, &code, a->seat->failure.message,
-                                sizeof a->seat->failure.message);
+        catalogue_with_location(catalogue_now(a->ctx), &s, &index, &code, a->ctx->failure.message,
+                                sizeof a->ctx->failure.message);
     if (next)
         next->locations[index].lsn = a->lsn;
     return apply_catalogue(a, next, index, r->location, code);
@@ -105,10 +105,10 @@ int apply_location(struct applying *a)
 
 int apply_channel(struct applying *a)
 {
-    static struct text places[PLACES_MAX]; /* recovery is single-threaded */
+    static struct text places[CHANNEL_LOCATIONS_MAX]; /* recovery is single-threaded */
     struct channel_fields f;
     const struct channel_record *r = &f.fixed;
-    if (!channel_decode(a->record, &f) || r->place_count > PLACES_MAX ||
+    if (!channel_decode(a->record, &f) || r->place_count > CHANNEL_LOCATIONS_MAX ||
         r->sourcing >= SOURCING_COUNT)
         return apply_refuse(a, "its lengths do not fit");
     for (unsigned i = 0; i < r->place_count; i++)
@@ -131,8 +131,8 @@ int apply_channel(struct applying *a)
     enum code code;
     uint16_t index = r->channel;
     struct catalogue *next =
-        catalogue_with_channel(catalogue_now(a->seat), &s, &index, &code, a->seat->failure.message,
-                               sizeof a->seat->failure.message);
+        catalogue_with_channel(catalogue_now(a->ctx), &s, &index, &code, a->ctx->failure.message,
+                               sizeof a->ctx->failure.message);
     if (next)
         next->channels[index].lsn = a->lsn;
     return apply_catalogue(a, next, index, r->channel, code);

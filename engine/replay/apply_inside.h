@@ -8,12 +8,12 @@
 #include "engine/log/record.h"
 
 struct ledger;
-struct seat;
+struct ctx;
 
 /* One record on its way into the ledger. */
 struct applying {
     struct ledger *ledger;
-    struct seat *seat; /* the first: its failure holds the reason, its cursor finds slots */
+    struct ctx *ctx; /* the first: its failure holds the reason, its cursor finds slots */
     const struct record_head *record;
     uint64_t lsn;
     uint64_t time_ms; /* of a step */

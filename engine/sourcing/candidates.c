@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-#include "engine/ledger/seat.h"
+#include "engine/ledger/ctx.h"
 
 _Static_assert(2 * LOCATIONS_MAX < RANK_NEVER, "ranks of both kinds are below never");
 
@@ -48,7 +48,7 @@ static inline void look_at(struct candidates *s, const struct pool *pool, uint32
     uint64_t word = pool_read(pool);
     int64_t available = word_available(word) - planned;
     s->pools++;
-    s->pending |= word_pending(word) != 0;
+    s->undecided |= word_undecided(word) != 0;
     if (available <= 0)
         return;
     s->total += available;
@@ -76,19 +76,19 @@ static void limit_to_draws(struct candidates *s)
         s->takeable += s->at[i].available;
 }
 
-void candidates_find(struct seat *seat, const struct channel *channel, uint32_t index,
+void candidates_find(struct ctx *ctx, const struct channel *channel, uint32_t index,
                      const struct location *bound, struct planned *planned, struct candidates *s)
 {
-    const struct catalogue *catalogue = seat->catalogue;
-    const struct items *items = &seat->ledger->items;
+    const struct catalogue *catalogue = ctx->catalogue;
+    const struct items *items = &ctx->ledger->items;
     const struct item *item = item_at(items, index);
     uint16_t channel_at = channel_index(catalogue, channel);
     uint16_t bound_at = bound ? location_index(catalogue, bound) : 0;
     uint32_t stamp;
     s->count = s->pools = 0;
     s->total = s->takeable = 0;
-    s->pending = false;
-    s->quiet = gives_quiet(item, &stamp);
+    s->undecided = false;
+    s->stable = gives_stable(item, &stamp);
     struct pool_walk walk = pool_walk_start(items, index);
     struct pool *pool;
     while ((pool = pool_walk_next(&walk)) != NULL) {
@@ -103,8 +103,8 @@ void candidates_find(struct seat *seat, const struct channel *channel, uint32_t 
         int64_t gone = planned ? planned->slots[planned_slot(planned, unit)].qty : 0;
         look_at(s, pool, unit, gone, rank, bound ? at == bound_at : catalogue->ships[at]);
     }
-    s->quiet &= gives_unchanged(item, stamp);
-    seat->work += walk.entered;
+    s->stable &= gives_unchanged(item, stamp);
+    ctx->work += walk.entered;
     limit_to_draws(s);
     int64_t above_buffer = s->total - channel->buffer;
     if (s->takeable > above_buffer)
@@ -121,11 +121,11 @@ static inline bool is_better(const struct candidate *a, const struct candidate *
     return a->rank < b->rank;
 }
 
-bool candidates_first(struct seat *seat, const struct channel *channel, uint32_t index,
+bool candidates_first(struct ctx *ctx, const struct channel *channel, uint32_t index,
                       int64_t wanted, bool by_most, struct candidate *first, uint32_t *pools)
 {
-    const struct catalogue *catalogue = seat->catalogue;
-    const struct items *items = &seat->ledger->items;
+    const struct catalogue *catalogue = ctx->catalogue;
+    const struct items *items = &ctx->ledger->items;
     uint16_t channel_at = channel_index(catalogue, channel);
     struct candidate best = { .rank = RANK_NEVER };
     int64_t total = 0;
@@ -149,13 +149,13 @@ bool candidates_first(struct seat *seat, const struct channel *channel, uint32_t
         best = c;
         best.unit = pool_unit(items, pool);
     }
-    seat->work += walk.entered;
+    ctx->work += walk.entered;
     *first = best;
     return best.available >= wanted && total - channel->buffer >= wanted;
 }
 
-int64_t channel_available(struct seat *seat, const struct channel *channel, uint32_t item)
+int64_t channel_available(struct ctx *ctx, const struct channel *channel, uint32_t item)
 {
-    candidates_find(seat, channel, item, NULL, NULL, seat->candidates);
-    return seat->candidates->takeable;
+    candidates_find(ctx, channel, item, NULL, NULL, ctx->candidates);
+    return ctx->candidates->takeable;
 }

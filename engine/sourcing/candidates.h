@@ -10,7 +10,7 @@
 
 struct channel;
 struct location;
-struct seat;
+struct ctx;
 
 struct candidate {
     uint32_t unit;
@@ -25,8 +25,8 @@ struct candidates {
     uint32_t pools;   /* that the channel sells from, empty ones too */
     int64_t total;    /* available, at all of the channel's locations */
     int64_t takeable; /* available to this line: at its location, less the buffer */
-    bool pending;     /* somebody's take is undecided on one of them */
-    bool quiet;       /* no give came in between: the sums are the truth of one instant */
+    bool undecided;   /* somebody's take is undecided on one of them */
+    bool stable;      /* no give came in between: the sums are the truth of one instant */
     struct candidate at[2 * LOCATIONS_MAX];
 };
 
@@ -44,7 +44,7 @@ void planned_add(struct planned *planned, uint32_t unit, int64_t qty);
 
 /* Walks the item's pools for a channel, and a line that is bound to a place (NULL: free), less what
  * is planned already (NULL: nothing is). */
-void candidates_find(struct seat *seat, const struct channel *channel, uint32_t item,
+void candidates_find(struct ctx *ctx, const struct channel *channel, uint32_t item,
                      const struct location *bound, struct planned *planned,
                      struct candidates *found);
 
@@ -53,10 +53,10 @@ void candidates_find(struct seat *seat, const struct channel *channel, uint32_t 
  * not hold all that is wanted, and candidates_find is to look. *pools: as in struct candidates.
  * `by_most`: more is better, the channel's own before all else; else the rank decides alone.
  */
-bool candidates_first(struct seat *seat, const struct channel *channel, uint32_t item,
-                      int64_t wanted, bool by_most, struct candidate *first, uint32_t *pools);
+bool candidates_first(struct ctx *ctx, const struct channel *channel, uint32_t item, int64_t wanted,
+                      bool by_most, struct candidate *first, uint32_t *pools);
 
 /* What one order on the channel could take of the item now, from all of its locations. */
-int64_t channel_available(struct seat *seat, const struct channel *channel, uint32_t item);
+int64_t channel_available(struct ctx *ctx, const struct channel *channel, uint32_t item);
 
 #endif

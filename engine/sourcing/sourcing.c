@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "engine/ledger/seat.h"
+#include "engine/ledger/ctx.h"
 
 enum { NO_PLACE = UINT32_MAX };
 
@@ -147,11 +147,11 @@ static bool draw_line(struct order_plan *s, uint32_t line, int64_t wanted)
     return true;
 }
 
-static void find_candidates(struct seat *seat, struct order_plan *s, uint32_t line,
+static void find_candidates(struct ctx *ctx, struct order_plan *s, uint32_t line,
                             const struct location *bound)
 {
     struct planned *planned = s->repeated[line] ? &s->planned : NULL;
-    candidates_find(seat, s->channel, s->items[line], bound, planned, &s->found);
+    candidates_find(ctx, s->channel, s->items[line], bound, planned, &s->found);
 }
 
 /* ---- one parcel ---- */
@@ -193,10 +193,10 @@ static void count_places(const struct candidates *found, struct parcel *parcel, 
 
 /* The place that can fill all free lines, best of one that bound lines are sent from; NO_PLACE if
  * there is none. */
-static uint32_t find_one_parcel(struct seat *seat, struct order_plan *s)
+static uint32_t find_one_parcel(struct ctx *ctx, struct order_plan *s)
 {
     struct parcel *parcel = &s->parcel;
-    uint32_t places = seat->catalogue->location_count, best = NO_PLACE;
+    uint32_t places = ctx->catalogue->location_count, best = NO_PLACE;
     memset(parcel->filled, 0, places * sizeof parcel->filled[0]);
     parcel->items = 0;
     gather_wanted(s);
@@ -204,7 +204,7 @@ static uint32_t find_one_parcel(struct seat *seat, struct order_plan *s)
         int64_t wanted = s->wanted[i];
         if (wanted == 0)
             continue;
-        find_candidates(seat, s, i, NULL);
+        find_candidates(ctx, s, i, NULL);
         if (s->found.takeable < wanted)
             return NO_PLACE;
         count_places(&s->found, parcel, wanted);
@@ -223,31 +223,31 @@ static uint32_t find_one_parcel(struct seat *seat, struct order_plan *s)
 /* ---- the order ---- */
 
 /* The line cannot be filled: is that the truth, or may it be the moment? */
-static void note_short(struct seat *seat, struct order_plan *s, const struct order_line *line)
+static void note_short(struct ctx *ctx, struct order_plan *s, const struct order_line *line)
 {
-    struct failure *failure = &seat->failure;
+    struct failure *failure = &ctx->failure;
     const struct candidates *found = &s->found;
-    s->undecided |= found->pending || (found->pools > 1 && !found->quiet) ||
-                    catalogue_now(seat) != seat->catalogue;
+    s->undecided |= found->undecided || (found->pools > 1 && !found->stable) ||
+                    catalogue_now(ctx) != ctx->catalogue;
     failure->shorts[failure->short_count++] =
         (struct shortfall){ line->sku, line->qty, found->takeable };
 }
 
 /* Draws the line from one pool, if the first that the rule names has it all: most lines are that
  * small. False: it is to be looked at as a whole. */
-static bool draw_from_first(struct seat *seat, struct order_plan *s, uint32_t line, int64_t wanted)
+static bool draw_from_first(struct ctx *ctx, struct order_plan *s, uint32_t line, int64_t wanted)
 {
     const struct channel *channel = s->channel;
     struct candidate first;
     if (s->repeated[line] || channel->sourcing == SOURCE_FEWEST)
         return false;
-    return candidates_first(seat, channel, s->items[line], wanted,
+    return candidates_first(ctx, channel, s->items[line], wanted,
                             channel->sourcing == SOURCE_BALANCE, &first, &s->found.pools) &&
            add_draw(s, line, &first, wanted);
 }
 
 /* Plans the lines that are bound to a place, or those that are not. */
-static enum code plan_lines(struct seat *seat, struct order_plan *s, bool bound)
+static enum code plan_lines(struct ctx *ctx, struct order_plan *s, bool bound)
 {
     const struct order *order = s->order;
     bool small = !bound; /* as far as is known; after one that was not, none is tried in vain */
@@ -255,14 +255,14 @@ static enum code plan_lines(struct seat *seat, struct order_plan *s, bool bound)
         const struct order_line *line = &order->lines[i];
         if ((s->bound[i] != NULL) != bound)
             continue;
-        small = small && draw_from_first(seat, s, i, line->qty);
+        small = small && draw_from_first(ctx, s, i, line->qty);
         if (small)
             continue;
-        find_candidates(seat, s, i, s->bound[i]);
+        find_candidates(ctx, s, i, s->bound[i]);
         if (s->found.takeable < line->qty)
-            note_short(seat, s, line);
+            note_short(ctx, s, line);
         else if (!draw_line(s, i, line->qty))
-            return fail(seat, CODE_LIMIT, "an order may draw from at most %d pools", DRAWS_MAX);
+            return fail(ctx, CODE_LIMIT, "an order may draw from at most %d pools", DRAWS_MAX);
     }
     return CODE_OK;
 }
@@ -322,24 +322,24 @@ static enum code refuse_short(struct failure *failure)
 
 /* Bound lines have no choice, so they choose first: else a free line of the same item might take
  * what only they can use, and the order be refused although there is enough for it. */
-enum code sourcing_plan(struct seat *seat, struct order_plan *s)
+enum code sourcing_plan(struct ctx *ctx, struct order_plan *s)
 {
-    struct failure *failure = &seat->failure;
+    struct failure *failure = &ctx->failure;
     bool fewest = s->channel->sourcing == SOURCE_FEWEST;
     begin_plan(s, fewest);
     failure->short_count = 0;
     failure->state = NULL;
-    enum code code = s->bound_lines > 0 ? plan_lines(seat, s, true) : CODE_OK;
+    enum code code = s->bound_lines > 0 ? plan_lines(ctx, s, true) : CODE_OK;
     uint32_t bound_count = s->draw_count;
     if (!code && fewest && s->order->line_count > s->bound_lines + 1) {
-        uint32_t place = find_one_parcel(seat, s);
+        uint32_t place = find_one_parcel(ctx, s);
         if (place != NO_PLACE) {
             memset(s->used, 0, sizeof s->used);
             set_used(s, place);
         }
     }
     if (!code)
-        code = plan_lines(seat, s, false);
+        code = plan_lines(ctx, s, false);
     if (code)
         return code;
     order_draws(s, bound_count);

@@ -69,6 +69,6 @@ void sourcing_set_line(struct order_plan *s, uint32_t line, uint32_t item,
 
 /* Plans the draws of an order whose lines are set, in the pinned catalogue. CODE_OK,
  * CODE_DEFERRED, or why the order cannot be filled. */
-enum code sourcing_plan(struct seat *seat, struct order_plan *s);
+enum code sourcing_plan(struct ctx *ctx, struct order_plan *s);
 
 #endif

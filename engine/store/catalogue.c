@@ -511,7 +511,7 @@ static bool channel_fits(const struct catalogue *from, const struct channel_sett
     if (s->has_sourcing && !sourcing_named(s->sourcing, &sourcing))
         return complain(c, CODE_BAD_REQUEST, "sourcing",
                         "must be priority, fewest, nearest or balance");
-    if (s->has_places && s->place_count > PLACES_MAX)
+    if (s->has_places && s->place_count > CHANNEL_LOCATIONS_MAX)
         return complain(c, CODE_TOO_LARGE, "locations",
                         "may name at most 480; name groups of locations instead");
     for (uint32_t i = 0; s->has_places && i < s->place_count; i++) {

@@ -3,7 +3,7 @@
  * The catalogue: locations and channels, and which location each channel sells from in which order.
  *
  * A catalogue is immutable once it is published: a change copies it, and the copy is swapped in by
- * one pointer (rule O). Readers hold it for a turn (ledger_begin to ledger_end).
+ * one pointer (rule O). Readers hold it for an iteration (ledger_begin to ledger_end).
  * Thread-safety: building is for one thread at a time; reading is free.
  */
 #ifndef STOCKD_ENGINE_STORE_CATALOGUE_H

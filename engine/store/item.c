@@ -40,14 +40,14 @@ int items_init(struct items *items, uint32_t max_items, uint32_t max_pools, uint
     items->units = memory_reserve(units * sizeof(struct pool));
     items->slots = memory_reserve((size_t)slots * sizeof(uint64_t));
     items->details = memory_reserve((size_t)max_items * sizeof(void *));
-    items->marks = memory_reserve((size_t)max_items * sizeof(uint64_t));
+    items->versions = memory_reserve((size_t)max_items * sizeof(uint64_t));
     items->max_items = max_items;
     items->max_pools = max_pools;
     items->unit_count = (uint32_t)units;
     items->slot_mask = slots - 1;
     items->hash_seed = hash_seed;
     atomic_store(&items->unit_tail, (uint32_t)item_units);
-    return items->units && items->slots && items->details && items->marks ? 0 : -ENOMEM;
+    return items->units && items->slots && items->details && items->versions ? 0 : -ENOMEM;
 }
 
 void items_destroy(struct items *items)
@@ -55,7 +55,7 @@ void items_destroy(struct items *items)
     memory_release(items->units, (size_t)items->unit_count * sizeof(struct pool));
     memory_release((void *)items->slots, ((size_t)items->slot_mask + 1) * sizeof(uint64_t));
     memory_release((void *)items->details, (size_t)items->max_items * sizeof(void *));
-    memory_release((void *)items->marks, (size_t)items->max_items * sizeof(uint64_t));
+    memory_release((void *)items->versions, (size_t)items->max_items * sizeof(uint64_t));
 }
 
 uint64_t sku_hash(const struct items *items, struct text sku)
@@ -203,7 +203,7 @@ void items_prefetch_slot(const struct items *items, uint64_t hash)
 static void prefetch_item(const struct items *items, uint32_t index)
 {
     const char *item = (const char *)item_at(items, index);
-    memory_fetch(&items->marks[index]);
+    memory_fetch(&items->versions[index]);
     memory_fetch(item);
     memory_fetch(item + 64);
 }

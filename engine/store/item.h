@@ -23,8 +23,8 @@ struct item {
     uint8_t sku_len;
     uint8_t zero[3];
     _Atomic uint32_t more;  /* unit of the first further block, 0 for none; set once by CAS */
-    _Atomic uint32_t begun; /* gives that began, see gives_begin; any seat */
-    _Atomic uint32_t ended; /* gives that are visible; any seat */
+    _Atomic uint32_t begun; /* gives that began, see gives_begin; any context */
+    _Atomic uint32_t ended; /* gives that are visible; any context */
     struct pool pools[ITEM_POOLS];
 };
 
@@ -51,10 +51,10 @@ struct items {
     uint32_t slot_mask;
     uint64_t hash_seed;
     _Atomic(struct item_details *) *details; /* per item, NULL until item_set; a catalogue writer */
-    _Atomic uint64_t *marks;                 /* per item, see engine/ledger/marks.h; any seat */
-    _Alignas(64) _Atomic uint32_t count;     /* indexes given out; any seat */
-    _Atomic uint32_t pool_count;             /* pools in use; any seat */
-    _Atomic uint32_t unit_tail;              /* units given out; any seat */
+    _Atomic uint64_t *versions; /* per item, see engine/ledger/change_index.h; any context */
+    _Alignas(64) _Atomic uint32_t count; /* indexes given out; any context */
+    _Atomic uint32_t pool_count;         /* pools in use; any context */
+    _Atomic uint32_t unit_tail;          /* units given out; any context */
 };
 
 int items_init(struct items *items, uint32_t max_items, uint32_t max_pools, uint64_t hash_seed);
@@ -111,10 +111,10 @@ struct pool_walk {
     const struct pool *block; /* that it is in, NULL: the item itself */
     struct pool *at;
     uint32_t left;    /* in this block */
-    uint32_t entered; /* places for pools in the further blocks so far, see seat_work */
+    uint32_t entered; /* places for pools in the further blocks so far, see ctx_work */
 };
 
-/* Where a walk stands, for going on with it in another turn. */
+/* Where a walk stands, for going on with it in another iteration. */
 struct pool_place {
     uint32_t block; /* unit of the block that it is in, 0: the item itself */
     uint32_t left;
@@ -167,7 +167,7 @@ bool pools_reserve(struct items *items, uint32_t item, uint32_t count);
  * A sum over several pools is the truth of one instant only if no give came in between: a unit
  * that moves from an unread pool to a read one would be counted nowhere. Gives (and the undoing of
  * takes) are bracketed; a reader that found too little asks whether its walk was undisturbed.
- * Writers: any seat. Order: begun before the give, ended after it; both sequentially consistent
+ * Writers: any context. Order: begun before the give, ended after it; both sequentially consistent
  * with the reader's loads around its walk.
  */
 static inline void gives_begin(struct item *item)
@@ -181,7 +181,7 @@ static inline void gives_end(struct item *item)
 }
 
 /* Before a walk: false if gives are under way. */
-static inline bool gives_quiet(const struct item *item, uint32_t *stamp)
+static inline bool gives_stable(const struct item *item, uint32_t *stamp)
 {
     uint32_t ended = atomic_load_explicit(&item->ended, memory_order_seq_cst);
     *stamp = atomic_load_explicit(&item->begun, memory_order_seq_cst);

@@ -20,17 +20,17 @@ static inline enum pool_outcome apply(struct pool *pool, struct pool_change chan
     for (;;) {
         int64_t on_hand = word_on_hand(word) + change.on_hand;
         int64_t reserved = word_reserved(word) + change.reserved;
-        int pending = (int)word_pending(word) + change.tentative;
+        int undecided = (int)word_undecided(word) + change.tentative;
         *after = word;
         if (word_available(word) < needs_available || on_hand < 0)
             return POOL_SHORT;
-        if (counted != NOT_COUNTED && (word_on_hand(word) != counted || word_pending(word) != 0))
+        if (counted != NOT_COUNTED && (word_on_hand(word) != counted || word_undecided(word) != 0))
             return POOL_SHORT;
         if ((change.on_hand > 0 && on_hand > most) || reserved > WORD_RESERVED_MOST || reserved < 0)
             return POOL_FULL;
-        assert(pending >= 0);
-        uint64_t next = word_make(on_hand, reserved, (unsigned)pending);
-        /* Lock-free: a failed swap means that another seat's change went through. */
+        assert(undecided >= 0);
+        uint64_t next = word_make(on_hand, reserved, (unsigned)undecided);
+        /* Lock-free: a failed swap means that another context's change went through. */
         if (atomic_compare_exchange_weak_explicit(&pool->word, &word, next, memory_order_acq_rel,
                                                   memory_order_acquire)) {
             *after = next;

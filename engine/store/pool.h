@@ -2,7 +2,7 @@
 /*
  * A pool: the units of one item, at one location, of one kind. All of it is one atomic word:
  *
- *     on_hand : 29 | reserved : 29 | pending : 6        (from the most significant bit)
+ *     on_hand : 29 | reserved : 29 | undecided : 6        (from the most significant bit)
  *
  * On hand has room for twice the greatest quantity, though no give may go over the greatest. What
  * is taken from a full pool makes room before it is claimed (rule T), so the log may hold what was
@@ -11,13 +11,13 @@
  * into that room may have been reserved by then, and an undone fulfil promises its units again.
  *
  * Available is on hand less reserved; it is negative only when a count or an adjustment found less
- * than had been promised (the pool is then short). `pending` counts the undecided operations over
+ * than had been promised (the pool is then short). `undecided` counts the undecided operations over
  * several pools that have a tentative take here: while it is not zero, "too little" is not yet
  * true.
  *
- * Written by any seat, by compare-and-swap. Order: a give's claim comes before its swap, a take's
- * after it (rules T and G), so swaps release and reads acquire: a thread that sees a give sees its
- * claim.
+ * Written by any context, by compare-and-swap. Order: a give's claim comes before its swap, a
+ * take's after it (rules T and G), so swaps release and reads acquire: a thread that sees a give
+ * sees its claim.
  */
 #ifndef STOCKD_ENGINE_STORE_POOL_H
 #define STOCKD_ENGINE_STORE_POOL_H
@@ -95,16 +95,17 @@ static inline uint16_t key_owner(uint64_t key)
 
 /* ---- the word ---- */
 
-#define WORD_PENDING_ONE UINT64_C(1)
+#define WORD_UNDECIDED_ONE UINT64_C(1)
 #define WORD_RESERVED_ONE (UINT64_C(1) << 6)
 #define WORD_ON_HAND_ONE (UINT64_C(1) << 35)
-#define WORD_PENDING_MOST 63
+#define WORD_UNDECIDED_MOST 63
 #define WORD_ON_HAND_MOST ((INT64_C(1) << 29) - 1)
 #define WORD_RESERVED_MOST ((INT64_C(1) << 29) - 1)
 
 _Static_assert((INT64_C(1) << 29) - 1 >= 2 * QUANTITY_MAX, "both have room for twice as much");
 
-_Static_assert(SEATS_MAX <= WORD_PENDING_MOST, "a seat has at most one undecided take on a pool");
+_Static_assert(CONTEXTS_MAX <= WORD_UNDECIDED_MOST,
+               "a thread has at most one undecided take on a pool");
 
 static inline int64_t word_on_hand(uint64_t word)
 {
@@ -116,9 +117,9 @@ static inline int64_t word_reserved(uint64_t word)
     return (int64_t)(word >> 6) & WORD_RESERVED_MOST;
 }
 
-static inline unsigned word_pending(uint64_t word)
+static inline unsigned word_undecided(uint64_t word)
 {
-    return (unsigned)(word & WORD_PENDING_MOST);
+    return (unsigned)(word & WORD_UNDECIDED_MOST);
 }
 
 static inline int64_t word_available(uint64_t word)
@@ -126,17 +127,17 @@ static inline int64_t word_available(uint64_t word)
     return word_on_hand(word) - word_reserved(word);
 }
 
-static inline uint64_t word_make(int64_t on_hand, int64_t reserved, unsigned pending)
+static inline uint64_t word_make(int64_t on_hand, int64_t reserved, unsigned undecided)
 {
     assert(on_hand >= 0);
     assert(on_hand <= WORD_ON_HAND_MOST);
     assert(reserved >= 0);
     assert(reserved <= WORD_RESERVED_MOST);
-    assert(pending <= WORD_PENDING_MOST);
-    return (uint64_t)on_hand << 35 | (uint64_t)reserved << 6 | pending;
+    assert(undecided <= WORD_UNDECIDED_MOST);
+    return (uint64_t)on_hand << 35 | (uint64_t)reserved << 6 | undecided;
 }
 
-/* A movement of a pool's figures; `tentative` is +1 to mark a take undecided, -1 to decide it. */
+/* A movement of a pool's metrics; `tentative` is +1 to mark a take undecided, -1 to decide it. */
 struct pool_change {
     int64_t on_hand, reserved;
     int tentative;
@@ -159,24 +160,24 @@ static inline uint64_t pool_read(const struct pool *pool)
 enum pool_outcome pool_apply(struct pool *pool, struct pool_change change, int64_t needs_available,
                              uint64_t *after);
 
-/* The same, but if `counted` is given only if just that many are on hand and no take is pending:
+/* The same, but if `counted` is given only if just that many are on hand and no take is undecided:
  * what somebody counted is so still. POOL_SHORT: it is not, or too little is available. */
 enum pool_outcome pool_apply_counted(struct pool *pool, struct pool_change change,
                                      int64_t needs_available, int64_t counted, uint64_t *after);
 
 /* Applies a change that was possible when it was made first, whatever came in between: the journal
- * says so, or it undoes a take. Both figures may grow over the greatest quantity. */
+ * says so, or it undoes a take. Both metrics may grow over the greatest quantity. */
 enum pool_outcome pool_reapply(struct pool *pool, struct pool_change change, uint64_t *after);
 
 /* The same, for a change that is known to be possible. */
 uint64_t pool_give(struct pool *pool, struct pool_change change);
 
-/* Drops one pending mark: the take behind it is decided. */
+/* Drops one undecided mark: the take behind it is decided. */
 static inline void pool_decide(struct pool *pool)
 {
     uint64_t before =
-        atomic_fetch_sub_explicit(&pool->word, WORD_PENDING_ONE, memory_order_acq_rel);
-    assert(word_pending(before) > 0);
+        atomic_fetch_sub_explicit(&pool->word, WORD_UNDECIDED_ONE, memory_order_acq_rel);
+    assert(word_undecided(before) > 0);
     (void)before;
 }
 

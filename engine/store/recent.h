@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The recent changes of what is on hand, so that a count that was taken a while ago can be told
- * what has moved since. A ring per seat, newest last; what is overwritten is forgotten, and
+ * what has moved since. A ring per context, newest last; what is overwritten is forgotten, and
  * the ring says up to when.
  *
- * Written by the seat's thread; read by any. Every field of an entry is a relaxed atomic: a reader
- * knows from the item's bracket (gives_begin, gives_end, see item.h) that no change of that item
- * was under way, and the bracket's order makes the entries before it visible.
+ * Written by the context's thread; read by any. Every field of an entry is a relaxed atomic: a
+ * reader knows from the item's bracket (gives_begin, gives_end, see item.h) that no change of that
+ * item was under way, and the bracket's order makes the entries before it visible.
  */
 #ifndef STOCKD_ENGINE_STORE_RECENT_H
 #define STOCKD_ENGINE_STORE_RECENT_H

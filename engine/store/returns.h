@@ -9,8 +9,8 @@
  * by the hash of the reservation's id, the LSN of the last return that was claimed. Reservations
  * that share a slot cost each other a second look at the journal, and nothing else.
  *
- * R1  Any seat takes a slot by swapping its busy bit in, with acquire, and puts it with the LSN of
- *     the return that it claimed meanwhile, if any, with release. So the returns of one reservation
+ * R1  Any context takes a slot by swapping its busy bit in, with acquire, and puts it with the LSN
+ * of the return that it claimed meanwhile, if any, with release. So the returns of one reservation
  *     follow each other, and each sees the LSN of the one before. Whoever finds the slot busy is
  *     deferred.
  * R2  Evidence is stale if it does not reach the slot's LSN. Evidence that reaches it counts every

@@ -8,19 +8,19 @@
 
 enum { CHUNK = 64, STASH_MOST = 64, SHARED_AT_ONCE = 256 };
 
-static struct seat_ids *ids_of(struct entries *entries, const struct entry_cursor *cursor)
+static struct ctx_ids *ids_of(struct id_table *ids, const struct id_cursor *cursor)
 {
-    return &entries->seats[cursor->seat];
+    return &ids->contexts[cursor->ctx];
 }
 
-/* A figure that only its seat writes. */
-static void change(_Atomic uint64_t *figure, uint64_t by)
+/* A figure that only its context writes. */
+static void change(_Atomic uint64_t *metric, uint64_t by)
 {
-    uint64_t now = atomic_load_explicit(figure, memory_order_relaxed);
-    atomic_store_explicit(figure, now + by, memory_order_relaxed);
+    uint64_t now = atomic_load_explicit(metric, memory_order_relaxed);
+    atomic_store_explicit(metric, now + by, memory_order_relaxed);
 }
 
-static void fetch_entry(const struct entry *entry)
+static void fetch_entry(const struct id_entry *entry)
 {
     memory_fetch(entry);
     memory_fetch((const char *)entry + 64);
@@ -28,54 +28,54 @@ static void fetch_entry(const struct entry *entry)
 
 /* ---- free and taken ---- */
 
-void slots_release(struct entries *entries, const struct entry *entry)
+void slots_release(struct id_table *ids, const struct id_entry *entry)
 {
-    uint32_t number = entry_number(entries, entry);
+    uint32_t number = entry_number(ids, entry);
     uint64_t bit = UINT64_C(1) << number % CHUNK;
     uint64_t before =
-        atomic_fetch_and_explicit(&entries->taken[number / CHUNK].bits, ~bit, memory_order_relaxed);
+        atomic_fetch_and_explicit(&ids->taken[number / CHUNK].bits, ~bit, memory_order_relaxed);
     if (before & bit)
-        atomic_fetch_add_explicit(&entries->free, 1, memory_order_relaxed);
+        atomic_fetch_add_explicit(&ids->free, 1, memory_order_relaxed);
 }
 
-bool slots_keep(struct entries *entries, uint32_t number)
+bool slots_keep(struct id_table *ids, uint32_t number)
 {
     uint64_t bit = UINT64_C(1) << number % CHUNK;
     uint64_t before =
-        atomic_fetch_or_explicit(&entries->taken[number / CHUNK].bits, bit, memory_order_relaxed);
+        atomic_fetch_or_explicit(&ids->taken[number / CHUNK].bits, bit, memory_order_relaxed);
     if (before & bit)
         return false;
-    atomic_fetch_sub_explicit(&entries->free, 1, memory_order_relaxed);
+    atomic_fetch_sub_explicit(&ids->free, 1, memory_order_relaxed);
     return true;
 }
 
 /* How many bits are clear. A release counts after it has cleared, so it may seem to be less than
  * none for a moment. */
-uint64_t entries_free(const struct entries *entries)
+uint64_t id_table_free(const struct id_table *ids)
 {
-    uint64_t free = atomic_load_explicit(&entries->free, memory_order_relaxed);
+    uint64_t free = atomic_load_explicit(&ids->free, memory_order_relaxed);
     return (int64_t)free > 0 ? free : 0;
 }
 
 /* Takes all free slots of a chunk. */
-static uint64_t take_chunk(struct entries *entries, uint32_t chunk)
+static uint64_t take_chunk(struct id_table *ids, uint32_t chunk)
 {
-    _Atomic uint64_t *bits = &entries->taken[chunk].bits;
+    _Atomic uint64_t *bits = &ids->taken[chunk].bits;
     if (atomic_load_explicit(bits, memory_order_relaxed) == UINT64_MAX)
         return 0;
     uint64_t mine = ~atomic_fetch_or_explicit(bits, UINT64_MAX, memory_order_relaxed);
-    atomic_fetch_sub_explicit(&entries->free, (uint64_t)__builtin_popcountll(mine),
+    atomic_fetch_sub_explicit(&ids->free, (uint64_t)__builtin_popcountll(mine),
                               memory_order_relaxed);
     return mine;
 }
 
 /* The hand goes on until it has taken something, at most so many chunks. */
-static bool next_chunk(struct entries *entries, struct entry_cursor *cursor, uint32_t *most)
+static bool next_chunk(struct id_table *ids, struct id_cursor *cursor, uint32_t *most)
 {
-    while (*most > 0 && entries_free(entries) > 0) {
-        uint64_t hand = atomic_fetch_add_explicit(&entries->hand, 1, memory_order_relaxed);
-        cursor->chunk = (uint32_t)(hand % entries->chunk_count);
-        cursor->candidates = take_chunk(entries, cursor->chunk);
+    while (*most > 0 && id_table_free(ids) > 0) {
+        uint64_t hand = atomic_fetch_add_explicit(&ids->hand, 1, memory_order_relaxed);
+        cursor->chunk = (uint32_t)(hand % ids->chunk_count);
+        cursor->candidates = take_chunk(ids, cursor->chunk);
         (*most)--;
         if (cursor->candidates != 0)
             return true;
@@ -84,7 +84,7 @@ static bool next_chunk(struct entries *entries, struct entry_cursor *cursor, uin
 }
 
 /* An entry that the caller owns stands for nothing from here on; ownership stays. */
-static struct entry *blank(struct entry *entry)
+static struct id_entry *blank(struct id_entry *entry)
 {
     atomic_store_explicit(&entry->state, state_word(ENTRY_FREE, STATE_NONE, 0) | STATE_BUSY,
                           memory_order_relaxed);
@@ -93,15 +93,15 @@ static struct entry *blank(struct entry *entry)
 
 enum tried { TRIED_MINE, TRIED_LIVE, TRIED_BUSY };
 
-/* One slot of a chunk that this seat took. LIVE: it was a tombstone that has come to life. BUSY: to
- * be tried again: somebody looks at a tombstone, or is about to bring it to life. */
-static enum tried try_slot(struct entries *entries, struct entry *entry)
+/* One slot of a chunk that this context took. LIVE: it was a tombstone that has come to life. BUSY:
+ * to be tried again: somebody looks at a tombstone, or is about to bring it to life. */
+static enum tried try_slot(struct id_table *ids, struct id_entry *entry)
 {
     uint64_t word;
     if (!entry_take(entry, &word))
         return TRIED_BUSY;
     bool stone = word_kind(word) == ENTRY_REFUSED;
-    if (word_kind(word) == ENTRY_FREE || (stone && entry_unindex(entries, entry, word))) {
+    if (word_kind(word) == ENTRY_FREE || (stone && entry_unindex(ids, entry, word))) {
         blank(entry);
         return TRIED_MINE;
     }
@@ -109,14 +109,14 @@ static enum tried try_slot(struct entries *entries, struct entry *entry)
     return stone ? TRIED_BUSY : TRIED_LIVE;
 }
 
-static struct entry *from_chunk(struct entries *entries, struct entry_cursor *cursor)
+static struct id_entry *from_chunk(struct id_table *ids, struct id_cursor *cursor)
 {
     for (uint64_t left = cursor->candidates; left != 0; left &= left - 1) {
         uint32_t bit = (uint32_t)__builtin_ctzll(left);
-        struct entry *entry = entry_at(entries, cursor->chunk * CHUNK + bit);
+        struct id_entry *entry = entry_at(ids, cursor->chunk * CHUNK + bit);
         if ((left & (left - 1)) != 0) /* mostly the next one in memory */
             fetch_entry(entry + 1);
-        enum tried tried = try_slot(entries, entry);
+        enum tried tried = try_slot(ids, entry);
         if (tried != TRIED_BUSY)
             cursor->candidates &= ~(UINT64_C(1) << bit);
         if (tried == TRIED_MINE)
@@ -125,25 +125,25 @@ static struct entry *from_chunk(struct entries *entries, struct entry_cursor *cu
     return NULL;
 }
 
-/* Goes round the table once at most. Slots that are busy keep it where it is: they are this seat's,
- * and are free again in a moment. */
-static struct entry *from_hand(struct entries *entries, struct entry_cursor *cursor)
+/* Goes round the table once at most. Slots that are busy keep it where it is: they are this
+ * context's, and are free again in a moment. */
+static struct id_entry *from_hand(struct id_table *ids, struct id_cursor *cursor)
 {
-    uint32_t most = entries->chunk_count + 1;
+    uint32_t most = ids->chunk_count + 1;
     for (;;) {
-        struct entry *entry = from_chunk(entries, cursor);
-        if (entry || cursor->candidates != 0 || !next_chunk(entries, cursor, &most))
+        struct id_entry *entry = from_chunk(ids, cursor);
+        if (entry || cursor->candidates != 0 || !next_chunk(ids, cursor, &most))
             return entry;
     }
 }
 
 /* ---- the stash ---- */
 
-static struct entry *from_stash(struct entries *entries, struct entry_cursor *cursor)
+static struct id_entry *from_stash(struct id_table *ids, struct id_cursor *cursor)
 {
     if (cursor->stash == 0)
         return NULL;
-    struct entry *entry = entry_at(entries, cursor->stash - 1);
+    struct id_entry *entry = entry_at(ids, cursor->stash - 1);
     cursor->stash = entry->ended_next;
     entry->ended_next = 0;
     cursor->stash_count--;
@@ -151,73 +151,73 @@ static struct entry *from_stash(struct entries *entries, struct entry_cursor *cu
 }
 
 /* Lets the hand have an owned slot that stands for nothing. */
-static void to_hand(struct entries *entries, struct entry *entry)
+static void to_hand(struct id_table *ids, struct id_entry *entry)
 {
     entry_put(entry, state_word(ENTRY_FREE, STATE_NONE, 0));
-    slots_release(entries, entry);
+    slots_release(ids, entry);
 }
 
 /* In the stash a slot stays busy: nobody else has a way to it. What does not fit is for all. */
-static void to_stash(struct entries *entries, struct entry_cursor *cursor, struct entry *entry)
+static void to_stash(struct id_table *ids, struct id_cursor *cursor, struct id_entry *entry)
 {
     if (cursor->stash_count == STASH_MOST) {
-        to_hand(entries, entry);
+        to_hand(ids, entry);
         return;
     }
     cursor->stash_count++;
     entry->ended_next = cursor->stash;
-    cursor->stash = entry_number(entries, entry) + 1;
+    cursor->stash = entry_number(ids, entry) + 1;
 }
 
 /* Draws lay where an entry has its links. */
-static void clear_links(struct entry *entry)
+static void clear_links(struct id_entry *entry)
 {
     entry->wheel_next = entry->wheel_prev = 0;
     entry->owner = NO_OWNER;
-    entry->mail_next = 0;
-    entry->mailed = false;
+    entry->inbox_next = 0;
+    entry->in_inbox = false;
 }
 
-void slots_free_draws(struct entries *entries, struct entry_cursor *cursor, uint32_t more)
+void slots_free_draws(struct id_table *ids, struct id_cursor *cursor, uint32_t more)
 {
     while (more != 0) {
-        struct entry *entry = entry_at(entries, more - 1);
+        struct id_entry *entry = entry_at(ids, more - 1);
         more = ((struct draws_entry *)(void *)entry)->next;
         clear_links(entry);
-        to_stash(entries, cursor, blank(entry));
+        to_stash(ids, cursor, blank(entry));
     }
 }
 
 /* ---- ended ids ---- */
 
-static uint64_t ripe_at(const struct entries *entries, const struct entry *entry)
+static uint64_t ripe_at(const struct id_table *ids, const struct id_entry *entry)
 {
-    if (entries->remember_ms == 0) /* at once, also for a seat whose turn began before */
+    if (ids->remember_ms == 0) /* at once, also for a context whose iteration began before */
         return 0;
     uint64_t word = atomic_load_explicit(&entry->state, memory_order_relaxed);
     uint64_t ended = entry_ended_ms(entry, word);
-    uint64_t down = ended < entries->started_ms ? entries->downtime_ms : 0;
-    return ended + down + entries->remember_ms;
+    uint64_t down = ended < ids->started_ms ? ids->downtime_ms : 0;
+    return ended + down + ids->remember_ms;
 }
 
-static void append(struct entries *entries, struct entry_cursor *cursor, struct entry *entry)
+static void append(struct id_table *ids, struct id_cursor *cursor, struct id_entry *entry)
 {
-    struct seat_ids *ids = ids_of(entries, cursor);
-    uint32_t link = entry_number(entries, entry) + 1;
+    struct ctx_ids *own = ids_of(ids, cursor);
+    uint32_t link = entry_number(ids, entry) + 1;
     assert(entry->owner == NO_OWNER);
     entry->ended_next = 0;
-    entry->ended_prev = ids->last;
-    if (ids->last != 0) {
-        entry_at(entries, ids->last - 1)->ended_next = link;
+    entry->ended_prev = own->last;
+    if (own->last != 0) {
+        entry_at(ids, own->last - 1)->ended_next = link;
     } else {
-        ids->first = link;
-        atomic_store_explicit(&ids->ripe_ms, ripe_at(entries, entry), memory_order_relaxed);
+        own->first = link;
+        atomic_store_explicit(&own->ripe_ms, ripe_at(ids, entry), memory_order_relaxed);
     }
-    ids->last = link;
-    change(&ids->remembered, 1);
+    own->last = link;
+    change(&own->remembered, 1);
 }
 
-void slots_end(struct entries *entries, struct entry_cursor *cursor, struct entry *entry,
+void slots_end(struct id_table *ids, struct id_cursor *cursor, struct id_entry *entry,
                uint64_t word)
 {
     if (word_kind(word) == ENTRY_RESERVATION)
@@ -226,207 +226,207 @@ void slots_end(struct entries *entries, struct entry_cursor *cursor, struct entr
         entry->done_ms = cursor->now_ms;
     /* For ripe_at, which looks at its kind; the caller shows the rest. */
     atomic_store_explicit(&entry->state, word | STATE_BUSY, memory_order_relaxed);
-    append(entries, cursor, entry);
+    append(ids, cursor, entry);
     if (word_kind(word) == ENTRY_RESERVATION)
-        change(&ids_of(entries, cursor)->live, (uint64_t)-1);
+        change(&ids_of(ids, cursor)->live, (uint64_t)-1);
     else
-        change(&ids_of(entries, cursor)->added, 1);
+        change(&ids_of(ids, cursor)->added, 1);
 }
 
-void slots_begin(struct entries *entries, const struct entry_cursor *cursor)
+void slots_begin(struct id_table *ids, const struct id_cursor *cursor)
 {
-    change(&ids_of(entries, cursor)->live, 1);
-    change(&ids_of(entries, cursor)->added, 1);
+    change(&ids_of(ids, cursor)->live, 1);
+    change(&ids_of(ids, cursor)->added, 1);
 }
 
-void slots_end_loaded(struct entries *entries, struct entry_cursor *cursor, struct entry *entry)
+void slots_end_loaded(struct id_table *ids, struct id_cursor *cursor, struct id_entry *entry)
 {
-    append(entries, cursor, entry);
+    append(ids, cursor, entry);
 }
 
-void slots_unend(struct entries *entries, struct entry_cursor *cursor, struct entry *entry)
+void slots_unend(struct id_table *ids, struct id_cursor *cursor, struct id_entry *entry)
 {
-    struct seat_ids *ids = ids_of(entries, cursor);
+    struct ctx_ids *own = ids_of(ids, cursor);
     uint32_t next = entry->ended_next, prev = entry->ended_prev;
     if (prev != 0)
-        entry_at(entries, prev - 1)->ended_next = next;
+        entry_at(ids, prev - 1)->ended_next = next;
     else
-        ids->first = next;
+        own->first = next;
     if (next != 0)
-        entry_at(entries, next - 1)->ended_prev = prev;
+        entry_at(ids, next - 1)->ended_prev = prev;
     else
-        ids->last = prev;
+        own->last = prev;
     entry->ended_next = entry->ended_prev = 0;
-    change(&ids->remembered, (uint64_t)-1);
+    change(&own->remembered, (uint64_t)-1);
     /* What `ripe_ms` says of the one before holds for those behind it, who ended later. */
-    if (ids->first == 0)
-        atomic_store_explicit(&ids->ripe_ms, UINT64_MAX, memory_order_relaxed);
+    if (own->first == 0)
+        atomic_store_explicit(&own->ripe_ms, UINT64_MAX, memory_order_relaxed);
 }
 
-void entries_note_forgotten(struct entries *entries, uint64_t ended_ms)
+void id_table_note_forgotten(struct id_table *ids, uint64_t ended_ms)
 {
-    uint64_t before = atomic_load_explicit(&entries->forgotten_ms, memory_order_relaxed);
+    uint64_t before = atomic_load_explicit(&ids->forgotten_ms, memory_order_relaxed);
     while (before < ended_ms &&
-           !atomic_compare_exchange_weak_explicit(&entries->forgotten_ms, &before, ended_ms,
+           !atomic_compare_exchange_weak_explicit(&ids->forgotten_ms, &before, ended_ms,
                                                   memory_order_relaxed, memory_order_relaxed)) {
-        /* another seat forgot one meanwhile */
+        /* another context forgot one meanwhile */
     }
 }
 
 /* Fetches what forgetting the next ones will touch: their slots, then their buckets. */
-static void peek(const struct entries *entries, const struct entry *first)
+static void peek(const struct id_table *ids, const struct id_entry *first)
 {
     if (first->ended_next == 0)
         return;
-    const struct entry *next = entry_at(entries, first->ended_next - 1);
+    const struct id_entry *next = entry_at(ids, first->ended_next - 1);
     uint64_t word = atomic_load_explicit(&next->state, memory_order_relaxed);
-    entries_prefetch_bucket(entries, id_hash(entries, entry_id(next, word)));
+    id_table_prefetch_bucket(ids, id_hash(ids, entry_id(next, word)));
     if (next->ended_next != 0)
-        fetch_entry(entry_at(entries, next->ended_next - 1));
+        fetch_entry(entry_at(ids, next->ended_next - 1));
 }
 
 /* May the first of the queue be forgotten? If not, notes when it may. */
-static bool is_ripe(struct entries *entries, const struct entry_cursor *cursor,
-                    const struct entry *first)
+static bool is_ripe(struct id_table *ids, const struct id_cursor *cursor,
+                    const struct id_entry *first)
 {
-    uint64_t at = ripe_at(entries, first);
+    uint64_t at = ripe_at(ids, first);
     if (at <= cursor->now_ms)
         return true;
-    atomic_store_explicit(&ids_of(entries, cursor)->ripe_ms, at, memory_order_relaxed);
+    atomic_store_explicit(&ids_of(ids, cursor)->ripe_ms, at, memory_order_relaxed);
     return false;
 }
 
 /* Forgets the oldest of the queue, ripe or not: its slot, busy. NULL: something is in the way. */
-static struct entry *forget(struct entries *entries, struct entry_cursor *cursor,
-                            struct entry *entry)
+static struct id_entry *forget(struct id_table *ids, struct id_cursor *cursor,
+                               struct id_entry *entry)
 {
     uint64_t word;
-    peek(entries, entry);
+    peek(ids, entry);
     if (!entry_take(entry, &word))
         return NULL;
     assert(word_kind(word) != ENTRY_RESERVATION || state_final(word_state(word)));
-    entries_note_forgotten(entries, entry_ended_ms(entry, word)); /* before it is gone */
-    if (entry->mailed || !entry_unindex(entries, entry, word)) {
-        entry_put(entry, word); /* its letter has yet to be read, or its bucket is busy */
+    id_table_note_forgotten(ids, entry_ended_ms(entry, word)); /* before it is gone */
+    if (entry->in_inbox || !entry_unindex(ids, entry, word)) {
+        entry_put(entry, word); /* its message has yet to be read, or its bucket is busy */
         return NULL;
     }
-    slots_unend(entries, cursor, entry);
+    slots_unend(ids, cursor, entry);
     if (word_kind(word) == ENTRY_RESERVATION && draw_blocks(entry->draw_count, entry->timed) > 0)
-        slots_free_draws(entries, cursor, entry->more);
+        slots_free_draws(ids, cursor, entry->more);
     return blank(entry);
 }
 
-static struct entry *oldest(const struct entries *entries, const struct entry_cursor *cursor)
+static struct id_entry *oldest(const struct id_table *ids, const struct id_cursor *cursor)
 {
-    uint32_t first = entries->seats[cursor->seat].first;
-    return first ? entry_at(entries, first - 1) : NULL;
+    uint32_t first = ids->contexts[cursor->ctx].first;
+    return first ? entry_at(ids, first - 1) : NULL;
 }
 
-static struct entry *forget_ripe(struct entries *entries, struct entry_cursor *cursor)
+static struct id_entry *forget_ripe(struct id_table *ids, struct id_cursor *cursor)
 {
-    struct entry *first = oldest(entries, cursor);
-    return first && is_ripe(entries, cursor, first) ? forget(entries, cursor, first) : NULL;
+    struct id_entry *first = oldest(ids, cursor);
+    return first && is_ripe(ids, cursor, first) ? forget(ids, cursor, first) : NULL;
 }
 
 /* The past happened: where the table is smaller than it was then, the oldest has to go. */
-static struct entry *forget_early(struct entries *entries, struct entry_cursor *cursor)
+static struct id_entry *forget_early(struct id_table *ids, struct id_cursor *cursor)
 {
-    struct entry *first = oldest(entries, cursor);
+    struct id_entry *first = oldest(ids, cursor);
     if (first)
-        cursor->early += !is_ripe(entries, cursor, first);
-    return first ? forget(entries, cursor, first) : NULL;
+        cursor->early += !is_ripe(ids, cursor, first);
+    return first ? forget(ids, cursor, first) : NULL;
 }
 
 /* ---- taking one ---- */
 
-static struct entry *find_slot(struct entries *entries, struct entry_cursor *cursor)
+static struct id_entry *find_slot(struct id_table *ids, struct id_cursor *cursor)
 {
-    struct entry *slot = from_stash(entries, cursor);
-    bool plenty = cursor->candidates != 0 || entries_free(entries) >= entries->chunk_count;
+    struct id_entry *slot = from_stash(ids, cursor);
+    bool plenty = cursor->candidates != 0 || id_table_free(ids) >= ids->chunk_count;
     if (!slot && plenty)
-        slot = from_hand(entries, cursor);
+        slot = from_hand(ids, cursor);
     if (!slot && !cursor->replaying)
-        slot = forget_ripe(entries, cursor);
+        slot = forget_ripe(ids, cursor);
     if (!slot)
-        slot = from_hand(entries, cursor);
+        slot = from_hand(ids, cursor);
     if (!slot && cursor->replaying)
-        slot = forget_early(entries, cursor);
+        slot = forget_early(ids, cursor);
     return slot;
 }
 
-/* Says what other seats could do with of what this one has. */
-static void note_hoard(struct entries *entries, const struct entry_cursor *cursor)
+/* Says what other contexts could do with of what this one has. */
+static void note_hoard(struct id_table *ids, const struct id_cursor *cursor)
 {
-    _Atomic uint32_t *hoard = &ids_of(entries, cursor)->hoard;
+    _Atomic uint32_t *hoard = &ids_of(ids, cursor)->hoard;
     uint32_t now = cursor->stash_count + (cursor->spare != NULL) +
                    (uint32_t)__builtin_popcountll(cursor->candidates);
     if (now != atomic_load_explicit(hoard, memory_order_relaxed))
         atomic_store_explicit(hoard, now, memory_order_relaxed);
 }
 
-struct entry *slots_take(struct entries *entries, struct entry_cursor *cursor)
+struct id_entry *slots_take(struct id_table *ids, struct id_cursor *cursor)
 {
-    struct entry *slot = cursor->spare;
+    struct id_entry *slot = cursor->spare;
     cursor->spare = NULL;
     if (!slot)
-        slot = find_slot(entries, cursor);
-    note_hoard(entries, cursor);
+        slot = find_slot(ids, cursor);
+    note_hoard(ids, cursor);
     return slot;
 }
 
-void slots_give_back(struct entries *entries, struct entry_cursor *cursor, struct entry *entry)
+void slots_give_back(struct id_table *ids, struct id_cursor *cursor, struct id_entry *entry)
 {
     blank(entry);
     if (!cursor->spare)
         cursor->spare = entry;
     else
-        to_stash(entries, cursor, entry);
-    note_hoard(entries, cursor);
+        to_stash(ids, cursor, entry);
+    note_hoard(ids, cursor);
 }
 
 /* ---- sharing ---- */
 
-/* All that the seat has and does not use. */
-static void share_hoard(struct entries *entries, struct entry_cursor *cursor)
+/* All that the context has and does not use. */
+static void share_hoard(struct id_table *ids, struct id_cursor *cursor)
 {
-    struct entry *entry;
+    struct id_entry *entry;
     if (cursor->spare)
-        to_hand(entries, cursor->spare);
+        to_hand(ids, cursor->spare);
     cursor->spare = NULL;
-    while ((entry = from_stash(entries, cursor)) != NULL)
-        to_hand(entries, entry);
+    while ((entry = from_stash(ids, cursor)) != NULL)
+        to_hand(ids, entry);
     for (; cursor->candidates != 0; cursor->candidates &= cursor->candidates - 1)
-        slots_release(entries, entry_at(entries, cursor->chunk * CHUNK + (uint32_t)__builtin_ctzll(
-                                                                             cursor->candidates)));
+        slots_release(ids, entry_at(ids, cursor->chunk * CHUNK +
+                                             (uint32_t)__builtin_ctzll(cursor->candidates)));
 }
 
-void slots_share(struct entries *entries, struct entry_cursor *cursor)
+void slots_share(struct id_table *ids, struct id_cursor *cursor)
 {
-    struct entry *entry;
-    _Atomic bool *asked = &ids_of(entries, cursor)->asked;
+    struct id_entry *entry;
+    _Atomic bool *asked = &ids_of(ids, cursor)->asked;
     if (!atomic_load_explicit(asked, memory_order_relaxed))
         return;
     atomic_store_explicit(asked, false, memory_order_relaxed);
     for (unsigned i = 0; i < SHARED_AT_ONCE; i++) {
-        entry = forget_ripe(entries, cursor);
+        entry = forget_ripe(ids, cursor);
         if (!entry)
             break;
-        to_hand(entries, entry);
+        to_hand(ids, entry);
     }
-    share_hoard(entries, cursor); /* afterwards: the draws of what was forgotten are in the stash */
-    note_hoard(entries, cursor);
+    share_hoard(ids, cursor); /* afterwards: the draws of what was forgotten are in the stash */
+    note_hoard(ids, cursor);
 }
 
 /* What others have, and have been asked to share. *ripe: some of it has yet to be forgotten. */
-static uint64_t ask_others(struct entries *entries, const struct entry_cursor *cursor, bool *ripe)
+static uint64_t ask_others(struct id_table *ids, const struct id_cursor *cursor, bool *ripe)
 {
     uint64_t slots = 0;
-    for (unsigned i = 0; i < SEATS_MAX; i++) {
-        struct seat_ids *other = &entries->seats[i];
+    for (unsigned i = 0; i < CONTEXTS_MAX; i++) {
+        struct ctx_ids *other = &ids->contexts[i];
         uint32_t hoard = atomic_load_explicit(&other->hoard, memory_order_relaxed);
         bool has_ripe =
             atomic_load_explicit(&other->ripe_ms, memory_order_relaxed) <= cursor->now_ms;
-        if (i == cursor->seat || (hoard == 0 && !has_ripe))
+        if (i == cursor->ctx || (hoard == 0 && !has_ripe))
             continue;
         atomic_store_explicit(&other->asked, true, memory_order_relaxed);
         slots += hoard;
@@ -436,65 +436,65 @@ static uint64_t ask_others(struct entries *entries, const struct entry_cursor *c
 }
 
 /* Why `missing` slots more were not found. */
-static enum entry_found why_none(struct entries *entries, const struct entry_cursor *cursor,
+static enum entry_found why_none(struct id_table *ids, const struct id_cursor *cursor,
                                  uint64_t missing)
 {
-    const struct seat_ids *own = &entries->seats[cursor->seat];
+    const struct ctx_ids *own = &ids->contexts[cursor->ctx];
     bool ripe = atomic_load_explicit(&own->ripe_ms, memory_order_relaxed) <= cursor->now_ms;
-    uint64_t slots = ask_others(entries, cursor, &ripe) + entries_free(entries) +
+    uint64_t slots = ask_others(ids, cursor, &ripe) + id_table_free(ids) +
                      (uint64_t)__builtin_popcountll(cursor->candidates);
     if (ripe || slots >= missing)
         return ENTRY_UNDECIDED;
-    bool young = entries->remember_ms > 0 && entries_remembered(entries) > 0;
+    bool young = ids->remember_ms > 0 && id_table_remembered(ids) > 0;
     return young ? ENTRY_TABLE_YOUNG : ENTRY_TABLE_FULL;
 }
 
-enum entry_found slots_why_none(struct entries *entries, const struct entry_cursor *cursor)
+enum entry_found slots_why_none(struct id_table *ids, const struct id_cursor *cursor)
 {
-    return why_none(entries, cursor, 1);
+    return why_none(ids, cursor, 1);
 }
 
 /* ---- slots for an order ---- */
 
-enum entry_found slots_prepare(struct entries *entries, struct entry_cursor *cursor, uint32_t count)
+enum entry_found slots_prepare(struct id_table *ids, struct id_cursor *cursor, uint32_t count)
 {
     while (cursor->prepared_count < count) {
-        struct entry *slot = slots_take(entries, cursor);
+        struct id_entry *slot = slots_take(ids, cursor);
         if (!slot) {
-            enum entry_found why = why_none(entries, cursor, count - cursor->prepared_count);
-            slots_unprepare(entries, cursor);
+            enum entry_found why = why_none(ids, cursor, count - cursor->prepared_count);
+            slots_unprepare(ids, cursor);
             return why;
         }
         slot->ended_next = cursor->prepared;
-        cursor->prepared = entry_number(entries, slot) + 1;
+        cursor->prepared = entry_number(ids, slot) + 1;
         cursor->prepared_count++;
     }
     return ENTRY_ABSENT;
 }
 
-static struct entry *from_prepared(struct entries *entries, struct entry_cursor *cursor)
+static struct id_entry *from_prepared(struct id_table *ids, struct id_cursor *cursor)
 {
     if (cursor->prepared_count == 0)
         return NULL;
-    struct entry *entry = entry_at(entries, cursor->prepared - 1);
+    struct id_entry *entry = entry_at(ids, cursor->prepared - 1);
     cursor->prepared = entry->ended_next;
     cursor->prepared_count--;
     entry->ended_next = 0;
     return entry;
 }
 
-void slots_unprepare(struct entries *entries, struct entry_cursor *cursor)
+void slots_unprepare(struct id_table *ids, struct id_cursor *cursor)
 {
-    struct entry *entry;
-    while ((entry = from_prepared(entries, cursor)) != NULL)
-        slots_give_back(entries, cursor, entry);
+    struct id_entry *entry;
+    while ((entry = from_prepared(ids, cursor)) != NULL)
+        slots_give_back(ids, cursor, entry);
 }
 
-struct draws_entry *slots_take_draws(struct entries *entries, struct entry_cursor *cursor)
+struct draws_entry *slots_take_draws(struct id_table *ids, struct id_cursor *cursor)
 {
-    struct entry *slot = from_prepared(entries, cursor);
+    struct id_entry *slot = from_prepared(ids, cursor);
     if (!slot)
-        slot = slots_take(entries, cursor);
+        slot = slots_take(ids, cursor);
     if (!slot)
         return NULL;
     struct draws_entry *draws = (struct draws_entry *)(void *)slot;
@@ -507,20 +507,20 @@ struct draws_entry *slots_take_draws(struct entries *entries, struct entry_curso
 
 /* ---- starting ---- */
 
-void slots_resume(struct entries *entries, struct entry_cursor *cursor, uint32_t number)
+void slots_resume(struct id_table *ids, struct id_cursor *cursor, uint32_t number)
 {
-    assert(number <= entries->max);
+    assert(number <= ids->max);
     assert(cursor->candidates == 0);
-    atomic_store_explicit(&entries->hand, (number + CHUNK - 1) / CHUNK, memory_order_relaxed);
+    atomic_store_explicit(&ids->hand, (number + CHUNK - 1) / CHUNK, memory_order_relaxed);
 }
 
-void entries_started(struct entries *entries, uint64_t last_ms, uint64_t now_ms)
+void id_table_started(struct id_table *ids, uint64_t last_ms, uint64_t now_ms)
 {
-    entries->started_ms = now_ms;
-    entries->downtime_ms = now_ms > last_ms ? now_ms - last_ms : 0;
-    for (unsigned i = 0; i < SEATS_MAX; i++) {
-        struct seat_ids *ids = &entries->seats[i];
-        if (ids->first != 0)
-            atomic_store(&ids->ripe_ms, ripe_at(entries, entry_at(entries, ids->first - 1)));
+    ids->started_ms = now_ms;
+    ids->downtime_ms = now_ms > last_ms ? now_ms - last_ms : 0;
+    for (unsigned i = 0; i < CONTEXTS_MAX; i++) {
+        struct ctx_ids *own = &ids->contexts[i];
+        if (own->first != 0)
+            atomic_store(&own->ripe_ms, ripe_at(ids, entry_at(ids, own->first - 1)));
     }
 }

@@ -45,7 +45,7 @@ static uint32_t list_for(const struct wheel *wheel, uint64_t tick)
     return level * WHEEL_SLOTS + slot;
 }
 
-void wheel_link(struct wheel *wheel, struct entries *entries, struct entry *entry,
+void wheel_link(struct wheel *wheel, struct id_table *ids, struct id_entry *entry,
                 uint64_t deadline_ms)
 {
     uint64_t tick = (deadline_ms + WHEEL_TICK_MS - 1) / WHEEL_TICK_MS;
@@ -53,76 +53,76 @@ void wheel_link(struct wheel *wheel, struct entries *entries, struct entry *entr
         tick = wheel->tick + 1;
     uint32_t list = list_for(wheel, tick);
     uint32_t *head = list_head(wheel, list);
-    uint32_t link = entry_number(entries, entry) + 1;
+    uint32_t link = entry_number(ids, entry) + 1;
     assert(link < FIRST_IN);
     entry->wheel_prev = FIRST_IN | list;
     entry->wheel_next = *head;
     if (*head != 0)
-        entry_at(entries, *head - 1)->wheel_prev = link;
+        entry_at(ids, *head - 1)->wheel_prev = link;
     *head = link;
     wheel->count++;
     mark(wheel, list);
 }
 
-void wheel_unlink(struct wheel *wheel, struct entries *entries, struct entry *entry)
+void wheel_unlink(struct wheel *wheel, struct id_table *ids, struct id_entry *entry)
 {
     assert(wheel->count > 0);
     uint32_t prev = entry->wheel_prev, next = entry->wheel_next;
     if (next != 0)
-        entry_at(entries, next - 1)->wheel_prev = prev;
+        entry_at(ids, next - 1)->wheel_prev = prev;
     if (prev & FIRST_IN) {
         uint32_t list = prev & ~FIRST_IN;
-        assert(*list_head(wheel, list) == entry_number(entries, entry) + 1);
+        assert(*list_head(wheel, list) == entry_number(ids, entry) + 1);
         *list_head(wheel, list) = next;
         mark(wheel, list);
     } else {
-        entry_at(entries, prev - 1)->wheel_next = next;
+        entry_at(ids, prev - 1)->wheel_next = next;
     }
     entry->wheel_next = entry->wheel_prev = 0;
     wheel->count--;
 }
 
 /* Makes a whole list due. */
-static void move_to_due(struct wheel *wheel, struct entries *entries, unsigned level, uint32_t slot)
+static void move_to_due(struct wheel *wheel, struct id_table *ids, unsigned level, uint32_t slot)
 {
     uint32_t list = level * WHEEL_SLOTS + slot;
     assert(wheel->due[level] == 0);
     wheel->due[level] = wheel->heads[list];
     wheel->heads[list] = 0;
     if (wheel->due[level] != 0)
-        entry_at(entries, wheel->due[level] - 1)->wheel_prev = FIRST_IN | (DUE_LISTS + level);
+        entry_at(ids, wheel->due[level] - 1)->wheel_prev = FIRST_IN | (DUE_LISTS + level);
     mark(wheel, list);
 }
 
 /* One tick on: the lowest level's slot is due, and, where a level has gone round, the next one's
  * slot is to be spread over the levels below it. */
-static void step(struct wheel *wheel, struct entries *entries)
+static void step(struct wheel *wheel, struct id_table *ids)
 {
     wheel->tick++;
     for (unsigned level = 0; level < WHEEL_LEVELS; level++) {
-        move_to_due(wheel, entries, level,
+        move_to_due(wheel, ids, level,
                     (uint32_t)(wheel->tick >> (LEVEL_BITS * level)) % WHEEL_SLOTS);
         if ((wheel->tick >> (LEVEL_BITS * level)) % WHEEL_SLOTS != 0)
             break;
     }
 }
 
-struct entry *wheel_take_due(struct wheel *wheel, struct entries *entries, uint64_t now_ms)
+struct id_entry *wheel_take_due(struct wheel *wheel, struct id_table *ids, uint64_t now_ms)
 {
     uint64_t now = now_ms / WHEEL_TICK_MS;
     for (;;) {
         for (unsigned level = 0; level < WHEEL_LEVELS; level++) {
             if (wheel->due[level] == 0)
                 continue;
-            struct entry *entry = entry_at(entries, wheel->due[level] - 1);
-            wheel_unlink(wheel, entries, entry);
+            struct id_entry *entry = entry_at(ids, wheel->due[level] - 1);
+            wheel_unlink(wheel, ids, entry);
             return entry;
         }
         if (wheel->count == 0 && wheel->tick < now)
             wheel->tick = now;
         if (wheel->tick >= now)
             return NULL;
-        step(wheel, entries);
+        step(wheel, ids);
     }
 }
 
@@ -147,45 +147,45 @@ uint64_t wheel_next_ms(const struct wheel *wheel)
     return tick * WHEEL_TICK_MS;
 }
 
-/* The caller owns the entry, or keeps it `mailed`: nobody else writes its link. */
-static void push(struct wheel *wheel, struct entries *entries, struct entry *entry)
+/* The caller owns the entry, or keeps it `in_inbox`: nobody else writes its link. */
+static void push(struct wheel *wheel, struct id_table *ids, struct id_entry *entry)
 {
-    uint32_t link = entry_number(entries, entry) + 1;
-    uint32_t first = atomic_load_explicit(&wheel->mail, memory_order_relaxed);
+    uint32_t link = entry_number(ids, entry) + 1;
+    uint32_t first = atomic_load_explicit(&wheel->inbox, memory_order_relaxed);
     do
-        entry->mail_next = first;
-    while (!atomic_compare_exchange_weak_explicit(&wheel->mail, &first, link, memory_order_release,
+        entry->inbox_next = first;
+    while (!atomic_compare_exchange_weak_explicit(&wheel->inbox, &first, link, memory_order_release,
                                                   memory_order_relaxed)); /* W1 */
 }
 
-bool wheel_mail(struct wheel *wheel, struct entries *entries, struct entry *entry)
+bool wheel_send(struct wheel *wheel, struct id_table *ids, struct id_entry *entry)
 {
-    if (entry->mailed)
+    if (entry->in_inbox)
         return false;
-    entry->mailed = true;
-    push(wheel, entries, entry);
+    entry->in_inbox = true;
+    push(wheel, ids, entry);
     return true;
 }
 
-struct entry *wheel_take_mail(struct wheel *wheel, struct entries *entries)
+struct id_entry *wheel_take_inbox(struct wheel *wheel, struct id_table *ids)
 {
-    if (atomic_load_explicit(&wheel->mail, memory_order_relaxed) == 0)
+    if (atomic_load_explicit(&wheel->inbox, memory_order_relaxed) == 0)
         return NULL;
-    uint32_t first = atomic_exchange_explicit(&wheel->mail, 0, memory_order_acquire); /* W1 */
-    return first ? entry_at(entries, first - 1) : NULL;
+    uint32_t first = atomic_exchange_explicit(&wheel->inbox, 0, memory_order_acquire); /* W1 */
+    return first ? entry_at(ids, first - 1) : NULL;
 }
 
-struct entry *wheel_mail_next(struct entries *entries, const struct entry *entry)
+struct id_entry *wheel_inbox_next(struct id_table *ids, const struct id_entry *entry)
 {
-    return entry->mail_next ? entry_at(entries, entry->mail_next - 1) : NULL;
+    return entry->inbox_next ? entry_at(ids, entry->inbox_next - 1) : NULL;
 }
 
-void wheel_mail_again(struct wheel *wheel, struct entries *entries, struct entry *entry)
+void wheel_send_again(struct wheel *wheel, struct id_table *ids, struct id_entry *entry)
 {
-    push(wheel, entries, entry);
+    push(wheel, ids, entry);
 }
 
-bool wheel_has_mail(const struct wheel *wheel)
+bool wheel_has_messages(const struct wheel *wheel)
 {
-    return atomic_load_explicit(&wheel->mail, memory_order_relaxed) != 0;
+    return atomic_load_explicit(&wheel->inbox, memory_order_relaxed) != 0;
 }

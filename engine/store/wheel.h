@@ -1,22 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Deadlines: one hierarchical timing wheel per seat (Varghese and Lauck, "Hashed and hierarchical
- * timing wheels", 1987), threaded through the entries themselves, so that it needs no memory of its
- * own and a hold that ends early costs nothing later.
+ * Deadlines: one hierarchical timing wheel per context (Varghese and Lauck, "Hashed and
+ * hierarchical timing wheels", 1987), threaded through the entries themselves, so that it needs no
+ * memory of its own and a hold that ends early costs nothing later.
  *
- * Ownership: the buckets and the entries' wheel_next and wheel_prev belong to the seat's
- * thread. Another seat that ends a hold, or shortens it, cannot unlink it: it puts the entry, which
- * it owns (E1), into the owner's mailbox, a stack of entries linked through mail_next (W1: pushed
- * with release, taken whole with acquire, so that the links are seen).
+ * Ownership: the buckets and the entries' wheel_next and wheel_prev belong to the context's
+ * thread. Another context that ends a hold, or shortens it, cannot unlink it: it puts the entry,
+ * which it owns (E1), into the owner's inbox, a stack of entries linked through inbox_next (W1:
+ * pushed with release, taken whole with acquire, so that the links are seen).
  *
- * `mailed` says that the entry is in there, so it is in there once, and its slot is not reused. Who
- * owns the entry reads and writes it. A letter stays `mailed` until the wheel's seat has taken the
- * entry: one that was found busy goes back into the mailbox as it is.
+ * `in_inbox` says that the entry is in there, so it is in there once, and its slot is not reused.
+ * Who owns the entry reads and writes it. A message stays `in_inbox` until the wheel's context has
+ * taken the entry: one that was found busy goes back into the inbox as it is.
  */
 #ifndef STOCKD_ENGINE_STORE_WHEEL_H
 #define STOCKD_ENGINE_STORE_WHEEL_H
 
-#include "engine/store/entry.h"
+#include "engine/store/id_table.h"
 
 enum { WHEEL_TICK_MS = 16, WHEEL_LEVELS = 4, WHEEL_SLOTS = 256 };
 
@@ -26,33 +26,33 @@ struct wheel {
     uint32_t heads[WHEEL_LEVELS * WHEEL_SLOTS]; /* entry number + 1 */
     uint32_t due[WHEEL_LEVELS];                 /* lists to be looked at */
     uint64_t occupied[WHEEL_SLOTS / 64];        /* which slots of the lowest level have entries */
-    _Alignas(64) _Atomic uint32_t mail;         /* entry number + 1; any seat, W1 */
+    _Alignas(64) _Atomic uint32_t inbox;        /* entry number + 1; any context, W1 */
 };
 
 void wheel_init(struct wheel *wheel, uint64_t now_ms);
 
 /* Links an entry that is in no wheel, to come up at its deadline or up to one tick later. */
-void wheel_link(struct wheel *wheel, struct entries *entries, struct entry *entry,
+void wheel_link(struct wheel *wheel, struct id_table *ids, struct id_entry *entry,
                 uint64_t deadline_ms);
-void wheel_unlink(struct wheel *wheel, struct entries *entries, struct entry *entry);
+void wheel_unlink(struct wheel *wheel, struct id_table *ids, struct id_entry *entry);
 
 /* Unlinks and returns an entry that may be due (look at its deadline; link it again if it is
  * not), or NULL if there is none up to now. */
-struct entry *wheel_take_due(struct wheel *wheel, struct entries *entries, uint64_t now_ms);
+struct id_entry *wheel_take_due(struct wheel *wheel, struct id_table *ids, uint64_t now_ms);
 
 /* When wheel_take_due next has something to do; UINT64_MAX: never. */
 uint64_t wheel_next_ms(const struct wheel *wheel);
 
-/* Any thread, which owns the entry: true if it was not in the mailbox before. */
-bool wheel_mail(struct wheel *wheel, struct entries *entries, struct entry *entry);
+/* Any thread, which owns the entry: true if it was not in the inbox before. */
+bool wheel_send(struct wheel *wheel, struct id_table *ids, struct id_entry *entry);
 
-/* The wheel's thread: all entries of the mailbox, linked by wheel_mail_next; NULL if it is empty.
- * Each is to be taken and its `mailed` cleared, or to be mailed again. */
-struct entry *wheel_take_mail(struct wheel *wheel, struct entries *entries);
+/* The wheel's thread: all entries of the inbox, linked by wheel_inbox_next; NULL if it is empty.
+ * Each is to be taken and its `in_inbox` cleared, or to be in_inbox again. */
+struct id_entry *wheel_take_inbox(struct wheel *wheel, struct id_table *ids);
 /* The next on that chain. Before anything is done with the entry: then its link is another's. */
-struct entry *wheel_mail_next(struct entries *entries, const struct entry *entry);
-/* Back into the mailbox: it is busy with another seat, and is `mailed` still. */
-void wheel_mail_again(struct wheel *wheel, struct entries *entries, struct entry *entry);
-bool wheel_has_mail(const struct wheel *wheel);
+struct id_entry *wheel_inbox_next(struct id_table *ids, const struct id_entry *entry);
+/* Back into the inbox: it is busy with another context, and is `in_inbox` still. */
+void wheel_send_again(struct wheel *wheel, struct id_table *ids, struct id_entry *entry);
+bool wheel_has_messages(const struct wheel *wheel);
 
 #endif

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 #include "engine/ledger/claim.h"
-#include "engine/ledger/seat.h"
+#include "engine/ledger/ctx.h"
 
 /* ---- postings ---- */
 
@@ -75,19 +75,19 @@ static struct item *item_of(const struct items *items, uint32_t unit)
     return item_at(items, key_item(key));
 }
 
-enum pool_outcome txn_apply(struct seat *seat, struct posting *p, bool tentative)
+enum pool_outcome txn_apply(struct ctx *ctx, struct posting *p, bool tentative)
 {
-    struct items *items = &seat->ledger->items;
+    struct items *items = &ctx->ledger->items;
     struct pool *pool = pool_at(items, p->pool);
     struct pool_change change = { p->on_hand, p->reserved, tentative };
-    seat->work += DRAW_WORK;
+    ctx->work += DRAW_WORK;
     if (change.on_hand == 0 && change.reserved > 0) /* a promise makes nothing available */
         return pool_apply(pool, change, p->needs, &p->after);
     struct item *item = item_of(items, p->pool);
     gives_begin(item);
     enum pool_outcome outcome = pool_apply_counted(pool, change, p->needs, p->counted, &p->after);
-    if (outcome == POOL_CHANGED && change.on_hand != 0 && !seat->postings->stays)
-        recent_add(&seat->recent, seat->wall_ms, p->pool, change.on_hand);
+    if (outcome == POOL_CHANGED && change.on_hand != 0 && !ctx->postings->stays)
+        recent_add(&ctx->recent, ctx->wall_ms, p->pool, change.on_hand);
     gives_end(item);
     return outcome;
 }
@@ -95,12 +95,12 @@ enum pool_outcome txn_apply(struct seat *seat, struct posting *p, bool tentative
 /* ---- takes ---- */
 
 /* Takes that were undone get a record of their own: somebody may have read the pools meanwhile. */
-static void mark_undone(struct seat *seat, const struct postings *postings, uint32_t count)
+static void record_undone(struct ctx *ctx, const struct postings *postings, uint32_t count)
 {
-    const struct items *items = &seat->ledger->items;
-    struct undone_fields f = { .fixed = { .head = head_of(seat, RECORD_UNDONE, 0),
+    const struct items *items = &ctx->ledger->items;
+    struct undone_fields f = { .fixed = { .head = head_of(ctx, RECORD_UNDONE, 0),
                                           .count = count } };
-    struct record_builder b = undone_begin(seat->record, &f);
+    struct record_builder b = undone_begin(ctx->record, &f);
     for (uint32_t i = 0; i < count; i++) {
         const struct pool *pool = pool_at(items, postings->at[i].pool);
         uint64_t key = atomic_load_explicit(&pool->key, memory_order_relaxed);
@@ -108,38 +108,38 @@ static void mark_undone(struct seat *seat, const struct postings *postings, uint
         record_add(&b, &undone, sizeof undone);
     }
     uint32_t length = record_end(&b);
-    uint64_t position = journal_claim(seat, length);
+    uint64_t position = journal_claim(ctx, length);
     for (uint32_t i = 0; i < count; i++)
-        mark_pool(seat, postings->at[i].pool, position + length);
-    journal_publish(seat, position);
+        item_version_raise_of_pool(ctx, postings->at[i].pool, position + length);
+    journal_publish(ctx, position);
 }
 
-void txn_undo(struct seat *seat, uint32_t count)
+void txn_undo(struct ctx *ctx, uint32_t count)
 {
-    struct items *items = &seat->ledger->items;
+    struct items *items = &ctx->ledger->items;
     if (count == 0)
         return;
     for (uint32_t i = 0; i < count; i++) {
-        const struct posting *p = &seat->postings->at[i];
+        const struct posting *p = &ctx->postings->at[i];
         struct item *item = item_of(items, p->pool);
         gives_begin(item);
         pool_give(pool_at(items, p->pool), (struct pool_change){ -p->on_hand, -p->reserved, -1 });
-        if (p->on_hand != 0 && !seat->postings->stays)
-            recent_add(&seat->recent, seat->wall_ms, p->pool, -p->on_hand);
+        if (p->on_hand != 0 && !ctx->postings->stays)
+            recent_add(&ctx->recent, ctx->wall_ms, p->pool, -p->on_hand);
         gives_end(item);
     }
-    seat->work += (uint64_t)DRAW_WORK * count;
-    mark_undone(seat, seat->postings, count);
+    ctx->work += (uint64_t)DRAW_WORK * count;
+    record_undone(ctx, ctx->postings, count);
 }
 
-void txn_bracket(struct seat *seat, void (*edge)(struct item *))
+void txn_bracket(struct ctx *ctx, void (*edge)(struct item *))
 {
-    for (uint32_t i = 0; i < seat->postings->takes; i++)
-        edge(item_of(&seat->ledger->items, seat->postings->at[i].pool));
+    for (uint32_t i = 0; i < ctx->postings->takes; i++)
+        edge(item_of(&ctx->ledger->items, ctx->postings->at[i].pool));
 }
 
-enum code txn_conflict(struct seat *seat, const char *id_name, struct text id)
+enum code txn_conflict(struct ctx *ctx, const char *id_name, struct text id)
 {
-    return fail(seat, CODE_CONFLICT, "%s \"%.*s\" was used for something else", id_name,
-                (int)id.len, id.at);
+    return fail(ctx, CODE_CONFLICT, "%s \"%.*s\" was used for something else", id_name, (int)id.len,
+                id.at);
 }

@@ -30,11 +30,11 @@
 
 #include "engine/base/error.h"
 #include "engine/base/text.h"
-#include "engine/store/entry.h"
+#include "engine/store/id_table.h"
 #include "engine/store/pool.h"
 
 struct item;
-struct seat;
+struct ctx;
 struct txn;
 
 /* The change of one pool, and its condition. */
@@ -78,19 +78,19 @@ struct txn_kind {
     const char *id_name;        /* the request's parameter; NULL: it has no id of its own */
     enum entry_kind remembered; /* what its id stands for afterwards */
     bool takes, gives;          /* what postings it may have */
-    bool claims_ahead;          /* it may use a claim that was made ahead; only gives may */
-    /* Fills the seat's postings from what the pools say now; may run several times. CODE_OK,
+    bool preclaims;             /* it may use a claim that was made ahead; only gives may */
+    /* Fills the context's postings from what the pools say now; may run several times. CODE_OK,
      * CODE_DEFERRED, or a refusal. */
-    enum code (*plan)(struct seat *seat, struct txn *t);
+    enum code (*plan)(struct ctx *ctx, struct txn *t);
     /* Everything is taken: CODE_OK, or the takes are undone. */
-    enum code (*taken)(struct seat *seat, struct txn *t);
-    /* Builds the record in the seat's buffer. Its length in bytes. */
-    uint32_t (*record)(struct seat *seat, struct txn *t);
-    void (*outcome)(struct seat *seat, struct txn *t);
+    enum code (*taken)(struct ctx *ctx, struct txn *t);
+    /* Builds the record in the context's buffer. Its length in bytes. */
+    uint32_t (*record)(struct ctx *ctx, struct txn *t);
+    void (*outcome)(struct ctx *ctx, struct txn *t);
     /* Shows the new state of the objects that it owns, puts them, and fills the result. */
-    void (*show)(struct seat *seat, struct txn *t);
+    void (*show)(struct ctx *ctx, struct txn *t);
     /* Fills the first result again from the id's entry, which stays owned. */
-    void (*repeat)(struct seat *seat, struct txn *t);
+    void (*repeat)(struct ctx *ctx, struct txn *t);
 };
 
 /* A transaction under way: the first member of each operation's own struct. One thread's alone. */
@@ -99,14 +99,14 @@ struct txn {
     uint64_t content; /* fingerprint of what was asked */
 
     /* Set by the plan. */
-    struct entry *reservation; /* that it changes, owned; NULL: none. `show` puts it, or the
+    struct id_entry *reservation; /* that it changes, owned; NULL: none. `show` puts it, or the
                                   transaction if nothing is done */
-    uint64_t word;             /* state of the reservation */
-    bool may_undo;             /* even a single take may be undone, so it is tentative */
-    bool done;                 /* nothing is to be done, and the plan has filled the result */
+    uint64_t word;                /* state of the reservation */
+    bool may_undo;                /* even a single take may be undone, so it is tentative */
+    bool done;                    /* nothing is to be done, and the plan has filled the result */
 
     /* Set by the transaction. */
-    struct entry *entry; /* of the id, owned: fresh; for `repeat`, known */
+    struct id_entry *entry; /* of the id, owned: fresh; for `repeat`, known */
     uint64_t entry_word;
     uint64_t lsn;
 };
@@ -118,12 +118,12 @@ void postings_order(struct postings *postings);
 
 /* Changes one pool. A change that may make units available, or moves them, is bracketed for those
  * who sum over the item's pools. */
-enum pool_outcome txn_apply(struct seat *seat, struct posting *p, bool tentative);
-/* Gives back the first `count` takes, which are pending; a record of its own says so. */
-void txn_undo(struct seat *seat, uint32_t count);
+enum pool_outcome txn_apply(struct ctx *ctx, struct posting *p, bool tentative);
+/* Gives back the first `count` takes, which are undecided; a record of its own says so. */
+void txn_undo(struct ctx *ctx, uint32_t count);
 /* Units on their way between pools are in none of them, so meanwhile no sum over their items
  * counts. */
-void txn_bracket(struct seat *seat, void (*edge)(struct item *));
-enum code txn_conflict(struct seat *seat, const char *id_name, struct text id);
+void txn_bracket(struct ctx *ctx, void (*edge)(struct item *));
+enum code txn_conflict(struct ctx *ctx, const char *id_name, struct text id);
 
 #endif

@@ -11,28 +11,28 @@
 
 #include "engine/base/probe.h"
 #include "engine/ledger/claim.h"
+#include "engine/ledger/ctx.h"
 #include "engine/ledger/operation_id.h"
-#include "engine/ledger/seat.h"
 #include "engine/txn/txn.h"
 
 #define TXN_TEMPLATE static inline __attribute__((always_inline))
 
-/* After so many plans, or so much work (see seat_work), a transaction is deferred, so that others
- * get their turn. */
+/* After so many plans, or so much work (see ctx_work), a transaction is deferred, so that others
+ * get their iteration. */
 enum { PLANS_PER_TURN = 8, PLANNING_WORK = 64 << 10 };
 
 /* Rule T. False, and nothing is taken: a pool does not meet its condition. *undecided: perhaps it
- * does, for somebody else's take is pending there. */
-TXN_TEMPLATE bool txn_take(struct seat *seat, bool tentative, bool *undecided)
+ * does, for somebody else's take is undecided there. */
+TXN_TEMPLATE bool txn_take(struct ctx *ctx, bool tentative, bool *undecided)
 {
-    struct postings *all = seat->postings;
+    struct postings *all = ctx->postings;
     for (uint32_t i = 0; i < all->takes; i++) {
         struct posting *p = &all->at[i];
-        if (txn_apply(seat, p, tentative) == POOL_CHANGED)
+        if (txn_apply(ctx, p, tentative) == POOL_CHANGED)
             continue;
-        *undecided = word_pending(p->after) != 0;
+        *undecided = word_undecided(p->after) != 0;
         assert(tentative || i == 0); /* T: else somebody may have been refused because of it */
-        txn_undo(seat, i);
+        txn_undo(ctx, i);
         return false;
     }
     return true;
@@ -40,14 +40,14 @@ TXN_TEMPLATE bool txn_take(struct seat *seat, bool tentative, bool *undecided)
 
 /* Rule G. False: the pool is full by now, or no longer what was counted. Only the first give may be
  * refused, for what has been given may have been taken since. */
-TXN_TEMPLATE bool txn_give(struct seat *seat)
+TXN_TEMPLATE bool txn_give(struct ctx *ctx)
 {
-    struct postings *all = seat->postings;
+    struct postings *all = ctx->postings;
     for (uint32_t i = all->takes; i < all->count; i++) {
         struct posting *p = &all->at[i];
         if (p->on_hand == 0 && p->reserved == 0)
             continue; /* a count that found what was known */
-        if (txn_apply(seat, p, false) == POOL_CHANGED)
+        if (txn_apply(ctx, p, false) == POOL_CHANGED)
             continue;
         assert(p->on_hand > 0);
         assert(i == all->takes);
@@ -57,49 +57,49 @@ TXN_TEMPLATE bool txn_give(struct seat *seat)
 }
 
 /* An operation with an id claims now: a claim made ahead may lie before what its id stood for. */
-TXN_TEMPLATE uint64_t txn_claim(struct seat *seat, const struct txn *t, const struct txn_kind *kind,
+TXN_TEMPLATE uint64_t txn_claim(struct ctx *ctx, const struct txn *t, const struct txn_kind *kind,
                                 uint32_t length)
 {
-    if (kind->claims_ahead && !t->entry)
-        return journal_claim_give(seat, length, t->reservation->lsn_last);
-    return journal_claim(seat, length);
+    if (kind->preclaims && !t->entry)
+        return journal_claim_give(ctx, length, t->reservation->lsn_last);
+    return journal_claim(ctx, length);
 }
 
 /* From the claim on nothing can fail, and all is given. The record is published once it is applied:
  * see log_head. */
-TXN_TEMPLATE void txn_finish(struct seat *seat, struct txn *t, const struct txn_kind *kind,
+TXN_TEMPLATE void txn_finish(struct ctx *ctx, struct txn *t, const struct txn_kind *kind,
                              uint64_t position)
 {
     if (kind->outcome)
-        kind->outcome(seat, t);
-    for (uint32_t i = 0; (kind->takes || kind->gives) && i < seat->postings->count; i++)
-        mark_pool(seat, seat->postings->at[i].pool, t->lsn);
-    journal_publish(seat, position);
-    kind->show(seat, t);
+        kind->outcome(ctx, t);
+    for (uint32_t i = 0; (kind->takes || kind->gives) && i < ctx->postings->count; i++)
+        item_version_raise_of_pool(ctx, ctx->postings->at[i].pool, t->lsn);
+    journal_publish(ctx, position);
+    kind->show(ctx, t);
 }
 
 /* Everything is taken. CODE_OK: the record is claimed and everything given; else the takes must be
  * undone. */
-TXN_TEMPLATE enum code txn_claim_and_give(struct seat *seat, struct txn *t,
+TXN_TEMPLATE enum code txn_claim_and_give(struct ctx *ctx, struct txn *t,
                                           const struct txn_kind *kind, uint64_t *position)
 {
-    enum code code = kind->taken ? kind->taken(seat, t) : CODE_OK;
+    enum code code = kind->taken ? kind->taken(ctx, t) : CODE_OK;
     if (code)
         return code;
-    uint32_t length = kind->record(seat, t);
-    *position = txn_claim(seat, t, kind, length);
+    uint32_t length = kind->record(ctx, t);
+    *position = txn_claim(ctx, t, kind, length);
     t->lsn = *position + length;
-    if (!kind->gives || txn_give(seat))
+    if (!kind->gives || txn_give(ctx))
         return CODE_OK;
-    journal_void(seat, *position, length);
+    journal_void(ctx, *position, length);
     return CODE_DEFERRED;
 }
 
 /* Does what is planned. *again: a pool has changed since the plan. */
-TXN_TEMPLATE enum code txn_do(struct seat *seat, struct txn *t, const struct txn_kind *kind,
+TXN_TEMPLATE enum code txn_do(struct ctx *ctx, struct txn *t, const struct txn_kind *kind,
                               bool *again)
 {
-    struct postings *postings = seat->postings;
+    struct postings *postings = ctx->postings;
     bool undecided = false;
     uint64_t position = 0;
     if (kind->takes && postings->count > 1)
@@ -108,43 +108,43 @@ TXN_TEMPLATE enum code txn_do(struct seat *seat, struct txn *t, const struct txn
     bool moving = kind->takes && kind->gives && takes > 0 && postings->count > takes;
     bool tentative = takes > 1 || moving || (t->may_undo && takes > 0);
     if (moving)
-        txn_bracket(seat, gives_begin);
-    bool taken = takes == 0 || txn_take(seat, tentative, &undecided);
-    enum code code = taken ? txn_claim_and_give(seat, t, kind, &position) : CODE_DEFERRED;
+        txn_bracket(ctx, gives_begin);
+    bool taken = takes == 0 || txn_take(ctx, tentative, &undecided);
+    enum code code = taken ? txn_claim_and_give(ctx, t, kind, &position) : CODE_DEFERRED;
     assert(!taken || !code || takes == 0 || tentative); /* T: what is undone was never certain */
     if (taken && code && takes > 0)
-        txn_undo(seat, takes);
+        txn_undo(ctx, takes);
     if (moving)
-        txn_bracket(seat, gives_end);
+        txn_bracket(ctx, gives_end);
     *again = !taken && !undecided;
     if (code)
         return code;
-    txn_finish(seat, t, kind, position);
+    txn_finish(ctx, t, kind, position);
     for (uint32_t i = 0; tentative && i < takes; i++)
-        pool_decide(pool_at(&seat->ledger->items, postings->at[i].pool));
+        pool_decide(pool_at(&ctx->ledger->items, postings->at[i].pool));
     return CODE_OK;
 }
 
-/* Plans and does it. CODE_OK; CODE_DEFERRED: nothing has changed, try again in the next turn; or
- * the plan's refusal. */
-TXN_TEMPLATE enum code txn_run(struct seat *seat, struct txn *t, const struct txn_kind *kind)
+/* Plans and does it. CODE_OK; CODE_DEFERRED: nothing has changed, try again in the next iteration;
+ * or the plan's refusal. */
+TXN_TEMPLATE enum code txn_run(struct ctx *ctx, struct txn *t, const struct txn_kind *kind)
 {
-    struct postings *postings = seat->postings;
-    uint64_t begun = seat->work;
+    struct postings *postings = ctx->postings;
+    uint64_t begun = ctx->work;
     bool again = true;
     enum code code = CODE_DEFERRED;
     assert(postings->count == 0);
     for (int tries = 0; again && tries < PLANS_PER_TURN; tries++) {
         again = t->may_undo = false;
-        code = kind->plan(seat, t);
+        code = kind->plan(ctx, t);
         PROBE(plan, postings->count, code);
         assert(kind->takes || postings->takes == 0);
         assert(kind->gives || postings->takes == postings->count);
         if (!code && !t->done)
-            code = txn_do(seat, t, kind, &again);
+            code = txn_do(ctx, t, kind, &again);
         postings->count = postings->takes = 0;
         postings->stays = false;
-        again = again && seat->work - begun < PLANNING_WORK;
+        again = again && ctx->work - begun < PLANNING_WORK;
     }
     if ((code || t->done) && t->reservation)
         entry_put(t->reservation, t->word);
@@ -152,47 +152,47 @@ TXN_TEMPLATE enum code txn_run(struct seat *seat, struct txn *t, const struct tx
 }
 
 /* An id that is known: its first result again, or a conflict. */
-TXN_TEMPLATE enum code txn_repeat(struct seat *seat, struct txn *t, const struct txn_kind *kind)
+TXN_TEMPLATE enum code txn_repeat(struct ctx *ctx, struct txn *t, const struct txn_kind *kind)
 {
     bool same = word_kind(t->entry_word) == kind->remembered && t->entry->content == t->content;
     if (same) {
-        kind->repeat(seat, t);
-        COUNT(seat, repeats);
+        kind->repeat(ctx, t);
+        COUNT(ctx, repeats);
     }
     entry_put(t->entry, t->entry_word);
-    return same ? CODE_OK : txn_conflict(seat, kind->id_name, t->id);
+    return same ? CODE_OK : txn_conflict(ctx, kind->id_name, t->id);
 }
 
-TXN_TEMPLATE enum code txn_run_once(struct seat *seat, struct txn *t, const struct txn_kind *kind)
+TXN_TEMPLATE enum code txn_run_once(struct ctx *ctx, struct txn *t, const struct txn_kind *kind)
 {
     bool known;
-    enum code code = begin_id(seat, kind->id_name, t->id, &t->entry, &t->entry_word, &known);
+    enum code code = begin_id(ctx, kind->id_name, t->id, &t->entry, &t->entry_word, &known);
     if (code)
         return code;
     if (known)
-        return txn_repeat(seat, t, kind);
-    code = txn_run(seat, t, kind);
+        return txn_repeat(ctx, t, kind);
+    code = txn_run(ctx, t, kind);
     assert(!t->done); /* an id that is taken must be remembered or refused */
     if (code)
-        entry_refuse(&seat->ledger->entries, &seat->cursor, t->entry, t->entry_word);
+        entry_refuse(&ctx->ledger->ids, &ctx->cursor, t->entry, t->entry_word);
     return code;
 }
 
 /* Runs what a client asked for: checks the log's room, takes the id if there is one, and runs the
  * transaction, or answers with the first result. */
-TXN_TEMPLATE enum code txn_perform(struct seat *seat, struct txn *t, const struct txn_kind *kind)
+TXN_TEMPLATE enum code txn_perform(struct ctx *ctx, struct txn *t, const struct txn_kind *kind)
 {
     enum code code = CODE_DEFERRED;
-    if (ledger_has_room(seat)) {
-        takes_begin(seat);
+    if (ledger_has_room(ctx)) {
+        takes_begin(ctx);
         if (kind->id_name && text_given(t->id))
-            code = txn_run_once(seat, t, kind);
+            code = txn_run_once(ctx, t, kind);
         else
-            code = txn_run(seat, t, kind);
-        takes_end(seat);
+            code = txn_run(ctx, t, kind);
+        takes_end(ctx);
     }
     if (code == CODE_DEFERRED)
-        COUNT(seat, deferred);
+        COUNT(ctx, deferred);
     return code;
 }
 

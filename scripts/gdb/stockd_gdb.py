@@ -46,10 +46,10 @@ def array_text(array, length):
 
 
 def pool_word(word):
-    """engine/store/pool.h: on_hand : 29 | reserved : 29 | pending : 6"""
-    on_hand, reserved, pending = bits(word, 35, 29), bits(word, 6, 29), bits(word, 0, 6)
+    """engine/store/pool.h: on_hand : 29 | reserved : 29 | undecided : 6"""
+    on_hand, reserved, undecided = bits(word, 35, 29), bits(word, 6, 29), bits(word, 0, 6)
     text = f"on hand {on_hand}, reserved {reserved}, available {on_hand - reserved}"
-    return text + (f", pending {pending}" if pending else "")
+    return text + (f", undecided {undecided}" if undecided else "")
 
 
 def owner(word):
@@ -86,7 +86,7 @@ def id_flags(word):
 
 
 def id_word(word):
-    """engine/store/entry.h: last step 8 | id length 8 | kind 8 | state 8 | busy 8"""
+    """engine/store/id_table.h: last step 8 | id length 8 | kind 8 | state 8 | busy 8"""
     return ", ".join([id_kind(word), *id_flags(word), f"id of {id_length(word)} bytes"])
 
 
@@ -185,7 +185,7 @@ class Printer:
 
 PRINTERS = {  # struct tag of the program: what shows it
     "pool": show_pool,
-    "entry": show_entry,
+    "id_entry": show_entry,
     "text": show_text,
     "code_text": show_short_text,
     "name_text": show_short_text,

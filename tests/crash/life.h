@@ -45,7 +45,7 @@ struct life {
     uint64_t number; /* of the life */
     unsigned connection;
     struct random random;
-    uint32_t ops; /* so many were drawn, and are in the figures below */
+    uint32_t ops; /* so many were drawn, and are in the metrics below */
     int64_t on_hand[LIFE_SKUS], reserved[LIFE_SKUS];
     struct order *orders;
     uint32_t order_count, order_room;

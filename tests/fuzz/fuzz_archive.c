@@ -41,7 +41,7 @@ enum {
 /* What is done with it: one thing, for each opens it anew, and that takes its time. */
 enum work {
     WORK_BLOCKS,  /* each block is looked at, as a scrub would; and compared, if it is whole */
-    WORK_BATCHES, /* batch by batch, as the book's reader does */
+    WORK_BATCHES, /* batch by batch, as the history's reader does */
     WORK_PIECES,
     WORK_TRIM,
     WORKS,

@@ -24,7 +24,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 enum { BEGINNING_MS = 1000000 };
 
 static const struct ledger_config tables = {
-    .items = 64, .pools = 64, .reservations = 256, .seats = 1, .hash_seed = 1
+    .items = 64, .pools = 64, .reservations = 256, .contexts = 1, .hash_seed = 1
 };
 
 static int apply(struct ledger_rig *rig, const uint8_t *bytes, size_t size, uint32_t length,
@@ -39,7 +39,7 @@ static int apply(struct ledger_rig *rig, const uint8_t *bytes, size_t size, uint
     ledger_apply_prefetch(rig->ledger, record, 0);
     ledger_apply_prefetch(rig->ledger, record, 1);
     int error = ledger_apply(rig->ledger, record, *lsn);
-    assert(error == 0 || seat_failure(ledger_seat(rig->ledger, 0))->message[0] != '\0');
+    assert(error == 0 || ctx_failure(ledger_ctx(rig->ledger, 0))->message[0] != '\0');
     free(record);
     return error;
 }
@@ -56,7 +56,7 @@ static void check(struct ledger_rig *rig)
 /* As after a start. */
 static void work(struct ledger_rig *rig, uint64_t lsn, uint64_t now_ms)
 {
-    struct seat *seat = ledger_seat(rig->ledger, 0);
+    struct ctx *ctx = ledger_ctx(rig->ledger, 0);
     struct stock_look look;
     const struct pool_view *pools;
     struct text sku;
@@ -64,11 +64,11 @@ static void work(struct ledger_rig *rig, uint64_t lsn, uint64_t now_ms)
     log_start_at(&rig->log, lsn);
     ledger_recovered(rig->ledger, now_ms);
     check(rig);
-    ledger_begin(seat, now_ms, now_ms);
-    ledger_expire(seat, 1000);
-    while (ledger_next_item(seat, &cursor, &sku, &look))
-        assert(!text_given(sku) || ledger_stock_next(seat, &look, &pools) > 0);
-    ledger_end(seat);
+    ledger_begin(ctx, now_ms, now_ms);
+    ledger_expire(ctx, 1000);
+    while (ledger_next_item(ctx, &cursor, &sku, &look))
+        assert(!text_given(sku) || ledger_stock_next(ctx, &look, &pools) > 0);
+    ledger_end(ctx);
     check(rig);
 }
 

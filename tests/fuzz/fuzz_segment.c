@@ -92,7 +92,7 @@ static struct replay_options options_of(struct walk *walk)
                                     .start = start->sequence ? start : NULL,
                                     .context = walk,
                                     .on_record = see_record,
-                                    .on_ahead = see_ahead,
+                                    .on_prefetch = see_ahead,
                                     .on_batch = see_batch };
 }
 

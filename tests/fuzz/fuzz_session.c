@@ -24,7 +24,7 @@ static const struct service_limits limits = {
 };
 
 static const struct ledger_config ledger = {
-    .items = 64, .pools = 64, .reservations = 256, .seats = 1, .hash_seed = 1
+    .items = 64, .pools = 64, .reservations = 256, .contexts = 1, .hash_seed = 1
 };
 
 static void check_reply(const msgpack_object *reply)
@@ -68,7 +68,7 @@ static void tell(struct session_rig *session)
     struct subscription *s = &session->connection.feed.subscription;
     if (!s->on)
         return;
-    struct feed_view view = feed_look(session->rig.ledger, session->executor.seat, s->channel);
+    struct feed_view view = feed_look(session->rig.ledger, session->executor.ctx, s->channel);
     out_init(&slice.out, &session->chunks);
     while (feed_begin_walk(s, log_head(session->service.log)) &&
            feed_make_slice(&slice, &view, s)) {
@@ -88,11 +88,11 @@ static void drain(struct log *log)
 static void end_turn(struct session_rig *session)
 {
     session->executor.engine_ms += 10;
-    session_rig_turn(session);
-    ledger_expire(session->executor.seat, 16);
+    session_rig_iteration(session);
+    ledger_expire(session->executor.ctx, 16);
     drain(&session->rig.log);
     tell(session);
-    connection_open_gates(&session->connection, log_head(session->service.log));
+    connection_open_barriers(&session->connection, log_head(session->service.log));
     while (session->connection.stall != STALL_NONE) {
         take_replies(session);
         session_rig_retry(session);

@@ -9,13 +9,13 @@
 #include "engine/log/record.h"
 #include "engine/log/record_layout.h"
 #include "engine/store/catalogue.h"
-#include "engine/store/entry.h"
+#include "engine/store/id_table.h"
 #include "engine/store/pool.h"
 
 enum { POSITION = 96, CAPACITY = 1 << 20 };
 
 struct pool shared_pool, allotted_pool, unused_pool;
-struct entry held, movement, unused_entry;
+struct id_entry held, movement, unused_entry;
 struct text sku, no_text;
 struct code_text code;
 struct log ring;

@@ -33,7 +33,7 @@ static struct {
     pthread_cond_t changed;
     unsigned opened, waiting;
     bool ended;
-} gate = { .lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER };
+} barrier = { .lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER };
 
 static struct board board;
 
@@ -41,26 +41,28 @@ struct client {
     unsigned number;
     FILE *notes;
     stockd_client *connection; /* NULL: lost */
-    unsigned opened;           /* gate.opened when it was made */
+    unsigned opened;           /* reply barrier.opened when it was made */
     struct workload workload;
     struct request request; /* at hand */
     bool unanswered;
 };
 
-/* Waits until the gate was opened again since the client came through; false: it is over. */
-static bool pass_gate(struct client *client)
+/* Waits until the reply barrier was opened again since the client came through; false: it is over.
+ */
+static bool pass_barrier(struct client *client)
 {
     fflush(client->notes);
-    pthread_mutex_lock(&gate.lock);
-    if (gate.opened <= client->opened && ++gate.waiting == options.clients && gate.opened > 0) {
+    pthread_mutex_lock(&barrier.lock);
+    if (barrier.opened <= client->opened && ++barrier.waiting == options.clients &&
+        barrier.opened > 0) {
         puts("idle");
         fflush(stdout);
     }
-    while (gate.opened <= client->opened && !gate.ended)
-        pthread_cond_wait(&gate.changed, &gate.lock);
-    client->opened = gate.opened;
-    bool ended = gate.ended;
-    pthread_mutex_unlock(&gate.lock);
+    while (barrier.opened <= client->opened && !barrier.ended)
+        pthread_cond_wait(&barrier.changed, &barrier.lock);
+    client->opened = barrier.opened;
+    bool ended = barrier.ended;
+    pthread_mutex_unlock(&barrier.lock);
     return !ended;
 }
 
@@ -130,7 +132,7 @@ static void work(struct client *client)
 static void *run(void *argument)
 {
     struct client *client = argument;
-    while (pass_gate(client)) {
+    while (pass_barrier(client)) {
         if (connect_again(client))
             work(client);
         if (client->connection)
@@ -158,12 +160,12 @@ static void start(struct client *client, pthread_t *thread, unsigned number)
 
 static void say(bool end)
 {
-    pthread_mutex_lock(&gate.lock);
-    gate.opened++;
-    gate.waiting = 0;
-    gate.ended = end;
-    pthread_cond_broadcast(&gate.changed);
-    pthread_mutex_unlock(&gate.lock);
+    pthread_mutex_lock(&barrier.lock);
+    barrier.opened++;
+    barrier.waiting = 0;
+    barrier.ended = end;
+    pthread_cond_broadcast(&barrier.changed);
+    pthread_mutex_unlock(&barrier.lock);
 }
 
 static void read_options(int count, char **arguments)

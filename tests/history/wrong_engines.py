@@ -37,17 +37,17 @@ __attribute__((unused)) static inline void linger(void)
 #endif
 """
 
-BETWEEN_TAKES = ("        if (txn_apply(seat, p, tentative) == POOL_CHANGED)\n",
+BETWEEN_TAKES = ("        if (txn_apply(ctx, p, tentative) == POOL_CHANGED)\n",
                  "        if (i > 0)\n            linger();\n"
-                 "        if (txn_apply(seat, p, tentative) == POOL_CHANGED)\n")
-BEFORE_TAKES = ("    if (moving)\n        txn_bracket(seat, gives_begin);\n",
+                 "        if (txn_apply(ctx, p, tentative) == POOL_CHANGED)\n")
+BEFORE_TAKES = ("    if (moving)\n        txn_bracket(ctx, gives_begin);\n",
                 "    if (takes > 0)\n        linger();\n"
-                "    if (moving)\n        txn_bracket(seat, gives_begin);\n")
+                "    if (moving)\n        txn_bracket(ctx, gives_begin);\n")
 BETWEEN_LOOKS = (" - planned;\n    s->pools++;\n", " - planned;\n    s->pools++;\n    linger();\n")
 IN_FIRST_LOOK = ("        ++*pools;\n        if (c.available", "        ++*pools;\n        linger();\n"
                  "        if (c.available")
-BEFORE_GIVE = ("    if (!kind->gives || txn_give(seat))\n",
-               "    if (kind->gives)\n        linger();\n    if (!kind->gives || txn_give(seat))\n")
+BEFORE_GIVE = ("    if (!kind->gives || txn_give(ctx))\n",
+               "    if (kind->gives)\n        linger();\n    if (!kind->gives || txn_give(ctx))\n")
 
 # name: (which rule is broken, {file: [(old, new)...]}, options for record.py, or the race program
 # that catches it)
@@ -70,20 +70,20 @@ WRONG = {
                  "    bool early = kind->taken && postings->count == 1;\n"
                  "    uint32_t early_length = 0;\n"
                  "    if (early) {\n"
-                 "        early_length = kind->record(seat, t);\n"
-                 "        early_position = journal_claim(seat, early_length);\n"
+                 "        early_length = kind->record(ctx, t);\n"
+                 "        early_position = journal_claim(ctx, early_length);\n"
                  "        linger();\n"
                  "    }\n"
                  "    bool taken = takes == 0 || txn_take("),
                 ("    *again = !taken && !undecided;\n",
                  "    if (early && code)\n"
-                 "        journal_void(seat, early_position, early_length);\n"
+                 "        journal_void(ctx, early_position, early_length);\n"
                  "    *again = !taken && !undecided;\n"),
                 ("TXN_TEMPLATE uint64_t txn_claim(",
                  "static _Thread_local uint64_t early_position;\nTXN_TEMPLATE uint64_t txn_claim("),
-                ("    *position = txn_claim(seat, t, kind, length);\n",
-                 "    bool early = kind->taken && seat->postings->count == 1;\n"
-                 "    *position = early ? early_position : txn_claim(seat, t, kind, length);\n"),
+                ("    *position = txn_claim(ctx, t, kind, length);\n",
+                 "    bool early = kind->taken && ctx->postings->count == 1;\n"
+                 "    *position = early ? early_position : txn_claim(ctx, t, kind, length);\n"),
             ],
         },
         (),
@@ -92,12 +92,12 @@ WRONG = {
         "G: a receive is applied before it claims",
         {
             "engine/txn/txn_run.h": [
-                ("    *position = txn_claim(seat, t, kind, length);\n"
+                ("    *position = txn_claim(ctx, t, kind, length);\n"
                  "    t->lsn = *position + length;\n"
-                 "    if (!kind->gives || txn_give(seat))\n",
-                 "    bool given = !kind->gives || txn_give(seat);\n"
+                 "    if (!kind->gives || txn_give(ctx))\n",
+                 "    bool given = !kind->gives || txn_give(ctx);\n"
                  "    linger();\n"
-                 "    *position = txn_claim(seat, t, kind, length);\n"
+                 "    *position = txn_claim(ctx, t, kind, length);\n"
                  "    t->lsn = *position + length;\n"
                  "    if (given)\n"),
             ]
@@ -112,7 +112,7 @@ WRONG = {
                  "    return word_state(t->word) == STATE_HELD ? CODE_OK\n",
                  "        t->done = true;\n        return CODE_OK;\n    }\n"
                  "    if (word_state(t->word) == STATE_HELD) { /* it has no LSN yet */\n"
-                 "        struct entry *entry = t->reservation;\n"
+                 "        struct id_entry *entry = t->reservation;\n"
                  "        entry->lsn_confirmed = entry->lsn_last;\n"
                  "        entry_put(entry, with_state(t->word, STATE_CONFIRMED));\n"
                  "        linger();\n"
@@ -128,7 +128,7 @@ WRONG = {
         "O: a reservation is not busy while it changes",
         {
             "engine/ops/reservation.c": [
-                ("        if (!late || log_has_failed(seat->ledger->log))\n            return CODE_OK;\n",
+                ("        if (!late || log_has_failed(ctx->ledger->log))\n            return CODE_OK;\n",
                  "        if (!late) {\n            entry_put(*entry, *word);\n            linger();\n"
                  "            return CODE_OK;\n        }\n"),
             ]
@@ -153,7 +153,7 @@ WRONG = {
         {
             "engine/txn/txn_run.h": [
                 BETWEEN_TAKES,
-                ("        *undecided = word_pending(p->after) != 0;\n",
+                ("        *undecided = word_undecided(p->after) != 0;\n",
                  "        *undecided = false;\n"),
             ],
             "engine/sourcing/sourcing.c": [("s->undecided |= found->pending || ", "s->undecided |= ")],
@@ -164,10 +164,10 @@ WRONG = {
         "a take is marked pending only after it was made",
         {
             "engine/txn/txn_run.h": [
-                ("        if (txn_apply(seat, p, tentative) == POOL_CHANGED)\n            continue;\n",
-                 "        if (txn_apply(seat, p, false) == POOL_CHANGED) {\n            linger();\n"
+                ("        if (txn_apply(ctx, p, tentative) == POOL_CHANGED)\n            continue;\n",
+                 "        if (txn_apply(ctx, p, false) == POOL_CHANGED) {\n            linger();\n"
                  "            if (tentative)\n"
-                 "                pool_give(pool_at(&seat->ledger->items, p->pool),\n"
+                 "                pool_give(pool_at(&ctx->ledger->items, p->pool),\n"
                  "                          (struct pool_change){ .tentative = 1 });\n"
                  "            continue;\n        }\n"),
             ]
@@ -229,8 +229,8 @@ WRONG = {
         {
             "engine/txn/txn_run.h": [BEFORE_GIVE],
             "engine/ops/query.c": [
-                ("    return log_head(seat->ledger->log);\n",
-                 "    return atomic_load(&seat->ledger->log->tail);\n"),
+                ("    return log_head(ctx->ledger->log);\n",
+                 "    return atomic_load(&ctx->ledger->log->tail);\n"),
             ],
         },
         (),
@@ -239,13 +239,13 @@ WRONG = {
         "a give is published before it is applied",
         {
             "engine/txn/txn_run.h": [
-                ("    if (!kind->gives || txn_give(seat))\n",
-                 "    if (kind->gives && seat->postings->takes == 0) {\n"
-                 "        journal_publish(seat, *position);\n        usleep(300);\n    }\n"
-                 "    if (!kind->gives || txn_give(seat))\n"),
-                ("    journal_publish(seat, position);\n    kind->show(",
-                 "    if (!kind->gives || seat->postings->takes > 0)\n"
-                 "        journal_publish(seat, position);\n    kind->show("),
+                ("    if (!kind->gives || txn_give(ctx))\n",
+                 "    if (kind->gives && ctx->postings->takes == 0) {\n"
+                 "        journal_publish(ctx, *position);\n        usleep(300);\n    }\n"
+                 "    if (!kind->gives || txn_give(ctx))\n"),
+                ("    journal_publish(ctx, position);\n    kind->show(",
+                 "    if (!kind->gives || ctx->postings->takes > 0)\n"
+                 "        journal_publish(ctx, position);\n    kind->show("),
             ]
         },
         (),
@@ -255,7 +255,7 @@ WRONG = {
         {
             "engine/replay/apply.c": [
                 ("        error = fresh_entry(a, f.id, &entry);\n    if (!error)\n"
-                 "        remember_movement(a->seat, entry, r->content, &result, f.id.len);\n",
+                 "        remember_movement(a->ctx, entry, r->content, &result, f.id.len);\n",
                  "        error = 0;\n"),
             ]
         },

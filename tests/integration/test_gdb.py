@@ -17,7 +17,7 @@ BEGIN = "-- "
 WANTED = {
     "print shared_pool": "item 3 at 1, shared: on hand 10, reserved 4, available 6",
     "print allotted_pool": "item 4294967294 at 65535, allotted 2: on hand 536870911, "
-                           "reserved 536870911, available 0, pending 63",
+                           "reserved 536870911, available 0, undecided 63",
     "print unused_pool": "no pool",
     "print $pool_word(shared_pool.word)": '"on hand 10, reserved 4, available 6"',
     "print held": 'reservation "o-1", held, last repeat, busy, LSN 48 to 96',

@@ -4,7 +4,7 @@
  * claimed; who meets it busy is deferred. So a log prefix tells each reservation's story in order,
  * and two that want to end it never both do.
  *
- * A reservation is made by one seat; a second confirms it, a third cancels it, and expiry ends it
+ * A reservation is made by one thread; a second confirms it, a third cancels it, and expiry ends it
  * if it is still held. All may be deferred any number of times.
  *
  *   -DSHOW_FIRST    a change is shown before its place is claimed: refuted

@@ -3,7 +3,7 @@
  * Slots of the table of ids (docs/CONCURRENCY.md): a slot whose reservation is over is given to a new
  * id. Whoever found it by the old id, and takes it only later, must not act on the new one.
  *
- * Id A lives in the slot and is cancelled by two seats at once. A third seat, once A is over, takes
+ * Id A lives in the slot and is cancelled by two threads at once. A third thread, once A is over, takes
  * the slot, removes A from the index, and makes B in it, which nobody cancels.
  *
  *   -DNO_SECOND_LOOK   who takes the slot does not read the id again: refuted

@@ -27,7 +27,7 @@ struct name {
 };
 
 static struct ledger_rig rig;
-static struct seat *seat;
+static struct ctx *ctx;
 static struct random r;
 static uint64_t next_id;
 
@@ -39,7 +39,7 @@ static void wrong(const char *format, ...)
     va_start(arguments, format);
     vprintf(format, arguments);
     va_end(arguments);
-    printf("; %s\n", seat_failure(seat)->message);
+    printf("; %s\n", ctx_failure(ctx)->message);
     exit(1);
 }
 
@@ -56,16 +56,16 @@ static void open_rig(uint32_t pools)
     ledger_rig_open(&rig, &(struct ledger_config){ .items = ITEMS,
                                                    .pools = pools,
                                                    .reservations = 1 << 16,
-                                                   .seats = 1,
+                                                   .contexts = 1,
                                                    .hash_seed = random_next(&r) });
-    seat = ledger_seat(rig.ledger, 0);
-    ledger_begin(seat, 1000, 1000);
+    ctx = ledger_ctx(rig.ledger, 0);
+    ledger_begin(ctx, 1000, 1000);
 }
 
 static void close_rig(void)
 {
     char why[256];
-    ledger_end(seat);
+    ledger_end(ctx);
     MUST(ledger_check(rig.ledger, why, sizeof why) == 0, "%s", why);
     ledger_rig_close(&rig);
 }
@@ -78,7 +78,7 @@ static void receive(int item, int place, int64_t qty)
                           .sku = name(&sku, "S", (uint64_t)item),
                           .location = name(&at, "L", (uint64_t)place),
                           .qty = qty };
-    MUST(ledger_receive(seat, &m, &result) == CODE_OK, "receive");
+    MUST(ledger_receive(ctx, &m, &result) == CODE_OK, "receive");
     ledger_rig_drain(&rig);
 }
 
@@ -91,7 +91,7 @@ static void allot(int item, int place, int channel, int64_t qty)
                            .location = name(&at, "L", (uint64_t)place),
                            .channel = name(&to, "C", (uint64_t)channel),
                            .qty = qty };
-    enum code code = ledger_allot(seat, &a, &result);
+    enum code code = ledger_allot(ctx, &a, &result);
     MUST(code == CODE_OK || code == CODE_INSUFFICIENT_STOCK, "allot");
     ledger_rig_drain(&rig);
 }
@@ -114,7 +114,7 @@ static void set_place(int place)
     for (int i = 0; i < GROUPS; i++)
         if (place < 2 || random_chance(&r, 40)) /* each group has a member */
             groups[s.group_count++] = name(&group_names[i], "G", (uint64_t)i);
-    MUST(ledger_set_location(seat, &s, &lsn) == CODE_OK, "location_set");
+    MUST(ledger_set_location(ctx, &s, &lsn) == CODE_OK, "location_set");
     ledger_rig_drain(&rig);
 }
 
@@ -136,7 +136,7 @@ static void set_channel(int channel, const char *sourcing, int64_t buffer, bool 
                 random_chance(&r, 40)
                     ? name(&names[s.place_count], "G", (uint64_t)random_below(&r, GROUPS))
                     : name(&names[s.place_count], "L", (uint64_t)random_below(&r, PLACES));
-    MUST(ledger_set_channel(seat, &s, &lsn) == CODE_OK, "channel_set");
+    MUST(ledger_set_channel(ctx, &s, &lsn) == CODE_OK, "channel_set");
     ledger_rig_drain(&rig);
 }
 
@@ -146,7 +146,7 @@ static int64_t available(int channel, int item)
     int64_t units;
     uint64_t lsn;
     struct text sku = name(&sku_name, "S", (uint64_t)item);
-    MUST(ledger_availability(seat, name(&code, "C", (uint64_t)channel), &sku, 1, &units, &lsn) ==
+    MUST(ledger_availability(ctx, name(&code, "C", (uint64_t)channel), &sku, 1, &units, &lsn) ==
              CODE_OK,
          "availability");
     return units;
@@ -160,7 +160,7 @@ static enum code reserve(int channel, int item, int64_t qty, struct reservation_
                            .channel = name(&code, "C", (uint64_t)channel),
                            .lines = &line,
                            .line_count = 1 };
-    enum code result = ledger_reserve(seat, &order, view);
+    enum code result = ledger_reserve(ctx, &order, view);
     MUST(result == CODE_OK || result == CODE_INSUFFICIENT_STOCK, "reserve: %s", code_name(result));
     ledger_rig_drain(&rig);
     return result;
@@ -171,7 +171,7 @@ static void cancel(uint64_t number)
     struct name id;
     struct reservation_view view;
     struct step step = { .id = name(&id, "i", number) };
-    MUST(ledger_cancel(seat, &step, &view) == CODE_OK, "cancel");
+    MUST(ledger_cancel(ctx, &step, &view) == CODE_OK, "cancel");
     ledger_rig_drain(&rig);
 }
 
@@ -181,9 +181,9 @@ static void check_exact(int channel, int item)
     int64_t units = available(channel, item), drawn = 0;
     MUST(reserve(channel, item, units + 1, &view) != CODE_OK, "%lld are available, %lld were taken",
          (long long)units, (long long)units + 1);
-    MUST(seat_failure(seat)->shorts[0].available == units,
+    MUST(ctx_failure(ctx)->shorts[0].available == units,
          "%lld are available, the refusal says %lld", (long long)units,
-         (long long)seat_failure(seat)->shorts[0].available);
+         (long long)ctx_failure(ctx)->shorts[0].available);
     if (units == 0)
         return;
     MUST(reserve(channel, item, units, &view) == CODE_OK, "%lld are available, and refused",
@@ -247,7 +247,7 @@ static void run_wide(int places, bool single_units)
         struct location_setting s = { .code = name(&code, "L", (uint64_t)i),
                                       .has_priority = true,
                                       .priority = random_below(&r, 50) };
-        MUST(ledger_set_location(seat, &s, &lsn) == CODE_OK, "location_set");
+        MUST(ledger_set_location(ctx, &s, &lsn) == CODE_OK, "location_set");
         ledger_rig_drain(&rig);
     }
     for (int i = 0; i < CHANNELS; i++)

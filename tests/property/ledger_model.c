@@ -15,8 +15,8 @@
 #include <string.h>
 #include <time.h>
 
-#include "engine/ledger/seat.h"
-#include "tests/support/image_rig.h"
+#include "engine/ledger/ctx.h"
+#include "tests/support/contents_rig.h"
 #include "tests/support/ledger_driver.h"
 #include "tests/support/ledger_rig.h"
 #include "tests/support/model_requests.h"
@@ -46,33 +46,33 @@ static uint64_t engine_ms(const struct run *run)
 
 /* ---- turns ---- */
 
-static unsigned seats(const struct run *run)
+static unsigned contexts(const struct run *run)
 {
-    return run->rig.config.seats;
+    return run->rig.config.contexts;
 }
 
-static struct seat *begin(struct run *run, unsigned index)
+static struct ctx *begin(struct run *run, unsigned index)
 {
-    struct seat *seat = ledger_seat(run->rig.ledger, index);
-    ledger_begin(seat, engine_ms(run), run->maker.wall_ms);
-    return seat;
+    struct ctx *ctx = ledger_ctx(run->rig.ledger, index);
+    ledger_begin(ctx, engine_ms(run), run->maker.wall_ms);
+    return ctx;
 }
 
 /* Mail is read, so that what is finished may be forgotten. */
 static void begin_all(struct run *run)
 {
-    for (unsigned i = 0; i < seats(run); i++)
+    for (unsigned i = 0; i < contexts(run); i++)
         ledger_end(begin(run, i));
 }
 
 static bool remembers(struct run *run, int id)
 {
-    struct entries *entries = &run->rig.ledger->entries;
+    struct id_table *ids = &run->rig.ledger->ids;
     struct driver_name name;
     struct text text = driver_id(&name, id);
-    struct entry *entry;
+    struct id_entry *entry;
     uint64_t word;
-    if (entries_find(entries, text, id_hash(entries, text), &entry, &word) != ENTRY_FOUND)
+    if (id_table_find(ids, text, id_hash(ids, text), &entry, &word) != ENTRY_FOUND)
         return false;
     entry_put(entry, word);
     return word_kind(word) != ENTRY_REFUSED;
@@ -99,21 +99,21 @@ static bool forget_as_engine_did(struct run *run, int id)
     return allowed;
 }
 
-/* The other seats give up what they hoard, as they do when this one asks for it. And this one gets
- * a spare slot before it is asked, so that it does not forget an id that the request names between
- * our look and its own. */
-static void fill_spare(struct run *run, struct seat *seat)
+/* The other contexts give up what they hoard, as they do when this one asks for it. And this one
+ * gets a spare slot before it is asked, so that it does not forget an id that the request names
+ * between our look and its own. */
+static void fill_spare(struct run *run, struct ctx *ctx)
 {
-    struct entries *entries = &run->rig.ledger->entries;
-    for (unsigned i = 0; i < seats(run); i++) {
-        if (i == seat->index)
+    struct id_table *ids = &run->rig.ledger->ids;
+    for (unsigned i = 0; i < contexts(run); i++) {
+        if (i == ctx->index)
             continue;
-        atomic_store(&entries->seats[i].asked, true);
+        atomic_store(&ids->contexts[i].asked, true);
         ledger_end(begin(run, i));
     }
-    struct entry *slot = slots_take(entries, &seat->cursor);
+    struct id_entry *slot = slots_take(ids, &ctx->cursor);
     if (slot)
-        slots_give_back(entries, &seat->cursor, slot);
+        slots_give_back(ids, &ctx->cursor, slot);
 }
 
 static bool lsn_fits(struct run *run, const struct request *q, const struct answer *a,
@@ -145,7 +145,7 @@ static void note_ends(struct run *run)
 /* The table is full, and what is in it must not be forgotten yet: nothing was done. */
 static bool may_be_overloaded(struct run *run)
 {
-    bool may = run->remember_ms > 0 && entries_remembered(&run->rig.ledger->entries) > 0;
+    bool may = run->remember_ms > 0 && id_table_remembered(&run->rig.ledger->ids) > 0;
     snprintf(why, sizeof why, "the engine is overloaded with nothing remembered");
     return may;
 }
@@ -155,17 +155,17 @@ static bool ask(struct run *run, const struct request *q)
     struct answer engine, model;
     if (run->tiny)
         begin_all(run);
-    struct seat *seat = begin(run, (unsigned)random_below(&run->maker.random, (int)seats(run)));
+    struct ctx *ctx = begin(run, (unsigned)random_below(&run->maker.random, (int)contexts(run)));
     if (run->tiny)
-        fill_spare(run, seat);
+        fill_spare(run, ctx);
     if (run->verbose) {
-        printf("%5d %llu seat %u: ", run->step, (unsigned long long)run->maker.wall_ms,
-               seat->index);
+        printf("%5d %llu context %u: ", run->step, (unsigned long long)run->maker.wall_ms,
+               ctx->index);
         driver_print(q);
     }
     bool good = forget_as_engine_did(run, q->id) && forget_as_engine_did(run, q->op);
     uint64_t before = atomic_load(&run->rig.log.tail);
-    driver_ask(&run->rig, seat, q, &engine);
+    driver_ask(&run->rig, ctx, q, &engine);
     good = good && lsn_fits(run, q, &engine, before);
     if (engine.code == CODE_OVERLOADED) {
         good = good && may_be_overloaded(run);
@@ -175,20 +175,20 @@ static bool ask(struct run *run, const struct request *q)
     }
     note_ends(run);
     if (!good)
-        printf("engine: %s; %s\n", code_name(engine.code), seat_failure(seat)->message);
-    ledger_end(seat);
+        printf("engine: %s; %s\n", code_name(engine.code), ctx_failure(ctx)->message);
+    ledger_end(ctx);
     ledger_rig_drain(&run->rig);
     return good;
 }
 
 static void expire_all(struct run *run)
 {
-    for (unsigned i = 0; i < seats(run); i++) {
-        struct seat *seat = begin(run, i);
+    for (unsigned i = 0; i < contexts(run); i++) {
+        struct ctx *ctx = begin(run, i);
         unsigned budget = (unsigned)random_between(&run->maker.random, 1, 20);
-        while (ledger_expire(seat, budget) == budget) {
+        while (ledger_expire(ctx, budget) == budget) {
         }
-        ledger_end(seat);
+        ledger_end(ctx);
     }
 }
 
@@ -197,14 +197,14 @@ static void touch_late(struct run *run)
 {
     struct driver_name name;
     struct reservation_view view;
-    struct seat *seat = begin(run, (unsigned)random_below(&run->maker.random, (int)seats(run)));
+    struct ctx *ctx = begin(run, (unsigned)random_below(&run->maker.random, (int)contexts(run)));
     for (int id = 1; id < run->maker.next_id; id++) {
         const struct model_id *x = &run->model.ids[id];
         if (x->use == USE_RESERVATION && strcmp(x->state, "held") == 0 &&
             x->expires_ms <= run->maker.wall_ms)
-            ledger_reservation(seat, driver_id(&name, id), &view);
+            ledger_reservation(ctx, driver_id(&name, id), &view);
     }
-    ledger_end(seat);
+    ledger_end(ctx);
 }
 
 static void pass_time(struct run *run)
@@ -261,7 +261,7 @@ static bool follow_prefix(struct run *run)
     struct ledger_rig follower;
     begin_all(run);
     ledger_rig_drain(&run->rig);
-    if (!image_rig_copies(&run->rig, run->maker.wall_ms, why, sizeof why))
+    if (!contents_rig_copies(&run->rig, run->maker.wall_ms, why, sizeof why))
         return false;
     if (!ledger_rig_follow(&follower, &run->rig, pick_prefix(run), run->maker.wall_ms, why,
                            sizeof why))
@@ -280,8 +280,8 @@ static bool restart(struct run *run)
     expire_all(run);
     ledger_rig_drain(&run->rig);
     bool compacted = random_chance(&run->maker.random, 50);
-    if (compacted ? !image_rig_follow(&follower, &run->rig, pick_prefix(run), run->maker.wall_ms,
-                                      why, sizeof why)
+    if (compacted ? !contents_rig_follow(&follower, &run->rig, pick_prefix(run), run->maker.wall_ms,
+                                         why, sizeof why)
                   : !ledger_rig_follow(&follower, &run->rig, run->rig.length, run->maker.wall_ms,
                                        why, sizeof why))
         return false;
@@ -338,7 +338,7 @@ static void set_up(struct run *run, uint64_t seed)
         .items = (uint32_t)limits.items,
         .pools = (uint32_t)limits.pools,
         .reservations = run->tiny ? (uint32_t)limits.slots : 4 * MAX_STEPS,
-        .seats = (unsigned)random_between(r, 1, 3),
+        .contexts = (unsigned)random_between(r, 1, 3),
         .remember_ms = run->remember_ms,
         .hash_seed = random_next(r),
     };

@@ -2,7 +2,7 @@
 /*
  * A refusal changes nothing. Random requests, most of them wrong in some way, meet small tables
  * that are soon full. After each that is refused the ledger is what it was before: the same
- * catalogue, items, pools, marks and remembered changes in its image, the same figures, and nothing
+ * catalogue, items, pools, marks and remembered changes in its image, the same metrics, and nothing
  * in the log.
  *
  *   refusals [--seed N] [--seconds S]
@@ -13,21 +13,21 @@
 #include <string.h>
 #include <time.h>
 
-#include "engine/ledger/seat.h"
-#include "tests/support/image_rig.h"
+#include "engine/ledger/ctx.h"
+#include "tests/support/contents_rig.h"
 #include "tests/support/random.h"
 
 enum { ITEMS = 5, POOLS = 9, SLOTS = 4096, STEP_MS = WHEEL_TICK_MS, STEPS = 3000 };
 
 /* All that a refusal must leave alone. */
 struct state {
-    struct image image;
-    struct ledger_figures figures;
+    struct contents contents;
+    struct ledger_metrics metrics;
     uint64_t tail;
 };
 
 static struct ledger_rig rig;
-static struct seat *seat;
+static struct ctx *ctx;
 static struct random r;
 static uint64_t now, outcomes[CODE_COUNT];
 static int next_id;
@@ -73,7 +73,7 @@ static int64_t quantity(void)
 
 static enum code ask_movement(void)
 {
-    static enum code (*const kinds[])(struct seat *, const struct movement *,
+    static enum code (*const kinds[])(struct ctx *, const struct movement *,
                                       struct movement_result *) = { ledger_receive, ledger_adjust,
                                                                     ledger_count, ledger_return };
     struct name id, sku, at, ref;
@@ -90,7 +90,7 @@ static enum code ask_movement(void)
     m.damaged = kinds[kind] == ledger_return && chance(30);
     if (chance(20))
         m.qty = -m.qty;
-    return kinds[kind](seat, &m, &result);
+    return kinds[kind](ctx, &m, &result);
 }
 
 static enum code ask_allot(void)
@@ -102,7 +102,7 @@ static enum code ask_allot(void)
                            .location = name(&at, "L", 5),
                            .channel = name(&channel, "C", 4),
                            .qty = chance(50) ? quantity() : -quantity() };
-    return ledger_allot(seat, &a, &result);
+    return ledger_allot(ctx, &a, &result);
 }
 
 static enum code ask_reserve(void)
@@ -122,7 +122,7 @@ static enum code ask_reserve(void)
             lines[i].location = name(&at[i], "L", 5);
     }
     o.id = chance(60) ? name(&id, "R", 50) : id_of(&id);
-    return ledger_reserve(seat, &o, &view);
+    return ledger_reserve(ctx, &o, &view);
 }
 
 static enum code ask_step(void)
@@ -139,13 +139,13 @@ static enum code ask_step(void)
         s.op = id_of(&op);
     switch (random_below(&r, 4)) {
     case 0:
-        return ledger_fulfil(seat, &s, &view);
+        return ledger_fulfil(ctx, &s, &view);
     case 1:
-        return ledger_cancel(seat, &s, &view);
+        return ledger_cancel(ctx, &s, &view);
     case 2:
-        return ledger_confirm(seat, s.id, (struct text){ NULL, 0 }, &view);
+        return ledger_confirm(ctx, s.id, (struct text){ NULL, 0 }, &view);
     default:
-        return ledger_extend(seat, s.id, STEP_MS * (uint64_t)random_below(&r, 20), &view);
+        return ledger_extend(ctx, s.id, STEP_MS * (uint64_t)random_below(&r, 20), &view);
     }
 }
 
@@ -175,11 +175,11 @@ static enum code ask_setting(void)
                               .name = kind };
     switch (random_below(&r, 3)) {
     case 0:
-        return ledger_set_location(seat, &l, &lsn);
+        return ledger_set_location(ctx, &l, &lsn);
     case 1:
-        return ledger_set_channel(seat, &c, &lsn);
+        return ledger_set_channel(ctx, &c, &lsn);
     default:
-        return ledger_set_item(seat, &i, &lsn);
+        return ledger_set_item(ctx, &i, &lsn);
     }
 }
 
@@ -196,17 +196,18 @@ static enum code ask(void)
 static void take_state(struct state *state)
 {
     char why[200];
-    if (!image_take(&state->image, rig.ledger, why, sizeof why)) {
+    if (!contents_take(&state->contents, rig.ledger, why, sizeof why)) {
         printf("%s\n", why);
         exit(1);
     }
-    ledger_figures(rig.ledger, &state->figures);
+    ledger_metrics(rig.ledger, &state->metrics);
     state->tail = atomic_load(&rig.log.tail);
 }
 
-static bool same_runs(const struct image *left, const struct image *right, enum image_kind kind)
+static bool same_runs(const struct contents *left, const struct contents *right,
+                      enum contents_kind kind)
 {
-    const struct image_run *a = left->first, *b = right->first;
+    const struct contents_run *a = left->first, *b = right->first;
     for (;; a = a->next, b = b->next) {
         while (a && a->kind != kind)
             a = a->next;
@@ -224,47 +225,47 @@ static const char *difference(const struct state *a, const struct state *b)
 {
     if (a->tail != b->tail)
         return "something was put into the log";
-    if (a->figures.items != b->figures.items)
+    if (a->metrics.items != b->metrics.items)
         return "the number of items";
-    if (a->figures.pools != b->figures.pools)
+    if (a->metrics.pools != b->metrics.pools)
         return "the number of pools";
-    if (!same_runs(&a->image, &b->image, IMAGE_SETTINGS))
+    if (!same_runs(&a->contents, &b->contents, CONTENTS_SETTINGS))
         return "the catalogue";
-    if (!same_runs(&a->image, &b->image, IMAGE_ITEMS))
+    if (!same_runs(&a->contents, &b->contents, CONTENTS_ITEMS))
         return "items, pools or marks";
-    if (!same_runs(&a->image, &b->image, IMAGE_RECENT))
+    if (!same_runs(&a->contents, &b->contents, CONTENTS_RECENT))
         return "the remembered changes";
     return NULL;
 }
 
-/* One request in a turn of its own; what is refused must leave the state as it is. */
+/* One request in an iteration of its own; what is refused must leave the state as it is. */
 static void step(struct state *state)
 {
     now += STEP_MS * (uint64_t)random_below(&r, 3);
-    ledger_begin(seat, now, now);
-    unsigned expired = ledger_expire(seat, 1000);
+    ledger_begin(ctx, now, now);
+    unsigned expired = ledger_expire(ctx, 1000);
     if (chance(1)) {
-        recent_forget(&seat->recent, now - 50000);
+        recent_forget(&ctx->recent, now - 50000);
         expired++;
     }
-    ledger_end(seat);
+    ledger_end(ctx);
     if (expired > 0) {
-        image_free(&state->image);
+        contents_free(&state->contents);
         take_state(state);
     }
-    ledger_begin(seat, now, now);
+    ledger_begin(ctx, now, now);
     enum code code = ask();
-    ledger_end(seat);
+    ledger_end(ctx);
     struct state after;
     take_state(&after);
     const char *changed = code != CODE_OK ? difference(state, &after) : NULL;
     if (changed) {
         printf("refused with %s (%s), but another: %s\n", code_name(code),
-               seat_failure(seat)->message, changed);
+               ctx_failure(ctx)->message, changed);
         exit(1);
     }
     outcomes[code]++;
-    image_free(&state->image);
+    contents_free(&state->contents);
     *state = after;
     ledger_rig_drain(&rig);
 }
@@ -277,13 +278,13 @@ static void run(void)
     ledger_rig_open(&rig, &(struct ledger_config){ .items = ITEMS,
                                                    .pools = POOLS,
                                                    .reservations = SLOTS,
-                                                   .seats = 1,
+                                                   .contexts = 1,
                                                    .hash_seed = random_next(&r) });
-    seat = ledger_seat(rig.ledger, 0);
+    ctx = ledger_ctx(rig.ledger, 0);
     take_state(&state);
     for (int i = 0; i < STEPS; i++)
         step(&state);
-    image_free(&state.image);
+    contents_free(&state.contents);
     ledger_rig_close(&rig);
 }
 

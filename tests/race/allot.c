@@ -12,7 +12,7 @@
 
 #include "tests/support/race_rig.h"
 
-enum { SEATS = 4, STEADY = 24, MOST_HELD = 8, PROMISED = 6, OTHERS = 60, MILLISECONDS = 1500 };
+enum { CONTEXTS = 4, STEADY = 24, MOST_HELD = 8, PROMISED = 6, OTHERS = 60, MILLISECONDS = 1500 };
 
 static const int64_t full = QUANTITY_MAX;
 
@@ -28,7 +28,7 @@ static enum code allot(struct racer *racer, uint64_t number, const char *sku, co
                            .qty = qty };
     enum code code = racer_allot(racer, &a, &result);
     RACE_MUST(code == CODE_OK || code == CODE_INSUFFICIENT_STOCK || code == CODE_LIMIT, "allot: %s",
-              seat_failure(racer->seat)->message);
+              ctx_failure(racer->ctx)->message);
     return code;
 }
 
@@ -48,7 +48,7 @@ static void steady(struct racer *racer)
             int64_t qty = random_between(&racer->random, 1, MOST_HELD);
             enum code code = racer_take(racer, i, "web", text_of("steady"), qty);
             RACE_MUST(code == CODE_OK, "%lld of %d were refused: %s", (long long)qty, STEADY,
-                      seat_failure(racer->seat)->message);
+                      ctx_failure(racer->ctx)->message);
             RACE_MUST(racer_drop(racer, i) == CODE_OK, "cancel");
         }
         if (i % 16 == 0)
@@ -72,7 +72,7 @@ static void brim(struct racer *racer)
                                   .qty = racer->index == 0 ? qty : -qty };
             enum code code = racer_adjust(racer, &m, &result);
             RACE_MUST(code == CODE_OK || code == CODE_LIMIT, "adjust: %s",
-                      seat_failure(racer->seat)->message);
+                      ctx_failure(racer->ctx)->message);
             racer->tally[0] += code == CODE_OK ? result.delta : 0;
         }
         if (i % 16 == 0)
@@ -94,14 +94,14 @@ static void rival(struct racer *racer)
                           "what was allotted to %s is gone", channel);
             enum code code = racer_take(racer, i, channel, text_of("rival"), PROMISED);
             RACE_MUST(code == CODE_OK, "%s cannot have its own: %s", channel,
-                      seat_failure(racer->seat)->message);
+                      ctx_failure(racer->ctx)->message);
             RACE_MUST(racer_drop(racer, i) == CODE_OK, "cancel");
         } else {
             const char *channel = racer->index == 2 ? "default" : "market";
             int64_t qty = random_between(&racer->random, 1, 4);
             enum code code = racer_take(racer, i, channel, text_of("rival"), qty);
             RACE_MUST(code == CODE_OK || code == CODE_INSUFFICIENT_STOCK, "reserve: %s",
-                      seat_failure(racer->seat)->message);
+                      ctx_failure(racer->ctx)->message);
             if (code == CODE_OK)
                 RACE_MUST(racer_drop(racer, i) == CODE_OK, "cancel");
         }
@@ -113,7 +113,7 @@ static void rival(struct racer *racer)
 static void begin(struct race *race, int argc, char **argv)
 {
     static const char *const channels[] = { "web", "shop", "market" };
-    race_open(race, SEATS, &(struct race_tables){ 0 }, argc, argv);
+    race_open(race, CONTEXTS, &(struct race_tables){ 0 }, argc, argv);
     race->forgetful = true;
     race->never_short = true; /* before there is a record: the drainer reads it with the first */
     for (int i = 0; i < 3; i++)
@@ -132,10 +132,10 @@ static void check_sum(struct race *race, const char *sku, int64_t wanted)
 static void allot_before(struct race *race, const char *sku, const char *channel, int64_t qty)
 {
     static uint64_t next;
-    struct racer racer = { .race = race, .seat = ledger_seat(race->ledger, 0), .index = 25 };
+    struct racer racer = { .race = race, .ctx = ledger_ctx(race->ledger, 0), .index = 25 };
     racer_turn(&racer);
     RACE_MUST(allot(&racer, next++, sku, channel, qty) == CODE_OK, "allot before the race");
-    ledger_end(racer.seat);
+    ledger_end(racer.ctx);
 }
 
 /* Pools of other channels, empty again, between the shared pool and the one that is made next: a
@@ -160,7 +160,7 @@ int main(int argc, char **argv)
     begin(&race, argc, argv);
     race_stock(&race, text_of("steady"), text_of("main"), STEADY);
     widen(&race, "steady");
-    race_run(&race, SEATS, steady, racers);
+    race_run(&race, CONTEXTS, steady, racers);
     check_sum(&race, "steady", STEADY);
     race_close(&race, "allot: steady");
 
@@ -168,7 +168,7 @@ int main(int argc, char **argv)
     race_stock(&race, text_of("brim"), text_of("main"), full);
     allot_before(&race, "brim", "web", 100);
     race_stock(&race, text_of("brim"), text_of("main"), 100);
-    race_run(&race, SEATS, brim, racers);
+    race_run(&race, CONTEXTS, brim, racers);
     check_sum(&race, "brim", full + 100 + racers[0].tally[0] + racers[1].tally[0]);
     race_close(&race, "allot: brim");
 
@@ -176,7 +176,7 @@ int main(int argc, char **argv)
     race_stock(&race, text_of("rival"), text_of("main"), 2 * PROMISED + 4);
     allot_before(&race, "rival", "web", PROMISED);
     allot_before(&race, "rival", "shop", PROMISED);
-    race_run(&race, SEATS, rival, racers);
+    race_run(&race, CONTEXTS, rival, racers);
     check_sum(&race, "rival", 2 * PROMISED + 4);
     race_close(&race, "allot: rival");
     return 0;

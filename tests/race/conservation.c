@@ -8,7 +8,7 @@
 
 #include "tests/support/race_rig.h"
 
-enum { SEATS = 4, ITEMS = 4, PLACES = 3, OWN = 8, MILLISECONDS = 3000 };
+enum { CONTEXTS = 4, ITEMS = 4, PLACES = 3, OWN = 8, MILLISECONDS = 3000 };
 
 static const char *const items[ITEMS] = { "red", "green", "blue", "grey" };
 static const char *const places[PLACES] = { "main", "north", "south" };
@@ -26,7 +26,7 @@ struct mine {
     uint64_t next;
 };
 
-static struct mine all[SEATS];
+static struct mine all[CONTEXTS];
 
 static struct mine *mine_of(struct racer *racer)
 {
@@ -52,7 +52,7 @@ static void allot(struct racer *racer)
                            .qty = random_chance(r, 60) ? qty : -qty };
     enum code code = racer_allot(racer, &a, &result);
     RACE_MUST(code == CODE_OK || code == CODE_INSUFFICIENT_STOCK, "allot: %s",
-              seat_failure(racer->seat)->message);
+              ctx_failure(racer->ctx)->message);
 }
 
 static void move(struct racer *racer)
@@ -78,7 +78,7 @@ static void move(struct racer *racer)
         code = racer_count(racer, &m, &result);
     }
     RACE_MUST(code == CODE_OK || code == CODE_INSUFFICIENT_STOCK, "move: %s",
-              seat_failure(racer->seat)->message);
+              ctx_failure(racer->ctx)->message);
     if (code == CODE_OK)
         racer->tally[item] += result.delta;
 }
@@ -106,7 +106,7 @@ static void reserve(struct racer *racer, struct own *own)
     }
     enum code code = racer_reserve(racer, &order, &view);
     RACE_MUST(code == CODE_OK || code == CODE_INSUFFICIENT_STOCK, "reserve: %s",
-              seat_failure(racer->seat)->message);
+              ctx_failure(racer->ctx)->message);
     own->live = code == CODE_OK;
     memset(own->fulfilled, 0, sizeof own->fulfilled);
 }
@@ -154,7 +154,7 @@ static void go_on(struct racer *racer, struct own *own)
         code = racer_fulfil(racer, &step, &view);
     else
         code = racer_cancel(racer, &step, &view);
-    RACE_MUST(usual(code), "%s: %s", code_name(code), seat_failure(racer->seat)->message);
+    RACE_MUST(usual(code), "%s: %s", code_name(code), ctx_failure(racer->ctx)->message);
     if (code == CODE_OK)
         count_fulfilled(racer, own, &view);
     bool ended =
@@ -191,7 +191,7 @@ int main(int argc, char **argv)
 {
     struct race race;
     struct racer racers[RACERS_MAX];
-    race_open(&race, SEATS, &(struct race_tables){ 0 }, argc, argv);
+    race_open(&race, CONTEXTS, &(struct race_tables){ 0 }, argc, argv);
     race.forgetful = true;
     race.never_short = false;
     for (int i = 1; i < PLACES; i++)
@@ -201,10 +201,10 @@ int main(int argc, char **argv)
                                                        .sourcing = text_of("fewest") });
     for (int i = 0; i < ITEMS; i++)
         race_stock(&race, text_of(items[i]), text_of("main"), 20);
-    race_run(&race, SEATS, live, racers);
+    race_run(&race, CONTEXTS, live, racers);
     for (int i = 0; i < ITEMS; i++) {
         int64_t on_hand, reserved, wanted = 20;
-        for (unsigned s = 0; s < SEATS; s++)
+        for (unsigned s = 0; s < CONTEXTS; s++)
             wanted += racers[s].tally[i];
         race_sum(&race, text_of(items[i]), &on_hand, &reserved);
         RACE_MUST(on_hand == wanted, "%s: %lld on hand, but the replies add up to %lld", items[i],

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Items and pools that several seats bring into being at once: each is made once, nothing that was
- * received is lost, and a full table says so and takes what it has room for.
+ * Items and pools that several contexts bring into being at once: each is made once, nothing that
+ * was received is lost, and a full table says so and takes what it has room for.
  */
 #include "tests/support/race_rig.h"
 
-enum { SEATS = 4, ITEMS = 1000 * RACE_SCALE * RACE_SCALE, PLACES = 20 };
+enum { CONTEXTS = 4, ITEMS = 1000 * RACE_SCALE * RACE_SCALE, PLACES = 20 };
 
 static _Atomic int64_t received[ITEMS];
 
@@ -30,7 +30,7 @@ static void receive_all(struct racer *racer)
                                   .qty = 1 };
             enum code code = racer_receive(racer, &m, &result);
             RACE_MUST(code == CODE_OK || code == CODE_LIMIT, "receive: %s",
-                      seat_failure(racer->seat)->message);
+                      ctx_failure(racer->ctx)->message);
             if (code == CODE_OK)
                 atomic_fetch_add(&received[item], 1);
         }
@@ -61,24 +61,24 @@ static void create(const struct race_tables *tables, int argc, char **argv)
     struct race race;
     struct racer racers[RACERS_MAX];
     struct race_name name;
-    struct ledger_figures figures;
-    race_open(&race, SEATS, tables, argc, argv);
+    struct ledger_metrics metrics;
+    race_open(&race, CONTEXTS, tables, argc, argv);
     race.forgetful = true;
     for (int i = 1; i < PLACES; i++) {
         place(&name, i);
         race_add_location(&race, name.at);
     }
-    race_run(&race, SEATS, receive_all, racers);
+    race_run(&race, CONTEXTS, receive_all, racers);
     int items = compare(&race);
-    ledger_figures(race.ledger, &figures);
+    ledger_metrics(race.ledger, &metrics);
     bool full = race_steps(&race, ITEMS) == ITEMS;
-    /* A seat that lost the race for an item may sit on an index. */
-    int room = full && tables->items < ITEMS ? (int)tables->items - SEATS : 0;
+    /* A context that lost the race for an item may sit on an index. */
+    int room = full && tables->items < ITEMS ? (int)tables->items - CONTEXTS : 0;
     RACE_MUST(items >= room && items <= (int)tables->items, "%d items, room for %u", items,
               tables->items);
     if (full && tables->pools < ITEMS)
-        RACE_MUST(figures.pools == tables->pools, "%llu pools, room for %u",
-                  (unsigned long long)figures.pools, tables->pools);
+        RACE_MUST(metrics.pools == tables->pools, "%llu pools, room for %u",
+                  (unsigned long long)metrics.pools, tables->pools);
     race_close(&race, "creation");
 }
 

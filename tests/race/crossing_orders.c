@@ -9,7 +9,7 @@
  */
 #include "tests/support/race_rig.h"
 
-enum { SEATS = 4, PLACES = 20, UNITS = 4000, FEW = 2, MILLISECONDS = 2000 };
+enum { CONTEXTS = 4, PLACES = 20, UNITS = 4000, FEW = 2, MILLISECONDS = 2000 };
 
 static _Atomic int buyers_left;
 static _Atomic bool moving;   /* one of the units is taken */
@@ -85,7 +85,7 @@ static void buy_singles(struct racer *racer)
     while (bought - dropped < share) {
         enum code code = racer_take(racer, base + bought, "default", text_of(wanted), 1);
         RACE_MUST(code == CODE_OK, "%s, because of an order that failed itself: %s",
-                  code_name(code), seat_failure(racer->seat)->message);
+                  code_name(code), ctx_failure(racer->ctx)->message);
         bought++;
         if (bought % 16 == 0)
             racer_turn(racer);
@@ -146,7 +146,7 @@ static void buy_among_the_doomed(struct race *race, const char *sku, uint64_t un
     race_stock(race, text_of(sku), text_of("main"), (int64_t)units);
     atomic_store(&buyers_left, 2);
     atomic_store(&moving, false);
-    race_run(race, SEATS, play_part, racers);
+    race_run(race, CONTEXTS, play_part, racers);
     expect(race, sku, (int64_t)units, (int64_t)units);
     expect(race, "moving", PLACES, 0);
 }
@@ -155,7 +155,7 @@ int main(int argc, char **argv)
 {
     struct race race;
     struct racer racers[RACERS_MAX];
-    race_open(&race, SEATS, &(struct race_tables){ 0 }, argc, argv);
+    race_open(&race, CONTEXTS, &(struct race_tables){ 0 }, argc, argv);
     race.forgetful = true; /* more ids than there are slots */
     for (int i = 0; i < PLACES; i++) {
         struct race_name name;
@@ -171,7 +171,7 @@ int main(int argc, char **argv)
         race_stock(&race, text_of(side ? "right" : "left"), text_of("L1"), 6);
     }
     base += UINT64_C(1) << 32;
-    race_run(&race, SEATS, cross, racers);
+    race_run(&race, CONTEXTS, cross, racers);
     expect(&race, "left", 12, 0);
     expect(&race, "right", 12, 0);
     race_close(&race, "crossing_orders");

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Consumers that follow the marks while others change stock, orders that fail and are undone among
- * them. Whoever has read a head must have met every change up to it; and once all is quiet, what a
+ * them. Whoever has read a head must have met every change up to it; and once all is stable, what a
  * consumer has gathered walk by walk must be what the ledger says.
  */
 #include <sched.h>
@@ -9,8 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine/ledger/marks.h"
-#include "engine/ledger/seat.h"
+#include "engine/ledger/change_index.h"
+#include "engine/ledger/ctx.h"
 #include "tests/support/race_rig.h"
 
 enum { CHANGERS = 3, CONSUMERS = 2, ITEMS = 40, CHANNELS = 2, PLACES = 2, CATALOGUE = ITEMS };
@@ -67,7 +67,7 @@ static void move(struct racer *racer)
     if (code == CODE_OK)
         tell((unsigned)item, result.lsn);
     RACE_MUST(code == CODE_OK || code == CODE_INSUFFICIENT_STOCK || code == CODE_UNKNOWN_SKU,
-              "move: %s", seat_failure(racer->seat)->message);
+              "move: %s", ctx_failure(racer->ctx)->message);
 }
 
 /* Several lines, on a few items that everybody wants: many are undone. Then it is ended. */
@@ -96,7 +96,7 @@ static void order(struct racer *racer)
     code = o.confirm ? racer_fulfil(racer, &step, &view) : racer_cancel(racer, &step, &view);
     if (code == CODE_INSUFFICIENT_STOCK) /* a count found less than was promised */
         code = racer_cancel(racer, &step, &view);
-    RACE_MUST(code == CODE_OK, "step: %s", seat_failure(racer->seat)->message);
+    RACE_MUST(code == CODE_OK, "step: %s", ctx_failure(racer->ctx)->message);
     for (int i = 0; i < 3; i++)
         tell((unsigned)items[i], view.lsn);
 }
@@ -114,10 +114,10 @@ static void set(struct racer *racer)
     enum code code;
     do {
         racer_turn(racer);
-        code = random_chance(r, 50) ? ledger_set_channel(racer->seat, &channel, &lsn)
-                                    : ledger_set_location(racer->seat, &location, &lsn);
+        code = random_chance(r, 50) ? ledger_set_channel(racer->ctx, &channel, &lsn)
+                                    : ledger_set_location(racer->ctx, &location, &lsn);
     } while (code == CODE_DEFERRED);
-    RACE_MUST(code == CODE_OK, "set: %s", seat_failure(racer->seat)->message);
+    RACE_MUST(code == CODE_OK, "set: %s", ctx_failure(racer->ctx)->message);
     tell(CATALOGUE, lsn);
 }
 
@@ -139,20 +139,20 @@ static void change(struct racer *racer)
 
 /* ---- consuming ---- */
 
-static void look_at(struct consumer *c, struct seat *seat, uint32_t item)
+static void look_at(struct consumer *c, struct ctx *ctx, uint32_t item)
 {
     RACE_MUST(item < INDEXES, "item %u does not exist", item);
     c->seen[item] = true;
     c->met++;
     for (unsigned channel = 0; channel < CHANNELS; channel++)
-        c->shown[item][channel] = ledger_item_availability(seat, item, (uint16_t)channel);
+        c->shown[item][channel] = ledger_item_availability(ctx, item, (uint16_t)channel);
 }
 
 /* Nothing that was told to be in (since, head] may have been missed. */
 static void check_seen(const struct race *race, const struct consumer *c, uint64_t head)
 {
-    for (uint32_t item = 0; item < marks_count(race->ledger); item++) {
-        if (marks_of(race->ledger, item) == 0)
+    for (uint32_t item = 0; item < change_index_items(race->ledger); item++) {
+        if (item_version(race->ledger, item) == 0)
             continue;
         struct text sku = ledger_item_sku(race->ledger, item);
         uint64_t lsn = atomic_load(&told[strtoul(sku.at + 1, NULL, 10)]);
@@ -163,7 +163,7 @@ static void check_seen(const struct race *race, const struct consumer *c, uint64
     }
 }
 
-static void walk(const struct race *race, struct consumer *c, struct seat *seat)
+static void walk(const struct race *race, struct consumer *c, struct ctx *ctx)
 {
     const struct ledger *ledger = race->ledger;
     uint64_t lsn, head = log_head(&race->log), set_at = atomic_load(&told[CATALOGUE]);
@@ -171,9 +171,9 @@ static void walk(const struct race *race, struct consumer *c, struct seat *seat)
     RACE_MUST(set_at > head || set_at <= catalogue, "a setting was missed");
     uint32_t cursor = 0, item;
     memset(c->seen, 0, sizeof c->seen);
-    while (marks_next(ledger, c->since < catalogue ? 0 : c->since, &cursor, &item, &lsn)) {
+    while (change_index_next(ledger, c->since < catalogue ? 0 : c->since, &cursor, &item, &lsn)) {
         RACE_MUST(lsn > 0 && lsn == (lsn & ~UINT64_C(7)), "a mark that is no LSN");
-        look_at(c, seat, item);
+        look_at(c, ctx, item);
     }
     check_seen(race, c, head);
     c->since = head;
@@ -184,7 +184,7 @@ static void consume(struct racer *racer)
 {
     struct consumer *c = &consumers[racer->index - CHANGERS];
     while (atomic_load(&working) > 0) {
-        walk(racer->race, c, racer->seat);
+        walk(racer->race, c, racer->ctx);
         racer_turn(racer);
         if (racer->index % 2 == 0) /* one of them is slow */
             sched_yield();
@@ -199,17 +199,17 @@ static void work(struct racer *racer)
         consume(racer);
 }
 
-/* ---- when all is quiet ---- */
+/* ---- when all is stable ---- */
 
-static void compare_item(const struct consumer *c, struct seat *seat, uint32_t item)
+static void compare_item(const struct consumer *c, struct ctx *ctx, uint32_t item)
 {
-    struct text sku = ledger_item_sku(seat->ledger, item);
+    struct text sku = ledger_item_sku(ctx->ledger, item);
     for (unsigned channel = 0; channel < CHANNELS; channel++) {
         int64_t available;
         uint64_t lsn;
         enum code code =
-            ledger_availability(seat, text_of(channels[channel]), &sku, 1, &available, &lsn);
-        RACE_MUST(code == CODE_OK, "availability: %s", seat_failure(seat)->message);
+            ledger_availability(ctx, text_of(channels[channel]), &sku, 1, &available, &lsn);
+        RACE_MUST(code == CODE_OK, "availability: %s", ctx_failure(ctx)->message);
         RACE_MUST(c->shown[item][channel] == available,
                   "\"%.*s\" on \"%s\": the follower shows %lld, the ledger has %lld", (int)sku.len,
                   sku.at, channels[channel], (long long)c->shown[item][channel],
@@ -219,13 +219,13 @@ static void compare_item(const struct consumer *c, struct seat *seat, uint32_t i
 
 static void compare(struct race *race, struct consumer *c, unsigned index)
 {
-    struct seat *seat = ledger_seat(race->ledger, CHANGERS + index);
-    ledger_begin(seat, seat->engine_ms, seat->wall_ms);
-    walk(race, c, seat);
-    for (uint32_t item = 0; item < marks_count(race->ledger); item++)
-        if (marks_of(race->ledger, item) > 0)
-            compare_item(c, seat, item);
-    ledger_end(seat);
+    struct ctx *ctx = ledger_ctx(race->ledger, CHANGERS + index);
+    ledger_begin(ctx, ctx->engine_ms, ctx->wall_ms);
+    walk(race, c, ctx);
+    for (uint32_t item = 0; item < change_index_items(race->ledger); item++)
+        if (item_version(race->ledger, item) > 0)
+            compare_item(c, ctx, item);
+    ledger_end(ctx);
 }
 
 int main(int argc, char **argv)

@@ -2,9 +2,9 @@
 /*
  * The ends of a pool's range, and fulfils that are undone.
  *
- * A pool as full as it can be: one seat takes units out, another puts as many in. The log may hold
- * the second change before the first; whoever recovers from that must cope. And a fulfil over two
- * pools that finds the second short puts back what it took from the first: that must fit, and a
+ * A pool as full as it can be: one context takes units out, another puts as many in. The log may
+ * hold the second change before the first; whoever recovers from that must cope. And a fulfil over
+ * two pools that finds the second short puts back what it took from the first: that must fit, and a
  * count in between must not be misled by it. A count that finds more has claimed its record by the
  * time that it meets what others have changed: then it gives the record up, and is tried again.
  */
@@ -24,7 +24,7 @@ static void adjust(struct racer *racer, uint64_t number, const char *sku, int64_
                           .qty = delta };
     enum code code = racer_adjust(racer, &m, &result);
     RACE_MUST(code == CODE_OK || code == CODE_LIMIT || code == CODE_INSUFFICIENT_STOCK,
-              "adjust: %s", seat_failure(racer->seat)->message);
+              "adjust: %s", ctx_failure(racer->ctx)->message);
     racer->tally[0] += code == CODE_OK ? delta : 0;
 }
 
@@ -46,7 +46,7 @@ static void count(struct racer *racer, uint64_t number)
                           .location = text_of("main"),
                           .qty = COUNTED };
     RACE_MUST(racer_count(racer, &m, &result) == CODE_OK, "count: %s",
-              seat_failure(racer->seat)->message);
+              ctx_failure(racer->ctx)->message);
     RACE_MUST(result.delta == 0, "nothing was moved, but a count finds %lld more",
               (long long)result.delta);
 }
@@ -95,7 +95,7 @@ static void count_any(struct racer *racer, uint64_t number)
                           .location = text_of("main"),
                           .qty = random_between(&racer->random, 1, 40) };
     RACE_MUST(racer_count(racer, &m, &result) == CODE_OK, "count: %s",
-              seat_failure(racer->seat)->message);
+              ctx_failure(racer->ctx)->message);
 }
 
 static void count_and_move(struct racer *racer)
@@ -123,7 +123,7 @@ static void prepare(struct racer *racer, const char *sku, const char *missing)
                            .line_count = 2,
                            .confirm = true };
     RACE_MUST(racer_reserve(racer, &order, &view) == CODE_OK, "reserve: %s",
-              seat_failure(racer->seat)->message);
+              ctx_failure(racer->ctx)->message);
     struct movement m = { .id = text_of(missing),
                           .sku = text_of(missing),
                           .location = text_of("main"),

@@ -7,12 +7,12 @@
 
 #include "tests/support/race_rig.h"
 
-enum { SEATS = 2, SLOTS = 64, UNITS = 8, MILLISECONDS = 1500, LEAST = 100 };
+enum { CONTEXTS = 2, SLOTS = 64, UNITS = 8, MILLISECONDS = 1500, LEAST = 100 };
 
-/* Leaves one free slot to each seat: enough for an order of one draw. */
+/* Leaves one free slot to each context: enough for an order of one draw. */
 static void fill(struct racer *racer)
 {
-    for (uint64_t i = 0; i < SLOTS - SEATS; i++)
+    for (uint64_t i = 0; i < SLOTS - CONTEXTS; i++)
         RACE_MUST(racer_take(racer, i, "default", text_of("filler"), 1) == CODE_OK, "fill");
 }
 
@@ -44,7 +44,7 @@ static void race_on(struct racer *racer)
             enum code code = racer_take(racer, base + i, "default", text_of("rare"), 1);
             RACE_MUST(code == CODE_OK || code == CODE_LIMIT,
                       "%s, because of an order that failed itself: %s", code_name(code),
-                      seat_failure(racer->seat)->message);
+                      ctx_failure(racer->ctx)->message);
             racer->tally[0] += code == CODE_OK;
             if (code == CODE_OK)
                 RACE_MUST(racer_drop(racer, base + i) == CODE_OK, "drop");
@@ -58,12 +58,12 @@ int main(int argc, char **argv)
 {
     struct race race;
     struct racer racers[RACERS_MAX];
-    race_open(&race, SEATS, &(struct race_tables){ .reservations = SLOTS }, argc, argv);
+    race_open(&race, CONTEXTS, &(struct race_tables){ .reservations = SLOTS }, argc, argv);
     race.forgetful = true;
     race_stock(&race, text_of("filler"), text_of("main"), SLOTS);
     race_stock(&race, text_of("rare"), text_of("main"), UNITS);
     race_run(&race, 1, fill, racers);
-    race_run(&race, SEATS, race_on, racers);
+    race_run(&race, CONTEXTS, race_on, racers);
     printf("%lld orders found the table full, %lld went through\n", (long long)racers[0].tally[0],
            (long long)racers[1].tally[0]);
     race_close(&race, "full_table");

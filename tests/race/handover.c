@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One seat makes a reservation, others extend, confirm, fulfil and cancel it, in part and whole,
- * while its deadline comes. Deadlines are brought forward and put off, so that mail goes to and fro
- * between the seats. What was shipped must be what the replies said, and in the end nothing is
- * held.
+ * One context makes a reservation, others extend, confirm, fulfil and cancel it, in part and whole,
+ * while its deadline comes. Deadlines are brought forward and put off, so that inbox goes to and
+ * fro between the contexts. What was shipped must be what the replies said, and in the end nothing
+ * is held.
  */
 #include <string.h>
 
 #include "tests/support/race_rig.h"
 
-enum { SEATS = 4, ITEMS = 3, STOCK = 30000000, MILLISECONDS = 2500 };
+enum { CONTEXTS = 4, ITEMS = 3, STOCK = 30000000, MILLISECONDS = 2500 };
 
 static const char *const items[ITEMS] = { "tea", "milk", "sugar" };
 
@@ -35,7 +35,7 @@ static void make_order(struct racer *racer)
         lines[i] = (struct order_line){ .sku = text_of(items[random_below(r, ITEMS)]), .qty = 4 };
     enum code code = racer_reserve(racer, &order, &view);
     RACE_MUST(code == CODE_OK || code == CODE_LIMIT, "reserve: %s",
-              seat_failure(racer->seat)->message);
+              ctx_failure(racer->ctx)->message);
 }
 
 static int64_t shipped(const struct reservation_view *view)
@@ -101,7 +101,7 @@ static void meet_order(struct racer *racer)
         code = racer_cancel(racer, &whole, &view);
         racer->tally[CANCELLED] += code == CODE_OK;
     }
-    RACE_MUST(usual(code), "%s: %s", code_name(code), seat_failure(racer->seat)->message);
+    RACE_MUST(usual(code), "%s: %s", code_name(code), ctx_failure(racer->ctx)->message);
     racer->tally[MISSED] += code != CODE_OK;
 }
 
@@ -123,10 +123,10 @@ static void clear(struct racer *racer)
     struct race_name name;
     struct reservation_view view;
     uint64_t end = atomic_load(&made);
-    for (uint64_t number = racer->index; number < end; number += SEATS) {
+    for (uint64_t number = racer->index; number < end; number += CONTEXTS) {
         struct step step = { .id = race_name(&name, 'h', number) };
         RACE_MUST(usual(racer_cancel(racer, &step, &view)), "clear: %s",
-                  seat_failure(racer->seat)->message);
+                  ctx_failure(racer->ctx)->message);
         if (number % 64 == 0)
             racer_turn(racer);
     }
@@ -136,15 +136,15 @@ int main(int argc, char **argv)
 {
     struct race race;
     struct racer racers[RACERS_MAX];
-    race_open(&race, SEATS, &(struct race_tables){ 0 }, argc, argv);
+    race_open(&race, CONTEXTS, &(struct race_tables){ 0 }, argc, argv);
     race.forgetful = true;
     for (int i = 0; i < ITEMS; i++)
         race_stock(&race, text_of(items[i]), text_of("main"), STOCK);
-    race_run(&race, SEATS, live, racers);
+    race_run(&race, CONTEXTS, live, racers);
     int64_t said = 0, is_on_hand = 0, is_reserved = 0;
-    for (unsigned i = 0; i < SEATS; i++)
+    for (unsigned i = 0; i < CONTEXTS; i++)
         said += racers[i].tally[SHIPPED];
-    race_run(&race, SEATS, clear, racers);
+    race_run(&race, CONTEXTS, clear, racers);
     for (int i = 0; i < ITEMS; i++) {
         int64_t on_hand, reserved;
         race_sum(&race, text_of(items[i]), &on_hand, &reserved);

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The live check beside seats that reserve, cancel, fulfil, receive and let expire: it must never
- * find anything broken, although everything moves. In the middle one pool of an item that nobody
- * touches is damaged: that it must find each time, by name, and nothing else.
+ * The live check beside contexts that reserve, cancel, fulfil, receive and let expire: it must
+ * never find anything broken, although everything moves. In the middle one pool of an item that
+ * nobody touches is damaged: that it must find each time, by name, and nothing else.
  */
 #include <stdio.h>
 
-#include "engine/ledger/seat.h"
+#include "engine/ledger/ctx.h"
 #include "tests/support/race_rig.h"
 
-enum { SEATS = 4, BUSY_ITEMS = 3, CALM_ITEMS = 200, MILLISECONDS = 2500, KEPT = 16 };
+enum { CONTEXTS = 4, BUSY_ITEMS = 3, CALM_ITEMS = 200, MILLISECONDS = 2500, KEPT = 16 };
 
 static _Atomic bool checker_done;
 
@@ -119,7 +119,7 @@ static void check_live(struct racer *racer)
 
 static void race_on(struct racer *racer)
 {
-    if (racer->index == SEATS - 1)
+    if (racer->index == CONTEXTS - 1)
         check_live(racer);
     else
         work(racer);
@@ -130,13 +130,13 @@ int main(int argc, char **argv)
     struct race race;
     struct race_name name;
     struct racer racers[RACERS_MAX];
-    race_open(&race, SEATS, &(struct race_tables){ .reservations = 1 << 13 }, argc, argv);
+    race_open(&race, CONTEXTS, &(struct race_tables){ .reservations = 1 << 13 }, argc, argv);
     race.forgetful = true;
     race_stock(&race, text_of("still"), text_of("main"), 10);
     for (int i = 0; i < BUSY_ITEMS + CALM_ITEMS; i++)
         race_stock(&race, item_name(&name, i), text_of("main"), i < BUSY_ITEMS ? 60 : 100000);
-    race_run(&race, SEATS, race_on, racers);
-    const int64_t *tally = racers[SEATS - 1].tally;
+    race_run(&race, CONTEXTS, race_on, racers);
+    const int64_t *tally = racers[CONTEXTS - 1].tally;
     printf("%lld checks judged %lld items beside %lld that moved; %lld live reservations\n",
            (long long)tally[0], (long long)tally[2], (long long)tally[1], (long long)tally[3]);
     race_close(&race, "live_check");

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The mirror follows into a real redis-server while several seats change stock and the catalogue,
- * and Redis is emptied now and then. Whenever all is quiet, Redis must hold what the ledger says;
- * and it must not show what the log has not acknowledged.
- * Skipped where there is no redis-server.
+ * The mirror follows into a real redis-server while several contexts change stock and the
+ * catalogue, and Redis is emptied now and then. Whenever all is stable, Redis must hold what the
+ * ledger says; and it must not show what the log has not acknowledged. Skipped where there is no
+ * redis-server.
  */
 #include <sched.h>
 #include <stdio.h>
@@ -11,8 +11,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "engine/ledger/marks.h"
-#include "engine/ledger/seat.h"
+#include "engine/ledger/change_index.h"
+#include "engine/ledger/ctx.h"
 #include "tests/support/redis_rig.h"
 #include "tests/support/watchdog.h"
 
@@ -38,7 +38,7 @@ static void move(struct racer *racer)
                           .location = text_of("main"),
                           .qty = random_between(&racer->random, 1, 3) };
     enum code code = racer_receive(racer, &m, &result);
-    RACE_MUST(code == CODE_OK, "receive: %s", seat_failure(racer->seat)->message);
+    RACE_MUST(code == CODE_OK, "receive: %s", ctx_failure(racer->ctx)->message);
 }
 
 static void order(struct racer *racer)
@@ -58,17 +58,17 @@ static void order(struct racer *racer)
         return;
     struct step step = { .id = o.id };
     enum code code = racer_cancel(racer, &step, &view);
-    RACE_MUST(code == CODE_OK, "cancel: %s", seat_failure(racer->seat)->message);
+    RACE_MUST(code == CODE_OK, "cancel: %s", ctx_failure(racer->ctx)->message);
 }
 
 static void change(struct racer *racer)
 {
-    for (uint64_t turn = 0; !racer_is_done(racer, ROUND_MS); turn++) {
+    for (uint64_t iteration = 0; !racer_is_done(racer, ROUND_MS); iteration++) {
         if (random_chance(&racer->random, 70))
             order(racer);
         else
             move(racer);
-        if (turn % 64 == 0)
+        if (iteration % 64 == 0)
             racer_set_channel(
                 racer, &(struct channel_setting){ .code = text_of("few"),
                                                   .has_buffer = true,
@@ -87,7 +87,7 @@ static bool field_is(const redisReply *hash, const char *field, int64_t value)
     return false;
 }
 
-static bool item_is_shown(const struct race *race, struct seat *seat, uint32_t item)
+static bool item_is_shown(const struct race *race, struct ctx *ctx, uint32_t item)
 {
     struct text sku = ledger_item_sku(race->ledger, item);
     redisReply *hash = redis_ask("HGETALL stock:item:%b", sku);
@@ -95,7 +95,7 @@ static bool item_is_shown(const struct race *race, struct seat *seat, uint32_t i
     for (unsigned i = 0; same && i < 2; i++) {
         int64_t available;
         uint64_t lsn;
-        enum code code = ledger_availability(seat, text_of(channels[i]), &sku, 1, &available, &lsn);
+        enum code code = ledger_availability(ctx, text_of(channels[i]), &sku, 1, &available, &lsn);
         same = code == CODE_OK && field_is(hash, channels[i], available);
     }
     freeReplyObject(hash);
@@ -104,12 +104,12 @@ static bool item_is_shown(const struct race *race, struct seat *seat, uint32_t i
 
 static uint32_t items_not_shown(struct race *race)
 {
-    struct seat *seat = ledger_seat(race->ledger, 0);
+    struct ctx *ctx = ledger_ctx(race->ledger, 0);
     uint32_t count = 0;
-    ledger_begin(seat, seat->engine_ms, seat->wall_ms);
-    for (uint32_t item = 0; item < marks_count(race->ledger); item++)
-        count += marks_of(race->ledger, item) > 0 && !item_is_shown(race, seat, item);
-    ledger_end(seat);
+    ledger_begin(ctx, ctx->engine_ms, ctx->wall_ms);
+    for (uint32_t item = 0; item < change_index_items(race->ledger); item++)
+        count += item_version(race->ledger, item) > 0 && !item_is_shown(race, ctx, item);
+    ledger_end(ctx);
     return count;
 }
 

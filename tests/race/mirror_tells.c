@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "engine/ledger/seat.h"
+#include "engine/ledger/ctx.h"
 #include "tests/support/redis_rig.h"
 
 enum {
@@ -38,7 +38,7 @@ static void add_unit(struct racer *racer)
                           .location = text_of("main"),
                           .qty = 1 };
     enum code code = racer_receive(racer, &m, &result);
-    RACE_MUST(code == CODE_OK, "receive: %s", seat_failure(racer->seat)->message);
+    RACE_MUST(code == CODE_OK, "receive: %s", ctx_failure(racer->ctx)->message);
     lsns[changes++] = result.lsn;
 }
 
@@ -84,11 +84,11 @@ static void await_live(const struct race *race, const struct mirror *mirror)
               mirror_state_name(status.state), (unsigned long long)status.lag_lsn, status.error);
 }
 
-static redisReply *entries_after(const char *id)
+static redisReply *id_table_after(const char *id)
 {
-    redisReply *entries = redis_ask("XRANGE stock:changes (%b +", text_of(id));
-    RACE_MUST(entries->type == REDIS_REPLY_ARRAY, "XRANGE: %s", entries->str);
-    return entries;
+    redisReply *ids = redis_ask("XRANGE stock:changes (%b +", text_of(id));
+    RACE_MUST(ids->type == REDIS_REPLY_ARRAY, "XRANGE: %s", ids->str);
+    return ids;
 }
 
 static const char *id_of(const redisReply *entry)
@@ -115,16 +115,16 @@ static uint64_t units_of(const redisReply *entry)
 
 static size_t check_values(char last[ENTRY_ID_MAX])
 {
-    redisReply *entries = entries_after("0-0");
-    for (size_t i = 0; i < entries->elements; i++) {
-        const redisReply *entry = entries->element[i];
+    redisReply *ids = id_table_after("0-0");
+    for (size_t i = 0; i < ids->elements; i++) {
+        const redisReply *entry = ids->element[i];
         uint64_t then = units_at(strtoull(id_of(entry), NULL, 10));
         RACE_MUST(units_of(entry) >= then, "entry %s tells of %llu units; there were %llu then",
                   id_of(entry), (unsigned long long)units_of(entry), (unsigned long long)then);
         snprintf(last, ENTRY_ID_MAX, "%s", id_of(entry));
     }
-    size_t count = entries->elements;
-    freeReplyObject(entries);
+    size_t count = ids->elements;
+    freeReplyObject(ids);
     return count;
 }
 
@@ -155,15 +155,15 @@ static void await_beats(void)
 
 static void check_told(char last[ENTRY_ID_MAX], uint64_t units)
 {
-    redisReply *entries = entries_after(last);
-    RACE_MUST(entries->elements == 2, "two changes were told in %zu entries", entries->elements);
+    redisReply *ids = id_table_after(last);
+    RACE_MUST(ids->elements == 2, "two changes were told in %zu entries", ids->elements);
     for (size_t i = 0; i < 2; i++)
-        RACE_MUST(units_of(entries->element[i]) == units + i + 1,
-                  "entry %s tells of %llu units, not %llu", id_of(entries->element[i]),
-                  (unsigned long long)units_of(entries->element[i]),
+        RACE_MUST(units_of(ids->element[i]) == units + i + 1,
+                  "entry %s tells of %llu units, not %llu", id_of(ids->element[i]),
+                  (unsigned long long)units_of(ids->element[i]),
                   (unsigned long long)(units + i + 1));
-    snprintf(last, ENTRY_ID_MAX, "%s", id_of(entries->element[1]));
-    freeReplyObject(entries);
+    snprintf(last, ENTRY_ID_MAX, "%s", id_of(ids->element[1]));
+    freeReplyObject(ids);
 }
 
 /* The mirror holds the first change back when the second is made. Then it tells of the first and
@@ -201,8 +201,8 @@ int main(int argc, char **argv)
     await_live(&race, mirror);
     race_run(&race, 1, change_fast, racers);
     await_live(&race, mirror);
-    size_t entries = check_values(last);
-    printf("%llu changes in %zu entries\n", (unsigned long long)changes, entries);
+    size_t ids = check_values(last);
+    printf("%llu changes in %zu entries\n", (unsigned long long)changes, ids);
     check_told_once(&race, mirror, last);
     mirror_destroy(mirror);
     race_close(&race, "mirror_tells");

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The mirror's reading, without a Redis: a follower reads what has changed, batch by batch, while
- * several seats change stock. Each change must be met by a batch in the end, without the pass over
- * everything that mends what was missed; and what a batch says of an item must be no older than the
- * LSN that it says it with.
+ * several contexts change stock. Each change must be met by a batch in the end, without the pass
+ * over everything that mends what was missed; and what a batch says of an item must be no older
+ * than the LSN that it says it with.
  */
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "engine/ledger/marks.h"
-#include "engine/ledger/seat.h"
+#include "engine/ledger/change_index.h"
+#include "engine/ledger/ctx.h"
 #include "mirror/follow.h"
 #include "tests/support/race_rig.h"
 
@@ -51,7 +51,7 @@ static void change(struct racer *racer)
                               .location = text_of("main"),
                               .qty = 1 };
         enum code code = racer_receive(racer, &m, &result);
-        RACE_MUST(code == CODE_OK, "receive: %s", seat_failure(racer->seat)->message);
+        RACE_MUST(code == CODE_OK, "receive: %s", ctx_failure(racer->ctx)->message);
         told[number][nth] = result.lsn;
         if (i % 8 == 0)
             racer_turn(racer);
@@ -69,7 +69,7 @@ static uint32_t number_of(const struct change *change)
 static void read_batch(void)
 {
     batch_clear(&batch);
-    follower.engine_ms = follower.seat->engine_ms;
+    follower.engine_ms = follower.ctx->engine_ms;
     follow_read(&follower, &batch, 1);
     for (uint32_t i = 0; i < batch.count; i++) {
         const struct change *change = &batch.changes[i];
@@ -91,14 +91,14 @@ static bool is_through(void)
 
 static void follow(struct racer *racer)
 {
-    ledger_end(racer->seat); /* each batch is a turn */
+    ledger_end(racer->ctx); /* each batch is an iteration */
     while (atomic_load(&working) > 0) {
         follower.limit = (uint32_t)random_between(&racer->random, ITEMS / 4, 2 * ITEMS);
         read_batch();
     }
     while (!is_through())
         read_batch();
-    ledger_begin(racer->seat, follower.engine_ms, follower.engine_ms);
+    ledger_begin(racer->ctx, follower.engine_ms, follower.engine_ms);
 }
 
 static void work(struct racer *racer)
@@ -159,7 +159,7 @@ int main(int argc, char **argv)
     race.forgetful = true;
     follower = (struct follow){ .ledger = race.ledger,
                                 .log = &race.log,
-                                .seat = ledger_seat(race.ledger, CHANGERS) };
+                                .ctx = ledger_ctx(race.ledger, CHANGERS) };
     follow_start(&follower, 1);
     for (int round = 0; round < ROUNDS; round++) {
         atomic_store(&working, CHANGERS);

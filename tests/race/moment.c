@@ -11,10 +11,10 @@
 
 #include "tests/support/race_rig.h"
 
-enum { SEATS = 4, HOLDS = 15000 * RACE_SCALE, SAMPLES = 1 << 20, MILLISECONDS = 1500 };
+enum { CONTEXTS = 4, HOLDS = 15000 * RACE_SCALE, SAMPLES = 1 << 20, MILLISECONDS = 1500 };
 
 /* One unit at each place, one for each of the movers, and the rest is the buffer. */
-enum { PLACES = 100, BUFFER = PLACES - (SEATS - 1) };
+enum { PLACES = 100, BUFFER = PLACES - (CONTEXTS - 1) };
 
 /* ---- as of ---- */
 
@@ -57,7 +57,7 @@ static void look(struct racer *racer)
     while (atomic_load(&cancelling) && sample_count < SAMPLES) {
         struct sample *s = &samples[sample_count++];
         enum code code =
-            ledger_availability(racer->seat, text_of("default"), &sku, 1, &s->available, &s->lsn);
+            ledger_availability(racer->ctx, text_of("default"), &sku, 1, &s->available, &s->lsn);
         RACE_MUST(code == CODE_OK, "availability");
         if (sample_count % 32 == 0)
             racer_turn(racer);
@@ -130,7 +130,7 @@ int main(int argc, char **argv)
 {
     struct race race;
     struct racer racers[RACERS_MAX];
-    race_open(&race, SEATS, &(struct race_tables){ 0 }, argc, argv);
+    race_open(&race, CONTEXTS, &(struct race_tables){ 0 }, argc, argv);
     race.forgetful = true;
     samples = calloc(SAMPLES, sizeof *samples);
     RACE_MUST(samples, "no memory");
@@ -149,7 +149,7 @@ int main(int argc, char **argv)
     }
     race_set_channel(&race, &(struct channel_setting){
                                 .code = text_of("careful"), .has_buffer = true, .buffer = BUFFER });
-    race_run(&race, SEATS, move_and_want, racers);
+    race_run(&race, CONTEXTS, move_and_want, racers);
     race_close(&race, "moment");
     return 0;
 }

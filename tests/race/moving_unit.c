@@ -7,7 +7,7 @@
  */
 #include "tests/support/race_rig.h"
 
-enum { BUYER, MOVER, SEATS };
+enum { BUYER, MOVER, CONTEXTS };
 enum { MILLISECONDS = 800 };
 
 static const char *const places[] = { "main", "east" };
@@ -43,7 +43,7 @@ static void buy(struct racer *racer)
     for (uint64_t i = 0; !racer_has_done(racer, MILLISECONDS, 0, 1); i++) {
         enum code code = racer_take(racer, i, "default", text_of("unit"), 1);
         RACE_MUST(code == CODE_OK, "refused, but there was a unit at every moment: %s",
-                  seat_failure(racer->seat)->message);
+                  ctx_failure(racer->ctx)->message);
         RACE_MUST(racer_drop(racer, i) == CODE_OK, "drop");
         racer->tally[0]++;
         if (i % 16 == 0)
@@ -63,7 +63,7 @@ int main(int argc, char **argv)
 {
     struct race race;
     struct racer racers[RACERS_MAX];
-    race_open(&race, SEATS, &(struct race_tables){ 0 }, argc, argv);
+    race_open(&race, CONTEXTS, &(struct race_tables){ 0 }, argc, argv);
     race.forgetful = true;
     race_add_location(&race, "east");
     /* So that every order adds up its places; by priority the first one may be enough. */
@@ -73,7 +73,7 @@ int main(int argc, char **argv)
     race_stock(&race, text_of("other"), text_of("main"), 1);
     for (int i = 0; i < 2; i++)
         race_stock(&race, text_of("unit"), text_of(places[i]), 1);
-    race_run(&race, SEATS, work, racers);
+    race_run(&race, CONTEXTS, work, racers);
     race_close(&race, "moving_unit");
     return 0;
 }

@@ -35,7 +35,7 @@
 
 #include "tests/support/race_deal.h"
 
-enum { DECIDERS = 2, SELLERS = 3, CHECKER = DECIDERS + SELLERS, SEATS };
+enum { DECIDERS = 2, SELLERS = 3, CHECKER = DECIDERS + SELLERS, CONTEXTS };
 enum { ROUNDS = 2 + RACE_SCALE, STEPS = 1500 * RACE_SCALE, STEPS_PER_PACE = 16 };
 enum { SLOTS = 5, MOST_WANTED = 4 }; /* of one item, by an order */
 enum { LONG_MS = 24 * 60 * 60 * 1000, BRIEF_MS = 20, PAST_BRIEF_MS = 1000 };
@@ -52,7 +52,7 @@ struct mine {
     int64_t grown[ITEMS]; /* on hand, as replies said */
 };
 
-static struct mine all[SEATS];
+static struct mine all[CONTEXTS];
 static _Atomic unsigned working;       /* deciders and sellers of this round */
 static uint64_t held_from, held_until; /* the numbers of what hop holds; its decider */
 static _Atomic int64_t granted[CHANNELS], refused[CHANNELS];
@@ -66,14 +66,14 @@ static struct mine *mine_of(const struct racer *racer)
     return &all[racer->index];
 }
 
-static char letter_of(const struct racer *racer)
+static char message_of(const struct racer *racer)
 {
     return (char)('a' + racer->index);
 }
 
 static struct text new_id(struct racer *racer, struct race_name *name)
 {
-    return race_name(name, letter_of(racer), ++mine_of(racer)->next);
+    return race_name(name, message_of(racer), ++mine_of(racer)->next);
 }
 
 static enum shop_place some_place(struct random *r)
@@ -187,7 +187,7 @@ static void hop(struct racer *racer)
         code = racer_take_at(racer, held_until = ++mine_of(racer)->next, "default",
                              text_of(shop_item(HOPPER)), 1, shop_name(from));
     while (code == CODE_OK);
-    RACE_MUST(code == CODE_INSUFFICIENT_STOCK, "hop: %s", seat_failure(racer->seat)->message);
+    RACE_MUST(code == CODE_INSUFFICIENT_STOCK, "hop: %s", ctx_failure(racer->ctx)->message);
 }
 
 static void allot_some(struct racer *racer)
@@ -268,7 +268,7 @@ static void make_order(struct racer *racer, struct deal *deal, enum shop_channel
 {
     struct random *r = &racer->random;
     bool brief = channel != STEADY && random_chance(r, 10);
-    deal_begin(deal, channel, letter_of(racer), ++mine_of(racer)->next);
+    deal_begin(deal, channel, message_of(racer), ++mine_of(racer)->next);
     deal->order.confirm = !brief && random_chance(r, 30);
     deal->order.has_ttl = true;
     deal->order.ttl_ms = brief ? (uint64_t)random_between(r, 1, BRIEF_MS) : LONG_MS;
@@ -309,7 +309,7 @@ static void order(struct racer *racer, struct deal *deal, enum shop_channel chan
         check_granted(deal);
         atomic_fetch_add(&granted[channel], 1);
     } else {
-        check_refused(deal, seat_failure(racer->seat));
+        check_refused(deal, ctx_failure(racer->ctx));
         leave_room(deal, deal->wanted);
         atomic_fetch_add(&refused[channel], 1);
     }
@@ -368,7 +368,7 @@ static void take_hopper(struct racer *racer)
     uint64_t number = ++mine_of(racer)->next;
     RACE_MUST(racer_take(racer, number, shop_channel(HOP), text_of(shop_item(HOPPER)), 1) ==
                   CODE_OK,
-              "one was there at every instant: %s", seat_failure(racer->seat)->message);
+              "one was there at every instant: %s", ctx_failure(racer->ctx)->message);
     RACE_MUST(racer_drop(racer, number) == CODE_OK, "drop");
     atomic_fetch_add(&granted[HOP], 1);
 }
@@ -433,7 +433,7 @@ static void check_sums(struct race *race, const int64_t stocked[ITEMS])
         const char *item = shop_item((enum shop_item)i);
         int64_t on_hand, reserved, wanted = stocked[i];
         int64_t left = i == HOPPER ? (int64_t)(held_until - held_from) : 0;
-        for (int s = 0; s < SEATS; s++) {
+        for (int s = 0; s < CONTEXTS; s++) {
             wanted += all[s].grown[i];
             for (int d = 0; d < SLOTS; d++)
                 left += all[s].deals[d].live ? all[s].deals[d].left[i] : 0;
@@ -449,7 +449,7 @@ static void check_sums(struct race *race, const int64_t stocked[ITEMS])
 static enum code take(struct racer *racer, struct deal *deal, enum shop_channel channel,
                       enum shop_item item, int64_t qty)
 {
-    deal_begin(deal, channel, letter_of(racer), ++mine_of(racer)->next);
+    deal_begin(deal, channel, message_of(racer), ++mine_of(racer)->next);
     deal_add(deal, item, qty);
     return deal_ask(racer, deal);
 }
@@ -464,7 +464,7 @@ static void check_available(struct racer *racer, enum shop_channel channel, enum
               shop_item(item), shop_channel(channel), (long long)reach);
     RACE_MUST(take(racer, &deal, channel, item, count + 1) == CODE_INSUFFICIENT_STOCK,
               "%s took one more of %s than is available", shop_channel(channel), shop_item(item));
-    RACE_MUST(seat_failure(racer->seat)->shorts[0].available == count,
+    RACE_MUST(ctx_failure(racer->ctx)->shorts[0].available == count,
               "a refusal says another figure than availability");
     if (count == 0)
         return;
@@ -524,9 +524,9 @@ static void play_round(struct race *race, const int64_t stocked[ITEMS])
 {
     struct racer racers[RACERS_MAX];
     atomic_store(&working, CHECKER);
-    race_run(race, SEATS, play, racers);
+    race_run(race, CONTEXTS, play, racers);
     atomic_fetch_add(&race->time_offset, PAST_BRIEF_MS);
-    race_run(race, SEATS, racer_turn, racers);
+    race_run(race, CONTEXTS, racer_turn, racers);
     check_sums(race, stocked);
     race_run(race, 1, check_rest, racers);
     check_sums(race, stocked);
@@ -586,7 +586,7 @@ int main(int argc, char **argv)
 {
     struct race race;
     int64_t stocked[ITEMS] = { 0 };
-    race_open(&race, SEATS, &(struct race_tables){ .reservations = 1 << 13 }, argc, argv);
+    race_open(&race, CONTEXTS, &(struct race_tables){ .reservations = 1 << 13 }, argc, argv);
     race.forgetful = true;
     shop_open(&race);
     stock_up(&race, stocked);

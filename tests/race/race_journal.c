@@ -111,9 +111,9 @@ static void *work(void *argument)
     struct log *log = &worker->world->log;
     uint64_t written = 0;
     while (written < RECORDS) {
-        uint64_t turn = 1 + draw(worker, LOG_RECORDS_PER_TURN);
+        uint64_t iteration = 1 + draw(worker, LOG_RECORDS_PER_TURN);
         if (log_has_room_for(log, &worker->claimed)) {
-            for (; turn > 0 && written < RECORDS; turn--)
+            for (; iteration > 0 && written < RECORDS; iteration--)
                 write_record(worker, written++);
         }
         if (log_has_claims(log))
@@ -183,24 +183,24 @@ static bool race(enum durability durability, uint64_t seed)
 {
     static struct world world;
     struct scratch scratch;
-    struct journal_figures figures;
+    struct journal_metrics metrics;
     struct error why;
     scratch_make(&scratch);
     if (open_world(&world, scratch.path, durability) != 0)
         return false;
     run_workers(&world, seed);
     uint64_t tail = atomic_load(&world.log.tail);
-    journal_figures(world.journal, &figures);
-    if (log_has_claims(&world.log) || figures.written_lsn != tail)
+    journal_metrics(world.journal, &metrics);
+    if (log_has_claims(&world.log) || metrics.written_lsn != tail)
         fail(&world, "records were left lying");
     if (world.durable && log_acknowledged(&world.log) != tail)
         fail(&world, "not all is acknowledged");
-    if (figures.records != (uint64_t)WORKERS * RECORDS)
+    if (metrics.records != (uint64_t)WORKERS * RECORDS)
         fail(&world, "not all records were counted");
     printf("%-8s %" PRIu64 " records in %" PRIu64 " batches, %" PRIu64 " segments, %" PRIu64
            " syncs, %" PRIu64 " waits\n",
-           durability_name(durability), figures.records, figures.batches, figures.segments,
-           figures.syncs, figures.waits);
+           durability_name(durability), metrics.records, metrics.batches, metrics.segments,
+           metrics.syncs, metrics.waits);
     unsigned failures = atomic_load(&world.failures);
     if (durability == DURABILITY_ALWAYS)
         journal_abandon(world.journal);

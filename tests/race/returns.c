@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Returns that name one reservation, from several seats at once, with evidence that the others make
- * stale all the while: in all exactly what was fulfilled comes back, of each reservation. One seat
- * fulfils the reservation in parts meanwhile, so that what is fulfilled grows, too.
+ * Returns that name one reservation, from several contexts at once, with evidence that the others
+ * make stale all the while: in all exactly what was fulfilled comes back, of each reservation. One
+ * context fulfils the reservation in parts meanwhile, so that what is fulfilled grows, too.
  */
 #include "tests/support/race_rig.h"
 
-enum { SEATS = 3, NUMBERS = 60 * RACE_SCALE, UNITS = 6 };
+enum { CONTEXTS = 3, NUMBERS = 60 * RACE_SCALE, UNITS = 6 };
 
 static _Atomic int64_t came_back[NUMBERS];
 
@@ -25,7 +25,7 @@ static void fulfil_one(struct racer *racer, uint64_t number, unsigned part)
                          .lines = &line,
                          .line_count = 1 };
     RACE_MUST(racer_fulfil(racer, &step, &view) == CODE_OK, "fulfil: %s",
-              seat_failure(racer->seat)->message);
+              ctx_failure(racer->ctx)->message);
 }
 
 /* A refusal must be true: so much had not been fulfilled, or had come back, when it was asked. */
@@ -40,7 +40,7 @@ static void give_one_back(struct racer *racer, uint64_t number, unsigned try)
                           .ref = reservation(&to, number) };
     enum code code = racer_return(racer, &m, &result);
     RACE_MUST(code == CODE_OK || code == CODE_WRONG_STATE, "return: %s",
-              seat_failure(racer->seat)->message);
+              ctx_failure(racer->ctx)->message);
     if (code == CODE_OK) {
         int64_t back = atomic_fetch_add(&came_back[number], 1) + 1;
         RACE_MUST(back <= UNITS, "reservation %llu: %lld of %d units came back",
@@ -59,7 +59,7 @@ static void reserve(struct racer *racer, uint64_t number)
                            .line_count = 1,
                            .confirm = true };
     RACE_MUST(racer_reserve(racer, &order, &view) == CODE_OK, "reserve: %s",
-              seat_failure(racer->seat)->message);
+              ctx_failure(racer->ctx)->message);
 }
 
 static void sell_and_return(struct racer *racer)
@@ -85,9 +85,9 @@ int main(int argc, char **argv)
     struct race race;
     struct racer racers[RACERS_MAX];
     int64_t on_hand, reserved;
-    race_open(&race, SEATS, &(struct race_tables){ .keep_records = true }, argc, argv);
+    race_open(&race, CONTEXTS, &(struct race_tables){ .keep_records = true }, argc, argv);
     race_stock(&race, text_of("tea"), text_of("main"), UNITS * NUMBERS);
-    race_run(&race, SEATS, sell_and_return, racers);
+    race_run(&race, CONTEXTS, sell_and_return, racers);
     uint64_t numbers = (race_steps(&race, 2 * NUMBERS) + 1) / 2;
     for (uint64_t number = 0; number < numbers; number++)
         RACE_MUST(atomic_load(&came_back[number]) == UNITS, "reservation %llu: %lld came back",

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The same id from several seats at once: exactly one does it, and all get the same result. Each
+ * The same id from several contexts at once: exactly one does it, and all get the same result. Each
  * number is used for one of: the same receive from all; the same reserve from all; two different
  * reserves, of which one wins and the other is a conflict; the same partial step with an op.
  */
 #include "tests/support/race_rig.h"
 
-enum { SEATS = 4, NUMBERS = 6000 * RACE_SCALE, STEP_QTY = 2 };
+enum { CONTEXTS = 4, NUMBERS = 6000 * RACE_SCALE, STEP_QTY = 2 };
 
 enum part { RECEIVED, RESERVED_ALIKE, RESERVED_OTHERWISE, STEPPED, PARTS };
 
@@ -40,7 +40,7 @@ static void receive(struct racer *racer, uint64_t number)
                           .location = text_of("main"),
                           .qty = 1 };
     enum code code = racer_receive(racer, &m, &result);
-    RACE_MUST(code == CODE_OK, "receive: %s", seat_failure(racer->seat)->message);
+    RACE_MUST(code == CODE_OK, "receive: %s", ctx_failure(racer->ctx)->message);
     note(racer, number, result.lsn, 1);
 }
 
@@ -57,7 +57,7 @@ static void reserve(struct racer *racer, uint64_t number, unsigned variant)
                            .confirm = true };
     enum code code = racer_reserve(racer, &order, &view);
     bool lost = number % PARTS == RESERVED_OTHERWISE && code == CODE_CONFLICT;
-    RACE_MUST(code == CODE_OK || lost, "reserve: %s", seat_failure(racer->seat)->message);
+    RACE_MUST(code == CODE_OK || lost, "reserve: %s", ctx_failure(racer->ctx)->message);
     if (code == CODE_OK) {
         RACE_MUST(view.draw_count == variant, "the other's draws");
         note(racer, number, view.lsn, variant);
@@ -81,14 +81,14 @@ static void step(struct racer *racer, uint64_t number)
                            .line_count = 1,
                            .confirm = true };
     RACE_MUST(racer_reserve(racer, &order, &view) == CODE_OK, "to be stepped: %s",
-              seat_failure(racer->seat)->message);
+              ctx_failure(racer->ctx)->message);
     struct order_line part = { .sku = line.sku, .qty = STEP_QTY };
     struct step step = {
         .id = order.id, .op = race_name(&op, 'o', number), .lines = &part, .line_count = 1
     };
     enum code code =
         is_fulfil(number) ? racer_fulfil(racer, &step, &view) : racer_cancel(racer, &step, &view);
-    RACE_MUST(code == CODE_OK, "step: %s", seat_failure(racer->seat)->message);
+    RACE_MUST(code == CODE_OK, "step: %s", ctx_failure(racer->ctx)->message);
     note(racer, number, view.lsn, 1);
 }
 
@@ -128,12 +128,12 @@ int main(int argc, char **argv)
     struct race race;
     struct racer racers[RACERS_MAX];
     int64_t each = NUMBERS / PARTS, done[PARTS] = { 0 }, others = 0, fulfilled = 0;
-    race_open(&race, SEATS, &(struct race_tables){ 0 }, argc, argv);
+    race_open(&race, CONTEXTS, &(struct race_tables){ 0 }, argc, argv);
     race_stock(&race, text_of("received"), text_of("main"), 1);
     race_stock(&race, text_of("alike"), text_of("main"), 2 * each);
     race_stock(&race, text_of("other"), text_of("main"), each);
     race_stock(&race, text_of("stepped"), text_of("main"), 3 * STEP_QTY * each);
-    race_run(&race, SEATS, do_all, racers);
+    race_run(&race, CONTEXTS, do_all, racers);
 
     uint64_t numbers = race_steps(&race, NUMBERS);
     for (uint64_t i = 0; i < numbers; i++) {
@@ -143,7 +143,7 @@ int main(int argc, char **argv)
         done[part]++;
         others += split && atomic_load(&outcomes[i].variant) == 2;
         fulfilled += part == STEPPED && is_fulfil(i);
-        RACE_MUST(answered == (split ? SEATS / 2 : SEATS), "number %llu: %u were answered",
+        RACE_MUST(answered == (split ? CONTEXTS / 2 : CONTEXTS), "number %llu: %u were answered",
                   (unsigned long long)i, answered);
     }
     expect(&race, "received", 1 + done[RECEIVED], 0);

@@ -5,7 +5,7 @@
  */
 #include "tests/support/race_rig.h"
 
-enum { SEATS = 4, PLACES = 3, UNITS = 5000 * RACE_SCALE, BUFFER = 7 };
+enum { CONTEXTS = 4, PLACES = 3, UNITS = 5000 * RACE_SCALE, BUFFER = 7 };
 enum { WIDE = 64, MILLISECONDS = 1500 };
 
 static const char *const places[PLACES] = { "main", "east", "west" };
@@ -20,7 +20,7 @@ static void buy(struct racer *racer, uint64_t number, int64_t qty)
 {
     enum code code = racer_take(racer, number, channel, text_of(sku), qty);
     RACE_MUST(code == CODE_OK || code == CODE_INSUFFICIENT_STOCK, "%s: %s", sku,
-              seat_failure(racer->seat)->message);
+              ctx_failure(racer->ctx)->message);
     racer->tally[SOLD] += code == CODE_OK ? qty : 0;
     racer->tally[REFUSED_ONE] += code != CODE_OK && qty == 1;
     if (number % 32 == 0)
@@ -30,20 +30,20 @@ static void buy(struct racer *racer, uint64_t number, int64_t qty)
 /* Numbers are used once in the whole program: ids are remembered. */
 static void buy_singles(struct racer *racer)
 {
-    for (uint64_t i = 0; i < 3 * UNITS / SEATS; i++)
+    for (uint64_t i = 0; i < 3 * UNITS / CONTEXTS; i++)
         buy(racer, i, 1);
 }
 
 /* One to three units, which may have to come from several places. */
 static void buy_split(struct racer *racer)
 {
-    for (uint64_t i = 0; i < UNITS / SEATS; i++)
+    for (uint64_t i = 0; i < UNITS / CONTEXTS; i++)
         buy(racer, 3 * UNITS + i, random_between(&racer->random, 1, 3));
 }
 
 static void buy_down_to_buffer(struct racer *racer)
 {
-    for (uint64_t i = 0; i < UNITS / SEATS; i++)
+    for (uint64_t i = 0; i < UNITS / CONTEXTS; i++)
         buy(racer, 4 * UNITS + i, random_between(&racer->random, 1, 3));
 }
 
@@ -59,7 +59,7 @@ static void hold_the_rest(struct racer *racer)
 {
     struct race_name name;
     for (uint64_t i = 0; i < WIDE; i++)
-        if (i % (WIDE / SEATS) != 0)
+        if (i % (WIDE / CONTEXTS) != 0)
             RACE_MUST(racer_take_at(racer, 5 * UNITS + i, "default", text_of(sku), 1,
                                     wide_place(&name, i)) == CODE_OK,
                       "hold");
@@ -72,7 +72,7 @@ static void take_and_drop(struct racer *racer)
     for (uint64_t i = UINT64_C(1) << 32; !racer_is_done(racer, MILLISECONDS); i++) {
         enum code code = racer_take(racer, i, "default", text_of(sku), 1);
         RACE_MUST(code == CODE_OK, "there is a unit for each, but one is refused: %s",
-                  seat_failure(racer->seat)->message);
+                  ctx_failure(racer->ctx)->message);
         RACE_MUST(racer_drop(racer, i) == CODE_OK, "drop");
         if (i % 16 == 0)
             racer_turn(racer);
@@ -84,7 +84,7 @@ static void take_and_drop(struct racer *racer)
 static int64_t total(const struct racer racers[RACERS_MAX], enum tally what)
 {
     int64_t sum = 0;
-    for (unsigned i = 0; i < SEATS; i++)
+    for (unsigned i = 0; i < CONTEXTS; i++)
         sum += racers[i].tally[what];
     return sum;
 }
@@ -96,7 +96,7 @@ static void sell(struct race *race, int64_t at_each, int at, void (*work)(struct
     int64_t on_hand, reserved, stock = at_each * at;
     for (int i = 0; i < at; i++)
         race_stock(race, text_of(sku), text_of(places[i]), at_each);
-    race_run(race, SEATS, work, racers);
+    race_run(race, CONTEXTS, work, racers);
     int64_t sold = total(racers, SOLD);
     race_sum(race, text_of(sku), &on_hand, &reserved);
     RACE_MUST(on_hand == stock, "%s: %lld on hand", sku, (long long)on_hand);
@@ -130,13 +130,13 @@ static void share_fairly(struct race *race)
         race_stock(race, text_of(sku), place, 1);
     }
     race_run(race, 1, hold_the_rest, racers);
-    race_run(race, SEATS, take_and_drop, racers);
+    race_run(race, CONTEXTS, take_and_drop, racers);
 }
 
 int main(int argc, char **argv)
 {
     struct race race;
-    race_open(&race, SEATS, &(struct race_tables){ 0 }, argc, argv);
+    race_open(&race, CONTEXTS, &(struct race_tables){ 0 }, argc, argv);
     race.forgetful = true;
     race_add_location(&race, "east");
     race_add_location(&race, "west");

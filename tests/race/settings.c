@@ -6,7 +6,7 @@
  */
 #include "tests/support/race_rig.h"
 
-enum { SEATS = 4, PLACES = 40, MILLISECONDS = 2500, LEAST = 100 };
+enum { CONTEXTS = 4, PLACES = 40, MILLISECONDS = 2500, LEAST = 100 };
 
 enum tally { ORDERS, SETTINGS };
 
@@ -46,7 +46,7 @@ static void set_something(struct racer *racer, int step)
                                               .has_sourcing = true,
                                               .sourcing = text_of(any ? "fewest" : "balance") });
     }
-    RACE_MUST(code == CODE_OK, "setting: %s", seat_failure(racer->seat)->message);
+    RACE_MUST(code == CODE_OK, "setting: %s", ctx_failure(racer->ctx)->message);
     racer->tally[SETTINGS]++;
 }
 
@@ -66,7 +66,7 @@ static void order(struct racer *racer, uint64_t number)
     if (random_chance(r, 20))
         order.at = text_of("main");
     enum code code = racer_reserve(racer, &order, &view);
-    RACE_MUST(code == CODE_OK, "order: %s", seat_failure(racer->seat)->message);
+    RACE_MUST(code == CODE_OK, "order: %s", ctx_failure(racer->ctx)->message);
     struct step step = { .id = order.id };
     RACE_MUST(racer_cancel(racer, &step, &view) == CODE_OK, "cancel");
     racer->tally[ORDERS]++;
@@ -83,11 +83,11 @@ static void receive(struct racer *racer, uint64_t number)
                           .qty = 1 };
     enum code code = racer_receive(racer, &m, &result);
     RACE_MUST(code == CODE_OK || code == CODE_UNKNOWN_LOCATION, "receive: %s",
-              seat_failure(racer->seat)->message);
+              ctx_failure(racer->ctx)->message);
     struct text skus[2] = { text_of("ball"), text_of("rope") };
     int64_t available[2];
     uint64_t lsn;
-    code = ledger_availability(racer->seat, text_of("shop"), skus, 2, available, &lsn);
+    code = ledger_availability(racer->ctx, text_of("shop"), skus, 2, available, &lsn);
     RACE_MUST(code == CODE_OK && available[0] >= 1 && available[1] >= 1, "%lld and %lld available",
               (long long)available[0], (long long)available[1]);
 }
@@ -111,12 +111,12 @@ int main(int argc, char **argv)
 {
     struct race race;
     struct racer racers[RACERS_MAX];
-    race_open(&race, SEATS, &(struct race_tables){ 0 }, argc, argv);
+    race_open(&race, CONTEXTS, &(struct race_tables){ 0 }, argc, argv);
     race.forgetful = true;
     race_set_channel(&race, &(struct channel_setting){ .code = text_of("shop") });
     race_stock(&race, text_of("ball"), text_of("main"), 1000);
     race_stock(&race, text_of("rope"), text_of("main"), 1000);
-    race_run(&race, SEATS, play_part, racers);
+    race_run(&race, CONTEXTS, play_part, racers);
     race_close(&race, "settings");
     return 0;
 }

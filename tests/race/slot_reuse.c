@@ -8,7 +8,7 @@
 
 #include "tests/support/race_rig.h"
 
-enum { SEATS = 4, SLOTS = 192, UNITS = 60, IDS = 400, MILLISECONDS = 2500, LEAST_TAKEN = 250 };
+enum { CONTEXTS = 4, SLOTS = 192, UNITS = 60, IDS = 400, MILLISECONDS = 2500, LEAST_TAKEN = 250 };
 
 static const char *const items[] = { "pin", "nut", "cog" };
 
@@ -32,7 +32,7 @@ static void reserve(struct racer *racer)
     enum code code = racer_reserve(racer, &order, &view);
     RACE_MUST(code == CODE_OK || code == CODE_INSUFFICIENT_STOCK || code == CODE_LIMIT ||
                   code == CODE_CONFLICT,
-              "reserve: %s", seat_failure(racer->seat)->message);
+              "reserve: %s", ctx_failure(racer->ctx)->message);
     racer->tally[code == CODE_OK ? TAKEN : code == CODE_LIMIT ? FULL : REFUSED]++;
 }
 
@@ -61,7 +61,7 @@ static void end_one(struct racer *racer)
         code = racer_extend(racer, name, (uint64_t)random_between(r, 1, 40), &view);
     else
         code = racer_cancel(racer, &step, &view);
-    RACE_MUST(usual(code), "%s: %s", code_name(code), seat_failure(racer->seat)->message);
+    RACE_MUST(usual(code), "%s: %s", code_name(code), ctx_failure(racer->ctx)->message);
     racer->tally[GONE] += code == CODE_UNKNOWN_RESERVATION;
 }
 
@@ -77,7 +77,7 @@ static void move(struct racer *racer)
                           .qty = 1 };
     enum code code = racer_receive(racer, &m, &result);
     RACE_MUST(code == CODE_OK || code == CODE_LIMIT, "receive: %s",
-              seat_failure(racer->seat)->message);
+              ctx_failure(racer->ctx)->message);
     racer->tally[RECEIVED] += code == CODE_OK;
 }
 
@@ -101,17 +101,17 @@ static void clear(struct racer *racer)
 {
     struct race_name id;
     struct reservation_view view;
-    for (uint64_t number = racer->index; number < IDS; number += SEATS) {
+    for (uint64_t number = racer->index; number < IDS; number += CONTEXTS) {
         struct step step = { .id = race_name(&id, 'x', number) };
         RACE_MUST(usual(racer_cancel(racer, &step, &view)), "clear: %s",
-                  seat_failure(racer->seat)->message);
+                  ctx_failure(racer->ctx)->message);
     }
 }
 
 static int64_t total(const struct racer racers[RACERS_MAX], enum tally what)
 {
     int64_t sum = 0;
-    for (unsigned i = 0; i < SEATS; i++)
+    for (unsigned i = 0; i < CONTEXTS; i++)
         sum += racers[i].tally[what];
     return sum;
 }
@@ -120,15 +120,15 @@ int main(int argc, char **argv)
 {
     struct race race;
     struct racer racers[RACERS_MAX];
-    race_open(&race, SEATS, &(struct race_tables){ .reservations = SLOTS }, argc, argv);
+    race_open(&race, CONTEXTS, &(struct race_tables){ .reservations = SLOTS }, argc, argv);
     race.forgetful = true;
     for (int i = 0; i < 3; i++)
         race_stock(&race, text_of(items[i]), text_of("main"), UNITS);
-    race_run(&race, SEATS, live, racers);
+    race_run(&race, CONTEXTS, live, racers);
     printf("taken %lld, refused %lld, table full %lld, gone %lld\n",
            (long long)total(racers, TAKEN), (long long)total(racers, REFUSED),
            (long long)total(racers, FULL), (long long)total(racers, GONE));
-    race_run(&race, SEATS, clear, racers);
+    race_run(&race, CONTEXTS, clear, racers);
     for (int i = 0; i < 3; i++) {
         int64_t on_hand, reserved;
         race_sum(&race, text_of(items[i]), &on_hand, &reserved);

@@ -11,7 +11,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "engine/ledger/seat.h"
+#include "engine/ledger/ctx.h"
 #include "tests/support/ledger_rig.h"
 #include "tests/support/scratch.h"
 #include "tests/support/store_rig.h"
@@ -139,7 +139,7 @@ int main(void)
             .directory = data,
             .files = &file_system,
             .random = { seed },
-            .config = { .items = 100, .pools = 1000, .reservations = 60000, .seats = 2 }
+            .config = { .items = 100, .pools = 1000, .reservations = 60000, .contexts = 2 }
         };
         store.durability = (enum durability)random_below(&store.random, 3);
         snapshots += live(&store);

@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
-#include "engine/ledger/seat.h"
+#include "engine/ledger/ctx.h"
 #include "tests/support/fault_file.h"
 #include "tests/support/ledger_rig.h"
 #include "tests/support/scratch.h"
@@ -38,11 +38,12 @@ static void must(bool holds, const char *what)
 
 static struct store store_at(const char *directory, const struct file_ops *files)
 {
-    return (struct store){ .directory = directory,
-                           .files = files,
-                           .random = { 4711 },
-                           .config = {
-                               .items = 100, .pools = 1000, .reservations = 20000, .seats = 1 } };
+    return (struct store){
+        .directory = directory,
+        .files = files,
+        .random = { 4711 },
+        .config = { .items = 100, .pools = 1000, .reservations = 20000, .contexts = 1 }
+    };
 }
 
 /* A directory with two snapshots' worth of segments, and one that is to come; the ledger that it

@@ -69,9 +69,9 @@ static uint64_t records_up_to(const struct rig *rig, uint64_t lsn)
 
 static void take_promise(const struct rig *rig, struct promise *promise)
 {
-    struct journal_figures figures;
-    journal_figures(rig->journal, &figures);
-    promise->durable = records_up_to(rig, figures.durable_lsn);
+    struct journal_metrics metrics;
+    journal_metrics(rig->journal, &metrics);
+    promise->durable = records_up_to(rig, metrics.durable_lsn);
     promise->acknowledged = rig_acknowledged(rig);
     if (rig->durability == DURABILITY_NONE) /* replies do not wait: nothing is promised by them */
         promise->acknowledged = promise->durable;

@@ -62,11 +62,11 @@ static uint64_t records_up_to(const struct rig *rig, uint64_t lsn)
 static void note_promises(struct story *story)
 {
     const struct rig *rig = &story->rig;
-    struct journal_figures figures;
-    journal_figures(rig->journal, &figures);
-    story->durable = records_up_to(rig, figures.durable_lsn);
+    struct journal_metrics metrics;
+    journal_metrics(rig->journal, &metrics);
+    story->durable = records_up_to(rig, metrics.durable_lsn);
     story->acknowledged =
-        records_up_to(rig, rig->durability == DURABILITY_NONE ? figures.written_lsn
+        records_up_to(rig, rig->durability == DURABILITY_NONE ? metrics.written_lsn
                                                               : log_acknowledged(&rig->log));
     if (rig->durability == DURABILITY_ALWAYS)
         story->durable = story->acknowledged;

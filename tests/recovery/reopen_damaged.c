@@ -113,7 +113,7 @@ static void leave_in_flight(struct rig *rig)
 static void write_journal(struct original *original, int records)
 {
     bool clean = original->ending == STOPPED;
-    struct journal_figures figures;
+    struct journal_metrics metrics;
     struct rig rig = rig_of(original->directory);
     if (rig_open(&rig) != 0) {
         printf("cannot open: %s\n", rig.why.text);
@@ -128,8 +128,8 @@ static void write_journal(struct original *original, int records)
     original->before_last = rig.appended;
     rig_append(&rig);
     rig_drive(&rig);
-    journal_figures(rig.journal, &figures);
-    original->segments = figures.segments;
+    journal_metrics(rig.journal, &metrics);
+    original->segments = metrics.segments;
     if (original->ending == IN_FLIGHT) {
         original->before_last = rig_acknowledged(&rig);
         leave_in_flight(&rig);

@@ -63,7 +63,7 @@ static void flip(const char *directory, uint64_t sequence, size_t at)
 /* A header, which is made anew, and a batch, before which it is cut. */
 static void write_damaged(struct bench *bench)
 {
-    struct journal_figures figures;
+    struct journal_metrics metrics;
     struct rig rig = rig_of(bench->original);
     if (rig_open(&rig) != 0) {
         printf("cannot open: %s\n", rig.why.text);
@@ -75,8 +75,8 @@ static void write_damaged(struct bench *bench)
             rig_drive(&rig);
     }
     rig_drive(&rig);
-    journal_figures(rig.journal, &figures);
-    bench->segments = figures.segments;
+    journal_metrics(rig.journal, &metrics);
+    bench->segments = metrics.segments;
     rig_close(&rig);
     flip(bench->original, 1, 100);
     flip(bench->original, 3, 5 * BLOCK_BYTES + 80);

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine/ledger/seat.h"
+#include "engine/ledger/ctx.h"
 #include "persistence/snapshot.h"
 #include "tests/support/ledger_rig.h"
 #include "tests/support/random.h"
@@ -25,7 +25,7 @@ enum { ITEMS = 40000, ORDERS = 30000, DAMAGES = 150 };
 enum { PLACES = 9, THREADS = 4 };
 
 static const struct ledger_config config = {
-    .items = ITEMS, .pools = ITEMS * PLACES, .reservations = 8 * ORDERS, .seats = 2
+    .items = ITEMS, .pools = ITEMS * PLACES, .reservations = 8 * ORDERS, .contexts = 2
 };
 static const struct journal_position position = { .directory_id = 77,
                                                   .lsn = 123456,
@@ -46,13 +46,13 @@ static void must(bool holds, const char *what)
 
 /* ---- a ledger with some of everything ---- */
 
-static struct text name_of(char *buffer, size_t size, const char *letter, int number)
+static struct text name_of(char *buffer, size_t size, const char *message, int number)
 {
-    int n = snprintf(buffer, size, "%s%d", letter, number);
+    int n = snprintf(buffer, size, "%s%d", message, number);
     return (struct text){ buffer, (uint32_t)n };
 }
 
-static void receive(struct seat *seat, int item, int place, int op)
+static void receive(struct ctx *ctx, int item, int place, int op)
 {
     char sku[32], location[32], id[32];
     struct movement m = { .id = name_of(id, sizeof id, "r", op),
@@ -60,10 +60,10 @@ static void receive(struct seat *seat, int item, int place, int op)
                           .location = name_of(location, sizeof location, "L", place),
                           .qty = 100 + item % 7 };
     struct movement_result r;
-    must(ledger_receive(seat, &m, &r) == CODE_OK, seat_failure(seat)->message);
+    must(ledger_receive(ctx, &m, &r) == CODE_OK, ctx_failure(ctx)->message);
 }
 
-static void order(struct seat *seat, struct random *random, int number)
+static void order(struct ctx *ctx, struct random *random, int number)
 {
     char ids[32], skus[DRAWS_PER_ENTRY + 3][32];
     struct order_line lines[DRAWS_PER_ENTRY + 3];
@@ -78,29 +78,29 @@ static void order(struct seat *seat, struct random *random, int number)
                        .line_count = (uint32_t)count,
                        .confirm = random_chance(random, 50) };
     struct reservation_view view;
-    must(ledger_reserve(seat, &o, &view) == CODE_OK, seat_failure(seat)->message);
+    must(ledger_reserve(ctx, &o, &view) == CODE_OK, ctx_failure(ctx)->message);
     struct step step = { .id = o.id };
     if (random_chance(random, 30))
-        must(ledger_cancel(seat, &step, &view) == CODE_OK, seat_failure(seat)->message);
+        must(ledger_cancel(ctx, &step, &view) == CODE_OK, ctx_failure(ctx)->message);
     else if (o.confirm && random_chance(random, 30))
-        must(ledger_fulfil(seat, &step, &view) == CODE_OK, seat_failure(seat)->message);
+        must(ledger_fulfil(ctx, &step, &view) == CODE_OK, ctx_failure(ctx)->message);
 }
 
 static void fill(struct ledger_rig *rig)
 {
     struct random random = { 42 };
-    struct seat *seat = ledger_seat(rig->ledger, 0);
+    struct ctx *ctx = ledger_ctx(rig->ledger, 0);
     uint64_t lsn;
     char code[32];
-    ledger_begin(seat, 1000, 1000);
+    ledger_begin(ctx, 1000, 1000);
     for (int i = 0; i < PLACES; i++) {
         struct location_setting s = { .code = name_of(code, sizeof code, "L", i) };
-        must(ledger_set_location(seat, &s, &lsn) == CODE_OK, seat_failure(seat)->message);
+        must(ledger_set_location(ctx, &s, &lsn) == CODE_OK, ctx_failure(ctx)->message);
     }
     for (int i = 0; i < ITEMS; i++) {
         int places = i % 11 == 0 ? PLACES : 1 + i % 3;
         for (int place = 0; place < places; place++)
-            receive(seat, i, place, i * PLACES + place);
+            receive(ctx, i, place, i * PLACES + place);
         char sku[32];
         struct item_setting s = { .sku = name_of(sku, sizeof sku, "SKU-", i),
                                   .has_name = true,
@@ -108,14 +108,14 @@ static void fill(struct ledger_rig *rig)
                                   .has_low_stock = i % 2 == 0,
                                   .low_stock = 5 };
         if (i % 13 == 0)
-            must(ledger_set_item(seat, &s, &lsn) == CODE_OK, seat_failure(seat)->message);
+            must(ledger_set_item(ctx, &s, &lsn) == CODE_OK, ctx_failure(ctx)->message);
         ledger_rig_drain(rig);
     }
     for (int i = 0; i < ORDERS; i++) {
-        order(seat, &random, i);
+        order(ctx, &random, i);
         ledger_rig_drain(rig);
     }
-    ledger_end(seat);
+    ledger_end(ctx);
 }
 
 /* ---- there and back ---- */
@@ -154,7 +154,7 @@ static void smaller_tables(const char *directory)
     uint64_t live = 0;
     ledger_rig_open(&copy, &config);
     must(load(directory, position.lsn, copy.ledger, 1) == 0, "it cannot be loaded");
-    live = entries_live(&copy.ledger->entries);
+    live = id_table_live(&copy.ledger->ids);
     ledger_rig_close(&copy);
 
     small.reservations = (uint32_t)live * 2;

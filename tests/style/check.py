@@ -84,9 +84,9 @@ MAY_ALLOCATE = (
     "engine/ledger/versions.c",  # what changes rarely, and is freed when no one holds it
     "engine/ops/registry.c",
     "engine/replay/apply_catalogue.c",  # recovery
-    "engine/history/book.c",  # the book is read on a thread of its own
-    "engine/history/book_question.c",
-    "engine/replay/image_load.c",  # recovery
+    "engine/history/history.c",  # a history is read on a thread of its own
+    "engine/history/history_query.c",
+    "engine/replay/contents_load.c",  # recovery
 )
 
 # Nobody sleeps in the server; a blocking client may, between two attempts.

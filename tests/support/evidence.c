@@ -6,11 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine/history/book.h"
+#include "engine/history/history.h"
 
-static int count(void *context, const struct book_event *event)
+static int count(void *context, const struct history_event *event)
 {
-    book_count_returned(context, event);
+    history_count_returned(context, event);
     return 0;
 }
 
@@ -18,26 +18,26 @@ struct return_evidence evidence_gather(const unsigned char *records, size_t leng
                                        struct text reservation, uint32_t item)
 {
     _Alignas(8) unsigned char record[RECORD_MAX];
-    struct book book;
-    struct book_question question = {
-        .kind = BOOK_RETURNED,
-        .filter = { .subject = BOOK_ID, .item = item, .id_len = (uint8_t)reservation.len }
+    struct history history;
+    struct history_query question = {
+        .kind = HISTORY_RETURNED,
+        .filter = { .subject = HISTORY_ID, .item = item, .id_len = (uint8_t)reservation.len }
     };
     assert(reservation.len <= ID_MAX);
     memcpy(question.filter.id, reservation.at, reservation.len);
-    book_open(&book, &question.filter);
+    history_open(&history, &question.filter);
     for (size_t at = 0; at < length;) {
         uint32_t n;
         memcpy(&n, records + at, sizeof n);
         memcpy(record, records + at, n);
         at += n;
         const struct record_head *head = (const struct record_head *)(const void *)record;
-        if (book_take(&book, head, at, 0, count, &question) == 0)
+        if (history_take(&history, head, at, 0, count, &question) == 0)
             continue;
         fprintf(stderr, "evidence: the record that ends at LSN %zu cannot be read\n", at);
         exit(1);
     }
-    book_close(&book);
+    history_close(&history);
     question.evidence.upto = length;
     return question.evidence;
 }

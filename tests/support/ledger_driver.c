@@ -11,9 +11,9 @@
 /* ---- names ---- */
 
 /* Lengths differ, so that records of all lengths come about. */
-static struct text write_name(struct driver_name *to, const char *letter, int number, int padding)
+static struct text write_name(struct driver_name *to, const char *message, int number, int padding)
 {
-    int n = snprintf(to->at, sizeof to->at, "%s%d", letter, number);
+    int n = snprintf(to->at, sizeof to->at, "%s%d", message, number);
     for (int i = 0; i < padding; i++)
         to->at[n++] = '-';
     to->len = (uint32_t)n;
@@ -84,23 +84,23 @@ static void fill_lines(const struct request *r)
 }
 
 /* With evidence from all records so far, once the ledger asks for it. */
-static enum code ask_return(struct ledger_rig *rig, struct seat *seat, const struct movement *m,
+static enum code ask_return(struct ledger_rig *rig, struct ctx *ctx, const struct movement *m,
                             struct movement_result *result)
 {
     struct movement again = *m;
     struct return_evidence evidence;
     uint32_t item;
-    enum code code = ledger_return(seat, m, result);
-    if (code != CODE_DEFERRED || !ledger_needs_evidence(seat) ||
-        ledger_find_item(seat, m->sku, &item) != CODE_OK)
+    enum code code = ledger_return(ctx, m, result);
+    if (code != CODE_DEFERRED || !ledger_needs_evidence(ctx) ||
+        ledger_find_item(ctx, m->sku, &item) != CODE_OK)
         return code;
     ledger_rig_drain(rig);
     evidence = evidence_gather(rig->records, rig->length, m->ref, item);
     again.evidence = &evidence;
-    return ledger_return(seat, &again, result);
+    return ledger_return(ctx, &again, result);
 }
 
-static void ask_movement(struct ledger_rig *rig, struct seat *seat, const struct request *r,
+static void ask_movement(struct ledger_rig *rig, struct ctx *ctx, const struct request *r,
                          struct answer *a)
 {
     struct movement_result result = { 0 };
@@ -115,13 +115,13 @@ static void ask_movement(struct ledger_rig *rig, struct seat *seat, const struct
         m.reason = write_name(&asked.ref, "r", r->ref, r->ref);
     m.ref = r->kind == ASK_RETURN ? driver_id(&asked.op, r->returned) : m.reason;
     if (r->kind == ASK_RECEIVE)
-        a->code = ledger_receive(seat, &m, &result);
+        a->code = ledger_receive(ctx, &m, &result);
     else if (r->kind == ASK_ADJUST)
-        a->code = ledger_adjust(seat, &m, &result);
+        a->code = ledger_adjust(ctx, &m, &result);
     else if (r->kind == ASK_COUNT)
-        a->code = ledger_count(seat, &m, &result);
+        a->code = ledger_count(ctx, &m, &result);
     else
-        a->code = ask_return(rig, seat, &m, &result);
+        a->code = ask_return(rig, ctx, &m, &result);
     if (a->code)
         return;
     a->lsn = result.lsn;
@@ -130,7 +130,7 @@ static void ask_movement(struct ledger_rig *rig, struct seat *seat, const struct
     a->available = result.available;
 }
 
-static void ask_allot(struct seat *seat, const struct request *r, struct answer *a)
+static void ask_allot(struct ctx *ctx, const struct request *r, struct answer *a)
 {
     struct allot_result result = { 0 };
     struct allotment allotment = { .id = driver_id(&asked.id, r->id),
@@ -138,7 +138,7 @@ static void ask_allot(struct seat *seat, const struct request *r, struct answer 
                                    .location = driver_location(&asked.location, r->location),
                                    .channel = driver_channel(&asked.channel, r->channel),
                                    .qty = r->qty };
-    a->code = ledger_allot(seat, &allotment, &result);
+    a->code = ledger_allot(ctx, &allotment, &result);
     if (a->code)
         return;
     a->lsn = result.lsn;
@@ -165,7 +165,7 @@ static void take_view(const struct reservation_view *v, struct answer *a)
     }
 }
 
-static void ask_reservation(struct seat *seat, const struct request *r, struct answer *a)
+static void ask_reservation(struct ctx *ctx, const struct request *r, struct answer *a)
 {
     struct reservation_view view;
     struct text id = driver_id(&asked.id, r->id);
@@ -184,26 +184,26 @@ static void ask_reservation(struct seat *seat, const struct request *r, struct a
                          .line_count = (uint32_t)r->line_count };
     memset(&view, 0, sizeof view);
     if (r->kind == ASK_RESERVE)
-        a->code = ledger_reserve(seat, &order, &view);
+        a->code = ledger_reserve(ctx, &order, &view);
     else if (r->kind == ASK_EXTEND)
-        a->code = ledger_extend(seat, id, r->ttl_ms, &view);
+        a->code = ledger_extend(ctx, id, r->ttl_ms, &view);
     else if (r->kind == ASK_CONFIRM)
-        a->code = ledger_confirm(seat, id, text_of("paid"), &view);
+        a->code = ledger_confirm(ctx, id, text_of("paid"), &view);
     else if (r->kind == ASK_FULFIL)
-        a->code = ledger_fulfil(seat, &step, &view);
+        a->code = ledger_fulfil(ctx, &step, &view);
     else if (r->kind == ASK_CANCEL)
-        a->code = ledger_cancel(seat, &step, &view);
+        a->code = ledger_cancel(ctx, &step, &view);
     else
-        a->code = ledger_reservation(seat, id, &view);
+        a->code = ledger_reservation(ctx, id, &view);
     if (a->code == CODE_OK)
         take_view(&view, a);
 }
 
-static void ask_stock(struct seat *seat, const struct request *r, struct answer *a)
+static void ask_stock(struct ctx *ctx, const struct request *r, struct answer *a)
 {
     struct driver_name sku;
     struct stock_view view;
-    a->code = ledger_stock(seat, driver_sku(&sku, r->item), &view);
+    a->code = ledger_stock(ctx, driver_sku(&sku, r->item), &view);
     if (a->code)
         return;
     a->on_hand = view.on_hand;
@@ -219,17 +219,17 @@ static void ask_stock(struct seat *seat, const struct request *r, struct answer 
     }
 }
 
-static void ask_availability(struct seat *seat, const struct request *r, struct answer *a)
+static void ask_availability(struct ctx *ctx, const struct request *r, struct answer *a)
 {
     uint64_t lsn;
     struct text sku = driver_sku(&asked.sku, r->item);
-    a->code = ledger_availability(seat, driver_channel(&asked.channel, r->channel), &sku, 1,
+    a->code = ledger_availability(ctx, driver_channel(&asked.channel, r->channel), &sku, 1,
                                   &a->available, &lsn);
     if (a->code)
         a->available = 0;
 }
 
-static void set_location(struct seat *seat, const struct request *r, struct answer *a)
+static void set_location(struct ctx *ctx, const struct request *r, struct answer *a)
 {
     struct driver_name group_names[MODEL_GROUPS];
     struct text groups[MODEL_GROUPS];
@@ -247,10 +247,10 @@ static void set_location(struct seat *seat, const struct request *r, struct answ
     for (int i = 0; i < MODEL_GROUPS; i++)
         if (r->groups >> i & 1)
             groups[s.group_count++] = driver_location(&group_names[i], MODEL_LOCATIONS + i);
-    a->code = ledger_set_location(seat, &s, &a->lsn);
+    a->code = ledger_set_location(ctx, &s, &a->lsn);
 }
 
-static void set_channel(struct seat *seat, const struct request *r, struct answer *a)
+static void set_channel(struct ctx *ctx, const struct request *r, struct answer *a)
 {
     static const char *const sourcing[] = { "priority", "fewest", "nearest", "balance" };
     struct driver_name names[MODEL_PLACES];
@@ -267,41 +267,40 @@ static void set_channel(struct seat *seat, const struct request *r, struct answe
                                  .sourcing = text_of(sourcing[r->sourcing]) };
     for (int i = 0; i < r->place_count; i++)
         places[i] = driver_location(&names[i], r->places[i]);
-    a->code = ledger_set_channel(seat, &s, &a->lsn);
+    a->code = ledger_set_channel(ctx, &s, &a->lsn);
 }
 
-static void set_item(struct seat *seat, const struct request *r, struct answer *a)
+static void set_item(struct ctx *ctx, const struct request *r, struct answer *a)
 {
     struct driver_name sku;
     struct item_setting s = { .sku = driver_sku(&sku, r->item),
                               .has_low_stock = r->has_low_stock,
                               .low_stock = r->low_stock };
-    a->code = ledger_set_item(seat, &s, &a->lsn);
+    a->code = ledger_set_item(ctx, &s, &a->lsn);
 }
 
-void driver_ask(struct ledger_rig *rig, struct seat *seat, const struct request *r,
-                struct answer *a)
+void driver_ask(struct ledger_rig *rig, struct ctx *ctx, const struct request *r, struct answer *a)
 {
     memset(a, 0, sizeof *a);
     if (r->kind <= ASK_RETURN)
-        ask_movement(rig, seat, r, a);
+        ask_movement(rig, ctx, r, a);
     else if (r->kind == ASK_ALLOT)
-        ask_allot(seat, r, a);
+        ask_allot(ctx, r, a);
     else if (r->kind <= ASK_RESERVATION)
-        ask_reservation(seat, r, a);
+        ask_reservation(ctx, r, a);
     else if (r->kind == ASK_AVAILABILITY)
-        ask_availability(seat, r, a);
+        ask_availability(ctx, r, a);
     else if (r->kind == ASK_STOCK)
-        ask_stock(seat, r, a);
+        ask_stock(ctx, r, a);
     else if (r->kind == ASK_SET_LOCATION)
-        set_location(seat, r, a);
+        set_location(ctx, r, a);
     else if (r->kind == ASK_SET_CHANNEL)
-        set_channel(seat, r, a);
+        set_channel(ctx, r, a);
     else
-        set_item(seat, r, a);
+        set_item(ctx, r, a);
     if (a->code == CODE_OK || a->code == CODE_DEFERRED)
         return;
-    const struct failure *f = seat_failure(seat);
+    const struct failure *f = ctx_failure(ctx);
     a->lsn = 0;
     if (a->code == CODE_WRONG_STATE)
         a->state = f->state;

@@ -21,9 +21,8 @@ struct text driver_location(struct driver_name *buffer, int location); /* absent
 struct text driver_channel(struct driver_name *buffer, int channel);
 struct text driver_id(struct driver_name *buffer, int id); /* absent for 0 */
 
-/* Puts the request to the seat; DEFERRED is left to the caller. */
-void driver_ask(struct ledger_rig *rig, struct seat *seat, const struct request *r,
-                struct answer *a);
+/* Puts the request to the context; DEFERRED is left to the caller. */
+void driver_ask(struct ledger_rig *rig, struct ctx *ctx, const struct request *r, struct answer *a);
 
 /* Compares; what was not known to the model (LSN 0) is not compared. */
 bool driver_agrees(const struct request *r, const struct answer *engine, const struct answer *model,

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine/ledger/seat.h"
+#include "engine/ledger/ctx.h"
 #include "tests/support/ledger_rig.h"
 
 struct comparing {
@@ -128,8 +128,8 @@ static bool same_items(const struct comparing *c)
         if (!same_details(atomic_load(&c->left->items.details[i]),
                           atomic_load(&c->right->items.details[i])))
             return DIFFER(c, "item %u has details that differ", i);
-        uint64_t mark = atomic_load(&c->left->items.marks[i]);
-        uint64_t there = atomic_load(&c->right->items.marks[i]);
+        uint64_t mark = atomic_load(&c->left->items.versions[i]);
+        uint64_t there = atomic_load(&c->right->items.versions[i]);
         if (there == 0 || there != mark)
             return DIFFER(c, "item %u is marked %llu and %llu", i, (unsigned long long)mark,
                           (unsigned long long)there);
@@ -146,10 +146,10 @@ static uint64_t pool_key_of(const struct ledger *ledger, uint32_t unit)
     return atomic_load(&pool_at(&ledger->items, unit)->key);
 }
 
-static bool same_draws(const struct comparing *c, struct entry *a, struct entry *b)
+static bool same_draws(const struct comparing *c, struct id_entry *a, struct id_entry *b)
 {
-    struct draw_walk x = draw_walk_start(&c->left->entries, a);
-    struct draw_walk y = draw_walk_start(&c->right->entries, b);
+    struct draw_walk x = draw_walk_start(&c->left->ids, a);
+    struct draw_walk y = draw_walk_start(&c->right->ids, b);
     for (;;) {
         const struct draw *p = draw_walk_next(&x), *q = draw_walk_next(&y);
         if (!p || !q)
@@ -160,7 +160,7 @@ static bool same_draws(const struct comparing *c, struct entry *a, struct entry 
     }
 }
 
-static bool same_reservation(const struct comparing *c, struct entry *a, struct entry *b,
+static bool same_reservation(const struct comparing *c, struct id_entry *a, struct id_entry *b,
                              enum entry_state state)
 {
     struct text id = { a->id, (uint32_t)strnlen(a->id, ID_MAX) };
@@ -175,7 +175,8 @@ static bool same_reservation(const struct comparing *c, struct entry *a, struct 
     return true;
 }
 
-static bool same_entry(const struct comparing *c, struct entry *a, struct entry *b, uint64_t word)
+static bool same_entry(const struct comparing *c, struct id_entry *a, struct id_entry *b,
+                       uint64_t word)
 {
     if (word_kind(word) == ENTRY_RESERVATION)
         return same_reservation(c, a, b, word_state(word));
@@ -214,16 +215,17 @@ static bool may_be_older(uint64_t word, uint64_t other)
 }
 
 /* Each entry of `in`: is it the same in the other ledger? */
-static bool entries_within(const struct comparing *c, const struct ledger *in, struct ledger *other)
+static bool id_table_within(const struct comparing *c, const struct ledger *in,
+                            struct ledger *other)
 {
-    for (uint32_t i = 0; i < in->entries.max; i++) {
-        struct entry *entry = entry_at(&in->entries, i), *found;
+    for (uint32_t i = 0; i < in->ids.max; i++) {
+        struct id_entry *entry = entry_at(&in->ids, i), *found;
         uint64_t word = atomic_load(&entry->state), other_word;
         if (!stands_for_something(word))
             continue;
         struct text id = entry_id(entry, word);
-        uint64_t hash = id_hash(&other->entries, id);
-        bool there = entries_find(&other->entries, id, hash, &found, &other_word) == ENTRY_FOUND;
+        uint64_t hash = id_hash(&other->ids, id);
+        bool there = id_table_find(&other->ids, id, hash, &found, &other_word) == ENTRY_FOUND;
         if (there)
             entry_put(found, other_word);
         if (!there || word_kind(other_word) == ENTRY_REFUSED) {
@@ -237,7 +239,7 @@ static bool entries_within(const struct comparing *c, const struct ledger *in, s
         if (other_word != word)
             return DIFFER(c, "\"%.*s\" is %llx and %llx", (int)id.len, id.at,
                           (unsigned long long)word, (unsigned long long)other_word);
-        struct entry *a = in == c->left ? entry : found, *b = in == c->left ? found : entry;
+        struct id_entry *a = in == c->left ? entry : found, *b = in == c->left ? found : entry;
         if (!same_entry(c, a, b, word))
             return false;
     }
@@ -249,6 +251,6 @@ bool ledgers_equal(const struct ledger *left, const struct ledger *right, bool f
 {
     struct comparing c = { left, right, forgetful, why, size };
     return same_catalogue(&c) && same_items(&c) &&
-           entries_within(&c, left, (struct ledger *)(uintptr_t)right) &&
-           entries_within(&c, right, (struct ledger *)(uintptr_t)left);
+           id_table_within(&c, left, (struct ledger *)(uintptr_t)right) &&
+           id_table_within(&c, right, (struct ledger *)(uintptr_t)left);
 }

@@ -13,10 +13,10 @@ static void give_up(const char *what)
     exit(1);
 }
 
-static size_t log_capacity(unsigned seats)
+static size_t log_capacity(unsigned contexts)
 {
     size_t capacity = 1 << 20;
-    while (capacity < (size_t)seats * LOG_RECORDS_PER_TURN * RECORD_MAX * 4)
+    while (capacity < (size_t)contexts * LOG_RECORDS_PER_TURN * RECORD_MAX * 4)
         capacity *= 2;
     return capacity;
 }
@@ -24,7 +24,7 @@ static size_t log_capacity(unsigned seats)
 static void open_at(struct ledger_rig *rig, const struct ledger_config *config, uint64_t position)
 {
     memset(rig, 0, sizeof *rig);
-    if (log_init(&rig->log, log_capacity(config->seats), config->seats, position) != 0)
+    if (log_init(&rig->log, log_capacity(config->contexts), config->contexts, position) != 0)
         give_up("no log");
     rig->config = *config;
     rig->config.log = &rig->log;
@@ -86,7 +86,7 @@ bool ledger_rig_follow_quietly(struct ledger_rig *follower, const struct ledger_
         int error = ledger_apply(follower->ledger, head, offset);
         if (error == 0)
             continue;
-        const char *said = seat_failure(ledger_seat(follower->ledger, 0))->message;
+        const char *said = ctx_failure(ledger_ctx(follower->ledger, 0))->message;
         snprintf(why, size, "error %d at LSN %zu: %s", error, offset, said);
         ledger_rig_close(follower);
         return false;

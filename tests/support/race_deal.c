@@ -3,12 +3,12 @@
 
 #include <string.h>
 
-void deal_begin(struct deal *deal, enum shop_channel channel, char letter, uint64_t number)
+void deal_begin(struct deal *deal, enum shop_channel channel, char message, uint64_t number)
 {
     *deal = (struct deal){ .channel = channel };
     for (int i = 0; i < ITEMS; i++)
         deal->bound[i] = FREE;
-    deal->order = (struct order){ .id = race_name(&deal->name, letter, number),
+    deal->order = (struct order){ .id = race_name(&deal->name, message, number),
                                   .channel = text_of(shop_channel(channel)),
                                   .lines = deal->lines };
 }
@@ -63,7 +63,7 @@ enum code deal_ask(struct racer *racer, struct deal *deal)
     struct shop_window window = shop_window_open(deal->channel);
     enum code code = racer_reserve(racer, &deal->order, &view);
     RACE_MUST(code == CODE_OK || code == CODE_INSUFFICIENT_STOCK, "reserve: %s",
-              seat_failure(racer->seat)->message);
+              ctx_failure(racer->ctx)->message);
     deal->live = code == CODE_OK;
     deal->confirmed = deal->order.confirm;
     if (deal->live)
@@ -75,7 +75,7 @@ void deal_ask_again(struct racer *racer, const struct deal *deal)
 {
     struct reservation_view view;
     RACE_MUST(racer_reserve(racer, &deal->order, &view) == CODE_OK, "reserve, again: %s",
-              seat_failure(racer->seat)->message);
+              ctx_failure(racer->ctx)->message);
     bool same = view.lsn == deal->lsn && view.draw_count == deal->draw_count;
     for (uint32_t i = 0; same && i < view.draw_count; i++)
         same = shop_item_of(view.draws[i].sku) == deal->draws[i].item &&
@@ -111,7 +111,7 @@ void deal_confirm(struct racer *racer, struct deal *deal)
 {
     struct reservation_view view;
     RACE_MUST(racer_confirm(racer, deal->order.id, &view) == CODE_OK,
-              "what was granted cannot be confirmed: %s", seat_failure(racer->seat)->message);
+              "what was granted cannot be confirmed: %s", ctx_failure(racer->ctx)->message);
     deal->confirmed = true;
     check_view(deal, &view);
 }
@@ -122,7 +122,7 @@ static void do_step(struct racer *racer, struct deal *deal, bool ship, const str
     struct reservation_view view;
     enum code code = ship ? racer_fulfil(racer, step, &view) : racer_cancel(racer, step, &view);
     RACE_MUST(code == CODE_OK, "what was granted cannot be %s: %s",
-              ship ? "fulfilled" : "cancelled", seat_failure(racer->seat)->message);
+              ship ? "fulfilled" : "cancelled", ctx_failure(racer->ctx)->message);
     for (int i = 0; i < ITEMS; i++)
         deal->left[i] -= gone[i];
     deal->shipped |= ship;

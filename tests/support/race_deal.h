@@ -32,7 +32,7 @@ struct deal {
 /* Begins an order; then lines are added, and it is asked. All its lines are free until it says
  * otherwise: bound is the caller's to write before the lines are added, and order.at, ttl_ms,
  * confirm. The id is of that number. */
-void deal_begin(struct deal *deal, enum shop_channel channel, char letter, uint64_t number);
+void deal_begin(struct deal *deal, enum shop_channel channel, char message, uint64_t number);
 void deal_add(struct deal *deal, enum shop_item item, int64_t qty);
 
 /* CODE_OK: it is live, and each draw is from where its channel may have sold from. Or

@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "engine/base/memory.h"
-#include "engine/ledger/seat.h"
+#include "engine/ledger/ctx.h"
 #include "tests/support/evidence.h"
 #include "tests/support/ledger_rig.h"
 #include "tests/support/watchdog.h"
@@ -50,9 +50,9 @@ static uint64_t race_ms(struct race *race)
     return epoch_ms + clock_ms() + atomic_load(&race->time_offset);
 }
 
-struct text race_name(struct race_name *buffer, char letter, uint64_t number)
+struct text race_name(struct race_name *buffer, char message, uint64_t number)
 {
-    int n = snprintf(buffer->at, sizeof buffer->at, "%c%llu", letter, (unsigned long long)number);
+    int n = snprintf(buffer->at, sizeof buffer->at, "%c%llu", message, (unsigned long long)number);
     return (struct text){ buffer->at, (uint32_t)n };
 }
 
@@ -88,7 +88,7 @@ static void follow(struct race *race, const unsigned char *bytes, size_t length)
         lsn += n;
         const struct record_head *head = (const struct record_head *)(const void *)record;
         if (ledger_apply(race->follower, head, lsn) != 0)
-            race_fail("%s", seat_failure(ledger_seat(race->follower, 0))->message);
+            race_fail("%s", ctx_failure(ledger_ctx(race->follower, 0))->message);
         if (race->never_short && head->type == RECORD_RESERVE)
             check_promise(race, head, lsn);
         race->records++;
@@ -126,7 +126,7 @@ static void tell(void *context)
            (unsigned long long)atomic_load(&race->log.tail),
            (unsigned long long)atomic_load(&race->log.head),
            (unsigned long long)atomic_load(&race->followed));
-    for (unsigned i = 0; i < race->seats; i++)
+    for (unsigned i = 0; i < race->contexts; i++)
         if (atomic_load(&race->pace[i]) != UINT64_MAX)
             printf("racer %u has not ended; its last step was %llu\n", i,
                    (unsigned long long)atomic_load(&race->pace[i]));
@@ -142,28 +142,28 @@ static uint64_t pick_seed(int argc, char **argv)
     return seed;
 }
 
-void race_open(struct race *race, unsigned seats, const struct race_tables *tables, int argc,
+void race_open(struct race *race, unsigned contexts, const struct race_tables *tables, int argc,
                char **argv)
 {
     memset(race, 0, sizeof *race);
-    race->seats = seats;
+    race->contexts = contexts;
     race->seed = pick_seed(argc, argv);
     race->never_short = true;
     race->kept = tables->keep_records ? memory_reserve(KEPT_BYTES) : NULL;
     RACE_MUST(race->kept || !tables->keep_records, "no memory");
-    size_t capacity = (size_t)4 << 20; /* what is held back for so many seats, and some */
-    RACE_MUST(log_init(&race->log, capacity, seats, 0) == 0, "no log");
+    size_t capacity = (size_t)4 << 20; /* what is held back for so many contexts, and some */
+    RACE_MUST(log_init(&race->log, capacity, contexts, 0) == 0, "no log");
     RACE_MUST(log_init(&race->follower_log, capacity, 1, 0) == 0, "no log");
     struct ledger_config config = { .items = tables->items ? tables->items : 1024,
                                     .pools = tables->pools ? tables->pools : 8192,
                                     .reservations =
                                         tables->reservations ? tables->reservations : 1 << 18,
-                                    .seats = seats,
+                                    .contexts = contexts,
                                     .hash_seed = race->seed,
                                     .log = &race->log };
     race->ledger = ledger_create(&config);
     config.log = &race->follower_log;
-    config.seats = 1;
+    config.contexts = 1;
     race->follower = ledger_create(&config);
     RACE_MUST(race->ledger && race->follower, "no ledger");
     RACE_MUST(pthread_create(&race->drainer, NULL, drain, race) == 0, "no thread");
@@ -202,16 +202,16 @@ struct started {
     void (*work)(struct racer *racer);
 };
 
-/* A worker that has nothing to do takes a turn when another one asks for something: here it looks
- * now and then. */
+/* A worker that has nothing to do takes an iteration when another one asks for something: here it
+ * looks now and then. */
 static void take_turns(struct racer *racer)
 {
     uint64_t now = race_ms(racer->race);
-    if (now < racer->seat->engine_ms)
-        now = racer->seat->engine_ms;
-    ledger_begin(racer->seat, now, now);
+    if (now < racer->ctx->engine_ms)
+        now = racer->ctx->engine_ms;
+    ledger_begin(racer->ctx, now, now);
     racer_turn(racer);
-    ledger_end(racer->seat);
+    ledger_end(racer->ctx);
     usleep(200);
 }
 
@@ -220,10 +220,10 @@ static void *run(void *argument)
     const struct started *s = argument;
     uint64_t now = race_ms(s->racer->race);
     timer_t timer = shake_thread(random_next(&s->racer->random));
-    ledger_begin(s->racer->seat, now, now);
+    ledger_begin(s->racer->ctx, now, now);
     s->work(s->racer);
-    ledger_expect_cancels(s->racer->seat, 0);
-    ledger_end(s->racer->seat);
+    ledger_expect_cancels(s->racer->ctx, 0);
+    ledger_end(s->racer->ctx);
     atomic_store(&s->racer->race->pace[s->racer->index], UINT64_MAX);
     timer_delete(timer);
     atomic_fetch_sub(&s->racer->race->racing, 1);
@@ -244,7 +244,7 @@ void race_run(struct race *race, unsigned count, void (*work)(struct racer *race
     atomic_store(&race->racing, count);
     for (unsigned i = 0; i < count; i++) {
         racers[i] = (struct racer){ .race = race,
-                                    .seat = ledger_seat(race->ledger, i),
+                                    .ctx = ledger_ctx(race->ledger, i),
                                     .index = i,
                                     .began_ms = clock_ms(),
                                     .random = { race->seed * 31 + i } };
@@ -255,8 +255,8 @@ void race_run(struct race *race, unsigned count, void (*work)(struct racer *race
     watchdog_waits_for("the racers to end");
     while (atomic_load(&race->racing) > 0) {
         usleep(200);
-        for (unsigned i = count; i < race->seats; i++)
-            take_turns(&(struct racer){ .race = race, .seat = ledger_seat(race->ledger, i) });
+        for (unsigned i = count; i < race->contexts; i++)
+            take_turns(&(struct racer){ .race = race, .ctx = ledger_ctx(race->ledger, i) });
     }
     for (unsigned i = 0; i < count; i++) {
         pthread_join(threads[i], NULL);
@@ -269,13 +269,13 @@ void race_run(struct race *race, unsigned count, void (*work)(struct racer *race
 
 static void expire_everything(struct race *race)
 {
-    for (unsigned pass = 0; pass < 2; pass++) /* twice: what was expired for others is mail */
-        for (unsigned i = 0; i < race->seats; i++) {
-            struct racer racer = { .race = race, .seat = ledger_seat(race->ledger, i) };
+    for (unsigned pass = 0; pass < 2; pass++) /* twice: what was expired for others is inbox */
+        for (unsigned i = 0; i < race->contexts; i++) {
+            struct racer racer = { .race = race, .ctx = ledger_ctx(race->ledger, i) };
             uint64_t now = race_ms(race);
-            ledger_begin(racer.seat, now, now);
+            ledger_begin(racer.ctx, now, now);
             racer_turn(&racer);
-            ledger_end(racer.seat);
+            ledger_end(racer.ctx);
         }
 }
 
@@ -356,20 +356,20 @@ uint64_t race_steps(const struct race *race, uint64_t planned)
 
 void racer_turn(struct racer *racer)
 {
-    struct seat *seat = racer->seat;
-    while (ledger_expire(seat, 16) == 16) {
+    struct ctx *ctx = racer->ctx;
+    while (ledger_expire(ctx, 16) == 16) {
     }
-    ledger_expect_cancels(seat, 0);
-    ledger_end(seat);
+    ledger_expect_cancels(ctx, 0);
+    ledger_end(ctx);
     uint64_t now = race_ms(racer->race);
-    if (now < seat->engine_ms)
-        now = seat->engine_ms;
-    ledger_begin(seat, now, now);
-    while (ledger_expire(seat, 16) == 16) {
+    if (now < ctx->engine_ms)
+        now = ctx->engine_ms;
+    ledger_begin(ctx, now, now);
+    while (ledger_expire(ctx, 16) == 16) {
     }
 }
 
-/* Deferred: others get their turn. True: try again. */
+/* Deferred: others get their iteration. True: try again. */
 static bool again(struct racer *racer, enum code code, uint64_t *since)
 {
     if (code != CODE_DEFERRED) {
@@ -397,46 +397,46 @@ static bool again(struct racer *racer, enum code code, uint64_t *since)
 
 enum code racer_reserve(struct racer *racer, const struct order *order, struct reservation_view *v)
 {
-    RETRIED(ledger_reserve(racer->seat, order, v));
+    RETRIED(ledger_reserve(racer->ctx, order, v));
 }
 
 /* Some say that others will follow, and mostly they do: before this racer's turn ends. */
 enum code racer_cancel(struct racer *racer, const struct step *step, struct reservation_view *v)
 {
     if (random_below(&racer->random, 8) == 0)
-        ledger_expect_cancels(racer->seat, 1 + (unsigned)random_below(&racer->random, 6));
-    RETRIED(ledger_cancel(racer->seat, step, v));
+        ledger_expect_cancels(racer->ctx, 1 + (unsigned)random_below(&racer->random, 6));
+    RETRIED(ledger_cancel(racer->ctx, step, v));
 }
 
 enum code racer_fulfil(struct racer *racer, const struct step *step, struct reservation_view *v)
 {
-    RETRIED(ledger_fulfil(racer->seat, step, v));
+    RETRIED(ledger_fulfil(racer->ctx, step, v));
 }
 
 enum code racer_confirm(struct racer *racer, struct text id, struct reservation_view *v)
 {
-    RETRIED(ledger_confirm(racer->seat, id, text_of("paid"), v));
+    RETRIED(ledger_confirm(racer->ctx, id, text_of("paid"), v));
 }
 
 enum code racer_extend(struct racer *racer, struct text id, uint64_t ttl_ms,
                        struct reservation_view *v)
 {
-    RETRIED(ledger_extend(racer->seat, id, ttl_ms, v));
+    RETRIED(ledger_extend(racer->ctx, id, ttl_ms, v));
 }
 
 enum code racer_receive(struct racer *racer, const struct movement *m, struct movement_result *r)
 {
-    RETRIED(ledger_receive(racer->seat, m, r));
+    RETRIED(ledger_receive(racer->ctx, m, r));
 }
 
 enum code racer_adjust(struct racer *racer, const struct movement *m, struct movement_result *r)
 {
-    RETRIED(ledger_adjust(racer->seat, m, r));
+    RETRIED(ledger_adjust(racer->ctx, m, r));
 }
 
 enum code racer_count(struct racer *racer, const struct movement *m, struct movement_result *r)
 {
-    RETRIED(ledger_count(racer->seat, m, r));
+    RETRIED(ledger_count(racer->ctx, m, r));
 }
 
 /* As a server does it: asks, waits until all up to the tail is drained, and tries again. */
@@ -447,19 +447,19 @@ static enum code try_return(struct racer *racer, struct movement m, struct movem
     uint32_t item;
     enum code code = CODE_DEFERRED;
     if (racer->evidence_upto == 0) {
-        code = ledger_return(racer->seat, &m, r);
-        if (code != CODE_DEFERRED || !ledger_needs_evidence(racer->seat))
+        code = ledger_return(racer->ctx, &m, r);
+        if (code != CODE_DEFERRED || !ledger_needs_evidence(racer->ctx))
             return code;
         RACE_MUST(race->kept, "a return that names a reservation needs keep_records");
         racer->evidence_upto = atomic_load(&race->log.tail);
     }
     if (atomic_load(&race->followed) < racer->evidence_upto)
         return CODE_DEFERRED;
-    RACE_MUST(ledger_find_item(racer->seat, m.sku, &item) == CODE_OK, "no item");
+    RACE_MUST(ledger_find_item(racer->ctx, m.sku, &item) == CODE_OK, "no item");
     evidence = evidence_gather(race->kept, racer->evidence_upto, m.ref, item);
     racer->evidence_upto = 0;
     m.evidence = &evidence;
-    return ledger_return(racer->seat, &m, r);
+    return ledger_return(racer->ctx, &m, r);
 }
 
 enum code racer_return(struct racer *racer, const struct movement *m, struct movement_result *r)
@@ -469,19 +469,19 @@ enum code racer_return(struct racer *racer, const struct movement *m, struct mov
 
 enum code racer_allot(struct racer *racer, const struct allotment *a, struct allot_result *r)
 {
-    RETRIED(ledger_allot(racer->seat, a, r));
+    RETRIED(ledger_allot(racer->ctx, a, r));
 }
 
 enum code racer_set_location(struct racer *racer, const struct location_setting *s)
 {
     uint64_t lsn;
-    RETRIED(ledger_set_location(racer->seat, s, &lsn));
+    RETRIED(ledger_set_location(racer->ctx, s, &lsn));
 }
 
 enum code racer_set_channel(struct racer *racer, const struct channel_setting *s)
 {
     uint64_t lsn;
-    RETRIED(ledger_set_channel(racer->seat, s, &lsn));
+    RETRIED(ledger_set_channel(racer->ctx, s, &lsn));
 }
 
 enum code racer_take(struct racer *racer, uint64_t number, const char *channel, struct text sku,
@@ -516,7 +516,7 @@ void racer_check(struct racer *racer, const char *damaged, struct check_report *
     struct check *check = check_start(racer->race->ledger);
     RACE_MUST(check != NULL, "no memory");
     enum check_progress progress;
-    while ((progress = check_step(check, racer->seat, CHECK_BUDGET)) != CHECK_DONE) {
+    while ((progress = check_step(check, racer->ctx, CHECK_BUDGET)) != CHECK_DONE) {
         if (progress == CHECK_WAIT)
             nanosleep(&(struct timespec){ .tv_nsec = 100000 }, NULL);
         racer_turn(racer);
@@ -533,12 +533,12 @@ void racer_check(struct racer *racer, const char *damaged, struct check_report *
 /* ---- before and after ---- */
 
 /* Seat 0, used by this thread while no other works. */
-static struct seat *sit_down(struct race *race)
+static struct ctx *sit_down(struct race *race)
 {
-    struct seat *seat = ledger_seat(race->ledger, 0);
+    struct ctx *ctx = ledger_ctx(race->ledger, 0);
     uint64_t now = race_ms(race);
-    ledger_begin(seat, now, now);
-    return seat;
+    ledger_begin(ctx, now, now);
+    return ctx;
 }
 
 void race_stock(struct race *race, struct text sku, struct text location, int64_t qty)
@@ -546,41 +546,41 @@ void race_stock(struct race *race, struct text sku, struct text location, int64_
     static uint64_t next;
     struct race_name id;
     struct movement_result result;
-    struct seat *seat = sit_down(race);
+    struct ctx *ctx = sit_down(race);
     struct movement m = {
         .id = race_name(&id, '!', ++next), .sku = sku, .location = location, .qty = qty
     };
-    if (ledger_receive(seat, &m, &result) != CODE_OK)
-        race_fail("receive: %s", seat_failure(seat)->message);
-    ledger_end(seat);
+    if (ledger_receive(ctx, &m, &result) != CODE_OK)
+        race_fail("receive: %s", ctx_failure(ctx)->message);
+    ledger_end(ctx);
 }
 
 void race_add_location(struct race *race, const char *code)
 {
     uint64_t lsn;
-    struct seat *seat = sit_down(race);
+    struct ctx *ctx = sit_down(race);
     struct location_setting s = { .code = text_of(code) };
-    if (ledger_set_location(seat, &s, &lsn) != CODE_OK)
-        race_fail("location_set: %s", seat_failure(seat)->message);
-    ledger_end(seat);
+    if (ledger_set_location(ctx, &s, &lsn) != CODE_OK)
+        race_fail("location_set: %s", ctx_failure(ctx)->message);
+    ledger_end(ctx);
 }
 
 void race_set_channel(struct race *race, const struct channel_setting *s)
 {
     uint64_t lsn;
-    struct seat *seat = sit_down(race);
-    if (ledger_set_channel(seat, s, &lsn) != CODE_OK)
-        race_fail("channel_set: %s", seat_failure(seat)->message);
-    ledger_end(seat);
+    struct ctx *ctx = sit_down(race);
+    if (ledger_set_channel(ctx, s, &lsn) != CODE_OK)
+        race_fail("channel_set: %s", ctx_failure(ctx)->message);
+    ledger_end(ctx);
 }
 
 void race_sum(struct race *race, struct text sku, int64_t *on_hand, int64_t *reserved)
 {
     struct stock_view view;
-    struct seat *seat = sit_down(race);
-    if (ledger_stock(seat, sku, &view) != CODE_OK)
-        race_fail("stock: %s", seat_failure(seat)->message);
+    struct ctx *ctx = sit_down(race);
+    if (ledger_stock(ctx, sku, &view) != CODE_OK)
+        race_fail("stock: %s", ctx_failure(ctx)->message);
     *on_hand = view.on_hand;
     *reserved = view.reserved;
-    ledger_end(seat);
+    ledger_end(ctx);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A ledger with several seats, each worked by a thread, and one thread that drains the log and at
- * once applies every record to a second ledger, the follower: so each prefix of the log is
+ * A ledger with several contexts, each worked by a thread, and one thread that drains the log and
+ * at once applies every record to a second ledger, the follower: so each prefix of the log is
  * recovered from. At the end both ledgers are checked and compared.
  *
  * Threads are shaken: a timer interrupts each of them many times a second, wherever it is, and
@@ -36,7 +36,7 @@ enum { RACERS_MAX = 8, RACE_MOST_MS = 6000 };
 struct race {
     struct log log, follower_log;
     struct ledger *ledger, *follower;
-    unsigned seats;
+    unsigned contexts;
     bool forgetful;   /* the tables are too small to remember every id */
     bool never_short; /* no count or adjustment finds less than was promised */
     uint64_t seed;
@@ -54,7 +54,7 @@ struct race {
 /* One thread. */
 struct racer {
     struct race *race;
-    struct seat *seat;
+    struct ctx *ctx;
     unsigned index;
     struct random random;
     uint64_t began_ms;
@@ -72,11 +72,11 @@ struct race_tables {
 void race_fail(const char *format, ...) __attribute__((format(printf, 1, 2), noreturn));
 
 /* The seed is taken from the first argument of the program, or from the clock, and printed. */
-void race_open(struct race *race, unsigned seats, const struct race_tables *tables, int argc,
+void race_open(struct race *race, unsigned contexts, const struct race_tables *tables, int argc,
                char **argv);
 
-/* Runs work once on each of the first `count` seats, on threads, until all are done. Each racer's
- * tally is left in racers. */
+/* Runs work once on each of the first `count` contexts, on threads, until all are done. Each
+ * racer's tally is left in racers. */
 void race_run(struct race *race, unsigned count, void (*work)(struct racer *racer),
               struct racer racers[RACERS_MAX]);
 
@@ -93,7 +93,7 @@ bool racer_is_done(const struct racer *racer, unsigned ms);
  * for a race, and does no less in it. */
 bool racer_has_done(const struct racer *racer, unsigned ms, unsigned what, int64_t least);
 
-/* A new turn: time goes on, mail is read, what is due expires. */
+/* A new turn: time goes on, inbox is read, what is due expires. */
 void racer_turn(struct racer *racer);
 
 /* Says how far the racer is, and waits for those far behind: so they meet at the same things. */
@@ -130,8 +130,8 @@ struct race_name {
     char at[32];
 };
 
-/* A letter and a number; the text lives as long as the buffer. */
-struct text race_name(struct race_name *buffer, char letter, uint64_t number);
+/* A message and a number; the text lives as long as the buffer. */
+struct text race_name(struct race_name *buffer, char message, uint64_t number);
 
 /* Reserves qty of one item with an id of the racer's own; the id can be had again by its number. */
 enum code racer_take(struct racer *racer, uint64_t number, const char *channel, struct text sku,

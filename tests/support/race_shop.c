@@ -123,7 +123,7 @@ static unsigned bit_of(const struct code_text *code)
 
 static void check_place(struct racer *racer, enum shop_place place)
 {
-    const struct location *l = catalogue_location(ledger_catalogue(racer->seat), shop_name(place));
+    const struct location *l = catalogue_location(ledger_catalogue(racer->ctx), shop_name(place));
     RACE_MUST(l, "location \"%s\" is gone", names[place]);
     unsigned state = (l->active ? ACTIVE : 0) | (l->ships ? SHIPS : 0);
     for (unsigned i = 0; i < l->group_count; i++)
@@ -135,7 +135,7 @@ static void check_place(struct racer *racer, enum shop_place place)
 static void check_channel(struct racer *racer, enum shop_channel channel)
 {
     const struct channel *c =
-        catalogue_channel(ledger_catalogue(racer->seat), text_of(channel_names[channel]));
+        catalogue_channel(ledger_catalogue(racer->ctx), text_of(channel_names[channel]));
     RACE_MUST(c, "channel \"%s\" is gone", channel_names[channel]);
     unsigned set = c->place_count == 0 ? ANYWHERE : 0;
     for (unsigned i = 0; i < c->place_count; i++)
@@ -173,7 +173,7 @@ void shop_set_place(struct racer *racer, enum shop_place place, unsigned state)
     check_place(racer, place);
     begin_value(&states[place], state);
     RACE_MUST(racer_set_location(racer, &s) == CODE_OK, "location_set: %s",
-              seat_failure(racer->seat)->message);
+              ctx_failure(racer->ctx)->message);
     end_value(&states[place]);
 }
 
@@ -191,7 +191,7 @@ void shop_set_channel(struct racer *racer, enum shop_channel channel, unsigned s
     check_channel(racer, channel);
     begin_value(&sets[channel], set);
     RACE_MUST(racer_set_channel(racer, &s) == CODE_OK, "channel_set: %s",
-              seat_failure(racer->seat)->message);
+              ctx_failure(racer->ctx)->message);
     buffers[channel] = buffer;
     end_value(&sets[channel]);
 }
@@ -239,7 +239,7 @@ bool shop_allot(struct racer *racer, struct text id, enum shop_item item, enum s
                            .qty = qty };
     enum code code = racer_allot(racer, &a, &result);
     RACE_MUST(code == CODE_OK || code == CODE_INSUFFICIENT_STOCK, "allot: %s",
-              seat_failure(racer->seat)->message);
+              ctx_failure(racer->ctx)->message);
     return code == CODE_OK;
 }
 
@@ -251,7 +251,7 @@ void shop_receive(struct racer *racer, struct text id, enum shop_item item, enum
         .id = id, .sku = text_of(items[item]), .location = shop_name(place), .qty = qty
     };
     RACE_MUST(racer_receive(racer, &m, &result) == CODE_OK, "receive: %s",
-              seat_failure(racer->seat)->message);
+              ctx_failure(racer->ctx)->message);
 }
 
 void shop_adjust(struct racer *racer, struct text id, enum shop_item item, enum shop_place place,
@@ -262,7 +262,7 @@ void shop_adjust(struct racer *racer, struct text id, enum shop_item item, enum 
         .id = id, .sku = text_of(items[item]), .location = shop_name(place), .qty = delta
     };
     RACE_MUST(racer_adjust(racer, &m, &result) == CODE_OK, "adjust: %s",
-              seat_failure(racer->seat)->message);
+              ctx_failure(racer->ctx)->message);
     RACE_MUST(result.delta == delta, "%lld were moved, not %lld", (long long)result.delta,
               (long long)delta);
 }
@@ -271,8 +271,8 @@ void shop_adjust(struct racer *racer, struct text id, enum shop_item item, enum 
 
 static void see(struct racer *racer, enum shop_item item, struct stock_view *view)
 {
-    RACE_MUST(ledger_stock(racer->seat, text_of(items[item]), view) == CODE_OK, "stock: %s",
-              seat_failure(racer->seat)->message);
+    RACE_MUST(ledger_stock(racer->ctx, text_of(items[item]), view) == CODE_OK, "stock: %s",
+              ctx_failure(racer->ctx)->message);
 }
 
 void shop_look(struct racer *racer, enum shop_item item)
@@ -294,8 +294,8 @@ int64_t shop_available(struct racer *racer, enum shop_channel channel, enum shop
     uint64_t lsn;
     int64_t available;
     struct text sku = text_of(items[item]), code = text_of(channel_names[channel]);
-    RACE_MUST(ledger_availability(racer->seat, code, &sku, 1, &available, &lsn) == CODE_OK,
-              "availability: %s", seat_failure(racer->seat)->message);
+    RACE_MUST(ledger_availability(racer->ctx, code, &sku, 1, &available, &lsn) == CODE_OK,
+              "availability: %s", ctx_failure(racer->ctx)->message);
     return available;
 }
 

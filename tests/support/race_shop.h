@@ -70,7 +70,7 @@ void shop_adjust(struct racer *racer, struct text id, enum shop_item item, enum 
                  int64_t delta);
 
 /* No pool of the item may be short, and of what is put away nothing promised. Any time: each pool's
- * figures are of one instant. */
+ * metrics are of one instant. */
 void shop_look(struct racer *racer, enum shop_item item);
 
 /* What the ledger says is available; and what lies free where the channel may sell from now, if

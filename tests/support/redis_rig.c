@@ -66,12 +66,12 @@ redisReply *redis_ask(const char *format, struct text text)
     return reply;
 }
 
-struct mirror *redis_mirror(struct race *race, unsigned seat)
+struct mirror *redis_mirror(struct race *race, unsigned ctx)
 {
     struct mirror *mirror =
         mirror_create(&(struct mirror_config){ .ledger = race->ledger,
                                                .log = &race->log,
-                                               .seat = ledger_seat(race->ledger, seat),
+                                               .ctx = ledger_ctx(race->ledger, ctx),
                                                .engine_ms = 1,
                                                .start_ms = 1,
                                                .run = 1,
@@ -80,6 +80,7 @@ struct mirror *redis_mirror(struct race *race, unsigned seat)
                                                .patience_ms = 1000 * PATIENCE_S,
                                                .stream_length = 10000000 });
     RACE_MUST(mirror && mirror_start(mirror) == 0, "no mirror");
-    race->seats = seat; /* race_run takes the turns of idle seats, and this one is the mirror's */
+    race->contexts =
+        ctx; /* race_run takes the iterations of idle contexts, and this one is the mirror's */
     return mirror;
 }

@@ -16,7 +16,7 @@ void redis_start(void);
 /* One question; %b in the format is the text. The reply is the caller's to free. */
 redisReply *redis_ask(const char *format, struct text text);
 
-/* A mirror of the race's ledger into that Redis, with the reader's seat given. It runs. */
-struct mirror *redis_mirror(struct race *race, unsigned seat);
+/* A mirror of the race's ledger into that Redis, with the reader's context given. It runs. */
+struct mirror *redis_mirror(struct race *race, unsigned ctx);
 
 #endif

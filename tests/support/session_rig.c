@@ -38,31 +38,31 @@ static const char *out_of_disk(void *self)
     return "the disk is on fire";
 }
 
-static unsigned no_figures(void *self, struct storage_figure *figures)
+static unsigned no_metrics(void *self, struct storage_figure *metrics)
 {
     (void)self;
-    (void)figures;
+    (void)metrics;
     return 0;
 }
 
-static bool answer_returned(struct session_rig *session, struct book_question *question)
+static bool answer_returned(struct session_rig *session, struct history_query *query)
 {
-    session->questions++;
-    question->outcome = session->outcome;
-    question->evidence = session->evidence;
-    question->evidence.upto = question->upto - session->behind;
-    session->connection.pending.answered = true;
+    session->queries++;
+    query->outcome = session->outcome;
+    query->evidence = session->evidence;
+    query->evidence.upto = query->upto - session->behind;
+    session->connection.awaited.answered = true;
     return true;
 }
 
 /* The answer is there when the request is tried again. */
-static bool answer_at_once(void *self, struct book_question *question, struct answer_box *box)
+static bool answer_at_once(void *self, struct history_query *query, struct answer_box *box)
 {
     struct session_rig *session = self;
-    if (question->kind == BOOK_RETURNED)
-        return answer_returned(session, question);
-    struct book_event event = {
-        .lsn = question->since_lsn + 8,
+    if (query->kind == HISTORY_RETURNED)
+        return answer_returned(session, query);
+    struct history_event event = {
+        .lsn = query->since_lsn + 8,
         .type = "reserve",
         .state = "held",
         .has_item = true,
@@ -72,13 +72,13 @@ static bool answer_at_once(void *self, struct book_question *question, struct an
         .reason = text_of("because"),
     };
     (void)box;
-    question->lsn = question->upto;
-    question->outcome = (enum book_outcome)(question->limit % (BOOK_STOPPED + 1));
-    book_keep(question, &event);
-    book_settle_texts(question);
-    question->pools = calloc(1, sizeof *question->pools);
-    question->pool_count = question->pools ? 1 : 0;
-    session->connection.pending.answered = true;
+    query->lsn = query->upto;
+    query->outcome = (enum history_outcome)(query->limit % (HISTORY_STOPPED + 1));
+    history_keep(query, &event);
+    history_settle_texts(query);
+    query->pools = calloc(1, sizeof *query->pools);
+    query->pool_count = query->pools ? 1 : 0;
+    session->connection.awaited.answered = true;
     return true;
 }
 
@@ -95,7 +95,7 @@ static const struct ledger_config usual_ledger = {
     .items = 1000,
     .pools = 4000,
     .reservations = 4000,
-    .seats = 1,
+    .contexts = 1,
     .hash_seed = 1,
 };
 
@@ -110,22 +110,22 @@ void session_rig_open(struct session_rig *session, const struct service_limits *
         .done = nothing_done,
         .next_sync_ms = never,
         .failure = out_of_disk,
-        .figures = no_figures,
+        .metrics = no_metrics,
     };
-    session->book = (struct book_port){ .self = session, .ask = answer_at_once };
-    session->figures = aligned_alloc(64, sizeof *session->figures);
+    session->history = (struct history_port){ .self = session, .ask = answer_at_once };
+    session->metrics = aligned_alloc(64, sizeof *session->metrics);
     session->scratch = memory_reserve(sizeof *session->scratch);
-    assert(session->figures && session->scratch);
-    memset(session->figures, 0, sizeof *session->figures);
+    assert(session->metrics && session->scratch);
+    memset(session->metrics, 0, sizeof *session->metrics);
     session->service = (struct service){
         .ledger = session->rig.ledger,
         .log = session->rig.config.log,
         .storage = &session->storage,
-        .book = &session->book,
+        .history = &session->history,
         .limits = limits ? *limits : usual_limits,
         .version = "0.0.0-test",
         .started_ms = SESSION_RIG_NOW_MS,
-        .figures = session->figures,
+        .metrics = session->metrics,
         .workers = 1,
         .checks = &session->checks,
     };
@@ -138,36 +138,36 @@ void session_rig_open(struct session_rig *session, const struct service_limits *
     session->executor = (struct executor){
         .service = &session->service,
         .scratch = session->scratch,
-        .seat = ledger_seat(session->rig.ledger, 0),
-        .figures = session->figures,
+        .ctx = ledger_ctx(session->rig.ledger, 0),
+        .metrics = session->metrics,
         .engine_ms = SESSION_RIG_NOW_MS,
         .quantum = UINT64_C(1) << 40, /* no end, unless a test says less */
     };
-    session_rig_turn(session);
+    session_rig_iteration(session);
 }
 
 void session_rig_close(struct session_rig *session)
 {
-    ledger_end(session->executor.seat);
-    book_question_free(session->connection.pending.question);
+    ledger_end(session->executor.ctx);
+    history_query_free(session->connection.awaited.query);
     connection_destroy(&session->connection);
     chunk_pool_destroy(&session->chunks);
     free(session->reply);
     free(session->scratch->skus);
     free(session->scratch->available);
     memory_release(session->scratch, sizeof *session->scratch);
-    free(session->figures);
+    free(session->metrics);
     ledger_rig_close(&session->rig);
 }
 
-void session_rig_turn(struct session_rig *session)
+void session_rig_iteration(struct session_rig *session)
 {
     struct executor *executor = &session->executor;
-    if (session->in_turn)
-        ledger_end(executor->seat);
-    executor->turn++;
-    ledger_begin(executor->seat, executor->engine_ms, executor->engine_ms);
-    session->in_turn = true;
+    if (session->in_iteration)
+        ledger_end(executor->ctx);
+    executor->iteration++;
+    ledger_begin(executor->ctx, executor->engine_ms, executor->engine_ms);
+    session->in_iteration = true;
 }
 
 void session_rig_retry(struct session_rig *session)

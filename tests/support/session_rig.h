@@ -19,19 +19,19 @@ enum { SESSION_RIG_NOW_MS = 1000000 };
 struct session_rig {
     struct ledger_rig rig;
     struct storage_port storage;     /* has nothing to do */
-    struct book_port book;           /* knows one event and one pool of whatever is asked, and: */
+    struct history_port history;     /* knows one event and one pool of whatever is asked, and: */
     struct return_evidence evidence; /* of every reservation */
-    enum book_outcome outcome;       /* with which it is told */
+    enum history_outcome outcome;    /* with which it is told */
     uint64_t behind;                 /* bytes of the log that it does not cover */
-    unsigned questions;              /* for evidence, so far */
+    unsigned queries;                /* for evidence, so far */
     struct checks checks;
     struct service service;
     struct scratch *scratch;
-    struct worker_figures *figures;
+    struct worker_metrics *metrics;
     struct chunk_pool chunks;
     struct executor executor;
     struct connection connection;
-    bool in_turn;
+    bool in_iteration;
     char *reply; /* what the last reply's texts point into */
     char text[8192];
 };
@@ -41,8 +41,8 @@ void session_rig_open(struct session_rig *session, const struct service_limits *
                       const struct ledger_config *config);
 void session_rig_close(struct session_rig *session);
 
-/* Ends the turn and begins the next. */
-void session_rig_turn(struct session_rig *session);
+/* Ends the iteration and begins the next. */
+void session_rig_iteration(struct session_rig *session);
 
 /* Bytes come from the peer; what can be done of them is done. */
 void session_rig_feed(struct session_rig *session, const void *bytes, size_t length);
@@ -55,8 +55,8 @@ void session_rig_retry(struct session_rig *session);
 void session_rig_ask(struct session_rig *session, uint32_t msgid, const char *method,
                      const char *params);
 
-/* Takes the next reply, gates or not; false if there is none. To be destroyed by the caller; its
- * texts live until the next. */
+/* Takes the next reply, reply barriers or not; false if there is none. To be destroyed by the
+ * caller; its texts live until the next. */
 bool session_rig_reply(struct session_rig *session, msgpack_unpacked *reply);
 
 /* The next reply as text, until the next: [1, 7, nil, {"lsn"=>8}]; "(none)" if there is none. */

@@ -252,8 +252,8 @@ static bool order_fits(const struct request *r)
     return true;
 }
 
-static void book_order(struct model *m, const struct planning *p, const struct request *r,
-                       struct model_id *x)
+static void history_order(struct model *m, const struct planning *p, const struct request *r,
+                          struct model_id *x)
 {
     x->draw_count = 0;
     for (int i = 0; i < r->line_count; i++)
@@ -332,7 +332,7 @@ void model_reserve(struct model *m, const struct request *r, uint64_t lsn, struc
     x->expires_ms = r->confirm ? 0 : m->now_ms + ttl;
     x->lsn_first = x->lsn_last = x->lsn_confirmed = lsn;
     x->last_step = ASK_KINDS;
-    book_order(m, &p, r, x);
+    history_order(m, &p, r, x);
     view(x, a);
     x->first = *a;
 }

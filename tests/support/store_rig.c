@@ -43,7 +43,7 @@ int store_open(struct store *store)
     struct snapshot_target target = { .context = store, .fresh = fresh };
     if (store->now_ms == 0)
         store->now_ms = UINT64_C(1700000000000);
-    if (log_init(&store->log, LOG_BYTES, store->config.seats, 0) != 0)
+    if (log_init(&store->log, LOG_BYTES, store->config.contexts, 0) != 0)
         abort();
     store->config.log = &store->log;
     struct journal_options options = { .directory = store->directory,
@@ -92,13 +92,13 @@ void store_forget_ledger(struct store *store)
 
 /* ---- business ---- */
 
-static struct text name_of(char *buffer, size_t size, const char *letter, int number)
+static struct text name_of(char *buffer, size_t size, const char *message, int number)
 {
-    int n = snprintf(buffer, size, "%s%d", letter, number);
+    int n = snprintf(buffer, size, "%s%d", message, number);
     return (struct text){ buffer, (uint32_t)n };
 }
 
-static void set_something(struct store *store, struct seat *seat)
+static void set_something(struct store *store, struct ctx *ctx)
 {
     char code[32];
     uint64_t lsn;
@@ -108,16 +108,16 @@ static void set_something(struct store *store, struct seat *seat)
                                           name_of(code, sizeof code, "L", random_below(r, PLACES)),
                                       .has_priority = true,
                                       .priority = random_below(r, 5) };
-        ledger_set_location(seat, &s, &lsn);
+        ledger_set_location(ctx, &s, &lsn);
         return;
     }
     struct item_setting s = { .sku = name_of(code, sizeof code, "S", random_below(r, ITEMS)),
                               .has_low_stock = true,
                               .low_stock = random_below(r, 9) };
-    ledger_set_item(seat, &s, &lsn);
+    ledger_set_item(ctx, &s, &lsn);
 }
 
-static void receive(struct store *store, struct seat *seat)
+static void receive(struct store *store, struct ctx *ctx)
 {
     char id[32], sku[32], place[32];
     struct random *r = &store->random;
@@ -126,10 +126,10 @@ static void receive(struct store *store, struct seat *seat)
                           .location = name_of(place, sizeof place, "L", random_below(r, PLACES)),
                           .qty = random_between(r, 1, 50) };
     struct movement_result result;
-    ledger_receive(seat, &m, &result);
+    ledger_receive(ctx, &m, &result);
 }
 
-static void reserve(struct store *store, struct seat *seat)
+static void reserve(struct store *store, struct ctx *ctx)
 {
     char id[32], skus[LINES][32];
     struct order_line lines[LINES];
@@ -147,10 +147,10 @@ static void reserve(struct store *store, struct seat *seat)
                            .ttl_ms = (uint64_t)random_between(r, 50, 100000),
                            .confirm = random_chance(r, 40) };
     struct reservation_view view;
-    ledger_reserve(seat, &order, &view);
+    ledger_reserve(ctx, &order, &view);
 }
 
-static void go_on(struct store *store, struct seat *seat)
+static void go_on(struct store *store, struct ctx *ctx)
 {
     char id[32], op[32];
     struct random *r = &store->random;
@@ -162,16 +162,16 @@ static void go_on(struct store *store, struct seat *seat)
         step.op = name_of(op, sizeof op, "p", store->next_id++);
     switch (random_below(r, 4)) {
     case 0:
-        ledger_extend(seat, name, 5000, &view);
+        ledger_extend(ctx, name, 5000, &view);
         break;
     case 1:
-        ledger_confirm(seat, name, text_of("paid"), &view);
+        ledger_confirm(ctx, name, text_of("paid"), &view);
         break;
     case 2:
-        ledger_fulfil(seat, &step, &view);
+        ledger_fulfil(ctx, &step, &view);
         break;
     default:
-        ledger_cancel(seat, &step, &view);
+        ledger_cancel(ctx, &step, &view);
     }
 }
 
@@ -189,28 +189,28 @@ void store_trade(struct store *store, int operations)
 {
     struct random *r = &store->random;
     for (int i = 0; i < operations; i++) {
-        struct seat *seat =
-            ledger_seat(store->ledger, (unsigned)random_below(r, (int)store->config.seats));
+        struct ctx *ctx =
+            ledger_ctx(store->ledger, (unsigned)random_below(r, (int)store->config.contexts));
         store->now_ms += (uint64_t)random_below(r, 40);
-        ledger_begin(seat, store->now_ms, store->now_ms);
+        ledger_begin(ctx, store->now_ms, store->now_ms);
         int dice = random_below(r, 100);
         if (dice < 2)
-            set_something(store, seat);
+            set_something(store, ctx);
         else if (dice < 25)
-            receive(store, seat);
+            receive(store, ctx);
         else if (dice < 65)
-            reserve(store, seat);
+            reserve(store, ctx);
         else if (dice < 95)
-            go_on(store, seat);
+            go_on(store, ctx);
         else
-            ledger_expire(seat, 10);
-        ledger_end(seat);
+            ledger_expire(ctx, 10);
+        ledger_end(ctx);
         if (i % 7 == 0)
             drive(store);
     }
-    for (unsigned i = 0; i < store->config.seats; i++) { /* who ended another's hold tells it */
-        ledger_begin(ledger_seat(store->ledger, i), store->now_ms, store->now_ms);
-        ledger_end(ledger_seat(store->ledger, i));
+    for (unsigned i = 0; i < store->config.contexts; i++) { /* who ended another's hold tells it */
+        ledger_begin(ledger_ctx(store->ledger, i), store->now_ms, store->now_ms);
+        ledger_end(ledger_ctx(store->ledger, i));
     }
     drive(store);
 }
@@ -223,7 +223,7 @@ int store_compact(const struct store *store, bool archive, struct compact_result
     if (log_init(&log, LOG_BYTES, 1, 0) != 0)
         abort();
     config.log = &log;
-    config.seats = 1;
+    config.contexts = 1;
     struct compact_options options = { .files = store->files,
                                        .directory = store->directory,
                                        .threads = 1,

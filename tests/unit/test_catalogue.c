@@ -306,8 +306,8 @@ Test(catalogue, a_location_names_what_is_wrong)
 Test(catalogue, a_channel_names_what_is_wrong)
 {
     struct text nowhere = text_of("nowhere"), bad = text_of("?");
-    static struct text many[PLACES_MAX + 1];
-    for (int i = 0; i <= PLACES_MAX; i++)
+    static struct text many[CHANNEL_LOCATIONS_MAX + 1];
+    for (int i = 0; i <= CHANNEL_LOCATIONS_MAX; i++)
         many[i] = text_of("main");
     const struct {
         struct channel_setting s;
@@ -327,7 +327,7 @@ Test(catalogue, a_channel_names_what_is_wrong)
         { { .has_places = true, .places = &nowhere, .place_count = 1 },
           "nowhere",
           CODE_UNKNOWN_LOCATION },
-        { { .has_places = true, .places = many, .place_count = PLACES_MAX + 1 },
+        { { .has_places = true, .places = many, .place_count = CHANNEL_LOCATIONS_MAX + 1 },
           "locations",
           CODE_TOO_LARGE },
     };

@@ -5,13 +5,13 @@
 #include <string.h>
 
 #include "engine/check/check.h"
-#include "engine/ledger/seat.h"
+#include "engine/ledger/ctx.h"
 #include "tests/support/ledger_rig.h"
 
 enum { ITEMS = 16, POOLS = 64, SLOTS = 640, BUDGET = 64, PATIENCE = 100000 };
 
 static struct ledger_rig rig;
-static struct seat *seat, *other;
+static struct ctx *ctx, *other;
 static struct check *check;
 
 static void set_up(void)
@@ -19,10 +19,10 @@ static void set_up(void)
     ledger_rig_open(
         &rig,
         &(struct ledger_config){
-            .items = ITEMS, .pools = POOLS, .reservations = SLOTS, .seats = 2, .hash_seed = 5 });
-    seat = ledger_seat(rig.ledger, 0);
-    other = ledger_seat(rig.ledger, 1);
-    ledger_begin(seat, 1000000, 1000000);
+            .items = ITEMS, .pools = POOLS, .reservations = SLOTS, .contexts = 2, .hash_seed = 5 });
+    ctx = ledger_ctx(rig.ledger, 0);
+    other = ledger_ctx(rig.ledger, 1);
+    ledger_begin(ctx, 1000000, 1000000);
     check = NULL;
 }
 
@@ -34,34 +34,34 @@ static void tear_down(void)
 
 TestSuite(check, .init = set_up, .fini = tear_down);
 
-static void receive(struct seat *by, const char *id, const char *sku, int64_t qty)
+static void receive(struct ctx *by, const char *id, const char *sku, int64_t qty)
 {
     struct movement m = { text_of(id), text_of(sku), text_of("main"), qty, .reason = { 0 } };
     struct movement_result r;
     cr_assert_eq(ledger_receive(by, &m, &r), CODE_OK);
 }
 
-static void reserve(struct seat *by, const char *id, const char *sku, int64_t qty)
+static void reserve(struct ctx *by, const char *id, const char *sku, int64_t qty)
 {
     struct order_line line = { .sku = text_of(sku), .qty = qty };
     struct order order = {
         .id = text_of(id), .channel = text_of("default"), .lines = &line, .line_count = 1
     };
     struct reservation_view view;
-    cr_assert_eq(ledger_reserve(by, &order, &view), CODE_OK, "%s", seat_failure(by)->message);
+    cr_assert_eq(ledger_reserve(by, &order, &view), CODE_OK, "%s", ctx_failure(by)->message);
 }
 
 /* Two items, a live order on each, and one that is over. */
 static void fill(void)
 {
     struct reservation_view view;
-    receive(seat, "r1", "apple", 10);
-    receive(seat, "r2", "pear", 10);
-    reserve(seat, "o1", "apple", 2);
-    reserve(seat, "o2", "pear", 3);
-    reserve(seat, "o3", "pear", 1);
+    receive(ctx, "r1", "apple", 10);
+    receive(ctx, "r2", "pear", 10);
+    reserve(ctx, "o1", "apple", 2);
+    reserve(ctx, "o2", "pear", 3);
+    reserve(ctx, "o3", "pear", 1);
     struct step all = { .id = text_of("o3") };
-    cr_assert_eq(ledger_cancel(seat, &all, &view), CODE_OK);
+    cr_assert_eq(ledger_cancel(ctx, &all, &view), CODE_OK);
 }
 
 /* To the end; nothing else happens meanwhile. */
@@ -71,7 +71,7 @@ static const struct check_report *run_check(void)
     check = check_start(rig.ledger);
     enum check_progress progress = CHECK_MORE;
     for (int i = 0; i < PATIENCE && progress == CHECK_MORE; i++)
-        progress = check_step(check, seat, BUDGET);
+        progress = check_step(check, ctx, BUDGET);
     cr_assert_eq(progress, CHECK_DONE);
     return check_report(check);
 }
@@ -93,12 +93,12 @@ static struct pool *pool_of(const char *sku)
 }
 
 /* Owned until entry_put. */
-static struct entry *take(const char *id, uint64_t *word)
+static struct id_entry *take(const char *id, uint64_t *word)
 {
-    struct entries *entries = &rig.ledger->entries;
-    struct entry *entry;
+    struct id_table *ids = &rig.ledger->ids;
+    struct id_entry *entry;
     struct text t = text_of(id);
-    cr_assert_eq(entries_find(entries, t, id_hash(entries, t), &entry, word), ENTRY_FOUND);
+    cr_assert_eq(id_table_find(ids, t, id_hash(ids, t), &entry, word), ENTRY_FOUND);
     return entry;
 }
 
@@ -107,7 +107,7 @@ Test(check, counts_what_it_judged)
     fill();
     const struct check_report *report = run_check();
     cr_assert_eq(report->broken, 0, "%s", report->findings[0]);
-    cr_assert_eq(report->entries, 5);
+    cr_assert_eq(report->ids, 5);
     cr_assert_eq(report->reservations, 2);
     cr_assert_eq(report->items, 2);
     cr_assert_eq(report->pools, 2);
@@ -121,7 +121,7 @@ Test(check, of_an_empty_ledger_is_good)
     const struct check_report *report = run_check();
     cr_assert_eq(report->broken, 0);
     cr_assert_eq(report->items, 0);
-    cr_assert_eq(report->entries, 0);
+    cr_assert_eq(report->ids, 0);
 }
 
 Test(check, names_the_pool_with_more_reserved_than_promised)
@@ -141,7 +141,7 @@ Test(check, names_the_pool_with_less_reserved_than_promised)
 Test(check, finds_a_take_that_was_never_decided)
 {
     fill();
-    atomic_fetch_add(&pool_of("pear")->word, WORD_PENDING_ONE);
+    atomic_fetch_add(&pool_of("pear")->word, WORD_UNDECIDED_ONE);
     expect_broken("I2: \"pear\" has a take pending");
 }
 
@@ -163,7 +163,7 @@ Test(check, finds_a_draw_that_settled_too_much)
 {
     uint64_t word;
     fill();
-    struct entry *entry = take("o1", &word);
+    struct id_entry *entry = take("o1", &word);
     entry->draw.cancelled = 3;
     entry_put(entry, word);
     const struct check_report *report = run_check();
@@ -174,7 +174,7 @@ Test(check, finds_a_live_reservation_that_says_it_is_over)
 {
     uint64_t word;
     fill();
-    struct entry *entry = take("o2", &word);
+    struct id_entry *entry = take("o2", &word);
     entry_put(entry, state_word(ENTRY_RESERVATION, STATE_CANCELLED, word_id_len(word)));
     expect_broken("I3: \"o2\" is cancelled with 3 left");
 }
@@ -182,13 +182,13 @@ Test(check, finds_a_live_reservation_that_says_it_is_over)
 Test(check, finds_an_id_that_is_not_in_the_index)
 {
     fill();
-    struct entries *entries = &rig.ledger->entries;
+    struct id_table *ids = &rig.ledger->ids;
     uint64_t word;
-    struct entry *entry = take("o1", &word);
-    for (uint32_t i = 0; i < entries->bucket_count; i++)
+    struct id_entry *entry = take("o1", &word);
+    for (uint32_t i = 0; i < ids->bucket_count; i++)
         for (int j = 0; j < 7; j++)
-            if ((uint32_t)entries->buckets[i].words[j] == entry_number(entries, entry) + 1)
-                entries->buckets[i].words[j] = 0;
+            if ((uint32_t)ids->buckets[i].words[j] == entry_number(ids, entry) + 1)
+                ids->buckets[i].words[j] = 0;
     entry_put(entry, word);
     expect_broken("I4: \"o1\" is not found under its id");
 }
@@ -197,7 +197,7 @@ Test(check, finds_a_held_reservation_without_a_wheel)
 {
     uint64_t word;
     fill();
-    struct entry *entry = take("o1", &word);
+    struct id_entry *entry = take("o1", &word);
     entry->owner = NO_OWNER;
     entry_put(entry, word);
     expect_broken("I5: \"o1\" is held and in no wheel");
@@ -236,12 +236,12 @@ Test(check, finds_everything_in_a_large_ledger)
     for (int i = 0; i < ITEMS; i++) {
         snprintf(sku, sizeof sku, "s%d", i);
         snprintf(id, sizeof id, "r%d", i);
-        receive(seat, id, sku, 1000);
+        receive(ctx, id, sku, 1000);
     }
     for (int i = 0; i < SLOTS / 2; i++) {
         snprintf(sku, sizeof sku, "s%d", i % ITEMS);
         snprintf(id, sizeof id, "o%d", i);
-        reserve(seat, id, sku, 1 + i % 3);
+        reserve(ctx, id, sku, 1 + i % 3);
     }
     for (int i = 0; i < ITEMS; i++) {
         snprintf(sku, sizeof sku, "s%d", i);
@@ -256,20 +256,20 @@ static enum check_progress step_until(enum check_progress wanted)
 {
     enum check_progress progress = CHECK_MORE;
     for (int i = 0; i < PATIENCE && progress != wanted && progress != CHECK_DONE; i++)
-        progress = check_step(check, seat, 1);
+        progress = check_step(check, ctx, 1);
     return progress;
 }
 
-Test(check, waits_for_turns_and_judges_nothing_that_moved)
+Test(check, waits_for_iterations_and_judges_nothing_that_moved)
 {
     fill();
     ledger_begin(other, 1000000, 1000000);
     check = check_start(rig.ledger);
-    cr_assert_eq(step_until(CHECK_WAIT), CHECK_WAIT); /* for the turn that other is in */
+    cr_assert_eq(step_until(CHECK_WAIT), CHECK_WAIT); /* for the iteration that other is in */
     reserve(other, "o4", "apple", 1);
     ledger_begin(other, 1000000, 1000000);
     cr_assert_eq(step_until(CHECK_WAIT), CHECK_WAIT); /* entries were visited, items compared */
-    reserve(other, "o5", "pear", 1); /* in this turn: it may have been seen in part */
+    reserve(other, "o5", "pear", 1); /* in this iteration: it may have been seen in part */
     ledger_end(other);
     cr_assert_eq(step_until(CHECK_DONE), CHECK_DONE);
     const struct check_report *report = check_report(check);
@@ -288,8 +288,8 @@ Test(check, says_what_never_stood_still)
     enum check_progress progress = CHECK_MORE;
     for (int i = 0; i < 200 && progress != CHECK_DONE; i++) {
         snprintf(id, sizeof id, "m%d", i);
-        receive(seat, id, "apple", 1);
-        progress = check_step(check, seat, 4);
+        receive(ctx, id, "apple", 1);
+        progress = check_step(check, ctx, 4);
     }
     cr_assert_eq(progress, CHECK_DONE);
     cr_assert_eq(check_report(check)->broken, 0);
@@ -301,7 +301,7 @@ Test(check, comes_back_to_what_is_busy)
 {
     uint64_t word;
     fill();
-    struct entry *entry = take("o1", &word);
+    struct id_entry *entry = take("o1", &word);
     check = check_start(rig.ledger);
     cr_assert_eq(step_until(CHECK_WAIT), CHECK_WAIT);
     entry_put(entry, word);
@@ -315,9 +315,9 @@ Test(check, judges_no_sum_that_lacks_a_busy_reservation)
 {
     uint64_t word;
     fill();
-    struct entry *entry = take("o1", &word);
+    struct id_entry *entry = take("o1", &word);
     check = check_start(rig.ledger);
-    while (check_step(check, seat, 1) != CHECK_DONE)
+    while (check_step(check, ctx, 1) != CHECK_DONE)
         continue;
     const struct check_report *report = check_report(check);
     cr_assert_eq(report->broken, 0, "%s", report->findings[0]);
@@ -334,7 +334,7 @@ Test(check, sees_what_recovery_made)
     ledger_rig_drain(&rig);
     cr_assert(ledger_rig_follow(&recovered, &rig, rig.length, 1000000, why, sizeof why), "%s", why);
     struct check *second = check_start(recovered.ledger);
-    struct seat *its = ledger_seat(recovered.ledger, 0);
+    struct ctx *its = ledger_ctx(recovered.ledger, 0);
     ledger_begin(its, 1000000, 1000000);
     while (check_step(second, its, BUDGET) == CHECK_MORE)
         continue;

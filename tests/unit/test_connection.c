@@ -14,23 +14,23 @@ static struct connection *const connection = &session.connection;
 TestSuite(connection, .init = open_session, .fini = close_session);
 
 /* Ten bytes of a reply that waits for the LSN. */
-static uint64_t reply_behind(uint64_t lsn, uint64_t turn)
+static uint64_t reply_behind(uint64_t lsn, uint64_t iteration)
 {
     uint64_t from = out_end(&connection->out);
     out_append(&connection->out, "0123456789", 10);
-    connection_gate(connection, from, lsn, turn, 0);
+    connection_barrier(connection, from, lsn, iteration, 0);
     return from;
 }
 
 static void assert_may_leave(uint64_t acknowledged, uint64_t until)
 {
-    uint64_t got = connection_open_gates(connection, acknowledged);
+    uint64_t got = connection_open_barriers(connection, acknowledged);
     cr_assert_eq(got, until, "at LSN %llu bytes up to %llu may leave, not %llu",
                  (unsigned long long)acknowledged, (unsigned long long)until,
                  (unsigned long long)got);
 }
 
-Test(connection, each_turns_replies_wait_for_their_own_lsn)
+Test(connection, each_iterations_replies_wait_for_their_own_lsn)
 {
     uint64_t first = reply_behind(100, 1), second = reply_behind(200, 2);
     assert_may_leave(99, first);
@@ -38,7 +38,7 @@ Test(connection, each_turns_replies_wait_for_their_own_lsn)
     assert_may_leave(200, out_end(&connection->out));
 }
 
-Test(connection, replies_of_one_turn_wait_for_the_last_of_them)
+Test(connection, replies_of_one_iteration_wait_for_the_last_of_them)
 {
     uint64_t first = reply_behind(100, 1);
     reply_behind(200, 1);
@@ -55,16 +55,16 @@ Test(connection, an_older_lsn_waits_behind_a_younger_one)
     assert_may_leave(200, out_end(&connection->out));
 }
 
-Test(connection, more_turns_than_gates_wait_longer_and_never_shorter)
+Test(connection, more_iterations_than_barriers_wait_longer_and_never_shorter)
 {
-    uint64_t from[2 * GATES_MAX];
-    for (unsigned i = 0; i < 2 * GATES_MAX; i++)
+    uint64_t from[2 * BARRIERS_MAX];
+    for (unsigned i = 0; i < 2 * BARRIERS_MAX; i++)
         from[i] = reply_behind(100 * (i + 1), i + 1);
-    for (unsigned i = 0; i < 2 * GATES_MAX; i++) {
-        uint64_t until = connection_open_gates(connection, 100 * (i + 1) - 1);
+    for (unsigned i = 0; i < 2 * BARRIERS_MAX; i++) {
+        uint64_t until = connection_open_barriers(connection, 100 * (i + 1) - 1);
         cr_assert_leq(until, from[i], "reply %u leaves before its change is durable", i);
     }
-    assert_may_leave(100 * 2 * GATES_MAX, out_end(&connection->out));
+    assert_may_leave(100 * 2 * BARRIERS_MAX, out_end(&connection->out));
 }
 
 /* A ping with too many parameters. In two pieces it is kept until its end has come. */

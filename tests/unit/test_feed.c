@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "engine/ledger/claim.h"
-#include "engine/ledger/seat.h"
+#include "engine/ledger/ctx.h"
 #include "tests/support/session_rig.h"
 
 static struct session_rig session;
@@ -98,7 +98,7 @@ Test(feed, a_page_takes_the_oldest_changes)
     assert_changes(head(), "nil", "", head());
 }
 
-Test(feed, the_smallest_marks_are_found_among_many)
+Test(feed, the_smallest_raises_are_found_among_many)
 {
     char sku[16];
     uint64_t lsns[300];
@@ -124,19 +124,19 @@ Test(feed, a_reply_waits_for_all_that_it_shows)
     receive("tea", 5);
     uint64_t acknowledged = head();
     struct connection *connection = &session.connection;
-    connection_open_gates(connection, acknowledged);
+    connection_open_barriers(connection, acknowledged);
     atomic_store(&session.service.log->acknowledged, acknowledged);
     asked("changes", "[0]");
-    cr_assert_eq(connection->gate_count, 0);
-    session_rig_turn(&session);
+    cr_assert_eq(connection->barrier_count, 0);
+    session_rig_iteration(&session);
     session_rig_ask(&session, 8, "receive", "['x', 'tea', 'main', 1]"); /* not drained yet */
     message();
-    connection_open_gates(connection, UINT64_MAX);
-    session_rig_turn(&session);
+    connection_open_barriers(connection, UINT64_MAX);
+    session_rig_iteration(&session);
     session_rig_ask(&session, 9, "changes", "[0]");
-    cr_assert_eq(connection->gate_count, 1);
-    cr_assert_eq(connection->gates[0].lsn, atomic_load(&session.service.log->tail));
-    cr_assert_gt(connection->gates[0].lsn, head());
+    cr_assert_eq(connection->barrier_count, 1);
+    cr_assert_eq(connection->barriers[0].lsn, atomic_load(&session.service.log->tail));
+    cr_assert_gt(connection->barriers[0].lsn, head());
     /* And when the journal fails, what it shows may never have been: although its lsn is good. */
     cr_assert(connection_refuse_held(connection, acknowledged, "no disk"));
     cr_assert(strstr(message(), "read_only"));
@@ -159,13 +159,13 @@ Test(feed, a_row_says_no_more_than_its_page)
 
 Test(feed, a_take_that_has_not_claimed_yet_is_waited_for)
 {
-    struct seat *seat = session.executor.seat;
+    struct ctx *ctx = session.executor.ctx;
     receive("tea", 5);
-    takes_begin(seat);
+    takes_begin(ctx);
     session_rig_ask(&session, 9, "changes", "[0]");
     cr_assert_eq(session.connection.stall, STALL_DEFERRED);
     assert_message("(none)");
-    takes_end(seat);
+    takes_end(ctx);
     session_rig_retry(&session);
     cr_assert(strstr(message(), "\"tea\", 5"));
 }
@@ -196,13 +196,14 @@ Test(feed, a_channel_that_is_being_set_is_of_a_later_page)
 /* One part of the walk, if there is one. */
 static bool tell(void)
 {
-    struct feed_view view = feed_look(session.rig.ledger, session.executor.seat, told->channel);
+    struct feed_view view = feed_look(session.rig.ledger, session.executor.ctx, told->channel);
     if (!feed_begin_walk(told, head()) || !feed_make_slice(&slice, &view, told))
         return false;
     uint64_t from = out_end(&session.connection.out);
     feed_give_slice(told, &session.connection.out, &slice);
     if (out_end(&session.connection.out) > from) {
-        connection_gate(&session.connection, from, slice.shown_until, session.executor.turn, 0);
+        connection_barrier(&session.connection, from, slice.shown_until, session.executor.iteration,
+                           0);
         connection_hold(&session.connection,
                         &(struct held_message){ .offset = from, .notification = true });
     }
@@ -266,7 +267,7 @@ Test(feed, a_long_walk_is_told_in_parts_that_others_share)
     cr_assert_eq(rows, 601);
 
     struct subscription other = *told;
-    struct feed_view view = feed_look(session.rig.ledger, session.executor.seat, told->channel);
+    struct feed_view view = feed_look(session.rig.ledger, session.executor.ctx, told->channel);
     receive("s2", 1);
     cr_assert(feed_begin_walk(told, head()));
     cr_assert(feed_begin_walk(&other, head()));
@@ -283,9 +284,9 @@ Test(feed, a_slice_is_not_made_while_a_take_has_not_claimed)
 {
     asked("subscribe", "[]");
     receive("tea", 5);
-    takes_begin(session.executor.seat);
+    takes_begin(session.executor.ctx);
     cr_assert_not(tell());
-    takes_end(session.executor.seat);
+    takes_end(session.executor.ctx);
     cr_assert(tell());
     cr_assert_eq(slice.shown_until, atomic_load(&session.service.log->tail));
 }
@@ -294,7 +295,8 @@ Test(feed, notifications_that_wait_for_a_failed_journal_are_dropped)
 {
     asked("subscribe", "[]");
     receive("tea", 5);
-    connection_open_gates(&session.connection, UINT64_MAX); /* what was asked so far was answered */
+    connection_open_barriers(&session.connection,
+                             UINT64_MAX); /* what was asked so far was answered */
     cr_assert(tell());
     session_rig_ask(&session, 9, "ping", "[]");
     cr_assert(connection_refuse_held(&session.connection, 0, "no disk"));

@@ -271,7 +271,7 @@ static const struct journal_position position = {
 };
 
 static const struct ledger_config small = {
-    .items = 16, .pools = 64, .reservations = 64, .seats = 1, .hash_seed = 1
+    .items = 16, .pools = 64, .reservations = 64, .contexts = 1, .hash_seed = 1
 };
 
 static int write_snapshot(const struct ledger_rig *ledger)

@@ -9,7 +9,7 @@ static struct connection *const connection = &session.connection;
 
 TestSuite(held, .init = open_session, .fini = close_session);
 
-/* A reply to msgid that tells of a change up to the LSN; one that waits makes a gate. */
+/* A reply to msgid that tells of a change up to the LSN; one that waits makes a reply barrier. */
 static void reply(uint32_t msgid, uint64_t lsn)
 {
     uint64_t from = out_end(&connection->out);
@@ -17,7 +17,7 @@ static void reply(uint32_t msgid, uint64_t lsn)
                               0xc3 }; /* [1, id, nil, true] */
     out_append(&connection->out, bytes, sizeof bytes);
     if (lsn > 0)
-        connection_gate(connection, from, lsn, msgid, 0);
+        connection_barrier(connection, from, lsn, msgid, 0);
     connection_hold(connection,
                     &(struct held_message){ .offset = from, .lsn = lsn, .msgid = msgid });
 }
@@ -52,26 +52,26 @@ Test(held, each_message_gets_what_its_lsn_deserves)
     reply(4, 0);
     reply(5, 0);
     cr_assert(connection_refuse_held(connection, 100, "no disk"));
-    cr_assert_eq(connection->gate_count, 0);
+    cr_assert_eq(connection->barrier_count, 0);
     assert_next("[1, 1, nil, true]");
     assert_next("[1, 2, nil, true]");
-    assert_next("[2, \"n\""); /* only the first gate was before it */
+    assert_next("[2, \"n\""); /* only the first reply barrier was before it */
     assert_next("[1, 3, [\"read_only\"");
     assert_next("[1, 4, nil, true]");
     assert_next("[1, 5, nil, true]");
     assert_no_more();
 }
 
-/* A gate that opens may stand in the middle of messages that are listed as one. */
-Test(held, what_a_gate_let_through_is_not_touched)
+/* A reply barrier that opens may stand in the middle of messages that are listed as one. */
+Test(held, what_a_barrier_let_through_is_not_touched)
 {
     reply(1, 100);
     notify();
     uint64_t from = out_end(&connection->out);
     notify();
-    connection_gate(connection, from, 200, 9, 0);
+    connection_barrier(connection, from, 200, 9, 0);
     reply(2, 0);
-    cr_assert_eq(connection_open_gates(connection, 100), from);
+    cr_assert_eq(connection_open_barriers(connection, 100), from);
     cr_assert(connection_refuse_held(connection, 150, "no disk"));
     assert_next("[1, 1, nil, true]");
     assert_next("[2, \"n\"");
@@ -79,7 +79,7 @@ Test(held, what_a_gate_let_through_is_not_touched)
     assert_no_more();
 }
 
-Test(held, small_replies_behind_a_gate_make_no_long_list)
+Test(held, small_replies_behind_a_barrier_make_no_long_list)
 {
     reply(1, 100);
     for (uint32_t i = 0; i < 10000; i++)
@@ -96,11 +96,11 @@ Test(held, the_list_gives_back_what_was_let_through)
         reply((uint32_t)(lsn % 100), lsn);
         if (lsn % WINDOW != 0)
             continue;
-        uint64_t to = connection_open_gates(connection, lsn - WINDOW / 2);
+        uint64_t to = connection_open_barriers(connection, lsn - WINDOW / 2);
         out_consume(&connection->out, (size_t)(to - connection->out.sent));
     }
     cr_assert_leq(connection->held.capacity, 256);
-    connection_open_gates(connection, STEPS);
+    connection_open_barriers(connection, STEPS);
     cr_assert_eq(connection->held.count, 0);
 }
 

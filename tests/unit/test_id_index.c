@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "engine/history/book.h"
+#include "engine/history/history.h"
 #include "persistence/format.h"
 #include "persistence/id_index.h"
 
@@ -169,7 +169,7 @@ Test(id_index, a_snapshot_has_a_filter_for_each_block)
 {
     unsigned char bytes[1024];
     for (unsigned block = 0; block < 3; block++) {
-        struct image_entry entry = { .kind = ENTRY_RESERVATION };
+        struct contents_entry entry = { .kind = ENTRY_RESERVATION };
         char id[16];
         entry.id_len = (uint8_t)snprintf(id, sizeof id, "o%u", block);
         entry.length = (uint32_t)(sizeof entry + entry.id_len + 7) & ~7U;

@@ -61,7 +61,7 @@ static int refuse_allocation(void *context, int fd, uint64_t length)
 }
 
 /* The line may go to a pipe that nobody empties: who is stuck there keeps nobody out. */
-Test(journal_failed, it_says_so_outside_of_the_gates)
+Test(journal_failed, it_says_so_outside_of_the_barriers)
 {
     files = file_system;
     rig.files = &files;

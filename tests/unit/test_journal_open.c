@@ -45,10 +45,10 @@ TestSuite(journal_open, .init = set_up, .fini = tear_down);
 static const char *in_journal(const char *name)
 {
     static char text[2][PATH_MAX + 64];
-    static int turn;
-    turn = !turn;
-    snprintf(text[turn], sizeof text[turn], "%s/journal/%s", scratch.path, name);
-    return text[turn];
+    static int iteration;
+    iteration = !iteration;
+    snprintf(text[iteration], sizeof text[iteration], "%s/journal/%s", scratch.path, name);
+    return text[iteration];
 }
 
 static void open_rig(void)
@@ -160,23 +160,23 @@ Test(journal_open, time_never_goes_back)
 
 Test(journal_open, the_spare_segment_is_used)
 {
-    struct journal_figures figures;
+    struct journal_metrics metrics;
     open_rig();
     for (int i = 0; i < 100; i++) {
         write_records(1);
-        journal_figures(rig.journal, &figures);
-        if (figures.next_ready)
+        journal_metrics(rig.journal, &metrics);
+        if (metrics.next_ready)
             break;
     }
-    cr_assert(figures.next_ready);
-    cr_assert_eq(figures.segments, 2);
+    cr_assert(metrics.next_ready);
+    cr_assert_eq(metrics.segments, 2);
     rig_abandon(&rig);
     open_rig();
-    journal_figures(rig.journal, &figures);
-    cr_assert(figures.next_ready);
+    journal_metrics(rig.journal, &metrics);
+    cr_assert(metrics.next_ready);
     write_records(20);
-    journal_figures(rig.journal, &figures);
-    cr_assert_geq(figures.segments, 3);
+    journal_metrics(rig.journal, &metrics);
+    cr_assert_geq(metrics.segments, 3);
     rig_abandon(&rig);
 }
 

@@ -35,10 +35,10 @@ TestSuite(journal_stop, .init = set_up, .fini = tear_down);
 static const char *in_journal(const char *name)
 {
     static char text[2][PATH_MAX + 64];
-    static int turn;
-    turn = !turn;
-    snprintf(text[turn], sizeof text[turn], "%s/journal/%s", scratch.path, name);
-    return text[turn];
+    static int iteration;
+    iteration = !iteration;
+    snprintf(text[iteration], sizeof text[iteration], "%s/journal/%s", scratch.path, name);
+    return text[iteration];
 }
 
 static void open_rig(void)

@@ -48,11 +48,11 @@ static int perform(void)
     return file_perform(&file_system, &request);
 }
 
-static struct journal_figures figures_now(void)
+static struct journal_metrics metrics_now(void)
 {
-    struct journal_figures figures;
-    journal_figures(rig.journal, &figures);
-    return figures;
+    struct journal_metrics metrics;
+    journal_metrics(rig.journal, &metrics);
+    return metrics;
 }
 
 /* ---- batches ---- */
@@ -131,7 +131,7 @@ Test(journal_write, batches_are_acknowledged_in_their_order)
     for (int i = 0; i < JOURNAL_BATCHES; i++)
         ends[i] = begin_batch(true, &batches[i]);
     cr_assert_eq(acknowledged_after(&batches[1]), 0, "the first one is not on disk");
-    cr_assert_eq(figures_now().durable_lsn, 0);
+    cr_assert_eq(metrics_now().durable_lsn, 0);
     cr_assert_eq(acknowledged_after(&batches[0]), ends[1]);
     cr_assert_eq(acknowledged_after(&batches[2]), ends[2]);
     for (int i = 0; i < 20; i++) { /* their places are used again */
@@ -172,11 +172,11 @@ Test(journal_write, a_segment_is_left_when_its_batches_are_done)
     struct file_request last, next;
     rig.segment_bytes = RIG_SEGMENT_BYTES;
     open_rig(DURABILITY_ALWAYS);
-    while (figures_now().segment_used + BLOCK_BYTES + BATCH_ROOM_MIN < RIG_SEGMENT_BYTES) {
+    while (metrics_now().segment_used + BLOCK_BYTES + BATCH_ROOM_MIN < RIG_SEGMENT_BYTES) {
         rig_append(&rig); /* a block each */
         rig_drive(&rig);
     }
-    cr_assert(figures_now().next_ready);
+    cr_assert(metrics_now().next_ready);
     begin_batch(true, &last);
     rig_append(&rig);
     cr_assert_not(journal_next(rig.journal, true, &other));
@@ -214,7 +214,7 @@ Test(journal_write, the_largest_record_fits_everywhere)
         rig_drive(&rig);
     }
     cr_assert_eq(rig_acknowledged(&rig), 60);
-    cr_assert_gt(figures_now().segments, 5);
+    cr_assert_gt(metrics_now().segments, 5);
     cr_assert_eq(rig_close(&rig), 0);
     open_rig(DURABILITY_ALWAYS);
     cr_assert_eq(rig.found, 60);
@@ -242,7 +242,7 @@ Test(journal_write, always_acknowledges_when_it_is_on_disk)
     cr_assert_eq(log_acknowledged(&rig.log), 0);
     cr_assert_not(journal_done(rig.journal, &request, perform(), &other));
     cr_assert_eq(log_acknowledged(&rig.log), lsn);
-    cr_assert_eq(figures_now().durable_lsn, lsn);
+    cr_assert_eq(metrics_now().durable_lsn, lsn);
     cr_assert_eq(journal_next_sync_ms(rig.journal), UINT64_MAX);
 }
 
@@ -252,11 +252,11 @@ Test(journal_write, everysec_acknowledges_first_and_syncs_within_a_second)
     cr_assert_eq(journal_next_sync_ms(rig.journal), UINT64_MAX);
     uint64_t lsn = rig_append(&rig);
     rig_drive(&rig); /* the first sync is due at once: there was none for long */
-    cr_assert_eq(figures_now().durable_lsn, lsn);
+    cr_assert_eq(metrics_now().durable_lsn, lsn);
     lsn = rig_append(&rig);
     rig_drive(&rig);
     cr_assert_eq(log_acknowledged(&rig.log), lsn);
-    cr_assert_lt(figures_now().durable_lsn, lsn);
+    cr_assert_lt(metrics_now().durable_lsn, lsn);
     cr_assert_eq(journal_next_sync_ms(rig.journal), 6000);
     rig.steady_ms = 5999;
     cr_assert_not(journal_next(rig.journal, false, &request));
@@ -265,7 +265,7 @@ Test(journal_write, everysec_acknowledges_first_and_syncs_within_a_second)
     cr_assert_eq(request.kind, FILE_SYNC);
     cr_assert_eq(journal_next_sync_ms(rig.journal), 7000); /* who else ends a write looks again */
     cr_assert_not(journal_done(rig.journal, &request, perform(), &other));
-    cr_assert_eq(figures_now().durable_lsn, lsn);
+    cr_assert_eq(metrics_now().durable_lsn, lsn);
 }
 
 Test(journal_write, a_sync_does_not_hold_up_the_next_batch)
@@ -283,7 +283,7 @@ Test(journal_write, a_sync_does_not_hold_up_the_next_batch)
     cr_assert_not(journal_done(rig.journal, &request, perform(), &other));
     cr_assert_gt(log_acknowledged(&rig.log), synced);
     cr_assert_not(journal_done(rig.journal, &sync, file_perform(&file_system, &sync), &other));
-    cr_assert_eq(figures_now().durable_lsn, synced); /* not what came after it began */
+    cr_assert_eq(metrics_now().durable_lsn, synced); /* not what came after it began */
 }
 
 Test(journal_write, none_makes_nobody_wait)
@@ -292,8 +292,8 @@ Test(journal_write, none_makes_nobody_wait)
     cr_assert_eq(log_acknowledged(&rig.log), UINT64_MAX);
     uint64_t lsn = rig_append(&rig);
     rig_drive(&rig);
-    cr_assert_eq(figures_now().written_lsn, lsn);
-    cr_assert_eq(figures_now().syncs, 0);
+    cr_assert_eq(metrics_now().written_lsn, lsn);
+    cr_assert_eq(metrics_now().syncs, 0);
     cr_assert_eq(journal_next_sync_ms(rig.journal), UINT64_MAX);
     cr_assert_eq(rig_close(&rig), 0);
 }
@@ -366,12 +366,12 @@ Test(journal_write, no_change_of_segment_calls_the_file_system_inside) /* J5 */
     rig.segment_bytes = RIG_SEGMENT_BYTES;
     for (unsigned d = DURABILITY_ALWAYS; d <= DURABILITY_NONE; d++) {
         open_rig((enum durability)d);
-        uint64_t sequence = figures_now().segments;
+        uint64_t sequence = metrics_now().segments;
         for (int i = 0; i < 60; i++) {
             rig_append(&rig);
             drive_watched();
         }
-        cr_assert_gt(figures_now().segments, sequence + 3);
+        cr_assert_gt(metrics_now().segments, sequence + 3);
         cr_assert_eq(calls_inside, 0, "%u calls with durability %u", calls_inside, d);
         cr_assert_eq(rig_close(&rig), 0);
     }
@@ -385,9 +385,9 @@ Test(journal_write, a_full_segment_is_synced_whatever_the_durability)
         rig_append(&rig);
         rig_drive(&rig);
     }
-    cr_assert_geq(figures_now().syncs, 1);
-    cr_assert_lt(figures_now().syncs, 15, "only then");
-    cr_assert_gt(figures_now().durable_lsn, 0);
+    cr_assert_geq(metrics_now().syncs, 1);
+    cr_assert_lt(metrics_now().syncs, 15, "only then");
+    cr_assert_gt(metrics_now().durable_lsn, 0);
 }
 
 Test(journal_write, a_close_writes_what_is_in_the_log)
@@ -473,7 +473,7 @@ static void must_not_acknowledge_while_another_fails(int cut)
     atomic_store(&rig.journal->failing, true);
     journal_done(rig.journal, &request, cut ? (int)request.length - cut : -EIO, &other);
     cr_assert_eq(log_acknowledged(&rig.log), 0);
-    cr_assert_eq(figures_now().durable_lsn, 0);
+    cr_assert_eq(metrics_now().durable_lsn, 0);
 }
 
 Test(journal_write, what_failed_while_another_failure_finds_its_words_is_not_acknowledged)

@@ -8,23 +8,23 @@
 #include "engine/ledger/ledger.h"
 #include "tests/support/ledger_rig.h"
 
-typedef enum code (*mover)(struct seat *seat, const struct movement *m, struct movement_result *r);
+typedef enum code (*mover)(struct ctx *ctx, const struct movement *m, struct movement_result *r);
 
 static struct ledger_rig rig;
-static struct seat *seat;
+static struct ctx *ctx;
 
 static void set_up(void)
 {
-    ledger_rig_open(&rig,
-                    &(struct ledger_config){
-                        .items = 4, .pools = 16, .reservations = 64, .seats = 1, .hash_seed = 1 });
-    seat = ledger_seat(rig.ledger, 0);
-    ledger_begin(seat, 1000000, 1000000);
+    ledger_rig_open(
+        &rig, &(struct ledger_config){
+                  .items = 4, .pools = 16, .reservations = 64, .contexts = 1, .hash_seed = 1 });
+    ctx = ledger_ctx(rig.ledger, 0);
+    ledger_begin(ctx, 1000000, 1000000);
 }
 
 static void tear_down(void)
 {
-    ledger_end(seat);
+    ledger_end(ctx);
     ledger_rig_close(&rig);
 }
 
@@ -33,7 +33,7 @@ TestSuite(ledger_fingerprints, .init = set_up, .fini = tear_down);
 static void expect(mover move, const struct movement *m, enum code wanted, const char *what)
 {
     struct movement_result result;
-    enum code code = move(seat, m, &result);
+    enum code code = move(ctx, m, &result);
     cr_expect_eq(code, wanted, "%s: %s, not %s", what, code_name(code), code_name(wanted));
 }
 

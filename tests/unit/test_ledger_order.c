@@ -8,18 +8,18 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "engine/ledger/change_index.h"
+#include "engine/ledger/ctx.h"
 #include "engine/ledger/find.h"
-#include "engine/ledger/marks.h"
-#include "engine/ledger/seat.h"
 #include "tests/support/ledger_rig.h"
 
 static struct ledger_rig rig;
-static struct seat *seat;
+static struct ctx *ctx;
 static struct reservation_view view;
 
 static void must(enum code code)
 {
-    cr_assert_eq(code, CODE_OK, "%s: %s", code_name(code), seat_failure(seat)->message);
+    cr_assert_eq(code, CODE_OK, "%s: %s", code_name(code), ctx_failure(ctx)->message);
 }
 
 static void receive(const char *id, const char *sku, const char *at, int64_t qty)
@@ -28,7 +28,7 @@ static void receive(const char *id, const char *sku, const char *at, int64_t qty
     struct movement m = {
         .id = text_of(id), .sku = text_of(sku), .location = text_of(at), .qty = qty
     };
-    must(ledger_receive(seat, &m, &moved));
+    must(ledger_receive(ctx, &m, &moved));
 }
 
 static enum code reserve(const char *id, const struct order_line *lines, uint32_t count)
@@ -39,22 +39,22 @@ static enum code reserve(const char *id, const struct order_line *lines, uint32_
                            .line_count = count,
                            .has_ttl = true,
                            .ttl_ms = 1000 };
-    return ledger_reserve(seat, &order, &view);
+    return ledger_reserve(ctx, &order, &view);
 }
 
 static void set_up(void)
 {
     ledger_rig_open(
         &rig, &(struct ledger_config){
-                  .items = 600, .pools = 600, .reservations = 512, .seats = 1, .hash_seed = 3 });
-    seat = ledger_seat(rig.ledger, 0);
-    ledger_begin(seat, 1000, 1000);
+                  .items = 600, .pools = 600, .reservations = 512, .contexts = 1, .hash_seed = 3 });
+    ctx = ledger_ctx(rig.ledger, 0);
+    ledger_begin(ctx, 1000, 1000);
 }
 
 static void tear_down(void)
 {
     char why[256];
-    ledger_end(seat);
+    ledger_end(ctx);
     cr_assert_eq(ledger_check(rig.ledger, why, sizeof why), 0, "%s", why);
     ledger_rig_close(&rig);
 }
@@ -75,7 +75,7 @@ static void published(int signal)
     mprotect(rig.log.bytes, rig.log.capacity, PROT_READ | PROT_WRITE);
     publications++;
     for (uint32_t item = 0; item < ITEMS; item++)
-        if (marks_of(rig.ledger, item) != atomic_load(&rig.log.tail))
+        if (item_version(rig.ledger, item) != atomic_load(&rig.log.tail))
             unmarked++;
 }
 
@@ -85,7 +85,7 @@ static void close_ring(void)
     cr_assert_eq(mprotect(rig.log.bytes, rig.log.capacity, PROT_READ), 0);
 }
 
-static void expect_marked(const char *what)
+static void expect_raised(const char *what)
 {
     cr_assert_eq(publications, 1, "%s", what);
     cr_assert_eq(unmarked, 0, "%s: items were marked after the publication", what);
@@ -106,22 +106,22 @@ Test(ledger_order, a_change_is_marked_before_it_is_published)
     cr_assert_eq(sigaction(SIGSEGV, &action, &before), 0);
     close_ring();
     must(reserve("r1", lines, ITEMS));
-    expect_marked("reserve");
+    expect_raised("reserve");
     close_ring();
-    must(ledger_cancel(seat, &(struct step){ .id = text_of("r1") }, &view));
-    expect_marked("cancel");
+    must(ledger_cancel(ctx, &(struct step){ .id = text_of("r1") }, &view));
+    expect_raised("cancel");
     must(reserve("r1b", lines, ITEMS));
     part.id = text_of("r1b");
-    must(ledger_confirm(seat, part.id, (struct text){ NULL, 0 }, &view));
+    must(ledger_confirm(ctx, part.id, (struct text){ NULL, 0 }, &view));
     close_ring();
-    must(ledger_fulfil(seat, &part, &view));
-    expect_marked("fulfil");
+    must(ledger_fulfil(ctx, &part, &view));
+    expect_raised("fulfil");
     must(reserve("r2", lines, ITEMS));
     close_ring();
-    ledger_end(seat);
-    ledger_begin(seat, 5000, 5000);
-    cr_assert_eq(ledger_expire(seat, 10), 1);
-    expect_marked("expire");
+    ledger_end(ctx);
+    ledger_begin(ctx, 5000, 5000);
+    cr_assert_eq(ledger_expire(ctx, 10), 1);
+    expect_raised("expire");
     cr_assert_eq(sigaction(SIGSEGV, &before, NULL), 0);
 }
 
@@ -134,15 +134,15 @@ Test(ledger_order, no_channel_sells_on_a_sum_that_was_not_of_one_instant)
     uint64_t lsn;
     uint32_t item;
     struct order_line line = { .sku = text_of("tea"), .qty = 1 };
-    must(ledger_set_location(seat, &(struct location_setting){ .code = text_of("shop") }, &lsn));
+    must(ledger_set_location(ctx, &(struct location_setting){ .code = text_of("shop") }, &lsn));
     must(ledger_set_channel(
-        seat,
+        ctx,
         &(struct channel_setting){ .code = text_of("default"), .has_buffer = true, .buffer = 2 },
         &lsn));
     receive("m1", "tea", "main", 3);
     receive("m2", "tea", "shop", 3);
-    must(find_item(seat, text_of("tea"), &item));
-    gives_begin(item_at(&rig.ledger->items, item)); /* another seat gives */
+    must(find_item(ctx, text_of("tea"), &item));
+    gives_begin(item_at(&rig.ledger->items, item)); /* another context gives */
     cr_assert_eq(reserve("r1", &line, 1), CODE_DEFERRED);
     gives_end(item_at(&rig.ledger->items, item));
     must(reserve("r1", &line, 1));
@@ -153,7 +153,7 @@ Test(ledger_order, no_channel_sells_on_a_sum_that_was_not_of_one_instant)
 static struct pool *tea_pool(void)
 {
     uint32_t item;
-    must(find_item(seat, text_of("tea"), &item));
+    must(find_item(ctx, text_of("tea"), &item));
     return pool_find(&rig.ledger->items, item, 0, owner_of(POOL_SHARED, 0));
 }
 
@@ -173,7 +173,7 @@ Test(ledger_order, an_undone_fulfil_finds_room_in_a_pool_that_was_filled_and_res
     after = pool_give(tea_pool(), undo);
     cr_assert_eq(word_on_hand(after), 2 * QUANTITY_MAX);
     cr_assert_eq(word_reserved(after), 2 * QUANTITY_MAX);
-    cr_assert_eq(word_pending(after), 0);
+    cr_assert_eq(word_undecided(after), 0);
 }
 
 /* A fulfil is applied, then claims (T): the log may have what was put into the room that it made
@@ -186,10 +186,10 @@ Test(ledger_order, the_log_may_reserve_the_room_that_a_later_fulfil_made)
     char why[200];
     receive("m1", "tea", "main", QUANTITY_MAX);
     must(reserve("r1", &all, 1));
-    must(ledger_confirm(seat, text_of("r1"), (struct text){ NULL, 0 }, &view));
+    must(ledger_confirm(ctx, text_of("r1"), (struct text){ NULL, 0 }, &view));
     ledger_rig_drain(&rig);
     size_t from = rig.length;
-    must(ledger_fulfil(seat, &(struct step){ .id = text_of("r1") }, &view));
+    must(ledger_fulfil(ctx, &(struct step){ .id = text_of("r1") }, &view));
     ledger_rig_drain(&rig);
     size_t length = rig.length - from;
     receive("m2", "tea", "main", QUANTITY_MAX);

@@ -4,13 +4,13 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "engine/ledger/seat.h"
+#include "engine/ledger/ctx.h"
 #include "tests/support/ledger_rig.h"
 
 enum { ITEMS = 8, POOLS = 12, SLOTS = 640 };
 
 static struct ledger_rig rig;
-static struct seat *seat, *other;
+static struct ctx *ctx, *other;
 static uint64_t now;
 static struct reservation_view view;
 static struct movement_result moved;
@@ -23,10 +23,10 @@ static void set_up(void)
     ledger_rig_open(
         &rig,
         &(struct ledger_config){
-            .items = ITEMS, .pools = POOLS, .reservations = SLOTS, .seats = 2, .hash_seed = 3 });
-    seat = ledger_seat(rig.ledger, 0);
-    other = ledger_seat(rig.ledger, 1);
-    ledger_begin(seat, now, now);
+            .items = ITEMS, .pools = POOLS, .reservations = SLOTS, .contexts = 2, .hash_seed = 3 });
+    ctx = ledger_ctx(rig.ledger, 0);
+    other = ledger_ctx(rig.ledger, 1);
+    ledger_begin(ctx, now, now);
     ledger_begin(other, now, now);
 }
 
@@ -41,13 +41,13 @@ TestSuite(ledger_rules, .init = set_up, .fini = tear_down);
 
 static void must(enum code code)
 {
-    cr_assert_eq(code, CODE_OK, "%s: %s", code_name(code), seat_failure(seat)->message);
+    cr_assert_eq(code, CODE_OK, "%s: %s", code_name(code), ctx_failure(ctx)->message);
 }
 
 static void expect(enum code code, enum code wanted)
 {
     cr_assert_eq(code, wanted, "%s, not %s: %s", code_name(code), code_name(wanted),
-                 seat_failure(seat)->message);
+                 ctx_failure(ctx)->message);
 }
 
 static struct movement movement_of(const char *id, const char *sku, const char *at, int64_t qty)
@@ -62,7 +62,7 @@ static void receive(const char *sku, const char *at, int64_t qty)
     char id[16];
     snprintf(id, sizeof id, "m%u", ++next_id);
     struct movement m = movement_of(id, sku, at, qty);
-    must(ledger_receive(seat, &m, &moved));
+    must(ledger_receive(ctx, &m, &moved));
 }
 
 static void count(const char *sku, const char *at, int64_t qty)
@@ -70,13 +70,13 @@ static void count(const char *sku, const char *at, int64_t qty)
     char id[16];
     snprintf(id, sizeof id, "c%u", ++next_id);
     struct movement m = movement_of(id, sku, at, qty);
-    must(ledger_count(seat, &m, &moved));
+    must(ledger_count(ctx, &m, &moved));
 }
 
 static void add_location(const char *code)
 {
     uint64_t lsn;
-    must(ledger_set_location(seat, &(struct location_setting){ .code = text_of(code) }, &lsn));
+    must(ledger_set_location(ctx, &(struct location_setting){ .code = text_of(code) }, &lsn));
 }
 
 static struct order order_of(const char *id, const struct order_line *lines, uint32_t count_lines)
@@ -89,14 +89,14 @@ static struct order order_of(const char *id, const struct order_line *lines, uin
 static enum code reserve(const char *id, const struct order_line *lines, uint32_t count_lines)
 {
     struct order order = order_of(id, lines, count_lines);
-    return ledger_reserve(seat, &order, &view);
+    return ledger_reserve(ctx, &order, &view);
 }
 
 static enum code reserve_confirmed(const char *id, const struct order_line *lines, uint32_t n)
 {
     struct order order = order_of(id, lines, n);
     order.confirm = true;
-    return ledger_reserve(seat, &order, &view);
+    return ledger_reserve(ctx, &order, &view);
 }
 
 static int64_t available(const char *channel, const char *sku)
@@ -104,7 +104,7 @@ static int64_t available(const char *channel, const char *sku)
     int64_t n;
     uint64_t lsn;
     struct text text = text_of(sku);
-    must(ledger_availability(seat, text_of(channel), &text, 1, &n, &lsn));
+    must(ledger_availability(ctx, text_of(channel), &text, 1, &n, &lsn));
     return n;
 }
 
@@ -121,8 +121,8 @@ Test(ledger_rules, lines_of_one_sku_must_be_there_together)
                                    { text_of("tea"), 3, NO_PLACE } };
     receive("tea", "main", 5);
     expect(reserve("r", lines, 2), CODE_INSUFFICIENT_STOCK);
-    cr_assert_eq(seat_failure(seat)->short_count, 1);
-    cr_assert_eq(seat_failure(seat)->shorts[0].available, 2);
+    cr_assert_eq(ctx_failure(ctx)->short_count, 1);
+    cr_assert_eq(ctx_failure(ctx)->shorts[0].available, 2);
     lines[1].qty = 2;
     must(reserve("r", lines, 2));
     cr_assert_eq(view.draw_count, 2);
@@ -151,15 +151,15 @@ Test(ledger_rules, available_is_what_one_reserve_can_take)
     receive("tea", "store", 3);
     receive("tea", "cellar", 50);
     must(ledger_set_location(
-        seat,
+        ctx,
         &(struct location_setting){ .code = text_of("cellar"), .has_ships = true, .ships = false },
         &lsn));
     must(ledger_set_channel(
-        seat, &(struct channel_setting){ .code = text_of("web"), .has_buffer = true, .buffer = 1 },
+        ctx, &(struct channel_setting){ .code = text_of("web"), .has_buffer = true, .buffer = 1 },
         &lsn));
     cr_assert_eq(available("default", "tea"), 5, "the cellar does not ship");
     cr_assert_eq(available("web", "tea"), 5, "what stays may lie in the cellar");
-    must(ledger_set_location(seat,
+    must(ledger_set_location(ctx,
                              &(struct location_setting){
                                  .code = text_of("cellar"), .has_active = true, .active = false },
                              &lsn));
@@ -167,10 +167,10 @@ Test(ledger_rules, available_is_what_one_reserve_can_take)
     struct order_line line = { text_of("tea"), 5, NO_PLACE };
     struct order order = order_of("r", &line, 1);
     order.channel = text_of("web");
-    expect(ledger_reserve(seat, &order, &view), CODE_INSUFFICIENT_STOCK);
-    cr_assert_eq(seat_failure(seat)->shorts[0].available, 4);
+    expect(ledger_reserve(ctx, &order, &view), CODE_INSUFFICIENT_STOCK);
+    cr_assert_eq(ctx_failure(ctx)->shorts[0].available, 4);
     line.qty = 4;
-    must(ledger_reserve(seat, &order, &view));
+    must(ledger_reserve(ctx, &order, &view));
     cr_assert_eq(available("web", "tea"), 0);
     cr_assert_eq(available("default", "tea"), 1);
     cr_assert_eq(available("default", "none"), NO_SUCH_SKU);
@@ -188,7 +188,7 @@ Test(ledger_rules, an_order_of_1024_lines_from_one_pool_is_fulfilled)
     receive("tea", "main", LINES_MAX);
     must(reserve_confirmed("r", lines, LINES_MAX));
     cr_assert_eq(view.draw_count, LINES_MAX);
-    must(ledger_fulfil(seat, &all, &view));
+    must(ledger_fulfil(ctx, &all, &view));
     cr_assert_str_eq(view.state, "fulfilled");
     expect(reserve("s", (struct order_line[]){ { text_of("tea"), 1, NO_PLACE } }, 1),
            CODE_INSUFFICIENT_STOCK);
@@ -203,13 +203,12 @@ Test(ledger_rules, a_short_pool_with_several_draws_is_refused_not_deferred)
     receive("tea", "main", 5);
     must(reserve_confirmed("r", lines, 2));
     count("tea", "main", 4);
-    expect(ledger_fulfil(seat, &all, &view), CODE_INSUFFICIENT_STOCK);
-    cr_assert_eq(seat_failure(seat)->shorts[0].wanted, 5);
-    cr_assert_eq(seat_failure(seat)->shorts[0].available, 4);
+    expect(ledger_fulfil(ctx, &all, &view), CODE_INSUFFICIENT_STOCK);
+    cr_assert_eq(ctx_failure(ctx)->shorts[0].wanted, 5);
+    cr_assert_eq(ctx_failure(ctx)->shorts[0].available, 4);
     struct order_line part[2] = { { text_of("tea"), 2, NO_PLACE },
                                   { text_of("tea"), 2, NO_PLACE } };
-    must(
-        ledger_fulfil(seat, &(struct step){ .id = all.id, .lines = part, .line_count = 2 }, &view));
+    must(ledger_fulfil(ctx, &(struct step){ .id = all.id, .lines = part, .line_count = 2 }, &view));
     cr_assert_str_eq(view.state, "confirmed");
 }
 
@@ -225,11 +224,11 @@ Test(ledger_rules, an_undone_fulfil_has_not_moved_anything)
     count("cup", "main", 2);
     m.has_as_of = true;
     m.as_of_ms = now;
-    ledger_end(seat);
+    ledger_end(ctx);
     now += 5;
-    ledger_begin(seat, now, now);
-    expect(ledger_fulfil(seat, &all, &view), CODE_INSUFFICIENT_STOCK);
-    must(ledger_count(seat, &m, &moved)); /* 10 were counted before it */
+    ledger_begin(ctx, now, now);
+    expect(ledger_fulfil(ctx, &all, &view), CODE_INSUFFICIENT_STOCK);
+    must(ledger_count(ctx, &m, &moved)); /* 10 were counted before it */
     cr_assert_eq(moved.delta, 0);
     cr_assert_eq(moved.on_hand, 10);
 }
@@ -243,12 +242,12 @@ Test(ledger_rules, a_count_knows_what_has_moved_since_even_after_a_restart)
     m.has_as_of = true;
     m.as_of_ms = now;
     now += 5;
-    ledger_end(seat);
-    ledger_begin(seat, now, now);
+    ledger_end(ctx);
+    ledger_begin(ctx, now, now);
     receive("tea", "main", 4);
     ledger_rig_drain(&rig);
     cr_assert(ledger_rig_follow(&follower, &rig, rig.length, now, why, sizeof why), "%s", why);
-    struct seat *recovered = ledger_seat(follower.ledger, 0);
+    struct ctx *recovered = ledger_ctx(follower.ledger, 0);
     ledger_begin(recovered, now, now);
     must(ledger_count(recovered, &m, &moved));
     cr_assert_eq(moved.delta, 0, "10 were counted, 4 came since");
@@ -266,30 +265,30 @@ Test(ledger_rules, a_count_that_is_deferred_and_then_too_late_leaves_no_pool)
     struct movement broken = movement_of("broken", "tea", "main", 1);
     struct movement late = movement_of("late", "tea", "main", 10);
     broken.damaged = true;
-    must(ledger_receive(seat, &broken, &moved));
+    must(ledger_receive(ctx, &broken, &moved));
     struct item *item = item_at(&rig.ledger->items, 0);
     uint32_t before = pools_made();
     late.has_as_of = true;
     late.as_of_ms = now;
-    gives_begin(item); /* of another seat, on its way */
-    expect(ledger_count(seat, &late, &moved), CODE_DEFERRED);
+    gives_begin(item); /* of another context, on its way */
+    expect(ledger_count(ctx, &late, &moved), CODE_DEFERRED);
     gives_end(item);
     cr_assert_eq(pools_made(), before);
     recent_forget(&other->recent, now + 1);
-    expect(ledger_count(seat, &late, &moved), CODE_BAD_REQUEST);
+    expect(ledger_count(ctx, &late, &moved), CODE_BAD_REQUEST);
     cr_assert_eq(pools_made(), before);
 }
 
 Test(ledger_rules, an_op_is_no_reservation)
 {
     struct step s = { .id = text_of("r"), .op = text_of("r") };
-    expect(ledger_cancel(seat, &s, &view), CODE_BAD_REQUEST);
+    expect(ledger_cancel(ctx, &s, &view), CODE_BAD_REQUEST);
     s.op = text_of("o");
-    expect(ledger_cancel(seat, &s, &view), CODE_UNKNOWN_RESERVATION);
+    expect(ledger_cancel(ctx, &s, &view), CODE_UNKNOWN_RESERVATION);
     receive("tea", "main", 5);
     must(reserve("o", (struct order_line[]){ { text_of("tea"), 1, NO_PLACE } }, 1));
     must(reserve("r", (struct order_line[]){ { text_of("tea"), 1, NO_PLACE } }, 1));
-    expect(ledger_cancel(seat, &s, &view), CODE_CONFLICT);
+    expect(ledger_cancel(ctx, &s, &view), CODE_CONFLICT);
 }
 
 /* ---- idempotency ---- */
@@ -299,28 +298,28 @@ Test(ledger_rules, other_content_is_a_conflict)
 {
     struct order_line line = { text_of("tea"), 1, NO_PLACE };
     struct movement m = movement_of("same", "tea", "main", 10);
-    must(ledger_receive(seat, &m, &moved));
+    must(ledger_receive(ctx, &m, &moved));
     for (m.qty = 0; m.qty < 64; m.qty++) {
         if (m.qty > 0 && m.qty != 10)
-            expect(ledger_receive(seat, &m, &moved), CODE_CONFLICT);
-        expect(ledger_count(seat, &m, &moved), CODE_CONFLICT);
+            expect(ledger_receive(ctx, &m, &moved), CODE_CONFLICT);
+        expect(ledger_count(ctx, &m, &moved), CODE_CONFLICT);
         if (m.qty > 0)
-            expect(ledger_return(seat, &m, &moved), CODE_CONFLICT);
+            expect(ledger_return(ctx, &m, &moved), CODE_CONFLICT);
         if (m.qty > 0)
-            expect(ledger_adjust(seat, &m, &moved), CODE_CONFLICT);
+            expect(ledger_adjust(ctx, &m, &moved), CODE_CONFLICT);
     }
     struct order order = order_of("r", &line, 1);
     order.has_ttl = true;
     order.ttl_ms = 1003;
-    must(ledger_reserve(seat, &order, &view));
+    must(ledger_reserve(ctx, &order, &view));
     for (order.ttl_ms = 1000; order.ttl_ms < 1008; order.ttl_ms++)
         for (int confirm = 0; confirm < 2; confirm++) {
             order.confirm = confirm;
             bool same = order.ttl_ms == 1003 && !confirm;
-            expect(ledger_reserve(seat, &order, &view), same ? CODE_OK : CODE_CONFLICT);
+            expect(ledger_reserve(ctx, &order, &view), same ? CODE_OK : CODE_CONFLICT);
         }
     order.has_ttl = false;
-    expect(ledger_reserve(seat, &order, &view), CODE_CONFLICT);
+    expect(ledger_reserve(ctx, &order, &view), CODE_CONFLICT);
 }
 
 Test(ledger_rules, a_refused_id_may_be_used_for_something_else)
@@ -334,14 +333,14 @@ Test(ledger_rules, a_refused_id_may_be_used_for_something_else)
 
 Test(ledger_rules, a_refused_adjustment_leaves_nothing_behind)
 {
-    struct ledger_figures before, after;
+    struct ledger_metrics before, after;
     struct movement m = movement_of("a", "tea", "store", -1);
     add_location("store");
     receive("tea", "main", 5);
-    ledger_figures(rig.ledger, &before);
+    ledger_metrics(rig.ledger, &before);
     uint64_t tail = atomic_load(&rig.log.tail);
-    expect(ledger_adjust(seat, &m, &moved), CODE_INSUFFICIENT_STOCK);
-    ledger_figures(rig.ledger, &after);
+    expect(ledger_adjust(ctx, &m, &moved), CODE_INSUFFICIENT_STOCK);
+    ledger_metrics(rig.ledger, &after);
     cr_assert_eq(after.pools, before.pools);
     cr_assert_eq(atomic_load(&rig.log.tail), tail);
 }
@@ -351,7 +350,7 @@ Test(ledger_rules, a_refused_adjustment_leaves_nothing_behind)
 static enum code try_receive(void)
 {
     struct movement m = movement_of("d1", "tea", "main", 1);
-    return ledger_receive(seat, &m, &moved);
+    return ledger_receive(ctx, &m, &moved);
 }
 
 static enum code try_reserve(void)
@@ -361,39 +360,39 @@ static enum code try_reserve(void)
 
 static enum code try_extend(void)
 {
-    return ledger_extend(seat, text_of("r"), 5, &view);
+    return ledger_extend(ctx, text_of("r"), 5, &view);
 }
 
 static enum code try_cancel(void)
 {
-    return ledger_cancel(seat, &(struct step){ .id = text_of("r"), .op = text_of("d3") }, &view);
+    return ledger_cancel(ctx, &(struct step){ .id = text_of("r"), .op = text_of("d3") }, &view);
 }
 
 static enum code try_confirm(void)
 {
-    return ledger_confirm(seat, text_of("r"), text_of(""), &view);
+    return ledger_confirm(ctx, text_of("r"), text_of(""), &view);
 }
 
 static enum code try_fulfil(void)
 {
-    return ledger_fulfil(seat, &(struct step){ .id = text_of("r") }, &view);
+    return ledger_fulfil(ctx, &(struct step){ .id = text_of("r") }, &view);
 }
 
 static enum code try_look(void)
 {
-    return ledger_reservation(seat, text_of("r"), &view);
+    return ledger_reservation(ctx, text_of("r"), &view);
 }
 
 static enum code try_location(void)
 {
     uint64_t lsn;
-    return ledger_set_location(seat, &(struct location_setting){ .code = text_of("d4") }, &lsn);
+    return ledger_set_location(ctx, &(struct location_setting){ .code = text_of("d4") }, &lsn);
 }
 
 static enum code try_item(void)
 {
     uint64_t lsn;
-    return ledger_set_item(seat, &(struct item_setting){ .sku = text_of("d5") }, &lsn);
+    return ledger_set_item(ctx, &(struct item_setting){ .sku = text_of("d5") }, &lsn);
 }
 
 Test(ledger_rules, a_full_log_defers_and_nothing_is_changed)
@@ -404,7 +403,7 @@ Test(ledger_rules, a_full_log_defers_and_nothing_is_changed)
     must(reserve("r", (struct order_line[]){ { text_of("tea"), 1, NO_PLACE } }, 1));
     uint64_t claimed = atomic_load(&rig.log.tail);
     atomic_store(&rig.log.tail, claimed + rig.log.capacity); /* as if nobody drained */
-    seat->claimed = rig.log.spare + 1;                       /* so that it looks */
+    ctx->claimed = rig.log.spare + 1;                        /* so that it looks */
     for (unsigned i = 0; i < sizeof attempts / sizeof attempts[0]; i++)
         expect(attempts[i](), CODE_DEFERRED);
     cr_assert_eq(atomic_load(&rig.log.tail), claimed + rig.log.capacity);
@@ -423,13 +422,13 @@ Test(ledger_rules, what_is_busy_defers_and_is_not_waited_for)
 {
     enum code (*const on_reservation[])(void) = { try_extend, try_confirm, try_fulfil, try_cancel,
                                                   try_look };
-    struct entry *entry;
+    struct id_entry *entry;
     uint64_t word;
-    struct entries *entries = &rig.ledger->entries;
+    struct id_table *ids = &rig.ledger->ids;
     receive("tea", "main", 5);
     must(reserve("r", (struct order_line[]){ { text_of("tea"), 1, NO_PLACE } }, 1));
     struct text id = text_of("r");
-    cr_assert_eq(entries_find(entries, id, id_hash(entries, id), &entry, &word), ENTRY_FOUND);
+    cr_assert_eq(id_table_find(ids, id, id_hash(ids, id), &entry, &word), ENTRY_FOUND);
     for (unsigned i = 0; i < sizeof on_reservation / sizeof on_reservation[0]; i++)
         expect(on_reservation[i](), CODE_DEFERRED);
     expect(reserve("r", (struct order_line[]){ { text_of("tea"), 1, NO_PLACE } }, 1),
@@ -446,7 +445,7 @@ Test(ledger_rules, what_is_busy_defers_and_is_not_waited_for)
 }
 
 /* Somebody's undecided order holds the last units: nobody knows yet whether they are gone. */
-Test(ledger_rules, too_little_where_a_take_is_pending_is_deferred)
+Test(ledger_rules, too_little_where_a_take_is_undecided_is_deferred)
 {
     struct items *items = &rig.ledger->items;
     struct movement less = movement_of("less", "tea", "main", -5);
@@ -456,13 +455,13 @@ Test(ledger_rules, too_little_where_a_take_is_pending_is_deferred)
     cr_assert_eq(pool_apply(pool, (struct pool_change){ .reserved = 2, .tentative = 1 }, 2, &after),
                  POOL_CHANGED);
     expect(try_reserve(), CODE_DEFERRED);
-    expect(ledger_adjust(seat, &less, &moved), CODE_DEFERRED);
+    expect(ledger_adjust(ctx, &less, &moved), CODE_DEFERRED);
     struct movement counted = movement_of("count", "tea", "main", 2);
-    expect(ledger_count(seat, &counted, &moved), CODE_DEFERRED);
+    expect(ledger_count(ctx, &counted, &moved), CODE_DEFERRED);
     pool_give(pool, (struct pool_change){ .tentative = -1 });
     expect(try_reserve(), CODE_INSUFFICIENT_STOCK);
-    expect(ledger_adjust(seat, &less, &moved), CODE_INSUFFICIENT_STOCK);
-    must(ledger_count(seat, &counted, &moved));
+    expect(ledger_adjust(ctx, &less, &moved), CODE_INSUFFICIENT_STOCK);
+    must(ledger_count(ctx, &counted, &moved));
     pool_give(pool, (struct pool_change){ .reserved = -2 });
     must(try_reserve());
 }
@@ -483,29 +482,29 @@ Test(ledger_rules, too_little_in_several_pools_while_a_give_is_under_way_is_defe
     expect(reserve("r", &line, 1), CODE_INSUFFICIENT_STOCK);
 }
 
-/* ---- two seats ---- */
+/* ---- two contexts ---- */
 
-Test(ledger_rules, a_deadline_brought_forward_by_another_seat_is_kept)
+Test(ledger_rules, a_deadline_brought_forward_by_another_context_is_kept)
 {
     receive("tea", "main", 1);
     must(reserve("r", (struct order_line[]){ { text_of("tea"), 1, NO_PLACE } }, 1));
-    cr_assert_eq(seat_take_pokes(other), 0);
+    cr_assert_eq(ctx_take_wakeups(other), 0);
     must(ledger_extend(other, text_of("r"), 20, &view));
-    cr_assert_eq(seat_take_pokes(other), 1, "the owner's thread should be woken");
-    cr_assert_eq(seat_take_pokes(other), 0);
-    ledger_end(seat);
-    ledger_begin(seat, now, now); /* reads its mail */
-    cr_assert_leq(ledger_next_deadline(seat), now + 20 + WHEEL_TICK_MS);
-    ledger_end(seat);
-    ledger_begin(seat, now + 20 + WHEEL_TICK_MS, now + 20 + WHEEL_TICK_MS);
-    while (ledger_expire(seat, 8) == 8) {
+    cr_assert_eq(ctx_take_wakeups(other), 1, "the owner's thread should be woken");
+    cr_assert_eq(ctx_take_wakeups(other), 0);
+    ledger_end(ctx);
+    ledger_begin(ctx, now, now); /* reads its inbox */
+    cr_assert_leq(ledger_next_deadline(ctx), now + 20 + WHEEL_TICK_MS);
+    ledger_end(ctx);
+    ledger_begin(ctx, now + 20 + WHEEL_TICK_MS, now + 20 + WHEEL_TICK_MS);
+    while (ledger_expire(ctx, 8) == 8) {
     }
     cr_assert_eq(available("default", "tea"), 1);
 }
 
-Test(ledger_rules, what_a_turn_holds_of_the_catalogue_outlives_a_change)
+Test(ledger_rules, what_a_iteration_holds_of_the_catalogue_outlives_a_change)
 {
-    const struct catalogue *held = ledger_catalogue(seat);
+    const struct catalogue *held = ledger_catalogue(ctx);
     uint64_t lsn;
     for (int i = 0; i < 4; i++) {
         struct location_setting s = { .code = text_of("main"),
@@ -516,7 +515,7 @@ Test(ledger_rules, what_a_turn_holds_of_the_catalogue_outlives_a_change)
         ledger_begin(other, now, now);
     }
     cr_assert_eq(held->locations[0].priority, 100);
-    cr_assert_eq(ledger_catalogue(seat)->locations[0].priority, 3);
+    cr_assert_eq(ledger_catalogue(ctx)->locations[0].priority, 3);
 }
 
 /* ---- limits ---- */
@@ -529,18 +528,18 @@ Test(ledger_rules, full_tables_say_so_and_go_on_with_what_they_have)
         snprintf(sku, sizeof sku, "s%d", i);
         receive(sku, "main", 1);
     }
-    expect(ledger_receive(seat, &m, &moved), CODE_LIMIT);
+    expect(ledger_receive(ctx, &m, &moved), CODE_LIMIT);
     add_location("store");
     for (int i = 0; i < POOLS - ITEMS; i++) {
         snprintf(sku, sizeof sku, "s%d", i);
         receive(sku, "store", 1);
     }
     m = movement_of("over", "s7", "store", 1);
-    expect(ledger_receive(seat, &m, &moved), CODE_LIMIT);
+    expect(ledger_receive(ctx, &m, &moved), CODE_LIMIT);
     receive("s7", "main", QUANTITY_MAX - 1);
     m = movement_of("over", "s7", "main", 1);
-    expect(ledger_receive(seat, &m, &moved), CODE_LIMIT);
-    cr_assert_not_null(strstr(seat_failure(seat)->message, "268435455"));
+    expect(ledger_receive(ctx, &m, &moved), CODE_LIMIT);
+    cr_assert_not_null(strstr(ctx_failure(ctx)->message, "268435455"));
 }
 
 Test(ledger_rules, an_order_has_at_most_1024_lines)
@@ -552,9 +551,9 @@ Test(ledger_rules, an_order_has_at_most_1024_lines)
     expect(reserve("r", lines, LINES_MAX + 1), CODE_TOO_LARGE);
     must(reserve_confirmed("r", lines, LINES_MAX));
     struct step s = { .id = text_of("r"), .lines = lines, .line_count = LINES_MAX + 1 };
-    expect(ledger_fulfil(seat, &s, &view), CODE_TOO_LARGE);
+    expect(ledger_fulfil(ctx, &s, &view), CODE_TOO_LARGE);
     s.line_count = LINES_MAX;
-    must(ledger_fulfil(seat, &s, &view));
+    must(ledger_fulfil(ctx, &s, &view));
     cr_assert_str_eq(view.state, "fulfilled");
 }
 
@@ -569,15 +568,15 @@ Test(ledger_rules, a_channel_that_names_a_group_that_is_gone_is_recovered)
     struct location_setting in = {
         .code = text_of("store"), .has_groups = true, .groups = &group, .group_count = 1
     };
-    must(ledger_set_location(seat, &in, &lsn));
+    must(ledger_set_location(ctx, &in, &lsn));
     struct channel_setting web = {
         .code = text_of("web"), .has_places = true, .places = &group, .place_count = 1
     };
-    must(ledger_set_channel(seat, &web, &lsn));
+    must(ledger_set_channel(ctx, &web, &lsn));
     in.group_count = 0;
-    must(ledger_set_location(seat, &in, &lsn));
+    must(ledger_set_location(ctx, &in, &lsn));
     must(ledger_set_channel(
-        seat, &(struct channel_setting){ .code = text_of("web"), .has_buffer = true, .buffer = 1 },
+        ctx, &(struct channel_setting){ .code = text_of("web"), .has_buffer = true, .buffer = 1 },
         &lsn));
     ledger_rig_drain(&rig);
     cr_assert(ledger_rig_follow(&follower, &rig, rig.length, now, why, sizeof why), "%s", why);

@@ -6,7 +6,7 @@
 #include <criterion/criterion.h>
 #include <string.h>
 
-#include "engine/ledger/seat.h"
+#include "engine/ledger/ctx.h"
 #include "tests/support/ledger_rig.h"
 
 enum { TTL_MS = 1000, QTY = 4 };
@@ -78,21 +78,21 @@ static const char *const table[STAGES][OPERATIONS] = {
 };
 
 static struct ledger_rig rig;
-static struct seat *seat;
+static struct ctx *ctx;
 static uint64_t now;
 static struct reservation_view view;
 
-static void turn(uint64_t ms)
+static void iteration(uint64_t ms)
 {
     now += ms;
-    ledger_end(seat);
-    ledger_begin(seat, now, now);
+    ledger_end(ctx);
+    ledger_begin(ctx, now, now);
 }
 
 static enum code reserve(const char *id, int64_t qty)
 {
     struct order_line line = { text_of("tea"), qty, { NULL, 0 } };
-    return ledger_reserve(seat,
+    return ledger_reserve(ctx,
                           &(struct order){ .id = text_of(id),
                                            .channel = text_of("default"),
                                            .lines = &line,
@@ -106,7 +106,7 @@ static enum code receive(const char *id, int64_t qty)
 {
     struct movement_result result;
     return ledger_receive(
-        seat,
+        ctx,
         &(struct movement){
             .id = text_of(id), .sku = text_of("tea"), .location = text_of("main"), .qty = qty },
         &result);
@@ -117,22 +117,22 @@ static enum code step(bool fulfil, int64_t qty)
 {
     struct order_line line = { text_of("tea"), qty, { NULL, 0 } };
     struct step s = { .id = text_of("r"), .lines = &line, .line_count = qty > 0 };
-    return fulfil ? ledger_fulfil(seat, &s, &view) : ledger_cancel(seat, &s, &view);
+    return fulfil ? ledger_fulfil(ctx, &s, &view) : ledger_cancel(ctx, &s, &view);
 }
 
 static void must(enum code code)
 {
-    cr_assert_eq(code, CODE_OK, "%s", seat_failure(seat)->message);
+    cr_assert_eq(code, CODE_OK, "%s", ctx_failure(ctx)->message);
 }
 
 static void set_up(void)
 {
     now = 1000000;
-    ledger_rig_open(&rig,
-                    &(struct ledger_config){
-                        .items = 4, .pools = 4, .reservations = 64, .seats = 1, .hash_seed = 1 });
-    seat = ledger_seat(rig.ledger, 0);
-    ledger_begin(seat, now, now);
+    ledger_rig_open(
+        &rig, &(struct ledger_config){
+                  .items = 4, .pools = 4, .reservations = 64, .contexts = 1, .hash_seed = 1 });
+    ctx = ledger_ctx(rig.ledger, 0);
+    ledger_begin(ctx, now, now);
     must(receive("stock", 100));
 }
 
@@ -149,7 +149,7 @@ static void bring_to(enum stage stage)
     if (stage == HELD_LESS || stage == LESS_EXPIRED)
         must(step(false, 1));
     if (stage >= CONFIRMED && stage <= PART_FULFILLED)
-        must(ledger_confirm(seat, text_of("r"), text_of(""), &view));
+        must(ledger_confirm(ctx, text_of("r"), text_of(""), &view));
     if (stage == PART_DONE || stage == PART_FULFILLED)
         must(step(true, 1));
     if (stage == FULFILLED)
@@ -157,16 +157,16 @@ static void bring_to(enum stage stage)
     if (stage == PART_FULFILLED || stage == CANCELLED)
         must(step(false, 0));
     if (stage >= EXPIRED)
-        turn(TTL_MS); /* who meets it next expires it */
+        iteration(TTL_MS); /* who meets it next expires it */
 }
 
 static enum code operate(enum operation operation)
 {
     switch (operation) {
     case EXTEND:
-        return ledger_extend(seat, text_of("r"), 77, &view);
+        return ledger_extend(ctx, text_of("r"), 77, &view);
     case CONFIRM:
-        return ledger_confirm(seat, text_of("r"), text_of(""), &view);
+        return ledger_confirm(ctx, text_of("r"), text_of(""), &view);
     case FULFIL_ALL:
         return step(true, 0);
     case FULFIL_ONE:
@@ -178,7 +178,7 @@ static enum code operate(enum operation operation)
     case CANCEL_ONE:
         return step(false, 1);
     case LOOK:
-        return ledger_reservation(seat, text_of("r"), &view);
+        return ledger_reservation(ctx, text_of("r"), &view);
     case RESERVE_SAME:
         return reserve("r", QTY);
     case RESERVE_OTHER:
@@ -197,12 +197,12 @@ static const char *outcome(enum code code)
     case CODE_UNKNOWN_RESERVATION:
         return "unknown";
     case CODE_WRONG_STATE:
-        cr_assert_not_null(seat_failure(seat)->state, "it says in which state it is");
+        cr_assert_not_null(ctx_failure(ctx)->state, "it says in which state it is");
         return "wrong";
     case CODE_CONFLICT:
         return "conflict";
     default:
-        return seat_failure(seat)->message;
+        return ctx_failure(ctx)->message;
     }
 }
 
@@ -211,14 +211,14 @@ static void recover(void)
 {
     static struct ledger_rig follower;
     char why[256];
-    ledger_end(seat);
+    ledger_end(ctx);
     ledger_rig_drain(&rig);
     cr_assert(ledger_rig_follow(&follower, &rig, rig.length, now, why, sizeof why), "%s", why);
     ledger_rig_close(&rig);
     rig = follower;
     rig.ledger->log = &rig.log;
-    seat = ledger_seat(rig.ledger, 0);
-    ledger_begin(seat, now, now);
+    ctx = ledger_ctx(rig.ledger, 0);
+    ledger_begin(ctx, now, now);
 }
 
 static void expect_balanced(const char *what)
@@ -260,14 +260,14 @@ Test(ledger_states, asking_again_changes_nothing)
     set_up();
     must(reserve("r", QTY));
     uint64_t reserved = view.lsn, deadline = view.expires_ms;
-    must(ledger_confirm(seat, text_of("r"), text_of(""), &view));
+    must(ledger_confirm(ctx, text_of("r"), text_of(""), &view));
     uint64_t confirmed = view.lsn;
     must(step(true, 1));
-    turn(5);
+    iteration(5);
     must(reserve("r", QTY));
     cr_assert_eq(view.lsn, reserved);
     cr_assert_eq(view.expires_ms, deadline, "as it was granted, though it has no deadline now");
-    must(ledger_confirm(seat, text_of("r"), text_of(""), &view));
+    must(ledger_confirm(ctx, text_of("r"), text_of(""), &view));
     cr_assert_eq(view.lsn, confirmed);
     must(step(true, 0));
     uint64_t fulfilled = view.lsn;
@@ -282,14 +282,14 @@ Test(ledger_states, a_deadline_is_extended_from_now)
     set_up();
     must(reserve("r", QTY));
     cr_assert_eq(view.expires_ms, now + TTL_MS);
-    turn(TTL_MS - 1);
-    must(ledger_extend(seat, text_of("r"), TTL_MS, &view));
+    iteration(TTL_MS - 1);
+    must(ledger_extend(ctx, text_of("r"), TTL_MS, &view));
     cr_assert_eq(view.expires_ms, now + TTL_MS);
-    turn(TTL_MS - 1);
-    must(ledger_reservation(seat, text_of("r"), &view));
+    iteration(TTL_MS - 1);
+    must(ledger_reservation(ctx, text_of("r"), &view));
     cr_assert_str_eq(view.state, "held");
-    turn(1);
-    must(ledger_reservation(seat, text_of("r"), &view));
+    iteration(1);
+    must(ledger_reservation(ctx, text_of("r"), &view));
     cr_assert_str_eq(view.state, "expired");
     tear_down();
 }
@@ -298,14 +298,14 @@ Test(ledger_states, a_wall_clock_that_jumps_moves_no_deadline)
 {
     set_up();
     must(reserve("r", QTY));
-    ledger_end(seat);
-    ledger_begin(seat, now, now + 3600000);
-    must(ledger_reservation(seat, text_of("r"), &view));
+    ledger_end(ctx);
+    ledger_begin(ctx, now, now + 3600000);
+    must(ledger_reservation(ctx, text_of("r"), &view));
     cr_assert_str_eq(view.state, "held");
     cr_assert_eq(view.expires_ms, now + 3600000 + TTL_MS, "it is told by the clock of now");
-    ledger_end(seat);
-    ledger_begin(seat, now + TTL_MS, now - 3600000);
-    must(ledger_reservation(seat, text_of("r"), &view));
+    ledger_end(ctx);
+    ledger_begin(ctx, now + TTL_MS, now - 3600000);
+    must(ledger_reservation(ctx, text_of("r"), &view));
     cr_assert_str_eq(view.state, "expired");
     tear_down();
 }
@@ -317,13 +317,13 @@ Test(ledger_states, the_wheel_expires_within_a_tick)
         uint64_t lsn;
         struct text sku = text_of("tea");
         set_up();
-        turn(start);
+        iteration(start);
         must(reserve("r", QTY));
         uint64_t deadline = now + TTL_MS;
         while (now < deadline + 16) {
-            turn(1);
-            ledger_expire(seat, 8);
-            must(ledger_availability(seat, text_of("default"), &sku, 1, &available, &lsn));
+            iteration(1);
+            ledger_expire(ctx, 8);
+            must(ledger_availability(ctx, text_of("default"), &sku, 1, &available, &lsn));
             if (now < deadline)
                 cr_assert_eq(available, 100 - QTY, "%llu ms early",
                              (unsigned long long)(deadline - now));

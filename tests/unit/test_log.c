@@ -8,7 +8,7 @@
 #include "engine/log/log.h"
 #include "tests/support/random.h"
 
-enum { SEATS = 1, CAPACITY = 1 << 18, LARGE = 1 << 20 };
+enum { CONTEXTS = 1, CAPACITY = 1 << 18, LARGE = 1 << 20 };
 
 static _Alignas(8) unsigned char record[RECORD_MAX];
 static _Alignas(8) unsigned char drained[LARGE];
@@ -39,10 +39,10 @@ static void expect_record(const unsigned char *at, uint64_t position, uint32_t l
 Test(log, does_not_take_a_capacity_that_does_not_do)
 {
     struct log log;
-    cr_assert_eq(log_init(&log, 0, SEATS, 0), -EINVAL);
-    cr_assert_eq(log_init(&log, CAPACITY + 8, SEATS, 0), -EINVAL);
-    cr_assert_eq(log_init(&log, RECORD_MAX * LOG_RECORDS_PER_TURN, SEATS, 0), -EINVAL);
-    cr_assert_eq(log_init(&log, CAPACITY, SEATS, 0), 0);
+    cr_assert_eq(log_init(&log, 0, CONTEXTS, 0), -EINVAL);
+    cr_assert_eq(log_init(&log, CAPACITY + 8, CONTEXTS, 0), -EINVAL);
+    cr_assert_eq(log_init(&log, RECORD_MAX * LOG_RECORDS_PER_TURN, CONTEXTS, 0), -EINVAL);
+    cr_assert_eq(log_init(&log, CAPACITY, CONTEXTS, 0), 0);
     cr_assert_not(log_has_claims(&log));
     cr_assert_eq(log_drain(&log, drained, LARGE), 0);
     log_destroy(&log);
@@ -51,7 +51,7 @@ Test(log, does_not_take_a_capacity_that_does_not_do)
 Test(log, gives_back_records_in_the_order_of_their_claims)
 {
     struct log log;
-    cr_assert_eq(log_init(&log, CAPACITY, SEATS, 0), 0);
+    cr_assert_eq(log_init(&log, CAPACITY, CONTEXTS, 0), 0);
     cr_assert_eq(append(&log, 8), 0);
     cr_assert_eq(append(&log, 24), 8);
     cr_assert_eq(append(&log, 16), 32);
@@ -68,7 +68,7 @@ Test(log, gives_back_records_in_the_order_of_their_claims)
 Test(log, stops_before_what_is_claimed_and_not_published)
 {
     struct log log;
-    cr_assert_eq(log_init(&log, CAPACITY, SEATS, 0), 0);
+    cr_assert_eq(log_init(&log, CAPACITY, CONTEXTS, 0), 0);
     append(&log, 32);
     uint64_t gap = log_claim(&log, 64);
     append(&log, 16);
@@ -86,7 +86,7 @@ Test(log, stops_before_what_is_claimed_and_not_published)
 Test(log, drains_whole_records_only)
 {
     struct log log;
-    cr_assert_eq(log_init(&log, CAPACITY, SEATS, 0), 0);
+    cr_assert_eq(log_init(&log, CAPACITY, CONTEXTS, 0), 0);
     append(&log, 40);
     append(&log, 40);
     cr_assert_eq(log_drain(&log, drained, 39), 0);
@@ -101,7 +101,7 @@ Test(log, goes_round_many_times_from_any_position)
     struct random random = { 1 };
     for (unsigned s = 0; s < 4; s++) {
         struct log log;
-        cr_assert_eq(log_init(&log, CAPACITY, SEATS, starts[s]), 0);
+        cr_assert_eq(log_init(&log, CAPACITY, CONTEXTS, starts[s]), 0);
         uint64_t next = starts[s], out = starts[s];
         for (int i = 0; i < 4000; i++) {
             uint32_t lengths[3], total = 0;
@@ -122,9 +122,9 @@ Test(log, goes_round_many_times_from_any_position)
 Test(log, has_room_until_what_is_held_back_is_all_that_is_left)
 {
     struct log log;
-    cr_assert_eq(log_init(&log, CAPACITY, SEATS, 0), 0);
+    cr_assert_eq(log_init(&log, CAPACITY, CONTEXTS, 0), 0);
     uint64_t held_back = log.slack;
-    cr_assert_eq(held_back, SEATS * (LOG_RECORDS_PER_TURN * RECORD_MAX + log.spare));
+    cr_assert_eq(held_back, CONTEXTS * (LOG_RECORDS_PER_TURN * RECORD_MAX + log.spare));
     uint64_t used = 0;
     while (log_has_room(&log)) {
         append(&log, RECORD_MAX);
@@ -144,8 +144,8 @@ Test(log, has_room_until_what_is_held_back_is_all_that_is_left)
     log_destroy(&log);
 }
 
-/* All seats claim as much as they may, as late as they may: the ring is never overrun. */
-Test(log, seats_that_look_seldom_stay_within_what_is_held_back)
+/* All contexts claim as much as they may, as late as they may: the ring is never overrun. */
+Test(log, contexts_that_look_seldom_stay_within_what_is_held_back)
 {
     enum { OPERATION = LOG_RECORDS_PER_TURN * RECORD_MAX, MANY = 3, ROOM = 1 << 20 };
     struct log log;
@@ -173,7 +173,7 @@ Test(log, seats_that_look_seldom_stay_within_what_is_held_back)
 Test(log, starts_where_recovery_ended)
 {
     struct log log;
-    cr_assert_eq(log_init(&log, CAPACITY, SEATS, 0), 0);
+    cr_assert_eq(log_init(&log, CAPACITY, CONTEXTS, 0), 0);
     log_start_at(&log, 123456 * 8);
     cr_assert_eq(log_head(&log), 123456 * 8);
     cr_assert_eq(log_acknowledged(&log), 123456 * 8);

@@ -6,9 +6,9 @@
 #include "protocol/out.h"
 #include "tests/support/random.h"
 
-static unsigned char byte_at(uint64_t place)
+static unsigned char byte_at(uint64_t offset)
 {
-    return (unsigned char)(place * 7 + place / 251);
+    return (unsigned char)(offset * 7 + offset / 251);
 }
 
 /* Appends so many bytes whose values tell their place in the stream. */
@@ -26,14 +26,14 @@ static size_t check_pieces(const struct out *out, uint64_t to, unsigned max)
 {
     struct iovec pieces[64];
     unsigned count = out_pieces(out, to, pieces, max);
-    uint64_t place = out->sent;
+    uint64_t offset = out->sent;
     for (unsigned i = 0; i < count; i++) {
         const unsigned char *at = pieces[i].iov_base;
-        for (size_t j = 0; j < pieces[i].iov_len; j++, place++)
-            cr_assert_eq(at[j], byte_at(place), "place %zu", (size_t)place);
+        for (size_t j = 0; j < pieces[i].iov_len; j++, offset++)
+            cr_assert_eq(at[j], byte_at(offset), "place %zu", (size_t)offset);
     }
-    cr_assert(place <= to);
-    return place - out->sent;
+    cr_assert(offset <= to);
+    return offset - out->sent;
 }
 
 Test(out, keeps_bytes_in_order_whatever_the_sizes)
@@ -88,8 +88,8 @@ Test(out, can_be_cut_at_any_place)
             uint64_t cut = places[i] < out.sent ? out.sent : places[i];
             unsigned char *tail = malloc(total);
             out_copy(&out, cut, tail);
-            for (uint64_t place = cut; place < total; place++)
-                cr_assert_eq(tail[place - cut], byte_at(place));
+            for (uint64_t offset = cut; offset < total; offset++)
+                cr_assert_eq(tail[offset - cut], byte_at(offset));
             free(tail);
             out_cut(&out, cut);
             append(&out, CHUNK_BYTES);
@@ -101,47 +101,49 @@ Test(out, can_be_cut_at_any_place)
     }
 }
 
-/* ---- gates ---- */
+/* ---- reply barriers ---- */
 
-Test(gates, hold_back_what_is_not_acknowledged)
+Test(barriers, hold_back_what_is_not_acknowledged)
 {
     struct chunk_pool pool;
     struct connection connection;
     chunk_pool_init(&pool, 4);
     connection_init(&connection, &pool);
     append(&connection.out, 100);
-    connection_gate(&connection, 100, 8, 1, 0);
+    connection_barrier(&connection, 100, 8, 1, 0);
     append(&connection.out, 50);
-    connection_gate(&connection, 150, 16, 1, 0); /* the same turn: the same gate */
+    connection_barrier(&connection, 150, 16, 1, 0); /* the same turn: the same reply barrier */
     append(&connection.out, 50);
-    connection_gate(&connection, 200, 24, 2, 0);
+    connection_barrier(&connection, 200, 24, 2, 0);
     append(&connection.out, 50);
-    connection_gate(&connection, 250, 24, 3, 0); /* not later than the one before: none needed */
+    connection_barrier(&connection, 250, 24, 3, 0); /* not later than the one before: none needed */
     append(&connection.out, 50);
-    cr_assert_eq(connection.gate_count, 2);
-    cr_assert_eq(connection_open_gates(&connection, 8), 100);
-    cr_assert_eq(connection_open_gates(&connection, 16), 200);
-    cr_assert_eq(connection_open_gates(&connection, 23), 200);
-    cr_assert_eq(connection_open_gates(&connection, 24), 300);
+    cr_assert_eq(connection.barrier_count, 2);
+    cr_assert_eq(connection_open_barriers(&connection, 8), 100);
+    cr_assert_eq(connection_open_barriers(&connection, 16), 200);
+    cr_assert_eq(connection_open_barriers(&connection, 23), 200);
+    cr_assert_eq(connection_open_barriers(&connection, 24), 300);
     connection_destroy(&connection);
     chunk_pool_destroy(&pool);
 }
 
-Test(gates, that_find_no_place_make_the_last_one_wait_longer)
+Test(barriers, that_find_no_place_make_the_last_one_wait_longer)
 {
     struct chunk_pool pool;
     struct connection connection;
     chunk_pool_init(&pool, 4);
     connection_init(&connection, &pool);
-    for (uint64_t turn = 1; turn <= 3 * GATES_MAX; turn++) {
-        connection_gate(&connection, out_end(&connection.out), turn * 8, turn, 0);
+    for (uint64_t iteration = 1; iteration <= 3 * BARRIERS_MAX; iteration++) {
+        connection_barrier(&connection, out_end(&connection.out), iteration * 8, iteration, 0);
         append(&connection.out, 10);
     }
-    cr_assert_eq(connection.gate_count, GATES_MAX);
-    for (uint64_t turn = 1; turn < GATES_MAX; turn++)
-        cr_assert_eq(connection_open_gates(&connection, turn * 8), turn * 10);
-    cr_assert_eq(connection_open_gates(&connection, (3 * GATES_MAX - 1) * 8), (GATES_MAX - 1) * 10);
-    cr_assert_eq(connection_open_gates(&connection, 3 * GATES_MAX * 8), out_end(&connection.out));
+    cr_assert_eq(connection.barrier_count, BARRIERS_MAX);
+    for (uint64_t iteration = 1; iteration < BARRIERS_MAX; iteration++)
+        cr_assert_eq(connection_open_barriers(&connection, iteration * 8), iteration * 10);
+    cr_assert_eq(connection_open_barriers(&connection, (3 * BARRIERS_MAX - 1) * 8),
+                 (BARRIERS_MAX - 1) * 10);
+    cr_assert_eq(connection_open_barriers(&connection, 3 * BARRIERS_MAX * 8),
+                 out_end(&connection.out));
     connection_destroy(&connection);
     chunk_pool_destroy(&pool);
 }

@@ -4,36 +4,36 @@
 
 #include "engine/store/pool.h"
 
-static struct pool pool_of(int64_t on_hand, int64_t reserved, unsigned pending)
+static struct pool pool_of(int64_t on_hand, int64_t reserved, unsigned undecided)
 {
     struct pool pool = { 0 };
-    atomic_store(&pool.word, word_make(on_hand, reserved, pending));
+    atomic_store(&pool.word, word_make(on_hand, reserved, undecided));
     return pool;
 }
 
-static void expect(const struct pool *pool, int64_t on_hand, int64_t reserved, unsigned pending)
+static void expect(const struct pool *pool, int64_t on_hand, int64_t reserved, unsigned undecided)
 {
     uint64_t word = pool_read(pool);
     cr_assert_eq(word_on_hand(word), on_hand);
     cr_assert_eq(word_reserved(word), reserved);
-    cr_assert_eq(word_pending(word), pending);
+    cr_assert_eq(word_undecided(word), undecided);
 }
 
 Test(pool, word_holds_its_three_numbers_at_their_ends)
 {
     const int64_t on_hand[] = { 0, 1, QUANTITY_MAX, WORD_ON_HAND_MOST };
     const int64_t reserved[] = { 0, 1, QUANTITY_MAX };
-    const unsigned pending[] = { 0, 1, WORD_PENDING_MOST };
+    const unsigned undecided[] = { 0, 1, WORD_UNDECIDED_MOST };
     for (unsigned i = 0; i < 4; i++)
         for (unsigned j = 0; j < 3; j++)
             for (unsigned k = 0; k < 3; k++) {
-                struct pool pool = pool_of(on_hand[i], reserved[j], pending[k]);
-                expect(&pool, on_hand[i], reserved[j], pending[k]);
+                struct pool pool = pool_of(on_hand[i], reserved[j], undecided[k]);
+                expect(&pool, on_hand[i], reserved[j], undecided[k]);
                 cr_assert_eq(word_available(pool_read(&pool)), on_hand[i] - reserved[j]);
             }
     cr_assert_eq(word_make(1, 0, 0), WORD_ON_HAND_ONE);
     cr_assert_eq(word_make(0, 1, 0), WORD_RESERVED_ONE);
-    cr_assert_eq(word_make(0, 0, 1), WORD_PENDING_ONE);
+    cr_assert_eq(word_make(0, 0, 1), WORD_UNDECIDED_ONE);
 }
 
 Test(pool, key_holds_item_location_and_owner)
@@ -177,19 +177,19 @@ Test(pool, what_is_on_hand_over_the_greatest_quantity_can_be_reserved)
     expect(&pool, QUANTITY_MAX + 20, QUANTITY_MAX + 20, 0);
 }
 
-Test(pool, counts_a_tentative_take_of_every_seat)
+Test(pool, counts_a_tentative_take_of_every_context)
 {
-    struct pool pool = pool_of(SEATS_MAX, 0, 0);
+    struct pool pool = pool_of(CONTEXTS_MAX, 0, 0);
     uint64_t after;
     struct pool_change take = { .reserved = 1, .tentative = 1 };
-    for (unsigned i = 1; i <= SEATS_MAX; i++) {
+    for (unsigned i = 1; i <= CONTEXTS_MAX; i++) {
         cr_assert_eq(pool_apply(&pool, take, 1, &after), POOL_CHANGED);
-        expect(&pool, SEATS_MAX, i, i);
+        expect(&pool, CONTEXTS_MAX, i, i);
     }
     cr_assert_eq(pool_apply(&pool, take, 1, &after), POOL_SHORT);
-    for (unsigned i = SEATS_MAX; i > SEATS_MAX / 2; i--)
+    for (unsigned i = CONTEXTS_MAX; i > CONTEXTS_MAX / 2; i--)
         pool_give(&pool, (struct pool_change){ .reserved = -1, .tentative = -1 });
-    for (unsigned i = SEATS_MAX / 2; i > 0; i--)
+    for (unsigned i = CONTEXTS_MAX / 2; i > 0; i--)
         pool_give(&pool, (struct pool_change){ .tentative = -1 });
-    expect(&pool, SEATS_MAX, SEATS_MAX / 2, 0);
+    expect(&pool, CONTEXTS_MAX, CONTEXTS_MAX / 2, 0);
 }

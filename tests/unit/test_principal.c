@@ -161,7 +161,7 @@ enum { METHODS = sizeof expected / sizeof *expected };
 static struct call call_of(struct principal *by)
 {
     return (struct call){ .service = &session.service,
-                          .seat = session.executor.seat,
+                          .ctx = session.executor.ctx,
                           .principal = by,
                           .refusal = { .code = CODE_OK } };
 }
@@ -206,7 +206,7 @@ Test(admission, refuses_changes_once_the_journal_has_failed)
 static void fill_log(void)
 {
     char params[64];
-    for (unsigned i = 0; ledger_has_room(session.executor.seat); i++) {
+    for (unsigned i = 0; ledger_has_room(session.executor.ctx); i++) {
         snprintf(params, sizeof params, "['f%u', 'S', 'main', 1]", i);
         must_ask("receive", params);
     }

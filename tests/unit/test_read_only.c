@@ -17,7 +17,7 @@ static void assert_says(const char *words)
 Test(read_only, a_hold_that_is_due_stays_one)
 {
     struct log *log = session.rig.config.log;
-    struct seat *seat = session.executor.seat;
+    struct ctx *ctx = session.executor.ctx;
     session_rig_ask(&session, 1, "receive", "['r', 'S', 'main', 5]");
     session_rig_ask(&session, 2, "reserve", "['o', 'default', [['S', 1]], {'ttl_ms': 10}]");
     assert_says("on_hand");
@@ -25,9 +25,9 @@ Test(read_only, a_hold_that_is_due_stays_one)
     atomic_store(&log->failed, true);
     uint64_t claimed = atomic_load(&log->tail);
     session.executor.engine_ms += 1000;
-    session_rig_turn(&session);
-    cr_assert_eq(ledger_expire(seat, 16), 0);
-    cr_assert_eq(ledger_next_deadline(seat), UINT64_MAX, "the worker would wake for nothing");
+    session_rig_iteration(&session);
+    cr_assert_eq(ledger_expire(ctx, 16), 0);
+    cr_assert_eq(ledger_next_deadline(ctx), UINT64_MAX, "the worker would wake for nothing");
     session_rig_ask(&session, 3, "reservation", "['o']");
     cr_assert_eq(session.connection.stall, STALL_NONE);
     assert_says("held");

@@ -131,16 +131,16 @@ static uint64_t now = 1000000;
 
 static void must(enum code code)
 {
-    cr_assert_eq(code, CODE_OK, "%s", seat_failure(ledger_seat(rig.ledger, 0))->message);
+    cr_assert_eq(code, CODE_OK, "%s", ctx_failure(ledger_ctx(rig.ledger, 0))->message);
 }
 
-static void reserve(struct seat *seat, const char *id, uint32_t lines, bool confirm)
+static void reserve(struct ctx *ctx, const char *id, uint32_t lines, bool confirm)
 {
     struct order_line line[3] = { { text_of("a"), 1, { NULL, 0 } },
                                   { text_of("b"), 2, text_of("store") },
                                   { text_of("a"), 1, { NULL, 0 } } };
     struct reservation_view view;
-    must(ledger_reserve(seat,
+    must(ledger_reserve(ctx,
                         &(struct order){ .id = text_of(id),
                                          .channel = text_of("shop"),
                                          .lines = line,
@@ -149,10 +149,10 @@ static void reserve(struct seat *seat, const char *id, uint32_t lines, bool conf
                         &view));
 }
 
-static void receive(struct seat *seat, const char *id, const char *sku, const char *location)
+static void receive(struct ctx *ctx, const char *id, const char *sku, const char *location)
 {
     struct movement_result result;
-    must(ledger_receive(seat,
+    must(ledger_receive(ctx,
                         &(struct movement){ .id = text_of(id),
                                             .sku = text_of(sku),
                                             .location = text_of(location),
@@ -161,12 +161,12 @@ static void receive(struct seat *seat, const char *id, const char *sku, const ch
                         &result));
 }
 
-static void settings(struct seat *seat)
+static void settings(struct ctx *ctx)
 {
     uint64_t lsn;
     uint16_t client;
     struct text groups[2] = { text_of("north"), text_of("all") }, place = text_of("north");
-    must(ledger_set_location(seat,
+    must(ledger_set_location(ctx,
                              &(struct location_setting){ .code = text_of("store"),
                                                          .has_name = true,
                                                          .name = text_of("The store"),
@@ -176,35 +176,35 @@ static void settings(struct seat *seat)
                                                          .groups = groups,
                                                          .group_count = 2 },
                              &lsn));
-    must(ledger_set_channel(seat, &(struct channel_setting){ .code = text_of("shop") }, &lsn));
+    must(ledger_set_channel(ctx, &(struct channel_setting){ .code = text_of("shop") }, &lsn));
     must(ledger_set_channel(
-        seat,
+        ctx,
         &(struct channel_setting){
             .code = text_of("picky"), .has_places = true, .places = &place, .place_count = 1 },
         &lsn));
-    must(ledger_set_item(seat,
+    must(ledger_set_item(ctx,
                          &(struct item_setting){ .sku = text_of("a"),
                                                  .has_name = true,
                                                  .name = text_of("An item"),
                                                  .has_low_stock = true,
                                                  .low_stock = 3 },
                          &lsn));
-    must(ledger_client(seat, text_of("till 4"), &client));
+    must(ledger_client(ctx, text_of("till 4"), &client));
 }
 
 /* An adjustment takes from two pools, and is one record. */
-static void allot_and_lose(struct seat *seat)
+static void allot_and_lose(struct ctx *ctx)
 {
     struct allot_result allotted;
     struct movement_result result;
-    must(ledger_allot(seat,
+    must(ledger_allot(ctx,
                       &(struct allotment){ .id = text_of("q1"),
                                            .sku = text_of("a"),
                                            .location = text_of("main"),
                                            .channel = text_of("picky"),
                                            .qty = 45 },
                       &allotted));
-    must(ledger_allot(seat,
+    must(ledger_allot(ctx,
                       &(struct allotment){ .id = text_of("q2"),
                                            .sku = text_of("a"),
                                            .location = text_of("main"),
@@ -212,7 +212,7 @@ static void allot_and_lose(struct seat *seat)
                                            .qty = -22 },
                       &allotted));
     must(ledger_adjust(
-        seat,
+        ctx,
         &(struct movement){
             .id = text_of("q3"), .sku = text_of("a"), .location = text_of("main"), .qty = -29 },
         &result));
@@ -223,36 +223,36 @@ static void make_log(void)
 {
     struct reservation_view view;
     struct order_line part = { text_of("b"), 2, { NULL, 0 } };
-    ledger_rig_open(&rig,
-                    &(struct ledger_config){
-                        .items = 16, .pools = 32, .reservations = 64, .seats = 1, .hash_seed = 5 });
-    struct seat *seat = ledger_seat(rig.ledger, 0);
-    ledger_begin(seat, now, now);
-    settings(seat);
-    receive(seat, "m1", "a", "main");
-    receive(seat, "m2", "b", "store");
-    reserve(seat, "r1", 1, false);
-    allot_and_lose(seat);
-    receive(seat, "m3", "a", "main");
-    reserve(seat, "r2", 3, true);
-    reserve(seat, "r3", 3, false);
-    reserve(seat, "r4", 2, false);
-    reserve(seat, "r5", 2, false);
-    must(ledger_cancel(seat, &(struct step){ .id = text_of("r5") }, &view));
-    must(ledger_extend(seat, text_of("r1"), 5000, &view));
-    must(ledger_confirm(seat, text_of("r3"), text_of("paid"), &view));
+    ledger_rig_open(
+        &rig, &(struct ledger_config){
+                  .items = 16, .pools = 32, .reservations = 64, .contexts = 1, .hash_seed = 5 });
+    struct ctx *ctx = ledger_ctx(rig.ledger, 0);
+    ledger_begin(ctx, now, now);
+    settings(ctx);
+    receive(ctx, "m1", "a", "main");
+    receive(ctx, "m2", "b", "store");
+    reserve(ctx, "r1", 1, false);
+    allot_and_lose(ctx);
+    receive(ctx, "m3", "a", "main");
+    reserve(ctx, "r2", 3, true);
+    reserve(ctx, "r3", 3, false);
+    reserve(ctx, "r4", 2, false);
+    reserve(ctx, "r5", 2, false);
+    must(ledger_cancel(ctx, &(struct step){ .id = text_of("r5") }, &view));
+    must(ledger_extend(ctx, text_of("r1"), 5000, &view));
+    must(ledger_confirm(ctx, text_of("r3"), text_of("paid"), &view));
     must(ledger_fulfil(
-        seat,
+        ctx,
         &(struct step){ .id = text_of("r2"), .op = text_of("o1"), .lines = &part, .line_count = 1 },
         &view));
-    must(ledger_fulfil(seat, &(struct step){ .id = text_of("r2") }, &view));
-    must(ledger_cancel(seat, &(struct step){ .id = text_of("r3"), .op = text_of("o2") }, &view));
-    ledger_end(seat);
+    must(ledger_fulfil(ctx, &(struct step){ .id = text_of("r2") }, &view));
+    must(ledger_cancel(ctx, &(struct step){ .id = text_of("r3"), .op = text_of("o2") }, &view));
+    ledger_end(ctx);
     now += 10000000;
-    ledger_begin(seat, now, now);
-    while (ledger_expire(seat, 8) == 8) {
+    ledger_begin(ctx, now, now);
+    while (ledger_expire(ctx, 8) == 8) {
     }
-    ledger_end(seat);
+    ledger_end(ctx);
     ledger_rig_drain(&rig);
 }
 

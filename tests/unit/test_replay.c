@@ -30,14 +30,14 @@ static int on_record(void *context, const struct record_head *record, uint64_t l
     return count == refuse_at ? -ENOSPC : 0;
 }
 
-static void on_ahead(void *context, const struct record_head *record, unsigned stage)
+static void on_prefetch(void *context, const struct record_head *record, unsigned stage)
 {
     (void)context;
     cr_assert_eq(record->length, RECORD_BYTES);
     hints[stage]++;
 }
 
-static const struct replay_target target = { &replay, on_record, on_ahead };
+static const struct replay_target target = { &replay, on_record, on_prefetch };
 
 static void set_up(void)
 {

@@ -193,24 +193,24 @@ Test(session, a_short_line_stands_alone_and_in_the_list)
 Test(session, a_change_is_held_back_and_a_question_is_not)
 {
     ask("availability", "['default', ['S']]");
-    cr_assert_eq(session.connection.gate_count, 0);
+    cr_assert_eq(session.connection.barrier_count, 0);
     assert_says("[nil]");
     uint64_t before = out_end(&session.connection.out);
     stock_up();
-    cr_assert_eq(session.connection.gate_count, 1);
-    cr_assert_eq(session.connection.gates[0].from, before);
-    cr_assert_eq(session.connection.gates[0].lsn, atomic_load(&session.service.log->tail));
+    cr_assert_eq(session.connection.barrier_count, 1);
+    cr_assert_eq(session.connection.barriers[0].from, before);
+    cr_assert_eq(session.connection.barriers[0].lsn, atomic_load(&session.service.log->tail));
 }
 
 Test(session, the_same_change_again_waits_only_if_the_first_still_does)
 {
     stock_up();
     uint64_t end = out_end(&session.connection.out);
-    uint64_t lsn = session.connection.gates[0].lsn;
+    uint64_t lsn = session.connection.barriers[0].lsn;
     atomic_store(&session.service.log->acknowledged, lsn);
-    cr_assert_eq(connection_open_gates(&session.connection, lsn), end);
+    cr_assert_eq(connection_open_barriers(&session.connection, lsn), end);
     stock_up();
-    cr_assert_eq(session.connection.gate_count, 0);
+    cr_assert_eq(session.connection.barrier_count, 0);
 }
 
 /* Who asks after a reservation, on any connection, is not told of one that a crash could undo. */
@@ -218,16 +218,16 @@ Test(session, asking_after_a_reservation_waits_until_it_is_sure)
 {
     stock_up();
     ask("reserve", "['o1', 'default', [['S', 1]]]");
-    uint64_t lsn = session.connection.gates[0].lsn;
-    connection_open_gates(&session.connection, lsn); /* as on a connection of its own */
-    cr_assert_eq(session.connection.gate_count, 0);
+    uint64_t lsn = session.connection.barriers[0].lsn;
+    connection_open_barriers(&session.connection, lsn); /* as on a connection of its own */
+    cr_assert_eq(session.connection.barrier_count, 0);
     ask("reservation", "['o1']");
-    cr_assert_eq(session.connection.gate_count, 1);
-    cr_assert_eq(session.connection.gates[0].lsn, lsn);
+    cr_assert_eq(session.connection.barrier_count, 1);
+    cr_assert_eq(session.connection.barriers[0].lsn, lsn);
     atomic_store(&session.service.log->acknowledged, lsn);
-    connection_open_gates(&session.connection, lsn);
+    connection_open_barriers(&session.connection, lsn);
     ask("reservation", "['o1']");
-    cr_assert_eq(session.connection.gate_count, 0);
+    cr_assert_eq(session.connection.barrier_count, 0);
 }
 
 Test(session, a_failed_journal_takes_no_changes)
@@ -249,7 +249,7 @@ Test(session, replies_that_can_never_go_become_read_only)
     ask("ping", "[]");
     ask("receive", "['r1', 'S', 'main', 10]");
     uint64_t acknowledged = atomic_load(&session.service.log->tail);
-    session_rig_turn(&session);
+    session_rig_iteration(&session);
     ask("receive", "['r2', 'S', 'main', 10]");
     ask("ping", "[]");
     ask("receive", "['r3', 'S', 'main', -1]");
@@ -267,7 +267,7 @@ Test(session, replies_that_can_never_go_become_read_only)
 Test(session, a_full_log_stalls_and_loses_nothing)
 {
     const struct ledger_config config = {
-        .items = 100, .pools = 100, .reservations = 100000, .seats = 1
+        .items = 100, .pools = 100, .reservations = 100000, .contexts = 1
     };
     session_rig_close(&session);
     session_rig_open(&session, NULL, &config);

@@ -11,7 +11,7 @@ static struct session_rig session;
 static msgpack_unpacked unpacked;
 
 static const struct ledger_config roomy = {
-    .items = 1000, .pools = 20000, .reservations = 20000, .seats = 1, .hash_seed = 1
+    .items = 1000, .pools = 20000, .reservations = 20000, .contexts = 1, .hash_seed = 1
 };
 
 static void open_rig(void)
@@ -47,13 +47,13 @@ static const msgpack_object *member(const msgpack_object *map, const char *key)
 }
 
 /* Turns until the reply to that msgid comes; its result, until the next call. */
-static const msgpack_object *result_of(uint32_t msgid, unsigned *turns)
+static const msgpack_object *result_of(uint32_t msgid, unsigned *iterations)
 {
     msgpack_unpacked_destroy(&unpacked);
-    for (*turns = 1; !session_rig_reply(&session, &unpacked); ++*turns) {
-        cr_assert(*turns < 100000, "no reply to %u", msgid);
-        cr_assert_eq(session.connection.stall, STALL_TURN);
-        session_rig_turn(&session);
+    for (*iterations = 1; !session_rig_reply(&session, &unpacked); ++*iterations) {
+        cr_assert(*iterations < 100000, "no reply to %u", msgid);
+        cr_assert_eq(session.connection.stall, STALL_QUANTUM);
+        session_rig_iteration(&session);
         session_rig_retry(&session);
     }
     const msgpack_object *parts = unpacked.data.via.array.ptr;
@@ -86,13 +86,13 @@ static void stock_items(void)
 
 Test(slicing, a_long_availability_is_answered_in_parts_and_in_order)
 {
-    unsigned turns;
+    unsigned iterations;
     stock_items();
     uint64_t asked_at = log_head(session.service.log);
     session.executor.quantum = 1;
     session_rig_ask(&session, 2, "availability", question());
     session_rig_ask(&session, 3, "ping", "[]");
-    cr_assert_eq(session.connection.stall, STALL_TURN);
+    cr_assert_eq(session.connection.stall, STALL_QUANTUM);
     cr_assert_not_null(session.connection.slicing);
 
     /* What changes meanwhile may be in the answer or not, but its lsn is from before. */
@@ -100,11 +100,11 @@ Test(slicing, a_long_availability_is_answered_in_parts_and_in_order)
         .id = text_of("more"), .sku = text_of("S599"), .location = text_of("main"), .qty = 5
     };
     struct movement_result moved;
-    cr_assert_eq(ledger_receive(session.executor.seat, &more, &moved), CODE_OK);
+    cr_assert_eq(ledger_receive(session.executor.ctx, &more, &moved), CODE_OK);
     ledger_rig_drain(&session.rig);
 
-    const msgpack_object *result = result_of(2, &turns);
-    cr_assert_gt(turns, 3);
+    const msgpack_object *result = result_of(2, &iterations);
+    cr_assert_gt(iterations, 3);
     cr_assert_eq(member(result, "lsn")->via.u64, asked_at);
     const msgpack_object *stock = member(result, "stock");
     cr_assert_eq(stock->via.array.size, ITEMS);
@@ -112,7 +112,7 @@ Test(slicing, a_long_availability_is_answered_in_parts_and_in_order)
         cr_assert_eq(stock->via.array.ptr[i].via.u64, (uint64_t)i + 1, "S%d", i);
     cr_assert_eq(stock->via.array.ptr[ITEMS - 1].via.u64, ITEMS + 5);
     cr_assert_null(session.connection.slicing);
-    result = result_of(3, &turns);
+    result = result_of(3, &iterations);
     cr_assert_eq(result->type, MSGPACK_OBJECT_STR);
 }
 
@@ -144,10 +144,10 @@ Test(slicing, a_page_of_changes_has_a_bound_by_work)
     char params[96];
     stock_widely();
     do {
-        unsigned turns;
+        unsigned iterations;
         snprintf(params, sizeof params, "[%llu, {'limit': 10000}]", (unsigned long long)since);
         session_rig_ask(&session, 2, "changes", params);
-        const msgpack_object *result = result_of(2, &turns);
+        const msgpack_object *result = result_of(2, &iterations);
         lsn = member(result, "lsn")->via.u64;
         rows += member(result, "changes")->via.array.size;
         cr_assert_not(member(result, "resync")->via.boolean);
@@ -166,7 +166,7 @@ Test(slicing, a_sku_that_cannot_be_is_refused_in_any_part)
     int length = snprintf(params, sizeof params, "%s", question());
     params[length - 6] = '\xff'; /* in the last sku */
     session_rig_ask(&session, 2, "availability", params);
-    while (session.connection.stall == STALL_TURN)
+    while (session.connection.stall == STALL_QUANTUM)
         session_rig_retry(&session);
     cr_assert(session_rig_reply(&session, &unpacked));
     const msgpack_object *error = &unpacked.data.via.array.ptr[2];
@@ -185,30 +185,30 @@ Test(slicing, who_goes_in_the_middle_leaves_nothing)
 
 Test(slicing, a_connection_gets_a_quantum_and_one_request_at_least)
 {
-    unsigned turns;
+    unsigned iterations;
     stock_items();
     session.executor.quantum = 1;
     for (uint32_t i = 0; i < 5; i++)
         session_rig_ask(&session, 10 + i, "items", "[0, {'limit': 1}]");
     for (uint32_t i = 0; i < 5; i++)
-        result_of(10 + i, &turns);
+        result_of(10 + i, &iterations);
     cr_assert_eq(session.connection.stall, STALL_NONE);
 }
 
 Test(slicing, a_great_request_is_not_begun_when_it_is_crowded)
 {
-    unsigned turns;
+    unsigned iterations;
     session.executor.crowded = true;
     session_rig_ask(&session, 1, "ping", "[]");
     session_rig_ask(&session, 2, "availability", question());
     session_rig_ask(&session, 3, "ping", "[]");
-    result_of(1, &turns);
-    cr_assert_eq(turns, 1);
-    cr_assert_eq(session.connection.stall, STALL_TURN);
+    result_of(1, &iterations);
+    cr_assert_eq(iterations, 1);
+    cr_assert_eq(session.connection.stall, STALL_QUANTUM);
     session.executor.crowded = false;
     session_rig_retry(&session);
-    result_of(2, &turns);
-    result_of(3, &turns);
+    result_of(2, &iterations);
+    result_of(3, &iterations);
 }
 
 /* ---- items with more pools than any list has room for ---- */
@@ -237,11 +237,11 @@ static void stock_many_pools(void)
 
 Test(slicing, items_sums_all_pools_of_an_item)
 {
-    unsigned turns;
+    unsigned iterations;
     _Static_assert(POOLS > 8192, "more than a list of two for each location");
     stock_many_pools();
     session_rig_ask(&session, 2, "items", "[0]");
-    const msgpack_object *items = member(result_of(2, &turns), "items");
+    const msgpack_object *items = member(result_of(2, &iterations), "items");
     cr_assert_eq(items->via.array.size, 1);
     const msgpack_object *places = &items->via.array.ptr[0].via.array.ptr[1];
     cr_assert_eq(places->via.array.size, PLACES);
@@ -251,12 +251,12 @@ Test(slicing, items_sums_all_pools_of_an_item)
 
 Test(slicing, stock_has_pages_and_sums_of_all_pools)
 {
-    unsigned turns;
+    unsigned iterations;
     stock_many_pools();
     session.executor.quantum = 1000;
     session_rig_ask(&session, 2, "stock", "['MANY']");
-    const msgpack_object *result = result_of(2, &turns);
-    cr_assert_gt(turns, 3);
+    const msgpack_object *result = result_of(2, &iterations);
+    cr_assert_gt(iterations, 3);
     cr_assert_eq(member(result, "on_hand")->via.u64, UINT64_C(10000) * PLACES);
     cr_assert_eq(member(result, "pools")->via.array.size, POOLS);
     cr_assert_eq(member(result, "next")->type, MSGPACK_OBJECT_NIL);
@@ -266,7 +266,7 @@ Test(slicing, stock_has_pages_and_sums_of_all_pools)
         char params[64];
         snprintf(params, sizeof params, "['MANY', {'after': %d, 'limit': 1000}]", (int)after);
         session_rig_ask(&session, 3, "stock", params);
-        result = result_of(3, &turns);
+        result = result_of(3, &iterations);
         cr_assert_eq(member(result, "available")->via.u64, UINT64_C(10000) * PLACES);
         const msgpack_object *pools = member(result, "pools");
         for (uint32_t i = 0; i < pools->via.array.size; i++)

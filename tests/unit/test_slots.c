@@ -19,10 +19,10 @@ Test(slots, the_oldest_are_forgotten_first_and_only_for_want_of_room)
         cr_assert(remembered(name_of(buffer, first)), "%llu of %llu", (unsigned long long)first,
                   (unsigned long long)i);
         cr_assert(first == 0 || !remembered(name_of(buffer, first - 1)));
-        cr_assert_eq(entries_remembered(&entries), i + 1 - first);
-        cr_assert(first == 0 || entries_forgotten_ms(&entries) == first - 1);
+        cr_assert_eq(id_table_remembered(&ids), i + 1 - first);
+        cr_assert(first == 0 || id_table_forgotten_ms(&ids) == first - 1);
     }
-    entries_destroy(&entries);
+    id_table_destroy(&ids);
 }
 
 /* What counts is when it ended, not when it began. */
@@ -30,7 +30,7 @@ Test(slots, a_long_life_is_remembered_from_its_end)
 {
     char buffer[ID_MAX];
     set_up(64);
-    struct entry *old = add_live(text_of("old"));
+    struct id_entry *old = add_live(text_of("old"));
     for (uint64_t i = 0; i < 200; i++)
         add_finished(name_of(buffer, i));
     end_live(old);
@@ -39,22 +39,22 @@ Test(slots, a_long_life_is_remembered_from_its_end)
     cr_assert(remembered(text_of("old")));
     add_finished(name_of(buffer, 263));
     cr_assert_not(remembered(text_of("old")));
-    entries_destroy(&entries);
+    id_table_destroy(&ids);
 }
 
 Test(slots, nothing_is_forgotten_before_its_time)
 {
     enum { COUNT = 128, REMEMBER = 5000 };
     char buffer[ID_MAX];
-    struct entry *entry;
+    struct id_entry *entry;
     uint64_t word;
     set_up_remembering(COUNT, REMEMBER);
-    cr_assert_eq(entries_ripe_ms(&entries), UINT64_MAX);
+    cr_assert_eq(id_table_ripe_ms(&ids), UINT64_MAX);
     for (uint64_t i = 0; i < COUNT; i++) {
         cursor.now_ms = 1000 + i;
         add_finished(name_of(buffer, i));
     }
-    cr_assert_eq(entries_ripe_ms(&entries), 1000 + REMEMBER);
+    cr_assert_eq(id_table_ripe_ms(&ids), 1000 + REMEMBER);
     for (unsigned times = 0; times < 100; times++)
         cr_assert_eq(add(text_of("more"), &entry, &word), ENTRY_TABLE_YOUNG);
     cr_assert_eq(add(name_of(buffer, 5), &entry, &word), ENTRY_FOUND, "what is there is found");
@@ -66,25 +66,25 @@ Test(slots, nothing_is_forgotten_before_its_time)
     cr_assert_not(remembered(name_of(buffer, 0)));
     cr_assert(remembered(name_of(buffer, 1)));
     cr_assert_eq(add(text_of("another"), &entry, &word), ENTRY_TABLE_YOUNG, "one was ripe");
-    cr_assert_eq(entries_forgotten_ms(&entries), 1000);
-    entries_destroy(&entries);
+    cr_assert_eq(id_table_forgotten_ms(&ids), 1000);
+    id_table_destroy(&ids);
 }
 
 /* A client that could not reach a stopped engine still finds its first result. */
 Test(slots, the_time_that_the_engine_was_down_does_not_count)
 {
-    struct entry *entry;
+    struct id_entry *entry;
     uint64_t word;
     char buffer[ID_MAX];
     set_up_remembering(64, 5000);
     for (uint64_t i = 0; i < 64; i++)
         add_finished(name_of(buffer, i)); /* at 1000 */
-    entries_started(&entries, 1000, 60000);
+    id_table_started(&ids, 1000, 60000);
     cursor.now_ms = 60000 + 4999;
     cr_assert_eq(add(text_of("more"), &entry, &word), ENTRY_TABLE_YOUNG);
     cursor.now_ms = 60000 + 5000;
     cr_assert_eq(add(text_of("more"), &entry, &word), ENTRY_ABSENT);
-    entries_destroy(&entries);
+    id_table_destroy(&ids);
 }
 
 /* When it is replayed, the past needs room whatever was promised. */
@@ -98,13 +98,13 @@ Test(slots, replay_forgets_early_rather_than_find_no_room)
     cr_assert_eq(cursor.early, 36);
     cr_assert_not(remembered(name_of(buffer, 35)));
     cr_assert(remembered(name_of(buffer, 36)));
-    entries_destroy(&entries);
+    id_table_destroy(&ids);
 }
 
 Test(slots, an_id_that_ended_may_leave_the_queue_anywhere)
 {
     enum { COUNT = 64 };
-    struct entry *all[COUNT];
+    struct id_entry *all[COUNT];
     char buffer[ID_MAX];
     const unsigned leaving[] = { 0, 63, 20, 21, 1, 62 };
     set_up(COUNT);
@@ -113,95 +113,95 @@ Test(slots, an_id_that_ended_may_leave_the_queue_anywhere)
     for (unsigned i = 0; i < sizeof leaving / sizeof leaving[0]; i++) {
         uint64_t word;
         cr_assert(entry_take(all[leaving[i]], &word));
-        slots_unend(&entries, &cursor, all[leaving[i]]);
+        slots_unend(&ids, &cursor, all[leaving[i]]);
         entry_put(all[leaving[i]], state_word(ENTRY_RESERVATION, STATE_HELD, word_id_len(word)));
     }
-    cr_assert_eq(entries_remembered(&entries), COUNT - 6);
+    cr_assert_eq(id_table_remembered(&ids), COUNT - 6);
     for (uint64_t i = 0; i < 500; i++)
         add_finished(name_of(buffer, COUNT + i));
     for (unsigned i = 0; i < sizeof leaving / sizeof leaving[0]; i++)
         cr_assert(remembered(name_of(buffer, leaving[i])));
     cr_assert_not(remembered(name_of(buffer, 22)));
-    entries_destroy(&entries);
+    id_table_destroy(&ids);
 }
 
-Test(slots, a_letter_on_its_way_keeps_the_slot)
+Test(slots, a_message_on_its_way_keeps_the_slot)
 {
     char buffer[ID_MAX];
-    struct entry *entry;
+    struct id_entry *entry;
     uint64_t word;
     set_up(64);
-    struct entry *mailed = add_finished(text_of("mailed"));
-    mailed->mailed = true;
+    struct id_entry *in_inbox = add_finished(text_of("in_inbox"));
+    in_inbox->in_inbox = true;
     for (uint64_t i = 0; i < 63; i++)
         add_live(name_of(buffer, i));
     cr_assert_eq(add(text_of("more"), &entry, &word), ENTRY_UNDECIDED);
-    cr_assert(remembered(text_of("mailed")));
-    mailed->mailed = false;
+    cr_assert(remembered(text_of("in_inbox")));
+    in_inbox->in_inbox = false;
     add_finished(text_of("more"));
-    cr_assert_not(remembered(text_of("mailed")));
-    entries_destroy(&entries);
+    cr_assert_not(remembered(text_of("in_inbox")));
+    id_table_destroy(&ids);
 }
 
-/* ---- several seats ---- */
+/* ---- several contexts ---- */
 
-Test(slots, a_seat_shares_what_is_ripe_with_one_that_finds_nothing)
+Test(slots, a_context_shares_what_is_ripe_with_one_that_finds_nothing)
 {
     enum { COUNT = 128 };
-    struct entry_cursor other = { .now_ms = 6000, .seat = 1 };
+    struct id_cursor other = { .now_ms = 6000, .ctx = 1 };
     char buffer[ID_MAX];
-    struct entry *entry;
+    struct id_entry *entry;
     uint64_t word;
-    struct text id = text_of("of the other seat");
+    struct text id = text_of("of the other context");
     set_up_remembering(COUNT, 5000);
     for (uint64_t i = 0; i < COUNT; i++)
         add_finished(name_of(buffer, i)); /* at 1000 */
     other.now_ms = 5999;
     cr_assert_eq(add_at(&other, id, &entry, &word), ENTRY_TABLE_YOUNG);
-    slots_share(&entries, &cursor);
-    cr_assert_eq(entries_remembered(&entries), COUNT, "nobody asked");
+    slots_share(&ids, &cursor);
+    cr_assert_eq(id_table_remembered(&ids), COUNT, "nobody asked");
     other.now_ms = cursor.now_ms = 6000;
     cr_assert_eq(add_at(&other, id, &entry, &word), ENTRY_UNDECIDED, "it asks");
-    slots_share(&entries, &cursor);
-    cr_assert_eq(entries_remembered(&entries), 0);
+    slots_share(&ids, &cursor);
+    cr_assert_eq(id_table_remembered(&ids), 0);
     cr_assert_eq(add_at(&other, id, &entry, &word), ENTRY_ABSENT);
-    entries_destroy(&entries);
+    id_table_destroy(&ids);
 }
 
 /* What it freed of the draws of a reservation, though it has nothing else to share. */
-Test(slots, a_seat_shares_its_stash)
+Test(slots, a_context_shares_its_stash)
 {
-    struct entry_cursor other = { .now_ms = 1000, .seat = 1 };
+    struct id_cursor other = { .now_ms = 1000, .ctx = 1 };
     uint32_t draws[2];
     char buffer[ID_MAX];
-    struct entry *entry;
+    struct id_entry *entry;
     uint64_t word;
-    struct text id = text_of("of the other seat");
+    struct text id = text_of("of the other context");
     set_up(64);
     for (unsigned i = 0; i < 2; i++) {
-        struct draws_entry *slot = slots_take_draws(&entries, &cursor);
-        draws[i] = entry_number(&entries, (struct entry *)(void *)slot) + 1;
+        struct draws_entry *slot = slots_take_draws(&ids, &cursor);
+        draws[i] = entry_number(&ids, (struct id_entry *)(void *)slot) + 1;
     }
     for (uint64_t i = 0; i < 62; i++)
         add_live(name_of(buffer, i));
-    slots_free_draws(&entries, &cursor, draws[0]);
-    slots_free_draws(&entries, &cursor, draws[1]);
+    slots_free_draws(&ids, &cursor, draws[0]);
+    slots_free_draws(&ids, &cursor, draws[1]);
     add_live(text_of("in one of them"));
     cr_assert_eq(add_at(&other, id, &entry, &word), ENTRY_UNDECIDED, "it asks");
-    slots_share(&entries, &cursor);
+    slots_share(&ids, &cursor);
     cr_assert_eq(add_at(&other, id, &entry, &word), ENTRY_ABSENT);
-    entries_destroy(&entries);
+    id_table_destroy(&ids);
 }
 
-/* What another seat's queue says may be out of date: then asking clears it up. */
-Test(slots, a_seat_that_is_asked_says_when_it_has_something)
+/* What another context's queue says may be out of date: then asking clears it up. */
+Test(slots, a_context_that_is_asked_says_when_it_has_something)
 {
     enum { COUNT = 128 };
-    struct entry_cursor other = { .now_ms = 6000, .seat = 1 };
+    struct id_cursor other = { .now_ms = 6000, .ctx = 1 };
     char buffer[ID_MAX];
-    struct entry *entry;
+    struct id_entry *entry;
     uint64_t word;
-    struct text id = text_of("of the other seat");
+    struct text id = text_of("of the other context");
     set_up_remembering(COUNT, 5000);
     add_finished(name_of(buffer, 0)); /* at 1000 */
     cursor.now_ms = 3000;
@@ -210,10 +210,10 @@ Test(slots, a_seat_that_is_asked_says_when_it_has_something)
     cursor.now_ms = 6000;
     add_finished(text_of("in place of the first"));
     cr_assert_eq(add_at(&other, id, &entry, &word), ENTRY_UNDECIDED);
-    slots_share(&entries, &cursor);
-    cr_assert_eq(entries_ripe_ms(&entries), 3000 + 5000);
+    slots_share(&ids, &cursor);
+    cr_assert_eq(id_table_ripe_ms(&ids), 3000 + 5000);
     cr_assert_eq(add_at(&other, id, &entry, &word), ENTRY_TABLE_YOUNG);
-    entries_destroy(&entries);
+    id_table_destroy(&ids);
 }
 
 Test(slots, a_slot_whose_bucket_is_busy_waits)
@@ -223,16 +223,16 @@ Test(slots, a_slot_whose_bucket_is_busy_waits)
     for (uint64_t i = 0; i < 64; i++)
         add_finished(name_of(buffer, i));
     struct text id = name_of(buffer, 0);
-    struct bucket *home = &entries.buckets[entries_home(&entries, id_hash(&entries, id))];
+    struct bucket *home = &ids.buckets[id_table_home(&ids, id_hash(&ids, id))];
     atomic_fetch_or(&home->head, 1);
     for (unsigned i = 0; i < 40; i++)
-        cr_assert_null(slots_take(&entries, &cursor));
-    cr_assert_eq(slots_why_none(&entries, &cursor), ENTRY_UNDECIDED);
+        cr_assert_null(slots_take(&ids, &cursor));
+    cr_assert_eq(slots_why_none(&ids, &cursor), ENTRY_UNDECIDED);
     atomic_fetch_and(&home->head, ~UINT64_C(1));
     cr_assert(remembered(name_of(buffer, 0)));
-    cr_assert_not_null(slots_take(&entries, &cursor));
+    cr_assert_not_null(slots_take(&ids, &cursor));
     cr_assert_not(remembered(name_of(buffer, 0)));
-    entries_destroy(&entries);
+    id_table_destroy(&ids);
 }
 
 /* ---- memory ahead of use ---- */
@@ -240,7 +240,7 @@ Test(slots, a_slot_whose_bucket_is_busy_waits)
 static void populate_enough(void)
 {
     enum populated populated;
-    while ((populated = entries_populate(&entries)) == POPULATED_SOME) {
+    while ((populated = id_table_populate(&ids)) == POPULATED_SOME) {
     }
     cr_assert_eq(populated, POPULATED_ENOUGH);
 }
@@ -248,7 +248,7 @@ static void populate_enough(void)
 static bool has_memory(uint32_t number)
 {
     unsigned char resident = 0;
-    uintptr_t page = (uintptr_t)entry_at(&entries, number) & ~(uintptr_t)4095;
+    uintptr_t page = (uintptr_t)entry_at(&ids, number) & ~(uintptr_t)4095;
     cr_assert_eq(mincore((void *)page, 4096, &resident), 0);
     return resident & 1;
 }
@@ -259,17 +259,17 @@ Test(slots, has_memory_ahead_of_its_use)
     char buffer[ID_MAX];
     set_up(TABLE);
     populate_enough();
-    cr_assert_eq(entries.populated, 0, "nothing is used, so nothing is taken");
-    uint64_t ids = 0;
+    cr_assert_eq(ids.populated, 0, "nothing is used, so nothing is taken");
+    uint64_t count = 0;
     for (uint32_t used = 1; used < TABLE / 4; used *= 2) {
-        while (entries_used(&entries) < used)
-            add_finished(name_of(buffer, ids++));
+        while (id_table_used(&ids) < used)
+            add_finished(name_of(buffer, count++));
         populate_enough();
-        uint32_t ahead = entries.populated - entries_used(&entries);
-        cr_assert_eq(ahead, entries_used(&entries), "as much again");
-        cr_assert(has_memory(entries.populated - 1));
+        uint32_t on_prefetch = ids.populated - id_table_used(&ids);
+        cr_assert_eq(on_prefetch, id_table_used(&ids), "as much again");
+        cr_assert(has_memory(ids.populated - 1));
     }
-    entries_destroy(&entries);
+    id_table_destroy(&ids);
 }
 
 Test(slots, populates_all_of_its_table_and_no_more)
@@ -278,33 +278,33 @@ Test(slots, populates_all_of_its_table_and_no_more)
     set_up(1000);
     for (uint64_t i = 0; i < 5000; i++)
         add_finished(name_of(buffer, i));
-    cr_assert_eq(entries_populate(&entries), POPULATED_SOME);
-    cr_assert_eq(entries_populate(&entries), POPULATED_ALL);
-    cr_assert_eq(entries.populated, entries.max);
-    cr_assert(has_memory(entries.max - 1));
-    entries_destroy(&entries);
+    cr_assert_eq(id_table_populate(&ids), POPULATED_SOME);
+    cr_assert_eq(id_table_populate(&ids), POPULATED_ALL);
+    cr_assert_eq(ids.populated, ids.max);
+    cr_assert(has_memory(ids.max - 1));
+    id_table_destroy(&ids);
 }
 
-/* The seat that asks goes on with its own turns meanwhile: it must not take its question for
- * another's, or the other one never hears of it. */
-Test(slots, a_question_waits_for_the_seat_that_is_asked)
+/* The context that asks goes on with its own iterations meanwhile: it must not take its question
+ * for another's, or the other one never hears of it. */
+Test(slots, a_question_waits_for_the_context_that_is_asked)
 {
     enum { COUNT = 64 };
-    struct entry_cursor other = { .now_ms = 1000, .seat = 1 };
+    struct id_cursor other = { .now_ms = 1000, .ctx = 1 };
     char buffer[ID_MAX];
-    struct entry *entry;
+    struct id_entry *entry;
     uint64_t word;
     set_up(COUNT);
-    struct entry *hoarded = slots_take(&entries, &other);
-    slots_give_back(&entries, &other, hoarded);
+    struct id_entry *hoarded = slots_take(&ids, &other);
+    slots_give_back(&ids, &other, hoarded);
     while (other.candidates != 0)
         other.candidates &= other.candidates - 1; /* the rest of the table is in use */
-    for (unsigned turns = 0; turns < 5; turns++) {
-        cr_assert_eq(add(name_of(buffer, turns), &entry, &word), ENTRY_UNDECIDED);
-        slots_share(&entries, &cursor);
+    for (unsigned iterations = 0; iterations < 5; iterations++) {
+        cr_assert_eq(add(name_of(buffer, iterations), &entry, &word), ENTRY_UNDECIDED);
+        slots_share(&ids, &cursor);
     }
-    slots_share(&entries, &other);
+    slots_share(&ids, &other);
     cr_assert_eq(add(text_of("served"), &entry, &word), ENTRY_ABSENT);
     cr_assert_eq(entry, hoarded);
-    entries_destroy(&entries);
+    id_table_destroy(&ids);
 }

@@ -43,7 +43,7 @@ TestSuite(transport, .init = open_rig, .fini = close_rig);
 
 /* ---- a transport that only notes what it is asked ---- */
 
-static char asked[64]; /* a letter each */
+static char asked[64]; /* a message each */
 static struct received next_received;
 static uint64_t send_to;
 
@@ -202,7 +202,7 @@ Test(transport, a_failed_send_breaks_the_connection)
 static struct uring *open_ring(void)
 {
     static const struct uring_config config = {
-        .entries = 16, .completions = 64, .buffers = 4, .buffer_bytes = 4096, .rings = WORKERS
+        .ids = 16, .completions = 64, .buffers = 4, .buffer_bytes = 4096, .rings = WORKERS
     };
     char why[256];
     struct uring *ring = uring_create(&config, why, sizeof why);

@@ -9,13 +9,13 @@
 #include "tests/support/ledger_rig.h"
 
 static struct ledger_rig rig;
-static struct seat *seat;
+static struct ctx *ctx;
 static uint32_t tea, cup; /* units of their shared pools at "main" */
 static const uint64_t now = 1000000;
 
 static void must(enum code code)
 {
-    cr_assert_eq(code, CODE_OK, "%s: %s", code_name(code), seat_failure(seat)->message);
+    cr_assert_eq(code, CODE_OK, "%s: %s", code_name(code), ctx_failure(ctx)->message);
 }
 
 static uint32_t receive(const char *sku, int64_t qty)
@@ -25,26 +25,26 @@ static uint32_t receive(const char *sku, int64_t qty)
         .id = text_of(sku), .sku = text_of(sku), .location = text_of("main"), .qty = qty
     };
     uint32_t item;
-    must(ledger_receive(seat, &m, &moved));
-    must(find_item(seat, text_of(sku), &item));
+    must(ledger_receive(ctx, &m, &moved));
+    must(find_item(ctx, text_of(sku), &item));
     struct pool_walk walk = pool_walk_start(&rig.ledger->items, item);
     return pool_unit(&rig.ledger->items, pool_walk_next(&walk));
 }
 
 static void set_up(void)
 {
-    ledger_rig_open(&rig,
-                    &(struct ledger_config){
-                        .items = 8, .pools = 12, .reservations = 640, .seats = 1, .hash_seed = 3 });
-    seat = ledger_seat(rig.ledger, 0);
-    ledger_begin(seat, now, now);
+    ledger_rig_open(
+        &rig, &(struct ledger_config){
+                  .items = 8, .pools = 12, .reservations = 640, .contexts = 1, .hash_seed = 3 });
+    ctx = ledger_ctx(rig.ledger, 0);
+    ledger_begin(ctx, now, now);
     tea = receive("tea", 10);
     cup = receive("cup", 10);
 }
 
 static void tear_down(void)
 {
-    ledger_end(seat);
+    ledger_end(ctx);
     ledger_rig_close(&rig);
 }
 
@@ -73,7 +73,7 @@ static enum code taken_says;
 static void (*after_take)(void);
 static bool may_undo, stays;
 
-static enum code plan(struct seat *s, struct txn *t)
+static enum code plan(struct ctx *s, struct txn *t)
 {
     plans++;
     t->may_undo = may_undo;
@@ -85,7 +85,7 @@ static enum code plan(struct seat *s, struct txn *t)
     return CODE_OK;
 }
 
-static enum code taken(struct seat *s, struct txn *t)
+static enum code taken(struct ctx *s, struct txn *t)
 {
     (void)s, (void)t;
     taken_calls++;
@@ -94,7 +94,7 @@ static enum code taken(struct seat *s, struct txn *t)
     return taken_says;
 }
 
-static uint32_t build(struct seat *s, struct txn *t)
+static uint32_t build(struct ctx *s, struct txn *t)
 {
     (void)t;
     struct undone_fields f = { .fixed = { .head = head_of(s, RECORD_UNDONE, 0) } };
@@ -102,12 +102,13 @@ static uint32_t build(struct seat *s, struct txn *t)
     return record_end(&b);
 }
 
-static void show(struct seat *s, struct txn *t)
+static void show(struct ctx *s, struct txn *t)
 {
     (void)t;
     shows++;
     for (uint32_t i = 0; s->postings->takes > 1 && i < s->postings->takes; i++)
-        cr_assert_eq(word_pending(word(s->postings->at[i].pool)), 1, "undecided until it is shown");
+        cr_assert_eq(word_undecided(word(s->postings->at[i].pool)), 1,
+                     "undecided until it is shown");
 }
 
 static const struct txn_kind kind = {
@@ -118,7 +119,7 @@ static enum code run(void)
 {
     struct txn t = { .lsn = 0 };
     plans = shows = taken_calls = 0;
-    return txn_run(seat, &t, &kind);
+    return txn_run(ctx, &t, &kind);
 }
 
 static void want(uint32_t pool, int64_t on_hand, int64_t reserved, int64_t needs)
@@ -142,7 +143,7 @@ static uint64_t records(enum record_type type)
 
 Test(txn, takes_come_first_in_the_order_of_pools_and_merged)
 {
-    struct postings *p = seat->postings;
+    struct postings *p = ctx->postings;
     post(p, (struct posting){ 5, NOT_COUNTED, 3, 0, NEEDS_NONE, 0 });
     post(p, (struct posting){ 9, NOT_COUNTED, 0, 2, 2, 0 });
     post(p, (struct posting){ 4, NOT_COUNTED, 0, 1, 1, 0 });
@@ -161,7 +162,7 @@ Test(txn, takes_come_first_in_the_order_of_pools_and_merged)
 
 Test(txn, long_postings_are_ordered_as_short_ones_are)
 {
-    struct postings *p = seat->postings;
+    struct postings *p = ctx->postings;
     for (uint32_t i = 0; i < 200; i++)
         post(p, (struct posting){ (i * 77) % 100, NOT_COUNTED, 0, 1, 1, 0 });
     postings_order(p);
@@ -182,7 +183,7 @@ Test(txn, several_takes_stay_undecided_until_they_are_shown)
     cr_assert_eq(shows, 1);
     cr_assert_eq(word_reserved(word(tea)), 2);
     cr_assert_eq(word_reserved(word(cup)), 3);
-    cr_assert_eq(word_pending(word(tea)) + word_pending(word(cup)), 0);
+    cr_assert_eq(word_undecided(word(tea)) + word_undecided(word(cup)), 0);
 }
 
 static void take_the_cups(void)
@@ -218,7 +219,7 @@ Test(txn, a_plan_that_never_fits_is_deferred_and_takes_nothing)
     cr_assert_eq(run(), CODE_DEFERRED);
     cr_assert_eq(plans, PLANS_PER_TURN);
     cr_assert_eq(word_reserved(word(tea)), 0);
-    cr_assert_eq(word_pending(word(tea)), 0);
+    cr_assert_eq(word_undecided(word(tea)), 0);
     cr_assert_eq(shows, 0);
 }
 
@@ -228,7 +229,7 @@ static void pending_on_the_cups(void)
         change(cup, -10, 1);
 }
 
-Test(txn, too_little_where_a_take_is_pending_is_deferred_at_once)
+Test(txn, too_little_where_a_take_is_undecided_is_deferred_at_once)
 {
     want(cup, 0, 3, 3);
     after_plan = pending_on_the_cups;
@@ -246,7 +247,7 @@ Test(txn, what_the_last_condition_refuses_is_undone)
     cr_assert_eq(run(), CODE_DEFERRED);
     cr_assert_eq(taken_calls, 1);
     cr_assert_eq(word_reserved(word(tea)), 0);
-    cr_assert_eq(word_pending(word(tea)), 0);
+    cr_assert_eq(word_undecided(word(tea)), 0);
     cr_assert_eq(records(RECORD_UNDONE), 1);
 }
 
@@ -254,14 +255,14 @@ static void sums_are_disturbed(void)
 {
     uint64_t key = atomic_load(&pool_at(&rig.ledger->items, tea)->key);
     uint32_t stamp;
-    cr_assert_not(gives_quiet(item_at(&rig.ledger->items, key_item(key)), &stamp),
+    cr_assert_not(gives_stable(item_at(&rig.ledger->items, key_item(key)), &stamp),
                   "units are on their way");
     change(cup, QUANTITY_MAX - 10, 0);
 }
 
 static uint64_t recent_changes(void)
 {
-    return atomic_load(&seat->recent.count);
+    return atomic_load(&ctx->recent.count);
 }
 
 /* A count that knows when it was taken must not run out of memory of changes for allotments. */
@@ -291,10 +292,10 @@ Test(txn, a_give_that_no_longer_fits_is_void_and_undoes_the_takes)
     uint64_t voids = records(RECORD_VOID);
     cr_assert_eq(run(), CODE_DEFERRED);
     cr_assert_eq(word_on_hand(word(tea)), 10);
-    cr_assert_eq(word_pending(word(tea)), 0);
+    cr_assert_eq(word_undecided(word(tea)), 0);
     cr_assert_eq(records(RECORD_VOID), voids + 1);
     cr_assert_eq(shows, 0);
-    cr_assert_eq(seat->postings->count, 0);
+    cr_assert_eq(ctx->postings->count, 0);
 }
 
 Test(txn, an_allotment_is_no_recent_change)
@@ -306,7 +307,7 @@ Test(txn, an_allotment_is_no_recent_change)
                            .qty = 4 };
     struct allot_result result;
     uint64_t before = recent_changes();
-    must(ledger_allot(seat, &a, &result));
+    must(ledger_allot(ctx, &a, &result));
     cr_assert_eq(result.allotted, 4);
     cr_assert_eq(recent_changes(), before);
 }

@@ -20,14 +20,14 @@
 enum { PATIENCE_S = 120, LINES = 8 };
 
 static const struct ledger_config small = {
-    .items = 100, .pools = 1000, .reservations = 1000, .seats = 1, .hash_seed = 1
+    .items = 100, .pools = 1000, .reservations = 1000, .contexts = 1, .hash_seed = 1
 };
 
 static const char receive[] = "\x94\x00\x01\xa7receive\x94\xa1r\xa1S\xa4main\x01";
 
 static struct ledger_rig rig;
 static struct storage_port storage;
-static struct book_port book;
+static struct history_port history;
 static struct engine_clock clock_;
 static struct server *server;
 static char directory[] = "/tmp/stockd-watchdog-XXXXXX", address[64];
@@ -152,7 +152,7 @@ static void start(void)
         .ledger = rig.ledger,
         .log = &rig.log,
         .storage = &storage,
-        .book = &book,
+        .history = &history,
         .clock = &clock_,
         .version = "0.0.0-test",
         .slow = note_line,
@@ -216,8 +216,8 @@ Test(watchdog, tells_what_a_late_reply_waits_for_and_when_that_is_over)
     empty_pipe();
     assert_says(next_line(), "worker 0: no reply waits for longer than 1000 ms now");
     cr_assert_gt(read(fd, reply, sizeof reply), 0, "no reply after the write");
-    const struct worker_figures *figures = server_figures(server, 0);
-    cr_assert_eq(atomic_load(&figures->slow_replies), 1);
+    const struct worker_metrics *metrics = server_metrics(server, 0);
+    cr_assert_eq(atomic_load(&metrics->slow_replies), 1);
     close(fd);
     stop();
     cr_assert_eq(line_count, 2);

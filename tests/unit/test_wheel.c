@@ -12,14 +12,14 @@
 
 enum { ENTRIES = 3000 };
 
-static struct entries entries;
+static struct id_table ids;
 static struct wheel wheel;
 static uint64_t deadline[ENTRIES]; /* 0: not linked */
 static uint64_t link_tick[ENTRIES];
 
 static void set_up(uint64_t now)
 {
-    cr_assert_eq(entries_init(&entries, ENTRIES, 0, 1), 0);
+    cr_assert_eq(id_table_init(&ids, ENTRIES, 0, 1), 0);
     wheel_init(&wheel, now);
     memset(deadline, 0, sizeof deadline);
 }
@@ -28,7 +28,7 @@ static void link_at(uint32_t i, uint64_t when, uint64_t now)
 {
     deadline[i] = when;
     link_tick[i] = now / WHEEL_TICK_MS;
-    wheel_link(&wheel, &entries, entry_at(&entries, i), when);
+    wheel_link(&wheel, &ids, entry_at(&ids, i), when);
 }
 
 /* The tick at which it must come up: that of its deadline, but none that has gone by. */
@@ -41,14 +41,14 @@ static uint64_t due_tick(uint32_t i)
 /* Takes all that comes up by now. */
 static void take_all(uint64_t now)
 {
-    struct entry *entry;
-    while ((entry = wheel_take_due(&wheel, &entries, now)) != NULL) {
-        uint32_t i = entry_number(&entries, entry);
+    struct id_entry *entry;
+    while ((entry = wheel_take_due(&wheel, &ids, now)) != NULL) {
+        uint32_t i = entry_number(&ids, entry);
         cr_assert_neq(deadline[i], 0, "%u came up and is not linked", i);
         if (deadline[i] <= now)
             deadline[i] = 0;
         else
-            wheel_link(&wheel, &entries, entry, deadline[i]);
+            wheel_link(&wheel, &ids, entry, deadline[i]);
     }
 }
 
@@ -84,7 +84,7 @@ static void run_random(uint64_t seed, uint64_t start, int steps, unsigned step_b
             if (deadline[i] == 0) {
                 link_at(i, now + pick_ahead(&r), now);
             } else if (random_chance(&r, 50)) {
-                wheel_unlink(&wheel, &entries, entry_at(&entries, i));
+                wheel_unlink(&wheel, &ids, entry_at(&ids, i));
                 deadline[i] = 0;
             }
         }
@@ -92,7 +92,7 @@ static void run_random(uint64_t seed, uint64_t start, int steps, unsigned step_b
         take_all(now);
         expect_none_late(now);
     }
-    entries_destroy(&entries);
+    id_table_destroy(&ids);
 }
 
 Test(wheel, nothing_comes_up_late_in_small_steps)
@@ -111,28 +111,30 @@ Test(wheel, a_deadline_that_is_past_comes_up_with_the_next_tick)
 {
     set_up(1000000);
     link_at(0, 1, 1000000);
-    cr_assert_null(wheel_take_due(&wheel, &entries, 1000000));
-    cr_assert_eq(wheel_take_due(&wheel, &entries, 1000000 + WHEEL_TICK_MS), entry_at(&entries, 0));
-    entries_destroy(&entries);
+    cr_assert_null(wheel_take_due(&wheel, &ids, 1000000));
+    cr_assert_eq(wheel_take_due(&wheel, &ids, 1000000 + WHEEL_TICK_MS), entry_at(&ids, 0));
+    id_table_destroy(&ids);
 }
 
 Test(wheel, comes_up_at_its_deadline_on_each_side_of_each_level)
 {
-    const uint64_t ahead[] = { 1, 255, 256, 257, 65535, 65536, 65537, 1 << 24, (1 << 24) + 1 };
+    const uint64_t on_prefetch[] = {
+        1, 255, 256, 257, 65535, 65536, 65537, 1 << 24, (1 << 24) + 1
+    };
     const uint64_t starts[] = { 0, 1, 255, 256, 65535, (1 << 24) - 1 };
     for (unsigned s = 0; s < sizeof starts / sizeof starts[0]; s++)
-        for (unsigned a = 0; a < sizeof ahead / sizeof ahead[0]; a++) {
+        for (unsigned a = 0; a < sizeof on_prefetch / sizeof on_prefetch[0]; a++) {
             uint64_t now = starts[s] * WHEEL_TICK_MS;
-            uint64_t when = now + ahead[a] * WHEEL_TICK_MS;
+            uint64_t when = now + on_prefetch[a] * WHEEL_TICK_MS;
             set_up(now);
             link_at(0, when, now);
             take_all(when - 1);
             cr_assert_eq(deadline[0], when, "too early: %llu ticks from %llu",
-                         (unsigned long long)ahead[a], (unsigned long long)starts[s]);
+                         (unsigned long long)on_prefetch[a], (unsigned long long)starts[s]);
             take_all(when);
             cr_assert_eq(deadline[0], 0, "too late: %llu ticks from %llu",
-                         (unsigned long long)ahead[a], (unsigned long long)starts[s]);
-            entries_destroy(&entries);
+                         (unsigned long long)on_prefetch[a], (unsigned long long)starts[s]);
+            id_table_destroy(&ids);
         }
 }
 
@@ -158,7 +160,7 @@ Test(wheel, says_when_there_is_something_to_do)
         cr_assert_eq(deadline[i], 0);
     /* Once for each deadline, and once for each 4 s in which the next slot is spread. */
     cr_assert_leq(wakes, left + 10000000 / (WHEEL_SLOTS * WHEEL_TICK_MS) + 2);
-    entries_destroy(&entries);
+    id_table_destroy(&ids);
 }
 
 Test(wheel, budget_may_end_in_the_middle)
@@ -167,13 +169,13 @@ Test(wheel, budget_may_end_in_the_middle)
     for (uint32_t i = 0; i < 100; i++)
         link_at(i, 160, 0);
     for (uint32_t i = 0; i < 100; i++) {
-        cr_assert_not_null(wheel_take_due(&wheel, &entries, 200));
+        cr_assert_not_null(wheel_take_due(&wheel, &ids, 200));
         if (i < 99)
             cr_assert_eq(wheel_next_ms(&wheel), 0, "the rest is due now");
     }
-    cr_assert_null(wheel_take_due(&wheel, &entries, 200));
+    cr_assert_null(wheel_take_due(&wheel, &ids, 200));
     cr_assert_eq(wheel.count, 0);
-    entries_destroy(&entries);
+    id_table_destroy(&ids);
 }
 
 Test(wheel, what_is_due_may_be_unlinked)
@@ -181,45 +183,44 @@ Test(wheel, what_is_due_may_be_unlinked)
     set_up(0);
     for (uint32_t i = 0; i < 3; i++)
         link_at(i, 16, 0);
-    struct entry *first = wheel_take_due(&wheel, &entries, 16);
+    struct id_entry *first = wheel_take_due(&wheel, &ids, 16);
     cr_assert_not_null(first);
     for (uint32_t i = 0; i < 3; i++)
-        if (entry_at(&entries, i) != first)
-            wheel_unlink(&wheel, &entries, entry_at(&entries, i));
-    cr_assert_null(wheel_take_due(&wheel, &entries, 160));
-    entries_destroy(&entries);
+        if (entry_at(&ids, i) != first)
+            wheel_unlink(&wheel, &ids, entry_at(&ids, i));
+    cr_assert_null(wheel_take_due(&wheel, &ids, 160));
+    id_table_destroy(&ids);
 }
 
-Test(wheel, mail_holds_an_entry_once_until_it_is_read)
+Test(wheel, inbox_holds_an_entry_once_until_it_is_read)
 {
     set_up(0);
     for (uint32_t i = 0; i < 5; i++) {
-        cr_assert(wheel_mail(&wheel, &entries, entry_at(&entries, i)));
-        cr_assert_not(wheel_mail(&wheel, &entries, entry_at(&entries, i)), "it is in there");
+        cr_assert(wheel_send(&wheel, &ids, entry_at(&ids, i)));
+        cr_assert_not(wheel_send(&wheel, &ids, entry_at(&ids, i)), "it is in there");
     }
     bool seen[5] = { false };
-    struct entry *entry = wheel_take_mail(&wheel, &entries);
-    cr_assert_null(wheel_take_mail(&wheel, &entries));
+    struct id_entry *entry = wheel_take_inbox(&wheel, &ids);
+    cr_assert_null(wheel_take_inbox(&wheel, &ids));
     for (unsigned n = 0; n < 5; n++) {
         cr_assert_not_null(entry);
-        struct entry *next = wheel_mail_next(&entries, entry);
-        uint32_t i = entry_number(&entries, entry);
+        struct id_entry *next = wheel_inbox_next(&ids, entry);
+        uint32_t i = entry_number(&ids, entry);
         cr_assert_not(seen[i]);
         seen[i] = true;
-        cr_assert_not(wheel_mail(&wheel, &entries, entry), "it has not been read yet");
-        entry->mailed = i == 3;
+        cr_assert_not(wheel_send(&wheel, &ids, entry), "it has not been read yet");
+        entry->in_inbox = i == 3;
         if (i == 2)
-            cr_assert(wheel_mail(&wheel, &entries, entry), "it has been read");
+            cr_assert(wheel_send(&wheel, &ids, entry), "it has been read");
         if (i == 3)
-            wheel_mail_again(&wheel, &entries, entry);
+            wheel_send_again(&wheel, &ids, entry);
         entry = next;
     }
     cr_assert_null(entry);
-    cr_assert(wheel_has_mail(&wheel));
-    entry = wheel_take_mail(&wheel, &entries); /* the last comes first */
-    cr_assert_eq(entry_number(&entries, entry) +
-                     entry_number(&entries, wheel_mail_next(&entries, entry)),
+    cr_assert(wheel_has_messages(&wheel));
+    entry = wheel_take_inbox(&wheel, &ids); /* the last comes first */
+    cr_assert_eq(entry_number(&ids, entry) + entry_number(&ids, wheel_inbox_next(&ids, entry)),
                  2 + 3);
-    cr_assert_not(wheel_has_mail(&wheel));
-    entries_destroy(&entries);
+    cr_assert_not(wheel_has_messages(&wheel));
+    id_table_destroy(&ids);
 }

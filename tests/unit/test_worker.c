@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A worker among its connections: whose turn it is, and how much of their input it keeps. It has no
- * ring: nothing comes, nothing goes, and each turn is made by hand. */
+/* A worker among its connections: whose iteration it is, and how much of their input it keeps. It
+ * has no ring: nothing comes, nothing goes, and each iteration is made by hand. */
 #include <criterion/criterion.h>
 #include <msgpack.h>
 #include <stdio.h>
@@ -84,13 +84,13 @@ static void must_be_answered(const struct connection *peer)
 static void must_wait_for_its_turn(const struct connection *peer)
 {
     cr_assert_eq(out_unsent(&peer->out), 0, "it did not wait");
-    cr_assert_eq(peer->stall, STALL_TURN);
+    cr_assert_eq(peer->stall, STALL_QUANTUM);
     cr_assert(peer->listed[LIST_HEAVY]);
 }
 
 Test(worker, who_asks_much_waits_behind_those_who_wait_for_that)
 {
-    ask(&peers[0], LIST_HEAVY, STALL_TURN, MANY);
+    ask(&peers[0], LIST_HEAVY, STALL_QUANTUM, MANY);
     ask(&peers[1], LIST_RETRY, STALL_DEFERRED, MANY);
     ask(&peers[2], LIST_RETRY, STALL_DEFERRED, FEW);
     cr_assert_not(worker_retry(&worker));
@@ -105,7 +105,7 @@ Test(worker, who_asks_much_waits_behind_those_who_wait_for_that)
     must_be_answered(&peers[1]);
 }
 
-Test(worker, a_turn_that_did_much_begins_nothing_great)
+Test(worker, a_iteration_that_did_much_begins_nothing_great)
 {
     worker.crowded_at = executor_work(&worker.executor);
     ask(&peers[0], LIST_RETRY, STALL_DEFERRED, MANY);
@@ -115,7 +115,7 @@ Test(worker, a_turn_that_did_much_begins_nothing_great)
     must_be_answered(&peers[1]);
 }
 
-Test(worker, one_request_that_is_long_in_one_piece_is_enough_for_a_turn)
+Test(worker, one_request_that_is_long_in_one_piece_is_enough_for_a_iteration)
 {
     worker.great_done = true;
     ask(&peers[0], LIST_RETRY, STALL_DEFERRED, MANY);
@@ -124,7 +124,7 @@ Test(worker, one_request_that_is_long_in_one_piece_is_enough_for_a_turn)
     cr_assert(worker_run_heavy(&worker));
     must_wait_for_its_turn(&peers[0]);
 
-    worker.great_done = false; /* the next turn */
+    worker.great_done = false; /* the next iteration */
     cr_assert_not(worker_run_heavy(&worker));
     must_be_answered(&peers[0]);
 }
@@ -191,7 +191,7 @@ static void change_stock(const char *id)
     struct movement more = {
         .id = text_of(id), .sku = text_of("S"), .location = text_of("main"), .qty = 1
     };
-    cr_assert_eq(ledger_receive(worker.executor.seat, &more, &result), CODE_OK);
+    cr_assert_eq(ledger_receive(worker.executor.ctx, &more, &result), CODE_OK);
     ledger_rig_drain(&session.rig);
 }
 
@@ -201,7 +201,7 @@ static uint64_t tell_what_has_changed(void)
     worker.now.steady_ms += 1000;
     worker_feed(&worker);
     cr_assert_gt(out_unsent(&peers[0].out), before, "the subscriber gets no notification");
-    return connection_open_gates(&peers[0], worker.acknowledged);
+    return connection_open_barriers(&peers[0], worker.acknowledged);
 }
 
 Test(worker, subscribers_do_not_hear_what_a_crash_may_undo)
@@ -218,5 +218,5 @@ Test(worker, subscribers_do_not_hear_what_a_crash_may_undo)
     change_stock("b");
     cr_assert_eq(tell_what_has_changed(), told, "it is not on disk");
     worker.acknowledged = log_head(session.service.log);
-    cr_assert_eq(connection_open_gates(&peers[0], worker.acknowledged), out_end(&peers[0].out));
+    cr_assert_eq(connection_open_barriers(&peers[0], worker.acknowledged), out_end(&peers[0].out));
 }

@@ -201,7 +201,7 @@ int compact_command(int count, char **arguments)
         .items = s.items ? (uint32_t)s.items : ITEMS,
         .pools = s.pools ? (uint32_t)s.pools : POOLS,
         .reservations = s.reservations ? (uint32_t)s.reservations : RESERVATIONS,
-        .seats = 1,
+        .contexts = 1,
         .log = &log,
     };
     getrandom(&config.hash_seed, sizeof config.hash_seed, 0);

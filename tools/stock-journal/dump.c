@@ -7,7 +7,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "engine/history/book.h"
+#include "engine/history/history.h"
 #include "engine/log/record_layout.h"
 #include "engine/store/pool.h"
 #include "persistence/snapshot_walk.h"
@@ -17,8 +17,8 @@
 struct dumping {
     struct job *job;
     struct shower shower;
-    struct book book; /* CSV, or of one sku */
-    bool has_book;    /* it is of everything, or the sku's item is known */
+    struct history history; /* CSV, or of one sku */
+    bool has_history;       /* it is of everything, or the sku's item is known */
     bool by_time;
     uint64_t since;
     FILE *nowhere; /* for records that only teach names */
@@ -63,7 +63,7 @@ static void put_number(bool given, int64_t number)
     printf(given ? ",%" PRId64 : ",", number);
 }
 
-static int put_event(void *context, const struct book_event *e)
+static int put_event(void *context, const struct history_event *e)
 {
     const struct dumping *d = context;
     if (d->by_time ? e->time_ms < d->since : e->lsn <= d->since)
@@ -89,8 +89,9 @@ static int put_event(void *context, const struct book_event *e)
 
 /* ---- records ---- */
 
-/* Of one sku the book can begin only where its item does. */
-static bool begins_book(const struct dumping *d, const struct record_head *record, uint32_t *item)
+/* Of one sku the history can begin only where its item does. */
+static bool begins_history(const struct dumping *d, const struct record_head *record,
+                           uint32_t *item)
 {
     struct item_fields f;
     if (record->type != RECORD_ITEM || !item_decode(record, &f))
@@ -102,17 +103,17 @@ static bool begins_book(const struct dumping *d, const struct record_head *recor
 static bool is_wanted(struct dumping *d, uint64_t lsn, uint64_t time_ms)
 {
     bool late = d->by_time ? time_ms >= d->since : lsn > d->since;
-    return late && !d->job->csv && (!d->job->sku || (d->has_book && d->book.concerned));
+    return late && !d->job->csv && (!d->job->sku || (d->has_history && d->history.concerned));
 }
 
 static int dump_record(void *context, const struct record_head *record, uint64_t lsn,
                        uint64_t time_ms)
 {
     struct dumping *d = context;
-    struct book_filter filter = { .subject = BOOK_ITEM };
-    if (d->job->sku && !d->has_book && begins_book(d, record, &filter.item)) {
-        book_open(&d->book, &filter);
-        d->has_book = true;
+    struct history_filter filter = { .subject = HISTORY_ITEM };
+    if (d->job->sku && !d->has_history && begins_history(d, record, &filter.item)) {
+        history_open(&d->history, &filter);
+        d->has_history = true;
     }
     bool names = record->type == RECORD_ITEM || record->type == RECORD_LOCATION ||
                  record->type == RECORD_CHANNEL || record->type == RECORD_CLIENT;
@@ -120,8 +121,9 @@ static int dump_record(void *context, const struct record_head *record, uint64_t
         d->shower.sink.file = d->nowhere;
         show_record(&d->shower, record, lsn, time_ms);
     }
-    if (d->has_book) {
-        int error = book_take(&d->book, record, lsn, time_ms, d->job->csv ? put_event : NULL, d);
+    if (d->has_history) {
+        int error =
+            history_take(&d->history, record, lsn, time_ms, d->job->csv ? put_event : NULL, d);
         if (error == -EILSEQ)
             d->unreadable++;
         else if (error)
@@ -147,7 +149,7 @@ static void learn_setting(struct dumping *d, const unsigned char *at, uint64_t l
 
 static int learn_settings(struct dumping *d, const unsigned char *at, size_t left)
 {
-    struct image_setting setting;
+    struct contents_setting setting;
     struct record_head head;
     while (left >= sizeof setting + sizeof head) {
         memcpy(&setting, at, sizeof setting);
@@ -162,26 +164,27 @@ static int learn_settings(struct dumping *d, const unsigned char *at, size_t lef
     return left == 0 ? 0 : -EILSEQ;
 }
 
-static int learn_item(struct dumping *d, const struct image_item *item, const unsigned char *at)
+static int learn_item(struct dumping *d, const struct contents_item *item, const unsigned char *at)
 {
-    struct text sku = { (const char *)at + item->pool_count * sizeof(struct image_pool),
+    struct text sku = { (const char *)at + item->pool_count * sizeof(struct contents_pool),
                         item->sku_len };
-    struct book_filter filter = { .subject = BOOK_ITEM, .item = item->item };
+    struct history_filter filter = { .subject = HISTORY_ITEM, .item = item->item };
     if (d->job->sku && text_equal(sku, text_of(d->job->sku))) {
-        book_open(&d->book, &filter);
-        d->has_book = true;
+        history_open(&d->history, &filter);
+        d->has_history = true;
     }
     return name_set(&d->shower.items, item->item, sku) ? 0 : -ENOMEM;
 }
 
 static int learn_items(struct dumping *d, const unsigned char *at, size_t left)
 {
-    struct image_item item;
+    struct contents_item item;
     while (left >= sizeof item) {
         memcpy(&item, at, sizeof item);
         if (item.length > left || item.length < sizeof item ||
-            item.pool_count > (item.length - sizeof item) / sizeof(struct image_pool) ||
-            item.sku_len > item.length - sizeof item - item.pool_count * sizeof(struct image_pool))
+            item.pool_count > (item.length - sizeof item) / sizeof(struct contents_pool) ||
+            item.sku_len >
+                item.length - sizeof item - item.pool_count * sizeof(struct contents_pool))
             return -EILSEQ;
         int error = learn_item(d, &item, at + sizeof item);
         if (error)
@@ -192,17 +195,17 @@ static int learn_items(struct dumping *d, const unsigned char *at, size_t left)
     return left == 0 ? 0 : -EILSEQ;
 }
 
-static int learn_block(void *context, enum image_kind kind, const unsigned char *bytes,
+static int learn_block(void *context, enum contents_kind kind, const unsigned char *bytes,
                        uint32_t length)
 {
     struct dumping *d = context;
     int error = 0;
     d->shower.sink.file = d->nowhere;
-    if (kind == IMAGE_SETTINGS)
+    if (kind == CONTENTS_SETTINGS)
         error = learn_settings(d, bytes, length);
-    else if (kind == IMAGE_ITEMS)
+    else if (kind == CONTENTS_ITEMS)
         error = learn_items(d, bytes, length);
-    return error || !d->has_book ? error : book_load(&d->book, kind, bytes, length);
+    return error || !d->has_history ? error : history_load(&d->history, kind, bytes, length);
 }
 
 /* Names, and what was on hand, from the snapshot that the walk begins at. */
@@ -268,13 +271,13 @@ static bool parse_since(struct dumping *d)
 
 static int prepare(struct dumping *d)
 {
-    struct book_filter everything = { .subject = BOOK_ALL };
+    struct history_filter everything = { .subject = HISTORY_ALL };
     d->nowhere = fopen("/dev/null", "we");
     if (!parse_since(d) || !d->nowhere || !shower_init(&d->shower, d->job->json))
         return EXIT_USAGE;
     if (d->job->csv && !d->job->sku) {
-        book_open(&d->book, &everything);
-        d->has_book = true;
+        history_open(&d->history, &everything);
+        d->has_history = true;
     }
     if (learn_from_snapshot(d) != 0)
         return EXIT_DAMAGED;
@@ -300,7 +303,7 @@ int dump_journal(struct job *job)
     if (status == EXIT_GOOD)
         status = follow(&dumping);
     shower_free(&dumping.shower);
-    book_close(&dumping.book);
+    history_close(&dumping.history);
     if (dumping.nowhere)
         fclose(dumping.nowhere);
     if (status == EXIT_GOOD && dumping.unreadable > 0) {

@@ -5,7 +5,7 @@
 
 #include "engine/log/record_layout.h"
 #include "engine/store/catalogue.h"
-#include "engine/store/entry.h"
+#include "engine/store/id_table.h"
 #include "engine/store/pool.h"
 
 const char *record_type_name(unsigned type)

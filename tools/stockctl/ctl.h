@@ -34,7 +34,7 @@ struct ctl {
     const char *server;
     char *name; /* the caller's name, for the history */
     bool json;
-    bool quiet;               /* no progress bars: other programs write to the terminal too */
+    bool stable;              /* no progress bars: other programs write to the terminal too */
     bool patient;             /* calls have no time-out */
     stockd_client *client;    /* NULL until the first call */
     stockd_notify_fn *notify; /* for that client; NULL: notifications are dropped */
@@ -81,7 +81,7 @@ struct command {
 extern const struct command server_commands[];
 extern const struct command catalogue_commands[];
 extern const struct command stock_commands[];
-extern const struct command book_commands[];
+extern const struct command history_commands[];
 extern const struct command order_commands[];
 extern const struct command feed_commands[];
 extern const struct command bulk_commands[];
@@ -188,7 +188,7 @@ void *must_grow(void *memory, size_t count, size_t size);
 
 struct table;
 
-/* titles: one letter of alignment, '<' or '>', then the title; until NULL. */
+/* titles: one message of alignment, '<' or '>', then the title; until NULL. */
 struct table *table_new(const char *const *titles);
 struct table *table_untitled(const char *const *titles); /* only their alignment is used */
 void table_add(struct table *table, const char *text);   /* cell after cell, row after row */

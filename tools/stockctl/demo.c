@@ -395,7 +395,7 @@ int run_demo(struct ctl *ctl, const struct args *args)
     step.task = must_alloc((size_t)DEMO_ITEMS * DEMO_PLACES, sizeof(*step.task));
     int failed = read_trickle(args, &rate, &orders);
 
-    ctl->quiet = args_option(args, "trickle") != NULL; /* it runs beside other programs */
+    ctl->stable = args_option(args, "trickle") != NULL; /* it runs beside other programs */
     if (failed == CTL_DONE)
         failed = run_steps(&step, &receives);
     if (failed == CTL_DONE && ctl->json) {

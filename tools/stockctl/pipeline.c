@@ -127,7 +127,7 @@ int pipeline_run(struct ctl *ctl, const struct pipeline *plan)
         return failed;
     run.again = must_alloc(WINDOW, sizeof(*run.again));
     stockd_pack_init(&run.pack, NULL, 0);
-    progress_start(&run.progress, ctl->quiet ? NULL : plan->label, plan->count);
+    progress_start(&run.progress, ctl->stable ? NULL : plan->label, plan->count);
     while (failed == CTL_DONE && (more_to_send(&run) || run.flying > 0)) {
         failed = fill_window(&run);
         if (failed == CTL_DONE && run.flying > 0)

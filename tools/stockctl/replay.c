@@ -67,10 +67,10 @@ static void summary_json(const struct replay *replay, double seconds, double rat
         "seconds", seconds, "orders/s", rate, "refusals", refusals));
 }
 
-static void add_figure(struct table *table, const char *name, size_t figure)
+static void add_figure(struct table *table, const char *name, size_t metric)
 {
     table_add(table, name);
-    table_add_format(table, "%zu", figure);
+    table_add_format(table, "%zu", metric);
 }
 
 static void summary_table(const struct replay *replay, double seconds, double rate)

@@ -22,7 +22,7 @@
 
 enum { COLUMN_LINE, COLUMN_ORDER, COLUMN_OUTCOME, COLUMN_CODE };
 
-struct entry {
+struct id_entry {
     enum outcome outcome;
     char code[CODE_SIZE];
 };
@@ -31,7 +31,7 @@ struct replay_log {
     FILE *file;
     const char *path;
     struct lookup *known; /* "line order_id" -> place in entry */
-    struct entry *entry;
+    struct id_entry *entry;
     size_t bad;
 };
 

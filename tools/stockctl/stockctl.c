@@ -12,7 +12,7 @@ static const struct {
     const struct command *commands;
 } groups[] = {
     { "The engine", server_commands },     { "Catalogue", catalogue_commands },
-    { "Stock", stock_commands },           { "The past", book_commands },
+    { "Stock", stock_commands },           { "The past", history_commands },
     { "What changes", feed_commands },     { "Reservations", order_commands },
     { "Files and trials", bulk_commands }, { "The Redis mirror", mirror_commands },
 };

@@ -36,12 +36,12 @@ static bool stops_within(const struct caretaker *c, int ms)
  * and half of it is taken. */
 static void watch_ids(struct caretaker *c)
 {
-    struct ledger_figures figures;
+    struct ledger_metrics metrics;
     uint64_t now_ms = clock_engine_ms(c->clock, clock_ms(CLOCK_MONOTONIC));
     ledger_sample_ids(c->ledger, now_ms);
     struct id_outlook outlook = ledger_id_outlook(c->ledger, now_ms);
-    ledger_figures(c->ledger, &figures);
-    if (outlook.last_ms >= figures.remember_ms || 2 * figures.ids_taken < figures.reservations_max)
+    ledger_metrics(c->ledger, &metrics);
+    if (outlook.last_ms >= metrics.remember_ms || 2 * metrics.ids_taken < metrics.reservations_max)
         return;
     if (c->warned_ms != 0 && now_ms - c->warned_ms < WARN_AGAIN_MS)
         return;
@@ -51,8 +51,8 @@ static void watch_ids(struct caretaker *c)
             ") holds those of %" PRIu64 " s, and each is to be remembered for %" PRIu64
             " s: in %" PRIu64 " s changes are refused as overloaded; --reservations %" PRIu64
             " would do, or a shorter --remember-s\n",
-            outlook.per_s, figures.reservations_max, outlook.last_ms / 1000,
-            figures.remember_ms / 1000, outlook.full_ms / 1000, outlook.needed);
+            outlook.per_s, metrics.reservations_max, outlook.last_ms / 1000,
+            metrics.remember_ms / 1000, outlook.full_ms / 1000, outlook.needed);
 }
 
 static void *thread_main(void *argument)

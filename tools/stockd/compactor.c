@@ -50,14 +50,14 @@ static uint64_t steady_ms(void)
     return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
-static void show(_Atomic uint64_t *figure, uint64_t value)
+static void show(_Atomic uint64_t *metric, uint64_t value)
 {
-    atomic_store_explicit(figure, value, memory_order_relaxed);
+    atomic_store_explicit(metric, value, memory_order_relaxed);
 }
 
-static uint64_t shown(const _Atomic uint64_t *figure)
+static uint64_t shown(const _Atomic uint64_t *metric)
 {
-    return atomic_load_explicit(figure, memory_order_relaxed);
+    return atomic_load_explicit(metric, memory_order_relaxed);
 }
 
 /* ---- what there is ---- */
@@ -99,13 +99,13 @@ static void look_at_segments(struct compactor *c)
  * the disk no more than writing the journal does. */
 static bool is_due(const struct compactor *c)
 {
-    struct journal_figures figures;
+    struct journal_metrics metrics;
     const struct options *options = c->options;
     if (options->compact_bytes == 0 || c->child != 0 || steady_ms() < c->not_before_ms)
         return false;
-    journal_figures(c->journal, &figures);
+    journal_metrics(c->journal, &metrics);
     uint64_t covered = shown(&c->shown.sequence) + 1; /* the current one is not sealed */
-    uint64_t sealed = figures.sequence > covered ? figures.sequence - covered : 0;
+    uint64_t sealed = metrics.sequence > covered ? metrics.sequence - covered : 0;
     uint64_t bytes =
         sealed * (options->segment_bytes ? options->segment_bytes : SEGMENT_BYTES_DEFAULT);
     uint64_t snapshot = shown(&c->shown.bytes);
@@ -297,7 +297,7 @@ void compactor_stop(struct compactor *compactor)
     free(compactor);
 }
 
-unsigned compactor_figures(void *compactor, struct storage_figure *figures)
+unsigned compactor_metrics(void *compactor, struct storage_figure *metrics)
 {
     const struct compactor *c = compactor;
     const struct shown *s = &c->shown;
@@ -313,6 +313,6 @@ unsigned compactor_figures(void *compactor, struct storage_figure *figures)
     };
     enum { COUNT = sizeof all / sizeof *all };
     for (unsigned i = 0; i < COUNT; i++)
-        figures[i] = all[i];
+        metrics[i] = all[i];
     return COUNT;
 }

@@ -21,6 +21,6 @@ int compactor_start(struct compactor *compactor);
 void compactor_stop(struct compactor *compactor);
 
 /* For `info`. Any thread. Returns how many, at most STORAGE_FIGURES_MAX. */
-unsigned compactor_figures(void *compactor, struct storage_figure *figures);
+unsigned compactor_metrics(void *compactor, struct storage_figure *metrics);
 
 #endif

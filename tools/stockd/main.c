@@ -21,9 +21,9 @@
 #include "persistence/journal.h"
 #include "protocol/clock.h"
 #include "protocol/server.h"
-#include "tools/stockd/book.h"
 #include "tools/stockd/caretaker.h"
 #include "tools/stockd/compactor.h"
+#include "tools/stockd/history.h"
 #include "tools/stockd/mirroring.h"
 #include "tools/stockd/options.h"
 #include "tools/stockd/storage.h"
@@ -47,8 +47,8 @@ struct program {
     bool clock_runs; /* set before there are threads */
     struct mirroring mirroring;
     struct server *server;
-    struct book_port book_port;
-    struct book_thread *book;
+    struct history_port history_port;
+    struct history_thread *history;
     struct compactor *compactor;
     struct caretaker *caretaker;
     struct watch *watch;
@@ -84,7 +84,7 @@ static int apply_record(void *context, const struct record_head *record, uint64_
     return ledger_apply(program->ledger, record, lsn);
 }
 
-static void fetch_ahead(void *context, const struct record_head *record, unsigned stage)
+static void prefetch_record(void *context, const struct record_head *record, unsigned stage)
 {
     ledger_apply_prefetch(((const struct program *)context)->ledger, record, stage);
 }
@@ -148,7 +148,7 @@ static struct ledger *create_ledger(struct program *program)
         .pools = (uint32_t)options->pools,
         .reservations = (uint32_t)options->reservations,
         .remember_ms = options->remember_s * 1000,
-        .seats = (unsigned)options->workers,
+        .contexts = (unsigned)options->workers,
         .readers = options->redis[0] != '\0',
         .log = &program->log,
     };
@@ -207,7 +207,7 @@ static void remove_old_ready_file(void *context)
 static int cannot_open(struct program *program, int error, const struct error *why)
 {
     const char *ledger_says =
-        program->ledger ? seat_failure(ledger_seat(program->ledger, 0))->message : "";
+        program->ledger ? ctx_failure(ledger_ctx(program->ledger, 0))->message : "";
     char line[1024];
     snprintf(line, sizeof line, "%s%s%s", why->text, *ledger_says ? ": " : "", ledger_says);
     program->journal = NULL;
@@ -232,7 +232,7 @@ static int open_journal(struct program *program)
         .snapshots = &snapshots,
         .locked = remove_old_ready_file,
         .apply = apply_record,
-        .ahead = fetch_ahead,
+        .on_prefetch = prefetch_record,
         .progress = show_progress,
         .say = say,
         .wall_ms = journal_time_ms,
@@ -270,7 +270,7 @@ static int make_mirror(struct program *program)
         .options = &program->options,
         .ledger = program->ledger,
         .log = &program->log,
-        .seat = (unsigned)program->options.workers,
+        .ctx = (unsigned)program->options.workers,
         .engine_ms = program->clock.base_ms,
         .say = say,
     };
@@ -380,7 +380,7 @@ static int make_server(struct program *program)
         .ledger = program->ledger,
         .log = &program->log,
         .storage = &program->storage,
-        .book = &program->book_port,
+        .history = &program->history_port,
         .mirror = program->mirroring.mirror ? &program->mirroring.port : NULL,
         .clock = &program->clock,
         .version = STOCKD_VERSION,
@@ -403,17 +403,17 @@ static void drop_server(struct program *program)
 
 /* ---- the threads beside the workers ---- */
 
-static int start_book(struct program *program)
+static int start_history(struct program *program)
 {
-    int error = book_start(&program->book, program->options.data, program->journal);
+    int error = history_start(&program->history, program->options.data, program->journal);
     if (!error)
-        program->book_port = book_port_of(program->book);
+        program->history_port = history_port_of(program->history);
     return thread_started(error, "reads the journal's history");
 }
 
-static void stop_book(struct program *program)
+static void stop_history(struct program *program)
 {
-    book_stop(program->book);
+    history_stop(program->history);
 }
 
 static int start_compactor(struct program *program)
@@ -423,7 +423,7 @@ static int start_compactor(struct program *program)
     if (error)
         return cannot_start(strerror(-error));
     program->storage.snapshots_self = program->compactor;
-    program->storage.snapshot_figures = compactor_figures;
+    program->storage.snapshot_metrics = compactor_metrics;
     error = compactor_start(program->compactor);
     if (error)
         compactor_stop(program->compactor);
@@ -522,7 +522,7 @@ static const struct part {
     { open_journal, close_journal },
     { make_mirror, drop_mirror },
     { make_server, drop_server },
-    { start_book, stop_book },
+    { start_history, stop_history },
     { start_compactor, stop_compactor },
     { start_caretaker, stop_caretaker },
     { start_watch, stop_watch },

@@ -79,7 +79,7 @@ bool mirroring_create(struct mirroring *mirroring, const struct mirroring_parts 
     struct mirror_config config = {
         .ledger = parts->ledger,
         .log = parts->log,
-        .seat = ledger_seat(parts->ledger, parts->seat),
+        .ctx = ledger_ctx(parts->ledger, parts->ctx),
         .engine_ms = parts->engine_ms,
         .start_ms = parts->engine_ms,
         .address = options->redis,

@@ -20,7 +20,7 @@ struct mirroring_parts {
     const struct options *options; /* these three outlive it */
     struct ledger *ledger;
     struct log *log;
-    unsigned seat;      /* of a reader */
+    unsigned ctx;       /* of a reader */
     uint64_t engine_ms; /* at the start */
     void (*say)(void *context, const char *line);
 };

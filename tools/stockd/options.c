@@ -38,7 +38,7 @@ static const struct option_rule rules[] = {
     { "listen", FORM_ADDRESSES, AT(listen), 0, 0, 0, "ADDRESS",
       "HOST:PORT or unix:PATH, more than once if you like;\n"
       "port 0: the kernel chooses (127.0.0.1:7421)" },
-    { "workers", FORM_NUMBER, AT(workers), 1, SEATS_MAX, 0, "N",
+    { "workers", FORM_NUMBER, AT(workers), 1, CONTEXTS_MAX, 0, "N",
       "threads (one for every two processors)" },
     { "durability", FORM_TEXT, AT(durability), 0, 0, 0, "WHEN",
       "a change is answered once it is on disk (always), once\n"
@@ -282,7 +282,7 @@ static uint64_t processors(void)
 static uint64_t default_workers(void)
 {
     uint64_t workers = processors() / 2;
-    return workers < 1 ? 1 : workers > SEATS_MAX ? SEATS_MAX : workers;
+    return workers < 1 ? 1 : workers > CONTEXTS_MAX ? CONTEXTS_MAX : workers;
 }
 
 static void set_defaults(struct options *options)
@@ -310,7 +310,7 @@ static bool redis_good(const struct options *options, char *why, size_t size)
         wrong = "redis-prefix is longer than 60 bytes";
     } else if (options->redis_user[0] && !options->redis_password_file[0]) {
         wrong = "redis-user needs redis-password-file";
-    } else if (options->workers == SEATS_MAX) {
+    } else if (options->workers == CONTEXTS_MAX) {
         wrong = "with redis there may be one worker less";
     }
     if (wrong)

@@ -3,7 +3,7 @@
 
 #include <assert.h>
 
-_Static_assert((unsigned)STORAGE_STREAMS == (unsigned)JOURNAL_SLOTS,
+_Static_assert((unsigned)STORAGE_SLOTS == (unsigned)JOURNAL_SLOTS,
                "the server has room for all that the journal does at once");
 
 static struct storage_request to_server(const struct file_request *request)
@@ -86,10 +86,10 @@ static const char *failure(void *self)
     return journal_failure(self);
 }
 
-static unsigned figures(void *self, struct storage_figure *out)
+static unsigned metrics(void *self, struct storage_figure *out)
 {
-    struct journal_figures f;
-    journal_figures(self, &f);
+    struct journal_metrics f;
+    journal_metrics(self, &f);
     const struct storage_figure all[] = {
         { "durability", FIGURE_WORD, 0, durability_name(f.durability) },
         { "written_lsn", FIGURE_NUMBER, f.written_lsn, NULL },
@@ -122,6 +122,6 @@ struct storage_port storage_of_journal(struct journal *journal)
         .done = done,
         .next_sync_ms = next_sync_ms,
         .failure = failure,
-        .figures = figures,
+        .metrics = metrics,
     };
 }

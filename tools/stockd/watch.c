@@ -72,10 +72,10 @@ static void look_at(struct table *table, uint64_t used, uint64_t max)
 
 static void look_at_tables(struct watch *w)
 {
-    struct ledger_figures figures;
-    ledger_figures(w->ledger, &figures);
-    look_at(&w->items, figures.items, figures.items_max);
-    look_at(&w->pools, figures.pools, figures.pools_max);
+    struct ledger_metrics metrics;
+    ledger_metrics(w->ledger, &metrics);
+    look_at(&w->items, metrics.items, metrics.items_max);
+    look_at(&w->pools, metrics.pools, metrics.pools_max);
 }
 
 /* ---- signals ---- */

@@ -1,0 +1,575 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "engine/history/history.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#include "engine/store/id_table.h"
+#include "engine/store/pool.h"
+
+/* One record on its way into the history. */
+struct taking {
+    struct history *history;
+    const struct record_head *record;
+    uint64_t batch_ms;          /* of the batch that it lies in: engine time */
+    struct history_event event; /* what all events of this record have in common */
+    history_emit *emit;
+    void *context;
+};
+
+void history_open(struct history *history, const struct history_filter *filter)
+{
+    *history = (struct history){ .filter = *filter };
+}
+
+void history_close(struct history *history)
+{
+    for (size_t i = 0; i < history->hold_room; i++) {
+        struct history_hold *next;
+        for (struct history_hold *hold = history->holds[i]; hold; hold = next) {
+            next = hold->next;
+            free(hold);
+        }
+    }
+    free(history->holds);
+    free(history->pools);
+    *history = (struct history){ 0 };
+}
+
+/* ---- pools ---- */
+
+static size_t pool_slot(const struct history *history, const struct pool_key *key)
+{
+    size_t mask = history->pool_room - 1;
+    size_t slot = (size_t)XXH3_64bits(key, sizeof *key) & mask;
+    while (history->pools[slot].used && memcmp(&history->pools[slot].key, key, sizeof *key) != 0)
+        slot = (slot + 1) & mask;
+    return slot;
+}
+
+static int grow_pools(struct history *history)
+{
+    struct history_pool *old = history->pools;
+    size_t room = history->pool_room;
+    size_t larger = room ? 2 * room : 16;
+    struct history_pool *pools = calloc(larger, sizeof *pools);
+    if (!pools)
+        return -ENOMEM;
+    history->pools = pools;
+    history->pool_room = larger;
+    for (size_t i = 0; i < room; i++)
+        if (old[i].used)
+            pools[pool_slot(history, &old[i].key)] = old[i];
+    free(old);
+    return 0;
+}
+
+/* Finds the pool or makes it; NULL: no memory. */
+static struct history_pool *pool_of(struct history *history, const struct pool_key *key)
+{
+    if (2 * history->pool_count >= history->pool_room && grow_pools(history) != 0)
+        return NULL;
+    struct history_pool *pool = &history->pools[pool_slot(history, key)];
+    if (!pool->used) {
+        *pool = (struct history_pool){ .key = *key, .used = true };
+        history->pool_count++;
+    }
+    return pool;
+}
+
+int history_set_pool(struct history *history, const struct pool_key *key, int64_t on_hand,
+                     int64_t reserved)
+{
+    struct history_pool *pool = pool_of(history, key);
+    if (!pool)
+        return -ENOMEM;
+    pool->on_hand = on_hand;
+    pool->reserved = reserved;
+    return 0;
+}
+
+const struct history_pool *history_next_pool(const struct history *history, size_t *cursor)
+{
+    while (*cursor < history->pool_room) {
+        const struct history_pool *pool = &history->pools[(*cursor)++];
+        if (pool->used)
+            return pool;
+    }
+    return NULL;
+}
+
+/* ---- open reservations ---- */
+
+static uint64_t hash_of(struct text id)
+{
+    return XXH3_64bits(id.at, id.len);
+}
+
+/* The link that points at the hold of that id, or to where it would be. */
+static struct history_hold **hold_link(const struct history *history, struct text id, uint64_t hash)
+{
+    struct history_hold **link = &history->holds[hash & (history->hold_room - 1)];
+    while (*link && !((*link)->hash == hash &&
+                      text_equal((struct text){ (*link)->id, (*link)->id_len }, id)))
+        link = &(*link)->next;
+    return link;
+}
+
+static struct history_hold *find_hold(const struct history *history, struct text id)
+{
+    return history->hold_count > 0 ? *hold_link(history, id, hash_of(id)) : NULL;
+}
+
+static void drop_hold(struct history *history, const struct history_hold *hold)
+{
+    struct text id = { hold->id, hold->id_len };
+    struct history_hold **link = hold_link(history, id, hold->hash);
+    struct history_hold *found = *link;
+    assert(found == hold);
+    *link = found->next;
+    free(found);
+    history->hold_count--;
+}
+
+static int grow_holds(struct history *history)
+{
+    size_t larger = history->hold_room ? 2 * history->hold_room : 64;
+    struct history_hold **holds = calloc(larger, sizeof(void *));
+    if (!holds)
+        return -ENOMEM;
+    for (size_t i = 0; i < history->hold_room; i++) {
+        struct history_hold *next;
+        for (struct history_hold *hold = history->holds[i]; hold; hold = next) {
+            next = hold->next;
+            hold->next = holds[hold->hash & (larger - 1)];
+            holds[hold->hash & (larger - 1)] = hold;
+        }
+    }
+    free(history->holds);
+    history->holds = holds;
+    history->hold_room = larger;
+    return 0;
+}
+
+int history_set_hold(struct history *history, struct text id, uint16_t channel,
+                     const struct history_draw *draws, uint32_t count)
+{
+    assert(id.len <= ID_MAX);
+    struct history_hold *old = find_hold(history, id);
+    if (old)
+        drop_hold(history, old);
+    if (history->hold_count >= history->hold_room && grow_holds(history) != 0)
+        return -ENOMEM;
+    struct history_hold *hold = malloc(sizeof *hold + count * sizeof *draws);
+    if (!hold)
+        return -ENOMEM;
+    *hold = (struct history_hold){
+        .hash = hash_of(id), .channel = channel, .id_len = (uint8_t)id.len, .draw_count = count
+    };
+    memcpy(hold->id, id.at, id.len);
+    memcpy(hold->draws, draws, count * sizeof *draws);
+    struct history_hold **head = &history->holds[hold->hash & (history->hold_room - 1)];
+    hold->next = *head;
+    *head = hold;
+    history->hold_count++;
+    return 0;
+}
+
+/* ---- events ---- */
+
+/* The past is told in one order, so its times do not go back: neither with the wall clock, beside
+ * which the batch's own clock stands (protocol/clock.h: within a second they are one), nor by what
+ * the iterations of two threads lie apart. */
+static uint64_t tell_time(struct taking *taking, uint64_t time_ms)
+{
+    enum { ONE_CLOCK_MS = 1000 };
+    struct history *history = taking->history;
+    uint64_t batch_ms = taking->batch_ms;
+    uint64_t apart = time_ms > batch_ms ? time_ms - batch_ms : batch_ms - time_ms;
+    if (apart > ONE_CLOCK_MS)
+        time_ms = batch_ms;
+    if (time_ms > history->time_ms)
+        history->time_ms = time_ms;
+    return history->time_ms;
+}
+
+static int emit(struct taking *taking, const struct history_event *event)
+{
+    struct history *history = taking->history;
+    struct history_event told = *event;
+    told.time_ms = tell_time(taking, event->time_ms);
+    history->concerned = true;
+    return taking->emit ? taking->emit(taking->context, &told) : 0;
+}
+
+static bool is_asked_id(const struct history *history, struct text id)
+{
+    return history->filter.subject == HISTORY_ID &&
+           text_equal(id, (struct text){ history->filter.id, history->filter.id_len });
+}
+
+static bool is_asked_pool(const struct history *history, const struct pool_key *key)
+{
+    return history->filter.subject == HISTORY_ALL ||
+           (history->filter.subject == HISTORY_ITEM && history->filter.item == key->item);
+}
+
+/* Tells what happened to a pool. Asked by id, the history does not follow pools. */
+static int change(struct taking *taking, const struct pool_key *key, int64_t on_hand,
+                  int64_t reserved, int64_t qty)
+{
+    struct history_event event = taking->event;
+    event.has_item = event.has_pool = true;
+    event.pool = *key;
+    event.qty = qty;
+    if (taking->history->filter.subject != HISTORY_ID) {
+        struct history_pool *pool = pool_of(taking->history, key);
+        if (!pool)
+            return -ENOMEM;
+        event.on_hand = pool->on_hand += on_hand;
+        event.reserved = pool->reserved += reserved;
+        event.has_stock = true;
+    }
+    if (owner_kind(key->owner) == POOL_ALLOTTED && !event.has_channel) {
+        event.channel = owner_channel(key->owner);
+        event.has_channel = true;
+    }
+    return emit(taking, &event);
+}
+
+static int take_item(struct taking *taking)
+{
+    struct item_fields f;
+    const struct history *history = taking->history;
+    if (!item_decode(taking->record, &f))
+        return -EILSEQ;
+    bool asked = history->filter.subject == HISTORY_ALL ||
+                 (history->filter.subject == HISTORY_ITEM && history->filter.item == f.fixed.item);
+    if (!asked)
+        return 0;
+    taking->history->born = true;
+    taking->event.type = f.fixed.detailed ? "item_set" : "item";
+    taking->event.has_item = true;
+    taking->event.pool.item = f.fixed.item;
+    return emit(taking, &taking->event);
+}
+
+static int take_movement(struct taking *taking)
+{
+    static const char *const kinds[] = { NULL, "receive", "adjust", "count", "return" };
+    struct movement_fields f;
+    const struct movement_record *r = &f.fixed;
+    struct history_event *event = &taking->event;
+    unsigned kind = taking->record->flags;
+    if (!movement_decode(taking->record, &f) || kind < MOVE_RECEIVE || kind > MOVE_RETURN)
+        return -EILSEQ;
+    bool returned = kind == MOVE_RETURN && is_asked_id(taking->history, f.ref);
+    if (!is_asked_pool(taking->history, &r->pool) && !is_asked_id(taking->history, f.id) &&
+        !returned)
+        return 0;
+    event->id = f.id;
+    event->ref = f.ref;
+    event->reason = f.reason;
+    event->type = kinds[kind];
+    event->time_ms = r->time_ms;
+    int error = change(taking, &r->pool, r->delta, 0, r->delta);
+    for (uint32_t i = 0; i < r->more_count && !error; i++) /* pools of the same item */
+        error = change(taking, &f.more[i].pool, f.more[i].delta, 0, f.more[i].delta);
+    return error;
+}
+
+/* Two events: of the pool that the units left, and of the one that they went to. */
+static int take_allot(struct taking *taking)
+{
+    struct allot_fields f;
+    const struct allot_record *r = &f.fixed;
+    struct history_event *event = &taking->event;
+    if (!allot_decode(taking->record, &f) || owner_kind(r->pool.owner) != POOL_ALLOTTED)
+        return -EILSEQ;
+    if (!is_asked_pool(taking->history, &r->pool) && !is_asked_id(taking->history, f.id))
+        return 0;
+    struct pool_key shared = { r->pool.item, r->pool.location, owner_of(POOL_SHARED, 0) };
+    const struct pool_key *from = r->delta > 0 ? &shared : &r->pool;
+    const struct pool_key *to = r->delta > 0 ? &r->pool : &shared;
+    int64_t qty = llabs(r->delta);
+    event->id = f.id;
+    event->type = "allot";
+    event->time_ms = r->time_ms;
+    event->channel = owner_channel(r->pool.owner);
+    event->has_channel = true;
+    int error = change(taking, from, -qty, 0, -qty);
+    return error ? error : change(taking, to, qty, 0, qty);
+}
+
+static int take_reserve(struct taking *taking)
+{
+    struct reserve_fields f;
+    const struct reserve_record *r = &f.fixed;
+    struct history *history = taking->history;
+    struct history_event *event = &taking->event;
+    struct history_draw kept[DRAWS_MAX];
+    uint32_t count = 0;
+    if (!reserve_decode(taking->record, &f) || r->draw_count > DRAWS_MAX || f.id.len > ID_MAX)
+        return -EILSEQ;
+    bool asked = is_asked_id(history, f.id);
+    for (uint16_t i = 0; i < r->draw_count; i++) {
+        const struct draw_record *draw = &f.draws[i];
+        if (asked || is_asked_pool(history, &draw->pool))
+            kept[count++] = (struct history_draw){ draw->pool, i, draw->qty, draw->qty };
+    }
+    if (count == 0)
+        return 0;
+    if (history_set_hold(history, f.id, r->channel, kept, count) != 0)
+        return -ENOMEM;
+    event->id = f.id;
+    event->type = "reserve";
+    event->time_ms = r->created_ms;
+    event->channel = r->channel;
+    event->has_channel = true;
+    event->state = state_name(r->ttl_ms ? STATE_HELD : STATE_CONFIRMED);
+    event->expires_ms = r->ttl_ms ? r->created_ms + r->ttl_ms : 0;
+    int error = 0;
+    for (uint32_t i = 0; i < count && !error; i++)
+        error = change(taking, &kept[i].pool, 0, kept[i].qty, kept[i].qty);
+    return error;
+}
+
+/* The hold that the record is about, and what all its events say of it; NULL: it concerns others.
+ */
+static struct history_hold *hold_asked(struct taking *taking, struct text id, const char *type)
+{
+    struct history_hold *hold = find_hold(taking->history, id);
+    taking->event.type = type;
+    taking->event.id = id;
+    if (hold) {
+        taking->event.channel = hold->channel;
+        taking->event.has_channel = true;
+    }
+    return hold;
+}
+
+/* What changes no stock is told of every pool that something is left of. */
+static int tell_all(struct taking *taking, const struct history_hold *hold)
+{
+    int error = 0;
+    for (uint32_t i = 0; i < hold->draw_count && !error; i++)
+        if (hold->draws[i].left > 0)
+            error = change(taking, &hold->draws[i].pool, 0, 0, hold->draws[i].left);
+    return error;
+}
+
+static int take_extend(struct taking *taking)
+{
+    struct extend_fields f;
+    if (!extend_decode(taking->record, &f))
+        return -EILSEQ;
+    const struct history_hold *hold = hold_asked(taking, f.id, "extend");
+    taking->event.state = state_name(STATE_HELD);
+    taking->event.expires_ms = f.fixed.expires_ms;
+    return hold ? tell_all(taking, hold) : 0;
+}
+
+static int take_confirm(struct taking *taking)
+{
+    struct confirm_fields f;
+    if (!confirm_decode(taking->record, &f))
+        return -EILSEQ;
+    const struct history_hold *hold = hold_asked(taking, f.id, "confirm");
+    taking->event.ref = f.ref;
+    taking->event.state = state_name(STATE_CONFIRMED);
+    taking->event.time_ms = f.fixed.time_ms;
+    return hold ? tell_all(taking, hold) : 0;
+}
+
+static int settle(struct taking *taking, struct history_draw *draw, uint32_t qty, bool fulfil)
+{
+    if (qty > draw->left)
+        return -EILSEQ;
+    draw->left -= qty;
+    return change(taking, &draw->pool, fulfil ? -(int64_t)qty : 0, -(int64_t)qty, qty);
+}
+
+static int settle_all(struct taking *taking, struct history_hold *hold, bool fulfil)
+{
+    int error = 0;
+    for (uint32_t i = 0; i < hold->draw_count && !error; i++)
+        if (hold->draws[i].left > 0)
+            error = settle(taking, &hold->draws[i], hold->draws[i].left, fulfil);
+    return error;
+}
+
+static int compare_index(const void *index, const void *draw)
+{
+    return (int)*(const uint16_t *)index - (int)((const struct history_draw *)draw)->index;
+}
+
+static int settle_some(struct taking *taking, struct history_hold *hold,
+                       const struct step_record *steps, uint32_t count, bool fulfil)
+{
+    int error = 0;
+    for (uint32_t s = 0; s < count && !error; s++) {
+        uint16_t index = steps[s].draw;
+        struct history_draw *draw =
+            bsearch(&index, hold->draws, hold->draw_count, sizeof hold->draws[0], compare_index);
+        if (draw) /* else it is of an item that nobody asked about */
+            error = settle(taking, draw, steps[s].qty, fulfil);
+    }
+    return error;
+}
+
+static void drop_if_settled(struct history *history, struct history_hold *hold)
+{
+    uint64_t left = 0;
+    for (uint32_t i = 0; i < hold->draw_count; i++)
+        left += hold->draws[i].left;
+    if (left == 0)
+        drop_hold(history, hold);
+}
+
+/* A step that was asked for by its own id: its reservation's pools are not known here. */
+static int tell_op(struct taking *taking, const struct step_record *steps, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++)
+        taking->event.qty += steps[i].qty;
+    return emit(taking, &taking->event);
+}
+
+static int take_step(struct taking *taking)
+{
+    struct step_head_fields f;
+    bool fulfil = taking->record->type == RECORD_FULFIL;
+    if (!step_head_decode(taking->record, &f) || taking->record->flags >= STATE_COUNT)
+        return -EILSEQ;
+    struct history_hold *hold = hold_asked(taking, f.id, fulfil ? "fulfil" : "cancel");
+    uint32_t count = f.fixed.step_count;
+    taking->event.op = f.op;
+    taking->event.time_ms = f.fixed.time_ms;
+    if (taking->record->flags != STATE_NONE) /* the first version did not say it */
+        taking->event.state = state_name((enum entry_state)taking->record->flags);
+    if (!hold)
+        return is_asked_id(taking->history, f.op) ? tell_op(taking, f.steps, count) : 0;
+    int error = count > 0 ? settle_some(taking, hold, f.steps, count, fulfil)
+                          : settle_all(taking, hold, fulfil);
+    drop_if_settled(taking->history, hold);
+    return error;
+}
+
+/* Nothing was left to be done: told to a question about the op or its reservation. */
+static int take_op(struct taking *taking)
+{
+    struct op_fields f;
+    if (!op_decode(taking->record, &f) || taking->record->flags >= STATE_COUNT)
+        return -EILSEQ;
+    if (!is_asked_id(taking->history, f.id) && !is_asked_id(taking->history, f.op))
+        return 0;
+    taking->event.type = "repeat";
+    taking->event.id = f.id;
+    taking->event.op = f.op;
+    taking->event.time_ms = f.fixed.time_ms;
+    taking->event.state = state_name((enum entry_state)taking->record->flags);
+    return emit(taking, &taking->event);
+}
+
+static int take_expire(struct taking *taking)
+{
+    struct expire_fields f;
+    if (!expire_decode(taking->record, &f))
+        return -EILSEQ;
+    struct history_hold *hold = hold_asked(taking, f.id, "expire");
+    taking->event.time_ms = f.fixed.time_ms;
+    taking->event.state = state_name(STATE_EXPIRED);
+    if (!hold)
+        return 0;
+    int error = settle_all(taking, hold, false);
+    drop_hold(taking->history, hold);
+    return error;
+}
+
+static bool draws_from(const struct record_head *record, uint32_t item)
+{
+    struct reserve_fields f;
+    if (!reserve_decode(record, &f))
+        return true; /* to be refused */
+    for (uint32_t i = 0; i < f.fixed.draw_count; i++)
+        if (f.draws[i].pool.item == item)
+            return true;
+    return false;
+}
+
+/* Most records concern others: of an item, that can be seen at little cost. */
+static bool concerns_others(const struct history *history, const struct record_head *record)
+{
+    struct movement_fields f;
+    if (history->filter.subject != HISTORY_ITEM)
+        return false;
+    switch (record->type) {
+    case RECORD_MOVEMENT:
+        return movement_decode(record, &f) && f.fixed.pool.item != history->filter.item;
+    case RECORD_RESERVE:
+        return !draws_from(record, history->filter.item);
+    case RECORD_EXTEND:
+    case RECORD_CONFIRM:
+    case RECORD_FULFIL:
+    case RECORD_CANCEL:
+    case RECORD_EXPIRE:
+        return history->hold_count == 0;
+    default:
+        return false;
+    }
+}
+
+int history_take(struct history *history, const struct record_head *record, uint64_t lsn,
+                 uint64_t time_ms, history_emit *to, void *context)
+{
+    if (concerns_others(history, record)) {
+        history->concerned = false;
+        history->lsn = lsn;
+        return 0;
+    }
+    struct taking taking = {
+        .history = history,
+        .record = record,
+        .batch_ms = time_ms,
+        .event = { .lsn = lsn,
+                   .time_ms = time_ms,
+                   .record = (enum record_type)record->type,
+                   .client = record->client },
+        .emit = to,
+        .context = context,
+    };
+    history->concerned = false;
+    history->lsn = lsn;
+    switch ((enum record_type)record->type) { /* no default: a new type must say what it tells */
+    case RECORD_ITEM:
+        return take_item(&taking);
+    case RECORD_MOVEMENT:
+        return take_movement(&taking);
+    case RECORD_ALLOT:
+        return take_allot(&taking);
+    case RECORD_RESERVE:
+        return take_reserve(&taking);
+    case RECORD_EXTEND:
+        return take_extend(&taking);
+    case RECORD_CONFIRM:
+        return take_confirm(&taking);
+    case RECORD_FULFIL:
+    case RECORD_CANCEL:
+        return take_step(&taking);
+    case RECORD_EXPIRE:
+        return take_expire(&taking);
+    case RECORD_OP:
+        return take_op(&taking);
+    case RECORD_VOID: /* the others move no stock */
+    case RECORD_LOCATION:
+    case RECORD_CHANNEL:
+    case RECORD_CLIENT:
+    case RECORD_UNDONE:
+        break;
+    }
+    return 0;
+}

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The history begun from an image of the ledger, in place of all records before it. */
+#include <errno.h>
+#include <string.h>
+
+#include "engine/history/history.h"
+#include "engine/store/id_table.h"
+
+/* Copies a record's fixed part; false if the record is not whole. */
+static bool open_record(const unsigned char *at, size_t left, void *fixed, size_t size)
+{
+    uint32_t length;
+    if (left < size)
+        return false;
+    memcpy(fixed, at, size);
+    memcpy(&length, at, sizeof length);
+    return length >= size && length <= left && length % 8 == 0;
+}
+
+static int load_item(struct history *history, const struct contents_item *item,
+                     const unsigned char *pools)
+{
+    const struct history_filter *filter = &history->filter;
+    bool asked = filter->subject == HISTORY_ALL ||
+                 (filter->subject == HISTORY_ITEM && filter->item == item->item);
+    if (!asked)
+        return 0;
+    history->born = true;
+    for (uint32_t i = 0; i < item->pool_count; i++) {
+        struct contents_pool pool;
+        memcpy(&pool, pools + i * sizeof pool, sizeof pool);
+        struct pool_key key = { item->item, pool.location, pool.owner };
+        if (history_set_pool(history, &key, pool.on_hand, pool.reserved) != 0)
+            return -ENOMEM;
+    }
+    return 0;
+}
+
+static int load_items(struct history *history, const unsigned char *at, size_t left)
+{
+    while (left > 0) {
+        struct contents_item item;
+        if (!open_record(at, left, &item, sizeof item) ||
+            item.pool_count > (item.length - sizeof item) / sizeof(struct contents_pool))
+            return -EILSEQ;
+        int error = load_item(history, &item, at + sizeof item);
+        if (error)
+            return error;
+        at += item.length;
+        left -= item.length;
+    }
+    return 0;
+}
+
+/* A finished one, too: units of it may still be returned. */
+static void see_reservation(struct history *history, const struct contents_entry *entry,
+                            const unsigned char *draws)
+{
+    struct text id = { (const char *)draws + entry->draw_count * sizeof(struct contents_draw),
+                       entry->id_len };
+    if (history->filter.subject != HISTORY_ID ||
+        !text_equal(id, (struct text){ history->filter.id, history->filter.id_len }))
+        return;
+    history->seen.known = true;
+    history->seen.state = (enum entry_state)entry->state;
+    for (uint16_t i = 0; i < entry->draw_count; i++) {
+        struct contents_draw draw;
+        memcpy(&draw, draws + i * sizeof draw, sizeof draw);
+        if (draw.pool.item == history->filter.item)
+            history->seen.fulfilled += draw.fulfilled;
+    }
+}
+
+static int load_reservation(struct history *history, const struct contents_entry *entry,
+                            const unsigned char *draws)
+{
+    const struct history_filter *filter = &history->filter;
+    struct text id = { (const char *)draws + entry->draw_count * sizeof(struct contents_draw),
+                       entry->id_len };
+    bool asked = filter->subject == HISTORY_ALL ||
+                 (filter->subject == HISTORY_ID &&
+                  text_equal(id, (struct text){ filter->id, filter->id_len }));
+    struct history_draw kept[DRAWS_MAX];
+    uint32_t count = 0;
+    for (uint16_t i = 0; i < entry->draw_count; i++) {
+        struct contents_draw draw;
+        memcpy(&draw, draws + i * sizeof draw, sizeof draw);
+        uint32_t left = draw.qty - draw.fulfilled - draw.cancelled;
+        if (asked || (filter->subject == HISTORY_ITEM && filter->item == draw.pool.item))
+            kept[count++] = (struct history_draw){ draw.pool, i, draw.qty, left };
+    }
+    return count > 0 ? history_set_hold(history, id, entry->channel, kept, count) : 0;
+}
+
+static int load_entries(struct history *history, const unsigned char *at, size_t left)
+{
+    while (left > 0) {
+        struct contents_entry entry;
+        if (!open_record(at, left, &entry, sizeof entry) || entry.id_len > ID_MAX ||
+            entry.draw_count > DRAWS_MAX ||
+            entry.draw_count * sizeof(struct contents_draw) + entry.id_len >
+                entry.length - sizeof entry)
+            return -EILSEQ;
+        bool reservation = entry.kind == ENTRY_RESERVATION && entry.state < STATE_COUNT;
+        bool open = reservation && !state_final((enum entry_state)entry.state);
+        if (reservation)
+            see_reservation(history, &entry, at + sizeof entry);
+        int error = open ? load_reservation(history, &entry, at + sizeof entry) : 0;
+        if (error)
+            return error;
+        at += entry.length;
+        left -= entry.length;
+    }
+    return 0;
+}
+
+int history_load(struct history *history, enum contents_kind kind, const unsigned char *bytes,
+                 size_t length)
+{
+    if (kind == CONTENTS_ITEMS)
+        return load_items(history, bytes, length);
+    return kind == CONTENTS_ENTRIES ? load_entries(history, bytes, length) : 0;
+}

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Questions to the history: their memory. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/history/history.h"
+
+struct history_query *history_query_new(enum history_kind kind)
+{
+    struct history_query *query = calloc(1, sizeof *query);
+    if (query)
+        query->kind = kind;
+    return query;
+}
+
+void history_query_free(struct history_query *query)
+{
+    if (!query)
+        return;
+    free(query->events);
+    free(query->texts);
+    free(query->pools);
+    free(query);
+}
+
+static int make_room(void **at, size_t *room, size_t needed, size_t size)
+{
+    if (needed <= *room)
+        return 0;
+    size_t larger = *room ? 2 * *room : 64;
+    while (larger < needed)
+        larger *= 2;
+    void *grown = realloc(*at, larger * size);
+    if (!grown)
+        return -ENOMEM;
+    *at = grown;
+    *room = larger;
+    return 0;
+}
+
+/* The texts may still move: until they are settled, a text's place is kept in place of its address.
+ */
+static void keep_text(struct history_query *query, struct text *text)
+{
+    if (text->len == 0) {
+        *text = (struct text){ NULL, 0 };
+        return;
+    }
+    memcpy(query->texts + query->text_length, text->at, text->len);
+    text->at = (const char *)(uintptr_t)query->text_length;
+    query->text_length += text->len;
+}
+
+int history_keep(struct history_query *query, const struct history_event *event)
+{
+    size_t room = query->event_room;
+    void *events = query->events;
+    void *texts = query->texts;
+    size_t more = (size_t)event->id.len + event->op.len + event->ref.len + event->reason.len;
+    int error = make_room(&events, &room, query->event_count + 1, sizeof *event);
+    query->events = events;
+    query->event_room = (uint32_t)room;
+    if (!error)
+        error = make_room(&texts, &query->text_room, query->text_length + more, 1);
+    query->texts = texts;
+    if (error)
+        return error;
+    struct history_event *kept = &query->events[query->event_count++];
+    *kept = *event;
+    keep_text(query, &kept->id);
+    keep_text(query, &kept->op);
+    keep_text(query, &kept->ref);
+    keep_text(query, &kept->reason);
+    return 0;
+}
+
+static void settle_text(const struct history_query *query, struct text *text)
+{
+    if (text->len > 0)
+        text->at = query->texts + (uintptr_t)text->at;
+}
+
+void history_settle_texts(struct history_query *query)
+{
+    for (uint32_t i = 0; i < query->event_count; i++) {
+        struct history_event *event = &query->events[i];
+        settle_text(query, &event->id);
+        settle_text(query, &event->op);
+        settle_text(query, &event->ref);
+        settle_text(query, &event->reason);
+    }
+}
+
+/* ---- returns ---- */
+
+void history_begin_returned(struct history_query *query, const struct history_seen *seen)
+{
+    struct return_evidence *e = &query->evidence;
+    e->known = seen->known;
+    e->state = seen->known ? state_name(seen->state) : NULL;
+    e->unproven = (int64_t)seen->fulfilled;
+}
+
+/* Events of the id: of the reservation itself, or of returns that name it. Others bear the id of
+ * another operation, or, as steps whose `op` it is, no pool. */
+void history_count_returned(struct history_query *query, const struct history_event *event)
+{
+    struct return_evidence *e = &query->evidence;
+    struct text id = { query->filter.id, query->filter.id_len };
+    bool of_item = event->has_pool && event->pool.item == query->filter.item;
+    switch (event->record) {
+    case RECORD_MOVEMENT:
+        if (of_item && text_equal(event->ref, id) && strcmp(event->type, "return") == 0)
+            e->returned += event->qty;
+        return;
+    case RECORD_RESERVE:
+    case RECORD_EXTEND:
+    case RECORD_CONFIRM:
+    case RECORD_FULFIL:
+    case RECORD_CANCEL:
+    case RECORD_EXPIRE:
+        if (!text_equal(event->id, id))
+            return;
+        e->known = true;
+        e->state = event->state ? event->state : e->state;
+        if (of_item && event->record == RECORD_FULFIL)
+            e->fulfilled += event->qty;
+        return;
+    default:
+        return;
+    }
+}

@@ -1,0 +1,375 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* From a ledger at rest to its image. */
+#include <errno.h>
+#include <string.h>
+
+#include "engine/ledger/change_index.h"
+#include "engine/ledger/ctx.h"
+#include "engine/replay/contents.h"
+
+struct writing {
+    const struct ledger *ledger;
+    const struct contents_sink *sink;
+    struct contents_totals *totals;
+    unsigned char record[RECORD_MAX]; /* of a setting, before its length is known */
+};
+
+static uint32_t padded(uint64_t length)
+{
+    return (uint32_t)((length + 7) & ~UINT64_C(7));
+}
+
+/* Room for a record of that many bytes; its last bytes are zero already. */
+static unsigned char *room_for(const struct writing *w, enum contents_kind kind, uint64_t length)
+{
+    uint32_t whole = padded(length);
+    if (length > UINT32_MAX - 8)
+        return NULL;
+    unsigned char *at = w->sink->room(w->sink->context, kind, whole);
+    if (at)
+        memset(at + whole - 8, 0, 8);
+    return at;
+}
+
+static void append(unsigned char **at, const void *bytes, size_t length)
+{
+    if (length > 0)
+        memcpy(*at, bytes, length);
+    *at += length;
+}
+
+/* ---- settings ---- */
+
+static int put_setting(struct writing *w, uint64_t lsn, uint32_t length)
+{
+    struct contents_setting setting = { lsn };
+    unsigned char *at = room_for(w, CONTENTS_SETTINGS, sizeof setting + length);
+    if (!at)
+        return -EIO;
+    append(&at, &setting, sizeof setting);
+    append(&at, w->record, length);
+    return 0;
+}
+
+static int write_settings(struct writing *w)
+{
+    const struct ledger *ledger = w->ledger;
+    const struct catalogue *catalogue = atomic_load(&w->ledger->catalogue);
+    int error = 0;
+    for (uint16_t i = 1; !error && i < ledger->client_count; i++) {
+        const struct client_name *c = &ledger->clients[i];
+        struct text name = { c->at, c->len };
+        error =
+            put_setting(w, 0, client_record_make(w->record, (struct record_head){ 0 }, i, name));
+    }
+    for (uint16_t i = 0; !error && i < catalogue->location_count; i++) {
+        const struct location *l = &catalogue->locations[i];
+        error = put_setting(w, l->lsn,
+                            location_record_make(w->record, (struct record_head){ 0 }, l, i));
+    }
+    for (uint16_t i = 0; !error && i < catalogue->channel_count; i++) {
+        const struct channel *c = &catalogue->channels[i];
+        error =
+            put_setting(w, c->lsn, channel_record_make(w->record, (struct record_head){ 0 }, c, i));
+    }
+    return error;
+}
+
+/* ---- items ---- */
+
+static uint32_t count_pools(const struct items *items, uint32_t index)
+{
+    struct pool_walk walk = pool_walk_start(items, index);
+    uint32_t count = 0;
+    while (pool_walk_next(&walk))
+        count++;
+    return count;
+}
+
+/* False if something is undecided in it. */
+static bool write_pools(const struct items *items, uint32_t index, unsigned char **at)
+{
+    struct pool_walk walk = pool_walk_start(items, index);
+    const struct pool *pool;
+    while ((pool = pool_walk_next(&walk)) != NULL) {
+        uint64_t key = atomic_load_explicit(&pool->key, memory_order_relaxed);
+        uint64_t word = pool_read(pool);
+        struct contents_pool saved = { key_location(key), key_owner(key),
+                                       (uint32_t)word_on_hand(word),
+                                       (uint32_t)word_reserved(word) };
+        if (word_undecided(word) != 0)
+            return false;
+        append(at, &saved, sizeof saved);
+    }
+    return true;
+}
+
+static int write_item(struct writing *w, uint32_t index)
+{
+    const struct items *items = &w->ledger->items;
+    const struct item *item = item_at(items, index);
+    struct text sku = item_sku(item);
+    if (sku.len == 0 || items_find(items, sku, sku_hash(items, sku)) != index)
+        return 0; /* an index that came to nothing */
+    static const struct item_details none;
+    const struct item_details *d = atomic_load(&items->details[index]);
+    struct contents_item saved = { .item = index,
+                                   .mark = item_version(w->ledger, index),
+                                   .pool_count = count_pools(items, index),
+                                   .detailed = d != NULL,
+                                   .sku_len = item->sku_len };
+    if (!d)
+        d = &none;
+    saved.details_lsn = d->lsn;
+    saved.low_stock = d->has_low_stock ? d->low_stock : -1;
+    saved.backorder_limit = d->has_backorder_limit ? d->backorder_limit : -1;
+    saved.name_len = d->name_len;
+    saved.barcode_len = d->barcode_len;
+    uint64_t length = sizeof saved + (uint64_t)saved.pool_count * sizeof(struct contents_pool) +
+                      sku.len + d->name_len + d->barcode_len;
+    unsigned char *at = room_for(w, CONTENTS_ITEMS, length);
+    if (!at)
+        return -EIO;
+    saved.length = padded(length);
+    append(&at, &saved, sizeof saved);
+    bool stable = write_pools(items, index, &at);
+    append(&at, sku.at, sku.len);
+    append(&at, d->name, d->name_len);
+    append(&at, d->barcode, d->barcode_len);
+    w->totals->pools += saved.pool_count;
+    return stable ? 0 : -EBUSY;
+}
+
+static int write_items(struct writing *w)
+{
+    uint32_t count = atomic_load(&w->ledger->items.count);
+    int error = 0;
+    w->totals->items = count;
+    for (uint32_t i = 0; !error && i < count; i++)
+        error = write_item(w, i);
+    return error;
+}
+
+/* ---- what ids stand for ---- */
+
+static struct pool_key key_of(const struct items *items, uint32_t unit)
+{
+    uint64_t key = atomic_load_explicit(&pool_at(items, unit)->key, memory_order_relaxed);
+    return (struct pool_key){ key_item(key), key_location(key), key_owner(key) };
+}
+
+static void write_draws(const struct writing *w, struct id_entry *entry, unsigned char **at)
+{
+    struct draw_walk walk = draw_walk_start(&w->ledger->ids, entry);
+    const struct draw *draw;
+    while ((draw = draw_walk_next(&walk)) != NULL) {
+        struct contents_draw saved = { key_of(&w->ledger->items, draw->pool), draw->qty,
+                                       draw->fulfilled, draw->cancelled };
+        append(at, &saved, sizeof saved);
+    }
+}
+
+static void write_ready(const struct writing *w, struct id_entry *entry, unsigned char **at)
+{
+    struct draw_walk walk = draw_walk_start(&w->ledger->ids, entry);
+    const struct draw *draw;
+    while ((draw = draw_walk_next(&walk)) != NULL) {
+        uint64_t ready_ms = draw_ready_ms(entry, draw);
+        append(at, &ready_ms, sizeof ready_ms);
+    }
+}
+
+/* The fixed part, but for its length and place. */
+static struct contents_entry saved_entry(const struct id_entry *entry, uint64_t word)
+{
+    struct contents_entry saved = { .kind = (uint8_t)word_kind(word),
+                                    .state = (uint8_t)word_state(word),
+                                    .last = (uint8_t)word_last(word),
+                                    .id_len = (uint8_t)word_id_len(word),
+                                    .content = entry->content,
+                                    .lsn_first = entry->lsn_first };
+    if (word_kind(word) == ENTRY_MOVEMENT) {
+        saved.movement.done_ms = entry->done_ms;
+        saved.movement.delta = entry->delta;
+        saved.movement.on_hand = entry->movement.on_hand;
+        saved.movement.available = entry->movement.available;
+        return saved;
+    }
+    if (word_kind(word) == ENTRY_STEP) {
+        saved.step.done_ms = entry->done_ms;
+        saved.step.state = entry->result_state;
+        return saved;
+    }
+    saved.ttl_ms = entry->ttl_ms;
+    saved.channel = entry->channel;
+    saved.draw_count = entry->draw_count;
+    saved.timed = entry->timed;
+    saved.reservation.lsn_last = entry->lsn_last;
+    saved.reservation.moment = entry->expires_ms;
+    saved.reservation.created_ms = entry->created_ms;
+    return saved;
+}
+
+static uint32_t slots_of(const struct contents_entry *saved)
+{
+    return saved->kind == ENTRY_RESERVATION ? 1 + draw_blocks(saved->draw_count, saved->timed) : 1;
+}
+
+static int write_entry(struct writing *w, uint32_t number)
+{
+    struct id_entry *entry = entry_at(&w->ledger->ids, number);
+    uint64_t word = atomic_load_explicit(&entry->state, memory_order_acquire);
+    enum entry_kind kind = word_kind(word);
+    if (kind == ENTRY_FREE || kind == ENTRY_REFUSED || kind == ENTRY_DRAWS)
+        return 0;
+    if (word & STATE_BUSY)
+        return -EBUSY;
+    struct contents_entry saved = saved_entry(entry, word);
+    uint64_t length = sizeof saved + saved.draw_count * sizeof(struct contents_draw) +
+                      (uint64_t)saved.id_len + saved.timed * saved.draw_count * sizeof(uint64_t);
+    unsigned char *at = room_for(w, CONTENTS_ENTRIES, length);
+    if (!at)
+        return -EIO;
+    saved.length = padded(length);
+    saved.slot = (uint32_t)w->totals->slots;
+    append(&at, &saved, sizeof saved);
+    if (kind == ENTRY_RESERVATION)
+        write_draws(w, entry, &at);
+    append(&at, entry->id, saved.id_len);
+    if (saved.timed)
+        write_ready(w, entry, &at);
+    w->totals->slots += slots_of(&saved);
+    if (kind != ENTRY_RESERVATION || state_final(word_state(word)))
+        w->totals->finished_slots += slots_of(&saved);
+    return 0;
+}
+
+/* The context whose next ended id is the oldest; NULL: there is none left. */
+static uint32_t *oldest_ended(const struct id_table *ids, uint32_t *next)
+{
+    uint32_t *found = NULL;
+    uint64_t oldest = UINT64_MAX;
+    for (unsigned i = 0; i < CONTEXTS_MAX; i++) {
+        if (next[i] == 0)
+            continue;
+        const struct id_entry *entry = entry_at(ids, next[i] - 1);
+        uint64_t word = atomic_load_explicit(&entry->state, memory_order_relaxed);
+        if (found && entry_ended_ms(entry, word) >= oldest)
+            continue;
+        oldest = entry_ended_ms(entry, word);
+        found = &next[i];
+    }
+    return found;
+}
+
+/* In the order in which they are to be forgotten. */
+static int write_ended(struct writing *w)
+{
+    const struct id_table *ids = &w->ledger->ids;
+    uint32_t next[CONTEXTS_MAX], *first;
+    int error = 0;
+    for (unsigned i = 0; i < CONTEXTS_MAX; i++)
+        next[i] = ids->contexts[i].first;
+    while (!error && (first = oldest_ended(ids, next)) != NULL) {
+        uint32_t number = *first - 1;
+        *first = entry_at(ids, number)->ended_next;
+        error = write_entry(w, number);
+    }
+    return error;
+}
+
+static bool is_live(const struct id_entry *entry)
+{
+    uint64_t word = atomic_load_explicit(&entry->state, memory_order_acquire);
+    return word_kind(word) == ENTRY_RESERVATION && !state_final(word_state(word));
+}
+
+static int write_entries(struct writing *w)
+{
+    const struct id_table *ids = &w->ledger->ids;
+    int error = write_ended(w);
+    uint32_t used = id_table_used(ids);
+    for (uint32_t i = 0; !error && i < used; i++)
+        if (is_live(entry_at(ids, i)))
+            error = write_entry(w, i);
+    return error;
+}
+
+/* ---- recent changes ---- */
+
+/* The context whose next change is the oldest; -1: there is none left. */
+static int oldest_ctx(const struct ledger *ledger, const uint64_t *next)
+{
+    uint64_t oldest = UINT64_MAX;
+    int found = -1;
+    for (unsigned i = 0; i < ledger->context_count; i++) {
+        const struct recent *recent = &ledger->contexts[i]->recent;
+        if (next[i] >= atomic_load(&recent->count))
+            continue;
+        uint64_t time_ms = atomic_load_explicit(&recent->ring[next[i] % RECENT_CHANGES].time_ms,
+                                                memory_order_relaxed);
+        if (found >= 0 && time_ms >= oldest)
+            continue;
+        oldest = time_ms;
+        found = (int)i;
+    }
+    return found;
+}
+
+static int write_recent(struct writing *w)
+{
+    const struct ledger *ledger = w->ledger;
+    uint64_t next[CONTEXTS_MAX];
+    for (unsigned i = 0; i < ledger->context_count; i++) {
+        const struct recent *recent = &ledger->contexts[i]->recent;
+        uint64_t count = atomic_load(&recent->count);
+        uint64_t forgotten = atomic_load(&recent->forgotten_ms);
+        next[i] = count > RECENT_CHANGES ? count - RECENT_CHANGES : 0;
+        if (forgotten > w->totals->forgotten_ms)
+            w->totals->forgotten_ms = forgotten;
+    }
+    for (int ctx; (ctx = oldest_ctx(ledger, next)) >= 0; w->totals->recents++) {
+        const struct recent_change *change =
+            &ledger->contexts[ctx]->recent.ring[next[ctx]++ % RECENT_CHANGES];
+        struct contents_recent saved = {
+            .time_ms = atomic_load_explicit(&change->time_ms, memory_order_relaxed),
+            .pool =
+                key_of(&ledger->items, atomic_load_explicit(&change->pool, memory_order_relaxed)),
+            .delta = atomic_load_explicit(&change->delta, memory_order_relaxed),
+        };
+        unsigned char *at = room_for(w, CONTENTS_RECENT, sizeof saved);
+        if (!at)
+            return -EIO;
+        append(&at, &saved, sizeof saved);
+    }
+    return 0;
+}
+
+static uint64_t last_change_ms(const struct ledger *ledger)
+{
+    uint64_t last = 0;
+    for (unsigned i = 0; i < ledger->context_count; i++)
+        if (ledger->contexts[i]->cursor.now_ms > last)
+            last = ledger->contexts[i]->cursor.now_ms;
+    return last;
+}
+
+int ledger_contents_write(const struct ledger *ledger, const struct contents_sink *sink,
+                          struct contents_totals *totals)
+{
+    struct writing w = { .ledger = ledger, .sink = sink, .totals = totals };
+    *totals = (struct contents_totals){ .items_max = ledger->items.max_items,
+                                        .pools_max = ledger->items.max_pools,
+                                        .reservations_max = ledger->ids.max,
+                                        .ids_forgotten_ms = id_table_forgotten_ms(&ledger->ids),
+                                        .born_ms = ledger->born_ms,
+                                        .last_ms = last_change_ms(ledger) };
+    int error = write_settings(&w);
+    if (!error)
+        error = write_items(&w);
+    if (!error)
+        error = write_entries(&w);
+    if (!error)
+        error = write_recent(&w);
+    return error;
+}

@@ -1,0 +1,349 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Questions about the past: history, stock as it was, and what was fulfilled and returned of a
+ * reservation. They are answered from the journal's files by a thread of its own. A method asks,
+ * and is called again once the answer is there; meanwhile its connection waits, and no other.
+ */
+#include <assert.h>
+#include <inttypes.h>
+#include <stddef.h>
+#include <string.h>
+
+#include "engine/store/catalogue.h"
+#include "engine/store/pool.h"
+#include "protocol/methods.h"
+#include "protocol/pack.h"
+
+enum { HISTORY_LIMIT = 100 };
+
+/* ---- asking ---- */
+
+/* CODE_DEFERRED: it is under way. */
+static enum code ask(struct call *call, struct history_query *query)
+{
+    const struct history_port *history = call->service->history;
+    query->upto = atomic_load_explicit(&call->service->log->tail, memory_order_acquire);
+    query->asked_upto = query->upto;
+    query->asker = call->awaited;
+    *call->awaited = (struct awaited){ .query = query };
+    if (history && history->ask(history->self, query, call->box))
+        return CODE_DEFERRED;
+    *call->awaited = (struct awaited){ 0 };
+    history_query_free(query);
+    refuse(&call->refusal, CODE_OVERLOADED, NULL, "too many questions about the past wait already");
+    return CODE_OVERLOADED;
+}
+
+static struct history_query *new_question(struct call *call, enum history_kind kind)
+{
+    struct history_query *query = history_query_new(kind);
+    if (!query)
+        refuse(&call->refusal, CODE_OVERLOADED, NULL, "no memory for a question about the past");
+    return query;
+}
+
+/* The answer that came; the caller frees it. NULL: there is none yet. */
+static struct history_query *take_answer(struct call *call)
+{
+    struct history_query *query = call->awaited->query;
+    if (!call->awaited->answered)
+        return NULL;
+    *call->awaited = (struct awaited){ 0 };
+    return query;
+}
+
+void awaited_drop(struct awaited *awaited)
+{
+    if (awaited->answered) {
+        history_query_free(awaited->query);
+    } else if (awaited->query) {
+        awaited->query->asker = NULL;
+        atomic_store_explicit(&awaited->query->abandoned, true, memory_order_relaxed);
+    }
+    *awaited = (struct awaited){ 0 };
+}
+
+static enum code refuse_answer(struct call *call, const struct history_query *q)
+{
+    const char *param = q->has_time ? "at_ms" : "at_lsn";
+    struct refusal *refusal = &call->refusal;
+    switch (q->outcome) {
+    case HISTORY_ANSWERED:
+        return CODE_OK;
+    case HISTORY_NOT_YET:
+        refuse(refusal, CODE_BAD_REQUEST, param, "at_lsn: the journal stands at %" PRIu64, q->lsn);
+        break;
+    case HISTORY_NO_MORE:
+        refuse(refusal, CODE_BAD_REQUEST, param, "%s: what is kept begins at lsn %" PRIu64, param,
+               q->begins_lsn);
+        break;
+    case HISTORY_UNBORN:
+        refuse(refusal, CODE_UNKNOWN_SKU, "sku", "there was no \"%.*s\" then", (int)call->sku.len,
+               call->sku.at);
+        break;
+    case HISTORY_FAILED:
+        refuse(refusal, CODE_UNREADABLE, NULL, "the journal cannot be read: %s", q->why);
+        break;
+    case HISTORY_STOPPED:
+        refuse(refusal, CODE_OVERLOADED, NULL, "the engine is stopping");
+        break;
+    }
+    return refusal->code;
+}
+
+/* ---- names ---- */
+
+static struct text location_code(const struct catalogue *catalogue, uint16_t location)
+{
+    if (location >= catalogue->location_count)
+        return (struct text){ NULL, 0 };
+    return code_text(&catalogue->locations[location].code);
+}
+
+static struct text channel_code(const struct catalogue *catalogue, uint16_t channel)
+{
+    if (channel >= catalogue->channel_count)
+        return (struct text){ NULL, 0 };
+    return code_text(&catalogue->channels[channel].code);
+}
+
+/* ---- history ---- */
+
+struct history_options {
+    struct text id;
+    int64_t since_lsn, limit;
+};
+
+static const struct option history_options[] = {
+    { .name = "id", .kind = OPTION_ID, .value = offsetof(struct history_options, id) },
+    { .name = "since_lsn",
+      .kind = OPTION_NUMBER,
+      .value = offsetof(struct history_options, since_lsn),
+      .max = INT64_MAX },
+    { .name = "limit",
+      .kind = OPTION_NUMBER,
+      .value = offsetof(struct history_options, limit),
+      .min = 1,
+      .max = HISTORY_LIMIT_MAX },
+};
+
+static void pack_given(struct out *out, const char *key, bool given, int64_t number)
+{
+    pack_string(out, key);
+    if (given)
+        pack_int(out, number);
+    else
+        pack_nil(out);
+}
+
+static void pack_id(struct out *out, const char *key, struct text id)
+{
+    pack_string(out, key);
+    if (id.len > 0)
+        pack_bytes(out, id);
+    else
+        pack_nil(out);
+}
+
+static void pack_words(struct out *out, const char *key, const char *words)
+{
+    pack_string(out, key);
+    if (words)
+        pack_string(out, words);
+    else
+        pack_nil(out);
+}
+
+static void pack_event(struct call *call, const struct catalogue *catalogue,
+                       const struct history_event *e)
+{
+    struct out *out = call->out;
+    const struct text none = { NULL, 0 };
+    pack_map(out, 17);
+    pack_key_uint(out, "lsn", e->lsn);
+    pack_key_uint(out, "time_ms", e->time_ms);
+    pack_key_string(out, "type", e->type);
+    pack_id(out, "id", e->id);
+    pack_key_text(out, "sku", e->has_item ? ledger_sku(call->ctx, e->pool.item) : none);
+    pack_key_text(out, "location", e->has_pool ? location_code(catalogue, e->pool.location) : none);
+    pack_words(out, "kind", e->has_pool ? pool_kind_name(owner_kind(e->pool.owner)) : NULL);
+    pack_key_text(out, "channel", e->has_channel ? channel_code(catalogue, e->channel) : none);
+    pack_given(out, "qty", e->has_pool || e->qty != 0, e->qty);
+    pack_given(out, "on_hand", e->has_stock, e->on_hand);
+    pack_given(out, "reserved", e->has_stock, e->reserved);
+    pack_words(out, "state", e->state);
+    pack_given(out, "expires_ms", e->expires_ms != 0, (int64_t)e->expires_ms);
+    pack_id(out, "op", e->op);
+    pack_key_text(out, "client", ledger_client_name(call->ctx, e->client));
+    pack_id(out, "reason", e->reason);
+    pack_id(out, "ref", e->ref);
+}
+
+static enum code reply_history(struct call *call, struct history_query *q)
+{
+    struct out *out = call->out;
+    enum code code = refuse_answer(call, q);
+    if (code == CODE_OK) {
+        const struct catalogue *catalogue = ledger_catalogue(call->ctx);
+        reply_map(call, 4, q->lsn);
+        PACK_KEY(out, "events");
+        pack_array(out, q->event_count);
+        for (uint32_t i = 0; i < q->event_count; i++)
+            pack_event(call, catalogue, &q->events[i]);
+        pack_given(out, "next", q->next != 0, (int64_t)q->next);
+        pack_key_uint(out, "begins_lsn", q->begins_lsn);
+    }
+    history_query_free(q);
+    return code;
+}
+
+/* Takes [sku?, {id, since_lsn, limit}?]: either the sku or the id. */
+static enum code take_history(struct call *call, struct history_options *given)
+{
+    struct params *params = &call->params;
+    bool no_sku = params_skip_nil(params);
+    if (!no_sku)
+        call->sku = param_sku(params, "sku");
+    params_options(params, history_options, COUNT_OF(history_options), given);
+    if (params_good(params) && no_sku != text_given(given->id))
+        refuse(&call->refusal, CODE_BAD_REQUEST, "sku",
+               "either a sku, or nil for the sku and an id among the options");
+    return call->refusal.code;
+}
+
+enum code method_history(struct call *call)
+{
+    struct history_options given = { .limit = HISTORY_LIMIT };
+    enum code code = take_history(call, &given);
+    if (code != CODE_OK)
+        return code;
+    struct history_query *query = take_answer(call);
+    if (query)
+        return reply_history(call, query);
+    if (call->awaited->query)
+        return CODE_DEFERRED;
+    struct history_filter filter = { .subject = HISTORY_ID };
+    if (text_given(call->sku)) {
+        filter.subject = HISTORY_ITEM;
+        code = ledger_find_item(call->ctx, call->sku, &filter.item);
+        if (code != CODE_OK)
+            return code;
+    } else {
+        filter.id_len = (uint8_t)given.id.len;
+        memcpy(filter.id, given.id.at, given.id.len);
+    }
+    query = new_question(call, HISTORY_EVENTS);
+    if (!query)
+        return call->refusal.code;
+    query->filter = filter;
+    query->since_lsn = (uint64_t)given.since_lsn;
+    query->limit = (uint32_t)given.limit;
+    return ask(call, query);
+}
+
+/* ---- what was returned of a reservation ---- */
+
+enum code call_ask_returned(struct call *call, struct text reservation, struct text sku)
+{
+    struct history_filter filter = { .subject = HISTORY_ID, .id_len = (uint8_t)reservation.len };
+    enum code code = ledger_find_item(call->ctx, sku, &filter.item);
+    if (code != CODE_OK)
+        return code;
+    struct history_query *query = new_question(call, HISTORY_RETURNED);
+    if (!query)
+        return call->refusal.code;
+    assert(reservation.len <= ID_MAX);
+    memcpy(filter.id, reservation.at, reservation.len);
+    query->filter = filter;
+    return ask(call, query);
+}
+
+enum code call_take_evidence(struct call *call, const struct return_evidence **evidence)
+{
+    const struct history_query *query = call->awaited->query;
+    *evidence = NULL;
+    if (!query)
+        return CODE_OK;
+    if (!call->awaited->answered)
+        return CODE_DEFERRED;
+    enum code code = refuse_answer(call, query);
+    if (code != CODE_OK)
+        return code;
+    *evidence = &query->evidence;
+    if (query->evidence.upto >= query->asked_upto)
+        return CODE_OK;
+    refuse(&call->refusal, CODE_OVERLOADED, NULL,
+           "the journal is written up to lsn %" PRIu64 " only, and is needed up to lsn %" PRIu64
+           "; try again",
+           query->evidence.upto, query->asked_upto);
+    return CODE_OVERLOADED;
+}
+
+/* ---- stock, as it was ---- */
+
+static void pack_pool_then(struct call *call, const struct catalogue *catalogue,
+                           const struct history_pool *pool)
+{
+    struct out *out = call->out;
+    uint16_t owner = pool->key.owner;
+    bool allotted = owner_kind(owner) == POOL_ALLOTTED;
+    pack_map(out, 6);
+    pack_key_text(out, "location", location_code(catalogue, pool->key.location));
+    pack_words(out, "kind", pool_kind_name(owner_kind(owner)));
+    pack_key_text(out, "channel",
+                  allotted ? channel_code(catalogue, owner_channel(owner))
+                           : (struct text){ NULL, 0 });
+    pack_key_int(out, "on_hand", pool->on_hand);
+    pack_key_int(out, "reserved", pool->reserved);
+    pack_string(out, "eta_ms");
+    pack_nil(out);
+}
+
+static enum code reply_stock_then(struct call *call, struct history_query *q)
+{
+    struct out *out = call->out;
+    int64_t on_hand = 0;
+    int64_t reserved = 0;
+    enum code code = refuse_answer(call, q);
+    for (uint32_t i = 0; i < q->pool_count; i++) {
+        if (!owner_sellable(q->pools[i].key.owner))
+            continue;
+        on_hand += q->pools[i].on_hand;
+        reserved += q->pools[i].reserved;
+    }
+    if (code == CODE_OK) {
+        const struct catalogue *catalogue = ledger_catalogue(call->ctx);
+        reply_map(call, 6, q->lsn);
+        pack_key_uint(out, "time_ms", q->time_ms);
+        pack_key_int(out, "on_hand", on_hand);
+        pack_key_int(out, "reserved", reserved);
+        pack_key_int(out, "available", on_hand - reserved);
+        PACK_KEY(out, "pools");
+        pack_array(out, q->pool_count);
+        for (uint32_t i = 0; i < q->pool_count; i++)
+            pack_pool_then(call, catalogue, &q->pools[i]);
+    }
+    history_query_free(q);
+    return code;
+}
+
+enum code method_stock_then(struct call *call, bool by_time, uint64_t at)
+{
+    struct history_filter filter = { .subject = HISTORY_ITEM };
+    struct history_query *query = take_answer(call);
+    if (query)
+        return reply_stock_then(call, query);
+    if (call->awaited->query)
+        return CODE_DEFERRED;
+    enum code code = ledger_find_item(call->ctx, call->sku, &filter.item);
+    if (code != CODE_OK)
+        return code;
+    query = new_question(call, HISTORY_STOCK);
+    if (!query)
+        return call->refusal.code;
+    query->filter = filter;
+    query->has_time = by_time;
+    query->has_lsn = !by_time;
+    query->at = at;
+    return ask(call, query);
+}
