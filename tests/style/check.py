@@ -190,9 +190,18 @@ def check_calls(path, text):
                 yield number, f"{name}: the engine allocates only in {' '.join(MAY_ALLOCATE)}"
 
 
+def check_prose(text):
+    """Tables and links cannot wrap."""
+    for number, line in enumerate(text.splitlines(), 1):
+        if len(line) > MAX_COLUMNS and not line.startswith(("|", "[")):
+            yield number, f"{len(line)} columns, more than {MAX_COLUMNS}"
+
+
 def check_file(path, text):
     """Yields (line, what is wrong) for the file at this path from the root."""
     yield from check_lines(path, text)
+    if path.endswith(".md"):
+        yield from check_prose(text)
     if path.endswith((".c", ".h")) and path.startswith(C_FOLDERS):
         for check in (check_size, check_head, check_includes, check_calls):
             yield from check(path, text)
@@ -235,6 +244,8 @@ SELF_TEST = (
     ("function of 72", "tests/unit/a.c", "Test(a,\n     b)\n" + function(71)[12:]),
     ("601 lines", "engine/a.c", "\n" * 600),
     ("101 columns", "engine/a.c", "//" + "x" * 99 + "\n"),
+    ("101 columns", "docs/a.md", "x" * 101 + "\n"),
+    (None, "docs/a.md", "| " + "x" * 100 + " |\n"),
     ("tab", "engine/a.c", "\tint x;\n"),
     ("trailing", "docs/a.md", "x \n"),
     ("unfinished", "engine/a.c", "/* TO" "DO: all */\n"),
