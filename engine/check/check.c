@@ -2,6 +2,7 @@
 /* The invariants of a ledger at rest, in one function. engine/check/check_rules.h numbers them. */
 #include "engine/ledger/ledger.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -28,6 +29,7 @@ static bool check_owned(struct rules *rules, struct id_entry *entry, uint64_t wo
     if (undecided)
         return BROKEN(rules, "I4: something is busy where \"%.*s\" is", (int)word_id_len(word),
                       entry->id);
+    assert(entry_is_owned(entry)); /* E1 */
     bool ended = word_kind(word) != ENTRY_RESERVATION || state_final(word_state(word));
     rules->ended += ended;
     rules->in_inbox += ended && entry->owner != NO_OWNER;
@@ -72,6 +74,7 @@ static bool check_queues(struct rules *rules)
 {
     const struct id_table *ids = &rules->ledger->ids;
     uint64_t count = queued(ids);
+    assert(rules->in_inbox <= rules->ended);
     if (count == id_table_remembered(ids) && count + rules->in_inbox == rules->ended)
         return true;
     return BROKEN(rules, "I9: %llu ids have ended, %llu are in the queues, %llu in mailboxes",

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "engine/check/check.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -122,6 +123,9 @@ static bool iterations_ended(struct check *check, const struct ctx *own)
 static void begin_pass(struct check *check)
 {
     struct log *log = check->rules.ledger->log;
+    assert(check->busy_count == 0);
+    assert(check->look_count == 0);
+    assert(check->report.passes < CHECK_PASSES);
     check->report.passes++;
     check->report.reservations = 0;
     check->skipped = 0;
@@ -184,6 +188,7 @@ static bool visit(struct check *check, uint32_t number)
 static uint32_t visit_some(struct check *check, uint32_t budget)
 {
     const struct id_table *ids = &check->rules.ledger->ids;
+    assert(check->phase == VISIT);
     uint64_t used = id_table_used(ids);
     uint32_t end = check->at + budget * PEEKS;
     uint64_t taken = 0;
@@ -207,6 +212,7 @@ static uint32_t visit_some(struct check *check, uint32_t budget)
 static bool revisit(struct check *check)
 {
     uint32_t kept = 0;
+    assert(check->busy_count <= BUSY_MAX);
     for (uint32_t i = 0; i < check->busy_count; i++)
         if (!visit(check, check->busy[i]))
             check->busy[kept++] = check->busy[i];
@@ -228,6 +234,7 @@ static bool revisit(struct check *check)
 
 static bool is_judged(const struct check *check, uint32_t item)
 {
+    assert(item < check->items);
     return check->judged[item / 64] >> item % 64 & 1;
 }
 
@@ -260,6 +267,7 @@ static void compare_pool(struct check *check, const struct pool *pool)
 static void begin_item(struct check *check, uint32_t index)
 {
     const struct items *items = &check->rules.ledger->items;
+    assert(!check->in_item);
     uint32_t stamp;
     bool stable = gives_stable(item_at(items, index), &stamp);
     check->look = (struct look){ .item = index, .giving = !stable };
@@ -270,6 +278,9 @@ static void begin_item(struct check *check, uint32_t index)
 
 static void end_item(struct check *check)
 {
+    assert(check->in_item);
+    assert(check->look.item == check->at);
+    assert(check->look_count < LOOKS_MAX);
     bool there = check->walked > 0 || item_version(check->rules.ledger, check->at) > 0;
     check->report.items += there && first_pass(check);
     check->in_item = false;
@@ -324,6 +335,7 @@ static void judge(struct check *check, const struct look *look)
     /* Where an entry could not be read, a sum may be too small, but not too great. */
     if (look->pool && check->skipped > 0 && look->promised < look->reserved)
         return;
+    assert(!is_judged(check, look->item)); /* it would not have been compared */
     set_judged(check, look->item);
     if (!rule_still(rules, look->item, look->undecided, look->giving))
         note(check);
@@ -345,6 +357,7 @@ static uint64_t count_moving(const struct check *check)
 static void end_pass(struct check *check)
 {
     check->report.moving = count_moving(check);
+    assert(check->report.moving <= check->items);
     check->at = 0;
     if (check->report.moving == 0 || check->report.passes == CHECK_PASSES)
         check->phase = FREE;
@@ -375,6 +388,7 @@ static void free_some(struct check *check)
 {
     struct rules *rules = &check->rules;
     size_t bytes = (size_t)rules->ledger->items.unit_count * sizeof *rules->promised;
+    assert(check->freed <= bytes);
     size_t step = bytes - check->freed < FREE_STEP ? bytes - check->freed : FREE_STEP;
     memory_empty((char *)rules->promised + check->freed, step);
     check->freed += step;

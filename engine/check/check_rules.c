@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "engine/check/check_rules.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 
@@ -42,6 +43,7 @@ static bool may_draw(const struct rules *rules, const struct id_entry *entry,
 /* Stays above anything that a pool could hold once it is there: it never comes round. */
 static void promise(struct rules *rules, const struct draw *draw)
 {
+    assert(draw->pool < rules->ledger->items.unit_count); /* I7 was checked */
     uint32_t *promised = &rules->promised[draw->pool];
     if (*promised <= WORD_RESERVED_MOST)
         *promised += draw_left(draw);
@@ -53,6 +55,8 @@ bool rule_draws(struct rules *rules, struct id_entry *entry, uint64_t word)
     const struct draw *draw;
     int id_len = (int)word_id_len(word);
     uint64_t left = 0;
+    assert(word_kind(word) == ENTRY_RESERVATION);
+    assert(entry_is_owned(entry)); /* E1 */
     while ((draw = draw_walk_next(&walk)) != NULL) {
         if ((uint64_t)draw->fulfilled + draw->cancelled > draw->qty)
             return BROKEN(rules, "I3: \"%.*s\" has settled more than it drew", id_len, entry->id);
@@ -70,6 +74,7 @@ bool rule_draws(struct rules *rules, struct id_entry *entry, uint64_t word)
 
 bool rule_state(struct rules *rules, const struct id_entry *entry, uint64_t word)
 {
+    assert(entry_is_owned(entry)); /* E1 */
     int id_len = (int)word_id_len(word);
     if (word_state(word) == STATE_NONE || word_state(word) >= STATE_COUNT)
         return BROKEN(rules, "I3: \"%.*s\" has no state", id_len, entry->id);
@@ -83,6 +88,7 @@ bool rule_found(struct rules *rules, struct id_entry *entry, uint64_t word, bool
     struct id_table *ids = &rules->ledger->ids;
     struct text id = entry_id(entry, word);
     enum entry_found found = id_table_find_own(ids, entry, id, id_hash(ids, id));
+    assert(entry_is_owned(entry)); /* E1 */
     *undecided = found == ENTRY_UNDECIDED;
     if (found != ENTRY_ABSENT)
         return true;
@@ -100,6 +106,7 @@ bool rule_pool(struct rules *rules, uint32_t index, const struct pool *pool)
         atomic_load_explicit(&rules->ledger->catalogue, memory_order_seq_cst);
     uint64_t key = atomic_load_explicit(&pool->key, memory_order_acquire);
     uint16_t owner = key_owner(key);
+    assert(key != 0); /* a walk passes only over pools */
     struct text sku = item_sku(item_at(items, index));
     if (key_item(key) != index ||
         pool_find(items, index, key_location(key), key_owner(key)) != pool)

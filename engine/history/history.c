@@ -24,6 +24,8 @@ struct taking {
 
 void history_open(struct history *history, const struct history_filter *filter)
 {
+    assert(filter->subject <= HISTORY_ID);
+    assert(filter->id_len <= ID_MAX);
     *history = (struct history){ .filter = *filter };
 }
 
@@ -46,6 +48,8 @@ void history_close(struct history *history)
 static size_t pool_slot(const struct history *history, const struct pool_key *key)
 {
     size_t mask = history->pool_room - 1;
+    assert(history->pool_count < history->pool_room); /* or the search would not end */
+    assert((history->pool_room & mask) == 0);
     size_t slot = (size_t)XXH3_64bits(key, sizeof *key) & mask;
     while (history->pools[slot].used && memcmp(&history->pools[slot].key, key, sizeof *key) != 0)
         slot = (slot + 1) & mask;
@@ -66,6 +70,7 @@ static int grow_pools(struct history *history)
         if (old[i].used)
             pools[pool_slot(history, &old[i].key)] = old[i];
     free(old);
+    assert(2 * history->pool_count <= history->pool_room);
     return 0;
 }
 
@@ -114,6 +119,8 @@ static uint64_t hash_of(struct text id)
 static struct history_hold **hold_link(const struct history *history, struct text id, uint64_t hash)
 {
     struct history_hold **link = &history->holds[hash & (history->hold_room - 1)];
+    assert(history->hold_room > 0);
+    assert((history->hold_room & (history->hold_room - 1)) == 0);
     while (*link && !((*link)->hash == hash &&
                       text_equal((struct text){ (*link)->id, (*link)->id_len }, id)))
         link = &(*link)->next;
@@ -131,6 +138,7 @@ static void drop_hold(struct history *history, const struct history_hold *hold)
     struct history_hold **link = hold_link(history, id, hold->hash);
     struct history_hold *found = *link;
     assert(found == hold);
+    assert(history->hold_count > 0);
     *link = found->next;
     free(found);
     history->hold_count--;
@@ -160,6 +168,9 @@ int history_set_hold(struct history *history, struct text id, uint16_t channel,
                      const struct history_draw *draws, uint32_t count)
 {
     assert(id.len <= ID_MAX);
+    assert(count > 0);
+    for (uint32_t i = 1; i < count; i++)
+        assert(draws[i - 1].index < draws[i].index); /* settle_some searches them */
     struct history_hold *old = find_hold(history, id);
     if (old)
         drop_hold(history, old);
@@ -177,6 +188,7 @@ int history_set_hold(struct history *history, struct text id, uint16_t channel,
     hold->next = *head;
     *head = hold;
     history->hold_count++;
+    assert(history->hold_count <= history->hold_room);
     return 0;
 }
 
@@ -195,6 +207,7 @@ static uint64_t tell_time(struct taking *taking, uint64_t time_ms)
         time_ms = batch_ms;
     if (time_ms > history->time_ms)
         history->time_ms = time_ms;
+    assert(history->time_ms >= time_ms || apart > ONE_CLOCK_MS || time_ms == 0);
     return history->time_ms;
 }
 
@@ -202,6 +215,8 @@ static int emit(struct taking *taking, const struct history_event *event)
 {
     struct history *history = taking->history;
     struct history_event told = *event;
+    assert(told.type); /* every event says what it is */
+    assert(!told.has_pool || told.has_item);
     told.time_ms = tell_time(taking, event->time_ms);
     history->concerned = true;
     return taking->emit ? taking->emit(taking->context, &told) : 0;
@@ -391,6 +406,7 @@ static int settle(struct taking *taking, struct history_draw *draw, uint32_t qty
     if (qty > draw->left)
         return -EILSEQ;
     draw->left -= qty;
+    assert(draw->left <= draw->qty);
     return change(taking, &draw->pool, fulfil ? -(int64_t)qty : 0, -(int64_t)qty, qty);
 }
 
@@ -526,6 +542,8 @@ static bool concerns_others(const struct history *history, const struct record_h
 int history_take(struct history *history, const struct record_head *record, uint64_t lsn,
                  uint64_t time_ms, history_emit *to, void *context)
 {
+    assert(lsn > history->lsn); /* records come in the order of the log */
+    assert(record->length >= sizeof *record);
     if (concerns_others(history, record)) {
         history->concerned = false;
         history->lsn = lsn;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The history begun from an image of the ledger, in place of all records before it. */
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 
@@ -25,6 +26,7 @@ static int load_item(struct history *history, const struct contents_item *item,
                  (filter->subject == HISTORY_ITEM && filter->item == item->item);
     if (!asked)
         return 0;
+    assert(!history->born || filter->subject == HISTORY_ALL); /* an item has one record */
     history->born = true;
     for (uint32_t i = 0; i < item->pool_count; i++) {
         struct contents_pool pool;
@@ -61,6 +63,7 @@ static void see_reservation(struct history *history, const struct contents_entry
     if (history->filter.subject != HISTORY_ID ||
         !text_equal(id, (struct text){ history->filter.id, history->filter.id_len }))
         return;
+    assert(!history->seen.known); /* an id has one entry */
     history->seen.known = true;
     history->seen.state = (enum entry_state)entry->state;
     for (uint16_t i = 0; i < entry->draw_count; i++) {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Questions to the history: their memory. */
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -47,6 +48,7 @@ static void keep_text(struct history_query *query, struct text *text)
         *text = (struct text){ NULL, 0 };
         return;
     }
+    assert(query->text_length + text->len <= query->text_room);
     memcpy(query->texts + query->text_length, text->at, text->len);
     text->at = (const char *)(uintptr_t)query->text_length;
     query->text_length += text->len;
@@ -66,6 +68,7 @@ int history_keep(struct history_query *query, const struct history_event *event)
     query->texts = texts;
     if (error)
         return error;
+    assert(query->event_count < query->event_room);
     struct history_event *kept = &query->events[query->event_count++];
     *kept = *event;
     keep_text(query, &kept->id);
@@ -98,6 +101,8 @@ void history_begin_returned(struct history_query *query, const struct history_se
 {
     struct return_evidence *e = &query->evidence;
     e->known = seen->known;
+    assert(query->kind == HISTORY_RETURNED);
+    assert(!seen->known || seen->state < STATE_COUNT);
     e->state = seen->known ? state_name(seen->state) : NULL;
     e->unproven = (int64_t)seen->fulfilled;
 }
@@ -109,6 +114,8 @@ void history_count_returned(struct history_query *query, const struct history_ev
     struct return_evidence *e = &query->evidence;
     struct text id = { query->filter.id, query->filter.id_len };
     bool of_item = event->has_pool && event->pool.item == query->filter.item;
+    assert(query->kind == HISTORY_RETURNED);
+    assert(query->filter.subject == HISTORY_ID);
     switch (event->record) {
     case RECORD_MOVEMENT:
         if (of_item && text_equal(event->ref, id) && strcmp(event->type, "return") == 0)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "engine/ledger/change_index.h"
 
+#include <assert.h>
 #include <errno.h>
 
 #include "engine/base/memory.h"
@@ -11,6 +12,7 @@ enum { LOOKS_AT_CTX = 200 };
 
 int change_index_init(struct ledger *ledger)
 {
+    assert(ledger->context_count >= 1);
     uint32_t blocks = ledger->items.max_items / VERSIONS_PER_BLOCK + 1;
     ledger->block_count = blocks;
     for (unsigned i = 0; i < ledger->context_count; i++) {
@@ -31,6 +33,7 @@ void change_index_destroy(struct ledger *ledger)
 
 void item_version_raise(struct ctx *ctx, uint32_t item, uint64_t lsn)
 {
+    assert(item < ctx->ledger->items.max_items);
     _Atomic uint64_t *version = &ctx->ledger->items.versions[item];
     uint64_t was = atomic_load_explicit(version, memory_order_relaxed);
     /* Release (M1): a thread that finds a mark finds the item's sku, even before it is in a
@@ -97,6 +100,7 @@ uint64_t item_version(const struct ledger *ledger, uint32_t item)
 /* Has any context marked an item of that block after since? */
 static bool block_changed(const struct ledger *ledger, uint32_t block, uint64_t since)
 {
+    assert(block < ledger->block_count);
     for (unsigned i = 0; i < ledger->context_count; i++)
         if (atomic_load_explicit(&ledger->contexts[i]->blocks[block], memory_order_relaxed) > since)
             return true;

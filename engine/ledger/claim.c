@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "engine/ledger/claim.h"
 
+#include <assert.h>
+
 #include "engine/base/probe.h"
 #include "engine/ledger/ledger.h"
 
@@ -11,6 +13,7 @@ bool ledger_has_room(struct ctx *ctx)
 
 uint64_t journal_claim(struct ctx *ctx, uint32_t length)
 {
+    assert(length % 8 == 0);
     ctx->claimed += length;
     uint64_t position = log_claim(ctx->ledger->log, length);
     PROBE(claim, position + length, length);
@@ -49,6 +52,7 @@ static void give_up_preclaimed(struct ctx *ctx)
 
 uint64_t journal_claim_give(struct ctx *ctx, uint32_t length, uint64_t after)
 {
+    assert(ctx->preclaimed_at <= ctx->preclaimed_end);
     uint64_t left = ctx->preclaimed_end - ctx->preclaimed_at;
     if (left > 0 && (left < length || ctx->preclaimed_at < after)) {
         give_up_preclaimed(ctx);
@@ -72,4 +76,5 @@ void ledger_expect_cancels(struct ctx *ctx, unsigned count)
     ctx->expected = count;
     if (count == 0)
         give_up_preclaimed(ctx);
+    assert(count > 0 || ctx->preclaimed_at == ctx->preclaimed_end);
 }

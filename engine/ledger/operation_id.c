@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "engine/ledger/operation_id.h"
 
+#include <assert.h>
+
 #include "engine/ledger/ctx.h"
 #include "engine/store/id_time.h"
 
@@ -57,6 +59,7 @@ static enum code expired_id(struct ctx *ctx, const char *parameter, struct text 
 /* A sleeping worker shares nothing. */
 static void wake_all(struct ctx *ctx)
 {
+    assert(ctx->ledger->worker_count >= 1);
     uint64_t workers = UINT64_MAX >> (64 - ctx->ledger->worker_count);
     ctx->wakeups |= workers & ~(UINT64_C(1) << ctx->index);
 }

@@ -3,6 +3,7 @@
  * What changes rarely and is read by pointer: versions of the catalogue, details of items. One
  * writer at a time; an old version is freed when no context can hold it any more.
  */
+#include <assert.h>
 #include <stdlib.h>
 
 #include "engine/ledger/ctx.h"
@@ -34,6 +35,7 @@ bool catalogue_take(struct ledger *ledger)
 
 void catalogue_put(struct ledger *ledger)
 {
+    assert(atomic_load_explicit(&ledger->catalogue_busy, memory_order_relaxed));
     atomic_store_explicit(&ledger->catalogue_busy, false, memory_order_release);
 }
 
@@ -45,6 +47,7 @@ void catalogue_put(struct ledger *ledger)
  */
 void retire(struct ledger *ledger, void *what, void (*destroy)(void *))
 {
+    assert(atomic_load(&ledger->catalogue_busy)); /* it guards the list */
     struct retired *r = malloc(sizeof *r);
     if (!r)
         return; /* leaks one old version rather than free what may be in use */
@@ -65,6 +68,7 @@ void retire(struct ledger *ledger, void *what, void (*destroy)(void *))
 void catalogue_swap(struct ledger *ledger, struct catalogue *next)
 {
     struct catalogue *old = atomic_load(&ledger->catalogue);
+    assert(next != old);
     atomic_store_explicit(&ledger->catalogue, next, memory_order_seq_cst);
     retire(ledger, old, destroy_catalogue);
 }

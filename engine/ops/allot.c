@@ -7,6 +7,7 @@
  */
 #include "engine/ledger/ledger.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 #include "engine/base/fingerprint.h"
@@ -79,6 +80,7 @@ static enum code find_pools(struct ctx *ctx, struct allotting *move)
     uint16_t at = location_index(ctx->catalogue, location);
     uint16_t shared = owner_of(POOL_SHARED, 0);
     uint16_t own = owner_of(POOL_ALLOTTED, channel_index(ctx->catalogue, channel));
+    assert(owner_kind(own) == POOL_ALLOTTED);
     move->key = (struct pool_key){ move->item, at, own };
     move->from = pool_find(items, move->item, at, a->qty > 0 ? shared : own);
     move->to.key = (struct pool_key){ move->item, at, a->qty > 0 ? own : shared };
@@ -96,6 +98,8 @@ static enum code plan(struct ctx *ctx, struct txn *t)
     uint64_t word = move->from ? pool_read(move->from) : 0;
     if (word_available(word) < move->qty)
         return word_undecided(word) ? CODE_DEFERRED : too_little(ctx, move, word);
+    assert(move->qty > 0);
+    assert(move->from); /* else nothing would have been available */
     uint32_t from = pool_unit(items, move->from);
     ctx->postings->stays = true;
     post(ctx->postings, (struct posting){ from, NOT_COUNTED, -move->qty, 0, move->qty, 0 });
@@ -128,6 +132,8 @@ static void note_outcome(struct ctx *ctx, struct txn *t)
     const struct posting *own = &ctx->postings->at[move->asked->qty > 0 ? 1 : 0];
     int64_t at_location;
     place_sum(&ctx->ledger->items, move->item, move->key.location, &at_location, &r->available);
+    assert(ctx->postings->count == 2);
+    assert(ctx->postings->takes == 1);
     r->on_hand = word_on_hand(own->after);
     record->available = r->available;
     record->allotted = (int32_t)r->on_hand;

@@ -2,6 +2,8 @@
 /* What becomes of a hold: it is extended, confirmed, or expires. settle.c has how it ends else. */
 #include "engine/ledger/ledger.h"
 
+#include <assert.h>
+
 #include "engine/ledger/claim.h"
 #include "engine/ledger/ctx.h"
 #include "engine/ops/reservation.h"
@@ -21,6 +23,7 @@ static void reschedule(struct ctx *ctx, struct id_entry *entry, bool sooner)
     struct id_table *ids = &ctx->ledger->ids;
     if (!sooner)
         return; /* it comes up at the old deadline and is linked again then */
+    assert(entry->owner < ctx->ledger->context_count); /* I5: what is held is in a wheel */
     if (entry->owner == ctx->index) {
         wheel_unlink(&ctx->wheel, ids, entry);
         wheel_link(&ctx->wheel, ids, entry, entry->expires_ms);
@@ -54,6 +57,7 @@ static void show_extend(struct ctx *ctx, struct txn *t)
 {
     const struct extending *e = (const struct extending *)t;
     struct id_entry *entry = t->reservation;
+    assert(word_state(t->word) == STATE_HELD);
     bool sooner = e->expires_ms < entry->expires_ms;
     entry->lsn_last = t->lsn;
     entry->expires_ms = e->expires_ms;
@@ -174,6 +178,7 @@ static void show_expire(struct ctx *ctx, struct txn *t)
     struct draw *draw;
     while ((draw = draw_walk_next(&walk)) != NULL)
         draw->cancelled += draw_left(draw);
+    assert(word_state(t->word) == STATE_HELD); /* nothing of it was fulfilled */
     t->reservation->lsn_last = t->lsn;
     uint64_t word = with_state(t->word, STATE_EXPIRED);
     settle_entry(ctx, t->reservation, word_with_last(word, RECORD_EXPIRE));
@@ -189,6 +194,8 @@ static const struct txn_kind expire_txn = {
 
 void expire_entry(struct ctx *ctx, struct id_entry *entry, uint64_t word)
 {
+    assert(word_state(word) == STATE_HELD);
+    assert(entry->expires_ms <= ctx->engine_ms);
     struct txn t = { .reservation = entry, .word = word };
     enum code code = txn_run(ctx, &t, &expire_txn);
     assert(code == CODE_OK); /* it only gives */

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "engine/ops/movement.h"
 
+#include <assert.h>
+
 #include "engine/base/fingerprint.h"
 #include "engine/ledger/claim.h"
 #include "engine/ledger/ctx.h"
@@ -104,6 +106,7 @@ enum code movement_make_pool(struct ctx *ctx, struct moving *move)
         return code;
     }
     move->key.item = move->item;
+    assert(move->item < items->max_items);
     move->pool = pool_make_in_room(items, move->item, move->key.location, move->key.owner);
     if (!move->pool)
         return fail(ctx, CODE_LIMIT, "the table of pools is full (%u)", items->max_pools);
@@ -125,6 +128,8 @@ enum code movement_post_up(struct ctx *ctx, struct moving *move, int64_t delta, 
         return code;
     if (word_on_hand(pool_read(move->pool)) + delta > QUANTITY_MAX)
         return pool_is_full(ctx, move);
+    assert(delta > 0);
+    assert(owner_kind(move->key.owner) != POOL_ALLOTTED); /* only allotments fill those */
     uint32_t unit = pool_unit(&ctx->ledger->items, move->pool);
     post(ctx->postings, (struct posting){ unit, counted, delta, 0, NEEDS_NONE, 0 });
     return CODE_OK;
@@ -133,6 +138,8 @@ enum code movement_post_up(struct ctx *ctx, struct moving *move, int64_t delta, 
 static enum code adjust_down(struct ctx *ctx, struct moving *move, int64_t missing)
 {
     struct place place;
+    assert(missing > 0);
+    assert(!move->unborn);
     place_look(&ctx->ledger->items, move->item, move->key.location, &place);
     if (place.on_hand >= missing) {
         place_take(&place, missing, false, ctx->postings);
@@ -171,6 +178,7 @@ uint32_t movement_build_record(struct ctx *ctx, struct txn *t)
 {
     const struct moving *move = (const struct moving *)t;
     const struct postings *postings = ctx->postings;
+    assert(postings->count >= 1);
     struct movement_fields f = { .fixed = { .head = head_of(ctx, move->record, move->kind),
                                             .content = t->content,
                                             .time_ms = ctx->wall_ms,
@@ -212,6 +220,7 @@ void movement_show(struct ctx *ctx, struct txn *t)
 void movement_repeat(struct ctx *ctx, struct txn *t)
 {
     (void)ctx;
+    assert(word_kind(t->entry_word) == ENTRY_MOVEMENT);
     *((struct moving *)t)->result = first_movement(t->entry);
 }
 
@@ -224,6 +233,8 @@ struct movement_result first_movement(const struct id_entry *entry)
 void remember_movement(struct ctx *ctx, struct id_entry *entry, uint64_t content,
                        const struct movement_result *r, uint32_t id_len)
 {
+    assert(entry_is_owned(entry)); /* E1 */
+    assert(r->lsn > 0);
     entry->content = content;
     entry->lsn_first = entry->lsn_last = r->lsn;
     entry->delta = r->delta;

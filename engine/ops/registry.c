@@ -5,6 +5,7 @@
  */
 #include "engine/ledger/ledger.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,6 +24,7 @@ static void add_short_text(struct record_builder *b, const struct code_text *t)
 uint32_t location_record_make(void *buffer, struct record_head head, const struct location *l,
                               uint16_t index)
 {
+    assert(l->group_count <= GROUPS_MAX);
     head.type = RECORD_LOCATION;
     struct location_fields f = { .fixed = { .head = head,
                                             .priority = l->priority,
@@ -46,6 +48,8 @@ uint32_t location_record_make(void *buffer, struct record_head head, const struc
 uint32_t channel_record_make(void *buffer, struct record_head head, const struct channel *c,
                              uint16_t index)
 {
+    assert(c->place_count <= CHANNEL_LOCATIONS_MAX);
+    assert(c->sourcing < SOURCING_COUNT);
     head.type = RECORD_CHANNEL;
     struct channel_fields f = { .fixed = { .head = head,
                                            .buffer = c->buffer,
@@ -64,6 +68,8 @@ uint32_t channel_record_make(void *buffer, struct record_head head, const struct
 
 uint32_t client_record_make(void *buffer, struct record_head head, uint16_t index, struct text name)
 {
+    assert(index >= 1); /* 0 is nobody */
+    assert(name.len <= NAME_MAX_BYTES);
     head.type = RECORD_CLIENT;
     struct client_fields f = { .fixed = { .head = head, .client = index }, .name = name };
     struct record_builder b = client_begin(buffer, &f);
@@ -75,6 +81,7 @@ uint32_t client_record_make(void *buffer, struct record_head head, uint16_t inde
 static uint64_t show_catalogue(struct ctx *ctx, struct catalogue *next, uint64_t *own,
                                uint32_t length)
 {
+    assert(atomic_load(&ctx->ledger->catalogue_busy));
     uint64_t position = journal_claim(ctx, length);
     uint64_t lsn = *own = position + length;
     catalogue_swap(ctx->ledger, next);
@@ -171,10 +178,12 @@ static enum code check_details(struct ctx *ctx, const struct item_setting *s)
 void details_apply(struct item_details *d, const struct item_setting *s)
 {
     if (s->has_name) {
+        assert(s->name.len <= NAME_MAX_BYTES);
         d->name_len = (uint8_t)s->name.len;
         memcpy(d->name, s->name.at, s->name.len);
     }
     if (s->has_barcode) {
+        assert(s->barcode.len <= NAME_MAX_BYTES);
         d->barcode_len = (uint8_t)s->barcode.len;
         memcpy(d->barcode, s->barcode.at, s->barcode.len);
     }
@@ -224,6 +233,7 @@ void details_show(struct ledger *ledger, uint32_t index, struct item_details *de
 /* Shows the new details of an item, and journals them. The caller holds catalogue_busy. */
 static uint64_t journal_details(struct ctx *ctx, uint32_t index, struct item_details *details)
 {
+    assert(atomic_load(&ctx->ledger->catalogue_busy));
     uint32_t length = build_details(ctx, index, details);
     uint64_t position = journal_claim(ctx, length);
     uint64_t lsn = details->lsn = position + length;
@@ -287,6 +297,8 @@ static uint16_t known_client(const struct ledger *ledger, struct text name)
 void client_remember(struct ledger *ledger, uint16_t index, struct text name)
 {
     struct client_name *to = &ledger->clients[index];
+    assert(index < CLIENTS_MAX);
+    assert(name.len <= NAME_MAX_BYTES);
     to->len = (uint8_t)name.len;
     memcpy(to->at, name.at, name.len);
     if (index >= atomic_load_explicit(&ledger->client_count, memory_order_relaxed))

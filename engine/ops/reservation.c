@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "engine/ops/reservation.h"
 
+#include <assert.h>
+
 #include "engine/ledger/claim.h"
 #include "engine/ledger/ctx.h"
 #include "engine/ledger/find.h"
@@ -48,6 +50,7 @@ enum code reservation_hold(struct ctx *ctx, struct txn *t, struct text id)
     enum code code = reservation_take(ctx, id, &entry, &word);
     if (code)
         return code;
+    assert(word_kind(word) == ENTRY_RESERVATION);
     t->reservation = entry;
     t->word = word;
     return CODE_OK;
@@ -55,6 +58,7 @@ enum code reservation_hold(struct ctx *ctx, struct txn *t, struct text id)
 
 enum code reservation_wrong_state(struct ctx *ctx, const struct txn *t, const char *wanted)
 {
+    assert(t->reservation);
     enum entry_state state = word_state(t->word);
     struct text id = entry_id(t->reservation, t->word);
     fail(ctx, CODE_WRONG_STATE, "reservation \"%.*s\" is %s: it cannot be %s", (int)id.len, id.at,
@@ -71,6 +75,7 @@ void settle_entry(struct ctx *ctx, struct id_entry *entry, uint64_t word)
         return;
     }
     uint8_t owner = entry->owner;
+    assert(owner == NO_OWNER || owner < ctx->ledger->context_count); /* I5 */
     if (owner == ctx->index) {
         wheel_unlink(&ctx->wheel, ids, entry);
         owner = entry->owner = NO_OWNER;
@@ -96,6 +101,8 @@ uint64_t with_state(uint64_t word, enum entry_state to)
 void list_draws(struct ctx *ctx, struct id_entry *entry)
 {
     struct draw_list *list = &ctx->draw_list;
+    assert(entry_is_owned(entry)); /* E1 */
+    assert(entry->draw_count <= DRAWS_MAX);
     struct draw_walk walk = draw_walk_start(&ctx->ledger->ids, entry);
     struct draw *draw;
     for (list->count = 0; (draw = draw_walk_next(&walk)) != NULL; list->count++)
@@ -114,6 +121,9 @@ bool store_draws(struct ctx *ctx, struct id_entry *entry, const struct planned_d
     bool timed = false;
     for (uint32_t i = 0; i < count; i++)
         timed |= draws[i].ready_ms != entry->created_ms;
+    assert(count >= 1);
+    assert(count <= DRAWS_MAX);
+    assert(entry_is_owned(entry)); /* E1 */
     entry->draw_count = (uint16_t)count;
     entry->timed = timed;
     if (draw_blocks(count, timed) == 0) {
@@ -148,6 +158,7 @@ enum entry_state state_of_draws(const struct id_table *ids, struct id_entry *ent
     struct draw_walk walk = draw_walk_start(ids, entry);
     const struct draw *draw;
     bool fulfilled = false;
+    assert(entry_is_owned(entry)); /* E1 */
     while ((draw = draw_walk_next(&walk)) != NULL) {
         if (draw_left(draw) > 0)
             return before;

@@ -10,6 +10,8 @@
  */
 #include "engine/ledger/ledger.h"
 
+#include <assert.h>
+
 #include "engine/base/fingerprint.h"
 #include "engine/ledger/claim.h"
 #include "engine/ledger/ctx.h"
@@ -94,9 +96,7 @@ static bool time_draws(struct ctx *ctx, struct order_plan *s)
 {
     bool timed = false;
     for (uint32_t i = 0; i < s->draw_count; i++) {
-        const struct pool *pool = pool_at(&ctx->ledger->items, s->draws[i].pool);
-        uint64_t key = atomic_load_explicit(&pool->key, memory_order_relaxed);
-        const struct location *from = &ctx->catalogue->locations[key_location(key)];
+        const struct location *from = &ctx->catalogue->locations[key_location(s->draws[i].key)];
         s->draws[i].ready_ms = ctx->wall_ms + (uint64_t)from->lead_time_s * 1000;
         timed |= from->lead_time_s > 0;
     }
@@ -107,6 +107,8 @@ static bool time_draws(struct ctx *ctx, struct order_plan *s)
 static enum code prepare_slots(struct ctx *ctx, struct order_plan *s)
 {
     struct id_table *ids = &ctx->ledger->ids;
+    assert(s->draw_count >= 1);
+    assert(s->draw_count <= DRAWS_MAX);
     uint32_t blocks = draw_blocks(s->draw_count, time_draws(ctx, s));
     enum entry_found found = slots_prepare(ids, &ctx->cursor, blocks);
     return found == ENTRY_ABSENT ? CODE_OK : no_slots(ctx, found);
@@ -195,8 +197,7 @@ static uint32_t build_record(struct ctx *ctx, struct txn *t)
                                 .id = t->id };
     struct record_builder b = reserve_begin(ctx->record, &f);
     for (uint32_t i = 0; i < s->draw_count; i++) {
-        const struct pool *pool = pool_at(&ctx->ledger->items, s->draws[i].pool);
-        uint64_t key = atomic_load_explicit(&pool->key, memory_order_relaxed);
+        uint64_t key = s->draws[i].key;
         struct draw_record draw = { { key_item(key), key_location(key), key_owner(key) },
                                     (uint32_t)s->draws[i].qty };
         record_add(&b, &draw, sizeof draw);
@@ -216,6 +217,7 @@ static void show(struct ctx *ctx, struct txn *t)
     struct id_entry *entry = t->entry;
     enum entry_state state = entry->ttl_ms ? STATE_HELD : STATE_CONFIRMED;
     uint64_t word = state_word(ENTRY_RESERVATION, state, t->id.len);
+    assert(state != STATE_HELD || entry->owner == NO_OWNER); /* I5: in no wheel yet */
     entry->lsn_first = entry->lsn_last = t->lsn;
     slots_begin(&ctx->ledger->ids, &ctx->cursor);
     if (state == STATE_HELD) {

@@ -8,6 +8,7 @@
  */
 #include "engine/ledger/ledger.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "engine/base/fingerprint.h"
@@ -97,6 +98,8 @@ static int64_t choose_draw(struct draw_list *list, struct stepping *s, uint32_t 
         list->part[index] = (uint16_t)s->part_count;
     }
     struct step_part *part = &s->parts[list->part[index] - 1];
+    assert(part->draw == draw);
+    assert(part->qty <= draw_left(draw)); /* I3 */
     int64_t left = (int64_t)draw_left(draw) - part->qty;
     int64_t qty = left < wanted ? left : wanted;
     part->qty += (uint32_t)qty;
@@ -151,6 +154,7 @@ static enum code choose_parts(struct ctx *ctx, struct stepping *s)
 {
     const struct step *step = s->asked;
     enum code code = CODE_OK;
+    assert(s->part_count == 0);
     if (step->line_count == 0) {
         choose_all(ctx, s);
         return CODE_OK;
@@ -199,6 +203,7 @@ static enum code post_parts(struct ctx *ctx, struct stepping *s)
     struct postings *postings = ctx->postings;
     for (uint32_t i = 0; i < s->part_count; i++) {
         const struct step_part *part = &s->parts[i];
+        assert(part->qty <= draw_left(part->draw)); /* I3 */
         int64_t qty = part->qty, shipped = s->kind == STEP_FULFIL ? qty : 0;
         post(postings,
              (struct posting){ part->draw->pool, NOT_COUNTED, -shipped, -qty, NEEDS_NONE, 0 });
@@ -300,6 +305,8 @@ static uint32_t build_record(struct ctx *ctx, struct txn *t)
 void remember_step(struct ctx *ctx, struct id_entry *op, uint64_t content, uint64_t lsn,
                    enum entry_state state, uint32_t id_len)
 {
+    assert(entry_is_owned(op)); /* E1 */
+    assert(state < STATE_COUNT);
     op->content = content;
     op->lsn_first = op->lsn_last = lsn;
     op->result_state = state;

@@ -6,6 +6,7 @@
  */
 #include "engine/ledger/ledger.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 
@@ -35,6 +36,7 @@ static void set_time(const struct applying *a, uint64_t time_ms)
     struct id_cursor *cursor = &a->ctx->cursor;
     if (a->ledger->batch_ms != 0)
         time_ms = a->ledger->batch_ms;
+    assert(a->ctx->cursor.replaying);
     if (a->ledger->born_ms == 0)
         a->ledger->born_ms = time_ms;
     if (time_ms > cursor->now_ms)
@@ -53,6 +55,7 @@ static int fresh_entry(const struct applying *a, struct text id, struct id_entry
         return 0;
     if (found != ENTRY_FOUND)
         return apply_no_space(a, "reservations");
+    assert(word_kind(word) != ENTRY_DRAWS); /* it has no id */
     bool reservation = word_kind(word) == ENTRY_RESERVATION;
     if (reservation && !state_final(word_state(word))) {
         entry_put(*entry, word);
@@ -95,6 +98,7 @@ static int find_pool(const struct applying *a, const struct pool_key *key, struc
 static int change_pool(const struct applying *a, struct pool *pool, int64_t on_hand,
                        int64_t reserved)
 {
+    assert(on_hand != 0 || reserved != 0 || a->record->type == RECORD_MOVEMENT);
     uint64_t after;
     struct pool_change change = { .on_hand = on_hand, .reserved = reserved };
     bool sane = word_reserved(pool_read(pool)) + reserved >= 0;
@@ -219,6 +223,7 @@ static int apply_reserve(struct applying *a)
         error = fresh_entry(a, f.id, &entry);
     if (error)
         return error;
+    assert(f.id.len >= 1); /* fresh_entry */
     entry->content = r->content;
     entry->created_ms = r->created_ms;
     entry->ttl_ms = r->ttl_ms;
@@ -342,6 +347,7 @@ static int apply_step_head(struct applying *a)
         return error;
     }
     enum entry_state to = state_of_draws(&a->ledger->ids, entry, word_state(word));
+    assert(to == word_state(word) || state_may_become(word_state(word), to)); /* I3 */
     entry->lsn_last = a->lsn;
     settle_entry(a->ctx, entry, word_with_last(with_state(word, to), a->record->type));
     if (f.op.len == 0)
@@ -421,6 +427,8 @@ int ledger_apply(struct ledger *ledger, const struct record_head *record, uint64
         RECORD_TYPES(X)
 #undef X
     };
+    assert(record->length >= sizeof *record);
+    assert(record->length <= RECORD_MAX);
     struct applying a = { ledger, ledger->contexts[0], record, lsn, 0 };
     a.ctx->cursor.replaying = true;
     if (record->type >= sizeof by_type / sizeof by_type[0] || !by_type[record->type])
@@ -431,6 +439,8 @@ int ledger_apply(struct ledger *ledger, const struct record_head *record, uint64
 uint64_t ledger_recovered(struct ledger *ledger, uint64_t engine_ms)
 {
     assert(ledger->context_count >= 1);
+    assert(ledger->worker_count >= 1);
+    assert(ledger->worker_count <= ledger->context_count);
     struct id_table *ids = &ledger->ids;
     for (unsigned i = 0; i < ledger->context_count; i++) {
         wheel_init(&ledger->contexts[i]->wheel, engine_ms);
@@ -450,6 +460,7 @@ uint64_t ledger_recovered(struct ledger *ledger, uint64_t engine_ms)
             if (word_kind(word) != ENTRY_RESERVATION || word_state(word) != STATE_HELD)
                 continue;
             ctx = (ctx + 1) % ledger->worker_count;
+            assert(entry->owner == NO_OWNER); /* I5: in no wheel yet */
             entry->owner = (uint8_t)ctx;
             wheel_link(&ledger->contexts[ctx]->wheel, ids, entry, entry->expires_ms);
         }

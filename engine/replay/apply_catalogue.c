@@ -1,11 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Applying records of the catalogue: items, locations, channels, clients. */
+#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "engine/ledger/ctx.h"
 #include "engine/replay/apply_inside.h"
+
+/* Replay is alone, but what shows a new version relies on its caller to hold the catalogue. */
+static void begin_showing(const struct applying *a)
+{
+    bool taken = catalogue_take(a->ledger);
+    assert(taken);
+    (void)taken;
+}
 
 int apply_item(struct applying *a)
 {
@@ -39,7 +48,9 @@ int apply_item(struct applying *a)
                                                    .has_backorder_limit = r->backorder_limit >= 0,
                                                    .backorder_limit = r->backorder_limit });
     details->lsn = a->lsn;
+    begin_showing(a);
     details_show(a->ledger, r->item, details);
+    catalogue_put(a->ledger);
     return 0;
 }
 
@@ -56,8 +67,10 @@ static int apply_catalogue(const struct applying *a, struct catalogue *next, uin
         return apply_refuse(a, "its place in the catalogue is another");
     }
     if (next) {
+        begin_showing(a);
         catalogue_swap(a->ledger, next);
         catalogue_version_raise(a->ledger, a->lsn);
+        catalogue_put(a->ledger);
     }
     return 0;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* From a ledger at rest to its image. */
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 
@@ -26,6 +27,8 @@ static unsigned char *room_for(const struct writing *w, enum contents_kind kind,
     if (length > UINT32_MAX - 8)
         return NULL;
     unsigned char *at = w->sink->room(w->sink->context, kind, whole);
+    assert(whole % 8 == 0);
+    assert(whole >= length);
     if (at)
         memset(at + whole - 8, 0, 8);
     return at;
@@ -43,6 +46,8 @@ static void append(unsigned char **at, const void *bytes, size_t length)
 static int put_setting(struct writing *w, uint64_t lsn, uint32_t length)
 {
     struct contents_setting setting = { lsn };
+    assert(length <= RECORD_MAX);
+    assert(length % 8 == 0);
     unsigned char *at = room_for(w, CONTENTS_SETTINGS, sizeof setting + length);
     if (!at)
         return -EIO;
@@ -130,12 +135,15 @@ static int write_item(struct writing *w, uint32_t index)
     unsigned char *at = room_for(w, CONTENTS_ITEMS, length);
     if (!at)
         return -EIO;
+    const unsigned char *end = at + length;
     saved.length = padded(length);
     append(&at, &saved, sizeof saved);
     bool stable = write_pools(items, index, &at);
     append(&at, sku.at, sku.len);
     append(&at, d->name, d->name_len);
     append(&at, d->barcode, d->barcode_len);
+    assert(!stable || at == end); /* what was measured was written */
+    (void)end;
     w->totals->pools += saved.pool_count;
     return stable ? 0 : -EBUSY;
 }
@@ -200,6 +208,9 @@ static struct contents_entry saved_entry(const struct id_entry *entry, uint64_t 
         saved.step.state = entry->result_state;
         return saved;
     }
+    assert(word_kind(word) == ENTRY_RESERVATION);
+    assert(entry->draw_count >= 1);
+    assert(entry->draw_count <= DRAWS_MAX);
     saved.ttl_ms = entry->ttl_ms;
     saved.channel = entry->channel;
     saved.draw_count = entry->draw_count;
@@ -225,11 +236,14 @@ static int write_entry(struct writing *w, uint32_t number)
     if (word & STATE_BUSY)
         return -EBUSY;
     struct contents_entry saved = saved_entry(entry, word);
+    assert(saved.id_len >= 1);
+    assert(saved.id_len <= ID_MAX);
     uint64_t length = sizeof saved + saved.draw_count * sizeof(struct contents_draw) +
                       (uint64_t)saved.id_len + saved.timed * saved.draw_count * sizeof(uint64_t);
     unsigned char *at = room_for(w, CONTENTS_ENTRIES, length);
     if (!at)
         return -EIO;
+    const unsigned char *end = at + length;
     saved.length = padded(length);
     saved.slot = (uint32_t)w->totals->slots;
     append(&at, &saved, sizeof saved);
@@ -238,6 +252,8 @@ static int write_entry(struct writing *w, uint32_t number)
     append(&at, entry->id, saved.id_len);
     if (saved.timed)
         write_ready(w, entry, &at);
+    assert(at == end); /* what was measured was written */
+    (void)end;
     w->totals->slots += slots_of(&saved);
     if (kind != ENTRY_RESERVATION || state_final(word_state(word)))
         w->totals->finished_slots += slots_of(&saved);
@@ -254,6 +270,8 @@ static uint32_t *oldest_ended(const struct id_table *ids, uint32_t *next)
             continue;
         const struct id_entry *entry = entry_at(ids, next[i] - 1);
         uint64_t word = atomic_load_explicit(&entry->state, memory_order_relaxed);
+        assert(word_kind(word) != ENTRY_FREE); /* I9: only what has ended is in a queue */
+        assert(word_kind(word) != ENTRY_RESERVATION || state_final(word_state(word)));
         if (found && entry_ended_ms(entry, word) >= oldest)
             continue;
         oldest = entry_ended_ms(entry, word);
@@ -371,5 +389,7 @@ int ledger_contents_write(const struct ledger *ledger, const struct contents_sin
         error = write_entries(&w);
     if (!error)
         error = write_recent(&w);
+    assert(error || totals->finished_slots <= totals->slots);
+    assert(error || totals->slots <= ledger->ids.max);
     return error;
 }

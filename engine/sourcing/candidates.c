@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "engine/sourcing/candidates.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 #include "engine/ledger/ctx.h"
@@ -20,6 +21,7 @@ static uint32_t planned_slot(const struct planned *planned, uint32_t unit)
 
 void planned_add(struct planned *planned, uint32_t unit, int64_t qty)
 {
+    assert(qty > 0); /* a slot without units is empty */
     uint32_t at = planned_slot(planned, unit);
     planned->slots[at].unit = unit;
     planned->slots[at].qty += qty;
@@ -42,21 +44,21 @@ static inline uint32_t rank_of(const struct channel *channel, uint16_t channel_a
     return RANK_NEVER;
 }
 
-static inline void look_at(struct candidates *s, const struct pool *pool, uint32_t unit,
-                           int64_t planned, uint32_t rank, bool serving)
+static inline void look_at(struct candidates *s, const struct pool *pool, struct candidate c,
+                           int64_t planned, bool serving)
 {
     uint64_t word = pool_read(pool);
-    int64_t available = word_available(word) - planned;
+    c.available = word_available(word) - planned;
     s->pools++;
     s->undecided |= word_undecided(word) != 0;
-    if (available <= 0)
+    if (c.available <= 0)
         return;
-    s->total += available;
+    s->total += c.available;
     if (!serving)
         return;
     assert(s->count < 2 * LOCATIONS_MAX);
-    s->takeable += available;
-    s->at[s->count++] = (struct candidate){ unit, rank, available };
+    s->takeable += c.available;
+    s->at[s->count++] = c;
 }
 
 static int most_first(const void *left, const void *right)
@@ -74,6 +76,7 @@ static void limit_to_draws(struct candidates *s)
     s->takeable = 0;
     for (uint32_t i = 0; i < DRAWS_MAX; i++)
         s->takeable += s->at[i].available;
+    assert(s->takeable <= s->total);
 }
 
 void candidates_find(struct ctx *ctx, const struct channel *channel, uint32_t index,
@@ -101,7 +104,8 @@ void candidates_find(struct ctx *ctx, const struct channel *channel, uint32_t in
             continue;
         uint32_t unit = pool_unit(items, pool);
         int64_t gone = planned ? planned->slots[planned_slot(planned, unit)].qty : 0;
-        look_at(s, pool, unit, gone, rank, bound ? at == bound_at : catalogue->ships[at]);
+        struct candidate c = { .key = key, .unit = unit, .rank = rank };
+        look_at(s, pool, c, gone, bound ? at == bound_at : catalogue->ships[at]);
     }
     s->stable &= gives_unchanged(item, stamp);
     ctx->work += walk.entered;
@@ -109,6 +113,8 @@ void candidates_find(struct ctx *ctx, const struct channel *channel, uint32_t in
     int64_t above_buffer = s->total - channel->buffer;
     if (s->takeable > above_buffer)
         s->takeable = above_buffer > 0 ? above_buffer : 0;
+    assert(s->takeable <= s->total);
+    assert(s->count <= s->pools);
 }
 
 static inline bool is_better(const struct candidate *a, const struct candidate *b, bool by_most)
@@ -139,7 +145,7 @@ bool candidates_first(struct ctx *ctx, const struct channel *channel, uint32_t i
             at < catalogue->location_count ? rank_of(channel, channel_at, key) : RANK_NEVER;
         if (rank == RANK_NEVER)
             continue;
-        struct candidate c = { 0, rank, word_available(pool_read(pool)) };
+        struct candidate c = { key, 0, rank, word_available(pool_read(pool)) };
         ++*pools;
         if (c.available <= 0)
             continue;

@@ -13,6 +13,7 @@ struct location;
 struct ctx;
 
 struct candidate {
+    uint64_t key; /* the pool's */
     uint32_t unit;
     uint32_t rank; /* lower is asked first: the channel's own allotments, below LOCATIONS_MAX, then
                       what is shared, above; within both, locations by the channel's order */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "engine/sourcing/sourcing.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -26,6 +27,7 @@ static bool is_used(const struct order_plan *s, uint32_t place)
 
 static void set_used(struct order_plan *s, uint32_t place)
 {
+    assert(place < LOCATIONS_MAX);
     s->used[place / 64] |= UINT64_C(1) << place % 64;
 }
 
@@ -66,6 +68,7 @@ static void make_heap(struct candidate *heap, uint32_t count, enum heap_order or
 /* Moves the best behind the others. */
 static const struct candidate *pop(struct candidate *heap, uint32_t count, enum heap_order order)
 {
+    assert(count > 0);
     struct candidate best = heap[0];
     heap[0] = heap[count - 1];
     sift_down(heap, count - 1, 0, order);
@@ -94,7 +97,7 @@ static bool add_draw(struct order_plan *s, uint32_t line, const struct candidate
     if (s->draw_count == DRAWS_MAX)
         return false;
     s->draws[s->draw_count++] =
-        (struct planned_draw){ .pool = from->unit, .line = line, .qty = qty };
+        (struct planned_draw){ .pool = from->unit, .line = line, .qty = qty, .key = from->key };
     return true;
 }
 
@@ -102,6 +105,7 @@ static bool add_draw(struct order_plan *s, uint32_t line, const struct candidate
 static const struct candidate *first_of(const struct candidates *found, enum heap_order order)
 {
     const struct candidate *best = &found->at[0];
+    assert(found->count > 0);
     for (uint32_t i = 1; i < found->count; i++)
         if (before(order, &found->at[i], best))
             best = &found->at[i];
@@ -126,6 +130,7 @@ static bool draw_in_order(struct order_plan *s, enum heap_order order, bool fewe
             return false;
         set_used(s, place_of(best));
         wanted -= qty;
+        assert(wanted >= 0);
     }
     return true;
 }
@@ -229,6 +234,7 @@ static void note_short(struct ctx *ctx, struct order_plan *s, const struct order
     const struct candidates *found = &s->found;
     s->undecided |= found->undecided || (found->pools > 1 && !found->stable) ||
                     catalogue_now(ctx) != ctx->catalogue;
+    assert(failure->short_count < LINES_MAX);
     failure->shorts[failure->short_count++] =
         (struct shortfall){ line->sku, line->qty, found->takeable };
 }
@@ -272,6 +278,7 @@ static enum code plan_lines(struct ctx *ctx, struct order_plan *s, bool bound)
 static void order_draws(struct order_plan *s, uint32_t bound_count)
 {
     uint32_t bound = 0, free = bound_count, count = s->draw_count;
+    assert(bound_count <= count);
     if (bound_count == 0 || bound_count == count)
         return;
     for (uint32_t i = 0; i < count; i++) {
@@ -291,6 +298,7 @@ void sourcing_set_line(struct order_plan *s, uint32_t line, uint32_t item,
         s->repeats = false;
     }
     uint32_t first = *item_map_number(&s->map, item, line);
+    assert(first <= line);
     s->items[line] = item;
     s->bound[line] = bound;
     s->bound_lines += bound != NULL;
@@ -313,6 +321,8 @@ static void begin_plan(struct order_plan *s, bool fewest)
 static enum code refuse_short(struct failure *failure)
 {
     const struct shortfall *first = &failure->shorts[0];
+    assert(failure->short_count > 0);
+    assert(first->available < first->wanted);
     snprintf(failure->message, sizeof failure->message, "\"%.*s\": %lld wanted, %lld available%s",
              (int)first->sku.len, first->sku.at, (long long)first->wanted,
              (long long)first->available,

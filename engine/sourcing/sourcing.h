@@ -25,6 +25,7 @@ struct planned_draw {
     uint32_t pool; /* unit */
     uint32_t line;
     int64_t qty;
+    uint64_t key;      /* the pool's; only of what was planned */
     uint64_t ready_ms; /* wall clock; the caller's */
 };
 

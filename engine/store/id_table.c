@@ -120,6 +120,7 @@ static void count_stray(struct bucket *home, unsigned distance, int by)
     if (distance == 0)
         return;
     uint64_t head = atomic_load_explicit(&home->head, memory_order_relaxed);
+    assert(by > 0 ? strays(head, distance) < 0xf : strays(head, distance) > 0);
     head += (uint64_t)(int64_t)by << (4 * distance);
     /* Release: a thread that reads the count finds the word it counts. */
     atomic_store_explicit(&home->head, head, memory_order_release);
@@ -227,6 +228,7 @@ static bool index_add(struct id_table *ids, const struct id_entry *entry, uint64
 /* The caller holds the home bucket and the entry. */
 static void index_remove(struct id_table *ids, const struct id_entry *entry, uint64_t hash)
 {
+    assert(entry_is_owned(entry)); /* E1 */
     uint64_t word = index_word(ids, entry, hash);
     struct bucket *home = bucket_at(ids, hash, 0);
     for (unsigned distance = 0; distance < DISTANCES; distance++) {
@@ -295,6 +297,7 @@ void entry_refuse(struct id_table *ids, struct id_cursor *cursor, struct id_entr
                   uint64_t word)
 {
     assert(word_kind(word) == ENTRY_REFUSED);
+    assert(entry_is_owned(entry)); /* E1 */
     if (entry_unindex(ids, entry, word)) {
         slots_give_back(ids, cursor, entry);
         return;

@@ -206,6 +206,12 @@ static inline void entry_put(struct id_entry *entry, uint64_t word)
     atomic_store_explicit(&entry->state, word & ~STATE_BUSY, memory_order_release); /* E1 */
 }
 
+/* E1, for assertions: somebody owns it, and that must be the caller. */
+static inline bool entry_is_owned(const struct id_entry *entry)
+{
+    return atomic_load_explicit(&entry->state, memory_order_relaxed) & STATE_BUSY;
+}
+
 /* When what the entry stands for ended. The caller owns it, or its queue. */
 static inline uint64_t entry_ended_ms(const struct id_entry *entry, uint64_t word)
 {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "engine/store/item.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 
@@ -122,6 +123,9 @@ static uint32_t take_index(struct items *items, uint32_t *spare)
 static void write_sku(struct items *items, uint32_t index, struct text sku)
 {
     struct item *item = item_at(items, index);
+    assert(sku.len >= 1);
+    assert(sku.len <= SKU_MAX);
+    assert(index < items->max_items);
     memset(item->sku, 0, sizeof item->sku);
     memcpy(item->sku, sku.at, sku.len);
     item->sku_len = (uint8_t)sku.len;
@@ -264,6 +268,8 @@ bool pool_walk_enter(struct pool_walk *walk)
         return false;
     struct pool *block = pool_at(walk->items, next);
     walk->block = block;
+    assert(atomic_load_explicit(&block->word, memory_order_relaxed) >=
+           2); /* its head, and a pool */
     walk->left = (uint32_t)atomic_load_explicit(&block->word, memory_order_relaxed) - 1;
     walk->entered += walk->left;
     walk->at = block + 1;
@@ -299,6 +305,8 @@ static uint32_t make_block(struct items *items, uint32_t units)
     uint32_t unit;
     if (!count_up(&items->unit_tail, units, items->unit_count, &unit))
         return 0;
+    assert(unit >= items->max_items * UNITS_PER_ITEM); /* behind what lies in items */
+    assert(atomic_load_explicit(&pool_at(items, unit)->key, memory_order_relaxed) == 0);
     atomic_store_explicit(&pool_at(items, unit)->word, units, memory_order_relaxed);
     return unit;
 }

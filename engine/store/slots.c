@@ -146,6 +146,7 @@ static struct id_entry *from_stash(struct id_table *ids, struct id_cursor *curso
     struct id_entry *entry = entry_at(ids, cursor->stash - 1);
     cursor->stash = entry->ended_next;
     entry->ended_next = 0;
+    assert(cursor->stash_count > 0);
     cursor->stash_count--;
     return entry;
 }
@@ -164,6 +165,7 @@ static void to_stash(struct id_table *ids, struct id_cursor *cursor, struct id_e
         to_hand(ids, entry);
         return;
     }
+    assert(entry_is_owned(entry)); /* so nobody else has a way to it */
     cursor->stash_count++;
     entry->ended_next = cursor->stash;
     cursor->stash = entry_number(ids, entry) + 1;
@@ -182,6 +184,7 @@ void slots_free_draws(struct id_table *ids, struct id_cursor *cursor, uint32_t m
 {
     while (more != 0) {
         struct id_entry *entry = entry_at(ids, more - 1);
+        assert(word_kind(atomic_load_explicit(&entry->state, memory_order_relaxed)) == ENTRY_DRAWS);
         more = ((struct draws_entry *)(void *)entry)->next;
         clear_links(entry);
         to_stash(ids, cursor, blank(entry));
@@ -205,6 +208,7 @@ static void append(struct id_table *ids, struct id_cursor *cursor, struct id_ent
     struct ctx_ids *own = ids_of(ids, cursor);
     uint32_t link = entry_number(ids, entry) + 1;
     assert(entry->owner == NO_OWNER);
+    assert((own->first == 0) == (own->last == 0)); /* I9 */
     entry->ended_next = 0;
     entry->ended_prev = own->last;
     if (own->last != 0) {
@@ -220,6 +224,8 @@ static void append(struct id_table *ids, struct id_cursor *cursor, struct id_ent
 void slots_end(struct id_table *ids, struct id_cursor *cursor, struct id_entry *entry,
                uint64_t word)
 {
+    assert(entry_is_owned(entry)); /* E1 */
+    assert(word_kind(word) != ENTRY_RESERVATION || state_final(word_state(word)));
     if (word_kind(word) == ENTRY_RESERVATION)
         entry->ended_ms = cursor->now_ms;
     else
@@ -248,6 +254,8 @@ void slots_unend(struct id_table *ids, struct id_cursor *cursor, struct id_entry
 {
     struct ctx_ids *own = ids_of(ids, cursor);
     uint32_t next = entry->ended_next, prev = entry->ended_prev;
+    assert(own->first != 0); /* I9: it is in this queue */
+    assert(prev != 0 || own->first == entry_number(ids, entry) + 1);
     if (prev != 0)
         entry_at(ids, prev - 1)->ended_next = next;
     else

@@ -34,6 +34,7 @@ static void mark(struct wheel *wheel, uint32_t list)
 /* The list for a tick that lies ahead. */
 static uint32_t list_for(const struct wheel *wheel, uint64_t tick)
 {
+    assert(tick > wheel->tick);
     uint64_t ahead = tick - wheel->tick;
     unsigned level = 0;
     while (level < WHEEL_LEVELS - 1 && ahead >> (LEVEL_BITS * (level + 1)) != 0)
@@ -55,6 +56,7 @@ void wheel_link(struct wheel *wheel, struct id_table *ids, struct id_entry *entr
     uint32_t *head = list_head(wheel, list);
     uint32_t link = entry_number(ids, entry) + 1;
     assert(link < FIRST_IN);
+    assert(list < DUE_LISTS);
     entry->wheel_prev = FIRST_IN | list;
     entry->wheel_next = *head;
     if (*head != 0)
@@ -85,6 +87,7 @@ void wheel_unlink(struct wheel *wheel, struct id_table *ids, struct id_entry *en
 /* Makes a whole list due. */
 static void move_to_due(struct wheel *wheel, struct id_table *ids, unsigned level, uint32_t slot)
 {
+    assert(slot < WHEEL_SLOTS);
     uint32_t list = level * WHEEL_SLOTS + slot;
     assert(wheel->due[level] == 0);
     wheel->due[level] = wheel->heads[list];
@@ -162,6 +165,7 @@ bool wheel_send(struct wheel *wheel, struct id_table *ids, struct id_entry *entr
 {
     if (entry->in_inbox)
         return false;
+    assert(entry_is_owned(entry)); /* E1 */
     entry->in_inbox = true;
     push(wheel, ids, entry);
     return true;

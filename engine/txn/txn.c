@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "engine/txn/txn.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 #include "engine/ledger/claim.h"
@@ -67,6 +68,7 @@ void postings_order(struct postings *postings)
         merged++;
     }
     postings->count = merged;
+    assert(postings->takes <= postings->count);
 }
 
 static struct item *item_of(const struct items *items, uint32_t unit)
@@ -117,6 +119,7 @@ static void record_undone(struct ctx *ctx, const struct postings *postings, uint
 void txn_undo(struct ctx *ctx, uint32_t count)
 {
     struct items *items = &ctx->ledger->items;
+    assert(count <= ctx->postings->takes);
     if (count == 0)
         return;
     for (uint32_t i = 0; i < count; i++) {

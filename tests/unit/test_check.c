@@ -142,7 +142,7 @@ Test(check, finds_a_take_that_was_never_decided)
 {
     fill();
     atomic_fetch_add(&pool_of("pear")->word, WORD_UNDECIDED_ONE);
-    expect_broken("I2: \"pear\" has a take pending");
+    expect_broken("I2: \"pear\" has a take undecided");
 }
 
 Test(check, finds_a_give_that_never_ended)
