@@ -53,7 +53,6 @@ struct program {
     struct caretaker *caretaker;
     struct watch *watch;
     bool ready_file_there; /* it was written, and not removed yet */
-    int ready_error;       /* of the ready file */
     bool announced;        /* the log says that it has started */
     int status;            /* of the exit */
 };
@@ -304,18 +303,6 @@ static int write_addresses(const struct server *server, const char *path)
     return fclose(file) != 0 || bad ? EIO : 0;
 }
 
-static int write_ready_file(const struct server *server, const char *path)
-{
-    char temporary[VALUE_MAX + 32];
-    snprintf(temporary, sizeof temporary, "%s.%ld", path, (long)getpid());
-    int error = write_addresses(server, temporary);
-    if (!error && rename(temporary, path) < 0)
-        error = errno;
-    if (error)
-        unlink(temporary);
-    return error;
-}
-
 static void remove_ready_file(struct program *program)
 {
     if (program->ready_file_there)
@@ -492,21 +479,27 @@ static void warn_exposed(const struct program *program)
     }
 }
 
-/* Says so before the ready file does: who waits for the file finds the line in the log. */
+/* The log says so before the ready file appears, for whoever waits for the file may read the log
+ * next; but not if the file cannot be written. */
 static void on_ready(void *context)
 {
     struct program *program = context;
     const char *path = program->options.ready_file;
-    program->announced = true;
-    say_started(program);
-    warn_exposed(program);
-    if (*path)
-        program->ready_error = write_ready_file(program->server, path);
-    program->ready_file_there = *path != '\0' && !program->ready_error;
-    if (!program->ready_error)
+    char temporary[VALUE_MAX + 32];
+    snprintf(temporary, sizeof temporary, "%s.%ld", path, (long)getpid());
+    int error = *path ? write_addresses(program->server, temporary) : 0;
+    if (!error) {
+        program->announced = true;
+        say_started(program);
+        warn_exposed(program);
+    }
+    if (!error && *path && rename(temporary, path) < 0)
+        error = errno;
+    program->ready_file_there = *path && !error;
+    if (!error)
         return;
-    fprintf(stderr, "stockd: cannot write the ready file %s: %s\n", path,
-            strerror(program->ready_error));
+    unlink(temporary);
+    fprintf(stderr, "stockd: cannot write the ready file %s: %s\n", path, strerror(error));
     program->status = EXIT_NOT_STARTED;
     kill(getpid(), SIGTERM); /* whoever waits for the file would wait for ever */
 }
