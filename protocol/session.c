@@ -135,7 +135,7 @@ static void hold_reply(const struct executor *executor, struct connection *conne
 {
     uint64_t acknowledged = log_acknowledged(executor->service->log);
     uint64_t lsn = call->lsn > call->shown_lsn ? call->lsn : call->shown_lsn;
-    if (call->lsn > acknowledged)
+    if (call->lsn > acknowledged) /* @answer */
         connection_barrier(connection, from, call->lsn, executor->iteration, executor->steady_ms);
     if (connection->barrier_count == 0)
         return;

@@ -263,7 +263,8 @@ static bool run_iteration(struct worker *worker)
     take_completions(worker);
     more |= expire(worker);
     more |= worker_run_heavy(worker);
-    if (log_has_claims(worker_log(worker)) || worker->now.steady_ms >= next_sync_ms(worker))
+    bool due = worker->now.steady_ms >= next_sync_ms(worker);
+    if (log_has_claims(worker_log(worker)) || due) /* @write */
         ask_storage(worker, false);
     pass_wakeups_on(worker);
     worker_feed(worker);

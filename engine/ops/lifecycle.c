@@ -105,8 +105,9 @@ static enum code plan_confirm(struct ctx *ctx, struct txn *t)
         t->done = true;
         return CODE_OK;
     }
-    return word_state(t->word) == STATE_HELD ? CODE_OK
-                                             : reservation_wrong_state(ctx, t, "confirmed");
+    if (word_state(t->word) != STATE_HELD) /* @confirm */
+        return reservation_wrong_state(ctx, t, "confirmed");
+    return CODE_OK;
 }
 
 static uint32_t record_confirm(struct ctx *ctx, struct txn *t)

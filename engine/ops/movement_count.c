@@ -49,7 +49,7 @@ static enum code post_difference(struct ctx *ctx, struct moving *move, struct pl
                                  int64_t delta)
 {
     const struct place_pool *shared = &place->pools[0];
-    assert(shared->unit == pool_unit(&ctx->ledger->items, move->pool));
+    assert(shared->unit == pool_unit(&ctx->ledger->items, move->pool)); /* @counted-all */
     if (delta > 0)
         return movement_post_up(ctx, move, delta, (int32_t)word_on_hand(shared->word));
     if (delta < 0)

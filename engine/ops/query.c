@@ -12,7 +12,7 @@ enum { SKU_WORK = 16, POOL_VIEW_WORK = 4 };
 /* Everything up to the log's drained end has been applied: what is read now includes it. */
 static uint64_t lsn_now(const struct ctx *ctx)
 {
-    return log_head(ctx->ledger->log);
+    return log_head(ctx->ledger->log); /* @read-up-to */
 }
 
 static enum code bad_sku(struct ctx *ctx, uint32_t index)

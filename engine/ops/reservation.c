@@ -31,7 +31,7 @@ enum code reservation_take(struct ctx *ctx, struct text id, struct id_entry **en
         bool late = word_state(*word) == STATE_HELD && (*entry)->expires_ms <= ctx->engine_ms;
         /* Where nothing can be written it stays a hold for ever: an expiry that is never durable is
          * none. */
-        if (!late || log_has_failed(ctx->ledger->log))
+        if (!late || log_has_failed(ctx->ledger->log)) /* @owned */
             return CODE_OK;
         if (!ledger_has_room(ctx)) {
             entry_put(*entry, *word);

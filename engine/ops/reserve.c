@@ -157,7 +157,7 @@ static enum code leave_buffer(struct ctx *ctx, struct txn *t)
 {
     struct reserving *r = (struct reserving *)t;
     struct order_plan *s = r->plan;
-    for (uint32_t i = 0; !r->guarded && i < r->order->line_count; i++) {
+    for (uint32_t i = 0; !r->guarded && i < r->order->line_count; i++) { /* @buffer */
         look_until_stable(ctx, s, s->items[i]);
         if (s->found.total < s->channel->buffer || (s->found.pools > 1 && !s->found.stable))
             return CODE_DEFERRED;

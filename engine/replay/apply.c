@@ -136,7 +136,7 @@ static int apply_movement(struct applying *a)
         error = move_pool(a, &f.more[i].pool, f.more[i].delta, r->time_ms);
         result.delta += f.more[i].delta;
     }
-    if (!error)
+    if (!error) /* @recover-id */
         error = fresh_entry(a, f.id, &entry);
     if (!error)
         remember_movement(a->ctx, entry, r->content, &result, f.id.len);
@@ -285,7 +285,7 @@ static int settle_draw(const struct applying *a, struct draw *draw, uint32_t qty
         return apply_refuse(a, "it settles more than is left");
     if (qty == 0)
         return 0; /* of a whole step: it was settled before */
-    struct pool *pool = pool_at(&a->ledger->items, draw->pool);
+    struct pool *pool = pool_at(&a->ledger->items, draw->pool); /* @recover-step */
     int error = change_pool(a, pool, fulfil ? -(int64_t)qty : 0, -(int64_t)qty);
     if (error)
         return error;

@@ -49,7 +49,7 @@ static inline void look_at(struct candidates *s, const struct pool *pool, struct
 {
     uint64_t word = pool_read(pool);
     c.available = word_available(word) - planned;
-    s->pools++;
+    s->pools++; /* @look */
     s->undecided |= word_undecided(word) != 0;
     if (c.available <= 0)
         return;
@@ -146,7 +146,7 @@ bool candidates_first(struct ctx *ctx, const struct channel *channel, uint32_t i
         if (rank == RANK_NEVER)
             continue;
         struct candidate c = { key, 0, rank, word_available(pool_read(pool)) };
-        ++*pools;
+        ++*pools; /* @first-look */
         if (c.available <= 0)
             continue;
         total += c.available;

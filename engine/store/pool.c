@@ -31,8 +31,9 @@ static inline enum pool_outcome apply(struct pool *pool, struct pool_change chan
         assert(undecided >= 0);
         uint64_t next = word_make(on_hand, reserved, (unsigned)undecided);
         /* Lock-free: a failed swap means that another context's change went through. */
-        if (atomic_compare_exchange_weak_explicit(&pool->word, &word, next, memory_order_acq_rel,
-                                                  memory_order_acquire)) {
+        bool swapped = atomic_compare_exchange_weak_explicit(
+            &pool->word, &word, next, memory_order_acq_rel, memory_order_acquire);
+        if (swapped) { /* @swap */
             *after = next;
             return POOL_CHANGED;
         }

@@ -86,8 +86,9 @@ enum pool_outcome txn_apply(struct ctx *ctx, struct posting *p, bool tentative)
     if (change.on_hand == 0 && change.reserved > 0) /* a promise makes nothing available */
         return pool_apply(pool, change, p->needs, &p->after);
     struct item *item = item_of(items, p->pool);
+    int64_t counted = p->counted; /* @counted */
     gives_begin(item);
-    enum pool_outcome outcome = pool_apply_counted(pool, change, p->needs, p->counted, &p->after);
+    enum pool_outcome outcome = pool_apply_counted(pool, change, p->needs, counted, &p->after);
     if (outcome == POOL_CHANGED && change.on_hand != 0 && !ctx->postings->stays)
         recent_add(&ctx->recent, ctx->wall_ms, p->pool, change.on_hand);
     gives_end(item);
@@ -126,7 +127,8 @@ void txn_undo(struct ctx *ctx, uint32_t count)
         const struct posting *p = &ctx->postings->at[i];
         struct item *item = item_of(items, p->pool);
         gives_begin(item);
-        pool_give(pool_at(items, p->pool), (struct pool_change){ -p->on_hand, -p->reserved, -1 });
+        struct pool_change back = { -p->on_hand, -p->reserved, -1 }; /* @undo */
+        pool_give(pool_at(items, p->pool), back);
         if (p->on_hand != 0 && !ctx->postings->stays)
             recent_add(&ctx->recent, ctx->wall_ms, p->pool, -p->on_hand);
         gives_end(item);

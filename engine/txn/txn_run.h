@@ -28,9 +28,9 @@ TXN_TEMPLATE bool txn_take(struct ctx *ctx, bool tentative, bool *undecided)
     struct postings *all = ctx->postings;
     for (uint32_t i = 0; i < all->takes; i++) {
         struct posting *p = &all->at[i];
-        if (txn_apply(ctx, p, tentative) == POOL_CHANGED)
+        if (txn_apply(ctx, p, tentative) == POOL_CHANGED) /* @take */
             continue;
-        *undecided = word_undecided(p->after) != 0;
+        *undecided = word_undecided(p->after) != 0; /* @undecided */
         assert(tentative || i == 0); /* T: else somebody may have been refused because of it */
         txn_undo(ctx, i);
         return false;
@@ -74,7 +74,7 @@ TXN_TEMPLATE void txn_finish(struct ctx *ctx, struct txn *t, const struct txn_ki
         kind->outcome(ctx, t);
     for (uint32_t i = 0; (kind->takes || kind->gives) && i < ctx->postings->count; i++)
         item_version_raise_of_pool(ctx, ctx->postings->at[i].pool, t->lsn);
-    journal_publish(ctx, position);
+    journal_publish(ctx, position); /* @publish */
     kind->show(ctx, t);
 }
 
@@ -87,9 +87,9 @@ TXN_TEMPLATE enum code txn_claim_and_give(struct ctx *ctx, struct txn *t,
     if (code)
         return code;
     uint32_t length = kind->record(ctx, t);
-    *position = txn_claim(ctx, t, kind, length);
+    *position = txn_claim(ctx, t, kind, length); /* @claim */
     t->lsn = *position + length;
-    if (!kind->gives || txn_give(ctx))
+    if (!kind->gives || txn_give(ctx)) /* @give */
         return CODE_OK;
     journal_void(ctx, *position, length);
     return CODE_DEFERRED;
@@ -107,16 +107,16 @@ TXN_TEMPLATE enum code txn_do(struct ctx *ctx, struct txn *t, const struct txn_k
     uint32_t takes = kind->takes ? postings->takes : 0;
     bool moving = kind->takes && kind->gives && takes > 0 && postings->count > takes;
     bool tentative = takes > 1 || moving || (t->may_undo && takes > 0);
-    if (moving)
+    if (moving) /* @before-takes */
         txn_bracket(ctx, gives_begin);
-    bool taken = takes == 0 || txn_take(ctx, tentative, &undecided);
+    bool taken = takes == 0 || txn_take(ctx, tentative, &undecided); /* @takes */
     enum code code = taken ? txn_claim_and_give(ctx, t, kind, &position) : CODE_DEFERRED;
     assert(!taken || !code || takes == 0 || tentative); /* T: what is undone was never certain */
     if (taken && code && takes > 0)
         txn_undo(ctx, takes);
     if (moving)
         txn_bracket(ctx, gives_end);
-    *again = !taken && !undecided;
+    *again = !taken && !undecided; /* @taken */
     if (code)
         return code;
     txn_finish(ctx, t, kind, position);

@@ -4,13 +4,15 @@
 
 wrong_engines.py BUILD_DIR [NAME...]
 
-The product has no hooks for this. Each wrong engine is made from a copy of a file or two in which a
-few lines are replaced (WRONG below); what was replaced must be there exactly once, so a change of
-those lines asks for a change here. `linger` is put where threads should meet. One engine has all the
-lingering and no broken rule: it must pass. docs/CONCURRENCY.md says which rule is caught by what.
+The product has no hooks for this, but comments: `/* @take */` marks the line where a take is made.
+Each wrong engine is made from a copy of a file or two in which such lines are replaced, or have code
+put before or behind them (WRONG below). `linger` is put where threads should meet. One engine has
+all the lingering and no broken rule: it must pass. docs/CONCURRENCY.md says which rule is caught by
+what.
 """
 
 import concurrent.futures
+import glob
 import json
 import os
 import re
@@ -23,6 +25,7 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 TRIES = 24
+MARKER = re.compile(r"/\* @([a-z-]+) \*/$", re.M)
 
 LINGER = """
 #ifndef LINGER
@@ -37,238 +40,158 @@ __attribute__((unused)) static inline void linger(void)
 #endif
 """
 
-BETWEEN_TAKES = ("        if (txn_apply(ctx, p, tentative) == POOL_CHANGED)\n",
-                 "        if (i > 0)\n            linger();\n"
-                 "        if (txn_apply(ctx, p, tentative) == POOL_CHANGED)\n")
-BEFORE_TAKES = ("    if (moving)\n        txn_bracket(ctx, gives_begin);\n",
-                "    if (takes > 0)\n        linger();\n"
-                "    if (moving)\n        txn_bracket(ctx, gives_begin);\n")
-BETWEEN_LOOKS = (" - planned;\n    s->pools++;\n", " - planned;\n    s->pools++;\n    linger();\n")
-IN_FIRST_LOOK = ("        ++*pools;\n        if (c.available", "        ++*pools;\n        linger();\n"
-                 "        if (c.available")
-BEFORE_GIVE = ("    if (!kind->gives || txn_give(ctx))\n",
-               "    if (kind->gives)\n        linger();\n    if (!kind->gives || txn_give(ctx))\n")
+BETWEEN_TAKES = ("before", "take", "if (i > 0) linger();")
+BEFORE_TAKES = ("before", "before-takes", "if (takes > 0) linger();")
+BETWEEN_LOOKS = ("after", "look", "linger();")
+IN_FIRST_LOOK = ("after", "first-look", "linger();")
+BEFORE_GIVE = ("before", "give", "if (kind->gives) linger();")
 
-# name: (which rule is broken, {file: [(old, new)...]}, options for record.py, or the race program
-# that catches it)
+# name: (which rule is broken, changes, options for record.py, or the race program that catches it).
+# A change: ("before" or "after", marker, code), ("replace", marker, code in place of its line), or
+# ("declare", marker, code behind the includes of its file).
 CRASHES = ("--crashes", "8", "--calls", "150")
 WRONG = {
     "lingering": (
         "none",
-        {
-            "engine/txn/txn_run.h": [BETWEEN_TAKES, BEFORE_TAKES, BEFORE_GIVE],
-            "engine/sourcing/candidates.c": [BETWEEN_LOOKS],
-        },
+        [BETWEEN_TAKES, BEFORE_TAKES, BEFORE_GIVE, BETWEEN_LOOKS],
         ("--crashes", "1", "--calls", "150"),
     ),
     "take_claims_first": (
         "T: a reserve claims its LSN before it takes",
-        {
-            "engine/txn/txn_run.h": [
-                # Of an order with one draw; if its take fails, the record is void.
-                ("    bool taken = takes == 0 || txn_take(",
-                 "    bool early = kind->taken && postings->count == 1;\n"
-                 "    uint32_t early_length = 0;\n"
-                 "    if (early) {\n"
-                 "        early_length = kind->record(ctx, t);\n"
-                 "        early_position = journal_claim(ctx, early_length);\n"
-                 "        linger();\n"
-                 "    }\n"
-                 "    bool taken = takes == 0 || txn_take("),
-                ("    *again = !taken && !undecided;\n",
-                 "    if (early && code)\n"
-                 "        journal_void(ctx, early_position, early_length);\n"
-                 "    *again = !taken && !undecided;\n"),
-                ("TXN_TEMPLATE uint64_t txn_claim(",
-                 "static _Thread_local uint64_t early_position;\nTXN_TEMPLATE uint64_t txn_claim("),
-                ("    *position = txn_claim(ctx, t, kind, length);\n",
-                 "    bool early = kind->taken && ctx->postings->count == 1;\n"
-                 "    *position = early ? early_position : txn_claim(ctx, t, kind, length);\n"),
-            ],
-        },
+        [
+            # Of an order with one draw; if its take fails, the record is void.
+            ("declare", "claim",
+             "static _Thread_local uint64_t early_position;\n"
+             "static _Thread_local uint32_t early_length;\n"),
+            ("before", "takes",
+             "early_length = 0;"
+             "if (kind->taken && postings->count == 1) {"
+             "    early_length = kind->record(ctx, t);"
+             "    early_position = journal_claim(ctx, early_length);"
+             "    linger();"
+             "}"),
+            ("before", "taken",
+             "if (early_length && code) journal_void(ctx, early_position, early_length);"),
+            ("replace", "claim",
+             "*position = early_length ? early_position : txn_claim(ctx, t, kind, length);"),
+        ],
         (),
     ),
     "give_applies_first": (
         "G: a receive is applied before it claims",
-        {
-            "engine/txn/txn_run.h": [
-                ("    *position = txn_claim(ctx, t, kind, length);\n"
-                 "    t->lsn = *position + length;\n"
-                 "    if (!kind->gives || txn_give(ctx))\n",
-                 "    bool given = !kind->gives || txn_give(ctx);\n"
-                 "    linger();\n"
-                 "    *position = txn_claim(ctx, t, kind, length);\n"
-                 "    t->lsn = *position + length;\n"
-                 "    if (given)\n"),
-            ]
-        },
+        [
+            ("before", "claim", "bool given = !kind->gives || txn_give(ctx); linger();"),
+            ("replace", "give", "if (given)"),
+        ],
         (),
     ),
     "show_first": (
         "O: a confirmed reservation is shown before its LSN is claimed",
-        {
-            "engine/ops/lifecycle.c": [
-                ("        t->done = true;\n        return CODE_OK;\n    }\n"
-                 "    return word_state(t->word) == STATE_HELD ? CODE_OK\n",
-                 "        t->done = true;\n        return CODE_OK;\n    }\n"
-                 "    if (word_state(t->word) == STATE_HELD) { /* it has no LSN yet */\n"
-                 "        struct id_entry *entry = t->reservation;\n"
-                 "        entry->lsn_confirmed = entry->lsn_last;\n"
-                 "        entry_put(entry, with_state(t->word, STATE_CONFIRMED));\n"
-                 "        linger();\n"
-                 "        while (!entry_take(entry, &t->word))\n            usleep(1);\n"
-                 "        t->word = state_word(ENTRY_RESERVATION, STATE_HELD, word_id_len(t->word));\n"
-                 "    }\n"
-                 "    return word_state(t->word) == STATE_HELD ? CODE_OK\n"),
-            ]
-        },
+        [
+            ("before", "confirm",
+             "if (word_state(t->word) == STATE_HELD) {" # it has no LSN yet
+             "    struct id_entry *entry = t->reservation;"
+             "    entry->lsn_confirmed = entry->lsn_last;"
+             "    entry_put(entry, with_state(t->word, STATE_CONFIRMED));"
+             "    linger();"
+             "    while (!entry_take(entry, &t->word)) usleep(1);"
+             "    t->word = state_word(ENTRY_RESERVATION, STATE_HELD, word_id_len(t->word));"
+             "}"),
+        ],
         (),
     ),
     "no_busy": (
         "O: a reservation is not busy while it changes",
-        {
-            "engine/ops/reservation.c": [
-                ("        if (!late || log_has_failed(ctx->ledger->log))\n            return CODE_OK;\n",
-                 "        if (!late) {\n            entry_put(*entry, *word);\n            linger();\n"
-                 "            return CODE_OK;\n        }\n"),
-            ]
-        },
+        [
+            ("before", "owned",
+             "if (!late) { entry_put(*entry, *word); linger(); return CODE_OK; }"),
+        ],
         (),
     ),
     "answer_too_early": (
         "A: a reply does not wait for the disk",
-        {
-            "protocol/session.c": [
-                ("call->lsn > acknowledged)", "false)")
-            ],
-            "protocol/worker.c": [
-                ("    if (log_has_claims(worker_log(worker)) ||",
-                 "    if ((executor->turn % 16 == 0 && log_has_claims(worker_log(worker))) ||"),
-            ],
-        },
+        [
+            ("replace", "answer", "if (false)"),
+            ("before", "write", "due = due && executor->iteration % 16 == 0;"),
+            ("replace", "write",
+             "if (due || (executor->iteration % 16 == 0 && log_has_claims(worker_log(worker))))"),
+        ],
         CRASHES,
     ),
-    "no_pending": (
-        "what is pending counts as gone",
-        {
-            "engine/txn/txn_run.h": [
-                BETWEEN_TAKES,
-                ("        *undecided = word_undecided(p->after) != 0;\n",
-                 "        *undecided = false;\n"),
-            ],
-            "engine/sourcing/sourcing.c": [("s->undecided |= found->pending || ", "s->undecided |= ")],
-        },
+    "no_undecided": (
+        "what is undecided counts as gone",
+        [
+            BETWEEN_TAKES,
+            ("replace", "undecided", "*undecided = false;"),
+            ("replace", "short-undecided", ""),
+        ],
         (),
     ),
-    "mark_later": (
-        "a take is marked pending only after it was made",
-        {
-            "engine/txn/txn_run.h": [
-                ("        if (txn_apply(ctx, p, tentative) == POOL_CHANGED)\n            continue;\n",
-                 "        if (txn_apply(ctx, p, false) == POOL_CHANGED) {\n            linger();\n"
-                 "            if (tentative)\n"
-                 "                pool_give(pool_at(&ctx->ledger->items, p->pool),\n"
-                 "                          (struct pool_change){ .tentative = 1 });\n"
-                 "            continue;\n        }\n"),
-            ]
-        },
+    "undecided_later": (
+        "a take is marked undecided only after it was made",
+        [
+            ("replace", "take",
+             "bool done = txn_apply(ctx, p, false) == POOL_CHANGED;"
+             "if (done) {"
+             "    linger();"
+             "    if (tentative)"
+             "        pool_give(pool_at(&ctx->ledger->items, p->pool),"
+             "                  (struct pool_change){ .tentative = 1 });"
+             "}"
+             "if (done)"),
+        ],
         (),
     ),
     "undo_forgotten": (
         "an order that is undone keeps what it took",
-        {
-            "engine/txn/txn_run.h": [
-                BEFORE_TAKES,
-            ],
-            "engine/txn/txn.c": [("{ -p->on_hand, -p->reserved, -1 }", "{ -p->on_hand, 0, -1 }")],
-        },
+        [BEFORE_TAKES, ("after", "undo", "back.reserved = 0;")],
         (),
     ),
     "count_of_before": (
         "a count changes what is on hand, whatever came since it looked",
-        {
-            "engine/ops/movement_count.c": [
-                ("    assert(shared->unit ==", "    linger();\n    assert(shared->unit =="),
-            ],
-            "engine/txn/txn.c": [("p->needs, p->counted, &p->after);",
-                              "p->needs, NOT_COUNTED, &p->after);")],
-        },
+        [("before", "counted-all", "linger();"), ("after", "counted", "counted = NOT_COUNTED;")],
         (),
     ),
     "sum_without_bracket": (
         "a sum over pools does not ask whether gives came in between",
-        {
-            "engine/sourcing/candidates.c": [BETWEEN_LOOKS, IN_FIRST_LOOK],
-            "engine/sourcing/sourcing.c": [("(found->pools > 1 && !found->quiet) ||", "")],
-        },
+        [BETWEEN_LOOKS, IN_FIRST_LOOK, ("replace", "short-stable", "")],
         "race/moving_unit",
     ),
     "buffer_forgotten": (
         "the buffer over several pools is not looked at after the takes",
-        {
-            "engine/ops/reserve.c": [
-                ("    for (uint32_t i = 0; !r->guarded && i <", "    for (uint32_t i = 0; false && i <"),
-            ]
-        },
+        [("before", "buffer", "if (true) return CODE_OK;")],
         "race/moment",
     ),
     "lost_update": (
         "a pool's word is stored, not swapped",
-        {
-            "engine/store/pool.c": [
-                ("        if (atomic_compare_exchange_weak_explicit(&pool->word, &word, next, "
-                 "memory_order_acq_rel,\n"
-                 "                                                  memory_order_acquire)) {\n",
-                 "        linger();\n        atomic_store(&pool->word, next);\n        {\n"),
-            ]
-        },
+        [("before", "swap", "linger(); atomic_store(&pool->word, next); swapped = true;")],
         (),
     ),
     "lsn_of_the_tail": (
         "a question's lsn is what was claimed, not what was applied",
-        {
-            "engine/txn/txn_run.h": [BEFORE_GIVE],
-            "engine/ops/query.c": [
-                ("    return log_head(ctx->ledger->log);\n",
-                 "    return atomic_load(&ctx->ledger->log->tail);\n"),
-            ],
-        },
+        [BEFORE_GIVE, ("replace", "read-up-to", "return atomic_load(&ctx->ledger->log->tail);")],
         (),
     ),
     "publish_first": (
         "a give is published before it is applied",
-        {
-            "engine/txn/txn_run.h": [
-                ("    if (!kind->gives || txn_give(ctx))\n",
-                 "    if (kind->gives && ctx->postings->takes == 0) {\n"
-                 "        journal_publish(ctx, *position);\n        usleep(300);\n    }\n"
-                 "    if (!kind->gives || txn_give(ctx))\n"),
-                ("    journal_publish(ctx, position);\n    kind->show(",
-                 "    if (!kind->gives || ctx->postings->takes > 0)\n"
-                 "        journal_publish(ctx, position);\n    kind->show("),
-            ]
-        },
+        [
+            ("before", "give",
+             "if (kind->gives && ctx->postings->takes == 0) {"
+             "    journal_publish(ctx, *position);"
+             "    usleep(300);"
+             "}"),
+            ("before", "publish", "if (!kind->gives || ctx->postings->takes > 0)"),
+        ],
         (),
     ),
     "id_not_recovered": (
         "recovery forgets the ids of movements",
-        {
-            "engine/replay/apply.c": [
-                ("        error = fresh_entry(a, f.id, &entry);\n    if (!error)\n"
-                 "        remember_movement(a->ctx, entry, r->content, &result, f.id.len);\n",
-                 "        error = 0;\n"),
-            ]
-        },
+        [("before", "recover-id", "if (!error) return 0;")],
         CRASHES,
     ),
     "cancel_not_recovered": (
         "recovery forgets what a cancel gave back",
-        {
-            "engine/replay/apply.c": [
-                ("fulfil ? -(int64_t)qty : 0, -(int64_t)qty)",
-                 "fulfil ? -(int64_t)qty : 0, fulfil ? -(int64_t)qty : 0)"),
-            ]
-        },
+        [("before", "recover-step", "if (!fulfil) { draw->cancelled += qty; return 0; }")],
         CRASHES,
     ),
 }
@@ -295,6 +218,7 @@ class Workshop:
                     self.commands[name] = self.plain(shlex.split(entry["command"]))
         self.libraries = self.needed(os.path.join(build, "bin", "stockd"))
         self.objects = {}
+        self.markers = {}  # name: file
 
     @staticmethod
     def plain(words):
@@ -339,16 +263,19 @@ class Workshop:
         with open(os.path.join(ROOT, name), encoding="utf-8") as file:
             return file.read()
 
-    def where(self, old, hint):
-        """The file that has these lines, once: the named one, or where they have moved to."""
-        for name in [hint, *self.commands]:
-            known = name in self.commands or os.path.exists(os.path.join(ROOT, name))
-            if known and self.read(name).count(old) == 1:
-                return name
-        raise LookupError(
-            f"no file has these lines, once ({hint} had):\n{old}\n"
-            "Say in tests/history/wrong_engines.py how this rule is broken now."
-        )
+    def where(self, marker):
+        """The file that has the marker."""
+        if not self.markers:
+            for folder in ("engine", "protocol"):
+                for path in glob.glob(os.path.join(ROOT, folder, "**", "*.[ch]"), recursive=True):
+                    name = os.path.relpath(path, ROOT)
+                    for found in MARKER.findall(self.read(name)):
+                        if found in self.markers:
+                            raise LookupError(f"two lines have the marker @{found}")
+                        self.markers[found] = name
+        if marker not in self.markers:
+            raise LookupError(f"no line of engine/ or protocol/ has the marker @{marker}")
+        return self.markers[marker]
 
     def write_headers(self, wrong, texts):
         """The folder of the changed headers."""
@@ -374,10 +301,9 @@ class Workshop:
         first = f"tests/{race}.c" if race else "tools/stockd/main.c"
         objects = self.prepare((*RACE_PARTS, first) if race else None)
         texts = {}
-        for hint, replacements in changes.items():
-            for old, new in replacements:
-                name = self.where(old, hint)
-                texts[name] = texts.get(name, self.read(name)).replace(old, new)
+        for change in changes:
+            name = self.where(change[1])
+            texts[name] = changed(texts.get(name) or self.read(name), *change)
         headers = self.write_headers(wrong, texts)
         for name in self.touched(texts, objects):
             text = texts.get(name) or self.read(name)
@@ -394,6 +320,17 @@ class Workshop:
         link = [compiler, main, archive, "-o", program, "-pthread", "-lm", *self.libraries]
         subprocess.run(link, check=True)
         return program
+
+
+def changed(text, how, marker, code):
+    line = re.search(rf"^.*/\* @{marker} \*/\n", text, re.M)
+    if how == "declare":
+        last = list(re.finditer(r"^#include .*\n", text, re.M))[-1].end()
+        return text[:last] + code + text[last:]
+    before = code + "\n" if how == "before" else ""
+    kept = line.group() if how != "replace" else f"{code} /* @{marker} */\n"
+    after = code + "\n" if how == "after" else ""
+    return text[: line.start()] + before + kept + after + text[line.end() :]
 
 
 def with_linger(text):
