@@ -23,8 +23,8 @@ static int failed(int error, const char *address, const char *what, char *why, s
 
 /* ---- Unix ---- */
 
-/* A socket's file outlives its server. It may be removed if nobody listens there: nobody is asked
- * to accept, for a server whose backlog is full (EAGAIN) listens, too. */
+/* A socket's file outlives its server and may be removed if no server listens there. A connect
+ * tells: it need not be accepted, for EAGAIN (a full backlog) means that one listens, too. */
 static int remove_stale(const struct sockaddr_un *where)
 {
     struct stat status;
@@ -50,13 +50,13 @@ static int open_unix(struct listener *listener, const char *address, const char 
     struct sockaddr_un where = { .sun_family = AF_UNIX };
     _Static_assert(sizeof where.sun_path <= sizeof listener->path, "a path fits");
     if (*path == '\0' || strlen(path) >= sizeof where.sun_path)
-        return failed(EINVAL, address, "the path must have 1 to 107 bytes", why, size);
+        return failed(EINVAL, address, "the path must be 1 to 107 bytes long", why, size);
     memcpy(where.sun_path, path, strlen(path));
     int error = remove_stale(&where);
     if (error == EADDRINUSE)
-        return failed(error, address, "another server listens there", why, size);
+        return failed(error, address, "another server listens on it", why, size);
     if (error == EEXIST)
-        return failed(error, address, "there is a file that is no socket", why, size);
+        return failed(error, address, "the path exists and is not a socket", why, size);
     if (error)
         return failed(error, address, NULL, why, size);
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -76,7 +76,7 @@ static int open_unix(struct listener *listener, const char *address, const char 
 
 /* ---- TCP ---- */
 
-/* Splits HOST:PORT and [HOST]:PORT; an empty host is every address. */
+/* Splits HOST:PORT and [HOST]:PORT; an empty host means every address. */
 static bool split(const char *address, char *host, size_t size, const char **port)
 {
     const char *colon = strrchr(address, ':');
@@ -150,7 +150,8 @@ static int open_tcp(struct listener *listener, const char *address, char *why, s
     char host[HOST_MAX];
     const char *port;
     if (!split(address, host, sizeof host, &port))
-        return failed(EINVAL, address, "it must be HOST:PORT (to 65535) or unix:PATH", why, size);
+        return failed(EINVAL, address, "it must be HOST:PORT (at most 65535) or unix:PATH", why,
+                      size);
     struct addrinfo hints = { .ai_flags = AI_PASSIVE | AI_NUMERICSERV, .ai_socktype = SOCK_STREAM };
     if (*host == '\0')
         hints.ai_family = AF_INET;

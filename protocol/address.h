@@ -12,21 +12,21 @@ struct transport;
 
 struct listener {
     int fd;
-    const struct transport *transport; /* of its connections; whoever opens it sets that */
+    const struct transport *transport; /* of its connections; the opener sets it */
     bool unix_socket;
-    bool exposed;              /* other machines may reach it: neither loopback nor Unix */
+    bool exposed;              /* other machines can reach it: neither loopback nor Unix */
     bool wildcard;             /* every address of the machine */
-    char address[ADDRESS_MAX]; /* as bound: port 0 has become what the kernel gave */
-    char path[112];            /* of a Unix socket, for removing it; else empty */
+    char address[ADDRESS_MAX]; /* as bound: port 0 replaced by the kernel's choice */
+    char path[112];            /* of a Unix socket, to remove it; else empty */
 };
 
-/* True if it has the form of an address. */
+/* True if the text has the form of an address. */
 bool address_valid(const char *address);
 
-/* Binds and listens. 0, or -errno and in why (size bytes) one line. */
+/* Binds and listens. Returns 0, or -errno with one line in why (size bytes). */
 int listener_open(struct listener *listener, const char *address, char *why, size_t size);
 
-/* Closes it, and removes the socket's file. */
+/* Closes the listener and removes the socket's file. */
 void listener_close(struct listener *listener);
 
 #endif

@@ -4,7 +4,7 @@
 #include <assert.h>
 #include <stdatomic.h>
 
-/* The log takes records: its journal has not failed, and it has room for one request. */
+/* CODE_OK if the log accepts records: its journal has not failed, and it has room for a request. */
 static enum code ask_log(struct call *call)
 {
     const struct service *service = call->service;

@@ -38,7 +38,7 @@ void answer_box_ring(struct answer_box *box)
 {
     uint64_t one = 1;
     if (write(box->bell, &one, sizeof one) < 0) {
-        /* It can only be full, and then it is ringing. */
+        /* It fails only if the counter is full, and then the bell is ringing. */
     }
 }
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One request on its way through a method: what it may use, what it was given, what it answers.
+ * One request on its way through a method: what it may use, its parameters, and its answer.
  *
- * A method takes its parameters, does its work, and packs its reply only when nothing can go wrong
- * any more; so what stands in the out stream is always whole replies.
+ * A method takes its parameters, does its work, and packs its reply only once nothing can fail any
+ * more, so the out stream always holds whole replies.
  */
 #ifndef STOCKD_PROTOCOL_CALL_H
 #define STOCKD_PROTOCOL_CALL_H
@@ -25,25 +25,25 @@
 
 enum { PROTOCOL_VERSION = 1 };
 
-enum { CHANGES_MAX = 10000 }; /* greatest limit of changes */
+enum { CHANGES_MAX = 10000 }; /* maximum limit of changes */
 
 struct service_limits {
     struct wire_limits message;
     uint32_t lines; /* of an order, at most LINES_MAX */
     uint32_t skus;  /* of a query */
     uint32_t connections;
-    uint64_t input_bytes;   /* of messages that are not whole yet, all connections together */
-    uint32_t message_ms;    /* for one to become whole */
-    uint32_t subscriber_ms; /* a subscriber that takes nothing for so long is cut off */
+    uint64_t input_bytes;   /* of incomplete messages, over all connections */
+    uint32_t message_ms;    /* for a message to become complete */
+    uint32_t subscriber_ms; /* a subscriber that reads nothing for this long is cut off */
 };
 
-/* What all workers share; const after start, as far as it is not atomic inside. */
+/* What all workers share; const after start, except for what is atomic inside. */
 struct service {
     struct ledger *ledger;
     struct log *log;
     const struct storage_port *storage;
     const struct history_port *history;
-    const struct mirror_port *mirror; /* NULL: there is none */
+    const struct mirror_port *mirror; /* NULL: no mirror */
     struct service_limits limits;
     const char *version;
     uint64_t started_ms;            /* wall clock */
@@ -52,13 +52,13 @@ struct service {
     struct checks *checks;
 };
 
-/* A location's stock of one item, over its pools that can be sold. */
+/* A location's stock of one item, over its sellable pools. */
 struct place_sum {
-    struct text location; /* absent: none of the item's pools was met there */
+    struct text location; /* absent: no pool of the item was met there */
     int64_t on_hand, reserved;
 };
 
-/* Room for what a request names, one per worker. */
+/* Scratch memory for what a request names; one per worker. */
 struct scratch {
     struct order_line lines[LINES_MAX];
     struct text codes[LOCATIONS_MAX];
@@ -69,52 +69,50 @@ struct scratch {
     uint64_t versions[CHANGES_MAX];
 };
 
-/* A question to the history that the request at the head of a connection waits for. */
+/* The history query that the request at the head of a connection waits for. */
 struct awaited {
-    struct history_query *query; /* NULL: none. Until it is answered it is the reader's */
+    struct history_query *query; /* NULL: none. The reader owns it until it is answered */
     bool answered;
 };
 
-/* Frees the answer, or gives up the question that is under way: its answer comes to nobody. */
+/* Frees the answer, or abandons the query under way: its answer is discarded. */
 void awaited_drop(struct awaited *awaited);
 
 struct call {
     const struct service *service;
-    struct awaited *awaited; /* a method that finds it set was called before, and asked */
-    struct answer_box *box;  /* where questions come back to */
+    struct awaited *awaited; /* set: the method was called before and has sent its query */
+    struct answer_box *box;  /* where answered queries come back */
     struct scratch *scratch;
     struct ctx *ctx;
     struct worker_metrics *metrics;
     struct out *out;
     struct principal *principal; /* the connection's; hello identifies it */
     struct checking **checking;  /* the connection's */
-    struct slicing **slicing;    /* likewise; set: the method was called before, and goes on */
-    uint64_t work_end;           /* of the quantum, see call_goes_on */
-    struct feed *feed;           /* likewise */
+    struct slicing **slicing;    /* likewise; set: the method was called before and continues */
+    uint64_t work_end;           /* end of the quantum, see call_goes_on */
+    struct feed *feed;           /* the connection's */
     uint64_t engine_ms;
     uint32_t msgid;
     struct params params;
     struct refusal refusal;
     struct text id, sku, location, channel; /* what the request is about, for error details */
     uint64_t lsn;                           /* of the change that the reply waits for; 0: none */
-    uint64_t shown_lsn;                     /* of the reply itself; 0: it has none */
+    uint64_t shown_lsn;                     /* that the reply itself shows; 0: none */
 };
 
-/* False: the method has used up its quantum, and is to go on in a later iteration, see slicing.h.
- */
+/* False: the method has used up its quantum and must continue in a later iteration (slicing.h). */
 bool call_goes_on(const struct call *call);
 
-/* Changes are not taken while the journal cannot be written. */
+/* Refuses a change because the journal cannot be written. */
 void refuse_read_only(struct refusal *refusal, const char *reason);
 
-/* Packs a reply's beginning; `pairs` of the result map come next, the first of them is lsn. */
+/* Packs the head of a reply whose result is a map of `pairs` pairs, and the first of them, lsn. */
 void reply_map(struct call *call, uint32_t pairs, uint64_t lsn);
 
 /* Packs a reply whose result is one text. */
 void reply_text(struct call *call, const char *text);
 
-/* Packs the refusal of a request, by the call's own refusal if it has one, else by the context's
- * failure. */
+/* Packs a request's error: the call's own refusal if it has one, else the context's failure. */
 void reply_error(struct call *call, enum code code);
 
 /* Packs an error for a message that never became a call. */

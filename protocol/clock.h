@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The two times of a server.
+ * The server's two clocks.
  *
- * Engine time is what deadlines are measured in: milliseconds that began at the wall clock of the
- * start (or the journal's last time, if that is later) and since then count the monotonic clock. It
- * never goes back and never jumps, whatever happens to the wall clock.
- * Wall time is what clients are told. As long as the wall clock is within a second of engine time
- * it is engine time, so that replies do not tremble.
+ * Deadlines are in engine time: milliseconds that start at the wall clock (or at the journal's last
+ * time, if that is later) and from then on follow the monotonic clock. Engine time never goes back
+ * and never jumps, whatever happens to the wall clock.
+ *
+ * Clients are told wall time. While the wall clock is within a second of engine time, that is
+ * engine time itself, so that replies do not jitter.
  */
 #ifndef STOCKD_PROTOCOL_CLOCK_H
 #define STOCKD_PROTOCOL_CLOCK_H
@@ -14,7 +15,7 @@
 #include <stdint.h>
 #include <time.h>
 
-/* Const after clock_start: any thread may read it. */
+/* Const after clock_start; any thread may read it. */
 struct engine_clock {
     uint64_t base_ms;   /* engine time at the start */
     uint64_t steady_ms; /* CLOCK_MONOTONIC at the start */
@@ -40,7 +41,7 @@ static inline uint64_t clock_ns(clockid_t id)
     return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }
 
-/* last_ms: a time that engine time may not go behind. */
+/* Engine time starts no earlier than last_ms. */
 static inline struct engine_clock clock_start(uint64_t last_ms)
 {
     uint64_t wall_ms = clock_ms(CLOCK_REALTIME);

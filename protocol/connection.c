@@ -26,7 +26,7 @@ void connection_destroy(struct connection *connection)
     free(connection->input.bytes);
 }
 
-/* ---- its life ---- */
+/* ---- states ---- */
 
 #define STATE(name) (1u << CONNECTION_##name)
 
@@ -125,11 +125,11 @@ void connection_barrier(struct connection *connection, uint64_t from, uint64_t l
     unsigned count = connection->barrier_count;
     struct reply_barrier *last = count > 0 ? &connection->barriers[count - 1] : NULL;
     if (last && lsn <= last->lsn)
-        return; /* C2: it is behind a reply barrier that opens no sooner */
+        return; /* C2: the last reply barrier opens no sooner */
     assert(!last || last->from <= from);
     if (last && (connection->barrier_iteration == iteration || count == BARRIERS_MAX)) {
-        /* What one iteration changed becomes durable together. And when there is no place for a
-         * reply barrier, the last one waits longer than it must, which is never wrong. */
+        /* The changes of one iteration become durable together. And when there is no room for
+         * another reply barrier, the last one waits longer than it must, which is never wrong. */
         last->lsn = lsn;
         return;
     }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A connection: what came and is not done yet, what is to go and what it waits for. Owned by one
- * worker. It makes no system calls.
+ * A connection: input not processed yet, output not sent yet, and what it waits for. One worker
+ * owns it. It makes no system calls.
  *
- * Its life, and the functions that move it on:
+ * Its states, and the functions that change them:
  *
  *      OPEN ------- connection_end_input ------> HALF_CLOSED
  *        |                                            |
@@ -18,12 +18,11 @@
  *    any of these - worker_cut -> BROKEN - release (worker_io.c), once no I/O is in flight
  *
  * A HALF_CLOSED or DRAINING connection is cut once everything is sent, a LINGERING one when its
- * time is over, and any when a receive or a send fails or the worker stops.
+ * time is up, and any connection when a receive or a send fails or the worker stops.
  *
- * C1: input holds bytes only from a message's first on (or, while discarding, of a message that is
- *     not kept); walk is how far that message was walked.
- * C2: reply barriers are ordered by place and by lsn. Bytes before the first reply barrier may be
- * sent.
+ * C1: input begins at the first byte of a message (or, while discarding, inside a message that is
+ *     not kept); walk says how far that message was walked.
+ * C2: reply barriers are ordered by offset and by lsn. Bytes before the first one may be sent.
  */
 #ifndef STOCKD_PROTOCOL_CONNECTION_H
 #define STOCKD_PROTOCOL_CONNECTION_H
@@ -40,7 +39,7 @@
 #include "protocol/transport.h"
 #include "protocol/wire.h"
 
-/* Replies from a place in the stream on wait for an LSN. */
+/* Replies from an offset in the stream on wait for an LSN. */
 struct reply_barrier {
     uint64_t from;
     uint64_t lsn;
@@ -49,7 +48,7 @@ struct reply_barrier {
 
 enum { BARRIERS_MAX = 8 };
 
-/* Bytes that came and could not be done at once. */
+/* Bytes received that could not be processed at once. */
 struct input {
     unsigned char *bytes;
     uint32_t start, end, capacity;
@@ -58,14 +57,14 @@ struct input {
 /* Which of its worker's lists a connection is in. */
 enum connection_list {
     LIST_ALL,
-    LIST_FRESH,   /* has new output, or wants to be looked at, at the end of the iteration */
+    LIST_FRESH,   /* has new output, or needs a look, at the end of the iteration */
     LIST_WAITING, /* has output behind a reply barrier */
     LIST_RETRY,   /* has a deferred request at its head */
-    LIST_LATER,   /* has one that waits for other workers' turns, or for its pause to end */
+    LIST_LATER,   /* has one that waits for other workers, or for its pause to end */
     LIST_HEAVY,   /* has more to do than its quantum; see worker_run_heavy */
-    LIST_ASKED,   /* has one that waits for an answer of the history */
-    LIST_HALF,    /* has a message that is not whole yet; the oldest first */
-    LIST_LINGER,  /* said its last word, waits for the peer to close */
+    LIST_ASKED,   /* has one that waits for a history query's answer */
+    LIST_HALF,    /* has an incomplete message; oldest first */
+    LIST_LINGER,  /* has sent everything, waits for the peer to close */
     LIST_SUBSCRIBED,
     LISTS
 };
@@ -77,32 +76,32 @@ struct connection_link {
 enum stall {
     STALL_NONE,
     STALL_DEFERRED,
-    STALL_LATER, /* likewise, but other workers have to move first */
+    STALL_LATER, /* likewise, but other workers must make progress first */
     STALL_NO_ROOM,
     STALL_QUANTUM, /* it has had its quantum of work in this iteration */
     STALL_OUTPUT,
-    STALL_ANSWER, /* a question to the history is under way; its answer wakes the worker */
+    STALL_ANSWER, /* a history query is under way; its answer wakes the worker */
 };
 
 enum connection_state {
     CONNECTION_OPEN,        /* requests are read and answered */
-    CONNECTION_HALF_CLOSED, /* the peer will send no more; what it has sent is still done */
-    CONNECTION_CLOSING,     /* the last reply is packed: no further request is done */
-    CONNECTION_DRAINING,    /* likewise, and the peer will send no more */
-    CONNECTION_LINGERING,   /* everything is sent and our side is shut; what comes is thrown away */
+    CONNECTION_HALF_CLOSED, /* the peer sends no more; what it has sent is still processed */
+    CONNECTION_CLOSING,     /* the last reply is packed; no further request runs */
+    CONNECTION_DRAINING,    /* likewise, and the peer sends no more */
+    CONNECTION_LINGERING,   /* everything is sent and our side is shut; input is discarded */
     CONNECTION_BROKEN,      /* nothing is read or sent */
     CONNECTION_STATES
 };
 
 struct connection {
     struct link link;            /* its worker sets fd and listener */
-    enum connection_state state; /* connection_become alone changes it */
-    bool discarding;   /* the message at the head was answered, and is only walked to its end */
-    bool heavy;        /* its requests used up a good part of a quantum when it was last run */
+    enum connection_state state; /* only connection_become changes it */
+    bool discarding;   /* the message at the head was answered and is only walked to its end */
+    bool heavy;        /* its requests used up much of a quantum when it last ran */
     enum stall stall;  /* why the head of input is not done */
-    uint32_t pause_ms; /* of a heavy request that was deferred; 0: it was not */
+    uint32_t pause_ms; /* of a heavy request that was deferred; 0: none */
     uint64_t paused_until_ms; /* steady time */
-    uint64_t stalled_ms;      /* steady time at which that request first was not done */
+    uint64_t stalled_ms;      /* steady time at which that request first stalled */
     struct principal principal;
     struct awaited awaited;
     struct feed feed;
@@ -110,18 +109,18 @@ struct connection {
     struct out out;
     struct reply_barrier barriers[BARRIERS_MAX];
     unsigned barrier_count;
-    uint64_t barrier_iteration; /* turn in which the last reply barrier was made */
-    struct held_list held;      /* what is behind them; empty without reply barriers */
+    uint64_t barrier_iteration; /* in which the last reply barrier was made */
+    struct held_list held;      /* messages behind them; empty without reply barriers */
 
     struct checking *checking; /* of the request at the head of input, or NULL; owned */
     struct slicing *slicing;   /* likewise */
 
     struct input input;
     struct wire_walk walk;
-    /* The capacity of input, as its worker counted it: in one of the two, or in neither. */
+    /* The capacity of input, as its worker counts it: in one of the two, or in neither. */
     uint32_t half_counted, stalled_counted;
     uint64_t half_since_ms; /* steady time; while in LIST_HALF */
-    uint64_t thrown_away;   /* bytes, while lingering */
+    uint64_t thrown_away;   /* bytes discarded while lingering */
     uint64_t linger_until_ms;
 
     bool listed[LISTS];
@@ -137,21 +136,21 @@ static inline struct connection *connection_of(struct awaited *awaited)
 void connection_init(struct connection *connection, struct chunk_pool *pool);
 void connection_destroy(struct connection *connection);
 
-/* ---- its life ---- */
+/* ---- states ---- */
 
 /* Whether `to` is among the next states of `from`. */
 bool connection_may_become(enum connection_state from, enum connection_state to);
 
-/* Asserts that it may. */
+/* Asserts that connection_may_become allows it. */
 void connection_become(struct connection *connection, enum connection_state state);
 
-/* The peer has shut its side: it will send no more. Nothing if that is known already. */
+/* The peer has shut its side and sends no more. No effect if that is known already. */
 void connection_end_input(struct connection *connection);
 
-/* The reply that was packed is the last one: the stream cannot be read on. */
+/* The reply just packed is the last one: the stream cannot be read any further. */
 void connection_end_requests(struct connection *connection);
 
-/* Requests are done; else what comes or has come is of no interest any more. */
+/* Requests are run; otherwise all input, past and future, is ignored. */
 static inline bool connection_takes_requests(const struct connection *connection)
 {
     return connection->state <= CONNECTION_HALF_CLOSED;
@@ -178,24 +177,25 @@ static inline uint32_t input_length(const struct input *input)
 /* False: no memory. */
 bool input_append(struct input *input, const unsigned char *bytes, size_t length);
 void input_consume(struct input *input, size_t length);
-/* Throws away what is there, and gives its memory back. */
+/* Discards the input and frees its memory. */
 void input_drop(struct input *input);
 
 /* ---- reply barriers ---- */
 
-/* Bytes from the place `from` on wait, since now_ms, until the log is acknowledged up to lsn. */
+/* Bytes from the offset `from` on wait, since now_ms, until the log is acknowledged up to lsn. */
 void connection_barrier(struct connection *connection, uint64_t from, uint64_t lsn,
                         uint64_t iteration, uint64_t now_ms);
 
-/* Opens the reply barriers that acknowledged has reached. Returns up to where may be sent. */
+/* Opens the reply barriers that acknowledged has reached. Returns the offset up to which bytes may
+ * be sent. */
 uint64_t connection_open_barriers(struct connection *connection, uint64_t acknowledged);
 
-/* Notes a message that was just appended, if it is behind a reply barrier: see held.h. Without
- * memory the stream fails. */
+/* Notes the message just appended, if it is behind a reply barrier; see held.h. Without memory the
+ * stream fails. */
 void connection_hold(struct connection *connection, const struct held_message *message);
 
-/* The journal has failed: what is behind reply barriers is rewritten as held_rewrite says, and no
- * reply barrier is left. False: no memory. */
+/* The journal has failed: rewrites what is behind reply barriers as held_rewrite says, and removes
+ * the barriers. False: no memory. */
 bool connection_refuse_held(struct connection *connection, uint64_t acknowledged,
                             const char *reason);
 
@@ -206,7 +206,7 @@ struct connection_lists {
     unsigned count[LISTS];
 };
 
-/* At the end, if it is not in the list: so in each of them who waits longest comes first. */
+/* Appends it unless it is in the list, so in each list the longest waiting comes first. */
 void list_add(struct connection_lists *lists, enum connection_list list,
               struct connection *connection);
 void list_remove(struct connection_lists *lists, enum connection_list list,

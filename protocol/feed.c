@@ -6,14 +6,14 @@
 #include "engine/ledger/change_index.h"
 #include "protocol/pack.h"
 
-/* ---- which channels a change of the catalogue touches ---- */
+/* ---- which channels a catalogue change touches ---- */
 
 static uint64_t later(uint64_t a, uint64_t b)
 {
     return a > b ? a : b;
 }
 
-/* Any location may be one that a channel sells from, or have become one. */
+/* A channel may sell, or may now sell, from any location. */
 static uint64_t locations_changed(const struct catalogue *catalogue)
 {
     uint64_t lsn = 0;
@@ -49,7 +49,7 @@ static void pack_row(struct out *out, struct text channel, struct text sku, int6
     pack_uint(out, lsn);
 }
 
-/* [2, "changed", ...: the row comes next. */
+/* [2, "changed", ...; the row comes next. */
 static const unsigned char changed[] = { 0x93, 2, 0xa7, 'c', 'h', 'a', 'n', 'g', 'e', 'd' };
 
 uint32_t feed_pack_item(const struct feed_view *view, struct out *out, const struct feed_item *item,
@@ -94,7 +94,7 @@ static bool same_place(const struct subscription *a, const struct subscription *
            a->cursor == b->cursor && a->eager == b->eager && a->passed == b->passed;
 }
 
-/* Marks over this are met; 0: the catalogue has changed since, so every item is. */
+/* The walk visits items with versions above this; 0: every item, for the catalogue has changed. */
 static uint64_t walk_base(const struct feed_view *view, uint64_t since)
 {
     if (ledger_catalogue_lsn(view->ledger) <= since)
@@ -112,9 +112,9 @@ static void end_walk(struct subscription *s)
 }
 
 /*
- * An item whose mark is over the target is still changing, and will be met by the next walk: it is
- * passed over, so that a change is told once. But only once in a row, for an item that changes all
- * the time always is.
+ * An item whose version is above the target is still changing, and the next walk will visit it:
+ * this walk skips it, so a change is told once. It is never skipped twice in a row, because an item
+ * that changes all the time is always above the target.
  */
 static void pack_slice(struct feed_slice *slice, const struct feed_view *view)
 {

@@ -10,7 +10,7 @@ enum { HELD_FIRST = 16, HELD_KEPT = 128 };
 
 /* ---- the list ---- */
 
-/* Makes room for one more at the end. */
+/* Makes room for one more message at the end. */
 static bool grow(struct held_list *list)
 {
     if (list->start > 0) {
@@ -19,7 +19,7 @@ static bool grow(struct held_list *list)
         list->count -= list->start;
         list->start = 0;
     }
-    if (list->count < list->capacity / 2) /* so that a byte is moved once, on average */
+    if (list->count < list->capacity / 2) /* so a byte is moved once on average */
         return true;
     uint32_t capacity = list->capacity ? 2 * list->capacity : HELD_FIRST;
     struct held_message *messages = realloc(list->messages, capacity * sizeof *messages);

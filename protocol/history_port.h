@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Who answers questions about the past. A worker asks and goes on with other connections; when the
- * answer is there the question comes back through the worker's box (protocol/answers.h).
+ * The server's port to the history. A worker hands over a query and goes on with other connections;
+ * the answered query comes back through the worker's box (protocol/answers.h).
  */
 #ifndef STOCKD_PROTOCOL_HISTORY_PORT_H
 #define STOCKD_PROTOCOL_HISTORY_PORT_H
@@ -13,8 +13,8 @@
 
 struct history_port {
     void *self;
-    /* Hands the question over, until it comes back to the box. False: too many wait already, and
-     * the question stays the caller's. Any worker, at any time; never waits. */
+    /* Hands over the query until it comes back to the box. False: too many are waiting, and the
+     * query stays the caller's. Any worker, at any time; never waits. */
     bool (*ask)(void *self, struct history_query *query, struct answer_box *box);
 };
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The methods: what a request's name leads to. */
+/* The method table: the handler of each method name. */
 #ifndef STOCKD_PROTOCOL_METHODS_H
 #define STOCKD_PROTOCOL_METHODS_H
 
 #include "protocol/call.h"
 
-/* What of its parameters is worth fetching ahead, and where it stands. */
+/* The prefetch hint: which parameters are worth prefetching, and where they are. */
 enum hint {
     HINT_NONE,
     HINT_ID,     /* [id, ...] */
@@ -14,21 +14,21 @@ enum hint {
     HINT_SKUS,   /* [channel, [sku, ...]] */
 };
 
-/* What there must be before a method's handler is run; admit asks for it. */
+/* What a method's handler requires before it runs; admit checks it. */
 enum need {
     NEED_NONE = 0,
-    NEED_LOG = 1 << 0, /* the method changes something: it needs a log that takes records */
+    NEED_LOG = 1 << 0, /* the method changes something: it needs a log that accepts records */
     NEED_ALL = NEED_LOG,
 };
 
 struct method {
     const char *name;
     uint32_t length; /* of the name, at least 1 */
-    /* CODE_OK: a reply was packed. CODE_DEFERRED: nothing was done, call it again later. Else
-     * nothing was packed, and reply_error has something to say. */
+    /* CODE_OK: a reply was packed. CODE_DEFERRED: nothing was done; call it again later. Otherwise
+     * nothing was packed, and reply_error can say why. */
     enum code (*run)(struct call *call);
     unsigned needs; /* enum need */
-    bool cancels;   /* several in a row claim together, see ledger_expect_cancels */
+    bool cancels;   /* several in a row share a claim, see ledger_expect_cancels */
     enum hint hint;
 };
 
@@ -67,32 +67,32 @@ struct method {
 METHODS(X)
 #undef X
 
-/* Once, before method_named is used. */
+/* Call once, before method_named. */
 void methods_prepare(void);
 
 /* The whole table. */
 const struct method *methods_all(unsigned *count);
 
-/* NULL if there is none of that name. */
+/* NULL: no method of that name. */
 const struct method *method_named(struct text name);
 
-/* Finds what the hint points at, as far as it is there; params as in params_begin. */
+/* Finds what the hint points at, as far as present; params as in params_begin. */
 void method_hints(const struct method *method, struct wire params, struct text *id,
                   struct text *sku);
 
-/* A section of info. */
+/* The section `mirror` of info. */
 void pack_mirror(struct call *call);
 
-/* The part of `items` that is about details; the parameters were taken. */
+/* `items` with details; the parameters were taken. */
 enum code method_items_details(struct call *call, uint32_t cursor, int64_t limit);
 
-/* Asks the journal what was fulfilled and returned of a reservation, for one item. CODE_DEFERRED:
- * it is under way. */
+/* Queries the history for what was fulfilled and returned of a reservation, for one item.
+ * CODE_DEFERRED: the query is under way. */
 enum code call_ask_returned(struct call *call, struct text reservation, struct text sku);
-/* *evidence: the answer, borrowed from call->pending; NULL: nothing was asked. CODE_OK;
- * CODE_DEFERRED: it has not come yet; else it came to nothing, and the refusal says why. */
+/* *evidence: the answer, borrowed from call->awaited; NULL: nothing was asked. CODE_OK;
+ * CODE_DEFERRED: no answer yet; otherwise the query failed, and the refusal says why. */
 enum code call_take_evidence(struct call *call, const struct return_evidence **evidence);
-/* The part of `stock` that is about the past; the sku was taken. */
+/* `stock` as of a time in the past; the sku was taken. */
 enum code method_stock_then(struct call *call, bool by_time, uint64_t at);
 
 #endif

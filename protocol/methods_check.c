@@ -5,7 +5,7 @@
 #include "protocol/methods.h"
 #include "protocol/pack.h"
 
-enum { SLICE = 512 }; /* cache misses: some fifty microseconds of a worker's iteration */
+enum { SLICE = 512 }; /* cache misses: about fifty microseconds of a worker's iteration */
 
 struct checking *checking_start(struct checks *checks, struct ledger *ledger, uint64_t engine_ms,
                                 bool *no_memory)
@@ -79,11 +79,11 @@ static enum code begin(struct call *call)
     if (*call->checking)
         return CODE_OK;
     refuse(&call->refusal, CODE_OVERLOADED, NULL,
-           no_memory ? "there is no memory for a check" : "a check is under way already");
+           no_memory ? "no memory for a check" : "another check is under way");
     return CODE_OVERLOADED;
 }
 
-/* Called again and again until it is done: it does one slice at a time. */
+/* Called repeatedly until it is done: each call does one slice. */
 enum code method_check(struct call *call)
 {
     enum code code = *call->checking ? CODE_OK : begin(call);

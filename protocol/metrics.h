@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a worker counts. Each is written by its worker alone and read by any: relaxed, since nothing
- * else is told by it. */
+/* A worker's metrics. Only its worker writes them and any thread reads them: relaxed, since no
+ * other data depends on them. */
 #ifndef STOCKD_PROTOCOL_METRICS_H
 #define STOCKD_PROTOCOL_METRICS_H
 
 #include <stdatomic.h>
 #include <stdint.h>
 
-/* It would lay these out anew each time it is run. */
+/* clang-format lays these out differently on each run. */
 /* clang-format off */
 #define WORKER_FIGURES(X) \
     X(connections) X(accepted) X(turned_away) X(closed) X(requests) X(refusals) X(bad_messages) \
     X(halves_refused) \
     X(deferred) X(put_off) X(stalled_reads) X(bytes_in) X(bytes_out) X(sends) X(iterations) \
     X(storage_requests) X(slow_replies)
-/* Of the feed: its section of info. */
+/* The feed's section of info. */
 #define FEED_FIGURES(X) \
     X(subscribers) X(notifications) X(cut_off) X(resyncs) X(changes_asked) X(walks)
 /* clang-format on */
@@ -25,7 +25,7 @@ struct worker_metrics {
 #undef X
 };
 
-/* By the worker that owns it. */
+/* Only the worker that owns the metric. */
 static inline void metric_add(_Atomic uint64_t *metric, uint64_t amount)
 {
     uint64_t now = atomic_load_explicit(metric, memory_order_relaxed);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the server knows of a mirror: what it says of itself, and that it can be told to write
- * again. So the server knows no Redis.
+ * The server's port to a mirror: it reports its state and can be told to write again. The server
+ * itself knows nothing of Redis.
  */
 #ifndef STOCKD_PROTOCOL_MIRROR_PORT_H
 #define STOCKD_PROTOCOL_MIRROR_PORT_H
@@ -16,19 +16,19 @@ struct mirror_number {
 enum { MIRROR_NUMBERS_MAX = 24, MIRROR_TEXT_MAX = 200 };
 
 struct mirror_report {
-    const char *state;            /* static; "off": there is none */
-    const char *address, *prefix; /* live as long as the server; NULL: there is none */
-    char engine[20];              /* by which Redis knows this engine */
-    char error[MIRROR_TEXT_MAX];  /* the last; "": there was none */
+    const char *state;            /* static; "off": no mirror */
+    const char *address, *prefix; /* live as long as the server; NULL: no mirror */
+    char engine[20];              /* this engine's name in Redis */
+    char error[MIRROR_TEXT_MAX];  /* the last one; "": none so far */
     struct mirror_number numbers[MIRROR_NUMBERS_MAX];
     unsigned count;
 };
 
-/* Any worker may call these at any time; they wait for nobody. */
+/* Any worker may call these at any time; they never wait. */
 struct mirror_port {
     void *self;
     void (*report)(void *self, struct mirror_report *report);
-    /* Lets it write again although a newer engine does. */
+    /* Lets it write again although a newer engine has taken over. */
     void (*take)(void *self);
 };
 

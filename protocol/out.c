@@ -56,7 +56,7 @@ void out_init(struct out *out, struct chunk_pool *pool)
     *out = (struct out){ .pool = pool };
 }
 
-/* The stream's end, wherever at points next. */
+/* Sets the stream's end to an offset, and at and limit with it. */
 static void move_to(struct out *out, uint64_t end, unsigned char *at, unsigned char *limit)
 {
     out->at = at;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A stream of bytes on its way to a peer, in chunks of one size from a pool.
+ * A stream of bytes to a peer, in chunks of one size from a pool.
  *
- * Places in the stream are counted from its birth and never come back, so that "send up to there"
- * stays true however much was sent since. A chunk is filled to its end before the next begins, and
- * bytes once written do not move: a send may be reading them while more are appended behind it.
+ * Offsets count from the start of the stream and are never reused, so "send up to there" stays
+ * valid however much was sent since. A chunk is filled to its end before the next begins, and bytes
+ * once written do not move: a send may be reading them while more are appended behind it.
  *
  * One thread owns a pool and all streams on it.
  */
@@ -28,7 +28,7 @@ struct chunk {
 struct chunk_pool {
     struct chunk *free;
     unsigned free_count;
-    unsigned free_max; /* more than that go back to the system */
+    unsigned free_max; /* chunks beyond that go back to the system */
     uint64_t in_use;
 };
 
@@ -36,8 +36,8 @@ void chunk_pool_init(struct chunk_pool *pool, unsigned free_max);
 void chunk_pool_destroy(struct chunk_pool *pool);
 
 /*
- * O1: base <= sent <= out_end; base is the place of first's first byte.
- * O2: there are just as many chunks as hold [base, out_end); none when nothing is unsent.
+ * O1: base <= sent <= out_end; base is the offset of first's first byte.
+ * O2: there are exactly as many chunks as hold [base, out_end); none when nothing is unsent.
  */
 struct out {
     struct chunk_pool *pool;
@@ -45,11 +45,11 @@ struct out {
     uint64_t base, sent;
     unsigned char *at;    /* where the next byte goes */
     unsigned char *limit; /* the last chunk's end */
-    uint64_t bias;        /* what at's address lacks to be the place of the next byte */
+    uint64_t bias;        /* offset of the next byte less the address in at */
     bool failed;          /* no memory: bytes are missing, the stream cannot go on */
 };
 
-/* The place of the next byte. */
+/* The offset of the next byte. */
 static inline uint64_t out_end(const struct out *out)
 {
     return (uint64_t)(uintptr_t)out->at + out->bias;
@@ -57,13 +57,13 @@ static inline uint64_t out_end(const struct out *out)
 
 void out_init(struct out *out, struct chunk_pool *pool);
 
-/* Gives all chunks back; what was not sent is gone. */
+/* Gives all chunks back; unsent bytes are lost. */
 void out_destroy(struct out *out);
 
-/* The part of out_append for bytes that do not fit the last chunk. */
+/* out_append's slow path, for bytes that do not fit in the last chunk. */
 void out_append_over(struct out *out, const void *bytes, size_t length);
 
-/* Small copies of any length without a call; source and destination have just that many bytes. */
+/* Copies small lengths without a call; touches no byte outside the given lengths. */
 static inline void copy_small(unsigned char *to, const unsigned char *from, size_t length)
 {
     if (length > 32) {
@@ -97,7 +97,7 @@ static inline void out_append(struct out *out, const void *bytes, size_t length)
     }
 }
 
-/* Appends all that is unsent in another stream, of the same pool or not. */
+/* Appends all unsent bytes of another stream, of the same pool or not. */
 void out_append_stream(struct out *out, const struct out *from);
 
 static inline uint64_t out_unsent(const struct out *out)
@@ -105,16 +105,16 @@ static inline uint64_t out_unsent(const struct out *out)
     return out_end(out) - out->sent;
 }
 
-/* Takes back all from a place on that was not sent, and is not being sent. */
+/* Removes everything from the offset on; none of it was sent or is being sent. */
 void out_cut(struct out *out, uint64_t offset);
 
-/* Copies what lies from a place to the end; it must be as long as out_end - place. */
+/* Copies from the offset to the end; `to` has room for out_end - offset bytes. */
 void out_copy(const struct out *out, uint64_t offset, unsigned char *to);
 
-/* What lies between what was sent and the place `to`, as at most max pieces. Returns how many. */
+/* The bytes not sent before the offset `to`, as at most max pieces. Returns how many. */
 unsigned out_pieces(const struct out *out, uint64_t to, struct iovec *pieces, unsigned max);
 
-/* So many bytes more were sent; chunks that are through are given back. */
+/* `length` more bytes were sent; gives back chunks that are sent whole. */
 void out_consume(struct out *out, size_t length);
 
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Values into an out stream, by msgpack-c's packer; on the hot path by our own. The packer's
- * callback is a constant that the compiler sees, so msgpack-c's templates and out_append become one
- * piece of code.
+ * Packs values into an out stream with msgpack-c's packer, and on the hot path with our own. The
+ * packer's callback is a compile-time constant, so msgpack-c's templates and out_append inline into
+ * one piece of code.
  */
 #ifndef STOCKD_PROTOCOL_PACK_H
 #define STOCKD_PROTOCOL_PACK_H
@@ -32,7 +32,7 @@ static inline void pack_nil(struct out *out)
     msgpack_pack_nil(PACKER(out));
 }
 
-/* Heads: so many values, or pairs of them, come next. */
+/* Heads: that many values, or pairs of values, come next. */
 static inline void pack_array(struct out *out, uint32_t count)
 {
     msgpack_pack_array(PACKER(out), count);
@@ -50,14 +50,14 @@ static inline void pack_text(struct out *out, struct text text)
 }
 
 /*
- * What the replies on the hot path are made of is put straight into the chunk. msgpack-c's packer
- * puts a number and its head beside each other first and copies them as one, and a load that spans
- * two stores has to wait until both, and all stores before them, are in the cache: one of
- * them was 8 % of the time of a reserve.
+ * The parts of hot-path replies go straight into the chunk. msgpack-c's packer first puts a number
+ * and its head side by side and then copies them as one; a load that spans two stores must wait
+ * until both, and all stores before them, are in the cache. One such load took 8 % of the time of a
+ * reserve.
  *
- * put_ functions write at `at`, where there must be room, and return what comes behind.
+ * put_ functions write at `at`, where there must be room, and return the position behind it.
  */
-enum { PUT_NUMBER_MAX = 9, PUT_TEXT_MAX = 255 }; /* bytes: with its head, without */
+enum { PUT_NUMBER_MAX = 9, PUT_TEXT_MAX = 255 }; /* bytes: with head, without head */
 
 static inline unsigned char *put_byte(unsigned char *at, unsigned byte)
 {
@@ -83,7 +83,7 @@ static inline unsigned char *put_uint(unsigned char *at, uint64_t number)
     return (unsigned char *)memcpy(put_byte(at, 0xcf), &big, sizeof big) + sizeof big;
 }
 
-/* Of at most 15. */
+/* At most 15 values. */
 static inline unsigned char *put_array(unsigned char *at, unsigned count)
 {
     assert(count <= 15);
@@ -119,7 +119,7 @@ static inline unsigned char *put_text(unsigned char *at, struct text text)
     return at + text.len;
 }
 
-/* A run of values of at most RUN_MAX bytes: in the last chunk if it has the room, else aside. */
+/* A run of values of at most RUN_MAX bytes: in the last chunk if it has room, else aside. */
 enum { RUN_MAX = 128 };
 
 struct run {
@@ -170,7 +170,7 @@ static inline __attribute__((always_inline)) void pack_key_of(struct out *out, c
 void pack_bool(struct out *out, bool truth);
 void pack_double(struct out *out, double number);
 void pack_string(struct out *out, const char *string);
-/* What may be any bytes, as ids may: a str if it is UTF-8, else a bin. */
+/* Arbitrary bytes, such as ids: a str if it is UTF-8, else a bin. */
 void pack_bytes(struct out *out, struct text text);
 
 /* A key and its value. */

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The parameters of a request, taken one after the other by name and form.
+ * The parameters of a request, taken one after another by name and form.
  *
- * The first one that is not as it must be is noted, in words that name it, and from then on nothing
- * is taken any more: a handler takes all its parameters and asks once whether they are good.
- * What is taken is borrowed from the request's bytes.
+ * The first bad parameter is noted in a message that names it, and nothing is taken after it: a
+ * handler takes all its parameters and checks once whether they are good. What is taken is borrowed
+ * from the request's bytes.
  */
 #ifndef STOCKD_PROTOCOL_PARAMS_H
 #define STOCKD_PROTOCOL_PARAMS_H
@@ -17,7 +17,7 @@
 #include "engine/base/text.h"
 #include "protocol/wire.h"
 
-/* Why a request was not even tried. */
+/* Why a request was refused before it was tried. */
 struct refusal {
     enum code code;    /* CODE_OK: nothing is wrong */
     const char *param; /* which parameter; static, or NULL */
@@ -32,9 +32,9 @@ enum { PARAMS_LEVELS = 3 };
 struct params {
     struct wire wire;
     struct refusal *refusal;
-    uint32_t level;               /* 0: positional, 1: in a list of them, 2: in a tuple of that */
+    uint32_t level; /* 0: positional, 1: inside a list, 2: inside a tuple of the list */
     uint32_t left[PARAMS_LEVELS]; /* values not taken yet, per level */
-    uint32_t taken;               /* positional ones that were taken */
+    uint32_t taken;               /* positional ones taken so far */
     uint32_t index;               /* of the next value in the list, from 0 */
     const char *list;             /* the list's name */
 };
@@ -55,8 +55,9 @@ struct text param_words(struct params *params, const char *name, uint32_t max); 
 uint64_t param_lsn(struct params *params, const char *name);                    /* any uint64_t */
 int64_t param_number(struct params *params, const char *name, int64_t min, int64_t max);
 
-/* Enters a list of at most max values, else it is too_large; what: "lines in an order". Take its
- * values, then params_up. Returns how many there are; 0 if it is none, and nothing was entered. */
+/* Enters a list of at most max values (more is too_large; what: "lines in an order"). Take its
+ * values, then params_up. Returns how many there are; 0 if it is not a list, and nothing was
+ * entered. */
 uint32_t param_list(struct params *params, const char *name, uint32_t max, const char *what);
 
 /* Enters the list's next value, itself a list of min to max values that looks like form: "[sku,
@@ -65,9 +66,9 @@ uint32_t param_tuple(struct params *params, uint32_t min, uint32_t max, const ch
 
 void params_up(struct params *params);
 
-/* What the next value is, without taking it; WIRE_NONE at the end. */
+/* The kind of the next value, without taking it; WIRE_NONE at the end. */
 enum wire_kind params_peek(const struct params *params);
-/* Takes a nil, if that comes next. */
+/* Takes a nil if that comes next. */
 bool params_skip_nil(struct params *params);
 
 /* ---- options: the map that may come last ---- */
@@ -92,15 +93,15 @@ struct option {
     const char *name;
     enum option_kind kind;
     size_t value; /* offset of struct text, int64_t, uint64_t, bool, double, or option_codes */
-    size_t given; /* offset of a bool that is set when the option is there; 0: none */
+    size_t given; /* offset of a bool that is set if the option is present; 0: none */
     int64_t min, max;
 };
 
-/* Of a table of options. */
+/* The length of an option table. */
 #define COUNT_OF(array) (sizeof(array) / sizeof *(array))
 
-/* Takes the options, if there are any, into *into; a nil, for all of them or for one, is as none.
- * Then nothing may come any more. */
+/* Takes the options, if any, into *into; a nil, for all of them or for one, counts as absent.
+ * Nothing may come after them. */
 void params_options(struct params *params, const struct option *options, unsigned count,
                     void *into);
 

@@ -9,7 +9,7 @@ _Static_assert(NAME_MAX_BYTES <= UINT8_MAX, "a name's length fits");
 void principal_identify(struct principal *principal, struct text name, uint16_t client)
 {
     assert(name.len <= NAME_MAX_BYTES);
-    assert(name.len > 0 || client == 0); /* the journal numbers names only */
+    assert(name.len > 0 || client == 0); /* only names have numbers in the journal */
     principal->client = client;
     principal->name_length = (uint8_t)name.len;
     if (name.len > 0)

@@ -7,7 +7,7 @@
 
 enum { RESPONSE = 1 };
 
-/* [1, msgid, nil, ...: the result comes next. */
+/* [1, msgid, nil, ...; the result comes next. */
 static inline unsigned char *put_result(unsigned char *at, uint32_t msgid)
 {
     return put_nil(put_uint(put_uint(put_array(at, 4), RESPONSE), msgid));
@@ -30,7 +30,7 @@ void reply_text(struct call *call, const char *text)
     pack_string(call->out, text);
 }
 
-/* Length of the well-formed UTF-8 character that a string begins with; 0: there is none. */
+/* Length of the well-formed UTF-8 character at the start of a string; 0: there is none. */
 static uint32_t character_at(const char *string)
 {
     for (uint32_t length = 1; length <= 4; length++) {
@@ -42,7 +42,7 @@ static uint32_t character_at(const char *string)
     return 0;
 }
 
-/* Messages name what clients sent, and may be cut anywhere: what is no UTF-8 becomes '?'. */
+/* Messages quote what clients sent and may be cut anywhere: bytes that are not UTF-8 become '?'. */
 static void pack_message(struct out *out, const char *message)
 {
     char clean[1024];
@@ -63,7 +63,7 @@ static void pack_message(struct out *out, const char *message)
     pack_text(out, (struct text){ clean, to });
 }
 
-/* [1, msgid, [code, message, ...: the details and the result come next. */
+/* [1, msgid, [code, message, ...; the details and the result come next. */
 static void begin_error(struct out *out, uint32_t msgid, enum code code, const char *message)
 {
     pack_array(out, 4);
@@ -100,8 +100,8 @@ static void pack_shortfall(struct out *out, const struct shortfall *line, const 
     pack_key_int(out, available, line->available);
 }
 
-/* The state it is in, and the lines that fell short; a single one also stands by itself, for who
- * asked for one. */
+/* Packs its state, and the lines that fell short; a single line's keys also stand at the top level,
+ * for clients that asked for one. */
 static void pack_failure(struct out *out, const struct failure *failure, const char *available)
 {
     unsigned lines = failure->short_count;
@@ -120,7 +120,7 @@ static void pack_failure(struct out *out, const struct failure *failure, const c
     }
 }
 
-/* What the code says is missing, if the request names just one such thing. */
+/* Packs what the code says is missing, if the request names exactly one such thing. */
 static void pack_subject(struct call *call, enum code code)
 {
     const struct {

@@ -20,7 +20,7 @@
 static const struct uring_config ring_config = {
     .ids = 1024,
     .completions = 8192,
-    .buffers = 64, /* few: they go round, and should stay in the cache */
+    .buffers = 64, /* few: they are reused, and should stay in the cache */
     .buffer_bytes = 16384,
 };
 
@@ -31,15 +31,15 @@ struct server {
     struct worker *workers;
     pthread_t *threads;
     unsigned started; /* threads that run */
-    sem_t enabled;    /* posted by each thread when other rings may tell its ring things */
+    sem_t enabled;    /* posted by each thread once other rings may message its ring */
 };
 
 /* ---- making ---- */
 
 /*
- * The kernel takes a killed server's ring apart some milliseconds after the process has gone, and
- * until then that ring's accepts keep its sockets open. Whoever starts it again at once finds the
- * address in use, by nobody: so an address in use is tried again for a while.
+ * The kernel tears down a killed server's ring some milliseconds after the process has gone, and
+ * until then the ring's accepts keep its sockets open. A server started again at once would find
+ * its address in use by no process, so an address in use is retried for a while.
  */
 static int open_listener(struct listener *listener, const char *address, char *why, size_t size)
 {
@@ -133,7 +133,7 @@ struct server *server_create(const struct server_config *config, char *why, size
     sem_init(&server->enabled, 0, 0);
     shared->signal_fd = signalfd(-1, &config->stop_signals, SFD_CLOEXEC);
     if (shared->signal_fd < 0)
-        snprintf(why, size, "cannot make a signalfd: %s", strerror(errno));
+        snprintf(why, size, "cannot create a signalfd: %s", strerror(errno));
     if (shared->signal_fd < 0 || make_workers(server, why, size) ||
         open_listeners(server, config, why, size)) {
         server_destroy(server);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The server: listeners, workers and what they share. */
+/* The server: listeners, workers, and what they share. */
 #ifndef STOCKD_PROTOCOL_SERVER_H
 #define STOCKD_PROTOCOL_SERVER_H
 
@@ -24,41 +24,41 @@ struct server_config {
     struct log *log;
     const struct storage_port *storage;
     const struct history_port *history;
-    const struct mirror_port *mirror; /* outlives it too; NULL: there is none */
+    const struct mirror_port *mirror; /* outlives it too; NULL: no mirror */
     const struct engine_clock *clock;
     const char *version;
-    sigset_t stop_signals; /* end server_run; blocked in every thread before */
-    /* A stop signal has come, and the workers are about to end; `from`: the process that sent it.
-     * On worker 0's thread. NULL: nobody is told. */
+    sigset_t stop_signals; /* end server_run; every thread already blocks them */
+    /* Called on worker 0's thread when a stop signal has come, before the workers end; `from`: the
+     * process that sent it. May be NULL. */
     void (*stopping)(void *context, int signal, pid_t from);
-    /* A reply has waited for long, and for what; or no reply does any longer. One line; by any
-     * worker, in the middle of its turn. NULL: nobody is told. */
+    /* Tells in one line that a reply has waited for long and for what, or that none does any
+     * longer. Any worker may call it, in the middle of its iteration. May be NULL. */
     void (*slow)(void *context, const char *line);
     void *context; /* of both */
 };
 
-/* NULL, and in why (size bytes) one line. */
+/* NULL on failure, with one line in why (size bytes). */
 struct server *server_create(const struct server_config *config, char *why, size_t size);
 void server_destroy(struct server *server);
 
-/* Bound addresses, as clients name them; NULL past the last. */
+/* A bound address, as clients write it; NULL past the last. */
 const char *server_address(const struct server *server, unsigned index);
 
 enum reach {
     REACH_LOCAL,   /* loopback or a Unix socket: this machine alone */
-    REACH_ADDRESS, /* one address that other machines may reach */
+    REACH_ADDRESS, /* one address that other machines can reach */
     REACH_ALL,     /* every address of the machine */
 };
 
 /* Who can reach that address. */
 enum reach server_reach(const struct server *server, unsigned index);
 
-/* What that worker counts. */
+/* That worker's metrics. */
 const struct worker_metrics *server_metrics(const struct server *server, unsigned worker);
 
 /*
- * Serves until one of the stop signals comes, then lets every reply go that waits only for the
- * journal. ready is called once requests are served. 0, or -errno if a worker could not go on.
+ * Serves until a stop signal comes, then sends every reply that waits only for the journal. Calls
+ * ready once requests are served. Returns 0, or -errno if a worker could not go on.
  */
 int server_run(struct server *server, void (*ready)(void *context), void *context);
 

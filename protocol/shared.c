@@ -13,7 +13,7 @@ int shared_init(struct shared *shared)
     shared->inboxes = aligned_alloc(64, count * sizeof *shared->inboxes);
     if (!shared->inboxes)
         return -ENOMEM;
-    /* Before anything else can fail: shared_destroy looks at all of them. */
+    /* Before anything else can fail, because shared_destroy looks at all of them. */
     memset(shared->inboxes, 0, count * sizeof *shared->inboxes);
     for (unsigned i = 0; i < count; i++)
         shared->inboxes[i].ring = shared->inboxes[i].answers.bell = -1;
@@ -67,8 +67,8 @@ void shared_note_signal(const struct shared *shared)
         shared->stopping(shared->context, (int)signal->ssi_signo, (pid_t)signal->ssi_pid);
 }
 
-/* The worker's ring cannot tell the others, so their bells do: whoever hears one after this finds
- * `broken` set, for the bell's read comes after its write. */
+/* The worker's ring cannot tell the others, so their bells do: a worker that then hears its bell
+ * finds `broken` set, because the bell's read comes after its write. */
 void shared_break(struct shared *shared, int error)
 {
     int none = 0;

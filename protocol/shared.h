@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the workers of a server share: the service, the listeners, and an inbox for each of them.
- * It lies below the workers and below the server that starts them, and knows neither.
+ * What the workers of a server share: the service, the listeners, and an inbox for each worker. It
+ * lies below the workers and the server that starts them, and knows neither.
  *
  * Workers send each other messages through their rings (uring_tell): a message is a completion on
  * the other ring. Threads without a ring ring the bell of an inbox's answers.
@@ -25,7 +25,7 @@
 
 enum { LISTENERS_MAX = 16 };
 
-/* What a completion is of: the tag's upper byte; the rest of it is an index or a pointer. */
+/* What a completion belongs to: the tag's upper byte. The rest is an index or a pointer. */
 enum tag {
     TAG_ACCEPT = 1, /* listener's index */
     TAG_RECEIVE,    /* connection */
@@ -33,9 +33,9 @@ enum tag {
     TAG_STORAGE,    /* slot in storage */
     TAG_SIGNAL,
     TAG_ADOPT, /* listener's index; result: a new connection's descriptor */
-    TAG_WAKE,  /* look around */
+    TAG_WAKE,  /* check for work */
     TAG_STOP,
-    TAG_TELL_FAILED,  /* nothing can be done about it */
+    TAG_TELL_FAILED,  /* ignored: nothing can be done about it */
     TAG_ADOPT_FAILED, /* descriptor */
     TAG_ANSWER,       /* the bell of the worker's answers was rung */
 };
@@ -55,21 +55,20 @@ static inline uint64_t tag_rest(uint64_t tag)
     return tag & ((UINT64_C(1) << 56) - 1);
 }
 
-/* A worker, as other threads see it. */
+/* A worker as other threads see it. */
 struct inbox {
     int ring;                  /* descriptor of the worker's ring; const once workers run */
-    struct answer_box answers; /* history's answers */
-    /* Of each request of the storage port that the worker has under way: 0, or what it is and
-     * since when. The worker writes, any worker's watchdog reads; relaxed: no other data depends
-     * on it. */
+    struct answer_box answers; /* answered history queries */
+    /* For each storage slot of the worker: 0, or the kind of the request under way and since when.
+     * The worker writes, any worker's watchdog reads; relaxed: no other data depends on it. */
     _Atomic uint64_t storage_state[STORAGE_SLOTS];
 
     /*
-     * True while the worker may sleep although something of it waits for the journal: whoever
-     * moves the journal on then wakes it. The worker sets it and then looks at log->acknowledged
-     * once more; the other one moves acknowledged and then takes it down. Both are
-     * read-modify-writes of one word, acquire and release, so the later of the two sees what the
-     * earlier one did before: either the worker is woken, or it sees that acknowledged has moved.
+     * True while the worker may sleep although it waits for the journal: the worker that advances
+     * the journal then wakes it. The sleeper sets it and then rereads log->acknowledged; the other
+     * worker advances acknowledged and then clears it. Both are acquire-release read-modify-writes
+     * of one word, so the later of the two sees what the earlier one did before it: either the
+     * sleeper is woken, or it sees that acknowledged has advanced.
      */
     _Alignas(64) _Atomic bool waiting;
 };
@@ -87,22 +86,22 @@ struct shared {
     void (*slow)(void *context, const char *line);
     void *context; /* of both */
 
-    /* Connections of all workers. The accepting worker adds, the owner takes away; relaxed: it is
+    /* Connections of all workers. The accepting worker adds, the owner subtracts; relaxed: it is
      * only compared with a limit. */
     _Atomic uint32_t connections;
-    /* The first error that ended a worker; 0: none. Any worker; relaxed: read after the joins or by
-     * the worker whose bell rang. */
+    /* The first error that ended a worker; 0: none. Any worker writes it; relaxed: it is read after
+     * the joins, or by the worker whose bell rang. */
     _Atomic int broken;
 };
 
-/* The inboxes, and the counters of service. 0 or -ENOMEM; shared_destroy in either case. */
+/* Makes the inboxes and the service's metrics. 0 or -ENOMEM; call shared_destroy in either case. */
 int shared_init(struct shared *shared);
 void shared_destroy(struct shared *shared);
 
 /* Wakes worker `index` by a message from this ring. */
 void shared_wake(const struct shared *shared, struct uring *from, unsigned index);
 
-/* Wakes all workers that wait for the journal, but for the one whose ring this is. */
+/* Wakes all workers that wait for the journal, except `self`, whose ring this is. */
 void shared_wake_waiting(const struct shared *shared, struct uring *from, unsigned self);
 
 /* Tells worker `index` to stop. */
@@ -111,7 +110,7 @@ void shared_stop(const struct shared *shared, struct uring *from, unsigned index
 /* Worker 0: a stop signal was read. */
 void shared_note_signal(const struct shared *shared);
 
-/* A worker has ended with this error, if it is one: the others are to stop, too. Any thread. */
+/* A worker has ended, with this error if it is not 0: the others must stop, too. Any thread. */
 void shared_break(struct shared *shared, int error);
 
 /* ---- inbox.storage_state ---- */

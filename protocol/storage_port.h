@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the server asks of whatever brings the log to the disk. It says what is to be written or
- * synced; the workers do it on their rings. So the server knows no files, and storage no rings.
+ * The server's port to the storage that writes the log to disk. Storage says what to write or sync,
+ * and the workers do it on their rings. So the server knows no files, and storage no rings.
  *
- * All functions may be called by any worker at any time.
+ * Any worker may call any of the functions at any time.
  */
 #ifndef STOCKD_PROTOCOL_STORAGE_PORT_H
 #define STOCKD_PROTOCOL_STORAGE_PORT_H
@@ -16,31 +16,31 @@ enum storage_kind {
     STORAGE_SYNC_DATA, /* fdatasync of fd; result: 0 */
     STORAGE_SYNC_ALL,  /* fsync of fd; result: 0 */
     STORAGE_OPEN,      /* path with flags; result: the fd */
-    STORAGE_ALLOCATE,  /* place for `offset` bytes in fd; result: 0 */
+    STORAGE_ALLOCATE,  /* space for `offset` bytes in fd; result: 0 */
     STORAGE_CLOSE,     /* fd; result: 0 */
     STORAGE_RENAME,    /* path to `to`; result: 0 */
     STORAGE_REMOVE,    /* path; result: 0 */
 };
 
-/* Requests of a server under way at once, at most. */
+/* The most requests that a server has under way at once. */
 enum { STORAGE_SLOTS = 5 };
 
 struct storage_request {
     enum storage_kind kind;
     int fd;
-    const void *buffer; /* stays as it is until the request is done */
+    const void *buffer; /* unchanged until the request is done */
     uint32_t length;
     uint64_t offset;
-    const char *path; /* stays as it is until the request is done, as does the next */
+    const char *path; /* unchanged until the request is done, as is `to` */
     const char *to;
     int flags;
-    unsigned stream; /* storage's own; handed back as it came */
+    unsigned stream; /* storage's own; handed back unchanged */
 };
 
 struct storage_figure {
     const char *name; /* static */
     enum { FIGURE_NUMBER, FIGURE_FLAG, FIGURE_WORD } kind;
-    uint64_t number;  /* or a flag's truth */
+    uint64_t number;  /* or the flag */
     const char *word; /* static */
 };
 
@@ -48,21 +48,21 @@ enum { STORAGE_FIGURES_MAX = 32 };
 
 struct storage_port {
     void *self;
-    /* True: *request is to be performed, its result handed to done, and next asked again. `idle`:
-     * the worker has nothing else to do, so that it may as well write what could wait. */
+    /* True: perform *request, hand its result to done, and call next again. `idle`: the worker has
+     * nothing else to do, so it may write what could otherwise wait. */
     bool (*next)(void *self, bool idle, struct storage_request *request);
-    /* A request's result, or -errno. The log's acknowledged position may have moved, or the log
-     * failed. True as for next, if not idle. */
+    /* Takes a request's result, or -errno. The log's acknowledged position may have advanced, or
+     * the log failed. True as for next with idle false. */
     bool (*done)(void *self, const struct storage_request *request, int result,
                  struct storage_request *next);
-    /* CLOCK_MONOTONIC in ms at which next should be asked even if nothing is in the log;
-     * UINT64_MAX: not foreseen. */
+    /* CLOCK_MONOTONIC in ms at which to call next even if nothing is in the log; UINT64_MAX:
+     * never. */
     uint64_t (*next_sync_ms)(void *self);
     /* Why the log failed; "" if it has not. */
     const char *(*failure)(void *self);
-    /* For people; returns how many, at most STORAGE_FIGURES_MAX. */
+    /* For operators; returns how many, at most STORAGE_FIGURES_MAX. */
     unsigned (*metrics)(void *self, struct storage_figure *metrics);
-    /* The same, of snapshots, which may be somebody else's; NULL: there are none. */
+    /* The same for snapshots, which another object may own; NULL: no snapshots. */
     void *snapshots_self;
     unsigned (*snapshot_metrics)(void *self, struct storage_figure *metrics);
 };

@@ -9,10 +9,10 @@
 
 #include "protocol/transport.h"
 
-/* Per connection, in the kernel: it would let a peer that reads nothing have megabytes. */
+/* Per connection, in the kernel, which would otherwise buffer megabytes for an idle peer. */
 enum { SEND_BUFFER = 256 << 10 };
 
-/* Linux hands these options down to the connections that are accepted. */
+/* On Linux, accepted connections inherit these options. */
 static void prepare(const struct listener *listener)
 {
     int one = 1;
@@ -32,15 +32,15 @@ static void accept_peers(const struct listener *listener, struct uring *ring, ui
 static void turn_away(int fd, const void *bytes, size_t length)
 {
     if (send(fd, bytes, length, MSG_DONTWAIT | MSG_NOSIGNAL) < 0) {
-        /* It is closed in any case. */
+        /* The descriptor is closed in any case. */
     }
     close(fd);
 }
 
 /* ---- receiving ---- */
 
-/* A multishot receive may never tell the end of a Unix socket whose peer sends and shuts it down at
- * once: axboe/liburing#1549, Linux commit a68ed2df7213. */
+/* A multishot receive may never report the end of a Unix socket whose peer sends and shuts it down
+ * at once: axboe/liburing#1549, Linux commit a68ed2df7213. */
 static void receive(struct link *link, struct uring *ring, uint64_t tag)
 {
     assert(!link->in_flight.receive);

@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * MessagePack as it lies in memory: where a frame ends, and what is in it. Pure: no I/O, no memory
- * of its own, never a byte outside the range it was given.
+ * Reads MessagePack in memory: where a frame ends, and what is in it. Pure: no I/O, no allocation,
+ * and never a byte outside the given range.
  *
- * Two steps, so that neither has to trust the peer:
+ * Two steps, neither of which trusts the peer:
  *
- *   walk    finds the end of a frame without looking inside its texts. It goes on where it stopped
- *           when more bytes come, so a frame that arrives byte by byte costs no more than one that
- *           arrives whole. It keeps one count of what is still to come, so nesting costs nothing,
- *           and it notices a frame that is over a limit while there is still nothing to hold.
- *   cursor  reads the values of a frame that was walked, one after the other. Its first error
- *           sticks: read many values, ask once.
+ *   walk    finds the end of a frame without looking inside its texts. It continues where it
+ *           stopped when more bytes come, so a frame that arrives byte by byte costs no more than
+ *           one that arrives whole. It counts the values still to come, so nesting costs nothing,
+ *           and it detects a frame that is over a limit before anything has to be kept.
+ *   cursor  reads the values of a walked frame, one after another. Its first error sticks: read
+ *           many values, check once.
  *
- * docs/PROTOCOL.md has the bytes.
+ * docs/PROTOCOL.md shows the bytes.
  */
 #ifndef STOCKD_PROTOCOL_WIRE_H
 #define STOCKD_PROTOCOL_WIRE_H
@@ -30,13 +30,13 @@ enum { WIRE_DEPTH_MAX = 32 };
 struct wire_limits {
     uint32_t bytes;    /* in a frame */
     uint32_t elements; /* values in a frame, at all levels, the frame itself not counted */
-    uint32_t depth;    /* containers in each other, the frame itself is the first; <= DEPTH_MAX */
+    uint32_t depth;    /* nested containers, the frame itself is the first; <= WIRE_DEPTH_MAX */
 };
 
 enum wire_found {
-    WIRE_PARTIAL, /* the frame goes on after the bytes given */
+    WIRE_PARTIAL, /* the frame continues after the bytes given */
     WIRE_WHOLE,   /* the frame is walk->at bytes long */
-    WIRE_BAD,     /* no MessagePack: a byte that begins no value */
+    WIRE_BAD,     /* not MessagePack: a byte that begins no value */
 };
 
 enum wire_excess { WIRE_WITHIN, WIRE_MANY_BYTES, WIRE_MANY_ELEMENTS, WIRE_TOO_DEEP };
@@ -44,13 +44,13 @@ enum wire_excess { WIRE_WITHIN, WIRE_MANY_BYTES, WIRE_MANY_ELEMENTS, WIRE_TOO_DE
 /*
  * W1: within the limits, left[0 .. level] are the values that still have to begin at each level;
  *     the frame itself is the only value of level 0. Over them, open is the sum of these.
- * W2: at may be past the bytes that have come: what lies between is the rest of a value.
+ * W2: at may lie past the bytes that have come: the rest of a value lies between.
  */
 struct wire_walk {
-    uint64_t at;      /* bytes passed since the frame's first, or since what was dropped */
-    uint64_t dropped; /* only of frames that are over a limit */
+    uint64_t at;      /* bytes walked since the frame's first, or since what was dropped */
+    uint64_t dropped; /* only in frames that are over a limit */
     uint64_t open;
-    enum wire_excess excess; /* the first limit that it is over; it is still walked to its end */
+    enum wire_excess excess; /* the first limit exceeded; the frame is still walked to its end */
     uint32_t elements;       /* values announced so far */
     uint32_t level;
     uint32_t left[WIRE_DEPTH_MAX + 1];
@@ -58,19 +58,19 @@ struct wire_walk {
 
 void wire_walk_start(struct wire_walk *walk);
 
-/* Bytes: the frame's from its first (less what was dropped) to all that has come so far; each call
- * gives at least the bytes of the call before. */
+/* bytes: the frame from its first byte (less what was dropped) as far as it has come; each call
+ * gives at least the bytes of the previous call. */
 enum wire_found wire_walk(struct wire_walk *walk, const struct wire_limits *limits,
                           const void *bytes, size_t length);
 
-/* The caller keeps the frame's next `length` bytes, at most walk->at, no longer: for frames that
- * are over a limit and only walked to find their end. */
+/* The caller drops the frame's next `length` bytes, at most walk->at: for frames that are over a
+ * limit and walked only to find their end. */
 void wire_walk_drop(struct wire_walk *walk, size_t length);
 
 /* ---- reading ---- */
 
 enum wire_kind {
-    WIRE_NONE, /* no value: the end of the bytes, or an error before */
+    WIRE_NONE, /* no value: the end of the bytes, or an earlier error */
     WIRE_NIL,
     WIRE_BOOL,
     WIRE_INT,
@@ -85,7 +85,7 @@ struct wire_value {
     enum wire_kind kind;
     bool truth;       /* WIRE_BOOL */
     bool negative;    /* WIRE_INT: bits are a negative int64_t, else a uint64_t */
-    uint32_t count;   /* WIRE_ARRAY: elements, WIRE_MAP: pairs; they follow */
+    uint32_t count;   /* WIRE_ARRAY: elements, WIRE_MAP: pairs that follow */
     uint64_t bits;    /* WIRE_INT */
     double number;    /* WIRE_FLOAT */
     struct text text; /* WIRE_TEXT, WIRE_EXT; borrowed from the bytes */
@@ -94,7 +94,7 @@ struct wire_value {
 struct wire {
     const unsigned char *at;
     const unsigned char *end;
-    bool bad; /* a value was not there or not what was asked for; nothing moves any more */
+    bool bad; /* a value was missing or of another kind; nothing moves any more */
 };
 
 static inline struct wire wire_over(const void *bytes, size_t length)
@@ -103,14 +103,14 @@ static inline struct wire wire_over(const void *bytes, size_t length)
     return (struct wire){ at, at + length, false };
 }
 
-/* Reads the next value: a container's head only, what is in it comes next. */
+/* Reads the next value; of a container only the head, its contents come next. */
 struct wire_value wire_next(struct wire *wire);
 
-/* Passes over the next value with all that is in it. */
+/* Skips the next value with its contents. */
 void wire_skip(struct wire *wire);
 
-/* The same as wire_next for what is met most: texts, counts and small numbers of the short forms.
- * False: it is something else, and nothing was moved. */
+/* Fast paths of wire_next for the most frequent values: short-form texts, counts and small numbers.
+ * False: it is something else, and nothing moved. */
 static inline bool wire_short_text(struct wire *wire, struct text *text)
 {
     if (wire->at >= wire->end || (*wire->at & 0xe0) != 0xa0)
@@ -139,7 +139,7 @@ static inline bool wire_short_number(struct wire *wire, uint32_t *number)
     return true;
 }
 
-/* The unsigned forms that message ids have. */
+/* The unsigned forms of message ids. */
 static inline bool wire_unsigned(struct wire *wire, uint32_t *number)
 {
     const unsigned char *at = wire->at;
@@ -158,7 +158,7 @@ static inline bool wire_unsigned(struct wire *wire, uint32_t *number)
     return false;
 }
 
-/* An integer that fits; false if it does not, or is none. */
+/* Converts an integer that fits; false if it does not fit or is not an integer. */
 static inline bool wire_fits_int64(const struct wire_value *value, int64_t *number)
 {
     if (value->kind != WIRE_INT || (!value->negative && value->bits > INT64_MAX))

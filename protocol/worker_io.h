@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A worker's connections: from being accepted to being let go. */
+/* A worker's connections, from accept to release. */
 #ifndef STOCKD_PROTOCOL_WORKER_IO_H
 #define STOCKD_PROTOCOL_WORKER_IO_H
 
@@ -7,26 +7,26 @@
 
 void worker_begin_accepting(struct worker *worker);
 void worker_on_accept(struct worker *worker, unsigned listener, const struct completion *c);
-/* Takes over a connection that was accepted from that listener. */
+/* Takes over a connection accepted from that listener. */
 void worker_adopt(struct worker *worker, unsigned listener, int fd);
 void worker_on_receive(struct worker *worker, struct connection *connection,
                        const struct completion *c);
 void worker_on_send(struct worker *worker, struct connection *connection, int result);
 
-/* Goes on with the requests whose questions about history were answered. */
+/* Continues the requests whose history queries were answered. */
 void worker_on_answers(struct worker *worker);
 
-/* Tries deferred requests again. True if some are still only deferred: try again at once. */
+/* Retries deferred requests. True: some are still deferred; retry at once. */
 bool worker_retry(struct worker *worker);
 
-/* Goes on with those that have more to do than a quantum, round robin, for a limited time. True:
- * some are left. */
+/* Continues connections with more work than a quantum, round-robin, for a limited time. True: some
+ * are left. */
 bool worker_run_heavy(struct worker *worker);
 
-/* Sends what may go, lets go of what is over. */
+/* Sends what may be sent, releases what has ended. */
 void worker_flush(struct worker *worker);
 
-/* Looks at every connection at the end of this iteration; cut: and breaks it off. */
+/* Looks at every connection at the end of this iteration; `cut`: and cuts it. */
 void worker_look_at_all(struct worker *worker, bool cut);
 
 #endif

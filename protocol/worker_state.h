@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a worker is, for the files that it consists of: worker.c and worker_*.c. Each of these has a
- * header with its part; worker.c runs them all. Only the worker's thread uses it. */
+/* A worker's state, shared by worker.c and the worker_*.c files. Each of the latter has a header
+ * for its part; worker.c runs them all. Only the worker's thread uses it. */
 #ifndef STOCKD_PROTOCOL_WORKER_STATE_H
 #define STOCKD_PROTOCOL_WORKER_STATE_H
 
@@ -13,35 +13,35 @@
 #include "protocol/shared.h"
 #include "protocol/uring.h"
 
-/* What a worker tells its subscribers; worker_feed.c. */
+/* The state of worker_feed.c. */
 struct worker_feed {
     struct feed_slice slice;   /* within a pass */
     struct connection *resume; /* where the next pass begins; NULL: at the list's head */
     uint64_t next_ms;          /* steady time before which there is no pass */
     uint64_t head;             /* of the log, as the last pass saw it */
-    bool unfinished;           /* it left something to be told */
+    bool unfinished;           /* it left something to tell */
     bool postponed;            /* because a change was under way in the middle of it */
-    bool blocked;              /* somebody takes nothing at the moment */
+    bool blocked;              /* a subscriber has no room at the moment */
 };
 
-/* What the watchdog knows; worker_watch.c. */
+/* The watchdog's state; worker_watch.c. */
 struct worker_watch {
     uint64_t next_ms;    /* steady time before which it does not look */
-    uint64_t tell_ms;    /* before which it tells of no further wait */
-    uint64_t longest_ms; /* of the waits since one became slow */
-    bool slow;           /* at the last look something had waited for too long */
-    bool told;           /* and that was told; its end was not */
+    uint64_t tell_ms;    /* before which it reports no further wait */
+    uint64_t longest_ms; /* longest wait since one became slow */
+    bool slow;           /* at the last look something had waited too long */
+    bool told;           /* and that was reported; its end was not */
 };
 
 struct worker {
-    _Alignas(64) unsigned index; /* no line of the cache belongs to two workers */
+    _Alignas(64) unsigned index; /* no cache line is shared by two workers */
     struct shared *shared;
     struct inbox *inbox; /* its own of shared->inboxes */
     struct uring *ring;
     struct executor executor;
     struct moment now;
-    bool failed;           /* the log, as it was just before: */
-    uint64_t acknowledged; /* as it was when the waiting were last looked at */
+    bool failed;           /* the log, as worker_flush last saw it */
+    uint64_t acknowledged; /* likewise; LIST_WAITING was checked for it */
 
     struct chunk_pool chunks;
     struct connection_lists lists;
@@ -51,20 +51,20 @@ struct worker {
     struct storage_request storage[STORAGE_SLOTS]; /* under way on this ring */
     bool storage_used[STORAGE_SLOTS];
 
-    bool stopping;          /* reads nothing more, finishes what is there */
+    bool stopping;          /* reads no more input, finishes what is there */
     uint64_t stop_until_ms; /* steady time after which it no longer waits for peers */
     bool accepting[LISTENERS_MAX];
     uint64_t accept_again_ms; /* steady time; 0: nothing is wrong with accepting */
-    uint64_t later_ms;        /* steady time at which those in LIST_LATER were last tried */
-    uint64_t half_bytes;      /* that the connections in LIST_HALF hold */
-    uint64_t stalled_bytes;   /* that others hold behind a request that is not done */
+    uint64_t later_ms;        /* steady time at which LIST_LATER was last tried */
+    uint64_t half_bytes;      /* held by the connections in LIST_HALF */
+    uint64_t stalled_bytes;   /* held by others, behind a request that waits */
     bool on_heavy;            /* within worker_run_heavy */
-    bool great_done;      /* in this iteration: a request that took several quanta in one piece */
+    bool great_done;          /* this iteration ran a request of several quanta in one piece */
     uint64_t crowded_at;  /* executor_work at which this iteration has done enough great requests */
     unsigned next_worker; /* the one that gets the next connection */
 };
 
-/* The connection is looked at at the end of this iteration. */
+/* Has the end of this iteration look at the connection. */
 static inline void worker_look_at(struct worker *worker, struct connection *connection)
 {
     list_add(&worker->lists, LIST_FRESH, connection);
