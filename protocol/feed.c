@@ -88,7 +88,7 @@ bool feed_begin_walk(struct subscription *s, uint64_t head)
     return true;
 }
 
-static bool same_place(const struct subscription *a, const struct subscription *b)
+static bool same_position(const struct subscription *a, const struct subscription *b)
 {
     return a->channel == b->channel && a->since == b->since && a->target == b->target &&
            a->cursor == b->cursor && a->eager == b->eager && a->passed == b->passed;
@@ -137,7 +137,7 @@ bool feed_make_slice(struct feed_slice *slice, const struct feed_view *view,
                      const struct subscription *s)
 {
     assert(s->target > s->since);
-    if (slice->made && same_place(&slice->from, s))
+    if (slice->made && same_position(&slice->from, s))
         return true;
     feed_drop_slice(slice);
     slice->from = slice->to = *s;
@@ -168,7 +168,7 @@ static void pack_progress(struct out *out, uint64_t lsn)
 void feed_give_slice(struct subscription *s, struct out *to, const struct feed_slice *slice)
 {
     assert(slice->made);
-    assert(same_place(&slice->from, s));
+    assert(same_position(&slice->from, s));
     out_append_stream(to, &slice->out);
     s->since = slice->to.since;
     s->target = slice->to.target;

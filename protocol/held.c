@@ -30,7 +30,7 @@ static bool grow(struct held_list *list)
     return true;
 }
 
-static bool treated_alike(const struct held_message *a, const struct held_message *b)
+static bool same_fate(const struct held_message *a, const struct held_message *b)
 {
     bool both_stay = a->lsn == 0 && b->lsn == 0 && !a->notification && !b->notification;
     return both_stay || (a->notification && b->notification);
@@ -41,7 +41,7 @@ bool held_add(struct held_list *list, const struct held_message *message)
     const struct held_message *last =
         list->count > list->start ? &list->messages[list->count - 1] : NULL;
     assert(!last || last->offset <= message->offset); /* H1 */
-    if (last && treated_alike(last, message))
+    if (last && same_fate(last, message))
         return true; /* H2 */
     if (list->count == list->capacity && !grow(list))
         return false;

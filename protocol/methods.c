@@ -19,8 +19,8 @@ static const struct method methods[] = {
 };
 
 /*
- * Where each method is found: by its name's length and first and last bytes, which differ enough
- * that hardly any two share a slot. Filled before there are threads.
+ * A hash table of the methods, by the length and the first and last bytes of their names: hardly
+ * any two share a slot. Filled before any thread starts.
  */
 enum { SLOTS = 128 };
 
@@ -80,7 +80,7 @@ static void hint_text(struct wire *wire, struct text *text)
     if (value.kind == WIRE_TEXT)
         *text = value.text;
     else
-        wire->bad = true; /* the method will say what is wrong */
+        wire->bad = true; /* the method will report the error */
 }
 
 void method_hints(const struct method *method, struct wire params, struct text *id,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The conversation itself: ping, hello, info. */
+/* ping, hello, info. */
 #include <stddef.h>
 #include <string.h>
 
@@ -37,13 +37,14 @@ enum code method_hello(struct call *call)
     uint16_t client = 0;
     struct text name = param_words(params, "client_name", NAME_MAX_BYTES);
     params_options(params, hello_options, COUNT_OF(hello_options), &given);
-    /* Whoever gives a token believes that others are kept out. */
+    /* A client that gives a token believes that others are kept out. */
     if (params_good(params) && text_given(given.token))
         refuse(&call->refusal, CODE_UNAUTHORIZED, "token",
                "this engine has no tokens and does not check its callers: leave the token out");
     if (!params_good(params))
         return call->refusal.code;
-    /* A name that is new is a record: where nothing can be written, the caller stays unnamed. */
+    /* A new name takes a record: if nothing can be written, the journal does not name the
+     * caller. */
     if (!atomic_load_explicit(&call->service->log->failed, memory_order_acquire)) {
         enum code code = ledger_client(call->ctx, name, &client);
         if (code != CODE_OK)
@@ -116,8 +117,8 @@ static void pack_server(struct call *call)
 #undef X
 }
 
-/* The table of ids: how full it is, how far back it reaches, and for how long it would do if ids
- * went on to come as they do now. */
+/* The id table: how full it is, how far back it reaches, and how long it lasts at the present rate
+ * of ids. */
 static void pack_ids(struct call *call, const struct ledger_metrics *metrics)
 {
     struct out *out = call->out;

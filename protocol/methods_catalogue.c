@@ -8,7 +8,7 @@
 #include "protocol/methods.h"
 #include "protocol/pack.h"
 
-/* A change of the catalogue is answered by its lsn alone. */
+/* The reply to a catalogue change is its lsn alone. */
 static enum code was_set(struct call *call, enum code code, const uint64_t *lsn)
 {
     if (code != CODE_OK)

@@ -2,10 +2,10 @@
 /*
  * The feed's methods: changes, subscribe.
  *
- * changes gives the items that changed last between since_lsn and next, in pages. A page takes the
- * smallest marks over since_lsn, so that whoever goes on from next misses nothing; what changes
- * meanwhile has a greater mark by then, and comes on a later page. What one LSN changed comes
- * on one page, however small the limit.
+ * changes returns, in pages, the items whose last change lies between since_lsn and next. A page
+ * takes the smallest versions above since_lsn, so a client that continues from next misses nothing:
+ * an item that changes meanwhile has a greater version and comes on a later page. All changes of
+ * one LSN come on one page, however small the limit.
  */
 #include <stddef.h>
 
@@ -15,8 +15,8 @@
 
 enum {
     CHANGES_DEFAULT = 1000,
-    PAGE_WORK = 256 << 10,           /* pools that a page looks at, about: some milliseconds */
-    EVERYTHING_WORK = 4 * PAGE_WORK, /* more than that in one page is not worth its wait */
+    PAGE_WORK = 256 << 10,           /* pools that a page reads, about: some milliseconds */
+    EVERYTHING_WORK = 4 * PAGE_WORK, /* more in one page is not worth the wait */
 };
 
 struct feed_options {
@@ -45,7 +45,7 @@ static const struct option subscribe_options[] = {
     { .name = "progress", .kind = OPTION_FLAG, .value = offsetof(struct feed_options, progress) },
 };
 
-/* The channel that was named; all of them if none was. */
+/* Finds the channel named; all channels if none is named. */
 static enum code find_channel(struct call *call, struct text code, uint16_t *index)
 {
     const struct catalogue *catalogue = ledger_catalogue(call->ctx);
@@ -67,10 +67,10 @@ static enum code find_channel(struct call *call, struct text code, uint16_t *ind
 
 struct page {
     uint64_t since;
-    uint64_t until;   /* everything up to here is on it, or was known */
-    uint64_t head;    /* more than that is not asked for */
+    uint64_t until;   /* everything up to here is on the page, or was known */
+    uint64_t head;    /* of the log; nothing beyond it is shown */
     uint64_t touched; /* of the channel, see feed_touched */
-    bool everything;  /* all items: the catalogue has changed since */
+    bool everything;  /* shows all items: the catalogue has changed since */
     bool resync;
 };
 
@@ -93,8 +93,8 @@ static void sift_up(uint64_t *heap, uint32_t at, uint64_t value)
     heap[at] = value;
 }
 
-/* The LSN up to which about so many items have changed since: the greatest of the `items` smallest
- * marks, kept in a heap. What changes just now counts as changed at the head. */
+/* The LSN up to which about `items` items have changed since: the greatest of the `items` smallest
+ * versions, kept in a heap. An item that is changing now counts as changed at the head. */
 static uint64_t page_end(struct call *call, const struct page *page, uint32_t items)
 {
     uint64_t *heap = call->scratch->versions;
@@ -113,14 +113,14 @@ static uint64_t page_end(struct call *call, const struct page *page, uint32_t it
     return over ? heap[0] : page->head;
 }
 
-/* A full read goes on: its earlier pages were read when the catalogue was as it is. */
+/* True: a full read begins, or continues under the catalogue of its earlier pages. */
 static bool reads_on(const struct feed_reading *reading, const struct page *page, uint16_t channel)
 {
     return page->since == 0 || (reading->next != 0 && reading->next == page->since &&
                                 reading->channel == channel && reading->touched == page->touched);
 }
 
-/* So many items fit a page, whose rows may each have hundreds of pools to be looked at. */
+/* How many items fit a page, each row of which may have hundreds of pools to read. */
 static uint32_t page_items(struct call *call, uint32_t limit, uint32_t channels)
 {
     uint64_t work = (uint64_t)change_index_pools_each(call->service->ledger) * channels;
@@ -136,7 +136,7 @@ static void plan_page(struct call *call, struct page *page, uint16_t channel, ui
     page->touched = feed_touched(catalogue, channel);
     page->until = page->head;
     page->resync = page->since > page->head;
-    if (page->since >= page->head) /* what may be seen already is behind head: of a later page */
+    if (page->since >= page->head) /* changes after head are for a later page */
         return;
     if (page->since < page->touched && !reads_on(&call->feed->reading, page, channel)) {
         uint64_t rows = (uint64_t)change_index_items(call->service->ledger) * channels;
@@ -156,7 +156,7 @@ static uint32_t pack_page(struct call *call, const struct page *page, uint16_t c
     uint32_t cursor = 0, rows = 0;
     uint64_t base = page->everything ? 0 : page->since;
     if (page->since == page->head)
-        return 0; /* no row is of since_lsn or before */
+        return 0; /* a row's lsn is above since_lsn */
     while (change_index_next(view.ledger, base, &cursor, &item.index, &item.version)) {
         if (item.version > page->until && page->until < page->head)
             continue; /* for a later page */
@@ -171,7 +171,7 @@ static void note_reading(struct feed_reading *reading, const struct page *page, 
         return;
     *reading = (struct feed_reading){ page->until, page->touched, channel };
     if (page->until >= page->touched)
-        reading->next = 0; /* from here on it is as any other */
+        reading->next = 0; /* the full read has caught up: from here on it is like any other */
 }
 
 static void pack_changes(struct call *call, const struct page *page, const struct out *rows,

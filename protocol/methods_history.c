@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Questions about the past: history, stock as it was, and what was fulfilled and returned of a
- * reservation. They are answered from the journal's files by a thread of its own. A method asks,
- * and is called again once the answer is there; meanwhile its connection waits, and no other.
+ * History queries: history, stock in the past, and what was fulfilled and returned of a
+ * reservation. A separate thread answers them from the journal's files. A method sends a query and
+ * is called again once the answer is there; meanwhile only its connection waits.
  */
 #include <assert.h>
 #include <inttypes.h>
@@ -18,7 +18,7 @@ enum { HISTORY_LIMIT = 100 };
 
 /* ---- asking ---- */
 
-/* CODE_DEFERRED: it is under way. */
+/* CODE_DEFERRED: the query is under way. */
 static enum code ask(struct call *call, struct history_query *query)
 {
     const struct history_port *history = call->service->history;
@@ -30,19 +30,20 @@ static enum code ask(struct call *call, struct history_query *query)
         return CODE_DEFERRED;
     *call->awaited = (struct awaited){ 0 };
     history_query_free(query);
-    refuse(&call->refusal, CODE_OVERLOADED, NULL, "too many questions about the past wait already");
+    refuse(&call->refusal, CODE_OVERLOADED, NULL,
+           "too many history queries are waiting; try again later");
     return CODE_OVERLOADED;
 }
 
-static struct history_query *new_question(struct call *call, enum history_kind kind)
+static struct history_query *new_query(struct call *call, enum history_kind kind)
 {
     struct history_query *query = history_query_new(kind);
     if (!query)
-        refuse(&call->refusal, CODE_OVERLOADED, NULL, "no memory for a question about the past");
+        refuse(&call->refusal, CODE_OVERLOADED, NULL, "no memory for a history query");
     return query;
 }
 
-/* The answer that came; the caller frees it. NULL: there is none yet. */
+/* The answered query, which the caller frees; NULL: no answer yet. */
 static struct history_query *take_answer(struct call *call)
 {
     struct history_query *query = call->awaited->query;
@@ -71,15 +72,16 @@ static enum code refuse_answer(struct call *call, const struct history_query *q)
     case HISTORY_ANSWERED:
         return CODE_OK;
     case HISTORY_NOT_YET:
-        refuse(refusal, CODE_BAD_REQUEST, param, "at_lsn: the journal stands at %" PRIu64, q->lsn);
+        refuse(refusal, CODE_BAD_REQUEST, param, "at_lsn: the journal ends at lsn %" PRIu64,
+               q->lsn);
         break;
     case HISTORY_NO_MORE:
-        refuse(refusal, CODE_BAD_REQUEST, param, "%s: what is kept begins at lsn %" PRIu64, param,
-               q->begins_lsn);
+        refuse(refusal, CODE_BAD_REQUEST, param, "%s: the history kept begins at lsn %" PRIu64,
+               param, q->begins_lsn);
         break;
     case HISTORY_UNBORN:
-        refuse(refusal, CODE_UNKNOWN_SKU, "sku", "there was no \"%.*s\" then", (int)call->sku.len,
-               call->sku.at);
+        refuse(refusal, CODE_UNKNOWN_SKU, "sku", "sku \"%.*s\" did not exist then",
+               (int)call->sku.len, call->sku.at);
         break;
     case HISTORY_FAILED:
         refuse(refusal, CODE_UNREADABLE, NULL, "the journal cannot be read: %s", q->why);
@@ -207,7 +209,7 @@ static enum code take_history(struct call *call, struct history_options *given)
     params_options(params, history_options, COUNT_OF(history_options), given);
     if (params_good(params) && no_sku != text_given(given->id))
         refuse(&call->refusal, CODE_BAD_REQUEST, "sku",
-               "either a sku, or nil for the sku and an id among the options");
+               "give either a sku, or nil as the sku and the option id");
     return call->refusal.code;
 }
 
@@ -232,7 +234,7 @@ enum code method_history(struct call *call)
         filter.id_len = (uint8_t)given.id.len;
         memcpy(filter.id, given.id.at, given.id.len);
     }
-    query = new_question(call, HISTORY_EVENTS);
+    query = new_query(call, HISTORY_EVENTS);
     if (!query)
         return call->refusal.code;
     query->filter = filter;
@@ -241,7 +243,7 @@ enum code method_history(struct call *call)
     return ask(call, query);
 }
 
-/* ---- what was returned of a reservation ---- */
+/* ---- evidence for returns ---- */
 
 enum code call_ask_returned(struct call *call, struct text reservation, struct text sku)
 {
@@ -249,7 +251,7 @@ enum code call_ask_returned(struct call *call, struct text reservation, struct t
     enum code code = ledger_find_item(call->ctx, sku, &filter.item);
     if (code != CODE_OK)
         return code;
-    struct history_query *query = new_question(call, HISTORY_RETURNED);
+    struct history_query *query = new_query(call, HISTORY_RETURNED);
     if (!query)
         return call->refusal.code;
     assert(reservation.len <= ID_MAX);
@@ -273,13 +275,13 @@ enum code call_take_evidence(struct call *call, const struct return_evidence **e
     if (query->evidence.upto >= query->asked_upto)
         return CODE_OK;
     refuse(&call->refusal, CODE_OVERLOADED, NULL,
-           "the journal is written up to lsn %" PRIu64 " only, and is needed up to lsn %" PRIu64
+           "the journal is written only up to lsn %" PRIu64 ", and is needed up to lsn %" PRIu64
            "; try again",
            query->evidence.upto, query->asked_upto);
     return CODE_OVERLOADED;
 }
 
-/* ---- stock, as it was ---- */
+/* ---- stock in the past ---- */
 
 static void pack_pool_then(struct call *call, const struct catalogue *catalogue,
                            const struct history_pool *pool)
@@ -338,7 +340,7 @@ enum code method_stock_then(struct call *call, bool by_time, uint64_t at)
     enum code code = ledger_find_item(call->ctx, call->sku, &filter.item);
     if (code != CODE_OK)
         return code;
-    query = new_question(call, HISTORY_STOCK);
+    query = new_query(call, HISTORY_STOCK);
     if (!query)
         return call->refusal.code;
     query->filter = filter;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What is known of items beside their stock: item, and items with details. */
+/* Item details other than stock: item, and items with details. */
 #include "protocol/methods.h"
 #include "protocol/pack.h"
 
@@ -19,7 +19,7 @@ static void pack_limit(struct out *out, const char *key, bool given, int64_t uni
         pack_nil(out);
 }
 
-/* DETAILS_KEYS pairs; what is not set is nil. */
+/* Packs DETAILS_KEYS pairs; nil for what is not set. */
 static void pack_details(struct out *out, const struct details_view *view)
 {
     pack_words(out, "name", view->name);
@@ -46,13 +46,13 @@ enum code method_item(struct call *call)
 
 enum code method_items_details(struct call *call, uint32_t cursor, int64_t limit)
 {
-    /* How many there are is known only at the end, and has to be said at the beginning. */
+    /* Packed aside: the count comes first but is known only at the end. */
     struct out items;
     struct details_view view;
     uint32_t count = 0;
     uint64_t lsn = log_head(call->service->log);
     bool more = true;
-    if (limit > DETAILS_PAGE) /* a page is made at once, so it is short */
+    if (limit > DETAILS_PAGE) /* a page is made in one call, so it is short */
         limit = DETAILS_PAGE;
     out_init(&items, call->out->pool);
     while (count < limit && (more = ledger_next_details(call->ctx, &cursor, &view))) {

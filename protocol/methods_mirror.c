@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The mirror, as clients see it: a section of info, and taking Redis back from another engine. */
+/* The mirror for clients: its section of info, and mirror_take. */
 #include <string.h>
 
 #include "protocol/methods.h"
@@ -45,7 +45,7 @@ enum code method_mirror_take(struct call *call)
     look(call, &report);
     if (strcmp(report.state, "fenced") != 0) {
         refuse(&call->refusal, CODE_WRONG_STATE, NULL,
-               "the mirror is %s; only a fenced one can be told to write again", report.state);
+               "the mirror is %s; mirror_take applies only to a fenced one", report.state);
         return CODE_WRONG_STATE;
     }
     call->service->mirror->take(call->service->mirror->self);

@@ -159,7 +159,7 @@ enum code method_confirm(struct call *call)
     return stepped(call, ledger_confirm(call->ctx, call->id, given.ref, &view), &view);
 }
 
-/* ---- fulfil, cancel: [id, lines?, {op}], where nil and nothing at all are the same ---- */
+/* ---- fulfil, cancel: [id, lines?, {op}], where nil and absent mean the same ---- */
 
 static const struct option step_options[] = {
     { .name = "op", .kind = OPTION_ID, .value = offsetof(struct step, op) },
@@ -172,7 +172,7 @@ static void take_step_lines(struct call *call, struct step *step)
     uint32_t count = param_list(params, "lines", call->service->limits.lines, lines_are);
     if (count == 0 && params_good(params))
         refuse(&call->refusal, CODE_BAD_REQUEST, "lines",
-               "lines must not be empty; leave it out for all that is left");
+               "lines must not be empty; omit it for all that is left");
     for (uint32_t i = 0; i < count && params_good(params); i++) {
         param_tuple(params, 2, 2, "[sku, qty]");
         lines[i].sku = param_sku(params, "sku");
@@ -231,7 +231,7 @@ enum code method_reservation(struct call *call)
     enum code code = ledger_reservation(call->ctx, call->id, &view);
     if (code != CODE_OK)
         return code;
-    call->lsn = view.lsn; /* the caller wants to know whether it is durable */
+    call->lsn = view.lsn; /* the reply shows only what is durable */
     struct out *out = call->out;
     reply_map(call, 5, view.lsn);
     PACK_KEY(out, "state");

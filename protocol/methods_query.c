@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Questions about stock: availability, stock, items. Each may have to look at millions of pools, so
- * each is answered in parts, see protocol/slicing.h.
+ * Stock queries: availability, stock, items. Each may have to read millions of pools, so each is
+ * answered in parts; see protocol/slicing.h.
  */
 #include <stddef.h>
 
@@ -9,7 +9,7 @@
 #include "protocol/methods.h"
 #include "protocol/pack.h"
 
-/* Ends the question: it is answered, or refused with that code. */
+/* Ends the query, answered or refused with that code. */
 static enum code end_slicing(struct call *call, enum code code)
 {
     slicing_end(*call->slicing);
@@ -17,13 +17,13 @@ static enum code end_slicing(struct call *call, enum code code)
     return code;
 }
 
-/* The question as it was left, or a new one. NULL: no memory, and that is the refusal. */
-static struct slicing *go_on(struct call *call, uint64_t lsn)
+/* The query as the last part left it, or a new one. NULL: refused for lack of memory. */
+static struct slicing *resume_or_begin(struct call *call, uint64_t lsn)
 {
     if (!*call->slicing)
         *call->slicing = slicing_begin(call->out->pool, lsn);
     if (!*call->slicing)
-        refuse(&call->refusal, CODE_OVERLOADED, NULL, "no memory for a question of this size");
+        refuse(&call->refusal, CODE_OVERLOADED, NULL, "no memory for a query of this size");
     return *call->slicing;
 }
 
@@ -42,7 +42,7 @@ static inline void pack_available(struct out *out, const int64_t *available, uin
     }
 }
 
-/* Looks at the SKUs from *at on, and moves it on as far as the quantum lets it. */
+/* Looks up the SKUs from *at on, and advances it as far as the quantum allows. */
 static enum code look_at_skus(struct call *call, uint32_t *at, uint32_t count, uint64_t *lsn)
 {
     struct scratch *scratch = call->scratch;
@@ -76,7 +76,7 @@ static inline uint32_t take_skus(struct call *call)
     return count;
 }
 
-/* A part of a long question. */
+/* Answers a part of a long query. */
 __attribute__((noinline)) static enum code answer_part(struct call *call, uint32_t count)
 {
     const int64_t *available = call->scratch->available;
@@ -88,7 +88,7 @@ __attribute__((noinline)) static enum code answer_part(struct call *call, uint32
     if (code != CODE_OK)
         return end_slicing(call, code);
     if (at < count) {
-        slicing = go_on(call, lsn);
+        slicing = resume_or_begin(call, lsn);
         if (!slicing)
             return CODE_OVERLOADED;
         pack_available(&slicing->rows, available, from, at);
@@ -170,7 +170,7 @@ static void pack_pool(struct out *out, const struct pool_view *pool)
     pack_nil(out);
 }
 
-/* The sums are over all pools, whichever of them are on the page. */
+/* The sums cover all pools, not only those on the page. */
 static void reply_stock(struct call *call, const struct slicing *s, const struct stock_options *o)
 {
     struct out *out = call->out;
@@ -189,7 +189,7 @@ static void reply_stock(struct call *call, const struct slicing *s, const struct
         pack_nil(out);
 }
 
-/* Looks at the next pools, and packs those that are on the page. False: there are none. */
+/* Reads the next pools and packs those on the page. False: there are none. */
 static bool look_at_pools(struct call *call, struct slicing *s, const struct stock_options *o)
 {
     const struct pool_view *pools;
@@ -213,7 +213,7 @@ static enum code stock_now(struct call *call, const struct stock_options *o)
         enum code code = ledger_stock_begin(call->ctx, call->sku, &look, &lsn);
         if (code != CODE_OK)
             return code;
-        slicing = go_on(call, lsn);
+        slicing = resume_or_begin(call, lsn);
         if (!slicing)
             return CODE_OVERLOADED;
         slicing->look = look;
@@ -233,10 +233,10 @@ enum code method_stock(struct call *call)
     params_options(params, stock_options, COUNT_OF(stock_options), &given);
     bool then = given.has_lsn || given.has_ms;
     if (params_good(params) && given.has_lsn && given.has_ms)
-        refuse(&call->refusal, CODE_BAD_REQUEST, "at_ms", "at_lsn and at_ms exclude each other");
+        refuse(&call->refusal, CODE_BAD_REQUEST, "at_ms", "give at_lsn or at_ms, not both");
     if (params_good(params) && then && (given.has_after || given.has_limit))
         refuse(&call->refusal, CODE_BAD_REQUEST, given.has_after ? "after" : "limit",
-               "after and limit are of the stock as it is now: the past has no pages");
+               "after and limit apply only to current stock: past stock has no pages");
     if (!params_good(params))
         return call->refusal.code;
     if (then)
@@ -250,7 +250,7 @@ enum code method_stock(struct call *call)
 enum {
     ITEMS_DEFAULT = 1000,
     ITEMS_MAX = 10000,
-    ITEMS_BYTES = 1 << 20, /* a page that has so many ends, however many items it has */
+    ITEMS_BYTES = 1 << 20, /* a page ends after that many, however few items it has */
 };
 
 struct items_options {
@@ -267,7 +267,7 @@ static const struct option items_options[] = {
     { .name = "details", .kind = OPTION_FLAG, .value = offsetof(struct items_options, details) },
 };
 
-/* Adds up the item's pools by place; returns how many places there are. */
+/* Adds up the item's pools by location; returns the number of locations. */
 static uint32_t sum_places(struct call *call, struct stock_look *look)
 {
     struct scratch *scratch = call->scratch;
@@ -290,8 +290,8 @@ static uint32_t sum_places(struct call *call, struct stock_look *look)
     return places;
 }
 
-/* Packs [sku, [[location, on_hand, reserved, available]...]]. An item's sums are of one part: they
- * are the worker's, and other connections' questions come between the parts. */
+/* Packs [sku, [[location, on_hand, reserved, available]...]]. One part does the whole item: the
+ * sums are the worker's scratch memory, and other connections' queries run between parts. */
 static void pack_item(struct call *call, struct out *out, struct text sku, struct stock_look *look)
 {
     struct scratch *scratch = call->scratch;
@@ -335,7 +335,7 @@ enum code method_items(struct call *call)
     if (given.details)
         return method_items_details(call, after, given.limit);
     bool begun = *call->slicing != NULL;
-    struct slicing *s = go_on(call, log_head(call->service->log));
+    struct slicing *s = resume_or_begin(call, log_head(call->service->log));
     if (!s)
         return CODE_OVERLOADED;
     if (!begun)

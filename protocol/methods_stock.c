@@ -36,7 +36,7 @@ static const struct option return_options[] = {
     WORDS(condition),
 };
 
-/* Takes [id, sku, location, number, {options}]; min and max are of the number. */
+/* Takes [id, sku, location, number, {options}]; min and max bound the number. */
 static bool take_movement(struct call *call, struct movement *m, const char *number, int64_t min,
                           int64_t max, const struct option *options, unsigned option_count,
                           struct movement_options *given)
@@ -111,9 +111,9 @@ enum code method_count(struct call *call)
     return CODE_OK;
 }
 
-/* One that names a reservation is tried without evidence first: an id that is known needs none, nor
- * does what is refused anyway. An answer is kept until the return is decided, or the answer is
- * stale. */
+/* A return that names a reservation is tried without evidence first: a known id needs none, nor
+ * does a return that is refused anyway. An answer is kept until the return is decided or the answer
+ * is stale. */
 static enum code return_to_reservation(struct call *call, struct movement *m,
                                        struct movement_result *result)
 {

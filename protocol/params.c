@@ -8,7 +8,7 @@
 
 #include "engine/base/limits.h"
 
-/* ---- words for what is wrong ---- */
+/* ---- messages ---- */
 
 void refuse(struct refusal *refusal, enum code code, const char *param, const char *format, ...)
 {
@@ -26,7 +26,7 @@ struct words {
     char at[96];
 };
 
-/* A text as it may stand in a message: short, one line, well-formed. */
+/* A text made fit for a message: short, one line, well-formed. */
 static struct words quoted(struct text text)
 {
     enum { SHOWN = 40 };
@@ -82,8 +82,8 @@ static struct words described(const struct wire_value *value)
     return words;
 }
 
-/* The parameter's name with its place: "lines[2] qty". */
-static struct words place_of(const struct params *params, const char *name)
+/* The parameter's name with its position: "lines[2] qty". */
+static struct words path_of(const struct params *params, const char *name)
 {
     struct words words;
     if (params->level == 0)
@@ -98,19 +98,19 @@ static void must_be(struct params *params, const char *name, const char *what,
                     const struct wire_value *value)
 {
     refuse(params->refusal, CODE_BAD_REQUEST, name, "%s must be %s, not %s",
-           place_of(params, name).at, what, described(value).at);
+           path_of(params, name).at, what, described(value).at);
 }
 
 /* ---- taking ---- */
 
-/* True if there is a next value; it is then counted as taken. */
+/* True if there is a next value, which then counts as taken. */
 static bool begin_param(struct params *params, const char *name)
 {
     if (!params_good(params))
         return false;
     params->index += params->level == 1;
     if (params->left[params->level] == 0) {
-        refuse(params->refusal, CODE_BAD_REQUEST, name, "%s is missing", place_of(params, name).at);
+        refuse(params->refusal, CODE_BAD_REQUEST, name, "%s is missing", path_of(params, name).at);
         return false;
     }
     params->left[params->level]--;
@@ -135,7 +135,7 @@ static struct text no_text(void)
     return (struct text){ NULL, 0 };
 }
 
-/* The next value if it is a text; the rest of what it must be is the caller's to check. */
+/* The next value if it is a text; the caller checks the rest. */
 static struct text next_text(struct params *params, const char *name, const char *what)
 {
     struct text text;
@@ -160,7 +160,7 @@ static struct text bad_text(struct params *params, const char *name, const char 
 
 struct text param_id(struct params *params, const char *name)
 {
-    static const char what[] = "a text of 1 to 40 bytes";
+    static const char what[] = "a string of 1 to 40 bytes";
     _Static_assert(ID_MAX == 40, "what is said is so");
     struct text text = next_text(params, name, what);
     if (text_given(text) && (text.len < 1 || text.len > ID_MAX))
@@ -168,7 +168,7 @@ struct text param_id(struct params *params, const char *name)
     return text;
 }
 
-/* Most texts are plain ASCII, and then well-formed UTF-8 at a glance. */
+/* Most texts are plain ASCII, which is well-formed UTF-8. */
 static bool is_ascii(struct text text)
 {
     uint64_t high = 0;
@@ -185,7 +185,7 @@ static bool is_ascii(struct text text)
 
 struct text param_sku(struct params *params, const char *name)
 {
-    static const char what[] = "a text of 1 to 64 bytes of UTF-8";
+    static const char what[] = "a string of 1 to 64 bytes of UTF-8";
     _Static_assert(SKU_MAX == 64, "what is said is so");
     struct text text = next_text(params, name, what);
     if (!text_given(text))
@@ -209,10 +209,10 @@ struct text param_code(struct params *params, const char *name)
 struct text param_words(struct params *params, const char *name, uint32_t max)
 {
     char what[64];
-    struct text text = next_text(params, name, "a text");
+    struct text text = next_text(params, name, "a string");
     if (!text_given(text) || (text.len <= max && text_is_utf8(text)))
         return text;
-    snprintf(what, sizeof what, "a text of at most %" PRIu32 " bytes of UTF-8", max);
+    snprintf(what, sizeof what, "a string of at most %" PRIu32 " bytes of UTF-8", max);
     return bad_text(params, name, what, text);
 }
 
@@ -304,7 +304,7 @@ uint32_t param_list(struct params *params, const char *name, uint32_t max, const
     }
     if (count > max) {
         refuse(params->refusal, CODE_TOO_LARGE, name,
-               "%s: %" PRIu32 " are more %s than the limit of %" PRIu32, name, count, what, max);
+               "%s: %" PRIu32 " %s exceed the limit of %" PRIu32, name, count, what, max);
         return 0;
     }
     if (count == 0)
@@ -376,7 +376,7 @@ static void take_codes(struct params *params, const struct option *option,
     params->wire = list.wire;
 }
 
-/* Takes the value of an option. A list is named by its option alone: "name[2] code". */
+/* Takes an option's value. Messages name a list by its option alone: "name[2] code". */
 static void take_option(struct params *params, const struct option *option, void *into)
 {
     void *value = (char *)into + option->value;
@@ -454,6 +454,6 @@ void params_options(struct params *params, const struct option *options, unsigne
     }
     if (params->left[0] > 0)
         refuse(params->refusal, CODE_BAD_REQUEST, "params",
-               "too many parameters: there may be %" PRIu32 "%s", positional,
+               "too many parameters: at most %" PRIu32 "%s", positional,
                count > 0 ? " and a map of options" : "");
 }

@@ -10,26 +10,26 @@
 
 enum { REQUEST = 0, NOTIFICATION = 2, REQUEST_VALUES = 4 };
 
-/* As all do, but for clients that pack in longer forms than need be. */
+/* Every request begins so, except from clients that pack longer forms than needed. */
 static const unsigned char request_begins[] = { 0x90 | REQUEST_VALUES, REQUEST };
 
 enum {
-    GROUP_MAX = 16,         /* messages read before the first of them is run */
-    DISCARD_MAX = 64 << 20, /* bytes of one message that are thrown away before the peer is */
+    GROUP_MAX = 16,         /* messages read before the first of them runs */
+    DISCARD_MAX = 64 << 20, /* bytes of one message discarded before the connection ends */
 };
 
 /* ---- messages ---- */
 
 enum frame_kind {
     FRAME_CALL,
-    FRAME_NO_METHOD,    /* a request for a method that there is not */
-    FRAME_NOTIFICATION, /* of a client to the server: nothing comes of it */
-    FRAME_MALFORMED,    /* a request whose method is no text */
-    FRAME_FOREIGN,      /* MessagePack, but no MessagePack-RPC */
+    FRAME_NO_METHOD,    /* a request for an unknown method */
+    FRAME_NOTIFICATION, /* from a client: ignored */
+    FRAME_MALFORMED,    /* a request whose method is not a string */
+    FRAME_FOREIGN,      /* MessagePack, but not MessagePack-RPC */
 };
 
 struct frame {
-    size_t end; /* in the bytes it was found in */
+    size_t end; /* within the bytes that hold it */
     enum frame_kind kind;
     uint32_t msgid; /* 0 if it has none */
     const struct method *method;
@@ -55,7 +55,7 @@ static bool read_u32(struct wire *wire, uint32_t *number)
     return value.kind == WIRE_INT && !value.negative && value.bits <= UINT32_MAX;
 }
 
-/* Reads [type, msgid, method, params]; what can be read of it, if the bytes are not all there. */
+/* Reads [type, msgid, method, params], as far as the bytes go if they are incomplete. */
 static void read_frame(struct frame *frame, const unsigned char *bytes, size_t length)
 {
     struct wire wire = wire_over(bytes, length);
@@ -97,15 +97,15 @@ static void refuse_unknown(struct refusal *refusal, struct text name)
 {
     enum { SHOWN = 64 };
     bool cut = name.len > SHOWN;
-    refuse(refusal, CODE_UNKNOWN_METHOD, "method", "there is no method \"%.*s%s\"",
+    refuse(refusal, CODE_UNKNOWN_METHOD, "method", "unknown method \"%.*s%s\"",
            cut ? SHOWN : (int)name.len, name.at, cut ? "..." : "");
 }
 
 static void refuse_foreign(struct refusal *refusal)
 {
     refuse(refusal, CODE_BAD_REQUEST, NULL,
-           "this is not MessagePack-RPC, [0, msgid, method, params] with a msgid of 32 bits; the "
-           "connection is closed after this reply");
+           "this is not a MessagePack-RPC request, [0, msgid, method, params] with a 32-bit msgid; "
+           "the connection closes after this reply");
 }
 
 static void answer_bad_message(struct executor *executor, struct connection *connection,
@@ -128,8 +128,8 @@ static enum code run_method(struct call *call, const struct method *method)
     return code == CODE_OK ? method->run(call) : code;
 }
 
-/* The call's reply stands in the stream from that offset on: it waits, if it must, for the journal.
- * What it says is true once both LSNs are durable. */
+/* The call's reply lies in the stream from that offset on. It waits for the journal if it must:
+ * what it says is true once both LSNs are durable. */
 static void hold_reply(const struct executor *executor, struct connection *connection,
                        const struct call *call, uint64_t from)
 {
@@ -176,20 +176,20 @@ static bool run_call(struct executor *executor, struct connection *connection,
         assert(out_end(out) == from);
         return false;
     }
-    if (connection->awaited.query) /* asked, and decided whatever the answer */
+    if (connection->awaited.query) /* decided, whatever the answer */
         awaited_drop(&connection->awaited);
     metric_add(&executor->metrics->requests, 1);
     if (code != CODE_OK) {
         assert(out_end(out) == from);
         metric_add(&executor->metrics->refusals, 1);
         reply_error(&call, code);
-        call.lsn = call.shown_lsn = 0; /* a refusal tells of no change */
+        call.lsn = call.shown_lsn = 0; /* a refusal reports no change */
     }
     hold_reply(executor, connection, &call, from);
     return true;
 }
 
-/* A message that is no call: what is to be said to that. */
+/* Answers a message that is not a call. */
 static void answer_other(struct executor *executor, struct connection *connection,
                          const struct frame *frame)
 {
@@ -199,7 +199,7 @@ static void answer_other(struct executor *executor, struct connection *connectio
         refuse_unknown(&refusal, frame->name);
         break;
     case FRAME_MALFORMED:
-        refuse(&refusal, CODE_BAD_REQUEST, "method", "method must be a text");
+        refuse(&refusal, CODE_BAD_REQUEST, "method", "method must be a string");
         break;
     case FRAME_FOREIGN:
         refuse_foreign(&refusal);
@@ -212,7 +212,7 @@ static void answer_other(struct executor *executor, struct connection *connectio
     answer_bad_message(executor, connection, frame, &refusal);
 }
 
-/* ---- what cannot be run ---- */
+/* ---- messages that cannot run ---- */
 
 static void refuse_excess(struct refusal *refusal, enum wire_excess excess,
                           const struct wire_limits *limits)
@@ -235,7 +235,8 @@ static void refuse_excess(struct refusal *refusal, enum wire_excess excess,
     }
 }
 
-/* The bytes are no message, or begin one that cannot be read to its end; its msgid may be there. */
+/* The bytes are not a message, or begin one that cannot be read to its end; its msgid may be
+ * there. */
 static void answer_unreadable(struct executor *executor, struct connection *connection,
                               const unsigned char *bytes, size_t length)
 {
@@ -256,7 +257,7 @@ void session_refuse(struct executor *executor, struct connection *connection,
     connection_end_requests(connection);
 }
 
-/* A message over a limit is answered as soon as that is known; then it is walked to its end. */
+/* Answers a message over a limit as soon as that is known; it is then walked to its end. */
 static void answer_excess(struct executor *executor, struct connection *connection,
                           const unsigned char *bytes, size_t length)
 {
@@ -273,7 +274,7 @@ static void answer_excess(struct executor *executor, struct connection *connecti
     connection->discarding = true;
 }
 
-/* Walks on through a message that is not kept. Returns the bytes that are through. */
+/* Continues the walk of a message that is not kept. Returns how many bytes are done. */
 static size_t discard(struct executor *executor, struct connection *connection,
                       const unsigned char *bytes, size_t length)
 {
@@ -286,7 +287,7 @@ static size_t discard(struct executor *executor, struct connection *connection,
         return through;
     }
     wire_walk_drop(walk, through);
-    /* It was answered already; there is nothing more to say. */
+    /* The message was answered already. */
     if (found == WIRE_BAD || walk->dropped > DISCARD_MAX)
         connection_end_requests(connection);
     return through;
@@ -298,7 +299,7 @@ struct group {
     struct frame frames[GROUP_MAX];
     unsigned count;
     enum wire_found found; /* how the walk ended after the last frame */
-    bool no_message;       /* what comes after the last frame begins no message */
+    bool no_message;       /* the bytes after the last frame begin no message */
 };
 
 /* A message begins with an array's head. */
@@ -307,14 +308,14 @@ static bool begins_message(unsigned char byte)
     return (byte & 0xf0) == 0x90 || byte == 0xdc || byte == 0xdd;
 }
 
-/* Finds and reads messages; leaves the walk in the one that is not whole, if it is the first. */
+/* Finds and reads messages; if the first is incomplete, the walk stays in it. */
 static void read_group(struct executor *executor, struct connection *connection,
                        const unsigned char *bytes, size_t length, struct group *group)
 {
     struct wire_walk *walk = &connection->walk;
     const struct wire_limits *limits = &executor->service->limits.message;
     size_t start = 0;
-    unsigned most = connection->slicing ? 1 : GROUP_MAX; /* those behind it would wait again */
+    unsigned most = connection->slicing ? 1 : GROUP_MAX; /* those behind it would only wait again */
     group->count = 0;
     group->no_message = false;
     group->found = WIRE_PARTIAL;
@@ -370,8 +371,8 @@ static bool is_cancel(const struct group *group, unsigned i)
            group->frames[i].method->cancels;
 }
 
-/* Where a run of cancels begins, the engine is told. One behind something else may well be of what
- * was reserved just before it, and then could not claim before that. */
+/* Announces to the engine where a run of cancels begins. A cancel behind another request may be of
+ * a reservation made just before it, and could not claim before that. */
 static void expect_cancels(struct executor *executor, const struct group *group, unsigned i)
 {
     unsigned end = i;
@@ -383,7 +384,7 @@ static void expect_cancels(struct executor *executor, const struct group *group,
         ledger_expect_cancels(executor->ctx, end - i);
 }
 
-/* Why a request of that length is not begun now; STALL_NONE: it is. */
+/* Why a request of that length may not start now; STALL_NONE: it may. */
 static enum stall why_not_now(const struct executor *executor, const struct connection *connection,
                               size_t length)
 {
@@ -421,7 +422,7 @@ static size_t run_frames(struct executor *executor, struct connection *connectio
     return through;
 }
 
-/* Runs a group until its end or a stall. Returns the bytes that are through. */
+/* Runs a group to its end or a stall. Returns how many bytes are done. */
 static size_t run_group(struct executor *executor, struct connection *connection,
                         const struct group *group)
 {
@@ -459,7 +460,7 @@ size_t session_run(struct executor *executor, struct connection *connection,
         } else if (connection->walk.excess != WIRE_WITHIN) {
             answer_excess(executor, connection, next, left);
         } else {
-            break; /* the message goes on after these bytes */
+            break; /* the message continues after these bytes */
         }
     }
     return through;

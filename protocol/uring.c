@@ -14,8 +14,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* Completions of this tag are nobody's business. */
-enum { TAG_NOBODY = 0 };
+/* Completions of this tag are dropped. */
+enum { TAG_IGNORED = 0 };
 
 enum { BUFFER_GROUP = 0 };
 
@@ -26,7 +26,7 @@ struct uring {
     unsigned char *memory; /* of all buffers */
     unsigned buffer_bytes;
     unsigned buffer_count;
-    unsigned returned; /* added to buffers, but not shown to the kernel yet */
+    unsigned returned; /* added to buffers but not yet visible to the kernel */
 };
 
 /* ---- making ---- */
@@ -37,8 +37,9 @@ static size_t whole_pages(size_t bytes)
     return (bytes + page - 1) / page * page;
 }
 
-/* What a ring's user is charged for: its requests, its completions with the requests' indexes and
- * some counters, and the ring of buffers. Measured on Linux 6.18: exactly that. */
+/* The memory that the kernel charges to a ring's user: its requests, its completions with the
+ * requests' indexes and some counters, and the ring of buffers. Exact on Linux 6.18, as
+ * measured. */
 static size_t locked_bytes(const struct uring_config *config)
 {
     enum { COUNTERS = 1024 };
@@ -48,8 +49,8 @@ static size_t locked_bytes(const struct uring_config *config)
            whole_pages(config->buffers * sizeof(struct io_uring_buf));
 }
 
-/* Linux 6.18 counts it against RLIMIT_MEMLOCK, for all processes of a user together, unless the
- * process has CAP_IPC_LOCK. */
+/* Linux 6.18 counts it against RLIMIT_MEMLOCK, over all processes of a user, unless the process has
+ * CAP_IPC_LOCK. */
 static void say_no_memory(const struct uring_config *config, char *why, size_t size)
 {
     struct rlimit limit = { RLIM_INFINITY, RLIM_INFINITY };
@@ -58,13 +59,13 @@ static void say_no_memory(const struct uring_config *config, char *why, size_t s
     if (limit.rlim_cur == RLIM_INFINITY)
         snprintf(why, size,
                  "no memory for %u io_urings of %zu KiB: raise the memory limit of the container "
-                 "or the service, or take fewer --workers",
+                 "or the service, or use fewer --workers",
                  config->rings, locked_bytes(config) >> 10);
     else
         snprintf(why, size,
                  "no memory for %u io_urings: they need %zu KiB of locked memory, and the limit "
                  "(ulimit -l) is %" PRIu64 " KiB for all processes of this user: raise it "
-                 "(LimitMEMLOCK= of a systemd unit), or take fewer --workers",
+                 "(LimitMEMLOCK= of a systemd unit), or use fewer --workers",
                  config->rings, needed >> 10, (uint64_t)limit.rlim_cur >> 10);
 }
 
@@ -80,7 +81,7 @@ static void say_why(const struct uring_config *config, int error, char *why, siz
         break;
     case -ENOSYS:
         snprintf(why, size,
-                 "there is no io_uring here: it needs Linux 6.1 or newer, and in a container a "
+                 "io_uring is not available: it needs Linux 6.1 or newer, and in a container a "
                  "seccomp profile that allows io_uring_setup, io_uring_enter and "
                  "io_uring_register");
         break;
@@ -179,7 +180,7 @@ int uring_enable(struct uring *uring)
     if (error < 0)
         return error;
     uring->ring.flags &= ~(unsigned)IORING_SETUP_R_DISABLED;
-    io_uring_register_ring_fd(&uring->ring); /* an optimisation: without it, it is only slower */
+    io_uring_register_ring_fd(&uring->ring); /* an optimisation: it may fail */
     return 0;
 }
 
@@ -274,7 +275,7 @@ void uring_close(struct uring *uring, int fd, uint64_t tag)
 {
     struct io_uring_sqe *request = next_request(uring);
     io_uring_prep_close(request, fd);
-    request->flags |= IOSQE_ASYNC; /* the last one to close may have to wait for the disk */
+    request->flags |= IOSQE_ASYNC; /* the last close may wait for the disk */
     io_uring_sqe_set_data64(request, tag);
 }
 
@@ -296,7 +297,7 @@ void uring_cancel(struct uring *uring, uint64_t target)
 {
     struct io_uring_sqe *request = next_request(uring);
     io_uring_prep_cancel64(request, target, 0);
-    io_uring_sqe_set_data64(request, TAG_NOBODY);
+    io_uring_sqe_set_data64(request, TAG_IGNORED);
 }
 
 void uring_tell(struct uring *uring, int other, int32_t value, uint64_t tag, uint64_t if_failed)
@@ -347,7 +348,7 @@ unsigned uring_take(struct uring *uring, struct completion *completions, unsigne
         if (taken == max)
             break;
         seen++;
-        if (entry->user_data == TAG_NOBODY)
+        if (entry->user_data == TAG_IGNORED)
             continue;
         struct completion *completion = &completions[taken++];
         completion->tag = entry->user_data;

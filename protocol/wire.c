@@ -5,13 +5,13 @@
 #include <string.h>
 
 /*
- * What a value's first byte says. In the low five bits the length of its head, which is all there
- * is of a number; above them what follows the head. A head of no length begins no value.
+ * What a value's first byte says: the low five bits are the length of its head (a number is all
+ * head), the bits above are what follows the head. A head of length 0 begins no value.
  */
 enum follows {
     NOTHING = 0 << 5,
     SHORT_TEXT = 1 << 5, /* its length is in the first byte */
-    TEXT = 2 << 5,       /* its length is in the head, as are those below */
+    TEXT = 2 << 5,       /* its length is in the head, as in those below */
     EXT = 3 << 5,        /* and one more byte, its type */
     SHORT_ARRAY = 4 << 5,
     ARRAY = 5 << 5,
@@ -60,8 +60,8 @@ static const uint8_t leads[256] = {
 };
 
 /*
- * How long a value is whose first byte says it all; 0: it is a container, or its length is in its
- * head, or it is none. For walking these are most values, and need no more than this.
+ * The length of a value whose first byte determines it; 0: a container, a value with its length in
+ * its head, or no value. Most values are of this kind, and walking needs no more of them.
  */
 static const uint8_t wholes[256] = {
     [0x00 ... 0x7f] = 1, [0xa0] = 1,  [0xa1] = 2,  [0xa2] = 3,          [0xa3] = 4,  [0xa4] = 5,
@@ -84,7 +84,7 @@ static uint64_t head_number(const unsigned char *head, unsigned length)
     return number;
 }
 
-/* What follows a head: bytes that belong to it, and values in it. */
+/* What follows a head: bytes of the same value, and nested values. */
 struct extent {
     uint64_t bytes;
     uint64_t values;
@@ -127,7 +127,7 @@ void wire_walk_start(struct wire_walk *walk)
     walk->left[0] = 1;
 }
 
-/* From here on only the end matters, and no longer the levels. */
+/* From here on only the end of the frame matters, not the levels. */
 static void begin_excess(struct wire_walk *walk, enum wire_excess excess, uint64_t values)
 {
     walk->excess = excess;
@@ -136,7 +136,7 @@ static void begin_excess(struct wire_walk *walk, enum wire_excess excess, uint64
         walk->open += walk->left[i];
 }
 
-/* False: that is over a limit. */
+/* False: over a limit. */
 static bool enter_container(struct wire_walk *walk, const struct wire_limits *limits,
                             uint64_t values)
 {
@@ -153,7 +153,7 @@ static bool enter_container(struct wire_walk *walk, const struct wire_limits *li
     return true;
 }
 
-/* A value that is not all head: passes it, or its head if it is a container. */
+/* Passes a value that wholes does not cover; of a container only the head. */
 static enum wire_found pass_long(struct wire_walk *walk, const struct wire_limits *limits,
                                  const unsigned char *first, size_t length)
 {
@@ -182,7 +182,7 @@ static bool walk_holds(const struct wire_walk *walk, const struct wire_limits *l
            walk->elements <= limits->elements && walk->at <= limits->bytes;
 }
 
-/* Leaves the levels of which nothing is left; of the one that it is in then, what is. */
+/* Leaves the finished levels; returns how many values the level reached still has left. */
 static inline uint32_t leave_levels(const struct wire_walk *walk, uint32_t *level)
 {
     uint32_t left = 0;
@@ -192,9 +192,9 @@ static inline uint32_t leave_levels(const struct wire_walk *walk, uint32_t *leve
 }
 
 /*
- * Until the end, a limit, or the last byte that has come. Most values are passed by their first
- * byte alone, and most containers are short lists; pass_long does the others. Of the level that it
- * is in, what is left is kept at hand, and stored where others look at it.
+ * Walks to the end, a limit, or the last byte that has come. The first byte alone passes most
+ * values, and most containers are short lists; pass_long passes the others. `left` caches
+ * walk->left of the current level and is stored wherever other code reads it.
  */
 static enum wire_found walk_within(struct wire_walk *walk, const struct wire_limits *limits,
                                    const unsigned char *first, size_t length)
@@ -240,7 +240,7 @@ static enum wire_found walk_within(struct wire_walk *walk, const struct wire_lim
     return left == 0 && at <= length ? WIRE_WHOLE : WIRE_PARTIAL;
 }
 
-/* The same for a frame that is over a limit. */
+/* Likewise for a frame that is over a limit. */
 static enum wire_found walk_over(struct wire_walk *walk, const unsigned char *first, size_t length)
 {
     while (walk->open > 0) {
@@ -261,9 +261,9 @@ static enum wire_found walk_over(struct wire_walk *walk, const unsigned char *fi
 }
 
 /*
- * A frame that has come whole and is made of short forms and plain numbers, as almost all are: its
- * length, found with one count and no levels. As long as there are no more containers in it than
- * may lie in each other, it cannot be too deep. 0: the careful walk is to look at it.
+ * The length of a complete frame of short forms and plain numbers, as almost all are, found with
+ * one count and no levels: a frame with no more containers than may be nested cannot be too deep.
+ * 0: leave it to the careful walk.
  */
 static size_t pass_plain(struct wire_walk *walk, const struct wire_limits *limits,
                          const unsigned char *first, size_t length)

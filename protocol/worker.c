@@ -14,14 +14,14 @@
 
 enum {
     COMPLETIONS = 256,    /* taken at once */
-    EXPIRE_BUDGET = 1024, /* holds looked at in one iteration */
-    EXPIRE_AT_ONCE = 16,  /* between two looks at the work */
+    EXPIRE_BUDGET = 1024, /* holds looked at in one iteration, at most */
+    EXPIRE_AT_ONCE = 16,  /* between two checks of the work done */
     CHUNKS_KEPT = 256,    /* 4 MiB per worker for the next replies */
-    STUCK_MS = 5,         /* before a hold is tried again that could not be expired */
-    STOP_MS = 2000,       /* for peers to take their last replies */
-    /* Of work, see ctx_work: a tenth to a third of a millisecond; and so much in an iteration. */
+    STUCK_MS = 5,         /* before a hold that could not be expired is retried */
+    STOP_MS = 2000,       /* for peers to read their last replies */
+    /* Units of ctx_work: a quantum is 0.1 to 0.3 ms; and the work of an iteration. */
     QUANTUM = 64 << 10,
-    TURN_WORK = 8 * QUANTUM,
+    ITERATION_WORK = 8 * QUANTUM,
 };
 
 #define NS_PER_MS INT64_C(1000000)
@@ -117,8 +117,8 @@ static void ask_storage(struct worker *worker, bool idle)
     struct storage_request request;
     while (storage->next(storage->self, idle, &request))
         submit_storage(worker, &request);
-    /* It may have failed just now, with nothing under way. Said once: each worker that hears it
-     * asks as well. */
+    /* The log may have failed just now, with nothing under way. Wake them once: each worker woken
+     * gets here as well. */
     if (!worker->failed && atomic_load_explicit(&worker_log(worker)->failed, memory_order_acquire))
         wake_waiting(worker);
 }
@@ -147,8 +147,8 @@ static bool storage_under_way(const struct worker *worker)
     return false;
 }
 
-/* Each worker minds the clock of syncs: the one that ended the last write is awake then, the others
- * may sleep without end. */
+/* Every worker watches for the next sync: only the one that ended the last write is sure to be
+ * awake then; the others may sleep for ever. */
 static uint64_t next_sync_ms(const struct worker *worker)
 {
     const struct storage_port *storage = worker->shared->service.storage;
@@ -233,7 +233,7 @@ static void pass_wakeups_on(struct worker *worker)
             shared_wake(worker->shared, worker->ring, i);
 }
 
-/* True: there are more that are due. A hold may be of a thousand draws. */
+/* True: more holds are due. The work is bounded, too: a hold may have a thousand draws. */
 static bool expire(struct worker *worker)
 {
     struct ctx *ctx = worker->executor.ctx;
@@ -241,7 +241,7 @@ static bool expire(struct worker *worker)
     for (unsigned done = 0; done < EXPIRE_BUDGET; done += EXPIRE_AT_ONCE)
         if (ledger_expire(ctx, EXPIRE_AT_ONCE) < EXPIRE_AT_ONCE)
             return false;
-        else if (ctx_work(ctx) - begun > TURN_WORK)
+        else if (ctx_work(ctx) - begun > ITERATION_WORK)
             break;
     return true;
 }
@@ -258,7 +258,7 @@ static bool run_iteration(struct worker *worker)
 
     ledger_begin(executor->ctx, worker->now.engine_ms, worker->now.wall_ms);
     worker->great_done = false;
-    worker->crowded_at = executor_work(executor) + TURN_WORK;
+    worker->crowded_at = executor_work(executor) + ITERATION_WORK;
     bool more = worker_retry(worker); /* waiting requests come before new ones */
     take_completions(worker);
     more |= expire(worker);
@@ -282,7 +282,7 @@ static uint64_t sooner(uint64_t a, uint64_t b)
     return a < b ? a : b;
 }
 
-/* Milliseconds that it may sleep if nothing comes; UINT64_MAX: any time. */
+/* Milliseconds that it may sleep if nothing comes; UINT64_MAX: no limit. */
 static uint64_t sleep_ms(const struct worker *worker)
 {
     const struct moment *now = &worker->now;
@@ -305,8 +305,8 @@ static uint64_t sleep_ms(const struct worker *worker)
     return ms;
 }
 
-/* True if it must not sleep after all: what it waits for has happened. */
-static bool waited_for_came(const struct worker *worker)
+/* True: it must not sleep, because what it waits for has happened. */
+static bool wait_is_over(const struct worker *worker)
 {
     const struct log *log = worker_log(worker);
     bool moved = log_acknowledged(log) != worker->acknowledged;
@@ -327,7 +327,7 @@ static int wait_for_more(struct worker *worker, bool more)
 {
     if (more)
         return uring_wait(worker->ring, 0);
-    if (log_has_claims(worker_log(worker))) { /* they wait for the writes under way, or need not */
+    if (log_has_claims(worker_log(worker))) { /* they may wait for writes under way */
         int error = uring_wait(worker->ring, 0);
         if (error || uring_has_completions(worker->ring))
             return error;
@@ -337,10 +337,10 @@ static int wait_for_more(struct worker *worker, bool more)
     if (count[LIST_WAITING] == 0 && count[LIST_RETRY] == 0 && count[LIST_SUBSCRIBED] == 0)
         return uring_wait(worker->ring, in_ns(sleep_ms(worker)));
     atomic_exchange_explicit(&worker->inbox->waiting, true, memory_order_acq_rel);
-    /* Only now: what subscribers wait for is the log's head, and where nothing waits for the disk
-     * that is all that moves. */
+    /* Only now: subscribers wait for the log's head, and if nothing waits for the disk, only the
+     * head moves. */
     int64_t ns = in_ns(sleep_ms(worker));
-    int error = uring_wait(worker->ring, waited_for_came(worker) ? 0 : ns);
+    int error = uring_wait(worker->ring, wait_is_over(worker) ? 0 : ns);
     atomic_exchange_explicit(&worker->inbox->waiting, false, memory_order_acq_rel);
     return error;
 }
@@ -371,5 +371,5 @@ int worker_run(struct worker *worker)
             return error;
         more = run_iteration(worker);
     }
-    return uring_wait(worker->ring, 0); /* what was told to others last goes out, too */
+    return uring_wait(worker->ring, 0); /* submits the last messages to other workers, too */
 }

@@ -3,7 +3,7 @@
 
 #include "protocol/worker_half.h"
 
-enum { LINGER_MS = 1000 }; /* for a peer to read our last words and close */
+enum { LINGER_MS = 1000 }; /* for a peer to read its last replies and close */
 
 void worker_cut(struct worker *worker, struct connection *connection)
 {
@@ -20,7 +20,7 @@ void worker_cut(struct worker *worker, struct connection *connection)
     link_transport(&connection->link)->abort(&connection->link);
 }
 
-/* Our side is shut first, so that the peer reads our last words before it notices anything else. */
+/* Shuts our side first, so the peer reads its last replies before it notices anything else. */
 void worker_begin_linger(struct worker *worker, struct connection *connection)
 {
     if (!link_transport(&connection->link)->finish(&connection->link)) {

@@ -7,10 +7,10 @@
 
 enum {
     PASS_MS = 2,            /* from one pass to the next, at least */
-    PASS_ROWS = 1024,       /* rows made in one pass */
-    PASS_BYTES = 1 << 20,   /* given out in one pass */
-    UNSENT_HIGH = 64 << 10, /* bytes of one subscriber above which it is told nothing more */
-    LOOK_AFTER_MS = 100,    /* at those who take nothing */
+    PASS_ROWS = 1024,       /* rows packed in one pass */
+    PASS_BYTES = 1 << 20,   /* copied to subscribers in one pass */
+    UNSENT_HIGH = 64 << 10, /* unsent bytes above which a subscriber is told no more */
+    LOOK_AFTER_MS = 100,    /* at subscribers without room */
 };
 
 struct budget {
@@ -52,8 +52,8 @@ void worker_forget_subscriber(struct worker *worker, struct connection *connecti
     metric_add(&worker->executor.metrics->subscribers, (uint64_t)-1);
 }
 
-/* What waits for the journal is no fault of the peer: only a send that does not end is. */
-static void mind_taking(struct worker *worker, struct connection *connection)
+/* Only a send that does not end is the peer's fault; waiting for the journal is not. */
+static void check_progress(struct worker *worker, struct connection *connection)
 {
     struct subscription *s = &connection->feed.subscription;
     uint64_t now = worker->now.steady_ms;
@@ -75,7 +75,7 @@ static bool can_be_told(const struct connection *connection)
     return connection_takes_requests(connection) && out_unsent(&connection->out) <= UNSENT_HIGH;
 }
 
-/* Gives the subscriber the next part of its walk. False: there is none, or it takes no more. */
+/* Gives the subscriber the next part of its walk. False: there is none, or it has no room. */
 static bool tell(struct worker *worker, struct connection *connection, uint64_t head,
                  struct budget *budget)
 {
@@ -108,18 +108,18 @@ static bool tell(struct worker *worker, struct connection *connection, uint64_t 
     return true;
 }
 
-/* Each subscriber once, from where the last pass had to end. True: somebody was told something. */
+/* Visits each subscriber once, from where the last pass stopped. True: one was told something. */
 static bool tell_all(struct worker *worker, uint64_t head, struct budget *budget)
 {
     struct worker_feed *feed = &worker->feed;
     struct connection *first = feed->resume ? feed->resume : worker->lists.head[LIST_SUBSCRIBED];
     struct connection *c = first;
     bool told = false;
-    assert(first); /* or there is no pass */
+    assert(first); /* otherwise there is no pass */
     do {
         struct connection *next = c->links[LIST_SUBSCRIBED].next;
         next = next ? next : worker->lists.head[LIST_SUBSCRIBED];
-        assert(next); /* c is in the list itself */
+        assert(next); /* the list has at least c */
         feed->resume = c;
         if (spent(budget) || feed->postponed)
             return told;
@@ -141,8 +141,8 @@ void worker_feed(struct worker *worker)
     feed->next_ms = now + PASS_MS;
     for (struct connection *c = worker->lists.head[LIST_SUBSCRIBED]; c;
          c = c->links[LIST_SUBSCRIBED].next)
-        mind_taking(worker, c);
-    /* What is not durable when the journal has failed never will be. */
+        check_progress(worker, c);
+    /* Nothing more becomes durable once the journal has failed. */
     if (atomic_load_explicit(&log->failed, memory_order_acquire))
         return;
     struct budget budget = { 0, 0 };

@@ -4,8 +4,8 @@
 #include <assert.h>
 #include <inttypes.h>
 
-/* A worker's share; one message and what comes with it always find room. */
-static uint64_t input_most(const struct worker *worker)
+/* A worker's share of input_bytes; one message and what comes with it always find room. */
+static uint64_t input_bound(const struct worker *worker)
 {
     const struct service *service = &worker->shared->service;
     uint64_t share = service->limits.input_bytes / service->workers;
@@ -13,9 +13,9 @@ static uint64_t input_most(const struct worker *worker)
     return share > least ? share : least;
 }
 
-/* Says why, throws away what is there, and closes once that is read. */
-static void turn_out(struct worker *worker, struct connection *connection,
-                     const struct refusal *refusal)
+/* Refuses the message, discards the input, and closes once the reply is read. */
+static void refuse_half(struct worker *worker, struct connection *connection,
+                        const struct refusal *refusal)
 {
     struct input *input = &connection->input;
     metric_add(&worker->executor.metrics->halves_refused, 1);
@@ -26,7 +26,7 @@ static void turn_out(struct worker *worker, struct connection *connection,
     list_add(&worker->lists, LIST_FRESH, connection);
 }
 
-/* The one with the most; NULL: there is none. */
+/* The half message that holds most; NULL: there is none. */
 static struct connection *greatest_half(const struct worker *worker)
 {
     struct connection *greatest = NULL;
@@ -60,7 +60,7 @@ void worker_note_input(struct worker *worker, struct connection *connection)
         list_remove(&worker->lists, LIST_HALF, connection);
 }
 
-/* The head of its input is through, and another message begins. */
+/* The message at the head of its input is done, and another one begins. */
 void worker_note_message(struct worker *worker, struct connection *connection)
 {
     list_remove(&worker->lists, LIST_HALF, connection);
@@ -69,19 +69,19 @@ void worker_note_message(struct worker *worker, struct connection *connection)
 
 bool worker_stalled_is_full(const struct worker *worker)
 {
-    return worker->stalled_bytes >= input_most(worker);
+    return worker->stalled_bytes >= input_bound(worker);
 }
 
 static void refuse_most(struct worker *worker)
 {
     struct connection *greatest;
-    while (worker->half_bytes > input_most(worker) && (greatest = greatest_half(worker))) {
+    while (worker->half_bytes > input_bound(worker) && (greatest = greatest_half(worker))) {
         struct refusal refusal = { .code = CODE_OK };
         refuse(&refusal, CODE_OVERLOADED, NULL,
-               "messages that are not whole yet hold more than max-input-bytes, %" PRIu64
-               ", and this one holds most; the connection is closed after this reply",
+               "incomplete messages hold more than max-input-bytes, %" PRIu64
+               ", and this one holds the most; the connection closes after this reply",
                worker->shared->service.limits.input_bytes);
-        turn_out(worker, greatest, &refusal);
+        refuse_half(worker, greatest, &refusal);
     }
 }
 
@@ -94,10 +94,10 @@ void worker_mind_halves(struct worker *worker)
            worker->now.steady_ms - oldest->half_since_ms >= most_ms) {
         struct refusal refusal = { .code = CODE_OK };
         refuse(&refusal, CODE_OVERLOADED, NULL,
-               "the message was not whole within message-timeout-ms, %" PRIu32
-               "; the connection is closed after this reply",
+               "the message was still incomplete after message-timeout-ms, %" PRIu32
+               "; the connection closes after this reply",
                most_ms);
-        turn_out(worker, oldest, &refusal);
+        refuse_half(worker, oldest, &refusal);
     }
 }
 

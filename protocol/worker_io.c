@@ -12,14 +12,14 @@
 #include "protocol/worker_half.h"
 
 enum {
-    INPUT_HIGH = 64 << 10,   /* bytes that may gather behind a request that is not done */
-    OUTPUT_LOW = 64 << 10,   /* unsent bytes below which a stalled connection goes on */
-    LINGER_BYTES = 16 << 20, /* of it that are thrown away meanwhile */
-    ACCEPT_PAUSE_MS = 100,   /* after the system had no descriptor or memory left */
-    HEAVY_NS = 2000000,      /* for LIST_HEAVY in an iteration, at most, and one quantum */
-    HEAVY_PART = 4,          /* of a quantum: who did so much is heavy */
-    GREAT_QUANTA = 2, /* what took more work than so many has been an iteration's long work */
-    PAUSE_MOST = 8,   /* milliseconds before a long request is tried again */
+    INPUT_HIGH = 64 << 10,   /* bytes that may gather behind a request that waits */
+    OUTPUT_LOW = 64 << 10,   /* unsent bytes below which a stalled connection continues */
+    LINGER_BYTES = 16 << 20, /* input discarded while lingering, at most */
+    ACCEPT_PAUSE_MS = 100,   /* after the system has run out of descriptors or memory */
+    HEAVY_NS = 2000000,      /* for LIST_HEAVY in an iteration, at most, plus one quantum */
+    HEAVY_PART = 4,          /* a connection that did 1/4 of a quantum is heavy */
+    GREAT_QUANTA = 2,        /* more work than this ends an iteration's long work */
+    PAUSE_MOST = 8,          /* milliseconds before a long request is retried */
 };
 
 static uint64_t tag_connection(enum tag tag, const struct connection *connection)
@@ -44,14 +44,15 @@ void worker_begin_accepting(struct worker *worker)
     }
 }
 
-/* Says why, as far as the peer takes it at once. */
+/* Closes the descriptor, with a reply that says why if the peer takes it at once. */
 static void turn_away(struct worker *worker, const struct listener *listener, int fd)
 {
     struct out out;
     struct iovec piece = { 0 };
     struct refusal refusal = { .code = CODE_OK };
     metric_add(&worker->executor.metrics->turned_away, 1);
-    refuse(&refusal, CODE_OVERLOADED, NULL, "there are as many connections as there may be");
+    refuse(&refusal, CODE_OVERLOADED, NULL,
+           "the engine has as many connections as it allows (max-connections)");
     out_init(&out, &worker->chunks);
     reply_bad_message(&out, 0, &refusal);
     unsigned pieces = out_pieces(&out, out_end(&out), &piece, 1);
@@ -59,7 +60,7 @@ static void turn_away(struct worker *worker, const struct listener *listener, in
     out_destroy(&out);
 }
 
-/* Gives a new connection to the workers in turn. */
+/* Hands new connections to the workers round-robin. */
 static void hand_over(struct worker *worker, unsigned listener, int fd)
 {
     struct shared *shared = worker->shared;
@@ -115,7 +116,7 @@ void worker_adopt(struct worker *worker, unsigned listener, int fd)
     worker_look_at(worker, connection);
 }
 
-/* ---- letting go ---- */
+/* ---- releasing ---- */
 
 static void release(struct worker *worker, struct connection *connection)
 {
@@ -154,7 +155,7 @@ static void list_if(struct worker *worker, enum connection_list list, struct con
         list_remove(&worker->lists, list, connection);
 }
 
-/* A heavy one that was deferred may take as long again: others first, for longer each time. */
+/* A deferred heavy request may take as long again: others go first, for longer each time. */
 static void pause_heavy(struct worker *worker, struct connection *connection)
 {
     uint32_t pause_ms = connection->pause_ms ? 2 * connection->pause_ms : 1;
@@ -162,7 +163,7 @@ static void pause_heavy(struct worker *worker, struct connection *connection)
     connection->paused_until_ms = worker->now.steady_ms + connection->pause_ms;
 }
 
-/* Which list tries it again. */
+/* Puts the connection in the list that retries it. */
 static void note_stall(struct worker *worker, struct connection *connection)
 {
     enum stall stall = connection->stall;
@@ -178,14 +179,14 @@ static void note_stall(struct worker *worker, struct connection *connection)
         metric_add(&worker->executor.metrics->put_off, 1);
 }
 
-/* This turn has done its share of long work, or others wait for that. */
+/* This iteration has done its share of long work, or others wait for theirs. */
 static bool is_crowded(const struct worker *worker)
 {
     return worker->lists.count[LIST_HEAVY] > 0 || worker->great_done ||
            executor_work(&worker->executor) >= worker->crowded_at;
 }
 
-/* Does a quantum of the bytes at most. Returns how many are through. */
+/* Runs the bytes, for at most a quantum. Returns how many are done. */
 static size_t run_bytes(struct worker *worker, struct connection *connection,
                         const unsigned char *bytes, size_t length)
 {
@@ -206,7 +207,7 @@ static size_t run_bytes(struct worker *worker, struct connection *connection,
     return through;
 }
 
-/* Does what can be done of the bytes that gathered. */
+/* Runs as much of the gathered input as possible. */
 static void run_input(struct worker *worker, struct connection *connection)
 {
     struct input *input = &connection->input;
@@ -220,7 +221,7 @@ static void run_input(struct worker *worker, struct connection *connection)
     worker_look_at(worker, connection);
 }
 
-/* Its next bytes are to be done. A heavy connection does them among the heavy, if they are many. */
+/* Runs its next bytes; those of a heavy connection wait in LIST_HEAVY if the worker is crowded. */
 static void run_in_turn(struct worker *worker, struct connection *connection)
 {
     if (!connection->heavy || !is_crowded(worker)) {
@@ -234,8 +235,9 @@ static void run_in_turn(struct worker *worker, struct connection *connection)
     worker_note_input(worker, connection);
 }
 
-/* One request that is long in one piece is enough for an iteration, also if it came from elsewhere;
- * while LIST_HEAVY has somebody, no great one does, so those get their iterations. */
+/* One request that is long in one piece is enough for an iteration, even if it did not come from
+ * LIST_HEAVY. While LIST_HEAVY is not empty, no great request starts elsewhere, so its connections
+ * get their iterations. */
 bool worker_run_heavy(struct worker *worker)
 {
     if (worker->lists.count[LIST_HEAVY] == 0 || worker->great_done)
@@ -244,7 +246,7 @@ bool worker_run_heavy(struct worker *worker)
     worker->on_heavy = true;
     for (unsigned left = worker->lists.count[LIST_HEAVY]; left > 0; left--) {
         struct connection *connection = worker->lists.head[LIST_HEAVY];
-        assert(connection); /* running one changes the list by that one only */
+        assert(connection); /* running a connection adds or removes only that one */
         list_remove(&worker->lists, LIST_HEAVY, connection);
         run_input(worker, connection);
         if (worker->great_done || clock_ns(CLOCK_MONOTONIC) >= until)
@@ -299,11 +301,11 @@ void worker_on_receive(struct worker *worker, struct connection *connection,
     worker_look_at(worker, connection);
 }
 
-/* ---- answers of the history ---- */
+/* ---- answered history queries ---- */
 
 static void take_answer(struct worker *worker, struct history_query *query)
 {
-    if (!query->asker) { /* it has gone */
+    if (!query->asker) { /* the connection has gone */
         history_query_free(query);
         return;
     }
@@ -325,7 +327,7 @@ void worker_on_answers(struct worker *worker)
     }
 }
 
-/* Its pause is over: it has its turn among the heavy. */
+/* Moves a connection whose pause is over to LIST_HEAVY. */
 static void resume_heavy(struct worker *worker, struct connection *connection)
 {
     if (worker->now.steady_ms < connection->paused_until_ms)
@@ -334,7 +336,7 @@ static void resume_heavy(struct worker *worker, struct connection *connection)
     list_add(&worker->lists, LIST_HEAVY, connection);
 }
 
-/* Those that wait for other workers, at most once in a millisecond. */
+/* Retries those that wait for other workers, at most once per millisecond. */
 static bool retry_later_ones(struct worker *worker)
 {
     bool deferred = false;
@@ -354,8 +356,8 @@ static bool retry_later_ones(struct worker *worker)
     return deferred;
 }
 
-/* Each once. Who had his turn and is not through goes to the end, so that where there is room for
- * some only, all get some. */
+/* Retries each once. A connection that still is not done goes to the end, so scarce room goes
+ * round. */
 bool worker_retry(struct worker *worker)
 {
     const struct log *log = worker_log(worker);
@@ -392,7 +394,7 @@ void worker_on_send(struct worker *worker, struct connection *connection, int re
     worker_look_at(worker, connection);
 }
 
-/* Sends what no reply barrier holds back. */
+/* Sends the bytes that no reply barrier holds back. */
 static void send_what_may_go(struct worker *worker, struct connection *connection)
 {
     uint64_t to = connection_open_barriers(connection, worker->acknowledged);
@@ -411,10 +413,10 @@ static void send_what_may_go(struct worker *worker, struct connection *connectio
 
 /* ---- the end of an iteration ---- */
 
-/* Reads on, or stops reading when too much has gathered behind a request that is not done, here or
- * in all. Nobody has to be told when there is room again: once that request is done this is looked
- * at in any case. */
-static void mind_reading(struct worker *worker, struct connection *connection)
+/* Receives, or stops when too much input has gathered behind a request that waits, on this
+ * connection or on all. Room again needs no notice: once that request is done, the connection is
+ * looked at in any case. */
+static void update_receive(struct worker *worker, struct connection *connection)
 {
     bool full = connection->stall != STALL_NONE &&
                 (input_length(&connection->input) > INPUT_HIGH || worker_stalled_is_full(worker));
@@ -429,7 +431,7 @@ static void mind_reading(struct worker *worker, struct connection *connection)
     }
 }
 
-/* True if nothing is left to be done for it. */
+/* True if nothing is left to do for it. */
 static bool is_over(const struct worker *worker, const struct connection *connection)
 {
     bool all_sent = out_unsent(&connection->out) == 0 && !connection->link.in_flight.send;
@@ -437,7 +439,7 @@ static bool is_over(const struct worker *worker, const struct connection *connec
     return all_sent && all_done && (connection_input_ended(connection) || worker->stopping);
 }
 
-/* The journal has failed: what waits for it is answered read_only. */
+/* The journal has failed: replies that wait for it become read_only. */
 static void rewrite_held(struct worker *worker, struct connection *connection)
 {
     const struct storage_port *storage = worker->shared->service.storage;
@@ -445,7 +447,7 @@ static void rewrite_held(struct worker *worker, struct connection *connection)
         return;
     if (!connection_refuse_held(connection, worker->acknowledged, storage->failure(storage->self)))
         worker_cut(worker, connection);
-    /* What was held may be gone without a send, whose end would go on with it. */
+    /* Held bytes may be gone without a send, whose completion would have resumed the input. */
     if (connection->stall == STALL_OUTPUT && !connection_is_broken(connection) &&
         out_unsent(&connection->out) < OUTPUT_LOW)
         run_in_turn(worker, connection);
@@ -465,7 +467,7 @@ static void flush_connection(struct worker *worker, struct connection *connectio
     if (connection->state == CONNECTION_CLOSING && out_unsent(&connection->out) == 0)
         worker_begin_linger(worker, connection);
     if (!connection_is_broken(connection))
-        mind_reading(worker, connection);
+        update_receive(worker, connection);
     if (connection_is_broken(connection) && link_is_idle(&connection->link))
         release(worker, connection);
 }
@@ -473,8 +475,9 @@ static void flush_connection(struct worker *worker, struct connection *connectio
 void worker_flush(struct worker *worker)
 {
     const struct log *log = worker_log(worker);
-    /* In this order: what was acknowledged before it failed is told so. A batch that was done just
-     * then may still be acknowledged after this look; its replies say read_only, as they may. */
+    /* In this order: what was acknowledged before the failure is answered so. A batch that
+     * completes just now may be acknowledged after this look; its replies then say read_only, which
+     * is allowed. */
     worker->failed = atomic_load_explicit(&log->failed, memory_order_acquire);
     uint64_t acknowledged = log_acknowledged(log);
     if (acknowledged != worker->acknowledged || worker->failed) {

@@ -8,11 +8,11 @@
 
 enum { LOOK_EVERY_MS = 250, SLOW_MS = 1000, TELL_EVERY_MS = 10000 };
 
-/* The oldest request or reply that waits. */
+/* The oldest waiting request or reply. */
 struct wait {
-    const struct connection *connection; /* NULL: none waits */
+    const struct connection *connection; /* NULL: nothing waits */
     uint64_t since_ms;
-    const struct reply_barrier *barrier; /* NULL: the request has not been done */
+    const struct reply_barrier *barrier; /* NULL: the request itself waits */
 };
 
 struct line {
@@ -63,12 +63,12 @@ static struct wait find_oldest(const struct worker *worker)
             note_older(&oldest, c, c->barriers[0].since_ms, &c->barriers[0]);
     for (unsigned i = 0; i < STALLED_LISTS; i++)
         for (c = worker->lists.head[stalled_lists[i]]; c; c = c->links[stalled_lists[i]].next)
-            if (!c->checking) /* takes its time, and says so in info */
+            if (!c->checking) /* a check takes long; info shows it */
                 note_older(&oldest, c, c->stalled_ms, NULL);
     return oldest;
 }
 
-/* ---- telling ---- */
+/* ---- reporting ---- */
 
 static const char *reason_of(const struct connection *connection)
 {
@@ -76,7 +76,7 @@ static const char *reason_of(const struct connection *connection)
     case STALL_NO_ROOM:
         return "for room in the log";
     case STALL_LATER:
-        return "for other workers' turns";
+        return "for other workers";
     case STALL_QUANTUM:
         return "for its turn among long requests";
     case STALL_ANSWER:
@@ -86,7 +86,7 @@ static const char *reason_of(const struct connection *connection)
     case STALL_NONE:
         break;
     }
-    return "for changes under way on what it needs";
+    return "for changes under way to what it needs";
 }
 
 static const char *name_of(enum storage_kind kind)
@@ -101,11 +101,11 @@ static const char *name_of(enum storage_kind kind)
     return names[kind];
 }
 
-/* What all workers have under way: the journal is one. */
+/* The disk requests of all workers: they share one journal. */
 static void add_storage(struct line *line, const struct worker *worker)
 {
     const struct shared *shared = worker->shared;
-    const char *before = "; the disk is at: ";
+    const char *before = "; on the disk: ";
     for (unsigned i = 0; i < shared->service.workers; i++)
         for (unsigned slot = 0; slot < STORAGE_SLOTS; slot++) {
             uint64_t word =
@@ -118,7 +118,7 @@ static void add_storage(struct line *line, const struct worker *worker)
             before = ", ";
         }
     if (*before == ';')
-        add(line, "; the disk is at nothing");
+        add(line, "; nothing on the disk");
 }
 
 static void tell(const struct worker *worker, const struct line *line)
@@ -158,7 +158,7 @@ static void tell_end(const struct worker *worker)
 {
     struct line line = { .length = 0 };
     add(&line,
-        "worker %u: no reply waits for longer than %d ms now; the oldest waited for %" PRIu64 " ms",
+        "worker %u: no reply waits longer than %d ms now; the oldest waited for %" PRIu64 " ms",
         worker->index, SLOW_MS, worker->watch.longest_ms);
     tell(worker, &line);
 }

@@ -61,8 +61,8 @@ Test(session_history, each_outcome_has_its_error)
     static const struct {
         const char *limit, *words;
     } cases[] = {
-        { "['S', {'limit': 7}]", "the journal stands at" },
-        { "['S', {'limit': 8}]", "what is kept begins at" },
+        { "['S', {'limit': 7}]", "the journal ends at lsn" },
+        { "['S', {'limit': 8}]", "the history kept begins at" },
         { "['S', {'limit': 9}]", "unknown_sku" },
         { "['S', {'limit': 10}]", "unreadable" },
         { "['S', {'limit': 11}]", "overloaded" },
