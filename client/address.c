@@ -15,7 +15,7 @@
 
 #define UNIX_PREFIX "unix:"
 
-/* 0 or the errno of a connect that was under way. */
+/* Finishes a connect under way: 0 or its errno. */
 static int finish_connect(int fd, stk_ms deadline)
 {
     struct pollfd pfd = { .fd = fd, .events = POLLOUT };
@@ -62,7 +62,8 @@ static int dial_unix(const char *path, stk_ms deadline, char *why, size_t size)
     size_t len = strlen(path);
 
     if (len == 0 || len >= sizeof addr.sun_path) {
-        snprintf(why, size, "a unix socket's path has 1 to %zu bytes", sizeof addr.sun_path - 1);
+        snprintf(why, size, "the path of a Unix socket must be 1 to %zu bytes long",
+                 sizeof addr.sun_path - 1);
         return STOCKD_E_ARGUMENT;
     }
     memcpy(addr.sun_path, path, len);
@@ -128,7 +129,7 @@ static int dial_tcp(const char *address, stk_ms deadline, char *why, size_t size
     int fd = -EHOSTUNREACH;
 
     if (!split_host_port(address, host, sizeof host, &port)) {
-        snprintf(why, size, "an address is HOST:PORT, [IPV6]:PORT or unix:PATH");
+        snprintf(why, size, "the address must be HOST:PORT, [IPV6]:PORT or unix:PATH");
         return STOCKD_E_ARGUMENT;
     }
     int error = getaddrinfo(host, port, &hints, &list);

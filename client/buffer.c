@@ -16,7 +16,7 @@ bool stk_buffer_ensure(struct stk_buffer *buffer, size_t size)
     if (size <= buffer->capacity - buffer->tail)
         return true;
 
-    /* Moving is worth it only if it frees at least as much as it copies. */
+    /* Moving pays only if it frees at least as much as it copies. */
     if (buffer->head >= used && size <= buffer->capacity - used) {
         if (used > 0)
             memmove(buffer->data, buffer->data + buffer->head, used);

@@ -8,8 +8,8 @@
 enum { MAX_BACKOFF_MS = 2000 };
 
 /*
- * A connection that died while idle is noticed before a request is risked on it that may not be
- * sent twice.
+ * Detects a connection that died while idle before it carries a request that must not be sent
+ * twice.
  */
 static void notice_closed(stockd_client *client)
 {

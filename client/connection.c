@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A client's life: its options, connecting with `hello`, closing. */
+/* A client's options, connecting with `hello`, closing. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -82,7 +82,7 @@ void stk_pack_hello(stockd_client *client, const char *client_name, const char *
 static int say_hello(stockd_client *client, const char *client_name, const char *token,
                      stk_ms deadline)
 {
-    /* Not the scratch: it may hold the parameters of the call that is connecting. */
+    /* Not the scratch, which may hold the parameters of the call that is connecting. */
     stockd_pack outer = client->scratch;
 
     stockd_pack_init(&client->scratch, NULL, 0);

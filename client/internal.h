@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Inside the client library. Names shared between its files begin with stk_; only stockd_ names
- * are for callers.
+ * Internals of the client library. Names shared between its files begin with stk_; only stockd_
+ * names are public.
  *
  * Each of these uses only those above it:
  *
  *   walk, value, pack     MessagePack, no I/O
  *   buffer, clock         bytes and deadlines
  *   address               dialling
- *   state                 what a connection holds, its invariants, dropping it, failing
+ *   state                 the connection's state and invariants, dropping it, failing
  *   io                    single steps on the socket, no MessagePack
- *   response              frames of the in buffer to replies and notifications
+ *   response              from frames in the in buffer to replies and notifications
  *   pipeline              requests and responses over the open connection
- *   connection            a client's life: options, connecting with `hello`, closing
+ *   connection            options, connecting with `hello`, closing
  *   call                  a blocking call with safe retry
  *   typed                 a function for each method
  */
@@ -30,7 +30,7 @@
 
 enum {
     STK_METHOD_MAX = 64,
-    STK_OUT_MAX = 64 << 20,   /* bytes that stockd_send will buffer */
+    STK_OUT_MAX = 64 << 20,   /* bytes that stockd_send buffers at most */
     STK_READ_SIZE = 64 << 10, /* room offered to each recv */
 };
 
@@ -63,7 +63,7 @@ typedef int64_t stk_ms;
 stk_ms stk_now(void);
 stk_ms stk_deadline(int timeout_ms); /* negative: STK_NEVER */
 
-/* What poll takes: rounded so that it does not spin, at most INT_MAX, -1 for STK_NEVER. */
+/* A time-out for poll: rounded up so that it does not spin, at most INT_MAX, -1 for STK_NEVER. */
 int stk_poll_timeout(stk_ms deadline);
 
 /* ---- the client --------------------------------------------------------------------------- */
@@ -79,7 +79,7 @@ struct stockd_client {
     uint32_t next_msgid;
     uint32_t expected;
     size_t in_flight;
-    bool write_failed; /* the peer reads no more: what it sent before may still be read */
+    bool write_failed; /* the peer reads no more; what it sent before may still be read */
     struct stk_buffer in;
     struct stk_buffer out;
     struct walk walk; /* over the first frame of in */
@@ -98,11 +98,11 @@ struct stockd_client {
 /* Asserts C1 and C2. */
 void stk_check(const stockd_client *client);
 
-/* Notes a message for people and returns status. */
+/* Stores an error message and returns status. */
 int stk_fail(stockd_client *client, int status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* The same, and the connection goes with all that is in flight. */
+/* Likewise, and drops the connection with all that is in flight. */
 int stk_fail_drop(stockd_client *client, int status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
@@ -111,43 +111,41 @@ void stk_drop(stockd_client *client);
 
 /* ---- address -------------------------------------------------------------------------------- */
 
-/*
- * A connected non-blocking socket, or a negative status with why filled in.
- */
+/* Returns a connected non-blocking socket, or a negative status with why filled in. */
 int stk_dial(const char *address, stk_ms deadline, char *why, size_t size);
 
 /* ---- io: one step each, on a connected client ------------------------------------------------ */
 
 /*
- * Writes what the socket takes: OK when nothing is left, AGAIN. A peer that reads no more is not an
- * error here: the bytes are discarded, and reading will come to the end of what the peer sent.
+ * Writes what the socket takes: OK when nothing is left, else AGAIN. A peer that reads no more is
+ * not an error here: the bytes are discarded, and reading reaches the end of what the peer sent.
  */
 int stk_write(stockd_client *client);
 
 /* Reads once: OK if bytes came, AGAIN, or a failure with the connection dropped. */
 int stk_read(stockd_client *client);
 
-/* Waits for events of poll: OK, or TIMEOUT with the connection kept. */
+/* Waits for poll events: OK, or TIMEOUT with the connection kept. */
 int stk_wait(stockd_client *client, short events, stk_ms deadline);
 
 /* ---- response ------------------------------------------------------------------------------- */
 
 /*
- * The next response in the in buffer, to client->reply: OK or REFUSED, AGAIN if it is not there
- * whole, or a failure with the connection dropped. Delivers the notifications before it.
+ * Reads the next response in the in buffer into client->reply: OK or REFUSED, AGAIN if it is
+ * incomplete, or a failure with the connection dropped. Delivers the notifications before it.
  */
 int stk_next_response(stockd_client *client);
 
 /* ---- pipeline -------------------------------------------------------------------------------- */
 
-/* Is this a request that may be sent? OK, or a failure. Parameters that are NULL become []. */
+/* Checks that the request may be sent: OK or a failure. NULL parameters become []. */
 int stk_check_request(stockd_client *client, const char *method, const void **params, size_t *len);
 
 /* One request and its response over the open connection. */
 int stk_round_trip(stockd_client *client, const char *method, const void *params, size_t len,
                    stk_ms deadline);
 
-/* Gives the caller the last reply, if rc says that there is one. */
+/* Copies the last reply to the caller, if rc says that there is one. */
 void stk_copy_reply(const stockd_client *client, int rc, stockd_reply *reply);
 
 /* ---- connection ------------------------------------------------------------------------------ */

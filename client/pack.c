@@ -22,7 +22,7 @@ static void latch(stockd_pack *pack, int status)
         pack->data = &failed_data;
 }
 
-/* Room for more bytes, or an error latched. */
+/* Makes room for more bytes, or latches an error. */
 static bool ensure(stockd_pack *pack, size_t more)
 {
     assert(pack->len <= pack->capacity);

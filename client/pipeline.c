@@ -10,7 +10,7 @@ enum {
     HEADER_MAX = 1 + 1 + 5 + 3 + STK_METHOD_MAX, /* array, type, msgid, method */
 };
 
-/* A frame that is not sound would lose every request after it, so it never leaves. */
+/* A malformed frame would lose every request after it, so it is never sent. */
 int stk_check_request(stockd_client *client, const char *method, const void **params, size_t *len)
 {
     static const unsigned char none[] = { 0x90 };
@@ -23,10 +23,11 @@ int stk_check_request(stockd_client *client, const char *method, const void **pa
     size_t name = method ? strlen(method) : 0;
 
     if (name == 0 || name > STK_METHOD_MAX)
-        return stk_fail(client, STOCKD_E_ARGUMENT, "a method's name has 1 to %d bytes",
+        return stk_fail(client, STOCKD_E_ARGUMENT, "a method's name must be 1 to %d bytes long",
                         STK_METHOD_MAX);
     if (*len > STK_OUT_MAX)
-        return stk_fail(client, STOCKD_E_TOO_LARGE, "%s: parameters of %zu bytes", method, *len);
+        return stk_fail(client, STOCKD_E_TOO_LARGE, "%s: the parameters are too large: %zu bytes",
+                        method, *len);
     if (stockd_value_kind(value) != STOCKD_KIND_ARRAY || stk_walk_length(*params, *len) != *len)
         return stk_fail(client, STOCKD_E_ARGUMENT, "%s: parameters must be one packed array",
                         method);
@@ -74,7 +75,7 @@ static int timed_out(stockd_client *client)
     return stk_fail_drop(client, STOCKD_E_TIMEOUT, "%s: no answer in time", client->address);
 }
 
-/* What poll has to watch for: always what comes in, and room while something waits to go out. */
+/* The events to poll for: input always, room for output while some waits. */
 static short wait_events(const stockd_client *client)
 {
     return stockd_wants_write(client) ? POLLIN | POLLOUT : POLLIN;
@@ -87,7 +88,7 @@ static int await_response(stockd_client *client, stk_ms deadline)
         int rc = stk_next_response(client);
         if (rc != STOCKD_E_AGAIN)
             return rc;
-        (void)stk_write(client); /* what it leaves, wait_events sees */
+        (void)stk_write(client); /* wait_events sees what it leaves */
         rc = stk_read(client);
         if (rc == STOCKD_E_AGAIN)
             rc = stk_wait(client, wait_events(client), deadline);
@@ -117,9 +118,9 @@ int stockd_send(stockd_client *client, const char *method, const void *params, s
 }
 
 /*
- * One turn of a flush that could not finish: waits for room, and takes in what comes meanwhile,
- * for a peer stuck in writing to us would never read. Unread replies may fill the limit; from then
- * on only the peer can help.
+ * One iteration of a flush that could not finish: waits for room and reads what comes meanwhile,
+ * because a peer blocked writing to us would never read. Unread replies may fill the limit; from
+ * then on only the peer can make progress.
  */
 static int flush_turn(stockd_client *client, stk_ms deadline)
 {

@@ -4,7 +4,8 @@
  *
  *   [1, msgid, nil, result]    [1, msgid, [code, message, details], nil]    [2, method, params]
  *
- * A frame is walked whole (sound, not too deep, not too long) before anything looks inside.
+ * A frame is walked to its end (well formed, not too deep, not too long) before anything looks
+ * inside.
  */
 #include <assert.h>
 #include <string.h>
@@ -43,7 +44,8 @@ static int next_frame(stockd_client *client, stockd_value *frame)
     return STOCKD_OK;
 }
 
-/* A text to NUL-terminated storage; cut at a character's start if it is too long. */
+/* Copies a text to NUL-terminated storage; truncates it at a character's start if it is too
+ * long. */
 static void copy_text(stockd_value text, char *out, size_t size)
 {
     const char *bytes;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a client's connection holds: its invariants, dropping it, and what went wrong. */
+/* The state of a client's connection: its invariants, dropping it, and the last error. */
 #include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>

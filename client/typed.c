@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The common calls with C types: pack the parameters, call, read the promised keys. */
+/* The common calls with C types: pack the parameters, call, read the keys of the result. */
 #include <assert.h>
 #include <string.h>
 #include <sys/random.h>
@@ -7,7 +7,7 @@
 
 #include "client/internal.h"
 
-/* The parameters of a typed call, with room that is kept from call to call. */
+/* The parameters of a typed call, in memory that is reused from call to call. */
 static stockd_pack *begin(stockd_client *client, size_t params)
 {
     stockd_pack_reset(&client->scratch);
@@ -25,10 +25,10 @@ static int finish(stockd_client *client, const char *method, unsigned flags)
     return stockd_call(client, method, pack->data, pack->len, flags, NULL);
 }
 
-/* The engine's result lacks what the protocol promises; the connection itself is in order. */
+/* The engine's result lacks what the protocol requires; the connection itself is intact. */
 static int broken_promise(stockd_client *client, const char *method)
 {
-    return stk_fail(client, STOCKD_E_PROTOCOL, "%s: the result lacks what the protocol promises",
+    return stk_fail(client, STOCKD_E_PROTOCOL, "%s: the result lacks what the protocol requires",
                     method);
 }
 
@@ -49,7 +49,7 @@ void stockd_make_id(char out[STOCKD_ID_MAX + 1])
     static const char digits[] = "0123456789abcdef";
     unsigned char random[16];
 
-    /* Sixteen bytes come whole once the kernel's generator is ready; before, this waits. */
+    /* Waits until the kernel's generator is ready; then 16 bytes always come at once. */
     while (getrandom(random, sizeof random, 0) != (ssize_t)sizeof random)
         ;
     for (size_t i = 0; i < sizeof random; i++) {
@@ -176,8 +176,8 @@ int stockd_confirm(stockd_client *client, const char *id, stockd_step *out)
 }
 
 /*
- * `fulfil` and `cancel`. A step over all that is left may be asked for twice; one over given lines
- * only if op names it, or the second would take as much again.
+ * `fulfil` and `cancel`. A step over all that is left may be sent twice; one over given lines only
+ * if op names it, or the second would take as much again.
  */
 static int partial_step(stockd_client *client, const char *method, const char *id,
                         const stockd_line *lines, size_t count, const char *op, stockd_step *out)
@@ -246,7 +246,7 @@ int stockd_receive_stock(stockd_client *client, const char *id, const char *sku,
     return STOCKD_OK;
 }
 
-/* Fills available from the result's stock: as many as were asked for, each a number or nil. */
+/* Fills available from the result's stock: one entry per SKU requested, each a number or nil. */
 static bool read_stock(stockd_value stock, size_t count, int64_t *available)
 {
     stockd_iter it = stockd_iterate(stock);

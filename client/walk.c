@@ -16,8 +16,8 @@ uint64_t stk_load_be(const unsigned char *p, unsigned bytes)
 
 /* What the head bytes 0xc0 to 0xdf mean. */
 struct form {
-    unsigned char kind;   /* stockd_kind; NONE: not a head byte at all */
-    unsigned char length; /* bytes of a length after the head byte */
+    unsigned char kind;   /* stockd_kind; NONE: not a head byte */
+    unsigned char length; /* length bytes after the head byte */
     unsigned char body;   /* fixed bytes of body (an ext has its type byte) */
 };
 
@@ -93,7 +93,7 @@ void stk_walk_start(struct walk *walk)
     walk->left[0] = 1;
 }
 
-/* Takes one token into account: closes the levels that it completes, opens its own. */
+/* Counts one token: closes the levels that it completes, opens its own. */
 static enum walk_status walk_accept(struct walk *walk, const struct token *token, size_t limit)
 {
     uint64_t size = token->head + token->body;
@@ -118,7 +118,7 @@ enum walk_status stk_walk_resume(struct walk *walk, const unsigned char *data, s
     while (walk->depth > 0) {
         struct token token;
 
-        /* The last body may reach past what has come: W1 lets pos run ahead of len. */
+        /* The last body may extend past the bytes that have come: W1 lets pos run ahead of len. */
         if (walk->pos >= len)
             return walk->pos < limit ? WALK_PARTIAL : WALK_TOO_LARGE;
         enum walk_status status = stk_token_read(data + walk->pos, len - walk->pos, &token);

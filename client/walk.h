@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Walking MessagePack without unpacking it. The bytes come from the network, so nothing here
- * recurses, allocates, or trusts a length: a header that promises more bytes or elements than the
- * limit leaves room for is refused when it is seen, not when memory for it has been taken.
+ * Walks MessagePack without unpacking it. The bytes come from the network, so nothing here
+ * recurses, allocates, or trusts a length: a head that claims more bytes or elements than the limit
+ * allows is refused at once, before any memory is taken for it.
  */
 #ifndef STOCKD_CLIENT_WALK_H
 #define STOCKD_CLIENT_WALK_H
@@ -31,8 +31,7 @@ enum walk_status {
 /* Reads the head of the value at p. DONE says nothing about whether the body is there. */
 enum walk_status stk_token_read(const unsigned char *p, size_t avail, struct token *out);
 
-/*
- * A walk over one value that may be resumed when more bytes have come.
+/* A walk over one value that may be resumed when more bytes have come.
  * W1: pos bytes from the value's start have been accepted; the next token begins there.
  * W2: left[0..depth-1] values are still to come at each open level, and each is at least one byte.
  */

@@ -21,27 +21,27 @@
  *
  *         if (rc == STOCKD_REFUSED)                     // the engine said no
  *             printf("refused: %s\n", stockd_error_message(client));
- *         else if (rc < 0)                              // we could not ask, or heard nothing
+ *         else if (rc < 0)                              // no response
  *             printf("failed: %s\n", stockd_error_message(client));
  *         stockd_close(client);
  *         return rc != STOCKD_OK;
  *     }
  *
  * Return values. Functions that return int return STOCKD_OK (0), STOCKD_REFUSED (1: the engine
- * answered, and the answer is an error of the protocol), or a negative STOCKD_E_... (there is no
- * answer). After STOCKD_E_TIMEOUT or STOCKD_E_CLOSED it is *unknown* whether a mutation was done:
- * ask again with the same id, and it is done exactly once.
+ * answered with an error of the protocol), or a negative STOCKD_E_... (there is no answer). After
+ * STOCKD_E_TIMEOUT or STOCKD_E_CLOSED it is *unknown* whether a mutation was done: repeat it with
+ * the same id, and it is done exactly once.
  *
- * Threads. A client belongs to one thread at a time; there is no lock inside and no global state.
- * Different clients may be used by different threads at once. The library starts no thread,
+ * Threads. Only one thread at a time may use a client; the library has no locks and no global
+ * state. Different threads may use different clients at once. The library starts no thread,
  * installs no signal handler and never raises SIGPIPE.
  *
  * Units. Times are milliseconds; points in time count from the Unix epoch; quantities are whole
- * units; strings are UTF-8 with a NUL at the end unless a length is given.
+ * units; strings are NUL-terminated UTF-8 unless a length is given.
  *
- * Lifetimes. Whatever points into a reply (stockd_reply, stockd_value, the lines of a
- * stockd_reservation, stockd_error_message) is owned by the client and valid until the next
- * function that is given that client. Arguments are only read during the call.
+ * Lifetimes. The client owns whatever points into a reply (stockd_reply, stockd_value, the lines of
+ * a stockd_reservation, stockd_error_message); it stays valid until the next function that is given
+ * that client. Arguments are read only during the call.
  */
 #ifndef STOCKD_CLIENT_H
 #define STOCKD_CLIENT_H
@@ -56,7 +56,7 @@ extern "C" {
 
 #define STOCKD_CLIENT_VERSION "0.1.0"
 
-/* Limits of the protocol, as a caller meets them; without the NUL. */
+/* Limits of the protocol, in bytes without the NUL. */
 #define STOCKD_SKU_MAX 64
 #define STOCKD_CODE_MAX 32 /* location, channel */
 #define STOCKD_ID_MAX 40   /* operation, reservation */
@@ -65,15 +65,15 @@ extern "C" {
 
 enum stockd_status {
     STOCKD_OK = 0,
-    STOCKD_REFUSED = 1,      /* the engine answered with an error: see reply.code */
-    STOCKD_E_ARGUMENT = -1,  /* a bad argument, or a call that does not fit the state */
+    STOCKD_REFUSED = 1,      /* the engine answered with an error: see stockd_reply.code */
+    STOCKD_E_ARGUMENT = -1,  /* a bad argument, or a call that the client's state does not allow */
     STOCKD_E_MEMORY = -2,    /* out of memory */
     STOCKD_E_CONNECT = -3,   /* the engine cannot be reached */
-    STOCKD_E_TIMEOUT = -4,   /* no answer in time; the connection has been dropped */
+    STOCKD_E_TIMEOUT = -4,   /* no answer in time; the connection was dropped */
     STOCKD_E_CLOSED = -5,    /* the connection was lost, or is not open */
-    STOCKD_E_PROTOCOL = -6,  /* the peer does not speak the protocol; connection dropped */
+    STOCKD_E_PROTOCOL = -6,  /* the peer does not speak the protocol; the connection was dropped */
     STOCKD_E_TOO_LARGE = -7, /* a request or reply over a limit of this library */
-    STOCKD_E_AGAIN = -8,     /* nothing to be had without waiting (the try_ functions) */
+    STOCKD_E_AGAIN = -8,     /* not possible without waiting (the try_ functions) */
 };
 
 /* A short English text for a status; never NULL. */
@@ -82,10 +82,10 @@ const char *stockd_status_text(int status);
 /* ---- Values: MessagePack as it came over the wire ------------------------------------- */
 
 /*
- * One MessagePack value, as bytes. The readers below check every bound and may be used on bytes
- * from anywhere: on a value of another type, or on cut or hostile bytes, they return false (or
+ * One MessagePack value, as bytes. The readers below check every bound and are safe on bytes from
+ * any source: on a value of another type, or on truncated or hostile bytes, they return false (or
  * STOCKD_KIND_NONE, or 0) and leave the output alone. None of them recurses or allocates. Values
- * inside a reply have been checked whole: well formed, and nested at most STOCKD_DEPTH_MAX deep.
+ * inside a reply have been checked: well formed, and nested at most STOCKD_DEPTH_MAX deep.
  */
 typedef struct stockd_value {
     const unsigned char *data; /* NULL: no value */
@@ -101,7 +101,7 @@ typedef enum stockd_kind {
     STOCKD_KIND_UINT,  /* an integer >= 0, of any width and signedness on the wire */
     STOCKD_KIND_INT,   /* an integer < 0 */
     STOCKD_KIND_FLOAT, /* float 32 or 64 */
-    STOCKD_KIND_STR,   /* str or bin: the protocol makes no difference */
+    STOCKD_KIND_STR,   /* str or bin: the protocol treats them alike */
     STOCKD_KIND_ARRAY,
     STOCKD_KIND_MAP,
     STOCKD_KIND_EXT,
@@ -123,19 +123,19 @@ bool stockd_value_str(stockd_value value, const char **out, size_t *len);
 /* The same as a NUL-terminated copy; false if it needs more than size - 1 bytes. */
 bool stockd_value_copy_str(stockd_value value, char *out, size_t size);
 
-/* The value of a string key in a map (the first, if repeated); false if it is not there. */
+/* The value of a string key in a map (the first, if repeated); false if the key is missing. */
 bool stockd_map_find(stockd_value map, const char *key, stockd_value *out);
 
-/* Find and read at once: false if the key is not there or its value is of another kind. */
+/* Find and read at once: false if the key is missing or its value is of another kind. */
 bool stockd_map_u64(stockd_value map, const char *key, uint64_t *out);
 bool stockd_map_i64(stockd_value map, const char *key, int64_t *out);
 bool stockd_map_str(stockd_value map, const char *key, const char **out, size_t *len);
 
-/* Element number index of an array; it walks there, so use an iterator for all of them. */
+/* The element at index in an array; takes linear time, so use an iterator to visit all. */
 bool stockd_array_at(stockd_value array, size_t index, stockd_value *out);
 
 /*
- * All elements of an array or a map, in their order:
+ * All elements of an array or a map, in order:
  *
  *     stockd_iter it = stockd_iterate(value);
  *     stockd_value key, element;                  // for an array give NULL for the key
@@ -156,8 +156,8 @@ bool stockd_next(stockd_iter *it, stockd_value *key, stockd_value *element);
 
 /*
  * Parameters are one MessagePack array. The first error is latched (see stockd_pack_status), so
- * pack many things and check once; a call given the result of a failed packing is refused with
- * STOCKD_E_ARGUMENT because its length is then 0.
+ * pack many values and check once; a call with the result of a failed packing returns
+ * STOCKD_E_ARGUMENT, because the length is then 0.
  *
  *     stockd_pack p;
  *     stockd_pack_init(&p, NULL, 0);              // growable; or give a buffer and its size
@@ -169,16 +169,16 @@ bool stockd_next(stockd_iter *it, stockd_value *key, stockd_value *element);
  *     stockd_pack_free(&p);
  */
 typedef struct stockd_pack {
-    unsigned char *data; /* what has been packed; NULL while nothing has */
+    unsigned char *data; /* the packed bytes; NULL if there are none */
     size_t len;          /* its length; 0 after an error */
     size_t capacity;     /* private from here on */
     bool fixed;          /* data is the caller's and does not grow */
     int status;
 } stockd_pack;
 
-/* With a buffer, packing goes there and more than size bytes is STOCKD_E_TOO_LARGE. */
+/* With a buffer, packs into it; more than size bytes is STOCKD_E_TOO_LARGE. */
 void stockd_pack_init(stockd_pack *pack, void *buffer, size_t size);
-void stockd_pack_reset(stockd_pack *pack); /* empty it, forget its error, keep its memory */
+void stockd_pack_reset(stockd_pack *pack); /* empties it, clears its error, keeps its memory */
 void stockd_pack_free(stockd_pack *pack);  /* may be used again after init */
 int stockd_pack_status(const stockd_pack *pack);
 
@@ -198,13 +198,13 @@ void stockd_pack_value(stockd_pack *pack, stockd_value value); /* already Messag
 typedef struct stockd_client stockd_client;
 
 /*
- * Called for each notification [2, method, params] that arrives, in order, from within whatever
- * function is reading. It must not use the client; method is NUL-terminated; both arguments are
- * valid only during the call. Without a callback notifications are dropped.
+ * Called for each notification [2, method, params], in order of arrival, from within the function
+ * that is reading. It must not use the client; method is NUL-terminated; both arguments are valid
+ * only during the call. Without a callback notifications are dropped.
  */
 typedef void stockd_notify_fn(void *context, const char *method, stockd_value params);
 
-/* Zero (or NULL) in any field means its default, so name only the fields that matter. */
+/* Zero (or NULL) in a field means its default, so set only the fields that matter. */
 typedef struct stockd_options {
     int connect_timeout_ms;   /* default 5,000; -1: no limit; covers `hello` as well */
     int call_timeout_ms;      /* default 10,000; -1: no limit; covers all tries of a call */
@@ -220,27 +220,27 @@ typedef struct stockd_options {
 /*
  * Connects to "HOST:PORT", "[IPV6]:PORT" or "unix:PATH" (a path beginning with '@' is an abstract
  * name). Options may be NULL; they and their strings are copied. On success and on failure *out is
- * a client that must be closed, so that stockd_error_message can say what went wrong; only if even
- * that cannot be allocated is it NULL. STOCKD_REFUSED: the engine refused `hello`. After any
- * failure but STOCKD_E_ARGUMENT the client may still be used: a call tries to connect again.
+ * a client that must be closed, so that stockd_error_message can say what went wrong; it is NULL
+ * only if the client cannot be allocated. STOCKD_REFUSED: the engine refused `hello`. After any
+ * failure but STOCKD_E_ARGUMENT the client may still be used: the next call tries to connect again.
  */
 int stockd_connect(stockd_client **out, const char *address, const stockd_options *options);
 
-/* Closes and frees; what is in flight is dropped. NULL is allowed. */
+/* Closes and frees the client; drops what is in flight. NULL is allowed. */
 void stockd_close(stockd_client *client);
 
 /* Drops the connection with all that is in flight, then connects (and says `hello`) once. */
 int stockd_reconnect(stockd_client *client);
 
 /*
- * What went wrong last, in one line, for people: for a refusal "CODE: MESSAGE". "" if nothing did.
- * NULL gives the text for out of memory.
+ * The last error in one line, for people; for a refusal "CODE: MESSAGE". "" if there was none. A
+ * NULL client gives the text for out of memory.
  */
 const char *stockd_error_message(const stockd_client *client);
 
 /* ---- Calls ------------------------------------------------------------------------------ */
 
-/* Either a result or an error; all of it valid until the next function given the client. */
+/* Either a result or an error; valid until the next function that is given the client. */
 typedef struct stockd_reply {
     uint32_t msgid;
     stockd_value result;  /* data is NULL if refused */
@@ -252,16 +252,16 @@ typedef struct stockd_reply {
 /* Flags of stockd_call. */
 enum {
     /*
-     * The request may be sent again, on a new connection, if the connection was lost before its
-     * answer came. True for every read, and for every mutation: its id lets the engine see that it
-     * is the same one. Not true for a partial fulfil or cancel without `op`.
+     * The request may be sent again on a new connection if the connection was lost before the
+     * answer came. Right for every read and for every mutation, whose id tells the engine that it
+     * is the same one. Wrong for a partial fulfil or cancel without `op`.
      */
     STOCKD_RETRY_SAFE = 1,
 };
 
 /*
- * One request and its response, waiting up to call_timeout_ms. params is one packed MessagePack
- * array of len bytes, or NULL for none. A lost connection is opened again as needed; with
+ * Sends one request and waits up to call_timeout_ms for its response. params is one packed
+ * MessagePack array of len bytes, or NULL for none. A lost connection is reopened as needed; with
  * STOCKD_RETRY_SAFE the request is then sent again, after a pause. reply may be NULL.
  * STOCKD_E_ARGUMENT while pipelined requests are in flight.
  */
@@ -271,20 +271,20 @@ int stockd_call(stockd_client *client, const char *method, const void *params, s
 /* ---- Pipelining ------------------------------------------------------------------------- */
 
 /*
- * Send many, then receive as many: responses come in the order of the requests. Nothing here
- * connects or sends again by itself. When the connection is lost, each function returns
- * STOCKD_E_CLOSED and in_flight is 0: call stockd_reconnect and send again, with the same ids, what
- * has had no response.
+ * Send many requests, then receive as many responses: they come in request order. Nothing here
+ * reconnects or resends by itself. When the connection is lost, each function returns
+ * STOCKD_E_CLOSED and in_flight is 0: call stockd_reconnect and resend, with the same ids, the
+ * requests that have had no response.
  *
- * stockd_send only appends to a buffer in memory; STOCKD_E_AGAIN if it is over its limit (64 MiB)
- * and has to be flushed first. msgid may be NULL.
+ * stockd_send only appends to a buffer in memory; STOCKD_E_AGAIN if the buffer is over its limit
+ * (64 MiB) and must be flushed first. msgid may be NULL.
  */
 int stockd_send(stockd_client *client, const char *method, const void *params, size_t len,
                 uint32_t *msgid);
 
 /*
- * stockd_flush writes all that is buffered, waiting up to call_timeout_ms while no byte moves. It
- * keeps reading meanwhile, so that a peer that is stuck writing to us cannot block both.
+ * stockd_flush writes all that is buffered, and waits up to call_timeout_ms while no byte moves. It
+ * keeps reading meanwhile, so a peer that is blocked writing to us cannot deadlock both.
  */
 int stockd_flush(stockd_client *client);
 
@@ -300,10 +300,10 @@ size_t stockd_in_flight(const stockd_client *client);
 
 /*
  * For one thread with many connections: wait with poll or epoll for stockd_fd to be readable, and
- * writable as well while stockd_wants_write. Then try_flush, and try_receive until it returns
- * STOCKD_E_AGAIN. Neither ever waits. stockd_fd is -1 when there is no connection, and another
- * number may come after stockd_reconnect. try_receive also delivers notifications, so it may be
- * called with nothing in flight.
+ * also writable while stockd_wants_write. Then call try_flush, and try_receive until it returns
+ * STOCKD_E_AGAIN. Neither ever waits. stockd_fd is -1 without a connection, and may change after
+ * stockd_reconnect. try_receive also delivers notifications, so it may be called with nothing in
+ * flight.
  */
 int stockd_fd(const stockd_client *client);
 bool stockd_wants_write(const stockd_client *client);
@@ -311,9 +311,9 @@ int stockd_try_flush(stockd_client *client);
 int stockd_try_receive(stockd_client *client, stockd_reply *reply);
 
 /*
- * Waits until a notification has been delivered or timeout_ms is over (-1: for ever); delivers all
- * that have arrived. Returns how many, 0 on time-out (the connection stays), or a negative status.
- * Only with nothing in flight.
+ * Waits until a notification arrives or timeout_ms is over (-1: no limit), and delivers all that
+ * have arrived. Returns how many, 0 on time-out (the connection stays), or a negative status. Call
+ * it only with nothing in flight.
  */
 int stockd_wait_notifications(stockd_client *client, int timeout_ms);
 
@@ -322,7 +322,7 @@ int stockd_wait_notifications(stockd_client *client, int timeout_ms);
 /*
  * Each is one stockd_call, retry-safe where that is sound. Outputs may be NULL; they are written
  * only on STOCKD_OK. After STOCKD_REFUSED, stockd_last_reply has code, message and details. An
- * engine that answers something else than the protocol promises is STOCKD_E_PROTOCOL.
+ * answer that does not follow the protocol is STOCKD_E_PROTOCOL.
  */
 
 /* The reply of the last call, receive or typed call that returned STOCKD_OK or STOCKD_REFUSED. */
@@ -340,20 +340,20 @@ typedef struct stockd_server {
     uint64_t lsn;
 } stockd_server;
 
-/* token may be NULL. Done at each connection if the options name a client. */
+/* token may be NULL. If the options name a client, each new connection does this by itself. */
 int stockd_hello(stockd_client *client, const char *client_name, const char *token,
                  stockd_server *out);
 
 typedef struct stockd_line {
     const char *sku;
     int64_t qty;
-    const char *location; /* NULL: the engine chooses; only `reserve` looks at it */
+    const char *location; /* NULL: the engine chooses; only `reserve` uses it */
 } stockd_line;
 
 typedef struct stockd_reserve_options {
     int64_t ttl_ms; /* 0: as the channel says */
-    const char *at; /* location to collect at; NULL: none */
-    bool confirm;   /* confirmed at once */
+    const char *at; /* location for collection; NULL: none */
+    bool confirm;   /* confirms at once */
 } stockd_reserve_options;
 
 #define STOCKD_STATE_MAX 15
@@ -378,8 +378,8 @@ typedef struct stockd_step {
 int stockd_confirm(stockd_client *client, const char *id, stockd_step *out);
 
 /*
- * Lines NULL (and count 0): all that is left. op names a partial step, so that it is done once even
- * if it is asked for twice; without it a partial step is not sent again after a lost connection.
+ * With lines NULL (and count 0): all that is left. op names a partial step, so that it is done once
+ * even if requested twice; without op a partial step is not resent after a lost connection.
  */
 int stockd_fulfil(stockd_client *client, const char *id, const stockd_line *lines, size_t count,
                   const char *op, stockd_step *out);
@@ -392,13 +392,13 @@ typedef struct stockd_level {
     int64_t available;
 } stockd_level;
 
-/* Takes stock in: the method `receive`. ref may be NULL. */
+/* The method `receive`, which takes stock in. ref may be NULL. */
 int stockd_receive_stock(stockd_client *client, const char *id, const char *sku,
                          const char *location, int64_t qty, const char *ref, stockd_level *out);
 
 /*
- * A notification "changed", which `subscribe` asks for: what is available of an item on a channel
- * now. The texts point into the value and are not NUL-terminated.
+ * A notification "changed", as sent after `subscribe`: what is now available of an item on a
+ * channel. The strings point into the value and are not NUL-terminated.
  */
 typedef struct stockd_changed {
     const char *channel;
@@ -411,16 +411,15 @@ typedef struct stockd_changed {
 
 /*
  * Reads [channel, sku, available, lsn]: the params of such a notification, as the callback gets
- * them, or an element of the list `changes` of a reply to `changes`. False if it is not that.
+ * them, or an element of the list `changes` in a reply to `changes`. False if it is neither.
  */
 bool stockd_read_changed(stockd_value params, stockd_changed *out);
 
 /*
- * Asks to be told, through the options' notify callback, what changes on a channel (NULL: on all):
- * from now on, or if since_lsn is not NULL since then. lsn may be NULL; to *lsn everything was
- * known, or follows. A subscription ends with its connection, also when a later call connects
- * again: then, or after a failure of stockd_wait_notifications, subscribe again from where you
- * were.
+ * Subscribes the options' notify callback to the changes on a channel (NULL: on all), from now on,
+ * or since *since_lsn if that is not NULL. lsn may be NULL; everything up to *lsn was known or
+ * follows. A subscription ends with its connection, even if a later call reconnects: then, or after
+ * a failure of stockd_wait_notifications, subscribe again from the last LSN.
  */
 int stockd_subscribe(stockd_client *client, const char *channel, const uint64_t *since_lsn,
                      uint64_t *lsn);
@@ -428,7 +427,7 @@ int stockd_subscribe(stockd_client *client, const char *channel, const uint64_t 
 /* What stockd_availability writes for an SKU that the engine does not know. */
 #define STOCKD_UNKNOWN_SKU INT64_MIN
 
-/* available[i] is for skus[i]; it must have room for count. lsn may be NULL. */
+/* available[i] is for skus[i]; available must have room for count. lsn may be NULL. */
 int stockd_availability(stockd_client *client, const char *channel, const char *const *skus,
                         size_t count, int64_t *available, uint64_t *lsn);
 
