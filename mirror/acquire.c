@@ -70,14 +70,14 @@ static bool receive_finding(struct exchange *e, struct finding *finding)
 
 static void clear_way(struct acquirer *a, struct transaction *t, const char *key)
 {
-    report_error(a->report, "%s had another type, and was replaced", key);
+    report_error(a->report, "%s had another type and was replaced", key);
     command(&t->commands, "DEL", 2);
     argument_string(&t->commands, key);
     transaction_note(t, NO_ITEM);
     metric_add(&a->exchange->metrics->repaired, 1);
 }
 
-/* Logs the success, and whose fence it was. */
+/* Logs the success, and which engine had the fence. */
 static void report_acquired(struct acquirer *a, const struct finding *finding, bool doubtful)
 {
     char from[64] = "";
@@ -85,7 +85,7 @@ static void report_acquired(struct acquirer *a, const struct finding *finding, b
         snprintf(from, sizeof from, ", taken over from engine %016llx",
                  (unsigned long long)finding->fence.run);
     report_recovery(a->report, "%s: %s", from,
-                    doubtful ? "comparing all items" : "holds what was written last, continuing");
+                    doubtful ? "comparing all items" : "holds the last transaction, continuing");
 }
 
 static bool set_fence(struct acquirer *a, const struct finding *finding)
@@ -116,7 +116,7 @@ enum acquired acquire_fence(struct acquirer *a)
         verdict = FENCE_DOUBTFUL;
     }
     if (verdict == FENCE_NEWER) {
-        redis_fail(e->redis, "engine %016llx, which started later, writes this Redis",
+        redis_fail(e->redis, "engine %016llx, which started later, writes to this Redis",
                    (unsigned long long)finding.fence.run);
         return ACQUIRE_FENCED;
     }
@@ -130,7 +130,7 @@ enum acquired acquire_fence(struct acquirer *a)
         a->publisher->last_id = finding.last_id;
     if (!set_fence(a, &finding))
         return ACQUIRE_FAILED;
-    a->forced = false; /* whoever had the fence: it holds for one connection only */
+    a->forced = false; /* whichever engine had the fence: forcing is for one connection only */
     report_acquired(a, &finding, verdict == FENCE_DOUBTFUL);
     return ACQUIRED;
 }

@@ -17,8 +17,8 @@ struct acquirer {
 
 enum acquired { ACQUIRED, ACQUIRE_FAILED, ACQUIRE_FENCED };
 
-/* On a new connection: judges the fence and sets it to our own. If it says that Redis may hold
- * anything, a mandatory pass begins. FAILED and FENCED close the connection. */
+/* On a new connection: judges the fence and sets it to our own. If Redis may hold anything, a
+ * mandatory pass begins. FAILED and FENCED close the connection. */
 enum acquired acquire_fence(struct acquirer *a);
 
 #endif

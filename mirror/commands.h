@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Commands for Redis as bytes (RESP): "*argc", then each argument as "$length bytes", lines ended
- * by CR LF. Encoded here because hiredis allocates memory for each command.
+ * by CR LF. Encoded here, because hiredis allocates memory for each command.
  *
- * Owned by one thread. If memory runs out the buffer latches `incomplete`, and is not sent.
+ * Owned by one thread. If memory runs out, the buffer latches `incomplete` and is not sent.
  */
 #ifndef STOCKD_MIRROR_COMMANDS_H
 #define STOCKD_MIRROR_COMMANDS_H

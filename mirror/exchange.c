@@ -84,7 +84,7 @@ bool exchange_receive_fence(struct exchange *e, struct fence *fence, bool *found
     redisReply *reply = redis_receive(e->redis);
     if (!reply)
         return false;
-    /* A key of another type is nobody's fence; SET will replace it. */
+    /* A key of another type is not a fence; SET will replace it. */
     bool good = reply->type != REDIS_REPLY_ERROR || reply_is_error(reply, "WRONGTYPE");
     *found = reply->type == REDIS_REPLY_STRING && fence_parse(fence, reply->str, reply->len);
     if (!good)
@@ -135,7 +135,7 @@ static bool receive_exec(struct exchange *e, const struct transaction *t, const 
         return false;
     bool good = false;
     if (reply->type == REDIS_REPLY_NIL)
-        redis_fail(e->redis, "Redis was emptied, or another engine writes it");
+        redis_fail(e->redis, "Redis was emptied, or another engine writes to it");
     else if (refusal[0])
         redis_fail(e->redis, "%s", refusal);
     else if (reply->type != REDIS_REPLY_ARRAY)
@@ -158,7 +158,7 @@ bool exchange_receive(struct exchange *e, const struct transaction *t)
         return false;
     e->fence.batch = e->sent;
     if (!has_fence || found.run != e->fence.run || found.batch != e->sent)
-        return redis_fail(e->redis, "Redis was emptied, or another engine writes it");
+        return redis_fail(e->redis, "Redis was emptied, or another engine writes to it");
     metric_set(&e->metrics->fence_connection, e->fence.connection);
     metric_set(&e->metrics->fence_batch, e->fence.batch);
     return true;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * One transaction to Redis and its replies: MULTI, the commands, the heartbeat, the fence, EXEC;
- * and WATCH and GET of the fence, for the transaction after this one. Owned by the mirror's thread.
+ * and WATCH and GET of the fence for the next transaction. Owned by the mirror's thread.
  */
 #ifndef STOCKD_MIRROR_EXCHANGE_H
 #define STOCKD_MIRROR_EXCHANGE_H
@@ -28,7 +28,7 @@ struct exchange {
 
 void exchange_init(struct exchange *e, uint64_t start_ms, uint64_t run);
 
-/* Adds the heartbeat: how far Redis is at that position, and how fresh. */
+/* Adds the heartbeat: the LSN of Redis at that position, and how fresh it is. */
 void exchange_heartbeat(const struct exchange *e, struct commands *c,
                         const struct position *position);
 

@@ -5,12 +5,12 @@
  * Its value is "START RUN CONNECTION BATCH": when the engine started (ms), the random number of its
  * run (hexadecimal), how many connections it has made, and how many batches it has sent. Each batch
  * is a transaction that WATCHes the key and sets it anew. So
- *   - Redis applies a batch only if nobody else has written since; it refuses commands of an older
- *     connection or engine that are still on their way;
+ *   - Redis applies a batch only if no other connection or engine has written since; it refuses
+ *     commands of older ones that are still on their way;
  *   - an engine that connects sees whether Redis holds what it wrote last; if not, Redis was
  *     emptied, restarted with older data, or failed over to a replica that lacked the end;
- *   - the next batch finds out that Redis was emptied, because the key is gone.
- * The engine that started last writes; an older one that finds its fence stops writing.
+ *   - the next batch detects that Redis was emptied, because the key is gone.
+ * The engine that started last writes; an older engine that finds that fence stops writing.
  */
 #ifndef STOCKD_MIRROR_FENCE_H
 #define STOCKD_MIRROR_FENCE_H
@@ -34,7 +34,7 @@ void fence_format(const struct fence *fence, char text[FENCE_MAX]);
 bool fence_parse(struct fence *fence, const char *text, size_t length);
 
 enum fence_verdict {
-    FENCE_OURS,     /* Redis holds what we wrote last */
+    FENCE_OURS,     /* Redis holds our last batch */
     FENCE_DOUBTFUL, /* ours to take, but all that Redis holds must be checked */
     FENCE_NEWER,    /* an engine that started later writes */
 };

@@ -30,7 +30,7 @@ void follow_scanned(struct follow *f, uint64_t scan)
     pass->mandatory = false;
 }
 
-/* Whatever the pass had checked counts no longer. */
+/* Voids whatever the pass has checked. */
 static void begin_doubt(struct follow *f)
 {
     f->at.pass.floor = 0;
@@ -66,7 +66,7 @@ void follow_suspect(struct follow *f, uint32_t item)
         begin_doubt(f);
 }
 
-/* As many items as have room for their values, whatever the number of channels. */
+/* At most as many items as there is room for their values, whatever the number of channels. */
 static uint32_t limit_of(const struct follow *f, uint32_t channels)
 {
     uint32_t fits = VALUES_MAX / 4 / (channels ? channels : 1);
@@ -110,7 +110,7 @@ static bool room_for(const struct batch *batch)
     return batch->value_count + batch->channels.count <= VALUES_MAX;
 }
 
-/* Reads the item as it is now; its mark first, so that the values are no older than that. */
+/* Reads the item as it is now; its version first, so the values are no older than that. */
 static void read_item(struct follow *f, struct batch *batch, struct change *change)
 {
     uint64_t version = item_version(f->ledger, change->item);
@@ -161,7 +161,7 @@ static void read_checks(struct follow *f, struct batch *batch)
 {
     for (uint32_t i = 0; i < batch->checks; i++) {
         struct change *change = &batch->changes[i];
-        change->unread = !room_for(batch); /* new channels have just come; they start a pass */
+        change->unread = !room_for(batch); /* new channels were just added; they start a pass */
         if (!change->unread)
             read_item(f, batch, change);
     }
@@ -177,7 +177,7 @@ static void begin_walk(struct follow *f, uint64_t wall_ms)
     fresh->active = fresh->upto != fresh->since;
 }
 
-/* The catalogue is newer than the pass: any item may show something else now. */
+/* If the catalogue is newer than the pass, any item may have other values now. */
 static void note_catalogue(struct follow *f)
 {
     struct pass *pass = &f->at.pass;
@@ -208,14 +208,14 @@ void follow_read(struct follow *f, struct batch *batch, uint64_t wall_ms)
 {
     assert(batch->count == batch->checks);
     ledger_begin(f->ctx, f->engine_ms, f->engine_ms);
-    begin_walk(f, wall_ms); /* reads the head: before the catalogue, and before any mark */
+    begin_walk(f, wall_ms); /* reads the head before the catalogue and before any item version */
     note_catalogue(f);
     copy_channels(&batch->channels, ledger_catalogue(f->ctx));
     read_checks(f, batch);
     read_walks(f, batch);
     ledger_end(f->ctx);
     while (!ledger_shown_until(f->ledger, &batch->shown_until))
-        sched_yield(); /* a context is in an operation, which never blocks */
+        sched_yield(); /* another context is in an operation, which never blocks */
     /* So that each entry of the stream can carry the LSN of its own change. */
     qsort(batch->changes + batch->checks, batch->count - batch->checks, sizeof(struct change),
           by_lsn);

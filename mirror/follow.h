@@ -2,12 +2,12 @@
 /*
  * Following the engine: which items to show next, and what they show now.
  *
- * Three cursors run side by side, so that none holds up the others:
- *   fresh    walks over what has changed since the last walk (engine/ledger/change_index.h);
+ * Three cursors run side by side, so none holds up the others:
+ *   fresh    walks what has changed since the last walk (engine/ledger/change_index.h);
  *   backlog  takes over what a fresh walk could not finish at once, after an import or an outage;
- *   pass     checks all items against Redis. It is mandatory after a change of the catalogue and
- *            when Redis may hold anything; otherwise it runs slowly all the time, as an audit, so
- *            that damage by others does not last. At its end it scans for keys of unknown items.
+ *   pass     checks all items against Redis. It is mandatory after a catalogue change and when
+ *            Redis may hold anything; otherwise it runs slowly all the time, as an audit, so damage
+ *            by other writers does not last. At its end it scans for keys of unknown items.
  *
  * A batch is what the cursors have found for one transaction, with the position that they reached.
  * The position is confirmed once Redis has applied the batch; after a failure the cursors go back
@@ -31,7 +31,7 @@ enum {
 };
 
 struct walk {
-    uint64_t since, upto; /* LSNs: finds items marked after since, all of those up to upto */
+    uint64_t since, upto; /* LSNs: finds items changed after since, and all of those up to upto */
     uint64_t as_of_ms;    /* wall clock when the walk began */
     uint32_t cursor;
     bool active;
@@ -58,7 +58,7 @@ struct change {
     uint32_t values; /* index of its first value in the batch */
     uint64_t lsn;
     struct text sku; /* lives as long as the ledger */
-    bool unread;     /* its values found no room; a later check will read them */
+    bool unread;     /* there was no room for its values; a later check will read them */
 };
 
 struct channel_codes {
@@ -85,10 +85,10 @@ struct follow {
     struct ledger *ledger;
     struct log *log;
     struct ctx *ctx;
-    uint64_t engine_ms;              /* engine time at which the context begins its turns */
+    uint64_t engine_ms;              /* engine time at which the context begins its iterations */
     uint32_t limit;                  /* items in a batch, for each cursor */
-    struct position at;              /* up to where the engine was read */
-    struct position confirmed;       /* up to where Redis has applied it */
+    struct position at;              /* how far the engine was read */
+    struct position confirmed;       /* how far Redis has applied it */
     uint32_t suspects[SUSPECTS_MAX]; /* items whose key has another type */
     uint32_t suspect_count;
 };
@@ -98,7 +98,7 @@ void follow_start(struct follow *f, uint64_t wall_ms);
 
 /* The connection is gone: goes back to the confirmed position. */
 void follow_rewind(struct follow *f);
-/* Redis may have lost what was confirmed: starts a mandatory pass. Nothing is on its way to it. */
+/* Redis may have lost what was confirmed: starts a mandatory pass. No batch is on its way. */
 void follow_doubt(struct follow *f);
 
 /* Chooses the items that the pass checks with that batch, and whether it scans. Comes before
@@ -129,7 +129,7 @@ static inline uint64_t position_walked(const struct position *position)
     return position->backlog.active ? position->backlog.since : position->fresh.since;
 }
 
-/* Items that have changed since the confirmed position; walks over the marks. */
+/* Counts the items that have changed since the confirmed position; walks the change index. */
 uint64_t follow_dirty(const struct follow *f);
 
 static inline void batch_clear(struct batch *batch)

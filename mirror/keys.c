@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* The prefix is no pattern, but may look like one. */
+/* The prefix is not a pattern but may look like one. */
 static void make_pattern(char *to, const char *from)
 {
     for (; *from; from++) {

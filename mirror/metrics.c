@@ -10,13 +10,13 @@ void metrics_error(struct mirror_metrics *metrics, const char *text, uint64_t wa
 {
     uint64_t words[WORDS] = { 0 };
     snprintf((char *)words, sizeof words, "%s", text);
-    uint64_t iteration = atomic_load_explicit(&metrics->iteration, memory_order_relaxed);
-    metric_set(&metrics->iteration, iteration + 1);
-    /* Release on each word: a thread that has read a new word then reads the odd turn, or a later
-     * one. */
+    uint64_t sequence = atomic_load_explicit(&metrics->sequence, memory_order_relaxed);
+    metric_set(&metrics->sequence, sequence + 1);
+    /* Release on each word: a thread that has read a new word then reads the odd sequence, or a
+     * later one. */
     for (unsigned i = 0; i < WORDS; i++)
         atomic_store_explicit(&metrics->error[i], words[i], memory_order_release);
-    atomic_store_explicit(&metrics->iteration, iteration + 2, memory_order_release);
+    atomic_store_explicit(&metrics->sequence, sequence + 2, memory_order_release);
     metric_set(&metrics->error_ms, wall_ms);
 }
 
@@ -24,10 +24,10 @@ void metrics_copy_error(const struct mirror_metrics *metrics, char text[MIRROR_E
 {
     uint64_t words[WORDS];
     for (unsigned tries = 0; tries < READS; tries++) {
-        uint64_t before = atomic_load_explicit(&metrics->iteration, memory_order_acquire);
+        uint64_t before = atomic_load_explicit(&metrics->sequence, memory_order_acquire);
         for (unsigned i = 0; i < WORDS; i++)
             words[i] = atomic_load_explicit(&metrics->error[i], memory_order_acquire);
-        uint64_t after = atomic_load_explicit(&metrics->iteration, memory_order_relaxed);
+        uint64_t after = atomic_load_explicit(&metrics->sequence, memory_order_relaxed);
         if (before == after && before % 2 == 0) {
             memcpy(text, words, sizeof words);
             return;

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The mirror's metrics: its thread writes them, with one exception, and any thread reads them. The
- * numbers are relaxed, because no reader concludes from one about another. The text of the last
- * error is a sequence lock: `turn` is odd while it is being written.
+ * numbers are relaxed, because no reader infers one from another. A sequence lock protects the text
+ * of the last error: `sequence` is odd while the text is being written.
  *
  * The exception is `state`: while it is FENCED the mirror's thread waits and does not write it, and
  * any thread may change it to CONNECTING by compare-and-swap (mirror_take). So a request to take
- * the fence exists only as the end of FENCED: it cannot come twice, nor be left over. It carries no
+ * the fence exists only as the end of FENCED: it cannot come twice or be left over. It carries no
  * other data, so it is relaxed too.
  */
 #ifndef STOCKD_MIRROR_METRICS_H
@@ -37,7 +37,7 @@ struct mirror_metrics {
 #define X(name) _Atomic uint64_t name;
     _Alignas(64) MIRROR_METRICS(X)
 #undef X
-        _Atomic uint64_t iteration;
+        _Atomic uint64_t sequence;
     _Atomic uint64_t error[MIRROR_ERROR_MAX / 8];
 };
 
@@ -59,7 +59,7 @@ void metrics_error(struct mirror_metrics *metrics, const char *text, uint64_t wa
 /* Any thread: everything but `run` and the lags, which need the configuration and the log. */
 void metrics_read(const struct mirror_metrics *metrics, struct mirror_status *status);
 
-/* Any thread: copies the text of the last error; "" if it is just being written. */
+/* Any thread: copies the text of the last error; "" if it is being written just now. */
 void metrics_copy_error(const struct mirror_metrics *metrics, char text[MIRROR_ERROR_MAX]);
 
 #endif

@@ -16,10 +16,10 @@
 
 enum {
     PATIENCE_MS = 5000,
-    LIVED_US = 1000000, /* a connection that lasted so long resets the back-off */
+    LIVED_US = 1000000, /* a connection that lasted this long resets the back-off */
     BACK_OFF_LEAST_MS = 50,
     BACK_OFF_MOST_MS = 2000,
-    NICENESS = 10, /* where processors are short, selling comes before showing */
+    NICENESS = 10, /* if processors are short, selling comes before showing */
 };
 
 /* The parts; each uses only those above it. Other threads see `wake` and `metrics`, whose headers

@@ -6,12 +6,12 @@
  *   stock:item:SKU        hash: a field per channel, and _lsn: the last change it shows
  *   stock:changes         stream: one entry per changed item, trimmed
  *   stock:changed:CHANNEL pub/sub: {"sku":...,"available":...,"lsn":...}
- *   stock:mirror          hash: up to which LSN and how fresh all this is
+ *   stock:mirror          hash: up to which LSN the mirror is, and how fresh
  *   stock:fence           which engine writes, see mirror/fence.h
  *
- * It runs as a thread of its own (mirror/mirror.c) with a reader's context at the ledger
- * (engine/ledger/ledger.h). Nobody notifies it of changes: it follows the marks that they leave
- * (engine/ledger/change_index.h) and only ever sends the current values. So a Redis that is slow,
+ * It runs on its own thread (mirror/mirror.c) with a reader's context of the ledger
+ * (engine/ledger/ledger.h). Nothing notifies it of changes: it follows the change index
+ * (engine/ledger/change_index.h) and only ever sends current values. So a Redis that is slow,
  * stopped or gone costs freshness, not memory, and delays no operation. It shows nothing before the
  * log has acknowledged it, so a crash takes back nothing that was shown.
  */
@@ -30,9 +30,9 @@ struct mirror;
 struct mirror_config {
     struct ledger *ledger; /* these outlive the mirror */
     struct log *log;
-    struct ctx *ctx;           /* a reader's, for the mirror's thread alone */
-    uint64_t engine_ms;        /* engine time at which the context begins its turns */
-    uint64_t start_ms;         /* when the engine started; the latest writes */
+    struct ctx *ctx;           /* a reader's, for the mirror's thread only */
+    uint64_t engine_ms;        /* engine time at which the context begins its iterations */
+    uint64_t start_ms;         /* when the engine started; the latest engine writes */
     uint64_t run;              /* a random number of this run */
     const char *address;       /* HOST:PORT or unix:PATH; it and the other texts are borrowed */
     const char *prefix;        /* of all keys; "stock:" */

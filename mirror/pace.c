@@ -4,7 +4,7 @@
 #include "mirror/clock.h"
 
 enum {
-    READ_US = 1000,      /* between two readings while there is work */
+    READ_US = 1000,      /* between two reads while there is work */
     IDLE_READ_US = 4000, /* after a while without work */
     IDLE_AFTER_US = 100000,
     BURST_US = 100000,
@@ -30,7 +30,7 @@ void pace_await_read(struct pace *p)
         wake_pause(p->wake, until);
 }
 
-/* Does the log grow as fast as under full load? Measures every MEASURE_US. */
+/* True if the log grows as fast as under full load; measures every MEASURE_US. */
 static bool engine_busy(struct pace *p, uint64_t now)
 {
     uint64_t passed = now - p->busy_us;
@@ -44,9 +44,9 @@ static bool engine_busy(struct pace *p, uint64_t now)
 }
 
 /*
- * At most BURST_US of unused budget accumulate. It counts only while the engine is busy: where it,
- * its clients and Redis share too few processors, showing stock a little later costs less than
- * selling it more slowly.
+ * At most BURST_US of unused budget accumulate. The budget applies only while the engine is busy:
+ * if the engine, its clients and Redis share too few processors, showing stock a little later costs
+ * less than selling it more slowly.
  */
 void pace_spend(struct pace *p, uint32_t items)
 {

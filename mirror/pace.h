@@ -17,14 +17,14 @@ struct pace {
     const struct log *log;
     uint64_t rate; /* changed items a second while the engine is busy; 0: no limit */
 
-    uint64_t read_us;            /* steady time of the last reading, */
-    uint64_t work_us;            /* and of the last work */
+    uint64_t read_us;            /* steady time of the last read of the engine */
+    uint64_t work_us;            /* steady time of the last work */
     uint64_t paid_us;            /* steady time up to which the budget is spent; 0: not counted */
     uint64_t busy_us, busy_head; /* the last measurement of the log's growth */
-    bool busy;                   /* what it said */
+    bool busy;                   /* its outcome */
 };
 
-/* The engine is read now; there is work now. */
+/* Note that the engine is read, or that there is work, now. */
 void pace_note_read(struct pace *p);
 void pace_note_work(struct pace *p);
 

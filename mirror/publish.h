@@ -28,9 +28,9 @@ struct publisher {
 void publish_item(struct publisher *p, struct transaction *t, const struct batch *batch,
                   const struct change *change, unsigned how);
 
-/* False for a channel whose code is LSN_FIELD: the field is taken. */
+/* False for a channel whose code is LSN_FIELD: that field name is taken. */
 bool is_shown(const struct code_text *channel);
-/* How many of them are shown. */
+/* How many of the channels are shown. */
 uint32_t shown_channels(const struct channel_codes *channels);
 
 #endif

@@ -48,7 +48,7 @@ struct comparison {
     bool same_lsn;
 };
 
-/* The channel with that code. Searches from *at, where the field before was found. */
+/* Finds the channel with that code. Searches from *at, where the previous field was found. */
 static const struct code_text *find_code(const struct channel_codes *channels, struct text code,
                                          uint32_t *at)
 {
@@ -102,8 +102,8 @@ static void remove_unknown(struct reconciler *r, struct transaction *t, const st
 }
 
 /*
- * A missing hash is restored silently: nobody has read anything else. Somebody may have read a
- * wrong value, so its correction is published to subscribers, as is a channel new in the hash.
+ * A missing hash is restored silently: no client has read another value. A wrong value may have
+ * been read, so its correction is published to subscribers, as is a channel new in the hash.
  */
 static void repair_item(struct reconciler *r, struct transaction *t, const struct batch *batch,
                         const struct change *change, const redisReply *reply)
@@ -111,7 +111,7 @@ static void repair_item(struct reconciler *r, struct transaction *t, const struc
     const struct pass *pass = &r->follow->at.pass;
     if (!pass->mandatory &&
         item_version(r->follow->ledger, change->item) > position_walked(&r->follow->confirmed))
-        return; /* it has just changed: a walk will bring it, and tell of it once */
+        return; /* it has just changed: a walk will send it, and publish it once */
     struct comparison found = compare(batch, change, reply);
     uint32_t channels = shown_channels(&batch->channels);
     if (found.unknown)
@@ -133,7 +133,7 @@ static bool receive_item(struct reconciler *r, struct transaction *t, const stru
     if (!good)
         return false;
     if (reply_is_error(reply, "WRONGTYPE")) {
-        report_error(r->report, "the key of an item had another type, and was replaced");
+        report_error(r->report, "the key of an item had another type and was replaced");
         if (!change->unread)
             publish_item(r->publisher, t, batch, change, PUBLISH_ERASE);
         metric_add(&r->metrics->repaired, 1);

@@ -158,7 +158,7 @@ bool redis_open(struct redis *redis, const struct redis_access *access)
     return true;
 }
 
-/* ---- talking ---- */
+/* ---- commands and replies ---- */
 
 static uint64_t patience_ends(const struct redis *redis)
 {
@@ -173,8 +173,8 @@ static bool out_of_patience(struct redis *redis)
 }
 
 /*
- * Writes everything before reading anything. That cannot deadlock: Redis buffers replies that are
- * not read yet, and goes on reading.
+ * Writes everything before reading anything. That cannot deadlock: Redis buffers unread replies and
+ * keeps reading.
  */
 bool redis_send(struct redis *redis)
 {

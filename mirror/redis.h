@@ -46,9 +46,9 @@ bool redis_send(struct redis *redis);
 /* The next reply; free it with freeReplyObject. NULL: the connection failed. */
 redisReply *redis_receive(struct redis *redis);
 
-/* Keeps what went wrong in `why`, closes the connection, and returns false. */
+/* Stores the error in `why`, closes the connection, and returns false. */
 bool redis_fail(struct redis *redis, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* The same for a reply that is an error, or of an unexpected type. */
+/* Likewise for a reply that is an error, or of an unexpected type. */
 bool redis_fail_reply(struct redis *redis, const char *what, const redisReply *reply);
 
 static inline bool reply_is_error(const redisReply *reply, const char *begins)

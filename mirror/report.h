@@ -13,15 +13,15 @@ struct report {
     void *context;
     const char *address;            /* of Redis, for the lines */
     struct mirror_metrics *metrics; /* keeps the last error */
-    char last[MIRROR_ERROR_MAX];    /* the error that was logged last; "": none since recovery */
+    char last[MIRROR_ERROR_MAX];    /* the last error logged; "": none since recovery */
 };
 
-/* Something is wrong with Redis, or with what it holds. Keeps it as the last error, and logs it
- * unless it was the last to be logged. */
+/* Reports an error of Redis or in its contents: keeps it as the last error, and logs it unless it
+ * was the last one logged. */
 void report_error(struct report *report, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* The mirror writes again: logs the line, and will log the next error whatever it is. */
+/* The mirror writes again: logs the line, and will log the next error even if it repeats. */
 void report_recovery(struct report *report, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 

@@ -11,7 +11,7 @@ enum mirror_state {
     MIRROR_CONNECTING,
     MIRROR_SYNCING, /* Redis may still show outdated values */
     MIRROR_LIVE,
-    MIRROR_FENCED, /* another engine, started later, writes; this one does not */
+    MIRROR_FENCED, /* an engine that started later writes; this one does not */
 };
 
 struct mirror_status {
@@ -19,11 +19,11 @@ struct mirror_status {
     uint64_t run;
     uint64_t lsn;     /* Redis shows every change up to here */
     uint64_t lag_lsn; /* bytes of log that Redis does not show yet */
-    uint64_t lag_ms;  /* how old the oldest of them may be */
+    uint64_t lag_ms;  /* how old the oldest of that may be */
     uint64_t dirty;   /* items to be sent; updated once a second */
     uint64_t commands, commands_per_s, batches, batch_items, round_trip_us;
     uint64_t items_sent, resyncs, repaired, strays, connections, failures;
-    uint64_t fence_connection, fence_batch; /* of the fence that was written last */
+    uint64_t fence_connection, fence_batch; /* of the last fence written */
     uint64_t error_ms;                      /* wall clock of the last error, 0: none */
     char error[MIRROR_ERROR_MAX];
 };

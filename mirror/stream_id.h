@@ -3,7 +3,7 @@
  * IDs of the stream's entries: <lsn>-<n>. Redis requires that they ascend. A change gets its own
  * LSN if that is greater than the last ID's; otherwise the last ID's LSN and the next n. So the LSN
  * of an ID is never less than that of the change, and a reader that continues from an ID misses
- * nothing; even if the stream is ahead of the engine, because an engine has lost its latest changes
+ * nothing, even if the stream is ahead of the engine because an engine lost its latest changes
  * after writing them there.
  */
 #ifndef STOCKD_MIRROR_STREAM_ID_H

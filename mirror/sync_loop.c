@@ -6,7 +6,7 @@
 #include "mirror/clock.h"
 
 enum {
-    WAIT_US = 200,       /* between two looks at the acknowledged LSN */
+    WAIT_US = 200,       /* between two reads of the acknowledged LSN */
     LONG_WAIT_US = 5000, /* once it has stood still for STANDS_STILL_US */
     STANDS_STILL_US = 50000,
     QUICK_US = 4000, /* a shorter round trip: larger batches */
@@ -62,8 +62,8 @@ static void confirm(struct sync_loop *s, const struct position *position)
 
 /* ---- rounds ---- */
 
-/* Sizes batches so that a round trip takes a few milliseconds: Redis serves nobody else while it
- * applies a transaction. */
+/* Sizes batches so that a round trip takes a few milliseconds: Redis serves no other client while
+ * it applies a transaction. */
 static void adapt(struct sync_loop *s, const struct batch *batch, uint64_t took_us)
 {
     uint32_t limit = s->follow->limit;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The sync loop: while one transaction is on its way to Redis, the next batch is read from the
+ * The sync loop: while one transaction is on its way to Redis, it reads the next batch from the
  * engine.
  *
- * The requests for the next batch's checks go out behind the transaction, so that their replies
- * come with its own: a round is one round trip. Owned by the mirror's thread.
+ * The requests for the next batch's checks follow the transaction, so their replies come with its
+ * own: a round is one round trip. Owned by the mirror's thread.
  */
 #ifndef STOCKD_MIRROR_SYNC_LOOP_H
 #define STOCKD_MIRROR_SYNC_LOOP_H
@@ -26,7 +26,7 @@ struct sync_loop {
     struct transaction next;           /* what the next round sends */
     struct batch *batches[2];          /* one on its way, one being read */
     uint64_t audit_us;                 /* steady time of the last audit */
-    uint64_t rates_us, rates_commands; /* of the last tick: when, and `commands` then */
+    uint64_t rates_us, rates_commands; /* of the last tick: its time, and `commands` then */
 };
 
 /* Allocates the batches. False: out of memory. */
@@ -39,8 +39,8 @@ void sync_loop_run(struct sync_loop *s);
 /* The connection is gone: what was sent and not confirmed will be read and sent again. */
 void sync_loop_rewind(struct sync_loop *s);
 
-/* Updates, once a second, the metrics that need a walk over the marks or a difference over time.
- * Call it at least that often, connected or not. */
+/* Once a second, updates the metrics that need a walk of the change index or a difference over
+ * time. Call it at least that often, connected or not. */
 void sync_loop_tick(struct sync_loop *s);
 
 #endif

@@ -13,10 +13,9 @@
 enum { LAST_WORDS_MS = 250 }; /* how long a stopping mirror may still send */
 
 struct wake {
-    int fd; /* an eventfd; written after the flag that the wake-up is about */
-    _Atomic bool
-        stopping;        /* set once, by any thread; release, so that the thread sees all before */
-    uint64_t stop_by_ms; /* the mirror's thread's own: deadline of its end; 0: not stopping yet */
+    int fd;                /* an eventfd; written after the flag that the wake-up is about */
+    _Atomic bool stopping; /* set once, by any thread; release: the waiter sees all before it */
+    uint64_t stop_by_ms;   /* only the mirror's thread: deadline of its end; 0: not stopping yet */
 };
 
 /* 0 or -errno. */
@@ -27,7 +26,7 @@ void wake_destroy(struct wake *wake);
 void wake_tell(struct wake *wake);
 void wake_stop(struct wake *wake);
 
-/* The mirror's thread: is it to stop? */
+/* The mirror's thread: true if it must stop. */
 bool wake_stopping(struct wake *wake);
 
 /* Waits for events on the descriptor (-1: none) until that time, or until the deadline of a stop.
