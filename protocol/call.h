@@ -109,7 +109,7 @@ void refuse_read_only(struct refusal *refusal, const char *reason);
 /* Packs the head of a reply whose result is a map of `pairs` pairs, and the first of them, lsn. */
 void reply_map(struct call *call, uint32_t pairs, uint64_t lsn);
 
-/* Packs a reply whose result is one text. */
+/* Packs a reply whose result is one string. */
 void reply_text(struct call *call, const char *text);
 
 /* Packs a request's error: the call's own refusal if it has one, else the context's failure. */

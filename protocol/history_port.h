@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The server's port to the history. A worker hands over a query and goes on with other connections;
- * the answered query comes back through the worker's box (protocol/answers.h).
+ * The server's port to the history. A worker hands over a query and continues with other
+ * connections; the answered query comes back through the worker's box (protocol/answers.h).
  */
 #ifndef STOCKD_PROTOCOL_HISTORY_PORT_H
 #define STOCKD_PROTOCOL_HISTORY_PORT_H

@@ -46,7 +46,7 @@ struct out {
     unsigned char *at;    /* where the next byte goes */
     unsigned char *limit; /* the last chunk's end */
     uint64_t bias;        /* offset of the next byte less the address in at */
-    bool failed;          /* no memory: bytes are missing, the stream cannot go on */
+    bool failed;          /* no memory: bytes are missing, the stream cannot continue */
 };
 
 /* The offset of the next byte. */

@@ -50,7 +50,7 @@ enum reach {
     REACH_ALL,     /* every address of the machine */
 };
 
-/* Who can reach that address. */
+/* How far that address can be reached from. */
 enum reach server_reach(const struct server *server, unsigned index);
 
 /* That worker's metrics. */

@@ -73,7 +73,7 @@ void uring_tell(struct uring *ring, int other, int32_t value, uint64_t tag, uint
 struct completion {
     uint64_t tag;
     int32_t result;
-    bool more;       /* the request goes on */
+    bool more;       /* the request continues */
     bool has_buffer; /* a buffer of the ring holds `result` bytes */
     uint16_t buffer;
     const unsigned char *bytes;
