@@ -7,7 +7,7 @@
 #include "engine/base/memory.h"
 #include "engine/ledger/ctx.h"
 
-/* An operation takes far less; whoever is in one for longer was preempted. */
+/* An operation takes far less; a thread that stays in one for longer was preempted. */
 enum { LOOKS_AT_CTX = 200 };
 
 int change_index_init(struct ledger *ledger)
@@ -36,15 +36,15 @@ void item_version_raise(struct ctx *ctx, uint32_t item, uint64_t lsn)
     assert(item < ctx->ledger->items.max_items);
     _Atomic uint64_t *version = &ctx->ledger->items.versions[item];
     uint64_t was = atomic_load_explicit(version, memory_order_relaxed);
-    /* Release (M1): a thread that finds a mark finds the item's sku, even before it is in a
-     * published record. Another context's swap goes on with that release. Where a greater mark
-     * stands already there is nothing to do: it is over every `since` that this one is over. */
+    /* Release (M1): a thread that finds a version finds the item's sku, even before a published
+     * record has it. Another context's swap continues that release sequence. If the version is
+     * already greater there is nothing to do: it is above every `since` that this LSN is above. */
     while (was < lsn && !atomic_compare_exchange_weak_explicit(
                             version, &was, lsn, memory_order_release, memory_order_relaxed)) {
     }
-    /* A row of the context's own, where the greater stays: a plain store, which no other context's
-     * line has to come for. Relaxed: the record's publication (L1) and the head (L2) bring it to
-     * who reads a head that includes it; one that does not owes it nothing. */
+    /* The context's own row, which keeps the greatest LSN: a plain store that fetches no cache line
+     * from another context. Relaxed: the record's publication (L1) and the head (L2) carry it to
+     * every thread that reads a head that includes it; no other thread needs it. */
     _Atomic uint64_t *block = &ctx->blocks[item / VERSIONS_PER_BLOCK];
     if (atomic_load_explicit(block, memory_order_relaxed) < lsn)
         atomic_store_explicit(block, lsn, memory_order_relaxed);
@@ -97,7 +97,7 @@ uint64_t item_version(const struct ledger *ledger, uint32_t item)
     return atomic_load_explicit(&ledger->items.versions[item], memory_order_acquire); /* M1 */
 }
 
-/* Has any context marked an item of that block after since? */
+/* Has any context raised a version in that block above since? */
 static bool block_changed(const struct ledger *ledger, uint32_t block, uint64_t since)
 {
     assert(block < ledger->block_count);

@@ -39,7 +39,7 @@ void journal_void(struct ctx *ctx, uint64_t position, uint32_t length)
     log_publish_head(ctx->ledger->log, position, &head);
 }
 
-/* ---- claims ahead ---- */
+/* ---- preclaimed positions ---- */
 
 enum { PRECLAIM_MOST = 4096 }; /* bytes */
 

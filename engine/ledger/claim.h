@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Places in the log: claimed, then published, for a record in the context's buffer. */
+/* Positions in the log: claimed, then published, for the record in the context's buffer. */
 #ifndef STOCKD_ENGINE_LEDGER_CLAIM_H
 #define STOCKD_ENGINE_LEDGER_CLAIM_H
 
@@ -13,30 +13,30 @@ static inline struct record_head head_of(const struct ctx *ctx, enum record_type
                                  .client = ctx->client };
 }
 
-/* Flags of a record that tells a time of the wall clock, and may have to tell the engine's too. */
+/* Flags of a record that has a wall clock time, and may need engine time too. */
 static inline unsigned clocks_of(const struct ctx *ctx)
 {
     return ctx->wall_ms != ctx->engine_ms ? RECORD_TWO_CLOCKS : 0;
 }
 
-/* Claims a place for the record of that length and publishes it. Returns its LSN. */
+/* Claims a position for the record of that length and publishes it. Returns its LSN. */
 uint64_t journal_record(struct ctx *ctx, uint32_t length);
-/* The two halves, for a change that is applied in between (rule G). */
+/* The two halves, for a change applied in between (rule G). */
 uint64_t journal_claim(struct ctx *ctx, uint32_t length);
 void journal_publish(struct ctx *ctx, uint64_t position);
 /*
- * A claim for a change that gives, of an object whose last change has the LSN `after`: a place that
- * was claimed ahead, if there is one behind that. A give may claim as early as it likes (rule G);
- * but the changes of one object are to lie in the log in their order (rule O).
+ * Claims for a give to an object whose last change has the LSN `after`: uses a preclaimed position
+ * if one lies behind `after`. A give may claim as early as it likes (rule G), but the changes of
+ * one object must lie in the log in their order (rule O).
  */
 uint64_t journal_claim_give(struct ctx *ctx, uint32_t length, uint64_t after);
-/* Publishes a claim that came to nothing. */
+/* Publishes an unused claim as void. */
 void journal_void(struct ctx *ctx, uint64_t position, uint32_t length);
 
 /*
- * Around an operation that may apply takes before it claims (rule T). A thread that sees such a
- * take sees `taking` set, for it was stored before the take's swap, which releases; and a thread
- * that then finds it down sees the claim, or the undoing, which went before (M2). So takes_end
+ * Bracket an operation that may apply takes before it claims (rule T). A thread that sees such a
+ * take sees `taking` set, because it is stored before the take's swap, which releases. A thread
+ * that then finds it cleared sees the claim or the undo that preceded it (M2). So takes_end
  * releases.
  */
 static inline void takes_begin(struct ctx *ctx)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Inside the engine: the ledger's and a context's fields, and what its operations share. */
+/* Internal to the engine: the fields of the ledger and of a context, and what the operations
+ * share. */
 #ifndef STOCKD_ENGINE_LEDGER_CTX_H
 #define STOCKD_ENGINE_LEDGER_CTX_H
 
@@ -14,7 +15,7 @@
 #include "engine/store/slots.h"
 #include "engine/store/wheel.h"
 
-/* A counter of one context: written by its thread only, read by any; so relaxed is enough. */
+/* Counters of one context: only its thread writes them and any may read, so relaxed is enough. */
 struct counters {
 #define X(name) _Atomic uint64_t name;
     LEDGER_COUNTERS(X)
@@ -33,13 +34,13 @@ struct step_part {
     uint16_t index; /* of the draw, in its reservation */
 };
 
-/* The draws of the reservation at hand; for a step with lines, chained by their items. */
+/* The draws of the current reservation; for a step with lines, chained by item. */
 struct draw_list {
     struct item_map map; /* the first draw of each item: index + 1 */
     uint32_t count;
     struct draw *draws[DRAWS_MAX];
     uint16_t next[DRAWS_MAX]; /* of the same item: index + 1 */
-    uint16_t part[DRAWS_MAX]; /* of the step that settles it: index + 1 */
+    uint16_t part[DRAWS_MAX]; /* the step part that settles it: index + 1 */
 };
 
 struct client_name {
@@ -65,30 +66,29 @@ struct ctx {
     uint16_t client;
     uint64_t engine_ms, wall_ms;
     struct id_cursor cursor;
-    uint32_t spare_item;               /* see items_create */
-    const struct catalogue *catalogue; /* what the operation under way sees, see catalogue_pin */
-    uint64_t preclaimed_at,
-        preclaimed_end; /* of the log: claimed, and not used yet, see journal_claim_give */
-    unsigned expected;  /* cancels that are likely to come now */
-    uint64_t claimed;   /* bytes of the log since it looked at the room, see log_has_room_for */
+    uint32_t spare_item;                    /* see items_create */
+    const struct catalogue *catalogue;      /* the version that the current operation sees; see
+                                               catalogue_pin */
+    uint64_t preclaimed_at, preclaimed_end; /* of the log; see journal_claim_give */
+    unsigned expected;                      /* cancels that are likely to follow now */
+    uint64_t claimed; /* bytes of the log since the last check for room; see log_has_room_for */
     uint64_t wakeups;
     uint64_t work;       /* see ctx_work */
     bool needs_evidence; /* see ledger_needs_evidence */
-    _Atomic bool taking; /* see takes_begin; this thread */
+    _Atomic bool taking; /* see takes_begin; this thread writes */
     struct counters counters;
-    _Atomic uint64_t
-        *blocks; /* per block of items, see engine/ledger/change_index.h; this thread */
-    _Alignas(64) _Atomic uint64_t
-        epoch; /* of the iteration; 0 between iterations. This thread; sequentially
-                                            consistent with the catalogue's swap, see retire() */
-    _Atomic uint64_t iterations; /* odd: in an iteration. This thread; release when an iteration
-                                    ends, see engine/check/check.h */
+    _Atomic uint64_t *blocks; /* one per block of items, see change_index.h; this thread writes */
+    /* Of the iteration; 0 between iterations. This thread writes it; sequentially consistent with
+     * the catalogue's swap, see retire(). */
+    _Alignas(64) _Atomic uint64_t epoch;
+    _Atomic uint64_t iterations; /* odd: in an iteration. This thread writes it; release when an
+                                    iteration ends, see engine/check/check.h */
     struct wheel wheel;
     struct recent recent;
     struct failure failure;
-    struct postings *postings;     /* of the transaction under way; empty between transactions */
-    struct order_plan *order_plan; /* of the order under way */
-    struct candidates *candidates; /* of the question under way */
+    struct postings *postings;     /* of the current transaction; empty between transactions */
+    struct order_plan *order_plan; /* of the current order */
+    struct candidates *candidates; /* of the current query */
     struct draw_list draw_list;
     struct step_part parts[DRAWS_MAX];
     struct draw_view draw_views[DRAWS_MAX];
@@ -98,32 +98,33 @@ struct ctx {
 
 struct ledger {
     struct log *log;
-    unsigned worker_count; /* of the contexts, the first ones: those that change things */
+    unsigned worker_count; /* the first contexts: those that may change the ledger */
     unsigned context_count;
     struct ctx *contexts[CONTEXTS_MAX];
     struct items items;
     struct id_table ids;
-    uint64_t born_ms;  /* engine time of the first id that was done here, or of
-                                              the first start; const while there are threads */
-    uint64_t batch_ms; /* of the record that is applied; 0: not known */
+    uint64_t born_ms;  /* engine time of the first id done here, or of the first start; const while
+                          threads run */
+    uint64_t batch_ms; /* of the record being applied; 0: unknown */
     struct id_gauge id_gauge;
     struct returns returns;
-    uint32_t block_count;                  /* of marks; const */
-    _Atomic(struct catalogue *) catalogue; /* the holder of catalogue_busy; see retire() */
-    _Atomic uint64_t catalogue_lsn;        /* of its last change; the holder of catalogue_busy, see
-                                              engine/ledger/change_index.h */
+    uint32_t block_count;                  /* blocks of the change index; const */
+    _Atomic(struct catalogue *) catalogue; /* written by the holder of catalogue_busy; see
+                                              retire() */
+    _Atomic uint64_t catalogue_lsn;        /* of its last change; written by the holder of
+                                              catalogue_busy, see engine/ledger/change_index.h */
     _Atomic bool catalogue_busy;           /* taken by exchange: one writer of catalogue, details
                                               and clients at a time; others are deferred */
     _Atomic uint64_t epoch;                /* counts retirements; the holder of catalogue_busy */
     struct retired *retired;               /* the holder of catalogue_busy */
     struct client_name *clients;           /* the holder of catalogue_busy */
-    _Atomic uint16_t client_count; /* the holder of catalogue_busy, release after the name was
-                                              written; a thread that reads names acquires */
+    _Atomic uint16_t client_count; /* the holder of catalogue_busy, release after the name is
+                                      written; a thread that reads names acquires */
 };
 
-enum { DRAW_WORK = 16 }; /* a draw and its pool, wherever they lie, beside pools in a row */
+enum { DRAW_WORK = 16 }; /* a scattered draw and its pool, compared with pools in a row */
 
-/* Says what was wrong, and returns the code. */
+/* Notes what is wrong, and returns the code. */
 enum code fail(struct ctx *ctx, enum code code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
@@ -132,16 +133,16 @@ static inline struct catalogue *catalogue_now(const struct ctx *ctx)
     return atomic_load_explicit(&ctx->ledger->catalogue, memory_order_seq_cst);
 }
 
-/* At the start of an operation that looks at more than one thing of the catalogue: all its looks
- * are at this version, for pointers and indexes of one mean nothing in another. Where an object
- * that it has found names a location or a channel, catalogue_now() is the version to look in: the
- * pinned one may be older than the object. */
+/* Call at the start of an operation that looks up more than one thing in the catalogue: it uses
+ * this version throughout, because pointers and indexes of one version mean nothing in another. For
+ * a location or channel that an object names, look in catalogue_now(): the pinned version may be
+ * older than the object. */
 static inline const struct catalogue *catalogue_pin(struct ctx *ctx)
 {
     return ctx->catalogue = catalogue_now(ctx);
 }
 
-/* False: another writer is at it. */
+/* False: another writer holds it. */
 bool catalogue_take(struct ledger *ledger);
 void catalogue_put(struct ledger *ledger);
 /* Frees `what` when no context can hold it any more. The caller holds catalogue_busy. */
@@ -149,16 +150,16 @@ void retire(struct ledger *ledger, void *what, void (*destroy)(void *));
 /* Swaps in a new catalogue and retires the old one. The caller holds catalogue_busy. */
 void catalogue_swap(struct ledger *ledger, struct catalogue *next);
 
-/* At the end: every version, old and current. */
+/* Frees every version, old and current, when the ledger is destroyed. */
 void free_all_versions(struct ledger *ledger);
 
-/* ---- marks: between the claim of a change and its publication, see engine/ledger/change_index.h
- * ---- */
+/* ---- change index: raised between a change's claim and its publication, see
+ * engine/ledger/change_index.h ---- */
 
 int change_index_init(struct ledger *ledger);
 void change_index_destroy(struct ledger *ledger);
 void item_version_raise(struct ctx *ctx, uint32_t item, uint64_t lsn);
-/* The item that the pool belongs to. */
+/* The same, for the item that owns the pool. */
 void item_version_raise_of_pool(struct ctx *ctx, uint32_t unit, uint64_t lsn);
 void catalogue_version_raise(struct ledger *ledger, uint64_t lsn);
 
@@ -167,8 +168,8 @@ void details_apply(struct item_details *details, const struct item_setting *s);
 void details_show(struct ledger *ledger, uint32_t item, struct item_details *details);
 void client_remember(struct ledger *ledger, uint16_t index, struct text name);
 
-/* Records of settings, into a buffer of RECORD_MAX bytes; the head needs only flags and client.
- * Their length. */
+/* Build records of settings in a buffer of RECORD_MAX bytes; the head needs only flags and client.
+ * Return the length. */
 uint32_t location_record_make(void *buffer, struct record_head head, const struct location *l,
                               uint16_t index);
 uint32_t channel_record_make(void *buffer, struct record_head head, const struct channel *c,
@@ -178,9 +179,9 @@ uint32_t client_record_make(void *buffer, struct record_head head, uint16_t inde
 
 /* ---- movements ---- */
 
-/* The first result of a movement that was done. */
+/* The first result of a remembered movement. */
 struct movement_result first_movement(const struct id_entry *entry);
-/* Fills a fresh entry with a done operation, and puts it. */
+/* Fills a fresh entry with the completed movement, and puts it. */
 void remember_movement(struct ctx *ctx, struct id_entry *entry, uint64_t content,
                        const struct movement_result *r, uint32_t id_len);
 

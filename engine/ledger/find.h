@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Checking and finding what a request names. Each refusal names the parameter. */
+/* Checks and finds what a request names. Each refusal names the parameter. */
 #ifndef STOCKD_ENGINE_LEDGER_FIND_H
 #define STOCKD_ENGINE_LEDGER_FIND_H
 
@@ -11,7 +11,7 @@ enum code find_location(struct ctx *ctx, const char *parameter, struct text code
                         const struct location **location);
 enum code find_channel(struct ctx *ctx, struct text code, const struct channel **channel);
 enum code find_item(struct ctx *ctx, struct text sku, uint32_t *item);
-/* Finds it, or brings it into being with a record of its own. */
+/* Finds the item, or creates it with a record of its own. */
 enum code make_item(struct ctx *ctx, struct text sku, uint32_t *item);
 
 #endif

@@ -22,7 +22,7 @@ void ledger_sample_ids(struct ledger *ledger, uint64_t engine_ms)
     gauge->added = added;
 }
 
-/* What time so many ids take to come. */
+/* The time in which that many ids arrive. */
 static uint64_t time_for(uint64_t count, uint64_t per_1000_s)
 {
     if (per_1000_s == 0)

@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The ledger: what stock there is, where, and whom it was promised to. The only way to change it.
+ * The ledger: what stock exists, where, and to whom it is promised; the only way to change it.
  *
- * Any number of threads (up to CONTEXTS_MAX) work on one ledger at once, each through a context of
- * its own. Nothing here blocks, spins, allocates on the path of a stock operation, or knows of
- * sockets and files: changes go to the log that it was given, time is told to it.
+ * Up to CONTEXTS_MAX threads work on one ledger at once, each through its own context. Nothing here
+ * blocks, spins, allocates on the path of a stock operation, or knows of sockets and files: the
+ * caller supplies the log that receives the changes, and the time.
  *
  * Every operation returns a code:
- *   CODE_OK        done; the result says the LSN that its reply must wait for
- *   CODE_DEFERRED  nothing was changed; try the same call again soon
- *   any other      nothing was changed; ctx->failure says what was wrong, for people and programs
+ *   CODE_OK        done; the result has the LSN that its reply must wait for
+ *   CODE_DEFERRED  nothing has changed; try the same call again soon
+ *   any other      nothing has changed; ctx->failure says what is wrong, for people and programs
  *
  * Borrowed: a request's texts need to live only for the call; texts in results and failures live
- * until the context's next ledger_begin or operation.
- * docs/CONCURRENCY.md has the rules (T, G, O, A) that make this correct.
+ * until the context's next ledger_begin or operation. The rules that make this correct (T, G, O, A)
+ * are in docs/CONCURRENCY.md.
  */
 #ifndef STOCKD_ENGINE_LEDGER_LEDGER_H
 #define STOCKD_ENGINE_LEDGER_LEDGER_H
@@ -35,43 +35,43 @@ struct ledger;
 struct ctx;
 
 struct ledger_config {
-    uint32_t items;        /* greatest number of items */
-    uint32_t pools;        /* greatest number of pools */
-    uint32_t reservations; /* greatest number of ids remembered, live reservations among them */
-    uint64_t remember_ms;  /* an id is remembered for so long at least after what it did ended */
-    unsigned contexts;     /* threads that work, at least 1 */
-    unsigned readers; /* threads that only read; their contexts come after; together CONTEXTS_MAX */
-    uint64_t hash_seed; /* random, so that nobody can choose colliding keys */
-    struct log *log;    /* outlives the ledger */
+    uint32_t items;        /* maximum number of items */
+    uint32_t pools;        /* maximum number of pools */
+    uint32_t reservations; /* maximum number of remembered ids, including live reservations */
+    uint64_t remember_ms;  /* minimum time for which an id is remembered after its operation or
+                              reservation has ended */
+    unsigned contexts;     /* worker threads, at least 1 */
+    unsigned readers;      /* threads that only read; their contexts follow the workers'; together
+                              at most CONTEXTS_MAX */
+    uint64_t hash_seed;    /* random, so that nobody can choose colliding keys */
+    struct log *log;       /* outlives the ledger */
 };
 
 /* NULL if there is not enough address space. */
 struct ledger *ledger_create(const struct ledger_config *config);
 void ledger_destroy(struct ledger *ledger);
 
-/* A thread's place at the ledger; index below config.contexts + config.readers. One thread at a
- * time may use it. A reader's context asks questions only: it must change nothing, and no hold is
- * its.
- */
+/* A thread's context; index is below config.contexts + config.readers. One thread at a time may use
+ * it. A reader's context only queries: it must change nothing, and owns no holds. */
 struct ctx *ledger_ctx(struct ledger *ledger, unsigned index);
 
 /*
  * Brackets an iteration of work on a context. engine_ms never goes back (deadlines are measured in
- * it); wall_ms is what clients are told. While a context is not in an iteration it holds nothing of
- * the catalogue back from being freed. client: index from ledger_client, who the next changes are
- * by.
+ * it); wall_ms is what clients see. Outside an iteration a context keeps no old version of the
+ * catalogue alive.
  */
 void ledger_begin(struct ctx *ctx, uint64_t engine_ms, uint64_t wall_ms);
 void ledger_end(struct ctx *ctx);
 
-/* Is there room in the log for a change? If not, operations that change something are deferred. */
+/* Does the log have room for a change? If not, operations that change something are deferred. */
 bool ledger_has_room(struct ctx *ctx);
+/* The client that makes the next changes: an index from ledger_client. */
 void ctx_set_client(struct ctx *ctx, uint16_t client);
 
 /*
- * How much the context has done that may be long, since its birth: about one unit for each pool
- * that it looked at, where there are more than a few, and several for a draw. A unit takes some
- * nanoseconds. A caller that shares a thread among many requests asks before and after each,
+ * The work that the context has done since its creation, counted where it may be long: about one
+ * unit for each pool read, if there are more than a few, and several for a draw. A unit takes some
+ * nanoseconds. A caller that serves many requests on one thread reads it before and after each,
  * instead of a clock.
  */
 uint64_t ctx_work(const struct ctx *ctx);
@@ -86,7 +86,7 @@ struct shortfall {
 
 struct failure {
     char message[256];    /* for people */
-    const char *state;    /* wrong_state: the state it is in, static; else NULL */
+    const char *state;    /* wrong_state: the reservation's state, static; else NULL */
     unsigned short_count; /* insufficient_stock: lines that fell short */
     struct shortfall shorts[LINES_MAX];
 };
@@ -99,32 +99,32 @@ struct movement {
     struct text id;
     struct text sku;
     struct text location;
-    int64_t qty; /* receive, return: to add; adjust: signed delta; count: what was counted */
+    int64_t qty; /* receive, return: units to add; adjust: signed delta; count: the counted units */
     struct text ref, reason; /* optional; return: the reservation, and the condition */
-    bool damaged;            /* return: goes to the pool that is not sold */
-    bool has_as_of;          /* count: it was taken at this time; what moved since is added */
+    bool damaged;            /* return: goes to the damaged pool, which is not sold */
+    bool has_as_of;          /* count: taken at as_of_ms; what has moved since is added */
     uint64_t as_of_ms;       /* wall clock */
-    /* return that names a reservation: what the journal says of it; NULL: nobody has asked yet */
+    /* return that names a reservation: what the journal says of it; NULL: not gathered yet */
     const struct return_evidence *evidence;
 };
 
 struct movement_result {
     uint64_t lsn;
     int64_t delta;              /* of on hand */
-    int64_t on_hand, available; /* at the location, over its pools that can be sold */
+    int64_t on_hand, available; /* at the location, over its sellable pools */
 };
 
 enum code ledger_receive(struct ctx *ctx, const struct movement *m, struct movement_result *r);
 enum code ledger_adjust(struct ctx *ctx, const struct movement *m, struct movement_result *r);
 enum code ledger_count(struct ctx *ctx, const struct movement *m, struct movement_result *r);
 enum code ledger_return(struct ctx *ctx, const struct movement *m, struct movement_result *r);
-/* A return that names a reservation needs evidence (store/returns.h). Was the context's last one
- * deferred because it had none, or because it was stale? Then gather it anew before the next try.
- */
+/* A return that names a reservation needs evidence (store/returns.h). True: the context's last
+ * return was deferred because its evidence was missing or stale; gather it anew before the next
+ * try. */
 bool ledger_needs_evidence(const struct ctx *ctx);
 
-/* Moves units at one location from what is shared to a channel's own, or back (a negative qty).
- * Only units that nobody was promised move. */
+/* Moves units at one location from the shared pool to a channel's allotment, or back (a negative
+ * qty). Only available units move. */
 struct allotment {
     struct text id;
     struct text sku;
@@ -135,8 +135,8 @@ struct allotment {
 
 struct allot_result {
     uint64_t lsn;
-    int64_t allotted;  /* on hand in the channel's pool there, afterwards */
-    int64_t available; /* at the location, over its pools that can be sold */
+    int64_t allotted;  /* on hand in the channel's pool there afterwards */
+    int64_t available; /* at the location, over its sellable pools */
 };
 
 enum code ledger_allot(struct ctx *ctx, const struct allotment *a, struct allot_result *r);
@@ -156,7 +156,7 @@ struct order {
     uint32_t line_count;
     bool has_ttl;
     uint64_t ttl_ms;
-    struct text at; /* binds every line that names no location of its own */
+    struct text at; /* binds every line that names no location */
     bool confirm;   /* confirmed at once, no deadline */
 };
 
@@ -176,11 +176,11 @@ struct reservation_view {
     const struct draw_view *draws; /* borrowed from the context */
 };
 
-/* Names at most some lines of a reservation; none: all that is left. */
+/* Fulfils or cancels some lines of a reservation; without lines, all that is left. */
 struct step {
     struct text id;
     struct text op;                 /* optional: the step's own id */
-    const struct order_line *lines; /* sku and qty; location is not used */
+    const struct order_line *lines; /* sku and qty; location is ignored */
     uint32_t line_count;
 };
 
@@ -194,94 +194,94 @@ enum code ledger_cancel(struct ctx *ctx, const struct step *step, struct reserva
 enum code ledger_reservation(struct ctx *ctx, struct text id, struct reservation_view *r);
 
 /*
- * Says that so many cancels are likely to come now, one after the other: they then claim their
- * places in the log together, for the log's tail is what all contexts contend for. 0: there are no
- * more, and what was claimed and not used is given up. In between there is nothing to be waited
- * for: until it is used or given up, no change behind it becomes durable.
+ * Announces that `count` cancels are likely to follow one after another, so that they claim their
+ * places in the log together: the log's tail is the word that all contexts contend for. 0: no more
+ * follow; unused claims are given up. The caller must not wait for anything in between: until a
+ * claim is used or given up, no change behind it becomes durable.
  */
 void ledger_expect_cancels(struct ctx *ctx, unsigned count);
 
-/* ---- questions ---- */
+/* ---- queries ---- */
 
 enum { NO_SUCH_SKU = -1 };
 
-/* What one reserve on that channel could take now, per sku; NO_SUCH_SKU where there is none. */
+/* What one reserve on that channel could take now, per sku; NO_SUCH_SKU for an unknown sku. */
 enum code ledger_availability(struct ctx *ctx, struct text channel, const struct text *skus,
                               uint32_t count, int64_t *available, uint64_t *lsn);
 
-/* The same for a part of a longer question: skus[from] up to, not including, skus[to]. */
+/* The same for part of a longer query: skus[from] up to, not including, skus[to]. */
 enum code ledger_availability_of(struct ctx *ctx, struct text channel, const struct text *skus,
                                  uint32_t from, uint32_t to, int64_t *available, uint64_t *lsn);
 
-/* What one reserve on the channel of that index could take of the item of that index now. In an
- * iteration of the context; both must exist. */
+/* What one reserve on the channel with that index could take now of the item with that index. Both
+ * must exist; only within an iteration of the context. */
 int64_t ledger_item_availability(struct ctx *ctx, uint32_t item, uint16_t channel);
 
-/* Is there an item of that sku, or is one coming into being? Any thread. */
+/* Does an item with that sku exist, or is one being created? Any thread. */
 bool ledger_knows_sku(const struct ledger *ledger, struct text sku);
 
 struct pool_view {
     struct text location;
     const char *kind;    /* "shared", "allotted", "expected", "damaged"; static */
-    struct text channel; /* of an allotted pool; else absent */
+    struct text channel; /* of an allotted pool; otherwise absent */
     uint16_t place;      /* the location's index */
-    bool active;         /* its location is: else no channel sells from it */
+    bool active;         /* its location is; otherwise no channel sells from it */
     bool sellable;
     int64_t on_hand, reserved;
 };
 
 /*
  * A look at all pools of an item, in parts: an item may have one for each location and channel.
- * A part is of its own moment; what a part has gone past is not looked at again.
+ * Each part has its own moment; no pool is looked at twice.
  */
 struct stock_look {
     uint32_t item;
-    uint32_t pools;            /* gone past so far, empty ones too */
-    int64_t on_hand, reserved; /* over those of them that can be sold */
-    int64_t available;         /* likewise, but not at inactive locations */
-    struct pool_place place;   /* where the next part begins */
+    uint32_t pools;            /* seen so far, including empty ones */
+    int64_t on_hand, reserved; /* over the sellable ones */
+    int64_t available;         /* likewise, without inactive locations */
+    struct pool_place place;   /* where the next part starts */
 };
 
-enum { STOCK_POOLS = 512 }; /* in a part, at most */
+enum { STOCK_POOLS = 512 }; /* at most, in a part */
 
-/* lsn: what is up to there is in all parts. */
+/* Every part includes all changes up to *lsn. */
 enum code ledger_stock_begin(struct ctx *ctx, struct text sku, struct stock_look *look,
                              uint64_t *lsn);
-/* The next pools, in the order in which they were made, borrowed from the context; how many, 0 at
+/* The next pools in the order of their creation, borrowed from the context. Returns how many; 0 at
  * the end. */
 uint32_t ledger_stock_next(struct ctx *ctx, struct stock_look *look,
                            const struct pool_view **pools);
 
 struct stock_view {
     uint64_t lsn;
-    int64_t on_hand, reserved; /* over all pools that can be sold */
-    int64_t available;         /* likewise, but not at inactive locations */
+    int64_t on_hand, reserved; /* over all sellable pools */
+    int64_t available;         /* likewise, without inactive locations */
     uint32_t pool_count;
-    const struct pool_view *pools; /* borrowed from the context; none of an item with more than
+    const struct pool_view *pools; /* borrowed from the context; none if the item has more than
                                       STOCK_POOLS */
 };
 
 /* The whole look at once. */
 enum code ledger_stock(struct ctx *ctx, struct text sku, struct stock_view *view);
 
-/* Walks the items: *cursor is 0 at first, then what the call before left. Begins a look at each;
+/* Walks the items: *cursor starts at 0 and is passed back unchanged. Begins a look at each item;
  * one that has no pool yet has no sku. False at the end. */
 bool ledger_next_item(struct ctx *ctx, uint32_t *cursor, struct text *sku, struct stock_look *look);
 
-/* The catalogue as it is now; borrowed until ledger_end. */
+/* The current catalogue; borrowed until ledger_end. */
 const struct catalogue *ledger_catalogue(struct ctx *ctx);
 
 /* ---- what the indexes in records stand for ---- */
 
 /* CODE_OK, CODE_DEFERRED or CODE_UNKNOWN_SKU. */
 enum code ledger_find_item(struct ctx *ctx, struct text sku, uint32_t *item);
-/* Absent if nothing has that index. They live as long as the ledger. */
+/* Absent if nothing has that index. The texts live as long as the ledger. */
 struct text ledger_sku(const struct ctx *ctx, uint32_t item);
 struct text ledger_client_name(const struct ctx *ctx, uint16_t client);
 
 /* ---- the catalogue ---- */
 
-/* Setting what is already so changes nothing and returns the LSN of the earlier change. */
+/* Setting what is already set changes nothing and returns the LSN of the earlier change. */
 enum code ledger_set_location(struct ctx *ctx, const struct location_setting *s, uint64_t *lsn);
 enum code ledger_set_channel(struct ctx *ctx, const struct channel_setting *s, uint64_t *lsn);
 
@@ -294,8 +294,7 @@ struct item_setting {
 
 enum code ledger_set_item(struct ctx *ctx, const struct item_setting *s, uint64_t *lsn);
 
-/* An item as item_set left it. Texts that are not set are empty; all are borrowed until
- * ledger_end. */
+/* An item as item_set left it. Unset texts are empty; all texts are borrowed until ledger_end. */
 struct details_view {
     struct text sku, name, barcode;
     bool has_low_stock, has_backorder_limit;
@@ -304,35 +303,34 @@ struct details_view {
 
 enum code ledger_details(struct ctx *ctx, struct text sku, struct details_view *view);
 
-/* Walks the items, those without a pool too: *cursor is 0 at first, then what the call before left.
- * False at the end. */
+/* Walks the items, including those without a pool: *cursor starts at 0 and is passed back
+ * unchanged. False at the end. */
 bool ledger_next_details(struct ctx *ctx, uint32_t *cursor, struct details_view *view);
 
-/* The index by which records name a client; 0 for an empty name or when all indexes are taken.
+/* The index by which records name a client; 0 for an empty name, or if all indexes are taken.
  * CODE_OK or CODE_DEFERRED. */
 enum code ledger_client(struct ctx *ctx, struct text name, uint16_t *client);
 
 /* ---- time ---- */
 
-/* Expires at most `budget` holds of this context that are due; none any more once the journal has
- * failed. Returns how many it looked at; as long
- * as that is the budget, call again soon. */
+/* Expires at most `budget` due holds of this context; none once the journal has failed. Returns how
+ * many it looked at; if that is the whole budget, call again soon. */
 unsigned ledger_expire(struct ctx *ctx, unsigned budget);
 
-/* Engine time at which ledger_expire next has something to do; UINT64_MAX: never. */
+/* Engine time at which ledger_expire next has work; UINT64_MAX: never. */
 uint64_t ledger_next_deadline(const struct ctx *ctx);
 
-/* Seats whose inbox this context has filled since it asked last, as a bit set; their threads should
- * begin an iteration soon. */
+/* The contexts, as a bit set, whose inboxes this one has filled since the last call; their threads
+ * should begin an iteration soon. */
 uint64_t ctx_take_wakeups(struct ctx *ctx);
 
-/* ---- fetching ahead: memory latency is the cost of this program ---- */
+/* ---- prefetching: memory latency is what this program's operations cost ---- */
 
-/* What a request will touch: the entry of an id, an item, or both. Both texts may be absent. */
+/* What a request will touch: an id's entry, an item, or both. Both texts may be absent. */
 struct prefetch_hint {
     struct text id, sku;
-    uint64_t id_hash, sku_hash; /* from here on the ledger's, from stage to stage */
-    uint32_t entry;             /* number + 1; 0: none is known */
+    uint64_t id_hash, sku_hash; /* from here on: the ledger's own, kept between stages */
+    uint32_t entry;             /* number + 1; 0: none known */
 };
 
 /* Call all of stage 0 for a batch of requests, then all of stage 1, ..., then the operations.
@@ -342,34 +340,34 @@ void ledger_prefetch(struct ctx *ctx, unsigned stage, struct prefetch_hint *hint
 
 /* ---- memory before it is needed ---- */
 
-/* An operation that is the first to touch a page waits for the kernel to zero it: a huge one takes
- * up to some milliseconds. One step of having that done beforehand. One thread at a time, beside
- * the contexts'; after POPULATED_ENOUGH again soon. */
+/* The first operation to touch a page waits for the kernel to zero it, up to some milliseconds for
+ * a huge page. This does one step of that work in advance. One thread at a time, beside the
+ * contexts' threads; after POPULATED_ENOUGH, call again soon. */
 enum populated ledger_populate(struct ledger *ledger);
 
-/* ---- replay's entrance ---- */
+/* ---- replay ---- */
 
-/* The engine's time of the batch that the next records lie in. Ids end by it; without it by the
- * times that records tell, which are the wall clock's. */
+/* Engine time of the batch that holds the next records. Ids end by it; without it, by the records'
+ * own times, which are wall clock times. */
 void ledger_apply_time(struct ledger *ledger, uint64_t engine_ms);
 
-/* Applies one record of the journal that ends at lsn. Before the contexts' threads start; records
- * in order. 0, or -EINVAL / -ENOSPC with the reason in context 0's failure. engine time is anchored
- * so that the wall clock's milliseconds are its own: pass it to ledger_begin in the same terms. */
+/* Applies the journal record that ends at lsn; records in order, before the contexts' threads
+ * start. 0, or -EINVAL / -ENOSPC with the reason in context 0's failure. Engine time here is in
+ * milliseconds of the wall clock: pass it to ledger_begin in the same terms. */
 struct record_head;
 int ledger_apply(struct ledger *ledger, const struct record_head *record, uint64_t lsn);
 
-/* Hints, before that: fetches what records that come soon will touch. All of stage 0 for some, then
- * of stage 1, then they are applied. */
+/* Hints: prefetches what upcoming records will touch. Call stage 0 for a group of records, then
+ * stage 1, then apply them. */
 enum { APPLY_STAGES = 2 };
 void ledger_apply_prefetch(const struct ledger *ledger, const struct record_head *record,
                            unsigned stage);
 
 /* After the last record: hands open holds to the contexts' timing wheels. Returns how many ids it
- * had to forget before their time, for there was no room for them. */
+ * had to forget early for lack of room. */
 uint64_t ledger_recovered(struct ledger *ledger, uint64_t engine_ms);
 
-/* ---- metrics and proof ---- */
+/* ---- metrics and checks ---- */
 
 #define LEDGER_COUNTERS(X)                                                                         \
     X(reserves)                                                                                    \
@@ -383,17 +381,17 @@ struct ledger_metrics {
 #undef X
     uint64_t items, pools, live; /* in use */
     uint64_t items_max, pools_max, reservations_max;
-    /* The table of ids. */
+    /* The id table. */
     uint64_t ids_taken;      /* slots, of reservations_max */
     uint64_t ids_remembered; /* of what has ended */
-    uint64_t remember_ms;    /* see engine/ledger/id_gauge.h for how long the table lasts */
+    uint64_t remember_ms;    /* engine/ledger/id_gauge.h says how long the table lasts */
 };
 
-/* Sums over all contexts; any thread, any time; each figure is exact for some recent moment. */
+/* Sums over all contexts; any thread, any time; each metric is exact for some recent moment. */
 void ledger_metrics(const struct ledger *ledger, struct ledger_metrics *metrics);
 
-/* Walks the whole ledger while nothing changes it and checks every invariant. 0, or -EILSEQ with
- * what was found in message. */
+/* Checks every invariant of the whole ledger, which must not change meanwhile. 0, or -EILSEQ with
+ * the finding in message. */
 int ledger_check(struct ledger *ledger, char *message, size_t size);
 
 #endif

@@ -6,10 +6,10 @@
 #include "engine/ledger/ctx.h"
 #include "engine/store/id_time.h"
 
-/* How far the clock of a client that makes ids with a time of their own may be off. */
+/* How far off the clock of a client that makes ids with a time in them may be. */
 enum { SKEW_MOST_MS = 60000 };
 
-/* Was it made before what is remembered begins? Then it may have been done, and forgotten. */
+/* Is the id older than everything remembered? Then it may have been done and forgotten. */
 static bool id_expired(const struct ctx *ctx, struct text id)
 {
     const struct id_table *ids = &ctx->ledger->ids;
@@ -26,37 +26,39 @@ static bool id_expired(const struct ctx *ctx, struct text id)
 
 static enum code table_is_full(struct ctx *ctx)
 {
-    return fail(ctx, CODE_LIMIT,
-                "the table of ids is full of live reservations (%u); --reservations sets its size",
-                ctx->ledger->ids.max);
+    return fail(
+        ctx, CODE_LIMIT,
+        "the id table is full of live reservations (%u); restart with larger --reservations",
+        ctx->ledger->ids.max);
 }
 
-/* Says what size would do at the present rate. */
+/* Says what size would suffice at the current rate. */
 static enum code table_is_young(struct ctx *ctx)
 {
     const struct id_table *ids = &ctx->ledger->ids;
     uint64_t remember = ids->remember_ms, ripe = id_table_ripe_ms(ids);
-    /* Another context's iteration may be some milliseconds ahead of this one's. */
+    /* Another context's time may be some milliseconds ahead of this one's. */
     uint64_t wait = ripe > ctx->engine_ms ? ripe - ctx->engine_ms : 0;
     uint64_t age = wait < remember ? remember - wait : 0;
     uint64_t needed =
         ids->max - id_table_remembered(ids) + id_table_remembered(ids) * (remember + 1) / (age + 1);
-    return fail(ctx, CODE_OVERLOADED,
-                "the table of ids (%u) holds those of the last %llu s only, and each is remembered "
-                "for %llu s; at this rate --reservations %llu would do",
-                ids->max, (unsigned long long)age / 1000, (unsigned long long)remember / 1000,
-                (unsigned long long)needed);
+    return fail(
+        ctx, CODE_OVERLOADED,
+        "the id table (%u) holds only the ids of the last %llu s, and must remember each for "
+        "%llu s; at this rate it needs --reservations %llu",
+        ids->max, (unsigned long long)age / 1000, (unsigned long long)remember / 1000,
+        (unsigned long long)needed);
 }
 
 static enum code expired_id(struct ctx *ctx, const char *parameter, struct text id)
 {
     return fail(ctx, CODE_EXPIRED_ID,
-                "%s \"%.*s\" was made before what is remembered begins: it may have been done "
-                "already, and is not done again",
+                "%s \"%.*s\" is older than what is remembered: it may have been done already, "
+                "and is not done again",
                 parameter, (int)id.len, id.at);
 }
 
-/* A sleeping worker shares nothing. */
+/* A sleeping worker shares no slots. */
 static void wake_all(struct ctx *ctx)
 {
     assert(ctx->ledger->worker_count >= 1);

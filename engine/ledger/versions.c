@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What changes rarely and is read by pointer: versions of the catalogue, details of items. One
- * writer at a time; an old version is freed when no context can hold it any more.
+ * What changes rarely and is read through a pointer: versions of the catalogue, details of items.
+ * One writer at a time; an old version is freed when no context can hold it any more.
  */
 #include <assert.h>
 #include <stdlib.h>
@@ -40,17 +40,17 @@ void catalogue_put(struct ledger *ledger)
 }
 
 /*
- * Epochs (after Fraser, "Practical lock-freedom", 2004). What was taken out of sight at epoch e is
- * free once no context is in an iteration that began at e or before. A context that begins an
- * iteration unseen by the scan below stores its epoch after the scan, hence loads the pointer after
- * it was swapped: these four accesses are sequentially consistent for that.
+ * Epochs (after Fraser, "Practical lock-freedom", 2004). What was retired at epoch e may be freed
+ * once no context is in an iteration that began at e or before. A context that begins an iteration
+ * unseen by the scan below stores its epoch after the scan, hence loads the pointer after the swap:
+ * these four accesses are sequentially consistent for that reason.
  */
 void retire(struct ledger *ledger, void *what, void (*destroy)(void *))
 {
     assert(atomic_load(&ledger->catalogue_busy)); /* it guards the list */
     struct retired *r = malloc(sizeof *r);
     if (!r)
-        return; /* leaks one old version rather than free what may be in use */
+        return; /* leaks one old version rather than freeing what may be in use */
     uint64_t epoch = atomic_fetch_add_explicit(&ledger->epoch, 1, memory_order_seq_cst);
     *r = (struct retired){
         .next = ledger->retired, .epoch = epoch, .destroy = destroy, .what = what

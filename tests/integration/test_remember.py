@@ -94,7 +94,7 @@ class Overload(Remember):
         self.serve("--reservations", "256")
         done, error = self.fill()
         self.assertEqual(len(done), 256)
-        self.assertRegex(error.message, r"--reservations \d+ would do")
+        self.assertRegex(error.message, r"needs --reservations \d+")
         for kind in ("refuse again", "killed", "stopped"):
             self.refused("overloaded", "receive", "another", "ONE", "main", 1)
             for name, result in done.items():
