@@ -3,7 +3,7 @@
  * Allot: units move between the shared pool of a location and the pool of one channel there.
  *
  * In between they are in neither pool. The transaction takes and gives, so a thread that finds too
- * little meanwhile, in the one pool or in the sum, is deferred and not refused.
+ * little meanwhile, in a pool or in the sum, is deferred, not refused.
  */
 #include "engine/ledger/ledger.h"
 
@@ -17,7 +17,7 @@
 #include "engine/ops/place.h"
 #include "engine/txn/txn_run.h"
 
-/* One allotment on its way. */
+/* One allotment in progress. */
 struct allotting {
     struct txn txn;
     const struct allotment *asked;
@@ -26,7 +26,7 @@ struct allotting {
     struct pool *from;
     struct target to;
     int64_t qty;                   /* how many units move */
-    struct movement_result result; /* delta and on hand are of the allotted pool */
+    struct movement_result result; /* delta and on_hand are the allotted pool's */
 };
 
 static uint64_t fingerprint(const struct allotment *a)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Questions about what item_set said: one item's details, and those of all items in turn. */
+/* Queries for what item_set has set: one item's details, and those of all items in turn. */
 #include "engine/ledger/ledger.h"
 
 #include "engine/ledger/ctx.h"
@@ -7,7 +7,8 @@
 
 static void view_details(const struct items *items, uint32_t index, struct details_view *view)
 {
-    /* Acquire: what the pointer leads to. It stays until the end of the iteration, see retire. */
+    /* Acquire: for what the pointer leads to, which stays until the end of the iteration, see
+     * retire. */
     const struct item_details *d =
         atomic_load_explicit(&items->details[index], memory_order_acquire);
     *view = (struct details_view){ .sku = item_sku(item_at(items, index)) };
@@ -32,7 +33,7 @@ enum code ledger_details(struct ctx *ctx, struct text sku, struct details_view *
     return CODE_OK;
 }
 
-/* An index that was given out but not shown yet has neither details nor a pool. */
+/* An index that is given out but not shown yet has neither details nor a pool. */
 static bool is_shown(const struct items *items, uint32_t index)
 {
     struct pool_walk walk = pool_walk_start(items, index);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What becomes of a hold: it is extended, confirmed, or expires. settle.c has how it ends else. */
+/* What becomes of a hold: it is extended, confirmed, or expires. settle.c has its other ends. */
 #include "engine/ledger/ledger.h"
 
 #include <assert.h>
@@ -22,7 +22,7 @@ static void reschedule(struct ctx *ctx, struct id_entry *entry, bool sooner)
 {
     struct id_table *ids = &ctx->ledger->ids;
     if (!sooner)
-        return; /* it comes up at the old deadline and is linked again then */
+        return; /* it comes up at the old deadline and is relinked then */
     assert(entry->owner < ctx->ledger->context_count); /* I5: what is held is in a wheel */
     if (entry->owner == ctx->index) {
         wheel_unlink(&ctx->wheel, ids, entry);
@@ -149,7 +149,7 @@ enum code ledger_confirm(struct ctx *ctx, struct text id, struct text ref,
 
 /* ---- expire ---- */
 
-/* All that is left of every draw. A reservation that was fulfilled in part is never held, so what
+/* Posts all that is left of every draw. A partly fulfilled reservation is never held, so what
  * expires was never fulfilled. */
 static enum code plan_expire(struct ctx *ctx, struct txn *t)
 {
@@ -168,7 +168,7 @@ static uint32_t record_expire(struct ctx *ctx, struct txn *t)
         .fixed = { .head = head_of(ctx, RECORD_EXPIRE, 0), .time_ms = ctx->wall_ms },
         .id = entry_id(t->reservation, t->word),
     };
-    f.fixed.head.client = 0; /* no client asked for it */
+    f.fixed.head.client = 0; /* no client asked for this */
     struct record_builder b = expire_begin(ctx->record, &f);
     return record_end(&b);
 }
@@ -203,13 +203,14 @@ void expire_entry(struct ctx *ctx, struct id_entry *entry, uint64_t word)
     (void)code;
 }
 
-/* An entry that came up in the wheel, and is unlinked now. */
+/* Handles an entry that came up in the wheel, and is now unlinked. */
 static void come_up(struct ctx *ctx, struct id_entry *entry)
 {
     struct id_table *ids = &ctx->ledger->ids;
     uint64_t word;
     if (!entry_take(entry, &word)) {
-        /* Busy with another context. It is linked still, as that context will have to assume. */
+        /* Busy with another context, which must assume that it is still linked: so it is
+         * relinked. */
         wheel_link(&ctx->wheel, ids, entry, ctx->engine_ms + WHEEL_TICK_MS);
         return;
     }
@@ -233,7 +234,7 @@ unsigned ledger_expire(struct ctx *ctx, unsigned budget)
 {
     struct id_table *ids = &ctx->ledger->ids;
     if (log_has_failed(ctx->ledger->log))
-        return 0; /* nobody drains the log: it would fill it */
+        return 0; /* nothing drains the log, so expiries would fill it */
     for (unsigned done = 0; done < budget; done++) {
         struct id_entry *entry = wheel_take_due(&ctx->wheel, ids, ctx->engine_ms);
         if (!entry)
@@ -248,8 +249,8 @@ uint64_t ledger_next_deadline(const struct ctx *ctx)
     if (log_has_failed(ctx->ledger->log))
         return UINT64_MAX; /* nothing expires any more */
     uint64_t next = wheel_next_ms(&ctx->wheel);
-    /* A message that was found busy may be of a hold that is due now: nobody wakes this context for
-     * it a second time. Whoever has the entry puts it soon. */
+    /* A message whose entry was busy may be for a hold that is due now, and no second wake-up comes
+     * for it. The thread that has the entry puts it soon. */
     uint64_t soon = ctx->engine_ms + WHEEL_TICK_MS;
     return wheel_has_messages(&ctx->wheel) && next > soon ? soon : next;
 }

@@ -45,7 +45,7 @@ static enum code check_movement(struct ctx *ctx, const struct movement *m, enum 
     return CODE_OK;
 }
 
-/* An adjustment by more than there is. */
+/* An adjustment down by more than is on hand. */
 static enum code too_little(struct ctx *ctx, const struct movement *m, int64_t on_hand)
 {
     fail(ctx, CODE_INSUFFICIENT_STOCK, "only %lld of \"%.*s\" on hand at \"%.*s\"",
@@ -55,7 +55,7 @@ static enum code too_little(struct ctx *ctx, const struct movement *m, int64_t o
     return CODE_INSUFFICIENT_STOCK;
 }
 
-/* No count is of the future; but the clock of the one who counted may be a little ahead of ours. */
+/* A count cannot lie in the future, but the client's clock may be a little ahead of ours. */
 enum { AHEAD_OF_US_MS = 5000 };
 
 static enum code check_as_of(struct ctx *ctx, const struct movement *m)
@@ -67,7 +67,7 @@ static enum code check_as_of(struct ctx *ctx, const struct movement *m)
                 (unsigned long long)(m->as_of_ms - ctx->wall_ms));
 }
 
-/* Makes nothing yet: a movement that is refused must leave no item and no pool. */
+/* Creates nothing yet: a refused movement must leave no item and no pool. */
 static enum code find_pool(struct ctx *ctx, struct moving *move)
 {
     const struct movement *m = move->asked;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Counting: what people found at a place, now or a while ago. */
+/* Counting: what people found at a location, now or a while ago. */
 #include "engine/ops/movement.h"
 
 #include "engine/ledger/ctx.h"
 #include "engine/ops/place.h"
 
-/* What has moved in the place's pools since that time; false if that is no longer known. */
+/* What has moved in the location's pools since that time; false if that is no longer known. */
 static bool moved_since(const struct ctx *ctx, uint64_t as_of_ms, const struct place *place,
                         int64_t *moved)
 {
@@ -25,9 +25,9 @@ static enum code too_long_ago(struct ctx *ctx)
                 "as_of lies further back than movements are remembered; count again");
 }
 
-/* Makes the pool of a count, unless the count is to be refused. How far back it reaches is decided
- * before: what moved in a pool that has just been made is remembered in any case. So a count that
- * would only be deferred makes none: it may reach back too far when it is tried again. */
+/* Creates the pool of a count, unless the count must be refused. Whether as_of reaches back too far
+ * is decided before, because movements in a new pool are always remembered. So a count that would
+ * be deferred creates none: it may reach back too far when it is retried. */
 static enum code prepare_pool(struct ctx *ctx, struct moving *move, struct place *place)
 {
     const struct movement *m = move->asked;
@@ -54,12 +54,12 @@ static enum code post_difference(struct ctx *ctx, struct moving *move, struct pl
         return movement_post_up(ctx, move, delta, (int32_t)word_on_hand(shared->word));
     if (delta < 0)
         place_take(place, -delta, true, ctx->postings);
-    else /* nothing to change, but the count was made: the pool is marked */
+    else /* nothing to change, but the count took place: it raises the item's version */
         post(ctx->postings, (struct posting){ shared->unit, NOT_COUNTED, 0, 0, NEEDS_NONE, 0 });
     return CODE_OK;
 }
 
-/* Deferred whenever something moved while it looked: a count is rare, and is tried again. */
+/* Deferred whenever something moves while it looks: a count is rare, and is retried. */
 enum code count_plan(struct ctx *ctx, struct moving *move)
 {
     struct place place;
@@ -73,7 +73,7 @@ enum code count_plan(struct ctx *ctx, struct moving *move)
     bool stable = gives_stable(item, &stamp);
     place_look(&ctx->ledger->items, move->item, move->key.location, &place);
     bool known = !m->has_as_of || moved_since(ctx, m->as_of_ms, &place, &moved);
-    /* Pending: perhaps a fulfil that will put back what it took from what is on hand. */
+    /* Undecided: perhaps a fulfil that will put back what it took from on hand. */
     if (!stable || !gives_unchanged(item, stamp) || place.undecided)
         return CODE_DEFERRED;
     if (!known && !move->fresh)

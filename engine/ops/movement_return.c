@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Returns that name a reservation: in all no more than it was fulfilled with (returns.h). */
+/* Returns that name a reservation: together no more than was fulfilled (returns.h). */
 #include "engine/ops/movement.h"
 
 #include "engine/ledger/ctx.h"
@@ -37,7 +37,7 @@ static enum code too_many_returned(struct ctx *ctx, const struct movement *m)
     return CODE_WRONG_STATE;
 }
 
-/* May that much be returned of the reservation? */
+/* May that many units be returned to the reservation? */
 static enum code check_returned(struct ctx *ctx, const struct moving *move)
 {
     const struct movement *m = move->asked;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* From the indexes in records to names, and back. */
+/* Maps the indexes in records to names, and back. */
 #include "engine/ledger/ctx.h"
 #include "engine/ledger/find.h"
 #include "engine/ledger/ledger.h"

@@ -59,8 +59,8 @@ void place_look(const struct items *items, uint32_t item, uint16_t location, str
     place->stable &= gives_unchanged(item_at(items, item), stamp);
 }
 
-/* Spreads over the pools in turn: takes what is free in each, or else all that is on hand. How many
- * units are missing still. */
+/* Spreads over the pools in turn: takes what is available in each if `free`, otherwise all that is
+ * on hand. Returns how many units are still missing. */
 static int64_t spread(struct place *place, int64_t missing, bool free)
 {
     for (uint32_t i = 0; i < place->count && missing > 0; i++) {
@@ -87,7 +87,7 @@ void place_take(struct place *place, int64_t missing, bool as_counted, struct po
         const struct place_pool *pool = &place->pools[i];
         if (pool->qty == 0)
             continue;
-        /* As long as free units are enough, no promise is broken, whatever comes in between. */
+        /* While available units suffice, no promise is broken, whatever happens in between. */
         int64_t needs = promised > 0 ? NEEDS_NONE : pool->qty;
         int32_t counted = as_counted ? (int32_t)word_on_hand(pool->word) : NOT_COUNTED;
         post(postings, (struct posting){ pool->unit, counted, -pool->qty, 0, needs, 0 });

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What lies at one location of one item: its shared pool, and the pools allotted to channels.
- * People count units there, not pools, so counts and adjustments look at all of them together.
+ * What one location has of one item: the shared pool, and the pools allotted to channels. People
+ * count units there, not pools, so counts and adjustments look at all of them together.
  */
 #ifndef STOCKD_ENGINE_OPS_PLACE_H
 #define STOCKD_ENGINE_OPS_PLACE_H
@@ -14,49 +14,49 @@ enum { PLACE_POOLS = CHANNELS_MAX + 1 };
 
 struct place_pool {
     uint32_t unit;
-    int64_t qty; /* that place_take takes */
+    int64_t qty; /* how many units place_take takes */
     uint64_t word;
 };
 
-/* One look at all of a location's pools that can be sold. */
+/* One look at all sellable pools of a location. */
 struct place {
     int64_t on_hand;
-    bool undecided; /* somebody's take is undecided on one of them */
-    bool stable;    /* no give came in between: the sum is the truth of one instant */
-    uint32_t count; /* of pools, the shared one first */
+    bool undecided; /* one of them has an undecided take */
+    bool stable;    /* no give came in between: the sum is that of one instant */
+    uint32_t count; /* of pools; the shared one is first */
     struct place_pool pools[PLACE_POOLS];
 };
 
 void place_look(const struct items *items, uint32_t item, uint16_t location, struct place *place);
 
 /*
- * Posts the taking of so many units, which must be on hand in the look: first what nobody was
- * promised, from the shared pool before the allotted ones; only then what was promised.
- * `as_counted`: only if each pool is as it was in the look.
+ * Posts takes of `missing` units, which must be on hand in the look: first available units, from
+ * the shared pool before the allotted ones; only then promised ones. `as_counted`: each pool must
+ * still have on hand what the look saw.
  */
 void place_take(struct place *place, int64_t missing, bool as_counted, struct postings *postings);
 
-/* On hand and available, as the pools say one after the other. */
+/* Sums on hand and available, pool by pool: not at one instant. */
 void place_sum(const struct items *items, uint32_t item, uint16_t location, int64_t *on_hand,
                int64_t *available);
 
 /* ---- giving to a pool that may not exist yet ---- */
 
-/* Where units go to. A pool that does not exist is made once everything is taken, for a refusal
- * must leave none; until then it has its room in the table of pools. */
+/* The pool that units go to. If it does not exist, it is created once everything is taken, because
+ * a refusal must leave none; until then it has room reserved in the pool table. */
 struct target {
     struct pool_key key;
-    struct pool *pool; /* NULL as long as it does not exist */
-    bool has_room;     /* in the table, for it */
+    struct pool *pool; /* NULL until it exists */
+    bool has_room;     /* room in the table is reserved for it */
 };
 
-/* Finds the pool of the key, if there is one. */
+/* Finds the key's pool, if it exists. */
 void target_find(const struct items *items, struct target *to);
-/* Posts so many units of that sku; or a refusal: the pool, or the table of pools, is full. */
+/* Posts qty units of that sku; or refuses: the pool, or the pool table, is full. */
 enum code target_post(struct ctx *ctx, struct target *to, struct text sku, int64_t qty);
-/* Everything is taken: makes the pool that the posting gives to, unless it is there. */
+/* Once everything is taken: creates the pool that the posting gives to, unless it exists. */
 enum code target_make(struct ctx *ctx, struct target *to, struct posting *give);
-/* At the end, whatever came of it. */
+/* Call at the end, whatever the outcome. */
 void target_end(struct ctx *ctx, const struct target *to);
 
 #endif

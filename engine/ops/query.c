@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Questions: they read the ledger as it is at this moment, and change nothing. */
+/* Queries: they read the ledger as it is now, and change nothing. */
 #include "engine/ledger/ledger.h"
 
 #include "engine/ledger/ctx.h"
@@ -9,7 +9,7 @@
 /* See ctx_work. */
 enum { SKU_WORK = 16, POOL_VIEW_WORK = 4 };
 
-/* Everything up to the log's drained end has been applied: what is read now includes it. */
+/* Everything up to the log's head has been applied, so what is read now includes it. */
 static uint64_t lsn_now(const struct ctx *ctx)
 {
     return log_head(ctx->ledger->log); /* @read-up-to */
@@ -37,7 +37,7 @@ static inline enum code look_at_skus(struct ctx *ctx, struct text channel_code,
         int64_t item = items_find(items, skus[i], sku_hash(items, skus[i]));
         if (item < 0 && item != ITEM_BUSY && !text_is_utf8(skus[i]))
             return bad_sku(ctx, i);
-        /* An item that is just coming into being is not there yet. */
+        /* An item that is being created does not exist yet. */
         available[i] = item < 0 ? NO_SUCH_SKU : channel_available(ctx, channel, (uint32_t)item);
     }
     return CODE_OK;
@@ -134,7 +134,8 @@ uint32_t ledger_stock_next(struct ctx *ctx, struct stock_look *look, const struc
     while (count < STOCK_POOLS && (pool = pool_walk_next(&walk)) != NULL) {
         struct pool_view *to = &ctx->pool_views[count++];
         uint64_t key = atomic_load_explicit(&pool->key, memory_order_relaxed);
-        /* Only now: the location of a pool that is there is in the catalogue that is there. */
+        /* Loaded only after the pool is found: the then current catalogue has the pool's
+         * location. */
         view_pool(catalogue_now(ctx), key, pool_read(pool), to);
         add_pool(look, to);
     }
@@ -170,7 +171,7 @@ bool ledger_next_item(struct ctx *ctx, uint32_t *cursor, struct text *sku, struc
         return false;
     uint32_t index = (*cursor)++;
     *look = begin_look(ctx, index);
-    /* An index that was given out but not shown yet has no pool. */
+    /* An index that is given out but not shown yet has no pool. */
     struct pool_walk walk = pool_walk_start(items, index);
     bool stocked = pool_walk_next(&walk) != NULL;
     *sku = stocked ? item_sku(item_at(items, index)) : (struct text){ NULL, 0 };

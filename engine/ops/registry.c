@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Setting what changes rarely: locations, channels, details of items, names of clients. One context
- * at a time (catalogue_busy); the new version is built, its LSN claimed, and then shown (rule O).
+ * Settings, which change rarely: locations, channels, details of items, names of clients. One
+ * context at a time (catalogue_busy) builds the new version, claims its LSN, and then shows it
+ * (rule O).
  */
 #include "engine/ledger/ledger.h"
 
@@ -20,7 +21,7 @@ static void add_short_text(struct record_builder *b, const struct code_text *t)
     record_add(b, t->at, t->len);
 }
 
-/* Builds the record; its length. */
+/* Builds the record; returns its length. */
 uint32_t location_record_make(void *buffer, struct record_head head, const struct location *l,
                               uint16_t index)
 {
@@ -77,7 +78,7 @@ uint32_t client_record_make(void *buffer, struct record_head head, uint16_t inde
 }
 
 /* Claims, shows, and only then publishes: a thread that reads a head that includes the change finds
- * the new catalogue. Returns the LSN, which *own is set to before others see it. */
+ * the new catalogue. Returns the LSN, to which *own is set before other threads see it. */
 static uint64_t show_catalogue(struct ctx *ctx, struct catalogue *next, uint64_t *own,
                                uint32_t length)
 {
@@ -90,7 +91,7 @@ static uint64_t show_catalogue(struct ctx *ctx, struct catalogue *next, uint64_t
     return lsn;
 }
 
-/* Starts to write the catalogue: CODE_OK with catalogue_busy taken, or CODE_DEFERRED. */
+/* Begins to write the catalogue: CODE_OK with catalogue_busy taken, or CODE_DEFERRED. */
 static enum code begin_setting(struct ctx *ctx)
 {
     if (ledger_has_room(ctx) && catalogue_take(ctx->ledger))
@@ -243,7 +244,7 @@ static uint64_t journal_details(struct ctx *ctx, uint32_t index, struct item_det
     return lsn;
 }
 
-/* The caller holds catalogue_busy. The item comes into being last: a refusal leaves none. */
+/* The caller holds catalogue_busy. The item is created last: a refusal leaves none. */
 static enum code set_details(struct ctx *ctx, const struct item_setting *s, uint64_t *lsn)
 {
     struct ledger *ledger = ctx->ledger;

@@ -29,8 +29,8 @@ enum code reservation_take(struct ctx *ctx, struct text id, struct id_entry **en
             return unknown_reservation(ctx, id);
         }
         bool late = word_state(*word) == STATE_HELD && (*entry)->expires_ms <= ctx->engine_ms;
-        /* Where nothing can be written it stays a hold for ever: an expiry that is never durable is
-         * none. */
+        /* Once nothing can be written it stays held for ever: an expiry that never becomes durable
+         * is none. */
         if (!late || log_has_failed(ctx->ledger->log)) /* @owned */
             return CODE_OK;
         if (!ledger_has_room(ctx)) {
@@ -81,7 +81,7 @@ void settle_entry(struct ctx *ctx, struct id_entry *entry, uint64_t word)
         owner = entry->owner = NO_OWNER;
     }
     if (owner != NO_OWNER) {
-        /* Mailed before it is put, so that the slot is not reused with the message under way. */
+        /* Sent before it is put, so that the slot is not reused while the message is on its way. */
         wheel_send(&ctx->ledger->contexts[owner]->wheel, ids, entry);
         entry_put(entry, word);
         return;

@@ -2,7 +2,7 @@
 /*
  * What the operations on a reservation share: finding it, its draws, its states, its view.
  *
- * Whoever finds a reservation owns its entry (E1 of id_table.h) until it is put.
+ * The thread that finds a reservation owns its entry (E1 of id_table.h) until it puts it.
  */
 #ifndef STOCKD_ENGINE_OPS_RESERVATION_H
 #define STOCKD_ENGINE_OPS_RESERVATION_H
@@ -12,39 +12,40 @@
 #include "engine/store/id_table.h"
 #include "engine/txn/txn.h"
 
-/* Finds and takes it; one whose deadline has passed is expired before it is seen. */
+/* Finds and takes the entry; a hold whose deadline has passed is expired first. */
 enum code reservation_take(struct ctx *ctx, struct text id, struct id_entry **entry,
                            uint64_t *word);
 
 /* The same for a transaction's plan, which may run several times but takes it once. */
 enum code reservation_hold(struct ctx *ctx, struct txn *t, struct text id);
 
-/* Refuses a transaction whose reservation is in another state than it must be. */
+/* Refuses a transaction because its reservation is in the wrong state. */
 enum code reservation_wrong_state(struct ctx *ctx, const struct txn *t, const char *wanted);
 
-/* The state word after a transition, which must be one of the table. */
+/* The state word after a transition, which the table must allow. */
 uint64_t with_state(uint64_t word, enum entry_state to);
 
-/* The state that follows from the draws; `before` as long as anything is left. */
+/* The state that follows from the draws; `before` while anything is left. */
 enum entry_state state_of_draws(const struct id_table *ids, struct id_entry *entry,
                                 enum entry_state before);
 
-/* Stores planned draws in the entry, or in a chain behind it; false if the table is full. What is
- * ready when the entry was created needs no time of its own. */
+/* Stores planned draws in the entry, or in a chain behind it; false if the table is full. Draws
+ * that are ready when the entry is created need no time of their own. */
 bool store_draws(struct ctx *ctx, struct id_entry *entry, const struct planned_draw *draws,
                  uint32_t count);
 
 /* Lists the draws in the context's draw_list. */
 void list_draws(struct ctx *ctx, struct id_entry *entry);
 
-/* Fills the view. `first`: as the reservation was first granted. */
+/* Fills the view. `first`: the reservation as it was granted. */
 void view_reservation(struct ctx *ctx, struct id_entry *entry, uint64_t word, bool first,
                       struct reservation_view *view);
 
-/* Puts the reservation in its new state; unlinks, or mails, what is final. */
+/* Puts the reservation in its new state. If that is final, unlinks it from its wheel or sends it to
+ * the owner's inbox. */
 void settle_entry(struct ctx *ctx, struct id_entry *entry, uint64_t word);
 
-/* Expires a reservation that is held. */
+/* Expires a held reservation. */
 void expire_entry(struct ctx *ctx, struct id_entry *entry, uint64_t word);
 
 /* Fills the fresh entry of a step's own id, and puts it. */

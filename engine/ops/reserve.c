@@ -3,9 +3,9 @@
  * Reserve: promises stock to an order, all of it or none.
  *
  * The plan looks up what the order names, finds pools for its lines (sourcing.h), and sets slots
- * for its draws aside, so that nothing can fail once stock is taken. An order over several pools
+ * aside for its draws, so that nothing can fail once stock is taken. An order over several pools
  * takes tentatively. A thread that finds too little where takes are undecided does not know whether
- * the stock is gone: it undoes its own and is deferred. So a refusal is always the truth of one
+ * the stock is gone: it undoes its own takes and is deferred. So a refusal is always true of one
  * instant.
  */
 #include "engine/ledger/ledger.h"
@@ -22,13 +22,13 @@
 
 enum { LOOKS_UNTIL_STABLE = 4 };
 
-/* One order on its way. */
+/* One order in progress. */
 struct reserving {
     struct txn txn;
     const struct order *order;
     struct order_plan *plan; /* the context's */
-    bool resolved;           /* the plan knows what the order names */
-    bool guarded; /* the take itself leaves the channel's buffer; else it is looked at afterwards */
+    bool resolved;           /* the plan has looked up what the order names */
+    bool guarded; /* the take itself checks the channel's buffer; else a look afterwards does */
     struct reservation_view *view;
 };
 
@@ -68,7 +68,7 @@ static enum code check_order(struct ctx *ctx, const struct order *order)
     return CODE_OK;
 }
 
-/* Looks up the channel, and the items and places of all lines. */
+/* Looks up the channel, and the items and locations of all lines. */
 static enum code resolve(struct ctx *ctx, const struct order *order, struct order_plan *s)
 {
     const struct location *at = NULL, *bound;
@@ -91,7 +91,7 @@ static enum code resolve(struct ctx *ctx, const struct order *order, struct orde
     return code;
 }
 
-/* What is promised is when it is ready by the lead times of now. True: not all at once. */
+/* Sets when each draw is ready, by the current lead times. True: not all at once. */
 static bool time_draws(struct ctx *ctx, struct order_plan *s)
 {
     bool timed = false;
@@ -103,7 +103,7 @@ static bool time_draws(struct ctx *ctx, struct order_plan *s)
     return timed;
 }
 
-/* Before any stock is taken: what follows cannot fail for want of slots. */
+/* Runs before any stock is taken: what follows cannot fail for lack of slots. */
 static enum code prepare_slots(struct ctx *ctx, struct order_plan *s)
 {
     struct id_table *ids = &ctx->ledger->ids;
@@ -149,9 +149,9 @@ static void look_until_stable(struct ctx *ctx, struct order_plan *s, uint32_t it
 
 /*
  * A channel with a buffer must leave that many units of the item, over all its pools. With a single
- * pool the take itself checks that. With several, the sum is looked at again after the takes: by
- * then every order that took before this look is counted. Only if no give came in between was the
- * sum there, at the start of the look: a unit that moved on before it could be counted twice.
+ * pool the take itself checks that. With several, the takes are followed by another look at the
+ * sum, which counts every order that took before it. The sum existed, at the start of the look,
+ * only if no give came in between: otherwise a unit that moved may have been counted twice.
  */
 static enum code leave_buffer(struct ctx *ctx, struct txn *t)
 {

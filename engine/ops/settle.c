@@ -2,7 +2,7 @@
 /*
  * Settling: fulfil and cancel, in part or whole.
  *
- * A step with an op has an entry of its own, so that asking again gives its first result and does
+ * A step with an op has an entry of its own, so that a retry returns the first result and does
  * nothing twice. The op's entry is taken first, then the reservation's; both are tried, never
  * waited for.
  */
@@ -20,15 +20,15 @@
 
 enum step_kind { STEP_FULFIL = RECORD_FULFIL, STEP_CANCEL = RECORD_CANCEL };
 
-/* One step on its way. */
+/* One step in progress. */
 struct stepping {
     struct txn txn; /* its id is the step's op */
     const struct step *asked;
     enum step_kind kind;
-    bool done_before; /* nothing was left to do; the op stands for that */
+    bool done_before; /* nothing is left to do; the op stands for that */
     uint32_t part_count;
     struct step_part *parts; /* the context's */
-    enum entry_state to;     /* the state that it leads to */
+    enum entry_state to;     /* the resulting state */
     struct reservation_view *result;
 };
 
@@ -88,7 +88,7 @@ static void chain_draws(struct ctx *ctx)
     }
 }
 
-/* Settles at most so many units of one draw. How many. */
+/* Settles at most `wanted` units of one draw. Returns how many. */
 static int64_t choose_draw(struct draw_list *list, struct stepping *s, uint32_t index,
                            int64_t wanted)
 {
@@ -129,7 +129,7 @@ static enum code choose_line(struct ctx *ctx, struct stepping *s, const struct o
     uint32_t *first = item_map_number(&ctx->draw_list.map, item, 0);
     for (;;) {
         ctx->work++;
-        /* The next line of that item begins where this one ends. */
+        /* The next line of that item continues where this one ends. */
         while (*first != 0 && draw_left(list->draws[*first - 1]) == 0)
             *first = list->next[*first - 1];
         if (*first == 0)
@@ -183,8 +183,8 @@ static enum code not_on_hand(struct ctx *ctx, const struct posting *p, uint64_t 
     return CODE_INSUFFICIENT_STOCK;
 }
 
-/* What is to be shipped may not be there: in a short pool more was promised than is on hand. The
- * plan finds that before anything is taken, so that a refusal leaves no undone takes. */
+/* A short pool has fewer units on hand than are promised, so what should ship may be missing. The
+ * plan finds that before it takes anything, so that a refusal leaves no undone takes. */
 static enum code check_on_hand(struct ctx *ctx, struct postings *postings)
 {
     if (postings->count > 1)
@@ -216,7 +216,7 @@ static bool may_step(enum step_kind kind, enum entry_state state)
     return state == STATE_CONFIRMED || (kind == STEP_CANCEL && state == STATE_HELD);
 }
 
-/* Asking for all when there is nothing left, and it was this kind of step that ended it. */
+/* The step asks for all, nothing is left, and it was this kind of step that ended it. */
 static bool already_done(const struct stepping *s)
 {
     return s->asked->line_count == 0 && state_final(word_state(s->txn.word)) &&
@@ -265,7 +265,7 @@ static uint32_t record_step(struct ctx *ctx, const struct stepping *s)
     return record_end(&b);
 }
 
-/* The op stands for what was done before from now on, also after a crash: so it has a record. */
+/* From now on the op stands for what was done before, also after a crash: so it has a record. */
 static uint32_t record_op(struct ctx *ctx, const struct stepping *s)
 {
     struct op_fields f = { .fixed = { .head = head_of(ctx, RECORD_OP, s->to),
@@ -277,7 +277,7 @@ static uint32_t record_op(struct ctx *ctx, const struct stepping *s)
     return record_end(&b);
 }
 
-static void history_parts(struct stepping *s)
+static void settle_parts(struct stepping *s)
 {
     for (uint32_t i = 0; i < s->part_count; i++) {
         struct draw *draw = s->parts[i].draw;
@@ -289,15 +289,15 @@ static void history_parts(struct stepping *s)
     }
 }
 
-/* Everything is taken, and what a step gives always fits: so the draws may change before the claim,
- * and the record tells the state that follows from them. */
+/* Everything is taken, and what a step gives always fits, so the draws may change before the claim,
+ * and the record holds the state that follows from them. */
 static uint32_t build_record(struct ctx *ctx, struct txn *t)
 {
     struct stepping *s = (struct stepping *)t;
     s->to = word_state(t->word);
     if (s->done_before)
         return record_op(ctx, s);
-    history_parts(s);
+    settle_parts(s);
     s->to = state_of_draws(&ctx->ledger->ids, t->reservation, s->to);
     return record_step(ctx, s);
 }

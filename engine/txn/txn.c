@@ -17,7 +17,8 @@ static int compare_postings(const void *left, const void *right)
     return a->pool < b->pool ? -1 : a->pool > b->pool;
 }
 
-/* Most orders are short, and often their pools are met in the order in which they were made. */
+/* Most orders are short, and their pools are often sorted already: in the order of their
+ * creation. */
 static void sort(struct posting *at, uint32_t count)
 {
     enum { SHORT = 16 };
@@ -83,7 +84,7 @@ enum pool_outcome txn_apply(struct ctx *ctx, struct posting *p, bool tentative)
     struct pool *pool = pool_at(items, p->pool);
     struct pool_change change = { p->on_hand, p->reserved, tentative };
     ctx->work += DRAW_WORK;
-    if (change.on_hand == 0 && change.reserved > 0) /* a promise makes nothing available */
+    if (change.on_hand == 0 && change.reserved > 0) /* needs no bracket */
         return pool_apply(pool, change, p->needs, &p->after);
     struct item *item = item_of(items, p->pool);
     int64_t counted = p->counted; /* @counted */
@@ -97,7 +98,7 @@ enum pool_outcome txn_apply(struct ctx *ctx, struct posting *p, bool tentative)
 
 /* ---- takes ---- */
 
-/* Takes that were undone get a record of their own: somebody may have read the pools meanwhile. */
+/* Undone takes get a record of their own: another thread may have read the pools meanwhile. */
 static void record_undone(struct ctx *ctx, const struct postings *postings, uint32_t count)
 {
     const struct items *items = &ctx->ledger->items;

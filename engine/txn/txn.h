@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Transactions: the way of every change of stock, and of every reservation, through the ledger.
+ * Transactions: how every change of stock, and of a reservation, goes through the ledger.
  *
- * An operation is a planner: it checks what was asked, reads the pools, and fills in postings, each
- * the change of one pool and the condition that it needs. Everything else is the same for all
- * operations and is written once, in txn_run.h, in the only order that rules T, G and O of
- * docs/CONCURRENCY.md allow:
+ * An operation is a planner: it checks the request, reads the pools, and fills in postings, each a
+ * change of one pool with its condition. All else is the same for every operation and is written
+ * once, in txn_run.h, in the only order that rules T, G and O of docs/CONCURRENCY.md allow:
  *
  *     plan      reads the pools, posts the changes; or refuses
  *      |  ^
@@ -17,13 +16,13 @@
  *     claim     the LSN: from here on the operation happens
  *     give      G: the postings that give; one that no longer fits: void, undo, defer
  *     outcome   completes the record with what the pools say now
- *     mark      the items as changed, publish the record
+ *     publish   the items' versions are raised, then the record is published
  *     show      O: the objects get their new state, the id its result
  *     decide    tentative takes become final
  *
- * Nothing that a plan has read is trusted later: each posting carries its condition. An operation
- * with an id runs once: its id comes first, and an id that is known answers with its first result,
- * or with a conflict.
+ * No later step trusts what a plan has read: each posting carries its condition. An operation with
+ * an id runs once: its id is looked up first, and a known id answers with its first result, or with
+ * a conflict.
  */
 #ifndef STOCKD_ENGINE_TXN_TXN_H
 #define STOCKD_ENGINE_TXN_TXN_H
@@ -39,11 +38,11 @@ struct txn;
 
 /* The change of one pool, and its condition. */
 struct posting {
-    uint32_t pool;             /* unit; POOL_UNMADE: `taken` makes the pool and fills it in */
+    uint32_t pool;             /* unit; POOL_UNMADE: `taken` creates the pool and fills it in */
     int32_t counted;           /* what must be on hand in the pool, or NOT_COUNTED */
-    int64_t on_hand, reserved; /* changes of both, in units */
+    int64_t on_hand, reserved; /* change of each, in units */
     int64_t needs;             /* units that must be available, or NEEDS_NONE */
-    uint64_t after; /* the pool's word as it was written, or as it failed the condition */
+    uint64_t after;            /* the pool's word as written, or as it failed the condition */
 };
 
 #define NEEDS_NONE INT64_MIN
@@ -54,12 +53,12 @@ enum { POSTINGS_MAX = DRAWS_MAX + 1 };
 struct postings {
     uint32_t count;
     uint32_t takes; /* of them; the first ones once postings_order has run */
-    bool stays;     /* what moves stays at its place, so it is no recent change (recent.h) */
+    bool stays;     /* the units stay at their location, so this is no recent change (recent.h) */
     struct posting at[POSTINGS_MAX];
 };
 
-/* Does the posting need stock to be there (rule T)? Else it is a give (rule G), or changes nothing
- * and only marks the item. */
+/* Does the posting need stock (rule T)? Otherwise it is a give (rule G), or changes nothing and
+ * only raises the item's version. */
 static inline bool posting_takes(const struct posting *p)
 {
     return p->on_hand < 0 || p->reserved > 0;
@@ -72,41 +71,41 @@ static inline void post(struct postings *postings, struct posting posting)
     postings->at[postings->count++] = posting;
 }
 
-/* What an operation does in its own way. `taken` and `outcome` may be NULL; without an id, so may
- * `repeat`. */
+/* The parts of one operation. `taken` and `outcome` may be NULL; without an id, so may `repeat`. */
 struct txn_kind {
-    const char *id_name;        /* the request's parameter; NULL: it has no id of its own */
+    const char *id_name;        /* the request's parameter; NULL: the operation has no id */
     enum entry_kind remembered; /* what its id stands for afterwards */
-    bool takes, gives;          /* what postings it may have */
-    bool preclaims;             /* it may use a claim that was made ahead; only gives may */
-    /* Fills the context's postings from what the pools say now; may run several times. CODE_OK,
+    bool takes, gives;          /* which postings it may have */
+    bool preclaims;             /* it may use a preclaimed position; only gives may */
+    /* Fills the context's postings from the current pools; may run several times. CODE_OK,
      * CODE_DEFERRED, or a refusal. */
     enum code (*plan)(struct ctx *ctx, struct txn *t);
-    /* Everything is taken: CODE_OK, or the takes are undone. */
+    /* Runs when everything is taken. If not CODE_OK, the takes are undone. */
     enum code (*taken)(struct ctx *ctx, struct txn *t);
-    /* Builds the record in the context's buffer. Its length in bytes. */
+    /* Builds the record in the context's buffer. Returns its length in bytes. */
     uint32_t (*record)(struct ctx *ctx, struct txn *t);
     void (*outcome)(struct ctx *ctx, struct txn *t);
     /* Shows the new state of the objects that it owns, puts them, and fills the result. */
     void (*show)(struct ctx *ctx, struct txn *t);
-    /* Fills the first result again from the id's entry, which stays owned. */
+    /* Fills in the first result again from the id's entry, which stays owned. */
     void (*repeat)(struct ctx *ctx, struct txn *t);
 };
 
-/* A transaction under way: the first member of each operation's own struct. One thread's alone. */
+/* A transaction in progress: the first member of each operation's own struct. Used by one thread
+ * only. */
 struct txn {
-    struct text id;   /* absent: it has none */
-    uint64_t content; /* fingerprint of what was asked */
+    struct text id;   /* absent: the operation has none */
+    uint64_t content; /* fingerprint of the request */
 
     /* Set by the plan. */
-    struct id_entry *reservation; /* that it changes, owned; NULL: none. `show` puts it, or the
-                                  transaction if nothing is done */
+    struct id_entry *reservation; /* the one that it changes, owned; NULL: none. `show` puts it, or
+                                     the run does if nothing is done */
     uint64_t word;                /* state of the reservation */
     bool may_undo;                /* even a single take may be undone, so it is tentative */
-    bool done;                    /* nothing is to be done, and the plan has filled the result */
+    bool done;                    /* there is nothing to do, and the plan has filled the result */
 
     /* Set by the transaction. */
-    struct id_entry *entry; /* of the id, owned: fresh; for `repeat`, known */
+    struct id_entry *entry; /* of the id, owned: a fresh one; for `repeat`, a known one */
     uint64_t entry_word;
     uint64_t lsn;
 };
@@ -116,13 +115,13 @@ void postings_order(struct postings *postings);
 
 /* ---- for txn_run.h ---- */
 
-/* Changes one pool. A change that may make units available, or moves them, is bracketed for those
- * who sum over the item's pools. */
+/* Changes one pool. A change that may make units available, or moves them, is bracketed for threads
+ * that sum over the item's pools. */
 enum pool_outcome txn_apply(struct ctx *ctx, struct posting *p, bool tentative);
-/* Gives back the first `count` takes, which are undecided; a record of its own says so. */
+/* Gives back the first `count` takes, which are undecided, and records that. */
 void txn_undo(struct ctx *ctx, uint32_t count);
-/* Units on their way between pools are in none of them, so meanwhile no sum over their items
- * counts. */
+/* Units that move between pools are in neither meanwhile, so no sum over their items counts until
+ * then. */
 void txn_bracket(struct ctx *ctx, void (*edge)(struct item *));
 enum code txn_conflict(struct ctx *ctx, const char *id_name, struct text id);
 

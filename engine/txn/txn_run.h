@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The run of a transaction: see txn.h, whose sequence this is.
+ * The run of a transaction: the sequence that txn.h describes.
  *
  * It is a template: each operation's file includes it and passes its own constant kind, so the
- * compiler makes one version for each operation, without calls through pointers. Those would cost
- * the shortest operations a fifth of their instructions (bench/regress).
+ * compiler makes one version per operation, without calls through pointers. Those would cost the
+ * shortest operations a fifth more instructions (bench/regress).
  */
 #ifndef STOCKD_ENGINE_TXN_TXN_RUN_H
 #define STOCKD_ENGINE_TXN_TXN_RUN_H
@@ -17,12 +17,12 @@
 
 #define TXN_TEMPLATE static inline __attribute__((always_inline))
 
-/* After so many plans, or so much work (see ctx_work), a transaction is deferred, so that others
- * get their iteration. */
+/* After this many plans, or this much work (see ctx_work), a transaction is deferred, so that
+ * others get their share. */
 enum { PLANS_PER_TURN = 8, PLANNING_WORK = 64 << 10 };
 
-/* Rule T. False, and nothing is taken: a pool does not meet its condition. *undecided: perhaps it
- * does, for somebody else's take is undecided there. */
+/* Rule T. False: a pool does not meet its condition, and nothing is taken. *undecided: it might,
+ * because another context's take is undecided there. */
 TXN_TEMPLATE bool txn_take(struct ctx *ctx, bool tentative, bool *undecided)
 {
     struct postings *all = ctx->postings;
@@ -31,22 +31,22 @@ TXN_TEMPLATE bool txn_take(struct ctx *ctx, bool tentative, bool *undecided)
         if (txn_apply(ctx, p, tentative) == POOL_CHANGED) /* @take */
             continue;
         *undecided = word_undecided(p->after) != 0; /* @undecided */
-        assert(tentative || i == 0); /* T: else somebody may have been refused because of it */
+        assert(tentative || i == 0); /* T: a plain take may have caused a refusal */
         txn_undo(ctx, i);
         return false;
     }
     return true;
 }
 
-/* Rule G. False: the pool is full by now, or no longer what was counted. Only the first give may be
- * refused, for what has been given may have been taken since. */
+/* Rule G. False: the pool is now full, or no longer has the counted units. Only the first give may
+ * be refused, because what has been given may have been taken since. */
 TXN_TEMPLATE bool txn_give(struct ctx *ctx)
 {
     struct postings *all = ctx->postings;
     for (uint32_t i = all->takes; i < all->count; i++) {
         struct posting *p = &all->at[i];
         if (p->on_hand == 0 && p->reserved == 0)
-            continue; /* a count that found what was known */
+            continue; /* a count without a difference */
         if (txn_apply(ctx, p, false) == POOL_CHANGED)
             continue;
         assert(p->on_hand > 0);
@@ -56,7 +56,8 @@ TXN_TEMPLATE bool txn_give(struct ctx *ctx)
     return true;
 }
 
-/* An operation with an id claims now: a claim made ahead may lie before what its id stood for. */
+/* An operation with an id claims now: a preclaimed position may lie before what its id stood
+ * for. */
 TXN_TEMPLATE uint64_t txn_claim(struct ctx *ctx, const struct txn *t, const struct txn_kind *kind,
                                 uint32_t length)
 {
@@ -65,8 +66,8 @@ TXN_TEMPLATE uint64_t txn_claim(struct ctx *ctx, const struct txn *t, const stru
     return journal_claim(ctx, length);
 }
 
-/* From the claim on nothing can fail, and all is given. The record is published once it is applied:
- * see log_head. */
+/* Everything is claimed and given, so nothing can fail. The record is published after the change is
+ * applied: see log_head. */
 TXN_TEMPLATE void txn_finish(struct ctx *ctx, struct txn *t, const struct txn_kind *kind,
                              uint64_t position)
 {
@@ -78,8 +79,8 @@ TXN_TEMPLATE void txn_finish(struct ctx *ctx, struct txn *t, const struct txn_ki
     kind->show(ctx, t);
 }
 
-/* Everything is taken. CODE_OK: the record is claimed and everything given; else the takes must be
- * undone. */
+/* Everything is taken. CODE_OK: the record is claimed and everything given; otherwise the takes
+ * must be undone. */
 TXN_TEMPLATE enum code txn_claim_and_give(struct ctx *ctx, struct txn *t,
                                           const struct txn_kind *kind, uint64_t *position)
 {
@@ -95,7 +96,7 @@ TXN_TEMPLATE enum code txn_claim_and_give(struct ctx *ctx, struct txn *t,
     return CODE_DEFERRED;
 }
 
-/* Does what is planned. *again: a pool has changed since the plan. */
+/* Carries out the plan. *again: a pool has changed since the plan. */
 TXN_TEMPLATE enum code txn_do(struct ctx *ctx, struct txn *t, const struct txn_kind *kind,
                               bool *again)
 {
@@ -111,7 +112,7 @@ TXN_TEMPLATE enum code txn_do(struct ctx *ctx, struct txn *t, const struct txn_k
         txn_bracket(ctx, gives_begin);
     bool taken = takes == 0 || txn_take(ctx, tentative, &undecided); /* @takes */
     enum code code = taken ? txn_claim_and_give(ctx, t, kind, &position) : CODE_DEFERRED;
-    assert(!taken || !code || takes == 0 || tentative); /* T: what is undone was never certain */
+    assert(!taken || !code || takes == 0 || tentative); /* T: only tentative takes are undone */
     if (taken && code && takes > 0)
         txn_undo(ctx, takes);
     if (moving)
@@ -125,8 +126,8 @@ TXN_TEMPLATE enum code txn_do(struct ctx *ctx, struct txn *t, const struct txn_k
     return CODE_OK;
 }
 
-/* Plans and does it. CODE_OK; CODE_DEFERRED: nothing has changed, try again in the next iteration;
- * or the plan's refusal. */
+/* Plans and carries out. CODE_OK; CODE_DEFERRED: nothing has changed, try again in the next
+ * iteration; or the plan's refusal. */
 TXN_TEMPLATE enum code txn_run(struct ctx *ctx, struct txn *t, const struct txn_kind *kind)
 {
     struct postings *postings = ctx->postings;
@@ -151,7 +152,7 @@ TXN_TEMPLATE enum code txn_run(struct ctx *ctx, struct txn *t, const struct txn_
     return code;
 }
 
-/* An id that is known: its first result again, or a conflict. */
+/* A known id: its first result again, or a conflict. */
 TXN_TEMPLATE enum code txn_repeat(struct ctx *ctx, struct txn *t, const struct txn_kind *kind)
 {
     bool same = word_kind(t->entry_word) == kind->remembered && t->entry->content == t->content;
@@ -172,13 +173,13 @@ TXN_TEMPLATE enum code txn_run_once(struct ctx *ctx, struct txn *t, const struct
     if (known)
         return txn_repeat(ctx, t, kind);
     code = txn_run(ctx, t, kind);
-    assert(!t->done); /* an id that is taken must be remembered or refused */
+    assert(!t->done); /* a taken id must be remembered or refused */
     if (code)
         entry_refuse(&ctx->ledger->ids, &ctx->cursor, t->entry, t->entry_word);
     return code;
 }
 
-/* Runs what a client asked for: checks the log's room, takes the id if there is one, and runs the
+/* Runs a client's request: checks that the log has room, takes the id if there is one, and runs the
  * transaction, or answers with the first result. */
 TXN_TEMPLATE enum code txn_perform(struct ctx *ctx, struct txn *t, const struct txn_kind *kind)
 {
