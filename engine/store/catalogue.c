@@ -95,7 +95,7 @@ const struct channel *catalogue_channel(const struct catalogue *catalogue, struc
     }
 }
 
-/* ---- which location each channel asks, and in which order ---- */
+/* ---- which locations each channel sells from, and in which order ---- */
 
 static bool in_group(const struct location *location, struct text group)
 {
@@ -105,7 +105,7 @@ static bool in_group(const struct location *location, struct text group)
     return false;
 }
 
-/* Place in the channel's list by which it sells from the location; -1: it does not. */
+/* The location's place in the channel's list; -1: the channel does not sell from it. */
 static int place_of(const struct channel *channel, const struct location *location)
 {
     if (channel->place_count == 0)
@@ -124,7 +124,7 @@ struct candidate {
     uint16_t location;
 };
 
-/* By priority, then by the channel's own list, then by age. */
+/* By priority, then by place in the channel's list, then by age. */
 static int compare_candidates(const void *left, const void *right)
 {
     const struct candidate *a = left, *b = right;
@@ -166,7 +166,8 @@ static bool copy_rank(struct channel *to, const struct channel *from, uint16_t c
     return to->rank != NULL;
 }
 
-/* Ranks all channels that have none yet; those that sell from everywhere share one ranking. */
+/* Ranks the locations of each channel that has no ranking yet. Channels that sell from everywhere
+ * share one ranking. */
 static bool rank_channels(struct catalogue *c)
 {
     const struct channel *everywhere = NULL;
@@ -202,7 +203,7 @@ void catalogue_destroy(struct catalogue *catalogue)
     free(catalogue);
 }
 
-/* Indexes, ranks and what ships follow from locations and channels. */
+/* Derives the indexes, the ranks and `ships` from the locations and channels. */
 static bool derive(struct catalogue *c)
 {
     c->location_mask = mask_for(c->location_count);
@@ -294,7 +295,7 @@ struct catalogue *catalogue_create(void)
 
 /* ---- settings ---- */
 
-/* Remembers the first complaint about a setting. */
+/* The first complaint about a setting. */
 struct complaint {
     enum code code;
     char *message;
@@ -389,7 +390,7 @@ static void apply_location(struct location *l, const struct location_setting *s)
     }
 }
 
-/* The copy, derived; or nothing, when it is equal or memory is out. */
+/* Returns the derived copy; NULL if it is equal or memory runs out. */
 static struct catalogue *finish(struct catalogue *copy, bool equal, struct complaint *c)
 {
     c->code = CODE_OK;
@@ -417,7 +418,7 @@ static bool locations_equal(const struct location *a, const struct location *b)
            memcmp(a->groups, b->groups, a->group_count * sizeof *a->groups) == 0;
 }
 
-/* Is the location asked as before, by all channels that sell from it? */
+/* Does the location keep its place with all channels that sell from it? */
 static bool asked_alike(const struct location *old, const struct location *now)
 {
     return old && old->priority == now->priority && old->active == now->active &&
@@ -425,8 +426,8 @@ static bool asked_alike(const struct location *old, const struct location *now)
            memcmp(old->groups, now->groups, now->group_count * sizeof *now->groups) == 0;
 }
 
-/* Ranks that stand although the location was set (old: as it was, or NULL) are copied: a channel
- * that does not sell from it, before or after, asks all others in the same order. */
+/* Copies the ranks that a location's change (old: before it, or NULL) leaves valid: a channel that
+ * sells from it neither before nor after keeps the order of all others. */
 static bool keep_ranks(struct catalogue *copy, const struct catalogue *from,
                        const struct location *old, const struct location *now)
 {
@@ -487,14 +488,14 @@ static bool place_exists(const struct catalogue *catalogue, struct text place)
     return catalogue_location(catalogue, place) != NULL;
 }
 
-/* The mirror keeps an item's channels beside fields of its own. What an older engine allowed, and
- * its journal holds, is left alone. */
+/* The mirror keeps an item's channels beside fields of its own. Codes that an older engine allowed,
+ * and its journal holds, stay valid. */
 static bool channel_code_is_free(const struct channel_setting *s, struct complaint *c)
 {
     bool taken = text_equal(s->code, text_of("sku")) || text_equal(s->code, text_of("_lsn"));
     return !taken || s->recorded ||
            complain(c, CODE_BAD_REQUEST, "code",
-                    "must not be \"sku\" or \"_lsn\": the Redis mirror uses these names itself");
+                    "must not be \"sku\" or \"_lsn\": the Redis mirror uses these names");
 }
 
 static bool channel_fits(const struct catalogue *from, const struct channel_setting *s,
@@ -578,7 +579,7 @@ struct catalogue *catalogue_with_channel(const struct catalogue *from,
         struct channel *channel = &copy->channels[*index];
         if (!old)
             *channel = new_channel(s->code);
-        /* The other channels sell as before. */
+        /* The other channels keep their ranks. */
         bool kept = true;
         for (uint16_t i = 0; kept && i < from->channel_count; i++)
             if (i != *index)

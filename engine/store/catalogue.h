@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The catalogue: locations and channels, and which location each channel sells from in which order.
+ * The catalogue: locations and channels, and the order in which each channel sells from which
+ * locations.
  *
- * A catalogue is immutable once it is published: a change copies it, and the copy is swapped in by
- * one pointer (rule O). Readers hold it for an iteration (ledger_begin to ledger_end).
- * Thread-safety: building is for one thread at a time; reading is free.
+ * A catalogue is immutable once published: a change copies it, and one pointer swaps the copy in
+ * (rule O). Readers hold it for an iteration (ledger_begin to ledger_end). One thread at a time
+ * builds; any may read.
  */
 #ifndef STOCKD_ENGINE_STORE_CATALOGUE_H
 #define STOCKD_ENGINE_STORE_CATALOGUE_H
@@ -20,7 +21,7 @@ enum sourcing { SOURCE_PRIORITY, SOURCE_FEWEST, SOURCE_NEAREST, SOURCE_BALANCE, 
 
 /* Name on the wire; a static string. */
 const char *sourcing_name(enum sourcing sourcing);
-/* False if there is none of that name. */
+/* False if no rule has that name. */
 bool sourcing_named(struct text name, enum sourcing *sourcing);
 
 /* Inline texts, so that a copy of the struct is a copy of everything. */
@@ -53,30 +54,30 @@ struct channel {
     struct code_text code;
     struct code_text kind;
     struct name_text name;
-    uint32_t buffer;      /* units of each item that it never shows nor takes */
+    uint32_t buffer;      /* units of each item that it neither shows nor takes */
     uint32_t hold_ttl_ms; /* 0: DEFAULT_HOLD_MS */
     enum sourcing sourcing;
     uint16_t place_count;     /* 0: sells from every active location */
     struct code_text *places; /* codes of locations, or names of groups; owned */
-    uint16_t *rank;           /* per location: order of asking, RANK_NEVER; owned */
+    uint16_t *rank;           /* per location: its place in the order, or RANK_NEVER; owned */
     uint64_t lsn;
 };
 
 struct catalogue {
     uint16_t location_count, channel_count;
-    struct location *locations; /* index is for life */
-    struct channel *channels;   /* index is for life */
-    bool *ships; /* per location: orders may be sent from it; owned. Beside the ranks this
-                    is all that sourcing asks of a location, so it lies together */
+    struct location *locations; /* an index never changes */
+    struct channel *channels;   /* likewise */
+    bool *ships; /* per location: orders may ship from it; owned. An array, because this and the
+                    rank are all that sourcing asks of a location */
     uint16_t *location_slots, *channel_slots; /* open-addressing tables of index + 1 */
     uint32_t location_mask, channel_mask;
 };
 
-/* A fresh one has the location "main" and the channel "default". NULL: no memory. */
+/* A new catalogue has the location "main" and the channel "default". NULL: no memory. */
 struct catalogue *catalogue_create(void);
 void catalogue_destroy(struct catalogue *catalogue);
 
-/* NULL if there is none of that code. */
+/* NULL if none has that code. */
 const struct location *catalogue_location(const struct catalogue *catalogue, struct text code);
 const struct channel *catalogue_channel(const struct catalogue *catalogue, struct text code);
 
@@ -90,7 +91,7 @@ static inline uint16_t channel_index(const struct catalogue *c, const struct cha
     return (uint16_t)(channel - c->channels);
 }
 
-/* What location_set says; what is not given stays as it is (or is the default). */
+/* What location_set sets; what is not given keeps its value (or gets the default). */
 struct location_setting {
     struct text code;
     bool has_kind, has_name, has_priority, has_lead_time, has_ships, has_pickup, has_active;
@@ -111,12 +112,12 @@ struct channel_setting {
     uint32_t place_count;
     int64_t buffer, hold_ttl_ms;
     struct text sourcing;
-    bool recorded; /* comes from the journal: its groups may be gone by now */
+    bool recorded; /* from the journal: its groups may no longer exist */
 };
 
 /*
- * A copy with the setting applied; *changed is false (and NULL is returned) when it would be equal.
- * On refusal NULL, *code and message say why. Check the setting first.
+ * A copy with the setting applied; or NULL with CODE_OK and *index if it would be equal, and NULL
+ * with another *code and a message if the setting is refused.
  */
 struct catalogue *catalogue_with_location(const struct catalogue *from,
                                           const struct location_setting *s, uint16_t *index,

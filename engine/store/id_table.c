@@ -46,9 +46,9 @@ int id_table_init(struct id_table *ids, uint32_t max, uint64_t remember_ms, uint
         return -EINVAL;
     uint32_t chunks = (max + CHUNK - 1) / CHUNK;
     ids->max = chunks * CHUNK;
-    /* At most three ids to a bucket of seven when the table is full, as it is most of its life:
-     * with four, one add in a thousand million finds no place within reach, and one is enough to
-     * make a journal that cannot be followed. */
+    /* A full table, as it is most of its life, has at most three ids per bucket of seven: with
+     * four, one add in a thousand million finds no room within reach, and one is enough to make a
+     * journal that cannot be replayed. */
     uint32_t buckets = (ids->max + BUCKET_IDS - 1) / BUCKET_IDS;
     if (buckets < DISTANCES)
         buckets = DISTANCES;
@@ -101,13 +101,13 @@ static void bucket_put(struct bucket *bucket)
     atomic_store_explicit(&bucket->head, head & ~BUCKET_BUSY, memory_order_release);
 }
 
-/* How many ids of this home lie that many buckets behind it. */
+/* How many ids of this home lie in the bucket at that distance behind it. */
 static unsigned strays(uint64_t head, unsigned distance)
 {
     return (unsigned)(head >> (4 * distance) & 0xf);
 }
 
-/* The nearest from that distance on at which ids of this home lie; DISTANCES: there is none. */
+/* The nearest distance, from `from` on, at which ids of this home lie; DISTANCES: none. */
 static unsigned next_distance(uint64_t head, unsigned from)
 {
     uint64_t rest = from < DISTANCES ? head >> (4 * from) : 0;
@@ -131,7 +131,8 @@ static uint64_t index_word(const struct id_table *ids, const struct id_entry *en
     return (hash & ~WORD_ENTRY) | (entry_number(ids, entry) + 1);
 }
 
-/* Looks at one entry whose tag fits: UNDECIDED if it is busy, for it may be this id or another. */
+/* Examines one entry whose tag matches: UNDECIDED if it is busy, because it may be this id or
+ * another. */
 static enum entry_found examine(struct id_entry *candidate, struct text id, struct id_entry **entry,
                                 uint64_t *word)
 {
@@ -166,7 +167,8 @@ enum entry_found id_table_find(struct id_table *ids, struct text id, uint64_t ha
     return ENTRY_ABSENT;
 }
 
-/* One word whose tag fits: FOUND if it names the entry itself, ABSENT if it may be passed over. */
+/* Examines one word whose tag matches: FOUND if it names the entry itself, ABSENT if it may be
+ * skipped. */
 static enum entry_found examine_own(struct id_table *ids, const struct id_entry *own,
                                     uint32_t number, struct text id, bool *another)
 {
@@ -185,7 +187,7 @@ enum entry_found id_table_find_own(struct id_table *ids, const struct id_entry *
                                    struct text id, uint64_t hash)
 {
     uint64_t head = atomic_load_explicit(&bucket_at(ids, hash, 0)->head, memory_order_acquire);
-    bool another = false; /* is found in its place */
+    bool another = false; /* another entry is found instead */
     for (unsigned distance = 0; distance < DISTANCES && !another;
          distance = next_distance(head, distance + 1)) {
         struct bucket *bucket = bucket_at(ids, hash, distance);
@@ -202,7 +204,8 @@ enum entry_found id_table_find_own(struct id_table *ids, const struct id_entry *
     return ENTRY_ABSENT;
 }
 
-/* Puts the word of a busy entry into the first free place. The caller holds the home bucket. */
+/* Puts the word of a busy entry into the first free index word. The caller holds the home
+ * bucket. */
 static bool index_add(struct id_table *ids, const struct id_entry *entry, uint64_t hash)
 {
     struct bucket *home = bucket_at(ids, hash, 0);
@@ -257,7 +260,7 @@ bool entry_unindex(struct id_table *ids, const struct id_entry *entry, uint64_t 
 
 /* ---- ids ---- */
 
-/* A tombstone of that id comes to life. */
+/* Reuses a tombstone of that id. */
 static enum entry_found revive(struct id_table *ids, struct id_entry *entry)
 {
     slots_keep(ids, entry_number(ids, entry));
@@ -276,7 +279,7 @@ enum entry_found id_table_add(struct id_table *ids, struct id_cursor *cursor, st
     if (bucket_take(home)) {
         found = id_table_find(ids, id, hash, entry, word);
         if (found == ENTRY_ABSENT && fresh && index_add(ids, fresh, hash)) {
-            /* Nobody reads the id before the entry is put: it is busy. */
+            /* No thread reads the id before the entry is put: it is busy. */
             memcpy(fresh->id, id.at, id.len);
             fresh->owner = NO_OWNER;
             *entry = fresh;
@@ -302,8 +305,8 @@ void entry_refuse(struct id_table *ids, struct id_cursor *cursor, struct id_entr
         slots_give_back(ids, cursor, entry);
         return;
     }
-    /* A tombstone: whoever gets the slot takes its id out of the index. Released while it is owned,
-     * so that nobody has brought it to life yet. */
+    /* A tombstone: the context that gets the slot removes its id from the index. Released while
+     * owned, so that no thread has revived it yet. */
     slots_release(ids, entry);
     entry_put(entry, word);
 }
@@ -314,7 +317,7 @@ int id_table_enter(struct id_table *ids, struct id_entry *entry, struct text id,
     struct id_entry *found;
     uint64_t word;
     while (!bucket_take(home))
-        sched_yield(); /* nobody holds it for long, and there is nothing else to do */
+        sched_yield(); /* no thread holds it for long, and there is nothing else to do */
     enum entry_found outcome;
     while ((outcome = id_table_find(ids, id, hash, &found, &word)) == ENTRY_UNDECIDED)
         sched_yield();

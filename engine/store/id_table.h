@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Entries: what an id stands for. A reservation, an operation that was done (so that asking again
- * gives the first result), or further draws of a reservation with many lines.
+ * The id table. An entry is what an id stands for: a reservation, or a completed operation (so that
+ * a retry gets the first result); or it holds further draws of a reservation with many lines.
  *
- * An entry's `state` word is its ownership: who swaps BUSY in owns everything else in the entry
- * until BUSY is stored away (E1). Nobody waits: a thread that finds it busy is deferred. The wheel
- * links belong to the wheel's context alone, and inbox_next to the inbox (see wheel.h). Once it has
- * ended the same links belong to the context in whose queue of ended ids it is.
+ * An entry's `state` word is its ownership: the thread that swaps BUSY in owns everything else in
+ * the entry until it stores a word without BUSY (E1). No thread waits: one that finds the entry
+ * busy is deferred. The wheel links belong to the wheel's context alone, and inbox_next to the
+ * inbox (see wheel.h). Once the entry has ended, its links belong to the context whose queue of
+ * ended ids it is in.
  *
- * What has ended stays for at least the time to remember, so that a retry finds its first result;
- * slots.h says when its slot may stand for something else. An operation that is refused keeps no
- * slot.
+ * An ended entry stays for at least remember_ms, so that a retry finds its first result; slots.h
+ * says when its slot may be reused. A refused operation keeps no slot.
  *
- * Finding: buckets of one cache line, each seven words `tag | entry + 1` behind a head. Adding an
+ * The index: buckets of one cache line, each seven words `tag | entry + 1` behind a head. Adding an
  * id takes its home bucket's busy bit, so that two contexts that add the same id cannot both
- * succeed; a full bucket overflows into those behind it, and its head counts how many did.
+ * succeed. A full bucket overflows into those behind it, and its head counts the overflowed ids.
  */
 #ifndef STOCKD_ENGINE_STORE_ID_TABLE_H
 #define STOCKD_ENGINE_STORE_ID_TABLE_H
@@ -29,10 +29,10 @@
 
 enum entry_kind {
     ENTRY_FREE,    /* stands for nothing, and is not in the index */
-    ENTRY_REFUSED, /* fresh and undecided; or a tombstone, which stands for nothing */
+    ENTRY_REFUSED, /* fresh, outcome undecided; or a tombstone, which stands for nothing */
     ENTRY_RESERVATION,
-    ENTRY_MOVEMENT, /* a receive, adjust, count, return or allot that was done */
-    ENTRY_STEP,     /* a partial fulfil or cancel with an op of its own, done */
+    ENTRY_MOVEMENT, /* a completed receive, adjust, count, return or allot */
+    ENTRY_STEP,     /* a completed fulfil or cancel with an op of its own */
     ENTRY_DRAWS,    /* more draws of a reservation; has no id */
 };
 
@@ -60,7 +60,7 @@ struct draw {
     uint32_t qty, fulfilled, cancelled;
 };
 
-/* A draw that is ready later than it was promised: as promised, whatever becomes of lead times. */
+/* A draw with its own ready time, as promised: later changes of lead times do not affect it. */
 struct timed_draw {
     struct draw draw;
     uint64_t ready_ms; /* wall clock */
@@ -72,22 +72,22 @@ static inline uint32_t draw_left(const struct draw *draw)
 }
 
 struct movement_outcome {
-    int64_t on_hand, available; /* allot: what is allotted, and available */
+    int64_t on_hand, available; /* allot: allotted, and available */
 };
 
 enum { ENTRY_NONE = 0, DRAWS_PER_ENTRY = 7, TIMED_PER_ENTRY = 4, NO_OWNER = 0xff };
 
 /* Links are entry numbers + 1, so that zeroed memory is an empty table. */
 struct id_entry {
-    _Atomic uint64_t state; /* word: kind, state, id length, busy; any context, see E1 */
-    uint64_t content;       /* fingerprint of what was asked */
+    _Atomic uint64_t state; /* kind, state, id length, busy; any context, see E1 */
+    uint64_t content;       /* fingerprint of the request */
     uint64_t lsn_first;     /* of the first result */
     uint64_t lsn_last;      /* of the last change */
     union {
         uint64_t expires_ms;    /* held: engine time */
         uint64_t lsn_confirmed; /* later: of the change that confirmed it */
         uint64_t ended_ms;      /* final: engine time, see entry_ended_ms */
-        int64_t delta;          /* ENTRY_MOVEMENT: of on hand, in all */
+        int64_t delta;          /* ENTRY_MOVEMENT: of on hand, in total */
     };
     union {
         uint64_t created_ms; /* ENTRY_RESERVATION: wall clock */
@@ -112,15 +112,15 @@ struct id_entry {
                 ended_prev; /* in a queue of ended ids: its context's thread only */
         };
     };
-    uint32_t inbox_next; /* inbox link: the mailing thread, then its owner - see W1 */
+    uint32_t inbox_next; /* inbox link: the sending thread, then the owner - see W1 */
     uint8_t owner;       /* context in whose wheel it is linked, or NO_OWNER - see E1 */
-    bool in_inbox;       /* it is in its owner's inbox - see E1 */
-    uint8_t timed; /* ENTRY_RESERVATION: each draw says when it is ready; else all are at once */
+    bool in_inbox;       /* the entry is in its owner's inbox - see E1 */
+    uint8_t timed; /* ENTRY_RESERVATION: each draw has a ready time; else all are ready at once */
 };
 
 _Static_assert(sizeof(struct id_entry) == 128, "an entry is two cache lines");
 
-/* An ENTRY_DRAWS: the same 128 bytes, seen otherwise. Owned with the reservation it belongs to. */
+/* An ENTRY_DRAWS: another layout of the same 128 bytes. Owned together with its reservation. */
 struct draws_entry {
     _Atomic uint64_t state;
     uint32_t next; /* entry number + 1 */
@@ -174,7 +174,7 @@ static inline enum entry_state word_state(uint64_t word)
     return (enum entry_state)(word >> 8 & 0xff);
 }
 
-/* Which kind of step (a record type) changed it last; 0 for none. */
+/* The kind of step (a record type) that changed it last; 0: none. */
 static inline uint64_t word_with_last(uint64_t word, unsigned last)
 {
     return (word & ~(UINT64_C(0xff) << 32)) | (uint64_t)last << 32;
@@ -190,7 +190,7 @@ static inline uint32_t word_id_len(uint64_t word)
     return (uint32_t)(word >> 24 & 0xff);
 }
 
-/* Takes ownership; false if somebody else has it. *word: the state without BUSY. */
+/* Takes ownership; false if another thread has it. *word: the state without BUSY. */
 static inline bool entry_take(struct id_entry *entry, uint64_t *word)
 {
     *word = atomic_load_explicit(&entry->state, memory_order_relaxed);
@@ -200,7 +200,7 @@ static inline bool entry_take(struct id_entry *entry, uint64_t *word)
                                                    memory_order_relaxed);
 }
 
-/* Gives ownership back, showing a state. */
+/* Gives ownership back and shows a state. */
 static inline void entry_put(struct id_entry *entry, uint64_t word)
 {
     atomic_store_explicit(&entry->state, word & ~STATE_BUSY, memory_order_release); /* E1 */
@@ -221,30 +221,32 @@ static inline uint64_t entry_ended_ms(const struct id_entry *entry, uint64_t wor
 /* ---- the table ---- */
 
 struct bucket {
-    _Atomic uint64_t head; /* busy bit, and how many of its ids overflowed; the holder of the bit */
+    _Atomic uint64_t head; /* busy bit, and how many of its ids overflowed; the bit's holder
+                              writes */
     _Atomic uint64_t words[7];
 };
 
-/* A bit per entry of a chunk of 64: its slot is taken. Any context; but mostly the one that took
- * the chunk from the hand, so it has a cache line of its own: neighbours belong to other contexts.
- * Relaxed: a thread that finds a bit down takes the entry (E1), and goes by what it then finds. */
+/* One bit per entry of a chunk of 64: set if its slot is taken. Any context may write it, but
+ * mostly the one that took the chunk from the hand does, so a chunk has its own cache line: its
+ * neighbours belong to other contexts. Relaxed: a thread that finds a bit clear takes the entry
+ * (E1), and relies on what it then finds. */
 struct taken_chunk {
     _Alignas(64) _Atomic uint64_t bits;
 };
 
-/* What one context has of the ids; its thread writes, but for `asked`; any thread may read what is
+/* One context's share of the ids. Its thread writes all but `asked`; any thread may read what is
  * atomic (relaxed: metrics and hints). */
 struct ctx_ids {
     _Alignas(64) uint32_t first, last; /* queue of ended ids, oldest first: entry number + 1 */
     _Atomic uint64_t remembered;       /* ids in it */
     _Atomic uint64_t ripe_ms; /* engine time before which none of them may be forgotten; UINT64_MAX:
-                                 there is none */
-    _Atomic uint64_t live;    /* reservations that began here less those that ended here: may wrap,
-                                 the sum over all contexts does not */
-    _Atomic uint64_t added;   /* ids that were done, for the rate */
+                                 the queue is empty */
+    _Atomic uint64_t live;    /* reservations begun here less those ended here: may wrap; the sum
+                                 over all contexts does not */
+    _Atomic uint64_t added;   /* ids used so far, for the rate */
     _Atomic uint32_t hoard;   /* free slots that no other context can take */
-    _Atomic bool asked; /* another context found no slot, and this one has some: any context sets,
-                           its own clears; relaxed, a hint */
+    _Atomic bool asked; /* another context found no slot, and this one has some: any context sets
+                           it, its own clears it; relaxed, a hint */
 };
 
 struct id_table {
@@ -253,31 +255,30 @@ struct id_table {
     struct bucket *buckets;
     uint32_t max, chunk_count, bucket_count;
     uint64_t hash_seed;
-    uint64_t remember_ms;             /* for so long at least after it ended; const */
-    uint64_t started_ms, downtime_ms; /* see id_table_started; const while there are threads */
-    uint32_t populated;               /* slots below have memory; the thread that populates */
-    _Atomic uint64_t forgotten_ms;    /* when the latest that was forgotten had ended; only grows,
-                                           any context, before it forgets: relaxed, for a
-                                           thread that finds the id gone has synchronized
-                                           with the bucket */
-    _Alignas(
-        64) _Atomic uint64_t hand; /* next chunk of 64 entries, counted without end; any context */
-    _Alignas(
-        64) _Atomic uint64_t free; /* bits that are clear, in all chunks; any context; relaxed */
+    uint64_t remember_ms;               /* minimum time to remember an ended id; const */
+    uint64_t started_ms, downtime_ms;   /* see id_table_started; const while threads run */
+    uint32_t populated;                 /* slots below this have memory; the populating thread
+                                           writes */
+    _Atomic uint64_t forgotten_ms;      /* the latest end of any forgotten id; only grows; any
+                                           context, before it forgets: relaxed, because a thread
+                                           that finds the id gone has synchronized with the
+                                           bucket */
+    _Alignas(64) _Atomic uint64_t hand; /* next chunk of 64 entries, never wraps; any context */
+    _Alignas(64) _Atomic uint64_t free; /* clear bits in all chunks; any context; relaxed */
     struct ctx_ids contexts[CONTEXTS_MAX];
 };
 
-/* Where one context gets its slots from; its thread only. */
+/* The source of one context's slots; used by its thread only. */
 struct id_cursor {
     uint64_t now_ms;     /* engine time */
     uint8_t ctx;         /* index in id_table.contexts */
-    bool replaying;      /* the past happened: forgets early rather than find no room */
+    bool replaying;      /* forgets ids early rather than run out of room: the past did happen */
     uint64_t early;      /* ids forgotten early */
     uint32_t chunk;      /* taken from the hand */
-    uint64_t candidates; /* its slots that were free: they are this context's */
+    uint64_t candidates; /* its slots that were free: now this context's */
     uint32_t stash;      /* free slots of this context's, linked by ended_next: number + 1 */
     uint32_t stash_count;
-    uint32_t prepared; /* slots set aside for an order, likewise */
+    uint32_t prepared; /* slots set aside for an order, linked likewise */
     uint32_t prepared_count;
     struct id_entry *spare; /* an owned slot that stands for nothing, or NULL */
 };
@@ -306,7 +307,7 @@ static inline struct draw_walk draw_walk_start(const struct id_table *ids, struc
                                .timed = entry->timed };
 }
 
-/* Goes on to the next block. */
+/* Advances to the next block of draws. */
 void draw_walk_block(struct draw_walk *walk);
 
 /* NULL at the end. */
@@ -324,7 +325,7 @@ static inline struct draw *draw_walk_next(struct draw_walk *walk)
     return draw;
 }
 
-/* When the draw of that reservation is ready, as it was promised: wall clock. */
+/* The promised ready time of a draw of that reservation: wall clock. */
 static inline uint64_t draw_ready_ms(const struct id_entry *entry, const struct draw *draw)
 {
     return entry->timed ? ((const struct timed_draw *)(const void *)draw)->ready_ms
@@ -343,35 +344,35 @@ enum entry_found {
     ENTRY_FOUND,
     ENTRY_UNDECIDED,
     ENTRY_NO_SLOT,     /* slots_why_none says why */
-    ENTRY_TABLE_FULL,  /* of what is live */
-    ENTRY_TABLE_YOUNG, /* of what is live, and of what must not be forgotten yet */
+    ENTRY_TABLE_FULL,  /* of live reservations */
+    ENTRY_TABLE_YOUNG, /* of live reservations, and of ids that must not be forgotten yet */
 };
 
-/* Finds and takes the entry of that id. FOUND: *entry is owned by the caller, *word its state.
+/* Finds and takes the entry of an id. FOUND: the caller owns *entry, and *word is its state.
  * UNDECIDED: a busy object is in the way. */
 enum entry_found id_table_find(struct id_table *ids, struct text id, uint64_t hash,
                                struct id_entry **entry, uint64_t *word);
 
-/* Would id_table_find come to this entry, which the caller owns and which stands for that id?
- * ABSENT if not. */
+/* Would id_table_find find this entry, which the caller owns and which stands for that id? ABSENT
+ * if not. */
 enum entry_found id_table_find_own(struct id_table *ids, const struct id_entry *entry,
                                    struct text id, uint64_t hash);
 
-/* Finds and takes it, or adds a new one: ABSENT then means that *entry is owned, is in the index
- * under its id, and everything else in it is for the caller to fill. */
+/* Finds and takes the entry, or adds a new one. ABSENT: *entry is new, owned and indexed under its
+ * id; the caller fills in everything else. */
 enum entry_found id_table_add(struct id_table *ids, struct id_cursor *cursor, struct text id,
                               uint64_t hash, struct id_entry **entry, uint64_t *word);
 
-/* Ends an operation on a fresh entry that came to nothing: its id is free, its slot this context's.
- */
+/* Drops the fresh entry of a refused operation: the id is free again, and the slot is this
+ * context's. */
 void entry_refuse(struct id_table *ids, struct id_cursor *cursor, struct id_entry *entry,
                   uint64_t word);
 
-/* Takes the id of an owned entry out of the index; false if its home bucket is busy. */
+/* Removes the id of an owned entry from the index; false if its home bucket is busy. */
 bool entry_unindex(struct id_table *ids, const struct id_entry *entry, uint64_t word);
 
-/* For loading: enters a filled entry, which is in no index yet, under its id. Any thread; waits for
- * others that are at the same bucket. 0; -EEXIST: that id is there; -ENOSPC: no place for it. */
+/* For loading: indexes a filled entry under its id. Any thread; waits for threads that hold the
+ * same bucket. 0; -EEXIST: the id is indexed already; -ENOSPC: no room for it. */
 int id_table_enter(struct id_table *ids, struct id_entry *entry, struct text id, uint64_t hash);
 /* The home bucket of a hash: its lower half, as a fraction of 2^32, of the number of buckets
  * (Lemire, "Fast random integer generation in an interval", 2019). Its upper half is the tag. */
@@ -385,10 +386,11 @@ static inline size_t id_table_bucket_bytes(const struct id_table *ids)
     return (size_t)ids->bucket_count * sizeof(struct bucket);
 }
 
-/* Hints: fetch the bucket of an id, then the entry that it probably names: its number + 1, or 0. */
+/* Hints: fetch the bucket of an id, then the entry that it probably names. Returns its number + 1,
+ * or 0. */
 void id_table_prefetch_bucket(const struct id_table *ids, uint64_t hash);
 uint32_t id_table_prefetch_entry(const struct id_table *ids, uint64_t hash);
-/* Another: the pool of a reservation that draws from one. Takes the entry for a moment. */
+/* Another hint: the pool of a reservation with a single draw. Takes the entry for a moment. */
 bool id_table_only_draw(struct id_table *ids, uint32_t number, uint32_t *pool);
 
 #endif

@@ -10,15 +10,15 @@
 
 #include "engine/base/memory.h"
 
-/* A hash word: the item's index + 1, a busy bit, and as much of the hash as there is room for. */
+/* A hash word: the item's index + 1, a busy bit, and as much of the hash as fits. */
 #define SLOT_INDEX UINT64_C(0xffffffff)
 #define SLOT_BUSY (UINT64_C(1) << 32)
 #define SLOT_TAG (~(SLOT_INDEX | SLOT_BUSY))
 
 enum { UNITS_PER_ITEM = 8, FIRST_BLOCK_UNITS = 8, LARGEST_BLOCK_UNITS = 512 };
 
-/* The first unit of a block holds no pool: `key` is the unit of the next block, `word` its units.
- */
+/* The first unit of a block holds no pool: `key` is the unit of the next block, `word` this block's
+ * number of units. */
 
 static uint32_t power_of_two_over(uint64_t n)
 {
@@ -32,8 +32,8 @@ int items_init(struct items *items, uint32_t max_items, uint32_t max_pools, uint
 {
     memset(items, 0, sizeof *items);
     uint64_t item_units = (uint64_t)max_items * UNITS_PER_ITEM;
-    /* Blocks at least half full but for each item's newest: twice the pools is enough and to spare.
-     */
+    /* Blocks are at least half full, except each item's newest: twice the pools is more than
+     * enough. */
     uint64_t units = item_units + (uint64_t)max_pools * 3 + LARGEST_BLOCK_UNITS;
     if (units > UINT32_MAX)
         return -EINVAL;
@@ -82,7 +82,7 @@ static bool slot_names(const struct items *items, uint64_t slot, struct text sku
     return item->sku_len == sku.len && memcmp(item->sku, sku.at, sku.len) == 0;
 }
 
-/* The slot of that sku, or the empty one where it would go. */
+/* The slot of that sku, or the empty one where it belongs. */
 static uint32_t probe(const struct items *items, struct text sku, uint64_t hash, uint64_t *slot)
 {
     uint32_t i = home_slot(items, hash);
@@ -254,7 +254,7 @@ struct pool_walk pool_walk_resume(const struct items *items, uint32_t index,
     return walk;
 }
 
-/* Unit of the block behind that one, 0 for none. */
+/* Unit of the block behind `block`; 0: none. */
 static uint32_t next_block(const struct item *item, const struct pool *block)
 {
     return block ? (uint32_t)atomic_load_explicit(&block->key, memory_order_acquire)
@@ -287,7 +287,7 @@ struct pool *pool_find(const struct items *items, uint32_t item, uint16_t locati
     return NULL;
 }
 
-/* Takes one from a bounded counter; false if there is none left. */
+/* Counts up by `by`, to `max` at most; false if that would exceed it. */
 static bool count_up(_Atomic uint32_t *counter, uint32_t by, uint32_t max, uint32_t *before)
 {
     *before = atomic_load_explicit(counter, memory_order_relaxed);
@@ -299,7 +299,7 @@ static bool count_up(_Atomic uint32_t *counter, uint32_t by, uint32_t max, uint3
     return true;
 }
 
-/* Unit of a new block of that size, prepared but not yet hung up; 0 if there is no room. */
+/* Unit of a new block of that size, prepared but not yet linked; 0 if there is no room. */
 static uint32_t make_block(struct items *items, uint32_t units)
 {
     uint32_t unit;
@@ -311,7 +311,7 @@ static uint32_t make_block(struct items *items, uint32_t units)
     return unit;
 }
 
-/* The first slot of the item that holds the key or is empty; makes blocks as needed. */
+/* The first slot of the item that holds the key or is empty; adds blocks as needed. */
 static struct pool *slot_for(struct items *items, uint32_t index, uint64_t key)
 {
     struct item *item = item_at(items, index);
@@ -329,8 +329,9 @@ static struct pool *slot_for(struct items *items, uint32_t index, uint64_t key)
             next = make_block(items, size);
             if (next == 0)
                 return NULL;
-            /* Release: who follows the link finds the block's size. The loser of a race leaves its
-             * block unused: a few hundred bytes, at most once for each doubling of an item. */
+            /* Release: a thread that follows the link finds the block's size. The loser of a race
+             * leaves its block unused: a few hundred bytes, at most once per doubling of an
+             * item. */
             uint32_t none = 0;
             uint64_t none64 = 0;
             bool hung =
@@ -384,7 +385,7 @@ struct pool *pool_make_in_room(struct items *items, uint32_t item, uint16_t loca
         if (pool && atomic_compare_exchange_strong_explicit(
                         &pool->key, &none, key, memory_order_acq_rel, memory_order_acquire))
             return pool;
-        if (!pool || none == key) { /* no memory, or it is there already */
+        if (!pool || none == key) { /* no memory, or the pool exists already */
             pool_room_give(items);
             return pool;
         }

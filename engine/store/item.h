@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The table of items and, within it, their pools. Items and pools only ever come into being.
+ * The item table and, within it, the items' pools. Items and pools are created, never removed.
  *
- * An item is two cache lines: its sku, then its first pools, so that one look-up of a typical item
- * costs one miss in the hash and one here. Further pools lie in blocks of doubling size that hang
- * on the item, so that a walk over hundreds of locations reads memory in order.
+ * An item is two cache lines: its sku, then its first pools, so that looking up a typical item
+ * costs one miss in the hash and one here. Further pools lie in linked blocks of doubling size, so
+ * that a walk over hundreds of locations reads memory in order.
  *
- * Finding: an open-addressing table of words `tag | busy | index + 1`, written by compare-and-swap
- * from zero and never emptied. A busy word is an item whose first record is being claimed (rule O):
- * who meets it is deferred.
+ * The hash: an open-addressing table of words `tag | busy | index + 1`, written by compare-and-swap
+ * from zero and never cleared. A busy word is an item whose first record is being claimed (rule O):
+ * a thread that meets it is deferred.
  */
 #ifndef STOCKD_ENGINE_STORE_ITEM_H
 #define STOCKD_ENGINE_STORE_ITEM_H
@@ -19,7 +19,7 @@
 enum { ITEM_POOLS = 3, ITEM_NONE = -1, ITEM_BUSY = -2, ITEM_FULL = -3 };
 
 struct item {
-    char sku[SKU_MAX]; /* written before the item is shown; const then */
+    char sku[SKU_MAX]; /* written before the item is shown; const from then on */
     uint8_t sku_len;
     uint8_t zero[3];
     _Atomic uint32_t more;  /* unit of the first further block, 0 for none; set once by CAS */
@@ -32,7 +32,7 @@ _Static_assert(sizeof(struct item) == 128, "an item is two cache lines");
 
 enum { ITEM_UNITS = sizeof(struct item) / sizeof(struct pool) };
 
-/* What item_set said. Immutable once shown. */
+/* What item_set has set. Immutable once shown. */
 struct item_details {
     bool has_low_stock, has_backorder_limit;
     int32_t low_stock, backorder_limit;
@@ -41,8 +41,7 @@ struct item_details {
     char name[NAME_MAX_BYTES], barcode[NAME_MAX_BYTES];
 };
 
-/* Pools are named in memory by the number of their 16-byte unit in one region: items, then blocks.
- */
+/* In memory a pool's name is the number of its 16-byte unit in one region: items, then blocks. */
 struct items {
     struct pool *units;
     uint32_t max_items, max_pools, unit_count;
@@ -50,7 +49,8 @@ struct items {
     _Atomic uint64_t *slots;
     uint32_t slot_mask;
     uint64_t hash_seed;
-    _Atomic(struct item_details *) *details; /* per item, NULL until item_set; a catalogue writer */
+    _Atomic(struct item_details *) *details; /* per item, NULL until item_set; written by a
+                                                catalogue writer */
     _Atomic uint64_t *versions; /* per item, see engine/ledger/change_index.h; any context */
     _Alignas(64) _Atomic uint32_t count; /* indexes given out; any context */
     _Atomic uint32_t pool_count;         /* pools in use; any context */
@@ -82,17 +82,17 @@ static inline struct pool *pool_at(const struct items *items, uint32_t unit)
 int64_t items_find(const struct items *items, struct text sku, uint64_t hash);
 
 /*
- * Creates the item as busy. Index; ITEM_BUSY: somebody else is creating it, or has just done so;
- * ITEM_FULL. *spare keeps an index that a lost race left over (UINT32_MAX: none).
+ * Creates the item as busy. Returns its index; ITEM_BUSY: another thread is creating it, or has
+ * just done so; or ITEM_FULL. *spare keeps an index left over from a lost race (UINT32_MAX: none).
  */
 int64_t items_create(struct items *items, struct text sku, uint64_t hash, uint32_t *spare);
-/* Shows a busy item: its record has been claimed. */
+/* Shows a busy item once its record is claimed. */
 void items_show(struct items *items, uint32_t index, uint64_t hash);
-/* For replay: the item of that index, shown at once; -ENOSPC or -EINVAL. */
+/* For replay: creates the item with that index, shown at once. 0, -ENOSPC or -EINVAL. */
 int items_restore(struct items *items, uint32_t index, struct text sku);
 
-/* For loading: the item of that index and hash, shown at once, its first look-up by sku included.
- * Any thread. 0; -EEXIST: there is such an index or sku; -EINVAL: it cannot be. The caller sees to
+/* For loading: creates the item with that index and hash, shown at once, including to look-ups by
+ * sku. Any thread. 0; -EEXIST: the index or sku exists; -EINVAL: invalid. The caller maintains
  * `count`. */
 int items_load(struct items *items, uint32_t index, struct text sku, uint64_t hash);
 
@@ -103,20 +103,20 @@ void items_prefetch_pool(const struct items *items, uint32_t unit);
 
 /* ---- pools of an item ---- */
 
-/* A walk over an item's pools, in the order in which they were made. Where it ends there was no
- * further pool at that moment, hence at none before: links are read when the walk gets there. */
+/* A walk over an item's pools in the order of their creation. When it ends there is no further pool
+ * at that moment, hence at none before: links are read when the walk gets there. */
 struct pool_walk {
     const struct items *items;
     const struct item *item;
-    const struct pool *block; /* that it is in, NULL: the item itself */
+    const struct pool *block; /* the current block; NULL: the item itself */
     struct pool *at;
     uint32_t left;    /* in this block */
-    uint32_t entered; /* places for pools in the further blocks so far, see ctx_work */
+    uint32_t entered; /* capacity of the further blocks entered so far, see ctx_work */
 };
 
-/* Where a walk stands, for going on with it in another iteration. */
+/* The position of a walk, to resume it in another iteration. */
 struct pool_place {
-    uint32_t block; /* unit of the block that it is in, 0: the item itself */
+    uint32_t block; /* unit of the current block; 0: the item itself */
     uint32_t left;
 };
 
@@ -124,7 +124,7 @@ struct pool_walk pool_walk_start(const struct items *items, uint32_t item);
 struct pool_place pool_walk_place(const struct pool_walk *walk);
 struct pool_walk pool_walk_resume(const struct items *items, uint32_t item,
                                   struct pool_place place);
-/* Goes on to the next block; false if there is none. */
+/* Advances to the next block; false if there is none. */
 bool pool_walk_enter(struct pool_walk *walk);
 
 /* NULL at the end. */
@@ -133,7 +133,7 @@ static inline struct pool *pool_walk_next(struct pool_walk *walk)
     if (walk->left == 0 && !pool_walk_enter(walk))
         return NULL;
     struct pool *pool = walk->at;
-    /* Pools are made in order: the first without a key ends the walk. */
+    /* Pools are created in order: the first without a key ends the walk. */
     if (atomic_load_explicit(&pool->key, memory_order_acquire) == 0)
         return NULL;
     walk->at++;
@@ -146,29 +146,30 @@ static inline uint32_t pool_unit(const struct items *items, const struct pool *p
     return (uint32_t)(pool - items->units);
 }
 
-/* NULL if there is no such pool. */
+/* NULL if the pool does not exist. */
 struct pool *pool_find(const struct items *items, uint32_t item, uint16_t location, uint16_t owner);
-/* Takes room for one pool, so that all that may fail is behind the caller before it makes anything;
- * false if the table of pools is full. Then one of: give the room back, or use it. */
+/* Reserves room for one pool, so that nothing can fail once the caller begins to create things;
+ * false if the pool table is full. The caller then uses the room or gives it back. */
 bool pool_room_take(struct items *items);
 void pool_room_give(struct items *items);
-/* Finds or makes it, and has used the room; NULL if there is no memory for a further block, which
- * the first ITEM_POOLS of an item do not need. */
+/* Finds or creates the pool, and uses up the room; NULL if there is no memory for a further block,
+ * which the first ITEM_POOLS of an item do not need. */
 struct pool *pool_make_in_room(struct items *items, uint32_t item, uint16_t location,
                                uint16_t owner);
-/* Finds or makes it; NULL if the table of pools is full. */
+/* Finds or creates the pool; NULL if the pool table is full. */
 struct pool *pool_make(struct items *items, uint32_t item, uint16_t location, uint16_t owner);
 
-/* For loading: place for that many pools of a fresh item. The first ITEM_POOLS lie in it, the
- * others behind the head of one block, `more`, of just their size. False if the table is full. */
+/* For loading: makes room for that many pools of a fresh item. The first ITEM_POOLS lie in the
+ * item, the others behind the head of one block, `more`, of exactly their size. False if the table
+ * is full. */
 bool pools_reserve(struct items *items, uint32_t item, uint32_t count);
 
 /*
- * A sum over several pools is the truth of one instant only if no give came in between: a unit
- * that moves from an unread pool to a read one would be counted nowhere. Gives (and the undoing of
- * takes) are bracketed; a reader that found too little asks whether its walk was undisturbed.
- * Writers: any context. Order: begun before the give, ended after it; both sequentially consistent
- * with the reader's loads around its walk.
+ * A sum over several pools is that of one instant only if no give came in between: a unit that
+ * moves from an unread pool to a read one would be counted nowhere. Gives (and undos of takes) are
+ * bracketed; a reader that finds too little checks whether its walk was undisturbed. Writers: any
+ * context. Order: begun before the give, ended after it; both sequentially consistent with the
+ * reader's loads around its walk.
  */
 static inline void gives_begin(struct item *item)
 {
@@ -180,7 +181,7 @@ static inline void gives_end(struct item *item)
     atomic_fetch_add_explicit(&item->ended, 1, memory_order_seq_cst);
 }
 
-/* Before a walk: false if gives are under way. */
+/* Before a walk: false if a give is under way. */
 static inline bool gives_stable(const struct item *item, uint32_t *stamp)
 {
     uint32_t ended = atomic_load_explicit(&item->ended, memory_order_seq_cst);
@@ -188,7 +189,7 @@ static inline bool gives_stable(const struct item *item, uint32_t *stamp)
     return *stamp == ended;
 }
 
-/* After it: true if none began since. */
+/* After the walk: true if no give has begun since. */
 static inline bool gives_unchanged(const struct item *item, uint32_t stamp)
 {
     return atomic_load_explicit(&item->begun, memory_order_seq_cst) == stamp;

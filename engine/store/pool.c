@@ -10,8 +10,8 @@ const char *pool_kind_name(enum pool_kind kind)
     return kind < POOL_KIND_COUNT ? names[kind] : NULL;
 }
 
-/* counted: what must be on hand, or NOT_COUNTED. most: on hand may not grow over it. What is
- * reserved is bounded by what is on hand when it is reserved. */
+/* counted: what must be on hand, or NOT_COUNTED. most: on hand may not grow above it. A reserve is
+ * bounded by what is on hand at that time. */
 static inline enum pool_outcome apply(struct pool *pool, struct pool_change change,
                                       int64_t needs_available, int64_t counted, int64_t most,
                                       uint64_t *after)

@@ -4,14 +4,14 @@
  *
  *     on_hand : 29 | reserved : 29 | undecided : 6        (from the most significant bit)
  *
- * On hand has room for twice the greatest quantity, though no give may go over the greatest. What
- * is taken from a full pool makes room before it is claimed (rule T), so the log may hold what was
- * put into that room before what made it, and a prefix of it may hold only that. The same room
- * takes back what an undone fulfil had taken. Reserved has room for twice as well: what was put
+ * On hand has room for twice the maximum quantity, though no give may exceed the maximum. A take
+ * from a full pool makes room before it claims (rule T), so a give that fills that room may precede
+ * the take in the log, and a prefix of the log may hold only the give. The same room takes back
+ * what an undone fulfil had taken. Reserved has room for twice the maximum too: the units given
  * into that room may have been reserved by then, and an undone fulfil promises its units again.
  *
- * Available is on hand less reserved; it is negative only when a count or an adjustment found less
- * than had been promised (the pool is then short). `undecided` counts the undecided operations over
+ * Available is on hand less reserved; it is negative only if a count or an adjustment found less
+ * than was promised (the pool is then short). `undecided` counts the undecided operations over
  * several pools that have a tentative take here: while it is not zero, "too little" is not yet
  * true.
  *
@@ -49,7 +49,7 @@ static inline uint16_t owner_channel(uint16_t owner)
     return owner & ((1u << OWNER_KIND_SHIFT) - 1);
 }
 
-/* "shared", "allotted", "expected", "damaged"; static. NULL: there is no such kind. */
+/* "shared", "allotted", "expected", "damaged"; static. NULL: no such kind. */
 const char *pool_kind_name(enum pool_kind kind);
 
 /* I7: may an order of that channel draw from this pool? */
@@ -137,13 +137,13 @@ static inline uint64_t word_make(int64_t on_hand, int64_t reserved, unsigned und
     return (uint64_t)on_hand << 35 | (uint64_t)reserved << 6 | undecided;
 }
 
-/* A movement of a pool's metrics; `tentative` is +1 to mark a take undecided, -1 to decide it. */
+/* A change of a pool's word; `tentative` is +1 for an undecided take, -1 to decide it. */
 struct pool_change {
     int64_t on_hand, reserved;
     int tentative;
 };
 
-enum { NOT_COUNTED = -1 }; /* of what is on hand: whatever it is */
+enum { NOT_COUNTED = -1 }; /* any quantity on hand will do */
 
 enum pool_outcome { POOL_CHANGED, POOL_SHORT, POOL_FULL };
 
@@ -154,25 +154,26 @@ static inline uint64_t pool_read(const struct pool *pool)
 
 /*
  * Applies the change if `needs_available` units are available and on hand neither goes below 0 nor
- * grows over the greatest quantity. *after is the word that was written, or that
- * spoke against it.
+ * grows above the maximum quantity. *after is the word written, or the word that failed the
+ * condition.
  */
 enum pool_outcome pool_apply(struct pool *pool, struct pool_change change, int64_t needs_available,
                              uint64_t *after);
 
-/* The same, but if `counted` is given only if just that many are on hand and no take is undecided:
- * what somebody counted is so still. POOL_SHORT: it is not, or too little is available. */
+/* The same, but if `counted` is given, also requires that exactly that many are on hand and no take
+ * is undecided: the counted quantity still holds. POOL_SHORT: it does not, or too little is
+ * available. */
 enum pool_outcome pool_apply_counted(struct pool *pool, struct pool_change change,
                                      int64_t needs_available, int64_t counted, uint64_t *after);
 
-/* Applies a change that was possible when it was made first, whatever came in between: the journal
- * says so, or it undoes a take. Both metrics may grow over the greatest quantity. */
+/* Applies a change that was possible when first made, whatever came in between: the journal says
+ * so, or it undoes a take. Both on hand and reserved may exceed the maximum quantity. */
 enum pool_outcome pool_reapply(struct pool *pool, struct pool_change change, uint64_t *after);
 
-/* The same, for a change that is known to be possible. */
+/* The same, for a change known to be possible. */
 uint64_t pool_give(struct pool *pool, struct pool_change change);
 
-/* Drops one undecided mark: the take behind it is decided. */
+/* Decides one take: `undecided` falls by one. */
 static inline void pool_decide(struct pool *pool)
 {
     uint64_t before =

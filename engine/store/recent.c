@@ -30,7 +30,7 @@ void recent_add(struct recent *recent, uint64_t time_ms, uint32_t pool, int64_t 
     if (count >= RECENT_CHANGES) {
         uint64_t oldest = atomic_load_explicit(&at->time_ms, memory_order_relaxed);
         uint64_t known = atomic_load_explicit(&recent->forgotten_ms, memory_order_relaxed);
-        if (oldest > known) /* release: a reader that meets the new entry meets this too */
+        if (oldest > known) /* release: a reader of the new entry sees this too */
             atomic_store_explicit(&recent->forgotten_ms, oldest, memory_order_release);
     }
     atomic_store_explicit(&at->time_ms, time_ms, memory_order_release);
@@ -59,6 +59,6 @@ bool recent_since(const struct recent *recent, uint64_t time_ms, const uint32_t 
         if (among(atomic_load_explicit(&at->pool, memory_order_acquire), pools, pool_count))
             *sum += atomic_load_explicit(&at->delta, memory_order_acquire);
     }
-    /* Last: had the ring gone round meanwhile, this would have moved past the time. */
+    /* Last: if the ring has wrapped meanwhile, this has moved past the time. */
     return atomic_load_explicit(&recent->forgotten_ms, memory_order_acquire) <= time_ms;
 }

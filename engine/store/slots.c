@@ -13,7 +13,7 @@ static struct ctx_ids *ids_of(struct id_table *ids, const struct id_cursor *curs
     return &ids->contexts[cursor->ctx];
 }
 
-/* A figure that only its context writes. */
+/* Changes a metric that only its context writes. */
 static void change(_Atomic uint64_t *metric, uint64_t by)
 {
     uint64_t now = atomic_load_explicit(metric, memory_order_relaxed);
@@ -49,8 +49,8 @@ bool slots_keep(struct id_table *ids, uint32_t number)
     return true;
 }
 
-/* How many bits are clear. A release counts after it has cleared, so it may seem to be less than
- * none for a moment. */
+/* How many bits are clear. A release clears its bit before it counts, so the count may be negative
+ * for a moment. */
 uint64_t id_table_free(const struct id_table *ids)
 {
     uint64_t free = atomic_load_explicit(&ids->free, memory_order_relaxed);
@@ -69,7 +69,7 @@ static uint64_t take_chunk(struct id_table *ids, uint32_t chunk)
     return mine;
 }
 
-/* The hand goes on until it has taken something, at most so many chunks. */
+/* Advances the hand until it has taken something, by *most chunks at most. */
 static bool next_chunk(struct id_table *ids, struct id_cursor *cursor, uint32_t *most)
 {
     while (*most > 0 && id_table_free(ids) > 0) {
@@ -83,7 +83,7 @@ static bool next_chunk(struct id_table *ids, struct id_cursor *cursor, uint32_t 
     return false;
 }
 
-/* An entry that the caller owns stands for nothing from here on; ownership stays. */
+/* Makes an owned entry stand for nothing; the caller still owns it. */
 static struct id_entry *blank(struct id_entry *entry)
 {
     atomic_store_explicit(&entry->state, state_word(ENTRY_FREE, STATE_NONE, 0) | STATE_BUSY,
@@ -93,8 +93,8 @@ static struct id_entry *blank(struct id_entry *entry)
 
 enum tried { TRIED_MINE, TRIED_LIVE, TRIED_BUSY };
 
-/* One slot of a chunk that this context took. LIVE: it was a tombstone that has come to life. BUSY:
- * to be tried again: somebody looks at a tombstone, or is about to bring it to life. */
+/* Tries one slot of a chunk that this context took. LIVE: it was a tombstone that has been revived.
+ * BUSY: try again; another thread looks at a tombstone, or is about to revive it. */
 static enum tried try_slot(struct id_table *ids, struct id_entry *entry)
 {
     uint64_t word;
@@ -114,7 +114,7 @@ static struct id_entry *from_chunk(struct id_table *ids, struct id_cursor *curso
     for (uint64_t left = cursor->candidates; left != 0; left &= left - 1) {
         uint32_t bit = (uint32_t)__builtin_ctzll(left);
         struct id_entry *entry = entry_at(ids, cursor->chunk * CHUNK + bit);
-        if ((left & (left - 1)) != 0) /* mostly the next one in memory */
+        if ((left & (left - 1)) != 0) /* usually the next one in memory */
             fetch_entry(entry + 1);
         enum tried tried = try_slot(ids, entry);
         if (tried != TRIED_BUSY)
@@ -125,8 +125,8 @@ static struct id_entry *from_chunk(struct id_table *ids, struct id_cursor *curso
     return NULL;
 }
 
-/* Goes round the table once at most. Slots that are busy keep it where it is: they are this
- * context's, and are free again in a moment. */
+/* Goes round the table at most once. Busy slots keep it where it is: they are this context's, and
+ * are free again in a moment. */
 static struct id_entry *from_hand(struct id_table *ids, struct id_cursor *cursor)
 {
     uint32_t most = ids->chunk_count + 1;
@@ -151,14 +151,14 @@ static struct id_entry *from_stash(struct id_table *ids, struct id_cursor *curso
     return entry;
 }
 
-/* Lets the hand have an owned slot that stands for nothing. */
+/* Frees an owned slot that stands for nothing, for the hand. */
 static void to_hand(struct id_table *ids, struct id_entry *entry)
 {
     entry_put(entry, state_word(ENTRY_FREE, STATE_NONE, 0));
     slots_release(ids, entry);
 }
 
-/* In the stash a slot stays busy: nobody else has a way to it. What does not fit is for all. */
+/* In the stash a slot stays busy: no other thread can reach it. A full stash frees it for all. */
 static void to_stash(struct id_table *ids, struct id_cursor *cursor, struct id_entry *entry)
 {
     if (cursor->stash_count == STASH_MOST) {
@@ -171,7 +171,7 @@ static void to_stash(struct id_table *ids, struct id_cursor *cursor, struct id_e
     cursor->stash = entry_number(ids, entry) + 1;
 }
 
-/* Draws lay where an entry has its links. */
+/* Draws occupied the bytes of an entry's links. */
 static void clear_links(struct id_entry *entry)
 {
     entry->wheel_next = entry->wheel_prev = 0;
@@ -195,7 +195,7 @@ void slots_free_draws(struct id_table *ids, struct id_cursor *cursor, uint32_t m
 
 static uint64_t ripe_at(const struct id_table *ids, const struct id_entry *entry)
 {
-    if (ids->remember_ms == 0) /* at once, also for a context whose iteration began before */
+    if (ids->remember_ms == 0) /* at once, also for a context whose iteration began earlier */
         return 0;
     uint64_t word = atomic_load_explicit(&entry->state, memory_order_relaxed);
     uint64_t ended = entry_ended_ms(entry, word);
@@ -230,7 +230,7 @@ void slots_end(struct id_table *ids, struct id_cursor *cursor, struct id_entry *
         entry->ended_ms = cursor->now_ms;
     else
         entry->done_ms = cursor->now_ms;
-    /* For ripe_at, which looks at its kind; the caller shows the rest. */
+    /* For ripe_at, which reads the kind; the caller shows the entry. */
     atomic_store_explicit(&entry->state, word | STATE_BUSY, memory_order_relaxed);
     append(ids, cursor, entry);
     if (word_kind(word) == ENTRY_RESERVATION)
@@ -266,7 +266,7 @@ void slots_unend(struct id_table *ids, struct id_cursor *cursor, struct id_entry
         own->last = prev;
     entry->ended_next = entry->ended_prev = 0;
     change(&own->remembered, (uint64_t)-1);
-    /* What `ripe_ms` says of the one before holds for those behind it, who ended later. */
+    /* `ripe_ms` still holds for the entries behind this one, which ended later. */
     if (own->first == 0)
         atomic_store_explicit(&own->ripe_ms, UINT64_MAX, memory_order_relaxed);
 }
@@ -277,11 +277,11 @@ void id_table_note_forgotten(struct id_table *ids, uint64_t ended_ms)
     while (before < ended_ms &&
            !atomic_compare_exchange_weak_explicit(&ids->forgotten_ms, &before, ended_ms,
                                                   memory_order_relaxed, memory_order_relaxed)) {
-        /* another context forgot one meanwhile */
+        /* another context has forgotten an id meanwhile */
     }
 }
 
-/* Fetches what forgetting the next ones will touch: their slots, then their buckets. */
+/* Prefetches what forgetting the next entries will touch: their slots, then their buckets. */
 static void peek(const struct id_table *ids, const struct id_entry *first)
 {
     if (first->ended_next == 0)
@@ -293,7 +293,7 @@ static void peek(const struct id_table *ids, const struct id_entry *first)
         fetch_entry(entry_at(ids, next->ended_next - 1));
 }
 
-/* May the first of the queue be forgotten? If not, notes when it may. */
+/* May the first of the queue be forgotten? If not, notes when. */
 static bool is_ripe(struct id_table *ids, const struct id_cursor *cursor,
                     const struct id_entry *first)
 {
@@ -304,7 +304,8 @@ static bool is_ripe(struct id_table *ids, const struct id_cursor *cursor,
     return false;
 }
 
-/* Forgets the oldest of the queue, ripe or not: its slot, busy. NULL: something is in the way. */
+/* Forgets the oldest of the queue, ripe or not, and returns its slot, busy. NULL: something is in
+ * the way. */
 static struct id_entry *forget(struct id_table *ids, struct id_cursor *cursor,
                                struct id_entry *entry)
 {
@@ -313,9 +314,9 @@ static struct id_entry *forget(struct id_table *ids, struct id_cursor *cursor,
     if (!entry_take(entry, &word))
         return NULL;
     assert(word_kind(word) != ENTRY_RESERVATION || state_final(word_state(word)));
-    id_table_note_forgotten(ids, entry_ended_ms(entry, word)); /* before it is gone */
+    id_table_note_forgotten(ids, entry_ended_ms(entry, word)); /* before the id is gone */
     if (entry->in_inbox || !entry_unindex(ids, entry, word)) {
-        entry_put(entry, word); /* its message has yet to be read, or its bucket is busy */
+        entry_put(entry, word); /* its message is unread, or its bucket is busy */
         return NULL;
     }
     slots_unend(ids, cursor, entry);
@@ -336,7 +337,7 @@ static struct id_entry *forget_ripe(struct id_table *ids, struct id_cursor *curs
     return first && is_ripe(ids, cursor, first) ? forget(ids, cursor, first) : NULL;
 }
 
-/* The past happened: where the table is smaller than it was then, the oldest has to go. */
+/* Replay must find room: if the table is smaller than it was then, the oldest id has to go. */
 static struct id_entry *forget_early(struct id_table *ids, struct id_cursor *cursor)
 {
     struct id_entry *first = oldest(ids, cursor);
@@ -362,7 +363,7 @@ static struct id_entry *find_slot(struct id_table *ids, struct id_cursor *cursor
     return slot;
 }
 
-/* Says what other contexts could do with of what this one has. */
+/* Publishes how many free slots this context holds, which others could use. */
 static void note_hoard(struct id_table *ids, const struct id_cursor *cursor)
 {
     _Atomic uint32_t *hoard = &ids_of(ids, cursor)->hoard;
@@ -394,7 +395,7 @@ void slots_give_back(struct id_table *ids, struct id_cursor *cursor, struct id_e
 
 /* ---- sharing ---- */
 
-/* All that the context has and does not use. */
+/* Frees all slots that the context holds and does not use. */
 static void share_hoard(struct id_table *ids, struct id_cursor *cursor)
 {
     struct id_entry *entry;
@@ -421,11 +422,12 @@ void slots_share(struct id_table *ids, struct id_cursor *cursor)
             break;
         to_hand(ids, entry);
     }
-    share_hoard(ids, cursor); /* afterwards: the draws of what was forgotten are in the stash */
+    share_hoard(ids, cursor); /* last: forgetting has put draws into the stash */
     note_hoard(ids, cursor);
 }
 
-/* What others have, and have been asked to share. *ripe: some of it has yet to be forgotten. */
+/* Asks other contexts to share; returns the free slots that they hold. *ripe: some have ripe ids to
+ * forget. */
 static uint64_t ask_others(struct id_table *ids, const struct id_cursor *cursor, bool *ripe)
 {
     uint64_t slots = 0;
@@ -443,7 +445,7 @@ static uint64_t ask_others(struct id_table *ids, const struct id_cursor *cursor,
     return slots;
 }
 
-/* Why `missing` slots more were not found. */
+/* Why `missing` more slots were not found. */
 static enum entry_found why_none(struct id_table *ids, const struct id_cursor *cursor,
                                  uint64_t missing)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Figures of the table of ids, for any thread; and memory for the slots that come next. */
+/* Metrics of the id table, for any thread; and memory for the slots that come next. */
 #include "engine/base/memory.h"
 #include "engine/store/slots.h"
 
@@ -30,7 +30,7 @@ uint64_t id_table_live(const struct id_table *ids)
     uint64_t sum = 0;
     for (unsigned i = 0; i < CONTEXTS_MAX; i++)
         sum += atomic_load_explicit(&ids->contexts[i].live, memory_order_relaxed);
-    return (int64_t)sum > 0 ? sum : 0; /* the metrics are not of one instant */
+    return (int64_t)sum > 0 ? sum : 0; /* the counts are not of one instant */
 }
 
 uint64_t id_table_added(const struct id_table *ids)
@@ -58,8 +58,8 @@ uint64_t id_table_forgotten_ms(const struct id_table *ids)
 
 /* ---- memory ahead of use ---- */
 
-/* A step is one huge page of slots. The limit is what the hand goes through in some tenths of a
- * second at its fastest. */
+/* A step is one huge page of slots. The limit is what the hand passes in some tenths of a second at
+ * its fastest. */
 enum {
     POPULATE_STEP = (2 << 20) / sizeof(struct id_entry),
     POPULATE_AHEAD = (64 << 20) / sizeof(struct id_entry),
@@ -74,7 +74,7 @@ enum populated id_table_populate(struct id_table *ids)
         return POPULATED_ALL;
     if (from >= until)
         return POPULATED_ENOUGH;
-    if (from == 0) /* ids go anywhere in them from the first on */
+    if (from == 0) /* from the first id on, any bucket may be used */
         memory_populate(ids->buckets, id_table_bucket_bytes(ids));
     uint32_t count = until - from < POPULATE_STEP ? until - from : POPULATE_STEP;
     memory_populate(ids->all + from, count * sizeof *ids->all);

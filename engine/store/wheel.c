@@ -4,7 +4,7 @@
 #include <assert.h>
 #include <string.h>
 
-/* An entry that is first in its list names the list instead of a predecessor. */
+/* The first entry of a list names the list instead of a predecessor. */
 #define FIRST_IN UINT32_C(0x80000000)
 
 enum { LEVEL_BITS = 8, DUE_LISTS = WHEEL_LEVELS * WHEEL_SLOTS };
@@ -20,7 +20,7 @@ static uint32_t *list_head(struct wheel *wheel, uint32_t list)
     return list < DUE_LISTS ? &wheel->heads[list] : &wheel->due[list - DUE_LISTS];
 }
 
-static void mark(struct wheel *wheel, uint32_t list)
+static void note_occupied(struct wheel *wheel, uint32_t list)
 {
     if (list >= WHEEL_SLOTS)
         return;
@@ -31,7 +31,7 @@ static void mark(struct wheel *wheel, uint32_t list)
         wheel->occupied[list / 64] &= ~bit;
 }
 
-/* The list for a tick that lies ahead. */
+/* The list for a future tick. */
 static uint32_t list_for(const struct wheel *wheel, uint64_t tick)
 {
     assert(tick > wheel->tick);
@@ -63,7 +63,7 @@ void wheel_link(struct wheel *wheel, struct id_table *ids, struct id_entry *entr
         entry_at(ids, *head - 1)->wheel_prev = link;
     *head = link;
     wheel->count++;
-    mark(wheel, list);
+    note_occupied(wheel, list);
 }
 
 void wheel_unlink(struct wheel *wheel, struct id_table *ids, struct id_entry *entry)
@@ -76,7 +76,7 @@ void wheel_unlink(struct wheel *wheel, struct id_table *ids, struct id_entry *en
         uint32_t list = prev & ~FIRST_IN;
         assert(*list_head(wheel, list) == entry_number(ids, entry) + 1);
         *list_head(wheel, list) = next;
-        mark(wheel, list);
+        note_occupied(wheel, list);
     } else {
         entry_at(ids, prev - 1)->wheel_next = next;
     }
@@ -94,11 +94,11 @@ static void move_to_due(struct wheel *wheel, struct id_table *ids, unsigned leve
     wheel->heads[list] = 0;
     if (wheel->due[level] != 0)
         entry_at(ids, wheel->due[level] - 1)->wheel_prev = FIRST_IN | (DUE_LISTS + level);
-    mark(wheel, list);
+    note_occupied(wheel, list);
 }
 
-/* One tick on: the lowest level's slot is due, and, where a level has gone round, the next one's
- * slot is to be spread over the levels below it. */
+/* Advances one tick: the lowest level's slot is due, and where a level has wrapped, the next
+ * level's slot must be spread over the levels below it. */
 static void step(struct wheel *wheel, struct id_table *ids)
 {
     wheel->tick++;
@@ -137,7 +137,7 @@ uint64_t wheel_next_ms(const struct wheel *wheel)
         if (wheel->due[level] != 0)
             return 0;
     uint64_t tick = wheel->tick + 1;
-    /* Up to where the next level's slot has to be spread. */
+    /* Up to where the next level's slot must be spread. */
     while (tick % WHEEL_SLOTS != 0) {
         uint32_t slot = (uint32_t)(tick % WHEEL_SLOTS);
         uint64_t from = wheel->occupied[slot / 64] >> slot % 64;
@@ -150,7 +150,7 @@ uint64_t wheel_next_ms(const struct wheel *wheel)
     return tick * WHEEL_TICK_MS;
 }
 
-/* The caller owns the entry, or keeps it `in_inbox`: nobody else writes its link. */
+/* The caller owns the entry, or keeps it `in_inbox`: no other thread writes its link. */
 static void push(struct wheel *wheel, struct id_table *ids, struct id_entry *entry)
 {
     uint32_t link = entry_number(ids, entry) + 1;
