@@ -49,7 +49,7 @@ static _Atomic uint64_t *first_word(const struct log *log, uint64_t position)
     return (_Atomic uint64_t *)(void *)(log->bytes + (position & (log->capacity - 1)));
 }
 
-/* A run of the ring that may go over its end, as at most two pieces. */
+/* A range of the ring, which may wrap: at most two pieces. */
 struct pieces {
     unsigned char *first;
     size_t first_length;

@@ -4,7 +4,7 @@
 #include <assert.h>
 #include <string.h>
 
-_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "records are little-endian as they lie");
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "records are little-endian in memory");
 _Static_assert(sizeof(struct reserve_record) + 24 + sizeof(struct draw_record) <= 72,
                "a single-line reserve with a 24-byte id stays within 72 bytes");
 _Static_assert(sizeof(struct reserve_record) + ID_MAX +

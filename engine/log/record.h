@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Records: one change each, as the journal keeps them. docs/FILE_FORMAT.md is their specification.
+ * Records: one change each, as the journal stores them. docs/FILE_FORMAT.md specifies them.
  *
- * A record says what happened, not what was asked: which pools were drawn from, not which rule
- * found them. So replaying needs no rule, and no rule may change what the past was.
+ * A record says what happened, not what was requested: which pools were drawn from, not which rule
+ * chose them. So replay needs no rules, and no change of rules alters the past.
  *
- * Bytes: little-endian, packed; record.def has every field. Reading a record borrows from the bytes
- * given; it trusts no length before it has checked it.
+ * Bytes: little-endian, packed; record.def lists every field. Reading borrows from the given bytes,
+ * and trusts no length before it is checked.
  */
 #ifndef STOCKD_ENGINE_LOG_RECORD_H
 #define STOCKD_ENGINE_LOG_RECORD_H
@@ -27,16 +27,16 @@ enum record_type {
 };
 
 /*
- * Times in records are the wall clock's, as clients were told; but deadlines are measured in engine
- * time (protocol/clock.h), which never goes back. Where the two differ a record of a hold has this
- * flag, and a u64 at its end: the engine time of the same moment.
+ * Times in records are wall clock times, as clients saw them; but deadlines are measured in engine
+ * time (protocol/clock.h), which never goes back. If the two differ, a hold's record has this flag,
+ * and a u64 at its end: the engine time of the same moment.
  */
 enum { RECORD_TWO_CLOCKS = 1 }; /* a flag of reserve and extend */
-enum { RESERVE_TIMED = 2 };     /* a flag of reserve: its draws say when they are ready */
+enum { RESERVE_TIMED = 2 };     /* a flag of reserve: its draws have ready times */
 
 enum movement_kind { MOVE_RECEIVE = 1, MOVE_ADJUST, MOVE_COUNT, MOVE_RETURN };
 
-/* A pool's name in the journal, free of where it lies in memory. */
+/* A pool's name in the journal, independent of its place in memory. */
 struct pool_key {
     uint32_t item;     /* index of the item */
     uint16_t location; /* index of the location */
@@ -60,7 +60,7 @@ struct step_record {
 } __attribute__((packed));
 
 struct ready_record {
-    uint32_t after_s; /* seconds after the reservation was made */
+    uint32_t after_s; /* seconds after the reservation's creation */
 } __attribute__((packed));
 
 struct undone_item_record {
@@ -75,7 +75,7 @@ struct record_builder {
     uint32_t length;
 };
 
-/* Starts with the fixed part, whose head needs only type, flags and client. */
+/* Begins with the fixed part, whose head needs only type, flags and client. */
 struct record_builder record_begin(void *buffer, const void *fixed, uint32_t size);
 void record_add(struct record_builder *builder, const void *bytes, uint32_t length);
 static inline void record_add_text(struct record_builder *builder, struct text t)
@@ -94,27 +94,28 @@ struct record_reader {
     bool bad;
 };
 
-/* Copies the fixed part out and stands behind it. */
+/* Copies the fixed part out and positions the reader behind it. */
 struct record_reader record_open(const struct record_head *record, void *fixed, uint32_t size);
 struct text record_text(struct record_reader *reader, uint32_t length);
 /* A text preceded by its length in one byte. */
 struct text record_short_text(struct record_reader *reader);
-/* Passes over so many of them; a reader that stands before the first. */
+/* Skips `count` short texts; returns a reader positioned before the first. */
 struct record_reader record_texts(struct record_reader *reader, uint32_t count);
-/* Borrowed array of count elements of that size; NULL (and bad) if they are not there. */
+/* A borrowed array of count elements of that size; NULL (and bad) if the record is too short. */
 const void *record_array(struct record_reader *reader, uint32_t count, uint32_t size);
-/* Engine time, which stands at the end if the clocks differed; else `told`, the wall clock's. */
+/* The engine time at the record's end if the clocks differed; otherwise `told`, the wall
+ * clock's. */
 uint64_t record_engine_time(struct record_reader *reader, const struct record_head *record,
                             uint64_t told);
 
-/* ---- each record, as record.def has it ---- */
+/* ---- each record, generated from record.def ---- */
 
 /*
  * struct TAG_record   its fixed part: head, numbers, lengths of texts
  * struct TAG_fields   all of it; texts and lists are borrowed from the record
- * TAG_decode          false if it is not all there: then what is not is zero or empty
- * TAG_begin           starts one with its numbers and texts, whose lengths it fills in; lists are
- *                     the caller's to add
+ * TAG_decode          false if the record is too short: missing parts are then zero or empty
+ * TAG_begin           begins a record with its numbers and texts, and fills in the texts' lengths;
+ *                     the caller adds the lists
  */
 #define RECORD_NUMBER(tag, type, name, shown) type name;
 #define RECORD_LENGTH(tag, name, shown) uint8_t name##_len;

@@ -1,26 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Records of whatever type, field by field: for those who show them, or look for ids or times in
- * them. From record.def, so a new record or field is there without a line here.
+ * Records of any type, field by field: for code that shows them, or looks for ids or times in them.
+ * Generated from record.def, so a new record or field needs no line here.
  */
 #ifndef STOCKD_ENGINE_LOG_RECORD_LAYOUT_H
 #define STOCKD_ENGINE_LOG_RECORD_LAYOUT_H
 
 #include "engine/log/record.h"
 
-/* What a field is to a reader. */
+/* What a field means to a reader. */
 enum record_shown {
     SHOWN_NOT,
-    SHOWN_WHEN,     /* when the change was made, as clients were told; at most one in a record */
-    SHOWN_NAME,     /* a text that other records mean by an index of this one */
+    SHOWN_WHEN,     /* when the change was made, as clients saw it; at most one in a record */
+    SHOWN_NAME,     /* a text that other records refer to by this record's index */
     SHOWN_ID,       /* of the operation or the reservation */
-    SHOWN_OP,       /* of a step; empty: it has none */
+    SHOWN_OP,       /* of a step; empty: none */
     SHOWN_REF,      /* of a movement; a return's is its reservation's id */
-    SHOWN_OPTIONAL, /* a text; not if it is empty */
+    SHOWN_OPTIONAL, /* a text; not shown if empty */
     SHOWN_NUMBER,
-    SHOWN_LIMIT, /* a number; not if it is negative */
+    SHOWN_LIMIT, /* a number; not shown if negative */
     SHOWN_FLAG,
-    SHOWN_DEGREES, /* not if it is NaN */
+    SHOWN_DEGREES, /* not shown if NaN */
     SHOWN_SOURCING,
     SHOWN_CHANNEL, /* by its index */
     SHOWN_POOL,
@@ -31,7 +31,7 @@ enum record_shown {
     SHOWN_ITEMS,
 };
 
-/* What the flags of a record's head are. */
+/* What the flags of a record's head mean. */
 enum record_flags {
     FLAGS_BITS,
     FLAGS_KIND /* enum movement_kind */,
@@ -50,8 +50,8 @@ struct record_field {
     const char *name;
     enum record_shown shown;
     uint16_t at;       /* in union record_fields: a number, a struct text, a pointer or a reader */
-    uint16_t count_at; /* lists: of the number that says how many */
-    uint8_t bytes;     /* of the number, or of the one that says how many */
+    uint16_t count_at; /* lists: of the number of elements */
+    uint8_t bytes;     /* of the number, or of the number of elements */
     bool is_signed;
 };
 

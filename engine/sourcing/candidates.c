@@ -8,7 +8,7 @@
 
 _Static_assert(2 * LOCATIONS_MAX < RANK_NEVER, "ranks of both kinds are below never");
 
-/* ---- what the lines planned already take ---- */
+/* ---- what planned lines already take ---- */
 
 static uint32_t planned_slot(const struct planned *planned, uint32_t unit)
 {
@@ -29,8 +29,8 @@ void planned_add(struct planned *planned, uint32_t unit, int64_t qty)
 
 /* ---- the walk ---- */
 
-/* Rank of the pool for the channel; RANK_NEVER: it does not sell from it. Its own allotment goes
- * before what is shared. */
+/* The pool's rank for the channel; RANK_NEVER: the channel does not sell from it. The channel's own
+ * allotments come before shared pools. */
 static inline uint32_t rank_of(const struct channel *channel, uint16_t channel_at, uint64_t key)
 {
     uint16_t owner = key_owner(key);
@@ -67,7 +67,7 @@ static int most_first(const void *left, const void *right)
     return a->available > b->available ? -1 : a->available < b->available;
 }
 
-/* An order has only so many draws: more pools than that are worth the largest of them. */
+/* An order has at most DRAWS_MAX draws: of more pools, only the largest that many count. */
 static void limit_to_draws(struct candidates *s)
 {
     if (s->count <= DRAWS_MAX)
@@ -98,7 +98,7 @@ void candidates_find(struct ctx *ctx, const struct channel *channel, uint32_t in
         uint64_t key = atomic_load_explicit(&pool->key, memory_order_relaxed);
         uint16_t at = key_location(key);
         if (at >= catalogue->location_count)
-            continue; /* younger than the pinned catalogue: sourcing.c sees that */
+            continue; /* newer than the pinned catalogue: sourcing.c notices */
         uint32_t rank = rank_of(channel, channel_at, key);
         if (rank == RANK_NEVER)
             continue;

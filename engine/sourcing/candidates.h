@@ -15,23 +15,23 @@ struct ctx;
 struct candidate {
     uint64_t key; /* the pool's */
     uint32_t unit;
-    uint32_t rank; /* lower is asked first: the channel's own allotments, below LOCATIONS_MAX, then
-                      what is shared, above; within both, locations by the channel's order */
+    uint32_t rank; /* lower comes first: the channel's own allotments, below LOCATIONS_MAX, then
+                      shared pools, above; within both, locations in the channel's order */
     int64_t available;
 };
 
 /* What one walk over an item's pools found. */
 struct candidates {
     uint32_t count;
-    uint32_t pools;   /* that the channel sells from, empty ones too */
-    int64_t total;    /* available, at all of the channel's locations */
+    uint32_t pools;   /* that the channel sells from, including empty ones */
+    int64_t total;    /* available at all of the channel's locations */
     int64_t takeable; /* available to this line: at its location, less the buffer */
-    bool undecided;   /* somebody's take is undecided on one of them */
-    bool stable;      /* no give came in between: the sums are the truth of one instant */
+    bool undecided;   /* one of them has an undecided take */
+    bool stable;      /* no give came in between: the sums are those of one instant */
     struct candidate at[2 * LOCATIONS_MAX];
 };
 
-/* What the lines of an order that are planned already take from each pool: a hash table. */
+/* What an order's planned lines already take from each pool: a hash table. */
 enum { PLANNED_SLOTS = 4096 };
 
 struct planned {
@@ -43,16 +43,16 @@ struct planned {
 
 void planned_add(struct planned *planned, uint32_t unit, int64_t qty);
 
-/* Walks the item's pools for a channel, and a line that is bound to a place (NULL: free), less what
- * is planned already (NULL: nothing is). */
+/* Walks the item's pools for a channel, and for a line bound to a location (NULL: free), less what
+ * is already planned (NULL: nothing). */
 void candidates_find(struct ctx *ctx, const struct channel *channel, uint32_t item,
                      const struct location *bound, struct planned *planned,
                      struct candidates *found);
 
 /*
  * The pool that a free line draws from first, for an item that no other line has. False: it does
- * not hold all that is wanted, and candidates_find is to look. *pools: as in struct candidates.
- * `by_most`: more is better, the channel's own before all else; else the rank decides alone.
+ * not hold all that is wanted; use candidates_find. *pools: as in struct candidates. `by_most`:
+ * more is better, after the channel's own; otherwise the rank alone decides.
  */
 bool candidates_first(struct ctx *ctx, const struct channel *channel, uint32_t item, int64_t wanted,
                       bool by_most, struct candidate *first, uint32_t *pools);

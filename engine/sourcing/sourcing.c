@@ -43,7 +43,7 @@ static bool before(enum heap_order order, const struct candidate *a, const struc
         if (a->available != b->available)
             return a->available > b->available;
     }
-    return a->rank < b->rank; /* what is the channel's own has the lower ranks */
+    return a->rank < b->rank; /* the channel's own pools have the lower ranks */
 }
 
 static void sift_down(struct candidate *heap, uint32_t count, uint32_t at, enum heap_order order)
@@ -76,7 +76,8 @@ static const struct candidate *pop(struct candidate *heap, uint32_t count, enum 
     return &heap[count - 1];
 }
 
-/* Of those as good as the best as to whose they are, one that has it all; NULL: none. */
+/* A candidate that has all that is wanted and, like the best, is the channel's own or shared; NULL:
+ * none. */
 static const struct candidate *find_whole(const struct order_plan *s, const struct candidate *heap,
                                           uint32_t count, int64_t wanted)
 {
@@ -101,7 +102,7 @@ static bool add_draw(struct order_plan *s, uint32_t line, const struct candidate
     return true;
 }
 
-/* A line that one pool can fill is most of them: it needs no heap. */
+/* One pool can fill most lines: those need no heap. */
 static const struct candidate *first_of(const struct candidates *found, enum heap_order order)
 {
     const struct candidate *best = &found->at[0];
@@ -112,7 +113,7 @@ static const struct candidate *first_of(const struct candidates *found, enum hea
     return best;
 }
 
-/* Draws `wanted` units in that order. False if there are not so many draws left. */
+/* Draws `wanted` units in that order. False if the order runs out of draws. */
 static bool draw_in_order(struct order_plan *s, enum heap_order order, bool fewest, uint32_t line,
                           int64_t wanted)
 {
@@ -135,7 +136,7 @@ static bool draw_in_order(struct order_plan *s, enum heap_order order, bool fewe
     return true;
 }
 
-/* Draws by the channel's rule; or from where there is most, if that takes too many draws. */
+/* Draws by the channel's rule; or from the fullest pools, if that takes too many draws. */
 static bool draw_line(struct order_plan *s, uint32_t line, int64_t wanted)
 {
     uint32_t first = s->draw_count;
@@ -161,7 +162,7 @@ static void find_candidates(struct ctx *ctx, struct order_plan *s, uint32_t line
 
 /* ---- one parcel ---- */
 
-/* What the free lines want of each item, noted at the first line that has it. */
+/* Sums what the free lines want of each item, at the first line that has it. */
 static void gather_wanted(struct order_plan *s)
 {
     const struct order *order = s->order;
@@ -171,8 +172,8 @@ static void gather_wanted(struct order_plan *s)
             s->wanted[s->first[i]] += order->lines[i].qty;
 }
 
-/* Counts the places that can fill it, and have as much of the channel's own as any order would take
- * first. */
+/* Counts the locations that can fill the item, and have as much of the channel's own as any order
+ * would take first. */
 static void count_places(const struct candidates *found, struct parcel *parcel, int64_t wanted)
 {
     int64_t own = 0;
@@ -196,8 +197,8 @@ static void count_places(const struct candidates *found, struct parcel *parcel, 
     parcel->items++;
 }
 
-/* The place that can fill all free lines, best of one that bound lines are sent from; NO_PLACE if
- * there is none. */
+/* A location that can fill all free lines, preferably one that bound lines ship from; NO_PLACE if
+ * none can. */
 static uint32_t find_one_parcel(struct ctx *ctx, struct order_plan *s)
 {
     struct parcel *parcel = &s->parcel;
@@ -227,7 +228,7 @@ static uint32_t find_one_parcel(struct ctx *ctx, struct order_plan *s)
 
 /* ---- the order ---- */
 
-/* The line cannot be filled: is that the truth, or may it be the moment? */
+/* The line cannot be filled: notes whether that is certain or may be momentary. */
 static void note_short(struct ctx *ctx, struct order_plan *s, const struct order_line *line)
 {
     struct failure *failure = &ctx->failure;
@@ -240,8 +241,8 @@ static void note_short(struct ctx *ctx, struct order_plan *s, const struct order
         (struct shortfall){ line->sku, line->qty, found->takeable };
 }
 
-/* Draws the line from one pool, if the first that the rule names has it all: most lines are that
- * small. False: it is to be looked at as a whole. */
+/* Draws the line from one pool, if the rule's first pool has it all: most lines are that small.
+ * False: plan the line in full. */
 static bool draw_from_first(struct ctx *ctx, struct order_plan *s, uint32_t line, int64_t wanted)
 {
     const struct channel *channel = s->channel;
@@ -253,11 +254,11 @@ static bool draw_from_first(struct ctx *ctx, struct order_plan *s, uint32_t line
            add_draw(s, line, &first, wanted);
 }
 
-/* Plans the lines that are bound to a place, or those that are not. */
+/* Plans the lines that are bound to a location, or those that are not. */
 static enum code plan_lines(struct ctx *ctx, struct order_plan *s, bool bound)
 {
     const struct order *order = s->order;
-    bool small = !bound; /* as far as is known; after one that was not, none is tried in vain */
+    bool small = !bound; /* so far; after the first line that is not, none is tried in vain */
     for (uint32_t i = 0; i < order->line_count; i++) {
         const struct order_line *line = &order->lines[i];
         if ((s->bound[i] != NULL) != bound)
@@ -274,8 +275,8 @@ static enum code plan_lines(struct ctx *ctx, struct order_plan *s, bool bound)
     return CODE_OK;
 }
 
-/* Merges the draws of bound lines, which were planned first, and those of free ones into the order
- * of the lines. */
+/* Merges the draws of bound lines, which are planned first, and of free lines into the order of the
+ * lines. */
 static void order_draws(struct order_plan *s, uint32_t bound_count)
 {
     uint32_t bound = 0, free = bound_count, count = s->draw_count;
@@ -313,7 +314,7 @@ static void begin_plan(struct order_plan *s, bool fewest)
 {
     s->draw_count = 0;
     s->undecided = false;
-    if (fewest) /* nobody else looks at it */
+    if (fewest) /* no other rule uses it */
         memset(s->used, 0, sizeof s->used);
     if (s->repeats)
         memset(&s->planned, 0, sizeof s->planned);
@@ -331,8 +332,8 @@ static enum code refuse_short(struct failure *failure)
     return CODE_INSUFFICIENT_STOCK;
 }
 
-/* Bound lines have no choice, so they choose first: else a free line of the same item might take
- * what only they can use, and the order be refused although there is enough for it. */
+/* Bound lines have no choice, so they come first: otherwise a free line of the same item might take
+ * what only they can use, and the order would be refused although there is enough for it. */
 enum code sourcing_plan(struct ctx *ctx, struct order_plan *s)
 {
     struct failure *failure = &ctx->failure;

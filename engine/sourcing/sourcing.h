@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Sourcing: which pools each line of an order is to draw from, by what the pools said a moment ago.
+ * Sourcing: chooses the pools that each line of an order draws from, by what the pools held a
+ * moment ago.
  *
- * The channel's own allotments come first, wherever they are. Within them, and within what is
- * shared, the channel's rule decides:
+ * The channel's own allotments come first, wherever they are. Within them, and within the shared
+ * pools, the channel's rule decides:
  *
- *   priority  in the channel's order of locations; nearest, too, for an order does not say where to
+ *   priority  in the channel's order of locations; nearest too, as an order has no destination
  *   balance   where there is most
- *   fewest    from a place that can fill the rest of the line alone, if there is one: rather one
- *             that the order is sent from anyway; else where there is most. Before that, if one
- *             place can fill all free lines, they all come from there: one parcel.
+ *   fewest    from a location that can fill the rest of the line alone, if there is one, preferably
+ *             one that the order ships from anyway; otherwise where there is most. Before that, if
+ *             one location can fill all free lines, they all come from there: one parcel.
  */
 #ifndef STOCKD_ENGINE_SOURCING_SOURCING_H
 #define STOCKD_ENGINE_SOURCING_SOURCING_H
@@ -20,30 +21,29 @@
 
 struct order;
 
-/* A part of one line of an order, and the pool that it is to come from. */
+/* A part of one line of an order, and the pool that it comes from. */
 struct planned_draw {
     uint32_t pool; /* unit */
     uint32_t line;
     int64_t qty;
-    uint64_t key;      /* the pool's; only of what was planned */
-    uint64_t ready_ms; /* wall clock; the caller's */
+    uint64_t ready_ms; /* wall clock; the caller sets it */
 };
 
-/* Which places can fill a whole order; all by rank of the location. */
+/* Which locations can fill a whole order; indexed by the location's rank. */
 struct parcel {
-    uint32_t items;                 /* looked at so far */
-    uint16_t filled[LOCATIONS_MAX]; /* how many of them the place can fill, if all so far */
-    int64_t own[LOCATIONS_MAX];     /* of the item at hand: of the channel's own */
-    int64_t all[LOCATIONS_MAX];     /* and with what is shared */
+    uint32_t items;                 /* examined so far */
+    uint16_t filled[LOCATIONS_MAX]; /* how many of them the location can fill, if all so far */
+    int64_t own[LOCATIONS_MAX];     /* of the current item: in the channel's own pool */
+    int64_t all[LOCATIONS_MAX];     /* including the shared pool */
 };
 
-/* The planning of one order. One thread's alone. */
+/* The planning of one order. For one thread. */
 struct order_plan {
     const struct order *order;
     const struct channel *channel;
     uint32_t items[LINES_MAX];               /* per line */
     const struct location *bound[LINES_MAX]; /* per line; NULL: free */
-    uint32_t bound_lines;                    /* how many are not free */
+    uint32_t bound_lines;                    /* how many are bound */
     bool repeats;                            /* several lines have the same item */
 
     /* The result. */
@@ -52,19 +52,19 @@ struct order_plan {
     bool one_pool; /* the order has one line, whose item the channel sells from one pool alone */
 
     /* While it plans. */
-    bool undecided;                    /* a pool has too little, but perhaps only at the moment */
-    uint8_t repeated[LINES_MAX];       /* per line: another one has the same item */
-    uint16_t first[LINES_MAX];         /* per line: the first one with its item */
-    int64_t wanted[LINES_MAX];         /* per first line: what free lines want of it */
+    bool undecided;                    /* a pool has too little, but perhaps only for the moment */
+    uint8_t repeated[LINES_MAX];       /* per line: another line has the same item */
+    uint16_t first[LINES_MAX];         /* per line: the first line with its item */
+    int64_t wanted[LINES_MAX];         /* per first line: what free lines want of its item */
     uint64_t used[LOCATIONS_MAX / 64]; /* ranks of locations that lines draw from */
     struct item_map map;               /* lines by their items */
-    struct candidates found;           /* of the line at hand */
+    struct candidates found;           /* of the current line */
     struct parcel parcel;
     struct planned planned; /* only if any line is repeated */
     struct planned_draw merged[DRAWS_MAX];
 };
 
-/* Sets the item and the place of one line. The caller sets the lines in their order, from 0. */
+/* Sets the item and the location of one line. The caller sets the lines in order, from 0. */
 void sourcing_set_line(struct order_plan *s, uint32_t line, uint32_t item,
                        const struct location *bound);
 
