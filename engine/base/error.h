@@ -5,7 +5,7 @@
 
 /*
  * DEFERRED is no error and never reaches a client: the operation met a busy object or a full
- * journal ring, changed nothing, and is to be tried again soon.
+ * journal ring, changed nothing, and must be retried soon.
  */
 #define CODE_TABLE(X)                                                                              \
     X(OK, "ok")                                                                                    \

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Fingerprints of what was asked: the same content gives the same number, for ever. */
+/* Fingerprints of requests: the same content always gives the same number. */
 #ifndef STOCKD_ENGINE_BASE_FINGERPRINT_H
 #define STOCKD_ENGINE_BASE_FINGERPRINT_H
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The widths of everything that stockd counts: one place, so that code, files and protocol agree.
- */
+/* The limits of everything that stockd counts, in one place, so that code, files and protocol
+ * agree. */
 #ifndef STOCKD_ENGINE_BASE_LIMITS_H
 #define STOCKD_ENGINE_BASE_LIMITS_H
 
@@ -10,9 +10,9 @@ enum {
     SKU_MAX = 64,         /* bytes of UTF-8 */
     CODE_MAX = 32,        /* bytes of a location's or channel's code */
     ID_MAX = 40,          /* bytes of an operation's or reservation's id */
-    NAME_MAX_BYTES = 128, /* bytes of a person-readable name, a barcode, a ref or a reason */
+    NAME_MAX_BYTES = 128, /* bytes of a human-readable name, a barcode, a ref or a reason */
     GROUPS_MAX = 16,      /* groups that one location may be in */
-    LINES_MAX = 1024,     /* lines of one order, when no configuration says less */
+    LINES_MAX = 1024,     /* lines of one order, unless the configuration says less */
     DRAWS_MAX = 2040,     /* pools that one order may draw from */
     LOCATIONS_MAX = 4096,
     CHANNELS_MAX = 1024,

@@ -4,7 +4,7 @@
 #include <stdint.h>
 #include <sys/mman.h>
 
-/* Smaller tables would rather cost the few pages that they touch. */
+/* A smaller table should cost only the few pages that it touches. */
 enum { HUGE_FROM = 8 << 20 };
 
 void *memory_reserve(size_t bytes)
@@ -15,7 +15,7 @@ void *memory_reserve(size_t bytes)
         return NULL;
     /* A look-up in a table of hundreds of megabytes misses the TLB more often than the cache. */
     if (bytes >= HUGE_FROM)
-        madvise(at, bytes, MADV_HUGEPAGE); /* refused where the kernel has none: no matter */
+        madvise(at, bytes, MADV_HUGEPAGE); /* fails harmlessly if the kernel has none */
     return at;
 }
 

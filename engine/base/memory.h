@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Tables of a fixed greatest size: address space is taken at start, memory only as it is touched.
- */
+/* Tables of a fixed maximum size: address space is reserved at start, memory used only when
+ * touched. */
 #ifndef STOCKD_ENGINE_BASE_MEMORY_H
 #define STOCKD_ENGINE_BASE_MEMORY_H
 
@@ -12,24 +12,24 @@ void memory_release(void *at, size_t bytes);
 
 /* How far a table's memory is ahead of its use. */
 enum populated {
-    POPULATED_SOME,   /* a step was done; there may be more to do now */
+    POPULATED_SOME,   /* one step is done; there may be more to do now */
     POPULATED_ENOUGH, /* for now */
-    POPULATED_ALL,    /* the table has all its memory: never again */
+    POPULATED_ALL,    /* the table has all its memory: no need to call again */
 };
 
-/* Has the kernel give memory for what lies there, zeroed, now instead of at the first touch. What
- * is there already stays. Any thread, beside others that use it. A hint. */
+/* Has the kernel provide zeroed memory for the range now instead of at the first touch. Existing
+ * contents stay. Any thread, beside others that use the range. A hint. */
 void memory_populate(void *at, size_t bytes);
 
-/* Fetches a cache line that will be written. The empty asm is its effect: gcc takes a function that
- * only prefetches for one that does nothing, and leaves out its calls. */
+/* Fetches a cache line that will be written. The empty asm counts as an effect: gcc treats a
+ * function that only prefetches as one that does nothing, and drops its calls. */
 static inline void memory_fetch(const volatile void *at)
 {
     __builtin_prefetch((const void *)at, 1);
     __asm__ volatile("");
 }
 
-/* Gives the memory of whole pages back; they read as zeroes again. */
+/* Gives the memory of whole pages back to the kernel; they then read as zeroes. */
 void memory_empty(void *at, size_t bytes);
 
 #endif

@@ -2,8 +2,8 @@
 /*
  * USDT probes of the provider `stockd`, for perf, bpftrace and gdb: PROBE(name, argument...) with
  * up to four integers or pointers. A probe is one no-op and a note in the ELF file until a tracer
- * puts a trap there; it is nothing where <sys/sdt.h> is missing (Debian: systemtap-sdt-dev). Its
- * arguments are computed whether anybody traces or not: pass only values that are at hand.
+ * puts a trap there; without <sys/sdt.h> (Debian: systemtap-sdt-dev) it is nothing. Its arguments
+ * are computed even if no tracer runs: pass only values that are at hand.
  *
  * docs/TRACING.md lists the probes and their arguments; integration/probes compares.
  */

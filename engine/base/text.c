@@ -3,7 +3,7 @@
 
 #include "engine/base/limits.h"
 
-/* Length of the well-formed UTF-8 character at p, 0 if there is none. */
+/* Length of the well-formed UTF-8 character at p; 0: none. */
 static uint32_t character_length(const unsigned char *p, uint32_t left)
 {
     if (p[0] < 0x80)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A borrowed run of bytes: what a request names. It is valid as long as the request's buffer. */
+/* A borrowed run of bytes, such as a name in a request. It is valid as long as its buffer. */
 #ifndef STOCKD_ENGINE_BASE_TEXT_H
 #define STOCKD_ENGINE_BASE_TEXT_H
 

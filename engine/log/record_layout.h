@@ -63,23 +63,24 @@ struct record_layout {
     unsigned field_count;
 };
 
-/* NULL: there is no such type. */
+/* NULL: unknown type. */
 const struct record_layout *record_layout(unsigned type);
 
-/* Of a field that is an integer. */
+/* The value of an integer field. */
 int64_t record_number(const union record_fields *fields, const struct record_field *field);
-/* Of a field that is a text. */
+/* The value of a text field. */
 struct text record_text_of(const union record_fields *fields, const struct record_field *field);
 /* How many elements a list has. */
 uint32_t record_count_of(const union record_fields *fields, const struct record_field *field);
 
-/* When the record's change was made: as the record says, which is what clients were told and
- * history tells, or else as its batch does. */
+/* When the record's change was made: by the record, as clients and history see it; otherwise by its
+ * batch. */
 uint64_t record_time_ms(const struct record_head *record, uint64_t batch_ms);
 
 enum { RECORD_IDS = 2 };
 
-/* The ids by which a question about an id comes to this record. How many; -1: it cannot be read. */
+/* The ids by which a history query for an id finds this record. Returns how many; -1:
+ * unreadable. */
 int record_ids(const struct record_head *record, struct text ids[RECORD_IDS]);
 
 #endif
