@@ -10,7 +10,7 @@
 #include "engine/sourcing/sourcing.h"
 #include "engine/txn/txn.h"
 
-/* A context, and the memory in which the rooms above it plan. */
+/* A context, and the memory in which the folders above it plan. */
 struct ctx_memory {
     struct ctx ctx;
     struct postings postings;
@@ -57,7 +57,7 @@ struct ledger *ledger_create(const struct ledger_config *config)
     ledger->log = config->log;
     ledger->worker_count = config->contexts;
     ledger->context_count = config->contexts + config->readers;
-    atomic_init(&ledger->client_count, 1); /* 0 is nobody */
+    atomic_init(&ledger->client_count, 1); /* 0: no client */
     ledger->clients = memory_reserve(CLIENTS_MAX * sizeof *ledger->clients);
     atomic_store(&ledger->epoch, 1);
     atomic_store(&ledger->catalogue, catalogue_create());
@@ -100,7 +100,7 @@ struct ctx *ledger_ctx(struct ledger *ledger, unsigned index)
     return ledger->contexts[index];
 }
 
-/* An entry that this context owns. */
+/* Handles a message: an entry that this context owns. */
 static void read_message(struct ctx *ctx, struct id_entry *message, uint64_t word)
 {
     struct id_table *ids = &ctx->ledger->ids;
@@ -163,9 +163,9 @@ const struct catalogue *ledger_catalogue(struct ctx *ctx)
     return catalogue_now(ctx);
 }
 
-/* ---- fetching ahead ---- */
+/* ---- prefetching ---- */
 
-/* First the places where the tables say where to look. */
+/* First the index words that say where to look. */
 static void prefetch_places(struct ctx *ctx, struct prefetch_hint *hint)
 {
     const struct items *items = &ctx->ledger->items;
@@ -193,13 +193,13 @@ void ledger_prefetch(struct ctx *ctx, unsigned stage, struct prefetch_hint *hint
     case 0:
         prefetch_places(ctx, hint);
         break;
-    case 1: /* then what lies there */
+    case 1: /* then what they point to */
         if (text_given(hint->sku))
             items_prefetch_named(&ledger->items, hint->sku_hash);
         if (text_given(hint->id))
             hint->entry = id_table_prefetch_entry(&ledger->ids, hint->id_hash);
         break;
-    default: /* and where a reservation's stock comes from */
+    default: /* then the pool that a reservation draws from */
         if (hint->entry != 0 && id_table_only_draw(&ledger->ids, hint->entry - 1, &pool))
             items_prefetch_pool(&ledger->items, pool);
     }

@@ -13,23 +13,22 @@ static bool check_linked(struct rules *rules, const struct id_entry *entry, uint
 {
     bool linked = entry->wheel_prev != 0;
     if (state_final(word_state(word)) && entry->owner == NO_OWNER)
-        return true; /* its links are of the queue, I9 */
+        return true; /* its links belong to the queue, I9 */
     if ((entry->owner != NO_OWNER) == linked)
         return true;
-    return BROKEN(rules, "I5: \"%.*s\" has an owner and a link that disagree",
+    return BROKEN(rules, "I5: the owner and the wheel link of \"%.*s\" disagree",
                   (int)word_id_len(word), entry->id);
 }
 
-/* On an entry that is owned, and is put by the caller. */
+/* Checks an owned entry, which the caller puts. */
 static bool check_owned(struct rules *rules, struct id_entry *entry, uint64_t word)
 {
     bool undecided;
     if (!rule_found(rules, entry, word, &undecided))
         return false;
     if (undecided)
-        return BROKEN(rules, "I4: something is busy where \"%.*s\" is", (int)word_id_len(word),
-                      entry->id);
     assert(entry_is_owned(entry)); /* E1 */
+        return BROKEN(rules, "I4: a busy object hides \"%.*s\"", (int)word_id_len(word), entry->id);
     bool ended = word_kind(word) != ENTRY_RESERVATION || state_final(word_state(word));
     rules->ended += ended;
     rules->in_inbox += ended && entry->owner != NO_OWNER;
@@ -53,7 +52,7 @@ static bool check_entry(struct rules *rules, uint32_t number)
     return good;
 }
 
-/* Entries in the queues of all contexts, each linked both ways. */
+/* Counts the entries in the queues of all contexts; UINT64_MAX: a queue is not linked both ways. */
 static uint64_t queued(const struct id_table *ids)
 {
     uint64_t count = 0;
@@ -69,7 +68,7 @@ static uint64_t queued(const struct id_table *ids)
     return count;
 }
 
-/* A final reservation whose message is still in an inbox is in no queue yet. */
+/* A final reservation that is still in an inbox is in no queue yet. */
 static bool check_queues(struct rules *rules)
 {
     const struct id_table *ids = &rules->ledger->ids;
@@ -77,7 +76,7 @@ static bool check_queues(struct rules *rules)
     assert(rules->in_inbox <= rules->ended);
     if (count == id_table_remembered(ids) && count + rules->in_inbox == rules->ended)
         return true;
-    return BROKEN(rules, "I9: %llu ids have ended, %llu are in the queues, %llu in mailboxes",
+    return BROKEN(rules, "I9: %llu ids have ended, %llu are in the queues, %llu in inboxes",
                   (unsigned long long)rules->ended, (unsigned long long)count,
                   (unsigned long long)rules->in_inbox);
 }

@@ -10,19 +10,19 @@
 #include "engine/ledger/change_index.h"
 
 enum {
-    BUSY_MAX = 256,    /* entries to come back to; a context has at most a handful busy at a time */
-    BUSY_TRIES = 1000, /* then they are given up */
+    BUSY_MAX = 256,    /* entries to revisit; a context has at most a handful busy at a time */
+    BUSY_TRIES = 1000, /* then they are skipped */
     LOOKS_MAX = 4096,  /* items compared before they are judged together */
-    PEEKS = 8,         /* entries whose state is looked at for the cost of one miss */
+    PEEKS = 8,         /* entries whose state can be read for the cost of one miss */
     FREE_STEP = 1 << 20,
 };
 
 enum phase { AWAIT_LOG, VISIT, REVISIT, COMPARE, AWAIT_ITERATIONS, JUDGE, FREE, DONE };
 
-/* An item that was compared, and is to be judged. */
+/* A compared item that is yet to be judged. */
 struct look {
     uint32_t item;
-    bool undecided, giving;  /* a take was, a give was under way */
+    bool undecided, giving;  /* a take was undecided; a give was under way */
     const struct pool *pool; /* the first that differs; NULL: none */
     int64_t reserved;        /* of it */
     uint32_t promised;
@@ -33,10 +33,10 @@ struct check {
     enum phase phase;
     uint64_t lsn; /* the log's tail when the pass began */
     uint64_t iterations[CONTEXTS_MAX];
-    uint32_t awaited; /* contexts below this have ended the iteration that is awaited */
+    uint32_t awaited; /* contexts below this have ended the awaited iteration */
     uint32_t at;      /* entry or item */
-    uint32_t items;   /* that are looked at */
-    uint64_t *judged; /* bit per item: done with */
+    uint32_t items;   /* how many are checked */
+    uint64_t *judged; /* one bit per item: judged */
     size_t judged_bytes;
     bool in_item; /* walk is in the middle of item `at` */
     struct pool_walk walk;
@@ -80,7 +80,7 @@ const struct check_report *check_report(const struct check *check)
     return &check->report;
 }
 
-/* Notes what a rule found broken. */
+/* Records a broken rule. */
 static void note(struct check *check)
 {
     struct check_report *report = &check->report;
@@ -90,7 +90,7 @@ static void note(struct check *check)
     report->broken++;
 }
 
-/* ---- waiting for turns ---- */
+/* ---- waiting for iterations ---- */
 
 static uint64_t iterations_of(const struct check *check, uint32_t ctx)
 {
@@ -106,7 +106,7 @@ static void await_iterations(struct check *check, enum phase phase)
     check->phase = phase;
 }
 
-/* Has each context ended the iteration that it was in? The one that asks has no operation under
+/* Has each context ended the iteration that it was in? The caller's own has no operation under
  * way. */
 static bool iterations_ended(struct check *check, const struct ctx *own)
 {
@@ -140,7 +140,7 @@ static bool first_pass(const struct check *check)
     return check->report.passes == 1;
 }
 
-/* On an entry that is owned, and is put by the caller. False: something is in the way. */
+/* Visits an owned entry, which the caller puts. False: something is in the way. */
 static bool visit_owned(struct check *check, struct id_entry *entry, uint64_t word)
 {
     struct rules *rules = &check->rules;
@@ -148,7 +148,7 @@ static bool visit_owned(struct check *check, struct id_entry *entry, uint64_t wo
     bool live = reservation && !state_final(word_state(word));
     bool undecided = false;
     if (word_kind(word) == ENTRY_FREE)
-        return true; /* it has come to stand for nothing since it was taken for something */
+        return true; /* it has been freed since its state was read */
     if (first_pass(check) && !rule_found(rules, entry, word, &undecided))
         note(check);
     if (undecided)
@@ -165,15 +165,15 @@ static bool visit_owned(struct check *check, struct id_entry *entry, uint64_t wo
     return true;
 }
 
-/* False: it is busy, and has to be looked at again. */
+/* False: the entry is busy, and must be visited again. */
 static bool visit(struct check *check, uint32_t number)
 {
     struct id_entry *entry = entry_at(&check->rules.ledger->ids, number);
-    /* Acquire: a thread that finds it not busy finds what its last owner did. */
+    /* Acquire: a thread that finds it not busy sees what its last owner did. */
     uint64_t word = atomic_load_explicit(&entry->state, memory_order_acquire);
     enum entry_kind kind = word_kind(word);
     bool live = kind == ENTRY_RESERVATION && !state_final(word_state(word));
-    /* Busy and free, or refused: fresh; what it draws by now is not of an item that is judged. */
+    /* A busy free or refused entry is fresh; an item that it draws from by now is not judged. */
     if (kind == ENTRY_FREE || kind == ENTRY_DRAWS || (kind == ENTRY_REFUSED && word & STATE_BUSY))
         return true;
     if (!live && !first_pass(check))
@@ -208,7 +208,7 @@ static uint32_t visit_some(struct check *check, uint32_t budget)
     return budget;
 }
 
-/* Comes back to entries that were busy. False: some still are. */
+/* Revisits busy entries. False: some are still busy. */
 static bool revisit(struct check *check)
 {
     uint32_t kept = 0;
@@ -288,7 +288,7 @@ static void end_item(struct check *check)
     check->looks[check->look_count++] = check->look;
 }
 
-/* Cost: finding a pool by its key means passing those before it. */
+/* Cost: finding a pool by its key passes those before it. */
 static uint32_t compare_some_pools(struct check *check, uint32_t budget)
 {
     uint32_t cost = 0;
@@ -332,7 +332,7 @@ static void judge(struct check *check, const struct look *look)
     struct rules *rules = &check->rules;
     if (item_version(rules->ledger, look->item) > check->lsn)
         return;
-    /* Where an entry could not be read, a sum may be too small, but not too great. */
+    /* If an entry was skipped, a sum may be too small, but not too great. */
     if (look->pool && check->skipped > 0 && look->promised < look->reserved)
         return;
     assert(!is_judged(check, look->item)); /* it would not have been compared */
@@ -383,7 +383,7 @@ static uint32_t judge_some(struct check *check, uint32_t budget)
 
 /* ---- the machine ---- */
 
-/* Gives the sums back bit by bit: a lot of memory at once would be a pause. */
+/* Frees the sums bit by bit: freeing a lot of memory at once would cause a pause. */
 static void free_some(struct check *check)
 {
     struct rules *rules = &check->rules;

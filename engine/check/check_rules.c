@@ -27,7 +27,7 @@ void rules_destroy(struct rules *rules)
 
 /* ---- entries ---- */
 
-/* Is there such a pool, and may the reservation draw from it? */
+/* Does the pool exist, and may the reservation draw from it? */
 static bool may_draw(const struct rules *rules, const struct id_entry *entry,
                      const struct draw *draw)
 {
@@ -40,7 +40,7 @@ static bool may_draw(const struct rules *rules, const struct id_entry *entry,
     return owner_sells_to(key_owner(key), entry->channel);
 }
 
-/* Stays above anything that a pool could hold once it is there: it never comes round. */
+/* Once the sum exceeds anything that a pool can hold it stops growing: it never wraps. */
 static void promise(struct rules *rules, const struct draw *draw)
 {
     assert(draw->pool < rules->ledger->items.unit_count); /* I7 was checked */
@@ -115,8 +115,8 @@ bool rule_pool(struct rules *rules, uint32_t index, const struct pool *pool)
         return BROKEN(rules, "I6: \"%.*s\" is not found under its sku", (int)sku.len, sku.at);
     if (key_location(key) >= catalogue->location_count || owner_kind(owner) >= POOL_KIND_COUNT ||
         owner_channel(owner) >= catalogue->channel_count)
-        return BROKEN(rules, "I8: \"%.*s\" has a pool at a place that is not there", (int)sku.len,
-                      sku.at);
+        return BROKEN(rules, "I8: \"%.*s\" has a pool with an unknown location, kind or channel",
+                      (int)sku.len, sku.at);
     return true;
 }
 
@@ -124,7 +124,7 @@ bool rule_still(struct rules *rules, uint32_t index, bool undecided, bool giving
 {
     struct text sku = item_sku(item_at(&rules->ledger->items, index));
     if (undecided)
-        return BROKEN(rules, "I2: \"%.*s\" has a take undecided", (int)sku.len, sku.at);
+        return BROKEN(rules, "I2: \"%.*s\" has an undecided take", (int)sku.len, sku.at);
     if (giving)
         return BROKEN(rules, "I2: \"%.*s\" has a give under way", (int)sku.len, sku.at);
     return true;

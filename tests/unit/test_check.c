@@ -142,7 +142,7 @@ Test(check, finds_a_take_that_was_never_decided)
 {
     fill();
     atomic_fetch_add(&pool_of("pear")->word, WORD_UNDECIDED_ONE);
-    expect_broken("I2: \"pear\" has a take undecided");
+    expect_broken("I2: \"pear\" has an undecided take");
 }
 
 Test(check, finds_a_give_that_never_ended)
@@ -227,7 +227,7 @@ Test(check, finds_a_pool_at_a_place_that_is_not_there)
     struct pool *pool = pool_of("apple");
     uint32_t item = key_item(atomic_load(&pool->key));
     cr_assert_not_null(pool_make(&rig.ledger->items, item, 77, owner_of(POOL_SHARED, 0)));
-    expect_broken("I8: \"apple\" has a pool at a place that is not there");
+    expect_broken("I8: \"apple\" has a pool with an unknown location, kind or channel");
 }
 
 Test(check, finds_everything_in_a_large_ledger)
