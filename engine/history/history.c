@@ -12,11 +12,11 @@
 #include "engine/store/id_table.h"
 #include "engine/store/pool.h"
 
-/* One record on its way into the history. */
+/* One record being taken into the history. */
 struct taking {
     struct history *history;
     const struct record_head *record;
-    uint64_t batch_ms;          /* of the batch that it lies in: engine time */
+    uint64_t batch_ms;          /* engine time of its batch */
     struct history_event event; /* what all events of this record have in common */
     history_emit *emit;
     void *context;
@@ -74,7 +74,7 @@ static int grow_pools(struct history *history)
     return 0;
 }
 
-/* Finds the pool or makes it; NULL: no memory. */
+/* Finds or creates the pool; NULL: no memory. */
 static struct history_pool *pool_of(struct history *history, const struct pool_key *key)
 {
     if (2 * history->pool_count >= history->pool_room && grow_pools(history) != 0)
@@ -115,7 +115,7 @@ static uint64_t hash_of(struct text id)
     return XXH3_64bits(id.at, id.len);
 }
 
-/* The link that points at the hold of that id, or to where it would be. */
+/* The link to the hold of that id, or to where it belongs. */
 static struct history_hold **hold_link(const struct history *history, struct text id, uint64_t hash)
 {
     struct history_hold **link = &history->holds[hash & (history->hold_room - 1)];
@@ -194,9 +194,9 @@ int history_set_hold(struct history *history, struct text id, uint16_t channel,
 
 /* ---- events ---- */
 
-/* The past is told in one order, so its times do not go back: neither with the wall clock, beside
- * which the batch's own clock stands (protocol/clock.h: within a second they are one), nor by what
- * the iterations of two threads lie apart. */
+/* Events come in one order, so their times never go back: neither with the wall clock, which is
+ * checked against the batch's engine time (protocol/clock.h: within a second they count as one),
+ * nor by the difference between two threads' iterations. */
 static uint64_t tell_time(struct taking *taking, uint64_t time_ms)
 {
     enum { ONE_CLOCK_MS = 1000 };
@@ -234,7 +234,7 @@ static bool is_asked_pool(const struct history *history, const struct pool_key *
            (history->filter.subject == HISTORY_ITEM && history->filter.item == key->item);
 }
 
-/* Tells what happened to a pool. Asked by id, the history does not follow pools. */
+/* Emits what happened to a pool. A query by id does not track pools. */
 static int change(struct taking *taking, const struct pool_key *key, int64_t on_hand,
                   int64_t reserved, int64_t qty)
 {
@@ -298,7 +298,7 @@ static int take_movement(struct taking *taking)
     return error;
 }
 
-/* Two events: of the pool that the units left, and of the one that they went to. */
+/* Two events: one for the pool that the units leave, one for the pool that they go to. */
 static int take_allot(struct taking *taking)
 {
     struct allot_fields f;
@@ -354,8 +354,8 @@ static int take_reserve(struct taking *taking)
     return error;
 }
 
-/* The hold that the record is about, and what all its events say of it; NULL: it concerns others.
- */
+/* Finds the record's hold, and fills in what all its events say of it; NULL: it does not match the
+ * filter. */
 static struct history_hold *hold_asked(struct taking *taking, struct text id, const char *type)
 {
     struct history_hold *hold = find_hold(taking->history, id);
@@ -368,7 +368,7 @@ static struct history_hold *hold_asked(struct taking *taking, struct text id, co
     return hold;
 }
 
-/* What changes no stock is told of every pool that something is left of. */
+/* Emits a step that changes no stock for every pool that has something left. */
 static int tell_all(struct taking *taking, const struct history_hold *hold)
 {
     int error = 0;
@@ -432,7 +432,7 @@ static int settle_some(struct taking *taking, struct history_hold *hold,
         uint16_t index = steps[s].draw;
         struct history_draw *draw =
             bsearch(&index, hold->draws, hold->draw_count, sizeof hold->draws[0], compare_index);
-        if (draw) /* else it is of an item that nobody asked about */
+        if (draw) /* otherwise it is of another item */
             error = settle(taking, draw, steps[s].qty, fulfil);
     }
     return error;
@@ -447,7 +447,7 @@ static void drop_if_settled(struct history *history, struct history_hold *hold)
         drop_hold(history, hold);
 }
 
-/* A step that was asked for by its own id: its reservation's pools are not known here. */
+/* A step found by its own id: its reservation's pools are unknown here. */
 static int tell_op(struct taking *taking, const struct step_record *steps, uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++)
@@ -465,7 +465,7 @@ static int take_step(struct taking *taking)
     uint32_t count = f.fixed.step_count;
     taking->event.op = f.op;
     taking->event.time_ms = f.fixed.time_ms;
-    if (taking->record->flags != STATE_NONE) /* the first version did not say it */
+    if (taking->record->flags != STATE_NONE) /* the first version did not record it */
         taking->event.state = state_name((enum entry_state)taking->record->flags);
     if (!hold)
         return is_asked_id(taking->history, f.op) ? tell_op(taking, f.steps, count) : 0;
@@ -475,7 +475,7 @@ static int take_step(struct taking *taking)
     return error;
 }
 
-/* Nothing was left to be done: told to a question about the op or its reservation. */
+/* Nothing was left to do: told to a query for the op or its reservation. */
 static int take_op(struct taking *taking)
 {
     struct op_fields f;
@@ -510,14 +510,14 @@ static bool draws_from(const struct record_head *record, uint32_t item)
 {
     struct reserve_fields f;
     if (!reserve_decode(record, &f))
-        return true; /* to be refused */
+        return true; /* history_take refuses it */
     for (uint32_t i = 0; i < f.fixed.draw_count; i++)
         if (f.draws[i].pool.item == item)
             return true;
     return false;
 }
 
-/* Most records concern others: of an item, that can be seen at little cost. */
+/* Most records do not match the filter: for an item, that is cheap to see. */
 static bool concerns_others(const struct history *history, const struct record_head *record)
 {
     struct movement_fields f;
@@ -562,7 +562,7 @@ int history_take(struct history *history, const struct record_head *record, uint
     };
     history->concerned = false;
     history->lsn = lsn;
-    switch ((enum record_type)record->type) { /* no default: a new type must say what it tells */
+    switch ((enum record_type)record->type) { /* no default: a new type must decide what it tells */
     case RECORD_ITEM:
         return take_item(&taking);
     case RECORD_MOVEMENT:
@@ -582,7 +582,7 @@ int history_take(struct history *history, const struct record_head *record, uint
         return take_expire(&taking);
     case RECORD_OP:
         return take_op(&taking);
-    case RECORD_VOID: /* the others move no stock */
+    case RECORD_VOID: /* these move no stock */
     case RECORD_LOCATION:
     case RECORD_CHANNEL:
     case RECORD_CLIENT:

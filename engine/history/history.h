@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The history: the journal's records, told as the history of an item or of an id.
+ * The history: the journal's records, told as the events of an item or of an id.
  *
- * A record of a reservation's later life names its id alone: what it did to an item is known only
- * from the reserve before it. So the history is folded: it takes the records in order, remembers
- * the pools and the open reservations that concern what was asked for, and makes events of them. It
- * knows no files, and touches no ledger: whoever has records may fold them, on any thread.
+ * A later record of a reservation has only its id: what it did to an item is known only from the
+ * reserve record before it. So the history folds the records in order, remembers the pools and open
+ * reservations that match the filter, and makes events of them. It knows no files and touches no
+ * ledger: any thread that has records may fold them.
  */
 #ifndef STOCKD_ENGINE_HISTORY_HISTORY_H
 #define STOCKD_ENGINE_HISTORY_HISTORY_H
@@ -25,18 +25,18 @@ enum history_subject { HISTORY_ALL, HISTORY_ITEM, HISTORY_ID };
 
 struct history_filter {
     enum history_subject subject;
-    uint32_t item;  /* HISTORY_ITEM: its index; HISTORY_RETURNED: likewise, of what is returned */
+    uint32_t item;  /* HISTORY_ITEM: its index; HISTORY_RETURNED: the returned item's index */
     uint8_t id_len; /* HISTORY_ID: of an operation, a step or a reservation */
     char id[ID_MAX];
 };
 
-/* What one record did to one pool; or that it touched no pool (then has_pool is false). */
+/* What one record did to one pool; if it touched none, has_pool is false. */
 struct history_event {
     uint64_t lsn, time_ms;
     enum record_type record;
     const char *type;  /* "receive", "reserve", ...; static */
     const char *state; /* of the reservation afterwards; static; NULL: no reservation */
-    uint16_t client;   /* index of who; 0: nobody */
+    uint16_t client;   /* index of the client; 0: none */
     uint16_t channel;  /* of the reservation, or the owner of an allotted pool */
     bool has_channel;
     bool has_item; /* pool.item means something */
@@ -61,7 +61,7 @@ struct history_draw {
     uint32_t qty, left;
 };
 
-/* An open reservation, as far as it concerns what was asked for. */
+/* An open reservation, as far as it matches the filter. */
 struct history_hold {
     struct history_hold *next;
     uint64_t hash;
@@ -72,7 +72,7 @@ struct history_hold {
     struct history_draw draws[];
 };
 
-/* HISTORY_ID: what an image says of the reservation of that id, finished or not. */
+/* HISTORY_ID: what snapshot contents say of the reservation with that id, finished or not. */
 struct history_seen {
     bool known;
     enum entry_state state;
@@ -86,38 +86,39 @@ struct history {
     size_t pool_room, pool_count;
     struct history_hold **holds; /* chained, owned */
     size_t hold_room, hold_count;
-    uint64_t time_ms; /* of the last event: threads begin their iterations at times of their own,
-                         and the past is told in one order */
-    bool born;        /* HISTORY_ITEM: its first record has been seen */
-    bool concerned;   /* the record that was taken last concerns what was asked for */
-    uint64_t lsn;     /* all records up to here were taken */
+    uint64_t time_ms; /* of the last event: threads begin iterations at different times, and events
+                         come in one order */
+    bool born;        /* HISTORY_ITEM: its first record has been taken */
+    bool concerned;   /* the last taken record matches the filter */
+    uint64_t lsn;     /* all records up to here are taken */
 };
 
 void history_open(struct history *history, const struct history_filter *filter);
 void history_close(struct history *history);
 
-/* Called for each event, in order; texts live for the call. Non-zero stops, and is returned. */
+/* Called for each event, in order; texts live for the call. Non-zero stops the fold and is
+ * returned. */
 typedef int history_emit(void *context, const struct history_event *event);
 
 /* Takes the record that ends at lsn, in a batch of that time. emit may be NULL. 0, -ENOMEM, -EILSEQ
- * (the record is not what its type says), or what emit returned. */
+ * (malformed record), or what emit returned. */
 int history_take(struct history *history, const struct record_head *record, uint64_t lsn,
                  uint64_t time_ms, history_emit *emit, void *context);
 
-/* Takes whole records of an image, which stand for all records of the journal before it. 0, -ENOMEM
- * or -EILSEQ. */
+/* Takes whole records of snapshot contents, which stand for all journal records before the
+ * snapshot. 0, -ENOMEM or -EILSEQ. */
 int history_load(struct history *history, enum contents_kind kind, const unsigned char *bytes,
                  size_t length);
-/* What an image says of one pool, of one open reservation. 0 or -ENOMEM. */
+/* Set one pool, or one open reservation, from snapshot contents. 0 or -ENOMEM. */
 int history_set_pool(struct history *history, const struct pool_key *key, int64_t on_hand,
                      int64_t reserved);
 int history_set_hold(struct history *history, struct text id, uint16_t channel,
                      const struct history_draw *draws, uint32_t count);
 
-/* Walks the pools: *cursor is 0 at first; NULL at the end. */
+/* Walks the pools: *cursor starts at 0; NULL at the end. */
 const struct history_pool *history_next_pool(const struct history *history, size_t *cursor);
 
-/* ---- asking ---- */
+/* ---- queries ---- */
 
 enum history_kind {
     HISTORY_EVENTS,
@@ -127,32 +128,32 @@ enum history_kind {
 
 enum history_outcome {
     HISTORY_ANSWERED,
-    HISTORY_NOT_YET, /* at is later than what the journal holds: lsn says how far it goes */
-    HISTORY_NO_MORE, /* at is earlier than what is kept: begins_lsn says from where on */
-    HISTORY_UNBORN,  /* HISTORY_STOCK: there was no such item then */
-    HISTORY_FAILED,  /* the journal could not be read: why says it */
-    HISTORY_STOPPED, /* nobody wants to know any more */
+    HISTORY_NOT_YET, /* `at` is later than what the journal holds: it ends at `lsn` */
+    HISTORY_NO_MORE, /* `at` is earlier than what is kept: that begins at `begins_lsn` */
+    HISTORY_UNBORN,  /* HISTORY_STOCK: the item did not exist then */
+    HISTORY_FAILED,  /* the journal could not be read: `why` has the reason */
+    HISTORY_STOPPED, /* the asker no longer wants the answer */
 };
 
 enum { HISTORY_LIMIT_MAX = 1000 };
 
-/* A question and its answer. It belongs to one thread at a time: asker, reader, asker. */
+/* A history query and its answer. One thread at a time owns it: asker, reader, asker. */
 struct history_query {
     enum history_kind kind;
     struct history_filter filter;
     uint64_t since_lsn; /* HISTORY_EVENTS: events after it */
     uint32_t limit;     /* HISTORY_EVENTS: a page ends with the record that reaches it */
     bool has_lsn, has_time;
-    uint64_t at;            /* HISTORY_STOCK: an LSN, or a time in ms, up to which it is asked */
-    uint64_t upto;          /* nothing after this LSN is told: what is durable */
-    uint64_t asked_upto;    /* upto, as it was asked for: it may be more than became durable */
-    _Atomic bool abandoned; /* the asker sets it, the reader looks: relaxed, a hint to stop */
+    uint64_t at;            /* HISTORY_STOCK: the LSN, or the time in ms, that it asks about */
+    uint64_t upto;          /* the durable LSN: nothing after it is told */
+    uint64_t asked_upto;    /* upto as requested: may be more than became durable */
+    _Atomic bool abandoned; /* the asker sets it, the reader reads it: relaxed, a hint to stop */
 
     enum history_outcome outcome;
-    uint64_t lsn;        /* history: everything up to here was looked at; stock: as of here */
-    uint64_t time_ms;    /* HISTORY_STOCK: of the last batch in it */
-    uint64_t begins_lsn; /* nothing is kept of what was before */
-    uint64_t next;       /* history: since_lsn of the next page; 0: this was the last */
+    uint64_t lsn;        /* history: everything up to here is examined; stock: as of here */
+    uint64_t time_ms;    /* HISTORY_STOCK: of the last batch included */
+    uint64_t begins_lsn; /* nothing before this is kept */
+    uint64_t next;       /* history: since_lsn of the next page; 0: this is the last */
     struct history_event *events; /* owned; their texts lie in `texts` */
     uint32_t event_count, event_room;
     char *texts; /* owned */
@@ -162,21 +163,21 @@ struct history_query {
     struct return_evidence evidence; /* HISTORY_RETURNED */
     char why[256];
 
-    void *asker;                      /* the asker's own */
-    struct history_query *next_query; /* in whoever's list it is */
+    void *asker;                      /* for the asker's use */
+    struct history_query *next_query; /* in the list that holds it */
 };
 
 /* NULL: no memory. */
 struct history_query *history_query_new(enum history_kind kind);
 void history_query_free(struct history_query *query); /* NULL is fine */
 
-/* Keeps a copy of an event, texts and all; its texts can be read after history_settle_texts. 0 or
+/* Keeps a copy of an event with its texts, which can be read after history_settle_texts. 0 or
  * -ENOMEM. */
 int history_keep(struct history_query *query, const struct history_event *event);
 void history_settle_texts(struct history_query *query);
 
-/* HISTORY_RETURNED: counts an event in (a history_emit's work); and, once the history was begun
- * from an image, what that said. */
+/* HISTORY_RETURNED: count an event (for a history_emit); and take what snapshot contents say, if
+ * the history begins with them. */
 void history_count_returned(struct history_query *query, const struct history_event *event);
 void history_begin_returned(struct history_query *query, const struct history_seen *seen);
 

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The history begun from an image of the ledger, in place of all records before it. */
-#include <assert.h>
+/* Begins a history with snapshot contents, in place of all records before the snapshot. */
 #include <errno.h>
 #include <string.h>
 
@@ -54,7 +53,7 @@ static int load_items(struct history *history, const unsigned char *at, size_t l
     return 0;
 }
 
-/* A finished one, too: units of it may still be returned. */
+/* Finished ones too: their units may still be returned. */
 static void see_reservation(struct history *history, const struct contents_entry *entry,
                             const unsigned char *draws)
 {

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Questions to the history: their memory. */
-#include <assert.h>
+/* History queries: their memory. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,8 +39,8 @@ static int make_room(void **at, size_t *room, size_t needed, size_t size)
     return 0;
 }
 
-/* The texts may still move: until they are settled, a text's place is kept in place of its address.
- */
+/* The texts may still move: until they are settled, `at` holds a text's offset instead of its
+ * address. */
 static void keep_text(struct history_query *query, struct text *text)
 {
     if (text->len == 0) {
@@ -107,8 +106,8 @@ void history_begin_returned(struct history_query *query, const struct history_se
     e->unproven = (int64_t)seen->fulfilled;
 }
 
-/* Events of the id: of the reservation itself, or of returns that name it. Others bear the id of
- * another operation, or, as steps whose `op` it is, no pool. */
+/* Counts events of the reservation itself, and of returns that name it. Others have the id of
+ * another operation; steps whose `op` it is have no pool. */
 void history_count_returned(struct history_query *query, const struct history_event *event)
 {
     struct return_evidence *e = &query->evidence;
