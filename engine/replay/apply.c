@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Applying records of the journal: the second half of replay. Single-threaded, in LSN order,
- * before any context is in use. A record that does not fit what the records before it made is
- * refused: the ledger never guesses.
+ * Applies journal records: the second half of replay. Single-threaded, in LSN order, before any
+ * context is in use. Refuses a record that does not fit the result of those before it: the ledger
+ * never guesses.
  */
 #include "engine/ledger/ledger.h"
 
@@ -30,7 +30,7 @@ int apply_no_space(const struct applying *a, const char *table)
 
 /* ---- ids ---- */
 
-/* Ids end at the engine's time; and time does not go back. */
+/* Ids end at engine time, and time does not go back. */
 static void set_time(const struct applying *a, uint64_t time_ms)
 {
     struct id_cursor *cursor = &a->ctx->cursor;
@@ -43,13 +43,13 @@ static void set_time(const struct applying *a, uint64_t time_ms)
         cursor->now_ms = time_ms;
 }
 
-/* A fresh entry for an id. An old one that is finished makes way, as it did when this was live. */
+/* A fresh entry for an id. A finished entry is replaced, as it was when this was live. */
 static int fresh_entry(const struct applying *a, struct text id, struct id_entry **entry)
 {
     struct id_table *ids = &a->ledger->ids;
     uint64_t word;
     if (id.len < 1 || id.len > ID_MAX)
-        return apply_refuse(a, "its id cannot be");
+        return apply_refuse(a, "its id is invalid");
     enum entry_found found = id_table_add(ids, &a->ctx->cursor, id, id_hash(ids, id), entry, &word);
     if (found == ENTRY_ABSENT)
         return 0;
@@ -72,13 +72,13 @@ static int find_reservation(const struct applying *a, struct text id, struct id_
 {
     struct id_table *ids = &a->ledger->ids;
     if (id.len < 1 || id.len > ID_MAX)
-        return apply_refuse(a, "its id cannot be");
+        return apply_refuse(a, "its id is invalid");
     if (id_table_find(ids, id, id_hash(ids, id), entry, word) != ENTRY_FOUND)
-        return apply_refuse(a, "its reservation is not there");
+        return apply_refuse(a, "its reservation is unknown");
     if (word_kind(*word) == ENTRY_RESERVATION)
         return 0;
     entry_put(*entry, *word);
-    return apply_refuse(a, "its id is no reservation");
+    return apply_refuse(a, "its id is not a reservation's");
 }
 
 static int find_pool(const struct applying *a, const struct pool_key *key, struct pool **pool)
@@ -90,7 +90,7 @@ static int find_pool(const struct applying *a, const struct pool_key *key, struc
                  owner_kind(key->owner) < POOL_KIND_COUNT &&
                  owner_channel(key->owner) < catalogue->channel_count;
     if (!known)
-        return apply_refuse(a, "its pool cannot be");
+        return apply_refuse(a, "its pool is invalid");
     *pool = pool_make(items, key->item, key->location, key->owner);
     return *pool ? 0 : apply_no_space(a, "pools");
 }
@@ -103,7 +103,7 @@ static int change_pool(const struct applying *a, struct pool *pool, int64_t on_h
     struct pool_change change = { .on_hand = on_hand, .reserved = reserved };
     bool sane = word_reserved(pool_read(pool)) + reserved >= 0;
     if (!sane || pool_reapply(pool, change, &after) != POOL_CHANGED)
-        return apply_refuse(a, "it takes what is not there");
+        return apply_refuse(a, "its change does not fit the pool");
     item_version_raise_of_pool(a->ctx, pool_unit(&a->ledger->items, pool), a->lsn);
     return 0;
 }
@@ -128,7 +128,7 @@ static int apply_movement(struct applying *a)
     const struct movement_record *r = &f.fixed;
     struct id_entry *entry;
     if (!movement_decode(a->record, &f))
-        return apply_refuse(a, "its lengths do not fit");
+        return apply_refuse(a, "it is malformed");
     struct movement_result result = { a->lsn, r->delta, r->on_hand, r->available };
     set_time(a, r->time_ms);
     int error = move_pool(a, &r->pool, r->delta, r->time_ms);
@@ -143,7 +143,7 @@ static int apply_movement(struct applying *a)
     return error;
 }
 
-/* What an allotment moves stays at its location, so it is no recent change. */
+/* Allotted units stay at their location, so this is no recent change. */
 static int apply_allot(struct applying *a)
 {
     struct allot_fields f;
@@ -151,9 +151,9 @@ static int apply_allot(struct applying *a)
     struct pool *own, *shared;
     struct id_entry *entry;
     if (!allot_decode(a->record, &f))
-        return apply_refuse(a, "its lengths do not fit");
+        return apply_refuse(a, "it is malformed");
     if (owner_kind(r->pool.owner) != POOL_ALLOTTED)
-        return apply_refuse(a, "its pool cannot be");
+        return apply_refuse(a, "its pool is invalid");
     struct pool_key shared_key = { r->pool.item, r->pool.location, owner_of(POOL_SHARED, 0) };
     set_time(a, r->time_ms);
     int error = find_pool(a, &r->pool, &own);
@@ -172,7 +172,7 @@ static int apply_allot(struct applying *a)
     return 0;
 }
 
-/* Takes the record's draws from the pools, and lists them as planned. */
+/* Takes the record's draws from the pools, and lists them as planned draws. */
 static int apply_draws(const struct applying *a, const struct reserve_fields *f)
 {
     uint32_t count = f->fixed.draw_count;
@@ -181,7 +181,7 @@ static int apply_draws(const struct applying *a, const struct reserve_fields *f)
         struct pool *pool;
         const struct draw_record *draw = &f->draws[i];
         if (draw->qty < 1 || draw->qty > QUANTITY_MAX)
-            return apply_refuse(a, "a quantity cannot be");
+            return apply_refuse(a, "a quantity is invalid");
         if (!owner_sells_to(draw->pool.owner, f->fixed.channel))
             return apply_refuse(a, "it draws from a pool that is not its channel's");
         int error = find_pool(a, &draw->pool, &pool);
@@ -199,10 +199,11 @@ static int apply_draws(const struct applying *a, const struct reserve_fields *f)
 }
 
 /*
- * A deadline is kept in both clocks, for engine time starts anew at the later of the wall clock and
- * the journal's last time. If the wall clock was put back, engine time goes on from the journal; if
- * it was put forward, engine time has gone with it. The later of the two holds in either case: no
- * hold ends early. (One made while the wall clock was ahead for a time only may end late by that.)
+ * A deadline is recorded in both clocks, because engine time restarts at the later of the wall
+ * clock and the journal's last time. If the wall clock was set back, engine time continues from the
+ * journal; if it was set forward, engine time has gone with it. In either case the later of the two
+ * deadlines holds: no hold ends early. (A hold made while the wall clock was temporarily ahead may
+ * end late by as much.)
  */
 static uint64_t later(uint64_t told_ms, uint64_t engine_ms)
 {
@@ -216,7 +217,7 @@ static int apply_reserve(struct applying *a)
     struct id_entry *entry;
     if (!reserve_decode(a->record, &f) || r->draw_count < 1 || r->draw_count > DRAWS_MAX ||
         r->channel >= catalogue_now(a->ctx)->channel_count)
-        return apply_refuse(a, "its lengths do not fit");
+        return apply_refuse(a, "it is malformed");
     set_time(a, r->created_ms);
     int error = apply_draws(a, &f);
     if (!error)
@@ -247,7 +248,7 @@ static int apply_extend(struct applying *a)
     struct id_entry *entry;
     uint64_t word;
     if (!extend_decode(a->record, &f))
-        return apply_refuse(a, "its lengths do not fit");
+        return apply_refuse(a, "it is malformed");
     int error = find_reservation(a, f.id, &entry, &word);
     if (error)
         return error;
@@ -265,7 +266,7 @@ static int apply_confirm(struct applying *a)
     struct id_entry *entry;
     uint64_t word;
     if (!confirm_decode(a->record, &f))
-        return apply_refuse(a, "its lengths do not fit");
+        return apply_refuse(a, "it is malformed");
     int error = find_reservation(a, f.id, &entry, &word);
     if (error)
         return error;
@@ -284,7 +285,7 @@ static int settle_draw(const struct applying *a, struct draw *draw, uint32_t qty
     if (qty > draw_left(draw))
         return apply_refuse(a, "it settles more than is left");
     if (qty == 0)
-        return 0; /* of a whole step: it was settled before */
+        return 0; /* of a whole step: settled before */
     struct pool *pool = pool_at(&a->ledger->items, draw->pool); /* @recover-step */
     int error = change_pool(a, pool, fulfil ? -(int64_t)qty : 0, -(int64_t)qty);
     if (error)
@@ -318,7 +319,7 @@ static int settle_parts(const struct applying *a, struct id_entry *entry,
         const struct step_record *part = &parts[i];
         error = part->draw < list->count
                     ? settle_draw(a, list->draws[part->draw], part->qty, fulfil)
-                    : apply_refuse(a, "it names no draw");
+                    : apply_refuse(a, "it names an unknown draw");
     }
     return error;
 }
@@ -330,14 +331,14 @@ static int apply_step_head(struct applying *a)
     struct id_entry *entry, *op_entry;
     uint64_t word;
     if (!step_head_decode(a->record, &f))
-        return apply_refuse(a, "its lengths do not fit");
+        return apply_refuse(a, "it is malformed");
     a->time_ms = f.fixed.time_ms;
     set_time(a, f.fixed.time_ms);
     int error = find_reservation(a, f.id, &entry, &word);
     if (error)
         return error;
     if (state_final(word_state(word)) || (fulfil && word_state(word) != STATE_CONFIRMED))
-        error = apply_refuse(a, "its reservation is in another state");
+        error = apply_refuse(a, "its reservation is in the wrong state");
     else if (f.fixed.step_count > 0)
         error = settle_parts(a, entry, f.steps, f.fixed.step_count, fulfil);
     else
@@ -363,7 +364,7 @@ static int apply_op(struct applying *a)
     struct op_fields f;
     struct id_entry *entry;
     if (!op_decode(a->record, &f) || f.id.len < 1 || a->record->flags >= STATE_COUNT)
-        return apply_refuse(a, "its lengths do not fit");
+        return apply_refuse(a, "it is malformed");
     set_time(a, f.fixed.time_ms);
     int error = fresh_entry(a, f.op, &entry);
     if (!error)
@@ -377,7 +378,7 @@ static int apply_expire(struct applying *a)
     struct id_entry *entry;
     uint64_t word;
     if (!expire_decode(a->record, &f))
-        return apply_refuse(a, "its lengths do not fit");
+        return apply_refuse(a, "it is malformed");
     set_time(a, f.fixed.time_ms);
     int error = find_reservation(a, f.id, &entry, &word);
     if (error)
@@ -405,11 +406,11 @@ static int apply_undone(struct applying *a)
 {
     struct undone_fields f;
     if (!undone_decode(a->record, &f))
-        return apply_refuse(a, "its lengths do not fit");
+        return apply_refuse(a, "it is malformed");
     for (uint32_t i = 0; i < f.fixed.count; i++) {
         uint32_t item = f.items[i].item;
         if (item >= a->ledger->items.max_items || item_at(&a->ledger->items, item)->sku_len == 0)
-            return apply_refuse(a, "its item cannot be");
+            return apply_refuse(a, "its item is unknown");
         item_version_raise(a->ctx, item, a->lsn);
     }
     return 0;

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Applying records of the catalogue: items, locations, channels, clients. */
-#include <assert.h>
+/* Applies records of the catalogue: items, locations, channels, clients. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,15 +22,15 @@ int apply_item(struct applying *a)
     const struct item_record *r = &f.fixed;
     if (!item_decode(a->record, &f) || f.name.len > NAME_MAX_BYTES ||
         f.barcode.len > NAME_MAX_BYTES)
-        return apply_refuse(a, "its lengths do not fit");
+        return apply_refuse(a, "it is malformed");
     if (r->item >= items->max_items)
         return apply_no_space(a, "items");
     int64_t found =
         text_is_sku(f.sku) ? items_find(items, f.sku, sku_hash(items, f.sku)) : ITEM_NONE;
     if (found == ITEM_NONE && items_restore(items, r->item, f.sku) != 0)
-        return apply_refuse(a, "its item cannot be");
+        return apply_refuse(a, "its item is invalid");
     if (found >= 0 && found != r->item)
-        return apply_refuse(a, "its item has another index");
+        return apply_refuse(a, "its item has a different index");
     item_version_raise(a->ctx, r->item, a->lsn);
     if (!r->detailed)
         return 0;
@@ -64,7 +63,7 @@ static int apply_catalogue(const struct applying *a, struct catalogue *next, uin
     }
     if (index != wanted) {
         catalogue_destroy(next);
-        return apply_refuse(a, "its place in the catalogue is another");
+        return apply_refuse(a, "it has a different index in the catalogue");
     }
     if (next) {
         begin_showing(a);
@@ -81,7 +80,7 @@ int apply_location(struct applying *a)
     const struct location_record *r = &f.fixed;
     struct text groups[GROUPS_MAX];
     if (!location_decode(a->record, &f) || r->group_count > GROUPS_MAX)
-        return apply_refuse(a, "its lengths do not fit");
+        return apply_refuse(a, "it is malformed");
     for (unsigned i = 0; i < r->group_count; i++)
         groups[i] = record_short_text(&f.groups);
     struct location_setting s = { .code = f.code,
@@ -123,7 +122,7 @@ int apply_channel(struct applying *a)
     const struct channel_record *r = &f.fixed;
     if (!channel_decode(a->record, &f) || r->place_count > CHANNEL_LOCATIONS_MAX ||
         r->sourcing >= SOURCING_COUNT)
-        return apply_refuse(a, "its lengths do not fit");
+        return apply_refuse(a, "it is malformed");
     for (unsigned i = 0; i < r->place_count; i++)
         places[i] = record_short_text(&f.locations);
     struct channel_setting s = { .code = f.code,
@@ -156,7 +155,7 @@ int apply_client(struct applying *a)
     struct client_fields f;
     uint16_t client = client_decode(a->record, &f) ? f.fixed.client : 0;
     if (client == 0 || client >= CLIENTS_MAX || f.name.len > NAME_MAX_BYTES)
-        return apply_refuse(a, "its client cannot be");
+        return apply_refuse(a, "its client is invalid");
     client_remember(a->ledger, client, f.name);
     return 0;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the files that apply records share. */
+/* Shared by the files that apply records. */
 #ifndef STOCKD_ENGINE_REPLAY_APPLY_INSIDE_H
 #define STOCKD_ENGINE_REPLAY_APPLY_INSIDE_H
 
@@ -10,16 +10,16 @@
 struct ledger;
 struct ctx;
 
-/* One record on its way into the ledger. */
+/* One record being applied to the ledger. */
 struct applying {
     struct ledger *ledger;
-    struct ctx *ctx; /* the first: its failure holds the reason, its cursor finds slots */
+    struct ctx *ctx; /* the first context: its failure holds the reason, its cursor finds slots */
     const struct record_head *record;
     uint64_t lsn;
     uint64_t time_ms; /* of a step */
 };
 
-/* Both note why: -EINVAL for a record that does not fit, -ENOSPC for a table that is full. */
+/* Both note the reason: -EINVAL for a record that does not fit, -ENOSPC for a full table. */
 int apply_refuse(const struct applying *a, const char *why);
 int apply_no_space(const struct applying *a, const char *table);
 

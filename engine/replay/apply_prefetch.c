@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Fetching ahead for records that are about to be applied: the entry of the id, the pool's item.
- * The cost of following a journal is memory latency, as that of serving is. Nothing here is checked
- * beyond what reading it needs: the applying does that.
+ * Prefetches for records that are about to be applied: the entry of the id, the pool's item.
+ * Replay, like serving, costs memory latency. This code checks only what reading needs: applying
+ * checks the rest.
  */
 #include "engine/ledger/ctx.h"
 #include "engine/log/record_layout.h"
@@ -43,7 +43,7 @@ static inline const void *at_in(const void *fields, size_t offset)
     return (const unsigned char *)fields + offset;
 }
 
-/* What each field of a record makes worth fetching. Other fields compile to nothing. */
+/* What to fetch for each field of a record. Other fields compile to nothing. */
 #define FETCH_NUMBER(tag, type, member, shown)                                                     \
     if (SHOWN_##shown == SHOWN_POOL)                                                               \
         fetch_pool(ledger, at_in(&f, offsetof(struct tag##_fields, fixed.member)), stage);
@@ -62,7 +62,7 @@ static inline const void *at_in(const void *fields, size_t offset)
     for (unsigned i = 0; i < f.fixed.of && i < MOST_POOLS; i++)                                    \
         fetch_pool(ledger, &f.member[i].pool, stage);
 
-enum { MOST_POOLS = 4 }; /* of a list: more would push out what is fetched for other records */
+enum { MOST_POOLS = 4 }; /* of a list: more would evict what is fetched for other records */
 
 #define X(tag)                                                                                     \
     static void fetch_##tag(const struct ledger *ledger, const struct record_head *record,         \

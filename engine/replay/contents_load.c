@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * From an image to a ledger. What is loaded is checked as far as it can be without looking twice:
- * an image that says something which cannot be is refused.
+ * Loads snapshot contents into a ledger. Everything is checked as far as one pass allows: invalid
+ * contents are refused.
  *
- * Several threads may load items, then entries. Each record has slots and pools of its own; they
- * meet in the hash tables only, which are made for that, and in the bits of `kept`.
+ * Several threads may load items, then entries. Each record has its own slots and pools; threads
+ * meet only in the hash tables, which are made for that, and in the bits of the taken slots.
  */
 #include <assert.h>
 #include <errno.h>
@@ -17,9 +17,9 @@
 #include "engine/ledger/ctx.h"
 #include "engine/replay/contents.h"
 
-enum { AHEAD = 16 }; /* records that are fetched before they are loaded; a power of two */
+enum { AHEAD = 16 }; /* records that are prefetched before they are loaded; a power of two */
 
-/* One run of records on its way into the ledger. */
+/* One run of records being loaded into the ledger. */
 struct loading {
     struct contents_load *load;
     struct ledger *ledger;
@@ -27,7 +27,7 @@ struct loading {
     uint64_t reserved, promised; /* weighted sums of this run */
 };
 
-/* ---- saying what is wrong ---- */
+/* ---- complaints ---- */
 
 static int complain(struct contents_complaint *complaint, int error, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
@@ -49,7 +49,7 @@ static int no_room(struct contents_complaint *complaint, const char *table, uint
                     (unsigned long long)there, table, (unsigned long long)most);
 }
 
-/* Equal sums over equal units are equal metrics, but for one chance in 2^64. */
+/* Equal weighted sums mean equal quantities per unit, except for one chance in 2^64. */
 static uint64_t weight(uint32_t unit)
 {
     uint64_t w = (unit + UINT64_C(1)) * UINT64_C(0x9e3779b97f4a7c15);
@@ -59,7 +59,7 @@ static uint64_t weight(uint32_t unit)
 
 /* ---- settings ---- */
 
-/* A setting that is equal to what a fresh ledger has is no change, but may have an LSN. */
+/* A setting equal to a fresh ledger's changes nothing, but may have an LSN. */
 static void keep_lsn(struct ledger *ledger, const struct record_head *record, uint64_t lsn)
 {
     struct catalogue *catalogue = atomic_load(&ledger->catalogue);
@@ -94,11 +94,11 @@ static int load_settings(struct loading *l, const unsigned char *at, size_t left
         }
         if (head.length < sizeof head || head.length % 8 != 0 || head.length > RECORD_MAX ||
             head.length > left - sizeof setting)
-            return complain(l->complaint, -EINVAL, "a setting's length cannot be");
+            return complain(l->complaint, -EINVAL, "a setting has an invalid length");
         memcpy(copy, at + sizeof setting, head.length);
         const struct record_head *record = (const struct record_head *)(const void *)copy;
         if (!is_setting(record))
-            return complain(l->complaint, -EINVAL, "a record of type %u is no setting",
+            return complain(l->complaint, -EINVAL, "a record of type %u is not a setting",
                             record->type);
         int error = ledger_apply(l->ledger, record, setting.lsn);
         if (error)
@@ -141,15 +141,15 @@ static int load_pools(struct loading *l, uint32_t index, const unsigned char *at
     for (uint32_t i = 0; i < count; i++, at += sizeof(struct contents_pool)) {
         struct contents_pool saved;
         memcpy(&saved, at, sizeof saved);
-        if (i == ITEM_POOLS) /* behind the head of the block */
+        if (i == ITEM_POOLS) /* the block begins with its head */
             to = pool_at(items, atomic_load_explicit(&item->more, memory_order_relaxed)) + 1;
         if (!pool_can_be(l, saved.location, saved.owner) || saved.on_hand > WORD_ON_HAND_MOST ||
             saved.reserved > WORD_RESERVED_MOST)
-            return complain(l->complaint, -EINVAL, "item %u has a pool that cannot be", index);
+            return complain(l->complaint, -EINVAL, "item %u has an invalid pool", index);
         atomic_store_explicit(&to->word, word_make(saved.on_hand, saved.reserved, 0),
                               memory_order_relaxed);
         atomic_store_explicit(&to->key, pool_key_word(index, saved.location, saved.owner),
-                              memory_order_relaxed); /* the threads that read it start later */
+                              memory_order_relaxed); /* its readers start later */
         if (saved.reserved > 0)
             l->reserved += saved.reserved * weight(pool_unit(items, to));
         to++;
@@ -161,7 +161,7 @@ static int load_details(struct loading *l, const struct contents_item *saved, st
                         struct text barcode)
 {
     if (name.len > NAME_MAX_BYTES || barcode.len > NAME_MAX_BYTES)
-        return complain(l->complaint, -EINVAL, "item %u has details that cannot be", saved->item);
+        return complain(l->complaint, -EINVAL, "item %u has invalid details", saved->item);
     struct item_details *details = calloc(1, sizeof *details);
     if (!details)
         return complain(l->complaint, -ENOSPC, "no memory for the details of items");
@@ -179,7 +179,7 @@ static int load_details(struct loading *l, const struct contents_item *saved, st
     return 0;
 }
 
-/* An item's record, seen from outside. */
+/* The parts of an item's record. */
 struct item_parts {
     struct contents_item saved;
     const unsigned char *pools;
@@ -191,11 +191,11 @@ static int open_item(struct loading *l, const unsigned char *at, size_t left, st
 {
     struct contents_item *saved = &p->saved;
     if (!open_record(at, left, saved, sizeof *saved))
-        return complain(l->complaint, -EINVAL, "an item's length cannot be");
+        return complain(l->complaint, -EINVAL, "an item has an invalid length");
     uint64_t pools = (uint64_t)saved->pool_count * sizeof(struct contents_pool);
     uint64_t needed = sizeof *saved + pools + saved->sku_len + saved->name_len + saved->barcode_len;
     if (needed > saved->length || saved->item >= l->load->totals.items)
-        return complain(l->complaint, -EINVAL, "item %u: its lengths do not fit", saved->item);
+        return complain(l->complaint, -EINVAL, "item %u is malformed", saved->item);
     p->pools = at + sizeof *saved;
     const char *texts = (const char *)p->pools + pools;
     p->sku = (struct text){ texts, saved->sku_len };
@@ -210,7 +210,7 @@ static int load_item(struct loading *l, const struct item_parts *p)
     struct items *items = &l->ledger->items;
     uint32_t index = p->saved.item;
     if (items_load(items, index, p->sku, p->hash) != 0)
-        return complain(l->complaint, -EINVAL, "item %u cannot be, or is there twice", index);
+        return complain(l->complaint, -EINVAL, "item %u is invalid, or appears twice", index);
     item_version_restore(l->ledger, index, p->saved.mark);
     int error = load_pools(l, index, p->pools, p->saved.pool_count);
     if (!error && p->saved.detailed)
@@ -283,7 +283,7 @@ static int open_entry(struct loading *l, const unsigned char *at, size_t left,
     struct contents_entry *saved = &p->saved;
     const struct contents_load *load = l->load;
     if (!open_record(at, left, saved, sizeof *saved) || !entry_can_be(saved))
-        return complain(l->complaint, -EINVAL, "an entry cannot be");
+        return complain(l->complaint, -EINVAL, "an entry is malformed");
     uint64_t draws = saved->draw_count * sizeof(struct contents_draw);
     uint64_t ready = saved->timed * saved->draw_count * sizeof(uint64_t);
     p->draws = at + sizeof *saved;
@@ -296,7 +296,8 @@ static int open_entry(struct loading *l, const unsigned char *at, size_t left,
     if (sizeof *saved + draws + saved->id_len + ready > saved->length || end > load->totals.slots ||
         (p->finished ? end > load->totals.finished_slots
                      : saved->slot < load->totals.finished_slots))
-        return complain(l->complaint, -EINVAL, "entry %u: its lengths do not fit", saved->slot);
+        return complain(l->complaint, -EINVAL, "entry %u has invalid lengths or slots",
+                        saved->slot);
     assert(p->left_out || p->slot + draw_slots(saved) < l->ledger->ids.max);
     p->hash = id_hash(&l->ledger->ids, p->id);
     return 0;
@@ -329,7 +330,7 @@ static int load_draw(struct loading *l, const struct entry_parts *p, uint32_t in
     bool sane = pool && saved.qty >= 1 && saved.qty <= QUANTITY_MAX &&
                 (uint64_t)saved.fulfilled + saved.cancelled <= saved.qty;
     if (!sane)
-        return complain(l->complaint, -EINVAL, "\"%.*s\" has a draw that cannot be", (int)p->id.len,
+        return complain(l->complaint, -EINVAL, "\"%.*s\" has an invalid draw", (int)p->id.len,
                         p->id.at);
     *to = (struct draw){ pool_unit(items, pool), saved.qty, saved.fulfilled, saved.cancelled };
     if (p->finished != (draw_left(to) == 0) && p->finished)
@@ -340,10 +341,10 @@ static int load_draw(struct loading *l, const struct entry_parts *p, uint32_t in
     return 0;
 }
 
-/* Each slot is of one record. */
+/* A slot belongs to one record only. */
 static int slot_is_taken(struct loading *l, const struct entry_parts *p)
 {
-    return complain(l->complaint, -EINVAL, "\"%.*s\" has a slot of another", (int)p->id.len,
+    return complain(l->complaint, -EINVAL, "\"%.*s\" has another entry's slot", (int)p->id.len,
                     p->id.at);
 }
 
@@ -381,8 +382,8 @@ static int load_reservation(struct loading *l, const struct entry_parts *p, stru
 {
     const struct contents_entry *saved = &p->saved;
     if (saved->channel >= atomic_load(&l->ledger->catalogue)->channel_count)
-        return complain(l->complaint, -EINVAL, "\"%.*s\" is of a channel that is not there",
-                        (int)p->id.len, p->id.at);
+        return complain(l->complaint, -EINVAL, "\"%.*s\" has an unknown channel", (int)p->id.len,
+                        p->id.at);
     entry->lsn_last = saved->reservation.lsn_last;
     entry->expires_ms = saved->reservation.moment;
     entry->created_ms = saved->reservation.created_ms;
@@ -440,7 +441,7 @@ static int load_entry(struct loading *l, const struct entry_parts *p)
     error = id_table_enter(ids, entry, p->id, p->hash);
     if (error)
         return complain(l->complaint, -EINVAL, "\"%.*s\" %s", (int)p->id.len, p->id.at,
-                        error == -EEXIST ? "is there twice" : "finds no place among the ids");
+                        error == -EEXIST ? "appears twice" : "does not fit the id table");
     return 0;
 }
 
@@ -478,11 +479,11 @@ static int load_recent(struct loading *l, const unsigned char *at, size_t left)
         if (saved.pool.item < items->max_items)
             pool = pool_find(items, saved.pool.item, saved.pool.location, saved.pool.owner);
         if (!pool)
-            return complain(l->complaint, -EINVAL, "a recent change is of no pool");
+            return complain(l->complaint, -EINVAL, "a recent change has an unknown pool");
         recent_add(&l->ledger->contexts[0]->recent, saved.time_ms, pool_unit(items, pool),
                    saved.delta);
     }
-    return left == 0 ? 0 : complain(l->complaint, -EINVAL, "a recent change is not whole");
+    return left == 0 ? 0 : complain(l->complaint, -EINVAL, "a recent change is truncated");
 }
 
 /* ---- the whole ---- */
@@ -495,7 +496,7 @@ int ledger_contents_begin(struct contents_load *load, struct ledger *ledger,
     const struct items *items = &ledger->items;
     assert(atomic_load(&items->count) == 0);
     if (totals->finished_slots > totals->slots || totals->slots > UINT32_MAX)
-        return complain(complaint, -EINVAL, "its totals cannot be");
+        return complain(complaint, -EINVAL, "its totals are inconsistent");
     if (totals->items > items->max_items)
         return no_room(complaint, "items", totals->items, items->max_items);
     if (totals->pools > items->max_pools)
@@ -528,20 +529,20 @@ int ledger_contents_load(struct contents_load *load, enum contents_kind kind, co
     };
     struct loading l = { load, load->ledger, complaint, 0, 0 };
     if (kind >= CONTENTS_KIND_END || !by_kind[kind])
-        return complain(complaint, -EINVAL, "records of a kind that this program does not know");
+        return complain(complaint, -EINVAL, "records of an unknown kind");
     int error = by_kind[kind](&l, bytes, length);
     atomic_fetch_add_explicit(&load->reserved, l.reserved, memory_order_relaxed);
     atomic_fetch_add_explicit(&load->promised, l.promised, memory_order_relaxed);
     return error;
 }
 
-/* Which pool it is that disagrees: slow, for a message. */
+/* Names a pool that disagrees: slow, for the message only. */
 static int name_disagreement(const struct ledger *ledger, struct contents_complaint *complaint)
 {
     const struct items *items = &ledger->items;
     uint64_t *promised = calloc(items->unit_count, sizeof *promised);
     if (!promised)
-        return complain(complaint, -EINVAL, "what is reserved is not what reservations say");
+        return complain(complaint, -EINVAL, "reserved stock and reservations disagree");
     for (uint32_t i = 0; i < ledger->ids.max; i++) {
         struct id_entry *entry = entry_at(&ledger->ids, i);
         uint64_t word = atomic_load(&entry->state);
@@ -551,7 +552,7 @@ static int name_disagreement(const struct ledger *ledger, struct contents_compla
         for (const struct draw *draw; (draw = draw_walk_next(&walk)) != NULL;)
             promised[draw->pool] += draw_left(draw);
     }
-    complain(complaint, -EINVAL, "what is reserved is not what reservations say");
+    complain(complaint, -EINVAL, "reserved stock and reservations disagree");
     for (uint32_t i = 0; i < atomic_load(&items->count); i++) {
         struct pool_walk walk = pool_walk_start(items, i);
         for (const struct pool *pool; (pool = pool_walk_next(&walk)) != NULL;) {
@@ -559,7 +560,7 @@ static int name_disagreement(const struct ledger *ledger, struct contents_compla
             uint64_t wanted = promised[pool_unit(items, pool)];
             if (there != wanted)
                 complain(complaint, -EINVAL,
-                         "I1: \"%.*s\" has %llu reserved, but reservations say %llu",
+                         "I1: \"%.*s\" has %llu reserved, but its draws add up to %llu",
                          item_at(items, i)->sku_len, item_at(items, i)->sku,
                          (unsigned long long)there, (unsigned long long)wanted);
         }
@@ -568,7 +569,7 @@ static int name_disagreement(const struct ledger *ledger, struct contents_compla
     return -EINVAL;
 }
 
-/* What has ended lies in the first slots, in the order in which it is to be forgotten. */
+/* Ended entries lie in the first slots, in the order of forgetting. */
 static void queue_ended(struct contents_load *load)
 {
     struct id_table *ids = &load->ledger->ids;
@@ -593,6 +594,6 @@ int ledger_contents_end(struct contents_load *load, struct contents_complaint *c
     if (atomic_load(&load->reserved) != atomic_load(&load->promised))
         return name_disagreement(ledger, complaint);
     if (atomic_load(&ledger->items.pool_count) != load->totals.pools)
-        return complain(complaint, -EINVAL, "not all pools are there");
+        return complain(complaint, -EINVAL, "pools are missing");
     return 0;
 }

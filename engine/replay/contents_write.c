@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* From a ledger at rest to its image. */
-#include <assert.h>
+/* Writes the contents of a ledger at rest. */
 #include <errno.h>
 #include <string.h>
 
@@ -20,7 +19,7 @@ static uint32_t padded(uint64_t length)
     return (uint32_t)((length + 7) & ~UINT64_C(7));
 }
 
-/* Room for a record of that many bytes; its last bytes are zero already. */
+/* Room for a record of that many bytes; its last 8 bytes are zeroed. */
 static unsigned char *room_for(const struct writing *w, enum contents_kind kind, uint64_t length)
 {
     uint32_t whole = padded(length);
@@ -91,7 +90,7 @@ static uint32_t count_pools(const struct items *items, uint32_t index)
     return count;
 }
 
-/* False if something is undecided in it. */
+/* False if one has an undecided take. */
 static bool write_pools(const struct items *items, uint32_t index, unsigned char **at)
 {
     struct pool_walk walk = pool_walk_start(items, index);
@@ -115,7 +114,7 @@ static int write_item(struct writing *w, uint32_t index)
     const struct item *item = item_at(items, index);
     struct text sku = item_sku(item);
     if (sku.len == 0 || items_find(items, sku, sku_hash(items, sku)) != index)
-        return 0; /* an index that came to nothing */
+        return 0; /* an unused index */
     static const struct item_details none;
     const struct item_details *d = atomic_load(&items->details[index]);
     struct contents_item saved = { .item = index,
@@ -187,7 +186,7 @@ static void write_ready(const struct writing *w, struct id_entry *entry, unsigne
     }
 }
 
-/* The fixed part, but for its length and place. */
+/* The fixed part, without length and slot. */
 static struct contents_entry saved_entry(const struct id_entry *entry, uint64_t word)
 {
     struct contents_entry saved = { .kind = (uint8_t)word_kind(word),
@@ -260,7 +259,7 @@ static int write_entry(struct writing *w, uint32_t number)
     return 0;
 }
 
-/* The context whose next ended id is the oldest; NULL: there is none left. */
+/* The context whose next ended id is the oldest; NULL: none left. */
 static uint32_t *oldest_ended(const struct id_table *ids, uint32_t *next)
 {
     uint32_t *found = NULL;
@@ -280,7 +279,7 @@ static uint32_t *oldest_ended(const struct id_table *ids, uint32_t *next)
     return found;
 }
 
-/* In the order in which they are to be forgotten. */
+/* Writes ended entries in the order of forgetting. */
 static int write_ended(struct writing *w)
 {
     const struct id_table *ids = &w->ledger->ids;
@@ -315,7 +314,7 @@ static int write_entries(struct writing *w)
 
 /* ---- recent changes ---- */
 
-/* The context whose next change is the oldest; -1: there is none left. */
+/* The context whose next change is the oldest; -1: none left. */
 static int oldest_ctx(const struct ledger *ledger, const uint64_t *next)
 {
     uint64_t oldest = UINT64_MAX;

@@ -99,37 +99,37 @@ Test(contents, what_was_not_touched_is_loaded)
 Test(contents, a_slot_behind_the_totals_is_refused)
 {
     entry_of("r0")->slot = (uint32_t)contents.totals.slots;
-    expect_refused("do not fit");
+    expect_refused("invalid lengths or slots");
 }
 
 Test(contents, draws_behind_the_totals_are_refused)
 {
     entry_of("r1")->slot = (uint32_t)contents.totals.slots - 1; /* its draws lie behind it */
-    expect_refused("do not fit");
+    expect_refused("invalid lengths or slots");
 }
 
 Test(contents, something_live_among_what_is_to_be_forgotten_is_refused)
 {
     contents.totals.finished_slots = contents.totals.slots;
-    expect_refused("do not fit");
+    expect_refused("invalid lengths or slots");
 }
 
 Test(contents, what_has_ended_among_what_is_live_is_refused)
 {
     contents.totals.finished_slots = 0;
-    expect_refused("do not fit");
+    expect_refused("invalid lengths or slots");
 }
 
 Test(contents, two_entries_of_one_slot_are_refused)
 {
     entry_of("r4")->slot = entry_of("r2")->slot;
-    expect_refused("has a slot of another");
+    expect_refused("has another entry's slot");
 }
 
 Test(contents, an_entry_among_the_draws_of_another_is_refused)
 {
     entry_of("r4")->slot = entry_of("r1")->slot + 1;
-    expect_refused("has a slot of another");
+    expect_refused("has another entry's slot");
 }
 
 Test(contents, a_change_of_stock_is_no_setting)
@@ -140,7 +140,7 @@ Test(contents, a_change_of_stock_is_no_setting)
     memcpy(&head, run->bytes + sizeof(struct contents_setting), sizeof head);
     head.type = RECORD_MOVEMENT;
     memcpy(run->bytes + sizeof(struct contents_setting), &head, sizeof head);
-    expect_refused("is no setting");
+    expect_refused("is not a setting");
 }
 
 /* ---- what is remembered ---- */
