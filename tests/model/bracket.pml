@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Sums over several pools (docs/CONCURRENCY.md, engine/store/item.h): a look whose bracket was quiet has
- * seen no less than was there at its last load. So a sum that is too small is a true refusal.
+ * Sums over several pools (docs/CONCURRENCY.md, engine/store/item.h): a look whose bracket was
+ * stable has seen no less than was there at its last load. So a sum that is too small is a true
+ * refusal.
  *
- * Two movers hold a unit now of one pool and now of the other; takes are plain swaps, gives are
+ * Two movers each hold a unit, now of one pool, now of the other; takes are plain swaps, gives are
  * bracketed by `begun` and `ended`. A reader adds up both pools.
  *
- *   -DNO_BRACKET   the reader does not ask whether it was quiet: refuted
- *   -DBEGUN_ONLY   it asks whether gives began meanwhile, not whether some were under way: refuted
- *   -DBEGIN_LATE   a give says that it begins after it was swapped in: refuted
- *   -DEND_EARLY    a give says that it ended before it was swapped in: refuted
+ *   -DNO_BRACKET   the reader does not check whether it was stable: refuted
+ *   -DBEGUN_ONLY   it checks whether gives began meanwhile, not whether any were under way: refuted
+ *   -DBEGIN_LATE   a give counts as begun only after it is swapped in: refuted
+ *   -DEND_EARLY    a give counts as ended before it is swapped in: refuted
  */
 #define POOLS 2
 

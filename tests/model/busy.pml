@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Rule O (docs/CONCURRENCY.md): an object shows a state only after the change's place in the log was
- * claimed; who meets it busy is deferred. So a log prefix tells each reservation's story in order,
- * and two that want to end it never both do.
+ * Rule O (docs/CONCURRENCY.md): an object shows a state only after the change has claimed its place
+ * in the log; a thread that meets it busy is deferred. So a log prefix has each reservation's
+ * changes in order, and two threads that want to end it never both do.
  *
- * A reservation is made by one thread; a second confirms it, a third cancels it, and expiry ends it
- * if it is still held. All may be deferred any number of times.
+ * One thread makes a reservation, a second confirms it, a third cancels it, and expiry ends it if
+ * it is still held. All may be deferred any number of times.
  *
  *   -DSHOW_FIRST    a change is shown before its place is claimed: refuted
- *   -DNO_BUSY       nobody marks the object busy while it changes: refuted
+ *   -DNO_BUSY       the object is not busy while it changes: refuted
  */
 #define PLACES 6
 
@@ -31,7 +31,7 @@ inline claim(place) { atomic { place = tail; tail++ } }
 #define PUT busy = false
 #endif
 
-/* Goes from one of the states that `may` allows to `to`; gives the unit back if it ends there. */
+/* Goes from one of the states that `may` allows to `to`; gives the unit back if that is final. */
 inline change_to(to, gives)
 {
 #ifdef SHOW_FIRST
@@ -80,7 +80,7 @@ proctype clock()
     od
 }
 
-/* The follower: each record must fit what the records before it made. */
+/* Replay: each record must fit the result of the records before it. */
 proctype follower()
 {
     byte place = 0;

@@ -2,17 +2,17 @@
 /*
  * Rules T and G (docs/CONCURRENCY.md): no prefix of the log ever promises a unit twice.
  *
- * One pool that starts empty. Receivers give a unit: they claim a place in the log, then apply.
- * Buyers take a unit if it is there: they apply, then claim; one of them gives it back later.
- * A crash may come at any moment: what survives is any published prefix, and the auditor walks all
- * of them, at any time, in any interleaving.
+ * One pool starts empty. Receivers give a unit: they claim a place in the log, then apply. Buyers
+ * take a unit if there is one: they apply, then claim; one of them gives it back later. A crash may
+ * come at any moment: any published prefix may survive, and the auditor walks all of them, at any
+ * time, in any interleaving.
  *
  *   -DTAKE_CLAIMS_FIRST   a buyer claims before it applies: refuted
  *   -DGIVE_APPLIES_FIRST  a receiver applies before it claims: refuted
  */
 #define PLACES 8
 
-byte tail = 0;             /* the log: places claimed */
+byte tail = 0;             /* the log: claimed places */
 bool published[PLACES];
 short change[PLACES];      /* of what is available */
 short available = 0;       /* the pool */

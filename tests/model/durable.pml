@@ -1,37 +1,38 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Rule A (docs/CONCURRENCY.md), with a crash at any point: what was answered is in what is recovered,
- * and what is recovered promises no unit twice.
+ * Rule A (docs/CONCURRENCY.md), with a crash at any point: every answered change is recovered, and
+ * the recovered state promises no unit twice.
  *
- * A receiver gives a unit and two buyers take one if it is there (rules T and G). The journal drains
- * whole published records in order. Two batches of them are written at once and come back in any
- * order; the disk's watermark `durable` rises over a batch when it and all before it are back, and
- * `acknowledged` follows it in a step of its own (W2, W3): between the two other batches may be made.
- * A reply leaves when its record is acknowledged. The crash comes when it likes; what had been written whole is
- * recovered, up to the first batch that is missing; a write that was under way came through or not.
+ * A receiver gives a unit and two buyers each take one if there is one (rules T and G). The journal
+ * drains whole published records in order. Two batches of them are written at once and complete in
+ * any order; the disk's watermark `durable` rises over a batch when it and all before it are
+ * complete, and `acknowledged` follows it in a step of its own (W2, W3): between the two steps
+ * other batches may be made. A reply leaves when its record is acknowledged. A crash may come at
+ * any point; completely written batches are recovered, up to the first missing one; a write under
+ * way may or may not have come through.
  *
- * Each batch promises what was taken back before it was made (F6). Of a batch that was under way the
- * header may have come through and the rest not: it is believed all the same (F16), and may never
- * promise what a crash can take (F8).
+ * Each batch header states what was durable when the batch was made (F6). Of a batch under way the
+ * header may have come through without the rest: it is believed all the same (F16), and may never
+ * state what a crash can take (F8).
  *
  *   -DANSWER_AT_PUBLISH   a reply does not wait for the journal: refuted
  *   -DACK_BEFORE_WRITE    acknowledged moves when a batch is drained: refuted
  *   -DACK_OUT_OF_ORDER    acknowledged moves over a batch as soon as it is back: refuted
- *   -DPROMISE_IN_FLIGHT   a batch promises the one before it, though that is under way: refuted
- *   -DDRAIN_THE_TAIL      the journal drains what is claimed, published or not: refuted
+ *   -DPROMISE_IN_FLIGHT   a header states the batch before its own, still under way: refuted
+ *   -DDRAIN_THE_TAIL      the journal drains claimed records, published or not: refuted
  */
 #define PLACES 4
 
 byte tail = 0;
 bool published[PLACES];
 short change[PLACES];
-byte answered = 0;            /* a bit for each place */
+byte answered = 0;            /* one bit per place */
 short available = 0;
 byte head = 0;                /* drained */
 byte durable = 0;
 byte acknowledged = 0;
 short disk[PLACES];
-bool whole[PLACES];           /* the record was there when it was drained */
+bool whole[PLACES];           /* the record was published when it was drained */
 bool crashed = false;
 
 inline claim(place) { atomic { place = tail; tail++ } }
@@ -73,13 +74,13 @@ proctype buyer()
 
 #define UNDER_WAY 2           /* batches, at most */
 
-byte framed = 0;              /* batches that were drained, each to be written in one go */
-byte taken = 0;               /* of them, those that were acknowledged */
+byte framed = 0;              /* drained batches, each to be written in one go */
+byte taken = 0;               /* of them, those taken over in order: durable */
 byte end[PLACES + 1];         /* of a batch, by its number from 1 */
-bool done[PLACES + 1];        /* its write came back */
-byte promise[PLACES + 1];     /* that its header bears */
+bool done[PLACES + 1];        /* its write is complete */
+byte promise[PLACES + 1];     /* what its header states */
 
-/* Not one step with what follows it: others look, and the crash comes, in between. */
+/* Not atomic with what follows: others may look, and the crash may come, in between. */
 inline write_back(number)
 {
     atomic {
@@ -124,7 +125,7 @@ proctype journal()
     } unless { crashed }
 }
 
-/* The engine is gone; the next one recovers the batches up to the first that is not there. */
+/* The engine has crashed; the next one recovers the batches up to the first missing one. */
 proctype crash()
 {
     byte place = 0, batch = 0;

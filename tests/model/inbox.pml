@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The inbox of a wheel (engine/store/wheel.h): a thread that shortens the hold of another thread sends the entry
- * to the thread in whose wheel it is linked. The slot may be reused once the hold is over, unlinked,
- * and no longer `in_inbox`; what reads the mail must never touch what then stands there.
+ * The inbox of a wheel (engine/store/wheel.h): a thread that shortens the hold of another thread
+ * sends the entry to the thread in whose wheel it is linked. The slot may be reused once the hold
+ * is over, unlinked, and no longer `in_inbox`; the reader of the inbox must never touch what the
+ * slot then holds.
  *
- * One hold. A shortener sends it. The owner expires it when it meets it, and reads its inbox; a message
- * that is busy goes back. A question takes the entry for a moment. A reuser makes it a block of
- * draws, which stays owned.
+ * One hold. A shortener sends it. The owner expires it when it meets it, and reads its inbox; a
+ * busy entry goes back. A query takes the entry for a moment. A reuser makes it a block of draws,
+ * which stays owned.
  *
  *   -DCLEAR_FIRST   `in_inbox` is cleared before the entry is taken: refuted
- *   -DFORGOTTEN     a message that is busy is dropped: refuted
+ *   -DFORGOTTEN     a busy entry is dropped: refuted
  */
 bool busy = false, over = false, linked = true, in_inbox = false, inbox = false, draws = false;
 byte reads = 0, sent = 0, gone = 0;

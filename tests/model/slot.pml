@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Slots of the table of ids (docs/CONCURRENCY.md): a slot whose reservation is over is given to a new
- * id. Whoever found it by the old id, and takes it only later, must not act on the new one.
+ * Slots of the id table (docs/CONCURRENCY.md): a slot whose reservation is over gets a new id. A
+ * thread that found it by the old id, and takes it only later, must not act on the new one.
  *
- * Id A lives in the slot and is cancelled by two threads at once. A third thread, once A is over, takes
- * the slot, removes A from the index, and makes B in it, which nobody cancels.
+ * Id A lives in the slot and is cancelled by two threads at once. Once A is over, a third thread
+ * takes the slot, removes A from the index, and makes B in it, which no thread cancels.
  *
- *   -DNO_SECOND_LOOK   who takes the slot does not read the id again: refuted
+ *   -DNO_SECOND_LOOK   the thread that takes the slot does not read the id again: refuted
  *   -DREUSE_UNOWNED    the slot is reused without being taken: refuted
  *   -DREUSE_LIVE       the slot is reused whether A is over or not: refuted
  */

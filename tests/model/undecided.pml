@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Orders over several pools (docs/CONCURRENCY.md): a refusal is never the echo of an order that
- * itself failed, and no undo is lost.
+ * Orders over several pools (docs/CONCURRENCY.md): no order is refused because of an order that
+ * itself fails, and no undo is lost.
  *
  * Pool A has UNITS units, pool B none. Two doomed orders want one unit of A and one of B: they must
- * always fail. UNITS single orders want one unit of A each: all of them must succeed, however
- * the doomed ones come and go. A deferred order tries again.
+ * always fail. UNITS single orders want one unit of A each: all of them must succeed, however the
+ * doomed ones come and go. A deferred order retries.
  *
  *   -DNO_UNDECIDED    an order that finds too little refuses, whatever is undecided: refuted
  *   -DLOST_UNDO     undoing forgets the stock: refuted
- *   -DMARK_LATER    a take marks itself undecided after it took, not in the same swap: refuted
+ *   -DMARK_LATER    a take becomes undecided after its swap, not in the same swap: refuted
  */
 #define UNITS 2
 #define DOOMED 2
@@ -31,7 +31,7 @@ proctype doomed()
 #endif
     if
     :: got ->
-        /* B is short, and nothing is undecided there: the order fails, and undoes its take. */
+        /* B is short and nothing is undecided there: the order fails and undoes its take. */
         assert(b == 0);
 #ifdef LOST_UNDO
         a_undecided--

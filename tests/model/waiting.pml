@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The handshake of protocol/worker.h: a worker with replies behind the journal may sleep, and is told
- * when the journal has moved; it never sleeps through the last move.
+ * The handshake of protocol/worker.h: a worker whose replies wait for the journal may sleep, and is
+ * woken when the journal has moved; it never sleeps through the last move.
  *
- * The worker says that it waits, looks once more, and sleeps if nothing has moved. Whoever moves
- * the journal moves it and then takes the worker's word down; if it was up, it wakes the worker. A sleeper
- * that nobody will wake is an invalid end state.
+ * The worker sets its word to say that it waits, looks once more, and sleeps if nothing has moved.
+ * The other thread moves the journal and then clears the worker's word; if it was set, it wakes the
+ * worker. A sleeper that no thread will wake is an invalid end state.
  *
- *   -DLOOK_FIRST   the worker looks, and says only then that it waits: refuted
- *   -DTELL_FIRST   the other takes the word down first, and moves the journal then: refuted
+ *   -DLOOK_FIRST   the worker looks before it says that it waits: refuted
+ *   -DTELL_FIRST   the other clears the word before it moves the journal: refuted
  *   -DNO_WORD      the worker sleeps without saying so: refuted
  */
 #define MOVES 3
