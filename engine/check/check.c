@@ -24,10 +24,10 @@ static bool check_linked(struct rules *rules, const struct id_entry *entry, uint
 static bool check_owned(struct rules *rules, struct id_entry *entry, uint64_t word)
 {
     bool undecided;
+    assert(entry_is_owned(entry)); /* E1 */
     if (!rule_found(rules, entry, word, &undecided))
         return false;
     if (undecided)
-    assert(entry_is_owned(entry)); /* E1 */
         return BROKEN(rules, "I4: a busy object hides \"%.*s\"", (int)word_id_len(word), entry->id);
     bool ended = word_kind(word) != ENTRY_RESERVATION || state_final(word_state(word));
     rules->ended += ended;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Begins a history with snapshot contents, in place of all records before the snapshot. */
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* History queries: their memory. */
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Applies records of the catalogue: items, locations, channels, clients. */
+#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Writes the contents of a ledger at rest. */
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 

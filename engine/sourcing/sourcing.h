@@ -26,6 +26,7 @@ struct planned_draw {
     uint32_t pool; /* unit */
     uint32_t line;
     int64_t qty;
+    uint64_t key;      /* the pool's; set in what was planned */
     uint64_t ready_ms; /* wall clock; the caller sets it */
 };
 

@@ -31,7 +31,7 @@ TXN_TEMPLATE bool txn_take(struct ctx *ctx, bool tentative, bool *undecided)
         if (txn_apply(ctx, p, tentative) == POOL_CHANGED) /* @take */
             continue;
         *undecided = word_undecided(p->after) != 0; /* @undecided */
-        assert(tentative || i == 0); /* T: a plain take may have caused a refusal */
+        assert(tentative || i == 0);                /* T: a plain take may have caused a refusal */
         txn_undo(ctx, i);
         return false;
     }
