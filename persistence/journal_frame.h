@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Batches and segments of an open journal: where the next batch is made, and in which segment it
- * is written. It performs no I/O. All of it is for the thread inside the lock `requests`, or the
- * only thread there is (J1), the steady clock excepted.
+ * Batches and segments of an open journal: where the next batch is made, and which segment it is
+ * written to. It performs no I/O. All of it is for the thread inside the lock `requests`, or the
+ * only thread (J1), except the steady clock.
  */
 #ifndef STOCKD_PERSISTENCE_JOURNAL_FRAME_H
 #define STOCKD_PERSISTENCE_JOURNAL_FRAME_H
@@ -11,7 +11,7 @@
 
 /* The clocks of the options, or the system's. */
 void journal_set_clocks(struct journal *journal, const struct journal_options *options);
-uint64_t journal_wall_ms(const struct journal *journal);   /* never less than in the batch before */
+uint64_t journal_wall_ms(const struct journal *journal);   /* never less than the last batch's */
 uint64_t journal_steady_ms(const struct journal *journal); /* any thread */
 
 /* Bytes that batches may still take in a segment. */
@@ -20,17 +20,17 @@ static inline uint64_t segment_room(const struct segment *segment)
     return segment_takes_batch(segment->bytes, segment->used);
 }
 
-/* Batches go into that segment from now on. */
+/* Batches go to that segment from now on. */
 void journal_use_segment(struct journal *journal, const struct segment *segment);
 
 /* READY -> current -> retired. */
 void journal_take_next(struct journal *journal);
 
-/* Where the next batch is made, header and all. */
+/* The buffer of the next batch, which begins with the header. */
 unsigned char *journal_buffer(const struct journal *journal);
 
-/* Makes it of the `length` bytes of records that lie there behind the place of the header; the
- * caller writes it at current.used - *span. */
+/* Makes the batch of the `length` bytes of records in that buffer after the header; the caller
+ * writes it at current.used - *span. */
 void journal_frame(struct journal *journal, uint32_t length, uint32_t *span);
 
 #endif

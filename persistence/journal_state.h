@@ -1,23 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The journal's inside, for journal_open.c (opening and closing), journal_directory.c (what is
- * before that), journal_frame.c (batches and segments) and journal_io.c (what workers do).
+ * The journal's internals, for journal_open.c (opening and closing), journal_directory.c (locking
+ * the directory first), journal_frame.c (batches and segments) and journal_io.c (requests).
  *
- * J1  What is marked "requests" below is read and written only by the thread inside that lock, or
- *     while no worker is there yet or any more.
+ * J1  Fields marked "requests" below are read and written only by the thread inside that lock, or
+ *     before the first worker starts or after the last one ends.
  * J2  A slot belongs to the performer of its request from the store of SLOT_OUT until the
  *     performer's release-store of SLOT_DONE; the thread inside the lock acquires that and frees
- *     it.
- * J3  Batch n goes out on slot n % JOURNAL_BATCHES, and only when batch n - JOURNAL_BATCHES was
- *     taken back. Batches come back in any order; the thread inside the lock `order` takes them in
- *     theirs. So the watermarks rise in order, and never past one that is not back.
- * J4  At most two segments hold what is not durable: the current one, and the retired one before
- *     it. Until the retired one is synced and closed the current one is not left; nor while a batch
- *     of it is under way.
- * J5  The thread inside either lock calls no function of the file system, not even to open or to
- *     close: a slow one would hold up a thread that only hands in a result. All is requests. Nor
- *     does it say anything to the operator, whose terminal or pipe may be stuck: it notes it in
- *     `untold`, and a thread that has found nothing more to do says it, outside.
+ *     the slot.
+ * J3  Batch n goes out on slot n % JOURNAL_BATCHES, and only once batch n - JOURNAL_BATCHES is
+ *     reaped. Batches complete in any order; the thread inside the lock `order` reaps them in
+ *     theirs. So the watermarks rise in order, and never past a batch that is not complete.
+ * J4  At most two segments hold data that is not durable: the current one, and the retired one
+ *     before it. The writer does not leave the current one until the retired one is synced and
+ *     closed, nor while a batch of the current one is in flight.
+ * J5  The thread inside either lock makes no file system call, not even open or close: a slow one
+ *     would hold up a thread that only hands in a result. Everything is a request. Nor does it
+ *     write to the operator, whose terminal or pipe may be stuck: it sets a bit in `untold`, and a
+ *     thread that has found nothing more to do writes the line, outside the lock.
  */
 #ifndef STOCKD_PERSISTENCE_JOURNAL_STATE_H
 #define STOCKD_PERSISTENCE_JOURNAL_STATE_H
@@ -29,7 +29,7 @@
 #include "persistence/preallocation.h"
 #include "persistence/watermark.h"
 
-/* Of JOURNAL_BATCHES, as long as workers have other things to do than to wait. */
+/* Of JOURNAL_BATCHES, while workers have other work to do. */
 enum { BATCHES_WHILE_BUSY = 2 };
 
 /* Between two syncs of DURABILITY_EVERYSEC. */
@@ -45,28 +45,28 @@ enum { UNTOLD_NO_NEXT = 1, UNTOLD_FAILED = 2 };
 enum { SLOT_FREE, SLOT_OUT, SLOT_DONE };
 
 /*
- * Of a batch, DONE is taken back by the thread inside the lock `order` (J3), else by the one inside
- * `requests`.
+ * A DONE batch is reaped by the thread inside the lock `order` (J3), anything else by the one
+ * inside `requests`.
  */
 struct io_slot {
     _Atomic unsigned state; /* J2 */
     struct file_request request;
     struct log_position end; /* BATCH, SYNC: written or durable up to there once it is done */
     uint64_t started_us;
-    bool retired; /* SYNC: it is the retired segment's, to be synced or closed */
+    bool retired; /* SYNC: it syncs or closes the retired segment */
     int result;
 };
 
 struct segment {
-    int fd; /* -1: there is none */
+    int fd; /* -1: none */
     uint64_t sequence;
     uint64_t bytes;
     uint64_t used;
     struct log_position end; /* of the last batch in it */
 };
 
-/* Each written by one thread at a time (last_write_us: by any), read by anybody for the metrics
- * only: relaxed. */
+/* Each is written by one thread at a time (last_write_us: by any), and read by any thread, only for
+ * the metrics: relaxed. */
 struct journal_counters {
     _Atomic uint64_t batches;
     _Atomic uint64_t records;
@@ -74,8 +74,8 @@ struct journal_counters {
     _Atomic uint64_t file_bytes;
     _Atomic uint64_t syncs;
     _Atomic uint64_t waits;
-    _Atomic uint64_t segments; /* that were there at opening, and were made since */
-    _Atomic uint64_t dropped;  /* of those, by the caller of journal_dropped */
+    _Atomic uint64_t segments; /* present at opening, or created since */
+    _Atomic uint64_t dropped;  /* of those, as journal_dropped says */
     _Atomic uint64_t sequence;
     _Atomic uint64_t segment_used;
     _Atomic uint64_t last_write_us;
@@ -89,7 +89,7 @@ struct journal {
     enum durability durability;
     uint64_t segment_bytes;
     uint64_t directory_id;
-    uint64_t first_sequence; /* of the segments that there were at opening */
+    uint64_t first_sequence; /* of the segments at opening */
     bool direct;
     void *context;
     void (*say)(void *context, const char *line);
@@ -99,7 +99,7 @@ struct journal {
     int directory_fd;
     int lock_fd;
     bool lived;             /* an engine had a journal here: its process number is in the lock */
-    unsigned char *buffers; /* BATCH_BYTES_MAX for each batch; its own while it is out */
+    unsigned char *buffers; /* BATCH_BYTES_MAX for each batch slot, which owns it while in flight */
 
     struct combining_lock requests;
     struct combining_lock order; /* J3 */
@@ -107,30 +107,30 @@ struct journal {
     /* requests (J1) */
     struct segment current;
     struct segment retired; /* full, not yet synced and closed */
-    bool retired_synced;    /* it is only to be closed */
+    bool retired_synced;    /* only the close is left */
     struct preallocation next;
-    struct log_position framed; /* the last batch that was made */
+    struct log_position framed; /* the last batch made */
     uint64_t previous;          /* its checksum */
     uint64_t time_ms;           /* its wall clock */
     bool waiting;               /* a batch waits for the next segment */
 
     struct io_slot slots[JOURNAL_SLOTS];
-    struct watermarks watermarks; /* who raises which: W1 */
+    struct watermarks watermarks; /* which thread raises which: W1 */
     /* Steady time of the last sync's start. The thread inside `requests` writes it; any worker
-     * reads it to know how long to wait: relaxed, for nothing else depends on it. */
+     * reads it to know how long to wait: relaxed, because nothing else depends on it. */
     _Atomic uint64_t last_sync_ms;
 
     struct journal_counters counters;
 
-    /* Lines that the operator has not been told yet. A bit is set after what it is about was
-     * written: release. The thread that takes the bits reads that: acquire. */
+    /* Lines not yet written to the operator. A bit is set after the data that its line reports:
+     * release. The thread that takes the bits reads that data: acquire. */
     _Atomic unsigned untold;
 
-    _Atomic bool failing; /* the thread that sets it first writes why; relaxed exchange */
+    _Atomic bool failing; /* the thread that sets it first writes `failure`; relaxed exchange */
     struct error failure; /* constant once log->failed is set, which releases it */
 };
 
-/* One thread at a time, so it need not be one step. */
+/* One thread at a time, so it need not be a read-modify-write. */
 static inline void counter_add(_Atomic uint64_t *counter, uint64_t n)
 {
     uint64_t old = atomic_load_explicit(counter, memory_order_relaxed);
@@ -142,13 +142,13 @@ static inline void counter_set(_Atomic uint64_t *counter, uint64_t value)
     atomic_store_explicit(counter, value, memory_order_relaxed);
 }
 
-/* Makes the data directory, locks it, opens the segments' directory, and judges whether a journal
- * is to be there. 0, or as journal_open. */
+/* Creates the data directory, locks it, opens the segments' directory, and judges whether there
+ * should be a journal. 0, or as journal_open. */
 int journal_open_directory(struct journal *journal, const struct journal_options *options,
                            struct error *why);
 
-/* Into the lock, for people, and for the next start, which looks for a journal where it finds it.
- * So in a new directory it is written once there is one. */
+/* Into the lock file, for people, and for the next start, which expects a journal where it finds a
+ * number. So in a new directory it is written only once there is a journal. */
 void journal_write_process_number(const struct journal *journal);
 
 #endif

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Replay: takes the batches of a journal, in order, and hands on each of their records. It knows no
- * files: whoever has batches pushes them. A start pushes those of its segments
+ * files: its caller pushes batches. A start pushes those of its segments
  * (persistence/replay_files.h); a running standby could push what it is sent.
  *
- *   replay_begin   at a position: the very beginning, or where a snapshot ends
+ *   replay_begin   at a position: the very beginning, or the end of a snapshot
  *   replay_batch   the batch that continues the chain; any other is refused
- *   replay_end     where it has come to
+ *   replay_end     the position reached
  *
- * A batch is judged before any record of it is handed on: it must continue the chain (F4), and its
- * records must fill it (F11). So one that is refused has changed nothing, and the batch that was
- * missing may still be pushed. Only if a record is not taken is a part of its batch applied; then
- * nothing more is taken.
+ * A batch is judged before any of its records is handed on: it must continue the chain (F4), and
+ * its records must fill it (F11). So a refused batch changes nothing, and the missing one may still
+ * be pushed. Only if on_record refuses a record is its batch applied in part; then replay takes no
+ * more batches.
  *
  * One thread at a time.
  */
@@ -27,38 +27,38 @@
 #include "persistence/snapshot.h"
 
 struct replay_target {
-    void *context; /* first argument of what follows; each may be NULL */
-    /* One record that ends at lsn, in a batch of that wall clock. Non-zero: it is not taken. The
+    void *context; /* first argument of the callbacks, each of which may be NULL */
+    /* One record that ends at lsn, in a batch of that wall-clock time. Non-zero refuses it. The
      * bytes are borrowed for the call, and aligned to 8. */
     int (*on_record)(void *context, const struct record_head *record, uint64_t lsn,
                      uint64_t time_ms);
-    /* Purely a hint: that record comes soon; stage 0, then 1, before on_record. */
+    /* Only a hint: this record comes soon; stage 0, then 1, before on_record. */
     void (*on_prefetch)(void *context, const struct record_head *record, unsigned stage);
 };
 
 struct replay {
     struct replay_target target;
-    struct journal_position at; /* behind the last batch; its sequence is that of the beginning */
-    uint64_t records;           /* that were handed on */
-    bool over;                  /* a record was not taken, or it was ended */
+    struct journal_position at; /* after the last batch; its sequence is that of the beginning */
+    uint64_t records;           /* handed on */
+    bool over;                  /* a record was refused, or replay_end was called */
 };
 
 /* from: NULL for the very beginning. */
 void replay_begin(struct replay *replay, const struct replay_target *target,
                   const struct journal_position *from);
 
-/* F4, apart from where it lies: the batch of that header is the next one. */
+/* F4, except for the file offset: the batch with that header is the next one. */
 bool replay_continues(const struct replay *replay, const struct batch_header *header);
 
 /*
- * header: of a batch that is valid by itself (F3), of this journal; records: its header->length
- * bytes, aligned to 8. 0; -EILSEQ and why: it does not continue the chain, or its records do
- * not fill it, and nothing of it was handed on; or what on_record returned.
+ * header: of a batch of this journal that is valid by itself (F3); records: its header->length
+ * bytes, aligned to 8. 0; -EILSEQ and why: it does not continue the chain, or its records do not
+ * fill it, and none was handed on; or what on_record returned.
  */
 int replay_batch(struct replay *replay, const struct batch_header *header,
                  const unsigned char *records, struct error *why);
 
-/* Takes no more batches, and says where the journal goes on. Not after a record was not taken. */
+/* Takes no more batches; returns where the journal goes on. Not after a record was refused. */
 struct journal_position replay_end(struct replay *replay);
 
 #endif

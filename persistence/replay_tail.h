@@ -5,8 +5,8 @@
 
 #include "persistence/replay_walk.h"
 
-/* After the walk along the chain, which has filled in walk->result up to the end. Fills in the
- * tail. 0; -EILSEQ and why: something durable is gone; -ENOTSUP; or it cannot be read. */
+/* Fills in the tail of walk->result, after the walk along the chain has filled in the rest. 0;
+ * -EILSEQ and why: something durable is gone; -ENOTSUP; or the -errno of a failed read. */
 int replay_judge_tail(struct replay_walk *walk);
 
 #endif

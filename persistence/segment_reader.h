@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Reads one segment batch by batch, judging each by itself (F3). It knows no chain: whoever needs
- * more than whole batches compares numbers, positions and checksums.
+ * Reads one segment batch by batch, judging each by itself (F3). It does not follow the chain: a
+ * caller that needs to compares numbers, positions and checksums.
  *
- * A batch that is being written while it is looked at is not valid yet; a reader beside an engine
- * reads only up to what was written before he began.
+ * A batch that is being written during the read is not valid yet; a reader beside a running engine
+ * reads only what was written before it began.
  */
 #ifndef STOCKD_PERSISTENCE_SEGMENT_READER_H
 #define STOCKD_PERSISTENCE_SEGMENT_READER_H
@@ -20,13 +20,13 @@
 
 struct segment_reader {
     const struct file_ops *files;
-    int fd;                        /* -1: none is open, or it is read from the archive: */
-    struct archive_stream *stream; /* else NULL */
+    int fd;                        /* -1: none is open, or it is read from the archive */
+    struct archive_stream *stream; /* NULL: it is not read from the archive */
     uint64_t sequence;
     struct segment_header header;
-    uint64_t file_bytes; /* size that the file really has */
-    uint64_t end;        /* bytes that can be read: what a cut file lacks counts as zeroes */
-    uint64_t offset;     /* of the block that is looked at */
+    uint64_t file_bytes; /* actual size of the file */
+    uint64_t end;        /* bytes that can be read: what a truncated file lacks counts as zeroes */
+    uint64_t offset;     /* of the current block */
 
     unsigned char *window; /* owned; kept from one segment to the next */
     uint64_t window_offset;
@@ -37,29 +37,29 @@ struct segment_reader {
 int segment_reader_init(struct segment_reader *reader, const struct file_ops *files);
 void segment_reader_destroy(struct segment_reader *reader);
 
-/* Closes the one before, opens, and stands at the first batch. 0, or -errno and why; -ENOENT
- * if there is no such segment. */
+/* Closes the previous segment, opens this one, and stands at its first batch. 0, or -errno and why;
+ * -ENOENT if there is no such segment. */
 int segment_reader_open(struct segment_reader *reader, const char *directory, uint64_t sequence,
                         struct error *why);
-/* The same out of the archive, DIR/archive. */
+/* The same from the archive, DIR/archive. */
 int segment_reader_open_archived(struct segment_reader *reader, const char *archive,
                                  uint64_t sequence, struct error *why);
 void segment_reader_close(struct segment_reader *reader);
 
-/* Judges the block at reader->offset. *at: its bytes, borrowed until the next look, aligned to 8;
+/* Judges the block at reader->offset. *at: its bytes, borrowed until the next call, aligned to 8;
  * *available of them can be read, 0 at the end. An enum batch_verdict, or -errno and why. */
 int segment_reader_look(struct segment_reader *reader, uint64_t directory_id,
                         const unsigned char **at, size_t *available, struct error *why);
 
 /*
- * F15: true if the file was cut off where a batch may have been, *sequence and *offset saying where
- * the chain would have gone on. They come in as the journal's end. Opens segments, as
+ * F15: *cut is true if the file was truncated where a batch may have been; *sequence and *offset
+ * come in as the journal's end, and say where the chain would have gone on. Opens segments, as
  * segment_reader_open. 0, or -errno and why.
  */
 int segment_reader_end_is_cut(struct segment_reader *reader, const char *directory,
                               uint64_t *sequence, uint64_t *offset, bool *cut, struct error *why);
 
-/* Puts it at another block, at or after the one that is looked at. */
+/* Moves on to a later block. */
 static inline void segment_reader_skip(struct segment_reader *reader, uint64_t bytes)
 {
     reader->offset += bytes;

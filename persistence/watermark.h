@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Watermarks: how far the log has come, each by its name; and what is acknowledged, which is a
- * policy over them. A replicated log would be one more watermark, to be required beside the disk's
- * or in its place.
+ * Watermarks: named positions that say how far the log has come; and what is acknowledged, which is
+ * a policy over them. A replicated log would be one more watermark, required beside the disk's or
+ * in its place.
  *
- * W1  A watermark only rises, and one thread at a time raises it; each says below which. It is
- *     raised when what it says is so: release. Any thread reads it: acquire; what it says was so
- *     before.
+ * W1  A watermark only rises, and one thread at a time raises it: the enum below says which. It is
+ *     raised after what it states is true: release. Any thread reads it, with acquire: what it
+ *     states happened before.
  * W2  Acknowledged is the least of the required watermarks; if none is required, it is UINT64_MAX:
  *     no reply waits.
  * W3  watermarks_acknowledge stores log->acknowledged, and nothing else does once the log has
- *     begun: the thread inside the journal's lock `order`, or the only one there is. So it only
- *     rises. That thread acquires the required watermarks and then releases `acknowledged`: whoever
- *     acquires it knows all that they say.
- * W4  After a required watermark was raised, its raiser enters the lock `order`. It is turned away
+ *     begun. It runs in the thread inside the journal's lock `order`, or in the only thread. So
+ *     `acknowledged` only rises. That thread acquires the required watermarks and then releases
+ *     `acknowledged`: a thread that acquires it sees all that they state.
+ * W4  After raising a required watermark, the raiser enters the lock `order`. It is turned away
  *     only by a thread that will look again (G1): so no rise is left unacknowledged.
  */
 #ifndef STOCKD_PERSISTENCE_WATERMARK_H
@@ -31,9 +31,9 @@ struct log_position {
 };
 
 enum watermark {
-    WATERMARK_KERNEL, /* handed to the kernel: a kill takes nothing. The thread inside `order` */
-    WATERMARK_DISK,   /* on the local disk. The thread inside `order`, if a write comes back when
-                       * it is there; else the performer of the sync, of which there is one */
+    WATERMARK_KERNEL, /* handed to the kernel: a kill loses nothing. The thread inside `order` */
+    WATERMARK_DISK,   /* on the local disk. The thread inside `order`, if a completed write is
+                       * durable; else the performer of the sync, one at a time */
     WATERMARKS,
 };
 
@@ -44,7 +44,7 @@ struct watermarks {
     unsigned required; /* bits 1 << enum watermark; const once the log has begun */
 };
 
-/* The two halves may be of different positions, each of which was reached. */
+/* The two fields may belong to different positions, each of which was reached. */
 static inline struct log_position watermark_read(const struct watermarks *watermarks,
                                                  enum watermark which)
 {
