@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The data directory: made, locked, and judged before anything in it is read. */
+/* Creates, locks and judges the data directory before anything in it is read. */
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -10,9 +10,9 @@
 #include "persistence/journal_state.h"
 #include "persistence/stop_mark.h"
 
-/* ---- made and locked ---- */
+/* ---- creating and locking ---- */
 
-/* Its name is made durable even if it was there: its maker may have been killed before that. */
+/* Syncs its name even if it exists: its creator may have been killed before the sync. */
 static int make_directory(struct journal *journal, const char *path, struct error *why)
 {
     const struct file_ops *files = journal->files;
@@ -20,13 +20,14 @@ static int make_directory(struct journal *journal, const char *path, struct erro
     int error = files->make_directory(files->context, path);
     bool was_there = error == -EEXIST;
     if (error && !was_there)
-        return error_system(why, error, "cannot make the directory %s", path);
+        return error_system(why, error, "cannot create the directory %s", path);
     error = path_join(&parent, path, "..");
     if (!error)
         error = file_sync_directory_at(files, parent.text);
     if (was_there && (error == -EACCES || error == -ENOTDIR))
-        return 0; /* not ours: its owner syncs it; or no directory, as will be seen */
-    return error ? error_system(why, error, "cannot sync the directory above %s", path) : 0;
+        return 0; /* the parent is not ours: its owner syncs it; or path is no directory, which a
+                   * later step reports */
+    return error ? error_system(why, error, "cannot sync the parent directory of %s", path) : 0;
 }
 
 static int refuse_second_engine(const struct journal *journal, const char *directory,
@@ -39,7 +40,7 @@ static int refuse_second_engine(const struct journal *journal, const char *direc
                      *pid ? " by process " : "", pid);
 }
 
-/* Whether it can be written does not matter. */
+/* A failed write does not matter. */
 void journal_write_process_number(const struct journal *journal)
 {
     const struct file_ops *files = journal->files;
@@ -77,7 +78,7 @@ static int lock_directory(struct journal *journal, const char *directory, struct
     return 0;
 }
 
-/* ---- is it a new directory ---- */
+/* ---- judging whether it is new ---- */
 
 static int ends_in(void *context, const char *name)
 {
@@ -87,7 +88,7 @@ static int ends_in(void *context, const char *name)
     return length >= wanted && strcmp(name + length - wanted, suffix) == 0;
 }
 
-/* A file of that suffix is in a folder of the data directory. */
+/* True if that folder of the data directory holds a file with that suffix. */
 static bool holds(const struct file_ops *files, const char *directory, const char *folder,
                   const char *suffix)
 {
@@ -96,13 +97,13 @@ static bool holds(const struct file_ops *files, const char *directory, const cha
            files->list(files->context, path.text, ends_in, &suffix) == 1;
 }
 
-/* What says that there was a journal; NULL: nothing does. */
-static const char *sign_of_life(const struct file_ops *files, const char *directory, bool lived)
+/* What shows that there was a journal; NULL: nothing. */
+static const char *trace_of_journal(const struct file_ops *files, const char *directory, bool lived)
 {
     if (lived)
         return "its lock is";
     if (holds(files, directory, "journal", STOP_MARK_NAME))
-        return "the mark of its clean stop is";
+        return "its clean-stop mark is";
     if (holds(files, directory, "snapshot", ".snap"))
         return "its snapshots are";
     if (holds(files, directory, "archive", ".seg.zst"))
@@ -113,13 +114,13 @@ static const char *sign_of_life(const struct file_ops *files, const char *direct
 int journal_refuse_lost(const struct file_ops *files, const char *directory, bool lived,
                         struct error *why)
 {
-    const char *sign = sign_of_life(files, directory, lived);
-    if (!sign)
+    const char *trace = trace_of_journal(files, directory, lived);
+    if (!trace)
         return 0;
     return error_set(why, -ENODATA,
-                     "%s: an engine had its data here (%s there), but there is no journal in "
-                     "%s/journal: restore it, or begin a new one with --init",
-                     directory, sign, directory);
+                     "%s: an engine had its data here (%s still there), but %s/journal has no "
+                     "segments: restore them, or begin a new journal with --init",
+                     directory, trace, directory);
 }
 
 static int judge_directory(const struct journal *journal, const struct journal_options *options,
@@ -134,8 +135,8 @@ static int judge_directory(const struct journal *journal, const struct journal_o
         return error;
     if (options->init && segments > 0)
         return error_set(why, -EEXIST,
-                         "%s has a journal already: --init is for a directory without one; start "
-                         "without it",
+                         "%s already has a journal: --init is only for a directory without one; "
+                         "start without --init",
                          directory);
     if (options->init)
         return stop_mark_remove(journal->files, journal->directory.text, why);

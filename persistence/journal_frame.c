@@ -61,7 +61,7 @@ void journal_take_next(struct journal *journal)
     assert(next->step == PREALLOCATION_READY);
     assert(next->fd >= 0);
     assert(watermark_read(&journal->watermarks, WATERMARK_KERNEL).number ==
-           journal->framed.number); /* J4: none is under way */
+           journal->framed.number); /* J4: no batch is in flight */
     assert(next->sequence == journal->current.sequence + 1);
     assert(journal->retired.fd < 0);
     journal->retired = journal->current; /* J4 */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What workers do with an open journal: take requests, perform them elsewhere, report. */
+/* What workers do with an open journal: take requests, and report their results. */
 #include "persistence/journal_io.h"
 
 #include <assert.h>
@@ -22,7 +22,7 @@ static uint64_t now_us(void)
     return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
 }
 
-/* Final. The first reason counts. Any thread. */
+/* Final; only the first failure counts. Any thread. */
 static void fail(struct journal *journal, int error, const char *what)
 {
     if (atomic_exchange_explicit(&journal->failing, true, memory_order_relaxed))
@@ -41,7 +41,7 @@ static void say(struct journal *journal, const char *what, const struct error *w
     journal->say(journal->context, line);
 }
 
-/* Outside of the locks. Both reasons are final once they are noted. */
+/* Outside the locks (J5). Both reasons are final once their bits are set. */
 static void say_untold(struct journal *journal)
 {
     if (atomic_load_explicit(&journal->untold, memory_order_relaxed) == 0)
@@ -74,7 +74,7 @@ static void hand_out(struct journal *journal, unsigned which, struct file_reques
     atomic_store_explicit(&slot->state, SLOT_OUT, memory_order_release); /* J2 */
 }
 
-/* What was done with the retired segment: synced, then closed. */
+/* The retired segment was synced, or closed after that. */
 static void after_retired(struct journal *journal, const struct io_slot *slot)
 {
     assert(journal->retired.fd >= 0); /* J4 */
@@ -85,8 +85,8 @@ static void after_retired(struct journal *journal, const struct io_slot *slot)
         journal->retired_synced = true;
 }
 
-/* What a step towards the next segment came to. */
-static void after_prepare(struct journal *journal, const struct io_slot *slot)
+/* A preallocation step has completed. */
+static void after_preallocation(struct journal *journal, const struct io_slot *slot)
 {
     struct preallocation *next = &journal->next;
     assert(next->sequence == journal->current.sequence + 1); /* F2 */
@@ -97,7 +97,7 @@ static void after_prepare(struct journal *journal, const struct io_slot *slot)
     }
 }
 
-/* Takes back the slots of sync and preparation when they are done. */
+/* Frees the sync and preallocation slots that are done. */
 static void reap(struct journal *journal)
 {
     for (unsigned i = SLOT_SYNC; i < JOURNAL_SLOTS; i++) {
@@ -107,7 +107,7 @@ static void reap(struct journal *journal)
         if (i == SLOT_SYNC && slot->retired)
             after_retired(journal, slot);
         if (i == SLOT_PREPARE) {
-            after_prepare(journal, slot);
+            after_preallocation(journal, slot);
             if (journal->next.step == PREALLOCATION_FAILED)
                 atomic_fetch_or_explicit(&journal->untold, UNTOLD_NO_NEXT, memory_order_release);
         }
@@ -120,7 +120,8 @@ static uint64_t batches_under_way(const struct journal *journal)
     return journal->framed.number - watermark_read(&journal->watermarks, WATERMARK_KERNEL).number;
 }
 
-/* True if the current segment takes any record; changes over to the next one if it must and can. */
+/* True if the current segment has room for any record; moves on to the next one if it must and
+ * can. */
 static bool find_room(struct journal *journal)
 {
     if (segment_room(&journal->current) >= BATCH_ROOM_MIN)
@@ -133,7 +134,7 @@ static bool find_room(struct journal *journal)
         return true;
     }
     if (journal->next.step == PREALLOCATION_FAILED)
-        fail(journal, journal->next.error, "there is no next segment");
+        fail(journal, journal->next.error, "cannot create the next segment");
     if (!journal->waiting)
         counter_add(&journal->counters.waits, 1);
     journal->waiting = true;
@@ -151,8 +152,8 @@ static uint32_t drain(struct journal *journal, unsigned char *batch)
 
 static uint64_t batches_most(const struct journal *journal, bool idle)
 {
-    /* Waiting for the disk is what overlaps. Without it a second write would only be a smaller
-     * one. */
+    /* Several batches overlap their waits for the disk. Where nothing waits for it, they would only
+     * be smaller. */
     if (journal->durability != DURABILITY_ALWAYS)
         return 1;
     return idle ? JOURNAL_BATCHES : BATCHES_WHILE_BUSY;
@@ -212,8 +213,8 @@ static bool find_sync(struct journal *journal, struct file_request *request)
     return true;
 }
 
-/* The next segment is begun when the current one is a quarter full, and keeps ahead at twice the
- * pace: it is ready at three quarters, and never has the disk to itself. */
+/* Preallocation begins when the current segment is a quarter full, and runs at twice the current
+ * segment's pace: it is done at three quarters, and never takes the disk for itself. */
 static bool is_preallocation_due(const struct journal *journal)
 {
     const struct segment *current = &journal->current;
@@ -225,12 +226,13 @@ static bool is_preallocation_due(const struct journal *journal)
     if (next->step != PREALLOCATION_ZEROING)
         return true;
     assert(next->zeroed <= next->bytes);
-    uint64_t on_prefetch = next->zeroed / BLOCK_BYTES * (current->bytes / BLOCK_BYTES);
+    /* zeroed / next->bytes against used / current->bytes, without dividing. */
+    uint64_t zeroed = next->zeroed / BLOCK_BYTES * (current->bytes / BLOCK_BYTES);
     uint64_t used = (current->used - current->bytes / 4) / BLOCK_BYTES;
-    return on_prefetch <= 2 * used * (next->bytes / BLOCK_BYTES);
+    return zeroed <= 2 * used * (next->bytes / BLOCK_BYTES);
 }
 
-static bool find_prepare(struct journal *journal, struct file_request *request)
+static bool find_preallocation(struct journal *journal, struct file_request *request)
 {
     struct preallocation *next = &journal->next;
     if (!is_free(&journal->slots[SLOT_PREPARE]) || !is_preallocation_due(journal))
@@ -251,13 +253,13 @@ static bool find_request(struct journal *journal, bool idle, struct file_request
 {
     reap(journal);
     return find_batch(journal, idle, request) || find_sync(journal, request) ||
-           find_prepare(journal, request);
+           find_preallocation(journal, request);
 }
 
-/* ---- what came of a request, by who performed it ---- */
+/* ---- the result of a request, in the thread that performed it ---- */
 
-/* The kernel's last: it releases the slot for its next batch (J3), which promises what is durable
- * (F7). */
+/* The kernel's watermark last: it releases the slot for its next batch (J3), which states what is
+ * durable (F7). */
 static void raise_watermarks(struct journal *journal, struct log_position end)
 {
     assert(end.number ==
@@ -268,14 +270,14 @@ static void raise_watermarks(struct journal *journal, struct log_position end)
     watermark_raise(&journal->watermarks, WATERMARK_KERNEL, end);
 }
 
-/* Takes back the oldest batch under way; false if it is not done. Inside the lock `order`. */
-static bool take_oldest(struct journal *journal)
+/* Reaps the oldest batch in flight; false if it is not done. Inside the lock `order`. */
+static bool reap_oldest(struct journal *journal)
 {
     uint64_t number = watermark_read(&journal->watermarks, WATERMARK_KERNEL).number + 1;
     struct io_slot *slot = &journal->slots[number % JOURNAL_BATCHES];
     if (atomic_load_explicit(&slot->state, memory_order_acquire) != SLOT_DONE) /* J2 */
         return false;
-    /* Its own result, too: who failed first may not have said so yet. */
+    /* Checks its own result too: the thread that failed first may not have set log->failed yet. */
     if (has_failed(journal) || slot->result != (int)slot->request.length)
         return false;
     assert(slot->end.number == number); /* J3 */
@@ -285,13 +287,13 @@ static bool take_oldest(struct journal *journal)
     return true;
 }
 
-/* After a batch came back, or a watermark rose (W4). */
+/* After a batch has completed, or a watermark has risen (W4). */
 static void acknowledge(struct journal *journal)
 {
     if (!combining_lock_enter(&journal->order))
         return;
     do {
-        while (take_oldest(journal)) {
+        while (reap_oldest(journal)) {
         }
         watermarks_acknowledge(&journal->watermarks, journal->log);
     } while (!combining_lock_leave(&journal->order));
@@ -307,8 +309,7 @@ static const char *what_failed(const struct file_request *request)
     return is_batch(request) ? "cannot write the journal" : "cannot sync the journal";
 }
 
-/* A step towards the next segment is judged inside the lock `requests`: that it failed is not yet
- * final. */
+/* Preallocation steps are judged inside the lock `requests`: their failure is not final yet. */
 static void take_result(struct journal *journal, const struct file_request *request, int result)
 {
     bool is_short =
@@ -353,7 +354,7 @@ static bool next_request(struct journal *journal, bool idle, struct file_request
         } while (!found && !combining_lock_leave(&journal->requests));
         if (!found)
             return false;
-        combining_lock_leave_for_now(&journal->requests); /* for the caller asks again */
+        combining_lock_leave_for_now(&journal->requests); /* the caller calls again */
         int error = files->inject ? files->inject(files->context, request) : 0;
         if (error == 0)
             return true;
@@ -364,7 +365,7 @@ static bool next_request(struct journal *journal, bool idle, struct file_request
 bool journal_next(struct journal *journal, bool idle, struct file_request *request)
 {
     if (next_request(journal, idle, request))
-        return true; /* to be performed first; the caller asks again */
+        return true; /* the caller performs it before any line is written, and calls again */
     say_untold(journal);
     return false;
 }
@@ -381,8 +382,8 @@ uint64_t journal_next_sync_ms(const struct journal *journal)
     const struct io_slot *slot = &journal->slots[SLOT_SYNC];
     if (journal->durability != DURABILITY_EVERYSEC || has_failed(journal))
         return UINT64_MAX;
-    /* Its performer sees at its end what is next; but a write that another worker ends at that
-     * moment may be seen by neither of the two. So each looks again. */
+    /* The sync's performer looks for the next request when it is done; but a write that another
+     * worker completes at that moment may be missed by both. So each looks again. */
     if (atomic_load_explicit(&slot->state, memory_order_acquire) == SLOT_OUT)
         return journal_steady_ms(journal) + SYNC_INTERVAL_MS;
     if (watermark_read(&journal->watermarks, WATERMARK_KERNEL).number ==
@@ -446,7 +447,7 @@ void journal_perform_all(struct journal *journal)
         more = journal_done(journal, &request, file_perform(journal->files, &request), &request);
 }
 
-/* Whether its request was performed and its result was not looked at yet. */
+/* True if its request was performed, but its result was not reaped. */
 static bool is_unseen(const struct io_slot *slot, enum file_request_kind kind)
 {
     return atomic_load_explicit(&slot->state, memory_order_acquire) == SLOT_DONE &&

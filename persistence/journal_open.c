@@ -42,15 +42,15 @@ static int open_current(struct journal *journal, uint64_t sequence, uint64_t byt
     return 0;
 }
 
-/* Where there is no worker: all that was written is durable. */
+/* While no worker runs: all that was written is durable. */
 static void raise_all(struct journal *journal, struct log_position position)
 {
     watermark_raise(&journal->watermarks, WATERMARK_DISK, position);
     watermark_raise(&journal->watermarks, WATERMARK_KERNEL, position);
 }
 
-/* A batch without records, which promises all that is before it (F12). Here and now. */
-static int write_promise(struct journal *journal)
+/* Writes a batch without records, which states that all before it is durable (F12). Synchronous. */
+static int write_empty_batch(struct journal *journal)
 {
     uint32_t span;
     uint64_t offset = journal->current.used;
@@ -68,7 +68,7 @@ static int write_promise(struct journal *journal)
 
 /* ---- opening ---- */
 
-/* Whether the file system takes writes past the page cache; tried out on a file of no meaning. */
+/* Whether the file system supports direct writes; tried on a scratch file. */
 static bool takes_direct_writes(const struct journal *journal)
 {
     const struct file_ops *files = journal->files;
@@ -79,7 +79,7 @@ static bool takes_direct_writes(const struct journal *journal)
     int error = fd < 0 ? fd : file_write_all(files, fd, journal->buffers, BLOCK_BYTES, 0);
     if (fd >= 0)
         files->close(files->context, fd);
-    files->unlink(files->context, path.text); /* also a rest that a killed process left */
+    files->unlink(files->context, path.text); /* also if a killed process left it */
     return error == 0;
 }
 
@@ -88,12 +88,12 @@ static int start_fresh(struct journal *journal, struct error *why)
     if (getrandom(&journal->directory_id, sizeof journal->directory_id, 0) !=
         (ssize_t)sizeof journal->directory_id)
         return error_system(why, -EIO, "cannot get random bytes");
-    if (journal->directory_id == 0) /* it stands for none (F2) */
+    if (journal->directory_id == 0) /* means none (F2) */
         journal->directory_id = 1;
     return 0;
 }
 
-/* Where recovery ended; the empty segment after it, if there is one, is the next. */
+/* Opens the segment where recovery ended; an empty segment after it becomes the next one. */
 static int open_found(struct journal *journal, const struct replay_result *found, struct error *why)
 {
     assert(found->end_sequence <= found->last_sequence); /* F8 */
@@ -102,15 +102,14 @@ static int open_found(struct journal *journal, const struct replay_result *found
     journal->first_sequence = found->last_sequence - found->segments + 1;
     if (found->last_sequence > found->end_sequence)
         preallocation_found(&journal->next, found->last_sequence, found->next_bytes);
-    if (found->end_offset ==
-        0) { /* right after the snapshot, and no segment there: the next is made */
+    if (found->end_offset == 0) { /* no segment after the snapshot: open_next creates one */
         journal->current.sequence = found->end_sequence;
         return 0;
     }
     return open_current(journal, found->end_sequence, found->segment_bytes, found->end_offset, why);
 }
 
-/* Makes the segment after the current one, if there is none yet, and changes over to it. */
+/* Creates the segment after the current one, if there is none yet, and moves on to it. */
 static int open_next(struct journal *journal, struct error *why)
 {
     struct preallocation *next = &journal->next;
@@ -124,7 +123,7 @@ static int open_next(struct journal *journal, struct error *why)
         *why = next->why;
         return error;
     }
-    if (journal->current.fd >= 0) /* all that is in it was synced by recovery */
+    if (journal->current.fd >= 0) /* recovery has synced all of it */
         journal->files->close(journal->files->context, journal->current.fd);
     journal->current.fd = -1;
     journal_take_next(journal);
@@ -141,7 +140,7 @@ static int open_segments(struct journal *journal, const struct replay_result *fo
         error = open_found(journal, found, why);
     if (!error && segment_room(&journal->current) < BATCH_ROOM_MIN)
         error = open_next(journal, why);
-    /* One that was found is opened here, so that it is ready at once. */
+    /* Opens one that was found, so that it is ready at once. */
     if (!error)
         error = preallocation_finish(&journal->next);
     if (error && !why->text[0])
@@ -215,8 +214,7 @@ static int open_all(struct journal *journal, const struct journal_options *optio
     if (journal->segment_bytes < SEGMENT_BYTES_MIN || journal->segment_bytes > SEGMENT_BYTES_MAX ||
         journal->segment_bytes % BLOCK_BYTES != 0)
         return error_set(why, -EINVAL,
-                         "a segment of %" PRIu64 " bytes: it must be a multiple of %d, from %d "
-                         "to %" PRIu64,
+                         "segment size %" PRIu64 ": must be a multiple of %d, from %d to %" PRIu64,
                          journal->segment_bytes, BLOCK_BYTES, SEGMENT_BYTES_MIN, SEGMENT_BYTES_MAX);
     int error = journal_open_directory(journal, options, why);
     if (error)
@@ -246,7 +244,7 @@ static int open_all(struct journal *journal, const struct journal_options *optio
         error = stop_mark_remove(journal->files, journal->directory.text, why); /* F14 */
     if (error)
         return error;
-    error = write_promise(journal);
+    error = write_empty_batch(journal);
     if (error)
         return error_system(why, error, "cannot write to %s",
                             segment_name(journal->current.sequence).text);
@@ -307,19 +305,19 @@ static int close_in_order(struct journal *journal, struct error *why)
 {
     const struct file_ops *files = journal->files;
     if (journal_is_under_way(journal))
-        return error_set(why, -EBUSY, "a request of the journal never came back");
+        return error_set(why, -EBUSY, "a journal request never completed");
     journal_perform_all(journal);
     if (atomic_load_explicit(&journal->log->failed, memory_order_acquire)) {
         *why = journal->failure;
         return -EIO;
     }
     assert(!log_has_claims(journal->log));
-    assert(journal->retired.fd < 0); /* its sync and its end were handed out, and done */
+    assert(journal->retired.fd < 0); /* journal_perform_all has synced and closed it */
     int error = files->sync(files->context, journal->current.fd);
     if (!error) {
         assert(watermark_read(&journal->watermarks, WATERMARK_KERNEL).lsn == journal->framed.lsn);
         raise_all(journal, journal->framed);
-        error = write_promise(journal);
+        error = write_empty_batch(journal);
     }
     if (error)
         return error_system(why, error, "cannot close the journal");

@@ -8,7 +8,7 @@
 
 #include "engine/base/memory.h"
 
-/* Small enough not to stand long in the way of a batch, large enough to be worth the trip. */
+/* Small enough not to delay a batch for long, large enough to be worth a request. */
 enum { ZERO_BYTES = 512 << 10 };
 
 int preallocation_init(struct preallocation *preallocation)
@@ -38,7 +38,7 @@ static unsigned char *header_block(const struct preallocation *preallocation)
     return preallocation->memory + ZERO_BYTES;
 }
 
-/* A half-made file is of no use to anybody; if it cannot be removed now, the next opening does. */
+/* Removes the unfinished file; if that fails, the next opening removes it. */
 static void fail(struct preallocation *preallocation, int error, const char *what)
 {
     assert(error < 0);
@@ -164,7 +164,7 @@ static const char *verb(const struct preallocation *preallocation)
     case PREALLOCATION_OPENING:
         return "create";
     case PREALLOCATION_ALLOCATING:
-        return "find place for";
+        return "allocate space for";
     case PREALLOCATION_SYNCING:
         return "sync";
     case PREALLOCATION_RENAMING:
@@ -178,11 +178,11 @@ static const char *verb(const struct preallocation *preallocation)
     }
 }
 
-/* What a result below 0 means for the present step: some are of no account. */
+/* Whether a result below 0 fails the current step: some do not matter. */
 static bool has_failed(const struct preallocation *preallocation, int result)
 {
     switch (preallocation->step) {
-    case PREALLOCATION_ALLOCATING: /* then writing finds the place */
+    case PREALLOCATION_ALLOCATING: /* if unsupported, writing the zeroes allocates */
         return result < 0 && result != -EOPNOTSUPP && result != -ENOSYS;
     case PREALLOCATION_CLOSING:
     case PREALLOCATION_REMOVING:
@@ -219,7 +219,7 @@ static enum preallocation_step step_after(const struct preallocation *preallocat
     case PREALLOCATION_IDLE:
     case PREALLOCATION_READY:
     case PREALLOCATION_FAILED:
-        assert(false); /* a request was under way */
+        assert(false); /* no request is in flight in these */
     }
     return preallocation->step;
 }
@@ -228,7 +228,7 @@ void preallocation_advance(struct preallocation *preallocation, const struct fil
                            int result)
 {
     if (result >= 0 && request->kind == FILE_WRITE && (uint32_t)result < request->length)
-        result = -ENOSPC; /* what a short write to a regular file means, nearly always */
+        result = -ENOSPC; /* nearly always the reason for a short write to a regular file */
     if (has_failed(preallocation, result)) {
         fail(preallocation, result, verb(preallocation));
         return;
@@ -239,7 +239,7 @@ void preallocation_advance(struct preallocation *preallocation, const struct fil
         preallocation->fd = -1;
     else if (preallocation->step == PREALLOCATION_ZEROING)
         preallocation->zeroed += request->length;
-    assert(request->kind != FILE_RENAME || preallocation->fd < 0); /* F1: it is synced and closed */
+    assert(request->kind != FILE_RENAME || preallocation->fd < 0); /* F1: synced and closed */
     preallocation->step = step_after(preallocation);
     assert(preallocation->step != PREALLOCATION_READY || preallocation->fd >= 0); /* F13 */
 }

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The making of a segment before it is needed (F1), one request at a time, so that no batch ever
- * waits for the file system to find place, or a name:
+ * Preallocation: makes a segment before it is needed (F1), one request at a time, so that no batch
+ * ever waits for the file system to find space, or a name:
  *
  *   IDLE -> OPENING -> ALLOCATING -> ZEROING -> HEADING -> SYNCING -> CLOSING -> RENAMING -> NAMING
  *        -> ENTERING -> READY -> IDLE (taken); found: IDLE -> ENTERING
- *   what fails: -> CLOSING, if it is open -> REMOVING -> FAILED
+ *   on failure: -> CLOSING, if it is open -> REMOVING -> FAILED
  *
- * Nothing here calls the file system, but for preallocation_now and preallocation_opened: each step
- * is a request, and its performer holds no other thread up.
+ * Nothing here calls the file system, except preallocation_finish and preallocation_opened: each
+ * step is a request, and its performer holds up no other thread.
  *
- * Why zeroes are written and not only place allocated: a write to blocks that the file system knows
- * to be unwritten must change its metadata too, which makes every durable write two.
+ * It writes zeroes instead of only allocating space, because a write to blocks that the file system
+ * knows to be unwritten changes its metadata too, which makes every durable write two.
  * One thread at a time; it performs the requests, or has them performed, and reports.
  */
 #ifndef STOCKD_PERSISTENCE_PREALLOCATION_H
@@ -26,18 +26,18 @@
 
 enum preallocation_step {
     PREALLOCATION_IDLE,
-    PREALLOCATION_OPENING,    /* next.tmp is to be made */
-    PREALLOCATION_ALLOCATING, /* it is there, and empty */
-    PREALLOCATION_ZEROING,    /* it has place; zeroes go in */
+    PREALLOCATION_OPENING,    /* next.tmp does not exist yet */
+    PREALLOCATION_ALLOCATING, /* it is empty */
+    PREALLOCATION_ZEROING,    /* its space is allocated */
     PREALLOCATION_HEADING,    /* all but the first block is zeroed */
     PREALLOCATION_SYNCING,    /* all is written */
-    PREALLOCATION_CLOSING,    /* synced; or it failed */
+    PREALLOCATION_CLOSING,    /* synced; or failed */
     PREALLOCATION_RENAMING,   /* closed */
     PREALLOCATION_NAMING,     /* renamed; the directory is not synced */
-    PREALLOCATION_ENTERING,   /* a segment (F1), to be opened as batches are written to it */
+    PREALLOCATION_ENTERING,   /* a segment (F1), not yet open for batches */
     PREALLOCATION_READY,      /* open, and locked (F13) */
-    PREALLOCATION_REMOVING,   /* it failed; what was half made goes */
-    PREALLOCATION_FAILED,     /* for good; why says so */
+    PREALLOCATION_REMOVING,   /* failed; the unfinished file is not removed yet */
+    PREALLOCATION_FAILED,     /* final; see error and why */
 };
 
 struct preallocation {
@@ -45,16 +45,16 @@ struct preallocation {
     const char *directory; /* borrowed */
     int directory_fd;      /* borrowed */
     uint64_t directory_id;
-    bool direct;     /* past the page cache */
-    int write_flags; /* how batches are written to it */
+    bool direct;     /* bypasses the page cache */
+    int write_flags; /* to open it with for batches */
 
     enum preallocation_step step;
     int fd; /* of next.tmp; READY: of the segment; -1 if it is not open */
     uint64_t sequence;
     uint64_t bytes;
-    uint64_t zeroed;               /* up to here, without the first block */
+    uint64_t zeroed;               /* up to here, except the first block */
     int error;                     /* FAILED: -errno */
-    struct error why;              /* FAILED: the same for people */
+    struct error why;              /* FAILED: the same in words */
     struct path unfinished, named; /* next.tmp, and the segment */
     unsigned char *memory;         /* a run of zeroes, never touched, then a block for the header */
 };
@@ -67,22 +67,22 @@ void preallocation_destroy(struct preallocation *preallocation);
 void preallocation_begin(struct preallocation *preallocation, uint64_t sequence, uint64_t bytes,
                          uint64_t now_ms);
 
-/* The request that the present step consists of. False: there is none (IDLE, READY, FAILED). */
+/* The request of the current step. False: there is none (IDLE, READY, FAILED). */
 bool prepare_request(struct preallocation *preallocation, struct file_request *request);
 
-/* To be called by the performer of a request, also while another thread is at
- * preallocation_advance: what was opened to be written is locked (F13). The result, or -errno. */
+/* The performer of a request calls it, even while another thread is in preallocation_advance: locks
+ * a file opened for batches (F13). The result, or -errno. */
 int preallocation_opened(const struct preallocation *preallocation,
                          const struct file_request *request, int result);
 
-/* What came of it: one step further, or on the way to FAILED. */
+/* Takes the result: one step further, or on the way to FAILED. */
 void preallocation_advance(struct preallocation *preallocation, const struct file_request *request,
                            int result);
 
-/* There is such a segment already, empty: IDLE -> ENTERING. */
+/* That segment exists already, and is empty: IDLE -> ENTERING. */
 void preallocation_found(struct preallocation *preallocation, uint64_t sequence, uint64_t bytes);
 
-/* READY -> IDLE: its user takes over the fd. */
+/* READY -> IDLE: the caller takes over the fd. */
 int preallocation_take(struct preallocation *preallocation);
 
 /* Performs and advances until READY, or IDLE if nothing was begun. 0, or -errno, and why. */

@@ -507,16 +507,16 @@ class Lost(DataDirectory):
         server = self.journal_of(2)
         for path in segments(server.data):
             os.unlink(path)
-        self.assert_refused(server.data, "there is no journal", "--init")
+        self.assert_refused(server.data, "has no segments", "--init")
 
     def test_without_its_folder(self):
         server = self.journal_of(2)
         shutil.rmtree(os.path.join(server.data, "journal"))
-        self.assert_refused(server.data, "there is no journal", "--init")
+        self.assert_refused(server.data, "has no segments", "--init")
 
     def test_init_is_for_a_directory_without_one(self):
         server = self.journal_of(2)
-        self.assert_refused(server.data, "has a journal already", options=("--init",))
+        self.assert_refused(server.data, "already has a journal", options=("--init",))
         shutil.rmtree(os.path.join(server.data, "journal"))
         with Server("--init", data=server.data) as fresh:
             self.assertEqual(self.there(fresh, 2), [None, None])

@@ -127,7 +127,7 @@ class StockJournal(StockdTestCase):
             os.remove(os.path.join(os.path.dirname(away), name))
         said = self.journal("verify", self.data, expect=1).err
         self.assertIn("an engine had its data here", said)
-        self.assertIn("restore it", said)
+        self.assertIn("restore them", said)
 
     def test_dump_of_one_sku(self):
         records = [json.loads(line) for line in

@@ -566,7 +566,7 @@ Test(journal_write, a_full_disk_stops_the_journal_only_when_the_segment_is_full)
     cr_assert_gt(rig_acknowledged(&rig), 3);
     cr_assert_eq(rig_acknowledged(&rig), written - 1);
     cr_assert_eq(rig.lines, 2); /* once when it was seen, once when it came true */
-    cr_assert(strstr(rig.last_line, "there is no next segment: No space left"), "%s",
+    cr_assert(strstr(rig.last_line, "cannot create the next segment: No space left"), "%s",
               rig.last_line);
     rig_abandon(&rig);
     files.allocate = file_system.allocate;
