@@ -46,11 +46,11 @@ static int copy_aside(const struct repairing *r, uint64_t sequence)
     const struct file_ops *files = r->files;
     int from = segment_open(files, r->directory, sequence, O_RDONLY);
     if (from == -ENOENT)
-        return 0; /* it is missing: what follows a snapshot may be */
+        return 0; /* the segment after a snapshot may be missing */
     if (from < 0)
         return fail_on(r, from, "open", sequence);
     int to = segment_open(files, r->aside, sequence, O_RDWR | O_CREAT | O_EXCL);
-    if (to == -EEXIST) { /* for its header already */
+    if (to == -EEXIST) { /* already copied: the cut's segment may have a header finding, too */
         files->close(files->context, from);
         return 0;
     }
@@ -63,7 +63,6 @@ static int copy_aside(const struct repairing *r, uint64_t sequence)
     return error ? fail_on(r, error, "keep a copy of", sequence) : 0;
 }
 
-/* The mark of a clean stop is small. */
 static int copy_mark(const struct repairing *r)
 {
     struct path from;
@@ -143,7 +142,7 @@ static int move_later(const struct repairing *r)
     return error ? error_system(r->why, error, "cannot sync %s", r->directory) : 0;
 }
 
-/* To the segment's full size, also if the file was cut off. */
+/* Up to the segment's full size, even if the file is shorter. */
 static int zero_from(const struct repairing *r, int fd, uint64_t sequence, uint64_t offset)
 {
     uint64_t end;
@@ -166,7 +165,7 @@ static int make_header(const struct repairing *r, int fd, uint64_t sequence, uin
     uint64_t bytes = (there + BLOCK_BYTES - 1) / BLOCK_BYTES * BLOCK_BYTES;
     if (bytes < SEGMENT_BYTES_MIN)
         bytes = SEGMENT_BYTES_MIN;
-    error = file_write_zeroes(r->files, fd, there, bytes); /* what is not there counts as zeroes */
+    error = file_write_zeroes(r->files, fd, there, bytes); /* F15 */
     if (error)
         return error;
     assert(r->scrub->directory_id != 0); /* F2 */
@@ -175,7 +174,7 @@ static int make_header(const struct repairing *r, int fd, uint64_t sequence, uin
     return file_write_all(r->files, fd, r->chunk, BLOCK_BYTES, 0);
 }
 
-/* Zeroes it from there on if offset is not 0; else its header is made anew. */
+/* Zeroes the segment from offset on, or rewrites its header if offset is 0. */
 static int mend(const struct repairing *r, uint64_t sequence, uint64_t offset, uint64_t now_ms)
 {
     assert(offset % BLOCK_BYTES == 0);

@@ -3,12 +3,12 @@
  * Repair: cuts a damaged journal off before its first damage. What is left is the state at an LSN,
  * which is always consistent; what comes after it is given up, and kept aside as it was.
  *
- * R1  Nothing is changed before a copy of what will be changed is on disk, in the directory aside.
+ * R1  Nothing is changed before a copy of it is on disk, in the directory `aside`.
  * R2  Segments after the cut are moved there, the last one first; then the rest of the cut's
- *     segment is zeroed. A crash on the way leaves a journal that can be repaired again.
- *     The mark of a clean stop, which would demand what is given up, goes last of all.
- * R3  A header is made anew only for a segment that holds valid batches of this journal, or
- *     that the cut leaves empty.
+ *     segment is zeroed. A crash on the way leaves a journal that can be repaired again. The
+ *     clean-stop mark, which would demand what is given up, is removed last.
+ * R3  A header is rewritten only for a segment that holds valid batches of this journal, or that
+ *     the cut leaves empty.
  */
 #ifndef STOCKD_PERSISTENCE_REPAIR_H
 #define STOCKD_PERSISTENCE_REPAIR_H

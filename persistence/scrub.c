@@ -10,7 +10,7 @@
 #include "persistence/journal_cursor.h"
 #include "persistence/segment_vote.h"
 
-/* One walk. A gap is where the chain broke: from its first finding to the next valid batch. */
+/* One walk. A gap is a break in the chain: from its first finding to the next valid batch. */
 struct scrubbing {
     const struct scrub_options *options;
     struct scrub *scrub;
@@ -21,7 +21,8 @@ struct scrubbing {
     struct journal_position start;
     uint64_t lsn, number, checksum, time_ms;
     uint64_t end_sequence, end_offset; /* where the chain goes on */
-    uint64_t blocks, end_blocks; /* passed so far, and up to there; of missing ones the most */
+    /* Passed so far, and up to that end; a missing segment counts with the most it can have. */
+    uint64_t blocks, end_blocks;
 
     bool in_gap;
     size_t gap; /* its first finding */
@@ -29,8 +30,8 @@ struct scrubbing {
     struct batch_header torn;
 
     /* The open segment. */
-    bool good;          /* its header is, and it is of this journal */
-    size_t own_finding; /* if it is not good: of its header */
+    bool good;          /* its header is valid, and this journal's */
+    size_t own_finding; /* if not good: the finding of its header */
     uint64_t batches_before;
 };
 
@@ -40,11 +41,11 @@ const char *finding_words(enum finding_kind kind)
         [FINDING_DAMAGED] = "damaged",
         [FINDING_ABSENT] = "missing: there are only zeroes",
         [FINDING_MISSING] = "missing: the segment is not there",
-        [FINDING_STRAY] = "a batch that does not follow the one before it",
+        [FINDING_STRAY] = "a batch that does not continue the chain",
         [FINDING_RECORDS] = "valid, but its records are not",
-        [FINDING_HEADER] = "the segment's header is damaged, or another directory's",
-        [FINDING_CUT] = "missing: the file was cut off, and they may have been in the rest",
-        [FINDING_MARK] = "the mark of the clean stop is damaged, or another journal's",
+        [FINDING_HEADER] = "the segment header is damaged, or another directory's",
+        [FINDING_CUT] = "missing: the file was truncated, and the rest may have held batches",
+        [FINDING_MARK] = "the clean-stop mark is damaged, or another journal's",
     };
     return words[kind];
 }
@@ -64,7 +65,7 @@ static int add_finding(struct scrubbing *s, enum finding_kind kind, uint64_t seq
         size_t room = scrub->room ? 2 * scrub->room : 16;
         struct finding *grown = realloc(scrub->findings, room * sizeof *grown);
         if (!grown)
-            return error_system(s->why, -ENOMEM, "cannot survey the journal");
+            return error_system(s->why, -ENOMEM, "cannot scrub the journal");
         scrub->findings = grown;
         scrub->room = room;
     }
@@ -111,8 +112,8 @@ static struct finding *last_finding(const struct scrubbing *s)
     return &s->scrub->findings[s->scrub->count - 1];
 }
 
-/* A batch's own header, in a damaged one, is believed where it fits what is around it: no more can
- * have been lost than the blocks hold that lie between. */
+/* Whether to believe the header of a damaged batch: it must fit what is around it, because no more
+ * can be lost than the blocks in between hold. */
 static bool begins_a_batch(const struct scrubbing *s, const unsigned char *at, size_t available,
                            struct batch_header *header)
 {
@@ -130,7 +131,7 @@ static bool begins_a_batch(const struct scrubbing *s, const unsigned char *at, s
            header->first_lsn % 8 == 0;
 }
 
-/* F4: the block lies where the chain may go on. No segment is left before it has a batch. */
+/* F4: the block is where the chain may go on. The writer never leaves a segment without a batch. */
 static bool is_in_place(const struct scrubbing *s)
 {
     uint64_t sequence = s->cursor.reader.sequence;
@@ -140,7 +141,7 @@ static bool is_in_place(const struct scrubbing *s)
     return at_end || (at_next && s->end_offset > BLOCK_BYTES);
 }
 
-/* The block is not the one that the chain goes on with: there, only zeroes are. */
+/* The chain does not go on with this block: where it should, there are only zeroes. */
 static bool leaves_a_hole(const struct scrubbing *s, uint64_t number)
 {
     return number > s->number + 1 || !is_in_place(s);
@@ -154,17 +155,17 @@ static int open_hole(struct scrubbing *s)
     return error;
 }
 
-/* The last finding is of the batch before this block, and not of a header, or of another file. */
+/* The block may belong to the last finding: that is in the same file, and no header. */
 static bool goes_on(const struct scrubbing *s)
 {
     const struct finding *last = last_finding(s);
     return last->sequence == s->cursor.reader.sequence && last->kind != FINDING_HEADER;
 }
 
-/* F8: which findings this batch turns from a torn tail into damage. */
-static void promise(struct scrubbing *s, const struct batch_header *header)
+/* F8: marks the findings that this header turns from a torn tail into damage. */
+static void note_durable(struct scrubbing *s, const struct batch_header *header)
 {
-    bool before = false; /* bytes without a number of their own belong to what is before them */
+    bool before = false; /* a finding without a number belongs to the one before it */
     for (size_t i = 0; i < s->scrub->count; i++) {
         struct finding *finding = &s->scrub->findings[i];
         bool certain = finding->kind == FINDING_STRAY || finding->kind == FINDING_HEADER ||
@@ -176,7 +177,7 @@ static void promise(struct scrubbing *s, const struct batch_header *header)
     }
 }
 
-/* Bytes that are no valid batch. Those of one damaged batch make one finding. */
+/* Takes bytes that are no valid batch. Those of one damaged batch make one finding. */
 static int take_damage(struct scrubbing *s, enum finding_kind kind, const unsigned char *at,
                        size_t available)
 {
@@ -201,13 +202,13 @@ static int take_damage(struct scrubbing *s, enum finding_kind kind, const unsign
     }
     last->bytes = offset + BLOCK_BYTES - last->offset;
     if (whole) { /* F16 */
-        promise(s, &header);
+        note_durable(s, &header);
         s->torn = header;
     }
     return 0;
 }
 
-/* The next valid batch says what was lost before it. */
+/* The next valid batch determines what was lost before it. */
 static void close_gap(struct scrubbing *s, const struct batch_header *next)
 {
     assert(s->in_gap && s->gap < s->scrub->count);
@@ -223,7 +224,7 @@ static void close_gap(struct scrubbing *s, const struct batch_header *next)
             finding->first_lsn = s->lsn;
         }
         if (!known || finding->first_number >= end_number || finding->first_lsn > end_lsn) {
-            finding->first_number = finding->last_number = 0; /* it lost none of its own */
+            finding->first_number = finding->last_number = 0; /* no batch was lost here */
             finding->first_lsn = finding->end_lsn = end_lsn;
             continue;
         }
@@ -270,8 +271,8 @@ static bool follows(const struct scrubbing *s, const struct batch_header *header
            header->previous == s->checksum && header->time_ms >= s->time_ms;
 }
 
-/* F14: the chain reaches the batch that the mark names, but it is another one. No bytes of it are
- * wrong: so it is the mark that is not of this journal. */
+/* F14: the chain reaches the number that the mark names, but with another batch. That batch is
+ * valid: so the mark is not this journal's. */
 static int judge_mark(struct scrubbing *s, const struct batch_header *header)
 {
     struct stop_mark *stop = &s->scrub->stop;
@@ -301,7 +302,7 @@ static int take_batch(struct scrubbing *s, const unsigned char *at, size_t avail
         return error;
     if (s->in_gap)
         close_gap(s, &header);
-    promise(s, &header);
+    note_durable(s, &header);
     error = deliver(s, &header, at + sizeof header);
     assert(header.number > s->number && header.first_lsn >= s->lsn); /* F4 */
     assert(!s->in_gap);
@@ -334,7 +335,7 @@ static enum journal_step scrub_block(void *context, const struct journal_block *
     return journal_walk_judge(&s->cursor, error);
 }
 
-/* Behind a header that is damaged, or of another journal, batches of this one may be whole. */
+/* A segment whose header is damaged, or another journal's, may still have batches of this one. */
 static enum journal_step scrub_segment(void *context, int error)
 {
     struct scrubbing *s = context;
@@ -362,12 +363,12 @@ static enum journal_step leave_segment(void *context)
     header->bytes = BLOCK_BYTES;
     header->promised = true;
     header->whole = s->scrub->batches > s->batches_before;
-    if (!header->whole) /* nothing needs it, nor what comes after it */
+    if (!header->whole) /* neither it nor what follows is needed */
         note_cut(s);
     return JOURNAL_ON;
 }
 
-/* A run of segments that are not there. */
+/* A run of missing segments. */
 static int take_missing(struct scrubbing *s, uint64_t first, uint64_t last)
 {
     assert(first <= last);
@@ -401,7 +402,7 @@ static int scrub_segments(struct scrubbing *s)
 
 /* ---- the end ---- */
 
-/* F14: the mark of a clean stop promises as a batch after it would. */
+/* F14: the clean-stop mark states what is durable, as a batch after it would. */
 static int scrub_stop(struct scrubbing *s)
 {
     const struct stop_mark *stop = &s->scrub->stop;
@@ -419,7 +420,7 @@ static int scrub_stop(struct scrubbing *s)
     if (error)
         return error;
     close_gap(s, &after);
-    promise(s, &after);
+    note_durable(s, &after);
     s->lsn = stop->lsn;
     s->number = stop->number;
     return 0;
@@ -447,7 +448,7 @@ static int scrub_cut(struct scrubbing *s)
     return 0;
 }
 
-/* Where no valid batch closes the last gap, a whole header in it says how far it goes at least. */
+/* If no valid batch closes the last gap, a whole header in it shows how far it reaches at least. */
 static void close_last_gap(struct scrubbing *s)
 {
     struct batch_header after = { .first_lsn = s->torn.first_lsn + s->torn.length,
