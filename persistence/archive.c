@@ -109,7 +109,7 @@ static int pack_segment(const struct file_ops *files, const char *journal, uint6
     return error;
 }
 
-/* The folders of a data directory that are concerned; made if need be. */
+/* The journal and archive folders of a data directory; creates the archive if it is absent. */
 static int find_folders(const struct file_ops *files, const char *directory, struct path *journal,
                         struct path *archive)
 {
@@ -126,7 +126,7 @@ static int find_folders(const struct file_ops *files, const char *directory, str
 
 /* ---- looking ---- */
 
-/* Bytes of an archived segment, and its header, all zero if that cannot be read. */
+/* The size of an archived segment, and its header, which is all zero if it cannot be read. */
 static int look_at(const struct file_ops *files, const char *path, uint64_t *bytes,
                    struct segment_header *header)
 {
@@ -155,8 +155,8 @@ static int look_at(const struct file_ops *files, const char *path, uint64_t *byt
     return error;
 }
 
-/* The named file is of this very segment: it was synced before it got its name, and who put it
- * there was ended before he removed the segment. */
+/* True if the named file is this very segment: it was synced before it got its name, and the
+ * compaction that put it there ended before it removed the segment. */
 static bool is_there(const struct file_ops *files, const char *journal, uint64_t sequence,
                      const char *named)
 {
@@ -173,7 +173,7 @@ static bool is_there(const struct file_ops *files, const char *journal, uint64_t
     return same;
 }
 
-/* Makes the named file, unless it is there. */
+/* Creates the named file, unless it exists. */
 static int add_named(const struct file_ops *files, const char *journal, uint64_t sequence,
                      const char *unfinished, const char *named)
 {
@@ -206,7 +206,7 @@ int archive_add(const struct file_ops *files, const char *directory, uint64_t se
 
 struct archived {
     uint64_t sequence, bytes;
-    uint64_t made_ms; /* if that cannot be read: that of the next; 0: nobody knows */
+    uint64_t made_ms; /* creation time; if unreadable, that of the next one; 0: unknown */
 };
 
 struct archived_list {

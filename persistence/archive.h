@@ -3,10 +3,10 @@
  * The archive: segments that snapshots cover, compressed with zstd.
  *
  *   DIR/archive/0000000001.seg.zst  one zstd frame, with its checksum; the segment as it was
- *   DIR/archive/unfinished.tmp      one in the making; never read
+ *   DIR/archive/unfinished.tmp      an unfinished one; never read
  *
- * A segment is removed from DIR/journal only once it is in the archive, synced, named, and the
- * name synced. After a crash in between it is in both, and the same.
+ * A segment is removed from DIR/journal only once it is in the archive, synced and named, and the
+ * name is synced. After a crash in between it is in both, identical.
  */
 #ifndef STOCKD_PERSISTENCE_ARCHIVE_H
 #define STOCKD_PERSISTENCE_ARCHIVE_H
@@ -17,16 +17,15 @@
 #include "persistence/file.h"
 
 struct archive_rules {
-    uint64_t max_bytes; /* of all that is kept; 0: no end */
-    uint64_t days;      /* that a segment is kept after it was made; 0: for ever */
+    uint64_t max_bytes; /* of the whole archive; 0: no limit */
+    uint64_t days;      /* to keep a segment after its creation; 0: for ever */
 };
 
-/* Puts a segment of DIR/journal into DIR/archive, which is made if it is not there. 0, or -errno.
- * */
+/* Puts a segment of DIR/journal into DIR/archive, which it creates if absent. 0, or -errno. */
 int archive_add(const struct file_ops *files, const char *directory, uint64_t sequence,
                 struct error *why);
 
-/* Removes the oldest until the rules are kept. *removed: how many. 0, or -errno. */
+/* Removes the oldest segments until the rules hold. *removed: how many. 0, or -errno. */
 int archive_trim(const struct file_ops *files, const char *directory,
                  const struct archive_rules *rules, uint64_t now_ms, uint64_t *removed,
                  struct error *why);

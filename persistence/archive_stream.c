@@ -17,8 +17,8 @@ enum { INPUT_BYTES = 128 << 10 };
 struct archive_stream {
     const struct file_ops *files;
     int fd;
-    uint64_t offset; /* of what is read next from the file */
-    bool whole;      /* the frame has come to its end */
+    uint64_t offset; /* of the next read from the file */
+    bool whole;      /* the frame has ended */
     ZSTD_DStream *decoder;
     ZSTD_inBuffer input; /* into bytes */
     unsigned char bytes[INPUT_BYTES];
@@ -73,7 +73,7 @@ void archive_stream_close(struct archive_stream *stream)
     free(stream);
 }
 
-/* 0, or -errno; no more input is -EILSEQ: the frame is not whole. */
+/* 0, or -errno; -EILSEQ at the end of the file: the frame is not whole. */
 static int more_input(struct archive_stream *stream)
 {
     assert(stream->input.pos == stream->input.size);

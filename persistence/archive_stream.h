@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Reads a segment out of the archive, from its beginning to its end. */
+/* Reads a segment from the archive, from its beginning to its end. */
 #ifndef STOCKD_PERSISTENCE_ARCHIVE_STREAM_H
 #define STOCKD_PERSISTENCE_ARCHIVE_STREAM_H
 
@@ -11,7 +11,7 @@
 
 struct archive_stream;
 
-/* directory: DIR/archive. 0, or -errno; -ENOENT: that segment is not there. */
+/* directory: DIR/archive. 0, or -errno; -ENOENT: the archive does not have that segment. */
 int archive_stream_open(struct archive_stream **stream, const struct file_ops *files,
                         const char *directory, uint64_t sequence);
 void archive_stream_close(struct archive_stream *stream); /* NULL is fine */
@@ -23,7 +23,7 @@ struct archive_name {
     char text[48];
 };
 
-/* The name of a segment in the archive, and the number by its name; 0: it is no such name. */
+/* The name of a segment in the archive, and the number in such a name; 0: it is not one. */
 struct archive_name archive_name(uint64_t sequence);
 uint64_t archive_sequence(const char *name);
 

@@ -41,7 +41,7 @@ static int compare(const void *a, const void *b)
     return (left > right) - (left < right);
 }
 
-/* Puts both lists into one, sorted, each number once, and drops what is before a gap. */
+/* Merges both lists, sorted, each number once, and drops what is before a gap. */
 static int merge(struct segment_list *list, const struct archived *archived)
 {
     size_t count = list->count + archived->count;
@@ -114,7 +114,7 @@ static int read_snapshots(struct history_kept *kept, const struct file_ops *file
     kept->snapshots = calloc(list.count, sizeof *kept->snapshots);
     for (size_t i = 0; i < list.count && kept->snapshots; i++) {
         if (snapshot_open(&snapshot, files, folder.text, list.lsns[i], &ignored) != 0)
-            continue; /* damaged: it is passed over */
+            continue; /* damaged */
         if (has_segments_after(kept, snapshot.header.position.sequence))
             kept->snapshots[kept->snapshot_count++] = snapshot.header.position;
         snapshot_close(&snapshot);
@@ -137,7 +137,7 @@ int history_kept_read(struct history_kept *kept, const struct file_ops *files, c
         return 0;
     if (kept->snapshot_count == 0)
         return error_set(why, -EILSEQ,
-                         "segments are kept from %s on, and no snapshot from before it",
+                         "segments are kept from %s on, but no snapshot from before it",
                          segment_name(kept->segments.sequences[0]).text);
     kept->begins_lsn = kept->snapshots[0].lsn;
     return 0;
@@ -152,10 +152,10 @@ void history_kept_free(struct history_kept *kept)
 
 /* ---- beginning ---- */
 
-/* A snapshot on its way into a history. */
+/* The loading of a snapshot into a history. */
 struct loading {
     struct history *history;
-    struct id_index *index; /* NULL: none is kept */
+    struct id_index *index; /* NULL: none */
     uint64_t lsn;           /* of the snapshot */
     uint64_t hash;          /* of the history's id */
     bool known;             /* the index knows every block */
@@ -220,7 +220,7 @@ static int load(struct history *history, const struct journal_position *position
     return error;
 }
 
-/* How many snapshots are not after the moment. */
+/* The number of snapshots not after the moment. */
 static size_t count_before(const struct history_kept *kept, const struct history_moment *moment)
 {
     size_t count = 0;
@@ -240,7 +240,7 @@ int history_begin(struct history *history, const struct history_kept *kept,
     int error = -EILSEQ;
     *position = (struct journal_position){ 0 };
     if (count == 0 && !kept->whole)
-        count = 1; /* there is nothing from before it */
+        count = 1; /* nothing before the oldest is kept */
     assert(count <= kept->snapshot_count);
     assert(count > 0 || kept->whole);
     while (count > 0 && error == -EILSEQ) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What is kept of the past (segments in the journal and in the archive, snapshots), and where a
- * walk to some moment best begins: after the newest snapshot before it, if there is one.
+ * walk to some moment begins: after the newest snapshot before it, if there is one.
  */
 #ifndef STOCKD_PERSISTENCE_HISTORY_BASE_H
 #define STOCKD_PERSISTENCE_HISTORY_BASE_H
@@ -16,10 +16,10 @@ struct history_kept {
     struct journal_position *snapshots; /* ascending, each with the segments after it; owned */
     size_t snapshot_count;
     bool whole;          /* from the very beginning */
-    uint64_t begins_lsn; /* nothing is kept of what was before */
+    uint64_t begins_lsn; /* nothing before it is kept */
 };
 
-/* The moment up to which nothing need be told: an LSN, or a time. */
+/* The moment before which no events are needed: an LSN, or a time. */
 struct history_moment {
     bool by_time;
     uint64_t at;
@@ -31,9 +31,9 @@ int history_kept_read(struct history_kept *kept, const struct file_ops *files, c
 void history_kept_free(struct history_kept *kept);
 
 /* Fills a fresh history from the newest snapshot that is not after the moment; failing that, from
- * the oldest; none is needed if all is kept from the beginning. A damaged one is passed over. Where
- * the walk goes on: *position, all zero for the very beginning. index: of a history by id; it rules
- * out blocks of snapshots, and learns; else NULL. 0, or -errno and why. */
+ * the oldest, unless everything is kept from the beginning. Skips damaged ones. *position: where
+ * the walk goes on, all zero for the very beginning. index: for a history by id, it rules out
+ * blocks of snapshots, and learns; else NULL. 0, or -errno and why. */
 int history_begin(struct history *history, const struct history_kept *kept,
                   const struct history_moment *moment, const struct file_ops *files,
                   const char *data, struct id_index *index, struct journal_position *position,

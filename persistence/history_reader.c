@@ -16,24 +16,24 @@ struct known {
     const struct id_part *part; /* NULL: nothing */
     uint32_t next, count;       /* spans */
     uint64_t end;               /* offset at which they end */
-    bool complete;              /* nothing comes behind them */
-    bool beyond;                /* what does is being read */
-    const struct id_span *span; /* that is being read, or NULL */
+    bool complete;              /* nothing follows them */
+    bool beyond;                /* the walk is reading what follows them */
+    const struct id_span *span; /* being read, or NULL */
 };
 
-/* One walk for one question. */
+/* One walk for one query. */
 struct reading {
     struct history_reader *reader;
     struct history_query *query;
     struct history history;
     struct error why;
-    struct id_index *index; /* of a question by id; else NULL */
+    struct id_index *index; /* of a query by id; else NULL */
     uint64_t hash;          /* of that id */
-    struct known known;     /* of the segment that is read */
-    uint64_t upto;          /* records after it are not looked at */
-    uint64_t lsn;           /* all up to here was */
+    struct known known;     /* of the current segment */
+    uint64_t upto;          /* records after it are not read */
+    uint64_t lsn;           /* all up to here were */
     bool too_early;         /* nothing is kept of that moment */
-    bool done;              /* nothing more is to be looked at */
+    bool done;              /* nothing more to read */
     uint64_t time_ms;       /* of the last batch */
 };
 
@@ -93,7 +93,7 @@ static int read_record(struct reading *reading, const struct record_head *record
                          segment_name(segment->sequence).text, segment->offset, lsn);
     reading->lsn = lsn;
     if (history && query->event_count >= query->limit) {
-        query->next = lsn; /* a record's events are never on two pages */
+        query->next = lsn; /* a record's events are never split across pages */
         reading->done = true;
     }
     return 0;
@@ -117,7 +117,7 @@ static int read_records(struct reading *reading, const struct batch_header *head
     if (reading->done || records.left == 0)
         return 0;
     return error_set(&reading->why, -EILSEQ,
-                     "%s: offset %" PRIu64 ": the batch is valid, its records are not",
+                     "%s: offset %" PRIu64 ": the batch is valid, but its records are not",
                      segment_name(segment->sequence).text, segment->offset);
 }
 
@@ -129,7 +129,7 @@ static int check_chain(struct reading *reading, uint64_t first_lsn)
     if (first_lsn == reading->lsn)
         return 0;
     return error_set(&reading->why, -EILSEQ,
-                     "%s: offset %" PRIu64 ": it begins at lsn %" PRIu64 ", not %" PRIu64,
+                     "%s: offset %" PRIu64 ": the batch begins at lsn %" PRIu64 ", not %" PRIu64,
                      segment_name(segment->sequence).text, segment->offset, first_lsn,
                      reading->lsn);
 }
@@ -163,8 +163,8 @@ static int read_batch(struct reading *reading, const struct batch_header *header
     return read_records(reading, header, records);
 }
 
-/* Until nothing valid comes: then the chain goes on in the next segment, or the journal is damaged.
- */
+/* Up to the first block that is no valid batch: then the chain goes on in the next segment, or the
+ * journal is damaged. */
 static enum journal_step read_block(void *context, const struct journal_block *block)
 {
     struct reading *reading = context;
@@ -195,7 +195,8 @@ static void find_known(struct reading *reading, uint64_t sequence)
     id_index_complete(reading->index, sequence - 1, reading->lsn);
 }
 
-/* Of a segment that something is known of: the spans that may have the id, and what follows. */
+/* The next part to read of an indexed segment: the spans that may have the id, and what follows
+ * them. */
 static enum journal_step next_known(struct reading *reading, struct journal_range *range)
 {
     struct known *known = &reading->known;
@@ -240,8 +241,7 @@ static enum journal_step leave_range(void *context)
     const struct id_span *span = reading->known.span;
     if (!span || reading->lsn == span->end_lsn)
         return JOURNAL_ON;
-    return journal_walk_refuse(cursor, -EILSEQ,
-                               "what was read here before cannot be read any more");
+    return journal_walk_refuse(cursor, -EILSEQ, "what was read here before can no longer be read");
 }
 
 static int read_segments(struct reading *reading, const struct segment_list *list, uint64_t first)
@@ -257,7 +257,7 @@ static int read_segments(struct reading *reading, const struct segment_list *lis
                      reading->lsn, reading->upto);
 }
 
-/* From the best beginning to the end. */
+/* From the best snapshot, or the very beginning, to the end. */
 static int read_from(struct reading *reading, const struct history_kept *kept)
 {
     const struct history_reader *reader = reading->reader;
@@ -279,7 +279,7 @@ static int read_from(struct reading *reading, const struct history_kept *kept)
     return reading->too_early ? 0 : read_segments(reading, &kept->segments, position.sequence + 1);
 }
 
-/* While it reads, no compaction removes what it reads (S6). */
+/* No compaction removes segments meanwhile (S6). */
 static int read_all(struct reading *reading)
 {
     const struct history_reader *reader = reading->reader;

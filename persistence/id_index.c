@@ -12,7 +12,7 @@
 #include "engine/replay/contents.h"
 #include "persistence/format.h"
 
-enum { LINE_IDS = 32, FILTER_HASHES = 7, LINE_BIT = 9 }; /* 16 bits for each id; 2^9 to a line */
+enum { LINE_IDS = 32, FILTER_HASHES = 7, LINE_BIT = 9 }; /* 16 bits per id; 2^9 bits per line */
 
 void id_index_init(struct id_index *index, size_t bytes_max)
 {
@@ -72,7 +72,7 @@ static void set_empty(struct id_set *set)
 
 /* ---- a closed span: a filter ---- */
 
-/* The line of an id by the upper half of its hash; its bits there by another number. */
+/* The upper half of an id's hash selects its line, another mix of it the bits there. */
 static const unsigned char *filter_line(const struct id_filter *filter, uint64_t hash)
 {
     return filter->bits[(hash >> 32) * filter->lines >> 32];
@@ -123,7 +123,7 @@ static bool filter_make(struct id_filter *filter, const struct id_set *set)
 
 /* ---- parts ---- */
 
-/* Where the part of that key is, or would be. */
+/* The index at which the part with that key is, or would be. */
 static size_t part_place(const struct id_index *index, uint64_t key)
 {
     size_t from = 0, to = index->count;
@@ -224,7 +224,7 @@ void id_index_begin(struct id_index *index)
     index->full = false;
 }
 
-/* Drops what this question has not used until the bound is kept; if that is not enough, the part
+/* Drops parts that this query has not used until the bound holds; if that is not enough, the part
  * that has just grown. */
 static void keep_bound(struct id_index *index, const struct id_part *part)
 {
@@ -257,7 +257,7 @@ bool id_span_may_have(const struct id_index *index, const struct id_part *part, 
     return filter_may_have(&part->spans[span].filter, hash);
 }
 
-/* The last span gets its filter. False: no memory. */
+/* Gives the last span its filter. False: out of memory. */
 static bool close_span(struct id_index *index, struct id_part *part)
 {
     assert(part->span_count > 0);
@@ -272,8 +272,8 @@ static bool close_span(struct id_index *index, struct id_part *part)
     return true;
 }
 
-/* There is one set: whichever span is open elsewhere is closed first. False: no memory, or no room
- * within the bound. */
+/* There is one set, so a span open in another part is closed first. False: out of memory, or no
+ * room within the bound. */
 static bool close_others(struct id_index *index, const struct id_part *but)
 {
     for (size_t i = 0; i < index->count; i++) {
@@ -359,7 +359,7 @@ void id_index_add_batch(struct id_index *index, uint64_t sequence, uint64_t offs
     if (!part)
         return;
     uint64_t end = part->span_count > 0 ? part->spans[part->span_count - 1].end : BLOCK_BYTES;
-    if (offset != end) /* known already, or behind something that is not */
+    if (offset != end) /* already known, or after a gap */
         return;
     if (!add_batch(index, part, offset, header, records))
         id_index_forget(index, part->key);
@@ -411,5 +411,5 @@ void id_index_complete_snapshot(struct id_index *index, uint64_t lsn, uint64_t b
     if (part && part->span_count == blocks)
         part->complete = true;
     else
-        id_index_forget(index, id_key_snapshot(lsn)); /* part of it could not be kept */
+        id_index_forget(index, id_key_snapshot(lsn)); /* some of it could not be kept */
 }

@@ -1,21 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Where in the journal an id may be found: a filter for every megabyte or so that a question about
- * an id has walked through once. The next question reads only what the filters do not rule out.
+ * Where in the journal an id may be found: a filter for every MiB or so that a query by id has
+ * walked through once. The next query reads only what the filters do not rule out.
  *
  * D1  A span is a run of whole batches of one segment, or a block of a snapshot. Its filter has all
- *     ids by which a question may come to a record in it (record_ids). Neither ever changes
- *     (F5, S2), so what a filter rules out is ruled out for good.
- * D2  The spans of a segment follow each other without a gap from its first batch on. The last one
- *     may be open: it grows with the segment, and is a set of hashes until it is closed.
+ *     ids by which a query may reach a record in it (record_ids). Neither ever changes (F5, S2), so
+ *     what a filter rules out is ruled out for good.
+ * D2  The spans of a segment are contiguous from its first batch on. The last one may be open: it
+ *     grows with the segment, and is a set of hashes until it is closed.
  * D3  A segment is complete if its last span ends where the first batch of the next segment begins:
  *     then nothing more is ever written to it.
  *
- * It is of one thread. It is made as it is needed, lives in memory only, and keeps to its bound;
- * the set of the one open span comes on top. What the current question has not used yet is dropped,
- * least recently used first; if there is nothing of that kind, what would be new is not kept. So
- * questions that walk through more than the bound has room for still find most of what they found
- * the last time.
+ * It belongs to one thread. It is built on demand, lives in memory only, and keeps to its bound,
+ * not counting the set of the one open span. Parts that the current query has not used yet are
+ * dropped, least recently used first; if there are none, new parts are not kept. So queries that
+ * walk through more than fits the bound still find most of what they found the last time.
  */
 #ifndef STOCKD_PERSISTENCE_ID_INDEX_H
 #define STOCKD_PERSISTENCE_ID_INDEX_H
@@ -32,22 +31,22 @@ enum { ID_INDEX_BYTES = 64 << 20, ID_SPAN_BYTES = 1 << 20 };
 
 /* A blocked Bloom filter: an id sets ID_FILTER_HASHES bits of one cache line. */
 struct id_filter {
-    uint32_t lines; /* 0: no id at all */
+    uint32_t lines; /* 0: it has no ids */
     unsigned char (*bits)[64];
 };
 
 struct id_span {
     uint64_t offset, end;        /* in the segment */
-    uint64_t first_lsn, end_lsn; /* records in it: after the one, up to the other */
+    uint64_t first_lsn, end_lsn; /* of its records: after first_lsn, up to end_lsn */
     struct id_filter filter;     /* once it is closed */
 };
 
 /* A segment, or a snapshot. */
 struct id_part {
     uint64_t key;
-    uint64_t used; /* by that question last */
+    uint64_t used; /* number of the last query that used it */
     bool complete; /* D3; of a snapshot: all its blocks have a filter */
-    bool open;     /* the last span is */
+    bool open;     /* its last span is open */
     struct id_span *spans;
     uint32_t span_count, span_room;
     size_t bytes;
@@ -62,8 +61,8 @@ struct id_set {
 struct id_index {
     size_t bytes_max, bytes; /* allowed, in use */
     size_t ids;              /* distinct within each span, in all filters */
-    uint64_t question;       /* number of the current one */
-    bool full;               /* nothing more can be kept for it */
+    uint64_t question;       /* number of the current query */
+    bool full;               /* it can keep nothing more */
     struct id_part **parts;  /* by key */
     size_t count, room;
     struct id_set set;
@@ -72,7 +71,7 @@ struct id_index {
 void id_index_init(struct id_index *index, size_t bytes_max);
 void id_index_destroy(struct id_index *index);
 
-/* A new question begins. */
+/* A new query begins. */
 void id_index_begin(struct id_index *index);
 
 uint64_t id_index_hash(struct text id);
@@ -88,21 +87,21 @@ static inline uint64_t id_key_snapshot(uint64_t lsn)
     return lsn << 1 | 1;
 }
 
-/* What is known of that part; NULL: nothing. Borrowed until something is added. */
+/* The part with that key, or NULL. Borrowed until something is added. */
 struct id_part *id_index_find(struct id_index *index, uint64_t key);
 
-/* False: no record of the span concerns the id of that hash. */
+/* False: no record of the span concerns the id with that hash. */
 bool id_span_may_have(const struct id_index *index, const struct id_part *part, uint32_t span,
                       uint64_t hash);
 
-/* Adds the batch at that offset of a segment, if it follows what is known of it. records: of the
- * batch, whole. Failing for want of memory, or of order among the records, it forgets the part. */
+/* Adds the batch at that offset of a segment, if it follows the last span. records: all of the
+ * batch's. If memory runs out, or a record is not sound, it forgets the part. */
 void id_index_add_batch(struct id_index *index, uint64_t sequence, uint64_t offset,
                         const struct batch_header *header, const unsigned char *records);
 /* The first batch of the segment after that one begins at lsn (D3). */
 void id_index_complete(struct id_index *index, uint64_t sequence, uint64_t lsn);
 
-/* Adds the next block of a snapshot; ids: whole image records of entries, or none. */
+/* Adds the next block of a snapshot; ids: its whole id entry records, if any. */
 void id_index_add_block(struct id_index *index, uint64_t lsn, const unsigned char *ids,
                         size_t length);
 /* That was the last of so many blocks. */
