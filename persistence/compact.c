@@ -22,7 +22,7 @@ struct job {
     int lock_fd;
     struct ledger *ledger;
 
-    /* What is to be kept: this snapshot, those after it, and the segments after it. */
+    /* What to keep: this snapshot, those after it, and the segments after it. */
     uint64_t keep_lsn, keep_sequence;
     uint64_t newest_lsn;
 };
@@ -48,7 +48,7 @@ static int make_folder(struct job *job)
     if (!error)
         error = files->make_directory(files->context, job->snapshots.text);
     if (error == -EEXIST)
-        error = 0; /* who made it may have been killed before it was synced */
+        error = 0; /* synced below: its creator may have been killed before the sync */
     if (!error)
         error = file_sync_directory_at(files, directory);
     return error ? error_system(job->why, error, "%s", job->snapshots.text) : 0;
@@ -75,7 +75,7 @@ static int lock(struct job *job)
 
 /* ---- 2: is there anything to do ---- */
 
-/* The two newest snapshots whose form is whole (S3): what they cover is known from that. */
+/* Finds the two newest whole snapshots (S3): their headers suffice to know what they cover. */
 static int look_at_snapshots(struct job *job, struct snapshot_header *newest,
                              struct contents_totals *totals)
 {
@@ -119,7 +119,7 @@ static void fit_sizes(const struct compact_options *options, const struct conten
     config->reservations = at_least(config->reservations, totals->reservations_max);
 }
 
-/* ---- 3: to the ledger at the end of the sealed segment ---- */
+/* ---- 3: the ledger at the end of the sealed segment ---- */
 
 static struct ledger *fresh_ledger(void *context)
 {
@@ -186,8 +186,7 @@ static int check(struct job *job, uint64_t time_ms)
     char message[256] = "";
     ledger_recovered(job->ledger, time_ms);
     int error = ledger_check(job->ledger, message, sizeof message);
-    return error ? error_set(job->why, error, "the ledger that the journal makes is wrong: %s",
-                             message)
+    return error ? error_set(job->why, error, "the replayed ledger is inconsistent: %s", message)
                  : 0;
 }
 
@@ -211,8 +210,8 @@ static int write_next(struct job *job, const struct sealed *sealed)
     assert(found.end_sequence == sealed->sequence);
     assert(found.number == sealed->number); /* S1 */
     if (from.found && found.lsn == from.position.lsn)
-        return 0; /* no record since: it would take the name of the one that it was made from */
-    /* What could be loaded is kept, whatever is newer and could not. */
+        return 0; /* no record since: it would get the name of the one that it was made from */
+    /* Keeps the snapshot that was loaded, even if newer ones could not be. */
     job->keep_lsn = from.position.lsn;
     job->keep_sequence = from.position.sequence;
     struct journal_position position = { .directory_id = found.directory_id,
@@ -235,7 +234,7 @@ static int write_next(struct job *job, const struct sealed *sealed)
 
 /* ---- 5 and 6: removing ---- */
 
-/* All but the one to be kept and the newest: the older ones, and damaged ones in between. */
+/* Removes all but the one to keep and the newest: older ones, and damaged ones in between. */
 static int remove_snapshots(struct job *job)
 {
     assert(job->lock_fd >= 0);
@@ -260,7 +259,7 @@ static int remove_snapshots(struct job *job)
     return error;
 }
 
-/* Each segment that the snapshots to be kept do without, the oldest first. */
+/* Each segment that the kept snapshots do not need, the oldest first. */
 static int for_each_unneeded(struct job *job, int (*take)(struct job *, uint64_t sequence))
 {
     struct segment_list list;
@@ -318,7 +317,7 @@ static int remove_unread(struct job *job)
     struct path path;
     if (job->keep_sequence == 0)
         return 0; /* only one snapshot: all segments are kept beside it */
-    /* Before any reader of segments has to wait: packing takes its time. */
+    /* Before the lock that readers of segments wait for: compressing is slow. */
     int error = job->options->archive ? for_each_unneeded(job, archive_segment) : 0;
     if (error)
         return error;

@@ -27,8 +27,8 @@ int error_system(struct error *why, int error, const char *format, ...)
     va_end(arguments);
     size_t length = strlen(why->text);
     char words[128];
-    const char *system_says = error == FILE_NOT_REGULAR ? "it is not a regular file"
-                                                        : strerror_r(-error, words, sizeof words);
+    const char *system_says =
+        error == FILE_NOT_REGULAR ? "not a regular file" : strerror_r(-error, words, sizeof words);
     snprintf(why->text + length, sizeof why->text - length, ": %s", system_says);
     return error;
 }

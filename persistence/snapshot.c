@@ -17,8 +17,8 @@
 #include "persistence/segment.h"
 #include "persistence/snapshot_checksum.h"
 
-/* So much may wait in the kernel to be written: a sync of all of it at the end would have the disk
- * to itself for long. */
+/* At most that much waits in the kernel: one sync of all of it at the end would occupy the disk for
+ * long. */
 enum { SYNC_EVERY = 8 << 20 };
 
 struct snapshot_name snapshot_name(uint64_t lsn)
@@ -88,7 +88,7 @@ struct writer {
 
     unsigned char *buffer; /* of the block under construction */
     size_t capacity;
-    struct snapshot_block open; /* that block; of kind 0: there is none */
+    struct snapshot_block open; /* that block; kind 0: none */
 
     struct snapshot_block *blocks; /* that are written */
     size_t count, room;
@@ -99,7 +99,7 @@ static uint64_t block_span(uint64_t length)
     return (length + BLOCK_BYTES - 1) / BLOCK_BYTES * BLOCK_BYTES;
 }
 
-/* Writes whole 4096-byte blocks; what is behind `length` in them becomes zero. */
+/* Writes whole 4096-byte blocks, with zeroes after `length`. */
 static int write_padded(struct writer *w, unsigned char *bytes, uint64_t length)
 {
     assert(w->offset % BLOCK_BYTES == 0); /* S3 */
@@ -145,7 +145,7 @@ static bool make_room(struct writer *w, uint64_t length)
         return true;
     if (length > SNAPSHOT_BLOCK_MAX)
         return false;
-    assert(w->open.kind == 0); /* nothing is lost */
+    assert(w->open.kind == 0); /* the buffer holds nothing */
     free(w->buffer);
     w->buffer = aligned_alloc(BLOCK_BYTES, wanted);
     w->capacity = w->buffer ? wanted : 0;
@@ -230,7 +230,7 @@ static int write_all(struct writer *w, const struct journal_position *position, 
     if (!error)
         error = w->files->sync(w->files->context, w->fd);
     if (!error)
-        w->files->drop_cache(w->files->context, w->fd); /* nobody needs it soon */
+        w->files->drop_cache(w->files->context, w->fd); /* not read again soon */
     return error;
 }
 
@@ -260,7 +260,7 @@ int snapshot_write(const struct file_ops *files, const char *directory,
         return error_system(why, error, "%s", directory);
     w.fd = files->open(files->context, path.text, O_RDWR | O_CREAT | O_TRUNC);
     if (w.fd < 0)
-        return error_system(why, w.fd, "cannot make %s", path.text);
+        return error_system(why, w.fd, "cannot create %s", path.text);
     error = write_all(&w, position, created_ms, ledger);
     files->close(files->context, w.fd);
     free(w.buffer);

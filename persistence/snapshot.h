@@ -1,36 +1,37 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Snapshots: the image of a ledger (engine/replay/contents.h) in a file. docs/FILE_FORMAT.md tells
- * the same to people.
+ * Snapshots: the contents of a ledger (engine/replay/contents.h) in a file. docs/FILE_FORMAT.md is
+ * the same for people.
  *
  *   DIR/snapshot/00000000000012345678.snap  the ledger at that LSN, 20 digits
- *   DIR/snapshot/unfinished.tmp             one in the making; never read
- *   DIR/snapshot/lock                       locked by who makes one
+ *   DIR/snapshot/unfinished.tmp             an unfinished one; never read
+ *   DIR/snapshot/lock                       locked by the compaction that makes one
  *   DIR/snapshot/readers                    locked, shared, by readers of segments after a snapshot
  *
- *   snapshot = header block, blocks of image records, index, footer block; each begins at 4096
+ *   snapshot = header block, blocks of records, index, footer block; each begins at a multiple of
+ *              4096
  *
- * What holds, by number (F1 to F13 are in persistence/format.h):
+ * Invariants (F1 to F16 are in persistence/format.h):
  *
  * S1  A snapshot is the ledger at the end of a sealed segment (S7), whose number it bears: the
  *     first batch after it is the first one of the next segment.
- * S2  It gets its name only after all of it was synced, and counts only after the directory was
+ * S2  It gets its name only after all of it is synced, and counts only after the directory is
  *     synced. Nothing that it covers is removed before that.
  * S3  It is whole only if header and footer are valid and belong together, the file is as long as
- *     the footer says, and the index has the checksum that the footer says. So one that was cut
- *     short is never taken for valid.
+ *     the footer says, and the index has the checksum that the footer states. So a truncated one is
+ *     never taken for valid.
  * S4  Each block of records has a checksum in the index, seeded with the header's, which covers
- *     directory, LSN and time. So blocks are judged each by itself, by several threads, and a block
- *     of another snapshot is none of this one.
+ *     directory, LSN and time. So several threads can judge blocks independently, and a block of
+ *     another snapshot is not valid in this one.
  * S5  Records are whole within a block, and a block is of one kind. Kinds come in the order in
  *     which they are loaded.
  * S6  The two newest snapshots that can be loaded are kept, and all segments after the older one.
- *     So a damaged newest snapshot loses nothing. Segments are removed only by
- *     the holder of an exclusive lock on `readers`.
+ *     So a damaged newest snapshot loses nothing. Only the holder of an exclusive lock on `readers`
+ *     removes segments.
  * S7  A segment is sealed if the first batch of the next one, or of the one after that, is valid by
- *     itself and promises (F6) the last batch of it. Nobody writes to it again, whatever the
- *     durability: the writer has left it, for the next one has a batch; and a start cuts off only
- *     what was never promised (F8). Reading this needs no lock.
+ *     itself and states (F6) that the last batch of it is durable. It is never written again,
+ *     whatever the durability: the writer has left it, because the next one has a batch; and a
+ *     start cuts off only what no header states durable (F8). Reading it needs no lock.
  */
 #ifndef STOCKD_PERSISTENCE_SNAPSHOT_H
 #define STOCKD_PERSISTENCE_SNAPSHOT_H
@@ -46,7 +47,7 @@
 
 enum {
     SNAPSHOT_VERSION = 2,
-    SNAPSHOT_BLOCK_USUAL = 1 << 20, /* bytes; a block is longer only for one longer record */
+    SNAPSHOT_BLOCK_USUAL = 1 << 20, /* bytes; only a single longer record makes a longer block */
     SNAPSHOT_BLOCK_MAX = 256 << 20,
 };
 
@@ -56,14 +57,14 @@ enum {
 #define SNAPSHOT_LOCK "lock"
 #define SNAPSHOT_READERS "readers"
 
-/* Where in the journal: after a batch that is the last one of its segment. */
+/* A position in the journal: after the last batch of a segment. */
 struct journal_position {
     uint64_t directory_id;
     uint64_t lsn;
-    uint64_t number;   /* of that batch; 0: there is none */
+    uint64_t number;   /* of that batch; 0: none */
     uint64_t checksum; /* of that batch */
     uint64_t time_ms;  /* of that batch */
-    uint64_t sequence; /* of its segment; 0: there is none */
+    uint64_t sequence; /* of its segment; 0: none */
 };
 
 /* The first bytes of the first block; the rest of it is zero. */
@@ -88,10 +89,10 @@ struct snapshot_block {
 /* The first bytes of the last block; the rest of it is zero. */
 struct snapshot_footer {
     char magic[8];
-    uint64_t header; /* its checksum */
+    uint64_t header; /* the header's checksum */
     uint64_t file_bytes;
     uint64_t index_offset;
-    uint64_t block_count;    /* that many struct snapshot_block make the index */
+    uint64_t block_count;    /* of struct snapshot_block in the index */
     uint64_t index_checksum; /* XXH3 of the index, seeded with the header's checksum */
     struct contents_totals totals;
     uint64_t checksum; /* XXH3 of the whole block with this field zero */
@@ -114,15 +115,15 @@ struct snapshot_list {
     size_t count;
 };
 
-/* Which there are, by their names. No directory: none. 0, or -errno. */
+/* Lists the snapshots, by their names; without the directory there are none. 0, or -errno. */
 int snapshot_list_read(struct snapshot_list *list, const struct file_ops *files,
                        const char *directory, struct error *why);
 void snapshot_list_free(struct snapshot_list *list);
 
 /* ---- writing ---- */
 
-/* Writes, syncs, names it, syncs the directory, which is there (S2). *bytes: its size. 0, or -errno
- * and why. */
+/* Writes it, syncs it, names it, and syncs the directory, which must exist (S2). *bytes: its size.
+ * 0, or -errno and why. */
 int snapshot_write(const struct file_ops *files, const char *directory,
                    const struct journal_position *position, uint64_t created_ms,
                    const struct ledger *ledger, uint64_t *bytes, struct error *why);
@@ -142,18 +143,17 @@ int snapshot_open(struct snapshot *snapshot, const struct file_ops *files, const
                   uint64_t lsn, struct error *why);
 void snapshot_close(struct snapshot *snapshot);
 
-/* Into what it is loaded; each may be NULL. */
+/* What to load it into; each may be NULL. */
 struct snapshot_target {
     void *context;
-    /* A fresh ledger, for which nothing was loaded yet, or everything forgotten; NULL: there is no
-     * memory. */
+    /* Returns an empty ledger, and drops what an earlier one had loaded; NULL: out of memory. */
     struct ledger *(*fresh)(void *context);
-    /* Bytes of its file so far; the calling thread. */
+    /* Bytes of its file so far; in the calling thread. */
     void (*progress)(void *context, uint64_t done, uint64_t total);
 };
 
-/* Judges all blocks (S4), and loads them into the ledger if there is one (NULL: only judges), by
- * that many threads. 0; -EILSEQ: damaged; -ENOSPC: a table is too small; or another -errno. */
+/* Judges all blocks (S4), and loads them into the ledger (NULL: only judges them), with that many
+ * threads. 0; -EILSEQ: damaged; -ENOSPC: a table is too small; or another -errno. */
 int snapshot_load(const struct snapshot *snapshot, struct ledger *ledger,
                   const struct snapshot_target *target, unsigned threads, struct error *why);
 

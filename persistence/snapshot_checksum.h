@@ -12,7 +12,7 @@
 
 #include "persistence/format.h"
 
-/* Of a whole block whose 64-bit field at that offset counts as zero. */
+/* The checksum of a whole block whose 64-bit field at that offset counts as zero. */
 static inline uint64_t snapshot_block_sum(const void *block, size_t field)
 {
     unsigned char copy[BLOCK_BYTES];

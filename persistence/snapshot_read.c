@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Reading a snapshot: judging its form, then loading its blocks, by several threads at once. */
+/* Reading a snapshot: judging its form, then loading its blocks with several threads. */
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -24,14 +24,14 @@ static int damaged(struct error *why, const struct snapshot_name *name, uint64_t
     return error_set(why, -EILSEQ, "%s: offset %" PRIu64 ": %s", name->text, offset, what);
 }
 
-/* Reads that much; anything less is damage. */
+/* Reads exactly that many bytes; fewer are damage. */
 static int read_whole(const struct snapshot *s, const struct snapshot_name *name, void *to,
                       uint64_t length, uint64_t offset, struct error *why)
 {
     ssize_t n = file_read_all(s->files, s->fd, to, length, offset);
     if (n < 0)
         return error_system(why, (int)n, "%s: offset %" PRIu64 ": cannot read", name->text, offset);
-    return (uint64_t)n == length ? 0 : damaged(why, name, offset, "the snapshot is cut short");
+    return (uint64_t)n == length ? 0 : damaged(why, name, offset, "the snapshot is truncated");
 }
 
 static int read_header(struct snapshot *s, const struct snapshot_name *name, uint64_t lsn,
@@ -45,7 +45,7 @@ static int read_header(struct snapshot *s, const struct snapshot_name *name, uin
     memcpy(header, block, sizeof *header);
     if (memcmp(header->magic, SNAPSHOT_MAGIC, sizeof header->magic) != 0 ||
         header->checksum != snapshot_block_sum(block, offsetof(struct snapshot_header, checksum)))
-        return damaged(why, name, 0, "the snapshot's header is damaged");
+        return damaged(why, name, 0, "the snapshot header is damaged");
     if (header->version != SNAPSHOT_VERSION || header->block_bytes != BLOCK_BYTES)
         return error_set(why, -EPROTONOSUPPORT,
                          "%s: written in version %" PRIu32 " of the format; this program knows "
@@ -62,7 +62,7 @@ static int read_footer(struct snapshot *s, const struct snapshot_name *name, uin
     _Alignas(BLOCK_BYTES) unsigned char block[BLOCK_BYTES];
     struct snapshot_footer *footer = &s->footer;
     if (file_bytes < 2 * BLOCK_BYTES || file_bytes % BLOCK_BYTES != 0)
-        return damaged(why, name, file_bytes, "the snapshot is cut short");
+        return damaged(why, name, file_bytes, "the snapshot is truncated");
     uint64_t offset = file_bytes - BLOCK_BYTES;
     int error = read_whole(s, name, block, sizeof block, offset, why);
     if (error)
@@ -74,7 +74,7 @@ static int read_footer(struct snapshot *s, const struct snapshot_name *name, uin
     if (!valid || footer->header != s->header.checksum || footer->file_bytes != file_bytes ||
         footer->index_offset > offset ||
         footer->block_count > (offset - footer->index_offset) / sizeof *s->blocks)
-        return damaged(why, name, offset, "the snapshot's footer is damaged, or cut off");
+        return damaged(why, name, offset, "the snapshot footer is damaged or cut off");
     return 0;
 }
 
@@ -97,10 +97,10 @@ static int read_index(struct snapshot *s, const struct snapshot_name *name, stru
     if (error)
         return error;
     if (XXH3_64bits_withSeed(s->blocks, length, s->header.checksum) != s->footer.index_checksum)
-        return damaged(why, name, offset, "the snapshot's index is damaged");
+        return damaged(why, name, offset, "the snapshot index is damaged");
     for (uint64_t i = 0; i < s->footer.block_count; i++)
         if (!block_can_be(s, i))
-            return damaged(why, name, offset, "the snapshot's index says what cannot be");
+            return damaged(why, name, offset, "the snapshot index has values out of range");
     return 0;
 }
 
@@ -119,7 +119,7 @@ int snapshot_open(struct snapshot *snapshot, const struct file_ops *files, const
         return error_system(why, snapshot->fd, "cannot open %s", path.text);
     error = files->size(files->context, snapshot->fd, &file_bytes);
     if (error)
-        error_system(why, error, "cannot size %s", name.text);
+        error_system(why, error, "cannot get the size of %s", name.text);
     else
         error = read_header(snapshot, &name, lsn, why);
     if (!error)
@@ -142,15 +142,15 @@ void snapshot_close(struct snapshot *snapshot)
 
 /* ---- blocks ---- */
 
-/* A loading by several threads. What is not atomic is constant while they run. */
+/* Shared by the loading threads. What is not atomic is constant while they run. */
 struct loading {
     const struct snapshot *snapshot;
     struct snapshot_name name;
     const struct snapshot_target *target;
     struct contents_load *load; /* NULL: only judge */
-    uint64_t end;               /* of the run of blocks that is loaded now */
-    _Atomic uint64_t next;      /* block to be taken; any thread, relaxed: it is only a ticket */
-    _Atomic uint64_t done;      /* bytes; any thread, relaxed: for people */
+    uint64_t end;               /* of the current run of blocks */
+    _Atomic uint64_t next;      /* block to load next; any thread, relaxed: it is only a ticket */
+    _Atomic uint64_t done;      /* bytes; any thread, relaxed: only for progress */
     _Atomic bool failed;        /* stops the others soon; relaxed */
 };
 
@@ -222,8 +222,8 @@ static void *run_loader(void *argument)
     return NULL;
 }
 
-/* Loads a run of blocks of one kind. Starting and joining orders what one run does before what the
- * next one reads. */
+/* Loads a run of blocks of one kind. Starting and joining the threads orders one run's writes
+ * before the next one's reads. */
 static int load_run(struct loading *loading, uint64_t first, uint64_t end, unsigned threads,
                     struct error *why)
 {
@@ -267,7 +267,7 @@ static int load_runs(struct loading *loading, unsigned threads, struct error *wh
     int error = 0;
     for (uint64_t first = 0, end; !error && first < count; first = end) {
         uint32_t kind = s->blocks[first].kind;
-        bool judging = !loading->load; /* then order does not matter */
+        bool judging = !loading->load; /* the order does not matter */
         for (end = first + 1; end < count && (judging || s->blocks[end].kind == kind);)
             end++;
         assert(judging || end == count || s->blocks[end].kind > kind); /* S5 */

@@ -7,7 +7,7 @@
 
 struct snapshot_walk {
     void *context;
-    /* NULL: all are. Which blocks are to be read, by their number in the file. */
+    /* Whether to read a block, by its number in the file. NULL: read all. */
     bool (*is_wanted)(void *context, uint64_t block);
     /* Whole records of one kind, judged (S4), borrowed for the call. Non-zero ends the walk. */
     int (*on_block)(void *context, enum contents_kind kind, const unsigned char *bytes,

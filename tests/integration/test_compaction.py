@@ -252,7 +252,7 @@ class Compaction(unittest.TestCase):
         os.mkfifo(path)
         code, found, err = verify()
         self.assertEqual((code, found["good"], found["spare_damaged"]), (1, False, 1), err)
-        self.assertIn(segment + ": it is not a regular file", err)
+        self.assertIn(segment + ": not a regular file", err)
         os.rename(path + ".aside", path)
         server.start()
         with server.client() as client:
