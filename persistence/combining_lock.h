@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A combining lock lets one thread in and makes none wait. A thread that is turned away leaves a
- * note by the attempt itself; the thread inside that finds a note on the way out goes round again.
- * So work that was there before an attempt is seen by the one who tried or by the one inside: it is
- * never left lying.
+ * A combining lock admits one thread and makes none wait. A thread that is turned away leaves a
+ * note by the attempt itself; the thread inside looks again if it finds a note on its way out. So
+ * work that existed before an attempt is seen by the thread that tried or by the one inside: it is
+ * never missed.
  *
  *     if (combining_lock_enter(&lock))
  *         do
  *             look for work;
  *         while (!combining_lock_leave(&lock));
  *
- * G1  Every step is a read-modify-write of one word, acquire and release. Of two of them the later
- *     one sees all that happened before the earlier one: a note's reader sees the work it is about,
- *     and whoever enters sees what the one before left.
- * A plain load in place of combining_lock_enter's attempt would break G1: it leaves no note.
+ * G1  Every step is a read-modify-write of one word, acquire and release. Of two such steps, the
+ *     later one sees all that happened before the earlier one: the reader of a note sees the work
+ *     that it announces, and a thread that enters sees what the previous one left.
+ * A plain load instead of combining_lock_enter's attempt would break G1: it leaves no note.
  */
 #ifndef STOCKD_PERSISTENCE_COMBINING_LOCK_H
 #define STOCKD_PERSISTENCE_COMBINING_LOCK_H
@@ -28,7 +28,7 @@ struct combining_lock {
     _Atomic unsigned word; /* every thread; acq_rel (G1) */
 };
 
-/* True: the caller is inside. False: somebody else is, and will look again. */
+/* True: the caller is inside. False: another thread is, and will look again. */
 static inline bool combining_lock_enter(struct combining_lock *lock)
 {
     unsigned old = atomic_fetch_or_explicit(&lock->word, COMBINING_TAKEN | COMBINING_NOTED,
@@ -51,7 +51,7 @@ static inline bool combining_lock_leave(struct combining_lock *lock)
     return false;
 }
 
-/* Leaves whatever the notes say: only for a thread that is sure to enter again. */
+/* Leaves even if there is a note: only for a thread that is sure to enter again. */
 static inline void combining_lock_leave_for_now(struct combining_lock *lock)
 {
     unsigned old = atomic_exchange_explicit(&lock->word, COMBINING_OPEN, memory_order_acq_rel);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a reply waits for, by its name for operators, and as a policy over watermarks.
+ * What a reply waits for: its name for operators, and the policy over watermarks.
  *
  *                        replies may go               lost by kill -9   lost by a power cut
  *   DURABILITY_ALWAYS    once the batch is on disk    nothing           nothing
@@ -19,7 +19,7 @@ enum durability { DURABILITY_ALWAYS, DURABILITY_EVERYSEC, DURABILITY_NONE };
 const char *durability_name(enum durability durability);
 bool durability_parse(const char *name, enum durability *durability);
 
-/* The watermarks that must pass a record before its reply may go: bits 1 << enum watermark. */
+/* The watermarks that must pass a record before its reply may leave: bits 1 << enum watermark. */
 unsigned durability_requires(enum durability durability);
 
 #endif

@@ -12,13 +12,13 @@
 
 #include "engine/base/memory.h"
 
-/* What a call that says -1 and errno comes to as a -errno. */
+/* The result of a system call; -errno instead of -1. */
 static int result_of(int outcome)
 {
     return outcome < 0 ? -errno : outcome;
 }
 
-/* 0, or why what was opened will not do. */
+/* 0, or -errno if the opened file is not acceptable. */
 static int judge_opened(int fd, int flags)
 {
     struct stat status;
@@ -26,7 +26,7 @@ static int judge_opened(int fd, int flags)
         return -errno;
     if (!S_ISREG(status.st_mode) && !(S_ISDIR(status.st_mode) && (flags & O_DIRECTORY)))
         return FILE_NOT_REGULAR;
-    /* O_NONBLOCK was for pipes only; a ring would take it for "rather fail than wait". */
+    /* O_NONBLOCK was for pipes only; on a ring it would mean "fail rather than wait". */
     return result_of(fcntl(fd, F_SETFL, flags & (O_DIRECT | O_DSYNC)));
 }
 
@@ -216,7 +216,7 @@ int file_write_all(const struct file_ops *files, int fd, const void *buffer, siz
     ssize_t n = files->write(files->context, fd, buffer, length, offset);
     if (n < 0)
         return (int)n;
-    /* A disk that takes a part of it is full, as far as anybody can tell. */
+    /* A short write almost always means a full disk. */
     return (size_t)n == length ? 0 : -ENOSPC;
 }
 

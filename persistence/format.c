@@ -96,7 +96,7 @@ bool bytes_are_zero(const void *bytes, size_t length)
     return length == 0 || (at[0] == 0 && memcmp(at, at + 1, length - 1) == 0);
 }
 
-/* By magic and checksum: what it says was written here, and may still be of a later version. */
+/* By magic and checksum: it was written here, perhaps by a later version. */
 static bool header_is_ours(const void *batch, size_t available, uint64_t directory_id,
                            struct batch_header *header)
 {

@@ -27,7 +27,7 @@ enum journal_step journal_walk_refuse(struct journal_cursor *cursor, int error, 
 
 enum journal_step journal_walk_refuse_unknown(struct journal_cursor *cursor)
 {
-    return journal_walk_refuse(cursor, -ENOTSUP, "a batch of a later version of the format");
+    return journal_walk_refuse(cursor, -ENOTSUP, "a batch in a later version of the format");
 }
 
 /* ---- one part of a segment ---- */
@@ -55,7 +55,7 @@ static enum journal_step visit_block(struct journal_cursor *cursor,
     return step;
 }
 
-/* Nothing behind the part is read: it may be written at this moment. */
+/* Reads nothing after the part: it may be being written. */
 static enum journal_step walk_range(struct journal_cursor *cursor,
                                     const struct journal_visitor *visitor,
                                     const struct journal_range *range)
@@ -79,7 +79,7 @@ static enum journal_step walk_range(struct journal_cursor *cursor,
 
 /* ---- one segment ---- */
 
-/* It may be moved to the archive at any time before it is open. */
+/* A compaction may move the segment to the archive until it is open. */
 static int open_segment(struct journal_cursor *cursor, uint64_t sequence)
 {
     struct segment_reader *reader = &cursor->reader;
@@ -139,7 +139,7 @@ int journal_walk(struct journal_cursor *cursor, const struct segment_list *list,
     assert(visitor->block);
     cursor->error = 0;
     cursor->why = why;
-    cursor->reader.sequence = 0; /* whichever was open in another walk: it is opened again */
+    cursor->reader.sequence = 0; /* opens the first segment even if the last walk ended in it */
     for (size_t i = 0; i < list->count && step == JOURNAL_ON; i++) {
         uint64_t sequence = list->sequences[i];
         if (sequence < first)

@@ -19,13 +19,11 @@ struct recovery {
 /* ---- settling ---- */
 
 /*
- * A process that was killed may have left a write that is still under way, although its lock on the
- * directory is gone. It would come down on what is going to be written here: so it is waited for
- * (F13).
- * Others of its batches the kernel has and the disk may not. They are synced before they are
- * judged. And they are judged as the disk gives them back: if an earlier sync had failed, the
- * kernel would still show the pages that it could not write, and a second sync would say that all
- * is well.
+ * A write of a killed process may still be in flight, although its lock on the directory is gone.
+ * It could overwrite what this process writes: so this waits for it (F13).
+ * The kernel may have batches that the disk has not. They are synced before they are judged, and
+ * judged as the disk returns them: if an earlier sync failed, the page cache still has the pages
+ * that it could not write, and a second sync would succeed all the same.
  */
 static int settle_segment(const struct recovery *recovery, uint64_t sequence)
 {
@@ -38,12 +36,12 @@ static int settle_segment(const struct recovery *recovery, uint64_t sequence)
     if (!error)
         error = files->sync(files->context, fd);
     if (!error)
-        files->drop_cache(files->context, fd); /* not every file system can: then it is trusted */
+        files->drop_cache(files->context, fd); /* where unsupported, the cache is trusted */
     files->close(files->context, fd);
     return error ? error_system(recovery->why, error, "cannot settle %s", name.text) : 0;
 }
 
-/* Only the last segments can be unsynced: a third one is not begun before the first is synced. */
+/* At most two segments are unsynced (J4): a third one is not begun before the first is synced. */
 enum { UNSETTLED_SEGMENTS = 3 }; /* those two, and the spare after them */
 
 static int sync_directory(const struct recovery *recovery)
@@ -64,7 +62,7 @@ static int settle(const struct recovery *recovery)
     for (size_t i = first; i < list.count && !error; i++)
         error = settle_segment(recovery, list.sequences[i]);
     segment_list_free(&list);
-    return error ? error : sync_directory(recovery); /* F1, if it was cut short */
+    return error ? error : sync_directory(recovery); /* F1, if the last run was killed before it */
 }
 
 /* ---- cutting off (F10) ---- */
@@ -88,7 +86,7 @@ static int remove_later_segments(const struct recovery *recovery)
         return 0;
     for (uint64_t s = result->last_sequence; s > kept; s--) {
         int error = remove_file(recovery, segment_name(s).text);
-        /* One by one: no crash may leave the later of two. */
+        /* One by one: a crash must not leave a later one without an earlier one. */
         if (!error)
             error = sync_directory(recovery);
         if (error)
@@ -131,18 +129,17 @@ static void say_what_is_cut(const struct recovery *recovery)
     if (!recovery->say)
         return;
     if (result->tail != TAIL_CLEAN) {
-        snprintf(line, sizeof line,
-                 "journal: cut off %" PRIu64 " bytes after %s offset %" PRIu64 " (lsn %" PRIu64
-                 "): %s",
-                 result->tail_bytes, name.text, result->end_offset, result->lsn,
-                 result->tail == TAIL_TORN ? "a torn write"
-                                           : "batches that were never promised to be on disk");
+        snprintf(
+            line, sizeof line,
+            "journal: cut off %" PRIu64 " bytes after %s offset %" PRIu64 " (lsn %" PRIu64 "): %s",
+            result->tail_bytes, name.text, result->end_offset, result->lsn,
+            result->tail == TAIL_TORN ? "a torn write" : "batches never confirmed to be on disk");
         recovery->say(recovery->options->context, line);
     }
     if (result->file_bytes < result->segment_bytes) {
         snprintf(line, sizeof line,
-                 "journal: %s had %" PRIu64 " of %" PRIu64 " bytes: somebody cut it short; "
-                 "filled up with zeroes",
+                 "journal: %s had been truncated to %" PRIu64 " of %" PRIu64 " bytes; filled up "
+                 "with zeroes",
                  name.text, result->file_bytes, result->segment_bytes);
         recovery->say(recovery->options->context, line);
     }

@@ -27,11 +27,11 @@ int recovery_base_hold(const struct file_ops *files, const char *directory, stru
     if (!error)
         error = files->make_directory(files->context, folder.text);
     if (error && error != -EEXIST)
-        return error_system(why, error, "cannot make the directory %s/snapshot", directory);
+        return error_system(why, error, "cannot create the directory %s/snapshot", directory);
     int fd = files->open(files->context, path.text, O_RDWR | O_CREAT);
     if (fd < 0)
         return error_system(why, fd, "cannot open %s", path.text);
-    /* Who removes has it for a moment only, but may remove what is looked for meanwhile. */
+    /* A compaction holds it only briefly, but may remove segments that the caller looks for. */
     error = files->lock(files->context, fd, FILE_LOCK_SHARED_WAIT);
     if (!error)
         return fd;
@@ -39,7 +39,7 @@ int recovery_base_hold(const struct file_ops *files, const char *directory, stru
     return error_system(why, error, "cannot lock %s", path.text);
 }
 
-/* *id: of the directory, as the first segment says that can be read; 0: none says anything. */
+/* *id: of the directory, from the newest segment with a readable header; 0: there is none. */
 static int read_directory_id(const struct recovery_base_options *options, uint64_t *id,
                              struct error *why)
 {
@@ -56,7 +56,7 @@ static int read_directory_id(const struct recovery_base_options *options, uint64
     for (size_t i = list.count; !error && *id == 0 && i > 0; i--) {
         int fd = segment_open(files, path.text, list.sequences[i - 1], O_RDONLY);
         if (fd < 0)
-            continue; /* replay will say what is the matter */
+            continue; /* replay reports it */
         if (segment_read_header(files, fd, list.sequences[i - 1], &header, &ignored) == 0)
             *id = header.directory_id;
         files->close(files->context, fd);
@@ -70,11 +70,11 @@ static void say_passed_over(const struct recovery_base_options *options, const s
     char line[sizeof why->text + 96];
     if (!options->say)
         return;
-    snprintf(line, sizeof line, "snapshot: damaged, going on with what is older: %s", why->text);
+    snprintf(line, sizeof line, "snapshot: damaged, trying the one before: %s", why->text);
     options->say(options->context, line);
 }
 
-/* One snapshot. 0, -EILSEQ (damaged), or what ends it all. */
+/* Loads one snapshot. 0; -EILSEQ: damaged, try the one before; another -errno ends the loading. */
 static int try_snapshot(const struct recovery_base_options *options, const char *folder,
                         uint64_t lsn, uint64_t directory_id, struct recovery_base *base,
                         struct error *why)

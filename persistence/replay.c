@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <inttypes.h>
 
-/* Records by which the hints run ahead: at stage 1, and at stage 0 by twice as many. */
+/* How many records ahead the stage 1 hints are; those of stage 0 are twice as far ahead. */
 enum { AHEAD = 12 };
 
 void replay_begin(struct replay *replay, const struct replay_target *target,
@@ -23,7 +23,7 @@ bool replay_continues(const struct replay *replay, const struct batch_header *he
            header->previous == at->checksum && header->time_ms >= at->time_ms;
 }
 
-/* ---- before anything of it is handed on ---- */
+/* ---- judging a batch ---- */
 
 static bool fill_batch(const struct batch_header *header, const unsigned char *bytes)
 {
@@ -44,11 +44,11 @@ static int judge(const struct replay *replay, const struct batch_header *header,
                          " at lsn %" PRIu64,
                          header->number, header->first_lsn, at->number, at->lsn);
     if (!fill_batch(header, records)) /* F11 */
-        return error_set(why, -EILSEQ, "the batch is valid, its records are not");
+        return error_set(why, -EILSEQ, "the batch is valid, but its records are not");
     return 0;
 }
 
-/* ---- its records ---- */
+/* ---- handing on its records ---- */
 
 static void hint(const struct replay_target *target, struct record_cursor *records, unsigned stage)
 {
@@ -75,7 +75,7 @@ static int hand_on(struct replay *replay, const struct batch_header *header,
         if (target->on_record)
             stop = target->on_record(target->context, record, records.lsn, header->time_ms);
         if (stop)
-            return error_set(why, stop, "the record at lsn %" PRIu64 " (type %u) was not taken",
+            return error_set(why, stop, "the record at lsn %" PRIu64 " (type %u) was refused",
                              records.lsn, record->type);
         replay->records++;
     }

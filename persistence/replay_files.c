@@ -12,8 +12,8 @@
 struct chain {
     struct replay_walk *walk;
     struct replay replay;
-    uint64_t first; /* number of the segment that it begins with */
-    bool accepted;  /* at least one batch of the open segment continued it */
+    uint64_t first; /* number of its first segment */
+    bool accepted;  /* at least one batch of the open segment continues it */
 };
 
 /* ---- batches ---- */
@@ -57,14 +57,15 @@ static int push(struct chain *chain, const struct batch_header *header,
     return 0;
 }
 
-/* A valid batch that does not continue the chain: the end, unless no crash makes one there (F9). */
+/* A valid batch that does not continue the chain is the end, unless no crash leaves one there
+ * (F9). */
 static enum journal_step judge_other(struct chain *chain)
 {
     struct journal_cursor *cursor = &chain->walk->cursor;
     assert(cursor->reader.sequence >= chain->first);
     if (cursor->reader.offset == BLOCK_BYTES && cursor->reader.sequence != chain->first)
         return JOURNAL_SKIP;
-    return journal_walk_refuse(cursor, -EILSEQ, "the batch does not follow the one before it");
+    return journal_walk_refuse(cursor, -EILSEQ, "the batch does not continue the chain");
 }
 
 static enum journal_step take_block(void *context, const struct journal_block *block)
@@ -82,7 +83,7 @@ static enum journal_step take_block(void *context, const struct journal_block *b
         return judge_other(chain);
     if (header->number == stop->number && header->checksum != stop->batch_checksum) /* F14 */
         return journal_walk_refuse(cursor, -EILSEQ,
-                                   "this is not the batch that the clean stop ended with");
+                                   "this is not the batch that the clean-stop mark names");
     return journal_walk_judge(cursor, push(chain, header, block->bytes + sizeof *header));
 }
 
@@ -95,11 +96,11 @@ static enum journal_step take_segment(void *context, int error)
     error = replay_walk_segment(walk, error);
     chain->accepted = false;
     if (!error && walk->cursor.reader.sequence == chain->first)
-        note_end(chain, BLOCK_BYTES); /* it may have no batch */
+        note_end(chain, BLOCK_BYTES); /* the segment may have no batch */
     return journal_walk_judge(&walk->cursor, error);
 }
 
-/* No segment is left before it has a batch (F4). */
+/* The writer never leaves a segment without a batch (F4): such a segment ends the chain. */
 static enum journal_step leave_segment(void *context)
 {
     const struct chain *chain = context;
@@ -108,7 +109,7 @@ static enum journal_step leave_segment(void *context)
     return chain->accepted ? JOURNAL_ON : JOURNAL_END;
 }
 
-/* The segments of the list that are not after options->until. */
+/* The segments of the list up to options->until. */
 static struct segment_list until_last(const struct replay_walk *walk)
 {
     struct segment_list list = walk->list;
@@ -137,7 +138,7 @@ static int walk_chain(struct replay_walk *walk)
 
 /* ---- the whole ---- */
 
-/* The segments to be followed, and a result that says that nothing was yet. */
+/* Lists the segments to replay, and sets the result to the start. */
 static int begin(struct replay_walk *walk)
 {
     const struct replay_options *options = walk->options;
@@ -166,7 +167,7 @@ static int begin(struct replay_walk *walk)
     return error;
 }
 
-/* A walk that is to end with a sealed segment must come to its end. */
+/* A walk up to a sealed segment must reach its last batch. */
 static int check_until(struct replay_walk *walk)
 {
     const struct replay_result *result = walk->result;
@@ -176,7 +177,7 @@ static int check_until(struct replay_walk *walk)
         return 0;
     return error_set(walk->why, -EILSEQ,
                      "%s: offset %" PRIu64 ": batch %" PRIu64
-                     " is damaged or missing, but was promised to be on disk",
+                     " is damaged or missing, but a later batch says it was on disk",
                      segment_name(result->end_sequence).text, result->end_offset,
                      result->number + 1);
 }

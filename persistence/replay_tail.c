@@ -5,11 +5,11 @@
 #include <errno.h>
 #include <inttypes.h>
 
-/* What is not zero where the chain should have gone on: there the damage is, if it is damage. */
+/* Where the chain should have gone on: if there is damage, it is here. */
 struct suspect {
     uint64_t sequence;
     uint64_t offset;
-    bool damaged; /* else there are only zeroes */
+    bool damaged; /* not all zeroes */
 };
 
 struct tail {
@@ -24,14 +24,14 @@ static int refuse_tail(struct replay_walk *walk, const struct suspect *suspect,
     struct segment_name name = segment_name(suspect->sequence);
     struct segment_name other = segment_name(walk->cursor.reader.sequence);
     return error_set(walk->why, -EILSEQ,
-                     "%s: offset %" PRIu64 ": batch %" PRIu64 " is %s, but was promised to be on "
-                     "disk by batch %" PRIu64 " (%s: offset %" PRIu64 ")",
+                     "%s: offset %" PRIu64 ": batch %" PRIu64 " is %s, but batch %" PRIu64
+                     " (%s: offset %" PRIu64 ") says it was on disk",
                      name.text, suspect->offset, walk->result->number + 1,
                      suspect->damaged ? "damaged" : "missing", witness->number, other.text,
                      walk->cursor.reader.offset);
 }
 
-/* Only where the chain should have gone on can the damage be that ended it. */
+/* Only damage where the chain should have gone on can have ended it. */
 static bool is_where_the_chain_goes_on(const struct tail *tail)
 {
     const struct replay_result *result = tail->walk->result;
@@ -103,7 +103,7 @@ static enum journal_step leave_segment(void *context)
     if (reader->sequence == result->end_sequence + 1)
         result->next_bytes = reader->header.bytes;
     if (reader->sequence > result->end_sequence && reader->file_bytes != reader->header.bytes)
-        result->later_dirty = true; /* no batch must be put there */
+        result->later_dirty = true; /* no batch may be written there */
     return JOURNAL_ON;
 }
 
@@ -124,7 +124,7 @@ static int walk_beyond(struct tail *tail)
     return error;
 }
 
-/* F14: the chain must reach the batch that the mark of a clean stop names. */
+/* F14: the chain must reach the batch that the clean-stop mark names. */
 static int judge_stop(struct replay_walk *walk, const struct suspect *suspect)
 {
     const struct stop_mark *stop = &walk->stop;
@@ -133,14 +133,14 @@ static int judge_stop(struct replay_walk *walk, const struct suspect *suspect)
     if (result->number >= stop->number)
         return 0;
     return error_set(walk->why, -EILSEQ,
-                     "%s: offset %" PRIu64 ": batch %" PRIu64 " is %s, but the clean stop came "
-                     "after batch %" PRIu64 " (lsn %" PRIu64 ", up to %s: offset %" PRIu64 ")",
+                     "%s: offset %" PRIu64 ": batch %" PRIu64 " is %s, but the clean-stop mark "
+                     "names batch %" PRIu64 " (lsn %" PRIu64 ", up to %s: offset %" PRIu64 ")",
                      segment_name(suspect->sequence).text, suspect->offset, result->number + 1,
                      suspect->damaged ? "damaged" : "missing", stop->number, stop->lsn,
                      segment_name(stop->sequence).text, stop->offset);
 }
 
-/* F15: no crash makes a file shorter; a batch that was acknowledged may have gone with the rest. */
+/* F15: no crash shortens a file; the missing part may have held an acknowledged batch. */
 static int judge_cut(struct replay_walk *walk)
 {
     struct segment_reader *reader = &walk->cursor.reader;
@@ -152,8 +152,8 @@ static int judge_cut(struct replay_walk *walk)
                                           &cut, walk->why);
     if (!error && cut)
         error = error_set(walk->why, -EILSEQ,
-                          "%s: offset %" PRIu64 ": the segment was cut off here: it has %" PRIu64
-                          " of %" PRIu64 " bytes, and batches may have been in the rest",
+                          "%s: offset %" PRIu64 ": the segment is truncated here: it has %" PRIu64
+                          " of %" PRIu64 " bytes, and the rest may have held batches",
                           segment_name(sequence).text, offset, reader->file_bytes,
                           reader->header.bytes);
     segment_reader_close(reader);

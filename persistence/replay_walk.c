@@ -8,7 +8,7 @@ static void count_segment(struct replay_progress *progress, const struct segment
 {
     progress->told = 0;
     if (reader->sequence <= progress->sequence)
-        return; /* once more: its tail is judged */
+        return; /* opened again, to judge its tail */
     progress->before += progress->bytes;
     progress->sequence = reader->sequence;
     progress->bytes = reader->header.bytes;
@@ -30,7 +30,7 @@ int replay_walk_segment(struct replay_walk *walk, int error)
                          segment_name(reader->sequence).text);
     if (walk->stop.number != 0 && walk->stop.directory_id != id)
         return error_set(walk->why, -EILSEQ,
-                         "%s: offset 0: the mark of the clean stop is from another data directory",
+                         "%s: offset 0: the clean-stop mark is from another data directory",
                          STOP_MARK_NAME);
     walk->cursor.directory_id = id;
     count_segment(&walk->progress, reader);

@@ -6,13 +6,13 @@
 
 #include "persistence/segment_reader.h"
 
-/* What the first batch of a segment says. */
+/* What the first batch of a segment states. */
 struct first {
-    bool valid; /* there is one */
+    bool valid;
     uint64_t number, promised;
 };
 
-/* A read beside the engine's write may see half a batch: then it is not valid yet. */
+/* A batch read while the engine writes it is not valid yet. */
 static int look(struct segment_reader *reader, const char *directory, uint64_t sequence,
                 struct first *first, struct error *why)
 {
@@ -21,7 +21,7 @@ static int look(struct segment_reader *reader, const char *directory, uint64_t s
     *first = (struct first){ false, 0, 0 };
     int error = segment_reader_open(reader, directory, sequence, why);
     if (error == -ENOENT)
-        return 0; /* a start has cut it off */
+        return 0; /* a start has removed it */
     if (error)
         return error;
     if (reader->end > BLOCK_BYTES + BATCH_BYTES_MAX)

@@ -47,11 +47,11 @@ int segment_read_header(const struct file_ops *files, int fd, uint64_t sequence,
     if (n < 0)
         return error_system(why, (int)n, "%s: offset 0: cannot read", name.text);
     if ((size_t)n < sizeof block)
-        return error_set(why, -EILSEQ, "%s: offset 0: cut off within the segment's header",
+        return error_set(why, -EILSEQ, "%s: offset 0: truncated within the segment header",
                          name.text);
     switch (segment_header_check(block, header)) {
     case SEGMENT_NOT_ONE:
-        return error_set(why, -EILSEQ, "%s: offset 0: the segment's header is damaged", name.text);
+        return error_set(why, -EILSEQ, "%s: offset 0: the segment header is damaged", name.text);
     case SEGMENT_OTHER_FORM:
         return error_set(why, -ENOTSUP,
                          "%s: offset 0: written in version %" PRIu32 " of the format with blocks "
@@ -59,9 +59,7 @@ int segment_read_header(const struct file_ops *files, int fd, uint64_t sequence,
                          name.text, header->version, header->block_bytes, FORMAT_VERSION,
                          BLOCK_BYTES);
     case SEGMENT_NOT_ALLOWED:
-        return error_set(why, -EILSEQ,
-                         "%s: offset 0: the segment's header has values that "
-                         "are not allowed",
+        return error_set(why, -EILSEQ, "%s: offset 0: the segment header has values out of range",
                          name.text);
     case SEGMENT_VALID:
         break;
@@ -156,7 +154,7 @@ int segment_list_from(struct segment_list *list, uint64_t first, const char *dir
         return error_set(why, -EILSEQ, "%s: segment %s is missing%s", directory,
                          segment_name(expected).text,
                          i > 0                     ? ""
-                         : first == FIRST_SEQUENCE ? ", and there is no snapshot in its place"
+                         : first == FIRST_SEQUENCE ? ", and no snapshot replaces it"
                                                    : ", the first one after the snapshot");
     }
     return 0;

@@ -74,7 +74,7 @@ int segment_reader_open(struct segment_reader *reader, const char *directory, ui
         return error_system(why, reader->fd, "cannot open %s", name.text);
     int error = reader->files->size(reader->files->context, reader->fd, &bytes);
     if (error)
-        return error_system(why, error, "cannot size %s", name.text);
+        return error_system(why, error, "cannot get the size of %s", name.text);
     reader->file_bytes = bytes;
     reader->end = segment_readable(bytes, UINT64_MAX);
     error = segment_read_header(reader->files, reader->fd, sequence, &reader->header, why);
@@ -84,7 +84,7 @@ int segment_reader_open(struct segment_reader *reader, const char *directory, ui
     return error;
 }
 
-/* A stream goes forward only: what is skipped is read over. It stands at the window's end. */
+/* A stream only reads forward: it reads and drops what is skipped. It is at the window's end. */
 static ssize_t read_bytes(struct segment_reader *reader, unsigned char *to, size_t length,
                           uint64_t offset, uint64_t end_of_window)
 {
@@ -155,7 +155,7 @@ int segment_reader_end_is_cut(struct segment_reader *reader, const char *directo
     if (!error && segment_takes_batch(reader->header.bytes, *offset) < BATCH_ROOM_MIN) {
         error = segment_reader_open(reader, directory, *sequence + 1, why);
         if (error == -ENOENT)
-            return 0; /* it was not made yet, or it was removed without a trace */
+            return 0; /* not created yet, or removed without a trace */
         ++*sequence;
         *offset = BLOCK_BYTES;
     }

@@ -6,9 +6,9 @@
 
 struct ballot {
     struct journal_cursor *cursor;
-    uint64_t candidate; /* after the first round: no other id can have more than half */
+    uint64_t candidate; /* after the first round, no other id can have a majority */
     size_t lead;        /* of the candidate, over the others */
-    bool second;        /* round: it counts the votes for the candidate */
+    bool second;        /* the second round counts the candidate's votes */
     size_t bearing, votes;
 };
 
@@ -24,7 +24,8 @@ static void cast_vote(struct ballot *ballot, uint64_t id)
     ballot->lead += id == ballot->candidate ? 1 : -(size_t)1;
 }
 
-/* The id that a header names, if it is good, or if any batch behind it bears the name out. */
+/* Votes for the id that a header names if the header is valid; a damaged one counts only if some
+ * batch after it confirms its id. */
 static enum journal_step vote_of_header(void *context, int error)
 {
     struct ballot *ballot = context;
@@ -33,7 +34,7 @@ static enum journal_step vote_of_header(void *context, int error)
     struct segment_header header;
     if (reader->fd < 0)
         return JOURNAL_SKIP;
-    if (!error || error == -ENOTSUP) { /* a later version's is whole, and refused in its turn */
+    if (!error || error == -ENOTSUP) { /* a later version's is whole, and is refused later */
         cast_vote(ballot, reader->header.directory_id);
         return JOURNAL_SKIP;
     }
@@ -73,13 +74,14 @@ int segments_vote(struct journal_cursor *cursor, const struct segment_list *list
         return error;
     if (ballot.bearing == 0)
         return error_set(why, -EILSEQ,
-                         "%s: no segment says whose it is: no batch can be told from other bytes",
+                         "%s: no segment has a usable directory id: valid batches cannot be told "
+                         "from other bytes",
                          cursor->directory);
     assert(ballot.votes <= ballot.bearing && ballot.bearing <= list->count);
     if (2 * ballot.votes <= ballot.bearing)
         return error_set(why, -EILSEQ,
-                         "%s: its segments are of more than one journal, and none has most of "
-                         "them: move away those that do not belong here",
+                         "%s: its segments are from several journals, none of which has a "
+                         "majority: move away those that do not belong here",
                          cursor->directory);
     *id = ballot.candidate;
     return 0;

@@ -26,7 +26,7 @@ static int judge(const struct stop_mark *mark, ssize_t bytes, struct error *why)
                          "%s: written in version %" PRIu32 " of the format; this program knows %d",
                          STOP_MARK_NAME, mark->version, STOP_MARK_VERSION);
     if (!whole || mark->number == 0)
-        return error_set(why, -EILSEQ, "%s: offset 0: the mark of the clean stop is damaged",
+        return error_set(why, -EILSEQ, "%s: offset 0: the clean-stop mark is damaged",
                          STOP_MARK_NAME);
     return 0;
 }
@@ -44,7 +44,7 @@ int stop_mark_read(struct stop_mark *mark, const struct file_ops *files, const c
         return 0;
     if (fd < 0)
         return error_system(why, fd, "cannot open %s", path.text);
-    unsigned char bytes[sizeof *mark + 1]; /* one more, to see that there is none */
+    unsigned char bytes[sizeof *mark + 1]; /* one more, to detect a longer file */
     ssize_t n = file_read_all(files, fd, bytes, sizeof bytes, 0);
     files->close(files->context, fd);
     if (n < 0)
@@ -90,7 +90,8 @@ int stop_mark_write(const struct stop_mark *mark, const struct file_ops *files,
         error = files->rename(files->context, from.text, to.text);
     if (!error)
         error = file_sync_directory_at(files, directory);
-    return error ? error_system(why, error, "cannot mark the clean stop in %s", directory) : 0;
+    return error ? error_system(why, error, "cannot write the clean-stop mark in %s", directory)
+                 : 0;
 }
 
 int stop_mark_remove(const struct file_ops *files, const char *directory, struct error *why)

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The mark of a clean stop, DIR/journal/stopped: it says where the journal ends, because nothing in
- * a segment can say that nothing is missing after it.
+ * The clean-stop mark, DIR/journal/stopped: it says where the journal ends, because nothing in a
+ * segment can show that nothing is missing after it.
  *
- * F14  It is written when everything before it is durable, and removed, durably, by the next start
- *      before that writes its first batch. It gets its name only after it was synced: so it is
- *      whole, or was damaged. While it is there the chain must reach the batch that it names.
+ * F14  It is written once everything before it is durable, and the next start durably removes it
+ *      before it writes its first batch. It gets its name only after it is synced: so it is whole,
+ *      or is damaged. While it exists the chain must reach the batch that it names.
  */
 #ifndef STOCKD_PERSISTENCE_STOP_MARK_H
 #define STOCKD_PERSISTENCE_STOP_MARK_H
@@ -28,7 +28,7 @@ struct stop_mark {
     uint32_t version;
     uint32_t zero;
     uint64_t directory_id;
-    uint64_t sequence; /* of the segment that the last batch lies in */
+    uint64_t sequence; /* of the last batch's segment */
     uint64_t offset;   /* where that batch ends */
     uint64_t lsn;
     uint64_t number;         /* of the last batch; never 0 */
@@ -39,16 +39,16 @@ struct stop_mark {
 
 _Static_assert(sizeof(struct stop_mark) == 80, "as in the file");
 
-/* directory: of the segments. Without a mark its number is 0. 0; -EILSEQ: it is damaged; -ENOTSUP:
- * a later version wrote it; or another -errno; and why that names it. */
+/* directory: of the segments. Without a mark, mark->number is 0. 0; -EILSEQ: it is damaged;
+ * -ENOTSUP: a later version wrote it; or another -errno; and why, which names the file. */
 int stop_mark_read(struct stop_mark *mark, const struct file_ops *files, const char *directory,
                    struct error *why);
 
-/* Fills in magic, version and checksum; returns when it is durable. There is no mark yet. */
+/* Fills in magic, version and checksum; returns once it is durable. There must be no mark yet. */
 int stop_mark_write(const struct stop_mark *mark, const struct file_ops *files,
                     const char *directory, struct error *why);
 
-/* Returns when it is durably gone; 0 also if there was none. */
+/* Returns once it is durably gone; 0 also if there was none. */
 int stop_mark_remove(const struct file_ops *files, const char *directory, struct error *why);
 
 #endif

@@ -391,7 +391,7 @@ class Torn(DataDirectory):
                 path, offset = batches(server.data)[-1]
                 os.truncate(path, offset + kept)
                 before = fingerprint(server.data)
-                self.assert_refused(server.data, os.path.basename(path), "was cut off here")
+                self.assert_refused(server.data, os.path.basename(path), "is truncated here")
                 self.assertEqual(fingerprint(server.data), before)
                 verified = run_program("stock-journal", "verify", server.data)
                 self.assertEqual(verified.code, 1, verified)
@@ -455,7 +455,7 @@ class Stopped(DataDirectory):
         for size in (last + HEADER - 1, last, last - 1, last - BLOCK, 2 * BLOCK, BLOCK):
             with self.subTest(size=size):
                 os.truncate(path, size)
-                self.assert_refused(server.data, os.path.basename(path), "clean stop")
+                self.assert_refused(server.data, os.path.basename(path), "clean-stop mark")
                 verified = run_program("stock-journal", "verify", server.data)
                 self.assertEqual(verified.code, 1, verified)
                 self.assertIn(os.path.basename(path), verified.out + verified.err)

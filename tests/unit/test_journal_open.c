@@ -320,7 +320,7 @@ Test(journal_open, batches_out_of_order_are_refused) /* F9 */
 {
     live(5, false);
     change_segment("0000000001.seg", swap_batches);
-    expect_refusal(-EILSEQ, "0000000001.seg: offset 8192: the batch does not follow");
+    expect_refusal(-EILSEQ, "0000000001.seg: offset 8192: the batch does not continue");
 }
 
 static uint64_t directory_id(const unsigned char *bytes)
@@ -348,7 +348,7 @@ Test(journal_open, bad_records_in_a_valid_batch_are_corruption) /* F11 */
 {
     live(1, false);
     change_segment("0000000001.seg", add_bad_record);
-    expect_refusal(-EILSEQ, "0000000001.seg: offset 8192: the batch is valid, its records are not");
+    expect_refusal(-EILSEQ, "0000000001.seg: offset 8192: the batch is valid, but its records are");
 }
 
 /* How the seal of a batch of another history differs; all the rest of it fits. */
@@ -379,7 +379,7 @@ Test(journal_open, a_batch_of_another_history_is_refused) /* F4, F9 */
         difference = differences[i];
         write_file(in_journal("0000000001.seg"), sound, length);
         change_segment("0000000001.seg", change_history);
-        expect_refusal(-EILSEQ, "0000000001.seg: offset 8192: the batch does not follow");
+        expect_refusal(-EILSEQ, "0000000001.seg: offset 8192: the batch does not continue");
     }
     free(sound);
 }
@@ -471,8 +471,8 @@ Test(journal_open, a_torn_batch_still_says_what_was_durable_before_it) /* F16 */
 {
     live(6, false); /* batch 1 is empty; the batches of records follow at 8192 */
     change_segment("0000000001.seg", damage_last_two);
-    expect_refusal(-EILSEQ, "0000000001.seg: offset 24576: batch 6 is damaged, but was promised to "
-                            "be on disk by batch 7 (0000000001.seg: offset 28672)");
+    expect_refusal(-EILSEQ, "0000000001.seg: offset 24576: batch 6 is damaged, but batch 7 "
+                            "(0000000001.seg: offset 28672) says it was on disk");
 }
 
 Test(journal_open, a_torn_batch_is_believed_over_the_end_of_a_segment) /* F16 */
@@ -480,8 +480,8 @@ Test(journal_open, a_torn_batch_is_believed_over_the_end_of_a_segment) /* F16 */
     live(9, false);
     change_segment("0000000001.seg", damage_last_one);
     change_segment("0000000002.seg", damage_all);
-    expect_refusal(-EILSEQ, "0000000001.seg: offset 32768: batch 8 is damaged, but was promised to "
-                            "be on disk by batch 9 (0000000002.seg: offset 4096)");
+    expect_refusal(-EILSEQ, "0000000001.seg: offset 32768: batch 8 is damaged, but batch 9 "
+                            "(0000000002.seg: offset 4096) says it was on disk");
 }
 
 static void damage_the_one_before_the_last(unsigned char *bytes, size_t length)
@@ -501,8 +501,8 @@ Test(journal_open, a_clean_close_promises_all_that_was_written) /* F12 */
     live(6, true);
     cr_assert_eq(unlink(in_journal(STOP_MARK_NAME)), 0);
     change_segment("0000000001.seg", damage_the_one_before_the_last);
-    expect_refusal(-EILSEQ, "0000000001.seg: offset 28672: batch 7 is damaged, but was promised to "
-                            "be on disk by batch 8 (0000000001.seg: offset 32768)");
+    expect_refusal(-EILSEQ, "0000000001.seg: offset 28672: batch 7 is damaged, but batch 8 "
+                            "(0000000001.seg: offset 32768) says it was on disk");
 }
 
 static void damage_last_two_headers(unsigned char *bytes, size_t length)
@@ -571,7 +571,8 @@ Test(journal_open, a_segment_cut_short_is_filled_up_and_told)
     open_rig();
     cr_assert_eq(rig.found, 3);
     char said[64];
-    snprintf(said, sizeof said, "had 20580 of %llu bytes", (unsigned long long)rig.segment_bytes);
+    snprintf(said, sizeof said, "truncated to 20580 of %llu bytes",
+             (unsigned long long)rig.segment_bytes);
     cr_assert(strstr(rig.last_line, said), "%s", rig.last_line);
     write_records(20);
     rig_abandon(&rig);

@@ -103,8 +103,8 @@ Test(journal_stop, after_a_clean_close_damage_to_the_last_batch_is_refused) /* F
 {
     live(6, true);
     change_segment("0000000001.seg", damage_last_block);
-    expect_refusal(-EILSEQ, "0000000001.seg: offset 32768: batch 8 is damaged, but the clean stop "
-                            "came after batch 8");
+    expect_refusal(-EILSEQ, "0000000001.seg: offset 32768: batch 8 is damaged, but the clean-stop "
+                            "mark names batch 8");
 }
 
 Test(journal_stop, after_a_clean_close_a_shorter_segment_is_refused) /* F14 */
@@ -131,7 +131,7 @@ Test(journal_stop, after_a_clean_close_missing_segments_are_refused) /* F14 */
     live(60, true);
     for (uint64_t first = 4; first > 1; first--) {
         remove_segments_from(first);
-        expect_refusal(-EILSEQ, "is missing, but the clean stop came after batch");
+        expect_refusal(-EILSEQ, "is missing, but the clean-stop mark names batch");
     }
 }
 
@@ -174,7 +174,7 @@ Test(journal_stop, a_damaged_mark_is_refused) /* F14 */
 {
     live(3, true);
     change_segment("stopped", flip_a_byte);
-    expect_refusal(-EILSEQ, "stopped: offset 0: the mark of the clean stop is damaged");
+    expect_refusal(-EILSEQ, "stopped: offset 0: the clean-stop mark is damaged");
 }
 
 Test(journal_stop, a_mark_of_another_journal_is_refused) /* F14 */
@@ -186,7 +186,7 @@ Test(journal_stop, a_mark_of_another_journal_is_refused) /* F14 */
     live(9, true);
     write_file(in_journal("stopped"), mark, length);
     free(mark);
-    expect_refusal(-EILSEQ, "stopped: offset 0: the mark of the clean stop is from another");
+    expect_refusal(-EILSEQ, "stopped: offset 0: the clean-stop mark is from another");
 }
 
 /* ---- no journal where there was one ---- */
@@ -267,7 +267,7 @@ Test(journal_stop, a_segment_cut_where_a_batch_may_have_been_is_refused) /* F15 
         cr_assert_eq(truncate(in_journal("0000000001.seg"), bytes), 0);
         int error = rig_open(&rig);
         cr_assert_eq(error, -EILSEQ, "%d bytes: %s", bytes, rig.why.text);
-        cr_assert(strstr(rig.why.text, "the segment was cut off here"), "%s", rig.why.text);
+        cr_assert(strstr(rig.why.text, "the segment is truncated here"), "%s", rig.why.text);
         snprintf(words, sizeof words, "0000000001.seg: offset %d:", blocks * BLOCK_BYTES);
         char next[80];
         snprintf(next, sizeof next, "0000000001.seg: offset %d:", (blocks + 1) * BLOCK_BYTES);

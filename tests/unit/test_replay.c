@@ -175,7 +175,7 @@ Test(replay, records_that_do_not_fill_the_batch_are_refused_before_the_first) /*
     struct record_head last = { .length = RECORD_BYTES - 8 };
     memcpy(bytes + BATCH_HEADER_BYTES + (size_t)(RECORDS - 1) * RECORD_BYTES, &last, sizeof last);
     cr_assert_eq(push(), -EILSEQ);
-    cr_assert_str_eq(why.text, "the batch is valid, its records are not");
+    cr_assert_str_eq(why.text, "the batch is valid, but its records are not");
     cr_assert_eq(count, 0, "nothing of it was handed on");
     cr_assert_eq(hints[0], 0);
 }
@@ -186,7 +186,7 @@ Test(replay, a_record_that_is_not_taken_is_the_end)
     refuse_at = 2;
     cr_assert_eq(push(), -ENOSPC);
     cr_assert_eq(count, 2);
-    cr_assert(strstr(why.text, "the record at lsn 128 (type 0) was not taken"), "%s", why.text);
+    cr_assert(strstr(why.text, "the record at lsn 128 (type 0) was refused"), "%s", why.text);
     cr_assert(replay.over);
     cr_assert_eq(replay.at.number, 0);
 }

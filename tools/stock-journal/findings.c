@@ -28,7 +28,7 @@ static void print_lost(FILE *file, const struct scrub *scrub, const struct findi
     else if (finding->end_lsn > finding->first_lsn)
         fprintf(file, "; lost: lsn %" PRIu64 " to %" PRIu64, finding->first_lsn, finding->end_lsn);
     if (!finding->promised && finding->first_number > 0)
-        fputs("; it was never promised to be on disk", file);
+        fputs("; it was never confirmed to be on disk", file);
 }
 
 void findings_print(FILE *file, const struct scrub *scrub)

@@ -39,7 +39,7 @@ static void print_tail(const struct replay_result *result)
     static const char *const words[] = {
         [TAIL_CLEAN] = "clean",
         [TAIL_TORN] = "torn: the next start will cut it off",
-        [TAIL_UNPROMISED] = "never promised to be on disk: the next start will cut it off",
+        [TAIL_UNPROMISED] = "never confirmed to be on disk: the next start will cut it off",
     };
     printf("tail      %s\n", words[result->tail]);
     if (result->tail != TAIL_CLEAN)
