@@ -352,7 +352,7 @@ class Repair(StockdTestCase):
             self.flip(segment, 60)
         self.assertEqual([one["kind"] for one in self.damage()], ["header", "header"])
         told = self.journal("repair", self.copy, expect=1).out
-        self.assertIn("made anew", told)
+        self.assertIn("is rewritten; this loses nothing", told)
         before = fingerprint(self.copy)
         done = self.journal("repair", self.copy, "--yes", "--json", expect=0)
         self.assert_kept(before, json.loads(done.out.splitlines()[-1])["aside"])

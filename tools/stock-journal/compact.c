@@ -18,30 +18,30 @@
 
 enum { EXIT_DONE = 0, EXIT_DAMAGED = 1, EXIT_USAGE = 2 };
 
-/* As stockd has them, if nobody says otherwise. */
+/* stockd's defaults. */
 enum { ITEMS = 1000000, POOLS = 4000000, RESERVATIONS = 4000000, LOG_BYTES = 1 << 20 };
 
 struct settings {
     const char *directory;
     bool archive, json, gently;
     uint64_t archive_max_bytes, archive_days;
-    uint64_t items, pools, reservations; /* 0: not said */
+    uint64_t items, pools, reservations; /* 0: not given */
 };
 
 static const char usage[] =
     "usage: stock-journal compact DIR [OPTION]...\n"
     "Writes the next snapshot from the newest one and the segments after it, checks every\n"
-    "invariant on the way, and lets segments go that two snapshots cover. Works beside a running\n"
-    "engine, and without one.\n"
+    "invariant on the way, and removes segments that two snapshots cover. Works beside a running\n"
+    "engine, or without one.\n"
     "\n"
     "  --archive               keep those segments, compressed, in DIR/archive\n"
     "  --archive-max-bytes N   ... the newest N bytes of them\n"
     "  --archive-days N        ... for N days\n"
     "  --items N, --pools N, --reservations N\n"
-    "                          sizes of the engine's tables; its ids are remembered as long as\n"
-    "                          --reservations says (as in the newest snapshot)\n"
-    "  --gently                at the lowest priority for processor and disk\n"
-    "  --json                  the outcome for programs\n"
+    "                          sizes of the engine's tables; --reservations bounds how many ids\n"
+    "                          are remembered (as in the newest snapshot)\n"
+    "  --gently                run at the lowest priority for processor and disk\n"
+    "  --json                  output for programs\n"
     "\n"
     "Example: stock-journal compact /var/lib/stockd --archive --archive-days 400\n"
     "Exit status: 0 done, or there is nothing new; 1 the journal is damaged; 2 usage, another\n"
@@ -95,7 +95,7 @@ static int read_settings(struct settings *s, int count, char **arguments)
         else if (++i == count || !take_number(options[at].number, arguments[i], options[at].max))
             return bad_usage("needs a number", word);
     }
-    return s->directory ? EXIT_DONE : bad_usage("which data directory", "DIR is missing");
+    return s->directory ? EXIT_DONE : bad_usage("DIR is missing", "compact");
 }
 
 /* ---- while it works ---- */
@@ -124,8 +124,8 @@ static void show_progress(void *context, uint64_t done, uint64_t total)
             total >> 20);
 }
 
-/* Whoever else wants processor or disk has it first, at once when it wakes up (nice alone lets a
- * time slice end first). What is refused does not matter. */
+/* Any other process gets processor and disk first, as soon as it wakes up (with nice alone it would
+ * wait for the end of a time slice). A refusal does not matter. */
 static void yield_to_all(void)
 {
     enum { IOPRIO_WHO_PROCESS = 1, IOPRIO_IDLE = 3 << 13 };
@@ -161,7 +161,7 @@ static void print_words(const struct compact_result *r, double took)
     if (r->archive_removed > 0)
         printf("%" PRIu64 " segments removed from the archive\n", r->archive_removed);
     if (r->readers)
-        printf("somebody reads segments: nothing was removed\n");
+        printf("segments are being read: nothing was removed\n");
 }
 
 static int run(const struct settings *s, struct compact_options *options)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* dump: the records, one a line; or as CSV, what each did to each pool. */
+/* dump: the records, one per line; or as CSV, what each did to each pool. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -220,7 +220,7 @@ static int learn_from_snapshot(struct dumping *d)
     if (!error)
         error = recovery_base_oldest(&file_system, d->job->directory, &position, &why);
     if (error || position.lsn == 0)
-        return 0; /* there is none; what else is wrong the walk will say */
+        return 0; /* there is none; the walk reports what else is wrong */
     error = snapshot_open(&snapshot, &file_system, folder.text, position.lsn, &why);
     if (!error) {
         error = snapshot_walk(&snapshot, &walk, &why);
@@ -307,7 +307,7 @@ int dump_journal(struct job *job)
     if (dumping.nowhere)
         fclose(dumping.nowhere);
     if (status == EXIT_GOOD && dumping.unreadable > 0) {
-        fprintf(stderr, "stock-journal: %" PRIu64 " records are not what their type says\n",
+        fprintf(stderr, "stock-journal: %" PRIu64 " records do not fit their type\n",
                 dumping.unreadable);
         status = EXIT_DAMAGED;
     }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a scrub found, for people and programs to read. */
+/* Prints what a scrub found, for people and for programs. */
 #ifndef STOCKD_TOOLS_STOCK_JOURNAL_FINDINGS_H
 #define STOCKD_TOOLS_STOCK_JOURNAL_FINDINGS_H
 

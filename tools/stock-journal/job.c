@@ -7,7 +7,7 @@
 #include <string.h>
 #include <time.h>
 
-/* A copy without the file is nobody's. */
+/* A copy of a directory may lack the file: then there is nothing to lock. */
 static int lock_file(const struct job *job, const char *name, enum file_lock lock, int *fd)
 {
     struct path path;

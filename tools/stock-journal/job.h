@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the commands of stock-journal share: what they were asked for, and the directory's lock. */
+/* What the commands of stock-journal share: their options, and the directory's lock. */
 #ifndef STOCKD_TOOLS_STOCK_JOURNAL_JOB_H
 #define STOCKD_TOOLS_STOCK_JOURNAL_JOB_H
 
@@ -18,22 +18,20 @@ struct job {
     const char *sku;   /* dump: only what concerns it; NULL: all */
     const char *since; /* dump: an LSN or a time; NULL: all */
     struct path segments;
-    struct recovery_base
-        base;                /* what a start of the engine begins with: verify and repair do, too */
-    int lock_fd, readers_fd; /* -1: there is no such file */
+    struct recovery_base base; /* where a start begins; so do verify and repair */
+    int lock_fd, readers_fd;   /* -1: there is no such file */
 };
 
-/* Locks the directory, as shared or exclusive, keeps its segments from being removed by a
- * compaction that outlived its engine, and names them. EXIT_GOOD, or EXIT_USAGE
- * and it was said why. */
+/* Locks the directory, shared or exclusive, keeps a compaction that outlived its engine from
+ * removing segments, and fills in job->segments. EXIT_GOOD, or EXIT_USAGE with the error
+ * printed. */
 int job_open(struct job *job, enum file_lock lock);
 void job_close(struct job *job);
 
 /* Finds job->base: judges the snapshots, as a start would. 0, or -errno and why. */
 int job_find_base(struct job *job, struct error *why);
 
-/* Follows the whole journal; context is that of the options. An exit code; what is wrong was said.
- */
+/* Replays the whole journal; context is that of the options. An exit code; errors are printed. */
 int job_follow(struct job *job, struct replay_options *options, void *context,
                struct replay_result *result);
 

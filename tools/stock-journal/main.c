@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * stock-journal: works on a data directory with no engine running.
+ * stock-journal: works on the data directory of a stopped engine.
  *
  * Exit status: 0 all is well, 1 the journal is damaged, 2 usage, or it could not be read.
  */
@@ -14,24 +14,24 @@
 
 static const char usage[] =
     "usage: stock-journal COMMAND DIR [OPTION]...\n"
-    "Works on the data directory of an engine that is not running.\n"
+    "Works on the data directory of a stopped engine.\n"
     "\n"
-    "  verify DIR    checks every byte; says all that is wrong, and where\n"
-    "  repair DIR    says how a damaged journal can be cut off before the damage, and what that\n"
-    "                gives up; changes nothing without --yes\n"
-    "  dump DIR      writes every record, one a line\n"
-    "  stat DIR      what it holds, by type of record and by hour\n"
-    "  compact DIR   writes the next snapshot; beside an engine too (see compact --help)\n"
+    "  verify DIR    check every byte; list everything that is wrong, and where\n"
+    "  repair DIR    show where a damaged journal can be cut off before the damage, and what that\n"
+    "                gives up; change nothing without --yes\n"
+    "  dump DIR      write every record, one per line\n"
+    "  stat DIR      count records and bytes by type and by hour\n"
+    "  compact DIR   write the next snapshot; also beside a running engine (see compact --help)\n"
     "\n"
-    "  --json        for programs\n"
-    "  --csv         dump: what each record did to each pool, one a line, with what was on hand "
-    "then\n"
+    "  --json        output for programs\n"
+    "  --csv         dump: what each record did to each pool, one per line, with on hand "
+    "afterwards\n"
     "  --sku SKU     dump: only what concerns that item\n"
     "  --since WHEN  dump: only what came after an LSN, or since a time such as "
     "2025-03-01T14:05:00\n"
     "                (local; UTC with a Z)\n"
-    "  --version     the version\n"
-    "  --yes         repair: do it. All that is changed or given up is kept in DIR/damaged-TIME/\n"
+    "  --version     print the version\n"
+    "  --yes         repair: do it; keep all that is changed or given up in DIR/damaged-TIME/\n"
     "\n"
     "Only repair --yes and compact change anything.\n"
     "Example: stock-journal verify /var/lib/stockd\n"
@@ -40,7 +40,7 @@ static const char usage[] =
 static const struct command {
     const char *name;
     int (*run)(struct job *job);
-    bool csv, filter, yes; /* options that it has besides --json */
+    bool csv, filter, yes; /* options that it takes besides --json */
 } commands[] = {
     { "verify", verify_journal, false, false, false },
     { "repair", repair_journal_of, false, false, true },
@@ -112,9 +112,9 @@ int main(int count, char **arguments)
             return misused("unexpected: ", arguments[i]);
     }
     if (!job.directory)
-        return misused("which directory? ", command->name);
+        return misused("DIR is missing: ", command->name);
     if (job.csv && job.json)
-        return misused("either --csv or --json", "");
+        return misused("--csv and --json exclude each other", "");
     int status = command->run(&job);
     if (fflush(stdout) != 0 || ferror(stdout))
         return EXIT_USAGE;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the indexes in records stand for, learned from the records that went before. */
+/* The names behind the indexes in records, learned from earlier records. */
 #ifndef STOCKD_TOOLS_STOCK_JOURNAL_NAMES_H
 #define STOCKD_TOOLS_STOCK_JOURNAL_NAMES_H
 
@@ -9,11 +9,11 @@
 #include "engine/base/text.h"
 
 struct name_table {
-    char **names; /* owned, as is each of them; NULL: not heard of */
+    char **names; /* owned, as is each of them; NULL: unknown */
     size_t room;
 };
 
-/* False if there is no memory. */
+/* False: out of memory. */
 bool name_set(struct name_table *table, uint32_t index, struct text name);
 /* The name, or "#index" in the buffer if it is not known. */
 const char *name_get(const struct name_table *table, uint32_t index, char unknown[16]);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * repair: says what a damaged journal can be cut back to, and what that gives up; does it with
- * --yes.
+ * repair: shows where a damaged journal can be cut, and what that gives up; cuts it with --yes.
  */
 #include "persistence/repair.h"
 
@@ -25,7 +24,7 @@ struct mending {
     struct shower shower;
     struct scrub scrub;
     FILE *nowhere; /* for records that only teach names */
-    FILE *list;    /* each record given up; NULL: nobody wants it */
+    FILE *list;    /* each record given up; NULL: they are not listed */
     uint64_t shown_max;
     uint64_t given_up;
     uint64_t count_of[TYPES_MAX];
@@ -80,15 +79,15 @@ static int scrub_to(struct mending *m, FILE *list, bool json, uint64_t shown_max
     return error;
 }
 
-/* ---- saying what it is about ---- */
+/* ---- showing the plan ---- */
 
 static void print_lost(FILE *file, const struct mending *m)
 {
     for (size_t i = 0; i < m->scrub.count; i++) {
         const struct finding *f = &m->scrub.findings[i];
         if (f->end_lsn > f->first_lsn)
-            fprintf(file, "gone      lsn %" PRIu64 " to %" PRIu64 ": cannot be read any more\n",
-                    f->first_lsn, f->end_lsn);
+            fprintf(file, "gone      lsn %" PRIu64 " to %" PRIu64 ": unreadable\n", f->first_lsn,
+                    f->end_lsn);
     }
 }
 
@@ -97,7 +96,7 @@ static void print_given_up(FILE *file, const struct mending *m)
     print_lost(file, m);
     if (m->given_up == 0)
         return;
-    fprintf(file, "given up  %" PRIu64 " records that can still be read, written from %s to %s:\n",
+    fprintf(file, "given up  %" PRIu64 " records that are still readable, written from %s to %s:\n",
             m->given_up, time_text(m->first_ms).text, time_text(m->last_ms).text);
     for (unsigned type = 0; type < TYPES_MAX; type++) {
         const char *name = record_type_name(type);
@@ -114,9 +113,9 @@ static void print_plan(FILE *file, const struct mending *m)
     for (size_t i = 0; i < scrub->count; i++) {
         const struct finding *f = &scrub->findings[i];
         if (f->kind == FINDING_MARK)
-            fputs("mark      of the clean stop is removed; nothing is lost by that\n", file);
+            fputs("mark      of the clean stop is removed; this loses nothing\n", file);
         if (f->kind == FINDING_HEADER && f->whole && !(cut->needed && f->sequence > cut->sequence))
-            fprintf(file, "header    of %s is made anew; nothing is lost by that\n",
+            fprintf(file, "header    of %s is rewritten; this loses nothing\n",
                     segment_name(f->sequence).text);
     }
     if (!cut->needed)
@@ -153,7 +152,7 @@ struct aside {
     struct path list, report;
 };
 
-/* DIR/damaged-20250301T140500Z, a fresh one. */
+/* Creates DIR/damaged-20250301T140500Z. */
 static int make_aside(const struct job *job, struct aside *aside)
 {
     char name[64];
@@ -176,7 +175,8 @@ static int make_aside(const struct job *job, struct aside *aside)
     if (!error)
         error = file_sync_directory_at(&file_system, job->directory);
     if (error)
-        fprintf(stderr, "stock-journal: cannot make %s: %s\n", aside->path.text, strerror(-error));
+        fprintf(stderr, "stock-journal: cannot create %s: %s\n", aside->path.text,
+                strerror(-error));
     return error;
 }
 
@@ -191,13 +191,14 @@ static int close_durably(FILE *file, const char *path, int error)
     return error;
 }
 
-/* Before anything is changed: the list of all that is given up, and what was found. */
+/* Before anything is changed: the list of all that is given up, and the findings. */
 static int write_lists(struct mending *m, const struct aside *aside)
 {
     FILE *list = fopen(aside->list.text, "wex");
     int error = list ? scrub_to(m, list, true, UINT64_MAX) : -errno;
     if (!list) {
-        fprintf(stderr, "stock-journal: cannot make %s: %s\n", aside->list.text, strerror(-error));
+        fprintf(stderr, "stock-journal: cannot create %s: %s\n", aside->list.text,
+                strerror(-error));
         return error;
     }
     m->list = NULL;
@@ -221,7 +222,7 @@ static int follow_again(const struct job *job)
     };
     int error = replay_files(&options, &result, &why);
     if (error)
-        fprintf(stderr, "stock-journal: it is still damaged: %s\n", why.text);
+        fprintf(stderr, "stock-journal: the journal is still damaged: %s\n", why.text);
     return error;
 }
 
@@ -244,8 +245,8 @@ static int do_it(struct mending *m)
     if (job->json)
         print_summary_json(m, aside.path.text);
     else
-        printf("repaired  what it was is in %s,\n"
-               "          what was given up in given-up.jsonl there, one record a line\n",
+        printf("repaired  the originals are in %s,\n"
+               "          the records given up in given-up.jsonl there, one per line\n",
                aside.path.text);
     return EXIT_GOOD;
 }
@@ -291,7 +292,7 @@ static int run(struct mending *m)
         return EXIT_USAGE;
     if (m->scrub.count == 0 || m->scrub.cut.number == 0) {
         fprintf(stderr, "stock-journal: %s; %s\n", why.text,
-                m->scrub.count == 0 ? "this is no damage that a cut would mend"
+                m->scrub.count == 0 ? "cutting the journal would not repair this"
                                     : "nothing before it is whole: restore a copy");
         return EXIT_DAMAGED;
     }

@@ -193,7 +193,7 @@ static void show_field(struct shower *shower, const union record_fields *fields,
 
 /* ---- any record ---- */
 
-/* What later records mean by an index. False: no memory. */
+/* Learns what later records mean by an index. False: out of memory. */
 static bool learn(struct shower *shower, const union record_fields *f)
 {
     switch (f->head.type) {
@@ -210,7 +210,7 @@ static bool learn(struct shower *shower, const union record_fields *f)
     }
 }
 
-/* False: they mean nothing. */
+/* False: the flags mean nothing. */
 static bool show_flags(struct sink *sink, enum record_flags kind, unsigned flags)
 {
     static const char *const kinds[] = { [MOVE_RECEIVE] = "receive",

@@ -18,11 +18,11 @@ struct shower {
 /* "movement", "reserve" and so on; NULL for a type that this program does not know. */
 const char *record_type_name(unsigned type);
 
-/* False if there is no memory. */
+/* False: out of memory. */
 bool shower_init(struct shower *shower, bool json);
 void shower_free(struct shower *shower);
 
-/* Writes one record, and learns names from it. False if its contents are not what its type says. */
+/* Writes one record, and learns names from it. False if its contents do not fit its type. */
 bool show_record(struct shower *shower, const struct record_head *record, uint64_t lsn,
                  uint64_t time_ms);
 

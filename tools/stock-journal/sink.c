@@ -5,7 +5,7 @@
 #include <math.h>
 #include <time.h>
 
-/* In quotes; what would not be JSON, or would spoil a terminal, is escaped. */
+/* In quotes; escapes what is not valid JSON, or would garble a terminal. */
 static void put_quoted(const struct sink *sink, struct text value)
 {
     bool utf8 = text_is_utf8(value);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * verify: would a start succeed, and if not, what is wrong, all of it. If it would, also what it
- * does without: older snapshots and the segments behind them, which history and the next damage
- * need.
+ * verify: says whether a start would succeed, and if not, everything that is wrong. If it would, it
+ * also checks what a start does not need: older snapshots and the segments after them, which
+ * history needs, and the next repair.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -14,7 +14,7 @@
 
 struct counts {
     uint64_t batches;
-    unsigned spare_damaged; /* of what a start does without */
+    unsigned spare_damaged; /* of what a start does not need */
 };
 
 static int count_batch(void *context, const struct batch_header *batch, uint64_t sequence,
@@ -46,8 +46,7 @@ static void print_tail(const struct replay_result *result)
         printf("          %" PRIu64 " bytes, %" PRIu64 " whole batches\n", result->tail_bytes,
                result->tail_batches);
     if (result->file_bytes < result->segment_bytes)
-        printf("          the last segment was cut short: it has %" PRIu64 " of %" PRIu64
-               " bytes\n",
+        printf("          the last segment is truncated: it has %" PRIu64 " of %" PRIu64 " bytes\n",
                result->file_bytes, result->segment_bytes);
 }
 
@@ -66,8 +65,8 @@ static void print_good_text(const struct job *job, const struct replay_result *r
                result->end_offset);
     print_tail(result);
     if (counts->spare_damaged > 0)
-        puts("damaged   is something that a start does without: a start will succeed, but older\n"
-             "          snapshots or history may not be readable");
+        puts("damaged   but not needed by a start: a start will succeed, but older snapshots or\n"
+             "          history may be unreadable");
 }
 
 static void print_good_json(const struct job *job, const struct replay_result *result,
@@ -90,7 +89,7 @@ static int print_good(const struct job *job, const struct replay_result *result,
     return counts->spare_damaged == 0 ? EXIT_GOOD : EXIT_DAMAGED;
 }
 
-/* ---- what a start does without ---- */
+/* ---- what a start does not need ---- */
 
 static int judge_snapshot(const char *folder, uint64_t lsn, struct error *why)
 {
@@ -103,7 +102,7 @@ static int judge_snapshot(const char *folder, uint64_t lsn, struct error *why)
     return error;
 }
 
-/* What is damaged or cannot be read is told and counted. 0, or what verify has to end with. */
+/* Reports and counts what is damaged or unreadable. 0, or the -errno that ends verify. */
 static int tell_spare(int error, struct counts *counts, const struct error *why)
 {
     if (error == 0 || error == -ENOMEM || error == -ENOTSUP)
@@ -113,7 +112,7 @@ static int tell_spare(int error, struct counts *counts, const struct error *why)
     return 0;
 }
 
-/* Those before the one that a start takes; the newer ones that are damaged it has told already. */
+/* Those before the one that a start takes; job_find_base has reported newer, damaged ones. */
 static int judge_snapshots(const struct job *job, struct counts *counts, struct error *why)
 {
     struct path folder;
@@ -128,7 +127,7 @@ static int judge_snapshots(const struct job *job, struct counts *counts, struct 
     return error;
 }
 
-/* The segments that are kept from before that snapshot. */
+/* The segments kept from before that snapshot. */
 static int judge_segments(const struct job *job, struct counts *counts, struct error *why)
 {
     struct journal_position oldest;
@@ -155,7 +154,7 @@ static int judge_spare(const struct job *job, struct counts *counts, struct erro
     return error ? error : judge_segments(job, counts, why);
 }
 
-/* All segments are gone, but something says that there were some: no start would succeed. */
+/* All segments are gone, but something shows that there were some: a start would refuse. */
 static int judge_lost(const struct job *job, const struct replay_result *result, struct error *why)
 {
     uint64_t length = 0;
