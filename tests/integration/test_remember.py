@@ -152,7 +152,7 @@ class Overload(Remember):
         self.serve("--reservations", "20000")
         self.client.pipeline(("receive", f"r{number}", "ONE", "main", 1) for number in range(11000))
         wait_until(lambda: "--reservations" in self.server.stderr(), what="a warning in the log")
-        self.assertRegex(self.server.stderr(), r"ids a second come; the table of ids \(20032\)")
+        self.assertRegex(self.server.stderr(), r"at [0-9]+ new ids a second, the id table \(20032\)")
         self.call("receive", "still", "ONE", "main", 1)
 
 

@@ -12,10 +12,10 @@
 
 #include "engine/ledger/id_gauge.h"
 
-/* Between two looks: short while the table grows, longer and longer while it does not. */
+/* Between two checks: short while the table grows, longer and longer while it does not. */
 enum { LOOK_MS = 5, SELDOM_MS = 200 };
 
-/* Between two warnings, while nothing gets better. */
+/* Between two warnings, while nothing improves. */
 enum { WARN_AGAIN_MS = 60000 };
 
 struct caretaker {
@@ -32,8 +32,8 @@ static bool stops_within(const struct caretaker *c, int ms)
     return poll(&stop, 1, ms) == 1;
 }
 
-/* In time: as soon as the present rate would fill the table before what is in it may be forgotten,
- * and half of it is taken. */
+/* Warns in time: once the current rate would fill the table before its ids may be forgotten, and
+ * half of it is in use. */
 static void watch_ids(struct caretaker *c)
 {
     struct ledger_metrics metrics;
@@ -47,10 +47,10 @@ static void watch_ids(struct caretaker *c)
         return;
     c->warned_ms = now_ms;
     fprintf(stderr,
-            "stockd: %" PRIu64 " ids a second come; the table of ids (%" PRIu64
-            ") holds those of %" PRIu64 " s, and each is to be remembered for %" PRIu64
-            " s: in %" PRIu64 " s changes are refused as overloaded; --reservations %" PRIu64
-            " would do, or a shorter --remember-s\n",
+            "stockd: at %" PRIu64 " new ids a second, the id table (%" PRIu64 ") lasts %" PRIu64
+            " s, but each id must be remembered for %" PRIu64 " s: in %" PRIu64
+            " s changes are refused as overloaded; --reservations %" PRIu64
+            " is enough, or use a shorter --remember-s\n",
             outlook.per_s, metrics.reservations_max, outlook.last_ms / 1000,
             metrics.remember_ms / 1000, outlook.full_ms / 1000, outlook.needed);
 }

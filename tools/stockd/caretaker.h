@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The thread that looks after the ledger's tables: it has memory zeroed before an operation comes
- * to it, measures how fast ids come, and warns before the table of ids is full.
+ * The thread that looks after the ledger's tables: it has memory zeroed before an operation needs
+ * it, measures the rate of new ids, and warns before the id table is full.
  */
 #ifndef STOCKD_TOOLS_STOCKD_CARETAKER_H
 #define STOCKD_TOOLS_STOCKD_CARETAKER_H
@@ -11,8 +11,8 @@
 
 struct caretaker;
 
-/* Signals are to be blocked already: the thread inherits that. The ledger and the clock outlive it.
- * 0 or -errno. */
+/* The caller has blocked signals: the thread inherits that. The ledger and the clock outlive it. 0
+ * or -errno. */
 int caretaker_start(struct caretaker **caretaker, struct ledger *ledger,
                     const struct engine_clock *clock);
 /* NULL is allowed. */

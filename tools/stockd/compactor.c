@@ -21,7 +21,7 @@
 
 enum { LOOK_MS = 1000, RETRY_MS = 60000 };
 
-/* What `info` shows. The thread writes; any reads: relaxed, for nothing else hangs on it. */
+/* What `info` shows. The thread writes, any reads: relaxed, because nothing depends on it. */
 struct shown {
     _Atomic uint64_t lsn, sequence, made_ms, bytes, last_ms, compactions, failures;
     _Atomic bool running;
@@ -36,8 +36,8 @@ struct compactor {
     bool started;
     int stop_fd; /* readable: stop */
 
-    /* The thread's alone. */
-    pid_t child; /* 0: there is none */
+    /* Only the thread's. */
+    pid_t child; /* 0: none */
     uint64_t child_started_ms, not_before_ms;
 
     struct shown shown;
@@ -95,8 +95,8 @@ static void look_at_segments(struct compactor *c)
     segment_list_free(&list);
 }
 
-/* As much as is asked for, and at least as much as the snapshot is long: so writing snapshots costs
- * the disk no more than writing the journal does. */
+/* At least --compact-bytes, and at least the size of the snapshot: so writing snapshots costs the
+ * disk no more than writing the journal does. */
 static bool is_due(const struct compactor *c)
 {
     struct journal_metrics metrics;
@@ -146,8 +146,8 @@ static void make_words(const struct compactor *c, struct words *words)
     words->all[words->count] = NULL;
 }
 
-/* posix_spawn, and no fork: the child shares this program's memory until it is another one, so no
- * page of the ledger is copied. */
+/* posix_spawn instead of fork: the child shares this process's memory until it executes the other
+ * program, so no page of the ledger is copied. */
 static int spawn(struct compactor *c)
 {
     struct words words;
@@ -211,7 +211,7 @@ static void end(struct compactor *c, int status)
     }
     show(&c->shown.last_ms, took);
     show(&c->shown.compactions, shown(&c->shown.compactions) + 1);
-    if (shown(&c->shown.lsn) == before) /* what looked sealed was not, yet */
+    if (shown(&c->shown.lsn) == before) /* the segments were not sealed yet */
         c->not_before_ms = steady_ms() + 10 * LOOK_MS;
     else
         fprintf(stderr,

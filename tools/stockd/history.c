@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One thread reads for all workers, one question after the other, at a lower priority than theirs:
- * a walk through gigabytes must cost them as little as it can.
+ * One thread reads for all workers, one query after the other, at a lower priority than theirs: a
+ * walk through gigabytes must cost them as little as possible.
  *
  * B1  `asked` is pushed with release by the workers and taken by exchange with acquire by the
- *     thread: it sees the whole question. `waiting` bounds how many there are; relaxed, for it
- *     carries nothing. The semaphore is posted after the push, so each post finds its question,
- *     unless an earlier one took it along.
+ *     thread: it sees the whole query. `waiting` bounds how many there are; relaxed, because it
+ *     carries nothing. The semaphore is posted after the push, so each post finds its query, unless
+ *     an earlier one took it along.
  */
 #include "tools/stockd/history.h"
 
@@ -21,12 +21,12 @@
 #include "persistence/history_reader.h"
 
 enum {
-    WAITING_MAX = 256, /* questions */
+    WAITING_MAX = 256, /* queries */
     NICENESS = 10,     /* of the thread, above the workers' */
-    DURABLE_MS = 5000, /* that a question waits for what was done before it */
+    DURABLE_MS = 5000, /* that a query waits for earlier changes to become durable */
 };
 
-/* A question in the queue. */
+/* A query in the queue. */
 struct ticket {
     struct ticket *next;
     struct history_query *query;
@@ -61,7 +61,7 @@ static bool ask(void *self, struct history_query *query, struct answer_box *box)
     ticket->next = atomic_load_explicit(&history->asked, memory_order_relaxed);
     while (!atomic_compare_exchange_weak_explicit(&history->asked, &ticket->next, ticket,
                                                   memory_order_release, memory_order_relaxed)) {
-        /* another worker's question came in between */
+        /* another worker's query came in between */
     }
     sem_post(&history->posted);
     return true;
@@ -79,7 +79,7 @@ static bool is_stopping(struct history_thread *history)
     return atomic_load_explicit(&history->stopping, memory_order_relaxed);
 }
 
-/* Waits until what the asker had done, or seen, is on disk: or as far as it ever gets. */
+/* Waits until what the client had done or seen is on disk, or never will be. */
 static void await_durable(struct history_thread *history, struct history_query *query)
 {
     struct journal_metrics metrics;
@@ -105,7 +105,7 @@ static void answer(struct history_thread *history, const struct ticket *ticket)
     answer_box_put(ticket->box, query);
 }
 
-/* The newest is first in what was pushed; answered is in the order in which it was asked. */
+/* The pushed list has the newest query first; they are answered in order of arrival. */
 static struct ticket *take_asked(struct history_thread *history)
 {
     struct ticket *from = atomic_exchange_explicit(&history->asked, NULL, memory_order_acquire);
@@ -133,7 +133,7 @@ static void answer_all(struct history_thread *history)
 static void *thread_main(void *argument)
 {
     struct history_thread *history = argument;
-    /* On Linux a thread has a priority of its own. If it may not be lowered, so be it. */
+    /* On Linux each thread has its own priority. A failure does not matter. */
     setpriority(PRIO_PROCESS, (id_t)gettid(), getpriority(PRIO_PROCESS, 0) + NICENESS);
     while (!is_stopping(history)) {
         while (sem_wait(&history->posted) < 0 && errno == EINTR) {

@@ -2,9 +2,8 @@
 /*
  * stockd: the stock engine. Wires the ledger, the journal and the server, and runs them.
  *
- * Exit status: 0 stopped cleanly; 1 the journal could not be written, or a worker could not go on:
- * changes that were acknowledged are safe, but the engine did not end as it should; 2 it could not
- * start.
+ * Exit status: 0 stopped cleanly; 1 the journal could not be written, or a worker failed:
+ * acknowledged changes are safe, but the engine did not stop cleanly; 2 it could not start.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -33,7 +32,7 @@
 
 enum { EXIT_CLEAN = 0, EXIT_UNCLEAN = 1, EXIT_NOT_STARTED = 2, SPARE_DESCRIPTORS = 64 };
 
-/* Each part is made by its `start` below, in this order, and ended by its `stop`. */
+/* The `start` functions below set up the parts in this order; each `stop` ends its part. */
 struct program {
     struct options options;
     enum durability durability;
@@ -94,7 +93,7 @@ static void say(void *context, const char *line)
     fprintf(stderr, "stockd: %s\n", line);
 }
 
-/* A line a second, once recovery has taken so long that somebody may wonder. A start that is
+/* A line a second, once recovery takes so long that an operator may wonder. A start that is
  * refused earlier says only why. */
 static void show_progress(void *context, uint64_t done, uint64_t total)
 {
@@ -156,7 +155,7 @@ static struct ledger *create_ledger(struct program *program)
     return ledger_create(&config);
 }
 
-/* For a snapshot, or if one was damaged, the next: what the ledger holds is forgotten. */
+/* For a snapshot, or for the next one if that is damaged: drops what the ledger holds. */
 static struct ledger *fresh_ledger(void *context)
 {
     struct program *program = context;
@@ -188,19 +187,19 @@ static void say_forgotten(const struct program *program, uint64_t count)
 {
     if (count > 0)
         fprintf(stderr,
-                "stockd: the table of ids is smaller than what the journal holds of live "
-                "reservations and remembered ids: forgot %" PRIu64
-                " ids early; --reservations %" PRIu64 " would keep them\n",
+                "stockd: the id table is too small for the journal's live reservations and "
+                "remembered ids: forgot %" PRIu64 " ids early; --reservations %" PRIu64
+                " would keep them\n",
                 count, program->options.reservations + count);
 }
 
-/* A ready file that a killed engine left would say that this one is ready. Not before it is certain
- * that no other engine runs here, for the file would be that one's. */
+/* A ready file left by a killed engine would claim that this one is ready. Removed only once no
+ * other engine can be running here, because then the file would be that one's. */
 static void remove_old_ready_file(void *context)
 {
     const struct program *program = context;
     if (program->options.ready_file[0])
-        unlink(program->options.ready_file); /* that it cannot be written is said later */
+        unlink(program->options.ready_file); /* a failure is reported when it is written */
 }
 
 static int cannot_open(struct program *program, int error, const struct error *why)
@@ -283,7 +282,7 @@ static int start_mirror(struct program *program)
     return thread_started(mirroring_start(&program->mirroring), "mirrors to Redis");
 }
 
-/* Ends its thread, too: it may still show what the last replies told. */
+/* Also ends its thread, which may first mirror the changes of the last replies. */
 static void drop_mirror(struct program *program)
 {
     mirroring_stop(&program->mirroring);
@@ -312,7 +311,7 @@ static void remove_ready_file(struct program *program)
 
 /* ---- the server ---- */
 
-/* As many descriptors as the system gives, and no more connections than that is good for. */
+/* Raises the descriptor limit as far as allowed, and limits the connections to that. */
 static uint32_t connections_possible(uint64_t wanted)
 {
     struct rlimit limit;
@@ -329,7 +328,7 @@ static uint32_t connections_possible(uint64_t wanted)
     return (uint32_t)possible;
 }
 
-/* Worker 0 is the main thread. What stops by itself says why elsewhere. */
+/* Worker 0 is the main thread. Other reasons to stop are reported where they occur. */
 static void on_stopping(void *context, int signal, pid_t from)
 {
     struct program *program = context;
@@ -479,8 +478,8 @@ static void warn_exposed(const struct program *program)
     }
 }
 
-/* The log says so before the ready file appears, for whoever waits for the file may read the log
- * next; but not if the file cannot be written. */
+/* Logs the start before the ready file appears, so that a program that waits for the file finds the
+ * line in the log; but not if the file cannot be written. */
 static void on_ready(void *context)
 {
     struct program *program = context;
@@ -501,7 +500,7 @@ static void on_ready(void *context)
     unlink(temporary);
     fprintf(stderr, "stockd: cannot write the ready file %s: %s\n", path, strerror(error));
     program->status = EXIT_NOT_STARTED;
-    kill(getpid(), SIGTERM); /* whoever waits for the file would wait for ever */
+    kill(getpid(), SIGTERM); /* a program that waits for the file would wait for ever */
 }
 
 /* ---- from the first part to the last, and back ---- */
@@ -530,7 +529,7 @@ static void run(struct program *program)
     remove_ready_file(program);
     if (!error)
         return;
-    fprintf(stderr, "stockd: a worker could not go on: %s\n", strerror(-error));
+    fprintf(stderr, "stockd: a worker failed: %s\n", strerror(-error));
     program->status = EXIT_UNCLEAN;
 }
 

@@ -52,7 +52,7 @@ static void take(void *self)
     mirror_take(mirroring->mirror);
 }
 
-/* It is read at each connection; that it cannot be read at all is better said at the start. */
+/* It is read at each connection; if it is unreadable, the start reports it. */
 static bool password_readable(const char *path, char *why, size_t size)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC);

@@ -11,7 +11,7 @@
 #include "tools/stockd/options.h"
 
 struct mirroring {
-    struct mirror *mirror; /* NULL: there is none */
+    struct mirror *mirror; /* NULL: none */
     struct mirror_port port;
     const struct options *options;
 };
@@ -25,10 +25,10 @@ struct mirroring_parts {
     void (*say)(void *context, const char *line);
 };
 
-/* False, and in why one line. */
+/* False, and one line in why. */
 bool mirroring_create(struct mirroring *mirroring, const struct mirroring_parts *parts, char *why,
                       size_t size);
-/* These do nothing if there is none. start: 0 or -errno. stop ends it, started or not; it may be
+/* Without a mirror these do nothing. start: 0 or -errno. stop ends it, started or not; it may be
  * called again. */
 int mirroring_start(struct mirroring *mirroring);
 void mirroring_stop(struct mirroring *mirroring);

@@ -13,7 +13,7 @@
 #include "engine/base/limits.h"
 #include "protocol/address.h"
 
-/* ---- what there is to say ---- */
+/* ---- the options ---- */
 
 enum form { FORM_TEXT, FORM_NUMBER, FORM_ADDRESSES, FORM_FLAG };
 
@@ -26,7 +26,7 @@ struct option_rule {
     const char *help;
 };
 
-/* What the mirror sends costs it and Redis about 8 us an item: a tenth of all processors. */
+/* An item costs the mirror and Redis about 8 us: at this rate, a tenth of all processors. */
 enum { MIRROR_RATE_EACH = 12500 };
 
 #define AT(field) offsetof(struct options, field)
@@ -34,7 +34,8 @@ enum { MIRROR_RATE_EACH = 12500 };
 #define GI (UINT64_C(1) << 30)
 
 static const struct option_rule rules[] = {
-    { "data", FORM_TEXT, AT(data), 0, 0, 0, "DIR", "where the journal is kept; made if missing" },
+    { "data", FORM_TEXT, AT(data), 0, 0, 0, "DIR",
+      "where the journal is kept; created if missing" },
     { "listen", FORM_ADDRESSES, AT(listen), 0, 0, 0, "ADDRESS",
       "HOST:PORT or unix:PATH, more than once if you like;\n"
       "port 0: the kernel chooses (127.0.0.1:7421)" },
@@ -48,10 +49,10 @@ static const struct option_rule rules[] = {
     { "ready-file", FORM_TEXT, AT(ready_file), 0, 0, 0, "PATH",
       "gets one line per bound address once requests are served" },
     { "redis", FORM_TEXT, AT(redis), 0, 0, 0, "ADDRESS",
-      "shows availability in that Redis: HOST:PORT or unix:PATH" },
+      "mirrors availability to that Redis: HOST:PORT or unix:PATH" },
     { "redis-prefix", FORM_TEXT, AT(redis_prefix), 0, 0, 0, "TEXT",
-      "what the names of all its keys begin with (stock:)" },
-    { "redis-user", FORM_TEXT, AT(redis_user), 0, 0, 0, "NAME", "whom to AUTH as" },
+      "prefix of all its keys (stock:)" },
+    { "redis-user", FORM_TEXT, AT(redis_user), 0, 0, 0, "NAME", "user to AUTH as" },
     { "redis-password-file", FORM_TEXT, AT(redis_password_file), 0, 0, 0, "FILE",
       "its first line is the password; read at each connection" },
     { "redis-database", FORM_NUMBER, AT(redis_database), 0, 1 << 20, 0, "N", "to SELECT (0)" },
@@ -61,51 +62,51 @@ static const struct option_rule rules[] = {
       "changed items sent a second, at most, while the engine is\n"
       "busy; 0: no limit (12500 for each processor)" },
     { "redis-timeout-ms", FORM_NUMBER, AT(redis_timeout_ms), 10, 3600000, 5000, "N",
-      "an answer that takes longer does not count" },
-    { "items", FORM_NUMBER, AT(items), 1, 1 << 28, 1000000, "N", "greatest number of items" },
+      "how long to wait for an answer" },
+    { "items", FORM_NUMBER, AT(items), 1, 1 << 28, 1000000, "N", "maximum number of items" },
     { "pools", FORM_NUMBER, AT(pools), 1, 1 << 28, 4000000, "N",
-      "greatest number of pools: items times locations" },
+      "maximum number of pools: items times locations" },
     { "reservations", FORM_NUMBER, AT(reservations), 1, 1 << 28, 4000000, "N",
-      "size of the table of ids: live reservations, and what has\n"
-      "ended and is remembered, about 150 bytes each" },
+      "size of the id table: live reservations, and ended ones\n"
+      "that are remembered, about 150 bytes each" },
     { "remember-s", FORM_NUMBER, AT(remember_s), 0, 31536000, 300, "N",
-      "seconds for which an id is remembered after it ended, at\n"
-      "least: a retry within them is never done twice" },
+      "minimum seconds to remember an id after it ended: a\n"
+      "retry within them is never done twice" },
     { "segment-bytes", FORM_NUMBER, AT(segment_bytes), 0, 64 * GI, 0, "N",
-      "size of a journal segment (0: the journal's own choice)" },
+      "size of a journal segment (0: 64 MiB)" },
     { "log-bytes", FORM_NUMBER, AT(log_bytes), 0, 4 * GI, 0, "N",
       "ring of changes on their way to disk, a power of two\n"
       "(0: 1 MiB for each worker, rounded up)" },
     { "compact-bytes", FORM_NUMBER, AT(compact_bytes), 0, UINT64_MAX, GI, "N",
-      "of journal that no snapshot covers start a compaction;\n"
-      "0: never by itself" },
+      "bytes of journal that no snapshot covers start a\n"
+      "compaction; 0: none starts by itself" },
     { "archive", FORM_TEXT, AT(archive), 0, 0, 0, "yes|no",
-      "keep segments that are not needed, compressed (no)" },
+      "keep segments that are no longer needed, compressed (no)" },
     { "archive-max-bytes", FORM_NUMBER, AT(archive_max_bytes), 0, UINT64_MAX, 0, "N",
-      "of archived segments are kept (0: all)" },
+      "bytes of archived segments to keep (0: all)" },
     { "archive-days", FORM_NUMBER, AT(archive_days), 0, 1000000, 0, "N",
-      "that archived segments are kept (0: for ever)" },
+      "days to keep archived segments (0: for ever)" },
     { "max-connections", FORM_NUMBER, AT(max_connections), 1, 1000000, 10000, "N", "at once" },
     { "max-message-bytes", FORM_NUMBER, AT(max_message_bytes), 256, 64 * MI, 1 * MI, "N",
       "in one message" },
     { "max-input-bytes", FORM_NUMBER, AT(max_input_bytes), MI, 1024 * GI, 64 * MI, "N",
-      "held of messages that are not whole yet, all together" },
+      "held for incomplete messages of all connections" },
     { "message-timeout-ms", FORM_NUMBER, AT(message_ms), 100, 3600000, 30000, "N",
-      "a message that is not whole by then is not waited for" },
+      "how long to wait for the rest of a message" },
     { "max-message-elements", FORM_NUMBER, AT(max_message_elements), 16, 16 * MI, 65536, "N",
       "in one message" },
     { "max-nesting", FORM_NUMBER, AT(max_nesting), 4, 32, 8, "N",
-      "lists and maps in each other, the message itself counted" },
+      "depth of lists and maps, counting the message itself" },
     { "max-order-lines", FORM_NUMBER, AT(max_order_lines), 1, LINES_MAX, LINES_MAX, "N",
       "in one order" },
     { "subscriber-timeout-ms", FORM_NUMBER, AT(subscriber_ms), 100, 3600000, 30000, "N",
-      "a subscriber that takes nothing for so long is cut off" },
+      "disconnects a subscriber that reads nothing for so long" },
     { "max-query-skus", FORM_NUMBER, AT(max_query_skus), 1, 65536, 4096, "N", "in one query" },
     { "init", FORM_FLAG, AT(init), 0, 0, 0, NULL,
       "begin a new journal in a directory that has lost its own;\n"
       "a new or empty directory needs no --init" },
-    { "help", FORM_FLAG, AT(help), 0, 0, 0, NULL, "this text" },
-    { "version", FORM_FLAG, AT(version), 0, 0, 0, NULL, "the version" },
+    { "help", FORM_FLAG, AT(help), 0, 0, 0, NULL, "print this text" },
+    { "version", FORM_FLAG, AT(version), 0, 0, 0, NULL, "print the version" },
 };
 
 enum { RULES = sizeof rules / sizeof *rules };
@@ -169,7 +170,7 @@ static bool set_value(struct options *options, const struct option_rule *rule, c
         return set_number((uint64_t *)(void *)field, rule, value, why, size);
     case FORM_ADDRESSES:
         if (options->listen_count == LISTEN_MAX) {
-            snprintf(why, size, "there may be %d listen addresses", LISTEN_MAX);
+            snprintf(why, size, "more than %d listen addresses", LISTEN_MAX);
             return false;
         }
         if (!address_valid(value)) {
@@ -328,7 +329,7 @@ static bool is_usual(const struct option_rule *rule, const struct options *optio
     return rule->form != FORM_TEXT || strcmp(value, other) == 0;
 }
 
-/* Options that would do nothing are refused: whoever gives them expects something. */
+/* Refuses options that would do nothing: an operator who gives one expects an effect. */
 static bool companions_good(const struct options *options, char *why, size_t size)
 {
     static struct options usual; /* not on the stack: it is large */
@@ -361,7 +362,7 @@ static uint64_t default_log_bytes(uint64_t workers)
 
 bool options_read(struct options *options, int argc, char **argv, char *why, size_t size)
 {
-    static struct options given; /* by the command line alone: what it says counts more */
+    static struct options given; /* by the command line alone, which takes precedence */
     set_defaults(&given);
     if (!read_arguments(&given, argc, argv, why, size))
         return false;

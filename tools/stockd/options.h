@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What stockd is told: by its command line and its config file, which know the same words. */
+/* The options of stockd, from its command line and its config file, which have the same names. */
 #ifndef STOCKD_TOOLS_STOCKD_OPTIONS_H
 #define STOCKD_TOOLS_STOCKD_OPTIONS_H
 
@@ -30,7 +30,7 @@ struct options {
     bool help, version, init;
 };
 
-/* False, and in why (size bytes) one line: what is wrong, and where it was said. */
+/* False, and one line in why (size bytes): what is wrong, and where. */
 bool options_read(struct options *options, int argc, char **argv, char *why, size_t size);
 
 void options_print_help(void);

@@ -15,21 +15,21 @@
 
 enum { LOOK_MS = 1000 };
 
-/* Per cent of a table that are worth a line each. */
+/* Per cent of a table at which it logs a line. */
 static const unsigned levels[] = { 80, 90, 100 };
 enum { LEVELS = sizeof levels / sizeof *levels };
 
 /* Items and pools are never removed, so each level is reached once. */
 struct table {
     const char *name; /* and the option that sizes it */
-    unsigned said;    /* levels that were told */
+    unsigned said;    /* levels that were logged */
 };
 
 struct watch {
     const struct ledger *ledger;
     pthread_t thread;
     int stop_fd;   /* readable: stop */
-    int signal_fd; /* of the signals that are taken */
+    int signal_fd; /* of the signals that it takes */
     struct table items, pools;
 };
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The thread that looks after what no worker has time for: it says in the log when a table is
- * nearly full, and takes the signals that mean nothing to the engine, so that they do not end it.
+ * The thread that does what workers have no time for: it logs when a table is nearly full, and
+ * takes the signals that mean nothing to the engine, so that they do not end it.
  */
 #ifndef STOCKD_TOOLS_STOCKD_WATCH_H
 #define STOCKD_TOOLS_STOCKD_WATCH_H
@@ -10,8 +10,8 @@
 
 struct watch;
 
-/* Blocks the signals that the thread takes, in this thread and those that it starts: first of all,
- * for until the thread runs they must not end the process either. */
+/* Blocks the signals that the thread takes, in this thread and those that it starts. Call it before
+ * anything else: until the thread runs they must not end the process either. */
 void watch_block_signals(void);
 
 /* The ledger outlives it. 0 or -errno. */
