@@ -14,7 +14,7 @@ tar -c --exclude=./build --exclude=./.git . | tar -x -C "$copy" || exit 1
 cd "$copy" || exit 1
 # Without a repository around it, `git apply` is a strict patch(1).
 GIT_CEILING_DIRECTORIES=$(dirname "$copy") git apply docs/examples/swap.diff || {
-    echo "docs/examples/swap.diff no longer applies. CONTRIBUTING.md says how to renew it." >&2
+    echo "docs/examples/swap.diff no longer applies. CONTRIBUTING.md says how to regenerate it." >&2
     exit 1
 }
 
