@@ -127,7 +127,7 @@ class Watch(StockctlTestCase):
             watch.send_signal(signal.SIGINT)
             self.assertEqual(reap(watch, 20 * SLOW), DONE)
             said = watch.stderr.read().decode()
-            self.assertEqual((said.count("reconnecting"), said.count("connected again")), (2, 2), said)
+            self.assertEqual((said.count("reconnecting"), said.count("reconnected")), (2, 2), said)
 
     def test_it_says_once_that_the_engine_is_away(self):
         with Server() as server:
@@ -146,14 +146,14 @@ class Watch(StockctlTestCase):
                     deaf.accept()[0].close()
             os.unlink(refusals)
             server.start()
-            self.assertRegex(self.said(watch), "connected again")
+            self.assertRegex(self.said(watch), "reconnected")
             watch.send_signal(signal.SIGTERM)
             self.assertEqual(reap(watch, 20 * SLOW), DONE)
 
     def test_an_item_that_does_not_exist(self):
         ghost = unique("GHOST")
         self.ctl("watch", "--sku", ghost, expect=REFUSED)
-        self.assertRegex(self.err, rf"^stockctl: unknown_sku: .*{ghost}.*\nstockctl: --wait ")
+        self.assertRegex(self.err, rf"^stockctl: unknown_sku: .*{ghost}.*\nstockctl: use --wait ")
         error = self.json("watch", "--sku", ghost, expect=REFUSED)["error"]
         self.assertEqual(error["code"], "unknown_sku")
         watch = self.watch("--json", "watch", "--sku", ghost, "--wait", "--since", "0")

@@ -2,8 +2,8 @@
 /*
  * args.c - the command line after the command's name.
  *
- * Options may stand anywhere and be written --name VALUE or --name=VALUE; "--" ends them. A word
- * that begins with a dash and a digit is a number, not an option: `adjust SKU main -3` must work.
+ * Options may stand anywhere, as --name VALUE or --name=VALUE; "--" ends them. A word that begins
+ * with a dash and a digit is a number, not an option: `adjust SKU main -3` must work.
  */
 #include "tools/stockctl/ctl.h"
 
@@ -42,7 +42,7 @@ struct words {
     size_t at;
 };
 
-/* The value of the option just met: after its '=', or the next word. */
+/* The value of the current option: after its '=', or the next word. */
 static const char *take_value(struct words *words, const char *equals)
 {
     if (equals != NULL)
@@ -50,7 +50,7 @@ static const char *take_value(struct words *words, const char *equals)
     return words->at < words->count ? words->word[words->at++] : NULL;
 }
 
-/* Whether the word is that option, by itself or with a value: "--as", "--as=ann". */
+/* Whether the word is that option, alone or with a value: "--as", "--as=ann". */
 static bool is_named(const char *word, const char *name)
 {
     size_t len = strlen(name);
@@ -137,7 +137,7 @@ static int command_option(struct args *args, const char *word, struct words *wor
         if (len < 3 || strlen(name) != len - 2 || memcmp(word + 2, name, len - 2) != 0)
             continue;
         if (args->given[i] != NULL)
-            return usage_error(args, "--%s is given twice", name);
+            return usage_error(args, "--%s was given twice", name);
         if (options[i].type == OPTION_FLAG) {
             if (equals != NULL)
                 return usage_error(args, "--%s takes no value", name);
@@ -314,15 +314,16 @@ int args_int(const struct args *args, const char *name, const char *text, int64_
 }
 
 /*
- * An SKU may itself hold ':' and '@', so the text is read from its end: the last ':' must be
- * followed by a quantity. Only a text without both characters may leave the quantity out.
+ * An SKU may itself contain ':' and '@', so the text is read from its end: the last ':' must be
+ * followed by a quantity. Only a text with neither character may leave the quantity out.
  */
 int args_order_line(const struct args *args, const char *text, struct order_line *out)
 {
     const char *colon = strrchr(text, ':');
     if (colon == NULL) {
         if (strchr(text, '@') != NULL)
-            return usage_error(args, "'%s' names a place but no quantity: SKU:QTY@LOCATION", text);
+            return usage_error(args, "'%s' names a location but no quantity: SKU:QTY@LOCATION",
+                               text);
         *out = (struct order_line){ .sku = text, .sku_len = strlen(text), .qty = 1 };
         return CTL_DONE;
     }
@@ -338,6 +339,6 @@ int args_order_line(const struct args *args, const char *text, struct order_line
     out->location = *rest == '@' ? rest + 1 : NULL;
     int failed = args_int(args, text, number, 1, CTL_QUANTITY_MAX, &out->qty);
     if (failed == CTL_DONE && out->location != NULL && out->location[0] == '\0')
-        return usage_error(args, "'%s' lacks its location after the '@'", text);
+        return usage_error(args, "'%s' has no location after the '@'", text);
     return failed;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* bad_rows.c - the bad rows of a file, collected until all are known, then reported by line. */
+/* bad_rows.c - the bad rows of a file: collected until all are known, then reported by line. */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE /* vasprintf */
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* call.c - requests to the engine, and its refusals in words. */
+/* call.c - requests to the engine, and its refusals as text. */
 #include "tools/stockctl/ctl.h"
 
 #include <pwd.h>
@@ -44,7 +44,7 @@ int ctl_lost(const struct ctl *ctl, const stockd_client *client, int status)
     if (text[0] == '\0')
         text = stockd_status_text(status);
     if (strncmp(text, ctl->server, len) == 0 && text[len] == ':')
-        text += len + 2; /* most messages of the client begin with the address already */
+        text += len + 2; /* most client messages already begin with the address */
     return ctl_error(ctl, CTL_UNREACHABLE, "unreachable", "%s: %s", ctl->server, text);
 }
 
@@ -53,7 +53,7 @@ int ctl_failed(struct ctl *ctl, int status)
     return ctl_lost(ctl, ctl->client, status);
 }
 
-/* The lines that fell short, or whatever list the details hold. */
+/* The short lines, or whatever list the details hold. */
 static void print_short_lines(stockd_value details)
 {
     static const struct column columns[] = {

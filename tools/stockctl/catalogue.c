@@ -93,7 +93,7 @@ static int give_page(struct ctl *ctl, uint64_t *next, uint64_t *lsn, listing_fn 
         stockd_map_u64(reply.result, "lsn", lsn);
     if (!stockd_map_u64(reply.result, "next", next))
         *next = 0;
-    if (!good || (*next != 0 && *next <= from)) /* a cursor that stands still would never end */
+    if (!good || (*next != 0 && *next <= from)) /* or it would loop forever */
         return ctl_error(ctl, CTL_UNREACHABLE, "unreachable",
                          "the engine sent an invalid page of items");
     return CTL_DONE;

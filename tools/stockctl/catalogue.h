@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* catalogue.h - places, channels and items as files: what `export` and `import` share. */
+/* catalogue.h - locations, channels and items as files: what `export` and `import` share. */
 #ifndef STOCKCTL_CATALOGUE_H
 #define STOCKCTL_CATALOGUE_H
 
@@ -7,8 +7,8 @@
 
 enum field_form {
     FIELD_TEXT,  /* UTF-8, at most `most` bytes; an empty cell empties it */
-    FIELD_CODES, /* a,b,c: codes of places or groups; an empty cell empties it */
-    FIELD_RULE,  /* a rule of sourcing */
+    FIELD_CODES, /* a,b,c: codes of locations or groups; an empty cell empties it */
+    FIELD_RULE,  /* a sourcing rule */
     FIELD_NUMBER,
     FIELD_REAL,
     FIELD_BOOL, /* yes or no */
@@ -25,12 +25,12 @@ struct field {
 #define CATALOGUE_FIELDS_MAX 12
 
 struct catalogue_kind {
-    const char *name;   /* "places": of the command, and of the list in JSON */
+    const char *name;   /* "places": in the command, and of the list in JSON */
     const char *key;    /* the first column, and the key of a record */
     const char *list;   /* the method that lists them */
     const char *set;    /* the method that sets one */
     bool paged;         /* its list is `items`: in pages, and in no order */
-    const char *checks; /* the field whose codes must be known places or groups, or NULL */
+    const char *checks; /* the field whose codes must be known locations or groups, or NULL */
     struct field field[CATALOGUE_FIELDS_MAX];
 };
 

@@ -57,15 +57,15 @@ static const struct option replay_options[] = {
 };
 
 static const struct option demo_options[] = {
-    { "trickle", NULL, "then keep placing orders, so that stock moves, until Ctrl-C", NULL,
+    { "trickle", NULL, "then keep placing orders until Ctrl-C, so that stock moves", NULL,
       OPTION_FLAG },
-    { "rate", "N", "orders a second of the trickle (5)", NULL, OPTION_COUNT },
+    { "rate", "N", "the trickle's orders per second (5)", NULL, OPTION_COUNT },
     { "orders", "N", "end the trickle after that many", NULL, OPTION_COUNT },
     { .name = NULL },
 };
 
 #define EMPTY_CELLS                                                                                \
-    "An empty cell empties a text or a list, and leaves a number, a yes or no, or a rule."
+    "An empty cell clears a text or a list, and keeps a number, a yes or no, or a rule."
 
 const struct command bulk_commands[] = {
     {
@@ -73,9 +73,9 @@ const struct command bulk_commands[] = {
         .summary = "Set opening stock from a CSV file",
         .usage = "FILE.csv|- [OPTION]...",
         .details = "The first line names the columns: sku,location,on_hand in any order; others\n"
-                   "are ignored. All rows are checked before any is applied; a bad row is\n"
-                   "named by line and column. The same file again changes nothing, so an import\n"
-                   "that was cut short can be repeated.",
+                   "are ignored. All rows are checked before any is applied; bad rows are\n"
+                   "reported by line and column. Importing the same file again changes nothing,\n"
+                   "so an interrupted import can be repeated.",
         .example = "stockctl import stock opening.csv",
         .options = import_options,
         .least = 1,
@@ -108,8 +108,8 @@ const struct command bulk_commands[] = {
         .summary = "Create or change channels from a CSV file",
         .usage = "FILE.csv|- [--skip-bad]",
         .details = "Column code, and any of kind, name, locations, buffer, hold_ttl_ms, sourcing;\n"
-                   "others are ignored. The locations and groups that a channel names must be\n"
-                   "there: import places first.\n" EMPTY_CELLS,
+                   "others are ignored. The locations and groups that a channel names must\n"
+                   "exist: import places first.\n" EMPTY_CELLS,
         .example = "stockctl import channels channels.csv",
         .options = import_catalogue_options,
         .least = 1,
@@ -120,9 +120,9 @@ const struct command bulk_commands[] = {
         .name = "import items",
         .summary = "Create or change items from a CSV file",
         .usage = "FILE.csv|- [--skip-bad]",
-        .details = "Column sku, and any of name, barcode, low_stock, backorder_limit; others are\n"
-                   "ignored. The engine keeps the last two for later and does nothing with\n"
-                   "them yet.\n" EMPTY_CELLS,
+        .details =
+            "Column sku, and any of name, barcode, low_stock, backorder_limit; others are\n"
+            "ignored. The engine keeps the last two but does not use them yet.\n" EMPTY_CELLS,
         .example = "stockctl import items items.csv",
         .options = import_catalogue_options,
         .least = 1,
@@ -150,8 +150,8 @@ const struct command bulk_commands[] = {
         .summary = "Print the details of all items as CSV, by SKU",
         .usage = "",
         .details =
-            "What `import items` reads. A catalogue and its stock move to another engine by\n"
-            "export and import of places, channels, items and stock, in this order.",
+            "What `import items` reads. To move a catalogue and its stock to another engine,\n"
+            "export and import places, channels, items and stock, in this order.",
         .example = "stockctl export items > items.csv",
         .run = run_export_items,
     },
@@ -160,12 +160,12 @@ const struct command bulk_commands[] = {
         .summary = "Run a file of orders through the engine",
         .usage = "FILE.csv|- [OPTION]...",
         .details =
-            "The first line names the columns: order_id,channel,sku,qty and perhaps location.\n"
+            "The first line names the columns: order_id,channel,sku,qty[,location].\n"
             "Consecutive rows with one order_id are one order: reserved whole or not at all,\n"
             "then confirmed and fulfilled. Negative quantities are a return, to the row's\n"
             "location or the first one of the channel. A refused order is counted.\n\n"
-            "A replay that was cut short can be repeated: what was done is not done twice.\n"
-            "Orders that were refused are asked again, unless --log FILE remembers them.",
+            "An interrupted replay can be repeated: what was done is not done twice.\n"
+            "Refused orders are sent again, unless --log FILE remembers them.",
         .example = "stockctl replay orders.csv --log orders.log",
         .options = replay_options,
         .least = 1,
@@ -176,9 +176,8 @@ const struct command bulk_commands[] = {
         .name = "demo",
         .summary = "Fill the engine with a trial catalogue and orders",
         .usage = "[OPTION]...",
-        .details =
-            "Always the same ones: again, it adds nothing. A trickle goes on with orders of\n"
-            "its own: held, then shipped, cancelled or left to run out.",
+        .details = "Always the same ones: a second run adds nothing. A trickle continues with\n"
+                   "further orders: held, then shipped, cancelled or left to expire.",
         .example = "stockctl demo --trickle",
         .options = demo_options,
         .run = run_demo,

@@ -120,7 +120,7 @@ static int run_channel_show(struct ctl *ctl, const struct args *args)
 static const struct option location_options[] = {
     { "kind", "KIND", "such as warehouse or store", "kind", OPTION_TEXT },
     { "name", "TEXT", "for people", "name", OPTION_TEXT },
-    { "priority", "N", "the lowest is used first", "priority", OPTION_INT },
+    { "priority", "N", "the lowest comes first", "priority", OPTION_INT },
     { "lead-time", "DURATION", "from order to ready, such as 2h", "lead_time_s", OPTION_SECONDS },
     { "ships", "yes|no", "sends parcels", "ships", OPTION_BOOL },
     { "pickup", "yes|no", "customers collect here", "pickup", OPTION_BOOL },

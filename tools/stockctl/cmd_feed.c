@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* cmd_feed.c - what has changed: changes; watch is in a file of its own. */
+/* cmd_feed.c - what has changed: `changes`; `watch` is in watch.c. */
 #include "tools/stockctl/ctl.h"
 
 #include <inttypes.h>
@@ -67,7 +67,7 @@ static int run_changes(struct ctl *ctl, const struct args *args)
 static const struct option changes_options[] = {
     { "since", "LSN", "what has changed since then (0: everything)", NULL, OPTION_COUNT },
     { "channel", "CODE", "on this channel only", "channel", OPTION_TEXT },
-    { "limit", "N", "about that many at once (1000)", "limit", OPTION_COUNT },
+    { "limit", "N", "about that many per page (1000)", "limit", OPTION_COUNT },
     { NULL, NULL, NULL, NULL, OPTION_TEXT },
 };
 
@@ -76,7 +76,7 @@ static const struct option watch_options[] = {
     { "sku", "SKU", "this item only", NULL, OPTION_TEXT },
     { "since", "LSN", "start with what has changed since then", NULL, OPTION_COUNT },
     { "wait", NULL, "watch an item that does not exist yet", NULL, OPTION_FLAG },
-    { "patience", "DURATION", "how long to retry an unreachable engine (for ever)", NULL,
+    { "patience", "DURATION", "how long to retry an unreachable engine (forever)", NULL,
       OPTION_MILLIS },
     { NULL, NULL, NULL, NULL, OPTION_TEXT },
 };

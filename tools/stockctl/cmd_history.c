@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* cmd_history.c - questions about the past: history, and stock as it was. */
+/* cmd_history.c - history, and stock as it was. */
 #include "tools/stockctl/ctl.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#define PAGE_MAX 1000 /* events that one answer may be asked for */
+#define PAGE_MAX 1000 /* events in one answer */
 
 /* One history, gathered page by page. */
 struct history {
     const char *sku; /* or NULL, and id */
     const char *id;
     int64_t since_lsn;
-    int64_t left; /* events that are still wanted */
+    int64_t left; /* events still wanted */
     struct table *table;
     size_t rows;
     json_t *events;
@@ -184,7 +184,7 @@ const struct command history_commands[] = {
         .summary = "Show what happened to an item or an order, and who did it",
         .usage = "SKU|--id ID [OPTION]...",
         .details = "Read from the journal, oldest first. ON HAND and RESERVED are the pool's\n"
-                   "after each event; they are not known when asked by --id.",
+                   "after each event; with --id they are not known.",
         .example = "stockctl history TEE-RED-M --limit 20",
         .options = history_options,
         .least = 0,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* cmd_item.c - what the catalogue knows of items: item, item list. */
+/* cmd_item.c - items in the catalogue: item, item list. */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE /* strcasestr */
 #endif
@@ -10,7 +10,7 @@
 
 /* ---- item SKU ------------------------------------------------------------------------------- */
 
-/* What is set: most items have no limits. */
+/* Only what is set: most items have no limits. */
 static void show_item(stockd_value result)
 {
     static const char *const titles[] = { "<", "<", NULL };

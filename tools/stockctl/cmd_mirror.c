@@ -53,7 +53,7 @@ static char *text_of(stockd_value section, const char *key)
     return stockd_map_str(section, key, &text, &len) ? text_format("%.*s", (int)len, text) : NULL;
 }
 
-/* Where the engine says it is, unless the command line knows better. */
+/* Where the engine says it is, unless the command line says otherwise. */
 static int find_place(struct ctl *ctl, const struct args *args, struct mirror_place *place)
 {
     stockd_reply reply;
@@ -204,7 +204,7 @@ const struct command mirror_commands[] = {
         .name = "mirror verify",
         .summary = "Compare everything that Redis shows with the engine",
         .usage = "[OPTION]...",
-        .details = "Both may change meanwhile: what differs is compared again.\n"
+        .details = "Both may change meanwhile: differences are checked again.\n"
                    "Exit status 0: no difference; 1: one line for each difference.",
         .example = "stockctl mirror verify",
         .options = verify_options,

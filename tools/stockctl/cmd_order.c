@@ -26,7 +26,7 @@ static int pack_lines(const struct args *args, bool with_location, stockd_pack *
     return CTL_DONE;
 }
 
-/* "state  held" and the like, but without the lines; expires_ms with what is left of it. */
+/* "state  held" and the like, without the lines; expires_ms with the time left. */
 static void show_head(stockd_value result, const char *id)
 {
     static const char *const titles[] = { "<", "<", NULL };
@@ -134,7 +134,7 @@ static int run_confirm(struct ctl *ctl, const struct args *args)
     return failed;
 }
 
-/* A step in parts must carry an id of its own, or a repetition would do it twice. */
+/* A partial step must carry an id of its own, or a repetition would do it twice. */
 static int take_op(const struct args *args, char *op)
 {
     const char *given = args_option(args, "op");
@@ -213,7 +213,7 @@ static const struct option reserve_options[] = {
     { "id", "ID", "the order's id; generated if not given", NULL, OPTION_TEXT },
     { "ttl", "DURATION", "hold for 15m, 90s, 2h (the channel's hold-ttl)", "ttl_ms",
       OPTION_MILLIS },
-    { "at", "LOCATION", "take all of it from there (click and collect)", "at", OPTION_TEXT },
+    { "at", "LOCATION", "take everything from there (click and collect)", "at", OPTION_TEXT },
     { "confirm", NULL, "confirm at once", "confirm", OPTION_FLAG },
     { .name = NULL },
 };

@@ -55,7 +55,7 @@ static void show_health_json(stockd_value result, bool read_only, const char *re
                               "mirror", "state", mirror, "error", trouble));
 }
 
-/* A mirror that is unreachable delays no order: its state is shown and does not count. */
+/* An unreachable mirror delays no order: its state is shown but does not count. */
 static void show_health(bool read_only, const char *reason, const char *mirror, const char *trouble)
 {
     if (read_only)
@@ -101,7 +101,7 @@ static int run_health(struct ctl *ctl, const struct args *args)
 
 /* ---- info ----------------------------------------------------------------------------------- */
 
-/* `check` has no time limit of its own: its time grows with the ledger. */
+/* `check` has no time limit: it takes longer the larger the ledger is. */
 static int run_check(struct ctl *ctl)
 {
     stockd_reply reply;
@@ -157,13 +157,13 @@ const struct command server_commands[] = {
         .usage = "",
         .details =
             "Exit status 0: it does; 1: it does not, with the reason; 3: it is unreachable.\n"
-            "The state of the Redis mirror is shown and does not count.",
+            "The state of the Redis mirror is shown but does not count.",
         .example = "stockctl health",
         .run = run_health,
     },
     {
         .name = "info",
-        .summary = "Show the engine's figures",
+        .summary = "Show the engine's metrics",
         .usage = "[SECTION]",
         .details = "Without a SECTION it shows all of them.",
         .example = "stockctl info",

@@ -160,7 +160,7 @@ static int run_availability(struct ctl *ctl, const struct args *args)
     }
 #define OPTION_REF                                                                                 \
     {                                                                                              \
-        "ref", "TEXT", "a reference to keep with it", "ref", OPTION_TEXT                           \
+        "ref", "TEXT", "a reference to store with it", "ref", OPTION_TEXT                          \
     }
 
 static const struct option receive_options[] = { OPTION_ID, OPTION_REF, { .name = NULL } };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * csv_file.c - rows of a CSV file, with the line each of them begins on.
+ * csv_file.c - rows of a CSV file, each with the line on which it begins.
  *
  * libcsv parses; it does not count lines, and a quoted field may span several. So it is fed one
  * physical line at a time: a record begins on the line that is fed while no quoted field is open.
@@ -34,10 +34,10 @@ struct parse {
     size_t line;        /* the physical line being fed, from 1 */
     size_t record_line; /* where the current record began */
     size_t field;       /* fields of the current record so far */
-    size_t *want;       /* by column of the file: its place in reader->columns, or UNWANTED */
+    size_t *want;       /* by column of the file: its index in reader->columns, or UNWANTED */
     size_t columns;     /* of the header */
     bool header_done;
-    bool after_return; /* the last byte was '\r': a '\n' now ends no further line */
+    bool after_return; /* the last byte was '\r': a '\n' now ends no second line */
     bool skip_line;    /* after an error, up to the end of its line */
     int failed;        /* an exit code: the whole file is refused */
     size_t wanted;     /* columns the reader asks for */
@@ -99,7 +99,7 @@ static void check_header(struct parse *parse)
                                       parse->record_line, parse->reader->columns[i]);
 }
 
-/* The name of a column of the file as far as anyone has asked for it; else its number. */
+/* The name of a column of the file if the reader wants it; else its number. */
 static void bad_column(const struct parse *parse, size_t column, const char *problem)
 {
     char number[24];
@@ -127,7 +127,7 @@ static bool fields_fit(const struct parse *parse)
         size_t place = parse->want[column];
         if (place == UNWANTED || strlen(parse->value[place].text) == parse->value[place].len)
             continue;
-        bad_column(parse, column, "has a NUL byte in it");
+        bad_column(parse, column, "contains a NUL byte");
         return false;
     }
     return true;
@@ -162,7 +162,7 @@ static bool csv_start(struct parse *parse)
     return csv_init(&parse->csv, CSV_STRICT | CSV_STRICT_FINI | CSV_APPEND_NULL) == 0;
 }
 
-/* A quote where none may be. The record is lost; the next line begins a new one. */
+/* A misplaced quote. The record is lost; the next line begins a new one. */
 static void on_bad_quote(struct parse *parse, const char *problem)
 {
     if (!parse->header_done)
@@ -176,7 +176,7 @@ static void on_bad_quote(struct parse *parse, const char *problem)
     parse->skip_line = true;
 }
 
-/* Bytes of one physical line, its end included if it is there. */
+/* Bytes of one physical line, with its end if it has one. */
 static void feed(struct parse *parse, const char *bytes, size_t len)
 {
     if (parse->skip_line)

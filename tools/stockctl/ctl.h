@@ -4,7 +4,7 @@
  *
  * A command is one row of a table: its name, help, options and function. The options of a command
  * are a table too, which serves the parser, --help and the packing of the request's option map.
- * Functions that can fail return an exit code and have already said what went wrong.
+ * Functions that can fail return an exit code and have already reported what went wrong.
  */
 #ifndef STOCKCTL_CTL_H
 #define STOCKCTL_CTL_H
@@ -34,14 +34,14 @@ struct ctl {
     const char *server;
     char *name; /* the caller's name, for the history */
     bool json;
-    bool stable;              /* no progress bars: other programs write to the terminal too */
+    bool quiet;               /* no progress bars: other programs write to the terminal too */
     bool patient;             /* calls have no time-out */
     stockd_client *client;    /* NULL until the first call */
-    stockd_notify_fn *notify; /* for that client; NULL: notifications are dropped */
+    stockd_notify_fn *notify; /* for `client`; NULL: notifications are dropped */
     void *notify_context;
 };
 
-/* How the text of an option becomes a value of the protocol. */
+/* How the text of an option becomes a protocol value. */
 enum option_type {
     OPTION_TEXT,
     OPTION_INT,     /* any whole number */
@@ -93,12 +93,12 @@ struct args {
     const struct command *command;
     const char **positional;
     size_t count;
-    const char **given; /* by the option's place in the table: its text, or NULL */
+    const char **given; /* by the option's index in the table: its text, or NULL */
     bool help;
     bool version;
 };
 
-/* argv holds what follows the command's name. Global options are accepted here as well. */
+/* argv holds what follows the command's name. Global options are accepted here too. */
 int args_parse(struct args *args, struct ctl *ctl, const struct command *command, size_t argc,
                char *const *argv);
 void args_free(struct args *args);
@@ -127,7 +127,7 @@ size_t args_option_count(const struct args *args);
 int args_int(const struct args *args, const char *name, const char *text, int64_t least,
              int64_t most, int64_t *out);
 
-/* A line of an order as people write it: SKU, SKU:QTY or SKU:QTY@LOCATION; frees nothing. */
+/* A line of an order as people write it: SKU, SKU:QTY or SKU:QTY@LOCATION. */
 struct order_line {
     const char *sku;
     size_t sku_len;
@@ -163,7 +163,7 @@ bool text_is_utf8(const char *bytes, size_t len);
 /* Columns on a terminal. */
 size_t text_width(const char *text);
 
-/* A copy, to be freed, of at most that many columns: what is too long ends in an ellipsis. */
+/* A copy, to be freed, of at most that many columns: a longer text ends in an ellipsis. */
 char *text_cut(const char *text, size_t columns);
 
 /* The text, then spaces up to that many columns. */
@@ -188,7 +188,7 @@ void *must_grow(void *memory, size_t count, size_t size);
 
 struct table;
 
-/* titles: one message of alignment, '<' or '>', then the title; until NULL. */
+/* titles: one character of alignment, '<' or '>', then the title; until NULL. */
 struct table *table_new(const char *const *titles);
 struct table *table_untitled(const char *const *titles); /* only their alignment is used */
 void table_add(struct table *table, const char *text);   /* cell after cell, row after row */
@@ -222,7 +222,7 @@ int ctl_error(const struct ctl *ctl, int exit_code, const char *code, const char
 /* The --id given, or a new one. out has room for STOCKD_ID_MAX + 1. */
 int ctl_take_id(const struct args *args, char *out);
 
-/* The value of the first key of a map whose value is an array: the list of a listing. */
+/* The first value of a map that is an array: the list of a listing. */
 bool reply_list(stockd_value result, stockd_value *list);
 
 /* ---- show.c, show_text.c, show_json.c: results for people and for programs ----------------- */
@@ -236,7 +236,7 @@ void show_json(stockd_value result, const char *id);
 /* The scalars of a map as aligned "key  value" lines, nested maps as "key.key". */
 void show_map(stockd_value map, const char *id);
 
-/* A result in the form that was asked for. */
+/* A result as text, or as JSON with --json. */
 void show_result(const struct ctl *ctl, stockd_value result, const char *id);
 
 /* An array of maps (or of arrays, whose elements are named by the columns' order). */
@@ -257,10 +257,10 @@ struct csv_field {
     size_t len;
 };
 
-/* What a reader of rows wants. Columns are wanted by name; fields come in the wanted order. */
+/* What a reader of rows wants. It names columns; fields come in the order of those names. */
 struct csv_reader {
     const char *const *columns; /* NULL ends them */
-    size_t required;            /* so many of them must be in the header */
+    size_t required;            /* the first of them, which must be in the header */
     void (*row)(void *context, size_t line, const struct csv_field *fields);
     void (*bad)(void *context, size_t line, const char *column, const char *problem);
     void *context;
@@ -290,7 +290,7 @@ struct bad_rows {
 void bad_rows_add(struct bad_rows *bad, size_t line, const char *column, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 
-/* Names them on stderr (and in JSON if that is asked for); free frees. */
+/* Reports them on stderr (and in JSON with --json). */
 void bad_rows_report(struct bad_rows *bad, const struct ctl *ctl, const char *path,
                      const char *outcome);
 void bad_rows_free(struct bad_rows *bad);
@@ -306,11 +306,11 @@ struct lookup;
 struct lookup *lookup_new(void);
 void lookup_free(struct lookup *lookup);
 
-/* Adds the key with the value unless it is there; returns the value that is there then. */
+/* Adds the key with the value unless it exists; returns the value that it then has. */
 size_t lookup_add(struct lookup *lookup, const char *key, size_t len, size_t value);
 bool lookup_find(const struct lookup *lookup, const char *key, size_t len, size_t *value);
 size_t lookup_count(const struct lookup *lookup);
-/* Copies of the keys, to be freed, each at the place of its value; values are below the count. */
+/* Copies of the keys, to be freed, each at the index of its value; values are below the count. */
 void lookup_each(const struct lookup *lookup, char **keys);
 
 /* ---- listing.c: `locations` and `channels` ----------------------------------------------------
@@ -342,10 +342,10 @@ uint64_t clock_ms(void);                              /* monotonic */
  */
 
 /*
- * Sends requests 0..count-1, each when there is room, and hands over each response once. What was
- * in flight when the connection was lost is sent again: all requests must be idempotent. pack
- * writes the parameters and returns the method. done returns false to stop: then what is in flight
- * is still awaited and handed over.
+ * Sends requests 0..count-1, each when there is room, and hands over each response once. Requests
+ * in flight when the connection was lost are sent again: all must be idempotent. pack writes the
+ * parameters and returns the method. done returns false to stop: responses to what is in flight
+ * are still awaited and handed over.
  */
 struct pipeline {
     size_t count;
@@ -358,13 +358,13 @@ struct pipeline {
 
 int pipeline_run(struct ctl *ctl, const struct pipeline *pipeline);
 
-/* Tries to reconnect for that long. CTL_DONE or CTL_UNREACHABLE; prints nothing. */
+/* Tries to reconnect for so long. CTL_DONE or CTL_UNREACHABLE; prints nothing. */
 int pipeline_reconnect(stockd_client *client, int64_t patience_ms);
 
 /* ---- commands in files of their own -----------------------------------------------------------
  */
 
-/* Packs the map of options that asks for stock as it was: an LSN or a time. */
+/* Packs the option map for stock as it was at an LSN or a time. */
 int pack_at(const struct args *args, const char *text, stockd_pack *pack);
 
 int run_watch(struct ctl *ctl, const struct args *args);
@@ -374,7 +374,7 @@ int run_import_stock(struct ctl *ctl, const struct args *args);
 int run_export_stock(struct ctl *ctl, const struct args *args);
 int run_replay(struct ctl *ctl, const struct args *args);
 int run_demo(struct ctl *ctl, const struct args *args);
-/* Places that many orders of the demo each second, up to a total; 0: for ever. */
+/* Places that many orders of the demo each second, up to a total; 0: forever. */
 int run_trickle(struct ctl *ctl, uint64_t rate, uint64_t orders);
 
 #endif

@@ -2,8 +2,8 @@
 /*
  * demo.c - `demo`: loads the trial catalogue into the engine, through the protocol.
  *
- * Each step is a list of independent requests, sent together. Every request has a fixed id, so that
- * the demo can be repeated: what has been done is not done again.
+ * Each step is a list of independent requests, sent together. Every request has a fixed id, so the
+ * demo can be repeated: what was done is not done again.
  */
 #include "tools/stockctl/demo.h"
 #include "tools/stockctl/ctl.h"
@@ -25,7 +25,7 @@ struct step {
     const char *(*pack)(const struct step *step, const struct task *task, stockd_pack *params);
     struct task *task;
     size_t count;
-    size_t passed_over; /* refused for what has happened since the first demo */
+    size_t passed_over; /* refused because of what has happened since the first demo */
     int failed;
 };
 
@@ -35,7 +35,7 @@ static const char *pack_task(void *context, size_t number, stockd_pack *params)
     return step->pack(step, &step->task[number], params);
 }
 
-/* On a demo that has been used, an order may have gone another way or its stock be sold. */
+/* Since an earlier demo an order may have taken another course, or its stock been sold. */
 static bool task_done(void *context, size_t number, const stockd_reply *reply)
 {
     static const char *const harmless[] = { "wrong_state", "insufficient_stock",
@@ -175,7 +175,7 @@ static const char *pack_reserve(const struct step *step, const struct task *task
         stockd_pack_i64(params, order->line[i].qty);
     }
     stockd_pack_map(params, order->place >= 0 ? 2 : 1);
-    stockd_pack_str(params, "ttl_ms"); /* long, so that there is something to look at tomorrow */
+    stockd_pack_str(params, "ttl_ms"); /* long, so that it is still held tomorrow */
     stockd_pack_i64(params, order->fate == FATE_EXPIRED ? 1 : 48 * HOURS_MS);
     if (order->place >= 0) {
         stockd_pack_str(params, "at");
@@ -286,7 +286,7 @@ static int run_receives(struct step *step, size_t *receives)
     return run_step(step, "stock");
 }
 
-/* The orders whose fate is among those of a set of bits. */
+/* The orders whose fate is in a set of bits. */
 static int run_fates(struct step *step, const char *label, unsigned fates)
 {
     step->count = 0;
@@ -375,7 +375,7 @@ static int read_trickle(const struct args *args, int64_t *rate, int64_t *orders)
     int failed = CTL_DONE;
 
     if (args_option(args, "trickle") == NULL && (rate_text != NULL || orders_text != NULL))
-        return usage_error(args, "--rate and --orders are the trickle's");
+        return usage_error(args, "--rate and --orders need --trickle");
     if (rate_text != NULL)
         failed = args_int(args, "rate", rate_text, 1, 1000, rate);
     if (failed == CTL_DONE && orders_text != NULL)
@@ -395,7 +395,7 @@ int run_demo(struct ctl *ctl, const struct args *args)
     step.task = must_alloc((size_t)DEMO_ITEMS * DEMO_PLACES, sizeof(*step.task));
     int failed = read_trickle(args, &rate, &orders);
 
-    ctl->stable = args_option(args, "trickle") != NULL; /* it runs beside other programs */
+    ctl->quiet = args_option(args, "trickle") != NULL; /* it runs beside other programs */
     if (failed == CTL_DONE)
         failed = run_steps(&step, &receives);
     if (failed == CTL_DONE && ctl->json) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* demo.h - the trial catalogue as data: made up from a fixed seed, always the same. */
+/* demo.h - the trial catalogue as data: generated from a fixed seed, always the same. */
 #ifndef STOCKCTL_DEMO_H
 #define STOCKCTL_DEMO_H
 
@@ -31,7 +31,7 @@ struct demo_channel {
     const char *sourcing;
     int buffer;
     int64_t hold_ttl_ms;
-    size_t first_place; /* sells from this place ... */
+    size_t first_place; /* sells from this location ... */
     size_t last_place;  /* ... up to this one */
     unsigned share;     /* of a hundred orders */
 };
@@ -39,7 +39,7 @@ struct demo_channel {
 extern const struct demo_place demo_places[DEMO_PLACES];
 extern const struct demo_channel demo_channels[DEMO_CHANNELS];
 
-/* What is to become of an order. */
+/* What becomes of an order. */
 enum demo_fate {
     FATE_HELD,
     FATE_CONFIRMED,
@@ -48,7 +48,7 @@ enum demo_fate {
     FATE_PARTLY_CANCELLED,
     FATE_CANCELLED,
     FATE_EXPIRED,
-    FATE_RETURNED, /* fulfilled, and one unit came back */
+    FATE_RETURNED, /* fulfilled, then one unit returned */
     FATE_COUNT,
 };
 
@@ -59,7 +59,7 @@ struct demo_line {
 
 struct demo_order {
     size_t channel;
-    int place; /* collected there; -1: sent */
+    int place; /* collected there; -1: shipped */
     enum demo_fate fate;
     size_t lines;
     struct demo_line line[DEMO_LINES_MAX];
@@ -81,7 +81,7 @@ void demo_sku(size_t item, char out[DEMO_SKU_SIZE]);
 void demo_name(size_t item, char out[DEMO_NAME_SIZE]);
 void demo_barcode(size_t item, char out[DEMO_BARCODE_SIZE]);
 
-/* How well it sells: 0 is the best. */
+/* How well it sells: 0 is best. */
 size_t demo_rank(size_t item);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * demo_data.c - a fictitious retailer: clothes and things for the home, sold in eight
+ * demo_data.c - a fictitious retailer: clothes and household goods, sold in eight
  * cities and on five channels. How well items sell follows Zipf's law, and the stock follows the
  * sales.
  */
@@ -183,7 +183,7 @@ void demo_name(size_t item, char out[DEMO_NAME_SIZE])
              designs[item % COUNT(designs)].name);
 }
 
-/* An EAN-13 of the range for use inside a company: 2, eleven digits, and the check digit. */
+/* An EAN-13 from the range for internal use: 2, eleven digits, and the check digit. */
 void demo_barcode(size_t item, char out[DEMO_BARCODE_SIZE])
 {
     int sum = 0;
@@ -274,8 +274,8 @@ static size_t channel_of(unsigned percent)
 }
 
 /*
- * Orders take only what is there when everything else is reserved as well, so that none of them is
- * refused whatever the order in which they arrive. `left` is what is not yet spoken for.
+ * Orders take only what remains when everything else is reserved as well, so that none is refused
+ * in whatever sequence they arrive. `left` is what no order has taken yet.
  */
 static void make_order(struct demo_order *order, int (*left)[DEMO_PLACES],
                        const uint32_t *cumulated, const size_t *by_rank, uint64_t *random)
@@ -289,7 +289,7 @@ static void make_order(struct demo_order *order, int (*left)[DEMO_PLACES],
     size_t from = order->place >= 0 ? (size_t)order->place : 0;
     while (order->lines < wanted) {
         size_t item = draw_item(cumulated, by_rank, random);
-        /* Two at least of the first, so that it can be done in parts. */
+        /* At least two of the first, so that it can be done in parts. */
         int qty = order->lines == 0 ? 2 + (int)below(random, 2) : 1 + (int)below(random, 2);
         if (has_item(order, item) || left[item][from] < qty + BUFFER_MOST * (from == 0))
             continue;

@@ -2,8 +2,8 @@
 /*
  * export.c - `export stock`: every item at every location, as CSV that `import stock` reads.
  *
- * The engine hands out its items in pages and in no useful order; they are sorted here. Items that
- * change meanwhile are each as of their own page.
+ * The engine lists its items in pages and in no useful order; they are sorted here. An item that
+ * changes meanwhile is as of its own page.
  */
 #include "tools/stockctl/ctl.h"
 
@@ -94,7 +94,7 @@ static bool add_item(struct export *export, stockd_value item)
     return true;
 }
 
-/* One page. *next is where the next begins, or 0 at the end. */
+/* One page. *next is where the next one begins, or 0 at the end. */
 static int fetch_page(struct ctl *ctl, struct export *export, uint64_t *next)
 {
     stockd_pack pack;
@@ -120,7 +120,7 @@ static int fetch_page(struct ctl *ctl, struct export *export, uint64_t *next)
     stockd_map_u64(reply.result, "lsn", &export->lsn);
     if (!stockd_map_u64(reply.result, "next", next))
         *next = 0;
-    if (!good || (*next != 0 && *next <= from)) /* a cursor that stands still would never end */
+    if (!good || (*next != 0 && *next <= from)) /* or it would loop forever */
         return ctl_error(ctl, CTL_UNREACHABLE, "unreachable",
                          "the engine sent an invalid page of items");
     return CTL_DONE;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * export_catalogue.c - `export items|channels|places`: CSV that `import` reads, a column an option.
+ * export_catalogue.c - `export items|channels|places`: CSV for `import`, a column per option.
  *
- * Items are sorted by SKU. Channels and places stay in the engine's order, in which they came into
- * being: of two places with one priority the older is asked first, and the copy must do the same.
+ * Items are sorted by SKU. Channels and locations stay in the engine's order, that of their
+ * creation: of two locations with one priority the older comes first, and so it must in the copy.
  */
 #include "tools/stockctl/catalogue.h"
 
@@ -34,7 +34,7 @@ static int by_key(const void *a, const void *b)
     return order != 0 ? order : (x->len > y->len) - (x->len < y->len);
 }
 
-/* The fewest digits that are read back as the same number. */
+/* The fewest digits that read back as the same number. */
 static void put_real(FILE *out, double number)
 {
     char text[40];
@@ -58,14 +58,14 @@ static void put_codes(FILE *out, stockd_value list)
     while (stockd_next(&it, NULL, &code)) {
         if (!stockd_value_str(code, &bytes, &len))
             continue;
-        fprintf(out, "%s%.*s", before, (int)len, bytes); /* no character of a code needs care */
+        fprintf(out, "%s%.*s", before, (int)len, bytes); /* no character of a code needs escaping */
         before = ",";
     }
     if (before[0] == ',')
         fputc('"', out);
 }
 
-/* Nil and what is empty leave the cell empty. */
+/* Nil and empty values leave the cell empty. */
 static void put_cell(FILE *out, stockd_value value)
 {
     const char *bytes;

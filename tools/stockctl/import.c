@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * import.c - `import stock`: opening stock from a CSV file, all of it checked before any of it is
- * sent.
+ * import.c - `import stock`: opening stock from a CSV file, all checked before any is sent.
  *
- * Each row is a `count` whose id is made of the content of the file and the row's number. So the
- * same file imported again, say after a broken connection, does each row once, while a file that
- * was changed in any byte is new.
+ * Each row is a `count` whose id is made of the file's content and the row's number. So the same
+ * file imported again, say after a broken connection, applies each row once, while a file with any
+ * byte changed is new.
  */
 #include "tools/stockctl/ctl.h"
 
@@ -33,7 +32,7 @@ struct import {
     size_t capacity;
     struct bad_rows bad;
     uint64_t hash[2];
-    uint64_t lsn; /* the engine's when we began: a reply below it is a repetition */
+    uint64_t lsn; /* the engine's at the start: a reply below it is a repetition */
     size_t skipped;
     size_t applied;
     size_t repeated;
@@ -107,7 +106,7 @@ static const char *pack_count(void *context, size_t number, stockd_pack *params)
     const struct stock_row *row = &import->row[number];
     char id[STOCKD_ID_MAX + 1];
 
-    /* 24 digits of the file's hash and the line: unique, and within the limit of an id. */
+    /* 24 digits of the file's hash, and the line: unique, and within the limit of an id. */
     snprintf(id, sizeof(id), "i%016llx%08llx-%zu", (unsigned long long)import->hash[0],
              (unsigned long long)(import->hash[1] & 0xffffffff), row->line);
     stockd_pack_array(params, 4);
@@ -158,7 +157,7 @@ static void import_summary(const struct import *import, double seconds)
                import->repeated);
 }
 
-/* The second import of a file that was meant: the batch's name makes other ids of it. */
+/* A second import of a file on purpose: the batch's name changes the ids. */
 static void mix_batch(struct import *import, const char *batch)
 {
     if (batch == NULL)

@@ -2,8 +2,8 @@
 /*
  * import_catalogue.c - `import items|channels|places`: each row of a CSV file sets one record.
  *
- * All rows are checked, and packed, before the first is sent. A row sets what its columns name and
- * leaves the rest. To set what is already so changes nothing, so an import can be repeated.
+ * All rows are checked and packed before the first is sent. A row sets the fields that its columns
+ * name and keeps the others. Setting an equal value changes nothing, so an import can be repeated.
  */
 #include "tools/stockctl/catalogue.h"
 
@@ -29,7 +29,7 @@ struct importing {
     size_t capacity;
     struct bad_rows bad;
     size_t skipped;
-    uint64_t lsn; /* the engine's when we began: a reply below it changed nothing */
+    uint64_t lsn; /* the engine's at the start: a reply below it changed nothing */
     size_t applied;
     size_t unchanged;
     int failed;
@@ -64,9 +64,9 @@ static const char *check_codes(const struct importing *importing, const struct f
         size_t len = strcspn(at, ",");
         const char *problem = check_code(at, len);
         if (problem != NULL)
-            return len == 0 ? "has a code that is empty" : "has an invalid code";
+            return len == 0 ? "has an empty code" : "has an invalid code";
         if (known_only && !lookup_find(importing->places, at, len, NULL))
-            return "names an unknown place or group";
+            return "names an unknown location or group";
         if (++count > field->most)
             return "has too many codes";
         at += len + (at[len] == ',');
@@ -113,7 +113,7 @@ static const char *check_real(const struct field *field, const char *text)
     return inside ? NULL : "is out of range";
 }
 
-/* Whether the cell says anything: an empty one does if the field can be emptied. */
+/* Whether the cell sets the field: an empty one does if the field can be empty. */
 static bool says_something(const struct field *field, const struct csv_field *cell)
 {
     return cell->len > 0 || field->form == FIELD_TEXT || field->form == FIELD_CODES;
@@ -161,7 +161,7 @@ static bool check_key(struct importing *importing, size_t line, const struct csv
 /* ---- Rows -------------------------------------------------------------------------------------
  */
 
-/* Whether field number i of the row, whose cell follows the key's, is to be set. */
+/* Whether the row sets field number i, whose cell follows the key's. */
 static bool is_set(const struct importing *importing, size_t i, const struct csv_field *fields)
 {
     return importing->reader.present[i + 1] &&
@@ -312,7 +312,7 @@ static void summary(const struct importing *importing, double seconds)
     putchar('\n');
 }
 
-/* Places and channels one by one: the engine must have them in the order of the file. */
+/* Locations and channels one by one: the engine must have them in the order of the file. */
 static int send_rows(struct importing *importing)
 {
     const struct pipeline plan = {

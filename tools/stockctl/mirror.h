@@ -46,8 +46,8 @@ struct verify {
     char **sku;
     size_t *sku_len;
     size_t sku_count, sku_capacity;
-    int64_t *before, *after; /* what the engine says: item times channel */
-    size_t *suspect;         /* items still to be compared */
+    int64_t *before, *after; /* what the engine says, by item and channel */
+    size_t *suspect;         /* items still to compare */
     size_t suspect_count;
     uint64_t lsn; /* that the engine's answers include */
     bool behind;  /* the mirror did not reach that LSN in time */
@@ -56,7 +56,7 @@ struct verify {
     size_t moving; /* items that change too fast to compare */
 };
 
-/* The item with that sku, whatever its bytes; a new one if there is none. */
+/* The item with that sku, of any bytes; a new one if there is none. */
 size_t verify_add_sku(struct verify *v, const char *sku, size_t len);
 void verify_add_difference(struct verify *v, size_t item, const char *field, const char *engine,
                            const char *redis);

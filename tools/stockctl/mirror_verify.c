@@ -4,8 +4,8 @@
  *
  * Both sides change meanwhile. Each round asks the engine about all items in doubt, waits until the
  * mirror has reached the LSN of those answers, and then reads Redis. For items that differ it asks
- * the engine again, to see whether they have changed, and leaves them to the next round. An item
- * that has not changed and still differs after the last round is different.
+ * the engine again, to see whether they have changed, and leaves those to the next round. An item
+ * that has not changed and still differs after the last round is a difference.
  */
 #include "tools/stockctl/mirror.h"
 
@@ -149,7 +149,7 @@ static int await_mirror(struct verify *v)
         freeReplyObject(reply);
         if (lsn >= v->lsn)
             return CTL_DONE;
-        v->behind = clock_ms() >= give_up; /* wait no more: later differences count */
+        v->behind = clock_ms() >= give_up; /* stop waiting: later differences count */
         pause_ms(10);
     }
     return CTL_DONE;
@@ -168,7 +168,7 @@ static int verify_round(struct verify *v, bool first)
     return failed;
 }
 
-/* Keys that end in no valid sku: the engine cannot be asked about them. */
+/* Keys that end in no valid sku: the engine refuses queries about them. */
 static int find_impossible(struct verify *v)
 {
     for (size_t i = 0; i < v->sku_count; i++) {

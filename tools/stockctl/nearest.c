@@ -11,7 +11,7 @@ static size_t least_of(size_t a, size_t b)
     return a < b ? a : b;
 }
 
-/* How many messages must be added, left out, replaced, or swapped with their neighbour. */
+/* How many characters must be added, left out, replaced, or swapped with their neighbour. */
 static size_t distance(const char *a, size_t a_len, const char *b, size_t b_len)
 {
     size_t row[3][NAME_MAX_LEN + 1]; /* of the prefix of a that is two shorter, one shorter, this */

@@ -76,7 +76,7 @@ bool parse_duration(const char *text, int64_t *ms)
     return false;
 }
 
-/* ".123" of a second, to milliseconds; moves on. */
+/* ".123" of a second, in milliseconds; advances the text. */
 static int64_t take_fraction(const char **at)
 {
     int64_t ms = 0;

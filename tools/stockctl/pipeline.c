@@ -2,7 +2,7 @@
 /*
  * pipeline.c - many independent requests over one connection.
  *
- * Responses come in the order of the requests, so what is in flight is a queue. A lost connection
+ * Responses come in the order of the requests, so those in flight are a queue. A lost connection
  * and the answer `overloaded` put requests back; both are safe because each carries its own id.
  */
 #include "tools/stockctl/ctl.h"
@@ -23,7 +23,7 @@ struct run {
     size_t flight[WINDOW]; /* a ring of request numbers */
     size_t first;
     size_t flying;
-    size_t *again; /* a stack of request numbers to be sent once more */
+    size_t *again; /* a stack of request numbers to send again */
     size_t again_count;
     size_t next;
     size_t finished;
@@ -56,16 +56,16 @@ int pipeline_reconnect(stockd_client *client, int64_t patience_ms)
 
 static void send_again(struct run *run, size_t number)
 {
-    assert(run->again_count < WINDOW); /* with what is in flight they are never more */
+    assert(run->again_count < WINDOW); /* with those in flight never more than that */
     run->again[run->again_count++] = number;
 }
 
-/* Nothing in flight will be answered. */
+/* No request in flight will get a reply. */
 static int recover(struct run *run, int status)
 {
     bool lost = status == STOCKD_E_CLOSED || status == STOCKD_E_TIMEOUT;
 
-    progress_clear(&run->progress); /* whatever is said, and while nothing goes on */
+    progress_clear(&run->progress); /* for other output, and while nothing progresses */
     if (!lost || pipeline_reconnect(run->ctl->client, PATIENCE_MS) != CTL_DONE)
         return ctl_failed(run->ctl, status);
     for (; run->flying > 0; run->flying--) {
@@ -110,7 +110,7 @@ static int take_response(struct run *run)
     }
     run->finished++;
     if (reply.code != NULL)
-        progress_clear(&run->progress); /* done may say why */
+        progress_clear(&run->progress); /* done may print why */
     if (!run->plan->done(run->plan->context, number, &reply))
         run->stopped = true;
     progress_show(&run->progress, run->finished);
@@ -127,7 +127,7 @@ int pipeline_run(struct ctl *ctl, const struct pipeline *plan)
         return failed;
     run.again = must_alloc(WINDOW, sizeof(*run.again));
     stockd_pack_init(&run.pack, NULL, 0);
-    progress_start(&run.progress, ctl->stable ? NULL : plan->label, plan->count);
+    progress_start(&run.progress, ctl->quiet ? NULL : plan->label, plan->count);
     while (failed == CTL_DONE && (more_to_send(&run) || run.flying > 0)) {
         failed = fill_window(&run);
         if (failed == CTL_DONE && run.flying > 0)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* replay.c - `replay`: a history of orders through the engine, and what became of them. */
+/* replay.c - `replay`: runs a file of past orders through the engine, and counts the outcomes. */
 #include "tools/stockctl/replay.h"
 
 #include <string.h>
@@ -67,10 +67,10 @@ static void summary_json(const struct replay *replay, double seconds, double rat
         "seconds", seconds, "orders/s", rate, "refusals", refusals));
 }
 
-static void add_figure(struct table *table, const char *name, size_t metric)
+static void add_figure(struct table *table, const char *name, size_t value)
 {
     table_add(table, name);
-    table_add_format(table, "%zu", metric);
+    table_add_format(table, "%zu", value);
 }
 
 static void summary_table(const struct replay *replay, double seconds, double rate)

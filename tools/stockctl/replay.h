@@ -55,7 +55,7 @@ struct replay {
     struct replay_log *log; /* NULL: none is kept */
     size_t connections;
     size_t pipeline;
-    int64_t patience_ms; /* how long to try to reach an engine that went away */
+    int64_t patience_ms; /* how long to retry an engine that went away */
 };
 
 /* replay_file.c: reads and checks all of the file. */
@@ -71,7 +71,7 @@ void replay_count(struct replay *replay, size_t number, enum outcome outcome, co
 /* An order is over: counted and, if there is a log, logged. code says why it was refused. */
 int replay_finish(struct replay *replay, size_t number, enum outcome outcome, const char *code);
 
-/* replay_log.c: one line per finished order, so that no order is asked twice. */
+/* replay_log.c: one line per finished order, so that no order is sent twice. */
 int replay_log_open(struct replay *replay, const char *path);
 int replay_log_add(struct replay *replay, size_t number, enum outcome outcome, const char *code);
 bool replay_log_has(const struct replay *replay, size_t number, enum outcome *outcome,

@@ -2,8 +2,8 @@
 /*
  * replay_file.c - orders from CSV: consecutive rows with one order_id are one order.
  *
- * Everything that can be known to be wrong without asking for stock is found here, before the
- * first order is sent: a history that stops half way is worth little.
+ * Every error that can be found without asking for stock is found here, before the first order is
+ * sent: a replay that stops half way is worth little.
  */
 #include "tools/stockctl/replay.h"
 
@@ -14,7 +14,7 @@ enum { COLUMN_ORDER, COLUMN_CHANNEL, COLUMN_SKU, COLUMN_QTY, COLUMN_LOCATION };
 
 struct channel_list {
     struct lookup *codes; /* numbered in the order of `home` */
-    char **home;          /* the first place that it sells from; NULL: any */
+    char **home;          /* the first location that it sells from; NULL: any */
 };
 
 struct reading {
@@ -74,7 +74,7 @@ static void row_is_bad(void *context, size_t line, const char *column, const cha
     bad_rows_add(&reading->bad, line, column, "%s", problem);
 }
 
-/* Where goods of a channel come back to if the row does not say: to its first location. */
+/* Where returns of a channel go if the row does not say: to its first location. */
 static char *home_of(const struct reading *reading, size_t channel)
 {
     const char *home = reading->channels.home[channel];
@@ -100,7 +100,7 @@ static void close_order(struct reading *reading)
         len += (size_t)snprintf(NULL, 0, "#%zu", order->lines);
     if (len > STOCKD_ID_MAX)
         bad_rows_add(&reading->bad, order->file_line, "order_id", "'%s' is too long: %zu bytes%s",
-                     order->id, len, order->is_return ? " with the numbers of its lines" : "");
+                     order->id, len, order->is_return ? " with its line numbers" : "");
 }
 
 static void open_order(struct reading *reading, size_t line, const struct csv_field *fields)
@@ -114,7 +114,7 @@ static void open_order(struct reading *reading, size_t line, const struct csv_fi
     size_t before = lookup_add(reading->begun, id->text, id->len, line);
     if (before != line && reading->repeated++ < 5)
         fprintf(stderr,
-                "stockctl: %s: line %zu: order '%s' began on line %zu; the engine will"
+                "stockctl: %s: line %zu: order '%s' already began on line %zu; the engine will"
                 " treat it as a repetition, or refuse it\n",
                 replay->path, line, id->text, before);
     if (replay->orders == reading->order_capacity) {
@@ -157,7 +157,7 @@ static bool check_line_quantity(struct reading *reading, size_t line, struct rep
     if (problem == NULL && *qty == 0)
         problem = "is zero";
     if (problem == NULL && order->lines > 0 && order->is_return != (*qty < 0))
-        problem = "has not the sign of the order's first line";
+        problem = "differs in sign from the order's first line";
     if (problem != NULL) {
         bad_rows_add(&reading->bad, line, "qty", "'%.32s' %s", text, problem);
         return false;

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * replay_log.c - which orders of a file are over, and how they ended.
+ * replay_log.c - which orders of a file are finished, and how they ended.
  *
- * Operation ids make a repeated order harmless if it was done. They cannot do that for one that was
- * refused: the engine keeps no trace of it, and asked again, after later orders brought goods back,
- * it might be accepted. With the log a replay that was cut short goes on exactly where it was.
+ * Operation ids make a repeated order harmless if it was done. They cannot do that for a refused
+ * one: the engine keeps no trace of it and might accept it the next time, after later orders
+ * returned goods. With the log an interrupted replay continues exactly where it was.
  *
  * CSV, appended to: line,order_id,outcome,code. A last record without its end was cut by a crash;
- * it is dropped, and that order is asked again.
+ * it is dropped, and that order is sent again.
  */
 #include "tools/stockctl/replay.h"
 
@@ -30,7 +30,7 @@ struct id_entry {
 struct replay_log {
     FILE *file;
     const char *path;
-    struct lookup *known; /* "line order_id" -> place in entry */
+    struct lookup *known; /* "line order_id" -> index in entry */
     struct id_entry *entry;
     size_t bad;
 };
@@ -108,8 +108,8 @@ static char *read_all(int fd, size_t *len)
 }
 
 /*
- * Cuts off a last record that has no end. Returns the size that is left, or -1 with errno set. A
- * file that does not begin as a log is left alone: EINVAL.
+ * Cuts off a last record that has no end. Returns the remaining size, or -1 with errno set. A file
+ * that does not begin as a log is left alone: EINVAL.
  */
 static off_t cut_torn_record(int fd)
 {

@@ -3,13 +3,12 @@
  * replay_run.c - sends the orders of a replay over one or more connections.
  *
  * An order is a reserve and, once that was accepted, confirm and fulfil together; or a return for
- * each line, all together. To send confirm before the reserve was answered would be quicker, but
- * when the id belongs to somebody else's reservation, that one would be shipped. Each connection
- * holds up to `pipeline` orders; with one connection and one order the replay is strictly
- * sequential.
+ * each line, all together. Sending confirm before the reserve's reply would be quicker, but if the
+ * id belonged to another client's reservation, that one would be shipped. Each connection holds up
+ * to `pipeline` orders; with one connection and one order the replay is strictly sequential.
  *
- * A lost connection puts its orders back to be asked again from their first request: every request
- * has its own id, or asks for what may already be so.
+ * A lost connection puts its orders back, to be sent again from their first request: every request
+ * has its own id, or changes nothing when repeated.
  */
 #include "tools/stockctl/replay.h"
 
@@ -19,27 +18,27 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SILENCE_MS 30000 /* with orders in flight and no answer for so long, the engine is gone */
+#define SILENCE_MS 30000 /* with orders in flight and no reply for so long, the engine is gone */
 
 enum { STEP_RESERVE, STEP_CONFIRM, STEP_FULFIL };
 
 struct flight {
     size_t order;
-    size_t unanswered; /* requests; 0: the place is free */
+    size_t unanswered; /* requests; 0: the slot is free */
     bool overloaded;
     char code[CODE_SIZE]; /* the refusal that decides; "" while there is none */
 };
 
-/* A request that has no answer yet. Answers come in the order of the requests. */
+/* A request without a reply yet. Replies come in the order of the requests. */
 struct request {
-    size_t place; /* of its order in flight */
+    size_t place; /* index of its order in flight */
     size_t step;
 };
 
 struct connection {
     stockd_client *client;
-    bool borrowed;           /* it is that of ctl */
-    struct flight *flight;   /* `pipeline` places */
+    bool borrowed;           /* it belongs to ctl */
+    struct flight *flight;   /* `pipeline` slots */
     size_t flights;          /* of them, in use */
     struct request *request; /* a ring */
     size_t capacity;
@@ -51,12 +50,12 @@ struct runner {
     struct replay *replay;
     struct connection *connection;
     struct pollfd *poll;
-    size_t *again; /* a stack of orders to be sent once more */
+    size_t *again; /* a stack of orders to send again */
     size_t again_count;
     size_t next;
     size_t flying;
     size_t finished;
-    uint64_t heard_ms; /* when an answer came last */
+    uint64_t heard_ms; /* when the last reply came */
     stockd_pack pack;
     struct progress progress;
 };
@@ -222,7 +221,7 @@ static int fill(struct runner *run, struct connection *connection)
 
 /* ---- Answers --------------------------------------------------------------------------------- */
 
-/* Refusals that are about the engine and not about the order: to go on would be senseless. */
+/* Refusals that concern the engine and not the order: it makes no sense to continue. */
 static bool is_fatal(const char *code)
 {
     static const char *const codes[] = { "read_only", "unauthorized", "forbidden", "limit",
@@ -234,8 +233,8 @@ static bool is_fatal(const char *code)
 }
 
 /*
- * The first refusal decides, and later ones follow from it, with one exception: to confirm again
- * what has been fulfilled in an earlier run is wrong_state, and says nothing.
+ * The first refusal decides, and later ones follow from it, with one exception: confirming again
+ * what an earlier run fulfilled is wrong_state, which means nothing.
  */
 static void note_refusal(struct flight *flight, bool is_return, size_t step, const char *code)
 {
@@ -254,7 +253,7 @@ static int finish_order(struct runner *run, struct connection *connection,
     run->flying--;
     if (flight->overloaded) {
         put_back(run, flight->order);
-        poll(NULL, 0, 5); /* the engine asked for a moment's rest */
+        poll(NULL, 0, 5); /* the engine asked for a pause */
         return CTL_DONE;
     }
     enum outcome outcome = order->is_return ? OUTCOME_RETURNED : OUTCOME_FULFILLED;
@@ -343,7 +342,7 @@ static int wait_for_answers(struct runner *run)
     for (size_t i = 0; i < connections; i++) {
         stockd_client *client = run->connection[i].client;
         short events = stockd_wants_write(client) ? POLLIN | POLLOUT : POLLIN;
-        bool idle = run->connection[i].flights == 0; /* a negative number is passed over by poll */
+        bool idle = run->connection[i].flights == 0; /* poll ignores a negative descriptor */
         run->poll[i] = (struct pollfd){ .fd = idle ? -1 : stockd_fd(client), .events = events };
     }
     if (poll(run->poll, connections, 1000) < 0 && errno != EINTR)

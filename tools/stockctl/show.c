@@ -58,7 +58,7 @@ void show_result(const struct ctl *ctl, stockd_value result, const char *id)
         show_map(result, id);
 }
 
-/* Field number `place` of a record: by key in a map, by place in an array. */
+/* Field number `place` of a record: by key in a map, by index in an array. */
 static bool record_field(stockd_value record, const char *key, size_t place, stockd_value *out)
 {
     if (stockd_value_kind(record) == STOCKD_KIND_MAP)

@@ -8,7 +8,7 @@ static json_t *string_from(const char *bytes, size_t len)
 {
     if (text_is_utf8(bytes, len))
         return json_stringn(bytes, len);
-    char *clean = text_clean(bytes, len); /* JSON has no way to say other bytes */
+    char *clean = text_clean(bytes, len); /* JSON cannot express other bytes */
     json_t *json = json_string(clean);
     free(clean);
     return json;
@@ -59,7 +59,7 @@ json_t *json_from_value(stockd_value value)
     if (stockd_value_kind(value) == STOCKD_KIND_MAP)
         return from_map(value);
     json_t *json = stockd_value_double(value, &real) ? json_real(real) : NULL;
-    return json != NULL ? json : json_null(); /* also what JSON cannot say: NaN, ext */
+    return json != NULL ? json : json_null(); /* also what JSON cannot express: NaN, ext */
 }
 
 void show_json(stockd_value result, const char *id)

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define EPOCH_MS_LEAST 100000000000 /* smaller numbers of milliseconds are not points in time */
+#define EPOCH_MS_LEAST 100000000000 /* below this, milliseconds are a duration */
 
 static bool ends_with(const char *text, const char *end)
 {

@@ -22,7 +22,7 @@ static const struct {
 static void print_help(FILE *out)
 {
     fputs("Usage: stockctl [-s HOST:PORT|unix:PATH] [--json] COMMAND ...\n\n"
-          "Works with a running stockd, the real-time stock engine.\n",
+          "Talks to a running stockd, the real-time stock engine.\n",
           out);
     for (size_t g = 0; g < GROUPS; g++) {
         fprintf(out, "\n%s:\n", groups[g].title);
@@ -101,7 +101,7 @@ static const struct command *find_command(int argc, char *const *argv, size_t *w
     return found;
 }
 
-/* For "location" or "import" alone: the commands that begin so. Returns how many. */
+/* For "location" or "import" alone: the commands that begin with it. Returns how many. */
 static size_t print_family(FILE *out, const char *word)
 {
     size_t len = strlen(word);
@@ -218,7 +218,7 @@ int main(int argc, char **argv)
 
     if (ctl.server == NULL || ctl.server[0] == '\0')
         ctl.server = CTL_DEFAULT_SERVER;
-    setlocale(LC_CTYPE, "C.UTF-8"); /* widths of characters; without it each counts as one */
+    setlocale(LC_CTYPE, "C.UTF-8"); /* for character widths; without it each counts as one */
     int at = global_options(&ctl, argc, argv, &code);
     if (at > 0)
         code = run_command(&ctl, argc - at, argv + at);

@@ -3,7 +3,7 @@
  * table.c - aligned columns; the widest cell of a column gives its width.
  *
  * On a terminal that is too narrow the widest texts are cut, and end in an ellipsis. Numbers are
- * whole everywhere, and so is everything that goes to a file or a pipe.
+ * never cut, nor is anything that goes to a file or a pipe.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE /* vasprintf */
@@ -16,7 +16,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 
-#define TEXT_LEAST 6 /* a text is not cut to less */
+#define TEXT_LEAST 6 /* the least width of a cut text */
 #define GAP 2
 
 struct table {
@@ -72,7 +72,7 @@ void table_add_format(struct table *table, const char *format, ...)
     add_owned(table, text);
 }
 
-/* Columns of the terminal, or SIZE_MAX: it is none, or does not say. */
+/* Columns of the terminal; SIZE_MAX: it is no terminal, or does not say. */
 static size_t room_of(FILE *out)
 {
     struct winsize size = { 0 };
@@ -81,7 +81,7 @@ static size_t room_of(FILE *out)
     return fd >= 0 && ioctl(fd, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : SIZE_MAX;
 }
 
-/* The widest column of texts that may still become narrower; the number of columns: none. */
+/* The widest column of texts that can still be cut; the number of columns: none. */
 static size_t widest_text(const struct table *table, const size_t *width)
 {
     size_t found = table->columns;

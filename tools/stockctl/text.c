@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* text.c - UTF-8, widths on a terminal, times for people, and memory that does not fail. */
+/* text.c - UTF-8, widths on a terminal, times for people, and allocation that exits on failure. */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE /* wcwidth, vasprintf */
 #endif
@@ -124,7 +124,7 @@ void text_pad(FILE *out, const char *text, size_t columns)
     fprintf(out, "%s%*s", text, own < columns ? (int)(columns - own) : 0, "");
 }
 
-/* A name from elsewhere must not be able to move the cursor or to end a line. */
+/* A name from outside must not move the cursor or end a line. */
 static bool is_control(uint32_t point)
 {
     return point < 0x20 || (point >= 0x7f && point < 0xa0) || point == 0x2028 || point == 0x2029;

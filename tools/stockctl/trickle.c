@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * trickle.c - `demo --trickle`: keeps placing orders of the trial shop, so that stock moves
- * while somebody watches. Each order is held, and some orders later it is paid and shipped, called
- * off, or left to run out. What sells out is delivered again.
+ * trickle.c - `demo --trickle`: keeps placing orders in the trial shop, so that stock moves while
+ * you watch. Each order is held, and some orders later it is paid and shipped, cancelled, or left
+ * to expire. What sells out is delivered again.
  */
 #include "tools/stockctl/ctl.h"
 #include "tools/stockctl/demo.h"
@@ -21,7 +21,7 @@ enum outcome { OUTCOME_ORDERED, OUTCOME_REFUSED, OUTCOME_SHIPPED, OUTCOME_CANCEL
 struct trickle {
     struct ctl *ctl;
     uint64_t random;
-    char id[DECIDED_LATER][STOCKD_ID_MAX + 1]; /* of the last orders, a ring; empty: refused */
+    char id[DECIDED_LATER][STOCKD_ID_MAX + 1]; /* ring of the last orders; empty: refused */
     size_t by_rank[DEMO_ITEMS];
     size_t count[OUTCOMES];
 };
@@ -44,14 +44,14 @@ static size_t choose_channel(struct trickle *t)
     return 0;
 }
 
-/* Good sellers more often: the square of an even choice. */
+/* Good sellers more often: the square of a uniform choice. */
 static void choose_sku(struct trickle *t, char sku[DEMO_SKU_SIZE])
 {
     uint32_t rank = below(t, BEST_SELLERS) * below(t, BEST_SELLERS) / BEST_SELLERS;
     demo_sku(t->by_rank[rank], sku);
 }
 
-/* A refusal is an outcome like others. */
+/* A refusal is an outcome like any other. */
 static int check(struct trickle *t, int status)
 {
     return status == STOCKD_OK || status == STOCKD_REFUSED ? CTL_DONE : ctl_failed(t->ctl, status);
@@ -87,7 +87,7 @@ static int decide(struct trickle *t, const char *id)
     unsigned what = below(t, 10);
 
     if (id[0] == '\0' || what >= 9)
-        return CTL_DONE; /* let it run out */
+        return CTL_DONE; /* let it expire */
     if (what >= 7) {
         t->count[OUTCOME_CANCELLED]++;
         return check(t, stockd_cancel(t->ctl->client, id, NULL, 0, NULL, NULL));

@@ -3,8 +3,8 @@
  * watch.c - `watch`: availability as it changes.
  *
  * The engine says up to which LSN it has sent everything; after a lost connection a new
- * subscription begins there. So no change is missed, and only those of the last moments before the
- * loss may be shown twice.
+ * subscription begins there. So no change is missed, and only those just before the loss may be
+ * shown twice.
  */
 #include "tools/stockctl/ctl.h"
 
@@ -16,12 +16,12 @@
 #include <time.h>
 
 enum {
-    LOOK_MS = 200, /* how long an interrupt may go unnoticed */
+    LOOK_MS = 200, /* an interrupt is noticed within this time */
     FIRST_PAUSE_MS = 100,
     LONGEST_PAUSE_MS = 5000,
 };
 
-static volatile sig_atomic_t interrupted; /* by the handler */
+static volatile sig_atomic_t interrupted; /* set by the handler */
 
 static void on_signal(int signal)
 {
@@ -29,7 +29,7 @@ static void on_signal(int signal)
     interrupted = 1;
 }
 
-/* What was shown last, per channel and sku, to show by how much it changes. */
+/* The last value shown, per channel and sku, to show by how much it changes. */
 struct watch {
     struct ctl *ctl;
     bool json;
@@ -37,7 +37,7 @@ struct watch {
     const char *channel; /* likewise */
     bool has_lsn;
     uint64_t lsn;        /* everything up to it was shown, or need not be */
-    int64_t patience_ms; /* -1: for ever */
+    int64_t patience_ms; /* -1: forever */
     struct lookup *known;
     int64_t *last;
     size_t capacity;
@@ -49,7 +49,7 @@ static bool is_watched(const struct watch *watch, const stockd_changed *change)
                                   memcmp(watch->sku, change->sku, change->sku_len) == 0);
 }
 
-/* What it was before in *before; false if it has not been shown yet. */
+/* The previous value in *before; false if none was shown yet. */
 static bool swap_last(struct watch *watch, const stockd_changed *change, int64_t *before)
 {
     char key[STOCKD_CODE_MAX + 1 + STOCKD_SKU_MAX];
@@ -120,7 +120,7 @@ static void on_notify(void *context, const char *method, stockd_value params)
 
 /* ---- the subscription ----------------------------------------------------------------------- */
 
-/* A status of the client library. *resync: the engine does not know the LSN, and tells all anew. */
+/* A client library status. *resync: the engine does not know the LSN, and sends all anew. */
 static int subscribe(struct watch *watch, bool *resync)
 {
     stockd_client *client = watch->ctl->client;
@@ -152,7 +152,7 @@ static int subscribe(struct watch *watch, bool *resync)
     return STOCKD_OK;
 }
 
-/* A refusal, say of an engine with too many connections, is no reason to end. */
+/* A refusal, say by an engine with too many connections, is no reason to stop. */
 static bool may_come_back(int status, const stockd_client *client)
 {
     if (status == STOCKD_REFUSED)
@@ -167,7 +167,7 @@ static int say_failed(struct watch *watch, int status)
     return ctl_failed(watch->ctl, status);
 }
 
-/* Doubled each time, the later half at random: watchers must not come back all at once. */
+/* Doubled each time, the second half random: watchers must not reconnect all at once. */
 static void back_off(int attempt)
 {
     int64_t pause = attempt < 6 ? FIRST_PAUSE_MS << attempt : LONGEST_PAUSE_MS;
@@ -217,7 +217,7 @@ static int resume(struct watch *watch, int status)
     if (resync)
         forget(watch);
     else if (!interrupted)
-        fprintf(stderr, "stockctl: %s: connected again\n", ctl->server);
+        fprintf(stderr, "stockctl: %s: reconnected\n", ctl->server);
     return CTL_DONE;
 }
 
@@ -237,7 +237,7 @@ static int check_sku_known(struct watch *watch, bool wait)
     int failed = ctl_call(watch->ctl, "item", &pack, STOCKD_RETRY_SAFE, &reply);
     stockd_pack_free(&pack);
     if (failed == CTL_REFUSED && !watch->json)
-        fputs("stockctl: --wait waits watch an item that does not exist yet\n", stderr);
+        fputs("stockctl: use --wait to watch an item that does not exist yet\n", stderr);
     return failed;
 }
 
@@ -272,7 +272,7 @@ static int begin(struct watch *watch)
     if (resync)
         forget(watch);
     if (!watch->json)
-        fprintf(stderr, "Watching %s; Ctrl-C ends it.\n", watch->ctl->server);
+        fprintf(stderr, "Watching %s; Ctrl-C stops.\n", watch->ctl->server);
     return CTL_DONE;
 }
 
