@@ -295,7 +295,7 @@ class MissingReplies(unittest.TestCase):
                       first)
         peer, msgid = server.silent
         for said in (f"(from {peer})", f": 1 missing; the oldest, echo with msgid {msgid},",
-                     "0 not sent, 0 not taken, 0 not read, 0 of a begun reply"):
+                     "0 not sent, 0 not taken, 0 not read, 0 of a partial reply"):
             self.assertIn(said, second)
 
 

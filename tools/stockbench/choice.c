@@ -5,8 +5,8 @@
 #include <stdlib.h>
 
 /*
- * Vose's construction: places with less than their share are filled up from places with more, until
- * each holds just one share of at most two items. weight[] is in shares, so 1 on average.
+ * Vose's construction: slots with less than their share are filled up from slots with more, until
+ * each holds exactly one share of at most two items. weight[] is in shares, so 1 on average.
  */
 static void fill_table(struct alias *table, double *weight, uint32_t *stack, uint32_t items)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Which item a request is for: any with the same chance, or by Zipf's law (item n is asked for in
- * proportion to 1 / (n + 1)^exponent). A draw costs a few nanoseconds either way.
+ * Which item a request is for: uniform, or by Zipf's law (item n has a weight of
+ * 1 / (n + 1)^exponent). A draw costs a few nanoseconds either way.
  */
 #ifndef TOOLS_STOCKBENCH_CHOICE_H
 #define TOOLS_STOCKBENCH_CHOICE_H
@@ -9,18 +9,18 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Walker's alias table: an item and a second one that shares its place. */
+/* Walker's alias table: each slot is an item's, and a second one shares it. */
 struct alias {
-    uint32_t share; /* of 2^32: how often the place gives its own item */
+    uint32_t share; /* of 2^32: how often the slot gives its own item */
     uint32_t other;
 };
 
 struct choice {
     uint32_t items;
-    const struct alias *table; /* NULL: all with the same chance */
+    const struct alias *table; /* NULL: uniform */
 };
 
-/* exponent 0: all with the same chance. False: no memory. */
+/* exponent 0: uniform. False: no memory. */
 bool choice_init(struct choice *choice, uint32_t items, double exponent);
 void choice_destroy(struct choice *choice);
 

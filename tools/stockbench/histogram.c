@@ -6,7 +6,7 @@
 
 /*
  * Below 2 * PARTS a bucket is one value. Above, the value's leading PART_BITS + 1 bits choose: the
- * number of shifted-out bits is the row, the rest (which has its top bit set) the place in it.
+ * number of shifted-out bits is the row, the rest (which has its top bit set) the index in it.
  */
 static size_t bucket_of(uint64_t value)
 {

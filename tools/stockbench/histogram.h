@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Latencies in log-linear buckets: each power of two is cut into 128 equal parts, so a value is
- * known to better than 1 % (a bucket's greatest value stands for it: never told too small), from
+ * known to better than 1 % (reported as its bucket's greatest value, so never too small), from
  * 1 ns to 18 minutes, in 34 KB.
  */
 #ifndef TOOLS_STOCKBENCH_HISTOGRAM_H
@@ -26,10 +26,10 @@ struct histogram {
 /* Counts times values of value nanoseconds. */
 void histogram_add(struct histogram *histogram, uint64_t value, uint64_t times);
 
-/* Adds all that other has counted. */
+/* Adds the counts of other. */
 void histogram_merge(struct histogram *histogram, const struct histogram *other);
 
-/* The value that a share (0 to 1) of all values do not exceed; 0 if there are none. */
+/* The value that a share (0 to 1) of all values does not exceed; 0 if there are none. */
 uint64_t histogram_at(const struct histogram *histogram, double share);
 
 double histogram_mean(const struct histogram *histogram);

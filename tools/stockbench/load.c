@@ -15,18 +15,18 @@
 
 enum {
     MAX_EVENTS = 256,
-    STALL_S = 20, /* nothing at all has come for so long: the engine hangs */
+    STALL_S = 20, /* no reply at all for so long: the engine hangs */
     DRAIN_S = 10,
     LOOK_NS = 10000000, /* the longest wait for an event */
-    GROUP = 16,         /* open loop: so many requests go to one connection before the next */
-    /* Open loop: from one look at the timetable to the next. Without it the generator spins, takes
+    GROUP = 16,         /* open loop: requests to one connection before the next */
+    /* Open loop: from one look at the schedule to the next. Without it the generator spins, takes
      * the processor from the engine, and measures that. */
     TICK_NS = 50000,
 };
 
 /* ---- Closed loop ----------------------------------------------------------------------------- */
 
-/* How many requests may follow now: a full window, or while draining what is still owed. */
+/* How many requests may follow now: a full window, or while draining what still has to be sent. */
 static size_t requests_due(const struct load *load, const struct stream *stream)
 {
     size_t room = load->options->window - stream->in_flight;
@@ -59,7 +59,7 @@ static bool refill_all(struct load *load)
 
 /* ---- Open loop ------------------------------------------------------------------------------- */
 
-/* The next connection, from the one whose turn it is, that can take a request; NULL: none. */
+/* The next connection in round robin that can take a request; NULL: none. */
 static struct stream *next_free(struct load *load)
 {
     for (size_t i = 0; i < load->options->connections; i++) {
@@ -72,7 +72,7 @@ static struct stream *next_free(struct load *load)
     return NULL;
 }
 
-/* How late the requests are that go out now, less the time for which nothing could be sent. */
+/* How late the requests sent now are, less the time for which nothing could be sent. */
 static void note_slip(struct load *load, const struct stream *stream, size_t count, uint64_t now)
 {
     uint64_t meant = schedule_time(&load->schedule, load->offered);
@@ -115,7 +115,7 @@ static bool offer(struct load *load)
     return true;
 }
 
-/* What was due and not sent when the measured time ended has waited until now, at least. */
+/* Requests due but not sent when the measured time ended have waited at least until now. */
 static void note_unsent(struct load *load, uint64_t now)
 {
     uint64_t due = schedule_due(&load->schedule, now);
@@ -144,8 +144,8 @@ static bool serve(struct load *load, struct stream *stream, uint32_t events)
     return is_open(load) || refill(load, stream, now);
 }
 
-/* Waits for events, in open loop no longer than to the next request. If no connection takes what is
- * late, only an event can change that. */
+/* Waits for events, in open loop no longer than to the next request. If no connection can take a
+ * late request, only an event can change that. */
 static int wait_events(const struct load *load, struct epoll_event *events)
 {
     uint64_t wait = LOOK_NS;
@@ -223,7 +223,7 @@ static bool run_measured(struct load *load)
 
 static bool run_phases(struct load *load)
 {
-    prctl(PR_SET_TIMERSLACK, 1UL); /* of the wait for the next look */
+    prctl(PR_SET_TIMERSLACK, 1UL); /* for the wait until the next look */
     load->schedule = (struct schedule){ .start = result_now(), .rate = load->options->rate };
     if (load->options->rate == 0 && !refill_all(load))
         return false;

@@ -28,7 +28,7 @@ struct bench {
     struct result *results;                             /* of each run */
 };
 
-/* Opens all connections, with `hello` unless the other end may be no stockd. */
+/* Opens all connections, with `hello` unless the server may not be stockd. */
 static bool connect_all(struct bench *bench)
 {
     const struct options *options = &bench->options;
@@ -46,7 +46,7 @@ static bool connect_all(struct bench *bench)
     return true;
 }
 
-/* Before each run: a flash sale has sold the stock of the one before. */
+/* Before each run: a flash sale sells the stock of the run before. */
 static bool set_up(const struct bench *bench)
 {
     const struct options *options = &bench->options;
@@ -141,7 +141,7 @@ static int run_all(struct bench *bench)
     return code;
 }
 
-/* Files for all connections, and waits that end when they are told to. */
+/* Files for all connections, and waits that end on time. */
 static void ask_the_system(void)
 {
     struct rlimit files;

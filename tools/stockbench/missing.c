@@ -11,7 +11,7 @@
 
 enum { TOLD_MOST = 8, NAME_MAX_BYTES = 80 };
 
-/* The near end's address: with it the connection is found in `ss` and in the engine's. */
+/* The local address, by which `ss` and the engine's log show the connection. */
 static void name_stream(const struct stream *stream, char name[NAME_MAX_BYTES])
 {
     struct sockaddr_storage address = { 0 };
@@ -35,8 +35,8 @@ static int bytes_in_queue(const struct stream *stream, unsigned long which)
 }
 
 /*
- * "not taken" is what the engine's machine has not acknowledged, "not read" what this generator has
- * not read: if both are 0, the engine has the request and has not answered it.
+ * "not taken" counts bytes that the engine's machine has not acknowledged, "not read" those that
+ * this generator has not read: if both are 0, the engine has the request and has not answered it.
  */
 static void say_stream(const struct load *load, size_t number, uint64_t now)
 {
@@ -48,8 +48,8 @@ static void say_stream(const struct load *load, size_t number, uint64_t now)
     name_stream(stream, name);
     fprintf(stderr,
             "stockbench: connection %zu (%s): %" PRIu32 " missing; the oldest, %s with msgid "
-            "%" PRIu32 ", was asked %.3f s ago; bytes: %zu not sent, %d not taken, %d not read, "
-            "%zu of a begun reply\n",
+            "%" PRIu32 ", was sent %.3f s ago; bytes: %zu not sent, %d not taken, %d not read, "
+            "%zu of a partial reply\n",
             number, name, stream->in_flight, ask_name(asked->kind), stream->expected,
             (double)(now - oldest->time) / 1e9, stream->pending_len,
             bytes_in_queue(stream, SIOCOUTQ), bytes_in_queue(stream, SIOCINQ), stream->partial_len);
@@ -75,6 +75,6 @@ bool replies_missing(const struct load *load, unsigned after)
         }
     }
     if (waiting > told)
-        fprintf(stderr, "stockbench: and %zu connections more\n", waiting - told);
+        fprintf(stderr, "stockbench: and %zu more connections\n", waiting - told);
     return false;
 }

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Says which replies are missing when a load does not end: of which connections, for how long, and
- * where the bytes are, as far as the kernel knows. */
+/* Reports which replies are missing when a load does not end: on which connections, for how long,
+ * and where the bytes are, as far as the kernel knows. */
 #ifndef TOOLS_STOCKBENCH_MISSING_H
 #define TOOLS_STOCKBENCH_MISSING_H
 
 #include "tools/stockbench/stream.h"
 
-/* On standard error: one line for all, and one for each of the first connections. `after`: for how
- * many seconds they were waited for. False. */
+/* On standard error: one line for all, and one for each of the first connections. `after`: the
+ * seconds waited. Returns false. */
 bool replies_missing(const struct load *load, unsigned after);
 
 #endif

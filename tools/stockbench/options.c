@@ -18,7 +18,7 @@ static const char help[] =
     "Loads a running stockd from one thread over many connections, and reports messages per\n"
     "second and latencies. Closed loop: each connection keeps a window of requests in flight.\n"
     "Open loop (--rate): requests go out at a fixed rate, and a latency counts from the moment at\n"
-    "which its request was to be sent, so that no stall hides.\n"
+    "which its request was due, so that no stall hides.\n"
     "\n"
     "  -s, --server ADDRESS    the engine (default 127.0.0.1:7421)\n"
     "  -w, --workload NAME     one of those below (default reserve-cancel)\n"
@@ -28,22 +28,21 @@ static const char help[] =
     "  -r, --rate N            open loop: messages per second, over all connections\n"
     "  -t, --seconds S         measured time of a run (default 5)\n"
     "      --warmup S          time before it (default 1)\n"
-    "  -R, --runs N            the median of so many is reported, with least and greatest\n"
-    "                          (default 1)\n"
+    "  -R, --runs N            report the median of N runs, with least and greatest (default 1)\n"
     "  -n, --items N           items to choose from (default 100000)\n"
-    "      --places N          stock each item at so many places (default 1: main)\n"
+    "      --places N          stock each item at N locations (default 1: main)\n"
     "      --units N           flash-sale: units of each item (default 10000)\n"
     "      --orders FILE       replay: CSV with order_id,channel,sku,qty[,location][,time]\n"
-    "      --speed X           replay: so many times as fast as the file's times (default: as\n"
-    "                          fast as it goes)\n"
-    "      --idle N            so many more connections, that stay open and idle (default 0)\n"
+    "      --speed X           replay: X times as fast as the file's times (default: as fast\n"
+    "                          as possible)\n"
+    "      --idle N            further connections that stay open and idle (default 0)\n"
     "      --seed N            of the choice of items; printed (default random)\n"
     "      --request-bytes N   of the echo workload (default 56)\n"
     "      --response-bytes N  of the echo workload (default 48)\n"
-    "      --check             sum up the items' units before and after each run: they must add\n"
-    "                          up to what the replies said\n"
-    "      --setup             only see to it that the items are there, and in stock\n"
-    "      --no-setup          do not: the other end may be something else that answers\n"
+    "      --check             add up the items' units before and after each run: the difference\n"
+    "                          must be what the replies said\n"
+    "      --setup             only make sure that the items exist and are in stock\n"
+    "      --no-setup          skip that, and hello: the server may not be stockd\n"
     "      --json              report as one JSON object\n"
     "      --csv               report as CSV: a line for each run, and one for all\n"
     "  -h, --help\n"
@@ -54,8 +53,8 @@ static const char help[] =
 static const char help_end[] =
     "\n"
     "Items that are missing or low are stocked before the load begins. Every reply is checked.\n"
-    "Exit code 0: no reply was an error (the refusals of a sold-out flash sale, and of a replay,\n"
-    "are none), 1: some were (counted by code), or --check failed, 2: usage, 3: the engine cannot\n"
+    "Exit code 0: no reply was an error (refusals in a sold-out flash sale or a replay are not\n"
+    "errors), 1: some were (counted by code), or --check failed, 2: usage, 3: the engine cannot\n"
     "be reached, or went away.\n"
     "\n"
     "examples: stockbench --workload hot --connections 32 --window 16 --runs 5\n"
@@ -102,7 +101,7 @@ static int parse_from(const char *text, size_t min, size_t max, size_t *out)
     if (rc >= 0)
         return rc;
     if (number < min || number > max) {
-        fprintf(stderr, "stockbench: %s is not from %zu to %zu\n", text, min, max);
+        fprintf(stderr, "stockbench: %s is not between %zu and %zu\n", text, min, max);
         return 2;
     }
     *out = (size_t)number;
@@ -186,7 +185,7 @@ static const struct option long_options[] = {
     { NULL, 0, NULL, 0 },
 };
 
-/* The options that say how much. */
+/* The options with a number. */
 static int parse_amount(struct options *options, int option, const char *text)
 {
     switch (option) {
@@ -219,7 +218,7 @@ static int parse_amount(struct options *options, int option, const char *text)
     case OPTION_RESPONSE_BYTES:
         return parse_size(text, MAX_MESSAGE, &options->response_bytes);
     default:
-        return 2; /* getopt has said why */
+        return 2; /* getopt has reported why */
     }
 }
 
@@ -262,7 +261,7 @@ static int parse_one(struct options *options, int option, const char *text)
     }
 }
 
-/* What only all options together can say. */
+/* Checks that need all options. */
 static int finish(struct options *options)
 {
     const struct workload *workload = options->workload;

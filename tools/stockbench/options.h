@@ -25,7 +25,7 @@ struct options {
     const char *token; /* NULL: none */
     const struct workload *workload;
     size_t connections;
-    size_t idle; /* further connections, that only stay open */
+    size_t idle; /* further connections that only stay open */
     size_t window;
     size_t runs;
     double seconds;
@@ -38,14 +38,14 @@ struct options {
     size_t request_bytes;  /* echo */
     size_t response_bytes; /* echo */
     const char *orders;    /* replay: the file */
-    double speed;          /* replay: multiple of the file's time; 0: as fast as it goes */
+    double speed;          /* replay: multiple of the file's time; 0: as fast as possible */
     enum format format;
     bool check;
     bool setup_only;
-    bool no_setup; /* neither hello nor stocking: the other end may be no stockd */
+    bool no_setup; /* neither hello nor stocking: the server may not be stockd */
 };
 
-/* Reads the command line; -1: go on, else the exit code (0 after --help, 2 for a bad option). */
+/* Reads the command line. -1: continue; else the exit code (0 after --help, 2: bad option). */
 int options_parse(struct options *options, int argc, char **argv);
 
 #endif

@@ -22,11 +22,11 @@ struct reading {
     const char *path;
     size_t row; /* of the file, from 1 */
     size_t field;
-    int column_at[COLUMNS]; /* its field; -1: the file has none */
+    int column_at[COLUMNS]; /* its field; -1: not in the file */
     char text[COLUMNS][FIELD_BYTES];
     size_t order_room, line_room;
     uint64_t first_ms;
-    uint64_t last_ms; /* since then, of the order before */
+    uint64_t last_ms; /* since then, of the previous order */
     bool bad;
 };
 
@@ -60,7 +60,7 @@ static char *copied(const char *text)
     return must_have(strdup(text));
 }
 
-/* Milliseconds since the epoch; false: it is no time. */
+/* Milliseconds since the epoch; false: it is not a time. */
 static bool parse_time(const char *text, uint64_t *ms)
 {
     struct tm tm = { 0 };
@@ -89,7 +89,7 @@ static uint64_t row_time(struct reading *reading)
     if (!orders->has_times)
         return 0;
     if (!parse_time(reading->text[TIME], &ms)) {
-        complain(reading, TIME, "is no time");
+        complain(reading, TIME, "is not a time");
         return 0;
     }
     if (orders->count == 0)
@@ -106,11 +106,11 @@ static struct order *row_order(struct reading *reading, bool is_return)
 
     if (last && strcmp(last->id, reading->text[ORDER_ID]) == 0) {
         if (last->is_return != is_return)
-            complain(reading, QTY, "has another sign than the order's first row");
+            complain(reading, QTY, "differs in sign from the order's first row");
         return last;
     }
     if (!*reading->text[ORDER_ID] || strlen(reading->text[ORDER_ID]) > ORDER_ID_MAX)
-        complain(reading, ORDER_ID, "is not of 1 to 30 bytes");
+        complain(reading, ORDER_ID, "must have 1 to 30 bytes");
     orders->order =
         grown(orders->order, orders->count, &reading->order_room, sizeof *orders->order);
     struct order order = { .time_ms = row_time(reading),
@@ -131,9 +131,9 @@ static void take_row(struct reading *reading)
     errno = 0;
     long qty = strtol(reading->text[QTY], &end, 10);
     if (errno || *end || end == reading->text[QTY] || qty == 0 || labs(qty) > QTY_MAX)
-        complain(reading, QTY, "is no quantity");
+        complain(reading, QTY, "is not a quantity");
     if (!*reading->text[SKU] || strlen(reading->text[SKU]) > STOCKD_SKU_MAX)
-        complain(reading, SKU, "is not of 1 to 64 bytes");
+        complain(reading, SKU, "must have 1 to 64 bytes");
     if (reading->bad)
         return;
     struct order *order = row_order(reading, qty < 0);
@@ -175,7 +175,7 @@ static void on_row(int terminator, void *context)
         reading->orders->has_times = reading->column_at[TIME] >= 0;
     for (enum column column = ORDER_ID; reading->row == 1 && column <= QTY; column++) {
         if (reading->column_at[column] < 0)
-            complain(reading, column, "is missing: the header names no such column");
+            complain(reading, column, "is missing from the header");
     }
     if (reading->row > 1)
         take_row(reading);

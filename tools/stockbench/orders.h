@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A file of orders: CSV with a header that names order_id, channel, sku and qty, and perhaps
- * location and time, in any order and with any others between. Consecutive rows of one order_id are
- * one order; one whose first quantity is negative is a return. time is milliseconds since the Unix
- * epoch, or YYYY-MM-DD HH:MM:SS (T instead of the space, and Z behind, may be); an order's is its
- * first row's.
+ * A file of orders: CSV with a header that names order_id, channel, sku and qty, and optionally
+ * location and time, in any order and among any others. Consecutive rows with one order_id are one
+ * order; one whose first quantity is negative is a return. time is milliseconds since the Unix
+ * epoch, or YYYY-MM-DD HH:MM:SS (with T for the space and Z at the end if you like); an order's is
+ * its first row's.
  */
 #ifndef TOOLS_STOCKBENCH_ORDERS_H
 #define TOOLS_STOCKBENCH_ORDERS_H
@@ -15,14 +15,14 @@
 
 struct order_line {
     char *sku;
-    char *location; /* NULL: none is named */
+    char *location; /* NULL: none given */
     uint32_t qty;   /* > 0 */
 };
 
 struct order {
     char *id;
     char *channel;
-    uint64_t time_ms; /* since the first order; never less than the order before */
+    uint64_t time_ms; /* since the first order; never less than the previous order's */
     size_t first;     /* of its lines */
     size_t lines;
     bool is_return;
@@ -38,7 +38,7 @@ struct orders {
     bool has_times;
 };
 
-/* False: what is wrong, by line and column, has been told. */
+/* False: it failed, and has reported why, by row and column. */
 bool orders_read(struct orders *orders, const char *path);
 void orders_free(struct orders *orders);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One line on standard error while it runs, if that is a terminal. */
+/* One line on standard error during a run, if that is a terminal. */
 #ifndef TOOLS_STOCKBENCH_PROGRESS_H
 #define TOOLS_STOCKBENCH_PROGRESS_H
 
@@ -17,10 +17,10 @@ struct progress {
 
 void progress_begin(struct progress *progress, size_t run, size_t runs);
 
-/* Cheap; shows something new four times a second. messages: so far, ever growing. */
+/* Cheap; updates four times a second. messages: the total so far. */
 void progress_tick(struct progress *progress, const char *phase, uint64_t messages, uint64_t now);
 
-/* Takes the line away. */
+/* Erases the line. */
 void progress_end(struct progress *progress);
 
 #endif

@@ -12,7 +12,7 @@
 
 enum { MAX_EVENTS = 64, STALL_MS = 20000, LOOK_NS = 10000000, PARAMS_BYTES = 160 };
 
-/* What a connection has asked and not heard of yet: replies come in this order. */
+/* A connection's requests without a reply yet: replies come in this order. */
 struct step {
     size_t order;
     enum ask ask;
@@ -25,7 +25,7 @@ struct lane {
     stockd_client *client;
     struct step *first, **end;
     size_t under_way; /* orders */
-    uint32_t events;  /* that epoll watches for */
+    uint32_t events;  /* for which epoll watches */
 };
 
 struct replay {
@@ -39,8 +39,8 @@ struct replay {
     size_t next;     /* order */
     size_t next_lane;
     size_t finished;     /* orders */
-    bool blocked;        /* all connections have their window full ... */
-    uint64_t free_since; /* ... and when that was last over; ns */
+    bool blocked;        /* all connections have a full window ... */
+    uint64_t free_since; /* ... and when that last ended; ns */
     uint64_t start;
     int epoll;
 };
@@ -68,7 +68,7 @@ static bool add_step(struct replay *replay, struct lane *lane, const struct step
     return true;
 }
 
-/* The order's id in this run; a line's number behind it for a return. */
+/* The order's id in this run, followed by a line's number for a return. */
 static void put_id(stockd_pack *pack, const struct order *order, size_t line)
 {
     char id[STOCKD_ID_MAX + 1];
@@ -204,7 +204,7 @@ static bool receive(struct replay *replay, struct lane *lane)
 
     while ((rc = stockd_try_receive(lane->client, &reply)) == STOCKD_OK || rc == STOCKD_REFUSED) {
         if (!lane->first)
-            return broke_off("a reply that nobody asked for", replay->options->address);
+            return broke_off("a reply without a request", replay->options->address);
         if (!take_reply(replay, lane, &reply))
             return false;
     }
@@ -213,7 +213,7 @@ static bool receive(struct replay *replay, struct lane *lane)
 
 /* ---- The loop -------------------------------------------------------------------------------- */
 
-/* When order number next is to begin; 0: as soon as there is room. */
+/* When order number next is due; 0: as soon as there is room. */
 static uint64_t due(const struct replay *replay)
 {
     double ms = (double)replay->orders->order[replay->next].time_ms;
@@ -236,7 +236,7 @@ static struct lane *free_lane(struct replay *replay)
     return NULL;
 }
 
-/* Begins what is due; *wait is then how long nothing more will be, at most LOOK_NS. */
+/* Begins what is due; *wait is then the time until the next is, at most LOOK_NS. */
 static bool begin_orders(struct replay *replay, uint64_t *wait)
 {
     *wait = LOOK_NS;
@@ -269,7 +269,7 @@ static bool begin_orders(struct replay *replay, uint64_t *wait)
     return true;
 }
 
-/* Writes what is buffered, and watches for what each connection waits for. */
+/* Writes what is buffered, and watches for the events that each connection waits for. */
 static bool flush_all(struct replay *replay)
 {
     for (size_t i = 0; i < replay->options->connections; i++) {
@@ -329,7 +329,7 @@ static void free_steps(struct step *step)
     }
 }
 
-/* False: no memory, and that has been told. */
+/* False: no memory, which it has reported. */
 static bool start(struct replay *replay, stockd_client *const *clients)
 {
     traffic_init();

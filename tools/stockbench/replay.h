@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Replays a file of orders. Each order is a reserve; when it is granted, a confirm; then a fulfil.
- * A return is one `return` for each of its lines. Orders go to the connections in turn and wait
- * there for each other only as far as --window says how many may be under way.
+ * A return is one `return` for each of its lines. Orders go to the connections round robin;
+ * --window limits how many are in flight on each.
  *
  * With --speed each order begins at its time in the file, divided by the speed, and its latency
  * counts from there. Without, each begins as soon as there is room, and its latency counts from
- * then. Latencies are of whole orders: to the last of its replies, or to its refusal.
+ * then. A latency is that of a whole order: to the last of its replies, or to its refusal.
  */
 #ifndef TOOLS_STOCKBENCH_REPLAY_H
 #define TOOLS_STOCKBENCH_REPLAY_H
@@ -20,7 +20,7 @@
 #include "tools/stockbench/progress.h"
 #include "tools/stockbench/result.h"
 
-/* False: it broke off, and why has been told. */
+/* False: it was aborted, and has reported why. */
 bool replay_run(const struct options *options, const struct orders *orders,
                 stockd_client *const *clients, struct progress *progress, struct result *result);
 

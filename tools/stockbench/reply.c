@@ -6,11 +6,11 @@
 
 #include "tools/stockbench/traffic.h"
 
-/* How to step over a value by its first byte. */
+/* How to skip a value, by its first byte. */
 struct step {
-    unsigned char size;     /* its head with its length, and its body if that is of a fixed size */
+    unsigned char size;     /* its head with its length, and its body if of fixed size */
     unsigned char children; /* values that follow */
-    unsigned char length;   /* bytes of a length after the head byte; 0: all is said */
+    unsigned char length;   /* bytes of a length after the head byte; 0: the head byte says all */
     unsigned char unit;     /* what the length counts: 0 bytes, else this many children each */
 };
 
@@ -47,7 +47,7 @@ void reply_init(void)
 }
 
 /*
- * Where the value at position at ends; 0: beyond len. Each head byte and its length bytes are set
+ * Where the value at position `at` ends; 0: beyond len. Sets each head byte and its length bytes
  * in mask, if there is one.
  */
 static size_t step_over(const unsigned char *bytes, size_t at, size_t len, unsigned char *mask)
@@ -87,7 +87,7 @@ static bool fits(const struct shape *shape, const unsigned char *bytes, size_t l
     return differences == 0;
 }
 
-/* Finds a shape that fits, and puts it in front. */
+/* Finds a shape that fits, and moves it to the front. */
 static size_t known_length(struct shape *shapes, const unsigned char *bytes, size_t len)
 {
     for (size_t i = 0; i < SHAPES; i++) {
@@ -106,7 +106,7 @@ static size_t known_length(struct shape *shapes, const unsigned char *bytes, siz
     return 0;
 }
 
-/* Remembers a whole reply without an error, in the place of the shape not used for longest. */
+/* Remembers a whole reply without an error, in place of the least recently used shape. */
 static void learn(struct shape *shapes, const unsigned char *bytes, size_t len)
 {
     struct shape shape = { .len = len };
@@ -124,7 +124,7 @@ static void learn(struct shape *shapes, const unsigned char *bytes, size_t len)
     shapes[0] = shape;
 }
 
-/* The msgid at *at, which is moved past it; UINT64_MAX: no msgid. */
+/* The msgid at *at, which it advances past it; UINT64_MAX: no msgid. */
 static uint64_t read_msgid(const unsigned char *bytes, size_t *at)
 {
     uint64_t msgid = 0;
@@ -150,7 +150,7 @@ struct reply reply_read(struct shapes *shapes, enum ask kind, const unsigned cha
         reply.foreign = read_msgid(bytes, &at) != msgid;
         return reply;
     }
-    /* A foreign byte is seen at once, rather than waited on for the rest. */
+    /* It detects a foreign byte at once, without waiting for the rest. */
     reply.foreign = (len > 0 && bytes[0] != 0x94) || (len > 1 && bytes[1] != 0x01);
     if (reply.foreign)
         return reply;

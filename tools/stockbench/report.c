@@ -11,7 +11,7 @@
 struct total {
     struct result sum; /* counts, latencies */
     struct spread rate;
-    double cpu; /* of the run that took most */
+    double cpu; /* of the run that used most */
     bool limited;
     bool checked;
     bool good;
@@ -88,7 +88,7 @@ static void print_errors(const struct result *sum)
 {
     printf("  errors    %12" PRIu64 "\n", sum->errors);
     if (sum->refused > 0)
-        printf("  refused   %12" PRIu64 " for want of stock\n", sum->refused);
+        printf("  refused   %12" PRIu64 " for lack of stock\n", sum->refused);
     for (const struct refusals *r = sum->refusals; r < sum->refusals + RESULT_CODES; r++) {
         if (r->count > 0)
             printf("            %12" PRIu64 " %s: %s\n", r->count, r->code, r->message);
@@ -117,10 +117,10 @@ static void print_limits(const struct options *options, const struct total *tota
     const struct result *sum = &total->sum;
 
     printf("  generator %.0f %% of one core%s\n", 100 * total->cpu,
-           total->limited ? ": IT WAS THE LIMIT, the engine may do better" : "");
+           total->limited ? ": IT WAS THE LIMIT, the engine may be faster" : "");
     if (options->rate == 0 && options->speed == 0)
         return;
-    printf("  slip      p50 %.1f us, p99 %.1f us: sent so late by the generator itself\n",
+    printf("  slip      p50 %.1f us, p99 %.1f us: how late the generator itself sent\n",
            micros_at(&sum->slip, 0.50), micros_at(&sum->slip, 0.99));
     if (sum->unsent > sum->messages / 1000)
         printf("  unsent    %12" PRIu64 " at the end: the rate was not reached\n", sum->unsent);

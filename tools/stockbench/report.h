@@ -6,9 +6,8 @@
 #include "tools/stockbench/result.h"
 
 /*
- * To standard output, in the format that the options say: options->runs results, and what they say
- * together. Latencies of all runs are put together; of throughput the median is told, with least
- * and greatest.
+ * To standard output, in the format of the options: options->runs results and their summary.
+ * Latencies of all runs are merged; throughput is the median, with least and greatest.
  */
 void report(const struct options *options, const struct result *results);
 

@@ -52,7 +52,7 @@ void result_add_refusals(struct result *result, const struct result *other)
 
 /*
  * It has used up a core; or (open loop) its own lateness is half of what was measured, and more
- * than what waking up costs on any machine.
+ * than waking up costs on any machine.
  */
 bool result_limited(const struct result *result)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What one run has shown. */
+/* The results of one run. */
 #ifndef TOOLS_STOCKBENCH_RESULT_H
 #define TOOLS_STOCKBENCH_RESULT_H
 
@@ -13,14 +13,14 @@
 
 enum { RESULT_CODES = 24 };
 
-/* Replies with one error code; the last place gathers what has no place of its own. */
+/* Replies with one error code; the last entry counts all codes without their own. */
 struct refusals {
     char code[32];
     char message[160]; /* the first */
     uint64_t count;
 };
 
-/* Units before and after, and what the replies said of them: see check.h. */
+/* Units before and after, and what the replies said about them: see check.h. */
 struct check_result {
     bool done;
     bool good;
@@ -40,27 +40,27 @@ struct result {
     struct histogram latency;
 
     /* open loop, in the measured time */
-    uint64_t unsent;       /* due, and not even sent when it ended */
+    uint64_t unsent;       /* due, but not sent when it ended */
     struct histogram slip; /* how late requests went out, by the generator's own fault */
 
     /* in the whole run, warm-up and draining included */
-    uint64_t refused;           /* as such a workload expects */
+    uint64_t refused;           /* as the workload expects */
     uint64_t errors;            /* all other error replies */
     uint64_t done[ASK_KINDS];   /* replies without an error */
-    uint64_t units[ASK_KINDS];  /* that these moved */
+    uint64_t units[ASK_KINDS];  /* moved by these */
     uint64_t denied[ASK_KINDS]; /* replies with an error */
     struct refusals refusals[RESULT_CODES];
     struct check_result check;
 };
 
-/* Counts an error reply [code, message, ...] to a request of that kind. may_refuse: that stock is
- * not there is to be expected. */
+/* Counts an error reply [code, message, ...] to a request of that kind. may_refuse: the workload
+ * expects to run out of stock. */
 void result_note_error(struct result *result, enum ask kind, stockd_value error, bool may_refuse);
 
-/* Adds what the other counted by code. */
+/* Adds the other's counts by code. */
 void result_add_refusals(struct result *result, const struct result *other);
 
-/* Whether the generator itself was the limit of what was measured. */
+/* Whether the generator itself limited the measurement. */
 bool result_limited(const struct result *result);
 
 /* ns, monotonic. */

@@ -15,7 +15,7 @@ uint64_t schedule_due(const struct schedule *schedule, uint64_t now)
         return 0;
     uint64_t due = (uint64_t)((double)(now - schedule->start) * (schedule->rate / 1e9)) + 1;
 
-    /* The division above and the multiplication there may be rounded apart. */
+    /* The division above and the multiplication there may round differently. */
     while (due > 0 && schedule_time(schedule, due - 1) > now)
         due--;
     while (schedule_time(schedule, due) <= now)

@@ -141,7 +141,7 @@ bool stock_items(const struct options *options, stockd_client *client, size_t *s
         size_t left = options->items - first;
         size_t count = left < QUERY_SKUS ? left : QUERY_SKUS;
 
-        /* A query is a call of its own: nothing else may be in flight. */
+        /* A query is a blocking call: nothing else may be in flight. */
         if (!await_replies(client, 0) ||
             !find_available(&stocking, (uint32_t)first, count, available))
             return false;

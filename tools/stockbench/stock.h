@@ -10,10 +10,10 @@
 #include "tools/stockbench/options.h"
 
 /*
- * Sees to it that the workload's items are known and in stock on channel default: those that are
+ * Makes sure that the workload's items are known and in stock on channel default: those that are
  * missing or low are received at location main, or at each of --places. In a flash sale each item
- * then has just --units available. Counts in *stocked how many items that changed; false: why has
- * been told.
+ * then has exactly --units available. Counts in *stocked how many items that changed. False: it
+ * failed, and has reported why.
  */
 bool stock_items(const struct options *options, stockd_client *client, size_t *stocked);
 

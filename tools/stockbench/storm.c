@@ -46,7 +46,7 @@ static bool open_place(struct storm *storm, struct place *place)
     if (place->fd < 0)
         return broke_off("socket", strerror(errno));
     (void)setsockopt(place->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
-    /* A Unix socket whose backlog is full says EAGAIN: it is looked at again when it is ready. */
+    /* A Unix socket with a full backlog gives EAGAIN: it is tried again when it is ready. */
     if (connect(place->fd, (struct sockaddr *)&storm->address, storm->address_len) < 0 &&
         errno != EINPROGRESS && errno != EAGAIN)
         return broke_off("connect", strerror(errno));
@@ -75,7 +75,7 @@ static bool send_ping(struct storm *storm, struct place *place)
     return true;
 }
 
-/* Reads the pong; when it is whole, the place begins anew. */
+/* Reads the pong; once it is complete, the slot starts over. */
 static bool read_pong(struct storm *storm, struct place *place)
 {
     char bytes[sizeof pong];
@@ -87,7 +87,7 @@ static bool read_pong(struct storm *storm, struct place *place)
         return broke_off("the connection was lost", n == 0 ? "closed" : strerror(errno));
     if (place->got + (size_t)n > sizeof pong - 1 ||
         memcmp(bytes, pong + place->got, (size_t)n) != 0)
-        return broke_off("not a reply to what was asked", storm->options->address);
+        return broke_off("not a reply to the request", storm->options->address);
     place->got += (size_t)n;
     if (place->got < sizeof pong - 1)
         return true;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The storm of connections: each of --connections places connects, asks one ping, reads the reply,
+ * The storm of connections: each of --connections slots connects, sends one ping, reads the reply,
  * closes and connects anew. A latency is from just before connect to just after the reply. It
- * closes with a reset, as what it wants is connections made, not ports waiting out their time.
+ * closes with a reset, so that no ports linger in TIME_WAIT.
  */
 #ifndef TOOLS_STOCKBENCH_STORM_H
 #define TOOLS_STOCKBENCH_STORM_H
@@ -15,7 +15,7 @@
 #include "tools/stockbench/progress.h"
 #include "tools/stockbench/result.h"
 
-/* Connects to where the client is connected to. False: it broke off, and why has been told. */
+/* Connects to the client's server. False: it was aborted, and has reported why. */
 bool storm_run(const struct options *options, const stockd_client *client,
                struct progress *progress, struct result *result);
 

@@ -25,7 +25,7 @@ bool stream_watch(const struct load *load, struct stream *stream, int operation,
 
 /* ---- Replies --------------------------------------------------------------------------------- */
 
-/* The times of count replies of one batch that came at now. */
+/* The times of count replies of one batch, received at now. */
 static void note_latencies(struct load *load, const struct batch *batch, uint32_t count,
                            uint64_t now)
 {
@@ -42,7 +42,7 @@ static void note_latencies(struct load *load, const struct batch *batch, uint32_
     }
 }
 
-/* Takes count replies that were read at time now off the oldest batches. */
+/* Takes count replies, read at time now, off the oldest batches. */
 static void note_replies(struct load *load, struct stream *stream, uint32_t count, uint64_t now)
 {
     bool was_full = stream->in_flight == load->options->window;
@@ -87,7 +87,7 @@ static void note_outcome(struct load *load, struct stream *stream, const struct 
     traffic_granted(&stream->traffic, asked);
 }
 
-/* Steps over whole replies in the bytes; returns how many bytes that was, or -1. */
+/* Skips complete replies in the bytes; returns their length, or -1. */
 static ssize_t parse_replies(struct load *load, struct stream *stream, const unsigned char *bytes,
                              size_t len, uint32_t *count)
 {
@@ -128,7 +128,7 @@ bool stream_receive(struct load *load, struct stream *stream, uint64_t *now)
     size_t len = stream->partial_len + (size_t)n;
     ssize_t used = parse_replies(load, stream, load->in, len, &count);
     if (used < 0)
-        return broke_off("not a reply to what was asked", load->options->address);
+        return broke_off("not a reply to the request", load->options->address);
     stream->partial_len = len - (size_t)used;
     if (stream->partial_len > MAX_REPLY)
         return broke_off("a reply is too long", load->options->address);
@@ -141,7 +141,7 @@ bool stream_receive(struct load *load, struct stream *stream, uint64_t *now)
 
 /* ---- Requests -------------------------------------------------------------------------------- */
 
-/* Writes from bytes; what the socket does not take is kept in pending. */
+/* Writes from bytes; what the socket does not take stays in pending. */
 static bool write_out(struct load *load, struct stream *stream, const unsigned char *bytes,
                       size_t len)
 {

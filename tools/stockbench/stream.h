@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One connection under load: requests on their way out, replies on their way in, and what is in
- * flight between. All messages of one send share one time stamp (in open loop: each has its own,
- * from the schedule), and so do all replies of one receive.
+ * One connection under load: requests going out, replies coming in, and those in flight between.
+ * All messages of one send share one time stamp (in open loop each has its own, from the schedule),
+ * and so do all replies of one receive.
  */
 #ifndef TOOLS_STOCKBENCH_STREAM_H
 #define TOOLS_STOCKBENCH_STREAM_H
@@ -26,14 +26,14 @@ enum {
 /* Requests that went out in one send. */
 struct batch {
     uint64_t time;  /* closed loop: of the send */
-    uint64_t index; /* open loop: of the first in the schedule; the others follow it */
+    uint64_t index; /* open loop: of the first in the schedule; the others follow */
     uint32_t count;
 };
 
 /*
- * L1: the batches from first_batch on sum up to in_flight, which is never more than the window;
- *     each batch is of at least one request, so as many places as the window has are enough.
- * L2: pending holds what the socket did not take; while there is any, nothing more is made.
+ * L1: the batches from first_batch on add up to in_flight, which never exceeds the window; each
+ * batch has at least one request, so as many slots as the window has are enough.
+ * L2: pending holds what the socket did not take; while it is not empty, no request is made.
  */
 struct stream {
     int fd;
@@ -48,7 +48,7 @@ struct stream {
     size_t pending_at;
     size_t pending_len;
     unsigned char *pending; /* room for a whole window */
-    unsigned char *partial; /* room for MAX_REPLY; the begun reply at the end of a receive */
+    unsigned char *partial; /* room for MAX_REPLY; the incomplete reply at the end of a receive */
     struct traffic traffic;
 };
 
@@ -73,11 +73,11 @@ struct load {
     uint64_t offered;                    /* requests sent so far; the next one's index */
     uint64_t measured_from, measured_to; /* indexes whose latencies count */
     size_t next_stream;
-    uint64_t next_look; /* open loop: at the timetable */
-    bool blocked;       /* something is late, and no connection takes it */
+    uint64_t next_look; /* open loop: at the schedule */
+    bool blocked;       /* a request is late, and no connection can take it */
 };
 
-/* Says on standard error what went wrong; false. */
+/* Says on standard error what went wrong; returns false. */
 bool broke_off(const char *what, const char *why);
 
 bool stream_watch(const struct load *load, struct stream *stream, int operation, uint32_t events);
@@ -87,13 +87,13 @@ static inline bool stream_free(const struct load *load, const struct stream *str
     return stream->pending_len == 0 && stream->in_flight < load->options->window; /* L2 */
 }
 
-/* Makes and sends count requests, 1 or more, no more than the window has room for. */
+/* Makes and sends count requests: at least 1, at most what the window has room for. */
 bool stream_send(struct load *load, struct stream *stream, size_t count, uint64_t now);
 
-/* Goes on with what the socket did not take. */
+/* Continues with what the socket did not take. */
 bool stream_flush(struct load *load, struct stream *stream);
 
-/* Reads once and takes in what has come; *now is when that was. */
+/* Reads once and processes what arrived; *now is when that was. */
 bool stream_receive(struct load *load, struct stream *stream, uint64_t *now);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What several runs say together. */
+/* The summary of several runs. */
 #ifndef TOOLS_STOCKBENCH_SUMMARY_H
 #define TOOLS_STOCKBENCH_SUMMARY_H
 

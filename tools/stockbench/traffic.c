@@ -81,7 +81,7 @@ uint64_t traffic_mix(uint64_t seed)
     x = (x ^ x >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
     x = (x ^ x >> 27) * UINT64_C(0x94d049bb133111eb);
     x ^= x >> 31;
-    return x ? x : 1; /* xorshift has no way out of 0 */
+    return x ? x : 1; /* xorshift never leaves 0 */
 }
 
 /* A ring for as many grants as can be in flight. */
@@ -177,7 +177,7 @@ static void put_msgid(unsigned char *to, uint32_t msgid)
     memcpy(to + MSGID_AT, &big_endian, sizeof big_endian);
 }
 
-/* A reserve under a new id. */
+/* A reserve with a new id. */
 static unsigned char *put_reserve(struct traffic *traffic, unsigned char *to, bool confirm_now)
 {
     uint32_t most = traffic->workload->lines_max;
@@ -201,7 +201,7 @@ static unsigned char *put_reserve(struct traffic *traffic, unsigned char *to, bo
     return to + CONFIRMED_BYTES;
 }
 
-/* A request of which only the id, at its end, is its own. */
+/* A request in which only the id, at its end, differs. */
 static unsigned char *put_step(const struct traffic *traffic, unsigned char *to,
                                const char *template, size_t len)
 {
@@ -253,7 +253,7 @@ static unsigned char *put(struct traffic *traffic, enum ask ask, unsigned char *
     }
 }
 
-/* What is to be asked next; moves the script on. */
+/* The next request; advances the script. */
 static enum ask next_ask(struct traffic *traffic)
 {
     const struct workload *workload = traffic->workload;
@@ -266,7 +266,7 @@ static enum ask next_ask(struct traffic *traffic)
     return ask;
 }
 
-/* The fulfil of the oldest grant; the script's own id is put back afterwards. */
+/* The fulfil of the oldest grant; restores the script's own id afterwards. */
 static unsigned char *put_follow_up(struct traffic *traffic, unsigned char *to, struct asked *asked)
 {
     uint32_t serial = traffic->granted[traffic->first_granted++ & traffic->granted_mask];

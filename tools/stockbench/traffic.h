@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The requests of a workload, made at a few nanoseconds each: templates of which only msgid, id and
+ * The requests of a workload, made at a few nanoseconds each: templates in which only msgid, id and
  * the digits of the SKU are patched.
  *
  *   reserve       94 00 ce MSGID a7 "reserve" 93 b0 ID a7 "default" 91 92 ab SKU 01        56 bytes
@@ -13,7 +13,7 @@
  *   echo          94 00 ce MSGID 00 00 00 ...
  *
  * ID is five random characters of the run, three hexadecimal digits of the connection and eight of
- * a serial number: no id is ever used twice, for the engine would know it again and do nothing. SKU
+ * a serial number: no id is ever reused, because the engine would recognise it and do nothing. SKU
  * is a prefix of four ("SKU-"; "FLA-" in a flash sale; "P" and three digits for items at several
  * places) and seven digits.
  */
@@ -31,17 +31,17 @@ enum {
     ID_BYTES = 16,
     SKU_BYTES = 11,
     MSGID_AT = 3,
-    FIRST_MSGID = 1 << 20, /* so that msgids are all of one width on the wire */
+    FIRST_MSGID = 1 << 20, /* so that all msgids have one width on the wire */
 };
 
-/* What is to be remembered of a request until its reply comes. */
+/* What is remembered of a request until its reply arrives. */
 struct asked {
     uint32_t serial; /* of the id */
     uint8_t kind;    /* enum ask */
-    uint8_t units;   /* that it moves if it is done */
+    uint8_t units;   /* that it moves if it succeeds */
 };
 
-/* What one connection sends; its own, so that no two share a cache line or a counter. */
+/* What one connection sends; separate, so that no two share a cache line or a counter. */
 struct traffic {
     const struct workload *workload;
     const struct choice *choice;
@@ -51,7 +51,7 @@ struct traffic {
     uint32_t next_msgid;
     uint64_t random;
     size_t echo_bytes;
-    uint32_t first_granted; /* granted ones that are to be fulfilled: a ring */
+    uint32_t first_granted; /* granted, still to be fulfilled: a ring */
     uint32_t granted_count;
     uint32_t granted_mask;
     uint32_t *granted;
@@ -59,28 +59,28 @@ struct traffic {
     unsigned char id[ID_BYTES];
 };
 
-/* Once before each run: its ids are new. */
+/* Once before each run: makes its ids new. */
 void traffic_init(void);
 
 /* The run's part of the ids: RUN_ID_BYTES characters. */
 enum { RUN_ID_BYTES = 5 };
 const char *traffic_run(void);
 
-/* The choice outlives the traffic. */
+/* The choice must outlive the traffic. */
 void traffic_start(struct traffic *traffic, const struct options *options,
                    const struct choice *choice, size_t connection);
 void traffic_end(struct traffic *traffic);
 
-/* The most bytes that a request of this workload has. */
+/* The size of this workload's longest request. */
 size_t traffic_request_max(const struct options *options);
 
-/* Writes the next request at to, and what it is at *asked; returns its end. */
+/* Writes the next request at `to`, and what to remember at *asked; returns its end. */
 unsigned char *traffic_next(struct traffic *traffic, unsigned char *to, struct asked *asked);
 
 /* A reserve was granted: its follow-up, if the workload has one, goes next. */
 void traffic_granted(struct traffic *traffic, const struct asked *asked);
 
-/* Requests without which something would stay half done. */
+/* Requests still needed so that nothing stays half done. */
 static inline size_t traffic_owed(const struct traffic *traffic)
 {
     return traffic->granted_count + (traffic->step > 0);
@@ -89,7 +89,7 @@ static inline size_t traffic_owed(const struct traffic *traffic)
 /* The SKU of an item, not NUL-terminated. */
 void traffic_sku(const struct options *options, uint32_t item, char sku[SKU_BYTES]);
 
-/* A good seed out of any seed (splitmix64). */
+/* A good seed from any seed (splitmix64). */
 uint64_t traffic_mix(uint64_t seed);
 
 #endif

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The workloads, as a table: what one connection asks for, again and again.
+ * The workloads, as a table: what one connection sends, again and again.
  *
  * Most are a script of steps on one id: each step is one message, and after the last one the next
- * id follows. A step does not wait for the reply to the one before (the engine works through a
- * connection in order), except a follow-up, which is only sent once its reserve was granted.
+ * id follows. A step does not wait for the reply to the one before (the engine serves a connection
+ * in order), except a follow-up, which is sent only once its reserve was granted.
  */
 #ifndef TOOLS_STOCKBENCH_WORKLOAD_H
 #define TOOLS_STOCKBENCH_WORKLOAD_H
@@ -35,15 +35,15 @@ struct workload {
     const char *help;
     enum driver driver;
     enum ask steps[STEPS_MAX]; /* ASK_NONE: the script ends here */
-    uint32_t reads;            /* of 100 messages so many are reads instead of the next step */
-    uint32_t lines_max;        /* lines of a reserve: 1 to so many */
+    uint32_t reads;            /* so many of 100 messages are reads instead of the next step */
+    uint32_t lines_max;        /* lines of a reserve: 1 to this */
     uint32_t skus;             /* of an availability */
-    uint32_t items;            /* 0: as the options say */
+    uint32_t items;            /* 0: from the options */
     double zipf;               /* exponent; 0: uniform */
-    bool flash;                /* finite stock; that it runs out is no error */
+    bool flash;                /* finite stock; running out is no error */
 };
 
-/* NULL: there is none of that name. */
+/* NULL: no workload has that name. */
 const struct workload *workload_find(const char *name);
 
 /* All of them, until name is NULL. */
