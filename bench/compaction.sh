@@ -1,11 +1,11 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# compaction.sh [SECONDS]: what clients feel of a compaction.
+# compaction.sh [SECONDS]: how much clients notice of a compaction.
 #
-# An engine with a million items is loaded at a fixed rate, so that no stall hides; in turns alone,
-# beside a loop that does nothing but keep a processor busy at the same low priority, and beside a
-# compaction. Prints the three p99s: on a machine whose processors are shared with others, being
-# busy costs by itself, and the loop says how much. Needs a built tree and 4 GB.
+# Loads an engine with a million items at a fixed rate, so that no stall hides: alone, beside a loop
+# that only keeps a processor busy at the same low priority, and beside a compaction. Prints the
+# three p99s: on a machine with shared processors, a busy one costs by itself, and the loop says how
+# much. Needs a built tree and 4 GB.
 # RATE (messages a second), ITEMS and ROUNDS may be set in the environment.
 set -eu
 
@@ -54,7 +54,7 @@ def find(value):
 print(find(json.load(sys.stdin)))'
 }
 
-# Compactions, one after the other, as the engine starts them, until killed.
+# Back-to-back compactions, started like the engine starts them, until killed.
 compact_on() {
     child=
     trap '[ -z "$child" ] || kill "$child" 2>/dev/null; wait; exit 0' TERM
@@ -66,12 +66,12 @@ compact_on() {
     done
 }
 
-# What a compaction costs a machine even if it did nothing: a processor.
+# What a compaction would cost even if it did nothing: a processor.
 spin_on() {
     exec chrt -i 0 sh -c 'while :; do :; done'
 }
 
-# beside COMMAND: the p99 with that in the background.
+# beside COMMAND: the p99 with COMMAND in the background.
 beside() {
     "$1" &
     compacting=$!

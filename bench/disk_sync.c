@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What one durable write costs on a directory's disk, with nothing else: writes of 4 KiB, one after
- * another, with O_DIRECT | O_DSYNC into a file that was written with zeros before (as a journal's
- * segment is), so that no write has to change the file's metadata.
+ * What one durable write alone costs on a directory's disk: writes of 4 KiB, one after another,
+ * with O_DIRECT | O_DSYNC into a file that was filled with zeros before (as a journal's segment
+ * is), so that no write has to change the file's metadata.
  *
  *     bench-disk_sync DIRECTORY [WRITES [BYTES]]
  *
- * prints one JSON object. No durable reply can come sooner than this.
+ * prints one JSON object. No durable reply can be faster than this.
  */
 #include <assert.h>
 #include <errno.h>
@@ -45,7 +45,7 @@ static void write_at(int fd, const void *bytes, size_t len, off_t at)
         fatal("write", EIO);
 }
 
-/* A new file of FILE_BYTES zeros, already without a name: it goes when the program ends. */
+/* A new file of FILE_BYTES zeros, already unlinked: it goes when the program ends. */
 static int make_file(const char *directory, void *zeros, size_t bytes)
 {
     char path[PATH_MAX];

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The ceiling: what one thread with one io_uring can answer when it does no work at all. To each
- * request of R bytes it answers S bytes, whose beginning is the request's.
+ * The ceiling: what one thread with one io_uring can answer when it does no work at all. It answers
+ * each request of R bytes with S bytes, which begin like the request.
  *
- * It is built the way stockd's server is, so that the ratio of the two says what the stock engine
- * itself costs: SINGLE_ISSUER | DEFER_TASKRUN, multishot accept, multishot receive into a provided
- * buffer ring, the replies of one loop turn gathered into one send for each connection, at most one
- * send in flight for each connection, no busy polling.
+ * It is built like stockd's server, so that the ratio of the two says what the stock engine itself
+ * costs: SINGLE_ISSUER | DEFER_TASKRUN, multishot accept, multishot receive into a provided buffer
+ * ring, the replies of one iteration gathered into one send per connection, at most one send in
+ * flight per connection, no busy polling.
  *
  * With --answer it does the least that any server of this protocol must do: it walks each message
- * from value to value, so requests may be of any size, and packs a reply [1, msgid, nil, bytes] of
- * S bytes. That is the ceiling for a server that knows everything at once.
+ * from value to value, so requests may have any size, and packs a reply [1, msgid, nil, bytes] of S
+ * bytes. That is the ceiling for a server that needs no time to think.
  *
  *     bench-echo_server [--port N] [--request-bytes R] [--response-bytes S] [--answer]
  *
@@ -53,14 +53,14 @@ struct out {
 };
 
 struct connection {
-    int fd; /* -1: this place is free */
+    int fd; /* -1: this slot is free */
     bool sending;
     bool receiving;
     bool closing;
-    bool dirty; /* in the list of those with something to send */
+    bool dirty; /* in the list of connections with something to send */
     size_t sent;
     size_t partial_len;
-    struct out ready;    /* gathered in this turn */
+    struct out ready;    /* gathered in this iteration */
     struct out inflight; /* given to the kernel */
     unsigned char partial[MAX_MESSAGE];
 };
@@ -134,7 +134,7 @@ static void arm_send(struct server *server, size_t number)
     connection->sending = true;
 }
 
-/* Frees the place once nothing of it is with the kernel any more. */
+/* Frees the slot once the kernel has no request of it. */
 static void close_connection(struct connection *connection)
 {
     if (!connection->closing)
@@ -206,8 +206,8 @@ static bool answer(struct server *server, struct out *out, const unsigned char *
 
 /* ---- --answer ---- */
 
-/* How a MessagePack value goes on after its first byte: bytes of a length or number that follow it,
- * bytes beside that, and values within. A number is what has no unit. */
+/* How a MessagePack value continues after its first byte: bytes of a length or number that follow
+ * it, bytes besides, and values within. A number has no unit. */
 struct head {
     unsigned char length, extra, children, unit; /* unit: values for each one of the length */
 };
@@ -244,7 +244,7 @@ static struct head head_of(unsigned char lead)
     return above[lead - 0xc0];
 }
 
-/* The length of the value that begins the bytes; 0: it is not all there yet. */
+/* The length of the value that begins the bytes; 0: it is not complete yet. */
 static size_t value_length(const unsigned char *bytes, size_t len)
 {
     size_t at = 0;
@@ -396,7 +396,7 @@ static void on_receive(struct server *server, size_t number, const struct io_uri
     }
 }
 
-/* Sends what was gathered, unless a send is under way: its completion comes here again. */
+/* Sends what was gathered, unless a send is in flight: its completion calls this again. */
 static void start_send(struct server *server, size_t number)
 {
     struct connection *connection = &server->connections[number];
@@ -448,11 +448,11 @@ static void on_completion(struct server *server, const struct io_uring_cqe *cqe)
         on_send(server, number, cqe);
         break;
     default:
-        assert(false); /* an event that nobody asked for */
+        assert(false); /* an unexpected event */
     }
 }
 
-/* One turn: wait for something, take all of it, then one send for each connection it was for. */
+/* One iteration: waits for events, handles all, then one send for each connection concerned. */
 static void turn(struct server *server)
 {
     struct io_uring_cqe *cqe;
@@ -495,7 +495,7 @@ static void set_up_ring(struct server *server)
 
     if (rc < 0)
         fatal("io_uring_queue_init (is io_uring allowed here?)", -rc);
-    (void)io_uring_register_ring_fd(&server->ring); /* only a little speed */
+    (void)io_uring_register_ring_fd(&server->ring); /* costs a little speed if it fails */
 
     server->buffers = map_pages(BUFFER_COUNT * sizeof(struct io_uring_buf));
     server->buffer_memory = map_pages((size_t)BUFFER_COUNT * BUFFER_SIZE);
@@ -568,7 +568,7 @@ int main(int argc, char **argv)
             return 2;
     }
     if (server.answering && server.response_bytes < 12) {
-        fprintf(stderr, "echo_server: an answer has 12 bytes at least\n");
+        fprintf(stderr, "echo_server: a response with --answer has at least 12 bytes\n");
         return 2;
     }
     prepare_reply(&server);

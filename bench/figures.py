@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the record of run.py says: medians and spreads, ratios, and the bars they are held against.
-No file is read and nothing is written here."""
+"""The results of run.py: medians and spreads, ratios, and the bars to compare them with. This module
+reads and writes no file."""
 
 import statistics
 
 
 class Spread:
-    """The median of some values, the least and the greatest."""
+    """The median of some values, with the least and the greatest."""
 
     def __init__(self, values):
         self.values = list(values)
@@ -19,7 +19,7 @@ class Spread:
 
 
 class Results:
-    """The record, asked by step, subject and what else stands in a line of it."""
+    """The record, queried by step, subject and other keys of its lines."""
 
     def __init__(self, data):
         self.data = data
@@ -31,12 +31,12 @@ class Results:
                 and all(line.get(key) == value for key, value in about.items())]
 
     def spread(self, name, step, subject, **about):
-        """Of one figure; None: it was not measured."""
+        """Of one result; None: it was not measured."""
         found = [result[name] for result in self.find(step, subject, **about)]
         return Spread(found) if found else None
 
     def rate(self, step, subject, **about):
-        """Of messages per second, each of several runs of one line counting."""
+        """Of messages per second; each run of a line counts."""
         found = []
         for result in self.find(step, subject, **about):
             runs = result.get("runs") or [result]
@@ -98,14 +98,14 @@ def ledger(results, workload, threads):
 
 
 def replay_rate(results):
-    """Records a second; what an empty start takes is not counted."""
+    """Records a second, without the time of an empty start."""
     for result in results.find("recovery", "replay"):
         return result["records"] / max(1e-3, result["seconds"] - result["empty_seconds"])
     return None
 
 
 def snapshot_rate(results):
-    """Bytes a second of a start from a snapshot, with the same taken off."""
+    """Bytes a second of a start from a snapshot, without the time of an empty start."""
     replay = results.find("recovery", "replay")
     for result in results.find("recovery", "snapshot"):
         empty = replay[0]["empty_seconds"] if replay else 0

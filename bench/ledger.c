@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The ledger alone, in process: reserve and cancel without sockets and disk. The log is drained to
- * nowhere, as the journal would drain it to its buffer.
+ * The ledger alone, in process: reserve and cancel without sockets or disk. The log is drained as
+ * the journal would drain it to its buffer, but to nowhere.
  *
  *   bench-ledger [--items N] [--seconds S] [--warmup S] [--threads N] [--workload NAME]
  *                [--places N] [--sourcing RULE] [--json]
  *
- * Workloads: uniform (items alike), zipf (exponent 0.99), hot (one item), lines (orders of three
- * lines), wide (every item at --places locations), split (wide, an order takes from every one of
- * them), ask (wide, `availability` instead of reserve and cancel).
+ * Workloads: uniform, zipf (exponent 0.99), hot (one item), lines (orders of three lines), wide
+ * (every item at --places locations), split (wide, an order takes from each of them), ask (wide,
+ * `availability` instead of reserve and cancel).
  *
  * Requests are made in batches as a worker decodes them from one receive: ids and skus first, then
- * fetching ahead, then the operations. Cancels follow their reserves by a batch. The warm-up
- * is long enough to go through the table of ids, or nearly: what is measured is to be the ledger,
- * and not the kernel zeroing memory.
+ * prefetches, then the operations. Cancels follow their reserves by a batch. The warm-up is long
+ * enough to go through the id table, or nearly, so that the ledger is measured and not the kernel
+ * zeroing memory.
  */
 #include <getopt.h>
 #include <linux/perf_event.h>
@@ -40,7 +40,7 @@ struct setup {
     double seconds, warmup;
     unsigned threads;
     enum workload workload;
-    uint32_t places; /* locations that each item lies at */
+    uint32_t places; /* locations of each item */
     const char *sourcing;
     bool json;
     double zeta, eta; /* of the Zipf distribution over the items */
@@ -61,7 +61,7 @@ struct runner {
     unsigned index;
     uint64_t random, ids;
     uint64_t done, deferred, failed; /* operations */
-    uint64_t first_ns, second_ns;    /* spent in reserves (or questions), and in cancels */
+    uint64_t first_ns, second_ns;    /* spent in reserves (or queries), and in cancels */
     int counters[COUNTERS];          /* file descriptors, -1: cannot be counted here */
     uint64_t counted[COUNTERS];
     unsigned char *drained;
@@ -79,7 +79,7 @@ static uint64_t nanoseconds(void)
     return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
-/* This thread's own time: what others do with the processor is not in it. */
+/* This thread's own time, without what other threads do. */
 static uint64_t own_nanoseconds(void)
 {
     struct timespec t;
@@ -100,14 +100,14 @@ static struct text text_in(const struct text_buffer *b)
     return (struct text){ b->bytes, b->len };
 }
 
-static void write_number(struct text_buffer *to, char message, uint64_t number)
+static void write_number(struct text_buffer *to, char letter, uint64_t number)
 {
     char digits[20];
     uint32_t n = 0;
     do
         digits[n++] = (char)('0' + number % 10);
     while ((number /= 10) != 0);
-    to->bytes[0] = message;
+    to->bytes[0] = letter;
     for (uint32_t i = 0; i < n; i++)
         to->bytes[1 + i] = digits[n - 1 - i];
     to->len = n + 1;
@@ -161,7 +161,7 @@ static uint64_t zipf_item(const struct setup *s, uint64_t random)
         rank = (double)s->items * pow(s->eta * u - s->eta + 1, 1 / (1 - skew));
     else if (uz >= 1)
         rank = 1;
-    /* Ranks lie apart in memory, as items that sell well do. */
+    /* Neighbouring ranks lie apart in memory, like items that sell well. */
     return (uint64_t)rank * 2654435761u % s->items;
 }
 
@@ -175,7 +175,7 @@ static uint64_t next_item(struct runner *r)
 
 /* ---- working ---- */
 
-/* Whoever gets there empties the log, as a worker that finds the device idle would. */
+/* The first thread to get here drains the log, like a worker that finds the device idle. */
 static void drain(struct runner *r)
 {
     if (atomic_exchange_explicit(&draining, true, memory_order_acquire))
@@ -213,7 +213,7 @@ static void count(struct runner *r, enum code code)
         r->failed++;
 }
 
-/* Units of a line: one, or one from each place. */
+/* Units of a line: one, or one from each location. */
 static int64_t wanted(const struct setup *s)
 {
     return s->workload == SPLIT ? s->places : 1;
@@ -348,7 +348,7 @@ static void fill(struct runner *r)
 {
     const struct setup *s = r->setup;
     struct ctx *ctx = ledger_ctx(r->ledger, 0);
-    /* Where an order is to take from each place, there is one unit for the one order at a time. */
+    /* If an order takes from each location, each has one unit, for one order at a time. */
     int64_t stock = s->workload == SPLIT ? 1 : STOCK;
     ledger_begin(ctx, 1, 1);
     set_up(r);
@@ -438,7 +438,7 @@ static void report_counted(const struct setup *s, const struct runner *runners, 
         else if (counted)
             printf("         %s: %.1f an operation\n", names[i], (double)sum / (double)done);
         else
-            printf("         %s: this machine does not let them be counted\n", names[i]);
+            printf("         %s: this machine does not allow counting them\n", names[i]);
     }
 }
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How long a change takes to be seen in the mirror: changes one item, and asks Redis for it until
-the new number is there. Counted from just before the change is asked for, so the way to stockd and
-its sync are in it."""
+"""How long a change takes to be visible in the mirror: changes one item, and polls Redis until the
+new number is there. The time counts from just before the change is sent, so it includes the way to
+stockd and its sync."""
 
 import socket
 import time
@@ -15,7 +15,7 @@ class Mirror:
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def available(self, sku, channel):
-        """The number that Redis shows; None: none yet."""
+        """The number in Redis; None: none yet."""
         self.socket.sendall(f"HGET stock:item:{sku} {channel}\r\n".encode())
         reply = b""
         while reply.count(b"\r\n") < (1 if reply.startswith(b"$-1") else 2):
@@ -38,8 +38,8 @@ def call(stream, unpacker, number, method, *params):
 
 
 def probe(address, redis_port, count):
-    """Milliseconds: p50, p99, greatest of count changes; and to the durable reply alone. One change before them is not counted: the
-    mirror may still be taking in the items that were stocked for the load."""
+    """Milliseconds: p50, p99, greatest of count changes; and to the durable reply alone. One change
+    before them is not counted: the mirror may still be busy with the items stocked for the load."""
     host, port = address.rsplit(":", 1)
     stream = socket.create_connection((host, int(port)))
     stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

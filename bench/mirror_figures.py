@@ -3,17 +3,17 @@
 """mirror_figures.py: what the Redis mirror does, and what it costs. Prints JSON lines.
 
   visible   a change to visible in Redis, while stockbench changes 50,000 a second
-  rates     the same at higher rates, and how many items a second are sent when nothing holds back
-  resync    1 M items on 5 channels: into an empty Redis, and compared with one that is right; and a
+    rates     the same at higher rates, and how many items a second are sent without a limit
+  resync    1 M items on 5 channels: into an empty Redis, and when Redis is already right; and a
             change to visible meanwhile
-  cost      throughput of the engine with and without the mirror, in turns
-  stopped   the engine's own latencies while Redis is stopped, and while it is not, in turns
+  cost      throughput of the engine with and without the mirror, alternating
+  stopped   the engine's own latencies while Redis is stopped, and while it is not, alternating
 
     bench/mirror_figures.py [STEP]...
 
 Settings (environment): BIN (build/release/bin), ITEMS (100000; the resync has RESYNC_ITEMS,
-1000000), ROUNDS (3), SECONDS (4), STOCKD_ARGS, REDIS_NICE (0): on a machine that all share, 10 lets
-Redis stand back as it would on another. Everything started here is ended here, by its process id.
+1000000), ROUNDS (3), SECONDS (4), STOCKD_ARGS, REDIS_NICE (0): on one shared machine, 10 lets
+Redis yield as if it had its own. It stops everything that it started, by process id.
 """
 
 import json
@@ -45,7 +45,7 @@ CHANNELS = ("web", "app", "shop", "market")  # and default: five
 
 
 class PlainRedis(Server):
-    """In memory only, as a cache is."""
+    """In memory only, like a cache."""
 
     name = "cache"
 
@@ -62,7 +62,7 @@ class PlainRedis(Server):
             return probe.connect_ex(("127.0.0.1", self.port)) == 0
 
     def ask(self, *words):
-        """One command, whose answer is a line."""
+        """One command whose answer is a line."""
         with socket.create_connection(("127.0.0.1", self.port), 60) as stream:
             stream.sendall(" ".join(words).encode() + b"\r\n")
             return stream.recv(4096).decode().strip()
@@ -143,7 +143,7 @@ def cpu_seconds(process, thread=None):
 
 
 def probe_under_load(stockd, redis, rate, probes):
-    """Visible latencies while changes come at that rate; 0: as fast as they go."""
+    """Visible latencies while changes come at that rate; 0: as fast as possible."""
     options = ("--rate", rate) if rate else ("-c", 32, "-W", 128)
     worker = threading.Thread(target=lambda: out.append(
         load(stockd, *options, seconds=max(SECONDS, probes * 0.018))))
@@ -182,7 +182,7 @@ def step_visible(bench):
 
 
 def probe_fresh(stockd, redis, rate, probes):
-    """mirror.probe counts from none: it takes away what the last probe left."""
+    """mirror.probe starts from nothing: removes what the last probe left."""
     left = call(stockd.address, "availability", "default", ["MIRROR"])["stock"][0]
     if left:
         call(stockd.address, "adjust", f"away-{time.monotonic()}", "MIRROR", "main", -left)

@@ -4,7 +4,7 @@
 
 For 1 and 2 workers, and for each kind of neighbour: p50, p99 and the greatest round trip of a ping
 every few milliseconds; how long after its deadline a hold expires, by the journal; and how long
-after its deadline a subscriber hears of that, beside all that the neighbours change.
+after its deadline a subscriber is notified of that, besides all that the neighbours change.
 Environment: BIN, SECONDS (of each measurement), SKUS, PLACES, HEAVY (connections), WORKERS."""
 
 import contextlib
@@ -48,7 +48,7 @@ class Peer:
         self.socket.sendall(msgpack.packb([0, 1, method, list(params)]))
 
     def messages(self):
-        """The next messages that come; waits for one at least."""
+        """The next messages to arrive; waits for at least one."""
         while True:
             found = list(self.unpacker)
             if found:
@@ -74,7 +74,7 @@ def availability(_lines, _number):
 
 
 def reserve(lines, number):
-    """Orders of the most lines, cancelled in turn."""
+    """Orders of the most lines, alternating with their cancels."""
     order = f"order-{os.getpid()}-{number // 2}"
     if number % 2:
         return ["cancel", [order]]
@@ -127,7 +127,7 @@ def quantile(values, share):
 
 
 def measure(address):
-    """Milliseconds: round trips of pings; lateness of expiries as told. And the deadlines of orders."""
+    """Milliseconds: round trips of pings; lateness of expiries as notified. And the deadlines of orders."""
     pings = []
     late = []
     orders = {}

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * How fast a start is, and what it takes: builds a data directory by real operations, follows its
+ * How fast a start is, and what it takes: builds a data directory by real operations, replays its
  * journal from the beginning, compacts it, and starts from the snapshot.
  *
  *   bench-recovery DIR [--items N] [--places N] [--orders N] [--live N] [--keep]
  *
- * Each item is received at so many places; then so many orders are reserved and cancelled, at
- * random; then so many reservations of one line stay open. Processor seconds are told beside the
- * clock's, for a machine that others use too.
+ * Each item is received at --places locations; then --orders random orders are reserved and
+ * cancelled; then --live reservations of one line stay open. It prints processor time beside wall
+ * time, for a machine that others use too.
  */
 #include <getopt.h>
 #include <stdio.h>
@@ -48,7 +48,7 @@ static void mark(struct bench *b)
     b->cpu = clock_seconds(CLOCK_PROCESS_CPUTIME_ID);
 }
 
-/* Prints how long it took since the mark, and how much that is a second. */
+/* Prints how long it took since the mark, and the rate. */
 static void tell(const struct bench *b, const char *what, double amount, const char *unit)
 {
     double wall = clock_seconds(CLOCK_MONOTONIC) - b->wall;
@@ -243,11 +243,11 @@ static void make_snapshot(struct bench *b)
     mark(b);
     int error = compact(&options, &result, &why);
     must(error == 0 && result.written, why.text);
-    tell(b, "compacted", (double)result.records / 1e6, "M records/s, all in all");
+    tell(b, "compacted", (double)result.records / 1e6, "M records/s, in total");
     log_destroy(&log);
 }
 
-/* Bytes of memory there that pages stand behind. */
+/* Bytes of that memory that have pages. */
 static uint64_t resident(const void *at, size_t bytes)
 {
     size_t pages = (bytes + PAGE - 1) / PAGE;

@@ -3,8 +3,8 @@
 """report.py RESULTS DOCUMENT: writes what run.py measured into the document.
 
 The document belongs to its authors, except what lies between a line `<!-- measured: NAME -->` and
-the next `<!-- end -->`: that is written anew each time. Plots go beside it, in bench/*.svg. If the
-document is not there, one with all tables and no prose is made.
+the next `<!-- end -->`, which each run rewrites. Plots go beside it, in bench/*.svg. If there is no
+document, the report is one with all tables and no prose.
 """
 
 import json
@@ -71,7 +71,7 @@ def table(head, rows):
 
 
 def missing(results, *steps):
-    """Why steps are missing, in one line each."""
+    """Why steps are missing, one line each."""
     return "".join(f"\nNot measured in this run ({step}): {' '.join(why.split())[:200]}\n"
                    for step in steps for why in [results.why_not(step)] if why)
 
@@ -291,7 +291,7 @@ def blank():
 
 
 def assemble(document, results):
-    """The document with its measured parts written anew."""
+    """The document with its measured parts rewritten."""
     def fill(match):
         if match.group(2) not in TEXTS:
             raise SystemExit(f"report.py: there is no table '{match.group(2)}'; "

@@ -2,17 +2,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """run.py: the side-by-side benchmark behind `make bench`.
 
-Starts stockd, the echo servers that are its ceiling, Redis and PostgreSQL, loads them in turn with
-the same shape of load, and leaves what it measured in OUT/results.json. report.py then writes
-docs/BENCHMARKS.md from it. All that is started here is ended here, by its process id. A step that
+Starts stockd, the echo servers that are its ceiling, Redis and PostgreSQL, loads them one after
+another with the same shape of load, and writes the results to OUT/results.json. report.py then
+writes docs/BENCHMARKS.md from it. It stops everything that it started, by process id. A step that
 cannot be done (a peer is not installed, a program is missing) is recorded with its reason, and the
-others go on.
+others continue.
 
 Settings (environment):
   BENCH_QUICK=1  about two minutes, and the report goes to OUT instead of docs/
   BIN            where the programs are            build/release/bin
   OUT            where results and journals go     build/bench
-  STEPS          some of the steps, by name        all
+    STEPS          the steps to run, by name         all
   CONNECTIONS                                      32
   ITEMS                                            100000
   STOCKD_ARGS    more options for stockd
@@ -58,7 +58,7 @@ class StepError(Exception):
 
 
 class Bench:
-    """What the steps share: the place for files, servers that run, the record."""
+    """What the steps share: the directory for files, the running servers, the record."""
 
     def __init__(self):
         os.makedirs(OUT, exist_ok=True)
@@ -78,7 +78,7 @@ class Bench:
         return server
 
     def stockd(self, *options, durability="always"):
-        """Without compaction beside the load, as Redis is without rewrites."""
+        """Without compaction beside the load, as Redis runs without rewrites."""
         steady = ["--compact-bytes", "0"] if self.knows("stockd", "--compact-bytes") else []
         if self.knows("stockd", "--remember-s"):
             steady += ["--remember-s", str(REMEMBER_S)]
@@ -108,7 +108,7 @@ class Bench:
         return result
 
     def run(self, argv):
-        """A program's JSON. Exit code 1 is a run whose replies held errors: it is recorded."""
+        """A program's JSON. Exit code 1 is a run with error replies: it is recorded."""
         done = subprocess.run(argv, capture_output=True, text=True, check=False, cwd=ROOT)
         print(".", end="", file=sys.stderr, flush=True)
         if done.returncode > 1 or not done.stdout.strip():
@@ -139,7 +139,7 @@ class Bench:
 
 
 def echoes(bench, result):
-    """The bare and the answering echo for messages of the sizes that a run has had."""
+    """The bare and the answering echo for messages of the sizes that a run had."""
     request = round(result["bytes_out_per_message"])
     response = round(result["bytes_in_per_message"])
     sizes = ["--request-bytes", str(request), "--response-bytes", str(response)]
@@ -155,8 +155,8 @@ def load_echoes(bench, pair, workload, window):
 
 
 def come_round(bench, stockd):
-    """Goes once through the table of ids, as an engine that runs for a while has done. The first
-    touch of memory costs much on a virtual machine whose host has to find it as well."""
+    """Goes once through the id table, like an engine that has run for a while. The first touch of
+    memory is expensive on a virtual machine whose host has to find it as well."""
     reservations = 4_000_000
     for _ in range(20):
         result = bench.load(stockd, "reserve-cancel", 128, seconds=1)
@@ -223,7 +223,7 @@ def step_postgres(bench):
 
 
 def step_workloads(bench):
-    """What stockbench knows, three runs each; and 10,000 idle connections beside a load."""
+    """stockbench's other workloads, three runs each; and 10,000 idle connections beside a load."""
     stockd = bench.stockd("--max-connections", "12000")
     bench.set_up(stockd, ITEMS)
     for workload in ("order", "multi-line", "availability-100", "mixed", "flash-sale", "connect"):
@@ -285,7 +285,7 @@ def step_items(bench):
 
 
 def step_places(bench):
-    """The cost of a message as places of an item grow."""
+    """The cost of a message as locations of an item grow."""
     stockd = bench.stockd("--pools", "1000000", "--reservations", "200000")
     items = 1000
     for places in PLACES:
@@ -324,7 +324,7 @@ def compact(bench, stockd):
 
 
 def tables(bench):
-    """What a pool and an id take of the tables' memory, when these are in use to the last page."""
+    """The memory of a pool and of an id, when the tables are in use to the last page."""
     directory = os.path.join(bench.place, "tables")
     done = subprocess.run([bench.program("bench-recovery"), directory, "--items", "100000",
                            "--places", "20", "--orders", "500000", "--live", "400000"],
@@ -337,9 +337,9 @@ def tables(bench):
 
 
 def step_recovery(bench):
-    """How fast a start follows the journal, and loads a snapshot; what a pool and a hold take."""
+    """How fast a start replays the journal, and loads a snapshot; the memory of a pool and a hold."""
     tables(bench)
-    # Small segments: a snapshot covers sealed ones, so little is left to follow behind it.
+    # Small segments: a snapshot covers sealed ones, so little is left to replay behind it.
     stockd = bench.stockd("--reservations", "4000000", "--segment-bytes", str(8 << 20))
     bench.set_up(stockd, 1000)
     empty = Stockd(bench.place, "empty", BIN)
@@ -364,7 +364,7 @@ def step_recovery(bench):
 
 
 def step_mirror(bench):
-    """From a change to its being visible in Redis, at 50,000 changes a second beside it."""
+    """From a change until it is visible in Redis, beside 50,000 changes a second."""
     redis = bench.start(Redis, "no")
     stockd = bench.stockd("--redis", f"127.0.0.1:{redis.address}")
     bench.set_up(stockd, ITEMS)

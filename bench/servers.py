@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The servers of the side-by-side run: each started on a free port or socket in a directory of its
-own, and ended by its process id."""
+"""The servers of the side-by-side run: each on a free port or socket in a directory of its own, and
+stopped by its process id."""
 
 import os
 import pwd
@@ -108,7 +108,7 @@ class Echo(Server):
 
 
 class Redis(Server):
-    """appendonly, no snapshots, no rewrite during the run; all else as it comes."""
+    """appendonly, no snapshots, no rewrite during the run; everything else by default."""
 
     name = "redis"
 
@@ -159,7 +159,7 @@ class Postgres(Server):
         settings = [f"--{key}={value}" for key, value in self.SETTINGS.items()]
         self.spawn([*self.prefix, os.path.join(bin_dir, "postgres"), "-D", data, "-k",
                     self.directory, *settings], cwd="/")
-        # The user stands in the name of the role that initdb made.
+        # The role that initdb made has the user's name.
         role = "postgres" if self.prefix else pwd.getpwuid(os.geteuid()).pw_name
         self.address = f"host={self.directory} dbname=postgres user={role}"
         ready = [os.path.join(bin_dir, "pg_isready"), "-q", "-h", self.directory]
@@ -168,7 +168,7 @@ class Postgres(Server):
                   f"items={items}", "-d", self.address, "-f", "-"], schema)
 
     def be_reachable(self):
-        """A tree that the user may not enter (somebody's home) is left for /var/tmp."""
+        """In /var/tmp if the user may not enter the tree (in another user's home)."""
         entered = subprocess.run([*self.prefix, "test", "-x", os.path.dirname(self.directory)],
                                  cwd="/", check=False)
         if entered.returncode != 0:
@@ -185,7 +185,7 @@ class Postgres(Server):
     def stop(self, signum=signal.SIGINT, keep=False):
         """Fast shutdown: it does not wait for connections."""
         if self.prefix and self.process and self.process.poll() is None:
-            # runuser hands no SIGINT on: the server's own pid is in its file.
+            # runuser does not pass SIGINT on: the server's own pid is in its file.
             pid_file = os.path.join(self.directory, "data", "postmaster.pid")
             with open(pid_file, encoding="ascii") as lines:
                 os.kill(int(lines.readline()), signum)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the generators for the peers share: options, what was measured, and its report, which has
- * the same names as stockbench's. The load is the same too: each connection keeps a window of
+ * What the generators for the peers share: options, results, and their report, with the same names
+ * as stockbench's. The load is the same too: each connection keeps a window of
  * messages in flight; a reserve of one unit of an item is followed by its cancel.
  */
 #ifndef BENCH_PEERS_PEER_H
@@ -49,7 +49,7 @@ void peer_parse(struct peer_options *options, const char *peer, int argc, char *
 void peer_script_start(struct peer_script *script, const struct peer_options *options,
                        unsigned number);
 
-/* Moves on to the next message: true if it is a reserve (new id, new sku), false if its cancel. */
+/* Advances to the next message: true for a reserve (new id, new sku), false for its cancel. */
 bool peer_script_next(struct peer_script *script, const struct peer_options *options);
 
 uint64_t peer_now(void); /* ns */

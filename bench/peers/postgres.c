@@ -5,7 +5,7 @@
  *   bench-postgres --server CONNINFO ...        (see peer.c)
  *
  * As fast as a client can be: one prepared statement does all of a reserve in one round trip and
- * one commit; libpq's pipeline mode, each statement a transaction of its own; one thread with epoll
+ * one commit; libpq's pipeline mode, each statement in its own transaction; one thread with epoll
  * over all connections.
  */
 #include <errno.h>
@@ -19,8 +19,8 @@
 
 enum { MAX_EVENTS = 64 };
 
-/* The UPDATE decides under the row's lock; nothing is inserted if it finds too little. The same id
- * again fails on the primary key, and its units stay where they were. */
+/* The UPDATE decides under the row's lock; nothing is inserted if it finds too little. A repeated
+ * id fails on the primary key, and its units stay where they were. */
 static const char reserve[] =
     "WITH taken AS (UPDATE items SET available = available - $3::int"
     " WHERE sku = $2 AND available >= $3::int RETURNING sku)"

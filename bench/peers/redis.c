@@ -5,7 +5,7 @@
  *   bench-redis --server PORT ...        (see peer.c; on 127.0.0.1)
  *
  * As fast as a client can be: EVALSHA, commands formatted into one buffer, a whole window in one
- * write, replies taken as they come, one thread with epoll over all connections.
+ * write, replies taken as they arrive, one thread with epoll over all connections.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -64,7 +64,7 @@ static void load_script(redisContext *redis, const char *path, char sha[SHA_BYTE
     freeReplyObject(reply);
 }
 
-/* Unless the last one is there. */
+/* Unless the last one exists. */
 static void stock_items(redisContext *redis)
 {
     redisReply *there = redisCommand(redis, "EXISTS i:SKU-%07u", (unsigned)options.items - 1);

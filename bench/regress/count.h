@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Counting: what the paths share. run.sh starts callgrind without collecting. */
+/* Counting, shared by all paths. run.sh starts callgrind without collecting. */
 #ifndef BENCH_REGRESS_COUNT_H
 #define BENCH_REGRESS_COUNT_H
 
@@ -16,7 +16,7 @@ static inline void end(void)
     CALLGRIND_TOGGLE_COLLECT;
 }
 
-/* What was counted since the last report was so many operations of that path. */
+/* The count since the last report is for so many operations of that path. */
 static inline void report(const char *path, unsigned operations)
 {
     char text[64];

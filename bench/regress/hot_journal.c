@@ -23,7 +23,7 @@ static void drive(struct rig *rig)
     }
 }
 
-/* Records of 48 bytes on average. The writes themselves are the system's. */
+/* Records of 48 bytes on average. The writes themselves are the kernel's and not counted. */
 void walk_journal(unsigned records)
 {
     struct scratch scratch;

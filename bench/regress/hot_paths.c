@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * hot_paths: walks the hot paths for callgrind to count their instructions. Run by run.sh; alone it
+ * hot_paths: runs the hot paths while callgrind counts their instructions. run.sh runs it; alone it
  * does the same and counts nothing.
  *
- * Only what lies between begin() and end() is counted: the calls of the program under test, not the
- * making of their requests. All is certain: one thread, fixed hash seeds, fixed time, ids and items
- * by number. Each path is walked once without being counted, so that tables have the size, and
- * shapes the state, that they have in service.
+ * Only the code between begin() and end() is counted: the calls under test, not the making of their
+ * requests. All is deterministic: one thread, fixed hash seeds, fixed time, ids and items by
+ * number. Each path runs once without being counted, so that tables have the size, and shapes the
+ * state, that they have in service.
  */
 #include <assert.h>
 #include <msgpack.h>
@@ -43,11 +43,11 @@ static uint64_t ids;
 
 /* ---- Requests -------------------------------------------------------------------------------- */
 
-static struct name name_of(char message, uint64_t number)
+static struct name name_of(char letter, uint64_t number)
 {
     struct name name;
 
-    name.len = (uint32_t)snprintf(name.bytes, sizeof name.bytes, "%c%015llu", message,
+    name.len = (uint32_t)snprintf(name.bytes, sizeof name.bytes, "%c%015llu", letter,
                                   (unsigned long long)number);
     return name;
 }
@@ -57,17 +57,17 @@ static struct text text_in(const struct name *name)
     return (struct text){ name->bytes, name->len };
 }
 
-/* Every item in turn, far from each other. */
+/* Every item once, neighbours far apart. */
 static struct name sku_of(uint64_t number)
 {
     return name_of('S', number * 7919 % ITEMS);
 }
 
-/* Ends the turn, with all that is in the log gone to the journal. */
+/* Ends the iteration, and drains the log to the journal. */
 static void next_turn(void)
 {
     ledger_rig_drain(&session.rig);
-    session.rig.length = 0; /* nobody will follow it */
+    session.rig.length = 0; /* it will not be replayed */
     session_rig_iteration(&session);
 }
 
@@ -263,7 +263,7 @@ static void pack_availability(msgpack_packer *packer, uint64_t number)
     pack_text(packer, sku.bytes, sku.len);
 }
 
-/* All the replies of a batch are there, and none is an error: [1, msgid, nil, ...]. */
+/* Each request of the batch has a reply, and none is an error: [1, msgid, nil, ...]. */
 static void check_replies(struct out *out)
 {
     static unsigned char bytes[BATCH * 256];
@@ -300,7 +300,7 @@ static void run_batch(void (*pack)(msgpack_packer *, uint64_t), uint64_t first)
         pack(&packer, first + i);
     size_t len = buffer.size;
     assert(len <= sizeof bytes);
-    memcpy(bytes, buffer.data, len); /* always at the same place */
+    memcpy(bytes, buffer.data, len); /* always at the same address */
     msgpack_sbuffer_destroy(&buffer);
 
     begin();

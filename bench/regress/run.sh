@@ -2,25 +2,25 @@
 # SPDX-License-Identifier: Apache-2.0
 # run.sh [--update] [BUILD_DIR]: counts the instructions of the hot paths, and compares.
 #
-# The counts of hot_paths.c under callgrind are held against instructions.txt: more than TOLERANCE
-# percent above it fails. They are of this code and this compiler, not of this machine: no clock, no
-# thread, no random number, and the C library is held to what every x86-64 has.
+# Compares the counts of hot_paths.c under callgrind with instructions.txt: more than TOLERANCE
+# percent above it fails. They depend on this code and this compiler, not on this machine: no clock,
+# no thread, no random number, and the C library uses only what every x86-64 has.
 #
-# When it fails, the change at hand made a hot path longer. See where, before and after:
+# When it fails, your change made a hot path longer. See where, before and after:
 #     bench/regress/run.sh --profile PATH      (the functions of one path, most instructions first)
-# and mend it; or, if the path is worth its price, put the new counts in the change, with the reason
+# and fix it; or, if the path is worth its cost, put the new counts into the change, with the reason
 # in its message:
 #     bench/regress/run.sh --update
-# After a change that made a path shorter, do the same, or the gain may be lost again unseen.
+# Do the same after a change that made a path shorter, or the gain may be lost again unnoticed.
 #
-# Exit: 0 as it should be, 1 a path is longer, 2 it could not be counted, 77 skipped: no valgrind, or
-# another compiler than the one whose counts stand in the file.
+# Exit: 0 passed, 1 a path is longer, 2 it could not be counted, 77 skipped: no valgrind, or another
+# compiler than the one whose counts are in the file.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 TOLERANCE=${TOLERANCE:-3}
 file=${EXPECTED:-bench/regress/instructions.txt}
 
-# compare EXPECTED COUNTED: both of lines "path instructions". One line per path; 1 if one is longer.
+# compare EXPECTED COUNTED: both have lines "path instructions". One line per path; 1: one is longer.
 compare() {
     awk -v tolerance="$TOLERANCE" '
         /^#/ || NF != 2 { next }
@@ -45,8 +45,8 @@ compare() {
         }' "$1" "$2"
 }
 
-# profile OUT OPERATIONS: instructions for each operation in each function itself, the most first.
-# (callgrind_annotate puts all on main: collecting began within it.)
+# profile OUT OPERATIONS: instructions per operation in each function itself, most first.
+# (callgrind_annotate attributes all to main, within which collecting began.)
 profile() {
     awk -v operations="$2" '
         /^fn=/ || /^cfn=/ {
@@ -100,7 +100,7 @@ esac
 build=${1:-build/release}
 program=$build/tests/regress/hot_paths
 command -v valgrind >/dev/null || { echo "valgrind is not installed"; exit 77; }
-[ -x "$program" ] || { echo "run.sh: $program is not there (build the release preset)" >&2; exit 2; }
+[ -x "$program" ] || { echo "run.sh: no $program: build the release preset" >&2; exit 2; }
 
 compiler=$(sed -n 's/^CMAKE_C_COMPILER:[^=]*=//p' "$build/CMakeCache.txt" | head -n 1)
 compiler=$("${compiler:-cc}" --version | head -n 1)
@@ -112,7 +112,7 @@ fi
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-# glibc would choose its memcpy by the processor.
+# Otherwise glibc chooses its memcpy by the processor.
 GLIBC_TUNABLES=glibc.cpu.hwcaps=-AVX512VL,-AVX512BW,-AVX512F,-AVX2,-AVX,-AVX_Fast_Unaligned_Load,-ERMS,-FSRM \
     valgrind --tool=callgrind --collect-atstart=no --callgrind-out-file="$work/out" \
     --log-file="$work/log" "$program" >"$work/said" 2>&1 || {
@@ -121,7 +121,7 @@ GLIBC_TUNABLES=glibc.cpu.hwcaps=-AVX512VL,-AVX512BW,-AVX512F,-AVX2,-AVX,-AVX_Fas
     exit 2
 }
 
-# Each report of the program is a file of its own: "desc: Trigger: Client Request: PATH/OPERATIONS".
+# Each report of the program is a separate file: "desc: Trigger: Client Request: PATH/OPERATIONS".
 for out in "$work"/out.*; do
     name=$(sed -n 's/^desc: Trigger: Client Request: //p' "$out")
     [ -n "$name" ] || continue
