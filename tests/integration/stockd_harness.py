@@ -17,18 +17,18 @@ A test script looks like this:
         main()
 
 Rules that the harness keeps, so that tests need not:
-  H1  A server counts as started when its ready file is there; nobody sleeps and hopes.
-  H2  Every process that was started here is ended by its own pid, also when a test fails or is
+    H1  A server counts as started when its ready file exists; no test sleeps and hopes.
+    H2  Every process that was started here is stopped by its own pid, even if a test fails or is
       interrupted.
   H3  A sanitizer report on a server's stderr fails the test, whatever the server answered.
   H4  Time-outs are generous (times SLOW for sanitizer builds, times PATIENCE for a busy machine) and
       are only ever upper bounds.
-  H5  A time-out names what never came, and shows how the logs of the engines end. A script that
-      hangs elsewhere tells where each thread stands before CTest ends it.
+    H5  A time-out names what never came, and shows how the logs of the engines end. A script that
+      hangs elsewhere shows each thread's stack before CTest ends it.
 
 Environment: STOCKD_BIN_DIR (default: build/release/bin of this source tree), STOCKD_TEST_SLOW (a
 factor for durations and time-outs), STOCKD_TEST_PATIENCE (a factor for time-outs only: how much
-slower than alone a program runs here; scripts/test.sh measures it), STOCKD_TEST_LIMIT (seconds
+slower a program runs here than alone; scripts/test.sh measures it), STOCKD_TEST_LIMIT (seconds
 after which CTest ends the script). Exit status of a script: 0 all passed, 1 something failed, 77
 everything was skipped.
 """
@@ -101,12 +101,12 @@ CALL_TIMEOUT = stockd_rpc.DEFAULT_TIMEOUT = 45 * SLOW * PATIENCE
 
 # ------------------------------------------------------------------------------ what engines said
 
-_servers = {}  # temporary directory -> Server, all that were not closed yet
+_servers = {}  # temporary directory -> Server, those not closed yet
 LOG_LINES = 12  # of each engine, in a time-out
 
 
 def describe_engines(servers=None):
-    """How the logs of these servers (of all that are open) end, as lines for a message."""
+    """The last log lines of these servers (by default of all open ones), for a message."""
     said = ""
     for server in list(_servers.values()) if servers is None else servers:
         process = server.process
@@ -129,18 +129,18 @@ stockd_rpc.describe_engine = _describe_engine
 # --------------------------------------------------------------------------------------- processes
 
 _live = {}  # pid -> Popen, everything started here and not yet waited for (H2)
-_folders = set()  # temporary directories of servers that were not closed yet
+_folders = set()  # temporary directories of servers not closed yet
 
 
 def spawn(argv, **kwargs):
-    """Popen that is certain to be ended when this script ends."""
+    """Popen whose process is certain to end with this script."""
     process = subprocess.Popen(argv, **kwargs)
     _live[process.pid] = process
     return process
 
 
 class NotEnded(subprocess.TimeoutExpired):
-    """A process did not end in time: which, and what the engines said."""
+    """A process did not end in time: which one, and what the engines logged."""
 
     def __init__(self, argv, timeout):
         super().__init__(argv, timeout)
@@ -151,7 +151,7 @@ class NotEnded(subprocess.TimeoutExpired):
 
 
 def reap(process, timeout):
-    """Waits for a process from spawn(); kills it and raises when it does not end in time."""
+    """Waits for a process from spawn(); kills it and raises if it does not end in time."""
     timeout *= PATIENCE
     try:
         return process.wait(timeout)
@@ -185,7 +185,7 @@ signal.signal(signal.SIGHUP, _leave)
 
 
 class Finished(collections.namedtuple("Finished", "code out err")):
-    """What a program that ran to its end left behind."""
+    """The exit code and output of a program that ran to its end."""
 
     @property
     def err_lines(self):
@@ -193,7 +193,7 @@ class Finished(collections.namedtuple("Finished", "code out err")):
 
 
 def run_program(name, *args, timeout=None, prefix=(), stdin=None, **kwargs):
-    """Runs a program of BIN_DIR to its end: what must refuse to start, and the tools."""
+    """Runs a program of BIN_DIR to its end: the tools, and servers that must refuse to start."""
     argv = [*prefix, os.path.join(BIN_DIR, name), *map(str, args)]
     process = spawn(
         argv,
@@ -405,7 +405,7 @@ _names = itertools.count(1)
 
 
 def unique(prefix):
-    """A name that no other test of this process used."""
+    """A name that no other test of this process has used."""
     return f"{prefix}-{next(_names)}"
 
 
@@ -417,7 +417,7 @@ def seeded_random():
 
 
 def wait_until(condition, timeout=10.0, every=0.005, what="condition"):
-    """Polls; the value of the condition when it holds, AssertionError when it never does."""
+    """Polls; returns the condition's value once it holds, AssertionError if it never does."""
     timeout *= SLOW * PATIENCE
     deadline = time.monotonic() + timeout
     while True:
@@ -430,7 +430,7 @@ def wait_until(condition, timeout=10.0, every=0.005, what="condition"):
 
 
 def join(thread, what, timeout=CALL_TIMEOUT):
-    """Waits for a thread of the test; AssertionError when it does not end."""
+    """Waits for a thread of the test; AssertionError if it does not end."""
     thread.join(timeout * PATIENCE)
     if thread.is_alive():
         faulthandler.dump_traceback(all_threads=True)
@@ -466,7 +466,7 @@ class StockdTestCase(unittest.TestCase):
         return self.client.call(method, *params)
 
     def refused(self, code, method, *params, names=None):
-        """It must be refused with that code, `names` be in the message. Returns the RpcError."""
+        """It must be refused with that code, and the message contain `names`. Returns the RpcError."""
         try:
             result = self.client.call(method, *params)
         except RpcError as error:
@@ -487,7 +487,7 @@ class StockdTestCase(unittest.TestCase):
             self.assertIsInstance(result["lsn"], int)
             self.assertGreaterEqual(result["lsn"], 0)
 
-    # short hands for what most tests need first
+    # shorthands for what most tests need first
 
     def stocked(self, qty=10, location="main", sku=None):
         """A new item with stock at a location."""
@@ -514,10 +514,10 @@ class StockdTestCase(unittest.TestCase):
 
 
 def _tell_where_it_hangs(limit):
-    """CTest will say no more than that it took too long."""
-    print(f"\nHUNG: not at its end after {limit:.0f} s; each thread stands here:", flush=True)
+    """CTest would only say that it took too long."""
+    print(f"\nHUNG: not finished after {limit:.0f} s; each thread's stack:", flush=True)
     faulthandler.dump_traceback(file=sys.stdout, all_threads=True)
-    print(f"what the engines said:{describe_engines() or ' none is open'}", flush=True)
+    print(f"the engines' logs:{describe_engines() or ' none is open'}", flush=True)
     _end_all()
     os._exit(1)
 

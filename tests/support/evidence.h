@@ -8,8 +8,8 @@
 #include "engine/base/text.h"
 #include "engine/store/returns.h"
 
-/* What the first `length` bytes of records, from LSN 0, say of that reservation and item. Ends the
- * program if they cannot be read. */
+/* What the first `length` bytes of records, from LSN 0, say about that reservation and item. Ends
+ * the program if they cannot be read. */
 struct return_evidence evidence_gather(const unsigned char *records, size_t length,
                                        struct text reservation, uint32_t item);
 

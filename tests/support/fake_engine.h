@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * An engine that plays a script, to test the client library against: split replies, refusals, lost
+ * An engine that plays a script, for tests of the client library: split replies, refusals, lost
  * connections, lies. The script is a function that runs on a thread of its own and uses the
  * functions below; it shares no code with the engine.
  */
@@ -19,7 +19,7 @@ struct fake {
     int listener;
     int fd; /* the connection being played */
     char address[64];
-    char last_method[64]; /* of the last request; read it when the script is at rest */
+    char last_method[64]; /* of the last request; read it while the script is at rest */
     unsigned char last_params[256];
     size_t last_params_len;
     atomic_int connections;
@@ -38,7 +38,7 @@ void fake_join(struct fake *fake);
 
 /* ---- For scripts ---- */
 
-/* Takes the next connection, closing the one before. */
+/* Accepts the next connection, closing the one before. */
 void fake_accept(struct fake *fake);
 
 /* Reads one request; false at the end of the connection. */

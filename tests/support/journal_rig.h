@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A journal on a bench: records that can be told from their number alone, one thread that performs
- * what the journal asks for, and a check of what comes back at opening.
+ * A journal on a bench: records whose number determines them, one thread that performs what the
+ * journal asks for, and a check of what comes back at opening.
  *
- * Record n of a seed has a certain length and certain bytes. So what a journal gives back can be
- * compared to what it was given without keeping it: it must be records 0, 1, 2, ... up to some n.
+ * The seed and n determine the length and the bytes of record n. So what a journal gives back can
+ * be checked without keeping what it was given: it must be records 0, 1, 2, ... up to some n.
  */
 #ifndef STOCKD_TESTS_SUPPORT_JOURNAL_RIG_H
 #define STOCKD_TESTS_SUPPORT_JOURNAL_RIG_H
@@ -16,11 +16,11 @@
 #include "persistence/format.h"
 #include "persistence/journal.h"
 
-/* A small segment: it takes eight batches of a block, then the largest record might not fit. */
+/* A small segment: it holds eight batches of a block, then the largest record might not fit. */
 #define RIG_SEGMENT_BYTES ((uint64_t)BATCH_ROOM_MIN + 9 * BLOCK_BYTES)
 
 struct rig {
-    /* To be set before rig_open. */
+    /* Set before rig_open. */
     const char *directory;
     enum durability durability;
     uint64_t segment_bytes;
@@ -38,9 +38,9 @@ struct rig {
     struct error why;
     uint64_t found;    /* records that the last opening gave back */
     bool wrong;        /* one of them was not what it should be */
-    uint64_t appended; /* records there should be now: found, and those appended since */
+    uint64_t appended; /* records that should exist now: found, and those appended since */
     unsigned lines;    /* that the journal said */
-    bool said_inside;  /* one of them while it kept others out */
+    bool said_inside;  /* one of them inside a combining lock */
     char last_line[512];
 };
 
@@ -56,7 +56,7 @@ uint64_t rig_append(struct rig *rig);
 /* Performs requests until the journal has none. */
 void rig_drive(struct rig *rig);
 
-/* Number of the records that are acknowledged: those the journal may not lose. */
+/* The number of acknowledged records: those that the journal may not lose. */
 uint64_t rig_acknowledged(const struct rig *rig);
 
 /* Clean close; as journal_close. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Puts the naive model's requests to the engine, and compares what both answered. */
+/* Gives the naive model's requests to the engine, and compares both answers. */
 #ifndef STOCKD_TESTS_SUPPORT_LEDGER_DRIVER_H
 #define STOCKD_TESTS_SUPPORT_LEDGER_DRIVER_H
 
@@ -21,10 +21,10 @@ struct text driver_location(struct driver_name *buffer, int location); /* absent
 struct text driver_channel(struct driver_name *buffer, int channel);
 struct text driver_id(struct driver_name *buffer, int id); /* absent for 0 */
 
-/* Puts the request to the context; DEFERRED is left to the caller. */
+/* Gives the request to the context; DEFERRED is left to the caller. */
 void driver_ask(struct ledger_rig *rig, struct ctx *ctx, const struct request *r, struct answer *a);
 
-/* Compares; what was not known to the model (LSN 0) is not compared. */
+/* Compares, except what the model did not know (LSN 0). */
 bool driver_agrees(const struct request *r, const struct answer *engine, const struct answer *model,
                    char *why, size_t size);
 

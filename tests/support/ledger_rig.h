@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A ledger with its log on a bench, for one thread: what is drained from the log is kept, so that
- * it can be followed from any place.
+ * A ledger with its log on a bench, for one thread: it keeps what it drains from the log, so that
+ * it can be replayed from any offset.
  */
 #ifndef STOCKD_TESTS_SUPPORT_LEDGER_RIG_H
 #define STOCKD_TESTS_SUPPORT_LEDGER_RIG_H
@@ -24,7 +24,7 @@ struct ledger_rig {
 void ledger_rig_open(struct ledger_rig *rig, const struct ledger_config *config);
 void ledger_rig_close(struct ledger_rig *rig);
 
-/* Moves what is in the log to `records`. */
+/* Moves the log's records to `records`. */
 void ledger_rig_drain(struct ledger_rig *rig);
 
 /* The record at that offset, in an aligned buffer; returns its length. */
@@ -37,16 +37,16 @@ uint32_t ledger_rig_record(const struct ledger_rig *rig, size_t offset, void *bu
 bool ledger_rig_follow(struct ledger_rig *follower, const struct ledger_rig *rig, size_t bytes,
                        uint64_t now_ms, char *why, size_t size);
 
-/* Its two halves: without handing holds to the wheels, as a compactor does it; and the end of a
- * start, after the first bytes of those records were followed in some way. */
+/* Its two halves: without handing holds to the wheels, like a compactor; and the end of a start,
+ * after the first bytes of those records were replayed in some way. */
 bool ledger_rig_follow_quietly(struct ledger_rig *follower, const struct ledger_rig *rig,
                                size_t bytes, char *why, size_t size);
 void ledger_rig_adopt(struct ledger_rig *follower, const struct ledger_rig *rig, size_t bytes,
                       uint64_t now_ms);
 
 /*
- * Are both ledgers the same: catalogue, items, pools, and what ids stand for? `right` was made from
- * left's log. forgetful: either may have forgotten ids that are finished.
+ * Whether both ledgers are the same: catalogue, items, pools, and what ids stand for. `right` was
+ * made from left's log. forgetful: either may have forgotten ids that are finished.
  */
 bool ledgers_equal(const struct ledger *left, const struct ledger *right, bool forgetful, char *why,
                    size_t size);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Random requests for a small ledger, most of them about what was asked before. */
+/* Random requests for a small ledger, most of them about earlier requests. */
 #ifndef STOCKD_TESTS_SUPPORT_MODEL_REQUESTS_H
 #define STOCKD_TESTS_SUPPORT_MODEL_REQUESTS_H
 
@@ -14,7 +14,7 @@ struct request_maker {
     uint64_t wall_ms;
     int next_id;
     int past_count, order_count;
-    struct request *past;          /* all that were asked; whoever asks appends */
+    struct request *past;          /* all earlier ones; the caller appends each */
     int orders[ORDERS_REMEMBERED]; /* ids of the latest reserves */
 };
 

@@ -3,12 +3,12 @@
 
 #include <string.h>
 
-void deal_begin(struct deal *deal, enum shop_channel channel, char message, uint64_t number)
+void deal_begin(struct deal *deal, enum shop_channel channel, char letter, uint64_t number)
 {
     *deal = (struct deal){ .channel = channel };
     for (int i = 0; i < ITEMS; i++)
         deal->bound[i] = FREE;
-    deal->order = (struct order){ .id = race_name(&deal->name, message, number),
+    deal->order = (struct order){ .id = race_name(&deal->name, letter, number),
                                   .channel = text_of(shop_channel(channel)),
                                   .lines = deal->lines };
 }

@@ -50,9 +50,9 @@ static uint64_t race_ms(struct race *race)
     return epoch_ms + clock_ms() + atomic_load(&race->time_offset);
 }
 
-struct text race_name(struct race_name *buffer, char message, uint64_t number)
+struct text race_name(struct race_name *buffer, char letter, uint64_t number)
 {
-    int n = snprintf(buffer->at, sizeof buffer->at, "%c%llu", message, (unsigned long long)number);
+    int n = snprintf(buffer->at, sizeof buffer->at, "%c%llu", letter, (unsigned long long)number);
     return (struct text){ buffer->at, (uint32_t)n };
 }
 

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A ledger with several contexts, each worked by a thread, and one thread that drains the log and
- * at once applies every record to a second ledger, the follower: so each prefix of the log is
- * recovered from. At the end both ledgers are checked and compared.
+ * A ledger with several contexts, each used by a thread, and one thread that drains the log and
+ * immediately applies every record to a second ledger, the follower: so each prefix of the log is
+ * replayed. At the end both ledgers are checked and compared.
  *
- * Threads are shaken: a timer interrupts each of them many times a second, wherever it is, and
- * makes it wait there. So the windows between two instructions are met on few cores too. (Not under
- * ThreadSanitizer, which holds signals back; it sees what is wrong without meeting it.)
+ * Threads are disturbed: a timer interrupts each of them many times a second, wherever it is, and
+ * makes it wait there. So threads meet between any two instructions, even on few cores. (Not under
+ * ThreadSanitizer, which delays signals; it finds races without such meetings.)
  *
- * Anything that goes wrong ends the program with exit code 1 and one line that says what.
+ * Any failure ends the program with exit code 1 and one line that says what failed.
  */
 #ifndef STOCKD_TESTS_SUPPORT_RACE_RIG_H
 #define STOCKD_TESTS_SUPPORT_RACE_RIG_H
@@ -38,15 +38,15 @@ struct race {
     struct ledger *ledger, *follower;
     unsigned contexts;
     bool forgetful;   /* the tables are too small to remember every id */
-    bool never_short; /* no count or adjustment finds less than was promised */
+    bool never_short; /* no count or adjustment finds less than is reserved */
     uint64_t seed;
     pthread_t drainer;
     _Atomic unsigned racing; /* racers that have work */
     _Atomic bool stop_draining;
-    _Atomic uint64_t followed; /* LSN up to which the follower has come */
+    _Atomic uint64_t followed; /* LSN that the follower has reached */
     unsigned char *kept;       /* all records so far, if they are needed; else NULL */
     _Atomic uint64_t pace[RACERS_MAX];
-    _Atomic uint64_t last_step;   /* no racer takes this one; UINT64_MAX: not cut short */
+    _Atomic uint64_t last_step;   /* no racer takes this step; UINT64_MAX: not cut short */
     _Atomic uint64_t time_offset; /* milliseconds added to the clock */
     uint64_t records;
 };
@@ -60,7 +60,7 @@ struct racer {
     uint64_t began_ms;
     uint64_t deferred, operations;
     uint64_t evidence_upto; /* LSN that its return waits for; 0: none */
-    int64_t tally[16];      /* whatever the test counts, or was told */
+    int64_t tally[16];      /* counts of the test's own */
 };
 
 struct race_tables {
@@ -80,33 +80,33 @@ void race_open(struct race *race, unsigned contexts, const struct race_tables *t
 void race_run(struct race *race, unsigned count, void (*work)(struct racer *racer),
               struct racer racers[RACERS_MAX]);
 
-/* Lets that much time pass, expires what is due, and checks and compares everything. Prints what
- * was done. */
+/* Lets that much time pass, expires what is due, and checks and compares everything. Prints a
+ * summary. */
 void race_close(struct race *race, const char *name);
 
 /* ---- for work functions ---- */
 
-/* True once that many milliseconds have gone since the race began. */
+/* True once that many milliseconds have passed since the race began. */
 bool racer_is_done(const struct racer *racer, unsigned ms);
 
-/* The same, and it has counted at least so many of that in its tally: a busy machine takes longer
- * for a race, and does no less in it. */
+/* The same, and that count of its tally is high enough: on a busy machine a race takes longer, but
+ * does no less. */
 bool racer_has_done(const struct racer *racer, unsigned ms, unsigned what, int64_t least);
 
-/* A new turn: time goes on, inbox is read, what is due expires. */
+/* A new iteration: time advances, the inbox is read, what is due expires. */
 void racer_turn(struct racer *racer);
 
-/* Says how far the racer is, and waits for those far behind: so they meet at the same things. */
+/* Reports the racer's step, and waits for racers far behind: so they meet at the same things. */
 void racer_keep_pace(struct racer *racer, uint64_t step);
 
-/* The same, and true as long as the race is to go on. A busy machine would take minutes for races
- * in step: after RACE_MOST_MS all of them stop before the same step, which race_steps tells. */
+/* The same, and true as long as the race goes on. A busy machine would take minutes for races in
+ * step: after RACE_MOST_MS all racers stop before the same step, which race_steps returns. */
 bool racer_goes_on(struct racer *racer, uint64_t step);
 
-/* How many of so many steps the last race has taken. */
+/* How many of that many steps the last race took. */
 uint64_t race_steps(const struct race *race, uint64_t planned);
 
-/* These retry what is deferred, in new turns. */
+/* These retry what is deferred, in new iterations. */
 enum code racer_reserve(struct racer *racer, const struct order *order, struct reservation_view *v);
 enum code racer_cancel(struct racer *racer, const struct step *step, struct reservation_view *v);
 enum code racer_fulfil(struct racer *racer, const struct step *step, struct reservation_view *v);
@@ -122,31 +122,31 @@ enum code racer_allot(struct racer *racer, const struct allotment *a, struct all
 enum code racer_set_location(struct racer *racer, const struct location_setting *s);
 enum code racer_set_channel(struct racer *racer, const struct channel_setting *s);
 
-/* The live check, once, beside the others. It must find nothing broken; or, if `damaged` is given,
- * that and nothing else. What it looked at is left in report. */
+/* The live check, once, beside the other threads. It must find nothing broken; or, if `damaged` is
+ * given, that and nothing else. Its findings are left in report. */
 void racer_check(struct racer *racer, const char *damaged, struct check_report *report);
 
 struct race_name {
     char at[32];
 };
 
-/* A message and a number; the text lives as long as the buffer. */
-struct text race_name(struct race_name *buffer, char message, uint64_t number);
+/* A letter and a number; the text lives as long as the buffer. */
+struct text race_name(struct race_name *buffer, char letter, uint64_t number);
 
-/* Reserves qty of one item with an id of the racer's own; the id can be had again by its number. */
+/* Reserves qty of one item with an id of the racer's own, made from the number. */
 enum code racer_take(struct racer *racer, uint64_t number, const char *channel, struct text sku,
                      int64_t qty);
-/* The same, at that place only. */
+/* The same, at that location only. */
 enum code racer_take_at(struct racer *racer, uint64_t number, const char *channel, struct text sku,
                         int64_t qty, struct text at);
 /* Cancels what racer_take reserved under that number. */
 enum code racer_drop(struct racer *racer, uint64_t number);
 
-/* Puts stock there before the race; ends the program if it cannot. */
+/* Receives stock before the race; ends the program if it cannot. */
 void race_stock(struct race *race, struct text sku, struct text location, int64_t qty);
 void race_add_location(struct race *race, const char *code);
 void race_set_channel(struct race *race, const struct channel_setting *s);
-/* What is on hand and reserved of the item, everywhere; after the race. */
+/* The item's units on hand and reserved, everywhere; after the race. */
 void race_sum(struct race *race, struct text sku, int64_t *on_hand, int64_t *reserved);
 
 #endif

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A few locations and channels whose settings change while threads race: what each was set to last,
- * and what of it may have been in force while a call went on.
+ * A few locations and channels whose settings change while threads race: what each was last set to,
+ * and which settings may have been in force during a call.
  *
- * Each location and channel is set by one thread at a time, its owner, who so knows at any time
- * what it must be, whatever others set meanwhile. Everybody else asks what it may have been during
- * a call: before the call a window is opened at the settings that were done by then; afterwards all
- * that have begun since belong to it, too.
+ * One thread at a time, the owner, sets each location and channel, so it knows at any time what the
+ * setting must be, whatever others set meanwhile. All others ask what it may have been during a
+ * call: before the call they open a window at the settings complete by then; afterwards all that
+ * have begun since belong to it, too.
  */
 #ifndef STOCKD_TESTS_SUPPORT_RACE_SHOP_H
 #define STOCKD_TESTS_SUPPORT_RACE_SHOP_H
@@ -33,19 +33,19 @@ enum shop_place shop_place_of(struct text code);
 /* It must be one of them. */
 enum shop_item shop_item_of(struct text sku);
 
-/* A channel besides, for whom units may be put away. Nobody ever orders on it. */
+/* A further channel, to which units may be allotted. No order is ever placed on it. */
 extern const char shop_closed[];
 
 /* Makes the locations: all are open and in the hub, but for the cellar, which is in both groups and
  * never active. Channels sell from everywhere, and have no buffer. Before the race. */
 void shop_open(struct race *race);
 
-/* By the owner. The priority and the sourcing rule are any. Ends the program if what was set last
- * does not stand any more. */
+/* By the owner. The priority and the sourcing rule are arbitrary. Ends the program if what was last
+ * set is no longer so. */
 void shop_set_place(struct racer *racer, enum shop_place place, unsigned state);
 void shop_set_channel(struct racer *racer, enum shop_channel channel, unsigned set, int64_t buffer);
 
-/* What was set last; for the owner, or for all when nobody sets anything. */
+/* What was last set; for the owner, or for all while no thread sets anything. */
 unsigned shop_state(enum shop_place place);
 unsigned shop_set(enum shop_channel channel);
 int64_t shop_buffer(enum shop_channel channel);
@@ -56,11 +56,11 @@ struct shop_window {
 };
 
 struct shop_window shop_window_open(enum shop_channel channel);
-/* May that channel have sold from there since the window was opened? What an order binds to a place
- * need not be shipped. */
+/* Whether that channel may have sold from there since the window was opened. A line bound to a
+ * location need not be shipped. */
 bool shop_may_sell(const struct shop_window *window, enum shop_place place, bool bound);
 
-/* False: so many are not free. */
+/* False: not that many are available. */
 bool shop_allot(struct racer *racer, struct text id, enum shop_item item, enum shop_place place,
                 const char *channel, int64_t qty);
 /* These must be possible. */
@@ -69,12 +69,12 @@ void shop_receive(struct racer *racer, struct text id, enum shop_item item, enum
 void shop_adjust(struct racer *racer, struct text id, enum shop_item item, enum shop_place place,
                  int64_t delta);
 
-/* No pool of the item may be short, and of what is put away nothing promised. Any time: each pool's
- * metrics are of one instant. */
+/* No pool of the item may be short, and no allotted unit reserved. Any time: each pool's numbers
+ * are of one instant. */
 void shop_look(struct racer *racer, enum shop_item item);
 
-/* What the ledger says is available; and what lies free where the channel may sell from now, if
- * nobody sets anything. */
+/* What the ledger says is available; and the available units where the channel may sell from now,
+ * if no thread sets anything. */
 int64_t shop_available(struct racer *racer, enum shop_channel channel, enum shop_item item);
 int64_t shop_reach(struct racer *racer, enum shop_channel channel, enum shop_item item);
 

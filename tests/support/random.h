@@ -27,7 +27,7 @@ static inline int random_below(struct random *r, int below)
     return (int)(random_next(r) % (uint64_t)below);
 }
 
-/* From low to high, both included. */
+/* From low to high, inclusive. */
 static inline int random_between(struct random *r, int low, int high)
 {
     return low + random_below(r, high - low + 1);

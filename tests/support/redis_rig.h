@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A redis-server of its own for a race test. Anything that goes wrong ends the program. */
+/* A redis-server of its own for a race test. Any failure ends the program. */
 #ifndef STOCKD_TESTS_SUPPORT_REDIS_RIG_H
 #define STOCKD_TESTS_SUPPORT_REDIS_RIG_H
 
@@ -13,10 +13,10 @@
  * redis-server the program ends as skipped. */
 void redis_start(void);
 
-/* One question; %b in the format is the text. The reply is the caller's to free. */
+/* One command; %b in the format is the text. The caller frees the reply. */
 redisReply *redis_ask(const char *format, struct text text);
 
-/* A mirror of the race's ledger into that Redis, with the reader's context given. It runs. */
+/* A running mirror of the race's ledger into that Redis, with the reader's context given. */
 struct mirror *redis_mirror(struct race *race, unsigned ctx);
 
 #endif

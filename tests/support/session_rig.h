@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One connection of a server without the server: bytes in, replies out, on a ledger with a log that
- * is drained by hand. No sockets, no threads, no clock but the one given.
+ * One connection of a server without the server: bytes in, replies out, on a ledger whose log is
+ * drained by hand. No sockets, no threads, no clock but the one given.
  */
 #ifndef STOCKD_TESTS_SUPPORT_SESSION_RIG_H
 #define STOCKD_TESTS_SUPPORT_SESSION_RIG_H
@@ -18,10 +18,10 @@ enum { SESSION_RIG_NOW_MS = 1000000 };
 
 struct session_rig {
     struct ledger_rig rig;
-    struct storage_port storage;     /* has nothing to do */
-    struct history_port history;     /* knows one event and one pool of whatever is asked, and: */
+    struct storage_port storage;     /* never has a request */
+    struct history_port history;     /* answers any query with one event and one pool, and: */
     struct return_evidence evidence; /* of every reservation */
-    enum history_outcome outcome;    /* with which it is told */
+    enum history_outcome outcome;    /* that it reports */
     uint64_t behind;                 /* bytes of the log that it does not cover */
     unsigned queries;                /* for evidence, so far */
     struct checks checks;
@@ -32,11 +32,11 @@ struct session_rig {
     struct executor executor;
     struct connection connection;
     bool in_iteration;
-    char *reply; /* what the last reply's texts point into */
+    char *reply; /* into which the last reply's texts point */
     char text[8192];
 };
 
-/* limits, config: NULL for what a server has by itself (but a small ledger). */
+/* limits, config: NULL for a server's defaults (but a small ledger). */
 void session_rig_open(struct session_rig *session, const struct service_limits *limits,
                       const struct ledger_config *config);
 void session_rig_close(struct session_rig *session);
@@ -44,7 +44,7 @@ void session_rig_close(struct session_rig *session);
 /* Ends the iteration and begins the next. */
 void session_rig_iteration(struct session_rig *session);
 
-/* Bytes come from the peer; what can be done of them is done. */
+/* Feeds bytes from the peer, and runs what can be run. */
 void session_rig_feed(struct session_rig *session, const void *bytes, size_t length);
 
 /* Tries again what stalled. */

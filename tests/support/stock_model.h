@@ -3,9 +3,9 @@
  * A naive model of the ledger: what docs/PROTOCOL.md says, with plain arrays and loops, and nothing
  * shared with the engine but the names of its codes. It is slow, and meant to be obvious.
  *
- * Requests and answers are made of small numbers; ledger_driver.h puts the same request to the
- * engine. The model is asked after the engine, and told the LSN that the engine gave: what it
- * cannot know it only compares when it comes again.
+ * Requests and answers consist of small numbers; ledger_driver.h gives the same request to the
+ * engine. The model runs after the engine, and learns the LSN that the engine gave: it can compare
+ * what it cannot know only when that comes again.
  */
 #ifndef STOCKD_TESTS_SUPPORT_STOCK_MODEL_H
 #define STOCKD_TESTS_SUPPORT_STOCK_MODEL_H
@@ -53,7 +53,7 @@ struct request_line {
     int64_t qty;
 };
 
-/* What is not used by its kind is zero, so that the same request is the same bytes. */
+/* Fields that its kind does not use are zero, so that equal requests are equal bytes. */
 struct request {
     enum request_kind kind;
     int id, op; /* from 1; 0: no op */
@@ -68,7 +68,7 @@ struct request {
     int at;
     int line_count;
     struct request_line lines[MODEL_LINES];
-    /* settings; has: what is given */
+    /* settings; has: which are given */
     bool has_priority, has_lead_time, has_ships, has_active, has_groups;
     int priority, lead_time_s;
     bool ships, active;
@@ -83,7 +83,7 @@ struct request {
 
 struct answer_draw {
     int item, location;
-    int kind; /* of the pool; the model's own, not answered */
+    int kind; /* of the pool; the model's own, not in the answer */
     int64_t qty, fulfilled, cancelled;
     uint64_t ready_ms;
 };
@@ -116,13 +116,13 @@ struct answer {
 
 struct model_pool {
     bool made;
-    int age; /* the how-manieth that was made, from 1 */
+    int age; /* its number in the order of creation, from 1 */
     int64_t on_hand, reserved;
 };
 
 struct model_location {
     bool known, ships, active;
-    int age; /* the how-manieth it is */
+    int age; /* likewise */
     int priority, lead_time_s;
     unsigned groups;
     uint64_t lsn;
@@ -150,7 +150,7 @@ struct model_id {
     enum model_use use;
     enum model_use forgotten; /* what it stood for before it was forgotten */
     struct request asked;
-    struct answer first; /* what was answered */
+    struct answer first; /* its first answer */
     /* of a reservation */
     const char *state;
     int channel;
@@ -160,7 +160,7 @@ struct model_id {
     int slots;                   /* in the table of ids */
     int draw_count;
     struct answer_draw draws[MODEL_DRAWS];
-    /* of all reservations that ever had this id: what the journal tells, whatever is forgotten */
+    /* of all reservations that ever had this id: what the journal says, whatever is forgotten */
     bool was_reservation;
     int64_t fulfilled[MODEL_ITEMS], returned[MODEL_ITEMS];
 };
@@ -173,7 +173,7 @@ struct model_move {
 
 struct model_limits {
     int items, pools;
-    int slots; /* for ids; 0: no end of them */
+    int slots; /* for ids; 0: unlimited */
 };
 
 struct model {
@@ -183,10 +183,10 @@ struct model {
     struct model_channel channels[MODEL_CHANNELS];
     struct model_item items[MODEL_ITEMS];
     int location_count, item_count, pool_count;
-    int max_ids, id_count; /* there may be, were named so far */
+    int max_ids, id_count; /* the most there may be; those named so far */
     struct model_id *ids;  /* from 1 */
     int move_count;
-    struct model_move *moves; /* everything that changed what is on hand */
+    struct model_move *moves; /* every change of on hand */
 };
 
 void model_init(struct model *m, const struct model_limits *limits, int max_ids, int max_moves);
@@ -195,16 +195,16 @@ void model_destroy(struct model *m);
 /* Answers, and changes the model. engine_lsn: the LSN in the engine's answer. */
 void model_ask(struct model *m, const struct request *r, uint64_t engine_lsn, struct answer *a);
 
-/* Time goes on; holds whose deadline has come expire. */
+/* Advances the time; holds whose deadline has come expire. */
 void model_pass(struct model *m, uint64_t now_ms);
 
-/* The first id, from that one down, of which units were fulfilled, and an item of them; 0: none. */
+/* The first id, from that one down, with fulfilled units, and an item of those; 0: none. */
 int model_fulfilled(const struct model *m, int id, int *item);
 
-/* Is it something finished, which an engine with few slots may have forgotten? */
+/* Whether it is finished, so that an engine with few slots may have forgotten it. */
 bool model_finished(const struct model *m, int id);
 void model_forget(struct model *m, int id);
-/* An engine that started anew may remember it again. */
+/* A restarted engine may remember it again. */
 void model_recall(struct model *m, int id);
 
 /* Slots of ids that cannot be forgotten: live reservations and their draws. */
@@ -223,7 +223,7 @@ void model_confirm(struct model *m, const struct request *r, uint64_t lsn, struc
 void model_step(struct model *m, const struct request *r, uint64_t lsn, struct answer *a);
 void model_reservation(struct model *m, const struct request *r, struct answer *a);
 void model_expire(struct model *m, struct model_id *x, uint64_t lsn);
-/* Over the pools at the location that can be sold. */
+/* Over the sellable pools at the location. */
 void model_sum_place(const struct model *m, int item, int location, int64_t *on_hand,
                      int64_t *reserved);
 int64_t model_channel_available(const struct model *m, int channel, int item);

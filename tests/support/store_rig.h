@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A ledger with its journal in a directory, for one thread: random business, starts and ends, and
+ * A ledger with its journal in a directory, for one thread: random operations, starts and ends, and
  * compactions in between.
  */
 #ifndef STOCKD_TESTS_SUPPORT_STORE_RIG_H
@@ -15,7 +15,7 @@
 #include "tests/support/random.h"
 
 struct store {
-    /* To be set before store_open. */
+    /* Set before store_open. */
     const char *directory;
     const struct file_ops *files;
     enum durability durability;
@@ -37,7 +37,7 @@ struct store {
 int store_open(struct store *store);
 /* That many random operations; all of them are acknowledged, unless the journal fails. */
 void store_trade(struct store *store, int operations);
-/* Clean; as journal_close. The ledger stays. */
+/* A clean close; as journal_close. The ledger stays. */
 int store_close(struct store *store);
 /* As if killed. The ledger stays. */
 void store_abandon(struct store *store);
