@@ -61,17 +61,17 @@ enum code method_hello(struct call *call)
 /* ---- info ---- */
 
 enum {
-#define X(name) WORKER_FIGURE_##name,
-    WORKER_FIGURES(X)
+#define X(name) WORKER_METRIC_##name,
+    WORKER_METRICS(X)
 #undef X
-        WORKER_FIGURE_COUNT
+        WORKER_METRIC_COUNT
 };
 
 enum {
-#define X(name) FEED_FIGURE_##name,
-    FEED_FIGURES(X)
+#define X(name) FEED_METRIC_##name,
+    FEED_METRICS(X)
 #undef X
-        FEED_FIGURE_COUNT
+        FEED_METRIC_COUNT
 };
 
 enum {
@@ -83,8 +83,8 @@ enum {
 
 struct worker_sums {
 #define X(name) uint64_t name;
-    WORKER_FIGURES(X)
-    FEED_FIGURES(X)
+    WORKER_METRICS(X)
+    FEED_METRICS(X)
 #undef X
 };
 
@@ -94,8 +94,8 @@ static struct worker_sums sum_workers(const struct service *service)
     for (unsigned i = 0; i < service->workers; i++) {
         const struct worker_metrics *metrics = &service->metrics[i];
 #define X(name) sums.name += atomic_load_explicit(&metrics->name, memory_order_relaxed);
-        WORKER_FIGURES(X)
-        FEED_FIGURES(X)
+        WORKER_METRICS(X)
+        FEED_METRICS(X)
 #undef X
     }
     return sums;
@@ -106,14 +106,14 @@ static void pack_server(struct call *call)
     const struct service *service = call->service;
     struct out *out = call->out;
     struct worker_sums sums = sum_workers(service);
-    pack_map(out, 5 + WORKER_FIGURE_COUNT);
+    pack_map(out, 5 + WORKER_METRIC_COUNT);
     pack_key_string(out, "version", service->version);
     pack_key_uint(out, "protocol", PROTOCOL_VERSION);
     pack_key_uint(out, "workers", service->workers);
     pack_key_uint(out, "started_ms", service->started_ms);
     pack_key_uint(out, "uptime_ms", call->engine_ms - service->started_ms);
 #define X(name) pack_key_uint(out, #name, sums.name);
-    WORKER_FIGURES(X)
+    WORKER_METRICS(X)
 #undef X
 }
 
@@ -153,16 +153,16 @@ static void pack_ledger(struct call *call)
     pack_ids(call, &metrics);
 }
 
-static void pack_figure(struct out *out, const struct storage_figure *metric)
+static void pack_metric(struct out *out, const struct storage_metric *metric)
 {
     switch (metric->kind) {
-    case FIGURE_NUMBER:
+    case METRIC_NUMBER:
         pack_key_uint(out, metric->name, metric->number);
         break;
-    case FIGURE_FLAG:
+    case METRIC_FLAG:
         pack_key_bool(out, metric->name, metric->number != 0);
         break;
-    case FIGURE_WORD:
+    case METRIC_WORD:
         pack_key_string(out, metric->name, metric->word);
         break;
     }
@@ -173,7 +173,7 @@ static void pack_journal(struct call *call)
     const struct service *service = call->service;
     const struct storage_port *storage = service->storage;
     struct out *out = call->out;
-    struct storage_figure metrics[STORAGE_FIGURES_MAX];
+    struct storage_metric metrics[STORAGE_METRICS_MAX];
     unsigned count = storage->metrics(storage->self, metrics);
     bool failed = atomic_load_explicit(&service->log->failed, memory_order_acquire);
     pack_map(out, 4 + count);
@@ -182,19 +182,19 @@ static void pack_journal(struct call *call)
     pack_key_bool(out, "failed", failed);
     pack_key_string(out, "failure", failed ? storage->failure(storage->self) : NULL);
     for (unsigned i = 0; i < count; i++)
-        pack_figure(out, &metrics[i]);
+        pack_metric(out, &metrics[i]);
 }
 
 static void pack_snapshot(struct call *call)
 {
     const struct storage_port *storage = call->service->storage;
-    struct storage_figure metrics[STORAGE_FIGURES_MAX];
+    struct storage_metric metrics[STORAGE_METRICS_MAX];
     unsigned count = 0;
     if (storage->snapshot_metrics)
         count = storage->snapshot_metrics(storage->snapshots_self, metrics);
     pack_map(call->out, count);
     for (unsigned i = 0; i < count; i++)
-        pack_figure(call->out, &metrics[i]);
+        pack_metric(call->out, &metrics[i]);
 }
 
 static void pack_limits(struct call *call)
@@ -229,9 +229,9 @@ static void pack_feed(struct call *call)
 {
     struct out *out = call->out;
     struct worker_sums sums = sum_workers(call->service);
-    pack_map(out, FEED_FIGURE_COUNT);
+    pack_map(out, FEED_METRIC_COUNT);
 #define X(name) pack_key_uint(out, #name, sums.name);
-    FEED_FIGURES(X)
+    FEED_METRICS(X)
 #undef X
 }
 

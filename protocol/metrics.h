@@ -9,19 +9,19 @@
 
 /* clang-format lays these out differently on each run. */
 /* clang-format off */
-#define WORKER_FIGURES(X) \
+#define WORKER_METRICS(X) \
     X(connections) X(accepted) X(turned_away) X(closed) X(requests) X(refusals) X(bad_messages) \
     X(halves_refused) \
     X(deferred) X(put_off) X(stalled_reads) X(bytes_in) X(bytes_out) X(sends) X(iterations) \
     X(storage_requests) X(slow_replies)
 /* The feed's section of info. */
-#define FEED_FIGURES(X) \
+#define FEED_METRICS(X) \
     X(subscribers) X(notifications) X(cut_off) X(resyncs) X(changes_asked) X(walks)
 /* clang-format on */
 
 struct worker_metrics {
 #define X(name) _Atomic uint64_t name;
-    _Alignas(64) WORKER_FIGURES(X) FEED_FIGURES(X)
+    _Alignas(64) WORKER_METRICS(X) FEED_METRICS(X)
 #undef X
 };
 

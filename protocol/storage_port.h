@@ -34,17 +34,17 @@ struct storage_request {
     const char *path; /* unchanged until the request is done, as is `to` */
     const char *to;
     int flags;
-    unsigned stream; /* storage's own; handed back unchanged */
+    unsigned slot; /* storage's own; handed back unchanged */
 };
 
-struct storage_figure {
+struct storage_metric {
     const char *name; /* static */
-    enum { FIGURE_NUMBER, FIGURE_FLAG, FIGURE_WORD } kind;
+    enum { METRIC_NUMBER, METRIC_FLAG, METRIC_WORD } kind;
     uint64_t number;  /* or the flag */
     const char *word; /* static */
 };
 
-enum { STORAGE_FIGURES_MAX = 32 };
+enum { STORAGE_METRICS_MAX = 32 };
 
 struct storage_port {
     void *self;
@@ -60,11 +60,11 @@ struct storage_port {
     uint64_t (*next_sync_ms)(void *self);
     /* Why the log failed; "" if it has not. */
     const char *(*failure)(void *self);
-    /* For operators; returns how many, at most STORAGE_FIGURES_MAX. */
-    unsigned (*metrics)(void *self, struct storage_figure *metrics);
+    /* For operators; returns how many, at most STORAGE_METRICS_MAX. */
+    unsigned (*metrics)(void *self, struct storage_metric *metrics);
     /* The same for snapshots, which another object may own; NULL: no snapshots. */
     void *snapshots_self;
-    unsigned (*snapshot_metrics)(void *self, struct storage_figure *metrics);
+    unsigned (*snapshot_metrics)(void *self, struct storage_metric *metrics);
 };
 
 #endif

@@ -11,7 +11,7 @@ enum { SPARE_MOST = 64 << 10 }; /* some hundreds of operations */
 
 int log_init(struct log *log, size_t capacity, unsigned contexts, uint64_t position)
 {
-    size_t operation = (size_t)LOG_RECORDS_PER_TURN * RECORD_MAX;
+    size_t operation = (size_t)LOG_RECORDS_PER_CHECK * RECORD_MAX;
     if (capacity == 0 || (capacity & (capacity - 1)) != 0 || contexts * operation > capacity / 2)
         return -EINVAL;
     size_t spare = capacity / 2 / contexts - operation;

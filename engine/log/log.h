@@ -15,7 +15,7 @@
  * L1: a drainer that sees a record's first word sees all of its bytes. L2: a thread that sees room
  * sees it zeroed, so an unpublished record's first word reads as zero.
  *
- * An operation claims at most LOG_RECORDS_PER_TURN records of at most RECORD_MAX bytes, or more
+ * An operation claims at most LOG_RECORDS_PER_CHECK records of at most RECORD_MAX bytes, or more
  * that together are no longer. log_has_room keeps that much back for every context, so a claim
  * never has to wait; and `spare` bytes more, so that a context need not look before each operation:
  * the tail is in the cache of the thread that claimed last. Committing by storing the length last
@@ -30,8 +30,8 @@
 #include <stdint.h>
 
 enum {
-    RECORD_MAX = 32768,       /* bytes; the largest record is a reserve with DRAWS_MAX draws */
-    LOG_RECORDS_PER_TURN = 4, /* claims between two checks for room */
+    RECORD_MAX = 32768,        /* bytes; the largest record is a reserve with DRAWS_MAX draws */
+    LOG_RECORDS_PER_CHECK = 4, /* claims between two checks for room */
 };
 
 /* The first eight bytes of each record, stored in one piece: a length of zero is "not yet". */

@@ -39,9 +39,9 @@ struct contents_setting {
 } __attribute__((packed)); /* a record as in the journal */
 
 struct contents_item {
-    uint32_t length; /* of the whole record; a multiple of 8 */
-    uint32_t item;   /* its index */
-    uint64_t mark;   /* its version: the LSN of its last change */
+    uint32_t length;  /* of the whole record; a multiple of 8 */
+    uint32_t item;    /* its index */
+    uint64_t version; /* its version: the LSN of its last change */
     uint64_t details_lsn;
     int32_t low_stock;       /* -1: not set */
     int32_t backorder_limit; /* -1: not set */

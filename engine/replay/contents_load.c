@@ -211,7 +211,7 @@ static int load_item(struct loading *l, const struct item_parts *p)
     uint32_t index = p->saved.item;
     if (items_load(items, index, p->sku, p->hash) != 0)
         return complain(l->complaint, -EINVAL, "item %u is invalid, or appears twice", index);
-    item_version_restore(l->ledger, index, p->saved.mark);
+    item_version_restore(l->ledger, index, p->saved.version);
     int error = load_pools(l, index, p->pools, p->saved.pool_count);
     if (!error && p->saved.detailed)
         error = load_details(l, &p->saved, p->name, p->barcode);

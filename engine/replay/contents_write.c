@@ -119,7 +119,7 @@ static int write_item(struct writing *w, uint32_t index)
     static const struct item_details none;
     const struct item_details *d = atomic_load(&items->details[index]);
     struct contents_item saved = { .item = index,
-                                   .mark = item_version(w->ledger, index),
+                                   .version = item_version(w->ledger, index),
                                    .pool_count = count_pools(items, index),
                                    .detailed = d != NULL,
                                    .sku_len = item->sku_len };

@@ -19,7 +19,7 @@
 
 /* After this many plans, or this much work (see ctx_work), a transaction is deferred, so that
  * others get their share. */
-enum { PLANS_PER_TURN = 8, PLANNING_WORK = 64 << 10 };
+enum { PLANS_MOST = 8, PLANNING_WORK = 64 << 10 };
 
 /* Rule T. False: a pool does not meet its condition, and nothing is taken. *undecided: it might,
  * because another context's take is undecided there. */
@@ -135,7 +135,7 @@ TXN_TEMPLATE enum code txn_run(struct ctx *ctx, struct txn *t, const struct txn_
     bool again = true;
     enum code code = CODE_DEFERRED;
     assert(postings->count == 0);
-    for (int tries = 0; again && tries < PLANS_PER_TURN; tries++) {
+    for (int tries = 0; again && tries < PLANS_MOST; tries++) {
         again = t->may_undo = false;
         code = kind->plan(ctx, t);
         PROBE(plan, postings->count, code);

@@ -451,7 +451,7 @@ class Reader(StockdTestCase):
         for _ in range(40):
             self.call("receive", unique("tick"), "CLOCK", "main", 1)
         try:
-            self.reader = StoppedThread(self.server.pid, "book")
+            self.reader = StoppedThread(self.server.pid, "history")
         except OSError as error:
             if error.errno != errno.EPERM:
                 raise

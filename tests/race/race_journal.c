@@ -111,7 +111,7 @@ static void *work(void *argument)
     struct log *log = &worker->world->log;
     uint64_t written = 0;
     while (written < RECORDS) {
-        uint64_t iteration = 1 + draw(worker, LOG_RECORDS_PER_TURN);
+        uint64_t iteration = 1 + draw(worker, LOG_RECORDS_PER_CHECK);
         if (log_has_room_for(log, &worker->claimed)) {
             for (; iteration > 0 && written < RECORDS; iteration--)
                 write_record(worker, written++);

@@ -16,7 +16,7 @@ static void give_up(const char *what)
 static size_t log_capacity(unsigned contexts)
 {
     size_t capacity = 1 << 20;
-    while (capacity < (size_t)contexts * LOG_RECORDS_PER_TURN * RECORD_MAX * 4)
+    while (capacity < (size_t)contexts * LOG_RECORDS_PER_CHECK * RECORD_MAX * 4)
         capacity *= 2;
     return capacity;
 }

@@ -38,7 +38,7 @@ static const char *out_of_disk(void *self)
     return "the disk is on fire";
 }
 
-static unsigned no_metrics(void *self, struct storage_figure *metrics)
+static unsigned no_metrics(void *self, struct storage_metric *metrics)
 {
     (void)self;
     (void)metrics;

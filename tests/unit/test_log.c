@@ -41,7 +41,7 @@ Test(log, does_not_take_a_capacity_that_does_not_do)
     struct log log;
     cr_assert_eq(log_init(&log, 0, CONTEXTS, 0), -EINVAL);
     cr_assert_eq(log_init(&log, CAPACITY + 8, CONTEXTS, 0), -EINVAL);
-    cr_assert_eq(log_init(&log, RECORD_MAX * LOG_RECORDS_PER_TURN, CONTEXTS, 0), -EINVAL);
+    cr_assert_eq(log_init(&log, RECORD_MAX * LOG_RECORDS_PER_CHECK, CONTEXTS, 0), -EINVAL);
     cr_assert_eq(log_init(&log, CAPACITY, CONTEXTS, 0), 0);
     cr_assert_not(log_has_claims(&log));
     cr_assert_eq(log_drain(&log, drained, LARGE), 0);
@@ -124,7 +124,7 @@ Test(log, has_room_until_what_is_held_back_is_all_that_is_left)
     struct log log;
     cr_assert_eq(log_init(&log, CAPACITY, CONTEXTS, 0), 0);
     uint64_t held_back = log.slack;
-    cr_assert_eq(held_back, CONTEXTS * (LOG_RECORDS_PER_TURN * RECORD_MAX + log.spare));
+    cr_assert_eq(held_back, CONTEXTS * (LOG_RECORDS_PER_CHECK * RECORD_MAX + log.spare));
     uint64_t used = 0;
     while (log_has_room(&log)) {
         append(&log, RECORD_MAX);
@@ -147,7 +147,7 @@ Test(log, has_room_until_what_is_held_back_is_all_that_is_left)
 /* All contexts claim as much as they may, as late as they may: the ring is never overrun. */
 Test(log, contexts_that_look_seldom_stay_within_what_is_held_back)
 {
-    enum { OPERATION = LOG_RECORDS_PER_TURN * RECORD_MAX, MANY = 3, ROOM = 1 << 20 };
+    enum { OPERATION = LOG_RECORDS_PER_CHECK * RECORD_MAX, MANY = 3, ROOM = 1 << 20 };
     struct log log;
     uint64_t claimed[MANY] = { 0 }, used = 0;
     cr_assert_eq(log_init(&log, ROOM, MANY, 0), 0);

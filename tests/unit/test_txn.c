@@ -217,7 +217,7 @@ Test(txn, a_plan_that_never_fits_is_deferred_and_takes_nothing)
     want(cup, 0, 3, 3);
     after_plan = always_take_a_cup;
     cr_assert_eq(run(), CODE_DEFERRED);
-    cr_assert_eq(plans, PLANS_PER_TURN);
+    cr_assert_eq(plans, PLANS_MOST);
     cr_assert_eq(word_reserved(word(tea)), 0);
     cr_assert_eq(word_undecided(word(tea)), 0);
     cr_assert_eq(shows, 0);

@@ -67,7 +67,7 @@ static void summary_json(const struct replay *replay, double seconds, double rat
         "seconds", seconds, "orders/s", rate, "refusals", refusals));
 }
 
-static void add_figure(struct table *table, const char *name, size_t value)
+static void add_metric(struct table *table, const char *name, size_t value)
 {
     table_add(table, name);
     table_add_format(table, "%zu", value);
@@ -79,18 +79,18 @@ static void summary_table(const struct replay *replay, double seconds, double ra
     const struct tally *tally = &replay->tally;
     struct table *table = table_untitled(titles);
 
-    add_figure(table, "orders", replay->orders);
-    add_figure(table, "fulfilled", tally->orders[OUTCOME_FULFILLED]);
-    add_figure(table, "refused", tally->orders[OUTCOME_REFUSED]);
+    add_metric(table, "orders", replay->orders);
+    add_metric(table, "fulfilled", tally->orders[OUTCOME_FULFILLED]);
+    add_metric(table, "refused", tally->orders[OUTCOME_REFUSED]);
     for (size_t i = 0; i < tally->codes; i++) {
         table_add_format(table, "  %s", tally->code[i]);
         table_add_format(table, "%zu", tally->times[i]);
     }
-    add_figure(table, "returns", tally->orders[OUTCOME_RETURNED]);
-    add_figure(table, "units", (size_t)tally->units);
-    add_figure(table, "units returned", (size_t)tally->units_returned);
+    add_metric(table, "returns", tally->orders[OUTCOME_RETURNED]);
+    add_metric(table, "units", (size_t)tally->units);
+    add_metric(table, "units returned", (size_t)tally->units_returned);
     if (tally->resumed > 0)
-        add_figure(table, "done before, according to the log", tally->resumed);
+        add_metric(table, "done before, according to the log", tally->resumed);
     table_add(table, "seconds");
     table_add_format(table, "%.2f", seconds);
     table_add(table, "orders/s");

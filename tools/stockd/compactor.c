@@ -297,19 +297,19 @@ void compactor_stop(struct compactor *compactor)
     free(compactor);
 }
 
-unsigned compactor_metrics(void *compactor, struct storage_figure *metrics)
+unsigned compactor_metrics(void *compactor, struct storage_metric *metrics)
 {
     const struct compactor *c = compactor;
     const struct shown *s = &c->shown;
-    const struct storage_figure all[] = {
-        { "lsn", FIGURE_NUMBER, shown(&s->lsn), NULL },
-        { "segment", FIGURE_NUMBER, shown(&s->sequence), NULL },
-        { "made_ms", FIGURE_NUMBER, shown(&s->made_ms), NULL },
-        { "bytes", FIGURE_NUMBER, shown(&s->bytes), NULL },
-        { "last_ms", FIGURE_NUMBER, shown(&s->last_ms), NULL },
-        { "running", FIGURE_FLAG, atomic_load_explicit(&s->running, memory_order_relaxed), NULL },
-        { "compactions", FIGURE_NUMBER, shown(&s->compactions), NULL },
-        { "failures", FIGURE_NUMBER, shown(&s->failures), NULL },
+    const struct storage_metric all[] = {
+        { "lsn", METRIC_NUMBER, shown(&s->lsn), NULL },
+        { "segment", METRIC_NUMBER, shown(&s->sequence), NULL },
+        { "made_ms", METRIC_NUMBER, shown(&s->made_ms), NULL },
+        { "bytes", METRIC_NUMBER, shown(&s->bytes), NULL },
+        { "last_ms", METRIC_NUMBER, shown(&s->last_ms), NULL },
+        { "running", METRIC_FLAG, atomic_load_explicit(&s->running, memory_order_relaxed), NULL },
+        { "compactions", METRIC_NUMBER, shown(&s->compactions), NULL },
+        { "failures", METRIC_NUMBER, shown(&s->failures), NULL },
     };
     enum { COUNT = sizeof all / sizeof *all };
     for (unsigned i = 0; i < COUNT; i++)

@@ -20,7 +20,7 @@ int compactor_start(struct compactor *compactor);
 /* Ends a compaction that is under way: it may be ended anywhere. Frees; NULL: nothing. */
 void compactor_stop(struct compactor *compactor);
 
-/* For `info`. Any thread. Returns how many, at most STORAGE_FIGURES_MAX. */
-unsigned compactor_metrics(void *compactor, struct storage_figure *metrics);
+/* For `info`. Any thread. Returns how many, at most STORAGE_METRICS_MAX. */
+unsigned compactor_metrics(void *compactor, struct storage_metric *metrics);
 
 #endif

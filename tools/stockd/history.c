@@ -158,7 +158,7 @@ int history_start(struct history_thread **history, const char *directory,
     if (!error)
         error = -pthread_create(&made->thread, NULL, thread_main, made);
     if (!error)
-        pthread_setname_np(made->thread, "book");
+        pthread_setname_np(made->thread, "history");
     if (error) {
         history_reader_close(&made->reader);
         free(made);

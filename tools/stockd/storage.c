@@ -27,7 +27,7 @@ static struct storage_request to_server(const struct file_request *request)
         .path = request->path,
         .to = request->to,
         .flags = request->flags,
-        .stream = request->slot,
+        .slot = request->slot,
     };
 }
 
@@ -52,7 +52,7 @@ static struct file_request to_journal(const struct storage_request *request)
         .path = request->path,
         .to = request->to,
         .flags = request->flags,
-        .slot = request->stream,
+        .slot = request->slot,
     };
 }
 
@@ -86,28 +86,28 @@ static const char *failure(void *self)
     return journal_failure(self);
 }
 
-static unsigned metrics(void *self, struct storage_figure *out)
+static unsigned metrics(void *self, struct storage_metric *out)
 {
     struct journal_metrics f;
     journal_metrics(self, &f);
-    const struct storage_figure all[] = {
-        { "durability", FIGURE_WORD, 0, durability_name(f.durability) },
-        { "written_lsn", FIGURE_NUMBER, f.written_lsn, NULL },
-        { "durable_lsn", FIGURE_NUMBER, f.durable_lsn, NULL },
-        { "batches", FIGURE_NUMBER, f.batches, NULL },
-        { "records", FIGURE_NUMBER, f.records, NULL },
-        { "record_bytes", FIGURE_NUMBER, f.record_bytes, NULL },
-        { "file_bytes", FIGURE_NUMBER, f.file_bytes, NULL },
-        { "syncs", FIGURE_NUMBER, f.syncs, NULL },
-        { "waits", FIGURE_NUMBER, f.waits, NULL },
-        { "segments", FIGURE_NUMBER, f.segments, NULL },
-        { "segment_used", FIGURE_NUMBER, f.segment_used, NULL },
-        { "last_write_us", FIGURE_NUMBER, f.last_write_us, NULL },
-        { "next_ready", FIGURE_FLAG, f.next_ready, NULL },
-        { "direct", FIGURE_FLAG, f.direct, NULL },
+    const struct storage_metric all[] = {
+        { "durability", METRIC_WORD, 0, durability_name(f.durability) },
+        { "written_lsn", METRIC_NUMBER, f.written_lsn, NULL },
+        { "durable_lsn", METRIC_NUMBER, f.durable_lsn, NULL },
+        { "batches", METRIC_NUMBER, f.batches, NULL },
+        { "records", METRIC_NUMBER, f.records, NULL },
+        { "record_bytes", METRIC_NUMBER, f.record_bytes, NULL },
+        { "file_bytes", METRIC_NUMBER, f.file_bytes, NULL },
+        { "syncs", METRIC_NUMBER, f.syncs, NULL },
+        { "waits", METRIC_NUMBER, f.waits, NULL },
+        { "segments", METRIC_NUMBER, f.segments, NULL },
+        { "segment_used", METRIC_NUMBER, f.segment_used, NULL },
+        { "last_write_us", METRIC_NUMBER, f.last_write_us, NULL },
+        { "next_ready", METRIC_FLAG, f.next_ready, NULL },
+        { "direct", METRIC_FLAG, f.direct, NULL },
     };
     enum { COUNT = sizeof all / sizeof *all };
-    _Static_assert((unsigned)COUNT <= (unsigned)STORAGE_FIGURES_MAX, "there is room for them");
+    _Static_assert((unsigned)COUNT <= (unsigned)STORAGE_METRICS_MAX, "there is room for them");
     for (unsigned i = 0; i < COUNT; i++)
         out[i] = all[i];
     return COUNT;
