@@ -11,10 +11,12 @@ import json
 import os
 import re
 import sys
+import textwrap
 
 import figures
 import plots
 
+COLUMNS = 100
 MARK = re.compile(r"(<!-- measured: ([a-z]+) -->\n).*?(<!-- end -->)", re.S)
 
 
@@ -290,13 +292,24 @@ def blank():
     return "".join(f"## {name}\n\n<!-- measured: {name} -->\n<!-- end -->\n\n" for name in TEXTS)
 
 
+def wrapped(text):
+    """Prose within 100 columns; tables and pictures as they are."""
+    lines = []
+    for line in text.split("\n"):
+        indent = "  " if line.startswith("- ") else ""
+        wraps = len(line) > COLUMNS and not line.startswith(("|", "!"))
+        lines += textwrap.wrap(line, COLUMNS, subsequent_indent=indent, break_long_words=False,
+                               break_on_hyphens=False) if wraps else [line]
+    return "\n".join(lines)
+
+
 def assemble(document, results):
     """The document with its measured parts rewritten."""
     def fill(match):
         if match.group(2) not in TEXTS:
             raise SystemExit(f"report.py: there is no table '{match.group(2)}'; "
                              f"there are: {' '.join(TEXTS)}")
-        return f"{match.group(1)}{TEXTS[match.group(2)](results)}{match.group(3)}"
+        return f"{match.group(1)}{wrapped(TEXTS[match.group(2)](results))}{match.group(3)}"
     return MARK.sub(fill, document)
 
 

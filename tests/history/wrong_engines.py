@@ -366,8 +366,8 @@ def try_engine(workshop, name, verbose):
         if rule == "none":
             print(f"{name}: {'passes' if code == 0 else 'REFUSED: ' + said}", flush=True)
             return code == 0
-        if code == 1 and "Traceback" not in said:
-            break
+        if code == 1 and ("Traceback" not in said or "ConnectionClosed" in said):
+            break  # refused, or an assertion of its own has ended it
         if code != 0:
             print(f"{name}: {said}")
             return False

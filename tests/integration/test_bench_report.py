@@ -93,6 +93,14 @@ class Document(unittest.TestCase):
         self.assertEqual(report.assemble(after, windows([400], [1000])), after)
         self.assertIn("| 39 % | ≥ 40 % | missed |", report.assemble(after, windows([390], [1000])))
 
+    def test_only_prose_wraps(self):
+        row = "| " + "x " * 60 + "|"
+        text = report.wrapped("- " + "word " * 40 + "\n" + row + "\n")
+        lines = text.split("\n")
+        self.assertIn(row, lines)
+        self.assertTrue(lines[0].startswith("- word") and lines[1].startswith("  word"))
+        self.assertLessEqual(max(len(line) for line in lines if line != row), 100)
+
     def test_an_unknown_table_is_refused(self):
         with self.assertRaises(SystemExit):
             report.assemble("<!-- measured: nonsense -->\n<!-- end -->\n", results())

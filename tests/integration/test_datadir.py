@@ -452,7 +452,7 @@ class Stopped(DataDirectory):
     def test_every_cut(self):
         server = self.stopped()
         path, last = batches(server.data)[-1]
-        for size in (last + HEADER - 1, last, last - 1, last - BLOCK, 2 * BLOCK, BLOCK):
+        for size in (last + HEADER - 8, last, last - 1, last - BLOCK, 2 * BLOCK, BLOCK):
             with self.subTest(size=size):
                 os.truncate(path, size)
                 self.assert_refused(server.data, os.path.basename(path), "clean-stop mark")

@@ -103,7 +103,7 @@ static void print_types(const struct counting *c, const struct replay_result *re
             print_row(type_name(type), 10, &c->types[type], most);
     printf("%-10s %14" PRIu64 " %16" PRIu64 "\n", "all", result->records, c->record_bytes);
     printf("in %" PRIu64 " batches of %" PRIu64 " bytes, in %" PRIu64 " segments\n", c->batches,
-           c->file_bytes, result->last_sequence);
+           c->file_bytes, result->segments);
 }
 
 /* Adds up hours to days. */
@@ -146,7 +146,7 @@ static void print_json(const struct counting *c, const struct replay_result *res
     printf("{\"lsn\":%" PRIu64 ",\"segments\":%" PRIu64 ",\"batches\":%" PRIu64
            ",\"records\":%" PRIu64 ",\"record_bytes\":%" PRIu64 ",\"file_bytes\":%" PRIu64
            ",\"types\":{",
-           result->lsn, result->last_sequence, c->batches, result->records, c->record_bytes,
+           result->lsn, result->segments, c->batches, result->records, c->record_bytes,
            c->file_bytes);
     for (unsigned type = 0; type < TYPES_MAX; type++) {
         const struct tally *tally = &c->types[type];
