@@ -7,17 +7,6 @@
 #include "engine/history/history.h"
 #include "engine/store/id_table.h"
 
-/* Copies a record's fixed part; false if the record is not whole. */
-static bool open_record(const unsigned char *at, size_t left, void *fixed, size_t size)
-{
-    uint32_t length;
-    if (left < size)
-        return false;
-    memcpy(fixed, at, size);
-    memcpy(&length, at, sizeof length);
-    return length >= size && length <= left && length % 8 == 0;
-}
-
 static int load_item(struct history *history, const struct contents_item *item,
                      const unsigned char *pools)
 {
@@ -42,7 +31,7 @@ static int load_items(struct history *history, const unsigned char *at, size_t l
 {
     while (left > 0) {
         struct contents_item item;
-        if (!open_record(at, left, &item, sizeof item) ||
+        if (!contents_open_record(at, left, &item, sizeof item) ||
             item.pool_count > (item.length - sizeof item) / sizeof(struct contents_pool))
             return -EILSEQ;
         int error = load_item(history, &item, at + sizeof item);
@@ -99,7 +88,7 @@ static int load_entries(struct history *history, const unsigned char *at, size_t
 {
     while (left > 0) {
         struct contents_entry entry;
-        if (!open_record(at, left, &entry, sizeof entry) || entry.id_len > ID_MAX ||
+        if (!contents_open_record(at, left, &entry, sizeof entry) || entry.id_len > ID_MAX ||
             entry.draw_count > DRAWS_MAX ||
             entry.draw_count * sizeof(struct contents_draw) + entry.id_len >
                 entry.length - sizeof entry)

@@ -18,6 +18,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "engine/log/record.h"
 #include "engine/store/id_table.h"
@@ -173,5 +174,17 @@ int ledger_contents_load(struct contents_load *load, enum contents_kind kind, co
 /* Call after all contents, before the records that follow (ledger_apply) or ledger_recovered. 0, or
  * -EINVAL if reserved stock and reservations disagree. */
 int ledger_contents_end(struct contents_load *load, struct contents_complaint *complaint);
+
+/* Copies a record's fixed part; false if the record is not whole. */
+static inline bool contents_open_record(const unsigned char *at, size_t left, void *fixed,
+                                        size_t size)
+{
+    uint32_t length;
+    if (left < size)
+        return false;
+    memcpy(fixed, at, size);
+    memcpy(&length, at, sizeof length);
+    return length >= size && length <= left && length % 8 == 0;
+}
 
 #endif

@@ -81,12 +81,14 @@ ALLOCATORS = ("malloc", "calloc", "realloc", "free", "strdup", "strndup", "aspri
 MAY_ALLOCATE = (
     "engine/base/memory.c",
     "engine/store/catalogue.c",
+    "engine/store/catalogue_set.c",
     "engine/ledger/versions.c",  # what changes rarely, and is freed when no one holds it
     "engine/ops/registry.c",
     "engine/replay/apply_catalogue.c",  # recovery
     "engine/history/history.c",  # a history is read on a thread of its own
     "engine/history/history_query.c",
     "engine/replay/contents_load.c",  # recovery
+    "engine/replay/contents_load_items.c",
 )
 
 # Nobody sleeps in the server; a blocking client may, between two attempts.

@@ -143,11 +143,10 @@ static void print_hours(struct counting *c)
 static void print_json(const struct counting *c, const struct replay_result *result)
 {
     const char *between = "";
-    printf("{\"lsn\":%" PRIu64 ",\"segments\":%" PRIu64 ",\"batches\":%" PRIu64
-           ",\"records\":%" PRIu64 ",\"record_bytes\":%" PRIu64 ",\"file_bytes\":%" PRIu64
-           ",\"types\":{",
-           result->lsn, result->segments, c->batches, result->records, c->record_bytes,
-           c->file_bytes);
+    printf(
+        "{\"lsn\":%" PRIu64 ",\"segments\":%" PRIu64 ",\"batches\":%" PRIu64 ",\"records\":%" PRIu64
+        ",\"record_bytes\":%" PRIu64 ",\"file_bytes\":%" PRIu64 ",\"types\":{",
+        result->lsn, result->segments, c->batches, result->records, c->record_bytes, c->file_bytes);
     for (unsigned type = 0; type < TYPES_MAX; type++) {
         const struct tally *tally = &c->types[type];
         if (tally->records == 0)

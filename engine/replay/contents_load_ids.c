@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Loads what ids stand for: reservations, and operations that were done. */
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+
+#include "engine/base/memory.h"
+#include "engine/replay/contents_loading.h"
+
+struct entry_parts {
+    struct contents_entry saved;
+    const unsigned char *draws, *ready;
+    struct text id;
+    uint64_t hash;
+    uint32_t slot; /* in this table */
+    bool finished, left_out;
+};
+
+static bool entry_can_be(const struct contents_entry *saved)
+{
+    bool reservation = saved->kind == ENTRY_RESERVATION;
+    bool kind = reservation || saved->kind == ENTRY_MOVEMENT || saved->kind == ENTRY_STEP;
+    bool state = reservation ? saved->state > STATE_NONE && saved->state < STATE_COUNT
+                             : saved->state == STATE_NONE;
+    bool draws = reservation ? saved->draw_count >= 1 && saved->draw_count <= DRAWS_MAX
+                             : saved->draw_count == 0;
+    bool led_to = saved->kind != ENTRY_STEP || saved->step.state < STATE_COUNT;
+    bool id = saved->id_len >= 1 && saved->id_len <= ID_MAX;
+    return kind && state && draws && led_to && saved->timed <= reservation && id;
+}
+
+static struct contents_draw contents_draw_at(const struct entry_parts *p, uint32_t index)
+{
+    struct contents_draw saved;
+    memcpy(&saved, p->draws + index * sizeof saved, sizeof saved);
+    return saved;
+}
+
+static uint32_t draw_slots(const struct contents_entry *saved)
+{
+    return saved->kind == ENTRY_RESERVATION ? draw_blocks(saved->draw_count, saved->timed) : 0;
+}
+
+static int open_entry(struct loading *l, const unsigned char *at, size_t left,
+                      struct entry_parts *p)
+{
+    struct contents_entry *saved = &p->saved;
+    const struct contents_load *load = l->load;
+    if (!contents_open_record(at, left, saved, sizeof *saved) || !entry_can_be(saved))
+        return contents_complain(l->complaint, -EINVAL, "an entry is malformed");
+    uint64_t draws = saved->draw_count * sizeof(struct contents_draw);
+    uint64_t ready = saved->timed * saved->draw_count * sizeof(uint64_t);
+    p->draws = at + sizeof *saved;
+    p->id = (struct text){ (const char *)p->draws + draws, saved->id_len };
+    uint64_t end = (uint64_t)saved->slot + 1 + draw_slots(saved);
+    p->finished = saved->kind != ENTRY_RESERVATION || state_final(saved->state);
+    p->left_out = saved->slot < load->dropped;
+    p->slot = (uint32_t)(saved->slot - load->dropped);
+    p->ready = (const unsigned char *)p->id.at + saved->id_len;
+    if (sizeof *saved + draws + saved->id_len + ready > saved->length || end > load->totals.slots ||
+        (p->finished ? end > load->totals.finished_slots
+                     : saved->slot < load->totals.finished_slots))
+        return contents_complain(l->complaint, -EINVAL, "entry %u has invalid lengths or slots",
+                                 saved->slot);
+    assert(p->left_out || p->slot + draw_slots(saved) < l->ledger->ids.max);
+    p->hash = id_hash(&l->ledger->ids, p->id);
+    return 0;
+}
+
+static void prefetch_entry(const struct loading *l, const struct entry_parts *p)
+{
+    const struct id_table *ids = &l->ledger->ids;
+    const struct items *items = &l->ledger->items;
+    if (p->left_out)
+        return;
+    id_table_prefetch_bucket(ids, p->hash);
+    for (uint32_t i = 0; i < p->saved.draw_count && i < 2; i++) {
+        struct contents_draw draw = contents_draw_at(p, i);
+        if (draw.pool.item < items->max_items) {
+            const char *item = (const char *)item_at(items, draw.pool.item);
+            memory_fetch(item + 64);
+        }
+    }
+}
+
+static int load_draw(struct loading *l, const struct entry_parts *p, uint32_t index,
+                     struct draw *to)
+{
+    struct contents_draw saved = contents_draw_at(p, index);
+    struct items *items = &l->ledger->items;
+    struct pool *pool = NULL;
+    if (saved.pool.item < items->max_items)
+        pool = pool_find(items, saved.pool.item, saved.pool.location, saved.pool.owner);
+    bool sane = pool && saved.qty >= 1 && saved.qty <= QUANTITY_MAX &&
+                (uint64_t)saved.fulfilled + saved.cancelled <= saved.qty;
+    if (!sane)
+        return contents_complain(l->complaint, -EINVAL, "\"%.*s\" has an invalid draw",
+                                 (int)p->id.len, p->id.at);
+    *to = (struct draw){ pool_unit(items, pool), saved.qty, saved.fulfilled, saved.cancelled };
+    assert(draw_left(to) <= to->qty); /* I3 */
+    if (p->finished != (draw_left(to) == 0) && p->finished)
+        return contents_complain(l->complaint, -EINVAL, "\"%.*s\" is %s with something left",
+                                 (int)p->id.len, p->id.at, state_name(p->saved.state));
+    if (draw_left(to) > 0)
+        l->promised += draw_left(to) * contents_weight(to->pool);
+    return 0;
+}
+
+/* A slot belongs to one record only. */
+static int slot_is_taken(struct loading *l, const struct entry_parts *p)
+{
+    return contents_complain(l->complaint, -EINVAL, "\"%.*s\" has another entry's slot",
+                             (int)p->id.len, p->id.at);
+}
+
+/* The draws of an order over several pools lie in the slots behind its own. */
+static int load_draws(struct loading *l, const struct entry_parts *p, struct id_entry *entry)
+{
+    struct id_table *ids = &l->ledger->ids;
+    struct draws_entry *block = NULL;
+    uint32_t number = p->slot;
+    int error = 0;
+    bool timed = p->saved.timed;
+    if (draw_slots(&p->saved) == 0)
+        return load_draw(l, p, 0, &entry->draw);
+    entry->more = number + 2;
+    assert(p->saved.draw_count <= DRAWS_MAX);
+    for (uint32_t i = 0; !error && i < p->saved.draw_count; i++) {
+        uint32_t at = i % draws_in_block(timed);
+        if (at == 0) {
+            if (!slots_keep(ids, ++number))
+                return slot_is_taken(l, p);
+            block = (struct draws_entry *)(void *)entry_at(ids, number);
+            atomic_store_explicit(&block->state,
+                                  state_word(ENTRY_DRAWS, STATE_NONE, 0) | STATE_BUSY,
+                                  memory_order_relaxed);
+            bool last = p->saved.draw_count - i <= draws_in_block(timed);
+            block->next = last ? 0 : number + 2;
+        }
+        error = load_draw(l, p, i, timed ? &block->timed[at].draw : &block->draws[at]);
+        if (timed)
+            memcpy(&block->timed[at].ready_ms, p->ready + i * sizeof(uint64_t), sizeof(uint64_t));
+    }
+    return error;
+}
+
+static int load_reservation(struct loading *l, const struct entry_parts *p, struct id_entry *entry)
+{
+    const struct contents_entry *saved = &p->saved;
+    if (saved->channel >= atomic_load(&l->ledger->catalogue)->channel_count)
+        return contents_complain(l->complaint, -EINVAL, "\"%.*s\" has an unknown channel",
+                                 (int)p->id.len, p->id.at);
+    entry->lsn_last = saved->reservation.lsn_last;
+    entry->expires_ms = saved->reservation.moment;
+    entry->created_ms = saved->reservation.created_ms;
+    entry->ttl_ms = saved->ttl_ms;
+    entry->channel = saved->channel;
+    entry->draw_count = saved->draw_count;
+    entry->timed = saved->timed != 0;
+    if (!p->finished)
+        atomic_fetch_add_explicit(&l->ledger->ids.contexts[0].live, 1, memory_order_relaxed);
+    return load_draws(l, p, entry);
+}
+
+static void load_done(const struct contents_entry *saved, struct id_entry *entry)
+{
+    if (saved->kind == ENTRY_STEP) {
+        entry->done_ms = saved->step.done_ms;
+        entry->result_state = (uint32_t)saved->step.state;
+        return;
+    }
+    entry->done_ms = saved->movement.done_ms;
+    entry->delta = saved->movement.delta;
+    entry->movement =
+        (struct movement_outcome){ saved->movement.on_hand, saved->movement.available };
+}
+
+static int load_entry(struct loading *l, const struct entry_parts *p)
+{
+    struct id_table *ids = &l->ledger->ids;
+    const struct contents_entry *saved = &p->saved;
+    struct id_entry *entry = entry_at(ids, p->slot);
+    int error = 0;
+    if (p->left_out) {
+        uint64_t ended_ms = contents_ended_ms(saved);
+        bool early = ended_ms + ids->remember_ms > l->load->totals.last_ms;
+        id_table_note_forgotten(ids, ended_ms);
+        atomic_fetch_add_explicit(&l->load->early, early, memory_order_relaxed);
+        return 0;
+    }
+    assert(p->id.at);
+    if (!slots_keep(ids, p->slot))
+        return slot_is_taken(l, p);
+    entry->content = saved->content;
+    entry->lsn_first = entry->lsn_last = saved->lsn_first;
+    entry->owner = NO_OWNER;
+    memcpy(entry->id, p->id.at, p->id.len);
+    if (saved->kind == ENTRY_RESERVATION)
+        error = load_reservation(l, p, entry);
+    else
+        load_done(saved, entry);
+    if (error)
+        return error;
+    uint64_t word =
+        state_word((enum entry_kind)saved->kind, (enum entry_state)saved->state, saved->id_len);
+    entry_put(entry, word_with_last(word, saved->last));
+    error = id_table_enter(ids, entry, p->id, p->hash);
+    if (error)
+        return contents_complain(l->complaint, -EINVAL, "\"%.*s\" %s", (int)p->id.len, p->id.at,
+                                 error == -EEXIST ? "appears twice" : "does not fit the id table");
+    return 0;
+}
+
+int contents_load_ids(struct loading *l, const unsigned char *at, size_t left)
+{
+    struct entry_parts window[AHEAD] = { 0 };
+    uint64_t opened = 0, loaded = 0;
+    int error = 0;
+    while (!error && (left > 0 || loaded < opened)) {
+        if (left > 0 && opened - loaded < AHEAD) {
+            struct entry_parts *p = &window[opened % AHEAD];
+            error = open_entry(l, at, left, p);
+            if (error)
+                break;
+            prefetch_entry(l, p);
+            at += p->saved.length;
+            left -= p->saved.length;
+            opened++;
+        } else {
+            error = load_entry(l, &window[loaded++ % AHEAD]);
+            assert(loaded <= opened);
+        }
+    }
+    return error;
+}

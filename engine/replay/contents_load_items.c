@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Loads items, with their pools and details. */
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/base/memory.h"
+#include "engine/ledger/change_index.h"
+#include "engine/replay/contents_loading.h"
+
+static bool pool_can_be(const struct loading *l, uint16_t location, uint16_t owner)
+{
+    const struct catalogue *catalogue = atomic_load(&l->ledger->catalogue);
+    return location < catalogue->location_count && owner_kind(owner) < POOL_KIND_COUNT &&
+           owner_channel(owner) < catalogue->channel_count;
+}
+
+static int load_pools(struct loading *l, uint32_t index, const unsigned char *at, uint32_t count)
+{
+    struct items *items = &l->ledger->items;
+    struct item *item = item_at(items, index);
+    struct pool *to = item->pools;
+    if (!pools_reserve(items, index, count))
+        return contents_no_room(l->complaint, "pools", l->load->totals.pools, items->max_pools);
+    for (uint32_t i = 0; i < count; i++, at += sizeof(struct contents_pool)) {
+        struct contents_pool saved;
+        memcpy(&saved, at, sizeof saved);
+        if (i == ITEM_POOLS) /* the block begins with its head */
+            to = pool_at(items, atomic_load_explicit(&item->more, memory_order_relaxed)) + 1;
+        if (!pool_can_be(l, saved.location, saved.owner) || saved.on_hand > WORD_ON_HAND_MOST ||
+            saved.reserved > WORD_RESERVED_MOST)
+            return contents_complain(l->complaint, -EINVAL, "item %u has an invalid pool", index);
+        atomic_store_explicit(&to->word, word_make(saved.on_hand, saved.reserved, 0),
+                              memory_order_relaxed);
+        atomic_store_explicit(&to->key, pool_key_word(index, saved.location, saved.owner),
+                              memory_order_relaxed); /* its readers start later */
+        if (saved.reserved > 0)
+            l->reserved += saved.reserved * contents_weight(pool_unit(items, to));
+        to++;
+    }
+    return 0;
+}
+
+static int load_details(struct loading *l, const struct contents_item *saved, struct text name,
+                        struct text barcode)
+{
+    if (name.len > NAME_MAX_BYTES || barcode.len > NAME_MAX_BYTES)
+        return contents_complain(l->complaint, -EINVAL, "item %u has invalid details", saved->item);
+    struct item_details *details = calloc(1, sizeof *details);
+    if (!details)
+        return contents_complain(l->complaint, -ENOSPC, "no memory for the details of items");
+    struct item_setting s = { .has_name = true,
+                              .has_barcode = true,
+                              .has_low_stock = saved->low_stock >= 0,
+                              .has_backorder_limit = saved->backorder_limit >= 0,
+                              .name = name,
+                              .barcode = barcode,
+                              .low_stock = saved->low_stock,
+                              .backorder_limit = saved->backorder_limit };
+    details_apply(details, &s);
+    assert(!atomic_load(&l->ledger->items.details[saved->item])); /* an item has one record */
+    details->lsn = saved->details_lsn;
+    atomic_store_explicit(&l->ledger->items.details[saved->item], details, memory_order_release);
+    return 0;
+}
+
+/* The parts of an item's record. */
+struct item_parts {
+    struct contents_item saved;
+    const unsigned char *pools;
+    struct text sku, name, barcode;
+    uint64_t hash;
+};
+
+static int open_item(struct loading *l, const unsigned char *at, size_t left, struct item_parts *p)
+{
+    struct contents_item *saved = &p->saved;
+    if (!contents_open_record(at, left, saved, sizeof *saved))
+        return contents_complain(l->complaint, -EINVAL, "an item has an invalid length");
+    uint64_t pools = (uint64_t)saved->pool_count * sizeof(struct contents_pool);
+    uint64_t needed = sizeof *saved + pools + saved->sku_len + saved->name_len + saved->barcode_len;
+    if (needed > saved->length || saved->item >= l->load->totals.items)
+        return contents_complain(l->complaint, -EINVAL, "item %u is malformed", saved->item);
+    p->pools = at + sizeof *saved;
+    const char *texts = (const char *)p->pools + pools;
+    p->sku = (struct text){ texts, saved->sku_len };
+    p->name = (struct text){ texts + saved->sku_len, saved->name_len };
+    p->barcode = (struct text){ texts + saved->sku_len + saved->name_len, saved->barcode_len };
+    p->hash = sku_hash(&l->ledger->items, p->sku);
+    assert(p->saved.item < l->ledger->items.max_items); /* the totals were held against it */
+    return 0;
+}
+
+static int load_item(struct loading *l, const struct item_parts *p)
+{
+    struct items *items = &l->ledger->items;
+    uint32_t index = p->saved.item;
+    if (items_load(items, index, p->sku, p->hash) != 0)
+        return contents_complain(l->complaint, -EINVAL, "item %u is invalid, or appears twice",
+                                 index);
+    item_version_restore(l->ledger, index, p->saved.version);
+    int error = load_pools(l, index, p->pools, p->saved.pool_count);
+    if (!error && p->saved.detailed)
+        error = load_details(l, &p->saved, p->name, p->barcode);
+    return error;
+}
+
+int contents_load_items(struct loading *l, const unsigned char *at, size_t left)
+{
+    struct item_parts window[AHEAD] = { 0 };
+    uint64_t opened = 0, loaded = 0;
+    int error = 0;
+    while (!error && (left > 0 || loaded < opened)) {
+        if (left > 0 && opened - loaded < AHEAD) {
+            struct item_parts *p = &window[opened % AHEAD];
+            error = open_item(l, at, left, p);
+            if (error)
+                break;
+            items_prefetch_slot(&l->ledger->items, p->hash);
+            memory_fetch(item_at(&l->ledger->items, p->saved.item));
+            at += p->saved.length;
+            left -= p->saved.length;
+            opened++;
+        } else {
+            error = load_item(l, &window[loaded++ % AHEAD]);
+            assert(loaded <= opened);
+        }
+    }
+    return error;
+}
