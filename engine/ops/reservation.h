@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the operations on a reservation share: finding it, its draws, its states, its view.
+ * What the operations on a reservation share: its draws, its states, its view.
  *
- * The thread that finds a reservation owns its entry (E1 of id_table.h) until it puts it.
+ * The caller owns its entry (E1 of id_table.h); reservation_find.h finds it.
  */
 #ifndef STOCKD_ENGINE_OPS_RESERVATION_H
 #define STOCKD_ENGINE_OPS_RESERVATION_H
@@ -11,16 +11,6 @@
 #include "engine/sourcing/sourcing.h"
 #include "engine/store/id_table.h"
 #include "engine/txn/txn.h"
-
-/* Finds and takes the entry; a hold whose deadline has passed is expired first. */
-enum code reservation_take(struct ctx *ctx, struct text id, struct id_entry **entry,
-                           uint64_t *word);
-
-/* The same for a transaction's plan, which may run several times but takes it once. */
-enum code reservation_hold(struct ctx *ctx, struct txn *t, struct text id);
-
-/* Refuses a transaction because its reservation is in the wrong state. */
-enum code reservation_wrong_state(struct ctx *ctx, const struct txn *t, const char *wanted);
 
 /* The state word after a transition, which the table must allow. */
 uint64_t with_state(uint64_t word, enum entry_state to);
@@ -44,9 +34,6 @@ void view_reservation(struct ctx *ctx, struct id_entry *entry, uint64_t word, bo
 /* Puts the reservation in its new state. If that is final, unlinks it from its wheel or sends it to
  * the owner's inbox. */
 void settle_entry(struct ctx *ctx, struct id_entry *entry, uint64_t word);
-
-/* Expires a held reservation. */
-void expire_entry(struct ctx *ctx, struct id_entry *entry, uint64_t word);
 
 /* Fills the fresh entry of a step's own id, and puts it. */
 void remember_step(struct ctx *ctx, struct id_entry *op, uint64_t content, uint64_t lsn,

@@ -16,6 +16,7 @@
 #include "engine/ledger/ctx.h"
 #include "engine/ledger/find.h"
 #include "engine/ops/reservation.h"
+#include "engine/ops/reservation_find.h"
 #include "engine/txn/txn_run.h"
 
 enum step_kind { STEP_FULFIL = RECORD_FULFIL, STEP_CANCEL = RECORD_CANCEL };

@@ -84,7 +84,7 @@ static bool location_fits(const struct location_setting *s, struct complaint *c)
     return true;
 }
 
-static void apply_location(struct location *l, const struct location_setting *s)
+static void change_location(struct location *l, const struct location_setting *s)
 {
     if (s->has_kind)
         code_text_set(&l->kind, s->kind);
@@ -193,7 +193,7 @@ struct catalogue *catalogue_with_location(const struct catalogue *from,
         struct location *l = &copy->locations[*index];
         if (!old)
             *l = location_new(s->code);
-        apply_location(l, s);
+        change_location(l, s);
         if (keep_ranks(copy, from, old, l)) {
             copy = finish(copy, old && locations_equal(old, l), &c);
         } else {
@@ -254,7 +254,7 @@ static bool channel_fits(const struct catalogue *from, const struct channel_sett
     return true;
 }
 
-static bool apply_channel(struct channel *to, const struct channel_setting *s)
+static bool change_channel(struct channel *to, const struct channel_setting *s)
 {
     if (s->has_kind)
         code_text_set(&to->kind, s->kind);
@@ -312,7 +312,7 @@ struct catalogue *catalogue_with_channel(const struct catalogue *from,
             if (i != *index)
                 kept =
                     channel_copy_rank(&copy->channels[i], &from->channels[i], from->location_count);
-        if (kept && apply_channel(channel, s)) {
+        if (kept && change_channel(channel, s)) {
             copy = finish(copy, old && channels_equal(old, channel), &c);
         } else {
             complain(&c, CODE_LIMIT, "the catalogue", "has no memory to grow");

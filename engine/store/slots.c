@@ -14,7 +14,7 @@ static struct ctx_ids *ids_of(struct id_table *ids, const struct id_cursor *curs
 }
 
 /* Changes a metric that only its context writes. */
-static void change(_Atomic uint64_t *metric, uint64_t by)
+static void count_by(_Atomic uint64_t *metric, uint64_t by)
 {
     uint64_t now = atomic_load_explicit(metric, memory_order_relaxed);
     atomic_store_explicit(metric, now + by, memory_order_relaxed);
@@ -218,7 +218,7 @@ static void append(struct id_table *ids, struct id_cursor *cursor, struct id_ent
         atomic_store_explicit(&own->ripe_ms, ripe_at(ids, entry), memory_order_relaxed);
     }
     own->last = link;
-    change(&own->remembered, 1);
+    count_by(&own->remembered, 1);
 }
 
 void slots_end(struct id_table *ids, struct id_cursor *cursor, struct id_entry *entry,
@@ -234,15 +234,15 @@ void slots_end(struct id_table *ids, struct id_cursor *cursor, struct id_entry *
     atomic_store_explicit(&entry->state, word | STATE_BUSY, memory_order_relaxed);
     append(ids, cursor, entry);
     if (word_kind(word) == ENTRY_RESERVATION)
-        change(&ids_of(ids, cursor)->live, (uint64_t)-1);
+        count_by(&ids_of(ids, cursor)->live, (uint64_t)-1);
     else
-        change(&ids_of(ids, cursor)->added, 1);
+        count_by(&ids_of(ids, cursor)->added, 1);
 }
 
 void slots_begin(struct id_table *ids, const struct id_cursor *cursor)
 {
-    change(&ids_of(ids, cursor)->live, 1);
-    change(&ids_of(ids, cursor)->added, 1);
+    count_by(&ids_of(ids, cursor)->live, 1);
+    count_by(&ids_of(ids, cursor)->added, 1);
 }
 
 void slots_end_loaded(struct id_table *ids, struct id_cursor *cursor, struct id_entry *entry)
@@ -265,7 +265,7 @@ void slots_unend(struct id_table *ids, struct id_cursor *cursor, struct id_entry
     else
         own->last = prev;
     entry->ended_next = entry->ended_prev = 0;
-    change(&own->remembered, (uint64_t)-1);
+    count_by(&own->remembered, (uint64_t)-1);
     /* `ripe_ms` still holds for the entries behind this one, which ended later. */
     if (own->first == 0)
         atomic_store_explicit(&own->ripe_ms, UINT64_MAX, memory_order_relaxed);
