@@ -114,7 +114,7 @@ struct batch_header {
     uint64_t number;    /* 1, 2, 3, ... over all segments */
     uint64_t promised;  /* the durable watermark (F6); 0: none yet */
     uint64_t previous;  /* checksum of the previous batch; 0 in the very first */
-    uint64_t time_ms;   /* wall clock; never less than in the previous batch */
+    uint64_t time_ms;   /* engine time; never less than in the previous batch */
     uint64_t content;   /* XXH3 of what follows the header, to the end of the last block */
     uint64_t checksum;  /* XXH3 of the 64 bytes before: of the header alone (F16), and through
                          * `content` of the whole batch. Both are seeded with the directory id */

@@ -56,13 +56,14 @@ struct journal_options {
     void (*progress)(void *context, uint64_t done, uint64_t total); /* bytes, at opening */
     /* A line for the operator: what was cut off, what failed. Any thread. */
     void (*say)(void *context, const char *line);
-    uint64_t (*wall_ms)(void *context);   /* NULL: the system's real-time clock */
+    uint64_t (*wall_ms)(
+        void *context); /* for batches: stockd gives engine time. NULL: the real-time clock */
     uint64_t (*steady_ms)(void *context); /* NULL: the system's monotonic clock */
 };
 
 struct journal_opened {
     uint64_t lsn;          /* where the log begins now */
-    uint64_t last_time_ms; /* wall clock of the last batch, 0 if none: time must not go below it */
+    uint64_t last_time_ms; /* engine time of the last batch, 0 if none: time must not go below it */
     uint64_t records;
     uint64_t batches;
     uint64_t cut_bytes;        /* of a torn tail */

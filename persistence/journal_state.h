@@ -111,7 +111,7 @@ struct journal {
     struct preallocation next;
     struct log_position framed; /* the last batch made */
     uint64_t previous;          /* its checksum */
-    uint64_t time_ms;           /* its wall clock */
+    uint64_t time_ms;           /* its time */
     bool waiting;               /* a batch waits for the next segment */
 
     struct io_slot slots[JOURNAL_SLOTS];

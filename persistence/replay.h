@@ -28,8 +28,8 @@
 
 struct replay_target {
     void *context; /* first argument of the callbacks, each of which may be NULL */
-    /* One record that ends at lsn, in a batch of that wall-clock time. Non-zero refuses it. The
-     * bytes are borrowed for the call, and aligned to 8. */
+    /* One record that ends at lsn, in a batch of that engine time. Non-zero refuses it. The bytes
+     * are borrowed for the call, and aligned to 8. */
     int (*on_record)(void *context, const struct record_head *record, uint64_t lsn,
                      uint64_t time_ms);
     /* Only a hint: this record comes soon; stage 0, then 1, before on_record. */

@@ -51,7 +51,7 @@ struct replay_result {
     uint64_t lsn;           /* position at which the journal ends */
     uint64_t number;        /* of the last batch; 0: none */
     uint64_t checksum;      /* of the last batch */
-    uint64_t time_ms;       /* wall clock of the last batch */
+    uint64_t time_ms;       /* of the last batch */
     uint64_t records;
 
     /* The end (F8): where the next batch goes, unless that segment is full; then it goes to the

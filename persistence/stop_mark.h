@@ -33,7 +33,7 @@ struct stop_mark {
     uint64_t lsn;
     uint64_t number;         /* of the last batch; never 0 */
     uint64_t batch_checksum; /* of the last batch */
-    uint64_t time_ms;        /* wall clock of the stop */
+    uint64_t time_ms;        /* engine time of the stop */
     uint64_t checksum;       /* XXH3-64 of the 72 bytes before */
 };
 

@@ -96,8 +96,8 @@ struct call {
     struct params params;
     struct refusal refusal;
     struct text id, sku, location, channel; /* what the request is about, for error details */
-    uint64_t lsn;                           /* of the change that the reply waits for; 0: none */
-    uint64_t shown_lsn;                     /* that the reply itself shows; 0: none */
+    uint64_t lsn;       /* of the change that this reply reports: it waits for that; 0: none */
+    uint64_t shown_lsn; /* the `lsn` in the reply; 0: none */
 };
 
 /* False: the method has used up its quantum and must continue in a later iteration (slicing.h). */

@@ -60,7 +60,7 @@ enum connection_list {
     LIST_FRESH,   /* has new output, or needs a look, at the end of the iteration */
     LIST_WAITING, /* has output behind a reply barrier */
     LIST_RETRY,   /* has a deferred request at its head */
-    LIST_LATER,   /* has one that waits for other workers, or for its pause to end */
+    LIST_LATER,   /* its deferred request waits for other workers, or for its pause to end */
     LIST_HEAVY,   /* has more to do than its quantum; see worker_run_heavy */
     LIST_ASKED,   /* has one that waits for a history query's answer */
     LIST_HALF,    /* has an incomplete message; oldest first */
@@ -76,11 +76,11 @@ struct connection_link {
 enum stall {
     STALL_NONE,
     STALL_DEFERRED,
-    STALL_LATER, /* likewise, but other workers must make progress first */
-    STALL_NO_ROOM,
+    STALL_LATER,   /* likewise, but other workers must make progress first */
+    STALL_NO_ROOM, /* the log has no room */
     STALL_QUANTUM, /* it has had its quantum of work in this iteration */
-    STALL_OUTPUT,
-    STALL_ANSWER, /* a history query is under way; its answer wakes the worker */
+    STALL_OUTPUT,  /* more than OUTPUT_HIGH bytes are unsent */
+    STALL_ANSWER,  /* a history query is under way; its answer wakes the worker */
 };
 
 enum connection_state {

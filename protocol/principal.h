@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The name in which a connection's requests run. A connection owns one principal for its whole life
- * and touches it on its own worker only. hello sets it; before that, it has no name. A connection
- * moves from the accepting worker to its own before it has read anything, so a principal never has
- * to move with it.
+ * The name in which a connection's requests run. A connection owns one principal for its whole
+ * life, and only its own worker touches it. hello sets it; before that, it has no name. A
+ * connection moves from the accepting worker to its own before it has read anything, so a principal
+ * never has to move with it.
  */
 #ifndef STOCKD_PROTOCOL_PRINCIPAL_H
 #define STOCKD_PROTOCOL_PRINCIPAL_H

@@ -21,7 +21,8 @@ struct executor {
     uint64_t bytes;    /* of requests and replies so far; they count as work */
     uint64_t quantum;  /* of work that a connection may do at once; then STALL_QUANTUM */
     uint64_t work_end; /* of the current connection, see executor_work */
-    bool crowded;      /* starts no great request: they had their share of the iteration */
+    bool crowded;      /* starts no great request: others wait in LIST_HEAVY, or such requests have
+                          had their share of the iteration */
 };
 
 enum {
@@ -40,7 +41,8 @@ enum { OUTPUT_HIGH = 256 << 10 };
 
 /*
  * Processes the bytes, which begin where connection->walk began, as far as a quantum of work
- * allows: at least one request, or a part of it, unless it is crowded. Returns how many bytes are
+ * allows: at least one request, or a part of it, unless the executor is crowded or the
+ * output is high. Returns how many bytes are
  * done; pass the rest again with more behind it, or once connection->stall is over. Sets
  * connection->stall and ->discarding, and ends the connection's requests if the stream cannot be
  * read any further.

@@ -2,13 +2,14 @@
 /*
  * A worker: one thread, one ring, one context of the ledger, and the connections handed to it.
  *
- * It loops. Each iteration takes the kernel's completions, runs the requests that came, retries
- * deferred ones, expires holds, advances the journal, sends the replies that may go, and sleeps in
- * the kernel until there is more. Workers share the ledger, the log and the journal, and message
- * each other through their rings only.
+ * It loops. Each iteration retries deferred requests, takes the kernel's completions and runs the
+ * requests that came with them, expires holds, gives heavy connections their share, asks the
+ * journal for writes, and sends the replies that may go. Then the worker sleeps in the kernel until
+ * there is more. Workers share the ledger, the log and the journal, and message each other through
+ * their rings only.
  *
  * An iteration is short, whatever clients ask: a connection does at most a quantum of work at once,
- * and the rest of its work waits in LIST_HEAVY, which gets its share at the end of each iteration.
+ * and the rest of its work waits in LIST_HEAVY, which gets its share after the others.
  */
 #ifndef STOCKD_PROTOCOL_WORKER_H
 #define STOCKD_PROTOCOL_WORKER_H

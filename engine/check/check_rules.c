@@ -89,7 +89,7 @@ bool rule_found(struct rules *rules, struct id_entry *entry, uint64_t word, bool
     struct text id = entry_id(entry, word);
     enum entry_found found = id_table_find_own(ids, entry, id, id_hash(ids, id));
     assert(entry_is_owned(entry)); /* E1 */
-    *undecided = found == ENTRY_UNDECIDED;
+    *undecided = found == ENTRY_BUSY;
     if (found != ENTRY_ABSENT)
         return true;
     return BROKEN(rules, "I4: \"%.*s\" is not found under its id", (int)id.len, id.at);

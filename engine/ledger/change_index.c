@@ -56,7 +56,7 @@ void item_version_raise_of_pool(struct ctx *ctx, uint32_t unit, uint64_t lsn)
     item_version_raise(ctx, key_item(atomic_load_explicit(&pool->key, memory_order_relaxed)), lsn);
 }
 
-void catalogue_version_raise(struct ledger *ledger, uint64_t lsn)
+void catalogue_lsn_raise(struct ledger *ledger, uint64_t lsn)
 {
     if (atomic_load_explicit(&ledger->catalogue_lsn, memory_order_relaxed) < lsn)
         atomic_store_explicit(&ledger->catalogue_lsn, lsn, memory_order_relaxed); /* as a block's */

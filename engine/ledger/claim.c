@@ -11,7 +11,7 @@ bool ledger_has_room(struct ctx *ctx)
     return log_has_room_for(ctx->ledger->log, &ctx->claimed);
 }
 
-uint64_t journal_claim(struct ctx *ctx, uint32_t length)
+uint64_t ctx_claim(struct ctx *ctx, uint32_t length)
 {
     assert(length % 8 == 0);
     ctx->claimed += length;
@@ -20,19 +20,19 @@ uint64_t journal_claim(struct ctx *ctx, uint32_t length)
     return position;
 }
 
-void journal_publish(struct ctx *ctx, uint64_t position)
+void ctx_publish(struct ctx *ctx, uint64_t position)
 {
     log_publish(ctx->ledger->log, position, (const struct record_head *)(void *)ctx->record);
 }
 
-uint64_t journal_record(struct ctx *ctx, uint32_t length)
+uint64_t ctx_record(struct ctx *ctx, uint32_t length)
 {
-    uint64_t position = journal_claim(ctx, length);
-    journal_publish(ctx, position);
+    uint64_t position = ctx_claim(ctx, length);
+    ctx_publish(ctx, position);
     return position + length;
 }
 
-void journal_void(struct ctx *ctx, uint64_t position, uint32_t length)
+void ctx_void(struct ctx *ctx, uint64_t position, uint32_t length)
 {
     struct record_head head = head_of(ctx, RECORD_VOID, 0);
     head.length = length;
@@ -46,11 +46,11 @@ enum { PRECLAIM_MOST = 4096 }; /* bytes */
 static void give_up_preclaimed(struct ctx *ctx)
 {
     if (ctx->preclaimed_at < ctx->preclaimed_end)
-        journal_void(ctx, ctx->preclaimed_at, (uint32_t)(ctx->preclaimed_end - ctx->preclaimed_at));
+        ctx_void(ctx, ctx->preclaimed_at, (uint32_t)(ctx->preclaimed_end - ctx->preclaimed_at));
     ctx->preclaimed_at = ctx->preclaimed_end;
 }
 
-uint64_t journal_claim_give(struct ctx *ctx, uint32_t length, uint64_t after)
+uint64_t ctx_claim_give(struct ctx *ctx, uint32_t length, uint64_t after)
 {
     assert(ctx->preclaimed_at <= ctx->preclaimed_end);
     uint64_t left = ctx->preclaimed_end - ctx->preclaimed_at;
@@ -61,7 +61,7 @@ uint64_t journal_claim_give(struct ctx *ctx, uint32_t length, uint64_t after)
     if (left == 0) {
         uint32_t most = PRECLAIM_MOST / length, times = ctx->expected < most ? ctx->expected : most;
         uint32_t all = length * (times > 0 ? times : 1);
-        ctx->preclaimed_at = journal_claim(ctx, all);
+        ctx->preclaimed_at = ctx_claim(ctx, all);
         ctx->preclaimed_end = ctx->preclaimed_at + all;
     }
     if (ctx->expected > 0)

@@ -20,18 +20,18 @@ static inline unsigned clocks_of(const struct ctx *ctx)
 }
 
 /* Claims a position for the record of that length and publishes it. Returns its LSN. */
-uint64_t journal_record(struct ctx *ctx, uint32_t length);
+uint64_t ctx_record(struct ctx *ctx, uint32_t length);
 /* The two halves, for a change applied in between (rule G). */
-uint64_t journal_claim(struct ctx *ctx, uint32_t length);
-void journal_publish(struct ctx *ctx, uint64_t position);
+uint64_t ctx_claim(struct ctx *ctx, uint32_t length);
+void ctx_publish(struct ctx *ctx, uint64_t position);
 /*
  * Claims for a give to an object whose last change has the LSN `after`: uses a preclaimed position
  * if one lies behind `after`. A give may claim as early as it likes (rule G), but the changes of
  * one object must lie in the log in their order (rule O).
  */
-uint64_t journal_claim_give(struct ctx *ctx, uint32_t length, uint64_t after);
+uint64_t ctx_claim_give(struct ctx *ctx, uint32_t length, uint64_t after);
 /* Publishes an unused claim as void. */
-void journal_void(struct ctx *ctx, uint64_t position, uint32_t length);
+void ctx_void(struct ctx *ctx, uint64_t position, uint32_t length);
 
 /*
  * Bracket an operation that may apply takes before it claims (rule T). A thread that sees such a

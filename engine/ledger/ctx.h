@@ -69,7 +69,7 @@ struct ctx {
     uint32_t spare_item;                    /* see items_create */
     const struct catalogue *catalogue;      /* the version that the current operation sees; see
                                                catalogue_pin */
-    uint64_t preclaimed_at, preclaimed_end; /* of the log; see journal_claim_give */
+    uint64_t preclaimed_at, preclaimed_end; /* of the log; see ctx_claim_give */
     unsigned expected;                      /* cancels that are likely to follow now */
     uint64_t claimed; /* bytes of the log since the last check for room; see log_has_room_for */
     uint64_t wakeups;
@@ -161,7 +161,7 @@ void change_index_destroy(struct ledger *ledger);
 void item_version_raise(struct ctx *ctx, uint32_t item, uint64_t lsn);
 /* The same, for the item that owns the pool. */
 void item_version_raise_of_pool(struct ctx *ctx, uint32_t unit, uint64_t lsn);
-void catalogue_version_raise(struct ledger *ledger, uint64_t lsn);
+void catalogue_lsn_raise(struct ledger *ledger, uint64_t lsn);
 
 void details_apply(struct item_details *details, const struct item_setting *s);
 /* Shows new details and retires the old ones. The caller holds catalogue_busy. */

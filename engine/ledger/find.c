@@ -73,9 +73,9 @@ enum code make_item(struct ctx *ctx, struct text sku, uint32_t *item)
                                      .sku = sku };
             struct record_builder b = item_begin(ctx->record, &f);
             uint32_t length = record_end(&b);
-            uint64_t position = journal_claim(ctx, length);
+            uint64_t position = ctx_claim(ctx, length);
             item_version_raise(ctx, (uint32_t)found, position + length);
-            journal_publish(ctx, position);
+            ctx_publish(ctx, position);
             items_show(items, (uint32_t)found, hash); /* O: claimed, then shown */
         }
     }

@@ -7,7 +7,7 @@
  * caller supplies the log that receives the changes, and the time.
  *
  * Every operation returns a code:
- *   CODE_OK        done; the result has the LSN that its reply must wait for
+ *   CODE_OK        done; a change's result has the LSN that its reply must wait for
  *   CODE_DEFERRED  nothing has changed; try the same call again soon
  *   any other      nothing has changed; ctx->failure says what is wrong, for people and programs
  *
@@ -347,13 +347,13 @@ enum populated ledger_populate(struct ledger *ledger);
 
 /* ---- replay ---- */
 
-/* Engine time of the batch that holds the next records. Ids end by it; without it, by the records'
- * own times, which are wall clock times. */
+/* The engine time of the batch that the next records come from: ids end at that time. 0: unknown;
+ * they end at the records' own times, which are wall clock times. */
 void ledger_apply_time(struct ledger *ledger, uint64_t engine_ms);
 
 /* Applies the journal record that ends at lsn; records in order, before the contexts' threads
- * start. 0, or -EINVAL / -ENOSPC with the reason in context 0's failure. Engine time here is in
- * milliseconds of the wall clock: pass it to ledger_begin in the same terms. */
+ * start. 0, or -EINVAL / -ENOSPC with the reason in context 0's failure. Engine time is
+ * milliseconds since 1970 here: ledger_begin must be given the same kind. */
 struct record_head;
 int ledger_apply(struct ledger *ledger, const struct record_head *record, uint64_t lsn);
 
@@ -363,7 +363,7 @@ enum { APPLY_STAGES = 2 };
 void ledger_apply_prefetch(const struct ledger *ledger, const struct record_head *record,
                            unsigned stage);
 
-/* After the last record: hands open holds to the contexts' timing wheels. Returns how many ids it
+/* After the last record: hands holds to the contexts' timing wheels. Returns how many ids it
  * had to forget early for lack of room. */
 uint64_t ledger_recovered(struct ledger *ledger, uint64_t engine_ms);
 

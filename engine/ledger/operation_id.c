@@ -69,7 +69,7 @@ static void wake_all(struct ctx *ctx)
 enum code no_slots(struct ctx *ctx, enum entry_found why)
 {
     switch (why) {
-    case ENTRY_UNDECIDED:
+    case ENTRY_BUSY:
         wake_all(ctx);
         return CODE_DEFERRED;
     case ENTRY_TABLE_YOUNG:
@@ -87,7 +87,7 @@ enum code begin_id(struct ctx *ctx, const char *parameter, struct text id, struc
     *known = found == ENTRY_FOUND;
     if (*known)
         return CODE_OK;
-    if (found == ENTRY_UNDECIDED)
+    if (found == ENTRY_BUSY)
         return CODE_DEFERRED;
     if (id_expired(ctx, id)) {
         if (found == ENTRY_ABSENT)

@@ -83,11 +83,11 @@ static uint64_t show_catalogue(struct ctx *ctx, struct catalogue *next, uint64_t
                                uint32_t length)
 {
     assert(atomic_load(&ctx->ledger->catalogue_busy));
-    uint64_t position = journal_claim(ctx, length);
+    uint64_t position = ctx_claim(ctx, length);
     uint64_t lsn = *own = position + length;
     catalogue_swap(ctx->ledger, next);
-    catalogue_version_raise(ctx->ledger, lsn);
-    journal_publish(ctx, position);
+    catalogue_lsn_raise(ctx->ledger, lsn);
+    ctx_publish(ctx, position);
     return lsn;
 }
 
@@ -236,11 +236,11 @@ static uint64_t journal_details(struct ctx *ctx, uint32_t index, struct item_det
 {
     assert(atomic_load(&ctx->ledger->catalogue_busy));
     uint32_t length = build_details(ctx, index, details);
-    uint64_t position = journal_claim(ctx, length);
+    uint64_t position = ctx_claim(ctx, length);
     uint64_t lsn = details->lsn = position + length;
     details_show(ctx->ledger, index, details);
     item_version_raise(ctx, index, lsn);
-    journal_publish(ctx, position);
+    ctx_publish(ctx, position);
     return lsn;
 }
 
@@ -322,8 +322,8 @@ enum code ledger_client(struct ctx *ctx, struct text name, uint16_t *client)
     *client = known_client(ledger, name);
     if (*client == 0 && count < CLIENTS_MAX) {
         *client = count;
-        journal_record(
-            ctx, client_record_make(ctx->record, head_of(ctx, RECORD_CLIENT, 0), *client, name));
+        ctx_record(ctx,
+                   client_record_make(ctx->record, head_of(ctx, RECORD_CLIENT, 0), *client, name));
         client_remember(ledger, *client, name);
     }
     catalogue_put(ledger);

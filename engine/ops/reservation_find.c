@@ -22,7 +22,7 @@ enum code reservation_take(struct ctx *ctx, struct text id, struct id_entry **en
         return code;
     for (;;) {
         enum entry_found found = id_table_find(ids, id, id_hash(ids, id), entry, word);
-        if (found == ENTRY_UNDECIDED)
+        if (found == ENTRY_BUSY)
             return CODE_DEFERRED;
         if (found == ENTRY_ABSENT)
             return unknown_reservation(ctx, id);

@@ -110,7 +110,7 @@ static enum code prepare_slots(struct ctx *ctx, struct order_plan *s)
     assert(s->draw_count >= 1);
     assert(s->draw_count <= DRAWS_MAX);
     uint32_t blocks = draw_blocks(s->draw_count, time_draws(ctx, s));
-    enum entry_found found = slots_prepare(ids, &ctx->cursor, blocks);
+    enum entry_found found = slots_prepare(ids, &ctx->cursor, blocks); /* ENTRY_ABSENT: done */
     return found == ENTRY_ABSENT ? CODE_OK : no_slots(ctx, found);
 }
 

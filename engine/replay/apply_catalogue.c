@@ -69,7 +69,7 @@ static int apply_catalogue(const struct applying *a, struct catalogue *next, uin
     if (next) {
         begin_showing(a);
         catalogue_swap(a->ledger, next);
-        catalogue_version_raise(a->ledger, a->lsn);
+        catalogue_lsn_raise(a->ledger, a->lsn);
         catalogue_put(a->ledger);
     }
     return 0;

@@ -47,13 +47,13 @@ static void keep_lsn(struct ledger *ledger, const struct record_head *record, ui
         location_decode(record, &f);
         assert(f.fixed.location < catalogue->location_count); /* it was applied */
         catalogue->locations[f.fixed.location].lsn = lsn;
-        catalogue_version_raise(ledger, lsn);
+        catalogue_lsn_raise(ledger, lsn);
     } else if (record->type == RECORD_CHANNEL) {
         struct channel_fields f;
         channel_decode(record, &f);
         assert(f.fixed.channel < catalogue->channel_count);
         catalogue->channels[f.fixed.channel].lsn = lsn;
-        catalogue_version_raise(ledger, lsn);
+        catalogue_lsn_raise(ledger, lsn);
     }
 }
 

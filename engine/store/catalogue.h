@@ -57,9 +57,10 @@ struct channel {
     uint32_t buffer;      /* units of each item that it neither shows nor takes */
     uint32_t hold_ttl_ms; /* 0: DEFAULT_HOLD_MS */
     enum sourcing sourcing;
-    uint16_t place_count;     /* 0: sells from every active location */
-    struct code_text *places; /* codes of locations, or names of groups; owned */
-    uint16_t *rank;           /* per location: its place in the order, or RANK_NEVER; owned */
+    uint16_t place_count; /* 0: sells from every active location */
+    struct code_text
+        *places;    /* `locations` on the wire: codes of locations, or names of groups; owned */
+    uint16_t *rank; /* per location: its place in the order, or RANK_NEVER; owned */
     uint64_t lsn;
 };
 

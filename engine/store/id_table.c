@@ -131,13 +131,13 @@ static uint64_t index_word(const struct id_table *ids, const struct id_entry *en
     return (hash & ~WORD_ENTRY) | (entry_number(ids, entry) + 1);
 }
 
-/* Examines one entry whose tag matches: UNDECIDED if it is busy, because it may be this id or
+/* Examines one entry whose tag matches: BUSY if it is busy, because it may be this id or
  * another. */
 static enum entry_found examine(struct id_entry *candidate, struct text id, struct id_entry **entry,
                                 uint64_t *word)
 {
     if (!entry_take(candidate, word))
-        return ENTRY_UNDECIDED;
+        return ENTRY_BUSY;
     if (text_equal(entry_id(candidate, *word), id)) {
         *entry = candidate;
         return ENTRY_FOUND;
@@ -275,7 +275,7 @@ enum entry_found id_table_add(struct id_table *ids, struct id_cursor *cursor, st
     struct bucket *home = bucket_at(ids, hash, 0);
     struct id_entry *fresh = slots_take(ids, cursor);
     *entry = NULL;
-    enum entry_found found = ENTRY_UNDECIDED;
+    enum entry_found found = ENTRY_BUSY;
     if (bucket_take(home)) {
         found = id_table_find(ids, id, hash, entry, word);
         if (found == ENTRY_ABSENT && fresh && index_add(ids, fresh, hash)) {
@@ -319,7 +319,7 @@ int id_table_enter(struct id_table *ids, struct id_entry *entry, struct text id,
     while (!bucket_take(home))
         sched_yield(); /* no thread holds it for long, and there is nothing else to do */
     enum entry_found outcome;
-    while ((outcome = id_table_find(ids, id, hash, &found, &word)) == ENTRY_UNDECIDED)
+    while ((outcome = id_table_find(ids, id, hash, &found, &word)) == ENTRY_BUSY)
         sched_yield();
     int error = 0;
     if (outcome == ENTRY_FOUND)

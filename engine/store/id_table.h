@@ -112,7 +112,7 @@ struct id_entry {
                 ended_prev; /* in a queue of ended ids: its context's thread only */
         };
     };
-    uint32_t inbox_next; /* inbox link: the sending thread, then the owner - see W1 */
+    uint32_t inbox_next; /* inbox link: the sending thread, then the owner - see Q1 */
     uint8_t owner;       /* context in whose wheel it is linked, or NO_OWNER - see E1 */
     bool in_inbox;       /* the entry is in its owner's inbox - see E1 */
     uint8_t timed; /* ENTRY_RESERVATION: each draw has a ready time; else all are ready at once */
@@ -227,9 +227,9 @@ struct bucket {
 };
 
 /* One bit per entry of a chunk of 64: set if its slot is taken. Any context may write it, but
- * mostly the one that took the chunk from the hand does, so a chunk has its own cache line: its
- * neighbours belong to other contexts. Relaxed: a thread that finds a bit clear takes the entry
- * (E1), and relies on what it then finds. */
+ * mostly the one that took the chunk from the hand (slots.h) does, so a chunk has its own cache
+ * line: its neighbours belong to other contexts. Relaxed: a thread that finds a bit clear takes the
+ * entry (E1), and relies on what it then finds. */
 struct taken_chunk {
     _Alignas(64) _Atomic uint64_t bits;
 };
@@ -342,14 +342,14 @@ static inline struct text entry_id(const struct id_entry *entry, uint64_t word)
 enum entry_found {
     ENTRY_ABSENT,
     ENTRY_FOUND,
-    ENTRY_UNDECIDED,
+    ENTRY_BUSY,
     ENTRY_NO_SLOT,     /* slots_why_none says why */
     ENTRY_TABLE_FULL,  /* of live reservations */
     ENTRY_TABLE_YOUNG, /* of live reservations, and of ids that must not be forgotten yet */
 };
 
 /* Finds and takes the entry of an id. FOUND: the caller owns *entry, and *word is its state.
- * UNDECIDED: a busy object is in the way. */
+ * BUSY: a busy object is in the way. */
 enum entry_found id_table_find(struct id_table *ids, struct text id, uint64_t hash,
                                struct id_entry **entry, uint64_t *word);
 

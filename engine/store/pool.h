@@ -11,9 +11,8 @@
  * into that room may have been reserved by then, and an undone fulfil promises its units again.
  *
  * Available is on hand less reserved; it is negative only if a count or an adjustment found less
- * than was promised (the pool is then short). `undecided` counts the undecided operations over
- * several pools that have a tentative take here: while it is not zero, "too little" is not yet
- * true.
+ * than was promised (the pool is then short). `undecided` counts the tentative takes here, those
+ * that may still be undone: while it is not zero, "too little" is not yet true.
  *
  * Written by any context, by compare-and-swap. Order: a give's claim comes before its swap, a
  * take's after it (rules T and G), so swaps release and reads acquire: a thread that sees a give

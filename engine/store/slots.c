@@ -454,7 +454,7 @@ static enum entry_found why_none(struct id_table *ids, const struct id_cursor *c
     uint64_t slots = ask_others(ids, cursor, &ripe) + id_table_free(ids) +
                      (uint64_t)__builtin_popcountll(cursor->candidates);
     if (ripe || slots >= missing)
-        return ENTRY_UNDECIDED;
+        return ENTRY_BUSY;
     bool young = ids->remember_ms > 0 && id_table_remembered(ids) > 0;
     return young ? ENTRY_TABLE_YOUNG : ENTRY_TABLE_FULL;
 }

@@ -27,7 +27,7 @@
 /* Returns a busy slot that stands for nothing; the caller owns it. NULL: slots_why_none says
  * why. */
 struct id_entry *slots_take(struct id_table *ids, struct id_cursor *cursor);
-/* UNDECIDED: try again soon; something is in the way, or other contexts were asked. */
+/* BUSY: try again soon; something is in the way, or other contexts were asked. */
 enum entry_found slots_why_none(struct id_table *ids, const struct id_cursor *cursor);
 
 /* Sets `count` slots aside for draws, before anything else happens for their order. ABSENT: done;

@@ -158,7 +158,7 @@ static void push(struct wheel *wheel, struct id_table *ids, struct id_entry *ent
     do
         entry->inbox_next = first;
     while (!atomic_compare_exchange_weak_explicit(&wheel->inbox, &first, link, memory_order_release,
-                                                  memory_order_relaxed)); /* W1 */
+                                                  memory_order_relaxed)); /* Q1 */
 }
 
 bool wheel_send(struct wheel *wheel, struct id_table *ids, struct id_entry *entry)
@@ -175,7 +175,7 @@ struct id_entry *wheel_take_inbox(struct wheel *wheel, struct id_table *ids)
 {
     if (atomic_load_explicit(&wheel->inbox, memory_order_relaxed) == 0)
         return NULL;
-    uint32_t first = atomic_exchange_explicit(&wheel->inbox, 0, memory_order_acquire); /* W1 */
+    uint32_t first = atomic_exchange_explicit(&wheel->inbox, 0, memory_order_acquire); /* Q1 */
     return first ? entry_at(ids, first - 1) : NULL;
 }
 

@@ -6,7 +6,7 @@
  *
  * Ownership: the buckets and the entries' wheel_next and wheel_prev belong to the context's thread.
  * Another context that ends a hold, or shortens it, cannot unlink it: it puts the entry, which it
- * owns (E1), into the owner's inbox, a stack of entries linked through inbox_next (W1: pushed with
+ * owns (E1), into the owner's inbox, a stack of entries linked through inbox_next (Q1: pushed with
  * release, taken whole with acquire, so that the links are seen).
  *
  * `in_inbox` says that the entry is in the inbox, so that it is there only once and its slot is not
@@ -26,7 +26,7 @@ struct wheel {
     uint32_t heads[WHEEL_LEVELS * WHEEL_SLOTS]; /* entry number + 1 */
     uint32_t due[WHEEL_LEVELS];                 /* lists to examine */
     uint64_t occupied[WHEEL_SLOTS / 64];        /* which slots of the lowest level have entries */
-    _Alignas(64) _Atomic uint32_t inbox;        /* entry number + 1; any context, W1 */
+    _Alignas(64) _Atomic uint32_t inbox;        /* entry number + 1; any context, Q1 */
 };
 
 void wheel_init(struct wheel *wheel, uint64_t now_ms);

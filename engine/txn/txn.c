@@ -112,10 +112,10 @@ static void record_undone(struct ctx *ctx, const struct postings *postings, uint
         record_add(&b, &undone, sizeof undone);
     }
     uint32_t length = record_end(&b);
-    uint64_t position = journal_claim(ctx, length);
+    uint64_t position = ctx_claim(ctx, length);
     for (uint32_t i = 0; i < count; i++)
         item_version_raise_of_pool(ctx, postings->at[i].pool, position + length);
-    journal_publish(ctx, position);
+    ctx_publish(ctx, position);
 }
 
 void txn_undo(struct ctx *ctx, uint32_t count)

@@ -38,8 +38,9 @@ struct txn;
 
 /* The change of one pool, and its condition. */
 struct posting {
-    uint32_t pool;             /* unit; POOL_UNMADE: `taken` creates the pool and fills it in */
-    int32_t counted;           /* what must be on hand in the pool, or NOT_COUNTED */
+    uint32_t pool;   /* its number, see struct items; POOL_UNMADE: `taken` creates the pool and
+                                  fills this in */
+    int32_t counted; /* what must be on hand in the pool, or NOT_COUNTED */
     int64_t on_hand, reserved; /* change of each, in units */
     int64_t needs;             /* units that must be available, or NEEDS_NONE */
     uint64_t after;            /* the pool's word as written, or as it failed the condition */
@@ -98,8 +99,8 @@ struct txn {
     uint64_t content; /* fingerprint of the request */
 
     /* Set by the plan. */
-    struct id_entry *reservation; /* the one that it changes, owned; NULL: none. `show` puts it, or
-                                     the run does if nothing is done */
+    struct id_entry *reservation; /* the one that it changes, owned; NULL: none. `show` puts it; if
+                                     nothing is done, or the plan refuses, the run does */
     uint64_t word;                /* state of the reservation */
     bool may_undo;                /* even a single take may be undone, so it is tentative */
     bool done;                    /* there is nothing to do, and the plan has filled the result */

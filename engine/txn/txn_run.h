@@ -21,8 +21,8 @@
  * others get their share. */
 enum { PLANS_MOST = 8, PLANNING_WORK = 64 << 10 };
 
-/* Rule T. False: a pool does not meet its condition, and nothing is taken. *undecided: it might,
- * because another context's take is undecided there. */
+/* Rule T. False: a pool does not meet its condition, and nothing is taken. *undecided: it may
+ * yet, once another context's take there is decided. */
 TXN_TEMPLATE bool txn_take(struct ctx *ctx, bool tentative, bool *undecided)
 {
     struct postings *all = ctx->postings;
@@ -31,7 +31,7 @@ TXN_TEMPLATE bool txn_take(struct ctx *ctx, bool tentative, bool *undecided)
         if (txn_apply(ctx, p, tentative) == POOL_CHANGED) /* @take */
             continue;
         *undecided = word_undecided(p->after) != 0; /* @undecided */
-        assert(tentative || i == 0);                /* T: a plain take may have caused a refusal */
+        assert(tentative || i == 0); /* T: a take that is not tentative may have caused a refusal */
         txn_undo(ctx, i);
         return false;
     }
@@ -62,8 +62,8 @@ TXN_TEMPLATE uint64_t txn_claim(struct ctx *ctx, const struct txn *t, const stru
                                 uint32_t length)
 {
     if (kind->preclaims && !t->entry)
-        return journal_claim_give(ctx, length, t->reservation->lsn_last);
-    return journal_claim(ctx, length);
+        return ctx_claim_give(ctx, length, t->reservation->lsn_last);
+    return ctx_claim(ctx, length);
 }
 
 /* Everything is claimed and given, so nothing can fail. The record is published after the change is
@@ -75,7 +75,7 @@ TXN_TEMPLATE void txn_finish(struct ctx *ctx, struct txn *t, const struct txn_ki
         kind->outcome(ctx, t);
     for (uint32_t i = 0; (kind->takes || kind->gives) && i < ctx->postings->count; i++)
         item_version_raise_of_pool(ctx, ctx->postings->at[i].pool, t->lsn);
-    journal_publish(ctx, position); /* @publish */
+    ctx_publish(ctx, position); /* @publish */
     kind->show(ctx, t);
 }
 
@@ -92,7 +92,7 @@ TXN_TEMPLATE enum code txn_claim_and_give(struct ctx *ctx, struct txn *t,
     t->lsn = *position + length;
     if (!kind->gives || txn_give(ctx)) /* @give */
         return CODE_OK;
-    journal_void(ctx, *position, length);
+    ctx_void(ctx, *position, length);
     return CODE_DEFERRED;
 }
 

@@ -67,11 +67,11 @@ WRONG = {
              "early_length = 0;"
              "if (kind->taken && postings->count == 1) {"
              "    early_length = kind->record(ctx, t);"
-             "    early_position = journal_claim(ctx, early_length);"
+             "    early_position = ctx_claim(ctx, early_length);"
              "    linger();"
              "}"),
             ("before", "taken",
-             "if (early_length && code) journal_void(ctx, early_position, early_length);"),
+             "if (early_length && code) ctx_void(ctx, early_position, early_length);"),
             ("replace", "claim",
              "*position = early_length ? early_position : txn_claim(ctx, t, kind, length);"),
         ],
@@ -177,7 +177,7 @@ WRONG = {
         [
             ("before", "give",
              "if (kind->gives && ctx->postings->takes == 0) {"
-             "    journal_publish(ctx, *position);"
+             "    ctx_publish(ctx, *position);"
              "    usleep(300);"
              "}"),
             ("before", "publish", "if (!kind->gives || ctx->postings->takes > 0)"),

@@ -75,8 +75,8 @@ Test(entry, an_id_is_added_once)
     set_up(64);
     cr_assert_eq(find(text_of("a"), &entry, &word), ENTRY_ABSENT);
     cr_assert_eq(add(text_of("a"), &entry, &word), ENTRY_ABSENT);
-    cr_assert_eq(add(text_of("a"), &again, &word), ENTRY_UNDECIDED, "it is busy");
-    cr_assert_eq(find(text_of("a"), &again, &word), ENTRY_UNDECIDED);
+    cr_assert_eq(add(text_of("a"), &again, &word), ENTRY_BUSY, "it is busy");
+    cr_assert_eq(find(text_of("a"), &again, &word), ENTRY_BUSY);
     entry_put(entry, state_word(ENTRY_MOVEMENT, STATE_NONE, 1));
     cr_assert_eq(add(text_of("a"), &again, &word), ENTRY_FOUND);
     cr_assert_eq(again, entry);
@@ -153,7 +153,7 @@ Test(entry, a_busy_home_bucket_is_in_the_way)
     uint64_t hash = id_hash(&ids, text_of("a"));
     struct bucket *home = &ids.buckets[id_table_home(&ids, hash)];
     atomic_store(&home->head, 1);
-    cr_assert_eq(add(text_of("a"), &entry, &word), ENTRY_UNDECIDED);
+    cr_assert_eq(add(text_of("a"), &entry, &word), ENTRY_BUSY);
     cr_assert_eq(find(text_of("a"), &entry, &word), ENTRY_ABSENT, "reading needs no bucket");
     atomic_store(&home->head, 0);
     cr_assert_eq(add(text_of("a"), &entry, &word), ENTRY_ABSENT);

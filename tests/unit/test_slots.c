@@ -135,7 +135,7 @@ Test(slots, a_message_on_its_way_keeps_the_slot)
     in_inbox->in_inbox = true;
     for (uint64_t i = 0; i < 63; i++)
         add_live(name_of(buffer, i));
-    cr_assert_eq(add(text_of("more"), &entry, &word), ENTRY_UNDECIDED);
+    cr_assert_eq(add(text_of("more"), &entry, &word), ENTRY_BUSY);
     cr_assert(remembered(text_of("in_inbox")));
     in_inbox->in_inbox = false;
     add_finished(text_of("more"));
@@ -161,7 +161,7 @@ Test(slots, a_context_shares_what_is_ripe_with_one_that_finds_nothing)
     slots_share(&ids, &cursor);
     cr_assert_eq(id_table_remembered(&ids), COUNT, "nobody asked");
     other.now_ms = cursor.now_ms = 6000;
-    cr_assert_eq(add_at(&other, id, &entry, &word), ENTRY_UNDECIDED, "it asks");
+    cr_assert_eq(add_at(&other, id, &entry, &word), ENTRY_BUSY, "it asks");
     slots_share(&ids, &cursor);
     cr_assert_eq(id_table_remembered(&ids), 0);
     cr_assert_eq(add_at(&other, id, &entry, &word), ENTRY_ABSENT);
@@ -187,7 +187,7 @@ Test(slots, a_context_shares_its_stash)
     slots_free_draws(&ids, &cursor, draws[0]);
     slots_free_draws(&ids, &cursor, draws[1]);
     add_live(text_of("in one of them"));
-    cr_assert_eq(add_at(&other, id, &entry, &word), ENTRY_UNDECIDED, "it asks");
+    cr_assert_eq(add_at(&other, id, &entry, &word), ENTRY_BUSY, "it asks");
     slots_share(&ids, &cursor);
     cr_assert_eq(add_at(&other, id, &entry, &word), ENTRY_ABSENT);
     id_table_destroy(&ids);
@@ -209,7 +209,7 @@ Test(slots, a_context_that_is_asked_says_when_it_has_something)
         add_finished(name_of(buffer, i));
     cursor.now_ms = 6000;
     add_finished(text_of("in place of the first"));
-    cr_assert_eq(add_at(&other, id, &entry, &word), ENTRY_UNDECIDED);
+    cr_assert_eq(add_at(&other, id, &entry, &word), ENTRY_BUSY);
     slots_share(&ids, &cursor);
     cr_assert_eq(id_table_ripe_ms(&ids), 3000 + 5000);
     cr_assert_eq(add_at(&other, id, &entry, &word), ENTRY_TABLE_YOUNG);
@@ -227,7 +227,7 @@ Test(slots, a_slot_whose_bucket_is_busy_waits)
     atomic_fetch_or(&home->head, 1);
     for (unsigned i = 0; i < 40; i++)
         cr_assert_null(slots_take(&ids, &cursor));
-    cr_assert_eq(slots_why_none(&ids, &cursor), ENTRY_UNDECIDED);
+    cr_assert_eq(slots_why_none(&ids, &cursor), ENTRY_BUSY);
     atomic_fetch_and(&home->head, ~UINT64_C(1));
     cr_assert(remembered(name_of(buffer, 0)));
     cr_assert_not_null(slots_take(&ids, &cursor));
@@ -300,7 +300,7 @@ Test(slots, a_question_waits_for_the_context_that_is_asked)
     while (other.candidates != 0)
         other.candidates &= other.candidates - 1; /* the rest of the table is in use */
     for (unsigned iterations = 0; iterations < 5; iterations++) {
-        cr_assert_eq(add(name_of(buffer, iterations), &entry, &word), ENTRY_UNDECIDED);
+        cr_assert_eq(add(name_of(buffer, iterations), &entry, &word), ENTRY_BUSY);
         slots_share(&ids, &cursor);
     }
     slots_share(&ids, &other);
