@@ -148,7 +148,7 @@ struct id_part *id_index_find(struct id_index *index, uint64_t key)
 {
     struct id_part *part = part_of(index, key);
     if (part)
-        part->used = index->question;
+        part->used = index->query;
     return part;
 }
 
@@ -177,7 +177,7 @@ static struct id_part *make_part(struct id_index *index, uint64_t key)
     part = calloc(1, sizeof *part);
     if (!part)
         return NULL;
-    *part = (struct id_part){ .key = key, .used = index->question };
+    *part = (struct id_part){ .key = key, .used = index->query };
     count_bytes(index, part, sizeof *part);
     size_t place = part_place(index, key);
     assert(place == index->count || index->parts[place]->key > key);
@@ -220,7 +220,7 @@ void id_index_destroy(struct id_index *index)
 
 void id_index_begin(struct id_index *index)
 {
-    index->question++;
+    index->query++;
     index->full = false;
 }
 
@@ -232,7 +232,7 @@ static void keep_bound(struct id_index *index, const struct id_part *part)
         const struct id_part *oldest = NULL;
         for (size_t i = 0; i < index->count; i++) {
             const struct id_part *other = index->parts[i];
-            if (other->used < index->question && (!oldest || other->used < oldest->used))
+            if (other->used < index->query && (!oldest || other->used < oldest->used))
                 oldest = other;
         }
         if (!oldest) {

@@ -61,7 +61,7 @@ struct id_set {
 struct id_index {
     size_t bytes_max, bytes; /* allowed, in use */
     size_t ids;              /* distinct within each span, in all filters */
-    uint64_t question;       /* number of the current query */
+    uint64_t query;          /* number of the current query */
     bool full;               /* it can keep nothing more */
     struct id_part **parts;  /* by key */
     size_t count, room;

@@ -106,7 +106,7 @@ static void reap(struct journal *journal)
             continue;
         if (i == SLOT_SYNC && slot->retired)
             after_retired(journal, slot);
-        if (i == SLOT_PREPARE) {
+        if (i == SLOT_PREALLOCATION) {
             after_preallocation(journal, slot);
             if (journal->next.step == PREALLOCATION_FAILED)
                 atomic_fetch_or_explicit(&journal->untold, UNTOLD_NO_NEXT, memory_order_release);
@@ -235,7 +235,7 @@ static bool is_preallocation_due(const struct journal *journal)
 static bool find_preallocation(struct journal *journal, struct file_request *request)
 {
     struct preallocation *next = &journal->next;
-    if (!is_free(&journal->slots[SLOT_PREPARE]) || !is_preallocation_due(journal))
+    if (!is_free(&journal->slots[SLOT_PREALLOCATION]) || !is_preallocation_due(journal))
         return false;
     if (next->step == PREALLOCATION_IDLE) {
         preallocation_begin(next, journal->current.sequence + 1, journal->segment_bytes,
@@ -243,9 +243,9 @@ static bool find_preallocation(struct journal *journal, struct file_request *req
     }
     assert(next->step == PREALLOCATION_READY ||
            next->sequence == journal->current.sequence + 1); /* F2 */
-    if (!prepare_request(next, request))
+    if (!preallocation_request(next, request))
         return false;
-    hand_out(journal, SLOT_PREPARE, request, (struct log_position){ 0 });
+    hand_out(journal, SLOT_PREALLOCATION, request, (struct log_position){ 0 });
     return true;
 }
 
@@ -314,7 +314,7 @@ static void take_result(struct journal *journal, const struct file_request *requ
 {
     bool is_short =
         request->kind == FILE_WRITE && result >= 0 && (uint32_t)result < request->length;
-    if (request->slot == SLOT_PREPARE || request->kind == FILE_CLOSE)
+    if (request->slot == SLOT_PREALLOCATION || request->kind == FILE_CLOSE)
         return;
     if (result < 0 || is_short) {
         fail(journal, is_short ? -ENOSPC : result, what_failed(request));
@@ -329,14 +329,14 @@ static void finish(struct journal *journal, const struct file_request *request, 
     assert(request->slot < JOURNAL_SLOTS);
     struct io_slot *slot = &journal->slots[request->slot];
     assert(atomic_load_explicit(&slot->state, memory_order_relaxed) == SLOT_OUT);
-    slot->result = request->slot == SLOT_PREPARE
+    slot->result = request->slot == SLOT_PREALLOCATION
                        ? preallocation_opened(&journal->next, request, result)
                        : result;
     if (is_batch(request))
         counter_set(&journal->counters.last_write_us, now_us() - slot->started_us);
     take_result(journal, request, result);
     atomic_store_explicit(&slot->state, SLOT_DONE, memory_order_release); /* J2 */
-    if (request->slot != SLOT_PREPARE)
+    if (request->slot != SLOT_PREALLOCATION)
         acknowledge(journal);
 }
 
@@ -456,7 +456,7 @@ static bool is_unseen(const struct io_slot *slot, enum file_request_kind kind)
 
 void journal_settle_unseen(struct journal *journal)
 {
-    const struct io_slot *preallocation = &journal->slots[SLOT_PREPARE];
+    const struct io_slot *preallocation = &journal->slots[SLOT_PREALLOCATION];
     if (is_unseen(preallocation, FILE_OPEN) && preallocation->result >= 0)
         journal->files->close(journal->files->context, preallocation->result);
     if (is_unseen(preallocation, FILE_CLOSE))

@@ -36,8 +36,8 @@ enum { BATCHES_WHILE_BUSY = 2 };
 enum { SYNC_INTERVAL_MS = 1000 };
 
 /* The batches' slots come first. */
-enum { SLOT_SYNC = JOURNAL_BATCHES, SLOT_PREPARE };
-_Static_assert(SLOT_PREPARE + 1 == JOURNAL_SLOTS, "as the header says");
+enum { SLOT_SYNC = JOURNAL_BATCHES, SLOT_PREALLOCATION };
+_Static_assert(SLOT_PREALLOCATION + 1 == JOURNAL_SLOTS, "as the header says");
 
 /* Bits of journal->untold. */
 enum { UNTOLD_NO_NEXT = 1, UNTOLD_FAILED = 2 };

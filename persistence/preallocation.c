@@ -96,7 +96,7 @@ static void ask_for_header(const struct preallocation *preallocation, struct fil
     request->length = BLOCK_BYTES;
 }
 
-bool prepare_request(struct preallocation *preallocation, struct file_request *request)
+bool preallocation_request(struct preallocation *preallocation, struct file_request *request)
 {
     *request = (struct file_request){ .fd = preallocation->fd,
                                       .path = preallocation->unfinished.text,
@@ -264,7 +264,7 @@ int preallocation_take(struct preallocation *preallocation)
 int preallocation_finish(struct preallocation *preallocation)
 {
     struct file_request request;
-    while (prepare_request(preallocation, &request)) {
+    while (preallocation_request(preallocation, &request)) {
         int result = file_perform(preallocation->files, &request);
         preallocation_advance(preallocation, &request,
                               preallocation_opened(preallocation, &request, result));

@@ -68,7 +68,7 @@ void preallocation_begin(struct preallocation *preallocation, uint64_t sequence,
                          uint64_t now_ms);
 
 /* The request of the current step. False: there is none (IDLE, READY, FAILED). */
-bool prepare_request(struct preallocation *preallocation, struct file_request *request);
+bool preallocation_request(struct preallocation *preallocation, struct file_request *request);
 
 /* The performer of a request calls it, even while another thread is in preallocation_advance: locks
  * a file opened for batches (F13). The result, or -errno. */

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Begins a history with snapshot contents, in place of all records before the snapshot. */
-#include <assert.h>
 #include <errno.h>
 #include <string.h>
 
@@ -15,7 +14,8 @@ static int load_item(struct history *history, const struct contents_item *item,
                  (filter->subject == HISTORY_ITEM && filter->item == item->item);
     if (!asked)
         return 0;
-    assert(!history->born || filter->subject == HISTORY_ALL); /* an item has one record */
+    if (history->born && filter->subject == HISTORY_ITEM)
+        return -EILSEQ; /* an item has one record */
     history->born = true;
     for (uint32_t i = 0; i < item->pool_count; i++) {
         struct contents_pool pool;
@@ -44,15 +44,16 @@ static int load_items(struct history *history, const unsigned char *at, size_t l
 }
 
 /* Finished ones too: their units may still be returned. */
-static void see_reservation(struct history *history, const struct contents_entry *entry,
-                            const unsigned char *draws)
+static int see_reservation(struct history *history, const struct contents_entry *entry,
+                           const unsigned char *draws)
 {
     struct text id = { (const char *)draws + entry->draw_count * sizeof(struct contents_draw),
                        entry->id_len };
     if (history->filter.subject != HISTORY_ID ||
         !text_equal(id, (struct text){ history->filter.id, history->filter.id_len }))
-        return;
-    assert(!history->seen.known); /* an id has one entry */
+        return 0;
+    if (history->seen.known)
+        return -EILSEQ; /* an id has one entry */
     history->seen.known = true;
     history->seen.state = (enum entry_state)entry->state;
     for (uint16_t i = 0; i < entry->draw_count; i++) {
@@ -61,6 +62,7 @@ static void see_reservation(struct history *history, const struct contents_entry
         if (draw.pool.item == history->filter.item)
             history->seen.fulfilled += draw.fulfilled;
     }
+    return 0;
 }
 
 static int load_reservation(struct history *history, const struct contents_entry *entry,
@@ -77,6 +79,8 @@ static int load_reservation(struct history *history, const struct contents_entry
     for (uint16_t i = 0; i < entry->draw_count; i++) {
         struct contents_draw draw;
         memcpy(&draw, draws + i * sizeof draw, sizeof draw);
+        if ((uint64_t)draw.fulfilled + draw.cancelled > draw.qty)
+            return -EILSEQ;
         uint32_t left = draw.qty - draw.fulfilled - draw.cancelled;
         if (asked || (filter->subject == HISTORY_ITEM && filter->item == draw.pool.item))
             kept[count++] = (struct history_draw){ draw.pool, i, draw.qty, left };
@@ -95,9 +99,9 @@ static int load_entries(struct history *history, const unsigned char *at, size_t
             return -EILSEQ;
         bool reservation = entry.kind == ENTRY_RESERVATION && entry.state < STATE_COUNT;
         bool open = reservation && !state_final((enum entry_state)entry.state);
-        if (reservation)
-            see_reservation(history, &entry, at + sizeof entry);
-        int error = open ? load_reservation(history, &entry, at + sizeof entry) : 0;
+        int error = reservation ? see_reservation(history, &entry, at + sizeof entry) : 0;
+        if (!error && open)
+            error = load_reservation(history, &entry, at + sizeof entry);
         if (error)
             return error;
         at += entry.length;

@@ -154,6 +154,8 @@ static int apply_allot(struct applying *a)
         return apply_refuse(a, "it is malformed");
     if (owner_kind(r->pool.owner) != POOL_ALLOTTED)
         return apply_refuse(a, "its pool is invalid");
+    if (r->delta == 0 || llabs(r->delta) > QUANTITY_MAX)
+        return apply_refuse(a, "its quantity is invalid");
     struct pool_key shared_key = { r->pool.item, r->pool.location, owner_of(POOL_SHARED, 0) };
     set_time(a, r->time_ms);
     int error = find_pool(a, &r->pool, &own);

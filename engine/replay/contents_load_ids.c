@@ -92,7 +92,8 @@ static int load_draw(struct loading *l, const struct entry_parts *p, uint32_t in
     if (saved.pool.item < items->max_items)
         pool = pool_find(items, saved.pool.item, saved.pool.location, saved.pool.owner);
     bool sane = pool && saved.qty >= 1 && saved.qty <= QUANTITY_MAX &&
-                (uint64_t)saved.fulfilled + saved.cancelled <= saved.qty;
+                (uint64_t)saved.fulfilled + saved.cancelled <= saved.qty &&
+                (p->saved.state != STATE_HELD || saved.fulfilled == 0);
     if (!sane)
         return contents_complain(l->complaint, -EINVAL, "\"%.*s\" has an invalid draw",
                                  (int)p->id.len, p->id.at);

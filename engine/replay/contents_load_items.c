@@ -59,10 +59,12 @@ static int load_details(struct loading *l, const struct contents_item *saved, st
                               .low_stock = saved->low_stock,
                               .backorder_limit = saved->backorder_limit };
     details_apply(details, &s);
-    assert(!atomic_load(&l->ledger->items.details[saved->item])); /* an item has one record */
     details->lsn = saved->details_lsn;
-    atomic_store_explicit(&l->ledger->items.details[saved->item], details, memory_order_release);
-    return 0;
+    struct item_details *none = NULL;
+    if (atomic_compare_exchange_strong(&l->ledger->items.details[saved->item], &none, details))
+        return 0;
+    free(details); /* another thread loads another record of that item */
+    return contents_complain(l->complaint, -EINVAL, "item %u appears twice", saved->item);
 }
 
 /* The parts of an item's record. */

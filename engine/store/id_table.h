@@ -209,7 +209,7 @@ static inline void entry_put(struct id_entry *entry, uint64_t word)
 /* E1, for assertions: somebody owns it, and that must be the caller. */
 static inline bool entry_is_owned(const struct id_entry *entry)
 {
-    return atomic_load_explicit(&entry->state, memory_order_relaxed) & STATE_BUSY;
+    return atomic_load_explicit(&entry->state, memory_order_relaxed) & STATE_BUSY; /* @is-owned */
 }
 
 /* When what the entry stands for ended. The caller owns it, or its queue. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The image of a ledger in a snapshot, on any bytes: what the snapshot's checksums have let through
+ * The contents of a snapshot, on any bytes: what the snapshot's checksums have let through
  * may still be wrong, or have been made to harm. Each run is loaded from memory of just its size.
  *
  *   I1  Nothing is read or written where it should not be.
@@ -10,10 +10,12 @@
  * The input: nine little-endian 16-bit totals, then runs: u8 kind, u16 length, bytes.
  */
 #include <assert.h>
+#include <errno.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/history/history.h"
 #include "engine/ledger/ledger.h"
 #include "engine/replay/contents.h"
 #include "tests/support/ledger_rig.h"
@@ -48,6 +50,23 @@ static void work(struct ledger_rig *rig)
     ledger_end(ctx);
 }
 
+/* A history begins with contents that no ledger has loaded: of an old snapshot. */
+static void begin_histories(enum contents_kind kind, const unsigned char *run, size_t length)
+{
+    const struct history_filter filters[] = {
+        { .subject = HISTORY_ALL },
+        { .subject = HISTORY_ITEM },
+        { .subject = HISTORY_ID, .id_len = 2, .id = "r0" },
+    };
+    for (unsigned i = 0; i < sizeof filters / sizeof filters[0]; i++) {
+        struct history history;
+        history_open(&history, &filters[i]);
+        int error = history_load(&history, kind, run, length);
+        assert(error == 0 || error == -EILSEQ || error == -ENOMEM);
+        history_close(&history);
+    }
+}
+
 /* The whole input, run by run; 0 if all of it was accepted. */
 static int load(struct contents_load *load, const uint8_t *data, size_t size,
                 struct contents_complaint *complaint)
@@ -60,6 +79,7 @@ static int load(struct contents_load *load, const uint8_t *data, size_t size,
         unsigned char *run = malloc(length + 1); /* of its size: reading on is seen */
         assert(run);
         memcpy(run, data + 3, length);
+        begin_histories((enum contents_kind)data[0], run, length);
         error = ledger_contents_load(load, (enum contents_kind)data[0], run, length, complaint);
         free(run);
         data += 3 + length;

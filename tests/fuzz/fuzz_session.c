@@ -109,7 +109,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return -1;
     size_t piece = data[0] ? data[0] : size;
     session_rig_open(&session, &limits, &ledger);
-    if (data[0] % 2 == 1) /* every question in as many parts as it can have */
+    if (data[0] % 2 == 1) /* every query in as many parts as it can have */
         session.executor.quantum = 1;
     session_rig_ask(&session, 1, "receive", "['r', 'S', 'main', 100]");
     session_rig_ask(&session, 2, "reserve", "['o', 'default', [['S', 5]], {'ttl_ms': 50}]");

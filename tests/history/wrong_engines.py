@@ -105,6 +105,7 @@ WRONG = {
         [
             ("before", "owned",
              "if (!late) { entry_put(*entry, *word); linger(); return CODE_OK; }"),
+            ("replace", "is-owned", "return entry != NULL;"),  # else assertions catch it
         ],
         (),
     ),

@@ -50,20 +50,20 @@ proctype mover(byte first)
 proctype reader()
 {
     byte stamp, over, first, last, there;
-    bool quiet;
+    bool stable;
     over = ended;
     stamp = begun;
-    quiet = (over == stamp);
+    stable = (over == stamp);
 #ifdef BEGUN_ONLY
-    quiet = true;
+    stable = true;
 #endif
     first = pool[0];
     atomic { last = pool[1]; there = pool[0] + pool[1] };
-    quiet = quiet && (begun == stamp);
+    stable = stable && (begun == stamp);
 #ifdef NO_BRACKET
-    quiet = true;
+    stable = true;
 #endif
-    assert(!quiet || there <= first + last)
+    assert(!stable || there <= first + last)
 }
 
 init { atomic { run mover(0); run mover(1); run reader() } }

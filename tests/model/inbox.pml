@@ -33,7 +33,7 @@ proctype shortener()
     gone++
 }
 
-proctype question()
+proctype query()
 {
     bool got;
     TRY;
@@ -98,7 +98,7 @@ proctype reuser()
 }
 
 init {
-    atomic { run owner(); run shortener(); run question(); run reuser() };
+    atomic { run owner(); run shortener(); run query(); run reuser() };
     (_nr_pr == 1);
     assert(draws)
 }

@@ -271,8 +271,8 @@ static bool follow_prefix(struct run *run)
     return good;
 }
 
-/* Starts anew from the log, or an image and the rest of the log, compares, and goes on with the new
- * one. */
+/* Starts anew from the log, or snapshot contents and the rest of the log, compares, and goes on
+ * with the new one. */
 static bool restart(struct run *run)
 {
     struct ledger_rig follower;

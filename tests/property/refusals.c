@@ -2,8 +2,8 @@
 /*
  * A refusal changes nothing. Random requests, most of them wrong in some way, meet small tables
  * that are soon full. After each that is refused the ledger is what it was before: the same
- * catalogue, items, pools, marks and remembered changes in its image, the same metrics, and nothing
- * in the log.
+ * catalogue, items, pools, versions and remembered changes in its contents, the same metrics, and
+ * nothing in the log.
  *
  *   refusals [--seed N] [--seconds S]
  */
@@ -232,7 +232,7 @@ static const char *difference(const struct state *a, const struct state *b)
     if (!same_runs(&a->contents, &b->contents, CONTENTS_SETTINGS))
         return "the catalogue";
     if (!same_runs(&a->contents, &b->contents, CONTENTS_ITEMS))
-        return "items, pools or marks";
+        return "items, pools or versions";
     if (!same_runs(&a->contents, &b->contents, CONTENTS_RECENT))
         return "the remembered changes";
     return NULL;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Consumers that follow the marks while others change stock, orders that fail and are undone among
- * them. Whoever has read a head must have met every change up to it; and once all is stable, what a
- * consumer has gathered walk by walk must be what the ledger says.
+ * Consumers that follow the change index while others change stock, orders that fail and are undone
+ * among them. Whoever has read a head must have met every change up to it; and once all is stable,
+ * what a consumer has gathered walk by walk must be what the ledger says.
  */
 #include <sched.h>
 #include <stdio.h>
@@ -172,7 +172,7 @@ static void walk(const struct race *race, struct consumer *c, struct ctx *ctx)
     uint32_t cursor = 0, item;
     memset(c->seen, 0, sizeof c->seen);
     while (change_index_next(ledger, c->since < catalogue ? 0 : c->since, &cursor, &item, &lsn)) {
-        RACE_MUST(lsn > 0 && lsn == (lsn & ~UINT64_C(7)), "a mark that is no LSN");
+        RACE_MUST(lsn > 0 && lsn == (lsn & ~UINT64_C(7)), "a version that is no LSN");
         look_at(c, ctx, item);
     }
     check_seen(race, c, head);

@@ -3,8 +3,8 @@
  * What the mirror tells of one item, entry by entry. Each change adds a unit, so a change's LSN
  * says how many units there are.
  *
- *   - No entry has an older value than its LSN says: an item's mark is read before its values. The
- *     item changes as fast as it can and has many values, so that it changes while they are read.
+ *   - No entry has an older value than its LSN says: an item's version is read before its values.
+ *     The item changes as fast as it can and has many values, so that it changes while they are read.
  *   - No change is told twice: what the audit meets before a walk does is left to the walk. The log
  *     is held back until an audit is due, so that the audit meets a change just made.
  */

@@ -19,25 +19,25 @@ struct return_evidence evidence_gather(const unsigned char *records, size_t leng
 {
     _Alignas(8) unsigned char record[RECORD_MAX];
     struct history history;
-    struct history_query question = {
+    struct history_query query = {
         .kind = HISTORY_RETURNED,
         .filter = { .subject = HISTORY_ID, .item = item, .id_len = (uint8_t)reservation.len }
     };
     assert(reservation.len <= ID_MAX);
-    memcpy(question.filter.id, reservation.at, reservation.len);
-    history_open(&history, &question.filter);
+    memcpy(query.filter.id, reservation.at, reservation.len);
+    history_open(&history, &query.filter);
     for (size_t at = 0; at < length;) {
         uint32_t n;
         memcpy(&n, records + at, sizeof n);
         memcpy(record, records + at, n);
         at += n;
         const struct record_head *head = (const struct record_head *)(const void *)record;
-        if (history_take(&history, head, at, 0, count, &question) == 0)
+        if (history_take(&history, head, at, 0, count, &query) == 0)
             continue;
         fprintf(stderr, "evidence: the record that ends at LSN %zu cannot be read\n", at);
         exit(1);
     }
     history_close(&history);
-    question.evidence.upto = length;
-    return question.evidence;
+    query.evidence.upto = length;
+    return query.evidence;
 }

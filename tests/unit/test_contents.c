@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Images that say what cannot be: each is refused by name, and nothing is written past a table. */
 #include <criterion/criterion.h>
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "engine/history/history.h"
 #include "engine/ledger/ctx.h"
 #include "tests/support/contents_rig.h"
 
@@ -130,6 +132,74 @@ Test(contents, an_entry_among_the_draws_of_another_is_refused)
 {
     entry_of("r4")->slot = entry_of("r1")->slot + 1;
     expect_refused("has another entry's slot");
+}
+
+static struct contents_draw *first_draw(struct contents_entry *entry)
+{
+    return (struct contents_draw *)(void *)(entry + 1);
+}
+
+Test(contents, a_hold_that_was_fulfilled_in_part_is_refused)
+{
+    struct contents_entry *entry = entry_of("r1");
+    entry->state = STATE_HELD;
+    first_draw(entry)->qty = 2;
+    first_draw(entry)->fulfilled = 1;
+    expect_refused("has an invalid draw");
+}
+
+/* ---- as a history begins with them ---- */
+
+static int load_history(struct history_filter filter)
+{
+    struct history history;
+    int error = 0;
+    history_open(&history, &filter);
+    for (const struct contents_run *run = contents.first; run && !error; run = run->next)
+        error = history_load(&history, run->kind, run->bytes, run->length);
+    history_close(&history);
+    return error;
+}
+
+static struct history_filter about_id(const char *id)
+{
+    struct history_filter filter = { .subject = HISTORY_ID, .id_len = (uint8_t)strlen(id) };
+    memcpy(filter.id, id, filter.id_len);
+    return filter;
+}
+
+Test(contents, begin_a_history)
+{
+    cr_assert_eq(load_history((struct history_filter){ .subject = HISTORY_ALL }), 0);
+    cr_assert_eq(load_history((struct history_filter){ .subject = HISTORY_ITEM }), 0);
+    cr_assert_eq(load_history(about_id("r1")), 0);
+}
+
+Test(contents, a_draw_that_has_settled_more_than_it_holds_begins_no_history)
+{
+    first_draw(entry_of("r1"))->cancelled = first_draw(entry_of("r1"))->qty + 1;
+    cr_assert_eq(load_history((struct history_filter){ .subject = HISTORY_ALL }), -EILSEQ);
+}
+
+Test(contents, an_id_that_is_there_twice_begins_no_history)
+{
+    struct contents_entry *other = entry_of("r3");
+    memcpy((char *)(first_draw(other) + other->draw_count), "r1", 2);
+    cr_assert_eq(load_history(about_id("r1")), -EILSEQ);
+}
+
+Test(contents, an_item_that_is_there_twice_begins_no_history)
+{
+    for (struct contents_run *run = contents.first; run; run = run->next) {
+        if (run->kind != CONTENTS_ITEMS)
+            continue;
+        for (size_t at = 0; at < run->length;) {
+            struct contents_item *item = (struct contents_item *)(void *)(run->bytes + at);
+            item->item = 0;
+            at += item->length;
+        }
+    }
+    cr_assert_eq(load_history((struct history_filter){ .subject = HISTORY_ITEM }), -EILSEQ);
 }
 
 Test(contents, a_change_of_stock_is_no_setting)

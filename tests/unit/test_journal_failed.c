@@ -116,5 +116,5 @@ Test(journal_failed, a_retired_segment_is_closed_once_after_a_failure)
 
 Test(journal_failed, a_segment_in_the_making_is_closed_once_after_a_failure)
 {
-    expect_one_close(SLOT_PREPARE);
+    expect_one_close(SLOT_PREALLOCATION);
 }

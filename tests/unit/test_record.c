@@ -412,6 +412,25 @@ Test(record, a_draw_from_another_channels_pool_is_refused)
     ledger_rig_close(&rig);
 }
 
+Test(record, an_allotment_of_nothing_or_of_too_much_is_refused)
+{
+    static _Alignas(8) unsigned char lie[RECORD_MAX];
+    static const int32_t deltas[] = { 0, INT32_MIN, INT32_MAX };
+    unsigned judged = 0;
+    make_log();
+    for (size_t offset = 0; offset < rig.length;) {
+        uint32_t length = ledger_rig_record(&rig, offset, lie);
+        struct allot_record *allot = (struct allot_record *)(void *)lie;
+        for (unsigned i = 0; allot->head.type == RECORD_ALLOT && i < 3; i++, judged++) {
+            allot->delta = deltas[i];
+            cr_assert_eq(apply_lie(offset, lie, offset + length), -EINVAL);
+        }
+        offset += length;
+    }
+    cr_assert_gt(judged, 0);
+    ledger_rig_close(&rig);
+}
+
 /* I8: also of a kind that has no channel otherwise. */
 Test(record, a_pool_of_no_channel_is_refused)
 {

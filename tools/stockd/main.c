@@ -479,7 +479,7 @@ static void warn_exposed(const struct program *program)
 }
 
 /* Logs the start before the ready file appears, so that a program that waits for the file finds the
- * line in the log; but not if the file cannot be written. */
+ * line in the log; but not if the contents of the file cannot be written. */
 static void on_ready(void *context)
 {
     struct program *program = context;
