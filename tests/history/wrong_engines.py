@@ -12,6 +12,7 @@ what.
 """
 
 import concurrent.futures
+import functools
 import glob
 import json
 import os
@@ -288,14 +289,18 @@ class Workshop:
                 file.write(with_linger(texts[name]))
         return folder
 
+    @functools.lru_cache(maxsize=None)
+    def included(self, name):
+        """The headers of the project that the file includes, and those that they include."""
+        found = set()
+        for header in re.findall(r'^#include "([^"]+)"', self.read(name), re.M):
+            if os.path.exists(os.path.join(ROOT, header)):
+                found |= {header} | self.included(header)
+        return found
+
     def touched(self, texts, objects):
         """The sources that have changed, or include a header that has."""
-        includes = [f'#include "{name}"' for name in texts if name.endswith(".h")]
-        return [
-            name
-            for name in objects
-            if name in texts or any(include in self.read(name) for include in includes)
-        ]
+        return [name for name in objects if name in texts or self.included(name) & texts.keys()]
 
     def make(self, wrong, changes, race=None):
         """The wrong engine's program: stockd, or that race program."""

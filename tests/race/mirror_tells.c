@@ -4,7 +4,8 @@
  * says how many units there are.
  *
  *   - No entry has an older value than its LSN says: an item's version is read before its values.
- *     The item changes as fast as it can and has many values, so that it changes while they are read.
+ *     The item changes as fast as it can and has many values, so that it changes while they are
+ *     read.
  *   - No change is told twice: what the audit meets before a walk does is left to the walk. The log
  *     is held back until an audit is due, so that the audit meets a change just made.
  */
