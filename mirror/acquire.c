@@ -5,7 +5,7 @@
 #include <string.h>
 
 /* What Redis holds on a new connection. */
-struct finding {
+struct mirror_found {
     struct fence fence;
     bool has_fence;
     bool wrong_mirror, wrong_stream; /* the key has another type */
@@ -60,12 +60,11 @@ static bool receive_stream(struct exchange *e, struct stream_id *id)
     return true;
 }
 
-static bool receive_finding(struct exchange *e, struct finding *finding)
+static bool receive_found(struct exchange *e, struct mirror_found *found)
 {
-    return exchange_receive_fence(e, &finding->fence, &finding->has_fence) &&
-           receive_type(e, "hash", &finding->wrong_mirror) &&
-           receive_type(e, "stream", &finding->wrong_stream) &&
-           receive_stream(e, &finding->last_id);
+    return exchange_receive_fence(e, &found->fence, &found->has_fence) &&
+           receive_type(e, "hash", &found->wrong_mirror) &&
+           receive_type(e, "stream", &found->wrong_stream) && receive_stream(e, &found->last_id);
 }
 
 static void clear_way(struct acquirer *a, struct transaction *t, const char *key)
@@ -78,23 +77,23 @@ static void clear_way(struct acquirer *a, struct transaction *t, const char *key
 }
 
 /* Logs the success, and which engine had the fence. */
-static void report_acquired(struct acquirer *a, const struct finding *finding, bool doubtful)
+static void report_acquired(struct acquirer *a, const struct mirror_found *found, bool doubtful)
 {
     char from[64] = "";
-    if (finding->has_fence && finding->fence.run != a->exchange->fence.run)
+    if (found->has_fence && found->fence.run != a->exchange->fence.run)
         snprintf(from, sizeof from, ", taken over from engine %016llx",
-                 (unsigned long long)finding->fence.run);
+                 (unsigned long long)found->fence.run);
     report_recovery(a->report, "%s: %s", from,
                     doubtful ? "comparing all items" : "holds the last transaction, continuing");
 }
 
-static bool set_fence(struct acquirer *a, const struct finding *finding)
+static bool set_fence(struct acquirer *a, const struct mirror_found *found)
 {
     struct exchange *e = a->exchange;
     struct transaction t = { 0 };
-    if (finding->wrong_mirror)
+    if (found->wrong_mirror)
         clear_way(a, &t, e->keys->mirror);
-    if (finding->wrong_stream)
+    if (found->wrong_stream)
         clear_way(a, &t, e->keys->changes);
     e->fence.connection++;
     bool done = exchange_run(e, &t, &e->follow->confirmed);
@@ -105,32 +104,32 @@ static bool set_fence(struct acquirer *a, const struct finding *finding)
 enum acquired acquire_fence(struct acquirer *a)
 {
     struct exchange *e = a->exchange;
-    struct finding finding = { 0 };
+    struct mirror_found state = { 0 };
     ask(e);
-    if (!redis_send(e->redis) || !receive_finding(e, &finding))
+    if (!redis_send(e->redis) || !receive_found(e, &state))
         return ACQUIRE_FAILED;
-    const struct fence *found = finding.has_fence ? &finding.fence : NULL;
+    const struct fence *found = state.has_fence ? &state.fence : NULL;
     enum fence_verdict verdict = fence_judge(found, &e->fence, e->sent);
     if (verdict == FENCE_NEWER && a->forced) {
-        e->fence.start_ms = finding.fence.start_ms + 1;
+        e->fence.start_ms = state.fence.start_ms + 1;
         verdict = FENCE_DOUBTFUL;
     }
     if (verdict == FENCE_NEWER) {
         redis_fail(e->redis, "engine %016llx, which started later, writes to this Redis",
-                   (unsigned long long)finding.fence.run);
+                   (unsigned long long)state.fence.run);
         return ACQUIRE_FENCED;
     }
     if (verdict == FENCE_OURS)
-        e->fence.batch = finding.fence.batch; /* may be one more than a reply has confirmed */
+        e->fence.batch = state.fence.batch; /* may be one more than a reply has confirmed */
     if (verdict == FENCE_DOUBTFUL) {
         follow_doubt(e->follow);
         metric_add(&e->metrics->resyncs, 1);
     }
-    if (stream_id_less(a->publisher->last_id, finding.last_id))
-        a->publisher->last_id = finding.last_id;
-    if (!set_fence(a, &finding))
+    if (stream_id_less(a->publisher->last_id, state.last_id))
+        a->publisher->last_id = state.last_id;
+    if (!set_fence(a, &state))
         return ACQUIRE_FAILED;
     a->forced = false; /* whichever engine had the fence: forcing is for one connection only */
-    report_acquired(a, &finding, verdict == FENCE_DOUBTFUL);
+    report_acquired(a, &state, verdict == FENCE_DOUBTFUL);
     return ACQUIRED;
 }

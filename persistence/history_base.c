@@ -11,14 +11,14 @@
 
 /* ---- segments ---- */
 
-struct archived {
+struct archived_segments {
     uint64_t *sequences;
     size_t count, room;
 };
 
 static int add_archived(void *argument, const char *name)
 {
-    struct archived *archived = argument;
+    struct archived_segments *archived = argument;
     uint64_t sequence = archive_sequence(name);
     if (sequence == 0)
         return 0;
@@ -42,7 +42,7 @@ static int compare(const void *a, const void *b)
 }
 
 /* Merges both lists, sorted, each number once, and drops what is before a gap. */
-static int merge(struct segment_list *list, const struct archived *archived)
+static int merge(struct segment_list *list, const struct archived_segments *archived)
 {
     size_t count = list->count + archived->count;
     if (count == 0)
@@ -74,7 +74,7 @@ static int read_segments(struct history_kept *kept, const struct file_ops *files
 {
     struct path journal;
     struct path archive;
-    struct archived archived = { 0 };
+    struct archived_segments archived = { 0 };
     int error = path_join(&journal, data, "journal");
     if (!error)
         error = path_join(&archive, data, "archive");
@@ -153,7 +153,7 @@ void history_kept_free(struct history_kept *kept)
 /* ---- beginning ---- */
 
 /* The loading of a snapshot into a history. */
-struct loading {
+struct history_loading {
     struct history *history;
     struct id_index *index; /* NULL: none */
     uint64_t lsn;           /* of the snapshot */
@@ -163,7 +163,7 @@ struct loading {
 
 static bool is_wanted(void *context, uint64_t block)
 {
-    const struct loading *loading = context;
+    const struct history_loading *loading = context;
     if (!loading->known)
         return true;
     const struct id_part *part = id_index_find(loading->index, id_key_snapshot(loading->lsn));
@@ -173,7 +173,7 @@ static bool is_wanted(void *context, uint64_t block)
 static int load_block(void *context, enum contents_kind kind, const unsigned char *bytes,
                       uint32_t length)
 {
-    const struct loading *loading = context;
+    const struct history_loading *loading = context;
     int error = history_load(loading->history, kind, bytes, length);
     if (!error && loading->index && !loading->known)
         id_index_add_block(loading->index, loading->lsn, bytes,
@@ -181,7 +181,7 @@ static int load_block(void *context, enum contents_kind kind, const unsigned cha
     return error;
 }
 
-static int walk_snapshot(const struct snapshot *snapshot, struct loading *loading,
+static int walk_snapshot(const struct snapshot *snapshot, struct history_loading *loading,
                          struct error *why)
 {
     struct snapshot_walk walk = { loading, is_wanted, load_block };
@@ -209,7 +209,7 @@ static int load(struct history *history, const struct journal_position *position
 {
     struct path folder;
     struct snapshot snapshot;
-    struct loading loading = { .history = history, .index = index, .lsn = position->lsn };
+    struct history_loading loading = { .history = history, .index = index, .lsn = position->lsn };
     int error = path_join(&folder, data, "snapshot");
     if (!error)
         error = snapshot_open(&snapshot, files, folder.text, position->lsn, why);

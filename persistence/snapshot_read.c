@@ -143,7 +143,7 @@ void snapshot_close(struct snapshot *snapshot)
 /* ---- blocks ---- */
 
 /* Shared by the loading threads. What is not atomic is constant while they run. */
-struct loading {
+struct snapshot_loading {
     const struct snapshot *snapshot;
     struct snapshot_name name;
     const struct snapshot_target *target;
@@ -155,7 +155,7 @@ struct loading {
 };
 
 struct loader {
-    struct loading *loading;
+    struct snapshot_loading *loading;
     pthread_t thread;
     bool reports; /* progress; the calling thread */
     unsigned char *buffer;
@@ -179,7 +179,7 @@ static bool hold(struct loader *l, size_t length)
 
 static int load_block(struct loader *l, const struct snapshot_block *block)
 {
-    const struct loading *loading = l->loading;
+    const struct snapshot_loading *loading = l->loading;
     const struct snapshot *s = loading->snapshot;
     struct contents_complaint complaint = { "" };
     if (!hold(l, block->length))
@@ -202,7 +202,7 @@ static int load_block(struct loader *l, const struct snapshot_block *block)
 static void *run_loader(void *argument)
 {
     struct loader *l = argument;
-    struct loading *loading = l->loading;
+    struct snapshot_loading *loading = l->loading;
     const struct snapshot_target *target = loading->target;
     while (!l->error && !atomic_load_explicit(&loading->failed, memory_order_relaxed)) {
         uint64_t i = atomic_fetch_add_explicit(&loading->next, 1, memory_order_relaxed);
@@ -224,8 +224,8 @@ static void *run_loader(void *argument)
 
 /* Loads a run of blocks of one kind. Starting and joining the threads orders one run's writes
  * before the next one's reads. */
-static int load_run(struct loading *loading, uint64_t first, uint64_t end, unsigned threads,
-                    struct error *why)
+static int load_run(struct snapshot_loading *loading, uint64_t first, uint64_t end,
+                    unsigned threads, struct error *why)
 {
     assert(first < end && end <= loading->snapshot->footer.block_count);
     assert(threads >= 1 && threads <= THREADS_MAX);
@@ -260,7 +260,7 @@ static bool in_parallel(uint32_t kind)
     return kind == CONTENTS_ITEMS || kind == CONTENTS_ENTRIES;
 }
 
-static int load_runs(struct loading *loading, unsigned threads, struct error *why)
+static int load_runs(struct snapshot_loading *loading, unsigned threads, struct error *why)
 {
     const struct snapshot *s = loading->snapshot;
     uint64_t count = s->footer.block_count;
@@ -284,10 +284,10 @@ int snapshot_load(const struct snapshot *snapshot, struct ledger *ledger,
 {
     struct contents_load load;
     struct contents_complaint complaint = { "" };
-    struct loading loading = { .snapshot = snapshot,
-                               .name = snapshot_name(snapshot->header.position.lsn),
-                               .target = target,
-                               .load = ledger ? &load : NULL };
+    struct snapshot_loading loading = { .snapshot = snapshot,
+                                        .name = snapshot_name(snapshot->header.position.lsn),
+                                        .target = target,
+                                        .load = ledger ? &load : NULL };
     int error = 0;
     assert(threads >= 1);
     if (ledger)

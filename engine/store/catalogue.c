@@ -109,16 +109,16 @@ int channel_place_of(const struct channel *channel, const struct location *locat
     return -1;
 }
 
-struct candidate {
+struct ranked_location {
     int32_t priority;
     int place;
     uint16_t location;
 };
 
 /* By priority, then by place in the channel's list, then by age. */
-static int compare_candidates(const void *left, const void *right)
+static int compare_ranked(const void *left, const void *right)
 {
-    const struct candidate *a = left, *b = right;
+    const struct ranked_location *a = left, *b = right;
     if (a->priority != b->priority)
         return a->priority < b->priority ? -1 : 1;
     if (a->place != b->place)
@@ -130,10 +130,10 @@ static bool rank_locations(const struct catalogue *catalogue, struct channel *ch
 {
     uint16_t count = catalogue->location_count, asked = 0;
     assert(count > 0); /* "main" is always there */
-    struct candidate *candidates = calloc(count, sizeof *candidates);
+    struct ranked_location *ranked = calloc(count, sizeof *ranked);
     channel->rank = malloc(count * sizeof *channel->rank);
-    if (!candidates || !channel->rank) {
-        free(candidates);
+    if (!ranked || !channel->rank) {
+        free(ranked);
         return false;
     }
     for (uint16_t i = 0; i < count; i++) {
@@ -141,13 +141,13 @@ static bool rank_locations(const struct catalogue *catalogue, struct channel *ch
         int place = channel_place_of(channel, location);
         channel->rank[i] = RANK_NEVER;
         if (location->active && place >= 0)
-            candidates[asked++] = (struct candidate){ location->priority, place, i };
+            ranked[asked++] = (struct ranked_location){ location->priority, place, i };
     }
     assert(asked <= count);
-    qsort(candidates, asked, sizeof *candidates, compare_candidates);
+    qsort(ranked, asked, sizeof *ranked, compare_ranked);
     for (uint16_t i = 0; i < asked; i++)
-        channel->rank[candidates[i].location] = i;
-    free(candidates);
+        channel->rank[ranked[i].location] = i;
+    free(ranked);
     return true;
 }
 
