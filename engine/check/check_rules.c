@@ -97,8 +97,6 @@ bool rule_found(struct rules *rules, struct id_entry *entry, uint64_t word, bool
 
 /* ---- pools ---- */
 
-static const char *const kinds[POOL_KIND_COUNT] = { "shared", "allotted", "expected", "damaged" };
-
 bool rule_pool(struct rules *rules, uint32_t index, const struct pool *pool)
 {
     const struct items *items = &rules->ledger->items;
@@ -140,6 +138,6 @@ bool rule_sum(struct rules *rules, const struct pool *pool, int64_t reserved, ui
     struct text sku = item_sku(item_at(&rules->ledger->items, key_item(key)));
     struct text at = code_text(&catalogue->locations[key_location(key)].code);
     return BROKEN(rules, "I1: \"%.*s\" at \"%.*s\" (%s) has %lld reserved, but %u promised",
-                  (int)sku.len, sku.at, (int)at.len, at.at, kinds[owner_kind(key_owner(key))],
-                  (long long)reserved, promised);
+                  (int)sku.len, sku.at, (int)at.len, at.at,
+                  pool_kind_name(owner_kind(key_owner(key))), (long long)reserved, promised);
 }

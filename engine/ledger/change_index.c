@@ -53,7 +53,7 @@ void item_version_raise(struct ctx *ctx, uint32_t item, uint64_t lsn)
 void item_version_raise_of_pool(struct ctx *ctx, uint32_t unit, uint64_t lsn)
 {
     const struct pool *pool = pool_at(&ctx->ledger->items, unit);
-    item_version_raise(ctx, key_item(atomic_load_explicit(&pool->key, memory_order_relaxed)), lsn);
+    item_version_raise(ctx, key_item(pool_read_key(pool)), lsn);
 }
 
 void catalogue_lsn_raise(struct ledger *ledger, uint64_t lsn)

@@ -84,3 +84,9 @@ enum code make_item(struct ctx *ctx, struct text sku, uint32_t *item)
     *item = (uint32_t)found;
     return CODE_OK;
 }
+
+struct pool_key name_of_pool(const struct items *items, uint32_t unit)
+{
+    uint64_t key = pool_read_key(pool_at(items, unit));
+    return (struct pool_key){ key_item(key), key_location(key), key_owner(key) };
+}

@@ -14,4 +14,7 @@ enum code find_item(struct ctx *ctx, struct text sku, uint32_t *item);
 /* Finds the item, or creates it with a record of its own. */
 enum code make_item(struct ctx *ctx, struct text sku, uint32_t *item);
 
+/* How records name the pool. */
+struct pool_key name_of_pool(const struct items *items, uint32_t unit);
+
 #endif

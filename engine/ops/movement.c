@@ -167,13 +167,6 @@ static enum code plan(struct ctx *ctx, struct txn *t)
     return adjust_down(ctx, move, -move->asked->qty);
 }
 
-static struct pool_key key_of(const struct ctx *ctx, uint32_t unit)
-{
-    const struct pool *pool = pool_at(&ctx->ledger->items, unit);
-    uint64_t key = atomic_load_explicit(&pool->key, memory_order_relaxed);
-    return (struct pool_key){ key_item(key), key_location(key), key_owner(key) };
-}
-
 uint32_t movement_build_record(struct ctx *ctx, struct txn *t)
 {
     const struct moving *move = (const struct moving *)t;
@@ -182,7 +175,8 @@ uint32_t movement_build_record(struct ctx *ctx, struct txn *t)
     struct movement_fields f = { .fixed = { .head = head_of(ctx, move->record, move->kind),
                                             .content = t->content,
                                             .time_ms = ctx->wall_ms,
-                                            .pool = key_of(ctx, postings->at[0].pool),
+                                            .pool = name_of_pool(&ctx->ledger->items,
+                                                                 postings->at[0].pool),
                                             .delta = (int32_t)postings->at[0].on_hand,
                                             .more_count = (uint16_t)(postings->count - 1) },
                                  .id = t->id,
@@ -191,7 +185,8 @@ uint32_t movement_build_record(struct ctx *ctx, struct txn *t)
     struct record_builder b = movement_begin(ctx->record, &f);
     for (uint32_t i = 1; i < postings->count; i++) {
         const struct posting *p = &postings->at[i];
-        struct change_record more = { key_of(ctx, p->pool), (int32_t)p->on_hand };
+        struct change_record more = { name_of_pool(&ctx->ledger->items, p->pool),
+                                      (int32_t)p->on_hand };
         record_add(&b, &more, sizeof more);
     }
     return record_end(&b);

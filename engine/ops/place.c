@@ -7,7 +7,7 @@ _Static_assert((int)PLACE_POOLS <= (int)POSTINGS_MAX, "a location's pools fit th
 
 static bool lies_at(const struct pool *pool, uint16_t location, uint16_t *owner)
 {
-    uint64_t key = atomic_load_explicit(&pool->key, memory_order_relaxed);
+    uint64_t key = pool_read_key(pool);
     *owner = key_owner(key);
     return key_location(key) == location && owner_sellable(*owner);
 }

@@ -133,7 +133,7 @@ uint32_t ledger_stock_next(struct ctx *ctx, struct stock_look *look, const struc
     uint32_t count = 0;
     while (count < STOCK_POOLS && (pool = pool_walk_next(&walk)) != NULL) {
         struct pool_view *to = &ctx->pool_views[count++];
-        uint64_t key = atomic_load_explicit(&pool->key, memory_order_relaxed);
+        uint64_t key = pool_read_key(pool);
         /* Loaded only after the pool is found: the then current catalogue has the pool's
          * location. */
         view_pool(catalogue_now(ctx), key, pool_read(pool), to);

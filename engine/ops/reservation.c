@@ -129,7 +129,7 @@ void view_reservation(struct ctx *ctx, struct id_entry *entry, uint64_t word, bo
     struct draw_walk walk = draw_walk_start(&ctx->ledger->ids, entry);
     struct draw *draw;
     for (struct draw_view *v = ctx->draw_views; (draw = draw_walk_next(&walk)) != NULL; v++) {
-        uint64_t key = atomic_load_explicit(&pool_at(items, draw->pool)->key, memory_order_relaxed);
+        uint64_t key = pool_read_key(pool_at(items, draw->pool));
         const struct location *location = &catalogue->locations[key_location(key)];
         *v = (struct draw_view){ item_sku(item_at(items, key_item(key))),
                                  code_text(&location->code),

@@ -81,7 +81,7 @@ static void chain_draws(struct ctx *ctx)
     item_map_empty(&ctx->draw_list.map);
     for (uint32_t i = list->count; i-- > 0;) {
         const struct pool *pool = pool_at(items, list->draws[i]->pool);
-        uint64_t key = atomic_load_explicit(&pool->key, memory_order_relaxed);
+        uint64_t key = pool_read_key(pool);
         uint32_t *first = item_map_number(&ctx->draw_list.map, key_item(key), 0);
         list->next[i] = (uint16_t)*first;
         list->part[i] = 0;
@@ -172,7 +172,7 @@ static enum code choose_parts(struct ctx *ctx, struct stepping *s)
 static enum code not_on_hand(struct ctx *ctx, const struct posting *p, uint64_t word)
 {
     const struct items *items = &ctx->ledger->items;
-    uint64_t key = atomic_load_explicit(&pool_at(items, p->pool)->key, memory_order_relaxed);
+    uint64_t key = pool_read_key(pool_at(items, p->pool));
     struct text sku = item_sku(item_at(items, key_item(key)));
     struct text at = code_text(&catalogue_now(ctx)->locations[key_location(key)].code);
     fail(ctx, CODE_INSUFFICIENT_STOCK,

@@ -6,6 +6,7 @@
 
 #include "engine/ledger/change_index.h"
 #include "engine/ledger/ctx.h"
+#include "engine/ledger/find.h"
 #include "engine/replay/contents.h"
 
 struct writing {
@@ -97,7 +98,7 @@ static bool write_pools(const struct items *items, uint32_t index, unsigned char
     struct pool_walk walk = pool_walk_start(items, index);
     const struct pool *pool;
     while ((pool = pool_walk_next(&walk)) != NULL) {
-        uint64_t key = atomic_load_explicit(&pool->key, memory_order_relaxed);
+        uint64_t key = pool_read_key(pool);
         uint64_t word = pool_read(pool);
         struct contents_pool saved = { key_location(key), key_owner(key),
                                        (uint32_t)word_on_hand(word),
@@ -160,18 +161,12 @@ static int write_items(struct writing *w)
 
 /* ---- what ids stand for ---- */
 
-static struct pool_key key_of(const struct items *items, uint32_t unit)
-{
-    uint64_t key = atomic_load_explicit(&pool_at(items, unit)->key, memory_order_relaxed);
-    return (struct pool_key){ key_item(key), key_location(key), key_owner(key) };
-}
-
 static void write_draws(const struct writing *w, struct id_entry *entry, unsigned char **at)
 {
     struct draw_walk walk = draw_walk_start(&w->ledger->ids, entry);
     const struct draw *draw;
     while ((draw = draw_walk_next(&walk)) != NULL) {
-        struct contents_draw saved = { key_of(&w->ledger->items, draw->pool), draw->qty,
+        struct contents_draw saved = { name_of_pool(&w->ledger->items, draw->pool), draw->qty,
                                        draw->fulfilled, draw->cancelled };
         append(at, &saved, sizeof saved);
     }
@@ -351,8 +346,8 @@ static int write_recent(struct writing *w)
             &ledger->contexts[ctx]->recent.ring[next[ctx]++ % RECENT_CHANGES];
         struct contents_recent saved = {
             .time_ms = atomic_load_explicit(&change->time_ms, memory_order_relaxed),
-            .pool =
-                key_of(&ledger->items, atomic_load_explicit(&change->pool, memory_order_relaxed)),
+            .pool = name_of_pool(&ledger->items,
+                                 atomic_load_explicit(&change->pool, memory_order_relaxed)),
             .delta = atomic_load_explicit(&change->delta, memory_order_relaxed),
         };
         unsigned char *at = room_for(w, CONTENTS_RECENT, sizeof saved);

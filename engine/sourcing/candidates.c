@@ -95,7 +95,7 @@ void candidates_find(struct ctx *ctx, const struct channel *channel, uint32_t in
     struct pool_walk walk = pool_walk_start(items, index);
     struct pool *pool;
     while ((pool = pool_walk_next(&walk)) != NULL) {
-        uint64_t key = atomic_load_explicit(&pool->key, memory_order_relaxed);
+        uint64_t key = pool_read_key(pool);
         uint16_t at = key_location(key);
         if (at >= catalogue->location_count)
             continue; /* newer than the pinned catalogue: sourcing.c notices */
@@ -139,7 +139,7 @@ bool candidates_first(struct ctx *ctx, const struct channel *channel, uint32_t i
     struct pool_walk walk = pool_walk_start(items, index);
     struct pool *pool;
     while ((pool = pool_walk_next(&walk)) != NULL) {
-        uint64_t key = atomic_load_explicit(&pool->key, memory_order_relaxed);
+        uint64_t key = pool_read_key(pool);
         uint16_t at = key_location(key);
         uint32_t rank =
             at < catalogue->location_count ? rank_of(channel, channel_at, key) : RANK_NEVER;

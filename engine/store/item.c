@@ -282,7 +282,7 @@ struct pool *pool_find(const struct items *items, uint32_t item, uint16_t locati
     struct pool_walk walk = pool_walk_start(items, item);
     struct pool *pool;
     while ((pool = pool_walk_next(&walk)) != NULL)
-        if (atomic_load_explicit(&pool->key, memory_order_relaxed) == key)
+        if (pool_read_key(pool) == key)
             return pool;
     return NULL;
 }

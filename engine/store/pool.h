@@ -146,6 +146,12 @@ enum { NOT_COUNTED = -1 }; /* any quantity on hand will do */
 
 enum pool_outcome { POOL_CHANGED, POOL_SHORT, POOL_FULL };
 
+/* Of a pool that was found. Relaxed: finding it was reading its key, which never changes. */
+static inline uint64_t pool_read_key(const struct pool *pool)
+{
+    return atomic_load_explicit(&pool->key, memory_order_relaxed);
+}
+
 static inline uint64_t pool_read(const struct pool *pool)
 {
     return atomic_load_explicit(&pool->word, memory_order_acquire);

@@ -74,7 +74,7 @@ void postings_order(struct postings *postings)
 
 static struct item *item_of(const struct items *items, uint32_t unit)
 {
-    uint64_t key = atomic_load_explicit(&pool_at(items, unit)->key, memory_order_relaxed);
+    uint64_t key = pool_read_key(pool_at(items, unit));
     return item_at(items, key_item(key));
 }
 
@@ -107,7 +107,7 @@ static void record_undone(struct ctx *ctx, const struct postings *postings, uint
     struct record_builder b = undone_begin(ctx->record, &f);
     for (uint32_t i = 0; i < count; i++) {
         const struct pool *pool = pool_at(items, postings->at[i].pool);
-        uint64_t key = atomic_load_explicit(&pool->key, memory_order_relaxed);
+        uint64_t key = pool_read_key(pool);
         struct undone_item_record undone = { key_item(key) };
         record_add(&b, &undone, sizeof undone);
     }
