@@ -3,6 +3,7 @@
  * can hurt most. */
 #include <criterion/criterion.h>
 
+#include "engine/ledger/change_index.h"
 #include "engine/ledger/claim.h"
 #include "engine/ledger/find.h"
 #include "engine/txn/txn_run.h"
@@ -184,6 +185,25 @@ Test(txn, several_takes_stay_undecided_until_they_are_shown)
     cr_assert_eq(word_reserved(word(tea)), 2);
     cr_assert_eq(word_reserved(word(cup)), 3);
     cr_assert_eq(word_undecided(word(tea)) + word_undecided(word(cup)), 0);
+}
+
+static void expect_announced(void)
+{
+    uint64_t lsn;
+    cr_assert_not(ledger_shown_until(rig.ledger, &lsn));
+}
+
+/* M2: who has seen a take waits for its claim. */
+Test(txn, takes_are_announced_until_they_have_claimed)
+{
+    struct txn t = { .lsn = 0 };
+    uint64_t lsn;
+    want(tea, 0, 2, 2);
+    after_take = expect_announced;
+    must(txn_perform(ctx, &t, &kind));
+    cr_assert_eq(taken_calls, 1);
+    cr_assert(ledger_shown_until(rig.ledger, &lsn));
+    cr_assert_eq(lsn, t.lsn);
 }
 
 static void take_the_cups(void)
