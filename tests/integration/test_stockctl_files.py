@@ -199,7 +199,12 @@ class Import(StockctlTestCase):
                            what="the first rows")
             server.restart(kill=True)
             out, err = process.communicate(timeout=60 * SLOW)
-            self.assertEqual((reap(process, 1), err), (DONE, ""))
+            code = reap(process, 1)
+            if code != DONE:  # a busy machine: the engine came back later than stockctl waits
+                self.assertIn("run the same command to continue", err)
+                done = run_program("stockctl", "-s", server.unix, "--json", "import", "stock", path)
+                code, out, err = done.code, done.out, done.err
+            self.assertEqual((code, err), (DONE, ""))
             self.assertEqual(json.loads(out)["rows"], rows)
             done = run_program("stockctl", "-s", server.unix, "export", "stock")
             lines = done.out.splitlines()[1:]
