@@ -6,8 +6,8 @@
  * time, if that is later) and from then on follow the monotonic clock. Engine time never goes back
  * and never jumps, whatever happens to the wall clock.
  *
- * Clients are told wall time. While the wall clock is within a second of engine time, that is
- * engine time itself, so that replies do not jitter.
+ * Replies carry wall time. While the wall clock is within a second of engine time, they carry
+ * engine time itself, so that times do not jitter.
  */
 #ifndef STOCKD_PROTOCOL_CLOCK_H
 #define STOCKD_PROTOCOL_CLOCK_H

@@ -113,8 +113,8 @@ static void end_walk(struct subscription *s)
 
 /*
  * An item whose version is above the target is still changing, and the next walk will visit it:
- * this walk skips it, so a change is told once. It is never skipped twice in a row, because an item
- * that changes all the time is always above the target.
+ * this walk skips it, so that a change is sent once. The walk after one that skipped items skips
+ * none: otherwise an item that changes all the time would never be sent.
  */
 static void pack_slice(struct feed_slice *slice, const struct feed_view *view)
 {

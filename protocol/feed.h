@@ -31,7 +31,7 @@ struct feed_reading {
 };
 
 /*
- * A subscriber is told, walk by walk, what has changed between two LSNs. A walk visits the items in
+ * A subscription sends what has changed between two LSNs, walk by walk. A walk visits the items in
  * index order, so it reaches each one however slow the subscriber is.
  */
 struct subscription {

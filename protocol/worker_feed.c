@@ -9,7 +9,7 @@ enum {
     PASS_MS = 2,            /* from one pass to the next, at least */
     PASS_ROWS = 1024,       /* rows packed in one pass */
     PASS_BYTES = 1 << 20,   /* copied to subscribers in one pass */
-    UNSENT_HIGH = 64 << 10, /* unsent bytes above which a subscriber is told no more */
+    UNSENT_HIGH = 64 << 10, /* a subscriber with more unsent bytes gets no more rows */
     LOOK_AFTER_MS = 100,    /* at subscribers without room */
 };
 

@@ -145,7 +145,7 @@ struct history_query {
     uint32_t limit;     /* HISTORY_EVENTS: a page ends with the record that reaches it */
     bool has_lsn, has_time;
     uint64_t at;            /* HISTORY_STOCK: the LSN, or the time in ms, that it asks about */
-    uint64_t upto;          /* the durable LSN: nothing after it is told */
+    uint64_t upto;          /* the durable LSN; the answer leaves out all records after it */
     uint64_t asked_upto;    /* upto as requested: may be more than became durable */
     _Atomic bool abandoned; /* the asker sets it, the reader reads it: relaxed, a hint to stop */
 

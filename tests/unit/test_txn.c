@@ -193,7 +193,7 @@ static void expect_announced(void)
     cr_assert_not(ledger_shown_until(rig.ledger, &lsn));
 }
 
-/* M2: who has seen a take waits for its claim. */
+/* M2: a thread that has seen a take waits for its claim. */
 Test(txn, takes_are_announced_until_they_have_claimed)
 {
     struct txn t = { .lsn = 0 };
