@@ -102,7 +102,10 @@ static enum code plan(struct ctx *ctx, struct txn *t)
     assert(move->from); /* else nothing would have been available */
     uint32_t from = pool_unit(items, move->from);
     ctx->postings->stays = true;
-    post(ctx->postings, (struct posting){ from, NOT_COUNTED, -move->qty, 0, move->qty, 0 });
+    post(ctx->postings, (struct posting){ .pool = from,
+                                          .counted = NOT_COUNTED,
+                                          .on_hand = (int32_t)-move->qty,
+                                          .needs = (int32_t)move->qty });
     return target_post(ctx, &move->to, move->asked->sku, move->qty);
 }
 

@@ -18,8 +18,10 @@ static enum code plan_expire(struct ctx *ctx, struct txn *t)
     const struct draw *draw;
     while ((draw = draw_walk_next(&walk)) != NULL)
         if (draw_left(draw) > 0)
-            post(ctx->postings, (struct posting){ draw->pool, NOT_COUNTED, 0,
-                                                  -(int64_t)draw_left(draw), NEEDS_NONE, 0 });
+            post(ctx->postings, (struct posting){ .pool = draw->pool,
+                                                  .counted = NOT_COUNTED,
+                                                  .reserved = -(int32_t)draw_left(draw),
+                                                  .needs = NEEDS_NONE });
     return CODE_OK;
 }
 

@@ -131,7 +131,9 @@ enum code movement_post_up(struct ctx *ctx, struct moving *move, int64_t delta, 
     assert(delta > 0);
     assert(owner_kind(move->key.owner) != POOL_ALLOTTED); /* only allotments fill those */
     uint32_t unit = pool_unit(&ctx->ledger->items, move->pool);
-    post(ctx->postings, (struct posting){ unit, counted, delta, 0, NEEDS_NONE, 0 });
+    post(ctx->postings,
+         (struct posting){
+             .pool = unit, .counted = counted, .on_hand = (int32_t)delta, .needs = NEEDS_NONE });
     return CODE_OK;
 }
 

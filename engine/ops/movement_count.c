@@ -55,7 +55,8 @@ static enum code post_difference(struct ctx *ctx, struct moving *move, struct pl
     if (delta < 0)
         place_take(place, -delta, true, ctx->postings);
     else /* nothing to change, but the count took place: it raises the item's version */
-        post(ctx->postings, (struct posting){ shared->unit, NOT_COUNTED, 0, 0, NEEDS_NONE, 0 });
+        post(ctx->postings,
+             (struct posting){ .pool = shared->unit, .counted = NOT_COUNTED, .needs = NEEDS_NONE });
     return CODE_OK;
 }
 

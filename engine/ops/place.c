@@ -88,9 +88,12 @@ void place_take(struct place *place, int64_t missing, bool as_counted, struct po
         if (pool->qty == 0)
             continue;
         /* While available units suffice, no promise is broken, whatever happens in between. */
-        int64_t needs = promised > 0 ? NEEDS_NONE : pool->qty;
+        int32_t needs = promised > 0 ? NEEDS_NONE : (int32_t)pool->qty;
         int32_t counted = as_counted ? (int32_t)word_on_hand(pool->word) : NOT_COUNTED;
-        post(postings, (struct posting){ pool->unit, counted, -pool->qty, 0, needs, 0 });
+        post(postings, (struct posting){ .pool = pool->unit,
+                                         .counted = counted,
+                                         .on_hand = (int32_t)-pool->qty,
+                                         .needs = needs });
     }
 }
 
@@ -118,7 +121,9 @@ enum code target_post(struct ctx *ctx, struct target *to, struct text sku, int64
     if (!to->pool && !to->has_room && !(to->has_room = pool_room_take(items)))
         return no_pool(ctx);
     uint32_t unit = to->pool ? pool_unit(items, to->pool) : POOL_UNMADE;
-    post(ctx->postings, (struct posting){ unit, NOT_COUNTED, qty, 0, NEEDS_NONE, 0 });
+    post(ctx->postings,
+         (struct posting){
+             .pool = unit, .counted = NOT_COUNTED, .on_hand = (int32_t)qty, .needs = NEEDS_NONE });
     return CODE_OK;
 }
 

@@ -18,6 +18,7 @@
 #include "engine/ledger/find.h"
 #include "engine/ledger/operation_id.h"
 #include "engine/ops/reservation.h"
+#include "engine/sourcing/safety.h"
 #include "engine/txn/txn_run.h"
 
 enum { LOOKS_UNTIL_STABLE = 4 };
@@ -114,6 +115,27 @@ static enum code prepare_slots(struct ctx *ctx, struct order_plan *s)
     return found == ENTRY_ABSENT ? CODE_OK : no_slots(ctx, found);
 }
 
+/* Posts the take of each draw. The takes themselves check that the channel leaves what it must, as
+ * it is set now; so a setting that has changed since the plan is not overlooked. */
+static enum code post_draws(struct ctx *ctx, struct order_plan *s, int64_t buffer)
+{
+    assert(buffer == 0 || s->draw_count == 1);
+    for (uint32_t i = 0; i < s->draw_count; i++) {
+        const struct planned_draw *draw = &s->draws[i];
+        struct leaves leaves = leaves_of(ctx, s->channel, key_item(draw->key));
+        int64_t stays = leaves.nothing ? 0 : leaves_in_pool(&leaves, draw->key, draw->pool);
+        if (stays == NOT_STOCKED)
+            return CODE_DEFERRED; /* since it was planned */
+        int32_t qty = (int32_t)draw->qty, keeps = (int32_t)(stays + buffer);
+        post(ctx->postings, (struct posting){ .pool = draw->pool,
+                                              .counted = NOT_COUNTED,
+                                              .reserved = qty,
+                                              .needs = qty + keeps,
+                                              .keeps = keeps });
+    }
+    return CODE_OK;
+}
+
 static enum code plan(struct ctx *ctx, struct txn *t)
 {
     struct reserving *r = (struct reserving *)t;
@@ -128,14 +150,7 @@ static enum code plan(struct ctx *ctx, struct txn *t)
         return code;
     r->guarded = s->channel->buffer == 0 || s->one_pool;
     t->may_undo = !r->guarded;
-    int64_t buffer = r->guarded ? s->channel->buffer : 0;
-    assert(buffer == 0 || s->draw_count == 1);
-    for (uint32_t i = 0; i < s->draw_count; i++) {
-        int64_t qty = s->draws[i].qty;
-        post(ctx->postings,
-             (struct posting){ s->draws[i].pool, NOT_COUNTED, 0, qty, qty + buffer, 0 });
-    }
-    return CODE_OK;
+    return post_draws(ctx, s, r->guarded ? s->channel->buffer : 0);
 }
 
 /* On a busy item most looks meet a give; the next one may not. */

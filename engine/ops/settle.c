@@ -205,9 +205,12 @@ static enum code post_parts(struct ctx *ctx, struct stepping *s)
     for (uint32_t i = 0; i < s->part_count; i++) {
         const struct step_part *part = &s->parts[i];
         assert(part->qty <= draw_left(part->draw)); /* I3 */
-        int64_t qty = part->qty, shipped = s->kind == STEP_FULFIL ? qty : 0;
-        post(postings,
-             (struct posting){ part->draw->pool, NOT_COUNTED, -shipped, -qty, NEEDS_NONE, 0 });
+        int32_t qty = (int32_t)part->qty, shipped = s->kind == STEP_FULFIL ? qty : 0;
+        post(postings, (struct posting){ .pool = part->draw->pool,
+                                         .counted = NOT_COUNTED,
+                                         .on_hand = -shipped,
+                                         .reserved = -qty,
+                                         .needs = NEEDS_NONE });
     }
     return s->kind == STEP_FULFIL ? check_on_hand(ctx, postings) : CODE_OK;
 }

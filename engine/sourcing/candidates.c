@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "engine/ledger/ctx.h"
+#include "engine/sourcing/safety.h"
 
 _Static_assert(2 * LOCATIONS_MAX < RANK_NEVER, "ranks of both kinds are below never");
 
@@ -44,11 +45,12 @@ static inline uint32_t rank_of(const struct channel *channel, uint16_t channel_a
     return RANK_NEVER;
 }
 
+/* gone: what the channel leaves there, and what is planned. */
 static inline void look_at(struct candidates *s, const struct pool *pool, struct candidate c,
-                           int64_t planned, bool serving)
+                           int64_t gone, bool serving)
 {
     uint64_t word = pool_read(pool);
-    c.available = word_available(word) - planned;
+    c.available = word_available(word) - gone;
     s->pools++; /* @look */
     s->undecided |= word_undecided(word) != 0;
     if (c.available <= 0)
@@ -87,6 +89,7 @@ void candidates_find(struct ctx *ctx, const struct channel *channel, uint32_t in
     const struct item *item = item_at(items, index);
     uint16_t channel_at = channel_index(catalogue, channel);
     uint16_t bound_at = bound ? location_index(catalogue, bound) : 0;
+    struct leaves leaves = leaves_of(ctx, channel, index);
     uint32_t stamp;
     s->count = s->pools = 0;
     s->total = s->takeable = 0;
@@ -103,7 +106,10 @@ void candidates_find(struct ctx *ctx, const struct channel *channel, uint32_t in
         if (rank == RANK_NEVER)
             continue;
         uint32_t unit = pool_unit(items, pool);
-        int64_t gone = planned ? planned->slots[planned_slot(planned, unit)].qty : 0;
+        int64_t left = leaves.nothing ? 0 : leaves_in_pool(&leaves, key, unit);
+        if (left == NOT_STOCKED)
+            continue;
+        int64_t gone = left + (planned ? planned->slots[planned_slot(planned, unit)].qty : 0);
         struct candidate c = { .key = key, .unit = unit, .rank = rank };
         look_at(s, pool, c, gone, bound ? at == bound_at : catalogue->ships[at]);
     }
@@ -133,6 +139,7 @@ bool candidates_first(struct ctx *ctx, const struct channel *channel, uint32_t i
     const struct catalogue *catalogue = ctx->catalogue;
     const struct items *items = &ctx->ledger->items;
     uint16_t channel_at = channel_index(catalogue, channel);
+    struct leaves leaves = leaves_of(ctx, channel, index);
     struct candidate best = { .rank = RANK_NEVER };
     int64_t total = 0;
     *pools = 0;
@@ -145,7 +152,10 @@ bool candidates_first(struct ctx *ctx, const struct channel *channel, uint32_t i
             at < catalogue->location_count ? rank_of(channel, channel_at, key) : RANK_NEVER;
         if (rank == RANK_NEVER)
             continue;
-        struct candidate c = { key, 0, rank, word_available(pool_read(pool)) };
+        int64_t left = leaves.nothing ? 0 : leaves_in_pool(&leaves, key, pool_unit(items, pool));
+        if (left == NOT_STOCKED)
+            continue;
+        struct candidate c = { key, 0, rank, word_available(pool_read(pool)) - left };
         ++*pools; /* @first-look */
         if (c.available <= 0)
             continue;

@@ -192,13 +192,27 @@ void catalogue_destroy(struct catalogue *catalogue)
     }
     free(catalogue->locations);
     free(catalogue->ships);
+    free(catalogue->safety);
     free(catalogue->channels);
     free(catalogue->location_slots);
     free(catalogue->channel_slots);
     free(catalogue);
 }
 
-/* Derives the indexes, the ranks and `ships` from the locations and channels. */
+static bool derive_safety(struct catalogue *c)
+{
+    uint16_t first = 0;
+    while (first < c->location_count && c->locations[first].safety == 0)
+        first++;
+    if (first == c->location_count)
+        return true;
+    c->safety = calloc(c->location_count, sizeof *c->safety);
+    for (uint16_t i = first; c->safety && i < c->location_count; i++)
+        c->safety[i] = c->locations[i].safety;
+    return c->safety != NULL;
+}
+
+/* Derives the indexes, the ranks, `ships` and `safety` from the locations and channels. */
 bool catalogue_derive(struct catalogue *c)
 {
     assert(c->location_count >= 1);
@@ -214,6 +228,8 @@ bool catalogue_derive(struct catalogue *c)
         return false;
     for (uint16_t i = 0; i < c->location_count; i++)
         c->ships[i] = c->locations[i].ships;
+    if (!derive_safety(c))
+        return false;
     for (uint16_t i = 0; i < c->location_count; i++)
         enter_slot(c->location_slots, c->location_mask, code_text(&c->locations[i].code), i);
     for (uint16_t i = 0; i < c->channel_count; i++)

@@ -41,6 +41,7 @@ struct location {
     struct name_text name;
     int32_t priority; /* lower is asked first */
     uint32_t lead_time_s;
+    uint32_t safety; /* units of each item that stay there unsold, unless set for the item */
     double lat, lon; /* NaN when not set */
     bool ships, pickup, active;
     uint8_t group_count;
@@ -57,6 +58,7 @@ struct channel {
     uint32_t buffer;      /* units of each item that it neither shows nor takes */
     uint32_t hold_ttl_ms; /* 0: DEFAULT_HOLD_MS */
     enum sourcing sourcing;
+    bool ignore_safety;   /* sells the safety stock too */
     uint16_t place_count; /* 0: sells from every active location */
     struct code_text
         *places;    /* `locations` on the wire: codes of locations, or names of groups; owned */
@@ -70,6 +72,7 @@ struct catalogue {
     struct channel *channels;   /* likewise */
     bool *ships; /* per location: orders may ship from it; owned. An array, because this and the
                     rank are all that sourcing asks of a location */
+    uint32_t *safety;                         /* per location, likewise; NULL: none has any */
     uint16_t *location_slots, *channel_slots; /* open-addressing tables of index + 1 */
     uint32_t location_mask, channel_mask;
 };

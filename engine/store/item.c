@@ -42,13 +42,16 @@ int items_init(struct items *items, uint32_t max_items, uint32_t max_pools, uint
     items->slots = memory_reserve((size_t)slots * sizeof(uint64_t));
     items->details = memory_reserve((size_t)max_items * sizeof(void *));
     items->versions = memory_reserve((size_t)max_items * sizeof(uint64_t));
+    items->stockings = memory_reserve(units * sizeof(uint64_t));
     items->max_items = max_items;
     items->max_pools = max_pools;
     items->unit_count = (uint32_t)units;
     items->slot_mask = slots - 1;
     items->hash_seed = hash_seed;
     atomic_store(&items->unit_tail, (uint32_t)item_units);
-    return items->units && items->slots && items->details && items->versions ? 0 : -ENOMEM;
+    return items->units && items->slots && items->details && items->versions && items->stockings
+               ? 0
+               : -ENOMEM;
 }
 
 void items_destroy(struct items *items)
@@ -57,6 +60,7 @@ void items_destroy(struct items *items)
     memory_release((void *)items->slots, ((size_t)items->slot_mask + 1) * sizeof(uint64_t));
     memory_release((void *)items->details, (size_t)items->max_items * sizeof(void *));
     memory_release((void *)items->versions, (size_t)items->max_items * sizeof(uint64_t));
+    memory_release((void *)items->stockings, (size_t)items->unit_count * sizeof(uint64_t));
 }
 
 uint64_t sku_hash(const struct items *items, struct text sku)
@@ -375,6 +379,59 @@ void pool_room_give(struct items *items)
     atomic_fetch_sub_explicit(&items->pool_count, 1, memory_order_relaxed);
 }
 
+/* ---- stockings ---- */
+
+/*
+ * A new pool gets the stocking of its place, as the shared pool there has it. Its key is written
+ * before the shared pool's word is read; a setting writes that word before it walks over the keys
+ * (the fences). So a setting that does not meet this pool is one that this pool meets; and if both
+ * meet, the setting's word stays: this one only fills in an empty word.
+ */
+static void inherit_stocking(struct items *items, uint32_t item, uint16_t location,
+                             const struct pool *pool)
+{
+    atomic_thread_fence(memory_order_seq_cst);
+    if (!item_has(item_at(items, item), ITEM_STOCKING))
+        return;
+    uint64_t none = 0, word = stocking_find(items, item, location);
+    atomic_compare_exchange_strong_explicit(&items->stockings[pool_unit(items, pool)], &none, word,
+                                            memory_order_relaxed, memory_order_relaxed);
+}
+
+uint64_t stocking_find(const struct items *items, uint32_t item, uint16_t location)
+{
+    const struct pool *shared = pool_find(items, item, location, owner_of(POOL_SHARED, 0));
+    return shared ? stocking_at(items, pool_unit(items, shared)) : 0;
+}
+
+void stocking_set(struct items *items, uint32_t index, uint16_t location, uint64_t word)
+{
+    struct item *item = item_at(items, index);
+    const struct pool *pool = pool_find(items, index, location, owner_of(POOL_SHARED, 0));
+    assert(pool);
+    assert(word & STOCKING_SET);
+    gives_begin(item);
+    item_set(item, ITEM_STOCKING);
+    atomic_store_explicit(&items->stockings[pool_unit(items, pool)], word, memory_order_relaxed);
+    atomic_thread_fence(memory_order_seq_cst); /* see inherit_stocking */
+    struct pool_walk walk = pool_walk_start(items, index);
+    while ((pool = pool_walk_next(&walk)) != NULL)
+        if (key_location(pool_read_key(pool)) == location)
+            atomic_store_explicit(&items->stockings[pool_unit(items, pool)], word,
+                                  memory_order_relaxed);
+    gives_end(item);
+}
+
+void item_stocking_set(struct items *items, uint32_t index, uint64_t word)
+{
+    struct item *item = item_at(items, index);
+    gives_begin(item);
+    item_set(item, ITEM_STOCKING);
+    atomic_store_explicit(&items->stockings[index * (uint32_t)ITEM_UNITS], word,
+                          memory_order_relaxed);
+    gives_end(item);
+}
+
 struct pool *pool_make_in_room(struct items *items, uint32_t item, uint16_t location,
                                uint16_t owner)
 {
@@ -383,8 +440,10 @@ struct pool *pool_make_in_room(struct items *items, uint32_t item, uint16_t loca
         struct pool *pool = slot_for(items, item, key);
         uint64_t none = 0;
         if (pool && atomic_compare_exchange_strong_explicit(
-                        &pool->key, &none, key, memory_order_acq_rel, memory_order_acquire))
+                        &pool->key, &none, key, memory_order_acq_rel, memory_order_acquire)) {
+            inherit_stocking(items, item, location, pool);
             return pool;
+        }
         if (!pool || none == key) { /* no memory, or the pool exists already */
             pool_room_give(items);
             return pool;

@@ -15,13 +15,20 @@
 
 #include "engine/base/text.h"
 #include "engine/store/pool.h"
+#include "engine/store/stocking.h"
 
 enum { ITEM_POOLS = 3, ITEM_NONE = -1, ITEM_BUSY = -2, ITEM_FULL = -3 };
+
+enum item_flag {
+    ITEM_STOCKING = 1, /* it has a safety of its own, or a stocking at some place */
+    ITEM_MOVED = 2,    /* units of it have come or gone */
+};
 
 struct item {
     char sku[SKU_MAX]; /* written before the item is shown; const from then on */
     uint8_t sku_len;
-    uint8_t zero[3];
+    _Atomic uint8_t flags; /* enum item_flag; any context, relaxed: they are only ever set */
+    uint8_t zero[2];
     _Atomic uint32_t more;  /* unit of the first further block, 0 for none; set once by CAS */
     _Atomic uint32_t begun; /* gives that began, see gives_begin; any context */
     _Atomic uint32_t ended; /* gives that are visible; any context */
@@ -51,7 +58,9 @@ struct items {
     uint64_t hash_seed;
     _Atomic(struct item_details *) *details; /* per item, NULL until item_set; written by a
                                                 catalogue writer */
-    _Atomic uint64_t *versions; /* per item, see engine/ledger/change_index.h; any context */
+    _Atomic uint64_t *stockings; /* per unit: of a pool, its place's; of an item's first unit, the
+                                    item's own, see stocking.h */
+    _Atomic uint64_t *versions;  /* per item, see engine/ledger/change_index.h; any context */
     _Alignas(64) _Atomic uint32_t count; /* indexes given out; any context */
     _Atomic uint32_t pool_count;         /* pools in use; any context */
     _Atomic uint32_t unit_tail;          /* units given out; any context */
@@ -67,6 +76,17 @@ static inline struct item *item_at(const struct items *items, uint32_t index)
     return (struct item *)(void *)(items->units + (size_t)index * ITEM_UNITS);
 }
 
+static inline bool item_has(const struct item *item, enum item_flag flag)
+{
+    return atomic_load_explicit(&item->flags, memory_order_relaxed) & flag;
+}
+
+static inline void item_set(struct item *item, enum item_flag flag)
+{
+    if (!item_has(item, flag))
+        atomic_fetch_or_explicit(&item->flags, (uint8_t)flag, memory_order_relaxed);
+}
+
 static inline struct text item_sku(const struct item *item)
 {
     return (struct text){ item->sku, item->sku_len };
@@ -76,6 +96,17 @@ static inline struct pool *pool_at(const struct items *items, uint32_t unit)
 {
     assert(unit < items->unit_count);
     return items->units + unit;
+}
+
+/* The stocking of a pool, by its unit; or of an item, by its first unit. */
+static inline uint64_t stocking_at(const struct items *items, uint32_t unit)
+{
+    return atomic_load_explicit(&items->stockings[unit], memory_order_relaxed);
+}
+
+static inline uint64_t item_stocking(const struct items *items, uint32_t index)
+{
+    return stocking_at(items, index * (uint32_t)ITEM_UNITS);
 }
 
 /* Index, or ITEM_NONE, or ITEM_BUSY. */
@@ -158,6 +189,16 @@ struct pool *pool_make_in_room(struct items *items, uint32_t item, uint16_t loca
                                uint16_t owner);
 /* Finds or creates the pool; NULL if the pool table is full. */
 struct pool *pool_make(struct items *items, uint32_t item, uint16_t location, uint16_t owner);
+
+/* ---- stockings: the caller holds catalogue_busy, or is alone ---- */
+
+/* The stocking of an item at a place; 0: none. */
+uint64_t stocking_find(const struct items *items, uint32_t item, uint16_t location);
+/* Sets it, for all pools of the item there. Its shared pool there must exist: it keeps the word for
+ * pools that are made later. */
+void stocking_set(struct items *items, uint32_t item, uint16_t location, uint64_t word);
+/* Sets what holds for the item at every place that has no safety set for it. */
+void item_stocking_set(struct items *items, uint32_t item, uint64_t word);
 
 /* For loading: makes room for that many pools of a fresh item. The first ITEM_POOLS lie in the
  * item, the others behind the head of one block, `more`, of exactly their size. False if the table

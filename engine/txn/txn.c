@@ -49,8 +49,11 @@ static void merge_into(struct posting *sum, const struct posting *p)
     assert((sum->needs == NEEDS_NONE) == (p->needs == NEEDS_NONE));
     sum->on_hand += p->on_hand;
     sum->reserved += p->reserved;
-    if (p->needs != NEEDS_NONE)
-        sum->needs += p->needs;
+    if (p->needs == NEEDS_NONE)
+        return;
+    int32_t keeps = sum->keeps > p->keeps ? sum->keeps : p->keeps; /* a setting came in between */
+    sum->needs += p->needs - sum->keeps - p->keeps + keeps;
+    sum->keeps = keeps;
 }
 
 void postings_order(struct postings *postings)

@@ -36,17 +36,21 @@ struct item;
 struct ctx;
 struct txn;
 
-/* The change of one pool, and its condition. */
+/* The change of one pool, and its condition. In 32 bits each, because sorting copies them: all that
+ * an operation posts to a pool is there or has room, so even merged they stay below 2^31. */
 struct posting {
     uint32_t pool;   /* its number, see struct items; POOL_UNMADE: `taken` creates the pool and
                                   fills this in */
     int32_t counted; /* what must be on hand in the pool, or NOT_COUNTED */
-    int64_t on_hand, reserved; /* change of each, in units */
-    int64_t needs;             /* units that must be available, or NEEDS_NONE */
+    int32_t on_hand, reserved; /* change of each, in units */
+    int32_t needs;             /* units that must be available, or NEEDS_NONE */
+    int32_t keeps;             /* of these, units that stay: merged postings keep them once */
     uint64_t after;            /* the pool's word as written, or as it failed the condition */
 };
 
-#define NEEDS_NONE INT64_MIN
+_Static_assert(2 * QUANTITY_MAX + WORD_ON_HAND_MOST <= INT32_MAX, "needs fit");
+
+#define NEEDS_NONE INT32_MIN
 #define POOL_UNMADE UINT32_MAX
 
 enum { POSTINGS_MAX = DRAWS_MAX + 1 };

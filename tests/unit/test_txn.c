@@ -123,9 +123,13 @@ static enum code run(void)
     return txn_run(ctx, &t, &kind);
 }
 
-static void want(uint32_t pool, int64_t on_hand, int64_t reserved, int64_t needs)
+static void want(uint32_t pool, int32_t on_hand, int32_t reserved, int32_t needs)
 {
-    wanted[wanted_count++] = (struct posting){ pool, NOT_COUNTED, on_hand, reserved, needs, 0 };
+    wanted[wanted_count++] = (struct posting){ .pool = pool,
+                                               .counted = NOT_COUNTED,
+                                               .on_hand = on_hand,
+                                               .reserved = reserved,
+                                               .needs = needs };
 }
 
 static uint64_t records(enum record_type type)
@@ -145,10 +149,13 @@ static uint64_t records(enum record_type type)
 Test(txn, takes_come_first_in_the_order_of_pools_and_merged)
 {
     struct postings *p = ctx->postings;
-    post(p, (struct posting){ 5, NOT_COUNTED, 3, 0, NEEDS_NONE, 0 });
-    post(p, (struct posting){ 9, NOT_COUNTED, 0, 2, 2, 0 });
-    post(p, (struct posting){ 4, NOT_COUNTED, 0, 1, 1, 0 });
-    post(p, (struct posting){ 9, NOT_COUNTED, 0, 4, 4, 0 });
+    post(p,
+         (struct posting){ .pool = 5, .counted = NOT_COUNTED, .on_hand = 3, .needs = NEEDS_NONE });
+    post(p, (struct posting){
+                .pool = 9, .counted = NOT_COUNTED, .reserved = 2, .needs = 2 + 7, .keeps = 7 });
+    post(p, (struct posting){ .pool = 4, .counted = NOT_COUNTED, .reserved = 1, .needs = 1 });
+    post(p, (struct posting){
+                .pool = 9, .counted = NOT_COUNTED, .reserved = 4, .needs = 4 + 7, .keeps = 7 });
     cr_assert_eq(p->takes, 3);
     postings_order(p);
     cr_assert_eq(p->count, 3);
@@ -156,7 +163,7 @@ Test(txn, takes_come_first_in_the_order_of_pools_and_merged)
     cr_assert_eq(p->at[0].pool, 4);
     cr_assert_eq(p->at[1].pool, 9);
     cr_assert_eq(p->at[1].reserved, 6);
-    cr_assert_eq(p->at[1].needs, 6);
+    cr_assert_eq(p->at[1].needs, 6 + 7); /* what must stay is kept once */
     cr_assert_eq(p->at[2].pool, 5);
     p->count = p->takes = 0;
 }
@@ -165,7 +172,8 @@ Test(txn, long_postings_are_ordered_as_short_ones_are)
 {
     struct postings *p = ctx->postings;
     for (uint32_t i = 0; i < 200; i++)
-        post(p, (struct posting){ (i * 77) % 100, NOT_COUNTED, 0, 1, 1, 0 });
+        post(p, (struct posting){
+                    .pool = (i * 77) % 100, .counted = NOT_COUNTED, .reserved = 1, .needs = 1 });
     postings_order(p);
     cr_assert_eq(p->count, 100);
     cr_assert_eq(p->takes, 100);
