@@ -16,6 +16,7 @@
 #include "engine/base/error.h"
 #include "engine/base/limits.h"
 #include "engine/base/text.h"
+#include "engine/store/code_text.h"
 
 enum sourcing { SOURCE_PRIORITY, SOURCE_FEWEST, SOURCE_NEAREST, SOURCE_BALANCE, SOURCING_COUNT };
 
@@ -23,17 +24,6 @@ enum sourcing { SOURCE_PRIORITY, SOURCE_FEWEST, SOURCE_NEAREST, SOURCE_BALANCE, 
 const char *sourcing_name(enum sourcing sourcing);
 /* False if no rule has that name. */
 bool sourcing_named(struct text name, enum sourcing *sourcing);
-
-/* Inline texts, so that a copy of the struct is a copy of everything. */
-struct code_text {
-    uint8_t len;
-    char at[CODE_MAX];
-};
-
-struct name_text {
-    uint8_t len;
-    char at[NAME_MAX_BYTES];
-};
 
 struct location {
     struct code_text code;
@@ -129,15 +119,5 @@ struct catalogue *catalogue_with_location(const struct catalogue *from,
 struct catalogue *catalogue_with_channel(const struct catalogue *from,
                                          const struct channel_setting *s, uint16_t *index,
                                          enum code *code, char *message, size_t size);
-
-static inline struct text code_text(const struct code_text *c)
-{
-    return (struct text){ c->at, c->len };
-}
-
-static inline struct text name_text(const struct name_text *n)
-{
-    return (struct text){ n->at, n->len };
-}
 
 #endif

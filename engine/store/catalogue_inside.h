@@ -5,9 +5,6 @@
 
 #include "engine/store/catalogue.h"
 
-/* At most CODE_MAX bytes. */
-void code_text_set(struct code_text *to, struct text from);
-
 /* As they are before anything is set. */
 struct location location_new(struct text code);
 struct channel channel_new(struct text code);
