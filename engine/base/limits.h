@@ -17,8 +17,13 @@ enum {
     LOCATIONS_MAX = 4096,
     CHANNELS_MAX = 1024,
     CHANNEL_LOCATIONS_MAX = 480, /* locations or groups that one channel may name */
-    CLIENTS_MAX = 4096,          /* distinct client names that the journal remembers */
-    CONTEXTS_MAX = 63,           /* threads that may operate the ledger at once */
+    CALENDARS_MAX = 1024,
+    ZONE_MAX = 64,       /* bytes of a time zone's name */
+    WEEK_HOURS_MAX = 64, /* opening hours of a calendar's week */
+    CLOSED_MAX = 1024,   /* dates on which a calendar is closed */
+    EXTRA_MAX = 1024,    /* opening hours that a calendar has on single dates */
+    CLIENTS_MAX = 4096,  /* distinct client names that the journal remembers */
+    CONTEXTS_MAX = 63,   /* threads that may operate the ledger at once */
 };
 
 /* A quantity fits in 28 bits; on hand and reserved of a pool share one word. */
