@@ -78,7 +78,7 @@
 
 enum {
     BLOCK_BYTES = 4096,
-    FORMAT_VERSION = 2,
+    FORMAT_VERSION = 3,
     FIRST_SEQUENCE = 1,
     BATCH_BYTES_MAX = 1 << 20, /* header, records and padding */
     BATCH_HEADER_BYTES = 72,

@@ -46,7 +46,7 @@
 #include "persistence/format.h"
 
 enum {
-    SNAPSHOT_VERSION = 2,
+    SNAPSHOT_VERSION = 3,
     SNAPSHOT_BLOCK_USUAL = 1 << 20, /* bytes; only a single longer record makes a longer block */
     SNAPSHOT_BLOCK_MAX = 256 << 20,
 };

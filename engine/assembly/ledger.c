@@ -55,6 +55,7 @@ struct ledger *ledger_create(const struct ledger_config *config)
     if (!ledger)
         return NULL;
     ledger->log = config->log;
+    ledger->zones = config->zones;
     ledger->worker_count = config->contexts;
     ledger->context_count = config->contexts + config->readers;
     atomic_init(&ledger->client_count, 1); /* 0: no client */

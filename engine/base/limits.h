@@ -10,12 +10,15 @@ enum {
     SKU_MAX = 64,         /* bytes of UTF-8 */
     CODE_MAX = 32,        /* bytes of a location's or channel's code */
     ID_MAX = 40,          /* bytes of an operation's or reservation's id */
+    UNIT_MAX = 32,        /* bytes of UTF-8 of an item's unit: "kg" */
+    DECIMALS_MAX = 6,     /* of a quantity, in an item's unit */
     NAME_MAX_BYTES = 128, /* bytes of a human-readable name, a barcode, a ref or a reason */
     GROUPS_MAX = 16,      /* groups that one location may be in */
     LINES_MAX = 1024,     /* lines of one order, unless the configuration says less */
     DRAWS_MAX = 2040,     /* pools that one order may draw from */
     LOCATIONS_MAX = 4096,
     CHANNELS_MAX = 1024,
+    DISPATCH_MAX = 64,           /* times in a week at which parcels leave a location */
     CHANNEL_LOCATIONS_MAX = 480, /* locations or groups that one channel may name */
     CALENDARS_MAX = 1024,
     ZONE_MAX = 64,       /* bytes of a time zone's name */

@@ -123,6 +123,18 @@ static int take_item(struct taking *taking)
     return emit(taking, &taking->event);
 }
 
+static int take_stocking(struct taking *taking)
+{
+    struct stocking_fields f;
+    if (!stocking_decode(taking->record, &f))
+        return -EILSEQ;
+    struct pool_key shared = { f.fixed.item, f.fixed.location, owner_of(POOL_SHARED, 0) };
+    if (!is_asked_pool(taking->history, &shared))
+        return 0;
+    taking->event.type = "stocking_set";
+    return change(taking, &shared, 0, 0, 0);
+}
+
 static int take_movement(struct taking *taking)
 {
     static const char *const kinds[] = { NULL, "receive", "adjust", "count", "return" };
@@ -414,6 +426,8 @@ int history_take(struct history *history, const struct record_head *record, uint
     switch ((enum record_type)record->type) { /* no default: a new type must decide what it tells */
     case RECORD_ITEM:
         return take_item(&taking);
+    case RECORD_STOCKING:
+        return take_stocking(&taking);
     case RECORD_MOVEMENT:
         return take_movement(&taking);
     case RECORD_ALLOT:
@@ -434,6 +448,7 @@ int history_take(struct history *history, const struct record_head *record, uint
     case RECORD_VOID: /* these move no stock */
     case RECORD_LOCATION:
     case RECORD_CHANNEL:
+    case RECORD_CALENDAR:
     case RECORD_CLIENT:
     case RECORD_UNDONE:
         break;

@@ -108,7 +108,10 @@ struct ledger {
     uint64_t batch_ms; /* of the record being applied; 0: unknown */
     struct id_gauge id_gauge;
     struct returns returns;
-    uint32_t block_count;                  /* blocks of the change index; const */
+    const struct zone_source *zones; /* const; NULL: nothing is laid out */
+    _Atomic uint64_t laid_out; /* the day since 1970, + 1, for which calendars are; written by the
+                                  holder of catalogue_busy; relaxed, a hint */
+    uint32_t block_count;      /* blocks of the change index; const */
     _Atomic(struct catalogue *) catalogue; /* written by the holder of catalogue_busy; see
                                               retire() */
     _Atomic uint64_t catalogue_lsn;        /* of its last change; written by the holder of
@@ -164,6 +167,8 @@ void item_version_raise_of_pool(struct ctx *ctx, uint32_t unit, uint64_t lsn);
 void catalogue_lsn_raise(struct ledger *ledger, uint64_t lsn);
 
 void details_apply(struct item_details *details, const struct item_setting *s);
+/* Sets the item's own safety in its stocking, if the details have one. */
+void details_apply_safety(struct items *items, uint32_t item, const struct item_details *details);
 /* Shows new details and retires the old ones. The caller holds catalogue_busy. */
 void details_show(struct ledger *ledger, uint32_t item, struct item_details *details);
 void client_remember(struct ledger *ledger, uint16_t index, struct text name);
@@ -174,6 +179,8 @@ uint32_t location_record_make(void *buffer, struct record_head head, const struc
                               uint16_t index);
 uint32_t channel_record_make(void *buffer, struct record_head head, const struct channel *c,
                              uint16_t index);
+uint32_t calendar_record_make(void *buffer, struct record_head head, const struct calendar *c,
+                              uint16_t index);
 uint32_t client_record_make(void *buffer, struct record_head head, uint16_t index,
                             struct text name);
 

@@ -69,7 +69,8 @@ enum code make_item(struct ctx *ctx, struct text sku, uint32_t *item)
             struct item_fields f = { .fixed = { .head = head_of(ctx, RECORD_ITEM, 0),
                                                 .item = (uint32_t)found,
                                                 .low_stock = -1,
-                                                .backorder_limit = -1 },
+                                                .backorder_limit = -1,
+                                                .safety = -1 },
                                      .sku = sku };
             struct record_builder b = item_begin(ctx->record, &f);
             uint32_t length = record_end(&b);

@@ -45,6 +45,8 @@ struct ledger_config {
                               at most CONTEXTS_MAX */
     uint64_t hash_seed;    /* random, so that nobody can choose colliding keys */
     struct log *log;       /* outlives the ledger */
+    const struct zone_source *zones; /* outlives it too; NULL: orders know no opening hours, as when
+                                        a journal is only read */
 };
 
 /* NULL if there is not enough address space. */
@@ -285,20 +287,31 @@ struct text ledger_client_name(const struct ctx *ctx, uint16_t client);
 enum code ledger_set_location(struct ctx *ctx, const struct location_setting *s, uint64_t *lsn);
 enum code ledger_set_channel(struct ctx *ctx, const struct channel_setting *s, uint64_t *lsn);
 
+/* Opening hours. An unknown time zone is a bad request. */
+enum code ledger_set_calendar(struct ctx *ctx, const struct calendar_setting *s, uint64_t *lsn);
+
+/* Lays out the calendars for the days around that time, unless that was done today. Call it before
+ * the first order, and at least once a day; any thread. False: not now, try again soon. */
+bool ledger_lay_out(struct ledger *ledger, uint64_t wall_ms);
+
 struct item_setting {
     struct text sku;
     bool has_name, has_barcode, has_low_stock, has_backorder_limit;
-    struct text name, barcode;
+    bool has_safety, has_unit, has_decimals;
+    struct text name, barcode, unit;
     int64_t low_stock, backorder_limit;
+    int64_t safety;   /* units that stay unsold at each place that has no safety set for the item */
+    int64_t decimals; /* of a quantity; wrong_state once units of the item have moved */
 };
 
 enum code ledger_set_item(struct ctx *ctx, const struct item_setting *s, uint64_t *lsn);
 
 /* An item as item_set left it. Unset texts are empty; all texts are borrowed until ledger_end. */
 struct details_view {
-    struct text sku, name, barcode;
-    bool has_low_stock, has_backorder_limit;
-    int64_t low_stock, backorder_limit;
+    struct text sku, name, barcode, unit;
+    bool has_low_stock, has_backorder_limit, has_safety;
+    int64_t low_stock, backorder_limit, safety;
+    int64_t decimals;
 };
 
 enum code ledger_details(struct ctx *ctx, struct text sku, struct details_view *view);
@@ -306,6 +319,35 @@ enum code ledger_details(struct ctx *ctx, struct text sku, struct details_view *
 /* Walks the items, including those without a pool: *cursor starts at 0 and is passed back
  * unchanged. False at the end. */
 bool ledger_next_details(struct ctx *ctx, uint32_t *cursor, struct details_view *view);
+
+/* What is set for an item at a place; what is not given keeps its value. The item exists. */
+struct stocking_setting {
+    struct text sku, location;
+    bool has_stocked, has_safety, has_lead_time;
+    bool stocked;        /* false: no channel sells the item from there */
+    int64_t safety;      /* units that stay there unsold */
+    int64_t lead_time_s; /* until an order is ready, instead of the place's */
+};
+
+/* Setting what is already set changes nothing, and returns the LSN of a later change of the item at
+ * the latest. */
+enum code ledger_set_stocking(struct ctx *ctx, const struct stocking_setting *s, uint64_t *lsn);
+
+struct stocking_view {
+    uint32_t item; /* its index */
+    struct text sku, location;
+    struct stocking set;
+};
+
+/* A walk over all stockings, item by item; starts zeroed, or at an item. */
+struct stocking_walk {
+    uint32_t item; /* its index: where the walk is */
+    bool inside;
+    struct pool_place place; /* inside: the next pool */
+};
+
+/* False at the end. The texts are borrowed until ledger_end. */
+bool ledger_next_stocking(struct ctx *ctx, struct stocking_walk *walk, struct stocking_view *view);
 
 /* The index by which records name a client; 0 for an empty name, or if all indexes are taken.
  * CODE_OK or CODE_DEFERRED. */

@@ -8,7 +8,7 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "records are little-en
 _Static_assert(sizeof(struct reserve_record) + 24 + sizeof(struct draw_record) <= 72,
                "a single-line reserve with a 24-byte id stays within 72 bytes");
 _Static_assert(sizeof(struct reserve_record) + ID_MAX +
-                       DRAWS_MAX * (sizeof(struct draw_record) + sizeof(uint32_t)) <=
+                       DRAWS_MAX * (sizeof(struct draw_record) + sizeof(struct ready_record)) <=
                    RECORD_MAX,
                "the largest reserve fits a record");
 _Static_assert(sizeof(struct step_head_record) + 2 * ID_MAX +
@@ -19,6 +19,38 @@ _Static_assert(sizeof(struct movement_record) + ID_MAX + 2 * NAME_MAX_BYTES +
                        CHANNELS_MAX * sizeof(struct change_record) <=
                    RECORD_MAX,
                "a count that changes all pools of a location fits a record");
+
+#define READY_SECONDS (UINT32_C(1) << 31)
+
+uint64_t ready_rounded(uint64_t created_ms, uint64_t ready_ms)
+{
+    assert(ready_ms >= created_ms);
+    uint64_t after_ms = ready_ms - created_ms;
+    if (after_ms < READY_SECONDS || ready_ms == UINT64_MAX)
+        return ready_ms;
+    uint64_t after_s = (after_ms + 999) / 1000;
+    return after_s < READY_SECONDS - 1 ? created_ms + after_s * 1000 : UINT64_MAX;
+}
+
+struct ready_record ready_record_of(uint64_t created_ms, uint64_t ready_ms)
+{
+    uint64_t after_ms = ready_ms - created_ms;
+    assert(ready_rounded(created_ms, ready_ms) == ready_ms);
+    if (ready_ms == UINT64_MAX)
+        return (struct ready_record){ UINT32_MAX };
+    if (after_ms < READY_SECONDS)
+        return (struct ready_record){ (uint32_t)after_ms };
+    return (struct ready_record){ READY_SECONDS | (uint32_t)(after_ms / 1000) };
+}
+
+uint64_t ready_record_ms(uint64_t created_ms, struct ready_record ready)
+{
+    if (ready.after == UINT32_MAX)
+        return UINT64_MAX;
+    if (ready.after < READY_SECONDS)
+        return created_ms + ready.after;
+    return created_ms + (uint64_t)(ready.after - READY_SECONDS) * 1000;
+}
 
 struct record_builder record_begin(void *buffer, const void *fixed, uint32_t size)
 {

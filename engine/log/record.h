@@ -60,12 +60,37 @@ struct step_record {
 } __attribute__((packed));
 
 struct ready_record {
-    uint32_t after_s; /* seconds after the reservation's creation */
+    uint32_t after; /* the reservation's creation: milliseconds; with the highest bit, seconds;
+                       UINT32_MAX: never */
 } __attribute__((packed));
 
 struct undone_item_record {
     uint32_t item; /* its index */
 } __attribute__((packed));
+
+struct minute_record {
+    uint16_t at; /* of the week, from Monday 00:00 */
+} __attribute__((packed));
+
+struct week_record {
+    uint16_t from, to; /* minutes of the week */
+} __attribute__((packed));
+
+struct date_record {
+    int32_t day; /* since 1970-01-01 */
+} __attribute__((packed));
+
+struct extra_record {
+    int32_t day;
+    uint16_t from, to; /* minutes of the day */
+} __attribute__((packed));
+
+/* A time as a ready_record can hold it: exact for 24 days after the creation, and then rounded up
+ * to whole seconds after it. UINT64_MAX: never. */
+uint64_t ready_rounded(uint64_t created_ms, uint64_t ready_ms);
+/* Of a rounded time. */
+struct ready_record ready_record_of(uint64_t created_ms, uint64_t ready_ms);
+uint64_t ready_record_ms(uint64_t created_ms, struct ready_record ready);
 
 /* ---- building ---- */
 
@@ -127,6 +152,10 @@ uint64_t record_engine_time(struct record_reader *reader, const struct record_he
 #define RECORD_LIST_STEPS(name) const struct step_record *name
 #define RECORD_LIST_ITEMS(name) const struct undone_item_record *name
 #define RECORD_LIST_READY(name) const struct ready_record *name
+#define RECORD_LIST_MINUTES(name) const struct minute_record *name
+#define RECORD_LIST_WEEK(name) const struct week_record *name
+#define RECORD_LIST_DATES(name) const struct date_record *name
+#define RECORD_LIST_EXTRA(name) const struct extra_record *name
 #define RECORD_LIST_CLOCK(name) uint64_t name
 
 #define DECODE_TEXT(tag, name, shown) f->name = record_text(&reader, f->fixed.name##_len);
@@ -138,6 +167,10 @@ uint64_t record_engine_time(struct record_reader *reader, const struct record_he
 #define DECODE_CHANGES(name, count) DECODE_ARRAY(name, count)
 #define DECODE_STEPS(name, count) DECODE_ARRAY(name, count)
 #define DECODE_ITEMS(name, count) DECODE_ARRAY(name, count)
+#define DECODE_MINUTES(name, count) DECODE_ARRAY(name, count)
+#define DECODE_WEEK(name, count) DECODE_ARRAY(name, count)
+#define DECODE_DATES(name, count) DECODE_ARRAY(name, count)
+#define DECODE_EXTRA(name, count) DECODE_ARRAY(name, count)
 #define DECODE_READY(name, count)                                                                  \
     f->name = NULL;                                                                                \
     if (record->flags & RESERVE_TIMED)                                                             \

@@ -23,12 +23,19 @@ enum record_shown {
     SHOWN_DEGREES, /* not shown if NaN */
     SHOWN_SOURCING,
     SHOWN_CHANNEL, /* by its index */
+    SHOWN_ITEM,
+    SHOWN_PLACE,    /* a location, by its index */
+    SHOWN_CALENDAR, /* by its index + 1; not shown if 0 */
     SHOWN_POOL,
     SHOWN_TEXTS,
     SHOWN_DRAWS,
     SHOWN_CHANGES,
     SHOWN_STEPS,
     SHOWN_ITEMS,
+    SHOWN_MINUTES,
+    SHOWN_WEEK,
+    SHOWN_DATES,
+    SHOWN_EXTRA,
 };
 
 /* What the flags of a record's head mean. */

@@ -19,6 +19,10 @@ static void view_details(const struct items *items, uint32_t index, struct detai
     view->has_low_stock = d->has_low_stock;
     view->has_backorder_limit = d->has_backorder_limit;
     view->low_stock = d->low_stock;
+    view->has_safety = d->has_safety;
+    view->safety = d->safety;
+    view->unit = (struct text){ d->unit, d->unit_len };
+    view->decimals = d->decimals;
     view->backorder_limit = d->backorder_limit;
 }
 

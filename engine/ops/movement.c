@@ -208,6 +208,7 @@ void movement_show(struct ctx *ctx, struct txn *t)
 {
     struct movement_result *r = ((struct moving *)t)->result;
     r->lsn = t->lsn;
+    item_set(item_at(&ctx->ledger->items, ((struct moving *)t)->item), ITEM_MOVED);
     for (uint32_t i = 0; i < ctx->postings->count; i++)
         r->delta += ctx->postings->at[i].on_hand;
     remember_movement(ctx, t->entry, t->content, r, t->id.len);

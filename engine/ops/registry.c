@@ -14,6 +14,7 @@
 #include "engine/ledger/claim.h"
 #include "engine/ledger/ctx.h"
 #include "engine/ledger/find.h"
+#include "engine/ops/registry.h"
 
 static void add_short_text(struct record_builder *b, const struct code_text *t)
 {
@@ -30,19 +31,23 @@ uint32_t location_record_make(void *buffer, struct record_head head, const struc
     struct location_fields f = { .fixed = { .head = head,
                                             .priority = l->priority,
                                             .lead_time_s = l->lead_time_s,
+                                            .safety = l->safety,
                                             .lat = l->lat,
                                             .lon = l->lon,
                                             .location = index,
+                                            .calendar = l->calendar,
                                             .ships = l->ships,
                                             .pickup = l->pickup,
                                             .active = l->active,
-                                            .group_count = l->group_count },
+                                            .group_count = l->group_count,
+                                            .dispatch_count = l->dispatch_count },
                                  .code = code_text(&l->code),
                                  .kind = code_text(&l->kind),
                                  .name = name_text(&l->name) };
     struct record_builder b = location_begin(buffer, &f);
     for (unsigned i = 0; i < l->group_count; i++)
         add_short_text(&b, &l->groups[i]);
+    record_add(&b, l->dispatch, l->dispatch_count * (uint32_t)sizeof *l->dispatch);
     return record_end(&b);
 }
 
@@ -57,13 +62,42 @@ uint32_t channel_record_make(void *buffer, struct record_head head, const struct
                                            .hold_ttl_ms = c->hold_ttl_ms,
                                            .channel = index,
                                            .place_count = c->place_count,
-                                           .sourcing = (uint8_t)c->sourcing },
+                                           .sourcing = (uint8_t)c->sourcing,
+                                           .ignore_safety = c->ignore_safety },
                                 .code = code_text(&c->code),
                                 .kind = code_text(&c->kind),
                                 .name = name_text(&c->name) };
     struct record_builder b = channel_begin(buffer, &f);
     for (unsigned i = 0; i < c->place_count; i++)
         add_short_text(&b, &c->places[i]);
+    return record_end(&b);
+}
+
+_Static_assert(sizeof(struct week_record) == sizeof(struct week_hours), "alike in memory");
+_Static_assert(sizeof(struct extra_record) == sizeof(struct date_hours), "likewise");
+_Static_assert(sizeof(struct calendar_record) + CODE_MAX + ZONE_MAX +
+                       WEEK_HOURS_MAX * sizeof(struct week_record) +
+                       CLOSED_MAX * sizeof(struct date_record) +
+                       EXTRA_MAX * sizeof(struct extra_record) <=
+                   RECORD_MAX,
+               "the largest calendar fits a record");
+
+uint32_t calendar_record_make(void *buffer, struct record_head head, const struct calendar *c,
+                              uint16_t index)
+{
+    head.type = RECORD_CALENDAR;
+    struct calendar_fields f = { .fixed = { .head = head,
+                                            .calendar = index,
+                                            .has_week = c->has_week,
+                                            .week_count = (uint8_t)c->week_count,
+                                            .closed_count = c->closed_count,
+                                            .extra_count = c->extra_count },
+                                 .code = code_text(&c->code),
+                                 .tz = zone_text(&c->tz) };
+    struct record_builder b = calendar_begin(buffer, &f);
+    record_add(&b, c->week, c->week_count * (uint32_t)sizeof *c->week);
+    record_add(&b, c->closed, c->closed_count * (uint32_t)sizeof *c->closed);
+    record_add(&b, c->extra, c->extra_count * (uint32_t)sizeof *c->extra);
     return record_end(&b);
 }
 
@@ -91,8 +125,7 @@ static uint64_t show_catalogue(struct ctx *ctx, struct catalogue *next, uint64_t
     return lsn;
 }
 
-/* Begins to write the catalogue: CODE_OK with catalogue_busy taken, or CODE_DEFERRED. */
-static enum code begin_setting(struct ctx *ctx)
+enum code setting_begin(struct ctx *ctx)
 {
     if (ledger_has_room(ctx) && catalogue_take(ctx->ledger))
         return CODE_OK;
@@ -108,7 +141,7 @@ static void clear_failure(struct ctx *ctx)
 
 enum code ledger_set_location(struct ctx *ctx, const struct location_setting *s, uint64_t *lsn)
 {
-    enum code code = begin_setting(ctx);
+    enum code code = setting_begin(ctx);
     if (code)
         return code;
     struct ledger *ledger = ctx->ledger;
@@ -130,7 +163,7 @@ enum code ledger_set_location(struct ctx *ctx, const struct location_setting *s,
 
 enum code ledger_set_channel(struct ctx *ctx, const struct channel_setting *s, uint64_t *lsn)
 {
-    enum code code = begin_setting(ctx);
+    enum code code = setting_begin(ctx);
     if (code)
         return code;
     struct ledger *ledger = ctx->ledger;
@@ -150,6 +183,48 @@ enum code ledger_set_channel(struct ctx *ctx, const struct channel_setting *s, u
     return code;
 }
 
+enum code ledger_set_calendar(struct ctx *ctx, const struct calendar_setting *s, uint64_t *lsn)
+{
+    enum code code = setting_begin(ctx);
+    if (code)
+        return code;
+    struct ledger *ledger = ctx->ledger;
+    const struct catalogue *now = catalogue_now(ctx);
+    uint16_t index;
+    clear_failure(ctx);
+    struct catalogue *next =
+        catalogue_with_calendar(now, s, ledger->zones, ctx->wall_ms, &index, &code,
+                                ctx->failure.message, sizeof ctx->failure.message);
+    if (next) {
+        uint32_t length = calendar_record_make(ctx->record, head_of(ctx, RECORD_CALENDAR, 0),
+                                               &next->calendars[index], index);
+        *lsn = show_catalogue(ctx, next, &next->calendars[index].lsn, length);
+    } else if (code == CODE_OK) {
+        *lsn = now->calendars[index].lsn;
+    }
+    catalogue_put(ledger);
+    return code;
+}
+
+bool ledger_lay_out(struct ledger *ledger, uint64_t wall_ms)
+{
+    uint64_t day = wall_ms / DAY_MS + 1;
+    if (!ledger->zones || atomic_load_explicit(&ledger->laid_out, memory_order_relaxed) == day)
+        return true;
+    if (!catalogue_take(ledger))
+        return false;
+    const struct catalogue *now = atomic_load(&ledger->catalogue);
+    struct catalogue *next =
+        now->calendar_count > 0 ? catalogue_laid_out(now, ledger->zones, wall_ms) : NULL;
+    bool done = next || now->calendar_count == 0;
+    if (next)
+        catalogue_swap(ledger, next);
+    if (done)
+        atomic_store_explicit(&ledger->laid_out, day, memory_order_relaxed);
+    catalogue_put(ledger);
+    return done;
+}
+
 /* ---- details of items ---- */
 
 static enum code check_details(struct ctx *ctx, const struct item_setting *s)
@@ -158,21 +233,26 @@ static enum code check_details(struct ctx *ctx, const struct item_setting *s)
         bool given;
         const char *name;
         struct text text;
-    } texts[] = { { s->has_name, "name", s->name }, { s->has_barcode, "barcode", s->barcode } };
-    for (unsigned i = 0; i < 2; i++)
-        if (texts[i].given && (texts[i].text.len > NAME_MAX_BYTES || !text_is_utf8(texts[i].text)))
-            return fail(ctx, CODE_BAD_REQUEST, "%s must be at most %d bytes of UTF-8",
-                        texts[i].name, NAME_MAX_BYTES);
+        uint32_t most;
+    } texts[] = { { s->has_name, "name", s->name, NAME_MAX_BYTES },
+                  { s->has_barcode, "barcode", s->barcode, NAME_MAX_BYTES },
+                  { s->has_unit, "unit", s->unit, UNIT_MAX } };
+    for (unsigned i = 0; i < sizeof texts / sizeof *texts; i++)
+        if (texts[i].given && (texts[i].text.len > texts[i].most || !text_is_utf8(texts[i].text)))
+            return fail(ctx, CODE_BAD_REQUEST, "%s must be at most %u bytes of UTF-8",
+                        texts[i].name, texts[i].most);
     struct {
         bool given;
         const char *name;
-        int64_t number;
-    } numbers[] = { { s->has_low_stock, "low_stock", s->low_stock },
-                    { s->has_backorder_limit, "backorder_limit", s->backorder_limit } };
-    for (unsigned i = 0; i < 2; i++)
-        if (numbers[i].given && (numbers[i].number < 0 || numbers[i].number > QUANTITY_MAX))
+        int64_t number, most;
+    } numbers[] = { { s->has_low_stock, "low_stock", s->low_stock, QUANTITY_MAX },
+                    { s->has_backorder_limit, "backorder_limit", s->backorder_limit, QUANTITY_MAX },
+                    { s->has_safety, "safety", s->safety, QUANTITY_MAX },
+                    { s->has_decimals, "decimals", s->decimals, DECIMALS_MAX } };
+    for (unsigned i = 0; i < sizeof numbers / sizeof *numbers; i++)
+        if (numbers[i].given && (numbers[i].number < 0 || numbers[i].number > numbers[i].most))
             return fail(ctx, CODE_BAD_REQUEST, "%s must be a whole number from 0 to %lld, not %lld",
-                        numbers[i].name, (long long)QUANTITY_MAX, (long long)numbers[i].number);
+                        numbers[i].name, (long long)numbers[i].most, (long long)numbers[i].number);
     return CODE_OK;
 }
 
@@ -196,6 +276,17 @@ void details_apply(struct item_details *d, const struct item_setting *s)
         d->has_backorder_limit = true;
         d->backorder_limit = (int32_t)s->backorder_limit;
     }
+    if (s->has_safety) {
+        d->has_safety = true;
+        d->safety = (int32_t)s->safety;
+    }
+    if (s->has_unit) {
+        assert(s->unit.len <= UNIT_MAX);
+        d->unit_len = (uint8_t)s->unit.len;
+        memcpy(d->unit, s->unit.at, s->unit.len);
+    }
+    if (s->has_decimals)
+        d->decimals = (uint8_t)s->decimals;
 }
 
 static bool details_equal(const struct item_details *a, const struct item_details *b)
@@ -204,7 +295,9 @@ static bool details_equal(const struct item_details *a, const struct item_detail
            a->has_backorder_limit == b->has_backorder_limit &&
            a->backorder_limit == b->backorder_limit && a->name_len == b->name_len &&
            memcmp(a->name, b->name, a->name_len) == 0 && a->barcode_len == b->barcode_len &&
-           memcmp(a->barcode, b->barcode, a->barcode_len) == 0;
+           memcmp(a->barcode, b->barcode, a->barcode_len) == 0 && a->has_safety == b->has_safety &&
+           a->safety == b->safety && a->decimals == b->decimals && a->unit_len == b->unit_len &&
+           memcmp(a->unit, b->unit, a->unit_len) == 0;
 }
 
 static uint32_t build_details(struct ctx *ctx, uint32_t index, const struct item_details *d)
@@ -214,12 +307,22 @@ static uint32_t build_details(struct ctx *ctx, uint32_t index, const struct item
                                         .low_stock = d->has_low_stock ? d->low_stock : -1,
                                         .backorder_limit =
                                             d->has_backorder_limit ? d->backorder_limit : -1,
+                                        .safety = d->has_safety ? d->safety : -1,
+                                        .decimals = d->decimals,
                                         .detailed = 1 },
                              .sku = item_sku(item_at(&ctx->ledger->items, index)),
                              .name = { d->name, d->name_len },
-                             .barcode = { d->barcode, d->barcode_len } };
+                             .barcode = { d->barcode, d->barcode_len },
+                             .unit = { d->unit, d->unit_len } };
     struct record_builder b = item_begin(ctx->record, &f);
     return record_end(&b);
+}
+
+void details_apply_safety(struct items *items, uint32_t index, const struct item_details *details)
+{
+    if (details->has_safety)
+        item_stocking_set(items, index,
+                          stocking_word((struct stocking){ true, details->safety, -1 }));
 }
 
 void details_show(struct ledger *ledger, uint32_t index, struct item_details *details)
@@ -227,6 +330,7 @@ void details_show(struct ledger *ledger, uint32_t index, struct item_details *de
     struct item_details *old = atomic_load(&ledger->items.details[index]);
     /* Release: readers of the pointer see what it points to. */
     atomic_store_explicit(&ledger->items.details[index], details, memory_order_seq_cst);
+    details_apply_safety(&ledger->items, index, details);
     if (old)
         retire(ledger, old, free);
 }
@@ -242,6 +346,20 @@ static uint64_t journal_details(struct ctx *ctx, uint32_t index, struct item_det
     item_version_raise(ctx, index, lsn);
     ctx_publish(ctx, position);
     return lsn;
+}
+
+/* Quantities that were told to clients mean the same ever after. */
+static enum code check_decimals(struct ctx *ctx, uint32_t index, const struct item_setting *s,
+                                unsigned decimals)
+{
+    if (!s->has_decimals || s->decimals == decimals ||
+        !item_has(item_at(&ctx->ledger->items, index), ITEM_MOVED))
+        return CODE_OK;
+    fail(ctx, CODE_WRONG_STATE,
+         "decimals of \"%.*s\" are %u, and cannot change: units of it have moved", (int)s->sku.len,
+         s->sku.at, decimals);
+    ctx->failure.state = "moved";
+    return CODE_WRONG_STATE;
 }
 
 /* The caller holds catalogue_busy. The item is created last: a refusal leaves none. */
@@ -260,6 +378,11 @@ static enum code set_details(struct ctx *ctx, const struct item_setting *s, uint
     const struct item_details *old = atomic_load(&ledger->items.details[index]);
     if (old)
         *details = *old;
+    code = check_decimals(ctx, index, s, details->decimals);
+    if (code) {
+        free(details);
+        return code;
+    }
     details_apply(details, s);
     if (old && details_equal(old, details)) {
         *lsn = old->lsn;
@@ -274,7 +397,7 @@ enum code ledger_set_item(struct ctx *ctx, const struct item_setting *s, uint64_
 {
     enum code code = check_details(ctx, s);
     if (!code)
-        code = begin_setting(ctx);
+        code = setting_begin(ctx);
     if (code)
         return code;
     code = set_details(ctx, s, lsn);
@@ -315,7 +438,7 @@ enum code ledger_client(struct ctx *ctx, struct text name, uint16_t *client)
     if (name.len > NAME_MAX_BYTES || !text_is_utf8(name))
         return fail(ctx, CODE_BAD_REQUEST, "client_name must be at most %d bytes of UTF-8",
                     NAME_MAX_BYTES);
-    enum code code = begin_setting(ctx);
+    enum code code = setting_begin(ctx);
     if (code)
         return code;
     uint16_t count = atomic_load_explicit(&ledger->client_count, memory_order_relaxed);

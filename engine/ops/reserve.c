@@ -97,9 +97,13 @@ static bool time_draws(struct ctx *ctx, struct order_plan *s)
 {
     bool timed = false;
     for (uint32_t i = 0; i < s->draw_count; i++) {
-        const struct location *from = &ctx->catalogue->locations[key_location(s->draws[i].key)];
-        s->draws[i].ready_ms = ctx->wall_ms + (uint64_t)from->lead_time_s * 1000;
-        timed |= from->lead_time_s > 0;
+        const struct items *items = &ctx->ledger->items;
+        uint64_t key = s->draws[i].key;
+        uint32_t lead_s = ctx->catalogue->locations[key_location(key)].lead_time_s;
+        if (item_has(item_at(items, key_item(key)), ITEM_STOCKING))
+            lead_s = stocking_lead_time_s(stocking_at(items, s->draws[i].pool), lead_s);
+        s->draws[i].ready_ms = ready_rounded(ctx->wall_ms, ctx->wall_ms + (uint64_t)lead_s * 1000);
+        timed |= lead_s > 0;
     }
     return timed;
 }
@@ -218,8 +222,7 @@ static uint32_t build_record(struct ctx *ctx, struct txn *t)
         record_add(&b, &draw, sizeof draw);
     }
     for (uint32_t i = 0; entry->timed && i < s->draw_count; i++) {
-        uint64_t after_ms = s->draws[i].ready_ms - entry->created_ms;
-        struct ready_record ready = { (uint32_t)(after_ms / 1000) };
+        struct ready_record ready = ready_record_of(entry->created_ms, s->draws[i].ready_ms);
         record_add(&b, &ready, sizeof ready);
     }
     if (flags & RECORD_TWO_CLOCKS)

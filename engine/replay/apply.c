@@ -81,7 +81,7 @@ static int find_reservation(const struct applying *a, struct text id, struct id_
     return apply_refuse(a, "its id is not a reservation's");
 }
 
-static int find_pool(const struct applying *a, const struct pool_key *key, struct pool **pool)
+int apply_find_pool(const struct applying *a, const struct pool_key *key, struct pool **pool)
 {
     struct items *items = &a->ledger->items;
     const struct catalogue *catalogue = catalogue_now(a->ctx);
@@ -114,12 +114,14 @@ static int move_pool(const struct applying *a, const struct pool_key *key, int64
                      uint64_t time_ms)
 {
     struct pool *pool;
-    int error = find_pool(a, key, &pool);
+    int error = apply_find_pool(a, key, &pool);
     if (!error)
         error = change_pool(a, pool, delta, 0);
-    if (!error)
-        recent_add(&a->ctx->recent, time_ms, pool_unit(&a->ledger->items, pool), delta);
-    return error;
+    if (error)
+        return error;
+    item_set(item_at(&a->ledger->items, key->item), ITEM_MOVED);
+    recent_add(&a->ctx->recent, time_ms, pool_unit(&a->ledger->items, pool), delta);
+    return 0;
 }
 
 static int apply_movement(struct applying *a)
@@ -158,9 +160,9 @@ static int apply_allot(struct applying *a)
         return apply_refuse(a, "its quantity is invalid");
     struct pool_key shared_key = { r->pool.item, r->pool.location, owner_of(POOL_SHARED, 0) };
     set_time(a, r->time_ms);
-    int error = find_pool(a, &r->pool, &own);
+    int error = apply_find_pool(a, &r->pool, &own);
     if (!error)
-        error = find_pool(a, &shared_key, &shared);
+        error = apply_find_pool(a, &shared_key, &shared);
     if (!error)
         error = change_pool(a, r->delta > 0 ? shared : own, -llabs(r->delta), 0);
     if (!error)
@@ -186,16 +188,17 @@ static int apply_draws(const struct applying *a, const struct reserve_fields *f)
             return apply_refuse(a, "a quantity is invalid");
         if (!owner_sells_to(draw->pool.owner, f->fixed.channel))
             return apply_refuse(a, "it draws from a pool that is not its channel's");
-        int error = find_pool(a, &draw->pool, &pool);
+        int error = apply_find_pool(a, &draw->pool, &pool);
         if (!error)
             error = change_pool(a, pool, 0, draw->qty);
         if (error)
             return error;
-        uint64_t after_s = f->ready ? f->ready[i].after_s : 0;
+        uint64_t created_ms = f->fixed.created_ms;
+        uint64_t ready_ms = f->ready ? ready_record_ms(created_ms, f->ready[i]) : created_ms;
         draws[i] = (struct planned_draw){ .pool = pool_unit(&a->ledger->items, pool),
                                           .line = i,
                                           .qty = draw->qty,
-                                          .ready_ms = f->fixed.created_ms + after_s * 1000 };
+                                          .ready_ms = ready_ms };
     }
     return 0;
 }

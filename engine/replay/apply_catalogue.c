@@ -22,7 +22,7 @@ int apply_item(struct applying *a)
     struct item_fields f;
     const struct item_record *r = &f.fixed;
     if (!item_decode(a->record, &f) || f.name.len > NAME_MAX_BYTES ||
-        f.barcode.len > NAME_MAX_BYTES)
+        f.barcode.len > NAME_MAX_BYTES || f.unit.len > UNIT_MAX || r->decimals > DECIMALS_MAX)
         return apply_refuse(a, "it is malformed");
     if (r->item >= items->max_items)
         return apply_no_space(a, "items");
@@ -46,7 +46,13 @@ int apply_item(struct applying *a)
                                                    .has_low_stock = r->low_stock >= 0,
                                                    .low_stock = r->low_stock,
                                                    .has_backorder_limit = r->backorder_limit >= 0,
-                                                   .backorder_limit = r->backorder_limit });
+                                                   .backorder_limit = r->backorder_limit,
+                                                   .has_safety = r->safety >= 0,
+                                                   .safety = r->safety,
+                                                   .has_unit = true,
+                                                   .unit = f.unit,
+                                                   .has_decimals = true,
+                                                   .decimals = r->decimals });
     details->lsn = a->lsn;
     begin_showing(a);
     details_show(a->ledger, r->item, details);
@@ -80,8 +86,14 @@ int apply_location(struct applying *a)
     struct location_fields f;
     const struct location_record *r = &f.fixed;
     struct text groups[GROUPS_MAX];
-    if (!location_decode(a->record, &f) || r->group_count > GROUPS_MAX)
+    uint16_t dispatch[DISPATCH_MAX];
+    const struct catalogue *catalogue = catalogue_now(a->ctx);
+    if (!location_decode(a->record, &f) || r->group_count > GROUPS_MAX ||
+        r->dispatch_count > DISPATCH_MAX)
         return apply_refuse(a, "it is malformed");
+    if (r->calendar > catalogue->calendar_count)
+        return apply_refuse(a, "its calendar is unknown");
+    memcpy(dispatch, f.dispatch, r->dispatch_count * sizeof *dispatch);
     for (unsigned i = 0; i < r->group_count; i++)
         groups[i] = record_short_text(&f.groups);
     struct location_setting s = { .code = f.code,
@@ -91,6 +103,7 @@ int apply_location(struct applying *a)
                                   .has_name = true,
                                   .has_priority = true,
                                   .has_lead_time = true,
+                                  .has_safety = true,
                                   .has_ships = true,
                                   .has_pickup = true,
                                   .has_active = true,
@@ -101,16 +114,22 @@ int apply_location(struct applying *a)
                                   .lon = r->lon,
                                   .priority = r->priority,
                                   .lead_time_s = r->lead_time_s,
+                                  .safety = r->safety,
                                   .ships = r->ships,
                                   .pickup = r->pickup,
                                   .active = r->active,
                                   .groups = groups,
-                                  .group_count = r->group_count };
+                                  .group_count = r->group_count,
+                                  .has_calendar = true,
+                                  .has_dispatch = true,
+                                  .dispatch = dispatch,
+                                  .dispatch_count = r->dispatch_count };
+    if (r->calendar > 0)
+        s.calendar = code_text(&catalogue->calendars[r->calendar - 1].code);
     enum code code;
     uint16_t index = r->location;
-    struct catalogue *next =
-        catalogue_with_location(catalogue_now(a->ctx), &s, &index, &code, a->ctx->failure.message,
-                                sizeof a->ctx->failure.message);
+    struct catalogue *next = catalogue_with_location(
+        catalogue, &s, &index, &code, a->ctx->failure.message, sizeof a->ctx->failure.message);
     if (next)
         next->locations[index].lsn = a->lsn;
     return apply_catalogue(a, next, index, r->location, code);
@@ -135,6 +154,8 @@ int apply_channel(struct applying *a)
                                  .has_buffer = true,
                                  .has_hold_ttl = r->hold_ttl_ms != 0,
                                  .has_sourcing = true,
+                                 .has_ignore_safety = true,
+                                 .ignore_safety = r->ignore_safety,
                                  .buffer = r->buffer,
                                  .hold_ttl_ms = r->hold_ttl_ms,
                                  .places = places,
@@ -149,6 +170,63 @@ int apply_channel(struct applying *a)
     if (next)
         next->channels[index].lsn = a->lsn;
     return apply_catalogue(a, next, index, r->channel, code);
+}
+
+int apply_stocking(struct applying *a)
+{
+    struct stocking_fields f;
+    const struct stocking_record *r = &f.fixed;
+    struct pool *pool;
+    if (!stocking_decode(a->record, &f) || r->safety > QUANTITY_MAX)
+        return apply_refuse(a, "it is malformed");
+    struct pool_key shared = { r->item, r->location, owner_of(POOL_SHARED, 0) };
+    int error = apply_find_pool(a, &shared, &pool);
+    if (error)
+        return error;
+    begin_showing(a);
+    stocking_set(&a->ledger->items, r->item, r->location,
+                 stocking_word((struct stocking){ r->stocked, r->safety, r->lead_time_s }));
+    catalogue_put(a->ledger);
+    item_version_raise(a->ctx, r->item, a->lsn);
+    return 0;
+}
+
+int apply_calendar(struct applying *a)
+{
+    struct calendar_fields f;
+    const struct calendar_record *r = &f.fixed;
+    if (!calendar_decode(a->record, &f))
+        return apply_refuse(a, "it is malformed");
+    struct week_hours week[WEEK_HOURS_MAX];
+    int32_t closed[CLOSED_MAX];
+    struct date_hours extra[EXTRA_MAX];
+    if (r->week_count > WEEK_HOURS_MAX || r->closed_count > CLOSED_MAX ||
+        r->extra_count > EXTRA_MAX)
+        return apply_refuse(a, "it is too long");
+    memcpy(week, f.week, r->week_count * sizeof *week);
+    memcpy(closed, f.closed, r->closed_count * sizeof *closed);
+    memcpy(extra, f.extra, r->extra_count * sizeof *extra);
+    struct calendar_setting s = { .code = f.code,
+                                  .has_tz = true,
+                                  .has_week = r->has_week,
+                                  .has_closed = true,
+                                  .has_extra = true,
+                                  .tz = f.tz,
+                                  .week = week,
+                                  .closed = closed,
+                                  .extra = extra,
+                                  .week_count = r->week_count,
+                                  .closed_count = r->closed_count,
+                                  .extra_count = r->extra_count,
+                                  .recorded = true };
+    enum code code;
+    uint16_t index = r->calendar;
+    struct catalogue *next =
+        catalogue_with_calendar(catalogue_now(a->ctx), &s, NULL, 0, &index, &code,
+                                a->ctx->failure.message, sizeof a->ctx->failure.message);
+    if (next)
+        next->calendars[index].lsn = a->lsn;
+    return apply_catalogue(a, next, index, r->calendar, code);
 }
 
 int apply_client(struct applying *a)

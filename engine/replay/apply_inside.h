@@ -21,12 +21,16 @@ struct applying {
 
 /* Both note the reason: -EINVAL for a record that does not fit, -ENOSPC for a full table. */
 int apply_refuse(const struct applying *a, const char *why);
+/* Finds or creates the pool of that key. */
+int apply_find_pool(const struct applying *a, const struct pool_key *key, struct pool **pool);
 int apply_no_space(const struct applying *a, const char *table);
 
 /* Records of the catalogue (apply_catalogue.c). */
 int apply_item(struct applying *a);
 int apply_location(struct applying *a);
 int apply_channel(struct applying *a);
+int apply_stocking(struct applying *a);
+int apply_calendar(struct applying *a);
 int apply_client(struct applying *a);
 
 #endif

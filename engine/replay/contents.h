@@ -27,14 +27,14 @@ struct ledger;
 
 /* In the order in which they are written and must be loaded. */
 enum contents_kind {
-    CONTENTS_SETTINGS = 1, /* locations, channels, clients; in order, by one thread */
+    CONTENTS_SETTINGS = 1, /* calendars, locations, channels, clients; in order, by one thread */
     CONTENTS_ITEMS = 2,    /* items with their details and pools */
     CONTENTS_ENTRIES = 3,  /* what ids stand for */
     CONTENTS_RECENT = 4,   /* recent changes of on hand; in order, by one thread */
     CONTENTS_KIND_END = 5,
 };
 
-/* A location, channel or client: the journal's record of its current state. */
+/* A calendar, location, channel or client: the journal's record of its current state. */
 struct contents_setting {
     uint64_t lsn;          /* of its last change */
 } __attribute__((packed)); /* a record as in the journal */
@@ -46,10 +46,15 @@ struct contents_item {
     uint64_t details_lsn;
     int32_t low_stock;       /* -1: not set */
     int32_t backorder_limit; /* -1: not set */
+    int32_t safety;          /* -1: not set */
     uint32_t pool_count;
+    uint32_t stocking_count;
     uint8_t detailed; /* 0: no details */
-    uint8_t sku_len, name_len, barcode_len;
-} __attribute__((packed)); /* pool_count x struct contents_pool; sku, name, barcode; zeroes */
+    uint8_t moved;    /* 1: units of it have come or gone */
+    uint8_t decimals;
+    uint8_t sku_len, name_len, barcode_len, unit_len, zero;
+} __attribute__((packed)); /* pool_count x struct contents_pool; stocking_count x struct
+                              contents_stocking; sku, name, barcode, unit; zeroes */
 
 struct contents_pool {
     uint16_t location;
@@ -57,6 +62,28 @@ struct contents_pool {
     uint32_t on_hand;
     uint32_t reserved;
 } __attribute__((packed));
+
+/* The stocking of one of the pools before; in their order. */
+struct contents_stocking {
+    uint32_t pool;       /* its position among them */
+    int32_t safety;      /* -1: not set */
+    int32_t lead_time_s; /* -1: not set */
+    uint32_t stocked;    /* 0 or 1 */
+} __attribute__((packed));
+
+/* Where an item's texts lie, behind its fixed part. */
+static inline uint64_t contents_item_texts(const struct contents_item *saved)
+{
+    return (uint64_t)saved->pool_count * sizeof(struct contents_pool) +
+           (uint64_t)saved->stocking_count * sizeof(struct contents_stocking);
+}
+
+/* The length of an item's record, before it is padded. */
+static inline uint64_t contents_item_length(const struct contents_item *saved)
+{
+    return sizeof *saved + contents_item_texts(saved) + saved->sku_len + saved->name_len +
+           saved->barcode_len + saved->unit_len;
+}
 
 /* What an id stands for. Slots are numbered from the one to be reused first: ended entries come
  * before live ones. */

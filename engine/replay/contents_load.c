@@ -48,6 +48,12 @@ static void keep_lsn(struct ledger *ledger, const struct record_head *record, ui
         assert(f.fixed.location < catalogue->location_count); /* it was applied */
         catalogue->locations[f.fixed.location].lsn = lsn;
         catalogue_lsn_raise(ledger, lsn);
+    } else if (record->type == RECORD_CALENDAR) {
+        struct calendar_fields f;
+        calendar_decode(record, &f);
+        assert(f.fixed.calendar < catalogue->calendar_count);
+        catalogue->calendars[f.fixed.calendar].lsn = lsn;
+        catalogue_lsn_raise(ledger, lsn);
     } else if (record->type == RECORD_CHANNEL) {
         struct channel_fields f;
         channel_decode(record, &f);
@@ -59,8 +65,8 @@ static void keep_lsn(struct ledger *ledger, const struct record_head *record, ui
 
 static bool is_setting(const struct record_head *record)
 {
-    return record->type == RECORD_LOCATION || record->type == RECORD_CHANNEL ||
-           record->type == RECORD_CLIENT;
+    return record->type == RECORD_CALENDAR || record->type == RECORD_LOCATION ||
+           record->type == RECORD_CHANNEL || record->type == RECORD_CLIENT;
 }
 
 static int load_settings(struct loading *l, const unsigned char *at, size_t left)

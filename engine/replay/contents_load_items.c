@@ -16,6 +16,39 @@ static bool pool_can_be(const struct loading *l, uint16_t location, uint16_t own
            owner_channel(owner) < catalogue->channel_count;
 }
 
+static bool read_stocking(const unsigned char **at, struct contents_stocking *saved)
+{
+    memcpy(saved, *at, sizeof *saved);
+    *at += sizeof *saved;
+    return saved->safety >= -1 && saved->safety <= QUANTITY_MAX && saved->lead_time_s >= -1 &&
+           saved->stocked <= 1;
+}
+
+/* Sets the stockings of pools; both lists are in the order of the pools. */
+static int load_stockings(struct loading *l, uint32_t index, const struct contents_item *saved,
+                          const unsigned char *at)
+{
+    struct items *items = &l->ledger->items;
+    struct pool_walk walk = pool_walk_start(items, index);
+    uint32_t position = 0;
+    for (uint32_t i = 0; i < saved->stocking_count; i++) {
+        struct contents_stocking s;
+        const struct pool *pool = NULL;
+        bool good = read_stocking(&at, &s) && s.pool >= position;
+        while (good && position <= s.pool && (pool = pool_walk_next(&walk)) != NULL)
+            position++;
+        if (!pool)
+            return contents_complain(l->complaint, -EINVAL, "item %u has an invalid stocking",
+                                     index);
+        item_set(item_at(items, index), ITEM_STOCKING);
+        atomic_store_explicit(
+            &items->stockings[pool_unit(items, pool)],
+            stocking_word((struct stocking){ s.stocked, s.safety, s.lead_time_s }),
+            memory_order_relaxed); /* its readers start later */
+    }
+    return 0;
+}
+
 static int load_pools(struct loading *l, uint32_t index, const unsigned char *at, uint32_t count)
 {
     struct items *items = &l->ledger->items;
@@ -42,10 +75,19 @@ static int load_pools(struct loading *l, uint32_t index, const unsigned char *at
     return 0;
 }
 
-static int load_details(struct loading *l, const struct contents_item *saved, struct text name,
-                        struct text barcode)
+/* The parts of an item's record. */
+struct item_parts {
+    struct contents_item saved;
+    const unsigned char *pools, *stockings;
+    struct text sku, name, barcode, unit;
+    uint64_t hash;
+};
+
+static int load_details(struct loading *l, const struct item_parts *p)
 {
-    if (name.len > NAME_MAX_BYTES || barcode.len > NAME_MAX_BYTES)
+    const struct contents_item *saved = &p->saved;
+    if (p->name.len > NAME_MAX_BYTES || p->barcode.len > NAME_MAX_BYTES || p->unit.len > UNIT_MAX ||
+        saved->decimals > DECIMALS_MAX || saved->safety > QUANTITY_MAX)
         return contents_complain(l->complaint, -EINVAL, "item %u has invalid details", saved->item);
     struct item_details *details = calloc(1, sizeof *details);
     if (!details)
@@ -54,12 +96,19 @@ static int load_details(struct loading *l, const struct contents_item *saved, st
                               .has_barcode = true,
                               .has_low_stock = saved->low_stock >= 0,
                               .has_backorder_limit = saved->backorder_limit >= 0,
-                              .name = name,
-                              .barcode = barcode,
+                              .has_safety = saved->safety >= 0,
+                              .has_unit = true,
+                              .has_decimals = true,
+                              .name = p->name,
+                              .barcode = p->barcode,
+                              .unit = p->unit,
+                              .decimals = saved->decimals,
+                              .safety = saved->safety,
                               .low_stock = saved->low_stock,
                               .backorder_limit = saved->backorder_limit };
     details_apply(details, &s);
     details->lsn = saved->details_lsn;
+    details_apply_safety(&l->ledger->items, saved->item, details);
     struct item_details *none = NULL;
     if (atomic_compare_exchange_strong(&l->ledger->items.details[saved->item], &none, details))
         return 0;
@@ -67,28 +116,20 @@ static int load_details(struct loading *l, const struct contents_item *saved, st
     return contents_complain(l->complaint, -EINVAL, "item %u appears twice", saved->item);
 }
 
-/* The parts of an item's record. */
-struct item_parts {
-    struct contents_item saved;
-    const unsigned char *pools;
-    struct text sku, name, barcode;
-    uint64_t hash;
-};
-
 static int open_item(struct loading *l, const unsigned char *at, size_t left, struct item_parts *p)
 {
     struct contents_item *saved = &p->saved;
     if (!contents_open_record(at, left, saved, sizeof *saved))
         return contents_complain(l->complaint, -EINVAL, "an item has an invalid length");
-    uint64_t pools = (uint64_t)saved->pool_count * sizeof(struct contents_pool);
-    uint64_t needed = sizeof *saved + pools + saved->sku_len + saved->name_len + saved->barcode_len;
-    if (needed > saved->length || saved->item >= l->load->totals.items)
+    if (contents_item_length(saved) > saved->length || saved->item >= l->load->totals.items)
         return contents_complain(l->complaint, -EINVAL, "item %u is malformed", saved->item);
     p->pools = at + sizeof *saved;
-    const char *texts = (const char *)p->pools + pools;
+    p->stockings = p->pools + (size_t)saved->pool_count * sizeof(struct contents_pool);
+    const char *texts = (const char *)p->pools + contents_item_texts(saved);
     p->sku = (struct text){ texts, saved->sku_len };
-    p->name = (struct text){ texts + saved->sku_len, saved->name_len };
-    p->barcode = (struct text){ texts + saved->sku_len + saved->name_len, saved->barcode_len };
+    p->name = (struct text){ p->sku.at + p->sku.len, saved->name_len };
+    p->barcode = (struct text){ p->name.at + p->name.len, saved->barcode_len };
+    p->unit = (struct text){ p->barcode.at + p->barcode.len, saved->unit_len };
     p->hash = sku_hash(&l->ledger->items, p->sku);
     assert(p->saved.item < l->ledger->items.max_items); /* the totals were held against it */
     return 0;
@@ -102,9 +143,13 @@ static int load_item(struct loading *l, const struct item_parts *p)
         return contents_complain(l->complaint, -EINVAL, "item %u is invalid, or appears twice",
                                  index);
     item_version_restore(l->ledger, index, p->saved.version);
+    if (p->saved.moved)
+        item_set(item_at(items, index), ITEM_MOVED);
     int error = load_pools(l, index, p->pools, p->saved.pool_count);
+    if (!error)
+        error = load_stockings(l, index, &p->saved, p->stockings);
     if (!error && p->saved.detailed)
-        error = load_details(l, &p->saved, p->name, p->barcode);
+        error = load_details(l, p);
     return error;
 }
 

@@ -68,6 +68,11 @@ static int write_settings(struct writing *w)
         error =
             put_setting(w, 0, client_record_make(w->record, (struct record_head){ 0 }, i, name));
     }
+    for (uint16_t i = 0; !error && i < catalogue->calendar_count; i++) {
+        const struct calendar *c = &catalogue->calendars[i];
+        error = put_setting(w, c->lsn,
+                            calendar_record_make(w->record, (struct record_head){ 0 }, c, i));
+    }
     for (uint16_t i = 0; !error && i < catalogue->location_count; i++) {
         const struct location *l = &catalogue->locations[i];
         error = put_setting(w, l->lsn,
@@ -83,13 +88,26 @@ static int write_settings(struct writing *w)
 
 /* ---- items ---- */
 
-static uint32_t count_pools(const struct items *items, uint32_t index)
+static void count_pools(const struct items *items, uint32_t index, struct contents_item *saved)
 {
     struct pool_walk walk = pool_walk_start(items, index);
-    uint32_t count = 0;
-    while (pool_walk_next(&walk))
-        count++;
-    return count;
+    const struct pool *pool;
+    for (; (pool = pool_walk_next(&walk)) != NULL; saved->pool_count++)
+        saved->stocking_count += stocking_at(items, pool_unit(items, pool)) != 0;
+}
+
+static void write_stockings(const struct items *items, uint32_t index, unsigned char **at)
+{
+    struct pool_walk walk = pool_walk_start(items, index);
+    const struct pool *pool;
+    for (uint32_t i = 0; (pool = pool_walk_next(&walk)) != NULL; i++) {
+        uint64_t word = stocking_at(items, pool_unit(items, pool));
+        struct stocking set = stocking_of(word);
+        struct contents_stocking saved = { i, (int32_t)set.safety, (int32_t)set.lead_time_s,
+                                           set.stocked };
+        if (word != 0)
+            append(at, &saved, sizeof saved);
+    }
 }
 
 /* False if one has an undecided take. */
@@ -121,18 +139,21 @@ static int write_item(struct writing *w, uint32_t index)
     const struct item_details *d = atomic_load(&items->details[index]);
     struct contents_item saved = { .item = index,
                                    .version = item_version(w->ledger, index),
-                                   .pool_count = count_pools(items, index),
                                    .detailed = d != NULL,
+                                   .moved = item_has(item, ITEM_MOVED),
                                    .sku_len = item->sku_len };
     if (!d)
         d = &none;
     saved.details_lsn = d->lsn;
     saved.low_stock = d->has_low_stock ? d->low_stock : -1;
     saved.backorder_limit = d->has_backorder_limit ? d->backorder_limit : -1;
+    saved.safety = d->has_safety ? d->safety : -1;
+    saved.decimals = d->decimals;
     saved.name_len = d->name_len;
     saved.barcode_len = d->barcode_len;
-    uint64_t length = sizeof saved + (uint64_t)saved.pool_count * sizeof(struct contents_pool) +
-                      sku.len + d->name_len + d->barcode_len;
+    saved.unit_len = d->unit_len;
+    count_pools(items, index, &saved);
+    uint64_t length = contents_item_length(&saved);
     unsigned char *at = room_for(w, CONTENTS_ITEMS, length);
     if (!at)
         return -EIO;
@@ -140,9 +161,11 @@ static int write_item(struct writing *w, uint32_t index)
     saved.length = padded(length);
     append(&at, &saved, sizeof saved);
     bool stable = write_pools(items, index, &at);
+    write_stockings(items, index, &at);
     append(&at, sku.at, sku.len);
     append(&at, d->name, d->name_len);
     append(&at, d->barcode, d->barcode_len);
+    append(&at, d->unit, d->unit_len);
     assert(!stable || at == end); /* what was measured was written */
     (void)end;
     w->totals->pools += saved.pool_count;

@@ -43,8 +43,8 @@ struct planned {
 
 void planned_add(struct planned *planned, uint32_t unit, int64_t qty);
 
-/* Walks the item's pools that a channel sells from, without what it leaves there (safety.h), and for
- * a line bound to a location (NULL: free), less what is already planned (NULL: nothing). */
+/* Walks the item's pools that a channel sells from, without what it leaves there (safety.h), and
+ * for a line bound to a location (NULL: free), less what is already planned (NULL: nothing). */
 void candidates_find(struct ctx *ctx, const struct channel *channel, uint32_t item,
                      const struct location *bound, struct planned *planned,
                      struct candidates *found);

@@ -190,7 +190,10 @@ void catalogue_destroy(struct catalogue *catalogue)
         free(catalogue->channels[i].places);
         free(catalogue->channels[i].rank);
     }
+    for (uint16_t i = 0; catalogue->calendars && i < catalogue->calendar_count; i++)
+        calendar_release(&catalogue->calendars[i]);
     free(catalogue->locations);
+    free(catalogue->calendars);
     free(catalogue->ships);
     free(catalogue->safety);
     free(catalogue->channels);
@@ -259,7 +262,8 @@ struct catalogue *catalogue_copy(const struct catalogue *from)
         return NULL;
     c->locations = calloc(from->location_count + 1u, sizeof *c->locations);
     c->channels = calloc(from->channel_count + 1u, sizeof *c->channels);
-    bool good = c->locations && c->channels;
+    c->calendars = calloc(from->calendar_count + 1u, sizeof *c->calendars);
+    bool good = c->locations && c->channels && c->calendars;
     if (good) {
         c->location_count = from->location_count;
         c->channel_count = from->channel_count;
@@ -267,6 +271,10 @@ struct catalogue *catalogue_copy(const struct catalogue *from)
             memcpy(c->locations, from->locations, from->location_count * sizeof *c->locations);
         for (uint16_t i = 0; good && i < from->channel_count; i++)
             good = copy_channel(&c->channels[i], &from->channels[i]);
+        for (uint16_t i = 0; good && i < from->calendar_count; i++) {
+            good = calendar_copy(&c->calendars[i], &from->calendars[i]);
+            c->calendar_count += good;
+        }
     }
     if (!good) {
         catalogue_destroy(c);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The catalogue: locations and channels, and the order in which each channel sells from which
- * locations.
+ * The catalogue: locations, channels and calendars, and the order in which each channel sells from
+ * which locations.
  *
  * A catalogue is immutable once published: a change copies it, and one pointer swaps the copy in
  * (rule O). Readers hold it for an iteration (ledger_begin to ledger_end). One thread at a time
@@ -16,6 +16,7 @@
 #include "engine/base/error.h"
 #include "engine/base/limits.h"
 #include "engine/base/text.h"
+#include "engine/store/calendar.h"
 #include "engine/store/code_text.h"
 
 enum sourcing { SOURCE_PRIORITY, SOURCE_FEWEST, SOURCE_NEAREST, SOURCE_BALANCE, SOURCING_COUNT };
@@ -34,7 +35,9 @@ struct location {
     uint32_t safety; /* units of each item that stay there unsold, unless set for the item */
     double lat, lon; /* NaN when not set */
     bool ships, pickup, active;
-    uint8_t group_count;
+    uint8_t group_count, dispatch_count;
+    uint16_t calendar; /* index + 1 of the calendar that says when it is open; 0: always open */
+    uint16_t dispatch[DISPATCH_MAX]; /* minutes of the local week at which parcels leave, sorted */
     struct code_text groups[GROUPS_MAX];
     uint64_t lsn; /* of its last change */
 };
@@ -57,9 +60,10 @@ struct channel {
 };
 
 struct catalogue {
-    uint16_t location_count, channel_count;
+    uint16_t location_count, channel_count, calendar_count;
     struct location *locations; /* an index never changes */
     struct channel *channels;   /* likewise */
+    struct calendar *calendars; /* likewise */
     bool *ships; /* per location: orders may ship from it; owned. An array, because this and the
                     rank are all that sourcing asks of a location */
     uint32_t *safety;                         /* per location, likewise; NULL: none has any */
@@ -89,9 +93,12 @@ static inline uint16_t channel_index(const struct catalogue *c, const struct cha
 struct location_setting {
     struct text code;
     bool has_kind, has_name, has_priority, has_lead_time, has_ships, has_pickup, has_active;
-    bool has_lat, has_lon, has_groups;
+    bool has_lat, has_lon, has_groups, has_safety, has_calendar, has_dispatch;
     struct text kind, name;
-    int64_t priority, lead_time_s;
+    struct text calendar;     /* its code; empty: none */
+    const uint16_t *dispatch; /* minutes of the week, in any order */
+    uint32_t dispatch_count;
+    int64_t priority, lead_time_s, safety;
     bool ships, pickup, active;
     double lat, lon;
     const struct text *groups;
@@ -101,6 +108,7 @@ struct location_setting {
 struct channel_setting {
     struct text code;
     bool has_kind, has_name, has_places, has_buffer, has_hold_ttl, has_sourcing;
+    bool has_ignore_safety, ignore_safety;
     struct text kind, name;
     const struct text *places; /* locations or groups of them; none: every active location */
     uint32_t place_count;
@@ -119,5 +127,25 @@ struct catalogue *catalogue_with_location(const struct catalogue *from,
 struct catalogue *catalogue_with_channel(const struct catalogue *from,
                                          const struct channel_setting *s, uint16_t *index,
                                          enum code *code, char *message, size_t size);
+/* The same; it lays the calendar out for the days around wall_ms, unless zones is NULL. */
+struct catalogue *catalogue_with_calendar(const struct catalogue *from,
+                                          const struct calendar_setting *s,
+                                          const struct zone_source *zones, uint64_t wall_ms,
+                                          uint16_t *index, enum code *code, char *message,
+                                          size_t size);
+/* A copy whose calendars are laid out for the days around wall_ms; NULL: no memory, or a zone
+ * cannot be read. */
+struct catalogue *catalogue_laid_out(const struct catalogue *from, const struct zone_source *zones,
+                                     uint64_t wall_ms);
+
+/* NULL if none has that code. */
+const struct calendar *catalogue_calendar(const struct catalogue *catalogue, struct text code);
+
+/* The opening hours of a location; NULL: always open. */
+static inline const struct timetable *location_timetable(const struct catalogue *c,
+                                                         const struct location *location)
+{
+    return location->calendar ? c->calendars[location->calendar - 1].timetable : NULL;
+}
 
 #endif

@@ -65,13 +65,28 @@ static bool degrees_fit(struct complaint *c, bool given, const char *what, doubl
                     max > 90 ? "must be from -180 to 180" : "must be from -90 to 90");
 }
 
-static bool location_fits(const struct location_setting *s, struct complaint *c)
+static bool calendar_exists(const struct catalogue *from, const struct location_setting *s,
+                            struct complaint *c)
+{
+    if (!s->has_calendar || s->calendar.len == 0 || catalogue_calendar(from, s->calendar))
+        return true;
+    if (!code_fits(c, "calendar", s->calendar))
+        return false;
+    snprintf(c->message, c->size, "calendar: there is no calendar \"%.*s\"", (int)s->calendar.len,
+             s->calendar.at);
+    c->code = CODE_BAD_REQUEST;
+    return false;
+}
+
+static bool location_fits(const struct catalogue *from, const struct location_setting *s,
+                          struct complaint *c)
 {
     bool good = code_fits(c, "code", s->code) &&
                 text_fits(c, s->has_kind, "kind", s->kind, CODE_MAX) &&
                 text_fits(c, s->has_name, "name", s->name, NAME_MAX_BYTES) &&
                 number_fits(c, s->has_priority, "priority", s->priority, INT32_MIN, INT32_MAX) &&
                 number_fits(c, s->has_lead_time, "lead_time_s", s->lead_time_s, 0, INT32_MAX) &&
+                number_fits(c, s->has_safety, "safety", s->safety, 0, QUANTITY_MAX) &&
                 degrees_fit(c, s->has_lat, "lat", s->lat, 90) &&
                 degrees_fit(c, s->has_lon, "lon", s->lon, 180);
     if (!good)
@@ -81,11 +96,44 @@ static bool location_fits(const struct location_setting *s, struct complaint *c)
     for (uint32_t i = 0; s->has_groups && i < s->group_count; i++)
         if (!code_fits(c, "groups: each", s->groups[i]))
             return false;
-    return true;
+    if (s->has_dispatch && s->dispatch_count > DISPATCH_MAX)
+        return complain(c, CODE_TOO_LARGE, "dispatch", "may name at most 64 times of the week");
+    for (uint32_t i = 0; s->has_dispatch && i < s->dispatch_count; i++)
+        if (s->dispatch[i] >= WEEK_MINUTES)
+            return complain(c, CODE_BAD_REQUEST, "dispatch", "must name minutes of the week");
+    return calendar_exists(from, s, c);
 }
 
-static void change_location(struct location *l, const struct location_setting *s)
+static int compare_minutes(const void *a, const void *b)
 {
+    return (int)*(const uint16_t *)a - (int)*(const uint16_t *)b;
+}
+
+/* Sorted, each once, the rest zero: so equal times are equal bytes. */
+static void set_dispatch(struct location *l, const struct location_setting *s)
+{
+    uint16_t sorted[DISPATCH_MAX];
+    assert(s->dispatch_count <= DISPATCH_MAX); /* location_fits */
+    memset(l->dispatch, 0, sizeof l->dispatch);
+    l->dispatch_count = 0;
+    if (s->dispatch_count == 0)
+        return;
+    memcpy(sorted, s->dispatch, s->dispatch_count * sizeof *sorted);
+    qsort(sorted, s->dispatch_count, sizeof *sorted, compare_minutes);
+    for (uint32_t i = 0; i < s->dispatch_count; i++)
+        if (i == 0 || sorted[i] != sorted[i - 1])
+            l->dispatch[l->dispatch_count++] = sorted[i];
+}
+
+static void change_location(const struct catalogue *from, struct location *l,
+                            const struct location_setting *s)
+{
+    if (s->has_calendar) {
+        const struct calendar *calendar = catalogue_calendar(from, s->calendar);
+        l->calendar = calendar ? (uint16_t)(calendar - from->calendars + 1) : 0;
+    }
+    if (s->has_dispatch)
+        set_dispatch(l, s);
     if (s->has_kind)
         code_text_set(&l->kind, s->kind);
     if (s->has_name)
@@ -94,6 +142,8 @@ static void change_location(struct location *l, const struct location_setting *s
         l->priority = (int32_t)s->priority;
     if (s->has_lead_time)
         l->lead_time_s = (uint32_t)s->lead_time_s;
+    if (s->has_safety)
+        l->safety = (uint32_t)s->safety;
     if (s->has_ships)
         l->ships = s->ships;
     if (s->has_pickup)
@@ -135,9 +185,11 @@ static bool locations_equal(const struct location *a, const struct location *b)
 {
     return text_equal(code_text(&a->kind), code_text(&b->kind)) &&
            text_equal(name_text(&a->name), name_text(&b->name)) && a->priority == b->priority &&
-           a->lead_time_s == b->lead_time_s && degrees_equal(a->lat, b->lat) &&
-           degrees_equal(a->lon, b->lon) && a->ships == b->ships && a->pickup == b->pickup &&
-           a->active == b->active && a->group_count == b->group_count &&
+           a->lead_time_s == b->lead_time_s && a->safety == b->safety &&
+           degrees_equal(a->lat, b->lat) && degrees_equal(a->lon, b->lon) && a->ships == b->ships &&
+           a->pickup == b->pickup && a->active == b->active && a->calendar == b->calendar &&
+           memcmp(a->dispatch, b->dispatch, sizeof a->dispatch) == 0 &&
+           a->dispatch_count == b->dispatch_count && a->group_count == b->group_count &&
            memcmp(a->groups, b->groups, a->group_count * sizeof *a->groups) == 0;
 }
 
@@ -181,7 +233,7 @@ struct catalogue *catalogue_with_location(const struct catalogue *from,
     struct complaint c = { CODE_OK, message, size };
     struct catalogue *copy = NULL;
     const struct location *old = NULL;
-    if (location_fits(s, &c)) {
+    if (location_fits(from, s, &c)) {
         old = catalogue_location(from, s->code);
         if (!old && from->location_count >= LOCATIONS_MAX)
             complain(&c, CODE_LIMIT, "locations:", "the table is full (4096)");
@@ -193,7 +245,7 @@ struct catalogue *catalogue_with_location(const struct catalogue *from,
         struct location *l = &copy->locations[*index];
         if (!old)
             *l = location_new(s->code);
-        change_location(l, s);
+        change_location(from, l, s);
         if (keep_ranks(copy, from, old, l)) {
             copy = finish(copy, old && locations_equal(old, l), &c);
         } else {
@@ -266,6 +318,8 @@ static bool change_channel(struct channel *to, const struct channel_setting *s)
         to->hold_ttl_ms = (uint32_t)s->hold_ttl_ms;
     if (s->has_sourcing)
         sourcing_named(s->sourcing, &to->sourcing);
+    if (s->has_ignore_safety)
+        to->ignore_safety = s->ignore_safety;
     if (!s->has_places)
         return true;
     assert(s->place_count <= CHANNEL_LOCATIONS_MAX); /* channel_fits */
@@ -282,7 +336,7 @@ static bool channels_equal(const struct channel *a, const struct channel *b)
     return text_equal(code_text(&a->kind), code_text(&b->kind)) &&
            text_equal(name_text(&a->name), name_text(&b->name)) && a->buffer == b->buffer &&
            a->hold_ttl_ms == b->hold_ttl_ms && a->sourcing == b->sourcing &&
-           a->place_count == b->place_count &&
+           a->ignore_safety == b->ignore_safety && a->place_count == b->place_count &&
            (a->place_count == 0 ||
             memcmp(a->places, b->places, a->place_count * sizeof *a->places) == 0);
 }

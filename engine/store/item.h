@@ -41,11 +41,12 @@ enum { ITEM_UNITS = sizeof(struct item) / sizeof(struct pool) };
 
 /* What item_set has set. Immutable once shown. */
 struct item_details {
-    bool has_low_stock, has_backorder_limit;
-    int32_t low_stock, backorder_limit;
+    bool has_low_stock, has_backorder_limit, has_safety;
+    int32_t low_stock, backorder_limit, safety;
     uint64_t lsn;
-    uint8_t name_len, barcode_len;
-    char name[NAME_MAX_BYTES], barcode[NAME_MAX_BYTES];
+    uint8_t decimals; /* quantities are whole numbers of 10^-decimals of the unit */
+    uint8_t name_len, barcode_len, unit_len;
+    char name[NAME_MAX_BYTES], barcode[NAME_MAX_BYTES], unit[UNIT_MAX];
 };
 
 /* In memory a pool's name is the number of its 16-byte unit in one region: items, then blocks. */

@@ -89,7 +89,7 @@ MAY_ALLOCATE = (
     "engine/ledger/versions.c",  # what changes rarely, and is freed when no one holds it
     "engine/ops/registry.c",
     "engine/replay/apply_catalogue.c",  # recovery
-    "engine/history/history.c",  # a history is read on a thread of its own
+    "engine/history/history.c", "engine/history/history_state.c",  # a history is read on a thread of its own
     "engine/history/history_query.c",
     "engine/replay/contents_load.c",  # recovery
     "engine/replay/contents_load_items.c",

@@ -236,6 +236,8 @@ static void set_location(struct ctx *ctx, const struct request *r, struct answer
     struct location_setting s = { .code = driver_location(&asked.location, r->location),
                                   .has_priority = r->has_priority,
                                   .has_lead_time = r->has_lead_time,
+                                  .has_safety = r->has_safety,
+                                  .safety = r->safety,
                                   .has_ships = r->has_ships,
                                   .has_active = r->has_active,
                                   .has_groups = r->has_groups,
@@ -260,6 +262,8 @@ static void set_channel(struct ctx *ctx, const struct request *r, struct answer 
                                  .has_buffer = r->has_buffer,
                                  .has_hold_ttl = r->has_hold,
                                  .has_sourcing = r->has_sourcing,
+                                 .has_ignore_safety = r->has_ignore_safety,
+                                 .ignore_safety = r->ignore_safety,
                                  .places = places,
                                  .place_count = (uint32_t)r->place_count,
                                  .buffer = r->buffer,
@@ -275,8 +279,24 @@ static void set_item(struct ctx *ctx, const struct request *r, struct answer *a)
     struct driver_name sku;
     struct item_setting s = { .sku = driver_sku(&sku, r->item),
                               .has_low_stock = r->has_low_stock,
-                              .low_stock = r->low_stock };
+                              .low_stock = r->low_stock,
+                              .has_safety = r->has_safety,
+                              .safety = r->safety };
     a->code = ledger_set_item(ctx, &s, &a->lsn);
+}
+
+static void set_stocking(struct ctx *ctx, const struct request *r, struct answer *a)
+{
+    struct driver_name sku;
+    struct stocking_setting s = { .sku = driver_sku(&sku, r->item),
+                                  .location = driver_location(&asked.location, r->location),
+                                  .has_stocked = r->has_stocked,
+                                  .has_safety = r->has_safety,
+                                  .has_lead_time = r->has_lead_time,
+                                  .stocked = r->stocked,
+                                  .safety = r->safety,
+                                  .lead_time_s = r->lead_time_s };
+    a->code = ledger_set_stocking(ctx, &s, &a->lsn);
 }
 
 void driver_ask(struct ledger_rig *rig, struct ctx *ctx, const struct request *r, struct answer *a)
@@ -296,6 +316,8 @@ void driver_ask(struct ledger_rig *rig, struct ctx *ctx, const struct request *r
         set_location(ctx, r, a);
     else if (r->kind == ASK_SET_CHANNEL)
         set_channel(ctx, r, a);
+    else if (r->kind == ASK_SET_STOCKING)
+        set_stocking(ctx, r, a);
     else
         set_item(ctx, r, a);
     if (a->code == CODE_OK || a->code == CODE_DEFERRED)
@@ -398,9 +420,9 @@ bool driver_agrees(const struct request *r, const struct answer *engine, const s
 void driver_print(const struct request *r)
 {
     static const char *const kinds[ASK_KINDS] = {
-        "receive", "adjust",       "count",       "return",  "allot",       "reserve",
-        "extend",  "confirm",      "fulfil",      "cancel",  "reservation", "availability",
-        "stock",   "location_set", "channel_set", "item_set"
+        "receive", "adjust",       "count",       "return",   "allot",       "reserve",
+        "extend",  "confirm",      "fulfil",      "cancel",   "reservation", "availability",
+        "stock",   "location_set", "channel_set", "item_set", "stocking_set"
     };
     printf("%s id %d op %d item %d location %d channel %d qty %lld", kinds[r->kind], r->id, r->op,
            r->item, r->location, r->channel, (long long)r->qty);

@@ -38,9 +38,11 @@ static bool locations_equal(const struct location *a, const struct location *b)
             return false;
     return codes_equal(&a->code, &b->code) && codes_equal(&a->kind, &b->kind) &&
            text_equal(name_text(&a->name), name_text(&b->name)) && a->priority == b->priority &&
-           a->lead_time_s == b->lead_time_s && same_number(a->lat, b->lat) &&
-           same_number(a->lon, b->lon) && a->ships == b->ships && a->pickup == b->pickup &&
-           a->active == b->active && a->lsn == b->lsn;
+           a->lead_time_s == b->lead_time_s && a->safety == b->safety &&
+           same_number(a->lat, b->lat) && same_number(a->lon, b->lon) && a->ships == b->ships &&
+           a->pickup == b->pickup && a->active == b->active && a->lsn == b->lsn &&
+           a->calendar == b->calendar && a->dispatch_count == b->dispatch_count &&
+           memcmp(a->dispatch, b->dispatch, sizeof a->dispatch) == 0;
 }
 
 static bool channels_equal(const struct channel *a, const struct channel *b, uint16_t locations)
@@ -52,7 +54,8 @@ static bool channels_equal(const struct channel *a, const struct channel *b, uin
             return false;
     return codes_equal(&a->code, &b->code) && codes_equal(&a->kind, &b->kind) &&
            text_equal(name_text(&a->name), name_text(&b->name)) && a->buffer == b->buffer &&
-           a->hold_ttl_ms == b->hold_ttl_ms && a->sourcing == b->sourcing && a->lsn == b->lsn &&
+           a->hold_ttl_ms == b->hold_ttl_ms && a->sourcing == b->sourcing &&
+           a->ignore_safety == b->ignore_safety && a->lsn == b->lsn &&
            memcmp(a->rank, b->rank, locations * sizeof *a->rank) == 0;
 }
 
@@ -65,6 +68,13 @@ static bool same_catalogue(const struct comparing *c)
     if (a->location_count != b->location_count || a->channel_count != b->channel_count)
         return DIFFER(c, "%u and %u locations, %u and %u channels", a->location_count,
                       b->location_count, a->channel_count, b->channel_count);
+    if (a->calendar_count != b->calendar_count)
+        return DIFFER(c, "%u and %u calendars", a->calendar_count, b->calendar_count);
+    for (uint16_t i = 0; i < a->calendar_count; i++)
+        if (!codes_equal(&a->calendars[i].code, &b->calendars[i].code) ||
+            a->calendars[i].lsn != b->calendars[i].lsn ||
+            !calendars_equal(&a->calendars[i], &b->calendars[i]))
+            return DIFFER(c, "calendar %u differs", i);
     for (uint16_t i = 0; i < a->location_count; i++)
         if (!locations_equal(&a->locations[i], &b->locations[i]))
             return DIFFER(c, "location %u differs", i);
@@ -84,7 +94,10 @@ static bool same_details(const struct item_details *a, const struct item_details
            a->has_backorder_limit == b->has_backorder_limit &&
            a->backorder_limit == b->backorder_limit && a->lsn == b->lsn &&
            a->name_len == b->name_len && memcmp(a->name, b->name, a->name_len) == 0 &&
-           a->barcode_len == b->barcode_len && memcmp(a->barcode, b->barcode, a->barcode_len) == 0;
+           a->barcode_len == b->barcode_len &&
+           memcmp(a->barcode, b->barcode, a->barcode_len) == 0 && a->has_safety == b->has_safety &&
+           a->safety == b->safety && a->decimals == b->decimals && a->unit_len == b->unit_len &&
+           memcmp(a->unit, b->unit, a->unit_len) == 0;
 }
 
 /* Is each pool of one found in the other? Pools that are empty need not be. */
@@ -103,6 +116,9 @@ static bool pools_within(const struct comparing *c, const struct ledger *in,
                 c, "item %u at location %u: on hand %lld and %lld, reserved %lld and %lld", item,
                 key_location(key), (long long)word_on_hand(word), (long long)word_on_hand(there),
                 (long long)word_reserved(word), (long long)word_reserved(there));
+        uint64_t set = stocking_at(&in->items, pool_unit(&in->items, pool));
+        if (found ? stocking_at(&other->items, pool_unit(&other->items, found)) != set : set != 0)
+            return DIFFER(c, "item %u at location %u: two stockings", item, key_location(key));
     }
     return true;
 }
@@ -128,6 +144,10 @@ static bool same_items(const struct comparing *c)
         if (!same_details(atomic_load(&c->left->items.details[i]),
                           atomic_load(&c->right->items.details[i])))
             return DIFFER(c, "item %u has details that differ", i);
+        if (item_has(item_at(&c->left->items, i), ITEM_MOVED) !=
+                item_has(item_at(&c->right->items, i), ITEM_MOVED) ||
+            item_stocking(&c->left->items, i) != item_stocking(&c->right->items, i))
+            return DIFFER(c, "item %u has moved, or has a safety, in one only", i);
         uint64_t mark = atomic_load(&c->left->items.versions[i]);
         uint64_t there = atomic_load(&c->right->items.versions[i]);
         if (there == 0 || there != mark)

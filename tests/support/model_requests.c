@@ -142,6 +142,8 @@ static void pick_location_setting(struct request_maker *maker, struct request *q
     q->has_groups = random_chance(r, 40);
     q->priority = q->has_priority ? random_between(r, -1, 2) : 0;
     q->lead_time_s = q->has_lead_time ? random_below(r, 5) : 0;
+    q->has_safety = random_chance(r, 20);
+    q->safety = q->has_safety && random_chance(r, 50) ? random_below(r, 4) : 0;
     q->ships = q->has_ships && random_chance(r, 75);
     q->active = q->has_active && random_chance(r, 75);
     q->groups = q->has_groups ? (unsigned)random_below(r, 1 << MODEL_GROUPS) : 0;
@@ -155,12 +157,26 @@ static void pick_channel_setting(struct request_maker *maker, struct request *q)
     q->has_hold = random_chance(r, 30);
     q->has_sourcing = random_chance(r, 40);
     q->has_places = random_chance(r, 40);
+    q->has_ignore_safety = random_chance(r, 20);
+    q->ignore_safety = q->has_ignore_safety && random_chance(r, 50);
     q->buffer = q->has_buffer ? random_below(r, 6) : 0;
     q->hold_ttl_ms = q->has_hold ? random_between(r, 1, 5000) : 0;
     q->sourcing = q->has_sourcing ? random_below(r, 4) : 0;
     if (q->has_places && random_chance(r, 80))
         for (int i = random_between(r, 1, 4); i > 0; i--)
             q->places[q->place_count++] = random_below(r, MODEL_PLACES);
+}
+
+static void pick_stocking(struct request_maker *maker, struct request *q)
+{
+    struct random *r = &maker->random;
+    q->location = random_below(r, MODEL_LOCATIONS);
+    q->has_stocked = random_chance(r, 40);
+    q->has_safety = random_chance(r, 50);
+    q->has_lead_time = random_chance(r, 30);
+    q->stocked = q->has_stocked && random_chance(r, 60);
+    q->safety = q->has_safety ? random_below(r, 5) : 0;
+    q->lead_time_s = q->has_lead_time ? random_below(r, 5) : 0;
 }
 
 static enum request_kind pick_kind(struct random *r)
@@ -173,8 +189,8 @@ static enum request_kind pick_kind(struct random *r)
                 { ASK_CONFIRM, 9 },      { ASK_FULFIL, 9 },       { ASK_CANCEL, 9 },
                 { ASK_RESERVATION, 3 },  { ASK_AVAILABILITY, 3 }, { ASK_STOCK, 2 },
                 { ASK_SET_LOCATION, 3 }, { ASK_SET_CHANNEL, 3 },  { ASK_SET_ITEM, 2 },
-                { ASK_ALLOT, 8 } };
-    int at = random_below(r, 110);
+                { ASK_ALLOT, 8 },        { ASK_SET_STOCKING, 3 } };
+    int at = random_below(r, 113);
     unsigned i = 0;
     for (; at >= mix[i].weight; i++)
         at -= mix[i].weight;
@@ -202,6 +218,8 @@ void pick_request(struct request_maker *maker, struct request *q)
         pick_location_setting(maker, q);
     else if (q->kind == ASK_SET_CHANNEL)
         pick_channel_setting(maker, q);
+    else if (q->kind == ASK_SET_STOCKING)
+        pick_stocking(maker, q);
     else if (q->kind <= ASK_RESERVATION)
         q->id = pick_order(maker);
     q->item = q->kind >= ASK_AVAILABILITY ? random_below(r, MODEL_ITEMS) : q->item;
@@ -211,6 +229,8 @@ void pick_request(struct request_maker *maker, struct request *q)
         q->ttl_ms = pick_ttl(maker);
     if (q->kind == ASK_SET_ITEM) {
         q->has_low_stock = random_chance(r, 50);
+        q->has_safety = random_chance(r, 30);
+        q->safety = q->has_safety ? random_below(r, 4) : 0;
         q->low_stock = q->has_low_stock ? random_below(r, 3) : 0;
     }
 }

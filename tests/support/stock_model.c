@@ -375,6 +375,8 @@ static void ask_set_location(struct model *m, const struct request *r, uint64_t 
         next.priority = r->priority;
     if (r->has_lead_time)
         next.lead_time_s = r->lead_time_s;
+    if (r->has_safety)
+        next.safety = r->safety;
     if (r->has_ships)
         next.ships = r->ships;
     if (r->has_active)
@@ -384,7 +386,7 @@ static void ask_set_location(struct model *m, const struct request *r, uint64_t 
     struct model_location *at = &m->locations[r->location];
     bool same = at->known && at->ships == next.ships && at->active == next.active &&
                 at->priority == next.priority && at->lead_time_s == next.lead_time_s &&
-                at->groups == next.groups;
+                at->safety == next.safety && at->groups == next.groups;
     a->code = CODE_OK;
     a->lsn = at->lsn;
     if (same)
@@ -408,7 +410,8 @@ static bool place_known(const struct model *m, int place)
 static bool same_channel(const struct model_channel *a, const struct model_channel *b)
 {
     if (a->known != b->known || a->buffer != b->buffer || a->hold_ttl_ms != b->hold_ttl_ms ||
-        a->sourcing != b->sourcing || a->place_count != b->place_count)
+        a->sourcing != b->sourcing || a->ignore_safety != b->ignore_safety ||
+        a->place_count != b->place_count)
         return false;
     for (int i = 0; i < a->place_count; i++)
         if (a->places[i] != b->places[i])
@@ -427,6 +430,8 @@ static void ask_set_channel(struct model *m, const struct request *r, uint64_t l
         next.hold_ttl_ms = r->hold_ttl_ms;
     if (r->has_sourcing)
         next.sourcing = r->sourcing;
+    if (r->has_ignore_safety)
+        next.ignore_safety = r->ignore_safety;
     if (r->has_places) {
         next.place_count = r->place_count;
         memcpy(next.places, r->places, sizeof next.places);
@@ -453,14 +458,46 @@ static void ask_set_item(struct model *m, const struct request *r, uint64_t lsn,
         m->item_count++;
     bool has = item->has_low_stock || r->has_low_stock;
     int low = r->has_low_stock ? r->low_stock : item->low_stock;
-    bool same = item->detailed && item->has_low_stock == has && item->low_stock == low;
+    bool has_safety = item->has_safety || r->has_safety;
+    int safety = r->has_safety ? r->safety : item->safety;
+    bool same = item->detailed && item->has_low_stock == has && item->low_stock == low &&
+                item->has_safety == has_safety && item->safety == safety;
     item->known = item->detailed = true;
+    item->has_safety = has_safety;
+    item->safety = safety;
     item->has_low_stock = has;
     item->low_stock = low;
     if (!same)
         item->lsn = lsn;
     a->code = CODE_OK;
     a->lsn = item->lsn;
+}
+
+/* A stocking comes with the shared pool of its place. */
+static void ask_set_stocking(struct model *m, const struct request *r, struct answer *a)
+{
+    struct model_item *item = &m->items[r->item];
+    struct model_stocking *s = &item->stockings[r->location];
+    struct model_stocking next = *s;
+    a->code = CODE_UNKNOWN_SKU;
+    if (!item->known)
+        return;
+    a->code = CODE_UNKNOWN_LOCATION;
+    if (!m->locations[r->location].known)
+        return;
+    if (!s->set)
+        next = (struct model_stocking){ .set = true, .safety = -1, .lead_time_s = -1 };
+    if (r->has_stocked)
+        next.not_stocked = !r->stocked;
+    if (r->has_safety)
+        next.safety = r->safety;
+    if (r->has_lead_time)
+        next.lead_time_s = r->lead_time_s;
+    a->code = CODE_LIMIT;
+    if (!make_pool(m, &item->pools[r->location][MODEL_SHARED]))
+        return;
+    a->code = CODE_OK;
+    *s = next;
 }
 
 void model_ask(struct model *m, const struct request *r, uint64_t engine_lsn, struct answer *a)
@@ -501,6 +538,9 @@ void model_ask(struct model *m, const struct request *r, uint64_t engine_lsn, st
         break;
     case ASK_SET_CHANNEL:
         ask_set_channel(m, r, engine_lsn, a);
+        break;
+    case ASK_SET_STOCKING:
+        ask_set_stocking(m, r, a);
         break;
     default:
         ask_set_item(m, r, engine_lsn, a);

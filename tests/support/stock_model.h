@@ -45,6 +45,7 @@ enum request_kind {
     ASK_SET_LOCATION,
     ASK_SET_CHANNEL,
     ASK_SET_ITEM,
+    ASK_SET_STOCKING,
     ASK_KINDS
 };
 
@@ -77,8 +78,9 @@ struct request {
     int64_t buffer, hold_ttl_ms;
     int sourcing; /* 0 priority, 1 fewest, 2 nearest, 3 balance */
     int place_count, places[MODEL_PLACES];
-    bool has_low_stock;
-    int low_stock;
+    bool has_low_stock, has_safety, has_ignore_safety, has_stocked;
+    int low_stock, safety; /* safety: of a location, an item, or an item at a location */
+    bool ignore_safety, stocked;
 };
 
 struct answer_draw {
@@ -123,7 +125,7 @@ struct model_pool {
 struct model_location {
     bool known, ships, active;
     int age; /* likewise */
-    int priority, lead_time_s;
+    int priority, lead_time_s, safety;
     unsigned groups;
     uint64_t lsn;
 };
@@ -132,14 +134,22 @@ struct model_channel {
     bool known;
     int64_t buffer, hold_ttl_ms; /* 0: the default */
     int sourcing;
+    bool ignore_safety;
     int place_count, places[MODEL_PLACES];
     uint64_t lsn;
 };
 
+/* What is set for an item at a place; -1: not set. */
+struct model_stocking {
+    bool set, not_stocked;
+    int safety, lead_time_s;
+};
+
 struct model_item {
-    bool known, detailed, has_low_stock;
-    int low_stock;
+    bool known, detailed, has_low_stock, has_safety;
+    int low_stock, safety;
     uint64_t lsn;
+    struct model_stocking stockings[MODEL_LOCATIONS];
     struct model_pool pools[MODEL_LOCATIONS][MODEL_KINDS];
 };
 
@@ -226,6 +236,9 @@ void model_expire(struct model *m, struct model_id *x, uint64_t lsn);
 /* Over the sellable pools at the location. */
 void model_sum_place(const struct model *m, int item, int location, int64_t *on_hand,
                      int64_t *reserved);
+/* How long an order of the item takes there; and how much of what is shared stays unsold. */
+int model_lead_time_s(const struct model *m, int item, int location);
+int64_t model_safety(const struct model *m, int item, int location);
 int64_t model_channel_available(const struct model *m, int channel, int item);
 
 #endif

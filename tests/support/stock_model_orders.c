@@ -37,6 +37,21 @@ static int place_of(const struct model *m, const struct model_channel *c, int lo
     return -1;
 }
 
+int64_t model_safety(const struct model *m, int item, int location)
+{
+    const struct model_item *i = &m->items[item];
+    const struct model_stocking *s = &i->stockings[location];
+    if (s->set && s->safety >= 0)
+        return s->safety;
+    return i->has_safety ? i->safety : m->locations[location].safety;
+}
+
+int model_lead_time_s(const struct model *m, int item, int location)
+{
+    const struct model_stocking *s = &m->items[item].stockings[location];
+    return s->set && s->lead_time_s >= 0 ? s->lead_time_s : m->locations[location].lead_time_s;
+}
+
 static void plan_begin(struct planning *p, const struct model *m, int channel)
 {
     memset(p, 0, sizeof *p);
@@ -48,8 +63,12 @@ static void plan_begin(struct planning *p, const struct model *m, int channel)
             for (int shared = 0; shared < 2; shared++) {
                 const struct model_pool *pool =
                     &m->items[i].pools[l][shared ? MODEL_SHARED : p->own];
-                if (place_of(m, p->channel, l) >= 0 && pool->on_hand > pool->reserved)
-                    p->left[i][l][shared] = pool->on_hand - pool->reserved;
+                int64_t stays = 0;
+                if (shared && !p->channel->ignore_safety)
+                    stays = model_safety(m, i, l);
+                if (place_of(m, p->channel, l) >= 0 && !m->items[i].stockings[l].not_stocked &&
+                    pool->on_hand - pool->reserved > stays)
+                    p->left[i][l][shared] = pool->on_hand - pool->reserved - stays;
             }
 }
 
@@ -264,7 +283,7 @@ static void history_order(struct model *m, const struct planning *p, const struc
                 .location = from,
                 .kind = kind,
                 .qty = p->got[i][d],
-                .ready_ms = x->created_ms + (uint64_t)m->locations[from].lead_time_s * 1000,
+                .ready_ms = x->created_ms + (uint64_t)model_lead_time_s(m, item, from) * 1000,
             };
             m->items[item].pools[from][kind].reserved += p->got[i][d];
         }
@@ -278,7 +297,7 @@ static int draw_slots(const struct model *m, const struct planning *p, const str
     bool timed = false;
     for (int i = 0; i < r->line_count; i++)
         for (int d = 0; d < p->draws[i]; d++, draws++)
-            timed |= m->locations[p->from[i][d]].lead_time_s > 0;
+            timed |= model_lead_time_s(m, r->lines[i].item, p->from[i][d]) > 0;
     if (timed)
         return (draws + 3) / 4;
     return draws > 1 ? (draws + 6) / 7 : 0;

@@ -166,8 +166,7 @@ static int learn_settings(struct dumping *d, const unsigned char *at, size_t lef
 
 static int learn_item(struct dumping *d, const struct contents_item *item, const unsigned char *at)
 {
-    struct text sku = { (const char *)at + item->pool_count * sizeof(struct contents_pool),
-                        item->sku_len };
+    struct text sku = { (const char *)at + contents_item_texts(item), item->sku_len };
     struct history_filter filter = { .subject = HISTORY_ITEM, .item = item->item };
     if (d->job->sku && text_equal(sku, text_of(d->job->sku))) {
         history_open(&d->history, &filter);
@@ -182,9 +181,7 @@ static int learn_items(struct dumping *d, const unsigned char *at, size_t left)
     while (left >= sizeof item) {
         memcpy(&item, at, sizeof item);
         if (item.length > left || item.length < sizeof item ||
-            item.pool_count > (item.length - sizeof item) / sizeof(struct contents_pool) ||
-            item.sku_len >
-                item.length - sizeof item - item.pool_count * sizeof(struct contents_pool))
+            contents_item_length(&item) > item.length)
             return -EILSEQ;
         int error = learn_item(d, &item, at + sizeof item);
         if (error)

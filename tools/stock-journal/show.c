@@ -7,6 +7,7 @@
 #include "engine/store/catalogue.h"
 #include "engine/store/id_table.h"
 #include "engine/store/pool.h"
+#include "tools/stock-journal/show_hours.h"
 
 const char *record_type_name(unsigned type)
 {
@@ -26,6 +27,7 @@ void shower_free(struct shower *shower)
     name_table_free(&shower->items);
     name_table_free(&shower->locations);
     name_table_free(&shower->channels);
+    name_table_free(&shower->calendars);
     name_table_free(&shower->clients);
 }
 
@@ -128,19 +130,32 @@ static void show_list(struct shower *shower, const union record_fields *fields,
         show_changes(shower, field->name, array, count);
     else if (field->shown == SHOWN_STEPS)
         show_steps(&shower->sink, array, count);
-    else
+    else if (field->shown == SHOWN_ITEMS)
         show_items(shower, array, count);
+    else
+        show_hours(&shower->sink, field->name, field->shown, array, count);
 }
 
-/* An index, or a number of which few values mean anything. */
-static void show_meaning(struct shower *shower, const char *key, enum record_shown shown,
-                         int64_t number)
+/* What an index stands for. */
+static void show_named(struct shower *shower, const char *key, enum record_shown shown,
+                       int64_t number)
 {
     char unknown[16];
-    struct sink *sink = &shower->sink;
-    if (shown == SHOWN_CHANNEL)
-        sink_text(sink, key, text_of(name_get(&shower->channels, (uint32_t)number, unknown)));
-    else if (shown == SHOWN_SOURCING && number < SOURCING_COUNT)
+    const struct name_table *names = shown == SHOWN_CHANNEL ? &shower->channels
+                                     : shown == SHOWN_ITEM  ? &shower->items
+                                     : shown == SHOWN_PLACE ? &shower->locations
+                                                            : &shower->calendars;
+    if (shown == SHOWN_CALENDAR && number-- == 0)
+        return;
+    sink_text(&shower->sink, shown == SHOWN_ITEM ? "sku" : key,
+              text_of(name_get(names, (uint32_t)number, unknown)));
+}
+
+/* A number of which few values mean anything. */
+static void show_meaning(struct sink *sink, const char *key, enum record_shown shown,
+                         int64_t number)
+{
+    if (shown == SHOWN_SOURCING && number < SOURCING_COUNT)
         sink_text(sink, key, text_of(sourcing_name((enum sourcing)number)));
     else if (shown == SHOWN_FLAG)
         sink_flag(sink, key, number != 0);
@@ -171,8 +186,13 @@ static void show_field(struct shower *shower, const union record_fields *fields,
     case SHOWN_LIMIT:
     case SHOWN_FLAG:
     case SHOWN_SOURCING:
+        show_meaning(&shower->sink, field->name, field->shown, record_number(fields, field));
+        break;
     case SHOWN_CHANNEL:
-        show_meaning(shower, field->name, field->shown, record_number(fields, field));
+    case SHOWN_ITEM:
+    case SHOWN_PLACE:
+    case SHOWN_CALENDAR:
+        show_named(shower, field->name, field->shown, record_number(fields, field));
         break;
     case SHOWN_DEGREES:
         memcpy(&degrees, at, sizeof degrees);
@@ -187,6 +207,10 @@ static void show_field(struct shower *shower, const union record_fields *fields,
     case SHOWN_CHANGES:
     case SHOWN_STEPS:
     case SHOWN_ITEMS:
+    case SHOWN_MINUTES:
+    case SHOWN_WEEK:
+    case SHOWN_DATES:
+    case SHOWN_EXTRA:
         show_list(shower, fields, field);
     }
 }
@@ -203,6 +227,8 @@ static bool learn(struct shower *shower, const union record_fields *f)
         return name_set(&shower->locations, f->location_.fixed.location, f->location_.code);
     case RECORD_CHANNEL:
         return name_set(&shower->channels, f->channel_.fixed.channel, f->channel_.code);
+    case RECORD_CALENDAR:
+        return name_set(&shower->calendars, f->calendar_.fixed.calendar, f->calendar_.code);
     case RECORD_CLIENT:
         return name_set(&shower->clients, f->client_.fixed.client, f->client_.name);
     default:

@@ -12,7 +12,7 @@
 
 struct shower {
     struct sink sink;
-    struct name_table items, locations, channels, clients;
+    struct name_table items, locations, channels, calendars, clients;
 };
 
 /* "movement", "reserve" and so on; NULL for a type that this program does not know. */

@@ -24,6 +24,7 @@ struct caretaker {
     pthread_t thread;
     int stop_fd; /* readable: stop */
     uint64_t warned_ms;
+    uint64_t behind_ms; /* since when, or when last told; 0: calendars are laid out for today */
 };
 
 static bool stops_within(const struct caretaker *c, int ms)
@@ -55,6 +56,24 @@ static void watch_ids(struct caretaker *c)
             metrics.remember_ms / 1000, outlook.full_ms / 1000, outlook.needed);
 }
 
+/* Opening hours are laid out once a day. If that fails the days laid out before are still there:
+ * it is tried again, and told now and then. */
+static void lay_out(struct caretaker *c)
+{
+    uint64_t now_ms = clock_ms(CLOCK_MONOTONIC);
+    if (ledger_lay_out(c->ledger, clock_ms(CLOCK_REALTIME))) {
+        c->behind_ms = 0;
+        return;
+    }
+    if (c->behind_ms == 0)
+        c->behind_ms = now_ms;
+    if (now_ms - c->behind_ms < WARN_AGAIN_MS)
+        return;
+    c->behind_ms = now_ms;
+    fprintf(stderr, "stockd: the opening hours of today are not laid out: no memory, or a "
+                    "calendar's time zone is missing; install tzdata\n");
+}
+
 static void *thread_main(void *argument)
 {
     struct caretaker *c = argument;
@@ -62,6 +81,7 @@ static void *thread_main(void *argument)
     do {
         enum populated populated = ledger_populate(c->ledger);
         watch_ids(c);
+        lay_out(c);
         if (populated == POPULATED_SOME)
             wait_ms = 0;
         else if (wait_ms == 0)

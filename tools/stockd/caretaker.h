@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The thread that looks after the ledger's tables: it has memory zeroed before an operation needs
- * it, measures the rate of new ids, and warns before the id table is full.
+ * it, measures the rate of new ids, warns before the id table is full, and lays out opening hours
+ * day by day.
  */
 #ifndef STOCKD_TOOLS_STOCKD_CARETAKER_H
 #define STOCKD_TOOLS_STOCKD_CARETAKER_H

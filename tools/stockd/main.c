@@ -27,6 +27,7 @@
 #include "tools/stockd/options.h"
 #include "tools/stockd/storage.h"
 #include "tools/stockd/watch.h"
+#include "zones/zones.h"
 
 #define STOCKD_VERSION "0.1.0"
 
@@ -37,6 +38,7 @@ struct program {
     struct options options;
     enum durability durability;
     struct log log;
+    struct zone_source zones;
     struct ledger *ledger;
     bool ledger_used; /* something was loaded into it */
     struct journal *journal;
@@ -149,7 +151,9 @@ static struct ledger *create_ledger(struct program *program)
         .contexts = (unsigned)options->workers,
         .readers = options->redis[0] != '\0',
         .log = &program->log,
+        .zones = &program->zones,
     };
+    program->zones = zones_of_system();
     if (getrandom(&config.hash_seed, sizeof config.hash_seed, 0) != sizeof config.hash_seed)
         return NULL;
     return ledger_create(&config);
@@ -214,6 +218,15 @@ static int cannot_open(struct program *program, int error, const struct error *w
     return cannot_start(line);
 }
 
+/* Before any order is promised. Later the caretaker does it, day by day. */
+static int lay_out_calendars(struct program *program)
+{
+    if (ledger_lay_out(program->ledger, clock_ms(CLOCK_REALTIME)))
+        return 0;
+    return cannot_start("the opening hours cannot be laid out: a calendar's time zone is missing; "
+                        "install tzdata");
+}
+
 static int open_journal(struct program *program)
 {
     struct error why = { "" };
@@ -242,7 +255,7 @@ static int open_journal(struct program *program)
     program->clock_runs = true;
     say_forgotten(program, ledger_recovered(program->ledger, program->clock.base_ms));
     program->storage = storage_of_journal(program->journal);
-    return 0;
+    return lay_out_calendars(program);
 }
 
 static void close_journal(struct program *program)
