@@ -22,6 +22,7 @@ struct span {
 struct day {
     int64_t begin;       /* of its local 00:00 (W2) */
     uint32_t first_span; /* the first that ends at or after the begin */
+    uint16_t settled;    /* plain days from this one on; 0 if the day before is not plain */
     bool plain;          /* no change of offset falls into it: minutes are at begin + minutes */
 };
 
@@ -48,7 +49,8 @@ static int64_t end_of(const struct timetable *t)
 /* 0: Monday. */
 static unsigned weekday(int64_t day)
 {
-    return (unsigned)(((day + EPOCH_WEEKDAY) % 7 + 7) % 7);
+    assert(day >= -7); /* tables begin days before they are made */
+    return (unsigned)(day + 7 + EPOCH_WEEKDAY) % 7;
 }
 
 static int64_t floor_days(int64_t ms)
@@ -102,6 +104,11 @@ static void lay_out_days(struct timetable *t, int64_t from_ms)
         day->begin = instant_of(t, midnight);
         day->plain = period_at(t, midnight + DAY_MS - 1) == period &&
                      day->begin == midnight - offset_ms(t, period);
+    }
+    uint16_t plain = 0;
+    for (unsigned i = TIMETABLE_DAYS; i-- > 0;) {
+        plain = t->days[i].plain ? (uint16_t)(plain + 1) : 0;
+        t->days[i].settled = i == 0 || t->days[i - 1].plain ? plain : 0;
     }
 }
 
@@ -311,16 +318,15 @@ uint64_t timetable_spend(const struct timetable *t, uint64_t from_ms, uint64_t o
     return (uint64_t)span->from + left;
 }
 
-/* The first of the minutes at or after that one; count if there is none. */
+/* The first of the minutes at or after that one; count if there is none. No branch depends on the
+ * minutes: no processor could predict it. */
 static unsigned minute_index(const uint16_t *minutes, unsigned count, int64_t minute)
 {
-    unsigned low = 0, high = count;
-    while (low < high) {
-        unsigned middle = low + (high - low) / 2;
-        if (minutes[middle] < minute)
-            low = middle + 1;
-        else
-            high = middle;
+    unsigned low = 0;
+    for (unsigned left = count; left > 0;) {
+        unsigned half = (left + 1) / 2;
+        low += minutes[low + half - 1] < minute ? half : 0;
+        left -= half;
     }
     return low;
 }
@@ -349,16 +355,40 @@ static int64_t dispatch_of_day(const struct timetable *t, const uint16_t *minute
     return first;
 }
 
+/* The first dispatch at or after that minute of the week, in minutes of this week, or the next. */
+static int64_t next_minute(const uint16_t *minutes, unsigned count, int64_t minute)
+{
+    unsigned i = minute_index(minutes, count, minute);
+    return i < count ? minutes[i] : minutes[0] + WEEK_MINUTES;
+}
+
 static uint64_t dispatch_in_utc(const uint16_t *minutes, unsigned count, uint64_t from_ms)
 {
     const uint64_t day_ms = (uint64_t)DAY_MS;
-    if (from_ms > READY_NEVER - 9 * day_ms)
+    if (from_ms > INT64_MAX)
         return READY_NEVER;
     int64_t midnight = weekday((int64_t)(from_ms / day_ms)) * DAY_MINUTES;
     int64_t after = minutes_up((int64_t)(from_ms % day_ms));
-    unsigned i = minute_index(minutes, count, midnight + after);
-    int64_t minute = i < count ? minutes[i] : minutes[0] + WEEK_MINUTES;
+    int64_t minute = next_minute(minutes, count, midnight + after);
     return from_ms / day_ms * day_ms + (uint64_t)((minute - midnight) * MINUTE_MS);
+}
+
+/* Around a change of offset, minutes of one day can be instants of the next, and minutes of the
+ * next can be earlier instants. After a plain day all is later. */
+static int64_t dispatch_by_day(const struct timetable *t, const uint16_t *minutes, unsigned count,
+                               unsigned day, int64_t from)
+{
+    int64_t first = INT64_MAX;
+    if (day > 0 && !t->days[day - 1].plain)
+        day--;
+    for (; day < TIMETABLE_DAYS; day++) {
+        int64_t at = dispatch_of_day(t, minutes, count, day, from);
+        if (at < first)
+            first = at;
+        if (first != INT64_MAX && t->days[day].plain)
+            break;
+    }
+    return first;
 }
 
 uint64_t timetable_dispatch(const struct timetable *t, const uint16_t *minutes, unsigned count,
@@ -372,17 +402,15 @@ uint64_t timetable_dispatch(const struct timetable *t, const uint16_t *minutes, 
         return READY_NEVER;
     int64_t from = (int64_t)from_ms < begin_of(t) ? begin_of(t) : (int64_t)from_ms;
     unsigned day = day_at(t, from);
-    /* Around a change of offset, minutes of one day can be instants of the next, and minutes of the
-     * next can be earlier instants. After a plain day all is later. */
-    if (day > 0 && !t->days[day - 1].plain)
-        day--;
-    int64_t first = INT64_MAX;
-    for (; day < TIMETABLE_DAYS; day++) {
-        int64_t at = dispatch_of_day(t, minutes, count, day, from);
-        if (at < first)
-            first = at;
-        if (first != INT64_MAX && t->days[day].plain)
-            break;
-    }
+    const struct day *d = &t->days[day];
+    int64_t midnight = weekday(t->first_day + (int64_t)day) * DAY_MINUTES;
+    int64_t after = minutes_up(from - d->begin);
+    if (after > DAY_MINUTES)
+        after = DAY_MINUTES; /* the day's last hour came twice */
+    int64_t minute = next_minute(minutes, count, midnight + after) - midnight;
+    unsigned days = (unsigned)minute / DAY_MINUTES;
+    if (days < d->settled)
+        return (uint64_t)(d[days].begin + minute % DAY_MINUTES * MINUTE_MS);
+    int64_t first = dispatch_by_day(t, minutes, count, day, from);
     return first < end_of(t) ? (uint64_t)first : READY_NEVER;
 }

@@ -231,6 +231,17 @@ Test(timetable, a_dispatch_follows_the_places_clocks)
     expect_leaves(six_am, at(WEDNESDAY + 214, 0), at(WEDNESDAY + 215, 5 * HOUR)); /* winter */
 }
 
+Test(timetable, the_last_hour_of_a_day_may_come_twice)
+{
+    /* 2026-03-29, 00:00 becomes 23:00 of the day before, at 00:00Z: that day has 25 hours. */
+    struct zone_change changes[] = { { 0, 0 }, { (int64_t)at(SUNDAY, 0), -3600 } };
+    make((struct hours){ .has_week = false }, changes, 2);
+    expect_leaves(6 * DAY_MINUTES, at(SUNDAY, 30), at(SUNDAY, 60));
+    expect_leaves(6 * DAY_MINUTES + 10, at(SUNDAY, 30), at(SUNDAY, 70));
+    expect_leaves(5 * DAY_MINUTES + 1410, at(SUNDAY, -30), at(SUNDAY, -30));
+    expect_leaves(5 * DAY_MINUTES + 1410, at(SUNDAY, 30), at(SUNDAY + 7, 30));
+}
+
 Test(timetable, without_dispatch_times_nothing_is_waited_for)
 {
     make(business_week(), &utc, 1);
