@@ -63,10 +63,11 @@ struct ledger *ledger_create(const struct ledger_config *config)
     atomic_store(&ledger->epoch, 1);
     atomic_store(&ledger->catalogue, catalogue_create());
     int items = items_init(&ledger->items, config->items, config->pools, config->hash_seed);
+    int barcodes = barcodes_init(&ledger->barcodes, config->items);
     int ids =
         id_table_init(&ledger->ids, config->reservations, config->remember_ms, config->hash_seed);
     int returns = returns_init(&ledger->returns);
-    if (items == 0 && ids == 0 && returns == 0 && ledger->clients &&
+    if (items == 0 && barcodes == 0 && ids == 0 && returns == 0 && ledger->clients &&
         atomic_load(&ledger->catalogue) && make_contexts(ledger) && change_index_init(ledger) == 0)
         return ledger;
     ledger_destroy(ledger);
@@ -84,6 +85,7 @@ void ledger_destroy(struct ledger *ledger)
         return;
     free_all_versions(ledger);
     change_index_destroy(ledger);
+    barcodes_destroy(&ledger->barcodes);
     items_destroy(&ledger->items);
     id_table_destroy(&ledger->ids);
     returns_destroy(&ledger->returns);

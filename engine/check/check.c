@@ -98,6 +98,22 @@ static bool check_item(struct rules *rules, uint32_t index)
     return good && rule_still(rules, index, undecided, giving);
 }
 
+/* That this item, or one with a lower index and the same barcode, is found. */
+static bool check_barcode(struct rules *rules, uint32_t index)
+{
+    const struct items *items = &rules->ledger->items;
+    const struct item *item = item_at(items, index);
+    const struct item_details *details = atomic_load(&items->details[index]);
+    struct text barcode = details_barcode(details);
+    if (barcode.len == 0)
+        return true;
+    int64_t found = barcodes_find(&rules->ledger->barcodes, items, barcode, &details);
+    if (found >= 0 && found <= index)
+        return true;
+    return BROKEN(rules, "I10: the barcode of \"%.*s\" leads %s", item->sku_len, item->sku,
+                  found < 0 ? "to no item" : "to an item with a higher index");
+}
+
 int ledger_check(struct ledger *ledger, char *message, size_t size)
 {
     struct rules rules;
@@ -108,7 +124,7 @@ int ledger_check(struct ledger *ledger, char *message, size_t size)
         good = check_entry(&rules, i);
     good = good && check_queues(&rules);
     for (uint32_t i = 0; good && i < atomic_load(&ledger->items.count); i++)
-        good = check_item(&rules, i);
+        good = check_item(&rules, i) && check_barcode(&rules, i);
     rules_destroy(&rules);
     if (good)
         return 0;

@@ -12,6 +12,7 @@
  *   I7  a draw is from a pool that its channel may sell from: shared, or its own allotment
  *   I8  a pool's location, kind and channel are in the catalogue
  *   I9  every ended entry is in exactly one context's queue, or still in an inbox (at rest)
+ *   I10 a barcode leads to the item with the lowest index of those that have it (at rest)
  *
  * Each rule here is about one object that does not change: an entry that the caller owns, or facts
  * of an item that never change once true. False means broken, and `message` says what.

@@ -7,6 +7,7 @@
 #include "engine/ledger/id_gauge.h"
 #include "engine/ledger/ledger.h"
 #include "engine/log/record.h"
+#include "engine/store/barcodes.h"
 #include "engine/store/id_table.h"
 #include "engine/store/item.h"
 #include "engine/store/item_map.h"
@@ -102,6 +103,7 @@ struct ledger {
     unsigned context_count;
     struct ctx *contexts[CONTEXTS_MAX];
     struct items items;
+    struct barcodes barcodes;
     struct id_table ids;
     uint64_t born_ms;  /* engine time of the first id done here, or of the first start; const while
                           threads run */
@@ -169,7 +171,8 @@ void catalogue_lsn_raise(struct ledger *ledger, uint64_t lsn);
 void details_apply(struct item_details *details, const struct item_setting *s);
 /* Sets the item's own safety in its stocking, if the details have one. */
 void details_apply_safety(struct items *items, uint32_t item, const struct item_details *details);
-/* Shows new details and retires the old ones. The caller holds catalogue_busy. */
+/* Shows new details, finds the item by their barcode from now on, and retires the old ones. The
+ * caller holds catalogue_busy. */
 void details_show(struct ledger *ledger, uint32_t item, struct item_details *details);
 void client_remember(struct ledger *ledger, uint16_t index, struct text name);
 

@@ -316,6 +316,10 @@ struct details_view {
 
 enum code ledger_details(struct ctx *ctx, struct text sku, struct details_view *view);
 
+/* The same for the item with that barcode, the lowest index if there are several; else for the one
+ * with that sku. CODE_UNKNOWN_SKU if nothing has either. */
+enum code ledger_lookup(struct ctx *ctx, struct text code, struct details_view *view);
+
 /* Walks the items, including those without a pool: *cursor starts at 0 and is passed back
  * unchanged. False at the end. */
 bool ledger_next_details(struct ctx *ctx, uint32_t *cursor, struct details_view *view);

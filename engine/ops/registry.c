@@ -328,8 +328,7 @@ void details_apply_safety(struct items *items, uint32_t index, const struct item
 void details_show(struct ledger *ledger, uint32_t index, struct item_details *details)
 {
     struct item_details *old = atomic_load(&ledger->items.details[index]);
-    /* Release: readers of the pointer see what it points to. */
-    atomic_store_explicit(&ledger->items.details[index], details, memory_order_seq_cst);
+    barcodes_show(&ledger->barcodes, &ledger->items, index, details);
     details_apply_safety(&ledger->items, index, details);
     if (old)
         retire(ledger, old, free);

@@ -224,6 +224,7 @@ int ledger_contents_end(struct contents_load *load, struct contents_complaint *c
 {
     struct ledger *ledger = load->ledger;
     queue_ended(load);
+    barcodes_build(&ledger->barcodes, &ledger->items);
     if (atomic_load(&load->reserved) != atomic_load(&load->promised))
         return name_disagreement(ledger, complaint);
     if (atomic_load(&ledger->items.pool_count) != load->totals.pools)
