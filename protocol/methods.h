@@ -50,6 +50,7 @@ struct method {
     X(history, READS, NONE)                                                                        \
     X(items, READS, NONE)                                                                          \
     X(item, READS, NONE)                                                                           \
+    X(lookup, READS, NONE)                                                                         \
     X(location_set, CHANGES, NONE)                                                                 \
     X(channel_set, CHANGES, NONE)                                                                  \
     X(item_set, CHANGES, NONE)                                                                     \

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Item details other than stock: item, and items with details. */
+/* Item details other than stock: item, lookup, and items with details. */
 #include "protocol/methods.h"
 #include "protocol/pack.h"
 
@@ -41,6 +41,22 @@ enum code method_item(struct call *call)
     reply_map(call, 2 + DETAILS_KEYS, log_head(call->service->log));
     pack_key_text(call->out, "sku", view.sku);
     pack_details(call->out, &view);
+    return CODE_OK;
+}
+
+enum code method_lookup(struct call *call)
+{
+    struct details_view view;
+    call->sku = param_words(&call->params, "code", NAME_MAX_BYTES);
+    params_options(&call->params, NULL, 0, NULL);
+    if (!params_good(&call->params))
+        return call->refusal.code;
+    enum code code = ledger_lookup(call->ctx, call->sku, &view);
+    if (code != CODE_OK)
+        return code;
+    reply_map(call, 3, log_head(call->service->log));
+    pack_key_text(call->out, "sku", view.sku);
+    pack_words(call->out, "name", view.name);
     return CODE_OK;
 }
 

@@ -19,7 +19,7 @@ LOCAL_TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d\d:\d\d"
 
 # Every command; --help must name them all.
 COMMANDS = (
-    "ping", "health", "info", "location set", "location list", "channel set", "channel list", "item set", "item list", "item",
+    "ping", "health", "info", "location set", "location list", "channel set", "channel list", "item set", "item list", "item", "lookup",
     "location show", "channel show", "receive", "adjust",
     "count", "return", "allot", "stock", "availability", "reserve", "extend", "confirm", "fulfil", "cancel", "reservation",
     "import stock", "import places", "import channels", "import items",
@@ -292,6 +292,16 @@ class Catalogue(StockctlTestCase):
         self.assertTrue(self.err.startswith("stockctl: unknown_sku: "), self.err)
         self.call("item_set", "set", {"name": "Six glasses"})
         self.assertIn("Six glasses", self.ctl("item", "--", "set"))
+
+    def test_lookup_by_barcode_or_sku(self):
+        sku, code = unique("ITEM"), unique("40")
+        self.ctl("item", "set", sku, "--name", "Größe 42", "--barcode", code)
+        for text in (code, sku):
+            self.assertEqual(self.ctl("lookup", text), f"sku   {sku}\nname  Größe 42\n")
+        self.assertEqual((self.json("lookup", code)["sku"], self.json("lookup", code)["name"]), (sku, "Größe 42"))
+        self.ctl("lookup", "GHOST", expect=REFUSED)
+        self.assertEqual(self.err, 'stockctl: unknown_sku: no item has the barcode or sku "GHOST"\n')
+        self.ctl("lookup", expect=USAGE)
 
     def test_items_are_listed_and_found(self):
         one, two = sorted((unique("LIST"), unique("LIST")))

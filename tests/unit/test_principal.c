@@ -153,7 +153,7 @@ static const struct expected {
     { "item_set", true },     { "locations", false },    { "channels", false },
     { "changes", false },     { "subscribe", false },    { "ping", false },
     { "hello", false },       { "info", false },         { "mirror_take", false },
-    { "check", false },
+    { "check", false },       { "lookup", false },
 };
 
 enum { METHODS = sizeof expected / sizeof *expected };

@@ -234,5 +234,15 @@ const struct command catalogue_commands[] = {
         .most = 1,
         .run = run_item_show,
     },
+    {
+        .name = "lookup",
+        .summary = "Find the item with a barcode",
+        .usage = "CODE",
+        .details = "If no item has the barcode, the one whose SKU is CODE.",
+        .example = "stockctl lookup 4006381333931",
+        .least = 1,
+        .most = 1,
+        .run = run_lookup,
+    },
     { .name = NULL },
 };

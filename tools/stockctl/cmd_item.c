@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* cmd_item.c - items in the catalogue: item, item list. */
+/* cmd_item.c - items in the catalogue: item, lookup, item list. */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE /* strcasestr */
 #endif
@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- item SKU ------------------------------------------------------------------------------- */
+/* ---- item SKU, lookup CODE ------------------------------------------------------------------ */
 
 /* Only what is set: most items have no limits. */
 static void show_item(stockd_value result)
@@ -30,7 +30,8 @@ static void show_item(stockd_value result)
     table_print(table, stdout, "");
 }
 
-int run_item_show(struct ctl *ctl, const struct args *args)
+/* METHOD [the command's one argument] */
+static int show_answer(struct ctl *ctl, const struct args *args, const char *method)
 {
     stockd_pack pack;
     stockd_reply reply;
@@ -38,7 +39,7 @@ int run_item_show(struct ctl *ctl, const struct args *args)
     stockd_pack_init(&pack, NULL, 0);
     stockd_pack_array(&pack, 1);
     stockd_pack_str(&pack, args->positional[0]);
-    int failed = ctl_call(ctl, "item", &pack, STOCKD_RETRY_SAFE, &reply);
+    int failed = ctl_call(ctl, method, &pack, STOCKD_RETRY_SAFE, &reply);
     stockd_pack_free(&pack);
     if (failed != CTL_DONE)
         return failed;
@@ -47,6 +48,16 @@ int run_item_show(struct ctl *ctl, const struct args *args)
     else
         show_item(reply.result);
     return CTL_DONE;
+}
+
+int run_item_show(struct ctl *ctl, const struct args *args)
+{
+    return show_answer(ctl, args, "item");
+}
+
+int run_lookup(struct ctl *ctl, const struct args *args)
+{
+    return show_answer(ctl, args, "lookup");
 }
 
 /* ---- item list ------------------------------------------------------------------------------ */

@@ -369,6 +369,7 @@ int pack_at(const struct args *args, const char *text, stockd_pack *pack);
 
 int run_watch(struct ctl *ctl, const struct args *args);
 int run_item_show(struct ctl *ctl, const struct args *args);
+int run_lookup(struct ctl *ctl, const struct args *args);
 int run_item_list(struct ctl *ctl, const struct args *args);
 int run_import_stock(struct ctl *ctl, const struct args *args);
 int run_export_stock(struct ctl *ctl, const struct args *args);
