@@ -195,6 +195,9 @@ void catalogue_destroy(struct catalogue *catalogue)
     free(catalogue->locations);
     free(catalogue->calendars);
     free(catalogue->ships);
+    free(catalogue->pickup);
+    free(catalogue->lead_times);
+    free(catalogue->vectors);
     free(catalogue->safety);
     free(catalogue->channels);
     free(catalogue->location_slots);
@@ -215,7 +218,26 @@ static bool derive_safety(struct catalogue *c)
     return c->safety != NULL;
 }
 
-/* Derives the indexes, the ranks, `ships` and `safety` from the locations and channels. */
+/* The arrays of what sourcing asks of each location. */
+static bool derive_places(struct catalogue *c)
+{
+    c->ships = calloc(c->location_count, sizeof *c->ships);
+    c->pickup = calloc(c->location_count, sizeof *c->pickup);
+    c->lead_times = calloc(c->location_count, sizeof *c->lead_times);
+    c->vectors = calloc(c->location_count, sizeof *c->vectors);
+    if (!c->ships || !c->pickup || !c->lead_times || !c->vectors)
+        return false;
+    for (uint16_t i = 0; i < c->location_count; i++) {
+        const struct location *location = &c->locations[i];
+        c->ships[i] = location->ships;
+        c->pickup[i] = location->pickup;
+        c->lead_times[i] = location->lead_time_s;
+        c->vectors[i] = unit_vector_of(location->lat, location->lon);
+    }
+    return derive_safety(c);
+}
+
+/* Derives the indexes, the ranks and the arrays from the locations and channels. */
 bool catalogue_derive(struct catalogue *c)
 {
     assert(c->location_count >= 1);
@@ -226,12 +248,7 @@ bool catalogue_derive(struct catalogue *c)
     c->channel_mask = mask_for(c->channel_count);
     c->location_slots = calloc(c->location_mask + 1, sizeof *c->location_slots);
     c->channel_slots = calloc(c->channel_mask + 1, sizeof *c->channel_slots);
-    c->ships = calloc(c->location_count, sizeof *c->ships);
-    if (!c->location_slots || !c->channel_slots || !c->ships)
-        return false;
-    for (uint16_t i = 0; i < c->location_count; i++)
-        c->ships[i] = c->locations[i].ships;
-    if (!derive_safety(c))
+    if (!c->location_slots || !c->channel_slots || !derive_places(c))
         return false;
     for (uint16_t i = 0; i < c->location_count; i++)
         enter_slot(c->location_slots, c->location_mask, code_text(&c->locations[i].code), i);

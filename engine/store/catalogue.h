@@ -18,6 +18,7 @@
 #include "engine/base/text.h"
 #include "engine/store/calendar.h"
 #include "engine/store/code_text.h"
+#include "engine/store/sphere.h"
 
 enum sourcing { SOURCE_PRIORITY, SOURCE_FEWEST, SOURCE_NEAREST, SOURCE_BALANCE, SOURCING_COUNT };
 
@@ -64,8 +65,11 @@ struct catalogue {
     struct location *locations; /* an index never changes */
     struct channel *channels;   /* likewise */
     struct calendar *calendars; /* likewise */
-    bool *ships; /* per location: orders may ship from it; owned. An array, because this and the
+    bool *ships;  /* per location: orders may ship from it; owned. An array, because this and the
                     rank are all that sourcing asks of a location */
+    bool *pickup; /* per location, likewise: orders may be collected */
+    uint32_t *lead_times;                     /* per location, likewise, in seconds */
+    struct unit_vector *vectors;              /* per location, likewise: where it is */
     uint32_t *safety;                         /* per location, likewise; NULL: none has any */
     uint16_t *location_slots, *channel_slots; /* open-addressing tables of index + 1 */
     uint32_t location_mask, channel_mask;

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Great-circle distances on a spherical Earth.
+ *
+ * A place is a unit vector. Of two such vectors the squared length of the chord between them grows
+ * with the great-circle distance, and costs a few multiplications: who only compares distances
+ * needs no more. (The vectors' dot product would lose what is nearer than some hundred metres.)
+ */
+#ifndef STOCKD_ENGINE_STORE_SPHERE_H
+#define STOCKD_ENGINE_STORE_SPHERE_H
+
+#include <math.h>
+
+struct unit_vector {
+    double x, y, z; /* NaN: a place without coordinates */
+};
+
+/* In degrees; NaN: not known. */
+struct unit_vector unit_vector_of(double lat, double lon);
+
+/* The squared chord, 0 to 4; INFINITY if one of them has no coordinates: farther than any other. */
+static inline double chord_between(struct unit_vector a, struct unit_vector b)
+{
+    double x = a.x - b.x, y = a.y - b.y, z = a.z - b.z;
+    double chord = x * x + y * y + z * z;
+    return chord >= 0 ? chord : INFINITY; /* not >= 0: NaN */
+}
+
+/* The great-circle distance in kilometres; NaN for INFINITY. */
+double chord_km(double chord);
+
+#endif
