@@ -27,15 +27,49 @@ static void pack_expires(struct out *out, uint64_t expires_ms)
 
 /* ---- reserve ---- */
 
+/* An order as it is taken from the request. */
+struct order_taken {
+    struct order order;
+    struct option_codes exclude;
+};
+
+#define IN_ORDER(member) offsetof(struct order_taken, order.member)
+
+/* The first ORDER_ONLY apply to `reserve` alone, the others to `promise` too. */
+enum { ORDER_ONLY = 3 };
+
 static const struct option order_options[] = {
     { .name = "ttl_ms",
       .kind = OPTION_NUMBER,
-      .value = offsetof(struct order, ttl_ms),
-      .given = offsetof(struct order, has_ttl),
+      .value = IN_ORDER(ttl_ms),
+      .given = IN_ORDER(has_ttl),
       .min = 1,
       .max = TTL_MAX_MS },
-    { .name = "at", .kind = OPTION_CODE, .value = offsetof(struct order, at) },
-    { .name = "confirm", .kind = OPTION_FLAG, .value = offsetof(struct order, confirm) },
+    { .name = "confirm", .kind = OPTION_FLAG, .value = IN_ORDER(confirm) },
+    { .name = "partial", .kind = OPTION_FLAG, .value = IN_ORDER(partial) },
+    { .name = "at", .kind = OPTION_CODE, .value = IN_ORDER(at) },
+    { .name = "mode", .kind = OPTION_WORDS, .value = IN_ORDER(terms.mode), .max = CODE_MAX },
+    { .name = "lat",
+      .kind = OPTION_REAL,
+      .value = IN_ORDER(terms.lat),
+      .given = IN_ORDER(terms.has_lat),
+      .min = -90,
+      .max = 90 },
+    { .name = "lon",
+      .kind = OPTION_REAL,
+      .value = IN_ORDER(terms.lon),
+      .given = IN_ORDER(terms.has_lon),
+      .min = -180,
+      .max = 180 },
+    { .name = "by_ms",
+      .kind = OPTION_NUMBER,
+      .value = IN_ORDER(terms.by_ms),
+      .given = IN_ORDER(terms.has_by),
+      .max = INT64_MAX },
+    { .name = "exclude",
+      .kind = OPTION_CODES,
+      .value = offsetof(struct order_taken, exclude),
+      .max = LOCATIONS_MAX },
 };
 
 static void take_order_lines(struct call *call, struct order *order)
@@ -71,37 +105,65 @@ static void pack_granted(struct out *out, const struct draw_view *draw)
     run_end(&run, out, at);
 }
 
-enum code method_reserve(struct call *call)
+/* Takes the lines and options of a `reserve`, or of a `promise`, which has fewer options. */
+static bool take_order(struct call *call, unsigned first_option, struct order_taken *taken)
 {
     struct params *params = &call->params;
-    struct order order = { 0 };
-    struct reservation_view view;
-    order.id = param_id(params, "id");
-    call->channel = order.channel = param_code(params, "channel");
-    take_order_lines(call, &order);
-    params_options(params, order_options, COUNT_OF(order_options), &order);
-    if (!params_good(params))
-        return call->refusal.code;
-    call->id = order.id;
-    call->location = order.at;
-    if (order.line_count == 1) {
-        call->sku = order.lines[0].sku;
-        if (text_given(order.lines[0].location))
-            call->location = order.lines[0].location;
+    struct order *order = &taken->order;
+    taken->exclude.at = call->scratch->codes;
+    call->channel = order->channel = param_code(params, "channel");
+    take_order_lines(call, order);
+    params_options(params, order_options + first_option, COUNT_OF(order_options) - first_option,
+                   taken);
+    order->terms.exclude = taken->exclude.at;
+    order->terms.exclude_count = taken->exclude.count;
+    call->location = order->at;
+    if (params_good(params) && order->line_count == 1) {
+        call->sku = order->lines[0].sku;
+        if (text_given(order->lines[0].location))
+            call->location = order->lines[0].location;
     }
-    enum code code = ledger_reserve(call->ctx, &order, &view);
+    return params_good(params);
+}
+
+static void pack_lines(struct out *out, const struct reservation_view *view)
+{
+    PACK_KEY(out, "lines");
+    pack_array(out, view->draw_count);
+    for (uint32_t i = 0; i < view->draw_count; i++)
+        pack_granted(out, &view->draws[i]);
+}
+
+static void pack_missing(struct out *out, const struct reservation_view *view)
+{
+    PACK_KEY(out, "missing");
+    pack_array(out, view->missing_count);
+    for (uint32_t i = 0; i < view->missing_count; i++) {
+        pack_array(out, 2);
+        pack_text(out, view->missing[i].sku);
+        pack_int(out, view->missing[i].qty);
+    }
+}
+
+enum code method_reserve(struct call *call)
+{
+    struct order_taken taken = { .exclude = { .count = 0 } };
+    struct order *order = &taken.order;
+    struct reservation_view view;
+    call->id = order->id = param_id(&call->params, "id");
+    if (!take_order(call, 0, &taken))
+        return call->refusal.code;
+    enum code code = ledger_reserve(call->ctx, order, &view);
     if (code != CODE_OK)
         return code;
-    struct out *out = call->out;
     call->lsn = view.lsn;
-    reply_map(call, 4, view.lsn);
+    reply_map(call, order->partial ? 5 : 4, view.lsn);
     struct run run;
-    unsigned char *at = put_state(run_begin(&run, out), view.state);
-    at = put_expires(at, view.expires_ms);
-    run_end(&run, out, PUT_KEY(at, "lines"));
-    pack_array(out, view.draw_count);
-    for (uint32_t i = 0; i < view.draw_count; i++)
-        pack_granted(out, &view.draws[i]);
+    unsigned char *at = put_state(run_begin(&run, call->out), view.state);
+    run_end(&run, call->out, put_expires(at, view.expires_ms));
+    pack_lines(call->out, &view);
+    if (order->partial)
+        pack_missing(call->out, &view);
     return CODE_OK;
 }
 

@@ -151,6 +151,16 @@ struct order_line {
     struct text location; /* absent: sourced by the channel's rule */
 };
 
+/* What an order demands of the places that serve it. */
+struct order_terms {
+    struct text mode; /* "ship" or "pickup"; absent: ship, but any place serves a bound line */
+    bool has_lat, has_lon, has_by;
+    double lat, lon;            /* where the buyer is; both or neither */
+    uint64_t by_ms;             /* wall clock: only what is ready by then */
+    const struct text *exclude; /* codes of locations that serve no line */
+    uint32_t exclude_count;
+};
+
 struct order {
     struct text id;
     struct text channel;
@@ -160,6 +170,13 @@ struct order {
     uint64_t ttl_ms;
     struct text at; /* binds every line that names no location */
     bool confirm;   /* confirmed at once, no deadline */
+    bool partial;   /* takes what is there, if that is at least one unit */
+    struct order_terms terms;
+};
+
+struct missing {
+    struct text sku;
+    int64_t qty;
 };
 
 struct draw_view {
@@ -176,6 +193,8 @@ struct reservation_view {
     uint64_t expires_ms; /* wall clock; 0: no deadline */
     uint32_t draw_count;
     const struct draw_view *draws; /* borrowed from the context */
+    uint32_t missing_count; /* of a partial order, as it was granted: per sku, in the order */
+    const struct missing *missing; /* of the lines; likewise */
 };
 
 /* Fulfils or cancels some lines of a reservation; without lines, all that is left. */

@@ -124,6 +124,7 @@ void view_reservation(struct ctx *ctx, struct id_entry *entry, uint64_t word, bo
     else if (!first && state == STATE_HELD)
         view->expires_ms = wall_of(ctx, entry->expires_ms);
     view->draw_count = entry->draw_count;
+    view->missing_count = 0;
     ctx->work += (uint64_t)DRAW_WORK * entry->draw_count;
     view->draws = ctx->draw_views;
     struct draw_walk walk = draw_walk_start(&ctx->ledger->ids, entry);

@@ -11,12 +11,14 @@
 #include "engine/ledger/ledger.h"
 
 #include <assert.h>
+#include <string.h>
 
 #include "engine/base/fingerprint.h"
 #include "engine/ledger/claim.h"
 #include "engine/ledger/ctx.h"
 #include "engine/ledger/find.h"
 #include "engine/ledger/operation_id.h"
+#include "engine/ops/order.h"
 #include "engine/ops/reservation.h"
 #include "engine/sourcing/safety.h"
 #include "engine/txn/txn_run.h"
@@ -33,6 +35,34 @@ struct reserving {
     struct reservation_view *view;
 };
 
+/* Numbers that stand before what an order may have in addition, so that each is told apart; they
+ * belong to the journal's format. */
+enum { MIXED_MODE = 2, MIXED_PLACE, MIXED_BY, MIXED_EXCLUDE, MIXED_PARTIAL };
+
+static uint64_t mix_real(uint64_t so_far, double number)
+{
+    uint64_t bits;
+    number += 0.0; /* no negative zero */
+    memcpy(&bits, &number, sizeof bits);
+    return mix_number(so_far, bits);
+}
+
+/* Only what is given, so that the id of an order without terms stands for what it always did. */
+static uint64_t mix_terms(uint64_t f, const struct order_terms *terms)
+{
+    if (text_given(terms->mode))
+        f = mix_text(mix_number(f, MIXED_MODE), terms->mode);
+    if (terms->has_lat)
+        f = mix_real(mix_real(mix_number(f, MIXED_PLACE), terms->lat), terms->lon);
+    if (terms->has_by)
+        f = mix_number(mix_number(f, MIXED_BY), terms->by_ms);
+    if (terms->exclude_count > 0)
+        f = mix_number(mix_number(f, MIXED_EXCLUDE), terms->exclude_count);
+    for (uint32_t i = 0; i < terms->exclude_count; i++)
+        f = mix_text(f, terms->exclude[i]);
+    return f;
+}
+
 static uint64_t fingerprint(const struct order *order)
 {
     uint64_t f = mix_number(0, order->has_ttl ? order->ttl_ms + 1 : 0);
@@ -43,69 +73,9 @@ static uint64_t fingerprint(const struct order *order)
         f = mix_text(f, order->lines[i].sku);
         f = mix_text(mix_number(f, (uint64_t)order->lines[i].qty), order->lines[i].location);
     }
-    return f;
-}
-
-static enum code check_order(struct ctx *ctx, const struct order *order)
-{
-    enum code code = check_id(ctx, "id", order->id);
-    if (code)
-        return code;
-    if (order->line_count == 0)
-        return fail(ctx, CODE_BAD_REQUEST, "lines must have at least one line");
-    if (order->line_count > LINES_MAX)
-        return fail(ctx, CODE_TOO_LARGE, "lines: an order has at most %d, not %u", LINES_MAX,
-                    order->line_count);
-    if (order->has_ttl && (order->ttl_ms < 1 || order->ttl_ms > TTL_MAX_MS))
-        return fail(ctx, CODE_BAD_REQUEST, "ttl_ms must be a whole number from 1 to %u",
-                    TTL_MAX_MS);
-    for (uint32_t i = 0; i < order->line_count; i++) {
-        int64_t qty = order->lines[i].qty;
-        if (qty < 1 || qty > QUANTITY_MAX)
-            return fail(ctx, CODE_BAD_REQUEST,
-                        "lines[%u]: qty must be a whole number from 1 to %lld, not %lld", i,
-                        (long long)QUANTITY_MAX, (long long)qty);
-    }
-    return CODE_OK;
-}
-
-/* Looks up the channel, and the items and locations of all lines. */
-static enum code resolve(struct ctx *ctx, const struct order *order, struct order_plan *s)
-{
-    const struct location *at = NULL, *bound;
-    uint32_t item;
-    catalogue_pin(ctx);
-    s->order = order;
-    enum code code = find_channel(ctx, order->channel, &s->channel);
-    if (!code && text_given(order->at))
-        code = find_location(ctx, "at", order->at, &at);
-    for (uint32_t i = 0; !code && i < order->line_count; i++) {
-        const struct order_line *line = &order->lines[i];
-        bound = at;
-        if (text_given(line->location))
-            code = find_location(ctx, "location", line->location, &bound);
-        if (!code)
-            code = find_item(ctx, line->sku, &item);
-        if (!code)
-            sourcing_set_line(s, i, item, bound);
-    }
-    return code;
-}
-
-/* Sets when each draw is ready, by the current lead times. True: not all at once. */
-static bool time_draws(struct ctx *ctx, struct order_plan *s)
-{
-    bool timed = false;
-    for (uint32_t i = 0; i < s->draw_count; i++) {
-        const struct items *items = &ctx->ledger->items;
-        uint64_t key = s->draws[i].key;
-        uint32_t lead_s = ctx->catalogue->locations[key_location(key)].lead_time_s;
-        if (item_has(item_at(items, key_item(key)), ITEM_STOCKING))
-            lead_s = stocking_lead_time_s(stocking_at(items, s->draws[i].pool), lead_s);
-        s->draws[i].ready_ms = ready_rounded(ctx->wall_ms, ctx->wall_ms + (uint64_t)lead_s * 1000);
-        timed |= lead_s > 0;
-    }
-    return timed;
+    if (terms_given(&order->terms))
+        f = mix_terms(f, &order->terms);
+    return order->partial ? mix_number(f, MIXED_PARTIAL) : f;
 }
 
 /* Runs before any stock is taken: what follows cannot fail for lack of slots. */
@@ -114,7 +84,11 @@ static enum code prepare_slots(struct ctx *ctx, struct order_plan *s)
     struct id_table *ids = &ctx->ledger->ids;
     assert(s->draw_count >= 1);
     assert(s->draw_count <= DRAWS_MAX);
-    uint32_t blocks = draw_blocks(s->draw_count, time_draws(ctx, s));
+    bool timed;
+    enum code code = time_draws(ctx, s, &timed);
+    if (code)
+        return code;
+    uint32_t blocks = draw_blocks(s->draw_count, timed);
     enum entry_found found = slots_prepare(ids, &ctx->cursor, blocks); /* ENTRY_ABSENT: done */
     return found == ENTRY_ABSENT ? CODE_OK : no_slots(ctx, found);
 }
@@ -144,7 +118,7 @@ static enum code plan(struct ctx *ctx, struct txn *t)
 {
     struct reserving *r = (struct reserving *)t;
     struct order_plan *s = r->plan;
-    enum code code = r->resolved ? CODE_OK : resolve(ctx, r->order, s);
+    enum code code = r->resolved ? CODE_OK : resolve_order(ctx, r->order, s);
     r->resolved = true;
     if (!code)
         code = sourcing_plan(ctx, s);
@@ -162,7 +136,7 @@ static void look_until_stable(struct ctx *ctx, struct order_plan *s, uint32_t it
 {
     int looks = 0;
     do
-        candidates_find(ctx, s->channel, item, NULL, NULL, &s->found);
+        candidates_find(ctx, s->channel, &s->demand, item, NULL, NULL, &s->found);
     while (!s->found.stable && ++looks < LOOKS_UNTIL_STABLE);
 }
 
@@ -245,13 +219,19 @@ static void show(struct ctx *ctx, struct txn *t)
     } else {
         entry->lsn_confirmed = t->lsn;
     }
-    view_reservation(ctx, entry, word, true, ((struct reserving *)t)->view);
+    struct reserving *r = (struct reserving *)t;
+    view_reservation(ctx, entry, word, true, r->view);
+    if (r->order->partial)
+        list_missing(r->order, r->plan, r->view);
     entry_put(entry, word);
 }
 
 static void repeat(struct ctx *ctx, struct txn *t)
 {
-    view_reservation(ctx, t->entry, t->entry_word, true, ((struct reserving *)t)->view);
+    struct reserving *r = (struct reserving *)t;
+    view_reservation(ctx, t->entry, t->entry_word, true, r->view);
+    if (r->order->partial && recall_plan(ctx, r->order, t->entry, r->plan))
+        list_missing(r->order, r->plan, r->view);
 }
 
 static const struct txn_kind reserve_txn = {
@@ -267,7 +247,9 @@ static const struct txn_kind reserve_txn = {
 
 enum code ledger_reserve(struct ctx *ctx, const struct order *order, struct reservation_view *view)
 {
-    enum code code = check_order(ctx, order);
+    enum code code = check_id(ctx, "id", order->id);
+    if (!code)
+        code = check_order(ctx, order);
     if (code)
         return code;
     struct reserving r = { .txn = { .id = order->id, .content = fingerprint(order) },

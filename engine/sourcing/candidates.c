@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "engine/ledger/ctx.h"
+#include "engine/sourcing/ready.h"
 #include "engine/sourcing/safety.h"
 
 _Static_assert(2 * LOCATIONS_MAX < RANK_NEVER, "ranks of both kinds are below never");
@@ -81,14 +82,26 @@ static void limit_to_draws(struct candidates *s)
     assert(s->takeable <= s->total);
 }
 
-void candidates_find(struct ctx *ctx, const struct channel *channel, uint32_t index,
-                     const struct location *bound, struct planned *planned, struct candidates *s)
+/* Is it ready early enough? */
+static inline bool in_time(const struct ctx *ctx, const struct demand *demand, uint64_t key,
+                           uint32_t unit)
+{
+    return demand->by_ms == READY_NEVER ||
+           ready_ms_of(ctx, key, unit, demand->mode) <= demand->by_ms; /* @by */
+}
+
+/* A template: the question how much is available, which is asked most often, has no line that is
+ * bound, no plan, and the usual demand. */
+static inline __attribute__((always_inline)) void
+find(struct ctx *ctx, const struct channel *channel, const struct demand *demand, uint32_t index,
+     const struct location *bound, const struct planned *planned, struct candidates *s)
 {
     const struct catalogue *catalogue = ctx->catalogue;
     const struct items *items = &ctx->ledger->items;
     const struct item *item = item_at(items, index);
     uint16_t channel_at = channel_index(catalogue, channel);
     uint16_t bound_at = bound ? location_index(catalogue, bound) : 0;
+    const bool *serves = bound ? demand->serves_bound : demand->serves;
     struct leaves leaves = leaves_of(ctx, channel, index);
     uint32_t stamp;
     s->count = s->pools = 0;
@@ -111,7 +124,8 @@ void candidates_find(struct ctx *ctx, const struct channel *channel, uint32_t in
             continue;
         int64_t gone = left + (planned ? planned->slots[planned_slot(planned, unit)].qty : 0);
         struct candidate c = { .key = key, .unit = unit, .rank = rank };
-        look_at(s, pool, c, gone, bound ? at == bound_at : catalogue->ships[at]);
+        bool serving = (!bound || at == bound_at) && (!serves || serves[at]);
+        look_at(s, pool, c, gone, serving && in_time(ctx, demand, key, unit));
     }
     s->stable &= gives_unchanged(item, stamp);
     ctx->work += walk.entered;
@@ -123,18 +137,26 @@ void candidates_find(struct ctx *ctx, const struct channel *channel, uint32_t in
     assert(s->count <= s->pools);
 }
 
-static inline bool is_better(const struct candidate *a, const struct candidate *b, bool by_most)
+void candidates_find(struct ctx *ctx, const struct channel *channel, const struct demand *demand,
+                     uint32_t index, const struct location *bound, struct planned *planned,
+                     struct candidates *s)
 {
-    bool own = a->rank < LOCATIONS_MAX;
-    if (by_most && own != (b->rank < LOCATIONS_MAX))
-        return own;
-    if (by_most && a->available != b->available)
-        return a->available > b->available;
-    return a->rank < b->rank;
+    find(ctx, channel, demand, index, bound, planned, s);
 }
 
-bool candidates_first(struct ctx *ctx, const struct channel *channel, uint32_t index,
-                      int64_t wanted, bool by_most, struct candidate *first, uint32_t *pools)
+static inline bool is_better(const struct demand *demand, const struct candidate *a,
+                             const struct candidate *b, bool by_most)
+{
+    if (by_most && is_own(a) != is_own(b))
+        return is_own(a);
+    if (by_most && a->available != b->available)
+        return a->available > b->available;
+    return comes_before(demand, a, b);
+}
+
+bool candidates_first(struct ctx *ctx, const struct channel *channel, const struct demand *demand,
+                      uint32_t index, int64_t wanted, bool by_most, struct candidate *first,
+                      uint32_t *pools)
 {
     const struct catalogue *catalogue = ctx->catalogue;
     const struct items *items = &ctx->ledger->items;
@@ -152,18 +174,18 @@ bool candidates_first(struct ctx *ctx, const struct channel *channel, uint32_t i
             at < catalogue->location_count ? rank_of(channel, channel_at, key) : RANK_NEVER;
         if (rank == RANK_NEVER)
             continue;
-        int64_t left = leaves.nothing ? 0 : leaves_in_pool(&leaves, key, pool_unit(items, pool));
+        uint32_t unit = pool_unit(items, pool);
+        int64_t left = leaves.nothing ? 0 : leaves_in_pool(&leaves, key, unit);
         if (left == NOT_STOCKED)
             continue;
-        struct candidate c = { key, 0, rank, word_available(pool_read(pool)) - left };
+        struct candidate c = { key, unit, rank, word_available(pool_read(pool)) - left };
         ++*pools; /* @first-look */
         if (c.available <= 0)
             continue;
         total += c.available;
-        if (!catalogue->ships[at] || !is_better(&c, &best, by_most))
-            continue;
-        best = c;
-        best.unit = pool_unit(items, pool);
+        if (demand->serves[at] && is_better(demand, &c, &best, by_most) &&
+            in_time(ctx, demand, key, unit))
+            best = c;
     }
     ctx->work += walk.entered;
     *first = best;
@@ -172,6 +194,7 @@ bool candidates_first(struct ctx *ctx, const struct channel *channel, uint32_t i
 
 int64_t channel_available(struct ctx *ctx, const struct channel *channel, uint32_t item)
 {
-    candidates_find(ctx, channel, item, NULL, NULL, ctx->candidates);
+    struct demand usual = demand_usual(ctx);
+    find(ctx, channel, &usual, item, NULL, NULL, ctx->candidates);
     return ctx->candidates->takeable;
 }

@@ -7,6 +7,8 @@
 #include <stdint.h>
 
 #include "engine/base/limits.h"
+#include "engine/sourcing/demand.h"
+#include "engine/store/pool.h"
 
 struct channel;
 struct location;
@@ -20,12 +22,28 @@ struct candidate {
     int64_t available;
 };
 
+static inline bool is_own(const struct candidate *c)
+{
+    return c->rank < LOCATIONS_MAX;
+}
+
+/* The channel's own pools come first; then what is nearer, if that matters; then the lower rank. */
+static inline bool comes_before(const struct demand *demand, const struct candidate *a,
+                                const struct candidate *b)
+{
+    if (!demand->distance || is_own(a) != is_own(b))
+        return a->rank < b->rank;
+    double from_a = demand->distance[key_location(a->key)];
+    double from_b = demand->distance[key_location(b->key)];
+    return from_a != from_b ? from_a < from_b : a->rank < b->rank;
+}
+
 /* What one walk over an item's pools found. */
 struct candidates {
     uint32_t count;
     uint32_t pools;   /* that the channel sells from, including empty ones */
     int64_t total;    /* available at all of the channel's locations */
-    int64_t takeable; /* available to this line: at its location, less the buffer */
+    int64_t takeable; /* available to this line: where it may be served, less the buffer */
     bool undecided;   /* one of them has an undecided take */
     bool stable;      /* no give came in between: the sums are those of one instant */
     struct candidate at[2 * LOCATIONS_MAX];
@@ -44,18 +62,20 @@ struct planned {
 void planned_add(struct planned *planned, uint32_t unit, int64_t qty);
 
 /* Walks the item's pools that a channel sells from, without what it leaves there (safety.h), and
- * for a line bound to a location (NULL: free), less what is already planned (NULL: nothing). */
-void candidates_find(struct ctx *ctx, const struct channel *channel, uint32_t item,
-                     const struct location *bound, struct planned *planned,
+ * for a line bound to a location (NULL: free), less what is already planned (NULL: nothing). Only
+ * those that the demand allows are candidates; the others count for the buffer. */
+void candidates_find(struct ctx *ctx, const struct channel *channel, const struct demand *demand,
+                     uint32_t item, const struct location *bound, struct planned *planned,
                      struct candidates *found);
 
 /*
  * The pool that a free line draws from first, for an item that no other line has. False: it does
  * not hold all that is wanted; use candidates_find. *pools: as in struct candidates. `by_most`:
- * more is better, after the channel's own; otherwise the rank alone decides.
+ * more is better, after the channel's own; otherwise comes_before decides.
  */
-bool candidates_first(struct ctx *ctx, const struct channel *channel, uint32_t item, int64_t wanted,
-                      bool by_most, struct candidate *first, uint32_t *pools);
+bool candidates_first(struct ctx *ctx, const struct channel *channel, const struct demand *demand,
+                      uint32_t item, int64_t wanted, bool by_most, struct candidate *first,
+                      uint32_t *pools);
 
 /* What one order on the channel could take of the item now, from all of its locations. */
 int64_t channel_available(struct ctx *ctx, const struct channel *channel, uint32_t item);

@@ -9,11 +9,6 @@
 
 enum { NO_PLACE = UINT32_MAX };
 
-static bool is_own(const struct candidate *c)
-{
-    return c->rank < LOCATIONS_MAX;
-}
-
 /* The location's rank, for the channel's own pool and the shared one alike. */
 static uint32_t place_of(const struct candidate *c)
 {
@@ -33,20 +28,25 @@ static void set_used(struct order_plan *s, uint32_t place)
 
 /* ---- candidates, best first: a heap, so that a line pays for the draws that it needs ---- */
 
-enum heap_order { BY_RANK, BY_OWN_THEN_MOST, BY_MOST };
+enum heap_by { BY_PLACE, BY_OWN_THEN_MOST, BY_MOST };
 
-static bool before(enum heap_order order, const struct candidate *a, const struct candidate *b)
+struct heap_order {
+    enum heap_by by;
+    const struct demand *demand; /* the order's */
+};
+
+static bool before(struct heap_order order, const struct candidate *a, const struct candidate *b)
 {
-    if (order != BY_RANK) {
-        if (order == BY_OWN_THEN_MOST && is_own(a) != is_own(b))
+    if (order.by != BY_PLACE) {
+        if (order.by == BY_OWN_THEN_MOST && is_own(a) != is_own(b))
             return is_own(a);
         if (a->available != b->available)
             return a->available > b->available;
     }
-    return a->rank < b->rank; /* the channel's own pools have the lower ranks */
+    return comes_before(order.demand, a, b);
 }
 
-static void sift_down(struct candidate *heap, uint32_t count, uint32_t at, enum heap_order order)
+static void sift_down(struct candidate *heap, uint32_t count, uint32_t at, struct heap_order order)
 {
     struct candidate moved = heap[at];
     for (uint32_t child; (child = 2 * at + 1) < count; at = child) {
@@ -59,14 +59,14 @@ static void sift_down(struct candidate *heap, uint32_t count, uint32_t at, enum 
     heap[at] = moved;
 }
 
-static void make_heap(struct candidate *heap, uint32_t count, enum heap_order order)
+static void make_heap(struct candidate *heap, uint32_t count, struct heap_order order)
 {
     for (uint32_t i = count / 2; i-- > 0;)
         sift_down(heap, count, i, order);
 }
 
 /* Moves the best behind the others. */
-static const struct candidate *pop(struct candidate *heap, uint32_t count, enum heap_order order)
+static const struct candidate *pop(struct candidate *heap, uint32_t count, struct heap_order order)
 {
     assert(count > 0);
     struct candidate best = heap[0];
@@ -103,7 +103,7 @@ static bool add_draw(struct order_plan *s, uint32_t line, const struct candidate
 }
 
 /* One pool can fill most lines: those need no heap. */
-static const struct candidate *first_of(const struct candidates *found, enum heap_order order)
+static const struct candidate *first_of(const struct candidates *found, struct heap_order order)
 {
     const struct candidate *best = &found->at[0];
     assert(found->count > 0);
@@ -114,7 +114,7 @@ static const struct candidate *first_of(const struct candidates *found, enum hea
 }
 
 /* Draws `wanted` units in that order. False if the order runs out of draws. */
-static bool draw_in_order(struct order_plan *s, enum heap_order order, bool fewest, uint32_t line,
+static bool draw_in_order(struct order_plan *s, struct heap_order order, bool fewest, uint32_t line,
                           int64_t wanted)
 {
     struct candidates *found = &s->found;
@@ -142,10 +142,11 @@ static bool draw_line(struct order_plan *s, uint32_t line, int64_t wanted)
     uint32_t first = s->draw_count;
     bool fewest = s->channel->sourcing == SOURCE_FEWEST;
     bool by_most = fewest || s->channel->sourcing == SOURCE_BALANCE;
-    enum heap_order order = by_most ? BY_OWN_THEN_MOST : BY_RANK;
+    struct heap_order order = { by_most ? BY_OWN_THEN_MOST : BY_PLACE, &s->demand };
     if (!draw_in_order(s, order, fewest, line, wanted)) {
         s->draw_count = first;
-        if (!draw_in_order(s, BY_MOST, false, line, wanted))
+        order.by = BY_MOST;
+        if (!draw_in_order(s, order, false, line, wanted))
             return false;
     }
     for (uint32_t i = first; s->repeated[line] && i < s->draw_count; i++)
@@ -157,7 +158,7 @@ static void find_candidates(struct ctx *ctx, struct order_plan *s, uint32_t line
                             const struct location *bound)
 {
     struct planned *planned = s->repeated[line] ? &s->planned : NULL;
-    candidates_find(ctx, s->channel, s->items[line], bound, planned, &s->found);
+    candidates_find(ctx, s->channel, &s->demand, s->items[line], bound, planned, &s->found);
 }
 
 /* ---- one parcel ---- */
@@ -249,7 +250,7 @@ static bool draw_from_first(struct ctx *ctx, struct order_plan *s, uint32_t line
     struct candidate first;
     if (s->repeated[line] || channel->sourcing == SOURCE_FEWEST)
         return false;
-    return candidates_first(ctx, channel, s->items[line], wanted,
+    return candidates_first(ctx, channel, &s->demand, s->items[line], wanted,
                             channel->sourcing == SOURCE_BALANCE, &first, &s->found.pools) &&
            add_draw(s, line, &first, wanted);
 }
@@ -267,9 +268,12 @@ static enum code plan_lines(struct ctx *ctx, struct order_plan *s, bool bound)
         if (small)
             continue;
         find_candidates(ctx, s, i, s->bound[i]);
-        if (s->found.takeable < line->qty)
+        int64_t takes = line->qty;
+        if (s->found.takeable < takes) {
             note_short(ctx, s, line);
-        else if (!draw_line(s, i, line->qty))
+            takes = order->partial ? s->found.takeable : 0;
+        }
+        if (takes > 0 && !draw_line(s, i, takes))
             return fail(ctx, CODE_LIMIT, "an order may draw from at most %d pools", DRAWS_MAX);
     }
     return CODE_OK;
@@ -358,5 +362,7 @@ enum code sourcing_plan(struct ctx *ctx, struct order_plan *s)
     s->one_pool = s->order->line_count == 1 && s->found.pools == 1;
     if (failure->short_count == 0)
         return CODE_OK;
-    return s->undecided ? CODE_DEFERRED : refuse_short(failure);
+    if (s->undecided) /* @partial-undecided */
+        return CODE_DEFERRED;
+    return s->order->partial && s->draw_count > 0 ? CODE_OK : refuse_short(failure);
 }

@@ -6,7 +6,8 @@
  * The channel's own allotments come first, wherever they are. Within them, and within the shared
  * pools, the channel's rule decides:
  *
- *   priority  in the channel's order of locations; nearest too, as an order has no destination
+ *   priority  in the channel's order of locations
+ *   nearest   from what is nearest to where the order is; like priority if it does not say where
  *   balance   where there is most
  *   fewest    from a location that can fill the rest of the line alone, if there is one, preferably
  *             one that the order ships from anyway; otherwise where there is most. Before that, if
@@ -16,10 +17,9 @@
 #define STOCKD_ENGINE_SOURCING_SOURCING_H
 
 #include "engine/base/error.h"
+#include "engine/ledger/ledger.h"
 #include "engine/sourcing/candidates.h"
 #include "engine/store/item_map.h"
-
-struct order;
 
 /* A part of one line of an order, and the pool that it comes from. */
 struct planned_draw {
@@ -42,6 +42,7 @@ struct parcel {
 struct order_plan {
     const struct order *order;
     const struct channel *channel;
+    struct demand demand;
     uint32_t items[LINES_MAX];               /* per line */
     const struct location *bound[LINES_MAX]; /* per line; NULL: free */
     uint32_t bound_lines;                    /* how many are bound */
@@ -61,16 +62,19 @@ struct order_plan {
     struct item_map map;               /* lines by their items */
     struct candidates found;           /* of the current line */
     struct parcel parcel;
-    struct planned planned; /* only if any line is repeated */
+    struct demand_arrays arrays; /* what the demand may point to */
+    struct planned planned;      /* only if any line is repeated */
     struct planned_draw merged[DRAWS_MAX];
+    struct missing missing[LINES_MAX]; /* see engine/ops/order.h */
 };
 
 /* Sets the item and the location of one line. The caller sets the lines in order, from 0. */
 void sourcing_set_line(struct order_plan *s, uint32_t line, uint32_t item,
                        const struct location *bound);
 
-/* Plans the draws of an order whose lines are set, in the pinned catalogue. CODE_OK,
- * CODE_DEFERRED, or why the order cannot be filled. */
+/* Plans the draws of an order whose lines and demand are set, in the pinned catalogue. CODE_OK,
+ * CODE_DEFERRED, or why the order cannot be filled. A partial order is filled as far as it can be:
+ * it is refused only if nothing is there. */
 enum code sourcing_plan(struct ctx *ctx, struct order_plan *s);
 
 #endif

@@ -103,6 +103,45 @@ CHANGES = {
             "at": ((2, "at"), "store"),
             "no at": ((2, "at"), ABSENT),
             "confirm": ((2, "confirm"), True),
+            "mode": ((2, "mode"), "pickup"),
+            "partial": ((2, "partial"), True),
+        },
+    ),
+    "reserve on terms": (
+        [
+            "web",
+            [["A", 2], ["B", 3]],
+            {
+                "mode": "ship",
+                "lat": 1.5,
+                "lon": 2.5,
+                "by_ms": NOW + 900000000,
+                "exclude": ["store", "elsewhere"],
+                "partial": True,
+            },
+        ],
+        {
+            "mode and at": ((2,), {"mode": "pickup", "at": "main", "lat": 1.5, "lon": 2.5}),
+            "no mode": ((2, "mode"), ABSENT),
+            "lat": ((2, "lat"), -1.5),
+            "lon": ((2, "lon"), 2.25),
+            "lat and lon swapped": (
+                (2,),
+                {
+                    "mode": "ship",
+                    "lat": 2.5,
+                    "lon": 1.5,
+                    "by_ms": NOW + 900000000,
+                    "exclude": ["store"],
+                    "partial": True,
+                },
+            ),
+            "by_ms": ((2, "by_ms"), NOW + 900000001),
+            "no by_ms": ((2, "by_ms"), ABSENT),
+            "exclude": ((2, "exclude"), ["elsewhere"]),
+            "fewer excluded": ((2, "exclude"), ["store"]),
+            "none excluded": ((2, "exclude"), ABSENT),
+            "not partial": ((2, "partial"), ABSENT),
         },
     ),
 }
@@ -153,6 +192,7 @@ class Fingerprints(StockdTestCase):
 
     def stock_up(self):
         self.call("location_set", "store", {})
+        self.call("location_set", "elsewhere", {})
         for channel in ("web", "shop"):
             self.call("channel_set", channel, {"locations": ["main", "store"]})
         for sku in "AB":

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "engine/sourcing/demand.h"
+
+#include <string.h>
+
+#include "engine/ledger/find.h"
+
+/* ---- checks ---- */
+
+enum code find_mode(struct ctx *ctx, const struct order_terms *terms, enum mode *mode)
+{
+    *mode = MODE_SHIP;
+    if (!text_given(terms->mode) || text_equal(terms->mode, text_of("ship")))
+        return CODE_OK;
+    *mode = MODE_PICKUP;
+    if (text_equal(terms->mode, text_of("pickup")))
+        return CODE_OK;
+    return fail(ctx, CODE_BAD_REQUEST, "mode must be \"ship\" or \"pickup\", not \"%.*s\"",
+                (int)(terms->mode.len < CODE_MAX ? terms->mode.len : CODE_MAX), terms->mode.at);
+}
+
+/* False for NaN. */
+static bool is_within(double degrees, double most)
+{
+    return degrees >= -most && degrees <= most;
+}
+
+enum code check_terms(struct ctx *ctx, const struct order_terms *terms)
+{
+    enum mode mode;
+    enum code code = find_mode(ctx, terms, &mode);
+    if (code)
+        return code;
+    if (terms->has_lat != terms->has_lon)
+        return fail(ctx, CODE_BAD_REQUEST, "lat and lon: give both, not %s alone",
+                    terms->has_lat ? "lat" : "lon");
+    if (terms->has_lat && !is_within(terms->lat, 90))
+        return fail(ctx, CODE_BAD_REQUEST, "lat must be a number from -90 to 90");
+    if (terms->has_lon && !is_within(terms->lon, 180))
+        return fail(ctx, CODE_BAD_REQUEST, "lon must be a number from -180 to 180");
+    if (terms->exclude_count > LOCATIONS_MAX)
+        return fail(ctx, CODE_TOO_LARGE, "exclude: %u codes exceed the limit of %d",
+                    terms->exclude_count, LOCATIONS_MAX);
+    return CODE_OK;
+}
+
+/* What is collected must be collected somewhere. */
+static enum code check_pickup(struct ctx *ctx, const struct order *order)
+{
+    uint32_t i = 0;
+    while (i < order->line_count && text_given(order->lines[i].location))
+        i++;
+    if (text_given(order->at) || i == order->line_count)
+        return CODE_OK;
+    return fail(ctx, CODE_BAD_REQUEST,
+                "mode \"pickup\" needs `at`, or a location in every line: lines[%u] has none", i);
+}
+
+/* ---- arrays ---- */
+
+void measure_distances(const struct ctx *ctx, const struct order_terms *terms, double *distance)
+{
+    const struct catalogue *catalogue = ctx->catalogue;
+    struct unit_vector from = unit_vector_of(terms->lat, terms->lon);
+    for (uint16_t i = 0; i < catalogue->location_count; i++)
+        distance[i] = chord_between(from, catalogue->vectors[i]);
+}
+
+/* Takes the excluded locations out of what serves. */
+static enum code exclude(struct ctx *ctx, const struct order_terms *terms,
+                         struct demand_arrays *arrays, struct demand *demand)
+{
+    uint16_t count = ctx->catalogue->location_count;
+    memcpy(arrays->serves, demand->serves, count * sizeof arrays->serves[0]);
+    if (demand->serves_bound)
+        memcpy(arrays->serves_bound, demand->serves_bound, count * sizeof arrays->serves[0]);
+    else
+        memset(arrays->serves_bound, true, count * sizeof arrays->serves[0]);
+    for (uint32_t i = 0; i < terms->exclude_count; i++) {
+        const struct location *location;
+        enum code code = find_location(ctx, "exclude", terms->exclude[i], &location);
+        if (code)
+            return code;
+        uint16_t at = location_index(ctx->catalogue, location);
+        arrays->serves[at] = arrays->serves_bound[at] = false;
+    }
+    demand->serves = arrays->serves;
+    demand->serves_bound = arrays->serves_bound;
+    return CODE_OK;
+}
+
+enum code demand_of_terms(struct ctx *ctx, const struct order *order, const struct channel *channel,
+                          struct demand_arrays *arrays, struct demand *demand)
+{
+    const struct order_terms *terms = &order->terms;
+    enum code code = CODE_OK;
+    if (text_given(terms->mode)) {
+        code = find_mode(ctx, terms, &demand->mode);
+        if (demand->mode == MODE_PICKUP)
+            demand->serves = ctx->catalogue->pickup;
+        if (!code && demand->mode == MODE_PICKUP)
+            code = check_pickup(ctx, order);
+        demand->serves_bound = demand->serves; /* @mode-binds */
+    }
+    if (!code && terms->exclude_count > 0)
+        code = exclude(ctx, terms, arrays, demand);
+    if (terms->has_lat && channel->sourcing == SOURCE_NEAREST) {
+        measure_distances(ctx, terms, arrays->distance);
+        demand->distance = arrays->distance;
+    }
+    if (terms->has_by)
+        demand->by_ms = terms->by_ms;
+    return code;
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* When what is drawn from a place is ready: its lead time from now. */
+#ifndef STOCKD_ENGINE_SOURCING_READY_H
+#define STOCKD_ENGINE_SOURCING_READY_H
+
+#include "engine/sourcing/demand.h"
+
+/* The lead time of what is drawn from the pool: the item's at that place if it is set, else the
+ * place's. */
+static inline uint32_t lead_time_of(const struct ctx *ctx, uint64_t key, uint32_t unit)
+{
+    const struct items *items = &ctx->ledger->items;
+    uint32_t of_place = ctx->catalogue->lead_times[key_location(key)];
+    if (!item_has(item_at(items, key_item(key)), ITEM_STOCKING))
+        return of_place;
+    return stocking_lead_time_s(stocking_at(items, unit), of_place); /* @lead-time */
+}
+
+/* Wall clock time at which an order that arrives now is ready at the place; READY_NEVER: not within
+ * any time that is known. More lead time never makes it earlier. */
+static inline uint64_t ready_ms_at(const struct ctx *ctx, uint16_t location, uint32_t lead_time_s,
+                                   enum mode mode)
+{
+    (void)location;
+    (void)mode;
+    return ctx->wall_ms + (uint64_t)lead_time_s * 1000;
+}
+
+static inline uint64_t ready_ms_of(const struct ctx *ctx, uint64_t key, uint32_t unit,
+                                   enum mode mode)
+{
+    return ready_ms_at(ctx, key_location(key), lead_time_of(ctx, key, unit), mode);
+}
+
+#endif

@@ -1,0 +1,184 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The contract, Part II: what an order demands of places. How `reserve` chooses by mode, distance,
+date and exclusions, and what it takes if not all is there.
+"""
+
+import time
+
+from stockd_harness import StockdTestCase, main, unique
+
+# The options that say which places may serve, with values that are none, and what the message names.
+BAD_TERMS = [
+    ({"mode": 1}, "mode"),
+    ({"mode": ""}, "mode"),
+    ({"mode": "Ship"}, "mode"),
+    ({"mode": "x" * 100}, "mode"),
+    ({"mode": ["ship"]}, "mode"),
+    ({"lat": "48", "lon": 2}, "lat"),
+    ({"lat": 48, "lon": True}, "lon"),
+    ({"lat": 90.01, "lon": 2}, "lat"),
+    ({"lat": 48, "lon": -181}, "lon"),
+    ({"lat": float("nan"), "lon": 2}, "lat"),
+    ({"lat": 48, "lon": float("inf")}, "lon"),
+    ({"lat": 48.8}, "lat"),
+    ({"lon": 2.3}, "lon"),
+    ({"by_ms": -1}, "by_ms"),
+    ({"by_ms": 1.5}, "by_ms"),
+    ({"by_ms": "soon"}, "by_ms"),
+    ({"by_ms": 1 << 63}, "by_ms"),
+    ({"exclude": "main"}, "exclude"),
+    ({"exclude": {"main": 1}}, "exclude"),
+    ({"exclude": [7]}, "exclude"),
+    ({"exclude": ["main", "a b"]}, "exclude"),
+    ({"exclude": [""]}, "exclude"),
+]
+
+
+def now_ms():
+    return int(time.time() * 1000)
+
+
+class PlacesCase(StockdTestCase):
+    """Each test has locations and channels of its own."""
+
+    def place(self, name, priority=100, **options):
+        code = unique(name)
+        self.call("location_set", code, {"priority": priority, **options})
+        return code
+
+    def channel(self, *locations, **options):
+        code = unique("ch")
+        self.call("channel_set", code, {"locations": list(locations), **options})
+        return code
+
+    def item(self, **stock):
+        """A new item with that many units at those places."""
+        sku = unique("SKU")
+        self.call("item_set", sku, {})
+        for place, qty in stock.items():
+            self.call("receive", unique("r"), sku, place, qty)
+        return sku
+
+    def reserve(self, channel, lines, **options):
+        return self.call("reserve", unique("res"), channel, lines, options)
+
+    def drawn(self, channel, lines, **options):
+        """Reserves; returns {place: units}."""
+        total = {}
+        for _sku, place, qty, _ready in self.reserve(channel, lines, **options)["lines"]:
+            total[place] = total.get(place, 0) + qty
+        return total
+
+
+class Terms(PlacesCase):
+    def test_mode(self):
+        shop = self.place("shop", 1, ships=False)
+        hub = self.place("hub", 2, pickup=False)
+        channel, sku = self.channel(shop, hub), self.item(**{shop: 20, hub: 20})
+        self.assertEqual(self.drawn(channel, [[sku, 1]]), {hub: 1})
+        self.assertEqual(self.drawn(channel, [[sku, 1]], mode="ship"), {hub: 1})
+        self.assertEqual(self.drawn(channel, [[sku, 1]], mode="pickup", at=shop), {shop: 1})
+        self.assertEqual(self.drawn(channel, [[sku, 1, shop]], mode="pickup"), {shop: 1})
+        self.assertEqual(self.drawn(channel, [[sku, 1]], at=hub), {hub: 1})
+        for place, mode in ((hub, "pickup"), (shop, "ship")):
+            for lines, options in (([[sku, 1]], {"at": place}), ([[sku, 1, place]], {})):
+                options["mode"] = mode
+                error = self.refused(
+                    "insufficient_stock", "reserve", unique("r"), channel, lines, options
+                )
+                self.assertEqual(error.details["lines"][0]["available"], 0)
+        for lines in ([[sku, 1]], [[sku, 1, shop], [sku, 1]]):
+            self.refused(
+                "bad_request", "reserve", unique("r"), channel, lines, {"mode": "pickup"},
+                names="mode",
+            )
+
+    def test_nearest(self):
+        paris = self.place("paris", 3, lat=48.8566, lon=2.3522)
+        rome = self.place("rome", 2, lat=41.9028, lon=12.4964)
+        lost = self.place("lost", 1)
+        channel = self.channel(paris, rome, lost, sourcing="nearest")
+        sku = self.item(**{paris: 20, rome: 20, lost: 20})
+        lyon, naples = {"lat": 45.764, "lon": 4.8357}, {"lat": 40.8518, "lon": 14.2681}
+        self.assertEqual(self.drawn(channel, [[sku, 1]], **lyon), {paris: 1})
+        self.assertEqual(self.drawn(channel, [[sku, 1]], **naples), {rome: 1})
+        self.assertEqual(self.drawn(channel, [[sku, 1]]), {lost: 1})
+        self.assertEqual(self.drawn(channel, [[sku, 25]], **naples), {rome: 19, paris: 6})
+        self.assertEqual(self.drawn(channel, [[sku, 14]], **naples), {paris: 13, lost: 1})
+        plain = self.channel(paris, rome, lost, sourcing="priority")
+        self.assertEqual(self.drawn(plain, [[sku, 1]], **naples), {lost: 1})
+
+    def test_by(self):
+        slow = self.place("slow", 1, lead_time_s=3600)
+        fast = self.place("fast", 2)
+        channel, sku = self.channel(slow, fast), self.item(**{slow: 5, fast: 2})
+        soon, later = now_ms() + 1_800_000, now_ms() + 7_200_000
+        self.assertEqual(self.drawn(channel, [[sku, 1]], by_ms=soon), {fast: 1})
+        self.assertEqual(self.drawn(channel, [[sku, 1]], by_ms=later), {slow: 1})
+        self.refused(
+            "insufficient_stock", "reserve", unique("r"), channel, [[sku, 2]], {"by_ms": soon}
+        )
+        self.refused("insufficient_stock", "reserve", unique("r"), channel, [[sku, 1]], {"by_ms": 0})
+
+    def test_exclude(self):
+        a, b = self.place("a", 1), self.place("b", 2)
+        channel, sku = self.channel(a, b), self.item(**{a: 5, b: 5})
+        self.assertEqual(self.drawn(channel, [[sku, 1]], exclude=[a]), {b: 1})
+        self.assertEqual(self.drawn(channel, [[sku, 1]], exclude=[]), {a: 1})
+        for lines, out in (([[sku, 1]], [a, b]), ([[sku, 1, a]], [a]), ([[sku, 6]], [b])):
+            self.refused(
+                "insufficient_stock", "reserve", unique("r"), channel, lines, {"exclude": out}
+            )
+        for method in ("reserve",):
+            self.refused(
+                "unknown_location", method, unique("r"), channel, [[sku, 1]],
+                {"exclude": [a, "atlantis"]}, names="atlantis",
+            )
+
+    def test_partial(self):
+        a, b = self.place("a", 1), self.place("b", 2)
+        channel, tee, cap = self.channel(a, b), self.item(**{a: 2, b: 3}), self.item(**{b: 4})
+        none = self.item()
+        ident, lines = unique("res"), [[tee, 9], [cap, 4], [none, 1], [tee, 1, b]]
+        got = self.call("reserve", ident, channel, lines, {"partial": True})
+        drawn = [line[:3] for line in got["lines"]]
+        self.assertEqual(drawn, [[tee, a, 2], [tee, b, 2], [cap, b, 4], [tee, b, 1]])
+        self.assertEqual(got["missing"], [[tee, 5], [none, 1]])
+        self.call("receive", unique("r"), tee, a, 50)
+        self.assertEqual(self.call("reserve", ident, channel, lines, {"partial": True}), got)
+        self.server.restart(kill=True)
+        self.reconnect()
+        self.assertEqual(self.call("reserve", ident, channel, lines, {"partial": True}), got)
+        self.refused("conflict", "reserve", ident, channel, lines)
+        whole = self.reserve(channel, [[tee, 1]], partial=True)
+        self.assertEqual(whole["missing"], [])
+        self.assertNotIn("missing", self.reserve(channel, [[tee, 1]], partial=False))
+        error = self.refused(
+            "insufficient_stock", "reserve", unique("r"), channel, [[none, 1], [cap, 2]],
+            {"partial": True},
+        )
+        self.assertEqual([line["sku"] for line in error.details["lines"]], [none, cap])
+
+    def test_partial_leaves_the_buffer(self):
+        a, b = self.place("a", 1), self.place("b", 2)
+        channel, sku = self.channel(a, b, buffer=3), self.item(**{a: 4, b: 4})
+        got = self.reserve(channel, [[sku, 8]], partial=True)
+        self.assertEqual(got["missing"], [[sku, 3]])
+        self.assertEqual(self.available(sku, channel), 0)
+
+    def test_bad_terms_name_the_parameter(self):
+        sku = self.stocked(5)
+        bad = [*BAD_TERMS, ({"partial": 1}, "partial"), ({"partial": "yes"}, "partial")]
+        for options, name in bad:
+            with self.subTest(options=options):
+                self.refused(
+                    "bad_request", "reserve", unique("r"), "default", [[sku, 1]], options,
+                    names=name,
+                )
+        many = {"exclude": ["main"] * 5000}
+        self.refused("too_large", "reserve", unique("r"), "default", [[sku, 1]], many, names="exclude")
+        self.assertEqual(self.figures(sku), (5, 0, 5))
+
+
+if __name__ == "__main__":
+    main()
