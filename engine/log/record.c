@@ -20,18 +20,6 @@ _Static_assert(sizeof(struct movement_record) + ID_MAX + 2 * NAME_MAX_BYTES +
                    RECORD_MAX,
                "a count that changes all pools of a location fits a record");
 
-#define READY_SECONDS (UINT32_C(1) << 31)
-
-uint64_t ready_rounded(uint64_t created_ms, uint64_t ready_ms)
-{
-    assert(ready_ms >= created_ms);
-    uint64_t after_ms = ready_ms - created_ms;
-    if (after_ms < READY_SECONDS || ready_ms == UINT64_MAX)
-        return ready_ms;
-    uint64_t after_s = (after_ms + 999) / 1000;
-    return after_s < READY_SECONDS - 1 ? created_ms + after_s * 1000 : UINT64_MAX;
-}
-
 struct ready_record ready_record_of(uint64_t created_ms, uint64_t ready_ms)
 {
     uint64_t after_ms = ready_ms - created_ms;

@@ -11,6 +11,7 @@
 #ifndef STOCKD_ENGINE_LOG_RECORD_H
 #define STOCKD_ENGINE_LOG_RECORD_H
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -85,9 +86,20 @@ struct extra_record {
     uint16_t from, to; /* minutes of the day */
 } __attribute__((packed));
 
+#define READY_SECONDS (UINT32_C(1) << 31)
+
 /* A time as a ready_record can hold it: exact for 24 days after the creation, and then rounded up
  * to whole seconds after it. UINT64_MAX: never. */
-uint64_t ready_rounded(uint64_t created_ms, uint64_t ready_ms);
+static inline uint64_t ready_rounded(uint64_t created_ms, uint64_t ready_ms)
+{
+    assert(ready_ms >= created_ms);
+    uint64_t after_ms = ready_ms - created_ms;
+    if (after_ms < READY_SECONDS || ready_ms == UINT64_MAX)
+        return ready_ms;
+    uint64_t after_s = (after_ms + 999) / 1000;
+    return after_s < READY_SECONDS - 1 ? created_ms + after_s * 1000 : UINT64_MAX;
+}
+
 /* Of a rounded time. */
 struct ready_record ready_record_of(uint64_t created_ms, uint64_t ready_ms);
 uint64_t ready_record_ms(uint64_t created_ms, struct ready_record ready);

@@ -9,8 +9,6 @@
 
 #include "engine/ledger/ctx.h"
 
-#define READY_NEVER UINT64_MAX
-
 enum mode { MODE_SHIP, MODE_PICKUP };
 
 struct demand {

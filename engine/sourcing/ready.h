@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* When what is drawn from a place is ready: its lead time from now. */
+/*
+ * When what is drawn from a place is ready: once its lead time has passed from now, within the
+ * opening hours of the place; a parcel leaves at the first dispatch from then on.
+ */
 #ifndef STOCKD_ENGINE_SOURCING_READY_H
 #define STOCKD_ENGINE_SOURCING_READY_H
 
@@ -16,14 +19,21 @@ static inline uint32_t lead_time_of(const struct ctx *ctx, uint64_t key, uint32_
     return stocking_lead_time_s(stocking_at(items, unit), of_place); /* @lead-time */
 }
 
+/* The same as ready_ms_at, for a place with opening hours or dispatch times. */
+uint64_t ready_ms_scheduled(const struct ctx *ctx, uint16_t location, uint64_t lead_ms,
+                            enum mode mode);
+
 /* Wall clock time at which an order that arrives now is ready at the place; READY_NEVER: not within
- * any time that is known. More lead time never makes it earlier. */
+ * any time that is known. As a record can hold it. More lead time never makes it earlier. */
 static inline uint64_t ready_ms_at(const struct ctx *ctx, uint16_t location, uint32_t lead_time_s,
                                    enum mode mode)
 {
-    (void)location;
-    (void)mode;
-    return ctx->wall_ms + (uint64_t)lead_time_s * 1000;
+    const bool *scheduled = ctx->catalogue->scheduled;
+    uint64_t lead_ms = (uint64_t)lead_time_s * 1000;
+    uint64_t ready_ms = scheduled && scheduled[location]
+                            ? ready_ms_scheduled(ctx, location, lead_ms, mode)
+                            : ctx->wall_ms + lead_ms;
+    return ready_rounded(ctx->wall_ms, ready_ms);
 }
 
 static inline uint64_t ready_ms_of(const struct ctx *ctx, uint64_t key, uint32_t unit,

@@ -199,6 +199,7 @@ void catalogue_destroy(struct catalogue *catalogue)
     free(catalogue->lead_times);
     free(catalogue->vectors);
     free(catalogue->safety);
+    free(catalogue->scheduled);
     free(catalogue->channels);
     free(catalogue->location_slots);
     free(catalogue->channel_slots);
@@ -218,6 +219,24 @@ static bool derive_safety(struct catalogue *c)
     return c->safety != NULL;
 }
 
+static bool has_schedule(const struct location *location)
+{
+    return location->calendar > 0 || location->dispatch_count > 0;
+}
+
+static bool derive_scheduled(struct catalogue *c)
+{
+    uint16_t first = 0;
+    while (first < c->location_count && !has_schedule(&c->locations[first]))
+        first++;
+    if (first == c->location_count)
+        return true;
+    c->scheduled = calloc(c->location_count, sizeof *c->scheduled);
+    for (uint16_t i = first; c->scheduled && i < c->location_count; i++)
+        c->scheduled[i] = has_schedule(&c->locations[i]);
+    return c->scheduled != NULL;
+}
+
 /* The arrays of what sourcing asks of each location. */
 static bool derive_places(struct catalogue *c)
 {
@@ -234,7 +253,7 @@ static bool derive_places(struct catalogue *c)
         c->lead_times[i] = location->lead_time_s;
         c->vectors[i] = unit_vector_of(location->lat, location->lon);
     }
-    return derive_safety(c);
+    return derive_safety(c) && derive_scheduled(c);
 }
 
 /* Derives the indexes, the ranks and the arrays from the locations and channels. */

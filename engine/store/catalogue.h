@@ -68,9 +68,11 @@ struct catalogue {
     bool *ships;  /* per location: orders may ship from it; owned. An array, because this and the
                     rank are all that sourcing asks of a location */
     bool *pickup; /* per location, likewise: orders may be collected */
-    uint32_t *lead_times;                     /* per location, likewise, in seconds */
-    struct unit_vector *vectors;              /* per location, likewise: where it is */
-    uint32_t *safety;                         /* per location, likewise; NULL: none has any */
+    uint32_t *lead_times;        /* per location, likewise, in seconds */
+    struct unit_vector *vectors; /* per location, likewise: where it is */
+    bool *scheduled;  /* per location, likewise: it has opening hours or dispatch times; NULL: none
+                        has */
+    uint32_t *safety; /* per location, likewise; NULL: none has any */
     uint16_t *location_slots, *channel_slots; /* open-addressing tables of index + 1 */
     uint32_t location_mask, channel_mask;
 };
