@@ -362,14 +362,16 @@ struct stocking_view {
     struct stocking set;
 };
 
-/* A walk over all stockings, item by item; starts zeroed, or at an item. */
+/* A walk over the stockings of some items, item by item, in parts: the caller moves `end` on. */
 struct stocking_walk {
-    uint32_t item; /* its index: where the walk is */
+    uint32_t item; /* its index: where the walk is, or begins */
+    uint32_t end;  /* before this item */
     bool inside;
     struct pool_place place; /* inside: the next pool */
 };
 
-/* False at the end. The texts are borrowed until ledger_end. */
+/* False at the end: the walk's, or before that of all items. The texts are borrowed until
+ * ledger_end. */
 bool ledger_next_stocking(struct ctx *ctx, struct stocking_walk *walk, struct stocking_view *view);
 
 /* The index by which records name a client; 0 for an empty name, or if all indexes are taken.

@@ -108,7 +108,9 @@ bool ledger_next_stocking(struct ctx *ctx, struct stocking_walk *walk, struct st
 {
     const struct items *items = &ctx->ledger->items;
     const struct pool *pool = NULL;
-    for (; !pool && walk->item < change_index_items(ctx->ledger); walk->item += pool == NULL) {
+    uint32_t count = change_index_items(ctx->ledger);
+    uint32_t end = walk->end < count ? walk->end : count;
+    for (; !pool && walk->item < end; walk->item += pool == NULL) {
         if (item_has(item_at(items, walk->item), ITEM_STOCKING))
             pool = next_stocked(items, walk);
         ctx->work++;
