@@ -54,8 +54,12 @@ struct method {
     X(location_set, CHANGES, NONE)                                                                 \
     X(channel_set, CHANGES, NONE)                                                                  \
     X(item_set, CHANGES, NONE)                                                                     \
+    X(calendar_set, CHANGES, NONE)                                                                 \
+    X(stocking_set, CHANGES, NONE)                                                                 \
     X(locations, READS, NONE)                                                                      \
     X(channels, READS, NONE)                                                                       \
+    X(calendars, READS, NONE)                                                                      \
+    X(stockings, READS, NONE)                                                                      \
     X(changes, READS, NONE)                                                                        \
     X(subscribe, READS, NONE)                                                                      \
     X(ping, READS, NONE)                                                                           \
@@ -83,6 +87,11 @@ void method_hints(const struct method *method, struct wire params, struct text *
 
 /* The section `mirror` of info. */
 void pack_mirror(struct call *call);
+
+/* A query in parts: as the last part left it, or a new one. NULL: refused for lack of memory. */
+struct slicing *resume_or_begin(struct call *call, uint64_t lsn);
+/* Its reply was packed, or it was refused. Returns the code. */
+enum code end_slicing(struct call *call, enum code code);
 
 /* `items` with details; the parameters were taken. */
 enum code method_items_details(struct call *call, uint32_t cursor, int64_t limit);

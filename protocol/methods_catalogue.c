@@ -4,6 +4,7 @@
 #include <stddef.h>
 
 #include "engine/base/limits.h"
+#include "engine/store/calendar.h"
 #include "engine/store/catalogue.h"
 #include "protocol/methods.h"
 #include "protocol/pack.h"
@@ -23,7 +24,17 @@ static enum code was_set(struct call *call, enum code code, const uint64_t *lsn)
 struct location_given {
     struct location_setting setting;
     struct option_codes groups;
+    struct option_rows dispatch;
 };
+
+static void take_dispatch(struct params *params, void *rows, uint32_t i)
+{
+    param_tuple(params, 2, 2, "[weekday, minute]");
+    int64_t weekday = param_number(params, "weekday", 1, 7);
+    int64_t minute = param_number(params, "minute", 0, DAY_MINUTES - 1);
+    params_up(params);
+    ((uint16_t *)rows)[i] = (uint16_t)((weekday - 1) * DAY_MINUTES + minute);
+}
 
 #define OPTION(form, option, field, flag, ...)                                                     \
     {                                                                                              \
@@ -45,13 +56,19 @@ static const struct option location_options[] = {
     OPTION(OPTION_REAL, "lat", setting.lat, setting.has_lat, .min = -90, .max = 90),
     OPTION(OPTION_REAL, "lon", setting.lon, setting.has_lon, .min = -180, .max = 180),
     OPTION(OPTION_CODES, "groups", groups, setting.has_groups, .max = GROUPS_MAX),
+    OPTION(OPTION_WORDS, "calendar", setting.calendar, setting.has_calendar, .max = CODE_MAX),
+    OPTION(OPTION_ROWS, "dispatch", dispatch, setting.has_dispatch, .max = DISPATCH_MAX,
+           .row = take_dispatch, .what = "dispatch times"),
+    OPTION(OPTION_NUMBER, "safety", setting.safety, setting.has_safety, .min = 0,
+           .max = QUANTITY_MAX),
 };
 #undef GIVEN
 
 enum code method_location_set(struct call *call)
 {
     struct params *params = &call->params;
-    struct location_given given = { .groups.at = call->scratch->codes };
+    uint16_t dispatch[DISPATCH_MAX];
+    struct location_given given = { .groups.at = call->scratch->codes, .dispatch.at = dispatch };
     uint64_t lsn = 0;
     call->location = given.setting.code = param_code(params, "code");
     params_options(params, location_options, COUNT_OF(location_options), &given);
@@ -59,6 +76,8 @@ enum code method_location_set(struct call *call)
         return call->refusal.code;
     given.setting.groups = given.groups.at;
     given.setting.group_count = given.groups.count;
+    given.setting.dispatch = dispatch;
+    given.setting.dispatch_count = given.dispatch.count;
     return was_set(call, ledger_set_location(call->ctx, &given.setting, &lsn), &lsn);
 }
 
@@ -79,6 +98,8 @@ static const struct option channel_options[] = {
     OPTION(OPTION_NUMBER, "hold_ttl_ms", setting.hold_ttl_ms, setting.has_hold_ttl, .min = 1,
            .max = TTL_MAX_MS),
     OPTION(OPTION_WORDS, "sourcing", setting.sourcing, setting.has_sourcing, .max = CODE_MAX),
+    OPTION(OPTION_FLAG, "ignore_safety", setting.ignore_safety, setting.has_ignore_safety,
+           .min = 0),
 };
 #undef GIVEN
 
@@ -110,6 +131,9 @@ static const struct option item_options[] = {
     OPTION(OPTION_NUMBER, "low_stock", low_stock, has_low_stock, .min = 0, .max = QUANTITY_MAX),
     OPTION(OPTION_NUMBER, "backorder_limit", backorder_limit, has_backorder_limit, .min = 0,
            .max = QUANTITY_MAX),
+    OPTION(OPTION_NUMBER, "safety", safety, has_safety, .min = 0, .max = QUANTITY_MAX),
+    OPTION(OPTION_WORDS, "unit", unit, has_unit, .max = UNIT_MAX),
+    OPTION(OPTION_NUMBER, "decimals", decimals, has_decimals, .min = 0, .max = DECIMALS_MAX),
 };
 #undef GIVEN
 
@@ -145,9 +169,29 @@ static void pack_codes(struct out *out, const char *key, const struct code_text 
         pack_text(out, code_text(&codes[i]));
 }
 
-static void pack_location(struct out *out, const struct location *location)
+static void pack_dispatch(struct out *out, const uint16_t *minutes, uint32_t count)
 {
-    pack_map(out, 11);
+    pack_string(out, "dispatch");
+    pack_array(out, count);
+    for (uint32_t i = 0; i < count; i++) {
+        pack_array(out, 2);
+        pack_uint(out, minutes[i] / DAY_MINUTES + 1);
+        pack_uint(out, minutes[i] % DAY_MINUTES);
+    }
+}
+
+/* Absent: it has none. */
+static struct text calendar_of(const struct catalogue *catalogue, const struct location *location)
+{
+    if (location->calendar == 0)
+        return (struct text){ NULL, 0 };
+    return code_text(&catalogue->calendars[location->calendar - 1].code);
+}
+
+static void pack_location(struct out *out, const struct catalogue *catalogue,
+                          const struct location *location)
+{
+    pack_map(out, 14);
     pack_key_text(out, "code", code_text(&location->code));
     pack_key_text(out, "kind", code_text(&location->kind));
     pack_key_text(out, "name", name_text(&location->name));
@@ -159,6 +203,9 @@ static void pack_location(struct out *out, const struct location *location)
     pack_coordinate(out, "lon", location->lon);
     pack_codes(out, "groups", location->groups, location->group_count);
     pack_key_bool(out, "active", location->active);
+    pack_key_text(out, "calendar", calendar_of(catalogue, location));
+    pack_dispatch(out, location->dispatch, location->dispatch_count);
+    pack_key_uint(out, "safety", location->safety);
 }
 
 enum code method_locations(struct call *call)
@@ -171,13 +218,13 @@ enum code method_locations(struct call *call)
     pack_string(call->out, "locations");
     pack_array(call->out, catalogue->location_count);
     for (uint16_t i = 0; i < catalogue->location_count; i++)
-        pack_location(call->out, &catalogue->locations[i]);
+        pack_location(call->out, catalogue, &catalogue->locations[i]);
     return CODE_OK;
 }
 
 static void pack_channel(struct out *out, const struct channel *channel)
 {
-    pack_map(out, 7);
+    pack_map(out, 8);
     pack_key_text(out, "code", code_text(&channel->code));
     pack_key_text(out, "kind", code_text(&channel->kind));
     pack_key_text(out, "name", name_text(&channel->name));
@@ -186,6 +233,7 @@ static void pack_channel(struct out *out, const struct channel *channel)
     pack_key_uint(out, "hold_ttl_ms",
                   channel->hold_ttl_ms ? channel->hold_ttl_ms : DEFAULT_HOLD_MS);
     pack_key_string(out, "sourcing", sourcing_name(channel->sourcing));
+    pack_key_bool(out, "ignore_safety", channel->ignore_safety);
 }
 
 enum code method_channels(struct call *call)

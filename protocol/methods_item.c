@@ -3,7 +3,7 @@
 #include "protocol/methods.h"
 #include "protocol/pack.h"
 
-enum { DETAILS_KEYS = 4, DETAILS_PAGE = 1000 };
+enum { DETAILS_KEYS = 7, DETAILS_PAGE = 1000 };
 
 static void pack_words(struct out *out, const char *key, struct text words)
 {
@@ -26,6 +26,9 @@ static void pack_details(struct out *out, const struct details_view *view)
     pack_words(out, "barcode", view->barcode);
     pack_limit(out, "low_stock", view->has_low_stock, view->low_stock);
     pack_limit(out, "backorder_limit", view->has_backorder_limit, view->backorder_limit);
+    pack_limit(out, "safety", view->has_safety, view->safety);
+    pack_words(out, "unit", view->unit);
+    pack_key_int(out, "decimals", view->decimals);
 }
 
 enum code method_item(struct call *call)
@@ -54,9 +57,11 @@ enum code method_lookup(struct call *call)
     enum code code = ledger_lookup(call->ctx, call->sku, &view);
     if (code != CODE_OK)
         return code;
-    reply_map(call, 3, log_head(call->service->log));
+    reply_map(call, 5, log_head(call->service->log));
     pack_key_text(call->out, "sku", view.sku);
     pack_words(call->out, "name", view.name);
+    pack_words(call->out, "unit", view.unit);
+    pack_key_int(call->out, "decimals", view.decimals);
     return CODE_OK;
 }
 

@@ -10,15 +10,14 @@
 #include "protocol/pack.h"
 
 /* Ends the query, answered or refused with that code. */
-static enum code end_slicing(struct call *call, enum code code)
+enum code end_slicing(struct call *call, enum code code)
 {
     slicing_end(*call->slicing);
     *call->slicing = NULL;
     return code;
 }
 
-/* The query as the last part left it, or a new one. NULL: refused for lack of memory. */
-static struct slicing *resume_or_begin(struct call *call, uint64_t lsn)
+struct slicing *resume_or_begin(struct call *call, uint64_t lsn)
 {
     if (!*call->slicing)
         *call->slicing = slicing_begin(call->out->pool, lsn);

@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "engine/base/limits.h"
+#include "engine/store/calendar.h"
 
 /* ---- messages ---- */
 
@@ -216,6 +217,16 @@ struct text param_words(struct params *params, const char *name, uint32_t max)
     return bad_text(params, name, what, text);
 }
 
+int32_t param_date(struct params *params, const char *name)
+{
+    static const char what[] = "a date like 2026-12-24, from 1970 to 2199";
+    int32_t day = 0;
+    struct text text = next_text(params, name, what);
+    if (text_given(text) && !date_day(text, &day))
+        bad_text(params, name, what, text);
+    return day;
+}
+
 static void must_be_number(struct params *params, const char *name, int64_t min, int64_t max,
                            const struct wire_value *value)
 {
@@ -376,6 +387,18 @@ static void take_codes(struct params *params, const struct option *option,
     params->wire = list.wire;
 }
 
+static void take_rows(struct params *params, const struct option *option, struct option_rows *rows)
+{
+    struct params list = *params;
+    list.level = 0;
+    list.left[0] = 1;
+    uint32_t count = param_list(&list, option->name, (uint32_t)option->max, option->what);
+    for (uint32_t i = 0; i < count; i++)
+        option->row(&list, rows->at, i);
+    rows->count = params_good(params) ? count : 0;
+    params->wire = list.wire;
+}
+
 /* Takes an option's value. Messages name a list by its option alone: "name[2] code". */
 static void take_option(struct params *params, const struct option *option, void *into)
 {
@@ -404,6 +427,9 @@ static void take_option(struct params *params, const struct option *option, void
         break;
     case OPTION_CODES:
         take_codes(params, option, value);
+        break;
+    case OPTION_ROWS:
+        take_rows(params, option, value);
         break;
     }
     if (option->given != 0)

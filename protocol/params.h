@@ -53,6 +53,7 @@ struct text param_sku(struct params *params, const char *name);
 struct text param_code(struct params *params, const char *name); /* of a location or channel */
 struct text param_words(struct params *params, const char *name, uint32_t max); /* UTF-8 */
 uint64_t param_lsn(struct params *params, const char *name);                    /* any uint64_t */
+int32_t param_date(struct params *params, const char *name); /* days since 1970-01-01 */
 int64_t param_number(struct params *params, const char *name, int64_t min, int64_t max);
 
 /* Enters a list of at most max values (more is too_large; what: "lines in an order"). Take its
@@ -82,10 +83,16 @@ enum option_kind {
     OPTION_FLAG,
     OPTION_REAL,  /* min to max */
     OPTION_CODES, /* a list of at most max codes, into a struct option_codes */
+    OPTION_ROWS,  /* a list of at most max values that `row` takes, into a struct option_rows */
 };
 
 struct option_codes {
     struct text *at; /* room for max */
+    uint32_t count;
+};
+
+struct option_rows {
+    void *at; /* room for max */
     uint32_t count;
 };
 
@@ -95,6 +102,9 @@ struct option {
     size_t value; /* offset of struct text, int64_t, uint64_t, bool, double, or option_codes */
     size_t given; /* offset of a bool that is set if the option is present; 0: none */
     int64_t min, max;
+    /* Of OPTION_ROWS: takes the next value as element i of rows; and what they are, in plural. */
+    void (*row)(struct params *params, void *rows, uint32_t i);
+    const char *what;
 };
 
 /* The length of an option table. */

@@ -18,10 +18,11 @@
 /* What a connection keeps of such a request; its worker only. */
 struct slicing {
     uint64_t lsn;
-    uint32_t next;          /* index of the first sku or item not answered yet */
-    uint32_t count;         /* rows */
-    struct out rows;        /* the packed answers so far */
-    struct stock_look look; /* of the method stock */
+    uint32_t next;                  /* index of the first sku or item not answered yet */
+    uint32_t count;                 /* rows */
+    struct out rows;                /* the packed answers so far */
+    struct stock_look look;         /* of the method stock */
+    struct stocking_walk stockings; /* of the method stockings */
 };
 
 /* NULL: no memory. */

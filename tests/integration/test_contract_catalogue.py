@@ -533,14 +533,15 @@ class Items(StockdTestCase):
         sku, bare = unique("ITEM"), self.stocked(1)
         details = {"name": "Umbrella, röd", "barcode": "40063", "low_stock": 3, "backorder_limit": 0}
         nothing = dict.fromkeys(details)
+        unset = {"safety": None, "unit": None, "decimals": 0}
         self.call("item_set", sku, details)
         for kill in (False, True):
             got = self.call("item", sku)
             self.assertGreater(got.pop("lsn"), 0)
-            self.assertEqual(got, {"sku": sku, **details})
+            self.assertEqual(got, {"sku": sku, **details, **unset})
             got = self.call("item", bare)
             got.pop("lsn")
-            self.assertEqual(got, {"sku": bare, **nothing})
+            self.assertEqual(got, {"sku": bare, **nothing, **unset})
             self.server.restart(kill=kill)
             self.reconnect()
         self.call("item_set", sku, {"name": "", "low_stock": 4})
@@ -556,7 +557,8 @@ class Items(StockdTestCase):
             client.call("item_set", "A", {"name": "without stock"})
             client.call("item_set", "B", {"barcode": "7"})
             client.call("receive", "c", "C", "main", 1)
-            nothing = {"name": None, "barcode": None, "low_stock": None, "backorder_limit": None}
+            nothing = {"name": None, "barcode": None, "low_stock": None, "backorder_limit": None,
+                       "safety": None, "unit": None, "decimals": 0}
             wanted = {"A": {**nothing, "name": "without stock"}, "B": {**nothing, "barcode": "7"}, "C": nothing}
             for limit in (1, 2, 3, 1000):
                 got, after = {}, 0

@@ -16,7 +16,7 @@ class Lookup(StockdTestCase):
         self.call("item_set", other, {"barcode": sku})
         got = self.call("lookup", code)
         self.assertGreater(got.pop("lsn"), 0)
-        self.assertEqual(got, {"sku": sku, "name": "Umbrella, röd"})
+        self.assertEqual(got, {"sku": sku, "name": "Umbrella, röd", "unit": None, "decimals": 0})
         self.assertEqual(self.call("lookup", code.encode())["sku"], sku, "a bin is a string too")
         self.assertEqual(self.call("lookup", other), {**self.call("lookup", other), "sku": other, "name": None})
         self.assertEqual(self.call("lookup", sku)["sku"], other, "a barcode comes before a sku")

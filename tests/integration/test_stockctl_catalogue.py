@@ -79,14 +79,15 @@ class Copy(StockctlTestCase):
     def test_json_is_the_same_records(self):
         sku = unique("ITEM")
         self.call("item_set", sku, {"name": "Tea", "low_stock": 2})
-        self.assertIn({"sku": sku, "name": "Tea", "barcode": None, "low_stock": 2, "backorder_limit": None},
+        self.assertIn({"sku": sku, "name": "Tea", "barcode": None, "low_stock": 2, "backorder_limit": None,
+                       "safety": None, "unit": None, "decimals": 0},
                       self.json("export", "items")["items"])
         self.assertEqual(self.json("export", "places")["places"], self.call("locations")["locations"])
         self.assertEqual(self.json("export", "channels")["channels"], self.call("channels")["channels"])
 
     def test_an_empty_engine(self):
         with Server() as empty:
-            self.assertEqual(self.run_on(empty, "export", "items"), "sku,name,barcode,low_stock,backorder_limit\n")
+            self.assertEqual(self.run_on(empty, "export", "items"), "sku,name,barcode,low_stock,backorder_limit,safety,unit,decimals\n")
             self.assertEqual(self.run_on(empty, "export", "places").count("\n"), 2)
 
 

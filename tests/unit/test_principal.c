@@ -153,7 +153,8 @@ static const struct expected {
     { "item_set", true },     { "locations", false },    { "channels", false },
     { "changes", false },     { "subscribe", false },    { "ping", false },
     { "hello", false },       { "info", false },         { "mirror_take", false },
-    { "check", false },       { "lookup", false },
+    { "check", false },       { "lookup", false },       { "calendar_set", true },
+    { "stocking_set", true }, { "calendars", false },    { "stockings", false },
 };
 
 enum { METHODS = sizeof expected / sizeof *expected };

@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* catalogue.h - locations, channels and items as files: what `export` and `import` share. */
+/*
+ * catalogue.h - locations, channels, items, calendars and stockings as files: what `export` and
+ * `import` share.
+ */
 #ifndef STOCKCTL_CATALOGUE_H
 #define STOCKCTL_CATALOGUE_H
 
 #include "tools/stockctl/ctl.h"
+#include "tools/stockctl/hours.h"
 
 enum field_form {
     FIELD_TEXT,  /* UTF-8, at most `most` bytes; an empty cell empties it */
@@ -12,7 +16,15 @@ enum field_form {
     FIELD_NUMBER,
     FIELD_REAL,
     FIELD_BOOL, /* yes or no */
+    /* As in hours.h; an empty cell empties it, but for a week, which `never` empties. */
+    FIELD_WEEK,
+    FIELD_DISPATCH,
+    FIELD_EXTRA,
+    FIELD_DATES,
 };
+
+/* Whether fields of that form hold hours, and which. */
+bool field_hours(enum field_form form, enum hours_form *hours);
 
 /* An option of the method that sets a record, and the column of the same name. */
 struct field {
@@ -22,21 +34,30 @@ struct field {
     int64_t most;  /* of a number, of a text in bytes, of a list in codes */
 };
 
-#define CATALOGUE_FIELDS_MAX 12
+#define CATALOGUE_FIELDS_MAX 16
+#define CATALOGUE_KEYS_MAX 2
 
 struct catalogue_kind {
-    const char *name;   /* "places": in the command, and of the list in JSON */
-    const char *key;    /* the first column, and the key of a record */
-    const char *list;   /* the method that lists them */
-    const char *set;    /* the method that sets one */
-    bool paged;         /* its list is `items`: in pages, and in no order */
-    const char *checks; /* the field whose codes must be known locations or groups, or NULL */
+    const char *name;     /* "places": in the command, and of the list in JSON */
+    const char *key;      /* the first column, and the key of a record */
+    const char *location; /* the second column: with the first one the key; or NULL */
+    const char *list;     /* the method that lists them */
+    const char *set;      /* the method that sets one */
+    bool paged;           /* the key is an SKU; its list comes in pages, and in no order */
+    const char *checks;   /* the field whose codes must be known locations or groups, or NULL */
     struct field field[CATALOGUE_FIELDS_MAX];
 };
 
 extern const struct catalogue_kind catalogue_items;
 extern const struct catalogue_kind catalogue_channels;
 extern const struct catalogue_kind catalogue_places;
+extern const struct catalogue_kind catalogue_calendars;
+extern const struct catalogue_kind catalogue_stocking;
+
+static inline size_t catalogue_keys(const struct catalogue_kind *kind)
+{
+    return kind->location != NULL ? 2 : 1;
+}
 
 /*
  * Each record: its key, and a map with its fields, valid during the callback. Returns an exit code;

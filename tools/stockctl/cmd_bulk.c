@@ -18,6 +18,28 @@ static int run_import_places(struct ctl *ctl, const struct args *args)
     return catalogue_import(ctl, args, &catalogue_places);
 }
 
+static int run_import_calendars(struct ctl *ctl, const struct args *args)
+{
+    return catalogue_import(ctl, args, &catalogue_calendars);
+}
+
+static int run_import_stocking(struct ctl *ctl, const struct args *args)
+{
+    return catalogue_import(ctl, args, &catalogue_stocking);
+}
+
+static int run_export_calendars(struct ctl *ctl, const struct args *args)
+{
+    (void)args;
+    return catalogue_export(ctl, &catalogue_calendars);
+}
+
+static int run_export_stocking(struct ctl *ctl, const struct args *args)
+{
+    (void)args;
+    return catalogue_export(ctl, &catalogue_stocking);
+}
+
 static int run_export_items(struct ctl *ctl, const struct args *args)
 {
     (void)args;
@@ -91,12 +113,27 @@ const struct command bulk_commands[] = {
         .run = run_export_stock,
     },
     {
+        .name = "import calendars",
+        .summary = "Create or change calendars from a CSV file",
+        .usage = "FILE.csv|- [--skip-bad]",
+        .details =
+            "Column code, and any of tz, week, closed, extra, written as for `calendar set`;\n"
+            "others are ignored. An empty cell clears closed or extra, and keeps a week: the\n"
+            "word never empties that.",
+        .example = "stockctl import calendars calendars.csv",
+        .options = import_catalogue_options,
+        .least = 1,
+        .most = 1,
+        .run = run_import_calendars,
+    },
+    {
         .name = "import places",
         .summary = "Create or change locations from a CSV file",
         .usage = "FILE.csv|- [--skip-bad]",
         .details =
             "Column code, and any of kind, name, priority, lead_time_s, ships, pickup, lat,\n"
-            "lon, groups, active; others are ignored.\n" EMPTY_CELLS,
+            "lon, groups, active, calendar, dispatch, safety; others are ignored. Calendars must\n"
+            "exist: import them first.\n" EMPTY_CELLS,
         .example = "stockctl import places places.csv",
         .options = import_catalogue_options,
         .least = 1,
@@ -121,13 +158,36 @@ const struct command bulk_commands[] = {
         .summary = "Create or change items from a CSV file",
         .usage = "FILE.csv|- [--skip-bad]",
         .details =
-            "Column sku, and any of name, barcode, low_stock, backorder_limit; others are\n"
-            "ignored. The engine keeps the last two but does not use them yet.\n" EMPTY_CELLS,
+            "Column sku, and any of name, barcode, low_stock, backorder_limit, safety, unit,\n"
+            "decimals; others are ignored. The engine keeps low_stock and backorder_limit but\n"
+            "does not use them yet.\n" EMPTY_CELLS,
         .example = "stockctl import items items.csv",
         .options = import_catalogue_options,
         .least = 1,
         .most = 1,
         .run = run_import_items,
+    },
+    {
+        .name = "import stocking",
+        .summary = "Set from a CSV file how items are sold from where",
+        .usage = "FILE.csv|- [--skip-bad]",
+        .details =
+            "Columns sku and location, and any of stocked, safety, lead_time_s; others are\n"
+            "ignored. Items and locations must exist: import them first. An empty cell keeps\n"
+            "what is set.",
+        .example = "stockctl import stocking stocking.csv",
+        .options = import_catalogue_options,
+        .least = 1,
+        .most = 1,
+        .run = run_import_stocking,
+    },
+    {
+        .name = "export calendars",
+        .summary = "Print all calendars as CSV, the oldest first",
+        .usage = "",
+        .details = "What `import calendars` reads.",
+        .example = "stockctl export calendars > calendars.csv",
+        .run = run_export_calendars,
     },
     {
         .name = "export places",
@@ -151,9 +211,18 @@ const struct command bulk_commands[] = {
         .usage = "",
         .details =
             "What `import items` reads. To move a catalogue and its stock to another engine,\n"
-            "export and import places, channels, items and stock, in this order.",
+            "export and import calendars, places, channels, items, stocking and stock, in this\n"
+            "order.",
         .example = "stockctl export items > items.csv",
         .run = run_export_items,
+    },
+    {
+        .name = "export stocking",
+        .summary = "Print how items are sold from where as CSV, by SKU",
+        .usage = "",
+        .details = "What `import stocking` reads.",
+        .example = "stockctl export stocking > stocking.csv",
+        .run = run_export_stocking,
     },
     {
         .name = "replay",

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * export_catalogue.c - `export items|channels|places`: CSV for `import`, a column per option.
+ * export_catalogue.c - `export calendars|places|channels|items|stocking`: CSV for `import`, a
+ * column per option.
  *
- * Items are sorted by SKU. Channels and locations stay in the engine's order, that of their
- * creation: of two locations with one priority the older comes first, and so it must in the copy.
+ * Items are sorted by SKU, stockings by SKU and location. The others stay in the engine's order,
+ * that of their creation: of two locations with one priority the older comes first, and so it must
+ * in the copy.
  */
 #include "tools/stockctl/catalogue.h"
 
@@ -86,6 +88,16 @@ static void put_cell(FILE *out, stockd_value value)
         csv_put(out, bytes, len);
 }
 
+static void put_hours_cell(FILE *out, enum hours_form form, stockd_value value)
+{
+    if (stockd_value_kind(value) != STOCKD_KIND_ARRAY)
+        return;
+    char *text = hours_text(form, value);
+    if (text[0] != '\0')
+        csv_put(out, text, strlen(text));
+    free(text);
+}
+
 static char *csv_line(const struct exporting *exporting, const char *key, size_t len,
                       stockd_value fields)
 {
@@ -98,11 +110,21 @@ static char *csv_line(const struct exporting *exporting, const char *key, size_t
         exit(CTL_USAGE);
     }
     csv_put(out, key, len);
+    if (exporting->kind->location != NULL) {
+        stockd_value location = { 0 };
+        stockd_map_find(fields, exporting->kind->location, &location);
+        fputc(',', out);
+        put_cell(out, location);
+    }
     for (const struct field *field = exporting->kind->field; field->name != NULL; field++) {
         stockd_value value = { 0 };
+        enum hours_form form;
         stockd_map_find(fields, field->name, &value);
         fputc(',', out);
-        put_cell(out, value);
+        if (field_hours(field->form, &form))
+            put_hours_cell(out, form, value);
+        else
+            put_cell(out, value);
     }
     fclose(out);
     return line;
@@ -114,6 +136,11 @@ static json_t *json_record(const struct exporting *exporting, const char *key, s
     json_t *json = json_object();
 
     json_object_set_new(json, exporting->kind->key, json_stringn(key, len));
+    if (exporting->kind->location != NULL) {
+        stockd_value location = { 0 };
+        stockd_map_find(fields, exporting->kind->location, &location);
+        json_object_set_new(json, exporting->kind->location, json_from_value(location));
+    }
     for (const struct field *field = exporting->kind->field; field->name != NULL; field++) {
         stockd_value value = { 0 };
         stockd_map_find(fields, field->name, &value);
@@ -122,12 +149,27 @@ static json_t *json_record(const struct exporting *exporting, const char *key, s
     return json;
 }
 
+/* "SKU", or "SKU NUL LOCATION": a NUL comes before all else. */
+static void sort_key(const struct exporting *exporting, const char *key, size_t len,
+                     stockd_value fields, struct record *record)
+{
+    const char *location = "";
+    size_t location_len = 0;
+
+    if (exporting->kind->location != NULL)
+        stockd_map_str(fields, exporting->kind->location, &location, &location_len);
+    record->len = len + 1 + location_len;
+    record->key = must_alloc(record->len, 1);
+    memcpy(record->key, key, len);
+    memcpy(record->key + len + 1, location, location_len);
+}
+
 static void add_record(void *context, const char *key, size_t len, stockd_value fields)
 {
     struct exporting *exporting = context;
-    struct record record = { .key = must_alloc(len + 1, 1), .len = len };
+    struct record record = { 0 };
 
-    memcpy(record.key, key, len);
+    sort_key(exporting, key, len, fields, &record);
     if (exporting->json)
         record.json = json_record(exporting, key, len, fields);
     else
@@ -143,6 +185,8 @@ static void add_record(void *context, const char *key, size_t len, stockd_value 
 static void print_csv(const struct exporting *exporting)
 {
     fputs(exporting->kind->key, stdout);
+    if (exporting->kind->location != NULL)
+        printf(",%s", exporting->kind->location);
     for (const struct field *field = exporting->kind->field; field->name != NULL; field++)
         printf(",%s", field->name);
     putchar('\n');

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * import_catalogue.c - `import items|channels|places`: each row of a CSV file sets one record.
+ * import_catalogue.c - `import calendars|places|channels|items|stocking`: each row of a CSV file
+ * sets one record.
  *
  * All rows are checked and packed before the first is sent. A row sets the fields that its columns
  * name and keeps the others. Setting an equal value changes nothing, so an import can be repeated.
@@ -23,7 +24,7 @@ struct importing {
     const char *path;
     struct csv_reader reader;
     struct lookup *seen;   /* key -> line */
-    struct lookup *places; /* codes and groups; NULL: no field needs them */
+    struct lookup *places; /* codes and groups; NULL: nothing needs them */
     struct row *row;
     size_t count;
     size_t capacity;
@@ -116,13 +117,18 @@ static const char *check_real(const struct field *field, const char *text)
 /* Whether the cell sets the field: an empty one does if the field can be empty. */
 static bool says_something(const struct field *field, const struct csv_field *cell)
 {
-    return cell->len > 0 || field->form == FIELD_TEXT || field->form == FIELD_CODES;
+    enum hours_form hours;
+
+    if (cell->len > 0 || field->form == FIELD_TEXT || field->form == FIELD_CODES)
+        return true;
+    return field_hours(field->form, &hours) && hours != HOURS_WEEK;
 }
 
 static const char *check_cell(const struct importing *importing, const struct field *field,
                               const struct csv_field *cell)
 {
     bool yes;
+    enum hours_form hours;
 
     switch (field->form) {
     case FIELD_TEXT:
@@ -135,10 +141,38 @@ static const char *check_cell(const struct importing *importing, const struct fi
         return check_number(field, cell->text);
     case FIELD_REAL:
         return check_real(field, cell->text);
-    case FIELD_BOOL:
+    default:
         break;
     }
+    if (field_hours(field->form, &hours))
+        return hours_check(hours, cell->text);
     return parse_bool(cell->text, &yes) ? NULL : "is neither yes nor no";
+}
+
+/* The location of a stocking. */
+static const char *check_location(const struct importing *importing, const struct csv_field *cell)
+{
+    const char *problem = check_code(cell->text, cell->len);
+
+    if (problem != NULL)
+        return problem;
+    return lookup_find(importing->places, cell->text, cell->len, NULL) ? NULL
+                                                                       : "is no known location";
+}
+
+/* That line if no row before has the same key, else that of the first such row. */
+static size_t first_line(struct importing *importing, size_t line, const struct csv_field *key)
+{
+    size_t len = key[0].len;
+    size_t more = importing->kind->location != NULL ? key[1].len + 1 : 0;
+    char *whole = must_alloc(len + more + 1, 1); /* "SKU NUL LOCATION" */
+
+    memcpy(whole, key[0].text, len);
+    if (more > 0)
+        memcpy(whole + len + 1, key[1].text, key[1].len);
+    size_t first = lookup_add(importing->seen, whole, len + more, line);
+    free(whole);
+    return first;
 }
 
 static bool check_key(struct importing *importing, size_t line, const struct csv_field *key)
@@ -151,7 +185,15 @@ static bool check_key(struct importing *importing, size_t line, const struct csv
         bad_rows_add(&importing->bad, line, column, "'%.64s' %s", key->text, problem);
         return false;
     }
-    size_t first = lookup_add(importing->seen, key->text, key->len, line);
+    if (importing->kind->location != NULL) {
+        problem = check_location(importing, &key[1]);
+        if (problem != NULL) {
+            bad_rows_add(&importing->bad, line, importing->kind->location, "'%.64s' %s",
+                         key[1].text, problem);
+            return false;
+        }
+    }
+    size_t first = first_line(importing, line, key);
     if (first != line)
         bad_rows_add(&importing->bad, line, column, "'%s' is already on line %zu", key->text,
                      first);
@@ -161,24 +203,27 @@ static bool check_key(struct importing *importing, size_t line, const struct csv
 /* ---- Rows -------------------------------------------------------------------------------------
  */
 
-/* Whether the row sets field number i, whose cell follows the key's. */
+/* Whether the row sets field number i; its cells follow the key's. */
 static bool is_set(const struct importing *importing, size_t i, const struct csv_field *fields)
 {
-    return importing->reader.present[i + 1] &&
-           says_something(&importing->kind->field[i], &fields[i + 1]);
+    size_t column = catalogue_keys(importing->kind) + i;
+
+    return importing->reader.present[column] &&
+           says_something(&importing->kind->field[i], &fields[column]);
 }
 
 static bool check_row(struct importing *importing, size_t line, const struct csv_field *fields)
 {
     bool good = check_key(importing, line, &fields[0]);
+    const struct csv_field *cells = fields + catalogue_keys(importing->kind);
 
     for (size_t i = 0; importing->kind->field[i].name != NULL; i++) {
         const struct field *field = &importing->kind->field[i];
         const char *problem =
-            is_set(importing, i, fields) ? check_cell(importing, field, &fields[i + 1]) : NULL;
+            is_set(importing, i, fields) ? check_cell(importing, field, &cells[i]) : NULL;
         if (problem == NULL)
             continue;
-        bad_rows_add(&importing->bad, line, field->name, "'%.64s' %s", fields[i + 1].text, problem);
+        bad_rows_add(&importing->bad, line, field->name, "'%.64s' %s", cells[i].text, problem);
         good = false;
     }
     return good;
@@ -189,6 +234,7 @@ static void pack_cell(stockd_pack *pack, const struct field *field, const struct
     int64_t number = 0;
     double real = 0;
     bool yes = false;
+    enum hours_form hours;
 
     switch (field->form) {
     case FIELD_TEXT:
@@ -210,25 +256,30 @@ static void pack_cell(stockd_pack *pack, const struct field *field, const struct
         (void)parse_bool(cell->text, &yes);
         stockd_pack_bool(pack, yes);
         break;
+    default:
+        if (field_hours(field->form, &hours))
+            hours_pack(hours, cell->text, pack);
     }
 }
 
-/* [key, {options}] */
+/* [key, location?, {options}] */
 static void pack_row(const struct importing *importing, const struct csv_field *fields,
                      stockd_pack *pack)
 {
     size_t options = 0;
+    size_t keys = catalogue_keys(importing->kind);
 
     for (size_t i = 0; importing->kind->field[i].name != NULL; i++)
         options += is_set(importing, i, fields);
-    stockd_pack_array(pack, 2);
-    stockd_pack_str_n(pack, fields[0].text, fields[0].len);
+    stockd_pack_array(pack, keys + 1);
+    for (size_t i = 0; i < keys; i++)
+        stockd_pack_str_n(pack, fields[i].text, fields[i].len);
     stockd_pack_map(pack, options);
     for (size_t i = 0; importing->kind->field[i].name != NULL; i++) {
         if (!is_set(importing, i, fields))
             continue;
         stockd_pack_str(pack, importing->kind->field[i].name);
-        pack_cell(pack, &importing->kind->field[i], &fields[i + 1]);
+        pack_cell(pack, &importing->kind->field[i], &fields[keys + i]);
     }
 }
 
@@ -348,6 +399,8 @@ static void add_place(void *context, const char *code, size_t len, stockd_value 
     if (importing->places == NULL)
         return;
     lookup_add(importing->places, code, len, 0);
+    if (importing->kind->location != NULL)
+        return;
     stockd_map_find(record, "groups", &groups);
     stockd_iter it = stockd_iterate(groups);
     while (stockd_next(&it, NULL, &group))
@@ -371,16 +424,19 @@ static int read_and_send(struct importing *importing, bool skip_bad)
 
 int catalogue_import(struct ctl *ctl, const struct args *args, const struct catalogue_kind *kind)
 {
-    const char *columns[CATALOGUE_FIELDS_MAX + 2] = { kind->key };
+    const char *columns[CATALOGUE_FIELDS_MAX + CATALOGUE_KEYS_MAX + 1] = { kind->key,
+                                                                           kind->location };
     struct importing importing = { .ctl = ctl, .kind = kind, .path = args->positional[0] };
 
     for (size_t i = 0; kind->field[i].name != NULL; i++)
-        columns[i + 1] = kind->field[i].name;
-    importing.reader = (struct csv_reader){
-        .columns = columns, .required = 1, .row = read_row, .bad = read_bad, .context = &importing
-    };
+        columns[catalogue_keys(kind) + i] = kind->field[i].name;
+    importing.reader = (struct csv_reader){ .columns = columns,
+                                            .required = catalogue_keys(kind),
+                                            .row = read_row,
+                                            .bad = read_bad,
+                                            .context = &importing };
     importing.seen = lookup_new();
-    importing.places = kind->checks != NULL ? lookup_new() : NULL;
+    importing.places = kind->checks != NULL || kind->location != NULL ? lookup_new() : NULL;
     int failed = read_and_send(&importing, args_option(args, "skip-bad") != NULL);
     for (size_t i = 0; i < importing.count; i++)
         free(importing.row[i].params);
