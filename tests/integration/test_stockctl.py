@@ -22,8 +22,9 @@ COMMANDS = (
     "ping", "health", "info", "location set", "location list", "channel set", "channel list", "item set", "item list", "item", "lookup",
     "location show", "channel show", "receive", "adjust",
     "count", "return", "allot", "stock", "availability", "reserve", "extend", "confirm", "fulfil", "cancel", "reservation",
-    "import stock", "import places", "import channels", "import items",
-    "export stock", "export places", "export channels", "export items", "replay", "demo", "changes", "watch",
+    "calendar set", "calendar list", "calendar show", "stocking set", "stocking list",
+    "import stock", "import calendars", "import places", "import channels", "import items", "import stocking",
+    "export stock", "export calendars", "export places", "export channels", "export items", "export stocking", "replay", "demo", "changes", "watch",
 )
 
 

@@ -6,6 +6,7 @@
  * with a dash and a digit is a number, not an option: `adjust SKU main -3` must work.
  */
 #include "tools/stockctl/ctl.h"
+#include "tools/stockctl/hours.h"
 
 #include <stdarg.h>
 #include <stdlib.h>
@@ -244,6 +245,24 @@ static int pack_number(const struct args *args, const struct option *option, con
     return CTL_DONE;
 }
 
+static int pack_hours(const struct args *args, const struct option *option, const char *text,
+                      stockd_pack *pack)
+{
+    enum hours_form form = HOURS_DATES;
+
+    if (option->type == OPTION_WEEK)
+        form = HOURS_WEEK;
+    else if (option->type == OPTION_DISPATCH)
+        form = HOURS_DISPATCH;
+    else if (option->type == OPTION_EXTRA)
+        form = HOURS_EXTRA;
+    const char *problem = hours_check(form, text);
+    if (problem != NULL)
+        return usage_error(args, "--%s: '%s' %s", option->name, text, problem);
+    hours_pack(form, text, pack);
+    return CTL_DONE;
+}
+
 static int pack_option(const struct args *args, const struct option *option, const char *text,
                        stockd_pack *pack)
 {
@@ -258,6 +277,11 @@ static int pack_option(const struct args *args, const struct option *option, con
     case OPTION_LIST:
         pack_list(pack, text);
         return CTL_DONE;
+    case OPTION_WEEK:
+    case OPTION_DISPATCH:
+    case OPTION_EXTRA:
+    case OPTION_DATES:
+        return pack_hours(args, option, text, pack);
     case OPTION_INT:
     case OPTION_COUNT:
         return pack_number(args, option, text, pack);

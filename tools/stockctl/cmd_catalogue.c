@@ -4,15 +4,15 @@
 
 #include <string.h>
 
-/* METHOD [code, {options}] */
-static int set(struct ctl *ctl, const struct args *args, const char *method)
+int run_set(struct ctl *ctl, const struct args *args, const char *method)
 {
     stockd_pack pack;
     stockd_reply reply;
 
     stockd_pack_init(&pack, NULL, 0);
-    stockd_pack_array(&pack, 2);
-    stockd_pack_str(&pack, args->positional[0]);
+    stockd_pack_array(&pack, args->count + 1);
+    for (size_t i = 0; i < args->count; i++)
+        stockd_pack_str(&pack, args->positional[i]);
     int failed = args_pack_options(args, &pack);
     if (failed == CTL_DONE)
         failed = ctl_call(ctl, method, &pack, STOCKD_RETRY_SAFE, &reply);
@@ -24,20 +24,20 @@ static int set(struct ctl *ctl, const struct args *args, const char *method)
 
 static int run_location_set(struct ctl *ctl, const struct args *args)
 {
-    return set(ctl, args, "location_set");
+    return run_set(ctl, args, "location_set");
 }
 
 static int run_channel_set(struct ctl *ctl, const struct args *args)
 {
-    return set(ctl, args, "channel_set");
+    return run_set(ctl, args, "channel_set");
 }
 
 static int run_item_set(struct ctl *ctl, const struct args *args)
 {
-    return set(ctl, args, "item_set");
+    return run_set(ctl, args, "item_set");
 }
 
-static int list(struct ctl *ctl, const char *method, const struct column *columns, size_t count)
+int run_list(struct ctl *ctl, const char *method, const struct column *columns, size_t count)
 {
     stockd_reply reply;
     stockd_value records;
@@ -55,12 +55,13 @@ static int list(struct ctl *ctl, const char *method, const struct column *column
 static int run_location_list(struct ctl *ctl, const struct args *args)
 {
     static const struct column columns[] = {
-        { "code", "<CODE" },         { "kind", "<KIND" },        { "name", "<NAME" },
-        { "priority", ">PRIORITY" }, { "lead_time_s", ">LEAD" }, { "ships", "<SHIPS" },
-        { "pickup", "<PICKUP" },     { "groups", "<GROUPS" },    { "active", "<ACTIVE" },
+        { "code", "<CODE" },          { "kind", "<KIND" },          { "name", "<NAME" },
+        { "priority", ">PRIORITY" },  { "lead_time_s", ">LEAD" },   { "ships", "<SHIPS" },
+        { "pickup", "<PICKUP" },      { "groups", "<GROUPS" },      { "active", "<ACTIVE" },
+        { "calendar", "?<CALENDAR" }, { "dispatch", "?<DISPATCH" }, { "safety", "?>SAFETY" },
     };
     (void)args;
-    return list(ctl, "locations", columns, sizeof(columns) / sizeof(columns[0]));
+    return run_list(ctl, "locations", columns, sizeof(columns) / sizeof(columns[0]));
 }
 
 static int run_channel_list(struct ctl *ctl, const struct args *args)
@@ -72,10 +73,11 @@ static int run_channel_list(struct ctl *ctl, const struct args *args)
         { "buffer", ">BUFFER" },
         { "hold_ttl_ms", ">HOLD" },
         { "sourcing", "<SOURCING" },
+        { "ignore_safety", "?<IGNORES SAFETY" },
         { "locations", "<SELLS FROM" },
     };
     (void)args;
-    return list(ctl, "channels", columns, sizeof(columns) / sizeof(columns[0]));
+    return run_list(ctl, "channels", columns, sizeof(columns) / sizeof(columns[0]));
 }
 
 /* The record of one code, out of all. */
@@ -95,7 +97,7 @@ static void show_if_wanted(void *context, const char *code, size_t len, stockd_v
     show_result(wanted->ctl, record, NULL);
 }
 
-static int show_one(struct ctl *ctl, const struct args *args, const char *method, const char *what)
+int run_one(struct ctl *ctl, const struct args *args, const char *method, const char *what)
 {
     struct wanted wanted = { .ctl = ctl, .code = args->positional[0] };
     char code[40];
@@ -109,12 +111,12 @@ static int show_one(struct ctl *ctl, const struct args *args, const char *method
 
 static int run_location_show(struct ctl *ctl, const struct args *args)
 {
-    return show_one(ctl, args, "locations", "location");
+    return run_one(ctl, args, "locations", "location");
 }
 
 static int run_channel_show(struct ctl *ctl, const struct args *args)
 {
-    return show_one(ctl, args, "channels", "channel");
+    return run_one(ctl, args, "channels", "channel");
 }
 
 static const struct option location_options[] = {
@@ -128,6 +130,10 @@ static const struct option location_options[] = {
     { "lon", "DEGREES", "longitude", "lon", OPTION_REAL },
     { "groups", "A,B", "groups that it belongs to", "groups", OPTION_LIST },
     { "active", "yes|no", "no: out of use", "active", OPTION_BOOL },
+    { "calendar", "CODE", "when it is open, see `calendar set`", "calendar", OPTION_TEXT },
+    { "dispatch", "TIMES", "when parcels leave, such as 'mon-fri 16:00'", "dispatch",
+      OPTION_DISPATCH },
+    { "safety", "N", "units of each item that stay there unsold", "safety", OPTION_COUNT },
     { .name = NULL },
 };
 
@@ -138,6 +144,7 @@ static const struct option channel_options[] = {
     { "buffer", "N", "units of each item that it neither shows nor sells", "buffer", OPTION_COUNT },
     { "hold-ttl", "DURATION", "how long a reservation is held", "hold_ttl_ms", OPTION_MILLIS },
     { "sourcing", "RULE", "priority, fewest or balance", "sourcing", OPTION_TEXT },
+    { "ignore-safety", "yes|no", "yes: sells the safety stock too", "ignore_safety", OPTION_BOOL },
     { .name = NULL },
 };
 
@@ -146,6 +153,9 @@ static const struct option item_options[] = {
     { "barcode", "TEXT", "as scanned", "barcode", OPTION_TEXT },
     { "low-stock", "N", NULL, "low_stock", OPTION_COUNT },
     { "backorder-limit", "N", NULL, "backorder_limit", OPTION_COUNT },
+    { "safety", "N", "units that stay unsold at each place", "safety", OPTION_COUNT },
+    { "unit", "TEXT", "what quantities count, such as kg", "unit", OPTION_TEXT },
+    { "decimals", "N", "of a quantity: 3 if 1500 is 1.5 kg", "decimals", OPTION_COUNT },
     { .name = NULL },
 };
 

@@ -10,17 +10,26 @@
 
 /* ---- item SKU, lookup CODE ------------------------------------------------------------------ */
 
+/* Nil; or 0 decimals, which is the same as none. */
+static bool is_unset(const char *key, stockd_value value)
+{
+    int64_t number;
+
+    return stockd_value_kind(value) == STOCKD_KIND_NIL ||
+           (strcmp(key, "decimals") == 0 && stockd_value_i64(value, &number) && number == 0);
+}
+
 /* Only what is set: most items have no limits. */
 static void show_item(stockd_value result)
 {
     static const char *const titles[] = { "<", "<", NULL };
-    static const char *const keys[] = { "sku", "name", "barcode", "low_stock", "backorder_limit" };
+    static const char *const keys[] = { "sku",    "name", "barcode", "low_stock", "backorder_limit",
+                                        "safety", "unit", "decimals" };
     struct table *table = table_untitled(titles);
 
     for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
         stockd_value value;
-        if (!stockd_map_find(result, keys[i], &value) ||
-            (i > 2 && stockd_value_kind(value) == STOCKD_KIND_NIL))
+        if (!stockd_map_find(result, keys[i], &value) || (i > 2 && is_unset(keys[i], value)))
             continue;
         char *text = show_text(keys[i], value);
         table_add(table, keys[i]);

@@ -53,6 +53,11 @@ enum option_type {
     OPTION_MILLIS,  /* a duration, sent in milliseconds */
     OPTION_TIME,    /* a point in time, sent in milliseconds since the epoch */
     OPTION_FLAG,    /* takes no value; sent as true */
+    /* Opening hours and the like, see hours.h. */
+    OPTION_WEEK,
+    OPTION_DISPATCH,
+    OPTION_EXTRA,
+    OPTION_DATES,
 };
 
 struct option {
@@ -80,6 +85,7 @@ struct command {
 /* The commands by theme; each table is in the file of its functions. */
 extern const struct command server_commands[];
 extern const struct command catalogue_commands[];
+extern const struct command place_commands[];
 extern const struct command stock_commands[];
 extern const struct command history_commands[];
 extern const struct command order_commands[];
@@ -242,7 +248,9 @@ void show_result(const struct ctl *ctl, stockd_value result, const char *id);
 /* An array of maps (or of arrays, whose elements are named by the columns' order). */
 struct column {
     const char *key;
-    const char *title; /* as for table_new */
+    /* As for table_new; with a "?" before it, the column is shown only if a record has more than
+     * nil, no, 0 or nothing there. */
+    const char *title;
 };
 void show_records(stockd_value list, const struct column *columns, size_t count, const char *indent,
                   FILE *out);
@@ -366,6 +374,13 @@ int pipeline_reconnect(stockd_client *client, int64_t patience_ms);
 
 /* Packs the option map for stock as it was at an LSN or a time. */
 int pack_at(const struct args *args, const char *text, stockd_pack *pack);
+
+/* cmd_catalogue.c. METHOD [positional..., {options}] */
+int run_set(struct ctl *ctl, const struct args *args, const char *method);
+/* METHOD, and the list in its answer. */
+int run_list(struct ctl *ctl, const char *method, const struct column *columns, size_t count);
+/* Of that list, the record with the code that is the first argument; what: such as "location". */
+int run_one(struct ctl *ctl, const struct args *args, const char *method, const char *what);
 
 int run_watch(struct ctl *ctl, const struct args *args);
 int run_item_show(struct ctl *ctl, const struct args *args);

@@ -69,7 +69,26 @@ static bool record_field(stockd_value record, const char *key, size_t place, sto
     return place == 0;
 }
 
-/* Which columns any record has at all. */
+static bool is_optional(const struct column *column)
+{
+    return column->title[0] == '?';
+}
+
+static bool says_something(stockd_value value)
+{
+    bool yes;
+    int64_t number;
+
+    if (stockd_value_bool(value, &yes))
+        return yes;
+    if (stockd_value_i64(value, &number))
+        return number != 0;
+    if (stockd_value_kind(value) == STOCKD_KIND_ARRAY)
+        return stockd_value_count(value) > 0;
+    return stockd_value_kind(value) != STOCKD_KIND_NIL;
+}
+
+/* Which columns any record has at all; of the optional ones, with something in them. */
 static void columns_used(stockd_value list, const struct column *columns, size_t count, bool *used)
 {
     stockd_iter it = stockd_iterate(list);
@@ -78,7 +97,8 @@ static void columns_used(stockd_value list, const struct column *columns, size_t
 
     while (stockd_next(&it, NULL, &record))
         for (size_t c = 0; c < count; c++)
-            used[c] = used[c] || record_field(record, columns[c].key, c, &field);
+            used[c] = used[c] || (record_field(record, columns[c].key, c, &field) &&
+                                  (!is_optional(&columns[c]) || says_something(field)));
 }
 
 void show_records(stockd_value list, const struct column *columns, size_t count, const char *indent,
@@ -91,7 +111,7 @@ void show_records(stockd_value list, const struct column *columns, size_t count,
     columns_used(list, columns, count, used);
     for (size_t c = 0; c < count; c++)
         if (used[c])
-            titles[shown++] = columns[c].title;
+            titles[shown++] = columns[c].title + is_optional(&columns[c]);
     if (shown == 0)
         return;
     struct table *table = table_new(titles);

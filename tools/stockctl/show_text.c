@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* show_text.c - one value of a result as a cell of text. */
 #include "tools/stockctl/ctl.h"
+#include "tools/stockctl/hours.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -47,6 +48,16 @@ static char *list_text(const char *key, stockd_value list)
     return text != NULL ? text : text_format("-");
 }
 
+static char *hours_list_text(enum hours_form form, stockd_value list)
+{
+    char *text = hours_text(form, list);
+
+    if (text[0] != '\0')
+        return text;
+    free(text);
+    return text_format("-");
+}
+
 char *show_text(const char *key, stockd_value value)
 {
     const char *bytes;
@@ -54,6 +65,7 @@ char *show_text(const char *key, stockd_value value)
     bool yes;
     int64_t number;
     double real;
+    enum hours_form form;
 
     if (stockd_value_bool(value, &yes))
         return text_format("%s", yes ? "yes" : "no");
@@ -63,6 +75,8 @@ char *show_text(const char *key, stockd_value value)
         return len > 0 ? text_clean(bytes, len) : text_format("-");
     if (stockd_value_double(value, &real))
         return text_format("%.10g", real);
+    if (stockd_value_kind(value) == STOCKD_KIND_ARRAY && hours_key(key, &form))
+        return hours_list_text(form, value);
     if (stockd_value_kind(value) == STOCKD_KIND_ARRAY)
         return list_text(key, value);
     return text_format(stockd_value_kind(value) == STOCKD_KIND_MAP ? "…" : "-");
