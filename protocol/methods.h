@@ -12,6 +12,7 @@ enum hint {
     HINT_ID_SKU, /* [id, sku, ...] */
     HINT_ORDER,  /* [id, channel, [[sku, ...], ...], ...] */
     HINT_SKUS,   /* [channel, [sku, ...]] */
+    HINT_LINES,  /* [channel, [[sku, ...], ...], ...] */
 };
 
 /* What a method's handler requires before it runs; admit checks it. */
@@ -36,6 +37,7 @@ struct method {
 #define METHODS(X)                                                                                 \
     X(reserve, CHANGES, ORDER)                                                                     \
     X(availability, READS, SKUS)                                                                   \
+    X(promise, READS, LINES)                                                                       \
     X(confirm, CHANGES, ID)                                                                        \
     X(fulfil, CHANGES, ID)                                                                         \
     X(cancel, CANCELS, ID)                                                                         \

@@ -4,6 +4,7 @@
 
 #include "engine/base/limits.h"
 #include "protocol/methods.h"
+#include "protocol/order.h"
 #include "protocol/pack.h"
 
 static const char lines_are[] = "lines in an order";
@@ -27,15 +28,9 @@ static void pack_expires(struct out *out, uint64_t expires_ms)
 
 /* ---- reserve ---- */
 
-/* An order as it is taken from the request. */
-struct order_taken {
-    struct order order;
-    struct option_codes exclude;
-};
-
 #define IN_ORDER(member) offsetof(struct order_taken, order.member)
 
-/* The first ORDER_ONLY apply to `reserve` alone, the others to `promise` too. */
+/* The first ORDER_ONLY are of what holds stock alone. */
 enum { ORDER_ONLY = 3 };
 
 static const struct option order_options[] = {
@@ -95,19 +90,20 @@ static void take_order_lines(struct call *call, struct order *order)
     order->line_count = count;
 }
 
-static void pack_granted(struct out *out, const struct draw_view *draw)
+static void pack_draw(struct out *out, const struct draw_view *draw)
 {
     _Static_assert(5 + SKU_MAX + CODE_MAX + 2 * PUT_NUMBER_MAX <= RUN_MAX, "it fits");
     struct run run;
     unsigned char *at = put_array(run_begin(&run, out), 4);
     at = put_text(put_text(at, draw->sku), draw->location);
-    at = put_uint(put_uint(at, (uint64_t)draw->qty), draw->ready_ms);
+    at = put_uint(at, (uint64_t)draw->qty);
+    at = draw->ready_ms == READY_NEVER ? put_nil(at) : put_uint(at, draw->ready_ms);
     run_end(&run, out, at);
 }
 
-/* Takes the lines and options of a `reserve`, or of a `promise`, which has fewer options. */
-static bool take_order(struct call *call, unsigned first_option, struct order_taken *taken)
+bool take_order(struct call *call, bool holds, struct order_taken *taken)
 {
+    unsigned first_option = holds ? 0 : ORDER_ONLY;
     struct params *params = &call->params;
     struct order *order = &taken->order;
     taken->exclude.at = call->scratch->codes;
@@ -126,15 +122,15 @@ static bool take_order(struct call *call, unsigned first_option, struct order_ta
     return params_good(params);
 }
 
-static void pack_lines(struct out *out, const struct reservation_view *view)
+void pack_granted(struct out *out, const struct reservation_view *view)
 {
     PACK_KEY(out, "lines");
     pack_array(out, view->draw_count);
     for (uint32_t i = 0; i < view->draw_count; i++)
-        pack_granted(out, &view->draws[i]);
+        pack_draw(out, &view->draws[i]);
 }
 
-static void pack_missing(struct out *out, const struct reservation_view *view)
+void pack_missing(struct out *out, const struct reservation_view *view)
 {
     PACK_KEY(out, "missing");
     pack_array(out, view->missing_count);
@@ -151,7 +147,7 @@ enum code method_reserve(struct call *call)
     struct order *order = &taken.order;
     struct reservation_view view;
     call->id = order->id = param_id(&call->params, "id");
-    if (!take_order(call, 0, &taken))
+    if (!take_order(call, true, &taken))
         return call->refusal.code;
     enum code code = ledger_reserve(call->ctx, order, &view);
     if (code != CODE_OK)
@@ -161,7 +157,7 @@ enum code method_reserve(struct call *call)
     struct run run;
     unsigned char *at = put_state(run_begin(&run, call->out), view.state);
     run_end(&run, call->out, put_expires(at, view.expires_ms));
-    pack_lines(call->out, &view);
+    pack_granted(call->out, &view);
     if (order->partial)
         pack_missing(call->out, &view);
     return CODE_OK;

@@ -179,11 +179,14 @@ struct missing {
     int64_t qty;
 };
 
+/* A ready time beyond any that is known. */
+#define READY_NEVER UINT64_MAX
+
 struct draw_view {
     struct text sku;
     struct text location;
     int64_t qty, fulfilled, cancelled;
-    uint64_t ready_ms; /* wall clock */
+    uint64_t ready_ms; /* wall clock, or READY_NEVER */
 };
 
 struct reservation_view {
@@ -223,6 +226,10 @@ enum code ledger_reservation(struct ctx *ctx, struct text id, struct reservation
 void ledger_expect_cancels(struct ctx *ctx, unsigned count);
 
 /* ---- queries ---- */
+
+/* What a partial reserve would answer now: its draws and what is missing, perhaps all. Holds
+ * nothing; needs no id. CODE_DEFERRED: what is missing may be there in a moment. */
+enum code ledger_promise(struct ctx *ctx, const struct order *order, struct reservation_view *view);
 
 enum { NO_SUCH_SKU = -1 };
 

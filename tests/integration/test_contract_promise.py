@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The contract, Part II: what an order demands of places. How `reserve` chooses by mode, distance,
-date and exclusions, and what it takes if not all is there.
+date and exclusions, and what it takes if not all is there; `promise`, which tells that beforehand.
 """
 
 import time
@@ -129,11 +129,9 @@ class Terms(PlacesCase):
             self.refused(
                 "insufficient_stock", "reserve", unique("r"), channel, lines, {"exclude": out}
             )
-        for method in ("reserve",):
-            self.refused(
-                "unknown_location", method, unique("r"), channel, [[sku, 1]],
-                {"exclude": [a, "atlantis"]}, names="atlantis",
-            )
+        unknown = [channel, [[sku, 1]], {"exclude": [a, "atlantis"]}]
+        self.refused("unknown_location", "reserve", unique("r"), *unknown, names="atlantis")
+        self.refused("unknown_location", "promise", *unknown, names="atlantis")
 
     def test_partial(self):
         a, b = self.place("a", 1), self.place("b", 2)
@@ -178,6 +176,88 @@ class Terms(PlacesCase):
         many = {"exclude": ["main"] * 5000}
         self.refused("too_large", "reserve", unique("r"), "default", [[sku, 1]], many, names="exclude")
         self.assertEqual(self.figures(sku), (5, 0, 5))
+
+
+class Promise(PlacesCase):
+    def test_it_is_what_reserve_answers(self):
+        a = self.place("a", 1, lat=48, lon=2, lead_time_s=60)
+        b = self.place("b", 2, lat=41, lon=12, ships=False)
+        c = self.place("c", 3, lat=40, lon=12, pickup=False)
+        one, two = self.item(**{a: 3, b: 4, c: 2}), self.item(**{a: 1, b: 9})
+        lines = [[one, 4], [two, 2], [one, 2, b]]
+        terms = [
+            {}, {"mode": "ship"}, {"at": b}, {"mode": "pickup", "at": a}, {"exclude": [a]},
+            {"lat": 40, "lon": 13}, {"by_ms": now_ms() + 30_000}, {"by_ms": now_ms() + 900_000},
+        ]
+        for rule in ("priority", "nearest", "fewest", "balance"):
+            channel = self.channel(a, b, c, sourcing=rule, buffer=1)
+            for options in terms:
+                with self.subTest(rule=rule, options=options):
+                    told = self.call("promise", channel, lines, options)
+                    self.assert_keys(told, "lsn", "complete", "lines", "missing")
+                    self.assertEqual(told["complete"], not told["missing"])
+                    ident = unique("res")
+                    got = self.call(
+                        "reserve", ident, channel, lines, {**options, "partial": True}
+                    )
+                    self.assertEqual(
+                        [line[:3] for line in told["lines"]], [line[:3] for line in got["lines"]]
+                    )
+                    for then, now in zip(told["lines"], got["lines"]):
+                        self.assertLessEqual(0, now[3] - then[3])
+                        self.assertLess(now[3] - then[3], 30_000)
+                    self.assertEqual(told["missing"], got["missing"])
+                    self.call("cancel", ident)
+
+    def test_it_holds_nothing(self):
+        sku = self.stocked(5)
+        first = self.call("promise", "default", [[sku, 5]])
+        self.assertEqual(first["complete"], True)
+        self.assertEqual([line[:3] for line in first["lines"]], [[sku, "main", 5]])
+        self.assertEqual(first["missing"], [])
+        self.assertEqual(self.figures(sku), (5, 0, 5))
+        again = self.call("promise", "default", [[sku, 5, None]], None)
+        self.assertEqual(again["lsn"], first["lsn"])
+
+    def test_nothing_is_there(self):
+        sku = self.item()
+        got = self.call("promise", "default", [[sku, 2], [sku, 3]])
+        self.assertEqual((got["complete"], got["lines"]), (False, []))
+        self.assertEqual(got["missing"], [[sku, 5]])
+
+    def test_bad_parameters(self):
+        sku = self.stocked(5)
+        for params, name in (
+            ([], "channel"),
+            ([7], "channel"),
+            (["a b", [[sku, 1]]], "channel"),
+            (["default"], "lines"),
+            (["default", {}], "lines"),
+            (["default", []], "lines"),
+            (["default", [sku]], "lines"),
+            (["default", [[sku]]], "lines"),
+            (["default", [[sku, 1, "main", 1]]], "lines"),
+            (["default", [["", 1]]], "sku"),
+            (["default", [[sku, 0]]], "qty"),
+            (["default", [[sku, 1.0]]], "qty"),
+            (["default", [[sku, 1, 1]]], "location"),
+            (["default", [[sku, 1]], []], "options"),
+            (["default", [[sku, 1]], {}, 1], "too many"),
+            (["default", [[sku, 1]], {"partial": True}], "partial"),
+            (["default", [[sku, 1]], {"ttl_ms": 1}], "ttl_ms"),
+            (["default", [[sku, 1]], {"confirm": True}], "confirm"),
+            (["default", [[sku, 1]], {"at": 7}], "at"),
+        ):
+            with self.subTest(params=params):
+                self.refused("bad_request", "promise", *params, names=name)
+        for options, name in BAD_TERMS:
+            with self.subTest(options=options):
+                self.refused("bad_request", "promise", "default", [[sku, 1]], options, names=name)
+        self.refused("too_large", "promise", "default", [[sku, 1]] * 1025, names="lines")
+        self.refused("unknown_channel", "promise", "moon", [[sku, 1]], names="moon")
+        self.refused("unknown_sku", "promise", "default", [["no such", 1]], names="no such")
+        self.refused("unknown_location", "promise", "default", [[sku, 1, "moon"]], names="moon")
+        self.refused("unknown_location", "promise", "default", [[sku, 1]], {"at": "moon"}, names="moon")
 
 
 if __name__ == "__main__":

@@ -514,3 +514,71 @@ Test(sourcing, nothing_is_missing_on_a_doubt)
     must(reserve_partly("r", &line, 1));
     expect_missing(0, "tea", 2);
 }
+
+/* ---- promise ---- */
+
+static enum code promise(const struct order_line *lines, uint32_t count)
+{
+    struct order order = order_of("", lines, count);
+    return ledger_promise(ctx, &order, &view);
+}
+
+Test(sourcing, a_promise_holds_nothing)
+{
+    struct order_line lines[3] = { LINE("tea", 5, FREE), LINE("tea", 1, "rome", 4),
+                                   LINE("cup", 2, FREE) };
+    add_cities();
+    set_place((struct location_setting){
+        .code = text_of("main"), .has_lead_time = true, .lead_time_s = 60 });
+    receive("tea", "main", 2);
+    receive("tea", "rome", 2);
+    receive("cup", "main", 9);
+    uint64_t end = log_head(&rig.log);
+    for (int i = 0; i < 2; i++) {
+        must(promise(lines, 3));
+        cr_expect_eq(view.lsn, end);
+        cr_assert_eq(view.draw_count, 4);
+        expect_draw(0, "tea", "main", 2);
+        expect_draw(1, "tea", "rome", 1);
+        expect_draw(2, "tea", "rome", 1);
+        expect_draw(3, "cup", "main", 2);
+        cr_expect_eq(view.draws[0].ready_ms, NOW + 60000);
+        cr_expect_eq(view.draws[1].ready_ms, NOW);
+        cr_assert_eq(view.missing_count, 1);
+        expect_missing(0, "tea", 2);
+    }
+    cr_expect_eq(log_head(&rig.log), end, "it has written to the log");
+    must(promise(&lines[2], 1));
+    cr_expect_eq(view.missing_count, 0);
+}
+
+Test(sourcing, nothing_at_all_can_be_promised_too)
+{
+    struct order_line lines[2] = { LINE("tea", 5, FREE), LINE("cup", 2, FREE) };
+    receive("tea", "main", 1);
+    receive("cup", "main", 2);
+    must(reserve_under(usual, NULL, 1));
+    set_channel("priority", 2);
+    must(promise(lines, 2));
+    cr_expect_eq(view.draw_count, 0);
+    cr_assert_eq(view.missing_count, 2);
+    expect_missing(0, "tea", 5);
+    expect_missing(1, "cup", 2);
+    lines[1].sku = text_of("pot");
+    cr_expect_eq(promise(lines, 2), CODE_UNKNOWN_SKU);
+    cr_expect_eq(promise(lines, 0), CODE_BAD_REQUEST);
+}
+
+Test(sourcing, no_promise_says_no_on_a_doubt)
+{
+    struct order_line line = LINE("tea", 9, FREE);
+    uint64_t word;
+    receive("tea", "main", 9);
+    struct pool *pool = item_at(&ctx->ledger->items, 0)->pools;
+    struct pool_change take = { .reserved = 1, .tentative = 1 };
+    cr_assert_eq(pool_apply(pool, take, 1, &word), POOL_CHANGED); /* another context takes */
+    cr_expect_eq(promise(&line, 1), CODE_DEFERRED);
+    line.qty = 8;
+    must(promise(&line, 1)); /* enough, whatever becomes of it */
+    pool_give(pool, (struct pool_change){ .reserved = -1, .tentative = -1 });
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What `reserve` and `promise` have in common: an order's parameters, and how it is answered. */
+#ifndef STOCKD_PROTOCOL_ORDER_H
+#define STOCKD_PROTOCOL_ORDER_H
+
+#include "protocol/call.h"
+
+/* An order as it is taken from a request; begin with zeroes. */
+struct order_taken {
+    struct order order;
+    struct option_codes exclude;
+};
+
+/* Takes all but the id. holds: the order may have a deadline, be confirmed, be partial. False: a
+ * parameter is bad. */
+bool take_order(struct call *call, bool holds, struct order_taken *taken);
+
+/* Packs the keys `lines` and `missing`. */
+void pack_granted(struct out *out, const struct reservation_view *view);
+void pack_missing(struct out *out, const struct reservation_view *view);
+
+#endif
