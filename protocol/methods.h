@@ -38,6 +38,7 @@ struct method {
     X(reserve, CHANGES, ORDER)                                                                     \
     X(availability, READS, SKUS)                                                                   \
     X(promise, READS, LINES)                                                                       \
+    X(locate, READS, LINES)                                                                        \
     X(confirm, CHANGES, ID)                                                                        \
     X(fulfil, CHANGES, ID)                                                                         \
     X(cancel, CANCELS, ID)                                                                         \

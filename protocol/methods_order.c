@@ -223,14 +223,13 @@ static const struct option step_options[] = {
     { .name = "op", .kind = OPTION_ID, .value = offsetof(struct step, op) },
 };
 
-static void take_step_lines(struct call *call, struct step *step)
+uint32_t take_pairs(struct call *call, const char *when_empty)
 {
     struct params *params = &call->params;
     struct order_line *lines = call->scratch->lines;
     uint32_t count = param_list(params, "lines", call->service->limits.lines, lines_are);
     if (count == 0 && params_good(params))
-        refuse(&call->refusal, CODE_BAD_REQUEST, "lines",
-               "lines must not be empty; omit it for all that is left");
+        refuse(&call->refusal, CODE_BAD_REQUEST, "lines", "%s", when_empty);
     for (uint32_t i = 0; i < count && params_good(params); i++) {
         param_tuple(params, 2, 2, "[sku, qty]");
         lines[i].sku = param_sku(params, "sku");
@@ -240,8 +239,7 @@ static void take_step_lines(struct call *call, struct step *step)
     }
     if (count > 0)
         params_up(params);
-    step->lines = lines;
-    step->line_count = count;
+    return count;
 }
 
 static bool take_step(struct call *call, struct step *step)
@@ -250,8 +248,11 @@ static bool take_step(struct call *call, struct step *step)
     *step = (struct step){ 0 };
     call->id = step->id = param_id(params, "id");
     enum wire_kind next = params_peek(params);
-    if (next != WIRE_NONE && next != WIRE_MAP && !params_skip_nil(params))
-        take_step_lines(call, step);
+    if (next != WIRE_NONE && next != WIRE_MAP && !params_skip_nil(params)) {
+        step->line_count =
+            take_pairs(call, "lines must not be empty; omit it for all that is left");
+        step->lines = call->scratch->lines;
+    }
     params_options(params, step_options, COUNT_OF(step_options), step);
     if (step->line_count == 1)
         call->sku = step->lines[0].sku;

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What an order could have now, and where: promise. */
+/* What an order could have now, and where a basket is: promise, locate. */
+#include <math.h>
+#include <stddef.h>
+
 #include "protocol/methods.h"
 #include "protocol/order.h"
 #include "protocol/pack.h"
@@ -17,5 +20,95 @@ enum code method_promise(struct call *call)
     pack_key_bool(call->out, "complete", view.missing_count == 0);
     pack_granted(call->out, &view);
     pack_missing(call->out, &view);
+    return CODE_OK;
+}
+
+/* ---- locate ---- */
+
+enum {
+    OPTIONS_DEFAULT = 10,
+    WITHIN_MOST_KM = 40100, /* the circumference of the Earth */
+};
+
+static const struct option basket_options[] = {
+    { .name = "mode",
+      .kind = OPTION_WORDS,
+      .value = offsetof(struct basket, terms.mode),
+      .max = CODE_MAX },
+    { .name = "lat",
+      .kind = OPTION_REAL,
+      .value = offsetof(struct basket, terms.lat),
+      .given = offsetof(struct basket, terms.has_lat),
+      .min = -90,
+      .max = 90 },
+    { .name = "lon",
+      .kind = OPTION_REAL,
+      .value = offsetof(struct basket, terms.lon),
+      .given = offsetof(struct basket, terms.has_lon),
+      .min = -180,
+      .max = 180 },
+    { .name = "within_km",
+      .kind = OPTION_REAL,
+      .value = offsetof(struct basket, within_km),
+      .given = offsetof(struct basket, has_within),
+      .max = WITHIN_MOST_KM },
+    { .name = "by_ms",
+      .kind = OPTION_NUMBER,
+      .value = offsetof(struct basket, terms.by_ms),
+      .given = offsetof(struct basket, terms.has_by),
+      .max = INT64_MAX },
+    { .name = "limit",
+      .kind = OPTION_NUMBER,
+      .value = offsetof(struct basket, limit),
+      .min = 1,
+      .max = OPTIONS_MAX },
+};
+
+static void pack_option(struct out *out, const struct located *located,
+                        const struct place_option *option)
+{
+    pack_map(out, 5);
+    pack_key_text(out, "location", option->location);
+    PACK_KEY(out, "distance_km");
+    if (isnan(option->distance_km))
+        pack_nil(out);
+    else
+        pack_double(out, option->distance_km);
+    pack_key_bool(out, "complete", option->complete);
+    PACK_KEY(out, "ready_ms");
+    if (option->ready_ms == READY_NEVER)
+        pack_nil(out);
+    else
+        pack_uint(out, option->ready_ms);
+    PACK_KEY(out, "lines");
+    pack_array(out, located->sku_count);
+    for (uint32_t i = 0; i < located->sku_count; i++) {
+        pack_array(out, 2);
+        pack_text(out, located->skus[i]);
+        pack_uint(out, located_units(located, option, i));
+    }
+}
+
+enum code method_locate(struct call *call)
+{
+    struct params *params = &call->params;
+    struct basket basket = { .limit = OPTIONS_DEFAULT };
+    struct located located;
+    call->channel = basket.channel = param_code(params, "channel");
+    basket.line_count = take_pairs(call, "lines must not be empty");
+    basket.lines = call->scratch->lines;
+    params_options(params, basket_options, COUNT_OF(basket_options), &basket);
+    if (basket.line_count == 1)
+        call->sku = basket.lines[0].sku;
+    if (!params_good(params))
+        return call->refusal.code;
+    enum code code = ledger_locate(call->ctx, &basket, &located);
+    if (code != CODE_OK)
+        return code;
+    reply_map(call, 2, located.lsn);
+    PACK_KEY(call->out, "options");
+    pack_array(call->out, located.option_count);
+    for (uint32_t i = 0; i < located.option_count; i++)
+        pack_option(call->out, &located, &located.options[i]);
     return CODE_OK;
 }

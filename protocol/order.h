@@ -15,6 +15,10 @@ struct order_taken {
  * parameter is bad. */
 bool take_order(struct call *call, bool holds, struct order_taken *taken);
 
+/* Takes lines of [sku, qty] into the call's scratch memory; returns how many. when_empty: why there
+ * must be one. */
+uint32_t take_pairs(struct call *call, const char *when_empty);
+
 /* Packs the keys `lines` and `missing`. */
 void pack_granted(struct out *out, const struct reservation_view *view);
 void pack_missing(struct out *out, const struct reservation_view *view);

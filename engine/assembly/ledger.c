@@ -7,6 +7,7 @@
 
 #include "engine/base/memory.h"
 #include "engine/ledger/ctx.h"
+#include "engine/ops/locate.h"
 #include "engine/sourcing/sourcing.h"
 #include "engine/txn/txn.h"
 
@@ -31,6 +32,7 @@ static struct ctx *make_ctx(struct ledger *ledger, uint8_t index)
     ctx->postings = &memory->postings;
     ctx->order_plan = &memory->order_plan;
     ctx->candidates = &memory->candidates;
+    ctx->locating = memory_reserve(sizeof *ctx->locating);
     return ctx;
 }
 
@@ -41,7 +43,7 @@ static bool make_contexts(struct ledger *ledger)
         if (!ctx)
             return false;
         ledger->contexts[i] = ctx;
-        if (recent_init(&ctx->recent) != 0)
+        if (!ctx->locating || recent_init(&ctx->recent) != 0)
             return false;
     }
     return true;
@@ -91,6 +93,7 @@ void ledger_destroy(struct ledger *ledger)
     returns_destroy(&ledger->returns);
     for (unsigned i = 0; i < ledger->context_count && ledger->contexts[i]; i++) {
         recent_destroy(&ledger->contexts[i]->recent);
+        memory_release(ledger->contexts[i]->locating, sizeof(struct locating));
         memory_release(ledger->contexts[i], sizeof(struct ctx_memory));
     }
     memory_release(ledger->clients, CLIENTS_MAX * sizeof *ledger->clients);

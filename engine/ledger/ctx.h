@@ -58,6 +58,7 @@ struct retired {
 };
 
 struct candidates;
+struct locating;
 struct order_plan;
 struct postings;
 
@@ -90,6 +91,7 @@ struct ctx {
     struct postings *postings;     /* of the current transaction; empty between transactions */
     struct order_plan *order_plan; /* of the current order */
     struct candidates *candidates; /* of the current query */
+    struct locating *locating;     /* likewise */
     struct draw_list draw_list;
     struct step_part parts[DRAWS_MAX];
     struct draw_view draw_views[DRAWS_MAX];

@@ -231,6 +231,50 @@ void ledger_expect_cancels(struct ctx *ctx, unsigned count);
  * nothing; needs no id. CODE_DEFERRED: what is missing may be there in a moment. */
 enum code ledger_promise(struct ctx *ctx, const struct order *order, struct reservation_view *view);
 
+/* Where a basket could be had. */
+struct basket {
+    struct text channel;
+    const struct order_line *lines; /* sku and qty; location is ignored */
+    uint32_t line_count;
+    struct order_terms terms; /* exclude is ignored */
+    bool has_within;
+    double within_km; /* of the terms' lat and lon, which it needs */
+    int64_t limit;    /* options at most: 1 to OPTIONS_MAX */
+};
+
+enum {
+    OPTIONS_MAX = 1000,
+    OPTION_LINES_MAX = 1 << 16, /* limit, times the skus of the basket */
+};
+
+/* A place that has at least one unit of the basket. */
+struct place_option {
+    struct text location;
+    double distance_km; /* NaN: not known */
+    bool complete;      /* it has all of the basket */
+    uint64_t ready_ms;  /* when all is ready that it has of the basket; or READY_NEVER */
+    uint16_t place;     /* the location's index */
+};
+
+/* Borrowed from the context. */
+struct located {
+    uint64_t lsn;
+    uint32_t option_count, sku_count;
+    const struct place_option *options; /* best first */
+    const struct text *skus;            /* of the basket, each once, in the order of the lines */
+    const uint32_t *available;          /* see located_units */
+    uint32_t places;
+};
+
+/* What the option's place has of the basket's sku with that number. */
+static inline uint32_t located_units(const struct located *l, const struct place_option *option,
+                                     uint32_t sku)
+{
+    return l->available[(uint64_t)sku * l->places + option->place];
+}
+
+enum code ledger_locate(struct ctx *ctx, const struct basket *basket, struct located *located);
+
 enum { NO_SUCH_SKU = -1 };
 
 /* What one reserve on that channel could take now, per sku; NO_SUCH_SKU for an unknown sku. */

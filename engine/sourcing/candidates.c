@@ -93,8 +93,9 @@ static inline bool in_time(const struct ctx *ctx, const struct demand *demand, u
 /* A template: the question how much is available, which is asked most often, has no line that is
  * bound, no plan, and the usual demand. */
 static inline __attribute__((always_inline)) void
-find(struct ctx *ctx, const struct channel *channel, const struct demand *demand, uint32_t index,
-     const struct location *bound, const struct planned *planned, struct candidates *s)
+walk_pools(struct ctx *ctx, const struct channel *channel, const struct demand *demand,
+           uint32_t index, const struct location *bound, const struct planned *planned,
+           struct candidates *s)
 {
     const struct catalogue *catalogue = ctx->catalogue;
     const struct items *items = &ctx->ledger->items;
@@ -129,19 +130,31 @@ find(struct ctx *ctx, const struct channel *channel, const struct demand *demand
     }
     s->stable &= gives_unchanged(item, stamp);
     ctx->work += walk.entered;
-    limit_to_draws(s);
+    assert(s->count <= s->pools);
+}
+
+static inline void leave_buffer(const struct channel *channel, struct candidates *s)
+{
     int64_t above_buffer = s->total - channel->buffer;
     if (s->takeable > above_buffer)
         s->takeable = above_buffer > 0 ? above_buffer : 0;
     assert(s->takeable <= s->total);
-    assert(s->count <= s->pools);
 }
 
 void candidates_find(struct ctx *ctx, const struct channel *channel, const struct demand *demand,
                      uint32_t index, const struct location *bound, struct planned *planned,
                      struct candidates *s)
 {
-    find(ctx, channel, demand, index, bound, planned, s);
+    walk_pools(ctx, channel, demand, index, bound, planned, s);
+    limit_to_draws(s);
+    leave_buffer(channel, s);
+}
+
+void candidates_all(struct ctx *ctx, const struct channel *channel, const struct demand *demand,
+                    uint32_t index, struct candidates *s)
+{
+    walk_pools(ctx, channel, demand, index, NULL, NULL, s);
+    leave_buffer(channel, s);
 }
 
 static inline bool is_better(const struct demand *demand, const struct candidate *a,
@@ -195,6 +208,8 @@ bool candidates_first(struct ctx *ctx, const struct channel *channel, const stru
 int64_t channel_available(struct ctx *ctx, const struct channel *channel, uint32_t item)
 {
     struct demand usual = demand_usual(ctx);
-    find(ctx, channel, &usual, item, NULL, NULL, ctx->candidates);
+    walk_pools(ctx, channel, &usual, item, NULL, NULL, ctx->candidates);
+    limit_to_draws(ctx->candidates);
+    leave_buffer(channel, ctx->candidates);
     return ctx->candidates->takeable;
 }

@@ -68,6 +68,11 @@ void candidates_find(struct ctx *ctx, const struct channel *channel, const struc
                      uint32_t item, const struct location *bound, struct planned *planned,
                      struct candidates *found);
 
+/* The same for no order in particular, which may have only so many draws: all of the pools that
+ * serve, and `takeable` over all of them. */
+void candidates_all(struct ctx *ctx, const struct channel *channel, const struct demand *demand,
+                    uint32_t item, struct candidates *found);
+
 /*
  * The pool that a free line draws from first, for an item that no other line has. False: it does
  * not hold all that is wanted; use candidates_find. *pools: as in struct candidates. `by_most`:

@@ -18,3 +18,10 @@ double chord_km(double chord)
     double half = sqrt(chord) / 2;
     return 2 * earth_radius_km * asin(half < 1 ? half : 1);
 }
+
+double chord_of_km(double km)
+{
+    double half_angle = km / earth_radius_km / 2;
+    double half = sin(half_angle);
+    return half_angle < M_PI / 2 ? 4 * half * half : 5;
+}

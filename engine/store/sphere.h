@@ -28,5 +28,7 @@ static inline double chord_between(struct unit_vector a, struct unit_vector b)
 
 /* The great-circle distance in kilometres; NaN for INFINITY. */
 double chord_km(double chord);
+/* The squared chord that is that long. More than half the circumference: longer than any. */
+double chord_of_km(double km);
 
 #endif

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The contract, Part II: what an order demands of places. How `reserve` chooses by mode, distance,
-date and exclusions, and what it takes if not all is there; `promise`, which tells that beforehand.
+date and exclusions, and what it takes if not all is there; `promise`, which tells that beforehand;
+and `locate`, which tells where a basket could be had.
 """
 
 import time
@@ -258,6 +259,137 @@ class Promise(PlacesCase):
         self.refused("unknown_sku", "promise", "default", [["no such", 1]], names="no such")
         self.refused("unknown_location", "promise", "default", [[sku, 1, "moon"]], names="moon")
         self.refused("unknown_location", "promise", "default", [[sku, 1]], {"at": "moon"}, names="moon")
+
+
+class Locate(PlacesCase):
+    def setUp(self):
+        super().setUp()
+        self.far = self.place("far", 3, lat=41.9028, lon=12.4964)
+        self.near = self.place("near", 2, lat=48.8566, lon=2.3522)
+        self.slow = self.place("slow", 4, lat=48.8, lon=2.3, lead_time_s=3600)
+        self.lost = self.place("lost", 1)
+        self.places = (self.far, self.near, self.slow, self.lost)
+        self.web = self.channel(*self.places)
+
+    def located(self, lines, channel=None, **options):
+        got = self.call("locate", channel or self.web, lines, options)
+        self.assert_keys(got, "lsn", "options")
+        for option in got["options"]:
+            self.assertEqual(
+                sorted(option), ["complete", "distance_km", "lines", "location", "ready_ms"]
+            )
+        return got["options"]
+
+    def codes(self, lines, channel=None, **options):
+        return [option["location"] for option in self.located(lines, channel, **options)]
+
+    def test_options(self):
+        far, near, slow, lost = self.places
+        tea = self.item(**{far: 5, near: 3, slow: 5})
+        cup = self.item(**{far: 2, near: 1, lost: 7})
+        before = now_ms()
+        options = self.located([[tea, 3], [cup, 1], [tea, 1], [cup, 1]], lat=48.8566, lon=2.3522)
+        self.assertEqual([option["location"] for option in options], [far, near, lost, slow])
+        self.assertEqual([option["complete"] for option in options], [True, False, False, False])
+        self.assertEqual(
+            [option["lines"] for option in options],
+            [[[tea, 5], [cup, 2]], [[tea, 3], [cup, 1]], [[tea, 0], [cup, 7]], [[tea, 5], [cup, 0]]],
+        )
+        self.assertAlmostEqual(options[0]["distance_km"], 1105.28, delta=1)
+        self.assertEqual(options[1]["distance_km"], 0)
+        self.assertIsNone(options[2]["distance_km"])
+        for option in options:
+            late = 3_600_000 if option["location"] == slow else 0
+            self.assertGreaterEqual(option["ready_ms"], before + late)
+            self.assertLess(option["ready_ms"], now_ms() + late + 5000)
+        self.assertIsNone(self.located([[tea, 1]])[0]["distance_km"])
+
+    def test_which_places(self):
+        far, near, slow, lost = self.places
+        sku = self.item(**{place: 5 for place in self.places})
+        self.call("location_set", near, {"ships": False})
+        self.call("location_set", lost, {"pickup": False})
+        self.assertEqual(self.codes([[sku, 1]]), [lost, far, slow])
+        self.assertEqual(self.codes([[sku, 1]], mode="ship"), [lost, far, slow])
+        self.assertEqual(self.codes([[sku, 1]], mode="pickup"), [near, far, slow])
+        self.call("location_set", far, {"active": False})
+        self.assertEqual(self.codes([[sku, 1]]), [lost, slow])
+        self.assertEqual(self.codes([[sku, 1]], self.channel(slow)), [slow])
+        self.assertEqual(self.codes([[self.item(), 1]]), [])
+
+    def test_narrowed(self):
+        far, near, slow, lost = self.places
+        sku = self.item(**{place: 5 for place in self.places})
+        here = {"lat": 48.8566, "lon": 2.3522}
+        self.assertEqual(self.codes([[sku, 1]], **here), [near, far, lost, slow])
+        self.assertEqual(self.codes([[sku, 1]], **here, within_km=1000), [near, slow])
+        self.assertEqual(self.codes([[sku, 1]], **here, within_km=1106.5), [near, far, slow])
+        self.assertEqual(self.codes([[sku, 1]], by_ms=now_ms() + 1_800_000), [lost, near, far])
+        self.assertEqual(self.codes([[sku, 1]], by_ms=1), [])
+        self.assertEqual(self.codes([[sku, 1]], **here, limit=2), [near, far])
+
+    def test_ten_options_unless_asked(self):
+        places = [self.place("p", i) for i in range(25)]
+        channel, sku = self.channel(*places), self.item(**{place: 1 for place in places})
+        self.assertEqual(self.codes([[sku, 1]], channel), places[:10])
+        self.assertEqual(self.codes([[sku, 1]], channel, limit=1000), places)
+
+    def test_available(self):
+        far, near, slow, lost = self.places
+        sku = self.item(**{place: 5 for place in self.places})
+        other = self.channel(*self.places)
+        self.call("allot", unique("a"), sku, near, self.web, 2)
+        self.call("allot", unique("a"), sku, far, other, 4)
+        self.reserve(self.web, [[sku, 1, lost]])
+
+        def units(channel):
+            return {o["location"]: o["lines"][0][1] for o in self.located([[sku, 9]], channel)}
+
+        self.assertEqual(units(self.web), {far: 1, near: 5, slow: 5, lost: 4})
+        self.assertEqual(units(other), {far: 5, near: 3, slow: 5, lost: 4})
+        self.assertEqual(sum(units(self.web).values()), self.available(sku, self.web))
+        self.call("channel_set", self.web, {"buffer": 12})
+        self.assertEqual(units(self.web), {far: 1, near: 3, slow: 3, lost: 3})
+        self.call("channel_set", self.web, {"buffer": 15})
+        self.assertEqual(units(self.web), {})
+
+    def test_bad_parameters(self):
+        sku = self.stocked(5)
+        for params, name in (
+            ([], "channel"),
+            ([7], "channel"),
+            (["default"], "lines"),
+            (["default", sku], "lines"),
+            (["default", []], "lines"),
+            (["default", [[sku]]], "lines"),
+            (["default", [[sku, 1, "main"]]], "lines"),
+            (["default", [[7, 1]]], "sku"),
+            (["default", [[sku, 0]]], "qty"),
+            (["default", [[sku, "1"]]], "qty"),
+            (["default", [[sku, 1]], 7], "options"),
+            (["default", [[sku, 1]], {}, 7], "too many"),
+        ):
+            with self.subTest(params=params):
+                self.refused("bad_request", "locate", *params, names=name)
+        here = {"lat": 1, "lon": 2}
+        bad = [terms for terms in BAD_TERMS if "exclude" not in terms[0]] + [
+            ({"within_km": 5}, "within_km"),
+            ({**here, "within_km": -1}, "within_km"),
+            ({**here, "within_km": "5"}, "within_km"),
+            ({**here, "within_km": float("nan")}, "within_km"),
+            ({"limit": 0}, "limit"),
+            ({"limit": 1001}, "limit"),
+            ({"limit": 1.5}, "limit"),
+            ({"limit": True}, "limit"),
+            ({"at": "main"}, "at"),
+            ({"exclude": ["main"]}, "exclude"),
+        ]
+        for options, name in bad:
+            with self.subTest(options=options):
+                self.refused("bad_request", "locate", "default", [[sku, 1]], options, names=name)
+        self.refused("too_large", "locate", "default", [[sku, 1]] * 1025, names="lines")
+        self.refused("unknown_channel", "locate", "moon", [[sku, 1]], names="moon")
+        self.refused("unknown_sku", "locate", "default", [[sku, 1], ["no such", 1]], names="no such")
 
 
 if __name__ == "__main__":
