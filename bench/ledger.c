@@ -6,9 +6,10 @@
  *   bench-ledger [--items N] [--seconds S] [--warmup S] [--threads N] [--workload NAME]
  *                [--places N] [--sourcing RULE] [--json]
  *
- * Workloads: uniform, zipf (exponent 0.99), hot (one item), lines (orders of three lines), wide
- * (every item at --places locations), split (wide, an order takes from each of them), ask (wide,
- * `availability` instead of reserve and cancel).
+ * Workloads: uniform, zipf (exponent 0.99), hot (one item), lines (orders of three lines), promise
+ * (the same, `promise` instead of reserve and cancel), wide (every item at --places locations),
+ * split (wide, an order takes from each of them), ask (wide, `availability` instead), locate (wide,
+ * `locate` of a basket of three, from somewhere).
  *
  * Requests are made in batches as a worker decodes them from one receive: ids and skus first, then
  * prefetches, then the operations. Cancels follow their reserves by a batch. The warm-up is long
@@ -30,10 +31,11 @@
 
 enum { BATCH = 32, DRAIN_BYTES = 1 << 20, STOCK = 100000000, LINES = 3 };
 
-enum workload { UNIFORM, ZIPF, HOT, MANY_LINES, WIDE, SPLIT, ASK, WORKLOADS };
+enum workload { UNIFORM, ZIPF, HOT, MANY_LINES, PROMISE, WIDE, SPLIT, ASK, LOCATE, WORKLOADS };
 
-static const char *const workload_names[WORKLOADS] = { "uniform", "zipf",  "hot", "lines",
-                                                       "wide",    "split", "ask" };
+static const char *const workload_names[WORKLOADS] = { "uniform", "zipf",    "hot",
+                                                       "lines",   "promise", "wide",
+                                                       "split",   "ask",     "locate" };
 
 struct setup {
     uint32_t items;
@@ -185,10 +187,15 @@ static void drain(struct runner *r)
     atomic_store_explicit(&draining, false, memory_order_release);
 }
 
+static uint32_t lines_of(const struct setup *s)
+{
+    return s->workload == MANY_LINES || s->workload == PROMISE || s->workload == LOCATE ? LINES : 1;
+}
+
 static void prepare(struct runner *r)
 {
     const struct setup *s = r->setup;
-    uint32_t lines = s->workload == MANY_LINES ? LINES : 1;
+    uint32_t lines = lines_of(s);
     for (unsigned i = 0; i < BATCH; i++)
         write_number(&r->id[i], (char)('A' + r->index), ++r->ids);
     for (unsigned i = 0; i < BATCH * lines; i++)
@@ -222,7 +229,7 @@ static int64_t wanted(const struct setup *s)
 static void reserve_batch(struct runner *r)
 {
     struct ctx *ctx = ledger_ctx(r->ledger, r->index);
-    uint32_t lines = r->setup->workload == MANY_LINES ? LINES : 1;
+    uint32_t lines = lines_of(r->setup);
     struct reservation_view view;
     struct order_line line[LINES] = { 0 };
     struct order order = { .channel = text_of("default"), .lines = line, .line_count = lines };
@@ -259,14 +266,50 @@ static void cancel_batch(struct runner *r)
     ledger_expect_cancels(ctx, 0);
 }
 
-static void ask_batch(struct runner *r)
+/* What the workload asks, if it asks and holds nothing; NULL: it reserves and cancels. */
+static const char *question_of(const struct setup *s)
+{
+    if (s->workload == ASK)
+        return "availability";
+    if (s->workload == LOCATE)
+        return "locate";
+    return s->workload == PROMISE ? "promise" : NULL;
+}
+
+static enum code ask(struct runner *r, const struct order_line *lines, uint32_t line_count)
 {
     struct ctx *ctx = ledger_ctx(r->ledger, r->index);
+    struct reservation_view view;
+    struct located located;
+    int64_t available;
+    uint64_t lsn;
+    if (r->setup->workload == ASK)
+        return ledger_availability(ctx, text_of("default"), &lines->sku, 1, &available, &lsn);
+    if (r->setup->workload == PROMISE)
+        return ledger_promise(ctx,
+                              &(struct order){ .channel = text_of("default"),
+                                               .lines = lines,
+                                               .line_count = line_count },
+                              &view);
+    struct basket basket = { .channel = text_of("default"),
+                             .lines = lines,
+                             .line_count = line_count,
+                             .terms = { .has_lat = true, .has_lon = true },
+                             .limit = 10 };
+    basket.terms.lat = (double)(next_random(&r->random) % 180) - 90;
+    basket.terms.lon = (double)(next_random(&r->random) % 360) - 180;
+    return ledger_locate(ctx, &basket, &located);
+}
+
+static void ask_batch(struct runner *r)
+{
+    uint32_t count_lines = lines_of(r->setup);
+    struct order_line lines[LINES] = { 0 };
     for (unsigned i = 0; i < BATCH; i++) {
-        struct text sku = text_in(&r->sku[i]);
-        int64_t available;
-        uint64_t lsn;
-        count(r, ledger_availability(ctx, text_of("default"), &sku, 1, &available, &lsn));
+        for (uint32_t l = 0; l < count_lines; l++)
+            lines[l] =
+                (struct order_line){ .sku = text_in(&r->sku[i * count_lines + l]), .qty = 1 };
+        count(r, ask(r, lines, count_lines));
     }
 }
 
@@ -274,12 +317,13 @@ static void run_batch(struct runner *r)
 {
     uint64_t start = own_nanoseconds();
     prepare(r);
-    if (r->setup->workload == ASK)
+    bool asks = question_of(r->setup) != NULL;
+    if (asks)
         ask_batch(r);
     else
         reserve_batch(r);
     uint64_t middle = own_nanoseconds();
-    if (r->setup->workload != ASK)
+    if (!asks)
         cancel_batch(r);
     r->first_ns += middle - start;
     r->second_ns += own_nanoseconds() - middle;
@@ -332,8 +376,12 @@ static void set_up(struct runner *r)
     struct text_buffer code;
     uint64_t lsn;
     for (uint32_t i = 1; i < r->setup->places; i++) {
-        must(ctx, ledger_set_location(
-                      ctx, &(struct location_setting){ .code = place_name(&code, i) }, &lsn));
+        struct location_setting s = { .code = place_name(&code, i),
+                                      .has_lat = true,
+                                      .has_lon = true };
+        s.lat = (double)(next_random(&r->random) % 180) - 90; /* somewhere */
+        s.lon = (double)(next_random(&r->random) % 360) - 180;
+        must(ctx, ledger_set_location(ctx, &s, &lsn));
         drain(r);
     }
     must(ctx,
@@ -453,7 +501,8 @@ static void report(const struct setup *s, const struct runner *runners, double s
         second += runners[i].second_ns;
     }
     double rate = (double)done / seconds;
-    double of_each = (double)(done + failed) / (s->workload == ASK ? 1 : 2);
+    const char *question = question_of(s);
+    double of_each = (double)(done + failed) / (question ? 1 : 2);
     double first_each = (double)first / of_each, second_each = (double)second / of_each;
     const char *name = workload_names[s->workload];
     if (s->json)
@@ -461,13 +510,13 @@ static void report(const struct setup *s, const struct runner *runners, double s
                "\"operations_per_second\":%.0f,\"operations_per_second_per_core\":%.0f,"
                "\"%s_ns\":%.0f,\"cancel_ns\":%.0f,\"deferred\":%llu,\"failed\":%llu",
                name, s->items, s->places, s->threads, rate, rate / s->threads,
-               s->workload == ASK ? "availability" : "reserve", first_each, second_each,
+               question ? question : "reserve", first_each, second_each,
                (unsigned long long)deferred, (unsigned long long)failed);
     else
         printf("%-8s %9u items at %u places, %2u threads: %6.2f M operations/s, %.2f M/s a core; "
                "%s %.0f ns, cancel %.0f ns; %llu deferred, %llu failed\n",
                name, s->items, s->places, s->threads, rate / 1e6, rate / 1e6 / s->threads,
-               s->workload == ASK ? "availability" : "reserve", first_each, second_each,
+               question ? question : "reserve", first_each, second_each,
                (unsigned long long)deferred, (unsigned long long)failed);
     report_counted(s, runners, done);
     if (s->json)
@@ -484,9 +533,11 @@ int main(int argc, char **argv)
 {
     struct setup setup = { .seconds = 3, .warmup = 2, .threads = 1, .sourcing = "priority" };
     if (!parse(argc, argv, &setup)) {
-        fprintf(stderr, "usage: bench-ledger [--items N] [--seconds S] [--warmup S] [--threads N]\n"
-                        "                    [--places N] [--sourcing RULE] [--json]\n"
-                        "                    [--workload uniform|zipf|hot|lines|wide|split|ask]\n");
+        fprintf(stderr,
+                "usage: bench-ledger [--items N] [--seconds S] [--warmup S] [--threads N]\n"
+                "                    [--places N] [--sourcing RULE] [--json]\n"
+                "                    [--workload uniform|zipf|hot|lines|promise|wide|split|\n"
+                "                     ask|locate]\n");
         return 2;
     }
     if (setup.workload == ZIPF)

@@ -297,7 +297,7 @@ def step_places(bench):
                                             "--places", places, items=items,
                                             seconds=SECONDS * 0.4),
                        workload=workload, places=places, pools=items * places, grown=grown)
-        for workload in ("wide", "ask"):
+        for workload in ("wide", "ask", "locate"):
             bench.note("ledger", bench.run([bench.program("bench-ledger"), "--items", str(items),
                                             "--places", str(places), "--workload", workload,
                                             "--seconds", str(SECONDS * 0.4), "--json"]),

@@ -168,6 +168,23 @@ static void availability(uint64_t number)
     must(code);
 }
 
+static void promise_many(uint64_t number)
+{
+    struct name sku[LINES];
+    struct order_line line[LINES];
+    struct reservation_view view;
+
+    for (uint32_t i = 0; i < LINES; i++) {
+        sku[i] = sku_of(number * LINES + i);
+        line[i] = (struct order_line){ .sku = text_in(&sku[i]), .qty = 1 };
+    }
+    struct order order = { .channel = text_of("default"), .lines = line, .line_count = LINES };
+    begin();
+    enum code code = ledger_promise(ctx, &order, &view);
+    end();
+    must(code);
+}
+
 static void reserve_one(uint64_t number)
 {
     reserve(number, 1);
@@ -208,6 +225,7 @@ static void walk_ledger(void)
     walk("ledger-cancel-10-lines", cancel, first, OPERATIONS / 4);
     first += OPERATIONS / 4;
     walk("ledger-availability", availability, first, OPERATIONS);
+    walk("ledger-promise-10-lines", promise_many, first, OPERATIONS / 4);
     for (uint64_t i = 0; i < OPERATIONS; i++)
         reserve(first + i, 1);
     CALLGRIND_ZERO_STATS;
