@@ -70,6 +70,8 @@ static void check_promise(const struct race *race, const struct record_head *hea
         RACE_MUST(pool && word_available(pool_read(pool)) >= 0,
                   "recovered up to LSN %llu, a unit is promised twice", (unsigned long long)lsn);
     }
+    if (race->followed_reserve)
+        race->followed_reserve(race, &f, lsn);
 }
 
 static void follow(struct race *race, const unsigned char *bytes, size_t length)
@@ -482,6 +484,18 @@ enum code racer_set_channel(struct racer *racer, const struct channel_setting *s
 {
     uint64_t lsn;
     RETRIED(ledger_set_channel(racer->ctx, s, &lsn));
+}
+
+enum code racer_set_item(struct racer *racer, const struct item_setting *s)
+{
+    uint64_t lsn;
+    RETRIED(ledger_set_item(racer->ctx, s, &lsn));
+}
+
+enum code racer_set_stocking(struct racer *racer, const struct stocking_setting *s)
+{
+    uint64_t lsn;
+    RETRIED(ledger_set_stocking(racer->ctx, s, &lsn));
 }
 
 enum code racer_take(struct racer *racer, uint64_t number, const char *channel, struct text sku,

@@ -33,6 +33,9 @@ enum { RACERS_MAX = 8, RACE_MOST_MS = 6000 };
 
 #define RACE_MUST(condition, ...) ((condition) ? (void)0 : race_fail(__VA_ARGS__))
 
+struct race;
+struct reserve_fields;
+
 struct race {
     struct log log, follower_log;
     struct ledger *ledger, *follower;
@@ -49,6 +52,8 @@ struct race {
     _Atomic uint64_t last_step;   /* no racer takes this step; UINT64_MAX: not cut short */
     _Atomic uint64_t time_offset; /* milliseconds added to the clock */
     uint64_t records;
+    /* The drainer calls it, unless NULL, when the follower has applied a reserve. */
+    void (*followed_reserve)(const struct race *race, const struct reserve_fields *f, uint64_t lsn);
 };
 
 /* One thread. */
@@ -121,6 +126,8 @@ enum code racer_return(struct racer *racer, const struct movement *m, struct mov
 enum code racer_allot(struct racer *racer, const struct allotment *a, struct allot_result *r);
 enum code racer_set_location(struct racer *racer, const struct location_setting *s);
 enum code racer_set_channel(struct racer *racer, const struct channel_setting *s);
+enum code racer_set_item(struct racer *racer, const struct item_setting *s);
+enum code racer_set_stocking(struct racer *racer, const struct stocking_setting *s);
 
 /* The live check, once, beside the other threads. It must find nothing broken; or, if `damaged` is
  * given, that and nothing else. Its findings are left in report. */
