@@ -383,15 +383,16 @@ void pool_room_give(struct items *items)
 
 /*
  * A new pool gets the stocking of its place, as the shared pool there has it. Its key is written
- * before the shared pool's word is read; a setting writes that word before it walks over the keys
- * (the fences). So a setting that does not meet this pool is one that this pool meets; and if both
- * meet, the setting's word stays: this one only fills in an empty word.
+ * before the item's flags are, and the shared pool's word read after that; a setting writes that
+ * word before the flags, and walks over the keys after that. One of the two writes the flags later
+ * and so sees what the other has done: a setting that does not meet this pool is one that this
+ * pool meets. If both meet, the setting's word stays: this one only fills in an empty word.
  */
 static void inherit_stocking(struct items *items, uint32_t item, uint16_t location,
                              const struct pool *pool)
 {
-    atomic_thread_fence(memory_order_seq_cst);
-    if (!item_has(item_at(items, item), ITEM_STOCKING))
+    struct item *of = item_at(items, item);
+    if (!(atomic_fetch_or_explicit(&of->flags, 0, memory_order_acq_rel) & ITEM_STOCKING))
         return;
     uint64_t none = 0, word = stocking_find(items, item, location);
     atomic_compare_exchange_strong_explicit(&items->stockings[pool_unit(items, pool)], &none, word,
@@ -411,9 +412,9 @@ void stocking_set(struct items *items, uint32_t index, uint16_t location, uint64
     assert(pool);
     assert(word & STOCKING_SET);
     gives_begin(item);
-    item_set(item, ITEM_STOCKING);
     atomic_store_explicit(&items->stockings[pool_unit(items, pool)], word, memory_order_relaxed);
-    atomic_thread_fence(memory_order_seq_cst); /* see inherit_stocking */
+    /* @stocking-met: see inherit_stocking */
+    atomic_fetch_or_explicit(&item->flags, ITEM_STOCKING, memory_order_acq_rel);
     struct pool_walk walk = pool_walk_start(items, index);
     while ((pool = pool_walk_next(&walk)) != NULL)
         if (key_location(pool_read_key(pool)) == location)

@@ -27,7 +27,8 @@ enum item_flag {
 struct item {
     char sku[SKU_MAX]; /* written before the item is shown; const from then on */
     uint8_t sku_len;
-    _Atomic uint8_t flags; /* enum item_flag; any context, relaxed: they are only ever set */
+    _Atomic uint8_t flags; /* enum item_flag; any context, relaxed: they are only ever set. But see
+                              inherit_stocking in item.c */
     uint8_t zero[2];
     _Atomic uint32_t more;  /* unit of the first further block, 0 for none; set once by CAS */
     _Atomic uint32_t begun; /* gives that began, see gives_begin; any context */
