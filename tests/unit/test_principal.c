@@ -155,6 +155,7 @@ static const struct expected {
     { "hello", false },       { "info", false },         { "mirror_take", false },
     { "check", false },       { "lookup", false },       { "calendar_set", true },
     { "stocking_set", true }, { "calendars", false },    { "stockings", false },
+    { "promise", false },     { "locate", false },
 };
 
 enum { METHODS = sizeof expected / sizeof *expected };
