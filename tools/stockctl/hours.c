@@ -251,14 +251,19 @@ static void join_days(struct entry *entry, size_t count)
         }
 }
 
+static const char *day_name(int day)
+{
+    return days[(unsigned)day % 7];
+}
+
 static void put_entry(FILE *out, enum hours_form form, const struct entry *entry)
 {
     if (entry->date != NULL)
         fprintf(out, "%.*s", DATE_LEN, entry->date);
     else if (entry->first == entry->last)
-        fputs(days[entry->first], out);
+        fputs(day_name(entry->first), out);
     else
-        fprintf(out, "%s-%s", days[entry->first], days[entry->last]);
+        fprintf(out, "%s-%s", day_name(entry->first), day_name(entry->last));
     fprintf(out, " %02d:%02d", entry->from / 60, entry->from % 60);
     if (form != HOURS_DISPATCH)
         fprintf(out, "-%02d:%02d", entry->to / 60, entry->to % 60);
