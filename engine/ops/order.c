@@ -58,7 +58,8 @@ static enum code resolve_lines(struct ctx *ctx, const struct order *order,
     return code;
 }
 
-enum code resolve_order(struct ctx *ctx, const struct order *order, struct order_plan *s)
+/* Pins the catalogue, and looks up in it what the order names. */
+static enum code resolve_order(struct ctx *ctx, const struct order *order, struct order_plan *s)
 {
     const struct location *at = NULL;
     catalogue_pin(ctx);
@@ -78,7 +79,9 @@ enum code resolve_order(struct ctx *ctx, const struct order *order, struct order
 
 /* ---- when it is ready ---- */
 
-enum code time_draws(struct ctx *ctx, struct order_plan *s, bool *timed)
+/* Sets when each draw is ready, by the current lead times. CODE_DEFERRED: one has become too late
+ * since it was planned. */
+static enum code time_draws(struct ctx *ctx, struct order_plan *s, bool *timed)
 {
     *timed = false;
     for (uint32_t i = 0; i < s->draw_count; i++) {
@@ -89,6 +92,16 @@ enum code time_draws(struct ctx *ctx, struct order_plan *s, bool *timed)
             return CODE_DEFERRED; /* a setting came in between */
     }
     return CODE_OK;
+}
+
+enum code plan_order(struct ctx *ctx, const struct order *order, struct order_plan *s,
+                     bool *resolved, bool *timed)
+{
+    enum code code = *resolved ? CODE_OK : resolve_order(ctx, order, s);
+    *resolved = true;
+    if (!code)
+        code = sourcing_plan(ctx, s);
+    return code ? code : time_draws(ctx, s, timed);
 }
 
 /* ---- what it could not get ---- */
@@ -109,18 +122,24 @@ void list_missing(const struct order *order, struct order_plan *s, struct reserv
                 (struct missing){ order->lines[i].sku, s->wanted[i] };
 }
 
-/* What the lines name was there when the order was granted, and remains; unless another order has
- * the same fingerprint. */
+/* The items were there when the order was granted, and remain; unless another order has the same
+ * fingerprint. */
 bool recall_plan(struct ctx *ctx, const struct order *order, struct id_entry *entry,
                  struct order_plan *s)
 {
     const struct items *items = &ctx->ledger->items;
     struct draw_walk walk = draw_walk_start(&ctx->ledger->ids, entry);
     const struct draw *draw;
-    bool known = resolve_order(ctx, order, s) == CODE_OK;
+    uint32_t item;
+    bool known = true;
+    for (uint32_t i = 0; known && i < order->line_count; i++) {
+        known = find_item(ctx, order->lines[i].sku, &item) == CODE_OK;
+        if (known)
+            sourcing_set_line(s, i, item, NULL);
+    }
     s->draw_count = 0;
     while (known && (draw = draw_walk_next(&walk)) != NULL) {
-        uint32_t item = key_item(pool_read_key(pool_at(items, draw->pool)));
+        item = key_item(pool_read_key(pool_at(items, draw->pool)));
         uint32_t line = *item_map_number(&s->map, item, LINES_MAX);
         known = line < LINES_MAX;
         if (known)

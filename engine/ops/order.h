@@ -13,12 +13,13 @@ struct id_entry;
 enum code check_lines(struct ctx *ctx, const struct order_line *lines, uint32_t count);
 enum code check_order(struct ctx *ctx, const struct order *order);
 
-/* Pins the catalogue, and looks up in it what the order names. */
-enum code resolve_order(struct ctx *ctx, const struct order *order, struct order_plan *s);
-
-/* Sets when each planned draw is ready, by the current lead times. CODE_DEFERRED: one has become
- * too late since it was planned. *timed: not all are ready at once. */
-enum code time_draws(struct ctx *ctx, struct order_plan *s, bool *timed);
+/*
+ * Plans the draws of an order, and when each is ready. Unless *resolved, which it sets, pins the
+ * catalogue and looks up in it what the order names. *timed: not all draws are ready at once. CODE_OK, CODE_DEFERRED or a refusal. (One
+ * function, so that a reserve pays for one call.)
+ */
+enum code plan_order(struct ctx *ctx, const struct order *order, struct order_plan *s,
+                     bool *resolved, bool *timed);
 
 /* Fills in what the lines want beyond the plan's draws. */
 void list_missing(const struct order *order, struct order_plan *s, struct reservation_view *view);

@@ -29,21 +29,15 @@ enum code ledger_promise(struct ctx *ctx, const struct order *order, struct rese
 {
     struct order_plan *s = ctx->order_plan;
     struct order partly = *order;
-    bool timed;
+    bool resolved = false, timed;
     partly.partial = true;
     enum code code = check_order(ctx, &partly);
-    if (!code)
-        code = resolve_order(ctx, &partly, s);
     if (code)
         return code;
     *view = (struct reservation_view){ .lsn = log_head(ctx->ledger->log) }; /* @promise-lsn */
-    code = sourcing_plan(ctx, s);
+    code = plan_order(ctx, &partly, s, &resolved, &timed);
     assert(code != CODE_INSUFFICIENT_STOCK || s->draw_count == 0);
-    if (code == CODE_INSUFFICIENT_STOCK)
-        code = CODE_OK; /* nothing is there: all is missing */
-    if (!code)
-        code = time_draws(ctx, s, &timed);
-    if (code)
+    if (code && code != CODE_INSUFFICIENT_STOCK) /* where nothing is there, all is missing */
         return code;
     view_plan(ctx, s, view);
     list_missing(&partly, s, view);

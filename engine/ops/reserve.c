@@ -79,15 +79,11 @@ static uint64_t fingerprint(const struct order *order)
 }
 
 /* Runs before any stock is taken: what follows cannot fail for lack of slots. */
-static enum code prepare_slots(struct ctx *ctx, struct order_plan *s)
+static enum code prepare_slots(struct ctx *ctx, const struct order_plan *s, bool timed)
 {
     struct id_table *ids = &ctx->ledger->ids;
     assert(s->draw_count >= 1);
     assert(s->draw_count <= DRAWS_MAX);
-    bool timed;
-    enum code code = time_draws(ctx, s, &timed);
-    if (code)
-        return code;
     uint32_t blocks = draw_blocks(s->draw_count, timed);
     enum entry_found found = slots_prepare(ids, &ctx->cursor, blocks); /* ENTRY_ABSENT: done */
     return found == ENTRY_ABSENT ? CODE_OK : no_slots(ctx, found);
@@ -118,12 +114,10 @@ static enum code plan(struct ctx *ctx, struct txn *t)
 {
     struct reserving *r = (struct reserving *)t;
     struct order_plan *s = r->plan;
-    enum code code = r->resolved ? CODE_OK : resolve_order(ctx, r->order, s);
-    r->resolved = true;
+    bool timed;
+    enum code code = plan_order(ctx, r->order, s, &r->resolved, &timed);
     if (!code)
-        code = sourcing_plan(ctx, s);
-    if (!code)
-        code = prepare_slots(ctx, s);
+        code = prepare_slots(ctx, s, timed);
     if (code)
         return code;
     r->guarded = s->channel->buffer == 0 || s->one_pool;
