@@ -41,7 +41,7 @@ MAY_INCLUDE = {
     "bench/peers/": ("bench/", "tools/stockbench/"),
     "examples/": ("stockd/",),
     "tests/": ("tests/", "protocol/", "persistence/", "mirror/", "zones/", "engine/", "client/",
-               "include/", "stockd/", "tools/stockbench/"),
+               "include/", "stockd/", "tools/stockbench/", "tools/stockctl/"),
 }
 
 # Which files may see a system library; a name that is not here is free to all.
