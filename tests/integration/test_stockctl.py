@@ -479,13 +479,47 @@ class Reservations(StockctlTestCase):
 
 
 class Demo(StockctlTestCase):
+    def check_network(self):
+        places = [p for p in self.json("location", "list")["locations"] if p["code"] != "main"]
+        calendars = {c["code"]: c for c in self.json("calendar", "list")["calendars"]}
+        stores = [p for p in places if p["kind"] == "store"]
+        with self.subTest("two warehouses and 300 stores in three countries"):
+            self.assertEqual((len(places), len(stores)), (302, 300))
+            self.assertEqual({p["groups"][1] for p in stores}, {"de", "fr", "gb"})
+            self.assertTrue(all(p["dispatch"] for p in places if p["kind"] == "warehouse"))
+            self.assertTrue(all(p["safety"] > 0 for p in stores))
+            for flag in ("ships", "pickup"):
+                self.assertEqual({p[flag] for p in stores}, {True, False})
+            # No two at the same spot.
+            self.assertEqual(len({(p["lat"], p["lon"]) for p in places}), 302)
+        with self.subTest("each is open by its country's calendar"):
+            zones = {"de": "Europe/Berlin", "fr": "Europe/Paris", "gb": "Europe/London"}
+            for place in places:
+                calendar = calendars[place["calendar"]]
+                self.assertEqual(calendar["tz"], zones[place["groups"][1]])
+        with self.subTest("holidays of this year and the next, and half-days"):
+            year = time.gmtime().tm_year
+            for code, calendar in calendars.items():
+                years = {int(day[:4]) for day in calendar["closed"]}
+                self.assertIn(years, ({year, year + 1}, {year - 1, year}))  # at new year
+                for each in years:
+                    self.assertIn(f"{each}-12-25", calendar["closed"])
+                self.assertEqual(bool(calendar["extra"]), code.startswith("stores"))
+        with self.subTest("not all is sold from everywhere"):
+            stockings = self.json("stocking", "list")["stockings"]
+            self.assertIn(False, {s["stocked"] for s in stockings})
+            self.assertTrue(any(s["lead_time_s"] for s in stockings))
+        with self.subTest("tills sell safety stock, click and collect does not"):
+            till, online = (self.json("availability", channel, "KEYR-MAP")["stock"]
+                            for channel in ("pos", "collect"))
+            self.assertGreater(till[0], online[0])
+
     def test_demo(self):
         out = self.ctl("demo", timeout=120)
-        self.assertRegex(out, r"^9 locations, 5 channels, 3000 items, \d+ deliveries, 400 orders")
+        self.assertRegex(out, r"^302 locations, 6 channels, 3000 items, \d+ deliveries, 400 orders")
         before = self.exported()
         self.assertTrue(2900 < len({sku for sku, _ in before}) <= 3000)  # some have never been in stock
-        self.assertGreaterEqual(len(self.json("location", "list")["locations"]), 9)
-        self.assertGreaterEqual(len(self.json("channel", "list")["channels"]), 5)
+        self.check_network()
         for on_hand, reserved, available in before.values():
             self.assertTrue(0 <= reserved <= on_hand and available == on_hand - reserved)
         with self.subTest("orders in all states"):
@@ -498,9 +532,11 @@ class Demo(StockctlTestCase):
         with self.subTest("again it adds nothing"):
             self.ctl("fulfil", "MY-1")
             before = self.exported()
+            lsn = self.json("info", "ledger")["lsn"]
             self.ctl("demo", timeout=120)
             self.assertEqual(self.exported(), before)
             self.assertEqual(self.json("demo")["items"], 3000)
+            self.assertEqual(self.json("info", "ledger")["lsn"], lsn)
 
 
 if __name__ == "__main__":

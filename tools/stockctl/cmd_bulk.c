@@ -245,7 +245,9 @@ const struct command bulk_commands[] = {
         .name = "demo",
         .summary = "Fill the engine with a trial catalogue and orders",
         .usage = "[OPTION]...",
-        .details = "Always the same ones: a second run adds nothing. A trickle continues with\n"
+        .details = "Two warehouses and 300 stores in three countries, with their opening hours,\n"
+                   "stock and orders. Always the same ones: a second run adds nothing (in a new\n"
+                   "year it sets that year's holidays). A trickle continues with\n"
                    "further orders: held, then shipped, cancelled or left to expire.",
         .example = "stockctl demo --trickle",
         .options = demo_options,

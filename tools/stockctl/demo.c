@@ -10,20 +10,15 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define HOURS_MS (INT64_C(3600) * 1000)
-
-/* One request of a step. The step defines what the numbers mean. */
-struct task {
-    size_t what;
-    size_t where;
-};
 
 struct step {
     struct ctl *ctl;
     const struct demo *demo;
-    const char *(*pack)(const struct step *step, const struct task *task, stockd_pack *params);
-    struct task *task;
+    demo_pack_fn *pack;
+    struct demo_task *task;
     size_t count;
     size_t passed_over; /* refused because of what has happened since the first demo */
     int failed;
@@ -32,7 +27,7 @@ struct step {
 static const char *pack_task(void *context, size_t number, stockd_pack *params)
 {
     const struct step *step = context;
-    return step->pack(step, &step->task[number], params);
+    return step->pack(step->demo, &step->task[number], params);
 }
 
 /* Since an earlier demo an order may have taken another course, or its stock been sold. */
@@ -54,85 +49,10 @@ static bool task_done(void *context, size_t number, const stockd_reply *reply)
     return reply->code == NULL;
 }
 
-/* ---- Catalogue --------------------------------------------------------------------------------
+/* ---- Stock --------------------------------------------------------------------------------------
  */
 
-static const char *pack_place(const struct step *step, const struct task *task, stockd_pack *params)
-{
-    const struct demo_place *place = &demo_places[task->what];
-
-    (void)step;
-    stockd_pack_array(params, 2);
-    stockd_pack_str(params, place->code);
-    stockd_pack_map(params, 8);
-    stockd_pack_str(params, "kind");
-    stockd_pack_str(params, place->kind);
-    stockd_pack_str(params, "name");
-    stockd_pack_str(params, place->name);
-    stockd_pack_str(params, "priority");
-    stockd_pack_i64(params, place->priority);
-    stockd_pack_str(params, "lead_time_s");
-    stockd_pack_i64(params, place->lead_time_s);
-    stockd_pack_str(params, "ships");
-    stockd_pack_bool(params, true);
-    stockd_pack_str(params, "pickup");
-    stockd_pack_bool(params, place->pickup);
-    stockd_pack_str(params, "lat");
-    stockd_pack_double(params, place->lat);
-    stockd_pack_str(params, "lon");
-    stockd_pack_double(params, place->lon);
-    return "location_set";
-}
-
-static const char *pack_channel(const struct step *step, const struct task *task,
-                                stockd_pack *params)
-{
-    const struct demo_channel *channel = &demo_channels[task->what];
-
-    (void)step;
-    stockd_pack_array(params, 2);
-    stockd_pack_str(params, channel->code);
-    stockd_pack_map(params, 6);
-    stockd_pack_str(params, "kind");
-    stockd_pack_str(params, channel->kind);
-    stockd_pack_str(params, "name");
-    stockd_pack_str(params, channel->name);
-    stockd_pack_str(params, "buffer");
-    stockd_pack_i64(params, channel->buffer);
-    stockd_pack_str(params, "hold_ttl_ms");
-    stockd_pack_i64(params, channel->hold_ttl_ms);
-    stockd_pack_str(params, "sourcing");
-    stockd_pack_str(params, channel->sourcing);
-    stockd_pack_str(params, "locations");
-    stockd_pack_array(params, channel->last_place - channel->first_place + 1);
-    for (size_t i = channel->first_place; i <= channel->last_place; i++)
-        stockd_pack_str(params, demo_places[i].code);
-    return "channel_set";
-}
-
-static const char *pack_item(const struct step *step, const struct task *task, stockd_pack *params)
-{
-    char sku[DEMO_SKU_SIZE];
-    char name[DEMO_NAME_SIZE];
-    char barcode[DEMO_BARCODE_SIZE];
-
-    (void)step;
-    demo_sku(task->what, sku);
-    demo_name(task->what, name);
-    demo_barcode(task->what, barcode);
-    stockd_pack_array(params, 2);
-    stockd_pack_str(params, sku);
-    stockd_pack_map(params, 3);
-    stockd_pack_str(params, "name");
-    stockd_pack_str(params, name);
-    stockd_pack_str(params, "barcode");
-    stockd_pack_str(params, barcode);
-    stockd_pack_str(params, "low_stock");
-    stockd_pack_i64(params, demo_rank(task->what) < 300 ? 20 : 5);
-    return "item_set";
-}
-
-static const char *pack_receive(const struct step *step, const struct task *task,
+static const char *pack_receive(const struct demo *demo, const struct demo_task *task,
                                 stockd_pack *params)
 {
     char id[STOCKD_ID_MAX + 1];
@@ -143,8 +63,8 @@ static const char *pack_receive(const struct step *step, const struct task *task
     stockd_pack_array(params, 4);
     stockd_pack_str(params, id);
     stockd_pack_str(params, sku);
-    stockd_pack_str(params, demo_places[task->where].code);
-    stockd_pack_i64(params, step->demo->stock[task->what][task->where]);
+    stockd_pack_str(params, demo->place[task->where].code);
+    stockd_pack_i64(params, demo->stock[task->what][task->where]);
     return "receive";
 }
 
@@ -156,10 +76,10 @@ static void order_id(size_t number, const char *part, char out[STOCKD_ID_MAX + 1
     snprintf(out, STOCKD_ID_MAX + 1, "demo-%04zu%s", number + 1, part);
 }
 
-static const char *pack_reserve(const struct step *step, const struct task *task,
+static const char *pack_reserve(const struct demo *demo, const struct demo_task *task,
                                 stockd_pack *params)
 {
-    const struct demo_order *order = &step->demo->order[task->what];
+    const struct demo_order *order = &demo->order[task->what];
     char id[STOCKD_ID_MAX + 1];
     char sku[DEMO_SKU_SIZE];
 
@@ -174,12 +94,17 @@ static const char *pack_reserve(const struct step *step, const struct task *task
         stockd_pack_str(params, sku);
         stockd_pack_i64(params, order->line[i].qty);
     }
-    stockd_pack_map(params, order->place >= 0 ? 2 : 1);
+    bool pickup = demo_channels[order->channel].pickup;
+    stockd_pack_map(params, (size_t)1 + (order->place >= 0) + pickup);
     stockd_pack_str(params, "ttl_ms"); /* long, so that it is still held tomorrow */
     stockd_pack_i64(params, order->fate == FATE_EXPIRED ? 1 : 48 * HOURS_MS);
     if (order->place >= 0) {
         stockd_pack_str(params, "at");
-        stockd_pack_str(params, demo_places[order->place].code);
+        stockd_pack_str(params, demo->place[order->place].code);
+    }
+    if (pickup) {
+        stockd_pack_str(params, "mode");
+        stockd_pack_str(params, "pickup");
     }
     return "reserve";
 }
@@ -199,21 +124,22 @@ static void pack_part(const struct demo_order *order, const char *op, stockd_pac
     stockd_pack_str(params, op);
 }
 
-static const char *pack_confirm(const struct step *step, const struct task *task,
+static const char *pack_confirm(const struct demo *demo, const struct demo_task *task,
                                 stockd_pack *params)
 {
     char id[STOCKD_ID_MAX + 1];
 
-    (void)step;
+    (void)demo;
     order_id(task->what, "", id);
     stockd_pack_array(params, 1);
     stockd_pack_str(params, id);
     return "confirm";
 }
 
-static const char *pack_last(const struct step *step, const struct task *task, stockd_pack *params)
+static const char *pack_last(const struct demo *demo, const struct demo_task *task,
+                             stockd_pack *params)
 {
-    const struct demo_order *order = &step->demo->order[task->what];
+    const struct demo_order *order = &demo->order[task->what];
     bool in_part = order->fate == FATE_PARTLY_FULFILLED || order->fate == FATE_PARTLY_CANCELLED;
     char id[STOCKD_ID_MAX + 1];
     char op[STOCKD_ID_MAX + 1];
@@ -228,10 +154,10 @@ static const char *pack_last(const struct step *step, const struct task *task, s
                                                                                  : "fulfil";
 }
 
-static const char *pack_return(const struct step *step, const struct task *task,
+static const char *pack_return(const struct demo *demo, const struct demo_task *task,
                                stockd_pack *params)
 {
-    const struct demo_order *order = &step->demo->order[task->what];
+    const struct demo_order *order = &demo->order[task->what];
     char id[STOCKD_ID_MAX + 1];
     char reservation[STOCKD_ID_MAX + 1];
     char sku[DEMO_SKU_SIZE];
@@ -242,7 +168,7 @@ static const char *pack_return(const struct step *step, const struct task *task,
     stockd_pack_array(params, 5);
     stockd_pack_str(params, id);
     stockd_pack_str(params, sku);
-    stockd_pack_str(params, demo_places[order->place >= 0 ? order->place : 0].code);
+    stockd_pack_str(params, demo->place[order->place >= 0 ? order->place : 0].code);
     stockd_pack_i64(params, 1);
     stockd_pack_map(params, 1);
     stockd_pack_str(params, "reservation");
@@ -270,7 +196,7 @@ static int run_numbered(struct step *step, const char *label, size_t count)
 {
     step->count = count;
     for (size_t i = 0; i < count; i++)
-        step->task[i] = (struct task){ .what = i };
+        step->task[i] = (struct demo_task){ .what = i };
     return run_step(step, label);
 }
 
@@ -281,7 +207,7 @@ static int run_receives(struct step *step, size_t *receives)
     for (size_t item = 0; item < DEMO_ITEMS; item++)
         for (size_t place = 0; place < DEMO_PLACES; place++)
             if (step->demo->stock[item][place] > 0)
-                step->task[step->count++] = (struct task){ .what = item, .where = place };
+                step->task[step->count++] = (struct demo_task){ .what = item, .where = place };
     *receives = step->count;
     return run_step(step, "stock");
 }
@@ -292,7 +218,7 @@ static int run_fates(struct step *step, const char *label, unsigned fates)
     step->count = 0;
     for (size_t i = 0; i < DEMO_ORDERS; i++)
         if ((fates >> step->demo->order[i].fate & 1) != 0)
-            step->task[step->count++] = (struct task){ .what = i };
+            step->task[step->count++] = (struct demo_task){ .what = i };
     return run_step(step, label);
 }
 
@@ -315,14 +241,23 @@ static int run_orders(struct step *step)
 
 static int run_steps(struct step *step, size_t *receives)
 {
-    step->pack = pack_place;
-    int failed = run_numbered(step, "locations", DEMO_PLACES);
-    step->pack = pack_channel;
-    if (failed == CTL_DONE)
-        failed = run_numbered(step, "channels", DEMO_CHANNELS);
-    step->pack = pack_item;
-    if (failed == CTL_DONE)
-        failed = run_numbered(step, "items", DEMO_ITEMS);
+    const struct {
+        demo_pack_fn *pack;
+        const char *label;
+        size_t count;
+    } parts[] = {
+        { demo_pack_calendar, "calendars", DEMO_CALENDARS },
+        { demo_pack_place, "locations", DEMO_PLACES },
+        { demo_pack_channel, "channels", DEMO_CHANNELS },
+        { demo_pack_item, "items", DEMO_ITEMS },
+        { demo_pack_stocking, "stockings", step->demo->stockings },
+    };
+    int failed = CTL_DONE;
+
+    for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]) && failed == CTL_DONE; i++) {
+        step->pack = parts[i].pack;
+        failed = run_numbered(step, parts[i].label, parts[i].count);
+    }
     if (failed == CTL_DONE)
         failed = run_receives(step, receives);
     return failed == CTL_DONE ? run_orders(step) : failed;
@@ -355,16 +290,18 @@ static void print_trials(const struct ctl *ctl, const struct demo *demo)
     char *call = elsewhere ? text_format("stockctl -s %s", ctl->server) : text_format("stockctl");
     printf("\nTry:\n"
            "  %s location list\n"
+           "  %s calendar show stores-fr\n"
            "  %s stock %s\n"
            "  %s availability web %s %s\n"
+           "  %s availability pos %s %s\n"
            "  %s reserve web %s:2 %s --ttl 15m --id MY-1\n"
            "  %s confirm MY-1\n"
            "  %s fulfil MY-1\n"
            "  %s reservation %s\n"
            "  %s reserve pos %s:9999 --at berlin\n"
            "  %s export stock | head\n",
-           call, call, sku, call, sku, other, call, sku, other, call, call, call, part, call, sku,
-           call);
+           call, call, call, sku, call, sku, other, call, sku, other, call, sku, other, call, call,
+           call, part, call, sku, call);
     free(call);
 }
 
@@ -383,6 +320,29 @@ static int read_trickle(const struct args *args, int64_t *rate, int64_t *orders)
     return failed;
 }
 
+static int year_now(void)
+{
+    time_t now = time(NULL);
+    struct tm today;
+
+    gmtime_r(&now, &today);
+    return today.tm_year + 1900;
+}
+
+static void show_counts(const struct ctl *ctl, const struct demo *demo, size_t receives)
+{
+    if (ctl->json) {
+        show_json_value(json_pack("{s:i, s:i, s:i, s:i, s:I, s:I, s:i}", "locations", DEMO_PLACES,
+                                  "calendars", DEMO_CALENDARS, "channels", DEMO_CHANNELS, "items",
+                                  DEMO_ITEMS, "stockings", (json_int_t)demo->stockings, "receives",
+                                  (json_int_t)receives, "orders", DEMO_ORDERS));
+        return;
+    }
+    printf("%d locations, %d channels, %d items, %zu deliveries, %d orders in all states\n",
+           DEMO_PLACES, DEMO_CHANNELS, DEMO_ITEMS, receives, DEMO_ORDERS);
+    print_trials(ctl, demo);
+}
+
 int run_demo(struct ctl *ctl, const struct args *args)
 {
     struct demo *demo = must_alloc(1, sizeof(*demo));
@@ -391,22 +351,15 @@ int run_demo(struct ctl *ctl, const struct args *args)
     int64_t rate = 5;
     int64_t orders = 0;
 
-    demo_make(demo);
+    demo_make(demo, year_now());
     step.task = must_alloc((size_t)DEMO_ITEMS * DEMO_PLACES, sizeof(*step.task));
     int failed = read_trickle(args, &rate, &orders);
 
     ctl->quiet = args_option(args, "trickle") != NULL; /* it runs beside other programs */
     if (failed == CTL_DONE)
         failed = run_steps(&step, &receives);
-    if (failed == CTL_DONE && ctl->json) {
-        show_json_value(json_pack("{s:i, s:i, s:i, s:I, s:i}", "locations", DEMO_PLACES, "channels",
-                                  DEMO_CHANNELS, "items", DEMO_ITEMS, "receives",
-                                  (json_int_t)receives, "orders", DEMO_ORDERS));
-    } else if (failed == CTL_DONE) {
-        printf("%d locations, %d channels, %d items, %zu deliveries, %d orders in all states\n",
-               DEMO_PLACES, DEMO_CHANNELS, DEMO_ITEMS, receives, DEMO_ORDERS);
-        print_trials(ctl, demo);
-    }
+    if (failed == CTL_DONE)
+        show_counts(ctl, demo, receives);
     fflush(stdout);
     free(step.task);
     free(demo);

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * demo_data.c - a fictitious retailer: clothes and household goods, sold in eight
- * cities and on five channels. How well items sell follows Zipf's law, and the stock follows the
- * sales.
+ * demo_data.c - a fictitious retailer: clothes and household goods, sold in 300 stores and on six
+ * channels. How well items sell follows Zipf's law, and the stock follows the sales.
  */
 #include "tools/stockctl/demo.h"
 
@@ -131,26 +130,81 @@ static const struct named designs[] = {
 
 _Static_assert(CLOTHES + COUNT(goods) * COUNT(designs) == DEMO_ITEMS, "each item has a name");
 
-const struct demo_place demo_places[DEMO_PLACES] = {
-    { "warehouse", "warehouse", "Central warehouse, Kassel", 1, 14400, false, 51.3127, 9.4797 },
-    { "amsterdam", "store", "Amsterdam, Haarlemmerstraat", 20, 7200, true, 52.3812, 4.8876 },
-    { "berlin", "store", "Berlin, Kastanienallee", 20, 7200, true, 52.5386, 13.4103 },
-    { "hamburg", "store", "Hamburg, Große Bleichen", 20, 7200, true, 53.5530, 9.9889 },
-    { "koeln", "store", "Köln, Ehrenstraße", 20, 7200, true, 50.9387, 6.9405 },
-    { "muenchen", "store", "München, Sendlinger Straße", 20, 7200, true, 48.1352, 11.5694 },
-    { "paris", "store", "Paris, Rue des Francs-Bourgeois", 20, 7200, true, 48.8573, 2.3588 },
-    { "wien", "store", "Wien, Neubaugasse", 20, 7200, true, 48.2006, 16.3494 },
-    { "zuerich", "store", "Zürich, Niederdorf", 20, 7200, true, 47.3739, 8.5446 },
-};
-
 #define MINUTES (INT64_C(60) * 1000)
 
 const struct demo_channel demo_channels[DEMO_CHANNELS] = {
-    { "web", "web", "Web shop", "priority", 0, 15 * MINUTES, 0, 8, 40 },
-    { "app", "app", "App", "priority", 0, 15 * MINUTES, 0, 8, 20 },
-    { "bazaar", "marketplace", "Bazaar marketplace", "priority", 3, 60 * MINUTES, 0, 0, 12 },
-    { "trove", "marketplace", "Trove marketplace", "priority", 5, 60 * MINUTES, 0, 0, 8 },
-    { "pos", "pos", "Stores' tills", "priority", 0, 5 * MINUTES, 1, 8, 20 },
+    { "web",
+      "web",
+      "Web shop",
+      "nearest",
+      { "warehouses", "stores" },
+      0,
+      15 * MINUTES,
+      false,
+      false,
+      0,
+      8,
+      35 },
+    { "app",
+      "app",
+      "App",
+      "priority",
+      { "warehouses", "stores" },
+      0,
+      15 * MINUTES,
+      false,
+      false,
+      0,
+      8,
+      20 },
+    { "bazaar",
+      "marketplace",
+      "Bazaar marketplace",
+      "priority",
+      { DEMO_WAREHOUSE },
+      3,
+      60 * MINUTES,
+      false,
+      false,
+      0,
+      0,
+      12 },
+    { "trove",
+      "marketplace",
+      "Trove marketplace",
+      "priority",
+      { DEMO_WAREHOUSE },
+      5,
+      60 * MINUTES,
+      false,
+      false,
+      0,
+      0,
+      8 },
+    { "collect",
+      "web",
+      "Click and collect",
+      "priority",
+      { "stores" },
+      0,
+      60 * MINUTES,
+      false,
+      true,
+      1,
+      8,
+      5 },
+    { "pos",
+      "pos",
+      "Stores' tills",
+      "priority",
+      { "stores" },
+      0,
+      5 * MINUTES,
+      true,
+      false,
+      1,
+      8,
+      20 },
 };
 
 #define BUFFER_MOST 5
@@ -195,6 +249,22 @@ void demo_barcode(size_t item, char out[DEMO_BARCODE_SIZE])
     out[13] = '\0';
 }
 
+/* Whether it is one of the goods with that code. */
+static bool is_good(size_t item, const char *code)
+{
+    return item >= CLOTHES && strcmp(goods[(item - CLOTHES) / COUNT(designs)].code, code) == 0;
+}
+
+bool demo_is_display(size_t item)
+{
+    return is_good(item, "LAMP") || is_good(item, "MIRROR") || is_good(item, "CLOCK");
+}
+
+bool demo_is_made_to_order(size_t item)
+{
+    return is_good(item, "APRON"); /* embroidered with a name */
+}
+
 /* 1237 shares no factor with 3000, so that each item has a rank of its own. */
 size_t demo_rank(size_t item)
 {
@@ -209,7 +279,7 @@ static uint64_t splitmix64(uint64_t *state)
     return z ^ z >> 31;
 }
 
-static unsigned below(uint64_t *state, unsigned limit)
+unsigned demo_below(uint64_t *state, unsigned limit)
 {
     return (unsigned)(splitmix64(state) % limit);
 }
@@ -220,12 +290,12 @@ static void make_stock(struct demo *demo, uint64_t *random)
     for (size_t item = 0; item < DEMO_ITEMS; item++) {
         unsigned rank = (unsigned)demo_rank(item);
         unsigned odds = rank < 300 ? 90 : rank < 1200 ? 55 : 30; /* of a hundred stores */
-        demo->stock[item][0] = (int)(4 + 9000 / (rank + 15) + below(random, 6));
-        if (rank > 2000 && below(random, 100) < 6)
+        demo->stock[item][0] = (int)(4 + 9000 / (rank + 15) + demo_below(random, 6));
+        if (rank > 2000 && demo_below(random, 100) < 6)
             demo->stock[item][0] = 0; /* sold out */
-        for (size_t place = 1; place < DEMO_PLACES; place++)
-            if (below(random, 100) < odds)
-                demo->stock[item][place] = (int)(1 + 500 / (rank + 25) + below(random, 4));
+        for (size_t place = 1; place < DEMO_MAIN_PLACES; place++)
+            if (demo_below(random, 100) < odds)
+                demo->stock[item][place] = (int)(1 + 500 / (rank + 25) + demo_below(random, 4));
     }
 }
 
@@ -280,25 +350,27 @@ static size_t channel_of(unsigned percent)
 static void make_order(struct demo_order *order, int (*left)[DEMO_PLACES],
                        const uint32_t *cumulated, const size_t *by_rank, uint64_t *random)
 {
-    unsigned wanted = 1 + below(random, DEMO_LINES_MAX);
+    unsigned wanted = 1 + demo_below(random, DEMO_LINES_MAX);
 
-    order->channel = channel_of(below(random, 100));
+    order->channel = channel_of(demo_below(random, 100));
     bool in_store = demo_channels[order->channel].first_place > 0;
-    bool collect = demo_channels[order->channel].last_place > 0 && below(random, 4) == 0;
-    order->place = in_store || collect ? (int)(1 + below(random, DEMO_PLACES - 1)) : -1;
+    bool collect = demo_channels[order->channel].last_place > 0 && demo_below(random, 4) == 0;
+    order->place = in_store || collect ? (int)(1 + demo_below(random, DEMO_MAIN_PLACES - 1)) : -1;
     size_t from = order->place >= 0 ? (size_t)order->place : 0;
+    int keep = from == 0 ? BUFFER_MOST : DEMO_STORE_SAFETY; /* what a channel may not take */
     while (order->lines < wanted) {
         size_t item = draw_item(cumulated, by_rank, random);
         /* At least two of the first, so that it can be done in parts. */
-        int qty = order->lines == 0 ? 2 + (int)below(random, 2) : 1 + (int)below(random, 2);
-        if (has_item(order, item) || left[item][from] < qty + BUFFER_MOST * (from == 0))
+        int qty =
+            order->lines == 0 ? 2 + (int)demo_below(random, 2) : 1 + (int)demo_below(random, 2);
+        if (has_item(order, item) || left[item][from] < qty + keep)
             continue;
         left[item][from] -= qty;
         order->line[order->lines++] = (struct demo_line){ .item = item, .qty = qty };
     }
 }
 
-void demo_make(struct demo *demo)
+void demo_make(struct demo *demo, int year)
 {
     static int left[DEMO_ITEMS][DEMO_PLACES];
     static uint32_t cumulated[DEMO_ITEMS];
@@ -306,6 +378,8 @@ void demo_make(struct demo *demo)
     uint64_t random = 20250301;
 
     memset(demo, 0, sizeof(*demo));
+    demo->year = year;
+    demo_make_places(demo);
     make_stock(demo, &random);
     memcpy(left, demo->stock, sizeof(left));
     for (size_t item = 0; item < DEMO_ITEMS; item++)
@@ -316,4 +390,5 @@ void demo_make(struct demo *demo)
         demo->order[i].fate = fate_of(i);
         make_order(&demo->order[i], left, cumulated, by_rank, &random);
     }
+    demo_make_network(demo);
 }

@@ -61,8 +61,8 @@ static int deliver(struct trickle *t, const char *sku)
 {
     char id[STOCKD_ID_MAX + 1];
     stockd_make_id(id);
-    return check(t, stockd_receive_stock(t->ctl->client, id, sku, demo_places[0].code, DELIVERY,
-                                         NULL, NULL));
+    return check(
+        t, stockd_receive_stock(t->ctl->client, id, sku, DEMO_WAREHOUSE, DELIVERY, NULL, NULL));
 }
 
 static int order(struct trickle *t, char id[STOCKD_ID_MAX + 1])
