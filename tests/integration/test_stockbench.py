@@ -125,6 +125,25 @@ class Stockbench(StockdTestCase):
         stock = self.call("stock", "P0030000001")
         self.assertEqual(len([p for p in stock["pools"] if p["on_hand"] > 0]), 3)
 
+    def test_locate(self):
+        """Places of a network with all that a place can have, and baskets that are found there."""
+        before = self.counted("queries")
+        done = self.load("locate", "--places", "12", "--items", "20")["runs"][0]["done"]
+        self.assertEqual(list(done), ["locate"])
+        self.assertGreaterEqual(self.counted("queries") - before, done["locate"])
+        places = [place for place in self.call("locations")["locations"]
+                  if place["code"].startswith("N")]
+        self.assertEqual(len(places), 12)
+        self.assertEqual(len({(place["lat"], place["lon"]) for place in places}), 12)
+        self.assertTrue(all(place["calendar"] for place in places))
+        options = self.call("locate", "network", [["N0120000000", 1], ["N0120000019", 1]],
+                            {"lat": 48.9, "lon": 2.3, "limit": 100})["options"]
+        self.assertEqual(len(options), 12)
+        self.assertTrue(all(option["complete"] for option in options))
+        lsn = self.call("info")["lsn"]
+        self.load("locate", "--places", "12", "--items", "20")  # makes nothing anew
+        self.assertEqual(self.call("info")["lsn"], lsn)
+
     def test_connect(self):
         result = self.bench("--workload", "connect", *SHORT)
         self.assertEqual(result["errors"], 0)

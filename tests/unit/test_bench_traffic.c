@@ -65,6 +65,22 @@ static msgpack_object next(msgpack_unpacked *unpacked, struct asked *asked)
     return root->via.array.ptr[3];
 }
 
+/* ["network", [[sku, 1]...], {"lat": degrees, "lon": degrees}] */
+static void check_locate(const msgpack_object *params)
+{
+    const msgpack_object *param = params->via.array.ptr;
+    const msgpack_object_map *where = &param[2].via.map;
+
+    cr_assert_eq(params->via.array.size, 3);
+    cr_assert(is_str(&param[0], "network"));
+    cr_assert(param[1].via.array.size >= 1 && param[1].via.array.size <= 3);
+    cr_assert_eq(where->size, 2);
+    cr_assert(is_str(&where->ptr[0].key, "lat"));
+    cr_assert(where->ptr[0].val.via.f64 >= 43 && where->ptr[0].val.via.f64 <= 54);
+    cr_assert(is_str(&where->ptr[1].key, "lon"));
+    cr_assert(where->ptr[1].val.via.f64 >= -2 && where->ptr[1].val.via.f64 <= 14);
+}
+
 Test(bench_traffic, every_workload_speaks_the_protocol)
 {
     for (const struct workload *workload = workloads; workload->name; workload++) {
@@ -81,6 +97,8 @@ Test(bench_traffic, every_workload_speaks_the_protocol)
                 cr_assert_eq(params.via.array.ptr[2].via.array.size, asked.units);
             if (asked.kind == ASK_AVAILABILITY)
                 cr_assert_eq(params.via.array.ptr[1].via.array.size, workload->skus);
+            if (asked.kind == ASK_LOCATE)
+                check_locate(&params);
             msgpack_unpacked_destroy(&unpacked);
         }
         stop();

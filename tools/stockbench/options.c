@@ -29,8 +29,8 @@ static const char help[] =
     "  -t, --seconds S         measured time of a run (default 5)\n"
     "      --warmup S          time before it (default 1)\n"
     "  -R, --runs N            report the median of N runs, with least and greatest (default 1)\n"
-    "  -n, --items N           items to choose from (default 100000)\n"
-    "      --places N          stock each item at N locations (default 1: main)\n"
+    "  -n, --items N           items to choose from (default 100000; 1000 with locate)\n"
+    "      --places N          stock each item at N locations (default 1: main; 500 with locate)\n"
     "      --units N           flash-sale: units of each item (default 10000)\n"
     "      --orders FILE       replay: CSV with order_id,channel,sku,qty[,location][,time]\n"
     "      --speed X           replay: X times as fast as the file's times (default: as fast\n"
@@ -58,7 +58,8 @@ static const char help_end[] =
     "be reached, or went away.\n"
     "\n"
     "examples: stockbench --workload hot --connections 32 --window 16 --runs 5\n"
-    "          stockbench --workload order --rate 200000 --check\n";
+    "          stockbench --workload order --rate 200000 --check\n"
+    "          stockbench --workload locate --places 300 --connections 8 --window 4\n";
 
 static int print_help(void)
 {
@@ -282,6 +283,10 @@ static int finish(struct options *options)
         options->window = replay ? 1 : options->rate > 0 ? 4096 : 128;
     if (workload->items > 0)
         options->items = workload->items;
+    if (options->items == 0)
+        options->items = workload->network ? 1000 : 100000;
+    if (options->places == 0)
+        options->places = workload->network ? 500 : 1;
     if (workload->steps[0] == ASK_ECHO)
         options->no_setup = true;
     return -1;
@@ -297,8 +302,6 @@ int options_parse(struct options *options, int argc, char **argv)
                                  .runs = 1,
                                  .seconds = 5,
                                  .warmup = 1,
-                                 .items = 100000,
-                                 .places = 1,
                                  .units = 10000,
                                  .request_bytes = 56,
                                  .response_bytes = 48 };

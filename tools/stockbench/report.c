@@ -132,9 +132,11 @@ static void report_text(const struct options *options, const struct result *resu
     const struct result *sum = &total->sum;
     const struct histogram *latency = &sum->latency;
 
-    printf("%s to %s: %zu connections, window %zu, %zu items, seed %" PRIu64 "\n",
-           options->workload->name, options->address, options->connections, options->window,
-           options->items, options->seed);
+    printf("%s to %s: %zu connections, window %zu, %zu items", options->workload->name,
+           options->address, options->connections, options->window, options->items);
+    if (options->places > 1)
+        printf(" at %zu places", options->places);
+    printf(", seed %" PRIu64 "\n", options->seed);
     if (options->rate > 0)
         printf("  offered   %12.0f messages/s, open loop\n", options->rate);
     printf("  %-11s %10" PRIu64 " in %.2f s = %.0f %s/s", unit(options), sum->messages,

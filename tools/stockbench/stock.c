@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "tools/stockbench/network.h"
 #include "tools/stockbench/traffic.h"
 
 enum {
@@ -12,7 +13,7 @@ enum {
     IMPORT_WINDOW = 4096, /* changes in flight */
     FULL = 100000000,     /* more than any window can hold at once */
     LOW = FULL / 2,
-    PLACE_CODE = 8,
+    PLACE_CODE = NETWORK_CODE,
 };
 
 struct stocking {
@@ -82,10 +83,12 @@ static bool send_change(const struct stocking *stocking, uint32_t item, const ch
     return true;
 }
 
-/* "main", then "B002", "B003" and so on. */
-static const char *place_code(size_t place, char code[PLACE_CODE])
+/* "main", then "B002", "B003" and so on; or the places of a network. */
+static const char *place_code(const struct options *options, size_t place, char code[PLACE_CODE])
 {
-    if (place == 0)
+    if (options->workload->network)
+        network_place(place, code);
+    else if (place == 0)
         snprintf(code, PLACE_CODE, "main");
     else
         snprintf(code, PLACE_CODE, "B%03u", (unsigned)(place + 1) % 1000);
@@ -94,6 +97,8 @@ static const char *place_code(size_t place, char code[PLACE_CODE])
 
 static bool make_places(const struct stocking *stocking)
 {
+    if (stocking->options->workload->network)
+        return network_make(stocking->options, stocking->client);
     for (size_t place = 1; place < stocking->options->places; place++) {
         unsigned char params[32];
         char code[PLACE_CODE];
@@ -101,7 +106,7 @@ static bool make_places(const struct stocking *stocking)
 
         stockd_pack_init(&pack, params, sizeof params);
         stockd_pack_array(&pack, 1);
-        stockd_pack_str(&pack, place_code(place, code));
+        stockd_pack_str(&pack, place_code(stocking->options, place, code));
         if (stockd_call(stocking->client, "location_set", pack.data, pack.len, STOCKD_RETRY_SAFE,
                         NULL) != STOCKD_OK)
             return failed(stocking->client, "location_set");
@@ -117,13 +122,11 @@ static bool stock_item(struct stocking *stocking, uint32_t item, int64_t availab
     if (delta == 0 || (!options->workload->flash && available >= LOW))
         return true;
     stocking->stocked++;
-    if (options->places == 1)
-        return send_change(stocking, item, "main", delta);
     for (size_t place = 0; place < options->places; place++) {
         char code[PLACE_CODE];
 
-        if (!send_change(stocking, item, place_code(place, code),
-                         delta / (int64_t)options->places + 1))
+        if (!send_change(stocking, item, place_code(options, place, code),
+                         options->places == 1 ? delta : delta / (int64_t)options->places + 1))
             return false;
     }
     return true;

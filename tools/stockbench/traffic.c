@@ -7,6 +7,8 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "tools/stockbench/network.h"
+
 #define HEAD(method) "\x94\x00\xce\0\0\0\0" method
 #define SOME_ID "0123456789abcdef"
 #define SOME_SKU "SKU-0000000"
@@ -25,12 +27,24 @@ static const char fulfil[] = HEAD("\xa6"
 static const char availability[] = HEAD("\xac"
                                         "availability") "\x92\xa7"
                                                         "default";
+static const char locate[] = HEAD("\xa6"
+                                  "locate") "\x93\xa7"
+                                            "network\x91";
+static const char latitude[] = "\x82\xa3"
+                               "lat\xcb";
+static const char longitude[] = "\xa3"
+                                "lon\xcb";
 
 enum {
     RESERVE_BYTES = sizeof reserve - 1,
     LINE_BYTES = sizeof line - 1,
     CONFIRMED_BYTES = sizeof confirmed - 1,
     AVAILABILITY_BYTES = sizeof availability - 1,
+    LOCATE_BYTES = sizeof locate - 1,
+    LATITUDE_BYTES = sizeof latitude - 1,
+    LONGITUDE_BYTES = sizeof longitude - 1,
+    DOUBLE_BYTES = 8,
+    POINT_BYTES = LATITUDE_BYTES + LONGITUDE_BYTES + 2 * DOUBLE_BYTES,
     RESERVE_PARAMS_AT = 15,
     RESERVE_ID_AT = 17,
     CONNECTION_BYTES = 3,
@@ -43,6 +57,7 @@ static_assert(sizeof cancel - 1 == 32, "as the header says");
 static_assert(sizeof confirm - 1 == 33, "as the header says");
 static_assert(sizeof fulfil - 1 == 32, "as the header says");
 static_assert(AVAILABILITY_BYTES + 1 + 1 + SKU_BYTES == 42, "as the header says");
+static_assert(LOCATE_BYTES + LINE_BYTES + POINT_BYTES == 65, "as the header says");
 
 static const char digits[] = "0123456789abcdef";
 static unsigned char echo_template[MAX_MESSAGE] = { 0x94, 0x00, 0xce };
@@ -126,11 +141,13 @@ size_t traffic_request_max(const struct options *options)
 {
     const struct workload *workload = options->workload;
     size_t reserving = RESERVE_BYTES + workload->lines_max * LINE_BYTES + CONFIRMED_BYTES;
+    size_t locating = LOCATE_BYTES + workload->lines_max * LINE_BYTES + POINT_BYTES;
     size_t asking = AVAILABILITY_BYTES + 3 + workload->skus * (size_t)(1 + SKU_BYTES);
 
     if (workload->steps[0] == ASK_ECHO)
         return options->request_bytes;
-    return reserving > asking ? reserving : asking;
+    size_t most = reserving > locating ? reserving : locating;
+    return most > asking ? most : asking;
 }
 
 static void put_serial(unsigned char *id, uint32_t serial)
@@ -158,6 +175,8 @@ void traffic_sku(const struct options *options, uint32_t item, char sku[SKU_BYTE
 
     if (options->workload->flash)
         memcpy(prefix, "FLA-", PREFIX_BYTES);
+    else if (options->workload->network)
+        snprintf(prefix, sizeof prefix, "N%03u", (unsigned)options->places % 1000);
     else if (options->places > 1)
         snprintf(prefix, sizeof prefix, "P%03u", (unsigned)options->places % 1000);
     memcpy(sku, prefix, PREFIX_BYTES);
@@ -177,24 +196,35 @@ static void put_msgid(unsigned char *to, uint32_t msgid)
     memcpy(to + MSGID_AT, &big_endian, sizeof big_endian);
 }
 
+static unsigned char *put_lines(struct traffic *traffic, unsigned char *to, uint32_t lines)
+{
+    assert(lines <= 15); /* 0x90 + lines */
+    to[-1] = (unsigned char)(0x90 + lines);
+    for (uint32_t i = 0; i < lines; i++, to += LINE_BYTES) {
+        memcpy(to, line, LINE_BYTES);
+        put_sku(traffic, to + 2);
+    }
+    return to;
+}
+
+static uint32_t choose_lines(struct traffic *traffic)
+{
+    uint32_t most = traffic->workload->lines_max;
+
+    return most == 1 ? 1 : 1 + choice_below(choice_random(&traffic->random), most);
+}
+
 /* A reserve with a new id. */
 static unsigned char *put_reserve(struct traffic *traffic, unsigned char *to, bool confirm_now)
 {
-    uint32_t most = traffic->workload->lines_max;
-    uint32_t lines = most == 1 ? 1 : 1 + choice_below(choice_random(&traffic->random), most);
+    uint32_t lines = choose_lines(traffic);
 
-    assert(lines <= 15); /* 0x90 + lines */
     put_serial(traffic->id, ++traffic->serial);
     traffic->units = (uint8_t)lines;
     memcpy(to, reserve, RESERVE_BYTES);
     memcpy(to + RESERVE_ID_AT, traffic->id, ID_BYTES);
     to[RESERVE_PARAMS_AT] = confirm_now ? 0x94 : 0x93;
-    to[RESERVE_BYTES - 1] = (unsigned char)(0x90 + lines);
-    to += RESERVE_BYTES;
-    for (uint32_t i = 0; i < lines; i++, to += LINE_BYTES) {
-        memcpy(to, line, LINE_BYTES);
-        put_sku(traffic, to + 2);
-    }
+    to = put_lines(traffic, to + RESERVE_BYTES, lines);
     if (!confirm_now)
         return to;
     memcpy(to, confirmed, CONFIRMED_BYTES);
@@ -231,6 +261,28 @@ static unsigned char *put_availability(struct traffic *traffic, unsigned char *t
     return to;
 }
 
+static unsigned char *put_double(unsigned char *to, double number)
+{
+    uint64_t bits;
+
+    memcpy(&bits, &number, sizeof bits);
+    bits = __builtin_bswap64(bits);
+    memcpy(to, &bits, sizeof bits);
+    return to + DOUBLE_BYTES;
+}
+
+static unsigned char *put_locate(struct traffic *traffic, unsigned char *to)
+{
+    struct point point = network_point(&traffic->random);
+
+    memcpy(to, locate, LOCATE_BYTES);
+    to = put_lines(traffic, to + LOCATE_BYTES, choose_lines(traffic));
+    memcpy(to, latitude, LATITUDE_BYTES);
+    to = put_double(to + LATITUDE_BYTES, point.lat);
+    memcpy(to, longitude, LONGITUDE_BYTES);
+    return put_double(to + LONGITUDE_BYTES, point.lon);
+}
+
 static unsigned char *put(struct traffic *traffic, enum ask ask, unsigned char *to)
 {
     switch (ask) {
@@ -246,6 +298,8 @@ static unsigned char *put(struct traffic *traffic, enum ask ask, unsigned char *
         return put_step(traffic, to, cancel, sizeof cancel - 1);
     case ASK_AVAILABILITY:
         return put_availability(traffic, to);
+    case ASK_LOCATE:
+        return put_locate(traffic, to);
     default:
         assert(ask == ASK_ECHO);
         memcpy(to, echo_template, traffic->echo_bytes);

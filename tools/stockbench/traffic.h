@@ -10,12 +10,14 @@
  *   confirm       94 00 ce MSGID a7 "confirm" 91 b0 ID                                     33 bytes
  *   fulfil        94 00 ce MSGID a6 "fulfil" 91 b0 ID                                      32 bytes
  *   availability  94 00 ce MSGID ac "availability" 92 a7 "default" 91 ab SKU               42 bytes
+ *   locate        94 00 ce MSGID a6 "locate" 93 a7 "network" 91 92 ab SKU 01
+ *                     82 a3 "lat" cb DOUBLE a3 "lon" cb DOUBLE                           65 bytes
  *   echo          94 00 ce MSGID 00 00 00 ...
  *
  * ID is five random characters of the run, three hexadecimal digits of the connection and eight of
  * a serial number: no id is ever reused, because the engine would recognise it and do nothing. SKU
  * is a prefix of four ("SKU-"; "FLA-" in a flash sale; "P" and three digits for items at several
- * places) and seven digits.
+ * places, "N" and three digits in a network) and seven digits.
  */
 #ifndef TOOLS_STOCKBENCH_TRAFFIC_H
 #define TOOLS_STOCKBENCH_TRAFFIC_H

@@ -63,6 +63,13 @@ const struct workload workloads[] = {
         .skus = 1,
     },
     {
+        .name = "locate",
+        .help = "where baskets of 1 to 3 random items could be had, by distance (500 places)",
+        .steps = { ASK_LOCATE },
+        .lines_max = 3,
+        .network = true,
+    },
+    {
         .name = "flash-sale",
         .help = "all on 100 items with --units each, fulfilled when granted; then refusals",
         .steps = { ASK_RESERVE_CONFIRMED },
@@ -107,6 +114,7 @@ const char *ask_name(enum ask ask)
         [ASK_FULFIL] = "fulfil",
         [ASK_CANCEL] = "cancel",
         [ASK_AVAILABILITY] = "availability",
+        [ASK_LOCATE] = "locate",
         [ASK_RETURN] = "return",
         [ASK_ECHO] = "echo",
     };

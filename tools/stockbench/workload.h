@@ -21,6 +21,7 @@ enum ask {
     ASK_FULFIL,
     ASK_CANCEL,
     ASK_AVAILABILITY,
+    ASK_LOCATE,
     ASK_RETURN, /* replay only */
     ASK_ECHO,
     ASK_KINDS,
@@ -36,11 +37,12 @@ struct workload {
     enum driver driver;
     enum ask steps[STEPS_MAX]; /* ASK_NONE: the script ends here */
     uint32_t reads;            /* so many of 100 messages are reads instead of the next step */
-    uint32_t lines_max;        /* lines of a reserve: 1 to this */
+    uint32_t lines_max;        /* lines of a reserve or a locate: 1 to this */
     uint32_t skus;             /* of an availability */
     uint32_t items;            /* 0: from the options */
     double zipf;               /* exponent; 0: uniform */
     bool flash;                /* finite stock; running out is no error */
+    bool network;              /* its items are at the places of network.h */
 };
 
 /* NULL: no workload has that name. */
