@@ -71,6 +71,7 @@ struct racer {
 struct race_tables {
     uint32_t items, pools, reservations; /* 0: plenty */
     bool keep_records;                   /* as evidence for returns that name a reservation */
+    const struct zone_source *zones;     /* NULL: orders know no opening hours */
 };
 
 /* Ends the program. */
@@ -84,6 +85,9 @@ void race_open(struct race *race, unsigned contexts, const struct race_tables *t
  * racer's tally is left in racers. */
 void race_run(struct race *race, unsigned count, void (*work)(struct racer *racer),
               struct racer racers[RACERS_MAX]);
+
+/* The time that its threads are given next. */
+uint64_t race_ms(struct race *race);
 
 /* Lets that much time pass, expires what is due, and checks and compares everything. Prints a
  * summary. */

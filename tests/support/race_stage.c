@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What is set up before a race, and summed up after it. */
+#include "engine/ledger/ctx.h"
+#include "tests/support/race_rig.h"
+
+/* Seat 0, used by this thread while no other works. */
+static struct ctx *sit_down(struct race *race)
+{
+    struct ctx *ctx = ledger_ctx(race->ledger, 0);
+    uint64_t now = race_ms(race);
+    ledger_begin(ctx, now, now);
+    return ctx;
+}
+
+void race_stock(struct race *race, struct text sku, struct text location, int64_t qty)
+{
+    static uint64_t next;
+    struct race_name id;
+    struct movement_result result;
+    struct ctx *ctx = sit_down(race);
+    struct movement m = {
+        .id = race_name(&id, '!', ++next), .sku = sku, .location = location, .qty = qty
+    };
+    if (ledger_receive(ctx, &m, &result) != CODE_OK)
+        race_fail("receive: %s", ctx_failure(ctx)->message);
+    ledger_end(ctx);
+}
+
+void race_add_location(struct race *race, const char *code)
+{
+    uint64_t lsn;
+    struct ctx *ctx = sit_down(race);
+    struct location_setting s = { .code = text_of(code) };
+    if (ledger_set_location(ctx, &s, &lsn) != CODE_OK)
+        race_fail("location_set: %s", ctx_failure(ctx)->message);
+    ledger_end(ctx);
+}
+
+void race_set_channel(struct race *race, const struct channel_setting *s)
+{
+    uint64_t lsn;
+    struct ctx *ctx = sit_down(race);
+    if (ledger_set_channel(ctx, s, &lsn) != CODE_OK)
+        race_fail("channel_set: %s", ctx_failure(ctx)->message);
+    ledger_end(ctx);
+}
+
+void race_sum(struct race *race, struct text sku, int64_t *on_hand, int64_t *reserved)
+{
+    struct stock_view view;
+    struct ctx *ctx = sit_down(race);
+    if (ledger_stock(ctx, sku, &view) != CODE_OK)
+        race_fail("stock: %s", ctx_failure(ctx)->message);
+    *on_hand = view.on_hand;
+    *reserved = view.reserved;
+    ledger_end(ctx);
+}
