@@ -137,14 +137,19 @@ static enum code buy(struct racer *racer, const char *channel, const char *sku, 
 {
     struct race_name id;
     struct reservation_view view;
-    struct order_line line = { .sku = text_of(sku), .qty = qty };
+    struct order_line lines[2] = { { .sku = text_of(sku), .qty = qty } };
     struct order order = { .id = race_name(&id, (char)('a' + racer->index),
                                            (uint64_t)++racer->tally[NUMBER]),
                            .channel = text_of(channel),
-                           .lines = &line,
+                           .lines = lines,
                            .line_count = 1 };
     if (place)
-        line.location = text_of(place);
+        lines[0].location = text_of(place);
+    if (qty > 1) { /* it leaves as much if it asks for the same item twice */
+        lines[1] = lines[0];
+        lines[0].qty -= lines[1].qty = qty / 2;
+        order.line_count = 2;
+    }
     enum code code = racer_reserve(racer, &order, &view);
     RACE_MUST(code == CODE_OK || code == CODE_INSUFFICIENT_STOCK, "buy: %s",
               ctx_failure(racer->ctx)->message);
