@@ -15,8 +15,8 @@ enum code check_order(struct ctx *ctx, const struct order *order);
 
 /*
  * Plans the draws of an order, and when each is ready. Unless *resolved, which it sets, pins the
- * catalogue and looks up in it what the order names. *timed: not all draws are ready at once. CODE_OK, CODE_DEFERRED or a refusal. (One
- * function, so that a reserve pays for one call.)
+ * catalogue and looks up in it what the order names. *timed: not all draws are ready at once.
+ * CODE_OK, CODE_DEFERRED or a refusal. (One function, so that a reserve pays for one call.)
  */
 enum code plan_order(struct ctx *ctx, const struct order *order, struct order_plan *s,
                      bool *resolved, bool *timed);
