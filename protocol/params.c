@@ -393,7 +393,7 @@ static void take_rows(struct params *params, const struct option *option, struct
     list.level = 0;
     list.left[0] = 1;
     uint32_t count = param_list(&list, option->name, (uint32_t)option->max, option->what);
-    for (uint32_t i = 0; i < count; i++)
+    for (uint32_t i = 0; i < count && params_good(&list); i++) /* a bad row stays entered */
         option->row(&list, rows->at, i);
     rows->count = params_good(params) ? count : 0;
     params->wire = list.wire;

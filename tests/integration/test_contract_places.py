@@ -79,6 +79,7 @@ class Calendars(Case):
             ("week", [[1, 1440, 1441]], "week[0] from"), ("week", [[1, 0, 1441]], "week[0] to"),
             ("week", [[1, 60, 60]], "week[0] to"), ("week", [[1, 60, 59]], "week[0] to"),
             ("week", [["mon", 0, 60]], "week[0] weekday"), ("week", [[1, 540.5, 600]], "week[0] from"),
+            ("week", [[9, 0, 60], [1, 0, 60]], "week[0] weekday"), ("extra", [["x", 0, 1], ["y", 0, 1]], "extra[0] date"),
             ("week", [[1, 540, 720], [2, 0, 60], [1, 719, 800]], "week[2]"), ("week", [[1, 0, 60]] * 2, "week[1]"),
             ("closed", "2026-12-25", "closed"), ("closed", ["2026-02-29"], "closed[0]"),
             ("closed", ["2026-12-25", "2026-13-01"], "closed[1]"), ("closed", ["26-12-25"], "closed[0]"),
@@ -130,6 +131,7 @@ class Places(Case):
         for option, bad, names in (
             ("calendar", unique("ghost"), "calendar"), ("calendar", "a b", "calendar"), ("calendar", 1, "calendar"),
             ("dispatch", [[1, 1440]], "dispatch[0] minute"), ("dispatch", [[1, 1], [0, 1]], "dispatch[1] weekday"),
+            ("dispatch", [[0, 1], [1, 1]], "dispatch[0] weekday"),
             ("dispatch", [[1]], "dispatch[0]"), ("dispatch", [960], "dispatch[0]"), ("dispatch", "mon", "dispatch"),
             ("safety", -1, "safety"), ("safety", MAX_POOL + 1, "safety"), ("safety", "1", "safety"),
         ):
