@@ -96,7 +96,7 @@ static bool zone_fits(struct complaint *c, const struct calendar_setting *s,
 {
     if (s->tz.len > ZONE_MAX || !text_is_utf8(s->tz))
         return complain(c, CODE_BAD_REQUEST, "tz must be at most %d bytes of UTF-8", ZONE_MAX);
-    if (s->recorded)
+    if (s->recorded || !zones)
         return true;
     char name[ZONE_MAX + 1] = "";
     struct zone_change change;

@@ -52,7 +52,8 @@ struct calendar calendar_new(struct text code);
 bool calendar_copy(struct calendar *to, const struct calendar *from);
 void calendar_release(struct calendar *c);
 
-/* CODE_OK, or the code and message of the first thing that is wrong with the setting. */
+/* CODE_OK, or the code and message of the first thing that is wrong with the setting. Without zones
+ * no zone is looked up. */
 enum code calendar_check(const struct calendar_setting *s, const struct zone_source *zones,
                          char *message, size_t size);
 

@@ -73,6 +73,13 @@ static void expect_closed(const int32_t *closed, uint32_t count, enum code wante
            wanted, says);
 }
 
+Test(calendar, looks_up_no_zone_without_zones)
+{
+    struct calendar_setting s = { .code = text_of("shop"), .has_tz = true };
+    s.tz = text_of("Mars/Base");
+    cr_expect_eq(calendar_check(&s, NULL, message, sizeof message), CODE_OK);
+}
+
 Test(calendar, checks_its_code)
 {
     struct calendar_setting s = { .code = text_of("no code") };
