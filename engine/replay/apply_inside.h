@@ -8,6 +8,7 @@
 #include "engine/log/record.h"
 
 struct ledger;
+struct pool;
 struct ctx;
 
 /* One record being applied to the ledger. */
