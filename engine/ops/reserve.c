@@ -138,14 +138,18 @@ static void look_until_stable(struct ctx *ctx, struct order_plan *s, uint32_t it
  * A channel with a buffer must leave that many units of the item, over all its pools. With a single
  * pool the take itself checks that. With several, the takes are followed by another look at the
  * sum, which counts every order that took before it. The sum existed, at the start of the look,
- * only if no give came in between: otherwise a unit that moved may have been counted twice.
+ * only if no give came in between: otherwise a unit that moved may have been counted twice. Of an
+ * item that a partial order got nothing of, there may be less than the buffer.
  */
 static enum code leave_buffer(struct ctx *ctx, struct txn *t)
 {
     struct reserving *r = (struct reserving *)t;
     struct order_plan *s = r->plan;
-    for (uint32_t i = 0; !r->guarded && i < r->order->line_count; i++) { /* @buffer */
-        look_until_stable(ctx, s, s->items[i]);
+    for (uint32_t i = 0; !r->guarded && i < s->draw_count; i++) { /* @buffer */
+        uint32_t item = key_item(s->draws[i].key);
+        if (i > 0 && item == key_item(s->draws[i - 1].key))
+            continue;
+        look_until_stable(ctx, s, item);
         if (s->found.total < s->channel->buffer || (s->found.pools > 1 && !s->found.stable))
             return CODE_DEFERRED;
     }

@@ -452,6 +452,21 @@ Test(sourcing, a_partial_order_leaves_the_buffer)
     expect_missing(0, "tea", 1);
 }
 
+/* Another channel, without a buffer, may have sold them. */
+Test(sourcing, what_is_below_the_buffer_is_missing_and_stops_nothing)
+{
+    struct order_line lines[2] = { LINE("tea", 2, FREE), LINE("cup", 1, FREE) };
+    add_cities();
+    set_channel("priority", 3);
+    receive("tea", "main", 5);
+    receive("tea", "rome", 5);
+    receive("cup", "main", 1);
+    receive("cup", "rome", 1);
+    must(reserve_partly("r", lines, 2));
+    cr_expect_eq(view.draw_count, 1);
+    expect_missing(0, "cup", 1);
+}
+
 Test(sourcing, lines_of_one_sku_share_what_is_there)
 {
     struct order_line lines[3] = { LINE("tea", 4, FREE), LINE("tea", 3, "rome", 4),
