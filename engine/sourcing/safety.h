@@ -40,7 +40,7 @@ static inline int64_t leaves_in_pool(const struct leaves *l, uint64_t key, uint3
 {
     uint64_t word = l->set ? stocking_at(l->items, unit) : 0;
     if (!stocking_stocked(word))
-        return NOT_STOCKED;
+        return NOT_STOCKED; /* @not-stocked */
     if (l->ignores || owner_kind(key_owner(key)) != POOL_SHARED)
         return 0;
     int64_t of_place = l->of_places ? l->of_places[key_location(key)] : 0;

@@ -442,7 +442,7 @@ struct pool *pool_make_in_room(struct items *items, uint32_t item, uint16_t loca
         uint64_t none = 0;
         if (pool && atomic_compare_exchange_strong_explicit(
                         &pool->key, &none, key, memory_order_acq_rel, memory_order_acquire)) {
-            inherit_stocking(items, item, location, pool);
+            inherit_stocking(items, item, location, pool); /* @inherit-stocking */
             return pool;
         }
         if (!pool || none == key) { /* no memory, or the pool exists already */

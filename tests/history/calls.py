@@ -88,7 +88,7 @@ class Change:
 
 MOVEMENTS = ("receive", "adjust", "count")
 STEPS = ("confirm", "fulfil", "cancel")
-SETTINGS = ("location_set", "channel_set", "item_set")
+SETTINGS = ("location_set", "channel_set", "item_set", "stocking_set")
 READS = ("availability", "stock", "hello")  # their lsn is where the log stood
 MAY_FAIL = {
     "reserve": ("insufficient_stock",),

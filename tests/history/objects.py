@@ -6,7 +6,7 @@ touches, at an instant of its own between being asked and being answered: what a
 several pools, and what a cancel gives back to them, is done pool by pool. What must hold there:
 
   V1  a reserve takes from a pool that has enough (on a channel that sells from one place, with the
-      buffer left over); a fulfil and an adjustment downwards find the units on hand; a count
+      buffer left over) beside what the channel leaves there (leaves.py); a fulfil and an adjustment downwards find the units on hand; a count
       finds what it says that it found;
   V2  a refusal is true: at one instant of the call so little was available, of what was decided;
   V3  a question sees each pool as it was at one instant of the call, pool after pool. It may count
@@ -31,6 +31,7 @@ import itertools
 import math
 
 from calls import MOVEMENTS, STEPS, Violation
+from leaves import Leaves
 from linear import DONE, START, Event, Look, Shade
 from witness import Reservation, may_step, step
 
@@ -81,6 +82,7 @@ class Item:
         self.events, self.looks, self.shades = [], [], []
         self.dated = []  # (lsn, hi, key) of the events, in lsn order
         pools = builder.witness.before[era][0]
+        self.leaves = Leaves(self.history, sku)
         self.start = tuple(
             figure for place in self.places for figure in pools.get((sku, place), (0, 0))
         )
@@ -122,6 +124,11 @@ class Item:
         channel = self.history.channels[code]
         return [self.at(place) for place in channel["locations"]], channel["buffer"]
 
+    def left(self, call, channel, pools):
+        """What the channel may have left of the pools: {pool: units} for each combination."""
+        each = [self.leaves.at(self.places[pool], call, channel) for pool in pools]
+        return [dict(zip(pools, units)) for units in itertools.product(*each)]
+
     # ---- events
 
     def add_change(self, change):
@@ -151,7 +158,9 @@ class Item:
             call = change.told[0]
             pools, buffer = self.channel(call.params[1])
             one_pool = len(pools) == 1 and len(call.lines) == 1
-            available = reserved + (buffer if one_pool else 0)
+            place, channel = self.places[pool], call.params[1]
+            stays = min(min(self.leaves.at(place, one, channel)) for one in change.calls)
+            available = reserved + stays + (buffer if one_pool else 0)
         elif change.kind == "count":
             exactly = change.told[0].params[3] - on_hand
         elif on_hand < 0:
@@ -284,7 +293,8 @@ class Item:
         if change.kind == "reserve" and own:
             pools, buffer = self.channel(call.params[1])
             if buffer and not (len(pools) == 1 and len(call.lines) == 1):
-                self.look(change.lo, change.hi, leaves(pools, buffer), change.say, own)
+                left = [x for one in change.calls for x in self.left(one, call.params[1], pools)]
+                self.look(change.lo, change.hi, leaves(pools, buffer, left), change.say, own)
 
     def add_looks(self, call):
         if call.lost:
@@ -298,7 +308,8 @@ class Item:
             for sku, answer in zip(call.params[1], call.result["stock"]):
                 if sku == self.sku:
                     after = self.up_to(call.result["lsn"], call.asked)
-                    advance = sum_over(pools, buffer, answer)
+                    left = self.left(call, call.params[0], pools)
+                    advance = sum_over(pools, buffer, answer, left)
                     self.look(call.asked, call.answered, advance, call.say, after)
 
     def look_stock(self, call):
@@ -336,7 +347,8 @@ class Item:
             if told >= qty:
                 raise Violation("V2: refused, and yet there is enough", [call])
             serving = [p for p in pools if not place or p == self.at(place)]
-            advance = truly_short(pools, serving, buffer, planned, told)
+            left = self.left(call, call.params[1], pools)
+            advance = truly_short(pools, serving, buffer, planned, told, left)
             self.look(call.asked, call.answered, advance, call.say)
 
     def look_refused_adjust(self, call):
@@ -436,7 +448,7 @@ def first_of(progress, seen):
     return frozenset(seen) if progress == START else progress | seen
 
 
-def sum_over(pools, buffer, answer):
+def sum_over(pools, buffer, answer, left):
     """What a channel can sell, summed over its one or two pools, one after the other."""
     assert 1 <= len(pools) <= 2
 
@@ -444,40 +456,45 @@ def sum_over(pools, buffer, answer):
         now = frozenset(free(*figures) for figures in view.seen(pools[0]))
         firsts = first_of(progress, now) if len(pools) == 2 else now
         lasts = [free(*f) for f in view.seen(pools[1])] if len(pools) == 2 else [0]
-        for first, last in itertools.product(firsts, lasts):
-            if max(0, first + last - buffer) == answer:
+        for first, last, stays in itertools.product(firsts, lasts, left):
+            there = sum(max(0, n - stays[pool]) for n, pool in zip((first, last), pools))
+            if max(0, there - buffer) == answer:
                 return DONE
         return firsts if len(pools) == 2 else START
 
     return advance
 
 
-def truly_short(pools, serving, buffer, planned, told):
+def truly_short(pools, serving, buffer, planned, told, left):
     """V2: `told` is what was seen, and at the end of the look no more than that was to be had."""
 
-    def takeable(there):
+    def takeable(there, stays):
+        there = {pool: max(0, units - stays[pool]) for pool, units in there.items()}
         total = sum(there.values())
         mine = sum(there[pool] for pool in serving)
         return max(0, min(mine, total - buffer) - planned)
 
     def advance(progress, view):
         now = {pool: free_at(view.state, pool) for pool in pools}
-        short = takeable(now) <= told
+        short = any(takeable(now, stays) <= told for stays in left)
         if planned:
             return DONE if short else START
         firsts = first_of(progress, frozenset([now[pools[0]]]))
         for first in firsts if len(pools) == 2 else [now[pools[0]]]:
-            if short and takeable({**now, pools[0]: first}) == told:
+            then = {**now, pools[0]: first}
+            if short and any(takeable(then, stays) == told for stays in left):
                 return DONE
         return firsts if len(pools) == 2 else START
 
     return advance
 
 
-def leaves(pools, buffer):
+def leaves(pools, buffer, left):
     def advance(_, view):
-        enough = sum(free_at(view.state, pool) for pool in pools) >= buffer
-        return DONE if enough else START
+        for stays in left:
+            if sum(max(0, free_at(view.state, pool) - stays[pool]) for pool in pools) >= buffer:
+                return DONE
+        return START
 
     return advance
 

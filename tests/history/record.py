@@ -3,7 +3,7 @@
 """Records a history of a real stockd under many clients, killed now and then, and checks it.
 
 record.py [--seed N] [--clients N] [--items N] [--calls N] [--crashes N] [--workers N]
-          [--durability always|none] [--stockd PROGRAM] [--keep FILE]
+          [--durability always|none] [--settings] [--stockd PROGRAM] [--keep FILE]
 
 The seed decides what is asked and when it is killed; who is first is up to the machine. A history
 that nothing explains is kept, and checked again by check.py FILE.
@@ -35,6 +35,8 @@ CHANNELS = {
     "web": {"locations": ["main"], "buffer": 1},
     "app": {"locations": PLACES, "buffer": 1},
 }
+# What of an item is sold from where changes too: with one channel more, which sells safety stock.
+TILL = {"till": {"locations": ["main"], "buffer": 0, "ignore_safety": True}}
 BOSS = 1000  # the number of the client that sets up and looks around after a crash
 
 
@@ -62,9 +64,9 @@ class Boss:
         self.lines.append(line)
         return result
 
-    def set_up(self, items):
+    def set_up(self, items, channels):
         self.call("location_set", "annex", {"priority": 200})
-        for code, channel in CHANNELS.items():
+        for code, channel in channels.items():
             self.call("channel_set", code, dict(channel))
         for item in range(items):
             for place in PLACES:
@@ -84,6 +86,7 @@ class Recording:
         self.folder = tempfile.TemporaryDirectory(prefix="stockd-history-")
         self.notes = os.path.join(self.folder.name, "notes")
         self.boss = Boss()
+        self.channels = {**CHANNELS, **(TILL if options.settings else {})}
         self.crashes, self.recovered = [], []
 
     def run(self):
@@ -93,9 +96,10 @@ class Recording:
         arguments += ["--durability", o.durability]
         with Server(*arguments) as self.server:
             self.boss.connect(self.server)
-            self.boss.set_up(o.items)
+            self.boss.set_up(o.items, self.channels)
             command = [RECORDER, self.server.unix, self.notes, o.seed, o.clients, o.items, o.calls]
             command.append(int(o.patience * max(1, stockd_harness.SLOW)))
+            command.append(int(o.settings))
             self.recorder = spawn(
                 [str(word) for word in command],
                 stdin=subprocess.PIPE,
@@ -172,10 +176,10 @@ class Recording:
             "seed": o.seed,
             "command": f"--seed {o.seed} --clients {o.clients} --items {o.items} "
             f"--calls {o.calls} --crashes {o.crashes} --workers {o.workers} "
-            f"--durability {o.durability}",
+            f"--durability {o.durability}{' --settings' * o.settings}",
             "durability": o.durability,
             "places": PLACES,
-            "channels": CHANNELS,
+            "channels": self.channels,
             "crashes": self.crashes,
             "recovered": self.recovered,
         }
@@ -194,9 +198,13 @@ def parse(arguments):
     parser.add_argument("--keep", help="where to write the history; else only if it fails")
     parser.add_argument("--durability", default="always", help="none: calls are shorter, so that less "
                         "may have happened meanwhile; only without crashes")
+    parser.add_argument("--settings", action="store_true", help="safety stock and what is stocked "
+                        "change; only without crashes: a setting has no id by which to ask again")
     options = parser.parse_args(arguments)
     if options.durability == "none" and options.crashes:
         parser.error("without durability a crash may lose what was answered")
+    if options.settings and options.crashes:
+        parser.error("after a crash nobody knows which settings were made")
     if stockd_harness.SANITIZED:
         options.calls = max(1, options.calls // 4)
     return options

@@ -25,6 +25,7 @@ static struct {
     uint64_t seed;
     unsigned clients, items, calls;
     int patience_ms;
+    bool settings; /* safety stock changes, and what is stocked */
 } options;
 
 /* How many times "go" was said; both under the lock. */
@@ -151,6 +152,7 @@ static void start(struct client *client, pthread_t *thread, unsigned number)
                                           .random = { options.seed * 1000 + number },
                                           .client = number,
                                           .items = options.items,
+                                          .settings = options.settings,
                                           .wanting = -1 };
     if (!client->notes || pthread_create(thread, NULL, run, client) != 0) {
         perror(name);
@@ -170,8 +172,9 @@ static void say(bool end)
 
 static void read_options(int count, char **arguments)
 {
-    if (count != 8) {
-        fputs("usage: recorder ADDRESS NOTES SEED CLIENTS ITEMS CALLS PATIENCE_S\n", stderr);
+    if (count != 9) {
+        fputs("usage: recorder ADDRESS NOTES SEED CLIENTS ITEMS CALLS PATIENCE_S SETTINGS\n",
+              stderr);
         exit(2);
     }
     options.address = arguments[1];
@@ -181,6 +184,7 @@ static void read_options(int count, char **arguments)
     options.items = (unsigned)strtoul(arguments[5], NULL, 10);
     options.calls = (unsigned)strtoul(arguments[6], NULL, 10);
     options.patience_ms = (int)strtol(arguments[7], NULL, 10) * 1000;
+    options.settings = strcmp(arguments[8], "1") == 0;
     if (options.clients < 1 || options.clients > CLIENTS_MOST || options.items < 1)
         exit(2);
 }

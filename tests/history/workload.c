@@ -48,8 +48,8 @@ static void finish(struct request *request, stockd_pack *pack)
 
 static const char *any_channel(struct workload *w)
 {
-    static const char *const channels[] = { "default", "default", "default", "web", "app" };
-    return channels[random_below(&w->random, 5)];
+    static const char *const channels[] = { "default", "default", "default", "web", "app", "till" };
+    return channels[random_below(&w->random, w->settings ? 6 : 5)];
 }
 
 static void pack_order_options(struct workload *w, stockd_pack *pack)
@@ -141,6 +141,29 @@ static void ask_movement(struct workload *w, struct request *request, const char
     finish(request, &pack);
 }
 
+/* Each says all that it can say, so that nothing need be known of earlier ones; and has a number of
+ * its own, so that none is already set. */
+static void ask_setting(struct workload *w, struct request *request)
+{
+    stockd_pack pack;
+    bool stocking = random_chance(&w->random, 75);
+    uint64_t number = (uint64_t)w->client * 1000000 + w->number++;
+    begin(request, &pack, stocking ? "stocking_set" : "item_set", stocking ? 3 : 2);
+    pack_sku(&pack, any_item(w));
+    if (stocking)
+        stockd_pack_str(&pack, places[random_below(&w->random, 2)]);
+    stockd_pack_map(&pack, stocking ? 3 : 2);
+    stockd_pack_str(&pack, "safety");
+    stockd_pack_u64(&pack, (uint64_t)random_below(&w->random, 3));
+    stockd_pack_str(&pack, stocking ? "lead_time_s" : "low_stock");
+    stockd_pack_u64(&pack, number);
+    if (stocking) {
+        stockd_pack_str(&pack, "stocked");
+        stockd_pack_bool(&pack, random_chance(&w->random, 70));
+    }
+    finish(request, &pack);
+}
+
 static void ask_availability(struct workload *w, struct request *request)
 {
     stockd_pack pack;
@@ -190,7 +213,9 @@ static void ask_again(struct workload *w, struct request *request)
 static void choose(struct workload *w, struct request *request)
 {
     int dice = random_below(&w->random, 100);
-    if (w->wanting >= 0 && dice < 8)
+    if (w->settings && random_chance(&w->random, 3))
+        ask_setting(w, request);
+    else if (w->wanting >= 0 && dice < 8)
         ask_movement(w, request, "receive", (unsigned)w->wanting, random_between(&w->random, 1, 2));
     else if (dice < 44)
         ask_reserve(w, request);
@@ -210,9 +235,11 @@ static void choose(struct workload *w, struct request *request)
         ask_again(w, request);
 }
 
+/* One that others may send again: a setting has no id by which it would be the same. */
 static bool is_change(const struct request *request)
 {
-    return strcmp(request->method, "availability") != 0 && strcmp(request->method, "stock") != 0 &&
+    return strstr(request->method, "_set") == NULL &&
+           strcmp(request->method, "availability") != 0 && strcmp(request->method, "stock") != 0 &&
            strcmp(request->method, "reservation") != 0;
 }
 

@@ -39,6 +39,7 @@ struct workload {
     struct board *board;
     struct random random;
     unsigned client, number, items;
+    bool settings;           /* it changes safety stock, and what is stocked where */
     int wanting;             /* the item that it was refused last; -1: none */
     struct order_note order; /* of the request at hand, if it is a fresh reserve */
     struct request before[ASKED_BEFORE];

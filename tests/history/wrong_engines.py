@@ -51,6 +51,7 @@ BEFORE_GIVE = ("before", "give", "if (kind->gives) linger();")
 # A change: ("before" or "after", marker, code), ("replace", marker, code in place of its line), or
 # ("declare", marker, code behind the includes of its file).
 CRASHES = ("--crashes", "8", "--calls", "150")
+SETTINGS = ("--crashes", "0", "--durability", "none", "--calls", "300", "--settings")
 WRONG = {
     "lingering": (
         "none",
@@ -163,6 +164,21 @@ WRONG = {
         "the buffer over several pools is not looked at after the takes",
         [("before", "buffer", "if (true) return CODE_OK;")],
         "race/moment",
+    ),
+    "safety_sold": (
+        "safety stock is sold",
+        [("replace", "safety", "return 0;")],
+        SETTINGS,
+    ),
+    "not_stocked_sold": (
+        "what is not stocked is sold",
+        [("replace", "not-stocked", "return 0;")],
+        SETTINGS,
+    ),
+    "stocking_not_inherited": (
+        "an allotment that comes later has no stocking",
+        [("replace", "inherit-stocking", "")],
+        "race/stocking",
     ),
     "lost_update": (
         "a pool's word is stored, not swapped",
