@@ -21,7 +21,7 @@ LOCAL_TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d\d:\d\d"
 COMMANDS = (
     "ping", "health", "info", "location set", "location list", "channel set", "channel list", "item set", "item list", "item", "lookup",
     "location show", "channel show", "receive", "adjust",
-    "count", "return", "allot", "stock", "availability", "reserve", "extend", "confirm", "fulfil", "cancel", "reservation",
+    "count", "return", "allot", "stock", "availability", "promise", "locate", "reserve", "extend", "confirm", "fulfil", "cancel", "reservation",
     "calendar set", "calendar list", "calendar show", "stocking set", "stocking list",
     "import stock", "import calendars", "import places", "import channels", "import items", "import stocking",
     "export stock", "export calendars", "export places", "export channels", "export items", "export stocking", "replay", "demo", "changes", "watch",
@@ -81,7 +81,7 @@ class Help(unittest.TestCase):
     def test_what_has_no_effect_is_not_offered(self):
         for name in COMMANDS:
             text = self.run_ctl(*name.split(), "--help").out
-            for word in ("nearest", "--low-stock", "--backorder-limit", "token"):
+            for word in ("--low-stock", "--backorder-limit", "token"):
                 self.assertNotIn(word, text, name)
 
     def test_usage_errors(self):
@@ -478,6 +478,43 @@ class Reservations(StockctlTestCase):
         self.assertRegex(out, r"(?m)^op +\S+$")
 
 
+class Where(StockctlTestCase):
+    def setUp(self):
+        super().setUp()
+        self.shop, self.depot, self.sku = unique("s"), unique("d"), unique("TEE")
+        self.web = unique("web")
+        self.ctl("location", "set", self.shop, "--lat", "48.86", "--lon", "2.35", "--ships", "no")
+        self.ctl("location", "set", self.depot, "--lat", "45.76", "--lon", "4.84", "--pickup", "no")
+        self.ctl("channel", "set", self.web, "--locations", f"{self.shop},{self.depot}")
+        self.ctl("receive", self.sku, self.shop, "3")
+        self.ctl("receive", self.sku, self.depot, "5")
+
+    def test_promise(self):
+        out = self.ctl("promise", self.web, f"{self.sku}:7")
+        self.assertRegex(out, rf"^complete  no\n\nSKU +LOCATION +QTY  READY\n"
+                              rf"{self.sku} +{self.depot} +5  {LOCAL_TIME}\n\n"
+                              rf"MISSING +QTY\n{self.sku} +2\n$")
+        self.assertRegex(self.ctl("promise", self.web, self.sku), r"^complete  yes\n")
+        collected = self.json("promise", self.web, self.sku, "--mode", "pickup", "--at", self.shop)
+        self.assertEqual(collected["lines"][0][1], self.shop)
+        self.assertEqual(self.json("promise", self.web, self.sku, "--exclude", self.depot)["lines"], [])
+        late = self.json("promise", self.web, self.sku, "--by", "2020-01-01T00:00:00")
+        self.assertFalse(late["complete"])
+        self.assertEqual(self.json("stock", self.sku)["reserved"], 0)  # nothing is held
+
+    def test_locate(self):
+        paris = ("--lat", "48.9", "--lon", "2.3")
+        out = self.ctl("locate", self.web, f"{self.sku}:4", *paris)
+        self.assertRegex(out, rf"^LOCATION +KM  COMPLETE  READY +AVAILABLE\n"
+                              rf"{self.depot} +39\d\.\d  yes +{LOCAL_TIME}  {self.sku}:5\n$")
+        [option] = self.json("locate", self.web, f"{self.sku}:4", "--mode", "pickup")["options"]
+        self.assertEqual((option["location"], option["complete"], option["distance_km"]),
+                         (self.shop, False, None))
+        self.assertEqual(self.json("locate", self.web, self.sku, *paris, "--within", "100")["options"], [])
+        self.assertIn("--lat", self.ctl("locate", "--help"))
+        self.ctl("locate", self.web, f"{self.sku}:1@{self.shop}", expect=USAGE)
+
+
 class Demo(StockctlTestCase):
     def check_network(self):
         places = [p for p in self.json("location", "list")["locations"] if p["code"] != "main"]
@@ -509,6 +546,11 @@ class Demo(StockctlTestCase):
             stockings = self.json("stocking", "list")["stockings"]
             self.assertIn(False, {s["stocked"] for s in stockings})
             self.assertTrue(any(s["lead_time_s"] for s in stockings))
+        with self.subTest("what could be collected near a place"):
+            near = self.json("locate", "collect", "KEYR-MAP", "--mode", "pickup", "--lat", "48.86",
+                             "--lon", "2.35", "--within", "15")["options"]
+            self.assertTrue(near)
+            self.assertEqual({option["location"].split("-")[0] for option in near}, {"paris"})
         with self.subTest("tills sell safety stock, click and collect does not"):
             till, online = (self.json("availability", channel, "KEYR-MAP")["stock"]
                             for channel in ("pos", "collect"))

@@ -143,7 +143,7 @@ static const struct option channel_options[] = {
     { "locations", "A,B", "the locations it sells from (all)", "locations", OPTION_LIST },
     { "buffer", "N", "units of each item that it neither shows nor sells", "buffer", OPTION_COUNT },
     { "hold-ttl", "DURATION", "how long a reservation is held", "hold_ttl_ms", OPTION_MILLIS },
-    { "sourcing", "RULE", "priority, fewest or balance", "sourcing", OPTION_TEXT },
+    { "sourcing", "RULE", "priority, nearest, fewest or balance", "sourcing", OPTION_TEXT },
     { "ignore-safety", "yes|no", "yes: sells the safety stock too", "ignore_safety", OPTION_BOOL },
     { .name = NULL },
 };

@@ -5,8 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* [[sku, qty, location?], ...] from the positional arguments after the first. */
-static int pack_lines(const struct args *args, bool with_location, stockd_pack *pack)
+int pack_lines(const struct args *args, bool with_location, stockd_pack *pack)
 {
     struct order_line line;
 

@@ -88,6 +88,7 @@ extern const struct command catalogue_commands[];
 extern const struct command place_commands[];
 extern const struct command stock_commands[];
 extern const struct command history_commands[];
+extern const struct command where_commands[];
 extern const struct command order_commands[];
 extern const struct command feed_commands[];
 extern const struct command bulk_commands[];
@@ -142,6 +143,9 @@ struct order_line {
 };
 
 int args_order_line(const struct args *args, const char *text, struct order_line *out);
+
+/* cmd_order.c. Packs [[sku, qty, location?], ...] from the positional arguments after the first. */
+int pack_lines(const struct args *args, bool with_location, stockd_pack *pack);
 
 /* ---- nearest.c: mistyped names ------------------------------------------------------------- */
 

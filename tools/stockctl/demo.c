@@ -294,14 +294,16 @@ static void print_trials(const struct ctl *ctl, const struct demo *demo)
            "  %s stock %s\n"
            "  %s availability web %s %s\n"
            "  %s availability pos %s %s\n"
+           "  %s locate collect %s %s --mode pickup --lat 48.86 --lon 2.35 --within 20\n"
+           "  %s promise web %s:2 %s --lat 48.86 --lon 2.35\n"
            "  %s reserve web %s:2 %s --ttl 15m --id MY-1\n"
            "  %s confirm MY-1\n"
            "  %s fulfil MY-1\n"
            "  %s reservation %s\n"
            "  %s reserve pos %s:9999 --at berlin\n"
            "  %s export stock | head\n",
-           call, call, call, sku, call, sku, other, call, sku, other, call, sku, other, call, call,
-           call, part, call, sku, call);
+           call, call, call, sku, call, sku, other, call, sku, other, call, sku, other, call, sku,
+           other, call, sku, other, call, call, call, part, call, sku, call);
     free(call);
 }
 

@@ -73,6 +73,8 @@ char *show_text(const char *key, stockd_value value)
         return number_text(key, number);
     if (stockd_value_str(value, &bytes, &len))
         return len > 0 ? text_clean(bytes, len) : text_format("-");
+    if (stockd_value_double(value, &real) && ends_with(key, "_km"))
+        return text_format("%.1f", real);
     if (stockd_value_double(value, &real))
         return text_format("%.10g", real);
     if (stockd_value_kind(value) == STOCKD_KIND_ARRAY && hours_key(key, &form))
