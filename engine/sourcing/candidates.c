@@ -91,19 +91,18 @@ static inline bool in_time(const struct ctx *ctx, const struct demand *demand, u
 }
 
 /* A template: the question how much is available, which is asked most often, has no line that is
- * bound, no plan, and the usual demand. */
+ * bound, no plan, and the usual demand; and of most items the channel leaves nothing (leaves:
+ * NULL). */
 static inline __attribute__((always_inline)) void
 walk_pools(struct ctx *ctx, const struct channel *channel, const struct demand *demand,
-           uint32_t index, const struct location *bound, const struct planned *planned,
-           struct candidates *s)
+           const struct leaves *leaves, uint32_t index, const struct location *bound,
+           const struct planned *planned, struct candidates *s)
 {
     const struct catalogue *catalogue = ctx->catalogue;
     const struct items *items = &ctx->ledger->items;
     const struct item *item = item_at(items, index);
     uint16_t channel_at = channel_index(catalogue, channel);
     uint16_t bound_at = bound ? location_index(catalogue, bound) : 0;
-    const bool *serves = bound ? demand->serves_bound : demand->serves;
-    struct leaves leaves = leaves_of(ctx, channel, index);
     uint32_t stamp;
     s->count = s->pools = 0;
     s->total = s->takeable = 0;
@@ -120,12 +119,13 @@ walk_pools(struct ctx *ctx, const struct channel *channel, const struct demand *
         if (rank == RANK_NEVER)
             continue;
         uint32_t unit = pool_unit(items, pool);
-        int64_t left = leaves.nothing ? 0 : leaves_in_pool(&leaves, key, unit);
+        int64_t left = leaves ? leaves_in_pool(leaves, key, unit) : 0;
         if (left == NOT_STOCKED)
             continue;
         int64_t gone = left + (planned ? planned->slots[planned_slot(planned, unit)].qty : 0);
         struct candidate c = { .key = key, .unit = unit, .rank = rank };
-        bool serving = (!bound || at == bound_at) && (!serves || serves[at]);
+        bool serving = bound ? at == bound_at && (!demand->serves_bound || demand->serves_bound[at])
+                             : demand->serves[at];
         look_at(s, pool, c, gone, serving && in_time(ctx, demand, key, unit));
     }
     s->stable &= gives_unchanged(item, stamp);
@@ -145,7 +145,8 @@ void candidates_find(struct ctx *ctx, const struct channel *channel, const struc
                      uint32_t index, const struct location *bound, struct planned *planned,
                      struct candidates *s)
 {
-    walk_pools(ctx, channel, demand, index, bound, planned, s);
+    struct leaves leaves = leaves_of(ctx, channel, index);
+    walk_pools(ctx, channel, demand, leaves.nothing ? NULL : &leaves, index, bound, planned, s);
     limit_to_draws(s);
     leave_buffer(channel, s);
 }
@@ -153,7 +154,8 @@ void candidates_find(struct ctx *ctx, const struct channel *channel, const struc
 void candidates_all(struct ctx *ctx, const struct channel *channel, const struct demand *demand,
                     uint32_t index, struct candidates *s)
 {
-    walk_pools(ctx, channel, demand, index, NULL, NULL, s);
+    struct leaves leaves = leaves_of(ctx, channel, index);
+    walk_pools(ctx, channel, demand, leaves.nothing ? NULL : &leaves, index, NULL, NULL, s);
     leave_buffer(channel, s);
 }
 
@@ -208,7 +210,11 @@ bool candidates_first(struct ctx *ctx, const struct channel *channel, const stru
 int64_t channel_available(struct ctx *ctx, const struct channel *channel, uint32_t item)
 {
     struct demand usual = demand_usual(ctx);
-    walk_pools(ctx, channel, &usual, item, NULL, NULL, ctx->candidates);
+    struct leaves leaves = leaves_of(ctx, channel, item);
+    if (leaves.nothing)
+        walk_pools(ctx, channel, &usual, NULL, item, NULL, NULL, ctx->candidates);
+    else
+        walk_pools(ctx, channel, &usual, &leaves, item, NULL, NULL, ctx->candidates);
     limit_to_draws(ctx->candidates);
     leave_buffer(channel, ctx->candidates);
     return ctx->candidates->takeable;
