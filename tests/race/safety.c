@@ -15,7 +15,15 @@
 #include "tests/support/race_rig.h"
 
 enum { SETTER, BUYERS, CONTEXTS = 4 };
-enum { MILLISECONDS = 2500, LEAST = 200, ALL = 1000, STOCK = 20, CLAIMS_MAX = 1 << 16 };
+enum {
+    MILLISECONDS = 2500,
+    SETTINGS_LEAST = 50 * RACE_SCALE,
+    ORDERS_LEAST = 1500 * RACE_SCALE,
+    ALL = 1000,
+    STOCK = 20,
+    ROUNDS = 40,
+    CLAIMS_MAX = 1 << 16
+};
 enum tally { ORDERS, SETTINGS, CLAIMS, NUMBER };
 
 static const char *const places[] = { "main", "east", "far" };
@@ -100,23 +108,17 @@ static void set_till(struct racer *racer)
     atomic_fetch_add(&till_ignores.stamp, 1);
 }
 
-/* Ends with both places as they began: nothing is left there. */
-static void restrict_one(struct racer *racer)
+/* One place after the other, without a pause: an order that sees the first one restricted must not
+ * add to that the second one, restricted a moment later. */
+static void restrict_in_turn(struct racer *racer)
 {
-    const char *place = places[random_below(&racer->random, 2)];
-    switch (random_below(&racer->random, 3)) {
-    case 0:
-        set_stocking(racer, "free", place, false, 0);
-        break;
-    case 1:
-        set_stocking(racer, "free", place, true, ALL);
-        break;
-    default: /* the item's: it holds at "far" only, where there is some too */
-        set_item_safety(racer, "free", ALL);
-        set_item_safety(racer, "free", 0);
-        return;
+    for (int i = 0; i < ROUNDS; i++) {
+        bool stocked = random_chance(&racer->random, 50);
+        set_stocking(racer, "free", places[i % 2], stocked, stocked ? ALL : 0);
+        set_stocking(racer, "free", places[i % 2], true, 0);
     }
-    set_stocking(racer, "free", place, true, 0);
+    set_item_safety(racer, "free", ALL); /* holds at "far" only, where there is some too */
+    set_item_safety(racer, "free", 0);
 }
 
 static void set_something(struct racer *racer, int step)
@@ -126,7 +128,7 @@ static void set_something(struct racer *racer, int step)
     else if (step % 3 == 1)
         set_till(racer);
     else
-        restrict_one(racer);
+        restrict_in_turn(racer);
     racer->tally[SETTINGS]++;
 }
 
@@ -196,14 +198,22 @@ static void buy_tilled(struct racer *racer)
         drop(racer);
 }
 
+/* Mostly so many that there is enough for two orders, but not beside what must stay. */
+static void buy_kept(struct racer *racer)
+{
+    uint64_t lsn;
+    struct random *r = &racer->random;
+    const char *place = random_chance(r, 75) ? places[random_below(r, 3)] : NULL;
+    int64_t qty = random_chance(r, 75) ? random_between(r, 9, 10) : random_between(r, 1, STOCK);
+    if (buy(racer, "default", "kept", place, qty, &lsn) == CODE_OK)
+        drop(racer);
+}
+
 static void buy_some(struct racer *racer)
 {
     uint64_t lsn;
-    const char *place =
-        random_chance(&racer->random, 50) ? places[random_below(&racer->random, 3)] : NULL;
-    if (buy(racer, "default", "kept", place, random_between(&racer->random, 1, STOCK), &lsn) ==
-        CODE_OK)
-        drop(racer);
+    for (int i = 0; i < 3; i++)
+        buy_kept(racer);
     buy_moving(racer);
     buy_tilled(racer);
     RACE_MUST(buy(racer, "two", "free", NULL, 2, &lsn) == CODE_OK,
@@ -213,9 +223,11 @@ static void buy_some(struct racer *racer)
 
 static void play_part(struct racer *racer)
 {
-    unsigned counted = racer->index == SETTER ? SETTINGS : ORDERS;
-    for (int i = 0; !racer_has_done(racer, MILLISECONDS, counted, LEAST); i++) {
-        if (racer->index == SETTER)
+    bool sets = racer->index == SETTER;
+    unsigned counted = sets ? SETTINGS : ORDERS;
+    int64_t least = sets ? SETTINGS_LEAST : ORDERS_LEAST;
+    for (int i = 0; !racer_has_done(racer, MILLISECONDS, counted, least); i++) {
+        if (sets)
             set_something(racer, i);
         else
             buy_some(racer);

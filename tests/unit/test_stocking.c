@@ -204,6 +204,34 @@ Test(stocking, keeps_what_is_not_given)
     cr_expect_eq(available(), 6);
 }
 
+static enum code set_item(struct item_setting s)
+{
+    uint64_t lsn;
+    s.sku = s.sku.at ? s.sku : text_of("tea");
+    return ledger_set_item(ctx, &s, &lsn);
+}
+
+/* A walk that adds up pools meanwhile must not be believed. */
+static void expect_seen(uint32_t stamp)
+{
+    const struct item *tea = item_at(&rig.ledger->items, 0);
+    cr_expect_not(gives_unchanged(tea, stamp));
+    cr_expect(gives_stable(tea, &stamp));
+}
+
+Test(stocking, is_seen_by_a_walk_that_it_comes_into)
+{
+    uint32_t stamp;
+    struct stocking_setting s = tea_at("main");
+    s.has_stocked = true;
+    cr_assert(gives_stable(item_at(&rig.ledger->items, 0), &stamp));
+    set(s);
+    expect_seen(stamp);
+    cr_assert(gives_stable(item_at(&rig.ledger->items, 0), &stamp));
+    cr_assert_eq(set_item((struct item_setting){ .has_safety = true, .safety = 2 }), CODE_OK);
+    expect_seen(stamp);
+}
+
 /* ---- an allotment ---- */
 
 static void not_stocked_at_main(void)
@@ -282,13 +310,6 @@ Test(stocking, of_an_item_without_stock_there_makes_its_pool)
 }
 
 /* ---- details ---- */
-
-static enum code set_item(struct item_setting s)
-{
-    uint64_t lsn;
-    s.sku = s.sku.at ? s.sku : text_of("tea");
-    return ledger_set_item(ctx, &s, &lsn);
-}
 
 Test(stocking, yields_to_nothing_but_its_own_safety)
 {
