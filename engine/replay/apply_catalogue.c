@@ -22,7 +22,8 @@ int apply_item(struct applying *a)
     struct item_fields f;
     const struct item_record *r = &f.fixed;
     if (!item_decode(a->record, &f) || f.name.len > NAME_MAX_BYTES ||
-        f.barcode.len > NAME_MAX_BYTES || f.unit.len > UNIT_MAX || r->decimals > DECIMALS_MAX)
+        f.barcode.len > NAME_MAX_BYTES || f.unit.len > UNIT_MAX || r->decimals > DECIMALS_MAX ||
+        r->safety > QUANTITY_MAX)
         return apply_refuse(a, "it is malformed");
     if (r->item >= items->max_items)
         return apply_no_space(a, "items");

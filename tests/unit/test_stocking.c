@@ -2,6 +2,7 @@
 /* Stockings, and what else an item's settings are worth: what is refused changes nothing; what is
  * set is there after a start, from the journal or from a snapshot. */
 #include <criterion/criterion.h>
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -382,6 +383,28 @@ Test(stocking, decimals_are_fixed_by_the_first_movement)
     ledger_rig_close(&copy);
 }
 
+/* The first movement of an item, of each kind. */
+Test(stocking, decimals_are_fixed_by_any_movement)
+{
+    static enum code (*const movements[])(
+        struct ctx *, const struct movement *,
+        struct movement_result *) = { ledger_receive, ledger_adjust, ledger_count, ledger_return };
+    for (unsigned i = 0; i < 4; i++) {
+        char sku[8], id[8];
+        struct movement_result moved;
+        snprintf(sku, sizeof sku, "new%u", i);
+        snprintf(id, sizeof id, "n%u", i);
+        struct item_setting item = { .sku = text_of(sku), .has_decimals = true, .decimals = 2 };
+        struct movement m = {
+            .id = text_of(id), .sku = text_of(sku), .location = text_of("main"), .qty = 3
+        };
+        cr_assert_eq(set_item(item), CODE_OK);
+        cr_assert_eq(movements[i](ctx, &m, &moved), CODE_OK, "%s", ctx_failure(ctx)->message);
+        item.decimals = 3;
+        cr_expect_eq(set_item(item), CODE_WRONG_STATE, "movement %u", i);
+    }
+}
+
 Test(stocking, decimals_are_free_until_then)
 {
     cr_expect_eq(set_item((struct item_setting){
@@ -397,4 +420,37 @@ Test(stocking, decimals_are_free_until_then)
     cr_expect_eq(set_item((struct item_setting){
                      .sku = text_of("sugar"), .has_decimals = true, .decimals = 7 }),
                  CODE_BAD_REQUEST);
+}
+
+/* ---- a journal that says what cannot be ---- */
+
+static void expect_unreadable(const struct record_head *record)
+{
+    struct ledger_rig other;
+    ledger_rig_open(&other, &rig.config);
+    cr_expect_eq(ledger_apply(other.ledger, record, 4096), -EINVAL);
+    cr_expect(strstr(ctx_failure(ledger_ctx(other.ledger, 0))->message, "malformed"), "%s",
+              ctx_failure(ledger_ctx(other.ledger, 0))->message);
+    ledger_rig_close(&other);
+}
+
+/* It would not fit where it is kept, and say something else there. */
+Test(stocking, with_a_safety_out_of_range_is_not_replayed)
+{
+    static _Alignas(8) unsigned char record[RECORD_MAX];
+    struct item_fields item = { .fixed = { .head = { .type = RECORD_ITEM },
+                                           .low_stock = -1,
+                                           .backorder_limit = -1,
+                                           .safety = (int32_t)QUANTITY_MAX + 1,
+                                           .detailed = 1 },
+                                .sku = text_of("tea") };
+    struct record_builder b = item_begin(record, &item);
+    record_end(&b);
+    expect_unreadable((const struct record_head *)(const void *)record);
+    struct stocking_fields stocking = { .fixed = { .head = { .type = RECORD_STOCKING },
+                                                   .safety = (int32_t)QUANTITY_MAX + 1,
+                                                   .lead_time_s = -1 } };
+    b = stocking_begin(record, &stocking);
+    record_end(&b);
+    expect_unreadable((const struct record_head *)(const void *)record);
 }
