@@ -11,6 +11,7 @@ from check import check
 CHANNELS = {
     "default": {"locations": ["main", "annex"], "buffer": 0},
     "web": {"locations": ["main"], "buffer": 1},
+    "till": {"locations": ["main"], "buffer": 0, "ignore_safety": True},
 }
 LOST = object()
 
@@ -200,6 +201,46 @@ class Checker(unittest.TestCase):
     def test_the_same_id_gives_the_same_answer(self):
         self.good(self.stocked().receive(1, 3, 4, "m1", 1, 10, 1))
         self.bad(self.stocked().receive(1, 3, 4, "m1", 1, 20, 2), "answered differently")
+
+    def stocking(self, qty, stocked, safety, till=False):
+        """A place with that many, and a setting that ran from 10 to 20."""
+        story = self.stocked(qty).call(1, 10, 20, "stocking_set", "a", "main",
+                                       {"stocked": stocked, "safety": safety}, lsn=20)
+        story.look = lambda asked, n: story.call(
+            2, asked, asked + 1, "availability", "till" if till else "default", ["a"], lsn=20,
+            stock=[n])
+        return story
+
+    def test_what_begins_after_a_setting_follows_it(self):
+        self.good(self.stocking(3, True, 2).look(21, 1))
+        self.bad(self.stocking(3, True, 2).look(21, 3), "no order explains a")
+        self.good(self.stocking(3, False, 0).look(21, 0))
+        self.bad(self.stocking(3, False, 0).look(21, 3), "no order explains a")
+        for seen in (1, 3):  # at the same time: before or after
+            self.good(self.stocking(3, True, 2).call(
+                2, 15, 25, "availability", "default", ["a"], lsn=10, stock=[seen]))
+
+    def test_a_till_sees_safety_stock_but_not_what_is_not_stocked(self):
+        self.good(self.stocking(3, True, 2, till=True).look(21, 3))
+        self.bad(self.stocking(3, True, 2, till=True).look(21, 1), "no order explains a")
+        self.good(self.stocking(3, False, 0, till=True).look(21, 0))
+
+    def test_safety_stock_is_not_sold(self):
+        self.good(self.stocking(3, True, 2).reserve(2, 21, 22, "o1", 30, ("a", 1)))
+        self.bad(self.stocking(3, True, 2).reserve(2, 21, 22, "o1", 30, ("a", 2)),
+                 "no order explains a")
+        self.good(self.stocking(3, True, 2).reserve(2, 15, 22, "o1", 30, ("a", 2)))
+        self.good(self.stocking(3, True, 2).refuse(2, 21, 22, "o1", 1, ("a", 2)))
+        self.bad(self.stocking(3, True, 0).refuse(2, 21, 22, "o1", 1, ("a", 2)),
+                 "no order explains a")
+
+    def test_an_items_safety_holds_where_none_is_set(self):
+        def story(n):
+            story = self.stocked(3).call(1, 10, 20, "item_set", "a", {"safety": 2}, lsn=20)
+            return story.see(2, 21, 22, 20, n)
+
+        self.good(story(1))
+        self.bad(story(3), "no order explains a")
 
     def test_the_part_that_is_printed_is_short(self):
         story = self.stocked(5)

@@ -208,7 +208,7 @@ Test(calendar_setting, is_not_laid_out_while_another_thread_sets_something)
     cr_expect(ledger_lay_out(rig.ledger, noon_ms + DAY_MS));
 }
 
-Test(calendar_setting, of_a_ledger_without_zones_is_never_laid_out)
+Test(calendar_setting, is_replayed_without_zones_and_never_laid_out)
 {
     struct ledger_rig other;
     char why[200];
@@ -219,5 +219,6 @@ Test(calendar_setting, of_a_ledger_without_zones_is_never_laid_out)
     cr_assert(ledger_rig_follow(&other, &without, rig.length, noon_ms, why, sizeof why), "%s", why);
     cr_expect(ledger_lay_out(other.ledger, noon_ms));
     cr_expect_null(atomic_load(&other.ledger->catalogue)->calendars[0].timetable);
+    cr_expect(ledgers_equal(rig.ledger, other.ledger, false, why, sizeof why), "%s", why);
     ledger_rig_close(&other);
 }
