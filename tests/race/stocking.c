@@ -55,7 +55,7 @@ static void set_some(struct racer *racer, uint64_t step)
         set(racer, step - AHEAD, true);
 }
 
-/* ---- the allotter ---- */
+/* ---- who brings units there ---- */
 
 static void allot_some(struct racer *racer, uint64_t step)
 {
@@ -70,6 +70,19 @@ static void allot_some(struct racer *racer, uint64_t step)
         RACE_MUST(racer_allot(racer, &a, &result) == CODE_OK, "allot: %s",
                   ctx_failure(racer->ctx)->message);
     }
+}
+
+static void bring_some(struct racer *racer, uint64_t step)
+{
+    struct race_name id, sku;
+    struct movement_result result;
+    struct movement m = { .id = race_name(&id, 'R', step),
+                          .sku = item(&sku, step),
+                          .location = text_of("main"),
+                          .qty = 1 };
+    allot_some(racer, step);
+    RACE_MUST(racer_receive(racer, &m, &result) == CODE_OK, "receive: %s",
+              ctx_failure(racer->ctx)->message);
 }
 
 /* ---- the buyers ---- */
@@ -148,7 +161,7 @@ static void play_part(struct racer *racer)
         if (racer->index == SETTER)
             set_some(racer, step);
         else if (racer->index == ALLOTTER)
-            allot_some(racer, step);
+            bring_some(racer, step);
         else
             buy_some(racer, step);
     }
