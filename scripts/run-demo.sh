@@ -64,7 +64,7 @@ Redis on port $redis_port shows its stock; five orders a second make it move.
 Try, in another terminal:
 
     $bin/stockctl -s $address stock $sku
-    $bin/stockctl -s $address locate collect $sku --mode pickup --lat 48.86 --lon 2.35
+    $bin/stockctl -s $address locate collect $sku --mode pickup --lat 48.86 --lon 2.35 --within 20
     $bin/stockctl -s $address promise web $sku:2 --lat 48.86 --lon 2.35
     $bin/stockctl -s $address calendar show stores-fr
     $bin/stockctl -s $address reserve web $sku:1 --ttl 1m --id my-order

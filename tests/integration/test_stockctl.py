@@ -556,7 +556,11 @@ class Demo(StockctlTestCase):
                             for channel in ("pos", "collect"))
             self.assertGreater(till[0], online[0])
 
+    def refused(self):
+        return self.json("info", "ledger")["ledger"]["refused"]
+
     def test_demo(self):
+        refused = self.refused()
         out = self.ctl("demo", timeout=120)
         self.assertRegex(out, r"^302 locations, 6 channels, 3000 items, \d+ deliveries, 400 orders")
         before = self.exported()
@@ -567,6 +571,8 @@ class Demo(StockctlTestCase):
         with self.subTest("orders in all states"):
             states = {self.state(f"demo-{n:04}") for n in range(1, 41)}
             self.assertEqual(states, {"held", "confirmed", "fulfilled", "cancelled", "expired"})
+        with self.subTest("no order asked for more than a channel may sell"):
+            self.assertEqual(self.refused(), refused)
         with self.subTest("what it says to try works"):
             for line in re.findall(r"(?m)^  stockctl (?:-s \S+ )?(.*)$", out):
                 words = line.replace(" | head", "").split()
