@@ -38,10 +38,11 @@ enum code method_item(struct call *call)
     params_options(&call->params, NULL, 0, NULL);
     if (!params_good(&call->params))
         return call->refusal.code;
+    uint64_t lsn = log_head(call->service->log);
     enum code code = ledger_details(call->ctx, call->sku, &view);
     if (code != CODE_OK)
         return code;
-    reply_map(call, 2 + DETAILS_KEYS, log_head(call->service->log));
+    reply_map(call, 2 + DETAILS_KEYS, lsn);
     pack_key_text(call->out, "sku", view.sku);
     pack_details(call->out, &view);
     return CODE_OK;
@@ -54,10 +55,11 @@ enum code method_lookup(struct call *call)
     params_options(&call->params, NULL, 0, NULL);
     if (!params_good(&call->params))
         return call->refusal.code;
+    uint64_t lsn = log_head(call->service->log);
     enum code code = ledger_lookup(call->ctx, call->sku, &view);
     if (code != CODE_OK)
         return code;
-    reply_map(call, 5, log_head(call->service->log));
+    reply_map(call, 5, lsn);
     pack_key_text(call->out, "sku", view.sku);
     pack_words(call->out, "name", view.name);
     pack_words(call->out, "unit", view.unit);

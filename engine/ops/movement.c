@@ -174,6 +174,8 @@ uint32_t movement_build_record(struct ctx *ctx, struct txn *t)
     const struct moving *move = (const struct moving *)t;
     const struct postings *postings = ctx->postings;
     assert(postings->count >= 1);
+    if (postings->at[0].on_hand != 0) /* before the claim: what is set later finds it */
+        item_set(item_at(&ctx->ledger->items, move->item), ITEM_MOVED);
     struct movement_fields f = { .fixed = { .head = head_of(ctx, move->record, move->kind),
                                             .content = t->content,
                                             .time_ms = ctx->wall_ms,
@@ -208,7 +210,6 @@ void movement_show(struct ctx *ctx, struct txn *t)
 {
     struct movement_result *r = ((struct moving *)t)->result;
     r->lsn = t->lsn;
-    item_set(item_at(&ctx->ledger->items, ((struct moving *)t)->item), ITEM_MOVED);
     for (uint32_t i = 0; i < ctx->postings->count; i++)
         r->delta += ctx->postings->at[i].on_hand;
     remember_movement(ctx, t->entry, t->content, r, t->id.len);

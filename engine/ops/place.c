@@ -99,9 +99,11 @@ void place_take(struct place *place, int64_t missing, bool as_counted, struct po
 
 /* ---- giving to a pool that may not exist yet ---- */
 
-void target_find(const struct items *items, struct target *to)
+void target_find(struct items *items, struct target *to)
 {
     to->pool = pool_find(items, to->key.item, to->key.location, to->key.owner);
+    if (to->pool) /* before it has units: its maker may have been held up */
+        stocking_inherit(items, to->pool);
 }
 
 static enum code no_pool(struct ctx *ctx)

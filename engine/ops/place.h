@@ -51,7 +51,7 @@ struct target {
 };
 
 /* Finds the key's pool, if it exists. */
-void target_find(const struct items *items, struct target *to);
+void target_find(struct items *items, struct target *to);
 /* Posts qty units of that sku; or refuses: the pool, or the pool table, is full. */
 enum code target_post(struct ctx *ctx, struct target *to, struct text sku, int64_t qty);
 /* Once everything is taken: creates the pool that the posting gives to, unless it exists. */

@@ -150,7 +150,7 @@ static enum code leave_buffer(struct ctx *ctx, struct txn *t)
         if (i > 0 && item == key_item(s->draws[i - 1].key))
             continue;
         look_until_stable(ctx, s, item);
-        if (s->found.total < s->channel->buffer || (s->found.pools > 1 && !s->found.stable))
+        if (s->found.total < s->channel->buffer || candidates_momentary(&s->found))
             return CODE_DEFERRED;
     }
     return CODE_OK;

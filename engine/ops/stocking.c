@@ -63,7 +63,8 @@ static enum code set_stocking(struct ctx *ctx, const struct stocking_setting *s,
     uint16_t at = location_index(ctx->catalogue, location);
     uint64_t old = stocking_find(items, item, at);
     struct stocking next = changed(stocking_of(old), s);
-    if (old == stocking_word(next)) {
+    bool usual = next.stocked && next.safety < 0 && next.lead_time_s < 0;
+    if (old == stocking_word(next) || (old == 0 && usual)) {
         *lsn = item_version(ctx->ledger, item);
         return CODE_OK;
     }

@@ -119,7 +119,8 @@ static int move_pool(const struct applying *a, const struct pool_key *key, int64
         error = change_pool(a, pool, delta, 0);
     if (error)
         return error;
-    item_set(item_at(&a->ledger->items, key->item), ITEM_MOVED);
+    if (delta != 0)
+        item_set(item_at(&a->ledger->items, key->item), ITEM_MOVED);
     recent_add(&a->ctx->recent, time_ms, pool_unit(&a->ledger->items, pool), delta);
     return 0;
 }

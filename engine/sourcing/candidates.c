@@ -90,24 +90,30 @@ static inline bool in_time(const struct ctx *ctx, const struct demand *demand, u
            ready_ms_of(ctx, key, unit, demand->mode) <= demand->by_ms; /* @by */
 }
 
+/* Before a walk, and before anything is read of what the channel leaves: a setting that comes in
+ * between counts as a give. */
+static inline uint32_t begin_walk(const struct ctx *ctx, uint32_t index, struct candidates *s)
+{
+    uint32_t stamp;
+    s->count = s->pools = 0;
+    s->total = s->takeable = 0;
+    s->undecided = false;
+    s->stable = gives_stable(item_at(&ctx->ledger->items, index), &stamp);
+    return stamp;
+}
+
 /* A template: the question how much is available, which is asked most often, has no line that is
  * bound, no plan, and the usual demand; and of most items the channel leaves nothing (leaves:
  * NULL). */
 static inline __attribute__((always_inline)) void
 walk_pools(struct ctx *ctx, const struct channel *channel, const struct demand *demand,
-           const struct leaves *leaves, uint32_t index, const struct location *bound,
-           const struct planned *planned, struct candidates *s)
+           const struct leaves *leaves, uint32_t stamp, uint32_t index,
+           const struct location *bound, const struct planned *planned, struct candidates *s)
 {
     const struct catalogue *catalogue = ctx->catalogue;
     const struct items *items = &ctx->ledger->items;
-    const struct item *item = item_at(items, index);
     uint16_t channel_at = channel_index(catalogue, channel);
     uint16_t bound_at = bound ? location_index(catalogue, bound) : 0;
-    uint32_t stamp;
-    s->count = s->pools = 0;
-    s->total = s->takeable = 0;
-    s->undecided = false;
-    s->stable = gives_stable(item, &stamp);
     struct pool_walk walk = pool_walk_start(items, index);
     struct pool *pool;
     while ((pool = pool_walk_next(&walk)) != NULL) {
@@ -128,7 +134,7 @@ walk_pools(struct ctx *ctx, const struct channel *channel, const struct demand *
                              : demand->serves[at];
         look_at(s, pool, c, gone, serving && in_time(ctx, demand, key, unit));
     }
-    s->stable &= gives_unchanged(item, stamp);
+    s->stable &= gives_unchanged(item_at(items, index), stamp);
     ctx->work += walk.entered;
     assert(s->count <= s->pools);
 }
@@ -145,8 +151,10 @@ void candidates_find(struct ctx *ctx, const struct channel *channel, const struc
                      uint32_t index, const struct location *bound, struct planned *planned,
                      struct candidates *s)
 {
-    struct leaves leaves = leaves_of(ctx, channel, index);
-    walk_pools(ctx, channel, demand, leaves.nothing ? NULL : &leaves, index, bound, planned, s);
+    uint32_t stamp = begin_walk(ctx, index, s);
+    struct leaves leaves = leaves_of(ctx, channel, index); /* @after-stamp */
+    s->leaves = !leaves.nothing;
+    walk_pools(ctx, channel, demand, s->leaves ? &leaves : NULL, stamp, index, bound, planned, s);
     limit_to_draws(s);
     leave_buffer(channel, s);
 }
@@ -154,14 +162,18 @@ void candidates_find(struct ctx *ctx, const struct channel *channel, const struc
 void candidates_all(struct ctx *ctx, const struct channel *channel, const struct demand *demand,
                     uint32_t index, struct candidates *s)
 {
+    uint32_t stamp = begin_walk(ctx, index, s);
     struct leaves leaves = leaves_of(ctx, channel, index);
-    walk_pools(ctx, channel, demand, leaves.nothing ? NULL : &leaves, index, NULL, NULL, s);
+    s->leaves = !leaves.nothing;
+    walk_pools(ctx, channel, demand, s->leaves ? &leaves : NULL, stamp, index, NULL, NULL, s);
     leave_buffer(channel, s);
 }
 
 static inline bool is_better(const struct demand *demand, const struct candidate *a,
                              const struct candidate *b, bool by_most)
 {
+    if (b->rank == RANK_NEVER) /* the first one */
+        return true;
     if (by_most && is_own(a) != is_own(b))
         return is_own(a);
     if (by_most && a->available != b->available)
@@ -210,11 +222,12 @@ bool candidates_first(struct ctx *ctx, const struct channel *channel, const stru
 int64_t channel_available(struct ctx *ctx, const struct channel *channel, uint32_t item)
 {
     struct demand usual = demand_usual(ctx);
+    uint32_t stamp = begin_walk(ctx, item, ctx->candidates);
     struct leaves leaves = leaves_of(ctx, channel, item);
     if (leaves.nothing)
-        walk_pools(ctx, channel, &usual, NULL, item, NULL, NULL, ctx->candidates);
+        walk_pools(ctx, channel, &usual, NULL, stamp, item, NULL, NULL, ctx->candidates);
     else
-        walk_pools(ctx, channel, &usual, &leaves, item, NULL, NULL, ctx->candidates);
+        walk_pools(ctx, channel, &usual, &leaves, stamp, item, NULL, NULL, ctx->candidates);
     limit_to_draws(ctx->candidates);
     leave_buffer(channel, ctx->candidates);
     return ctx->candidates->takeable;

@@ -46,8 +46,15 @@ struct candidates {
     int64_t takeable; /* available to this line: where it may be served, less the buffer */
     bool undecided;   /* one of them has an undecided take */
     bool stable;      /* no give came in between: the sums are those of one instant */
+    bool leaves;      /* the item has safety stock, or places where it is not stocked */
     struct candidate at[2 * LOCATIONS_MAX];
 };
+
+/* May the sums be of no instant? One pool alone is, unless a setting says what it leaves. */
+static inline bool candidates_momentary(const struct candidates *found)
+{
+    return !found->stable && (found->pools > 1 || found->leaves);
+}
 
 /* What an order's planned lines already take from each pool: a hash table. */
 enum { PLANNED_SLOTS = 4096 };

@@ -234,8 +234,8 @@ static void note_short(struct ctx *ctx, struct order_plan *s, const struct order
 {
     struct failure *failure = &ctx->failure;
     const struct candidates *found = &s->found;
-    s->undecided |= found->undecided;                   /* @short-undecided */
-    s->undecided |= found->pools > 1 && !found->stable; /* @short-stable */
+    s->undecided |= found->undecided;            /* @short-undecided */
+    s->undecided |= candidates_momentary(found); /* @short-stable */
     s->undecided |= catalogue_now(ctx) != ctx->catalogue;
     assert(failure->short_count < LINES_MAX);
     failure->shorts[failure->short_count++] =

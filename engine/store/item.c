@@ -386,17 +386,18 @@ void pool_room_give(struct items *items)
  * before the item's flags are, and the shared pool's word read after that; a setting writes that
  * word before the flags, and walks over the keys after that. One of the two writes the flags later
  * and so sees what the other has done: a setting that does not meet this pool is one that this
- * pool meets. If both meet, the setting's word stays: this one only fills in an empty word.
+ * pool meets. (To write is to or with 0.) If both meet, the setting's word stays: this one only
+ * fills in an empty word.
  */
-static void inherit_stocking(struct items *items, uint32_t item, uint16_t location,
-                             const struct pool *pool)
+void stocking_inherit(struct items *items, const struct pool *pool)
 {
-    struct item *of = item_at(items, item);
-    if (!(atomic_fetch_or_explicit(&of->flags, 0, memory_order_acq_rel) & ITEM_STOCKING))
+    uint64_t key = pool_read_key(pool);
+    struct item *item = item_at(items, key_item(key));
+    if (!(atomic_fetch_or_explicit(&item->flags, 0, memory_order_acq_rel) & ITEM_STOCKING))
         return;
-    uint64_t none = 0, word = stocking_find(items, item, location);
+    uint64_t none = 0, word = stocking_find(items, key_item(key), key_location(key));
     atomic_compare_exchange_strong_explicit(&items->stockings[pool_unit(items, pool)], &none, word,
-                                            memory_order_relaxed, memory_order_relaxed);
+                                            memory_order_release, memory_order_relaxed);
 }
 
 uint64_t stocking_find(const struct items *items, uint32_t item, uint16_t location)
@@ -412,14 +413,14 @@ void stocking_set(struct items *items, uint32_t index, uint16_t location, uint64
     assert(pool);
     assert(word & STOCKING_SET);
     gives_begin(item);
-    atomic_store_explicit(&items->stockings[pool_unit(items, pool)], word, memory_order_relaxed);
-    /* @stocking-met: see inherit_stocking */
+    atomic_store_explicit(&items->stockings[pool_unit(items, pool)], word, memory_order_release);
+    /* @stocking-met: see stocking_inherit */
     atomic_fetch_or_explicit(&item->flags, ITEM_STOCKING, memory_order_acq_rel);
     struct pool_walk walk = pool_walk_start(items, index);
     while ((pool = pool_walk_next(&walk)) != NULL)
         if (key_location(pool_read_key(pool)) == location)
             atomic_store_explicit(&items->stockings[pool_unit(items, pool)], word,
-                                  memory_order_relaxed);
+                                  memory_order_release);
     gives_end(item);
 }
 
@@ -429,7 +430,7 @@ void item_stocking_set(struct items *items, uint32_t index, uint64_t word)
     gives_begin(item);
     item_set(item, ITEM_STOCKING);
     atomic_store_explicit(&items->stockings[index * (uint32_t)ITEM_UNITS], word,
-                          memory_order_relaxed);
+                          memory_order_release);
     gives_end(item);
 }
 
@@ -442,7 +443,7 @@ struct pool *pool_make_in_room(struct items *items, uint32_t item, uint16_t loca
         uint64_t none = 0;
         if (pool && atomic_compare_exchange_strong_explicit(
                         &pool->key, &none, key, memory_order_acq_rel, memory_order_acquire)) {
-            inherit_stocking(items, item, location, pool); /* @inherit-stocking */
+            stocking_inherit(items, pool); /* @inherit-stocking */
             return pool;
         }
         if (!pool || none == key) { /* no memory, or the pool exists already */

@@ -103,7 +103,7 @@ static inline struct pool *pool_at(const struct items *items, uint32_t unit)
 /* The stocking of a pool, by its unit; or of an item, by its first unit. */
 static inline uint64_t stocking_at(const struct items *items, uint32_t unit)
 {
-    return atomic_load_explicit(&items->stockings[unit], memory_order_relaxed);
+    return atomic_load_explicit(&items->stockings[unit], memory_order_acquire);
 }
 
 static inline uint64_t item_stocking(const struct items *items, uint32_t index)
@@ -196,6 +196,8 @@ struct pool *pool_make(struct items *items, uint32_t item, uint16_t location, ui
 
 /* The stocking of an item at a place; 0: none. */
 uint64_t stocking_find(const struct items *items, uint32_t item, uint16_t location);
+/* Gives a pool that was found the stocking of its place, if its maker has not got there yet. */
+void stocking_inherit(struct items *items, const struct pool *pool);
 /* Sets it, for all pools of the item there. Its shared pool there must exist: it keeps the word for
  * pools that are made later. */
 void stocking_set(struct items *items, uint32_t item, uint16_t location, uint64_t word);

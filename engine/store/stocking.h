@@ -7,9 +7,9 @@
  * that a walk over the pools meets it. 0: nothing is set for that item and place. The word of the
  * item's own unit has only a safety: that of the item at every place.
  *
- * Written by the holder of catalogue_busy; relaxed: a word is whole, and a reader that misses the
- * newest has read before it. A change is bracketed as a give (item.h), so that no order is refused
- * because of a sum that is half of before and half of after.
+ * Written by the holder of catalogue_busy, and by the maker of a pool; release, and acquired by
+ * readers: a change is bracketed as a give (item.h), so that no order is refused because of a sum
+ * that is half of before and half of after, and the words stay within their brackets.
  */
 #ifndef STOCKD_ENGINE_STORE_STOCKING_H
 #define STOCKD_ENGINE_STORE_STOCKING_H

@@ -493,6 +493,9 @@ static void ask_set_stocking(struct model *m, const struct request *r, struct an
         next.safety = r->safety;
     if (r->has_lead_time)
         next.lead_time_s = r->lead_time_s;
+    a->code = CODE_OK;
+    if (!s->set && !next.not_stocked && next.safety < 0 && next.lead_time_s < 0)
+        return; /* as it is anyway */
     a->code = CODE_LIMIT;
     if (!make_pool(m, &item->pools[r->location][MODEL_SHARED]))
         return;
