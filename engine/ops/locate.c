@@ -151,6 +151,23 @@ static void sort_places(struct place_rank *heap, uint32_t count)
     }
 }
 
+/* When the place is ready. Hundreds of places have few schedules and few lead times, so what was
+ * reckoned for one of them is kept for the others. */
+static uint64_t ready_of(const struct ctx *ctx, uint16_t at, uint32_t lead_time_s, enum mode mode)
+{
+    const uint16_t *schedules = ctx->catalogue->schedules;
+    uint16_t schedule = schedules ? schedules[at] : 0;
+    if (schedule == 0)
+        return ready_ms_at(ctx, at, lead_time_s, mode);
+    uint32_t hash = (lead_time_s * 4099 + schedule) * UINT32_C(2654435761);
+    struct known_ready *known = &ctx->locating->ready[hash >> 24];
+    _Static_assert(READY_SLOTS == 1 << (32 - 24), "the hash has as many bits as the table");
+    if (known->schedule != schedule || known->lead_time_s != lead_time_s) /* @ready-known */
+        *known =
+            (struct known_ready){ ready_ms_at(ctx, at, lead_time_s, mode), lead_time_s, schedule };
+    return known->ready_ms;
+}
+
 /* Ranks the places that have anything of the basket, near enough and early enough. */
 static uint32_t rank_places(struct ctx *ctx, const struct basket *basket,
                             const struct channel *channel, enum mode mode)
@@ -160,6 +177,7 @@ static uint32_t rank_places(struct ctx *ctx, const struct basket *basket,
     double most = basket->has_within ? chord_of_km(basket->within_km) : INFINITY;
     uint64_t by_ms = terms->has_by ? terms->by_ms : READY_NEVER;
     uint32_t count = 0;
+    memset(l->ready, 0, sizeof l->ready);
     if (terms->has_lat)
         measure_distances(ctx, terms, l->distance);
     for (uint16_t at = 0; at < ctx->catalogue->location_count; at++) {
@@ -170,7 +188,7 @@ static uint32_t rank_places(struct ctx *ctx, const struct basket *basket,
         struct place_rank place = { .complete = units->all == l->sku_count,
                                     .rank = channel->rank[at],
                                     .place = at,
-                                    .ready_ms = ready_ms_at(ctx, at, units->lead_time_s, mode),
+                                    .ready_ms = ready_of(ctx, at, units->lead_time_s, mode),
                                     .chord = chord };
         assert(place.rank != RANK_NEVER);
         if (place.ready_ms <= by_ms)

@@ -20,6 +20,15 @@ struct place_rank {
     double chord; /* see store/sphere.h; 0 if nobody asks for a distance */
 };
 
+/* When an order is ready wherever these opening hours and dispatch times apply. */
+struct known_ready {
+    uint64_t ready_ms;
+    uint32_t lead_time_s;
+    uint16_t schedule; /* 0: the slot is empty */
+};
+
+enum { READY_SLOTS = 256 };
+
 /* Only what a query uses of it is ever touched: for a basket of a few skus, some kilobytes. */
 struct locating {
     uint32_t sku_count;
@@ -29,6 +38,7 @@ struct locating {
     struct item_map map; /* numbers of the skus by their items */
     struct place_units places[LOCATIONS_MAX];
     double distance[LOCATIONS_MAX];
+    struct known_ready ready[READY_SLOTS];
     struct place_rank best[OPTIONS_MAX];
     struct place_option options[OPTIONS_MAX];
     uint32_t available[LINES_MAX * LOCATIONS_MAX]; /* a row of all places for each sku */

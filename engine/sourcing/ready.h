@@ -28,9 +28,9 @@ uint64_t ready_ms_scheduled(const struct ctx *ctx, uint16_t location, uint64_t l
 static inline uint64_t ready_ms_at(const struct ctx *ctx, uint16_t location, uint32_t lead_time_s,
                                    enum mode mode)
 {
-    const bool *scheduled = ctx->catalogue->scheduled;
+    const uint16_t *schedules = ctx->catalogue->schedules;
     uint64_t lead_ms = (uint64_t)lead_time_s * 1000;
-    uint64_t ready_ms = scheduled && scheduled[location]
+    uint64_t ready_ms = schedules && schedules[location]
                             ? ready_ms_scheduled(ctx, location, lead_ms, mode)
                             : ctx->wall_ms + lead_ms;
     return ready_rounded(ctx->wall_ms, ready_ms);

@@ -199,7 +199,7 @@ void catalogue_destroy(struct catalogue *catalogue)
     free(catalogue->lead_times);
     free(catalogue->vectors);
     free(catalogue->safety);
-    free(catalogue->scheduled);
+    free(catalogue->schedules);
     free(catalogue->channels);
     free(catalogue->location_slots);
     free(catalogue->channel_slots);
@@ -224,17 +224,41 @@ static bool has_schedule(const struct location *location)
     return location->calendar > 0 || location->dispatch_count > 0;
 }
 
-static bool derive_scheduled(struct catalogue *c)
+static bool same_schedule(const struct location *a, const struct location *b)
+{
+    return a->calendar == b->calendar && a->dispatch_count == b->dispatch_count &&
+           memcmp(a->dispatch, b->dispatch, a->dispatch_count * sizeof a->dispatch[0]) == 0;
+}
+
+/* The number of the location's schedule: index + 1 of the first location that has the same. */
+static uint16_t schedule_of(const struct catalogue *c, uint16_t *slots, uint16_t index)
+{
+    const struct location *location = &c->locations[index];
+    size_t bytes = location->dispatch_count * sizeof location->dispatch[0];
+    uint32_t i = (uint32_t)XXH3_64bits_withSeed(location->dispatch, bytes, location->calendar);
+    i &= c->location_mask;
+    while (slots[i] != 0 && !same_schedule(location, &c->locations[slots[i] - 1]))
+        i = (i + 1) & c->location_mask;
+    if (slots[i] == 0)
+        slots[i] = (uint16_t)(index + 1);
+    return slots[i];
+}
+
+static bool derive_schedules(struct catalogue *c)
 {
     uint16_t first = 0;
     while (first < c->location_count && !has_schedule(&c->locations[first]))
         first++;
     if (first == c->location_count)
         return true;
-    c->scheduled = calloc(c->location_count, sizeof *c->scheduled);
-    for (uint16_t i = first; c->scheduled && i < c->location_count; i++)
-        c->scheduled[i] = has_schedule(&c->locations[i]);
-    return c->scheduled != NULL;
+    uint16_t *slots = calloc(c->location_mask + 1, sizeof *slots); /* at most half full */
+    c->schedules = calloc(c->location_count, sizeof *c->schedules);
+    for (uint16_t i = first; slots && c->schedules && i < c->location_count; i++)
+        if (has_schedule(&c->locations[i]))
+            c->schedules[i] = schedule_of(c, slots, i);
+    bool good = slots && c->schedules;
+    free(slots);
+    return good;
 }
 
 /* The arrays of what sourcing asks of each location. */
@@ -253,7 +277,7 @@ static bool derive_places(struct catalogue *c)
         c->lead_times[i] = location->lead_time_s;
         c->vectors[i] = unit_vector_of(location->lat, location->lon);
     }
-    return derive_safety(c) && derive_scheduled(c);
+    return derive_safety(c) && derive_schedules(c);
 }
 
 /* Derives the indexes, the ranks and the arrays from the locations and channels. */

@@ -70,9 +70,9 @@ struct catalogue {
     bool *pickup; /* per location, likewise: orders may be collected */
     uint32_t *lead_times;        /* per location, likewise, in seconds */
     struct unit_vector *vectors; /* per location, likewise: where it is */
-    bool *scheduled;  /* per location, likewise: it has opening hours or dispatch times; NULL: none
-                        has */
-    uint32_t *safety; /* per location, likewise; NULL: none has any */
+    uint16_t *schedules; /* per location, likewise: the same number for the same opening hours and
+                            dispatch times, 0 for none; NULL: none has any */
+    uint32_t *safety;    /* per location, likewise; NULL: none has any */
     uint16_t *location_slots, *channel_slots; /* open-addressing tables of index + 1 */
     uint32_t location_mask, channel_mask;
 };

@@ -274,6 +274,44 @@ Test(locate, near_enough_and_early_enough)
     expect(&basket, "");
 }
 
+/* What is known of one place must be said of no other: each is as a promise from there says. */
+Test(locate, places_leave_at_times_of_their_own)
+{
+    static const uint16_t early[] = { 300, 4000 }, late[] = { 8000 };
+    static const struct {
+        const char *at;
+        const uint16_t *dispatch;
+        uint32_t count;
+        int64_t lead_time_s;
+    } set[] = { { "far", early, 2, 0 },
+                { "near", late, 1, 0 },
+                { "slow", early, 2, 250000 },
+                { "main", early, 2, 0 },
+                { "lost", NULL, 0, 60 } };
+    struct order_line line = LINE("tea", 1);
+    struct basket basket = basket_of(&line, 1);
+    struct order order = { .channel = text_of("default"), .lines = &line, .line_count = 1 };
+    struct reservation_view told;
+    for (unsigned i = 0; i < 5; i++)
+        set_place((struct location_setting){ .code = text_of(set[i].at),
+                                             .has_lead_time = true,
+                                             .lead_time_s = set[i].lead_time_s,
+                                             .has_dispatch = true,
+                                             .dispatch = set[i].dispatch,
+                                             .dispatch_count = set[i].count });
+    for (int pickup = 0; pickup < 2; pickup++) {
+        order.terms.mode = basket.terms.mode = text_of(pickup ? "pickup" : "ship");
+        line.location = (struct text){ NULL, 0 };
+        expect(&basket, pickup ? "near far main lost slow" : "lost near slow far main");
+        for (uint32_t i = 0; i < 5; i++) {
+            line.location = located.options[i].location;
+            must(ledger_promise(ctx, &order, &told));
+            cr_assert_eq(told.draw_count, 1);
+            cr_expect_eq(located.options[i].ready_ms, told.draws[0].ready_ms, "%u", i);
+        }
+    }
+}
+
 Test(locate, the_best_so_many)
 {
     static const char *const first[] = {
