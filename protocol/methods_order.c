@@ -97,8 +97,7 @@ static void pack_draw(struct out *out, const struct draw_view *draw)
     unsigned char *at = put_array(run_begin(&run, out), 4);
     at = put_text(put_text(at, draw->sku), draw->location);
     at = put_uint(at, (uint64_t)draw->qty);
-    at = draw->ready_ms == READY_NEVER ? put_nil(at) : put_uint(at, draw->ready_ms);
-    run_end(&run, out, at);
+    run_end(&run, out, put_ready(at, draw->ready_ms));
 }
 
 bool take_order(struct call *call, bool holds, struct order_taken *taken)
@@ -305,7 +304,7 @@ enum code method_reservation(struct call *call)
         pack_text(out, draw->sku);
         pack_text(out, draw->location);
         pack_int(out, draw->qty);
-        pack_uint(out, draw->ready_ms);
+        pack_ready(out, draw->ready_ms);
         pack_int(out, draw->fulfilled);
         pack_int(out, draw->cancelled);
     }

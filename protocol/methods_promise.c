@@ -76,10 +76,7 @@ static void pack_option(struct out *out, const struct located *located,
         pack_double(out, option->distance_km);
     pack_key_bool(out, "complete", option->complete);
     PACK_KEY(out, "ready_ms");
-    if (option->ready_ms == READY_NEVER)
-        pack_nil(out);
-    else
-        pack_uint(out, option->ready_ms);
+    pack_ready(out, option->ready_ms);
     PACK_KEY(out, "lines");
     pack_array(out, located->sku_count);
     for (uint32_t i = 0; i < located->sku_count; i++) {

@@ -4,6 +4,7 @@
 #define STOCKD_PROTOCOL_ORDER_H
 
 #include "protocol/call.h"
+#include "protocol/pack.h"
 
 /* An order as it is taken from a request; begin with zeroes. */
 struct order_taken {
@@ -18,6 +19,19 @@ bool take_order(struct call *call, bool holds, struct order_taken *taken);
 /* Takes lines of [sku, qty] into the call's scratch memory; returns how many. when_empty: why there
  * must be one. */
 uint32_t take_pairs(struct call *call, const char *when_empty);
+
+/* When something is ready; nil: beyond any known opening. Every reply that says it uses one of
+ * these. */
+static inline unsigned char *put_ready(unsigned char *at, uint64_t ready_ms)
+{
+    return ready_ms == READY_NEVER ? put_nil(at) : put_uint(at, ready_ms);
+}
+
+static inline void pack_ready(struct out *out, uint64_t ready_ms)
+{
+    struct run run;
+    run_end(&run, out, put_ready(run_begin(&run, out), ready_ms));
+}
 
 /* Packs the keys `lines` and `missing`. */
 void pack_granted(struct out *out, const struct reservation_view *view);

@@ -34,6 +34,19 @@ class OpeningHours(StockdTestCase):
                     with server.client() as client:
                         self.assertEqual(self.ready_ms(client), wanted)
 
+    def test_never_ready_is_nil_in_every_reply(self):
+        with Server() as server, server.client() as client:
+            client.call("calendar_set", "never", {"week": []})
+            client.call("location_set", "main", {"calendar": "never"})
+            client.call("receive", unique("r"), "tea", "main", 10)
+            order = unique("o")
+            line = ["tea", "main", 1, None]
+            self.assertEqual(client.call("reserve", order, "default", [["tea", 1]])["lines"], [line])
+            self.assertEqual(client.call("promise", "default", [["tea", 1]])["lines"], [line])
+            self.assertEqual(client.call("reservation", order)["lines"], [[*line, 0, 0]])
+            option = client.call("locate", "default", [["tea", 1]])["options"][0]
+            self.assertIsNone(option["ready_ms"])
+
     def ready_ms(self, client):
         return client.call("reserve", unique("o"), "default", [["tea", 1]])["lines"][0][3]
 
