@@ -101,6 +101,21 @@ class StockJournal(StockdTestCase):
         lines = self.journal("dump", self.data).out.splitlines()
         self.assertTrue(any(" movement kind=receive id=r1 sku=TEE" in line for line in lines), lines)
 
+    def test_dump_of_opening_hours(self):
+        with Server() as server:
+            with server.client() as client:
+                client.call("calendar_set", "never", {"week": []})
+                past = client.call("calendar_set", "always", {"closed": ["2026-12-25"]})["lsn"]
+                client.call("location_set", "main", {"calendar": "never"})
+            server.stop()
+            lines = self.journal("dump", server.data, "--json").out.splitlines()
+            records = [json.loads(line) for line in lines]
+            told = {record["code"]: record["has_week"] for record in records
+                    if record["type"] == "calendar"}
+            self.assertEqual(told, {"never": True, "always": False})
+            rest = self.journal("dump", server.data, "--json", "--since", past).out.splitlines()
+            self.assertEqual([json.loads(line)["calendar"] for line in rest], ["never"])
+
     def test_stat(self):
         found = json.loads(self.journal("stat", self.data, "--json").out)
         self.assertEqual(found["types"]["movement"]["records"], 5)

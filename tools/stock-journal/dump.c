@@ -115,8 +115,7 @@ static int dump_record(void *context, const struct record_head *record, uint64_t
         history_open(&d->history, &filter);
         d->has_history = true;
     }
-    bool names = record->type == RECORD_ITEM || record->type == RECORD_LOCATION ||
-                 record->type == RECORD_CHANNEL || record->type == RECORD_CLIENT;
+    bool names = teaches_names(record->type);
     if (names && d->job->csv) {
         d->shower.sink.file = d->nowhere;
         show_record(&d->shower, record, lsn, time_ms);

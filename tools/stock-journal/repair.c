@@ -31,12 +31,6 @@ struct mending {
     uint64_t first_ms, last_ms; /* of what is given up */
 };
 
-static bool teaches_names(unsigned type)
-{
-    return type == RECORD_ITEM || type == RECORD_LOCATION || type == RECORD_CHANNEL ||
-           type == RECORD_CLIENT;
-}
-
 static int take_record(void *context, const struct record_head *record, uint64_t lsn,
                        uint64_t time_ms, bool beyond)
 {

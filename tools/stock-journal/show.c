@@ -217,7 +217,14 @@ static void show_field(struct shower *shower, const union record_fields *fields,
 
 /* ---- any record ---- */
 
-/* Learns what later records mean by an index. False: out of memory. */
+bool teaches_names(unsigned type)
+{
+    return type == RECORD_ITEM || type == RECORD_LOCATION || type == RECORD_CHANNEL ||
+           type == RECORD_CALENDAR || type == RECORD_CLIENT;
+}
+
+/* Learns what later records mean by an index: teaches_names() lists the same types. False: out of
+ * memory. */
 static bool learn(struct shower *shower, const union record_fields *f)
 {
     switch (f->head.type) {

@@ -22,6 +22,9 @@ const char *record_type_name(unsigned type);
 bool shower_init(struct shower *shower, bool json);
 void shower_free(struct shower *shower);
 
+/* Whether later records mean something by an index that this type of record gives a name. */
+bool teaches_names(unsigned type);
+
 /* Writes one record, and learns names from it. False if its contents do not fit its type. */
 bool show_record(struct shower *shower, const struct record_head *record, uint64_t lsn,
                  uint64_t time_ms);
