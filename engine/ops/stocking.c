@@ -90,13 +90,15 @@ enum code ledger_set_stocking(struct ctx *ctx, const struct stocking_setting *s,
 
 /* ---- the walk ---- */
 
-/* The next shared pool of the item that has a stocking; NULL at its end. */
-static const struct pool *next_stocked(const struct items *items, struct stocking_walk *w)
+/* The next shared pool of the item that has a stocking; NULL at its end. Each pool that it walks
+ * over is a unit of work. */
+static const struct pool *next_stocked(struct ctx *ctx, struct stocking_walk *w)
 {
+    const struct items *items = &ctx->ledger->items;
     struct pool_walk walk =
         w->inside ? pool_walk_resume(items, w->item, w->place) : pool_walk_start(items, w->item);
     const struct pool *pool;
-    while ((pool = pool_walk_next(&walk)) != NULL)
+    for (; (pool = pool_walk_next(&walk)) != NULL; ctx->work++)
         if (owner_kind(key_owner(pool_read_key(pool))) == POOL_SHARED &&
             stocking_at(items, pool_unit(items, pool)) != 0)
             break;
@@ -113,7 +115,7 @@ bool ledger_next_stocking(struct ctx *ctx, struct stocking_walk *walk, struct st
     uint32_t end = walk->end < count ? walk->end : count;
     for (; !pool && walk->item < end; walk->item += pool == NULL) {
         if (item_has(item_at(items, walk->item), ITEM_STOCKING))
-            pool = next_stocked(items, walk);
+            pool = next_stocked(ctx, walk);
         ctx->work++;
     }
     if (!pool)

@@ -211,6 +211,24 @@ Test(slicing, a_great_request_is_not_begun_when_it_is_crowded)
     result_of(3, &iterations);
 }
 
+/* Few items and few stockings, but many pools to walk over. */
+Test(slicing, stockings_are_answered_in_parts_by_the_pools_walked)
+{
+    enum { QUANTUM = 500 };
+    unsigned iterations;
+    char params[96];
+    stock_widely();
+    for (int i = 0; i < WIDE_ITEMS; i++) {
+        snprintf(params, sizeof params, "['S%d', 'P%d', {'safety': 1}]", i, WIDE_PLACES - 1);
+        must_ask("stocking_set", params);
+    }
+    session.executor.quantum = QUANTUM;
+    session_rig_ask(&session, 2, "stockings", "[]");
+    const msgpack_object *result = result_of(2, &iterations);
+    cr_assert_eq(member(result, "stockings")->via.array.size, WIDE_ITEMS);
+    cr_assert_gt(iterations, WIDE_ITEMS * WIDE_PLACES / QUANTUM / 2);
+}
+
 /* ---- items with more pools than any list has room for ---- */
 
 enum { PLACES = 100, CHANNELS = 85, POOLS = PLACES * (CHANNELS + 1) };
