@@ -151,13 +151,21 @@ enum code method_calendars(struct call *call)
     params_options(&call->params, NULL, 0, NULL);
     if (!params_good(&call->params))
         return call->refusal.code;
-    const struct catalogue *catalogue = ledger_catalogue(call->ctx);
-    reply_map(call, 2, log_head(call->service->log));
+    struct slicing *s = resume_or_begin(call, log_head(call->service->log));
+    if (!s)
+        return CODE_OVERLOADED;
+    const struct calendar *c;
+    while ((c = ledger_calendar(call->ctx, s->next)) != NULL) {
+        pack_calendar(&s->rows, c);
+        s->next++;
+        if (!call_goes_on(call))
+            return CODE_DEFERRED;
+    }
+    reply_map(call, 2, s->lsn);
     pack_string(call->out, "calendars");
-    pack_array(call->out, catalogue->calendar_count);
-    for (uint16_t i = 0; i < catalogue->calendar_count; i++)
-        pack_calendar(call->out, &catalogue->calendars[i]);
-    return CODE_OK;
+    pack_array(call->out, s->next);
+    out_append_stream(call->out, &s->rows);
+    return end_slicing(call, CODE_OK);
 }
 
 /* ---- stocking_set ---- */

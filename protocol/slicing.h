@@ -18,7 +18,7 @@
 /* What a connection keeps of such a request; its worker only. */
 struct slicing {
     uint64_t lsn;
-    uint32_t next;                  /* index of the first sku or item not answered yet */
+    uint32_t next;                  /* index of the first sku, item or calendar not answered */
     uint32_t count;                 /* rows */
     struct out rows;                /* the packed answers so far */
     struct stock_look look;         /* of the method stock */

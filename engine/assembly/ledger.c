@@ -169,6 +169,16 @@ const struct catalogue *ledger_catalogue(struct ctx *ctx)
     return catalogue_now(ctx);
 }
 
+const struct calendar *ledger_calendar(struct ctx *ctx, uint32_t index)
+{
+    const struct catalogue *catalogue = ledger_catalogue(ctx);
+    if (index >= catalogue->calendar_count)
+        return NULL;
+    const struct calendar *c = &catalogue->calendars[index];
+    ctx->work += 1u + c->week_count + c->closed_count + c->extra_count;
+    return c;
+}
+
 /* ---- prefetching ---- */
 
 /* First the index words that say where to look. */

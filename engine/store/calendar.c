@@ -300,15 +300,18 @@ static bool is_leap(int year)
     return year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
 }
 
-static int year_days(int year)
-{
-    return is_leap(year) ? 366 : 365;
-}
-
 static int month_days(int year, int month)
 {
     static const int days[] = { 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31 };
     return days[month - 1] + (month == 2 && is_leap(year));
+}
+
+/* Days from 1970-01-01 to that year's first. */
+static int32_t days_before(int year)
+{
+    int past = year - 1, leaps = past / 4 - past / 100 + past / 400;
+    const int leaps_until_1970 = 477; /* by the same count */
+    return (year - FIRST_YEAR) * 365 + leaps - leaps_until_1970;
 }
 
 /* The number of some digits; -1: there is something else. */
@@ -332,9 +335,7 @@ bool date_day(struct text date, int32_t *day)
     if (year < FIRST_YEAR || year > LAST_YEAR || month < 1 || month > 12 || of_month < 1 ||
         of_month > month_days(year, month))
         return false;
-    int32_t days = of_month - 1;
-    for (int y = FIRST_YEAR; y < year; y++)
-        days += year_days(y);
+    int32_t days = days_before(year) + of_month - 1;
     for (int m = 1; m < month; m++)
         days += month_days(year, m);
     assert(days >= 0 && days <= DATE_DAY_MAX);
@@ -342,15 +343,25 @@ bool date_day(struct text date, int32_t *day)
     return true;
 }
 
+static char *put_digits(char *at, unsigned number, unsigned count)
+{
+    for (unsigned i = count; i-- > 0; number /= 10)
+        at[i] = (char)('0' + number % 10);
+    return at + count;
+}
+
+/* A reply may have a million dates: no loop over years, no printf. */
 void date_text(int32_t day, char to[DATE_TEXT_SIZE])
 {
     assert(day >= 0 && day <= DATE_DAY_MAX);
-    int year = FIRST_YEAR, month = 1;
-    for (; day >= year_days(year); year++)
-        day -= year_days(year);
+    int year = FIRST_YEAR + day / 366, month = 1; /* or the year after */
+    year += day >= days_before(year + 1);
+    day -= days_before(year);
     for (; day >= month_days(year, month); month++)
         day -= month_days(year, month);
-    char text[40]; /* gcc does not know how short it is */
-    snprintf(text, sizeof text, "%04d-%02d-%02d", year, month, (int)day + 1);
-    memcpy(to, text, DATE_TEXT_SIZE);
+    char *at = put_digits(to, (unsigned)year, 4);
+    *at++ = '-';
+    at = put_digits(at, (unsigned)month, 2);
+    *at++ = '-';
+    *put_digits(at, (unsigned)day + 1, 2) = '\0';
 }

@@ -229,6 +229,42 @@ Test(slicing, stockings_are_answered_in_parts_by_the_pools_walked)
     cr_assert_gt(iterations, WIDE_ITEMS * WIDE_PLACES / QUANTUM / 2);
 }
 
+static void must_set_meanwhile(void)
+{
+    uint64_t lsn;
+    struct calendar_setting more = { .code = text_of("more") };
+    cr_assert_eq(ledger_set_calendar(session.executor.ctx, &more, &lsn), CODE_OK);
+    ledger_rig_drain(&session.rig);
+}
+
+Test(slicing, calendars_are_answered_in_parts_by_their_dates)
+{
+    enum { CALENDARS = 20, DATES = 100, QUANTUM = 100 };
+    unsigned iterations;
+    char params[64 + DATES * 24];
+    for (int i = 0; i < CALENDARS; i++) {
+        int length = snprintf(params, sizeof params, "['K%d', {'closed': [", i);
+        for (int d = 0; d < DATES; d++)
+            length += snprintf(params + length, sizeof params - (size_t)length, "'%d-%02d-%02d',",
+                               2030 + i, d / 28 + 1, d % 28 + 1);
+        snprintf(params + length, sizeof params - (size_t)length, "]}]");
+        must_ask("calendar_set", params);
+    }
+    uint64_t asked_at = log_head(session.service.log);
+    session.executor.quantum = QUANTUM;
+    session_rig_ask(&session, 2, "calendars", "[]");
+    must_set_meanwhile();
+    const msgpack_object *result = result_of(2, &iterations);
+    cr_assert_geq(iterations, CALENDARS);
+    cr_assert_eq(member(result, "lsn")->via.u64, asked_at);
+    const msgpack_object *calendars = member(result, "calendars");
+    cr_assert_eq(calendars->via.array.size, CALENDARS + 1);
+    for (uint32_t i = 0; i < CALENDARS; i++) {
+        const msgpack_object *closed = member(&calendars->via.array.ptr[i], "closed");
+        cr_assert_eq(closed->via.array.size, DATES, "calendar %u", i);
+    }
+}
+
 /* ---- items with more pools than any list has room for ---- */
 
 enum { PLACES = 100, CHANNELS = 85, POOLS = PLACES * (CHANNELS + 1) };
