@@ -169,13 +169,16 @@ const struct catalogue *ledger_catalogue(struct ctx *ctx)
     return catalogue_now(ctx);
 }
 
+enum { CALENDAR_ROW_WORK = 4 }; /* most are dates, and a date's text takes longer than a pool */
+
 const struct calendar *ledger_calendar(struct ctx *ctx, uint32_t index)
 {
     const struct catalogue *catalogue = ledger_catalogue(ctx);
     if (index >= catalogue->calendar_count)
         return NULL;
     const struct calendar *c = &catalogue->calendars[index];
-    ctx->work += 1u + c->week_count + c->closed_count + c->extra_count;
+    uint32_t rows = 1u + c->week_count + c->closed_count + c->extra_count;
+    ctx->work += rows * CALENDAR_ROW_WORK;
     return c;
 }
 

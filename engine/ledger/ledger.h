@@ -342,8 +342,8 @@ bool ledger_next_item(struct ctx *ctx, uint32_t *cursor, struct text *sku, struc
 
 /* The current catalogue; borrowed until ledger_end. */
 const struct catalogue *ledger_catalogue(struct ctx *ctx);
-/* The calendar with that index, to be read whole: each of its hours and dates is a unit of work.
- * NULL: there is none. Borrowed until ledger_end. */
+/* The calendar with that index, to be read whole: that is work for each of its hours and
+ * dates. NULL: there is none. Borrowed until ledger_end. */
 const struct calendar *ledger_calendar(struct ctx *ctx, uint32_t index);
 
 /* ---- what the indexes in records stand for ---- */
