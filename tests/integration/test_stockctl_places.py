@@ -46,6 +46,7 @@ class Calendars(StockctlTestCase):
         code = unique("cal")
         for option, bad, why in (
             ("week", "", "never"), ("week", "mo 9-12", "mon, tue"), ("week", "mon-x 9-12", "mon-fri"), ("week", "mon", "09:00"),
+            ("week", "mon 09:00", "09:00"), ("extra", "2026-12-24 09:00", "09:00"),
             ("week", "mon 9:0-12", "09:00"), ("week", "mon 25-26", "09:00"), ("week", "mon 9:60-12", "09:00"),
             ("week", "mon 12-9", "end before"), ("week", "mon 24:01-24:02", "09:00"), ("week", "mon 9-12 13-18", "commas"),
             ("closed", "2026-02-29", "exist"), ("closed", "tomorrow", "2026-12-24"), ("closed", "2026-12-25;2026-12-26", "commas"),
@@ -97,7 +98,12 @@ class Settings(StockctlTestCase):
                                 [sku, place, "yes", "2", "4h"]])
         self.assertEqual([row["sku"] for row in self.json("stocking", "list", "--location", place)["stockings"]],
                          sorted((sku, other)))
-        self.ctl("stocking", "set", unique("GHOST"), place, expect=REFUSED)
+        self.assertEqual([row["location"] for row in self.json("stocking", "list", sku, "--location", "main")["stockings"]],
+                         ["main"])
+        ghost = unique("GHOST")
+        self.ctl("stocking", "list", ghost, expect=REFUSED)  # the engine is asked for that one alone
+        self.assertIn(ghost, self.err)
+        self.ctl("stocking", "set", ghost, place, expect=REFUSED)
         self.ctl("stocking", "set", sku, expect=USAGE)
 
 
@@ -149,12 +155,12 @@ class Files(StockctlTestCase):
                                  [(2 + n, column) for n, (_, column) in enumerate(rows)])
         self.assertEqual(self.call("stockings", {"sku": sku})["stockings"], [])
 
-    def test_an_empty_cell_keeps_a_week_and_clears_dates(self):
+    def test_an_empty_cell_keeps_a_zone_and_a_week_and_clears_dates(self):
         code = unique("cal")
-        self.call("calendar_set", code, {"week": [[1, 0, 60]], "closed": ["2026-12-25"]})
-        self.json("import", "calendars", self.file(f"code,week,closed\n{code},,\n"))
+        self.call("calendar_set", code, {"tz": "Europe/Paris", "week": [[1, 0, 60]], "closed": ["2026-12-25"]})
+        self.json("import", "calendars", self.file(f"code,tz,week,closed\n{code},,,\n"))
         got = next(entry for entry in self.call("calendars")["calendars"] if entry["code"] == code)
-        self.assertEqual((got["week"], got["closed"]), ([[1, 0, 60]], []))
+        self.assertEqual((got["tz"], got["week"], got["closed"]), ("Europe/Paris", [[1, 0, 60]], []))
 
 
 if __name__ == "__main__":

@@ -60,7 +60,7 @@ const struct catalogue_kind catalogue_calendars = {
     .key = "code",
     .list = "calendars",
     .set = "calendar_set",
-    .field = { { "tz", FIELD_TEXT, 0, TEXT_MAX },
+    .field = { { "tz", FIELD_TEXT, 1, TEXT_MAX },
                { "week", FIELD_WEEK, 0, 0 },
                { "closed", FIELD_DATES, 0, 0 },
                { "extra", FIELD_EXTRA, 0, 0 } },
@@ -125,28 +125,49 @@ static bool give_stocking(stockd_value stocking, listing_fn *each, void *context
     return true;
 }
 
-/* `items` takes [after, {limit, details}], `stockings` takes [{after, limit}]. */
-static void pack_page(const struct catalogue_kind *kind, uint64_t from, stockd_pack *pack)
+/* `items` takes [after, {limit, details}]. */
+static void pack_items_page(uint64_t from, stockd_pack *pack)
 {
-    bool items = kind->location == NULL;
-
-    stockd_pack_array(pack, items ? 2 : 1);
-    if (items)
-        stockd_pack_u64(pack, from);
+    stockd_pack_array(pack, 2);
+    stockd_pack_u64(pack, from);
     stockd_pack_map(pack, 2);
     stockd_pack_str(pack, "limit");
     stockd_pack_u64(pack, PAGE);
-    stockd_pack_str(pack, items ? "details" : "after");
-    if (items)
-        stockd_pack_bool(pack, true);
-    else
-        stockd_pack_u64(pack, from);
+    stockd_pack_str(pack, "details");
+    stockd_pack_bool(pack, true);
+}
+
+static void pack_text_option(stockd_pack *pack, const char *key, const char *text)
+{
+    if (text == NULL)
+        return;
+    stockd_pack_str(pack, key);
+    stockd_pack_str(pack, text);
+}
+
+/* `stockings` takes [{after, limit, sku, location}]. */
+static void pack_stockings_page(const struct stocking_filter *filter, uint64_t from,
+                                stockd_pack *pack)
+{
+    static const struct stocking_filter all = { NULL, NULL };
+
+    if (filter == NULL)
+        filter = &all;
+    stockd_pack_array(pack, 1);
+    stockd_pack_map(pack, 2u + (filter->sku != NULL) + (filter->location != NULL));
+    stockd_pack_str(pack, "after");
+    stockd_pack_u64(pack, from);
+    stockd_pack_str(pack, "limit");
+    stockd_pack_u64(pack, PAGE);
+    pack_text_option(pack, "sku", filter->sku);
+    pack_text_option(pack, "location", filter->location);
 }
 
 /* One page of items with details, or of stockings. *next is where the next page begins, or 0 at the
  * end. */
-static int give_page(struct ctl *ctl, const struct catalogue_kind *kind, uint64_t *next,
-                     uint64_t *lsn, listing_fn *each, void *context)
+static int give_page(struct ctl *ctl, const struct catalogue_kind *kind,
+                     const struct stocking_filter *filter, uint64_t *next, uint64_t *lsn,
+                     listing_fn *each, void *context)
 {
     stockd_pack pack;
     stockd_reply reply;
@@ -155,7 +176,10 @@ static int give_page(struct ctl *ctl, const struct catalogue_kind *kind, uint64_
     uint64_t from = *next;
 
     stockd_pack_init(&pack, NULL, 0);
-    pack_page(kind, from, &pack);
+    if (kind->location != NULL)
+        pack_stockings_page(filter, from, &pack);
+    else
+        pack_items_page(from, &pack);
     int failed = ctl_call(ctl, kind->list, &pack, STOCKD_RETRY_SAFE, &reply);
     stockd_pack_free(&pack);
     if (failed != CTL_DONE)
@@ -174,8 +198,9 @@ static int give_page(struct ctl *ctl, const struct catalogue_kind *kind, uint64_
     return CTL_DONE;
 }
 
-int catalogue_each(struct ctl *ctl, const struct catalogue_kind *kind, uint64_t *lsn,
-                   listing_fn *each, void *context)
+int catalogue_each(struct ctl *ctl, const struct catalogue_kind *kind,
+                   const struct stocking_filter *filter, uint64_t *lsn, listing_fn *each,
+                   void *context)
 {
     uint64_t next = 0;
     int failed;
@@ -183,7 +208,7 @@ int catalogue_each(struct ctl *ctl, const struct catalogue_kind *kind, uint64_t 
     if (!kind->paged)
         return listing_each(ctl, kind->list, lsn, each, context);
     do {
-        failed = give_page(ctl, kind, &next, lsn, each, context);
+        failed = give_page(ctl, kind, filter, &next, lsn, each, context);
     } while (failed == CTL_DONE && next != 0);
     return failed;
 }

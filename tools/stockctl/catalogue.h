@@ -10,7 +10,7 @@
 #include "tools/stockctl/hours.h"
 
 enum field_form {
-    FIELD_TEXT,  /* UTF-8, at most `most` bytes; an empty cell empties it */
+    FIELD_TEXT,  /* UTF-8, at most `most` bytes; an empty cell empties it, or keeps it if `least` */
     FIELD_CODES, /* a,b,c: codes of locations or groups; an empty cell empties it */
     FIELD_RULE,  /* a sourcing rule */
     FIELD_NUMBER,
@@ -30,7 +30,7 @@ bool field_hours(enum field_form form, enum hours_form *hours);
 struct field {
     const char *name; /* NULL ends a list */
     enum field_form form;
-    int64_t least; /* of a number */
+    int64_t least; /* of a number; of a text, 1: it cannot be empty */
     int64_t most;  /* of a number, of a text in bytes, of a list in codes */
 };
 
@@ -59,12 +59,19 @@ static inline size_t catalogue_keys(const struct catalogue_kind *kind)
     return kind->location != NULL ? 2 : 1;
 }
 
+/* Which stockings; NULL: of all items, at all locations. */
+struct stocking_filter {
+    const char *sku;
+    const char *location;
+};
+
 /*
  * Each record: its key, and a map with its fields, valid during the callback. Returns an exit code;
- * lsn may be NULL.
+ * filter is NULL unless they are stockings, and lsn may be NULL.
  */
-int catalogue_each(struct ctl *ctl, const struct catalogue_kind *kind, uint64_t *lsn,
-                   listing_fn *each, void *context);
+int catalogue_each(struct ctl *ctl, const struct catalogue_kind *kind,
+                   const struct stocking_filter *filter, uint64_t *lsn, listing_fn *each,
+                   void *context);
 
 /* export_catalogue.c, import_catalogue.c */
 int catalogue_export(struct ctl *ctl, const struct catalogue_kind *kind);

@@ -118,8 +118,8 @@ const struct command bulk_commands[] = {
         .usage = "FILE.csv|- [--skip-bad]",
         .details =
             "Column code, and any of tz, week, closed, extra, written as for `calendar set`;\n"
-            "others are ignored. An empty cell clears closed or extra, and keeps a week: the\n"
-            "word never empties that.",
+            "others are ignored. An empty cell clears closed or extra, and keeps tz and a\n"
+            "week: the word never empties that.",
         .example = "stockctl import calendars calendars.csv",
         .options = import_catalogue_options,
         .least = 1,

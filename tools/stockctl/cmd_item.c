@@ -171,7 +171,7 @@ int run_item_list(struct ctl *ctl, const struct args *args)
 
     if (args->count > 0)
         list.wanted = args->positional[0];
-    int failed = catalogue_each(ctl, &catalogue_items, &lsn, add_item, &list);
+    int failed = catalogue_each(ctl, &catalogue_items, NULL, &lsn, add_item, &list);
     if (list.count > 0)
         qsort(list.item, list.count, sizeof(*list.item), by_sku);
     if (failed == CTL_DONE && ctl->json)

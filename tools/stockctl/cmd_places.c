@@ -42,8 +42,6 @@ struct kept {
 };
 
 struct stockings {
-    const char *sku;      /* NULL: all */
-    const char *location; /* NULL: all */
     bool json;
     struct kept *kept;
     size_t count;
@@ -61,25 +59,11 @@ static int by_sku_and_place(const void *a, const void *b)
     return order != 0 ? order : strcmp(x->cell[0], y->cell[0]);
 }
 
-static bool is_wanted(const struct stockings *all, const char *sku, size_t len, stockd_value record)
-{
-    const char *location = "";
-    size_t location_len = 0;
-
-    stockd_map_str(record, "location", &location, &location_len);
-    if (all->sku != NULL && (strlen(all->sku) != len || memcmp(all->sku, sku, len) != 0))
-        return false;
-    return all->location == NULL || (strlen(all->location) == location_len &&
-                                     memcmp(all->location, location, location_len) == 0);
-}
-
 static void keep(void *context, const char *sku, size_t len, stockd_value record)
 {
     struct stockings *all = context;
     struct kept kept = { 0 };
 
-    if (!is_wanted(all, sku, len, record))
-        return;
     kept.sku = text_clean(sku, len);
     for (size_t i = 0; i < 4; i++) {
         stockd_value value = { 0 };
@@ -121,12 +105,14 @@ static void print_stockings_json(const struct stockings *all, uint64_t lsn)
 
 static int run_stocking_list(struct ctl *ctl, const struct args *args)
 {
-    struct stockings all = { .json = ctl->json, .location = args_option(args, "location") };
+    struct stockings all = { .json = ctl->json };
+    const struct stocking_filter filter = {
+        .sku = args->count > 0 ? args->positional[0] : NULL,
+        .location = args_option(args, "location"),
+    };
     uint64_t lsn = 0;
+    int failed = catalogue_each(ctl, &catalogue_stocking, &filter, &lsn, keep, &all);
 
-    if (args->count > 0)
-        all.sku = args->positional[0];
-    int failed = catalogue_each(ctl, &catalogue_stocking, &lsn, keep, &all);
     if (all.count > 0)
         qsort(all.kept, all.count, sizeof(*all.kept), by_sku_and_place);
     if (failed == CTL_DONE && ctl->json)

@@ -208,7 +208,7 @@ int catalogue_export(struct ctl *ctl, const struct catalogue_kind *kind)
 {
     struct exporting exporting = { .kind = kind, .json = ctl->json };
     uint64_t lsn = 0;
-    int failed = catalogue_each(ctl, kind, &lsn, add_record, &exporting);
+    int failed = catalogue_each(ctl, kind, NULL, &lsn, add_record, &exporting);
 
     if (kind->paged && exporting.count > 0)
         qsort(exporting.record, exporting.count, sizeof(*exporting.record), by_key);

@@ -116,8 +116,13 @@ static const char *take_weekdays(const char **at, struct entry *entry)
 
 static const char *take_span(const char **at, struct entry *entry)
 {
-    if (!take_time(at, &entry->from) || *(*at)++ != '-' || !take_time(at, &entry->to))
-        return "has hours that are not like 09:00-18:30";
+    static const char problem[] = "has hours that are not like 09:00-18:30";
+
+    if (!take_time(at, &entry->from) || **at != '-')
+        return problem;
+    (*at)++;
+    if (!take_time(at, &entry->to))
+        return problem;
     return entry->from < entry->to ? NULL : "has hours that end before they begin";
 }
 
@@ -169,7 +174,7 @@ const char *hours_check(enum hours_form form, const char *text)
         return NULL;
     if (text[strspn(text, " ")] == '\0')
         return form == HOURS_WEEK ? "is empty; write never if it is" : "is empty";
-    while (*text != '\0' && problem == NULL)
+    while (problem == NULL && *text != '\0')
         problem = take_entry(form, &text, &entry);
     return problem;
 }

@@ -119,8 +119,10 @@ static bool says_something(const struct field *field, const struct csv_field *ce
 {
     enum hours_form hours;
 
-    if (cell->len > 0 || field->form == FIELD_TEXT || field->form == FIELD_CODES)
+    if (cell->len > 0 || field->form == FIELD_CODES)
         return true;
+    if (field->form == FIELD_TEXT)
+        return field->least == 0;
     return field_hours(field->form, &hours) && hours != HOURS_WEEK;
 }
 
