@@ -364,8 +364,10 @@ enum code ledger_set_channel(struct ctx *ctx, const struct channel_setting *s, u
 enum code ledger_set_calendar(struct ctx *ctx, const struct calendar_setting *s, uint64_t *lsn);
 
 /* Lays out the calendars for the days around that time, unless that was done today. Call it before
- * the first order, and at least once a day; any thread. False: not now, try again soon. */
-bool ledger_lay_out(struct ledger *ledger, uint64_t wall_ms);
+ * the first order, and at least once a day; any thread. False: some are not, see *failure; try
+ * again, soon if the error is -EBUSY. A calendar whose zone cannot be read keeps its timetable, or
+ * is never open. */
+bool ledger_lay_out(struct ledger *ledger, uint64_t wall_ms, struct lay_out_failure *failure);
 
 struct item_setting {
     struct text sku;

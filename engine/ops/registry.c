@@ -7,6 +7,7 @@
 #include "engine/ledger/ledger.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -206,17 +207,19 @@ enum code ledger_set_calendar(struct ctx *ctx, const struct calendar_setting *s,
     return code;
 }
 
-bool ledger_lay_out(struct ledger *ledger, uint64_t wall_ms)
+bool ledger_lay_out(struct ledger *ledger, uint64_t wall_ms, struct lay_out_failure *failure)
 {
-    uint64_t day = wall_ms / DAY_MS + 1;
+    uint64_t day = laid_out_for(wall_ms);
+    *failure = (struct lay_out_failure){ .error = 0 };
     if (!ledger->zones || atomic_load_explicit(&ledger->laid_out, memory_order_relaxed) == day)
         return true;
-    if (!catalogue_take(ledger))
+    if (!catalogue_take(ledger)) {
+        failure->error = -EBUSY;
         return false;
-    const struct catalogue *now = atomic_load(&ledger->catalogue);
+    }
     struct catalogue *next =
-        now->calendar_count > 0 ? catalogue_laid_out(now, ledger->zones, wall_ms) : NULL;
-    bool done = next || now->calendar_count == 0;
+        catalogue_laid_out(atomic_load(&ledger->catalogue), ledger->zones, wall_ms, failure);
+    bool done = failure->error == 0;
     if (next)
         catalogue_swap(ledger, next);
     if (done)

@@ -247,6 +247,7 @@ bool calendar_change(struct calendar *c, const struct calendar_setting *s)
 {
     timetable_release(c->timetable);
     c->timetable = NULL;
+    c->laid_out = 0;
     if (s->has_tz)
         set_zone(&c->tz, s->tz);
     return (!s->has_week || set_week(c, s)) && (!s->has_closed || set_closed(c, s)) &&
@@ -271,24 +272,48 @@ bool calendars_equal(const struct calendar *a, const struct calendar *b)
            lists_equal(a->extra, b->extra, a->extra_count * sizeof *a->extra);
 }
 
-bool calendar_lay_out(struct calendar *c, const struct zone_source *zones, uint64_t wall_ms)
+int calendar_ask_zone(const struct calendar *c, const struct zone_source *zones, uint64_t wall_ms,
+                      struct zone_change *changes)
 {
-    struct zone_change changes[ZONE_CHANGES_MAX];
     char name[ZONE_MAX + 1] = "";
     memcpy(name, c->tz.at, c->tz.len);
     int64_t from_ms = (int64_t)wall_ms - 3 * DAY_MS; /* timetable_make asks for two, and a zone's */
     int64_t to_ms = (int64_t)wall_ms + (TIMETABLE_DAYS + 3) * DAY_MS;
-    int count = zones->changes(zones->context, name, from_ms, to_ms, changes, ZONE_CHANGES_MAX);
-    if (count <= 0)
-        return false;
-    struct hours hours = { c->has_week,     c->week,  c->week_count, c->closed,
-                           c->closed_count, c->extra, c->extra_count };
-    struct timetable *fresh = timetable_make(&hours, changes, (unsigned)count, wall_ms);
+    return zones->changes(zones->context, name, from_ms, to_ms, changes, ZONE_CHANGES_MAX);
+}
+
+static bool take_timetable(struct calendar *c, struct timetable *fresh, uint64_t laid_out)
+{
     if (!fresh)
         return false;
     timetable_release(c->timetable);
     c->timetable = fresh;
+    c->laid_out = laid_out;
     return true;
+}
+
+bool calendar_lay_out_by(struct calendar *c, const struct zone_change *changes, unsigned count,
+                         uint64_t wall_ms)
+{
+    struct hours hours = { c->has_week,     c->week,  c->week_count, c->closed,
+                           c->closed_count, c->extra, c->extra_count };
+    return take_timetable(c, timetable_make(&hours, changes, count, wall_ms),
+                          laid_out_for(wall_ms));
+}
+
+bool calendar_lay_out(struct calendar *c, const struct zone_source *zones, uint64_t wall_ms)
+{
+    struct zone_change changes[ZONE_CHANGES_MAX];
+    int count = calendar_ask_zone(c, zones, wall_ms, changes);
+    return count > 0 && calendar_lay_out_by(c, changes, (unsigned)count, wall_ms);
+}
+
+bool calendar_shut(struct calendar *c, uint64_t wall_ms)
+{
+    static const struct hours never = { .has_week = true };
+    static const struct zone_change utc = { .from_ms = 0 };
+    assert(!c->timetable);
+    return take_timetable(c, timetable_make(&never, &utc, 1, wall_ms), 0);
 }
 
 /* ---- dates ---- */

@@ -29,7 +29,8 @@ struct calendar {
     struct week_hours *week; /* the lists are owned, sorted, and NULL when empty */
     int32_t *closed;         /* days since 1970-01-01, each once */
     struct date_hours *extra;
-    struct timetable *timetable; /* NULL until calendar_lay_out; a holder of it */
+    struct timetable *timetable; /* NULL until laid out; a holder of it */
+    uint64_t laid_out;           /* the day since 1970, + 1, that it was laid out for; 0: none */
     uint64_t lsn;                /* of its last change */
 };
 
@@ -67,6 +68,23 @@ bool calendars_equal(const struct calendar *a, const struct calendar *b);
 /* Gives the calendar a fresh timetable, for the days around that time, by today's rules of its
  * zone. False: no memory, or the zone is not known or cannot be read; the old timetable stays. */
 bool calendar_lay_out(struct calendar *c, const struct zone_source *zones, uint64_t wall_ms);
+
+/* The same in two steps, for calendars that share a zone: asks for the zone's offsets, up to
+ * ZONE_CHANGES_MAX, and returns what the source returns; then lays out by them. */
+int calendar_ask_zone(const struct calendar *c, const struct zone_source *zones, uint64_t wall_ms,
+                      struct zone_change *changes);
+bool calendar_lay_out_by(struct calendar *c, const struct zone_change *changes, unsigned count,
+                         uint64_t wall_ms);
+
+/* For a calendar without a timetable, while its zone cannot be read: one by which it is never open.
+ * It does not count as laid out. False: no memory. */
+bool calendar_shut(struct calendar *c, uint64_t wall_ms);
+
+/* What `laid_out` is after it was laid out for the days around that time. */
+static inline uint64_t laid_out_for(uint64_t wall_ms)
+{
+    return wall_ms / DAY_MS + 1;
+}
 
 /* ---- dates, as days since 1970-01-01 ---- */
 

@@ -139,10 +139,22 @@ struct catalogue *catalogue_with_calendar(const struct catalogue *from,
                                           const struct zone_source *zones, uint64_t wall_ms,
                                           uint16_t *index, enum code *code, char *message,
                                           size_t size);
-/* A copy whose calendars are laid out for the days around wall_ms; NULL: no memory, or a zone
- * cannot be read. */
+/* Why calendars are not laid out for today. */
+struct lay_out_failure {
+    int error; /* 0: all are. -ENOMEM; -EBUSY: the catalogue is being changed; else what the zone
+                  source says of `tz` */
+    uint16_t calendars;        /* whose zones cannot be read */
+    struct code_text calendar; /* the first of them */
+    struct zone_text tz;
+};
+
+/*
+ * A copy in which the calendars are laid out for the days around wall_ms that were not laid out for
+ * that day; NULL if there is nothing to change, or no memory. One whose zone cannot be read keeps
+ * its timetable; if it has none, it is never open. Asks once for each zone.
+ */
 struct catalogue *catalogue_laid_out(const struct catalogue *from, const struct zone_source *zones,
-                                     uint64_t wall_ms);
+                                     uint64_t wall_ms, struct lay_out_failure *failure);
 
 /* NULL if none has that code. */
 const struct calendar *catalogue_calendar(const struct catalogue *catalogue, struct text code);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* New versions of the catalogue: a calendar is set, or all are laid out again. */
 #include <assert.h>
+#include <errno.h>
 #include <stdio.h>
 
 #include "engine/store/catalogue_inside.h"
@@ -84,15 +85,79 @@ struct catalogue *catalogue_with_calendar(const struct catalogue *from,
     return NULL;
 }
 
-struct catalogue *catalogue_laid_out(const struct catalogue *from, const struct zone_source *zones,
-                                     uint64_t wall_ms)
+/* ---- all are laid out ---- */
+
+struct laying_out {
+    struct catalogue *copy;
+    const struct zone_source *zones;
+    uint64_t wall_ms;
+    struct lay_out_failure *failure;
+    bool changed;                /* some timetable */
+    bool visited[CALENDARS_MAX]; /* by index */
+};
+
+/* Lays out a calendar by what its zone's source said. False: no memory. */
+static bool lay_out_one(struct laying_out *l, struct calendar *c, const struct zone_change *changes,
+                        int count)
 {
-    struct catalogue *copy = copy_with_ranks(from);
-    for (uint16_t i = 0; copy && i < copy->calendar_count; i++) {
-        if (calendar_lay_out(&copy->calendars[i], zones, wall_ms))
-            continue;
-        catalogue_destroy(copy);
-        copy = NULL;
+    if (count > 0) {
+        l->changed = true;
+        return calendar_lay_out_by(c, changes, (unsigned)count, l->wall_ms);
     }
-    return copy;
+    if (l->failure->calendars++ == 0) {
+        l->failure->error = count < 0 ? count : -EIO;
+        l->failure->calendar = c->code;
+        l->failure->tz = c->tz;
+    }
+    if (c->timetable)
+        return true;
+    l->changed = true;
+    return calendar_shut(c, l->wall_ms);
+}
+
+/* Lays out that calendar, and those behind it that share its zone. False: no memory. */
+static bool lay_out_zone(struct laying_out *l, uint16_t first)
+{
+    struct zone_change changes[ZONE_CHANGES_MAX];
+    struct text tz = zone_text(&l->copy->calendars[first].tz);
+    int count = calendar_ask_zone(&l->copy->calendars[first], l->zones, l->wall_ms, changes);
+    for (uint16_t i = first; i < l->copy->calendar_count; i++) {
+        struct calendar *c = &l->copy->calendars[i];
+        if (l->visited[i] || !text_equal(zone_text(&c->tz), tz))
+            continue;
+        l->visited[i] = true;
+        if (!lay_out_one(l, c, changes, count))
+            return false;
+    }
+    return true;
+}
+
+static bool lay_out_zones(struct laying_out *l)
+{
+    for (uint16_t i = 0; i < l->copy->calendar_count; i++)
+        if (!l->visited[i] && !lay_out_zone(l, i))
+            return false;
+    return true;
+}
+
+struct catalogue *catalogue_laid_out(const struct catalogue *from, const struct zone_source *zones,
+                                     uint64_t wall_ms, struct lay_out_failure *failure)
+{
+    struct laying_out l = { .zones = zones, .wall_ms = wall_ms, .failure = failure };
+    uint16_t left = 0;
+    *failure = (struct lay_out_failure){ .error = 0 };
+    for (uint16_t i = 0; i < from->calendar_count; i++) {
+        l.visited[i] = from->calendars[i].laid_out == laid_out_for(wall_ms);
+        left += !l.visited[i];
+    }
+    if (left == 0)
+        return NULL;
+    l.copy = copy_with_ranks(from);
+    bool good = l.copy && lay_out_zones(&l);
+    if (!good)
+        *failure = (struct lay_out_failure){ .error = -ENOMEM };
+    if (good && l.changed)
+        return l.copy;
+    catalogue_destroy(l.copy);
+    return NULL;
 }

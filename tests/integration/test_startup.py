@@ -11,6 +11,7 @@ import signal
 import socket
 import subprocess
 import tempfile
+import time
 
 from stockd_harness import (
     SANITIZED,
@@ -449,6 +450,33 @@ class Life(Program):
             server.start()
             with server.client() as client:
                 self.assertEqual(client.call("ping"), "pong")
+
+    def test_without_the_zone_of_a_calendar(self):
+        """It starts; that calendar alone is never open, until its zone is back or it is changed."""
+        missing = 'opening hours of calendar "paris" cannot be laid out: time zone "Europe/Paris"'
+        with Server() as server:
+            with server.client() as client:
+                client.call("calendar_set", "paris", {"tz": "Europe/Paris"})
+                client.call("calendar_set", "utc", {})
+                client.call("location_set", "main", {"calendar": "paris", "priority": 1})
+                client.call("location_set", "other", {"calendar": "utc"})
+                for sku, location in (("tea", "main"), ("cup", "other")):
+                    client.call("receive", unique("r"), sku, location, 10)
+                self.assertIsNotNone(self.ready_ms(client, "tea"))
+            self.assertNotIn("cannot be laid out", server.stderr())
+            server.env["TZDIR"] = self.folder
+            server.restart()
+            with server.client() as client:
+                self.assertIsNone(self.ready_ms(client, "tea"))
+                self.assertIsNotNone(self.ready_ms(client, "cup"))
+                self.assertEqual(server.stderr().count(missing), 1, server.stderr())
+                client.call("calendar_set", "paris", {"tz": "UTC"})
+                self.assertIsNotNone(self.ready_ms(client, "tea"))
+                time.sleep(1)  # in which the caretaker looks several times
+            self.assertEqual(server.stderr().count("cannot be laid out"), 1, server.stderr())
+
+    def ready_ms(self, client, sku):
+        return client.call("reserve", unique("o"), "default", [[sku, 1]])["lines"][0][3]
 
 
 class Kernel(Program):

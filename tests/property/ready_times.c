@@ -335,7 +335,8 @@ static void check_kept(struct ctx *ctx)
 
 static void lay_out(void)
 {
-    if (!ledger_lay_out(rig.ledger, now_ms))
+    struct lay_out_failure failure;
+    if (!ledger_lay_out(rig.ledger, now_ms, &failure))
         wrong("not laid out");
 }
 

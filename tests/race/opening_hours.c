@@ -45,7 +45,8 @@ static void set_something(struct racer *racer, unsigned step)
         racer_turn(racer);
     RACE_MUST(code == CODE_OK, "calendar: %s", ctx_failure(racer->ctx)->message);
     /* For today and for tomorrow in turn: each time it is another day. */
-    while (!ledger_lay_out(racer->race->ledger, race_ms(racer->race) + step % 2 * DAY_MS))
+    struct lay_out_failure failure;
+    while (!ledger_lay_out(racer->race->ledger, race_ms(racer->race) + step % 2 * DAY_MS, &failure))
         racer_turn(racer);
     racer->tally[SETTINGS]++;
 }

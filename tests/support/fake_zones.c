@@ -39,7 +39,7 @@ static int changes(void *context, const char *tz, int64_t from_ms, int64_t to_ms
     struct fake_zones *zones = context;
     unsigned zone = zone_of(tz), count = 0;
     zones->asked++;
-    if (zone == ZONES)
+    if (zone == ZONES || (zones->missing && strcmp(zones->missing, tz) == 0))
         return -ENOENT;
     if (zones->broken)
         return -EIO;

@@ -17,6 +17,7 @@
 struct fake_zones {
     struct zone_source source; /* its context is this struct */
     bool broken;               /* no zone's data can be read */
+    const char *missing;       /* a zone that there is not any more; NULL: all are there */
     int32_t shift_s;           /* to the east, for all but UTC: the rules have changed */
     unsigned asked;            /* how often; whoever writes the catalogue counts it */
 };

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Calendars of a ledger: how they are set, and laid out again day by day. */
 #include <criterion/criterion.h>
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -14,6 +15,7 @@ static const uint64_t noon_ms = 100 * DAY_MS + DAY_MS / 2;
 static struct fake_zones zones;
 static struct ledger_rig rig;
 static struct ctx *ctx;
+static struct lay_out_failure failure;
 
 static void begin(uint64_t now_ms)
 {
@@ -167,15 +169,15 @@ Test(calendar_setting, is_laid_out_at_once)
 Test(calendar_setting, is_laid_out_again_the_next_day_by_the_rules_of_that_day)
 {
     open_shop();
-    cr_assert(ledger_lay_out(rig.ledger, noon_ms));
+    cr_assert(ledger_lay_out(rig.ledger, noon_ms, &failure));
     unsigned asked = zones.asked;
     uint64_t end = table_end(), tail;
     zones.shift_s = 3600;
-    cr_assert(ledger_lay_out(rig.ledger, noon_ms + 11 * HOUR_MS));
+    cr_assert(ledger_lay_out(rig.ledger, noon_ms + 11 * HOUR_MS, &failure));
     cr_expect_eq(zones.asked, asked, "it was done today");
     cr_expect_eq(ready_ms(), noon_ms + 4 * HOUR_MS);
     tail = atomic_load(&rig.log.tail);
-    cr_assert(ledger_lay_out(rig.ledger, noon_ms + 12 * HOUR_MS));
+    cr_assert(ledger_lay_out(rig.ledger, noon_ms + 12 * HOUR_MS, &failure));
     cr_expect_eq(atomic_load(&rig.log.tail), tail, "no journal needs to say so");
     cr_expect_gt(zones.asked, asked);
     cr_expect_eq(table_end(), end + DAY_MS - HOUR_MS);
@@ -186,26 +188,90 @@ Test(calendar_setting, is_laid_out_again_the_next_day_by_the_rules_of_that_day)
 Test(calendar_setting, keeps_its_timetable_while_the_zones_cannot_be_read)
 {
     open_shop();
-    cr_assert(ledger_lay_out(rig.ledger, noon_ms));
+    cr_assert(ledger_lay_out(rig.ledger, noon_ms, &failure));
     uint64_t end = table_end();
     zones.broken = true;
     begin(noon_ms + DAY_MS);
-    cr_expect_not(ledger_lay_out(rig.ledger, noon_ms + DAY_MS));
+    cr_expect_not(ledger_lay_out(rig.ledger, noon_ms + DAY_MS, &failure));
     cr_expect_eq(table_end(), end);
     cr_expect_eq(ready_ms(), noon_ms + DAY_MS + 4 * HOUR_MS);
     cr_expect_not(atomic_load(&rig.ledger->catalogue_busy));
     zones.broken = false;
-    cr_expect(ledger_lay_out(rig.ledger, noon_ms + DAY_MS));
+    cr_expect(ledger_lay_out(rig.ledger, noon_ms + DAY_MS, &failure));
     cr_expect_eq(table_end(), end + DAY_MS);
+}
+
+/* The calendars "hours", "more" and "late", of two zones; main is open by "hours". */
+static void open_three(void)
+{
+    struct calendar_setting more = of_zone("Test/Saving"), late = of_zone("Test/Half");
+    open_shop();
+    more.code = text_of("more");
+    late.code = text_of("late");
+    set(more);
+    set(late);
+}
+
+static uint64_t end_of(const struct ledger *ledger, unsigned calendar)
+{
+    return timetable_end(atomic_load(&ledger->catalogue)->calendars[calendar].timetable);
+}
+
+Test(calendar_setting, that_has_no_zone_any_more_does_not_keep_others_from_being_laid_out)
+{
+    open_three();
+    uint64_t end = end_of(rig.ledger, 0), late_end = end_of(rig.ledger, 2);
+    zones.missing = "Test/Saving";
+    begin(noon_ms + DAY_MS);
+    cr_expect_not(ledger_lay_out(rig.ledger, noon_ms + DAY_MS, &failure));
+    cr_expect_eq(failure.error, -ENOENT);
+    cr_expect_eq(failure.calendars, 2);
+    cr_expect(text_equal(code_text(&failure.calendar), text_of("hours")));
+    cr_expect(text_equal(zone_text(&failure.tz), text_of("Test/Saving")));
+    cr_expect_eq(end_of(rig.ledger, 0), end);
+    cr_expect_eq(end_of(rig.ledger, 2), late_end + DAY_MS);
+    unsigned asked = zones.asked;
+    const struct catalogue *before = atomic_load(&rig.ledger->catalogue);
+    cr_expect_not(ledger_lay_out(rig.ledger, noon_ms + DAY_MS, &failure));
+    cr_expect_eq(zones.asked, asked + 1, "one zone is left, and two calendars share it");
+    cr_expect_eq(atomic_load(&rig.ledger->catalogue), before, "nothing has changed");
+    zones.missing = NULL;
+    cr_expect(ledger_lay_out(rig.ledger, noon_ms + DAY_MS, &failure));
+    cr_expect_eq(failure.error, 0);
+    for (unsigned i = 0; i < 2; i++)
+        cr_expect_eq(end_of(rig.ledger, i), end + DAY_MS, "%u", i);
+}
+
+/* As after a start on a machine without tzdata. */
+Test(calendar_setting, that_never_had_its_zone_is_never_open)
+{
+    struct ledger_rig other;
+    char why[200];
+    open_three();
+    ledger_rig_drain(&rig);
+    cr_assert(ledger_rig_follow(&other, &rig, rig.length, noon_ms, why, sizeof why), "%s", why);
+    zones.missing = "Test/Saving";
+    cr_expect_not(ledger_lay_out(other.ledger, noon_ms, &failure));
+    const struct catalogue *c = atomic_load(&other.ledger->catalogue);
+    for (unsigned i = 0; i < 3; i++)
+        cr_assert_not_null(c->calendars[i].timetable, "%u: it is always open", i);
+    cr_expect_eq(timetable_spend(c->calendars[0].timetable, noon_ms, 0), READY_NEVER);
+    cr_expect_eq(timetable_spend(c->calendars[1].timetable, noon_ms, 0), READY_NEVER);
+    cr_expect_eq(timetable_spend(c->calendars[2].timetable, noon_ms, 0), noon_ms);
+    zones.missing = NULL;
+    cr_expect(ledger_lay_out(other.ledger, noon_ms, &failure));
+    c = atomic_load(&other.ledger->catalogue);
+    cr_expect_eq(timetable_spend(c->calendars[0].timetable, noon_ms, 0), noon_ms);
+    ledger_rig_close(&other);
 }
 
 Test(calendar_setting, is_not_laid_out_while_another_thread_sets_something)
 {
     open_shop();
     cr_assert(catalogue_take(rig.ledger));
-    cr_expect_not(ledger_lay_out(rig.ledger, noon_ms + DAY_MS));
+    cr_expect_not(ledger_lay_out(rig.ledger, noon_ms + DAY_MS, &failure));
     catalogue_put(rig.ledger);
-    cr_expect(ledger_lay_out(rig.ledger, noon_ms + DAY_MS));
+    cr_expect(ledger_lay_out(rig.ledger, noon_ms + DAY_MS, &failure));
 }
 
 Test(calendar_setting, is_replayed_without_zones_and_never_laid_out)
@@ -217,7 +283,7 @@ Test(calendar_setting, is_replayed_without_zones_and_never_laid_out)
     struct ledger_rig without = rig;
     without.config.zones = NULL;
     cr_assert(ledger_rig_follow(&other, &without, rig.length, noon_ms, why, sizeof why), "%s", why);
-    cr_expect(ledger_lay_out(other.ledger, noon_ms));
+    cr_expect(ledger_lay_out(other.ledger, noon_ms, &failure));
     cr_expect_null(atomic_load(&other.ledger->catalogue)->calendars[0].timetable);
     cr_expect(ledgers_equal(rig.ledger, other.ledger, false, why, sizeof why), "%s", why);
     ledger_rig_close(&other);

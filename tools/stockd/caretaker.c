@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -18,13 +19,16 @@ enum { LOOK_MS = 5, SELDOM_MS = 200 };
 /* Between two warnings, while nothing improves. */
 enum { WARN_AGAIN_MS = 60000 };
 
+/* After opening hours could not be laid out: it takes the catalogue, and reads files. */
+enum { LAY_OUT_AGAIN_MS = 60000 };
+
 struct caretaker {
     struct ledger *ledger;
     const struct engine_clock *clock;
     pthread_t thread;
     int stop_fd; /* readable: stop */
     uint64_t warned_ms;
-    uint64_t behind_ms; /* since when, or when last told; 0: calendars are laid out for today */
+    uint64_t lay_out_ms; /* not before then */
 };
 
 static bool stops_within(const struct caretaker *c, int ms)
@@ -56,22 +60,34 @@ static void watch_ids(struct caretaker *c)
             metrics.remember_ms / 1000, outlook.full_ms / 1000, outlook.needed);
 }
 
-/* Opening hours are laid out once a day. If that fails the days laid out before are still there:
- * it is tried again, and told now and then. */
-static void lay_out(struct caretaker *c)
+void caretaker_warn_hours(const struct lay_out_failure *f)
 {
-    uint64_t now_ms = clock_ms(CLOCK_MONOTONIC);
-    if (ledger_lay_out(c->ledger, clock_ms(CLOCK_REALTIME))) {
-        c->behind_ms = 0;
+    if (f->calendars == 0) {
+        fprintf(stderr, "stockd: the opening hours of today are not laid out: %s\n",
+                strerror(-f->error));
         return;
     }
-    if (c->behind_ms == 0)
-        c->behind_ms = now_ms;
-    if (now_ms - c->behind_ms < WARN_AGAIN_MS)
+    char others[40] = "";
+    if (f->calendars > 1)
+        snprintf(others, sizeof others, " (and those of %d other calendars)", f->calendars - 1);
+    fprintf(stderr,
+            "stockd: the opening hours of calendar \"%.*s\" cannot be laid out%s: time zone "
+            "\"%.*s\": %s; it goes on with those laid out before, or, without any, is never "
+            "open; install tzdata or set another tz; tried again each minute\n",
+            f->calendar.len, f->calendar.at, others, f->tz.len, f->tz.at,
+            f->error == -ENOENT ? "the system has no such zone" : strerror(-f->error));
+}
+
+/* Opening hours are laid out once a day, and what failed is tried again each minute. */
+static void lay_out(struct caretaker *c)
+{
+    struct lay_out_failure failure;
+    uint64_t now_ms = clock_ms(CLOCK_MONOTONIC);
+    if (now_ms < c->lay_out_ms || ledger_lay_out(c->ledger, clock_ms(CLOCK_REALTIME), &failure) ||
+        failure.error == -EBUSY)
         return;
-    c->behind_ms = now_ms;
-    fprintf(stderr, "stockd: the opening hours of today are not laid out: no memory, or a "
-                    "calendar's time zone is missing; install tzdata\n");
+    c->lay_out_ms = now_ms + LAY_OUT_AGAIN_MS;
+    caretaker_warn_hours(&failure);
 }
 
 static void *thread_main(void *argument)
@@ -100,6 +116,7 @@ int caretaker_start(struct caretaker **caretaker, struct ledger *ledger,
         return -ENOMEM;
     c->ledger = ledger;
     c->clock = clock;
+    c->lay_out_ms = clock_ms(CLOCK_MONOTONIC) + LAY_OUT_AGAIN_MS;
     c->stop_fd = eventfd(0, EFD_CLOEXEC);
     int error = c->stop_fd < 0 ? errno : pthread_create(&c->thread, NULL, thread_main, c);
     if (error) {

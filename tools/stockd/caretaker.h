@@ -12,11 +12,14 @@
 
 struct caretaker;
 
-/* The caller has blocked signals: the thread inherits that. The ledger and the clock outlive it. 0
- * or -errno. */
+/* The caller has blocked signals: the thread inherits that. It has just laid out opening hours. The
+ * ledger and the clock outlive the caretaker. 0 or -errno. */
 int caretaker_start(struct caretaker **caretaker, struct ledger *ledger,
                     const struct engine_clock *clock);
 /* NULL is allowed. */
 void caretaker_stop(struct caretaker *caretaker);
+
+/* Tells why opening hours are not laid out. */
+void caretaker_warn_hours(const struct lay_out_failure *failure);
 
 #endif

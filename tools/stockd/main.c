@@ -218,13 +218,17 @@ static int cannot_open(struct program *program, int error, const struct error *w
     return cannot_start(line);
 }
 
-/* Before any order is promised. Later the caretaker does it, day by day. */
+/* Before any order is promised. Later the caretaker does it, day by day, and tries again where a
+ * zone could not be read. */
 static int lay_out_calendars(struct program *program)
 {
-    if (ledger_lay_out(program->ledger, clock_ms(CLOCK_REALTIME)))
+    struct lay_out_failure failure;
+    if (ledger_lay_out(program->ledger, clock_ms(CLOCK_REALTIME), &failure))
         return 0;
-    return cannot_start("the opening hours cannot be laid out: a calendar's time zone is missing; "
-                        "install tzdata");
+    if (failure.calendars == 0)
+        return cannot_start("the opening hours cannot be laid out: no memory");
+    caretaker_warn_hours(&failure);
+    return 0;
 }
 
 static int open_journal(struct program *program)
