@@ -28,7 +28,9 @@ struct ready_record ready_record_of(uint64_t created_ms, uint64_t ready_ms)
         return (struct ready_record){ UINT32_MAX };
     if (after_ms < READY_SECONDS)
         return (struct ready_record){ (uint32_t)after_ms };
-    return (struct ready_record){ READY_SECONDS | (uint32_t)(after_ms / 1000) };
+    bool whole = ready_ms % 1000 == 0;
+    uint64_t after_s = (ready_ms - ready_base(created_ms, whole)) / 1000;
+    return (struct ready_record){ READY_SECONDS | (whole ? READY_WHOLE : 0) | (uint32_t)after_s };
 }
 
 uint64_t ready_record_ms(uint64_t created_ms, struct ready_record ready)
@@ -37,7 +39,8 @@ uint64_t ready_record_ms(uint64_t created_ms, struct ready_record ready)
         return UINT64_MAX;
     if (ready.after < READY_SECONDS)
         return created_ms + ready.after;
-    return created_ms + (uint64_t)(ready.after - READY_SECONDS) * 1000;
+    uint64_t base = ready_base(created_ms, ready.after & READY_WHOLE);
+    return base + (uint64_t)(ready.after & (READY_WHOLE - 1)) * 1000;
 }
 
 struct record_builder record_begin(void *buffer, const void *fixed, uint32_t size)

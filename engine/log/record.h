@@ -61,8 +61,8 @@ struct step_record {
 } __attribute__((packed));
 
 struct ready_record {
-    uint32_t after; /* the reservation's creation: milliseconds; with the highest bit, seconds;
-                       UINT32_MAX: never */
+    uint32_t after; /* the reservation's creation: milliseconds; with the highest bit, seconds, and
+                       with the next, seconds from the whole second before it; UINT32_MAX: never */
 } __attribute__((packed));
 
 struct undone_item_record {
@@ -87,17 +87,26 @@ struct extra_record {
 } __attribute__((packed));
 
 #define READY_SECONDS (UINT32_C(1) << 31)
+#define READY_WHOLE (UINT32_C(1) << 30)
 
-/* A time as a ready_record can hold it: exact for 24 days after the creation, and then rounded up
- * to whole seconds after it. UINT64_MAX: never. */
+/* What seconds count from: the creation, or for a whole second the one in which it was. */
+static inline uint64_t ready_base(uint64_t created_ms, bool whole)
+{
+    return whole ? created_ms - created_ms % 1000 : created_ms;
+}
+
+/* A time as a ready_record can hold it: exact for 24 days after the creation, and then if it is a
+ * whole second, or whole seconds after the creation, as times by opening hours and lead times are;
+ * otherwise rounded up to that. UINT64_MAX: never, or in more than 34 years. */
 static inline uint64_t ready_rounded(uint64_t created_ms, uint64_t ready_ms)
 {
     assert(ready_ms >= created_ms);
     uint64_t after_ms = ready_ms - created_ms;
     if (after_ms < READY_SECONDS || ready_ms == UINT64_MAX)
         return ready_ms;
-    uint64_t after_s = (after_ms + 999) / 1000;
-    return after_s < READY_SECONDS - 1 ? created_ms + after_s * 1000 : UINT64_MAX;
+    uint64_t base = ready_base(created_ms, ready_ms % 1000 == 0);
+    uint64_t after_s = (ready_ms - base + 999) / 1000;
+    return after_s < READY_WHOLE - 1 ? base + after_s * 1000 : UINT64_MAX;
 }
 
 /* Of a rounded time. */

@@ -144,20 +144,12 @@ static uint64_t leaves_ms(const struct model_place *p, const char *tz, uint64_t 
                 return at;
 }
 
-/* Beyond 24 days a journal has whole seconds. */
-static uint64_t rounded_ms(uint64_t ready)
-{
-    if (ready == READY_NEVER || ready - now_ms < UINT64_C(1) << 31)
-        return ready;
-    return now_ms + (ready - now_ms + 999) / 1000 * 1000;
-}
-
 static uint64_t ready_ms(const struct model_place *p, bool pickup)
 {
     const struct model_hours *h = p->calendar < 0 ? NULL : &calendars[p->calendar];
     int64_t lead_s = p->item_lead_time_s >= 0 ? p->item_lead_time_s : p->lead_time_s;
     uint64_t ready = spent_ms(h, (int64_t)now_ms, lead_s * 1000);
-    return rounded_ms(pickup ? ready : leaves_ms(p, h ? h->tz : "UTC", ready));
+    return pickup ? ready : leaves_ms(p, h ? h->tz : "UTC", ready);
 }
 
 /* ---- settings ---- */

@@ -319,27 +319,28 @@ Test(record, a_record_may_end_anywhere_and_have_any_type)
     ledger_rig_close(&rig);
 }
 
-Test(record, a_ready_time_is_exact_for_weeks_and_then_rounded_up_to_seconds)
+Test(record, a_ready_time_is_kept_as_promised)
 {
-    enum { CREATED = 1000 };
-    const uint64_t weeks = (UINT64_C(1) << 31) - 1, never = UINT64_MAX;
+    const uint64_t created = 1700000000123, weeks = UINT64_C(1) << 31, never = UINT64_MAX;
+    const uint64_t years = UINT64_C(1000) * ((1 << 30) - 2);
     const struct {
-        uint64_t after_ms, kept_ms;
-    } times[] = { { 0, 0 },
-                  { 1, 1 },
-                  { 999, 999 },
-                  { weeks, weeks },
-                  { weeks + 1, 2147484000 },
-                  { 5000000001, 5000001000 },
-                  { UINT64_C(2147483646000), UINT64_C(2147483646000) } };
+        uint64_t ready, kept;
+    } times[] = {
+        { created, created },
+        { created + 1, created + 1 },
+        { created + weeks - 1, created + weeks - 1 },
+        { created + 5000000000, created + 5000000000 }, /* seconds after the creation */
+        { 1710000000000, 1710000000000 },               /* a whole second */
+        { created + 5000000001, created + 5000001000 }, /* neither */
+        { created + years, created + years },
+        { created + years + 1, never },
+        { never, never },
+    };
     for (unsigned i = 0; i < sizeof times / sizeof *times; i++) {
-        uint64_t ready = ready_rounded(CREATED, CREATED + times[i].after_ms);
-        cr_assert_eq(ready, CREATED + times[i].kept_ms);
-        cr_assert_eq(ready_record_ms(CREATED, ready_record_of(CREATED, ready)), ready);
+        uint64_t ready = ready_rounded(created, times[i].ready);
+        cr_assert_eq(ready, times[i].kept, "time %u", i);
+        cr_assert_eq(ready_record_ms(created, ready_record_of(created, ready)), ready);
     }
-    cr_assert_eq(ready_rounded(CREATED, UINT64_C(2147483646001) + CREATED), never);
-    cr_assert_eq(ready_rounded(CREATED, never), never);
-    cr_assert_eq(ready_record_ms(CREATED, ready_record_of(CREATED, never)), never);
 }
 
 /* Whatever has a name in RECORD_TYPES, and nothing else. */
