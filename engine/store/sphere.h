@@ -18,11 +18,16 @@ struct unit_vector {
 /* In degrees; NaN: not known. */
 struct unit_vector unit_vector_of(double lat, double lon);
 
-/* The squared chord, 0 to 4; INFINITY if one of them has no coordinates: farther than any other. */
+/* Adding it rounds what is from 0 to 4 to a multiple of 2^-40. */
+#define CHORD_GRAIN 0x1.8p12
+
+/* The squared chord, 0 to 4; INFINITY if one of them has no coordinates: farther than any other.
+ * Rounded to some metres, so that the priority decides between places that are equally far, not the
+ * last bits of a sine. */
 static inline double chord_between(struct unit_vector a, struct unit_vector b)
 {
     double x = a.x - b.x, y = a.y - b.y, z = a.z - b.z;
-    double chord = x * x + y * y + z * z;
+    double chord = x * x + y * y + z * z + CHORD_GRAIN - CHORD_GRAIN;
     return chord >= 0 ? chord : INFINITY; /* not >= 0: NaN */
 }
 

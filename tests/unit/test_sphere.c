@@ -34,13 +34,26 @@ Test(sphere, known_distances)
     expect_km(paris, paris, 0, 0);
 }
 
-/* A step of a millionth of a degree is 11 centimetres. */
+/* A step of a thousandth of a degree is 111 metres; of less than some metres, none. */
 Test(sphere, small_distances_count)
 {
-    struct point step = { paris.lat + 1e-6, paris.lon };
-    struct point two = { paris.lat + 2e-6, paris.lon };
-    expect_km(paris, step, 0.000111195, 1e-8);
-    cr_expect_lt(chord(paris, step), chord(paris, two));
+    struct point step = { paris.lat + 1e-3, paris.lon };
+    struct point further = { paris.lat + 1.05e-3, paris.lon };
+    struct point here = { paris.lat + 1e-6, paris.lon };
+    expect_km(paris, step, 0.111195, 1e-3);
+    cr_expect_lt(chord(paris, step), chord(paris, further));
+    expect_km(paris, here, 0, 1e-2);
+}
+
+/* What the last bits of a sine make of equal distances is not told. */
+Test(sphere, equal_distances_are_equal)
+{
+    struct point pole = { 90, 0 }, from = { 10, 50 };
+    for (int lon = -180; lon <= 180; lon++)
+        cr_expect_eq(chord(from, pole), chord(from, (struct point){ 90, lon }), "at %d", lon);
+    for (int lat = -89; lat < 90; lat++)
+        cr_expect_eq(chord((struct point){ lat, 20 }, (struct point){ 0, 0 }),
+                     chord((struct point){ lat, -20 }, (struct point){ 0, 0 }), "at %d", lat);
 }
 
 Test(sphere, a_place_without_coordinates_is_farthest)
