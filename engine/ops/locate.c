@@ -66,8 +66,25 @@ static enum code gather(struct ctx *ctx, const struct basket *basket, struct loc
 
 /* ---- what the places have ---- */
 
+/* When the place is ready. Hundreds of places have few schedules and few lead times, so what was
+ * reckoned for one of them is kept for the others. */
+static uint64_t ready_of(const struct ctx *ctx, uint16_t at, uint32_t lead_time_s, enum mode mode)
+{
+    const uint16_t *schedules = ctx->catalogue->schedules;
+    uint16_t schedule = schedules ? schedules[at] : 0;
+    if (schedule == 0)
+        return ready_ms_at(ctx, at, lead_time_s, mode);
+    uint32_t hash = (lead_time_s * 4099 + schedule) * UINT32_C(2654435761);
+    struct known_ready *known = &ctx->locating->ready[hash >> 24];
+    _Static_assert(READY_SLOTS == 1 << (32 - 24), "the hash has as many bits as the table");
+    if (known->schedule != schedule || known->lead_time_s != lead_time_s) /* @ready-known */
+        *known =
+            (struct known_ready){ ready_ms_at(ctx, at, lead_time_s, mode), lead_time_s, schedule };
+    return known->ready_ms;
+}
+
 static void look_at_item(struct ctx *ctx, const struct channel *channel,
-                         const struct demand *demand, uint32_t sku)
+                         const struct demand *demand, uint64_t by_ms, uint32_t sku)
 {
     struct locating *l = ctx->locating;
     struct candidates *found = ctx->candidates;
@@ -83,6 +100,8 @@ static void look_at_item(struct ctx *ctx, const struct channel *channel,
         uint16_t at = key_location(c->key);
         uint32_t lead_time_s = lead_time_of(ctx, c->key, c->unit);
         struct place_units *place = &l->places[at];
+        if (by_ms != READY_NEVER && ready_of(ctx, at, lead_time_s, demand->mode) > by_ms)
+            continue; /* @locate-by */
         row[at] += (uint32_t)c->available;
         if (lead_time_s > place->lead_time_s)
             place->lead_time_s = lead_time_s;
@@ -151,33 +170,14 @@ static void sort_places(struct place_rank *heap, uint32_t count)
     }
 }
 
-/* When the place is ready. Hundreds of places have few schedules and few lead times, so what was
- * reckoned for one of them is kept for the others. */
-static uint64_t ready_of(const struct ctx *ctx, uint16_t at, uint32_t lead_time_s, enum mode mode)
-{
-    const uint16_t *schedules = ctx->catalogue->schedules;
-    uint16_t schedule = schedules ? schedules[at] : 0;
-    if (schedule == 0)
-        return ready_ms_at(ctx, at, lead_time_s, mode);
-    uint32_t hash = (lead_time_s * 4099 + schedule) * UINT32_C(2654435761);
-    struct known_ready *known = &ctx->locating->ready[hash >> 24];
-    _Static_assert(READY_SLOTS == 1 << (32 - 24), "the hash has as many bits as the table");
-    if (known->schedule != schedule || known->lead_time_s != lead_time_s) /* @ready-known */
-        *known =
-            (struct known_ready){ ready_ms_at(ctx, at, lead_time_s, mode), lead_time_s, schedule };
-    return known->ready_ms;
-}
-
-/* Ranks the places that have anything of the basket, near enough and early enough. */
+/* Ranks the places that have anything of the basket and are near enough. */
 static uint32_t rank_places(struct ctx *ctx, const struct basket *basket,
                             const struct channel *channel, enum mode mode)
 {
     struct locating *l = ctx->locating;
     const struct order_terms *terms = &basket->terms;
     double most = basket->has_within ? chord_of_km(basket->within_km) : INFINITY;
-    uint64_t by_ms = terms->has_by ? terms->by_ms : READY_NEVER;
     uint32_t count = 0;
-    memset(l->ready, 0, sizeof l->ready);
     if (terms->has_lat)
         measure_distances(ctx, terms, l->distance);
     for (uint16_t at = 0; at < ctx->catalogue->location_count; at++) {
@@ -191,8 +191,7 @@ static uint32_t rank_places(struct ctx *ctx, const struct basket *basket,
                                     .ready_ms = ready_of(ctx, at, units->lead_time_s, mode),
                                     .chord = chord };
         assert(place.rank != RANK_NEVER);
-        if (place.ready_ms <= by_ms)
-            offer(l->best, &count, (uint32_t)basket->limit, &place);
+        offer(l->best, &count, (uint32_t)basket->limit, &place);
     }
     sort_places(l->best, count);
     return count;
@@ -238,9 +237,11 @@ enum code ledger_locate(struct ctx *ctx, const struct basket *basket, struct loc
                                  .skus = l->skus,
                                  .available = l->available,
                                  .places = places };
+    uint64_t by_ms = basket->terms.has_by ? basket->terms.by_ms : READY_NEVER;
+    memset(l->ready, 0, sizeof l->ready);
     memset(l->places, 0, places * sizeof l->places[0]);
     for (uint32_t sku = 0; sku < l->sku_count; sku++)
-        look_at_item(ctx, channel, &demand, sku);
+        look_at_item(ctx, channel, &demand, by_ms, sku);
     located->option_count = rank_places(ctx, basket, channel, demand.mode);
     list_options(ctx, &basket->terms, located);
     ctx->work += (uint64_t)places * (l->sku_count + 1) / PLACES_PER_WORK;

@@ -163,7 +163,8 @@ static bool look_at(const struct shop *m, const struct wish *w, int p, struct sp
             all += own_of(m, w->channel, i, other) + shared_of(m, w->channel, i, other);
         int64_t above = all - m->channels[w->channel].buffer;
         int64_t here = own_of(m, w->channel, i, p) + shared_of(m, w->channel, i, p);
-        if (wanted == 0 || !(pickup ? m->places[p].pickup : m->places[p].ships))
+        bool late = w->has_by && NOW + (uint64_t)model_lead_time(m, i, p) * 1000 > w->by_ms;
+        if (wanted == 0 || late || !(pickup ? m->places[p].pickup : m->places[p].ships))
             here = 0;
         spot->units[i] = least(here, above > 0 ? above : 0);
         spot->complete &= spot->units[i] >= wanted;
@@ -171,8 +172,7 @@ static bool look_at(const struct shop *m, const struct wish *w, int p, struct sp
             spot->lead_time_s = model_lead_time(m, i, p);
         any |= spot->units[i] > 0;
     }
-    uint64_t ready_ms = NOW + (uint64_t)spot->lead_time_s * 1000;
-    return any && (!w->has_by || ready_ms <= w->by_ms);
+    return any;
 }
 
 static const struct shop *sorted_in;
