@@ -289,6 +289,11 @@ static enum code stockings_range(struct call *call, const struct stockings_given
 {
     *first = (uint32_t)given->after;
     *last = UINT32_MAX;
+    if (given->has_location && !catalogue_location(ledger_catalogue(call->ctx), given->location)) {
+        refuse(&call->refusal, CODE_UNKNOWN_LOCATION, "location", "no location \"%.*s\"",
+               (int)given->location.len, given->location.at);
+        return CODE_UNKNOWN_LOCATION;
+    }
     if (!given->has_sku)
         return CODE_OK;
     uint32_t item;

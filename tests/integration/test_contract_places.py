@@ -224,6 +224,7 @@ class Stockings(Case):
         self.refused("bad_request", "stocking_set", sku, names="location")
         self.refused("bad_request", "stocking_set", "", place, names="sku")
         self.refused("unknown_sku", "stockings", {"sku": unique("GHOST")})
+        self.refused("unknown_location", "stockings", {"location": unique("ghost")})
         self.refused("bad_request", "stockings", {"limit": 0}, names="limit")
         self.refused("bad_request", "stockings", {"after": -1}, names="after")
         self.assertEqual(self.settings(sku=sku), [])
