@@ -156,12 +156,25 @@ static void pack_words(struct out *out, const char *key, const char *words)
         pack_nil(out);
 }
 
+/* nil: the event sets nothing of the kind, or that number is not set. */
+static void pack_stocking(struct out *out, const struct history_event *e)
+{
+    const struct stocking *s = &e->stocking;
+    pack_string(out, "stocked");
+    if (e->has_stocking)
+        pack_bool(out, s->stocked);
+    else
+        pack_nil(out);
+    pack_given(out, "safety", e->has_stocking && s->safety >= 0, s->safety);
+    pack_given(out, "lead_time_s", e->has_stocking && s->lead_time_s >= 0, s->lead_time_s);
+}
+
 static void pack_event(struct call *call, const struct catalogue *catalogue,
                        const struct history_event *e)
 {
     struct out *out = call->out;
     const struct text none = { NULL, 0 };
-    pack_map(out, 17);
+    pack_map(out, 20);
     pack_key_uint(out, "lsn", e->lsn);
     pack_key_uint(out, "time_ms", e->time_ms);
     pack_key_string(out, "type", e->type);
@@ -179,6 +192,7 @@ static void pack_event(struct call *call, const struct catalogue *catalogue,
     pack_key_text(out, "client", ledger_client_name(call->ctx, e->client));
     pack_id(out, "reason", e->reason);
     pack_id(out, "ref", e->ref);
+    pack_stocking(out, e);
 }
 
 static enum code reply_history(struct call *call, struct history_query *q)

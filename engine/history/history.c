@@ -132,6 +132,10 @@ static int take_stocking(struct taking *taking)
     if (!is_asked_pool(taking->history, &shared))
         return 0;
     taking->event.type = "stocking_set";
+    taking->event.has_stocking = true;
+    taking->event.stocking = (struct stocking){ .stocked = f.fixed.stocked,
+                                                .safety = f.fixed.safety,
+                                                .lead_time_s = f.fixed.lead_time_s };
     return change(taking, &shared, 0, 0, 0);
 }
 

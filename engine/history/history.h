@@ -20,6 +20,7 @@
 #include "engine/replay/contents.h"
 #include "engine/store/id_table.h"
 #include "engine/store/returns.h"
+#include "engine/store/stocking.h"
 
 enum history_subject { HISTORY_ALL, HISTORY_ITEM, HISTORY_ID };
 
@@ -44,7 +45,9 @@ struct history_event {
     struct pool_key pool;
     int64_t qty; /* on hand: signed change; reservations: units of this step */
     bool has_stock;
-    int64_t on_hand, reserved;       /* of the pool, afterwards */
+    int64_t on_hand, reserved; /* of the pool, afterwards */
+    bool has_stocking;
+    struct stocking stocking;        /* as it is set by this */
     uint64_t expires_ms;             /* 0: no deadline is set by this */
     struct text id, op, ref, reason; /* borrowed */
 };

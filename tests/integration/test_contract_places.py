@@ -172,6 +172,20 @@ class Stockings(Case):
         self.call("stocking_set", sku, two, {"stocked": True, "safety": 1})
         self.assertEqual(self.settings(location=two), [{**wanted[1], "stocked": True, "safety": 1}])
 
+    def test_the_history_tells_what_was_set(self):
+        sku, place = self.stocked(1), self.place()
+        self.call("stocking_set", sku, place, {"safety": 2, "lead_time_s": 0})
+        self.call("stocking_set", sku, place, {"stocked": False, "lead_time_s": 60})
+        told = [[event[key] for key in ("type", "location", "stocked", "safety", "lead_time_s")]
+                for event in self.call("history", sku)["events"] if event["type"] != "item"]
+        self.assertEqual(told[0], ["receive", "main", None, None, None])
+        self.assertEqual(told[1:], [["stocking_set", place, True, 2, 0],
+                                    ["stocking_set", place, False, 2, 60]])
+        self.call("stocking_set", sku, "main")
+        event = self.call("history", sku)["events"][-1]
+        self.assertEqual([event[key] for key in ("stocked", "safety", "lead_time_s")],
+                         [True, None, None])
+
     def test_the_same_again_changes_nothing(self):
         sku, place = self.stocked(1), self.place()
         lsn = self.call("stocking_set", sku, place, {"safety": 2})["lsn"]
