@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,40 +26,64 @@ struct calendar calendar_new(struct text code)
     return c;
 }
 
-/* A copy of a list in memory of its own, NULL if it is empty. False: no memory. */
-static bool copy_list(void *to, const void *from, size_t count, size_t size)
+/* A list of week hours, dates or date hours: immutable once it is in a calendar. Calendars point at
+ * its entries. */
+struct list {
+    uint32_t holders; /* writers of the catalogue only */
+    _Alignas(8) unsigned char entries[];
+};
+
+static struct list *list_of(const void *entries)
 {
-    void *copy = NULL;
-    if (count > 0) {
-        copy = malloc(count * size);
-        if (!copy)
-            return false;
-        memcpy(copy, from, count * size);
-    }
-    memcpy(to, &copy, sizeof copy);
+    return (struct list *)((uintptr_t)entries - offsetof(struct list, entries));
+}
+
+static void share_list(const void *entries)
+{
+    if (entries)
+        list_of(entries)->holders++;
+}
+
+static void release_list(const void *entries)
+{
+    if (!entries)
+        return;
+    assert(list_of(entries)->holders > 0);
+    if (--list_of(entries)->holders == 0)
+        free(list_of(entries));
+}
+
+/* A sorted copy, with one holder; *to is NULL if it is empty. False: no memory. */
+static bool make_list(void **to, const void *from, size_t count, size_t size,
+                      int (*compare)(const void *, const void *))
+{
+    *to = NULL;
+    if (count == 0)
+        return true;
+    struct list *list = malloc(sizeof *list + count * size);
+    if (!list)
+        return false;
+    list->holders = 1;
+    memcpy(list->entries, from, count * size);
+    qsort(list->entries, count, size, compare);
+    *to = list->entries;
     return true;
 }
 
-bool calendar_copy(struct calendar *to, const struct calendar *from)
+struct calendar calendar_copy(const struct calendar *from)
 {
-    *to = *from;
-    to->week = NULL;
-    to->closed = NULL;
-    to->extra = NULL;
-    to->timetable = timetable_share(from->timetable);
-    if (copy_list(&to->week, from->week, from->week_count, sizeof *to->week) &&
-        copy_list(&to->closed, from->closed, from->closed_count, sizeof *to->closed) &&
-        copy_list(&to->extra, from->extra, from->extra_count, sizeof *to->extra))
-        return true;
-    calendar_release(to);
-    return false;
+    share_list(from->week);
+    share_list(from->closed);
+    share_list(from->extra);
+    timetable_share(from->timetable);
+    return *from;
 }
 
 void calendar_release(struct calendar *c)
 {
-    free(c->week);
-    free(c->closed);
-    free(c->extra);
+    release_list(c->week);
+    release_list(c->closed);
+    release_list(c->extra);
     timetable_release(c->timetable);
     *c = (struct calendar){ .has_week = false };
 }
@@ -200,46 +225,43 @@ static int compare_extra(const void *left, const void *right)
 
 static bool set_week(struct calendar *c, const struct calendar_setting *s)
 {
+    void *fresh;
     assert(s->week_count <= WEEK_HOURS_MAX); /* calendar_check */
-    free(c->week);
-    c->week = NULL;
-    c->week_count = 0;
-    if (!copy_list(&c->week, s->week, s->week_count, sizeof *c->week))
+    if (!make_list(&fresh, s->week, s->week_count, sizeof *c->week, compare_week))
         return false;
+    release_list(c->week);
     c->has_week = true;
+    c->week = fresh;
     c->week_count = (uint16_t)s->week_count;
-    if (c->week)
-        qsort(c->week, c->week_count, sizeof *c->week, compare_week);
     return true;
 }
 
 static bool set_closed(struct calendar *c, const struct calendar_setting *s)
 {
+    void *fresh;
     assert(s->closed_count <= CLOSED_MAX);
-    free(c->closed);
-    c->closed = NULL;
-    c->closed_count = 0;
-    if (!copy_list(&c->closed, s->closed, s->closed_count, sizeof *c->closed))
+    if (!make_list(&fresh, s->closed, s->closed_count, sizeof *c->closed, compare_days))
         return false;
-    if (c->closed)
-        qsort(c->closed, s->closed_count, sizeof *c->closed, compare_days);
+    int32_t *days = fresh;
+    uint16_t count = 0;
     for (uint32_t i = 0; i < s->closed_count; i++)
-        if (i == 0 || c->closed[i] != c->closed[i - 1])
-            c->closed[c->closed_count++] = c->closed[i];
+        if (count == 0 || days[i] != days[count - 1])
+            days[count++] = days[i];
+    release_list(c->closed);
+    c->closed = days;
+    c->closed_count = count;
     return true;
 }
 
 static bool set_extra(struct calendar *c, const struct calendar_setting *s)
 {
+    void *fresh;
     assert(s->extra_count <= EXTRA_MAX);
-    free(c->extra);
-    c->extra = NULL;
-    c->extra_count = 0;
-    if (!copy_list(&c->extra, s->extra, s->extra_count, sizeof *c->extra))
+    if (!make_list(&fresh, s->extra, s->extra_count, sizeof *c->extra, compare_extra))
         return false;
+    release_list(c->extra);
+    c->extra = fresh;
     c->extra_count = (uint16_t)s->extra_count;
-    if (c->extra)
-        qsort(c->extra, c->extra_count, sizeof *c->extra, compare_extra);
     return true;
 }
 

@@ -2,8 +2,9 @@
 /*
  * A calendar: when the places that name it are open, as the catalogue holds it.
  *
- * A calendar belongs to a version of the catalogue. Copies own their lists, but share the
- * timetable, which is the only thing that the path of an order reads of a calendar.
+ * A calendar belongs to a version of the catalogue. Copies share the lists and the timetable, which
+ * are immutable and counted; so only writers of the catalogue copy, change and release calendars.
+ * The timetable is the only thing that the path of an order reads of a calendar.
  */
 #ifndef STOCKD_ENGINE_STORE_CALENDAR_H
 #define STOCKD_ENGINE_STORE_CALENDAR_H
@@ -26,9 +27,9 @@ struct calendar {
     struct zone_text tz; /* an IANA name */
     bool has_week;       /* false: open on every day that is not closed */
     uint16_t week_count, closed_count, extra_count;
-    struct week_hours *week; /* the lists are owned, sorted, and NULL when empty */
-    int32_t *closed;         /* days since 1970-01-01, each once */
-    struct date_hours *extra;
+    const struct week_hours *week; /* the lists are shared, sorted, and NULL when empty */
+    const int32_t *closed;         /* days since 1970-01-01, each once */
+    const struct date_hours *extra;
     struct timetable *timetable; /* NULL until laid out; a holder of it */
     uint64_t laid_out;           /* the day since 1970, + 1, that it was laid out for; 0: none */
     uint64_t lsn;                /* of its last change */
@@ -49,8 +50,8 @@ struct calendar_setting {
 
 /* As it is before anything is set: in UTC, always open, not laid out. */
 struct calendar calendar_new(struct text code);
-/* False: no memory; then there is nothing to release. */
-bool calendar_copy(struct calendar *to, const struct calendar *from);
+/* Shares the lists and the timetable; needs no memory. */
+struct calendar calendar_copy(const struct calendar *from);
 void calendar_release(struct calendar *c);
 
 /* CODE_OK, or the code and message of the first thing that is wrong with the setting. Without zones

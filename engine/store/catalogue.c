@@ -331,10 +331,9 @@ struct catalogue *catalogue_copy(const struct catalogue *from)
             memcpy(c->locations, from->locations, from->location_count * sizeof *c->locations);
         for (uint16_t i = 0; good && i < from->channel_count; i++)
             good = copy_channel(&c->channels[i], &from->channels[i]);
-        for (uint16_t i = 0; good && i < from->calendar_count; i++) {
-            good = calendar_copy(&c->calendars[i], &from->calendars[i]);
-            c->calendar_count += good;
-        }
+        for (uint16_t i = 0; i < from->calendar_count; i++)
+            c->calendars[i] = calendar_copy(&from->calendars[i]);
+        c->calendar_count = from->calendar_count;
     }
     if (!good) {
         catalogue_destroy(c);

@@ -273,13 +273,20 @@ Test(calendar_set, what_is_not_given_stays)
     cr_expect(text_equal(zone_text(&calendar.tz), text_of("UTC")));
 }
 
-Test(calendar_set, a_copy_is_equal_and_owns_its_lists)
+Test(calendar_set, a_copy_shares_lists_until_one_changes)
 {
-    struct calendar copy;
     change_all();
-    cr_assert(calendar_copy(&copy, &calendar));
+    struct calendar copy = calendar_copy(&calendar);
     cr_expect(calendars_equal(&copy, &calendar));
-    cr_expect_neq(copy.week, calendar.week);
+    cr_expect_eq(copy.week, calendar.week);
+    cr_expect_eq(copy.closed, calendar.closed);
+    cr_expect_eq(copy.extra, calendar.extra);
+    struct calendar_setting s = { .has_week = true, .has_closed = true, .has_extra = true };
+    cr_assert(calendar_change(&copy, &s));
+    cr_expect_eq(calendar.week_count, 2, "a change of the copy is none of the original");
+    cr_expect_eq(calendar.week[0].from, 540);
+    calendar_release(&copy);
+    copy = calendar_copy(&calendar);
     calendar_release(&calendar);
     cr_expect_eq(copy.extra[2].day, 6);
     calendar_release(&copy);
@@ -287,8 +294,7 @@ Test(calendar_set, a_copy_is_equal_and_owns_its_lists)
 
 static void expect_different(struct calendar_setting s)
 {
-    struct calendar copy;
-    cr_assert(calendar_copy(&copy, &calendar));
+    struct calendar copy = calendar_copy(&calendar);
     cr_assert(calendar_change(&copy, &s));
     cr_expect_not(calendars_equal(&copy, &calendar));
     calendar_release(&copy);
@@ -340,9 +346,8 @@ Test(calendar_set, lays_out_its_hours_in_its_zone)
 
 Test(calendar_set, copies_share_a_timetable_until_one_changes)
 {
-    struct calendar copy;
     cr_assert(calendar_lay_out(&calendar, &zones, noon));
-    cr_assert(calendar_copy(&copy, &calendar));
+    struct calendar copy = calendar_copy(&calendar);
     cr_expect_eq(copy.timetable, calendar.timetable);
     cr_assert(calendar_change(&copy, &(struct calendar_setting){ .has_week = true }));
     cr_expect_null(copy.timetable, "it is of the old rules");
