@@ -15,7 +15,7 @@
  *
  * A change of a location or channel may affect every item, but raises no item's version:
  * ledger_catalogue_lsn() is the LSN of the last such change. A consumer that is behind it reads all
- * items.
+ * items. A change of a calendar is none: ready times are no values that consumers read.
  *
  * A walk reads current values, which may belong to changes that are not durable yet. A consumer
  * that shows them where a crash cannot take them back waits until log_acknowledged() has reached

@@ -112,16 +112,20 @@ uint32_t client_record_make(void *buffer, struct record_head head, uint16_t inde
     return record_end(&b);
 }
 
+/* Which values a change of the catalogue may change. */
+enum affects { AFFECTS_AVAILABILITY, AFFECTS_READY_TIMES };
+
 /* Claims, shows, and only then publishes: a thread that reads a head that includes the change finds
  * the new catalogue. Returns the LSN, to which *own is set before other threads see it. */
-static uint64_t show_catalogue(struct ctx *ctx, struct catalogue *next, uint64_t *own,
-                               uint32_t length)
+static uint64_t show_catalogue(struct ctx *ctx, struct catalogue *next, enum affects affects,
+                               uint64_t *own, uint32_t length)
 {
     assert(atomic_load(&ctx->ledger->catalogue_busy));
     uint64_t position = ctx_claim(ctx, length);
     uint64_t lsn = *own = position + length;
     catalogue_swap(ctx->ledger, next);
-    catalogue_lsn_raise(ctx->ledger, lsn);
+    if (affects == AFFECTS_AVAILABILITY)
+        catalogue_lsn_raise(ctx->ledger, lsn);
     ctx_publish(ctx, position);
     return lsn;
 }
@@ -154,7 +158,7 @@ enum code ledger_set_location(struct ctx *ctx, const struct location_setting *s,
     if (next) {
         uint32_t length = location_record_make(ctx->record, head_of(ctx, RECORD_LOCATION, 0),
                                                &next->locations[index], index);
-        *lsn = show_catalogue(ctx, next, &next->locations[index].lsn, length);
+        *lsn = show_catalogue(ctx, next, AFFECTS_AVAILABILITY, &next->locations[index].lsn, length);
     } else if (code == CODE_OK) {
         *lsn = now->locations[index].lsn;
     }
@@ -176,7 +180,7 @@ enum code ledger_set_channel(struct ctx *ctx, const struct channel_setting *s, u
     if (next) {
         uint32_t length = channel_record_make(ctx->record, head_of(ctx, RECORD_CHANNEL, 0),
                                               &next->channels[index], index);
-        *lsn = show_catalogue(ctx, next, &next->channels[index].lsn, length);
+        *lsn = show_catalogue(ctx, next, AFFECTS_AVAILABILITY, &next->channels[index].lsn, length);
     } else if (code == CODE_OK) {
         *lsn = now->channels[index].lsn;
     }
@@ -199,7 +203,7 @@ enum code ledger_set_calendar(struct ctx *ctx, const struct calendar_setting *s,
     if (next) {
         uint32_t length = calendar_record_make(ctx->record, head_of(ctx, RECORD_CALENDAR, 0),
                                                &next->calendars[index], index);
-        *lsn = show_catalogue(ctx, next, &next->calendars[index].lsn, length);
+        *lsn = show_catalogue(ctx, next, AFFECTS_READY_TIMES, &next->calendars[index].lsn, length);
     } else if (code == CODE_OK) {
         *lsn = now->calendars[index].lsn;
     }

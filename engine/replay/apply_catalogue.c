@@ -76,7 +76,8 @@ static int apply_catalogue(const struct applying *a, struct catalogue *next, uin
     if (next) {
         begin_showing(a);
         catalogue_swap(a->ledger, next);
-        catalogue_lsn_raise(a->ledger, a->lsn);
+        if (a->record->type != RECORD_CALENDAR) /* availability knows no opening hours */
+            catalogue_lsn_raise(a->ledger, a->lsn);
         catalogue_put(a->ledger);
     }
     return 0;

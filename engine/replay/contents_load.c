@@ -53,7 +53,6 @@ static void keep_lsn(struct ledger *ledger, const struct record_head *record, ui
         calendar_decode(record, &f);
         assert(f.fixed.calendar < catalogue->calendar_count);
         catalogue->calendars[f.fixed.calendar].lsn = lsn;
-        catalogue_lsn_raise(ledger, lsn);
     } else if (record->type == RECORD_CHANNEL) {
         struct channel_fields f;
         channel_decode(record, &f);

@@ -22,6 +22,16 @@ static const struct rule {
     int32_t shift_s;
 } rules[RULES] = { { "UTC", 0 }, { "Test/Saving", 0 }, { "Test/Saving", SHIFT_S } };
 
+/* So that lists are made, shared and freed: they change no order. */
+static const int32_t long_ago[] = { 1, 2 };
+
+static void read_lists(const struct racer *racer)
+{
+    const struct calendar *c = &ledger_catalogue(racer->ctx)->calendars[0];
+    for (unsigned i = 0; i < c->closed_count; i++)
+        RACE_MUST(c->closed[i] == long_ago[i], "date %u is %d", i, (int)c->closed[i]);
+}
+
 static uint64_t leaves_ms(const struct rule *rule, uint64_t now_ms)
 {
     int64_t ms = (int64_t)(now_ms + MINUTE_MS - 1) / MINUTE_MS * MINUTE_MS;
@@ -37,7 +47,10 @@ static void set_something(struct racer *racer, unsigned step)
     const struct rule *rule = &rules[step % RULES];
     struct calendar_setting s = { .code = text_of("hours"),
                                   .has_tz = true,
-                                  .tz = text_of(rule->tz) };
+                                  .tz = text_of(rule->tz),
+                                  .has_closed = true,
+                                  .closed = long_ago,
+                                  .closed_count = 1 + step % 2 };
     uint64_t lsn;
     enum code code;
     zones.shift_s = rule->shift_s;
@@ -68,6 +81,7 @@ static void order(struct racer *racer, uint64_t number)
         good |= ready_ms == leaves_ms(&rules[i], now_ms);
     RACE_MUST(good, "at %llu it is ready at %llu, by no rule", (unsigned long long)now_ms,
               (unsigned long long)ready_ms);
+    read_lists(racer);
     RACE_MUST(racer_cancel(racer, &(struct step){ .id = order.id }, &view) == CODE_OK, "cancel");
     racer->tally[ORDERS]++;
 }

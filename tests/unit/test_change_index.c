@@ -290,6 +290,9 @@ Test(versions, details_version_their_item_and_the_catalogue_moves_a_number_of_it
     must(ledger_set_channel(ctx, &(struct channel_setting){ .code = text_of("web") }, &again));
     cr_assert_eq(again, lsn);
     cr_assert_eq(ledger_catalogue_lsn(rig.ledger), lsn);
+    must(ledger_set_calendar(ctx, &(struct calendar_setting){ .code = text_of("hours") }, &again));
+    cr_assert_gt(again, lsn);
+    cr_assert_eq(ledger_catalogue_lsn(rig.ledger), lsn, "no calendar changes availability");
     cr_assert_str_eq(walk(lsn), "");
 }
 
@@ -341,6 +344,7 @@ Test(versions, recovery_leaves_the_raises_of_what_is_recovered)
     receive("tea", 5);
     receive("cup", 5);
     must(ledger_set_location(ctx, &(struct location_setting){ .code = text_of("store") }, &lsn));
+    must(ledger_set_calendar(ctx, &(struct calendar_setting){ .code = text_of("hours") }, &lsn));
     reserve("r1", true, lines, 2);
     must(ledger_fulfil(ctx, &(struct step){ .id = text_of("r1"), .lines = lines, .line_count = 1 },
                        &view));
