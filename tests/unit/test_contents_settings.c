@@ -4,6 +4,7 @@
 #include <criterion/criterion.h>
 #include <string.h>
 
+#include "engine/ledger/change_index.h"
 #include "engine/ledger/ctx.h"
 #include "tests/support/contents_rig.h"
 #include "tests/support/fake_zones.h"
@@ -216,6 +217,21 @@ Test(contents_settings, promise_the_same_times)
     uint64_t there = ready_ms(copy.ledger, "r1"), here = ready_ms(rig.ledger, "r1");
     cr_expect_eq(there, here);
     cr_expect_gt(here, 2000 + 3600000, "the place is closed on that day");
+}
+
+/* Or each start would have feeds and the mirror read all items. */
+Test(contents_settings, a_calendar_set_last_moves_no_feed)
+{
+    uint64_t lsn;
+    struct ctx *ctx = ledger_ctx(rig.ledger, 0);
+    ledger_begin(ctx, 1000, 1000);
+    MUST(ledger_set_calendar(ctx, &(struct calendar_setting){ .code = text_of("last") }, &lsn));
+    ledger_end(ctx);
+    contents_free(&contents);
+    cr_assert(contents_take(&contents, rig.ledger, why, sizeof why), "%s", why);
+    cr_assert(contents_put(&contents, copy.ledger, why, sizeof why), "%s", why);
+    cr_expect_lt(ledger_catalogue_lsn(copy.ledger), lsn);
+    cr_expect_eq(ledger_catalogue_lsn(copy.ledger), ledger_catalogue_lsn(rig.ledger));
 }
 
 /* ---- what is refused: stockings ---- */
