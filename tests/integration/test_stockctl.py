@@ -502,6 +502,14 @@ class Where(StockctlTestCase):
         self.assertFalse(late["complete"])
         self.assertEqual(self.json("stock", self.sku)["reserved"], 0)  # nothing is held
 
+    def test_reserve_on_terms(self):
+        out = self.ctl("reserve", self.web, f"{self.sku}:7", "--partial", "--id", unique("o"))
+        self.assertRegex(out, rf"\n\nSKU +LOCATION +QTY  READY\n{self.sku} +{self.depot} +5  {LOCAL_TIME}\n\n"
+                              rf"MISSING +QTY\n{self.sku} +2\n$")
+        collected = self.json("reserve", self.web, self.sku, "--mode", "pickup", "--at", self.shop)
+        self.assertEqual(collected["lines"][0][1], self.shop)
+        self.ctl("reserve", self.web, self.sku, "--exclude", self.depot, expect=REFUSED)
+
     def test_locate(self):
         paris = ("--lat", "48.9", "--lon", "2.3")
         out = self.ctl("locate", self.web, f"{self.sku}:4", *paris)

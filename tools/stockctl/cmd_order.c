@@ -56,17 +56,14 @@ static void show_reservation(const struct ctl *ctl, stockd_value result, const c
         { "sku", "<SKU" },        { "location", "<LOCATION" },   { "qty", ">QTY" },
         { "ready_ms", "<READY" }, { "fulfilled", ">FULFILLED" }, { "cancelled", ">CANCELLED" },
     };
-    stockd_value lines;
 
     if (ctl->json) {
         show_json(result, id);
         return;
     }
     show_head(result, id);
-    if (stockd_map_find(result, "lines", &lines) && stockd_value_count(lines) > 0) {
-        putchar('\n');
-        show_records(lines, columns, sizeof(columns) / sizeof(columns[0]), "", stdout);
-    }
+    show_list(result, "lines", columns, sizeof(columns) / sizeof(columns[0]));
+    show_missing(result);
 }
 
 static int run_reserve(struct ctl *ctl, const struct args *args)
@@ -212,7 +209,8 @@ static const struct option reserve_options[] = {
     { "id", "ID", "the order's id; generated if not given", NULL, OPTION_TEXT },
     { "ttl", "DURATION", "hold for 15m, 90s, 2h (the channel's hold-ttl)", "ttl_ms",
       OPTION_MILLIS },
-    { "at", "LOCATION", "take everything from there (click and collect)", "at", OPTION_TEXT },
+    ORDER_TERMS,
+    { "partial", NULL, "take what is there, if not all of it", "partial", OPTION_FLAG },
     { "confirm", NULL, "confirm at once", "confirm", OPTION_FLAG },
     { .name = NULL },
 };

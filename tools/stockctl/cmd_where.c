@@ -26,23 +26,11 @@ static int ask(struct ctl *ctl, const struct args *args, const char *method, boo
 
 /* ---- promise --------------------------------------------------------------------------------- */
 
-static void show_list(stockd_value result, const char *key, const struct column *columns,
-                      size_t count)
-{
-    stockd_value list;
-
-    if (!stockd_map_find(result, key, &list) || stockd_value_count(list) == 0)
-        return;
-    putchar('\n');
-    show_records(list, columns, count, "", stdout);
-}
-
 static int run_promise(struct ctl *ctl, const struct args *args)
 {
     static const struct column lines[] = {
         { "sku", "<SKU" }, { "location", "<LOCATION" }, { "qty", ">QTY" }, { "ready_ms", "<READY" }
     };
-    static const struct column missing[] = { { "sku", "<MISSING" }, { "qty", ">QTY" } };
     stockd_value complete = { 0 };
     stockd_reply reply;
     int failed = ask(ctl, args, "promise", true, &reply);
@@ -58,7 +46,7 @@ static int run_promise(struct ctl *ctl, const struct args *args)
     printf("complete  %s\n", text);
     free(text);
     show_list(reply.result, "lines", lines, sizeof(lines) / sizeof(lines[0]));
-    show_list(reply.result, "missing", missing, sizeof(missing) / sizeof(missing[0]));
+    show_missing(reply.result);
     return CTL_DONE;
 }
 
@@ -136,12 +124,7 @@ static int run_locate(struct ctl *ctl, const struct args *args)
 /* ---- the table ------------------------------------------------------------------------------- */
 
 static const struct option promise_options[] = {
-    { "mode", "ship|pickup", "shipped (the default), or collected at --at", "mode", OPTION_TEXT },
-    { "at", "LOCATION", "take everything from there", "at", OPTION_TEXT },
-    { "lat", "DEGREES", "where the buyer is: north is positive", "lat", OPTION_REAL },
-    { "lon", "DEGREES", "east is positive", "lon", OPTION_REAL },
-    { "by", "TIME", "only what is ready by then", "by_ms", OPTION_TIME },
-    { "exclude", "CODE,...", "nothing from these locations", "exclude", OPTION_LIST },
+    ORDER_TERMS,
     { .name = NULL },
 };
 

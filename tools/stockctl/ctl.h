@@ -147,6 +147,17 @@ int args_order_line(const struct args *args, const char *text, struct order_line
 /* cmd_order.c. Packs [[sku, qty, location?], ...] from the positional arguments after the first. */
 int pack_lines(const struct args *args, bool with_location, stockd_pack *pack);
 
+/* Options of reserve and promise: where the buyer is, and what may serve him. */
+#define ORDER_TERMS                                                                                \
+    { "mode", "ship|pickup", "shipped (the default), or collected at --at", "mode", OPTION_TEXT }, \
+        { "at", "LOCATION", "take everything from there (click and collect)", "at", OPTION_TEXT }, \
+        { "lat", "DEGREES", "where the buyer is: north is positive", "lat", OPTION_REAL },         \
+        { "lon", "DEGREES", "east is positive", "lon", OPTION_REAL },                              \
+        { "by", "TIME", "only what is ready by then", "by_ms", OPTION_TIME },                      \
+    {                                                                                              \
+        "exclude", "CODE,...", "nothing from these locations", "exclude", OPTION_LIST              \
+    }
+
 /* ---- nearest.c: mistyped names ------------------------------------------------------------- */
 
 struct nearest {
@@ -258,6 +269,10 @@ struct column {
 };
 void show_records(stockd_value list, const struct column *columns, size_t count, const char *indent,
                   FILE *out);
+/* The list of that key as a table, after an empty line; nothing if it is absent or empty. */
+void show_list(stockd_value result, const char *key, const struct column *columns, size_t count);
+/* What an order did not get: its `missing`. */
+void show_missing(stockd_value result);
 
 /* One value in a cell; key says whether a number is a time. To be freed. */
 char *show_text(const char *key, stockd_value value);

@@ -130,3 +130,20 @@ void show_records(stockd_value list, const struct column *columns, size_t count,
     }
     table_print(table, out, indent);
 }
+
+void show_list(stockd_value result, const char *key, const struct column *columns, size_t count)
+{
+    stockd_value list;
+
+    if (!stockd_map_find(result, key, &list) || stockd_value_count(list) == 0)
+        return;
+    putchar('\n');
+    show_records(list, columns, count, "", stdout);
+}
+
+void show_missing(stockd_value result)
+{
+    static const struct column columns[] = { { "sku", "<MISSING" }, { "qty", ">QTY" } };
+
+    show_list(result, "missing", columns, sizeof(columns) / sizeof(columns[0]));
+}
