@@ -82,28 +82,28 @@ struct rule {
 
 static const struct rule rules[DEMO_COUNTRIES][RULES_MAX + 1] = {
     [DEMO_DE] = {
-        { RULE_FIXED, 1, 1 },
+        { RULE_FIXED, 1, 1, 0 },
         { RULE_EASTER, .days = -2 }, /* Good Friday */
         { RULE_EASTER, .days = 1 },
-        { RULE_FIXED, 5, 1 },
+        { RULE_FIXED, 5, 1, 0 },
         { RULE_EASTER, .days = 39 }, /* Ascension Day */
         { RULE_EASTER, .days = 50 }, /* Whit Monday */
-        { RULE_FIXED, 10, 3 },
-        { RULE_FIXED, 12, 25 },
-        { RULE_FIXED, 12, 26 },
+        { RULE_FIXED, 10, 3, 0 },
+        { RULE_FIXED, 12, 25, 0 },
+        { RULE_FIXED, 12, 26, 0 },
     },
     [DEMO_FR] = {
-        { RULE_FIXED, 1, 1 },
+        { RULE_FIXED, 1, 1, 0 },
         { RULE_EASTER, .days = 1 },
-        { RULE_FIXED, 5, 1 },
-        { RULE_FIXED, 5, 8 },
+        { RULE_FIXED, 5, 1, 0 },
+        { RULE_FIXED, 5, 8, 0 },
         { RULE_EASTER, .days = 39 },
         { RULE_EASTER, .days = 50 },
-        { RULE_FIXED, 7, 14 },
-        { RULE_FIXED, 8, 15 },
-        { RULE_FIXED, 11, 1 },
-        { RULE_FIXED, 11, 11 },
-        { RULE_FIXED, 12, 25 },
+        { RULE_FIXED, 7, 14, 0 },
+        { RULE_FIXED, 8, 15, 0 },
+        { RULE_FIXED, 11, 1, 0 },
+        { RULE_FIXED, 11, 11, 0 },
+        { RULE_FIXED, 12, 25, 0 },
     },
     [DEMO_GB] = {
         { RULE_SUBSTITUTED, 1, 1, 1 },
