@@ -179,10 +179,10 @@ Test(calendar, its_lists_have_limits)
     static struct week_hours week[WEEK_HOURS_MAX + 1];
     static int32_t closed[CLOSED_MAX + 1];
     static struct date_hours extra[EXTRA_MAX + 1];
-    for (uint16_t i = 0; i <= WEEK_HOURS_MAX; i++)
-        week[i] = (struct week_hours){ i, (uint16_t)(i + 1) };
-    for (uint16_t i = 0; i <= EXTRA_MAX; i++)
-        extra[i] = (struct date_hours){ 3, i, (uint16_t)(i + 1) };
+    for (int i = 0; i <= WEEK_HOURS_MAX; i++)
+        week[i] = (struct week_hours){ (uint16_t)i, (uint16_t)(i + 1) };
+    for (int i = 0; i <= EXTRA_MAX; i++)
+        extra[i] = (struct date_hours){ 3, (uint16_t)i, (uint16_t)(i + 1) };
     expect_week(week, WEEK_HOURS_MAX, CODE_OK, "");
     expect_week(week, WEEK_HOURS_MAX + 1, CODE_TOO_LARGE,
                 "week may have at most 64 entries, not 65");
@@ -430,9 +430,10 @@ Test(dates, random_texts_are_dates_or_refused)
     for (int i = 0; i < 300000; i++) {
         char text[DATE_TEXT_SIZE + 2], again[DATE_TEXT_SIZE];
         date_text(random_between(&r, 0, DATE_DAY_MAX), text);
-        for (int changes = random_below(&r, 3); changes > 0; changes--)
-            text[random_below(&r, 10)] = random_chance(&r, 80) ? (char)('0' + random_below(&r, 10))
-                                                               : (char)random_below(&r, 256);
+        for (int changes = random_below(&r, 3); changes > 0; changes--) {
+            int byte = random_chance(&r, 80) ? '0' + random_below(&r, 10) : random_below(&r, 256);
+            text[random_below(&r, 10)] = (char)(unsigned char)byte;
+        }
         uint32_t len = random_chance(&r, 95) ? 10 : (uint32_t)random_below(&r, 13);
         int32_t day;
         if (!date_day((struct text){ text, len }, &day))
