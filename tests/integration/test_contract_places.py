@@ -181,7 +181,8 @@ class Stockings(Case):
         self.assertEqual(told[0], ["receive", "main", None, None, None])
         self.assertEqual(told[1:], [["stocking_set", place, True, 2, 0],
                                     ["stocking_set", place, False, 2, 60]])
-        self.call("stocking_set", sku, "main")
+        self.call("stocking_set", sku, "main", {"stocked": False})
+        self.call("stocking_set", sku, "main", {"stocked": True})
         event = self.call("history", sku)["events"][-1]
         self.assertEqual([event[key] for key in ("stocked", "safety", "lead_time_s")],
                          [True, None, None])

@@ -287,7 +287,7 @@ class Locate(PlacesCase):
         far, near, slow, lost = self.places
         tea = self.item(**{far: 5, near: 3, slow: 5})
         cup = self.item(**{far: 2, near: 1, lost: 7})
-        before = now_ms()
+        before = now_ms() - 1000  # an iteration keeps the time at which it began
         options = self.located([[tea, 3], [cup, 1], [tea, 1], [cup, 1]], lat=48.8566, lon=2.3522)
         self.assertEqual([option["location"] for option in options], [far, near, lost, slow])
         self.assertEqual([option["complete"] for option in options], [True, False, False, False])
