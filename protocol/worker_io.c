@@ -51,8 +51,9 @@ static void turn_away(struct worker *worker, const struct listener *listener, in
     struct iovec piece = { 0 };
     struct refusal refusal = { .code = CODE_OK };
     metric_add(&worker->executor.metrics->turned_away, 1);
-    refuse(&refusal, CODE_OVERLOADED, NULL,
-           "the engine has as many connections as it allows (max-connections)");
+    refuse(&refusal, CODE_OVERLOADED, NULL, "%s",
+           worker->stopping ? "the engine is stopping"
+                            : "the engine has as many connections as it allows (max-connections)");
     out_init(&out, &worker->chunks);
     reply_bad_message(&out, 0, &refusal);
     unsigned pieces = out_pieces(&out, out_end(&out), &piece, 1);

@@ -136,13 +136,20 @@ static void note_ack(struct told *told, uint64_t lsn, uint64_t ms)
     told->acks[told->acknowledged++].ms = ms;
 }
 
+/* The engine takes nothing any more: its journal cannot be written, or it is stopping. */
+static bool is_over(const stockd_reply *reply, const stockd_client *client)
+{
+    return strcmp(reply->code, "read_only") == 0 ||
+           strstr(stockd_error_message(client), "the engine is stopping") != NULL;
+}
+
 /* False: no more answers come, or none that counts. */
 static bool take_answer(struct told *told, stockd_client *client)
 {
     stockd_reply reply;
     uint64_t lsn;
     int status = stockd_receive(client, &reply);
-    if (status == STOCKD_REFUSED && strcmp(reply.code, "read_only") != 0)
+    if (status == STOCKD_REFUSED && !is_over(&reply, client))
         snprintf(told->wrong, sizeof told->wrong, "op %" PRIu32 " was refused: %s",
                  told->acknowledged, stockd_error_message(client));
     if (status != STOCKD_OK)
