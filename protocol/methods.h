@@ -88,6 +88,9 @@ const struct method *method_named(struct text name);
 void method_hints(const struct method *method, struct wire params, struct text *id,
                   struct text *sku);
 
+/* The reply to a change of the catalogue, which is its lsn alone; or the code of its refusal. */
+enum code reply_set(struct call *call, enum code code, const uint64_t *lsn);
+
 /* The section `mirror` of info. */
 void pack_mirror(struct call *call);
 

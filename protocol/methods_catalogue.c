@@ -9,8 +9,7 @@
 #include "protocol/methods.h"
 #include "protocol/pack.h"
 
-/* The reply to a catalogue change is its lsn alone. */
-static enum code was_set(struct call *call, enum code code, const uint64_t *lsn)
+enum code reply_set(struct call *call, enum code code, const uint64_t *lsn)
 {
     if (code != CODE_OK)
         return code;
@@ -35,12 +34,6 @@ static void take_dispatch(struct params *params, void *rows, uint32_t i)
     params_up(params);
     ((uint16_t *)rows)[i] = (uint16_t)((weekday - 1) * DAY_MINUTES + minute);
 }
-
-#define OPTION(form, option, field, flag, ...)                                                     \
-    {                                                                                              \
-        .name = option, .kind = form, .value = offsetof(struct GIVEN, field),                      \
-        .given = offsetof(struct GIVEN, flag), __VA_ARGS__                                         \
-    }
 
 #define GIVEN location_given
 static const struct option location_options[] = {
@@ -78,7 +71,7 @@ enum code method_location_set(struct call *call)
     given.setting.group_count = given.groups.count;
     given.setting.dispatch = dispatch;
     given.setting.dispatch_count = given.dispatch.count;
-    return was_set(call, ledger_set_location(call->ctx, &given.setting, &lsn), &lsn);
+    return reply_set(call, ledger_set_location(call->ctx, &given.setting, &lsn), &lsn);
 }
 
 /* ---- channel_set ---- */
@@ -119,7 +112,7 @@ enum code method_channel_set(struct call *call)
         return call->refusal.code;
     given.setting.places = given.places.at;
     given.setting.place_count = given.places.count;
-    return was_set(call, ledger_set_channel(call->ctx, &given.setting, &lsn), &lsn);
+    return reply_set(call, ledger_set_channel(call->ctx, &given.setting, &lsn), &lsn);
 }
 
 /* ---- item_set ---- */
@@ -146,7 +139,7 @@ enum code method_item_set(struct call *call)
     params_options(params, item_options, COUNT_OF(item_options), &setting);
     if (!params_good(params))
         return call->refusal.code;
-    return was_set(call, ledger_set_item(call->ctx, &setting, &lsn), &lsn);
+    return reply_set(call, ledger_set_item(call->ctx, &setting, &lsn), &lsn);
 }
 
 /* ---- locations, channels ---- */

@@ -7,12 +7,6 @@
 #include "protocol/methods.h"
 #include "protocol/pack.h"
 
-#define OPTION(form, option, field, flag, ...)                                                     \
-    {                                                                                              \
-        .name = option, .kind = form, .value = offsetof(struct GIVEN, field),                      \
-        .given = offsetof(struct GIVEN, flag), __VA_ARGS__                                         \
-    }
-
 /* ---- calendar_set ---- */
 
 struct calendar_given {
@@ -63,16 +57,6 @@ static const struct option calendar_options[] = {
            .what = "opening hours"),
 };
 #undef GIVEN
-
-/* The reply to a setting is its lsn alone. */
-static enum code reply_set(struct call *call, enum code code, const uint64_t *lsn)
-{
-    if (code != CODE_OK)
-        return code;
-    call->lsn = *lsn;
-    reply_map(call, 1, *lsn);
-    return CODE_OK;
-}
 
 enum code method_calendar_set(struct call *call)
 {

@@ -107,6 +107,13 @@ struct option {
     const char *what;
 };
 
+/* A row of an option table, for members of struct GIVEN, which its file defines. */
+#define OPTION(form, option, field, flag, ...)                                                     \
+    {                                                                                              \
+        .name = option, .kind = form, .value = offsetof(struct GIVEN, field),                      \
+        .given = offsetof(struct GIVEN, flag), __VA_ARGS__                                         \
+    }
+
 /* The length of an option table. */
 #define COUNT_OF(array) (sizeof(array) / sizeof *(array))
 
