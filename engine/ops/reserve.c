@@ -35,8 +35,8 @@ struct reserving {
     struct reservation_view *view;
 };
 
-/* Numbers that stand before what an order may have in addition, so that each is told apart; they
- * belong to the journal's format. */
+/* The fingerprint has one of these numbers before each optional term, so that two terms of equal
+ * value differ. The journal keeps fingerprints, so the numbers never change. */
 enum { MIXED_MODE = 2, MIXED_PLACE, MIXED_BY, MIXED_EXCLUDE, MIXED_PARTIAL };
 
 static uint64_t mix_real(uint64_t so_far, double number)

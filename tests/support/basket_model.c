@@ -121,7 +121,7 @@ static void take(const struct shop *m, const struct wish *w, struct left *left, 
     assert(qty == 0);
 }
 
-/* Bound lines first; the draws are told in the order of the lines. */
+/* Plans bound lines first, and lists the draws in the order of the lines. */
 void model_order(const struct shop *m, const struct wish *w, struct outcome *o)
 {
     static struct outcome of_line[LINES];

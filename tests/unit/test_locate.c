@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Which places have a basket, and in which order they are told. */
+/* Which places have a basket, and in which order locate lists them. */
 #include <criterion/criterion.h>
 #include <math.h>
 #include <stdio.h>
