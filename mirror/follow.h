@@ -85,7 +85,8 @@ struct follow {
     struct ledger *ledger;
     struct log *log;
     struct ctx *ctx;
-    uint64_t engine_ms;              /* engine time at which the context begins its iterations */
+    uint64_t engine_ms;              /* engine time when the engine started */
+    uint64_t steady_ms;              /* CLOCK_MONOTONIC then */
     uint32_t limit;                  /* items in a batch, for each cursor */
     struct position at;              /* how far the engine was read */
     struct position confirmed;       /* how far Redis has applied it */

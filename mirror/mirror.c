@@ -137,7 +137,8 @@ static void connect_parts(struct mirror *m)
     m->follow = (struct follow){ .ledger = config->ledger,
                                  .log = config->log,
                                  .ctx = config->ctx,
-                                 .engine_ms = config->engine_ms };
+                                 .engine_ms = config->engine_ms,
+                                 .steady_ms = config->steady_ms };
     m->publisher = (struct publisher){ .keys = &m->keys, .stream_length = config->stream_length };
     m->exchange = (struct exchange){
         .redis = &m->redis, .follow = &m->follow, .metrics = &m->metrics, .keys = &m->keys

@@ -31,7 +31,8 @@ struct mirror_config {
     struct ledger *ledger; /* these outlive the mirror */
     struct log *log;
     struct ctx *ctx;           /* a reader's, for the mirror's thread only */
-    uint64_t engine_ms;        /* engine time at which the context begins its iterations */
+    uint64_t engine_ms;        /* engine time when the engine started */
+    uint64_t steady_ms;        /* CLOCK_MONOTONIC then */
     uint64_t start_ms;         /* when the engine started; the latest engine writes */
     uint64_t run;              /* a random number of this run */
     const char *address;       /* HOST:PORT or unix:PATH; it and the other texts are borrowed */

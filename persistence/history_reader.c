@@ -297,25 +297,11 @@ static int read_all(struct reading *reading)
 
 /* ---- answers ---- */
 
-static int keep_pools(struct history_query *query, const struct history *history)
-{
-    size_t cursor = 0;
-    const struct history_pool *pool;
-    if (history->pool_count == 0)
-        return 0;
-    query->pools = malloc(history->pool_count * sizeof *query->pools);
-    if (!query->pools)
-        return -ENOMEM;
-    while ((pool = history_next_pool(history, &cursor)))
-        query->pools[query->pool_count++] = *pool;
-    return 0;
-}
-
 static void conclude(struct reading *reading, int error)
 {
     struct history_query *query = reading->query;
     if (!error && query->kind == HISTORY_STOCK)
-        error = keep_pools(query, &reading->history);
+        error = history_keep_stock(query, &reading->history);
     query->time_ms = reading->time_ms;
     query->lsn = query->next ? query->next : reading->upto;
     query->evidence.upto = reading->upto;

@@ -385,7 +385,8 @@ static bool add_entries(struct id_index *index, const unsigned char *at, size_t 
         struct text id = { (const char *)at + sizeof entry +
                                entry.draw_count * sizeof(struct contents_draw),
                            entry.id_len };
-        if (entry.kind == ENTRY_RESERVATION && !set_add(&index->set, id_index_hash(id)))
+        bool told = entry.kind == ENTRY_RESERVATION || entry.kind == ENTRY_SUPPLY;
+        if (told && !set_add(&index->set, id_index_hash(id)))
             return false;
         at += entry.length;
         left -= entry.length;

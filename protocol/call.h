@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "engine/ledger/ledger.h"
+#include "engine/ledger/supply.h"
 #include "protocol/checking.h"
 #include "protocol/feed.h"
 #include "protocol/history_port.h"
@@ -61,6 +62,7 @@ struct place_sum {
 /* Scratch memory for what a request names; one per worker. */
 struct scratch {
     struct order_line lines[LINES_MAX];
+    struct supply_line supply_lines[LINES_MAX];
     struct text codes[LOCATIONS_MAX];
     struct place_sum sums[LOCATIONS_MAX]; /* by the location's index */
     uint16_t places[LOCATIONS_MAX];       /* which of them are in use */

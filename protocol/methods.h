@@ -49,6 +49,14 @@ struct method {
     X(count, CHANGES, ID_SKU)                                                                      \
     X(return, CHANGES, ID_SKU)                                                                     \
     X(allot, CHANGES, ID_SKU)                                                                      \
+    X(expect, CHANGES, ORDER)                                                                      \
+    X(transfer, CHANGES, ID)                                                                       \
+    X(ship, CHANGES, ID)                                                                           \
+    X(arrive, CHANGES, ID)                                                                         \
+    X(reschedule, CHANGES, ID)                                                                     \
+    X(withdraw, CHANGES, ID)                                                                       \
+    X(supply, READS, ID)                                                                           \
+    X(supplies, READS, NONE)                                                                       \
     X(stock, READS, NONE)                                                                          \
     X(history, READS, NONE)                                                                        \
     X(items, READS, NONE)                                                                          \

@@ -79,7 +79,11 @@ enum code method_location_set(struct call *call)
 struct channel_given {
     struct channel_setting setting;
     struct option_codes places;
+    struct text promise;
 };
+
+/* What a channel promises: only what is on hand, or supply that is on its way too. */
+static const char *const promise_names[] = { [false] = "on_hand", [true] = "incoming" };
 
 #define GIVEN channel_given
 static const struct option channel_options[] = {
@@ -93,21 +97,35 @@ static const struct option channel_options[] = {
     OPTION(OPTION_WORDS, "sourcing", setting.sourcing, setting.has_sourcing, .max = CODE_MAX),
     OPTION(OPTION_FLAG, "ignore_safety", setting.ignore_safety, setting.has_ignore_safety,
            .min = 0),
+    OPTION(OPTION_WORDS, "promise", promise, setting.has_incoming, .max = CODE_MAX),
+    OPTION(OPTION_NUMBER, "horizon_s", setting.horizon_s, setting.has_horizon, .min = 0,
+           .max = HORIZON_MAX_S),
 };
 #undef GIVEN
+
+/* The options that are one of a few words. */
+static void take_channel_words(struct call *call, struct channel_given *given)
+{
+    struct channel_setting *s = &given->setting;
+    enum sourcing sourcing;
+    if (s->has_sourcing && !sourcing_named(s->sourcing, &sourcing))
+        refuse(&call->refusal, CODE_BAD_REQUEST, "sourcing",
+               "sourcing must be priority, fewest, nearest or balance");
+    s->incoming = s->has_incoming && text_equal(given->promise, text_of(promise_names[true]));
+    if (s->has_incoming && !s->incoming &&
+        !text_equal(given->promise, text_of(promise_names[false])))
+        refuse(&call->refusal, CODE_BAD_REQUEST, "promise", "promise must be on_hand or incoming");
+}
 
 enum code method_channel_set(struct call *call)
 {
     struct params *params = &call->params;
     struct channel_given given = { .places.at = call->scratch->codes };
-    enum sourcing sourcing;
     uint64_t lsn = 0;
     call->channel = given.setting.code = param_code(params, "code");
     params_options(params, channel_options, COUNT_OF(channel_options), &given);
-    if (params_good(params) && given.setting.has_sourcing &&
-        !sourcing_named(given.setting.sourcing, &sourcing))
-        refuse(&call->refusal, CODE_BAD_REQUEST, "sourcing",
-               "sourcing must be priority, fewest, nearest or balance");
+    if (params_good(params))
+        take_channel_words(call, &given);
     if (!params_good(params))
         return call->refusal.code;
     given.setting.places = given.places.at;
@@ -217,7 +235,7 @@ enum code method_locations(struct call *call)
 
 static void pack_channel(struct out *out, const struct channel *channel)
 {
-    pack_map(out, 8);
+    pack_map(out, 10);
     pack_key_text(out, "code", code_text(&channel->code));
     pack_key_text(out, "kind", code_text(&channel->kind));
     pack_key_text(out, "name", name_text(&channel->name));
@@ -227,6 +245,8 @@ static void pack_channel(struct out *out, const struct channel *channel)
                   channel->hold_ttl_ms ? channel->hold_ttl_ms : DEFAULT_HOLD_MS);
     pack_key_string(out, "sourcing", sourcing_name(channel->sourcing));
     pack_key_bool(out, "ignore_safety", channel->ignore_safety);
+    pack_key_string(out, "promise", promise_names[channel->incoming]);
+    pack_key_limit(out, "horizon_s", channel->horizon_s);
 }
 
 enum code method_channels(struct call *call)

@@ -174,20 +174,21 @@ static void pack_event(struct call *call, const struct catalogue *catalogue,
 {
     struct out *out = call->out;
     const struct text none = { NULL, 0 };
-    pack_map(out, 20);
+    pack_map(out, 21);
     pack_key_uint(out, "lsn", e->lsn);
     pack_key_uint(out, "time_ms", e->time_ms);
     pack_key_string(out, "type", e->type);
     pack_id(out, "id", e->id);
     pack_key_text(out, "sku", e->has_item ? ledger_sku(call->ctx, e->pool.item) : none);
     pack_key_text(out, "location", e->has_pool ? location_code(catalogue, e->pool.location) : none);
-    pack_words(out, "kind", e->has_pool ? pool_kind_name(owner_kind(e->pool.owner)) : NULL);
+    pack_words(out, "kind", e->kind);
     pack_key_text(out, "channel", e->has_channel ? channel_code(catalogue, e->channel) : none);
     pack_given(out, "qty", e->has_pool || e->qty != 0, e->qty);
     pack_given(out, "on_hand", e->has_stock, e->on_hand);
     pack_given(out, "reserved", e->has_stock, e->reserved);
     pack_words(out, "state", e->state);
     pack_given(out, "expires_ms", e->expires_ms != 0, (int64_t)e->expires_ms);
+    pack_given(out, "eta_ms", e->eta_ms != 0, (int64_t)e->eta_ms);
     pack_id(out, "op", e->op);
     pack_key_text(out, "client", ledger_client_name(call->ctx, e->client));
     pack_id(out, "reason", e->reason);
@@ -298,21 +299,21 @@ enum code call_take_evidence(struct call *call, const struct return_evidence **e
 /* ---- stock in the past ---- */
 
 static void pack_pool_then(struct call *call, const struct catalogue *catalogue,
-                           const struct history_pool *pool)
+                           const struct history_shown *pool)
 {
     struct out *out = call->out;
     uint16_t owner = pool->key.owner;
     bool allotted = owner_kind(owner) == POOL_ALLOTTED;
-    pack_map(out, 6);
+    pack_map(out, 7);
     pack_key_text(out, "location", location_code(catalogue, pool->key.location));
-    pack_words(out, "kind", pool_kind_name(owner_kind(owner)));
+    pack_words(out, "kind", pool->kind);
     pack_key_text(out, "channel",
                   allotted ? channel_code(catalogue, owner_channel(owner))
                            : (struct text){ NULL, 0 });
     pack_key_int(out, "on_hand", pool->on_hand);
     pack_key_int(out, "reserved", pool->reserved);
-    pack_string(out, "eta_ms");
-    pack_nil(out);
+    pack_given(out, "eta_ms", pool->eta_ms != 0, (int64_t)pool->eta_ms);
+    pack_id(out, "supply", pool->supply);
 }
 
 static enum code reply_stock_then(struct call *call, struct history_query *q)

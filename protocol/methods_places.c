@@ -205,15 +205,6 @@ static const struct option stockings_options[] = {
 };
 #undef GIVEN
 
-static void pack_setting(struct out *out, const char *key, int64_t number)
-{
-    pack_string(out, key);
-    if (number < 0)
-        pack_nil(out);
-    else
-        pack_int(out, number);
-}
-
 static void add_stocking(struct slicing *s, const struct stockings_given *given,
                          const struct stocking_view *view)
 {
@@ -224,8 +215,8 @@ static void add_stocking(struct slicing *s, const struct stockings_given *given,
     pack_key_text(out, "sku", view->sku);
     pack_key_text(out, "location", view->location);
     pack_key_bool(out, "stocked", view->set.stocked);
-    pack_setting(out, "safety", view->set.safety);
-    pack_setting(out, "lead_time_s", view->set.lead_time_s);
+    pack_key_limit(out, "safety", view->set.safety);
+    pack_key_limit(out, "lead_time_s", view->set.lead_time_s);
     s->count++;
 }
 

@@ -158,15 +158,23 @@ static const struct option stock_options[] = {
 
 static void pack_pool(struct out *out, const struct pool_view *pool)
 {
-    pack_map(out, 7);
+    pack_map(out, 8);
     pack_key_text(out, "location", pool->location);
     pack_key_string(out, "kind", pool->kind);
     pack_key_text(out, "channel", pool->channel);
     pack_key_int(out, "on_hand", pool->on_hand);
     pack_key_int(out, "reserved", pool->reserved);
     pack_key_bool(out, "active", pool->active);
-    pack_string(out, "eta_ms");
-    pack_nil(out);
+    PACK_KEY(out, "eta_ms");
+    if (pool->eta_ms == 0)
+        pack_nil(out);
+    else
+        pack_uint(out, pool->eta_ms);
+    PACK_KEY(out, "supply");
+    if (text_given(pool->supply))
+        pack_bytes(out, pool->supply);
+    else
+        pack_nil(out);
 }
 
 /* The sums cover all pools, not only those on the page. */

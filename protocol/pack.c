@@ -41,6 +41,15 @@ void pack_key_uint(struct out *out, const char *key, uint64_t number)
     pack_uint(out, number);
 }
 
+void pack_key_limit(struct out *out, const char *key, int64_t number)
+{
+    pack_string(out, key);
+    if (number < 0)
+        pack_nil(out);
+    else
+        pack_int(out, number);
+}
+
 void pack_key_bool(struct out *out, const char *key, bool truth)
 {
     pack_string(out, key);

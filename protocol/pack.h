@@ -176,6 +176,7 @@ void pack_bytes(struct out *out, struct text text);
 /* A key and its value. */
 void pack_key_int(struct out *out, const char *key, int64_t number);
 void pack_key_uint(struct out *out, const char *key, uint64_t number);
+void pack_key_limit(struct out *out, const char *key, int64_t number); /* negative: nil */
 void pack_key_bool(struct out *out, const char *key, bool truth);
 void pack_key_text(struct out *out, const char *key, struct text text); /* absent: nil */
 void pack_key_string(struct out *out, const char *key, const char *string);

@@ -13,7 +13,17 @@
 #include <stdint.h>
 
 #include "engine/ledger/ledger.h"
+#include "engine/ledger/supply.h"
 #include "protocol/out.h"
+
+/* A page of `supplies` so far. */
+struct supplies_page {
+    struct supply_walk walk;
+    uint32_t lines;
+    uint64_t changed_lsn; /* of the latest change that it shows */
+    uint32_t last_len;
+    char last[ID_MAX]; /* the id of the last supply on it */
+};
 
 /* What a connection keeps of such a request; its worker only. */
 struct slicing {
@@ -23,6 +33,7 @@ struct slicing {
     struct out rows;                /* the packed answers so far */
     struct stock_look look;         /* of the method stock */
     struct stocking_walk stockings; /* of the method stockings */
+    struct supplies_page supplies;  /* of the method supplies */
 };
 
 /* NULL: no memory. */

@@ -8,6 +8,8 @@
 #include "engine/base/memory.h"
 #include "engine/ledger/ctx.h"
 #include "engine/ops/locate.h"
+#include "engine/ops/supply.h"
+#include "engine/ops/supply_watch.h"
 #include "engine/sourcing/sourcing.h"
 #include "engine/txn/txn.h"
 
@@ -17,6 +19,7 @@ struct ctx_memory {
     struct postings postings;
     struct order_plan order_plan;
     struct candidates candidates;
+    struct supply_work supply;
 };
 
 static struct ctx *make_ctx(struct ledger *ledger, uint8_t index)
@@ -32,6 +35,7 @@ static struct ctx *make_ctx(struct ledger *ledger, uint8_t index)
     ctx->postings = &memory->postings;
     ctx->order_plan = &memory->order_plan;
     ctx->candidates = &memory->candidates;
+    ctx->supply = &memory->supply;
     ctx->locating = memory_reserve(sizeof *ctx->locating);
     return ctx;
 }
@@ -110,16 +114,19 @@ struct ctx *ledger_ctx(struct ledger *ledger, unsigned index)
 static void read_message(struct ctx *ctx, struct id_entry *message, uint64_t word)
 {
     struct id_table *ids = &ctx->ledger->ids;
-    assert(word_kind(word) == ENTRY_RESERVATION); /* it is in_inbox, so its slot was not reused */
+    bool supply = word_kind(word) == ENTRY_SUPPLY;
+    assert(supply || word_kind(word) == ENTRY_RESERVATION); /* in_inbox: its slot was not reused */
     message->in_inbox = false;
     if (message->owner == ctx->index) {
         wheel_unlink(&ctx->wheel, ids, message);
         message->owner = NO_OWNER;
-        if (word_state(word) == STATE_HELD) {
+        if (entry_over(word)) {
+            slots_end(ids, &ctx->cursor, message, word);
+        } else if (supply) {
+            supply_watch(ctx, message, word);
+        } else if (word_state(word) == STATE_HELD) {
             message->owner = ctx->index;
             wheel_link(&ctx->wheel, ids, message, message->expires_ms);
-        } else if (state_final(word_state(word))) {
-            slots_end(ids, &ctx->cursor, message, word);
         }
     }
     entry_put(message, word);

@@ -32,6 +32,9 @@ enum {
 /* A quantity fits in 28 bits; on hand and reserved of a pool share one word. */
 #define QUANTITY_MAX ((INT64_C(1) << 28) - 1)
 
+/* How far ahead of now a channel may promise supply: ten years of 365 days. */
+#define HORIZON_MAX_S (INT32_C(10) * 365 * 24 * 3600)
+
 /* Deadlines are 32-bit milliseconds from the hold's creation: 49 days. */
 #define TTL_MAX_MS UINT32_MAX
 

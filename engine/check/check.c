@@ -7,17 +7,37 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "engine/base/memory.h"
 #include "engine/check/check_rules.h"
+#include "engine/store/supply_lines.h"
 
 static bool check_linked(struct rules *rules, const struct id_entry *entry, uint64_t word)
 {
     bool linked = entry->wheel_prev != 0;
-    if (state_final(word_state(word)) && entry->owner == NO_OWNER)
+    if (entry_over(word) && entry->owner == NO_OWNER)
         return true; /* its links belong to the queue, I9 */
     if ((entry->owner != NO_OWNER) == linked)
         return true;
     return BROKEN(rules, "I5: the owner and the wheel link of \"%.*s\" disagree",
                   (int)word_id_len(word), entry->id);
+}
+
+/* Notes which pools of expected units a live supply names: each in one line. */
+static bool check_named(struct rules *rules, const struct id_entry *entry, uint64_t word)
+{
+    const struct items *items = &rules->ledger->items;
+    struct line_walk walk = line_walk_start(&rules->ledger->ids, entry);
+    const struct line_entry *line;
+    while (!entry_over(word) && (line = line_walk_next(&walk)) != NULL) {
+        uint32_t *named = rules->named + (incoming_at(items, line->pool) - items->incoming);
+        if (named == rules->named)
+            continue; /* it is held: nothing is expected */
+        if (*named != 0)
+            return BROKEN(rules, "I11: \"%.*s\" names a pool in two lines", (int)word_id_len(word),
+                          entry->id);
+        *named = entry_number(&rules->ledger->ids, entry) + 1;
+    }
+    return true;
 }
 
 /* Checks an owned entry, which the caller puts. */
@@ -29,9 +49,12 @@ static bool check_owned(struct rules *rules, struct id_entry *entry, uint64_t wo
         return false;
     if (undecided)
         return BROKEN(rules, "I4: a busy object hides \"%.*s\"", (int)word_id_len(word), entry->id);
-    bool ended = word_kind(word) != ENTRY_RESERVATION || state_final(word_state(word));
+    bool ended = entry_over(word);
     rules->ended += ended;
     rules->in_inbox += ended && entry->owner != NO_OWNER;
+    if (word_kind(word) == ENTRY_SUPPLY)
+        return rule_supply(rules, entry, word) && check_named(rules, entry, word) &&
+               check_linked(rules, entry, word);
     if (word_kind(word) != ENTRY_RESERVATION)
         return true;
     return rule_state(rules, entry, word) && rule_draws(rules, entry, word) &&
@@ -81,6 +104,24 @@ static bool check_queues(struct rules *rules)
                   (unsigned long long)rules->in_inbox);
 }
 
+/* A pool of expected units is owned by the live supply that names it. */
+static bool check_owner(struct rules *rules, uint32_t index, const struct pool *pool)
+{
+    const struct items *items = &rules->ledger->items;
+    const struct incoming *in = incoming_at(items, pool_unit(items, pool));
+    uint32_t owner = atomic_load_explicit(&in->supply, memory_order_acquire);
+    struct text sku = item_sku(item_at(items, index));
+    if (in == items->incoming)
+        return true;
+    if (owner != rules->named[in - items->incoming])
+        return BROKEN(rules, "I11: \"%.*s\" has a pool whose supply does not name it", (int)sku.len,
+                      sku.at);
+    if (owner == 0 && incoming_expected(in) != 0)
+        return BROKEN(rules, "I11: \"%.*s\" has a pool that expects %u of no supply", (int)sku.len,
+                      sku.at, incoming_expected(in));
+    return true;
+}
+
 static bool check_item(struct rules *rules, uint32_t index)
 {
     const struct items *items = &rules->ledger->items;
@@ -92,7 +133,7 @@ static bool check_item(struct rules *rules, uint32_t index)
     while (good && (pool = pool_walk_next(&walk)) != NULL) {
         uint64_t word = pool_read(pool);
         undecided |= word_undecided(word) != 0;
-        good = rule_pool(rules, index, pool) &&
+        good = rule_pool(rules, index, pool) && check_owner(rules, index, pool) &&
                rule_sum(rules, pool, word_reserved(word), rules->promised[pool_unit(items, pool)]);
     }
     return good && rule_still(rules, index, undecided, giving);
@@ -117,14 +158,21 @@ static bool check_barcode(struct rules *rules, uint32_t index)
 int ledger_check(struct ledger *ledger, char *message, size_t size)
 {
     struct rules rules;
+    size_t named_bytes = ((size_t)ledger->items.max_pools + 1) * sizeof *rules.named;
     if (rules_init(&rules, ledger) != 0)
         return -ENOMEM;
-    bool good = true;
+    rules.named = memory_reserve(named_bytes);
+    bool good = rules.named != NULL;
+    if (!good) {
+        rules_destroy(&rules);
+        return -ENOMEM;
+    }
     for (uint32_t i = 0; good && i < ledger->ids.max; i++)
         good = check_entry(&rules, i);
     good = good && check_queues(&rules);
     for (uint32_t i = 0; good && i < atomic_load(&ledger->items.count); i++)
         good = check_item(&rules, i) && check_barcode(&rules, i);
+    memory_release(rules.named, named_bytes);
     rules_destroy(&rules);
     if (good)
         return 0;

@@ -7,7 +7,8 @@
  * add up to each pool's reserved (I1) is judged in passes:
  *
  *   L  the log's tail is noted; then every context has ended the iteration that it was in
- *   V  each live reservation is taken for a moment, and its draws are added up, per pool
+ *   V  each live reservation and supply is taken for a moment, and its draws, or what it holds, are
+ *      added up, per pool
  *   W  each item's pools are compared with the sums
  *   G  every context has ended the iteration that it was in
  *   B  an item is judged if its version is not above L
@@ -43,6 +44,7 @@ enum check_progress {
 struct check_report {
     uint64_t ids;          /* ids checked */
     uint64_t reservations; /* live ones among them */
+    uint64_t supplies;     /* likewise */
     uint64_t items;        /* that exist */
     uint64_t pools;        /* compared */
     uint64_t moving;       /* items that never stood still: not judged */

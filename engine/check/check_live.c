@@ -8,6 +8,7 @@
 #include "engine/base/memory.h"
 #include "engine/check/check_rules.h"
 #include "engine/ledger/change_index.h"
+#include "engine/store/supply_lines.h"
 
 enum {
     BUSY_MAX = 256,    /* entries to revisit; a context has at most a handful busy at a time */
@@ -127,7 +128,7 @@ static void begin_pass(struct check *check)
     assert(check->look_count == 0);
     assert(check->report.passes < CHECK_PASSES);
     check->report.passes++;
-    check->report.reservations = 0;
+    check->report.reservations = check->report.supplies = 0;
     check->skipped = 0;
     check->lsn = atomic_load_explicit(&log->tail, memory_order_seq_cst);
     await_iterations(check, AWAIT_LOG);
@@ -145,7 +146,8 @@ static bool visit_owned(struct check *check, struct id_entry *entry, uint64_t wo
 {
     struct rules *rules = &check->rules;
     bool reservation = word_kind(word) == ENTRY_RESERVATION;
-    bool live = reservation && !state_final(word_state(word));
+    bool supply = word_kind(word) == ENTRY_SUPPLY;
+    bool live = !entry_over(word);
     bool undecided = false;
     if (word_kind(word) == ENTRY_FREE)
         return true; /* it has been freed since its state was read */
@@ -158,10 +160,15 @@ static bool visit_owned(struct check *check, struct id_entry *entry, uint64_t wo
         if (reservation && !rule_state(rules, entry, word))
             note(check);
     }
-    bool good = !(live || (reservation && first_pass(check))) || rule_draws(rules, entry, word);
+    bool good = true;
+    if (reservation && (live || first_pass(check)))
+        good = rule_draws(rules, entry, word);
+    else if (supply && (live || first_pass(check)))
+        good = rule_supply(rules, entry, word);
     if (!good && first_pass(check))
         note(check);
-    check->report.reservations += live;
+    check->report.reservations += live && reservation;
+    check->report.supplies += live && supply;
     return true;
 }
 
@@ -172,7 +179,7 @@ static bool visit(struct check *check, uint32_t number)
     /* Acquire: a thread that finds it not busy sees what its last owner did. */
     uint64_t word = atomic_load_explicit(&entry->state, memory_order_acquire);
     enum entry_kind kind = word_kind(word);
-    bool live = kind == ENTRY_RESERVATION && !state_final(word_state(word));
+    bool live = !entry_over(word);
     /* A busy free or refused entry is fresh; an item that it draws from by now is not judged. */
     if (kind == ENTRY_FREE || kind == ENTRY_DRAWS || (kind == ENTRY_REFUSED && word & STATE_BUSY))
         return true;
@@ -185,6 +192,12 @@ static bool visit(struct check *check, uint32_t number)
     return done;
 }
 
+static uint64_t visited(const struct check *check)
+{
+    const struct check_report *report = &check->report;
+    return report->ids + report->reservations + report->supplies;
+}
+
 static uint32_t visit_some(struct check *check, uint32_t budget)
 {
     const struct id_table *ids = &check->rules.ledger->ids;
@@ -195,10 +208,10 @@ static uint32_t visit_some(struct check *check, uint32_t budget)
     if (end > used)
         end = (uint32_t)used;
     for (; check->at < end && check->busy_count < BUSY_MAX && taken < budget; check->at++) {
-        uint64_t before = check->report.ids + check->report.reservations;
+        uint64_t before = visited(check);
         if (!visit(check, check->at))
             check->busy[check->busy_count++] = check->at;
-        taken += check->report.ids + check->report.reservations - before;
+        taken += visited(check) - before;
     }
     bool over = check->at >= used;
     if (over || check->busy_count == BUSY_MAX) {

@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "engine/base/memory.h"
+#include "engine/store/supply_lines.h"
 
 static size_t promised_bytes(const struct rules *rules)
 {
@@ -41,12 +42,12 @@ static bool may_draw(const struct rules *rules, const struct id_entry *entry,
 }
 
 /* Once the sum exceeds anything that a pool can hold it stops growing: it never wraps. */
-static void promise(struct rules *rules, const struct draw *draw)
+static void promise(struct rules *rules, uint32_t pool, uint32_t units)
 {
-    assert(draw->pool < rules->ledger->items.unit_count); /* I7 was checked */
-    uint32_t *promised = &rules->promised[draw->pool];
+    assert(pool < rules->ledger->items.unit_count); /* I7, I12 were checked */
+    uint32_t *promised = &rules->promised[pool];
     if (*promised <= WORD_RESERVED_MOST)
-        *promised += draw_left(draw);
+        *promised += units;
 }
 
 bool rule_draws(struct rules *rules, struct id_entry *entry, uint64_t word)
@@ -63,7 +64,7 @@ bool rule_draws(struct rules *rules, struct id_entry *entry, uint64_t word)
         if (!may_draw(rules, entry, draw))
             return BROKEN(rules, "I7: \"%.*s\" draws from a pool that is not its channel's", id_len,
                           entry->id);
-        promise(rules, draw);
+        promise(rules, draw->pool, draw_left(draw));
         left += draw_left(draw);
     }
     if (state_final(word_state(word)) != (left == 0))
@@ -80,6 +81,86 @@ bool rule_state(struct rules *rules, const struct id_entry *entry, uint64_t word
         return BROKEN(rules, "I3: \"%.*s\" has no state", id_len, entry->id);
     if (word_state(word) == STATE_HELD && entry->owner >= rules->ledger->context_count)
         return BROKEN(rules, "I5: \"%.*s\" is held and in no wheel", id_len, entry->id);
+    return true;
+}
+
+/* Does the line name a pool, and has no more become of it than was shipped? */
+static bool line_can_be(const struct rules *rules, const struct line_entry *line)
+{
+    const struct items *items = &rules->ledger->items;
+    uint64_t came = (uint64_t)line->accepted + line->rejected;
+    if (line->pool >= items->unit_count ||
+        atomic_load_explicit(&pool_at(items, line->pool)->key, memory_order_acquire) == 0)
+        return false;
+    return line->shipped <= line->qty && line->over <= came &&
+           came + line->lost <= (uint64_t)line->shipped + line->over;
+}
+
+/* I11: what only the owner of the supply's entry changes, and on hand, which is never less. */
+static bool rule_expected(struct rules *rules, const struct id_entry *entry, uint64_t word,
+                          const struct line_entry *line)
+{
+    const struct items *items = &rules->ledger->items;
+    const struct incoming *in = incoming_at(items, line->pool);
+    uint32_t link = entry_number(&rules->ledger->ids, entry) + 1, way = line_under_way(line);
+    int id_len = (int)word_id_len(word);
+    if (in == items->incoming)
+        return way == 0 || BROKEN(rules, "I11: \"%.*s\" has %u under way in no pool of its own",
+                                  id_len, entry->id, way);
+    if (atomic_load_explicit(&in->supply, memory_order_acquire) != link)
+        return BROKEN(rules, "I11: \"%.*s\" names a pool that it does not own", id_len, entry->id);
+    if (mark_is_raised(incoming_mark(in)))
+        return BROKEN(rules, "I11: \"%.*s\" never gave what its pool expects", id_len, entry->id);
+    if (incoming_expected(in) != way)
+        return BROKEN(rules, "I11: \"%.*s\" has %u under way, but its pool expects %u", id_len,
+                      entry->id, way, incoming_expected(in));
+    if (incoming_eta_ms(in) != entry->eta_ms)
+        return BROKEN(rules, "I11: \"%.*s\" has another ETA than its pool", id_len, entry->id);
+    int64_t on_hand = word_on_hand(pool_read(pool_at(items, line->pool)));
+    if (on_hand < way)
+        return BROKEN(rules, "I11: \"%.*s\" has %u under way, but only %lld in its pool", id_len,
+                      entry->id, way, (long long)on_hand);
+    return true;
+}
+
+static bool rule_line(struct rules *rules, const struct id_entry *entry, uint64_t word,
+                      const struct line_entry *line)
+{
+    const struct items *items = &rules->ledger->items;
+    int id_len = (int)word_id_len(word);
+    if (!line_can_be(rules, line) || (!entry->from && line_held(line) > 0))
+        return BROKEN(rules, "I12: \"%.*s\" has a line that cannot be", id_len, entry->id);
+    if (line_held(line) > 0) {
+        uint32_t source = line_source(items, entry, line);
+        if (source == UINT32_MAX)
+            return BROKEN(rules, "I12: \"%.*s\" holds units where there are none", id_len,
+                          entry->id);
+        promise(rules, source, line_held(line));
+    }
+    return supply_over(word_supply_state(word)) || rule_expected(rules, entry, word, line);
+}
+
+bool rule_supply(struct rules *rules, const struct id_entry *entry, uint64_t word)
+{
+    const struct id_table *ids = &rules->ledger->ids;
+    struct line_walk walk = line_walk_start(ids, entry);
+    const struct line_entry *line;
+    enum supply_state state = word_supply_state(word);
+    int id_len = (int)word_id_len(word);
+    assert(word_kind(word) == ENTRY_SUPPLY);
+    assert(entry_is_owned(entry)); /* E1 */
+    if (state == SUPPLY_NONE || state >= SUPPLY_STATE_COUNT)
+        return BROKEN(rules, "I12: \"%.*s\" has no state", id_len, entry->id);
+    while ((line = line_walk_next(&walk)) != NULL)
+        if (!rule_line(rules, entry, word, line))
+            return false;
+    if (!supply_state_fits(ids, entry, state))
+        return BROKEN(rules, "I12: \"%.*s\" is %s, and its lines are not", id_len, entry->id,
+                      supply_state_name(state));
+    /* Then it comes up by its ETA, at least: ops/supply_watch.h. */
+    bool to_come = state == SUPPLY_IN_TRANSIT && entry->eta_ms > entry->watched_ms;
+    if (to_come && entry->owner >= rules->ledger->context_count)
+        return BROKEN(rules, "I12: \"%.*s\" is to come and in no wheel", id_len, entry->id);
     return true;
 }
 
@@ -111,8 +192,8 @@ bool rule_pool(struct rules *rules, uint32_t index, const struct pool *pool)
         return BROKEN(rules, "I6: \"%.*s\" has a pool twice", (int)sku.len, sku.at);
     if (items_find(items, sku, sku_hash(items, sku)) != index)
         return BROKEN(rules, "I6: \"%.*s\" is not found under its sku", (int)sku.len, sku.at);
-    if (key_location(key) >= catalogue->location_count || owner_kind(owner) >= POOL_KIND_COUNT ||
-        owner_channel(owner) >= catalogue->channel_count)
+    if (key_location(key) >= catalogue->location_count ||
+        !owner_can_be(owner, catalogue->channel_count))
         return BROKEN(rules, "I8: \"%.*s\" has a pool with an unknown location, kind or channel",
                       (int)sku.len, sku.at);
     return true;

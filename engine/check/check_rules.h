@@ -3,7 +3,8 @@
  * The invariants of a ledger. Two walks cite them: ledger_check() at rest (check.c), and the live
  * check beside working contexts (check.h).
  *
- *   I1  each pool's reserved is the sum of what the draws of all live reservations have left
+ *   I1  each pool's reserved is the sum of what the draws of all live reservations have left, and
+ *       what transfers hold there
  *   I2  no take is undecided, and no give is under way, on an item that no operation works on
  *   I3  a live reservation has something left, a final one has nothing; states fit kinds
  *   I4  every entry that stands for an id is found under that id, and is not busy (at rest)
@@ -13,9 +14,16 @@
  *   I8  a pool's location, kind and channel are in the catalogue
  *   I9  every ended entry is in exactly one context's queue, or still in an inbox (at rest)
  *   I10 a barcode leads to the item with the lowest index of those that have it (at rest)
+ *   I11 a pool of expected units expects what the line of the supply that owns it has under way, by
+ *       the supply's ETA, and has no less on hand; without an owner it expects nothing (at rest);
+ *       what a live supply has under way is in such a pool, and its owner is live and names it in
+ *       one line (at rest); its mark is not raised while nobody owns the supply's entry
+ *   I12 no more has become of a supply's line than was shipped; the supply's state follows from its
+ *       lines; while the ETA of what is under way is to come, it is in a context's wheel
  *
- * Each rule here is about one object that does not change: an entry that the caller owns, or facts
- * of an item that never change once true. False means broken, and `message` says what.
+ * Each rule here is about one object that does not change: an entry that the caller owns, with what
+ * only its owner changes, or facts of an item that never change once true. False means broken, and
+ * `message` says what.
  */
 #ifndef STOCKD_ENGINE_CHECK_CHECK_RULES_H
 #define STOCKD_ENGINE_CHECK_CHECK_RULES_H
@@ -24,7 +32,9 @@
 
 struct rules {
     struct ledger *ledger;
-    uint32_t *promised;       /* per unit of the pools; grows with each rule_draws */
+    uint32_t *promised;       /* per unit of the pools; grows with rule_draws and rule_supply */
+    uint32_t *named;          /* at rest: per number of a pool of expected units, the link of the
+                                 supply that names it */
     uint64_t ended, in_inbox; /* ended entries; those of them that still have a wheel's owner */
     char message[256];
 };
@@ -39,6 +49,8 @@ void rules_destroy(struct rules *rules);
 bool rule_draws(struct rules *rules, struct id_entry *entry, uint64_t word);
 /* The state fits the kind (I3), and a hold is in a wheel (I5). The caller owns the entry. */
 bool rule_state(struct rules *rules, const struct id_entry *entry, uint64_t word);
+/* I11, I12 of a supply: adds up what it holds. The caller owns the entry. */
+bool rule_supply(struct rules *rules, const struct id_entry *entry, uint64_t word);
 /* I4. The caller owns the entry. *undecided: something busy is in the way. */
 bool rule_found(struct rules *rules, struct id_entry *entry, uint64_t word, bool *undecided);
 /* I6 and I8 for one pool of the item; any time. */

@@ -10,16 +10,6 @@
 #include "engine/store/id_table.h"
 #include "engine/store/pool.h"
 
-/* One record being taken into the history. */
-struct taking {
-    struct history *history;
-    const struct record_head *record;
-    uint64_t batch_ms;          /* engine time of its batch */
-    struct history_event event; /* what all events of this record have in common */
-    history_emit *emit;
-    void *context;
-};
-
 void history_open(struct history *history, const struct history_filter *filter)
 {
     assert(filter->subject <= HISTORY_ID);
@@ -29,14 +19,8 @@ void history_open(struct history *history, const struct history_filter *filter)
 
 void history_close(struct history *history)
 {
-    for (size_t i = 0; i < history->hold_room; i++) {
-        struct history_hold *next;
-        for (struct history_hold *hold = history->holds[i]; hold; hold = next) {
-            next = hold->next;
-            free(hold);
-        }
-    }
-    free(history->holds);
+    history_free_names(&history->holds);
+    history_free_names(&history->supplies);
     free(history->pools);
     *history = (struct history){ 0 };
 }
@@ -60,50 +44,95 @@ static uint64_t tell_time(struct taking *taking, uint64_t time_ms)
     return history->time_ms;
 }
 
-static int emit(struct taking *taking, const struct history_event *event)
+int history_tell(struct taking *taking, const struct history_event *event)
 {
     struct history *history = taking->history;
     struct history_event told = *event;
     assert(told.type); /* every event says what it is */
-    assert(!told.has_pool || told.has_item);
+    assert(!told.has_pool || (told.has_item && told.kind));
     told.time_ms = tell_time(taking, event->time_ms);
     history->concerned = true;
     return taking->emit ? taking->emit(taking->context, &told) : 0;
 }
 
-static bool is_asked_id(const struct history *history, struct text id)
+bool history_asks_id(const struct history *history, struct text id)
 {
     return history->filter.subject == HISTORY_ID &&
            text_equal(id, (struct text){ history->filter.id, history->filter.id_len });
 }
 
-static bool is_asked_pool(const struct history *history, const struct pool_key *key)
+bool history_asks_pool(const struct history *history, const struct pool_key *key)
 {
     return history->filter.subject == HISTORY_ALL ||
            (history->filter.subject == HISTORY_ITEM && history->filter.item == key->item);
 }
 
-/* Emits what happened to a pool. A query by id does not track pools. */
-static int change(struct taking *taking, const struct pool_key *key, int64_t on_hand,
-                  int64_t reserved, int64_t qty)
+int history_tell_pool(struct taking *taking, const struct pool_key *key, int64_t qty)
 {
     struct history_event event = taking->event;
     event.has_item = event.has_pool = true;
     event.pool = *key;
     event.qty = qty;
-    if (taking->history->filter.subject != HISTORY_ID) {
-        struct history_pool *pool = history_pool_of(taking->history, key);
+    if (!event.kind)
+        event.kind = pool_kind_name(owner_kind(key->owner));
+    if (history_knows_pools(taking->history)) {
+        struct history_shown shown;
+        const struct history_pool *pool = history_pool_of(taking->history, key);
         if (!pool)
             return -ENOMEM;
-        event.on_hand = pool->on_hand += on_hand;
-        event.reserved = pool->reserved += reserved;
+        history_show_pool(pool, &shown);
+        event.kind = shown.kind;
+        event.on_hand = shown.on_hand;
+        event.reserved = shown.reserved;
         event.has_stock = true;
     }
     if (owner_kind(key->owner) == POOL_ALLOTTED && !event.has_channel) {
         event.channel = owner_channel(key->owner);
         event.has_channel = true;
     }
-    return emit(taking, &event);
+    return history_tell(taking, &event);
+}
+
+/* What a reservation does to a pool of expected units is told of the part that it concerns: what
+ * has come is shared. A query by id knows only that units have come before they are fulfilled. */
+static int change_promised(struct taking *taking, const struct pool_key *own, int64_t on_hand,
+                           int64_t reserved, int64_t qty)
+{
+    struct history *history = taking->history;
+    struct pool_key shared = history_shared(own->item, own->location);
+    if (!history_knows_pools(history))
+        return history_tell_pool(taking, on_hand ? &shared : own, qty);
+    const struct history_pool *pool = history_pool_of(history, own);
+    if (!pool)
+        return -ENOMEM;
+    int64_t promised = pool->reserved, of_come = pool->come_reserved;
+    int error = history_change_pool(
+        history, own, (struct history_change){ .on_hand = on_hand, .reserved = reserved });
+    if (error)
+        return error;
+    pool = history_pool_of(history, own);
+    of_come = pool->come_reserved - of_come;
+    int64_t later = pool->reserved - promised - of_come;
+    if (reserved == 0)
+        return history_tell_pool(taking, pool->expected > 0 ? own : &shared, qty);
+    if (later != 0)
+        error = history_tell_pool(taking, own, later > 0 ? later : -later);
+    if (of_come != 0 && !error)
+        error = history_tell_pool(taking, &shared, of_come > 0 ? of_come : -of_come);
+    return error;
+}
+
+/* Emits what happened to a pool. A query by id does not track pools. */
+static int change(struct taking *taking, const struct pool_key *key, int64_t on_hand,
+                  int64_t reserved, int64_t qty)
+{
+    struct history_change change = { .on_hand = on_hand, .reserved = reserved };
+    if (owner_kind(key->owner) == POOL_EXPECTED)
+        return change_promised(taking, key, on_hand, reserved, qty);
+    int error = history_knows_pools(taking->history)
+                    ? history_change_pool(taking->history, key, change)
+                    : 0;
+    return error ? error : history_tell_pool(taking, key, qty);
 }
 
 static int take_item(struct taking *taking)
@@ -120,7 +149,7 @@ static int take_item(struct taking *taking)
     taking->event.type = f.fixed.detailed ? "item_set" : "item";
     taking->event.has_item = true;
     taking->event.pool.item = f.fixed.item;
-    return emit(taking, &taking->event);
+    return history_tell(taking, &taking->event);
 }
 
 static int take_stocking(struct taking *taking)
@@ -129,7 +158,7 @@ static int take_stocking(struct taking *taking)
     if (!stocking_decode(taking->record, &f))
         return -EILSEQ;
     struct pool_key shared = { f.fixed.item, f.fixed.location, owner_of(POOL_SHARED, 0) };
-    if (!is_asked_pool(taking->history, &shared))
+    if (!history_asks_pool(taking->history, &shared))
         return 0;
     taking->event.type = "stocking_set";
     taking->event.has_stocking = true;
@@ -148,8 +177,8 @@ static int take_movement(struct taking *taking)
     unsigned kind = taking->record->flags;
     if (!movement_decode(taking->record, &f) || kind < MOVE_RECEIVE || kind > MOVE_RETURN)
         return -EILSEQ;
-    bool returned = kind == MOVE_RETURN && is_asked_id(taking->history, f.ref);
-    if (!is_asked_pool(taking->history, &r->pool) && !is_asked_id(taking->history, f.id) &&
+    bool returned = kind == MOVE_RETURN && history_asks_id(taking->history, f.ref);
+    if (!history_asks_pool(taking->history, &r->pool) && !history_asks_id(taking->history, f.id) &&
         !returned)
         return 0;
     event->id = f.id;
@@ -171,7 +200,7 @@ static int take_allot(struct taking *taking)
     struct history_event *event = &taking->event;
     if (!allot_decode(taking->record, &f) || owner_kind(r->pool.owner) != POOL_ALLOTTED)
         return -EILSEQ;
-    if (!is_asked_pool(taking->history, &r->pool) && !is_asked_id(taking->history, f.id))
+    if (!history_asks_pool(taking->history, &r->pool) && !history_asks_id(taking->history, f.id))
         return 0;
     struct pool_key shared = { r->pool.item, r->pool.location, owner_of(POOL_SHARED, 0) };
     const struct pool_key *from = r->delta > 0 ? &shared : &r->pool;
@@ -196,10 +225,10 @@ static int take_reserve(struct taking *taking)
     uint32_t count = 0;
     if (!reserve_decode(taking->record, &f) || r->draw_count > DRAWS_MAX || f.id.len > ID_MAX)
         return -EILSEQ;
-    bool asked = is_asked_id(history, f.id);
+    bool asked = history_asks_id(history, f.id);
     for (uint16_t i = 0; i < r->draw_count; i++) {
         const struct draw_record *draw = &f.draws[i];
-        if (asked || is_asked_pool(history, &draw->pool))
+        if (asked || history_asks_pool(history, &draw->pool))
             kept[count++] = (struct history_draw){ draw->pool, i, draw->qty, draw->qty };
     }
     if (count == 0)
@@ -317,7 +346,7 @@ static int tell_op(struct taking *taking, const struct step_record *steps, uint3
 {
     for (uint32_t i = 0; i < count; i++)
         taking->event.qty += steps[i].qty;
-    return emit(taking, &taking->event);
+    return history_tell(taking, &taking->event);
 }
 
 static int take_step(struct taking *taking)
@@ -333,7 +362,7 @@ static int take_step(struct taking *taking)
     if (taking->record->flags != STATE_NONE) /* the first version did not record it */
         taking->event.state = state_name((enum entry_state)taking->record->flags);
     if (!hold)
-        return is_asked_id(taking->history, f.op) ? tell_op(taking, f.steps, count) : 0;
+        return history_asks_id(taking->history, f.op) ? tell_op(taking, f.steps, count) : 0;
     int error = count > 0 ? settle_some(taking, hold, f.steps, count, fulfil)
                           : settle_all(taking, hold, fulfil);
     drop_if_settled(taking->history, hold);
@@ -346,14 +375,14 @@ static int take_op(struct taking *taking)
     struct op_fields f;
     if (!op_decode(taking->record, &f) || taking->record->flags >= STATE_COUNT)
         return -EILSEQ;
-    if (!is_asked_id(taking->history, f.id) && !is_asked_id(taking->history, f.op))
+    if (!history_asks_id(taking->history, f.id) && !history_asks_id(taking->history, f.op))
         return 0;
     taking->event.type = "repeat";
     taking->event.id = f.id;
     taking->event.op = f.op;
     taking->event.time_ms = f.fixed.time_ms;
     taking->event.state = state_name((enum entry_state)taking->record->flags);
-    return emit(taking, &taking->event);
+    return history_tell(taking, &taking->event);
 }
 
 static int take_expire(struct taking *taking)
@@ -398,9 +427,9 @@ static bool concerns_others(const struct history *history, const struct record_h
     case RECORD_FULFIL:
     case RECORD_CANCEL:
     case RECORD_EXPIRE:
-        return history->hold_count == 0;
+        return history->holds.count == 0;
     default:
-        return false;
+        return history_supply_of_others(history, record);
     }
 }
 
@@ -456,6 +485,14 @@ int history_take(struct history *history, const struct record_head *record, uint
     case RECORD_CLIENT:
     case RECORD_UNDONE:
         break;
+    case RECORD_SUPPLY:
+    case RECORD_SHIP:
+    case RECORD_ARRIVE:
+    case RECORD_WITHDRAW:
+    case RECORD_RESCHEDULE:
+    case RECORD_SWEEP:
+    case RECORD_DUE:
+        return history_take_supply(&taking);
     }
     return 0;
 }

@@ -3,9 +3,14 @@
  * The history: the journal's records, told as the events of an item or of an id.
  *
  * A later record of a reservation has only its id: what it did to an item is known only from the
- * reserve record before it. So the history folds the records in order, remembers the pools and open
- * reservations that match the filter, and makes events of them. It knows no files and touches no
- * ledger: any thread that has records may fold them.
+ * reserve record before it; and so it is with a supply. So the history folds the records in order,
+ * remembers the pools, open reservations and supplies that match the filter, and makes events of
+ * them. It knows no files and touches no ledger: any thread that has records may fold them.
+ *
+ * It tells stock as `stock` shows it: of a pool of expected units, what has not come yet; what has
+ * come belongs to the shared pool of the place, whatever it was promised from. So an order that
+ * draws from a supply, and is fulfilled once that has come, reserves in the one pool and leaves the
+ * other.
  */
 #ifndef STOCKD_ENGINE_HISTORY_HISTORY_H
 #define STOCKD_ENGINE_HISTORY_HISTORY_H
@@ -18,9 +23,9 @@
 #include "engine/base/text.h"
 #include "engine/log/record.h"
 #include "engine/replay/contents.h"
-#include "engine/store/id_table.h"
 #include "engine/store/returns.h"
 #include "engine/store/stocking.h"
+#include "engine/store/supply_lines.h"
 
 enum history_subject { HISTORY_ALL, HISTORY_ITEM, HISTORY_ID };
 
@@ -41,21 +46,39 @@ struct history_event {
     uint16_t channel;  /* of the reservation, or the owner of an allotted pool */
     bool has_channel;
     bool has_item; /* pool.item means something */
-    bool has_pool; /* all of pool does */
+    bool has_pool; /* all of pool does, and kind */
     struct pool_key pool;
-    int64_t qty; /* on hand: signed change; reservations: units of this step */
+    const char *kind; /* of the pool, as `stock` names it; static */
+    int64_t qty;      /* on hand: signed change; reservations: units of this step */
     bool has_stock;
     int64_t on_hand, reserved; /* of the pool, afterwards */
     bool has_stocking;
     struct stocking stocking;        /* as it is set by this */
     uint64_t expires_ms;             /* 0: no deadline is set by this */
+    uint64_t eta_ms;                 /* of the supply afterwards; 0: none, or not known */
     struct text id, op, ref, reason; /* borrowed */
 };
 
+struct history_supply;
+
+/* on_hand and reserved are those of the pool's word. */
 struct history_pool {
     struct pool_key key;
     bool used;
     int64_t on_hand, reserved;
+    int64_t expected; /* of expected units: what has not come yet */
+    /* Shared: of units that have come of supplies to the place; of expected units: its own part. */
+    int64_t come, come_reserved;
+    const struct history_supply *supply; /* that owns the pool of expected units, or NULL */
+};
+
+/* A pool as `stock` shows it. */
+struct history_shown {
+    struct pool_key key;
+    const char *kind; /* static */
+    int64_t on_hand, reserved;
+    uint64_t eta_ms;    /* 0: none, or not known */
+    struct text supply; /* its id; absent: none */
 };
 
 struct history_draw {
@@ -64,15 +87,44 @@ struct history_draw {
     uint32_t qty, left;
 };
 
-/* An open reservation, as far as it matches the filter. */
-struct history_hold {
-    struct history_hold *next;
+/* What later records name by its id. */
+struct history_named {
+    struct history_named *next;
     uint64_t hash;
-    uint16_t channel;
     uint8_t id_len;
     char id[ID_MAX];
+};
+
+/* A chained hash table of them, by their ids. */
+struct history_names {
+    struct history_named **at; /* owned, and what it leads to */
+    size_t room, count;
+};
+
+/* An open reservation, as far as it matches the filter. */
+struct history_hold {
+    struct history_named named;
+    uint16_t channel;
     uint32_t draw_count;
     struct history_draw draws[];
+};
+
+/* A line of a supply: `pool` is not used. */
+struct history_line {
+    uint32_t item;
+    uint16_t slot; /* of its pool at the destination, while units are under way */
+    struct line_entry line;
+};
+
+/* A supply that is not over and concerns what the filter asks for: with all its lines, from which
+ * its state follows. */
+struct history_supply {
+    struct history_named named;
+    uint64_t eta_ms;         /* 0: not known */
+    uint16_t from, location; /* from: index + 1; 0: from outside */
+    enum supply_state state;
+    uint32_t line_count;
+    struct history_line lines[];
 };
 
 /* HISTORY_ID: what snapshot contents say of the reservation with that id, finished or not. */
@@ -87,8 +139,7 @@ struct history {
     struct history_seen seen;
     struct history_pool *pools; /* a hash table, owned */
     size_t pool_room, pool_count;
-    struct history_hold **holds; /* chained, owned */
-    size_t hold_room, hold_count;
+    struct history_names holds, supplies;
     uint64_t time_ms; /* of the last event: threads begin iterations at different times, and events
                          come in one order */
     bool born;        /* HISTORY_ITEM: its first record has been taken */
@@ -118,8 +169,15 @@ int history_set_pool(struct history *history, const struct pool_key *key, int64_
 int history_set_hold(struct history *history, struct text id, uint16_t channel,
                      const struct history_draw *draws, uint32_t count);
 
+/* Set one supply that is not over, as it is then. `of` has all but its name, the number of its
+ * lines and the lines. 0 or -ENOMEM. */
+int history_set_supply(struct history *history, struct text id, const struct history_supply *of,
+                       const struct history_line *lines, uint32_t count);
+
 /* Walks the pools: *cursor starts at 0; NULL at the end. */
 const struct history_pool *history_next_pool(const struct history *history, size_t *cursor);
+/* False: it has nothing to show. */
+bool history_show_pool(const struct history_pool *pool, struct history_shown *shown);
 
 /* ---- queries ---- */
 
@@ -161,7 +219,7 @@ struct history_query {
     uint32_t event_count, event_room;
     char *texts; /* owned */
     size_t text_length, text_room;
-    struct history_pool *pools; /* HISTORY_STOCK: owned */
+    struct history_shown *pools; /* HISTORY_STOCK: owned; their texts lie in `texts` */
     uint32_t pool_count;
     struct return_evidence evidence; /* HISTORY_RETURNED */
     char why[256];
@@ -177,6 +235,8 @@ void history_query_free(struct history_query *query); /* NULL is fine */
 /* Keeps a copy of an event with its texts, which can be read after history_settle_texts. 0 or
  * -ENOMEM. */
 int history_keep(struct history_query *query, const struct history_event *event);
+/* Keeps what there is in stock, likewise. */
+int history_keep_stock(struct history_query *query, const struct history *history);
 void history_settle_texts(struct history_query *query);
 
 /* HISTORY_RETURNED: count an event (for a history_emit); and take what snapshot contents say, if

@@ -3,8 +3,8 @@
 #include <errno.h>
 #include <string.h>
 
-#include "engine/history/history.h"
-#include "engine/store/id_table.h"
+#include "engine/history/history_inside.h"
+#include "engine/store/supply_lines.h"
 
 static int load_item(struct history *history, const struct contents_item *item,
                      const unsigned char *pools)
@@ -88,6 +88,45 @@ static int load_reservation(struct history *history, const struct contents_entry
     return count > 0 ? history_set_hold(history, id, entry->channel, kept, count) : 0;
 }
 
+static bool asks_lines(const struct history *history, struct text id,
+                       const struct history_line *lines, uint32_t count)
+{
+    bool asks = history->filter.subject == HISTORY_ALL || history_asks_id(history, id);
+    for (uint32_t i = 0; i < count && !asks; i++)
+        asks = history->filter.subject == HISTORY_ITEM && history->filter.item == lines[i].item;
+    return asks;
+}
+
+/* A supply that is not over. */
+static int load_supply(struct history *history, const struct contents_entry *entry,
+                       const unsigned char *at)
+{
+    struct text id = { (const char *)at, entry->id_len };
+    struct history_line lines[LINES_MAX];
+    uint32_t count = entry->supply.line_count;
+    struct history_supply head = { .eta_ms = entry->supply.eta_ms,
+                                   .from = entry->supply.from,
+                                   .location = entry->supply.location,
+                                   .state = (enum supply_state)entry->state };
+    if (count > LINES_MAX ||
+        count * sizeof(struct contents_line) + entry->id_len > entry->length - sizeof *entry)
+        return -EILSEQ;
+    for (uint32_t i = 0; i < count; i++) {
+        struct contents_line line;
+        memcpy(&line, at + entry->id_len + i * sizeof line, sizeof line);
+        bool expected = owner_kind(line.pool.owner) == POOL_EXPECTED;
+        lines[i] = (struct history_line){ .item = line.pool.item,
+                                          .slot = expected ? expected_slot(line.pool.owner) : 0,
+                                          .line = { 0, line.qty, line.shipped, line.accepted,
+                                                    line.rejected, line.lost, line.over } };
+        if (!expected && line_under_way(&lines[i].line) > 0)
+            return -EILSEQ;
+    }
+    return asks_lines(history, id, lines, count)
+               ? history_set_supply(history, id, &head, lines, count)
+               : 0;
+}
+
 static int load_entries(struct history *history, const unsigned char *at, size_t left)
 {
     while (left > 0) {
@@ -102,6 +141,8 @@ static int load_entries(struct history *history, const unsigned char *at, size_t
         int error = reservation ? see_reservation(history, &entry, at + sizeof entry) : 0;
         if (!error && open)
             error = load_reservation(history, &entry, at + sizeof entry);
+        if (!error && entry.kind == ENTRY_SUPPLY && !supply_over((enum supply_state)entry.state))
+            error = load_supply(history, &entry, at + sizeof entry);
         if (error)
             return error;
         at += entry.length;

@@ -78,6 +78,27 @@ int history_keep(struct history_query *query, const struct history_event *event)
     return 0;
 }
 
+int history_keep_stock(struct history_query *query, const struct history *history)
+{
+    size_t cursor = 0, texts = 0;
+    const struct history_pool *pool;
+    void *room = query->texts;
+    assert(query->kind == HISTORY_STOCK);
+    if (history->pool_count == 0)
+        return 0;
+    query->pools = calloc(history->pool_count, sizeof *query->pools);
+    if (!query->pools)
+        return -ENOMEM;
+    while ((pool = history_next_pool(history, &cursor)))
+        if (history_show_pool(pool, &query->pools[query->pool_count]))
+            texts += query->pools[query->pool_count++].supply.len;
+    int error = make_room(&room, &query->text_room, query->text_length + texts, 1);
+    query->texts = room;
+    for (uint32_t i = 0; i < query->pool_count && !error; i++)
+        keep_text(query, &query->pools[i].supply);
+    return error;
+}
+
 static void settle_text(const struct history_query *query, struct text *text)
 {
     if (text->len > 0)
@@ -93,6 +114,8 @@ void history_settle_texts(struct history_query *query)
         settle_text(query, &event->ref);
         settle_text(query, &event->reason);
     }
+    for (uint32_t i = 0; i < query->pool_count; i++)
+        settle_text(query, &query->pools[i].supply);
 }
 
 /* ---- returns ---- */

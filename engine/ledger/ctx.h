@@ -28,11 +28,16 @@ struct counters {
                           atomic_load_explicit(&(ctx)->counters.name, memory_order_relaxed) + 1,   \
                           memory_order_relaxed)
 
+/* Pools of expected units that are to be swept later, see engine/ops/sweep.h. */
+enum { SWEEPS_MAX = 2 * DRAWS_MAX };
+
 /* What a step settles of one draw. */
 struct step_part {
     struct draw *draw;
+    uint64_t mark; /* of its pool of expected units, as planned; else 0 */
     uint32_t qty;
     uint16_t index; /* of the draw, in its reservation */
+    bool expected;  /* fulfil: from a pool of expected units */
 };
 
 /* The draws of the current reservation; for a step with lines, chained by item. */
@@ -57,6 +62,7 @@ struct retired {
     void *what;
 };
 
+struct supply_work;
 struct candidates;
 struct locating;
 struct order_plan;
@@ -92,6 +98,10 @@ struct ctx {
     struct order_plan *order_plan; /* of the current order */
     struct candidates *candidates; /* of the current query */
     struct locating *locating;     /* likewise */
+    struct supply_work *supply;    /* of the current supply, or the step of one */
+    uint32_t sweep_count;          /* see engine/ops/sweep.h */
+    uint32_t sweeps[SWEEPS_MAX];   /* units of pools */
+    uint32_t sweeping[SWEEPS_MAX]; /* those that are being swept */
     struct draw_list draw_list;
     struct step_part parts[DRAWS_MAX];
     struct draw_view draw_views[DRAWS_MAX];
@@ -127,6 +137,10 @@ struct ledger {
     struct client_name *clients;           /* the holder of catalogue_busy */
     _Atomic uint16_t client_count; /* the holder of catalogue_busy, release after the name is
                                       written; a thread that reads names acquires */
+
+    /* Wall clock: the latest at which a supply came up. Any context raises it before it raises
+     * versions of items because of that, with release; who has read a version acquires. */
+    _Atomic uint64_t came_up_ms;
 };
 
 enum { DRAW_WORK = 16 }; /* a scattered draw and its pool, compared with pools in a row */

@@ -11,6 +11,14 @@ enum code check_id(struct ctx *ctx, const char *parameter, struct text id)
                 id.len);
 }
 
+enum code check_text(struct ctx *ctx, const char *parameter, struct text t)
+{
+    if (t.len <= NAME_MAX_BYTES && (t.len == 0 || text_is_utf8(t)))
+        return CODE_OK;
+    return fail(ctx, CODE_BAD_REQUEST, "%s must be at most %d bytes of UTF-8", parameter,
+                NAME_MAX_BYTES);
+}
+
 enum code find_location(struct ctx *ctx, const char *parameter, struct text code,
                         const struct location **location)
 {

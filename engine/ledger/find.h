@@ -6,6 +6,8 @@
 #include "engine/ledger/ctx.h"
 
 enum code check_id(struct ctx *ctx, const char *parameter, struct text id);
+/* Of a text for people: a name, a ref, a reason. */
+enum code check_text(struct ctx *ctx, const char *parameter, struct text t);
 /* Both look in the pinned catalogue. */
 enum code find_location(struct ctx *ctx, const char *parameter, struct text code,
                         const struct location **location);

@@ -294,12 +294,15 @@ bool ledger_knows_sku(const struct ledger *ledger, struct text sku);
 
 struct pool_view {
     struct text location;
-    const char *kind;    /* "shared", "allotted", "expected", "damaged"; static */
+    const char *kind;    /* "shared", "allotted", "expected", "in_transit", "damaged"; static */
     struct text channel; /* of an allotted pool; otherwise absent */
+    struct text supply;  /* of units that have not come yet: the supply's id; otherwise absent */
+    uint64_t eta_ms;     /* of such units: wall clock; 0: not known */
     uint16_t place;      /* the location's index */
     bool active;         /* its location is; otherwise no channel sells from it */
-    bool sellable;
+    bool sellable;       /* counts as on hand: expected units do not */
     int64_t on_hand, reserved;
+    char id[ID_MAX]; /* what `supply` borrows */
 };
 
 /*
@@ -496,7 +499,8 @@ uint64_t ledger_recovered(struct ledger *ledger, uint64_t engine_ms);
     X(reserves)                                                                                    \
     X(refused)                                                                                     \
     X(extends)                                                                                     \
-    X(confirms) X(fulfils) X(cancels) X(expired) X(movements) X(repeats) X(deferred) X(queries)
+    X(confirms)                                                                                    \
+    X(fulfils) X(cancels) X(expired) X(movements) X(supplies) X(repeats) X(deferred) X(queries)
 
 struct ledger_metrics {
 #define X(name) uint64_t name;

@@ -15,8 +15,12 @@ _Static_assert(sizeof(struct step_head_record) + 2 * ID_MAX +
                        DRAWS_MAX * sizeof(struct step_record) <=
                    RECORD_MAX,
                "the largest step fits a record");
+_Static_assert(sizeof(struct supply_step_record) + 2 * ID_MAX +
+                       LINES_MAX * sizeof(struct move_record) <=
+                   RECORD_MAX,
+               "the largest step of a supply fits a record");
 _Static_assert(sizeof(struct movement_record) + ID_MAX + 2 * NAME_MAX_BYTES +
-                       CHANNELS_MAX * sizeof(struct change_record) <=
+                       2 * CHANNELS_MAX * sizeof(struct change_record) <=
                    RECORD_MAX,
                "a count that changes all pools of a location fits a record");
 

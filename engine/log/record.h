@@ -34,6 +34,7 @@ enum record_type {
  */
 enum { RECORD_TWO_CLOCKS = 1 }; /* a flag of reserve and extend */
 enum { RESERVE_TIMED = 2 };     /* a flag of reserve: its draws have ready times */
+enum { RESERVE_PICKUP = 4 };    /* with that: of collections, not of parcels */
 
 enum movement_kind { MOVE_RECEIVE = 1, MOVE_ADJUST, MOVE_COUNT, MOVE_RETURN };
 
@@ -84,6 +85,29 @@ struct date_record {
 struct extra_record {
     int32_t day;
     uint16_t from, to; /* minutes of the day */
+} __attribute__((packed));
+
+/* A line of a new supply. */
+struct supply_line_record {
+    uint32_t item;
+    uint32_t qty;
+    uint16_t slot; /* of its pool at the destination, see expected_slot in pool.h; held: 0 */
+    uint16_t zero;
+} __attribute__((packed));
+
+/* What a step changes of one line. */
+struct move_record {
+    uint16_t line; /* its index in the supply */
+    uint16_t slot; /* as above, once it is under way */
+    uint32_t qty;  /* shipped, accepted or withdrawn */
+    uint32_t rejected, lost;
+    int32_t swept; /* of what has come: units that went to the shared pool; negative: that came
+                      from there, to stand in for what was promised and has not come */
+} __attribute__((packed));
+
+/* When what was promised of a line is ready: wall clock; UINT64_MAX: never. */
+struct time_record {
+    uint64_t ship_ms, pickup_ms;
 } __attribute__((packed));
 
 #define READY_SECONDS (UINT32_C(1) << 31)
@@ -177,6 +201,9 @@ uint64_t record_engine_time(struct record_reader *reader, const struct record_he
 #define RECORD_LIST_WEEK(name) const struct week_record *name
 #define RECORD_LIST_DATES(name) const struct date_record *name
 #define RECORD_LIST_EXTRA(name) const struct extra_record *name
+#define RECORD_LIST_SUPPLY(name) const struct supply_line_record *name
+#define RECORD_LIST_MOVES(name) const struct move_record *name
+#define RECORD_LIST_TIMES(name) const struct time_record *name
 #define RECORD_LIST_CLOCK(name) uint64_t name
 
 #define DECODE_TEXT(tag, name, shown) f->name = record_text(&reader, f->fixed.name##_len);
@@ -192,6 +219,9 @@ uint64_t record_engine_time(struct record_reader *reader, const struct record_he
 #define DECODE_WEEK(name, count) DECODE_ARRAY(name, count)
 #define DECODE_DATES(name, count) DECODE_ARRAY(name, count)
 #define DECODE_EXTRA(name, count) DECODE_ARRAY(name, count)
+#define DECODE_SUPPLY(name, count) DECODE_ARRAY(name, count)
+#define DECODE_MOVES(name, count) DECODE_ARRAY(name, count)
+#define DECODE_TIMES(name, count) DECODE_ARRAY(name, count)
 #define DECODE_READY(name, count)                                                                  \
     f->name = NULL;                                                                                \
     if (record->flags & RESERVE_TIMED)                                                             \

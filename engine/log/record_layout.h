@@ -26,6 +26,8 @@ enum record_shown {
     SHOWN_ITEM,
     SHOWN_PLACE,    /* a location, by its index */
     SHOWN_CALENDAR, /* by its index + 1; not shown if 0 */
+    SHOWN_ETA,      /* a time; not shown if 0 */
+    SHOWN_FROM,     /* a location, by its index + 1; not shown if 0 */
     SHOWN_POOL,
     SHOWN_TEXTS,
     SHOWN_DRAWS,
@@ -36,13 +38,16 @@ enum record_shown {
     SHOWN_WEEK,
     SHOWN_DATES,
     SHOWN_EXTRA,
+    SHOWN_SUPPLY,
+    SHOWN_MOVES,
 };
 
 /* What the flags of a record's head mean. */
 enum record_flags {
     FLAGS_BITS,
-    FLAGS_KIND /* enum movement_kind */,
-    FLAGS_STATE /* entry_state */
+    FLAGS_KIND,   /* enum movement_kind */
+    FLAGS_STATE,  /* enum entry_state */
+    FLAGS_SUPPLY, /* enum supply_state, from then on */
 };
 
 /* A record of any type, decoded. */

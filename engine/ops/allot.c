@@ -15,6 +15,7 @@
 #include "engine/ledger/ctx.h"
 #include "engine/ledger/find.h"
 #include "engine/ops/place.h"
+#include "engine/ops/sweep.h"
 #include "engine/txn/txn_run.h"
 
 /* One allotment in progress. */
@@ -101,11 +102,11 @@ static enum code plan(struct ctx *ctx, struct txn *t)
     assert(move->qty > 0);
     assert(move->from); /* else nothing would have been available */
     uint32_t from = pool_unit(items, move->from);
-    ctx->postings->stays = true;
     post(ctx->postings, (struct posting){ .pool = from,
                                           .counted = NOT_COUNTED,
                                           .on_hand = (int32_t)-move->qty,
-                                          .needs = (int32_t)move->qty });
+                                          .needs = (int32_t)move->qty,
+                                          .stays = true });
     return target_post(ctx, &move->to, move->asked->sku, move->qty);
 }
 
@@ -147,6 +148,7 @@ static void show(struct ctx *ctx, struct txn *t)
     struct allotting *move = (struct allotting *)t;
     move->result.lsn = t->lsn;
     move->result.delta = move->asked->qty;
+    sweep_later(ctx, ctx->postings->at[1].pool);
     remember_movement(ctx, t->entry, t->content, &move->result, t->id.len);
     COUNT(ctx, movements);
 }
@@ -181,6 +183,7 @@ enum code ledger_allot(struct ctx *ctx, const struct allotment *a, struct allot_
         .qty = llabs(a->qty),
     };
     code = txn_perform(ctx, &move.txn, &allot_kind);
+    sweep_now(ctx);
     target_end(ctx, &move.to);
     *r = (struct allot_result){ move.result.lsn, move.result.on_hand, move.result.available };
     return code;

@@ -8,6 +8,8 @@
 #include "engine/ledger/ctx.h"
 #include "engine/ledger/ledger.h"
 #include "engine/ops/reservation.h"
+#include "engine/ops/supply_watch.h"
+#include "engine/ops/sweep.h"
 #include "engine/txn/txn_run.h"
 
 /* Posts all that is left of every draw. A partly fulfilled reservation is never held, so what
@@ -40,8 +42,10 @@ static void show_expire(struct ctx *ctx, struct txn *t)
 {
     struct draw_walk walk = draw_walk_start(&ctx->ledger->ids, t->reservation);
     struct draw *draw;
-    while ((draw = draw_walk_next(&walk)) != NULL)
+    while ((draw = draw_walk_next(&walk)) != NULL) {
         draw->cancelled += draw_left(draw);
+        sweep_later(ctx, draw->pool);
+    }
     assert(word_state(t->word) == STATE_HELD); /* nothing of it was fulfilled */
     t->reservation->lsn_last = t->lsn;
     uint64_t word = with_state(t->word, STATE_EXPIRED);
@@ -78,12 +82,16 @@ static void come_up(struct ctx *ctx, struct id_entry *entry)
         return;
     }
     assert(entry->owner == ctx->index);
-    bool held = word_state(word) == STATE_HELD;
+    bool held = word_kind(word) == ENTRY_RESERVATION && word_state(word) == STATE_HELD;
     bool due = held && entry->expires_ms <= ctx->engine_ms;
     if (held && (!due || !ledger_has_room(ctx))) {
         uint64_t next = due ? ctx->engine_ms + WHEEL_TICK_MS : entry->expires_ms;
         wheel_link(&ctx->wheel, ids, entry, next);
         entry_put(entry, word);
+        return;
+    }
+    if (word_kind(word) == ENTRY_SUPPLY) {
+        supply_come_up(ctx, entry, word);
         return;
     }
     entry->owner = NO_OWNER;
@@ -98,13 +106,16 @@ unsigned ledger_expire(struct ctx *ctx, unsigned budget)
     struct id_table *ids = &ctx->ledger->ids;
     if (log_has_failed(ctx->ledger->log))
         return 0; /* nothing drains the log, so expiries would fill it */
-    for (unsigned done = 0; done < budget; done++) {
-        struct id_entry *entry = wheel_take_due(&ctx->wheel, ids, ctx->engine_ms);
-        if (!entry)
-            return done;
+    unsigned done = 0;
+    struct id_entry *entry;
+    while (done < budget && (entry = wheel_take_due(&ctx->wheel, ids, ctx->engine_ms)) != NULL) {
         come_up(ctx, entry);
+        done++;
+        if (ctx->sweep_count > SWEEPS_MAX - DRAWS_MAX) /* what the next one frees might not fit */
+            sweep_now(ctx);
     }
-    return budget;
+    sweep_now(ctx);
+    return done;
 }
 
 uint64_t ledger_next_deadline(const struct ctx *ctx)
@@ -115,5 +126,6 @@ uint64_t ledger_next_deadline(const struct ctx *ctx)
     /* A message whose entry was busy may be for a hold that is due now, and no second wake-up comes
      * for it. The thread that has the entry puts it soon. */
     uint64_t soon = ctx->engine_ms + WHEEL_TICK_MS;
-    return wheel_has_messages(&ctx->wheel) && next > soon ? soon : next;
+    bool more = wheel_has_messages(&ctx->wheel) || ctx->sweep_count > 0;
+    return more && next > soon ? soon : next;
 }

@@ -10,6 +10,7 @@
 
 #include <assert.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "engine/ledger/ctx.h"
@@ -73,14 +74,43 @@ static uint64_t ready_of(const struct ctx *ctx, uint16_t at, uint32_t lead_time_
     const uint16_t *schedules = ctx->catalogue->schedules;
     uint16_t schedule = schedules ? schedules[at] : 0;
     if (schedule == 0)
-        return ready_ms_at(ctx, at, lead_time_s, mode);
+        return ready_ms_at(ctx, at, ctx->wall_ms, lead_time_s, mode);
     uint32_t hash = (lead_time_s * 4099 + schedule) * UINT32_C(2654435761);
     struct known_ready *known = &ctx->locating->ready[hash >> 24];
     _Static_assert(READY_SLOTS == 1 << (32 - 24), "the hash has as many bits as the table");
     if (known->schedule != schedule || known->lead_time_s != lead_time_s) /* @ready-known */
-        *known =
-            (struct known_ready){ ready_ms_at(ctx, at, lead_time_s, mode), lead_time_s, schedule };
+        *known = (struct known_ready){ ready_ms_at(ctx, at, ctx->wall_ms, lead_time_s, mode),
+                                       lead_time_s, schedule };
     return known->ready_ms;
+}
+
+static int earliest_first(const void *left, const void *right)
+{
+    const struct candidate *a = left, *b = right;
+    return a->eta_ms < b->eta_ms ? -1 : a->eta_ms > b->eta_ms;
+}
+
+/* Adds what is expected to what each place has: the earliest first, so that a place is as soon
+ * ready as it can be. */
+static void add_expected(struct ctx *ctx, enum mode mode, uint64_t by_ms, uint32_t sku)
+{
+    struct locating *l = ctx->locating;
+    struct candidates *found = ctx->candidates;
+    uint32_t *row = &l->available[(uint64_t)sku * ctx->catalogue->location_count];
+    qsort(found->at, found->count, sizeof found->at[0], earliest_first);
+    for (uint32_t i = 0; i < found->count; i++) {
+        const struct candidate *c = &found->at[i];
+        uint16_t at = key_location(c->key);
+        struct place_units *place = &l->places[at];
+        if (!is_expected(c))
+            continue;
+        uint64_t ready_ms = ready_ms_of(ctx, c->key, c->unit, mode, c->eta_ms);
+        if (ready_ms > by_ms)
+            continue;
+        if (row[at] < l->wanted[sku] && ready_ms > place->ready_ms)
+            place->ready_ms = ready_ms;
+        row[at] += (uint32_t)c->available;
+    }
 }
 
 static void look_at_item(struct ctx *ctx, const struct channel *channel,
@@ -93,11 +123,15 @@ static void look_at_item(struct ctx *ctx, const struct channel *channel,
     memset(row, 0, count * sizeof *row);
     candidates_all(ctx, channel, demand, l->items[sku], found);
     int64_t most = found->takeable; /* above the buffer, over all places */
+    bool expected = false;
     if (most == 0)
         return;
     for (uint32_t i = 0; i < found->count; i++) {
         const struct candidate *c = &found->at[i];
         uint16_t at = key_location(c->key);
+        expected |= is_expected(c);
+        if (is_expected(c))
+            continue;
         uint32_t lead_time_s = lead_time_of(ctx, c->key, c->unit);
         struct place_units *place = &l->places[at];
         if (by_ms != READY_NEVER && ready_of(ctx, at, lead_time_s, demand->mode) > by_ms)
@@ -106,6 +140,8 @@ static void look_at_item(struct ctx *ctx, const struct channel *channel,
         if (lead_time_s > place->lead_time_s)
             place->lead_time_s = lead_time_s;
     }
+    if (expected)
+        add_expected(ctx, demand->mode, by_ms, sku);
     for (uint32_t at = 0; at < count; at++) {
         if (row[at] > most)
             row[at] = (uint32_t)most; /* @locate-buffer */
@@ -185,10 +221,12 @@ static uint32_t rank_places(struct ctx *ctx, const struct basket *basket,
         double chord = terms->has_lat ? l->distance[at] : 0;
         if (units->some == 0 || chord > most)
             continue;
+        uint64_t ready_ms = ready_of(ctx, at, units->lead_time_s, mode);
         struct place_rank place = { .complete = units->all == l->sku_count,
                                     .rank = channel->rank[at],
                                     .place = at,
-                                    .ready_ms = ready_of(ctx, at, units->lead_time_s, mode),
+                                    .ready_ms =
+                                        ready_ms > units->ready_ms ? ready_ms : units->ready_ms,
                                     .chord = chord };
         assert(place.rank != RANK_NEVER);
         offer(l->best, &count, (uint32_t)basket->limit, &place);

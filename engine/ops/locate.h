@@ -9,7 +9,8 @@
 /* What a place has of the basket. */
 struct place_units {
     uint32_t some, all;   /* skus of which it has any, and of which it has all that is wanted */
-    uint32_t lead_time_s; /* the longest of what it has */
+    uint32_t lead_time_s; /* the longest of what is there */
+    uint64_t ready_ms;    /* the latest of what is expected there and needed; 0: none */
 };
 
 /* A place as it is compared with others. */

@@ -8,6 +8,8 @@
 #include "engine/ledger/ctx.h"
 #include "engine/ledger/find.h"
 #include "engine/ops/place.h"
+#include "engine/ops/precedence.h"
+#include "engine/ops/sweep.h"
 #include "engine/txn/txn_run.h"
 
 uint64_t movement_fingerprint(const struct movement *m, unsigned kind)
@@ -19,14 +21,6 @@ uint64_t movement_fingerprint(const struct movement *m, unsigned kind)
     f = mix_text(f, m->reason);
     f = mix_number(f, m->has_as_of ? m->as_of_ms + 1 : 0);
     return mix_number(f, m->damaged);
-}
-
-static enum code check_text(struct ctx *ctx, const char *parameter, struct text t)
-{
-    if (t.len <= NAME_MAX_BYTES && (t.len == 0 || text_is_utf8(t)))
-        return CODE_OK;
-    return fail(ctx, CODE_BAD_REQUEST, "%s must be at most %d bytes of UTF-8", parameter,
-                NAME_MAX_BYTES);
 }
 
 static enum code check_movement(struct ctx *ctx, const struct movement *m, enum movement_kind kind)
@@ -137,14 +131,25 @@ enum code movement_post_up(struct ctx *ctx, struct moving *move, int64_t delta, 
     return CODE_OK;
 }
 
+enum code movement_place_is_crowded(struct ctx *ctx, const struct moving *move)
+{
+    const struct movement *m = move->asked;
+    return fail(ctx, CODE_LIMIT,
+                "\"%.*s\" has more than %d pools at \"%.*s\": fulfil what was promised of supplies "
+                "that have come there",
+                (int)m->sku.len, m->sku.at, PLACE_POOLS, (int)m->location.len, m->location.at);
+}
+
 static enum code adjust_down(struct ctx *ctx, struct moving *move, int64_t missing)
 {
     struct place place;
     assert(missing > 0);
     assert(!move->unborn);
     place_look(&ctx->ledger->items, move->item, move->key.location, &place);
+    if (place.crowded)
+        return movement_place_is_crowded(ctx, move);
     if (place.on_hand >= missing) {
-        place_take(&place, missing, false, ctx->postings);
+        place_take(&ctx->ledger->items, &place, missing, false, ctx->postings);
         return CODE_OK;
     }
     if (place.undecided || (place.count > 1 && !place.stable))
@@ -210,8 +215,11 @@ void movement_show(struct ctx *ctx, struct txn *t)
 {
     struct movement_result *r = ((struct moving *)t)->result;
     r->lsn = t->lsn;
-    for (uint32_t i = 0; i < ctx->postings->count; i++)
+    for (uint32_t i = 0; i < ctx->postings->count; i++) {
         r->delta += ctx->postings->at[i].on_hand;
+        sweep_later(ctx, ctx->postings->at[i].pool);
+        precedence_reset(ctx, ctx->postings->at[i].pool);
+    }
     remember_movement(ctx, t->entry, t->content, r, t->id.len);
     COUNT(ctx, movements);
 }
@@ -269,6 +277,7 @@ static enum code move_stock(struct ctx *ctx, const struct movement *m, enum move
                            .kind = kind,
                            .result = r };
     code = txn_perform(ctx, &move.txn, &movement_txn);
+    sweep_now(ctx);
     if (move.slot)
         return_slot_put(move.slot, code ? move.slot_last : move.txn.lsn);
     return code;

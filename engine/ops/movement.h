@@ -50,6 +50,9 @@ enum code movement_make_pool(struct ctx *ctx, struct moving *move);
 /* Posts an addition to the pool. counted: what must still be on hand there, or NOT_COUNTED. */
 enum code movement_post_up(struct ctx *ctx, struct moving *move, int64_t delta, int32_t counted);
 
+/* Its location has more pools of the item than a movement can look at. */
+enum code movement_place_is_crowded(struct ctx *ctx, const struct moving *move);
+
 /* Plans a count: finds the sum of one instant, and adds or takes its difference to the counted
  * quantity, provided that the pools still have the same on hand; otherwise it is deferred, and
  * looks again. */

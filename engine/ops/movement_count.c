@@ -53,7 +53,7 @@ static enum code post_difference(struct ctx *ctx, struct moving *move, struct pl
     if (delta > 0)
         return movement_post_up(ctx, move, delta, (int32_t)word_on_hand(shared->word));
     if (delta < 0)
-        place_take(place, -delta, true, ctx->postings);
+        place_take(&ctx->ledger->items, place, -delta, true, ctx->postings);
     else /* nothing to change, but the count took place: it raises the item's version */
         post(ctx->postings,
              (struct posting){ .pool = shared->unit, .counted = NOT_COUNTED, .needs = NEEDS_NONE });
@@ -73,6 +73,8 @@ enum code count_plan(struct ctx *ctx, struct moving *move)
     int64_t moved = 0;
     bool stable = gives_stable(item, &stamp);
     place_look(&ctx->ledger->items, move->item, move->key.location, &place);
+    if (place.crowded)
+        return movement_place_is_crowded(ctx, move);
     bool known = !m->has_as_of || moved_since(ctx, m->as_of_ms, &place, &moved);
     /* Undecided: perhaps a fulfil that will put back what it took from on hand. */
     if (!stable || !gives_unchanged(item, stamp) || place.undecided)

@@ -86,7 +86,7 @@ static enum code time_draws(struct ctx *ctx, struct order_plan *s, bool *timed)
     *timed = false;
     for (uint32_t i = 0; i < s->draw_count; i++) {
         struct planned_draw *draw = &s->draws[i];
-        draw->ready_ms = ready_ms_of(ctx, draw->key, draw->pool, s->demand.mode);
+        draw->ready_ms = ready_ms_of(ctx, draw->key, draw->pool, s->demand.mode, draw->eta_ms);
         *timed |= draw->ready_ms != ctx->wall_ms;
         if (draw->ready_ms > s->demand.by_ms)
             return CODE_DEFERRED; /* a setting came in between */

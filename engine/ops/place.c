@@ -5,36 +5,68 @@
 
 _Static_assert((int)PLACE_POOLS <= (int)POSTINGS_MAX, "a location's pools fit the postings");
 
-static bool lies_at(const struct pool *pool, uint16_t location, uint16_t *owner)
+/* What of a pool's units is at its location, and can be sold: all of a sellable pool, and of one of
+ * expected units those that have come. False: it is no such pool. */
+static bool look(const struct items *items, const struct pool *pool, uint16_t location,
+                 struct place_pool *seen)
 {
     uint64_t key = pool_read_key(pool);
-    *owner = key_owner(key);
-    return key_location(key) == location && owner_sellable(*owner);
+    enum pool_kind kind = owner_kind(key_owner(key));
+    bool supply = kind == POOL_EXPECTED;
+    if (key_location(key) != location || !(owner_sellable(key_owner(key)) || supply))
+        return false;
+    uint32_t unit = pool_unit(items, pool);
+    int32_t expected = supply ? (int32_t)incoming_expected(incoming_at(items, unit)) : 0; /* X1 */
+    *seen = (struct place_pool){ .unit = unit, .expected = expected, .word = pool_read(pool) };
+    return true;
+}
+
+/* Units that have come; X1: while a supply changes, it may look as if fewer than none had. */
+static int64_t pool_on_hand(const struct place_pool *pool)
+{
+    int64_t on_hand = word_on_hand(pool->word) - pool->expected;
+    return on_hand > 0 ? on_hand : 0;
+}
+
+/* Units can be taken from a pool that has some; the others need not be looked at. */
+static bool has_any(const struct items *items, const struct place_pool *pool)
+{
+    return incoming_at(items, pool->unit) == items->incoming || pool_on_hand(pool) > 0;
+}
+
+/* Of expected units, what is promised is promised of what has come first; more than has come may be
+ * promised. */
+static int64_t pool_available(const struct place_pool *pool)
+{
+    struct arrived a = arrived_of(pool->expected, pool->word);
+    return a.come - a.come_reserved;
 }
 
 void place_sum(const struct items *items, uint32_t item, uint16_t location, int64_t *on_hand,
                int64_t *available)
 {
     struct pool_walk walk = pool_walk_start(items, item);
-    struct pool *pool;
-    uint16_t owner;
+    const struct pool *pool;
+    struct place_pool seen;
     *on_hand = *available = 0;
     while ((pool = pool_walk_next(&walk)) != NULL) {
-        if (!lies_at(pool, location, &owner))
+        if (!look(items, pool, location, &seen))
             continue;
-        uint64_t word = pool_read(pool);
-        *on_hand += word_on_hand(word);
-        *available += word_available(word);
+        *on_hand += pool_on_hand(&seen);
+        *available += pool_available(&seen);
     }
 }
 
-static void add_pool(struct place *place, uint32_t unit, uint64_t word, bool shared)
+static void add_pool(struct place *place, const struct place_pool *pool, bool shared)
 {
-    assert(place->count < PLACE_POOLS);
+    if (place->count == PLACE_POOLS) {
+        place->crowded = true;
+        return;
+    }
     struct place_pool *last = &place->pools[place->count++];
-    *last = (struct place_pool){ .unit = unit, .word = word };
-    place->on_hand += word_on_hand(word);
-    place->undecided |= word_undecided(word) != 0;
+    *last = *pool;
+    place->on_hand += pool_on_hand(pool);
+    place->undecided |= word_undecided(pool->word) != 0;
     if (shared) { /* comes first */
         struct place_pool first = place->pools[0];
         place->pools[0] = *last;
@@ -45,17 +77,16 @@ static void add_pool(struct place *place, uint32_t unit, uint64_t word, bool sha
 void place_look(const struct items *items, uint32_t item, uint16_t location, struct place *place)
 {
     struct pool_walk walk = pool_walk_start(items, item);
-    struct pool *pool;
+    const struct pool *pool;
+    struct place_pool seen;
     uint32_t stamp;
-    uint16_t owner;
     place->on_hand = 0;
     place->count = 0;
-    place->undecided = false;
+    place->undecided = place->crowded = false;
     place->stable = gives_stable(item_at(items, item), &stamp);
     while ((pool = pool_walk_next(&walk)) != NULL)
-        if (lies_at(pool, location, &owner))
-            add_pool(place, pool_unit(items, pool), pool_read(pool),
-                     owner_kind(owner) == POOL_SHARED);
+        if (look(items, pool, location, &seen) && has_any(items, &seen))
+            add_pool(place, &seen, owner_kind(key_owner(pool_read_key(pool))) == POOL_SHARED);
     place->stable &= gives_unchanged(item_at(items, item), stamp);
 }
 
@@ -65,7 +96,7 @@ static int64_t spread(struct place *place, int64_t missing, bool free)
 {
     for (uint32_t i = 0; i < place->count && missing > 0; i++) {
         struct place_pool *pool = &place->pools[i];
-        int64_t most = free ? word_available(pool->word) : word_on_hand(pool->word);
+        int64_t most = free ? pool_available(pool) : pool_on_hand(pool);
         int64_t left = most - pool->qty;
         int64_t qty = left < missing ? left : missing;
         if (qty <= 0)
@@ -76,7 +107,8 @@ static int64_t spread(struct place *place, int64_t missing, bool free)
     return missing;
 }
 
-void place_take(struct place *place, int64_t missing, bool as_counted, struct postings *postings)
+void place_take(struct items *items, struct place *place, int64_t missing, bool as_counted,
+                struct postings *postings)
 {
     assert(missing <= place->on_hand);
     int64_t promised = spread(place, missing, true);
@@ -88,12 +120,16 @@ void place_take(struct place *place, int64_t missing, bool as_counted, struct po
         if (pool->qty == 0)
             continue;
         /* While available units suffice, no promise is broken, whatever happens in between. */
-        int32_t needs = promised > 0 ? NEEDS_NONE : (int32_t)pool->qty;
+        int32_t needs = promised > 0 ? NEEDS_NONE : (int32_t)pool->qty + pool->expected;
         int32_t counted = as_counted ? (int32_t)word_on_hand(pool->word) : NOT_COUNTED;
+        if (pool->qty > pool_available(pool) && incoming_find(items, pool->unit))
+            item_set(item_at(items, key_item(pool_read_key(pool_at(items, pool->unit)))),
+                     ITEM_SHORT);
         post(postings, (struct posting){ .pool = pool->unit,
                                          .counted = counted,
                                          .on_hand = (int32_t)-pool->qty,
-                                         .needs = needs });
+                                         .needs = needs,
+                                         .floor = pool->expected });
     }
 }
 
@@ -123,9 +159,11 @@ enum code target_post(struct ctx *ctx, struct target *to, struct text sku, int64
     if (!to->pool && !to->has_room && !(to->has_room = pool_room_take(items)))
         return no_pool(ctx);
     uint32_t unit = to->pool ? pool_unit(items, to->pool) : POOL_UNMADE;
-    post(ctx->postings,
-         (struct posting){
-             .pool = unit, .counted = NOT_COUNTED, .on_hand = (int32_t)qty, .needs = NEEDS_NONE });
+    post(ctx->postings, (struct posting){ .pool = unit,
+                                          .counted = NOT_COUNTED,
+                                          .on_hand = (int32_t)qty,
+                                          .needs = NEEDS_NONE,
+                                          .stays = true });
     return CODE_OK;
 }
 

@@ -10,19 +10,23 @@
 #include "engine/store/item.h"
 #include "engine/txn/txn.h"
 
-enum { PLACE_POOLS = CHANNELS_MAX + 1 };
+/* The shared pool, those of channels, and those of supplies of which something has come that was
+ * promised. */
+enum { PLACE_POOLS = 2 * CHANNELS_MAX };
 
 struct place_pool {
     uint32_t unit;
-    int64_t qty; /* how many units place_take takes */
+    int32_t expected; /* units in its word that have not come yet */
+    int64_t qty;      /* how many units place_take takes */
     uint64_t word;
 };
 
-/* One look at all sellable pools of a location. */
+/* One look at all pools of a location that have units which can be sold. */
 struct place {
     int64_t on_hand;
     bool undecided; /* one of them has an undecided take */
     bool stable;    /* no give came in between: the sum is that of one instant */
+    bool crowded;   /* there are more pools than these */
     uint32_t count; /* of pools; the shared one is first */
     struct place_pool pools[PLACE_POOLS];
 };
@@ -34,7 +38,8 @@ void place_look(const struct items *items, uint32_t item, uint16_t location, str
  * the shared pool before the allotted ones; only then promised ones. `as_counted`: each pool must
  * still have on hand what the look saw.
  */
-void place_take(struct place *place, int64_t missing, bool as_counted, struct postings *postings);
+void place_take(struct items *items, struct place *place, int64_t missing, bool as_counted,
+                struct postings *postings);
 
 /* Sums on hand and available, pool by pool: not at one instant. */
 void place_sum(const struct items *items, uint32_t item, uint16_t location, int64_t *on_hand,

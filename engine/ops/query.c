@@ -2,12 +2,20 @@
 /* Queries: they read the ledger as it is now, and change nothing. */
 #include "engine/ledger/ledger.h"
 
+#include <string.h>
+
 #include "engine/ledger/ctx.h"
 #include "engine/ledger/find.h"
+#include "engine/ops/supply.h"
 #include "engine/sourcing/candidates.h"
 
 /* See ctx_work. */
 enum { SKU_WORK = 16, POOL_VIEW_WORK = 4 };
+
+enum { ITERATION_MOST_MS = 5000 };
+
+/* Looks at a busy supply, before its id is left out. */
+enum { SUPPLY_TRIES = 1 << 20 };
 
 /* Everything up to the log's head has been applied, so what is read now includes it. */
 static uint64_t lsn_now(const struct ctx *ctx)
@@ -38,7 +46,11 @@ static inline enum code look_at_skus(struct ctx *ctx, struct text channel_code,
         if (item < 0 && item != ITEM_BUSY && !text_is_utf8(skus[i]))
             return bad_sku(ctx, i);
         /* An item that is being created does not exist yet. */
-        available[i] = item < 0 ? NO_SUCH_SKU : channel_available(ctx, channel, (uint32_t)item);
+        bool moving = false;
+        available[i] =
+            item < 0 ? NO_SUCH_SKU : channel_available(ctx, channel, (uint32_t)item, &moving);
+        if (moving)
+            return CODE_DEFERRED;
     }
     return CODE_OK;
 }
@@ -62,11 +74,25 @@ enum code ledger_availability_of(struct ctx *ctx, struct text channel_code, cons
     return code;
 }
 
+/* The version that led here may tell that a supply came up, at a time later than this iteration's
+ * beginning: but no later than an iteration may last, unless the clock was put back. */
+static uint64_t time_of_versions(const struct ctx *ctx)
+{
+    uint64_t latest = atomic_load_explicit(&ctx->ledger->came_up_ms, memory_order_acquire);
+    return latest > ctx->wall_ms && latest - ctx->wall_ms <= ITERATION_MOST_MS ? latest
+                                                                               : ctx->wall_ms;
+}
+
 int64_t ledger_item_availability(struct ctx *ctx, uint32_t item, uint16_t channel)
 {
     const struct catalogue *catalogue = catalogue_pin(ctx);
+    uint64_t wall_ms = ctx->wall_ms;
     assert(channel < catalogue->channel_count);
-    return channel_available(ctx, &catalogue->channels[channel], item);
+    ctx->wall_ms = time_of_versions(ctx);
+    bool moving; /* who follows changes hears of the move afterwards, and asks again */
+    int64_t available = channel_available(ctx, &catalogue->channels[channel], item, &moving);
+    ctx->wall_ms = wall_ms;
+    return available;
 }
 
 bool ledger_knows_sku(const struct ledger *ledger, struct text sku)
@@ -88,11 +114,67 @@ static void view_pool(const struct catalogue *catalogue, uint64_t key, uint64_t 
     to->active = catalogue->locations[to->place].active;
     to->sellable = owner_sellable(owner);
     to->kind = pool_kind_name(owner_kind(owner));
-    to->channel = (struct text){ NULL, 0 };
+    to->channel = to->supply = (struct text){ NULL, 0 };
+    to->eta_ms = 0;
     if (allotted && owner_channel(owner) < catalogue->channel_count)
         to->channel = code_text(&catalogue->channels[owner_channel(owner)].code);
     to->on_hand = word_on_hand(word);
     to->reserved = word_reserved(word);
+}
+
+/* Copies the id of the supply that owns the pool, whose entry is busy only for moments. The supply
+ * may end, and its slot and the pool have other uses, at any time before the entry is taken. */
+static void view_supply_id(struct ctx *ctx, const struct incoming *in, struct pool_view *to)
+{
+    for (unsigned tries = 0; tries < SUPPLY_TRIES; tries++) {
+        uint64_t word;
+        uint32_t link = incoming_supply(in);
+        if (link == 0)
+            return;
+        struct id_entry *entry = entry_at(&ctx->ledger->ids, link - 1);
+        if (!entry_take(entry, &word))
+            continue;
+        bool owns = word_kind(word) == ENTRY_SUPPLY && incoming_supply(in) == link;
+        if (owns) {
+            struct text id = entry_id(entry, word);
+            memcpy(to->id, id.at, id.len);
+            to->supply = (struct text){ to->id, id.len };
+        }
+        entry_put(entry, word);
+        if (owns)
+            return;
+    }
+}
+
+/* What has not come yet. */
+static void view_expected(struct ctx *ctx, const struct incoming *in, const struct arrived *a,
+                          struct pool_view *to)
+{
+    bool transfer = atomic_load_explicit(&in->transfer, memory_order_acquire);
+    to->kind = transfer ? "in_transit" : "expected";
+    to->on_hand = a->expected;
+    to->reserved = a->expected_reserved;
+    to->eta_ms = incoming_eta_ms(in);
+    view_supply_id(ctx, in, to);
+}
+
+/* What has come is shared, whatever it was promised from: gathers that by its place. */
+static void gather_come(struct ctx *ctx, uint32_t item)
+{
+    const struct items *items = &ctx->ledger->items;
+    struct come *come = ctx->supply->come;
+    struct pool_walk walk = pool_walk_start(items, item);
+    const struct pool *pool;
+    memset(come, 0, catalogue_now(ctx)->location_count * sizeof come[0]);
+    while ((pool = pool_walk_next(&walk)) != NULL) {
+        uint64_t key = pool_read_key(pool);
+        if (owner_kind(key_owner(key)) != POOL_EXPECTED)
+            continue;
+        struct arrived a = incoming_look(items, pool);
+        come[key_location(key)].on_hand += (int32_t)a.come;
+        come[key_location(key)].reserved += (int32_t)a.come_reserved;
+    }
+    ctx->work += walk.entered;
 }
 
 static void add_pool(struct stock_look *look, const struct pool_view *pool)
@@ -125,22 +207,65 @@ enum code ledger_stock_begin(struct ctx *ctx, struct text sku, struct stock_look
     return CODE_OK;
 }
 
-uint32_t ledger_stock_next(struct ctx *ctx, struct stock_look *look, const struct pool_view **pools)
+/* False: the pool has nothing to show. */
+static bool look_at_pool(struct ctx *ctx, const struct pool *pool, bool supply,
+                         struct pool_view *to)
+{
+    const struct items *items = &ctx->ledger->items;
+    uint64_t key = pool_read_key(pool);
+    enum pool_kind kind = owner_kind(key_owner(key));
+    /* Loaded only after the pool is found: the then current catalogue has the pool's location. */
+    view_pool(catalogue_now(ctx), key, pool_read(pool), to);
+    if (supply && kind == POOL_SHARED) {
+        to->on_hand += ctx->supply->come[to->place].on_hand;
+        to->reserved += ctx->supply->come[to->place].reserved;
+    }
+    if (kind != POOL_EXPECTED)
+        return true;
+    const struct incoming *in = incoming_at(items, pool_unit(items, pool));
+    struct arrived a = incoming_look(items, pool);
+    if (a.expected == 0)
+        return false;
+    view_expected(ctx, in, &a, to);
+    return true;
+}
+
+static uint32_t look_at_pools(struct ctx *ctx, struct stock_look *look)
 {
     const struct items *items = &ctx->ledger->items;
     struct pool_walk walk = pool_walk_resume(items, look->item, look->place);
     struct pool *pool;
-    uint32_t count = 0;
-    while (count < STOCK_POOLS && (pool = pool_walk_next(&walk)) != NULL) {
-        struct pool_view *to = &ctx->pool_views[count++];
-        uint64_t key = pool_read_key(pool);
-        /* Loaded only after the pool is found: the then current catalogue has the pool's
-         * location. */
-        view_pool(catalogue_now(ctx), key, pool_read(pool), to);
-        add_pool(look, to);
+    uint32_t count = 0, looked = 0;
+    bool supply = item_has(item_at(items, look->item), ITEM_SUPPLY);
+    if (supply)
+        gather_come(ctx, look->item);
+    /* A part that has nothing to show is not the end. */
+    while ((count == 0 || looked < STOCK_POOLS) && (pool = pool_walk_next(&walk)) != NULL) {
+        looked++;
+        if (!look_at_pool(ctx, pool, supply, &ctx->pool_views[count]))
+            continue;
+        add_pool(look, &ctx->pool_views[count++]);
     }
     look->place = pool_walk_place(&walk);
-    ctx->work += (uint64_t)POOL_VIEW_WORK * (count + 1);
+    ctx->work += (uint64_t)POOL_VIEW_WORK * (looked + 1);
+    return count;
+}
+
+/* Looks again if units were moved meanwhile: they might be in neither pool, or in both. */
+uint32_t ledger_stock_next(struct ctx *ctx, struct stock_look *look, const struct pool_view **pools)
+{
+    enum { TRIES = 16 };
+    const struct item *item = item_at(&ctx->ledger->items, look->item);
+    const struct stock_look before = *look;
+    uint32_t count = 0;
+    bool moving = true;
+    for (int i = 0; moving && i < TRIES; i++) {
+        uint16_t stamp;
+        bool none = moves_none(item, &stamp);
+        *look = before;
+        count = look_at_pools(ctx, look);
+        moving = !none || !moves_unchanged(item, stamp); /* @stock-moving */
+    }
     *pools = ctx->pool_views;
     return count;
 }

@@ -57,14 +57,17 @@ uint32_t channel_record_make(void *buffer, struct record_head head, const struct
 {
     assert(c->place_count <= CHANNEL_LOCATIONS_MAX);
     assert(c->sourcing < SOURCING_COUNT);
+    assert(c->horizon_s >= -1 && c->horizon_s <= HORIZON_MAX_S);
     head.type = RECORD_CHANNEL;
     struct channel_fields f = { .fixed = { .head = head,
                                            .buffer = c->buffer,
                                            .hold_ttl_ms = c->hold_ttl_ms,
+                                           .horizon_s = (int32_t)c->horizon_s,
                                            .channel = index,
                                            .place_count = c->place_count,
                                            .sourcing = (uint8_t)c->sourcing,
-                                           .ignore_safety = c->ignore_safety },
+                                           .ignore_safety = c->ignore_safety,
+                                           .incoming = c->incoming },
                                 .code = code_text(&c->code),
                                 .kind = code_text(&c->kind),
                                 .name = name_text(&c->name) };

@@ -6,11 +6,12 @@
 #include "engine/ledger/claim.h"
 #include "engine/ledger/ctx.h"
 #include "engine/ledger/find.h"
+#include "engine/store/supply_lines.h"
 
 void settle_entry(struct ctx *ctx, struct id_entry *entry, uint64_t word)
 {
     struct id_table *ids = &ctx->ledger->ids;
-    if (!state_final(word_state(word))) {
+    if (!entry_over(word)) {
         entry_put(entry, word);
         return;
     }
@@ -107,6 +108,21 @@ enum entry_state state_of_draws(const struct id_table *ids, struct id_entry *ent
     return fulfilled ? STATE_FULFILLED : STATE_CANCELLED;
 }
 
+/* When what is left of a draw is ready: as promised, unless its supply was rescheduled since. A
+ * reservation without times has no draws of supplies. */
+static __attribute__((noinline)) uint64_t
+ready_now(const struct ctx *ctx, const struct id_entry *entry, const struct draw *draw)
+{
+    const struct items *items = &ctx->ledger->items;
+    const struct incoming *in = incoming_find(items, draw->pool);
+    uint64_t promised_ms = draw_ready_ms(entry, draw);
+    if (!in || draw_left(draw) == 0 ||
+        atomic_load_explicit(&in->moved_lsn, memory_order_acquire) < entry->lsn_first)
+        return promised_ms;
+    bool pickup = entry->timed == TIMED_PICKUP;
+    return atomic_load_explicit(pickup ? &in->pickup_ms : &in->ship_ms, memory_order_acquire);
+}
+
 void view_reservation(struct ctx *ctx, struct id_entry *entry, uint64_t word, bool first,
                       struct reservation_view *view)
 {
@@ -127,16 +143,19 @@ void view_reservation(struct ctx *ctx, struct id_entry *entry, uint64_t word, bo
     view->missing_count = 0;
     ctx->work += (uint64_t)DRAW_WORK * entry->draw_count;
     view->draws = ctx->draw_views;
+    bool may_have_moved = !first && entry->timed;
     struct draw_walk walk = draw_walk_start(&ctx->ledger->ids, entry);
     struct draw *draw;
     for (struct draw_view *v = ctx->draw_views; (draw = draw_walk_next(&walk)) != NULL; v++) {
         uint64_t key = pool_read_key(pool_at(items, draw->pool));
         const struct location *location = &catalogue->locations[key_location(key)];
+        uint64_t ready_ms =
+            may_have_moved ? ready_now(ctx, entry, draw) : draw_ready_ms(entry, draw);
         *v = (struct draw_view){ item_sku(item_at(items, key_item(key))),
                                  code_text(&location->code),
                                  draw->qty,
                                  draw->fulfilled,
                                  draw->cancelled,
-                                 draw_ready_ms(entry, draw) };
+                                 ready_ms };
     }
 }

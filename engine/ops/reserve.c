@@ -19,7 +19,9 @@
 #include "engine/ledger/find.h"
 #include "engine/ledger/operation_id.h"
 #include "engine/ops/order.h"
+#include "engine/ops/precedence.h"
 #include "engine/ops/reservation.h"
+#include "engine/ops/sweep.h"
 #include "engine/sourcing/safety.h"
 #include "engine/txn/txn_run.h"
 
@@ -32,6 +34,7 @@ struct reserving {
     struct order_plan *plan; /* the context's */
     bool resolved;           /* the plan has looked up what the order names */
     bool guarded; /* the take itself checks the channel's buffer; else a look afterwards does */
+    bool expects; /* some draws are of expected units */
     struct reservation_view *view;
 };
 
@@ -81,25 +84,32 @@ static uint64_t fingerprint(const struct order *order)
 /* Runs before any stock is taken: what follows cannot fail for lack of slots. */
 static enum code prepare_slots(struct ctx *ctx, const struct order_plan *s, bool timed)
 {
+    uint32_t expected = 0;
     struct id_table *ids = &ctx->ledger->ids;
     assert(s->draw_count >= 1);
     assert(s->draw_count <= DRAWS_MAX);
-    uint32_t blocks = draw_blocks(s->draw_count, timed);
+    for (uint32_t i = 0; timed && i < s->draw_count; i++)
+        expected += s->draws[i].eta_ms != 0; /* see precedence.h */
+    uint32_t blocks = draw_blocks(s->draw_count, timed) + expected;
     enum entry_found found = slots_prepare(ids, &ctx->cursor, blocks); /* ENTRY_ABSENT: done */
     return found == ENTRY_ABSENT ? CODE_OK : no_slots(ctx, found);
 }
 
 /* Posts the take of each draw. The takes themselves check that the channel leaves what it must, as
  * it is set now; so a setting that has changed since the plan is not overlooked. */
-static enum code post_draws(struct ctx *ctx, struct order_plan *s, int64_t buffer)
+static enum code post_draws(struct ctx *ctx, struct reserving *r)
 {
+    struct order_plan *s = r->plan;
+    int64_t buffer = r->guarded ? s->channel->buffer : 0;
     assert(buffer == 0 || s->draw_count == 1);
+    r->expects = false;
     for (uint32_t i = 0; i < s->draw_count; i++) {
         const struct planned_draw *draw = &s->draws[i];
         struct leaves leaves = leaves_of(ctx, s->channel, key_item(draw->key));
         int64_t stays = leaves.nothing ? 0 : leaves_in_pool(&leaves, draw->key, draw->pool);
         if (stays == NOT_STOCKED)
             return CODE_DEFERRED; /* since it was planned */
+        r->expects |= draw->eta_ms != 0;
         int32_t qty = (int32_t)draw->qty, keeps = (int32_t)(stays + buffer);
         post(ctx->postings, (struct posting){ .pool = draw->pool,
                                               .counted = NOT_COUNTED,
@@ -121,8 +131,9 @@ static enum code plan(struct ctx *ctx, struct txn *t)
     if (code)
         return code;
     r->guarded = s->channel->buffer == 0 || s->one_pool;
-    t->may_undo = !r->guarded;
-    return post_draws(ctx, s, r->guarded ? s->channel->buffer : 0);
+    code = post_draws(ctx, r);
+    t->may_undo = !r->guarded || r->expects;
+    return code;
 }
 
 /* On a busy item most looks meet a give; the next one may not. */
@@ -156,6 +167,32 @@ static enum code leave_buffer(struct ctx *ctx, struct txn *t)
     return CODE_OK;
 }
 
+/* X2 of store/incoming.h: do the supplies that it draws from come when it was planned? */
+static bool etas_hold(const struct ctx *ctx, const struct reserving *r)
+{
+    const struct order_plan *s = r->plan;
+    for (uint32_t i = 0; r->expects && i < s->draw_count; i++) {
+        const struct planned_draw *draw = &s->draws[i];
+        if (draw->eta_ms != 0 &&
+            incoming_eta_ms(incoming_at(&ctx->ledger->items, draw->pool)) != draw->eta_ms)
+            return false;
+    }
+    return true;
+}
+
+static enum code check_taken(struct ctx *ctx, struct txn *t)
+{
+    return etas_hold(ctx, (struct reserving *)t) ? leave_buffer(ctx, t) : CODE_DEFERRED;
+}
+
+/* What an order takes for a moment hides that it has come and is free. */
+static void sweep_undone(struct ctx *ctx, const struct reserving *r)
+{
+    for (uint32_t i = 0; r->expects && i < r->plan->draw_count; i++)
+        sweep_later(ctx, r->plan->draws[i].pool);
+    sweep_now(ctx);
+}
+
 static void fill_entry(struct ctx *ctx, const struct reserving *r, struct id_entry *entry)
 {
     const struct order *order = r->order;
@@ -170,6 +207,8 @@ static void fill_entry(struct ctx *ctx, const struct reserving *r, struct id_ent
     bool stored = store_draws(ctx, entry, s->draws, s->draw_count);
     assert(stored); /* in slots that were set aside */
     (void)stored;
+    if (entry->timed && s->demand.mode == MODE_PICKUP)
+        entry->timed = TIMED_PICKUP;
 }
 
 static uint32_t build_record(struct ctx *ctx, struct txn *t)
@@ -178,7 +217,8 @@ static uint32_t build_record(struct ctx *ctx, struct txn *t)
     const struct order_plan *s = r->plan;
     struct id_entry *entry = t->entry;
     fill_entry(ctx, r, entry);
-    unsigned flags = clocks_of(ctx) | (entry->timed ? RESERVE_TIMED : 0u);
+    unsigned flags = clocks_of(ctx) | (entry->timed ? RESERVE_TIMED : 0u) |
+                     (entry->timed == TIMED_PICKUP ? RESERVE_PICKUP : 0u);
     struct reserve_fields f = { .fixed = { .head = head_of(ctx, RECORD_RESERVE, flags),
                                            .content = entry->content,
                                            .created_ms = entry->created_ms,
@@ -200,6 +240,15 @@ static uint32_t build_record(struct ctx *ctx, struct txn *t)
     if (flags & RECORD_TWO_CLOCKS)
         record_add(&b, &ctx->engine_ms, sizeof ctx->engine_ms);
     return record_end(&b);
+}
+
+static void list_promises(struct ctx *ctx, struct txn *t)
+{
+    if (!((struct reserving *)t)->expects)
+        return;
+    bool listed = precedence_add_draws(ctx, t->entry, t->lsn);
+    assert(listed); /* in slots that were set aside */
+    (void)listed;
 }
 
 static void show(struct ctx *ctx, struct txn *t)
@@ -237,8 +286,9 @@ static const struct txn_kind reserve_txn = {
     .takes = true,
     .remembered = ENTRY_RESERVATION,
     .plan = plan,
-    .taken = leave_buffer,
+    .taken = check_taken,
     .record = build_record,
+    .outcome = list_promises,
     .show = show,
     .repeat = repeat,
 };
@@ -256,6 +306,8 @@ enum code ledger_reserve(struct ctx *ctx, const struct order *order, struct rese
                            .view = view };
     code = txn_perform(ctx, &r.txn, &reserve_txn);
     slots_unprepare(&ctx->ledger->ids, &ctx->cursor);
+    if (code)
+        sweep_undone(ctx, &r);
     if (code == CODE_OK)
         COUNT(ctx, reserves);
     else if (code != CODE_DEFERRED)

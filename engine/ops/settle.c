@@ -15,8 +15,10 @@
 #include "engine/ledger/claim.h"
 #include "engine/ledger/ctx.h"
 #include "engine/ledger/find.h"
+#include "engine/ops/precedence.h"
 #include "engine/ops/reservation.h"
 #include "engine/ops/reservation_find.h"
+#include "engine/ops/sweep.h"
 #include "engine/txn/txn_run.h"
 
 enum step_kind { STEP_FULFIL = RECORD_FULFIL, STEP_CANCEL = RECORD_CANCEL };
@@ -95,7 +97,7 @@ static int64_t choose_draw(struct draw_list *list, struct stepping *s, uint32_t 
 {
     struct draw *draw = list->draws[index];
     if (list->part[index] == 0) {
-        s->parts[s->part_count++] = (struct step_part){ draw, 0, (uint16_t)index };
+        s->parts[s->part_count++] = (struct step_part){ .draw = draw, .index = (uint16_t)index };
         list->part[index] = (uint16_t)s->part_count;
     }
     struct step_part *part = &s->parts[list->part[index] - 1];
@@ -118,6 +120,43 @@ static enum code too_little_left(struct ctx *ctx, const struct stepping *s,
     return CODE_WRONG_STATE;
 }
 
+/* How much of a draw can be handed over now. */
+static int64_t there_of(struct ctx *ctx, const struct stepping *s, const struct draw *draw)
+{
+    const struct items *items = &ctx->ledger->items;
+    int64_t there;
+    if (!incoming_find(items, draw->pool))
+        return word_on_hand(pool_read(pool_at(items, draw->pool)));
+    bool all = precedence_check(ctx, draw->pool, s->txn.reservation, s->txn.entry, draw_left(draw),
+                                &there) == CODE_OK;
+    return all ? draw_left(draw) : there;
+}
+
+/* What the step settles of a draw so far. */
+static int64_t chosen(const struct draw_list *list, const struct stepping *s, uint32_t index)
+{
+    return list->part[index] ? s->parts[list->part[index] - 1].qty : 0;
+}
+
+/* Of several draws of one item, some units may be there and others not: those that are there are
+ * handed over first. Returns how many of the wanted ones are not. */
+static int64_t choose_there(struct ctx *ctx, struct stepping *s, uint32_t first, int64_t wanted)
+{
+    struct draw_list *list = &ctx->draw_list;
+    for (uint32_t at = first; at != 0 && wanted > 0; at = list->next[at - 1]) {
+        const struct draw *draw = list->draws[at - 1];
+        if (draw_left(draw) == 0)
+            continue;
+        int64_t there = there_of(ctx, s, draw);
+        for (uint32_t before = first; before != 0; before = list->next[before - 1])
+            if (list->draws[before - 1]->pool == draw->pool) /* of another line */
+                there -= chosen(list, s, before - 1);
+        if (there > 0)
+            wanted -= choose_draw(list, s, at - 1, there < wanted ? there : wanted);
+    }
+    return wanted;
+}
+
 /* Spreads one line over the reservation's draws of that item, in their order. */
 static enum code choose_line(struct ctx *ctx, struct stepping *s, const struct order_line *line)
 {
@@ -128,7 +167,9 @@ static enum code choose_line(struct ctx *ctx, struct stepping *s, const struct o
         return code;
     int64_t wanted = line->qty;
     uint32_t *first = item_map_number(&ctx->draw_list.map, item, 0);
-    for (;;) {
+    if (s->kind == STEP_FULFIL && *first != 0 && list->next[*first - 1] != 0)
+        wanted = choose_there(ctx, s, *first, wanted);
+    while (wanted > 0) {
         ctx->work++;
         /* The next line of that item continues where this one ends. */
         while (*first != 0 && draw_left(list->draws[*first - 1]) == 0)
@@ -136,10 +177,10 @@ static enum code choose_line(struct ctx *ctx, struct stepping *s, const struct o
         if (*first == 0)
             return too_little_left(ctx, s, line, line->qty - wanted);
         wanted -= choose_draw(list, s, *first - 1, wanted);
-        if (wanted == 0)
-            return CODE_OK;
-        *first = list->next[*first - 1];
+        if (wanted > 0)
+            *first = list->next[*first - 1];
     }
+    return CODE_OK;
 }
 
 static void choose_all(struct ctx *ctx, struct stepping *s)
@@ -148,7 +189,8 @@ static void choose_all(struct ctx *ctx, struct stepping *s)
     struct draw *draw;
     for (uint16_t i = 0; (draw = draw_walk_next(&walk)) != NULL; i++)
         if (draw_left(draw) > 0)
-            s->parts[s->part_count++] = (struct step_part){ draw, draw_left(draw), i };
+            s->parts[s->part_count++] =
+                (struct step_part){ .draw = draw, .qty = draw_left(draw), .index = i };
 }
 
 static enum code choose_parts(struct ctx *ctx, struct stepping *s)
@@ -169,50 +211,87 @@ static enum code choose_parts(struct ctx *ctx, struct stepping *s)
 
 /* ---- planning ---- */
 
-static enum code not_on_hand(struct ctx *ctx, const struct posting *p, uint64_t word)
+static enum code not_on_hand(struct ctx *ctx, const struct posting *p, int64_t there)
 {
     const struct items *items = &ctx->ledger->items;
     uint64_t key = pool_read_key(pool_at(items, p->pool));
     struct text sku = item_sku(item_at(items, key_item(key)));
     struct text at = code_text(&catalogue_now(ctx)->locations[key_location(key)].code);
-    fail(ctx, CODE_INSUFFICIENT_STOCK,
-         "only %lld of \"%.*s\" on hand at \"%.*s\": a count found less "
-         "than was promised",
-         (long long)word_on_hand(word), (int)sku.len, sku.at, (int)at.len, at.at);
-    ctx->failure.shorts[0] = (struct shortfall){ sku, -p->on_hand, word_on_hand(word) };
+    const char *why = owner_kind(key_owner(key)) == POOL_EXPECTED
+                          ? "the others of its supply have not come, or were promised earlier"
+                          : "a count found less than was promised";
+    fail(ctx, CODE_INSUFFICIENT_STOCK, "only %lld of \"%.*s\" on hand at \"%.*s\": %s",
+         (long long)there, (int)sku.len, sku.at, (int)at.len, at.at, why);
+    ctx->failure.shorts[0] = (struct shortfall){ sku, -p->on_hand, there };
     ctx->failure.short_count = 1;
     return CODE_INSUFFICIENT_STOCK;
 }
 
+/* Of a pool of expected units: have enough come, for this reservation and those before it? */
+static enum code check_come(struct ctx *ctx, const struct stepping *s, const struct posting *p)
+{
+    int64_t there;
+    enum code code =
+        precedence_check(ctx, p->pool, s->txn.reservation, s->txn.entry, -p->on_hand, &there);
+    return code == CODE_INSUFFICIENT_STOCK ? not_on_hand(ctx, p, there) : code;
+}
+
 /* A short pool has fewer units on hand than are promised, so what should ship may be missing. The
  * plan finds that before it takes anything, so that a refusal leaves no undone takes. */
-static enum code check_on_hand(struct ctx *ctx, struct postings *postings)
+static enum code check_on_hand(struct ctx *ctx, const struct stepping *s)
 {
+    struct postings *postings = ctx->postings;
+    const struct items *items = &ctx->ledger->items;
+    enum code code = CODE_OK;
     if (postings->count > 1)
         postings_order(postings);
-    for (uint32_t i = 0; i < postings->count; i++) {
+    for (uint32_t i = 0; !code && i < postings->count; i++) {
         const struct posting *p = &postings->at[i];
-        uint64_t word = pool_read(pool_at(&ctx->ledger->items, p->pool));
-        if (word_on_hand(word) < -p->on_hand)
-            return word_undecided(word) != 0 ? CODE_DEFERRED : not_on_hand(ctx, p, word);
+        uint64_t word = pool_read(pool_at(items, p->pool));
+        if (s->txn.may_undo && incoming_find(items, p->pool))
+            code = check_come(ctx, s, p);
+        else if (word_on_hand(word) < -p->on_hand)
+            code =
+                word_undecided(word) != 0 ? CODE_DEFERRED : not_on_hand(ctx, p, word_on_hand(word));
     }
-    return CODE_OK;
+    return code;
 }
 
 static enum code post_parts(struct ctx *ctx, struct stepping *s)
 {
-    struct postings *postings = ctx->postings;
+    const struct items *items = &ctx->ledger->items;
+    bool fulfil = s->kind == STEP_FULFIL;
+    bool expects = fulfil && s->txn.reservation->timed; /* others have no draws of supplies */
     for (uint32_t i = 0; i < s->part_count; i++) {
-        const struct step_part *part = &s->parts[i];
+        struct step_part *part = &s->parts[i];
+        const struct incoming *in = expects ? incoming_find(items, part->draw->pool) : NULL;
         assert(part->qty <= draw_left(part->draw)); /* I3 */
-        int32_t qty = (int32_t)part->qty, shipped = s->kind == STEP_FULFIL ? qty : 0;
-        post(postings, (struct posting){ .pool = part->draw->pool,
-                                         .counted = NOT_COUNTED,
-                                         .on_hand = -shipped,
-                                         .reserved = -qty,
-                                         .needs = NEEDS_NONE });
+        int32_t qty = (int32_t)part->qty;
+        part->expected = in != NULL;
+        part->mark = part->expected ? incoming_mark(in) : 0;
+        s->txn.may_undo |= part->expected;
+        post(ctx->postings,
+             (struct posting){ .pool = part->draw->pool,
+                               .counted = NOT_COUNTED,
+                               .on_hand = fulfil ? -qty : 0,
+                               .reserved = -qty,
+                               .needs = NEEDS_NONE,
+                               .floor = (int32_t)mark_expected(part->mark) }); /* @floor */
     }
-    return s->kind == STEP_FULFIL ? check_on_hand(ctx, postings) : CODE_OK;
+    return fulfil ? check_on_hand(ctx, s) : CODE_OK;
+}
+
+/* X1 of store/incoming.h: what seemed to have come had come. */
+static enum code check_marks(struct ctx *ctx, struct txn *t)
+{
+    const struct stepping *s = (const struct stepping *)t;
+    const struct items *items = &ctx->ledger->items;
+    for (uint32_t i = 0; i < s->part_count && t->may_undo; i++) {
+        const struct step_part *part = &s->parts[i];
+        if (part->expected && incoming_mark(incoming_at(items, part->draw->pool)) != part->mark)
+            return CODE_DEFERRED; /* @mark */
+    }
+    return CODE_OK;
 }
 
 static bool may_step(enum step_kind kind, enum entry_state state)
@@ -281,14 +360,19 @@ static uint32_t record_op(struct ctx *ctx, const struct stepping *s)
     return record_end(&b);
 }
 
-static void settle_parts(struct stepping *s)
+static void settle_parts(struct ctx *ctx, const struct stepping *s)
 {
+    /* A fulfil leaves as much available as before; but of a supply others may have come. */
+    bool sweeps =
+        (s->kind == STEP_CANCEL || s->txn.reservation->timed) && incoming_any(&ctx->ledger->items);
     for (uint32_t i = 0; i < s->part_count; i++) {
         struct draw *draw = s->parts[i].draw;
         if (s->kind == STEP_FULFIL)
             draw->fulfilled += s->parts[i].qty;
         else
             draw->cancelled += s->parts[i].qty;
+        if (sweeps)
+            sweep_later(ctx, draw->pool);
         assert(draw->fulfilled + draw->cancelled <= draw->qty);
     }
 }
@@ -301,7 +385,7 @@ static uint32_t build_record(struct ctx *ctx, struct txn *t)
     s->to = word_state(t->word);
     if (s->done_before)
         return record_op(ctx, s);
-    settle_parts(s);
+    settle_parts(ctx, s);
     s->to = state_of_draws(&ctx->ledger->ids, t->reservation, s->to);
     return record_step(ctx, s);
 }
@@ -350,6 +434,7 @@ static const struct txn_kind fulfil_txn = {
     .takes = true,
     .remembered = ENTRY_STEP,
     .plan = plan,
+    .taken = check_marks,
     .record = build_record,
     .show = show,
     .repeat = repeat,
@@ -376,8 +461,10 @@ static enum code step(struct ctx *ctx, const struct step *asked, enum step_kind 
     struct stepping s = {
         .txn = { .id = asked->op, .content = content }, .asked = asked, .kind = kind, .result = r
     };
-    return kind == STEP_FULFIL ? txn_perform(ctx, &s.txn, &fulfil_txn)
+    code = kind == STEP_FULFIL ? txn_perform(ctx, &s.txn, &fulfil_txn)
                                : txn_perform(ctx, &s.txn, &cancel_txn);
+    sweep_now(ctx);
+    return code;
 }
 
 enum code ledger_fulfil(struct ctx *ctx, const struct step *asked, struct reservation_view *r)

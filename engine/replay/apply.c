@@ -11,8 +11,11 @@
 #include <stdlib.h>
 
 #include "engine/ledger/ctx.h"
+#include "engine/ops/precedence.h"
 #include "engine/ops/reservation.h"
+#include "engine/ops/sweep.h"
 #include "engine/replay/apply_inside.h"
+#include "engine/store/supply_lines.h"
 
 int apply_refuse(const struct applying *a, const char *why)
 {
@@ -31,7 +34,7 @@ int apply_no_space(const struct applying *a, const char *table)
 /* ---- ids ---- */
 
 /* Ids end at engine time, and time does not go back. */
-static void set_time(const struct applying *a, uint64_t time_ms)
+void apply_set_time(const struct applying *a, uint64_t time_ms)
 {
     struct id_cursor *cursor = &a->ctx->cursor;
     if (a->ledger->batch_ms != 0)
@@ -44,7 +47,7 @@ static void set_time(const struct applying *a, uint64_t time_ms)
 }
 
 /* A fresh entry for an id. A finished entry is replaced, as it was when this was live. */
-static int fresh_entry(const struct applying *a, struct text id, struct id_entry **entry)
+int apply_fresh_entry(const struct applying *a, struct text id, struct id_entry **entry)
 {
     struct id_table *ids = &a->ledger->ids;
     uint64_t word;
@@ -56,14 +59,12 @@ static int fresh_entry(const struct applying *a, struct text id, struct id_entry
     if (found != ENTRY_FOUND)
         return apply_no_space(a, "reservations");
     assert(word_kind(word) != ENTRY_DRAWS); /* it has no id */
-    bool reservation = word_kind(word) == ENTRY_RESERVATION;
-    if (reservation && !state_final(word_state(word))) {
+    if (!entry_over(word)) {
         entry_put(*entry, word);
         return apply_refuse(a, "its id is in use");
     }
     slots_unend(ids, &a->ctx->cursor, *entry);
-    if (reservation && draw_blocks((*entry)->draw_count, (*entry)->timed) > 0)
-        slots_free_draws(ids, &a->ctx->cursor, (*entry)->more);
+    slots_free_draws(ids, &a->ctx->cursor, entry_blocks(*entry, word));
     return 0;
 }
 
@@ -87,16 +88,15 @@ int apply_find_pool(const struct applying *a, const struct pool_key *key, struct
     const struct catalogue *catalogue = catalogue_now(a->ctx);
     bool known = key->item < items->max_items && item_at(items, key->item)->sku_len > 0 &&
                  key->location < catalogue->location_count &&
-                 owner_kind(key->owner) < POOL_KIND_COUNT &&
-                 owner_channel(key->owner) < catalogue->channel_count;
+                 owner_can_be(key->owner, catalogue->channel_count);
     if (!known)
         return apply_refuse(a, "its pool is invalid");
     *pool = pool_make(items, key->item, key->location, key->owner);
     return *pool ? 0 : apply_no_space(a, "pools");
 }
 
-static int change_pool(const struct applying *a, struct pool *pool, int64_t on_hand,
-                       int64_t reserved)
+int apply_change_pool(const struct applying *a, struct pool *pool, int64_t on_hand,
+                      int64_t reserved)
 {
     assert(on_hand != 0 || reserved != 0 || a->record->type == RECORD_MOVEMENT);
     uint64_t after;
@@ -104,6 +104,9 @@ static int change_pool(const struct applying *a, struct pool *pool, int64_t on_h
     bool sane = word_reserved(pool_read(pool)) + reserved >= 0;
     if (!sane || pool_reapply(pool, change, &after) != POOL_CHANGED)
         return apply_refuse(a, "its change does not fit the pool");
+    uint64_t key = pool_read_key(pool);
+    if (owner_kind(key_owner(key)) == POOL_EXPECTED && word_available(after) < 0)
+        item_set(item_at(&a->ledger->items, key_item(key)), ITEM_SHORT); /* a count, say */
     item_version_raise_of_pool(a->ctx, pool_unit(&a->ledger->items, pool), a->lsn);
     return 0;
 }
@@ -116,12 +119,13 @@ static int move_pool(const struct applying *a, const struct pool_key *key, int64
     struct pool *pool;
     int error = apply_find_pool(a, key, &pool);
     if (!error)
-        error = change_pool(a, pool, delta, 0);
+        error = apply_change_pool(a, pool, delta, 0);
     if (error)
         return error;
     if (delta != 0)
         item_set(item_at(&a->ledger->items, key->item), ITEM_MOVED);
-    recent_add(&a->ctx->recent, time_ms, pool_unit(&a->ledger->items, pool), delta);
+    recent_add(&a->ctx->recent, time_ms,
+               unit_at_place(&a->ledger->items, pool_unit(&a->ledger->items, pool)), delta);
     return 0;
 }
 
@@ -133,14 +137,14 @@ static int apply_movement(struct applying *a)
     if (!movement_decode(a->record, &f))
         return apply_refuse(a, "it is malformed");
     struct movement_result result = { a->lsn, r->delta, r->on_hand, r->available };
-    set_time(a, r->time_ms);
+    apply_set_time(a, r->time_ms);
     int error = move_pool(a, &r->pool, r->delta, r->time_ms);
     for (uint32_t i = 0; !error && i < r->more_count; i++) {
         error = move_pool(a, &f.more[i].pool, f.more[i].delta, r->time_ms);
         result.delta += f.more[i].delta;
     }
     if (!error) /* @recover-id */
-        error = fresh_entry(a, f.id, &entry);
+        error = apply_fresh_entry(a, f.id, &entry);
     if (!error)
         remember_movement(a->ctx, entry, r->content, &result, f.id.len);
     return error;
@@ -160,16 +164,16 @@ static int apply_allot(struct applying *a)
     if (r->delta == 0 || llabs(r->delta) > QUANTITY_MAX)
         return apply_refuse(a, "its quantity is invalid");
     struct pool_key shared_key = { r->pool.item, r->pool.location, owner_of(POOL_SHARED, 0) };
-    set_time(a, r->time_ms);
+    apply_set_time(a, r->time_ms);
     int error = apply_find_pool(a, &r->pool, &own);
     if (!error)
         error = apply_find_pool(a, &shared_key, &shared);
     if (!error)
-        error = change_pool(a, r->delta > 0 ? shared : own, -llabs(r->delta), 0);
+        error = apply_change_pool(a, r->delta > 0 ? shared : own, -llabs(r->delta), 0);
     if (!error)
-        error = change_pool(a, r->delta > 0 ? own : shared, llabs(r->delta), 0);
+        error = apply_change_pool(a, r->delta > 0 ? own : shared, llabs(r->delta), 0);
     if (!error)
-        error = fresh_entry(a, f.id, &entry);
+        error = apply_fresh_entry(a, f.id, &entry);
     if (error)
         return error;
     struct movement_result result = { a->lsn, r->delta, r->allotted, r->available };
@@ -187,11 +191,11 @@ static int apply_draws(const struct applying *a, const struct reserve_fields *f)
         const struct draw_record *draw = &f->draws[i];
         if (draw->qty < 1 || draw->qty > QUANTITY_MAX)
             return apply_refuse(a, "a quantity is invalid");
-        if (!owner_sells_to(draw->pool.owner, f->fixed.channel))
+        if (!owner_sells_to(draw->pool.owner, f->fixed.channel)) /* or did, when it was made */
             return apply_refuse(a, "it draws from a pool that is not its channel's");
         int error = apply_find_pool(a, &draw->pool, &pool);
         if (!error)
-            error = change_pool(a, pool, 0, draw->qty);
+            error = apply_change_pool(a, pool, 0, draw->qty);
         if (error)
             return error;
         uint64_t created_ms = f->fixed.created_ms;
@@ -224,13 +228,13 @@ static int apply_reserve(struct applying *a)
     if (!reserve_decode(a->record, &f) || r->draw_count < 1 || r->draw_count > DRAWS_MAX ||
         r->channel >= catalogue_now(a->ctx)->channel_count)
         return apply_refuse(a, "it is malformed");
-    set_time(a, r->created_ms);
+    apply_set_time(a, r->created_ms);
     int error = apply_draws(a, &f);
     if (!error)
-        error = fresh_entry(a, f.id, &entry);
+        error = apply_fresh_entry(a, f.id, &entry);
     if (error)
         return error;
-    assert(f.id.len >= 1); /* fresh_entry */
+    assert(f.id.len >= 1); /* apply_fresh_entry */
     entry->content = r->content;
     entry->created_ms = r->created_ms;
     entry->ttl_ms = r->ttl_ms;
@@ -242,6 +246,8 @@ static int apply_reserve(struct applying *a)
         entry->lsn_confirmed = a->lsn;
     if (!store_draws(a->ctx, entry, a->ctx->order_plan->draws, r->draw_count))
         return apply_no_space(a, "reservations");
+    if (entry->timed && a->record->flags & RESERVE_PICKUP)
+        entry->timed = TIMED_PICKUP;
     slots_begin(&a->ledger->ids, &a->ctx->cursor);
     enum entry_state state = r->ttl_ms ? STATE_HELD : STATE_CONFIRMED;
     entry_put(entry, state_word(ENTRY_RESERVATION, state, f.id.len));
@@ -293,12 +299,13 @@ static int settle_draw(const struct applying *a, struct draw *draw, uint32_t qty
     if (qty == 0)
         return 0; /* of a whole step: settled before */
     struct pool *pool = pool_at(&a->ledger->items, draw->pool); /* @recover-step */
-    int error = change_pool(a, pool, fulfil ? -(int64_t)qty : 0, -(int64_t)qty);
+    int error = apply_change_pool(a, pool, fulfil ? -(int64_t)qty : 0, -(int64_t)qty);
     if (error)
         return error;
     if (fulfil) {
         draw->fulfilled += qty;
-        recent_add(&a->ctx->recent, a->time_ms, draw->pool, -(int64_t)qty);
+        recent_add(&a->ctx->recent, a->time_ms, unit_at_place(&a->ledger->items, draw->pool),
+                   -(int64_t)qty);
     } else {
         draw->cancelled += qty;
     }
@@ -339,7 +346,7 @@ static int apply_step_head(struct applying *a)
     if (!step_head_decode(a->record, &f))
         return apply_refuse(a, "it is malformed");
     a->time_ms = f.fixed.time_ms;
-    set_time(a, f.fixed.time_ms);
+    apply_set_time(a, f.fixed.time_ms);
     int error = find_reservation(a, f.id, &entry, &word);
     if (error)
         return error;
@@ -359,7 +366,7 @@ static int apply_step_head(struct applying *a)
     settle_entry(a->ctx, entry, word_with_last(with_state(word, to), a->record->type));
     if (f.op.len == 0)
         return 0;
-    error = fresh_entry(a, f.op, &op_entry);
+    error = apply_fresh_entry(a, f.op, &op_entry);
     if (!error)
         remember_step(a->ctx, op_entry, f.fixed.content, a->lsn, to, f.op.len);
     return error;
@@ -371,8 +378,8 @@ static int apply_op(struct applying *a)
     struct id_entry *entry;
     if (!op_decode(a->record, &f) || f.id.len < 1 || a->record->flags >= STATE_COUNT)
         return apply_refuse(a, "it is malformed");
-    set_time(a, f.fixed.time_ms);
-    int error = fresh_entry(a, f.op, &entry);
+    apply_set_time(a, f.fixed.time_ms);
+    int error = apply_fresh_entry(a, f.op, &entry);
     if (!error)
         remember_step(a->ctx, entry, f.fixed.content, a->lsn, a->record->flags, f.op.len);
     return error;
@@ -385,7 +392,7 @@ static int apply_expire(struct applying *a)
     uint64_t word;
     if (!expire_decode(a->record, &f))
         return apply_refuse(a, "it is malformed");
-    set_time(a, f.fixed.time_ms);
+    apply_set_time(a, f.fixed.time_ms);
     int error = find_reservation(a, f.id, &entry, &word);
     if (error)
         return error;
@@ -443,6 +450,59 @@ int ledger_apply(struct ledger *ledger, const struct record_head *record, uint64
     return by_type[record->type](&a);
 }
 
+/* A hold, or a supply that is under way. */
+static bool has_deadline(const struct id_entry *entry)
+{
+    uint64_t word = atomic_load_explicit(&entry->state, memory_order_relaxed);
+    return (word_kind(word) == ENTRY_RESERVATION && word_state(word) == STATE_HELD) ||
+           (word_kind(word) == ENTRY_SUPPLY && word_supply_state(word) == SUPPLY_IN_TRANSIT &&
+            entry->eta_ms != 0);
+}
+
+/* When a supply is to come up is known only once the contexts have the time: so it comes up at
+ * once, and is linked anew. */
+static void link_deadline(struct ctx *ctx, struct id_entry *entry)
+{
+    uint64_t word = atomic_load_explicit(&entry->state, memory_order_relaxed);
+    bool hold = word_kind(word) == ENTRY_RESERVATION;
+    assert(entry->owner == NO_OWNER); /* I5: in no wheel yet */
+    entry->owner = ctx->index;
+    wheel_link(&ctx->wheel, &ctx->ledger->ids, entry, hold ? entry->expires_ms : ctx->engine_ms);
+}
+
+/* A crash may have come between a change and the sweeps that it needed. */
+static void note_sweeps(struct ledger *ledger)
+{
+    const struct items *items = &ledger->items;
+    uint32_t count = atomic_load_explicit(&items->count, memory_order_relaxed);
+    for (uint32_t i = 0; i < count; i++) {
+        if (!item_has(item_at(items, i), ITEM_SUPPLY))
+            continue;
+        struct pool_walk walk = pool_walk_start(items, i);
+        const struct pool *pool;
+        while ((pool = pool_walk_next(&walk)) != NULL)
+            sweep_later(ledger->contexts[0], pool_unit(items, pool));
+    }
+}
+
+static void list_promises(struct ctx *ctx)
+{
+    const struct ledger *ledger = ctx->ledger;
+    struct id_table *ids = &ctx->ledger->ids;
+    uint32_t used = id_table_used(ids);
+    bool listed = true;
+    if (atomic_load_explicit(&ledger->items.incoming_count, memory_order_relaxed) == 0)
+        return;
+    for (uint32_t i = 0; listed && i < used; i++) {
+        struct id_entry *entry = entry_at(ids, i);
+        uint64_t word = atomic_load_explicit(&entry->state, memory_order_relaxed);
+        if (word_kind(word) == ENTRY_RESERVATION && !state_final(word_state(word)))
+            listed = precedence_add_draws(ctx, entry, entry->lsn_first);
+    }
+    if (!listed)
+        precedence_give_up(ctx);
+}
+
 uint64_t ledger_recovered(struct ledger *ledger, uint64_t engine_ms)
 {
     assert(ledger->context_count >= 1);
@@ -463,14 +523,11 @@ uint64_t ledger_recovered(struct ledger *ledger, uint64_t engine_ms)
         uint64_t bits = atomic_load_explicit(&ids->taken[chunk].bits, memory_order_relaxed);
         for (; bits != 0; bits &= bits - 1) {
             struct id_entry *entry = entry_at(ids, chunk * 64 + (uint32_t)__builtin_ctzll(bits));
-            uint64_t word = atomic_load_explicit(&entry->state, memory_order_relaxed);
-            if (word_kind(word) != ENTRY_RESERVATION || word_state(word) != STATE_HELD)
-                continue;
-            ctx = (ctx + 1) % ledger->worker_count;
-            assert(entry->owner == NO_OWNER); /* I5: in no wheel yet */
-            entry->owner = (uint8_t)ctx;
-            wheel_link(&ledger->contexts[ctx]->wheel, ids, entry, entry->expires_ms);
+            if (has_deadline(entry))
+                link_deadline(ledger->contexts[ctx++ % ledger->worker_count], entry);
         }
     }
+    list_promises(ledger->contexts[0]);
+    note_sweeps(ledger);
     return cursor->early;
 }

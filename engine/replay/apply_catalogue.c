@@ -143,7 +143,7 @@ int apply_channel(struct applying *a)
     struct channel_fields f;
     const struct channel_record *r = &f.fixed;
     if (!channel_decode(a->record, &f) || r->place_count > CHANNEL_LOCATIONS_MAX ||
-        r->sourcing >= SOURCING_COUNT)
+        r->sourcing >= SOURCING_COUNT || r->horizon_s < -1)
         return apply_refuse(a, "it is malformed");
     for (unsigned i = 0; i < r->place_count; i++)
         places[i] = record_short_text(&f.locations);
@@ -158,6 +158,10 @@ int apply_channel(struct applying *a)
                                  .has_sourcing = true,
                                  .has_ignore_safety = true,
                                  .ignore_safety = r->ignore_safety,
+                                 .has_incoming = true,
+                                 .incoming = r->incoming,
+                                 .has_horizon = r->horizon_s >= 0,
+                                 .horizon_s = r->horizon_s,
                                  .buffer = r->buffer,
                                  .hold_ttl_ms = r->hold_ttl_ms,
                                  .places = places,

@@ -7,6 +7,7 @@
 
 #include "engine/log/record.h"
 
+struct id_entry;
 struct ledger;
 struct pool;
 struct ctx;
@@ -24,6 +25,13 @@ struct applying {
 int apply_refuse(const struct applying *a, const char *why);
 /* Finds or creates the pool of that key. */
 int apply_find_pool(const struct applying *a, const struct pool_key *key, struct pool **pool);
+/* Whether the change fits the pool; raises its item's version. */
+int apply_change_pool(const struct applying *a, struct pool *pool, int64_t on_hand,
+                      int64_t reserved);
+/* A fresh entry for an id. A finished entry is replaced, as it was when this was live. */
+int apply_fresh_entry(const struct applying *a, struct text id, struct id_entry **entry);
+/* Ids end at engine time, and time does not go back. */
+void apply_set_time(const struct applying *a, uint64_t time_ms);
 int apply_no_space(const struct applying *a, const char *table);
 
 /* Records of the catalogue (apply_catalogue.c). */
@@ -33,5 +41,12 @@ int apply_channel(struct applying *a);
 int apply_stocking(struct applying *a);
 int apply_calendar(struct applying *a);
 int apply_client(struct applying *a);
+
+/* Records of supplies (apply_supply.c). */
+int apply_supply(struct applying *a);
+int apply_supply_step(struct applying *a);
+int apply_reschedule(struct applying *a);
+int apply_sweep(struct applying *a);
+int apply_due(struct applying *a);
 
 #endif

@@ -49,12 +49,15 @@ struct contents_item {
     int32_t safety;          /* -1: not set */
     uint32_t pool_count;
     uint32_t stocking_count;
-    uint8_t detailed; /* 0: no details */
-    uint8_t moved;    /* 1: units of it have come or gone */
+    uint32_t moved_count; /* pools of expected units whose ETA was changed */
+    uint8_t detailed;     /* 0: no details */
+    uint8_t moved;        /* 1: units of it have come or gone */
     uint8_t decimals;
-    uint8_t sku_len, name_len, barcode_len, unit_len, zero;
+    uint8_t sku_len, name_len, barcode_len, unit_len;
+    uint8_t missed;        /* 1: fewer units of a supply have come than were promised, once */
 } __attribute__((packed)); /* pool_count x struct contents_pool; stocking_count x struct
-                              contents_stocking; sku, name, barcode, unit; zeroes */
+                              contents_stocking; moved_count x struct contents_moved; sku, name,
+                              barcode, unit; zeroes */
 
 struct contents_pool {
     uint16_t location;
@@ -71,11 +74,22 @@ struct contents_stocking {
     uint32_t stocked;    /* 0 or 1 */
 } __attribute__((packed));
 
+/* The last change of the ETA of what one of those pools expects, or has expected: what was promised
+ * from it before is ready at another time now. In their order. What is expected itself follows from
+ * the supply that owns the pool. */
+struct contents_moved {
+    uint32_t pool; /* its position among them */
+    uint32_t zero;
+    uint64_t lsn;
+    uint64_t ship_ms, pickup_ms;
+} __attribute__((packed));
+
 /* Where an item's texts lie, behind its fixed part. */
 static inline uint64_t contents_item_texts(const struct contents_item *saved)
 {
     return (uint64_t)saved->pool_count * sizeof(struct contents_pool) +
-           (uint64_t)saved->stocking_count * sizeof(struct contents_stocking);
+           (uint64_t)saved->stocking_count * sizeof(struct contents_stocking) +
+           (uint64_t)saved->moved_count * sizeof(struct contents_moved);
 }
 
 /* The length of an item's record, before it is padded. */
@@ -90,9 +104,9 @@ static inline uint64_t contents_item_length(const struct contents_item *saved)
 struct contents_entry {
     uint32_t length;
     uint32_t slot;  /* its position in the order of forgetting */
-    uint32_t timed; /* 1: each draw has a ready time; 0: all are ready at creation */
-    uint8_t kind;   /* enum entry_kind: a reservation, a movement, a step */
-    uint8_t state;  /* enum entry_state */
+    uint32_t timed; /* enum timed; 0: all draws are ready at creation, else each has a time */
+    uint8_t kind;   /* enum entry_kind: a reservation, a movement, a supply, or a step of one */
+    uint8_t state;  /* enum entry_state; of a supply, and a step of one: enum supply_state */
     uint8_t last;   /* record type of the step that changed it last; 0: none */
     uint8_t id_len;
     uint32_t ttl_ms;
@@ -117,22 +131,45 @@ struct contents_entry {
             uint64_t zero[2];
             uint64_t done_ms;
         } __attribute__((packed)) step;
+        struct {
+            uint64_t lsn_last;
+            uint64_t moment; /* live: up to when it was watched; over, or a step: when it ended */
+            uint64_t eta_ms;
+            uint16_t from, location; /* from: index + 1; 0: from outside. A step: 0, 0 */
+            uint16_t line_count;
+            uint8_t ref_len, zero;
+        } __attribute__((packed)) supply; /* or a step of one */
     };
 } __attribute__((
     packed)); /* draw_count x struct contents_draw; id; timed: draw_count x u64, when each is ready,
-                 wall clock; zeroes */
+                 wall clock; line_count x struct contents_line; ref; zeroes */
+
+/* Does it stand for a supply, or a step of one? Then it has lines, and no draws. */
+static inline bool contents_has_lines(const struct contents_entry *saved)
+{
+    return saved->kind == ENTRY_SUPPLY || saved->kind == ENTRY_SUPPLY_STEP;
+}
 
 /* When an ended entry ended. */
 static inline uint64_t contents_ended_ms(const struct contents_entry *saved)
 {
     if (saved->kind == ENTRY_RESERVATION)
         return saved->reservation.moment;
+    if (contents_has_lines(saved))
+        return saved->supply.moment;
     return saved->kind == ENTRY_STEP ? saved->step.done_ms : saved->movement.done_ms;
 }
 
 struct contents_draw {
     struct pool_key pool;
     uint32_t qty, fulfilled, cancelled;
+} __attribute__((packed));
+
+/* A line of a supply, or of a step of one. */
+struct contents_line {
+    struct pool_key pool; /* of expected units; or the shared one that it comes from */
+    uint32_t qty, shipped, accepted, rejected, lost;
+    uint32_t over; /* see struct line_entry */
 } __attribute__((packed));
 
 struct contents_recent {
@@ -176,9 +213,9 @@ struct contents_load {
     struct ledger *ledger;
     struct contents_totals totals;
     uint64_t dropped; /* slots of the oldest finished entries, which do not fit */
-    /* Weighted sums over all pools, and over what all live draws have left: they must be equal
-     * (I1). Each thread adds once per run of records; relaxed, read after the threads have
-     * ended. */
+    /* Weighted sums over all pools, and over what all live draws have left and transfers hold: they
+     * must be equal (I1). Each thread adds once per run of records; relaxed, read after the threads
+     * have ended. */
     _Atomic uint64_t reserved, promised;
     _Atomic uint64_t early; /* ids left out before they were ripe; likewise */
 };
@@ -199,7 +236,7 @@ int ledger_contents_load(struct contents_load *load, enum contents_kind kind, co
                          size_t length, struct contents_complaint *complaint);
 
 /* Call after all contents, before the records that follow (ledger_apply) or ledger_recovered. 0, or
- * -EINVAL if reserved stock and reservations disagree. */
+ * -EINVAL if reserved stock disagrees with reservations and held transfers. */
 int ledger_contents_end(struct contents_load *load, struct contents_complaint *complaint);
 
 /* Copies a record's fixed part; false if the record is not whole. */

@@ -16,6 +16,7 @@
 #include "engine/ledger/change_index.h"
 #include "engine/ledger/ctx.h"
 #include "engine/replay/contents_loading.h"
+#include "engine/store/supply_lines.h"
 
 /* ---- complaints ---- */
 
@@ -167,6 +168,22 @@ int ledger_contents_load(struct contents_load *load, enum contents_kind kind, co
     return error;
 }
 
+/* Adds what the entry promises of each pool. */
+static void add_promised(const struct ledger *ledger, struct id_entry *entry, uint64_t *promised)
+{
+    uint64_t word = atomic_load(&entry->state);
+    if (word_kind(word) == ENTRY_RESERVATION) {
+        struct draw_walk walk = draw_walk_start(&ledger->ids, entry);
+        for (const struct draw *draw; (draw = draw_walk_next(&walk)) != NULL;)
+            promised[draw->pool] += draw_left(draw);
+    } else if (word_kind(word) == ENTRY_SUPPLY) {
+        struct line_walk walk = line_walk_start(&ledger->ids, entry);
+        for (const struct line_entry *line; (line = line_walk_next(&walk)) != NULL;)
+            if (line_held(line) > 0)
+                promised[line_source(&ledger->items, entry, line)] += line_held(line);
+    }
+}
+
 /* Names a pool that disagrees: slow, for the message only. */
 static int name_disagreement(const struct ledger *ledger, struct contents_complaint *complaint)
 {
@@ -174,15 +191,8 @@ static int name_disagreement(const struct ledger *ledger, struct contents_compla
     uint64_t *promised = calloc(items->unit_count, sizeof *promised);
     if (!promised)
         return contents_complain(complaint, -EINVAL, "reserved stock and reservations disagree");
-    for (uint32_t i = 0; i < ledger->ids.max; i++) {
-        struct id_entry *entry = entry_at(&ledger->ids, i);
-        uint64_t word = atomic_load(&entry->state);
-        if (word_kind(word) != ENTRY_RESERVATION)
-            continue;
-        struct draw_walk walk = draw_walk_start(&ledger->ids, entry);
-        for (const struct draw *draw; (draw = draw_walk_next(&walk)) != NULL;)
-            promised[draw->pool] += draw_left(draw);
-    }
+    for (uint32_t i = 0; i < ledger->ids.max; i++)
+        add_promised(ledger, entry_at(&ledger->ids, i), promised);
     contents_complain(complaint, -EINVAL, "reserved stock and reservations disagree");
     for (uint32_t i = 0; i < atomic_load(&items->count); i++) {
         struct pool_walk walk = pool_walk_start(items, i);
@@ -191,7 +201,7 @@ static int name_disagreement(const struct ledger *ledger, struct contents_compla
             uint64_t wanted = promised[pool_unit(items, pool)];
             if (there != wanted)
                 contents_complain(complaint, -EINVAL,
-                                  "I1: \"%.*s\" has %llu reserved, but its draws add up to %llu",
+                                  "I1: \"%.*s\" has %llu reserved, but %llu promised",
                                   item_at(items, i)->sku_len, item_at(items, i)->sku,
                                   (unsigned long long)there, (unsigned long long)wanted);
         }

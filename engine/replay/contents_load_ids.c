@@ -6,18 +6,13 @@
 
 #include "engine/base/memory.h"
 #include "engine/replay/contents_loading.h"
-
-struct entry_parts {
-    struct contents_entry saved;
-    const unsigned char *draws, *ready;
-    struct text id;
-    uint64_t hash;
-    uint32_t slot; /* in this table */
-    bool finished, left_out;
-};
+#include "engine/store/supply_lines.h"
 
 static bool entry_can_be(const struct contents_entry *saved)
 {
+    bool id = saved->id_len >= 1 && saved->id_len <= ID_MAX;
+    if (contents_has_lines(saved))
+        return id && contents_supply_can_be(saved);
     bool reservation = saved->kind == ENTRY_RESERVATION;
     bool kind = reservation || saved->kind == ENTRY_MOVEMENT || saved->kind == ENTRY_STEP;
     bool state = reservation ? saved->state > STATE_NONE && saved->state < STATE_COUNT
@@ -25,8 +20,8 @@ static bool entry_can_be(const struct contents_entry *saved)
     bool draws = reservation ? saved->draw_count >= 1 && saved->draw_count <= DRAWS_MAX
                              : saved->draw_count == 0;
     bool led_to = saved->kind != ENTRY_STEP || saved->step.state < STATE_COUNT;
-    bool id = saved->id_len >= 1 && saved->id_len <= ID_MAX;
-    return kind && state && draws && led_to && saved->timed <= reservation && id;
+    bool timed = saved->timed <= (reservation ? TIMED_PICKUP : NOT_TIMED);
+    return kind && state && draws && led_to && timed && id;
 }
 
 static struct contents_draw contents_draw_at(const struct entry_parts *p, uint32_t index)
@@ -36,8 +31,11 @@ static struct contents_draw contents_draw_at(const struct entry_parts *p, uint32
     return saved;
 }
 
-static uint32_t draw_slots(const struct contents_entry *saved)
+/* How many slots it has behind its own. */
+static uint32_t more_slots(const struct contents_entry *saved)
 {
+    if (contents_has_lines(saved))
+        return supply_blocks(saved->supply.line_count, saved->supply.ref_len);
     return saved->kind == ENTRY_RESERVATION ? draw_blocks(saved->draw_count, saved->timed) : 0;
 }
 
@@ -49,20 +47,23 @@ static int open_entry(struct loading *l, const unsigned char *at, size_t left,
     if (!contents_open_record(at, left, saved, sizeof *saved) || !entry_can_be(saved))
         return contents_complain(l->complaint, -EINVAL, "an entry is malformed");
     uint64_t draws = saved->draw_count * sizeof(struct contents_draw);
-    uint64_t ready = saved->timed * saved->draw_count * sizeof(uint64_t);
+    uint64_t ready = saved->timed ? saved->draw_count * sizeof(uint64_t) : 0;
     p->draws = at + sizeof *saved;
     p->id = (struct text){ (const char *)p->draws + draws, saved->id_len };
-    uint64_t end = (uint64_t)saved->slot + 1 + draw_slots(saved);
-    p->finished = saved->kind != ENTRY_RESERVATION || state_final(saved->state);
+    p->behind = (const unsigned char *)p->id.at + saved->id_len;
+    uint64_t behind = contents_has_lines(saved) ? contents_lines_length(saved) : ready;
+    uint64_t end = (uint64_t)saved->slot + 1 + more_slots(saved);
+    p->finished = entry_over(
+        state_word((enum entry_kind)saved->kind, (enum entry_state)saved->state, saved->id_len));
     p->left_out = saved->slot < load->dropped;
     p->slot = (uint32_t)(saved->slot - load->dropped);
-    p->ready = (const unsigned char *)p->id.at + saved->id_len;
-    if (sizeof *saved + draws + saved->id_len + ready > saved->length || end > load->totals.slots ||
+    if (sizeof *saved + draws + saved->id_len + behind > saved->length ||
+        end > load->totals.slots ||
         (p->finished ? end > load->totals.finished_slots
                      : saved->slot < load->totals.finished_slots))
         return contents_complain(l->complaint, -EINVAL, "entry %u has invalid lengths or slots",
                                  saved->slot);
-    assert(p->left_out || p->slot + draw_slots(saved) < l->ledger->ids.max);
+    assert(p->left_out || p->slot + more_slots(saved) < l->ledger->ids.max);
     p->hash = id_hash(&l->ledger->ids, p->id);
     return 0;
 }
@@ -97,6 +98,11 @@ static int load_draw(struct loading *l, const struct entry_parts *p, uint32_t in
     if (!sane)
         return contents_complain(l->complaint, -EINVAL, "\"%.*s\" has an invalid draw",
                                  (int)p->id.len, p->id.at);
+    if (owner_kind(saved.pool.owner) == POOL_EXPECTED &&
+        !pool_find(items, saved.pool.item, saved.pool.location, owner_of(POOL_SHARED, 0)))
+        return contents_complain(l->complaint, -EINVAL,
+                                 "\"%.*s\" draws from a supply to where its item has no stock",
+                                 (int)p->id.len, p->id.at);
     *to = (struct draw){ pool_unit(items, pool), saved.qty, saved.fulfilled, saved.cancelled };
     assert(draw_left(to) <= to->qty); /* I3 */
     if (p->finished != (draw_left(to) == 0) && p->finished)
@@ -114,33 +120,40 @@ static int slot_is_taken(struct loading *l, const struct entry_parts *p)
                              (int)p->id.len, p->id.at);
 }
 
+int contents_keep_block(struct loading *l, const struct entry_parts *p, uint32_t number, bool last,
+                        struct draws_entry **block)
+{
+    struct id_table *ids = &l->ledger->ids;
+    if (!slots_keep(ids, number))
+        return slot_is_taken(l, p);
+    *block = (struct draws_entry *)(void *)entry_at(ids, number);
+    atomic_store_explicit(&(*block)->state, state_word(ENTRY_DRAWS, STATE_NONE, 0) | STATE_BUSY,
+                          memory_order_relaxed);
+    (*block)->next = last ? 0 : number + 2;
+    return 0;
+}
+
 /* The draws of an order over several pools lie in the slots behind its own. */
 static int load_draws(struct loading *l, const struct entry_parts *p, struct id_entry *entry)
 {
-    struct id_table *ids = &l->ledger->ids;
     struct draws_entry *block = NULL;
     uint32_t number = p->slot;
     int error = 0;
     bool timed = p->saved.timed;
-    if (draw_slots(&p->saved) == 0)
+    if (more_slots(&p->saved) == 0)
         return load_draw(l, p, 0, &entry->draw);
     entry->more = number + 2;
     assert(p->saved.draw_count <= DRAWS_MAX);
     for (uint32_t i = 0; !error && i < p->saved.draw_count; i++) {
         uint32_t at = i % draws_in_block(timed);
-        if (at == 0) {
-            if (!slots_keep(ids, ++number))
-                return slot_is_taken(l, p);
-            block = (struct draws_entry *)(void *)entry_at(ids, number);
-            atomic_store_explicit(&block->state,
-                                  state_word(ENTRY_DRAWS, STATE_NONE, 0) | STATE_BUSY,
-                                  memory_order_relaxed);
-            bool last = p->saved.draw_count - i <= draws_in_block(timed);
-            block->next = last ? 0 : number + 2;
-        }
-        error = load_draw(l, p, i, timed ? &block->timed[at].draw : &block->draws[at]);
-        if (timed)
-            memcpy(&block->timed[at].ready_ms, p->ready + i * sizeof(uint64_t), sizeof(uint64_t));
+        bool last = p->saved.draw_count - i <= draws_in_block(timed);
+        if (at == 0)
+            error = contents_keep_block(l, p, ++number, last, &block);
+        assert(error || block);
+        if (!error)
+            error = load_draw(l, p, i, timed ? &block->timed[at].draw : &block->draws[at]);
+        if (!error && timed)
+            memcpy(&block->timed[at].ready_ms, p->behind + i * sizeof(uint64_t), sizeof(uint64_t));
     }
     return error;
 }
@@ -157,7 +170,7 @@ static int load_reservation(struct loading *l, const struct entry_parts *p, stru
     entry->ttl_ms = saved->ttl_ms;
     entry->channel = saved->channel;
     entry->draw_count = saved->draw_count;
-    entry->timed = saved->timed != 0;
+    entry->timed = (uint8_t)saved->timed;
     if (!p->finished)
         atomic_fetch_add_explicit(&l->ledger->ids.contexts[0].live, 1, memory_order_relaxed);
     return load_draws(l, p, entry);
@@ -198,6 +211,8 @@ static int load_entry(struct loading *l, const struct entry_parts *p)
     memcpy(entry->id, p->id.at, p->id.len);
     if (saved->kind == ENTRY_RESERVATION)
         error = load_reservation(l, p, entry);
+    else if (contents_has_lines(saved))
+        error = contents_load_supply(l, p, entry);
     else
         load_done(saved, entry);
     if (error)

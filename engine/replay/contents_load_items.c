@@ -12,8 +12,7 @@
 static bool pool_can_be(const struct loading *l, uint16_t location, uint16_t owner)
 {
     const struct catalogue *catalogue = atomic_load(&l->ledger->catalogue);
-    return location < catalogue->location_count && owner_kind(owner) < POOL_KIND_COUNT &&
-           owner_channel(owner) < catalogue->channel_count;
+    return location < catalogue->location_count && owner_can_be(owner, catalogue->channel_count);
 }
 
 static bool read_stocking(const unsigned char **at, struct contents_stocking *saved)
@@ -49,6 +48,35 @@ static int load_stockings(struct loading *l, uint32_t index, const struct conten
     return 0;
 }
 
+static void set_moved(struct incoming *in, const struct contents_moved *saved)
+{
+    atomic_store_explicit(&in->ship_ms, saved->ship_ms, memory_order_relaxed);
+    atomic_store_explicit(&in->pickup_ms, saved->pickup_ms, memory_order_relaxed);
+    atomic_store_explicit(&in->moved_lsn, saved->lsn, memory_order_relaxed);
+}
+
+/* Sets what came of changed ETAs; both lists are in the order of the pools. */
+static int load_moved(struct loading *l, uint32_t index, const struct contents_item *saved,
+                      const unsigned char *at)
+{
+    const struct items *items = &l->ledger->items;
+    struct pool_walk walk = pool_walk_start(items, index);
+    uint32_t position = 0;
+    for (uint32_t i = 0; i < saved->moved_count; i++, at += sizeof(struct contents_moved)) {
+        struct contents_moved m;
+        const struct pool *pool = NULL;
+        memcpy(&m, at, sizeof m);
+        while (position <= m.pool && (pool = pool_walk_next(&walk)) != NULL)
+            position++;
+        struct incoming *in = pool ? incoming_at(items, pool_unit(items, pool)) : items->incoming;
+        if (in == items->incoming || m.lsn == 0)
+            return contents_complain(l->complaint, -EINVAL, "item %u has an invalid change of ETA",
+                                     index);
+        set_moved(in, &m);
+    }
+    return 0;
+}
+
 static int load_pools(struct loading *l, uint32_t index, const unsigned char *at, uint32_t count)
 {
     struct items *items = &l->ledger->items;
@@ -68,6 +96,8 @@ static int load_pools(struct loading *l, uint32_t index, const unsigned char *at
                               memory_order_relaxed);
         atomic_store_explicit(&to->key, pool_key_word(index, saved.location, saved.owner),
                               memory_order_relaxed); /* its readers start later */
+        if (owner_kind(saved.owner) == POOL_EXPECTED)
+            number_incoming(items, to);
         if (saved.reserved > 0)
             l->reserved += saved.reserved * contents_weight(pool_unit(items, to));
         to++;
@@ -78,7 +108,7 @@ static int load_pools(struct loading *l, uint32_t index, const unsigned char *at
 /* The parts of an item's record. */
 struct item_parts {
     struct contents_item saved;
-    const unsigned char *pools, *stockings;
+    const unsigned char *pools, *stockings, *moved;
     struct text sku, name, barcode, unit;
     uint64_t hash;
 };
@@ -125,6 +155,7 @@ static int open_item(struct loading *l, const unsigned char *at, size_t left, st
         return contents_complain(l->complaint, -EINVAL, "item %u is malformed", saved->item);
     p->pools = at + sizeof *saved;
     p->stockings = p->pools + (size_t)saved->pool_count * sizeof(struct contents_pool);
+    p->moved = p->stockings + (size_t)saved->stocking_count * sizeof(struct contents_stocking);
     const char *texts = (const char *)p->pools + contents_item_texts(saved);
     p->sku = (struct text){ texts, saved->sku_len };
     p->name = (struct text){ p->sku.at + p->sku.len, saved->name_len };
@@ -145,9 +176,13 @@ static int load_item(struct loading *l, const struct item_parts *p)
     item_version_restore(l->ledger, index, p->saved.version);
     if (p->saved.moved)
         item_set(item_at(items, index), ITEM_MOVED);
+    if (p->saved.missed)
+        item_set(item_at(items, index), ITEM_SHORT);
     int error = load_pools(l, index, p->pools, p->saved.pool_count);
     if (!error)
         error = load_stockings(l, index, &p->saved, p->stockings);
+    if (!error)
+        error = load_moved(l, index, &p->saved, p->moved);
     if (!error && p->saved.detailed)
         error = load_details(l, p);
     return error;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Inside the loading of snapshot contents: what its three files share. */
+/* Inside the loading of snapshot contents: what its files share. */
 #ifndef STOCKD_ENGINE_REPLAY_CONTENTS_LOADING_H
 #define STOCKD_ENGINE_REPLAY_CONTENTS_LOADING_H
 
@@ -14,6 +14,17 @@ struct loading {
     struct ledger *ledger;
     struct contents_complaint *complaint;
     uint64_t reserved, promised; /* weighted sums of this run */
+};
+
+/* The record of an entry. */
+struct entry_parts {
+    struct contents_entry saved;
+    const unsigned char *draws;
+    const unsigned char *behind; /* the id: ready times; or lines, and a ref */
+    struct text id;
+    uint64_t hash;
+    uint32_t slot; /* in this table */
+    bool finished, left_out;
 };
 
 /* Formats the complaint, and returns the error. */
@@ -34,5 +45,16 @@ static inline uint64_t contents_weight(uint32_t unit)
 /* Whole records of one kind. 0, or -errno and the complaint. */
 int contents_load_items(struct loading *l, const unsigned char *at, size_t left);
 int contents_load_ids(struct loading *l, const unsigned char *at, size_t left);
+
+/* The next of the slots behind an entry's own. -EINVAL: it is another's. */
+int contents_keep_block(struct loading *l, const struct entry_parts *p, uint32_t number, bool last,
+                        struct draws_entry **block);
+
+/* ---- supplies, and steps of them ---- */
+
+bool contents_supply_can_be(const struct contents_entry *saved);
+/* Of the lines and the ref behind the id. */
+uint64_t contents_lines_length(const struct contents_entry *saved);
+int contents_load_supply(struct loading *l, const struct entry_parts *p, struct id_entry *entry);
 
 #endif

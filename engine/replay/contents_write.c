@@ -8,6 +8,7 @@
 #include "engine/ledger/ctx.h"
 #include "engine/ledger/find.h"
 #include "engine/replay/contents.h"
+#include "engine/store/supply_lines.h"
 
 struct writing {
     const struct ledger *ledger;
@@ -88,12 +89,22 @@ static int write_settings(struct writing *w)
 
 /* ---- items ---- */
 
+/* Was the ETA changed of what the pool of expected units is used for? */
+static bool was_moved(const struct items *items, const struct pool *pool)
+{
+    const struct incoming *in = incoming_at(items, pool_unit(items, pool));
+    bool used = pool_read(pool) != 0 || atomic_load_explicit(&in->supply, memory_order_acquire);
+    return used && atomic_load_explicit(&in->moved_lsn, memory_order_acquire) != 0;
+}
+
 static void count_pools(const struct items *items, uint32_t index, struct contents_item *saved)
 {
     struct pool_walk walk = pool_walk_start(items, index);
     const struct pool *pool;
-    for (; (pool = pool_walk_next(&walk)) != NULL; saved->pool_count++)
+    for (; (pool = pool_walk_next(&walk)) != NULL; saved->pool_count++) {
         saved->stocking_count += stocking_at(items, pool_unit(items, pool)) != 0;
+        saved->moved_count += was_moved(items, pool);
+    }
 }
 
 static void write_stockings(const struct items *items, uint32_t index, unsigned char **at)
@@ -106,6 +117,23 @@ static void write_stockings(const struct items *items, uint32_t index, unsigned 
         struct contents_stocking saved = { i, (int32_t)set.safety, (int32_t)set.lead_time_s,
                                            set.stocked };
         if (word != 0)
+            append(at, &saved, sizeof saved);
+    }
+}
+
+static void write_moved(const struct items *items, uint32_t index, unsigned char **at)
+{
+    struct pool_walk walk = pool_walk_start(items, index);
+    const struct pool *pool;
+    for (uint32_t i = 0; (pool = pool_walk_next(&walk)) != NULL; i++) {
+        const struct incoming *in = incoming_at(items, pool_unit(items, pool));
+        struct contents_moved saved = {
+            .pool = i,
+            .lsn = atomic_load_explicit(&in->moved_lsn, memory_order_acquire),
+            .ship_ms = atomic_load_explicit(&in->ship_ms, memory_order_acquire),
+            .pickup_ms = atomic_load_explicit(&in->pickup_ms, memory_order_acquire)
+        };
+        if (was_moved(items, pool))
             append(at, &saved, sizeof saved);
     }
 }
@@ -141,6 +169,7 @@ static int write_item(struct writing *w, uint32_t index)
                                    .version = item_version(w->ledger, index),
                                    .detailed = d != NULL,
                                    .moved = item_has(item, ITEM_MOVED),
+                                   .missed = item_has(item, ITEM_SHORT),
                                    .sku_len = item->sku_len };
     if (!d)
         d = &none;
@@ -162,6 +191,7 @@ static int write_item(struct writing *w, uint32_t index)
     append(&at, &saved, sizeof saved);
     bool stable = write_pools(items, index, &at);
     write_stockings(items, index, &at);
+    write_moved(items, index, &at);
     append(&at, sku.at, sku.len);
     append(&at, d->name, d->name_len);
     append(&at, d->barcode, d->barcode_len);
@@ -205,6 +235,36 @@ static void write_ready(const struct writing *w, struct id_entry *entry, unsigne
     }
 }
 
+static void write_lines(const struct writing *w, const struct id_entry *entry, unsigned char **at)
+{
+    struct line_walk walk = line_walk_start(&w->ledger->ids, entry);
+    const struct line_entry *line;
+    while ((line = line_walk_next(&walk)) != NULL) {
+        struct contents_line saved = { name_of_pool(&w->ledger->items, line->pool),
+                                       line->qty,
+                                       line->shipped,
+                                       line->accepted,
+                                       line->rejected,
+                                       line->lost,
+                                       line->over };
+        append(at, &saved, sizeof saved);
+    }
+    char ref[NAME_MAX_BYTES];
+    append(at, ref, supply_ref(&w->ledger->ids, entry, ref));
+}
+
+static void save_supply(struct contents_entry *saved, const struct id_entry *entry)
+{
+    bool step = saved->kind == ENTRY_SUPPLY_STEP;
+    saved->supply.lsn_last = entry->lsn_last;
+    saved->supply.moment = entry->done_ms; /* or watched_ms */
+    saved->supply.eta_ms = entry->eta_ms;
+    saved->supply.from = step ? 0 : entry->from;
+    saved->supply.location = step ? 0 : entry->location;
+    saved->supply.line_count = entry->draw_count;
+    saved->supply.ref_len = step ? 0 : entry->ref_len;
+}
+
 /* The fixed part, without length and slot. */
 static struct contents_entry saved_entry(const struct id_entry *entry, uint64_t word)
 {
@@ -226,6 +286,10 @@ static struct contents_entry saved_entry(const struct id_entry *entry, uint64_t 
         saved.step.state = entry->result_state;
         return saved;
     }
+    if (contents_has_lines(&saved)) {
+        save_supply(&saved, entry);
+        return saved;
+    }
     assert(word_kind(word) == ENTRY_RESERVATION);
     assert(entry->draw_count >= 1);
     assert(entry->draw_count <= DRAWS_MAX);
@@ -241,7 +305,19 @@ static struct contents_entry saved_entry(const struct id_entry *entry, uint64_t 
 
 static uint32_t slots_of(const struct contents_entry *saved)
 {
+    if (contents_has_lines(saved))
+        return 1 + supply_blocks(saved->supply.line_count, saved->supply.ref_len);
     return saved->kind == ENTRY_RESERVATION ? 1 + draw_blocks(saved->draw_count, saved->timed) : 1;
+}
+
+/* The length of an entry's record, before it is padded. */
+static uint64_t entry_length(const struct contents_entry *saved)
+{
+    uint64_t length =
+        sizeof *saved + saved->draw_count * sizeof(struct contents_draw) + (uint64_t)saved->id_len;
+    if (contents_has_lines(saved))
+        length += saved->supply.line_count * sizeof(struct contents_line) + saved->supply.ref_len;
+    return length + (saved->timed ? saved->draw_count * sizeof(uint64_t) : 0);
 }
 
 static int write_entry(struct writing *w, uint32_t number)
@@ -256,8 +332,7 @@ static int write_entry(struct writing *w, uint32_t number)
     struct contents_entry saved = saved_entry(entry, word);
     assert(saved.id_len >= 1);
     assert(saved.id_len <= ID_MAX);
-    uint64_t length = sizeof saved + saved.draw_count * sizeof(struct contents_draw) +
-                      (uint64_t)saved.id_len + saved.timed * saved.draw_count * sizeof(uint64_t);
+    uint64_t length = entry_length(&saved);
     unsigned char *at = room_for(w, CONTENTS_ENTRIES, length);
     if (!at)
         return -EIO;
@@ -270,10 +345,12 @@ static int write_entry(struct writing *w, uint32_t number)
     append(&at, entry->id, saved.id_len);
     if (saved.timed)
         write_ready(w, entry, &at);
+    if (contents_has_lines(&saved))
+        write_lines(w, entry, &at);
     assert(at == end); /* what was measured was written */
     (void)end;
     w->totals->slots += slots_of(&saved);
-    if (kind != ENTRY_RESERVATION || state_final(word_state(word)))
+    if (entry_over(word))
         w->totals->finished_slots += slots_of(&saved);
     return 0;
 }
@@ -289,7 +366,7 @@ static uint32_t *oldest_ended(const struct id_table *ids, uint32_t *next)
         const struct id_entry *entry = entry_at(ids, next[i] - 1);
         uint64_t word = atomic_load_explicit(&entry->state, memory_order_relaxed);
         assert(word_kind(word) != ENTRY_FREE); /* I9: only what has ended is in a queue */
-        assert(word_kind(word) != ENTRY_RESERVATION || state_final(word_state(word)));
+        assert(entry_over(word));
         if (found && entry_ended_ms(entry, word) >= oldest)
             continue;
         oldest = entry_ended_ms(entry, word);
@@ -317,7 +394,7 @@ static int write_ended(struct writing *w)
 static bool is_live(const struct id_entry *entry)
 {
     uint64_t word = atomic_load_explicit(&entry->state, memory_order_acquire);
-    return word_kind(word) == ENTRY_RESERVATION && !state_final(word_state(word));
+    return !entry_over(word);
 }
 
 static int write_entries(struct writing *w)

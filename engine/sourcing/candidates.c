@@ -8,7 +8,7 @@
 #include "engine/sourcing/ready.h"
 #include "engine/sourcing/safety.h"
 
-_Static_assert(2 * LOCATIONS_MAX < RANK_NEVER, "ranks of both kinds are below never");
+_Static_assert(SOURCES *LOCATIONS_MAX < RANK_NEVER, "ranks of all sources are below never");
 
 /* ---- what planned lines already take ---- */
 
@@ -31,37 +31,59 @@ void planned_add(struct planned *planned, uint32_t unit, int64_t qty)
 
 /* ---- the walk ---- */
 
+/* May the channel sell expected units with that ETA? Those that are late it may not. */
+static inline bool is_promised(const struct ctx *ctx, const struct channel *channel,
+                               uint64_t eta_ms)
+{
+    return eta_ms > ctx->wall_ms && /* @late */
+           (channel->horizon_s < 0 ||
+            eta_ms - ctx->wall_ms <= (uint64_t)channel->horizon_s * 1000); /* @horizon */
+}
+
 /* The pool's rank for the channel; RANK_NEVER: the channel does not sell from it. The channel's own
- * allotments come before shared pools. */
-static inline uint32_t rank_of(const struct channel *channel, uint16_t channel_at, uint64_t key)
+ * allotments come before shared pools, and expected units last, if they are asked for. */
+static inline __attribute__((always_inline)) uint32_t
+rank_of(const struct ctx *ctx, const struct channel *channel, uint16_t channel_at, uint64_t key,
+        uint32_t unit, bool expected, uint64_t *eta_ms)
 {
     uint16_t owner = key_owner(key);
     uint32_t rank = channel->rank[key_location(key)];
+    *eta_ms = 0;
     if (rank == RANK_NEVER)
         return RANK_NEVER;
     if (owner_kind(owner) == POOL_SHARED)
-        return rank + LOCATIONS_MAX;
+        return rank + FROM_SHARED * LOCATIONS_MAX;
     if (owner_kind(owner) == POOL_ALLOTTED && owner_channel(owner) == channel_at)
         return rank;
-    return RANK_NEVER;
+    if (owner_kind(owner) != POOL_EXPECTED || !expected || !channel->incoming) /* @incoming */
+        return RANK_NEVER;
+    *eta_ms = incoming_eta_ms(incoming_at(&ctx->ledger->items, unit));
+    return is_promised(ctx, channel, *eta_ms) ? rank + FROM_EXPECTED * LOCATIONS_MAX : RANK_NEVER;
 }
 
-/* gone: what the channel leaves there, and what is planned. */
-static inline void look_at(struct candidates *s, const struct pool *pool, struct candidate c,
-                           int64_t gone, bool serving)
+/* gone: what the channel leaves there, and what is planned. The candidate's parts are in registers:
+ * to put it together in memory and copy it made a walk over 500 places twice as slow. */
+static inline __attribute__((always_inline)) void
+look_at(struct candidates *s, const struct pool *pool, uint64_t key, uint32_t unit, uint32_t rank,
+        uint64_t eta_ms, int64_t gone, bool serving)
 {
     uint64_t word = pool_read(pool);
-    c.available = word_available(word) - gone;
+    int64_t available = word_available(word) - gone;
     s->pools++; /* @look */
     s->undecided |= word_undecided(word) != 0;
-    if (c.available <= 0)
+    if (available <= 0)
         return;
-    s->total += c.available;
-    if (!serving)
+    s->total += available;
+    if (!serving || (eta_ms != 0 && s->count >= CANDIDATES_MAX - STOCK_CANDIDATES_MAX))
         return;
-    assert(s->count < 2 * LOCATIONS_MAX);
-    s->takeable += c.available;
-    s->at[s->count++] = c;
+    assert(s->count < CANDIDATES_MAX);
+    s->takeable += available;
+    struct candidate *c = &s->at[s->count++];
+    c->key = key;
+    c->unit = unit;
+    c->rank = rank;
+    c->available = available;
+    c->eta_ms = eta_ms;
 }
 
 static int most_first(const void *left, const void *right)
@@ -84,10 +106,16 @@ static void limit_to_draws(struct candidates *s)
 
 /* Is it ready early enough? */
 static inline bool in_time(const struct ctx *ctx, const struct demand *demand, uint64_t key,
-                           uint32_t unit)
+                           uint32_t unit, uint64_t eta_ms)
 {
     return demand->by_ms == READY_NEVER ||
-           ready_ms_of(ctx, key, unit, demand->mode) <= demand->by_ms; /* @by */
+           ready_ms_of(ctx, key, unit, demand->mode, eta_ms) <= demand->by_ms; /* @by */
+}
+
+/* May a change of an ETA, which is bracketed as a give, have changed what the channel sells? */
+static inline bool expects(const struct ctx *ctx, const struct channel *channel, uint32_t index)
+{
+    return channel->incoming && item_has(item_at(&ctx->ledger->items, index), ITEM_SUPPLY);
 }
 
 /* Before a walk, and before anything is read of what the channel leaves: a setting that comes in
@@ -121,18 +149,19 @@ walk_pools(struct ctx *ctx, const struct channel *channel, const struct demand *
         uint16_t at = key_location(key);
         if (at >= catalogue->location_count)
             continue; /* newer than the pinned catalogue: sourcing.c notices */
-        uint32_t rank = rank_of(channel, channel_at, key);
+        uint32_t unit = pool_unit(items, pool);
+        uint64_t eta_ms;
+        uint32_t rank = rank_of(ctx, channel, channel_at, key, unit, true, &eta_ms);
         if (rank == RANK_NEVER)
             continue;
-        uint32_t unit = pool_unit(items, pool);
         int64_t left = leaves ? leaves_in_pool(leaves, key, unit) : 0;
         if (left == NOT_STOCKED)
             continue;
         int64_t gone = left + (planned ? planned->slots[planned_slot(planned, unit)].qty : 0);
-        struct candidate c = { .key = key, .unit = unit, .rank = rank };
         bool serving = bound ? at == bound_at && (!demand->serves_bound || demand->serves_bound[at])
                              : demand->serves[at];
-        look_at(s, pool, c, gone, serving && in_time(ctx, demand, key, unit));
+        look_at(s, pool, key, unit, rank, eta_ms, gone,
+                serving && in_time(ctx, demand, key, unit, eta_ms));
     }
     s->stable &= gives_unchanged(item_at(items, index), stamp);
     ctx->work += walk.entered;
@@ -153,8 +182,9 @@ void candidates_find(struct ctx *ctx, const struct channel *channel, const struc
 {
     uint32_t stamp = begin_walk(ctx, index, s);
     struct leaves leaves = leaves_of(ctx, channel, index); /* @after-stamp */
-    s->leaves = !leaves.nothing;
-    walk_pools(ctx, channel, demand, s->leaves ? &leaves : NULL, stamp, index, bound, planned, s);
+    s->leaves = !leaves.nothing || expects(ctx, channel, index);
+    walk_pools(ctx, channel, demand, leaves.nothing ? NULL : &leaves, stamp, index, bound, planned,
+               s);
     limit_to_draws(s);
     leave_buffer(channel, s);
 }
@@ -164,8 +194,8 @@ void candidates_all(struct ctx *ctx, const struct channel *channel, const struct
 {
     uint32_t stamp = begin_walk(ctx, index, s);
     struct leaves leaves = leaves_of(ctx, channel, index);
-    s->leaves = !leaves.nothing;
-    walk_pools(ctx, channel, demand, s->leaves ? &leaves : NULL, stamp, index, NULL, NULL, s);
+    s->leaves = !leaves.nothing || expects(ctx, channel, index);
+    walk_pools(ctx, channel, demand, leaves.nothing ? NULL : &leaves, stamp, index, NULL, NULL, s);
     leave_buffer(channel, s);
 }
 
@@ -174,16 +204,18 @@ static inline bool is_better(const struct demand *demand, const struct candidate
 {
     if (b->rank == RANK_NEVER) /* the first one */
         return true;
-    if (by_most && is_own(a) != is_own(b))
-        return is_own(a);
-    if (by_most && a->available != b->available)
+    if (by_most && source_of(a) != source_of(b))
+        return source_of(a) < source_of(b);
+    if (by_most && !is_expected(a) && a->available != b->available)
         return a->available > b->available;
     return comes_before(demand, a, b);
 }
 
-bool candidates_first(struct ctx *ctx, const struct channel *channel, const struct demand *demand,
-                      uint32_t index, int64_t wanted, bool by_most, struct candidate *first,
-                      uint32_t *pools)
+/* A template: with expected units or without. */
+static inline __attribute__((always_inline)) bool
+find_first(struct ctx *ctx, const struct channel *channel, const struct demand *demand,
+           uint32_t index, int64_t wanted, bool by_most, bool expected, struct candidate *first,
+           uint32_t *pools)
 {
     const struct catalogue *catalogue = ctx->catalogue;
     const struct items *items = &ctx->ledger->items;
@@ -197,21 +229,22 @@ bool candidates_first(struct ctx *ctx, const struct channel *channel, const stru
     while ((pool = pool_walk_next(&walk)) != NULL) {
         uint64_t key = pool_read_key(pool);
         uint16_t at = key_location(key);
-        uint32_t rank =
-            at < catalogue->location_count ? rank_of(channel, channel_at, key) : RANK_NEVER;
-        if (rank == RANK_NEVER)
-            continue;
         uint32_t unit = pool_unit(items, pool);
+        struct candidate c = { .key = key, .unit = unit, .rank = RANK_NEVER };
+        if (at < catalogue->location_count)
+            c.rank = rank_of(ctx, channel, channel_at, key, unit, expected, &c.eta_ms);
+        if (c.rank == RANK_NEVER)
+            continue;
         int64_t left = leaves.nothing ? 0 : leaves_in_pool(&leaves, key, unit);
         if (left == NOT_STOCKED)
             continue;
-        struct candidate c = { key, unit, rank, word_available(pool_read(pool)) - left };
+        c.available = word_available(pool_read(pool)) - left;
         ++*pools; /* @first-look */
         if (c.available <= 0)
             continue;
         total += c.available;
         if (demand->serves[at] && is_better(demand, &c, &best, by_most) &&
-            in_time(ctx, demand, key, unit))
+            in_time(ctx, demand, key, unit, c.eta_ms))
             best = c;
     }
     ctx->work += walk.entered;
@@ -219,7 +252,30 @@ bool candidates_first(struct ctx *ctx, const struct channel *channel, const stru
     return best.available >= wanted && total - channel->buffer >= wanted;
 }
 
-int64_t channel_available(struct ctx *ctx, const struct channel *channel, uint32_t item)
+/* Apart, so that orders that need none of it have less code in their way. */
+static __attribute__((noinline)) bool
+first_with_expected(struct ctx *ctx, const struct channel *channel, const struct demand *demand,
+                    uint32_t index, int64_t wanted, bool by_most, struct candidate *first,
+                    uint32_t *pools)
+{
+    return expects(ctx, channel, index) &&
+           find_first(ctx, channel, demand, index, wanted, by_most, true, first, pools);
+}
+
+/* Expected units come last: if what is on hand will do, their pools need not be read. Without them
+ * the channel may seem to sell from one pool alone; then that one also holds all that the channel
+ * must leave. */
+bool candidates_first(struct ctx *ctx, const struct channel *channel, const struct demand *demand,
+                      uint32_t index, int64_t wanted, bool by_most, struct candidate *first,
+                      uint32_t *pools)
+{
+    if (find_first(ctx, channel, demand, index, wanted, by_most, false, first, pools))
+        return true;
+    return channel->incoming &&
+           first_with_expected(ctx, channel, demand, index, wanted, by_most, first, pools);
+}
+
+static int64_t available_once(struct ctx *ctx, const struct channel *channel, uint32_t item)
 {
     struct demand usual = demand_usual(ctx);
     uint32_t stamp = begin_walk(ctx, item, ctx->candidates);
@@ -231,4 +287,20 @@ int64_t channel_available(struct ctx *ctx, const struct channel *channel, uint32
     limit_to_draws(ctx->candidates);
     leave_buffer(channel, ctx->candidates);
     return ctx->candidates->takeable;
+}
+
+int64_t channel_available(struct ctx *ctx, const struct channel *channel, uint32_t item,
+                          bool *moving)
+{
+    enum { TRIES = 16 };
+    const struct item *of = item_at(&ctx->ledger->items, item);
+    int64_t available = 0;
+    *moving = true;
+    for (int i = 0; *moving && i < TRIES; i++) {
+        uint16_t stamp;
+        bool none = moves_none(of, &stamp);
+        available = available_once(ctx, channel, item);
+        *moving = !none || !moves_unchanged(of, stamp); /* @moving */
+    }
+    return available;
 }

@@ -18,25 +18,45 @@ struct candidate {
     uint64_t key; /* the pool's */
     uint32_t unit;
     uint32_t rank; /* lower comes first: the channel's own allotments, below LOCATIONS_MAX, then
-                      shared pools, above; within both, locations in the channel's order */
+                      shared pools, then expected units; within each, locations in the channel's
+                      order */
     int64_t available;
+    uint64_t eta_ms; /* of expected units: wall clock; else 0 */
 };
+
+enum source { FROM_OWN, FROM_SHARED, FROM_EXPECTED, SOURCES };
+
+static inline enum source source_of(const struct candidate *c)
+{
+    return (enum source)(c->rank / LOCATIONS_MAX);
+}
 
 static inline bool is_own(const struct candidate *c)
 {
-    return c->rank < LOCATIONS_MAX;
+    return source_of(c) == FROM_OWN;
 }
 
-/* The channel's own pools come first; then what is nearer, if that matters; then the lower rank. */
+static inline bool is_expected(const struct candidate *c)
+{
+    return source_of(c) == FROM_EXPECTED;
+}
+
+/* The channel's own pools come first, and expected units last, the earliest first; then what is
+ * nearer, if that matters; then the lower rank. */
 static inline bool comes_before(const struct demand *demand, const struct candidate *a,
                                 const struct candidate *b)
 {
-    if (!demand->distance || is_own(a) != is_own(b))
+    if (a->eta_ms != b->eta_ms)
+        return a->eta_ms < b->eta_ms;
+    if (!demand->distance || source_of(a) != source_of(b))
         return a->rank < b->rank;
     double from_a = demand->distance[key_location(a->key)];
     double from_b = demand->distance[key_location(b->key)];
     return from_a != from_b ? from_a < from_b : a->rank < b->rank;
 }
+
+/* Pools that hold stock all fit; of those that expect some, the first that are met. */
+enum { STOCK_CANDIDATES_MAX = 2 * LOCATIONS_MAX, CANDIDATES_MAX = 2 * STOCK_CANDIDATES_MAX };
 
 /* What one walk over an item's pools found. */
 struct candidates {
@@ -46,8 +66,8 @@ struct candidates {
     int64_t takeable; /* available to this line: where it may be served, less the buffer */
     bool undecided;   /* one of them has an undecided take */
     bool stable;      /* no give came in between: the sums are those of one instant */
-    bool leaves;      /* the item has safety stock, or places where it is not stocked */
-    struct candidate at[2 * LOCATIONS_MAX];
+    bool leaves;      /* the item has safety stock, places where it is not stocked, or supply */
+    struct candidate at[CANDIDATES_MAX];
 };
 
 /* May the sums be of no instant? One pool alone is, unless a setting says what it leaves. */
@@ -89,7 +109,9 @@ bool candidates_first(struct ctx *ctx, const struct channel *channel, const stru
                       uint32_t item, int64_t wanted, bool by_most, struct candidate *first,
                       uint32_t *pools);
 
-/* What one order on the channel could take of the item now, from all of its locations. */
-int64_t channel_available(struct ctx *ctx, const struct channel *channel, uint32_t item);
+/* What one order on the channel could take of the item now, from all of its locations. *moving:
+ * units of the item are being moved all the time, so some may be missing or counted twice. */
+int64_t channel_available(struct ctx *ctx, const struct channel *channel, uint32_t item,
+                          bool *moving);
 
 #endif

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * When what is drawn from a place is ready: once its lead time has passed from now, within the
- * opening hours of the place; a parcel leaves at the first dispatch from then on.
+ * When what is drawn from a place is ready: once its lead time has passed from now, or from when it
+ * comes there, within the opening hours of the place; a parcel leaves at the first dispatch from
+ * then on.
  */
 #ifndef STOCKD_ENGINE_SOURCING_READY_H
 #define STOCKD_ENGINE_SOURCING_READY_H
@@ -20,26 +21,29 @@ static inline uint32_t lead_time_of(const struct ctx *ctx, uint64_t key, uint32_
 }
 
 /* The same as ready_ms_at, for a place with opening hours or dispatch times. */
-uint64_t ready_ms_scheduled(const struct ctx *ctx, uint16_t location, uint64_t lead_ms,
-                            enum mode mode);
+uint64_t ready_ms_scheduled(const struct ctx *ctx, uint16_t location, uint64_t from_ms,
+                            uint64_t lead_ms, enum mode mode);
 
-/* Wall clock time at which an order that arrives now is ready at the place; READY_NEVER: not within
- * any time that is known. As a record can hold it. More lead time never makes it earlier. */
-static inline uint64_t ready_ms_at(const struct ctx *ctx, uint16_t location, uint32_t lead_time_s,
-                                   enum mode mode)
+/* Wall clock time at which units that are there from `from_ms` on, at the earliest now, are ready
+ * at the place; READY_NEVER: not within any time that is known. As a record can hold it. More lead
+ * time never makes it earlier. */
+static inline uint64_t ready_ms_at(const struct ctx *ctx, uint16_t location, uint64_t from_ms,
+                                   uint32_t lead_time_s, enum mode mode)
 {
     const uint16_t *schedules = ctx->catalogue->schedules;
     uint64_t lead_ms = (uint64_t)lead_time_s * 1000;
     uint64_t ready_ms = schedules && schedules[location]
-                            ? ready_ms_scheduled(ctx, location, lead_ms, mode)
-                            : ctx->wall_ms + lead_ms;
+                            ? ready_ms_scheduled(ctx, location, from_ms, lead_ms, mode)
+                            : from_ms + lead_ms;
     return ready_rounded(ctx->wall_ms, ready_ms);
 }
 
+/* What is drawn from the pool, if its units have come or come then; 0: they are there. */
 static inline uint64_t ready_ms_of(const struct ctx *ctx, uint64_t key, uint32_t unit,
-                                   enum mode mode)
+                                   enum mode mode, uint64_t eta_ms)
 {
-    return ready_ms_at(ctx, key_location(key), lead_time_of(ctx, key, unit), mode);
+    uint64_t from_ms = eta_ms > ctx->wall_ms ? eta_ms : ctx->wall_ms;
+    return ready_ms_at(ctx, key_location(key), from_ms, lead_time_of(ctx, key, unit), mode);
 }
 
 #endif

@@ -38,9 +38,9 @@ struct heap_order {
 static bool before(struct heap_order order, const struct candidate *a, const struct candidate *b)
 {
     if (order.by != BY_PLACE) {
-        if (order.by == BY_OWN_THEN_MOST && is_own(a) != is_own(b))
-            return is_own(a);
-        if (a->available != b->available)
+        if (order.by == BY_OWN_THEN_MOST && source_of(a) != source_of(b))
+            return source_of(a) < source_of(b);
+        if (a->available != b->available && (order.by == BY_MOST || !is_expected(a)))
             return a->available > b->available;
     }
     return comes_before(order.demand, a, b);
@@ -77,14 +77,15 @@ static const struct candidate *pop(struct candidate *heap, uint32_t count, struc
 }
 
 /* A candidate that has all that is wanted and, like the best, is the channel's own or shared; NULL:
- * none. */
+ * none. Of what is expected, the earliest comes first. */
 static const struct candidate *find_whole(const struct order_plan *s, const struct candidate *heap,
                                           uint32_t count, int64_t wanted)
 {
     const struct candidate *best = NULL;
-    for (uint32_t i = 0; heap[0].available >= wanted && i < count; i++) {
+    bool any = heap[0].available >= wanted && !is_expected(&heap[0]);
+    for (uint32_t i = 0; any && i < count; i++) {
         const struct candidate *c = &heap[i];
-        if (c->available < wanted || is_own(c) != is_own(&heap[0]))
+        if (c->available < wanted || source_of(c) != source_of(&heap[0]))
             continue;
         bool used = is_used(s, place_of(c)), best_used = best && is_used(s, place_of(best));
         if (!best || (used != best_used ? used : c->rank < best->rank))
@@ -97,8 +98,9 @@ static bool add_draw(struct order_plan *s, uint32_t line, const struct candidate
 {
     if (s->draw_count == DRAWS_MAX)
         return false;
-    s->draws[s->draw_count++] =
-        (struct planned_draw){ .pool = from->unit, .line = line, .qty = qty, .key = from->key };
+    s->draws[s->draw_count++] = (struct planned_draw){
+        .pool = from->unit, .line = line, .qty = qty, .key = from->key, .eta_ms = from->eta_ms
+    };
     return true;
 }
 
@@ -173,8 +175,8 @@ static void gather_wanted(struct order_plan *s)
             s->wanted[s->first[i]] += order->lines[i].qty;
 }
 
-/* Counts the locations that can fill the item, and have as much of the channel's own as any order
- * would take first. */
+/* Counts the locations that can fill the item with what is on hand, and have as much of the
+ * channel's own as any order would take first. */
 static void count_places(const struct candidates *found, struct parcel *parcel, int64_t wanted)
 {
     int64_t own = 0;
@@ -182,6 +184,8 @@ static void count_places(const struct candidates *found, struct parcel *parcel, 
         parcel->own[place_of(&found->at[i])] = parcel->all[place_of(&found->at[i])] = 0;
     for (uint32_t i = 0; i < found->count; i++) {
         const struct candidate *c = &found->at[i];
+        if (is_expected(c))
+            continue;
         parcel->all[place_of(c)] += c->available;
         if (!is_own(c))
             continue;

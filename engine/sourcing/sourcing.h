@@ -4,7 +4,8 @@
  * moment ago.
  *
  * The channel's own allotments come first, wherever they are. Within them, and within the shared
- * pools, the channel's rule decides:
+ * pools, the channel's rule decides. Expected units come last, if the channel sells them: those
+ * that come earliest first, and the rule decides among those that come at the same time.
  *
  *   priority  in the channel's order of locations
  *   nearest   from what is nearest to where the order is; like priority if it does not say where
@@ -27,6 +28,7 @@ struct planned_draw {
     uint32_t line;
     int64_t qty;
     uint64_t key;      /* the pool's; set in what was planned */
+    uint64_t eta_ms;   /* of expected units: wall clock; else 0 */
     uint64_t ready_ms; /* wall clock; the caller sets it */
 };
 

@@ -353,7 +353,7 @@ struct location location_new(struct text code)
 
 struct channel channel_new(struct text code)
 {
-    struct channel c = { .sourcing = SOURCE_PRIORITY };
+    struct channel c = { .sourcing = SOURCE_PRIORITY, .horizon_s = -1 };
     code_text_set(&c.code, code);
     code_text_set(&c.kind, text_of("web"));
     return c;

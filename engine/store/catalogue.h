@@ -53,6 +53,8 @@ struct channel {
     uint32_t hold_ttl_ms; /* 0: DEFAULT_HOLD_MS */
     enum sourcing sourcing;
     bool ignore_safety;   /* sells the safety stock too */
+    bool incoming;        /* promises supply that is on its way, too */
+    int64_t horizon_s;    /* such supply only if its ETA is within this time from now; -1: any */
     uint16_t place_count; /* 0: sells from every active location */
     struct code_text
         *places;    /* `locations` on the wire: codes of locations, or names of groups; owned */
@@ -114,11 +116,12 @@ struct location_setting {
 struct channel_setting {
     struct text code;
     bool has_kind, has_name, has_places, has_buffer, has_hold_ttl, has_sourcing;
-    bool has_ignore_safety, ignore_safety;
+    bool has_ignore_safety, has_incoming, has_horizon;
+    bool ignore_safety, incoming;
     struct text kind, name;
     const struct text *places; /* locations or groups of them; none: every active location */
     uint32_t place_count;
-    int64_t buffer, hold_ttl_ms;
+    int64_t buffer, hold_ttl_ms, horizon_s;
     struct text sourcing;
     bool recorded; /* from the journal: its groups may no longer exist */
 };

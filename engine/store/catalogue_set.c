@@ -284,7 +284,8 @@ static bool channel_fits(const struct catalogue *from, const struct channel_sett
                 text_fits(c, s->has_kind, "kind", s->kind, CODE_MAX) &&
                 text_fits(c, s->has_name, "name", s->name, NAME_MAX_BYTES) &&
                 number_fits(c, s->has_buffer, "buffer", s->buffer, 0, QUANTITY_MAX) &&
-                number_fits(c, s->has_hold_ttl, "hold_ttl_ms", s->hold_ttl_ms, 1, TTL_MAX_MS);
+                number_fits(c, s->has_hold_ttl, "hold_ttl_ms", s->hold_ttl_ms, 1, TTL_MAX_MS) &&
+                number_fits(c, s->has_horizon, "horizon_s", s->horizon_s, 0, HORIZON_MAX_S);
     if (!good)
         return false;
     if (s->has_sourcing && !sourcing_named(s->sourcing, &sourcing))
@@ -320,6 +321,10 @@ static bool change_channel(struct channel *to, const struct channel_setting *s)
         sourcing_named(s->sourcing, &to->sourcing);
     if (s->has_ignore_safety)
         to->ignore_safety = s->ignore_safety;
+    if (s->has_incoming)
+        to->incoming = s->incoming;
+    if (s->has_horizon)
+        to->horizon_s = s->horizon_s;
     if (!s->has_places)
         return true;
     assert(s->place_count <= CHANNEL_LOCATIONS_MAX); /* channel_fits */
@@ -336,7 +341,8 @@ static bool channels_equal(const struct channel *a, const struct channel *b)
     return text_equal(code_text(&a->kind), code_text(&b->kind)) &&
            text_equal(name_text(&a->name), name_text(&b->name)) && a->buffer == b->buffer &&
            a->hold_ttl_ms == b->hold_ttl_ms && a->sourcing == b->sourcing &&
-           a->ignore_safety == b->ignore_safety && a->place_count == b->place_count &&
+           a->ignore_safety == b->ignore_safety && a->incoming == b->incoming &&
+           a->horizon_s == b->horizon_s && a->place_count == b->place_count &&
            (a->place_count == 0 ||
             memcmp(a->places, b->places, a->place_count * sizeof *a->places) == 0);
 }

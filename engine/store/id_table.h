@@ -31,9 +31,11 @@ enum entry_kind {
     ENTRY_FREE,    /* stands for nothing, and is not in the index */
     ENTRY_REFUSED, /* fresh, outcome undecided; or a tombstone, which stands for nothing */
     ENTRY_RESERVATION,
-    ENTRY_MOVEMENT, /* a completed receive, adjust, count, return or allot */
-    ENTRY_STEP,     /* a completed fulfil or cancel with an op of its own */
-    ENTRY_DRAWS,    /* more draws of a reservation; has no id */
+    ENTRY_MOVEMENT,    /* a completed receive, adjust, count, return or allot */
+    ENTRY_STEP,        /* a completed fulfil or cancel with an op of its own */
+    ENTRY_DRAWS,       /* more draws of a reservation, or the lines of a supply; has no id */
+    ENTRY_SUPPLY,      /* see engine/store/supply_lines.h */
+    ENTRY_SUPPLY_STEP, /* a completed step of a supply, with an op of its own */
 };
 
 /* States of a reservation, in the order of its life. docs/ARCHITECTURE.md draws them. */
@@ -60,6 +62,14 @@ struct draw {
     uint32_t qty, fulfilled, cancelled;
 };
 
+/* A line of a supply, in units. */
+struct line_entry {
+    uint32_t pool; /* unit: that of expected units; before it is shipped, or if it arrives at once,
+                      the shared one that it comes from */
+    uint32_t qty, shipped, accepted, rejected, lost;
+    uint32_t over; /* of those accepted and rejected: beyond what was shipped */
+};
+
 /* A draw with its own ready time, as promised: later changes of lead times do not affect it. */
 struct timed_draw {
     struct draw draw;
@@ -75,7 +85,21 @@ struct movement_outcome {
     int64_t on_hand, available; /* allot: allotted, and available */
 };
 
-enum { ENTRY_NONE = 0, DRAWS_PER_ENTRY = 7, TIMED_PER_ENTRY = 4, NO_OWNER = 0xff };
+enum {
+    ENTRY_NONE = 0,
+    DRAWS_PER_ENTRY = 7,
+    TIMED_PER_ENTRY = 4,
+    LINES_PER_ENTRY = 4,
+    BYTES_PER_ENTRY = 112,
+    NO_OWNER = 0xff
+};
+
+/* Has each draw of a reservation a ready time? If not, all are ready at once. */
+enum timed {
+    NOT_TIMED,
+    TIMED_SHIP,   /* of a parcel */
+    TIMED_PICKUP, /* of a collection */
+};
 
 /* Links are entry numbers + 1, so that zeroed memory is an empty table. */
 struct id_entry {
@@ -88,14 +112,23 @@ struct id_entry {
         uint64_t lsn_confirmed; /* later: of the change that confirmed it */
         uint64_t ended_ms;      /* final: engine time, see entry_ended_ms */
         int64_t delta;          /* ENTRY_MOVEMENT: of on hand, in total */
+        uint64_t eta_ms;        /* ENTRY_SUPPLY, ENTRY_SUPPLY_STEP: wall clock; 0: not known */
     };
     union {
         uint64_t created_ms; /* ENTRY_RESERVATION: wall clock */
-        uint64_t done_ms;    /* ENTRY_MOVEMENT, ENTRY_STEP: engine time, see entry_ended_ms */
+        uint64_t watched_ms; /* ENTRY_SUPPLY, until it is over: up to when it was announced that it
+                                is late, or near enough to be sold; wall clock */
+        uint64_t done_ms;    /* else: engine time, see entry_ended_ms */
     };
-    uint32_t ttl_ms; /* as first granted; 0: confirmed at once */
+    union {
+        uint32_t ttl_ms; /* as first granted; 0: confirmed at once */
+        struct {
+            uint16_t from;     /* ENTRY_SUPPLY: the place's index + 1; 0: from outside */
+            uint16_t location; /* likewise: where it goes */
+        };
+    };
     uint16_t channel;
-    uint16_t draw_count;
+    uint16_t draw_count; /* or lines */
     char id[ID_MAX];
     union {
         struct draw draw;                 /* draw_count == 1 and not timed */
@@ -115,7 +148,10 @@ struct id_entry {
     uint32_t inbox_next; /* inbox link: the sending thread, then the owner - see Q1 */
     uint8_t owner;       /* context in whose wheel it is linked, or NO_OWNER - see E1 */
     bool in_inbox;       /* the entry is in its owner's inbox - see E1 */
-    uint8_t timed; /* ENTRY_RESERVATION: each draw has a ready time; else all are ready at once */
+    union {
+        uint8_t timed;   /* ENTRY_RESERVATION: enum timed */
+        uint8_t ref_len; /* ENTRY_SUPPLY: bytes of its ref, behind the lines */
+    };
 };
 
 _Static_assert(sizeof(struct id_entry) == 128, "an entry is two cache lines");
@@ -128,6 +164,8 @@ struct draws_entry {
     union {
         struct draw draws[DRAWS_PER_ENTRY];
         struct timed_draw timed[TIMED_PER_ENTRY];
+        struct line_entry lines[LINES_PER_ENTRY]; /* of a supply */
+        char bytes[BYTES_PER_ENTRY];              /* of its ref */
     };
 };
 
@@ -153,6 +191,12 @@ static inline uint32_t draw_blocks(uint32_t count, bool timed)
     if (count == 1 && !timed)
         return 0;
     return (count + draws_in_block(timed) - 1) / draws_in_block(timed);
+}
+
+/* How many ENTRY_DRAWS a supply's lines take. */
+static inline uint32_t line_blocks(uint32_t count)
+{
+    return (count + LINES_PER_ENTRY - 1) / LINES_PER_ENTRY;
 }
 
 /* ---- the state word: last step 8 | id length 8 | kind 8 | state 8 | busy 8 ---- */
@@ -210,6 +254,15 @@ static inline void entry_put(struct id_entry *entry, uint64_t word)
 static inline bool entry_is_owned(const struct id_entry *entry)
 {
     return atomic_load_explicit(&entry->state, memory_order_relaxed) & STATE_BUSY; /* @is-owned */
+}
+
+/* The first ENTRY_DRAWS that belongs to the entry: number + 1; 0: none. The caller owns it. */
+static inline uint32_t entry_blocks(const struct id_entry *entry, uint64_t word)
+{
+    bool supply = word_kind(word) == ENTRY_SUPPLY || word_kind(word) == ENTRY_SUPPLY_STEP;
+    bool draws =
+        word_kind(word) == ENTRY_RESERVATION && draw_blocks(entry->draw_count, entry->timed) > 0;
+    return supply || draws ? entry->more : 0;
 }
 
 /* When what the entry stands for ended. The caller owns it, or its queue. */

@@ -43,13 +43,16 @@ int items_init(struct items *items, uint32_t max_items, uint32_t max_pools, uint
     items->details = memory_reserve((size_t)max_items * sizeof(void *));
     items->versions = memory_reserve((size_t)max_items * sizeof(uint64_t));
     items->stockings = memory_reserve(units * sizeof(uint64_t));
+    items->incoming_of = memory_reserve(units * sizeof(uint32_t));
+    items->incoming = memory_reserve(((size_t)max_pools + 1) * sizeof(struct incoming));
     items->max_items = max_items;
     items->max_pools = max_pools;
     items->unit_count = (uint32_t)units;
     items->slot_mask = slots - 1;
     items->hash_seed = hash_seed;
     atomic_store(&items->unit_tail, (uint32_t)item_units);
-    return items->units && items->slots && items->details && items->versions && items->stockings
+    return items->units && items->slots && items->details && items->versions && items->stockings &&
+                   items->incoming_of && items->incoming
                ? 0
                : -ENOMEM;
 }
@@ -61,6 +64,8 @@ void items_destroy(struct items *items)
     memory_release((void *)items->details, (size_t)items->max_items * sizeof(void *));
     memory_release((void *)items->versions, (size_t)items->max_items * sizeof(uint64_t));
     memory_release((void *)items->stockings, (size_t)items->unit_count * sizeof(uint64_t));
+    memory_release((void *)items->incoming_of, (size_t)items->unit_count * sizeof(uint32_t));
+    memory_release(items->incoming, ((size_t)items->max_pools + 1) * sizeof(struct incoming));
 }
 
 uint64_t sku_hash(const struct items *items, struct text sku)
@@ -434,6 +439,17 @@ void item_stocking_set(struct items *items, uint32_t index, uint64_t word)
     gives_end(item);
 }
 
+/* Until then others find that it expects nothing yet. */
+void number_incoming(struct items *items, const struct pool *pool)
+{
+    uint32_t number =
+        atomic_fetch_add_explicit(&items->incoming_count, 1, memory_order_relaxed) + 1;
+    assert(number <= items->max_pools); /* each pool has room of its own */
+    item_set(item_at(items, key_item(pool_read_key(pool))), ITEM_SUPPLY);
+    atomic_store_explicit(&items->incoming_of[pool_unit(items, pool)], number,
+                          memory_order_release);
+}
+
 struct pool *pool_make_in_room(struct items *items, uint32_t item, uint16_t location,
                                uint16_t owner)
 {
@@ -444,6 +460,8 @@ struct pool *pool_make_in_room(struct items *items, uint32_t item, uint16_t loca
         if (pool && atomic_compare_exchange_strong_explicit(
                         &pool->key, &none, key, memory_order_acq_rel, memory_order_acquire)) {
             stocking_inherit(items, pool); /* @inherit-stocking */
+            if (owner_kind(owner) == POOL_EXPECTED)
+                number_incoming(items, pool);
             return pool;
         }
         if (!pool || none == key) { /* no memory, or the pool exists already */

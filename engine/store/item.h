@@ -14,6 +14,7 @@
 #define STOCKD_ENGINE_STORE_ITEM_H
 
 #include "engine/base/text.h"
+#include "engine/store/incoming.h"
 #include "engine/store/pool.h"
 #include "engine/store/stocking.h"
 
@@ -22,14 +23,16 @@ enum { ITEM_POOLS = 3, ITEM_NONE = -1, ITEM_BUSY = -2, ITEM_FULL = -3 };
 enum item_flag {
     ITEM_STOCKING = 1, /* it has a safety of its own, or a stocking at some place */
     ITEM_MOVED = 2,    /* units of it have come or gone */
+    ITEM_SUPPLY = 4,   /* it has had a pool of expected units */
+    ITEM_SHORT = 8,    /* fewer units of a supply have come than were promised, once */
 };
 
 struct item {
     char sku[SKU_MAX]; /* written before the item is shown; const from then on */
     uint8_t sku_len;
-    _Atomic uint8_t flags; /* enum item_flag; any context, relaxed: they are only ever set. But see
+    _Atomic uint8_t flags;  /* enum item_flag; any context, relaxed: they are only ever set. But see
                               inherit_stocking in item.c */
-    uint8_t zero[2];
+    _Atomic uint16_t moves; /* see moves_begin; any context */
     _Atomic uint32_t more;  /* unit of the first further block, 0 for none; set once by CAS */
     _Atomic uint32_t begun; /* gives that began, see gives_begin; any context */
     _Atomic uint32_t ended; /* gives that are visible; any context */
@@ -60,9 +63,13 @@ struct items {
     uint64_t hash_seed;
     _Atomic(struct item_details *) *details; /* per item, NULL until item_set; written by a
                                                 catalogue writer */
-    _Atomic uint64_t *stockings; /* per unit: of a pool, its place's; of an item's first unit, the
+    _Atomic uint64_t *stockings;   /* per unit: of a pool, its place's; of an item's first unit, the
                                     item's own, see stocking.h */
-    _Atomic uint64_t *versions;  /* per item, see engine/ledger/change_index.h; any context */
+    _Atomic uint32_t *incoming_of; /* per unit: of a pool of expected units, its number in
+                                      `incoming`, 0 until it has one; its maker writes, release */
+    struct incoming *incoming;     /* the first stands for pools that expect nothing */
+    _Atomic uint32_t incoming_count; /* numbers given out; any context */
+    _Atomic uint64_t *versions;      /* per item, see engine/ledger/change_index.h; any context */
     _Alignas(64) _Atomic uint32_t count; /* indexes given out; any context */
     _Atomic uint32_t pool_count;         /* pools in use; any context */
     _Atomic uint32_t unit_tail;          /* units given out; any context */
@@ -110,6 +117,28 @@ static inline uint64_t item_stocking(const struct items *items, uint32_t index)
 {
     return stocking_at(items, index * (uint32_t)ITEM_UNITS);
 }
+
+/* Of a pool of expected units. One that is being made expects nothing yet. */
+static inline struct incoming *incoming_at(const struct items *items, uint32_t unit)
+{
+    return items->incoming + atomic_load_explicit(&items->incoming_of[unit], memory_order_acquire);
+}
+
+/* NULL for a pool of another kind. */
+static inline struct incoming *incoming_find(const struct items *items, uint32_t unit)
+{
+    uint64_t key = pool_read_key(pool_at(items, unit));
+    return owner_kind(key_owner(key)) == POOL_EXPECTED ? incoming_at(items, unit) : NULL;
+}
+
+/* Has anything ever been expected? */
+static inline bool incoming_any(const struct items *items)
+{
+    return atomic_load_explicit(&items->incoming_count, memory_order_relaxed) > 0;
+}
+
+/* Gives a pool of expected units its number. Its maker is alone with this, or a loader. */
+void number_incoming(struct items *items, const struct pool *pool);
 
 /* Index, or ITEM_NONE, or ITEM_BUSY. */
 int64_t items_find(const struct items *items, struct text sku, uint64_t hash);
@@ -181,6 +210,18 @@ static inline uint32_t pool_unit(const struct items *items, const struct pool *p
 
 /* NULL if the pool does not exist. */
 struct pool *pool_find(const struct items *items, uint32_t item, uint16_t location, uint16_t owner);
+/* The pool that recent changes of the pool's location are told of: its own, but of expected units
+ * the shared pool there, since what has come counts there. */
+static inline uint32_t unit_at_place(const struct items *items, uint32_t unit)
+{
+    uint64_t key = pool_read_key(pool_at(items, unit));
+    if (owner_kind(key_owner(key)) != POOL_EXPECTED)
+        return unit;
+    const struct pool *shared =
+        pool_find(items, key_item(key), key_location(key), owner_of(POOL_SHARED, 0));
+    return shared ? pool_unit(items, shared) : unit; /* it was made with the supply */
+}
+
 /* Reserves room for one pool, so that nothing can fail once the caller begins to create things;
  * false if the pool table is full. The caller then uses the room or gives it back. */
 bool pool_room_take(struct items *items);
@@ -224,6 +265,41 @@ static inline void gives_begin(struct item *item)
 static inline void gives_end(struct item *item)
 {
     atomic_fetch_add_explicit(&item->ended, 1, memory_order_seq_cst);
+}
+
+/*
+ * Units that move between pools of an item are in neither for a moment: a sum must not say so.
+ * `moves` has how many such moves are under way, and above that how many have ended, modulo what
+ * there is room for. A move is a give, too.
+ */
+enum { MOVE_ENDED = 256, MOVES_PER_CONTEXT = 4 };
+
+_Static_assert(MOVES_PER_CONTEXT *CONTEXTS_MAX < MOVE_ENDED,
+               "an operation brackets an item for itself, and for each pool that it takes from");
+
+static inline void moves_begin(struct item *item)
+{
+    gives_begin(item);
+    atomic_fetch_add_explicit(&item->moves, 1, memory_order_seq_cst);
+}
+
+static inline void moves_end(struct item *item)
+{
+    atomic_fetch_add_explicit(&item->moves, MOVE_ENDED - 1, memory_order_seq_cst);
+    gives_end(item);
+}
+
+/* Before a walk: false if a move is under way. */
+static inline bool moves_none(const struct item *item, uint16_t *stamp)
+{
+    *stamp = atomic_load_explicit(&item->moves, memory_order_seq_cst);
+    return *stamp % MOVE_ENDED == 0;
+}
+
+/* After the walk: true if no move has begun since, nor ended. */
+static inline bool moves_unchanged(const struct item *item, uint16_t stamp)
+{
+    return atomic_load_explicit(&item->moves, memory_order_seq_cst) == stamp;
 }
 
 /* Before a walk: false if a give is under way. */

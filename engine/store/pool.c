@@ -10,19 +10,18 @@ const char *pool_kind_name(enum pool_kind kind)
     return kind < POOL_KIND_COUNT ? names[kind] : NULL;
 }
 
-/* counted: what must be on hand, or NOT_COUNTED. most: on hand may not grow above it. A reserve is
- * bounded by what is on hand at that time. */
+/* most: on hand may not grow above it. A reserve is bounded by what is on hand at that time. */
 static inline enum pool_outcome apply(struct pool *pool, struct pool_change change,
-                                      int64_t needs_available, int64_t counted, int64_t most,
-                                      uint64_t *after)
+                                      struct pool_terms terms, int64_t most, uint64_t *after)
 {
+    int64_t counted = terms.counted;
     uint64_t word = pool_read(pool);
     for (;;) {
         int64_t on_hand = word_on_hand(word) + change.on_hand;
         int64_t reserved = word_reserved(word) + change.reserved;
         int undecided = (int)word_undecided(word) + change.tentative;
         *after = word;
-        if (word_available(word) < needs_available || on_hand < 0)
+        if (word_available(word) < terms.needs_available || on_hand < terms.floor)
             return POOL_SHORT;
         if (counted != NOT_COUNTED && (word_on_hand(word) != counted || word_undecided(word) != 0))
             return POOL_SHORT;
@@ -43,18 +42,21 @@ static inline enum pool_outcome apply(struct pool *pool, struct pool_change chan
 enum pool_outcome pool_apply(struct pool *pool, struct pool_change change, int64_t needs_available,
                              uint64_t *after)
 {
-    return apply(pool, change, needs_available, NOT_COUNTED, QUANTITY_MAX, after);
+    struct pool_terms terms = { .needs_available = needs_available, .counted = NOT_COUNTED };
+    return apply(pool, change, terms, QUANTITY_MAX, after);
 }
 
-enum pool_outcome pool_apply_counted(struct pool *pool, struct pool_change change,
-                                     int64_t needs_available, int64_t counted, uint64_t *after)
+enum pool_outcome pool_apply_on(struct pool *pool, struct pool_change change,
+                                struct pool_terms terms, uint64_t *after)
 {
-    return apply(pool, change, needs_available, counted, QUANTITY_MAX, after);
+    assert(terms.floor >= 0);
+    return apply(pool, change, terms, QUANTITY_MAX, after);
 }
 
 enum pool_outcome pool_reapply(struct pool *pool, struct pool_change change, uint64_t *after)
 {
-    return apply(pool, change, INT64_MIN, NOT_COUNTED, WORD_ON_HAND_MOST, after);
+    struct pool_terms any = { .needs_available = INT64_MIN, .counted = NOT_COUNTED };
+    return apply(pool, change, any, WORD_ON_HAND_MOST, after);
 }
 
 uint64_t pool_give(struct pool *pool, struct pool_change change)

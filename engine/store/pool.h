@@ -51,10 +51,18 @@ static inline uint16_t owner_channel(uint16_t owner)
 /* "shared", "allotted", "expected", "damaged"; static. NULL: no such kind. */
 const char *pool_kind_name(enum pool_kind kind);
 
-/* I7: may an order of that channel draw from this pool? */
+/* Does that kind of pool exist, and the channel of one that is allotted? */
+static inline bool owner_can_be(uint16_t owner, uint16_t channels)
+{
+    return owner_kind(owner) < POOL_KIND_COUNT &&
+           (owner_kind(owner) == POOL_EXPECTED || owner_channel(owner) < channels);
+}
+
+/* I7: may an order of that channel draw from this pool? From expected units it may if the channel
+ * sells them, which is a setting. */
 static inline bool owner_sells_to(uint16_t owner, uint16_t channel)
 {
-    return owner_kind(owner) == POOL_SHARED ||
+    return owner_kind(owner) == POOL_SHARED || owner_kind(owner) == POOL_EXPECTED ||
            (owner_kind(owner) == POOL_ALLOTTED && owner_channel(owner) == channel);
 }
 
@@ -62,6 +70,21 @@ static inline bool owner_sells_to(uint16_t owner, uint16_t channel)
 static inline bool owner_sellable(uint16_t owner)
 {
     return owner_kind(owner) == POOL_SHARED || owner_kind(owner) == POOL_ALLOTTED;
+}
+
+/* An item may have several supplies under way to one place: each has a slot there, and a pool. */
+enum { EXPECTED_SLOTS = 1 << OWNER_KIND_SHIFT };
+
+static inline uint16_t owner_expected(uint16_t slot)
+{
+    assert(slot < EXPECTED_SLOTS);
+    return (uint16_t)((unsigned)POOL_EXPECTED << OWNER_KIND_SHIFT | slot);
+}
+
+static inline uint16_t expected_slot(uint16_t owner)
+{
+    assert(owner_kind(owner) == POOL_EXPECTED);
+    return owner & (EXPECTED_SLOTS - 1);
 }
 
 struct pool {
@@ -165,11 +188,16 @@ static inline uint64_t pool_read(const struct pool *pool)
 enum pool_outcome pool_apply(struct pool *pool, struct pool_change change, int64_t needs_available,
                              uint64_t *after);
 
-/* The same, but if `counted` is given, also requires that exactly that many are on hand and no take
- * is undecided: the counted quantity still holds. POOL_SHORT: it does not, or too little is
- * available. */
-enum pool_outcome pool_apply_counted(struct pool *pool, struct pool_change change,
-                                     int64_t needs_available, int64_t counted, uint64_t *after);
+/* What a change requires of the pool. */
+struct pool_terms {
+    int64_t needs_available;
+    int64_t counted; /* if given: exactly that many are on hand, and no take is undecided */
+    int64_t floor;   /* what must stay on hand */
+};
+
+/* The same, on all of these terms. POOL_SHORT: one is not met. */
+enum pool_outcome pool_apply_on(struct pool *pool, struct pool_change change,
+                                struct pool_terms terms, uint64_t *after);
 
 /* Applies a change that was possible when first made, whatever came in between: the journal says
  * so, or it undoes a take. Both on hand and reserved may exceed the maximum quantity. */

@@ -221,6 +221,11 @@ static void append(struct id_table *ids, struct id_cursor *cursor, struct id_ent
     count_by(&own->remembered, 1);
 }
 
+void slots_added(struct id_table *ids, const struct id_cursor *cursor)
+{
+    count_by(&ids_of(ids, cursor)->added, 1);
+}
+
 void slots_end(struct id_table *ids, struct id_cursor *cursor, struct id_entry *entry,
                uint64_t word)
 {
@@ -235,8 +240,8 @@ void slots_end(struct id_table *ids, struct id_cursor *cursor, struct id_entry *
     append(ids, cursor, entry);
     if (word_kind(word) == ENTRY_RESERVATION)
         count_by(&ids_of(ids, cursor)->live, (uint64_t)-1);
-    else
-        count_by(&ids_of(ids, cursor)->added, 1);
+    else if (word_kind(word) != ENTRY_SUPPLY)
+        slots_added(ids, cursor);
 }
 
 void slots_begin(struct id_table *ids, const struct id_cursor *cursor)
@@ -320,8 +325,7 @@ static struct id_entry *forget(struct id_table *ids, struct id_cursor *cursor,
         return NULL;
     }
     slots_unend(ids, cursor, entry);
-    if (word_kind(word) == ENTRY_RESERVATION && draw_blocks(entry->draw_count, entry->timed) > 0)
-        slots_free_draws(ids, cursor, entry->more);
+    slots_free_draws(ids, cursor, entry_blocks(entry, word));
     return blank(entry);
 }
 

@@ -51,6 +51,9 @@ void slots_resume(struct id_table *ids, struct id_cursor *cursor, uint32_t numbe
 /* Counts a reservation that begins, for the metrics. */
 void slots_begin(struct id_table *ids, const struct id_cursor *cursor);
 
+/* Counts an id that is used, for its rate: of a supply, before it ends. */
+void slots_added(struct id_table *ids, const struct id_cursor *cursor);
+
 /* What the entry stands for has ended: records when, and queues the entry. The caller owns it, it
  * is in no wheel, and `word` is the final word that the caller is about to show. */
 void slots_end(struct id_table *ids, struct id_cursor *cursor, struct id_entry *entry,

@@ -47,8 +47,10 @@ static void merge_into(struct posting *sum, const struct posting *p)
 {
     assert(sum->counted == p->counted);
     assert((sum->needs == NEEDS_NONE) == (p->needs == NEEDS_NONE));
+    assert(sum->stays == p->stays);
     sum->on_hand += p->on_hand;
     sum->reserved += p->reserved;
+    sum->floor = sum->floor > p->floor ? sum->floor : p->floor; /* one of them was read later */
     if (p->needs == NEEDS_NONE)
         return;
     int32_t keeps = sum->keeps > p->keeps ? sum->keeps : p->keeps; /* a setting came in between */
@@ -91,12 +93,27 @@ enum pool_outcome txn_apply(struct ctx *ctx, struct posting *p, bool tentative)
         return pool_apply(pool, change, p->needs, &p->after);
     struct item *item = item_of(items, p->pool);
     int64_t counted = p->counted; /* @counted */
+    struct pool_terms terms = { p->needs, counted, p->floor };
     gives_begin(item);
-    enum pool_outcome outcome = pool_apply_counted(pool, change, p->needs, counted, &p->after);
-    if (outcome == POOL_CHANGED && change.on_hand != 0 && !ctx->postings->stays)
-        recent_add(&ctx->recent, ctx->wall_ms, p->pool, change.on_hand);
+    enum pool_outcome outcome = pool_apply_on(pool, change, terms, &p->after);
+    if (outcome == POOL_CHANGED && change.on_hand != 0 && !p->stays)
+        recent_add(&ctx->recent, ctx->wall_ms, unit_at_place(items, p->pool), change.on_hand);
     gives_end(item);
     return outcome;
+}
+
+void txn_give_more(struct ctx *ctx, struct posting *p)
+{
+    struct items *items = &ctx->ledger->items;
+    struct item *item = item_of(items, p->pool);
+    struct pool_change change = { .on_hand = p->on_hand, .reserved = p->reserved };
+    assert(!posting_takes(p));
+    ctx->work += DRAW_WORK;
+    gives_begin(item);
+    p->after = pool_give(pool_at(items, p->pool), change);
+    if (change.on_hand != 0 && !p->stays)
+        recent_add(&ctx->recent, ctx->wall_ms, unit_at_place(items, p->pool), change.on_hand);
+    gives_end(item);
 }
 
 /* ---- takes ---- */
@@ -133,8 +150,8 @@ void txn_undo(struct ctx *ctx, uint32_t count)
         gives_begin(item);
         struct pool_change back = { -p->on_hand, -p->reserved, -1 }; /* @undo */
         pool_give(pool_at(items, p->pool), back);
-        if (p->on_hand != 0 && !ctx->postings->stays)
-            recent_add(&ctx->recent, ctx->wall_ms, p->pool, -p->on_hand);
+        if (p->on_hand != 0 && !p->stays)
+            recent_add(&ctx->recent, ctx->wall_ms, unit_at_place(items, p->pool), -p->on_hand);
         gives_end(item);
     }
     ctx->work += (uint64_t)DRAW_WORK * count;

@@ -36,7 +36,7 @@ struct item;
 struct ctx;
 struct txn;
 
-/* The change of one pool, and its condition. In 32 bits each, because sorting copies them: all that
+/* The change of one pool, and its terms. In 32 bits each, because sorting copies them: all that
  * an operation posts to a pool is there or has room, so even merged they stay below 2^31. */
 struct posting {
     uint32_t pool;   /* its number, see struct items; POOL_UNMADE: `taken` creates the pool and
@@ -45,7 +45,10 @@ struct posting {
     int32_t on_hand, reserved; /* change of each, in units */
     int32_t needs;             /* units that must be available, or NEEDS_NONE */
     int32_t keeps;             /* of these, units that stay: merged postings keep them once */
-    uint64_t after;            /* the pool's word as written, or as it failed the condition */
+    int32_t floor;             /* what must stay on hand: units that have not come yet */
+    bool stays;     /* the units do not come to the location, nor leave it: no recent change */
+    bool fits;      /* of a give: it was made sure that the pool has room */
+    uint64_t after; /* the pool's word as written, or as it failed the condition */
 };
 
 _Static_assert(2 * QUANTITY_MAX + WORD_ON_HAND_MOST <= INT32_MAX, "needs fit");
@@ -53,12 +56,14 @@ _Static_assert(2 * QUANTITY_MAX + WORD_ON_HAND_MOST <= INT32_MAX, "needs fit");
 #define NEEDS_NONE INT32_MIN
 #define POOL_UNMADE UINT32_MAX
 
-enum { POSTINGS_MAX = DRAWS_MAX + 1 };
+/* A reserve takes from so many pools; and an arrival may change three for each of its lines. */
+enum { POSTINGS_MAX = 3 * LINES_MAX };
+
+_Static_assert((int)POSTINGS_MAX > (int)DRAWS_MAX, "all of an order's draws fit");
 
 struct postings {
     uint32_t count;
     uint32_t takes; /* of them; the first ones once postings_order has run */
-    bool stays;     /* the units stay at their location, so this is no recent change (recent.h) */
     struct posting at[POSTINGS_MAX];
 };
 
@@ -123,6 +128,8 @@ void postings_order(struct postings *postings);
 /* Changes one pool. A change that may make units available, or moves them, is bracketed for threads
  * that sum over the item's pools. */
 enum pool_outcome txn_apply(struct ctx *ctx, struct posting *p, bool tentative);
+/* Gives what must be given, after the first give: it may fill the pool beyond the maximum. */
+void txn_give_more(struct ctx *ctx, struct posting *p);
 /* Gives back the first `count` takes, which are undecided, and records that. */
 void txn_undo(struct ctx *ctx, uint32_t count);
 /* Units that move between pools are in neither meanwhile, so no sum over their items counts until

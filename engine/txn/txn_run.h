@@ -39,7 +39,8 @@ TXN_TEMPLATE bool txn_take(struct ctx *ctx, bool tentative, bool *undecided)
 }
 
 /* Rule G. False: the pool is now full, or no longer has the counted units. Only the first give may
- * be refused, because what has been given may have been taken since. */
+ * be refused, because what has been given may have been taken since: so the others may fill their
+ * pools beyond the maximum, for which a word has room. */
 TXN_TEMPLATE bool txn_give(struct ctx *ctx)
 {
     struct postings *all = ctx->postings;
@@ -47,11 +48,10 @@ TXN_TEMPLATE bool txn_give(struct ctx *ctx)
         struct posting *p = &all->at[i];
         if (p->on_hand == 0 && p->reserved == 0)
             continue; /* a count without a difference */
-        if (txn_apply(ctx, p, false) == POOL_CHANGED)
-            continue;
-        assert(p->on_hand > 0);
-        assert(i == all->takes);
-        return false;
+        if (i > all->takes || p->fits)
+            txn_give_more(ctx, p);
+        else if (txn_apply(ctx, p, false) != POOL_CHANGED)
+            return false;
     }
     return true;
 }
@@ -109,14 +109,14 @@ TXN_TEMPLATE enum code txn_do(struct ctx *ctx, struct txn *t, const struct txn_k
     bool moving = kind->takes && kind->gives && takes > 0 && postings->count > takes;
     bool tentative = takes > 1 || moving || (t->may_undo && takes > 0);
     if (moving) /* @before-takes */
-        txn_bracket(ctx, gives_begin);
+        txn_bracket(ctx, moves_begin);
     bool taken = takes == 0 || txn_take(ctx, tentative, &undecided); /* @takes */
     enum code code = taken ? txn_claim_and_give(ctx, t, kind, &position) : CODE_DEFERRED;
     assert(!taken || !code || takes == 0 || tentative); /* T: only tentative takes are undone */
     if (taken && code && takes > 0)
         txn_undo(ctx, takes);
     if (moving)
-        txn_bracket(ctx, gives_end);
+        txn_bracket(ctx, moves_end);
     *again = !taken && !undecided; /* @taken */
     if (code)
         return code;
@@ -144,7 +144,6 @@ TXN_TEMPLATE enum code txn_run(struct ctx *ctx, struct txn *t, const struct txn_
         if (!code && !t->done)
             code = txn_do(ctx, t, kind, &again);
         postings->count = postings->takes = 0;
-        postings->stays = false;
         again = again && ctx->work - begun < PLANNING_WORK;
     }
     if ((code || t->done) && t->reservation)

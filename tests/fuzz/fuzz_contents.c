@@ -17,6 +17,7 @@
 
 #include "engine/history/history.h"
 #include "engine/ledger/ledger.h"
+#include "engine/ledger/supply.h"
 #include "engine/replay/contents.h"
 #include "tests/support/ledger_rig.h"
 
@@ -31,9 +32,27 @@ static uint16_t number_at(const uint8_t *at)
     return (uint16_t)(at[0] | at[1] << 8);
 }
 
+/* Whatever the supplies are: some go on, others are refused. */
+static void bring(struct ctx *ctx)
+{
+    static const char *const ids[] = { "held", "part", "way", "some", "never", "lost", "moved" };
+    struct supply_view view;
+    for (unsigned i = 0; i < sizeof ids / sizeof ids[0]; i++) {
+        struct supply_step all = { .id = text_of(ids[i]), .all = true };
+        struct supply_step later = {
+            .id = text_of(ids[i]), .all = true, .has_eta = true, .eta_ms = 2000000
+        };
+        ledger_supply(ctx, text_of(ids[i]), &view);
+        ledger_reschedule(ctx, &later, &view);
+        ledger_ship(ctx, &all, &view);
+        ledger_arrive(ctx, &all, &view);
+        ledger_withdraw(ctx, &all, &view);
+    }
+}
+
 static void work(struct ledger_rig *rig)
 {
-    static const char *const ids[] = { "r0", "r1", "m0", "s0" };
+    static const char *const ids[] = { "r0", "r1", "m0", "s0", "o-some", "o-over", "o-moved" };
     struct ctx *ctx = ledger_ctx(rig->ledger, 0);
     struct reservation_view view;
     struct stock_look look;
@@ -43,8 +62,12 @@ static void work(struct ledger_rig *rig)
     ledger_recovered(rig->ledger, 1000000);
     ledger_begin(ctx, 1000000, 1000000);
     ledger_expire(ctx, 1000);
-    for (unsigned i = 0; i < 4; i++)
-        ledger_reservation(ctx, text_of(ids[i]), &view);
+    bring(ctx);
+    for (unsigned i = 0; i < sizeof ids / sizeof ids[0]; i++) {
+        struct step all = { .id = text_of(ids[i]) };
+        ledger_reservation(ctx, all.id, &view);
+        ledger_fulfil(ctx, &all, &view);
+    }
     while (ledger_next_item(ctx, &cursor, &sku, &look))
         assert(!text_given(sku) || ledger_stock_next(ctx, &look, &pools) > 0);
     ledger_end(ctx);

@@ -180,6 +180,23 @@ WRONG = {
         [("replace", "inherit-stocking", "")],
         "race/stocking",
     ),
+    "draws_lost_at_arrival": (
+        "what comes of a supply goes to everyone, though it was promised",
+        [("replace", "kept",
+          "a->free = lacking > 0 ? 0 : word_on_hand(word) - expected + a->come;"
+          "later -= word_reserved(word);")],
+        "race/supply",
+    ),
+    "in_neither_place": (
+        "a transfer takes here, and a moment later gives there",
+        [("before", "before-takes", "moving = false; tentative = takes > 1;"), BEFORE_GIVE],
+        "race/supply",
+    ),
+    "late_promised": (
+        "supply that is late is sold",
+        [("replace", "late", "return eta_ms > 0 &&")],
+        "race/supply",
+    ),
     "lost_update": (
         "a pool's word is stored, not swapped",
         [("before", "swap", "linger(); atomic_store(&pool->word, next); swapped = true;")],

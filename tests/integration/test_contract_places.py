@@ -152,6 +152,42 @@ class Places(Case):
         self.assertEqual([self.available(sku, code) for code in (shop, till)], [0, 1])
         self.refused("bad_request", "channel_set", till, {"ignore_safety": 1}, names="ignore_safety")
 
+    def test_a_channel_may_promise_supply(self):
+        code, defaults = unique("web"), {"promise": "on_hand", "horizon_s": None}
+
+        def promises():
+            channel = self.listed("channels", code)
+            return {key: channel[key] for key in defaults}
+
+        self.call("channel_set", code)
+        self.assertEqual(promises(), defaults)
+        lsn = self.call("channel_set", code, {"promise": "incoming"})["lsn"]
+        self.assertEqual(promises(), {**defaults, "promise": "incoming"})
+        self.assertEqual(self.call("channel_set", code, {"promise": "incoming", "horizon_s": None})["lsn"], lsn)
+        for horizon in (0, 3600, 315_360_000):
+            later = self.call("channel_set", code, {"horizon_s": horizon})["lsn"]
+            self.assertGreater(later, lsn)
+            lsn = later
+            self.assertEqual(promises(), {"promise": "incoming", "horizon_s": horizon})
+        self.over_restarts(promises)
+        self.call("channel_set", code, {"name": "x"})
+        self.assertEqual(promises(), {"promise": "incoming", "horizon_s": 315_360_000}, "what is not given stays")
+        self.call("channel_set", code, {"promise": "on_hand"})
+        self.assertEqual(promises(), {"promise": "on_hand", "horizon_s": 315_360_000})
+
+    def test_a_channel_refuses_what_it_cannot_promise(self):
+        code = unique("web")
+        self.call("channel_set", code, {"promise": "incoming", "horizon_s": 60})
+        before = self.listed("channels", code)
+        for option, bad in (
+            ("promise", "soon"), ("promise", "Incoming"), ("promise", ""), ("promise", "x" * 33), ("promise", 1),
+            ("promise", True), ("promise", ["incoming"]), ("horizon_s", -1), ("horizon_s", 315_360_001),
+            ("horizon_s", 1.5), ("horizon_s", "1d"), ("horizon_s", False), ("horizon_s", 1 << 63),
+        ):
+            with self.subTest(option=option, bad=bad):
+                self.refused("bad_request", "channel_set", code, {"buffer": 1, option: bad}, names=option)
+        self.assertEqual(self.listed("channels", code), before)
+
 
 class Stockings(Case):
     def settings(self, **options):

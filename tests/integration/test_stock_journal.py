@@ -20,7 +20,8 @@ class StockJournal(StockdTestCase):
         with cls.server.client() as client:
             client.call("hello", 'the "till"\n')
             client.call("location_set", "store-1", {"kind": "store", "lat": 47.5, "groups": ["a"]})
-            client.call("channel_set", "web", {"locations": ["main", "store-1"], "buffer": 1})
+            client.call("channel_set", "web", {"locations": ["main", "store-1"], "buffer": 1,
+                                               "promise": "incoming", "horizon_s": 3600})
             client.call("item_set", "TEE", {"name": "Tee, rød", "low_stock": 3})
             client.call("receive", "r1", "TEE", "main", 10, {"ref": "po 7"})
             client.call("receive", "r2", "TEE", "store-1", 4)
@@ -78,6 +79,7 @@ class StockJournal(StockdTestCase):
         self.assertEqual(of("client")["name"], 'the "till"\n')
         self.assertEqual(of("item", "name")["name"], "Tee, rød")
         self.assertEqual(of("location")["groups"], ["a"])
+        self.assertEqual([of("channel")[key] for key in ("incoming", "horizon_s")], [True, 3600])
         self.assertEqual(of("channel")["locations"], ["main", "store-1"])
         movement = of("movement")
         self.assertEqual(

@@ -8,6 +8,7 @@
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "engine/ledger/change_index.h"
 #include "engine/ledger/ctx.h"
@@ -66,10 +67,18 @@ static uint32_t number_of(const struct change *change)
     return (uint32_t)strtoul(change->sku.at + 1, NULL, 10);
 }
 
+static uint64_t steady_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
 static void read_batch(void)
 {
     batch_clear(&batch);
     follower.engine_ms = follower.ctx->engine_ms;
+    follower.steady_ms = steady_ms();
     follow_read(&follower, &batch, 1);
     for (uint32_t i = 0; i < batch.count; i++) {
         const struct change *change = &batch.changes[i];
@@ -98,7 +107,7 @@ static void follow(struct racer *racer)
     }
     while (!is_through())
         read_batch();
-    ledger_begin(racer->ctx, follower.engine_ms, follower.engine_ms);
+    ledger_begin(racer->ctx, racer->ctx->engine_ms, racer->ctx->engine_ms);
 }
 
 static void work(struct racer *racer)

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "engine/ledger/change_index.h"
+#include "engine/ledger/ctx.h"
 
 enum { RUN_BYTES = 2048 };
 
@@ -78,6 +79,11 @@ static bool same_marks(const struct ledger *left, const struct ledger *right, ch
     for (uint32_t i = 0; i < change_index_items(left); i++)
         if (item_version(left, i) != item_version(right, i)) {
             snprintf(why, size, "item %u has another mark", i);
+            return false;
+        }
+    for (uint32_t i = 0; i < change_index_items(left); i++)
+        if (item_at(&left->items, i)->flags != item_at(&right->items, i)->flags) {
+            snprintf(why, size, "item %u has other flags", i);
             return false;
         }
     bool same = ledger_catalogue_lsn(left) == ledger_catalogue_lsn(right);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "engine/ledger/ctx.h"
+#include "engine/store/supply_lines.h"
 #include "tests/support/ledger_rig.h"
 
 struct comparing {
@@ -55,7 +56,8 @@ static bool channels_equal(const struct channel *a, const struct channel *b, uin
     return codes_equal(&a->code, &b->code) && codes_equal(&a->kind, &b->kind) &&
            text_equal(name_text(&a->name), name_text(&b->name)) && a->buffer == b->buffer &&
            a->hold_ttl_ms == b->hold_ttl_ms && a->sourcing == b->sourcing &&
-           a->ignore_safety == b->ignore_safety && a->lsn == b->lsn &&
+           a->ignore_safety == b->ignore_safety && a->incoming == b->incoming &&
+           a->horizon_s == b->horizon_s && a->lsn == b->lsn &&
            memcmp(a->rank, b->rank, locations * sizeof *a->rank) == 0;
 }
 
@@ -100,6 +102,43 @@ static bool same_details(const struct item_details *a, const struct item_details
            memcmp(a->unit, b->unit, a->unit_len) == 0;
 }
 
+/* The id of the supply that owns a pool; absent: none. */
+static struct text owner_of_expected(const struct ledger *ledger, const struct incoming *in)
+{
+    uint32_t link = atomic_load(&in->supply);
+    if (link == 0)
+        return (struct text){ NULL, 0 };
+    struct id_entry *entry = entry_at(&ledger->ids, link - 1);
+    return entry_id(entry, atomic_load(&entry->state));
+}
+
+/* What is known of what a pool expects, or has expected. */
+static bool same_incoming(const struct comparing *c, const struct ledger *in,
+                          const struct ledger *other, const struct pool *pool,
+                          const struct pool *found)
+{
+    static const struct incoming none;
+    const struct incoming *a = incoming_at(&in->items, pool_unit(&in->items, pool)), *b = &none;
+    if (found)
+        b = incoming_at(&other->items, pool_unit(&other->items, found));
+    struct text by = owner_of_expected(in, a), by_other = owner_of_expected(other, b);
+    if (incoming_expected(a) != incoming_expected(b) || a->eta_ms != b->eta_ms ||
+        !text_equal(by, by_other))
+        return DIFFER(c, "expected: %u by %llu of \"%.*s\", and %u by %llu of \"%.*s\"",
+                      incoming_expected(a), (unsigned long long)a->eta_ms, (int)by.len, by.at,
+                      incoming_expected(b), (unsigned long long)b->eta_ms, (int)by_other.len,
+                      by_other.at);
+    if (by.len > 0 && a->transfer != b->transfer)
+        return DIFFER(c, "\"%.*s\" is a transfer in one only", (int)by.len, by.at);
+    bool used = by.len > 0 || pool_read(pool) != 0; /* else what is left is of an earlier supply */
+    bool moved = a->moved_lsn != 0;
+    if (used && (a->moved_lsn != b->moved_lsn ||
+                 (moved && (a->ship_ms != b->ship_ms || a->pickup_ms != b->pickup_ms))))
+        return DIFFER(c, "what is expected was put off at %llu and %llu",
+                      (unsigned long long)a->moved_lsn, (unsigned long long)b->moved_lsn);
+    return true;
+}
+
 /* Is each pool of one found in the other? Pools that are empty need not be. */
 static bool pools_within(const struct comparing *c, const struct ledger *in,
                          const struct ledger *other, uint32_t item)
@@ -119,6 +158,8 @@ static bool pools_within(const struct comparing *c, const struct ledger *in,
         uint64_t set = stocking_at(&in->items, pool_unit(&in->items, pool));
         if (found ? stocking_at(&other->items, pool_unit(&other->items, found)) != set : set != 0)
             return DIFFER(c, "item %u at location %u: two stockings", item, key_location(key));
+        if (!same_incoming(c, in, other, pool, found))
+            return false;
     }
     return true;
 }
@@ -175,7 +216,8 @@ static bool same_draws(const struct comparing *c, struct id_entry *a, struct id_
         if (!p || !q)
             return p == NULL && q == NULL;
         if (pool_key_of(c->left, p->pool) != pool_key_of(c->right, q->pool) || p->qty != q->qty ||
-            p->fulfilled != q->fulfilled || p->cancelled != q->cancelled)
+            p->fulfilled != q->fulfilled || p->cancelled != q->cancelled ||
+            draw_ready_ms(a, p) != draw_ready_ms(b, q))
             return false;
     }
 }
@@ -190,8 +232,47 @@ static bool same_reservation(const struct comparing *c, struct id_entry *a, stru
     if (!state_final(state) && a->expires_ms != b->expires_ms)
         return DIFFER(c, "reservation \"%.*s\": deadline, or LSN of its confirmation, differs",
                       (int)id.len, id.at);
-    if (a->draw_count != b->draw_count || !same_draws(c, a, b))
+    if (a->draw_count != b->draw_count || a->timed != b->timed || !same_draws(c, a, b))
         return DIFFER(c, "reservation \"%.*s\" has draws that differ", (int)id.len, id.at);
+    return true;
+}
+
+static bool same_lines(const struct comparing *c, const struct id_entry *a,
+                       const struct id_entry *b)
+{
+    struct line_walk x = line_walk_start(&c->left->ids, a);
+    struct line_walk y = line_walk_start(&c->right->ids, b);
+    for (;;) {
+        const struct line_entry *p = line_walk_next(&x), *q = line_walk_next(&y);
+        if (!p || !q)
+            return p == NULL && q == NULL;
+        if (pool_key_of(c->left, p->pool) != pool_key_of(c->right, q->pool) || p->qty != q->qty ||
+            p->shipped != q->shipped || p->accepted != q->accepted || p->rejected != q->rejected ||
+            p->lost != q->lost || p->over != q->over)
+            return false;
+    }
+}
+
+/* A supply, or a step of one, which has no places and no ref. */
+static bool same_supply(const struct comparing *c, const struct id_entry *a,
+                        const struct id_entry *b, uint64_t word)
+{
+    char ref[NAME_MAX_BYTES], other[NAME_MAX_BYTES];
+    int id_len = (int)word_id_len(word);
+    if (a->content != b->content || a->lsn_first != b->lsn_first || a->lsn_last != b->lsn_last ||
+        a->eta_ms != b->eta_ms)
+        return DIFFER(c, "supply \"%.*s\" differs", id_len, a->id);
+    if (!entry_over(word) && a->watched_ms != b->watched_ms)
+        return DIFFER(c, "supply \"%.*s\" was watched up to %llu and %llu", id_len, a->id,
+                      (unsigned long long)a->watched_ms, (unsigned long long)b->watched_ms);
+    if (a->draw_count != b->draw_count || !same_lines(c, a, b))
+        return DIFFER(c, "supply \"%.*s\" has lines that differ", id_len, a->id);
+    if (word_kind(word) == ENTRY_SUPPLY_STEP)
+        return true;
+    uint32_t len = supply_ref(&c->left->ids, a, ref);
+    if (a->from != b->from || a->location != b->location ||
+        supply_ref(&c->right->ids, b, other) != len || memcmp(ref, other, len) != 0)
+        return DIFFER(c, "supply \"%.*s\" has another ref, or other places", id_len, a->id);
     return true;
 }
 
@@ -200,6 +281,8 @@ static bool same_entry(const struct comparing *c, struct id_entry *a, struct id_
 {
     if (word_kind(word) == ENTRY_RESERVATION)
         return same_reservation(c, a, b, word_state(word));
+    if (word_kind(word) == ENTRY_SUPPLY || word_kind(word) == ENTRY_SUPPLY_STEP)
+        return same_supply(c, a, b, word);
     bool same = a->content == b->content && a->lsn_first == b->lsn_first;
     if (word_kind(word) == ENTRY_MOVEMENT)
         same &= memcmp(&a->movement, &b->movement, sizeof a->movement) == 0;
@@ -212,7 +295,8 @@ static bool stands_for_something(uint64_t word)
 {
     return !(word & STATE_BUSY) &&
            (word_kind(word) == ENTRY_RESERVATION || word_kind(word) == ENTRY_MOVEMENT ||
-            word_kind(word) == ENTRY_STEP);
+            word_kind(word) == ENTRY_STEP || word_kind(word) == ENTRY_SUPPLY ||
+            word_kind(word) == ENTRY_SUPPLY_STEP);
 }
 
 static bool may_be_missing(const struct comparing *c, uint64_t word)
@@ -220,8 +304,7 @@ static bool may_be_missing(const struct comparing *c, uint64_t word)
     /* A step that found its work done already is remembered, but is no change. */
     if (word_kind(word) == ENTRY_STEP)
         return true;
-    bool live = word_kind(word) == ENTRY_RESERVATION && !state_final(word_state(word));
-    return c->forgetful && !live;
+    return c->forgetful && entry_over(word);
 }
 
 /* A forgotten id that was given to such a step is in no record: the other ledger, if it has not
@@ -230,8 +313,7 @@ static bool may_be_older(uint64_t word, uint64_t other)
 {
     bool step = word_kind(word) == ENTRY_STEP || word_kind(other) == ENTRY_STEP;
     uint64_t old = word_kind(word) == ENTRY_STEP ? other : word;
-    bool live = word_kind(old) == ENTRY_RESERVATION && !state_final(word_state(old));
-    return step && !live;
+    return step && entry_over(old);
 }
 
 /* Each entry of `in`: is it the same in the other ledger? */

@@ -159,6 +159,10 @@ static void pick_channel_setting(struct request_maker *maker, struct request *q)
     q->has_places = random_chance(r, 40);
     q->has_ignore_safety = random_chance(r, 20);
     q->ignore_safety = q->has_ignore_safety && random_chance(r, 50);
+    q->has_incoming = random_chance(r, 20);
+    q->incoming = q->has_incoming && random_chance(r, 50);
+    q->has_horizon = random_chance(r, 20);
+    q->horizon_s = q->has_horizon ? random_below(r, 3) : 0;
     q->buffer = q->has_buffer ? random_below(r, 6) : 0;
     q->hold_ttl_ms = q->has_hold ? random_between(r, 1, 5000) : 0;
     q->sourcing = q->has_sourcing ? random_below(r, 4) : 0;

@@ -475,6 +475,20 @@ enum code racer_allot(struct racer *racer, const struct allotment *a, struct all
     RETRIED(ledger_allot(racer->ctx, a, r));
 }
 
+enum code racer_make_supply(struct racer *racer, const struct supply_order *order,
+                            struct supply_view *view)
+{
+    bool transfer = text_given(order->from);
+    RETRIED(transfer ? ledger_transfer(racer->ctx, order, view)
+                     : ledger_expect(racer->ctx, order, view));
+}
+
+enum code racer_step_supply(struct racer *racer, supply_step_call *call,
+                            const struct supply_step *step, struct supply_view *view)
+{
+    RETRIED(call(racer->ctx, step, view));
+}
+
 enum code racer_set_location(struct racer *racer, const struct location_setting *s)
 {
     uint64_t lsn;

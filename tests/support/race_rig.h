@@ -20,6 +20,7 @@
 
 #include "engine/check/check.h"
 #include "engine/ledger/ledger.h"
+#include "engine/ledger/supply.h"
 #include "tests/support/random.h"
 
 /* ThreadSanitizer makes everything some ten times slower. */
@@ -128,6 +129,14 @@ enum code racer_count(struct racer *racer, const struct movement *m, struct move
 /* One that names a reservation needs keep_records. */
 enum code racer_return(struct racer *racer, const struct movement *m, struct movement_result *r);
 enum code racer_allot(struct racer *racer, const struct allotment *a, struct allot_result *r);
+/* A transfer if `from` is given, else from outside. */
+enum code racer_make_supply(struct racer *racer, const struct supply_order *order,
+                            struct supply_view *view);
+typedef enum code supply_step_call(struct ctx *ctx, const struct supply_step *step,
+                                   struct supply_view *view);
+/* Any step of a supply: ledger_ship and so on. */
+enum code racer_step_supply(struct racer *racer, supply_step_call *call,
+                            const struct supply_step *step, struct supply_view *view);
 enum code racer_set_location(struct racer *racer, const struct location_setting *s);
 enum code racer_set_channel(struct racer *racer, const struct channel_setting *s);
 enum code racer_set_item(struct racer *racer, const struct item_setting *s);

@@ -411,7 +411,8 @@ static bool same_channel(const struct model_channel *a, const struct model_chann
 {
     if (a->known != b->known || a->buffer != b->buffer || a->hold_ttl_ms != b->hold_ttl_ms ||
         a->sourcing != b->sourcing || a->ignore_safety != b->ignore_safety ||
-        a->place_count != b->place_count)
+        a->incoming != b->incoming || a->has_horizon != b->has_horizon ||
+        a->horizon_s != b->horizon_s || a->place_count != b->place_count)
         return false;
     for (int i = 0; i < a->place_count; i++)
         if (a->places[i] != b->places[i])
@@ -432,6 +433,12 @@ static void ask_set_channel(struct model *m, const struct request *r, uint64_t l
         next.sourcing = r->sourcing;
     if (r->has_ignore_safety)
         next.ignore_safety = r->ignore_safety;
+    if (r->has_incoming)
+        next.incoming = r->incoming;
+    if (r->has_horizon) {
+        next.has_horizon = true;
+        next.horizon_s = r->horizon_s;
+    }
     if (r->has_places) {
         next.place_count = r->place_count;
         memcpy(next.places, r->places, sizeof next.places);

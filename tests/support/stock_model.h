@@ -78,9 +78,10 @@ struct request {
     int64_t buffer, hold_ttl_ms;
     int sourcing; /* 0 priority, 1 fewest, 2 nearest, 3 balance */
     int place_count, places[MODEL_PLACES];
-    bool has_low_stock, has_safety, has_ignore_safety, has_stocked;
+    bool has_low_stock, has_safety, has_ignore_safety, has_incoming, has_horizon, has_stocked;
     int low_stock, safety; /* safety: of a location, an item, or an item at a location */
-    bool ignore_safety, stocked;
+    bool ignore_safety, incoming, stocked;
+    int horizon_s;
 };
 
 struct answer_draw {
@@ -134,7 +135,8 @@ struct model_channel {
     bool known;
     int64_t buffer, hold_ttl_ms; /* 0: the default */
     int sourcing;
-    bool ignore_safety;
+    bool ignore_safety, incoming, has_horizon;
+    int horizon_s;
     int place_count, places[MODEL_PLACES];
     uint64_t lsn;
 };

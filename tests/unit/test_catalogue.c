@@ -157,6 +157,13 @@ Test(catalogue, what_is_not_given_stays)
                                                     .has_sourcing = true,
                                                     .sourcing = text_of("balance") }));
     const struct channel *c = channel("web");
+    cr_assert(!c->incoming && c->horizon_s == -1);
+    cr_assert(set_channel((struct channel_setting){
+        .code = text_of("web"), .has_incoming = true, .incoming = true }));
+    cr_assert(set_channel(
+        (struct channel_setting){ .code = text_of("web"), .has_horizon = true, .horizon_s = 0 }));
+    c = channel("web");
+    cr_assert(c->incoming && c->horizon_s == 0);
     cr_assert_eq(c->place_count, 1);
     cr_assert_eq(c->hold_ttl_ms, 1000);
     cr_assert_eq(c->buffer, 2);
@@ -322,6 +329,8 @@ Test(catalogue, a_channel_names_what_is_wrong)
         { { .has_hold_ttl = true, .hold_ttl_ms = INT64_C(1) << 32 },
           "hold_ttl_ms",
           CODE_BAD_REQUEST },
+        { { .has_horizon = true, .horizon_s = -1 }, "horizon_s", CODE_BAD_REQUEST },
+        { { .has_horizon = true, .horizon_s = HORIZON_MAX_S + 1 }, "horizon_s", CODE_BAD_REQUEST },
         { { .has_sourcing = true, .sourcing = bad }, "sourcing", CODE_BAD_REQUEST },
         { { .has_places = true, .places = &bad, .place_count = 1 }, "locations", CODE_BAD_REQUEST },
         { { .has_places = true, .places = &nowhere, .place_count = 1 },

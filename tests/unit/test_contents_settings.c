@@ -52,7 +52,11 @@ static void set_places(struct ctx *ctx)
     MUST(ledger_set_channel(ctx,
                             &(struct channel_setting){ .code = text_of("till"),
                                                        .has_ignore_safety = true,
-                                                       .ignore_safety = true },
+                                                       .ignore_safety = true,
+                                                       .has_incoming = true,
+                                                       .incoming = true,
+                                                       .has_horizon = true,
+                                                       .horizon_s = 86400 },
                             &lsn));
 }
 
@@ -340,4 +344,18 @@ Test(contents_settings, a_calendar_that_comes_too_early)
     struct calendar_record *r = saved_setting(RECORD_CALENDAR);
     r->calendar = 1;
     expect_refused("it has a different index in the catalogue");
+}
+
+Test(contents_settings, a_channel_with_a_negative_horizon)
+{
+    struct channel_record *r = saved_setting(RECORD_CHANNEL);
+    r->horizon_s = -2;
+    expect_refused("it is malformed");
+}
+
+Test(contents_settings, a_channel_with_a_horizon_out_of_range)
+{
+    struct channel_record *r = saved_setting(RECORD_CHANNEL);
+    r->horizon_s = HORIZON_MAX_S + 1;
+    expect_refused("horizon_s must be a whole number from 0 to 315360000");
 }

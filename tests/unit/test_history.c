@@ -141,7 +141,7 @@ Test(history, of_an_item_only_what_concerns_it)
     cr_assert_eq(kept->events[2].qty, 3);
     cr_assert_eq(kept->events[2].on_hand, 10);
     cr_assert_eq(kept->events[2].reserved, 0);
-    cr_assert_eq(history.hold_count, 0);
+    cr_assert_eq(history.holds.count, 0);
 }
 
 Test(history, steps_find_their_draw_by_its_place_in_the_whole_reservation)
@@ -190,12 +190,12 @@ Test(history, many_pools_and_reservations)
         cr_assert_eq(receive("r", i, 0, 2), 0);
         cr_assert_eq(reserve(id, &draw, 1), 0);
     }
-    cr_assert_eq(history.hold_count, 1000);
+    cr_assert_eq(history.holds.count, 1000);
     for (uint32_t i = 0; i < 1000; i++) {
         snprintf(id, sizeof id, "o%u", i);
         cr_assert_eq(step(RECORD_FULFIL, id, 0, 0), 0);
     }
-    cr_assert_eq(history.hold_count, 0);
+    cr_assert_eq(history.holds.count, 0);
     size_t cursor = 0;
     unsigned count = 0;
     const struct history_pool *pool;

@@ -70,28 +70,46 @@ Test(pool, takes_exactly_what_is_available)
     cr_assert_eq(pool_apply(&pool, take, 1, &after), POOL_SHORT);
 }
 
+static struct pool_terms terms(int64_t needs_available, int64_t counted)
+{
+    return (struct pool_terms){ .needs_available = needs_available, .counted = counted };
+}
+
+Test(pool, leaves_what_has_not_come)
+{
+    struct pool pool = pool_of(10, 7, 0);
+    struct pool_terms four_not_come = { INT64_MIN, NOT_COUNTED, 4 };
+    struct pool_change ships = { .on_hand = -7, .reserved = -7 };
+    uint64_t after;
+    cr_assert_eq(pool_apply_on(&pool, ships, four_not_come, &after), POOL_SHORT);
+    ships = (struct pool_change){ .on_hand = -6, .reserved = -6 };
+    cr_assert_eq(pool_apply_on(&pool, ships, four_not_come, &after), POOL_CHANGED);
+    expect(&pool, 4, 1, 0);
+}
+
 Test(pool, changes_what_was_counted_only_if_it_is_so_still)
 {
     struct pool pool = pool_of(10, 7, 0);
     uint64_t after;
     struct pool_change find = { .on_hand = 5 }, miss = { .on_hand = -12 };
-    cr_assert_eq(pool_apply_counted(&pool, find, INT64_MIN, 9, &after), POOL_SHORT);
-    cr_assert_eq(pool_apply_counted(&pool, find, INT64_MIN, 11, &after), POOL_SHORT);
+    cr_assert_eq(pool_apply_on(&pool, find, terms(INT64_MIN, 9), &after), POOL_SHORT);
+    cr_assert_eq(pool_apply_on(&pool, find, terms(INT64_MIN, 11), &after), POOL_SHORT);
     cr_assert_eq(word_on_hand(after), 10, "it says what spoke against it");
-    cr_assert_eq(pool_apply_counted(&pool, find, INT64_MIN, 10, &after), POOL_CHANGED);
+    cr_assert_eq(pool_apply_on(&pool, find, terms(INT64_MIN, 10), &after), POOL_CHANGED);
     expect(&pool, 15, 7, 0);
-    cr_assert_eq(pool_apply_counted(&pool, miss, INT64_MIN, 15, &after), POOL_CHANGED,
+    cr_assert_eq(pool_apply_on(&pool, miss, terms(INT64_MIN, 15), &after), POOL_CHANGED,
                  "promised or not");
     expect(&pool, 3, 7, 0);
     pool = pool_of(10, 7, 0);
     miss.on_hand = -3;
-    cr_assert_eq(pool_apply_counted(&pool, miss, 4, 10, &after), POOL_SHORT, "promised meanwhile");
-    cr_assert_eq(pool_apply_counted(&pool, miss, 3, 10, &after), POOL_CHANGED);
+    cr_assert_eq(pool_apply_on(&pool, miss, terms(4, 10), &after), POOL_SHORT,
+                 "promised meanwhile");
+    cr_assert_eq(pool_apply_on(&pool, miss, terms(3, 10), &after), POOL_CHANGED);
     pool = pool_of(10, 7, 1);
-    cr_assert_eq(pool_apply_counted(&pool, find, INT64_MIN, 10, &after), POOL_SHORT,
+    cr_assert_eq(pool_apply_on(&pool, find, terms(INT64_MIN, 10), &after), POOL_SHORT,
                  "it may be undone");
     pool = pool_of(QUANTITY_MAX - 4, 0, 0);
-    cr_assert_eq(pool_apply_counted(&pool, find, INT64_MIN, QUANTITY_MAX - 4, &after), POOL_FULL);
+    cr_assert_eq(pool_apply_on(&pool, find, terms(INT64_MIN, QUANTITY_MAX - 4), &after), POOL_FULL);
 }
 
 Test(pool, may_need_more_than_it_takes)

@@ -155,7 +155,10 @@ static const struct expected {
     { "hello", false },       { "info", false },         { "mirror_take", false },
     { "check", false },       { "lookup", false },       { "calendar_set", true },
     { "stocking_set", true }, { "calendars", false },    { "stockings", false },
-    { "promise", false },     { "locate", false },
+    { "promise", false },     { "locate", false },       { "expect", true },
+    { "transfer", true },     { "ship", true },          { "arrive", true },
+    { "reschedule", true },   { "withdraw", true },      { "supply", false },
+    { "supplies", false },
 };
 
 enum { METHODS = sizeof expected / sizeof *expected };

@@ -118,11 +118,23 @@ Test(session, unknown_methods_are_named)
 
 /* ---- parameters ---- */
 
+struct bad_case {
+    const char *method, *params, *words;
+};
+
+static void assert_bad_cases(const struct bad_case *cases, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        ask(cases[i].method, cases[i].params);
+        assert_refused("bad_request", cases[i].words);
+    }
+    assert_reply("(none)");
+    cr_assert_eq(session.connection.state, CONNECTION_OPEN);
+}
+
 Test(session, wrong_parameters_are_named_with_what_is_right)
 {
-    static const struct {
-        const char *method, *params, *words;
-    } cases[] = {
+    static const struct bad_case cases[] = {
         { "receive", "['r', 'S', 'main', -3]",
           "qty must be a whole number from 1 to 268435455, not -3" },
         { "receive", "['r', 'S', 'main', 1.5]", "not the floating-point number 1.5" },
@@ -153,15 +165,58 @@ Test(session, wrong_parameters_are_named_with_what_is_right)
         { "location_set", "['a', {'groups': ['b', 5]}]", "groups[1] code must be" },
         { "location_set", "['a', {'lat': 91}]", "lat must be a number from -90 to 90, not 91" },
         { "channel_set", "['a', {'sourcing': 'random'}]", "sourcing must be" },
+        { "channel_set", "['a', {'promise': 'soon'}]", "promise must be on_hand or incoming" },
+        { "channel_set", "['a', {'horizon_s': -1}]", "horizon_s must be a whole number from 0" },
         { "info", "['nowhere']", "section must be" },
+    };
+    assert_bad_cases(cases, sizeof cases / sizeof *cases);
+}
+
+Test(session, wrong_parameters_of_supplies_are_named_with_what_is_right)
+{
+    static const struct bad_case cases[] = {
+        { "expect", "['', 'main', [['S', 1]]]", "id must be a string of 1 to 40 bytes" },
+        { "expect", "['e', 'no good', [['S', 1]]]", "location must be 1 to 32 characters" },
+        { "expect", "['e', 'main']", "lines is missing" },
+        { "expect", "['e', 'main', null]", "lines must be a list, not nil" },
+        { "expect", "['e', 'main', []]", "lines must have at least one line" },
+        { "expect", "['e', 'main', [['S', 1, 1]]]", "lines[0] must be [sku, qty]" },
+        { "expect", "['e', 'main', [['S', 1], ['S', 0]]]", "lines[1] qty must be" },
+        { "expect", "['e', 'main', [['S', 1]], {'eta_ms': -1}]", "eta_ms must be a whole number" },
+        { "expect", "['e', 'main', [['S', 1]], {'eta_ms': 0}]", "eta_ms must be in the future" },
+        { "expect", "['e', 'main', [['S', 1]], {'ref': 5}]", "ref must be a string, not 5" },
+        { "expect", "['e', 'main', [['S', 1]], {'ship': true}]", "unknown option \"ship\"" },
+        { "transfer", "['t', 5, 'main', [['S', 1]]]", "from must be 1 to 32 characters" },
+        { "transfer", "['t', 'main', 5, [['S', 1]]]", "to must be 1 to 32 characters" },
+        { "transfer", "['t', 'main', 'main', [['S', 1]]]", "to must be another location" },
+        { "transfer", "['t', 'main', 'a', [['S', 1]], {'ship': 1}]", "ship must be true or false" },
+        { "ship", "['t', 5]", "lines must be a list, not 5" },
+        { "ship", "['t', [['S', 0]]]", "lines[0] qty must be a whole number from 1" },
+        { "ship", "['t', null, {'eta_ms': 'soon'}]", "eta_ms must be a whole number from 0" },
+        { "ship", "['t', {'close': true}]", "unknown option \"close\"" },
+        { "arrive", "['t', []]", "lines must have at least one line" },
+        { "arrive", "['t', [['S']]]", "lines[0] must be [sku, accepted, rejected?]" },
+        { "arrive", "['t', [['S', -1]]]", "lines[0] accepted must be a whole number from 0" },
+        { "arrive", "['t', [['S', 1, 'x']]]", "lines[0] rejected must be a whole number" },
+        { "arrive", "['t', {'close': 1}]", "close must be true or false" },
+        { "arrive", "['t', {'op': ''}]", "op must be a string of 1 to 40 bytes" },
+        { "arrive", "['t', {'op': 't'}]", "op must be another id" },
+        { "reschedule", "['t']", "eta_ms is missing" },
+        { "reschedule", "['t', null]", "eta_ms must be a whole number" },
+        { "reschedule", "['t', 5, {'eta_ms': 5}]", "unknown option \"eta_ms\"" },
+        { "withdraw", "['t', [['S', 1, 1]]]", "lines[0] must be [sku, qty]" },
+        { "withdraw", "['t', null, null, null]", "too many parameters" },
+        { "supply", "[]", "id is missing" },
+        { "supply", "['t', {}]", "too many parameters" },
+        { "supplies", "[{'location': ''}]", "location must be 1 to 32 characters" },
+        { "supplies", "[{'state': 'lost'}]", "state must be \"held\", \"in_transit\"" },
+        { "supplies", "[{'late': 'yes'}]", "late must be true or false" },
+        { "supplies", "[{'after': 'nothing'}]", "after: no supply \"nothing\"" },
+        { "supplies", "[{'limit': 0}]", "limit must be a whole number from 1 to 1000" },
+        { "supplies", "[{'limit': 1001}]", "limit must be a whole number from 1 to 1000" },
         { "items", "[-1]", "after_index must be" },
     };
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        ask(cases[i].method, cases[i].params);
-        assert_refused("bad_request", cases[i].words);
-    }
-    assert_reply("(none)");
-    cr_assert_eq(session.connection.state, CONNECTION_OPEN);
+    assert_bad_cases(cases, sizeof cases / sizeof *cases);
 }
 
 Test(session, nil_is_as_nothing_where_it_may_be)

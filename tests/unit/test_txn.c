@@ -78,9 +78,10 @@ static enum code plan(struct ctx *s, struct txn *t)
 {
     plans++;
     t->may_undo = may_undo;
-    s->postings->stays = stays;
-    for (uint32_t i = 0; i < wanted_count; i++)
+    for (uint32_t i = 0; i < wanted_count; i++) {
+        wanted[i].stays = stays;
         post(s->postings, wanted[i]);
+    }
     if (after_plan)
         after_plan();
     return CODE_OK;

@@ -73,7 +73,7 @@ static int put_event(void *context, const struct history_event *e)
     put_text(e->op);
     put_name(&d->shower.items, e->has_item, e->pool.item);
     put_name(&d->shower.locations, e->has_pool, e->pool.location);
-    put_text(text_of(e->has_pool ? pool_kind_name(owner_kind(e->pool.owner)) : NULL));
+    put_text(text_of(e->kind));
     put_name(&d->shower.channels, e->has_channel, e->channel);
     put_number(e->has_pool, e->qty);
     put_number(e->has_stock, e->on_hand);
@@ -83,6 +83,7 @@ static int put_event(void *context, const struct history_event *e)
     put_name(&d->shower.clients, e->client != 0, e->client);
     put_text(e->reason);
     put_text(e->ref);
+    put_text(text_of(e->eta_ms ? time_text(e->eta_ms).text : NULL));
     putchar('\n');
     return 0;
 }
@@ -279,7 +280,7 @@ static int prepare(struct dumping *d)
         return EXIT_DAMAGED;
     if (d->job->csv)
         puts("lsn,time,type,id,op,sku,location,kind,channel,qty,on_hand,reserved,state,expires,"
-             "client,reason,ref");
+             "client,reason,ref,eta");
     return EXIT_GOOD;
 }
 

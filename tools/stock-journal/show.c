@@ -7,7 +7,9 @@
 #include "engine/store/catalogue.h"
 #include "engine/store/id_table.h"
 #include "engine/store/pool.h"
+#include "engine/store/supply_lines.h"
 #include "tools/stock-journal/show_hours.h"
+#include "tools/stock-journal/show_supply.h"
 
 const char *record_type_name(unsigned type)
 {
@@ -132,6 +134,10 @@ static void show_list(struct shower *shower, const union record_fields *fields,
         show_steps(&shower->sink, array, count);
     else if (field->shown == SHOWN_ITEMS)
         show_items(shower, array, count);
+    else if (field->shown == SHOWN_SUPPLY)
+        show_supply_lines(shower, array, count);
+    else if (field->shown == SHOWN_MOVES)
+        show_supply_moves(&shower->sink, array, count);
     else
         show_hours(&shower->sink, field->name, field->shown, array, count);
 }
@@ -141,11 +147,11 @@ static void show_named(struct shower *shower, const char *key, enum record_shown
                        int64_t number)
 {
     char unknown[16];
-    const struct name_table *names = shown == SHOWN_CHANNEL ? &shower->channels
-                                     : shown == SHOWN_ITEM  ? &shower->items
-                                     : shown == SHOWN_PLACE ? &shower->locations
-                                                            : &shower->calendars;
-    if (shown == SHOWN_CALENDAR && number-- == 0)
+    const struct name_table *names = shown == SHOWN_CHANNEL    ? &shower->channels
+                                     : shown == SHOWN_ITEM     ? &shower->items
+                                     : shown == SHOWN_CALENDAR ? &shower->calendars
+                                                               : &shower->locations;
+    if ((shown == SHOWN_CALENDAR || shown == SHOWN_FROM) && number-- == 0)
         return;
     sink_text(&shower->sink, shown == SHOWN_ITEM ? "sku" : key,
               text_of(name_get(names, (uint32_t)number, unknown)));
@@ -159,6 +165,8 @@ static void show_meaning(struct sink *sink, const char *key, enum record_shown s
         sink_text(sink, key, text_of(sourcing_name((enum sourcing)number)));
     else if (shown == SHOWN_FLAG)
         sink_flag(sink, key, number != 0);
+    else if (shown == SHOWN_ETA && number > 0)
+        sink_time(sink, key, (uint64_t)number);
     else if (shown == SHOWN_NUMBER || (shown == SHOWN_LIMIT && number >= 0))
         sink_number(sink, key, number);
 }
@@ -185,6 +193,7 @@ static void show_field(struct shower *shower, const union record_fields *fields,
     case SHOWN_NUMBER:
     case SHOWN_LIMIT:
     case SHOWN_FLAG:
+    case SHOWN_ETA:
     case SHOWN_SOURCING:
         show_meaning(&shower->sink, field->name, field->shown, record_number(fields, field));
         break;
@@ -192,6 +201,7 @@ static void show_field(struct shower *shower, const union record_fields *fields,
     case SHOWN_ITEM:
     case SHOWN_PLACE:
     case SHOWN_CALENDAR:
+    case SHOWN_FROM:
         show_named(shower, field->name, field->shown, record_number(fields, field));
         break;
     case SHOWN_DEGREES:
@@ -211,6 +221,8 @@ static void show_field(struct shower *shower, const union record_fields *fields,
     case SHOWN_WEEK:
     case SHOWN_DATES:
     case SHOWN_EXTRA:
+    case SHOWN_SUPPLY:
+    case SHOWN_MOVES:
         show_list(shower, fields, field);
     }
 }
@@ -255,6 +267,8 @@ static bool show_flags(struct sink *sink, enum record_flags kind, unsigned flags
         sink_text(sink, "kind", text_of(known ? kinds[flags] : "?"));
         return known;
     }
+    if (kind == FLAGS_SUPPLY)
+        sink_text(sink, "state", text_of(supply_state_name(flags)));
     if (kind == FLAGS_STATE && flags > STATE_NONE && flags < STATE_COUNT)
         sink_text(sink, "state", text_of(state_name((enum entry_state)flags)));
     return true;

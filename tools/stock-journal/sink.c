@@ -1,9 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tools/stock-journal/sink.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <math.h>
+#include <string.h>
 #include <time.h>
+
+#include "engine/log/record.h"
+#include "tools/stock-journal/job.h"
 
 /* In quotes; escapes what is not valid JSON, or would garble a terminal. */
 static void put_quoted(const struct sink *sink, struct text value)
@@ -84,6 +89,20 @@ void sink_number(struct sink *sink, const char *key, int64_t value)
     fprintf(sink->file, "%" PRId64, value);
 }
 
+void sink_time(struct sink *sink, const char *key, uint64_t ms)
+{
+    char name[32];
+    const char *end = strstr(key, "_ms");
+    assert(end && (size_t)(end - key) < sizeof name);
+    if (sink->json) {
+        sink_number(sink, key, (int64_t)ms);
+        return;
+    }
+    snprintf(name, sizeof name, "%.*s", (int)(end - key), key);
+    put_key(sink, name);
+    fputs(time_text(ms).text, sink->file);
+}
+
 void sink_flag(struct sink *sink, const char *key, bool value)
 {
     put_key(sink, key);
@@ -145,6 +164,33 @@ void sink_list_step(struct sink *sink, int64_t draw, int64_t qty)
     fprintf(sink->file,
             sink->json ? "{\"draw\":%" PRId64 ",\"qty\":%" PRId64 "}" : "%" PRId64 ":%" PRId64,
             draw, qty);
+}
+
+void sink_list_supply(struct sink *sink, const char *sku, int64_t qty)
+{
+    next_in_list(sink);
+    fputs(sink->json ? "{\"sku\":" : "", sink->file);
+    put_value(sink, text_of(sku));
+    fprintf(sink->file, sink->json ? ",\"qty\":%" PRId64 "}" : ":%" PRId64, qty);
+}
+
+static void put_moved(struct sink *sink, const char *name, int64_t qty)
+{
+    if (sink->json)
+        fprintf(sink->file, ",\"%s\":%" PRId64, name, qty);
+    else if (qty != 0)
+        fprintf(sink->file, "/%s:%" PRId64, name, qty);
+}
+
+void sink_list_move(struct sink *sink, const struct move_record *move)
+{
+    next_in_list(sink);
+    fprintf(sink->file, sink->json ? "{\"line\":%d,\"qty\":%" PRIu32 : "%d:%" PRIu32, move->line,
+            move->qty);
+    put_moved(sink, "rejected", move->rejected);
+    put_moved(sink, "lost", move->lost);
+    put_moved(sink, "swept", move->swept);
+    fputs(sink->json ? "}" : "", sink->file);
 }
 
 void sink_list_end(struct sink *sink)

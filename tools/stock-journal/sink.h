@@ -22,6 +22,8 @@ void sink_end(struct sink *sink);
 void sink_text(struct sink *sink, const char *key, struct text value);
 void sink_optional(struct sink *sink, const char *key, struct text value); /* not if empty */
 void sink_number(struct sink *sink, const char *key, int64_t value);
+/* Its key ends in _ms: milliseconds for programs, a date and a time for people. */
+void sink_time(struct sink *sink, const char *key, uint64_t ms);
 void sink_flag(struct sink *sink, const char *key, bool value);
 void sink_degrees(struct sink *sink, const char *key, double value); /* not if NaN */
 
@@ -31,6 +33,9 @@ void sink_list_text(struct sink *sink, struct text value);
 void sink_list_draw(struct sink *sink, const char *sku, const char *location, const char *kind,
                     const char *channel, int64_t qty);
 void sink_list_step(struct sink *sink, int64_t draw, int64_t qty);
+void sink_list_supply(struct sink *sink, const char *sku, int64_t qty);
+struct move_record;
+void sink_list_move(struct sink *sink, const struct move_record *move);
 void sink_list_end(struct sink *sink);
 
 #endif

@@ -287,6 +287,7 @@ static int make_mirror(struct program *program)
         .log = &program->log,
         .ctx = (unsigned)program->options.workers,
         .engine_ms = program->clock.base_ms,
+        .steady_ms = program->clock.steady_ms,
         .say = say,
     };
     if (mirroring_create(&program->mirroring, &parts, why, sizeof why))

@@ -81,6 +81,7 @@ bool mirroring_create(struct mirroring *mirroring, const struct mirroring_parts 
         .log = parts->log,
         .ctx = ledger_ctx(parts->ledger, parts->ctx),
         .engine_ms = parts->engine_ms,
+        .steady_ms = parts->steady_ms,
         .start_ms = parts->engine_ms,
         .address = options->redis,
         .prefix = options->redis_prefix,

@@ -22,6 +22,7 @@ struct mirroring_parts {
     struct log *log;
     unsigned ctx;       /* of a reader */
     uint64_t engine_ms; /* at the start */
+    uint64_t steady_ms; /* CLOCK_MONOTONIC then */
     void (*say)(void *context, const char *line);
 };
 

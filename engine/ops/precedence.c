@@ -1,0 +1,310 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "engine/ops/precedence.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "engine/store/supply_lines.h"
+
+enum { PROMISES_PER_BLOCK = 14, RANGES = 256 };
+
+/* Another layout of an ENTRY_DRAWS. */
+struct promises {
+    _Atomic uint64_t state;
+    uint32_t next;          /* the block before: number + 1; written before the block is shown */
+    _Atomic uint32_t count; /* places given out: may exceed what there are */
+    /* lower half of the reservation's LSN : 32 | number of its entry + 1 : 32; 0: being written.
+     * Whoever got the place writes it, release */
+    _Atomic uint64_t at[PROMISES_PER_BLOCK];
+};
+
+_Static_assert(sizeof(struct promises) == sizeof(struct id_entry), "as large as an entry");
+
+static struct promises *block_at(struct ctx *ctx, uint32_t link)
+{
+    return (struct promises *)(void *)entry_at(&ctx->ledger->ids, link - 1);
+}
+
+/* A new block before the others, with its first place taken. False: no slot, or *again. */
+static bool add_block(struct ctx *ctx, struct incoming *in, uint32_t head, uint64_t promise,
+                      bool *again)
+{
+    struct id_table *ids = &ctx->ledger->ids;
+    struct draws_entry *slot = slots_take_draws(ids, &ctx->cursor);
+    if (!slot)
+        return false;
+    struct promises *block = (struct promises *)(void *)slot;
+    block->next = head;
+    atomic_store_explicit(&block->count, 1, memory_order_relaxed);
+    atomic_store_explicit(&block->at[0], promise, memory_order_relaxed);
+    uint32_t link = entry_number(ids, (struct id_entry *)(void *)slot) + 1;
+    /* Release: who follows the link finds the block as it is. */
+    *again = !atomic_compare_exchange_strong_explicit(&in->promises, &head, link,
+                                                      memory_order_acq_rel, memory_order_acquire);
+    if (*again) {
+        slot->next = 0;
+        slots_free_draws(ids, &ctx->cursor, link);
+    }
+    return !*again;
+}
+
+static bool add_promise(struct ctx *ctx, uint32_t unit, const struct id_entry *entry, uint64_t lsn)
+{
+    struct incoming *in = incoming_at(&ctx->ledger->items, unit);
+    uint64_t promise = lsn << 32 | (entry_number(&ctx->ledger->ids, entry) + 1);
+    bool again = true;
+    while (again) { /* lock-free: another context has added a block */
+        uint32_t head = atomic_load_explicit(&in->promises, memory_order_acquire);
+        if (head != 0) {
+            struct promises *block = block_at(ctx, head);
+            uint32_t place = atomic_fetch_add_explicit(&block->count, 1, memory_order_relaxed);
+            if (place < PROMISES_PER_BLOCK) {
+                atomic_store_explicit(&block->at[place], promise, memory_order_release);
+                return true;
+            }
+        }
+        again = false;
+        if (add_block(ctx, in, head, promise, &again))
+            return true;
+    }
+    return false;
+}
+
+/* Is an earlier draw of the reservation from the same pool? */
+static bool is_repeated(struct ctx *ctx, struct id_entry *entry, const struct draw *draw)
+{
+    struct draw_walk walk = draw_walk_start(&ctx->ledger->ids, entry);
+    const struct draw *before;
+    while ((before = draw_walk_next(&walk)) != draw)
+        if (before->pool == draw->pool)
+            return true;
+    return false;
+}
+
+bool precedence_add_draws(struct ctx *ctx, struct id_entry *entry, uint64_t lsn)
+{
+    const struct items *items = &ctx->ledger->items;
+    struct draw_walk walk = draw_walk_start(&ctx->ledger->ids, entry);
+    const struct draw *draw;
+    uint32_t last = UINT32_MAX;
+    bool listed = true;
+    while ((draw = draw_walk_next(&walk)) != NULL) {
+        if (!incoming_find(items, draw->pool) || draw->pool == last ||
+            is_repeated(ctx, entry, draw))
+            continue;
+        last = draw->pool;
+        listed &= add_promise(ctx, draw->pool, entry, lsn);
+    }
+    return listed;
+}
+
+void precedence_give_up(struct ctx *ctx)
+{
+    struct items *items = &ctx->ledger->items;
+    uint32_t count = atomic_load_explicit(&items->incoming_count, memory_order_relaxed);
+    for (uint32_t i = 1; i <= count; i++)
+        atomic_store_explicit(&items->incoming[i].covered_lsn, UINT64_MAX, memory_order_relaxed);
+}
+
+/* ---- the walk ---- */
+
+/* What is left of promises, by ranges of the log, up to an LSN up to which all are listed: not only
+ * of those before the asker's, so that who asks next needs no walk. */
+struct standing {
+    uint32_t unit;
+    const struct id_entry *op; /* the step's op or NULL: owned */
+    struct id_entry *own;      /* the asker's reservation, likewise */
+    uint64_t top;
+    int64_t earlier;        /* units that are left of promises before the asker's */
+    uint64_t least, most;   /* LSNs of what was counted; least is 0: nothing */
+    unsigned shift;         /* a range has 1 << shift LSNs ... */
+    int64_t ranges[RANGES]; /* ... and its place is its number modulo RANGES */
+    uint32_t resets;        /* of the pool, before the walk */
+    bool busy;              /* a reservation is being changed */
+};
+
+/* Puts two ranges into one each. */
+static void widen(struct standing *s, uint64_t least, uint64_t most)
+{
+    int64_t before[RANGES];
+    memcpy(before, s->ranges, sizeof before);
+    memset(s->ranges, 0, sizeof s->ranges);
+    for (uint64_t at = least >> s->shift; at <= most >> s->shift; at++)
+        s->ranges[at / 2 % RANGES] += before[at % RANGES];
+    s->shift++;
+}
+
+static void count_in_range(struct standing *s, uint64_t lsn, int64_t left)
+{
+    uint64_t least = s->least != 0 && s->least < lsn ? s->least : lsn;
+    uint64_t most = s->most > lsn ? s->most : lsn;
+    while ((most >> s->shift) - (least >> s->shift) >= RANGES)
+        widen(s, s->least, s->most);
+    s->least = least;
+    s->most = most;
+    s->ranges[(lsn >> s->shift) % RANGES] += left;
+}
+
+static int64_t left_of(struct ctx *ctx, struct id_entry *entry, uint32_t unit)
+{
+    struct draw_walk walk = draw_walk_start(&ctx->ledger->ids, entry);
+    const struct draw *draw;
+    int64_t left = 0;
+    while ((draw = draw_walk_next(&walk)) != NULL)
+        if (draw->pool == unit)
+            left += draw_left(draw);
+    return left;
+}
+
+static void count_left(struct ctx *ctx, struct standing *s, struct id_entry *entry)
+{
+    int64_t left = left_of(ctx, entry, s->unit);
+    if (entry->lsn_first < s->own->lsn_first)
+        s->earlier += left;
+    if (entry->lsn_first <= s->top)
+        count_in_range(s, entry->lsn_first, left);
+}
+
+/* Counts one promise, unless what it was listed for is gone. */
+static void count_promise(struct ctx *ctx, struct standing *s, uint64_t promise)
+{
+    struct id_entry *entry = entry_at(&ctx->ledger->ids, (uint32_t)promise - 1);
+    if (entry == s->own || entry == s->op)
+        return; /* the asker's promise; or an earlier one, whose slot it has now */
+    uint64_t word = atomic_load_explicit(&entry->state, memory_order_relaxed);
+    if (word_kind(word) == ENTRY_FREE || word_kind(word) == ENTRY_DRAWS)
+        return; /* its slot has another use; these are busy for long */
+    if (!entry_take(entry, &word)) {
+        s->busy = true;
+        return;
+    }
+    bool live = word_kind(word) == ENTRY_RESERVATION && !state_final(word_state(word)) &&
+                (uint32_t)entry->lsn_first == (uint32_t)(promise >> 32);
+    if (live)
+        count_left(ctx, s, entry);
+    entry_put(entry, word);
+    ctx->work++;
+}
+
+static void walk_promises(struct ctx *ctx, struct standing *s)
+{
+    const struct incoming *in = incoming_at(&ctx->ledger->items, s->unit);
+    uint32_t link = atomic_load_explicit(&in->promises, memory_order_acquire);
+    while (link != 0 && !s->busy) {
+        struct promises *block = block_at(ctx, link);
+        uint32_t count = atomic_load_explicit(&block->count, memory_order_relaxed);
+        for (uint32_t i = 0; i < count && i < PROMISES_PER_BLOCK; i++) {
+            uint64_t promise = atomic_load_explicit(&block->at[i], memory_order_acquire);
+            if (promise != 0)
+                count_promise(ctx, s, promise);
+        }
+        link = block->next;
+    }
+}
+
+/* Notes up to where all promises are covered by what has come. */
+static void note_covered(struct ctx *ctx, const struct standing *s, int64_t come)
+{
+    struct incoming *in = incoming_at(&ctx->ledger->items, s->unit);
+    uint64_t covered = 0;
+    int64_t sum = 0;
+    for (uint64_t at = s->least >> s->shift; at <= s->most >> s->shift; at++) {
+        sum += s->ranges[at % RANGES];
+        if (sum > come)
+            break;
+        covered = ((at + 1) << s->shift) - 1;
+    }
+    if (covered > s->top)
+        covered = s->top;
+    uint64_t before = atomic_load_explicit(&in->covered_lsn, memory_order_relaxed);
+    if (covered <= before ||
+        !atomic_compare_exchange_strong_explicit(&in->covered_lsn, &before, covered,
+                                                 memory_order_relaxed, memory_order_relaxed))
+        return;
+    /* A swap: a reset behind it clears what was just noted. One before it may have been too
+     * early. */
+    if (atomic_fetch_add_explicit(&in->resets, 0, memory_order_acq_rel) != s->resets)
+        atomic_store_explicit(&in->covered_lsn, 0, memory_order_relaxed);
+}
+
+/* A look at the pool. */
+struct come {
+    uint64_t mark, word;
+};
+
+static struct come look(const struct ctx *ctx, uint32_t unit)
+{
+    const struct items *items = &ctx->ledger->items;
+    struct come c = { .mark = incoming_mark(incoming_at(items, unit)) };
+    c.word = pool_read(pool_at(items, unit));
+    return c;
+}
+
+static int64_t units_come(struct come c)
+{
+    int64_t come = word_on_hand(c.word) - mark_expected(c.mark);
+    return come > 0 ? come : 0;
+}
+
+/* Is what it says true of an instant? */
+static bool is_sure(const struct ctx *ctx, uint32_t unit, struct come before, struct come after)
+{
+    const struct items *items = &ctx->ledger->items;
+    return word_undecided(after.word) == 0 && !mark_is_raised(after.mark) &&
+           before.mark == after.mark && word_on_hand(before.word) == word_on_hand(after.word) &&
+           incoming_mark(incoming_at(items, unit)) == after.mark;
+}
+
+/* Are all reservations up to that LSN listed? Those whose record is published are; and so are all
+ * if no other context is in an operation, because what it begins now comes later in the log. */
+static bool all_listed(const struct ctx *ctx, uint64_t lsn)
+{
+    const struct ledger *ledger = ctx->ledger;
+    bool idle = true;
+    if (log_head(ledger->log) >= lsn)
+        return true;
+    for (unsigned i = 0; idle && i < ledger->context_count; i++)
+        idle = i == ctx->index ||
+               !atomic_load_explicit(&ledger->contexts[i]->taking, memory_order_acquire);
+    return idle;
+}
+
+enum code precedence_check(struct ctx *ctx, uint32_t unit, struct id_entry *entry,
+                           const struct id_entry *op, int64_t qty, int64_t *there)
+{
+    const struct incoming *in = incoming_at(&ctx->ledger->items, unit);
+    uint32_t resets = atomic_load_explicit(&in->resets, memory_order_acquire);
+    struct come before = look(ctx, unit);
+    int64_t come = units_come(before);
+    bool all = come >= word_reserved(before.word);
+    uint64_t covered = atomic_load_explicit(&in->covered_lsn, memory_order_relaxed);
+    if (come >= qty && (all || entry->lsn_first <= covered))
+        return CODE_OK;
+    if (!all_listed(ctx, entry->lsn_first))
+        return CODE_DEFERRED;
+    struct standing s = { .unit = unit, .own = entry, .op = op, .resets = resets };
+    s.top = log_head(ctx->ledger->log);
+    if (s.top < entry->lsn_first)
+        s.top = entry->lsn_first;
+    count_left(ctx, &s, entry);
+    if (come > 0)
+        walk_promises(ctx, &s);
+    struct come after = look(ctx, unit);
+    if (units_come(after) < come)
+        come = units_come(after);
+    if (!s.busy && come > 0)
+        note_covered(ctx, &s, come);
+    if (!s.busy && come - s.earlier >= qty)
+        return CODE_OK;
+    *there = come > s.earlier ? come - s.earlier : 0;
+    return s.busy || !is_sure(ctx, unit, before, after) ? CODE_DEFERRED : CODE_INSUFFICIENT_STOCK;
+}
+
+void precedence_reset(struct ctx *ctx, uint32_t unit)
+{
+    struct incoming *in = incoming_find(&ctx->ledger->items, unit);
+    if (!in)
+        return;
+    atomic_fetch_add_explicit(&in->resets, 1, memory_order_acq_rel);
+    atomic_store_explicit(&in->covered_lsn, 0, memory_order_relaxed);
+}

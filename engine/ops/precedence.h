@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Who comes first: while fewer units of a supply have come than were promised of it, they belong to
+ * the promises in the order in which these were made, that is, of their reservations in the log. No
+ * one who was promised earlier loses to one who came later.
+ *
+ * Each pool of expected units keeps a list of the reservations that drew from it, in blocks that
+ * only grow. A fulfil that needs it walks that list: what earlier reservations have left must be
+ * covered by what has come, too. The walk also finds up to where in the log all promises are
+ * covered, so that most later fulfils need none. Once the pool is empty the list is freed.
+ */
+#ifndef STOCKD_ENGINE_OPS_PRECEDENCE_H
+#define STOCKD_ENGINE_OPS_PRECEDENCE_H
+
+#include "engine/ledger/ctx.h"
+
+/* Lists the reservation of that LSN, whose entry the caller owns, for each pool of expected units
+ * that it draws from. Each may need a block: set as many slots aside. Before the record is
+ * published: so once the log's head has passed an LSN, all reservations up to it are listed. False:
+ * there are too few slots. */
+bool precedence_add_draws(struct ctx *ctx, struct id_entry *entry, uint64_t lsn);
+/* For the start, if there were too few: any promise may be fulfilled of what has come. */
+void precedence_give_up(struct ctx *ctx);
+
+/* May the reservation be fulfilled so many units of what has come? The caller owns it, and the
+ * entry of its step's op, if there is one. CODE_OK, CODE_DEFERRED, or CODE_INSUFFICIENT_STOCK:
+ * there are only *there for it. */
+enum code precedence_check(struct ctx *ctx, uint32_t unit, struct id_entry *entry,
+                           const struct id_entry *op, int64_t qty, int64_t *there);
+
+/* What has come to the pool is less than it was: others may be short now. */
+void precedence_reset(struct ctx *ctx, uint32_t unit);
+
+#endif

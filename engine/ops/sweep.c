@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "engine/ops/sweep.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "engine/ledger/claim.h"
+#include "engine/ledger/find.h"
+#include "engine/txn/txn_run.h"
+
+enum { FEW = 16 };
+
+struct sweeping {
+    struct txn txn;
+    uint32_t own, shared; /* units: the supply's pool, and the shared one there */
+    uint64_t mark;        /* of the supply's pool, as planned */
+    int64_t delta;        /* of on hand in the supply's pool */
+    bool unsure;          /* there was nothing to do, perhaps only for the moment */
+};
+
+static void post_move(struct ctx *ctx, uint32_t from, uint32_t to, int64_t qty, int64_t keeps)
+{
+    post(ctx->postings, (struct posting){ .pool = from,
+                                          .counted = NOT_COUNTED,
+                                          .on_hand = (int32_t)-qty,
+                                          .needs = (int32_t)(qty + keeps),
+                                          .keeps = (int32_t)keeps,
+                                          .stays = true });
+    post(ctx->postings, (struct posting){ .pool = to,
+                                          .counted = NOT_COUNTED,
+                                          .on_hand = (int32_t)qty,
+                                          .needs = NEEDS_NONE,
+                                          .stays = true });
+}
+
+/*
+ * What has come and is free is available beyond what is expected. An order that may be undone makes
+ * it look less, and so does more that is shipped meanwhile: then it looks again later.
+ *
+ * The word is read by a swap that changes nothing: whoever has lowered what is expected, or freed
+ * units, reads after that. If two do so at once, one of their swaps comes second, and sees both.
+ */
+static enum code plan(struct ctx *ctx, struct txn *t)
+{
+    struct sweeping *s = (struct sweeping *)t;
+    const struct items *items = &ctx->ledger->items;
+    struct pool *own = pool_at(items, s->own);
+    uint64_t before = incoming_mark(incoming_at(items, s->own));
+    uint64_t word =
+        atomic_fetch_add_explicit(&own->word, 0, memory_order_acq_rel); /* @sweep-swap */
+    s->mark = incoming_mark(incoming_at(items, s->own));
+    int64_t expected = mark_expected(s->mark);
+    uint64_t shared = pool_read(pool_at(items, s->shared));
+    int64_t free = word_available(word) - expected, lacking = -word_available(word);
+    s->delta = 0;
+    if (free > 0 && word_on_hand(shared) + free <= QUANTITY_MAX) {
+        s->delta = -free;
+        post_move(ctx, s->own, s->shared, free, expected);
+    } else if (lacking > 0 && word_available(shared) > 0) {
+        if (word_undecided(word) || word_undecided(shared))
+            return CODE_DEFERRED;
+        s->delta = word_available(shared) < lacking ? word_available(shared) : lacking;
+        post_move(ctx, s->shared, s->own, s->delta, 0);
+    }
+    t->done = s->delta == 0;
+    bool undecided = word_undecided(word) || (lacking > 0 && word_undecided(shared));
+    bool raised = mark_is_raised(s->mark) || s->mark != before;
+    s->unsure = t->done && (undecided || raised); /* @unsure */
+    return CODE_OK;
+}
+
+/* X1: what seemed to have come had come. */
+static enum code check_mark(struct ctx *ctx, struct txn *t)
+{
+    const struct sweeping *s = (const struct sweeping *)t;
+    bool same = incoming_mark(incoming_at(&ctx->ledger->items, s->own)) == s->mark;
+    return same ? CODE_OK : CODE_DEFERRED;
+}
+
+static uint32_t build_record(struct ctx *ctx, struct txn *t)
+{
+    const struct sweeping *s = (const struct sweeping *)t;
+    struct sweep_fields f = { .fixed = { .head = head_of(ctx, RECORD_SWEEP, 0),
+                                         .time_ms = ctx->wall_ms,
+                                         .pool = name_of_pool(&ctx->ledger->items, s->own),
+                                         .delta = (int32_t)s->delta } };
+    f.fixed.head.client = 0; /* no client asked for this */
+    struct record_builder b = sweep_begin(ctx->record, &f);
+    return record_end(&b);
+}
+
+static void show(struct ctx *ctx, struct txn *t)
+{
+    (void)ctx;
+    (void)t;
+}
+
+static const struct txn_kind sweep_txn = {
+    .takes = true,
+    .gives = true,
+    .plan = plan,
+    .taken = check_mark,
+    .record = build_record,
+    .show = show,
+};
+
+void sweep_note(struct ctx *ctx, uint32_t unit)
+{
+    for (uint32_t i = 0; i < ctx->sweep_count && ctx->sweep_count < FEW; i++)
+        if (ctx->sweeps[i] == unit)
+            return;
+    /* If there are too many, the next change of the pool will do. */
+    if (ctx->sweep_count < SWEEPS_MAX)
+        ctx->sweeps[ctx->sweep_count++] = unit;
+}
+
+/* The units are at the place before and after. */
+static void sweep_pool(struct ctx *ctx, uint32_t unit, uint64_t key)
+{
+    const struct items *items = &ctx->ledger->items;
+    const struct pool *shared =
+        pool_find(items, key_item(key), key_location(key), owner_of(POOL_SHARED, 0));
+    if (!shared)
+        return; /* the supply is being made */
+    struct sweeping s = { .own = unit, .shared = pool_unit(items, shared) };
+    if (txn_perform(ctx, &s.txn, &sweep_txn) != CODE_OK || s.unsure)
+        sweep_note(ctx, unit);
+    else
+        incoming_tidy(&ctx->ledger->items, &ctx->ledger->ids, &ctx->cursor, unit);
+}
+
+/* Units have become free at the place: those of its pools of expected units that are short may need
+ * them. */
+static void sweep_short(struct ctx *ctx, uint32_t item, uint16_t location)
+{
+    const struct items *items = &ctx->ledger->items;
+    if (!item_has(item_at(items, item), ITEM_SHORT))
+        return;
+    struct pool_walk walk = pool_walk_start(items, item);
+    const struct pool *pool;
+    while ((pool = pool_walk_next(&walk)) != NULL) {
+        uint64_t key = pool_read_key(pool);
+        if (key_location(key) == location && owner_kind(key_owner(key)) == POOL_EXPECTED &&
+            word_available(pool_read(pool)) < 0)
+            sweep_pool(ctx, pool_unit(items, pool), key);
+    }
+    ctx->work += walk.entered;
+}
+
+/* What is too busy is noted again: of one note, perhaps several pools. */
+void sweep_noted(struct ctx *ctx)
+{
+    uint32_t count = ctx->sweep_count;
+    memcpy(ctx->sweeping, ctx->sweeps, count * sizeof ctx->sweeps[0]);
+    ctx->sweep_count = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t unit = ctx->sweeping[i];
+        uint64_t key = pool_read_key(pool_at(&ctx->ledger->items, unit));
+        if (owner_kind(key_owner(key)) == POOL_EXPECTED)
+            sweep_pool(ctx, unit, key);
+        sweep_short(ctx, key_item(key), key_location(key));
+    }
+}

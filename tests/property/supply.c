@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Random operations on supplies, and on what is promised from them, against the naive model: every
+ * code, every document and reservation, what each channel may take, all stock. At intervals the
+ * ledger is checked, and made again from its log.
+ *
+ *   supply [--seed N] [--steps N] [--seconds S] [--verbose] [--any-order]
+ *
+ * Without --seed it takes seeds from the clock for a few seconds. The seed of a failure is printed:
+ * run it again with --seed, and with --steps to end where it failed. --any-order: of what has come,
+ * a later promise may be fulfilled before an earlier one.
+ */
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "engine/ledger/ctx.h"
+#include "tests/support/contents_rig.h"
+#include "tests/support/ledger_rig.h"
+#include "tests/support/supply_driver.h"
+#include "tests/support/supply_requests.h"
+
+enum { MAX_STEPS = 400, CONTEXTS = 3 };
+
+struct run {
+    struct depot_maker maker;
+    struct ledger_rig rig;
+    struct depot_request last;
+    int step;
+    bool verbose, in_order;
+};
+
+static struct depot depot;
+static char why[512];
+
+/* ---- turns ---- */
+
+static struct ctx *begin(struct run *run, unsigned index)
+{
+    struct ctx *ctx = ledger_ctx(run->rig.ledger, index);
+    ledger_begin(ctx, depot.now_ms, depot.now_ms);
+    return ctx;
+}
+
+static struct ctx *begin_any(struct run *run)
+{
+    return begin(run, (unsigned)random_below(&run->maker.random, CONTEXTS));
+}
+
+/* Mail is read, and what is due comes up. */
+static void come_up(struct run *run)
+{
+    for (unsigned i = 0; i < CONTEXTS; i++) {
+        struct ctx *ctx = begin(run, i);
+        while (ledger_expire(ctx, 64) == 64) {
+        }
+        ledger_end(ctx);
+    }
+    ledger_rig_drain(&run->rig);
+}
+
+static void pass_time(struct run *run)
+{
+    struct random *r = &run->maker.random;
+    uint64_t ms = (uint64_t)random_between(r, 1, random_chance(r, 70) ? 800 : 8000);
+    ms = (ms + WHEEL_TICK_MS - 1) / WHEEL_TICK_MS * WHEEL_TICK_MS;
+    if (run->verbose)
+        printf("%5d %llu ms pass\n", run->step, (unsigned long long)ms);
+    depot_pass(&depot, depot.now_ms + ms);
+    come_up(run);
+    come_up(run); /* what one context has sent to another */
+}
+
+/* ---- comparing ---- */
+
+static bool compare(struct run *run)
+{
+    struct ctx *ctx = begin_any(run);
+    bool good = true;
+    for (int item = 0; good && item < DEPOT_ITEMS; item++)
+        good = depot_item_agrees(ctx, &depot, item, why, sizeof why);
+    for (int id = 1; good && id <= depot.last_id; id++)
+        if (depot.ids[id].use == USED_SUPPLY || depot.ids[id].use == USED_RESERVATION)
+            good = depot_id_agrees(ctx, &depot, id, why, sizeof why);
+    for (int place = 0; good && place < DEPOT_PLACES; place++)
+        good = depot_list_agrees(ctx, &depot, place, false, why, sizeof why) &&
+               depot_list_agrees(ctx, &depot, place, true, why, sizeof why);
+    ledger_end(ctx);
+    return good;
+}
+
+static bool check(const struct ledger_rig *rig)
+{
+    return ledger_check(rig->ledger, why, sizeof why) == 0;
+}
+
+/* The offset of a record, at random. */
+static size_t pick_prefix(struct run *run)
+{
+    static _Alignas(8) unsigned char record[RECORD_MAX];
+    size_t wanted = (size_t)(random_next(&run->maker.random) % (run->rig.length + 1)), offset = 0;
+    while (offset < wanted)
+        offset += ledger_rig_record(&run->rig, offset, record);
+    return offset;
+}
+
+/* Starts anew from the log, or from contents and the rest of the log, and goes on with that. */
+static bool restart(struct run *run)
+{
+    struct ledger_rig follower;
+    come_up(run);
+    bool compacted = random_chance(&run->maker.random, 50);
+    if (compacted ? !contents_rig_follow(&follower, &run->rig, pick_prefix(run), depot.now_ms, why,
+                                         sizeof why)
+                  : !ledger_rig_follow(&follower, &run->rig, run->rig.length, depot.now_ms, why,
+                                       sizeof why))
+        return false;
+    bool good =
+        check(&follower) && ledgers_equal(run->rig.ledger, follower.ledger, false, why, sizeof why);
+    ledger_rig_close(&run->rig);
+    run->rig = follower;
+    run->rig.ledger->log = &run->rig.log; /* it has moved with the struct */
+    return good;
+}
+
+/* ---- runs ---- */
+
+static bool ask(struct run *run)
+{
+    static struct depot_answer engine, model;
+    const struct depot_request *r = &run->last;
+    struct ctx *ctx = begin_any(run);
+    if (run->verbose) {
+        printf("%5d ", run->step);
+        depot_print(r);
+    }
+    depot_drive(ctx, r, &engine);
+    depot_ask(&depot, r, engine.lsn, &model);
+    bool good = depot_answers_agree(r, &engine, &model, why, sizeof why);
+    if (good && !engine.code && engine.lsn != model.lsn) {
+        snprintf(why, sizeof why, "LSN %llu, not %llu", (unsigned long long)engine.lsn,
+                 (unsigned long long)model.lsn);
+        good = false;
+    }
+    if (!good && engine.code)
+        printf("engine: %s\n", ctx_failure(ctx)->message);
+    ledger_end(ctx);
+    ledger_rig_drain(&run->rig);
+    return good;
+}
+
+static bool take_step(struct run *run)
+{
+    if (random_chance(&run->maker.random, 12))
+        pass_time(run);
+    depot_pick(&run->maker, &run->last);
+    if (!ask(run) || !compare(run))
+        return false;
+    if (run->step % 10 == 0) {
+        come_up(run); /* who expires late does so before the check */
+        if (!check(&run->rig))
+            return false;
+    }
+    return !random_chance(&run->maker.random, 2) || (restart(run) && compare(run));
+}
+
+static void set_up(struct run *run, uint64_t seed, bool in_order)
+{
+    struct random *r = &run->maker.random;
+    memset(&depot, 0, sizeof depot);
+    r->state = seed;
+    run->maker.depot = &depot;
+    run->maker.next_id = 1;
+    depot.in_order = in_order;
+    depot.now_ms = UINT64_C(1700000000000) / WHEEL_TICK_MS * WHEEL_TICK_MS;
+    depot_pick_settings(r, &depot);
+    struct ledger_config config = { .items = DEPOT_ITEMS,
+                                    .pools = 4096,
+                                    .reservations = 16 * DEPOT_IDS,
+                                    .contexts = CONTEXTS,
+                                    .hash_seed = random_next(r) };
+    ledger_rig_open(&run->rig, &config);
+    struct ctx *ctx = begin(run, 0);
+    depot_set_up(ctx, &depot);
+    ledger_end(ctx);
+    ledger_rig_drain(&run->rig);
+}
+
+static bool run_seed(struct run *run, uint64_t seed, int steps)
+{
+    if (run->verbose)
+        setvbuf(stdout, NULL, _IONBF, 0); /* an assertion may end it */
+    set_up(run, seed, run->in_order);
+    int usual = random_between(&run->maker.random, 30, MAX_STEPS);
+    steps = steps > 0 ? steps : usual;
+    bool good = true;
+    for (run->step = 1; good && run->step <= steps; run->step++)
+        good = take_step(run);
+    good = good && check(&run->rig) && restart(run) && compare(run);
+    if (!good) {
+        printf("seed %llu, step %d: %s\n", (unsigned long long)seed, run->step - 1, why);
+        printf("to see it: --seed %llu --steps %d --verbose%s; the last request was:\n",
+               (unsigned long long)seed, run->step - 1, run->in_order ? "" : " --any-order");
+        depot_print(&run->last);
+    }
+    ledger_rig_close(&run->rig);
+    return good;
+}
+
+static double now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+int main(int argc, char **argv)
+{
+    static const struct option options[] = {
+        { "seed", required_argument, NULL, 's' },    { "steps", required_argument, NULL, 'n' },
+        { "seconds", required_argument, NULL, 't' }, { "verbose", no_argument, NULL, 'v' },
+        { "any-order", no_argument, NULL, 'a' },     { NULL, 0, NULL, 0 }
+    };
+    static struct run run = { .in_order = true };
+    uint64_t seed = (uint64_t)time(NULL) * 1000000, runs = 0;
+    bool one = false;
+    double seconds = 9;
+    int steps = 0, option;
+    while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+        if (option == 's')
+            seed = strtoull(optarg, NULL, 10);
+        one |= option == 's';
+        if (option == 'n')
+            steps = (int)strtol(optarg, NULL, 10);
+        if (option == 't')
+            seconds = strtod(optarg, NULL);
+        run.verbose |= option == 'v';
+        run.in_order &= option != 'a';
+        if (option == '?' || steps < 0 || steps > MAX_STEPS)
+            return 2;
+    }
+    printf("seed %llu\n", (unsigned long long)seed);
+    for (double end = now() + seconds; runs == 0 || (!one && now() < end); runs++)
+        if (!run_seed(&run, seed + runs, steps))
+            return 1;
+    printf("%llu runs\n", (unsigned long long)runs);
+    return 0;
+}
