@@ -13,7 +13,8 @@ import time
 import unittest
 
 from stockctl_case import DONE, REFUSED, UNREACHABLE, USAGE, StockctlTestCase
-from stockd_harness import BIN_DIR, SLOW, RpcError, Server, main, reap, run_program, spawn, unique
+from stockd_harness import (BIN_DIR, SLOW, RpcError, Server, main, reap, run_program, spawn, unique,
+                            wait_until)
 
 LOCAL_TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d\d:\d\d"
 
@@ -273,7 +274,7 @@ class Catalogue(StockctlTestCase):
         self.ctl("channel", "set", "web", "--kind", "web", "--name", "Web shop", "--locations", "main", "--buffer", "2",
                  "--hold-ttl", "20m", "--sourcing", "priority")
         row = next(line for line in self.ctl("channel", "list").splitlines() if line.startswith("web"))
-        self.assertRegex(row, r"^web +web +Web shop +2 +20m +priority +main$")
+        self.assertRegex(row, r"^web +web +Web shop +2 +20m +priority +on_hand +- +main$")
         entry = {e["code"]: e for e in self.json("channel", "list")["channels"]}["web"]
         self.assertEqual((entry["buffer"], entry["hold_ttl_ms"], entry["locations"]), (2, 1200000, ["main"]))
 
@@ -585,6 +586,17 @@ class Demo(StockctlTestCase):
             for line in re.findall(r"(?m)^  stockctl (?:-s \S+ )?(.*)$", out):
                 words = line.replace(" | head", "").split()
                 self.ctl(*words, expect=REFUSED if "9999" in line else DONE)
+        with self.subTest("what is on its way"):
+            supplies = {s["id"]: s for s in self.json("supplies")["supplies"]}
+            self.assertEqual(sorted(supplies), sorted(
+                ["demo-po-late", "demo-po-2", "demo-held"] + [f"demo-truck-{n}" for n in range(1, 6)]))
+            self.assertEqual(supplies["demo-truck-1"]["state"], "arrived")  # as it says to try
+            wait_until(lambda: self.json("supplies", "--late")["supplies"], what="the late supply")
+            late = self.json("supplies", "--late")["supplies"]
+            self.assertEqual([s["id"] for s in late], ["demo-po-late"])
+            coming = supplies["demo-po-2"]["lines"][0][0]
+            self.assertEqual(self.json("availability", "app", coming)["stock"], [0])
+            self.assertGreater(self.json("availability", "web", coming)["stock"][0], 0)
         with self.subTest("again it adds nothing"):
             self.ctl("fulfil", "MY-1")
             before = self.exported()

@@ -81,6 +81,18 @@ class Settings(StockctlTestCase):
         shop, sku = unique("shop"), unique("SKU")
         self.ctl("channel", "set", shop, "--ignore-safety", "yes")
         self.assertEqual(self.pairs("channel", "show", shop)["ignore_safety"], "yes")
+        got = self.pairs("channel", "show", shop)
+        self.assertEqual((got["promise"], got["horizon_s"]), ("on_hand", "-"))
+        self.ctl("channel", "set", shop, "--promise", "incoming", "--horizon", "14d")
+        got = self.pairs("channel", "show", shop)
+        self.assertEqual((got["promise"], got["horizon_s"]), ("incoming", "14d"))
+        header, *rows = self.ctl("channel", "list").splitlines()
+        self.assertRegex(header, r" PROMISES +HORIZON +SELLS FROM$")
+        self.assertRegex(next(row for row in rows if row.startswith(f"{shop} ")), r" incoming +14d +-$")
+        self.ctl("channel", "set", shop, "--promise", "soon", expect=REFUSED)
+        self.assertIn("promise", self.err)
+        self.ctl("channel", "set", shop, "--horizon", "soon", expect=USAGE)
+        self.assertIn("--horizon", self.err)
         self.ctl("item", "set", sku, "--safety", "2", "--unit", "kg", "--decimals", "3")
         got = self.pairs("item", sku)
         self.assertEqual((got["safety"], got["unit"], got["decimals"]), ("2", "kg", "3"))
@@ -118,6 +130,8 @@ class Files(StockctlTestCase):
             client.call("location_set", "p1", {"calendar": "fr", "dispatch": [[1, 960], [2, 960]], "safety": 2})
             client.call("location_set", "p2", {"calendar": "shut"})
             client.call("channel_set", "till", {"locations": ["p1"], "ignore_safety": True})
+            client.call("channel_set", "soon", {"promise": "incoming", "horizon_s": 0})
+            client.call("channel_set", "later", {"promise": "incoming"})
             for n in range(1100):
                 client.call("item_set", f"S{n}", {"unit": "kg", "decimals": 3, "safety": n})
                 client.call("stocking_set", f"S{n}", "p1", {"safety": n})
@@ -126,6 +140,8 @@ class Files(StockctlTestCase):
             files = {kind: run_program("stockctl", "-s", source.tcp, "export", kind).out for kind in kinds}
             self.assertIn('\nfr,Europe/Paris,mon-sat 09:30-19:00,2026-12-25,2026-12-24 09:30-16:00\nalways,UTC,,,\n'
                           'shut,UTC,never,,\n', files["calendars"])
+            self.assertIn("\nsoon,web,,,0,900000,priority,no,incoming,0\n"
+                          "later,web,,,0,900000,priority,no,incoming,\n", files["channels"])
             self.assertIn("\nS7,p1,yes,7,\nS7,p2,no,,60\n", files["stocking"])
             for again in range(2):
                 for kind, text in files.items():
@@ -146,7 +162,9 @@ class Files(StockctlTestCase):
                 ("a b,,,", "code"), ("a,mon 12-9,,", "week"), ("b,,2026-02-30,", "closed"), ("c,,,2026-12-24", "extra"))),
             ("places", "code,dispatch,safety", (("a,mon 9-12,1", "dispatch"), ("b,,-1", "safety"))),
             ("items", "sku,decimals,unit", (("A,7,kg", "decimals"), ("B,1," + "x" * 33, "unit"))),
-            ("channels", "code,ignore_safety", (("a,perhaps", "ignore_safety"),)),
+            ("channels", "code,ignore_safety,promise,horizon_s", (
+                ("a,perhaps,,", "ignore_safety"), ("b,,soon,", "promise"), ("c,,,-1", "horizon_s"),
+                ("d,,,315360001", "horizon_s"), ("e,,,14d", "horizon_s"))),
         ):
             with self.subTest(kind=kind):
                 path = self.file("\n".join((header, *(row for row, _ in rows))))

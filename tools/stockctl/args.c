@@ -139,7 +139,7 @@ static int command_option(struct args *args, const char *word, struct words *wor
             continue;
         if (args->given[i] != NULL)
             return usage_error(args, "--%s was given twice", name);
-        if (options[i].type == OPTION_FLAG) {
+        if (options[i].type == OPTION_FLAG || options[i].type == OPTION_UNFLAG) {
             if (equals != NULL)
                 return usage_error(args, "--%s takes no value", name);
             args->given[i] = "";
@@ -295,7 +295,7 @@ static int pack_option(const struct args *args, const struct option *option, con
         return CTL_DONE;
     case OPTION_TIME:
         if (!parse_time(text, &ms))
-            return usage_error(args, "--%s: '%s' is not a time like 2025-03-01T14:05:00",
+            return usage_error(args, "--%s: '%s' is not a time like 2025-03-01T14:05:00 or +2h",
                                option->name, text);
         stockd_pack_i64(pack, ms);
         return CTL_DONE;
@@ -305,6 +305,9 @@ static int pack_option(const struct args *args, const struct option *option, con
         break;
     case OPTION_FLAG:
         break;
+    case OPTION_UNFLAG:
+        yes = false;
+        break;
     }
     stockd_pack_bool(pack, yes);
     return CTL_DONE;
@@ -312,9 +315,14 @@ static int pack_option(const struct args *args, const struct option *option, con
 
 int args_pack_options(const struct args *args, stockd_pack *pack)
 {
+    stockd_pack_map(pack, args_option_count(args));
+    return args_pack_pairs(args, pack);
+}
+
+int args_pack_pairs(const struct args *args, stockd_pack *pack)
+{
     const struct option *options = args->command->options;
 
-    stockd_pack_map(pack, args_option_count(args));
     for (size_t i = 0; i < options_of(args->command); i++) {
         if (args->given[i] == NULL || options[i].key == NULL)
             continue;

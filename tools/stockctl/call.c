@@ -127,9 +127,9 @@ int ctl_call(struct ctl *ctl, const char *method, const stockd_pack *params, uns
     return status == STOCKD_REFUSED ? ctl_refused(ctl, reply) : ctl_failed(ctl, status);
 }
 
-int ctl_take_id(const struct args *args, char *out)
+static int take_id(const struct args *args, const char *option, char *out)
 {
-    const char *given = args_option(args, "id");
+    const char *given = args_option(args, option);
 
     if (given == NULL) {
         stockd_make_id(out);
@@ -137,9 +137,19 @@ int ctl_take_id(const struct args *args, char *out)
     }
     size_t len = strlen(given);
     if (len == 0 || len > STOCKD_ID_MAX)
-        return usage_error(args, "--id: 1 to %d bytes, not %zu", STOCKD_ID_MAX, len);
+        return usage_error(args, "--%s: 1 to %d bytes, not %zu", option, STOCKD_ID_MAX, len);
     memcpy(out, given, len + 1);
     return CTL_DONE;
+}
+
+int ctl_take_id(const struct args *args, char *out)
+{
+    return take_id(args, "id", out);
+}
+
+int ctl_take_op(const struct args *args, char *out)
+{
+    return take_id(args, "op", out);
 }
 
 bool reply_list(stockd_value result, stockd_value *list)

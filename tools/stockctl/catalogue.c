@@ -32,7 +32,9 @@ const struct catalogue_kind catalogue_channels = {
                { "buffer", FIELD_NUMBER, 0, CTL_QUANTITY_MAX },
                { "hold_ttl_ms", FIELD_NUMBER, 1, UINT32_MAX },
                { "sourcing", FIELD_RULE, 0, 0 },
-               { "ignore_safety", FIELD_BOOL, 0, 0 } },
+               { "ignore_safety", FIELD_BOOL, 0, 0 },
+               { "promise", FIELD_PROMISE, 0, 0 },
+               { "horizon_s", FIELD_NUMBER, 0, CTL_HORIZON_MAX_S } },
 };
 
 const struct catalogue_kind catalogue_places = {

@@ -13,6 +13,7 @@ enum field_form {
     FIELD_TEXT,  /* UTF-8, at most `most` bytes; an empty cell empties it, or keeps it if `least` */
     FIELD_CODES, /* a,b,c: codes of locations or groups; an empty cell empties it */
     FIELD_RULE,  /* a sourcing rule */
+    FIELD_PROMISE, /* what a channel promises */
     FIELD_NUMBER,
     FIELD_REAL,
     FIELD_BOOL, /* yes or no */

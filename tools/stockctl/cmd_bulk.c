@@ -2,6 +2,7 @@
 /* cmd_bulk.c - commands that work with files, and the trial catalogue. */
 #include "tools/stockctl/catalogue.h"
 #include "tools/stockctl/ctl.h"
+#include "tools/stockctl/supplies.h"
 
 static int run_import_items(struct ctl *ctl, const struct args *args)
 {
@@ -66,6 +67,12 @@ static const struct option import_options[] = {
 
 static const struct option import_catalogue_options[] = {
     { "skip-bad", NULL, "skip bad rows instead of applying nothing", NULL, OPTION_FLAG },
+    { .name = NULL },
+};
+
+static const struct option import_supplies_options[] = {
+    { "skip-bad", NULL, "skip supplies with a bad row instead of applying nothing", NULL,
+      OPTION_FLAG },
     { .name = NULL },
 };
 
@@ -144,9 +151,9 @@ const struct command bulk_commands[] = {
         .name = "import channels",
         .summary = "Create or change channels from a CSV file",
         .usage = "FILE.csv|- [--skip-bad]",
-        .details = "Column code, and any of kind, name, locations, buffer, hold_ttl_ms, sourcing;\n"
-                   "others are ignored. The locations and groups that a channel names must\n"
-                   "exist: import places first.\n" EMPTY_CELLS,
+        .details = "Column code, and any of kind, name, locations, buffer, hold_ttl_ms, sourcing,\n"
+                   "ignore_safety, promise, horizon_s; others are ignored. The locations and\n"
+                   "groups that a channel names must exist: import places first.\n" EMPTY_CELLS,
         .example = "stockctl import channels channels.csv",
         .options = import_catalogue_options,
         .least = 1,
@@ -180,6 +187,21 @@ const struct command bulk_commands[] = {
         .least = 1,
         .most = 1,
         .run = run_import_stocking,
+    },
+    {
+        .name = "import supplies",
+        .summary = "Announce what is on its way from a CSV file",
+        .usage = "FILE.csv|- [--skip-bad]",
+        .details =
+            "Columns id, location, sku and qty, and any of eta_ms, ref, from; others are\n"
+            "ignored. Rows of one id are one supply: it comes from outside, or with `from` is a\n"
+            "transfer. ETAs are milliseconds since the epoch or like 2026-12-01T14:00. Importing\n"
+            "the same file again changes nothing.",
+        .example = "stockctl import supplies purchase-orders.csv",
+        .options = import_supplies_options,
+        .least = 1,
+        .most = 1,
+        .run = run_import_supplies,
     },
     {
         .name = "export calendars",
@@ -223,6 +245,17 @@ const struct command bulk_commands[] = {
         .details = "What `import stocking` reads.",
         .example = "stockctl export stocking > stocking.csv",
         .run = run_export_stocking,
+    },
+    {
+        .name = "export supplies",
+        .summary = "Print what is under way as CSV",
+        .usage = "",
+        .details =
+            "What `import supplies` reads: a row for each line with units that have not come.\n"
+            "Those of a transfer have left where they come from, so the file has no column\n"
+            "`from`. The ETA of a late supply is left out. Held transfers are not under way.",
+        .example = "stockctl export supplies > supplies.csv",
+        .run = run_export_supplies,
     },
     {
         .name = "replay",

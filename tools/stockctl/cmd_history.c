@@ -20,11 +20,14 @@ struct history {
 };
 
 static const struct column columns[] = {
-    { "time_ms", "<TIME" },      { "lsn", ">LSN" },        { "type", "<TYPE" },
-    { "sku", "<SKU" },           { "location", "<PLACE" }, { "kind", "<KIND" },
-    { "channel", "<CHANNEL" },   { "qty", ">QTY" },        { "on_hand", ">ON HAND" },
-    { "reserved", ">RESERVED" }, { "state", "<STATE" },    { "id", "<ID" },
-    { "client", "<BY" },         { "reason", "<REASON" },  { "ref", "<REF" },
+    { "time_ms", "<TIME" },    { "lsn", ">LSN" },
+    { "type", "<TYPE" },       { "sku", "<SKU" },
+    { "location", "<PLACE" },  { "kind", "<KIND" },
+    { "channel", "<CHANNEL" }, { "qty", ">QTY" },
+    { "on_hand", ">ON HAND" }, { "reserved", ">RESERVED" },
+    { "state", "<STATE" },     { "eta_ms", "<ETA" },
+    { "id", "<ID" },           { "client", "<BY" },
+    { "reason", "<REASON" },   { "ref", "<REF" },
 };
 
 #define COLUMNS (sizeof(columns) / sizeof(columns[0]))
@@ -172,7 +175,7 @@ int pack_at(const struct args *args, const char *text, stockd_pack *pack)
 }
 
 static const struct option history_options[] = {
-    { "id", "ID", "of an operation, a step or a reservation", NULL, OPTION_TEXT },
+    { "id", "ID", "of an operation, a step, a reservation or a supply", NULL, OPTION_TEXT },
     { "since", "LSN", "only what came after it", NULL, OPTION_COUNT },
     { "limit", "N", "about that many events", NULL, OPTION_COUNT },
     { .name = NULL },
@@ -184,7 +187,8 @@ const struct command history_commands[] = {
         .summary = "Show what happened to an item or an order, and who did it",
         .usage = "SKU|--id ID [OPTION]...",
         .details = "Read from the journal, oldest first. ON HAND and RESERVED are the pool's\n"
-                   "after each event; with --id they are not known.",
+                   "after each event; with --id they are not known. Of what is expected or in\n"
+                   "transit, ON HAND is what has not come yet.",
         .example = "stockctl history TEE-RED-M --limit 20",
         .options = history_options,
         .least = 0,

@@ -130,22 +130,6 @@ static int run_confirm(struct ctl *ctl, const struct args *args)
     return failed;
 }
 
-/* A partial step must carry an id of its own, or a repetition would do it twice. */
-static int take_op(const struct args *args, char *op)
-{
-    const char *given = args_option(args, "op");
-
-    if (given == NULL) {
-        stockd_make_id(op);
-        return CTL_DONE;
-    }
-    size_t len = strlen(given);
-    if (len == 0 || len > STOCKD_ID_MAX)
-        return usage_error(args, "--op: 1 to %d bytes, not %zu", STOCKD_ID_MAX, len);
-    memcpy(op, given, len + 1);
-    return CTL_DONE;
-}
-
 /* METHOD [id], or [id, lines, {op}] for a part. */
 static int step(struct ctl *ctl, const struct args *args, const char *method)
 {
@@ -153,7 +137,7 @@ static int step(struct ctl *ctl, const struct args *args, const char *method)
     char op[STOCKD_ID_MAX + 1];
     stockd_pack pack;
     stockd_reply reply;
-    int failed = take_op(args, op);
+    int failed = ctl_take_op(args, op);
 
     if (failed != CTL_DONE)
         return failed;

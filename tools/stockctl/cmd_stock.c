@@ -65,7 +65,8 @@ static void show_stock(stockd_value result)
 {
     static const struct column columns[] = {
         { "location", "<LOCATION" }, { "kind", "<KIND" },         { "channel", "<CHANNEL" },
-        { "on_hand", ">ON HAND" },   { "reserved", ">RESERVED" },
+        { "on_hand", ">ON HAND" },   { "reserved", ">RESERVED" }, { "eta_ms", "?<ETA" },
+        { "supply", "?<SUPPLY" },
     };
     static const char *const names[] = { "on_hand", "reserved", "available", "lsn", "time_ms" };
     const size_t shown = stockd_map_find(result, "time_ms", &(stockd_value){ 0 }) ? 5 : 3;

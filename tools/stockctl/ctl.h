@@ -27,8 +27,9 @@ enum ctl_exit {
 };
 
 #define CTL_DEFAULT_SERVER "127.0.0.1:7421"
-#define CTL_NAME_MAX 128           /* bytes of the caller's name */
-#define CTL_QUANTITY_MAX 268435455 /* the most that one pool can hold */
+#define CTL_NAME_MAX 128            /* bytes of the caller's name */
+#define CTL_QUANTITY_MAX 268435455  /* the most that one pool can hold */
+#define CTL_HORIZON_MAX_S 315360000 /* ten years: how far ahead a channel may promise supply */
 
 struct ctl {
     const char *server;
@@ -53,6 +54,7 @@ enum option_type {
     OPTION_MILLIS,  /* a duration, sent in milliseconds */
     OPTION_TIME,    /* a point in time, sent in milliseconds since the epoch */
     OPTION_FLAG,    /* takes no value; sent as true */
+    OPTION_UNFLAG,  /* takes no value; sent as false */
     /* Opening hours and the like, see hours.h. */
     OPTION_WEEK,
     OPTION_DISPATCH,
@@ -87,6 +89,7 @@ extern const struct command server_commands[];
 extern const struct command catalogue_commands[];
 extern const struct command place_commands[];
 extern const struct command stock_commands[];
+extern const struct command supply_commands[];
 extern const struct command history_commands[];
 extern const struct command where_commands[];
 extern const struct command order_commands[];
@@ -128,6 +131,8 @@ void pack_list(stockd_pack *pack, const char *text);
 
 /* Packs the map of all options with a key that were given. */
 int args_pack_options(const struct args *args, stockd_pack *pack);
+/* The same without the map's head. */
+int args_pack_pairs(const struct args *args, stockd_pack *pack);
 size_t args_option_count(const struct args *args);
 
 /* Reads a positional whole number, or an option's; name is for the message. */
@@ -173,7 +178,8 @@ void nearest_try(struct nearest *nearest, const char *name, size_t len);
 
 bool parse_int(const char *text, int64_t *out);
 bool parse_duration(const char *text, int64_t *ms); /* 500ms 90s 15m 2h 1d */
-bool parse_time(const char *text, int64_t *ms);     /* ISO 8601, or milliseconds since the epoch */
+/* ISO 8601, milliseconds since the epoch, or +2d: so long from now. */
+bool parse_time(const char *text, int64_t *ms);
 bool parse_bool(const char *text, bool *out);
 bool parse_real(const char *text, double *out);
 
@@ -242,6 +248,8 @@ int ctl_error(const struct ctl *ctl, int exit_code, const char *code, const char
 
 /* The --id given, or a new one. out has room for STOCKD_ID_MAX + 1. */
 int ctl_take_id(const struct args *args, char *out);
+/* Likewise --op: a partial step must carry an id of its own, or a repetition would do it twice. */
+int ctl_take_op(const struct args *args, char *out);
 
 /* The first value of a map that is an array: the list of a listing. */
 bool reply_list(stockd_value result, stockd_value *list);

@@ -30,11 +30,12 @@ static const char *pack_task(void *context, size_t number, stockd_pack *params)
     return step->pack(step->demo, &step->task[number], params);
 }
 
-/* Since an earlier demo an order may have taken another course, or its stock been sold. */
+/* Since an earlier demo an order may have taken another course, or its stock been sold; and what is
+ * on its way was due at other times. */
 static bool task_done(void *context, size_t number, const stockd_reply *reply)
 {
     static const char *const harmless[] = { "wrong_state", "insufficient_stock",
-                                            "unknown_reservation" };
+                                            "unknown_reservation", "conflict" };
     struct step *step = context;
 
     (void)number;
@@ -236,7 +237,10 @@ static int run_orders(struct step *step)
     if (failed == CTL_DONE)
         failed = run_fates(step, "orders", ~unfinished);
     step->pack = pack_return;
-    return failed == CTL_DONE ? run_fates(step, "returns", 1U << FATE_RETURNED) : failed;
+    if (failed == CTL_DONE)
+        failed = run_fates(step, "returns", 1U << FATE_RETURNED);
+    step->pack = demo_pack_supply;
+    return failed == CTL_DONE ? run_numbered(step, "supplies", DEMO_SUPPLIES) : failed;
 }
 
 static int run_steps(struct step *step, size_t *receives)
@@ -270,6 +274,7 @@ static void print_trials(const struct ctl *ctl, const struct demo *demo)
 {
     char sku[DEMO_SKU_SIZE];
     char other[DEMO_SKU_SIZE];
+    char coming[DEMO_SKU_SIZE];
     char part[STOCKD_ID_MAX + 1];
     size_t number = 0;
     size_t best = 0;
@@ -283,6 +288,7 @@ static void print_trials(const struct ctl *ctl, const struct demo *demo)
         number++;
     demo_sku(best, sku);
     demo_sku(second, other);
+    demo_sku(demo_on_order(demo), coming);
     order_id(number, "", part);
 
     bool elsewhere =
@@ -300,10 +306,16 @@ static void print_trials(const struct ctl *ctl, const struct demo *demo)
            "  %s confirm MY-1\n"
            "  %s fulfil MY-1\n"
            "  %s reservation %s\n"
+           "  %s supplies\n"
+           "  %s supplies --late\n"
+           "  %s promise web %s:2\n"
+           "  %s ship demo-held --eta +1d\n"
+           "  %s arrive demo-truck-1\n"
            "  %s reserve pos %s:9999 --at berlin\n"
            "  %s export stock | head\n",
            call, call, call, sku, call, sku, other, call, sku, other, call, sku, other, call, sku,
-           other, call, sku, other, call, call, call, part, call, sku, call);
+           other, call, sku, other, call, call, call, part, call, call, call, coming, call, call,
+           call, sku, call);
     free(call);
 }
 
@@ -334,14 +346,16 @@ static int year_now(void)
 static void show_counts(const struct ctl *ctl, const struct demo *demo, size_t receives)
 {
     if (ctl->json) {
-        show_json_value(json_pack("{s:i, s:i, s:i, s:i, s:I, s:I, s:i}", "locations", DEMO_PLACES,
-                                  "calendars", DEMO_CALENDARS, "channels", DEMO_CHANNELS, "items",
-                                  DEMO_ITEMS, "stockings", (json_int_t)demo->stockings, "receives",
-                                  (json_int_t)receives, "orders", DEMO_ORDERS));
+        show_json_value(json_pack("{s:i, s:i, s:i, s:i, s:I, s:I, s:i, s:i}", "locations",
+                                  DEMO_PLACES, "calendars", DEMO_CALENDARS, "channels",
+                                  DEMO_CHANNELS, "items", DEMO_ITEMS, "stockings",
+                                  (json_int_t)demo->stockings, "receives", (json_int_t)receives,
+                                  "orders", DEMO_ORDERS, "supplies", DEMO_SUPPLIES));
         return;
     }
-    printf("%d locations, %d channels, %d items, %zu deliveries, %d orders in all states\n",
-           DEMO_PLACES, DEMO_CHANNELS, DEMO_ITEMS, receives, DEMO_ORDERS);
+    printf("%d locations, %d channels, %d items, %zu deliveries, %d orders in all states, "
+           "%d supplies\n",
+           DEMO_PLACES, DEMO_CHANNELS, DEMO_ITEMS, receives, DEMO_ORDERS, DEMO_SUPPLIES);
     print_trials(ctl, demo);
 }
 

@@ -5,7 +5,7 @@
  *
  * Its network has two warehouses and 300 stores in three countries. Orders are placed with the
  * first warehouse and eight large stores, the *main* places, so that what they leave is known; the
- * other stores are its *branches*.
+ * other stores are its *branches*. What is on its way is due at times that count from now.
  */
 #ifndef STOCKCTL_DEMO_H
 #define STOCKCTL_DEMO_H
@@ -26,6 +26,7 @@
 #define DEMO_ORDERS 400
 #define DEMO_LINES_MAX 4
 #define DEMO_STOCKINGS_MAX 2048
+#define DEMO_SUPPLIES 8
 
 #define DEMO_STORE_SAFETY 2 /* units of each item that stay in a large store */
 
@@ -53,6 +54,7 @@ struct demo_channel {
     int64_t hold_ttl_ms;
     bool ignore_safety;
     bool pickup;        /* its orders are collected */
+    int horizon_s;      /* sells what is due within that time; 0: only what is on hand */
     size_t first_place; /* its orders of the demo are for these main places ... */
     size_t last_place;  /* ... up to this one */
     unsigned share;     /* of a hundred orders */
@@ -127,6 +129,9 @@ bool demo_is_made_to_order(size_t item);
 /* A pseudo-random number below limit. */
 unsigned demo_below(uint64_t *state, unsigned limit);
 
+/* demo_supply.c: an item that no place has, and that is on its way. */
+size_t demo_on_order(const struct demo *demo);
+
 /* demo_network.c: fills in the places, the stock of all but the main ones, and the stockings. */
 void demo_make_places(struct demo *demo);
 void demo_make_network(struct demo *demo);
@@ -145,6 +150,6 @@ typedef const char *demo_pack_fn(const struct demo *demo, const struct demo_task
                                  stockd_pack *params);
 
 demo_pack_fn demo_pack_calendar, demo_pack_place, demo_pack_channel, demo_pack_item,
-    demo_pack_stocking;
+    demo_pack_stocking, demo_pack_supply;
 
 #endif

@@ -209,10 +209,12 @@ const char *demo_pack_channel(const struct demo *demo, const struct demo_task *t
     const struct demo_channel *channel = &demo_channels[task->what];
     size_t locations = channel->locations[1] != NULL ? 2 : 1;
 
+    bool incoming = channel->horizon_s > 0;
+
     (void)demo;
     stockd_pack_array(params, 2);
     stockd_pack_str(params, channel->code);
-    stockd_pack_map(params, 7);
+    stockd_pack_map(params, incoming ? 9 : 7);
     stockd_pack_str(params, "kind");
     stockd_pack_str(params, channel->kind);
     stockd_pack_str(params, "name");
@@ -225,6 +227,12 @@ const char *demo_pack_channel(const struct demo *demo, const struct demo_task *t
     stockd_pack_str(params, channel->sourcing);
     stockd_pack_str(params, "ignore_safety");
     stockd_pack_bool(params, channel->ignore_safety);
+    if (incoming) {
+        stockd_pack_str(params, "promise");
+        stockd_pack_str(params, "incoming");
+        stockd_pack_str(params, "horizon_s");
+        stockd_pack_i64(params, channel->horizon_s);
+    }
     stockd_pack_str(params, "locations");
     stockd_pack_array(params, locations);
     for (size_t i = 0; i < locations; i++)

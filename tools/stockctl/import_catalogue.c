@@ -93,6 +93,12 @@ static const char *check_rule(const char *text)
     return "is not priority, fewest, nearest or balance";
 }
 
+static const char *check_promise(const char *text)
+{
+    bool known = strcmp(text, "on_hand") == 0 || strcmp(text, "incoming") == 0;
+    return known ? NULL : "is neither on_hand nor incoming";
+}
+
 static const char *check_number(const struct field *field, const char *text)
 {
     int64_t number;
@@ -139,6 +145,8 @@ static const char *check_cell(const struct importing *importing, const struct fi
         return check_codes(importing, field, cell);
     case FIELD_RULE:
         return check_rule(cell->text);
+    case FIELD_PROMISE:
+        return check_promise(cell->text);
     case FIELD_NUMBER:
         return check_number(field, cell->text);
     case FIELD_REAL:
@@ -241,6 +249,7 @@ static void pack_cell(stockd_pack *pack, const struct field *field, const struct
     switch (field->form) {
     case FIELD_TEXT:
     case FIELD_RULE:
+    case FIELD_PROMISE:
         stockd_pack_str_n(pack, cell->text, cell->len);
         break;
     case FIELD_CODES:

@@ -111,8 +111,14 @@ static bool parse_zone(const char *text, long *seconds)
 bool parse_time(const char *text, int64_t *ms)
 {
     struct tm when = { .tm_isdst = -1 };
+    struct timespec now;
     long zone;
 
+    if (text[0] == '+') {
+        clock_gettime(CLOCK_REALTIME, &now);
+        return parse_duration(text + 1, ms) &&
+               !__builtin_add_overflow(*ms, now.tv_sec * 1000 + now.tv_nsec / 1000000, ms);
+    }
     if (parse_int(text, ms))
         return *ms >= 0;
     const char *at = strptime(text, "%Y-%m-%d", &when);
