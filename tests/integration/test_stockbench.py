@@ -144,6 +144,21 @@ class Stockbench(StockdTestCase):
         self.load("locate", "--places", "12", "--items", "20")  # makes nothing anew
         self.assertEqual(self.call("info")["lsn"], lsn)
 
+    def test_transfer(self):
+        """Transfers and their arrivals among orders; no unit is lost on the way."""
+        result = self.load("transfer", "--places", "5", "--items", "20")
+        done = result["runs"][0]["done"]
+        self.assertEqual(set(done), {"transfer", "reserve", "cancel", "arrive"})
+        self.assertEqual(done["transfer"], done["arrive"])
+        supplies = self.call("supplies", {"state": "in_transit"})
+        self.assertEqual(supplies["supplies"], [])
+        arrived = self.call("supplies", {"state": "arrived", "limit": 1000})["supplies"]
+        self.assertGreater(len({(s["from"], s["location"]) for s in arrived}), 1)
+        channel = next(c for c in self.call("channels")["channels"] if c["code"] == "network")
+        self.assertEqual(channel["promise"], "incoming")
+        bad = run_program("stockbench", "-s", self.server.tcp, "-w", "transfer", "--places", "1")
+        self.assertIn("--places must be 2 or more for 'transfer'", bad.err)
+
     def test_connect(self):
         result = self.bench("--workload", "connect", *SHORT)
         self.assertEqual(result["errors"], 0)

@@ -92,15 +92,17 @@ static bool make_place(stockd_client *client, size_t place)
     return call(client, "location_set", &params);
 }
 
-static bool make_channel(stockd_client *client)
+static bool make_channel(const struct options *options, stockd_client *client)
 {
-    unsigned char bytes[64];
+    unsigned char bytes[96];
     stockd_pack params;
 
     stockd_pack_init(&params, bytes, sizeof bytes);
     stockd_pack_array(&params, 2);
     stockd_pack_str(&params, "network");
-    stockd_pack_map(&params, 2);
+    stockd_pack_map(&params, 3);
+    stockd_pack_str(&params, "promise");
+    stockd_pack_str(&params, options->workload->incoming ? "incoming" : "on_hand");
     stockd_pack_str(&params, "locations");
     stockd_pack_array(&params, 1);
     stockd_pack_str(&params, "network");
@@ -119,5 +121,5 @@ bool network_make(const struct options *options, stockd_client *client)
         if (!make_place(client, place))
             return false;
     }
-    return make_channel(client);
+    return make_channel(options, client);
 }

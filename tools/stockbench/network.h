@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The network of workload locate: --places locations, N001, N002 and so on, spread over a part of
- * Europe. Their orders are collected and shipped; each has coordinates, one of three calendars,
- * lead time and safety stock, and every tenth has dispatch times. Channel "network" sells from
- * them.
+ * The network of workloads locate and transfer: --places locations, N001, N002 and so on, spread
+ * over a part of Europe. Their orders are collected and shipped; each has coordinates, one of three
+ * calendars, lead time and safety stock, and every tenth has dispatch times. Channel "network"
+ * sells from them; with transfer also what is on its way there.
  */
 #ifndef TOOLS_STOCKBENCH_NETWORK_H
 #define TOOLS_STOCKBENCH_NETWORK_H

@@ -30,7 +30,8 @@ static const char help[] =
     "      --warmup S          time before it (default 1)\n"
     "  -R, --runs N            report the median of N runs, with least and greatest (default 1)\n"
     "  -n, --items N           items to choose from (default 100000; 1000 with locate)\n"
-    "      --places N          stock each item at N locations (default 1: main; 500 with locate)\n"
+    "      --places N          stock each item at N locations (default 1: main; 500 with locate,\n"
+    "                            20 with transfer)\n"
     "      --units N           flash-sale: units of each item (default 10000)\n"
     "      --orders FILE       replay: CSV with order_id,channel,sku,qty[,location][,time]\n"
     "      --speed X           replay: X times as fast as the file's times (default: as fast\n"
@@ -286,7 +287,9 @@ static int finish(struct options *options)
     if (options->items == 0)
         options->items = workload->network ? 1000 : 100000;
     if (options->places == 0)
-        options->places = workload->network ? 500 : 1;
+        options->places = !workload->network ? 1 : workload->incoming ? 20 : 500;
+    if (workload->incoming && options->places < 2)
+        return usage_error("--places must be 2 or more for", workload->name);
     if (workload->steps[0] == ASK_ECHO)
         options->no_setup = true;
     return -1;

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <time.h>
 
 #include "tools/stockbench/network.h"
 
@@ -30,6 +31,13 @@ static const char availability[] = HEAD("\xac"
 static const char locate[] = HEAD("\xa6"
                                   "locate") "\x93\xa7"
                                             "network\x91";
+static const char transfer[] = HEAD("\xa8transfer") "\x95\xb0" SOME_ID "\xa4"
+                                                    "N001\xa4"
+                                                    "N002\x91";
+static const char eta[] = "\x81\xa6"
+                          "eta_ms\xcf";
+static const char arrive[] = HEAD("\xa6"
+                                  "arrive") "\x91\xb0" SOME_ID;
 static const char latitude[] = "\x82\xa3"
                                "lat\xcb";
 static const char longitude[] = "\xa3"
@@ -43,10 +51,18 @@ enum {
     LOCATE_BYTES = sizeof locate - 1,
     LATITUDE_BYTES = sizeof latitude - 1,
     LONGITUDE_BYTES = sizeof longitude - 1,
+    TRANSFER_BYTES = sizeof transfer - 1,
+    ETA_BYTES = sizeof eta - 1,
+    NUMBER_BYTES = 8,
     DOUBLE_BYTES = 8,
     POINT_BYTES = LATITUDE_BYTES + LONGITUDE_BYTES + 2 * DOUBLE_BYTES,
     RESERVE_PARAMS_AT = 15,
     RESERVE_ID_AT = 17,
+    RESERVE_CHANNEL_AT = RESERVE_BYTES - 8,
+    TRANSFER_ID_AT = 18,
+    TRANSFER_FROM_AT = TRANSFER_BYTES - 10,
+    TRANSFER_TO_AT = TRANSFER_BYTES - 5,
+    DAY_MS = 24 * 60 * 60 * 1000,
     CONNECTION_BYTES = 3,
     SERIAL_AT = RUN_ID_BYTES + CONNECTION_BYTES,
     PREFIX_BYTES = 4,
@@ -58,6 +74,9 @@ static_assert(sizeof confirm - 1 == 33, "as the header says");
 static_assert(sizeof fulfil - 1 == 32, "as the header says");
 static_assert(AVAILABILITY_BYTES + 1 + 1 + SKU_BYTES == 42, "as the header says");
 static_assert(LOCATE_BYTES + LINE_BYTES + POINT_BYTES == 65, "as the header says");
+
+static_assert(TRANSFER_BYTES + LINE_BYTES + ETA_BYTES + NUMBER_BYTES == 76, "as the header says");
+static_assert(sizeof arrive - 1 == 32, "as the header says");
 
 static const char digits[] = "0123456789abcdef";
 static unsigned char echo_template[MAX_MESSAGE] = { 0x94, 0x00, 0xce };
@@ -121,6 +140,8 @@ void traffic_start(struct traffic *traffic, const struct options *options,
                                  .choice = choice,
                                  .next_msgid = FIRST_MSGID,
                                  .random = traffic_mix(options->seed + connection),
+                                 .places = (uint32_t)options->places,
+                                 .eta_ms = (uint64_t)time(NULL) * 1000 + DAY_MS,
                                  .echo_bytes = options->request_bytes };
     memset(traffic->id, '0', sizeof traffic->id);
     memcpy(traffic->id, run, RUN_ID_BYTES);
@@ -142,11 +163,13 @@ size_t traffic_request_max(const struct options *options)
     const struct workload *workload = options->workload;
     size_t reserving = RESERVE_BYTES + workload->lines_max * LINE_BYTES + CONFIRMED_BYTES;
     size_t locating = LOCATE_BYTES + workload->lines_max * LINE_BYTES + POINT_BYTES;
+    size_t moving = TRANSFER_BYTES + LINE_BYTES + ETA_BYTES + NUMBER_BYTES;
     size_t asking = AVAILABILITY_BYTES + 3 + workload->skus * (size_t)(1 + SKU_BYTES);
 
     if (workload->steps[0] == ASK_ECHO)
         return options->request_bytes;
     size_t most = reserving > locating ? reserving : locating;
+    most = most > moving ? most : moving;
     return most > asking ? most : asking;
 }
 
@@ -223,6 +246,8 @@ static unsigned char *put_reserve(struct traffic *traffic, unsigned char *to, bo
     traffic->units = (uint8_t)lines;
     memcpy(to, reserve, RESERVE_BYTES);
     memcpy(to + RESERVE_ID_AT, traffic->id, ID_BYTES);
+    if (traffic->workload->network)
+        memcpy(to + RESERVE_CHANNEL_AT, "network", sizeof "network" - 1);
     to[RESERVE_PARAMS_AT] = confirm_now ? 0x94 : 0x93;
     to = put_lines(traffic, to + RESERVE_BYTES, lines);
     if (!confirm_now)
@@ -261,14 +286,53 @@ static unsigned char *put_availability(struct traffic *traffic, unsigned char *t
     return to;
 }
 
+static unsigned char *put_number(unsigned char *to, uint64_t number)
+{
+    uint64_t big_endian = __builtin_bswap64(number);
+
+    memcpy(to, &big_endian, sizeof big_endian);
+    return to + NUMBER_BYTES;
+}
+
 static unsigned char *put_double(unsigned char *to, double number)
 {
     uint64_t bits;
 
     memcpy(&bits, &number, sizeof bits);
-    bits = __builtin_bswap64(bits);
-    memcpy(to, &bits, sizeof bits);
-    return to + DOUBLE_BYTES;
+    return put_number(to, bits);
+}
+
+/* As network_place names it. */
+static void put_place(unsigned char *to, uint32_t place)
+{
+    to[0] = 'N';
+    to[1] = (unsigned char)('0' + (place + 1) / 100);
+    memcpy(to + 2, pairs + (size_t)2 * ((place + 1) % 100), 2);
+}
+
+/* A transfer with a new id, between two different places. */
+static unsigned char *put_transfer(struct traffic *traffic, unsigned char *to)
+{
+    uint32_t from = choice_below(choice_random(&traffic->random), traffic->places);
+    uint32_t way = 1 + choice_below(choice_random(&traffic->random), traffic->places - 1);
+
+    traffic->transfer = ++traffic->serial;
+    put_serial(traffic->id, traffic->transfer);
+    memcpy(to, transfer, TRANSFER_BYTES);
+    memcpy(to + TRANSFER_ID_AT, traffic->id, ID_BYTES);
+    put_place(to + TRANSFER_FROM_AT, from);
+    put_place(to + TRANSFER_TO_AT, (from + way) % traffic->places);
+    to = put_lines(traffic, to + TRANSFER_BYTES, 1);
+    memcpy(to, eta, ETA_BYTES);
+    return put_number(to + ETA_BYTES, traffic->eta_ms);
+}
+
+static unsigned char *put_arrive(struct traffic *traffic, unsigned char *to)
+{
+    put_serial(traffic->id, traffic->transfer);
+    to = put_step(traffic, to, arrive, sizeof arrive - 1);
+    put_serial(traffic->id, traffic->serial);
+    return to;
 }
 
 static unsigned char *put_locate(struct traffic *traffic, unsigned char *to)
@@ -300,6 +364,10 @@ static unsigned char *put(struct traffic *traffic, enum ask ask, unsigned char *
         return put_availability(traffic, to);
     case ASK_LOCATE:
         return put_locate(traffic, to);
+    case ASK_TRANSFER:
+        return put_transfer(traffic, to);
+    case ASK_ARRIVE:
+        return put_arrive(traffic, to);
     default:
         assert(ask == ASK_ECHO);
         memcpy(to, echo_template, traffic->echo_bytes);

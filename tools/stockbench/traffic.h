@@ -12,6 +12,9 @@
  *   availability  94 00 ce MSGID ac "availability" 92 a7 "default" 91 ab SKU               42 bytes
  *   locate        94 00 ce MSGID a6 "locate" 93 a7 "network" 91 92 ab SKU 01
  *                     82 a3 "lat" cb DOUBLE a3 "lon" cb DOUBLE                           65 bytes
+ *   transfer      94 00 ce MSGID a8 "transfer" 95 b0 ID a4 "N001" a4 "N002" 91 92 ab SKU 01
+ *                     81 a6 "eta_ms" cf TIME                                         76 bytes
+ *   arrive        94 00 ce MSGID a6 "arrive" 91 b0 ID                                32 bytes
  *   echo          94 00 ce MSGID 00 00 00 ...
  *
  * ID is five random characters of the run, three hexadecimal digits of the connection and eight of
@@ -47,9 +50,12 @@ struct asked {
 struct traffic {
     const struct workload *workload;
     const struct choice *choice;
-    unsigned step;   /* next of the workload's script */
-    uint32_t serial; /* of the script's id */
-    uint8_t units;   /* the script's */
+    unsigned step;     /* next of the workload's script */
+    uint32_t serial;   /* of the script's id */
+    uint8_t units;     /* the script's */
+    uint32_t transfer; /* serial of the script's transfer */
+    uint32_t places;
+    uint64_t eta_ms; /* of transfers */
     uint32_t next_msgid;
     uint64_t random;
     size_t echo_bytes;

@@ -70,6 +70,15 @@ const struct workload workloads[] = {
         .network = true,
     },
     {
+        .name = "transfer",
+        .help =
+            "transfer a unit between two of 20 places; it arrives after a reserve and its cancel",
+        .steps = { ASK_TRANSFER, ASK_RESERVE, ASK_CANCEL, ASK_ARRIVE },
+        .lines_max = 1,
+        .network = true,
+        .incoming = true,
+    },
+    {
         .name = "flash-sale",
         .help = "all on 100 items with --units each, fulfilled when granted; then refusals",
         .steps = { ASK_RESERVE_CONFIRMED },
@@ -115,6 +124,8 @@ const char *ask_name(enum ask ask)
         [ASK_CANCEL] = "cancel",
         [ASK_AVAILABILITY] = "availability",
         [ASK_LOCATE] = "locate",
+        [ASK_TRANSFER] = "transfer",
+        [ASK_ARRIVE] = "arrive",
         [ASK_RETURN] = "return",
         [ASK_ECHO] = "echo",
     };

@@ -22,12 +22,14 @@ enum ask {
     ASK_CANCEL,
     ASK_AVAILABILITY,
     ASK_LOCATE,
-    ASK_RETURN, /* replay only */
+    ASK_TRANSFER, /* one unit to another place, shipped */
+    ASK_ARRIVE,   /* of the script's transfer */
+    ASK_RETURN,   /* replay only */
     ASK_ECHO,
     ASK_KINDS,
 };
 
-enum { STEPS_MAX = 3 };
+enum { STEPS_MAX = 4 };
 
 enum driver { DRIVER_LOAD, DRIVER_CONNECT, DRIVER_REPLAY };
 
@@ -43,6 +45,7 @@ struct workload {
     double zipf;               /* exponent; 0: uniform */
     bool flash;                /* finite stock; running out is no error */
     bool network;              /* its items are at the places of network.h */
+    bool incoming;             /* whose channel also sells what is on its way */
 };
 
 /* NULL: no workload has that name. */
