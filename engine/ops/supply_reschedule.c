@@ -92,15 +92,15 @@ static void bracket(struct ctx *ctx, void (*edge)(struct item *))
 }
 
 /* Nothing is promised from the supply until it has its new ETA. Meanwhile no sum over its items
- * counts: nobody is refused because of it. */
+ * counts, as if its units were moving: nobody is refused because of it, nor shown too little. */
 static enum code stop_promising(struct ctx *ctx, struct txn *t)
 {
-    bracket(ctx, gives_begin);
+    bracket(ctx, moves_begin);
     set_etas(ctx, 0);
     if (drained(ctx))
         return CODE_OK;
     set_etas(ctx, t->reservation->eta_ms);
-    bracket(ctx, gives_end);
+    bracket(ctx, moves_end);
     return CODE_DEFERRED;
 }
 
@@ -141,7 +141,7 @@ static void show(struct ctx *ctx, struct txn *t)
     struct id_entry *entry = t->reservation;
     enum supply_state state = word_supply_state(t->word);
     supply_reschedule(ctx, entry, t->lsn, s->eta_ms, ctx->wall_ms, ctx->supply->times);
-    bracket(ctx, gives_end);
+    bracket(ctx, moves_end);
     view_supply(ctx, entry, t->word, s->view);
     if (t->entry) {
         bool stored =
