@@ -93,8 +93,10 @@ int history_tell_pool(struct taking *taking, const struct pool_key *key, int64_t
     return history_tell(taking, &event);
 }
 
-/* What a reservation does to a pool of expected units is told of the part that it concerns: what
- * has come is shared. A query by id knows only that units have come before they are fulfilled. */
+/* A reservation of expected units changes two parts of what `stock` shows: units that have come,
+ * which count as shared, and those that have not. Emits an event for each part that changes. A
+ * query by id does not track pools; it assumes that units have come only once they are
+ * fulfilled. */
 static int change_promised(struct taking *taking, const struct pool_key *own, int64_t on_hand,
                            int64_t reserved, int64_t qty)
 {

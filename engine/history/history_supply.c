@@ -2,9 +2,9 @@
 /*
  * What the records of supplies tell: for each line, the pools that it changed.
  *
- * A pool's event is about what `stock` shows of it. So an arrival is told as units that leave what
- * is expected and come to the shared pool, though promised ones stay where they are; and a sweep
- * changes nothing that is shown.
+ * Events describe pools as `stock` shows them. So an arrival has two events, units that leave the
+ * expected pool and units that enter the shared one, although the ledger keeps promised units where
+ * they are; and a sweep, which changes nothing that `stock` shows, has none.
  */
 #include <errno.h>
 
@@ -69,7 +69,7 @@ static int begin_own(struct taking *taking, const struct history_supply *supply,
     return tell_own(taking, supply, line, qty);
 }
 
-/* A step is told to a query for its own id: of its supply nothing is known here. */
+/* Answers a query for the step's own id, which knows nothing of the supply and its pools. */
 static int tell_op(struct taking *taking, const struct supply_step_fields *f)
 {
     for (uint16_t i = 0; i < f->fixed.line_count; i++)
@@ -284,7 +284,7 @@ static enum supply_state state_of(const struct history_supply *supply)
     return shipped ? SUPPLY_ARRIVED : SUPPLY_WITHDRAWN;
 }
 
-/* All lines change before anything is told: the state follows from them. */
+/* Changes all lines before it emits an event, because the events carry the resulting state. */
 static int take_moves(struct taking *taking, struct history_supply *supply,
                       const struct supply_step_fields *f)
 {

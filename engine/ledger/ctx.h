@@ -138,8 +138,9 @@ struct ledger {
     _Atomic uint16_t client_count; /* the holder of catalogue_busy, release after the name is
                                       written; a thread that reads names acquires */
 
-    /* Wall clock: the latest at which a supply came up. Any context raises it before it raises
-     * versions of items because of that, with release; who has read a version acquires. */
+    /* Wall clock: the latest time at which a supply came up. Any context raises it, with release,
+     * before it raises the versions of the supply's items. A reader acquires it after it has read
+     * such a version. */
     _Atomic uint64_t came_up_ms;
 };
 

@@ -13,7 +13,6 @@
 #include <assert.h>
 
 #include "engine/ledger/ctx.h"
-#include "engine/ops/sweep.h"
 #include "engine/txn/txn_run.h"
 
 /* What a move does to the pools of its line's item at the destination. */
@@ -219,8 +218,6 @@ enum code ledger_arrive(struct ctx *ctx, const struct supply_step *step, struct 
         .view = view,
     };
     code = txn_perform(ctx, &s.txn, &arrive_txn);
-    supply_step_unbracket(ctx, &s);
-    sweep_now(ctx);
-    slots_unprepare(&ctx->ledger->ids, &ctx->cursor);
+    supply_step_end(ctx, &s);
     return code;
 }

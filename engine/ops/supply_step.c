@@ -93,6 +93,13 @@ void supply_step_unbracket(struct ctx *ctx, struct stepping_supply *s)
     s->bracketed = false;
 }
 
+void supply_step_end(struct ctx *ctx, struct stepping_supply *s)
+{
+    supply_step_unbracket(ctx, s);
+    sweep_now(ctx);
+    slots_unprepare(&ctx->ledger->ids, &ctx->cursor);
+}
+
 enum code supply_step_taken(struct ctx *ctx, struct txn *t)
 {
     supply_step_bracket(ctx, (struct stepping_supply *)t);
@@ -363,10 +370,8 @@ enum code ledger_ship(struct ctx *ctx, const struct supply_step *step, struct su
         .view = view,
     };
     code = txn_perform(ctx, &s.txn, &ship_txn);
-    supply_step_unbracket(ctx, &s);
     disown(ctx, &s);
-    sweep_now(ctx);
-    slots_unprepare(&ctx->ledger->ids, &ctx->cursor);
+    supply_step_end(ctx, &s);
     return code;
 }
 
@@ -439,8 +444,6 @@ enum code ledger_withdraw(struct ctx *ctx, const struct supply_step *step, struc
         .view = view,
     };
     code = txn_perform(ctx, &s.txn, &withdraw_txn);
-    supply_step_unbracket(ctx, &s);
-    sweep_now(ctx);
-    slots_unprepare(&ctx->ledger->ids, &ctx->cursor);
+    supply_step_end(ctx, &s);
     return code;
 }

@@ -29,8 +29,11 @@ void supply_step_done(struct ctx *ctx, struct txn *t, struct supply_view *view);
 /* Everything is taken: until the lines are settled no sum over their items counts, because their
  * pools and what is expected do not change at once. */
 void supply_step_bracket(struct ctx *ctx, struct stepping_supply *s);
-/* Call before it is planned again, and at the end. */
+/* Call before it is planned again. */
 void supply_step_unbracket(struct ctx *ctx, struct stepping_supply *s);
+/* Call at the end, whatever the outcome: ends the bracket, sweeps what was noted, and gives back
+ * slots that were set aside. */
+void supply_step_end(struct ctx *ctx, struct stepping_supply *s);
 
 /* Of each transaction kind. */
 enum code supply_step_taken(struct ctx *ctx, struct txn *t);

@@ -210,8 +210,8 @@ static inline uint32_t pool_unit(const struct items *items, const struct pool *p
 
 /* NULL if the pool does not exist. */
 struct pool *pool_find(const struct items *items, uint32_t item, uint16_t location, uint16_t owner);
-/* The pool that recent changes of the pool's location are told of: its own, but of expected units
- * the shared pool there, since what has come counts there. */
+/* The pool under which recent changes (recent.h) are noted: the pool itself, or for a pool of
+ * expected units the shared pool there, because units that have come count as shared. */
 static inline uint32_t unit_at_place(const struct items *items, uint32_t unit)
 {
     uint64_t key = pool_read_key(pool_at(items, unit));

@@ -259,7 +259,7 @@ static void promise_all(struct racer *racer)
     }
 }
 
-/* Unit by unit; how many have come is known before they are told of. */
+/* Units arrive one by one: `coming` is raised before each arrival, `come` after it. */
 static _Atomic uint64_t coming, come;
 
 static void arrive_all(struct racer *racer)
@@ -356,7 +356,7 @@ static void moving(struct racer *racer)
 
 enum { SOON_MS = 30 };
 
-static _Atomic uint64_t latest_eta_ms; /* noted before it is told */
+static _Atomic uint64_t latest_eta_ms; /* set before the engine is asked to use it */
 
 static void come_late(struct racer *racer)
 {
