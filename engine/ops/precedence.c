@@ -246,12 +246,14 @@ static int64_t units_come(struct come c)
     return come > 0 ? come : 0;
 }
 
-/* Is what it says true of an instant? */
+/* Is what it says true of an instant? Not if the first look met a take that was undone since: the
+ * same take, done a second time, would make both looks equal. */
 static bool is_sure(const struct ctx *ctx, uint32_t unit, struct come before, struct come after)
 {
     const struct items *items = &ctx->ledger->items;
-    return word_undecided(after.word) == 0 && !mark_is_raised(after.mark) &&
-           before.mark == after.mark && word_on_hand(before.word) == word_on_hand(after.word) &&
+    return word_undecided(before.word) == 0 && word_undecided(after.word) == 0 &&
+           !mark_is_raised(after.mark) && before.mark == after.mark &&
+           word_on_hand(before.word) == word_on_hand(after.word) &&
            incoming_mark(incoming_at(items, unit)) == after.mark;
 }
 

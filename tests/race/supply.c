@@ -272,6 +272,8 @@ static void arrive_all(struct racer *racer)
                                     .op = race_name(&op, 'p', number),
                                     .lines = &line,
                                     .line_count = 1 };
+        while (atomic_load(&promised) <= number) /* or it would come free, into the shared pool */
+            racer_turn(racer);
         atomic_store(&coming, number + 1);
         RACE_MUST(racer_step_supply(racer, ledger_arrive, &step, &view) == CODE_OK, "arrive: %s",
                   ctx_failure(racer->ctx)->message);
