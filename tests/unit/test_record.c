@@ -311,7 +311,7 @@ Test(record, a_record_may_end_anywhere_and_have_any_type)
             lie[offsetof(struct record_head, type)] = (unsigned char)type;
             int error = apply_lie(offset, lie, offset + length);
             cr_assert(error == 0 || error == -EINVAL || error == -ENOSPC, "error %d", error);
-            bool known = type >= 1 && type <= RECORD_DUE;
+            bool known = record_layout(type) != NULL;
             cr_assert(known || error == -EINVAL);
         }
         offset += length;
@@ -346,18 +346,19 @@ Test(record, a_ready_time_is_kept_as_promised)
 /* Whatever has a name in RECORD_TYPES, and nothing else. */
 Test(record, the_table_has_every_type_once)
 {
-    unsigned known = 0;
+    static const char *const types[256] = {
+#define X(type, number, name, tag, flags) [number] = (name),
+        RECORD_TYPES(X)
+#undef X
+    };
     for (unsigned type = 0; type < 256; type++) {
         const struct record_layout *layout = record_layout(type);
         unsigned times = 0;
-        bool exists = type >= 1 && type <= RECORD_DUE;
-        cr_assert_eq(layout != NULL, exists);
+        cr_assert_eq(layout != NULL, types[type] != NULL);
         for (unsigned i = 0; layout && i < layout->field_count; i++)
             times += layout->fields[i].shown == SHOWN_WHEN;
         cr_assert_leq(times, 1, "%s was made at two times", layout ? layout->name : "");
-        known += layout != NULL;
     }
-    cr_assert_eq(known, 24);
 }
 
 /* Each field is where the compiler has it, with its sign. */
