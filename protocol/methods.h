@@ -42,6 +42,8 @@ struct method {
     X(confirm, CHANGES, ID)                                                                        \
     X(fulfil, CHANGES, ID)                                                                         \
     X(cancel, CANCELS, ID)                                                                         \
+    X(ready, CHANGES, ID)                                                                          \
+    X(restock, CHANGES, ID)                                                                        \
     X(extend, CHANGES, ID)                                                                         \
     X(reservation, READS, ID)                                                                      \
     X(receive, CHANGES, ID_SKU)                                                                    \

@@ -31,7 +31,7 @@ static void pack_expires(struct out *out, uint64_t expires_ms)
 #define IN_ORDER(member) offsetof(struct order_taken, order.member)
 
 /* The first ORDER_ONLY are of what holds stock alone. */
-enum { ORDER_ONLY = 3 };
+enum { ORDER_ONLY = 4 };
 
 static const struct option order_options[] = {
     { .name = "ttl_ms",
@@ -42,6 +42,7 @@ static const struct option order_options[] = {
       .max = TTL_MAX_MS },
     { .name = "confirm", .kind = OPTION_FLAG, .value = IN_ORDER(confirm) },
     { .name = "partial", .kind = OPTION_FLAG, .value = IN_ORDER(partial) },
+    { .name = "ref", .kind = OPTION_WORDS, .value = IN_ORDER(ref), .max = NAME_MAX_BYTES },
     { .name = "at", .kind = OPTION_CODE, .value = IN_ORDER(at) },
     { .name = "mode", .kind = OPTION_WORDS, .value = IN_ORDER(terms.mode), .max = CODE_MAX },
     { .name = "lat",
@@ -216,10 +217,11 @@ enum code method_confirm(struct call *call)
     return stepped(call, ledger_confirm(call->ctx, call->id, given.ref, &view), &view);
 }
 
-/* ---- fulfil, cancel: [id, lines?, {op}], where nil and absent mean the same ---- */
+/* ---- fulfil, cancel: [id, lines?, {location, op}], where nil and absent mean the same ---- */
 
 static const struct option step_options[] = {
     { .name = "op", .kind = OPTION_ID, .value = offsetof(struct step, op) },
+    { .name = "location", .kind = OPTION_CODE, .value = offsetof(struct step, location) },
 };
 
 uint32_t take_pairs(struct call *call, const char *when_empty)
@@ -253,6 +255,7 @@ static bool take_step(struct call *call, struct step *step)
         step->lines = call->scratch->lines;
     }
     params_options(params, step_options, COUNT_OF(step_options), step);
+    call->location = step->location;
     if (step->line_count == 1)
         call->sku = step->lines[0].sku;
     return params_good(params);
@@ -276,7 +279,68 @@ enum code method_cancel(struct call *call)
     return stepped(call, ledger_cancel(call->ctx, &step, &view), &view);
 }
 
+/* ---- ready, restock: [id, location, {op}] ---- */
+
+static const struct option ready_options[] = {
+    { .name = "collect_by_ms",
+      .kind = OPTION_NUMBER,
+      .value = offsetof(struct set_aside, collect_by_ms),
+      .given = offsetof(struct set_aside, has_collect_by),
+      .min = 1,
+      .max = INT64_MAX },
+    { .name = "op", .kind = OPTION_ID, .value = offsetof(struct set_aside, op) },
+};
+
+enum code method_ready(struct call *call)
+{
+    struct params *params = &call->params;
+    struct set_aside asked = { 0 };
+    struct reservation_view view;
+    call->id = asked.id = param_id(params, "id");
+    call->location = asked.location = param_code(params, "location");
+    params_options(params, ready_options, COUNT_OF(ready_options), &asked);
+    if (!params_good(params))
+        return call->refusal.code;
+    return stepped(call, ledger_ready(call->ctx, &asked, &view), &view);
+}
+
+/* Only the op. */
+enum { RESTOCK_OPTIONS = 1 };
+
+enum code method_restock(struct call *call)
+{
+    struct params *params = &call->params;
+    struct step step = { 0 };
+    struct reservation_view view;
+    call->id = step.id = param_id(params, "id");
+    call->location = step.location = param_code(params, "location");
+    params_options(params, step_options, RESTOCK_OPTIONS, &step);
+    if (!params_good(params))
+        return call->refusal.code;
+    return stepped(call, ledger_restock(call->ctx, &step, &view), &view);
+}
+
 /* ---- reservation ---- */
+
+static void pack_parts(struct out *out, const struct reservation_view *view)
+{
+    PACK_KEY(out, "parts");
+    pack_array(out, view->part_count);
+    for (uint32_t i = 0; i < view->part_count; i++) {
+        const struct part_view *part = &view->parts[i];
+        pack_map(out, 4);
+        pack_key_text(out, "location", part->location);
+        PACK_KEY(out, "step");
+        pack_string(out, part->step);
+        PACK_KEY(out, "ready_ms");
+        pack_ready(out, part->ready_ms);
+        PACK_KEY(out, "collect_by_ms");
+        if (part->collect_by_ms)
+            pack_uint(out, part->collect_by_ms);
+        else
+            pack_nil(out);
+    }
+}
 
 enum code method_reservation(struct call *call)
 {
@@ -291,7 +355,7 @@ enum code method_reservation(struct call *call)
         return code;
     call->lsn = view.lsn; /* the reply shows only what is durable */
     struct out *out = call->out;
-    reply_map(call, 5, view.lsn);
+    reply_map(call, 8, view.lsn);
     PACK_KEY(out, "state");
     pack_string(out, view.state);
     pack_key_text(out, "channel", view.channel);
@@ -308,5 +372,13 @@ enum code method_reservation(struct call *call)
         pack_int(out, draw->fulfilled);
         pack_int(out, draw->cancelled);
     }
+    pack_parts(out, &view);
+    PACK_KEY(out, "ref");
+    if (text_given(view.ref))
+        pack_text(out, view.ref);
+    else
+        pack_nil(out);
+    PACK_KEY(out, "created_ms");
+    pack_uint(out, view.created_ms);
     return CODE_OK;
 }

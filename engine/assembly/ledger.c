@@ -8,6 +8,7 @@
 #include "engine/base/memory.h"
 #include "engine/ledger/ctx.h"
 #include "engine/ops/locate.h"
+#include "engine/ops/parts.h"
 #include "engine/ops/supply.h"
 #include "engine/ops/supply_watch.h"
 #include "engine/sourcing/sourcing.h"
@@ -127,6 +128,8 @@ static void read_message(struct ctx *ctx, struct id_entry *message, uint64_t wor
         } else if (word_state(word) == STATE_HELD) {
             message->owner = ctx->index;
             wheel_link(&ctx->wheel, ids, message, message->expires_ms);
+        } else {
+            parts_watch(ctx, message, word);
         }
     }
     entry_put(message, word);

@@ -15,7 +15,7 @@ enum {
     NAME_MAX_BYTES = 128, /* bytes of a human-readable name, a barcode, a ref or a reason */
     GROUPS_MAX = 16,      /* groups that one location may be in */
     LINES_MAX = 1024,     /* lines of one order, unless the configuration says less */
-    DRAWS_MAX = 2040,     /* pools that one order may draw from */
+    DRAWS_MAX = 2024,     /* pools that one order may draw from */
     LOCATIONS_MAX = 4096,
     CHANNELS_MAX = 1024,
     DISPATCH_MAX = 64,           /* times in a week at which parcels leave a location */

@@ -73,14 +73,31 @@ bool rule_draws(struct rules *rules, struct id_entry *entry, uint64_t word)
     return true;
 }
 
-bool rule_state(struct rules *rules, const struct id_entry *entry, uint64_t word)
+/* Has a part of it a time by which it is to be collected? */
+static bool awaits_buyer(const struct rules *rules, struct id_entry *entry, uint64_t word)
+{
+    struct draw_walk walk = draw_walk_start(&rules->ledger->ids, entry);
+    struct draw *draw;
+    if (word_state(word) != STATE_CONFIRMED || !entry->tracked)
+        return false;
+    while ((draw = draw_walk_next(&walk)) != NULL)
+        if (draw_left(draw) > 0 && draw_tracked(draw)->step == PART_READY &&
+            draw_tracked(draw)->collect_by_ms != 0)
+            return true;
+    return false;
+}
+
+bool rule_state(struct rules *rules, struct id_entry *entry, uint64_t word)
 {
     assert(entry_is_owned(entry)); /* E1 */
     int id_len = (int)word_id_len(word);
     if (word_state(word) == STATE_NONE || word_state(word) >= STATE_COUNT)
         return BROKEN(rules, "I3: \"%.*s\" has no state", id_len, entry->id);
-    if (word_state(word) == STATE_HELD && entry->owner >= rules->ledger->context_count)
+    bool in_wheel = entry->owner < rules->ledger->context_count;
+    if (word_state(word) == STATE_HELD && !in_wheel)
         return BROKEN(rules, "I5: \"%.*s\" is held and in no wheel", id_len, entry->id);
+    if (awaits_buyer(rules, entry, word) && !in_wheel)
+        return BROKEN(rules, "I5: \"%.*s\" awaits its buyer and is in no wheel", id_len, entry->id);
     return true;
 }
 

@@ -48,7 +48,7 @@ void rules_destroy(struct rules *rules);
 /* I3, I7: adds up what the reservation has left. The caller owns the entry. */
 bool rule_draws(struct rules *rules, struct id_entry *entry, uint64_t word);
 /* The state fits the kind (I3), and a hold is in a wheel (I5). The caller owns the entry. */
-bool rule_state(struct rules *rules, const struct id_entry *entry, uint64_t word);
+bool rule_state(struct rules *rules, struct id_entry *entry, uint64_t word);
 /* I11, I12 of a supply: adds up what it holds. The caller owns the entry. */
 bool rule_supply(struct rules *rules, const struct id_entry *entry, uint64_t word);
 /* I4. The caller owns the entry. *undecided: something busy is in the way. */

@@ -242,6 +242,7 @@ static int take_reserve(struct taking *taking)
     event->time_ms = r->created_ms;
     event->channel = r->channel;
     event->has_channel = true;
+    event->ref = f.ref;
     event->state = state_name(r->ttl_ms ? STATE_HELD : STATE_CONFIRMED);
     event->expires_ms = r->ttl_ms ? r->created_ms + r->ttl_ms : 0;
     int error = 0;
@@ -264,13 +265,17 @@ static struct history_hold *hold_asked(struct taking *taking, struct text id, co
     return hold;
 }
 
-/* Emits a step that changes no stock for every pool that has something left. */
-static int tell_all(struct taking *taking, const struct history_hold *hold)
+enum { EVERYWHERE = -1 };
+
+/* Emits a step that changes no stock for every pool at the location that has something left. */
+static int tell_at(struct taking *taking, const struct history_hold *hold, int location)
 {
     int error = 0;
-    for (uint32_t i = 0; i < hold->draw_count && !error; i++)
-        if (hold->draws[i].left > 0)
-            error = change(taking, &hold->draws[i].pool, 0, 0, hold->draws[i].left);
+    for (uint32_t i = 0; i < hold->draw_count && !error; i++) {
+        const struct history_draw *draw = &hold->draws[i];
+        if (draw->left > 0 && (location == EVERYWHERE || draw->pool.location == location))
+            error = change(taking, &draw->pool, 0, 0, draw->left);
+    }
     return error;
 }
 
@@ -282,7 +287,7 @@ static int take_extend(struct taking *taking)
     const struct history_hold *hold = hold_asked(taking, f.id, "extend");
     taking->event.state = state_name(STATE_HELD);
     taking->event.expires_ms = f.fixed.expires_ms;
-    return hold ? tell_all(taking, hold) : 0;
+    return hold ? tell_at(taking, hold, EVERYWHERE) : 0;
 }
 
 static int take_confirm(struct taking *taking)
@@ -294,7 +299,32 @@ static int take_confirm(struct taking *taking)
     taking->event.ref = f.ref;
     taking->event.state = state_name(STATE_CONFIRMED);
     taking->event.time_ms = f.fixed.time_ms;
-    return hold ? tell_all(taking, hold) : 0;
+    return hold ? tell_at(taking, hold, EVERYWHERE) : 0;
+}
+
+static int take_set_aside(struct taking *taking)
+{
+    struct set_aside_fields f;
+    if (!set_aside_decode(taking->record, &f))
+        return -EILSEQ;
+    const struct history_hold *hold = hold_asked(taking, f.id, "ready");
+    taking->event.op = f.op;
+    taking->event.state = state_name(STATE_CONFIRMED);
+    taking->event.time_ms = f.fixed.time_ms;
+    if (!hold && history_asks_id(taking->history, f.op))
+        return history_tell(taking, &taking->event);
+    return hold ? tell_at(taking, hold, f.fixed.location) : 0;
+}
+
+static int take_not_collected(struct taking *taking)
+{
+    struct not_collected_fields f;
+    if (!not_collected_decode(taking->record, &f))
+        return -EILSEQ;
+    const struct history_hold *hold = hold_asked(taking, f.id, "not_collected");
+    taking->event.state = state_name(STATE_CONFIRMED);
+    taking->event.time_ms = f.fixed.time_ms;
+    return hold ? tell_at(taking, hold, f.fixed.location) : 0;
 }
 
 static int settle(struct taking *taking, struct history_draw *draw, uint32_t qty, bool fulfil)
@@ -357,7 +387,10 @@ static int take_step(struct taking *taking)
     bool fulfil = taking->record->type == RECORD_FULFIL;
     if (!step_head_decode(taking->record, &f) || taking->record->flags >= STATE_COUNT)
         return -EILSEQ;
-    struct history_hold *hold = hold_asked(taking, f.id, fulfil ? "fulfil" : "cancel");
+    const char *type = fulfil                                   ? "fulfil"
+                       : taking->record->type == RECORD_RESTOCK ? "restock"
+                                                                : "cancel";
+    struct history_hold *hold = hold_asked(taking, f.id, type);
     uint32_t count = f.fixed.step_count;
     taking->event.op = f.op;
     taking->event.time_ms = f.fixed.time_ms;
@@ -428,6 +461,9 @@ static bool concerns_others(const struct history *history, const struct record_h
     case RECORD_CONFIRM:
     case RECORD_FULFIL:
     case RECORD_CANCEL:
+    case RECORD_RESTOCK:
+    case RECORD_READY:
+    case RECORD_NOT_COLLECTED:
     case RECORD_EXPIRE:
         return history->holds.count == 0;
     default:
@@ -475,7 +511,12 @@ int history_take(struct history *history, const struct record_head *record, uint
         return take_confirm(&taking);
     case RECORD_FULFIL:
     case RECORD_CANCEL:
+    case RECORD_RESTOCK:
         return take_step(&taking);
+    case RECORD_READY:
+        return take_set_aside(&taking);
+    case RECORD_NOT_COLLECTED:
+        return take_not_collected(&taking);
     case RECORD_EXPIRE:
         return take_expire(&taking);
     case RECORD_OP:

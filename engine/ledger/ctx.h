@@ -105,6 +105,9 @@ struct ctx {
     struct draw_list draw_list;
     struct step_part parts[DRAWS_MAX];
     struct draw_view draw_views[DRAWS_MAX];
+    struct part_view part_views[DRAWS_MAX];
+    uint16_t part_at[LOCATIONS_MAX]; /* while parts are listed: the location's part + 1; else 0 */
+    char ref[NAME_MAX_BYTES];        /* of the reservation in view */
     struct pool_view pool_views[STOCK_POOLS];
     _Alignas(8) unsigned char record[RECORD_MAX];
 };

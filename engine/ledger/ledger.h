@@ -168,9 +168,10 @@ struct order {
     uint32_t line_count;
     bool has_ttl;
     uint64_t ttl_ms;
-    struct text at; /* binds every line that names no location */
-    bool confirm;   /* confirmed at once, no deadline */
-    bool partial;   /* takes what is there, if that is at least one unit */
+    struct text at;  /* binds every line that names no location */
+    bool confirm;    /* confirmed at once, no deadline */
+    bool partial;    /* takes what is there, if that is at least one unit */
+    struct text ref; /* optional: what the client calls it */
     struct order_terms terms;
 };
 
@@ -189,11 +190,23 @@ struct draw_view {
     uint64_t ready_ms; /* wall clock, or READY_NEVER */
 };
 
+/* What a reservation draws from one place. */
+struct part_view {
+    struct text location;
+    const char *step;       /* "open", "ready", "not_collected", "fulfilled", "cancelled"; static */
+    uint64_t ready_ms;      /* of its last draw; as in struct draw_view */
+    uint64_t collect_by_ms; /* wall clock; 0: whenever */
+};
+
 struct reservation_view {
     uint64_t lsn;
     const char *state; /* static */
     struct text channel;
     uint64_t expires_ms; /* wall clock; 0: no deadline */
+    struct text ref;     /* of ledger_reservation, as are the parts; borrowed from the context */
+    uint64_t created_ms; /* wall clock */
+    uint32_t part_count;
+    const struct part_view *parts; /* in the order of their first lines; likewise */
     uint32_t draw_count;
     const struct draw_view *draws; /* borrowed from the context */
     uint32_t missing_count; /* of a partial order, as it was granted: per sku, in the order */
@@ -204,6 +217,7 @@ struct reservation_view {
 struct step {
     struct text id;
     struct text op;                 /* optional: the step's own id */
+    struct text location;           /* optional: only what is drawn from there */
     const struct order_line *lines; /* sku and qty; location is ignored */
     uint32_t line_count;
 };
@@ -215,7 +229,21 @@ enum code ledger_confirm(struct ctx *ctx, struct text id, struct text ref,
                          struct reservation_view *r);
 enum code ledger_fulfil(struct ctx *ctx, const struct step *step, struct reservation_view *r);
 enum code ledger_cancel(struct ctx *ctx, const struct step *step, struct reservation_view *r);
+/* Gives back what a place set aside and nobody collected: that part is cancelled. The step names a
+ * location and no lines. */
+enum code ledger_restock(struct ctx *ctx, const struct step *step, struct reservation_view *r);
 enum code ledger_reservation(struct ctx *ctx, struct text id, struct reservation_view *r);
+
+/* A place has set aside what a confirmed reservation draws from it. */
+struct set_aside {
+    struct text id;
+    struct text location;
+    struct text op; /* optional: the step's own id */
+    bool has_collect_by;
+    uint64_t collect_by_ms; /* wall clock, in the future */
+};
+
+enum code ledger_ready(struct ctx *ctx, const struct set_aside *asked, struct reservation_view *r);
 
 /*
  * Announces that `count` cancels are likely to follow one after another, so that they claim their
@@ -500,6 +528,7 @@ uint64_t ledger_recovered(struct ledger *ledger, uint64_t engine_ms);
     X(refused)                                                                                     \
     X(extends)                                                                                     \
     X(confirms)                                                                                    \
+    X(readied)                                                                                     \
     X(fulfils) X(cancels) X(expired) X(movements) X(supplies) X(repeats) X(deferred) X(queries)
 
 struct ledger_metrics {

@@ -7,7 +7,7 @@
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "records are little-endian in memory");
 _Static_assert(sizeof(struct reserve_record) + 24 + sizeof(struct draw_record) <= 72,
                "a single-line reserve with a 24-byte id stays within 72 bytes");
-_Static_assert(sizeof(struct reserve_record) + ID_MAX +
+_Static_assert(sizeof(struct reserve_record) + ID_MAX + NAME_MAX_BYTES + sizeof(uint64_t) +
                        DRAWS_MAX * (sizeof(struct draw_record) + sizeof(struct ready_record)) <=
                    RECORD_MAX,
                "the largest reserve fits a record");

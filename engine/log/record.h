@@ -34,6 +34,7 @@ enum record_type {
  */
 enum { RECORD_TWO_CLOCKS = 1 }; /* a flag of reserve and extend */
 enum { RESERVE_TIMED = 2 };     /* a flag of reserve: its draws have ready times */
+enum { RESERVE_REF = 8 };       /* it has a ref */
 enum { RESERVE_PICKUP = 4 };    /* with that: of collections, not of parcels */
 
 enum movement_kind { MOVE_RECEIVE = 1, MOVE_ADJUST, MOVE_COUNT, MOVE_RETURN };
@@ -152,6 +153,13 @@ static inline void record_add_text(struct record_builder *builder, struct text t
 {
     record_add(builder, t.at, t.len);
 }
+/* With its length in a byte before it. */
+static inline void record_add_short_text(struct record_builder *builder, struct text t)
+{
+    uint8_t length = (uint8_t)t.len;
+    record_add(builder, &length, sizeof length);
+    record_add_text(builder, t);
+}
 /* Pads, stores the length in the head and returns it. */
 uint32_t record_end(struct record_builder *builder);
 
@@ -204,6 +212,7 @@ uint64_t record_engine_time(struct record_reader *reader, const struct record_he
 #define RECORD_LIST_SUPPLY(name) const struct supply_line_record *name
 #define RECORD_LIST_MOVES(name) const struct move_record *name
 #define RECORD_LIST_TIMES(name) const struct time_record *name
+#define RECORD_LIST_REF(name) struct text name
 #define RECORD_LIST_CLOCK(name) uint64_t name
 
 #define DECODE_TEXT(tag, name, shown) f->name = record_text(&reader, f->fixed.name##_len);
@@ -226,6 +235,10 @@ uint64_t record_engine_time(struct record_reader *reader, const struct record_he
     f->name = NULL;                                                                                \
     if (record->flags & RESERVE_TIMED)                                                             \
     DECODE_ARRAY(name, count)
+#define DECODE_REF(name, count)                                                                    \
+    f->name = (struct text){ NULL, 0 };                                                            \
+    if (record->flags & RESERVE_REF)                                                               \
+    f->name = record_short_text(&reader)
 #define DECODE_CLOCK(name, told) f->name = record_engine_time(&reader, record, f->fixed.told)
 
 #define ENCODE_LENGTH(tag, name, shown) f->fixed.name##_len = (uint8_t)f->name.len;

@@ -7,6 +7,7 @@
 #include "engine/ledger/claim.h"
 #include "engine/ledger/ctx.h"
 #include "engine/ledger/ledger.h"
+#include "engine/ops/parts.h"
 #include "engine/ops/reservation.h"
 #include "engine/ops/supply_watch.h"
 #include "engine/ops/sweep.h"
@@ -92,6 +93,10 @@ static void come_up(struct ctx *ctx, struct id_entry *entry)
     }
     if (word_kind(word) == ENTRY_SUPPLY) {
         supply_come_up(ctx, entry, word);
+        return;
+    }
+    if (word_kind(word) == ENTRY_RESERVATION && word_state(word) == STATE_CONFIRMED) {
+        parts_come_up(ctx, entry, word);
         return;
     }
     entry->owner = NO_OWNER;

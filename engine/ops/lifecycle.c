@@ -6,8 +6,11 @@
 
 #include "engine/ledger/claim.h"
 #include "engine/ledger/ctx.h"
+#include "engine/ledger/find.h"
+#include "engine/ledger/operation_id.h"
 #include "engine/ops/reservation.h"
 #include "engine/ops/reservation_find.h"
+#include "engine/store/draws.h"
 #include "engine/txn/txn_run.h"
 
 /* ---- extend ---- */
@@ -108,7 +111,11 @@ static enum code plan_confirm(struct ctx *ctx, struct txn *t)
     }
     if (word_state(t->word) != STATE_HELD) /* @confirm */
         return reservation_wrong_state(ctx, t, "confirmed");
-    return CODE_OK;
+    if (c->ref.len == 0)
+        return CODE_OK;
+    uint32_t blocks = draws_reshaped_blocks(t->reservation, false, c->ref.len);
+    enum entry_found found = slots_prepare(&ctx->ledger->ids, &ctx->cursor, blocks);
+    return found == ENTRY_ABSENT ? CODE_OK : no_slots(ctx, found);
 }
 
 static uint32_t record_confirm(struct ctx *ctx, struct txn *t)
@@ -127,8 +134,14 @@ static void show_confirm(struct ctx *ctx, struct txn *t)
 {
     struct id_entry *entry = t->reservation;
     uint64_t word = with_state(t->word, STATE_CONFIRMED);
+    const struct confirming *c = (const struct confirming *)t;
     entry->lsn_last = entry->lsn_confirmed = t->lsn;
-    view_reservation(ctx, entry, word, false, ((struct confirming *)t)->result);
+    if (c->ref.len > 0) {
+        bool kept = draws_reshape(&ctx->ledger->ids, &ctx->cursor, entry, false, c->ref);
+        assert(kept); /* in slots that were set aside */
+        (void)kept;
+    }
+    view_reservation(ctx, entry, word, false, c->result);
     entry_put(entry, word); /* it leaves its wheel when its old deadline comes up */
     COUNT(ctx, confirms);
 }
@@ -142,8 +155,11 @@ static const struct txn_kind confirm_txn = {
 enum code ledger_confirm(struct ctx *ctx, struct text id, struct text ref,
                          struct reservation_view *r)
 {
-    if (ref.len > NAME_MAX_BYTES || (ref.len > 0 && !text_is_utf8(ref)))
-        return fail(ctx, CODE_BAD_REQUEST, "ref must be at most %d bytes of UTF-8", NAME_MAX_BYTES);
+    enum code code = check_text(ctx, "ref", ref);
+    if (code)
+        return code;
     struct confirming confirming = { .of = id, .ref = ref, .result = r };
-    return txn_perform(ctx, &confirming.txn, &confirm_txn);
+    code = txn_perform(ctx, &confirming.txn, &confirm_txn);
+    slots_unprepare(&ctx->ledger->ids, &ctx->cursor);
+    return code;
 }

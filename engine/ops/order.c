@@ -34,6 +34,8 @@ enum code check_order(struct ctx *ctx, const struct order *order)
         return fail(ctx, CODE_BAD_REQUEST, "ttl_ms must be a whole number from 1 to %u",
                     TTL_MAX_MS);
     enum code code = check_lines(ctx, order->lines, order->line_count);
+    if (!code)
+        code = check_text(ctx, "ref", order->ref);
     return code || !terms_given(&order->terms) ? code : check_terms(ctx, &order->terms);
 }
 

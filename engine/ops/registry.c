@@ -17,12 +17,6 @@
 #include "engine/ledger/find.h"
 #include "engine/ops/registry.h"
 
-static void add_short_text(struct record_builder *b, const struct code_text *t)
-{
-    record_add(b, &t->len, 1);
-    record_add(b, t->at, t->len);
-}
-
 /* Builds the record; returns its length. */
 uint32_t location_record_make(void *buffer, struct record_head head, const struct location *l,
                               uint16_t index)
@@ -47,7 +41,7 @@ uint32_t location_record_make(void *buffer, struct record_head head, const struc
                                  .name = name_text(&l->name) };
     struct record_builder b = location_begin(buffer, &f);
     for (unsigned i = 0; i < l->group_count; i++)
-        add_short_text(&b, &l->groups[i]);
+        record_add_short_text(&b, code_text(&l->groups[i]));
     record_add(&b, l->dispatch, l->dispatch_count * (uint32_t)sizeof *l->dispatch);
     return record_end(&b);
 }
@@ -73,7 +67,7 @@ uint32_t channel_record_make(void *buffer, struct record_head head, const struct
                                 .name = name_text(&c->name) };
     struct record_builder b = channel_begin(buffer, &f);
     for (unsigned i = 0; i < c->place_count; i++)
-        add_short_text(&b, &c->places[i]);
+        record_add_short_text(&b, code_text(&c->places[i]));
     return record_end(&b);
 }
 

@@ -2,10 +2,12 @@
 #include "engine/ops/reservation.h"
 
 #include <assert.h>
+#include <string.h>
 
 #include "engine/ledger/claim.h"
 #include "engine/ledger/ctx.h"
 #include "engine/ledger/find.h"
+#include "engine/store/draws.h"
 #include "engine/store/supply_lines.h"
 
 void settle_entry(struct ctx *ctx, struct id_entry *entry, uint64_t word)
@@ -56,7 +58,7 @@ static struct draw draw_of(const struct planned_draw *planned)
 }
 
 bool store_draws(struct ctx *ctx, struct id_entry *entry, const struct planned_draw *draws,
-                 uint32_t count)
+                 uint32_t count, struct text ref)
 {
     struct id_table *ids = &ctx->ledger->ids;
     bool timed = false;
@@ -67,29 +69,23 @@ bool store_draws(struct ctx *ctx, struct id_entry *entry, const struct planned_d
     assert(entry_is_owned(entry)); /* E1 */
     entry->draw_count = (uint16_t)count;
     entry->timed = timed;
-    if (draw_blocks(count, timed) == 0) {
+    entry->tracked = false;
+    entry->ref_len = (uint8_t)ref.len;
+    uint32_t blocks = entry_draw_blocks(entry);
+    if (blocks == 0) {
         entry->draw = draw_of(&draws[0]);
         return true;
     }
-    uint32_t *link = &entry->more;
-    *link = 0;
-    struct draws_entry *block = NULL;
+    if (!blocks_chain(ids, &ctx->cursor, entry, blocks))
+        return false;
+    struct draw_walk walk = draw_walk_start(ids, entry);
     for (uint32_t i = 0; i < count; i++) {
-        uint32_t at = i % draws_in_block(timed);
-        if (at == 0) {
-            block = slots_take_draws(ids, &ctx->cursor);
-            if (!block) {
-                slots_free_draws(ids, &ctx->cursor, entry->more);
-                return false;
-            }
-            *link = entry_number(ids, (struct id_entry *)(void *)block) + 1;
-            link = &block->next;
-        }
+        struct draw *draw = draw_walk_next(&walk);
+        *draw = draw_of(&draws[i]);
         if (timed)
-            block->timed[at] = (struct timed_draw){ draw_of(&draws[i]), draws[i].ready_ms };
-        else
-            block->draws[at] = draw_of(&draws[i]);
+            ((struct timed_draw *)(void *)draw)->ready_ms = draws[i].ready_ms;
     }
+    blocks_put_ref(ids, entry, blocks - ref_blocks(ref.len), ref);
     return true;
 }
 
@@ -140,7 +136,9 @@ void view_reservation(struct ctx *ctx, struct id_entry *entry, uint64_t word, bo
     else if (!first && state == STATE_HELD)
         view->expires_ms = wall_of(ctx, entry->expires_ms);
     view->draw_count = entry->draw_count;
-    view->missing_count = 0;
+    view->missing_count = view->part_count = 0;
+    view->ref = (struct text){ NULL, 0 };
+    view->created_ms = entry->created_ms;
     ctx->work += (uint64_t)DRAW_WORK * entry->draw_count;
     view->draws = ctx->draw_views;
     bool may_have_moved = !first && entry->timed;
@@ -158,4 +156,54 @@ void view_reservation(struct ctx *ctx, struct id_entry *entry, uint64_t word, bo
                                  draw->cancelled,
                                  ready_ms };
     }
+}
+
+/* ---- steps ---- */
+
+enum code not_on_hand(struct ctx *ctx, uint32_t unit, int64_t wanted, int64_t there)
+{
+    const struct items *items = &ctx->ledger->items;
+    uint64_t key = pool_read_key(pool_at(items, unit));
+    struct text sku = item_sku(item_at(items, key_item(key)));
+    struct text at = code_text(&catalogue_now(ctx)->locations[key_location(key)].code);
+    const char *why = owner_kind(key_owner(key)) == POOL_EXPECTED
+                          ? "the others of its supply have not come, or were promised earlier"
+                          : "a count found less than was promised";
+    fail(ctx, CODE_INSUFFICIENT_STOCK, "only %lld of \"%.*s\" on hand at \"%.*s\": %s",
+         (long long)there, (int)sku.len, sku.at, (int)at.len, at.at, why);
+    ctx->failure.shorts[0] = (struct shortfall){ sku, wanted, there };
+    ctx->failure.short_count = 1;
+    return CODE_INSUFFICIENT_STOCK;
+}
+
+uint32_t build_op_record(struct ctx *ctx, const struct txn *t, struct text id, enum entry_state to)
+{
+    struct op_fields f = { .fixed = { .head = head_of(ctx, RECORD_OP, to),
+                                      .time_ms = ctx->wall_ms,
+                                      .content = t->content },
+                           .id = id,
+                           .op = t->id };
+    struct record_builder b = op_begin(ctx->record, &f);
+    return record_end(&b);
+}
+
+void remember_step(struct ctx *ctx, struct id_entry *op, uint64_t content, uint64_t lsn,
+                   enum entry_state state, uint32_t id_len)
+{
+    assert(entry_is_owned(op)); /* E1 */
+    assert(state < STATE_COUNT);
+    op->content = content;
+    op->lsn_first = op->lsn_last = lsn;
+    op->result_state = state;
+    op->draw_count = 0;
+    uint64_t word = state_word(ENTRY_STEP, STATE_NONE, id_len);
+    slots_end(&ctx->ledger->ids, &ctx->cursor, op, word);
+    entry_put(op, word);
+}
+
+void view_step(const struct id_entry *op, struct reservation_view *view)
+{
+    memset(view, 0, sizeof *view);
+    view->lsn = op->lsn_first;
+    view->state = state_name((enum entry_state)op->result_state);
 }

@@ -19,10 +19,10 @@ uint64_t with_state(uint64_t word, enum entry_state to);
 enum entry_state state_of_draws(const struct id_table *ids, struct id_entry *entry,
                                 enum entry_state before);
 
-/* Stores planned draws in the entry, or in a chain behind it; false if the table is full. Draws
- * that are ready when the entry is created need no time of their own. */
+/* Stores planned draws in the entry, or in a chain behind it, and there the ref; false if the table
+ * is full. Draws that are ready when the entry is created need no time of their own. */
 bool store_draws(struct ctx *ctx, struct id_entry *entry, const struct planned_draw *draws,
-                 uint32_t count);
+                 uint32_t count, struct text ref);
 
 /* Lists the draws in the context's draw_list. */
 void list_draws(struct ctx *ctx, struct id_entry *entry);
@@ -35,8 +35,19 @@ void view_reservation(struct ctx *ctx, struct id_entry *entry, uint64_t word, bo
  * the owner's inbox. */
 void settle_entry(struct ctx *ctx, struct id_entry *entry, uint64_t word);
 
+/* ---- steps of a reservation ---- */
+
+/* Refuses to hand over units of that pool: only `there` are there for the reservation. */
+enum code not_on_hand(struct ctx *ctx, uint32_t unit, int64_t wanted, int64_t there);
+
+/* The record of a step that finds its work done: from now on its op stands for that, also after a
+ * crash. */
+uint32_t build_op_record(struct ctx *ctx, const struct txn *t, struct text id, enum entry_state to);
+
 /* Fills the fresh entry of a step's own id, and puts it. */
 void remember_step(struct ctx *ctx, struct id_entry *op, uint64_t content, uint64_t lsn,
                    enum entry_state state, uint32_t id_len);
+/* The first result of a step again: its LSN, and the state that it led to. */
+void view_step(const struct id_entry *op, struct reservation_view *view);
 
 #endif

@@ -7,7 +7,9 @@
 #include "engine/ledger/ctx.h"
 #include "engine/ledger/find.h"
 #include "engine/ops/expire.h"
+#include "engine/ops/parts.h"
 #include "engine/ops/reservation.h"
+#include "engine/store/draws.h"
 
 static enum code unknown_reservation(struct ctx *ctx, struct text id)
 {
@@ -77,6 +79,8 @@ enum code ledger_reservation(struct ctx *ctx, struct text id, struct reservation
     if (code)
         return code;
     view_reservation(ctx, entry, word, false, r);
+    view_parts(ctx, entry, r);
+    r->ref = (struct text){ ctx->ref, reservation_ref(&ctx->ledger->ids, entry, ctx->ref) };
     entry_put(entry, word);
     COUNT(ctx, queries);
     return CODE_OK;

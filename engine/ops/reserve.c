@@ -40,7 +40,7 @@ struct reserving {
 
 /* The fingerprint has one of these numbers before each optional term, so that two terms of equal
  * value differ. The journal keeps fingerprints, so the numbers never change. */
-enum { MIXED_MODE = 2, MIXED_PLACE, MIXED_BY, MIXED_EXCLUDE, MIXED_PARTIAL };
+enum { MIXED_MODE = 2, MIXED_PLACE, MIXED_BY, MIXED_EXCLUDE, MIXED_PARTIAL, MIXED_REF };
 
 static uint64_t mix_real(uint64_t so_far, double number)
 {
@@ -78,11 +78,14 @@ static uint64_t fingerprint(const struct order *order)
     }
     if (terms_given(&order->terms))
         f = mix_terms(f, &order->terms);
+    if (text_given(order->ref))
+        f = mix_text(mix_number(f, MIXED_REF), order->ref);
     return order->partial ? mix_number(f, MIXED_PARTIAL) : f;
 }
 
 /* Runs before any stock is taken: what follows cannot fail for lack of slots. */
-static enum code prepare_slots(struct ctx *ctx, const struct order_plan *s, bool timed)
+static enum code prepare_slots(struct ctx *ctx, const struct order_plan *s, bool timed,
+                               uint32_t ref_len)
 {
     uint32_t expected = 0;
     struct id_table *ids = &ctx->ledger->ids;
@@ -90,7 +93,8 @@ static enum code prepare_slots(struct ctx *ctx, const struct order_plan *s, bool
     assert(s->draw_count <= DRAWS_MAX);
     for (uint32_t i = 0; timed && i < s->draw_count; i++)
         expected += s->draws[i].eta_ms != 0; /* see precedence.h */
-    uint32_t blocks = draw_blocks(s->draw_count, timed) + expected;
+    enum draw_layout layout = timed ? LAYOUT_TIMED : LAYOUT_PLAIN;
+    uint32_t blocks = draw_blocks(s->draw_count, layout, ref_len) + expected;
     enum entry_found found = slots_prepare(ids, &ctx->cursor, blocks); /* ENTRY_ABSENT: done */
     return found == ENTRY_ABSENT ? CODE_OK : no_slots(ctx, found);
 }
@@ -127,7 +131,7 @@ static enum code plan(struct ctx *ctx, struct txn *t)
     bool timed;
     enum code code = plan_order(ctx, r->order, s, &r->resolved, &timed);
     if (!code)
-        code = prepare_slots(ctx, s, timed);
+        code = prepare_slots(ctx, s, timed, r->order->ref.len);
     if (code)
         return code;
     r->guarded = s->channel->buffer == 0 || s->one_pool;
@@ -204,7 +208,7 @@ static void fill_entry(struct ctx *ctx, const struct reserving *r, struct id_ent
     entry->created_ms = ctx->wall_ms;
     entry->ttl_ms = order->confirm ? 0 : (uint32_t)ttl;
     entry->channel = channel_index(ctx->catalogue, s->channel);
-    bool stored = store_draws(ctx, entry, s->draws, s->draw_count);
+    bool stored = store_draws(ctx, entry, s->draws, s->draw_count, order->ref);
     assert(stored); /* in slots that were set aside */
     (void)stored;
     if (entry->timed && s->demand.mode == MODE_PICKUP)
@@ -217,7 +221,9 @@ static uint32_t build_record(struct ctx *ctx, struct txn *t)
     const struct order_plan *s = r->plan;
     struct id_entry *entry = t->entry;
     fill_entry(ctx, r, entry);
-    unsigned flags = clocks_of(ctx) | (entry->timed ? RESERVE_TIMED : 0u) |
+    struct text ref = r->order->ref;
+    unsigned flags = clocks_of(ctx) | (ref.len > 0 ? RESERVE_REF : 0u) |
+                     (entry->timed ? RESERVE_TIMED : 0u) |
                      (entry->timed == TIMED_PICKUP ? RESERVE_PICKUP : 0u);
     struct reserve_fields f = { .fixed = { .head = head_of(ctx, RECORD_RESERVE, flags),
                                            .content = entry->content,
@@ -237,6 +243,8 @@ static uint32_t build_record(struct ctx *ctx, struct txn *t)
         struct ready_record ready = ready_record_of(entry->created_ms, s->draws[i].ready_ms);
         record_add(&b, &ready, sizeof ready);
     }
+    if (flags & RESERVE_REF)
+        record_add_short_text(&b, ref);
     if (flags & RECORD_TWO_CLOCKS)
         record_add(&b, &ctx->engine_ms, sizeof ctx->engine_ms);
     return record_end(&b);

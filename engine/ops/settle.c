@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Settling: fulfil and cancel, in part or whole.
+ * Settling: fulfil and cancel, in part or whole; and restock, which cancels what a place set aside
+ * and nobody collected.
  *
  * A step with an op has an entry of its own, so that a retry returns the first result and does
  * nothing twice. The op's entry is taken first, then the reservation's; both are tried, never
@@ -15,20 +16,27 @@
 #include "engine/ledger/claim.h"
 #include "engine/ledger/ctx.h"
 #include "engine/ledger/find.h"
+#include "engine/ops/parts.h"
 #include "engine/ops/precedence.h"
 #include "engine/ops/reservation.h"
 #include "engine/ops/reservation_find.h"
 #include "engine/ops/sweep.h"
 #include "engine/txn/txn_run.h"
 
-enum step_kind { STEP_FULFIL = RECORD_FULFIL, STEP_CANCEL = RECORD_CANCEL };
+enum step_kind {
+    STEP_FULFIL = RECORD_FULFIL,
+    STEP_CANCEL = RECORD_CANCEL,
+    STEP_RESTOCK = RECORD_RESTOCK,
+};
 
 /* One step in progress. */
 struct stepping {
     struct txn txn; /* its id is the step's op */
     const struct step *asked;
     enum step_kind kind;
-    bool done_before; /* nothing is left to do; the op stands for that */
+    bool at_place;     /* it settles only what is drawn from there */
+    uint16_t location; /* its index */
+    bool done_before;  /* nothing is left to do; the op stands for that */
     uint32_t part_count;
     struct step_part *parts; /* the context's */
     enum entry_state to;     /* the resulting state */
@@ -37,7 +45,7 @@ struct stepping {
 
 static const char *verb(enum step_kind kind)
 {
-    return kind == STEP_FULFIL ? "fulfilled" : "cancelled";
+    return kind == STEP_FULFIL ? "fulfilled" : kind == STEP_CANCEL ? "cancelled" : "restocked";
 }
 
 static enum entry_state goal(enum step_kind kind)
@@ -50,7 +58,7 @@ static uint64_t fingerprint(const struct step *step, enum step_kind kind)
     uint64_t f = mix_text(mix_number(mix_number(0, kind), step->line_count), step->id);
     for (uint32_t i = 0; i < step->line_count; i++)
         f = mix_number(mix_text(f, step->lines[i].sku), (uint64_t)step->lines[i].qty);
-    return f;
+    return text_given(step->location) ? mix_text(f, step->location) : f;
 }
 
 static enum code check_step(struct ctx *ctx, const struct step *step)
@@ -75,18 +83,30 @@ static enum code check_step(struct ctx *ctx, const struct step *step)
 
 /* ---- which draws, and how much of each ---- */
 
+/* Is the draw one that the step settles? */
+static bool concerns(const struct ctx *ctx, const struct stepping *s, struct draw *draw)
+{
+    if (!s->at_place)
+        return true;
+    if (s->kind == STEP_RESTOCK && draw_step(s->txn.reservation, draw) != PART_NOT_COLLECTED)
+        return false;
+    uint64_t key = pool_read_key(pool_at(&ctx->ledger->items, draw->pool));
+    return key_location(key) == s->location;
+}
+
 /* Chains the draws of one item in their order. */
-static void chain_draws(struct ctx *ctx)
+static void chain_draws(struct ctx *ctx, const struct stepping *s)
 {
     const struct items *items = &ctx->ledger->items;
     struct draw_list *list = &ctx->draw_list;
     item_map_empty(&ctx->draw_list.map);
     for (uint32_t i = list->count; i-- > 0;) {
-        const struct pool *pool = pool_at(items, list->draws[i]->pool);
-        uint64_t key = pool_read_key(pool);
+        list->part[i] = 0;
+        if (!concerns(ctx, s, list->draws[i]))
+            continue;
+        uint64_t key = pool_read_key(pool_at(items, list->draws[i]->pool));
         uint32_t *first = item_map_number(&ctx->draw_list.map, key_item(key), 0);
         list->next[i] = (uint16_t)*first;
-        list->part[i] = 0;
         *first = i + 1;
     }
 }
@@ -188,7 +208,7 @@ static void choose_all(struct ctx *ctx, struct stepping *s)
     struct draw_walk walk = draw_walk_start(&ctx->ledger->ids, s->txn.reservation);
     struct draw *draw;
     for (uint16_t i = 0; (draw = draw_walk_next(&walk)) != NULL; i++)
-        if (draw_left(draw) > 0)
+        if (draw_left(draw) > 0 && concerns(ctx, s, draw))
             s->parts[s->part_count++] =
                 (struct step_part){ .draw = draw, .qty = draw_left(draw), .index = i };
 }
@@ -203,7 +223,7 @@ static enum code choose_parts(struct ctx *ctx, struct stepping *s)
         return CODE_OK;
     }
     list_draws(ctx, s->txn.reservation);
-    chain_draws(ctx);
+    chain_draws(ctx, s);
     for (uint32_t i = 0; !code && i < step->line_count; i++)
         code = choose_line(ctx, s, &step->lines[i]);
     return code;
@@ -211,29 +231,13 @@ static enum code choose_parts(struct ctx *ctx, struct stepping *s)
 
 /* ---- planning ---- */
 
-static enum code not_on_hand(struct ctx *ctx, const struct posting *p, int64_t there)
-{
-    const struct items *items = &ctx->ledger->items;
-    uint64_t key = pool_read_key(pool_at(items, p->pool));
-    struct text sku = item_sku(item_at(items, key_item(key)));
-    struct text at = code_text(&catalogue_now(ctx)->locations[key_location(key)].code);
-    const char *why = owner_kind(key_owner(key)) == POOL_EXPECTED
-                          ? "the others of its supply have not come, or were promised earlier"
-                          : "a count found less than was promised";
-    fail(ctx, CODE_INSUFFICIENT_STOCK, "only %lld of \"%.*s\" on hand at \"%.*s\": %s",
-         (long long)there, (int)sku.len, sku.at, (int)at.len, at.at, why);
-    ctx->failure.shorts[0] = (struct shortfall){ sku, -p->on_hand, there };
-    ctx->failure.short_count = 1;
-    return CODE_INSUFFICIENT_STOCK;
-}
-
 /* Of a pool of expected units: have enough come, for this reservation and those before it? */
 static enum code check_come(struct ctx *ctx, const struct stepping *s, const struct posting *p)
 {
     int64_t there;
     enum code code =
         precedence_check(ctx, p->pool, s->txn.reservation, s->txn.entry, -p->on_hand, &there);
-    return code == CODE_INSUFFICIENT_STOCK ? not_on_hand(ctx, p, there) : code;
+    return code == CODE_INSUFFICIENT_STOCK ? not_on_hand(ctx, p->pool, -p->on_hand, there) : code;
 }
 
 /* A short pool has fewer units on hand than are promised, so what should ship may be missing. The
@@ -251,8 +255,9 @@ static enum code check_on_hand(struct ctx *ctx, const struct stepping *s)
         if (s->txn.may_undo && incoming_find(items, p->pool))
             code = check_come(ctx, s, p);
         else if (word_on_hand(word) < -p->on_hand)
-            code =
-                word_undecided(word) != 0 ? CODE_DEFERRED : not_on_hand(ctx, p, word_on_hand(word));
+            code = word_undecided(word) != 0
+                       ? CODE_DEFERRED
+                       : not_on_hand(ctx, p->pool, -p->on_hand, word_on_hand(word));
     }
     return code;
 }
@@ -294,14 +299,35 @@ static enum code check_marks(struct ctx *ctx, struct txn *t)
     return CODE_OK;
 }
 
+/* Finds the place that the step is about, and how far its part is. */
+static enum code find_part(struct ctx *ctx, struct stepping *s, struct part *part)
+{
+    const struct location *location;
+    *part = (struct part){ 0 };
+    if (!text_given(s->asked->location))
+        return CODE_OK;
+    catalogue_pin(ctx);
+    enum code code = find_location(ctx, "location", s->asked->location, &location);
+    if (code)
+        return code;
+    s->at_place = true;
+    s->location = location_index(ctx->catalogue, location);
+    *part = part_at(ctx, s->txn.reservation, s->location);
+    ctx->work += s->txn.reservation->draw_count;
+    return CODE_OK;
+}
+
 static bool may_step(enum step_kind kind, enum entry_state state)
 {
     return state == STATE_CONFIRMED || (kind == STEP_CANCEL && state == STATE_HELD);
 }
 
 /* The step asks for all, nothing is left, and it was this kind of step that ended it. */
-static bool already_done(const struct stepping *s)
+static bool already_done(const struct stepping *s, const struct part *part)
 {
+    if (s->at_place && s->asked->line_count == 0)
+        return part->draws > 0 && part->left == 0 &&
+               (s->kind == STEP_FULFIL) == (part->fulfilled > 0);
     return s->asked->line_count == 0 && state_final(word_state(s->txn.word)) &&
            (word_state(s->txn.word) == goal(s->kind) || word_last(s->txn.word) == s->kind);
 }
@@ -309,10 +335,13 @@ static bool already_done(const struct stepping *s)
 static enum code plan(struct ctx *ctx, struct txn *t)
 {
     struct stepping *s = (struct stepping *)t;
+    struct part part;
     enum code code = reservation_hold(ctx, t, s->asked->id);
+    if (!code)
+        code = find_part(ctx, s, &part);
     if (code)
         return code;
-    if (already_done(s)) {
+    if (already_done(s, &part)) {
         view_reservation(ctx, t->reservation, t->word, false, s->result);
         COUNT(ctx, repeats);
         s->done_before = true;
@@ -324,6 +353,8 @@ static enum code plan(struct ctx *ctx, struct txn *t)
     s->parts = ctx->parts;
     s->part_count = 0;
     code = choose_parts(ctx, s);
+    if (!code && s->part_count == 0)
+        return part_refused(ctx, t, s->asked->location, &part, verb(s->kind));
     return code ? code : post_parts(ctx, s);
 }
 
@@ -336,7 +367,8 @@ static uint32_t record_step(struct ctx *ctx, const struct stepping *s)
         .fixed = { .head = head_of(ctx, (enum record_type)s->kind, s->to),
                    .time_ms = ctx->wall_ms,
                    .content = s->txn.content,
-                   .step_count = step->line_count > 0 ? (uint16_t)s->part_count : 0 },
+                   .step_count =
+                       step->line_count > 0 || s->at_place ? (uint16_t)s->part_count : 0 },
         .id = step->id,
         .op = step->op,
     };
@@ -348,23 +380,11 @@ static uint32_t record_step(struct ctx *ctx, const struct stepping *s)
     return record_end(&b);
 }
 
-/* From now on the op stands for what was done before, also after a crash: so it has a record. */
-static uint32_t record_op(struct ctx *ctx, const struct stepping *s)
-{
-    struct op_fields f = { .fixed = { .head = head_of(ctx, RECORD_OP, s->to),
-                                      .time_ms = ctx->wall_ms,
-                                      .content = s->txn.content },
-                           .id = s->asked->id,
-                           .op = s->asked->op };
-    struct record_builder b = op_begin(ctx->record, &f);
-    return record_end(&b);
-}
-
 static void settle_parts(struct ctx *ctx, const struct stepping *s)
 {
     /* A fulfil leaves as much available as before; but of a supply others may have come. */
     bool sweeps =
-        (s->kind == STEP_CANCEL || s->txn.reservation->timed) && incoming_any(&ctx->ledger->items);
+        (s->kind != STEP_FULFIL || s->txn.reservation->timed) && incoming_any(&ctx->ledger->items);
     for (uint32_t i = 0; i < s->part_count; i++) {
         struct draw *draw = s->parts[i].draw;
         if (s->kind == STEP_FULFIL)
@@ -384,24 +404,10 @@ static uint32_t build_record(struct ctx *ctx, struct txn *t)
     struct stepping *s = (struct stepping *)t;
     s->to = word_state(t->word);
     if (s->done_before)
-        return record_op(ctx, s);
+        return build_op_record(ctx, t, s->asked->id, s->to);
     settle_parts(ctx, s);
     s->to = state_of_draws(&ctx->ledger->ids, t->reservation, s->to);
     return record_step(ctx, s);
-}
-
-void remember_step(struct ctx *ctx, struct id_entry *op, uint64_t content, uint64_t lsn,
-                   enum entry_state state, uint32_t id_len)
-{
-    assert(entry_is_owned(op)); /* E1 */
-    assert(state < STATE_COUNT);
-    op->content = content;
-    op->lsn_first = op->lsn_last = lsn;
-    op->result_state = state;
-    op->draw_count = 0;
-    uint64_t word = state_word(ENTRY_STEP, STATE_NONE, id_len);
-    slots_end(&ctx->ledger->ids, &ctx->cursor, op, word);
-    entry_put(op, word);
 }
 
 static void show(struct ctx *ctx, struct txn *t)
@@ -422,11 +428,8 @@ static void show(struct ctx *ctx, struct txn *t)
 
 static void repeat(struct ctx *ctx, struct txn *t)
 {
-    struct reservation_view *r = ((struct stepping *)t)->result;
     (void)ctx;
-    memset(r, 0, sizeof *r);
-    r->lsn = t->entry->lsn_first;
-    r->state = state_name((enum entry_state)t->entry->result_state);
+    view_step(t->entry, ((struct stepping *)t)->result);
 }
 
 static const struct txn_kind fulfil_txn = {
@@ -473,6 +476,13 @@ enum code ledger_fulfil(struct ctx *ctx, const struct step *asked, struct reserv
     if (code == CODE_OK)
         COUNT(ctx, fulfils);
     return code;
+}
+
+enum code ledger_restock(struct ctx *ctx, const struct step *asked, struct reservation_view *r)
+{
+    assert(asked->line_count == 0);
+    assert(text_given(asked->location));
+    return step(ctx, asked, STEP_RESTOCK, r);
 }
 
 enum code ledger_cancel(struct ctx *ctx, const struct step *asked, struct reservation_view *r)

@@ -4,11 +4,9 @@
 #include <assert.h>
 
 #include "engine/ledger/claim.h"
+#include "engine/ops/deadline.h"
 #include "engine/ops/reservation.h"
 #include "engine/store/supply_lines.h"
-
-/* A channel's horizon may change: then the times at hand are wrong, for so long at most. */
-enum { LOOK_AGAIN_MS = 60 * 60 * 1000 };
 
 /* Wall clock; UINT64_MAX: nothing will change by itself. */
 static uint64_t next_crossing(const struct ctx *ctx, const struct id_entry *entry)
@@ -31,32 +29,13 @@ uint64_t supply_next_ms(const struct ctx *ctx, const struct id_entry *entry, uin
 {
     if (word_supply_state(word) != SUPPLY_IN_TRANSIT || entry->eta_ms == 0)
         return UINT64_MAX;
-    uint64_t at = next_crossing(ctx, entry);
-    if (at == UINT64_MAX)
-        return UINT64_MAX;
-    if (at > ctx->wall_ms + LOOK_AGAIN_MS)
-        at = ctx->wall_ms + LOOK_AGAIN_MS;
-    return at > ctx->wall_ms ? at - ctx->wall_ms + ctx->engine_ms : ctx->engine_ms;
+    return deadline_look_ms(ctx, next_crossing(ctx, entry));
 }
 
 void supply_watch(struct ctx *ctx, struct id_entry *entry, uint64_t word)
 {
-    struct id_table *ids = &ctx->ledger->ids;
-    uint64_t at_ms = supply_next_ms(ctx, entry, word);
-    assert(entry_is_owned(entry)); /* E1 */
-    if (entry_over(word))
-        return; /* settle_entry takes it out of the wheel, or has told the wheel's context */
-    if (entry->owner == ctx->index) {
-        wheel_unlink(&ctx->wheel, ids, entry);
-        entry->owner = NO_OWNER;
-    }
-    if (entry->owner == NO_OWNER && at_ms != UINT64_MAX) {
-        entry->owner = ctx->index;
-        wheel_link(&ctx->wheel, ids, entry, at_ms);
-    } else if (entry->owner != NO_OWNER &&
-               wheel_send(&ctx->ledger->contexts[entry->owner]->wheel, ids, entry)) {
-        ctx->wakeups |= UINT64_C(1) << entry->owner; /* it looks when to come up */
-    }
+    if (!entry_over(word)) /* else settle_entry takes it out of its wheel */
+        deadline_set(ctx, entry, supply_next_ms(ctx, entry, word));
 }
 
 /* Others may be in iterations that began before this time came. */

@@ -11,10 +11,12 @@
 #include <stdlib.h>
 
 #include "engine/ledger/ctx.h"
+#include "engine/ops/parts.h"
 #include "engine/ops/precedence.h"
 #include "engine/ops/reservation.h"
 #include "engine/ops/sweep.h"
 #include "engine/replay/apply_inside.h"
+#include "engine/store/draws.h"
 #include "engine/store/supply_lines.h"
 
 int apply_refuse(const struct applying *a, const char *why)
@@ -244,7 +246,7 @@ static int apply_reserve(struct applying *a)
         entry->expires_ms = later(r->created_ms, f.engine_ms) + r->ttl_ms;
     else
         entry->lsn_confirmed = a->lsn;
-    if (!store_draws(a->ctx, entry, a->ctx->order_plan->draws, r->draw_count))
+    if (!store_draws(a->ctx, entry, a->ctx->order_plan->draws, r->draw_count, f.ref))
         return apply_no_space(a, "reservations");
     if (entry->timed && a->record->flags & RESERVE_PICKUP)
         entry->timed = TIMED_PICKUP;
@@ -285,6 +287,11 @@ static int apply_confirm(struct applying *a)
     if (word_state(word) != STATE_HELD) {
         entry_put(entry, word);
         return apply_refuse(a, "its reservation is not held");
+    }
+    if (f.ref.len > 0 &&
+        !draws_reshape(&a->ledger->ids, &a->ctx->cursor, entry, entry->tracked, f.ref)) {
+        entry_put(entry, word);
+        return apply_no_space(a, "reservations");
     }
     entry->lsn_last = entry->lsn_confirmed = a->lsn;
     entry_put(entry, with_state(word, STATE_CONFIRMED));
@@ -372,6 +379,60 @@ static int apply_step_head(struct applying *a)
     return error;
 }
 
+static int set_step(const struct applying *a, struct id_entry *entry, uint64_t word,
+                    uint16_t location, enum part_step step, uint64_t collect_by_ms)
+{
+    if (word_state(word) != STATE_CONFIRMED)
+        return apply_refuse(a, "its reservation is not confirmed");
+    if (location >= catalogue_now(a->ctx)->location_count ||
+        part_at(a->ctx, entry, location).left == 0)
+        return apply_refuse(a, "its reservation has nothing left at that location");
+    if (!draws_track(&a->ledger->ids, &a->ctx->cursor, entry))
+        return apply_no_space(a, "reservations");
+    parts_set_step(a->ctx, entry, location, step, collect_by_ms);
+    entry->lsn_last = a->lsn;
+    return 0;
+}
+
+static int apply_set_aside(struct applying *a)
+{
+    struct set_aside_fields f;
+    const struct set_aside_record *r = &f.fixed;
+    struct id_entry *entry, *op_entry;
+    uint64_t word;
+    if (!set_aside_decode(a->record, &f))
+        return apply_refuse(a, "it is malformed");
+    apply_set_time(a, r->time_ms);
+    int error = find_reservation(a, f.id, &entry, &word);
+    if (error)
+        return error;
+    error = set_step(a, entry, word, r->location, PART_READY, r->collect_by_ms);
+    entry_put(entry, word);
+    if (error || f.op.len == 0)
+        return error;
+    error = apply_fresh_entry(a, f.op, &op_entry);
+    if (!error)
+        remember_step(a->ctx, op_entry, r->content, a->lsn, STATE_CONFIRMED, f.op.len);
+    return error;
+}
+
+static int apply_not_collected(struct applying *a)
+{
+    struct not_collected_fields f;
+    struct id_entry *entry;
+    uint64_t word;
+    if (!not_collected_decode(a->record, &f))
+        return apply_refuse(a, "it is malformed");
+    apply_set_time(a, f.fixed.time_ms);
+    int error = find_reservation(a, f.id, &entry, &word);
+    if (error)
+        return error;
+    uint64_t collect_by_ms = part_at(a->ctx, entry, f.fixed.location).collect_by_ms;
+    error = set_step(a, entry, word, f.fixed.location, PART_NOT_COLLECTED, collect_by_ms);
+    entry_put(entry, word);
+    return error;
+}
+
 static int apply_op(struct applying *a)
 {
     struct op_fields f;
@@ -450,21 +511,23 @@ int ledger_apply(struct ledger *ledger, const struct record_head *record, uint64
     return by_type[record->type](&a);
 }
 
-/* A hold, or a supply that is under way. */
+/* A hold, a part that may have to be collected, or a supply that is under way. */
 static bool has_deadline(const struct id_entry *entry)
 {
     uint64_t word = atomic_load_explicit(&entry->state, memory_order_relaxed);
+    if (word_kind(word) == ENTRY_RESERVATION && word_state(word) == STATE_CONFIRMED)
+        return entry->tracked;
     return (word_kind(word) == ENTRY_RESERVATION && word_state(word) == STATE_HELD) ||
            (word_kind(word) == ENTRY_SUPPLY && word_supply_state(word) == SUPPLY_IN_TRANSIT &&
             entry->eta_ms != 0);
 }
 
-/* When a supply is to come up is known only once the contexts have the time: so it comes up at
- * once, and is linked anew. */
+/* When anything but a hold is to come up is known only once the contexts have the time: so it comes
+ * up at once, and is linked anew. */
 static void link_deadline(struct ctx *ctx, struct id_entry *entry)
 {
     uint64_t word = atomic_load_explicit(&entry->state, memory_order_relaxed);
-    bool hold = word_kind(word) == ENTRY_RESERVATION;
+    bool hold = word_kind(word) == ENTRY_RESERVATION && word_state(word) == STATE_HELD;
     assert(entry->owner == NO_OWNER); /* I5: in no wheel yet */
     entry->owner = ctx->index;
     wheel_link(&ctx->wheel, &ctx->ledger->ids, entry, hold ? entry->expires_ms : ctx->engine_ms);

@@ -120,7 +120,9 @@ struct contents_entry {
             uint64_t moment; /* held: its deadline; confirmed: the LSN of that; final: when it
                                 ended */
             uint64_t created_ms;
-            uint64_t zero;
+            uint8_t tracked; /* 1: its draws are followed by struct contents_track */
+            uint8_t ref_len;
+            uint8_t zero[6];
         } __attribute__((packed)) reservation;
         struct {
             int64_t delta, on_hand, available; /* as replied */
@@ -142,7 +144,8 @@ struct contents_entry {
     };
 } __attribute__((
     packed)); /* draw_count x struct contents_draw; id; timed: draw_count x u64, when each is ready,
-                 wall clock; line_count x struct contents_line; ref; zeroes */
+                 wall clock; tracked: draw_count x struct contents_track; line_count x struct
+                 contents_line; ref; zeroes */
 
 /* Does it stand for a supply, or a step of one? Then it has lines, and no draws. */
 static inline bool contents_has_lines(const struct contents_entry *saved)
@@ -164,6 +167,35 @@ struct contents_draw {
     struct pool_key pool;
     uint32_t qty, fulfilled, cancelled;
 } __attribute__((packed));
+
+/* What a place has done with a draw. */
+struct contents_track {
+    uint64_t collect_by_ms; /* wall clock; 0: whenever */
+    uint32_t granted;       /* units, when the order was granted */
+    uint8_t step;           /* enum part_step */
+    uint8_t zero[3];
+} __attribute__((packed));
+
+static inline enum draw_layout contents_layout(const struct contents_entry *saved)
+{
+    return saved->reservation.tracked ? LAYOUT_TRACKED : saved->timed ? LAYOUT_TIMED : LAYOUT_PLAIN;
+}
+
+/* How many slots a reservation has behind its own. */
+static inline uint32_t contents_draw_blocks(const struct contents_entry *saved)
+{
+    return draw_blocks(saved->draw_count, contents_layout(saved), saved->reservation.ref_len);
+}
+
+/* The bytes of a reservation's record behind its id; 0: it is none. */
+static inline uint64_t contents_behind_draws(const struct contents_entry *saved)
+{
+    if (saved->kind != ENTRY_RESERVATION)
+        return 0;
+    uint64_t each = (saved->timed ? sizeof(uint64_t) : 0) +
+                    (saved->reservation.tracked ? sizeof(struct contents_track) : 0);
+    return saved->draw_count * each + saved->reservation.ref_len;
+}
 
 /* A line of a supply, or of a step of one. */
 struct contents_line {

@@ -6,6 +6,7 @@
 
 #include "engine/base/memory.h"
 #include "engine/replay/contents_loading.h"
+#include "engine/store/draws.h"
 #include "engine/store/supply_lines.h"
 
 static bool entry_can_be(const struct contents_entry *saved)
@@ -21,6 +22,9 @@ static bool entry_can_be(const struct contents_entry *saved)
                              : saved->draw_count == 0;
     bool led_to = saved->kind != ENTRY_STEP || saved->step.state < STATE_COUNT;
     bool timed = saved->timed <= (reservation ? TIMED_PICKUP : NOT_TIMED);
+    if (reservation &&
+        (saved->reservation.tracked > 1 || saved->reservation.ref_len > NAME_MAX_BYTES))
+        return false;
     return kind && state && draws && led_to && timed && id;
 }
 
@@ -36,7 +40,7 @@ static uint32_t more_slots(const struct contents_entry *saved)
 {
     if (contents_has_lines(saved))
         return supply_blocks(saved->supply.line_count, saved->supply.ref_len);
-    return saved->kind == ENTRY_RESERVATION ? draw_blocks(saved->draw_count, saved->timed) : 0;
+    return saved->kind == ENTRY_RESERVATION ? contents_draw_blocks(saved) : 0;
 }
 
 static int open_entry(struct loading *l, const unsigned char *at, size_t left,
@@ -47,11 +51,11 @@ static int open_entry(struct loading *l, const unsigned char *at, size_t left,
     if (!contents_open_record(at, left, saved, sizeof *saved) || !entry_can_be(saved))
         return contents_complain(l->complaint, -EINVAL, "an entry is malformed");
     uint64_t draws = saved->draw_count * sizeof(struct contents_draw);
-    uint64_t ready = saved->timed ? saved->draw_count * sizeof(uint64_t) : 0;
     p->draws = at + sizeof *saved;
     p->id = (struct text){ (const char *)p->draws + draws, saved->id_len };
     p->behind = (const unsigned char *)p->id.at + saved->id_len;
-    uint64_t behind = contents_has_lines(saved) ? contents_lines_length(saved) : ready;
+    uint64_t behind =
+        contents_has_lines(saved) ? contents_lines_length(saved) : contents_behind_draws(saved);
     uint64_t end = (uint64_t)saved->slot + 1 + more_slots(saved);
     p->finished = entry_over(
         state_word((enum entry_kind)saved->kind, (enum entry_state)saved->state, saved->id_len));
@@ -133,28 +137,56 @@ int contents_keep_block(struct loading *l, const struct entry_parts *p, uint32_t
     return 0;
 }
 
-/* The draws of an order over several pools lie in the slots behind its own. */
+/* What is kept of a draw behind its reservation's id. */
+static int load_behind(struct loading *l, const struct entry_parts *p, struct id_entry *entry,
+                       uint32_t index, struct draw *draw)
+{
+    struct contents_track track;
+    const unsigned char *tracks =
+        p->behind + (entry->timed ? entry->draw_count * sizeof(uint64_t) : 0);
+    uint64_t ready_ms = entry->created_ms;
+    if (entry_layout(entry) == LAYOUT_PLAIN)
+        return 0;
+    if (entry->timed)
+        memcpy(&ready_ms, p->behind + index * sizeof ready_ms, sizeof ready_ms);
+    ((struct timed_draw *)(void *)draw)->ready_ms = ready_ms;
+    if (!entry->tracked)
+        return 0;
+    memcpy(&track, tracks + index * sizeof track, sizeof track);
+    struct tracked_draw *tracked = draw_tracked(draw);
+    tracked->collect_by_ms = track.collect_by_ms;
+    tracked->granted = track.granted;
+    tracked->step = track.step;
+    if (track.step >= PART_STEP_COUNT || track.granted > QUANTITY_MAX)
+        return contents_complain(l->complaint, -EINVAL, "\"%.*s\" has an invalid step",
+                                 (int)p->id.len, p->id.at);
+    return 0;
+}
+
+/* The draws of an order over several pools lie in the slots behind its own, and so does its ref. */
 static int load_draws(struct loading *l, const struct entry_parts *p, struct id_entry *entry)
 {
-    struct draws_entry *block = NULL;
-    uint32_t number = p->slot;
+    struct id_table *ids = &l->ledger->ids;
+    uint32_t blocks = more_slots(&p->saved);
+    struct draws_entry *block;
+    struct draw *draw;
     int error = 0;
-    bool timed = p->saved.timed;
-    if (more_slots(&p->saved) == 0)
-        return load_draw(l, p, 0, &entry->draw);
-    entry->more = number + 2;
     assert(p->saved.draw_count <= DRAWS_MAX);
-    for (uint32_t i = 0; !error && i < p->saved.draw_count; i++) {
-        uint32_t at = i % draws_in_block(timed);
-        bool last = p->saved.draw_count - i <= draws_in_block(timed);
-        if (at == 0)
-            error = contents_keep_block(l, p, ++number, last, &block);
-        assert(error || block);
+    for (uint32_t i = 1; !error && i <= blocks; i++)
+        error = contents_keep_block(l, p, p->slot + i, i == blocks, &block);
+    if (error)
+        return error;
+    if (blocks > 0)
+        entry->more = p->slot + 2;
+    struct draw_walk walk = draw_walk_start(ids, entry);
+    for (uint32_t i = 0; !error && (draw = draw_walk_next(&walk)) != NULL; i++) {
+        error = load_draw(l, p, i, draw);
         if (!error)
-            error = load_draw(l, p, i, timed ? &block->timed[at].draw : &block->draws[at]);
-        if (!error && timed)
-            memcpy(&block->timed[at].ready_ms, p->behind + i * sizeof(uint64_t), sizeof(uint64_t));
+            error = load_behind(l, p, entry, i, draw);
     }
+    const char *ref = (const char *)p->behind + contents_behind_draws(&p->saved) - entry->ref_len;
+    blocks_put_ref(ids, entry, blocks - ref_blocks(entry->ref_len),
+                   (struct text){ ref, entry->ref_len });
     return error;
 }
 
@@ -171,6 +203,8 @@ static int load_reservation(struct loading *l, const struct entry_parts *p, stru
     entry->channel = saved->channel;
     entry->draw_count = saved->draw_count;
     entry->timed = (uint8_t)saved->timed;
+    entry->tracked = saved->reservation.tracked;
+    entry->ref_len = saved->reservation.ref_len;
     if (!p->finished)
         atomic_fetch_add_explicit(&l->ledger->ids.contexts[0].live, 1, memory_order_relaxed);
     return load_draws(l, p, entry);

@@ -8,6 +8,7 @@
 #include "engine/ledger/ctx.h"
 #include "engine/ledger/find.h"
 #include "engine/replay/contents.h"
+#include "engine/store/draws.h"
 #include "engine/store/supply_lines.h"
 
 struct writing {
@@ -235,6 +236,24 @@ static void write_ready(const struct writing *w, struct id_entry *entry, unsigne
     }
 }
 
+/* What comes behind a reservation's id. */
+static void write_behind_draws(const struct writing *w, struct id_entry *entry, unsigned char **at)
+{
+    char ref[NAME_MAX_BYTES];
+    struct draw *draw;
+    if (entry->timed)
+        write_ready(w, entry, at);
+    struct draw_walk walk = draw_walk_start(&w->ledger->ids, entry);
+    while (entry->tracked && (draw = draw_walk_next(&walk)) != NULL) {
+        const struct tracked_draw *tracked = draw_tracked(draw);
+        struct contents_track saved = { .collect_by_ms = tracked->collect_by_ms,
+                                        .granted = tracked->granted,
+                                        .step = tracked->step };
+        append(at, &saved, sizeof saved);
+    }
+    append(at, ref, reservation_ref(&w->ledger->ids, entry, ref));
+}
+
 static void write_lines(const struct writing *w, const struct id_entry *entry, unsigned char **at)
 {
     struct line_walk walk = line_walk_start(&w->ledger->ids, entry);
@@ -297,6 +316,8 @@ static struct contents_entry saved_entry(const struct id_entry *entry, uint64_t 
     saved.channel = entry->channel;
     saved.draw_count = entry->draw_count;
     saved.timed = entry->timed;
+    saved.reservation.tracked = entry->tracked;
+    saved.reservation.ref_len = entry->ref_len;
     saved.reservation.lsn_last = entry->lsn_last;
     saved.reservation.moment = entry->expires_ms;
     saved.reservation.created_ms = entry->created_ms;
@@ -307,7 +328,7 @@ static uint32_t slots_of(const struct contents_entry *saved)
 {
     if (contents_has_lines(saved))
         return 1 + supply_blocks(saved->supply.line_count, saved->supply.ref_len);
-    return saved->kind == ENTRY_RESERVATION ? 1 + draw_blocks(saved->draw_count, saved->timed) : 1;
+    return saved->kind == ENTRY_RESERVATION ? 1 + contents_draw_blocks(saved) : 1;
 }
 
 /* The length of an entry's record, before it is padded. */
@@ -317,7 +338,7 @@ static uint64_t entry_length(const struct contents_entry *saved)
         sizeof *saved + saved->draw_count * sizeof(struct contents_draw) + (uint64_t)saved->id_len;
     if (contents_has_lines(saved))
         length += saved->supply.line_count * sizeof(struct contents_line) + saved->supply.ref_len;
-    return length + (saved->timed ? saved->draw_count * sizeof(uint64_t) : 0);
+    return length + contents_behind_draws(saved);
 }
 
 static int write_entry(struct writing *w, uint32_t number)
@@ -343,8 +364,8 @@ static int write_entry(struct writing *w, uint32_t number)
     if (kind == ENTRY_RESERVATION)
         write_draws(w, entry, &at);
     append(&at, entry->id, saved.id_len);
-    if (saved.timed)
-        write_ready(w, entry, &at);
+    if (kind == ENTRY_RESERVATION)
+        write_behind_draws(w, entry, &at);
     if (contents_has_lines(&saved))
         write_lines(w, entry, &at);
     assert(at == end); /* what was measured was written */

@@ -336,7 +336,7 @@ void draw_walk_block(struct draw_walk *walk)
 {
     struct draws_entry *draws = (struct draws_entry *)(void *)entry_at(walk->ids, walk->next - 1);
     walk->at = draws->draws;
-    walk->in_block = draws_in_block(walk->timed);
+    walk->in_block = draws_in_block(walk->layout);
     walk->next = draws->next;
 }
 
@@ -368,7 +368,7 @@ bool id_table_only_draw(struct id_table *ids, uint32_t number, uint32_t *pool)
     uint64_t word;
     if (!entry_take(entry, &word))
         return false;
-    bool found = word_kind(word) == ENTRY_RESERVATION && entry->draw_count == 1 && !entry->timed;
+    bool found = word_kind(word) == ENTRY_RESERVATION && entry_draw_blocks(entry) == 0;
     *pool = entry->draw.pool;
     entry_put(entry, word);
     return found;

@@ -21,6 +21,7 @@
 
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "engine/base/limits.h"
@@ -76,6 +77,24 @@ struct timed_draw {
     uint64_t ready_ms; /* wall clock */
 };
 
+/* How far a part of a confirmed reservation, that is, what it draws from one place, has come
+ * there. */
+enum part_step {
+    PART_OPEN,
+    PART_READY,         /* set aside for its buyer */
+    PART_NOT_COLLECTED, /* and not collected in time */
+    PART_STEP_COUNT
+};
+
+/* A draw whose place has begun to work on it. */
+struct tracked_draw {
+    struct timed_draw timed;
+    uint64_t collect_by_ms; /* wall clock; 0: whenever */
+    uint32_t granted;       /* units, when the order was granted */
+    uint8_t step;           /* enum part_step, of what is left */
+    uint8_t zero[3];
+};
+
 static inline uint32_t draw_left(const struct draw *draw)
 {
     return draw->qty - draw->fulfilled - draw->cancelled;
@@ -89,6 +108,7 @@ enum {
     ENTRY_NONE = 0,
     DRAWS_PER_ENTRY = 7,
     TIMED_PER_ENTRY = 4,
+    TRACKED_PER_ENTRY = 2,
     LINES_PER_ENTRY = 4,
     BYTES_PER_ENTRY = 112,
     NO_OWNER = 0xff
@@ -147,11 +167,10 @@ struct id_entry {
     };
     uint32_t inbox_next; /* inbox link: the sending thread, then the owner - see Q1 */
     uint8_t owner;       /* context in whose wheel it is linked, or NO_OWNER - see E1 */
-    bool in_inbox;       /* the entry is in its owner's inbox - see E1 */
-    union {
-        uint8_t timed;   /* ENTRY_RESERVATION: enum timed */
-        uint8_t ref_len; /* ENTRY_SUPPLY: bytes of its ref, behind the lines */
-    };
+    bool in_inbox : 1;   /* the entry is in its owner's inbox - see E1 */
+    bool tracked : 1;    /* ENTRY_RESERVATION: its draws are struct tracked_draw */
+    uint8_t timed;       /* ENTRY_RESERVATION: enum timed */
+    uint8_t ref_len;     /* bytes of its ref, behind the draws or lines */
 };
 
 _Static_assert(sizeof(struct id_entry) == 128, "an entry is two cache lines");
@@ -164,12 +183,36 @@ struct draws_entry {
     union {
         struct draw draws[DRAWS_PER_ENTRY];
         struct timed_draw timed[TIMED_PER_ENTRY];
+        struct tracked_draw tracked[TRACKED_PER_ENTRY];
         struct line_entry lines[LINES_PER_ENTRY]; /* of a supply */
         char bytes[BYTES_PER_ENTRY];              /* of its ref */
     };
 };
 
 _Static_assert(sizeof(struct draws_entry) == 128, "as large as an entry");
+_Static_assert(offsetof(struct tracked_draw, timed.draw) == 0, "each begins with a draw");
+
+/* How the draws of a reservation lie in its blocks. */
+enum draw_layout { LAYOUT_PLAIN, LAYOUT_TIMED, LAYOUT_TRACKED };
+
+static inline enum draw_layout entry_layout(const struct id_entry *entry)
+{
+    return entry->tracked ? LAYOUT_TRACKED : entry->timed ? LAYOUT_TIMED : LAYOUT_PLAIN;
+}
+
+static inline uint32_t draws_in_block(enum draw_layout layout)
+{
+    return layout == LAYOUT_PLAIN   ? DRAWS_PER_ENTRY
+           : layout == LAYOUT_TIMED ? TIMED_PER_ENTRY
+                                    : TRACKED_PER_ENTRY;
+}
+
+static inline uint32_t draw_size(enum draw_layout layout)
+{
+    return layout == LAYOUT_PLAIN   ? sizeof(struct draw)
+           : layout == LAYOUT_TIMED ? sizeof(struct timed_draw)
+                                    : sizeof(struct tracked_draw);
+}
 
 /* A walk over a reservation's draws, in the order of its lines. */
 struct draw_walk {
@@ -177,20 +220,26 @@ struct draw_walk {
     struct draw *at;
     uint32_t left, in_block;
     uint32_t next; /* ENTRY_DRAWS behind this block: number + 1 */
-    bool timed;
+    enum draw_layout layout;
 };
 
-static inline uint32_t draws_in_block(bool timed)
+/* How many blocks a ref takes. */
+static inline uint32_t ref_blocks(uint32_t ref_len)
 {
-    return timed ? TIMED_PER_ENTRY : DRAWS_PER_ENTRY;
+    return (ref_len + BYTES_PER_ENTRY - 1) / BYTES_PER_ENTRY;
 }
 
-/* How many ENTRY_DRAWS a reservation's draws take. */
-static inline uint32_t draw_blocks(uint32_t count, bool timed)
+/* How many ENTRY_DRAWS a reservation's draws and its ref take. */
+static inline uint32_t draw_blocks(uint32_t count, enum draw_layout layout, uint32_t ref_len)
 {
-    if (count == 1 && !timed)
+    if (count == 1 && layout == LAYOUT_PLAIN && ref_len == 0)
         return 0;
-    return (count + draws_in_block(timed) - 1) / draws_in_block(timed);
+    return (count + draws_in_block(layout) - 1) / draws_in_block(layout) + ref_blocks(ref_len);
+}
+
+static inline uint32_t entry_draw_blocks(const struct id_entry *entry)
+{
+    return draw_blocks(entry->draw_count, entry_layout(entry), entry->ref_len);
 }
 
 /* How many ENTRY_DRAWS a supply's lines take. */
@@ -260,8 +309,7 @@ static inline bool entry_is_owned(const struct id_entry *entry)
 static inline uint32_t entry_blocks(const struct id_entry *entry, uint64_t word)
 {
     bool supply = word_kind(word) == ENTRY_SUPPLY || word_kind(word) == ENTRY_SUPPLY_STEP;
-    bool draws =
-        word_kind(word) == ENTRY_RESERVATION && draw_blocks(entry->draw_count, entry->timed) > 0;
+    bool draws = word_kind(word) == ENTRY_RESERVATION && entry_draw_blocks(entry) > 0;
     return supply || draws ? entry->more : 0;
 }
 
@@ -351,13 +399,13 @@ static inline uint32_t entry_number(const struct id_table *ids, const struct id_
 
 static inline struct draw_walk draw_walk_start(const struct id_table *ids, struct id_entry *entry)
 {
-    bool single = draw_blocks(entry->draw_count, entry->timed) == 0;
+    bool single = entry_draw_blocks(entry) == 0;
     return (struct draw_walk){ .ids = ids,
                                .at = single ? &entry->draw : NULL,
                                .left = entry->draw_count,
                                .in_block = single ? 1 : 0,
                                .next = single ? 0 : entry->more,
-                               .timed = entry->timed };
+                               .layout = entry_layout(entry) };
 }
 
 /* Advances to the next block of draws. */
@@ -373,16 +421,22 @@ static inline struct draw *draw_walk_next(struct draw_walk *walk)
     walk->left--;
     walk->in_block--;
     struct draw *draw = walk->at;
-    size_t size = walk->timed ? sizeof(struct timed_draw) : sizeof *draw;
-    walk->at = (struct draw *)(void *)((char *)draw + size);
+    walk->at = (struct draw *)(void *)((char *)draw + draw_size(walk->layout));
     return draw;
 }
 
 /* The promised ready time of a draw of that reservation: wall clock. */
 static inline uint64_t draw_ready_ms(const struct id_entry *entry, const struct draw *draw)
 {
-    return entry->timed ? ((const struct timed_draw *)(const void *)draw)->ready_ms
-                        : entry->created_ms;
+    return entry_layout(entry) != LAYOUT_PLAIN
+               ? ((const struct timed_draw *)(const void *)draw)->ready_ms
+               : entry->created_ms;
+}
+
+/* Of a reservation whose draws are tracked. */
+static inline struct tracked_draw *draw_tracked(struct draw *draw)
+{
+    return (struct tracked_draw *)(void *)draw;
 }
 
 uint64_t id_hash(const struct id_table *ids, struct text id);

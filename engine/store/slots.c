@@ -177,7 +177,9 @@ static void clear_links(struct id_entry *entry)
     entry->wheel_next = entry->wheel_prev = 0;
     entry->owner = NO_OWNER;
     entry->inbox_next = 0;
-    entry->in_inbox = false;
+    entry->in_inbox = entry->tracked = false;
+    entry->timed = NOT_TIMED;
+    entry->ref_len = 0;
 }
 
 void slots_free_draws(struct id_table *ids, struct id_cursor *cursor, uint32_t more)

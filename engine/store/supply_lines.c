@@ -2,10 +2,9 @@
 #include "engine/store/supply_lines.h"
 
 #include <assert.h>
-#include <string.h>
 
+#include "engine/store/draws.h"
 #include "engine/store/item.h"
-#include "engine/store/slots.h"
 
 static const char *const names[SUPPLY_STATE_COUNT] = { "?", "held", "in_transit", "arrived",
                                                        "withdrawn" };
@@ -77,49 +76,22 @@ struct line_entry *line_walk_next(struct line_walk *walk)
 bool supply_store(struct id_table *ids, struct id_cursor *cursor, struct id_entry *entry,
                   const struct line_entry *lines, uint32_t count, struct text ref)
 {
-    uint32_t *link = &entry->more;
-    uint32_t left = count, ref_left = ref.len;
     assert(count <= LINES_MAX);
-    assert(ref.len <= NAME_MAX_BYTES);
     assert(entry_is_owned(entry)); /* E1 */
-    *link = 0;
-    while (left > 0 || ref_left > 0) {
-        struct draws_entry *block = slots_take_draws(ids, cursor);
-        if (!block) {
-            slots_free_draws(ids, cursor, entry->more);
-            entry->more = 0;
-            return false;
-        }
-        *link = entry_number(ids, (struct id_entry *)(void *)block) + 1;
-        link = &block->next;
-        if (left > 0) {
-            uint32_t here = left < LINES_PER_ENTRY ? left : LINES_PER_ENTRY;
-            memcpy(block->lines, lines + (count - left), here * sizeof lines[0]);
-            left -= here;
-        } else {
-            uint32_t here = ref_left < BYTES_PER_ENTRY ? ref_left : BYTES_PER_ENTRY;
-            memcpy(block->bytes, ref.at + (ref.len - ref_left), here);
-            ref_left -= here;
-        }
-    }
+    if (!blocks_chain(ids, cursor, entry, supply_blocks(count, ref.len)))
+        return false;
     entry->draw_count = (uint16_t)count;
-    entry->ref_len = (uint8_t)ref.len;
+    struct line_walk walk = line_walk_start(ids, entry);
+    for (uint32_t i = 0; i < count; i++)
+        *line_walk_next(&walk) = lines[i];
+    blocks_put_ref(ids, entry, line_blocks(count), ref);
     return true;
 }
 
 uint32_t supply_ref(const struct id_table *ids, const struct id_entry *entry,
                     char ref[NAME_MAX_BYTES])
 {
-    uint32_t link = entry->more, len = entry->ref_len;
-    for (uint32_t i = line_blocks(entry->draw_count); len > 0 && i > 0; i--)
-        link = block_at(ids, link)->next;
-    for (uint32_t done = 0, here; done < len; done += here) {
-        const struct draws_entry *block = block_at(ids, link);
-        here = len - done < BYTES_PER_ENTRY ? len - done : BYTES_PER_ENTRY;
-        memcpy(ref + done, block->bytes, here);
-        link = block->next;
-    }
-    return len;
+    return blocks_ref(ids, entry, line_blocks(entry->draw_count), ref);
 }
 
 bool supply_under_way(const struct id_table *ids, const struct id_entry *entry)

@@ -80,7 +80,7 @@ uint32_t line_source(const struct items *items, const struct id_entry *supply,
 /* How many blocks the lines and the ref of a supply take. */
 static inline uint32_t supply_blocks(uint32_t lines, uint32_t ref_len)
 {
-    return line_blocks(lines) + (ref_len + BYTES_PER_ENTRY - 1) / BYTES_PER_ENTRY;
+    return line_blocks(lines) + ref_blocks(ref_len);
 }
 
 /* A walk over the lines of a supply, or of a step of one. The caller owns the entry. */

@@ -4,7 +4,7 @@
 from stockd_harness import StockdTestCase, main, unique
 
 LINES = 1024
-DRAWS = 2040
+DRAWS = 2024
 
 
 class LongOrders(StockdTestCase):

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "engine/ledger/ctx.h"
+#include "engine/store/draws.h"
 #include "engine/store/supply_lines.h"
 #include "tests/support/ledger_rig.h"
 
@@ -207,16 +208,23 @@ static uint64_t pool_key_of(const struct ledger *ledger, uint32_t unit)
     return atomic_load(&pool_at(&ledger->items, unit)->key);
 }
 
+static bool same_track(const struct id_entry *a, struct draw *p, struct draw *q)
+{
+    const struct tracked_draw *x = draw_tracked(p), *y = draw_tracked(q);
+    return !a->tracked ||
+           (x->collect_by_ms == y->collect_by_ms && x->granted == y->granted && x->step == y->step);
+}
+
 static bool same_draws(const struct comparing *c, struct id_entry *a, struct id_entry *b)
 {
     struct draw_walk x = draw_walk_start(&c->left->ids, a);
     struct draw_walk y = draw_walk_start(&c->right->ids, b);
     for (;;) {
-        const struct draw *p = draw_walk_next(&x), *q = draw_walk_next(&y);
+        struct draw *p = draw_walk_next(&x), *q = draw_walk_next(&y);
         if (!p || !q)
             return p == NULL && q == NULL;
         if (pool_key_of(c->left, p->pool) != pool_key_of(c->right, q->pool) || p->qty != q->qty ||
-            p->fulfilled != q->fulfilled || p->cancelled != q->cancelled ||
+            p->fulfilled != q->fulfilled || p->cancelled != q->cancelled || !same_track(a, p, q) ||
             draw_ready_ms(a, p) != draw_ready_ms(b, q))
             return false;
     }
@@ -226,13 +234,18 @@ static bool same_reservation(const struct comparing *c, struct id_entry *a, stru
                              enum entry_state state)
 {
     struct text id = { a->id, (uint32_t)strnlen(a->id, ID_MAX) };
+    char ref[NAME_MAX_BYTES], other[NAME_MAX_BYTES];
+    uint32_t len = reservation_ref(&c->left->ids, a, ref);
+    if (reservation_ref(&c->right->ids, b, other) != len || memcmp(ref, other, len) != 0)
+        return DIFFER(c, "reservation \"%.*s\" has another ref", (int)id.len, id.at);
     if (a->lsn_first != b->lsn_first || a->lsn_last != b->lsn_last || a->content != b->content ||
         a->created_ms != b->created_ms || a->ttl_ms != b->ttl_ms || a->channel != b->channel)
         return DIFFER(c, "reservation \"%.*s\" differs", (int)id.len, id.at);
     if (!state_final(state) && a->expires_ms != b->expires_ms)
         return DIFFER(c, "reservation \"%.*s\": deadline, or LSN of its confirmation, differs",
                       (int)id.len, id.at);
-    if (a->draw_count != b->draw_count || a->timed != b->timed || !same_draws(c, a, b))
+    if (a->draw_count != b->draw_count || a->timed != b->timed || a->tracked != b->tracked ||
+        !same_draws(c, a, b))
         return DIFFER(c, "reservation \"%.*s\" has draws that differ", (int)id.len, id.at);
     return true;
 }

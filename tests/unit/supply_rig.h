@@ -21,7 +21,7 @@ static struct reservation_view granted;
 static char why[200];
 static bool forgetful; /* the test forgets ids */
 
-static void receive(const char *id, const char *location, int64_t qty)
+static inline void receive(const char *id, const char *location, int64_t qty)
 {
     struct movement_result moved;
     struct movement m = {
@@ -30,14 +30,14 @@ static void receive(const char *id, const char *location, int64_t qty)
     cr_assert_eq(ledger_receive(ctx, &m, &moved), CODE_OK, "%s", ctx_failure(ctx)->message);
 }
 
-static void at_time(uint64_t ms)
+static inline void at_time(uint64_t ms)
 {
     ledger_end(ctx);
     ledger_begin(ctx, ms, ms);
     ledger_expire(ctx, 1000);
 }
 
-static void set_up(void)
+static inline void set_up(void)
 {
     uint64_t lsn;
     struct ledger_config config = {
@@ -57,9 +57,8 @@ static void set_up(void)
     receive("r1", "main", 10);
 }
 
-/* Whatever a test did: a replay has the same result, and every invariant holds.
- */
-static void tear_down(void)
+/* Whatever a test did: a replay has the same result, and every invariant holds. */
+static inline void tear_down(void)
 {
     struct ledger_rig follower;
     ledger_end(ctx);
@@ -75,12 +74,12 @@ static void tear_down(void)
 
 TestSuite(supply, .init = set_up, .fini = tear_down);
 
-static struct supply_line tea(int64_t qty, int64_t rejected)
+static inline struct supply_line tea(int64_t qty, int64_t rejected)
 {
     return (struct supply_line){ .sku = text_of("tea"), .qty = qty, .rejected = rejected };
 }
 
-static enum code try_transfer(const char *id, int64_t qty, uint64_t eta_ms, bool hold)
+static inline enum code try_transfer(const char *id, int64_t qty, uint64_t eta_ms, bool hold)
 {
     struct supply_line line = tea(qty, 0);
     struct supply_order order = { .id = text_of(id),
@@ -95,7 +94,7 @@ static enum code try_transfer(const char *id, int64_t qty, uint64_t eta_ms, bool
     return ledger_transfer(ctx, &order, &view);
 }
 
-static void expect(const char *id, int64_t qty, uint64_t eta_ms)
+static inline void expect(const char *id, int64_t qty, uint64_t eta_ms)
 {
     struct supply_line line = tea(qty, 0);
     struct supply_order order = { .id = text_of(id),
@@ -107,7 +106,7 @@ static void expect(const char *id, int64_t qty, uint64_t eta_ms)
     cr_assert_eq(ledger_expect(ctx, &order, &view), CODE_OK, "%s", ctx_failure(ctx)->message);
 }
 
-static enum code try_arrive(const char *id, int64_t accepted, int64_t rejected, bool close)
+static inline enum code try_arrive(const char *id, int64_t accepted, int64_t rejected, bool close)
 {
     struct supply_line line = tea(accepted, rejected);
     struct supply_step step = {
@@ -116,13 +115,13 @@ static enum code try_arrive(const char *id, int64_t accepted, int64_t rejected, 
     return ledger_arrive(ctx, &step, &view);
 }
 
-static void arrive(const char *id, int64_t accepted, int64_t rejected, bool close)
+static inline void arrive(const char *id, int64_t accepted, int64_t rejected, bool close)
 {
     cr_assert_eq(try_arrive(id, accepted, rejected, close), CODE_OK, "%s",
                  ctx_failure(ctx)->message);
 }
 
-static enum code try_reserve(const char *id, const char *channel, int64_t qty)
+static inline enum code try_reserve(const char *id, const char *channel, int64_t qty)
 {
     struct order_line line = { .sku = text_of("tea"), .qty = qty };
     struct order order = { .id = text_of(id),
@@ -133,25 +132,25 @@ static enum code try_reserve(const char *id, const char *channel, int64_t qty)
     return ledger_reserve(ctx, &order, &granted);
 }
 
-static void reserve(const char *id, int64_t qty)
+static inline void reserve(const char *id, int64_t qty)
 {
     cr_assert_eq(try_reserve(id, "web", qty), CODE_OK, "%s", ctx_failure(ctx)->message);
 }
 
-static enum code try_fulfil(const char *id)
+static inline enum code try_fulfil(const char *id)
 {
     struct reservation_view r;
     return ledger_fulfil(ctx, &(struct step){ .id = text_of(id) }, &r);
 }
 
-static void cancel(const char *id)
+static inline void cancel(const char *id)
 {
     struct reservation_view r;
     cr_assert_eq(ledger_cancel(ctx, &(struct step){ .id = text_of(id) }, &r), CODE_OK, "%s",
                  ctx_failure(ctx)->message);
 }
 
-static int64_t available(const char *channel)
+static inline int64_t available(const char *channel)
 {
     struct text sku = text_of("tea");
     int64_t units;
@@ -160,16 +159,15 @@ static int64_t available(const char *channel)
     return units;
 }
 
-static int64_t on_hand(void)
+static inline int64_t on_hand(void)
 {
     struct stock_view stock;
     cr_assert_eq(ledger_stock(ctx, text_of("tea"), &stock), CODE_OK);
     return stock.on_hand;
 }
 
-/* The one row of that kind at the store; on hand is negative if there is none.
- */
-static struct pool_view row(const char *kind)
+/* The one row of that kind at the store; on hand is negative if there is none. */
+static inline struct pool_view row(const char *kind)
 {
     struct stock_view stock;
     cr_assert_eq(ledger_stock(ctx, text_of("tea"), &stock), CODE_OK);

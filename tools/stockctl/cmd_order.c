@@ -56,6 +56,12 @@ static void show_reservation(const struct ctl *ctl, stockd_value result, const c
         { "sku", "<SKU" },        { "location", "<LOCATION" },   { "qty", ">QTY" },
         { "ready_ms", "<READY" }, { "fulfilled", ">FULFILLED" }, { "cancelled", ">CANCELLED" },
     };
+    static const struct column parts[] = {
+        { "location", "<LOCATION" },
+        { "step", "<STEP" },
+        { "ready_ms", "<READY" },
+        { "collect_by_ms", "<COLLECT BY" },
+    };
 
     if (ctl->json) {
         show_json(result, id);
@@ -63,6 +69,7 @@ static void show_reservation(const struct ctl *ctl, stockd_value result, const c
     }
     show_head(result, id);
     show_list(result, "lines", columns, sizeof(columns) / sizeof(columns[0]));
+    show_list(result, "parts", parts, sizeof(parts) / sizeof(parts[0]));
     show_missing(result);
 }
 
@@ -130,10 +137,11 @@ static int run_confirm(struct ctl *ctl, const struct args *args)
     return failed;
 }
 
-/* METHOD [id], or [id, lines, {op}] for a part. */
+/* METHOD [id], or [id, lines, {op, location}] for a part. */
 static int step(struct ctl *ctl, const struct args *args, const char *method)
 {
-    bool part = args->count > 1 || args_option(args, "op") != NULL;
+    const char *location = args_option(args, "location");
+    bool part = args->count > 1 || args_option(args, "op") != NULL || location != NULL;
     char op[STOCKD_ID_MAX + 1];
     stockd_pack pack;
     stockd_reply reply;
@@ -149,9 +157,13 @@ static int step(struct ctl *ctl, const struct args *args, const char *method)
             failed = pack_lines(args, false, &pack);
         else
             stockd_pack_nil(&pack);
-        stockd_pack_map(&pack, 1);
+        stockd_pack_map(&pack, location != NULL ? 2 : 1);
         stockd_pack_str(&pack, "op");
         stockd_pack_str(&pack, op);
+        if (location != NULL) {
+            stockd_pack_str(&pack, "location");
+            stockd_pack_str(&pack, location);
+        }
     }
     if (failed == CTL_DONE)
         failed = ctl_call(ctl, method, &pack, STOCKD_RETRY_SAFE, &reply);
@@ -162,6 +174,38 @@ static int step(struct ctl *ctl, const struct args *args, const char *method)
         printf("op  %s\n", op);
     show_reservation(ctl, reply.result, args->positional[0]);
     return CTL_DONE;
+}
+
+/* METHOD [id, location, {options}]. */
+static int part_step(struct ctl *ctl, const struct args *args, const char *method)
+{
+    bool has_options = args_option_count(args) > 0;
+    stockd_pack pack;
+    stockd_reply reply;
+    int failed = CTL_DONE;
+
+    stockd_pack_init(&pack, NULL, 0);
+    stockd_pack_array(&pack, has_options ? 3 : 2);
+    stockd_pack_str(&pack, args->positional[0]);
+    stockd_pack_str(&pack, args->positional[1]);
+    if (has_options)
+        failed = args_pack_options(args, &pack);
+    if (failed == CTL_DONE)
+        failed = ctl_call(ctl, method, &pack, STOCKD_RETRY_SAFE, &reply);
+    stockd_pack_free(&pack);
+    if (failed == CTL_DONE)
+        show_reservation(ctl, reply.result, args->positional[0]);
+    return failed;
+}
+
+static int run_ready(struct ctl *ctl, const struct args *args)
+{
+    return part_step(ctl, args, "ready");
+}
+
+static int run_restock(struct ctl *ctl, const struct args *args)
+{
+    return part_step(ctl, args, "restock");
 }
 
 static int run_fulfil(struct ctl *ctl, const struct args *args)
@@ -194,6 +238,7 @@ static const struct option reserve_options[] = {
     { "ttl", "DURATION", "hold for 15m, 90s, 2h (the channel's hold-ttl)", "ttl_ms",
       OPTION_MILLIS },
     ORDER_TERMS,
+    { "ref", "TEXT", "what you call it; stored with it", "ref", OPTION_TEXT },
     { "partial", NULL, "take what is there, if not all of it", "partial", OPTION_FLAG },
     { "confirm", NULL, "confirm at once", "confirm", OPTION_FLAG },
     { .name = NULL },
@@ -205,7 +250,20 @@ static const struct option confirm_options[] = {
 };
 
 static const struct option step_options[] = {
+    { "location", "CODE", "only what is drawn from there", NULL, OPTION_TEXT },
     { "op", "ID", "makes a repeated part harmless; else generated", NULL, OPTION_TEXT },
+    { .name = NULL },
+};
+
+static const struct option ready_options[] = {
+    { "collect-by", "TIME", "when it counts as not collected (never)", "collect_by_ms",
+      OPTION_TIME },
+    { "op", "ID", "makes a repeated step harmless", "op", OPTION_TEXT },
+    { .name = NULL },
+};
+
+static const struct option restock_options[] = {
+    { "op", "ID", "makes a repeated step harmless", "op", OPTION_TEXT },
     { .name = NULL },
 };
 
@@ -240,6 +298,28 @@ const struct command order_commands[] = {
         .least = 1,
         .most = 1,
         .run = run_confirm,
+    },
+    {
+        .name = "ready",
+        .summary = "Say that a place has set its part of an order aside",
+        .usage = "ID LOCATION [OPTION]...",
+        .details = "Its step is then 'ready' until it is fulfilled. Past --collect-by it is\n"
+                   "'not_collected': its units stay reserved until you restock them.",
+        .example = "stockctl ready ORDER-1 store-1 --collect-by 2026-12-24T18:00:00Z",
+        .options = ready_options,
+        .least = 2,
+        .most = 2,
+        .run = run_ready,
+    },
+    {
+        .name = "restock",
+        .summary = "Give back what a place set aside and nobody collected",
+        .usage = "ID LOCATION [OPTION]...",
+        .example = "stockctl restock ORDER-1 store-1",
+        .options = restock_options,
+        .least = 2,
+        .most = 2,
+        .run = run_restock,
     },
     {
         .name = "fulfil",
