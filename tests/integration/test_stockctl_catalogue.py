@@ -158,7 +158,7 @@ class Import(StockctlTestCase):
             done = run_program("stockctl", "-s", small.tcp, "import", "items", path)
             self.assertEqual(done.code, REFUSED)
             self.assertIn("line 4: refused by the engine", done.err)
-            self.assertIn("stopped after 2 of 3 rows", done.err)
+            self.assertIn("stopped after 2 of 3 rows; remove the cause of the refusal, then run", done.err)
 
     def test_places_come_in_the_order_of_the_file(self):
         with Server() as server:

@@ -222,7 +222,7 @@ class Import(StockctlTestCase):
             server.kill()
             _, err = process.communicate(timeout=60 * SLOW)
             self.assertEqual(reap(process, 1), UNREACHABLE)
-            self.assertRegex(err, r"stopped after \d+ of 100000 rows")
+            self.assertRegex(err, r"stopped after \d+ of 100000 rows; run the same command")
             server.start()
             done = run_program("stockctl", "-s", server.unix, "--json", "import", "stock", path)
             got = json.loads(done.out)

@@ -80,6 +80,13 @@ void bad_rows_free(struct bad_rows *bad)
     *bad = (struct bad_rows){ 0 };
 }
 
+void report_stopped(const char *path, size_t done, size_t count, const char *rows, bool refused)
+{
+    fprintf(stderr,
+            "stockctl: %s: stopped after %zu of %zu %s; %srun the same command to continue\n", path,
+            done, count, rows, refused ? "remove the cause of the refusal, then " : "");
+}
+
 const char *check_sku(const char *sku, size_t len)
 {
     if (len == 0)

@@ -330,6 +330,10 @@ void bad_rows_report(struct bad_rows *bad, const struct ctl *ctl, const char *pa
                      const char *outcome);
 void bad_rows_free(struct bad_rows *bad);
 
+/* Reports on stderr that an import ended early: done of count "rows" or the like were set.
+ * refused: the engine refused one, so that a repetition alone would not help. */
+void report_stopped(const char *path, size_t done, size_t count, const char *rows, bool refused);
+
 /* NULL, or what is wrong with it. */
 const char *check_sku(const char *sku, size_t len);
 const char *check_quantity(const char *text, int64_t least, int64_t most, int64_t *out);

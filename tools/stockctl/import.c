@@ -184,9 +184,8 @@ static int send_rows(struct import *import)
     if (failed == CTL_DONE)
         import_summary(import, (double)(clock_ms() - start) / 1000);
     else
-        fprintf(stderr,
-                "stockctl: %s: stopped after %zu of %zu rows; run the same command to continue\n",
-                import->path, import->applied + import->repeated, import->count);
+        report_stopped(import->path, import->applied + import->repeated, import->count, "rows",
+                       import->failed != CTL_DONE);
     return failed;
 }
 

@@ -393,9 +393,8 @@ static int send_rows(struct importing *importing)
     if (failed == CTL_DONE)
         summary(importing, (double)(clock_ms() - start) / 1000);
     else
-        fprintf(stderr,
-                "stockctl: %s: stopped after %zu of %zu rows; run the same command to continue\n",
-                importing->path, importing->applied + importing->unchanged, importing->count);
+        report_stopped(importing->path, importing->applied + importing->unchanged, importing->count,
+                       "rows", importing->failed != CTL_DONE);
     return failed;
 }
 

@@ -291,10 +291,8 @@ static int send_documents(struct importing *importing)
     if (failed == CTL_DONE)
         summary(importing, plan.count, (double)(clock_ms() - start) / 1000);
     else
-        fprintf(stderr,
-                "stockctl: %s: stopped after %zu of %zu supplies; run the same command to "
-                "continue\n",
-                importing->path, importing->applied + importing->repeated, plan.count);
+        report_stopped(importing->path, importing->applied + importing->repeated, plan.count,
+                       "supplies", importing->failed != CTL_DONE);
     return failed;
 }
 
