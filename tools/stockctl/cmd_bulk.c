@@ -233,8 +233,8 @@ const struct command bulk_commands[] = {
         .usage = "",
         .details =
             "What `import items` reads. To move a catalogue and its stock to another engine,\n"
-            "export and import calendars, places, channels, items, stocking and stock, in this\n"
-            "order.",
+            "export and import calendars, places, channels, items, stocking, stock and supplies,\n"
+            "in this order.",
         .example = "stockctl export items > items.csv",
         .run = run_export_items,
     },
@@ -251,9 +251,10 @@ const struct command bulk_commands[] = {
         .summary = "Print what is under way as CSV",
         .usage = "",
         .details =
-            "What `import supplies` reads: a row for each line with units that have not come.\n"
-            "Those of a transfer have left where they come from, so the file has no column\n"
-            "`from`. The ETA of a late supply is left out. Held transfers are not under way.",
+            "For an engine that does not have these supplies yet, what `import supplies` reads:\n"
+            "a row for each line with units that have not come. Those of a transfer have left\n"
+            "where they come from, so the file has no column `from`. The ETA of a late supply is\n"
+            "left out. Held transfers are not under way.",
         .example = "stockctl export supplies > supplies.csv",
         .run = run_export_supplies,
     },

@@ -147,7 +147,7 @@ static const struct option channel_options[] = {
     { "hold-ttl", "DURATION", "how long a reservation is held", "hold_ttl_ms", OPTION_MILLIS },
     { "sourcing", "RULE", "priority, nearest, fewest or balance", "sourcing", OPTION_TEXT },
     { "ignore-safety", "yes|no", "yes: sells the safety stock too", "ignore_safety", OPTION_BOOL },
-    { "promise", "on_hand|incoming", "incoming: sells supply that is on its way too", "promise",
+    { "promise", "WHAT", "on_hand; or incoming: sells supply that is on its way too", "promise",
       OPTION_TEXT },
     { "horizon", "DURATION", "such supply only if it is due within this time, such as 14d",
       "horizon_s", OPTION_SECONDS },

@@ -309,8 +309,8 @@ static int run_supplies(struct ctl *ctl, const struct args *args)
         "op", "ID", "makes a repeated part harmless; else generated", NULL, OPTION_TEXT            \
     }
 #define TIMES                                                                                      \
-    "TIME is like 2026-12-01T14:00, milliseconds since the epoch, or +2d: so long from\n"          \
-    "now. "
+    "TIME is like 2026-12-01T14:00 (local), or +2d for two days from now, or milliseconds\n"       \
+    "since the epoch."
 
 static const struct option expect_options[] = {
     ETA_OPTION("when it comes; without, it is never promised"),
@@ -360,8 +360,8 @@ const struct command supply_commands[] = {
         .summary = "Announce units that come from outside",
         .usage = "LOCATION SKU=QTY... [OPTION]...",
         .details =
-            "Channels that promise supply sell them from now on, until they are late.\n" TIMES
-            "Items that do not exist yet are created.",
+            "Channels that promise supply sell them from now on, until they are late. Items\n"
+            "that do not exist yet are created.\n" TIMES,
         .example = "stockctl expect depot TEE-RED-M=200 CAP-BLUE=50 --eta +5d --ref PO-4711",
         .options = expect_options,
         .least = 2,
@@ -372,8 +372,8 @@ const struct command supply_commands[] = {
         .name = "transfer",
         .summary = "Send units from one location to another",
         .usage = "FROM TO SKU=QTY... [OPTION]...",
-        .details = "All or nothing, and only what nobody was promised; safety stock may go.\n" TIMES
-                   "With --hold it is under way only once it is shipped.",
+        .details = "All or nothing, and only what nobody was promised; safety stock may go. With\n"
+                   "--hold it is under way only once it is shipped.\n" TIMES,
         .example = "stockctl transfer depot store-1 TEE-RED-M=12 --eta +1d --id TRUCK-7",
         .options = transfer_options,
         .least = 3,
@@ -386,7 +386,7 @@ const struct command supply_commands[] = {
         .usage = "ID [SKU=QTY]... [OPTION]...",
         .details =
             "Without lines, all that is held. While a part is under way, the others go with\n"
-            "the same ETA. " TIMES,
+            "the same ETA.\n" TIMES,
         .example = "stockctl ship TRUCK-8 TEE-RED-M=6 --eta 2026-12-01T14:00",
         .options = ship_options,
         .least = 1,
@@ -420,10 +420,11 @@ const struct command supply_commands[] = {
     },
     {
         .name = "withdraw",
-        .summary = "Take back what is not shipped, or does not come from outside",
+        .summary = "Cancel what has not been shipped, or what was expected and has not come",
         .usage = "ID [SKU=QTY]... [--op ID]",
         .details =
-            "Without lines, all that is left. Shipped units of a transfer are not withdrawn.",
+            "Without lines, all that is left. Of a transfer, what was not shipped is free again\n"
+            "where it lies; what was shipped can only arrive.",
         .example = "stockctl withdraw TRUCK-8",
         .options = withdraw_options,
         .least = 1,

@@ -129,12 +129,12 @@ static const struct option promise_options[] = {
 };
 
 static const struct option locate_options[] = {
-    { "mode", "ship|pickup", "places that ship (the default), or with a counter", "mode",
+    { "mode", "ship|pickup", "places that ship (the default), or where customers collect", "mode",
       OPTION_TEXT },
     { "lat", "DEGREES", "where the buyer is: north is positive", "lat", OPTION_REAL },
     { "lon", "DEGREES", "east is positive", "lon", OPTION_REAL },
     { "within", "KM", "only places within that distance", "within_km", OPTION_REAL },
-    { "by", "TIME", "only places that are ready by then", "by_ms", OPTION_TIME },
+    { "by", "TIME", "only what is ready by then: 2026-12-01T14:00, or +2d", "by_ms", OPTION_TIME },
     { "limit", "N", "at most so many places (10)", "limit", OPTION_COUNT },
     { .name = NULL },
 };

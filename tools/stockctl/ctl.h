@@ -158,7 +158,8 @@ int pack_lines(const struct args *args, bool with_location, stockd_pack *pack);
         { "at", "LOCATION", "take everything from there (click and collect)", "at", OPTION_TEXT }, \
         { "lat", "DEGREES", "where the buyer is: north is positive", "lat", OPTION_REAL },         \
         { "lon", "DEGREES", "east is positive", "lon", OPTION_REAL },                              \
-        { "by", "TIME", "only what is ready by then", "by_ms", OPTION_TIME },                      \
+        { "by", "TIME", "only what is ready by then: 2026-12-01T14:00, or +2d", "by_ms",           \
+          OPTION_TIME },                                                                           \
     {                                                                                              \
         "exclude", "CODE,...", "nothing from these locations", "exclude", OPTION_LIST              \
     }

@@ -29,7 +29,7 @@ static void print_help(FILE *out)
     for (size_t g = 0; g < GROUPS; g++) {
         fprintf(out, "\n%s:\n", groups[g].title);
         for (const struct command *command = groups[g].commands; command->name != NULL; command++)
-            fprintf(out, "  %-15s %s\n", command->name, command->summary);
+            fprintf(out, "  %-16s %s\n", command->name, command->summary);
     }
     fputs("\nOptions, before or after the command:\n"
           "  -s, --server ADDRESS  HOST:PORT or unix:PATH; without it the environment's\n"
@@ -66,7 +66,8 @@ static void print_options(const struct option *options)
 
 static void print_command_help(const struct command *command)
 {
-    printf("Usage: stockctl %s %s\n\n%s\n", command->name, command->usage, command->summary);
+    printf("Usage: stockctl %s%s%s\n\n%s\n", command->name, command->usage[0] != '\0' ? " " : "",
+           command->usage, command->summary);
     if (command->details != NULL)
         printf("\n%s\n", command->details);
     print_options(command->options);
