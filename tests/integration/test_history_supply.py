@@ -161,6 +161,7 @@ class Whole(Book):
         lsn = str(self.then[-1][0])
         got = run_program("stockctl", "-s", self.server.unix, "stock", "TEE", "--at", lsn)
         self.assertEqual(got.out.count("in_transit"), 6, got)
+        self.assertRegex(got.out, r"(?m)^time +\d{4}-\d\d-\d\dT")
 
 
 class FromSnapshots(Whole):

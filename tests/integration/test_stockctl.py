@@ -476,7 +476,7 @@ class Reservations(StockctlTestCase):
         sku = self.stocked()
         ident = self.reserved([[sku, 3]], confirm=True)
         out = self.ctl("fulfil", ident, f"{sku}:1")
-        self.assertRegex(out, r"(?m)^op +\S+$")
+        self.assertRegex(out, rf"^op     \S+\nid     {ident}\n")
 
 
 class Where(StockctlTestCase):

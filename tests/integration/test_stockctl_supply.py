@@ -66,7 +66,7 @@ class Commands(SupplyCase):
         sku, ident = self.stocked(9, self.depot), unique("TRUCK")
         self.assertEqual(self.pairs("transfer", self.depot, self.shop, f"{sku}=6", "--hold", "--id", ident)["state"], "held")
         out = self.ctl("ship", ident, f"{sku}=4", "--eta", ETA)
-        self.assertRegex(out, r"^op +\S+\n")
+        self.assertRegex(out, rf"^op     \S+\nid     {ident}\n")
         self.assertEqual(self.pairs("withdraw", ident)["state"], "in_transit")
         out = self.ctl("arrive", ident, f"{sku}=2/1", "--op", "dock-1")
         self.assertEqual(self.ctl("arrive", ident, f"{sku}=2/1", "--op", "dock-1"), out, "the first result again")

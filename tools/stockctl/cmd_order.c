@@ -171,7 +171,7 @@ static int step(struct ctl *ctl, const struct args *args, const char *method)
     if (failed != CTL_DONE)
         return failed;
     if (part && !ctl->json)
-        printf("op  %s\n", op);
+        printf("op     %s\n", op); /* in line with what follows */
     show_reservation(ctl, reply.result, args->positional[0]);
     return CTL_DONE;
 }

@@ -69,6 +69,7 @@ static void show_stock(stockd_value result)
         { "supply", "?<SUPPLY" },
     };
     static const char *const names[] = { "on_hand", "reserved", "available", "lsn", "time_ms" };
+    static const char *const labels[] = { "on_hand", "reserved", "available", "lsn", "time" };
     const size_t shown = stockd_map_find(result, "time_ms", &(stockd_value){ 0 }) ? 5 : 3;
     static const char *const titles[] = { "<", ">", NULL };
     struct table *table = table_untitled(titles);
@@ -77,7 +78,7 @@ static void show_stock(stockd_value result)
     for (size_t i = 0; i < shown; i++) {
         char *text = show_text(
             names[i], stockd_map_find(result, names[i], &value) ? value : (stockd_value){ 0 });
-        table_add(table, names[i]);
+        table_add(table, labels[i]);
         table_add(table, text);
         free(text);
     }

@@ -144,7 +144,7 @@ static int send_step(struct ctl *ctl, const struct args *args, const char *metho
     if (failed != CTL_DONE)
         return failed;
     if (op != NULL && !ctl->json)
-        printf("op  %s\n", op);
+        printf("op     %s\n", op); /* in line with what follows */
     show_document(ctl, reply.result);
     return CTL_DONE;
 }
