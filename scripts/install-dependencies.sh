@@ -41,7 +41,7 @@ if [ "$(id -u)" -ne 0 ]; then
     sudo=sudo
     if ! command -v sudo >/dev/null; then
         echo "Packages are missing, and installing them needs root or sudo. As root, run:" >&2
-        echo "    apt-get install$missing" >&2
+        echo "    apt-get update && apt-get install --no-install-recommends$missing" >&2
         exit 1
     fi
 fi
