@@ -472,6 +472,13 @@ class Reservations(StockctlTestCase):
         self.ctl("confirm", "GHOST-1", expect=REFUSED)
         self.assertIn("stockctl: unknown_reservation: ", self.err)
 
+    def test_more_than_is_left(self):
+        sku = self.stocked()
+        self.ctl("fulfil", self.reserved([[sku, 2]], confirm=True), f"{sku}:3", expect=REFUSED)
+        lines = self.err.splitlines()
+        self.assertRegex(lines[1], r"^  SKU +WANTED +LEFT$")
+        self.assertRegex(lines[2], rf"^  {sku} +3 +2$")
+
     def test_a_part_without_op_prints_the_one_it_made(self):
         sku = self.stocked()
         ident = self.reserved([[sku, 3]], confirm=True)

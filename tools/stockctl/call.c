@@ -57,10 +57,9 @@ int ctl_failed(struct ctl *ctl, int status)
 static void print_short_lines(stockd_value details)
 {
     static const struct column columns[] = {
-        { "sku", "<SKU" },
-        { "location", "<LOCATION" },
-        { "wanted", ">WANTED" },
-        { "available", ">AVAILABLE" },
+        { "sku", "<SKU" },       { "location", "<LOCATION" },
+        { "wanted", ">WANTED" }, { "available", ">AVAILABLE" },
+        { "left", ">LEFT" },
     };
     stockd_value lines;
 
