@@ -19,7 +19,7 @@ HOUR_MS, TTL_MS = 3600 * 1000, 15 * 60 * 1000
 NOISE_MS = 5000 * SLOW * PATIENCE  # far less than a step
 
 
-@unittest.skipIf(not FAKETIME, "libfaketime is not installed (Debian: faketime)")
+@unittest.skipIf(not FAKETIME, "libfaketime is not installed (Debian: libfaketime)")
 @unittest.skipIf(SANITIZED, "libfaketime cannot be preloaded before a sanitizer's runtime")
 class Clocks(unittest.TestCase):
     def setUp(self):
