@@ -146,7 +146,8 @@ class Unreachable(unittest.TestCase):
             address = f"127.0.0.1:{free.getsockname()[1]}"
             done = run_program("stockctl", "-s", address, "ping")
             self.assertEqual((done.code, done.out), (UNREACHABLE, ""))
-            self.assertEqual(done.err, f"stockctl: {address}: cannot connect: Connection refused\n")
+            self.assertEqual(done.err, f"stockctl: {address}: cannot connect: Connection refused "
+                                       "(is stockd running there? -s ADDRESS names another)\n")
             done = run_program("stockctl", "--json", "-s", address, "stock", "X")
             self.assertEqual((done.code, done.err), (UNREACHABLE, ""))
             self.assertEqual(json.loads(done.out)["error"]["code"], "unreachable")

@@ -45,7 +45,10 @@ int ctl_lost(const struct ctl *ctl, const stockd_client *client, int status)
         text = stockd_status_text(status);
     if (strncmp(text, ctl->server, len) == 0 && text[len] == ':')
         text += len + 2; /* most client messages already begin with the address */
-    return ctl_error(ctl, CTL_UNREACHABLE, "unreachable", "%s: %s", ctl->server, text);
+    return ctl_error(ctl, CTL_UNREACHABLE, "unreachable", "%s: %s%s", ctl->server, text,
+                     status == STOCKD_E_CONNECT && !ctl->json
+                         ? " (is stockd running there? -s ADDRESS names another)"
+                         : "");
 }
 
 int ctl_failed(struct ctl *ctl, int status)
