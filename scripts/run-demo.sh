@@ -45,7 +45,11 @@ done
 engine=$!
 
 while [ ! -e "$ready" ]; do
-    kill -0 "$engine" 2>/dev/null || { wait "$engine"; exit 1; } # it has reported why
+    kill -0 "$engine" 2>/dev/null || { # it has reported why
+        echo "run-demo.sh: the engine did not start (STOCKD_LISTEN chooses another address than" \
+            "$listen, XDG_DATA_HOME another folder for its data than ${data%/*})" >&2
+        exit 1
+    }
     sleep 0.1
 done
 address=$(head -n 1 "$ready")
