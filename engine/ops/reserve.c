@@ -21,11 +21,8 @@
 #include "engine/ops/order.h"
 #include "engine/ops/precedence.h"
 #include "engine/ops/reservation.h"
-#include "engine/ops/sweep.h"
-#include "engine/sourcing/safety.h"
+#include "engine/ops/taking.h"
 #include "engine/txn/txn_run.h"
-
-enum { LOOKS_UNTIL_STABLE = 4 };
 
 /* One order in progress. */
 struct reserving {
@@ -33,8 +30,7 @@ struct reserving {
     const struct order *order;
     struct order_plan *plan; /* the context's */
     bool resolved;           /* the plan has looked up what the order names */
-    bool guarded; /* the take itself checks the channel's buffer; else a look afterwards does */
-    bool expects; /* some draws are of expected units */
+    struct taking taking;    /* of the plan's draws */
     struct reservation_view *view;
 };
 
@@ -87,41 +83,15 @@ static uint64_t fingerprint(const struct order *order)
 static enum code prepare_slots(struct ctx *ctx, const struct order_plan *s, bool timed,
                                uint32_t ref_len)
 {
-    uint32_t expected = 0;
     struct id_table *ids = &ctx->ledger->ids;
     assert(s->draw_count >= 1);
     assert(s->draw_count <= DRAWS_MAX);
-    for (uint32_t i = 0; timed && i < s->draw_count; i++)
-        expected += s->draws[i].eta_ms != 0; /* see precedence.h */
     enum draw_layout layout = timed ? LAYOUT_TIMED : LAYOUT_PLAIN;
-    uint32_t blocks = draw_blocks(s->draw_count, layout, ref_len) + expected;
+    uint32_t blocks = draw_blocks(s->draw_count, layout, ref_len);
+    if (timed)
+        blocks += taking_promises(s);
     enum entry_found found = slots_prepare(ids, &ctx->cursor, blocks); /* ENTRY_ABSENT: done */
     return found == ENTRY_ABSENT ? CODE_OK : no_slots(ctx, found);
-}
-
-/* Posts the take of each draw. The takes themselves check that the channel leaves what it must, as
- * it is set now; so a setting that has changed since the plan is not overlooked. */
-static enum code post_draws(struct ctx *ctx, struct reserving *r)
-{
-    struct order_plan *s = r->plan;
-    int64_t buffer = r->guarded ? s->channel->buffer : 0;
-    assert(buffer == 0 || s->draw_count == 1);
-    r->expects = false;
-    for (uint32_t i = 0; i < s->draw_count; i++) {
-        const struct planned_draw *draw = &s->draws[i];
-        struct leaves leaves = leaves_of(ctx, s->channel, key_item(draw->key));
-        int64_t stays = leaves.nothing ? 0 : leaves_in_pool(&leaves, draw->key, draw->pool);
-        if (stays == NOT_STOCKED)
-            return CODE_DEFERRED; /* since it was planned */
-        r->expects |= draw->eta_ms != 0;
-        int32_t qty = (int32_t)draw->qty, keeps = (int32_t)(stays + buffer);
-        post(ctx->postings, (struct posting){ .pool = draw->pool,
-                                              .counted = NOT_COUNTED,
-                                              .reserved = qty,
-                                              .needs = qty + keeps,
-                                              .keeps = keeps });
-    }
-    return CODE_OK;
 }
 
 static enum code plan(struct ctx *ctx, struct txn *t)
@@ -132,69 +102,16 @@ static enum code plan(struct ctx *ctx, struct txn *t)
     enum code code = plan_order(ctx, r->order, s, &r->resolved, &timed);
     if (!code)
         code = prepare_slots(ctx, s, timed, r->order->ref.len);
-    if (code)
-        return code;
-    r->guarded = s->channel->buffer == 0 || s->one_pool;
-    code = post_draws(ctx, r);
-    t->may_undo = !r->guarded || r->expects;
+    if (!code)
+        code = taking_post(ctx, s, &r->taking);
+    t->may_undo = taking_may_undo(&r->taking);
     return code;
-}
-
-/* On a busy item most looks meet a give; the next one may not. */
-static void look_until_stable(struct ctx *ctx, struct order_plan *s, uint32_t item)
-{
-    int looks = 0;
-    do
-        candidates_find(ctx, s->channel, &s->demand, item, NULL, NULL, &s->found);
-    while (!s->found.stable && ++looks < LOOKS_UNTIL_STABLE);
-}
-
-/*
- * A channel with a buffer must leave that many units of the item, over all its pools. With a single
- * pool the take itself checks that. With several, the takes are followed by another look at the
- * sum, which counts every order that took before it. The sum existed, at the start of the look,
- * only if no give came in between: otherwise a unit that moved may have been counted twice. Of an
- * item that a partial order got nothing of, there may be less than the buffer.
- */
-static enum code leave_buffer(struct ctx *ctx, struct txn *t)
-{
-    struct reserving *r = (struct reserving *)t;
-    struct order_plan *s = r->plan;
-    for (uint32_t i = 0; !r->guarded && i < s->draw_count; i++) { /* @buffer */
-        uint32_t item = key_item(s->draws[i].key);
-        if (i > 0 && item == key_item(s->draws[i - 1].key))
-            continue;
-        look_until_stable(ctx, s, item);
-        if (s->found.total < s->channel->buffer || candidates_momentary(&s->found))
-            return CODE_DEFERRED;
-    }
-    return CODE_OK;
-}
-
-/* X2 of store/incoming.h: do the supplies that it draws from come when it was planned? */
-static bool etas_hold(const struct ctx *ctx, const struct reserving *r)
-{
-    const struct order_plan *s = r->plan;
-    for (uint32_t i = 0; r->expects && i < s->draw_count; i++) {
-        const struct planned_draw *draw = &s->draws[i];
-        if (draw->eta_ms != 0 &&
-            incoming_eta_ms(incoming_at(&ctx->ledger->items, draw->pool)) != draw->eta_ms)
-            return false;
-    }
-    return true;
 }
 
 static enum code check_taken(struct ctx *ctx, struct txn *t)
 {
-    return etas_hold(ctx, (struct reserving *)t) ? leave_buffer(ctx, t) : CODE_DEFERRED;
-}
-
-/* What an order takes for a moment hides that it has come and is free. */
-static void sweep_undone(struct ctx *ctx, const struct reserving *r)
-{
-    for (uint32_t i = 0; r->expects && i < r->plan->draw_count; i++)
-        sweep_later(ctx, r->plan->draws[i].pool);
-    sweep_now(ctx);
+    const struct reserving *r = (const struct reserving *)t;
+    return taking_check(ctx, r->plan, &r->taking);
 }
 
 static void fill_entry(struct ctx *ctx, const struct reserving *r, struct id_entry *entry)
@@ -252,7 +169,7 @@ static uint32_t build_record(struct ctx *ctx, struct txn *t)
 
 static void list_promises(struct ctx *ctx, struct txn *t)
 {
-    if (!((struct reserving *)t)->expects)
+    if (!((struct reserving *)t)->taking.expects)
         return;
     bool listed = precedence_add_draws(ctx, t->entry, t->lsn);
     assert(listed); /* in slots that were set aside */
@@ -315,7 +232,7 @@ enum code ledger_reserve(struct ctx *ctx, const struct order *order, struct rese
     code = txn_perform(ctx, &r.txn, &reserve_txn);
     slots_unprepare(&ctx->ledger->ids, &ctx->cursor);
     if (code)
-        sweep_undone(ctx, &r);
+        taking_sweep_undone(ctx, r.plan, &r.taking);
     if (code == CODE_OK)
         COUNT(ctx, reserves);
     else if (code != CODE_DEFERRED)

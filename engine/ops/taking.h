@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Taking what an order plan draws: how each operation that promises stock posts its takes, and what
+ * it checks once everything is taken. */
+#ifndef STOCKD_ENGINE_OPS_TAKING_H
+#define STOCKD_ENGINE_OPS_TAKING_H
+
+#include "engine/sourcing/sourcing.h"
+#include "engine/txn/txn.h"
+
+struct taking {
+    bool guarded; /* the take itself checks the channel's buffer; else a look afterwards does */
+    bool expects; /* some draws are of expected units */
+};
+
+/* Posts the take of each draw. The takes themselves check that the channel leaves what it must, as
+ * it is set now; so a setting that has changed since the plan is not overlooked. */
+enum code taking_post(struct ctx *ctx, struct order_plan *s, struct taking *taking);
+
+/* May even a single take be undone? */
+static inline bool taking_may_undo(const struct taking *taking)
+{
+    return !taking->guarded || taking->expects;
+}
+
+/* How many slots to set aside for listing its promises, see precedence.h. */
+uint32_t taking_promises(const struct order_plan *s);
+
+/* Once everything is taken: CODE_OK, or CODE_DEFERRED to undo it. */
+enum code taking_check(struct ctx *ctx, struct order_plan *s, const struct taking *taking);
+
+/* For a transaction that took nothing after all: what it took for a moment hid that units have come
+ * and are free. */
+void taking_sweep_undone(struct ctx *ctx, const struct order_plan *s, const struct taking *taking);
+
+#endif
