@@ -63,6 +63,7 @@ struct place_sum {
 struct scratch {
     struct order_line lines[LINES_MAX];
     struct supply_line supply_lines[LINES_MAX];
+    struct move_line moves[LINES_MAX];
     struct text codes[LOCATIONS_MAX];
     struct place_sum sums[LOCATIONS_MAX]; /* by the location's index */
     uint16_t places[LOCATIONS_MAX];       /* which of them are in use */

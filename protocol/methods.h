@@ -42,6 +42,8 @@ struct method {
     X(confirm, CHANGES, ID)                                                                        \
     X(fulfil, CHANGES, ID)                                                                         \
     X(cancel, CANCELS, ID)                                                                         \
+    X(amend, CHANGES, ID)                                                                          \
+    X(move, CHANGES, ID)                                                                           \
     X(ready, CHANGES, ID)                                                                          \
     X(restock, CHANGES, ID)                                                                        \
     X(extend, CHANGES, ID)                                                                         \

@@ -68,7 +68,7 @@ static const struct option order_options[] = {
       .max = LOCATIONS_MAX },
 };
 
-static void take_order_lines(struct call *call, struct order *order)
+uint32_t take_order_lines(struct call *call)
 {
     struct params *params = &call->params;
     struct order_line *lines = call->scratch->lines;
@@ -87,8 +87,7 @@ static void take_order_lines(struct call *call, struct order *order)
     }
     if (count > 0)
         params_up(params);
-    order->lines = lines;
-    order->line_count = count;
+    return count;
 }
 
 static void pack_draw(struct out *out, const struct draw_view *draw)
@@ -108,7 +107,8 @@ bool take_order(struct call *call, bool holds, struct order_taken *taken)
     struct order *order = &taken->order;
     taken->exclude.at = call->scratch->codes;
     call->channel = order->channel = param_code(params, "channel");
-    take_order_lines(call, order);
+    order->lines = call->scratch->lines;
+    order->line_count = take_order_lines(call);
     params_options(params, order_options + first_option, COUNT_OF(order_options) - first_option,
                    taken);
     order->terms.exclude = taken->exclude.at;
@@ -141,6 +141,16 @@ void pack_missing(struct out *out, const struct reservation_view *view)
     }
 }
 
+void reply_granted(struct call *call, const struct reservation_view *view, uint32_t pairs)
+{
+    call->lsn = view->lsn;
+    reply_map(call, pairs, view->lsn);
+    struct run run;
+    unsigned char *at = put_state(run_begin(&run, call->out), view->state);
+    run_end(&run, call->out, put_expires(at, view->expires_ms));
+    pack_granted(call->out, view);
+}
+
 enum code method_reserve(struct call *call)
 {
     struct order_taken taken = { .exclude = { .count = 0 } };
@@ -152,12 +162,7 @@ enum code method_reserve(struct call *call)
     enum code code = ledger_reserve(call->ctx, order, &view);
     if (code != CODE_OK)
         return code;
-    call->lsn = view.lsn;
-    reply_map(call, order->partial ? 5 : 4, view.lsn);
-    struct run run;
-    unsigned char *at = put_state(run_begin(&run, call->out), view.state);
-    run_end(&run, call->out, put_expires(at, view.expires_ms));
-    pack_granted(call->out, &view);
+    reply_granted(call, &view, order->partial ? 5 : 4);
     if (order->partial)
         pack_missing(call->out, &view);
     return CODE_OK;
@@ -183,7 +188,7 @@ enum code method_extend(struct call *call)
     return CODE_OK;
 }
 
-static enum code stepped(struct call *call, enum code code, const struct reservation_view *view)
+enum code reply_stepped(struct call *call, enum code code, const struct reservation_view *view)
 {
     if (code != CODE_OK)
         return code;
@@ -214,7 +219,7 @@ enum code method_confirm(struct call *call)
     params_options(params, confirm_options, COUNT_OF(confirm_options), &given);
     if (!params_good(params))
         return call->refusal.code;
-    return stepped(call, ledger_confirm(call->ctx, call->id, given.ref, &view), &view);
+    return reply_stepped(call, ledger_confirm(call->ctx, call->id, given.ref, &view), &view);
 }
 
 /* ---- fulfil, cancel: [id, lines?, {location, op}], where nil and absent mean the same ---- */
@@ -267,7 +272,7 @@ enum code method_fulfil(struct call *call)
     struct reservation_view view;
     if (!take_step(call, &step))
         return call->refusal.code;
-    return stepped(call, ledger_fulfil(call->ctx, &step, &view), &view);
+    return reply_stepped(call, ledger_fulfil(call->ctx, &step, &view), &view);
 }
 
 enum code method_cancel(struct call *call)
@@ -276,48 +281,7 @@ enum code method_cancel(struct call *call)
     struct reservation_view view;
     if (!take_step(call, &step))
         return call->refusal.code;
-    return stepped(call, ledger_cancel(call->ctx, &step, &view), &view);
-}
-
-/* ---- ready, restock: [id, location, {op}] ---- */
-
-static const struct option ready_options[] = {
-    { .name = "collect_by_ms",
-      .kind = OPTION_NUMBER,
-      .value = offsetof(struct set_aside, collect_by_ms),
-      .given = offsetof(struct set_aside, has_collect_by),
-      .min = 1,
-      .max = INT64_MAX },
-    { .name = "op", .kind = OPTION_ID, .value = offsetof(struct set_aside, op) },
-};
-
-enum code method_ready(struct call *call)
-{
-    struct params *params = &call->params;
-    struct set_aside asked = { 0 };
-    struct reservation_view view;
-    call->id = asked.id = param_id(params, "id");
-    call->location = asked.location = param_code(params, "location");
-    params_options(params, ready_options, COUNT_OF(ready_options), &asked);
-    if (!params_good(params))
-        return call->refusal.code;
-    return stepped(call, ledger_ready(call->ctx, &asked, &view), &view);
-}
-
-/* Only the op. */
-enum { RESTOCK_OPTIONS = 1 };
-
-enum code method_restock(struct call *call)
-{
-    struct params *params = &call->params;
-    struct step step = { 0 };
-    struct reservation_view view;
-    call->id = step.id = param_id(params, "id");
-    call->location = step.location = param_code(params, "location");
-    params_options(params, step_options, RESTOCK_OPTIONS, &step);
-    if (!params_good(params))
-        return call->refusal.code;
-    return stepped(call, ledger_restock(call->ctx, &step, &view), &view);
+    return reply_stepped(call, ledger_cancel(call->ctx, &step, &view), &view);
 }
 
 /* ---- reservation ---- */

@@ -16,6 +16,8 @@ struct order_taken {
  * parameter is bad. */
 bool take_order(struct call *call, bool holds, struct order_taken *taken);
 
+/* Takes lines of [sku, qty, location?] into the call's scratch memory; returns how many. */
+uint32_t take_order_lines(struct call *call);
 /* Takes lines of [sku, qty] into the call's scratch memory; returns how many. when_empty: why there
  * must be one. */
 uint32_t take_pairs(struct call *call, const char *when_empty);
@@ -36,5 +38,10 @@ static inline void pack_ready(struct out *out, uint64_t ready_ms)
 /* Packs the keys `lines` and `missing`. */
 void pack_granted(struct out *out, const struct reservation_view *view);
 void pack_missing(struct out *out, const struct reservation_view *view);
+
+/* Replies with so many pairs, the first four of them lsn, state, expires_ms and lines. */
+void reply_granted(struct call *call, const struct reservation_view *view, uint32_t pairs);
+/* Replies with lsn and state; or returns the code of a refusal. */
+enum code reply_stepped(struct call *call, enum code code, const struct reservation_view *view);
 
 #endif

@@ -16,6 +16,7 @@ enum {
     GROUPS_MAX = 16,      /* groups that one location may be in */
     LINES_MAX = 1024,     /* lines of one order, unless the configuration says less */
     DRAWS_MAX = 2024,     /* pools that one order may draw from */
+    REDRAWN_MAX = 800,    /* of which it may draw anew in one step */
     LOCATIONS_MAX = 4096,
     CHANNELS_MAX = 1024,
     DISPATCH_MAX = 64,           /* times in a week at which parcels leave a location */

@@ -71,6 +71,16 @@ int history_tell(struct taking *taking, const struct history_event *event);
 /* Tells what happened to a pool, which has changed. */
 int history_tell_pool(struct taking *taking, const struct pool_key *key, int64_t qty);
 
+/* Changes the pool, and tells what happened to it. A query by id does not track pools. */
+int history_move(struct taking *taking, const struct pool_key *key, int64_t on_hand,
+                 int64_t reserved, int64_t qty);
+
+/* ---- the records of orders ---- */
+
+/* Does the record concern other items only? */
+bool history_order_of_others(const struct history *history, const struct record_head *record);
+int history_take_order(struct taking *taking);
+
 /* ---- the records of supplies ---- */
 
 /* Does the record concern others only? For an item that is cheap to see. */

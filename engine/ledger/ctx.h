@@ -47,6 +47,7 @@ struct draw_list {
     struct draw *draws[DRAWS_MAX];
     uint16_t next[DRAWS_MAX]; /* of the same item: index + 1 */
     uint16_t part[DRAWS_MAX]; /* the step part that settles it: index + 1 */
+    uint32_t done[DRAWS_MAX]; /* amend: units that were fulfilled and that no line accounts for */
 };
 
 struct client_name {
@@ -104,6 +105,7 @@ struct ctx {
     uint32_t sweeping[SWEEPS_MAX]; /* those that are being swept */
     struct draw_list draw_list;
     struct step_part parts[DRAWS_MAX];
+    struct order_line new_lines[LINES_MAX]; /* what a reservation is to draw anew */
     struct draw_view draw_views[DRAWS_MAX];
     struct part_view part_views[DRAWS_MAX];
     uint16_t part_at[LOCATIONS_MAX]; /* while parts are listed: the location's part + 1; else 0 */

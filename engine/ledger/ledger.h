@@ -243,6 +243,32 @@ struct set_aside {
     uint64_t collect_by_ms; /* wall clock, in the future */
 };
 
+/* The reservation's lines are to be these: it gives back what they leave out, and draws what they
+ * add by its channel's rule; all or nothing. What was fulfilled stays, and counts. */
+struct amendment {
+    struct text id;
+    struct text op; /* optional: the step's own id */
+    const struct order_line *lines;
+    uint32_t line_count;
+};
+
+enum code ledger_amend(struct ctx *ctx, const struct amendment *asked, struct reservation_view *r);
+
+/* Units that a reservation draws from one place are to come from another; all or nothing. */
+struct move_line {
+    struct text sku, from, to;
+    int64_t qty;
+};
+
+struct relocation {
+    struct text id;
+    struct text op; /* optional: the step's own id */
+    const struct move_line *lines;
+    uint32_t line_count;
+};
+
+enum code ledger_move(struct ctx *ctx, const struct relocation *asked, struct reservation_view *r);
+
 enum code ledger_ready(struct ctx *ctx, const struct set_aside *asked, struct reservation_view *r);
 
 /*
@@ -529,6 +555,7 @@ uint64_t ledger_recovered(struct ledger *ledger, uint64_t engine_ms);
     X(extends)                                                                                     \
     X(confirms)                                                                                    \
     X(readied)                                                                                     \
+    X(redrawn)                                                                                     \
     X(fulfils) X(cancels) X(expired) X(movements) X(supplies) X(repeats) X(deferred) X(queries)
 
 struct ledger_metrics {

@@ -11,6 +11,10 @@ _Static_assert(sizeof(struct reserve_record) + ID_MAX + NAME_MAX_BYTES + sizeof(
                        DRAWS_MAX * (sizeof(struct draw_record) + sizeof(struct ready_record)) <=
                    RECORD_MAX,
                "the largest reserve fits a record");
+_Static_assert(sizeof(struct redraw_record) + 2 * ID_MAX + DRAWS_MAX * sizeof(struct step_record) +
+                       REDRAWN_MAX * sizeof(struct drawn_record) <=
+                   RECORD_MAX,
+               "the largest change of draws fits a record");
 _Static_assert(sizeof(struct step_head_record) + 2 * ID_MAX +
                        DRAWS_MAX * sizeof(struct step_record) <=
                    RECORD_MAX,

@@ -51,6 +51,13 @@ struct draw_record {
     uint32_t qty;
 } __attribute__((packed));
 
+/* One that a reservation draws after it was made. */
+struct drawn_record {
+    struct pool_key pool;
+    uint32_t qty;
+    uint64_t ready_ms; /* wall clock; UINT64_MAX: not known */
+} __attribute__((packed));
+
 struct change_record {
     struct pool_key pool;
     int32_t delta; /* of on hand */
@@ -204,6 +211,7 @@ uint64_t record_engine_time(struct record_reader *reader, const struct record_he
 #define RECORD_LIST_CHANGES(name) const struct change_record *name
 #define RECORD_LIST_STEPS(name) const struct step_record *name
 #define RECORD_LIST_ITEMS(name) const struct undone_item_record *name
+#define RECORD_LIST_DRAWN(name) const struct drawn_record *name
 #define RECORD_LIST_READY(name) const struct ready_record *name
 #define RECORD_LIST_MINUTES(name) const struct minute_record *name
 #define RECORD_LIST_WEEK(name) const struct week_record *name
@@ -224,6 +232,7 @@ uint64_t record_engine_time(struct record_reader *reader, const struct record_he
 #define DECODE_CHANGES(name, count) DECODE_ARRAY(name, count)
 #define DECODE_STEPS(name, count) DECODE_ARRAY(name, count)
 #define DECODE_ITEMS(name, count) DECODE_ARRAY(name, count)
+#define DECODE_DRAWN(name, count) DECODE_ARRAY(name, count)
 #define DECODE_MINUTES(name, count) DECODE_ARRAY(name, count)
 #define DECODE_WEEK(name, count) DECODE_ARRAY(name, count)
 #define DECODE_DATES(name, count) DECODE_ARRAY(name, count)

@@ -31,6 +31,7 @@ enum record_shown {
     SHOWN_POOL,
     SHOWN_TEXTS,
     SHOWN_DRAWS,
+    SHOWN_DRAWN,
     SHOWN_CHANGES,
     SHOWN_STEPS,
     SHOWN_ITEMS,

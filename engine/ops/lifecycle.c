@@ -113,7 +113,7 @@ static enum code plan_confirm(struct ctx *ctx, struct txn *t)
         return reservation_wrong_state(ctx, t, "confirmed");
     if (c->ref.len == 0)
         return CODE_OK;
-    uint32_t blocks = draws_reshaped_blocks(t->reservation, false, c->ref.len);
+    uint32_t blocks = draws_reshaped_blocks(t->reservation, t->reservation->tracked, 0, c->ref.len);
     enum entry_found found = slots_prepare(&ctx->ledger->ids, &ctx->cursor, blocks);
     return found == ENTRY_ABSENT ? CODE_OK : no_slots(ctx, found);
 }
@@ -137,7 +137,7 @@ static void show_confirm(struct ctx *ctx, struct txn *t)
     const struct confirming *c = (const struct confirming *)t;
     entry->lsn_last = entry->lsn_confirmed = t->lsn;
     if (c->ref.len > 0) {
-        bool kept = draws_reshape(&ctx->ledger->ids, &ctx->cursor, entry, false, c->ref);
+        bool kept = draws_reshape(&ctx->ledger->ids, &ctx->cursor, entry, entry->tracked, c->ref);
         assert(kept); /* in slots that were set aside */
         (void)kept;
     }

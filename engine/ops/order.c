@@ -145,7 +145,8 @@ bool recall_plan(struct ctx *ctx, const struct order *order, struct id_entry *en
         uint32_t line = *item_map_number(&s->map, item, LINES_MAX);
         known = line < LINES_MAX;
         if (known)
-            s->draws[s->draw_count++] = (struct planned_draw){ .line = line, .qty = draw->qty };
+            s->draws[s->draw_count++] =
+                (struct planned_draw){ .line = line, .qty = draw_granted(entry, draw) };
     }
     return known;
 }

@@ -26,7 +26,7 @@ static uint64_t collect_by_ms(const struct id_entry *entry, struct draw *draw)
 static void add_draw(struct part *part, const struct id_entry *entry, struct draw *draw)
 {
     bool first = part->left == 0;
-    part->draws++;
+    part->draws += draw->qty > 0;
     part->left += draw_left(draw);
     part->fulfilled += draw->fulfilled;
     if (draw_left(draw) == 0)
@@ -85,7 +85,9 @@ void view_parts(struct ctx *ctx, struct id_entry *entry, struct reservation_view
     struct draw *draw;
     view->part_count = 0;
     view->parts = ctx->part_views;
-    for (uint32_t i = 0; (draw = draw_walk_next(&walk)) != NULL; i++) {
+    for (uint32_t i = 0; (draw = draw_walk_next(&walk)) != NULL;) {
+        if (draw->qty == 0)
+            continue; /* as in the view */
         uint16_t location = location_of(ctx, draw), *at = &ctx->part_at[location];
         if (*at == 0) {
             struct part part = part_at(ctx, entry, location);
@@ -97,7 +99,7 @@ void view_parts(struct ctx *ctx, struct id_entry *entry, struct reservation_view
             *at = (uint16_t)++view->part_count;
         }
         struct part_view *part = &ctx->part_views[*at - 1];
-        part->ready_ms = later(part->ready_ms, view->draws[i].ready_ms);
+        part->ready_ms = later(part->ready_ms, view->draws[i++].ready_ms);
     }
     walk = draw_walk_start(&ctx->ledger->ids, entry);
     while ((draw = draw_walk_next(&walk)) != NULL)

@@ -70,13 +70,13 @@ static bool add_promise(struct ctx *ctx, uint32_t unit, const struct id_entry *e
     return false;
 }
 
-/* Is an earlier draw of the reservation from the same pool? */
+/* Is an earlier draw of the same change from the same pool? */
 static bool is_repeated(struct ctx *ctx, struct id_entry *entry, const struct draw *draw)
 {
     struct draw_walk walk = draw_walk_start(&ctx->ledger->ids, entry);
     const struct draw *before;
     while ((before = draw_walk_next(&walk)) != draw)
-        if (before->pool == draw->pool)
+        if (before->pool == draw->pool && draw_lsn(entry, before) == draw_lsn(entry, draw))
             return true;
     return false;
 }
@@ -89,8 +89,8 @@ bool precedence_add_draws(struct ctx *ctx, struct id_entry *entry, uint64_t lsn)
     uint32_t last = UINT32_MAX;
     bool listed = true;
     while ((draw = draw_walk_next(&walk)) != NULL) {
-        if (!incoming_find(items, draw->pool) || draw->pool == last ||
-            is_repeated(ctx, entry, draw))
+        if (draw_lsn(entry, draw) != lsn || !incoming_find(items, draw->pool) ||
+            draw->pool == last || is_repeated(ctx, entry, draw))
             continue;
         last = draw->pool;
         listed &= add_promise(ctx, draw->pool, entry, lsn);
@@ -114,6 +114,7 @@ struct standing {
     uint32_t unit;
     const struct id_entry *op; /* the step's op or NULL: owned */
     struct id_entry *own;      /* the asker's reservation, likewise */
+    uint64_t own_lsn;          /* of its promise */
     uint64_t top;
     int64_t earlier;        /* units that are left of promises before the asker's */
     uint64_t least, most;   /* LSNs of what was counted; least is 0: nothing */
@@ -156,13 +157,25 @@ static int64_t left_of(struct ctx *ctx, struct id_entry *entry, uint32_t unit)
     return left;
 }
 
-static void count_left(struct ctx *ctx, struct standing *s, struct id_entry *entry)
+/* When the reservation was promised units of that pool: if that was at several times, the last. */
+static uint64_t promise_lsn(struct ctx *ctx, struct id_entry *entry, uint32_t unit)
+{
+    struct draw_walk walk = draw_walk_start(&ctx->ledger->ids, entry);
+    const struct draw *draw;
+    uint64_t lsn = entry->lsn_first;
+    while (entry->tracked && (draw = draw_walk_next(&walk)) != NULL)
+        if (draw->pool == unit && draw_lsn(entry, draw) > lsn)
+            lsn = draw_lsn(entry, draw);
+    return lsn;
+}
+
+static void count_left(struct ctx *ctx, struct standing *s, struct id_entry *entry, uint64_t lsn)
 {
     int64_t left = left_of(ctx, entry, s->unit);
-    if (entry->lsn_first < s->own->lsn_first)
+    if (lsn < s->own_lsn)
         s->earlier += left;
-    if (entry->lsn_first <= s->top)
-        count_in_range(s, entry->lsn_first, left);
+    if (lsn <= s->top)
+        count_in_range(s, lsn, left);
 }
 
 /* Counts one promise, unless what it was listed for is gone. */
@@ -178,10 +191,10 @@ static void count_promise(struct ctx *ctx, struct standing *s, uint64_t promise)
         s->busy = true;
         return;
     }
-    bool live = word_kind(word) == ENTRY_RESERVATION && !state_final(word_state(word)) &&
-                (uint32_t)entry->lsn_first == (uint32_t)(promise >> 32);
-    if (live)
-        count_left(ctx, s, entry);
+    bool live = word_kind(word) == ENTRY_RESERVATION && !state_final(word_state(word));
+    uint64_t lsn = live ? promise_lsn(ctx, entry, s->unit) : 0;
+    if (live && (uint32_t)lsn == (uint32_t)(promise >> 32))
+        count_left(ctx, s, entry, lsn);
     entry_put(entry, word);
     ctx->work++;
 }
@@ -279,16 +292,17 @@ enum code precedence_check(struct ctx *ctx, uint32_t unit, struct id_entry *entr
     struct come before = look(ctx, unit);
     int64_t come = units_come(before);
     bool all = come >= word_reserved(before.word);
+    uint64_t lsn = promise_lsn(ctx, entry, unit);
     uint64_t covered = atomic_load_explicit(&in->covered_lsn, memory_order_relaxed);
-    if (come >= qty && (all || entry->lsn_first <= covered))
+    if (come >= qty && (all || lsn <= covered))
         return CODE_OK;
-    if (!all_listed(ctx, entry->lsn_first))
+    if (!all_listed(ctx, lsn))
         return CODE_DEFERRED;
-    struct standing s = { .unit = unit, .own = entry, .op = op, .resets = resets };
+    struct standing s = { .unit = unit, .own = entry, .own_lsn = lsn, .op = op, .resets = resets };
     s.top = log_head(ctx->ledger->log);
-    if (s.top < entry->lsn_first)
-        s.top = entry->lsn_first;
-    count_left(ctx, &s, entry);
+    if (s.top < lsn)
+        s.top = lsn;
+    count_left(ctx, &s, entry, lsn);
     if (come > 0)
         walk_promises(ctx, &s);
     struct come after = look(ctx, unit);

@@ -46,10 +46,23 @@ void list_draws(struct ctx *ctx, struct id_entry *entry)
     struct draw_list *list = &ctx->draw_list;
     assert(entry_is_owned(entry)); /* E1 */
     assert(entry->draw_count <= DRAWS_MAX);
+    item_map_empty(&list->map);
     struct draw_walk walk = draw_walk_start(&ctx->ledger->ids, entry);
     struct draw *draw;
-    for (list->count = 0; (draw = draw_walk_next(&walk)) != NULL; list->count++)
+    for (list->count = 0; (draw = draw_walk_next(&walk)) != NULL; list->count++) {
         list->draws[list->count] = draw;
+        list->part[list->count] = 0;
+    }
+}
+
+void chain_draw(struct ctx *ctx, uint32_t index)
+{
+    struct draw_list *list = &ctx->draw_list;
+    assert(index < list->count);
+    uint64_t key = pool_read_key(pool_at(&ctx->ledger->items, list->draws[index]->pool));
+    uint32_t *first = item_map_number(&list->map, key_item(key), 0);
+    list->next[index] = (uint16_t)*first;
+    *first = index + 1;
 }
 
 static struct draw draw_of(const struct planned_draw *planned)
@@ -135,7 +148,6 @@ void view_reservation(struct ctx *ctx, struct id_entry *entry, uint64_t word, bo
         view->expires_ms = entry->created_ms + entry->ttl_ms;
     else if (!first && state == STATE_HELD)
         view->expires_ms = wall_of(ctx, entry->expires_ms);
-    view->draw_count = entry->draw_count;
     view->missing_count = view->part_count = 0;
     view->ref = (struct text){ NULL, 0 };
     view->created_ms = entry->created_ms;
@@ -144,18 +156,23 @@ void view_reservation(struct ctx *ctx, struct id_entry *entry, uint64_t word, bo
     bool may_have_moved = !first && entry->timed;
     struct draw_walk walk = draw_walk_start(&ctx->ledger->ids, entry);
     struct draw *draw;
-    for (struct draw_view *v = ctx->draw_views; (draw = draw_walk_next(&walk)) != NULL; v++) {
+    struct draw_view *v = ctx->draw_views;
+    while ((draw = draw_walk_next(&walk)) != NULL) {
+        int64_t qty = first ? draw_granted(entry, draw) : draw->qty;
+        if (qty == 0)
+            continue; /* it was drawn later; or moved away since */
         uint64_t key = pool_read_key(pool_at(items, draw->pool));
         const struct location *location = &catalogue->locations[key_location(key)];
         uint64_t ready_ms =
             may_have_moved ? ready_now(ctx, entry, draw) : draw_ready_ms(entry, draw);
-        *v = (struct draw_view){ item_sku(item_at(items, key_item(key))),
-                                 code_text(&location->code),
-                                 draw->qty,
-                                 draw->fulfilled,
-                                 draw->cancelled,
-                                 ready_ms };
+        *v++ = (struct draw_view){ item_sku(item_at(items, key_item(key))),
+                                   code_text(&location->code),
+                                   qty,
+                                   draw->fulfilled,
+                                   draw->cancelled,
+                                   ready_ms };
     }
+    view->draw_count = (uint32_t)(v - ctx->draw_views);
 }
 
 /* ---- steps ---- */

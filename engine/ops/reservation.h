@@ -24,8 +24,10 @@ enum entry_state state_of_draws(const struct id_table *ids, struct id_entry *ent
 bool store_draws(struct ctx *ctx, struct id_entry *entry, const struct planned_draw *draws,
                  uint32_t count, struct text ref);
 
-/* Lists the draws in the context's draw_list. */
+/* Lists the draws in the context's draw_list, none of them chained. */
 void list_draws(struct ctx *ctx, struct id_entry *entry);
+/* Chains a listed draw before those of the same item. */
+void chain_draw(struct ctx *ctx, uint32_t index);
 
 /* Fills the view. `first`: the reservation as it was granted. */
 void view_reservation(struct ctx *ctx, struct id_entry *entry, uint64_t word, bool first,

@@ -169,6 +169,7 @@ static uint32_t build_record(struct ctx *ctx, struct txn *t)
 
 static void list_promises(struct ctx *ctx, struct txn *t)
 {
+    t->entry->lsn_first = t->lsn;
     if (!((struct reserving *)t)->taking.expects)
         return;
     bool listed = precedence_add_draws(ctx, t->entry, t->lsn);

@@ -66,7 +66,7 @@ static enum code prepare(struct ctx *ctx, const struct id_entry *entry)
 {
     if (entry->tracked)
         return CODE_OK;
-    uint32_t blocks = draws_reshaped_blocks(entry, true, entry->ref_len);
+    uint32_t blocks = draws_reshaped_blocks(entry, true, 0, entry->ref_len);
     enum entry_found found = slots_prepare(&ctx->ledger->ids, &ctx->cursor, blocks);
     return found == ENTRY_ABSENT ? CODE_OK : no_slots(ctx, found);
 }
@@ -135,7 +135,7 @@ static void show(struct ctx *ctx, struct txn *t)
     if (s->done_before) {
         s->result->lsn = t->lsn;
     } else {
-        bool tracked = draws_track(&ctx->ledger->ids, &ctx->cursor, entry);
+        bool tracked = draws_track(&ctx->ledger->ids, &ctx->cursor, entry, 0);
         assert(tracked); /* in slots that were set aside */
         (void)tracked;
         parts_set_step(ctx, entry, s->location, PART_READY,

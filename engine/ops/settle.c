@@ -94,21 +94,14 @@ static bool concerns(const struct ctx *ctx, const struct stepping *s, struct dra
     return key_location(key) == s->location;
 }
 
-/* Chains the draws of one item in their order. */
+/* Lists the draws that the step settles by their items. */
 static void chain_draws(struct ctx *ctx, const struct stepping *s)
 {
-    const struct items *items = &ctx->ledger->items;
     struct draw_list *list = &ctx->draw_list;
-    item_map_empty(&ctx->draw_list.map);
-    for (uint32_t i = list->count; i-- > 0;) {
-        list->part[i] = 0;
-        if (!concerns(ctx, s, list->draws[i]))
-            continue;
-        uint64_t key = pool_read_key(pool_at(items, list->draws[i]->pool));
-        uint32_t *first = item_map_number(&ctx->draw_list.map, key_item(key), 0);
-        list->next[i] = (uint16_t)*first;
-        *first = i + 1;
-    }
+    list_draws(ctx, s->txn.reservation);
+    for (uint32_t i = list->count; i-- > 0;)
+        if (concerns(ctx, s, list->draws[i]))
+            chain_draw(ctx, i);
 }
 
 /* Settles at most `wanted` units of one draw. Returns how many. */
@@ -222,7 +215,6 @@ static enum code choose_parts(struct ctx *ctx, struct stepping *s)
         choose_all(ctx, s);
         return CODE_OK;
     }
-    list_draws(ctx, s->txn.reservation);
     chain_draws(ctx, s);
     for (uint32_t i = 0; !code && i < step->line_count; i++)
         code = choose_line(ctx, s, &step->lines[i]);

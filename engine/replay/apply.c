@@ -11,7 +11,6 @@
 #include <stdlib.h>
 
 #include "engine/ledger/ctx.h"
-#include "engine/ops/parts.h"
 #include "engine/ops/precedence.h"
 #include "engine/ops/reservation.h"
 #include "engine/ops/sweep.h"
@@ -70,8 +69,8 @@ int apply_fresh_entry(const struct applying *a, struct text id, struct id_entry 
     return 0;
 }
 
-static int find_reservation(const struct applying *a, struct text id, struct id_entry **entry,
-                            uint64_t *word)
+int apply_find_reservation(const struct applying *a, struct text id, struct id_entry **entry,
+                           uint64_t *word)
 {
     struct id_table *ids = &a->ledger->ids;
     if (id.len < 1 || id.len > ID_MAX)
@@ -263,7 +262,7 @@ static int apply_extend(struct applying *a)
     uint64_t word;
     if (!extend_decode(a->record, &f))
         return apply_refuse(a, "it is malformed");
-    int error = find_reservation(a, f.id, &entry, &word);
+    int error = apply_find_reservation(a, f.id, &entry, &word);
     if (error)
         return error;
     bool held = word_state(word) == STATE_HELD;
@@ -281,7 +280,7 @@ static int apply_confirm(struct applying *a)
     uint64_t word;
     if (!confirm_decode(a->record, &f))
         return apply_refuse(a, "it is malformed");
-    int error = find_reservation(a, f.id, &entry, &word);
+    int error = apply_find_reservation(a, f.id, &entry, &word);
     if (error)
         return error;
     if (word_state(word) != STATE_HELD) {
@@ -354,7 +353,7 @@ static int apply_step_head(struct applying *a)
         return apply_refuse(a, "it is malformed");
     a->time_ms = f.fixed.time_ms;
     apply_set_time(a, f.fixed.time_ms);
-    int error = find_reservation(a, f.id, &entry, &word);
+    int error = apply_find_reservation(a, f.id, &entry, &word);
     if (error)
         return error;
     if (state_final(word_state(word)) || (fulfil && word_state(word) != STATE_CONFIRMED))
@@ -379,60 +378,6 @@ static int apply_step_head(struct applying *a)
     return error;
 }
 
-static int set_step(const struct applying *a, struct id_entry *entry, uint64_t word,
-                    uint16_t location, enum part_step step, uint64_t collect_by_ms)
-{
-    if (word_state(word) != STATE_CONFIRMED)
-        return apply_refuse(a, "its reservation is not confirmed");
-    if (location >= catalogue_now(a->ctx)->location_count ||
-        part_at(a->ctx, entry, location).left == 0)
-        return apply_refuse(a, "its reservation has nothing left at that location");
-    if (!draws_track(&a->ledger->ids, &a->ctx->cursor, entry))
-        return apply_no_space(a, "reservations");
-    parts_set_step(a->ctx, entry, location, step, collect_by_ms);
-    entry->lsn_last = a->lsn;
-    return 0;
-}
-
-static int apply_set_aside(struct applying *a)
-{
-    struct set_aside_fields f;
-    const struct set_aside_record *r = &f.fixed;
-    struct id_entry *entry, *op_entry;
-    uint64_t word;
-    if (!set_aside_decode(a->record, &f))
-        return apply_refuse(a, "it is malformed");
-    apply_set_time(a, r->time_ms);
-    int error = find_reservation(a, f.id, &entry, &word);
-    if (error)
-        return error;
-    error = set_step(a, entry, word, r->location, PART_READY, r->collect_by_ms);
-    entry_put(entry, word);
-    if (error || f.op.len == 0)
-        return error;
-    error = apply_fresh_entry(a, f.op, &op_entry);
-    if (!error)
-        remember_step(a->ctx, op_entry, r->content, a->lsn, STATE_CONFIRMED, f.op.len);
-    return error;
-}
-
-static int apply_not_collected(struct applying *a)
-{
-    struct not_collected_fields f;
-    struct id_entry *entry;
-    uint64_t word;
-    if (!not_collected_decode(a->record, &f))
-        return apply_refuse(a, "it is malformed");
-    apply_set_time(a, f.fixed.time_ms);
-    int error = find_reservation(a, f.id, &entry, &word);
-    if (error)
-        return error;
-    uint64_t collect_by_ms = part_at(a->ctx, entry, f.fixed.location).collect_by_ms;
-    error = set_step(a, entry, word, f.fixed.location, PART_NOT_COLLECTED, collect_by_ms);
-    entry_put(entry, word);
-    return error;
-}
-
 static int apply_op(struct applying *a)
 {
     struct op_fields f;
@@ -454,7 +399,7 @@ static int apply_expire(struct applying *a)
     if (!expire_decode(a->record, &f))
         return apply_refuse(a, "it is malformed");
     apply_set_time(a, f.fixed.time_ms);
-    int error = find_reservation(a, f.id, &entry, &word);
+    int error = apply_find_reservation(a, f.id, &entry, &word);
     if (error)
         return error;
     if (word_state(word) != STATE_HELD)
@@ -548,6 +493,21 @@ static void note_sweeps(struct ledger *ledger)
     }
 }
 
+/* Each of its draws counts from when it was drawn. */
+static bool list_promise(struct ctx *ctx, struct id_entry *entry)
+{
+    struct draw_walk walk = draw_walk_start(&ctx->ledger->ids, entry);
+    const struct draw *draw;
+    bool listed = precedence_add_draws(ctx, entry, entry->lsn_first);
+    uint64_t last = entry->lsn_first;
+    while (listed && entry->tracked && (draw = draw_walk_next(&walk)) != NULL) {
+        if (draw_lsn(entry, draw) > last) /* those drawn later are behind the others */
+            listed = precedence_add_draws(ctx, entry, draw_lsn(entry, draw));
+        last = draw_lsn(entry, draw) > last ? draw_lsn(entry, draw) : last;
+    }
+    return listed;
+}
+
 static void list_promises(struct ctx *ctx)
 {
     const struct ledger *ledger = ctx->ledger;
@@ -560,7 +520,7 @@ static void list_promises(struct ctx *ctx)
         struct id_entry *entry = entry_at(ids, i);
         uint64_t word = atomic_load_explicit(&entry->state, memory_order_relaxed);
         if (word_kind(word) == ENTRY_RESERVATION && !state_final(word_state(word)))
-            listed = precedence_add_draws(ctx, entry, entry->lsn_first);
+            listed = list_promise(ctx, entry);
     }
     if (!listed)
         precedence_give_up(ctx);

@@ -34,6 +34,15 @@ int apply_fresh_entry(const struct applying *a, struct text id, struct id_entry 
 void apply_set_time(const struct applying *a, uint64_t time_ms);
 int apply_no_space(const struct applying *a, const char *table);
 
+/* Finds the reservation, and takes its entry. */
+int apply_find_reservation(const struct applying *a, struct text id, struct id_entry **entry,
+                           uint64_t *word);
+
+/* Records of a reservation's parts and draws (apply_parts.c). */
+int apply_set_aside(struct applying *a);
+int apply_not_collected(struct applying *a);
+int apply_redraw(struct applying *a);
+
 /* Records of the catalogue (apply_catalogue.c). */
 int apply_item(struct applying *a);
 int apply_location(struct applying *a);

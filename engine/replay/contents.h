@@ -171,7 +171,8 @@ struct contents_draw {
 /* What a place has done with a draw. */
 struct contents_track {
     uint64_t collect_by_ms; /* wall clock; 0: whenever */
-    uint32_t granted;       /* units, when the order was granted */
+    uint64_t lsn;           /* of the change that drew it; 0: the order */
+    uint32_t granted;       /* units, when the order was granted; 0: drawn since */
     uint8_t step;           /* enum part_step */
     uint8_t zero[3];
 } __attribute__((packed));

@@ -96,7 +96,8 @@ static int load_draw(struct loading *l, const struct entry_parts *p, uint32_t in
     struct pool *pool = NULL;
     if (saved.pool.item < items->max_items)
         pool = pool_find(items, saved.pool.item, saved.pool.location, saved.pool.owner);
-    bool sane = pool && saved.qty >= 1 && saved.qty <= QUANTITY_MAX &&
+    bool sane = pool && (saved.qty >= 1 || p->saved.reservation.tracked) &&
+                saved.qty <= QUANTITY_MAX &&
                 (uint64_t)saved.fulfilled + saved.cancelled <= saved.qty &&
                 (p->saved.state != STATE_HELD || saved.fulfilled == 0);
     if (!sane)
@@ -155,6 +156,7 @@ static int load_behind(struct loading *l, const struct entry_parts *p, struct id
     memcpy(&track, tracks + index * sizeof track, sizeof track);
     struct tracked_draw *tracked = draw_tracked(draw);
     tracked->collect_by_ms = track.collect_by_ms;
+    tracked->lsn = track.lsn;
     tracked->granted = track.granted;
     tracked->step = track.step;
     if (track.step >= PART_STEP_COUNT || track.granted > QUANTITY_MAX)

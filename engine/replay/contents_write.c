@@ -247,6 +247,7 @@ static void write_behind_draws(const struct writing *w, struct id_entry *entry, 
     while (entry->tracked && (draw = draw_walk_next(&walk)) != NULL) {
         const struct tracked_draw *tracked = draw_tracked(draw);
         struct contents_track saved = { .collect_by_ms = tracked->collect_by_ms,
+                                        .lsn = tracked->lsn,
                                         .granted = tracked->granted,
                                         .step = tracked->step };
         append(at, &saved, sizeof saved);

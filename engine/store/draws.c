@@ -69,10 +69,11 @@ uint32_t reservation_ref(const struct id_table *ids, const struct id_entry *entr
 
 /* ---- another layout ---- */
 
-uint32_t draws_reshaped_blocks(const struct id_entry *entry, bool tracked, uint32_t ref_len)
+uint32_t draws_reshaped_blocks(const struct id_entry *entry, bool tracked, uint32_t more,
+                               uint32_t ref_len)
 {
     enum draw_layout layout = tracked ? LAYOUT_TRACKED : entry_layout(entry);
-    return draw_blocks(entry->draw_count, layout, ref_len);
+    return draw_blocks(entry->draw_count + more, layout, ref_len);
 }
 
 static void copy_draw(struct id_entry *to, struct draw *at, const struct id_entry *from,
@@ -89,13 +90,14 @@ static void copy_draw(struct id_entry *to, struct draw *at, const struct id_entr
         draw_tracked(at)->granted = draw->qty;
 }
 
-bool draws_reshape(struct id_table *ids, struct id_cursor *cursor, struct id_entry *entry,
-                   bool tracked, struct text ref)
+static bool reshape(struct id_table *ids, struct id_cursor *cursor, struct id_entry *entry,
+                    bool tracked, uint32_t more, struct text ref)
 {
     assert(entry_is_owned(entry)); /* E1 */
     assert(tracked || !entry->tracked);
+    assert(entry->draw_count + more <= DRAWS_MAX);
     struct id_entry to = { .created_ms = entry->created_ms,
-                           .draw_count = entry->draw_count,
+                           .draw_count = (uint16_t)(entry->draw_count + more),
                            .timed = entry->timed,
                            .tracked = tracked,
                            .ref_len = (uint8_t)ref.len };
@@ -110,16 +112,24 @@ bool draws_reshape(struct id_table *ids, struct id_cursor *cursor, struct id_ent
     blocks_put_ref(ids, &to, blocks - ref_blocks(ref.len), ref);
     slots_free_draws(ids, cursor, old);
     entry->more = to.more;
+    entry->draw_count = to.draw_count;
     entry->tracked = to.tracked;
     entry->ref_len = to.ref_len;
     return true;
 }
 
-bool draws_track(struct id_table *ids, struct id_cursor *cursor, struct id_entry *entry)
+bool draws_reshape(struct id_table *ids, struct id_cursor *cursor, struct id_entry *entry,
+                   bool tracked, struct text ref)
+{
+    return reshape(ids, cursor, entry, tracked, 0, ref);
+}
+
+bool draws_track(struct id_table *ids, struct id_cursor *cursor, struct id_entry *entry,
+                 uint32_t more)
 {
     char ref[NAME_MAX_BYTES];
-    if (entry->tracked)
+    if (entry->tracked && more == 0)
         return true;
     struct text kept = { ref, reservation_ref(ids, entry, ref) };
-    return draws_reshape(ids, cursor, entry, true, kept);
+    return reshape(ids, cursor, entry, true, more, kept);
 }

@@ -26,15 +26,18 @@ uint32_t blocks_ref(const struct id_table *ids, const struct id_entry *entry, ui
 uint32_t reservation_ref(const struct id_table *ids, const struct id_entry *entry,
                          char ref[NAME_MAX_BYTES]);
 
-/* How many slots to set aside for the two below. */
-uint32_t draws_reshaped_blocks(const struct id_entry *entry, bool tracked, uint32_t ref_len);
+/* How many slots to set aside for the functions below; `more`: draws to be added. */
+uint32_t draws_reshaped_blocks(const struct id_entry *entry, bool tracked, uint32_t more,
+                               uint32_t ref_len);
 
 /* Moves the draws to new blocks, in the tracked layout if `tracked`, with this ref behind them.
  * Pointers to the draws become invalid. False: there are too few slots, and nothing has changed. */
 bool draws_reshape(struct id_table *ids, struct id_cursor *cursor, struct id_entry *entry,
                    bool tracked, struct text ref);
 
-/* The same, to the tracked layout with the ref that it has; nothing, if that is its layout. */
-bool draws_track(struct id_table *ids, struct id_cursor *cursor, struct id_entry *entry);
+/* The same, to the tracked layout with the ref that it has, and with room for so many more draws
+ * behind the others, which are zero; nothing, if that is what it has. */
+bool draws_track(struct id_table *ids, struct id_cursor *cursor, struct id_entry *entry,
+                 uint32_t more);
 
 #endif

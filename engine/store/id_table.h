@@ -90,7 +90,8 @@ enum part_step {
 struct tracked_draw {
     struct timed_draw timed;
     uint64_t collect_by_ms; /* wall clock; 0: whenever */
-    uint32_t granted;       /* units, when the order was granted */
+    uint64_t lsn;           /* of the change that drew it; 0: the order */
+    uint32_t granted;       /* units, when the order was granted; 0: drawn since */
     uint8_t step;           /* enum part_step, of what is left */
     uint8_t zero[3];
 };
@@ -431,6 +432,19 @@ static inline uint64_t draw_ready_ms(const struct id_entry *entry, const struct 
     return entry_layout(entry) != LAYOUT_PLAIN
                ? ((const struct timed_draw *)(const void *)draw)->ready_ms
                : entry->created_ms;
+}
+
+/* Units of it when the order was granted. */
+static inline uint32_t draw_granted(const struct id_entry *entry, const struct draw *draw)
+{
+    return entry->tracked ? ((const struct tracked_draw *)(const void *)draw)->granted : draw->qty;
+}
+
+/* The LSN of the change that drew it. */
+static inline uint64_t draw_lsn(const struct id_entry *entry, const struct draw *draw)
+{
+    uint64_t lsn = entry->tracked ? ((const struct tracked_draw *)(const void *)draw)->lsn : 0;
+    return lsn ? lsn : entry->lsn_first;
 }
 
 /* Of a reservation whose draws are tracked. */

@@ -211,8 +211,8 @@ static uint64_t pool_key_of(const struct ledger *ledger, uint32_t unit)
 static bool same_track(const struct id_entry *a, struct draw *p, struct draw *q)
 {
     const struct tracked_draw *x = draw_tracked(p), *y = draw_tracked(q);
-    return !a->tracked ||
-           (x->collect_by_ms == y->collect_by_ms && x->granted == y->granted && x->step == y->step);
+    return !a->tracked || (x->collect_by_ms == y->collect_by_ms && x->granted == y->granted &&
+                           x->lsn == y->lsn && x->step == y->step);
 }
 
 static bool same_draws(const struct comparing *c, struct id_entry *a, struct id_entry *b)

@@ -71,6 +71,14 @@ static void show_draws(struct shower *shower, const struct draw_record *draws, u
     sink_list_end(&shower->sink);
 }
 
+static void show_drawn(struct shower *shower, const struct drawn_record *drawn, uint32_t count)
+{
+    sink_list(&shower->sink, "draws");
+    for (uint32_t i = 0; i < count; i++)
+        list_pool(shower, &drawn[i].pool, drawn[i].qty);
+    sink_list_end(&shower->sink);
+}
+
 static void show_changes(struct shower *shower, const char *key,
                          const struct change_record *changes, uint32_t count)
 {
@@ -128,6 +136,8 @@ static void show_list(struct shower *shower, const union record_fields *fields,
     memcpy(&array, at, sizeof array);
     if (field->shown == SHOWN_DRAWS)
         show_draws(shower, array, count);
+    else if (field->shown == SHOWN_DRAWN)
+        show_drawn(shower, array, count);
     else if (field->shown == SHOWN_CHANGES)
         show_changes(shower, field->name, array, count);
     else if (field->shown == SHOWN_STEPS)
@@ -214,6 +224,7 @@ static void show_field(struct shower *shower, const union record_fields *fields,
         break;
     case SHOWN_TEXTS:
     case SHOWN_DRAWS:
+    case SHOWN_DRAWN:
     case SHOWN_CHANGES:
     case SHOWN_STEPS:
     case SHOWN_ITEMS:

@@ -198,6 +198,71 @@ static int part_step(struct ctl *ctl, const struct args *args, const char *metho
     return failed;
 }
 
+/* METHOD [id, lines, {op}]. */
+static int redraw(struct ctl *ctl, const struct args *args, const char *method,
+                  int pack_all(const struct args *args, stockd_pack *pack))
+{
+    char op[STOCKD_ID_MAX + 1];
+    stockd_pack pack;
+    stockd_reply reply;
+    int failed = ctl_take_op(args, op);
+
+    if (failed != CTL_DONE)
+        return failed;
+    stockd_pack_init(&pack, NULL, 0);
+    stockd_pack_array(&pack, 3);
+    stockd_pack_str(&pack, args->positional[0]);
+    failed = pack_all(args, &pack);
+    stockd_pack_map(&pack, 1);
+    stockd_pack_str(&pack, "op");
+    stockd_pack_str(&pack, op);
+    if (failed == CTL_DONE)
+        failed = ctl_call(ctl, method, &pack, STOCKD_RETRY_SAFE, &reply);
+    stockd_pack_free(&pack);
+    if (failed != CTL_DONE)
+        return failed;
+    if (!ctl->json)
+        printf("op  %s\n", op);
+    show_reservation(ctl, reply.result, args->positional[0]);
+    return CTL_DONE;
+}
+
+static int pack_amended(const struct args *args, stockd_pack *pack)
+{
+    return pack_lines(args, true, pack);
+}
+
+static int run_amend(struct ctl *ctl, const struct args *args)
+{
+    return redraw(ctl, args, "amend", pack_amended);
+}
+
+/* ID FROM TO SKU:QTY... */
+static int pack_moves(const struct args *args, stockd_pack *pack)
+{
+    struct order_line line;
+
+    stockd_pack_array(pack, args->count - 3);
+    for (size_t i = 3; i < args->count; i++) {
+        int failed = args_order_line(args, args->positional[i], &line);
+        if (failed != CTL_DONE)
+            return failed;
+        if (line.location != NULL)
+            return usage_error(args, "'%s': FROM and TO are the locations", args->positional[i]);
+        stockd_pack_array(pack, 4);
+        stockd_pack_str_n(pack, line.sku, line.sku_len);
+        stockd_pack_str(pack, args->positional[1]);
+        stockd_pack_str(pack, args->positional[2]);
+        stockd_pack_i64(pack, line.qty);
+    }
+    return CTL_DONE;
+}
+
+static int run_move(struct ctl *ctl, const struct args *args)
+{
+    return redraw(ctl, args, "move", pack_moves);
+}
+
 static int run_ready(struct ctl *ctl, const struct args *args)
 {
     return part_step(ctl, args, "ready");
@@ -298,6 +363,29 @@ const struct command order_commands[] = {
         .least = 1,
         .most = 1,
         .run = run_confirm,
+    },
+    {
+        .name = "amend",
+        .summary = "Change what an order is for",
+        .usage = "ID SKU[:QTY[@LOCATION]]... [OPTION]...",
+        .details = "The lines replace those of the order, all or nothing: what they leave out is\n"
+                   "given back, what they add is taken. What was fulfilled stays, and counts.",
+        .example = "stockctl amend ORDER-1 TEE-RED-M:3 CAP-BLUE:1",
+        .options = restock_options,
+        .least = 2,
+        .most = SIZE_MAX,
+        .run = run_amend,
+    },
+    {
+        .name = "move",
+        .summary = "Take units of an order from another place",
+        .usage = "ID FROM TO SKU:QTY... [OPTION]...",
+        .details = "All or nothing: TO must have them available for the order's channel.",
+        .example = "stockctl move ORDER-1 store-1 store-2 TEE-RED-M:1",
+        .options = restock_options,
+        .least = 4,
+        .most = SIZE_MAX,
+        .run = run_move,
     },
     {
         .name = "ready",
