@@ -133,16 +133,17 @@ static enum code too_little_left(struct ctx *ctx, const struct stepping *s,
     return CODE_WRONG_STATE;
 }
 
-/* How much of a draw can be handed over now. */
-static int64_t there_of(struct ctx *ctx, const struct stepping *s, const struct draw *draw)
+/* How many of the units that the reservation wants of the draw's pool can be handed over now; of a
+ * supply's pool it may say no more than that all of them can. */
+static enum code there_of(struct ctx *ctx, const struct stepping *s, const struct draw *draw,
+                          int64_t wanted, int64_t *there)
 {
     const struct items *items = &ctx->ledger->items;
-    int64_t there;
-    if (!incoming_find(items, draw->pool))
-        return word_on_hand(pool_read(pool_at(items, draw->pool)));
-    bool all = precedence_check(ctx, draw->pool, s->txn.reservation, s->txn.entry, draw_left(draw),
-                                &there) == CODE_OK;
-    return all ? draw_left(draw) : there;
+    *there = wanted;
+    if (incoming_find(items, draw->pool))
+        return precedence_check(ctx, draw->pool, s->txn.reservation, s->txn.entry, wanted, there);
+    *there = word_on_hand(pool_read(pool_at(items, draw->pool)));
+    return CODE_OK;
 }
 
 /* What the step settles of a draw so far. */
@@ -151,23 +152,35 @@ static int64_t chosen(const struct draw_list *list, const struct stepping *s, ui
     return list->part[index] ? s->parts[list->part[index] - 1].qty : 0;
 }
 
+/* What it settles so far of all draws of the item that are from that pool. */
+static int64_t chosen_of_pool(const struct draw_list *list, const struct stepping *s,
+                              uint32_t first, uint32_t pool)
+{
+    int64_t sum = 0;
+    for (uint32_t at = first; at != 0; at = list->next[at - 1])
+        if (list->draws[at - 1]->pool == pool)
+            sum += chosen(list, s, at - 1);
+    return sum;
+}
+
 /* Of several draws of one item, some units may be there and others not: those that are there are
- * handed over first. Returns how many of the wanted ones are not. */
-static int64_t choose_there(struct ctx *ctx, struct stepping *s, uint32_t first, int64_t wanted)
+ * handed over first. Leaves in *wanted how many of the wanted ones are not. */
+static enum code choose_there(struct ctx *ctx, struct stepping *s, uint32_t first, int64_t *wanted)
 {
     struct draw_list *list = &ctx->draw_list;
-    for (uint32_t at = first; at != 0 && wanted > 0; at = list->next[at - 1]) {
+    for (uint32_t at = first; at != 0 && *wanted > 0; at = list->next[at - 1]) {
         const struct draw *draw = list->draws[at - 1];
-        if (draw_left(draw) == 0)
+        int64_t more = draw_left(draw) - chosen(list, s, at - 1), there;
+        if (more == 0)
             continue;
-        int64_t there = there_of(ctx, s, draw);
-        for (uint32_t before = first; before != 0; before = list->next[before - 1])
-            if (list->draws[before - 1]->pool == draw->pool) /* of another line */
-                there -= chosen(list, s, before - 1);
+        int64_t before = chosen_of_pool(list, s, first, draw->pool);
+        if (there_of(ctx, s, draw, before + more, &there) == CODE_DEFERRED)
+            return CODE_DEFERRED;
+        there -= before;
         if (there > 0)
-            wanted -= choose_draw(list, s, at - 1, there < wanted ? there : wanted);
+            *wanted -= choose_draw(list, s, at - 1, there < *wanted ? there : *wanted);
     }
-    return wanted;
+    return CODE_OK;
 }
 
 /* Spreads one line over the reservation's draws of that item, in their order. */
@@ -181,8 +194,8 @@ static enum code choose_line(struct ctx *ctx, struct stepping *s, const struct o
     int64_t wanted = line->qty;
     uint32_t *first = item_map_number(&ctx->draw_list.map, item, 0);
     if (s->kind == STEP_FULFIL && *first != 0 && list->next[*first - 1] != 0)
-        wanted = choose_there(ctx, s, *first, wanted);
-    while (wanted > 0) {
+        code = choose_there(ctx, s, *first, &wanted);
+    while (!code && wanted > 0) {
         ctx->work++;
         /* The next line of that item continues where this one ends. */
         while (*first != 0 && draw_left(list->draws[*first - 1]) == 0)
@@ -193,7 +206,7 @@ static enum code choose_line(struct ctx *ctx, struct stepping *s, const struct o
         if (wanted > 0)
             *first = list->next[*first - 1];
     }
-    return CODE_OK;
+    return code;
 }
 
 static void choose_all(struct ctx *ctx, struct stepping *s)

@@ -452,6 +452,32 @@ Test(supply, pools_that_are_busy_hide_no_other_note)
     pool_give(shared, undone);
 }
 
+/* Of the draws, two are of the same supply: the later is passed over only once it has all that
+ * has come. */
+Test(supply, draws_of_one_supply_are_fulfilled_in_their_order)
+{
+    struct text store = text_of("store");
+    struct order_line lines[] = { { text_of("tea"), 2, store }, { text_of("tea"), 2, store } };
+    struct order order = { .id = text_of("o"),
+                           .channel = text_of("web"),
+                           .lines = lines,
+                           .line_count = 2,
+                           .confirm = true };
+    struct order_line part = { .sku = text_of("tea"), .qty = 3 };
+    struct step step = { .id = text_of("o"), .lines = &part, .line_count = 1 };
+    struct reservation_view r;
+    expect("e", 3, NOW + HOUR);
+    expect("f", 1, NOW + 2 * HOUR);
+    cr_assert_eq(ledger_reserve(ctx, &order, &r), CODE_OK, "%s", ctx_failure(ctx)->message);
+    cr_assert_eq(r.draw_count, 3);
+    arrive("e", -1, 0, false);
+    arrive("f", -1, 0, false);
+    cr_assert_eq(ledger_fulfil(ctx, &step, &r), CODE_OK, "%s", ctx_failure(ctx)->message);
+    cr_assert_eq(r.draws[0].fulfilled, 2);
+    cr_assert_eq(r.draws[1].fulfilled, 1);
+    cr_assert_eq(r.draws[2].fulfilled, 0, "it is last");
+}
+
 Test(supply, what_is_not_given_yet_is_not_shown)
 {
     expect("e", 5, NOW + HOUR);
