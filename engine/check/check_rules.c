@@ -131,7 +131,7 @@ static bool rule_expected(struct rules *rules, const struct id_entry *entry, uin
     if (incoming_expected(in) != way)
         return BROKEN(rules, "I11: \"%.*s\" has %u under way, but its pool expects %u", id_len,
                       entry->id, way, incoming_expected(in));
-    if (incoming_eta_ms(in) != entry->eta_ms)
+    if (way > 0 && incoming_eta_ms(in) != entry->eta_ms) /* or it is of a line that came before */
         return BROKEN(rules, "I11: \"%.*s\" has another ETA than its pool", id_len, entry->id);
     int64_t on_hand = word_on_hand(pool_read(pool_at(items, line->pool)));
     if (on_hand < way)

@@ -36,7 +36,7 @@
 
 struct incoming {
     _Atomic uint64_t mark;   /* version : 32 | units that have not come yet : 32 */
-    _Atomic uint64_t eta_ms; /* wall clock; 0: not known, or nothing is expected */
+    _Atomic uint64_t eta_ms; /* wall clock; 0: not known; while units are expected */
     /* Of the last change of `eta_ms`: its LSN, and when what was promised before is ready now. */
     _Atomic uint64_t moved_lsn; /* 0: it never changed */
     _Atomic uint64_t ship_ms, pickup_ms;

@@ -123,8 +123,8 @@ static bool same_incoming(const struct comparing *c, const struct ledger *in,
     if (found)
         b = incoming_at(&other->items, pool_unit(&other->items, found));
     struct text by = owner_of_expected(in, a), by_other = owner_of_expected(other, b);
-    if (incoming_expected(a) != incoming_expected(b) || a->eta_ms != b->eta_ms ||
-        !text_equal(by, by_other))
+    bool same_time = incoming_expected(a) == 0 || a->eta_ms == b->eta_ms;
+    if (incoming_expected(a) != incoming_expected(b) || !same_time || !text_equal(by, by_other))
         return DIFFER(c, "expected: %u by %llu of \"%.*s\", and %u by %llu of \"%.*s\"",
                       incoming_expected(a), (unsigned long long)a->eta_ms, (int)by.len, by.at,
                       incoming_expected(b), (unsigned long long)b->eta_ms, (int)by_other.len,

@@ -478,6 +478,35 @@ Test(supply, draws_of_one_supply_are_fulfilled_in_their_order)
     cr_assert_eq(r.draws[2].fulfilled, 0, "it is last");
 }
 
+/* One line has come before the other is shipped, with another ETA: all is as it should be. */
+Test(supply, lines_are_shipped_with_different_etas)
+{
+    struct movement_result moved;
+    struct movement milk = {
+        .id = text_of("r2"), .sku = text_of("milk"), .location = text_of("main"), .qty = 2
+    };
+    cr_assert_eq(ledger_receive(ctx, &milk, &moved), CODE_OK);
+    struct supply_line lines[] = { tea(3, 0), { .sku = text_of("milk"), .qty = 2 } };
+    struct supply_order order = { .id = text_of("t"),
+                                  .from = text_of("main"),
+                                  .location = text_of("store"),
+                                  .lines = lines,
+                                  .line_count = 2,
+                                  .has_eta = true,
+                                  .eta_ms = NOW + HOUR,
+                                  .hold = true };
+    struct supply_step ship = { .id = text_of("t"), .lines = &lines[0], .line_count = 1 };
+    cr_assert_eq(ledger_transfer(ctx, &order, &view), CODE_OK, "%s", ctx_failure(ctx)->message);
+    cr_assert_eq(ledger_ship(ctx, &ship, &view), CODE_OK, "%s", ctx_failure(ctx)->message);
+    arrive("t", 3, 0, false);
+    ship.lines = &lines[1];
+    ship.has_eta = true;
+    ship.eta_ms = NOW + 2 * HOUR;
+    cr_assert_eq(ledger_ship(ctx, &ship, &view), CODE_OK, "%s", ctx_failure(ctx)->message);
+    cr_assert_eq(view.eta_ms, NOW + 2 * HOUR);
+    cr_assert_eq(ledger_check(rig.ledger, why, sizeof why), 0, "%s", why);
+}
+
 Test(supply, what_is_not_given_yet_is_not_shown)
 {
     expect("e", 5, NOW + HOUR);
