@@ -471,6 +471,7 @@ static void race_moving(struct race *race, int argc, char **argv)
 {
     struct racer racers[RACERS_MAX];
     begin(race, argc, argv);
+    race->forgetful = true; /* more ids than there are slots */
     race_stock(race, text_of("tea"), text_of("main"), MOVING);
     race_run(race, CONTEXTS, moving, racers);
     check_stock(race, MOVING);
@@ -481,6 +482,7 @@ static void race_late(struct race *race, int argc, char **argv)
 {
     struct racer racers[RACERS_MAX];
     begin(race, argc, argv);
+    race->forgetful = true; /* likewise */
     atomic_store(&latest_eta_ms, race_ms(race) + SOON_MS);
     expect_one(race, ONE, atomic_load(&latest_eta_ms));
     race_run(race, CONTEXTS, late, racers);
