@@ -175,7 +175,7 @@ static void set_up(struct run *run, uint64_t seed, bool in_order)
     run->maker.next_id = 1;
     depot.in_order = in_order;
     depot.now_ms = UINT64_C(1700000000000) / WHEEL_TICK_MS * WHEEL_TICK_MS;
-    depot_pick_settings(r, &depot);
+    depot_pick_settings(&run->maker, &depot);
     struct ledger_config config = { .items = DEPOT_ITEMS,
                                     .pools = 4096,
                                     .reservations = 16 * DEPOT_IDS,
@@ -196,7 +196,7 @@ static bool run_seed(struct run *run, uint64_t seed, int steps)
     int usual = random_between(&run->maker.random, 30, MAX_STEPS);
     steps = steps > 0 ? steps : usual;
     bool good = true;
-    for (run->step = 1; good && run->step <= steps; run->step++)
+    for (run->step = 1; good && run->step <= steps && !depot_is_uncertain(&depot); run->step++)
         good = take_step(run);
     good = good && check(&run->rig) && restart(run) && compare(run);
     if (!good) {

@@ -164,6 +164,12 @@ static inline int64_t draw_open(const struct depot_draw *draw)
 /* Of what is promised there, may it be certain which promises lose if so many units are gone? */
 bool depot_may_lose(const struct depot *d, int item, int place, int64_t units);
 
+/* Is more promised from the line than has come and is expected? */
+bool depot_is_short(const struct depot *d, int supply, int item);
+/* Are two supplies of one item short at one place? The model lets free units stand in for the
+ * earliest promise of both; the engine takes one supply after the other. */
+bool depot_is_uncertain(const struct depot *d);
+
 /* ---- between the model's files ---- */
 
 struct depot_line *depot_line_of(struct depot *d, int supply, int item);

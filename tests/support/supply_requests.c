@@ -5,10 +5,10 @@
 
 /* ---- settings ---- */
 
-static void pick_channel(struct random *r, struct depot_channel *c)
+static void pick_channel(struct random *r, bool scarce, struct depot_channel *c)
 {
-    c->incoming = random_chance(r, 65);
-    c->horizon_s = random_chance(r, 50) ? -1 : random_between(r, 1, 20);
+    c->incoming = random_chance(r, scarce ? 90 : 65);
+    c->horizon_s = random_chance(r, scarce ? 80 : 50) ? -1 : random_between(r, 1, 20);
     c->ignore_safety = random_chance(r, 25);
     c->buffer = random_chance(r, 30) ? random_between(r, 1, 4) : 0;
     for (int place = 0; place < DEPOT_PLACES; place++)
@@ -16,8 +16,11 @@ static void pick_channel(struct random *r, struct depot_channel *c)
     c->sells[random_below(r, DEPOT_PLACES)] = true;
 }
 
-void depot_pick_settings(struct random *r, struct depot *d)
+void depot_pick_settings(struct depot_maker *maker, struct depot *d)
 {
+    struct random *r = &maker->random;
+    maker->scarce = random_chance(r, 50);
+    maker->items = maker->scarce ? random_between(r, 1, 2) : DEPOT_ITEMS;
     for (int place = 0; place < DEPOT_PLACES; place++) {
         int safety = random_chance(r, 30) ? random_between(r, 1, 3) : 0;
         for (int item = 0; item < DEPOT_ITEMS; item++)
@@ -25,7 +28,7 @@ void depot_pick_settings(struct random *r, struct depot *d)
         d->lead_time_s[place] = random_chance(r, 50) ? random_below(r, 4) : 0;
     }
     for (int channel = 0; channel < DEPOT_CHANNELS; channel++)
-        pick_channel(r, &d->channels[channel]);
+        pick_channel(r, maker->scarce, &d->channels[channel]);
 }
 
 /* ---- what requests are about ---- */
@@ -96,15 +99,15 @@ static void pick_movement(struct depot_maker *maker, struct depot_request *r)
     struct random *random = &maker->random;
     const struct depot *d = maker->depot;
     r->id = pick_id(maker);
-    r->item = random_below(random, DEPOT_ITEMS);
+    r->item = random_below(random, maker->items);
     r->place = random_below(random, DEPOT_PLACES);
-    r->qty = random_between(random, 1, 6);
+    r->qty = random_between(random, 1, maker->scarce ? 2 : 6);
     r->damaged = r->kind == DO_RETURN && random_chance(random, 30);
     if ((r->kind == DO_ADJUST || r->kind == DO_ALLOT) && random_chance(random, 60))
         r->qty = -r->qty;
     int64_t on_hand = depot_on_hand(d, r->item, r->place);
     if (r->kind == DO_COUNT)
-        r->qty = random_below(random, (int)on_hand + 4);
+        r->qty = random_below(random, maker->scarce ? 2 : (int)on_hand + 4);
     int64_t gone = r->kind == DO_COUNT ? on_hand - r->qty : -r->qty;
     if (r->kind != DO_ALLOT && gone > 0 && gone <= on_hand &&
         !depot_may_lose(d, r->item, r->place, gone))
@@ -116,7 +119,7 @@ static void pick_lines(struct depot_maker *maker, struct depot_request *r, int m
     struct random *random = &maker->random;
     r->line_count = random_chance(random, 60) ? 1 : random_between(random, 1, DEPOT_LINES);
     for (int i = 0; i < r->line_count; i++) {
-        r->lines[i].item = random_below(random, DEPOT_ITEMS);
+        r->lines[i].item = random_below(random, maker->items);
         r->lines[i].place = NO_PLACE;
         r->lines[i].qty = random_between(random, 1, most);
     }
@@ -159,7 +162,7 @@ static void pick_supply_step(struct depot_maker *maker, struct depot_request *r)
     r->has_eta = r->kind == DO_RESCHEDULE || (r->kind == DO_SHIP && random_chance(random, 30));
     if (r->has_eta)
         r->eta_ms = random_chance(random, 10) ? x->eta_ms : pick_eta(maker);
-    r->close = r->kind == DO_ARRIVE && random_chance(random, 20);
+    r->close = r->kind == DO_ARRIVE && random_chance(random, maker->scarce ? 35 : 20);
     if (r->all)
         return;
     pick_lines(maker, r, 5);
@@ -170,7 +173,7 @@ static void pick_supply_step(struct depot_maker *maker, struct depot_request *r)
             line->item = of->item;
             line->qty = pick_part(random, of, r->kind);
         }
-        if (r->kind == DO_ARRIVE && random_chance(random, 20))
+        if (r->kind == DO_ARRIVE && random_chance(random, maker->scarce ? 40 : 20))
             line->rejected = random_between(random, 1, 3);
         if (r->kind == DO_ARRIVE && random_chance(random, 10))
             line->qty = random_chance(random, 50) ? 0 : line->qty + 4;
@@ -205,17 +208,47 @@ static void pick_step(struct depot_maker *maker, struct depot_request *r)
             r->lines[i].item = x->draws[random_below(random, x->draw_count)].item;
 }
 
-static enum depot_kind pick_kind(struct random *r)
+static enum depot_kind pick_kind(struct random *r, bool scarce)
 {
-    static const int weights[] = {
-        [DO_RECEIVE] = 4, [DO_ADJUST] = 4,     [DO_COUNT] = 3,    [DO_RETURN] = 2,
-        [DO_ALLOT] = 4,   [DO_EXPECT] = 8,     [DO_TRANSFER] = 8, [DO_SHIP] = 6,
-        [DO_ARRIVE] = 11, [DO_RESCHEDULE] = 4, [DO_WITHDRAW] = 5, [DO_RESERVE] = 20,
-        [DO_CONFIRM] = 4, [DO_FULFIL] = 10,    [DO_CANCEL] = 7,
+    static const int weights[2][DO_CANCEL + 1] = {
+        {
+            [DO_RECEIVE] = 4,
+            [DO_ADJUST] = 4,
+            [DO_COUNT] = 3,
+            [DO_RETURN] = 2,
+            [DO_ALLOT] = 4,
+            [DO_EXPECT] = 8,
+            [DO_TRANSFER] = 8,
+            [DO_SHIP] = 6,
+            [DO_ARRIVE] = 11,
+            [DO_RESCHEDULE] = 4,
+            [DO_WITHDRAW] = 5,
+            [DO_RESERVE] = 20,
+            [DO_CONFIRM] = 4,
+            [DO_FULFIL] = 10,
+            [DO_CANCEL] = 7,
+        },
+        {
+            [DO_RECEIVE] = 4,
+            [DO_ADJUST] = 4,
+            [DO_COUNT] = 5,
+            [DO_RETURN] = 1,
+            [DO_ALLOT] = 2,
+            [DO_EXPECT] = 9,
+            [DO_TRANSFER] = 9,
+            [DO_SHIP] = 5,
+            [DO_ARRIVE] = 12,
+            [DO_RESCHEDULE] = 3,
+            [DO_WITHDRAW] = 5,
+            [DO_RESERVE] = 22,
+            [DO_CONFIRM] = 4,
+            [DO_FULFIL] = 10,
+            [DO_CANCEL] = 5,
+        },
     };
     int at = random_below(r, 100), kind = 0;
-    for (; at >= weights[kind]; kind++)
-        at -= weights[kind];
+    for (; at >= weights[scarce][kind]; kind++)
+        at -= weights[scarce][kind];
     return (enum depot_kind)kind;
 }
 
@@ -228,7 +261,7 @@ void depot_pick(struct depot_maker *maker, struct depot_request *r)
         *r = d->ids[again].asked; /* the very same again */
         return;
     }
-    r->kind = pick_kind(&maker->random);
+    r->kind = pick_kind(&maker->random, maker->scarce);
     if (r->kind <= DO_ALLOT)
         pick_movement(maker, r);
     else if (r->kind <= DO_TRANSFER)

@@ -10,10 +10,12 @@ struct depot_maker {
     struct random random;
     const struct depot *depot;
     int next_id;
+    int items;   /* that requests are about */
+    bool scarce; /* what is on hand is little, and more is promised of what comes than does come */
 };
 
-/* Places and channels, before the first request. */
-void depot_pick_settings(struct random *random, struct depot *d);
+/* Places, channels and what requests are like, before the first one. */
+void depot_pick_settings(struct depot_maker *maker, struct depot *d);
 
 void depot_pick(struct depot_maker *maker, struct depot_request *r);
 
