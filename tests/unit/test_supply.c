@@ -15,6 +15,8 @@ Test(supply, a_transfer_without_eta_arrives_at_once)
     cr_assert_eq(try_transfer("u", 7, 0, false), CODE_INSUFFICIENT_STOCK);
     cr_assert_eq(try_transfer("t", 4, 0, false), CODE_OK);
     cr_assert_str_eq(view.state, "arrived", "again");
+    reserve("o1", 10);
+    cr_assert_eq(try_transfer("v", 1, 0, false), CODE_INSUFFICIENT_STOCK, "all are promised");
 }
 
 Test(supply, a_transfer_is_under_way_and_arrives_in_parts)
@@ -131,6 +133,23 @@ Test(supply, what_is_cancelled_after_arrival_is_free)
     cr_assert_eq(available("web"), 15);
 }
 
+Test(supply, what_expires_after_arrival_is_free)
+{
+    struct order_line line = { text_of("tea"), 4, text_of("store") };
+    struct order order = { .id = text_of("o"),
+                           .channel = text_of("web"),
+                           .lines = &line,
+                           .line_count = 1,
+                           .has_ttl = true,
+                           .ttl_ms = 1000 };
+    expect("e", 4, NOW + HOUR);
+    cr_assert_eq(ledger_reserve(ctx, &order, &granted), CODE_OK, "%s", ctx_failure(ctx)->message);
+    arrive("e", -1, 0, false);
+    cr_assert_eq(available("default"), 10);
+    at_time(NOW + 2000);
+    cr_assert_eq(available("default"), 14);
+}
+
 Test(supply, free_stock_stands_in_for_what_is_lost)
 {
     expect("e", 5, NOW + HOUR);
@@ -197,19 +216,30 @@ Test(supply, a_step_with_an_op_is_done_once)
     struct supply_step some = {
         .id = text_of("e"), .op = text_of("a1"), .lines = &two, .line_count = 1
     };
+    struct supply_step later = {
+        .id = text_of("e"), .all = true, .has_eta = true, .eta_ms = NOW + 2 * HOUR
+    };
     expect("e", 5, NOW + HOUR);
     cr_assert_eq(ledger_arrive(ctx, &some, &view), CODE_OK);
     uint64_t lsn = view.lsn;
+    cr_assert_eq(ledger_reschedule(ctx, &later, &view), CODE_OK, "%s", ctx_failure(ctx)->message);
     arrive("e", -1, 0, false);
     cr_assert_eq(ledger_arrive(ctx, &some, &view), CODE_OK);
     cr_assert_eq(view.lsn, lsn);
+    cr_assert_eq(view.eta_ms, NOW + HOUR);
     cr_assert_eq(view.lines[0].accepted, 2);
     cr_assert_str_eq(view.state, "in_transit");
+    expect("e", 5, NOW + HOUR);
+    cr_assert_str_eq(view.state, "in_transit", "as it was at first");
     cr_assert_eq(on_hand(), 15);
 }
 
 Test(supply, a_withdrawn_expectation_leaves_promises_short)
 {
+    struct movement_result moved;
+    struct movement one = {
+        .id = text_of("r2"), .sku = text_of("tea"), .location = text_of("store"), .qty = 1
+    };
     struct supply_step all = { .id = text_of("e"), .all = true };
     expect("e", 5, NOW + HOUR);
     reserve("o1", 12);
@@ -217,7 +247,10 @@ Test(supply, a_withdrawn_expectation_leaves_promises_short)
     cr_assert_str_eq(view.state, "withdrawn");
     cr_assert_eq(available("web"), 0);
     cr_assert_eq(try_fulfil("o1"), CODE_INSUFFICIENT_STOCK);
-    receive("r2", "store", 3);
+    cr_assert_eq(ledger_receive(ctx, &one, &moved), CODE_OK);
+    cr_assert_eq(moved.on_hand, 1);
+    cr_assert_eq(moved.available, -1, "one is still short");
+    receive("r3", "store", 2);
     cr_assert_eq(available("web"), 1);
     cr_assert_eq(try_fulfil("o1"), CODE_OK);
 }
@@ -239,6 +272,36 @@ Test(supply, a_count_sees_what_has_come)
     cr_assert_eq(ledger_count(ctx, &m, &moved), CODE_OK, "%s", ctx_failure(ctx)->message);
     cr_assert_eq(moved.on_hand, 2);
     cr_assert_eq(moved.available, -1);
+}
+
+/* Goes on with what a start makes of the log. */
+static void start_anew(void)
+{
+    struct ledger_rig follower;
+    ledger_end(ctx);
+    ledger_rig_drain(&rig);
+    cr_assert(ledger_rig_follow(&follower, &rig, rig.length, NOW, why, sizeof why), "%s", why);
+    ledger_rig_close(&rig);
+    rig = follower;
+    rig.ledger->log = &rig.log; /* it has moved with the struct */
+    ctx = ledger_ctx(rig.ledger, 0);
+    ledger_begin(ctx, NOW, NOW);
+    ledger_expire(ctx, 1000); /* sweeps what the crash may have left */
+}
+
+Test(supply, what_a_count_left_short_is_made_up_for_after_a_start)
+{
+    struct movement_result moved;
+    struct movement none = {
+        .id = text_of("c1"), .sku = text_of("tea"), .location = text_of("store"), .qty = 0
+    };
+    expect("e", 5, NOW + HOUR);
+    reserve("o1", 15);
+    arrive("e", -1, 0, false);
+    cr_assert_eq(ledger_count(ctx, &none, &moved), CODE_OK, "%s", ctx_failure(ctx)->message);
+    start_anew();
+    receive("r2", "store", 5);
+    cr_assert_eq(try_fulfil("o1"), CODE_OK, "%s", ctx_failure(ctx)->message);
 }
 
 static enum code fulfil_some(const char *id, int64_t qty)
@@ -478,12 +541,14 @@ Test(supply, draws_of_one_supply_are_fulfilled_in_their_order)
     cr_assert_eq(r.draws[2].fulfilled, 0, "it is last");
 }
 
-/* One line has come before the other is shipped, with another ETA: all is as it should be. */
+/* One line has come before the other is shipped, with another ETA; and of that other, one more than
+ * was ever under way. */
 Test(supply, lines_are_shipped_with_different_etas)
 {
     struct movement_result moved;
+    struct stock_view stock;
     struct movement milk = {
-        .id = text_of("r2"), .sku = text_of("milk"), .location = text_of("main"), .qty = 2
+        .id = text_of("r2"), .sku = text_of("milk"), .location = text_of("main"), .qty = 5
     };
     cr_assert_eq(ledger_receive(ctx, &milk, &moved), CODE_OK);
     struct supply_line lines[] = { tea(3, 0), { .sku = text_of("milk"), .qty = 2 } };
@@ -498,6 +563,10 @@ Test(supply, lines_are_shipped_with_different_etas)
     struct supply_step ship = { .id = text_of("t"), .lines = &lines[0], .line_count = 1 };
     cr_assert_eq(ledger_transfer(ctx, &order, &view), CODE_OK, "%s", ctx_failure(ctx)->message);
     cr_assert_eq(ledger_ship(ctx, &ship, &view), CODE_OK, "%s", ctx_failure(ctx)->message);
+    ship.lines = &(struct supply_line){ .sku = text_of("milk"), .qty = 1 };
+    cr_assert_eq(ledger_arrive(ctx, &ship, &view), CODE_OK, "%s", ctx_failure(ctx)->message);
+    cr_assert_eq(ledger_stock(ctx, text_of("milk"), &stock), CODE_OK);
+    cr_assert_eq(stock.on_hand, 6, "what is free elsewhere does not come along");
     arrive("t", 3, 0, false);
     ship.lines = &lines[1];
     ship.has_eta = true;
