@@ -87,12 +87,14 @@ class Change:
 
 
 MOVEMENTS = ("receive", "adjust", "count")
+MADE = (*MOVEMENTS, "transfer", "reserve")  # by an id of their own
 STEPS = ("confirm", "fulfil", "cancel")
 SETTINGS = ("location_set", "channel_set", "item_set", "stocking_set")
 READS = ("availability", "stock", "hello")  # their lsn is where the log stood
 MAY_FAIL = {
     "reserve": ("insufficient_stock",),
     "adjust": ("insufficient_stock",),
+    "transfer": ("insufficient_stock",),
     "confirm": ("wrong_state",),
     "cancel": ("wrong_state",),
     "fulfil": ("wrong_state", "insufficient_stock"),
@@ -156,15 +158,13 @@ class History:
             if not call.granted:
                 continue
             lsn = call.result["lsn"]
-            if call.method in MOVEMENTS or call.method == "reserve" or call.options.get("op"):
+            if call.method in MADE or call.options.get("op"):
                 if first.setdefault(call.content, call).result != call.result:
                     raise Violation(
                         "the same id was answered differently", [first[call.content], call]
                     )
-            if call.method in STEPS or call.method in MOVEMENTS or call.method in SETTINGS:
+            if call.method in STEPS or call.method in MADE or call.method in SETTINGS:
                 self.tell(call, lsn, "step" if call.method in STEPS else call.method)
-            elif call.method == "reserve":
-                self.tell(call, lsn, "reserve")
             elif call.method == "reservation":
                 self.views.setdefault((call.params[0], lsn), call)
         self.hear_confirms()

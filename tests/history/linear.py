@@ -5,7 +5,8 @@ The object has a state. Three kinds of things happen to it, each at an unknown i
 `lo` and `hi`:
 
   Event   changes the state; `step(state)` gives the states it may lead to, none if it cannot
-          happen there. One that is not `required` may also never happen.
+          happen there. One that is not `required` may also never happen. It can only happen once
+          all events in `after` have.
   Look    saw something of the state; `advance(progress, view)` gives how much of what it saw is
           explained by now (START, ..., DONE). It must be DONE by `hi`, and can only begin once
           all events in `after` have happened.
@@ -30,9 +31,10 @@ class Undecided(Exception):
 
 
 class Event:
-    def __init__(self, key, lo, hi, step, note, required=True, lsn=None):
+    def __init__(self, key, lo, hi, step, note, required=True, lsn=None, after=()):
         self.key, self.lo, self.hi = key, lo, hi
         self.step, self.note, self.required, self.lsn = step, note, required, lsn
+        self.after = tuple(after)
 
 
 class Look:
@@ -159,7 +161,7 @@ class Search:
                 continue
             mask, state = key
             for bit, event in self.open_events.items():
-                if not mask & bit:
+                if not mask & bit and all(self.happened(k, mask) for k in event.after):
                     for after in event.step(state):
                         fresh.append(((mask | bit, after), progress))
             if len(self.configurations) > self.limit:
@@ -235,7 +237,7 @@ class Part:
             if event.lo < after:
                 # It may have happened before what is over by now, where it may have been possible.
                 event = whole.free(event)
-            self.events.append(loosen(event, when))
+            self.events.append(loosen(event, when, {e.key for e in over}))
         self.looks = looks
         if looks is None:
             self.looks = [k for k in whole.looks if k.lo >= after and k.hi <= when]
@@ -254,10 +256,14 @@ class Part:
             return None
 
 
-def loosen(event, when):
+def loosen(event, when, over):
+    """May happen later than `when`, or never; does not wait for what is over."""
+    after = [key for key in event.after if key not in over]
     if event.hi <= when:
-        return event
-    return Event(event.key, event.lo, math.inf, event.step, event.note, False, event.lsn)
+        late = event.hi, event.required
+    else:
+        late = math.inf, False
+    return Event(event.key, event.lo, late[0], event.step, event.note, late[1], event.lsn, after)
 
 
 def strip(look, over):

@@ -6,8 +6,9 @@ touches, at an instant of its own between being asked and being answered: what a
 several pools, and what a cancel gives back to them, is done pool by pool. What must hold there:
 
   V1  a reserve takes from a pool that has enough (on a channel that sells from one place, with the
-      buffer left over) beside what the channel leaves there (leaves.py); a fulfil and an adjustment downwards find the units on hand; a count
-      finds what it says that it found;
+      buffer left over) beside what the channel leaves there (leaves.py); a transfer takes what
+      nobody was promised, and gives it to the other pool afterwards; a fulfil and an adjustment
+      downwards find the units on hand; a count finds what it says that it found;
   V2  a refusal is true: at one instant of the call so little was available, of what was decided;
   V3  a question sees each pool as it was at one instant of the call, pool after pool. It may count
       as taken what an order over several lines or places has taken and not yet decided;
@@ -137,7 +138,8 @@ class Item:
             if part is None:
                 continue
             pool = self.at(place)
-            lo = change.lo if change.takes else change.claimed_after
+            takes = change.takes or part[0] < 0
+            lo = change.lo if takes else change.claimed_after
             event = Event(
                 (change.lsn, pool),
                 lo,
@@ -145,11 +147,18 @@ class Item:
                 self.step_of(change, pool, *part),
                 change.say,
                 lsn=change.lsn,
+                after=[] if takes else self.takes_of(change),
             )
             event.delta = (pool, *part)
             self.events.append(event)
             self.dated.append((change.lsn, change.hi, event.key))
         self.look_after(change)
+
+    def takes_of(self, change):
+        """Keys of the events by which a transfer takes what it gives."""
+        if change.kind != "transfer":
+            return []
+        return [(change.lsn, self.at(place)) for (_, place), p in change.parts.items() if p[0] < 0]
 
     def step_of(self, change, pool, on_hand, reserved):
         available = had = -math.inf
@@ -163,6 +172,8 @@ class Item:
             available = reserved + stays + (buffer if one_pool else 0)
         elif change.kind == "count":
             exactly = change.told[0].params[3] - on_hand
+        elif on_hand < 0 and change.kind == "transfer":
+            available = -on_hand
         elif on_hand < 0:
             had = -on_hand
         return stepper(pool, on_hand, reserved, available, had, exactly)
@@ -179,12 +190,26 @@ class Item:
             pool, qty = self.at(call.params[2]), call.params[3]
             counts = call.method == "count"
             steps = [counter(pool, qty) if counts else stepper(pool, qty, 0, had=-qty)]
+        elif call.method == "transfer":
+            steps = self.transfer_unheard(call)
         elif call.method in ("fulfil", "cancel"):
             steps = self.steps_unheard(call)
+        before = []
         for number, one in enumerate(steps):
             key = ("?", call.asked, call.client, number)
             end = self.history.end_of(self.era)
-            self.events.append(Event(key, call.asked, end, one, call.say, required=False))
+            event = Event(key, call.asked, end, one, call.say, required=False, after=before)
+            self.events.append(event)
+            before = [key] if call.method == "transfer" else []
+
+    def transfer_unheard(self, call):
+        _, source, target, [[sku, qty]] = call.params
+        if sku != self.sku:
+            return []
+        return [
+            stepper(self.at(source), -qty, 0, available=qty),
+            stepper(self.at(target), qty, 0),
+        ]
 
     def steps_unheard(self, call):
         """Any part of what was left, as far as the reservation's later life tells."""
@@ -360,6 +385,15 @@ class Item:
             raise Violation("V2: refused, and yet there is enough", [call])
         self.look(call.asked, call.answered, has_on_hand([self.at(place)], told), call.say)
 
+    def look_refused_transfer(self, call):
+        _, source, _, [[sku, qty]] = call.params
+        told = call.details["lines"][0]["available"]
+        if sku != self.sku:
+            return
+        if told >= qty:
+            raise Violation("V2: refused, and yet there is enough", [call])
+        self.look(call.asked, call.answered, has_free(self.at(source), told), call.say)
+
     def look_refused_fulfil(self, call):
         if call.details["sku"] != self.sku:
             return
@@ -502,6 +536,13 @@ def leaves(pools, buffer, left):
 def has_on_hand(pools, told):
     def advance(_, view):
         return DONE if any(view.state[2 * pool] == told for pool in pools) else START
+
+    return advance
+
+
+def has_free(pool, told):
+    def advance(_, view):
+        return DONE if free_at(view.state, pool) == told else START
 
     return advance
 

@@ -242,6 +242,47 @@ class Checker(unittest.TestCase):
         self.good(story(1))
         self.bad(story(3), "no order explains a")
 
+    def moved(self, *times, qty=1, lsn=20):
+        """A unit at main, and a transfer to the annex."""
+        story = self.stocked(1).call(
+            1, *times, "transfer", "t1", "main", "annex", [["a", qty]], lsn=lsn, id="t1",
+            state="arrived", eta_ms=None, lines=[["a", qty, qty, qty, 0, 0]])
+        story.at = lambda place, asked, answered, ident, lsn: story.call(
+            2, asked, answered, "reserve", ident, "default", [["a", 1, place]], {"confirm": True},
+            lsn=lsn, state="confirmed", expires_ms=None, lines=[["a", place, 1, 0]])
+        story.none_at = lambda place, asked, answered: story.call(
+            2, asked, answered, "reserve", "o9", "default", [["a", 1, place]], {"confirm": True},
+            code="insufficient_stock", lines=[{"sku": "a", "wanted": 1, "available": 0}])
+        return story
+
+    def test_what_is_transferred_is_at_the_other_place(self):
+        self.good(self.moved(3, 5).at("annex", 6, 7, "o1", 30).none_at("main", 8, 9))
+        self.good(self.moved(3, 5).at("annex", 4, 7, "o1", 30))
+        self.bad(self.moved(3, 5).at("main", 6, 7, "o1", 30), "X4")
+        self.bad(self.moved(3, 5).none_at("annex", 6, 7), "no order explains a")
+
+    def test_what_is_transferred_is_never_at_both_places(self):
+        self.good(self.moved(3, 9).none_at("main", 4, 5).see(3, 6, 7, 10, 1))
+        nowhere = self.moved(3, 9).none_at("annex", 6, 7).none_at("main", 4, 4.5)
+        self.bad(nowhere.see(3, 4.6, 5, 10, 1), "no order explains a")
+        self.bad(self.moved(3, 9, lsn=40).at("annex", 4, 5, "o1", 30), "X4")
+        for left, judge in ((0, self.good), (1, lambda x: self.bad(x, "no order explains a"))):
+            there = self.moved(3, 9).call(
+                2, 4, 5, "stock", "a", lsn=10, on_hand=1, reserved=0, available=1,
+                pools=[{"location": "annex", "kind": "shared", "on_hand": 1, "reserved": 0}])
+            judge(there.call(3, 6, 7, "availability", "till", ["a"], lsn=10, stock=[left]))
+
+    def test_a_transfer_takes_what_nobody_was_promised(self):
+        promised = self.stocked(1).reserve(2, 3, 4, "o1", 20, ("a", 1))
+        self.bad(promised.call(1, 5, 6, "transfer", "t1", "main", "annex", [["a", 1]], lsn=30,
+                               state="arrived", lines=[["a", 1, 1, 1, 0, 0]]), "X4")
+        for free, fits in ((0, False), (1, True)):
+            story = self.stocked(1 + free).reserve(2, 3, 4, "o1", 20, ("a", 1))
+            story.call(1, 5, 6, "transfer", "t1", "main", "annex", [["a", 2]],
+                       code="insufficient_stock",
+                       lines=[{"sku": "a", "wanted": 2, "available": 1}])
+            (self.good if fits else lambda x: self.bad(x, "no order explains a"))(story)
+
     def test_the_part_that_is_printed_is_short(self):
         story = self.stocked(5)
         for n in range(40):

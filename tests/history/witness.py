@@ -8,8 +8,8 @@ Every granted change has an LSN, and LSNs are one order of all changes. This che
   X2  what was answered is there after a crash: its LSN is not over the recovered one;
   X3  applied one after the other to a plain model of pools and reservations, every change is
       possible, and ends in the state that its reply says;
-  X4  no pool ever has less than nothing on hand, and no reserve takes a pool below zero unless an
-      adjustment or a count that ran at the same time found less than had been promised.
+  X4  no pool ever has less than nothing on hand, and no reserve or transfer takes a pool below zero
+      unless an adjustment or a count that ran at the same time found less than had been promised.
 
 X4 is what CONCURRENCY.md's theorem promises of every prefix of the log.
 """
@@ -168,6 +168,8 @@ class Witness:
             self.apply_expire(change)
         elif change.kind in ("receive", "adjust", "count"):
             self.apply_movement(change)
+        elif change.kind == "transfer":
+            self.apply_transfer(change)
         for key, (on_hand, reserved) in change.parts.items():
             pool = self.pools.setdefault(key, [0, 0])
             pool[0] += on_hand
@@ -180,6 +182,14 @@ class Witness:
             qty = call.result["delta"]
         change.takes = qty < 0 or (change.kind == "count" and qty == 0)
         change.parts = {(sku, place): (qty, 0)}
+
+    def apply_transfer(self, change):
+        """At once: what leaves one place is at the other."""
+        call = change.told[0]
+        _, source, target, [[sku, qty]] = call.params
+        if (call.result["state"], call.result["lines"]) != ("arrived", [[sku, qty, qty, qty, 0, 0]]):
+            raise Violation("X3: a transfer at once has arrived, with all its units", [change])
+        change.parts = {(sku, source): (-qty, 0), (sku, target): (qty, 0)}
 
     def apply_reserve(self, change):
         call = change.told[0]
@@ -277,7 +287,8 @@ class Witness:
                     f"X4: in lsn order {key} has {on_hand} on hand, {reserved} reserved",
                     [*self.around(key, change)],
                 )
-            if change.kind != "reserve" or on_hand >= reserved:
+            takes = change.kind == "reserve" or change.kind == "transfer" and change.parts[key][0] < 0
+            if not takes or on_hand >= reserved:
                 continue
             found_less = sum(
                 -other.parts[key][0]

@@ -141,6 +141,24 @@ static void ask_movement(struct workload *w, struct request *request, const char
     finish(request, &pack);
 }
 
+/* From one place to the other, at once. */
+static void ask_transfer(struct workload *w, struct request *request)
+{
+    stockd_pack pack;
+    char id[STOCKD_ID_MAX + 1];
+    bool back = random_chance(&w->random, 40);
+    make_id(w, 't', id);
+    begin(request, &pack, "transfer", 4);
+    stockd_pack_str(&pack, id);
+    stockd_pack_str(&pack, places[back]);
+    stockd_pack_str(&pack, places[!back]);
+    stockd_pack_array(&pack, 1);
+    stockd_pack_array(&pack, 2);
+    pack_sku(&pack, any_item(w));
+    stockd_pack_u64(&pack, (uint64_t)random_between(&w->random, 1, 2));
+    finish(request, &pack);
+}
+
 /* Each says all that it can say, so that nothing need be known of earlier ones; and has a number of
  * its own, so that none is already set. */
 static void ask_setting(struct workload *w, struct request *request)
@@ -217,8 +235,10 @@ static void choose(struct workload *w, struct request *request)
         ask_setting(w, request);
     else if (w->wanting >= 0 && dice < 8)
         ask_movement(w, request, "receive", (unsigned)w->wanting, random_between(&w->random, 1, 2));
-    else if (dice < 44)
+    else if (dice < 40)
         ask_reserve(w, request);
+    else if (dice < 44)
+        ask_transfer(w, request);
     else if (dice < 74)
         ask_step(w, request);
     else if (dice < 77)
