@@ -113,10 +113,11 @@ void precedence_give_up(struct ctx *ctx)
 struct standing {
     uint32_t unit;
     const struct id_entry *op; /* the step's op or NULL: owned */
-    struct id_entry *own;      /* the asker's reservation, likewise */
+    struct id_entry *own;      /* the asker's reservation, likewise; NULL: there is none */
     uint64_t own_lsn;          /* of its promise */
-    uint64_t top;
-    int64_t earlier;        /* units that are left of promises before the asker's */
+    uint64_t from, top;
+    int64_t earlier;        /* units that are left of promises before the asker's ... */
+    int64_t below;          /* ... and of those before `from` */
     uint64_t least, most;   /* LSNs of what was counted; least is 0: nothing */
     unsigned shift;         /* a range has 1 << shift LSNs ... */
     int64_t ranges[RANGES]; /* ... and its place is its number modulo RANGES */
@@ -172,9 +173,11 @@ static uint64_t promise_lsn(struct ctx *ctx, struct id_entry *entry, uint32_t un
 static void count_left(struct ctx *ctx, struct standing *s, struct id_entry *entry, uint64_t lsn)
 {
     int64_t left = left_of(ctx, entry, s->unit);
-    if (lsn < s->own_lsn)
+    if (s->own && lsn < s->own_lsn)
         s->earlier += left;
-    if (lsn <= s->top)
+    if (lsn < s->from)
+        s->below += left;
+    else if (lsn <= s->top)
         count_in_range(s, lsn, left);
 }
 
@@ -314,6 +317,40 @@ enum code precedence_check(struct ctx *ctx, uint32_t unit, struct id_entry *entr
         return CODE_OK;
     *there = come > s.earlier ? come - s.earlier : 0;
     return s.busy || !is_sure(ctx, unit, before, after) ? CODE_DEFERRED : CODE_INSUFFICIENT_STOCK;
+}
+
+/* Each walk but the first looks at one range of the one before. */
+enum code precedence_first_short(struct ctx *ctx, uint32_t unit, uint64_t *lsn)
+{
+    int64_t there = word_on_hand(pool_read(pool_at(&ctx->ledger->items, unit)));
+    struct standing s = { .unit = unit, .top = UINT64_MAX };
+    *lsn = UINT64_MAX;
+    for (;;) {
+        walk_promises(ctx, &s);
+        uint64_t at = s.least >> s.shift, end = (s.most >> s.shift) + 1;
+        int64_t sum = s.below;
+        if (s.busy)
+            return CODE_DEFERRED;
+        while (at < end && (sum += s.ranges[at % RANGES]) <= there)
+            at++;
+        if (s.least == 0 || at == end)
+            return CODE_OK;
+        if (s.shift == 0) {
+            *lsn = at;
+            return CODE_OK;
+        }
+        uint64_t first = at << s.shift, last = first + (UINT64_C(1) << s.shift) - 1;
+        s = (struct standing){ .unit = unit, .from = first, .top = last };
+    }
+}
+
+enum code precedence_short_before(struct ctx *ctx, uint32_t unit, uint64_t lsn, int64_t *lacking)
+{
+    int64_t there = word_on_hand(pool_read(pool_at(&ctx->ledger->items, unit)));
+    struct standing s = { .unit = unit, .from = lsn };
+    walk_promises(ctx, &s);
+    *lacking = s.below - there;
+    return s.busy ? CODE_DEFERRED : CODE_OK;
 }
 
 void precedence_reset(struct ctx *ctx, uint32_t unit)

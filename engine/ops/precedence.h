@@ -28,6 +28,13 @@ void precedence_give_up(struct ctx *ctx);
 enum code precedence_check(struct ctx *ctx, uint32_t unit, struct id_entry *entry,
                            const struct id_entry *op, int64_t qty, int64_t *there);
 
+/* The LSN of the first promise of the pool that neither what has come nor what is expected covers;
+ * UINT64_MAX: none that is listed. CODE_DEFERRED: a reservation is being changed. The caller owns
+ * no entry. */
+enum code precedence_first_short(struct ctx *ctx, uint32_t unit, uint64_t *lsn);
+/* Likewise how many units the promises before that LSN lack. */
+enum code precedence_short_before(struct ctx *ctx, uint32_t unit, uint64_t lsn, int64_t *lacking);
+
 /* What has come to the pool is less than it was: others may be short now. */
 void precedence_reset(struct ctx *ctx, uint32_t unit);
 

@@ -6,14 +6,16 @@
 
 #include "engine/ledger/claim.h"
 #include "engine/ledger/find.h"
+#include "engine/ops/precedence.h"
 #include "engine/txn/txn_run.h"
 
-enum { FEW = 16 };
+enum { FEW = 16, ROUNDS = 8 };
 
 struct sweeping {
     struct txn txn;
     uint32_t own, shared; /* units: the supply's pool, and the shared one there */
     uint64_t mark;        /* of the supply's pool, as planned */
+    int64_t most;         /* no more may stand in */
     int64_t delta;        /* of on hand in the supply's pool */
     bool unsure;          /* there was nothing to do, perhaps only for the moment */
 };
@@ -60,6 +62,8 @@ static enum code plan(struct ctx *ctx, struct txn *t)
         if (word_undecided(word) || word_undecided(shared))
             return CODE_DEFERRED;
         s->delta = word_available(shared) < lacking ? word_available(shared) : lacking;
+        if (s->delta > s->most)
+            s->delta = s->most;
         post_move(ctx, s->shared, s->own, s->delta, 0);
     }
     t->done = s->delta == 0;
@@ -114,37 +118,96 @@ void sweep_note(struct ctx *ctx, uint32_t unit)
         ctx->sweeps[ctx->sweep_count++] = unit;
 }
 
-/* The units are at the place before and after. */
-static void sweep_pool(struct ctx *ctx, uint32_t unit, uint64_t key)
+static const struct pool *shared_at(const struct items *items, uint32_t item, uint16_t location)
+{
+    return pool_find(items, item, location, owner_of(POOL_SHARED, 0));
+}
+
+/* The units are at the place before and after. At most so many stand in. Returns how many do. */
+static int64_t sweep_pool(struct ctx *ctx, uint32_t unit, uint64_t key, int64_t most)
 {
     const struct items *items = &ctx->ledger->items;
-    const struct pool *shared =
-        pool_find(items, key_item(key), key_location(key), owner_of(POOL_SHARED, 0));
+    const struct pool *shared = shared_at(items, key_item(key), key_location(key));
     if (!shared)
-        return; /* the supply is being made */
-    struct sweeping s = { .own = unit, .shared = pool_unit(items, shared) };
-    if (txn_perform(ctx, &s.txn, &sweep_txn) != CODE_OK || s.unsure)
+        return 0; /* the supply is being made */
+    struct sweeping s = { .own = unit, .shared = pool_unit(items, shared), .most = most };
+    enum code code = txn_perform(ctx, &s.txn, &sweep_txn);
+    if (code != CODE_OK || s.unsure)
         sweep_note(ctx, unit);
     else
         incoming_tidy(&ctx->ledger->items, &ctx->ledger->ids, &ctx->cursor, unit);
+    return code == CODE_OK && s.delta > 0 ? s.delta : 0;
 }
 
-/* Units have become free at the place: those of its pools of expected units that are short may need
- * them. */
-static void sweep_short(struct ctx *ctx, uint32_t item, uint16_t location)
+/* The pools of expected units there that are short. Returns how many of them it lists. */
+static unsigned find_short(struct ctx *ctx, uint32_t item, uint16_t location, uint32_t units[FEW])
 {
     const struct items *items = &ctx->ledger->items;
-    if (!item_has(item_at(items, item), ITEM_SHORT))
-        return;
     struct pool_walk walk = pool_walk_start(items, item);
     const struct pool *pool;
-    while ((pool = pool_walk_next(&walk)) != NULL) {
+    unsigned count = 0;
+    while (count < FEW && (pool = pool_walk_next(&walk)) != NULL) {
         uint64_t key = pool_read_key(pool);
         if (key_location(key) == location && owner_kind(key_owner(key)) == POOL_EXPECTED &&
             word_available(pool_read(pool)) < 0)
-            sweep_pool(ctx, pool_unit(items, pool), key);
+            units[count++] = pool_unit(items, pool);
     }
     ctx->work += walk.entered;
+    return count;
+}
+
+/* The pool whose first short promise is the earliest, and how many units it lacks for what was
+ * promised before the first short promises of the others. */
+static enum code find_first(struct ctx *ctx, const uint32_t *units, unsigned count, uint32_t *unit,
+                            int64_t *lacking)
+{
+    uint64_t first = UINT64_MAX, second = UINT64_MAX;
+    *unit = units[0];
+    *lacking = QUANTITY_MAX;
+    for (unsigned i = 0; i < count; i++) {
+        uint64_t lsn;
+        if (precedence_first_short(ctx, units[i], &lsn) != CODE_OK)
+            return CODE_DEFERRED;
+        if (lsn < first) {
+            second = first;
+            first = lsn;
+            *unit = units[i];
+        } else if (lsn < second) {
+            second = lsn;
+        }
+    }
+    if (second == UINT64_MAX)
+        return CODE_OK;
+    if (second == first) /* one reservation is short of both */
+        second++;
+    enum code code = precedence_short_before(ctx, *unit, second, lacking);
+    return code == CODE_OK && *lacking <= 0 ? CODE_DEFERRED : code; /* it has changed meanwhile */
+}
+
+/* Units have become free at the place: those of its pools of expected units that are short may need
+ * them. If several are, the units stand in for one promise after the other, the earliest first. */
+static void sweep_short(struct ctx *ctx, uint32_t item, uint16_t location)
+{
+    const struct items *items = &ctx->ledger->items;
+    uint32_t units[FEW], unit;
+    int64_t lacking;
+    if (!item_has(item_at(items, item), ITEM_SHORT))
+        return;
+    const struct pool *shared = shared_at(items, item, location);
+    for (unsigned round = 0;; round++) {
+        unsigned count = find_short(ctx, item, location, units);
+        if (count < 2 || !shared || word_available(pool_read(shared)) <= 0) {
+            for (unsigned i = 0; i < count; i++)
+                sweep_pool(ctx, units[i], pool_read_key(pool_at(items, units[i])), QUANTITY_MAX);
+            return;
+        }
+        if (round == ROUNDS || find_first(ctx, units, count, &unit, &lacking) != CODE_OK) {
+            sweep_note(ctx, units[0]);
+            return;
+        }
+        if (sweep_pool(ctx, unit, pool_read_key(pool_at(items, unit)), lacking) == 0)
+            return; /* it is noted again */
+    }
 }
 
 /* What is too busy is noted again: of one note, perhaps several pools. */
@@ -156,8 +219,8 @@ void sweep_noted(struct ctx *ctx)
     for (uint32_t i = 0; i < count; i++) {
         uint32_t unit = ctx->sweeping[i];
         uint64_t key = pool_read_key(pool_at(&ctx->ledger->items, unit));
-        if (owner_kind(key_owner(key)) == POOL_EXPECTED)
-            sweep_pool(ctx, unit, key);
+        if (owner_kind(key_owner(key)) == POOL_EXPECTED) /* if it is short, it may not be first */
+            sweep_pool(ctx, unit, key, 0);
         sweep_short(ctx, key_item(key), key_location(key));
     }
 }

@@ -166,9 +166,6 @@ bool depot_may_lose(const struct depot *d, int item, int place, int64_t units);
 
 /* Is more promised from the line than has come and is expected? */
 bool depot_is_short(const struct depot *d, int supply, int item);
-/* Are two supplies of one item short at one place? The model lets free units stand in for the
- * earliest promise of both; the engine takes one supply after the other. */
-bool depot_is_uncertain(const struct depot *d);
 
 /* ---- between the model's files ---- */
 

@@ -106,13 +106,3 @@ bool depot_is_short(const struct depot *d, int supply, int item)
     const struct depot_line *line = depot_line_of((struct depot *)d, supply, item);
     return line && depot_line_promised(d, supply, item) > line->kept + line->way;
 }
-
-bool depot_is_uncertain(const struct depot *d)
-{
-    int found[DEPOT_ITEMS][DEPOT_PLACES] = { 0 };
-    for (int item = 0; item < DEPOT_ITEMS; item++)
-        for (int id = 1; id <= d->last_id; id++)
-            if (depot_is_short(d, id, item) && found[item][d->ids[id].to]++ > 0)
-                return true;
-    return false;
-}

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A shop with a store, a web channel that sells what is incoming within two days, and tea. For one
- * test file: its functions are that file's own. */
+/* A shop with a store, a web channel that sells what is incoming within two days, and tea. Each
+ * test file that includes it has its own. */
 #ifndef STOCKD_TESTS_UNIT_SUPPLY_RIG_H
 #define STOCKD_TESTS_UNIT_SUPPLY_RIG_H
 
@@ -41,7 +41,7 @@ static inline void set_up(void)
 {
     uint64_t lsn;
     struct ledger_config config = {
-        .items = 8, .pools = 64, .reservations = 256, .contexts = 1, .hash_seed = 5
+        .items = 8, .pools = 64, .reservations = 1024, .contexts = 1, .hash_seed = 5
     };
     ledger_rig_open(&rig, &config);
     ctx = ledger_ctx(rig.ledger, 0);

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Several supplies of which less comes to a place than was promised. */
+#include "tests/unit/supply_rig.h"
+
+static void cancel_some(const char *id, int64_t qty)
+{
+    struct reservation_view r;
+    struct order_line line = { .sku = text_of("tea"), .qty = qty };
+    struct step step = { .id = text_of(id), .lines = &line, .line_count = 1 };
+    cr_assert_eq(ledger_cancel(ctx, &step, &r), CODE_OK, "%s", ctx_failure(ctx)->message);
+}
+
+static void withdraw(const char *id)
+{
+    struct supply_step all = { .id = text_of(id), .all = true };
+    cr_assert_eq(ledger_withdraw(ctx, &all, &view), CODE_OK, "%s", ctx_failure(ctx)->message);
+}
+
+/* The pool of "f" is the first; of "e", which comes earlier, are the first and the third promise.
+ */
+static void promise_three(void)
+{
+    expect("f", 5, NOW + 2 * HOUR);
+    expect("e", 5, NOW + HOUR);
+    reserve("o0", 10); /* what is on hand */
+    reserve("o1", 5);
+    reserve("o2", 3);
+    cancel_some("o1", 2);
+    reserve("o3", 2);
+    withdraw("e");
+    withdraw("f");
+}
+
+static void check_fulfilled(const char *id, bool could)
+{
+    cr_assert_eq(try_fulfil(id), could ? CODE_OK : CODE_INSUFFICIENT_STOCK, "%s", id);
+}
+
+Test(supply, free_units_stand_in_for_the_earliest_promise)
+{
+    promise_three();
+    receive("r2", "store", 3);
+    check_fulfilled("o3", false);
+    check_fulfilled("o2", false);
+    check_fulfilled("o1", true);
+    receive("r3", "store", 3);
+    check_fulfilled("o3", false);
+    check_fulfilled("o2", true);
+    receive("r4", "store", 2);
+    check_fulfilled("o3", true);
+    cr_assert_eq(available("web"), 0);
+}
+
+Test(supply, they_stand_in_for_one_after_the_other)
+{
+    promise_three();
+    receive("r2", "store", 7);
+    cr_assert_eq(available("web"), 0);
+    check_fulfilled("o3", false);
+    check_fulfilled("o2", true);
+    check_fulfilled("o1", true);
+    receive("r3", "store", 2);
+    check_fulfilled("o3", true);
+    cr_assert_eq(available("web"), 1);
+}
+
+Test(supply, one_reservation_may_be_short_of_both)
+{
+    expect("f", 5, NOW + 2 * HOUR);
+    expect("e", 5, NOW + HOUR);
+    reserve("o0", 10);
+    reserve("o1", 8);
+    withdraw("e");
+    withdraw("f");
+    receive("r2", "store", 7);
+    cr_assert_eq(available("web"), 0);
+    receive("r3", "store", 2);
+    cr_assert_eq(available("web"), 1);
+    check_fulfilled("o1", true);
+}
+
+/* What is cancelled of one supply stands in for what is short of another. */
+Test(supply, what_has_come_and_is_cancelled_stands_in)
+{
+    struct supply_line line = tea(3, 0);
+    struct supply_step some = { .id = text_of("e"), .lines = &line, .line_count = 1 };
+    expect("f", 5, NOW + 2 * HOUR);
+    expect("e", 5, NOW + HOUR);
+    reserve("o0", 10);
+    reserve("o1", 5);
+    reserve("o2", 5);
+    cr_assert_eq(ledger_arrive(ctx, &some, &view), CODE_OK, "%s", ctx_failure(ctx)->message);
+    withdraw("e");
+    withdraw("f");
+    check_fulfilled("o1", false);
+    cancel("o1");
+    cr_assert_eq(available("web"), 0);
+    receive("r2", "store", 2);
+    check_fulfilled("o2", true);
+}
+
+/* Many promises: the earliest short one is found by some walks, and no more units move. */
+Test(supply, the_earliest_of_many)
+{
+    char id[16];
+    expect("f", 100, NOW + 2 * HOUR);
+    expect("e", 100, NOW + HOUR);
+    reserve("o0", 10);
+    for (int i = 0; i < 200; i++) {
+        snprintf(id, sizeof id, "p%d", i);
+        reserve(id, 1);
+        ledger_rig_drain(&rig);
+    }
+    withdraw("e");
+    withdraw("f");
+    receive("r2", "store", 101);
+    for (int i = 199; i >= 0; i--) {
+        snprintf(id, sizeof id, "p%d", i);
+        check_fulfilled(id, i <= 100);
+    }
+}
