@@ -79,12 +79,17 @@ void refuse_read_only(struct refusal *refusal, const char *reason)
     refuse(refusal, CODE_READ_ONLY, NULL, "the journal cannot be written: %s", reason);
 }
 
+static void pack_param(struct out *out, const char *param)
+{
+    pack_map(out, param ? 1 : 0);
+    if (param)
+        pack_key_string(out, "param", param);
+}
+
 static void pack_refusal(struct out *out, uint32_t msgid, const struct refusal *refusal)
 {
     begin_error(out, msgid, refusal->code, refusal->message);
-    pack_map(out, refusal->param ? 1 : 0);
-    if (refusal->param)
-        pack_key_string(out, "param", refusal->param);
+    pack_param(out, refusal->param);
     pack_nil(out);
 }
 
@@ -159,6 +164,8 @@ void reply_error(struct call *call, enum code code)
         pack_failure(call->out, failure, "available");
     else if (code == CODE_WRONG_STATE)
         pack_failure(call->out, failure, "left");
+    else if (code == CODE_BAD_REQUEST || code == CODE_TOO_LARGE)
+        pack_param(call->out, failure->param);
     else
         pack_subject(call, code);
     pack_nil(call->out);

@@ -26,14 +26,30 @@ const struct failure *ctx_failure(const struct ctx *ctx)
     return &ctx->failure;
 }
 
-enum code fail(struct ctx *ctx, enum code code, const char *format, ...)
+static __attribute__((format(printf, 3, 0))) void
+note_failure(struct ctx *ctx, const char *param, const char *format, va_list arguments)
 {
     struct failure *failure = &ctx->failure;
-    va_list arguments;
-    va_start(arguments, format);
     vsnprintf(failure->message, sizeof failure->message, format, arguments);
-    va_end(arguments);
+    failure->param = param;
     failure->state = NULL;
     failure->short_count = 0;
+}
+
+enum code fail(struct ctx *ctx, enum code code, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    note_failure(ctx, NULL, format, arguments);
+    va_end(arguments);
+    return code;
+}
+
+enum code fail_param(struct ctx *ctx, enum code code, const char *param, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    note_failure(ctx, param, format, arguments);
+    va_end(arguments);
     return code;
 }

@@ -154,6 +154,9 @@ enum { DRAW_WORK = 16 }; /* a scattered draw and its pool, compared with pools i
 /* Notes what is wrong, and returns the code. */
 enum code fail(struct ctx *ctx, enum code code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+/* The same of a parameter: static, or a literal of the caller's. */
+enum code fail_param(struct ctx *ctx, enum code code, const char *param, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
 
 static inline struct catalogue *catalogue_now(const struct ctx *ctx)
 {

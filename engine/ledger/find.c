@@ -7,16 +7,16 @@ enum code check_id(struct ctx *ctx, const char *parameter, struct text id)
 {
     if (id.len >= 1 && id.len <= ID_MAX)
         return CODE_OK;
-    return fail(ctx, CODE_BAD_REQUEST, "%s must be 1 to %d bytes, not %u", parameter, ID_MAX,
-                id.len);
+    return fail_param(ctx, CODE_BAD_REQUEST, parameter, "%s must be 1 to %d bytes, not %u",
+                      parameter, ID_MAX, id.len);
 }
 
 enum code check_text(struct ctx *ctx, const char *parameter, struct text t)
 {
     if (t.len <= NAME_MAX_BYTES && (t.len == 0 || text_is_utf8(t)))
         return CODE_OK;
-    return fail(ctx, CODE_BAD_REQUEST, "%s must be at most %d bytes of UTF-8", parameter,
-                NAME_MAX_BYTES);
+    return fail_param(ctx, CODE_BAD_REQUEST, parameter, "%s must be at most %d bytes of UTF-8",
+                      parameter, NAME_MAX_BYTES);
 }
 
 enum code find_location(struct ctx *ctx, const char *parameter, struct text code,
@@ -26,7 +26,8 @@ enum code find_location(struct ctx *ctx, const char *parameter, struct text code
     if (*location)
         return CODE_OK;
     if (!text_is_code(code))
-        return fail(ctx, CODE_BAD_REQUEST, "%s must be 1 to 32 bytes of A-Za-z0-9._-", parameter);
+        return fail_param(ctx, CODE_BAD_REQUEST, parameter,
+                          "%s must be 1 to 32 bytes of A-Za-z0-9._-", parameter);
     return fail(ctx, CODE_UNKNOWN_LOCATION, "no location \"%.*s\"", (int)code.len, code.at);
 }
 
@@ -36,7 +37,8 @@ enum code find_channel(struct ctx *ctx, struct text code, const struct channel *
     if (*channel)
         return CODE_OK;
     if (!text_is_code(code))
-        return fail(ctx, CODE_BAD_REQUEST, "channel must be 1 to 32 bytes of A-Za-z0-9._-");
+        return fail_param(ctx, CODE_BAD_REQUEST, "channel",
+                          "channel must be 1 to 32 bytes of A-Za-z0-9._-");
     return fail(ctx, CODE_UNKNOWN_CHANNEL, "no channel \"%.*s\"", (int)code.len, code.at);
 }
 
@@ -44,7 +46,7 @@ static enum code check_sku(struct ctx *ctx, struct text sku)
 {
     if (text_is_sku(sku))
         return CODE_OK;
-    return fail(ctx, CODE_BAD_REQUEST, "sku must be 1 to %d bytes of UTF-8", SKU_MAX);
+    return fail_param(ctx, CODE_BAD_REQUEST, "sku", "sku must be 1 to %d bytes of UTF-8", SKU_MAX);
 }
 
 enum code find_item(struct ctx *ctx, struct text sku, uint32_t *item)

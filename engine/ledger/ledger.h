@@ -88,6 +88,7 @@ struct shortfall {
 
 struct failure {
     char message[256];    /* for people */
+    const char *param;    /* bad_request, too_large: the parameter, static; NULL: not told */
     const char *state;    /* wrong_state: the reservation's state, static; else NULL */
     unsigned short_count; /* insufficient_stock: lines that fell short */
     struct shortfall shorts[LINES_MAX];

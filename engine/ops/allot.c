@@ -44,9 +44,9 @@ static enum code check_allotment(struct ctx *ctx, const struct allotment *a)
     if (code)
         return code;
     if (a->qty == 0 || a->qty > QUANTITY_MAX || a->qty < -QUANTITY_MAX)
-        return fail(ctx, CODE_BAD_REQUEST,
-                    "qty must be a whole number from -%lld to %lld and not 0, not %lld",
-                    (long long)QUANTITY_MAX, (long long)QUANTITY_MAX, (long long)a->qty);
+        return fail_param(ctx, CODE_BAD_REQUEST, "qty",
+                          "qty must be a whole number from -%lld to %lld and not 0, not %lld",
+                          (long long)QUANTITY_MAX, (long long)QUANTITY_MAX, (long long)a->qty);
     return CODE_OK;
 }
 

@@ -49,7 +49,8 @@ static enum code check_lookup(struct ctx *ctx, struct text code)
 {
     if (code.len >= 1 && code.len <= NAME_MAX_BYTES && text_is_utf8(code))
         return CODE_OK;
-    return fail(ctx, CODE_BAD_REQUEST, "code must be 1 to %d bytes of UTF-8", NAME_MAX_BYTES);
+    return fail_param(ctx, CODE_BAD_REQUEST, "code", "code must be 1 to %d bytes of UTF-8",
+                      NAME_MAX_BYTES);
 }
 
 enum code ledger_lookup(struct ctx *ctx, struct text code, struct details_view *view)

@@ -81,8 +81,8 @@ enum code ledger_extend(struct ctx *ctx, struct text id, uint64_t ttl_ms,
                         struct reservation_view *r)
 {
     if (ttl_ms < 1 || ttl_ms > TTL_MAX_MS)
-        return fail(ctx, CODE_BAD_REQUEST, "ttl_ms must be a whole number from 1 to %u",
-                    TTL_MAX_MS);
+        return fail_param(ctx, CODE_BAD_REQUEST, "ttl_ms",
+                          "ttl_ms must be a whole number from 1 to %u", TTL_MAX_MS);
     struct extending extending = { .of = id, .expires_ms = ctx->engine_ms + ttl_ms, .result = r };
     return txn_perform(ctx, &extending.txn, &extend_txn);
 }

@@ -30,12 +30,12 @@ static enum code check_basket(struct ctx *ctx, const struct basket *basket)
     if (code)
         return code;
     if (basket->has_within && !basket->terms.has_lat)
-        return fail(ctx, CODE_BAD_REQUEST, "within_km needs lat and lon");
+        return fail_param(ctx, CODE_BAD_REQUEST, "within_km", "within_km needs lat and lon");
     if (basket->has_within && !(basket->within_km >= 0))
-        return fail(ctx, CODE_BAD_REQUEST, "within_km must not be negative");
+        return fail_param(ctx, CODE_BAD_REQUEST, "within_km", "within_km must not be negative");
     if (basket->limit < 1 || basket->limit > OPTIONS_MAX)
-        return fail(ctx, CODE_BAD_REQUEST, "limit must be a whole number from 1 to %d",
-                    OPTIONS_MAX);
+        return fail_param(ctx, CODE_BAD_REQUEST, "limit",
+                          "limit must be a whole number from 1 to %d", OPTIONS_MAX);
     return CODE_OK;
 }
 
@@ -61,8 +61,9 @@ static enum code gather(struct ctx *ctx, const struct basket *basket, struct loc
     }
     if (basket->limit * l->sku_count <= OPTION_LINES_MAX)
         return CODE_OK;
-    return fail(ctx, CODE_TOO_LARGE, "limit: %lld options of %u skus each exceed %d lines",
-                (long long)basket->limit, l->sku_count, OPTION_LINES_MAX);
+    return fail_param(ctx, CODE_TOO_LARGE, "limit",
+                      "limit: %lld options of %u skus each exceed %d lines",
+                      (long long)basket->limit, l->sku_count, OPTION_LINES_MAX);
 }
 
 /* ---- what the places have ---- */

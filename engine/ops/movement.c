@@ -32,10 +32,10 @@ static enum code check_movement(struct ctx *ctx, const struct movement *m, enum 
     int64_t least = kind == MOVE_ADJUST ? -QUANTITY_MAX : kind == MOVE_COUNT ? 0 : 1;
     const char *parameter = kind == MOVE_ADJUST ? "delta" : kind == MOVE_COUNT ? "counted" : "qty";
     if (m->qty < least || m->qty > QUANTITY_MAX || (kind == MOVE_ADJUST && m->qty == 0))
-        return fail(ctx, CODE_BAD_REQUEST,
-                    "%s must be a whole number from %lld to %lld%s, not %lld", parameter,
-                    (long long)least, (long long)QUANTITY_MAX,
-                    kind == MOVE_ADJUST ? " and not 0" : "", (long long)m->qty);
+        return fail_param(ctx, CODE_BAD_REQUEST, parameter,
+                          "%s must be a whole number from %lld to %lld%s, not %lld", parameter,
+                          (long long)least, (long long)QUANTITY_MAX,
+                          kind == MOVE_ADJUST ? " and not 0" : "", (long long)m->qty);
     return CODE_OK;
 }
 
@@ -56,9 +56,9 @@ static enum code check_as_of(struct ctx *ctx, const struct movement *m)
 {
     if (!m->has_as_of || m->as_of_ms <= ctx->wall_ms + AHEAD_OF_US_MS)
         return CODE_OK;
-    return fail(ctx, CODE_BAD_REQUEST,
-                "as_of must not be in the future: it is %llu ms ahead of the engine's clock",
-                (unsigned long long)(m->as_of_ms - ctx->wall_ms));
+    return fail_param(ctx, CODE_BAD_REQUEST, "as_of",
+                      "as_of must not be in the future: it is %llu ms ahead of the engine's clock",
+                      (unsigned long long)(m->as_of_ms - ctx->wall_ms));
 }
 
 /* Creates nothing yet: a refused movement must leave no item and no pool. */

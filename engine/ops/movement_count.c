@@ -21,8 +21,8 @@ static bool moved_since(const struct ctx *ctx, uint64_t as_of_ms, const struct p
 
 static enum code too_long_ago(struct ctx *ctx)
 {
-    return fail(ctx, CODE_BAD_REQUEST,
-                "as_of lies further back than movements are remembered; count again");
+    return fail_param(ctx, CODE_BAD_REQUEST, "as_of",
+                      "as_of lies further back than movements are remembered; count again");
 }
 
 /* Creates the pool of a count, unless the count must be refused. Whether as_of reaches back too far

@@ -14,16 +14,16 @@
 enum code check_lines(struct ctx *ctx, const struct order_line *lines, uint32_t count)
 {
     if (count == 0)
-        return fail(ctx, CODE_BAD_REQUEST, "lines must have at least one line");
+        return fail_param(ctx, CODE_BAD_REQUEST, "lines", "lines must have at least one line");
     if (count > LINES_MAX)
-        return fail(ctx, CODE_TOO_LARGE, "lines: an order has at most %d, not %u", LINES_MAX,
-                    count);
+        return fail_param(ctx, CODE_TOO_LARGE, "lines", "lines: an order has at most %d, not %u",
+                          LINES_MAX, count);
     for (uint32_t i = 0; i < count; i++) {
         int64_t qty = lines[i].qty;
         if (qty < 1 || qty > QUANTITY_MAX)
-            return fail(ctx, CODE_BAD_REQUEST,
-                        "lines[%u]: qty must be a whole number from 1 to %lld, not %lld", i,
-                        (long long)QUANTITY_MAX, (long long)qty);
+            return fail_param(ctx, CODE_BAD_REQUEST, "qty",
+                              "lines[%u]: qty must be a whole number from 1 to %lld, not %lld", i,
+                              (long long)QUANTITY_MAX, (long long)qty);
     }
     return CODE_OK;
 }
@@ -31,8 +31,8 @@ enum code check_lines(struct ctx *ctx, const struct order_line *lines, uint32_t 
 enum code check_order(struct ctx *ctx, const struct order *order)
 {
     if (order->has_ttl && (order->ttl_ms < 1 || order->ttl_ms > TTL_MAX_MS))
-        return fail(ctx, CODE_BAD_REQUEST, "ttl_ms must be a whole number from 1 to %u",
-                    TTL_MAX_MS);
+        return fail_param(ctx, CODE_BAD_REQUEST, "ttl_ms",
+                          "ttl_ms must be a whole number from 1 to %u", TTL_MAX_MS);
     enum code code = check_lines(ctx, order->lines, order->line_count);
     if (!code)
         code = check_text(ctx, "ref", order->ref);

@@ -25,7 +25,8 @@ static uint64_t lsn_now(const struct ctx *ctx)
 
 static enum code bad_sku(struct ctx *ctx, uint32_t index)
 {
-    return fail(ctx, CODE_BAD_REQUEST, "skus[%u] must be 1 to %d bytes of UTF-8", index, SKU_MAX);
+    return fail_param(ctx, CODE_BAD_REQUEST, "skus", "skus[%u] must be 1 to %d bytes of UTF-8",
+                      index, SKU_MAX);
 }
 
 static inline enum code look_at_skus(struct ctx *ctx, struct text channel_code,

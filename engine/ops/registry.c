@@ -137,6 +137,7 @@ enum code setting_begin(struct ctx *ctx)
 
 static void clear_failure(struct ctx *ctx)
 {
+    ctx->failure.param = NULL;
     ctx->failure.short_count = 0;
     ctx->failure.state = NULL;
 }
@@ -243,8 +244,8 @@ static enum code check_details(struct ctx *ctx, const struct item_setting *s)
                   { s->has_unit, "unit", s->unit, UNIT_MAX } };
     for (unsigned i = 0; i < sizeof texts / sizeof *texts; i++)
         if (texts[i].given && (texts[i].text.len > texts[i].most || !text_is_utf8(texts[i].text)))
-            return fail(ctx, CODE_BAD_REQUEST, "%s must be at most %u bytes of UTF-8",
-                        texts[i].name, texts[i].most);
+            return fail_param(ctx, CODE_BAD_REQUEST, texts[i].name,
+                              "%s must be at most %u bytes of UTF-8", texts[i].name, texts[i].most);
     struct {
         bool given;
         const char *name;
@@ -255,8 +256,9 @@ static enum code check_details(struct ctx *ctx, const struct item_setting *s)
                     { s->has_decimals, "decimals", s->decimals, DECIMALS_MAX } };
     for (unsigned i = 0; i < sizeof numbers / sizeof *numbers; i++)
         if (numbers[i].given && (numbers[i].number < 0 || numbers[i].number > numbers[i].most))
-            return fail(ctx, CODE_BAD_REQUEST, "%s must be a whole number from 0 to %lld, not %lld",
-                        numbers[i].name, (long long)numbers[i].most, (long long)numbers[i].number);
+            return fail_param(ctx, CODE_BAD_REQUEST, numbers[i].name,
+                              "%s must be a whole number from 0 to %lld, not %lld", numbers[i].name,
+                              (long long)numbers[i].most, (long long)numbers[i].number);
     return CODE_OK;
 }
 
@@ -439,8 +441,8 @@ enum code ledger_client(struct ctx *ctx, struct text name, uint16_t *client)
     if (name.len == 0)
         return CODE_OK;
     if (name.len > NAME_MAX_BYTES || !text_is_utf8(name))
-        return fail(ctx, CODE_BAD_REQUEST, "client_name must be at most %d bytes of UTF-8",
-                    NAME_MAX_BYTES);
+        return fail_param(ctx, CODE_BAD_REQUEST, "client_name",
+                          "client_name must be at most %d bytes of UTF-8", NAME_MAX_BYTES);
     enum code code = setting_begin(ctx);
     if (code)
         return code;

@@ -67,16 +67,17 @@ static enum code check_step(struct ctx *ctx, const struct step *step)
     if (!code && text_given(step->op))
         code = check_id(ctx, "op", step->op);
     if (!code && text_given(step->op) && text_equal(step->op, step->id))
-        return fail(ctx, CODE_BAD_REQUEST, "op must be another id than the reservation's");
+        return fail_param(ctx, CODE_BAD_REQUEST, "op",
+                          "op must be another id than the reservation's");
     if (!code && step->line_count > LINES_MAX)
-        return fail(ctx, CODE_TOO_LARGE, "lines: a step has at most %d, not %u", LINES_MAX,
-                    step->line_count);
+        return fail_param(ctx, CODE_TOO_LARGE, "lines", "lines: a step has at most %d, not %u",
+                          LINES_MAX, step->line_count);
     for (uint32_t i = 0; !code && i < step->line_count; i++) {
         int64_t qty = step->lines[i].qty;
         if (qty < 1 || qty > QUANTITY_MAX)
-            code = fail(ctx, CODE_BAD_REQUEST,
-                        "lines[%u]: qty must be a whole number from 1 to %lld, not %lld", i,
-                        (long long)QUANTITY_MAX, (long long)qty);
+            code = fail_param(ctx, CODE_BAD_REQUEST, "qty",
+                              "lines[%u]: qty must be a whole number from 1 to %lld, not %lld", i,
+                              (long long)QUANTITY_MAX, (long long)qty);
     }
     return code;
 }

@@ -14,8 +14,9 @@ static enum code number_fits(struct ctx *ctx, bool given, const char *name, int6
 {
     if (!given || (n >= 0 && n <= most))
         return CODE_OK;
-    return fail(ctx, CODE_BAD_REQUEST, "%s must be a whole number from 0 to %lld, not %lld", name,
-                (long long)most, (long long)n);
+    return fail_param(ctx, CODE_BAD_REQUEST, name,
+                      "%s must be a whole number from 0 to %lld, not %lld", name, (long long)most,
+                      (long long)n);
 }
 
 static struct stocking changed(struct stocking old, const struct stocking_setting *s)

@@ -17,13 +17,14 @@ static enum code check_quantity(struct ctx *ctx, uint32_t line, const char *name
 {
     if (qty >= least && qty <= QUANTITY_MAX)
         return CODE_OK;
-    return fail(ctx, CODE_BAD_REQUEST,
-                "lines[%u]: %s must be a whole number from %lld to %lld, not %lld", line, name,
-                (long long)least, (long long)QUANTITY_MAX, (long long)qty);
+    return fail_param(ctx, CODE_BAD_REQUEST, name,
+                      "lines[%u]: %s must be a whole number from %lld to %lld, not %lld", line,
+                      name, (long long)least, (long long)QUANTITY_MAX, (long long)qty);
 }
 
 /* Lines of one sku are added up: together they are a quantity. Only large ones could be more. */
-static enum code check_sums(struct ctx *ctx, const struct supply_line *lines, uint32_t count)
+static enum code check_sums(struct ctx *ctx, const struct supply_line *lines, uint32_t count,
+                            const char *name)
 {
     int64_t all = 0;
     for (uint32_t i = 0; i < count; i++)
@@ -34,8 +35,9 @@ static enum code check_sums(struct ctx *ctx, const struct supply_line *lines, ui
             if (text_equal(lines[i].sku, lines[j].sku))
                 sum += lines[j].qty + lines[j].rejected;
         if (sum > QUANTITY_MAX)
-            return fail(ctx, CODE_BAD_REQUEST, "lines[%u]: \"%.*s\" is more than %lld in all", i,
-                        (int)lines[i].sku.len, lines[i].sku.at, (long long)QUANTITY_MAX);
+            return fail_param(ctx, CODE_BAD_REQUEST, name,
+                              "lines[%u] %s: \"%.*s\" is more than %lld in all", i, name,
+                              (int)lines[i].sku.len, lines[i].sku.at, (long long)QUANTITY_MAX);
     }
     return CODE_OK;
 }
@@ -43,18 +45,19 @@ static enum code check_sums(struct ctx *ctx, const struct supply_line *lines, ui
 enum code check_supply_lines(struct ctx *ctx, const struct supply_line *lines, uint32_t count,
                              int64_t least)
 {
+    const char *name = least == 0 ? "accepted" : "qty";
     enum code code = CODE_OK;
     if (count == 0)
-        return fail(ctx, CODE_BAD_REQUEST, "lines must have at least one line");
+        return fail_param(ctx, CODE_BAD_REQUEST, "lines", "lines must have at least one line");
     if (count > LINES_MAX)
-        return fail(ctx, CODE_TOO_LARGE, "lines: a supply has at most %d, not %u", LINES_MAX,
-                    count);
+        return fail_param(ctx, CODE_TOO_LARGE, "lines", "lines: a supply has at most %d, not %u",
+                          LINES_MAX, count);
     for (uint32_t i = 0; !code && i < count; i++) {
-        code = check_quantity(ctx, i, least == 0 ? "accepted" : "qty", lines[i].qty, least);
+        code = check_quantity(ctx, i, name, lines[i].qty, least);
         if (!code)
             code = check_quantity(ctx, i, "rejected", lines[i].rejected, 0);
     }
-    return code ? code : check_sums(ctx, lines, count);
+    return code ? code : check_sums(ctx, lines, count, name);
 }
 
 enum code check_supply_step(struct ctx *ctx, const struct supply_step *step, int64_t least)
@@ -63,7 +66,7 @@ enum code check_supply_step(struct ctx *ctx, const struct supply_step *step, int
     if (!code && text_given(step->op))
         code = check_id(ctx, "op", step->op);
     if (!code && text_given(step->op) && text_equal(step->op, step->id))
-        return fail(ctx, CODE_BAD_REQUEST, "op must be another id than the supply's");
+        return fail_param(ctx, CODE_BAD_REQUEST, "op", "op must be another id than the supply's");
     if (!code && !step->all)
         code = check_supply_lines(ctx, step->lines, step->line_count, least);
     return code;
@@ -73,9 +76,9 @@ enum code check_eta(struct ctx *ctx, uint64_t eta_ms)
 {
     if (eta_ms > ctx->wall_ms && eta_ms < READY_NEVER)
         return CODE_OK;
-    return fail(ctx, CODE_BAD_REQUEST,
-                "eta_ms must be in the future: %llu is not after %llu, the engine's clock",
-                (unsigned long long)eta_ms, (unsigned long long)ctx->wall_ms);
+    return fail_param(ctx, CODE_BAD_REQUEST, "eta_ms",
+                      "eta_ms must be in the future: %llu is not after %llu, the engine's clock",
+                      (unsigned long long)eta_ms, (unsigned long long)ctx->wall_ms);
 }
 
 uint64_t mix_supply_lines(uint64_t f, const struct supply_line *lines, uint32_t count)
@@ -166,8 +169,8 @@ enum code supply_find_line(struct ctx *ctx, uint32_t index, struct text sku, uin
     *line = *item_map_number(&w->map, item, LINES_MAX);
     if (*line < w->line_count)
         return CODE_OK;
-    return fail(ctx, CODE_BAD_REQUEST, "lines[%u]: \"%.*s\" is not in this supply", index,
-                (int)sku.len, sku.at);
+    return fail_param(ctx, CODE_BAD_REQUEST, "sku", "lines[%u] sku: \"%.*s\" is not in this supply",
+                      index, (int)sku.len, sku.at);
 }
 
 enum code supply_pool_is_full(struct ctx *ctx, uint32_t item, uint16_t location)

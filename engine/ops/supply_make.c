@@ -61,7 +61,7 @@ static enum code find_places(struct ctx *ctx, struct supplying *s)
     if (!code)
         code = find_location(ctx, parameter, o->location, &to);
     if (!code && from == to)
-        code = fail(ctx, CODE_BAD_REQUEST, "to must be another location than from");
+        code = fail_param(ctx, CODE_BAD_REQUEST, "to", "to must be another location than from");
     if (code)
         return code;
     s->from = from ? (uint16_t)(location_index(ctx->catalogue, from) + 1) : 0;

@@ -23,9 +23,9 @@ static enum code find_after(struct ctx *ctx, struct text id, struct supply_walk 
         if (word_kind(word) == ENTRY_SUPPLY)
             return CODE_OK;
     }
-    return fail(ctx, CODE_BAD_REQUEST,
-                "after: no supply \"%.*s\" is remembered; begin the list again", (int)id.len,
-                id.at);
+    return fail_param(ctx, CODE_BAD_REQUEST, "after",
+                      "after: no supply \"%.*s\" is remembered; begin the list again", (int)id.len,
+                      id.at);
 }
 
 enum code ledger_supplies_begin(struct ctx *ctx, const struct supply_filter *filter,
@@ -44,8 +44,9 @@ enum code ledger_supplies_begin(struct ctx *ctx, const struct supply_filter *fil
     if (!code && text_given(filter->state)) {
         walk->state = (uint8_t)supply_state_named(filter->state);
         if (walk->state == SUPPLY_NONE)
-            code = fail(ctx, CODE_BAD_REQUEST,
-                        "state must be \"held\", \"in_transit\", \"arrived\" or \"withdrawn\"");
+            code =
+                fail_param(ctx, CODE_BAD_REQUEST, "state",
+                           "state must be \"held\", \"in_transit\", \"arrived\" or \"withdrawn\"");
     }
     if (!code && text_given(filter->after))
         code = find_after(ctx, filter->after, walk);

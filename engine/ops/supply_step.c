@@ -274,9 +274,9 @@ static enum code post_shipped(struct ctx *ctx, struct stepping_supply *s, uint32
 
 static enum code other_eta(struct ctx *ctx)
 {
-    return fail(ctx, CODE_BAD_REQUEST,
-                "eta_ms: a part of the supply is on its way already, with another ETA; "
-                "reschedule changes it for all");
+    return fail_param(ctx, CODE_BAD_REQUEST, "eta_ms",
+                      "eta_ms: a part of the supply is on its way already, with another ETA; "
+                      "reschedule changes it for all");
 }
 
 static enum code check_ship(struct ctx *ctx, struct stepping_supply *s)

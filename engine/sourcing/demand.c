@@ -15,8 +15,9 @@ enum code find_mode(struct ctx *ctx, const struct order_terms *terms, enum mode 
     *mode = MODE_PICKUP;
     if (text_equal(terms->mode, text_of("pickup")))
         return CODE_OK;
-    return fail(ctx, CODE_BAD_REQUEST, "mode must be \"ship\" or \"pickup\", not \"%.*s\"",
-                (int)(terms->mode.len < CODE_MAX ? terms->mode.len : CODE_MAX), terms->mode.at);
+    return fail_param(
+        ctx, CODE_BAD_REQUEST, "mode", "mode must be \"ship\" or \"pickup\", not \"%.*s\"",
+        (int)(terms->mode.len < CODE_MAX ? terms->mode.len : CODE_MAX), terms->mode.at);
 }
 
 /* False for NaN. */
@@ -32,15 +33,16 @@ enum code check_terms(struct ctx *ctx, const struct order_terms *terms)
     if (code)
         return code;
     if (terms->has_lat != terms->has_lon)
-        return fail(ctx, CODE_BAD_REQUEST, "lat and lon: give both, not %s alone",
-                    terms->has_lat ? "lat" : "lon");
+        return fail_param(ctx, CODE_BAD_REQUEST, terms->has_lat ? "lon" : "lat",
+                          "lat and lon: give both, not %s alone", terms->has_lat ? "lat" : "lon");
     if (terms->has_lat && !is_within(terms->lat, 90))
-        return fail(ctx, CODE_BAD_REQUEST, "lat must be a number from -90 to 90");
+        return fail_param(ctx, CODE_BAD_REQUEST, "lat", "lat must be a number from -90 to 90");
     if (terms->has_lon && !is_within(terms->lon, 180))
-        return fail(ctx, CODE_BAD_REQUEST, "lon must be a number from -180 to 180");
+        return fail_param(ctx, CODE_BAD_REQUEST, "lon", "lon must be a number from -180 to 180");
     if (terms->exclude_count > LOCATIONS_MAX)
-        return fail(ctx, CODE_TOO_LARGE, "exclude: %u codes exceed the limit of %d",
-                    terms->exclude_count, LOCATIONS_MAX);
+        return fail_param(ctx, CODE_TOO_LARGE, "exclude",
+                          "exclude: %u codes exceed the limit of %d", terms->exclude_count,
+                          LOCATIONS_MAX);
     return CODE_OK;
 }
 
@@ -52,8 +54,9 @@ static enum code check_pickup(struct ctx *ctx, const struct order *order)
         i++;
     if (text_given(order->at) || i == order->line_count)
         return CODE_OK;
-    return fail(ctx, CODE_BAD_REQUEST,
-                "mode \"pickup\" needs `at`, or a location in every line: lines[%u] has none", i);
+    return fail_param(ctx, CODE_BAD_REQUEST, "at",
+                      "mode \"pickup\" needs `at`, or a location in every line: lines[%u] has none",
+                      i);
 }
 
 /* ---- arrays ---- */

@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The contract, supply that is on its way: refusals that name the parameter, repeats, overages, and the times of promises
+when an ETA changes.
+"""
+
+import time
+
+from stockd_harness import MAX_POOL, main, unique
+from supply_case import SupplyCase, in_days
+
+
+class Refusals(SupplyCase):
+    def names(self, param, method, *params):
+        """Refused, and both the message and the details name the parameter."""
+        error = self.refused("bad_request", method, *params, names=param)
+        self.assertEqual(error.details, {"param": param}, f"{method} {params!r}: {error}")
+
+    def test_each_names_the_parameter(self):
+        sku, other = self.stocked(9, self.depot), self.stocked(1, self.depot)
+        held, outside = self.transferred(sku, 2, ship=False), self.expected(sku, 2)
+        past = int(time.time() * 1000) - 1000
+        self.names("to", "transfer", unique("t"), self.depot, self.depot, [[sku, 1]])
+        self.names("eta_ms", "expect", unique("e"), self.shop, [[sku, 1]], {"eta_ms": past})
+        self.names("eta_ms", "transfer", unique("t"), self.depot, self.shop, [[sku, 1]], {"eta_ms": past})
+        self.names("eta_ms", "ship", held, None, {"eta_ms": past})
+        self.names("eta_ms", "reschedule", outside, past)
+        for method, ident in (("ship", held), ("arrive", outside), ("withdraw", outside)):
+            self.names("sku", method, ident, [[other, 1]])
+            self.names("lines", method, ident, [])
+            self.names("op", method, ident, None, {"op": ident})
+        self.names("op", "reschedule", outside, in_days(4), {"op": outside})
+        twice = [[sku, MAX_POOL], [sku, 1]]
+        for method, names, first in (("expect", "qty", (unique("e"), self.shop)), ("ship", "qty", (held,)),
+                                     ("transfer", "qty", (unique("t"), self.depot, self.shop)),
+                                     ("withdraw", "qty", (outside,)), ("arrive", "accepted", (outside,))):
+            self.names(names, method, *first, twice)
+        self.names("lines", "expect", unique("e"), self.shop, [])
+        self.names("lines", "transfer", unique("t"), self.depot, self.shop, [])
+        self.names("after", "supplies", {"after": unique("none")})
+        self.names("state", "supplies", {"state": "lost"})
+
+
+if __name__ == "__main__":
+    main()
