@@ -337,7 +337,31 @@ static void give_up_pools(struct ctx *ctx, const struct id_entry *entry)
     }
 }
 
-enum supply_state supply_settle(struct ctx *ctx, struct id_entry *entry, uint64_t word)
+/* Can nothing more of it be withdrawn? */
+static bool nothing_held(const struct ctx *ctx, const struct id_entry *entry)
+{
+    struct line_walk walk = line_walk_start(&ctx->ledger->ids, entry);
+    const struct line_entry *line;
+    while ((line = line_walk_next(&walk)) != NULL)
+        if (line_held(line) > 0)
+            return false;
+    return true;
+}
+
+/* A ship may bring another ETA, if nothing is under way: also to lines that it does not name. */
+static void set_etas(const struct ctx *ctx, const struct id_entry *entry)
+{
+    struct line_walk walk = line_walk_start(&ctx->ledger->ids, entry);
+    const struct line_entry *line;
+    while ((line = line_walk_next(&walk)) != NULL) {
+        struct incoming *in = incoming_find(&ctx->ledger->items, line->pool);
+        if (in)
+            atomic_store_explicit(&in->eta_ms, entry->eta_ms, memory_order_release);
+    }
+}
+
+enum supply_state supply_settle(struct ctx *ctx, struct id_entry *entry, uint64_t word,
+                                enum record_type type)
 {
     enum supply_state before = word_supply_state(word);
     if (supply_over(before)) { /* the step found all done */
@@ -346,9 +370,15 @@ enum supply_state supply_settle(struct ctx *ctx, struct id_entry *entry, uint64_
     }
     enum supply_state to = supply_state_of(&ctx->ledger->ids, entry, before);
     assert(supply_may_become(before, to));
+    if (type == RECORD_SHIP)
+        set_etas(ctx, entry);
     if (supply_over(to))
         give_up_pools(ctx, entry);
-    settle_entry(ctx, entry, supply_word(ENTRY_SUPPLY, to, word_id_len(word)));
+    unsigned last = word_last(word);
+    if (type == RECORD_WITHDRAW && (entry->from ? nothing_held(ctx, entry) : supply_over(to)))
+        last = RECORD_WITHDRAW;
+    settle_entry(ctx, entry,
+                 word_with_last(supply_word(ENTRY_SUPPLY, to, word_id_len(word)), last));
     return to;
 }
 

@@ -109,9 +109,11 @@ void supply_note_recent(struct ctx *ctx, const struct id_entry *entry,
 /* A shared pool's unit, of the item at a place; UINT32_MAX: there is none. */
 uint32_t shared_unit(const struct items *items, uint32_t item, uint16_t location);
 
-/* Shows the supply in the state that its lines lead to, and puts it; if it is over, ends it and
- * gives up its pools. */
-enum supply_state supply_settle(struct ctx *ctx, struct id_entry *entry, uint64_t word);
+/* After a step of that type: shows the supply in the state that its lines lead to, and puts it; if
+ * it is over, ends it and gives up its pools. If the step has withdrawn the last that could be, the
+ * state word keeps that, so that asking for it again is no error. */
+enum supply_state supply_settle(struct ctx *ctx, struct id_entry *entry, uint64_t word,
+                                enum record_type type);
 
 /* Gives an owned supply, whose lines are listed, another ETA. times: per line. */
 void supply_reschedule(struct ctx *ctx, struct id_entry *entry, uint64_t lsn, uint64_t eta_ms,

@@ -132,7 +132,7 @@ void supply_step_show(struct ctx *ctx, struct txn *t)
         (void)stored;
     }
     supply_watch(ctx, entry, supply_word(ENTRY_SUPPLY, to, word_id_len(t->word)));
-    supply_settle(ctx, entry, t->word);
+    supply_settle(ctx, entry, t->word, s->type);
     COUNT(ctx, supplies);
 }
 
@@ -402,7 +402,7 @@ static enum code plan_withdraw(struct ctx *ctx, struct txn *t)
     if (code)
         return code;
     enum supply_state state = word_supply_state(t->word);
-    bool before = s->asked->all && state == SUPPLY_WITHDRAWN;
+    bool before = s->asked->all && word_last(t->word) == RECORD_WITHDRAW;
     if (before && !text_given(t->id)) {
         supply_step_done(ctx, t, s->view);
         return CODE_OK;

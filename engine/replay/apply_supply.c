@@ -273,7 +273,7 @@ int apply_supply_step(struct applying *a)
     if (error || over)
         entry_put(entry, word);
     else
-        supply_settle(a->ctx, entry, word);
+        supply_settle(a->ctx, entry, word, (enum record_type)a->record->type);
     return error;
 }
 

@@ -120,7 +120,7 @@ class Documents(SupplyCase):
         self.call("ship", ident, [[sku, 1]], {"eta_ms": in_days(1), "op": unique("op")})
         self.refused("wrong_state", "withdraw", ident, [[sku, 3]], {"op": unique("op")})
         self.assertEqual(self.call("withdraw", ident)["state"], "in_transit", "one unit is on its way")
-        self.refused("wrong_state", "withdraw", ident)
+        self.refused("wrong_state", "withdraw", ident, [[sku, 1]], {"op": unique("op")})
         self.assertEqual(self.pools(sku), {(self.depot, "shared"): (4, 0), (self.shop, "in_transit"): (1, 0)})
 
 

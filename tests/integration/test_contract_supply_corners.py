@@ -40,5 +40,39 @@ class Refusals(SupplyCase):
         self.names("state", "supplies", {"state": "lost"})
 
 
+class Repeats(SupplyCase):
+    def again(self, *params):
+        first = self.call(*params)
+        self.assertEqual(self.call(*params), first)
+        self.crash()
+        self.assertEqual(self.call(*params), first)
+        return first
+
+    def test_withdraw_after_a_part_was_shipped(self):
+        sku = self.stocked(9, self.depot)
+        ident = self.transferred(sku, 6, ship=False)
+        self.call("ship", ident, [[sku, 2]], {"eta_ms": in_days(1), "op": unique("op")})
+        got = self.again("withdraw", ident)
+        self.assertEqual((got["state"], got["lines"]), ("in_transit", [[sku, 2, 2, 0, 0, 0]]))
+        self.call("arrive", ident)
+        self.assertEqual(self.again("withdraw", ident, None, {"op": unique("op")})["state"], "arrived")
+
+    def test_withdraw_after_a_part_has_come(self):
+        sku = unique("SKU")
+        ident = self.expected(sku, 6)
+        self.call("arrive", ident, [[sku, 2]], {"op": unique("op")})
+        got = self.again("withdraw", ident)
+        self.assertEqual((got["state"], got["lines"]), ("arrived", [[sku, 2, 2, 2, 0, 0]]))
+
+    def test_what_was_never_withdrawn_is_no_repeat(self):
+        sku = self.stocked(9, self.depot)
+        shipped, come = self.transferred(sku, 6, ship=False), self.expected(sku, 2)
+        self.call("withdraw", shipped, [[sku, 1]], {"op": unique("op")})
+        self.call("ship", shipped, None, {"eta_ms": in_days(1)})
+        self.refused("wrong_state", "withdraw", shipped)
+        self.call("arrive", come)
+        self.refused("wrong_state", "withdraw", come)
+
+
 if __name__ == "__main__":
     main()

@@ -294,6 +294,14 @@ static int64_t line_left(const struct depot_id *x, const struct depot_line *line
     return x->from == NO_PLACE ? line->way : line->qty - line->shipped;
 }
 
+static int64_t left_of(const struct depot_id *x)
+{
+    int64_t sum = 0;
+    for (int i = 0; i < x->line_count; i++)
+        sum += line_left(x, &x->lines[i]);
+    return sum;
+}
+
 /* Ship and withdraw: no more than is left. */
 static enum code gather(struct depot *d, const struct depot_request *r, const struct depot_id *x,
                         struct wanted *w)
@@ -385,7 +393,7 @@ static enum code step_arrive(struct depot *d, const struct depot_request *r, str
 static enum code step_withdraw(struct depot *d, const struct depot_request *r, struct depot_id *x)
 {
     struct wanted w;
-    if (r->all && strcmp(x->state, "withdrawn") == 0)
+    if (r->all && x->withdrawn)
         return CODE_OK;
     if (is_over(x) || (x->from != NO_PLACE && held_units(x) == 0))
         return CODE_WRONG_STATE;
@@ -397,19 +405,8 @@ static enum code step_withdraw(struct depot *d, const struct depot_request *r, s
         x->lines[i].shipped -= w.qty[i];
         x->lines[i].way -= w.qty[i];
     }
+    x->withdrawn |= !code && left_of(x) == 0;
     return code;
-}
-
-/* What is promised from what has not all come is ready at another time now. */
-static void promise_anew(struct depot *d, int supply)
-{
-    const struct depot_id *x = &d->ids[supply];
-    for (int id = 1; id <= d->last_id; id++)
-        for (int i = 0; d->ids[id].use == USED_RESERVATION && i < d->ids[id].draw_count; i++) {
-            struct depot_draw *draw = &d->ids[id].draws[i];
-            if (draw->from == supply && draw_open(draw) > 0)
-                draw->ready_ms = x->eta_ms + (uint64_t)d->lead_time_s[x->to] * 1000;
-        }
 }
 
 static enum code step_reschedule(struct depot *d, const struct depot_request *r, struct depot_id *x)
@@ -421,7 +418,7 @@ static enum code step_reschedule(struct depot *d, const struct depot_request *r,
     if (r->eta_ms <= d->now_ms)
         return CODE_BAD_REQUEST;
     x->eta_ms = r->eta_ms;
-    promise_anew(d, (int)(x - d->ids));
+    depot_promise_anew(d, (int)(x - d->ids));
     return CODE_OK;
 }
 

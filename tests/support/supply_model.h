@@ -100,6 +100,7 @@ struct depot_id {
     /* a supply */
     int from, to; /* from: NO_PLACE if it is from outside */
     uint64_t eta_ms;
+    bool withdrawn; /* the last of it that could be */
     int line_count;
     struct depot_line lines[DEPOT_LINES];
     /* a reservation */
@@ -178,6 +179,7 @@ void depot_reserve(struct depot *d, const struct depot_request *r, struct depot_
 void depot_confirm(struct depot *d, const struct depot_request *r, struct depot_answer *a);
 void depot_step(struct depot *d, const struct depot_request *r, struct depot_answer *a);
 void depot_expire(struct depot *d);
+void depot_promise_anew(struct depot *d, int supply);
 void depot_refuse(struct depot_answer *a, enum code code, const char *state);
 
 #endif

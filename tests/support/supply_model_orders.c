@@ -388,3 +388,15 @@ void depot_step(struct depot *d, const struct depot_request *r, struct depot_ans
     else
         depot_view(x, a);
 }
+
+/* What is promised from what has not all come is ready at another time now. */
+void depot_promise_anew(struct depot *d, int supply)
+{
+    const struct depot_id *x = &d->ids[supply];
+    for (int id = 1; id <= d->last_id; id++)
+        for (int i = 0; d->ids[id].use == USED_RESERVATION && i < d->ids[id].draw_count; i++) {
+            struct depot_draw *draw = &d->ids[id].draws[i];
+            if (draw->from == supply && draw_open(draw) > 0)
+                draw->ready_ms = x->eta_ms + (uint64_t)d->lead_time_s[x->to] * 1000;
+        }
+}
