@@ -279,6 +279,17 @@ static enum code other_eta(struct ctx *ctx)
                       "reschedule changes it for all");
 }
 
+/* Shipped with an ETA in the past, units would be late at once: nobody could be sold them, neither
+ * where they were nor where they go. */
+static enum code eta_has_passed(struct ctx *ctx, const struct id_entry *entry)
+{
+    return fail_param(
+        ctx, CODE_BAD_REQUEST, "eta_ms", "eta_ms: the supply's ETA, %llu, has passed: %s",
+        (unsigned long long)entry->eta_ms,
+        supply_under_way(&ctx->ledger->ids, entry) ? "reschedule it, since a part is under way"
+                                                   : "ship it with a new one");
+}
+
 static enum code check_ship(struct ctx *ctx, struct stepping_supply *s)
 {
     const struct id_entry *entry = s->txn.reservation;
@@ -287,7 +298,7 @@ static enum code check_ship(struct ctx *ctx, struct stepping_supply *s)
         return supply_wrong_state(ctx, &s->txn, "be shipped");
     s->eta_ms = entry->eta_ms;
     if (!s->asked->has_eta)
-        return CODE_OK;
+        return s->eta_ms != 0 && s->eta_ms <= ctx->wall_ms ? eta_has_passed(ctx, entry) : CODE_OK;
     s->eta_ms = s->asked->eta_ms;
     if (s->eta_ms != entry->eta_ms && supply_under_way(&ctx->ledger->ids, entry))
         return other_eta(ctx);

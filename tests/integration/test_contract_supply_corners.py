@@ -39,6 +39,16 @@ class Refusals(SupplyCase):
         self.names("after", "supplies", {"after": unique("none")})
         self.names("state", "supplies", {"state": "lost"})
 
+    def test_a_held_transfer_whose_eta_has_passed_needs_a_new_one(self):
+        sku = self.stocked(5, self.depot)
+        eta = int(time.time() * 1000) + 300
+        ident = self.transferred(sku, 4, ship=False, eta_ms=eta)
+        while int(time.time() * 1000) <= eta + 100:
+            time.sleep(0.05)
+        self.names("eta_ms", "ship", ident)
+        self.assertEqual(self.state_of(ident), "held")
+        self.assertEqual(self.call("ship", ident, None, {"eta_ms": in_days(1)})["state"], "in_transit")
+
 
 class Repeats(SupplyCase):
     def again(self, *params):

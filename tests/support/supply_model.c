@@ -333,7 +333,9 @@ static enum code may_ship(const struct depot *d, const struct depot_request *r,
         way += x->lines[i].way;
     if (r->has_eta && way > 0 && r->eta_ms != x->eta_ms)
         return CODE_BAD_REQUEST;
-    return r->has_eta && r->eta_ms <= d->now_ms ? CODE_BAD_REQUEST : CODE_OK;
+    uint64_t eta_ms = r->has_eta ? r->eta_ms : x->eta_ms;
+    bool past = (r->has_eta || eta_ms != 0) && eta_ms <= d->now_ms;
+    return past ? CODE_BAD_REQUEST : CODE_OK;
 }
 
 static enum code step_ship(struct depot *d, const struct depot_request *r, struct depot_id *x)

@@ -94,6 +94,27 @@ Test(supply, the_next_lorry_has_an_eta_of_its_own)
     cr_assert_eq(row("in_transit").eta_ms, NOW + 5 * HOUR);
 }
 
+Test(supply, what_would_be_late_at_once_is_not_shipped)
+{
+    struct supply_step all = { .id = text_of("t"), .all = true };
+    struct supply_line two = tea(2, 0);
+    struct supply_step some = { .id = text_of("t"), .lines = &two, .line_count = 1 };
+    cr_assert_eq(try_transfer("t", 6, NOW + HOUR, true), CODE_OK);
+    cr_assert_eq(ledger_ship(ctx, &some, &view), CODE_OK, "%s", ctx_failure(ctx)->message);
+    at_time(NOW + HOUR);
+    cr_assert_eq(ledger_ship(ctx, &all, &view), CODE_BAD_REQUEST, "a part is late");
+    cr_assert(strstr(ctx_failure(ctx)->message, "reschedule"));
+    arrive("t", 2, 0, false);
+    cr_assert_eq(ledger_ship(ctx, &all, &view), CODE_BAD_REQUEST);
+    cr_assert_str_eq(ctx_failure(ctx)->param, "eta_ms");
+    cr_assert_eq(view.lines[0].shipped, 2);
+    all.has_eta = true;
+    all.eta_ms = NOW + 2 * HOUR;
+    cr_assert_eq(ledger_ship(ctx, &all, &view), CODE_OK, "%s", ctx_failure(ctx)->message);
+    at_time(NOW + 3 * HOUR);
+    cr_assert_eq(ledger_ship(ctx, &all, &view), CODE_OK, "shipped before");
+}
+
 Test(supply, an_eta_that_comes_with_a_ship_is_that_of_all_lines)
 {
     struct supply_line two[] = { tea(1, 0), { .sku = text_of("coffee"), .qty = 2 } };
