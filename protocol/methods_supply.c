@@ -10,7 +10,7 @@
 /* ---- replies ---- */
 
 /* How a document is shown: `supply` and `supplies` tell also what it is. */
-enum { SHOWN_PAIRS = 5, WHOLE_PAIRS = 9 };
+enum { SHOWN_PAIRS = 6, WHOLE_PAIRS = 10 };
 
 static void pack_eta(struct out *out, uint64_t eta_ms)
 {
@@ -35,6 +35,10 @@ static void pack_supply_lines(struct out *out, const struct supply_view *view)
         pack_int(out, line->rejected);
         pack_int(out, line->lost);
     }
+    PACK_KEY(out, "under_way");
+    pack_array(out, view->line_count);
+    for (uint32_t i = 0; i < view->line_count; i++)
+        pack_int(out, view->lines[i].under_way);
 }
 
 /* All but the lsn. */

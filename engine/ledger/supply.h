@@ -51,6 +51,8 @@ struct supply_step {
 struct supply_line_view {
     struct text sku;
     int64_t qty, shipped, accepted, rejected, lost;
+    int64_t under_way; /* shipped, less what has come of it and what is lost: accepted and rejected
+                          also count what was not expected */
 };
 
 struct supply_view {

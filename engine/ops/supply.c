@@ -216,7 +216,8 @@ static void view_lines(struct ctx *ctx, const struct id_entry *entry, struct sup
                                        .shipped = line->shipped,
                                        .accepted = line->accepted,
                                        .rejected = line->rejected,
-                                       .lost = line->lost };
+                                       .lost = line->lost,
+                                       .under_way = line_under_way(line) };
     }
     ctx->work += (uint64_t)DRAW_WORK * view->line_count;
 }

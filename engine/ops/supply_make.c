@@ -330,6 +330,7 @@ static void repeat(struct ctx *ctx, struct txn *t)
                 line->qty += o->lines[at].qty;
         line->shipped = shipped ? line->qty : 0;
         line->accepted = came ? line->qty : 0;
+        line->under_way = line->shipped - line->accepted;
     }
     ctx->work += (uint64_t)s->view->line_count * o->line_count / DRAW_WORK;
 }

@@ -6,7 +6,7 @@ import time
 from stockd_harness import StockdTestCase, unique
 
 DAY = 86_400_000
-RESULT = ["lsn", "id", "state", "eta_ms", "lines"]
+RESULT = ["lsn", "id", "state", "eta_ms", "lines", "under_way"]
 WHOLE = [*RESULT, "kind", "from", "location", "ref"]
 
 

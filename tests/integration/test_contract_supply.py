@@ -15,7 +15,7 @@ class Documents(SupplyCase):
         got = self.call("expect", ident, self.shop, [[sku, 5], [other, 2], [sku, 3]], {"eta_ms": eta, "ref": "PO 7"})
         self.assertEqual(list(got), RESULT)
         lines = [[sku, 8, 8, 0, 0, 0], [other, 2, 2, 0, 0, 0]]
-        wanted = {"id": ident, "state": "in_transit", "eta_ms": eta, "lines": lines}
+        wanted = {"id": ident, "state": "in_transit", "eta_ms": eta, "lines": lines, "under_way": [8, 2]}
         self.assertEqual({**got, "lsn": 0}, {"lsn": 0, **wanted})
         whole = self.call("supply", ident)
         self.assertEqual(list(whole), WHOLE)

@@ -50,6 +50,27 @@ class Refusals(SupplyCase):
         self.assertEqual(self.call("ship", ident, None, {"eta_ms": in_days(1)})["state"], "in_transit")
 
 
+class Documents(SupplyCase):
+    def test_what_is_under_way_does_not_count_overages(self):
+        sku, other, ident = self.stocked(20, self.depot), self.stocked(20, self.depot), unique("trf")
+        first = self.call("transfer", ident, self.depot, self.shop, [[sku, 9], [other, 4]], {"ship": False})
+        self.assertEqual(first["under_way"], [0, 0])
+        eta = in_days(1)
+        got = self.call("ship", ident, [[sku, 4], [other, 4]], {"eta_ms": eta, "op": unique("op")})
+        self.assertEqual(got["under_way"], [4, 4])
+        step = ("arrive", ident, [[sku, 6, 1]], {"op": unique("op")})
+        got = self.call(*step)
+        self.assertEqual((got["lines"][0], got["under_way"]), ([sku, 9, 4, 6, 1, 0], [0, 4]))
+        self.assertEqual(self.call("ship", ident, [[sku, 5]], {"op": unique("op")})["under_way"], [5, 4])
+        self.unchanged(lambda: self.look(sku, other, ids=[ident]))
+        self.assertEqual(self.call(*step), got, "as it was then")
+        self.assertEqual(self.call("transfer", ident, self.depot, self.shop, [[sku, 9], [other, 4]], {"ship": False}),
+                         first)
+        listed = self.call("supplies", {"location": self.shop})["supplies"]
+        self.assertEqual([supply["under_way"] for supply in listed], [[5, 4]])
+        self.assertEqual(self.call("arrive", ident)["under_way"], [0, 0])
+
+
 class Repeats(SupplyCase):
     def again(self, *params):
         first = self.call(*params)

@@ -239,6 +239,7 @@ static void add_supply(void *context, stockd_value supply)
 {
     static const char *const keys[] = { "id", "kind", "state", "from", "location", "eta_ms" };
     struct listing *listing = context;
+    struct supply_lines lines;
     struct supply_line line;
     stockd_value value = { 0 };
     int64_t units = 0;
@@ -255,12 +256,10 @@ static void add_supply(void *context, stockd_value supply)
         table_add(listing->table, text);
         free(text);
     }
-    value = (stockd_value){ 0 };
-    stockd_map_find(supply, "lines", &value);
-    stockd_iter lines = stockd_iterate(value);
+    supply_lines_of(supply, &lines);
     while (supply_line_next(&lines, &line)) {
         units += line.qty;
-        under_way += supply_line_under_way(&line);
+        under_way += line.under_way;
     }
     table_add_format(listing->table, "%lld", (long long)units);
     table_add_format(listing->table, "%lld", (long long)under_way);

@@ -33,7 +33,7 @@ static void put_text(const char *text, size_t len)
 static void give_row(struct exporting *exporting, const struct document *d,
                      const struct supply_line *line)
 {
-    int64_t qty = supply_line_under_way(line);
+    int64_t qty = line->under_way;
 
     if (exporting->rows != NULL) {
         json_t *eta = d->eta_ms > 0 ? json_integer(d->eta_ms) : json_null();
@@ -62,8 +62,8 @@ static void give_supply(void *context, stockd_value supply)
 {
     struct exporting *exporting = context;
     struct document d = { 0 };
+    struct supply_lines lines;
     struct supply_line line;
-    stockd_value list = { 0 };
 
     if (!stockd_map_str(supply, "id", &d.id, &d.id_len) ||
         !stockd_map_str(supply, "location", &d.location, &d.location_len))
@@ -71,10 +71,9 @@ static void give_supply(void *context, stockd_value supply)
     stockd_map_str(supply, "ref", &d.ref, &d.ref_len);
     if (!stockd_map_i64(supply, "eta_ms", &d.eta_ms) || d.eta_ms <= exporting->now_ms)
         d.eta_ms = 0;
-    stockd_map_find(supply, "lines", &list);
-    stockd_iter lines = stockd_iterate(list);
+    supply_lines_of(supply, &lines);
     while (supply_line_next(&lines, &line))
-        if (supply_line_under_way(&line) > 0)
+        if (line.under_way > 0)
             give_row(exporting, &d, &line);
 }
 

@@ -14,13 +14,18 @@ struct supply_line {
     int64_t accepted;
     int64_t rejected;
     int64_t lost;
+    int64_t under_way;
 };
 
-/* The line at that place of the list; false at the end. */
-bool supply_line_next(stockd_iter *lines, struct supply_line *out);
+/* A walk over the lines of a supply. */
+struct supply_lines {
+    stockd_iter lines;
+    stockd_iter under_way;
+};
 
-/* Units that were shipped and have not come: none if more came than was shipped. */
-int64_t supply_line_under_way(const struct supply_line *line);
+void supply_lines_of(stockd_value supply, struct supply_lines *lines);
+/* False at the end. */
+bool supply_line_next(struct supply_lines *lines, struct supply_line *out);
 
 typedef void supply_fn(void *context, stockd_value supply);
 
