@@ -411,6 +411,18 @@ enum code racer_cancel(struct racer *racer, const struct step *step, struct rese
     RETRIED(ledger_cancel(racer->ctx, step, v));
 }
 
+enum code racer_move(struct racer *racer, const struct relocation *asked,
+                     struct reservation_view *v)
+{
+    RETRIED(ledger_move(racer->ctx, asked, v));
+}
+
+enum code racer_amend(struct racer *racer, const struct amendment *asked,
+                      struct reservation_view *v)
+{
+    RETRIED(ledger_amend(racer->ctx, asked, v));
+}
+
 enum code racer_fulfil(struct racer *racer, const struct step *step, struct reservation_view *v)
 {
     RETRIED(ledger_fulfil(racer->ctx, step, v));

@@ -119,6 +119,10 @@ uint64_t race_steps(const struct race *race, uint64_t planned);
 /* These retry what is deferred, in new iterations. */
 enum code racer_reserve(struct racer *racer, const struct order *order, struct reservation_view *v);
 enum code racer_cancel(struct racer *racer, const struct step *step, struct reservation_view *v);
+enum code racer_move(struct racer *racer, const struct relocation *asked,
+                     struct reservation_view *v);
+enum code racer_amend(struct racer *racer, const struct amendment *asked,
+                      struct reservation_view *v);
 enum code racer_fulfil(struct racer *racer, const struct step *step, struct reservation_view *v);
 enum code racer_confirm(struct racer *racer, struct text id, struct reservation_view *v);
 enum code racer_extend(struct racer *racer, struct text id, uint64_t ttl_ms,
