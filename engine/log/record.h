@@ -116,6 +116,8 @@ struct move_record {
 /* When what was promised of a line is ready: wall clock; UINT64_MAX: never. */
 struct time_record {
     uint64_t ship_ms, pickup_ms;
+    uint64_t covered_lsn; /* promises up to here were covered by what has come, and keep their
+                             times; UINT64_MAX: all are */
 } __attribute__((packed));
 
 #define READY_SECONDS (UINT32_C(1) << 31)

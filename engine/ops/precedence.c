@@ -158,15 +158,16 @@ static int64_t left_of(struct ctx *ctx, struct id_entry *entry, uint32_t unit)
     return left;
 }
 
-/* When the reservation was promised units of that pool: if that was at several times, the last. */
-static uint64_t promise_lsn(struct ctx *ctx, struct id_entry *entry, uint32_t unit)
+uint64_t promise_lsn(const struct ctx *ctx, struct id_entry *entry, uint32_t unit, uint64_t until)
 {
     struct draw_walk walk = draw_walk_start(&ctx->ledger->ids, entry);
     const struct draw *draw;
-    uint64_t lsn = entry->lsn_first;
-    while (entry->tracked && (draw = draw_walk_next(&walk)) != NULL)
-        if (draw->pool == unit && draw_lsn(entry, draw) > lsn)
-            lsn = draw_lsn(entry, draw);
+    uint64_t lsn = entry->lsn_first, drawn_lsn;
+    while (entry->tracked && (draw = draw_walk_next(&walk)) != NULL) {
+        drawn_lsn = draw_lsn(entry, draw);
+        if (draw->pool == unit && drawn_lsn > lsn && drawn_lsn <= until)
+            lsn = drawn_lsn;
+    }
     return lsn;
 }
 
@@ -195,7 +196,7 @@ static void count_promise(struct ctx *ctx, struct standing *s, uint64_t promise)
         return;
     }
     bool live = word_kind(word) == ENTRY_RESERVATION && !state_final(word_state(word));
-    uint64_t lsn = live ? promise_lsn(ctx, entry, s->unit) : 0;
+    uint64_t lsn = live ? promise_lsn(ctx, entry, s->unit, UINT64_MAX) : 0;
     if (live && (uint32_t)lsn == (uint32_t)(promise >> 32))
         count_left(ctx, s, entry, lsn);
     entry_put(entry, word);
@@ -295,7 +296,7 @@ enum code precedence_check(struct ctx *ctx, uint32_t unit, struct id_entry *entr
     struct come before = look(ctx, unit);
     int64_t come = units_come(before);
     bool all = come >= word_reserved(before.word);
-    uint64_t lsn = promise_lsn(ctx, entry, unit);
+    uint64_t lsn = promise_lsn(ctx, entry, unit, UINT64_MAX);
     uint64_t covered = atomic_load_explicit(&in->covered_lsn, memory_order_relaxed);
     if (come >= qty && (all || lsn <= covered))
         return CODE_OK;
@@ -319,29 +320,55 @@ enum code precedence_check(struct ctx *ctx, uint32_t unit, struct id_entry *entr
     return s.busy || !is_sure(ctx, unit, before, after) ? CODE_DEFERRED : CODE_INSUFFICIENT_STOCK;
 }
 
-/* Each walk but the first looks at one range of the one before. */
-enum code precedence_first_short(struct ctx *ctx, uint32_t unit, uint64_t *lsn)
+static int64_t least_of(int64_t a, int64_t b)
 {
-    int64_t there = word_on_hand(pool_read(pool_at(&ctx->ledger->items, unit)));
-    struct standing s = { .unit = unit, .top = UINT64_MAX };
+    return a < b ? a : b;
+}
+
+/* Units that have come; or that have come or are expected. */
+static int64_t units_of(const struct ctx *ctx, uint32_t unit, bool expected)
+{
+    struct come c = look(ctx, unit);
+    return expected ? word_on_hand(c.word) : units_come(c);
+}
+
+/* The LSN of the first promise, of those up to s->top, that what has come does not cover, or what
+ * is expected, too; UINT64_MAX: none, up to what s->top is then. Each walk but the first looks at
+ * one range of the one before. Units that leave meanwhile cover nothing, so that it may be too low,
+ * and is never too high. */
+static enum code first_uncovered(struct ctx *ctx, struct standing *s, bool expected, uint64_t *lsn)
+{
+    int64_t units = units_of(ctx, s->unit, expected);
+    uint64_t size;
     *lsn = UINT64_MAX;
-    for (;;) {
-        walk_promises(ctx, &s);
-        uint64_t at = s.least >> s.shift, end = (s.most >> s.shift) + 1;
-        int64_t sum = s.below;
-        if (s.busy)
+    do {
+        s->least = s->most = s->shift = 0;
+        s->below = 0;
+        memset(s->ranges, 0, sizeof s->ranges);
+        walk_promises(ctx, s);
+        units = least_of(units, units_of(ctx, s->unit, expected));
+        if (s->busy || (s->from > 0 && s->below > units))
             return CODE_DEFERRED;
-        while (at < end && (sum += s.ranges[at % RANGES]) <= there)
+        uint64_t at = s->least >> s->shift, end = (s->most >> s->shift) + 1;
+        int64_t sum = s->below;
+        while (at < end && (sum += s->ranges[at % RANGES]) <= units)
             at++;
-        if (s.least == 0 || at == end)
-            return CODE_OK;
-        if (s.shift == 0) {
-            *lsn = at;
+        if (s->least == 0 || at == end) {
+            *lsn = UINT64_MAX;
             return CODE_OK;
         }
-        uint64_t first = at << s.shift, last = first + (UINT64_C(1) << s.shift) - 1;
-        s = (struct standing){ .unit = unit, .from = first, .top = last };
-    }
+        size = UINT64_C(1) << s->shift;
+        *lsn = s->from = at << s->shift;
+        if (s->top - s->from >= size)
+            s->top = s->from + size - 1;
+    } while (size > 1);
+    return CODE_OK;
+}
+
+enum code precedence_first_short(struct ctx *ctx, uint32_t unit, uint64_t *lsn)
+{
+    struct standing s = { .unit = unit, .top = UINT64_MAX };
+    return first_uncovered(ctx, &s, true, lsn);
 }
 
 enum code precedence_short_before(struct ctx *ctx, uint32_t unit, uint64_t lsn, int64_t *lacking)
@@ -351,6 +378,22 @@ enum code precedence_short_before(struct ctx *ctx, uint32_t unit, uint64_t lsn, 
     walk_promises(ctx, &s);
     *lacking = s.below - there;
     return s.busy ? CODE_DEFERRED : CODE_OK;
+}
+
+enum code precedence_covered(struct ctx *ctx, uint32_t unit, const struct id_entry *op,
+                             uint64_t *lsn)
+{
+    struct come come = look(ctx, unit);
+    uint64_t tail = atomic_load_explicit(&ctx->ledger->log->tail, memory_order_seq_cst);
+    struct standing s = { .unit = unit, .op = op };
+    *lsn = units_come(come) >= word_reserved(come.word) ? EVERYTHING_COVERED : 0;
+    if (*lsn != 0 || units_come(come) == 0)
+        return CODE_OK;
+    s.top = all_listed(ctx, tail) ? tail : log_head(ctx->ledger->log);
+    uint64_t first;
+    enum code code = first_uncovered(ctx, &s, false, &first);
+    *lsn = first == UINT64_MAX ? s.top : first - 1;
+    return code;
 }
 
 void precedence_reset(struct ctx *ctx, uint32_t unit)

@@ -28,12 +28,23 @@ void precedence_give_up(struct ctx *ctx);
 enum code precedence_check(struct ctx *ctx, uint32_t unit, struct id_entry *entry,
                            const struct id_entry *op, int64_t qty, int64_t *there);
 
+/* When the reservation, which the caller owns, was promised units of that pool: if that was at
+ * several times, the last one up to an LSN. */
+uint64_t promise_lsn(const struct ctx *ctx, struct id_entry *entry, uint32_t unit, uint64_t until);
+
 /* The LSN of the first promise of the pool that neither what has come nor what is expected covers;
  * UINT64_MAX: none that is listed. CODE_DEFERRED: a reservation is being changed. The caller owns
  * no entry. */
 enum code precedence_first_short(struct ctx *ctx, uint32_t unit, uint64_t *lsn);
 /* Likewise how many units the promises before that LSN lack. */
 enum code precedence_short_before(struct ctx *ctx, uint32_t unit, uint64_t lsn, int64_t *lacking);
+
+/* Up to where in the log is all that was promised of the pool covered by what has come? Orders that
+ * no head of the log has passed may count as not covered. *lsn: of the promise that is covered
+ * last, or behind it and before the next; EVERYTHING_COVERED; or 0. CODE_OK or CODE_DEFERRED. The
+ * caller owns the entry of its step's op, if there is one, and no reservation. */
+enum code precedence_covered(struct ctx *ctx, uint32_t unit, const struct id_entry *op,
+                             uint64_t *lsn);
 
 /* What has come to the pool is less than it was: others may be short now. */
 void precedence_reset(struct ctx *ctx, uint32_t unit);

@@ -325,7 +325,7 @@ void redraw_store(struct ctx *ctx, struct id_entry *entry, const struct planned_
     for (uint32_t i = 0; i < count; i++) {
         struct tracked_draw *draw = draw_tracked(draw_walk_next(&walk));
         draw->timed.draw = (struct draw){ draws[i].pool, (uint32_t)draws[i].qty, 0, 0 };
-        draw->timed.ready_ms = draws[i].ready_ms;
+        draw_set_ready(&draw->timed.draw, draws[i].ready_ms, 0);
     }
 }
 

@@ -7,6 +7,7 @@
 #include "engine/ledger/claim.h"
 #include "engine/ledger/ctx.h"
 #include "engine/ledger/find.h"
+#include "engine/ops/precedence.h"
 #include "engine/store/draws.h"
 #include "engine/store/supply_lines.h"
 
@@ -96,7 +97,7 @@ bool store_draws(struct ctx *ctx, struct id_entry *entry, const struct planned_d
         struct draw *draw = draw_walk_next(&walk);
         *draw = draw_of(&draws[i]);
         if (timed)
-            ((struct timed_draw *)(void *)draw)->ready_ms = draws[i].ready_ms;
+            draw_set_ready(draw, draws[i].ready_ms, 0);
     }
     blocks_put_ref(ids, entry, blocks - ref_blocks(ref.len), ref);
     return true;
@@ -117,19 +118,43 @@ enum entry_state state_of_draws(const struct id_table *ids, struct id_entry *ent
     return fulfilled ? STATE_FULFILLED : STATE_CANCELLED;
 }
 
-/* When what is left of a draw is ready: as promised, unless its supply was rescheduled since. A
- * reservation without times has no draws of supplies. */
-static __attribute__((noinline)) uint64_t
-ready_now(const struct ctx *ctx, const struct id_entry *entry, const struct draw *draw)
+/* When what is left of a draw of a supply is ready: as promised, unless its ETA changed since, and
+ * what had come then did not cover what the reservation had been promised of it until then. */
+static uint64_t ready_from(const struct ctx *ctx, struct id_entry *entry, const struct draw *draw,
+                           const struct incoming *in)
 {
-    const struct items *items = &ctx->ledger->items;
-    const struct incoming *in = incoming_find(items, draw->pool);
-    uint64_t promised_ms = draw_ready_ms(entry, draw);
-    if (!in || draw_left(draw) == 0 ||
-        atomic_load_explicit(&in->moved_lsn, memory_order_acquire) < entry->lsn_first)
-        return promised_ms;
-    bool pickup = entry->timed == TIMED_PICKUP;
-    return atomic_load_explicit(pickup ? &in->pickup_ms : &in->ship_ms, memory_order_acquire);
+    struct eta_times changes[ETA_CHANGES];
+    uint64_t drawn_lsn = draw_lsn(entry, draw);
+    for (uint32_t i = incoming_changes(in, changes); i-- > 0;) {
+        const struct eta_times *c = &changes[i];
+        if (drawn_lsn > c->lsn)
+            break; /* it was promised after that, and after the earlier ones */
+        if (promise_lsn(ctx, entry, draw->pool, c->lsn) > c->covered_lsn)
+            return entry->timed == TIMED_PICKUP ? c->pickup_ms : c->ship_ms;
+    }
+    return draw_ready_ms(entry, draw);
+}
+
+/* When a draw is ready; what is settled keeps the time that held when it was fulfilled. A
+ * reservation without times has no draws of supplies. */
+static __attribute__((noinline)) uint64_t ready_now(const struct ctx *ctx, struct id_entry *entry,
+                                                    const struct draw *draw)
+{
+    const struct incoming *in = incoming_find(&ctx->ledger->items, draw->pool);
+    if (in && draw_left(draw) > 0)
+        return ready_from(ctx, entry, draw, in);
+    uint64_t last_ms = draw_last_ms(entry, draw), promised_ms = draw_ready_ms(entry, draw);
+    return last_ms != 0 ? last_ms : promised_ms; /* @settled */
+}
+
+void keep_ready(const struct ctx *ctx, struct id_entry *entry, struct draw *draw)
+{
+    uint64_t promised_ms = draw_ready_ms(entry, draw), now_ms;
+    assert(draw_left(draw) > 0);
+    if (!entry->timed || !incoming_find(&ctx->ledger->items, draw->pool))
+        return;
+    now_ms = ready_now(ctx, entry, draw);
+    draw_set_ready(draw, promised_ms, now_ms != promised_ms ? now_ms : 0);
 }
 
 void view_reservation(struct ctx *ctx, struct id_entry *entry, uint64_t word, bool first,

@@ -29,6 +29,10 @@ void list_draws(struct ctx *ctx, struct id_entry *entry);
 /* Chains a listed draw before those of the same item. */
 void chain_draw(struct ctx *ctx, uint32_t index);
 
+/* Before units of a draw are fulfilled: keeps the time at which they were to be ready. The state of
+ * the draw's pool must be that of the fulfil's place in the log (X2). */
+void keep_ready(const struct ctx *ctx, struct id_entry *entry, struct draw *draw);
+
 /* Fills the view. `first`: the reservation as it was granted. */
 void view_reservation(struct ctx *ctx, struct id_entry *entry, uint64_t word, bool first,
                       struct reservation_view *view);

@@ -292,15 +292,21 @@ static enum code post_parts(struct ctx *ctx, struct stepping *s)
     return fulfil ? check_on_hand(ctx, s) : CODE_OK;
 }
 
-/* X1 of store/incoming.h: what seemed to have come had come. */
+/* X1 of store/incoming.h: what seemed to have come had come. And X2: a change of the ETA behind the
+ * fulfil in the log waits until the fulfil is done, and one before it is shown. */
 static enum code check_marks(struct ctx *ctx, struct txn *t)
 {
     const struct stepping *s = (const struct stepping *)t;
     const struct items *items = &ctx->ledger->items;
     for (uint32_t i = 0; i < s->part_count && t->may_undo; i++) {
         const struct step_part *part = &s->parts[i];
-        if (part->expected && incoming_mark(incoming_at(items, part->draw->pool)) != part->mark)
+        if (!part->expected)
+            continue;
+        const struct incoming *in = incoming_at(items, part->draw->pool);
+        if (incoming_mark(in) != part->mark)
             return CODE_DEFERRED; /* @mark */
+        if (incoming_eta_ms(in) == 0 && incoming_supply(in) != 0)
+            return CODE_DEFERRED; /* X2: it is being rescheduled */
     }
     return CODE_OK;
 }
@@ -393,10 +399,13 @@ static void settle_parts(struct ctx *ctx, const struct stepping *s)
         (s->kind != STEP_FULFIL || s->txn.reservation->timed) && incoming_any(&ctx->ledger->items);
     for (uint32_t i = 0; i < s->part_count; i++) {
         struct draw *draw = s->parts[i].draw;
-        if (s->kind == STEP_FULFIL)
+        if (s->kind == STEP_FULFIL) {
+            if (s->parts[i].expected)
+                keep_ready(ctx, s->txn.reservation, draw);
             draw->fulfilled += s->parts[i].qty;
-        else
+        } else {
             draw->cancelled += s->parts[i].qty;
+        }
         if (sweeps)
             sweep_later(ctx, draw->pool);
         assert(draw->fulfilled + draw->cancelled <= draw->qty);

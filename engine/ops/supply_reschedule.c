@@ -2,12 +2,15 @@
 /*
  * Reschedule: the ETA of a supply changes, and with it when all is ready that was promised from it.
  * That is computed once for each line, for parcels and for collection, and recorded; no reservation
- * is touched (see view_reservation).
+ * is touched (see view_reservation). What is covered by units that have come keeps its times: the
+ * record says up to where in the log. Only if some promises of a line are covered and others are
+ * not, a walk over them finds that out.
  */
 #include <assert.h>
 
 #include "engine/ledger/claim.h"
 #include "engine/ledger/ctx.h"
+#include "engine/ops/precedence.h"
 #include "engine/ops/supply_step.h"
 #include "engine/ops/supply_watch.h"
 #include "engine/sourcing/ready.h"
@@ -16,20 +19,25 @@
 /* How often it looks whether the orders that are under way have ended: some microseconds. */
 enum { DRAIN_LOOKS = 2000 };
 
-static void compute_times(struct ctx *ctx, struct stepping_supply *s)
+static enum code compute_times(struct ctx *ctx, struct stepping_supply *s)
 {
+    enum code code = CODE_OK;
     struct supply_work *w = ctx->supply;
     const struct items *items = &ctx->ledger->items;
     catalogue_pin(ctx);
-    for (uint32_t i = 0; i < w->line_count; i++) {
+    for (uint32_t i = 0; !code && i < w->line_count; i++) {
         uint32_t unit = w->lines[i]->pool;
         uint64_t key = pool_read_key(pool_at(items, unit));
-        w->times[i] = (struct time_record){ 0, 0 };
+        w->times[i] = (struct time_record){ .covered_lsn = EVERYTHING_COVERED };
         if (owner_kind(key_owner(key)) != POOL_EXPECTED)
             continue; /* it is held: nothing of it was promised */
-        w->times[i] = (struct time_record){ ready_ms_of(ctx, key, unit, MODE_SHIP, s->eta_ms),
-                                            ready_ms_of(ctx, key, unit, MODE_PICKUP, s->eta_ms) };
+        w->times[i].ship_ms = ready_ms_of(ctx, key, unit, MODE_SHIP, s->eta_ms);
+        w->times[i].pickup_ms = ready_ms_of(ctx, key, unit, MODE_PICKUP, s->eta_ms);
+        uint64_t covered_lsn;
+        code = precedence_covered(ctx, unit, s->txn.entry, &covered_lsn);
+        w->times[i].covered_lsn = covered_lsn; /* @covered */
     }
+    return code;
 }
 
 static enum code plan(struct ctx *ctx, struct txn *t)
@@ -50,12 +58,12 @@ static enum code plan(struct ctx *ctx, struct txn *t)
         code = supply_step_prepare(ctx, t);
     if (code)
         return code;
-    compute_times(ctx, s);
+    code = compute_times(ctx, s);
     for (uint32_t i = 0; i < ctx->supply->line_count; i++) /* raises the item's version */
         post(ctx->postings, (struct posting){ .pool = ctx->supply->lines[i]->pool,
                                               .counted = NOT_COUNTED,
                                               .needs = NEEDS_NONE });
-    return CODE_OK;
+    return code;
 }
 
 static void set_etas(struct ctx *ctx, uint64_t eta_ms)
@@ -84,6 +92,22 @@ static bool drained(struct ctx *ctx)
     return looks < DRAIN_LOOKS;
 }
 
+/* An order may have been promised some of a line since all promises of it were found covered. */
+static bool covers_all(const struct ctx *ctx)
+{
+    const struct items *items = &ctx->ledger->items;
+    const struct supply_work *w = ctx->supply;
+    for (uint32_t i = 0; i < w->line_count; i++) {
+        uint32_t unit = w->lines[i]->pool;
+        const struct incoming *in = incoming_find(items, unit);
+        uint64_t word = pool_read(pool_at(items, unit));
+        if (in && w->times[i].covered_lsn == EVERYTHING_COVERED &&
+            word_on_hand(word) - incoming_expected(in) < word_reserved(word))
+            return false;
+    }
+    return true;
+}
+
 static void bracket(struct ctx *ctx, void (*edge)(struct item *))
 {
     const struct supply_work *w = ctx->supply;
@@ -97,7 +121,7 @@ static enum code stop_promising(struct ctx *ctx, struct txn *t)
 {
     bracket(ctx, moves_begin);
     set_etas(ctx, 0);
-    if (drained(ctx))
+    if (drained(ctx) && covers_all(ctx))
         return CODE_OK;
     set_etas(ctx, t->reservation->eta_ms);
     bracket(ctx, moves_end);
@@ -131,7 +155,8 @@ void supply_reschedule(struct ctx *ctx, struct id_entry *entry, uint64_t lsn, ui
     for (uint32_t i = 0; i < w->line_count; i++) {
         struct incoming *in = incoming_find(items, w->lines[i]->pool);
         if (in)
-            incoming_move(in, lsn, eta_ms, times[i].ship_ms, times[i].pickup_ms);
+            incoming_move(in, eta_ms, lsn, times[i].covered_lsn, times[i].ship_ms,
+                          times[i].pickup_ms);
     }
 }
 

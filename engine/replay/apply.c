@@ -298,7 +298,8 @@ static int apply_confirm(struct applying *a)
 }
 
 /* Fulfils or cancels qty units of one draw. */
-static int settle_draw(const struct applying *a, struct draw *draw, uint32_t qty, bool fulfil)
+static int settle_draw(const struct applying *a, struct id_entry *entry, struct draw *draw,
+                       uint32_t qty, bool fulfil)
 {
     if (qty > draw_left(draw))
         return apply_refuse(a, "it settles more than is left");
@@ -309,6 +310,7 @@ static int settle_draw(const struct applying *a, struct draw *draw, uint32_t qty
     if (error)
         return error;
     if (fulfil) {
+        keep_ready(a->ctx, entry, draw);
         draw->fulfilled += qty;
         recent_add(&a->ctx->recent, a->time_ms, unit_at_place(&a->ledger->items, draw->pool),
                    -(int64_t)qty);
@@ -324,7 +326,7 @@ static int settle_all(const struct applying *a, struct id_entry *entry, bool ful
     struct draw *draw;
     int error = 0;
     while (!error && (draw = draw_walk_next(&walk)) != NULL)
-        error = settle_draw(a, draw, draw_left(draw), fulfil);
+        error = settle_draw(a, entry, draw, draw_left(draw), fulfil);
     return error;
 }
 
@@ -337,7 +339,7 @@ static int settle_parts(const struct applying *a, struct id_entry *entry,
     for (uint32_t i = 0; !error && i < count; i++) {
         const struct step_record *part = &parts[i];
         error = part->draw < list->count
-                    ? settle_draw(a, list->draws[part->draw], part->qty, fulfil)
+                    ? settle_draw(a, entry, list->draws[part->draw], part->qty, fulfil)
                     : apply_refuse(a, "it names an unknown draw");
     }
     return error;

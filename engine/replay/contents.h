@@ -74,13 +74,14 @@ struct contents_stocking {
     uint32_t stocked;    /* 0 or 1 */
 } __attribute__((packed));
 
-/* The last change of the ETA of what one of those pools expects, or has expected: what was promised
- * from it before is ready at another time now. In their order. What is expected itself follows from
- * the supply that owns the pool. */
+/* A change of the ETA of what one of those pools expects, or has expected: what was promised of it
+ * before, and was not covered, is ready at another time now. In their order, and of each pool the
+ * earliest first, at most ETA_CHANGES. What is expected itself follows from the supply that owns
+ * the pool. */
 struct contents_moved {
     uint32_t pool; /* its position among them */
     uint32_t zero;
-    uint64_t lsn;
+    uint64_t lsn, covered_lsn;
     uint64_t ship_ms, pickup_ms;
 } __attribute__((packed));
 
@@ -143,9 +144,9 @@ struct contents_entry {
         } __attribute__((packed)) supply; /* or a step of one */
     };
 } __attribute__((
-    packed)); /* draw_count x struct contents_draw; id; timed: draw_count x u64, when each is ready,
-                 wall clock; tracked: draw_count x struct contents_track; line_count x struct
-                 contents_line; ref; zeroes */
+    packed)); /* draw_count x struct contents_draw; id; timed: draw_count x struct contents_times;
+                 tracked: draw_count x struct contents_track; line_count x struct contents_line;
+                 ref; zeroes */
 
 /* Does it stand for a supply, or a step of one? Then it has lines, and no draws. */
 static inline bool contents_has_lines(const struct contents_entry *saved)
@@ -166,6 +167,12 @@ static inline uint64_t contents_ended_ms(const struct contents_entry *saved)
 struct contents_draw {
     struct pool_key pool;
     uint32_t qty, fulfilled, cancelled;
+} __attribute__((packed));
+
+/* Wall clock. */
+struct contents_times {
+    uint64_t ready_ms; /* as promised */
+    uint64_t last_ms;  /* that held when it was last fulfilled; 0: as promised */
 } __attribute__((packed));
 
 /* What a place has done with a draw. */
@@ -193,7 +200,7 @@ static inline uint64_t contents_behind_draws(const struct contents_entry *saved)
 {
     if (saved->kind != ENTRY_RESERVATION)
         return 0;
-    uint64_t each = (saved->timed ? sizeof(uint64_t) : 0) +
+    uint64_t each = (saved->timed ? sizeof(struct contents_times) : 0) +
                     (saved->reservation.tracked ? sizeof(struct contents_track) : 0);
     return saved->draw_count * each + saved->reservation.ref_len;
 }

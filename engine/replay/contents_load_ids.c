@@ -143,14 +143,13 @@ static int load_behind(struct loading *l, const struct entry_parts *p, struct id
                        uint32_t index, struct draw *draw)
 {
     struct contents_track track;
-    const unsigned char *tracks =
-        p->behind + (entry->timed ? entry->draw_count * sizeof(uint64_t) : 0);
-    uint64_t ready_ms = entry->created_ms;
+    struct contents_times times = { .ready_ms = entry->created_ms };
+    const unsigned char *tracks = p->behind + (entry->timed ? entry->draw_count * sizeof times : 0);
     if (entry_layout(entry) == LAYOUT_PLAIN)
         return 0;
     if (entry->timed)
-        memcpy(&ready_ms, p->behind + index * sizeof ready_ms, sizeof ready_ms);
-    ((struct timed_draw *)(void *)draw)->ready_ms = ready_ms;
+        memcpy(&times, p->behind + index * sizeof times, sizeof times);
+    draw_set_ready(draw, times.ready_ms, times.last_ms);
     if (!entry->tracked)
         return 0;
     memcpy(&track, tracks + index * sizeof track, sizeof track);

@@ -48,11 +48,18 @@ static int load_stockings(struct loading *l, uint32_t index, const struct conten
     return 0;
 }
 
-static void set_moved(struct incoming *in, const struct contents_moved *saved)
+/* Behind the changes before it: later, and it covers more. */
+static bool add_change(struct incoming *in, const struct contents_moved *m)
 {
-    atomic_store_explicit(&in->ship_ms, saved->ship_ms, memory_order_relaxed);
-    atomic_store_explicit(&in->pickup_ms, saved->pickup_ms, memory_order_relaxed);
-    atomic_store_explicit(&in->moved_lsn, saved->lsn, memory_order_relaxed);
+    uint32_t count = atomic_load_explicit(&in->change_count, memory_order_relaxed);
+    const struct eta_change *last = count > 0 ? &in->changes[count - 1] : NULL;
+    if (m->lsn == 0 || count == ETA_CHANGES ||
+        (last &&
+         (m->lsn <= atomic_load_explicit(&last->lsn, memory_order_relaxed) ||
+          m->covered_lsn <= atomic_load_explicit(&last->covered_lsn, memory_order_relaxed))))
+        return false;
+    incoming_add_change(in, m->lsn, m->covered_lsn, m->ship_ms, m->pickup_ms);
+    return true;
 }
 
 /* Sets what came of changed ETAs; both lists are in the order of the pools. */
@@ -61,18 +68,19 @@ static int load_moved(struct loading *l, uint32_t index, const struct contents_i
 {
     const struct items *items = &l->ledger->items;
     struct pool_walk walk = pool_walk_start(items, index);
+    const struct pool *pool = NULL;
     uint32_t position = 0;
     for (uint32_t i = 0; i < saved->moved_count; i++, at += sizeof(struct contents_moved)) {
         struct contents_moved m;
-        const struct pool *pool = NULL;
         memcpy(&m, at, sizeof m);
+        if (m.pool + 1 < position)
+            pool = NULL;
         while (position <= m.pool && (pool = pool_walk_next(&walk)) != NULL)
             position++;
         struct incoming *in = pool ? incoming_at(items, pool_unit(items, pool)) : items->incoming;
-        if (in == items->incoming || m.lsn == 0)
+        if (in == items->incoming || !add_change(in, &m))
             return contents_complain(l->complaint, -EINVAL, "item %u has an invalid change of ETA",
                                      index);
-        set_moved(in, &m);
     }
     return 0;
 }

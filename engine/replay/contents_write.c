@@ -90,12 +90,12 @@ static int write_settings(struct writing *w)
 
 /* ---- items ---- */
 
-/* Was the ETA changed of what the pool of expected units is used for? */
-static bool was_moved(const struct items *items, const struct pool *pool)
+/* Of changes of the ETA of what the pool of expected units is used for. */
+static uint32_t change_count(const struct items *items, const struct pool *pool)
 {
     const struct incoming *in = incoming_at(items, pool_unit(items, pool));
     bool used = pool_read(pool) != 0 || atomic_load_explicit(&in->supply, memory_order_acquire);
-    return used && atomic_load_explicit(&in->moved_lsn, memory_order_acquire) != 0;
+    return used ? atomic_load_explicit(&in->change_count, memory_order_acquire) : 0;
 }
 
 static void count_pools(const struct items *items, uint32_t index, struct contents_item *saved)
@@ -104,7 +104,7 @@ static void count_pools(const struct items *items, uint32_t index, struct conten
     const struct pool *pool;
     for (; (pool = pool_walk_next(&walk)) != NULL; saved->pool_count++) {
         saved->stocking_count += stocking_at(items, pool_unit(items, pool)) != 0;
-        saved->moved_count += was_moved(items, pool);
+        saved->moved_count += change_count(items, pool);
     }
 }
 
@@ -128,14 +128,18 @@ static void write_moved(const struct items *items, uint32_t index, unsigned char
     const struct pool *pool;
     for (uint32_t i = 0; (pool = pool_walk_next(&walk)) != NULL; i++) {
         const struct incoming *in = incoming_at(items, pool_unit(items, pool));
-        struct contents_moved saved = {
-            .pool = i,
-            .lsn = atomic_load_explicit(&in->moved_lsn, memory_order_acquire),
-            .ship_ms = atomic_load_explicit(&in->ship_ms, memory_order_acquire),
-            .pickup_ms = atomic_load_explicit(&in->pickup_ms, memory_order_acquire)
-        };
-        if (was_moved(items, pool))
+        uint32_t count = change_count(items, pool);
+        for (uint32_t j = 0; j < count; j++) {
+            const struct eta_change *c = &in->changes[j];
+            struct contents_moved saved = {
+                .pool = i,
+                .lsn = atomic_load_explicit(&c->lsn, memory_order_acquire),
+                .covered_lsn = atomic_load_explicit(&c->covered_lsn, memory_order_acquire),
+                .ship_ms = atomic_load_explicit(&c->ship_ms, memory_order_acquire),
+                .pickup_ms = atomic_load_explicit(&c->pickup_ms, memory_order_acquire)
+            };
             append(at, &saved, sizeof saved);
+        }
     }
 }
 
@@ -231,8 +235,8 @@ static void write_ready(const struct writing *w, struct id_entry *entry, unsigne
     struct draw_walk walk = draw_walk_start(&w->ledger->ids, entry);
     const struct draw *draw;
     while ((draw = draw_walk_next(&walk)) != NULL) {
-        uint64_t ready_ms = draw_ready_ms(entry, draw);
-        append(at, &ready_ms, sizeof ready_ms);
+        struct contents_times saved = { draw_ready_ms(entry, draw), draw_last_ms(entry, draw) };
+        append(at, &saved, sizeof saved);
     }
 }
 

@@ -85,7 +85,7 @@ static void copy_draw(struct id_entry *to, struct draw *at, const struct id_entr
     }
     *at = *draw;
     if (entry_layout(to) != LAYOUT_PLAIN)
-        ((struct timed_draw *)(void *)at)->ready_ms = draw_ready_ms(from, draw);
+        draw_set_ready(at, draw_ready_ms(from, draw), draw_last_ms(from, draw));
     if (to->tracked)
         draw_tracked(at)->granted = draw->qty;
 }

@@ -71,10 +71,14 @@ struct line_entry {
     uint32_t over; /* of those accepted and rejected: beyond what was shipped */
 };
 
-/* A draw with its own ready time, as promised: later changes of lead times do not affect it. */
+/* A draw with its own ready time, as promised: later changes of lead times do not affect it. Of
+ * units of a supply that was rescheduled, the time that held when they were fulfilled is kept too,
+ * because the supply's pool will be another's. Wall clock, in 48 bits: of four draws, these fill
+ * what a block has. */
 struct timed_draw {
     struct draw draw;
-    uint64_t ready_ms; /* wall clock */
+    uint32_t ready_low, last_low;
+    uint16_t ready_high, last_high; /* last: 0: as promised */
 };
 
 /* How far a part of a confirmed reservation, that is, what it draws from one place, has come
@@ -89,12 +93,28 @@ enum part_step {
 /* A draw whose place has begun to work on it. */
 struct tracked_draw {
     struct timed_draw timed;
+    uint32_t granted;       /* units, when the order was granted; 0: drawn since */
     uint64_t collect_by_ms; /* wall clock; 0: whenever */
     uint64_t lsn;           /* of the change that drew it; 0: the order */
-    uint32_t granted;       /* units, when the order was granted; 0: drawn since */
     uint8_t step;           /* enum part_step, of what is left */
-    uint8_t zero[3];
+    uint8_t zero[7];
 };
+
+#define TIME48_NEVER UINT64_C(0xffffffffffff)
+
+/* UINT64_MAX: never. */
+static inline uint64_t time48_read(uint32_t low, uint16_t high)
+{
+    uint64_t ms = (uint64_t)high << 32 | low;
+    return ms == TIME48_NEVER ? UINT64_MAX : ms;
+}
+
+static inline void time48_write(uint32_t *low, uint16_t *high, uint64_t ms)
+{
+    ms = ms < TIME48_NEVER ? ms : TIME48_NEVER;
+    *low = (uint32_t)ms;
+    *high = (uint16_t)(ms >> 32);
+}
 
 static inline uint32_t draw_left(const struct draw *draw)
 {
@@ -192,6 +212,8 @@ struct draws_entry {
 
 _Static_assert(sizeof(struct draws_entry) == 128, "as large as an entry");
 _Static_assert(offsetof(struct tracked_draw, timed.draw) == 0, "each begins with a draw");
+_Static_assert(TIMED_PER_ENTRY * sizeof(struct timed_draw) == BYTES_PER_ENTRY, "they fill a block");
+_Static_assert(TRACKED_PER_ENTRY * sizeof(struct tracked_draw) == BYTES_PER_ENTRY, "likewise");
 
 /* How the draws of a reservation lie in its blocks. */
 enum draw_layout { LAYOUT_PLAIN, LAYOUT_TIMED, LAYOUT_TRACKED };
@@ -429,9 +451,27 @@ static inline struct draw *draw_walk_next(struct draw_walk *walk)
 /* The promised ready time of a draw of that reservation: wall clock. */
 static inline uint64_t draw_ready_ms(const struct id_entry *entry, const struct draw *draw)
 {
-    return entry_layout(entry) != LAYOUT_PLAIN
-               ? ((const struct timed_draw *)(const void *)draw)->ready_ms
-               : entry->created_ms;
+    if (entry_layout(entry) == LAYOUT_PLAIN)
+        return entry->created_ms;
+    const struct timed_draw *timed = (const struct timed_draw *)(const void *)draw;
+    return time48_read(timed->ready_low, timed->ready_high);
+}
+
+/* The time that held when units of it were last fulfilled; 0: as promised. */
+static inline uint64_t draw_last_ms(const struct id_entry *entry, const struct draw *draw)
+{
+    if (entry_layout(entry) == LAYOUT_PLAIN)
+        return 0;
+    const struct timed_draw *timed = (const struct timed_draw *)(const void *)draw;
+    return time48_read(timed->last_low, timed->last_high);
+}
+
+/* Of a draw with a time. */
+static inline void draw_set_ready(struct draw *draw, uint64_t ready_ms, uint64_t last_ms)
+{
+    struct timed_draw *timed = (struct timed_draw *)(void *)draw;
+    time48_write(&timed->ready_low, &timed->ready_high, ready_ms);
+    time48_write(&timed->last_low, &timed->last_high, last_ms);
 }
 
 /* Units of it when the order was granted. */

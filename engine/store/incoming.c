@@ -83,9 +83,89 @@ static void set_mark(struct incoming *in, uint32_t versions, int64_t more)
                           memory_order_release); /* X1 */
 }
 
+/* ---- changes of the ETA ---- */
+
+static void begin_changes(struct incoming *in)
+{
+    uint32_t version = atomic_load_explicit(&in->changing, memory_order_relaxed);
+    assert(version % 2 == 0);
+    atomic_store_explicit(&in->changing, version + 1, memory_order_relaxed);
+}
+
+static void end_changes(struct incoming *in)
+{
+    uint32_t version = atomic_load_explicit(&in->changing, memory_order_relaxed);
+    atomic_store_explicit(&in->changing, version + 1, memory_order_release);
+}
+
+/* Release: a reader that finds what is written finds the odd version before it. */
+static void write_change(struct incoming *in, uint32_t at, uint64_t lsn, uint64_t covered_lsn,
+                         uint64_t ship_ms, uint64_t pickup_ms)
+{
+    struct eta_change *c = &in->changes[at];
+    atomic_store_explicit(&c->lsn, lsn, memory_order_release);
+    atomic_store_explicit(&c->covered_lsn, covered_lsn, memory_order_release);
+    atomic_store_explicit(&c->ship_ms, ship_ms, memory_order_release);
+    atomic_store_explicit(&c->pickup_ms, pickup_ms, memory_order_release);
+}
+
+static void forget_earliest(struct incoming *in)
+{
+    for (uint32_t i = 1; i < ETA_CHANGES; i++) {
+        struct eta_change *c = &in->changes[i];
+        write_change(in, i - 1, atomic_load_explicit(&c->lsn, memory_order_relaxed),
+                     atomic_load_explicit(&c->covered_lsn, memory_order_relaxed),
+                     atomic_load_explicit(&c->ship_ms, memory_order_relaxed),
+                     atomic_load_explicit(&c->pickup_ms, memory_order_relaxed));
+    }
+}
+
+void incoming_add_change(struct incoming *in, uint64_t lsn, uint64_t covered_lsn, uint64_t ship_ms,
+                         uint64_t pickup_ms)
+{
+    uint32_t count = atomic_load_explicit(&in->change_count, memory_order_relaxed);
+    begin_changes(in);
+    /* All that those concern that covered no less, the new one concerns, too. */
+    while (count > 0 && atomic_load_explicit(&in->changes[count - 1].covered_lsn,
+                                             memory_order_relaxed) >= covered_lsn)
+        count--;
+    if (count == ETA_CHANGES) {
+        forget_earliest(in);
+        count--;
+    }
+    write_change(in, count, lsn, covered_lsn, ship_ms, pickup_ms);
+    atomic_store_explicit(&in->change_count, count + 1, memory_order_release);
+    end_changes(in);
+}
+
+uint32_t incoming_changes(const struct incoming *in, struct eta_times changes[ETA_CHANGES])
+{
+    enum { TRIES = 64 };
+    uint32_t count = 0;
+    for (int i = 0; i < TRIES; i++) {
+        uint32_t version = atomic_load_explicit(&in->changing, memory_order_acquire);
+        count = atomic_load_explicit(&in->change_count, memory_order_acquire);
+        for (uint32_t at = 0; at < count; at++) {
+            const struct eta_change *c = &in->changes[at];
+            changes[at] = (struct eta_times){
+                .lsn = atomic_load_explicit(&c->lsn, memory_order_acquire),
+                .covered_lsn = atomic_load_explicit(&c->covered_lsn, memory_order_acquire),
+                .ship_ms = atomic_load_explicit(&c->ship_ms, memory_order_acquire),
+                .pickup_ms = atomic_load_explicit(&c->pickup_ms, memory_order_acquire)
+            };
+        }
+        if (version % 2 == 0 &&
+            atomic_load_explicit(&in->changing, memory_order_acquire) == version)
+            break;
+    }
+    return count;
+}
+
 void incoming_own(struct incoming *in, uint32_t supply, bool transfer)
 {
-    atomic_store_explicit(&in->moved_lsn, 0, memory_order_release);
+    begin_changes(in);
+    atomic_store_explicit(&in->change_count, 0, memory_order_release);
+    end_changes(in);
     atomic_store_explicit(&in->transfer, transfer, memory_order_release);
     atomic_store_explicit(&in->supply, supply, memory_order_release);
 }
@@ -115,13 +195,12 @@ void incoming_lower(struct incoming *in, uint32_t by)
     set_mark(in, 0, -(int64_t)by);
 }
 
-void incoming_move(struct incoming *in, uint64_t lsn, uint64_t eta_ms, uint64_t ship_ms,
-                   uint64_t pickup_ms)
+void incoming_move(struct incoming *in, uint64_t eta_ms, uint64_t lsn, uint64_t covered_lsn,
+                   uint64_t ship_ms, uint64_t pickup_ms)
 {
-    atomic_store_explicit(&in->ship_ms, ship_ms, memory_order_release);
-    atomic_store_explicit(&in->pickup_ms, pickup_ms, memory_order_release);
-    atomic_store_explicit(&in->eta_ms, eta_ms, memory_order_release);
-    atomic_store_explicit(&in->moved_lsn, lsn, memory_order_release);
+    if (covered_lsn != EVERYTHING_COVERED)
+        incoming_add_change(in, lsn, covered_lsn, ship_ms, pickup_ms);
+    atomic_store_explicit(&in->eta_ms, eta_ms, memory_order_release); /* a fulfil looks at it */
 }
 
 void incoming_end(struct incoming *in)

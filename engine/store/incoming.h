@@ -34,21 +34,39 @@
 
 #include "engine/store/pool.h"
 
-struct incoming {
-    _Atomic uint64_t mark;   /* version : 32 | units that have not come yet : 32 */
-    _Atomic uint64_t eta_ms; /* wall clock; 0: not known; while units are expected */
-    /* Of the last change of `eta_ms`: its LSN, and when what was promised before is ready now. */
-    _Atomic uint64_t moved_lsn; /* 0: it never changed */
+/* A change of `eta_ms`. What was promised before it, and was not covered by what had come, is ready
+ * at these times now. */
+struct eta_change {
+    _Atomic uint64_t lsn;
+    _Atomic uint64_t covered_lsn; /* of the last promise that was covered, or before the next */
     _Atomic uint64_t ship_ms, pickup_ms;
+};
+
+/* A copy of one. */
+struct eta_times {
+    uint64_t lsn, covered_lsn;
+    uint64_t ship_ms, pickup_ms;
+};
+
+/* Of each pool, so many changes are told apart: of those between which more came, and by which
+ * promises that still stand are covered. With more of them the earliest is forgotten. */
+enum { ETA_CHANGES = 4 };
+
+struct incoming {
+    _Alignas(64) _Atomic uint64_t mark; /* version : 32 | units that have not come yet : 32 */
+    _Atomic uint64_t eta_ms;            /* wall clock; 0: not known, or nothing is expected */
     _Atomic uint32_t supply;   /* the supply's entry: number + 1; 0: no supply owns the pool */
     _Atomic uint32_t transfer; /* 1: the supply is a transfer, 0: from outside */
+    _Atomic uint32_t changing; /* odd while `changes` is being written; raised with each change */
+    _Atomic uint32_t change_count;
+    struct eta_change changes[ETA_CHANGES]; /* the newest last */
     /* Any context, see ops/precedence.h. */
     _Atomic uint64_t covered_lsn; /* what was promised up to here has come */
     _Atomic uint32_t promises;    /* the newest block of what was promised: entry number + 1 */
     _Atomic uint32_t resets;      /* how often covered_lsn was reset */
 };
 
-_Static_assert(sizeof(struct incoming) == 64, "a cache line");
+_Static_assert(sizeof(struct incoming) == 192, "three cache lines; orders need the first");
 
 static inline uint64_t incoming_mark(const struct incoming *in)
 {
@@ -115,6 +133,8 @@ static inline struct arrived arrived_of(int64_t expected, uint64_t word)
     return arrived_in(expected, word_on_hand(word), word_reserved(word));
 }
 
+#define EVERYTHING_COVERED UINT64_MAX
+
 struct items;
 struct id_table;
 struct id_cursor;
@@ -139,11 +159,19 @@ void incoming_raised(struct incoming *in);
 void incoming_abandon(struct incoming *in, uint32_t more);
 /* After so many units have left the word, or have come. */
 void incoming_lower(struct incoming *in, uint32_t by);
-/* The change of the ETA with that LSN; and when what was promised before is ready now. */
-void incoming_move(struct incoming *in, uint64_t lsn, uint64_t eta_ms, uint64_t ship_ms,
-                   uint64_t pickup_ms);
+/* The change of the ETA with that LSN: when what was promised before, but for what is covered up to
+ * covered_lsn, is ready now. EVERYTHING_COVERED: there is nothing else. */
+void incoming_move(struct incoming *in, uint64_t eta_ms, uint64_t lsn, uint64_t covered_lsn,
+                   uint64_t ship_ms, uint64_t pickup_ms);
+/* The change alone; also for loading, the earliest first. */
+void incoming_add_change(struct incoming *in, uint64_t lsn, uint64_t covered_lsn, uint64_t ship_ms,
+                         uint64_t pickup_ms);
 /* The supply is over: another may have the pool, once all that is promised of it is settled. */
 void incoming_end(struct incoming *in);
+
+/* Copies the changes, the earliest first. Returns how many there are. While the ETA is being
+ * changed they may be those of before, those of after, or some of both. */
+uint32_t incoming_changes(const struct incoming *in, struct eta_times changes[ETA_CHANGES]);
 
 /* What of a pool of expected units has come and what has not, at one instant; or, if it changes all
  * the time, about one. */

@@ -71,6 +71,29 @@ class Documents(SupplyCase):
         self.assertEqual(self.call("arrive", ident)["under_way"], [0, 0])
 
 
+class Times(SupplyCase):
+    def ready(self, order):
+        return self.call("reservation", order)["lines"][-1][3]
+
+    def test_what_has_come_keeps_its_time(self):
+        sku, ident, (eta, later, last) = unique("SKU"), unique("exp"), (in_days(day) for day in (1, 5, 9))
+        self.call("expect", ident, self.shop, [[sku, 9]], {"eta_ms": eta})
+        first, second = (self.reserved([[sku, qty]], channel=self.eager, confirm=True) for qty in (3, 4))
+        self.call("arrive", ident, [[sku, 4]], {"op": unique("op")})
+        self.call("reschedule", ident, later)
+        self.assertEqual([self.ready(order) for order in (first, second)], [eta, later])
+        self.call("fulfil", first)
+        self.call("arrive", ident, [[sku, 3]], {"op": unique("op")})
+        self.call("reschedule", ident, last)
+        self.unchanged(lambda: [self.call("reservation", order) for order in (first, second)])
+        self.assertEqual([self.ready(order) for order in (first, second)], [eta, later])
+        self.call("fulfil", second)
+        self.call("arrive", ident)
+        self.call("expect", unique("exp"), self.shop, [[sku, 9]], {"eta_ms": last})
+        self.unchanged(lambda: [self.call("reservation", order) for order in (first, second)])
+        self.assertEqual([self.ready(order) for order in (first, second)], [eta, later], "the last promised")
+
+
 class Repeats(SupplyCase):
     def again(self, *params):
         first = self.call(*params)

@@ -113,6 +113,17 @@ static struct text owner_of_expected(const struct ledger *ledger, const struct i
     return entry_id(entry, atomic_load(&entry->state));
 }
 
+static bool same_changes(const struct incoming *a, const struct incoming *b)
+{
+    bool same = a->change_count == b->change_count;
+    for (uint32_t i = 0; same && i < a->change_count; i++) {
+        const struct eta_change *x = &a->changes[i], *y = &b->changes[i];
+        same = x->lsn == y->lsn && x->covered_lsn == y->covered_lsn && x->ship_ms == y->ship_ms &&
+               x->pickup_ms == y->pickup_ms;
+    }
+    return same;
+}
+
 /* What is known of what a pool expects, or has expected. */
 static bool same_incoming(const struct comparing *c, const struct ledger *in,
                           const struct ledger *other, const struct pool *pool,
@@ -132,11 +143,9 @@ static bool same_incoming(const struct comparing *c, const struct ledger *in,
     if (by.len > 0 && a->transfer != b->transfer)
         return DIFFER(c, "\"%.*s\" is a transfer in one only", (int)by.len, by.at);
     bool used = by.len > 0 || pool_read(pool) != 0; /* else what is left is of an earlier supply */
-    bool moved = a->moved_lsn != 0;
-    if (used && (a->moved_lsn != b->moved_lsn ||
-                 (moved && (a->ship_ms != b->ship_ms || a->pickup_ms != b->pickup_ms))))
-        return DIFFER(c, "what is expected was put off at %llu and %llu",
-                      (unsigned long long)a->moved_lsn, (unsigned long long)b->moved_lsn);
+    if (used && !same_changes(a, b))
+        return DIFFER(c, "what is expected was put off %u and %u times, or otherwise",
+                      a->change_count, b->change_count);
     return true;
 }
 
@@ -225,7 +234,7 @@ static bool same_draws(const struct comparing *c, struct id_entry *a, struct id_
             return p == NULL && q == NULL;
         if (pool_key_of(c->left, p->pool) != pool_key_of(c->right, q->pool) || p->qty != q->qty ||
             p->fulfilled != q->fulfilled || p->cancelled != q->cancelled || !same_track(a, p, q) ||
-            draw_ready_ms(a, p) != draw_ready_ms(b, q))
+            draw_ready_ms(a, p) != draw_ready_ms(b, q) || draw_last_ms(a, p) != draw_last_ms(b, q))
             return false;
     }
 }

@@ -293,8 +293,13 @@ static bool same_state(const char *a, const char *b)
     return a == b || (a && b && strcmp(a, b) == 0);
 }
 
-/* first: of an answer that was given before, only what was promised counts. What is settled has no
- * time any more at which it is ready. */
+/* What is settled keeps the time that held when it was handed over last. */
+static uint64_t settled_ms(const struct depot_draw *draw)
+{
+    return draw->handed_ms != 0 ? draw->handed_ms : draw->promised_ms;
+}
+
+/* first: of an answer that was given before, only what was promised counts. */
 static bool draws_agree(const struct depot_answer *engine, const struct depot_answer *model,
                         bool first, char *why, size_t size)
 {
@@ -309,9 +314,10 @@ static bool draws_agree(const struct depot_answer *engine, const struct depot_an
             return DIFFER("draw %d: %lld fulfilled, %lld cancelled, not %lld and %lld", i,
                           (long long)e->fulfilled, (long long)e->cancelled, (long long)m->fulfilled,
                           (long long)m->cancelled);
-        if (e->ready_ms != m->ready_ms && (first || draw_open(m) > 0))
+        uint64_t ready_ms = first || draw_open(m) > 0 ? m->ready_ms : settled_ms(m);
+        if (e->ready_ms != ready_ms && (first || !m->vague))
             return DIFFER("draw %d: ready at %llu, not %llu", i, (unsigned long long)e->ready_ms,
-                          (unsigned long long)m->ready_ms);
+                          (unsigned long long)ready_ms);
     }
     return true;
 }

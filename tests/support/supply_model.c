@@ -420,6 +420,7 @@ static enum code step_reschedule(struct depot *d, const struct depot_request *r,
     if (r->eta_ms <= d->now_ms)
         return CODE_BAD_REQUEST;
     x->eta_ms = r->eta_ms;
+    x->rescheduled++;
     depot_promise_anew(d, (int)(x - d->ids));
     return CODE_OK;
 }

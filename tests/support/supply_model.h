@@ -24,6 +24,7 @@ enum {
     DEPOT_LINES = 4,
     DEPOT_DRAWS = 96,
     DEPOT_IDS = 1200,
+    RESCHEDULES_TOLD_APART = 4, /* see engine/store/incoming.h */
     NO_PLACE = -1,
 };
 
@@ -69,6 +70,8 @@ struct depot_draw {
     int item, place, from;
     int64_t qty, fulfilled, cancelled;
     uint64_t promised_ms, ready_ms; /* when it is ready: at first, and now */
+    uint64_t handed_ms; /* when it was to be, when some of it was handed over last; or 0 */
+    bool vague;         /* its supply was rescheduled more often than the engine tells apart */
 };
 
 struct depot_line {
@@ -100,7 +103,8 @@ struct depot_id {
     /* a supply */
     int from, to; /* from: NO_PLACE if it is from outside */
     uint64_t eta_ms;
-    bool withdrawn; /* the last of it that could be */
+    bool withdrawn;  /* the last of it that could be */
+    int rescheduled; /* how often */
     int line_count;
     struct depot_line lines[DEPOT_LINES];
     /* a reservation */

@@ -220,6 +220,8 @@ static void cancel(struct depot *d, struct depot_draw *draw, int64_t qty)
 static void fulfil(struct depot *d, struct depot_draw *draw, int64_t qty)
 {
     struct depot_stock *s = &d->stock[draw->item][draw->place];
+    if (qty > 0)
+        draw->handed_ms = draw->ready_ms;
     draw->fulfilled += qty;
     d->tally[draw->item][draw->place] -= qty;
     if (draw->from > 0)
@@ -389,14 +391,35 @@ void depot_step(struct depot *d, const struct depot_request *r, struct depot_ans
         depot_view(x, a);
 }
 
-/* What is promised from what has not all come is ready at another time now. */
+/* Of one reservation. come: units that are left for it and later ones. */
+static void put_off(const struct depot *d, struct depot_id *of, int supply, int64_t *come)
+{
+    const struct depot_id *x = &d->ids[supply];
+    int64_t open[DEPOT_ITEMS] = { 0 };
+    for (int i = 0; i < of->draw_count; i++)
+        if (of->draws[i].from == supply)
+            open[of->draws[i].item] += draw_open(&of->draws[i]);
+    for (int i = 0; i < of->draw_count; i++) {
+        struct depot_draw *draw = &of->draws[i];
+        if (draw->from == supply && draw_open(draw) > 0 && open[draw->item] > come[draw->item])
+            draw->ready_ms = x->eta_ms + (uint64_t)d->lead_time_s[x->to] * 1000;
+        draw->vague |= draw->from == supply && x->rescheduled > RESCHEDULES_TOLD_APART;
+    }
+    for (int item = 0; item < DEPOT_ITEMS; item++)
+        come[item] -= open[item];
+}
+
+/* What is promised from the supply and is not covered by what has come is ready at another time
+ * now; the earliest promises are covered first. */
 void depot_promise_anew(struct depot *d, int supply)
 {
     const struct depot_id *x = &d->ids[supply];
-    for (int id = 1; id <= d->last_id; id++)
-        for (int i = 0; d->ids[id].use == USED_RESERVATION && i < d->ids[id].draw_count; i++) {
-            struct depot_draw *draw = &d->ids[id].draws[i];
-            if (draw->from == supply && draw_open(draw) > 0)
-                draw->ready_ms = x->eta_ms + (uint64_t)d->lead_time_s[x->to] * 1000;
-        }
+    int64_t come[DEPOT_ITEMS] = { 0 };
+    uint64_t number = 0;
+    for (int i = 0; i < x->line_count; i++)
+        come[x->lines[i].item] = x->lines[i].kept;
+    while (number++ < d->promises)
+        for (int id = 1; id <= d->last_id; id++)
+            if (d->ids[id].use == USED_RESERVATION && d->ids[id].number == number)
+                put_off(d, &d->ids[id], supply, come);
 }
