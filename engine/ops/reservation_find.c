@@ -80,7 +80,8 @@ enum code ledger_reservation(struct ctx *ctx, struct text id, struct reservation
         return code;
     view_reservation(ctx, entry, word, false, r);
     view_parts(ctx, entry, r);
-    r->ref = (struct text){ ctx->ref, reservation_ref(&ctx->ledger->ids, entry, ctx->ref) };
+    if (entry->ref_len > 0)
+        r->ref = (struct text){ ctx->ref, reservation_ref(&ctx->ledger->ids, entry, ctx->ref) };
     entry_put(entry, word);
     COUNT(ctx, queries);
     return CODE_OK;
