@@ -10,6 +10,7 @@ struct movement_options {
     struct text ref, reason, reservation, condition;
     bool has_as_of;
     int64_t as_of; /* wall clock, ms */
+    bool shelf;
 };
 
 #define WORDS(field)                                                                               \
@@ -28,6 +29,7 @@ static const struct option count_options[] = {
       .min = 0,
       .max = INT64_MAX },
     WORDS(ref),
+    { .name = "shelf", .kind = OPTION_FLAG, .value = offsetof(struct movement_options, shelf) },
 };
 static const struct option return_options[] = {
     { .name = "reservation",
@@ -52,6 +54,7 @@ static bool take_movement(struct call *call, struct movement *m, const char *num
     m->ref = given->ref;
     m->has_as_of = given->has_as_of;
     m->as_of_ms = (uint64_t)given->as_of;
+    m->shelf = given->shelf;
     m->reason = given->reason;
     return params_good(params);
 }

@@ -40,6 +40,16 @@ static bool check_named(struct rules *rules, const struct id_entry *entry, uint6
     return true;
 }
 
+/* Sums up what places have set aside of each pool. */
+static void add_aside(struct rules *rules, struct id_entry *entry)
+{
+    struct draw_walk walk = draw_walk_start(&rules->ledger->ids, entry);
+    struct draw *draw;
+    while (entry->tracked && (draw = draw_walk_next(&walk)) != NULL)
+        if (draw_tracked(draw)->step != PART_OPEN)
+            rules->aside[draw->pool] += draw_left(draw);
+}
+
 /* Checks an owned entry, which the caller puts. */
 static bool check_owned(struct rules *rules, struct id_entry *entry, uint64_t word)
 {
@@ -57,8 +67,11 @@ static bool check_owned(struct rules *rules, struct id_entry *entry, uint64_t wo
                check_linked(rules, entry, word);
     if (word_kind(word) != ENTRY_RESERVATION)
         return true;
-    return rule_state(rules, entry, word) && rule_draws(rules, entry, word) &&
-           check_linked(rules, entry, word);
+    if (!rule_state(rules, entry, word) || !rule_draws(rules, entry, word) ||
+        !check_linked(rules, entry, word))
+        return false;
+    add_aside(rules, entry);
+    return true;
 }
 
 static bool check_entry(struct rules *rules, uint32_t number)
@@ -122,6 +135,16 @@ static bool check_owner(struct rules *rules, uint32_t index, const struct pool *
     return true;
 }
 
+static bool check_aside(struct rules *rules, uint32_t index, uint32_t unit)
+{
+    const struct items *items = &rules->ledger->items;
+    struct text sku = item_sku(item_at(items, index));
+    if (set_aside_at(items, unit) == rules->aside[unit])
+        return true;
+    return BROKEN(rules, "I13: \"%.*s\" has a pool with %lld set aside, but %u in parts",
+                  (int)sku.len, sku.at, (long long)set_aside_at(items, unit), rules->aside[unit]);
+}
+
 static bool check_item(struct rules *rules, uint32_t index)
 {
     const struct items *items = &rules->ledger->items;
@@ -132,9 +155,11 @@ static bool check_item(struct rules *rules, uint32_t index)
     const struct pool *pool;
     while (good && (pool = pool_walk_next(&walk)) != NULL) {
         uint64_t word = pool_read(pool);
+        uint32_t unit = pool_unit(items, pool);
         undecided |= word_undecided(word) != 0;
         good = rule_pool(rules, index, pool) && check_owner(rules, index, pool) &&
-               rule_sum(rules, pool, word_reserved(word), rules->promised[pool_unit(items, pool)]);
+               rule_sum(rules, pool, word_reserved(word), rules->promised[unit]) &&
+               check_aside(rules, index, unit);
     }
     return good && rule_still(rules, index, undecided, giving);
 }
@@ -155,27 +180,33 @@ static bool check_barcode(struct rules *rules, uint32_t index)
                   found < 0 ? "to no item" : "to an item with a higher index");
 }
 
+static bool check_all(struct rules *rules)
+{
+    const struct ledger *ledger = rules->ledger;
+    bool good = true;
+    for (uint32_t i = 0; good && i < ledger->ids.max; i++)
+        good = check_entry(rules, i);
+    good = good && check_queues(rules);
+    for (uint32_t i = 0; good && i < atomic_load(&ledger->items.count); i++)
+        good = check_item(rules, i) && check_barcode(rules, i);
+    return good;
+}
+
 int ledger_check(struct ledger *ledger, char *message, size_t size)
 {
     struct rules rules;
     size_t named_bytes = ((size_t)ledger->items.max_pools + 1) * sizeof *rules.named;
+    size_t aside_bytes = (size_t)ledger->items.unit_count * sizeof *rules.aside;
     if (rules_init(&rules, ledger) != 0)
         return -ENOMEM;
     rules.named = memory_reserve(named_bytes);
-    bool good = rules.named != NULL;
-    if (!good) {
-        rules_destroy(&rules);
-        return -ENOMEM;
-    }
-    for (uint32_t i = 0; good && i < ledger->ids.max; i++)
-        good = check_entry(&rules, i);
-    good = good && check_queues(&rules);
-    for (uint32_t i = 0; good && i < atomic_load(&ledger->items.count); i++)
-        good = check_item(&rules, i) && check_barcode(&rules, i);
+    rules.aside = memory_reserve(aside_bytes);
+    bool made = rules.named && rules.aside;
+    bool good = made && check_all(&rules);
     memory_release(rules.named, named_bytes);
+    memory_release(rules.aside, aside_bytes);
     rules_destroy(&rules);
-    if (good)
-        return 0;
-    snprintf(message, size, "%s", rules.message);
-    return -EILSEQ;
+    if (!good)
+        snprintf(message, size, "%s", made ? rules.message : "there is no memory for the check");
+    return good ? 0 : made ? -EILSEQ : -ENOMEM;
 }

@@ -20,6 +20,8 @@
  *       one line (at rest); its mark is not raised while nobody owns the supply's entry
  *   I12 no more has become of a supply's line than was shipped; the supply's state follows from its
  *       lines; while the ETA of what is under way is to come, it is in a context's wheel
+ *   I13 what is set aside of a pool is the sum of what is left of its draws that places have set
+ *       aside (at rest)
  *
  * Each rule here is about one object that does not change: an entry that the caller owns, with what
  * only its owner changes, or facts of an item that never change once true. False means broken, and
@@ -35,6 +37,7 @@ struct rules {
     uint32_t *promised;       /* per unit of the pools; grows with rule_draws and rule_supply */
     uint32_t *named;          /* at rest: per number of a pool of expected units, the link of the
                                  supply that names it */
+    uint32_t *aside;          /* at rest: per unit of the pools, what places have set aside */
     uint64_t ended, in_inbox; /* ended entries; those of them that still have a wheel's owner */
     char message[256];
 };

@@ -107,6 +107,7 @@ struct movement {
     bool damaged;            /* return: goes to the damaged pool, which is not sold */
     bool has_as_of;          /* count: taken at as_of_ms; what has moved since is added */
     uint64_t as_of_ms;       /* wall clock */
+    bool shelf; /* count: of what is on the shelf, without what is set aside for its buyers */
     /* return that names a reservation: what the journal says of it; NULL: not gathered yet */
     const struct return_evidence *evidence;
 };

@@ -20,7 +20,7 @@ uint64_t movement_fingerprint(const struct movement *m, unsigned kind)
     f = mix_text(f, m->ref);
     f = mix_text(f, m->reason);
     f = mix_number(f, m->has_as_of ? m->as_of_ms + 1 : 0);
-    return mix_number(f, m->damaged);
+    return mix_number(f, m->damaged | (unsigned)m->shelf << 1);
 }
 
 static enum code check_movement(struct ctx *ctx, const struct movement *m, enum movement_kind kind)
@@ -29,6 +29,8 @@ static enum code check_movement(struct ctx *ctx, const struct movement *m, enum 
     if (code || (code = check_text(ctx, "ref", m->ref)) ||
         (code = check_text(ctx, "reason", m->reason)))
         return code;
+    if (m->shelf && m->has_as_of) /* what was set aside then is not known */
+        return fail(ctx, CODE_BAD_REQUEST, "shelf and as_of cannot be given together");
     int64_t least = kind == MOVE_ADJUST ? -QUANTITY_MAX : kind == MOVE_COUNT ? 0 : 1;
     const char *parameter = kind == MOVE_ADJUST ? "delta" : kind == MOVE_COUNT ? "counted" : "qty";
     if (m->qty < least || m->qty > QUANTITY_MAX || (kind == MOVE_ADJUST && m->qty == 0))

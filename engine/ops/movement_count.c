@@ -19,6 +19,23 @@ static bool moved_since(const struct ctx *ctx, uint64_t as_of_ms, const struct p
     return known;
 }
 
+/* Units of the item that are set aside at the place: not on the shelf. Looks at the place again:
+ * false if on hand has changed. The caller makes sure that nothing was given: then on hand, which
+ * can only fall, was the same all the time, and the sum is of the same instant. */
+static bool look_aside(const struct ctx *ctx, const struct moving *move, struct place *place,
+                       int64_t *aside)
+{
+    const struct items *items = &ctx->ledger->items;
+    struct pool_walk walk = pool_walk_start(items, move->item);
+    const struct pool *pool;
+    int64_t on_hand = place->on_hand;
+    while ((pool = pool_walk_next(&walk)) != NULL)
+        if (key_location(pool_read_key(pool)) == move->key.location)
+            *aside += set_aside_at(items, pool_unit(items, pool));
+    place_look(items, move->item, move->key.location, place);
+    return place->on_hand == on_hand; /* @aside-same */
+}
+
 static enum code too_long_ago(struct ctx *ctx)
 {
     return fail_param(ctx, CODE_BAD_REQUEST, "as_of",
@@ -70,17 +87,19 @@ enum code count_plan(struct ctx *ctx, struct moving *move)
     const struct movement *m = move->asked;
     const struct item *item = item_at(&ctx->ledger->items, move->item);
     uint32_t stamp;
-    int64_t moved = 0;
+    int64_t moved = 0, aside = 0;
     bool stable = gives_stable(item, &stamp);
     place_look(&ctx->ledger->items, move->item, move->key.location, &place);
     if (place.crowded)
         return movement_place_is_crowded(ctx, move);
+    if (m->shelf && !place.undecided) /* @aside-decided */
+        stable &= look_aside(ctx, move, &place, &aside);
     bool known = !m->has_as_of || moved_since(ctx, m->as_of_ms, &place, &moved);
     /* Undecided: perhaps a fulfil that will put back what it took from on hand. */
     if (!stable || !gives_unchanged(item, stamp) || place.undecided)
         return CODE_DEFERRED;
     if (!known && !move->fresh)
         return too_long_ago(ctx);
-    int64_t target = m->qty + moved > 0 ? m->qty + moved : 0;
+    int64_t target = m->qty + moved + aside > 0 ? m->qty + moved + aside : 0;
     return post_difference(ctx, move, &place, target - place.on_hand);
 }

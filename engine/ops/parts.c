@@ -71,6 +71,13 @@ enum code part_refused(struct ctx *ctx, const struct txn *t, struct text locatio
     return CODE_WRONG_STATE;
 }
 
+void part_settled(const struct ctx *ctx, const struct id_entry *entry, struct draw *draw,
+                  uint32_t units)
+{
+    if (draw_step(entry, draw) != PART_OPEN)
+        set_aside_less(&ctx->ledger->items, draw->pool, units);
+}
+
 /* ---- the view ---- */
 
 static uint64_t later(uint64_t a, uint64_t b)
@@ -142,6 +149,8 @@ void parts_set_step(const struct ctx *ctx, struct id_entry *entry, uint16_t loca
     while ((draw = draw_walk_next(&walk)) != NULL) {
         if (draw_left(draw) == 0 || location_of(ctx, draw) != location)
             continue;
+        if (draw_step(entry, draw) == PART_OPEN && step != PART_OPEN)
+            set_aside_more(&ctx->ledger->items, draw->pool, draw_left(draw));
         draw_tracked(draw)->step = (uint8_t)step;
         draw_tracked(draw)->collect_by_ms = collect_by;
     }

@@ -280,7 +280,9 @@ static enum code post_parts(struct ctx *ctx, struct stepping *s)
         int32_t qty = (int32_t)part->qty;
         part->expected = in != NULL;
         part->mark = part->expected ? incoming_mark(in) : 0;
-        s->txn.may_undo |= part->expected;
+        /* Undecided until the units are set aside no longer: see set_aside_at. */
+        bool aside = fulfil && draw_step(s->txn.reservation, part->draw) != PART_OPEN; /* @aside */
+        s->txn.may_undo |= part->expected || aside;
         post(ctx->postings,
              (struct posting){ .pool = part->draw->pool,
                                .counted = NOT_COUNTED,
@@ -406,6 +408,7 @@ static void settle_parts(struct ctx *ctx, const struct stepping *s)
         } else {
             draw->cancelled += s->parts[i].qty;
         }
+        part_settled(ctx, s->txn.reservation, draw, s->parts[i].qty);
         if (sweeps)
             sweep_later(ctx, draw->pool);
         assert(draw->fulfilled + draw->cancelled <= draw->qty);

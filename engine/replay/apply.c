@@ -309,6 +309,7 @@ static int settle_draw(const struct applying *a, struct id_entry *entry, struct 
     int error = apply_change_pool(a, pool, fulfil ? -(int64_t)qty : 0, -(int64_t)qty);
     if (error)
         return error;
+    part_settled(a->ctx, entry, draw, qty);
     if (fulfil) {
         keep_ready(a->ctx, entry, draw);
         draw->fulfilled += qty;

@@ -161,6 +161,8 @@ static int load_behind(struct loading *l, const struct entry_parts *p, struct id
     if (track.step >= PART_STEP_COUNT || track.granted > QUANTITY_MAX)
         return contents_complain(l->complaint, -EINVAL, "\"%.*s\" has an invalid step",
                                  (int)p->id.len, p->id.at);
+    if (track.step != PART_OPEN)
+        set_aside_more(&l->ledger->items, draw->pool, draw_left(draw));
     return 0;
 }
 

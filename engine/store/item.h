@@ -67,6 +67,7 @@ struct items {
                                     item's own, see stocking.h */
     _Atomic uint32_t *incoming_of; /* per unit: of a pool of expected units, its number in
                                       `incoming`, 0 until it has one; its maker writes, release */
+    _Atomic uint32_t *set_aside;   /* per unit, see set_aside_at */
     struct incoming *incoming;     /* the first stands for pools that expect nothing */
     _Atomic uint32_t incoming_count; /* numbers given out; any context */
     _Atomic uint64_t *versions;      /* per item, see engine/ledger/change_index.h; any context */
@@ -135,6 +136,28 @@ static inline struct incoming *incoming_find(const struct items *items, uint32_t
 static inline bool incoming_any(const struct items *items)
 {
     return atomic_load_explicit(&items->incoming_count, memory_order_relaxed) > 0;
+}
+
+/*
+ * How many of the pool's units places have set aside for their buyers: the sum over the draws of
+ * parts that are ready or were not collected. The owner of a reservation's entry changes it along
+ * with its draws (release). A fulfil changes it while its takes are undecided. So a thread that
+ * finds a pool with nothing undecided, and then reads this (acquire), sees no unit as set aside
+ * that it does not see on hand.
+ */
+static inline int64_t set_aside_at(const struct items *items, uint32_t unit)
+{
+    return atomic_load_explicit(&items->set_aside[unit], memory_order_acquire);
+}
+
+static inline void set_aside_more(const struct items *items, uint32_t unit, uint32_t units)
+{
+    atomic_fetch_add_explicit(&items->set_aside[unit], units, memory_order_release);
+}
+
+static inline void set_aside_less(const struct items *items, uint32_t unit, uint32_t units)
+{
+    atomic_fetch_sub_explicit(&items->set_aside[unit], units, memory_order_release);
 }
 
 /* Gives a pool of expected units its number. Its maker is alone with this, or a loader. */

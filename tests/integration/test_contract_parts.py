@@ -261,6 +261,41 @@ class Refusals(PartsCase):
         self.assertEqual(self.step(ident), "open")
 
 
+class Shelf(PartsCase):
+    """count {shelf: true}: what is on the shelf, without what is set aside."""
+
+    def count(self, qty, place=None, **options):
+        got = self.call("count", unique("count"), self.sku, place or self.shop, qty, {"shelf": True, **options})
+        return got["delta"], got["on_hand"]
+
+    def test_ready_units_are_not_on_the_shelf(self):
+        ident = self.order()
+        self.assertEqual(self.count(20), (0, 20))
+        self.call("ready", ident, self.shop)
+        self.assertEqual(self.count(18), (0, 20))
+        self.assertEqual(self.count(20, self.depot), (0, 20))
+        self.crash()
+        self.assertEqual(self.count(17), (-1, 19))
+        self.call("fulfil", ident, None, {"location": self.shop})
+        self.assertEqual(self.count(17), (0, 17))
+
+    def test_nor_is_what_was_not_collected(self):
+        ident = self.not_collected()
+        self.assertEqual(self.count(18), (0, 20))
+        self.crash()
+        self.assertEqual(self.count(18), (0, 20))
+        self.call("restock", ident, self.shop)
+        self.assertEqual(self.count(20), (0, 20))
+
+    def test_refusals(self):
+        for options in ({"shelf": 1}, {"shelf": True, "as_of": now_ms()}):
+            self.refused("bad_request", "count", unique("c"), self.sku, self.shop, 1, options)
+        ident = unique("c")
+        first = self.call("count", ident, self.sku, self.shop, 1, {"shelf": True})
+        self.assertEqual(self.call("count", ident, self.sku, self.shop, 1, {"shelf": True}), first)
+        self.refused("conflict", "count", ident, self.sku, self.shop, 1)
+
+
 class Told(PartsCase):
     options = ("--segment-bytes", 16 * 4096)
 

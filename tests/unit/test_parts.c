@@ -180,3 +180,106 @@ Test(parts, what_has_not_come_is_not_ready)
     ready("o", "store", 0);
     cr_assert_str_eq(part("o", "store"), "ready");
 }
+
+/* ---- counting the shelf ---- */
+
+static struct movement_result counted;
+
+static void at_rest(void)
+{
+    uint64_t now = ctx->engine_ms;
+    ledger_end(ctx);
+    cr_assert_eq(ledger_check(rig.ledger, why, sizeof why), 0, "%s", why);
+    ledger_begin(ctx, now, now);
+}
+
+static enum code try_count(const char *id, const char *location, int64_t qty, bool shelf)
+{
+    struct movement m = { .id = text_of(id),
+                          .sku = text_of("tea"),
+                          .location = text_of(location),
+                          .qty = qty,
+                          .shelf = shelf };
+    return ledger_count(ctx, &m, &counted);
+}
+
+static int64_t count_shelf(const char *id, const char *location, int64_t qty)
+{
+    cr_assert_eq(try_count(id, location, qty, true), CODE_OK, "%s", ctx_failure(ctx)->message);
+    return counted.delta;
+}
+
+/* The store has three units; two of them are the order's. */
+Test(parts, what_is_set_aside_is_not_on_the_shelf)
+{
+    order("o");
+    cr_assert_eq(count_shelf("c1", "store", 3), 0);
+    ready("o", "store", NOW + HOUR);
+    cr_assert_eq(count_shelf("c2", "store", 1), 0);
+    cr_assert_eq(counted.on_hand, 3);
+    ready("o", "store", NOW + 2 * HOUR); /* it is set aside once */
+    cr_assert_eq(count_shelf("c3", "store", 4), 3);
+    cr_assert_eq(counted.on_hand, 6);
+    cr_assert_eq(count_shelf("c4", "store", 0), -4);
+    cr_assert_eq(counted.on_hand, 2);
+    cr_assert_eq(count_shelf("c5", "main", 10), 0); /* another place */
+    cr_assert_eq(try_count("c6", "store", 2, false), CODE_OK);
+    cr_assert_eq(counted.delta, 0);
+    at_rest();
+}
+
+Test(parts, what_was_not_collected_is_not_on_the_shelf_until_it_is_restocked)
+{
+    order("o");
+    ready("o", "store", NOW + HOUR);
+    at_time(NOW + HOUR + 2 * WHEEL_TICK_MS);
+    cr_assert_str_eq(part("o", "store"), "not_collected");
+    cr_assert_eq(count_shelf("c1", "store", 1), 0);
+    at_rest();
+    struct step step = at("o", "store");
+    cr_assert_eq(ledger_restock(ctx, &step, &seen), CODE_OK);
+    cr_assert_eq(count_shelf("c2", "store", 3), 0);
+    at_rest();
+}
+
+Test(parts, what_is_settled_is_set_aside_no_longer)
+{
+    struct order_line one = { .sku = text_of("tea"), .qty = 1 };
+    order("o");
+    ready("o", "store", 0);
+    ready("o", "main", 0);
+    cr_assert_eq(count_shelf("c1", "main", 5), 0);
+    struct step step = at("o", "store");
+    step.lines = &one;
+    step.line_count = 1;
+    step.op = text_of("op-1");
+    cr_assert_eq(ledger_fulfil(ctx, &step, &seen), CODE_OK);
+    cr_assert_eq(count_shelf("c2", "store", 1), 0);
+    cr_assert_eq(counted.on_hand, 2);
+    step.op = text_of("op-2");
+    cr_assert_eq(ledger_cancel(ctx, &step, &seen), CODE_OK);
+    cr_assert_eq(count_shelf("c3", "store", 2), 0);
+    step = (struct step){ .id = text_of("o") };
+    cr_assert_eq(ledger_fulfil(ctx, &step, &seen), CODE_OK);
+    cr_assert_eq(count_shelf("c4", "main", 5), 0);
+    cr_assert_eq(counted.on_hand, 5);
+    at_rest();
+}
+
+Test(parts, a_count_of_the_shelf_is_another_count)
+{
+    struct movement m = { .id = text_of("c1"),
+                          .sku = text_of("tea"),
+                          .location = text_of("store"),
+                          .qty = 1,
+                          .shelf = true,
+                          .has_as_of = true,
+                          .as_of_ms = NOW };
+    order("o");
+    cr_assert_eq(ledger_count(ctx, &m, &counted), CODE_BAD_REQUEST);
+    cr_assert_str_eq(ctx_failure(ctx)->message, "shelf and as_of cannot be given together");
+    cr_assert_eq(try_count("c1", "store", 1, true), CODE_OK);
+    cr_assert_eq(try_count("c1", "store", 1, false), CODE_CONFLICT);
+    cr_assert_eq(try_count("c1", "store", 1, true), CODE_OK);
+    cr_assert_eq(counted.delta, -2);
+}

@@ -178,6 +178,7 @@ static const struct option count_options[] = {
     OPTION_ID,
     { "as-of", "TIME", "when it was counted: 2025-03-01T14:05:00 (local) or ...Z", "as_of",
       OPTION_TIME },
+    { "shelf", NULL, "counted without what is set aside for its buyers", "shelf", OPTION_FLAG },
     OPTION_REF,
     { .name = NULL },
 };
