@@ -48,6 +48,7 @@ struct method {
     X(restock, CHANGES, ID)                                                                        \
     X(extend, CHANGES, ID)                                                                         \
     X(reservation, READS, ID)                                                                      \
+    X(orders, READS, NONE)                                                                         \
     X(receive, CHANGES, ID_SKU)                                                                    \
     X(adjust, CHANGES, ID_SKU)                                                                     \
     X(count, CHANGES, ID_SKU)                                                                      \

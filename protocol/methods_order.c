@@ -306,6 +306,34 @@ static void pack_parts(struct out *out, const struct reservation_view *view)
     }
 }
 
+void pack_reservation(struct out *out, const struct reservation_view *view)
+{
+    PACK_KEY(out, "state");
+    pack_string(out, view->state);
+    pack_key_text(out, "channel", view->channel);
+    pack_expires(out, view->expires_ms);
+    PACK_KEY(out, "lines");
+    pack_array(out, view->draw_count);
+    for (uint32_t i = 0; i < view->draw_count; i++) {
+        const struct draw_view *draw = &view->draws[i];
+        pack_array(out, 6);
+        pack_text(out, draw->sku);
+        pack_text(out, draw->location);
+        pack_int(out, draw->qty);
+        pack_ready(out, draw->ready_ms);
+        pack_int(out, draw->fulfilled);
+        pack_int(out, draw->cancelled);
+    }
+    pack_parts(out, view);
+    PACK_KEY(out, "ref");
+    if (text_given(view->ref))
+        pack_text(out, view->ref);
+    else
+        pack_nil(out);
+    PACK_KEY(out, "created_ms");
+    pack_uint(out, view->created_ms);
+}
+
 enum code method_reservation(struct call *call)
 {
     struct params *params = &call->params;
@@ -318,31 +346,7 @@ enum code method_reservation(struct call *call)
     if (code != CODE_OK)
         return code;
     call->lsn = view.lsn; /* the reply shows only what is durable */
-    struct out *out = call->out;
-    reply_map(call, 8, view.lsn);
-    PACK_KEY(out, "state");
-    pack_string(out, view.state);
-    pack_key_text(out, "channel", view.channel);
-    pack_expires(out, view.expires_ms);
-    PACK_KEY(out, "lines");
-    pack_array(out, view.draw_count);
-    for (uint32_t i = 0; i < view.draw_count; i++) {
-        const struct draw_view *draw = &view.draws[i];
-        pack_array(out, 6);
-        pack_text(out, draw->sku);
-        pack_text(out, draw->location);
-        pack_int(out, draw->qty);
-        pack_ready(out, draw->ready_ms);
-        pack_int(out, draw->fulfilled);
-        pack_int(out, draw->cancelled);
-    }
-    pack_parts(out, &view);
-    PACK_KEY(out, "ref");
-    if (text_given(view.ref))
-        pack_text(out, view.ref);
-    else
-        pack_nil(out);
-    PACK_KEY(out, "created_ms");
-    pack_uint(out, view.created_ms);
+    reply_map(call, 1 + RESERVATION_PAIRS, view.lsn);
+    pack_reservation(call->out, &view);
     return CODE_OK;
 }

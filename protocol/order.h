@@ -44,4 +44,9 @@ void reply_granted(struct call *call, const struct reservation_view *view, uint3
 /* Replies with lsn and state; or returns the code of a refusal. */
 enum code reply_stepped(struct call *call, enum code code, const struct reservation_view *view);
 
+/* Packs all that is told of a reservation but its id and LSN: so many pairs. */
+enum { RESERVATION_PAIRS = 7 };
+
+void pack_reservation(struct out *out, const struct reservation_view *view);
+
 #endif

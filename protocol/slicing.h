@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "engine/ledger/ledger.h"
+#include "engine/ledger/orders.h"
 #include "engine/ledger/supply.h"
 #include "protocol/out.h"
 
@@ -25,6 +26,15 @@ struct supplies_page {
     char last[ID_MAX]; /* the id of the last supply on it */
 };
 
+/* A page of `orders` so far. */
+struct orders_page {
+    struct order_walk walk;
+    uint32_t lines;
+    uint64_t changed_lsn; /* of the latest change that it shows */
+    uint32_t last_len;
+    char last[ID_MAX]; /* the id of the last order on it */
+};
+
 /* What a connection keeps of such a request; its worker only. */
 struct slicing {
     uint64_t lsn;
@@ -34,6 +44,7 @@ struct slicing {
     struct stock_look look;         /* of the method stock */
     struct stocking_walk stockings; /* of the method stockings */
     struct supplies_page supplies;  /* of the method supplies */
+    struct orders_page orders;      /* of the method orders */
 };
 
 /* NULL: no memory. */

@@ -71,10 +71,9 @@ enum code part_refused(struct ctx *ctx, const struct txn *t, struct text locatio
     return CODE_WRONG_STATE;
 }
 
-void part_settled(const struct ctx *ctx, const struct id_entry *entry, struct draw *draw,
-                  uint32_t units)
+void part_settled(const struct ctx *ctx, struct draw *draw, uint32_t units)
 {
-    if (draw_step(entry, draw) != PART_OPEN)
+    if (draw_tracked(draw)->step != PART_OPEN)
         set_aside_less(&ctx->ledger->items, draw->pool, units);
 }
 

@@ -37,9 +37,8 @@ enum code part_refused(struct ctx *ctx, const struct txn *t, struct text locatio
 /* A draw's step, and when it must be collected: wall clock; 0: whenever. */
 enum part_step draw_step(const struct id_entry *entry, struct draw *draw);
 
-/* So many units of the draw are settled: they are set aside no longer. */
-void part_settled(const struct ctx *ctx, const struct id_entry *entry, struct draw *draw,
-                  uint32_t units);
+/* So many units of a tracked draw are settled: they are set aside no longer. */
+void part_settled(const struct ctx *ctx, struct draw *draw, uint32_t units);
 
 /* Lists the parts in the context, for the view of a reservation whose draws are in it. */
 void view_parts(struct ctx *ctx, struct id_entry *entry, struct reservation_view *view);

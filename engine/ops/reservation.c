@@ -9,6 +9,7 @@
 #include "engine/ledger/find.h"
 #include "engine/ops/precedence.h"
 #include "engine/store/draws.h"
+#include "engine/store/slot_places.h"
 #include "engine/store/supply_lines.h"
 
 void settle_entry(struct ctx *ctx, struct id_entry *entry, uint64_t word)
@@ -76,8 +77,11 @@ bool store_draws(struct ctx *ctx, struct id_entry *entry, const struct planned_d
 {
     struct id_table *ids = &ctx->ledger->ids;
     bool timed = false;
-    for (uint32_t i = 0; i < count; i++)
+    uint32_t places = 0;
+    for (uint32_t i = 0; i < count; i++) {
         timed |= draws[i].ready_ms != entry->created_ms;
+        places = places_with(places, key_location(draws[i].key));
+    }
     assert(count >= 1);
     assert(count <= DRAWS_MAX);
     assert(entry_is_owned(entry)); /* E1 */
@@ -85,6 +89,7 @@ bool store_draws(struct ctx *ctx, struct id_entry *entry, const struct planned_d
     entry->timed = timed;
     entry->tracked = false;
     entry->ref_len = (uint8_t)ref.len;
+    slot_places_set(ids, entry, places); /* @places */
     uint32_t blocks = entry_draw_blocks(entry);
     if (blocks == 0) {
         entry->draw = draw_of(&draws[0]);

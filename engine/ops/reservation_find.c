@@ -71,6 +71,15 @@ enum code reservation_wrong_state(struct ctx *ctx, const struct txn *t, const ch
     return CODE_WRONG_STATE;
 }
 
+void view_whole(struct ctx *ctx, struct id_entry *entry, uint64_t word,
+                struct reservation_view *view)
+{
+    view_reservation(ctx, entry, word, false, view);
+    view_parts(ctx, entry, view);
+    if (entry->ref_len > 0)
+        view->ref = (struct text){ ctx->ref, reservation_ref(&ctx->ledger->ids, entry, ctx->ref) };
+}
+
 enum code ledger_reservation(struct ctx *ctx, struct text id, struct reservation_view *r)
 {
     struct id_entry *entry;
@@ -78,10 +87,7 @@ enum code ledger_reservation(struct ctx *ctx, struct text id, struct reservation
     enum code code = reservation_take(ctx, id, &entry, &word);
     if (code)
         return code;
-    view_reservation(ctx, entry, word, false, r);
-    view_parts(ctx, entry, r);
-    if (entry->ref_len > 0)
-        r->ref = (struct text){ ctx->ref, reservation_ref(&ctx->ledger->ids, entry, ctx->ref) };
+    view_whole(ctx, entry, word, r);
     entry_put(entry, word);
     COUNT(ctx, queries);
     return CODE_OK;

@@ -20,4 +20,8 @@ enum code reservation_hold(struct ctx *ctx, struct txn *t, struct text id);
 /* Refuses a transaction because its reservation is in the wrong state. */
 enum code reservation_wrong_state(struct ctx *ctx, const struct txn *t, const char *wanted);
 
+/* Fills the view with all that `reservation` tells. The caller owns the entry. */
+void view_whole(struct ctx *ctx, struct id_entry *entry, uint64_t word,
+                struct reservation_view *view);
+
 #endif

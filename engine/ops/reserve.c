@@ -130,6 +130,10 @@ static void fill_entry(struct ctx *ctx, const struct reserving *r, struct id_ent
     (void)stored;
     if (entry->timed && s->demand.mode == MODE_PICKUP)
         entry->timed = TIMED_PICKUP;
+    /* Nothing can fail any more. From now on a list of orders waits for this one, because it may
+     * have claimed its LSN. Relaxed, see slot_places.h. */
+    uint64_t word = state_word(ENTRY_RESERVATION, STATE_NONE, r->txn.id.len);
+    atomic_store_explicit(&entry->state, word | STATE_BUSY, memory_order_relaxed); /* @being-made */
 }
 
 static uint32_t build_record(struct ctx *ctx, struct txn *t)

@@ -273,6 +273,7 @@ static enum code post_parts(struct ctx *ctx, struct stepping *s)
     const struct items *items = &ctx->ledger->items;
     bool fulfil = s->kind == STEP_FULFIL;
     bool expects = fulfil && s->txn.reservation->timed; /* others have no draws of supplies */
+    bool tracked = s->txn.reservation->tracked;
     for (uint32_t i = 0; i < s->part_count; i++) {
         struct step_part *part = &s->parts[i];
         const struct incoming *in = expects ? incoming_find(items, part->draw->pool) : NULL;
@@ -281,7 +282,7 @@ static enum code post_parts(struct ctx *ctx, struct stepping *s)
         part->expected = in != NULL;
         part->mark = part->expected ? incoming_mark(in) : 0;
         /* Undecided until the units are set aside no longer: see set_aside_at. */
-        bool aside = fulfil && draw_step(s->txn.reservation, part->draw) != PART_OPEN; /* @aside */
+        bool aside = fulfil && tracked && draw_tracked(part->draw)->step != PART_OPEN; /* @aside */
         s->txn.may_undo |= part->expected || aside;
         post(ctx->postings,
              (struct posting){ .pool = part->draw->pool,
@@ -399,6 +400,7 @@ static void settle_parts(struct ctx *ctx, const struct stepping *s)
     /* A fulfil leaves as much available as before; but of a supply others may have come. */
     bool sweeps =
         (s->kind != STEP_FULFIL || s->txn.reservation->timed) && incoming_any(&ctx->ledger->items);
+    bool tracked = s->txn.reservation->tracked;
     for (uint32_t i = 0; i < s->part_count; i++) {
         struct draw *draw = s->parts[i].draw;
         if (s->kind == STEP_FULFIL) {
@@ -408,7 +410,8 @@ static void settle_parts(struct ctx *ctx, const struct stepping *s)
         } else {
             draw->cancelled += s->parts[i].qty;
         }
-        part_settled(ctx, s->txn.reservation, draw, s->parts[i].qty);
+        if (tracked)
+            part_settled(ctx, draw, s->parts[i].qty);
         if (sweeps)
             sweep_later(ctx, draw->pool);
         assert(draw->fulfilled + draw->cancelled <= draw->qty);

@@ -204,6 +204,7 @@ static int apply_draws(const struct applying *a, const struct reserve_fields *f)
         draws[i] = (struct planned_draw){ .pool = pool_unit(&a->ledger->items, pool),
                                           .line = i,
                                           .qty = draw->qty,
+                                          .key = pool_read_key(pool),
                                           .ready_ms = ready_ms };
     }
     return 0;
@@ -309,7 +310,8 @@ static int settle_draw(const struct applying *a, struct id_entry *entry, struct 
     int error = apply_change_pool(a, pool, fulfil ? -(int64_t)qty : 0, -(int64_t)qty);
     if (error)
         return error;
-    part_settled(a->ctx, entry, draw, qty);
+    if (entry->tracked)
+        part_settled(a->ctx, draw, qty);
     if (fulfil) {
         keep_ready(a->ctx, entry, draw);
         draw->fulfilled += qty;

@@ -7,6 +7,7 @@
 #include "engine/base/memory.h"
 #include "engine/replay/contents_loading.h"
 #include "engine/store/draws.h"
+#include "engine/store/slot_places.h"
 #include "engine/store/supply_lines.h"
 
 static bool entry_can_be(const struct contents_entry *saved)
@@ -187,6 +188,10 @@ static int load_draws(struct loading *l, const struct entry_parts *p, struct id_
         if (!error)
             error = load_behind(l, p, entry, i, draw);
     }
+    uint32_t places = 0;
+    for (uint32_t i = 0; i < p->saved.draw_count; i++)
+        places = places_with(places, contents_draw_at(p, i).pool.location);
+    slot_places_set(ids, entry, places);
     const char *ref = (const char *)p->behind + contents_behind_draws(&p->saved) - entry->ref_len;
     blocks_put_ref(ids, entry, blocks - ref_blocks(entry->ref_len),
                    (struct text){ ref, entry->ref_len });

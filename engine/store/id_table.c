@@ -15,7 +15,7 @@
 #define BUCKET_BUSY UINT64_C(1)
 #define WORD_ENTRY UINT64_C(0xffffffff)
 
-enum { BUCKET_WORDS = 7, BUCKET_IDS = 3, DISTANCES = 16, CHUNK = 64 };
+enum { BUCKET_WORDS = 7, BUCKET_IDS = 3, DISTANCES = 16, CHUNK = CHUNK_SLOTS };
 
 static const char *const state_names[STATE_COUNT] = { "none",      "held",      "confirmed",
                                                       "fulfilled", "cancelled", "expired" };

@@ -354,8 +354,11 @@ struct bucket {
  * mostly the one that took the chunk from the hand (slots.h) does, so a chunk has its own cache
  * line: its neighbours belong to other contexts. Relaxed: a thread that finds a bit clear takes the
  * entry (E1), and relies on what it then finds. */
+enum { CHUNK_SLOTS = 64 };
+
 struct taken_chunk {
     _Alignas(64) _Atomic uint64_t bits;
+    _Atomic uint32_t places[CHUNK_SLOTS]; /* see slot_places.h */
 };
 
 /* One context's share of the ids. Its thread writes all but `asked`; any thread may read what is

@@ -6,7 +6,7 @@
 
 #include "engine/base/memory.h"
 
-enum { CHUNK = 64, STASH_MOST = 64, SHARED_AT_ONCE = 256 };
+enum { CHUNK = CHUNK_SLOTS, STASH_MOST = 64, SHARED_AT_ONCE = 256 };
 
 static struct ctx_ids *ids_of(struct id_table *ids, const struct id_cursor *cursor)
 {
@@ -296,6 +296,8 @@ static void peek(const struct id_table *ids, const struct id_entry *first)
     const struct id_entry *next = entry_at(ids, first->ended_next - 1);
     uint64_t word = atomic_load_explicit(&next->state, memory_order_relaxed);
     id_table_prefetch_bucket(ids, id_hash(ids, entry_id(next, word)));
+    uint32_t number = first->ended_next - 1;
+    memory_fetch(&ids->taken[number / CHUNK].places[number % CHUNK]);
     if (next->ended_next != 0)
         fetch_entry(entry_at(ids, next->ended_next - 1));
 }

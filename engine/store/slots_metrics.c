@@ -3,7 +3,7 @@
 #include "engine/base/memory.h"
 #include "engine/store/slots.h"
 
-enum { CHUNK = 64 };
+enum { CHUNK = CHUNK_SLOTS };
 
 uint32_t id_table_used(const struct id_table *ids)
 {

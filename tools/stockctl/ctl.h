@@ -93,6 +93,7 @@ extern const struct command supply_commands[];
 extern const struct command history_commands[];
 extern const struct command where_commands[];
 extern const struct command order_commands[];
+extern const struct command orders_commands[];
 extern const struct command feed_commands[];
 extern const struct command bulk_commands[];
 extern const struct command mirror_commands[];

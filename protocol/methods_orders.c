@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* orders: [{location, channel, state, step, late, after, limit}]. */
+#include <stddef.h>
+#include <string.h>
+
+#include "engine/ledger/orders.h"
+#include "protocol/methods.h"
+#include "protocol/order.h"
+#include "protocol/pack.h"
+#include "protocol/slicing.h"
+
+enum {
+    ORDERS_DEFAULT = 100,
+    ORDERS_MAX = 1000,
+    ORDERS_LINES = 4096, /* a page ends after that many, however few orders it has */
+};
+
+struct orders_given {
+    struct order_filter filter;
+    int64_t limit;
+};
+
+#define GIVEN(member) offsetof(struct orders_given, member)
+
+static const struct option orders_options[] = {
+    { .name = "location", .kind = OPTION_CODE, .value = GIVEN(filter.location) },
+    { .name = "channel", .kind = OPTION_CODE, .value = GIVEN(filter.channel) },
+    { .name = "state", .kind = OPTION_WORDS, .value = GIVEN(filter.state), .max = CODE_MAX },
+    { .name = "step", .kind = OPTION_WORDS, .value = GIVEN(filter.step), .max = CODE_MAX },
+    { .name = "late",
+      .kind = OPTION_FLAG,
+      .value = GIVEN(filter.late),
+      .given = GIVEN(filter.has_late) },
+    { .name = "after", .kind = OPTION_ID, .value = GIVEN(filter.after) },
+    { .name = "limit", .kind = OPTION_NUMBER, .value = GIVEN(limit), .min = 1, .max = ORDERS_MAX },
+};
+
+static void add_order(struct slicing *s, const struct reservation_view *view)
+{
+    struct orders_page *page = &s->orders;
+    struct text id = { page->walk.id, page->walk.id_len };
+    pack_map(&s->rows, 2 + RESERVATION_PAIRS);
+    pack_key_text(&s->rows, "id", id);
+    pack_key_uint(&s->rows, "lsn", view->lsn);
+    pack_reservation(&s->rows, view);
+    s->count++;
+    page->lines += view->draw_count;
+    page->changed_lsn = view->lsn > page->changed_lsn ? view->lsn : page->changed_lsn;
+    page->last_len = id.len;
+    memcpy(page->last, id.at, id.len);
+}
+
+static bool page_is_full(const struct slicing *s, const struct orders_given *given)
+{
+    return s->count >= given->limit || s->orders.lines > ORDERS_LINES;
+}
+
+/* Walks on until the page is full or the walk ends. CODE_DEFERRED: there is more to do. */
+static enum code walk_orders(struct call *call, struct slicing *s, const struct orders_given *given)
+{
+    struct reservation_view view;
+    while (!page_is_full(s, given)) {
+        switch (
+            ledger_orders_next(call->ctx, &given->filter, &s->orders.walk, call->work_end, &view)) {
+        case ORDER_FOUND:
+            add_order(s, &view);
+            break;
+        case ORDER_END:
+            return CODE_OK;
+        case ORDER_NOT_YET:
+            return CODE_DEFERRED;
+        }
+        if (!page_is_full(s, given) && !call_goes_on(call))
+            return CODE_DEFERRED;
+    }
+    return CODE_OK;
+}
+
+static void reply_orders(struct call *call, const struct slicing *s, bool more)
+{
+    call->lsn = s->orders.changed_lsn; /* the reply shows only what is durable */
+    reply_map(call, 3, s->lsn);
+    PACK_KEY(call->out, "orders");
+    pack_array(call->out, s->count);
+    out_append_stream(call->out, &s->rows);
+    PACK_KEY(call->out, "next");
+    if (more)
+        pack_bytes(call->out, (struct text){ s->orders.last, s->orders.last_len });
+    else
+        pack_nil(call->out);
+}
+
+enum code method_orders(struct call *call)
+{
+    struct orders_given given = { .limit = ORDERS_DEFAULT };
+    struct order_walk walk;
+    uint64_t lsn = 0;
+    params_options(&call->params, orders_options, COUNT_OF(orders_options), &given);
+    call->location = given.filter.location;
+    call->channel = given.filter.channel;
+    if (!params_good(&call->params))
+        return call->refusal.code;
+    bool begun = *call->slicing != NULL;
+    enum code code = begun ? CODE_OK : ledger_orders_begin(call->ctx, &given.filter, &walk, &lsn);
+    if (code != CODE_OK)
+        return code;
+    struct slicing *s = resume_or_begin(call, lsn);
+    if (!s)
+        return CODE_OVERLOADED;
+    if (!begun)
+        s->orders.walk = walk;
+    code = walk_orders(call, s, &given);
+    if (code != CODE_OK)
+        return code;
+    reply_orders(call, s, page_is_full(s, &given));
+    return end_slicing(call, CODE_OK);
+}
