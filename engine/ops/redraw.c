@@ -16,6 +16,7 @@
 #include "engine/ops/sweep.h"
 #include "engine/ops/taking.h"
 #include "engine/store/draws.h"
+#include "engine/store/slot_places.h"
 #include "engine/txn/txn_run.h"
 
 /* One amend or move in progress. */
@@ -321,12 +322,16 @@ void redraw_store(struct ctx *ctx, struct id_entry *entry, const struct planned_
 {
     assert(entry->tracked);
     assert(count <= entry->draw_count);
+    struct id_table *ids = &ctx->ledger->ids;
+    uint32_t places = slot_places(ids, entry);
     struct draw_walk walk = walk_from(ctx, entry, entry->draw_count - count);
     for (uint32_t i = 0; i < count; i++) {
+        places = places_with(places, key_location(draws[i].key));
         struct tracked_draw *draw = draw_tracked(draw_walk_next(&walk));
         draw->timed.draw = (struct draw){ draws[i].pool, (uint32_t)draws[i].qty, 0, 0 };
         draw_set_ready(&draw->timed.draw, draws[i].ready_ms, 0);
     }
+    slot_places_set(ids, entry, places);
 }
 
 void redraw_date(struct ctx *ctx, struct id_entry *entry, uint32_t first, uint64_t lsn)
@@ -345,6 +350,7 @@ static void give_back(struct ctx *ctx, const struct redrawing *r)
     for (uint32_t i = 0; i < r->part_count; i++) {
         struct draw *draw = ctx->draw_list.draws[r->parts[i].index];
         assert(r->parts[i].qty <= draw_left(draw)); /* I3 */
+        part_settled(ctx, draw, r->parts[i].qty);
         draw->qty -= r->parts[i].qty;
         if (sweeps)
             sweep_later(ctx, draw->pool);

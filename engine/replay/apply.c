@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #include "engine/ledger/ctx.h"
+#include "engine/ops/parts.h"
 #include "engine/ops/precedence.h"
 #include "engine/ops/reservation.h"
 #include "engine/ops/sweep.h"

@@ -81,6 +81,7 @@ static int draw_less(const struct applying *a, const struct redraw_fields *f)
         struct draw *draw = list->draws[less->draw];
         error =
             apply_change_pool(a, pool_at(&a->ledger->items, draw->pool), 0, -(int64_t)less->qty);
+        part_settled(a->ctx, draw, less->qty);
         draw->qty -= less->qty;
     }
     return error;
@@ -104,6 +105,7 @@ static int draw_more(const struct applying *a, const struct redraw_fields *f, ui
         if (!error)
             draws[i] = (struct planned_draw){ .pool = pool_unit(&a->ledger->items, pool),
                                               .qty = drawn->qty,
+                                              .key = pool_read_key(pool),
                                               .ready_ms = drawn->ready_ms };
     }
     return error;

@@ -50,6 +50,13 @@ static inline void slot_places_set(struct id_table *ids, const struct id_entry *
     atomic_store_explicit(word, places, memory_order_relaxed);
 }
 
+static inline uint32_t slot_places(const struct id_table *ids, const struct id_entry *entry)
+{
+    uint32_t number = entry_number(ids, entry);
+    return atomic_load_explicit(&ids->taken[number / CHUNK_SLOTS].places[number % CHUNK_SLOTS],
+                                memory_order_relaxed);
+}
+
 /* The slots of the chunk, as bits, that may hold a reservation that draws from the location;
  * location ANY_PLACE: that may hold a reservation. */
 enum { ANY_PLACE = UINT16_MAX };
