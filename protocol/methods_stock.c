@@ -8,9 +8,10 @@
 
 struct movement_options {
     struct text ref, reason, reservation, condition;
-    bool has_as_of;
+    bool has_as_of, has_if_on_hand;
     int64_t as_of; /* wall clock, ms */
     bool shelf;
+    int64_t if_on_hand;
 };
 
 #define WORDS(field)                                                                               \
@@ -19,8 +20,16 @@ struct movement_options {
         .max = NAME_MAX_BYTES                                                                      \
     }
 
+#define IF_ON_HAND                                                                                 \
+    {                                                                                              \
+        .name = "if_on_hand", .kind = OPTION_NUMBER,                                               \
+        .value = offsetof(struct movement_options, if_on_hand),                                    \
+        .given = offsetof(struct movement_options, has_if_on_hand), .min = INT64_MIN,              \
+        .max = INT64_MAX                                                                           \
+    }
+
 static const struct option receive_options[] = { WORDS(ref) };
-static const struct option adjust_options[] = { WORDS(reason), WORDS(ref) };
+static const struct option adjust_options[] = { IF_ON_HAND, WORDS(reason), WORDS(ref) };
 static const struct option count_options[] = {
     { .name = "as_of",
       .kind = OPTION_NUMBER,
@@ -28,6 +37,7 @@ static const struct option count_options[] = {
       .given = offsetof(struct movement_options, has_as_of),
       .min = 0,
       .max = INT64_MAX },
+    IF_ON_HAND,
     WORDS(ref),
     { .name = "shelf", .kind = OPTION_FLAG, .value = offsetof(struct movement_options, shelf) },
 };
@@ -55,6 +65,8 @@ static bool take_movement(struct call *call, struct movement *m, const char *num
     m->has_as_of = given->has_as_of;
     m->as_of_ms = (uint64_t)given->as_of;
     m->shelf = given->shelf;
+    m->has_if_on_hand = given->has_if_on_hand;
+    m->if_on_hand = given->if_on_hand;
     m->reason = given->reason;
     return params_good(params);
 }

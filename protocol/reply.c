@@ -125,6 +125,12 @@ static void pack_failure(struct out *out, const struct failure *failure, const c
     }
 }
 
+static void pack_stale(struct out *out, const struct failure *failure)
+{
+    pack_map(out, 1);
+    pack_key_int(out, "on_hand", failure->on_hand);
+}
+
 /* Packs what the code says is missing, if the request names exactly one such thing. */
 static void pack_subject(struct call *call, enum code code)
 {
@@ -166,6 +172,8 @@ void reply_error(struct call *call, enum code code)
         pack_failure(call->out, failure, "left");
     else if (code == CODE_BAD_REQUEST || code == CODE_TOO_LARGE)
         pack_param(call->out, failure->param);
+    else if (code == CODE_STALE)
+        pack_stale(call->out, failure);
     else
         pack_subject(call, code);
     pack_nil(call->out);

@@ -26,7 +26,8 @@
     X(FORBIDDEN, "forbidden")                                                                      \
     X(READ_ONLY, "read_only")                                                                      \
     X(UNREADABLE, "unreadable")                                                                    \
-    X(EXPIRED_ID, "expired_id")
+    X(EXPIRED_ID, "expired_id")                                                                    \
+    X(STALE, "stale")
 
 enum code {
 #define X(name, text) CODE_##name,

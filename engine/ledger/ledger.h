@@ -90,6 +90,7 @@ struct failure {
     char message[256];    /* for people */
     const char *param;    /* bad_request, too_large: the parameter, static; NULL: not told */
     const char *state;    /* wrong_state: the reservation's state, static; else NULL */
+    int64_t on_hand;      /* stale: at the place */
     unsigned short_count; /* insufficient_stock: lines that fell short */
     struct shortfall shorts[LINES_MAX];
 };
@@ -106,8 +107,10 @@ struct movement {
     struct text ref, reason; /* optional; return: the reservation, and the condition */
     bool damaged;            /* return: goes to the damaged pool, which is not sold */
     bool has_as_of;          /* count: taken at as_of_ms; what has moved since is added */
+    bool has_if_on_hand;     /* adjust, count: only if so many are on hand at the location */
     uint64_t as_of_ms;       /* wall clock */
     bool shelf; /* count: of what is on the shelf, without what is set aside for its buyers */
+    int64_t if_on_hand;
     /* return that names a reservation: what the journal says of it; NULL: not gathered yet */
     const struct return_evidence *evidence;
 };

@@ -20,7 +20,8 @@ uint64_t movement_fingerprint(const struct movement *m, unsigned kind)
     f = mix_text(f, m->ref);
     f = mix_text(f, m->reason);
     f = mix_number(f, m->has_as_of ? m->as_of_ms + 1 : 0);
-    return mix_number(f, m->damaged | (unsigned)m->shelf << 1);
+    f = mix_number(f, m->damaged | (unsigned)m->shelf << 1);
+    return m->has_if_on_hand ? mix_number(f, (uint64_t)m->if_on_hand) : f;
 }
 
 static enum code check_movement(struct ctx *ctx, const struct movement *m, enum movement_kind kind)
@@ -142,6 +143,37 @@ enum code movement_place_is_crowded(struct ctx *ctx, const struct moving *move)
                 (int)m->sku.len, m->sku.at, PLACE_POOLS, (int)m->location.len, m->location.at);
 }
 
+static enum code is_stale(struct ctx *ctx, const struct moving *move, int64_t on_hand)
+{
+    const struct movement *m = move->asked;
+    fail(ctx, CODE_STALE, "%lld of \"%.*s\" on hand at \"%.*s\", not %lld", (long long)on_hand,
+         (int)m->sku.len, m->sku.at, (int)m->location.len, m->location.at,
+         (long long)m->if_on_hand);
+    ctx->failure.on_hand = on_hand;
+    return CODE_STALE;
+}
+
+enum code movement_check_on_hand(struct ctx *ctx, struct moving *move)
+{
+    struct place place;
+    if (!move->asked->has_if_on_hand)
+        return CODE_OK;
+    place.count = 0;
+    place.on_hand = 0;
+    place.stable = true;
+    place.crowded = place.undecided = false;
+    if (!move->unborn)
+        place_look(&ctx->ledger->items, move->item, move->key.location, &place);
+    if (place.crowded)
+        return movement_place_is_crowded(ctx, move);
+    if (!place.stable || place.undecided)
+        return CODE_DEFERRED;
+    bool made = place.count > 0 && move->pool;
+    assert(!made || place.pools[0].unit == pool_unit(&ctx->ledger->items, move->pool));
+    move->counted = made ? (int32_t)word_on_hand(place.pools[0].word) : 0;
+    return place.on_hand == move->asked->if_on_hand ? CODE_OK : is_stale(ctx, move, place.on_hand);
+}
+
 static enum code adjust_down(struct ctx *ctx, struct moving *move, int64_t missing)
 {
     struct place place;
@@ -151,7 +183,8 @@ static enum code adjust_down(struct ctx *ctx, struct moving *move, int64_t missi
     if (place.crowded)
         return movement_place_is_crowded(ctx, move);
     if (place.on_hand >= missing) {
-        place_take(&ctx->ledger->items, &place, missing, false, ctx->postings);
+        place_take(&ctx->ledger->items, &place, missing, move->asked->has_if_on_hand,
+                   ctx->postings);
         return CODE_OK;
     }
     if (place.undecided || (place.count > 1 && !place.stable))
@@ -167,12 +200,16 @@ static enum code plan(struct ctx *ctx, struct txn *t)
     enum code code = find_pool(ctx, move);
     if (code)
         return code;
+    move->counted = NOT_COUNTED;
+    code = movement_check_on_hand(ctx, move);
+    if (code)
+        return code;
     if (move->kind == MOVE_COUNT)
         return count_plan(ctx, move);
     if (move->kind == MOVE_RETURN && text_given(move->asked->ref))
         return return_plan(ctx, move);
     if (move->asked->qty > 0)
-        return movement_post_up(ctx, move, move->asked->qty, NOT_COUNTED);
+        return movement_post_up(ctx, move, move->asked->qty, move->counted);
     return adjust_down(ctx, move, -move->asked->qty);
 }
 

@@ -24,6 +24,7 @@ struct moving {
     struct pool *pool;      /* the pool that it adds to; NULL: not created yet */
     struct pool_key key;    /* of that pool */
     bool fresh;             /* this movement created the pool */
+    int32_t counted;        /* what must still be on hand in that pool, or NOT_COUNTED */
     _Atomic uint64_t *slot; /* of a return that names a reservation, taken; else NULL */
     uint64_t slot_last;
     struct movement_result *result;
@@ -49,6 +50,11 @@ enum code movement_make_pool(struct ctx *ctx, struct moving *move);
 
 /* Posts an addition to the pool. counted: what must still be on hand there, or NOT_COUNTED. */
 enum code movement_post_up(struct ctx *ctx, struct moving *move, int64_t delta, int32_t counted);
+
+/* The option if_on_hand, if it was given: CODE_OK if so many are on hand at the location, else
+ * CODE_STALE; CODE_DEFERRED if that is not certain. What the movement then changes must still be as
+ * it was found; as with a count, its other pools may have moved meanwhile. */
+enum code movement_check_on_hand(struct ctx *ctx, struct moving *move);
 
 /* Its location has more pools of the item than a movement can look at. */
 enum code movement_place_is_crowded(struct ctx *ctx, const struct moving *move);

@@ -100,6 +100,8 @@ enum code count_plan(struct ctx *ctx, struct moving *move)
         return CODE_DEFERRED;
     if (!known && !move->fresh)
         return too_long_ago(ctx);
+    if (m->has_if_on_hand && place.on_hand != m->if_on_hand)
+        return CODE_DEFERRED;
     int64_t target = m->qty + moved + aside > 0 ? m->qty + moved + aside : 0;
     return post_difference(ctx, move, &place, target - place.on_hand);
 }

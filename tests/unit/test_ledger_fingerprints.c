@@ -49,8 +49,8 @@ Test(ledger_fingerprints, every_field_of_a_movement_counts)
                                         .ref = text_of("ref"),
                                         .reason = text_of("reason") };
         expect(movers[i], &first, CODE_OK, ids[i]);
-        struct movement others[8];
-        for (unsigned n = 0; n < 8; n++)
+        struct movement others[9];
+        for (unsigned n = 0; n < 9; n++)
             others[n] = first;
         others[0].sku = text_of("cup");
         others[1].location = text_of("elsewhere");
@@ -61,7 +61,8 @@ Test(ledger_fingerprints, every_field_of_a_movement_counts)
         others[6].has_as_of = true; /* as of 0 */
         others[7].ref = first.reason;
         others[7].reason = first.ref;
-        for (unsigned n = 0; n < 8; n++)
+        others[8].has_if_on_hand = true; /* 0 */
+        for (unsigned n = 0; n < 9; n++)
             expect(movers[i], &others[n], CODE_CONFLICT, ids[i]);
         for (unsigned n = 0; n < 3; n++)
             expect(movers[n], &first, n == i ? CODE_OK : CODE_CONFLICT, "another kind");

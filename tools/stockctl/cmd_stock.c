@@ -165,10 +165,16 @@ static int run_availability(struct ctl *ctl, const struct args *args)
         "ref", "TEXT", "a reference to store with it", "ref", OPTION_TEXT                          \
     }
 
+#define OPTION_IF_ON_HAND                                                                          \
+    {                                                                                              \
+        "if-on-hand", "QTY", "only if that many are on hand there", "if_on_hand", OPTION_INT       \
+    }
+
 static const struct option receive_options[] = { OPTION_ID, OPTION_REF, { .name = NULL } };
 
 static const struct option adjust_options[] = {
     OPTION_ID,
+    OPTION_IF_ON_HAND,
     { "reason", "TEXT", "such as damaged or found", "reason", OPTION_TEXT },
     OPTION_REF,
     { .name = NULL },
@@ -179,6 +185,7 @@ static const struct option count_options[] = {
     { "as-of", "TIME", "when it was counted: 2025-03-01T14:05:00 (local) or ...Z", "as_of",
       OPTION_TIME },
     { "shelf", NULL, "counted without what is set aside for its buyers", "shelf", OPTION_FLAG },
+    OPTION_IF_ON_HAND,
     OPTION_REF,
     { .name = NULL },
 };
