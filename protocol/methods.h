@@ -54,6 +54,7 @@ struct method {
     X(count, CHANGES, ID_SKU)                                                                      \
     X(return, CHANGES, ID_SKU)                                                                     \
     X(allot, CHANGES, ID_SKU)                                                                      \
+    X(shift, CHANGES, ID_SKU)                                                                      \
     X(expect, CHANGES, ORDER)                                                                      \
     X(transfer, CHANGES, ID)                                                                       \
     X(ship, CHANGES, ID)                                                                           \

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Movements of stock: receive, adjust, count, return, allot. */
+/* Movements of stock: receive, adjust, count, return, allot, shift. */
 #include <stddef.h>
 
 #include "engine/base/limits.h"
@@ -30,6 +30,7 @@ struct movement_options {
 
 static const struct option receive_options[] = { WORDS(ref) };
 static const struct option adjust_options[] = { IF_ON_HAND, WORDS(reason), WORDS(ref) };
+static const struct option shift_options[] = { WORDS(reason), WORDS(ref) };
 static const struct option count_options[] = {
     { .name = "as_of",
       .kind = OPTION_NUMBER,
@@ -158,6 +159,27 @@ enum code method_return(struct call *call)
     enum code code = text_given(m.ref) ? return_to_reservation(call, &m, &result)
                                        : ledger_return(call->ctx, &m, &result);
     return moved(call, code, &result);
+}
+
+/* [id, sku, location, qty, from, to, {options}] */
+enum code method_shift(struct call *call)
+{
+    struct params *params = &call->params;
+    struct movement m = { 0 };
+    struct movement_options given = { 0 };
+    struct movement_result result;
+    call->id = m.id = param_id(params, "id");
+    call->sku = m.sku = param_sku(params, "sku");
+    call->location = m.location = param_code(params, "location");
+    m.qty = param_number(params, "qty", 1, QUANTITY_MAX);
+    struct text from = param_words(params, "from", CODE_MAX);
+    struct text to = param_words(params, "to", CODE_MAX);
+    params_options(params, shift_options, COUNT_OF(shift_options), &given);
+    m.ref = given.ref;
+    m.reason = given.reason;
+    if (!params_good(params))
+        return call->refusal.code;
+    return moved(call, ledger_shift(call->ctx, &m, from, to, &result), &result);
 }
 
 enum code method_allot(struct call *call)

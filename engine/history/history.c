@@ -136,6 +136,11 @@ int history_move(struct taking *taking, const struct pool_key *key, int64_t on_h
     return error ? error : history_tell_pool(taking, key, qty);
 }
 
+int history_move_units(struct taking *taking, const struct pool_key *key, int64_t delta)
+{
+    return history_move(taking, key, delta, 0, delta);
+}
+
 static int take_item(struct taking *taking)
 {
     struct item_fields f;
@@ -187,10 +192,7 @@ static int take_movement(struct taking *taking)
     event->reason = f.reason;
     event->type = kinds[kind];
     event->time_ms = r->time_ms;
-    int error = history_move(taking, &r->pool, r->delta, 0, r->delta);
-    for (uint32_t i = 0; i < r->more_count && !error; i++) /* pools of the same item */
-        error = history_move(taking, &f.more[i].pool, f.more[i].delta, 0, f.more[i].delta);
-    return error;
+    return history_change_pools(taking, &f);
 }
 
 /* Two events: one for the pool that the units leave, one for the pool that they go to. */
@@ -224,6 +226,7 @@ static bool concerns_others(const struct history *history, const struct record_h
         return false;
     switch (record->type) {
     case RECORD_MOVEMENT:
+    case RECORD_SHIFT:
         return movement_decode(record, &f) && f.fixed.pool.item != history->filter.item;
     case RECORD_RESERVE:
     case RECORD_AMEND:
@@ -272,6 +275,8 @@ int history_take(struct history *history, const struct record_head *record, uint
         return take_stocking(&taking);
     case RECORD_MOVEMENT:
         return take_movement(&taking);
+    case RECORD_SHIFT:
+        return history_take_shift(&taking);
     case RECORD_ALLOT:
         return take_allot(&taking);
     case RECORD_RESERVE:

@@ -80,6 +80,13 @@ int history_move(struct taking *taking, const struct pool_key *key, int64_t on_h
 /* Does the record concern other items only? */
 bool history_order_of_others(const struct history *history, const struct record_head *record);
 int history_take_order(struct taking *taking);
+/* ---- records of movements ---- */
+
+/* What is on hand in a pool changes, and is told. */
+int history_move_units(struct taking *taking, const struct pool_key *key, int64_t delta);
+/* All pools of a movement, which are of one item. */
+int history_change_pools(struct taking *taking, const struct movement_fields *f);
+int history_take_shift(struct taking *taking);
 
 /* ---- the records of supplies ---- */
 

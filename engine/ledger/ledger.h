@@ -130,6 +130,11 @@ enum code ledger_return(struct ctx *ctx, const struct movement *m, struct moveme
  * try. */
 bool ledger_needs_evidence(const struct ctx *ctx);
 
+/* Units at m's location change their condition: "sellable", "damaged", "quality" or "display". Only
+ * sellable ones are sold, and only they count as on hand in the result. */
+enum code ledger_shift(struct ctx *ctx, const struct movement *m, struct text from, struct text to,
+                       struct movement_result *r);
+
 /* Moves units at one location from the shared pool to a channel's allotment, or back (a negative
  * qty). Only available units move. */
 struct allotment {
@@ -353,7 +358,7 @@ bool ledger_knows_sku(const struct ledger *ledger, struct text sku);
 
 struct pool_view {
     struct text location;
-    const char *kind;    /* "shared", "allotted", "expected", "in_transit", "damaged"; static */
+    const char *kind;    /* as `stock` names it: "shared", "in_transit"; static */
     struct text channel; /* of an allotted pool; otherwise absent */
     struct text supply;  /* of units that have not come yet: the supply's id; otherwise absent */
     uint64_t eta_ms;     /* of such units: wall clock; 0: not known */

@@ -5,8 +5,8 @@
 
 const char *pool_kind_name(enum pool_kind kind)
 {
-    static const char *const names[POOL_KIND_COUNT] = { "shared", "allotted", "expected",
-                                                        "damaged" };
+    static const char *const names[POOL_KIND_COUNT] = { "shared",  "allotted", "expected",
+                                                        "damaged", "quality",  "display" };
     return kind < POOL_KIND_COUNT ? names[kind] : NULL;
 }
 

@@ -28,7 +28,15 @@
 
 #include "engine/base/limits.h"
 
-enum pool_kind { POOL_SHARED, POOL_ALLOTTED, POOL_EXPECTED, POOL_DAMAGED, POOL_KIND_COUNT };
+enum pool_kind {
+    POOL_SHARED,
+    POOL_ALLOTTED,
+    POOL_EXPECTED,
+    POOL_DAMAGED,
+    POOL_QUALITY, /* being looked at */
+    POOL_DISPLAY,
+    POOL_KIND_COUNT
+};
 
 enum { OWNER_KIND_SHIFT = 13 }; /* struct pool_key.owner: kind above, channel below */
 
@@ -48,7 +56,7 @@ static inline uint16_t owner_channel(uint16_t owner)
     return owner & ((1u << OWNER_KIND_SHIFT) - 1);
 }
 
-/* "shared", "allotted", "expected", "damaged"; static. NULL: no such kind. */
+/* "shared", "allotted", "expected", "damaged", "quality", "display"; static. NULL: no such kind. */
 const char *pool_kind_name(enum pool_kind kind);
 
 /* Does that kind of pool exist, and the channel of one that is allotted? */

@@ -1,7 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The contract: what a shop does beside its orders (adjust and count with if_on_hand)."""
+"""The contract: what a shop does beside its orders (adjust and count with
+if_on_hand, shift).
+"""
 
-from stockd_harness import StockdTestCase, main, unique
+import time
+
+from stockd_harness import MAX_POOL, RpcError, Server, StockdTestCase, main, run_program, unique
+
+
+def between():
+    """A moment between what was done before and what is done after."""
+    time.sleep(0.01)
+    moment = int(time.time() * 1000)
+    time.sleep(0.01)
+    return moment
 
 
 class IfOnHand(StockdTestCase):
@@ -97,6 +109,165 @@ class IfOnHand(StockdTestCase):
         for error in refused:
             self.assertEqual((error.code, error.details), ("stale", {"on_hand": 9}))
         self.assertEqual(self.figures(sku), (9, 0, 9))
+
+
+CONDITIONS = ("sellable", "damaged", "quality", "display")
+
+
+class Shift(StockdTestCase):
+    def by_kind(self, sku):
+        pools = self.call("stock", sku)["pools"]
+        return {pool["kind"]: pool["on_hand"] for pool in pools if pool["on_hand"]}
+
+    def shift(self, sku, qty, source, to, **options):
+        return self.call("shift", unique("s"), sku, "main", qty, source, to, options)
+
+    def test_only_sellable_units_are_on_hand(self):
+        sku = self.stocked(10)
+        got = self.shift(sku, 3, "sellable", "display", reason="window", ref="S-1")
+        self.assert_keys(got, "lsn", "on_hand", "available")
+        self.assertEqual((got["on_hand"], got["available"]), (7, 7))
+        self.assertEqual(self.figures(sku), (7, 0, 7))
+        self.assertEqual(self.available(sku), 7)
+        got = self.shift(sku, 2, "display", "quality")
+        self.assertEqual((got["on_hand"], got["available"]), (7, 7))
+        self.shift(sku, 1, "quality", "damaged")
+        self.assertEqual(
+            self.by_kind(sku), {"shared": 7, "display": 1, "quality": 1, "damaged": 1}
+        )
+        got = self.shift(sku, 1, "damaged", "sellable")
+        self.assertEqual((got["on_hand"], got["available"]), (8, 8))
+
+    def test_each_way(self):
+        for source in CONDITIONS:
+            for to in CONDITIONS:
+                if source == to:
+                    continue
+                with self.subTest(source=source, to=to):
+                    sku = self.stocked(5)
+                    if source != "sellable":
+                        self.shift(sku, 5, "sellable", source)
+                    self.shift(sku, 2, source, to)
+                    shown = {"sellable": "shared"}
+                    wanted = {shown.get(source, source): 3, shown.get(to, to): 2}
+                    self.assertEqual(self.by_kind(sku), wanted)
+
+    def test_a_promised_unit_is_shifted_only_once_no_other_is_left(self):
+        self.call("channel_set", "own", {})
+        sku = self.stocked(10)
+        self.call("allot", unique("a"), sku, "main", "own", 2)
+        order = self.reserved([[sku, 5]], confirm=True)
+        got = self.shift(sku, 5, "sellable", "damaged")  # 3 free ones, 2 allotted ones
+        self.assertEqual((got["on_hand"], got["available"]), (5, 0))
+        got = self.shift(sku, 1, "sellable", "damaged")
+        self.assertEqual((got["on_hand"], got["available"]), (4, -1))
+        self.refused("insufficient_stock", "fulfil", order)
+        self.shift(sku, 1, "damaged", "sellable")
+        self.call("fulfil", order)
+
+    def test_more_than_there_are(self):
+        sku = self.stocked(5)
+        self.shift(sku, 2, "sellable", "quality")
+        for source, there in (("sellable", 3), ("quality", 2), ("display", 0)):
+            with self.subTest(source=source):
+                error = self.refused(
+                    "insufficient_stock",
+                    *("shift", unique("s"), sku, "main", there + 1, source, "damaged"),
+                    names=source,
+                )
+                line = {"sku": sku, "wanted": there + 1, "available": there}
+                self.assertEqual(error.details, {**line, "lines": [line]})
+        self.assertEqual(self.by_kind(sku), {"shared": 3, "quality": 2})
+
+    def test_a_full_pool(self):
+        sku = self.stocked(MAX_POOL)
+        self.shift(sku, 1, "sellable", "display")
+        self.call("receive", unique("r"), sku, "main", 1)
+        self.refused("limit", "shift", unique("s"), sku, "main", 1, "display", "sellable")
+        self.assertEqual(self.by_kind(sku), {"shared": MAX_POOL, "display": 1})
+
+    def test_wrong_parameters(self):
+        sku = self.stocked(5)
+        names = ("id", "sku", "location", "qty", "from", "to")
+        good = [unique("s"), sku, "main", 1, "sellable", "damaged"]
+        for place, name in enumerate(names):
+            for bad in (None, 1.5, [], {}, True, "" if name != "qty" else 0):
+                with self.subTest(name=name, bad=bad):
+                    params = list(good)
+                    params[place] = bad
+                    self.refused("bad_request", "shift", *params, names=name)
+            with self.subTest(missing=name):
+                self.refused("bad_request", "shift", *good[:place], names=name)
+        for bad in ("shared", "allotted", "owed", "expected", "sellablE", "sellable "):
+            self.refused("bad_request", "shift", *good[:4], bad, "damaged", names="from")
+            self.refused("bad_request", "shift", *good[:5], bad, names="to")
+        self.refused("bad_request", "shift", *good[:5], "sellable", names="to")
+        for qty in (0, -1, MAX_POOL + 1):
+            self.refused("bad_request", "shift", *good[:3], qty, *good[4:], names="qty")
+        self.refused("bad_request", "shift", *good, {"reason": 5}, names="reason")
+        self.refused("bad_request", "shift", *good, {"at_ms": 5}, names="at_ms")
+        self.refused("unknown_sku", "shift", good[0], "NONE", *good[2:], names="NONE")
+        self.refused("unknown_location", "shift", good[0], sku, "mars", *good[3:], names="mars")
+        self.assertEqual(self.by_kind(sku), {"shared": 5})
+
+    def test_history_and_stock_then(self):
+        sku = self.stocked(10)
+        before = self.call("stock", sku)["pools"]
+        got = self.shift(sku, 3, "sellable", "display", reason="window", ref="S-1")
+        events = self.call("history", sku, {"since_lsn": got["lsn"] - 1})["events"]
+        self.assertEqual(
+            [(e["type"], e["kind"], e["qty"], e["on_hand"], e["reason"]) for e in events],
+            [("shift", "shared", -3, 7, "window"), ("shift", "display", 3, 3, "window")],
+        )
+        self.assertEqual(events[0]["ref"], "S-1")
+        told = self.call("history", None, {"id": events[0]["id"]})["events"]
+        self.assertEqual([e["qty"] for e in told], [-3, 3])
+        then = self.call("stock", sku, {"at_lsn": got["lsn"]})
+        self.assertEqual((then["on_hand"], then["available"]), (7, 7))
+        self.assertEqual({p["kind"]: p["on_hand"] for p in then["pools"]},
+                         {"shared": 7, "display": 3})
+        then = self.call("stock", sku, {"at_lsn": got["lsn"] - 1})
+        self.assertEqual([p["on_hand"] for p in then["pools"]], [p["on_hand"] for p in before])
+
+    def test_a_count_does_not_undo_a_later_shift(self):
+        sku = self.stocked(10)
+        moment = between()
+        self.shift(sku, 3, "sellable", "display")
+        self.shift(sku, 1, "display", "sellable")
+        got = self.call("count", unique("c"), sku, "main", 10, {"as_of": moment})
+        self.assertEqual((got["delta"], got["on_hand"]), (0, 8))
+
+
+class ShiftSurvives(StockdTestCase):
+    def test_kill_and_snapshot(self):
+        with Server("--segment-bytes", 64 << 10, "--compact-bytes", 0) as server:
+            with server.client() as client:
+                client.call("receive", "r", "TEE", "main", 10)
+                first = client.call("shift", "s", "TEE", "main", 4, "sellable", "quality")
+                client.call("shift", "t", "TEE", "main", 1, "quality", "display")
+                before = client.call("stock", "TEE")
+            for snapshot in (False, True):
+                if snapshot:
+                    server.stop()
+                    done = run_program("stock-journal", "compact", server.data)
+                    self.assertEqual(done.code, 0, done)
+                    server.start()
+                else:
+                    server.restart(kill=True)
+                with server.client() as client:
+                    self.assertEqual(client.call("stock", "TEE")["pools"], before["pools"])
+                    again = client.call("shift", "s", "TEE", "main", 4, "sellable", "quality")
+                    self.assertEqual(again, first)
+                    for other in (
+                        ("main", 3, "sellable", "quality"),
+                        ("main", 4, "sellable", "display"),
+                        ("main", 4, "display", "quality"),
+                        ("main", 4, "sellable", "quality", {"reason": "x"}),
+                    ):
+                        with self.assertRaises(RpcError) as raised:
+                            client.call("shift", "s", "TEE", *other)
+                        self.assertEqual(raised.exception.code, "conflict", other)
+                    client.call("check")
 
 
 if __name__ == "__main__":

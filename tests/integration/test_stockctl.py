@@ -22,7 +22,7 @@ LOCAL_TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d\d:\d\d"
 COMMANDS = (
     "ping", "health", "info", "location set", "location list", "channel set", "channel list", "item set", "item list", "item", "lookup",
     "location show", "channel show", "receive", "adjust",
-    "count", "return", "allot", "stock", "availability", "promise", "locate", "reserve", "extend", "confirm", "fulfil", "cancel", "reservation",
+    "count", "return", "allot", "shift", "stock", "availability", "promise", "locate", "reserve", "extend", "confirm", "fulfil", "cancel", "reservation",
     "calendar set", "calendar list", "calendar show", "stocking set", "stocking list",
     "import stock", "import calendars", "import places", "import channels", "import items", "import stocking",
     "export stock", "export calendars", "export places", "export channels", "export items", "export stocking", "replay", "demo", "changes", "watch",
@@ -347,7 +347,11 @@ class Stock(StockctlTestCase):
         got = self.pairs("allot", sku, "main", "default", "5")
         self.assertEqual((got["allotted"], got["available"]), ("5", "8"))
         self.assertEqual(self.pairs("allot", sku, "main", "default", "-5")["allotted"], "0")
-        got = self.json("count", sku, "main", "5", "--ref", "x")
+        got = self.pairs("shift", sku, "main", "2", "sellable", "display", "--reason", "window")
+        self.assertEqual((got["on_hand"], got["available"]), ("6", "6"))
+        self.assertEqual(self.pairs("shift", sku, "main", "2", "display", "sellable")["on_hand"], "8")
+        self.ctl("adjust", sku, "main", "1", "--if-on-hand", "9", expect=1)
+        got = self.json("count", sku, "main", "5", "--ref", "x", "--if-on-hand", "8")
         self.assertEqual((got["delta"], got["on_hand"]), (-3, 5))
         got = self.json("return", sku, "main", "2", "--condition", "good")
         self.assertEqual(got["on_hand"], 7)

@@ -4,16 +4,15 @@
 
 #include <stdlib.h>
 
-/* METHOD [id, WORD..., number, {options}] : the last positional is the number. */
-static int change(struct ctl *ctl, const struct args *args, const char *method, int64_t least)
+/* METHOD [id, POSITIONAL..., {options}]; the one at `at` is a number. */
+static int change_at(struct ctl *ctl, const struct args *args, const char *method, size_t at,
+                     int64_t least)
 {
     char id[STOCKD_ID_MAX + 1];
     int64_t number;
     stockd_pack pack;
     stockd_reply reply;
-    size_t words = args->count - 1;
-    int failed =
-        args_int(args, "quantity", args->positional[words], least, CTL_QUANTITY_MAX, &number);
+    int failed = args_int(args, "quantity", args->positional[at], least, CTL_QUANTITY_MAX, &number);
 
     if (failed == CTL_DONE)
         failed = ctl_take_id(args, id);
@@ -21,11 +20,13 @@ static int change(struct ctl *ctl, const struct args *args, const char *method, 
         return failed;
     bool has_options = args_option_count(args) > 0;
     stockd_pack_init(&pack, NULL, 0);
-    stockd_pack_array(&pack, words + (has_options ? 3 : 2));
+    stockd_pack_array(&pack, args->count + (has_options ? 2 : 1));
     stockd_pack_str(&pack, id);
-    for (size_t i = 0; i < words; i++)
-        stockd_pack_str(&pack, args->positional[i]);
-    stockd_pack_i64(&pack, number);
+    for (size_t i = 0; i < args->count; i++)
+        if (i == at)
+            stockd_pack_i64(&pack, number);
+        else
+            stockd_pack_str(&pack, args->positional[i]);
     if (has_options)
         failed = args_pack_options(args, &pack);
     if (failed == CTL_DONE)
@@ -34,6 +35,12 @@ static int change(struct ctl *ctl, const struct args *args, const char *method, 
     if (failed == CTL_DONE)
         show_result(ctl, reply.result, id);
     return failed;
+}
+
+/* The number comes last. */
+static int change(struct ctl *ctl, const struct args *args, const char *method, int64_t least)
+{
+    return change_at(ctl, args, method, args->count - 1, least);
 }
 
 static int run_receive(struct ctl *ctl, const struct args *args)
@@ -59,6 +66,11 @@ static int run_return(struct ctl *ctl, const struct args *args)
 static int run_allot(struct ctl *ctl, const struct args *args)
 {
     return change(ctl, args, "allot", -CTL_QUANTITY_MAX);
+}
+
+static int run_shift(struct ctl *ctl, const struct args *args)
+{
+    return change_at(ctl, args, "shift", 2, 1);
 }
 
 static void show_stock(stockd_value result)
@@ -203,6 +215,13 @@ static const struct option stock_options[] = {
     { .name = NULL },
 };
 
+static const struct option shift_options[] = {
+    OPTION_ID,
+    { "reason", "TEXT", "such as scratched", "reason", OPTION_TEXT },
+    OPTION_REF,
+    { .name = NULL },
+};
+
 static const struct option allot_options[] = { OPTION_ID, { .name = NULL } };
 
 const struct command stock_commands[] = {
@@ -255,6 +274,16 @@ const struct command stock_commands[] = {
         .least = 4,
         .most = 4,
         .run = run_allot,
+    },
+    {
+        .name = "shift",
+        .summary = "Move units between sellable, damaged, quality and display",
+        .usage = "SKU LOCATION QTY FROM TO [OPTION]...",
+        .example = "stockctl shift TEE-RED-M store-1 1 sellable display",
+        .options = shift_options,
+        .least = 5,
+        .most = 5,
+        .run = run_shift,
     },
     {
         .name = "stock",
