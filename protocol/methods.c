@@ -105,6 +105,13 @@ void method_hints(const struct method *method, struct wire params, struct text *
         if (!params.bad && enter_array(&params) && enter_array(&params))
             hint_text(&params, sku);
         break;
+    case HINT_SALE:
+        hint_text(&params, id);
+        hint_text(&params, &channel);
+        hint_text(&params, &channel); /* the location */
+        if (!params.bad && enter_array(&params) && enter_array(&params))
+            hint_text(&params, sku);
+        break;
     case HINT_LINES:
         hint_text(&params, &channel);
         if (!params.bad && enter_array(&params) && enter_array(&params))

@@ -11,6 +11,7 @@ enum hint {
     HINT_ID,     /* [id, ...] */
     HINT_ID_SKU, /* [id, sku, ...] */
     HINT_ORDER,  /* [id, channel, [[sku, ...], ...], ...] */
+    HINT_SALE,   /* [id, channel, location, [[sku, ...], ...], ...] */
     HINT_SKUS,   /* [channel, [sku, ...]] */
     HINT_LINES,  /* [channel, [[sku, ...], ...], ...] */
 };
@@ -54,6 +55,7 @@ struct method {
     X(count, CHANGES, ID_SKU)                                                                      \
     X(return, CHANGES, ID_SKU)                                                                     \
     X(allot, CHANGES, ID_SKU)                                                                      \
+    X(sold, CHANGES, SALE)                                                                         \
     X(shift, CHANGES, ID_SKU)                                                                      \
     X(expect, CHANGES, ORDER)                                                                      \
     X(transfer, CHANGES, ID)                                                                       \

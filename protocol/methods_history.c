@@ -323,7 +323,7 @@ static enum code reply_stock_then(struct call *call, struct history_query *q)
     int64_t reserved = 0;
     enum code code = refuse_answer(call, q);
     for (uint32_t i = 0; i < q->pool_count; i++) {
-        if (!owner_sellable(q->pools[i].key.owner))
+        if (!owner_counts(q->pools[i].key.owner))
             continue;
         on_hand += q->pools[i].on_hand;
         reserved += q->pools[i].reserved;

@@ -213,6 +213,9 @@ bool rule_pool(struct rules *rules, uint32_t index, const struct pool *pool)
         !owner_can_be(owner, catalogue->channel_count))
         return BROKEN(rules, "I8: \"%.*s\" has a pool with an unknown location, kind or channel",
                       (int)sku.len, sku.at);
+    if (owner_kind(owner) == POOL_OWED && !item_has(item_at(items, index), ITEM_OWED))
+        return BROKEN(rules, "I14: \"%.*s\" is owed, and its flags do not say so", (int)sku.len,
+                      sku.at);
     return true;
 }
 

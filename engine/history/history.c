@@ -138,7 +138,7 @@ int history_move(struct taking *taking, const struct pool_key *key, int64_t on_h
 
 int history_move_units(struct taking *taking, const struct pool_key *key, int64_t delta)
 {
-    return history_move(taking, key, delta, 0, delta);
+    return history_move(taking, key, delta, 0, delta_at_place(key->owner, delta));
 }
 
 static int take_item(struct taking *taking)
@@ -228,6 +228,8 @@ static bool concerns_others(const struct history *history, const struct record_h
     case RECORD_MOVEMENT:
     case RECORD_SHIFT:
         return movement_decode(record, &f) && f.fixed.pool.item != history->filter.item;
+    case RECORD_SOLD:
+        return history_sold_of_others(history, record);
     case RECORD_RESERVE:
     case RECORD_AMEND:
     case RECORD_MOVE:
@@ -275,6 +277,8 @@ int history_take(struct history *history, const struct record_head *record, uint
         return take_stocking(&taking);
     case RECORD_MOVEMENT:
         return take_movement(&taking);
+    case RECORD_SOLD:
+        return history_take_sold(&taking);
     case RECORD_SHIFT:
         return history_take_shift(&taking);
     case RECORD_ALLOT:

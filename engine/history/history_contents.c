@@ -133,7 +133,7 @@ static int load_entries(struct history *history, const unsigned char *at, size_t
         struct contents_entry entry;
         if (!contents_open_record(at, left, &entry, sizeof entry) || entry.id_len > ID_MAX ||
             entry.draw_count > DRAWS_MAX ||
-            entry.draw_count * sizeof(struct contents_draw) + entry.id_len >
+            contents_draws(&entry) * sizeof(struct contents_draw) + entry.id_len >
                 entry.length - sizeof entry)
             return -EILSEQ;
         bool reservation = entry.kind == ENTRY_RESERVATION && entry.state < STATE_COUNT;

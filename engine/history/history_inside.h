@@ -87,6 +87,10 @@ int history_move_units(struct taking *taking, const struct pool_key *key, int64_
 /* All pools of a movement, which are of one item. */
 int history_change_pools(struct taking *taking, const struct movement_fields *f);
 int history_take_shift(struct taking *taking);
+int history_take_sold(struct taking *taking);
+int history_take_debt_sweep(struct taking *taking, const struct sweep_fields *f);
+/* Does the sale concern other items only? */
+bool history_sold_of_others(const struct history *history, const struct record_head *record);
 
 /* ---- the records of supplies ---- */
 

@@ -115,7 +115,7 @@ bool history_show_pool(const struct history_pool *pool, struct history_shown *sh
     enum pool_kind kind = owner_kind(pool->key.owner);
     *shown = (struct history_shown){ .key = pool->key,
                                      .kind = pool_kind_name(kind),
-                                     .on_hand = pool->on_hand,
+                                     .on_hand = delta_at_place(pool->key.owner, pool->on_hand),
                                      .reserved = pool->reserved };
     if (kind == POOL_SHARED) {
         shown->on_hand += pool->come;
@@ -130,6 +130,8 @@ bool history_show_pool(const struct history_pool *pool, struct history_shown *sh
             shown->supply = (struct text){ supply->named.id, supply->named.id_len };
         }
     }
+    if (kind == POOL_OWED)
+        return pool->on_hand > 0;
     return kind != POOL_EXPECTED || pool->expected > 0;
 }
 

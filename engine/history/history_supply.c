@@ -386,7 +386,11 @@ static int take_due(struct taking *taking)
 static int take_sweep(struct taking *taking)
 {
     struct sweep_fields f;
-    if (!sweep_decode(taking->record, &f) || owner_kind(f.fixed.pool.owner) != POOL_EXPECTED)
+    if (!sweep_decode(taking->record, &f))
+        return -EILSEQ;
+    if (owner_kind(f.fixed.pool.owner) == POOL_OWED)
+        return history_take_debt_sweep(taking, &f);
+    if (owner_kind(f.fixed.pool.owner) != POOL_EXPECTED)
         return -EILSEQ;
     if (!history_asks_pool(taking->history, &f.fixed.pool))
         return 0;

@@ -74,6 +74,7 @@ struct ctx {
     uint8_t index;
     uint16_t client;
     uint64_t engine_ms, wall_ms;
+    uint64_t happened_ms; /* of what is being changed, if a till says when; else 0 */
     struct id_cursor cursor;
     uint32_t spare_item;                    /* see items_create */
     const struct catalogue *catalogue;      /* the version that the current operation sees; see

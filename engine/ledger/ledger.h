@@ -135,6 +135,32 @@ bool ledger_needs_evidence(const struct ctx *ctx);
 enum code ledger_shift(struct ctx *ctx, const struct movement *m, struct text from, struct text to,
                        struct movement_result *r);
 
+/* What a till of that channel sold at the location. It is never refused for stock: what is more
+ * than is on hand is owed there, and counts against it. */
+struct order_line;
+struct sale {
+    struct text id, channel, location;
+    const struct order_line *lines; /* sku and qty; location is ignored */
+    uint32_t line_count;
+    bool has_at;
+    uint64_t at_ms;  /* when it happened, by the till's clock */
+    struct text ref; /* optional */
+};
+
+struct sold_line_view {
+    struct text sku;
+    int64_t on_hand, available; /* at the location, as in struct movement_result; may be negative */
+};
+
+/* Each sku once, in the order of the lines; borrowed from the context. */
+struct sold_view {
+    uint64_t lsn;
+    uint32_t line_count;
+    const struct sold_line_view *lines;
+};
+
+enum code ledger_sold(struct ctx *ctx, const struct sale *sale, struct sold_view *view);
+
 /* Moves units at one location from the shared pool to a channel's allotment, or back (a negative
  * qty). Only available units move. */
 struct allotment {

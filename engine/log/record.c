@@ -19,6 +19,11 @@ _Static_assert(sizeof(struct step_head_record) + 2 * ID_MAX +
                        DRAWS_MAX * sizeof(struct step_record) <=
                    RECORD_MAX,
                "the largest step fits a record");
+_Static_assert(sizeof(struct sold_record) + ID_MAX + NAME_MAX_BYTES +
+                       LINES_MAX *
+                           (sizeof(struct sold_line_record) + sizeof(struct change_record)) <=
+                   RECORD_MAX,
+               "a sale that changes one pool for each line fits a record");
 _Static_assert(sizeof(struct supply_step_record) + 2 * ID_MAX +
                        LINES_MAX * sizeof(struct move_record) <=
                    RECORD_MAX,

@@ -63,6 +63,13 @@ struct change_record {
     int32_t delta; /* of on hand */
 } __attribute__((packed));
 
+/* What was sold of one item, and what the place then had of it, as replied. */
+struct sold_line_record {
+    uint32_t item;
+    uint32_t qty;
+    int32_t on_hand, available; /* no more than fits: nobody has 2,147,483,648 in one place */
+} __attribute__((packed));
+
 struct step_record {
     uint16_t draw; /* index in the reservation's draws */
     uint16_t zero;
@@ -211,6 +218,7 @@ uint64_t record_engine_time(struct record_reader *reader, const struct record_he
 #define RECORD_LIST_TEXTS(name) struct record_reader name
 #define RECORD_LIST_DRAWS(name) const struct draw_record *name
 #define RECORD_LIST_CHANGES(name) const struct change_record *name
+#define RECORD_LIST_SOLD(name) const struct sold_line_record *name
 #define RECORD_LIST_STEPS(name) const struct step_record *name
 #define RECORD_LIST_ITEMS(name) const struct undone_item_record *name
 #define RECORD_LIST_DRAWN(name) const struct drawn_record *name
@@ -232,6 +240,7 @@ uint64_t record_engine_time(struct record_reader *reader, const struct record_he
     f->name = record_array(&reader, f->fixed.count, (uint32_t)sizeof *f->name)
 #define DECODE_DRAWS(name, count) DECODE_ARRAY(name, count)
 #define DECODE_CHANGES(name, count) DECODE_ARRAY(name, count)
+#define DECODE_SOLD(name, count) DECODE_ARRAY(name, count)
 #define DECODE_STEPS(name, count) DECODE_ARRAY(name, count)
 #define DECODE_ITEMS(name, count) DECODE_ARRAY(name, count)
 #define DECODE_DRAWN(name, count) DECODE_ARRAY(name, count)

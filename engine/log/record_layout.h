@@ -33,6 +33,7 @@ enum record_shown {
     SHOWN_DRAWS,
     SHOWN_DRAWN,
     SHOWN_CHANGES,
+    SHOWN_SOLD,
     SHOWN_STEPS,
     SHOWN_ITEMS,
     SHOWN_MINUTES,

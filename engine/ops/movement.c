@@ -7,6 +7,7 @@
 #include "engine/ledger/claim.h"
 #include "engine/ledger/ctx.h"
 #include "engine/ledger/find.h"
+#include "engine/ops/owing.h"
 #include "engine/ops/place.h"
 #include "engine/ops/precedence.h"
 #include "engine/ops/sweep.h"
@@ -121,8 +122,13 @@ static enum code pool_is_full(struct ctx *ctx, const struct moving *move)
 enum code movement_post_up(struct ctx *ctx, struct moving *move, int64_t delta, int32_t counted)
 {
     enum code code = movement_make_pool(ctx, move);
-    if (code)
-        return code;
+    if (!code && owner_kind(move->key.owner) == POOL_SHARED)
+        owing_pay(ctx, move->item, move->key.location, counted != NOT_COUNTED, &delta);
+    return code || delta == 0 ? code : movement_post_give(ctx, move, delta, counted);
+}
+
+enum code movement_post_give(struct ctx *ctx, struct moving *move, int64_t delta, int32_t counted)
+{
     if (word_on_hand(pool_read(move->pool)) + delta > QUANTITY_MAX)
         return pool_is_full(ctx, move);
     assert(delta > 0);
@@ -159,7 +165,7 @@ enum code movement_check_on_hand(struct ctx *ctx, struct moving *move)
     if (!move->asked->has_if_on_hand)
         return CODE_OK;
     place.count = 0;
-    place.on_hand = 0;
+    place.on_hand = place.owed = 0;
     place.stable = true;
     place.crowded = place.undecided = false;
     if (!move->unborn)
@@ -171,7 +177,8 @@ enum code movement_check_on_hand(struct ctx *ctx, struct moving *move)
     bool made = place.count > 0 && move->pool;
     assert(!made || place.pools[0].unit == pool_unit(&ctx->ledger->items, move->pool));
     move->counted = made ? (int32_t)word_on_hand(place.pools[0].word) : 0;
-    return place.on_hand == move->asked->if_on_hand ? CODE_OK : is_stale(ctx, move, place.on_hand);
+    int64_t on_hand = place.on_hand - place.owed;
+    return on_hand == move->asked->if_on_hand ? CODE_OK : is_stale(ctx, move, on_hand);
 }
 
 static enum code adjust_down(struct ctx *ctx, struct moving *move, int64_t missing)
@@ -250,12 +257,18 @@ void movement_note_outcome(struct ctx *ctx, struct txn *t)
     record->available = r->available;
 }
 
+/* Of on hand. */
+static int64_t change_at_place(const struct items *items, const struct posting *p)
+{
+    return delta_at_place(key_owner(pool_read_key(pool_at(items, p->pool))), p->on_hand);
+}
+
 void movement_show(struct ctx *ctx, struct txn *t)
 {
     struct movement_result *r = ((struct moving *)t)->result;
     r->lsn = t->lsn;
     for (uint32_t i = 0; i < ctx->postings->count; i++) {
-        r->delta += ctx->postings->at[i].on_hand;
+        r->delta += change_at_place(&ctx->ledger->items, &ctx->postings->at[i]);
         sweep_later(ctx, ctx->postings->at[i].pool);
         precedence_reset(ctx, ctx->postings->at[i].pool);
     }

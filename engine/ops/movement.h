@@ -48,8 +48,11 @@ void movement_repeat(struct ctx *ctx, struct txn *t);
  * all else: only another context's change can stop the movement now. */
 enum code movement_make_pool(struct ctx *ctx, struct moving *move);
 
-/* Posts an addition to the pool. counted: what must still be on hand there, or NOT_COUNTED. */
+/* Posts an addition to the pool, of which what is owed at the place is paid first. counted: what
+ * must still be on hand there, or NOT_COUNTED. */
 enum code movement_post_up(struct ctx *ctx, struct moving *move, int64_t delta, int32_t counted);
+/* Posts an addition to the pool, which exists. */
+enum code movement_post_give(struct ctx *ctx, struct moving *move, int64_t delta, int32_t counted);
 
 /* The option if_on_hand, if it was given: CODE_OK if so many are on hand at the location, else
  * CODE_STALE; CODE_DEFERRED if that is not certain. What the movement then changes must still be as

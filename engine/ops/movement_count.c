@@ -67,11 +67,17 @@ static enum code post_difference(struct ctx *ctx, struct moving *move, struct pl
 {
     const struct place_pool *shared = &place->pools[0];
     assert(shared->unit == pool_unit(&ctx->ledger->items, move->pool)); /* @counted-all */
+    if (place->owed > 0) /* whatever tills sold, so many are there now */
+        post(ctx->postings, (struct posting){ .pool = place->owed_unit,
+                                              .counted = (int32_t)place->owed,
+                                              .on_hand = (int32_t)-place->owed,
+                                              .needs = NEEDS_NONE });
     if (delta > 0)
-        return movement_post_up(ctx, move, delta, (int32_t)word_on_hand(shared->word));
+        return movement_post_give(ctx, move, delta, (int32_t)word_on_hand(shared->word));
     if (delta < 0)
         place_take(&ctx->ledger->items, place, -delta, true, ctx->postings);
-    else /* nothing to change, but the count took place: it raises the item's version */
+    else if (place->owed ==
+             0) /* nothing to change, but the count took place: it raises the item's version */
         post(ctx->postings,
              (struct posting){ .pool = shared->unit, .counted = NOT_COUNTED, .needs = NEEDS_NONE });
     return CODE_OK;
@@ -100,7 +106,7 @@ enum code count_plan(struct ctx *ctx, struct moving *move)
         return CODE_DEFERRED;
     if (!known && !move->fresh)
         return too_long_ago(ctx);
-    if (m->has_if_on_hand && place.on_hand != m->if_on_hand)
+    if (m->has_if_on_hand && place.on_hand - place.owed != m->if_on_hand)
         return CODE_DEFERRED;
     int64_t target = m->qty + moved + aside > 0 ? m->qty + moved + aside : 0;
     return post_difference(ctx, move, &place, target - place.on_hand);

@@ -42,6 +42,13 @@ static int64_t pool_available(const struct place_pool *pool)
     return a.come - a.come_reserved;
 }
 
+/* What the place owes. */
+static bool is_owed(const struct pool *pool, uint16_t location)
+{
+    uint64_t key = pool_read_key(pool);
+    return key_location(key) == location && owner_kind(key_owner(key)) == POOL_OWED;
+}
+
 void place_sum(const struct items *items, uint32_t item, uint16_t location, int64_t *on_hand,
                int64_t *available)
 {
@@ -50,6 +57,11 @@ void place_sum(const struct items *items, uint32_t item, uint16_t location, int6
     struct place_pool seen;
     *on_hand = *available = 0;
     while ((pool = pool_walk_next(&walk)) != NULL) {
+        if (is_owed(pool, location)) {
+            int64_t owed = word_on_hand(pool_read(pool));
+            *on_hand -= owed;
+            *available -= owed;
+        }
         if (!look(items, pool, location, &seen))
             continue;
         *on_hand += pool_on_hand(&seen);
@@ -74,20 +86,43 @@ static void add_pool(struct place *place, const struct place_pool *pool, bool sh
     }
 }
 
+static void add_owed(const struct items *items, struct place *place, const struct pool *pool)
+{
+    uint64_t word = pool_read(pool);
+    place->owed = word_on_hand(word);
+    place->owed_unit = pool_unit(items, pool);
+    place->undecided |= word_undecided(word) != 0;
+}
+
 void place_look(const struct items *items, uint32_t item, uint16_t location, struct place *place)
 {
     struct pool_walk walk = pool_walk_start(items, item);
     const struct pool *pool;
     struct place_pool seen;
     uint32_t stamp;
-    place->on_hand = 0;
+    place->on_hand = place->owed = 0;
     place->count = 0;
     place->undecided = place->crowded = false;
     place->stable = gives_stable(item_at(items, item), &stamp);
     while ((pool = pool_walk_next(&walk)) != NULL)
-        if (look(items, pool, location, &seen) && has_any(items, &seen))
+        if (is_owed(pool, location))
+            add_owed(items, place, pool);
+        else if (look(items, pool, location, &seen) && has_any(items, &seen))
             add_pool(place, &seen, owner_kind(key_owner(pool_read_key(pool))) == POOL_SHARED);
     place->stable &= gives_unchanged(item_at(items, item), stamp);
+}
+
+int64_t place_prefer(const struct items *items, struct place *place, uint16_t owner, int64_t qty)
+{
+    for (uint32_t i = 0; i < place->count; i++) {
+        struct place_pool *pool = &place->pools[i];
+        if (key_owner(pool_read_key(pool_at(items, pool->unit))) != owner)
+            continue;
+        int64_t free = pool_available(pool) > 0 ? pool_available(pool) : 0;
+        pool->qty = free < qty ? free : qty;
+        return pool->qty;
+    }
+    return 0;
 }
 
 /* Spreads over the pools in turn: takes what is available in each if `free`, otherwise all that is

@@ -24,24 +24,29 @@ struct place_pool {
 /* One look at all pools of a location that have units which can be sold. */
 struct place {
     int64_t on_hand;
-    bool undecided; /* one of them has an undecided take */
-    bool stable;    /* no give came in between: the sum is that of one instant */
-    bool crowded;   /* there are more pools than these */
-    uint32_t count; /* of pools; the shared one is first */
+    int64_t owed;       /* to be counted against that */
+    uint32_t owed_unit; /* if something is */
+    bool undecided;     /* one of them has an undecided take */
+    bool stable;        /* no give came in between: the sum is that of one instant */
+    bool crowded;       /* there are more pools than these */
+    uint32_t count;     /* of pools; the shared one is first */
     struct place_pool pools[PLACE_POOLS];
 };
 
 void place_look(const struct items *items, uint32_t item, uint16_t location, struct place *place);
 
+/* Marks up to qty available units of that owner's pool to be taken first. Returns how many. */
+int64_t place_prefer(const struct items *items, struct place *place, uint16_t owner, int64_t qty);
+
 /*
  * Posts takes of `missing` units, which must be on hand in the look: first available units, from
  * the shared pool before the allotted ones; only then promised ones. `as_counted`: each pool must
- * still have on hand what the look saw.
+ * still have on hand what the look saw. Units that were marked are taken, too.
  */
 void place_take(struct items *items, struct place *place, int64_t missing, bool as_counted,
                 struct postings *postings);
 
-/* Sums on hand and available, pool by pool: not at one instant. */
+/* Sums on hand and available, less what is owed, pool by pool: not at one instant. */
 void place_sum(const struct items *items, uint32_t item, uint16_t location, int64_t *on_hand,
                int64_t *available);
 

@@ -113,13 +113,13 @@ static void view_pool(const struct catalogue *catalogue, uint64_t key, uint64_t 
     to->place = key_location(key);
     to->location = code_text(&catalogue->locations[to->place].code);
     to->active = catalogue->locations[to->place].active;
-    to->sellable = owner_sellable(owner);
+    to->sellable = owner_counts(owner);
     to->kind = pool_kind_name(owner_kind(owner));
     to->channel = to->supply = (struct text){ NULL, 0 };
     to->eta_ms = 0;
     if (allotted && owner_channel(owner) < catalogue->channel_count)
         to->channel = code_text(&catalogue->channels[owner_channel(owner)].code);
-    to->on_hand = word_on_hand(word);
+    to->on_hand = delta_at_place(owner, word_on_hand(word));
     to->reserved = word_reserved(word);
 }
 
@@ -222,7 +222,7 @@ static bool look_at_pool(struct ctx *ctx, const struct pool *pool, bool supply,
         to->reserved += ctx->supply->come[to->place].reserved;
     }
     if (kind != POOL_EXPECTED)
-        return true;
+        return kind != POOL_OWED || to->on_hand != 0;
     const struct incoming *in = incoming_at(items, pool_unit(items, pool));
     struct arrived a = incoming_look(items, pool);
     if (a.expected == 0)

@@ -10,6 +10,7 @@
 #include "engine/base/fingerprint.h"
 #include "engine/ledger/ctx.h"
 #include "engine/ledger/find.h"
+#include "engine/ops/owing.h"
 #include "engine/ops/place.h"
 #include "engine/ops/sweep.h"
 #include "engine/txn/txn_run.h"
@@ -107,14 +108,18 @@ static enum code plan(struct ctx *ctx, struct txn *t)
     enum code code = find_pools(ctx, s);
     if (!code)
         code = s->from == POOL_SHARED ? take_sellable(ctx, s) : take_others(ctx, s);
-    if (!code)
-        code = target_post(ctx, &s->to, m->sku, m->qty);
+    int64_t qty = m->qty;
+    if (!code && owner_kind(s->to.key.owner) == POOL_SHARED)
+        owing_pay(ctx, s->move.item, s->move.key.location, false, &qty);
+    if (code || qty == 0)
+        return code;
+    code = target_post(ctx, &s->to, m->sku, qty);
     if (!code) /* it is on hand as what is sold, or no longer: a count may lie before that */
         ctx->postings->at[ctx->postings->count - 1].stays = false;
     return code;
 }
 
-/* Gives come last. */
+/* Gives come last; if there is none, what was owed has made the pool. */
 static enum code make_pool(struct ctx *ctx, struct txn *t)
 {
     struct postings *postings = ctx->postings;

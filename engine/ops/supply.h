@@ -4,6 +4,7 @@
 #ifndef STOCKD_ENGINE_OPS_SUPPLY_H
 #define STOCKD_ENGINE_OPS_SUPPLY_H
 
+#include "engine/ledger/ledger.h"
 #include "engine/ledger/supply.h"
 #include "engine/log/record.h"
 #include "engine/store/item.h"
@@ -16,7 +17,7 @@ struct come {
     int32_t on_hand, reserved;
 };
 
-/* One supply, or one step of it, in progress; or the look at an item's stock. */
+/* One supply, or one step of it, in progress; or the look at an item's stock; or a sale. */
 struct supply_work {
     uint32_t line_count;
     struct line_entry *lines[LINES_MAX]; /* an existing supply's, in its entry's blocks */
@@ -30,6 +31,9 @@ struct supply_work {
     struct supply_line_view views[LINES_MAX];
     char id[ID_MAX], ref[NAME_MAX_BYTES];
     struct come come[LOCATIONS_MAX]; /* of one item */
+    /* Of a sale, whose lines are in `items` and `fresh`. */
+    struct movement_outcome outcomes[LINES_MAX];
+    struct sold_line_view sold[LINES_MAX];
 };
 
 /* ---- checks ---- */

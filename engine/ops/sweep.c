@@ -6,6 +6,7 @@
 
 #include "engine/ledger/claim.h"
 #include "engine/ledger/find.h"
+#include "engine/ops/owing.h"
 #include "engine/ops/precedence.h"
 #include "engine/txn/txn_run.h"
 
@@ -222,5 +223,7 @@ void sweep_noted(struct ctx *ctx)
         if (owner_kind(key_owner(key)) == POOL_EXPECTED) /* if it is short, it may not be first */
             sweep_pool(ctx, unit, key, 0);
         sweep_short(ctx, key_item(key), key_location(key));
+        if (!owing_sweep(ctx, key_item(key), key_location(key)))
+            sweep_note(ctx, unit);
     }
 }

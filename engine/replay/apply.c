@@ -100,7 +100,8 @@ int apply_find_pool(const struct applying *a, const struct pool_key *key, struct
 int apply_change_pool(const struct applying *a, struct pool *pool, int64_t on_hand,
                       int64_t reserved)
 {
-    assert(on_hand != 0 || reserved != 0 || a->record->type == RECORD_MOVEMENT);
+    assert(on_hand != 0 || reserved != 0 || a->record->type == RECORD_MOVEMENT ||
+           a->record->type == RECORD_SOLD);
     uint64_t after;
     struct pool_change change = { .on_hand = on_hand, .reserved = reserved };
     bool sane = word_reserved(pool_read(pool)) + reserved >= 0;
@@ -109,14 +110,16 @@ int apply_change_pool(const struct applying *a, struct pool *pool, int64_t on_ha
     uint64_t key = pool_read_key(pool);
     if (owner_kind(key_owner(key)) == POOL_EXPECTED && word_available(after) < 0)
         item_set(item_at(&a->ledger->items, key_item(key)), ITEM_SHORT); /* a count, say */
+    if (owner_kind(key_owner(key)) == POOL_OWED)
+        item_set(item_at(&a->ledger->items, key_item(key)), ITEM_OWED);
     item_version_raise_of_pool(a->ctx, pool_unit(&a->ledger->items, pool), a->lsn);
     return 0;
 }
 
 /* ---- stock ---- */
 
-static int move_pool(const struct applying *a, const struct pool_key *key, int64_t delta,
-                     uint64_t time_ms)
+int apply_move_pool(const struct applying *a, const struct pool_key *key, int64_t delta,
+                    uint64_t time_ms)
 {
     struct pool *pool;
     int error = apply_find_pool(a, key, &pool);
@@ -126,8 +129,9 @@ static int move_pool(const struct applying *a, const struct pool_key *key, int64
         return error;
     if (delta != 0)
         item_set(item_at(&a->ledger->items, key->item), ITEM_MOVED);
-    recent_add(&a->ctx->recent, time_ms,
-               unit_at_place(&a->ledger->items, pool_unit(&a->ledger->items, pool)), delta);
+    uint32_t at = unit_at_place(&a->ledger->items, pool_unit(&a->ledger->items, pool));
+    recent_add_late(&a->ctx->recent, time_ms, a->happened_ms ? a->happened_ms : time_ms, at,
+                    delta_at_place(key->owner, delta));
     return 0;
 }
 
@@ -138,12 +142,13 @@ static int apply_movement(struct applying *a)
     struct id_entry *entry;
     if (!movement_decode(a->record, &f))
         return apply_refuse(a, "it is malformed");
-    struct movement_result result = { a->lsn, r->delta, r->on_hand, r->available };
+    struct movement_result result = { a->lsn, delta_at_place(r->pool.owner, r->delta), r->on_hand,
+                                      r->available };
     apply_set_time(a, r->time_ms);
-    int error = move_pool(a, &r->pool, r->delta, r->time_ms);
+    int error = apply_move_pool(a, &r->pool, r->delta, r->time_ms);
     for (uint32_t i = 0; !error && i < r->more_count; i++) {
-        error = move_pool(a, &f.more[i].pool, f.more[i].delta, r->time_ms);
-        result.delta += f.more[i].delta;
+        error = apply_move_pool(a, &f.more[i].pool, f.more[i].delta, r->time_ms);
+        result.delta += delta_at_place(f.more[i].pool.owner, f.more[i].delta);
     }
     if (!error) /* @recover-id */
         error = apply_fresh_entry(a, f.id, &entry);
@@ -455,7 +460,9 @@ int ledger_apply(struct ledger *ledger, const struct record_head *record, uint64
     };
     assert(record->length >= sizeof *record);
     assert(record->length <= RECORD_MAX);
-    struct applying a = { ledger, ledger->contexts[0], record, lsn, 0 };
+    struct applying a = {
+        .ledger = ledger, .ctx = ledger->contexts[0], .record = record, .lsn = lsn
+    };
     a.ctx->cursor.replaying = true;
     if (record->type >= sizeof by_type / sizeof by_type[0] || !by_type[record->type])
         return apply_refuse(&a, "its type is unknown");
@@ -490,7 +497,7 @@ static void note_sweeps(struct ledger *ledger)
     const struct items *items = &ledger->items;
     uint32_t count = atomic_load_explicit(&items->count, memory_order_relaxed);
     for (uint32_t i = 0; i < count; i++) {
-        if (!item_has(item_at(items, i), ITEM_SUPPLY))
+        if (!item_has_any(item_at(items, i), ITEM_SUPPLY | ITEM_OWED))
             continue;
         struct pool_walk walk = pool_walk_start(items, i);
         const struct pool *pool;

@@ -18,7 +18,8 @@ struct applying {
     struct ctx *ctx; /* the first context: its failure holds the reason, its cursor finds slots */
     const struct record_head *record;
     uint64_t lsn;
-    uint64_t time_ms; /* of a step */
+    uint64_t time_ms;     /* of a step */
+    uint64_t happened_ms; /* of a sale, if its till says when; else 0 */
 };
 
 /* Both note the reason: -EINVAL for a record that does not fit, -ENOSPC for a full table. */
@@ -50,6 +51,13 @@ int apply_channel(struct applying *a);
 int apply_stocking(struct applying *a);
 int apply_calendar(struct applying *a);
 int apply_client(struct applying *a);
+
+/* What a place sold, and owed (apply_sold.c). */
+int apply_sold(struct applying *a);
+int apply_debt_sweep(struct applying *a, const struct sweep_fields *f);
+/* Changes what is on hand in the pool of that key, at that time. */
+int apply_move_pool(const struct applying *a, const struct pool_key *key, int64_t delta,
+                    uint64_t time_ms);
 
 /* Records of supplies (apply_supply.c). */
 int apply_supply(struct applying *a);

@@ -52,6 +52,7 @@ static inline const void *at_in(const void *fields, size_t offset)
         fetch_id(ledger, f.member, stage);
 #define FETCH_LIST(tag, kind, member, of, shown) FETCH_##kind(member, of)
 #define FETCH_TEXTS(member, of)
+#define FETCH_SOLD(member, of)
 #define FETCH_STEPS(member, of)
 #define FETCH_ITEMS(member, of)
 #define FETCH_READY(member, of)

@@ -303,7 +303,11 @@ int apply_reschedule(struct applying *a)
 int apply_sweep(struct applying *a)
 {
     struct sweep_fields f;
-    if (!sweep_decode(a->record, &f) || owner_kind(f.fixed.pool.owner) != POOL_EXPECTED ||
+    if (!sweep_decode(a->record, &f))
+        return apply_refuse(a, "it is malformed");
+    if (owner_kind(f.fixed.pool.owner) == POOL_OWED)
+        return apply_debt_sweep(a, &f);
+    if (owner_kind(f.fixed.pool.owner) != POOL_EXPECTED ||
         llabs((int64_t)f.fixed.delta) > QUANTITY_MAX)
         return apply_refuse(a, "it is malformed");
     struct pool_key shared =

@@ -112,7 +112,7 @@ struct contents_entry {
     uint8_t id_len;
     uint32_t ttl_ms;
     uint16_t channel;
-    uint16_t draw_count;
+    uint16_t draw_count; /* of a movement of several lines: how many outcomes */
     uint64_t content;
     uint64_t lsn_first;
     union {
@@ -146,12 +146,23 @@ struct contents_entry {
 } __attribute__((
     packed)); /* draw_count x struct contents_draw; id; timed: draw_count x struct contents_times;
                  tracked: draw_count x struct contents_track; line_count x struct contents_line;
-                 ref; zeroes */
+                 ref; of a movement of several lines, draw_count x struct contents_outcome in place
+                 of draws, behind the id; zeroes */
 
 /* Does it stand for a supply, or a step of one? Then it has lines, and no draws. */
 static inline bool contents_has_lines(const struct contents_entry *saved)
 {
     return saved->kind == ENTRY_SUPPLY || saved->kind == ENTRY_SUPPLY_STEP;
+}
+
+static inline uint32_t contents_draws(const struct contents_entry *saved)
+{
+    return saved->kind == ENTRY_RESERVATION ? saved->draw_count : 0;
+}
+
+static inline uint32_t contents_outcomes(const struct contents_entry *saved)
+{
+    return saved->kind == ENTRY_MOVEMENT ? saved->draw_count : 0;
 }
 
 /* When an ended entry ended. */
@@ -205,6 +216,11 @@ static inline uint64_t contents_behind_draws(const struct contents_entry *saved)
     return saved->draw_count * each + saved->reservation.ref_len;
 }
 
+/* Of one line of a movement of several, as replied. */
+struct contents_outcome {
+    int64_t on_hand, available;
+} __attribute__((packed));
+
 /* A line of a supply, or of a step of one. */
 struct contents_line {
     struct pool_key pool; /* of expected units; or the shared one that it comes from */
@@ -216,7 +232,7 @@ struct contents_recent {
     uint64_t time_ms;
     struct pool_key pool;
     int32_t delta;
-    uint32_t zero;
+    uint32_t late; /* 1: it was booked later than it happened, with the change before it */
 } __attribute__((packed));
 
 /* Totals of the contents; known once they are written, needed before they are loaded. */

@@ -111,8 +111,13 @@ static int load_recent(struct loading *l, const unsigned char *at, size_t left)
             pool = pool_find(items, saved.pool.item, saved.pool.location, saved.pool.owner);
         if (!pool)
             return contents_complain(l->complaint, -EINVAL, "a recent change has an unknown pool");
-        recent_add(&l->ledger->contexts[0]->recent, saved.time_ms, pool_unit(items, pool),
-                   saved.delta);
+        if (saved.late > 1 || saved.time_ms >= RECENT_LATE)
+            return contents_complain(l->complaint, -EINVAL, "a recent change is malformed");
+        struct recent *recent = &l->ledger->contexts[0]->recent;
+        if (saved.late)
+            recent_load_late(recent, saved.time_ms, pool_unit(items, pool), saved.delta);
+        else
+            recent_add(recent, saved.time_ms, pool_unit(items, pool), saved.delta);
     }
     return left == 0 ? 0 : contents_complain(l->complaint, -EINVAL, "a recent change is truncated");
 }

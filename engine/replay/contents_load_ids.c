@@ -19,8 +19,10 @@ static bool entry_can_be(const struct contents_entry *saved)
     bool kind = reservation || saved->kind == ENTRY_MOVEMENT || saved->kind == ENTRY_STEP;
     bool state = reservation ? saved->state > STATE_NONE && saved->state < STATE_COUNT
                              : saved->state == STATE_NONE;
+    bool outcomes =
+        saved->kind == ENTRY_MOVEMENT && saved->draw_count > 1 && saved->draw_count <= LINES_MAX;
     bool draws = reservation ? saved->draw_count >= 1 && saved->draw_count <= DRAWS_MAX
-                             : saved->draw_count == 0;
+                             : saved->draw_count == 0 || outcomes;
     bool led_to = saved->kind != ENTRY_STEP || saved->step.state < STATE_COUNT;
     bool timed = saved->timed <= (reservation ? TIMED_PICKUP : NOT_TIMED);
     if (reservation &&
@@ -41,7 +43,8 @@ static uint32_t more_slots(const struct contents_entry *saved)
 {
     if (contents_has_lines(saved))
         return supply_blocks(saved->supply.line_count, saved->supply.ref_len);
-    return saved->kind == ENTRY_RESERVATION ? contents_draw_blocks(saved) : 0;
+    return saved->kind == ENTRY_RESERVATION ? contents_draw_blocks(saved)
+                                            : outcome_blocks(contents_outcomes(saved));
 }
 
 static int open_entry(struct loading *l, const unsigned char *at, size_t left,
@@ -51,12 +54,13 @@ static int open_entry(struct loading *l, const unsigned char *at, size_t left,
     const struct contents_load *load = l->load;
     if (!contents_open_record(at, left, saved, sizeof *saved) || !entry_can_be(saved))
         return contents_complain(l->complaint, -EINVAL, "an entry is malformed");
-    uint64_t draws = saved->draw_count * sizeof(struct contents_draw);
+    uint64_t draws = contents_draws(saved) * sizeof(struct contents_draw);
+    uint64_t outcomes = contents_outcomes(saved) * sizeof(struct contents_outcome);
     p->draws = at + sizeof *saved;
     p->id = (struct text){ (const char *)p->draws + draws, saved->id_len };
     p->behind = (const unsigned char *)p->id.at + saved->id_len;
-    uint64_t behind =
-        contents_has_lines(saved) ? contents_lines_length(saved) : contents_behind_draws(saved);
+    uint64_t behind = contents_has_lines(saved) ? contents_lines_length(saved)
+                                                : contents_behind_draws(saved) + outcomes;
     uint64_t end = (uint64_t)saved->slot + 1 + more_slots(saved);
     p->finished = entry_over(
         state_word((enum entry_kind)saved->kind, (enum entry_state)saved->state, saved->id_len));
@@ -80,7 +84,7 @@ static void prefetch_entry(const struct loading *l, const struct entry_parts *p)
     if (p->left_out)
         return;
     id_table_prefetch_bucket(ids, p->hash);
-    for (uint32_t i = 0; i < p->saved.draw_count && i < 2; i++) {
+    for (uint32_t i = 0; i < contents_draws(&p->saved) && i < 2; i++) {
         struct contents_draw draw = contents_draw_at(p, i);
         if (draw.pool.item < items->max_items) {
             const char *item = (const char *)item_at(items, draw.pool.item);
@@ -218,17 +222,42 @@ static int load_reservation(struct loading *l, const struct entry_parts *p, stru
     return load_draws(l, p, entry);
 }
 
-static void load_done(const struct contents_entry *saved, struct id_entry *entry)
+/* The outcomes of a movement of several lines lie in the slots behind its own. */
+static int load_outcomes(struct loading *l, const struct entry_parts *p, struct id_entry *entry)
 {
+    struct draws_entry *block = NULL;
+    uint32_t number = p->slot, count = contents_outcomes(&p->saved);
+    int error = 0;
+    entry->more = number + 2;
+    entry->draw_count = (uint16_t)count;
+    for (uint32_t i = 0; !error && i < count; i++) {
+        struct contents_outcome saved;
+        uint32_t at = i % OUTCOMES_PER_ENTRY;
+        memcpy(&saved, p->behind + i * sizeof saved, sizeof saved);
+        if (at == 0)
+            error = contents_keep_block(l, p, ++number, count - i <= OUTCOMES_PER_ENTRY, &block);
+        assert(error || block);
+        if (!error)
+            block->outcomes[at] = (struct movement_outcome){ saved.on_hand, saved.available };
+    }
+    return error;
+}
+
+static int load_done(struct loading *l, const struct entry_parts *p, struct id_entry *entry)
+{
+    const struct contents_entry *saved = &p->saved;
     if (saved->kind == ENTRY_STEP) {
         entry->done_ms = saved->step.done_ms;
         entry->result_state = (uint32_t)saved->step.state;
-        return;
+        return 0;
     }
     entry->done_ms = saved->movement.done_ms;
     entry->delta = saved->movement.delta;
+    if (contents_outcomes(saved) > 0)
+        return load_outcomes(l, p, entry);
     entry->movement =
         (struct movement_outcome){ saved->movement.on_hand, saved->movement.available };
+    return 0;
 }
 
 static int load_entry(struct loading *l, const struct entry_parts *p)
@@ -256,7 +285,7 @@ static int load_entry(struct loading *l, const struct entry_parts *p)
     else if (contents_has_lines(saved))
         error = contents_load_supply(l, p, entry);
     else
-        load_done(saved, entry);
+        error = load_done(l, p, entry);
     if (error)
         return error;
     uint64_t word =

@@ -106,6 +106,8 @@ static int load_pools(struct loading *l, uint32_t index, const unsigned char *at
                               memory_order_relaxed); /* its readers start later */
         if (owner_kind(saved.owner) == POOL_EXPECTED)
             number_incoming(items, to);
+        if (owner_kind(saved.owner) == POOL_OWED)
+            item_set(item, ITEM_OWED);
         if (saved.reserved > 0)
             l->reserved += saved.reserved * contents_weight(pool_unit(items, to));
         to++;

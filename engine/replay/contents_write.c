@@ -9,6 +9,7 @@
 #include "engine/ledger/find.h"
 #include "engine/replay/contents.h"
 #include "engine/store/draws.h"
+#include "engine/store/outcomes.h"
 #include "engine/store/supply_lines.h"
 
 struct writing {
@@ -277,6 +278,17 @@ static void write_lines(const struct writing *w, const struct id_entry *entry, u
     append(at, ref, supply_ref(&w->ledger->ids, entry, ref));
 }
 
+static void write_outcomes(const struct writing *w, const struct id_entry *entry,
+                           unsigned char **at)
+{
+    struct movement_outcome outcomes[LINES_MAX];
+    uint32_t count = outcomes_read(&w->ledger->ids, entry, outcomes);
+    for (uint32_t i = 0; i < count; i++) {
+        struct contents_outcome saved = { outcomes[i].on_hand, outcomes[i].available };
+        append(at, &saved, sizeof saved);
+    }
+}
+
 static void save_supply(struct contents_entry *saved, const struct id_entry *entry)
 {
     bool step = saved->kind == ENTRY_SUPPLY_STEP;
@@ -303,6 +315,9 @@ static struct contents_entry saved_entry(const struct id_entry *entry, uint64_t 
         saved.movement.delta = entry->delta;
         saved.movement.on_hand = entry->movement.on_hand;
         saved.movement.available = entry->movement.available;
+        saved.draw_count = entry->draw_count;
+        if (entry->draw_count > 0)
+            saved.movement.on_hand = saved.movement.available = 0;
         return saved;
     }
     if (word_kind(word) == ENTRY_STEP) {
@@ -333,14 +348,15 @@ static uint32_t slots_of(const struct contents_entry *saved)
 {
     if (contents_has_lines(saved))
         return 1 + supply_blocks(saved->supply.line_count, saved->supply.ref_len);
-    return saved->kind == ENTRY_RESERVATION ? 1 + contents_draw_blocks(saved) : 1;
+    return saved->kind == ENTRY_RESERVATION ? 1 + contents_draw_blocks(saved)
+                                            : 1 + outcome_blocks(contents_outcomes(saved));
 }
 
 /* The length of an entry's record, before it is padded. */
 static uint64_t entry_length(const struct contents_entry *saved)
 {
-    uint64_t length =
-        sizeof *saved + saved->draw_count * sizeof(struct contents_draw) + (uint64_t)saved->id_len;
+    uint64_t length = sizeof *saved + contents_draws(saved) * sizeof(struct contents_draw) +
+                      contents_outcomes(saved) * sizeof(struct contents_outcome) + saved->id_len;
     if (contents_has_lines(saved))
         length += saved->supply.line_count * sizeof(struct contents_line) + saved->supply.ref_len;
     return length + contents_behind_draws(saved);
@@ -373,6 +389,8 @@ static int write_entry(struct writing *w, uint32_t number)
         write_behind_draws(w, entry, &at);
     if (contents_has_lines(&saved))
         write_lines(w, entry, &at);
+    if (contents_outcomes(&saved) > 0)
+        write_outcomes(w, entry, &at);
     assert(at == end); /* what was measured was written */
     (void)end;
     w->totals->slots += slots_of(&saved);
@@ -436,8 +454,9 @@ static int write_entries(struct writing *w)
 
 /* ---- recent changes ---- */
 
-/* The context whose next change is the oldest; -1: none left. */
-static int oldest_ctx(const struct ledger *ledger, const uint64_t *next)
+/* The context whose next change was booked first; -1: none left. booked_ms: when each one's last
+ * was. */
+static int oldest_ctx(const struct ledger *ledger, const uint64_t *next, uint64_t *booked_ms)
 {
     uint64_t oldest = UINT64_MAX;
     int found = -1;
@@ -447,6 +466,9 @@ static int oldest_ctx(const struct ledger *ledger, const uint64_t *next)
             continue;
         uint64_t time_ms = atomic_load_explicit(&recent->ring[next[i] % RECENT_CHANGES].time_ms,
                                                 memory_order_relaxed);
+        if (time_ms & RECENT_LATE) /* it was booked with the one before it */
+            time_ms = booked_ms[i];
+        booked_ms[i] = time_ms;
         if (found >= 0 && time_ms >= oldest)
             continue;
         oldest = time_ms;
@@ -458,7 +480,7 @@ static int oldest_ctx(const struct ledger *ledger, const uint64_t *next)
 static int write_recent(struct writing *w)
 {
     const struct ledger *ledger = w->ledger;
-    uint64_t next[CONTEXTS_MAX];
+    uint64_t next[CONTEXTS_MAX], booked_ms[CONTEXTS_MAX] = { 0 };
     for (unsigned i = 0; i < ledger->context_count; i++) {
         const struct recent *recent = &ledger->contexts[i]->recent;
         uint64_t count = atomic_load(&recent->count);
@@ -467,14 +489,16 @@ static int write_recent(struct writing *w)
         if (forgotten > w->totals->forgotten_ms)
             w->totals->forgotten_ms = forgotten;
     }
-    for (int ctx; (ctx = oldest_ctx(ledger, next)) >= 0; w->totals->recents++) {
+    for (int ctx; (ctx = oldest_ctx(ledger, next, booked_ms)) >= 0; w->totals->recents++) {
         const struct recent_change *change =
             &ledger->contexts[ctx]->recent.ring[next[ctx]++ % RECENT_CHANGES];
+        uint64_t time = atomic_load_explicit(&change->time_ms, memory_order_relaxed);
         struct contents_recent saved = {
-            .time_ms = atomic_load_explicit(&change->time_ms, memory_order_relaxed),
+            .time_ms = time & ~RECENT_LATE,
             .pool = name_of_pool(&ledger->items,
                                  atomic_load_explicit(&change->pool, memory_order_relaxed)),
             .delta = atomic_load_explicit(&change->delta, memory_order_relaxed),
+            .late = (time & RECENT_LATE) != 0,
         };
         unsigned char *at = room_for(w, CONTENTS_RECENT, sizeof saved);
         if (!at)

@@ -32,9 +32,10 @@ enum entry_kind {
     ENTRY_FREE,    /* stands for nothing, and is not in the index */
     ENTRY_REFUSED, /* fresh, outcome undecided; or a tombstone, which stands for nothing */
     ENTRY_RESERVATION,
-    ENTRY_MOVEMENT,    /* a completed receive, adjust, count, return or allot */
+    ENTRY_MOVEMENT,    /* a completed movement: receive, adjust, allot, sold and so on */
     ENTRY_STEP,        /* a completed fulfil or cancel with an op of its own */
-    ENTRY_DRAWS,       /* more draws of a reservation, or the lines of a supply; has no id */
+    ENTRY_DRAWS,       /* more draws of a reservation, the lines of a supply, or outcomes of a
+                          movement of several lines; has no id */
     ENTRY_SUPPLY,      /* see engine/store/supply_lines.h */
     ENTRY_SUPPLY_STEP, /* a completed step of a supply, with an op of its own */
 };
@@ -122,7 +123,7 @@ static inline uint32_t draw_left(const struct draw *draw)
 }
 
 struct movement_outcome {
-    int64_t on_hand, available; /* allot: allotted, and available */
+    int64_t on_hand, available; /* of one line, as replied; allot: allotted, and available */
 };
 
 enum {
@@ -131,6 +132,7 @@ enum {
     TIMED_PER_ENTRY = 4,
     TRACKED_PER_ENTRY = 2,
     LINES_PER_ENTRY = 4,
+    OUTCOMES_PER_ENTRY = 7,
     BYTES_PER_ENTRY = 112,
     NO_OWNER = 0xff
 };
@@ -169,12 +171,12 @@ struct id_entry {
         };
     };
     uint16_t channel;
-    uint16_t draw_count; /* or lines */
+    uint16_t draw_count; /* or lines; ENTRY_MOVEMENT: outcomes, if there are several, else 0 */
     char id[ID_MAX];
     union {
         struct draw draw;                 /* draw_count == 1 and not timed */
         uint32_t more;                    /* else: first ENTRY_DRAWS */
-        struct movement_outcome movement; /* ENTRY_MOVEMENT */
+        struct movement_outcome movement; /* ENTRY_MOVEMENT of one line */
         uint32_t result_state;            /* ENTRY_STEP: state it led to */
     };
     union {
@@ -207,6 +209,7 @@ struct draws_entry {
         struct tracked_draw tracked[TRACKED_PER_ENTRY];
         struct line_entry lines[LINES_PER_ENTRY]; /* of a supply */
         char bytes[BYTES_PER_ENTRY];              /* of its ref */
+        struct movement_outcome outcomes[OUTCOMES_PER_ENTRY];
     };
 };
 
@@ -263,6 +266,12 @@ static inline uint32_t draw_blocks(uint32_t count, enum draw_layout layout, uint
 static inline uint32_t entry_draw_blocks(const struct id_entry *entry)
 {
     return draw_blocks(entry->draw_count, entry_layout(entry), entry->ref_len);
+}
+
+/* How many ENTRY_DRAWS the outcomes of a movement take; that of a single line lies in its entry. */
+static inline uint32_t outcome_blocks(uint32_t count)
+{
+    return count <= 1 ? 0 : (count + OUTCOMES_PER_ENTRY - 1) / OUTCOMES_PER_ENTRY;
 }
 
 /* How many ENTRY_DRAWS a supply's lines take. */
@@ -333,7 +342,8 @@ static inline uint32_t entry_blocks(const struct id_entry *entry, uint64_t word)
 {
     bool supply = word_kind(word) == ENTRY_SUPPLY || word_kind(word) == ENTRY_SUPPLY_STEP;
     bool draws = word_kind(word) == ENTRY_RESERVATION && entry_draw_blocks(entry) > 0;
-    return supply || draws ? entry->more : 0;
+    bool outcomes = word_kind(word) == ENTRY_MOVEMENT && outcome_blocks(entry->draw_count) > 0;
+    return supply || draws || outcomes ? entry->more : 0;
 }
 
 /* When what the entry stands for ended. The caller owns it, or its queue. */

@@ -25,6 +25,7 @@ enum item_flag {
     ITEM_MOVED = 2,    /* units of it have come or gone */
     ITEM_SUPPLY = 4,   /* it has had a pool of expected units */
     ITEM_SHORT = 8,    /* fewer units of a supply have come than were promised, once */
+    ITEM_OWED = 16,    /* tills have sold more of it somewhere than was booked in, once */
 };
 
 struct item {
@@ -89,6 +90,11 @@ static inline struct item *item_at(const struct items *items, uint32_t index)
 static inline bool item_has(const struct item *item, enum item_flag flag)
 {
     return atomic_load_explicit(&item->flags, memory_order_relaxed) & flag;
+}
+
+static inline bool item_has_any(const struct item *item, unsigned flags)
+{
+    return atomic_load_explicit(&item->flags, memory_order_relaxed) & flags;
 }
 
 static inline void item_set(struct item *item, enum item_flag flag)
@@ -233,12 +239,14 @@ static inline uint32_t pool_unit(const struct items *items, const struct pool *p
 
 /* NULL if the pool does not exist. */
 struct pool *pool_find(const struct items *items, uint32_t item, uint16_t location, uint16_t owner);
-/* The pool under which recent changes (recent.h) are noted: the pool itself, or for a pool of
- * expected units the shared pool there, because units that have come count as shared. */
+/* The pool under which recent changes (recent.h) are noted: the pool itself, or the shared pool
+ * there for a pool of expected units, because units that have come count as shared, and for what is
+ * owed, which counts against them. */
 static inline uint32_t unit_at_place(const struct items *items, uint32_t unit)
 {
     uint64_t key = pool_read_key(pool_at(items, unit));
-    if (owner_kind(key_owner(key)) != POOL_EXPECTED)
+    enum pool_kind kind = owner_kind(key_owner(key));
+    if (kind != POOL_EXPECTED && kind != POOL_OWED)
         return unit;
     const struct pool *shared =
         pool_find(items, key_item(key), key_location(key), owner_of(POOL_SHARED, 0));

@@ -6,7 +6,8 @@
 const char *pool_kind_name(enum pool_kind kind)
 {
     static const char *const names[POOL_KIND_COUNT] = { "shared",  "allotted", "expected",
-                                                        "damaged", "quality",  "display" };
+                                                        "damaged", "quality",  "display",
+                                                        "owed" };
     return kind < POOL_KIND_COUNT ? names[kind] : NULL;
 }
 

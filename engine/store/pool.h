@@ -35,6 +35,7 @@ enum pool_kind {
     POOL_DAMAGED,
     POOL_QUALITY, /* being looked at */
     POOL_DISPLAY,
+    POOL_OWED, /* on hand in its word: units that tills sold, and that nobody has booked in yet */
     POOL_KIND_COUNT
 };
 
@@ -56,7 +57,8 @@ static inline uint16_t owner_channel(uint16_t owner)
     return owner & ((1u << OWNER_KIND_SHIFT) - 1);
 }
 
-/* "shared", "allotted", "expected", "damaged", "quality", "display"; static. NULL: no such kind. */
+/* "shared", "allotted", "expected", "damaged", "quality", "display", "owed"; static. NULL: no such
+ * kind. */
 const char *pool_kind_name(enum pool_kind kind);
 
 /* Does that kind of pool exist, and the channel of one that is allotted? */
@@ -78,6 +80,18 @@ static inline bool owner_sells_to(uint16_t owner, uint16_t channel)
 static inline bool owner_sellable(uint16_t owner)
 {
     return owner_kind(owner) == POOL_SHARED || owner_kind(owner) == POOL_ALLOTTED;
+}
+
+/* Does this pool count in what is on hand at its place? What is owed counts against it. */
+static inline bool owner_counts(uint16_t owner)
+{
+    return owner_sellable(owner) || owner_kind(owner) == POOL_OWED;
+}
+
+/* A change of on hand in the pool's word, as a change of on hand at its place. */
+static inline int64_t delta_at_place(uint16_t owner, int64_t delta)
+{
+    return owner_kind(owner) == POOL_OWED ? -delta : delta;
 }
 
 /* An item may have several supplies under way to one place: each has a slot there, and a pool. */

@@ -83,6 +83,19 @@ static struct item *item_of(const struct items *items, uint32_t unit)
     return item_at(items, key_item(key));
 }
 
+/* What has come to the place of the pool, or left it. */
+static void note_recent(struct ctx *ctx, uint32_t unit, int64_t delta)
+{
+    const struct items *items = &ctx->ledger->items;
+    uint16_t owner = key_owner(pool_read_key(pool_at(items, unit)));
+    uint32_t at = unit_at_place(items, unit);
+    int64_t moved = delta_at_place(owner, delta);
+    if (ctx->happened_ms)
+        recent_add_late(&ctx->recent, ctx->wall_ms, ctx->happened_ms, at, moved);
+    else
+        recent_add(&ctx->recent, ctx->wall_ms, at, moved);
+}
+
 enum pool_outcome txn_apply(struct ctx *ctx, struct posting *p, bool tentative)
 {
     struct items *items = &ctx->ledger->items;
@@ -97,7 +110,7 @@ enum pool_outcome txn_apply(struct ctx *ctx, struct posting *p, bool tentative)
     gives_begin(item);
     enum pool_outcome outcome = pool_apply_on(pool, change, terms, &p->after);
     if (outcome == POOL_CHANGED && change.on_hand != 0 && !p->stays)
-        recent_add(&ctx->recent, ctx->wall_ms, unit_at_place(items, p->pool), change.on_hand);
+        note_recent(ctx, p->pool, change.on_hand);
     gives_end(item);
     return outcome;
 }
@@ -112,7 +125,7 @@ void txn_give_more(struct ctx *ctx, struct posting *p)
     gives_begin(item);
     p->after = pool_give(pool_at(items, p->pool), change);
     if (change.on_hand != 0 && !p->stays)
-        recent_add(&ctx->recent, ctx->wall_ms, unit_at_place(items, p->pool), change.on_hand);
+        note_recent(ctx, p->pool, change.on_hand);
     gives_end(item);
 }
 
@@ -151,7 +164,7 @@ void txn_undo(struct ctx *ctx, uint32_t count)
         struct pool_change back = { -p->on_hand, -p->reserved, -1 }; /* @undo */
         pool_give(pool_at(items, p->pool), back);
         if (p->on_hand != 0 && !p->stays)
-            recent_add(&ctx->recent, ctx->wall_ms, unit_at_place(items, p->pool), -p->on_hand);
+            note_recent(ctx, p->pool, -p->on_hand);
         gives_end(item);
     }
     ctx->work += (uint64_t)DRAW_WORK * count;

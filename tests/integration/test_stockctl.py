@@ -22,7 +22,7 @@ LOCAL_TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d\d:\d\d"
 COMMANDS = (
     "ping", "health", "info", "location set", "location list", "channel set", "channel list", "item set", "item list", "item", "lookup",
     "location show", "channel show", "receive", "adjust",
-    "count", "return", "allot", "shift", "stock", "availability", "promise", "locate", "reserve", "extend", "confirm", "fulfil", "cancel", "reservation",
+    "count", "return", "allot", "sold", "shift", "stock", "availability", "promise", "locate", "reserve", "extend", "confirm", "fulfil", "cancel", "reservation",
     "calendar set", "calendar list", "calendar show", "stocking set", "stocking list",
     "import stock", "import calendars", "import places", "import channels", "import items", "import stocking",
     "export stock", "export calendars", "export places", "export channels", "export items", "export stocking", "replay", "demo", "changes", "watch",
@@ -351,6 +351,14 @@ class Stock(StockctlTestCase):
         self.assertEqual((got["on_hand"], got["available"]), ("6", "6"))
         self.assertEqual(self.pairs("shift", sku, "main", "2", "display", "sellable")["on_hand"], "8")
         self.ctl("adjust", sku, "main", "1", "--if-on-hand", "9", expect=1)
+        got = self.json("sold", "default", "main", f"{sku}:2", sku, "--ref", "R-1", "--id", "R-1")
+        self.assertEqual(got["lines"], [[sku, 5, 5]])
+        told = self.ctl("sold", "default", "main", f"{sku}:6", "--at", "2026-01-01T10:00:00Z")
+        self.assertRegex(told, rf"SKU +ON HAND +AVAILABLE\n{sku} +-1 +-1\n")
+        self.assertRegex(self.ctl("stock", sku), r"main +owed +- +-1 +0")
+        self.ctl("sold", "default", "main", expect=2)
+        self.ctl("sold", "default", "main", f"{sku}:2@main", expect=2)
+        self.ctl("adjust", sku, "main", "9")
         got = self.json("count", sku, "main", "5", "--ref", "x", "--if-on-hand", "8")
         self.assertEqual((got["delta"], got["on_hand"]), (-3, 5))
         got = self.json("return", sku, "main", "2", "--condition", "good")

@@ -7,6 +7,7 @@
 
 #include "engine/ledger/ctx.h"
 #include "engine/store/draws.h"
+#include "engine/store/outcomes.h"
 #include "engine/store/supply_lines.h"
 #include "tests/support/ledger_rig.h"
 
@@ -298,6 +299,17 @@ static bool same_supply(const struct comparing *c, const struct id_entry *a,
     return true;
 }
 
+static bool same_outcomes(const struct comparing *c, const struct id_entry *a,
+                          const struct id_entry *b)
+{
+    static _Thread_local struct movement_outcome left[LINES_MAX], right[LINES_MAX];
+    if (a->draw_count != b->draw_count)
+        return false;
+    uint32_t count = outcomes_read(&c->left->ids, a, left);
+    outcomes_read(&c->right->ids, b, right);
+    return memcmp(left, right, count * sizeof left[0]) == 0;
+}
+
 static bool same_entry(const struct comparing *c, struct id_entry *a, struct id_entry *b,
                        uint64_t word)
 {
@@ -307,7 +319,7 @@ static bool same_entry(const struct comparing *c, struct id_entry *a, struct id_
         return same_supply(c, a, b, word);
     bool same = a->content == b->content && a->lsn_first == b->lsn_first;
     if (word_kind(word) == ENTRY_MOVEMENT)
-        same &= memcmp(&a->movement, &b->movement, sizeof a->movement) == 0;
+        same &= same_outcomes(c, a, b);
     else
         same &= a->result_state == b->result_state;
     return same || DIFFER(c, "what \"%.*s\" did differs", (int)word_id_len(word), a->id);

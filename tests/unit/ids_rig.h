@@ -59,6 +59,7 @@ static inline struct id_entry *add_finished(struct text id)
     struct id_entry *entry;
     uint64_t word;
     cr_assert_eq(add(id, &entry, &word), ENTRY_ABSENT);
+    entry->draw_count = 0;
     end(entry, state_word(ENTRY_MOVEMENT, STATE_NONE, id.len));
     return entry;
 }

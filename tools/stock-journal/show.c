@@ -140,6 +140,8 @@ static void show_list(struct shower *shower, const union record_fields *fields,
         show_drawn(shower, array, count);
     else if (field->shown == SHOWN_CHANGES)
         show_changes(shower, field->name, array, count);
+    else if (field->shown == SHOWN_SOLD)
+        show_sold(shower, array, count);
     else if (field->shown == SHOWN_STEPS)
         show_steps(&shower->sink, array, count);
     else if (field->shown == SHOWN_ITEMS)
@@ -226,6 +228,7 @@ static void show_field(struct shower *shower, const union record_fields *fields,
     case SHOWN_DRAWS:
     case SHOWN_DRAWN:
     case SHOWN_CHANGES:
+    case SHOWN_SOLD:
     case SHOWN_STEPS:
     case SHOWN_ITEMS:
     case SHOWN_MINUTES:

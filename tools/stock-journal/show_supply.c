@@ -12,6 +12,16 @@ void show_supply_lines(struct shower *shower, const struct supply_line_record *l
     sink_list_end(&shower->sink);
 }
 
+void show_sold(struct shower *shower, const struct sold_line_record *lines, uint32_t count)
+{
+    char unknown[16];
+    sink_list(&shower->sink, "lines");
+    for (uint32_t i = 0; i < count; i++)
+        sink_list_supply(&shower->sink, name_get(&shower->items, lines[i].item, unknown),
+                         lines[i].qty);
+    sink_list_end(&shower->sink);
+}
+
 void show_supply_moves(struct sink *sink, const struct move_record *moves, uint32_t count)
 {
     sink_list(sink, "moves");

@@ -8,6 +8,7 @@
 #include "engine/log/record.h"
 #include "tools/stock-journal/show.h"
 
+void show_sold(struct shower *shower, const struct sold_line_record *lines, uint32_t count);
 void show_supply_lines(struct shower *shower, const struct supply_line_record *lines,
                        uint32_t count);
 void show_supply_moves(struct sink *sink, const struct move_record *moves, uint32_t count);

@@ -5,12 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-int pack_lines(const struct args *args, bool with_location, stockd_pack *pack)
+int pack_lines(const struct args *args, size_t first, bool with_location, stockd_pack *pack)
 {
     struct order_line line;
 
-    stockd_pack_array(pack, args->count - 1);
-    for (size_t i = 1; i < args->count; i++) {
+    stockd_pack_array(pack, args->count - first);
+    for (size_t i = first; i < args->count; i++) {
         int failed = args_order_line(args, args->positional[i], &line);
         if (failed != CTL_DONE)
             return failed;
@@ -87,7 +87,7 @@ static int run_reserve(struct ctl *ctl, const struct args *args)
     stockd_pack_array(&pack, has_options ? 4 : 3);
     stockd_pack_str(&pack, id);
     stockd_pack_str(&pack, args->positional[0]);
-    failed = pack_lines(args, true, &pack);
+    failed = pack_lines(args, 1, true, &pack);
     if (failed == CTL_DONE && has_options)
         failed = args_pack_options(args, &pack);
     if (failed == CTL_DONE)
@@ -154,7 +154,7 @@ static int step(struct ctl *ctl, const struct args *args, const char *method)
     stockd_pack_str(&pack, args->positional[0]);
     if (part) {
         if (args->count > 1)
-            failed = pack_lines(args, false, &pack);
+            failed = pack_lines(args, 1, false, &pack);
         else
             stockd_pack_nil(&pack);
         stockd_pack_map(&pack, location != NULL ? 2 : 1);
@@ -229,7 +229,7 @@ static int redraw(struct ctl *ctl, const struct args *args, const char *method,
 
 static int pack_amended(const struct args *args, stockd_pack *pack)
 {
-    return pack_lines(args, true, pack);
+    return pack_lines(args, 1, true, pack);
 }
 
 static int run_amend(struct ctl *ctl, const struct args *args)

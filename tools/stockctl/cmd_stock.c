@@ -73,6 +73,56 @@ static int run_shift(struct ctl *ctl, const struct args *args)
     return change_at(ctl, args, "shift", 2, 1);
 }
 
+static void show_sold(const struct ctl *ctl, stockd_value result, const char *id)
+{
+    static const struct column columns[] = { { "sku", "<SKU" },
+                                             { "on_hand", ">ON HAND" },
+                                             { "available", ">AVAILABLE" } };
+    static const char *const titles[] = { "<", "<", NULL };
+    struct table *table = NULL;
+    uint64_t lsn = 0;
+
+    if (ctl->json) {
+        show_json(result, id);
+        return;
+    }
+    stockd_map_u64(result, "lsn", &lsn);
+    table = table_untitled(titles);
+    table_add(table, "id");
+    table_add(table, id);
+    table_add(table, "lsn");
+    table_add_format(table, "%llu", (unsigned long long)lsn);
+    table_print(table, stdout, "");
+    show_list(result, "lines", columns, sizeof(columns) / sizeof(columns[0]));
+}
+
+/* [id, channel, location, lines, {options}] */
+static int run_sold(struct ctl *ctl, const struct args *args)
+{
+    char id[STOCKD_ID_MAX + 1];
+    stockd_pack pack;
+    stockd_reply reply;
+    bool has_options = args_option_count(args) > 0;
+    int failed = ctl_take_id(args, id);
+
+    if (failed != CTL_DONE)
+        return failed;
+    stockd_pack_init(&pack, NULL, 0);
+    stockd_pack_array(&pack, has_options ? 5 : 4);
+    stockd_pack_str(&pack, id);
+    stockd_pack_str(&pack, args->positional[0]);
+    stockd_pack_str(&pack, args->positional[1]);
+    failed = pack_lines(args, 2, false, &pack);
+    if (failed == CTL_DONE && has_options)
+        failed = args_pack_options(args, &pack);
+    if (failed == CTL_DONE)
+        failed = ctl_call(ctl, "sold", &pack, STOCKD_RETRY_SAFE, &reply);
+    stockd_pack_free(&pack);
+    if (failed == CTL_DONE)
+        show_sold(ctl, reply.result, id);
+    return failed;
+}
+
 static void show_stock(stockd_value result)
 {
     static const struct column columns[] = {
@@ -215,6 +265,14 @@ static const struct option stock_options[] = {
     { .name = NULL },
 };
 
+static const struct option sold_options[] = {
+    OPTION_ID,
+    { "at", "TIME", "when it happened: 2025-03-01T14:05:00 (local) or ...Z; now, if not given",
+      "at_ms", OPTION_TIME },
+    OPTION_REF,
+    { .name = NULL },
+};
+
 static const struct option shift_options[] = {
     OPTION_ID,
     { "reason", "TEXT", "such as scratched", "reason", OPTION_TEXT },
@@ -274,6 +332,16 @@ const struct command stock_commands[] = {
         .least = 4,
         .most = 4,
         .run = run_allot,
+    },
+    {
+        .name = "sold",
+        .summary = "Take off what a till sold; it is never refused for stock",
+        .usage = "CHANNEL LOCATION SKU[:QTY]... [OPTION]...",
+        .example = "stockctl sold till store-1 TEE-RED-M:2 --ref R-1042",
+        .options = sold_options,
+        .least = 3,
+        .most = SIZE_MAX,
+        .run = run_sold,
     },
     {
         .name = "shift",

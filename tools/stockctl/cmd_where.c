@@ -15,7 +15,7 @@ static int ask(struct ctl *ctl, const struct args *args, const char *method, boo
     stockd_pack_init(&pack, NULL, 0);
     stockd_pack_array(&pack, has_options ? 3 : 2);
     stockd_pack_str(&pack, args->positional[0]);
-    int failed = pack_lines(args, with_location, &pack);
+    int failed = pack_lines(args, 1, with_location, &pack);
     if (failed == CTL_DONE && has_options)
         failed = args_pack_options(args, &pack);
     if (failed == CTL_DONE)

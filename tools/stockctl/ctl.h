@@ -150,8 +150,8 @@ struct order_line {
 
 int args_order_line(const struct args *args, const char *text, struct order_line *out);
 
-/* cmd_order.c. Packs [[sku, qty, location?], ...] from the positional arguments after the first. */
-int pack_lines(const struct args *args, bool with_location, stockd_pack *pack);
+/* cmd_order.c. Packs [[sku, qty, location?], ...] from the positional ones, from `first` on. */
+int pack_lines(const struct args *args, size_t first, bool with_location, stockd_pack *pack);
 
 /* Options of reserve and promise: where the buyer is, and what may serve him. */
 #define ORDER_TERMS                                                                                \

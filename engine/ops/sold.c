@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Sold: what a till has sold is gone, whatever the ledger thought.
+ *
+ * Of each item the units of its channel's own allotment go first, then shared ones, then those of
+ * other allotments, then promised ones: the place is then short. What is more than is on hand there
+ * is owed (owing.h). All lines are one transaction.
+ */
+#include "engine/ops/sold.h"
+
+#include <assert.h>
+
+#include "engine/base/fingerprint.h"
+#include "engine/ledger/claim.h"
+#include "engine/ledger/find.h"
+#include "engine/ops/owing.h"
+#include "engine/ops/place.h"
+#include "engine/ops/precedence.h"
+#include "engine/ops/supply.h"
+#include "engine/ops/sweep.h"
+#include "engine/store/outcomes.h"
+#include "engine/txn/txn_run.h"
+
+/* One sale under way. Its lines are in the context's supply work, each item once. */
+struct selling {
+    struct txn txn;
+    const struct sale *asked;
+    uint16_t channel, location;
+    bool resolved;
+    struct sold_view *view;
+};
+
+static uint64_t fingerprint(const struct sale *s)
+{
+    uint64_t f = mix_number(0, RECORD_SOLD);
+    f = mix_text(mix_text(mix_text(f, s->channel), s->location), s->ref);
+    f = mix_number(f, s->has_at ? s->at_ms + 1 : 0);
+    f = mix_number(f, s->line_count);
+    for (uint32_t i = 0; i < s->line_count; i++)
+        f = mix_number(mix_text(f, s->lines[i].sku), (uint64_t)s->lines[i].qty);
+    return f;
+}
+
+/* ---- what it names ---- */
+
+enum { AHEAD_OF_US_MS = 5000 }; /* the till's clock may be a little ahead of ours */
+
+static enum code check_sale(struct ctx *ctx, const struct sale *s)
+{
+    enum code code = check_id(ctx, "id", s->id);
+    if (!code)
+        code = check_text(ctx, "ref", s->ref);
+    if (code)
+        return code;
+    if (s->line_count == 0)
+        return fail(ctx, CODE_BAD_REQUEST, "lines must have at least one line");
+    if (s->line_count > LINES_MAX)
+        return fail(ctx, CODE_TOO_LARGE, "lines: a sale has at most %d, not %u", LINES_MAX,
+                    s->line_count);
+    for (uint32_t i = 0; i < s->line_count; i++)
+        if (s->lines[i].qty < 1 || s->lines[i].qty > QUANTITY_MAX)
+            return fail(ctx, CODE_BAD_REQUEST,
+                        "lines[%u]: qty must be a whole number from 1 to %lld, not %lld", i,
+                        (long long)QUANTITY_MAX, (long long)s->lines[i].qty);
+    if (s->has_at && s->at_ms > ctx->wall_ms + AHEAD_OF_US_MS)
+        return fail(ctx, CODE_BAD_REQUEST,
+                    "at_ms must not be in the future: it is %llu ms ahead of the engine's clock",
+                    (unsigned long long)(s->at_ms - ctx->wall_ms));
+    return CODE_OK;
+}
+
+static enum code find_place(struct ctx *ctx, struct selling *s)
+{
+    const struct location *location;
+    const struct channel *channel;
+    catalogue_pin(ctx);
+    enum code code = find_channel(ctx, s->asked->channel, &channel);
+    if (!code)
+        code = find_location(ctx, "location", s->asked->location, &location);
+    if (code)
+        return code;
+    s->channel = channel_index(ctx->catalogue, channel);
+    s->location = location_index(ctx->catalogue, location);
+    return CODE_OK;
+}
+
+static enum code add_line(struct ctx *ctx, uint32_t index, const struct order_line *asked)
+{
+    struct supply_work *w = ctx->supply;
+    uint32_t item;
+    enum code code = find_item(ctx, asked->sku, &item);
+    if (code)
+        return code;
+    uint32_t line = *item_map_number(&w->map, item, w->line_count);
+    if (line == w->line_count) {
+        w->items[w->line_count++] = item;
+        w->fresh[line].qty = 0;
+    }
+    w->fresh[line].qty += (uint32_t)asked->qty;
+    if (w->fresh[line].qty > QUANTITY_MAX)
+        return fail(ctx, CODE_BAD_REQUEST, "lines[%u]: \"%.*s\" is more than %lld in all", index,
+                    (int)asked->sku.len, asked->sku.at, (long long)QUANTITY_MAX);
+    return CODE_OK;
+}
+
+static enum code resolve(struct ctx *ctx, struct selling *s)
+{
+    struct supply_work *w = ctx->supply;
+    enum code code = find_place(ctx, s);
+    item_map_empty(&w->map);
+    w->line_count = 0;
+    for (uint32_t i = 0; !code && i < s->asked->line_count; i++)
+        code = add_line(ctx, i, &s->asked->lines[i]);
+    s->resolved = true;
+    return code;
+}
+
+/* ---- planning ---- */
+
+static enum code no_room(struct ctx *ctx)
+{
+    return fail(ctx, CODE_LIMIT, "the sale takes from too many pools: send it in fewer lines");
+}
+
+/* What the record of the sale takes. */
+static size_t record_size(const struct ctx *ctx, const struct selling *s)
+{
+    return sizeof(struct sold_record) + s->asked->id.len + s->asked->ref.len +
+           ctx->supply->line_count * sizeof(struct sold_line_record) +
+           ctx->postings->count * sizeof(struct change_record);
+}
+
+static enum code plan_line(struct ctx *ctx, const struct selling *s, uint32_t line)
+{
+    struct items *items = &ctx->ledger->items;
+    struct place place;
+    uint32_t item = ctx->supply->items[line];
+    struct pool *shared = pool_make(items, item, s->location, owner_of(POOL_SHARED, 0));
+    if (!shared)
+        return fail(ctx, CODE_LIMIT, "the table of pools is full (%u)", items->max_pools);
+    place_look(items, item, s->location, &place);
+    if (place.crowded || ctx->postings->count + place.count + 1 > POSTINGS_MAX)
+        return no_room(ctx);
+    int64_t qty = ctx->supply->fresh[line].qty;
+    int64_t there = place.on_hand < qty ? place.on_hand : qty;
+    /* Perhaps a fulfil that will put back what it took; or units are on their way to a pool. */
+    if (there < qty && (place.undecided || (place.count > 1 && !place.stable)))
+        return CODE_DEFERRED;
+    int64_t own = place_prefer(items, &place, owner_of(POOL_ALLOTTED, s->channel), there);
+    place_take(items, &place, there - own, false, ctx->postings);
+    return there < qty ? owing_post(ctx, item, s->location, qty - there) : CODE_OK;
+}
+
+static enum code plan(struct ctx *ctx, struct txn *t)
+{
+    struct selling *s = (struct selling *)t;
+    struct supply_work *w = ctx->supply;
+    enum code code = s->resolved ? CODE_OK : resolve(ctx, s);
+    if (!code && outcome_blocks(w->line_count) > 0)
+        code = supply_prepare_slots(ctx, outcome_blocks(w->line_count));
+    for (uint32_t i = 0; !code && i < w->line_count; i++)
+        code = plan_line(ctx, s, i);
+    if (!code && record_size(ctx, s) > RECORD_MAX)
+        code = no_room(ctx);
+    t->may_undo = true; /* what is owed may not fit */
+    return code;
+}
+
+/* ---- doing it ---- */
+
+static uint32_t build_record(struct ctx *ctx, struct txn *t)
+{
+    const struct selling *s = (const struct selling *)t;
+    const struct items *items = &ctx->ledger->items;
+    const struct postings *postings = ctx->postings;
+    struct supply_work *w = ctx->supply;
+    struct sold_fields f = { .fixed = { .head = head_of(ctx, RECORD_SOLD, 0),
+                                        .content = t->content,
+                                        .time_ms = ctx->wall_ms,
+                                        .at_ms = ctx->happened_ms,
+                                        .channel = s->channel,
+                                        .location = s->location,
+                                        .line_count = (uint16_t)w->line_count,
+                                        .change_count = (uint16_t)postings->count },
+                             .id = t->id,
+                             .ref = s->asked->ref };
+    struct record_builder b = sold_begin(ctx->record, &f);
+    for (uint32_t i = 0; i < w->line_count; i++) {
+        struct sold_line_record line = { .item = w->items[i], .qty = w->fresh[i].qty };
+        item_set(item_at(items, line.item), ITEM_MOVED); /* before the claim, as in a movement */
+        record_add(&b, &line, sizeof line);
+    }
+    for (uint32_t i = 0; i < postings->count; i++) {
+        struct change_record change = { name_of_pool(items, postings->at[i].pool),
+                                        postings->at[i].on_hand };
+        record_add(&b, &change, sizeof change);
+    }
+    return record_end(&b);
+}
+
+static int32_t as_recorded(int64_t units)
+{
+    if (units > INT32_MAX)
+        return INT32_MAX;
+    return units < INT32_MIN ? INT32_MIN : (int32_t)units;
+}
+
+/* What each item then has at the place, into the record. */
+static void note_outcome(struct ctx *ctx, struct txn *t)
+{
+    const struct selling *s = (const struct selling *)t;
+    struct supply_work *w = ctx->supply;
+    unsigned char *lines = ctx->record + sizeof(struct sold_record) + t->id.len + s->asked->ref.len;
+    for (uint32_t i = 0; i < w->line_count; i++) {
+        struct sold_line_record *line = (struct sold_line_record *)(void *)lines + i;
+        int64_t on_hand, available;
+        place_sum(&ctx->ledger->items, w->items[i], s->location, &on_hand, &available);
+        line->on_hand = as_recorded(on_hand);
+        line->available = as_recorded(available);
+    }
+}
+
+bool remember_sold(struct ctx *ctx, struct id_entry *entry, const struct sold_fields *f,
+                   uint64_t lsn)
+{
+    struct movement_outcome *outcomes = ctx->supply->outcomes;
+    assert(entry_is_owned(entry)); /* E1 */
+    entry->content = f->fixed.content;
+    entry->lsn_first = entry->lsn_last = lsn;
+    entry->delta = 0;
+    for (uint32_t i = 0; i < f->fixed.line_count; i++)
+        outcomes[i] = (struct movement_outcome){ f->lines[i].on_hand, f->lines[i].available };
+    if (!outcomes_store(&ctx->ledger->ids, &ctx->cursor, entry, outcomes, f->fixed.line_count))
+        return false;
+    uint64_t word = state_word(ENTRY_MOVEMENT, STATE_NONE, f->id.len);
+    slots_end(&ctx->ledger->ids, &ctx->cursor, entry, word);
+    entry_put(entry, word);
+    return true;
+}
+
+/* The outcomes of the lines, each sku once, in the order of the request. */
+static void fill_view(struct ctx *ctx, const struct selling *s, uint64_t lsn)
+{
+    struct supply_work *w = ctx->supply;
+    *s->view = (struct sold_view){ .lsn = lsn, .line_count = w->line_count, .lines = w->sold };
+    for (uint32_t i = 0; i < w->line_count; i++)
+        w->sold[i] = (struct sold_line_view){ item_sku(item_at(&ctx->ledger->items, w->items[i])),
+                                              w->outcomes[i].on_hand, w->outcomes[i].available };
+}
+
+static void show(struct ctx *ctx, struct txn *t)
+{
+    struct selling *s = (struct selling *)t;
+    struct sold_fields f;
+    bool good = sold_decode((const struct record_head *)(const void *)ctx->record, &f);
+    assert(good);
+    for (uint32_t i = 0; i < ctx->postings->count; i++) {
+        sweep_later(ctx, ctx->postings->at[i].pool);
+        precedence_reset(ctx, ctx->postings->at[i].pool);
+    }
+    good = remember_sold(ctx, t->entry, &f, t->lsn) && good;
+    assert(good); /* in slots that were set aside */
+    (void)good;
+    fill_view(ctx, s, t->lsn);
+    COUNT(ctx, movements);
+}
+
+static void repeat(struct ctx *ctx, struct txn *t)
+{
+    struct selling *s = (struct selling *)t;
+    enum code code = resolve(ctx, s);
+    uint32_t count = outcomes_read(&ctx->ledger->ids, t->entry, ctx->supply->outcomes);
+    assert(!code && count == ctx->supply->line_count); /* the content is the same */
+    (void)code;
+    (void)count;
+    fill_view(ctx, s, t->entry->lsn_first);
+}
+
+static const struct txn_kind sold_txn = {
+    .id_name = "id",
+    .takes = true,
+    .gives = true,
+    .remembered = ENTRY_MOVEMENT,
+    .plan = plan,
+    .record = build_record,
+    .outcome = note_outcome,
+    .show = show,
+    .repeat = repeat,
+};
+
+enum code ledger_sold(struct ctx *ctx, const struct sale *sale, struct sold_view *view)
+{
+    enum code code = check_sale(ctx, sale);
+    if (code)
+        return code;
+    struct selling s = { .txn = { .id = sale->id, .content = fingerprint(sale) },
+                         .asked = sale,
+                         .view = view };
+    ctx->happened_ms = sale->has_at && sale->at_ms < ctx->wall_ms ? sale->at_ms : 0;
+    code = txn_perform(ctx, &s.txn, &sold_txn);
+    ctx->happened_ms = 0;
+    sweep_now(ctx);
+    slots_unprepare(&ctx->ledger->ids, &ctx->cursor);
+    return code;
+}

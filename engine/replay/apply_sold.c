@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Applies what tills sold, and what a place owed and was paid. */
+#include <stdlib.h>
+
+#include "engine/ledger/ctx.h"
+#include "engine/ops/sold.h"
+#include "engine/replay/apply_inside.h"
+
+/* What is owed was sold by a till, so no less than nothing leaves another pool. */
+static bool change_can_be(const struct change_record *change, uint16_t location)
+{
+    int64_t delta = delta_at_place(change->pool.owner, change->delta);
+    return change->pool.location == location && delta <= 0 && delta >= -QUANTITY_MAX;
+}
+
+static int apply_changes(const struct applying *a, const struct sold_fields *f)
+{
+    int error = 0;
+    for (uint32_t i = 0; !error && i < f->fixed.change_count; i++) {
+        if (!change_can_be(&f->changes[i], f->fixed.location))
+            return apply_refuse(a, "a change is not that of a sale");
+        error = apply_move_pool(a, &f->changes[i].pool, f->changes[i].delta, f->fixed.time_ms);
+    }
+    return error;
+}
+
+/* The sale made the shared pool of the place, if there was none. */
+static int apply_lines(const struct applying *a, const struct sold_fields *f)
+{
+    struct pool *pool;
+    int error = 0;
+    for (uint32_t i = 0; !error && i < f->fixed.line_count; i++) {
+        struct pool_key shared = { f->lines[i].item, f->fixed.location, owner_of(POOL_SHARED, 0) };
+        error = apply_find_pool(a, &shared, &pool);
+    }
+    return error;
+}
+
+int apply_sold(struct applying *a)
+{
+    struct sold_fields f;
+    struct id_entry *entry;
+    if (!sold_decode(a->record, &f) || f.fixed.line_count < 1 || f.fixed.line_count > LINES_MAX ||
+        f.fixed.channel >= catalogue_now(a->ctx)->channel_count)
+        return apply_refuse(a, "it is malformed");
+    apply_set_time(a, f.fixed.time_ms);
+    a->happened_ms = f.fixed.at_ms;
+    int error = apply_lines(a, &f);
+    if (!error)
+        error = apply_changes(a, &f);
+    if (!error)
+        error = apply_fresh_entry(a, f.id, &entry);
+    if (error)
+        return error;
+    return remember_sold(a->ctx, entry, &f, a->lsn) ? 0 : apply_no_space(a, "reservations");
+}
+
+/* Both what is owed and what is on hand fall by as much. */
+int apply_debt_sweep(struct applying *a, const struct sweep_fields *f)
+{
+    const struct sweep_record *r = &f->fixed;
+    struct pool_key shared_key = { r->pool.item, r->pool.location, owner_of(POOL_SHARED, 0) };
+    struct pool *owed, *shared;
+    if (r->delta >= 0 || r->delta < -QUANTITY_MAX)
+        return apply_refuse(a, "it is malformed");
+    int error = apply_find_pool(a, &r->pool, &owed);
+    if (!error)
+        error = apply_find_pool(a, &shared_key, &shared);
+    if (!error)
+        error = apply_change_pool(a, owed, r->delta, 0);
+    return error ? error : apply_change_pool(a, shared, r->delta, 0);
+}
