@@ -482,6 +482,11 @@ enum code racer_return(struct racer *racer, const struct movement *m, struct mov
     RETRIED(try_return(racer, *m, r));
 }
 
+enum code racer_sold(struct racer *racer, const struct sale *sale, struct sold_view *view)
+{
+    RETRIED(ledger_sold(racer->ctx, sale, view));
+}
+
 enum code racer_allot(struct racer *racer, const struct allotment *a, struct allot_result *r)
 {
     RETRIED(ledger_allot(racer->ctx, a, r));

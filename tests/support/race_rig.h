@@ -132,6 +132,7 @@ enum code racer_adjust(struct racer *racer, const struct movement *m, struct mov
 enum code racer_count(struct racer *racer, const struct movement *m, struct movement_result *r);
 /* One that names a reservation needs keep_records. */
 enum code racer_return(struct racer *racer, const struct movement *m, struct movement_result *r);
+enum code racer_sold(struct racer *racer, const struct sale *sale, struct sold_view *view);
 enum code racer_allot(struct racer *racer, const struct allotment *a, struct allot_result *r);
 /* A transfer if `from` is given, else from outside. */
 enum code racer_make_supply(struct racer *racer, const struct supply_order *order,
