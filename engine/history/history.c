@@ -180,7 +180,7 @@ static int take_movement(struct taking *taking)
     struct movement_fields f;
     const struct movement_record *r = &f.fixed;
     struct history_event *event = &taking->event;
-    unsigned kind = taking->record->flags;
+    unsigned kind = movement_kind_of(taking->record->flags);
     if (!movement_decode(taking->record, &f) || kind < MOVE_RECEIVE || kind > MOVE_RETURN)
         return -EILSEQ;
     bool returned = kind == MOVE_RETURN && history_asks_id(taking->history, f.ref);

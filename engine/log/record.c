@@ -126,10 +126,9 @@ struct record_reader record_texts(struct record_reader *reader, uint32_t count)
     return first;
 }
 
-uint64_t record_engine_time(struct record_reader *reader, const struct record_head *record,
-                            uint64_t told)
+uint64_t record_time_if(struct record_reader *reader, bool there, uint64_t told)
 {
-    if (!(record->flags & RECORD_TWO_CLOCKS))
+    if (!there)
         return told;
     const void *at = record_array(reader, 1, sizeof told);
     if (at)

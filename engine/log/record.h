@@ -37,7 +37,14 @@ enum { RESERVE_TIMED = 2 };     /* a flag of reserve: its draws have ready times
 enum { RESERVE_REF = 8 };       /* it has a ref */
 enum { RESERVE_PICKUP = 4 };    /* with that: of collections, not of parcels */
 
+/* The flags of a movement's head: its kind, and for a count whether it says when it was taken. */
 enum movement_kind { MOVE_RECEIVE = 1, MOVE_ADJUST, MOVE_COUNT, MOVE_RETURN };
+enum { MOVEMENT_AS_OF = 0x80 };
+
+static inline unsigned movement_kind_of(unsigned flags)
+{
+    return flags == (MOVE_COUNT | MOVEMENT_AS_OF) ? MOVE_COUNT : flags;
+}
 
 /* A pool's name in the journal, independent of its place in memory. */
 struct pool_key {
@@ -197,10 +204,9 @@ struct text record_short_text(struct record_reader *reader);
 struct record_reader record_texts(struct record_reader *reader, uint32_t count);
 /* A borrowed array of count elements of that size; NULL (and bad) if the record is too short. */
 const void *record_array(struct record_reader *reader, uint32_t count, uint32_t size);
-/* The engine time at the record's end if the clocks differed; otherwise `told`, the wall
- * clock's. */
-uint64_t record_engine_time(struct record_reader *reader, const struct record_head *record,
-                            uint64_t told);
+/* The time at the record's end, if there is one; else `told`: such as the engine time if the clocks
+ * differed, and otherwise the wall clock's. */
+uint64_t record_time_if(struct record_reader *reader, bool there, uint64_t told);
 
 /* ---- each record, generated from record.def ---- */
 
@@ -231,6 +237,7 @@ uint64_t record_engine_time(struct record_reader *reader, const struct record_he
 #define RECORD_LIST_MOVES(name) const struct move_record *name
 #define RECORD_LIST_TIMES(name) const struct time_record *name
 #define RECORD_LIST_REF(name) struct text name
+#define RECORD_LIST_AS_OF(name) uint64_t name
 #define RECORD_LIST_CLOCK(name) uint64_t name
 
 #define DECODE_TEXT(tag, name, shown) f->name = record_text(&reader, f->fixed.name##_len);
@@ -259,7 +266,10 @@ uint64_t record_engine_time(struct record_reader *reader, const struct record_he
     f->name = (struct text){ NULL, 0 };                                                            \
     if (record->flags & RESERVE_REF)                                                               \
     f->name = record_short_text(&reader)
-#define DECODE_CLOCK(name, told) f->name = record_engine_time(&reader, record, f->fixed.told)
+#define DECODE_AS_OF(name, told)                                                                   \
+    f->name = record_time_if(&reader, record->flags & MOVEMENT_AS_OF, f->fixed.told)
+#define DECODE_CLOCK(name, told)                                                                   \
+    f->name = record_time_if(&reader, record->flags & RECORD_TWO_CLOCKS, f->fixed.told)
 
 #define ENCODE_LENGTH(tag, name, shown) f->fixed.name##_len = (uint8_t)f->name.len;
 #define ENCODE_TEXT(tag, name, shown) record_add_text(&builder, f->name);

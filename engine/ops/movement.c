@@ -227,7 +227,9 @@ uint32_t movement_build_record(struct ctx *ctx, struct txn *t)
     assert(postings->count >= 1);
     if (postings->at[0].on_hand != 0) /* before the claim: what is set later finds it */
         item_set(item_at(&ctx->ledger->items, move->item), ITEM_MOVED);
-    struct movement_fields f = { .fixed = { .head = head_of(ctx, move->record, move->kind),
+    bool as_of = move->kind == MOVE_COUNT && move->asked->has_as_of;
+    unsigned flags = (unsigned)move->kind | (as_of ? MOVEMENT_AS_OF : 0);
+    struct movement_fields f = { .fixed = { .head = head_of(ctx, move->record, flags),
                                             .content = t->content,
                                             .time_ms = ctx->wall_ms,
                                             .pool = name_of_pool(&ctx->ledger->items,
@@ -244,6 +246,8 @@ uint32_t movement_build_record(struct ctx *ctx, struct txn *t)
                                       (int32_t)p->on_hand };
         record_add(&b, &more, sizeof more);
     }
+    if (as_of)
+        record_add(&b, &move->asked->as_of_ms, sizeof move->asked->as_of_ms);
     return record_end(&b);
 }
 

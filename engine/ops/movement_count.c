@@ -62,6 +62,15 @@ static enum code prepare_pool(struct ctx *ctx, struct moving *move, struct place
     return movement_make_pool(ctx, move);
 }
 
+/* From now on a sale that happened before this count, and is booked later, takes nothing. */
+static void note_count(struct ctx *ctx, const struct moving *move)
+{
+    const struct movement *m = move->asked;
+    bool earlier = m->has_as_of && m->as_of_ms < ctx->wall_ms;
+    item_count_raise(&ctx->ledger->items, pool_unit(&ctx->ledger->items, move->pool),
+                     earlier ? m->as_of_ms : ctx->wall_ms);
+}
+
 static enum code post_difference(struct ctx *ctx, struct moving *move, struct place *place,
                                  int64_t delta)
 {
@@ -109,5 +118,10 @@ enum code count_plan(struct ctx *ctx, struct moving *move)
     if (m->has_if_on_hand && place.on_hand - place.owed != m->if_on_hand)
         return CODE_DEFERRED;
     int64_t target = m->qty + moved + aside > 0 ? m->qty + moved + aside : 0;
-    return post_difference(ctx, move, &place, target - place.on_hand);
+    code = post_difference(ctx, move, &place, target - place.on_hand);
+    if (code)
+        return code;
+    note_count(ctx, move);
+    /* A late sale that has not seen this has changed the brackets before. */
+    return gives_unchanged(item, stamp) ? CODE_OK : CODE_DEFERRED;
 }

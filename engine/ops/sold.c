@@ -5,6 +5,9 @@
  * Of each item the units of its channel's own allotment go first, then shared ones, then those of
  * other allotments, then promised ones: the place is then short. What is more than is on hand there
  * is owed (owing.h). All lines are one transaction.
+ *
+ * A sale that a till reports late, and that happened before the place was last counted, takes
+ * nothing: its units were missing when people counted.
  */
 #include "engine/ops/sold.h"
 
@@ -130,6 +133,12 @@ static size_t record_size(const struct ctx *ctx, const struct selling *s)
            ctx->postings->count * sizeof(struct change_record);
 }
 
+/* The sale happened before the place was last counted: what was sold was missing then. */
+static bool was_counted_since(const struct ctx *ctx, uint32_t shared)
+{
+    return ctx->happened_ms != 0 && ctx->happened_ms <= item_counted(&ctx->ledger->items, shared);
+}
+
 static enum code plan_line(struct ctx *ctx, const struct selling *s, uint32_t line)
 {
     struct items *items = &ctx->ledger->items;
@@ -138,6 +147,13 @@ static enum code plan_line(struct ctx *ctx, const struct selling *s, uint32_t li
     struct pool *shared = pool_make(items, item, s->location, owner_of(POOL_SHARED, 0));
     if (!shared)
         return fail(ctx, CODE_LIMIT, "the table of pools is full (%u)", items->max_pools);
+    ctx->supply->missing[line] = was_counted_since(ctx, pool_unit(items, shared));
+    if (ctx->supply->missing[line]) {
+        post(ctx->postings, (struct posting){ .pool = pool_unit(items, shared),
+                                              .counted = NOT_COUNTED,
+                                              .needs = NEEDS_NONE });
+        return CODE_OK;
+    }
     place_look(items, item, s->location, &place);
     if (place.crowded || ctx->postings->count + place.count + 1 > POSTINGS_MAX)
         return no_room(ctx);
@@ -167,6 +183,18 @@ static enum code plan(struct ctx *ctx, struct txn *t)
 }
 
 /* ---- doing it ---- */
+
+/* A count that has come since the plan may not have seen these takes: the sale is planned anew. */
+static enum code check_counts(struct ctx *ctx, struct txn *t)
+{
+    const struct selling *s = (const struct selling *)t;
+    const struct supply_work *w = ctx->supply;
+    const struct items *items = &ctx->ledger->items;
+    for (uint32_t i = 0; ctx->happened_ms != 0 && i < w->line_count; i++)
+        if (was_counted_since(ctx, shared_unit(items, w->items[i], s->location)) != w->missing[i])
+            return CODE_DEFERRED;
+    return CODE_OK;
+}
 
 static uint32_t build_record(struct ctx *ctx, struct txn *t)
 {
@@ -282,6 +310,7 @@ static const struct txn_kind sold_txn = {
     .gives = true,
     .remembered = ENTRY_MOVEMENT,
     .plan = plan,
+    .taken = check_counts,
     .record = build_record,
     .outcome = note_outcome,
     .show = show,

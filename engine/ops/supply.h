@@ -32,6 +32,7 @@ struct supply_work {
     char id[ID_MAX], ref[NAME_MAX_BYTES];
     struct come come[LOCATIONS_MAX]; /* of one item */
     /* Of a sale, whose lines are in `items` and `fresh`. */
+    bool missing[LINES_MAX]; /* the item has been counted there since it was sold */
     struct movement_outcome outcomes[LINES_MAX];
     struct sold_line_view sold[LINES_MAX];
 };

@@ -135,6 +135,19 @@ int apply_move_pool(const struct applying *a, const struct pool_key *key, int64_
     return 0;
 }
 
+/* A count says what was there, also of a place with several pools. */
+static void note_count(const struct applying *a, const struct movement_fields *f)
+{
+    struct items *items = &a->ledger->items;
+    const struct pool_key *key = &f->fixed.pool;
+    const struct pool *shared =
+        pool_find(items, key->item, key->location, owner_of(POOL_SHARED, 0));
+    uint64_t time_ms = f->as_of_ms < f->fixed.time_ms ? f->as_of_ms : f->fixed.time_ms;
+    if (shared && a->record->type == RECORD_MOVEMENT &&
+        movement_kind_of(a->record->flags) == MOVE_COUNT)
+        item_count_raise(items, pool_unit(items, shared), time_ms);
+}
+
 static int apply_movement(struct applying *a)
 {
     struct movement_fields f;
@@ -150,6 +163,8 @@ static int apply_movement(struct applying *a)
         error = apply_move_pool(a, &f.more[i].pool, f.more[i].delta, r->time_ms);
         result.delta += delta_at_place(f.more[i].pool.owner, f.more[i].delta);
     }
+    if (!error)
+        note_count(a, &f);
     if (!error) /* @recover-id */
         error = apply_fresh_entry(a, f.id, &entry);
     if (!error)

@@ -228,11 +228,17 @@ struct contents_line {
     uint32_t over; /* see struct line_entry */
 } __attribute__((packed));
 
+enum recent_kind {
+    RECENT_CHANGE,
+    RECENT_BOOKED_LATE, /* later than it happened, with the change before it */
+    RECENT_COUNT,       /* no change: the shared pool's place was last counted as of then */
+};
+
 struct contents_recent {
     uint64_t time_ms;
     struct pool_key pool;
     int32_t delta;
-    uint32_t late; /* 1: it was booked later than it happened, with the change before it */
+    uint32_t kind; /* enum recent_kind */
 } __attribute__((packed));
 
 /* Totals of the contents; known once they are written, needed before they are loaded. */

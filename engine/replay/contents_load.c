@@ -111,10 +111,12 @@ static int load_recent(struct loading *l, const unsigned char *at, size_t left)
             pool = pool_find(items, saved.pool.item, saved.pool.location, saved.pool.owner);
         if (!pool)
             return contents_complain(l->complaint, -EINVAL, "a recent change has an unknown pool");
-        if (saved.late > 1 || saved.time_ms >= RECENT_LATE)
+        if (saved.kind > RECENT_COUNT || saved.time_ms >= RECENT_LATE)
             return contents_complain(l->complaint, -EINVAL, "a recent change is malformed");
         struct recent *recent = &l->ledger->contexts[0]->recent;
-        if (saved.late)
+        if (saved.kind == RECENT_COUNT)
+            item_count_raise(items, pool_unit(items, pool), saved.time_ms);
+        else if (saved.kind == RECENT_BOOKED_LATE)
             recent_load_late(recent, saved.time_ms, pool_unit(items, pool), saved.delta);
         else
             recent_add(recent, saved.time_ms, pool_unit(items, pool), saved.delta);

@@ -498,12 +498,37 @@ static int write_recent(struct writing *w)
             .pool = name_of_pool(&ledger->items,
                                  atomic_load_explicit(&change->pool, memory_order_relaxed)),
             .delta = atomic_load_explicit(&change->delta, memory_order_relaxed),
-            .late = (time & RECENT_LATE) != 0,
+            .kind = time & RECENT_LATE ? RECENT_BOOKED_LATE : RECENT_CHANGE,
         };
         unsigned char *at = room_for(w, CONTENTS_RECENT, sizeof saved);
         if (!at)
             return -EIO;
         append(&at, &saved, sizeof saved);
+    }
+    return 0;
+}
+
+/* When each place was last counted. */
+static int write_counts(struct writing *w)
+{
+    const struct items *items = &w->ledger->items;
+    uint32_t count = atomic_load(&items->count);
+    for (uint32_t i = 0; i < count; i++) {
+        struct pool_walk walk = pool_walk_start(items, i);
+        const struct pool *pool;
+        while ((pool = pool_walk_next(&walk)) != NULL) {
+            uint32_t unit = pool_unit(items, pool);
+            struct contents_recent saved = { .time_ms = item_counted(items, unit),
+                                             .pool = name_of_pool(items, unit),
+                                             .kind = RECENT_COUNT };
+            if (saved.time_ms == 0)
+                continue;
+            unsigned char *at = room_for(w, CONTENTS_RECENT, sizeof saved);
+            if (!at)
+                return -EIO;
+            append(&at, &saved, sizeof saved);
+            w->totals->recents++;
+        }
     }
     return 0;
 }
@@ -534,6 +559,8 @@ int ledger_contents_write(const struct ledger *ledger, const struct contents_sin
         error = write_entries(&w);
     if (!error)
         error = write_recent(&w);
+    if (!error)
+        error = write_counts(&w);
     assert(error || totals->finished_slots <= totals->slots);
     assert(error || totals->slots <= ledger->ids.max);
     return error;

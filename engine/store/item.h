@@ -66,6 +66,8 @@ struct items {
                                                 catalogue writer */
     _Atomic uint64_t *stockings;   /* per unit: of a pool, its place's; of an item's first unit, the
                                     item's own, see stocking.h */
+    _Atomic uint64_t *counted_ms;  /* per unit: of a shared pool, the latest time as of which its
+                                      place was counted, wall clock; see item_counted */
     _Atomic uint32_t *incoming_of; /* per unit: of a pool of expected units, its number in
                                       `incoming`, 0 until it has one; its maker writes, release */
     _Atomic uint32_t *set_aside;   /* per unit, see set_aside_at */
@@ -123,6 +125,29 @@ static inline uint64_t stocking_at(const struct items *items, uint32_t unit)
 static inline uint64_t item_stocking(const struct items *items, uint32_t index)
 {
     return stocking_at(items, index * (uint32_t)ITEM_UNITS);
+}
+
+/*
+ * A count tells what was on the shelf at a time: a sale before it was missing there already, so one
+ * that is booked after the count takes nothing again.
+ *
+ * Sequentially consistent, like the brackets of gives: a count raises this once it has looked at
+ * the pools, and then looks at the brackets again; a late sale reads it after its takes, each of
+ * which was bracketed. So either the count sees that takes have begun since it looked, or the sale
+ * sees the count.
+ */
+static inline uint64_t item_counted(const struct items *items, uint32_t shared)
+{
+    return atomic_load_explicit(&items->counted_ms[shared], memory_order_seq_cst);
+}
+
+static inline void item_count_raise(struct items *items, uint32_t shared, uint64_t time_ms)
+{
+    uint64_t known = item_counted(items, shared);
+    while (known < time_ms &&
+           !atomic_compare_exchange_weak_explicit(&items->counted_ms[shared], &known, time_ms,
+                                                  memory_order_seq_cst, memory_order_seq_cst))
+        ;
 }
 
 /* Of a pool of expected units. One that is being made expects nothing yet. */

@@ -328,7 +328,66 @@ class AtMs(TillCase):
         self.assertEqual((got["delta"], got["on_hand"]), (0, 7))
 
 
+    def test_a_sale_booked_after_a_count_that_missed_it_takes_nothing(self):
+        self.call("location_set", "store", {})
+        sku, other = self.stocked(10), self.stocked(10)
+        self.call("receive", unique("r"), sku, "store", 10)
+        sold = between()
+        counted = between()
+        self.call("count", unique("c"), sku, "main", 8, {"as_of": counted})
+        got = self.sold([[sku, 2], [other, 2]], at_ms=sold)
+        self.assertEqual(got, [[sku, 8, 8], [other, 8, 8]])
+        self.assertEqual(self.sold([[sku, 1]], at_ms=counted), [[sku, 8, 8]])
+        self.assertEqual(self.sold([[sku, 1]], at_ms=counted + 1), [[sku, 7, 7]])
+        self.assertEqual(self.sold([[sku, 1]]), [[sku, 6, 6]])
+        self.assertEqual(self.sold([[sku, 2]], location="store", at_ms=sold), [[sku, 8, 8]])
+        events = self.call("history", sku)["events"]
+        self.assertEqual([e["qty"] for e in events if e["type"] == "sold"], [0, 0, -1, -1, -2])
+        self.assert_adds_up(sku)
+
+    def test_a_refused_count_is_none(self):
+        sku = self.stocked(10)
+        sold = between()
+        self.refused("stale", "count", unique("c"), sku, "main", 3, {"if_on_hand": 9})
+        self.refused("bad_request", "count", unique("c"), sku, "main", -1)
+        self.assertEqual(self.sold([[sku, 2]], at_ms=sold), [[sku, 8, 8]])
+
+
 class Survives(StockdTestCase):
+    def test_when_a_place_was_counted_is_not_forgotten(self):
+        with Server("--segment-bytes", 64 << 10, "--compact-bytes", 0) as server:
+            with server.client() as client:
+                client.call("channel_set", "till", {})
+                for sku in ("TEE", "CUP", "PEN"):
+                    client.call("receive", "r-" + sku, sku, "main", 10)
+                client.call("allot", "a", "PEN", "main", "till", 10)
+                sold = between()
+                counted = between()
+                client.call("count", "c", "TEE", "main", 9, {"as_of": counted})
+                client.call("count", "d", "CUP", "main", 9)
+                client.call("count", "e", "PEN", "main", 9)  # changes the allotted pool alone
+            for number, snapshot in enumerate((False, True, False)):
+                if snapshot:
+                    server.stop()
+                    done = run_program("stock-journal", "compact", server.data)
+                    self.assertEqual(done.code, 0, done)
+                    server.start()
+                else:
+                    server.restart(kill=True)
+                with server.client() as client:
+                    for sku in ("TEE", "CUP", "PEN"):
+                        got = client.call(
+                            "sold", f"{sku}-{number}", "till", "main", [[sku, 1]], {"at_ms": sold}
+                        )
+                        self.assertEqual(got["lines"], [[sku, 9, 9]])
+                    got = client.call(
+                        *("sold", f"after-{number}", "till", "main", [["TEE", 1]]),
+                        {"at_ms": counted + 1},
+                    )
+                    self.assertEqual(got["lines"], [["TEE", 8, 8]])
+                    client.call("adjust", f"back-{number}", "TEE", "main", 1)
+                    client.call("check")
+
     def test_kill_and_snapshot(self):
         with Server("--segment-bytes", 64 << 10, "--compact-bytes", 0) as server:
             sales = []

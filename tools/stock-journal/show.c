@@ -277,6 +277,7 @@ static bool show_flags(struct sink *sink, enum record_flags kind, unsigned flags
                                          [MOVE_COUNT] = "count",
                                          [MOVE_RETURN] = "return" };
     if (kind == FLAGS_KIND) {
+        flags = movement_kind_of(flags);
         bool known = flags >= MOVE_RECEIVE && flags <= MOVE_RETURN;
         sink_text(sink, "kind", text_of(known ? kinds[flags] : "?"));
         return known;
