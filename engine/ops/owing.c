@@ -22,17 +22,22 @@ void owing_pay(struct ctx *ctx, uint32_t item, uint16_t location, bool exactly, 
     *qty -= paid;
 }
 
+enum code owing_is_full(struct ctx *ctx, uint32_t item)
+{
+    struct text sku = item_sku(item_at(&ctx->ledger->items, item));
+    return fail(ctx, CODE_LIMIT, "a place owes at most %lld units of \"%.*s\"",
+                (long long)QUANTITY_MAX, (int)sku.len, sku.at);
+}
+
 enum code owing_post(struct ctx *ctx, uint32_t item, uint16_t location, int64_t qty)
 {
     struct items *items = &ctx->ledger->items;
     item_set(item_at(items, item), ITEM_OWED); /* before it is owed: see the sweep's plan */
     struct pool *pool = pool_make(items, item, location, owner_of(POOL_OWED, 0));
-    struct text sku = item_sku(item_at(items, item));
     if (!pool)
         return fail(ctx, CODE_LIMIT, "the table of pools is full (%u)", items->max_pools);
     if (word_on_hand(pool_read(pool)) + qty > QUANTITY_MAX)
-        return fail(ctx, CODE_LIMIT, "a place owes at most %lld units of \"%.*s\"",
-                    (long long)QUANTITY_MAX, (int)sku.len, sku.at);
+        return owing_is_full(ctx, item);
     post(ctx->postings, (struct posting){ .pool = pool_unit(items, pool),
                                           .counted = NOT_COUNTED,
                                           .on_hand = (int32_t)qty,

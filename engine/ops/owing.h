@@ -28,6 +28,9 @@ void owing_pay(struct ctx *ctx, uint32_t item, uint16_t location, bool exactly, 
 /* Posts that so many more are owed. */
 enum code owing_post(struct ctx *ctx, uint32_t item, uint16_t location, int64_t qty);
 
+/* Refuses a debt that would be too large. */
+enum code owing_is_full(struct ctx *ctx, uint32_t item);
+
 /* Sweeps what is on hand as shared against what is owed. False: it is not certain that nothing is
  * left to be swept; try again in the next iteration. */
 bool owing_sweep(struct ctx *ctx, uint32_t item, uint16_t location);

@@ -125,6 +125,11 @@ static enum code no_room(struct ctx *ctx)
     return fail(ctx, CODE_LIMIT, "the sale takes from too many pools: send it in fewer lines");
 }
 
+static enum code no_pools(struct ctx *ctx)
+{
+    return fail(ctx, CODE_LIMIT, "the table of pools is full (%u)", ctx->ledger->items.max_pools);
+}
+
 /* What the record of the sale takes. */
 static size_t record_size(const struct ctx *ctx, const struct selling *s)
 {
@@ -146,7 +151,7 @@ static enum code plan_line(struct ctx *ctx, const struct selling *s, uint32_t li
     uint32_t item = ctx->supply->items[line];
     struct pool *shared = pool_make(items, item, s->location, owner_of(POOL_SHARED, 0));
     if (!shared)
-        return fail(ctx, CODE_LIMIT, "the table of pools is full (%u)", items->max_pools);
+        return no_pools(ctx);
     ctx->supply->missing[line] = was_counted_since(ctx, pool_unit(items, shared));
     if (ctx->supply->missing[line]) {
         post(ctx->postings, (struct posting){ .pool = pool_unit(items, shared),
@@ -167,6 +172,29 @@ static enum code plan_line(struct ctx *ctx, const struct selling *s, uint32_t li
     return there < qty ? owing_post(ctx, item, s->location, qty - there) : CODE_OK;
 }
 
+/* A refused sale leaves no pools behind: near their limits, what it needs is added up first. */
+static enum code check_room(struct ctx *ctx, const struct selling *s)
+{
+    struct supply_work *w = ctx->supply;
+    const struct items *items = &ctx->ledger->items;
+    uint32_t used = atomic_load_explicit(&items->pool_count, memory_order_relaxed);
+    bool near = (uint64_t)used + 2 * (uint64_t)w->line_count > items->max_pools;
+    for (uint32_t i = 0; !near && i < w->line_count; i++)
+        near = item_has(item_at(items, w->items[i]), ITEM_OWED);
+    for (uint32_t i = 0; near && i < w->line_count; i++) {
+        struct place place;
+        uint32_t shared = shared_unit(items, w->items[i], s->location);
+        const struct pool *owed = owing_find(items, w->items[i], s->location);
+        place_look(items, w->items[i], s->location, &place);
+        int64_t debt = w->fresh[i].qty - place.on_hand;
+        bool counted = shared != UINT32_MAX && was_counted_since(ctx, shared);
+        if (debt > 0 && !counted && place.owed + debt > QUANTITY_MAX)
+            return owing_is_full(ctx, w->items[i]);
+        used += (shared == UINT32_MAX) + (debt > 0 && !counted && !owed);
+    }
+    return !near || used <= items->max_pools ? CODE_OK : no_pools(ctx);
+}
+
 static enum code plan(struct ctx *ctx, struct txn *t)
 {
     struct selling *s = (struct selling *)t;
@@ -174,11 +202,13 @@ static enum code plan(struct ctx *ctx, struct txn *t)
     enum code code = s->resolved ? CODE_OK : resolve(ctx, s);
     if (!code && outcome_blocks(w->line_count) > 0)
         code = supply_prepare_slots(ctx, outcome_blocks(w->line_count));
+    if (!code)
+        code = check_room(ctx, s);
     for (uint32_t i = 0; !code && i < w->line_count; i++)
         code = plan_line(ctx, s, i);
     if (!code && record_size(ctx, s) > RECORD_MAX)
         code = no_room(ctx);
-    t->may_undo = true; /* what is owed may not fit */
+    t->may_undo = ctx->happened_ms != 0; /* a count may come in between */
     return code;
 }
 
