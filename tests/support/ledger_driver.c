@@ -110,7 +110,9 @@ static void ask_movement(struct ledger_rig *rig, struct ctx *ctx, const struct r
                           .qty = r->qty,
                           .damaged = r->damaged,
                           .has_as_of = r->has_as_of,
-                          .as_of_ms = r->as_of_ms };
+                          .has_if_on_hand = r->has_if_on_hand,
+                          .as_of_ms = r->as_of_ms,
+                          .if_on_hand = r->if_on_hand };
     if (r->ref)
         m.reason = write_name(&asked.ref, "r", r->ref, r->ref);
     m.ref = r->kind == ASK_RETURN ? driver_id(&asked.op, r->returned) : m.reason;
@@ -199,6 +201,55 @@ static void ask_reservation(struct ctx *ctx, const struct request *r, struct ans
         take_view(&view, a);
 }
 
+static const char *const kind_names[MODEL_ALLOTTED] = { "shared", "damaged", "quality", "display",
+                                                        "owed" };
+
+static int kind_of(const char *name)
+{
+    int kind = 0;
+    while (kind < MODEL_ALLOTTED && strcmp(name, kind_names[kind]) != 0)
+        kind++;
+    return kind;
+}
+
+static void ask_shift(struct ctx *ctx, const struct request *r, struct answer *a)
+{
+    struct movement_result result = { 0 };
+    struct movement m = { .id = driver_id(&asked.id, r->id),
+                          .sku = driver_sku(&asked.sku, r->item),
+                          .location = driver_location(&asked.location, r->location),
+                          .qty = r->qty };
+    const char *from = r->from_kind == MODEL_SHARED ? "sellable" : kind_names[r->from_kind];
+    const char *to = r->to_kind == MODEL_SHARED ? "sellable" : kind_names[r->to_kind];
+    a->code = ledger_shift(ctx, &m, text_of(from), text_of(to), &result);
+    if (a->code)
+        return;
+    a->lsn = result.lsn;
+    a->on_hand = result.on_hand;
+    a->available = result.available;
+}
+
+static void ask_sold(struct ctx *ctx, const struct request *r, struct answer *a)
+{
+    struct sold_view view;
+    fill_lines(r);
+    struct sale sale = { .id = driver_id(&asked.id, r->id),
+                         .channel = driver_channel(&asked.channel, r->channel),
+                         .location = driver_location(&asked.location, r->location),
+                         .lines = asked.lines,
+                         .line_count = (uint32_t)r->line_count,
+                         .has_at = r->has_as_of,
+                         .at_ms = r->as_of_ms };
+    a->code = ledger_sold(ctx, &sale, &view);
+    if (a->code)
+        return;
+    a->lsn = view.lsn;
+    for (uint32_t i = 0; i < view.line_count; i++) {
+        a->on_hand += (i + 1) * view.lines[i].on_hand;
+        a->available += (i + 1) * view.lines[i].available;
+    }
+}
+
 static void ask_stock(struct ctx *ctx, const struct request *r, struct answer *a)
 {
     struct driver_name sku;
@@ -211,7 +262,7 @@ static void ask_stock(struct ctx *ctx, const struct request *r, struct answer *a
     a->available = view.available;
     for (uint32_t i = 0; i < view.pool_count; i++) {
         const struct pool_view *p = &view.pools[i];
-        int kind = strcmp(p->kind, "damaged") == 0 ? MODEL_DAMAGED : MODEL_SHARED;
+        int kind = kind_of(p->kind);
         if (strcmp(p->kind, "allotted") == 0)
             kind = MODEL_ALLOTTED + number_in(p->channel);
         a->pools[number_in(p->location)][kind].on_hand = p->on_hand;
@@ -310,6 +361,10 @@ void driver_ask(struct ledger_rig *rig, struct ctx *ctx, const struct request *r
         ask_movement(rig, ctx, r, a);
     else if (r->kind == ASK_ALLOT)
         ask_allot(ctx, r, a);
+    else if (r->kind == ASK_SOLD)
+        ask_sold(ctx, r, a);
+    else if (r->kind == ASK_SHIFT)
+        ask_shift(ctx, r, a);
     else if (r->kind <= ASK_RESERVATION)
         ask_reservation(ctx, r, a);
     else if (r->kind == ASK_AVAILABILITY)
@@ -424,9 +479,10 @@ bool driver_agrees(const struct request *r, const struct answer *engine, const s
 void driver_print(const struct request *r)
 {
     static const char *const kinds[ASK_KINDS] = {
-        "receive", "adjust",       "count",       "return",   "allot",       "reserve",
-        "extend",  "confirm",      "fulfil",      "cancel",   "reservation", "availability",
-        "stock",   "location_set", "channel_set", "item_set", "stocking_set"
+        "receive",      "adjust",      "count",       "return",       "allot",
+        "sold",         "shift",       "reserve",     "extend",       "confirm",
+        "fulfil",       "cancel",      "reservation", "availability", "stock",
+        "location_set", "channel_set", "item_set",    "stocking_set"
     };
     printf("%s id %d op %d item %d location %d channel %d qty %lld", kinds[r->kind], r->id, r->op,
            r->item, r->location, r->channel, (long long)r->qty);

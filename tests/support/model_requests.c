@@ -74,6 +74,8 @@ static void pick_movement(struct request_maker *maker, struct request *q)
         q->returned = pick_known(maker);
     if (q->returned && random_chance(r, 80)) /* mostly one of which something was fulfilled */
         q->returned = model_fulfilled(maker->model, q->returned, &q->item);
+    q->has_if_on_hand = (q->kind == ASK_COUNT || q->kind == ASK_ADJUST) && random_chance(r, 20);
+    q->if_on_hand = q->has_if_on_hand ? random_between(r, -2, 8) : 0;
     q->has_as_of = q->kind == ASK_COUNT && random_chance(r, 50);
     if (q->has_as_of)
         q->as_of_ms = maker->wall_ms - (uint64_t)random_below(r, 2000);
@@ -90,6 +92,30 @@ static void pick_lines(struct request_maker *maker, struct request *q, int fewes
         q->lines[i].qty = pick_quantity(maker, 7);
         q->lines[i].location = NOWHERE;
     }
+}
+
+/* Often late, and then often before what was counted since. */
+static void pick_sold(struct request_maker *maker, struct request *q)
+{
+    struct random *r = &maker->random;
+    q->id = pick_id(maker);
+    q->channel = random_below(r, MODEL_CHANNELS);
+    q->location = random_chance(r, 60) ? random_below(r, 2) : random_below(r, MODEL_LOCATIONS);
+    pick_lines(maker, q, random_chance(r, 2) ? 0 : 1);
+    q->has_as_of = random_chance(r, 50);
+    if (q->has_as_of)
+        q->as_of_ms = maker->wall_ms - (uint64_t)random_below(r, 3000);
+}
+
+static void pick_shift(struct request_maker *maker, struct request *q)
+{
+    struct random *r = &maker->random;
+    q->id = pick_id(maker);
+    q->item = random_below(r, MODEL_ITEMS);
+    q->location = random_chance(r, 60) ? random_below(r, 2) : random_below(r, MODEL_LOCATIONS);
+    q->qty = pick_quantity(maker, 5);
+    q->from_kind = random_chance(r, 60) ? MODEL_SHARED : random_below(r, MODEL_OWED);
+    q->to_kind = (q->from_kind + random_between(r, 1, MODEL_OWED - 1)) % MODEL_OWED;
 }
 
 static void pick_reserve(struct request_maker *maker, struct request *q)
@@ -193,8 +219,9 @@ static enum request_kind pick_kind(struct random *r)
                 { ASK_CONFIRM, 9 },      { ASK_FULFIL, 9 },       { ASK_CANCEL, 9 },
                 { ASK_RESERVATION, 3 },  { ASK_AVAILABILITY, 3 }, { ASK_STOCK, 2 },
                 { ASK_SET_LOCATION, 3 }, { ASK_SET_CHANNEL, 3 },  { ASK_SET_ITEM, 2 },
-                { ASK_ALLOT, 8 },        { ASK_SET_STOCKING, 3 } };
-    int at = random_below(r, 113);
+                { ASK_ALLOT, 8 },        { ASK_SET_STOCKING, 3 }, { ASK_SOLD, 10 },
+                { ASK_SHIFT, 5 } };
+    int at = random_below(r, 128);
     unsigned i = 0;
     for (; at >= mix[i].weight; i++)
         at -= mix[i].weight;
@@ -214,6 +241,10 @@ void pick_request(struct request_maker *maker, struct request *q)
     q->at = NOWHERE;
     if (q->kind <= ASK_ALLOT)
         pick_movement(maker, q);
+    else if (q->kind == ASK_SOLD)
+        pick_sold(maker, q);
+    else if (q->kind == ASK_SHIFT)
+        pick_shift(maker, q);
     else if (q->kind == ASK_RESERVE)
         pick_reserve(maker, q);
     else if (q->kind == ASK_FULFIL || q->kind == ASK_CANCEL)

@@ -112,7 +112,10 @@ static bool same_movement(const struct request *a, const struct request *b)
     return a->kind == b->kind && a->item == b->item && a->location == b->location &&
            a->qty == b->qty && a->ref == b->ref && a->returned == b->returned &&
            a->damaged == b->damaged && a->has_as_of == b->has_as_of && a->as_of_ms == b->as_of_ms &&
-           a->channel == b->channel;
+           a->channel == b->channel && a->has_if_on_hand == b->has_if_on_hand &&
+           a->if_on_hand == b->if_on_hand && a->from_kind == b->from_kind &&
+           a->to_kind == b->to_kind && a->line_count == b->line_count &&
+           memcmp(a->lines, b->lines, sizeof a->lines) == 0;
 }
 
 static bool quantity_fits(const struct request *r)
@@ -121,6 +124,11 @@ static bool quantity_fits(const struct request *r)
         return r->qty != 0 && r->qty >= -MOST && r->qty <= MOST;
     if (r->kind == ASK_COUNT)
         return r->qty >= 0 && r->qty <= MOST;
+    for (int i = 0; i < r->line_count; i++)
+        if (r->lines[i].qty < 1 || r->lines[i].qty > MOST)
+            return false;
+    if (r->kind == ASK_SOLD)
+        return r->line_count > 0;
     return r->qty >= 1 && r->qty <= MOST;
 }
 
@@ -128,9 +136,10 @@ void model_sum_place(const struct model *m, int item, int location, int64_t *on_
                      int64_t *reserved)
 {
     *on_hand = *reserved = 0;
+    *on_hand -= m->items[item].pools[location][MODEL_OWED].on_hand;
     for (int k = 0; k < MODEL_KINDS; k++) {
         const struct model_pool *pool = &m->items[item].pools[location][k];
-        if (k == MODEL_DAMAGED)
+        if (!model_sold_kind(k))
             continue;
         *on_hand += pool->on_hand;
         *reserved += pool->reserved;
@@ -144,7 +153,7 @@ static int64_t wanted_delta(const struct model *m, const struct request *r)
     int64_t counted = r->qty, on_hand, reserved;
     for (int i = 0; r->has_as_of && i < m->move_count; i++) {
         const struct model_move *x = &m->moves[i];
-        if (x->item == r->item && x->location == r->location && x->kind != MODEL_DAMAGED &&
+        if (x->item == r->item && x->location == r->location && model_sold_kind(x->kind) &&
             x->time_ms > r->as_of_ms)
             counted += x->delta;
     }
@@ -169,37 +178,15 @@ static enum code find_movement(struct model *m, const struct request *r, struct 
     bool makes = r->kind == ASK_RECEIVE || r->kind == ASK_COUNT;
     if (!item->known && !makes)
         return CODE_UNKNOWN_SKU;
+    if (!item->known && r->has_if_on_hand && r->if_on_hand != 0)
+        return CODE_STALE;
     if (!item->known && m->item_count == m->limits.items)
         return CODE_LIMIT;
     *pool = &item->pools[r->location][r->damaged ? MODEL_DAMAGED : MODEL_SHARED];
     return CODE_OK;
 }
 
-/* What is not there any more: one by one, from what nobody was promised, shared before allotted;
- * then from what was. The order of the allotments is theirs by the age of their pools. */
-static void lose(struct model *m, const struct request *r, int64_t missing)
-{
-    struct model_pool *pools = m->items[r->item].pools[r->location];
-    for (int pass = 0; pass < 2; pass++)
-        for (int age = 0; age <= m->pool_count; age++)
-            for (int k = 0; k < MODEL_KINDS; k++) {
-                struct model_pool *pool = &pools[k];
-                /* The shared pool is before the oldest. */
-                int its_age = k == MODEL_SHARED ? 0 : pool->age;
-                if (k == MODEL_DAMAGED || !pool->made || its_age != age)
-                    continue;
-                int64_t there = pass == 0 ? pool->on_hand - pool->reserved : pool->on_hand;
-                int64_t qty = there < missing ? there : missing;
-                if (qty <= 0)
-                    continue;
-                pool->on_hand -= qty;
-                missing -= qty;
-                model_moved(m, r->item, r->location, k, -qty);
-            }
-    assert(missing == 0);
-}
-
-static bool make_pool(struct model *m, struct model_pool *pool)
+bool model_make_pool(struct model *m, struct model_pool *pool)
 {
     if (!pool->made && m->pool_count == m->limits.pools)
         return false;
@@ -234,34 +221,46 @@ static enum code check_returned(struct model *m, const struct request *r, struct
     return CODE_WRONG_STATE;
 }
 
+static void note_count(struct model *m, const struct request *r)
+{
+    uint64_t *known = &m->items[r->item].counted_ms[r->location];
+    uint64_t time_ms = r->has_as_of && r->as_of_ms < m->now_ms ? r->as_of_ms : m->now_ms;
+    *known = time_ms > *known ? time_ms : *known;
+}
+
 static enum code move(struct model *m, const struct request *r, struct answer *a)
 {
     int64_t *delta = &a->delta;
     struct answer_short *shortfall = &a->shorts[0];
     struct model_pool *pool;
-    int kind = r->damaged ? MODEL_DAMAGED : MODEL_SHARED;
     enum code code = find_movement(m, r, &pool);
     if (!code && r->returned)
         code = check_returned(m, r, a);
     if (code)
         return code;
-    int64_t on_hand, reserved;
-    *delta = wanted_delta(m, r);
+    int64_t on_hand, reserved, there = model_sellable(m, r->item, r->location);
     model_sum_place(m, r->item, r->location, &on_hand, &reserved);
-    if (*delta < 0 && on_hand + *delta < 0) {
-        *shortfall = (struct answer_short){ r->item, -*delta, on_hand };
+    if (r->has_if_on_hand && on_hand != r->if_on_hand)
+        return CODE_STALE;
+    *delta = wanted_delta(m, r);
+    if (*delta < 0 && there + *delta < 0) {
+        *shortfall = (struct answer_short){ r->item, -*delta, there };
         return CODE_INSUFFICIENT_STOCK;
     }
     bool makes = r->kind == ASK_COUNT || *delta > 0;
-    if ((*delta > 0 && pool->on_hand + *delta > MOST) || (makes && !make_pool(m, pool)))
+    if (makes && !model_make_pool(m, pool))
+        return CODE_LIMIT;
+    if (r->kind == ASK_COUNT)
+        note_count(m, r);
+    if (*delta > 0 && !r->damaged && !model_come(m, r->item, r->location, *delta))
+        return CODE_LIMIT;
+    if (r->damaged && pool->on_hand + *delta > MOST)
         return CODE_LIMIT;
     make_item(m, &m->items[r->item]); /* nothing refuses it any more */
-    if (*delta < 0) {
-        lose(m, r, -*delta);
-        return CODE_OK;
-    }
-    pool->on_hand += *delta;
-    model_moved(m, r->item, r->location, kind, *delta);
+    if (*delta < 0)
+        model_lose(m, r->item, r->location, -1, -*delta, m->now_ms);
+    if (r->damaged)
+        pool->on_hand += *delta;
     return CODE_OK;
 }
 
@@ -282,7 +281,7 @@ static enum code allot(struct model *m, const struct request *r, struct answer_s
         *shortfall = (struct answer_short){ r->item, qty, free > 0 ? free : 0 };
         return CODE_INSUFFICIENT_STOCK;
     }
-    if (!make_pool(m, to) || to->on_hand + qty > MOST)
+    if (!model_make_pool(m, to) || to->on_hand + qty > MOST)
         return CODE_LIMIT;
     from->on_hand -= qty;
     to->on_hand += qty;
@@ -306,6 +305,10 @@ static void ask_movement(struct model *m, const struct request *r, uint64_t lsn,
         return;
     if (r->kind == ASK_ALLOT)
         a->code = allot(m, r, &a->shorts[0]);
+    else if (r->kind == ASK_SOLD)
+        a->code = model_sell(m, r, a);
+    else if (r->kind == ASK_SHIFT)
+        a->code = model_shift(m, r, a);
     else
         a->code = move(m, r, a);
     if (a->code == CODE_INSUFFICIENT_STOCK)
@@ -316,8 +319,10 @@ static void ask_movement(struct model *m, const struct request *r, uint64_t lsn,
     }
     int64_t on_hand, reserved;
     model_sum_place(m, r->item, r->location, &on_hand, &reserved);
-    a->on_hand = on_hand;
-    a->available = on_hand - reserved;
+    if (r->kind != ASK_SOLD) {
+        a->on_hand = on_hand;
+        a->available = on_hand - reserved;
+    }
     if (r->kind == ASK_ALLOT)
         a->on_hand = m->items[r->item].pools[r->location][MODEL_ALLOTTED + r->channel].on_hand;
     a->lsn = lsn;
@@ -350,7 +355,8 @@ static void ask_stock(const struct model *m, const struct request *r, struct ans
     a->code = CODE_OK;
     for (int l = 0; l < MODEL_LOCATIONS; l++) {
         for (int k = 0; k < MODEL_KINDS; k++) {
-            a->pools[l][k].on_hand = item->pools[l][k].on_hand;
+            int64_t there = item->pools[l][k].on_hand;
+            a->pools[l][k].on_hand = k == MODEL_OWED ? -there : there;
             a->pools[l][k].reserved = item->pools[l][k].reserved;
         }
         int64_t on_hand, reserved;
@@ -504,7 +510,7 @@ static void ask_set_stocking(struct model *m, const struct request *r, struct an
     if (!s->set && !next.not_stocked && next.safety < 0 && next.lead_time_s < 0)
         return; /* as it is anyway */
     a->code = CODE_LIMIT;
-    if (!make_pool(m, &item->pools[r->location][MODEL_SHARED]))
+    if (!model_make_pool(m, &item->pools[r->location][MODEL_SHARED]))
         return;
     a->code = CODE_OK;
     *s = next;
@@ -519,6 +525,8 @@ void model_ask(struct model *m, const struct request *r, uint64_t engine_lsn, st
     case ASK_COUNT:
     case ASK_RETURN:
     case ASK_ALLOT:
+    case ASK_SOLD:
+    case ASK_SHIFT:
         ask_movement(m, r, engine_lsn, a);
         break;
     case ASK_RESERVE:

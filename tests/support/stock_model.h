@@ -34,6 +34,8 @@ enum request_kind {
     ASK_COUNT,
     ASK_RETURN,
     ASK_ALLOT,
+    ASK_SOLD,
+    ASK_SHIFT,
     ASK_RESERVE,
     ASK_EXTEND,
     ASK_CONFIRM,
@@ -60,10 +62,13 @@ struct request {
     int id, op; /* from 1; 0: no op */
     int item, location, channel;
     int64_t qty;
-    int ref;      /* 0: none */
-    int returned; /* return: the reservation's id; 0: none */
-    bool damaged, has_as_of;
+    int ref;                 /* 0: none */
+    int returned;            /* return: the reservation's id; 0: none */
+    bool damaged, has_as_of; /* sold: has at_ms */
     uint64_t as_of_ms;
+    bool has_if_on_hand;
+    int64_t if_on_hand;
+    int from_kind, to_kind; /* shift */
     bool has_ttl, confirm;
     uint64_t ttl_ms;
     int at;
@@ -97,7 +102,15 @@ struct answer_short {
 };
 
 /* Kinds of pools; behind the last one, a pool for each channel's allotment. */
-enum { MODEL_SHARED, MODEL_DAMAGED, MODEL_ALLOTTED, MODEL_KINDS = MODEL_ALLOTTED + MODEL_CHANNELS };
+enum {
+    MODEL_SHARED,
+    MODEL_DAMAGED,
+    MODEL_QUALITY,
+    MODEL_DISPLAY,
+    MODEL_OWED, /* its on hand is what is owed; in answers, less than nothing */
+    MODEL_ALLOTTED,
+    MODEL_KINDS = MODEL_ALLOTTED + MODEL_CHANNELS
+};
 
 struct answer {
     enum code code;
@@ -153,6 +166,7 @@ struct model_item {
     uint64_t lsn;
     struct model_stocking stockings[MODEL_LOCATIONS];
     struct model_pool pools[MODEL_LOCATIONS][MODEL_KINDS];
+    uint64_t counted_ms[MODEL_LOCATIONS]; /* the latest time as of which it was counted there */
 };
 
 enum model_use { USE_NOTHING, USE_MOVEMENT, USE_RESERVATION, USE_STEP };
@@ -235,7 +249,26 @@ void model_confirm(struct model *m, const struct request *r, uint64_t lsn, struc
 void model_step(struct model *m, const struct request *r, uint64_t lsn, struct answer *a);
 void model_reservation(struct model *m, const struct request *r, struct answer *a);
 void model_expire(struct model *m, struct model_id *x, uint64_t lsn);
-/* Over the sellable pools at the location. */
+/* Is what is in a pool of that kind sold? */
+bool model_sold_kind(int kind);
+/* On hand as sellable at the location, whatever is owed. */
+int64_t model_sellable(const struct model *m, int item, int location);
+bool model_make_pool(struct model *m, struct model_pool *pool);
+/* How many pools can still be made. */
+int model_pool_room(const struct model *m);
+/* Takes so many units that are there: first of that allotment, if one is given (else -1), then of
+ * what nobody was promised, shared before allotted, then of what was. */
+void model_lose(struct model *m, int item, int location, int first, int64_t missing,
+                uint64_t time_ms);
+/* Units come as sellable: they pay what is owed. False: they do not fit. */
+bool model_come(struct model *m, int item, int location, int64_t qty);
+/* Of a reservation's draws of the item, what is there is handed over first: adds that to part.
+ * Returns how much of what is wanted is not there. */
+int64_t model_choose_there(const struct model *m, const struct model_id *x, int item,
+                           int64_t wanted, int64_t part[MODEL_DRAWS]);
+enum code model_sell(struct model *m, const struct request *r, struct answer *a);
+enum code model_shift(struct model *m, const struct request *r, struct answer *a);
+/* Over the sellable pools at the location, less what is owed. */
 void model_sum_place(const struct model *m, int item, int location, int64_t *on_hand,
                      int64_t *reserved);
 /* How long an order of the item takes there; and how much of what is shared stays unsold. */

@@ -463,6 +463,8 @@ static enum code choose(const struct model *m, const struct model_id *x, const s
         int64_t wanted = line->qty;
         if (!m->items[line->item].known)
             return CODE_UNKNOWN_SKU;
+        if (r->kind == ASK_FULFIL)
+            wanted = model_choose_there(m, x, line->item, wanted, part);
         for (int d = 0; d < x->draw_count; d++) {
             const struct answer_draw *draw = &x->draws[d];
             int64_t left = draw->qty - draw->fulfilled - draw->cancelled - part[d];
