@@ -122,7 +122,8 @@ static enum code pool_is_full(struct ctx *ctx, const struct moving *move)
 enum code movement_post_up(struct ctx *ctx, struct moving *move, int64_t delta, int32_t counted)
 {
     enum code code = movement_make_pool(ctx, move);
-    if (!code && owner_kind(move->key.owner) == POOL_SHARED)
+    bool pays = !code && item_has(item_at(&ctx->ledger->items, move->item), ITEM_OWED);
+    if (pays && owner_kind(move->key.owner) == POOL_SHARED)
         owing_pay(ctx, move->item, move->key.location, counted != NOT_COUNTED, &delta);
     return code || delta == 0 ? code : movement_post_give(ctx, move, delta, counted);
 }

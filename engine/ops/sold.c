@@ -87,14 +87,17 @@ static enum code find_place(struct ctx *ctx, struct selling *s)
     return CODE_OK;
 }
 
-static enum code add_line(struct ctx *ctx, uint32_t index, const struct order_line *asked)
+static enum code add_line(struct ctx *ctx, const struct selling *s, uint32_t index)
 {
+    const struct order_line *asked = &s->asked->lines[index];
     struct supply_work *w = ctx->supply;
     uint32_t item;
     enum code code = find_item(ctx, asked->sku, &item);
     if (code)
         return code;
-    uint32_t line = *item_map_number(&w->map, item, w->line_count);
+    uint32_t line = 0;
+    if (s->asked->line_count > 1)
+        line = *item_map_number(&w->map, item, w->line_count);
     if (line == w->line_count) {
         w->items[w->line_count++] = item;
         w->fresh[line].qty = 0;
@@ -113,7 +116,7 @@ static enum code resolve(struct ctx *ctx, struct selling *s)
     item_map_empty(&w->map);
     w->line_count = 0;
     for (uint32_t i = 0; !code && i < s->asked->line_count; i++)
-        code = add_line(ctx, i, &s->asked->lines[i]);
+        code = add_line(ctx, s, i);
     s->resolved = true;
     return code;
 }
@@ -144,12 +147,24 @@ static bool was_counted_since(const struct ctx *ctx, uint32_t shared)
     return ctx->happened_ms != 0 && ctx->happened_ms <= item_counted(&ctx->ledger->items, shared);
 }
 
+/* The shared pool of the place, made if there is none; NULL: there is no room for it. */
+static const struct pool *make_shared(struct items *items, uint32_t item, uint16_t location,
+                                      const struct place *place)
+{
+    uint16_t shared = owner_of(POOL_SHARED, 0);
+    const struct pool *first = place->count > 0 ? pool_at(items, place->pools[0].unit) : NULL;
+    if (first && key_owner(pool_read_key(first)) == shared)
+        return first;
+    return pool_make(items, item, location, shared);
+}
+
 static enum code plan_line(struct ctx *ctx, const struct selling *s, uint32_t line)
 {
     struct items *items = &ctx->ledger->items;
     struct place place;
     uint32_t item = ctx->supply->items[line];
-    struct pool *shared = pool_make(items, item, s->location, owner_of(POOL_SHARED, 0));
+    place_look(items, item, s->location, &place);
+    const struct pool *shared = make_shared(items, item, s->location, &place);
     if (!shared)
         return no_pools(ctx);
     ctx->supply->missing[line] = was_counted_since(ctx, pool_unit(items, shared));
@@ -159,7 +174,6 @@ static enum code plan_line(struct ctx *ctx, const struct selling *s, uint32_t li
                                               .needs = NEEDS_NONE });
         return CODE_OK;
     }
-    place_look(items, item, s->location, &place);
     if (place.crowded || ctx->postings->count + place.count + 1 > POSTINGS_MAX)
         return no_room(ctx);
     int64_t qty = ctx->supply->fresh[line].qty;
@@ -167,7 +181,9 @@ static enum code plan_line(struct ctx *ctx, const struct selling *s, uint32_t li
     /* Perhaps a fulfil that will put back what it took; or units are on their way to a pool. */
     if (there < qty && (place.undecided || (place.count > 1 && !place.stable)))
         return CODE_DEFERRED;
-    int64_t own = place_prefer(items, &place, owner_of(POOL_ALLOTTED, s->channel), there);
+    int64_t own = 0;
+    if (place.count > 1)
+        own = place_prefer(items, &place, owner_of(POOL_ALLOTTED, s->channel), there);
     place_take(items, &place, there - own, false, ctx->postings);
     return there < qty ? owing_post(ctx, item, s->location, qty - there) : CODE_OK;
 }

@@ -88,8 +88,9 @@ static void note_recent(struct ctx *ctx, uint32_t unit, int64_t delta)
 {
     const struct items *items = &ctx->ledger->items;
     uint16_t owner = key_owner(pool_read_key(pool_at(items, unit)));
-    uint32_t at = unit_at_place(items, unit);
-    int64_t moved = delta_at_place(owner, delta);
+    bool plain = owner_sellable(owner); /* most are */
+    uint32_t at = plain ? unit : unit_at_place(items, unit);
+    int64_t moved = plain ? delta : delta_at_place(owner, delta);
     if (ctx->happened_ms)
         recent_add_late(&ctx->recent, ctx->wall_ms, ctx->happened_ms, at, moved);
     else
