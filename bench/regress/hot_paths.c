@@ -190,6 +190,55 @@ static void reserve_one(uint64_t number)
     reserve(number, 1);
 }
 
+static void receive_one(uint64_t number)
+{
+    struct name id = name_of('m', number);
+    struct name sku = sku_of(number);
+    struct movement_result result;
+    struct movement movement = {
+        .id = text_in(&id), .sku = text_in(&sku), .location = text_of("main"), .qty = 1
+    };
+
+    begin();
+    enum code code = ledger_receive(ctx, &movement, &result);
+    end();
+    must(code);
+    next_turn();
+}
+
+static void sell(uint64_t number, uint32_t lines)
+{
+    struct name id = name_of('t', number);
+    struct name sku[LINES];
+    struct order_line line[LINES];
+    struct sold_view view;
+
+    for (uint32_t i = 0; i < lines; i++) {
+        sku[i] = sku_of(number * lines + i);
+        line[i] = (struct order_line){ .sku = text_in(&sku[i]), .qty = 1 };
+    }
+    struct sale sale = { .id = text_in(&id),
+                         .channel = text_of("default"),
+                         .location = text_of("main"),
+                         .lines = line,
+                         .line_count = lines };
+    begin();
+    enum code code = ledger_sold(ctx, &sale, &view);
+    end();
+    must(code);
+    next_turn();
+}
+
+static void sell_one(uint64_t number)
+{
+    sell(number, 1);
+}
+
+static void sell_many(uint64_t number)
+{
+    sell(number, LINES);
+}
+
 static void reserve_many(uint64_t number)
 {
     reserve(number, LINES);
@@ -230,6 +279,12 @@ static void walk_ledger(void)
         reserve(first + i, 1);
     CALLGRIND_ZERO_STATS;
     walk("ledger-cancel", cancel, first, OPERATIONS);
+    first += OPERATIONS;
+    walk("ledger-receive", receive_one, first, OPERATIONS);
+    first += OPERATIONS;
+    walk("ledger-sold", sell_one, first, OPERATIONS);
+    first += OPERATIONS;
+    walk("ledger-sold-10-lines", sell_many, first, OPERATIONS / 4);
     ids = first + OPERATIONS;
 }
 
@@ -279,6 +334,33 @@ static void pack_availability(msgpack_packer *packer, uint64_t number)
     pack_text(packer, "default", 7);
     msgpack_pack_array(packer, 1);
     pack_text(packer, sku.bytes, sku.len);
+}
+
+static void pack_receive(msgpack_packer *packer, uint64_t number)
+{
+    struct name id = name_of('m', number);
+    struct name sku = sku_of(number);
+
+    pack_head(packer, (uint32_t)number, "receive", 4);
+    pack_text(packer, id.bytes, id.len);
+    pack_text(packer, sku.bytes, sku.len);
+    pack_text(packer, "main", 4);
+    msgpack_pack_int(packer, 1);
+}
+
+static void pack_sold(msgpack_packer *packer, uint64_t number)
+{
+    struct name id = name_of('t', number);
+    struct name sku = sku_of(number);
+
+    pack_head(packer, (uint32_t)number, "sold", 4);
+    pack_text(packer, id.bytes, id.len);
+    pack_text(packer, "default", 7);
+    pack_text(packer, "main", 4);
+    msgpack_pack_array(packer, 1);
+    msgpack_pack_array(packer, 2);
+    pack_text(packer, sku.bytes, sku.len);
+    msgpack_pack_int(packer, 1);
 }
 
 /* Each request of the batch has a reply, and none is an error: [1, msgid, nil, ...]. */
@@ -350,6 +432,8 @@ int main(void)
     walk_session("session-availability", pack_availability, first);
     walk_session("session-reserve", pack_reserve, first);
     walk_session("session-cancel", pack_cancel, first);
+    walk_session("session-receive", pack_receive, first);
+    walk_session("session-sold", pack_sold, first);
     session_rig_close(&session);
     walk_journal(BATCH);
     return 0;
