@@ -17,6 +17,11 @@ def between():
     return moment
 
 
+def fill(client):
+    """So many changes that a segment is sealed, and there is something to compact."""
+    client.pipeline([("receive", f"fill-{n}", "FILL", "main", 1) for n in range(2000)])
+
+
 class TillCase(StockdTestCase):
     def sold(self, lines, channel="default", location="main", **options):
         got = self.call("sold", unique("t"), channel, location, lines, options)
@@ -366,11 +371,13 @@ class Survives(StockdTestCase):
                 client.call("count", "c", "TEE", "main", 9, {"as_of": counted})
                 client.call("count", "d", "CUP", "main", 9)
                 client.call("count", "e", "PEN", "main", 9)  # changes the allotted pool alone
+                fill(client)
             for number, snapshot in enumerate((False, True, False)):
                 if snapshot:
                     server.stop()
                     done = run_program("stock-journal", "compact", server.data)
                     self.assertEqual(done.code, 0, done)
+                    self.assertNotIn("nothing to do", done.out)
                     server.start()
                 else:
                     server.restart(kill=True)
@@ -406,12 +413,14 @@ class Survives(StockdTestCase):
                     sales.append((asked, client.call(*asked)))
                 client.call("receive", "late", "PEN", "main", 4)
                 before = [client.call("stock", sku) for sku in ("TEE", "CUP", "PEN")]
+                fill(client)
             self.assertEqual([stock["on_hand"] for stock in before], [-5, -3, 3])
             for snapshot in (False, True, False):
                 if snapshot:
                     server.stop()
                     done = run_program("stock-journal", "compact", server.data)
                     self.assertEqual(done.code, 0, done)
+                    self.assertNotIn("nothing to do", done.out)
                     server.start()
                 else:
                     server.restart(kill=True)

@@ -16,6 +16,11 @@ def between():
     return moment
 
 
+def fill(client):
+    """So many changes that a segment is sealed, and there is something to compact."""
+    client.pipeline([("receive", f"fill-{n}", "FILL", "main", 1) for n in range(2000)])
+
+
 class IfOnHand(StockdTestCase):
     """adjust and count with if_on_hand: only if so many are on hand there."""
 
@@ -246,11 +251,13 @@ class ShiftSurvives(StockdTestCase):
                 first = client.call("shift", "s", "TEE", "main", 4, "sellable", "quality")
                 client.call("shift", "t", "TEE", "main", 1, "quality", "display")
                 before = client.call("stock", "TEE")
+                fill(client)
             for snapshot in (False, True):
                 if snapshot:
                     server.stop()
                     done = run_program("stock-journal", "compact", server.data)
                     self.assertEqual(done.code, 0, done)
+                    self.assertNotIn("nothing to do", done.out)
                     server.start()
                 else:
                     server.restart(kill=True)
