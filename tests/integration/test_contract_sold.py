@@ -435,6 +435,7 @@ class Survives(StockdTestCase):
                     client.call("check")
             with server.client() as client:
                 self.assertEqual(client.call("receive", "pays", "CUP", "main", 4)["on_hand"], 1)
+                self.assertEqual(client.call("availability", "default", ["CUP"])["stock"], [1])
 
     def test_the_dump_tells_it(self):
         with Server() as server:
