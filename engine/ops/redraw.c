@@ -324,6 +324,8 @@ void redraw_store(struct ctx *ctx, struct id_entry *entry, const struct planned_
     assert(count <= entry->draw_count);
     struct id_table *ids = &ctx->ledger->ids;
     uint32_t places = slot_places(ids, entry);
+    if (count > 0 && entry->timed == NOT_TIMED)
+        entry->timed = TIMED_SHIP; /* what has no times has no draws of supplies */
     struct draw_walk walk = walk_from(ctx, entry, entry->draw_count - count);
     for (uint32_t i = 0; i < count; i++) {
         places = places_with(places, key_location(draws[i].key));

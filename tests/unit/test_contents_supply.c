@@ -137,6 +137,22 @@ static void make_transfers(void)
     step(ledger_arrive, of("way"), "cup", 6);
 }
 
+/* An order of what is on hand, to which units of a supply are added. */
+static void make_added(void)
+{
+    struct order_line lines[] = { { .sku = text_of("tin"), .qty = 1 },
+                                  { .sku = text_of("hops"), .qty = 2 } };
+    struct amendment asked = { .id = text_of("o-more"), .lines = lines, .line_count = 2 };
+    struct supply_step later = of("added");
+    expect("added", "hops", 6, NOW + HOUR);
+    reserve("o-more", "tin", 1);
+    cr_assert_eq(granted.draws[0].ready_ms, NOW, "it has no times yet");
+    cr_assert_eq(ledger_amend(ctx, &asked, &granted), CODE_OK, "%s", ctx_failure(ctx)->message);
+    later.has_eta = true;
+    later.eta_ms = NOW + 9 * HOUR;
+    step(ledger_reschedule, later, "", 0);
+}
+
 static void make_expected(void)
 {
     struct supply_step close = of("lost"), later = of("moved"), gone = of("over");
@@ -175,6 +191,7 @@ static void set_up(void)
     make_places();
     make_transfers();
     make_expected();
+    make_added();
     at_time(&rig, NOW + 2000);
     ledger_end(ctx);
     ledger_rig_drain(&rig);
@@ -263,6 +280,9 @@ static void go_on(struct ledger_rig *of_rig)
     receive("in", "bean", "store", 6); /* stands in for what was lost */
     fulfil("o-lost");
     fulfil("o-over");
+    step(ledger_arrive, of("added"), "hops", 2);
+    fulfil("o-more");
+    cr_assert_eq(granted.draws[1].ready_ms, NOW + 9 * HOUR + 60000, "as it was rescheduled");
     step(ledger_arrive, of("some"), "", 0);
     fulfil("o-some");
     step(ledger_arrive, of("never"), "", 0);

@@ -168,3 +168,26 @@ Test(redraw, what_is_added_comes_later)
     arrive("po", 4, 0, false);
     cr_assert_eq(try_fulfil("first"), CODE_OK);
 }
+
+/* An order of what is on hand has one time; what is added to it may be a supply's. */
+Test(redraw, what_is_added_of_a_supply_waits_for_it)
+{
+    expect("po", 10, NOW + HOUR);
+    struct order_line lines[] = { line(4, "main") };
+    order("o", lines, 1);
+    struct order_line more[] = { line(4, "main"), line(3, "store") };
+    cr_assert_eq(try_amend("o", NULL, more, 2), CODE_OK, "%s", ctx_failure(ctx)->message);
+    cr_assert_eq(seen.draws[1].ready_ms, NOW + HOUR);
+    struct supply_step later = {
+        .id = text_of("po"), .all = true, .has_eta = true, .eta_ms = NOW + 5 * (uint64_t)HOUR
+    };
+    cr_assert_eq(ledger_reschedule(ctx, &later, &view), CODE_OK, "%s", ctx_failure(ctx)->message);
+    cr_assert_eq(drawn("o", "store"), 3);
+    cr_expect_eq(seen.draws[1].ready_ms, NOW + 5 * (uint64_t)HOUR);
+    ledger_confirm(ctx, text_of("o"), (struct text){ NULL, 0 }, &seen);
+    cr_expect_eq(try_fulfil("o"), CODE_INSUFFICIENT_STOCK, "it has not come");
+    arrive("po", 3, 0, false);
+    cr_expect_eq(try_fulfil("o"), CODE_OK, "%s", ctx_failure(ctx)->message);
+    cr_assert_eq(drawn("o", "store"), 3);
+    cr_expect_eq(seen.draws[1].ready_ms, NOW + 5 * (uint64_t)HOUR);
+}
