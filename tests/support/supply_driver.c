@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "engine/ledger/supply.h"
+#include "engine/log/record.h"
 
 #define DIFFER(...) (snprintf(why, size, __VA_ARGS__), false)
 
@@ -487,6 +488,12 @@ bool depot_item_agrees(struct ctx *ctx, const struct depot *d, int item, char *w
                           (long long)available, (long long)wanted);
     }
     return stock_agrees(ctx, d, item, why, size);
+}
+
+int depot_expired(const struct record_head *record)
+{
+    struct expire_fields f;
+    return expire_decode(record, &f) ? number_in(f.id) : 0;
 }
 
 /* ---- comparing documents and reservations ---- */

@@ -14,6 +14,9 @@ void depot_set_up(struct ctx *ctx, const struct depot *d);
 /* Gives the request to the context; DEFERRED is left to the caller. */
 void depot_drive(struct ctx *ctx, const struct depot_request *r, struct depot_answer *a);
 
+/* The hold whose expiry that is; 0: it is another record. */
+int depot_expired(const struct record_head *record);
+
 /* Each compares an engine with the model. False, and why. */
 bool depot_answers_agree(const struct depot_request *r, const struct depot_answer *engine,
                          const struct depot_answer *model, char *why, size_t size);

@@ -501,6 +501,4 @@ void depot_ask(struct depot *d, const struct depot_request *r, uint64_t lsn, str
 void depot_pass(struct depot *d, uint64_t now_ms)
 {
     d->now_ms = now_ms;
-    depot_expire(d);
-    depot_settle(d);
 }

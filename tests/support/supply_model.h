@@ -142,8 +142,15 @@ struct depot {
 void depot_ask(struct depot *d, const struct depot_request *r, uint64_t lsn,
                struct depot_answer *a);
 
-/* Advances the time: holds expire, supplies become late. */
+/* Advances the time: supplies become late, and holds are due. */
 void depot_pass(struct depot *d, uint64_t now_ms);
+/* The hold expires. False, and nothing changes, if it is not one that is due. */
+bool depot_expire(struct depot *d, int id);
+/* A hold that is due and has not expired; 0: there is none. */
+int depot_overdue(const struct depot *d);
+/* What nobody was promised goes where it belongs: what is kept to what is loose, what is loose to
+ * the promises that are short. Requests do so by themselves. */
+void depot_settle(struct depot *d);
 
 void depot_view(const struct depot_id *x, struct depot_answer *a);
 /* What one reserve on the channel could take now. */
@@ -175,14 +182,10 @@ bool depot_is_short(const struct depot *d, int supply, int item);
 /* ---- between the model's files ---- */
 
 struct depot_line *depot_line_of(struct depot *d, int supply, int item);
-/* What nobody was promised goes where it belongs: what is kept to what is loose, what is loose to
- * the promises that are short. */
-void depot_settle(struct depot *d);
 void depot_reserve(struct depot *d, const struct depot_request *r, struct depot_id *x,
                    struct depot_answer *a);
 void depot_confirm(struct depot *d, const struct depot_request *r, struct depot_answer *a);
 void depot_step(struct depot *d, const struct depot_request *r, struct depot_answer *a);
-void depot_expire(struct depot *d);
 void depot_promise_anew(struct depot *d, int supply);
 void depot_refuse(struct depot_answer *a, enum code code, const char *state);
 

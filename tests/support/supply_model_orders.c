@@ -234,18 +234,30 @@ static void fulfil(struct depot *d, struct depot_draw *draw, int64_t qty)
         s->own_reserved -= qty;
 }
 
-void depot_expire(struct depot *d)
+static bool is_due(const struct depot *d, const struct depot_id *x)
 {
-    for (int id = 1; id <= d->last_id; id++) {
-        struct depot_id *x = &d->ids[id];
-        if (x->use != USED_RESERVATION || strcmp(x->state, "held") != 0 ||
-            x->expires_ms > d->now_ms)
-            continue;
-        x->state = "expired";
-        x->last = DO_RESERVE;
-        for (int i = 0; i < x->draw_count; i++)
-            cancel(d, &x->draws[i], draw_open(&x->draws[i]));
-    }
+    return x->use == USED_RESERVATION && strcmp(x->state, "held") == 0 &&
+           x->expires_ms <= d->now_ms;
+}
+
+bool depot_expire(struct depot *d, int id)
+{
+    struct depot_id *x = &d->ids[id];
+    if (!is_due(d, x))
+        return false;
+    x->state = "expired";
+    x->last = DO_RESERVE;
+    for (int i = 0; i < x->draw_count; i++)
+        cancel(d, &x->draws[i], draw_open(&x->draws[i]));
+    return true;
+}
+
+int depot_overdue(const struct depot *d)
+{
+    for (int id = 1; id <= d->last_id; id++)
+        if (is_due(d, &d->ids[id]))
+            return id;
+    return 0;
 }
 
 /* ---- fulfil and cancel ---- */
