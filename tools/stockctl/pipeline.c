@@ -4,6 +4,8 @@
  *
  * Responses come in the order of the requests, so those in flight are a queue. A lost connection
  * and the answer `overloaded` put requests back; both are safe because each carries its own id.
+ * Nothing else is sent until all in flight was answered or lost; then those put back come first, so
+ * that rows of one item stay in the order of their file.
  */
 #include "tools/stockctl/ctl.h"
 
@@ -12,19 +14,23 @@
 #include <string.h>
 #include <time.h>
 
-#define WINDOW 256
+/* Requests that share one write to the journal: enough that its time does not count. */
+#define WINDOW 4096
 #define PATIENCE_MS 10000
 #define PAUSE_MS 20
 
 struct run {
     struct ctl *ctl;
     const struct pipeline *plan;
-    size_t window;         /* at most WINDOW */
-    size_t flight[WINDOW]; /* a ring of request numbers */
+    size_t window;  /* at most WINDOW */
+    size_t *flight; /* a ring of request numbers */
     size_t first;
     size_t flying;
-    size_t *again; /* a stack of request numbers to send again */
+    size_t *again; /* request numbers to send again, all below `next` and in order */
+    size_t again_first;
     size_t again_count;
+    size_t *back; /* those put back since; each is below those that are still to be sent again */
+    size_t back_count;
     size_t next;
     size_t finished;
     bool stopped;
@@ -54,10 +60,25 @@ int pipeline_reconnect(stockd_client *client, int64_t patience_ms)
     }
 }
 
-static void send_again(struct run *run, size_t number)
+static void put_back(struct run *run, size_t number)
 {
-    assert(run->again_count < WINDOW); /* with those in flight never more than that */
-    run->again[run->again_count++] = number;
+    assert(run->back_count < WINDOW); /* each was in flight, and nothing was sent since the first */
+    run->back[run->back_count++] = number;
+}
+
+/* Once nothing is in flight: those put back come before the rest of an earlier repetition. */
+static void send_again(struct run *run)
+{
+    size_t rest = run->again_count - run->again_first;
+
+    assert(run->flying == 0);
+    assert(run->back_count + rest <= WINDOW);
+    memmove(run->again + run->back_count, run->again + run->again_first,
+            rest * sizeof(*run->again));
+    memcpy(run->again, run->back, run->back_count * sizeof(*run->again));
+    run->again_first = 0;
+    run->again_count = run->back_count + rest;
+    run->back_count = 0;
 }
 
 /* No request in flight will get a reply. */
@@ -68,25 +89,37 @@ static int recover(struct run *run, int status)
     progress_clear(&run->progress); /* for other output, and while nothing progresses */
     if (!lost || pipeline_reconnect(run->ctl->client, PATIENCE_MS) != CTL_DONE)
         return ctl_failed(run->ctl, status);
-    for (; run->flying > 0; run->flying--) {
-        send_again(run, run->flight[run->first % WINDOW]);
-        run->first++;
-    }
+    for (; run->flying > 0; run->flying--)
+        put_back(run, run->flight[run->first++ % WINDOW]);
+    send_again(run);
     return CTL_DONE;
 }
 
 static bool more_to_send(const struct run *run)
 {
-    return !run->stopped && (run->again_count > 0 || run->next < run->plan->count);
+    return !run->stopped && (run->back_count > 0 || run->again_first < run->again_count ||
+                             run->next < run->plan->count);
 }
 
 static int fill_window(struct run *run)
 {
+    if (run->back_count > 0 && run->flying > 0)
+        return CTL_DONE;
+    if (run->back_count > 0 && !run->stopped) {
+        pause_ms(PAUSE_MS);
+        send_again(run);
+    }
     while (run->flying < run->window && more_to_send(run)) {
-        size_t number = run->again_count > 0 ? run->again[--run->again_count] : run->next++;
+        bool repeat = run->again_first < run->again_count;
+        size_t number = repeat ? run->again[run->again_first++] : run->next++;
         stockd_pack_reset(&run->pack);
         const char *method = run->plan->pack(run->plan->context, number, &run->pack);
         int status = stockd_send(run->ctl->client, method, run->pack.data, run->pack.len, NULL);
+        if (status == STOCKD_E_AGAIN && run->flying > 0) { /* long requests: no room for it yet */
+            run->again_first -= repeat;
+            run->next -= !repeat;
+            return CTL_DONE;
+        }
         run->flight[(run->first + run->flying++) % WINDOW] = number;
         if (status != STOCKD_OK)
             return recover(run, status);
@@ -104,8 +137,7 @@ static int take_response(struct run *run)
     size_t number = run->flight[run->first++ % WINDOW];
     run->flying--;
     if (status == STOCKD_REFUSED && strcmp(reply.code, "overloaded") == 0 && !run->stopped) {
-        send_again(run, number);
-        pause_ms(PAUSE_MS);
+        put_back(run, number);
         return CTL_DONE;
     }
     run->finished++;
@@ -125,7 +157,9 @@ int pipeline_run(struct ctl *ctl, const struct pipeline *plan)
 
     if (failed != CTL_DONE)
         return failed;
+    run.flight = must_alloc(WINDOW, sizeof(*run.flight));
     run.again = must_alloc(WINDOW, sizeof(*run.again));
+    run.back = must_alloc(WINDOW, sizeof(*run.back));
     stockd_pack_init(&run.pack, NULL, 0);
     progress_start(&run.progress, ctl->quiet ? NULL : plan->label, plan->count);
     while (failed == CTL_DONE && (more_to_send(&run) || run.flying > 0)) {
@@ -135,6 +169,8 @@ int pipeline_run(struct ctl *ctl, const struct pipeline *plan)
     }
     progress_clear(&run.progress);
     stockd_pack_free(&run.pack);
+    free(run.flight);
     free(run.again);
+    free(run.back);
     return failed;
 }
