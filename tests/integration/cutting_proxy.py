@@ -10,14 +10,15 @@ from stockd_harness import CALL_TIMEOUT, pack
 
 
 class CuttingProxy:
-    """Passes everything on. The first connection ends after so many replies; what the engine answers beyond them
+    """Passes everything on. The first connections, `times` of them, end after so many replies each; what the engine answers beyond them
     is lost, though it was done. `cuts` counts connections that were cut, `connections` those that were made.
     replies: None: it does not end. busy: replies of the first connection that say `overloaded` instead."""
 
-    def __init__(self, target, replies, busy=()):
+    def __init__(self, target, replies, busy=(), times=1):
         self.target = target
         self.replies = replies
         self.busy = busy
+        self.times = times
         self.cuts = self.connections = 0
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.address = f"127.0.0.1:{self.listener.getsockname()[1]}"
@@ -45,8 +46,8 @@ class CuttingProxy:
             host, _, port = self.target.rpartition(":")
             server = socket.create_connection((host, int(port)), CALL_TIMEOUT)
             client.settimeout(CALL_TIMEOUT)
-            first = self.connections == 0
-            left, busy = (self.replies, self.busy) if first else (None, ())
+            left = self.replies if self.connections < self.times else None
+            busy = self.busy if self.connections == 0 else ()
             self.connections += 1
             up = threading.Thread(target=self._requests, args=(client, server))
             up.start()

@@ -9,7 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SHOWN_MAX 20 /* nobody reads more on a terminal */
+#define SHOWN_MAX 20  /* nobody reads more on a terminal */
+#define LABEL_MAX 128 /* bytes of a ref or a reason */
 
 void bad_rows_add(struct bad_rows *bad, size_t line, const char *column, const char *format, ...)
 {
@@ -80,13 +81,6 @@ void bad_rows_free(struct bad_rows *bad)
     *bad = (struct bad_rows){ 0 };
 }
 
-void report_stopped(const char *path, size_t done, size_t count, const char *rows, bool refused)
-{
-    fprintf(stderr,
-            "stockctl: %s: stopped after %zu of %zu %s; %srun the same command to continue\n", path,
-            done, count, rows, refused ? "remove the cause of the refusal, then " : "");
-}
-
 const char *check_sku(const char *sku, size_t len)
 {
     if (len == 0)
@@ -94,6 +88,32 @@ const char *check_sku(const char *sku, size_t len)
     if (len > STOCKD_SKU_MAX)
         return "is longer than 64 bytes";
     return text_is_utf8(sku, len) ? NULL : "is not valid UTF-8";
+}
+
+const char *check_known(const struct lookup *locations, const struct csv_field *location)
+{
+    if (location->len == 0)
+        return "is empty";
+    return lookup_find(locations, location->text, location->len, NULL) ? NULL
+                                                                       : "is no known location";
+}
+
+const char *check_label(const struct csv_field *label)
+{
+    if (label->len > LABEL_MAX)
+        return "is longer than 128 bytes";
+    return text_is_utf8(label->text, label->len) ? NULL : "is not valid UTF-8";
+}
+
+/* A time relative to now would be another one when the import is repeated. */
+const char *check_moment(const struct csv_field *moment, int64_t *ms)
+{
+    *ms = 0;
+    if (moment->len == 0)
+        return NULL;
+    return moment->text[0] != '+' && parse_time(moment->text, ms) && *ms > 0
+               ? NULL
+               : "is not a time like 2025-03-01T14:05:00 or milliseconds since the epoch";
 }
 
 const char *check_quantity(const char *text, int64_t least, int64_t most, int64_t *out)

@@ -84,6 +84,16 @@ int ctl_refused(struct ctl *ctl, const stockd_reply *reply)
     return CTL_REFUSED;
 }
 
+bool ctl_is_fatal(const char *code)
+{
+    static const char *const codes[] = { "read_only", "unauthorized", "forbidden", "limit",
+                                         "unknown_method" };
+    for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++)
+        if (strcmp(code, codes[i]) == 0)
+            return true;
+    return false;
+}
+
 char *ctl_default_name(void)
 {
     const struct passwd *user = getpwuid(getuid());

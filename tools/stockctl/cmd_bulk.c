@@ -65,6 +65,12 @@ static const struct option import_options[] = {
     { .name = NULL },
 };
 
+static const struct option import_moves_options[] = {
+    { "skip-bad", NULL, "skip bad rows instead of booking nothing", NULL, OPTION_FLAG },
+    { "batch", "NAME", "book a file again that was imported before", NULL, OPTION_TEXT },
+    { .name = NULL },
+};
+
 static const struct option import_catalogue_options[] = {
     { "skip-bad", NULL, "skip bad rows instead of applying nothing", NULL, OPTION_FLAG },
     { .name = NULL },
@@ -96,6 +102,15 @@ static const struct option demo_options[] = {
 #define EMPTY_CELLS                                                                                \
     "An empty cell clears a text or a list, and keeps a number, a yes or no, or a rule."
 
+#define MOVE_COLUMNS "Columns sku, location and qty in any order, "
+#define MOVE_RULES                                                                                 \
+    "Other columns are ignored. All rows are checked before any is booked. A row that the\n"       \
+    "engine refuses is named, and the others are booked (exit 1).\n\n"                             \
+    "The same file imported again books nothing twice, so an interrupted import can be\n"          \
+    "repeated: as long as the engine remembers the ids, --remember-s (5 minutes) at\n"             \
+    "least, and longer while it has room. `stockctl info ledger` shows how far back\n"             \
+    "they reach (ids_oldest_s)."
+
 const struct command bulk_commands[] = {
     {
         .name = "import stock",
@@ -110,6 +125,42 @@ const struct command bulk_commands[] = {
         .least = 1,
         .most = 1,
         .run = run_import_stock,
+    },
+    {
+        .name = "import receive",
+        .summary = "Receive what the rows of a CSV file say",
+        .usage = "FILE.csv|- [OPTION]...",
+        .details = MOVE_COLUMNS "and optionally ref.\n" MOVE_RULES,
+        .example = "stockctl import receive delivery.csv",
+        .options = import_moves_options,
+        .least = 1,
+        .most = 1,
+        .run = run_import_receive,
+    },
+    {
+        .name = "import count",
+        .summary = "Set what is on hand to what was counted, from a CSV file",
+        .usage = "FILE.csv|- [OPTION]...",
+        .details = MOVE_COLUMNS
+        "and optionally as_of and\nref. With as_of, when it was counted, what has moved since is "
+        "added.\n`stockctl reconcile` shows the differences first.\n" MOVE_RULES,
+        .example = "stockctl import count count.csv",
+        .options = import_moves_options,
+        .least = 1,
+        .most = 1,
+        .run = run_import_count,
+    },
+    {
+        .name = "import adjust",
+        .summary = "Add or remove units, from a CSV file",
+        .usage = "FILE.csv|- [OPTION]...",
+        .details = MOVE_COLUMNS "and optionally reason\nand ref. A negative qty removes "
+                                "units.\n" MOVE_RULES,
+        .example = "stockctl import adjust corrections.csv",
+        .options = import_moves_options,
+        .least = 1,
+        .most = 1,
+        .run = run_import_adjust,
     },
     {
         .name = "export stock",

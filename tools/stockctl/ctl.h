@@ -241,6 +241,9 @@ int ctl_call(struct ctl *ctl, const char *method, const stockd_pack *params, uns
 int ctl_refused(struct ctl *ctl, const stockd_reply *reply); /* prints the refusal; CTL_REFUSED */
 int ctl_failed(struct ctl *ctl, int status); /* prints the failure; CTL_UNREACHABLE */
 
+/* Whether a refusal concerns the engine and not the request: it makes no sense to continue. */
+bool ctl_is_fatal(const char *code);
+
 /* The same for another client of this engine. */
 int ctl_lost(const struct ctl *ctl, const stockd_client *client, int status);
 
@@ -332,14 +335,6 @@ void bad_rows_report(struct bad_rows *bad, const struct ctl *ctl, const char *pa
                      const char *outcome);
 void bad_rows_free(struct bad_rows *bad);
 
-/* Reports on stderr that an import ended early: done of count "rows" or the like were set.
- * refused: the engine refused one, so that a repetition alone would not help. */
-void report_stopped(const char *path, size_t done, size_t count, const char *rows, bool refused);
-
-/* NULL, or what is wrong with it. */
-const char *check_sku(const char *sku, size_t len);
-const char *check_quantity(const char *text, int64_t least, int64_t most, int64_t *out);
-
 /* ---- lookup.c: strings to numbers ------------------------------------------------------------ */
 
 struct lookup;
@@ -353,6 +348,17 @@ bool lookup_find(const struct lookup *lookup, const char *key, size_t len, size_
 size_t lookup_count(const struct lookup *lookup);
 /* Copies of the keys, to be freed, each at the index of its value; values are below the count. */
 void lookup_each(const struct lookup *lookup, char **keys);
+
+/* ---- bad_rows.c: checks of cells ---------------------------------------------------------------
+ */
+
+/* NULL, or what is wrong with it. */
+const char *check_sku(const char *sku, size_t len);
+const char *check_quantity(const char *text, int64_t least, int64_t most, int64_t *out);
+const char *check_known(const struct lookup *locations, const struct csv_field *location);
+const char *check_label(const struct csv_field *label); /* a ref or a reason */
+/* A point in time; *ms is 0 if the cell is empty. */
+const char *check_moment(const struct csv_field *moment, int64_t *ms);
 
 /* ---- listing.c: `locations` and `channels` ----------------------------------------------------
  */
@@ -420,6 +426,9 @@ int run_item_show(struct ctl *ctl, const struct args *args);
 int run_lookup(struct ctl *ctl, const struct args *args);
 int run_item_list(struct ctl *ctl, const struct args *args);
 int run_import_stock(struct ctl *ctl, const struct args *args);
+int run_import_receive(struct ctl *ctl, const struct args *args);
+int run_import_count(struct ctl *ctl, const struct args *args);
+int run_import_adjust(struct ctl *ctl, const struct args *args);
 int run_export_stock(struct ctl *ctl, const struct args *args);
 int run_replay(struct ctl *ctl, const struct args *args);
 int run_demo(struct ctl *ctl, const struct args *args);

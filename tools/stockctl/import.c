@@ -1,135 +1,143 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * import.c - `import stock`: opening stock from a CSV file, all checked before any is sent.
- *
- * Each row is a `count` whose id is made of the file's content and the row's number. So the same
- * file imported again, say after a broken connection, applies each row once, while a file with any
- * byte changed is new.
- */
-#include "tools/stockctl/ctl.h"
+/* import.c - reading a file whole, sending what it asks for, and telling what became of it. */
+#include "tools/stockctl/import.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-enum { COLUMN_SKU, COLUMN_LOCATION, COLUMN_ON_HAND };
+#define REFUSALS_KEPT 1000 /* nobody corrects more by hand */
+#define REFUSALS_SHOWN 20
 
-struct stock_row {
-    char *sku;
-    char *location;
-    int64_t on_hand;
-    size_t line;
-};
+/* ---- ids -------------------------------------------------------------------------------------
+ */
 
-struct import {
-    struct ctl *ctl;
-    const char *path;
-    struct lookup *locations;
-    struct lookup *seen; /* sku NUL location -> line */
-    struct stock_row *row;
-    size_t count;
-    size_t capacity;
-    struct bad_rows bad;
-    uint64_t hash[2];
-    uint64_t lsn; /* the engine's at the start: a reply below it is a repetition */
-    size_t skipped;
-    size_t applied;
-    size_t repeated;
-    int failed;
-};
-
-static bool check_place(struct import *import, size_t line, const struct csv_field *location)
+/* 22 characters hold 128 bits; an id has room for a line of up to 16 digits beside them. */
+void import_id(char *out, char letter, const uint64_t hash[2], size_t line)
 {
-    if (lookup_find(import->locations, location->text, location->len, NULL))
-        return true;
-    bad_rows_add(&import->bad, line, "location",
-                 location->len > 0 ? "unknown location '%.64s'" : "is empty%s", location->text);
-    return false;
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.";
+    char text[23];
+
+    for (size_t i = 0; i < 11; i++) {
+        text[i] = digits[hash[0] >> (6 * i) & 63];
+        text[11 + i] = digits[hash[1] >> (6 * i) & 63];
+    }
+    text[22] = '\0';
+    snprintf(out, STOCKD_ID_MAX + 1, "%c%s-%zu", letter, text, line);
 }
 
-static bool check_unique(struct import *import, size_t line, const struct csv_field *fields)
+void import_mix_batch(uint64_t hash[2], const char *batch)
 {
-    const struct csv_field *sku = &fields[COLUMN_SKU];
-    const struct csv_field *location = &fields[COLUMN_LOCATION];
-    size_t len = sku->len + 1 + location->len;
-    char *key = must_alloc(len + 1, 1);
-
-    memcpy(key, sku->text, sku->len);
-    memcpy(key + sku->len + 1, location->text, location->len);
-    size_t first = lookup_add(import->seen, key, len, line);
-    free(key);
-    if (first == line)
-        return true;
-    bad_rows_add(&import->bad, line, "sku", "'%s' at %s is already on line %zu", sku->text,
-                 location->text, first);
-    return false;
-}
-
-static void import_row(void *context, size_t line, const struct csv_field *fields)
-{
-    struct import *import = context;
-    struct stock_row row = { .line = line };
-    const char *problem = check_sku(fields[COLUMN_SKU].text, fields[COLUMN_SKU].len);
-    bool good = problem == NULL;
-
-    if (!good)
-        bad_rows_add(&import->bad, line, "sku", "'%.64s' %s", fields[COLUMN_SKU].text, problem);
-    good = check_place(import, line, &fields[COLUMN_LOCATION]) && good;
-    problem = check_quantity(fields[COLUMN_ON_HAND].text, 0, CTL_QUANTITY_MAX, &row.on_hand);
-    if (problem != NULL)
-        bad_rows_add(&import->bad, line, "on_hand", "'%.64s' %s", fields[COLUMN_ON_HAND].text,
-                     problem);
-    if (!good || problem != NULL || !check_unique(import, line, fields)) {
-        import->skipped++;
+    if (batch == NULL)
         return;
-    }
-    if (import->count == import->capacity) {
-        import->capacity = import->capacity > 0 ? import->capacity * 2 : 1024;
-        import->row = must_grow(import->row, import->capacity, sizeof(*import->row));
-    }
-    row.sku = text_format("%s", fields[COLUMN_SKU].text);
-    row.location = text_format("%s", fields[COLUMN_LOCATION].text);
-    import->row[import->count++] = row;
+    XXH128_hash_t mixed = XXH3_128bits_withSeed(batch, strlen(batch), hash[0]);
+    hash[0] = mixed.high64;
+    hash[1] ^= mixed.low64;
 }
 
-static void import_bad(void *context, size_t line, const char *column, const char *problem)
+/* ---- rows ------------------------------------------------------------------------------------
+ */
+
+void import_rows_init(struct import_rows *rows)
+{
+    *rows = (struct import_rows){ .count = 0 };
+    stockd_pack_init(&rows->pack, NULL, 0);
+}
+
+void import_rows_free(struct import_rows *rows)
+{
+    stockd_pack_free(&rows->pack);
+    free(rows->row);
+}
+
+void import_rows_add(struct import_rows *rows, size_t line)
+{
+    if (rows->count == rows->capacity) {
+        rows->capacity = rows->capacity > 0 ? rows->capacity * 2 : 1024;
+        rows->row = must_grow(rows->row, rows->capacity, sizeof(*rows->row));
+    }
+    rows->row[rows->count++] = (struct import_row){ .at = rows->pack.len, .line = line };
+}
+
+stockd_value import_rows_at(const struct import_rows *rows, size_t number)
+{
+    size_t at = rows->row[number].at;
+    size_t end = number + 1 < rows->count ? rows->row[number + 1].at : rows->pack.len;
+
+    return (stockd_value){ rows->pack.data + at, end - at };
+}
+
+size_t import_first_line(struct lookup *seen, size_t line, const struct csv_field *key,
+                         const struct csv_field *location)
+{
+    char whole[STOCKD_SKU_MAX + 1 + STOCKD_CODE_MAX]; /* "SKU NUL LOCATION" */
+    size_t len = key->len;
+
+    assert(key->len <= STOCKD_SKU_MAX);
+    memcpy(whole, key->text, key->len);
+    if (location != NULL) {
+        assert(location->len <= STOCKD_CODE_MAX);
+        whole[len++] = '\0';
+        memcpy(whole + len, location->text, location->len);
+        len += location->len;
+    }
+    return lookup_add(seen, whole, len, line);
+}
+
+/* ---- reading ---------------------------------------------------------------------------------
+ */
+
+void import_bad_row(void *context, size_t line, const char *column, const char *problem)
 {
     struct import *import = context;
+
     bad_rows_add(&import->bad, line, column, "%s", problem);
     import->skipped++;
 }
 
-static const char *pack_count(void *context, size_t number, stockd_pack *params)
+int import_read(struct import *import, const struct args *args, struct csv_reader *reader)
 {
-    const struct import *import = context;
-    const struct stock_row *row = &import->row[number];
-    char id[STOCKD_ID_MAX + 1];
-
-    /* 24 digits of the file's hash, and the line: unique, and within the limit of an id. */
-    snprintf(id, sizeof(id), "i%016llx%08llx-%zu", (unsigned long long)import->hash[0],
-             (unsigned long long)(import->hash[1] & 0xffffffff), row->line);
-    stockd_pack_array(params, 4);
-    stockd_pack_str(params, id);
-    stockd_pack_str(params, row->sku);
-    stockd_pack_str(params, row->location);
-    stockd_pack_i64(params, row->on_hand);
-    return "count";
+    import->start_ms = clock_ms();
+    int failed = csv_read(import->ctl, import->path, reader);
+    if (failed != CTL_DONE || import->bad.count == 0)
+        return failed;
+    bool skip = args_option(args, "skip-bad") != NULL && import->unskippable == NULL;
+    const char *outcome = import->unskippable != NULL
+                              ? import->unskippable
+                              : "nothing was applied; --skip-bad skips such rows";
+    bad_rows_report(&import->bad, import->ctl, import->path, skip ? NULL : outcome);
+    return skip ? CTL_DONE : CTL_USAGE;
 }
 
-static bool count_done(void *context, size_t number, const stockd_reply *reply)
-{
-    struct import *import = context;
-    uint64_t lsn = UINT64_MAX;
+/* ---- sending ---------------------------------------------------------------------------------
+ */
 
-    if (reply->code != NULL) {
+static bool take_refusal(struct import *import, size_t number, const stockd_reply *reply)
+{
+    size_t line = import->line(import->context, number);
+
+    import->refused++;
+    if (ctl_is_fatal(reply->code)) {
         if (import->failed == CTL_DONE) {
-            fprintf(stderr, "stockctl: %s: line %zu: refused by the engine\n", import->path,
-                    import->row[number].line);
+            fprintf(stderr, "stockctl: %s: line %zu: refused by the engine\n", import->path, line);
             import->failed = ctl_refused(import->ctl, reply);
         }
         return false;
     }
+    if (import->refusal.count < REFUSALS_KEPT)
+        bad_rows_add(&import->refusal, line, reply->code, "%s", reply->message);
+    return true;
+}
+
+static bool take_reply(void *context, size_t number, const stockd_reply *reply)
+{
+    struct import *import = context;
+    uint64_t lsn = UINT64_MAX;
+
+    if (reply->code != NULL)
+        return take_refusal(import, number, reply);
     stockd_map_u64(reply->result, "lsn", &lsn);
     if (lsn <= import->lsn)
         import->repeated++;
@@ -138,96 +146,109 @@ static bool count_done(void *context, size_t number, const stockd_reply *reply)
     return true;
 }
 
-static void import_summary(const struct import *import, double seconds)
+static const char *pack_request(void *context, size_t number, stockd_pack *params)
 {
-    if (import->ctl->json) {
-        show_json_value(json_pack("{s:I, s:I, s:I, s:I, s:f}", "rows", (json_int_t)import->count,
-                                  "applied", (json_int_t)import->applied, "repeated",
-                                  (json_int_t)import->repeated, "skipped",
-                                  (json_int_t)import->skipped, "seconds", seconds));
+    const struct import *import = context;
+    return import->pack(import->context, number, params);
+}
+
+static json_t *figures(const struct import *import, double seconds)
+{
+    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:f}", import->words->total,
+                     (json_int_t)import->count, "applied", (json_int_t)import->applied,
+                     import->words->known, (json_int_t)import->repeated, "refused",
+                     (json_int_t)import->refused, "skipped", (json_int_t)import->skipped, "seconds",
+                     seconds);
+}
+
+/* With refusals the figures are the details of an error. */
+static void report_json(const struct import *import, double seconds)
+{
+    json_t *details = figures(import, seconds);
+    json_t *rows = json_array();
+    char message[64];
+
+    if (import->refused == 0) {
+        json_decref(rows);
+        show_json_value(details);
         return;
     }
-    printf("%zu rows set in %.2f s", import->applied, seconds);
-    if (import->skipped > 0)
-        printf(", %zu bad rows skipped", import->skipped);
-    putchar('\n');
-    if (import->repeated > 0)
-        printf("%zu rows had been set by an earlier import of this file;\n"
-               "use --batch NAME to set them again\n",
-               import->repeated);
+    for (size_t i = 0; i < import->refusal.count; i++) {
+        const struct bad_row *row = &import->refusal.row[i];
+        json_array_append_new(rows, json_pack("{s:I, s:s, s:s}", "line", (json_int_t)row->line,
+                                              "code", row->column, "message", row->problem));
+    }
+    json_object_set_new(details, "file", json_string(import->path));
+    json_object_set_new(details, "refusals", rows);
+    snprintf(message, sizeof(message), "%zu of %zu %s were refused", import->refused, import->count,
+             import->words->things);
+    show_json_value(json_pack("{s:{s:s, s:s, s:o}}", "error", "code", "refused_rows", "message",
+                              message, "details", details));
 }
 
-/* A second import of a file on purpose: the batch's name changes the ids. */
-static void mix_batch(struct import *import, const char *batch)
+static void report_refusals(const struct import *import)
 {
-    if (batch == NULL)
-        return;
-    XXH128_hash_t hash = XXH3_128bits_withSeed(batch, strlen(batch), import->hash[0]);
-    import->hash[0] = hash.high64;
-    import->hash[1] ^= hash.low64;
+    size_t known = import->refusal.count;
+    size_t shown = known < REFUSALS_SHOWN ? known : REFUSALS_SHOWN;
+
+    for (size_t i = 0; i < shown; i++) {
+        const struct bad_row *row = &import->refusal.row[i];
+        fprintf(stderr, "stockctl: %s: line %zu: %s: %s\n", import->path, row->line, row->column,
+                row->problem);
+    }
+    if (shown < import->refused)
+        fprintf(stderr, "stockctl: %s: and %zu more\n", import->path, import->refused - shown);
 }
 
-static int send_rows(struct import *import)
+static void summary(const struct import *import, double seconds)
+{
+    const struct import_words *words = import->words;
+
+    if (import->ctl->json) {
+        report_json(import, seconds);
+        return;
+    }
+    printf("%zu %s %s in %.2f s", import->applied, words->things, words->done, seconds);
+    if (import->repeated > 0)
+        printf(", %zu %s", import->repeated, words->before);
+    if (import->refused > 0)
+        printf(", %zu refused", import->refused);
+    if (import->skipped > 0)
+        printf(", %zu %s", import->skipped, words->bad);
+    putchar('\n');
+    if (import->repeated > 0 && words->again != NULL)
+        puts(words->again);
+    report_refusals(import);
+}
+
+int import_send(struct import *import)
 {
     const struct pipeline plan = {
         .count = import->count,
-        .pack = pack_count,
-        .done = count_done,
+        .window = import->window,
+        .pack = pack_request,
+        .done = take_reply,
         .context = import,
         .label = "import",
     };
-    uint64_t start = clock_ms();
     int failed = pipeline_run(import->ctl, &plan);
 
     if (failed == CTL_DONE)
         failed = import->failed;
-    if (failed == CTL_DONE)
-        import_summary(import, (double)(clock_ms() - start) / 1000);
-    else
-        report_stopped(import->path, import->applied + import->repeated, import->count, "rows",
-                       import->failed != CTL_DONE);
-    return failed;
-}
-
-static int read_and_send(struct import *import, const struct args *args)
-{
-    static const char *const columns[] = { "sku", "location", "on_hand", NULL };
-    struct csv_reader reader = {
-        .columns = columns,
-        .required = 3,
-        .row = import_row,
-        .bad = import_bad,
-        .context = import,
-    };
-    bool skip_bad = args_option(args, "skip-bad") != NULL;
-    int failed = csv_read(import->ctl, import->path, &reader);
-
-    if (failed != CTL_DONE)
+    if (failed != CTL_DONE) {
+        fprintf(stderr,
+                "stockctl: %s: stopped after %zu of %zu %s; %srun the same command to continue\n",
+                import->path, import->applied + import->repeated, import->count,
+                import->words->total,
+                import->failed != CTL_DONE ? "remove the cause of the refusal, then " : "");
         return failed;
-    memcpy(import->hash, reader.hash, sizeof(import->hash));
-    mix_batch(import, args_option(args, "batch"));
-    if (import->bad.count > 0)
-        bad_rows_report(&import->bad, import->ctl, import->path,
-                        skip_bad ? NULL : "nothing was applied; --skip-bad skips such rows");
-    return import->bad.count > 0 && !skip_bad ? CTL_USAGE : send_rows(import);
+    }
+    summary(import, (double)(clock_ms() - import->start_ms) / 1000);
+    return import->refused > 0 ? CTL_REFUSED : CTL_DONE;
 }
 
-int run_import_stock(struct ctl *ctl, const struct args *args)
+void import_free(struct import *import)
 {
-    struct import import = { .ctl = ctl, .path = args->positional[0] };
-
-    import.locations = lookup_new();
-    import.seen = lookup_new();
-    int failed = lookup_listing(ctl, "locations", import.locations, &import.lsn);
-    if (failed == CTL_DONE)
-        failed = read_and_send(&import, args);
-    for (size_t i = 0; i < import.count; i++) {
-        free(import.row[i].sku);
-        free(import.row[i].location);
-    }
-    free(import.row);
-    bad_rows_free(&import.bad);
-    lookup_free(import.locations);
-    lookup_free(import.seen);
-    return failed;
+    bad_rows_free(&import->bad);
+    bad_rows_free(&import->refusal);
 }

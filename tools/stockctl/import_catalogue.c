@@ -7,33 +7,18 @@
  * name and keeps the others. Setting an equal value changes nothing, so an import can be repeated.
  */
 #include "tools/stockctl/catalogue.h"
+#include "tools/stockctl/import.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-/* A request, packed. */
-struct row {
-    unsigned char *params;
-    size_t len;
-    size_t line;
-};
-
 struct importing {
-    struct ctl *ctl;
+    struct import import;
     const struct catalogue_kind *kind;
-    const char *path;
     struct csv_reader reader;
     struct lookup *seen;   /* key -> line */
     struct lookup *places; /* codes and groups; NULL: nothing needs them */
-    struct row *row;
-    size_t count;
-    size_t capacity;
-    struct bad_rows bad;
-    size_t skipped;
-    uint64_t lsn; /* the engine's at the start: a reply below it changed nothing */
-    size_t applied;
-    size_t unchanged;
-    int failed;
+    struct import_rows rows;
 };
 
 /* ---- Checks: NULL, or what is wrong ------------------------------------------------------------
@@ -159,32 +144,6 @@ static const char *check_cell(const struct importing *importing, const struct fi
     return parse_bool(cell->text, &yes) ? NULL : "is neither yes nor no";
 }
 
-/* The location of a stocking. */
-static const char *check_location(const struct importing *importing, const struct csv_field *cell)
-{
-    const char *problem = check_code(cell->text, cell->len);
-
-    if (problem != NULL)
-        return problem;
-    return lookup_find(importing->places, cell->text, cell->len, NULL) ? NULL
-                                                                       : "is no known location";
-}
-
-/* That line if no row before has the same key, else that of the first such row. */
-static size_t first_line(struct importing *importing, size_t line, const struct csv_field *key)
-{
-    size_t len = key[0].len;
-    size_t more = importing->kind->location != NULL ? key[1].len + 1 : 0;
-    char *whole = must_alloc(len + more + 1, 1); /* "SKU NUL LOCATION" */
-
-    memcpy(whole, key[0].text, len);
-    if (more > 0)
-        memcpy(whole + len + 1, key[1].text, key[1].len);
-    size_t first = lookup_add(importing->seen, whole, len + more, line);
-    free(whole);
-    return first;
-}
-
 static bool check_key(struct importing *importing, size_t line, const struct csv_field *key)
 {
     const char *column = importing->kind->key;
@@ -192,20 +151,21 @@ static bool check_key(struct importing *importing, size_t line, const struct csv
         importing->kind->paged ? check_sku(key->text, key->len) : check_code(key->text, key->len);
 
     if (problem != NULL) {
-        bad_rows_add(&importing->bad, line, column, "'%.64s' %s", key->text, problem);
+        bad_rows_add(&importing->import.bad, line, column, "'%.64s' %s", key->text, problem);
         return false;
     }
     if (importing->kind->location != NULL) {
-        problem = check_location(importing, &key[1]);
+        problem = check_known(importing->places, &key[1]);
         if (problem != NULL) {
-            bad_rows_add(&importing->bad, line, importing->kind->location, "'%.64s' %s",
+            bad_rows_add(&importing->import.bad, line, importing->kind->location, "'%.64s' %s",
                          key[1].text, problem);
             return false;
         }
     }
-    size_t first = first_line(importing, line, key);
+    size_t first = import_first_line(importing->seen, line, key,
+                                     importing->kind->location != NULL ? &key[1] : NULL);
     if (first != line)
-        bad_rows_add(&importing->bad, line, column, "'%s' is already on line %zu", key->text,
+        bad_rows_add(&importing->import.bad, line, column, "'%s' is already on line %zu", key->text,
                      first);
     return first == line;
 }
@@ -233,7 +193,8 @@ static bool check_row(struct importing *importing, size_t line, const struct csv
             is_set(importing, i, fields) ? check_cell(importing, field, &cells[i]) : NULL;
         if (problem == NULL)
             continue;
-        bad_rows_add(&importing->bad, line, field->name, "'%.64s' %s", cells[i].text, problem);
+        bad_rows_add(&importing->import.bad, line, field->name, "'%.64s' %s", cells[i].text,
+                     problem);
         good = false;
     }
     return good;
@@ -297,31 +258,19 @@ static void pack_row(const struct importing *importing, const struct csv_field *
 static void read_row(void *context, size_t line, const struct csv_field *fields)
 {
     struct importing *importing = context;
-    stockd_pack pack;
 
     if (!check_row(importing, line, fields)) {
-        importing->skipped++;
+        importing->import.skipped++;
         return;
     }
-    if (importing->count == importing->capacity) {
-        importing->capacity = importing->capacity > 0 ? importing->capacity * 2 : 256;
-        importing->row = must_grow(importing->row, importing->capacity, sizeof(*importing->row));
-    }
-    stockd_pack_init(&pack, NULL, 0);
-    pack_row(importing, fields, &pack);
-    struct row row = { .params = must_alloc(pack.len, 1), .len = pack.len, .line = line };
-    if (pack.len > 0)
-        memcpy(row.params, pack.data, pack.len);
-    stockd_pack_free(&pack);
-    importing->row[importing->count++] = row;
+    import_rows_add(&importing->rows, line);
+    pack_row(importing, fields, &importing->rows.pack);
 }
 
 static void read_bad(void *context, size_t line, const char *column, const char *problem)
 {
     struct importing *importing = context;
-
-    bad_rows_add(&importing->bad, line, column, "%s", problem);
-    importing->skipped++;
+    import_bad_row(&importing->import, line, column, problem);
 }
 
 /* ---- Sending ----------------------------------------------------------------------------------
@@ -330,72 +279,15 @@ static void read_bad(void *context, size_t line, const char *column, const char 
 static const char *give_row(void *context, size_t number, stockd_pack *params)
 {
     const struct importing *importing = context;
-    const struct row *row = &importing->row[number];
 
-    stockd_pack_value(params, (stockd_value){ row->params, row->len });
+    stockd_pack_value(params, import_rows_at(&importing->rows, number));
     return importing->kind->set;
 }
 
-static bool row_done(void *context, size_t number, const stockd_reply *reply)
+static size_t line_of(const void *context, size_t number)
 {
-    struct importing *importing = context;
-    uint64_t lsn = UINT64_MAX;
-
-    if (reply->code != NULL) {
-        if (importing->failed == CTL_DONE) {
-            fprintf(stderr, "stockctl: %s: line %zu: refused by the engine\n", importing->path,
-                    importing->row[number].line);
-            importing->failed = ctl_refused(importing->ctl, reply);
-        }
-        return false;
-    }
-    stockd_map_u64(reply->result, "lsn", &lsn);
-    if (lsn <= importing->lsn)
-        importing->unchanged++;
-    else
-        importing->applied++;
-    return true;
-}
-
-static void summary(const struct importing *importing, double seconds)
-{
-    if (importing->ctl->json) {
-        show_json_value(json_pack("{s:I, s:I, s:I, s:I, s:f}", "rows", (json_int_t)importing->count,
-                                  "applied", (json_int_t)importing->applied, "unchanged",
-                                  (json_int_t)importing->unchanged, "skipped",
-                                  (json_int_t)importing->skipped, "seconds", seconds));
-        return;
-    }
-    printf("%zu %s set in %.2f s", importing->applied, importing->kind->name, seconds);
-    if (importing->unchanged > 0)
-        printf(", %zu were already so", importing->unchanged);
-    if (importing->skipped > 0)
-        printf(", %zu bad rows skipped", importing->skipped);
-    putchar('\n');
-}
-
-/* Locations and channels one by one: the engine must have them in the order of the file. */
-static int send_rows(struct importing *importing)
-{
-    const struct pipeline plan = {
-        .count = importing->count,
-        .window = importing->kind->paged ? 0 : 1,
-        .pack = give_row,
-        .done = row_done,
-        .context = importing,
-        .label = "import",
-    };
-    uint64_t start = clock_ms();
-    int failed = pipeline_run(importing->ctl, &plan);
-
-    if (failed == CTL_DONE)
-        failed = importing->failed;
-    if (failed == CTL_DONE)
-        summary(importing, (double)(clock_ms() - start) / 1000);
-    else
-        report_stopped(importing->path, importing->applied + importing->unchanged, importing->count,
-                       "rows", importing->failed != CTL_DONE);
-    return failed;
+    const struct importing *importing = context;
+    return importing->rows.row[number].line;
 }
 
 static void add_place(void *context, const char *code, size_t len, stockd_value record)
@@ -418,26 +310,39 @@ static void add_place(void *context, const char *code, size_t len, stockd_value 
             lookup_add(importing->places, name, name_len, 0);
 }
 
-static int read_and_send(struct importing *importing, bool skip_bad)
+static int read_and_send(struct importing *importing, const struct args *args)
 {
-    int failed = listing_each(importing->ctl, "locations", &importing->lsn, add_place, importing);
+    struct import *import = &importing->import;
+    int failed = listing_each(import->ctl, "locations", &import->lsn, add_place, importing);
 
     if (failed == CTL_DONE)
-        failed = csv_read(importing->ctl, importing->path, &importing->reader);
-    if (failed != CTL_DONE)
-        return failed;
-    if (importing->bad.count > 0)
-        bad_rows_report(&importing->bad, importing->ctl, importing->path,
-                        skip_bad ? NULL : "nothing was applied; --skip-bad skips such rows");
-    return importing->bad.count > 0 && !skip_bad ? CTL_USAGE : send_rows(importing);
+        failed = import_read(import, args, &importing->reader);
+    import->count = importing->rows.count;
+    return failed == CTL_DONE ? import_send(import) : failed;
 }
 
 int catalogue_import(struct ctl *ctl, const struct args *args, const struct catalogue_kind *kind)
 {
     const char *columns[CATALOGUE_FIELDS_MAX + CATALOGUE_KEYS_MAX + 1] = { kind->key,
                                                                            kind->location };
-    struct importing importing = { .ctl = ctl, .kind = kind, .path = args->positional[0] };
+    const struct import_words words = {
+        .things = kind->name,
+        .total = "rows",
+        .done = "set",
+        .known = "unchanged",
+        .before = "were already so",
+        .bad = "bad rows skipped",
+    };
+    struct importing importing = { .kind = kind };
 
+    /* Locations and channels one by one: the engine must have them in the order of the file. */
+    importing.import = (struct import){ .ctl = ctl,
+                                        .path = args->positional[0],
+                                        .words = &words,
+                                        .pack = give_row,
+                                        .line = line_of,
+                                        .context = &importing,
+                                        .window = kind->paged ? 0 : 1 };
     for (size_t i = 0; kind->field[i].name != NULL; i++)
         columns[catalogue_keys(kind) + i] = kind->field[i].name;
     importing.reader = (struct csv_reader){ .columns = columns,
@@ -447,11 +352,10 @@ int catalogue_import(struct ctl *ctl, const struct args *args, const struct cata
                                             .context = &importing };
     importing.seen = lookup_new();
     importing.places = kind->checks != NULL || kind->location != NULL ? lookup_new() : NULL;
-    int failed = read_and_send(&importing, args_option(args, "skip-bad") != NULL);
-    for (size_t i = 0; i < importing.count; i++)
-        free(importing.row[i].params);
-    free(importing.row);
-    bad_rows_free(&importing.bad);
+    import_rows_init(&importing.rows);
+    int failed = read_and_send(&importing, args);
+    import_rows_free(&importing.rows);
+    import_free(&importing.import);
     lookup_free(importing.places);
     lookup_free(importing.seen);
     return failed;

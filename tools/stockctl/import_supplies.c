@@ -6,12 +6,11 @@
  * checked before any supply is sent, and a supply is sent whole or not at all. Each carries its own
  * id, so an import can be repeated.
  */
+#include "tools/stockctl/import.h"
 #include "tools/stockctl/supplies.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-#define REF_MAX 128
 
 enum { COLUMN_ID, COLUMN_LOCATION, COLUMN_SKU, COLUMN_QTY, COLUMN_ETA, COLUMN_REF, COLUMN_FROM };
 
@@ -31,21 +30,16 @@ struct document {
 };
 
 struct importing {
-    struct ctl *ctl;
-    const char *path;
+    struct import import;
     struct lookup *locations;
     struct lookup *ids; /* id -> index of its document */
     struct document *document;
     size_t count;
     size_t capacity;
-    struct bad_rows bad;
-    bool unreadable; /* a row is, so that nobody knows whose it is */
-    uint64_t lsn;    /* the engine's at the start: a reply below it is a repetition */
-    size_t applied;
-    size_t repeated;
-    size_t skipped;
-    int failed;
 };
+
+/* Nobody knows whose row it is. */
+static const char unreadable[] = "nothing was applied; a row names no supply";
 
 /* ---- rows ------------------------------------------------------------------------------------ */
 
@@ -56,14 +50,6 @@ static const char *check_id(const struct csv_field *id)
     return id->len > STOCKD_ID_MAX ? "is longer than 40 bytes" : NULL;
 }
 
-static const char *check_location(const struct importing *importing, const struct csv_field *cell)
-{
-    if (cell->len == 0)
-        return "is empty";
-    return lookup_find(importing->locations, cell->text, cell->len, NULL) ? NULL
-                                                                          : "is no known location";
-}
-
 static const char *check_from(const struct importing *importing, const struct csv_field *from,
                               const struct csv_field *to)
 {
@@ -71,25 +57,7 @@ static const char *check_from(const struct importing *importing, const struct cs
         return NULL;
     if (strcmp(from->text, to->text) == 0)
         return "is the location that it goes to";
-    return check_location(importing, from);
-}
-
-static const char *check_ref(const struct csv_field *ref)
-{
-    if (ref->len > REF_MAX)
-        return "is longer than 128 bytes";
-    return text_is_utf8(ref->text, ref->len) ? NULL : "is not valid UTF-8";
-}
-
-/* A time relative to now would be another one when the import is repeated. */
-static const char *check_eta(const struct csv_field *eta, int64_t *eta_ms)
-{
-    *eta_ms = 0;
-    if (eta->len == 0)
-        return NULL;
-    return eta->text[0] != '+' && parse_time(eta->text, eta_ms) && *eta_ms > 0
-               ? NULL
-               : "is not a time like 2025-03-01T14:05:00 or milliseconds since the epoch";
+    return check_known(importing->locations, from);
 }
 
 /* False: the cells of a row are bad; says which. */
@@ -99,11 +67,11 @@ static bool check_cells(struct importing *importing, size_t line, const struct c
     const struct csv_field *sku = &fields[COLUMN_SKU];
     const char *problems[] = {
         [COLUMN_ID] = check_id(&fields[COLUMN_ID]),
-        [COLUMN_LOCATION] = check_location(importing, &fields[COLUMN_LOCATION]),
+        [COLUMN_LOCATION] = check_known(importing->locations, &fields[COLUMN_LOCATION]),
         [COLUMN_SKU] = check_sku(sku->text, sku->len),
         [COLUMN_QTY] = check_quantity(fields[COLUMN_QTY].text, 1, CTL_QUANTITY_MAX, qty),
-        [COLUMN_ETA] = check_eta(&fields[COLUMN_ETA], eta_ms),
-        [COLUMN_REF] = check_ref(&fields[COLUMN_REF]),
+        [COLUMN_ETA] = check_moment(&fields[COLUMN_ETA], eta_ms),
+        [COLUMN_REF] = check_label(&fields[COLUMN_REF]),
         [COLUMN_FROM] = check_from(importing, &fields[COLUMN_FROM], &fields[COLUMN_LOCATION]),
     };
     bool good = true;
@@ -111,7 +79,8 @@ static bool check_cells(struct importing *importing, size_t line, const struct c
     for (size_t i = 0; columns[i] != NULL; i++) {
         if (problems[i] == NULL)
             continue;
-        bad_rows_add(&importing->bad, line, columns[i], "'%.64s' %s", fields[i].text, problems[i]);
+        bad_rows_add(&importing->import.bad, line, columns[i], "'%.64s' %s", fields[i].text,
+                     problems[i]);
         good = false;
     }
     return good;
@@ -144,13 +113,13 @@ static bool check_same(struct importing *importing, size_t line, const struct cs
     bool good = eta_ms == d->eta_ms;
 
     if (!good)
-        bad_rows_add(&importing->bad, line, columns[COLUMN_ETA],
+        bad_rows_add(&importing->import.bad, line, columns[COLUMN_ETA],
                      "'%.64s' is not what line %zu says of '%s'", fields[COLUMN_ETA].text, d->line,
                      d->id);
     for (size_t i = 0; i < 3; i++) {
         if (strcmp(fields[common[i]].text, d->common[i]) == 0)
             continue;
-        bad_rows_add(&importing->bad, line, columns[common[i]],
+        bad_rows_add(&importing->import.bad, line, columns[common[i]],
                      "'%.64s' is not what line %zu says of '%s'", fields[common[i]].text, d->line,
                      d->id);
         good = false;
@@ -167,7 +136,7 @@ static void read_row(void *context, size_t line, const struct csv_field *fields)
     bool good = check_cells(importing, line, fields, &qty, &eta_ms);
 
     if (check_id(id) != NULL) {
-        importing->unreadable = true;
+        importing->import.unskippable = unreadable;
         return;
     }
     size_t at = lookup_add(importing->ids, id->text, id->len, importing->count);
@@ -189,8 +158,8 @@ static void read_bad(void *context, size_t line, const char *column, const char 
 {
     struct importing *importing = context;
 
-    bad_rows_add(&importing->bad, line, column, "%s", problem);
-    importing->unreadable = true;
+    bad_rows_add(&importing->import.bad, line, column, "%s", problem);
+    importing->import.unskippable = unreadable;
 }
 
 /* Takes the supplies with a bad row out. */
@@ -204,7 +173,8 @@ static void drop_bad(struct importing *importing)
         importing->document[kept] = d;
         kept += !d.bad;
     }
-    importing->skipped = importing->count - kept;
+    importing->import.skipped = importing->count - kept;
+    importing->import.count = kept;
 }
 
 /* ---- sending --------------------------------------------------------------------------------- */
@@ -236,68 +206,15 @@ static const char *pack_document(void *context, size_t number, stockd_pack *para
     return from[0] != '\0' ? "transfer" : "expect";
 }
 
-static bool document_done(void *context, size_t number, const stockd_reply *reply)
+static size_t line_of(const void *context, size_t number)
 {
-    struct importing *importing = context;
-    uint64_t lsn = UINT64_MAX;
-
-    if (reply->code != NULL) {
-        if (importing->failed == CTL_DONE) {
-            fprintf(stderr, "stockctl: %s: line %zu: refused by the engine\n", importing->path,
-                    importing->document[number].line);
-            importing->failed = ctl_refused(importing->ctl, reply);
-        }
-        return false;
-    }
-    stockd_map_u64(reply->result, "lsn", &lsn);
-    if (lsn <= importing->lsn)
-        importing->repeated++;
-    else
-        importing->applied++;
-    return true;
-}
-
-static void summary(const struct importing *importing, size_t count, double seconds)
-{
-    if (importing->ctl->json) {
-        show_json_value(json_pack("{s:I, s:I, s:I, s:I, s:f}", "supplies", (json_int_t)count,
-                                  "applied", (json_int_t)importing->applied, "repeated",
-                                  (json_int_t)importing->repeated, "skipped",
-                                  (json_int_t)importing->skipped, "seconds", seconds));
-        return;
-    }
-    printf("%zu supplies set in %.2f s", importing->applied, seconds);
-    if (importing->repeated > 0)
-        printf(", %zu had been set before", importing->repeated);
-    if (importing->skipped > 0)
-        printf(", %zu with bad rows skipped", importing->skipped);
-    putchar('\n');
-}
-
-static int send_documents(struct importing *importing)
-{
-    const struct pipeline plan = {
-        .count = importing->count - importing->skipped,
-        .pack = pack_document,
-        .done = document_done,
-        .context = importing,
-        .label = "import",
-    };
-    uint64_t start = clock_ms();
-    int failed = pipeline_run(importing->ctl, &plan);
-
-    if (failed == CTL_DONE)
-        failed = importing->failed;
-    if (failed == CTL_DONE)
-        summary(importing, plan.count, (double)(clock_ms() - start) / 1000);
-    else
-        report_stopped(importing->path, importing->applied + importing->repeated, plan.count,
-                       "supplies", importing->failed != CTL_DONE);
-    return failed;
+    const struct importing *importing = context;
+    return importing->document[number].line;
 }
 
 static int read_and_send(struct importing *importing, const struct args *args)
 {
+    struct import *import = &importing->import;
     struct csv_reader reader = {
         .columns = columns,
         .required = COLUMN_ETA,
@@ -305,32 +222,36 @@ static int read_and_send(struct importing *importing, const struct args *args)
         .bad = read_bad,
         .context = importing,
     };
-    int failed = csv_read(importing->ctl, importing->path, &reader);
+    int failed = lookup_listing(import->ctl, "locations", importing->locations, &import->lsn);
 
+    if (failed == CTL_DONE)
+        failed = import_read(import, args, &reader);
     if (failed != CTL_DONE)
         return failed;
-    bool skip = args_option(args, "skip-bad") != NULL && !importing->unreadable;
-    if (importing->bad.count > 0)
-        bad_rows_report(&importing->bad, importing->ctl, importing->path,
-                        skip                    ? NULL
-                        : importing->unreadable ? "nothing was applied; a row names no supply"
-                                                : "nothing was applied; --skip-bad skips such "
-                                                  "supplies");
-    if (importing->bad.count > 0 && !skip)
-        return CTL_USAGE;
     drop_bad(importing);
-    return send_documents(importing);
+    return import_send(import);
 }
 
 int run_import_supplies(struct ctl *ctl, const struct args *args)
 {
-    struct importing importing = { .ctl = ctl, .path = args->positional[0] };
+    static const struct import_words words = {
+        .things = "supplies",
+        .total = "supplies",
+        .done = "set",
+        .known = "repeated",
+        .before = "had been set before",
+        .bad = "with bad rows skipped",
+    };
+    struct importing importing = { .import = { .ctl = ctl,
+                                               .path = args->positional[0],
+                                               .words = &words,
+                                               .pack = pack_document,
+                                               .line = line_of } };
 
+    importing.import.context = &importing;
     importing.locations = lookup_new();
     importing.ids = lookup_new();
-    int failed = lookup_listing(ctl, "locations", importing.locations, &importing.lsn);
-    if (failed == CTL_DONE)
-        failed = read_and_send(&importing, args);
+    int failed = read_and_send(&importing, args);
     for (size_t i = 0; i < importing.count; i++) {
         struct document *d = &importing.document[i];
         free(d->id);
@@ -339,7 +260,7 @@ int run_import_supplies(struct ctl *ctl, const struct args *args)
         stockd_pack_free(&d->lines);
     }
     free(importing.document);
-    bad_rows_free(&importing.bad);
+    import_free(&importing.import);
     lookup_free(importing.locations);
     lookup_free(importing.ids);
     return failed;

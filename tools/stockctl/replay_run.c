@@ -221,17 +221,6 @@ static int fill(struct runner *run, struct connection *connection)
 
 /* ---- Answers --------------------------------------------------------------------------------- */
 
-/* Refusals that concern the engine and not the order: it makes no sense to continue. */
-static bool is_fatal(const char *code)
-{
-    static const char *const codes[] = { "read_only", "unauthorized", "forbidden", "limit",
-                                         "unknown_method" };
-    for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++)
-        if (strcmp(code, codes[i]) == 0)
-            return true;
-    return false;
-}
-
 /*
  * The first refusal decides, and later ones follow from it, with one exception: confirming again
  * what an earlier run fulfilled is wrong_state, which means nothing.
@@ -283,7 +272,7 @@ static int take_answer(struct runner *run, struct connection *connection, const 
     connection->first = (connection->first + 1) % connection->capacity;
     connection->count--;
     run->heard_ms = clock_ms();
-    if (reply->code != NULL && is_fatal(reply->code))
+    if (reply->code != NULL && ctl_is_fatal(reply->code))
         return stop_at(run, order, reply);
     if (reply->code != NULL) {
         note_refusal(flight, order->is_return, request.step, reply->code);
