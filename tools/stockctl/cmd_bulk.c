@@ -71,6 +71,15 @@ static const struct option import_moves_options[] = {
     { .name = NULL },
 };
 
+static const struct option reconcile_options[] = {
+    { "apply", NULL, "book the counts", NULL, OPTION_FLAG },
+    { "as-of", "TIME", "when it was counted (when the file was written)", NULL, OPTION_TEXT },
+    { "missing-zero", NULL, "what is not in the file is not there: set it to 0", NULL,
+      OPTION_FLAG },
+    { "skip-bad", NULL, "skip bad rows instead of stopping", NULL, OPTION_FLAG },
+    { .name = NULL },
+};
+
 static const struct option import_catalogue_options[] = {
     { "skip-bad", NULL, "skip bad rows instead of applying nothing", NULL, OPTION_FLAG },
     { .name = NULL },
@@ -161,6 +170,23 @@ const struct command bulk_commands[] = {
         .least = 1,
         .most = 1,
         .run = run_import_adjust,
+    },
+    {
+        .name = "reconcile",
+        .summary = "Compare the count of a whole location with what is booked",
+        .usage = "LOCATION FILE.csv|- [OPTION]...",
+        .details =
+            "Columns sku and counted; others are ignored. Shows which items differ, and which\n"
+            "have units there but are not in the file. --apply books the counts.\n\n"
+            "All is as of the time of the count: what was sold or received since is neither a\n"
+            "difference nor undone. Without --as-of that is when the file was written. The same\n"
+            "file applied again books nothing twice, as with `import count`; with another time\n"
+            "its rows are refused as a conflict.",
+        .example = "stockctl reconcile store-1 count.csv --as-of 2025-03-01T07:30",
+        .options = reconcile_options,
+        .least = 2,
+        .most = 2,
+        .run = run_reconcile,
     },
     {
         .name = "export stock",

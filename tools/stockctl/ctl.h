@@ -430,6 +430,7 @@ int run_import_receive(struct ctl *ctl, const struct args *args);
 int run_import_count(struct ctl *ctl, const struct args *args);
 int run_import_adjust(struct ctl *ctl, const struct args *args);
 int run_export_stock(struct ctl *ctl, const struct args *args);
+int run_reconcile(struct ctl *ctl, const struct args *args);
 int run_replay(struct ctl *ctl, const struct args *args);
 int run_demo(struct ctl *ctl, const struct args *args);
 /* Places that many orders of the demo each second, up to a total; 0: forever. */

@@ -2,15 +2,13 @@
 /*
  * export.c - `export stock`: every item at every location, as CSV that `import stock` reads.
  *
- * The engine lists its items in pages and in no useful order; they are sorted here. An item that
- * changes meanwhile is as of its own page.
+ * The engine lists its items in no useful order; they are sorted here. An item that changes
+ * meanwhile is as of its own page.
  */
-#include "tools/stockctl/ctl.h"
+#include "tools/stockctl/stock_list.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-#define PAGE 1000
 
 struct export_row {
     char *sku;
@@ -50,80 +48,22 @@ static char *copy_of(const char *bytes, size_t len)
     return copy;
 }
 
-/* [location, on_hand, reserved, available] */
-static bool add_row(struct export *export, const char *sku, size_t sku_len, stockd_value level)
+static void add_row(void *context, const struct stock_level *level)
 {
-    struct export_row row = { .sku_len = sku_len };
-    const char *location;
-    size_t len;
-    stockd_value field[4];
-    stockd_iter it = stockd_iterate(level);
+    struct export *export = context;
 
-    for (size_t i = 0; i < 4; i++)
-        if (!stockd_next(&it, NULL, &field[i]))
-            return false;
-    if (!stockd_value_str(field[0], &location, &len) || !stockd_value_i64(field[1], &row.on_hand) ||
-        !stockd_value_i64(field[2], &row.reserved) || !stockd_value_i64(field[3], &row.available))
-        return false;
     if (export->count == export->capacity) {
         export->capacity = export->capacity > 0 ? export->capacity * 2 : 1024;
         export->row = must_grow(export->row, export->capacity, sizeof(*export->row));
     }
-    row.sku = copy_of(sku, sku_len);
-    row.location = copy_of(location, len);
-    export->row[export->count++] = row;
-    return true;
-}
-
-/* [sku, [level, ...]] */
-static bool add_item(struct export *export, stockd_value item)
-{
-    stockd_value name;
-    stockd_value levels;
-    stockd_value level;
-    const char *sku;
-    size_t len;
-
-    if (!stockd_array_at(item, 0, &name) || !stockd_value_str(name, &sku, &len) ||
-        !stockd_array_at(item, 1, &levels))
-        return false;
-    stockd_iter it = stockd_iterate(levels);
-    while (stockd_next(&it, NULL, &level))
-        if (!add_row(export, sku, len, level))
-            return false;
-    return true;
-}
-
-/* One page. *next is where the next one begins, or 0 at the end. */
-static int fetch_page(struct ctl *ctl, struct export *export, uint64_t *next)
-{
-    stockd_pack pack;
-    stockd_reply reply;
-    stockd_value items;
-    stockd_value item;
-    uint64_t from = *next;
-
-    stockd_pack_init(&pack, NULL, 0);
-    stockd_pack_array(&pack, 2);
-    stockd_pack_u64(&pack, from);
-    stockd_pack_map(&pack, 1);
-    stockd_pack_str(&pack, "limit");
-    stockd_pack_u64(&pack, PAGE);
-    int failed = ctl_call(ctl, "items", &pack, STOCKD_RETRY_SAFE, &reply);
-    stockd_pack_free(&pack);
-    if (failed != CTL_DONE)
-        return failed;
-    bool good = stockd_map_find(reply.result, "items", &items);
-    stockd_iter it = stockd_iterate(items);
-    while (good && stockd_next(&it, NULL, &item))
-        good = add_item(export, item);
-    stockd_map_u64(reply.result, "lsn", &export->lsn);
-    if (!stockd_map_u64(reply.result, "next", next))
-        *next = 0;
-    if (!good || (*next != 0 && *next <= from)) /* or it would loop forever */
-        return ctl_error(ctl, CTL_UNREACHABLE, "unreachable",
-                         "the engine sent an invalid page of items");
-    return CTL_DONE;
+    export->row[export->count++] = (struct export_row){
+        .sku = copy_of(level->sku, level->sku_len),
+        .sku_len = level->sku_len,
+        .location = copy_of(level->location, level->location_len),
+        .on_hand = level->on_hand,
+        .reserved = level->reserved,
+        .available = level->available,
+    };
 }
 
 static void print_json(const struct export *export)
@@ -154,13 +94,9 @@ static void print_csv(const struct export *export)
 int run_export_stock(struct ctl *ctl, const struct args *args)
 {
     struct export export = { 0 };
-    uint64_t next = 0;
-    int failed;
 
     (void)args;
-    do {
-        failed = fetch_page(ctl, &export, &next);
-    } while (failed == CTL_DONE && next != 0);
+    int failed = stock_each(ctl, &export.lsn, add_row, &export);
     if (failed == CTL_DONE) {
         if (export.count > 0)
             qsort(export.row, export.count, sizeof(*export.row), by_sku_and_location);

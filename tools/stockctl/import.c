@@ -168,6 +168,10 @@ static void report_json(const struct import *import, double seconds)
     json_t *rows = json_array();
     char message[64];
 
+    if (import->within != NULL) {
+        json_object_set_new(import->within, "booked", details);
+        details = import->within;
+    }
     if (import->refused == 0) {
         json_decref(rows);
         show_json_value(details);
@@ -241,6 +245,7 @@ int import_send(struct import *import)
                 import->path, import->applied + import->repeated, import->count,
                 import->words->total,
                 import->failed != CTL_DONE ? "remove the cause of the refusal, then " : "");
+        json_decref(import->within);
         return failed;
     }
     summary(import, (double)(clock_ms() - import->start_ms) / 1000);

@@ -29,6 +29,7 @@ struct import {
     size_t (*line)(const void *context, size_t number); /* of the file, where that one begins */
     void *context;
     size_t window;  /* as of a pipeline */
+    json_t *within; /* with --json: the figures become its "booked"; or NULL: they stand alone */
     uint64_t lsn;   /* the engine's before the first was sent: a reply up to it changed nothing */
     size_t count;   /* what is to be sent */
     size_t skipped; /* rows, or whatever is skipped as a whole */
