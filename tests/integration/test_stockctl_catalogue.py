@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""stockctl export and import of places, channels and items: a catalogue moves to another engine."""
+"""stockctl export and import: a whole catalogue, its stock and what is on its way move to another engine."""
 
 import csv
 import io
@@ -13,19 +13,27 @@ from random import Random
 from stockctl_case import DONE, REFUSED, USAGE, StockctlTestCase
 from stockd_harness import BIN_DIR, SLOW, Server, main, reap, run_program, spawn, unique
 
-KINDS = ("places", "channels", "items")
+KINDS = ("calendars", "places", "channels", "items", "stocking")
+FILES = (*KINDS, "stock", "supplies")
 TEXTS = ("", "plain", 'q"uote', "com,ma", "nl\nx", "cr\r\nlf", " edge ", "Größe 東京", "x" * 128, "=1+2", "0012")
 
 
 def fill(client, random):
     """A catalogue with everything in it that a file could get wrong."""
     codes = ["main"] + [f"p{n}" for n in range(12)]
+    for n, zone in enumerate(("UTC", "Europe/Paris", "America/St_Johns")):
+        client.call("calendar_set", f"hours{n}", {
+            "tz": zone, "week": [[1 + day, 540 + n, 720] for day in range(3 * n)] or None,
+            "closed": ["2031-12-25", "2032-01-01"][:n], "extra": [["2031-12-24", 540, 720]] if n else []})
     for code in random.sample(codes, len(codes)):
         options = {"kind": random.choice(("", "store")), "name": random.choice(TEXTS),
                    "priority": random.choice((-5, 0, 100)), "lead_time_s": random.randrange(9999),
                    "ships": random.random() < 0.5, "pickup": random.random() < 0.5,
                    "groups": random.sample(["north", "south", "city"], random.randrange(4)),
                    "active": code == "main" or random.random() < 0.8}
+        if random.random() < 0.7:
+            options.update(calendar=f"hours{random.randrange(3)}", safety=random.randrange(4),
+                           dispatch=random.sample([[1, 600], [5, 1439], [7, 0]], random.randrange(4)))
         if random.random() < 0.7:
             options.update(lat=random.uniform(-90, 90), lon=random.choice((0.1, -180, random.uniform(-180, 180))))
         client.call("location_set", code, options)
@@ -34,14 +42,26 @@ def fill(client, random):
         client.call("channel_set", code, {
             "kind": "web", "name": random.choice(TEXTS), "buffer": random.randrange(5),
             "locations": random.sample(codes + ["north"], random.randrange(5)), "hold_ttl_ms": 1 + random.randrange(1 << 31),
-            "sourcing": random.choice(("priority", "fewest", "nearest", "balance"))})
+            "sourcing": random.choice(("priority", "fewest", "nearest", "balance")),
+            "ignore_safety": random.random() < 0.5, "promise": random.choice(("on_hand", "incoming")),
+            "horizon_s": random.choice((None, 0, 86400))})
     for number, sku in enumerate((*TEXTS[1:6], "Größe 42", "Z", "a", "A", "x" * 64, *(f"MANY-{n}" for n in range(1500)))):
         if number % 3 != 0:
             options = {"name": random.choice(TEXTS), "barcode": random.choice(("", "4006381333931")),
-                       "low_stock": random.randrange(9), "backorder_limit": random.randrange(9)}
-            client.call("item_set", sku, {key: options[key] for key in random.sample(list(options), random.randrange(5))})
+                       "low_stock": random.randrange(9), "backorder_limit": random.randrange(9),
+                       "safety": random.randrange(9), "unit": random.choice(("", "kg")), "decimals": random.randrange(4)}
+            client.call("item_set", sku, {key: options[key] for key in random.sample(list(options), random.randrange(8))})
         if number % 3 != 1:
             client.call("receive", f"r{number}", sku, random.choice(codes), 1 + number)
+        if number % 5 == 1:
+            client.call("stocking_set", sku, random.choice(codes), {
+                "stocked": random.random() < 0.5, "safety": random.choice((None, 0, 3)), "lead_time_s": random.choice((None, 60))})
+    for number, ident in enumerate(("po-1", "po, 2", 'q"3', "PO 東京")):
+        client.call("expect", ident, random.choice(codes), [["plain", 5 + number], ["Größe 42", 2]],
+                    {"eta_ms": 1_935_664_200_000 + number if number else None, "ref": TEXTS[number]})
+    client.call("arrive", "po-1", [["plain", 2, 1]])
+    client.call("receive", "r-truck", "plain", "p1", 9)
+    client.call("transfer", "truck", "p1", "p2", [["plain", 4]], {"eta_ms": 1_935_664_200_000})
 
 
 class Copy(StockctlTestCase):
@@ -56,15 +76,16 @@ class Copy(StockctlTestCase):
     def test_a_catalogue_and_its_stock_move_to_a_fresh_engine(self):
         with Server() as source, Server() as copy, source.client() as client:
             fill(client, Random(7))
-            files = {kind: self.run_on(source, "export", kind) for kind in (*KINDS, "stock")}
+            files = {kind: self.run_on(source, "export", kind) for kind in FILES}
             for kind, text in files.items():
+                self.assertGreater(text.count("\n"), 2, f"a test without {kind} tests nothing")
                 self.run_on(copy, "import", kind, self.file(text))
             for again in range(2):
                 for kind, text in files.items():
                     self.assertEqual(self.run_on(copy, "export", kind), text, f"{kind} after restart {again}")
                 copy.restart(kill=True)
             with copy.client() as there:
-                for method in ("locations", "channels"):
+                for method in ("locations", "channels", "calendars"):
                     self.assertEqual(there.call(method)[method], client.call(method)[method])
                 for sku in ("plain", "cr\r\nlf", "MANY-7"):
                     self.assertEqual({**there.call("item", sku), "lsn": 0}, {**client.call("item", sku), "lsn": 0})
