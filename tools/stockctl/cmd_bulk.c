@@ -311,7 +311,7 @@ const struct command bulk_commands[] = {
         .details =
             "What `import items` reads. To move a catalogue and its stock to another engine,\n"
             "export and import calendars, places, channels, items, stocking, stock and supplies,\n"
-            "in this order.",
+            "in this order. (Not in them: reservations, allotments, damaged units.)",
         .example = "stockctl export items > items.csv",
         .run = run_export_items,
     },
