@@ -10,7 +10,7 @@ import time
 
 from cutting_proxy import CuttingProxy
 from stockctl_case import DONE, REFUSED, USAGE, StockctlTestCase
-from stockd_harness import BIN_DIR, SLOW, Server, main, reap, run_program, spawn, unique, wait_until
+from stockd_harness import BIN_DIR, SLOW, RpcError, Server, main, reap, run_program, spawn, unique, wait_until
 
 
 class Moves(StockctlTestCase):
@@ -50,6 +50,34 @@ class Moves(StockctlTestCase):
         self.assertEqual(got["applied"], 2)
         self.assertEqual((self.figures(sku)[0], self.figures(other)[0]), (6, 9))
         self.assertEqual(self.events(sku)[-1]["ref"], "aisle 4")
+
+    def test_sold(self):
+        try:
+            self.call("sold")
+        except RpcError as error:
+            if error.code == "unknown_method":
+                self.skipTest("this engine has no method sold")
+        sku, other = self.stocked(10), self.stocked(1)
+        self.call("channel_set", "till", {})
+        at_ms = int(time.time() * 1000) - 1000
+        path = self.file(f"channel,sku,qty,location,at_ms,ref\ntill,{sku},3,main,{at_ms},R1\ntill,{other},2,main,,\n")
+        got = self.json("import", "sold", path)
+        self.assertEqual((got["applied"], got["refused"]), (2, 0), "a till's fact is never refused for stock")
+        self.assertEqual((self.figures(sku)[0], self.figures(other)[0]), (7, -1))
+        event = self.events(sku)[-1]
+        self.assertEqual((event["type"], event["channel"], event["ref"]), ("sold", "till", "R1"))
+        got = self.json("import", "sold", path)
+        self.assertEqual((got["applied"], got["repeated"]), (0, 2))
+        self.assertEqual((self.figures(sku)[0], self.figures(other)[0]), (7, -1))
+
+    def test_bad_rows_of_sales(self):
+        for row, column in (("S,main,1,nowhere,", "channel"), ("S,main,1,,", "channel"), ("S,main,0,default,", "qty"),
+                            ("S,nowhere,1,default,", "location"), ("S,main,1,default,soon", "at_ms")):
+            path = self.file(f"sku,location,qty,channel,at_ms\n{row}\n")
+            self.assertEqual(self.ctl("import", "sold", path, expect=USAGE), "")
+            self.assertIn(f"line 2, column {column}: ", self.err)
+        self.ctl("import", "sold", self.file(self.HEADER), expect=USAGE)
+        self.assertIn("no column channel", self.err)
 
     def test_for_people(self):
         path = self.file(self.HEADER + f"{unique('P')},main,5\n")
@@ -179,7 +207,7 @@ class Moves(StockctlTestCase):
             self.assertEqual(units, sum(1 + n % 7 for n in range(rows)))
 
     def test_help_says_how_long_ids_are_known(self):
-        for what in ("receive", "count", "adjust"):
+        for what in ("receive", "count", "adjust", "sold"):
             text = self.ctl("import", what, "--help")
             self.assertIn("--remember-s", text)
             self.assertTrue(all(len(line) <= 90 for line in text.splitlines()), text)

@@ -172,6 +172,19 @@ const struct command bulk_commands[] = {
         .run = run_import_adjust,
     },
     {
+        .name = "import sold",
+        .summary = "Take off what tills sold, from a CSV file",
+        .usage = "FILE.csv|- [OPTION]...",
+        .details =
+            "Columns sku, location, channel and qty in any order, and optionally at_ms, when\n"
+            "it was sold, and ref. A sale is never refused for stock.\n" MOVE_RULES,
+        .example = "stockctl import sold till-7.csv",
+        .options = import_moves_options,
+        .least = 1,
+        .most = 1,
+        .run = run_import_sold,
+    },
+    {
         .name = "reconcile",
         .summary = "Compare the count of a whole location with what is booked",
         .usage = "LOCATION FILE.csv|- [OPTION]...",

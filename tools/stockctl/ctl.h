@@ -429,6 +429,7 @@ int run_import_stock(struct ctl *ctl, const struct args *args);
 int run_import_receive(struct ctl *ctl, const struct args *args);
 int run_import_count(struct ctl *ctl, const struct args *args);
 int run_import_adjust(struct ctl *ctl, const struct args *args);
+int run_import_sold(struct ctl *ctl, const struct args *args);
 int run_export_stock(struct ctl *ctl, const struct args *args);
 int run_reconcile(struct ctl *ctl, const struct args *args);
 int run_replay(struct ctl *ctl, const struct args *args);

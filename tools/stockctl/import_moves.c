@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * import_moves.c - `import stock|receive|count|adjust`: movements of stock from a CSV file.
+ * import_moves.c - `import stock|receive|count|adjust|sold`: movements of stock from a CSV file.
  *
  * Each row is one change, whose id is made of the file's content and the row's line. So the same
  * file imported again, say after a broken connection, books each row once, while a file with any
@@ -13,7 +13,8 @@
 
 #define OPTIONS_MAX 2
 
-enum { COLUMN_SKU, COLUMN_LOCATION, COLUMN_NUMBER, COLUMN_OPTIONS };
+/* Columns that every kind has; `channel` follows for sales, and then the options. */
+enum { COLUMN_SKU, COLUMN_LOCATION, COLUMN_NUMBER, COLUMNS };
 
 struct move_option {
     const char *name; /* of the column and of the method's option */
@@ -25,6 +26,7 @@ struct move_kind {
     char letter;        /* begins its ids: one file may be imported for several purposes */
     const char *number; /* the column of the quantity */
     int64_t least;
+    bool sale; /* by a channel */
     bool sets; /* what is on hand: a second row for the same item and place would contradict */
     struct move_option option[OPTIONS_MAX + 1];
 };
@@ -54,6 +56,7 @@ struct moves {
     const struct move_kind *kind;
     struct csv_reader reader;
     struct lookup *locations;
+    struct lookup *channels;
     struct lookup *seen; /* sku and location -> line */
     struct import_rows rows;
 };
@@ -69,6 +72,13 @@ static bool judge(struct moves *moves, size_t line, size_t column, const struct 
     return problem == NULL;
 }
 
+static const char *check_channel(const struct lookup *channels, const struct csv_field *channel)
+{
+    if (channel->len == 0)
+        return "is empty";
+    return lookup_find(channels, channel->text, channel->len, NULL) ? NULL : "is no known channel";
+}
+
 static const char *check_number(const struct move_kind *kind, const struct csv_field *field,
                                 int64_t *number)
 {
@@ -77,6 +87,12 @@ static const char *check_number(const struct move_kind *kind, const struct csv_f
     if (problem == NULL && *number == 0 && !kind->sets)
         return "moves nothing";
     return problem;
+}
+
+/* Where the options' columns begin. */
+static size_t first_option(const struct move_kind *kind)
+{
+    return COLUMNS + kind->sale;
 }
 
 static const char *check_option(const struct move_option *option, const struct csv_field *field)
@@ -90,15 +106,18 @@ static bool check_row(struct moves *moves, size_t line, const struct csv_field *
 {
     const struct csv_field *sku = &fields[COLUMN_SKU];
     const struct csv_field *location = &fields[COLUMN_LOCATION];
-    const struct csv_field *options = fields + COLUMN_OPTIONS;
+    const size_t option = first_option(moves->kind);
     bool good = judge(moves, line, COLUMN_SKU, sku, check_sku(sku->text, sku->len));
 
     good &= judge(moves, line, COLUMN_LOCATION, location, check_known(moves->locations, location));
     good &= judge(moves, line, COLUMN_NUMBER, &fields[COLUMN_NUMBER],
                   check_number(moves->kind, &fields[COLUMN_NUMBER], number));
+    if (moves->kind->sale)
+        good &= judge(moves, line, COLUMNS, &fields[COLUMNS],
+                      check_channel(moves->channels, &fields[COLUMNS]));
     for (size_t i = 0; moves->kind->option[i].name != NULL; i++)
-        good &= judge(moves, line, COLUMN_OPTIONS + i, &options[i],
-                      check_option(&moves->kind->option[i], &options[i]));
+        good &= judge(moves, line, option + i, &fields[option + i],
+                      check_option(&moves->kind->option[i], &fields[option + i]));
     if (!good || !moves->kind->sets)
         return good;
     size_t first = import_first_line(moves->seen, line, sku, location);
@@ -128,6 +147,25 @@ static void pack_options(const struct move_kind *kind, const struct csv_field *o
     }
 }
 
+/* sku, location, qty */
+static void pack_move(const struct csv_field *fields, int64_t number, stockd_pack *pack)
+{
+    stockd_pack_str_n(pack, fields[COLUMN_SKU].text, fields[COLUMN_SKU].len);
+    stockd_pack_str_n(pack, fields[COLUMN_LOCATION].text, fields[COLUMN_LOCATION].len);
+    stockd_pack_i64(pack, number);
+}
+
+/* channel, location, [[sku, qty]] */
+static void pack_sale(const struct csv_field *fields, int64_t number, stockd_pack *pack)
+{
+    stockd_pack_str_n(pack, fields[COLUMNS].text, fields[COLUMNS].len);
+    stockd_pack_str_n(pack, fields[COLUMN_LOCATION].text, fields[COLUMN_LOCATION].len);
+    stockd_pack_array(pack, 1);
+    stockd_pack_array(pack, 2);
+    stockd_pack_str_n(pack, fields[COLUMN_SKU].text, fields[COLUMN_SKU].len);
+    stockd_pack_i64(pack, number);
+}
+
 /* All but the id, which is only known once the whole file was read. */
 static void read_row(void *context, size_t line, const struct csv_field *fields)
 {
@@ -140,10 +178,11 @@ static void read_row(void *context, size_t line, const struct csv_field *fields)
         return;
     }
     import_rows_add(&moves->rows, line);
-    stockd_pack_str_n(pack, fields[COLUMN_SKU].text, fields[COLUMN_SKU].len);
-    stockd_pack_str_n(pack, fields[COLUMN_LOCATION].text, fields[COLUMN_LOCATION].len);
-    stockd_pack_i64(pack, number);
-    pack_options(moves->kind, fields + COLUMN_OPTIONS, pack);
+    if (moves->kind->sale)
+        pack_sale(fields, number, pack);
+    else
+        pack_move(fields, number, pack);
+    pack_options(moves->kind, fields + first_option(moves->kind), pack);
 }
 
 static void read_bad(void *context, size_t line, const char *column, const char *problem)
@@ -154,7 +193,7 @@ static void read_bad(void *context, size_t line, const char *column, const char 
 
 /* ---- sending --------------------------------------------------------------------------------- */
 
-static const char *pack_move(void *context, size_t number, stockd_pack *params)
+static const char *pack_request(void *context, size_t number, stockd_pack *params)
 {
     const struct moves *moves = context;
     char id[STOCKD_ID_MAX + 1];
@@ -177,6 +216,8 @@ static int read_and_send(struct moves *moves, const struct args *args)
     struct import *import = &moves->import;
     int failed = lookup_listing(import->ctl, "locations", moves->locations, &import->lsn);
 
+    if (failed == CTL_DONE && moves->kind->sale)
+        failed = lookup_listing(import->ctl, "channels", moves->channels, NULL);
     if (failed == CTL_DONE)
         failed = import_read(import, args, &moves->reader);
     if (failed != CTL_DONE)
@@ -189,29 +230,33 @@ static int read_and_send(struct moves *moves, const struct args *args)
 static int import_moves(struct ctl *ctl, const struct args *args, const struct move_kind *kind,
                         const struct import_words *words)
 {
-    const char *columns[COLUMN_OPTIONS + OPTIONS_MAX + 1] = { "sku", "location", kind->number };
+    const char *columns[COLUMNS + 1 + OPTIONS_MAX + 1] = { "sku", "location", kind->number,
+                                                           "channel" };
     struct moves moves = { .kind = kind };
 
+    columns[first_option(kind)] = NULL;
     for (size_t i = 0; kind->option[i].name != NULL; i++)
-        columns[COLUMN_OPTIONS + i] = kind->option[i].name;
+        columns[first_option(kind) + i] = kind->option[i].name;
     moves.import = (struct import){ .ctl = ctl,
                                     .path = args->positional[0],
                                     .words = words,
-                                    .pack = pack_move,
+                                    .pack = pack_request,
                                     .line = line_of,
                                     .context = &moves };
     moves.reader = (struct csv_reader){ .columns = columns,
-                                        .required = COLUMN_OPTIONS,
+                                        .required = first_option(kind),
                                         .row = read_row,
                                         .bad = read_bad,
                                         .context = &moves };
     moves.locations = lookup_new();
+    moves.channels = lookup_new();
     moves.seen = lookup_new();
     import_rows_init(&moves.rows);
     int failed = read_and_send(&moves, args);
     import_rows_free(&moves.rows);
     import_free(&moves.import);
     lookup_free(moves.locations);
+    lookup_free(moves.channels);
     lookup_free(moves.seen);
     return failed;
 }
@@ -254,6 +299,19 @@ int run_import_adjust(struct ctl *ctl, const struct args *args)
         .number = "qty",
         .least = -CTL_QUANTITY_MAX,
         .option = { { "reason", false }, { "ref", false } },
+    };
+    return import_moves(ctl, args, &kind, &booked_words);
+}
+
+int run_import_sold(struct ctl *ctl, const struct args *args)
+{
+    static const struct move_kind kind = {
+        .method = "sold",
+        .letter = 's',
+        .number = "qty",
+        .least = 1,
+        .sale = true,
+        .option = { { "at_ms", true }, { "ref", false } },
     };
     return import_moves(ctl, args, &kind, &booked_words);
 }
