@@ -221,6 +221,7 @@ class Import(StockctlTestCase):
             with server.client("unix") as client:
                 wait_until(lambda: client.call("availability", "default", ["GONE-18000"])["stock"] != [None],
                            what="the rows that there is room for")
+                self.assertRegex(process.stderr.readline(), r"^stockctl: waiting, because the engine is overloaded: .*--reservations")
             server.kill()
             _, err = process.communicate(timeout=60 * SLOW)
             self.assertEqual(reap(process, 1), UNREACHABLE)

@@ -18,6 +18,7 @@
 #define WINDOW 4096
 #define PATIENCE_MS 10000
 #define PAUSE_MS 20
+#define TELL_AFTER_MS 3000 /* of waiting for a busy engine */
 
 struct run {
     struct ctl *ctl;
@@ -33,6 +34,8 @@ struct run {
     size_t back_count;
     size_t next;
     size_t finished;
+    uint64_t busy_ms; /* since when the engine has taken nothing; 0: it takes requests */
+    bool told;        /* why it takes nothing */
     bool stopped;
     stockd_pack pack;
     struct progress progress;
@@ -127,6 +130,22 @@ static int fill_window(struct run *run)
     return CTL_DONE;
 }
 
+/* A full id table may take minutes to have room again; nobody should wonder why nothing moves. */
+static void note_busy(struct run *run, const stockd_reply *reply)
+{
+    uint64_t now = clock_ms();
+
+    if (run->busy_ms == 0)
+        run->busy_ms = now;
+    if (run->told || now - run->busy_ms < TELL_AFTER_MS)
+        return;
+    run->told = true;
+    progress_clear(&run->progress);
+    char *message = text_clean(reply->message, strlen(reply->message));
+    fprintf(stderr, "stockctl: waiting, because the engine is overloaded: %s\n", message);
+    free(message);
+}
+
 static int take_response(struct run *run)
 {
     stockd_reply reply;
@@ -137,9 +156,11 @@ static int take_response(struct run *run)
     size_t number = run->flight[run->first++ % WINDOW];
     run->flying--;
     if (status == STOCKD_REFUSED && strcmp(reply.code, "overloaded") == 0 && !run->stopped) {
+        note_busy(run, &reply);
         put_back(run, number);
         return CTL_DONE;
     }
+    run->busy_ms = 0;
     run->finished++;
     if (reply.code != NULL)
         progress_clear(&run->progress); /* done may print why */
