@@ -121,6 +121,9 @@ enum code count_plan(struct ctx *ctx, struct moving *move)
     code = post_difference(ctx, move, &place, target - place.on_hand);
     if (code)
         return code;
+    /* It corrects what is booked, and moves no units: another count as of earlier leaves it out. */
+    for (uint32_t i = 0; i < ctx->postings->count; i++)
+        ctx->postings->at[i].stays = true;
     note_count(ctx, move);
     /* A late sale that has not seen this has changed the brackets before. */
     return gives_unchanged(item, stamp) ? CODE_OK : CODE_DEFERRED;

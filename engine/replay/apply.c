@@ -118,8 +118,9 @@ int apply_change_pool(const struct applying *a, struct pool *pool, int64_t on_ha
 
 /* ---- stock ---- */
 
+/* moved_ms: when the units came to the location or left it; 0: they did neither. */
 int apply_move_pool(const struct applying *a, const struct pool_key *key, int64_t delta,
-                    uint64_t time_ms)
+                    uint64_t moved_ms)
 {
     struct pool *pool;
     int error = apply_find_pool(a, key, &pool);
@@ -130,8 +131,9 @@ int apply_move_pool(const struct applying *a, const struct pool_key *key, int64_
     if (delta != 0)
         item_set(item_at(&a->ledger->items, key->item), ITEM_MOVED);
     uint32_t at = unit_at_place(&a->ledger->items, pool_unit(&a->ledger->items, pool));
-    recent_add_late(&a->ctx->recent, time_ms, a->happened_ms ? a->happened_ms : time_ms, at,
-                    delta_at_place(key->owner, delta));
+    if (moved_ms != 0)
+        recent_add_late(&a->ctx->recent, moved_ms, a->happened_ms ? a->happened_ms : moved_ms, at,
+                        delta_at_place(key->owner, delta));
     return 0;
 }
 
@@ -158,9 +160,12 @@ static int apply_movement(struct applying *a)
     struct movement_result result = { a->lsn, delta_at_place(r->pool.owner, r->delta), r->on_hand,
                                       r->available };
     apply_set_time(a, r->time_ms);
-    int error = apply_move_pool(a, &r->pool, r->delta, r->time_ms);
+    bool corrects = a->record->type == RECORD_MOVEMENT &&
+                    movement_kind_of(a->record->flags) == MOVE_COUNT;
+    uint64_t moved_ms = corrects ? 0 : r->time_ms;
+    int error = apply_move_pool(a, &r->pool, r->delta, moved_ms);
     for (uint32_t i = 0; !error && i < r->more_count; i++) {
-        error = apply_move_pool(a, &f.more[i].pool, f.more[i].delta, r->time_ms);
+        error = apply_move_pool(a, &f.more[i].pool, f.more[i].delta, moved_ms);
         result.delta += delta_at_place(f.more[i].pool.owner, f.more[i].delta);
     }
     if (!error)

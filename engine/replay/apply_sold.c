@@ -24,7 +24,8 @@ static int apply_changes(const struct applying *a, const struct sold_fields *f)
     return error;
 }
 
-/* The sale made the shared pool of the place, if there was none. */
+/* The sale made the shared pool of the place, if there was none. Its items have moved, also if a
+ * count has missed their units already. */
 static int apply_lines(const struct applying *a, const struct sold_fields *f)
 {
     struct pool *pool;
@@ -32,6 +33,8 @@ static int apply_lines(const struct applying *a, const struct sold_fields *f)
     for (uint32_t i = 0; !error && i < f->fixed.line_count; i++) {
         struct pool_key shared = { f->lines[i].item, f->fixed.location, owner_of(POOL_SHARED, 0) };
         error = apply_find_pool(a, &shared, &pool);
+        if (!error)
+            item_set(item_at(&a->ledger->items, shared.item), ITEM_MOVED);
     }
     return error;
 }

@@ -51,6 +51,23 @@ class CountAsOf(StockdTestCase):
         got = self.count(sku, 12, counted_at)
         self.assertEqual((got["delta"], got["on_hand"]), (2, 16))
 
+    def test_what_another_count_corrected_has_not_moved(self):
+        """A sheet that is corrected and booked again must not correct twice; nor after a restart."""
+        for restarts in (0, 1):
+            sku, short = self.stocked(10), self.stocked(10)
+            counted_at = moment()
+            self.count(sku, 8, counted_at)
+            self.count(short, 13, counted_at)
+            self.ship(sku, 1)
+            if restarts:
+                self.server.restart(kill=True)
+                self.client.close()
+                self.client = self.server.client()
+            got = self.count(sku, 8, counted_at)
+            self.assertEqual((got["delta"], got["on_hand"]), (0, 7))
+            got = self.count(short, 12, counted_at)
+            self.assertEqual((got["delta"], got["on_hand"]), (-1, 12))
+
     def test_holds_do_not_matter(self):
         sku = self.stocked(10)
         counted_at = moment()

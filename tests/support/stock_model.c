@@ -248,6 +248,7 @@ static enum code move(struct model *m, const struct request *r, struct answer *a
         return CODE_INSUFFICIENT_STOCK;
     }
     bool makes = r->kind == ASK_COUNT || *delta > 0;
+    int moves = m->move_count;
     if (makes && !model_make_pool(m, pool))
         return CODE_LIMIT;
     if (r->kind == ASK_COUNT)
@@ -261,6 +262,8 @@ static enum code move(struct model *m, const struct request *r, struct answer *a
         model_lose(m, r->item, r->location, -1, -*delta, m->now_ms);
     if (r->damaged)
         pool->on_hand += *delta;
+    if (r->kind == ASK_COUNT) /* it corrects what is booked, and moves nothing */
+        m->move_count = moves;
     return CODE_OK;
 }
 
