@@ -128,6 +128,15 @@ class Reconcile(StockctlTestCase):
         self.assertEqual((error["code"], error["details"]["booked"]["refused"]), ("refused_rows", 1))
         self.assertEqual(self.on_hand()["TA"], 5)
 
+    def test_a_corrected_file_with_the_same_time(self):
+        self.received(CA=10, CB=10)
+        counted = moment(self.client)
+        for wrong in (3, 8, 8):
+            path = self.counts(("CA", wrong), ("CB", 9))
+            self.json("reconcile", self.store, path, "--apply", "--as-of", str(counted))
+            self.call("fulfil", self.reserved([["CA", 1, self.store]], confirm=True))
+        self.assertEqual(self.on_hand(), {"CA": 8 - 3, "CB": 9})
+
     def test_allotted_and_damaged_units(self):
         sku = unique("POOLS")
         self.call("channel_set", "pools", {})
