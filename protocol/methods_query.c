@@ -252,7 +252,7 @@ enum code method_stock(struct call *call)
     return stock_now(call, &given);
 }
 
-/* ---- items: [after_index, {limit, details}], for exports ---- */
+/* ---- items: [after_index, {limit, details, location}], for exports ---- */
 
 enum {
     ITEMS_DEFAULT = 1000,
@@ -263,6 +263,8 @@ enum {
 struct items_options {
     int64_t limit;
     bool details;
+    bool has_location;
+    struct text location;
 };
 
 static const struct option items_options[] = {
@@ -272,10 +274,17 @@ static const struct option items_options[] = {
       .min = 1,
       .max = ITEMS_MAX },
     { .name = "details", .kind = OPTION_FLAG, .value = offsetof(struct items_options, details) },
+    { .name = "location",
+      .kind = OPTION_CODE,
+      .value = offsetof(struct items_options, location),
+      .given = offsetof(struct items_options, has_location) },
 };
 
-/* Adds up the item's pools by location; returns the number of locations. */
-static uint32_t sum_places(struct call *call, struct stock_look *look)
+/* Instead of a location's index. */
+enum { EVERYWHERE = UINT32_MAX };
+
+/* Adds up the item's pools by location, or those at one; returns the number of locations. */
+static uint32_t sum_places(struct call *call, struct stock_look *look, uint32_t only)
 {
     struct scratch *scratch = call->scratch;
     const struct pool_view *pools;
@@ -284,7 +293,7 @@ static uint32_t sum_places(struct call *call, struct stock_look *look)
     while ((count = ledger_stock_next(call->ctx, look, &pools)) > 0) {
         for (const struct pool_view *pool = pools; pool < pools + count; pool++) {
             struct place_sum *sum = &scratch->sums[pool->place];
-            if (!pool->sellable)
+            if (!pool->sellable || (only != EVERYWHERE && pool->place != only))
                 continue;
             if (!text_given(sum->location)) {
                 *sum = (struct place_sum){ .location = pool->location };
@@ -298,11 +307,15 @@ static uint32_t sum_places(struct call *call, struct stock_look *look)
 }
 
 /* Packs [sku, [[location, on_hand, reserved, available]...]]. One part does the whole item: the
- * sums are the worker's scratch memory, and other connections' queries run between parts. */
-static void pack_item(struct call *call, struct out *out, struct text sku, struct stock_look *look)
+ * sums are the worker's scratch memory, and other connections' queries run between parts. False:
+ * only one location is asked for, and the item has no pool there. */
+static bool pack_item(struct call *call, struct out *out, struct text sku, struct stock_look *look,
+                      uint32_t only)
 {
     struct scratch *scratch = call->scratch;
-    uint32_t places = sum_places(call, look);
+    uint32_t places = sum_places(call, look, only);
+    if (places == 0 && only != EVERYWHERE)
+        return false;
     pack_array(out, 2);
     pack_text(out, sku);
     pack_array(out, places);
@@ -315,6 +328,29 @@ static void pack_item(struct call *call, struct out *out, struct text sku, struc
         pack_int(out, sum->on_hand - sum->reserved);
         *sum = (struct place_sum){ .location = { NULL, 0 } };
     }
+    return true;
+}
+
+/* *only: the index of the location asked for, or EVERYWHERE. */
+static enum code find_only(struct call *call, const struct items_options *given, uint32_t *only)
+{
+    const struct catalogue *catalogue = ledger_catalogue(call->ctx);
+    *only = EVERYWHERE;
+    if (!given->has_location)
+        return CODE_OK;
+    if (given->details) {
+        refuse(&call->refusal, CODE_BAD_REQUEST, "location",
+               "location selects stock: it cannot be given with details");
+        return CODE_BAD_REQUEST;
+    }
+    const struct location *location = catalogue_location(catalogue, given->location);
+    if (!location) {
+        refuse(&call->refusal, CODE_UNKNOWN_LOCATION, "location", "no location \"%.*s\"",
+               (int)given->location.len, given->location.at);
+        return CODE_UNKNOWN_LOCATION;
+    }
+    *only = location_index(catalogue, location);
+    return CODE_OK;
 }
 
 static void reply_items(struct call *call, const struct slicing *s, bool more)
@@ -339,6 +375,10 @@ enum code method_items(struct call *call)
     params_options(params, items_options, COUNT_OF(items_options), &given);
     if (!params_good(params))
         return call->refusal.code;
+    uint32_t only;
+    enum code code = find_only(call, &given, &only);
+    if (code)
+        return code;
     if (given.details)
         return method_items_details(call, after, given.limit);
     bool begun = *call->slicing != NULL;
@@ -352,10 +392,8 @@ enum code method_items(struct call *call)
     bool more = true;
     while (s->count < given.limit && out_end(&s->rows) < ITEMS_BYTES &&
            (more = ledger_next_item(call->ctx, &s->next, &sku, &look))) {
-        if (text_given(sku)) {
-            pack_item(call, &s->rows, sku, &look);
-            s->count++;
-        }
+        if (text_given(sku))
+            s->count += pack_item(call, &s->rows, sku, &look, only);
         if (!call_goes_on(call))
             return CODE_DEFERRED;
     }

@@ -598,6 +598,35 @@ class Items(StockdTestCase):
                     self.assertLess(pages, 60, "items never ends")
                 self.assertEqual(got, wanted, f"limit {limit}")
 
+    def test_items_of_one_location(self):
+        with Server() as server, server.client() as client:
+            for place in ("second", "empty"):
+                client.call("location_set", place, {})
+            for index in range(2500):  # more than a page
+                client.call("receive", f"a{index}", f"SKU-{index}", "main", 1)
+                if index % 7 == 0:
+                    client.call("receive", f"b{index}", f"SKU-{index}", "second", 2)
+            client.call("reserve", "c", "default", [["SKU-7", 1, "second"]])
+            client.call("return", "d", "SKU-1", "second", 1, {"condition": "damaged"})
+            client.call("adjust", "e", "SKU-14", "second", -2)
+            wanted = {f"SKU-{index}": [["second", 2, 0, 2]] for index in range(0, 2500, 7)}
+            wanted["SKU-7"], wanted["SKU-14"] = [["second", 2, 1, 1]], [["second", 0, 0, 0]]
+            for limit in (1, 100, 10000):
+                got, after = [], 0
+                while after is not None:
+                    page = client.call("items", after, {"limit": limit, "location": "second"})
+                    self.assertLessEqual(len(page["items"]), limit)
+                    got += page["items"]
+                    after = page["next"]
+                self.assertEqual(len(got), len(wanted), "each once")
+                self.assertEqual(dict(got), wanted)
+            self.assertEqual(client.call("items", 0, {"location": "empty"})["items"], [])
+            for code, options in (("unknown_location", {"location": "nowhere"}), ("bad_request", {"location": ""}),
+                                  ("bad_request", {"location": 1}), ("bad_request", {"location": "main", "details": True})):
+                with self.assertRaises(RpcError) as caught:
+                    client.call("items", 0, options)
+                self.assertEqual(caught.exception.code, code)
+
 
 if __name__ == "__main__":
     main()

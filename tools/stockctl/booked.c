@@ -29,11 +29,6 @@ static void add_level(void *context, const struct stock_level *level)
 {
     struct booked *booked = context;
 
-    if (booked->oldest == NULL)
-        booked->oldest = copy_of(level->sku, level->sku_len);
-    if (strlen(booked->location) != level->location_len ||
-        memcmp(booked->location, level->location, level->location_len) != 0)
-        return;
     if (booked->count == booked->capacity) {
         booked->capacity = booked->capacity > 0 ? booked->capacity * 2 : 1024;
         booked->item = must_grow(booked->item, booked->capacity, sizeof(*booked->item));
@@ -49,7 +44,7 @@ static void add_level(void *context, const struct stock_level *level)
 int booked_read(struct ctl *ctl, const char *location, struct booked *booked)
 {
     *booked = (struct booked){ .location = location, .index = lookup_new() };
-    return stock_each(ctl, &booked->lsn, add_level, booked);
+    return stock_each(ctl, location, &booked->lsn, add_level, booked);
 }
 
 int64_t booked_units(const struct booked *booked, const char *sku, size_t len)
@@ -64,7 +59,6 @@ void booked_free(struct booked *booked)
     for (size_t i = 0; i < booked->count; i++)
         free(booked->item[i].sku);
     free(booked->item);
-    free(booked->oldest);
     lookup_free(booked->index);
 }
 
@@ -90,19 +84,19 @@ static void pack_stock(const struct past *past, const char *sku, size_t len, sto
     stockd_pack_i64(pack, past->at_ms);
 }
 
-/* The LSN of that time. *none: no item existed then, because the oldest one did not. */
+/* The LSN of that time. *none: none of the items existed then, because the oldest one did not. */
 static int find_lsn(struct past *past, bool *none)
 {
     struct ctl *ctl = past->ctl;
-    const char *oldest = past->booked->oldest;
+    const struct booked_item *oldest = past->booked->item;
     stockd_pack pack;
     stockd_reply reply;
 
-    *none = oldest == NULL;
+    *none = past->booked->count == 0;
     if (*none)
         return CTL_DONE;
     stockd_pack_init(&pack, NULL, 0);
-    pack_stock(past, oldest, strlen(oldest), &pack);
+    pack_stock(past, oldest->sku, oldest->len, &pack);
     int status = stockd_call(ctl->client, "stock", pack.data, pack.len, STOCKD_RETRY_SAFE, &reply);
     stockd_pack_free(&pack);
     *none = status == STOCKD_REFUSED && strcmp(reply.code, "unknown_sku") == 0;

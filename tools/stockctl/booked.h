@@ -17,7 +17,6 @@ struct booked {
     size_t count;
     size_t capacity;
     struct lookup *index; /* SKU -> its place in `item` */
-    char *oldest;         /* the SKU that was created first, wherever it is; NULL: there is none */
     uint64_t lsn;
 };
 

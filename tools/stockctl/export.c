@@ -96,7 +96,7 @@ int run_export_stock(struct ctl *ctl, const struct args *args)
     struct export export = { 0 };
 
     (void)args;
-    int failed = stock_each(ctl, &export.lsn, add_row, &export);
+    int failed = stock_each(ctl, NULL, &export.lsn, add_row, &export);
     if (failed == CTL_DONE) {
         if (export.count > 0)
             qsort(export.row, export.count, sizeof(*export.row), by_sku_and_location);

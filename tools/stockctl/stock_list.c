@@ -47,8 +47,8 @@ static bool give_item(stockd_value item, stock_level_fn *each, void *context)
 }
 
 /* One page. *next is where the next one begins, or 0 at the end. */
-static int give_page(struct ctl *ctl, uint64_t *next, uint64_t *lsn, stock_level_fn *each,
-                     void *context)
+static int give_page(struct ctl *ctl, const char *location, uint64_t *next, uint64_t *lsn,
+                     stock_level_fn *each, void *context)
 {
     stockd_pack pack;
     stockd_reply reply;
@@ -59,9 +59,13 @@ static int give_page(struct ctl *ctl, uint64_t *next, uint64_t *lsn, stock_level
     stockd_pack_init(&pack, NULL, 0);
     stockd_pack_array(&pack, 2);
     stockd_pack_u64(&pack, from);
-    stockd_pack_map(&pack, 1);
+    stockd_pack_map(&pack, location != NULL ? 2 : 1);
     stockd_pack_str(&pack, "limit");
     stockd_pack_u64(&pack, PAGE);
+    if (location != NULL) {
+        stockd_pack_str(&pack, "location");
+        stockd_pack_str(&pack, location);
+    }
     int failed = ctl_call(ctl, "items", &pack, STOCKD_RETRY_SAFE, &reply);
     stockd_pack_free(&pack);
     if (failed != CTL_DONE)
@@ -79,13 +83,14 @@ static int give_page(struct ctl *ctl, uint64_t *next, uint64_t *lsn, stock_level
     return CTL_DONE;
 }
 
-int stock_each(struct ctl *ctl, uint64_t *lsn, stock_level_fn *each, void *context)
+int stock_each(struct ctl *ctl, const char *location, uint64_t *lsn, stock_level_fn *each,
+               void *context)
 {
     uint64_t next = 0;
     int failed;
 
     do {
-        failed = give_page(ctl, &next, lsn, each, context);
+        failed = give_page(ctl, location, &next, lsn, each, context);
     } while (failed == CTL_DONE && next != 0);
     return failed;
 }

@@ -18,7 +18,9 @@ struct stock_level {
 
 typedef void stock_level_fn(void *context, const struct stock_level *level);
 
-/* Those of the item created first come first. Returns an exit code; *lsn is the last page's. */
-int stock_each(struct ctl *ctl, uint64_t *lsn, stock_level_fn *each, void *context);
+/* At that location, or NULL: everywhere. Those of the item created first come first. Returns an
+ * exit code; *lsn is the last page's. */
+int stock_each(struct ctl *ctl, const char *location, uint64_t *lsn, stock_level_fn *each,
+               void *context);
 
 #endif
