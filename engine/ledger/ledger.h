@@ -43,6 +43,7 @@ struct ledger_config {
     unsigned contexts;     /* worker threads, at least 1 */
     unsigned readers;      /* threads that only read; their contexts follow the workers'; together
                               at most CONTEXTS_MAX */
+    uint32_t events;       /* that are kept for readers; 0: EVENTS_LEAST */
     uint64_t hash_seed;    /* random, so that nobody can choose colliding keys */
     struct log *log;       /* outlives the ledger */
     const struct zone_source *zones; /* outlives it too; NULL: orders know no opening hours, as when
@@ -288,6 +289,8 @@ enum code ledger_availability_of(struct ctx *ctx, struct text channel, const str
 /* What one reserve on the channel with that index could take now of the item with that index. Both
  * must exist; only within an iteration of the context. */
 int64_t ledger_item_availability(struct ctx *ctx, uint32_t item, uint16_t channel);
+/* The same; *moving: units are being moved, and some may be missing or counted twice. */
+int64_t ledger_item_available(struct ctx *ctx, uint32_t item, uint16_t channel, bool *moving);
 
 /* Does an item with that sku exist, or is one being created? Any thread. */
 bool ledger_knows_sku(const struct ledger *ledger, struct text sku);
@@ -449,6 +452,23 @@ uint64_t ledger_next_deadline(const struct ctx *ctx);
 /* The contexts, as a bit set, whose inboxes this one has filled since the last call; their threads
  * should begin an iteration soon. */
 uint64_t ctx_take_wakeups(struct ctx *ctx);
+
+/* ---- events ---- */
+
+struct events;
+
+/* What was told last, see engine/events/events.h. Replay adds to it; afterwards the log's tap must
+ * be events_take_run, with this. Lives as long as the ledger. */
+struct events *ledger_events(struct ledger *ledger);
+
+/* Looks whether items have sold out, are back in stock or low on stock, and records it: a bounded
+ * part of that, if any is due and no other context is at it. In an iteration; any worker's
+ * context. */
+void ledger_tell_crossings(struct ctx *ctx);
+/* Engine time at which to call that again; UINT64_MAX: not before the log grows. */
+uint64_t ledger_crossings_due(const struct ctx *ctx);
+/* Of all changes up to there, crossings have been recorded. Any thread. */
+uint64_t ledger_crossings_lsn(const struct ledger *ledger);
 
 /* ---- prefetching: memory latency is what this program's operations cost ---- */
 

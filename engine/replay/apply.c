@@ -10,7 +10,9 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "engine/ledger/change_index.h"
 #include "engine/ledger/ctx.h"
+#include "engine/ops/crossings.h"
 #include "engine/ops/precedence.h"
 #include "engine/ops/reservation.h"
 #include "engine/ops/sweep.h"
@@ -396,8 +398,8 @@ static int apply_expire(struct applying *a)
     int error = find_reservation(a, f.id, &entry, &word);
     if (error)
         return error;
-    if (word_state(word) != STATE_HELD)
-        error = apply_refuse(a, "its reservation is not held");
+    if (word_state(word) != STATE_HELD || f.fixed.channel != entry->channel)
+        error = apply_refuse(a, "its reservation is not held, or is another channel's");
     else
         error = settle_all(a, entry, false);
     if (error) {
@@ -406,6 +408,26 @@ static int apply_expire(struct applying *a)
     }
     entry->lsn_last = a->lsn;
     settle_entry(a->ctx, entry, word_with_last(with_state(word, STATE_EXPIRED), RECORD_EXPIRE));
+    return 0;
+}
+
+/* K1, K3. */
+static int apply_crossing(struct applying *a)
+{
+    struct crossing_fields f;
+    const struct levels *levels = &a->ledger->crossings.levels;
+    if (!crossing_decode(a->record, &f))
+        return apply_refuse(a, "it is malformed");
+    for (uint32_t i = 0; i < f.fixed.level_count; i++) {
+        const struct level_record *r = &f.levels[i];
+        if (r->item >= a->ledger->items.max_items || item_version(a->ledger, r->item) == 0 ||
+            r->channel >= catalogue_now(a->ctx)->channel_count || r->levels >> 4 >= LEVEL_COUNT)
+            return apply_refuse(a, "its item or channel is unknown, or it has no such level");
+        if (level_of(levels, r->item, r->channel) != (r->levels & 15)) /* @level-before */
+            return apply_refuse(a, "the level before was another");
+        level_set(levels, r->item, r->channel, r->levels >> 4);
+    }
+    crossings_seen(a->ledger, f.fixed.seen_lsn);
     return 0;
 }
 
@@ -447,7 +469,10 @@ int ledger_apply(struct ledger *ledger, const struct record_head *record, uint64
     a.ctx->cursor.replaying = true;
     if (record->type >= sizeof by_type / sizeof by_type[0] || !by_type[record->type])
         return apply_refuse(&a, "its type is unknown");
-    return by_type[record->type](&a);
+    int error = by_type[record->type](&a);
+    if (!error)
+        events_take(&ledger->events, record, lsn);
+    return error;
 }
 
 /* A hold, or a supply that is under way. */
