@@ -26,7 +26,7 @@
 
 enum { PROTOCOL_VERSION = 1 };
 
-enum { CHANGES_MAX = 10000 }; /* maximum limit of changes */
+enum { CHANGES_MAX = 10000 }; /* maximum limit of changes, and of events */
 
 struct service_limits {
     struct wire_limits message;

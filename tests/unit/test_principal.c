@@ -151,14 +151,14 @@ static const struct expected {
     { "stock", false },       { "history", false },      { "items", false },
     { "item", false },        { "location_set", true },  { "channel_set", true },
     { "item_set", true },     { "locations", false },    { "channels", false },
-    { "changes", false },     { "subscribe", false },    { "ping", false },
-    { "hello", false },       { "info", false },         { "mirror_take", false },
-    { "check", false },       { "lookup", false },       { "calendar_set", true },
-    { "stocking_set", true }, { "calendars", false },    { "stockings", false },
-    { "promise", false },     { "locate", false },       { "expect", true },
-    { "transfer", true },     { "ship", true },          { "arrive", true },
-    { "reschedule", true },   { "withdraw", true },      { "supply", false },
-    { "supplies", false },
+    { "changes", false },     { "events", false },       { "subscribe", false },
+    { "ping", false },        { "hello", false },        { "info", false },
+    { "mirror_take", false }, { "check", false },        { "lookup", false },
+    { "calendar_set", true }, { "stocking_set", true },  { "calendars", false },
+    { "stockings", false },   { "promise", false },      { "locate", false },
+    { "expect", true },       { "transfer", true },      { "ship", true },
+    { "arrive", true },       { "reschedule", true },    { "withdraw", true },
+    { "supply", false },      { "supplies", false },
 };
 
 enum { METHODS = sizeof expected / sizeof *expected };
