@@ -3,6 +3,7 @@
 
 import time
 
+from feed_case import settled
 from stockd_harness import StockdTestCase, main, unique, wait_until
 
 
@@ -33,13 +34,6 @@ class Consumer:
         """Until exactly these were told, in this order."""
         wait_until(lambda: len(self.told(sku)) >= len(types), what=f"{types} of {sku}")
         assert self.told(sku) == types, (self.told(sku), types)
-
-
-def settled(client, lsn):
-    """Until the crossings of all changes up to that LSN have been recorded, and can be read."""
-    wait_until(lambda: client.call("info", "feed")["feed"]["crossings_lsn"] >= lsn, what="a look")
-    told = client.call("changes", lsn)["lsn"]
-    wait_until(lambda: client.call("events", lsn)["lsn"] >= told, what="the disk")
 
 
 class Crossings(StockdTestCase):
