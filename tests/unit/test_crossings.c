@@ -216,6 +216,23 @@ Test(crossings, that_a_crash_left_untold_are_told_after_the_start)
     told("sold_out S1 default 0");
 }
 
+/* One look records both, and the crash comes between the two records. */
+Test(crossings, of_which_a_crash_left_one_untold)
+{
+    _Alignas(8) unsigned char record[RECORD_MAX];
+    adjust("S1", 5);
+    adjust("S2", 5);
+    look();
+    adjust("S1", -5);
+    adjust("S2", -5);
+    ledger_rig_drain(&rig);
+    size_t bytes = rig.length;
+    told("sold_out S1 default 0, sold_out S2 default 0");
+    read_to = 0;
+    start_from(bytes + ledger_rig_record(&rig, bytes, record));
+    told("sold_out S1 default 0, sold_out S2 default 0");
+}
+
 Test(crossings, that_were_told_are_events_after_a_start_and_not_told_again)
 {
     adjust("S1", 5);
