@@ -157,7 +157,8 @@ uint64_t events_find(const struct events *events, uint64_t since)
     while (from < to) {
         uint64_t middle = from + (to - from) / 2;
         enum event_found found = events_get(events, middle, &event);
-        if (found == EVENT_OVERWRITTEN || event.lsn <= since) /* what is overwritten is older */
+        assert(found != EVENT_NOT_YET);
+        if (found != EVENT_FOUND || event.lsn <= since) /* what is overwritten is older */
             from = middle + 1;
         else
             to = middle;

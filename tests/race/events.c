@@ -228,7 +228,7 @@ int main(int argc, char **argv)
     compare_replayed(&race);
     RACE_MUST(readers[0].read > 0, "nothing was told");
     printf("told %llu, %llu resyncs\n", (unsigned long long)readers[0].read,
-           (unsigned long long)(readers[0].resyncs + readers[1].resyncs));
+           (unsigned long long)readers[0].resyncs + (unsigned long long)readers[1].resyncs);
     race_close(&race, "events");
     return 0;
 }
