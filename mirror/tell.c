@@ -41,7 +41,7 @@ void tell_resume(struct teller *t, const struct told_events *found)
     t->n = plain ? (found->has_entry ? found->entry_id.n : found->last_id.n) + 1 : 0;
     t->missed = false;
     if (t->last_lsn > head) {
-        miss(t, log_acknowledged(t->follow->log), "it is ahead of this engine's journal");
+        miss(t, log_final(t->follow->log), "it is ahead of this engine's journal");
         t->last_lsn = t->missed_lsn;
         t->at = events_find(events, t->last_lsn);
         t->n = 0;
@@ -60,7 +60,7 @@ bool tell_pending(const struct teller *t)
     struct event event;
     enum event_found found = events_get(ledger_events(t->follow->ledger), t->at, &event);
     return t->missed || found == EVENT_OVERWRITTEN ||
-           (found == EVENT_FOUND && event.lsn <= log_acknowledged(t->follow->log));
+           (found == EVENT_FOUND && event.lsn <= log_final(t->follow->log));
 }
 
 /* ---- commands ---- */
@@ -165,7 +165,7 @@ static bool next_event(struct teller *t, struct event *event)
              "Redis is slower than events come; some are missing in it");
         return false;
     }
-    if (found != EVENT_FOUND || event->lsn > log_acknowledged(t->follow->log)) /* @told */
+    if (found != EVENT_FOUND || event->lsn > log_final(t->follow->log)) /* @told */
         return false;
     t->at++;
     return true;

@@ -83,7 +83,7 @@ static void pack_events(struct events_page *page, struct out *out)
             at = events_oldest(events);
             continue;
         }
-        if (found == EVENT_NOT_YET || event.lsn > page->view.acknowledged) /* @durable */
+        if (found == EVENT_NOT_YET || event.lsn > page->view.final) /* @durable */
             return;
         bool full = page->count >= page->limit || looks >= LOOKS_MOST;
         if (full && event.lsn != last) { /* @whole-lsn */
@@ -103,15 +103,15 @@ static void reply_events(struct call *call, struct events_page *page)
 {
     const struct log *log = call->service->log;
     const struct events *events = ledger_events(call->service->ledger);
-    uint64_t acknowledged = page->view.acknowledged;
+    uint64_t final = page->view.final;
     struct out rows;
     bool ahead = page->since > log_head(log); /* of another engine, or of a later copy */
     out_init(&rows, call->out->pool);
-    page->next = page->since > acknowledged && !ahead ? page->since : acknowledged;
+    page->next = page->since > final && !ahead ? page->since : final;
     if (!ahead)
         pack_events(page, &rows);
     bool resync = ahead || events_missed(events, page->since); /* @missed */
-    reply_map(call, 4, acknowledged);
+    reply_map(call, 4, final);
     pack_string(call->out, "events");
     pack_array(call->out, page->count);
     out_append_stream(call->out, &rows);
@@ -128,7 +128,7 @@ enum code method_events(struct call *call)
     struct text types[EVENT_TYPE_COUNT];
     struct events_options given = { .types.at = types, .limit = EVENTS_DEFAULT };
     struct events_page page = {
-        .view = { call->service->ledger, call->ctx, log_acknowledged(call->service->log) },
+        .view = { call->service->ledger, call->ctx, log_final(call->service->log) },
         .since = param_lsn(params, "since_lsn"),
     };
     params_options(params, events_options, COUNT_OF(events_options), &given);

@@ -238,7 +238,7 @@ static enum code subscribe_to_events(struct call *call, const struct feed_option
         return code;
     const struct log *log = call->service->log;
     const struct events *events = ledger_events(call->service->ledger);
-    uint64_t now = log_acknowledged(log);
+    uint64_t now = log_final(log);
     bool resync = given->since_given && given->since_lsn > log_head(log);
     uint64_t since = given->since_given && !resync ? given->since_lsn : now;
     call->feed->events = (struct event_subscription){ .on = filter.types != 0,

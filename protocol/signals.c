@@ -73,7 +73,7 @@ struct signals_told signals_tell(const struct signals_view *view, struct event_s
             told.rows++;
             continue;
         }
-        if (found == EVENT_NOT_YET || event.lsn > view->acknowledged) /* @acknowledged */
+        if (found == EVENT_NOT_YET || event.lsn > view->final) /* @acknowledged */
             return told;
         s->at++;
         if (!event_passes(&s->filter, &event))

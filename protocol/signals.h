@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Events for clients (engine/events/events.h): one that polls (events), or that subscribes. A
- * client is shown only what a crash cannot take back: what the log has acknowledged.
+ * client is shown only what a crash cannot take back, as far as the durability says.
  *
  * An event subscription belongs to its connection's worker.
  */
@@ -32,7 +32,7 @@ struct event_subscription {
 struct signals_view {
     struct ledger *ledger;
     struct ctx *ctx;
-    uint64_t acknowledged; /* of the log */
+    uint64_t final; /* log_final: events up to there may be shown */
 };
 
 bool event_passes(const struct event_filter *filter, const struct event *event);

@@ -176,7 +176,7 @@ void worker_feed(struct worker *worker)
         return;
     struct budget budget = { 0, 0 };
     feed->head = log_head(log);
-    feed->shown = log_acknowledged(log);
+    feed->shown = log_final(log);
     while (tell_all(worker, feed->head, &budget) && !spent(&budget) && !feed->postponed) {
     }
     feed_drop_slice(&feed->slice);
@@ -191,7 +191,7 @@ uint64_t worker_feed_sleep_ms(const struct worker *worker)
     if (worker->lists.count[LIST_SUBSCRIBED] == 0 || worker->stopping)
         return UINT64_MAX;
     if (feed->unfinished || log_head(log) != feed->head ||
-        (feed->has_events && log_acknowledged(log) != feed->shown))
+        (feed->has_events && log_final(log) != feed->shown))
         return feed->next_ms > now ? feed->next_ms - now : 1;
     return feed->blocked ? LOOK_AFTER_MS : UINT64_MAX;
 }

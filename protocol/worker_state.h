@@ -19,7 +19,7 @@ struct worker_feed {
     struct connection *resume; /* where the next pass begins; NULL: at the list's head */
     uint64_t next_ms;          /* steady time before which there is no pass */
     uint64_t head;             /* of the log, as the last pass saw it */
-    uint64_t shown;            /* the log's acknowledged position, likewise */
+    uint64_t shown;            /* log_final, likewise */
     bool has_events;           /* somebody subscribes to events */
     bool unfinished;           /* it left something to tell */
     bool postponed;            /* because a change was under way in the middle of it */

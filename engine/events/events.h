@@ -6,7 +6,7 @@
  *
  * The last events are kept in a ring. One thread at a time takes records, in the order of the log:
  * replay, then whoever drains the log. Any thread reads. A reader shows only events up to
- * log_acknowledged(): a crash cannot take those back.
+ * log_final(): a crash cannot take those back.
  *
  *   claimed    the writer raises it before it writes a slot; relaxed
  *   words      the writer stores with release; a reader loads with acquire (V1)

@@ -138,4 +138,12 @@ static inline uint64_t log_acknowledged(const struct log *log)
     return atomic_load_explicit(&log->acknowledged, memory_order_acquire);
 }
 
+/* The position up to which records are drained and acknowledged. With a durability that requires
+ * nothing, everything counts as acknowledged, even what is still in the ring. */
+static inline uint64_t log_final(const struct log *log)
+{
+    uint64_t acknowledged = log_acknowledged(log), head = log_head(log);
+    return acknowledged < head ? acknowledged : head;
+}
+
 #endif

@@ -204,6 +204,20 @@ class Subscribed(StockdTestCase):
         return params[0]
 
 
+class Loose(StockdTestCase):
+    options = ("--workers", "2", "--durability", "none")
+
+    def test_an_lsn_is_never_ahead_of_what_can_be_read(self):
+        watch, sku = Consumer(self.client), unique("sku")
+        for times in range(1, 6):
+            for qty in (2, -2):
+                call = "receive" if qty > 0 else "adjust"
+                settled(self.client, self.call(call, unique("x"), sku, "main", qty)["lsn"])
+                watch.poll()
+        self.assertEqual(watch.told(sku), ["sold_out"] + ["back_in_stock", "sold_out"] * (times - 1))
+        self.assertLessEqual(watch.since, self.call("changes", 0)["lsn"])
+
+
 class Bounded(StockdTestCase):
     options = ("--workers", "2", "--events", "4096")
 
