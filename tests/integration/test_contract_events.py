@@ -195,6 +195,26 @@ class Subscribed(StockdTestCase):
                 late.call("subscribe", {"events": True, "since_lsn": first["lsn"]})
                 self.assertEqual(self.take(late), second)
 
+    def test_beside_a_subscription_to_changes(self):
+        sku = unique("sku")
+        settled(self.client, self.call("receive", unique("r"), sku, "main", 1)["lsn"])
+        with self.server.client() as watcher:
+            watcher.call("subscribe")
+            watcher.call("subscribe", {"events": ["sold_out"], "channel": "default"})
+            self.call("adjust", unique("a"), sku, "main", -1)
+            told = {tuple(self.notification(watcher))[1] for _ in range(2)}
+            self.assertEqual(told, {"changed", "event"})
+            watcher.call("subscribe", {"events": False})
+            settled(self.client, self.call("receive", unique("r"), sku, "main", 1)["lsn"])
+            settled(self.client, self.call("adjust", unique("a"), sku, "main", -1)["lsn"])
+            self.assertEqual(watcher.call("ping"), "pong")
+            self.assertNotIn("event", [method for method, _ in watcher.notifications])
+
+    @staticmethod
+    def notification(client):
+        queue = client.notifications
+        return (2, *queue.popleft()) if queue else client.receive_message()
+
     @staticmethod
     def take(client):
         notifications = client.notifications
