@@ -261,6 +261,31 @@ Test(crossings, need_only_look_at_what_changed_since_the_last_one)
     told("");
 }
 
+/* A start from a snapshot, after the crash of an engine that had not told all. */
+Test(crossings, go_on_from_a_snapshot)
+{
+    char why[256];
+    struct ledger_rig follower;
+    adjust("S1", 5);
+    adjust("S2", 5);
+    look();
+    adjust("S1", -5);
+    told("sold_out S1 default 0");
+    ledger_rig_drain(&rig);
+    size_t imaged = rig.length;
+    adjust("S1", 1);
+    adjust("S2", -5);
+    ledger_rig_drain(&rig);
+    ledger_end(ctx);
+    cr_assert(contents_rig_follow(&follower, &rig, imaged, now, why, sizeof why), "%s", why);
+    ledger_rig_close(&rig);
+    rig = follower;
+    rig.config.log = rig.ledger->log = &rig.log;
+    bring_up();
+    read_to = 0;
+    told("sold_out S1 default 0, back_in_stock S1 default 1, sold_out S2 default 0");
+}
+
 Test(crossings, of_many_items_are_told_in_slices)
 {
     enum { MANY = 1500 };
