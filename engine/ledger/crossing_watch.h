@@ -34,6 +34,8 @@ struct crossing_watch {
     uint64_t catalogue_lsn;       /* of the last one that such a walk was begun for */
     uint64_t kept;                /* LSN: of what is to be looked at again, the changes are later;
                                      UINT64_MAX: nothing is */
+    uint64_t cheap_ms;            /* engine time of the last cheap walk */
+    uint64_t cheap_work;          /* of all cheap walks of that time */
     uint32_t again_count, quiet_count;
     uint32_t again[CROSSING_AGAIN];            /* items that were in the middle of a change */
     struct level_record quiet[CROSSING_QUIET]; /* to be recorded: levels that tell nothing */

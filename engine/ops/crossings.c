@@ -9,11 +9,13 @@
 #include "engine/sourcing/candidates.h"
 
 enum {
-    WALK_MS = 4,            /* between walks */
-    SLICE_MS = 1,           /* between slices of a walk: at most a quarter of one thread's time */
-    SLICE_WORK = 16 << 10,  /* see ctx_work */
-    LOOK_WORK = 16,         /* at an item on a channel, besides its pools */
-    VERSIONS_PER_WORK = 32, /* of items that have not changed */
+    WALK_MS = 4,           /* from one walk to the next */
+    SLICE_MS = 1,          /* from one slice of a walk to the next */
+    SLICE_WORK = 16 << 10, /* see ctx_work: at most a quarter of one thread's time */
+    FEW_WORK = 3 << 10,   /* a walk that is no more than this is cheap, and need not wait so long */
+    CHEAP_WORK = 4 << 10, /* of such walks, in a millisecond: some percent of the time */
+    LOOK_WORK = 16,       /* at an item on a channel, besides its pools */
+    VERSIONS_PER_WORK = 32,
 };
 
 /* ---- what is recorded ---- */
@@ -176,6 +178,13 @@ static void look_at_noted(struct ctx *ctx, uint64_t end)
         w->kept = UINT64_MAX;
 }
 
+/* Of a scan of so many versions: it reads those of one block, and passes over the others. */
+static uint64_t scan_work(uint32_t versions)
+{
+    uint32_t read = versions < VERSIONS_PER_BLOCK ? versions : VERSIONS_PER_BLOCK;
+    return read / VERSIONS_PER_WORK + versions / VERSIONS_PER_BLOCK;
+}
+
 /* False: there is no time for all of it. */
 static bool go_on(struct ctx *ctx, struct crossing_walk *walk, uint64_t end)
 {
@@ -183,22 +192,26 @@ static bool go_on(struct ctx *ctx, struct crossing_walk *walk, uint64_t end)
     uint64_t lsn;
     while (may_go_on(ctx, end)) {
         uint32_t from = walk->cursor;
-        if (!change_index_next(ctx->ledger, walk->since, &walk->cursor, &item, &lsn)) {
+        bool found = change_index_next(ctx->ledger, walk->since, &walk->cursor, &item, &lsn);
+        ctx->work += scan_work(walk->cursor - from);
+        if (!found) {
             walk->on = false;
             return true;
         }
         look_at(ctx, item);
-        ctx->work += (walk->cursor - from) / VERSIONS_PER_WORK;
     }
     return false;
 }
 
-/* The head is read first: all changes of the catalogue up to it are then seen, too. */
+/* The head is read first: all changes of the catalogue up to it are then seen, too. A walk also
+ * meets what is not drained yet, such as what this iteration has done; the next one meets it
+ * again. */
 static void begin_walks(const struct ledger *ledger, struct crossing_watch *w)
 {
     uint64_t seen = atomic_load_explicit(&w->seen, memory_order_relaxed);
     uint64_t head = log_head(ledger->log);
-    if (!w->changed.on && head > seen)
+    bool changed = seen != atomic_load_explicit(&ledger->log->tail, memory_order_relaxed);
+    if (!w->changed.on && changed)
         w->changed = (struct crossing_walk){ .on = true, .since = seen, .until = head };
     uint64_t catalogue_lsn = ledger_catalogue_lsn(ledger);
     if (!w->all.on && catalogue_lsn > w->catalogue_lsn) { /* @catalogue */
@@ -207,10 +220,24 @@ static void begin_walks(const struct ledger *ledger, struct crossing_watch *w)
     }
 }
 
+/* While little changes, a look comes in the iteration of the change: then an item that comes and is
+ * sold out a millisecond later was seen in stock. */
+static uint64_t pause_after(const struct ctx *ctx, uint64_t work)
+{
+    struct crossing_watch *w = &ctx->ledger->crossings;
+    if (w->changed.on || w->all.on)
+        return SLICE_MS;
+    if (work > FEW_WORK)
+        return WALK_MS;
+    w->cheap_work = w->cheap_ms == ctx->engine_ms ? w->cheap_work + work : work;
+    w->cheap_ms = ctx->engine_ms;
+    return w->cheap_work < CHEAP_WORK ? 0 : SLICE_MS;
+}
+
 static void slice(struct ctx *ctx)
 {
     struct crossing_watch *w = &ctx->ledger->crossings;
-    uint64_t end = ctx->work + SLICE_WORK;
+    uint64_t begun = ctx->work, end = begun + SLICE_WORK;
     begin_walks(ctx->ledger, w);
     if (w->again_count > 0)
         look_at_noted(ctx, end);
@@ -220,7 +247,7 @@ static void slice(struct ctx *ctx)
         go_on(ctx, &w->all, end);
     record_quiet(ctx, w);
     bool unfinished = w->changed.on || w->all.on || w->again_count > 0;
-    uint64_t pause = w->changed.on || w->all.on ? SLICE_MS : WALK_MS;
+    uint64_t pause = pause_after(ctx, ctx->work - begun);
     atomic_store_explicit(&w->told, crossings_seen_lsn(ctx->ledger), memory_order_relaxed);
     atomic_store_explicit(&w->unfinished, unfinished, memory_order_relaxed);
     atomic_store_explicit(&w->next_ms, ctx->engine_ms + pause, memory_order_relaxed);
