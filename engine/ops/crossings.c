@@ -11,11 +11,11 @@
 enum {
     WALK_MS = 4,           /* from one walk to the next */
     SLICE_MS = 1,          /* from one slice of a walk to the next */
-    SLICE_WORK = 16 << 10, /* see ctx_work: at most a quarter of one thread's time */
+    SLICE_WORK = 32 << 10, /* see ctx_work: at most a quarter of one thread's time */
     FEW_WORK = 3 << 10,   /* a walk that is no more than this is cheap, and need not wait so long */
-    CHEAP_WORK = 4 << 10, /* of such walks, in a millisecond: some percent of the time */
-    LOOK_WORK = 16,       /* at an item on a channel, besides its pools */
-    VERSIONS_PER_WORK = 32,
+    CHEAP_WORK = 2 << 10, /* of such walks, in a millisecond: some percent of the time */
+    LOOK_WORK = 32,       /* at an item on a channel, besides its pools */
+    VERSIONS_PER_WORK = 4,
 };
 
 /* ---- what is recorded ---- */
