@@ -2,6 +2,7 @@
 #include "mirror/acquire.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* What Redis holds on a new connection. */
@@ -10,6 +11,8 @@ struct mirror_found {
     bool has_fence;
     bool wrong_mirror, wrong_stream; /* the key has another type */
     struct stream_id last_id;        /* of the stream; zero if there is none */
+    bool wrong_events;
+    struct told_events events;
 };
 
 static void ask(struct exchange *e)
@@ -26,6 +29,17 @@ static void ask(struct exchange *e)
     command(c, "XINFO", 3);
     argument_string(c, "STREAM");
     argument_string(c, e->keys->changes);
+    command(c, "TYPE", 2);
+    argument_string(c, e->keys->events);
+    command(c, "XINFO", 3);
+    argument_string(c, "STREAM");
+    argument_string(c, e->keys->events);
+    command(c, "XREVRANGE", 6);
+    argument_string(c, e->keys->events);
+    argument_string(c, "+");
+    argument_string(c, "-");
+    argument_string(c, "COUNT");
+    argument_string(c, "1");
 }
 
 static bool receive_type(struct exchange *e, const char *wanted, bool *wrong)
@@ -60,11 +74,39 @@ static bool receive_stream(struct exchange *e, struct stream_id *id)
     return true;
 }
 
+/* An entry is its ID, and a list of names and values. */
+static void read_entry(const redisReply *entry, struct told_events *events)
+{
+    if (entry->type != REDIS_REPLY_ARRAY || entry->elements != 2 ||
+        entry->element[0]->type != REDIS_REPLY_STRING ||
+        !stream_id_parse(&events->entry_id, entry->element[0]->str, entry->element[0]->len))
+        return;
+    events->has_entry = true;
+    const redisReply *fields = entry->element[1];
+    for (size_t i = 0; fields->type == REDIS_REPLY_ARRAY && i + 1 < fields->elements; i += 2)
+        if (strcmp(fields->element[i]->str, "lsn") == 0)
+            events->lsn = strtoull(fields->element[i + 1]->str, NULL, 10);
+}
+
+/* The last entry; an error if the key has another type. */
+static bool receive_last_event(struct exchange *e, struct told_events *events)
+{
+    redisReply *reply = redis_receive(e->redis);
+    if (!reply)
+        return false;
+    if (reply->type == REDIS_REPLY_ARRAY && reply->elements == 1)
+        read_entry(reply->element[0], events);
+    freeReplyObject(reply);
+    return true;
+}
+
 static bool receive_found(struct exchange *e, struct mirror_found *found)
 {
     return exchange_receive_fence(e, &found->fence, &found->has_fence) &&
            receive_type(e, "hash", &found->wrong_mirror) &&
-           receive_type(e, "stream", &found->wrong_stream) && receive_stream(e, &found->last_id);
+           receive_type(e, "stream", &found->wrong_stream) && receive_stream(e, &found->last_id) &&
+           receive_type(e, "stream", &found->wrong_events) &&
+           receive_stream(e, &found->events.last_id) && receive_last_event(e, &found->events);
 }
 
 static void clear_way(struct acquirer *a, struct transaction *t, const char *key)
@@ -95,6 +137,8 @@ static bool set_fence(struct acquirer *a, const struct mirror_found *found)
         clear_way(a, &t, e->keys->mirror);
     if (found->wrong_stream)
         clear_way(a, &t, e->keys->changes);
+    if (found->wrong_events)
+        clear_way(a, &t, e->keys->events);
     e->fence.connection++;
     bool done = exchange_run(e, &t, &e->follow->confirmed);
     transaction_free(&t);
@@ -127,6 +171,7 @@ enum acquired acquire_fence(struct acquirer *a)
     }
     if (stream_id_less(a->publisher->last_id, state.last_id))
         a->publisher->last_id = state.last_id;
+    tell_resume(a->teller, &state.events);
     if (!set_fence(a, &state))
         return ACQUIRE_FAILED;
     a->forced = false; /* whichever engine had the fence: forcing is for one connection only */

@@ -7,10 +7,12 @@
 #include "mirror/exchange.h"
 #include "mirror/publish.h"
 #include "mirror/report.h"
+#include "mirror/tell.h"
 
 struct acquirer {
     struct exchange *exchange;
     struct publisher *publisher; /* continues after the last entry of the stream */
+    struct teller *teller;       /* likewise, of the stream of events */
     struct report *report;
     bool forced; /* by mirror_take: takes the fence even from a newer engine, once */
 };

@@ -135,15 +135,16 @@ void commands_append(struct commands *c, const struct commands *more)
 
 /* ---- the pub/sub message ---- */
 
-static char *put_escaped(char *at, struct text text)
+char *json_escape(char *at, struct text text)
 {
     static const char hex[] = "0123456789abcdef";
+    bool plain = text_is_utf8(text);
     for (uint32_t i = 0; i < text.len; i++) {
         unsigned char byte = (unsigned char)text.at[i];
         if (byte == '"' || byte == '\\') {
             *at++ = '\\';
             *at++ = (char)byte;
-        } else if (byte < 0x20) {
+        } else if (byte < 0x20 || (byte >= 0x80 && !plain)) {
             at = put(at, "\\u00", 4);
             *at++ = hex[byte >> 4];
             *at++ = hex[byte & 15];
@@ -161,7 +162,7 @@ size_t change_message(char *to, struct text sku, int64_t available, uint64_t lsn
     assert(sku.len <= SKU_MAX);
     assert(available >= 0);
     char *at = put(to, "{\"sku\":\"", 8);
-    at = put_escaped(at, sku);
+    at = json_escape(at, sku);
     at = put(at, "\",\"available\":", 14);
     at += decimal(at, (uint64_t)available);
     at = put(at, ",\"lsn\":", 7);

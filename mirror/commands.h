@@ -38,6 +38,10 @@ void commands_append(struct commands *c, const struct commands *more);
 /* Writes the number's decimal digits and returns how many. `to` has room for 20. */
 unsigned decimal(char *to, uint64_t number);
 
+/* Writes the text as it is in a JSON string, and returns where it ends: at most six bytes for each.
+ * If it is not UTF-8, its bytes are taken as characters. */
+char *json_escape(char *to, struct text text);
+
 /*
  * The message for the pub/sub channels: {"sku":"...","available":N,"lsn":N}. Returns its length;
  * `to` has room for MESSAGE_MAX. The sku is UTF-8.

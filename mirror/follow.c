@@ -206,7 +206,7 @@ static int by_lsn(const void *a, const void *b)
 }
 
 /* What is promised of what is on its way depends on the time. */
-static void begin_iteration(struct follow *f, uint64_t wall_ms)
+void follow_begin(struct follow *f, uint64_t wall_ms)
 {
     uint64_t engine_ms = f->engine_ms + (steady_ms() - f->steady_ms);
     ledger_begin(f->ctx, engine_ms, clock_as_one(engine_ms, wall_ms));
@@ -215,7 +215,7 @@ static void begin_iteration(struct follow *f, uint64_t wall_ms)
 void follow_read(struct follow *f, struct batch *batch, uint64_t wall_ms)
 {
     assert(batch->count == batch->checks);
-    begin_iteration(f, wall_ms);
+    follow_begin(f, wall_ms);
     begin_walk(f, wall_ms); /* reads the head before the catalogue and before any item version */
     note_catalogue(f);
     copy_channels(&batch->channels, ledger_catalogue(f->ctx));

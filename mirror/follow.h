@@ -109,6 +109,9 @@ void follow_choose_checks(struct follow *f, struct batch *batch, bool audit);
 /* Has that item checked in the next batch. */
 void follow_suspect(struct follow *f, uint32_t item);
 
+/* Begins an iteration of the context, in which names may be looked up; end it with ledger_end. */
+void follow_begin(struct follow *f, uint64_t wall_ms);
+
 /* Reads the values of the chosen items, and of those that have changed. */
 void follow_read(struct follow *f, struct batch *batch, uint64_t wall_ms);
 

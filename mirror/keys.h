@@ -10,6 +10,8 @@ struct mirror_keys {
     char item[KEY_MAX];    /* the sku follows */
     char changed[KEY_MAX]; /* the channel's code follows */
     char changes[KEY_MAX];
+    char events[KEY_MAX];
+    char event[KEY_MAX]; /* the type follows */
     char mirror[KEY_MAX];
     char fence[KEY_MAX];
     char all_items[2 * KEY_MAX]; /* a pattern for SCAN */

@@ -52,6 +52,8 @@ void metrics_read(const struct mirror_metrics *metrics, struct mirror_status *st
         .resyncs = READ(resyncs),
         .repaired = READ(repaired),
         .strays = READ(strays),
+        .events_sent = READ(events_sent),
+        .events_missed = READ(events_missed),
         .connections = READ(connections),
         .failures = READ(failures),
         .fence_connection = READ(fence_connection),

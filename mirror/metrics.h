@@ -31,6 +31,8 @@
     X(resyncs)                                                                                     \
     X(repaired)                                                                                    \
     X(strays)                                                                                      \
+    X(events_sent)                                                                                 \
+    X(events_missed)                                                                               \
     X(connections) X(failures) X(fence_connection) X(fence_batch) X(error_ms)
 
 struct mirror_metrics {

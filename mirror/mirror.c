@@ -33,6 +33,7 @@ struct mirror {
     struct redis redis;
     struct follow follow;
     struct publisher publisher;
+    struct teller teller;
     struct exchange exchange;
     struct reconciler reconciler;
     struct acquirer acquirer;
@@ -140,6 +141,11 @@ static void connect_parts(struct mirror *m)
                                  .engine_ms = config->engine_ms,
                                  .steady_ms = config->steady_ms };
     m->publisher = (struct publisher){ .keys = &m->keys, .stream_length = config->stream_length };
+    m->teller = (struct teller){ .follow = &m->follow,
+                                 .keys = &m->keys,
+                                 .report = &m->report,
+                                 .metrics = &m->metrics,
+                                 .stream_length = config->stream_length };
     m->exchange = (struct exchange){
         .redis = &m->redis, .follow = &m->follow, .metrics = &m->metrics, .keys = &m->keys
     };
@@ -151,11 +157,13 @@ static void connect_parts(struct mirror *m)
                                          .keys = &m->keys };
     m->acquirer = (struct acquirer){ .exchange = &m->exchange,
                                      .publisher = &m->publisher,
+                                     .teller = &m->teller,
                                      .report = &m->report };
     m->sync_loop = (struct sync_loop){
         .exchange = &m->exchange,
         .reconciler = &m->reconciler,
         .publisher = &m->publisher,
+        .teller = &m->teller,
         .follow = &m->follow,
         .metrics = &m->metrics,
         .wake = &m->wake,

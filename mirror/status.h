@@ -23,6 +23,7 @@ struct mirror_status {
     uint64_t dirty;   /* items to be sent; updated once a second */
     uint64_t commands, commands_per_s, batches, batch_items, round_trip_us;
     uint64_t items_sent, resyncs, repaired, strays, connections, failures;
+    uint64_t events_sent, events_missed;
     uint64_t fence_connection, fence_batch; /* of the last fence written */
     uint64_t error_ms;                      /* wall clock of the last error, 0: none */
     char error[MIRROR_ERROR_MAX];

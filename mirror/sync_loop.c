@@ -55,6 +55,7 @@ void sync_loop_rewind(struct sync_loop *s)
 static void confirm(struct sync_loop *s, const struct position *position)
 {
     s->follow->confirmed = *position;
+    tell_confirm(s->teller);
     metric_set(&s->metrics->state, position_is_live(position) ? MIRROR_LIVE : MIRROR_SYNCING);
     metric_set(&s->metrics->lsn, position_lsn(position));
     metric_set(&s->metrics->as_of_ms, position->as_of_ms);
@@ -89,6 +90,7 @@ static bool round_trip(struct sync_loop *s, struct batch *now, struct batch *nex
     uint64_t start = steady_us();
     for (uint32_t i = now->checks; i < now->count; i++)
         publish_item(s->publisher, &s->next, now, &now->changes[i], PUBLISH_NOTIFY);
+    tell_append(s->teller, &s->next);
     now->position = f->at;
     follow_choose_checks(f, next, start - s->audit_us >= HEARTBEAT_MS * 1000);
     if (next->checks || next->scans)
@@ -134,7 +136,7 @@ static bool wait_acknowledged(struct sync_loop *s, const struct batch *batch)
 static bool worth_sending(const struct sync_loop *s, const struct batch *batch)
 {
     return batch->count > batch->checks || s->next.commands.count > 0 ||
-           s->follow->at.pass.mandatory || s->follow->suspect_count > 0;
+           s->follow->at.pass.mandatory || s->follow->suspect_count > 0 || tell_pending(s->teller);
 }
 
 void sync_loop_run(struct sync_loop *s)

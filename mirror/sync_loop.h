@@ -13,11 +13,13 @@
 #include "mirror/pace.h"
 #include "mirror/publish.h"
 #include "mirror/reconcile.h"
+#include "mirror/tell.h"
 
 struct sync_loop {
     struct exchange *exchange;
     struct reconciler *reconciler;
     struct publisher *publisher;
+    struct teller *teller;
     struct follow *follow;
     struct mirror_metrics *metrics;
     struct wake *wake;

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "engine/ledger/ledger.h"
+#include "engine/ledger/steps.h"
 #include "engine/ledger/supply.h"
 #include "protocol/checking.h"
 #include "protocol/feed.h"
@@ -26,7 +27,7 @@
 
 enum { PROTOCOL_VERSION = 1 };
 
-enum { CHANGES_MAX = 10000 }; /* maximum limit of changes */
+enum { CHANGES_MAX = 10000 }; /* maximum limit of changes, and of events */
 
 struct service_limits {
     struct wire_limits message;

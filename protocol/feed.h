@@ -17,6 +17,7 @@
 
 #include "engine/ledger/ledger.h"
 #include "protocol/out.h"
+#include "protocol/signals.h"
 
 enum { FEED_ALL_CHANNELS = UINT16_MAX };
 
@@ -50,6 +51,7 @@ struct subscription {
 struct feed {
     struct feed_reading reading;
     struct subscription subscription;
+    struct event_subscription events;
 };
 
 /* The LSN of the last catalogue change that touches what the channel shows of all items. */

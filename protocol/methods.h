@@ -80,6 +80,7 @@ struct method {
     X(calendars, READS, NONE)                                                                      \
     X(stockings, READS, NONE)                                                                      \
     X(changes, READS, NONE)                                                                        \
+    X(events, READS, NONE)                                                                         \
     X(subscribe, READS, NONE)                                                                      \
     X(ping, READS, NONE)                                                                           \
     X(hello, READS, NONE)                                                                          \
@@ -106,6 +107,13 @@ void method_hints(const struct method *method, struct wire params, struct text *
 
 /* The reply to a change of the catalogue, which is its lsn alone; or the code of its refusal. */
 enum code reply_set(struct call *call, enum code code, const uint64_t *lsn);
+
+/* Finds the channel named; all channels (FEED_ALL_CHANNELS) if none is named. */
+enum code call_find_channel(struct call *call, struct text code, uint16_t *index);
+
+/* Fills in the types and the location of an event filter; option: what names the types. */
+enum code call_event_filter(struct call *call, const char *option, const struct option_types *types,
+                            struct text location, struct event_filter *filter);
 
 /* The section `mirror` of info. */
 void pack_mirror(struct call *call);

@@ -229,10 +229,15 @@ static void pack_feed(struct call *call)
 {
     struct out *out = call->out;
     struct worker_sums sums = sum_workers(call->service);
-    pack_map(out, FEED_METRIC_COUNT);
+    const struct events *events = ledger_events(call->service->ledger);
+    pack_map(out, FEED_METRIC_COUNT + 3);
 #define X(name) pack_key_uint(out, #name, sums.name);
     FEED_METRICS(X)
 #undef X
+    pack_key_uint(out, "events", atomic_load_explicit(&events->taken, memory_order_relaxed));
+    pack_key_uint(out, "events_forgotten_lsn",
+                  atomic_load_explicit(&events->forgotten, memory_order_relaxed));
+    pack_key_uint(out, "crossings_lsn", ledger_crossings_lsn(call->service->ledger));
 }
 
 static const struct section {

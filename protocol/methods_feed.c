@@ -25,6 +25,9 @@ struct feed_options {
     uint64_t since_lsn;
     bool since_given;
     bool progress;
+    struct option_types events;
+    bool events_given;
+    struct text location;
 };
 
 static const struct option changes_options[] = {
@@ -42,11 +45,17 @@ static const struct option subscribe_options[] = {
       .kind = OPTION_LSN,
       .value = offsetof(struct feed_options, since_lsn),
       .given = offsetof(struct feed_options, since_given) },
+    { .name = "events",
+      .kind = OPTION_TYPES,
+      .value = offsetof(struct feed_options, events),
+      .given = offsetof(struct feed_options, events_given),
+      .max = EVENT_TYPE_COUNT },
+    { .name = "location", .kind = OPTION_CODE, .value = offsetof(struct feed_options, location) },
     { .name = "progress", .kind = OPTION_FLAG, .value = offsetof(struct feed_options, progress) },
 };
 
 /* Finds the channel named; all channels if none is named. */
-static enum code find_channel(struct call *call, struct text code, uint16_t *index)
+enum code call_find_channel(struct call *call, struct text code, uint16_t *index)
 {
     const struct catalogue *catalogue = ledger_catalogue(call->ctx);
     *index = FEED_ALL_CHANNELS;
@@ -195,7 +204,7 @@ enum code method_changes(struct call *call)
     if (!params_good(params))
         return call->refusal.code;
     uint16_t channel;
-    enum code code = find_channel(call, given.channel, &channel);
+    enum code code = call_find_channel(call, given.channel, &channel);
     if (code)
         return code;
     struct out rows;
@@ -219,15 +228,43 @@ enum code method_changes(struct call *call)
 
 /* ---- subscribe ---- */
 
+/* A subscription to events is one of its own beside that to changes. `events: false` ends it. */
+static enum code subscribe_to_events(struct call *call, const struct feed_options *given,
+                                     uint16_t channel)
+{
+    struct event_filter filter = { .channel = channel };
+    enum code code = call_event_filter(call, "events", &given->events, given->location, &filter);
+    if (code)
+        return code;
+    const struct log *log = call->service->log;
+    const struct events *events = ledger_events(call->service->ledger);
+    uint64_t now = log_final(log);
+    bool resync = given->since_given && given->since_lsn > log_head(log);
+    uint64_t since = given->since_given && !resync ? given->since_lsn : now;
+    call->feed->events = (struct event_subscription){ .on = filter.types != 0,
+                                                      .filter = filter,
+                                                      .at = events_find(events, since) };
+    resync |= given->since_given && events_missed(events, given->since_lsn);
+    metric_add(&call->metrics->resyncs, resync);
+    reply_map(call, 2, now);
+    pack_key_bool(call->out, "resync", resync);
+    return CODE_OK;
+}
+
 enum code method_subscribe(struct call *call)
 {
     struct params *params = &call->params;
-    struct feed_options given = { 0 };
+    struct text types[EVENT_TYPE_COUNT];
+    struct feed_options given = { .events.at = types };
     params_options(params, subscribe_options, COUNT_OF(subscribe_options), &given);
+    if (params_good(params) && text_given(given.location) && !given.events_given)
+        refuse(&call->refusal, CODE_BAD_REQUEST, "location", "location needs events");
     if (!params_good(params))
         return call->refusal.code;
     uint16_t channel;
-    enum code code = find_channel(call, given.channel, &channel);
+    enum code code = call_find_channel(call, given.channel, &channel);
+    if (!code && given.events_given)
+        return subscribe_to_events(call, &given, channel);
     if (code)
         return code;
     uint64_t head = log_head(call->service->log);

@@ -16,7 +16,8 @@
     X(storage_requests) X(slow_replies)
 /* The feed's section of info. */
 #define FEED_METRICS(X) \
-    X(subscribers) X(notifications) X(cut_off) X(resyncs) X(changes_asked) X(walks)
+    X(subscribers) X(notifications) X(cut_off) X(resyncs) X(changes_asked) X(walks) \
+    X(events_asked)
 /* clang-format on */
 
 struct worker_metrics {

@@ -387,6 +387,23 @@ static void take_codes(struct params *params, const struct option *option,
     params->wire = list.wire;
 }
 
+static void take_types(struct params *params, const struct option *option,
+                       struct option_types *types)
+{
+    if (params_peek(params) == WIRE_BOOL) {
+        types->all = param_flag(params, option->name);
+        return;
+    }
+    struct params list = *params;
+    list.level = 0;
+    list.left[0] = 1;
+    uint32_t count = param_list(&list, option->name, (uint32_t)option->max, "types");
+    for (uint32_t i = 0; i < count; i++)
+        types->at[i] = param_words(&list, "type", CODE_MAX);
+    types->count = params_good(params) ? count : 0;
+    params->wire = list.wire;
+}
+
 static void take_rows(struct params *params, const struct option *option, struct option_rows *rows)
 {
     struct params list = *params;
@@ -427,6 +444,9 @@ static void take_option(struct params *params, const struct option *option, void
         break;
     case OPTION_CODES:
         take_codes(params, option, value);
+        break;
+    case OPTION_TYPES:
+        take_types(params, option, value);
         break;
     case OPTION_ROWS:
         take_rows(params, option, value);

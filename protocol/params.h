@@ -83,12 +83,19 @@ enum option_kind {
     OPTION_FLAG,
     OPTION_REAL,  /* min to max */
     OPTION_CODES, /* a list of at most max codes, into a struct option_codes */
+    OPTION_TYPES, /* true, or a list of at most max words, into a struct option_types */
     OPTION_ROWS,  /* a list of at most max values that `row` takes, into a struct option_rows */
 };
 
 struct option_codes {
     struct text *at; /* room for max */
     uint32_t count;
+};
+
+struct option_types {
+    struct text *at; /* room for max */
+    uint32_t count;
+    bool all; /* true was given */
 };
 
 struct option_rows {

@@ -263,6 +263,7 @@ static bool run_iteration(struct worker *worker)
     take_completions(worker);
     more |= expire(worker);
     more |= worker_run_heavy(worker);
+    ledger_tell_crossings(executor->ctx);
     bool due = worker->now.steady_ms >= next_sync_ms(worker);
     if (log_has_claims(worker_log(worker)) || due) /* @write */
         ask_storage(worker, false);
@@ -290,6 +291,9 @@ static uint64_t sleep_ms(const struct worker *worker)
     uint64_t ms = UINT64_MAX;
     if (due != UINT64_MAX)
         ms = due > now->engine_ms ? due - now->engine_ms : STUCK_MS;
+    uint64_t crossings = ledger_crossings_due(worker->executor.ctx);
+    if (crossings != UINT64_MAX)
+        ms = sooner(ms, crossings - now->engine_ms);
     uint64_t sync = next_sync_ms(worker);
     if (sync != UINT64_MAX)
         ms = sooner(ms, sync > now->steady_ms ? sync - now->steady_ms : 1);

@@ -26,7 +26,8 @@ static bool spent(const struct budget *budget)
 void worker_note_subscriber(struct worker *worker, struct connection *connection)
 {
     struct subscription *s = &connection->feed.subscription;
-    if (!s->on || connection_is_broken(connection) || connection->listed[LIST_SUBSCRIBED])
+    bool on = s->on || connection->feed.events.on;
+    if (!on || connection_is_broken(connection) || connection->listed[LIST_SUBSCRIBED])
         return;
     list_add(&worker->lists, LIST_SUBSCRIBED, connection);
     metric_add(&worker->executor.metrics->subscribers, 1);
@@ -37,7 +38,8 @@ void worker_note_subscriber(struct worker *worker, struct connection *connection
 void worker_note_room(struct worker *worker, const struct connection *connection)
 {
     const struct subscription *s = &connection->feed.subscription;
-    bool behind = s->target != 0 || s->since < worker->feed.head;
+    bool behind =
+        (s->on && (s->target != 0 || s->since < worker->feed.head)) || connection->feed.events.on;
     if (behind && connection->listed[LIST_SUBSCRIBED])
         worker->feed.unfinished = true;
 }
@@ -75,6 +77,30 @@ static bool can_be_told(const struct connection *connection)
     return connection_takes_requests(connection) && out_unsent(&connection->out) <= UNSENT_HIGH;
 }
 
+/* Tells the subscriber the next events that a crash cannot take back. False: there are none, or it
+ * has no room. */
+static bool tell_events(struct worker *worker, struct connection *connection, struct budget *budget)
+{
+    struct event_subscription *s = &connection->feed.events;
+    struct worker_metrics *metrics = worker->executor.metrics;
+    struct out *out = &connection->out;
+    if (!s->on || !can_be_told(connection))
+        return false;
+    uint64_t from = out_end(out);
+    struct signals_view view = { worker->shared->service.ledger, worker->executor.ctx,
+                                 worker->feed.shown };
+    struct signals_told told = signals_tell(&view, s, out);
+    budget->rows += told.rows;
+    budget->bytes += out_end(out) - from;
+    metric_add(&metrics->notifications, told.rows);
+    metric_add(&metrics->resyncs, told.missed);
+    if (out_end(out) == from)
+        return told.more;
+    connection_hold(connection, &(struct held_message){ .offset = from, .notification = true });
+    list_add(&worker->lists, LIST_FRESH, connection);
+    return true;
+}
+
 /* Gives the subscriber the next part of its walk. False: there is none, or it has no room. */
 static bool tell(struct worker *worker, struct connection *connection, uint64_t head,
                  struct budget *budget)
@@ -82,7 +108,7 @@ static bool tell(struct worker *worker, struct connection *connection, uint64_t 
     struct worker_feed *feed = &worker->feed;
     struct subscription *s = &connection->feed.subscription;
     struct out *out = &connection->out;
-    if (!can_be_told(connection) || !feed_begin_walk(s, head))
+    if (!s->on || !can_be_told(connection) || !feed_begin_walk(s, head))
         return false;
     struct feed_view view =
         feed_look(worker->shared->service.ledger, worker->executor.ctx, s->channel);
@@ -123,6 +149,7 @@ static bool tell_all(struct worker *worker, uint64_t head, struct budget *budget
         feed->resume = c;
         if (spent(budget) || feed->postponed)
             return told;
+        told |= tell_events(worker, c, budget);
         told |= tell(worker, c, head, budget);
         c = next;
     } while (c != first);
@@ -137,16 +164,19 @@ void worker_feed(struct worker *worker)
     uint64_t now = worker->now.steady_ms;
     if (worker->lists.count[LIST_SUBSCRIBED] == 0 || now < feed->next_ms || worker->stopping)
         return;
-    feed->blocked = feed->postponed = feed->unfinished = false;
+    feed->blocked = feed->postponed = feed->unfinished = feed->has_events = false;
     feed->next_ms = now + PASS_MS;
     for (struct connection *c = worker->lists.head[LIST_SUBSCRIBED]; c;
-         c = c->links[LIST_SUBSCRIBED].next)
+         c = c->links[LIST_SUBSCRIBED].next) {
         check_progress(worker, c);
+        feed->has_events |= c->feed.events.on;
+    }
     /* Nothing more becomes durable once the journal has failed. */
     if (atomic_load_explicit(&log->failed, memory_order_acquire))
         return;
     struct budget budget = { 0, 0 };
     feed->head = log_head(log);
+    feed->shown = log_final(log);
     while (tell_all(worker, feed->head, &budget) && !spent(&budget) && !feed->postponed) {
     }
     feed_drop_slice(&feed->slice);
@@ -160,7 +190,8 @@ uint64_t worker_feed_sleep_ms(const struct worker *worker)
     uint64_t now = worker->now.steady_ms;
     if (worker->lists.count[LIST_SUBSCRIBED] == 0 || worker->stopping)
         return UINT64_MAX;
-    if (feed->unfinished || log_head(log) != feed->head)
+    if (feed->unfinished || log_head(log) != feed->head ||
+        (feed->has_events && log_final(log) != feed->shown))
         return feed->next_ms > now ? feed->next_ms - now : 1;
     return feed->blocked ? LOOK_AFTER_MS : UINT64_MAX;
 }

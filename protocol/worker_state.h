@@ -19,6 +19,8 @@ struct worker_feed {
     struct connection *resume; /* where the next pass begins; NULL: at the list's head */
     uint64_t next_ms;          /* steady time before which there is no pass */
     uint64_t head;             /* of the log, as the last pass saw it */
+    uint64_t shown;            /* log_final, likewise */
+    bool has_events;           /* somebody subscribes to events */
     bool unfinished;           /* it left something to tell */
     bool postponed;            /* because a change was under way in the middle of it */
     bool blocked;              /* a subscriber has no room at the moment */

@@ -74,11 +74,21 @@ struct ledger *ledger_create(const struct ledger_config *config)
     int ids =
         id_table_init(&ledger->ids, config->reservations, config->remember_ms, config->hash_seed);
     int returns = returns_init(&ledger->returns);
-    if (items == 0 && barcodes == 0 && ids == 0 && returns == 0 && ledger->clients &&
-        atomic_load(&ledger->catalogue) && make_contexts(ledger) && change_index_init(ledger) == 0)
+    int events = events_init(&ledger->events, config->events);
+    int levels = levels_init(&ledger->crossings.levels, config->items);
+    ledger->crossings.kept = UINT64_MAX;
+    bool tables = items == 0 && barcodes == 0 && ids == 0 && returns == 0 && events == 0 &&
+                  levels == 0 && ledger->clients;
+    if (tables && atomic_load(&ledger->catalogue) && make_contexts(ledger) &&
+        change_index_init(ledger) == 0)
         return ledger;
     ledger_destroy(ledger);
     return NULL;
+}
+
+struct events *ledger_events(struct ledger *ledger)
+{
+    return &ledger->events;
 }
 
 enum populated ledger_populate(struct ledger *ledger)
@@ -96,6 +106,8 @@ void ledger_destroy(struct ledger *ledger)
     items_destroy(&ledger->items);
     id_table_destroy(&ledger->ids);
     returns_destroy(&ledger->returns);
+    events_destroy(&ledger->events);
+    levels_destroy(&ledger->crossings.levels);
     for (unsigned i = 0; i < ledger->context_count && ledger->contexts[i]; i++) {
         recent_destroy(&ledger->contexts[i]->recent);
         memory_release(ledger->contexts[i]->locating, sizeof(struct locating));

@@ -302,6 +302,7 @@ int history_take(struct history *history, const struct record_head *record, uint
     case RECORD_CALENDAR:
     case RECORD_CLIENT:
     case RECORD_UNDONE:
+    case RECORD_CROSSING:
         break;
     case RECORD_SUPPLY:
     case RECORD_SHIP:

@@ -4,6 +4,8 @@
 #ifndef STOCKD_ENGINE_LEDGER_CTX_H
 #define STOCKD_ENGINE_LEDGER_CTX_H
 
+#include "engine/events/events.h"
+#include "engine/ledger/crossing_watch.h"
 #include "engine/ledger/id_gauge.h"
 #include "engine/ledger/ledger.h"
 #include "engine/log/record.h"
@@ -128,6 +130,8 @@ struct ledger {
     uint64_t batch_ms; /* of the record being applied; 0: unknown */
     struct id_gauge id_gauge;
     struct returns returns;
+    struct events events;
+    struct crossing_watch crossings;
     const struct zone_source *zones; /* const; NULL: nothing is laid out */
     _Atomic uint64_t laid_out; /* the day since 1970, + 1, for which calendars are; written by the
                                   holder of catalogue_busy; relaxed, a hint */

@@ -43,6 +43,7 @@ struct ledger_config {
     unsigned contexts;     /* worker threads, at least 1 */
     unsigned readers;      /* threads that only read; their contexts follow the workers'; together
                               at most CONTEXTS_MAX */
+    uint32_t events;       /* that are kept for readers; 0: EVENTS_LEAST */
     uint64_t hash_seed;    /* random, so that nobody can choose colliding keys */
     struct log *log;       /* outlives the ledger */
     const struct zone_source *zones; /* outlives it too; NULL: orders know no opening hours, as when
@@ -270,43 +271,6 @@ enum code ledger_cancel(struct ctx *ctx, const struct step *step, struct reserva
 enum code ledger_restock(struct ctx *ctx, const struct step *step, struct reservation_view *r);
 enum code ledger_reservation(struct ctx *ctx, struct text id, struct reservation_view *r);
 
-/* A place has set aside what a confirmed reservation draws from it. */
-struct set_aside {
-    struct text id;
-    struct text location;
-    struct text op; /* optional: the step's own id */
-    bool has_collect_by;
-    uint64_t collect_by_ms; /* wall clock, in the future */
-};
-
-/* The reservation's lines are to be these: it gives back what they leave out, and draws what they
- * add by its channel's rule; all or nothing. What was fulfilled stays, and counts. */
-struct amendment {
-    struct text id;
-    struct text op; /* optional: the step's own id */
-    const struct order_line *lines;
-    uint32_t line_count;
-};
-
-enum code ledger_amend(struct ctx *ctx, const struct amendment *asked, struct reservation_view *r);
-
-/* Units that a reservation draws from one place are to come from another; all or nothing. */
-struct move_line {
-    struct text sku, from, to;
-    int64_t qty;
-};
-
-struct relocation {
-    struct text id;
-    struct text op; /* optional: the step's own id */
-    const struct move_line *lines;
-    uint32_t line_count;
-};
-
-enum code ledger_move(struct ctx *ctx, const struct relocation *asked, struct reservation_view *r);
-
-enum code ledger_ready(struct ctx *ctx, const struct set_aside *asked, struct reservation_view *r);
-
 /*
  * Announces that `count` cancels are likely to follow one after another, so that they claim their
  * places in the log together: the log's tail is the word that all contexts contend for. 0: no more
@@ -378,6 +342,8 @@ enum code ledger_availability_of(struct ctx *ctx, struct text channel, const str
 /* What one reserve on the channel with that index could take now of the item with that index. Both
  * must exist; only within an iteration of the context. */
 int64_t ledger_item_availability(struct ctx *ctx, uint32_t item, uint16_t channel);
+/* The same; *moving: units are being moved, and some may be missing or counted twice. */
+int64_t ledger_item_available(struct ctx *ctx, uint32_t item, uint16_t channel, bool *moving);
 
 /* Does an item with that sku exist, or is one being created? Any thread. */
 bool ledger_knows_sku(const struct ledger *ledger, struct text sku);
@@ -539,6 +505,23 @@ uint64_t ledger_next_deadline(const struct ctx *ctx);
 /* The contexts, as a bit set, whose inboxes this one has filled since the last call; their threads
  * should begin an iteration soon. */
 uint64_t ctx_take_wakeups(struct ctx *ctx);
+
+/* ---- events ---- */
+
+struct events;
+
+/* What was told last, see engine/events/events.h. Replay adds to it; afterwards the log's tap must
+ * be events_take_run, with this. Lives as long as the ledger. */
+struct events *ledger_events(struct ledger *ledger);
+
+/* Looks whether items have sold out, are back in stock or low on stock, and records it: a bounded
+ * part of that, if any is due and no other context is at it. In an iteration; any worker's
+ * context. */
+void ledger_tell_crossings(struct ctx *ctx);
+/* Engine time at which to call that again; UINT64_MAX: not before the log grows. */
+uint64_t ledger_crossings_due(const struct ctx *ctx);
+/* Of all changes up to there, crossings have been recorded. Any thread. */
+uint64_t ledger_crossings_lsn(const struct ledger *ledger);
 
 /* ---- prefetching: memory latency is what this program's operations cost ---- */
 

@@ -105,6 +105,8 @@ size_t log_drain(struct log *log, void *buffer, size_t max)
     struct pieces from = pieces_of(log, start, moved);
     memcpy(buffer, from.first, from.first_length);
     memcpy((char *)buffer + from.first_length, log->bytes, from.second_length);
+    if (moved > 0 && log->tap.take)
+        log->tap.take(log->tap.context, buffer, moved, start);
     memset(from.first, 0, from.first_length);
     memset(log->bytes, 0, from.second_length);
     atomic_store_explicit(&log->head, end, memory_order_release); /* L2 */

@@ -44,6 +44,13 @@ struct record_head {
 
 _Static_assert(sizeof(struct record_head) == 8, "stored as one 64-bit word");
 
+/* Is shown all records in the order of the log, as they are drained, by whoever drains; before the
+ * head is raised, so before anything of them is written or acknowledged. */
+struct log_tap {
+    void (*take)(void *context, const void *records, size_t length, uint64_t position);
+    void *context; /* outlives the log's last drain */
+};
+
 struct log {
     _Alignas(64) _Atomic uint64_t tail; /* claimed up to; every context */
     _Alignas(64) _Atomic uint64_t head; /* drained up to; the drainer, release (L2) */
@@ -55,6 +62,7 @@ struct log {
     size_t slack;                      /* kept back for claims between two checks; const */
     size_t spare; /* the part of it, per context, that claims may use before the last operation;
                      const */
+    struct log_tap tap; /* take is NULL: none; const once a thread drains */
 };
 
 /* 0, or -ENOMEM / -EINVAL (capacity not a power of two or too small for that many contexts). */
@@ -128,6 +136,14 @@ static inline bool log_has_failed(const struct log *log)
 static inline uint64_t log_acknowledged(const struct log *log)
 {
     return atomic_load_explicit(&log->acknowledged, memory_order_acquire);
+}
+
+/* The position up to which records are drained and acknowledged. With a durability that requires
+ * nothing, everything counts as acknowledged, even what is still in the ring. */
+static inline uint64_t log_final(const struct log *log)
+{
+    uint64_t acknowledged = log_acknowledged(log), head = log_head(log);
+    return acknowledged < head ? acknowledged : head;
 }
 
 #endif

@@ -123,6 +123,8 @@ struct move_record {
     uint16_t slot; /* as above, once it is under way */
     uint32_t qty;  /* shipped, accepted or withdrawn */
     uint32_t rejected, lost;
+    uint32_t item; /* of the line */
+    uint32_t over; /* arrive: of qty, units that nobody expected */
     int32_t swept; /* of what has come: units that went to the shared pool; negative: that came
                       from there, to stand in for what was promised and has not come */
 } __attribute__((packed));
@@ -132,6 +134,26 @@ struct time_record {
     uint64_t ship_ms, pickup_ms;
     uint64_t covered_lsn; /* promises up to here were covered by what has come, and keep their
                              times; UINT64_MAX: all are */
+} __attribute__((packed));
+
+/* How much of an item can be sold on a channel, as it was last recorded. */
+enum level {
+    LEVEL_NONE, /* nothing, since ever */
+    LEVEL_IN,   /* some, and more than the item's low_stock if that is set */
+    LEVEL_LOW,  /* some, but not more than that */
+    LEVEL_OUT,  /* nothing more */
+    LEVEL_COUNT,
+};
+
+/* What a crossing tells: bits. */
+enum { TOLD_SOLD_OUT = 1, TOLD_BACK_IN_STOCK = 2, TOLD_LOW_STOCK = 4 };
+
+/* A new level. */
+struct level_record {
+    uint32_t item;
+    uint16_t channel;
+    uint8_t levels; /* enum level: before, and from now on in the upper four bits */
+    uint8_t told;
 } __attribute__((packed));
 
 #define READY_SECONDS (UINT32_C(1) << 31)
@@ -235,6 +257,7 @@ uint64_t record_time_if(struct record_reader *reader, bool there, uint64_t told)
 #define RECORD_LIST_EXTRA(name) const struct extra_record *name
 #define RECORD_LIST_SUPPLY(name) const struct supply_line_record *name
 #define RECORD_LIST_MOVES(name) const struct move_record *name
+#define RECORD_LIST_LEVELS(name) const struct level_record *name
 #define RECORD_LIST_TIMES(name) const struct time_record *name
 #define RECORD_LIST_REF(name) struct text name
 #define RECORD_LIST_AS_OF(name) uint64_t name
@@ -257,6 +280,7 @@ uint64_t record_time_if(struct record_reader *reader, bool there, uint64_t told)
 #define DECODE_EXTRA(name, count) DECODE_ARRAY(name, count)
 #define DECODE_SUPPLY(name, count) DECODE_ARRAY(name, count)
 #define DECODE_MOVES(name, count) DECODE_ARRAY(name, count)
+#define DECODE_LEVELS(name, count) DECODE_ARRAY(name, count)
 #define DECODE_TIMES(name, count) DECODE_ARRAY(name, count)
 #define DECODE_READY(name, count)                                                                  \
     f->name = NULL;                                                                                \

@@ -42,6 +42,7 @@ enum record_shown {
     SHOWN_EXTRA,
     SHOWN_SUPPLY,
     SHOWN_MOVES,
+    SHOWN_LEVELS,
 };
 
 /* What the flags of a record's head mean. */

@@ -31,7 +31,9 @@ static enum code plan_expire(struct ctx *ctx, struct txn *t)
 static uint32_t record_expire(struct ctx *ctx, struct txn *t)
 {
     struct expire_fields f = {
-        .fixed = { .head = head_of(ctx, RECORD_EXPIRE, 0), .time_ms = ctx->wall_ms },
+        .fixed = { .head = head_of(ctx, RECORD_EXPIRE, 0),
+                   .time_ms = ctx->wall_ms,
+                   .channel = t->reservation->channel },
         .id = entry_id(t->reservation, t->word),
     };
     f.fixed.head.client = 0; /* no client asked for this */

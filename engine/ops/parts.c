@@ -161,7 +161,8 @@ static void record_not_collected(struct ctx *ctx, struct id_entry *entry, uint64
     struct not_collected_fields f = {
         .fixed = { .head = head_of(ctx, RECORD_NOT_COLLECTED, 0),
                    .time_ms = ctx->wall_ms,
-                   .location = location },
+                   .location = location,
+                   .channel = entry->channel },
         .id = entry_id(entry, word),
     };
     f.fixed.head.client = 0; /* no client asked for this */

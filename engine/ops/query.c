@@ -84,16 +84,21 @@ static uint64_t time_of_versions(const struct ctx *ctx)
                                                                                : ctx->wall_ms;
 }
 
-int64_t ledger_item_availability(struct ctx *ctx, uint32_t item, uint16_t channel)
+int64_t ledger_item_available(struct ctx *ctx, uint32_t item, uint16_t channel, bool *moving)
 {
     const struct catalogue *catalogue = catalogue_pin(ctx);
     uint64_t wall_ms = ctx->wall_ms;
     assert(channel < catalogue->channel_count);
     ctx->wall_ms = time_of_versions(ctx);
-    bool moving; /* who follows changes hears of the move afterwards, and asks again */
-    int64_t available = channel_available(ctx, &catalogue->channels[channel], item, &moving);
+    int64_t available = channel_available(ctx, &catalogue->channels[channel], item, moving);
     ctx->wall_ms = wall_ms;
     return available;
+}
+
+int64_t ledger_item_availability(struct ctx *ctx, uint32_t item, uint16_t channel)
+{
+    bool moving; /* who follows changes hears of the move afterwards, and asks again */
+    return ledger_item_available(ctx, item, channel, &moving);
 }
 
 bool ledger_knows_sku(const struct ledger *ledger, struct text sku)

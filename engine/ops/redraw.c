@@ -8,6 +8,7 @@
 #include "engine/ledger/claim.h"
 #include "engine/ledger/find.h"
 #include "engine/ledger/operation_id.h"
+#include "engine/ledger/steps.h"
 #include "engine/ops/order.h"
 #include "engine/ops/parts.h"
 #include "engine/ops/precedence.h"

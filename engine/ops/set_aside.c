@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Ready: a place has set aside what a confirmed reservation draws from it. */
-#include "engine/ledger/ledger.h"
+#include "engine/ledger/steps.h"
 
 #include <assert.h>
 #include <string.h>
@@ -120,7 +120,8 @@ static uint32_t build_record(struct ctx *ctx, struct txn *t)
                    .time_ms = ctx->wall_ms,
                    .content = t->content,
                    .collect_by_ms = asked->has_collect_by ? asked->collect_by_ms : 0,
-                   .location = s->location },
+                   .location = s->location,
+                   .channel = t->reservation->channel },
         .id = asked->id,
         .op = asked->op,
     };

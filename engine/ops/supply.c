@@ -261,7 +261,8 @@ struct move_record *supply_move(struct supply_work *w, uint32_t line)
 {
     assert(line < w->line_count);
     if (w->move_of[line] == 0) {
-        w->moves[w->move_count++] = (struct move_record){ .line = (uint16_t)line };
+        w->moves[w->move_count++] =
+            (struct move_record){ .line = (uint16_t)line, .item = w->items[line] };
         w->move_of[line] = (uint16_t)w->move_count;
     }
     return &w->moves[w->move_of[line] - 1];

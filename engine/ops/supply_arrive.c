@@ -117,6 +117,7 @@ enum code supply_post_arrival(struct ctx *ctx, struct stepping_supply *s, uint32
     int64_t shared = a.free + a.over - a.stands_in;
     if (word_on_hand(pool_read(pool_at(items, a.shared))) + shared > QUANTITY_MAX)
         return supply_pool_is_full(ctx, item, s->txn.reservation->location);
+    move->over = (uint32_t)a.over;
     move->swept = (int32_t)(a.free - a.stands_in);
     if (a.stays < 0)
         item_set(item_at(items, item), ITEM_SHORT);

@@ -50,6 +50,7 @@ uint32_t supply_step_record(struct ctx *ctx, struct txn *t)
                                                .time_ms = ctx->wall_ms,
                                                .content = t->content,
                                                .eta_ms = s->eta_ms,
+                                               .location = t->reservation->location,
                                                .line_count = (uint16_t)w->move_count },
                                     .id = s->asked->id,
                                     .op = s->asked->op };

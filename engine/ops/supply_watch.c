@@ -54,6 +54,7 @@ static void record_due(struct ctx *ctx, const struct id_entry *entry, uint64_t w
 {
     struct due_fields f = { .fixed = { .head = head_of(ctx, RECORD_DUE, 0),
                                        .time_ms = ctx->wall_ms,
+                                       .location = entry->location,
                                        .late = entry->eta_ms <= ctx->wall_ms },
                             .id = entry_id(entry, word) };
     f.fixed.head.client = 0; /* no client asked for this */

@@ -10,7 +10,9 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "engine/ledger/change_index.h"
 #include "engine/ledger/ctx.h"
+#include "engine/ops/crossings.h"
 #include "engine/ops/parts.h"
 #include "engine/ops/precedence.h"
 #include "engine/ops/reservation.h"
@@ -160,8 +162,8 @@ static int apply_movement(struct applying *a)
     struct movement_result result = { a->lsn, delta_at_place(r->pool.owner, r->delta), r->on_hand,
                                       r->available };
     apply_set_time(a, r->time_ms);
-    bool corrects = a->record->type == RECORD_MOVEMENT &&
-                    movement_kind_of(a->record->flags) == MOVE_COUNT;
+    bool corrects =
+        a->record->type == RECORD_MOVEMENT && movement_kind_of(a->record->flags) == MOVE_COUNT;
     uint64_t moved_ms = corrects ? 0 : r->time_ms;
     int error = apply_move_pool(a, &r->pool, r->delta, moved_ms);
     for (uint32_t i = 0; !error && i < r->more_count; i++) {
@@ -300,30 +302,6 @@ static int apply_extend(struct applying *a)
     return held ? 0 : apply_refuse(a, "its reservation is not held");
 }
 
-static int apply_confirm(struct applying *a)
-{
-    struct confirm_fields f;
-    struct id_entry *entry;
-    uint64_t word;
-    if (!confirm_decode(a->record, &f))
-        return apply_refuse(a, "it is malformed");
-    int error = apply_find_reservation(a, f.id, &entry, &word);
-    if (error)
-        return error;
-    if (word_state(word) != STATE_HELD) {
-        entry_put(entry, word);
-        return apply_refuse(a, "its reservation is not held");
-    }
-    if (f.ref.len > 0 &&
-        !draws_reshape(&a->ledger->ids, &a->ctx->cursor, entry, entry->tracked, f.ref)) {
-        entry_put(entry, word);
-        return apply_no_space(a, "reservations");
-    }
-    entry->lsn_last = entry->lsn_confirmed = a->lsn;
-    entry_put(entry, with_state(word, STATE_CONFIRMED));
-    return 0;
-}
-
 /* Fulfils or cancels qty units of one draw. */
 static int settle_draw(const struct applying *a, struct id_entry *entry, struct draw *draw,
                        uint32_t qty, bool fulfil)
@@ -433,8 +411,8 @@ static int apply_expire(struct applying *a)
     int error = apply_find_reservation(a, f.id, &entry, &word);
     if (error)
         return error;
-    if (word_state(word) != STATE_HELD)
-        error = apply_refuse(a, "its reservation is not held");
+    if (word_state(word) != STATE_HELD || f.fixed.channel != entry->channel)
+        error = apply_refuse(a, "its reservation is not held, or is another channel's");
     else
         error = settle_all(a, entry, false);
     if (error) {
@@ -443,6 +421,26 @@ static int apply_expire(struct applying *a)
     }
     entry->lsn_last = a->lsn;
     settle_entry(a->ctx, entry, word_with_last(with_state(word, STATE_EXPIRED), RECORD_EXPIRE));
+    return 0;
+}
+
+/* K1, K3. */
+static int apply_crossing(struct applying *a)
+{
+    struct crossing_fields f;
+    const struct levels *levels = &a->ledger->crossings.levels;
+    if (!crossing_decode(a->record, &f))
+        return apply_refuse(a, "it is malformed");
+    for (uint32_t i = 0; i < f.fixed.level_count; i++) {
+        const struct level_record *r = &f.levels[i];
+        if (r->item >= a->ledger->items.max_items || item_version(a->ledger, r->item) == 0 ||
+            r->channel >= catalogue_now(a->ctx)->channel_count || r->levels >> 4 >= LEVEL_COUNT)
+            return apply_refuse(a, "its item or channel is unknown, or it has no such level");
+        if (level_of(levels, r->item, r->channel) != (r->levels & 15)) /* @level-before */
+            return apply_refuse(a, "the level before was another");
+        level_set(levels, r->item, r->channel, r->levels >> 4);
+    }
+    crossings_seen(a->ledger, f.fixed.seen_lsn);
     return 0;
 }
 
@@ -486,7 +484,10 @@ int ledger_apply(struct ledger *ledger, const struct record_head *record, uint64
     a.ctx->cursor.replaying = true;
     if (record->type >= sizeof by_type / sizeof by_type[0] || !by_type[record->type])
         return apply_refuse(&a, "its type is unknown");
-    return by_type[record->type](&a);
+    int error = by_type[record->type](&a);
+    if (!error)
+        events_take(&ledger->events, record, lsn);
+    return error;
 }
 
 /* A hold, a part that may have to be collected, or a supply that is under way. */

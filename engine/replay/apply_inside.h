@@ -40,6 +40,7 @@ int apply_find_reservation(const struct applying *a, struct text id, struct id_e
                            uint64_t *word);
 
 /* Records of a reservation's parts and draws (apply_parts.c). */
+int apply_confirm(struct applying *a);
 int apply_set_aside(struct applying *a);
 int apply_not_collected(struct applying *a);
 int apply_redraw(struct applying *a);

@@ -66,6 +66,30 @@ int apply_not_collected(struct applying *a)
     return error;
 }
 
+int apply_confirm(struct applying *a)
+{
+    struct confirm_fields f;
+    struct id_entry *entry;
+    uint64_t word;
+    if (!confirm_decode(a->record, &f))
+        return apply_refuse(a, "it is malformed");
+    int error = apply_find_reservation(a, f.id, &entry, &word);
+    if (error)
+        return error;
+    if (word_state(word) != STATE_HELD) {
+        entry_put(entry, word);
+        return apply_refuse(a, "its reservation is not held");
+    }
+    if (f.ref.len > 0 &&
+        !draws_reshape(&a->ledger->ids, &a->ctx->cursor, entry, entry->tracked, f.ref)) {
+        entry_put(entry, word);
+        return apply_no_space(a, "reservations");
+    }
+    entry->lsn_last = entry->lsn_confirmed = a->lsn;
+    entry_put(entry, with_state(word, STATE_CONFIRMED));
+    return 0;
+}
+
 /* ---- amend, move ---- */
 
 /* What the reservation draws no longer. */

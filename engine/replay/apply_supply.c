@@ -217,7 +217,10 @@ static int move_line(const struct applying *a, const struct id_entry *entry,
         return apply_refuse(a, "it names an unknown line, or a quantity is invalid");
     struct line_entry *line = w->lines[m->line];
     uint32_t item = w->items[m->line];
+    bool arrives = a->record->type == RECORD_ARRIVE;
     int error = 0;
+    if (m->item != item || m->over != (arrives ? arrival_of(line, m).over : 0))
+        return apply_refuse(a, "it names another item than its line, or another overage");
     if (a->record->type == RECORD_SHIP) {
         error = ship_line(a, entry, line, m, item);
     } else if (a->record->type == RECORD_WITHDRAW && entry->from) {
@@ -259,8 +262,8 @@ int apply_supply_step(struct applying *a)
     if (error)
         return error;
     bool over = supply_over(word_supply_state(word));
-    if (over && f.fixed.line_count > 0)
-        error = apply_refuse(a, "its supply is over");
+    if ((over && f.fixed.line_count > 0) || f.fixed.location != entry->location)
+        error = apply_refuse(a, "its supply is over, or goes elsewhere");
     if (!over)
         entry->eta_ms = f.fixed.eta_ms;
     entry->lsn_last = a->lsn;
@@ -327,8 +330,8 @@ int apply_due(struct applying *a)
     int error = find_supply(a, f.id, &entry, &word);
     if (error)
         return error;
-    if (supply_over(word_supply_state(word)))
-        error = apply_refuse(a, "its supply is over");
+    if (supply_over(word_supply_state(word)) || f.fixed.location != entry->location)
+        error = apply_refuse(a, "its supply is over, or goes elsewhere");
     else
         entry->watched_ms = f.fixed.time_ms;
     for (uint32_t i = 0; !error && i < a->ctx->supply->line_count; i++)

@@ -31,7 +31,8 @@ enum contents_kind {
     CONTENTS_ITEMS = 2,    /* items with their details and pools */
     CONTENTS_ENTRIES = 3,  /* what ids stand for */
     CONTENTS_RECENT = 4,   /* recent changes of on hand; in order, by one thread */
-    CONTENTS_KIND_END = 5,
+    CONTENTS_SIGNALS = 5,  /* from which events go on; in order, by one thread */
+    CONTENTS_KIND_END = 6,
 };
 
 /* A calendar, location, channel or client: the journal's record of its current state. */
@@ -240,6 +241,45 @@ struct contents_recent {
     int32_t delta;
     uint32_t kind; /* enum recent_kind */
 } __attribute__((packed));
+
+/* From which events go on: records of three kinds, which begin alike. Events in their order. */
+enum contents_signal_kind { SIGNAL_SEEN = 1, SIGNAL_LEVELS = 2, SIGNAL_EVENT = 3 };
+
+struct contents_signal {
+    uint32_t length;
+    uint16_t what; /* enum contents_signal_kind */
+    uint16_t zero;
+} __attribute__((packed));
+
+struct contents_seen {
+    uint32_t length;
+    uint16_t what;
+    uint16_t zero;
+    uint64_t seen_lsn;      /* K3, see engine/ops/crossings.h */
+    uint64_t forgotten_lsn; /* events up to there are not all among those that follow */
+} __attribute__((packed));
+
+/* A run of levels of a channel; what is not in any is LEVEL_NONE. */
+struct contents_levels {
+    uint32_t length;
+    uint16_t what;
+    uint16_t channel;
+    uint32_t from; /* byte of the channel's plane: four items each, the first in the lowest bits */
+    uint32_t bytes;
+} __attribute__((packed)); /* that many bytes; zeroes */
+
+struct contents_event {
+    uint32_t length;
+    uint16_t what;
+    uint8_t type; /* enum event_type */
+    uint8_t id_len;
+    uint64_t lsn, time_ms;
+    uint32_t item;     /* UINT32_MAX: none */
+    uint16_t location; /* UINT16_MAX: none */
+    uint16_t channel;  /* likewise */
+    int64_t qty;
+    uint64_t has_qty;      /* 0 or 1 */
+} __attribute__((packed)); /* id; zeroes */
 
 /* Totals of the contents; known once they are written, needed before they are loaded. */
 struct contents_totals {

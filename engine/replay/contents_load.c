@@ -161,10 +161,9 @@ int ledger_contents_load(struct contents_load *load, enum contents_kind kind, co
 {
     static int (*const by_kind[CONTENTS_KIND_END])(struct loading *, const unsigned char *,
                                                    size_t) = {
-        [CONTENTS_SETTINGS] = load_settings,
-        [CONTENTS_ITEMS] = contents_load_items,
-        [CONTENTS_ENTRIES] = contents_load_ids,
-        [CONTENTS_RECENT] = load_recent,
+        [CONTENTS_SETTINGS] = load_settings,        [CONTENTS_ITEMS] = contents_load_items,
+        [CONTENTS_ENTRIES] = contents_load_ids,     [CONTENTS_RECENT] = load_recent,
+        [CONTENTS_SIGNALS] = contents_load_signals,
     };
     struct loading l = { load, load->ledger, complaint, 0, 0 };
     if (kind >= CONTENTS_KIND_END || !by_kind[kind])

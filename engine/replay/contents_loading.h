@@ -34,6 +34,9 @@ int contents_complain(struct contents_complaint *complaint, int error, const cha
 int contents_no_room(struct contents_complaint *complaint, const char *table, uint64_t there,
                      uint64_t most);
 
+/* Writes the records of CONTENTS_SIGNALS. 0; -EIO if the sink has no room. */
+int contents_write_signals(const struct ledger *ledger, const struct contents_sink *sink);
+
 /* Equal weighted sums mean equal quantities per unit, except for one chance in 2^64. */
 static inline uint64_t contents_weight(uint32_t unit)
 {
@@ -44,6 +47,7 @@ static inline uint64_t contents_weight(uint32_t unit)
 
 /* Whole records of one kind. 0, or -errno and the complaint. */
 int contents_load_items(struct loading *l, const unsigned char *at, size_t left);
+int contents_load_signals(struct loading *l, const unsigned char *at, size_t left);
 int contents_load_ids(struct loading *l, const unsigned char *at, size_t left);
 
 /* The next of the slots behind an entry's own. -EINVAL: it is another's. */

@@ -7,7 +7,7 @@
 #include "engine/ledger/change_index.h"
 #include "engine/ledger/ctx.h"
 #include "engine/ledger/find.h"
-#include "engine/replay/contents.h"
+#include "engine/replay/contents_loading.h"
 #include "engine/store/draws.h"
 #include "engine/store/outcomes.h"
 #include "engine/store/supply_lines.h"
@@ -561,6 +561,8 @@ int ledger_contents_write(const struct ledger *ledger, const struct contents_sin
         error = write_recent(&w);
     if (!error)
         error = write_counts(&w);
+    if (!error)
+        error = contents_write_signals(ledger, sink);
     assert(error || totals->finished_slots <= totals->slots);
     assert(error || totals->slots <= ledger->ids.max);
     return error;

@@ -187,6 +187,11 @@ WRONG = {
           "later -= word_reserved(word);")],
         "race/supply",
     ),
+    "crossing_of_a_moment": (
+        "an item sells out while its last unit moves to another place",
+        [BEFORE_GIVE, ("replace", "settled", "return true ||")],
+        "race/events",
+    ),
     "in_neither_place": (
         "a transfer takes here, and a moment later gives there",
         [("before", "before-takes", "moving = false; tentative = takes > 1;"), BEFORE_GIVE],

@@ -222,7 +222,7 @@ class Dumped(Book):
         self.assertIn(" state=held id=t-1 from=main location=shop lines=TEE:4 ", held)
         when = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime((self.now + DAY) / 1000))
         ship = next(line for line in lines if " op=lorry " in line)
-        self.assertRegex(ship, rf" eta={when}\.{self.now % 1000:03}Z moves=0:3 ")
+        self.assertRegex(ship, rf" eta={when}\.{self.now % 1000:03}Z location=shop moves=0:3 ")
         dock = next(line for line in lines if " op=dock " in line)
         self.assertIn(" moves=0:3/rejected:1 ", dock)
 

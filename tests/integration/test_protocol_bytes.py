@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What docs/PROTOCOL.md shows byte by byte is what an engine says. Only times may differ."""
+"""What docs/PROTOCOL.md shows byte by byte is what an engine says. Only times may differ, and LSNs:
+the engine records what its items cross some milliseconds later.
+"""
 
 import os
 import re
@@ -35,27 +37,37 @@ def talks():
 
 
 def without_times(value):
+    if isinstance(value, list) and [type(one) for one in value] == [str, str, int, int]:
+        return [*value[:3], "an lsn"]  # of a change
     if isinstance(value, list):
         return [without_times(one) for one in value]
     if isinstance(value, dict):
-        return {key: without_times(one) for key, one in value.items()}
+        return {
+            key: "an lsn" if key in ("lsn", "next") else without_times(one)
+            for key, one in value.items()
+        }
     return "a time" if isinstance(value, int) and value > A_TIME else value
 
 
 class Bytes(unittest.TestCase):
+    def message(self, connection):
+        while True:
+            try:
+                return self.unpacker.unpack()
+            except msgpack.OutOfData:
+                more = connection.recv(1 << 16)
+                self.assertTrue(more, "the connection ended")
+                self.unpacker.feed(more)
+
     def talk(self, connection, messages):
+        self.unpacker = msgpack.Unpacker()
         for sent, content in messages:
             with self.subTest(content=content.hex(" ")):
                 if sent:
                     connection.sendall(content)
                     continue
-                got = bytearray()
-                while len(got) < len(content):
-                    more = connection.recv(len(content) - len(got))
-                    self.assertTrue(more, "the connection ended")
-                    got.extend(more)
-                self.assertEqual(without_times(msgpack.unpackb(got)),
-                                 without_times(msgpack.unpackb(content)), got.hex(" "))
+                got = self.message(connection)
+                self.assertEqual(without_times(got), without_times(msgpack.unpackb(content)))
 
     def test_as_recorded(self):
         engines = talks()

@@ -324,7 +324,7 @@ class Life(Program):
         for signum in (signal.SIGTERM, signal.SIGINT):
             with Server() as server:
                 with server.client() as client:
-                    lsn = client.call("receive", "r", "SKU", "main", 5)["lsn"]
+                    lsn = client.call("expect", "r", "main", [["SKU", 5]])["lsn"]
                 server.stop(signum)
                 lines = server.stderr().splitlines()
                 self.assertEqual(
@@ -336,7 +336,7 @@ class Life(Program):
         unclean = "the last run did not stop cleanly"
         with Server() as server:
             with server.client() as client:
-                lsn = client.call("receive", "r", "SKU", "main", 5)["lsn"]
+                lsn = client.call("expect", "r", "main", [["SKU", 5]])["lsn"]
             server.restart()
             self.assertNotIn(unclean, server.stderr())
             server.restart(kill=True)

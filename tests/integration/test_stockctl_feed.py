@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""stockctl changes and stockctl watch."""
+"""stockctl changes, stockctl events and stockctl watch."""
 
 import json
 import os
@@ -9,6 +9,7 @@ import socket
 import subprocess
 import time
 
+from feed_case import settled
 from stockctl_case import DONE, REFUSED, UNREACHABLE, USAGE, StockctlTestCase
 from stockd_harness import BIN_DIR, SLOW, Server, main, reap, spawn, unique, wait_until
 
@@ -41,7 +42,51 @@ class Changes(StockctlTestCase):
         self.ctl("watch", "--channel", "nowhere", expect=1)
 
 
+class Events(StockctlTestCase):
+    def crossed(self, sku):
+        """The item sells out and is back."""
+        for method, qty in (("receive", 2), ("adjust", -2), ("receive", 1)):
+            settled(self.client, self.call(method, unique("x"), sku, "main", qty)["lsn"])
+
+    def test_lines_and_where_to_go_on(self):
+        sku, since = unique("SKU"), str(self.call("events", 0)["lsn"])
+        self.crossed(sku)
+        lines = self.ctl("events", "--since", since).splitlines()
+        self.assertRegex(lines[0], rf"^\d{{4}}-\S+  sold_out +default  {sku}  0$")
+        self.assertRegex(lines[1], rf"^\d{{4}}-\S+  back_in_stock +default  {sku}  1$")
+        self.assertRegex(lines[-1], r"^This is everything up to LSN \d+\.$")
+        more = self.ctl("events", "--since", since, "--limit", "1", "--channel", "default")
+        self.assertRegex(more.splitlines()[-1], r"^There is more: continue with --since \d+\.$")
+        got = self.json("events", "--since", since, "--types", "back_in_stock,late")
+        self.assertEqual([e["type"] for e in got["events"]], ["back_in_stock"])
+        self.assertIn("Events are missing", self.ctl("events", "--since", str(1 << 62)))
+
+    def test_mistakes(self):
+        self.ctl("events", "--types", "sold", expect=1)
+        self.assertIn("types", self.err)
+        self.ctl("events", "--location", "nowhere", expect=1)
+        self.ctl("watch", "--types", "late", expect=USAGE)
+        self.ctl("watch", "--events", "--types", "sold", expect=1)
+
+
 class Watch(StockctlTestCase):
+    def test_events_over_a_lost_connection(self):
+        with Server() as server:
+            with server.client() as client:
+                client.call("item_set", "TEA", {"low_stock": 1})
+                settled(client, client.call("receive", unique("r"), "TEA", "main", 5)["lsn"])
+                watch = self.watch("watch", "--events", "--json", "--sku", "TEA", server=server)
+                wait_until(lambda: client.call("info", "feed")["feed"]["subscribers"] == 1)
+                client.call("adjust", unique("a"), "TEA", "main", -5)
+                told = [json.loads(self.line(watch))["type"] for _ in range(2)]
+                self.assertEqual(told, ["low_stock", "sold_out"])
+            server.restart(kill=True)
+            with server.client() as client:
+                client.call("receive", unique("r"), "TEA", "main", 3)
+                self.assertEqual(json.loads(self.line(watch))["type"], "back_in_stock")
+            watch.send_signal(signal.SIGINT)
+            reap(watch, 20)
+
     def watch(self, *args, server=None):
         process = spawn(
             [os.path.join(BIN_DIR, "stockctl"), "-s", (server or self.server).unix, *args],

@@ -382,11 +382,24 @@ static bool id_table_within(const struct comparing *c, const struct ledger *in,
     return true;
 }
 
+static bool same_levels(const struct comparing *c)
+{
+    const struct levels *left = &c->left->crossings.levels, *right = &c->right->crossings.levels;
+    uint16_t channels = atomic_load(&c->left->catalogue)->channel_count;
+    uint32_t items = atomic_load(&c->left->items.count);
+    for (uint32_t i = 0; i < items; i++)
+        for (uint16_t at = 0; at < channels; at++)
+            if (level_of(left, i, at) != level_of(right, i, at))
+                return DIFFER(c, "item %u on channel %u has the levels %u and %u", i, at,
+                              level_of(left, i, at), level_of(right, i, at));
+    return true;
+}
+
 bool ledgers_equal(const struct ledger *left, const struct ledger *right, bool forgetful, char *why,
                    size_t size)
 {
     struct comparing c = { left, right, forgetful, why, size };
-    return same_catalogue(&c) && same_items(&c) &&
+    return same_catalogue(&c) && same_items(&c) && same_levels(&c) &&
            id_table_within(&c, left, (struct ledger *)(uintptr_t)right) &&
            id_table_within(&c, right, (struct ledger *)(uintptr_t)left);
 }

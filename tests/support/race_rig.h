@@ -20,6 +20,7 @@
 
 #include "engine/check/check.h"
 #include "engine/ledger/ledger.h"
+#include "engine/ledger/steps.h"
 #include "engine/ledger/supply.h"
 #include "tests/support/random.h"
 

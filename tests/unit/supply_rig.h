@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "engine/ledger/ctx.h"
+#include "engine/ledger/steps.h"
 #include "engine/ledger/supply.h"
 #include "tests/support/ledger_rig.h"
 

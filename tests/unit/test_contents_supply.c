@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "engine/ledger/ctx.h"
+#include "engine/ledger/steps.h"
 #include "engine/ledger/supply.h"
 #include "engine/store/supply_lines.h"
 #include "tests/support/contents_rig.h"

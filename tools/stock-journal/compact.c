@@ -13,6 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "engine/events/events.h"
 #include "engine/ledger/ledger.h"
 #include "persistence/compact.h"
 
@@ -25,7 +26,7 @@ struct settings {
     const char *directory;
     bool archive, json, gently;
     uint64_t archive_max_bytes, archive_days;
-    uint64_t items, pools, reservations; /* 0: not given */
+    uint64_t items, pools, reservations, events; /* 0: not given */
 };
 
 static const char usage[] =
@@ -40,6 +41,7 @@ static const char usage[] =
     "  --items N, --pools N, --reservations N\n"
     "                          sizes of the engine's tables; --reservations bounds how many ids\n"
     "                          are remembered (as in the newest snapshot)\n"
+    "  --events N              how many of the last events to keep (65536)\n"
     "  --gently                run at the lowest priority for processor and disk\n"
     "  --json                  output for programs\n"
     "\n"
@@ -79,6 +81,7 @@ static int read_settings(struct settings *s, int count, char **arguments)
         { "--items", NULL, &s->items, 1 << 28 },
         { "--pools", NULL, &s->pools, 1 << 28 },
         { "--reservations", NULL, &s->reservations, 1 << 28 },
+        { "--events", NULL, &s->events, EVENTS_MOST },
     };
     enum { OPTIONS = sizeof options / sizeof *options };
     for (int i = 0; i < count; i++) {
@@ -201,6 +204,7 @@ int compact_command(int count, char **arguments)
         .items = s.items ? (uint32_t)s.items : ITEMS,
         .pools = s.pools ? (uint32_t)s.pools : POOLS,
         .reservations = s.reservations ? (uint32_t)s.reservations : RESERVATIONS,
+        .events = s.events ? (uint32_t)s.events : EVENTS_USUAL,
         .contexts = 1,
         .log = &log,
     };

@@ -121,6 +121,20 @@ static void show_items(struct shower *shower, const struct undone_item_record *i
     sink_list_end(&shower->sink);
 }
 
+static void show_levels(struct shower *shower, const struct level_record *levels, uint32_t count)
+{
+    static const char *const names[] = {
+        [LEVEL_NONE] = "none", [LEVEL_IN] = "in", [LEVEL_LOW] = "low", [LEVEL_OUT] = "out"
+    };
+    char item[16], channel[16];
+    sink_list(&shower->sink, "levels");
+    for (uint32_t i = 0; i < count; i++)
+        sink_list_level(&shower->sink, name_get(&shower->items, levels[i].item, item),
+                        name_get(&shower->channels, levels[i].channel, channel),
+                        names[levels[i].levels & 3], names[levels[i].levels >> 4 & 3]);
+    sink_list_end(&shower->sink);
+}
+
 static void show_list(struct shower *shower, const union record_fields *fields,
                       const struct record_field *field)
 {
@@ -150,6 +164,8 @@ static void show_list(struct shower *shower, const union record_fields *fields,
         show_supply_lines(shower, array, count);
     else if (field->shown == SHOWN_MOVES)
         show_supply_moves(&shower->sink, array, count);
+    else if (field->shown == SHOWN_LEVELS)
+        show_levels(shower, array, count);
     else
         show_hours(&shower->sink, field->name, field->shown, array, count);
 }
@@ -237,6 +253,7 @@ static void show_field(struct shower *shower, const union record_fields *fields,
     case SHOWN_EXTRA:
     case SHOWN_SUPPLY:
     case SHOWN_MOVES:
+    case SHOWN_LEVELS:
         show_list(shower, fields, field);
     }
 }

@@ -174,6 +174,17 @@ void sink_list_supply(struct sink *sink, const char *sku, int64_t qty)
     fprintf(sink->file, sink->json ? ",\"qty\":%" PRId64 "}" : ":%" PRId64, qty);
 }
 
+void sink_list_level(struct sink *sink, const char *sku, const char *channel, const char *before,
+                     const char *now)
+{
+    next_in_list(sink);
+    fputs(sink->json ? "{\"sku\":" : "", sink->file);
+    put_value(sink, text_of(sku));
+    fprintf(sink->file,
+            sink->json ? ",\"channel\":\"%s\",\"before\":\"%s\",\"now\":\"%s\"}" : "/%s:%s>%s",
+            channel, before, now);
+}
+
 static void put_moved(struct sink *sink, const char *name, int64_t qty)
 {
     if (sink->json)

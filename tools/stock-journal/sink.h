@@ -35,6 +35,8 @@ void sink_list_draw(struct sink *sink, const char *sku, const char *location, co
 void sink_list_step(struct sink *sink, int64_t draw, int64_t qty);
 void sink_list_supply(struct sink *sink, const char *sku, int64_t qty);
 struct move_record;
+void sink_list_level(struct sink *sink, const char *sku, const char *channel, const char *before,
+                     const char *now);
 void sink_list_move(struct sink *sink, const struct move_record *move);
 void sink_list_end(struct sink *sink);
 

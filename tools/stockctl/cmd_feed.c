@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* cmd_feed.c - what has changed: `changes`; `watch` is in watch.c. */
+/* cmd_feed.c - what has changed, and what happened: `changes`, `events`; `watch` is in watch.c. */
 #include "tools/stockctl/ctl.h"
 
 #include <inttypes.h>
@@ -37,7 +37,34 @@ static void show_changes(stockd_value result)
         printf("This is everything up to LSN %" PRIu64 ".\n", next);
 }
 
-static int run_changes(struct ctl *ctl, const struct args *args)
+static void show_events(stockd_value result)
+{
+    stockd_value list = { 0 };
+    stockd_value event = { 0 };
+    stockd_value resync = { 0 };
+    uint64_t next = 0;
+    uint64_t lsn = 0;
+    bool again = false;
+
+    (void)stockd_map_find(result, "events", &list);
+    (void)stockd_map_u64(result, "next", &next);
+    (void)stockd_map_u64(result, "lsn", &lsn);
+    if (stockd_map_find(result, "resync", &resync))
+        (void)stockd_value_bool(resync, &again);
+    for (size_t i = 0; stockd_array_at(list, i, &event); i++)
+        show_event(event, false);
+    if (stockd_value_count(list) > 0)
+        putchar('\n');
+    if (again)
+        puts("Events are missing: the engine does not keep any that old.");
+    if (next < lsn)
+        printf("There is more: continue with --since %" PRIu64 ".\n", next);
+    else
+        printf("This is everything up to LSN %" PRIu64 ".\n", next);
+}
+
+static int run_since(struct ctl *ctl, const struct args *args, const char *method,
+                     void (*show)(stockd_value result))
 {
     const char *since = args_option(args, "since");
     int64_t lsn = 0;
@@ -51,15 +78,25 @@ static int run_changes(struct ctl *ctl, const struct args *args)
     stockd_pack_i64(&pack, lsn);
     int failed = args_pack_options(args, &pack);
     if (failed == CTL_DONE)
-        failed = ctl_call(ctl, "changes", &pack, STOCKD_RETRY_SAFE, &reply);
+        failed = ctl_call(ctl, method, &pack, STOCKD_RETRY_SAFE, &reply);
     stockd_pack_free(&pack);
     if (failed != CTL_DONE)
         return failed;
     if (ctl->json)
         show_json(reply.result, NULL);
     else
-        show_changes(reply.result);
+        show(reply.result);
     return CTL_DONE;
+}
+
+static int run_changes(struct ctl *ctl, const struct args *args)
+{
+    return run_since(ctl, args, "changes", show_changes);
+}
+
+static int run_events(struct ctl *ctl, const struct args *args)
+{
+    return run_since(ctl, args, "events", show_events);
 }
 
 /* ---- the table ---------------------------------------------------------------------------- */
@@ -71,7 +108,19 @@ static const struct option changes_options[] = {
     { NULL, NULL, NULL, NULL, OPTION_TEXT },
 };
 
+static const struct option events_options[] = {
+    { "since", "LSN", "what happened since then (0: all that is kept)", NULL, OPTION_COUNT },
+    { "types", "TYPE,...", "only these types: sold_out, late, ...", "types", OPTION_LIST },
+    { "channel", "CODE", "on this channel only", "channel", OPTION_TEXT },
+    { "location", "CODE", "at this location only", "location", OPTION_TEXT },
+    { "limit", "N", "about that many per page (1000)", "limit", OPTION_COUNT },
+    { NULL, NULL, NULL, NULL, OPTION_TEXT },
+};
+
 static const struct option watch_options[] = {
+    { "events", NULL, "what happens, instead of how much is available", NULL, OPTION_FLAG },
+    { "types", "TYPE,...", "with --events: only these types", "events", OPTION_LIST },
+    { "location", "CODE", "with --events: at this location only", "location", OPTION_TEXT },
     { "channel", "CODE", "on this channel only", "channel", OPTION_TEXT },
     { "sku", "SKU", "this item only", NULL, OPTION_TEXT },
     { "since", "LSN", "start with what has changed since then", NULL, OPTION_COUNT },
@@ -92,12 +141,23 @@ const struct command feed_commands[] = {
         .run = run_changes,
     },
     {
-        .name = "watch",
-        .summary = "Show availability as it changes, until Ctrl-C",
-        .usage = "[OPTION]...",
+        .name = "events",
+        .summary = "List what happened since an LSN: sold out, late, expired, ...",
+        .usage = "[--since LSN] [--types TYPE,...] [--channel CODE] [--location CODE] [--limit N]",
         .details =
-            "With --json, one line of JSON for each change. When the engine goes away, watch\n"
-            "says so, reconnects, and continues where it was.",
+            "Types: sold_out, back_in_stock, low_stock, short, late, overage, lost, sourced,\n"
+            "unsourced, moved, ready, rejected, not_collected, expired.",
+        .example = "stockctl events --since 4711 --types sold_out,low_stock --channel web",
+        .options = events_options,
+        .run = run_events,
+    },
+    {
+        .name = "watch",
+        .summary = "Show availability as it changes, or events, until Ctrl-C",
+        .usage = "[--events] [OPTION]...",
+        .details =
+            "With --json, one line of JSON for each change or event. When the engine goes away,\n"
+            "watch says so, reconnects, and continues where it was.",
         .example = "stockctl watch --channel web",
         .options = watch_options,
         .run = run_watch,

@@ -266,6 +266,8 @@ void show_json_value(json_t *json); /* prints and frees it */
 
 /* The result as JSON; id, if not NULL, is added to it. */
 void show_json(stockd_value result, const char *id);
+/* An event on one line (show_event.c). */
+void show_event(stockd_value event, bool json);
 
 /* The scalars of a map as aligned "key  value" lines, nested maps as "key.key". */
 void show_map(stockd_value map, const char *id);

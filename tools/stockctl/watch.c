@@ -38,6 +38,10 @@ struct watch {
     bool has_lsn;
     uint64_t lsn;        /* everything up to it was shown, or need not be */
     int64_t patience_ms; /* -1: forever */
+    const struct args *args;
+    bool events;     /* instead of availability */
+    unsigned of_lsn; /* events of `lsn` that were shown */
+    unsigned skip;   /* of them, those that come again after a lost connection */
     struct lookup *known;
     int64_t *last;
     size_t capacity;
@@ -101,12 +105,45 @@ static void print_change(struct watch *watch, const stockd_changed *change)
     free(sku);
 }
 
+/* All events of an LSN come again after a lost connection, in the same order. */
+static void on_event(struct watch *watch, stockd_value event)
+{
+    uint64_t lsn;
+    const char *sku;
+    size_t len;
+
+    if (!stockd_map_u64(event, "lsn", &lsn))
+        return;
+    if (lsn != watch->lsn)
+        watch->of_lsn = watch->skip = 0;
+    watch->lsn = lsn;
+    if (watch->skip > 0) {
+        watch->skip--;
+        return;
+    }
+    watch->of_lsn++;
+    bool other =
+        watch->sku != NULL && !(stockd_map_str(event, "sku", &sku, &len) &&
+                                strlen(watch->sku) == len && memcmp(watch->sku, sku, len) == 0);
+    if (!other)
+        show_event(event, watch->json);
+}
+
 static void on_notify(void *context, const char *method, stockd_value params)
 {
     struct watch *watch = context;
     stockd_changed change;
     stockd_value lsn;
 
+    if (watch->events) {
+        stockd_value event;
+        if (strcmp(method, "event") == 0 && stockd_array_at(params, 0, &event))
+            on_event(watch, event);
+        else if (strcmp(method, "resync") == 0)
+            fprintf(stderr, "stockctl: %s: too slow, so events are missing here\n",
+                    watch->ctl->server);
+        return;
+    }
     if (strcmp(method, "current") == 0 && stockd_array_at(params, 0, &lsn))
         stockd_value_u64(lsn, &watch->lsn);
     if (strcmp(method, "changed") != 0 || !stockd_read_changed(params, &change) ||
@@ -120,6 +157,38 @@ static void on_notify(void *context, const char *method, stockd_value params)
 
 /* ---- the subscription ----------------------------------------------------------------------- */
 
+static int pack_event_options(const struct watch *watch, stockd_pack *pack)
+{
+    const bool all = args_option(watch->args, "types") == NULL;
+
+    stockd_pack_map(pack, args_option_count(watch->args) + all + watch->has_lsn);
+    int failed = args_pack_pairs(watch->args, pack);
+    if (all) {
+        stockd_pack_str(pack, "events");
+        stockd_pack_bool(pack, true);
+    }
+    if (watch->has_lsn) {
+        stockd_pack_str(pack, "since_lsn");
+        stockd_pack_u64(pack, watch->of_lsn > 0 ? watch->lsn - 1 : watch->lsn);
+    }
+    return failed;
+}
+
+static void pack_options(const struct watch *watch, stockd_pack *pack)
+{
+    stockd_pack_map(pack, 1 + (watch->channel != NULL) + watch->has_lsn);
+    stockd_pack_str(pack, "progress");
+    stockd_pack_bool(pack, true);
+    if (watch->channel != NULL) {
+        stockd_pack_str(pack, "channel");
+        stockd_pack_str(pack, watch->channel);
+    }
+    if (watch->has_lsn) {
+        stockd_pack_str(pack, "since_lsn");
+        stockd_pack_u64(pack, watch->lsn);
+    }
+}
+
 /* A client library status. *resync: the engine does not know the LSN, and sends all anew. */
 static int subscribe(struct watch *watch, bool *resync)
 {
@@ -130,17 +199,11 @@ static int subscribe(struct watch *watch, bool *resync)
 
     stockd_pack_init(&pack, NULL, 0);
     stockd_pack_array(&pack, 1);
-    stockd_pack_map(&pack, 1 + (watch->channel != NULL) + watch->has_lsn);
-    stockd_pack_str(&pack, "progress");
-    stockd_pack_bool(&pack, true);
-    if (watch->channel != NULL) {
-        stockd_pack_str(&pack, "channel");
-        stockd_pack_str(&pack, watch->channel);
-    }
-    if (watch->has_lsn) {
-        stockd_pack_str(&pack, "since_lsn");
-        stockd_pack_u64(&pack, watch->lsn);
-    }
+    if (watch->events)
+        (void)pack_event_options(watch, &pack); /* take_options tried it */
+    else
+        pack_options(watch, &pack);
+    watch->skip = watch->of_lsn;
     int status = stockd_call(client, "subscribe", pack.data, pack.len, 0, &reply);
     stockd_pack_free(&pack);
     if (status != STOCKD_OK)
@@ -185,6 +248,12 @@ static void back_off(int attempt)
 /* An engine whose journal does not have our LSN sends everything again. */
 static void forget(struct watch *watch)
 {
+    watch->of_lsn = watch->skip = 0;
+    if (watch->events) {
+        fprintf(stderr, "stockctl: %s: the engine does not keep all events since then\n",
+                watch->ctl->server);
+        return;
+    }
     lookup_free(watch->known);
     watch->known = lookup_new();
     watch->lsn = 0;
@@ -247,6 +316,8 @@ static int take_options(struct watch *watch, const struct args *args)
     const char *patience = args_option(args, "patience");
     int64_t lsn = 0;
 
+    watch->args = args;
+    watch->events = args_option(args, "events") != NULL;
     watch->sku = args_option(args, "sku");
     watch->channel = args_option(args, "channel");
     watch->patience_ms = -1;
@@ -254,6 +325,17 @@ static int take_options(struct watch *watch, const struct args *args)
     if (since != NULL && args_int(args, "--since", since, 0, INT64_MAX, &lsn) != CTL_DONE)
         return CTL_USAGE;
     watch->lsn = (uint64_t)lsn;
+    if (!watch->events &&
+        (args_option(args, "types") != NULL || args_option(args, "location") != NULL))
+        return usage_error(args, "--types and --location need --events");
+    if (watch->events) {
+        stockd_pack pack;
+        stockd_pack_init(&pack, NULL, 0);
+        int failed = pack_event_options(watch, &pack);
+        stockd_pack_free(&pack);
+        if (failed != CTL_DONE)
+            return failed;
+    }
     if (patience != NULL && !parse_duration(patience, &watch->patience_ms))
         return usage_error(args, "--patience: '%s' is not a duration like 30s", patience);
     return CTL_DONE;

@@ -16,6 +16,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "engine/events/events.h"
 #include "engine/ledger/ledger.h"
 #include "persistence/journal.h"
 #include "protocol/clock.h"
@@ -149,6 +150,7 @@ static struct ledger *create_ledger(struct program *program)
         .reservations = (uint32_t)options->reservations,
         .remember_ms = options->remember_s * 1000,
         .contexts = (unsigned)options->workers,
+        .events = (uint32_t)options->events,
         .readers = options->redis[0] != '\0',
         .log = &program->log,
         .zones = &program->zones,
@@ -258,6 +260,7 @@ static int open_journal(struct program *program)
     program->clock = clock_start(program->opened.last_time_ms);
     program->clock_runs = true;
     say_forgotten(program, ledger_recovered(program->ledger, program->clock.base_ms));
+    program->log.tap = (struct log_tap){ events_take_run, ledger_events(program->ledger) };
     program->storage = storage_of_journal(program->journal);
     return lay_out_calendars(program);
 }

@@ -32,6 +32,8 @@ static void report(void *self, struct mirror_report *to)
             { "resyncs", s.resyncs },
             { "repaired", s.repaired },
             { "strays", s.strays },
+            { "events_sent", s.events_sent },
+            { "events_missed", s.events_missed },
             { "connections", s.connections },
             { "failures", s.failures },
             { "fence_connection", s.fence_connection },

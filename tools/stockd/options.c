@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 
 #include "engine/base/limits.h"
+#include "engine/events/events.h"
 #include "protocol/address.h"
 
 /* ---- the options ---- */
@@ -66,6 +67,8 @@ static const struct option_rule rules[] = {
     { "items", FORM_NUMBER, AT(items), 1, 1 << 28, 1000000, "N", "maximum number of items" },
     { "pools", FORM_NUMBER, AT(pools), 1, 1 << 28, 4000000, "N",
       "maximum number of pools: items times locations" },
+    { "events", FORM_NUMBER, AT(events), EVENTS_LEAST, EVENTS_MOST, EVENTS_USUAL, "N",
+      "events that are kept for who asks for them, 80 bytes each" },
     { "reservations", FORM_NUMBER, AT(reservations), 1, 1 << 28, 4000000, "N",
       "size of the id table: live reservations, and ended ones\n"
       "that are remembered, about 150 bytes each" },
