@@ -18,7 +18,7 @@ struct sweeping {
     uint64_t mark;        /* of the supply's pool, as planned */
     int64_t most;         /* no more may stand in */
     int64_t delta;        /* of on hand in the supply's pool */
-    bool unsure;          /* there was nothing to do, perhaps only for the moment */
+    bool unsure;          /* there was nothing else to do, perhaps only for the moment */
 };
 
 static void post_move(struct ctx *ctx, uint32_t from, uint32_t to, int64_t qty, int64_t keeps)
@@ -38,7 +38,8 @@ static void post_move(struct ctx *ctx, uint32_t from, uint32_t to, int64_t qty, 
 
 /*
  * What has come and is free is available beyond what is expected. An order that may be undone makes
- * it look less, and so does more that is shipped meanwhile: then it looks again later.
+ * it look less, and so does more that is shipped meanwhile: then it moves what there is, and looks
+ * again later.
  *
  * The word is read by a swap that changes nothing: whoever has lowered what is expected, or freed
  * units, reads after that. If two do so at once, one of their swaps comes second, and sees both.
@@ -70,7 +71,7 @@ static enum code plan(struct ctx *ctx, struct txn *t)
     t->done = s->delta == 0;
     bool undecided = word_undecided(word) || (lacking > 0 && word_undecided(shared));
     bool raised = mark_is_raised(s->mark) || s->mark != before;
-    s->unsure = t->done && (undecided || raised); /* @unsure */
+    s->unsure = undecided || raised; /* @unsure */
     return CODE_OK;
 }
 

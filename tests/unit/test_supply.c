@@ -501,6 +501,22 @@ Test(supply, pools_that_are_busy_hide_no_other_note)
     pool_give(shared, undone);
 }
 
+/* A sweep moves what it sees, and looks again for what an order may have hidden from it. */
+Test(supply, what_an_undone_order_hid_from_a_sweep_is_free)
+{
+    expect("e", 5, NOW + HOUR);
+    reserve("o1", 14);
+    arrive("e", 4, 0, false);
+    struct pool *own = pool_find(&rig.ledger->items, 0, 1, owner_expected(0));
+    pool_give(own, taken);
+    cancel("o1");
+    cr_assert_eq(available("default"), 13);
+    pool_give(own, undone);
+    at_time(NOW + 1);
+    cr_assert_eq(available("default"), 14);
+    cr_assert_eq(ctx->sweep_count, 0, "nothing is left to do");
+}
+
 /* Of the draws, two are of the same supply: the later is passed over only once it has all that
  * has come. */
 Test(supply, draws_of_one_supply_are_fulfilled_in_their_order)
