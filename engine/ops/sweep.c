@@ -43,6 +43,9 @@ static void post_move(struct ctx *ctx, uint32_t from, uint32_t to, int64_t qty, 
  *
  * The word is read by a swap that changes nothing: whoever has lowered what is expected, or freed
  * units, reads after that. If two do so at once, one of their swaps comes second, and sees both.
+ * What stands in is given whether or not it is still lacking then: another sweep may have done the
+ * same, or a cancel may have come in between, whose own sweep saw nothing free yet. So it looks
+ * again after that, too.
  */
 static enum code plan(struct ctx *ctx, struct txn *t)
 {
@@ -71,7 +74,7 @@ static enum code plan(struct ctx *ctx, struct txn *t)
     t->done = s->delta == 0;
     bool undecided = word_undecided(word) || (lacking > 0 && word_undecided(shared));
     bool raised = mark_is_raised(s->mark) || s->mark != before;
-    s->unsure = undecided || raised; /* @unsure */
+    s->unsure = undecided || raised || s->delta > 0; /* @unsure */
     return CODE_OK;
 }
 

@@ -119,3 +119,24 @@ Test(supply, the_earliest_of_many)
         check_fulfilled(id, i <= 100);
     }
 }
+
+/* As when somebody cancels after a sweep has planned, and before its units are there: the cancel's
+ * own sweep finds nothing free. */
+Test(supply, what_stands_in_too_late_is_free)
+{
+    expect("e", 5, NOW + HOUR);
+    reserve("o1", 15);
+    withdraw("e");
+    struct pool *own = pool_find(&rig.ledger->items, 0, 1, owner_expected(0));
+    receive("s1", "store", 5);
+    pool_give(own, (struct pool_change){ .reserved = -2 });
+    cr_assert_eq(available("default"), 0);
+    at_time(NOW + 1);
+    cr_assert_eq(available("default"), 2);
+    pool_give(own, (struct pool_change){ .reserved = 2 });
+    receive("s2", "store", 1);
+    cr_assert_eq(available("default"), 1);
+    at_time(NOW + 2);
+    cr_assert_eq(ctx->sweep_count, 0, "nothing is left to do");
+    check_fulfilled("o1", true);
+}
