@@ -27,10 +27,18 @@ enum {
 };
 
 enum { FULFILLED, STEPS }; /* of a racer's tally */
-enum { STEPS_LEAST = 100 * RACE_SCALE };
+enum { STEPS_LEAST = 100 * RACE_SCALE, STEPS_MOST = 16000 };
 
 static const char *const places[] = { "main", "store" };
 static _Atomic uint64_t next_supply;
+
+/* As long as the ids of all steps have slots: the sums need documents that are over, too. A fast
+ * machine comes to that end before the time is up. */
+static bool goes_on(const struct racer *racer)
+{
+    return racer->tally[STEPS] < STEPS_MOST &&
+           !racer_has_done(racer, MILLISECONDS, STEPS, STEPS_LEAST);
+}
 
 /* ---- supplies ---- */
 
@@ -103,7 +111,7 @@ static void step_supply(struct racer *racer, uint64_t number, uint64_t op)
 
 static void work_on_supplies(struct racer *racer)
 {
-    for (uint64_t i = 0; !racer_has_done(racer, MILLISECONDS, STEPS, STEPS_LEAST); i++) {
+    for (uint64_t i = 0; goes_on(racer); i++) {
         racer->tally[STEPS]++;
         uint64_t made = atomic_load(&next_supply);
         if (made < MOST_LIVE || (made < SUPPLIES_MAX && random_chance(&racer->random, 15)))
@@ -206,7 +214,7 @@ static void cancel(struct racer *racer, uint64_t number)
 static void work_on_orders(struct racer *racer)
 {
     uint64_t i = 0;
-    for (; !racer_has_done(racer, MILLISECONDS, STEPS, STEPS_LEAST); i++) {
+    for (; goes_on(racer); i++) {
         int64_t qty = random_between(&racer->random, 1, 5);
         reserve(racer, i, qty);
         if (i >= MOST_OPEN) {
@@ -405,6 +413,18 @@ static void begin(struct race *race, int argc, char **argv)
     atomic_store(&next_supply, 0);
 }
 
+/* A sweep that was not sure looks again in its context's next iteration. */
+static void sweep_all(struct race *race)
+{
+    for (unsigned i = 0; i < CONTEXTS; i++) {
+        struct racer racer = { .race = race, .ctx = ledger_ctx(race->ledger, i) };
+        uint64_t now = race_ms(race);
+        ledger_begin(racer.ctx, now, now);
+        racer_turn(&racer);
+        ledger_end(racer.ctx);
+    }
+}
+
 /* All that is on hand is available to a channel that promises nothing that is on its way. */
 static void check_stock(struct race *race, int64_t wanted)
 {
@@ -412,6 +432,7 @@ static void check_stock(struct race *race, int64_t wanted)
     struct text sku = text_of("tea");
     int64_t available, on_hand, reserved;
     uint64_t lsn;
+    sweep_all(race);
     race_sum(race, sku, &on_hand, &reserved);
     RACE_MUST(on_hand == wanted, "%lld on hand, but %lld came and stayed", (long long)on_hand,
               (long long)wanted);
