@@ -75,7 +75,7 @@ static enum code post_difference(struct ctx *ctx, struct moving *move, struct pl
                                  int64_t delta)
 {
     const struct place_pool *shared = &place->pools[0];
-    assert(shared->unit == pool_unit(&ctx->ledger->items, move->pool)); /* @counted-all */
+    assert(shared->unit == pool_unit(&ctx->ledger->items, move->pool));
     if (place->owed > 0) /* whatever tills sold, so many are there now */
         post(ctx->postings, (struct posting){ .pool = place->owed_unit,
                                               .counted = (int32_t)place->owed,
@@ -126,5 +126,6 @@ enum code count_plan(struct ctx *ctx, struct moving *move)
         ctx->postings->at[i].stays = true;
     note_count(ctx, move);
     /* A late sale that has not seen this has changed the brackets before. */
-    return gives_unchanged(item, stamp) ? CODE_OK : CODE_DEFERRED;
+    bool unchanged = gives_unchanged(item, stamp); /* @counted-all */
+    return unchanged ? CODE_OK : CODE_DEFERRED;
 }

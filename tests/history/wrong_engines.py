@@ -152,7 +152,7 @@ WRONG = {
     ),
     "count_of_before": (
         "a count changes what is on hand, whatever came since it looked",
-        [("before", "counted-all", "linger();"), ("after", "counted", "counted = NOT_COUNTED;")],
+        [("after", "counted-all", "linger();"), ("after", "counted", "counted = NOT_COUNTED;")],
         (),
     ),
     "sum_without_bracket": (
