@@ -226,12 +226,12 @@ int main(int argc, char **argv)
                                     .hash_seed = 12345,
                                     .log = &b.log };
     if (log_init(&b.log, (size_t)1 << 22, 1, 0) != 0)
-        return 1;
+        exit(1);
     b.ledger = ledger_create(&config);
     b.drained = malloc(DRAIN_BYTES);
     b.open = calloc(setup.orders, sizeof *b.open);
     if (!b.ledger || !b.drained || !b.open)
-        return 1;
+        exit(1);
     b.ctx = ledger_ctx(b.ledger, 0);
     ledger_begin(b.ctx, start_ms, start_ms);
     fill(&b, &setup);

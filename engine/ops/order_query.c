@@ -59,9 +59,9 @@ static enum code find_step(struct ctx *ctx, struct text name, struct order_walk 
 {
     if (!text_given(name))
         return CODE_OK;
-    for (uint8_t step = 0; step < STEPS; step++)
+    for (unsigned step = 0; step < STEPS; step++)
         if (text_equal(name, text_of(steps[step]))) {
-            walk->step = step + 1;
+            walk->step = (uint8_t)(step + 1);
             if (step == PART_OPEN)
                 walk->states &= LIVE;
             else if (step < PART_STEP_COUNT)
