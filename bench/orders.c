@@ -183,10 +183,9 @@ static void show(struct bench *b, const struct setup *setup, uint32_t limit, con
 static void forget_places(struct bench *b)
 {
     struct id_table *ids = &b->ledger->ids;
-    for (uint32_t chunk = 0; chunk < ids->chunk_count; chunk++)
-        for (uint32_t i = 0; i < CHUNK_SLOTS; i++)
-            if (atomic_load(&ids->taken[chunk].places[i]) != 0)
-                atomic_store(&ids->taken[chunk].places[i], UINT32_MAX);
+    for (uint32_t i = 0; i < ids->max; i++)
+        if (atomic_load(&ids->places[i]) != 0)
+            atomic_store(&ids->places[i], UINT32_MAX);
 }
 
 static void take_options(struct setup *setup, int argc, char **argv)

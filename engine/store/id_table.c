@@ -60,14 +60,16 @@ int id_table_init(struct id_table *ids, uint32_t max, uint64_t remember_ms, uint
     for (unsigned i = 0; i < CONTEXTS_MAX; i++)
         atomic_store_explicit(&ids->contexts[i].ripe_ms, UINT64_MAX, memory_order_relaxed);
     ids->all = memory_reserve((size_t)ids->max * sizeof(struct id_entry));
+    ids->places = memory_reserve((size_t)ids->max * sizeof *ids->places);
     ids->taken = memory_reserve((size_t)chunks * sizeof *ids->taken);
     ids->buckets = memory_reserve(id_table_bucket_bytes(ids));
-    return ids->all && ids->taken && ids->buckets ? 0 : -ENOMEM;
+    return ids->all && ids->places && ids->taken && ids->buckets ? 0 : -ENOMEM;
 }
 
 void id_table_destroy(struct id_table *ids)
 {
     memory_release(ids->all, (size_t)ids->max * sizeof(struct id_entry));
+    memory_release((void *)ids->places, (size_t)ids->max * sizeof *ids->places);
     memory_release(ids->taken, (size_t)ids->chunk_count * sizeof *ids->taken);
     memory_release(ids->buckets, id_table_bucket_bytes(ids));
 }

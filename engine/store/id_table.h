@@ -360,15 +360,14 @@ struct bucket {
     _Atomic uint64_t words[7];
 };
 
+enum { CHUNK_SLOTS = 64 };
+
 /* One bit per entry of a chunk of 64: set if its slot is taken. Any context may write it, but
  * mostly the one that took the chunk from the hand (slots.h) does, so a chunk has its own cache
  * line: its neighbours belong to other contexts. Relaxed: a thread that finds a bit clear takes the
  * entry (E1), and relies on what it then finds. */
-enum { CHUNK_SLOTS = 64 };
-
 struct taken_chunk {
     _Alignas(64) _Atomic uint64_t bits;
-    _Atomic uint32_t places[CHUNK_SLOTS]; /* see slot_places.h */
 };
 
 /* One context's share of the ids. Its thread writes all but `asked`; any thread may read what is
@@ -389,6 +388,7 @@ struct ctx_ids {
 struct id_table {
     struct id_entry *all;
     struct taken_chunk *taken;
+    _Atomic uint32_t *places; /* per slot, see slot_places.h */
     struct bucket *buckets;
     uint32_t max, chunk_count, bucket_count;
     uint64_t hash_seed;

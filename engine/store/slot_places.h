@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A word for each slot of the id table: which places the reservation in it draws from, so that a
- * list of one place's orders need not look at those of all others. It lies beside the bit that says
- * whether the slot is taken: the context that takes a slot mostly has taken its chunk.
+ * list of one place's orders need not look at those of all others. The words of a chunk of slots
+ * have cache lines of their own: the context that takes a slot mostly has taken its chunk.
  *
  * It may name too many places, never too few: a slot that stands for something else by now keeps
  * its word. The owner of the entry (E1) writes it, before the order claims its LSN; relaxed, as a
@@ -45,16 +45,12 @@ static inline bool places_may_have(uint32_t places, uint16_t location)
 static inline void slot_places_set(struct id_table *ids, const struct id_entry *entry,
                                    uint32_t places)
 {
-    uint32_t number = entry_number(ids, entry);
-    _Atomic uint32_t *word = &ids->taken[number / CHUNK_SLOTS].places[number % CHUNK_SLOTS];
-    atomic_store_explicit(word, places, memory_order_relaxed);
+    atomic_store_explicit(&ids->places[entry_number(ids, entry)], places, memory_order_relaxed);
 }
 
 static inline uint32_t slot_places(const struct id_table *ids, const struct id_entry *entry)
 {
-    uint32_t number = entry_number(ids, entry);
-    return atomic_load_explicit(&ids->taken[number / CHUNK_SLOTS].places[number % CHUNK_SLOTS],
-                                memory_order_relaxed);
+    return atomic_load_explicit(&ids->places[entry_number(ids, entry)], memory_order_relaxed);
 }
 
 /* The slots of the chunk, as bits, that may hold a reservation that draws from the location;
@@ -66,7 +62,8 @@ static inline uint64_t chunk_candidates(const struct id_table *ids, uint32_t chu
 {
     uint64_t found = 0;
     for (uint32_t i = 0; i < CHUNK_SLOTS; i++) {
-        uint32_t places = atomic_load_explicit(&ids->taken[chunk].places[i], memory_order_relaxed);
+        uint32_t places =
+            atomic_load_explicit(&ids->places[chunk * CHUNK_SLOTS + i], memory_order_relaxed);
         bool may = location == ANY_PLACE ? places != 0 : places_may_have(places, location);
         found |= (uint64_t)may << i;
     }

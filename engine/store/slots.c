@@ -296,8 +296,7 @@ static void peek(const struct id_table *ids, const struct id_entry *first)
     const struct id_entry *next = entry_at(ids, first->ended_next - 1);
     uint64_t word = atomic_load_explicit(&next->state, memory_order_relaxed);
     id_table_prefetch_bucket(ids, id_hash(ids, entry_id(next, word)));
-    uint32_t number = first->ended_next - 1;
-    memory_fetch(&ids->taken[number / CHUNK].places[number % CHUNK]);
+    memory_fetch(&ids->places[first->ended_next - 1]);
     if (next->ended_next != 0)
         fetch_entry(entry_at(ids, next->ended_next - 1));
 }

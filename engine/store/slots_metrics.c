@@ -78,6 +78,7 @@ enum populated id_table_populate(struct id_table *ids)
         memory_populate(ids->buckets, id_table_bucket_bytes(ids));
     uint32_t count = until - from < POPULATE_STEP ? until - from : POPULATE_STEP;
     memory_populate(ids->all + from, count * sizeof *ids->all);
+    memory_populate((void *)(ids->places + from), count * sizeof *ids->places);
     memory_populate(ids->taken + from / CHUNK, count / CHUNK * sizeof *ids->taken);
     ids->populated = from + count;
     return POPULATED_SOME;

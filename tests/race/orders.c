@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "engine/ledger/orders.h"
+#include "engine/ledger/steps.h"
 #include "tests/support/race_rig.h"
 
 enum { MAKERS = 2, NUMBERS = 500 * RACE_SCALE, OPEN = 40, STANDING = 100, PAGE_MOST = 25 };

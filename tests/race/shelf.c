@@ -4,6 +4,7 @@
  * what is set aside, and nothing on the shelf. So every count finds what the one before did, and
  * not one unit appears or is lost.
  */
+#include "engine/ledger/steps.h"
 #include "tests/support/race_rig.h"
 
 enum { SELLERS = 2, NUMBERS = 1000 * RACE_SCALE, SHELF = 50, UNITS = 2 };

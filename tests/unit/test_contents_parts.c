@@ -6,6 +6,7 @@
 
 #include "engine/ledger/ctx.h"
 #include "engine/ledger/orders.h"
+#include "engine/ledger/steps.h"
 #include "tests/support/contents_rig.h"
 
 enum { NOW = 1000000, HOUR = 3600 * 1000 };
@@ -219,7 +220,7 @@ static struct contents_track *track_of(const char *id)
     struct contents_entry *entry = entry_of(id);
     cr_assert_eq(entry->reservation.tracked, 1);
     unsigned char *at = draws_of(entry) + 2 * sizeof(struct contents_draw) + entry->id_len;
-    return (struct contents_track *)(void *)(at + 2 * sizeof(uint64_t)) + 1;
+    return (struct contents_track *)(void *)(at + 2 * sizeof(struct contents_times)) + 1;
 }
 
 static void expect_refused(const char *said)
