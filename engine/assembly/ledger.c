@@ -6,8 +6,10 @@
 #include <string.h>
 
 #include "engine/base/memory.h"
+#include "engine/figures/figures.h"
 #include "engine/ledger/ctx.h"
 #include "engine/ops/locate.h"
+#include "engine/ops/sale.h"
 #include "engine/ops/supply.h"
 #include "engine/ops/supply_watch.h"
 #include "engine/sourcing/sourcing.h"
@@ -20,6 +22,7 @@ struct ctx_memory {
     struct order_plan order_plan;
     struct candidates candidates;
     struct supply_work supply;
+    struct sale_work sale;
 };
 
 static struct ctx *make_ctx(struct ledger *ledger, uint8_t index)
@@ -36,6 +39,7 @@ static struct ctx *make_ctx(struct ledger *ledger, uint8_t index)
     ctx->order_plan = &memory->order_plan;
     ctx->candidates = &memory->candidates;
     ctx->supply = &memory->supply;
+    ctx->sale = &memory->sale;
     ctx->locating = memory_reserve(sizeof *ctx->locating);
     return ctx;
 }
@@ -73,7 +77,10 @@ struct ledger *ledger_create(const struct ledger_config *config)
     int ids =
         id_table_init(&ledger->ids, config->reservations, config->remember_ms, config->hash_seed);
     int returns = returns_init(&ledger->returns);
-    if (items == 0 && barcodes == 0 && ids == 0 && returns == 0 && ledger->clients &&
+    if (config->figures > 0)
+        ledger->figures = figures_create(config->figures, ledger->context_count);
+    bool figures = config->figures == 0 || ledger->figures;
+    if (items == 0 && barcodes == 0 && ids == 0 && returns == 0 && figures && ledger->clients &&
         atomic_load(&ledger->catalogue) && make_contexts(ledger) && change_index_init(ledger) == 0)
         return ledger;
     ledger_destroy(ledger);
@@ -95,6 +102,7 @@ void ledger_destroy(struct ledger *ledger)
     items_destroy(&ledger->items);
     id_table_destroy(&ledger->ids);
     returns_destroy(&ledger->returns);
+    figures_destroy(ledger->figures);
     for (unsigned i = 0; i < ledger->context_count && ledger->contexts[i]; i++) {
         recent_destroy(&ledger->contexts[i]->recent);
         memory_release(ledger->contexts[i]->locating, sizeof(struct locating));
@@ -160,6 +168,7 @@ void ledger_begin(struct ctx *ctx, uint64_t engine_ms, uint64_t wall_ms)
     uint64_t epoch = atomic_load_explicit(&ctx->ledger->epoch, memory_order_seq_cst);
     atomic_store_explicit(&ctx->epoch, epoch, memory_order_seq_cst);
     read_inbox(ctx);
+    figures_tend(ctx->ledger->figures, ctx->index);
     slots_share(&ctx->ledger->ids, &ctx->cursor);
 }
 

@@ -62,6 +62,8 @@ struct retired {
     void *what;
 };
 
+struct figures;
+struct sale_work;
 struct supply_work;
 struct candidates;
 struct locating;
@@ -99,6 +101,7 @@ struct ctx {
     struct candidates *candidates; /* of the current query */
     struct locating *locating;     /* likewise */
     struct supply_work *supply;    /* of the current supply, or the step of one */
+    struct sale_work *sale;        /* of the step that is noted for the figures */
     uint32_t sweep_count;          /* see engine/ops/sweep.h */
     uint32_t sweeps[SWEEPS_MAX];   /* units of pools */
     uint32_t sweeping[SWEEPS_MAX]; /* those that are being swept */
@@ -122,6 +125,7 @@ struct ledger {
     uint64_t batch_ms; /* of the record being applied; 0: unknown */
     struct id_gauge id_gauge;
     struct returns returns;
+    struct figures *figures;         /* NULL: none are kept */
     const struct zone_source *zones; /* const; NULL: nothing is laid out */
     _Atomic uint64_t laid_out; /* the day since 1970, + 1, for which calendars are; written by the
                                   holder of catalogue_busy; relaxed, a hint */

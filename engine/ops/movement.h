@@ -24,6 +24,7 @@ struct moving {
     struct pool *pool;      /* the pool that it adds to; NULL: not created yet */
     struct pool_key key;    /* of that pool */
     bool fresh;             /* this movement created the pool */
+    uint16_t channel;       /* of a return's reservation: index + 1; 0: none, or not known */
     _Atomic uint64_t *slot; /* of a return that names a reservation, taken; else NULL */
     uint64_t slot_last;
     struct movement_result *result;

@@ -10,9 +10,11 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "engine/figures/figures.h"
 #include "engine/ledger/ctx.h"
 #include "engine/ops/precedence.h"
 #include "engine/ops/reservation.h"
+#include "engine/ops/sale.h"
 #include "engine/ops/sweep.h"
 #include "engine/replay/apply_inside.h"
 #include "engine/store/supply_lines.h"
@@ -134,7 +136,7 @@ static int apply_movement(struct applying *a)
     struct movement_fields f;
     const struct movement_record *r = &f.fixed;
     struct id_entry *entry;
-    if (!movement_decode(a->record, &f))
+    if (!movement_decode(a->record, &f) || r->channel > catalogue_now(a->ctx)->channel_count)
         return apply_refuse(a, "it is malformed");
     struct movement_result result = { a->lsn, r->delta, r->on_hand, r->available };
     apply_set_time(a, r->time_ms);
@@ -145,9 +147,12 @@ static int apply_movement(struct applying *a)
     }
     if (!error) /* @recover-id */
         error = apply_fresh_entry(a, f.id, &entry);
-    if (!error)
-        remember_movement(a->ctx, entry, r->content, &result, f.id.len);
-    return error;
+    if (error)
+        return error;
+    if (a->record->flags == MOVE_RETURN)
+        sale_note_return(a->ctx, r);
+    remember_movement(a->ctx, entry, r->content, &result, f.id.len);
+    return 0;
 }
 
 /* Allotted units stay at their location, so this is no recent change. */
@@ -297,7 +302,7 @@ static int settle_draw(const struct applying *a, struct draw *draw, uint32_t qty
     if (qty > draw_left(draw))
         return apply_refuse(a, "it settles more than is left");
     if (qty == 0)
-        return 0; /* of a whole step: settled before */
+        return 0;                                               /* settled before */
     struct pool *pool = pool_at(&a->ledger->items, draw->pool); /* @recover-step */
     int error = apply_change_pool(a, pool, fulfil ? -(int64_t)qty : 0, -(int64_t)qty);
     if (error)
@@ -312,28 +317,50 @@ static int settle_draw(const struct applying *a, struct draw *draw, uint32_t qty
     return 0;
 }
 
-static int settle_all(const struct applying *a, struct id_entry *entry, bool fulfil)
+static int release_all(const struct applying *a, struct id_entry *entry)
 {
     struct draw_walk walk = draw_walk_start(&a->ledger->ids, entry);
     struct draw *draw;
     int error = 0;
     while (!error && (draw = draw_walk_next(&walk)) != NULL)
-        error = settle_draw(a, draw, draw_left(draw), fulfil);
+        error = settle_draw(a, draw, draw_left(draw), false);
     return error;
 }
 
-static int settle_parts(const struct applying *a, struct id_entry *entry,
-                        const struct step_record *parts, uint32_t count, bool fulfil)
+/* What the step settles, as it is now, in the context's parts. */
+static int find_parts(const struct applying *a, struct id_entry *entry,
+                      const struct step_head_fields *f, uint32_t *count)
 {
     const struct draw_list *list = &a->ctx->draw_list;
-    int error = 0;
+    struct step_part *parts = a->ctx->parts;
+    bool all = f->fixed.step_count == 0;
     list_draws(a->ctx, entry);
-    for (uint32_t i = 0; !error && i < count; i++) {
-        const struct step_record *part = &parts[i];
-        error = part->draw < list->count
-                    ? settle_draw(a, list->draws[part->draw], part->qty, fulfil)
-                    : apply_refuse(a, "it names an unknown draw");
+    uint32_t named = all ? list->count : f->fixed.step_count;
+    if (named > DRAWS_MAX)
+        return apply_refuse(a, "it settles too many draws");
+    *count = 0;
+    for (uint32_t i = 0; i < named; i++) {
+        uint16_t index = all ? (uint16_t)i : f->steps[i].draw;
+        if (index >= list->count)
+            return apply_refuse(a, "it names an unknown draw");
+        struct draw *draw = list->draws[index];
+        uint32_t qty = all ? draw_left(draw) : f->steps[i].qty;
+        if (qty > 0) /* of a whole step: not settled before */
+            parts[(*count)++] = (struct step_part){ .draw = draw, .index = index, .qty = qty };
     }
+    return 0;
+}
+
+static int settle_parts(const struct applying *a, struct id_entry *entry,
+                        const struct step_head_fields *f, bool fulfil)
+{
+    const struct step_part *parts = a->ctx->parts;
+    uint32_t count;
+    int error = find_parts(a, entry, f, &count);
+    if (!error && fulfil)
+        sale_note(a->ctx, entry, parts, count, a->time_ms);
+    for (uint32_t i = 0; !error && i < count; i++)
+        error = settle_draw(a, parts[i].draw, parts[i].qty, fulfil);
     return error;
 }
 
@@ -352,10 +379,8 @@ static int apply_step_head(struct applying *a)
         return error;
     if (state_final(word_state(word)) || (fulfil && word_state(word) != STATE_CONFIRMED))
         error = apply_refuse(a, "its reservation is in the wrong state");
-    else if (f.fixed.step_count > 0)
-        error = settle_parts(a, entry, f.steps, f.fixed.step_count, fulfil);
     else
-        error = settle_all(a, entry, fulfil);
+        error = settle_parts(a, entry, &f, fulfil);
     if (error) {
         entry_put(entry, word);
         return error;
@@ -399,7 +424,7 @@ static int apply_expire(struct applying *a)
     if (word_state(word) != STATE_HELD)
         error = apply_refuse(a, "its reservation is not held");
     else
-        error = settle_all(a, entry, false);
+        error = release_all(a, entry);
     if (error) {
         entry_put(entry, word);
         return error;
@@ -445,6 +470,7 @@ int ledger_apply(struct ledger *ledger, const struct record_head *record, uint64
     assert(record->length <= RECORD_MAX);
     struct applying a = { ledger, ledger->contexts[0], record, lsn, 0 };
     a.ctx->cursor.replaying = true;
+    figures_replaying(a.ledger->figures);
     if (record->type >= sizeof by_type / sizeof by_type[0] || !by_type[record->type])
         return apply_refuse(&a, "its type is unknown");
     return by_type[record->type](&a);

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/figures/figures.h"
 #include "engine/ledger/change_index.h"
 #include "engine/ledger/ctx.h"
 #include "engine/replay/contents_loading.h"
@@ -117,6 +118,48 @@ static int load_recent(struct loading *l, const unsigned char *at, size_t left)
     return left == 0 ? 0 : contents_complain(l->complaint, -EINVAL, "a recent change is truncated");
 }
 
+/* ---- figures ---- */
+
+static bool fact_can_be(const struct loading *l, const struct contents_fact *f)
+{
+    const struct catalogue *catalogue = atomic_load(&l->ledger->catalogue);
+    return f->measure > MEASURE_NONE && f->measure < MEASURES && f->hour < FIGURES_HOURS_MAX &&
+           (f->item == FACT_NO_ITEM || f->item < l->load->totals.items) &&
+           (f->location == FACT_NO_CODE || f->location < catalogue->location_count) &&
+           (f->channel == FACT_NO_CODE || f->channel < catalogue->channel_count);
+}
+
+static int load_figures(struct loading *l, const unsigned char *at, size_t left)
+{
+    struct figures *figures = l->ledger->figures;
+    struct contents_fact saved;
+    for (; figures && left >= sizeof saved; at += sizeof saved, left -= sizeof saved) {
+        memcpy(&saved, at, sizeof saved);
+        if (saved.measure == MEASURE_NONE) {
+            struct figures_extent extent = { saved.item, saved.hour };
+            figures_begin(figures, &extent);
+            continue;
+        }
+        if (!fact_can_be(l, &saved))
+            return contents_complain(l->complaint, -EINVAL, "a figure is of nothing that exists");
+        struct fact fact = { saved.item,    saved.location, saved.channel, saved.hour,
+                             saved.measure, saved.units,    saved.count };
+        figures_add(figures, &fact);
+    }
+    if (!figures || left == 0)
+        return 0;
+    return contents_complain(l->complaint, -EINVAL, "a figure is truncated");
+}
+
+/* Of what came before a snapshot that has no figures, nothing is known. */
+static void begin_figures(struct ledger *ledger, const struct contents_totals *totals)
+{
+    uint32_t after = totals->last_ms > 0 ? figures_hour(totals->last_ms) + 1 : 0;
+    struct figures_extent extent = { .detail_from = after, .whole_from = after };
+    if (ledger->figures)
+        figures_begin(ledger->figures, &extent);
+}
+
 /* ---- the whole ---- */
 
 int ledger_contents_begin(struct contents_load *load, struct ledger *ledger,
@@ -146,6 +189,7 @@ int ledger_contents_begin(struct contents_load *load, struct ledger *ledger,
     recent_forget(&ledger->contexts[0]->recent, totals->forgotten_ms);
     id_table_note_forgotten(&ledger->ids, totals->ids_forgotten_ms);
     ledger->born_ms = totals->born_ms;
+    begin_figures(ledger, totals);
     return 0;
 }
 
@@ -154,10 +198,9 @@ int ledger_contents_load(struct contents_load *load, enum contents_kind kind, co
 {
     static int (*const by_kind[CONTENTS_KIND_END])(struct loading *, const unsigned char *,
                                                    size_t) = {
-        [CONTENTS_SETTINGS] = load_settings,
-        [CONTENTS_ITEMS] = contents_load_items,
-        [CONTENTS_ENTRIES] = contents_load_ids,
-        [CONTENTS_RECENT] = load_recent,
+        [CONTENTS_SETTINGS] = load_settings,    [CONTENTS_ITEMS] = contents_load_items,
+        [CONTENTS_ENTRIES] = contents_load_ids, [CONTENTS_RECENT] = load_recent,
+        [CONTENTS_FIGURES] = load_figures,
     };
     struct loading l = { load, load->ledger, complaint, 0, 0 };
     if (kind >= CONTENTS_KIND_END || !by_kind[kind])

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "engine/figures/figures.h"
 #include "engine/ledger/change_index.h"
 #include "engine/ledger/ctx.h"
 #include "engine/ledger/find.h"
@@ -458,6 +459,46 @@ static int write_recent(struct writing *w)
     return 0;
 }
 
+/* ---- figures ---- */
+
+static int put_fact(struct writing *w, const struct contents_fact *saved)
+{
+    unsigned char *at = room_for(w, CONTENTS_FIGURES, sizeof *saved);
+    if (!at)
+        return -EIO;
+    append(&at, saved, sizeof *saved);
+    return 0;
+}
+
+static int write_facts(struct writing *w, struct figures *figures)
+{
+    struct figures_extent extent = figures_extent(figures);
+    struct contents_fact first = { .item = extent.detail_from, .hour = extent.whole_from };
+    struct figures_walk walk;
+    int error = put_fact(w, &first);
+    figures_walk_start(figures, &walk);
+    while (!error && figures_walk_next(figures, &walk)) {
+        const struct fact *f = &walk.fact;
+        struct contents_fact saved = { f->item,    f->location, f->channel, f->hour,
+                                       f->measure, f->units,    f->count };
+        if (f->hour >= extent.whole_from)
+            error = put_fact(w, &saved);
+    }
+    return error;
+}
+
+static int write_figures(struct writing *w)
+{
+    struct figures *figures = w->ledger->figures;
+    if (!figures)
+        return 0;
+    figures_hold(figures);
+    figures_fold_all(figures);
+    int error = write_facts(w, figures);
+    figures_put(figures);
+    return error;
+}
+
 static uint64_t last_change_ms(const struct ledger *ledger)
 {
     uint64_t last = 0;
@@ -484,6 +525,8 @@ int ledger_contents_write(const struct ledger *ledger, const struct contents_sin
         error = write_entries(&w);
     if (!error)
         error = write_recent(&w);
+    if (!error)
+        error = write_figures(&w);
     assert(error || totals->finished_slots <= totals->slots);
     assert(error || totals->slots <= ledger->ids.max);
     return error;

@@ -340,6 +340,7 @@ static void set_up(struct run *run, uint64_t seed)
         .reservations = run->tiny ? (uint32_t)limits.slots : 4 * MAX_STEPS,
         .contexts = (unsigned)random_between(r, 1, 3),
         .remember_ms = run->remember_ms,
+        .figures = 4 << 20,
         .hash_seed = random_next(r),
     };
     ledger_rig_open(&run->rig, &config);

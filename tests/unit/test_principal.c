@@ -158,7 +158,7 @@ static const struct expected {
     { "promise", false },     { "locate", false },       { "expect", true },
     { "transfer", true },     { "ship", true },          { "arrive", true },
     { "reschedule", true },   { "withdraw", true },      { "supply", false },
-    { "supplies", false },
+    { "supplies", false },    { "report", false },
 };
 
 enum { METHODS = sizeof expected / sizeof *expected };

@@ -1,0 +1,317 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reports, against what the journal's dump says: whatever the engine keeps, the journal is the truth."""
+
+import collections
+import csv
+import datetime
+import io
+import json
+import os
+import random
+
+from stockd_harness import RpcError, StockdTestCase, main, run_program, unique
+
+HOUR = 3600 * 1000
+KEYS = ("channel", "location", "sku", "day", "hour")
+
+
+def stamp(ms, form):
+    return datetime.datetime.fromtimestamp(ms / 1000, datetime.timezone.utc).strftime(form)
+
+
+def keys_of(ms, channel, location, sku):
+    return {"channel": channel, "location": location, "sku": sku,
+            "day": stamp(ms, "%Y-%m-%d"), "hour": stamp(ms, "%Y-%m-%dT%H")}
+
+
+def dumped(server):
+    done = run_program("stock-journal", "dump", server.data, "--json")
+    if done.code != 0:
+        raise AssertionError(f"dump ended with {done.code}: {done.err}")
+    return [json.loads(line) for line in done.out.splitlines()]
+
+
+class Naive:
+    """What reports have to say, worked out from the records one by one."""
+
+    def __init__(self, records):
+        self.sales = []  # (keys, order, units)
+        self.returns = []  # (keys, units, damaged)
+        self.held = {}
+        for record in records:
+            take = getattr(self, "take_" + record["type"], None)
+            if take:
+                take(record)
+
+    def take_reserve(self, r):
+        draws = [{**d, "left": d["qty"]} for d in r["draws"]]
+        self.held[r["id"]] = (r["channel"], draws)
+
+    def take_fulfil(self, r):
+        channel, draws = self.held[r["id"]]
+        for draw, qty in self.parts(r, draws):
+            keys = keys_of(r["time_ms"], channel, draw["location"], draw["sku"])
+            self.sales.append((keys, r["id"], qty))
+            draw["left"] -= qty
+
+    def take_cancel(self, r):
+        for draw, qty in self.parts(r, self.held[r["id"]][1]):
+            draw["left"] -= qty
+
+    def parts(self, r, draws):
+        if r.get("steps"):
+            return [(draws[s["draw"]], s["qty"]) for s in r["steps"]]
+        return [(d, d["left"]) for d in draws if d["left"] > 0]
+
+    def take_movement(self, r):
+        if r["kind"] == "return":
+            keys = keys_of(r["time_ms"], r.get("channel"), r["location"], r["sku"])
+            self.returns.append((keys, r["delta"], r["pool"] == "damaged"))
+
+    def report(self, name, by, **only):
+        rows = collections.defaultdict(lambda: [0, 0, 0])
+        orders = set()
+        for keys, *fact in getattr(self, name):
+            if any(keys[k] != v for k, v in only.items()):
+                continue
+            row = rows[keys[by]]
+            if name == "returns":
+                units, damaged = fact
+                row[0] += units
+                row[1] += 1
+                row[2] += units if damaged else 0
+                continue
+            order, units = fact
+            row[0] += units
+            # Once in each row that tells its cell apart, when the first units of that were sold.
+            cell = (order,) + tuple(keys[k] for k in ("channel", "location", "sku")
+                                    if k == by or k in only)
+            row[1] += cell not in orders
+            orders.add(cell)
+        width = 3 if name == "returns" else 2
+        return [[key, *rows[key][:width]] for key in sorted(rows, key=lambda k: (k is not None, k))]
+
+
+class Trade:
+    """Random orders and returns."""
+
+    def __init__(self, client, rng):
+        self.client, self.random = client, rng
+        self.skus = [unique("SKU") for _ in range(6)]
+        self.places = [unique("S").lower() for _ in range(4)]
+        self.channels = [unique("C").lower() for _ in range(3)]
+        self.open, self.sold = [], []
+        for place in self.places:
+            client.call("location_set", place, {})
+        for channel in self.channels:
+            client.call("channel_set", channel, {"locations": self.places})
+        for sku in self.skus:
+            for place in self.places:
+                client.call("receive", unique("rcv"), sku, place, 1000)
+
+    def lines(self):
+        r = self.random
+        return [[r.choice(self.skus), r.randint(1, 5), *r.choice(([], [r.choice(self.places)]))]
+                for _ in range(r.choice((1, 1, 1, 2, 4, 8)))]
+
+    def step(self):
+        r = self.random
+        what = r.choice(("reserve", "reserve", "fulfil", "fulfil", "part", "cancel", "return", "known"))
+        order = r.choice(self.open) if self.open else None
+        if what == "reserve" or not order:
+            order = unique("ord")
+            got = self.client.call("reserve", order, r.choice(self.channels), self.lines(),
+                                   {"confirm": True})
+            self.open.append((order, got["lines"]))
+        elif what == "fulfil":
+            self.try_to("fulfil", order[0])
+            self.open.remove(order)
+            self.sold.append(order)
+        elif what == "part":
+            self.try_to("fulfil", order[0], [[r.choice(order[1])[0], 1]], {"op": unique("op")})
+        elif what == "cancel":
+            self.try_to("cancel", order[0], [[r.choice(order[1])[0], 1]], {"op": unique("op")})
+        else:
+            self.give_back(what == "known" and self.sold and r.choice(self.sold))
+
+    def give_back(self, order):
+        r = self.random
+        sku = r.choice(order[1])[0] if order else r.choice(self.skus)
+        options = {"reservation": order[0]} if order else {}
+        if r.random() < 0.4:
+            options["condition"] = "damaged"
+        self.try_to("return", unique("ret"), sku, r.choice(self.places), r.randint(1, 2), options)
+
+    def try_to(self, *call):
+        try:
+            self.client.call(*call)
+        except RpcError as error:
+            assert error.code == "wrong_state", error
+
+
+class AgainstTheJournal(StockdTestCase):
+    options = ("--segment-bytes", 16 * 4096, "--compact-bytes", 0)
+
+    def setUp(self):
+        super().setUp()
+        self.random = random.Random(os.environ.get("STOCKD_TEST_SEED") or unique("seed"))
+
+    def told(self, client, trade):
+        """Every report there is, by every key, and with some filters."""
+        filters = [{}, {"channel": trade.channels[0]}, {"location": trade.places[1]},
+                   {"sku": trade.skus[2]},
+                   {"channel": trade.channels[1], "sku": trade.skus[3]},
+                   {"location": trade.places[0], "sku": trade.skus[4]}]
+        return {(name, by, tuple(only.items())): client.call("report", name, {"by": by, **only})["rows"]
+                for name in ("sales", "returns") for by in KEYS for only in filters}
+
+    def expected(self, told):
+        naive = Naive(dumped(self.server))
+        return {key: naive.report(key[0], key[1], **dict(key[2])) for key in told}
+
+    def compare(self, told, wanted, when):
+        for key, rows in told.items():
+            self.assertEqual(rows, wanted[key], f"{when}: {key}")
+
+    def test_reports_tell_what_the_journal_tells(self):
+        trade = Trade(self.client, self.random)
+        for _ in range(600):
+            trade.step()
+        before = self.told(self.client, trade)
+        self.assertTrue(before["sales", "sku", ()], "nothing was sold")
+        self.assertTrue(any(r[0] is None for r in before["returns", "channel", ()]))
+        self.server.kill()
+        wanted = self.expected(before)
+        self.compare(before, wanted, "live")
+        self.server.start()
+        self.reconnect()
+        self.compare(self.told(self.client, trade), wanted, "after kill -9")
+        done = run_program("stock-journal", "compact", self.server.data, "--json")
+        self.assertEqual(done.code, 0, done.err)
+        self.assertTrue(json.loads(done.out)["written"])
+        self.server.restart(kill=True)
+        self.reconnect()
+        self.assertIn("after a snapshot", self.server.stderr())
+        self.compare(self.told(self.client, trade), wanted, "after a snapshot")
+
+
+class Asking(StockdTestCase):
+    def sell(self, sku, qty, channel="default"):
+        id = self.reserved([[sku, qty]], channel=channel, confirm=True)
+        self.call("fulfil", id)
+        return id
+
+    def test_the_shape_of_the_reply(self):
+        sku = self.stocked(10)
+        self.sell(sku, 3)
+        got = self.call("report", "sales", {"sku": sku})
+        self.assert_keys(got, "lsn", "columns", "rows", "next", "since_ms")
+        self.assertEqual(got["columns"], ["channel", "units", "orders"])
+        self.assertEqual(got["rows"], [["default", 3, 1]])
+        self.assertIsNone(got["next"])
+        self.assertIsNone(got["since_ms"])
+        for by in KEYS:
+            self.assertEqual(self.call("report", "sales", {"by": by})["columns"][0], by)
+
+    def test_pages(self):
+        skus = sorted(self.stocked(5) for _ in range(7))
+        for sku in skus:
+            self.sell(sku, 1)
+        seen, after = [], None
+        while True:
+            got = self.call("report", "sales", {"by": "sku", "limit": 3, "after": after})
+            self.assertLessEqual(len(got["rows"]), 3)
+            seen += [row[0] for row in got["rows"]]
+            if got["next"] is None:
+                break
+            after = got["next"]
+            self.assertEqual(after, seen[-1])
+        self.assertEqual(seen, sorted(seen))
+        self.assertEqual([sku for sku in seen if sku in skus], skus)
+
+    def test_the_row_without_a_channel_is_the_first_page(self):
+        sku = self.stocked(10)
+        id = self.sell(sku, 3)
+        self.call("return", unique("ret"), sku, "main", 1)
+        self.call("return", unique("ret"), sku, "main", 2, {"reservation": id})
+        first = self.call("report", "returns", {"sku": sku, "limit": 1})
+        self.assertEqual((first["rows"], first["next"]), ([[None, 1, 1, 0]], ""))
+        rest = self.call("report", "returns", {"sku": sku, "limit": 1, "after": ""})
+        self.assertEqual((rest["rows"], rest["next"]), ([["default", 2, 1, 0]], None))
+
+    def test_times_are_whole_hours(self):
+        sku = self.stocked(10)
+        self.sell(sku, 1)
+        now = int(self.call("history", sku)["events"][-1]["time_ms"])
+        hour = now // HOUR * HOUR
+        for options, there in (
+            ({"from_ms": hour}, True), ({"from_ms": now}, True), ({"from_ms": hour + HOUR}, False),
+            ({"to_ms": hour}, False), ({"to_ms": hour + 1}, True), ({"to_ms": hour + HOUR}, True),
+            ({"from_ms": hour, "to_ms": hour}, False), ({"from_ms": 0, "to_ms": 2**63 - 1}, True),
+        ):
+            rows = self.call("report", "sales", {"sku": sku, **options})["rows"]
+            self.assertEqual(bool(rows), there, options)
+
+    def test_what_is_wrong_is_named(self):
+        for params, code, names in (
+            (("nosuch",), "bad_request", "name"), ((7,), "bad_request", "name"),
+            ((), "bad_request", "name"),
+            (("sales", {"by": "week"}), "bad_request", "by"), (("sales", {"by": 3}), "bad_request", "by"),
+            (("sales", {"from_ms": 5, "to_ms": 4}), "bad_request", "to_ms"),
+            (("sales", {"from_ms": -1}), "bad_request", "from_ms"),
+            (("sales", {"to_ms": "x"}), "bad_request", "to_ms"),
+            (("sales", {"limit": 0}), "bad_request", "limit"),
+            (("sales", {"limit": 10001}), "bad_request", "limit"),
+            (("sales", {"after": 3}), "bad_request", "after"),
+            (("sales", {"after": "x" * 65}), "bad_request", "after"),
+            (("sales", {"channel": "no such"}), "bad_request", "channel"),
+            (("sales", {"channel": "nosuch"}), "unknown_channel", "nosuch"),
+            (("sales", {"location": "nosuch"}), "unknown_location", "nosuch"),
+            (("sales", {"sku": "nosuch"}), "unknown_sku", "nosuch"),
+            (("sales", {"sku": ""}), "bad_request", "sku"),
+        ):
+            self.refused(code, "report", *params, names=names)
+
+    def test_promises(self):
+        place, channel = unique("s").lower(), unique("c").lower()
+        self.call("location_set", place, {"lead_time_s": 3600})
+        self.call("channel_set", channel, {"locations": [place]})
+        sku = self.stocked(10, place)
+        self.sell(sku, 3, channel)
+        got = self.call("report", "promises", {"channel": channel})
+        self.assertEqual(got["columns"],
+                         ["channel", "units", "lines", "kept", "late", "kept_share", "mean_late_s"])
+        self.assertEqual(got["rows"], [[channel, 3, 1, 1, 0, 1.0, None]])
+
+    def test_stockctl(self):
+        sku = self.stocked(10)
+        self.sell(sku, 3)
+
+        def ctl(*args, code=0):
+            done = run_program("stockctl", "-s", self.server.tcp, *args)
+            self.assertEqual(done.code, code, f"{args}: {done.out} {done.err}")
+            return done
+
+        table = ctl("report", "sales", "--sku", sku).out.splitlines()
+        self.assertEqual([line.split() for line in table],
+                         [["CHANNEL", "UNITS", "ORDERS"], ["default", "3", "1"]])
+        rows = list(csv.reader(io.StringIO(ctl("report", "sales", "--by", "sku", "--csv").out)))
+        self.assertEqual(rows[0], ["sku", "units", "orders"])
+        self.assertIn([sku, "3", "1"], rows)
+        got = json.loads(ctl("--json", "report", "sales", "--sku", sku).out)
+        self.assertEqual(got["rows"], [["default", 3, 1]])
+        self.assertIn("no report", ctl("report", "nosuch", code=1).err)
+        self.assertEqual(ctl("report", code=2).out, "")
+
+
+class NotKept(StockdTestCase):
+    options = ("--reports-memory", 0)
+
+    def test_it_says_so(self):
+        sku = self.stocked(10)
+        self.call("fulfil", self.reserved([[sku, 3]], confirm=True))
+        self.refused("bad_request", "report", "sales", names="--reports-memory")
+
+
+if __name__ == "__main__":
+    main()
