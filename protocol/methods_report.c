@@ -87,6 +87,20 @@ static enum code find_subjects(struct call *call, const struct report_given *giv
     return given->has_sku ? ledger_find_item(call->ctx, given->sku, &ask->item) : CODE_OK;
 }
 
+/* An option that the report does not take, or NULL. */
+static const char *misplaced(const struct report_given *given, unsigned filters)
+{
+    if (given->has_channel && !(filters & BY_CHANNEL))
+        return "channel";
+    if (given->has_location && !(filters & BY_LOCATION))
+        return "location";
+    if (given->has_sku && !(filters & BY_SKU))
+        return "sku";
+    if ((given->has_from || given->has_to) && !(filters & BY_DAY))
+        return given->has_from ? "from_ms" : "to_ms";
+    return NULL;
+}
+
 static enum code take_report(struct call *call, struct report_ask *ask)
 {
     struct report_given given = { .limit = REPORT_ROWS_USUAL };
@@ -100,6 +114,12 @@ static enum code take_report(struct call *call, struct report_ask *ask)
     if (given.has_by &&
         (!report_by_of(given.by, &ask->by) || !(report_groups(ask->name) & (unsigned)ask->by)))
         return bad_by(call, ask->name, given.by);
+    const char *wrong = misplaced(&given, report_filters(ask->name));
+    if (wrong) {
+        refuse(&call->refusal, CODE_BAD_REQUEST, wrong, "%s: %s has none", wrong,
+               report_name_text(ask->name));
+        return CODE_BAD_REQUEST;
+    }
     if (given.has_from && given.has_to && given.from_ms > given.to_ms) {
         refuse(&call->refusal, CODE_BAD_REQUEST, "to_ms", "to_ms must not be before from_ms");
         return CODE_BAD_REQUEST;

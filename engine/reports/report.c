@@ -17,8 +17,9 @@ static const struct {
     const char *text;
     unsigned groups;
     enum report_by usual;
+    unsigned filters;
 } names[] = {
-#define X(name, text, groups, usual) [REPORT_##name] = { text, groups, usual },
+#define X(name, text, groups, usual, filters) [REPORT_##name] = { text, groups, usual, filters },
     REPORTS(X)
 #undef X
 };
@@ -71,6 +72,11 @@ const char *report_by_text(enum report_by by)
 unsigned report_groups(enum report_name name)
 {
     return names[name].groups;
+}
+
+unsigned report_filters(enum report_name name)
+{
+    return names[name].filters;
 }
 
 enum report_by report_usual(enum report_name name)

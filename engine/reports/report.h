@@ -18,14 +18,19 @@
 
 struct ctx;
 
-/* X(NAME, its name on the wire, what it may be grouped by, by default) */
+/* X(NAME, its name on the wire, what it may be grouped by, by default, what it may leave out) */
 #define REPORTS(X)                                                                                 \
-    X(SALES, "sales", BY_ANY, BY_CHANNEL)                                                          \
-    X(RETURNS, "returns", BY_ANY, BY_CHANNEL)                                                      \
-    X(PROMISES, "promises", BY_ANY, BY_CHANNEL)
+    X(STOCK, "stock", BY_LOCATION | BY_SKU, BY_LOCATION, BY_LOCATION | BY_SKU)                     \
+    X(SALES, "sales", BY_ANY, BY_CHANNEL, BY_ANY)                                                  \
+    X(RETURNS, "returns", BY_ANY, BY_CHANNEL, BY_ANY)                                              \
+    X(SELL_THROUGH, "sell_through", BY_THINGS, BY_CHANNEL, BY_ANY)                                 \
+    X(HOLDS, "holds", BY_CHANNEL, BY_CHANNEL, BY_CHANNEL)                                          \
+    X(LATE, "late", BY_LOCATION | BY_SKU, BY_LOCATION, BY_LOCATION | BY_SKU)                       \
+    X(SHORT, "short", BY_LOCATION | BY_SKU, BY_LOCATION, BY_LOCATION | BY_SKU)                     \
+    X(PROMISES, "promises", BY_ANY, BY_CHANNEL, BY_ANY)
 
 enum report_name {
-#define X(name, text, groups, usual) REPORT_##name,
+#define X(name, text, groups, usual, filters) REPORT_##name,
     REPORTS(X)
 #undef X
         REPORT_COUNT,
@@ -38,11 +43,12 @@ enum report_by {
     BY_SKU = 1 << 2,
     BY_DAY = 1 << 3,
     BY_HOUR = 1 << 4,
+    BY_THINGS = (1 << 3) - 1, /* no times */
     BY_ANY = (1 << 5) - 1,
 };
 
 enum {
-    REPORT_VALUES = 6,
+    REPORT_VALUES = 8,
     REPORT_ROWS_MAX = 10000, /* maximum limit */
     REPORT_ROWS_USUAL = 1000,
     REPORT_KEY_MAX = SKU_MAX,
@@ -79,6 +85,7 @@ enum report_outcome { REPORT_DONE, REPORT_NO_MEMORY, REPORT_NOT_KEPT, REPORT_STO
 struct report {
     struct report_ask ask;
     enum report_outcome outcome;
+    uint64_t now_ms;   /* wall clock, when it ran */
     uint64_t since_ms; /* from when on its figures are whole; 0: since the beginning */
     unsigned column_count;
     const struct report_column *columns; /* static */
@@ -96,7 +103,8 @@ bool report_name_of(struct text text, enum report_name *name);
 const char *report_name_text(enum report_name name);
 bool report_by_of(struct text text, enum report_by *by);
 const char *report_by_text(enum report_by by);
-unsigned report_groups(enum report_name name); /* enum report_by */
+unsigned report_groups(enum report_name name);  /* enum report_by */
+unsigned report_filters(enum report_name name); /* likewise; BY_DAY: times */
 enum report_by report_usual(enum report_name name);
 
 /* Runs it; *stop, set by any thread, ends it early. Not within an iteration of the context: it

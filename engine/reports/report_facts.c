@@ -10,10 +10,6 @@
 
 enum { SLICE = 1 << 16, RESTARTS = 3, HOURS = 24 };
 
-/* A group's sums. */
-enum { SUM_SOLD, SUM_ORDERS, SUM_RETURNED, SUM_RETURNS, SUM_DAMAGED };
-enum { SUM_KEPT, SUM_KEPT_LINES, SUM_LATE, SUM_LATE_LINES, SUM_DELAY_S };
-
 /* Which facts a report needs. */
 struct needs {
     bool item, place, channel, hour; /* does the report tell these apart? */
@@ -72,127 +68,37 @@ static uint32_t key_of(const struct report_ask *ask, const struct fact *f)
     }
 }
 
-/* ---- what each report sums up ---- */
-
-static bool sum_sales(const struct fact *f, int64_t *sums)
-{
-    if (f->measure == MEASURE_OVERLAP)
-        return sums[SUM_ORDERS] -= f->count, true;
-    if (f->measure != MEASURE_SOLD)
-        return false;
-    sums[SUM_SOLD] += f->units;
-    sums[SUM_ORDERS] += f->count;
-    return true;
-}
-
-static bool sum_returns(const struct fact *f, int64_t *sums)
-{
-    if (f->measure == MEASURE_DAMAGED)
-        return sums[SUM_DAMAGED] += f->units, true;
-    if (f->measure != MEASURE_RETURNED)
-        return false;
-    sums[SUM_RETURNED] += f->units;
-    sums[SUM_RETURNS] += f->count;
-    return true;
-}
-
-static bool sum_promises(const struct fact *f, int64_t *sums)
-{
-    if (f->measure == MEASURE_DELAY)
-        return sums[SUM_DELAY_S] += f->units, true;
-    if (f->measure != MEASURE_KEPT && f->measure != MEASURE_LATE)
-        return false;
-    bool kept = f->measure == MEASURE_KEPT;
-    sums[kept ? SUM_KEPT : SUM_LATE] += f->units;
-    sums[kept ? SUM_KEPT_LINES : SUM_LATE_LINES] += f->count;
-    return true;
-}
-
-static bool sales_values(const struct report *report, const int64_t *sums, double *values)
-{
-    (void)report;
-    assert(sums[SUM_ORDERS] >= 0);
-    values[0] = (double)sums[SUM_SOLD];
-    values[1] = (double)sums[SUM_ORDERS];
-    return sums[SUM_SOLD] > 0;
-}
-
-static bool returns_values(const struct report *report, const int64_t *sums, double *values)
-{
-    (void)report;
-    values[0] = (double)sums[SUM_RETURNED];
-    values[1] = (double)sums[SUM_RETURNS];
-    values[2] = (double)sums[SUM_DAMAGED];
-    return sums[SUM_RETURNED] > 0;
-}
-
-static bool promises_values(const struct report *report, const int64_t *sums, double *values)
-{
-    int64_t lines = sums[SUM_KEPT_LINES] + sums[SUM_LATE_LINES];
-    int64_t late = sums[SUM_LATE_LINES];
-    (void)report;
-    values[0] = (double)(sums[SUM_KEPT] + sums[SUM_LATE]);
-    values[1] = (double)lines;
-    values[2] = (double)sums[SUM_KEPT_LINES];
-    values[3] = (double)late;
-    values[4] = lines > 0 ? (double)sums[SUM_KEPT_LINES] / (double)lines : NAN;
-    values[5] = late > 0 ? (double)sums[SUM_DELAY_S] / (double)late : NAN;
-    return lines > 0;
-}
-
-static const struct report_column sales_columns[] = { { "units", false }, { "orders", false } };
-static const struct report_column returns_columns[] = { { "units", false },
-                                                        { "returns", false },
-                                                        { "damaged", false } };
-static const struct report_column promises_columns[] = {
-    { "units", false }, { "lines", false },     { "kept", false },
-    { "late", false },  { "kept_share", true }, { "mean_late_s", true },
-};
-
-#define COLUMNS(of) of, sizeof(of) / sizeof *(of)
-
-static const struct kind {
-    const struct report_column *columns;
-    unsigned column_count;
-    bool (*sum)(const struct fact *fact, int64_t *sums); /* false: not of this report */
-    report_values *values;
-} kinds[] = {
-    [REPORT_SALES] = { COLUMNS(sales_columns), sum_sales, sales_values },
-    [REPORT_RETURNS] = { COLUMNS(returns_columns), sum_returns, returns_values },
-    [REPORT_PROMISES] = { COLUMNS(promises_columns), sum_promises, promises_values },
-};
-
 /* ---- the walk ---- */
 
-static bool measured(const struct kind *kind, const struct fact *f)
+struct summing {
+    const struct report *report;
+    report_sum *sum;
+    struct needs needs;
+    const _Atomic bool *stop;
+    struct groups *groups;
+};
+
+static void take_fact(const struct summing *s, const struct figures_walk *walk,
+                      const struct figures_extent *extent)
 {
     int64_t trial[GROUP_SUMS] = { 0 };
-    return kind->sum(f, trial);
-}
-
-static void take_fact(const struct report *report, const struct needs *needs,
-                      const struct figures_walk *walk, const struct figures_extent *extent,
-                      struct groups *groups)
-{
-    const struct kind *kind = &kinds[report->ask.name];
+    const struct report_ask *ask = &s->report->ask;
     const struct fact *f = &walk->fact;
-    if (measured(kind, f) && wants_form(needs, walk, extent) && passes(&report->ask, f))
-        kind->sum(f, groups_find(groups, key_of(&report->ask, f))->sums);
+    if (s->sum(f, trial) && wants_form(&s->needs, walk, extent) && passes(ask, f))
+        s->sum(f, groups_find(s->groups, key_of(ask, f))->sums);
 }
 
 /* Walks all facts, and lets go of the store between slices. False: stopped, or facts moved. */
-static bool walk_all(const struct report *report, struct figures *figures,
-                     const struct needs *needs, const _Atomic bool *stop, bool at_once,
-                     struct groups *groups)
+static bool walk_all(const struct summing *s, struct figures *figures, bool at_once)
 {
     struct figures_walk walk;
     struct figures_extent extent = figures_extent(figures);
     figures_walk_start(figures, &walk);
     for (uint64_t i = 1; figures_walk_next(figures, &walk); i++) {
-        take_fact(report, needs, &walk, &extent, groups);
+        take_fact(s, &walk, &extent);
         if (i % SLICE != 0)
             continue;
-        if (atomic_load_explicit(stop, memory_order_relaxed))
+        if (atomic_load_explicit(s->stop, memory_order_relaxed))
             return false;
         if (at_once)
             continue;
@@ -212,10 +118,10 @@ static uint64_t since_of(const struct needs *needs, const struct figures_extent 
     return (uint64_t)from * FIGURES_HOUR_MS;
 }
 
-static void run_on(struct report *report, struct figures *figures, const _Atomic bool *stop,
-                   struct groups *groups)
+void report_sum_facts(struct report *report, struct figures *figures, report_sum *sum,
+                      const _Atomic bool *stop, struct groups *groups)
 {
-    struct needs needs = needs_of(&report->ask);
+    struct summing s = { report, sum, needs_of(&report->ask), stop, groups };
     bool whole = false;
     figures_hold(figures);
     figures_fold_all(figures);
@@ -223,31 +129,10 @@ static void run_on(struct report *report, struct figures *figures, const _Atomic
         groups_empty(groups);
         if (atomic_load_explicit(stop, memory_order_relaxed))
             break;
-        whole = walk_all(report, figures, &needs, stop, tries == RESTARTS, groups);
+        whole = walk_all(&s, figures, tries == RESTARTS);
     }
     struct figures_extent extent = figures_extent(figures);
     figures_put(figures);
-    report->since_ms = since_of(&needs, &extent);
+    report->since_ms = since_of(&s.needs, &extent);
     report->outcome = whole ? REPORT_DONE : REPORT_STOPPED;
-}
-
-void report_run(struct report *report, struct ctx *ctx, const _Atomic bool *stop,
-                uint64_t engine_ms, uint64_t wall_ms)
-{
-    const struct kind *kind = &kinds[report->ask.name];
-    struct figures *figures = ctx->ledger->figures;
-    struct groups groups = { 0 };
-    report->columns = kind->columns;
-    report->column_count = kind->column_count;
-    assert(kind->column_count <= REPORT_VALUES);
-    if (!figures) {
-        report->outcome = REPORT_NOT_KEPT;
-        return;
-    }
-    run_on(report, figures, stop, &groups);
-    ledger_begin(ctx, engine_ms, wall_ms);
-    if (report->outcome == REPORT_DONE)
-        report_make_rows(report, ctx, &groups, kind->values);
-    ledger_end(ctx);
-    groups_free(&groups);
 }

@@ -8,8 +8,9 @@ import io
 import json
 import os
 import random
+import time
 
-from stockd_harness import RpcError, StockdTestCase, main, run_program, unique
+from stockd_harness import RpcError, StockdTestCase, main, run_program, unique, wait_until
 
 HOUR = 3600 * 1000
 KEYS = ("channel", "location", "sku", "day", "hour")
@@ -304,6 +305,92 @@ class Asking(StockdTestCase):
         self.assertEqual(ctl("report", code=2).out, "")
 
 
+class Now(StockdTestCase):
+    """What is there when it is asked for."""
+
+    def setUp(self):
+        super().setUp()
+        self.places = [unique("s").lower() for _ in range(3)]
+        self.channel, self.other = unique("c").lower(), unique("d").lower()
+        for place in self.places:
+            self.call("location_set", place, {})
+        self.call("channel_set", self.channel, {"locations": self.places[:2]})
+        self.call("channel_set", self.other, {"locations": self.places[2:]})
+
+    def rows(self, name, **options):
+        return self.call("report", name, options)["rows"]
+
+    def test_stock(self):
+        skus = [unique("SKU") for _ in range(3)]
+        for n, sku in enumerate(skus):
+            for m, place in enumerate(self.places):
+                self.call("receive", unique("rcv"), sku, place, 10 * n + m + 1)
+        self.reserved([[skus[0], 1, self.places[0]], [skus[1], 2, self.places[1]]], self.channel)
+        self.call("return", unique("ret"), skus[2], self.places[0], 4, {"condition": "damaged"})
+        self.call("expect", unique("exp"), self.places[1], [[skus[2], 7]])
+        self.call("allot", unique("alt"), skus[2], self.places[0], self.channel, 5)
+        for sku in skus:
+            stock = self.call("stock", sku)
+            got = self.rows("stock", by="sku", sku=sku)
+            self.assertEqual([row[:4] for row in got],
+                             [[sku, stock["on_hand"], stock["reserved"], stock["available"]]])
+        for m, place in enumerate(self.places):
+            units = sum(10 * n + m + 1 for n in range(3))
+            self.assertEqual(self.rows("stock", location=place),
+                             [[place, units, (1, 2, 0)[m], units - (1, 2, 0)[m],
+                               (4, 0, 0)[m], (0, 7, 0)[m]]])
+        both = self.rows("stock", sku=skus[1], location=self.places[1])
+        self.assertEqual(both, [[self.places[1], 12, 2, 10, 0, 0]])
+
+    def test_sell_through(self):
+        sku = unique("SKU")
+        for place in self.places:
+            self.call("receive", unique("rcv"), sku, place, 10)
+        self.call("fulfil", self.reserved([[sku, 4]], self.channel, confirm=True))
+        self.call("allot", unique("alt"), sku, self.places[2], self.channel, 3)
+        self.assertEqual(self.rows("sell_through", by="sku", sku=sku), [[sku, 4, 1, 26, 4 / 30]])
+        by_channel = {row[0]: row[1:] for row in self.rows("sell_through", sku=sku)}
+        self.assertEqual(by_channel[self.channel], [4, 1, 19, 4 / 23])
+        self.assertEqual(by_channel[self.other], [0, 0, 7, 0.0])
+        self.assertEqual(self.rows("sell_through", by="sku", sku=sku, channel=self.other),
+                         [[sku, 0, 0, 7, 0.0]])
+
+    def test_holds(self):
+        sku = self.stocked(100, self.places[0])
+        for qty in (3, 4):
+            self.reserved([[sku, qty], [sku, 1]], self.channel)
+        self.reserved([[sku, 1]], self.channel, confirm=True)
+        got = self.rows("holds", channel=self.channel)
+        self.assertEqual([row[:7] for row in got], [[self.channel, 9, 2, 2, 0, 0, 0]])
+        self.assertEqual(self.rows("holds", channel=self.other), [])
+
+    def test_short(self):
+        sku = self.stocked(10, self.places[0])
+        self.reserved([[sku, 8]], self.channel, confirm=True)
+        self.assertEqual(self.rows("short", sku=sku), [])
+        self.call("count", unique("cnt"), sku, self.places[0], 5)
+        self.assertEqual(self.rows("short", sku=sku), [[self.places[0], 3, 1]])
+        self.assertEqual(self.rows("short", by="sku", location=self.places[0]), [[sku, 3, 1]])
+
+    def test_late(self):
+        sku, eta_ms = unique("SKU"), int(time.time() * 1000) + 700
+        self.call("expect", unique("exp"), self.places[0], [[sku, 5]], {"eta_ms": eta_ms})
+        self.call("expect", unique("exp"), self.places[0], [[sku, 6]], {"eta_ms": eta_ms + 10**9})
+        self.call("expect", unique("exp"), self.places[0], [[sku, 7]])
+        wait_until(lambda: self.rows("late", sku=sku), what="the supply to be late", timeout=30)
+        self.assertEqual([row[:3] for row in self.rows("late", sku=sku)], [[self.places[0], 5, 1]])
+
+    def test_what_a_report_has_not_is_refused(self):
+        for name, option, value in (
+            ("stock", "by", "channel"), ("stock", "by", "day"), ("holds", "by", "sku"),
+            ("late", "by", "channel"), ("short", "by", "hour"), ("sell_through", "by", "day"),
+            ("stock", "channel", "default"), ("stock", "from_ms", 0), ("stock", "to_ms", 5),
+            ("holds", "location", "main"), ("holds", "sku", "x"), ("late", "channel", "default"),
+            ("short", "channel", "default"), ("short", "to_ms", 1),
+        ):
+            self.refused("bad_request", "report", name, {option: value}, names=option)
+
+
 class NotKept(StockdTestCase):
     options = ("--reports-memory", 0)
 
@@ -311,6 +398,7 @@ class NotKept(StockdTestCase):
         sku = self.stocked(10)
         self.call("fulfil", self.reserved([[sku, 3]], confirm=True))
         self.refused("bad_request", "report", "sales", names="--reports-memory")
+        self.assertEqual(self.call("report", "stock", {"sku": sku})["rows"], [["main", 7, 0, 7, 0, 0]])
 
 
 if __name__ == "__main__":

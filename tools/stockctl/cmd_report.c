@@ -221,13 +221,18 @@ static const struct option report_options[] = {
 const struct command report_commands[] = {
     {
         .name = "report",
-        .summary = "Show what was sold, returned, promised and kept",
+        .summary = "Show what is there, was sold, came back, is late or short",
         .usage = "NAME [OPTION]...",
         .details =
             "NAME is one of:\n"
-            "  sales     units and orders fulfilled\n"
-            "  returns   units that came back, and how many of them are damaged\n"
-            "  promises  lines handed over by the time that was promised, or later\n"
+            "  stock         on hand, reserved, available, damaged, expected; by location or sku\n"
+            "  sales         units and orders fulfilled\n"
+            "  returns       units that came back, and how many of them are damaged\n"
+            "  sell_through  units sold, of those and what is on hand now\n"
+            "  holds         reservations that are held, by their age; by channel\n"
+            "  late          expected units whose ETA has passed; by location or sku\n"
+            "  short         units promised that are not on hand; by location or sku\n"
+            "  promises      lines handed over by the time that was promised, or later\n"
             "TIME is like 2026-12-01T14:00, milliseconds since the epoch, or +2d: so long from\n"
             "now. Days and hours are those of UTC.",
         .example = "stockctl report sales --by sku --channel web --csv",
