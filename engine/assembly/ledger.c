@@ -9,6 +9,7 @@
 #include "engine/figures/figures.h"
 #include "engine/ledger/ctx.h"
 #include "engine/ops/locate.h"
+#include "engine/ops/refused.h"
 #include "engine/ops/sale.h"
 #include "engine/ops/supply.h"
 #include "engine/ops/supply_watch.h"
@@ -23,6 +24,7 @@ struct ctx_memory {
     struct candidates candidates;
     struct supply_work supply;
     struct sale_work sale;
+    struct refused_work refused;
 };
 
 static struct ctx *make_ctx(struct ledger *ledger, uint8_t index)
@@ -40,6 +42,7 @@ static struct ctx *make_ctx(struct ledger *ledger, uint8_t index)
     ctx->candidates = &memory->candidates;
     ctx->supply = &memory->supply;
     ctx->sale = &memory->sale;
+    ctx->refused = &memory->refused;
     ctx->locating = memory_reserve(sizeof *ctx->locating);
     return ctx;
 }
@@ -77,11 +80,13 @@ struct ledger *ledger_create(const struct ledger_config *config)
     int ids =
         id_table_init(&ledger->ids, config->reservations, config->remember_ms, config->hash_seed);
     int returns = returns_init(&ledger->returns);
+    int refusals = refusals_init(&ledger->refusals);
     if (config->figures > 0)
         ledger->figures = figures_create(config->figures, ledger->context_count);
     bool figures = config->figures == 0 || ledger->figures;
-    if (items == 0 && barcodes == 0 && ids == 0 && returns == 0 && figures && ledger->clients &&
-        atomic_load(&ledger->catalogue) && make_contexts(ledger) && change_index_init(ledger) == 0)
+    if (items == 0 && barcodes == 0 && ids == 0 && returns == 0 && refusals == 0 && figures &&
+        ledger->clients && atomic_load(&ledger->catalogue) && make_contexts(ledger) &&
+        change_index_init(ledger) == 0)
         return ledger;
     ledger_destroy(ledger);
     return NULL;
@@ -102,6 +107,7 @@ void ledger_destroy(struct ledger *ledger)
     items_destroy(&ledger->items);
     id_table_destroy(&ledger->ids);
     returns_destroy(&ledger->returns);
+    refusals_destroy(&ledger->refusals);
     figures_destroy(ledger->figures);
     for (unsigned i = 0; i < ledger->context_count && ledger->contexts[i]; i++) {
         recent_destroy(&ledger->contexts[i]->recent);
@@ -169,6 +175,7 @@ void ledger_begin(struct ctx *ctx, uint64_t engine_ms, uint64_t wall_ms)
     atomic_store_explicit(&ctx->epoch, epoch, memory_order_seq_cst);
     read_inbox(ctx);
     figures_tend(ctx->ledger->figures, ctx->index);
+    refused_write(ctx);
     slots_share(&ctx->ledger->ids, &ctx->cursor);
 }
 

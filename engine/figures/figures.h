@@ -40,6 +40,9 @@ enum measure {
     MEASURE_KEPT,     /* units handed over when promised, or before (lines) */
     MEASURE_LATE,     /* units handed over later (lines) */
     MEASURE_DELAY,    /* of those, seconds, summed over the lines (lines) */
+    MEASURE_REFUSED,  /* units wanted of what was refused; no place (orders, as of what is sold) */
+    MEASURE_MISSING,  /* of those, units that were missing (likewise) */
+    MEASURE_REFUSED_OVERLAP, /* as MEASURE_OVERLAP, of what was refused */
     MEASURES,
 };
 

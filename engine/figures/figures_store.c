@@ -253,9 +253,10 @@ static struct figures_day *find_day(struct store *s, uint32_t number)
 /* Is it a fact of a single cell, or an overlap among those of one item? */
 static bool is_detail(const struct fact *fact)
 {
+    bool placeless = fact->measure == MEASURE_OVERLAP || fact->measure == MEASURE_REFUSED ||
+                     fact->measure == MEASURE_MISSING;
     return fact->item != FACT_NO_ITEM &&
-           (fact->measure != MEASURE_OVERLAP || fact->channel != FACT_NO_CODE) &&
-           (fact->measure == MEASURE_OVERLAP || fact->location != FACT_NO_CODE);
+           (placeless ? fact->channel : fact->location) != FACT_NO_CODE;
 }
 
 void store_add(struct store *store, const struct fact *fact)

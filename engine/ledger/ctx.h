@@ -12,6 +12,7 @@
 #include "engine/store/item.h"
 #include "engine/store/item_map.h"
 #include "engine/store/recent.h"
+#include "engine/store/refusals.h"
 #include "engine/store/returns.h"
 #include "engine/store/slots.h"
 #include "engine/store/wheel.h"
@@ -64,6 +65,7 @@ struct retired {
 
 struct figures;
 struct sale_work;
+struct refused_work;
 struct supply_work;
 struct candidates;
 struct locating;
@@ -101,6 +103,7 @@ struct ctx {
     struct candidates *candidates; /* of the current query */
     struct locating *locating;     /* likewise */
     struct supply_work *supply;    /* of the current supply, or the step of one */
+    struct refused_work *refused;  /* see engine/ops/refused.h */
     struct sale_work *sale;        /* of the step that is noted for the figures */
     uint32_t sweep_count;          /* see engine/ops/sweep.h */
     uint32_t sweeps[SWEEPS_MAX];   /* units of pools */
@@ -125,6 +128,7 @@ struct ledger {
     uint64_t batch_ms; /* of the record being applied; 0: unknown */
     struct id_gauge id_gauge;
     struct returns returns;
+    struct refusals refusals;
     struct figures *figures;         /* NULL: none are kept */
     const struct zone_source *zones; /* const; NULL: nothing is laid out */
     _Atomic uint64_t laid_out; /* the day since 1970, + 1, for which calendars are; written by the

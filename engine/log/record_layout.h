@@ -41,6 +41,7 @@ enum record_shown {
     SHOWN_EXTRA,
     SHOWN_SUPPLY,
     SHOWN_MOVES,
+    SHOWN_REFUSED,
 };
 
 /* What the flags of a record's head mean. */

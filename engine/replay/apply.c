@@ -13,6 +13,7 @@
 #include "engine/figures/figures.h"
 #include "engine/ledger/ctx.h"
 #include "engine/ops/precedence.h"
+#include "engine/ops/refused.h"
 #include "engine/ops/reservation.h"
 #include "engine/ops/sale.h"
 #include "engine/ops/sweep.h"
@@ -437,6 +438,21 @@ static int apply_expire(struct applying *a)
 static int apply_void(struct applying *a)
 {
     (void)a;
+    return 0;
+}
+
+static int apply_refused(struct applying *a)
+{
+    struct refused_fields f;
+    if (!refused_decode(a->record, &f))
+        return apply_refuse(a, "it is malformed");
+    for (uint32_t i = 0; i < f.fixed.line_count; i++) {
+        uint32_t item = f.lines[i].item;
+        if (item >= a->ledger->items.max_items || item_at(&a->ledger->items, item)->sku_len == 0 ||
+            f.lines[i].channel >= catalogue_now(a->ctx)->channel_count)
+            return apply_refuse(a, "what it wanted is unknown");
+        refused_apply(a->ctx, &f.lines[i], f.fixed.time_ms);
+    }
     return 0;
 }
 

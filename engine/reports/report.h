@@ -23,6 +23,7 @@ struct ctx;
     X(STOCK, "stock", BY_LOCATION | BY_SKU, BY_LOCATION, BY_LOCATION | BY_SKU)                     \
     X(SALES, "sales", BY_ANY, BY_CHANNEL, BY_ANY)                                                  \
     X(RETURNS, "returns", BY_ANY, BY_CHANNEL, BY_ANY)                                              \
+    X(REFUSED, "refused", BY_ANY & ~BY_LOCATION, BY_CHANNEL, BY_ANY & ~BY_LOCATION)                \
     X(SELL_THROUGH, "sell_through", BY_THINGS, BY_CHANNEL, BY_ANY)                                 \
     X(HOLDS, "holds", BY_CHANNEL, BY_CHANNEL, BY_CHANNEL)                                          \
     X(LATE, "late", BY_LOCATION | BY_SKU, BY_LOCATION, BY_LOCATION | BY_SKU)                       \

@@ -39,7 +39,7 @@ static bool wants_form(const struct needs *n, const struct figures_walk *walk,
     if (f->hour < n->from || f->hour >= n->to || f->hour < extent->whole_from ||
         (n->detail && f->hour < extent->detail_from))
         return false;
-    if (f->measure == MEASURE_OVERLAP)
+    if (f->measure == MEASURE_OVERLAP || f->measure == MEASURE_REFUSED_OVERLAP)
         return item == n->item && (f->location != FACT_NO_CODE) == n->place &&
                (!n->detail || !walk->coarse);
     return !walk->coarse || (!n->detail && item == n->item);

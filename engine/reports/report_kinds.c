@@ -10,6 +10,7 @@
 /* ---- figures: a group's sums ---- */
 
 enum { SUM_SOLD, SUM_ORDERS, SUM_ON_HAND };
+enum { SUM_WANTED, SUM_REFUSED_ORDERS, SUM_MISSING };
 enum { SUM_RETURNED, SUM_RETURNS, SUM_DAMAGED };
 enum { SUM_KEPT, SUM_KEPT_LINES, SUM_LATE, SUM_LATE_LINES, SUM_DELAY_S };
 
@@ -32,6 +33,19 @@ static bool sum_returns(const struct fact *f, int64_t *sums)
         return false;
     sums[SUM_RETURNED] += f->units;
     sums[SUM_RETURNS] += f->count;
+    return true;
+}
+
+static bool sum_refused(const struct fact *f, int64_t *sums)
+{
+    if (f->measure == MEASURE_REFUSED_OVERLAP)
+        return sums[SUM_REFUSED_ORDERS] -= f->count, true;
+    if (f->measure == MEASURE_MISSING)
+        return sums[SUM_MISSING] += f->units, true;
+    if (f->measure != MEASURE_REFUSED)
+        return false;
+    sums[SUM_WANTED] += f->units;
+    sums[SUM_REFUSED_ORDERS] += f->count;
     return true;
 }
 
@@ -72,6 +86,12 @@ static bool returns_values(const struct report *report, const int64_t *sums, dou
 {
     copy_sums(report, sums, values);
     return sums[SUM_RETURNED] > 0;
+}
+
+static bool refused_values(const struct report *report, const int64_t *sums, double *values)
+{
+    copy_sums(report, sums, values);
+    return sums[SUM_WANTED] > 0;
 }
 
 static bool sell_through_values(const struct report *report, const int64_t *sums, double *values)
@@ -125,6 +145,8 @@ static const struct report_column stock_columns[] = { WHOLE("units"), WHOLE("res
 static const struct report_column sales_columns[] = { WHOLE("units"), WHOLE("orders") };
 static const struct report_column returns_columns[] = { WHOLE("units"), WHOLE("returns"),
                                                         WHOLE("damaged") };
+static const struct report_column refused_columns[] = { WHOLE("units"), WHOLE("orders"),
+                                                        WHOLE("missing") };
 static const struct report_column sell_through_columns[] = { WHOLE("units"), WHOLE("orders"),
                                                              WHOLE("on_hand"),
                                                              REAL("sell_through") };
@@ -153,6 +175,7 @@ static const struct kind {
     [REPORT_STOCK] = { COLUMNS(stock_columns), .look = report_stock, .values = present_values },
     [REPORT_SALES] = { COLUMNS(sales_columns), .sum = sum_sales, .values = sales_values },
     [REPORT_RETURNS] = { COLUMNS(returns_columns), .sum = sum_returns, .values = returns_values },
+    [REPORT_REFUSED] = { COLUMNS(refused_columns), .sum = sum_refused, .values = refused_values },
     [REPORT_SELL_THROUGH] = { COLUMNS(sell_through_columns), .sum = sum_sales,
                               .values = sell_through_values },
     [REPORT_HOLDS] = { COLUMNS(holds_columns), .look = report_holds, .values = present_values },

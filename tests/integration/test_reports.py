@@ -38,6 +38,7 @@ class Naive:
     def __init__(self, records):
         self.sales = []  # (keys, order, units)
         self.returns = []  # (keys, units, damaged)
+        self.refused = []  # (keys, units, orders, missing, repeated)
         self.held = {}
         for record in records:
             take = getattr(self, "take_" + record["type"], None)
@@ -69,6 +70,12 @@ class Naive:
             keys = keys_of(r["time_ms"], r.get("channel"), r["location"], r["sku"])
             self.returns.append((keys, r["delta"], r["pool"] == "damaged"))
 
+    def take_refused(self, r):
+        for line in r["lines"]:
+            keys = keys_of(r["time_ms"], line["channel"], None, line["sku"])
+            self.refused.append((keys, line["qty"], line["orders"], line["missing"],
+                                 line["repeated"]))
+
     def report(self, name, by, **only):
         rows = collections.defaultdict(lambda: [0, 0, 0])
         orders = set()
@@ -76,6 +83,12 @@ class Naive:
             if any(keys[k] != v for k, v in only.items()):
                 continue
             row = rows[keys[by]]
+            if name == "refused":
+                units, orders_of_line, missing, repeated = fact
+                row[0] += units
+                row[1] += orders_of_line - (0 if "sku" in (by, *only) else repeated)
+                row[2] += missing
+                continue
             if name == "returns":
                 units, damaged = fact
                 row[0] += units
@@ -89,7 +102,7 @@ class Naive:
                                     if k == by or k in only)
             row[1] += cell not in orders
             orders.add(cell)
-        width = 3 if name == "returns" else 2
+        width = 2 if name == "sales" else 3
         return [[key, *rows[key][:width]] for key in sorted(rows, key=lambda k: (k is not None, k))]
 
 
@@ -121,9 +134,7 @@ class Trade:
         order = r.choice(self.open) if self.open else None
         if what == "reserve" or not order:
             order = unique("ord")
-            got = self.client.call("reserve", order, r.choice(self.channels), self.lines(),
-                                   {"confirm": True})
-            self.open.append((order, got["lines"]))
+            self.reserve(order)
         elif what == "fulfil":
             self.try_to("fulfil", order[0])
             self.open.remove(order)
@@ -134,6 +145,16 @@ class Trade:
             self.try_to("cancel", order[0], [[r.choice(order[1])[0], 1]], {"op": unique("op")})
         else:
             self.give_back(what == "known" and self.sold and r.choice(self.sold))
+
+    def reserve(self, order):
+        r, lines = self.random, self.lines()
+        if r.random() < 0.2:
+            lines[0][1] = lines[-1][1] = 5000  # there is less
+        try:
+            got = self.client.call("reserve", order, r.choice(self.channels), lines, {"confirm": True})
+            self.open.append((order, got["lines"]))
+        except RpcError as error:
+            assert error.code == "insufficient_stock", error
 
     def give_back(self, order):
         r = self.random
@@ -164,7 +185,8 @@ class AgainstTheJournal(StockdTestCase):
                    {"channel": trade.channels[1], "sku": trade.skus[3]},
                    {"location": trade.places[0], "sku": trade.skus[4]}]
         return {(name, by, tuple(only.items())): client.call("report", name, {"by": by, **only})["rows"]
-                for name in ("sales", "returns") for by in KEYS for only in filters}
+                for name in ("sales", "returns", "refused") for by in KEYS for only in filters
+                if name != "refused" or "location" not in (by, *only)}
 
     def expected(self, told):
         naive = Naive(dumped(self.server))
@@ -180,6 +202,7 @@ class AgainstTheJournal(StockdTestCase):
             trade.step()
         before = self.told(self.client, trade)
         self.assertTrue(before["sales", "sku", ()], "nothing was sold")
+        self.assertTrue(before["refused", "sku", ()], "nothing was refused")
         self.assertTrue(any(r[0] is None for r in before["returns", "channel", ()]))
         self.server.kill()
         wanted = self.expected(before)
@@ -272,6 +295,30 @@ class Asking(StockdTestCase):
             (("sales", {"sku": ""}), "bad_request", "sku"),
         ):
             self.refused(code, "report", *params, names=names)
+
+    def refuse(self, id, lines, channel="default"):
+        self.refused("insufficient_stock", "reserve", id, channel, lines)
+
+    def test_lost_demand_counts_once(self):
+        few, more = self.stocked(3), self.stocked(3)
+        first, second = unique("ord"), unique("ord")
+        for _ in range(3):
+            self.refuse(first, [[few, 5], [more, 4]])
+        self.refuse(second, [[few, 10]])
+        got = self.call("report", "refused", {"sku": few})
+        self.assertEqual(got["columns"], ["channel", "units", "orders", "missing"])
+        self.assertEqual(got["rows"], [["default", 15, 2, 9]])
+        self.assertEqual(self.call("report", "refused", {"sku": more})["rows"], [["default", 4, 1, 1]])
+        channel = unique("c").lower()
+        self.call("channel_set", channel, {})
+        self.refuse(first, [[few, 5], [more, 4]], channel)  # another channel
+        self.refuse(first, [[few, 5], [more, 4], [few, 9]], channel)
+        got = self.call("report", "refused", {"channel": channel})
+        self.assertEqual(got["rows"], [[channel, 9, 1, 3]])
+        self.server.restart(kill=True)
+        self.reconnect()
+        self.refuse(first, [[few, 5], [more, 4]], channel)
+        self.assertEqual(self.call("report", "refused", {"channel": channel})["rows"], got["rows"])
 
     def test_promises(self):
         place, channel = unique("s").lower(), unique("c").lower()
@@ -387,6 +434,7 @@ class Now(StockdTestCase):
             ("stock", "channel", "default"), ("stock", "from_ms", 0), ("stock", "to_ms", 5),
             ("holds", "location", "main"), ("holds", "sku", "x"), ("late", "channel", "default"),
             ("short", "channel", "default"), ("short", "to_ms", 1),
+            ("refused", "by", "location"), ("refused", "location", "main"),
         ):
             self.refused("bad_request", "report", name, {option: value}, names=option)
 

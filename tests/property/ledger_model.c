@@ -125,6 +125,8 @@ static bool lsn_fits(struct run *run, const struct request *q, const struct answ
              (unsigned long long)a->lsn, (unsigned long long)before, (unsigned long long)tail);
     if (q->kind == ASK_FULFIL && a->code == CODE_INSUFFICIENT_STOCK)
         return true; /* what it undid has a record that says so */
+    if (q->kind == ASK_RESERVE && a->code == CODE_INSUFFICIENT_STOCK)
+        return true; /* lost demand, for reports */
     if (asks || (a->code != CODE_OK && a->code != CODE_LIMIT))
         return tail == before;
     return a->code == CODE_LIMIT || (tail == before ? a->lsn <= tail : a->lsn == tail);

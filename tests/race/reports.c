@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Reports beside contexts that sell: each has at least what was sold before it was asked for, and at
- * most what was asked for by its end. Facts reach the store through the reporter and through the
+ * Reports beside contexts that sell: each has at least what was sold before it was asked for, and
+ * at most what was asked for by its end. Facts reach the store through the reporter and through the
  * contexts themselves, which meet there. In the end the figures are exact.
  */
 #include "engine/ledger/ctx.h"

@@ -136,6 +136,8 @@ static void show_list(struct shower *shower, const union record_fields *fields,
         show_items(shower, array, count);
     else if (field->shown == SHOWN_SUPPLY)
         show_supply_lines(shower, array, count);
+    else if (field->shown == SHOWN_REFUSED)
+        show_refused_lines(shower, array, count);
     else if (field->shown == SHOWN_MOVES)
         show_supply_moves(&shower->sink, array, count);
     else
@@ -226,6 +228,7 @@ static void show_field(struct shower *shower, const union record_fields *fields,
     case SHOWN_EXTRA:
     case SHOWN_SUPPLY:
     case SHOWN_MOVES:
+    case SHOWN_REFUSED:
         show_list(shower, fields, field);
     }
 }

@@ -35,6 +35,9 @@ void sink_list_draw(struct sink *sink, const char *sku, const char *location, co
 void sink_list_step(struct sink *sink, int64_t draw, int64_t qty);
 void sink_list_supply(struct sink *sink, const char *sku, int64_t qty);
 struct move_record;
+struct refused_line;
+void sink_list_refused(struct sink *sink, const char *channel, const char *sku,
+                       const struct refused_line *line);
 void sink_list_move(struct sink *sink, const struct move_record *move);
 void sink_list_end(struct sink *sink);
 

@@ -228,6 +228,8 @@ const struct command report_commands[] = {
             "  stock         on hand, reserved, available, damaged, expected; by location or sku\n"
             "  sales         units and orders fulfilled\n"
             "  returns       units that came back, and how many of them are damaged\n"
+            "  refused       lost demand: what orders wanted that was not there; an order that is\n"
+            "                tried again within ten minutes counts once\n"
             "  sell_through  units sold, of those and what is on hand now\n"
             "  holds         reservations that are held, by their age; by channel\n"
             "  late          expected units whose ETA has passed; by location or sku\n"
