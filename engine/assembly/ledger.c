@@ -268,3 +268,10 @@ void ledger_metrics(const struct ledger *ledger, struct ledger_metrics *metrics)
     metrics->ids_remembered = id_table_remembered(&ledger->ids);
     metrics->remember_ms = ledger->ids.remember_ms;
 }
+
+bool ledger_figures(const struct ledger *ledger, struct figures_metrics *metrics)
+{
+    if (ledger->figures)
+        figures_metrics(ledger->figures, metrics);
+    return ledger->figures != NULL;
+}

@@ -116,7 +116,11 @@ void figures_hold(struct figures *figures)
 
 void figures_put(struct figures *figures)
 {
+    const struct store *s = &figures->store;
     assert(atomic_load_explicit(&figures->held, memory_order_relaxed)); /* G2 */
+    atomic_store_explicit(&figures->shown_facts, s->facts, memory_order_relaxed);
+    atomic_store_explicit(&figures->shown_detail_from, s->extent.detail_from, memory_order_relaxed);
+    atomic_store_explicit(&figures->shown_whole_from, s->extent.whole_from, memory_order_relaxed);
     atomic_store_explicit(&figures->held, false, memory_order_release); /* G2 */
 }
 
@@ -146,10 +150,10 @@ void figures_add(struct figures *figures, const struct fact *fact)
 
 void figures_metrics(const struct figures *figures, struct figures_metrics *metrics)
 {
-    const struct store *s = &figures->store;
     *metrics = (struct figures_metrics){
-        .facts = s->facts,
-        .facts_max = (uint64_t)s->chunk_count * CHUNK_CELLS,
-        .extent = s->extent,
+        .facts = atomic_load_explicit(&figures->shown_facts, memory_order_relaxed),
+        .facts_max = (uint64_t)figures->store.chunk_count * CHUNK_CELLS, /* const */
+        .extent = { atomic_load_explicit(&figures->shown_detail_from, memory_order_relaxed),
+                    atomic_load_explicit(&figures->shown_whole_from, memory_order_relaxed) },
     };
 }

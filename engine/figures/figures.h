@@ -133,10 +133,11 @@ void figures_begin(struct figures *figures, const struct figures_extent *extent)
 void figures_add(struct figures *figures, const struct fact *fact);
 
 struct figures_metrics {
-    uint64_t facts, facts_max, bytes;
+    uint64_t facts, facts_max;
     struct figures_extent extent;
 };
 
+/* Any thread: as the last holder left it. */
 void figures_metrics(const struct figures *figures, struct figures_metrics *metrics);
 
 #endif

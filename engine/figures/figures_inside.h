@@ -65,6 +65,9 @@ struct figures {
     struct fact_ring rings[CONTEXTS_MAX];
     _Alignas(64) _Atomic bool held; /* G2 */
     struct store store;             /* G2 */
+    /* Metrics: the holder writes, any thread reads; relaxed, because each stands alone. */
+    _Atomic uint64_t shown_facts;
+    _Atomic uint32_t shown_detail_from, shown_whole_from;
 };
 
 /* 0 or -ENOMEM. */

@@ -518,6 +518,10 @@ struct ledger_metrics {
 /* Sums over all contexts; any thread, any time; each metric is exact for some recent moment. */
 void ledger_metrics(const struct ledger *ledger, struct ledger_metrics *metrics);
 
+/* What reports tell of; false: no figures are kept. Any thread, any time. */
+struct figures_metrics;
+bool ledger_figures(const struct ledger *ledger, struct figures_metrics *metrics);
+
 /* Checks every invariant of the whole ledger, which must not change meanwhile. 0, or -EILSEQ with
  * the finding in message. */
 int ledger_check(struct ledger *ledger, char *message, size_t size);

@@ -331,6 +331,15 @@ class Asking(StockdTestCase):
                          ["channel", "units", "lines", "kept", "late", "kept_share", "mean_late_s"])
         self.assertEqual(got["rows"], [[channel, 3, 1, 1, 0, 1.0, None]])
 
+    def test_info_tells_how_full_the_figures_are(self):
+        self.sell(self.stocked(10), 3)
+        self.call("report", "sales")
+        got = self.call("info", "reports")["reports"]
+        self.assertTrue(got["kept"])
+        self.assertGreater(got["facts"], 0)
+        self.assertGreater(got["facts_max"], 9_000_000)
+        self.assertEqual((got["since_ms"], got["detail_since_ms"]), (None, None))
+
     def test_stockctl(self):
         sku = self.stocked(10)
         self.sell(sku, 3)
@@ -446,6 +455,7 @@ class NotKept(StockdTestCase):
         sku = self.stocked(10)
         self.call("fulfil", self.reserved([[sku, 3]], confirm=True))
         self.refused("bad_request", "report", "sales", names="--reports-memory")
+        self.assertFalse(self.call("info", "reports")["reports"]["kept"])
         self.assertEqual(self.call("report", "stock", {"sku": sku})["rows"], [["main", 7, 0, 7, 0, 0]])
 
 
