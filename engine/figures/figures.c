@@ -12,6 +12,8 @@
 _Static_assert((FIGURES_RING & (FIGURES_RING - 1)) == 0, "positions in a ring are masked");
 _Static_assert((int)FIGURES_HEADROOM > 5 * (int)DRAWS_MAX, "a step notes at most five per draw");
 
+enum { AHEAD = 12 }; /* facts: memory latency is what folding costs */
+
 static const size_t ring_bytes = FIGURES_RING * sizeof(struct fact);
 
 struct figures *figures_create(size_t memory, unsigned contexts)
@@ -65,6 +67,11 @@ void figures_note(struct figures *figures, unsigned ctx, const struct fact *fact
     atomic_store_explicit(&ring->head, head + 1, memory_order_release); /* G1 */
 }
 
+static const struct fact *fact_at(const struct fact_ring *ring, uint64_t position)
+{
+    return &ring->facts[position % FIGURES_RING];
+}
+
 /* Folds at most that many. Returns how many there were. The caller holds the store. */
 static uint64_t fold(struct figures *figures, unsigned ctx, uint64_t most)
 {
@@ -74,8 +81,16 @@ static uint64_t fold(struct figures *figures, unsigned ctx, uint64_t most)
     assert(count <= FIGURES_RING);
     if (count > most)
         count = most;
-    for (uint64_t i = 0; i < count; i++)
-        store_add(&figures->store, &ring->facts[(tail + i) % FIGURES_RING]);
+    for (uint64_t i = 0; i < count + 2 * AHEAD; i++) {
+        if (i < count)
+            store_prefetch(&figures->store, fact_at(ring, tail + i), 0);
+        if (i >= AHEAD && i < count + AHEAD)
+            store_prefetch(&figures->store, fact_at(ring, tail + i - AHEAD), 1);
+        if (i >= 2 * AHEAD)
+            store_add(&figures->store, fact_at(ring, tail + i - 2 * AHEAD));
+        if (i % FIGURES_FOLD_LEAST == FIGURES_FOLD_LEAST - 1)
+            store_tidy(&figures->store);
+    }
     store_tidy(&figures->store);
     atomic_store_explicit(&ring->tail, tail + count, memory_order_release); /* G1 */
     return count;
@@ -83,11 +98,10 @@ static uint64_t fold(struct figures *figures, unsigned ctx, uint64_t most)
 
 void figures_tend(struct figures *figures, unsigned ctx)
 {
-    if (!figures || waiting(&figures->rings[ctx]) < FIGURES_FOLD_FROM)
+    uint64_t count = figures ? waiting(&figures->rings[ctx]) : 0;
+    if (count < FIGURES_FOLD_FROM || !figures_try_hold(figures))
         return;
-    if (!figures_try_hold(figures))
-        return;
-    fold(figures, ctx, FIGURES_FOLD_MOST);
+    fold(figures, ctx, FIGURES_FOLD_LEAST + (count - FIGURES_FOLD_FROM) / FIGURES_FOLD_SHARE);
     figures_put(figures);
 }
 

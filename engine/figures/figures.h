@@ -54,7 +54,8 @@ enum {
     FIGURES_LEAST = 4 << 20,     /* bytes of a store */
     FIGURES_RING = 1 << 17,      /* facts in a context's ring: 3 MiB, once they were used */
     FIGURES_FOLD_FROM = 1 << 12, /* facts in it, from which on its context folds them itself */
-    FIGURES_FOLD_MOST = 1 << 10, /* facts in one go */
+    FIGURES_FOLD_LEAST = 1 << 9, /* facts in one go; and of those beyond the first thousands */
+    FIGURES_FOLD_SHARE = 8,      /* one in so many, so that it keeps up with large orders */
     FIGURES_HEADROOM = 12 << 10, /* facts: more than one step of an order notes */
     FIGURES_HOUR_MS = 3600 * 1000,
     FIGURES_HOURS_MAX = 1 << 24, /* since 1970: the year 3883 */

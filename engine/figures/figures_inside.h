@@ -74,6 +74,9 @@ struct figures {
 int store_init(struct store *store, size_t memory);
 void store_destroy(struct store *store);
 void store_add(struct store *store, const struct fact *fact);
+/* A hint: fetches where a fact's cell is to be found, stage 0, then that cell, stage 1. Of single
+ * cells only: those are many. */
+void store_prefetch(const struct store *store, const struct fact *fact, unsigned stage);
 /* Makes some of the room that will be needed: call it after some facts were added. */
 void store_tidy(struct store *store);
 

@@ -12,7 +12,7 @@
 #include "engine/base/memory.h"
 #include "engine/figures/figures_inside.h"
 
-enum { HOURS = 24, MEASURE_BITS = 8, TIDY_MOST = 4 };
+enum { HOURS = 24, MEASURE_BITS = 8, TIDY_MOST = 2 };
 
 int store_init(struct store *store, size_t memory)
 {
@@ -27,8 +27,8 @@ int store_init(struct store *store, size_t memory)
         chunks = UINT32_MAX / CHUNK_CELLS - 1;
     store->head_count = heads;
     store->chunk_count = store->free_count = (uint32_t)chunks;
-    store->heads = memory_reserve(heads * sizeof *store->heads);
-    store->cells = memory_reserve(chunks * CHUNK_CELLS * sizeof *store->cells);
+    store->heads = memory_reserve_scattered(heads * sizeof *store->heads);
+    store->cells = memory_reserve_scattered(chunks * CHUNK_CELLS * sizeof *store->cells);
     store->chunk_next = memory_reserve(chunks * sizeof *store->chunk_next);
     return store->heads && store->cells && store->chunk_next ? 0 : -ENOMEM;
 }
@@ -41,6 +41,16 @@ void store_destroy(struct store *store)
 }
 
 /* ---- cells ---- */
+
+static struct cell cell_of(const struct fact *fact)
+{
+    return (struct cell){ .item = fact->item,
+                          .location = fact->location,
+                          .channel = fact->channel,
+                          .when = fact->hour << MEASURE_BITS | fact->measure,
+                          .units = fact->units,
+                          .count = fact->count };
+}
 
 static uint32_t *head_of_cell(const struct store *s, const struct cell *c)
 {
@@ -261,12 +271,7 @@ static bool is_detail(const struct fact *fact)
 
 void store_add(struct store *store, const struct fact *fact)
 {
-    struct cell cell = { .item = fact->item,
-                         .location = fact->location,
-                         .channel = fact->channel,
-                         .when = fact->hour << MEASURE_BITS | fact->measure,
-                         .units = fact->units,
-                         .count = fact->count };
+    struct cell cell = cell_of(fact);
     while (store->day_count > DAYS_ROOM - 2 || store->free_count < FREE_LEAST)
         tidy_step(store, FREE_LEAST);
     if (fact->hour < store->extent.whole_from)
@@ -280,6 +285,16 @@ void store_add(struct store *store, const struct fact *fact)
         add_coarse(store, day, &cell);
     else
         add_cell(store, day, LIST_DETAIL, &cell);
+}
+
+void store_prefetch(const struct store *store, const struct fact *fact, unsigned stage)
+{
+    struct cell cell = cell_of(fact);
+    const uint32_t *head = head_of_cell(store, &cell);
+    if (stage == 0)
+        memory_fetch(head);
+    else if (*head != 0)
+        memory_fetch(&store->cells[*head - 1]);
 }
 
 /* ---- walks ---- */

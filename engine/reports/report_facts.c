@@ -58,7 +58,7 @@ static uint32_t key_of(const struct report_ask *ask, const struct fact *f)
     case BY_CHANNEL:
         return f->channel == FACT_NO_CODE ? GROUP_NO_KEY : f->channel;
     case BY_LOCATION:
-        return f->location;
+        return f->location == FACT_NO_CODE ? GROUP_NO_KEY : f->location;
     case BY_SKU:
         return f->item;
     case BY_DAY:
