@@ -8,7 +8,7 @@
 #include "engine/reports/report.h"
 #include "tests/support/race_rig.h"
 
-enum { CONTEXTS = 4, SELLERS = 3, LINES = 6, ORDERS = 400 * RACE_SCALE };
+enum { CONTEXTS = 4, SELLERS = 3, LINES = 6, ORDERS = 1000 * RACE_SCALE };
 
 static _Atomic int64_t begun, sold, orders; /* units asked for; units and orders sold */
 static _Atomic unsigned selling = SELLERS;
