@@ -34,6 +34,19 @@ static void add_to(struct sale_cell *sum, const struct sale_cell *cell)
     sum->units += cell->units;
 }
 
+static void merge_cells(struct sale_work *work, uint32_t listed)
+{
+    qsort(work->cells, listed, sizeof *work->cells, by_item);
+    work->count = 0;
+    for (uint32_t i = 0; i < listed; i++) {
+        struct sale_cell *last = work->count > 0 ? &work->cells[work->count - 1] : NULL;
+        if (last && by_item(last, &work->cells[i]) == 0)
+            add_to(last, &work->cells[i]);
+        else
+            work->cells[work->count++] = work->cells[i];
+    }
+}
+
 /* Lists the reservation's draws, and makes those of one item at one place one. */
 static void list_cells(struct ctx *ctx, struct id_entry *reservation, const struct step_part *parts,
                        uint32_t count)
@@ -55,15 +68,7 @@ static void list_cells(struct ctx *ctx, struct id_entry *reservation, const stru
         work->cells[parts[i].index].units += parts[i].qty;
     }
     ctx->work += draws * DRAW_WORK;
-    qsort(work->cells, draws, sizeof *work->cells, by_item);
-    work->count = 0;
-    for (uint32_t i = 0; i < draws; i++) {
-        struct sale_cell *last = work->count > 0 ? &work->cells[work->count - 1] : NULL;
-        if (last && by_item(last, &work->cells[i]) == 0)
-            add_to(last, &work->cells[i]);
-        else
-            work->cells[work->count++] = work->cells[i];
-    }
+    merge_cells(work, draws);
 }
 
 /* How often the order counts in the cells from there up to another, beyond the once that it may
@@ -188,6 +193,18 @@ void sale_note(struct ctx *ctx, struct id_entry *reservation, const struct step_
     }
     if (reservation->timed)
         note_promises(ctx, reservation, parts, count, &base, time_ms);
+}
+
+void sale_note_till(struct ctx *ctx, uint16_t channel, uint64_t time_ms)
+{
+    struct fact base = { .channel = channel, .hour = figures_hour(time_ms) };
+    if (!ctx->ledger->figures)
+        return;
+    assert(ctx->sale->count <= DRAWS_MAX);
+    merge_cells(ctx->sale, ctx->sale->count);
+    note_cells(ctx, &base);
+    if (ctx->sale->count > 1)
+        note_overlaps(ctx, &base);
 }
 
 void sale_note_return(struct ctx *ctx, const struct movement_record *record)

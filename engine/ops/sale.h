@@ -30,6 +30,11 @@ struct sale_work {
 void sale_note(struct ctx *ctx, struct id_entry *reservation, const struct step_part *parts,
                uint32_t count, uint64_t time_ms);
 
+/* Notes a sale that is no reservation's: the context's cells, of which the caller has listed each
+ * with item, location, units and `now`. Several of one item may be there. It counts as one order at
+ * that time, which may lie in the past. The caller has figures_have_room. */
+void sale_note_till(struct ctx *ctx, uint16_t channel, uint64_t time_ms);
+
 /* Notes the return that the record tells of. */
 void sale_note_return(struct ctx *ctx, const struct movement_record *record);
 

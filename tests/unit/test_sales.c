@@ -5,6 +5,7 @@
 
 #include "engine/figures/figures.h"
 #include "engine/ledger/ctx.h"
+#include "engine/ops/sale.h"
 #include "engine/reports/report.h"
 #include "tests/support/ledger_rig.h"
 
@@ -195,6 +196,26 @@ Test(sales, promises_are_kept_or_late)
     EXPECT(promises, "depot", 4, 2, 1, 1, 0.5, 40);
     expect(promises, "main", 0, NULL);
     report_free(promises);
+}
+
+Test(sales, a_tills_sale_counts_when_it_was_made)
+{
+    uint16_t location = 0, channel = 0; /* main, default */
+    ctx->sale->count = 3;
+    for (uint32_t i = 0; i < 3; i++) /* tea, milk, tea */
+        ctx->sale->cells[i] =
+            (struct sale_cell){ .item = i % 2, .location = location, .now = true, .units = i + 1 };
+    sale_note_till(ctx, channel, now_ms - 86400000);
+    struct report *days =
+        run_on(rig.ledger, (struct report_ask){ .name = REPORT_SALES, .by = BY_DAY });
+    EXPECT(days, "2023-11-14", 6, 1);
+    cr_assert_eq(days->row_count, 1);
+    report_free(days);
+    struct report *items =
+        run_on(rig.ledger, (struct report_ask){ .name = REPORT_SALES, .by = BY_SKU });
+    EXPECT(items, "tea", 4, 1);
+    EXPECT(items, "milk", 2, 1);
+    report_free(items);
 }
 
 Test(sales, a_page_has_the_first_rows)
