@@ -459,5 +459,25 @@ class NotKept(StockdTestCase):
         self.assertEqual(self.call("report", "stock", {"sku": sku})["rows"], [["main", 7, 0, 7, 0, 0]])
 
 
+class KeptFromNowOn(StockdTestCase):
+    options = ("--reports-memory", 0, "--segment-bytes", 16 * 4096, "--compact-bytes", 0)
+
+    def test_they_begin_after_the_snapshot(self):
+        sku = self.stocked(200)
+        for _ in range(40):
+            self.call("fulfil", self.reserved([[sku, 3]], confirm=True))
+        before_ms = int(self.call("history", sku, {"limit": 1000})["events"][-1]["time_ms"])
+        done = run_program("stock-journal", "compact", self.server.data, "--json",
+                           "--reports-memory", "0")
+        self.assertTrue(json.loads(done.out)["written"], done.err)
+        self.server.kill()
+        self.server.start("--reports-memory", "64M")
+        self.reconnect()
+        got = self.call("report", "sales")
+        self.assertEqual(got["rows"], [], "of the hour of the snapshot, not all is known")
+        self.assertGreater(got["since_ms"], before_ms)
+        self.assertLessEqual(got["since_ms"], before_ms + 2 * HOUR)
+
+
 if __name__ == "__main__":
     main()
