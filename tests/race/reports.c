@@ -8,7 +8,10 @@
 #include "engine/reports/report.h"
 #include "tests/support/race_rig.h"
 
-enum { CONTEXTS = 4, SELLERS = 3, LINES = 6, ORDERS = 1000 * RACE_SCALE };
+/* Between two reports, so that contexts have enough to fold themselves. */
+enum { PAUSE = 2400 * RACE_SCALE };
+
+enum { CONTEXTS = 4, SELLERS = 3, LINES = 6, ORDERS = 2000 * RACE_SCALE };
 
 static _Atomic int64_t begun, sold, orders; /* units asked for; units and orders sold */
 static _Atomic unsigned selling = SELLERS;
@@ -62,7 +65,11 @@ static void report_on(struct racer *racer)
     static const enum report_by keys[] = { BY_CHANNEL, BY_SKU, BY_LOCATION, BY_HOUR };
     int64_t units, counted;
     bool last = false;
+    int64_t next = PAUSE;
     for (unsigned i = 0; !last || i < 100; i++) {
+        while (atomic_load(&selling) > 0 && atomic_load(&orders) < next)
+            racer_turn(racer);
+        next += PAUSE;
         last = atomic_load(&selling) == 0;
         int64_t least = atomic_load(&sold), orders_least = atomic_load(&orders);
         ledger_end(racer->ctx);
