@@ -66,7 +66,7 @@ static void add_line(struct refused_work *work, uint32_t from, const struct refu
         add_to_line(work, 0, line);
 }
 
-static void add_order(struct ctx *ctx, const struct channel *channel, uint64_t who)
+static void add_order(struct ctx *ctx, uint16_t channel, uint64_t who)
 {
     struct items *items = &ctx->ledger->items;
     struct refused_work *work = ctx->refused;
@@ -78,7 +78,7 @@ static void add_order(struct ctx *ctx, const struct channel *channel, uint64_t w
                                      .wanted = (uint32_t)s->wanted,
                                      .missing = (uint32_t)(s->wanted - s->available),
                                      .orders = 1,
-                                     .channel = channel_index(catalogue_now(ctx), channel) };
+                                     .channel = channel };
         if (item < 0 || s->wanted <= s->available)
             continue;
         line.item = (uint32_t)item;
@@ -90,13 +90,14 @@ static void add_order(struct ctx *ctx, const struct channel *channel, uint64_t w
 
 void refused_note(struct ctx *ctx, const struct order *order)
 {
-    const struct channel *channel = catalogue_channel(catalogue_now(ctx), order->channel);
+    const struct catalogue *catalogue = catalogue_now(ctx); /* one version: it may change */
+    const struct channel *channel = catalogue_channel(catalogue, order->channel);
     if (!ctx->ledger->figures || !channel)
         return;
     uint64_t who = mix_text(mix_text(0, order->channel), order->id);
     if (!refusals_remember(&ctx->ledger->refusals, who, ctx->wall_ms / 1000))
         return;
-    add_order(ctx, channel, who);
+    add_order(ctx, channel_index(catalogue, channel), who);
     refused_write(ctx);
 }
 
