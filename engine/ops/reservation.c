@@ -149,7 +149,7 @@ static __attribute__((noinline)) uint64_t ready_now(const struct ctx *ctx, struc
     if (in && draw_left(draw) > 0)
         return ready_from(ctx, entry, draw, in);
     uint64_t last_ms = draw_last_ms(entry, draw), promised_ms = draw_ready_ms(entry, draw);
-    return last_ms != 0 ? last_ms : promised_ms; /* @settled */
+    return last_ms != 0 ? last_ms : promised_ms; /* @last-ready */
 }
 
 void keep_ready(const struct ctx *ctx, struct id_entry *entry, struct draw *draw)
