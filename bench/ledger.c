@@ -4,12 +4,12 @@
  * the journal would drain it to its buffer, but to nowhere.
  *
  *   bench-ledger [--items N] [--seconds S] [--warmup S] [--threads N] [--workload NAME]
- *                [--places N] [--sourcing RULE] [--json]
+ *                [--places N] [--sourcing RULE] [--figures BYTES] [--json]
  *
  * Workloads: uniform, zipf (exponent 0.99), hot (one item), lines (orders of three lines), promise
- * (the same, `promise` instead of reserve and cancel), wide (every item at --places locations),
- * split (wide, an order takes from each of them), ask (wide, `availability` instead), locate (wide,
- * `locate` of a basket of three, from somewhere).
+ * (the same, `promise` instead of reserve and cancel), sell (fulfils instead of cancelling), wide
+ * (every item at --places locations), split (wide, an order takes from each of them), ask (wide,
+ * `availability` instead), locate (wide, `locate` of a basket of three, from somewhere).
  *
  * Requests are made in batches as a worker decodes them from one receive: ids and skus first, then
  * prefetches, then the operations. Cancels follow their reserves by a batch. The warm-up is long
@@ -31,18 +31,31 @@
 
 enum { BATCH = 32, DRAIN_BYTES = 1 << 20, STOCK = 100000000, LINES = 3 };
 
-enum workload { UNIFORM, ZIPF, HOT, MANY_LINES, PROMISE, WIDE, SPLIT, ASK, LOCATE, WORKLOADS };
+enum workload {
+    UNIFORM,
+    ZIPF,
+    HOT,
+    MANY_LINES,
+    PROMISE,
+    SELL,
+    WIDE,
+    SPLIT,
+    ASK,
+    LOCATE,
+    WORKLOADS
+};
 
-static const char *const workload_names[WORKLOADS] = { "uniform", "zipf",    "hot",
-                                                       "lines",   "promise", "wide",
-                                                       "split",   "ask",     "locate" };
+static const char *const workload_names[WORKLOADS] = { "uniform", "zipf",  "hot",  "lines",
+                                                       "promise", "sell",  "wide", "split",
+                                                       "ask",     "locate" };
 
 struct setup {
     uint32_t items;
     double seconds, warmup;
     unsigned threads;
     enum workload workload;
-    uint32_t places; /* locations of each item */
+    uint32_t places;  /* locations of each item */
+    uint64_t figures; /* bytes for figures of reports, as stockd has them; 0: none */
     const char *sourcing;
     bool json;
     double zeta, eta; /* of the Zipf distribution over the items */
@@ -220,12 +233,6 @@ static void count(struct runner *r, enum code code)
         r->failed++;
 }
 
-/* Units of a line: one, or one from each location. */
-static int64_t wanted(const struct setup *s)
-{
-    return s->workload == SPLIT ? s->places : 1;
-}
-
 static void reserve_batch(struct runner *r)
 {
     struct ctx *ctx = ledger_ctx(r->ledger, r->index);
@@ -236,9 +243,10 @@ static void reserve_batch(struct runner *r)
     for (unsigned i = 0; i < BATCH; i++) {
         for (uint32_t l = 0; l < lines; l++) {
             line[l].sku = text_in(&r->sku[i * lines + l]);
-            line[l].qty = wanted(r->setup);
+            line[l].qty = r->setup->workload == SPLIT ? r->setup->places : 1; /* of each place */
         }
         order.id = text_in(&r->id[i]);
+        order.confirm = r->setup->workload == SELL;
         enum code code;
         while ((code = ledger_reserve(ctx, &order, &view)) == CODE_DEFERRED) {
             r->deferred++;
@@ -248,15 +256,18 @@ static void reserve_batch(struct runner *r)
     }
 }
 
-static void cancel_batch(struct runner *r)
+/* Cancels the orders of the batch, or fulfils them. */
+static void end_batch(struct runner *r)
 {
     struct ctx *ctx = ledger_ctx(r->ledger, r->index);
+    bool sells = r->setup->workload == SELL;
     struct reservation_view view;
-    ledger_expect_cancels(ctx, BATCH);
+    ledger_expect_cancels(ctx, sells ? 0 : BATCH);
     for (unsigned i = 0; i < BATCH; i++) {
         struct step step = { .id = text_in(&r->id[i]) };
         enum code code;
-        while ((code = ledger_cancel(ctx, &step, &view)) == CODE_DEFERRED) {
+        while ((code = sells ? ledger_fulfil(ctx, &step, &view)
+                             : ledger_cancel(ctx, &step, &view)) == CODE_DEFERRED) {
             ledger_expect_cancels(ctx, 0); /* or the log might not be drained */
             r->deferred++;
             drain(r);
@@ -324,7 +335,7 @@ static void run_batch(struct runner *r)
         reserve_batch(r);
     uint64_t middle = own_nanoseconds();
     if (!asks)
-        cancel_batch(r);
+        end_batch(r);
     r->first_ns += middle - start;
     r->second_ns += own_nanoseconds() - middle;
 }
@@ -434,15 +445,13 @@ static bool take_workload(struct setup *s, const char *name)
 
 static bool parse(int argc, char **argv, struct setup *s)
 {
-    static const struct option options[] = { { "items", required_argument, NULL, 'i' },
-                                             { "seconds", required_argument, NULL, 's' },
-                                             { "threads", required_argument, NULL, 't' },
-                                             { "workload", required_argument, NULL, 'w' },
-                                             { "places", required_argument, NULL, 'p' },
-                                             { "json", no_argument, NULL, 'j' },
-                                             { "sourcing", required_argument, NULL, 'r' },
-                                             { "warmup", required_argument, NULL, 'u' },
-                                             { NULL, 0, NULL, 0 } };
+    static const struct option options[] = {
+        { "items", required_argument, NULL, 'i' },   { "seconds", required_argument, NULL, 's' },
+        { "threads", required_argument, NULL, 't' }, { "workload", required_argument, NULL, 'w' },
+        { "places", required_argument, NULL, 'p' },  { "figures", required_argument, NULL, 'f' },
+        { "json", no_argument, NULL, 'j' },          { "sourcing", required_argument, NULL, 'r' },
+        { "warmup", required_argument, NULL, 'u' },  { NULL, 0, NULL, 0 }
+    };
     int option;
     while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
         if (option == 'i')
@@ -455,6 +464,8 @@ static bool parse(int argc, char **argv, struct setup *s)
             s->threads = (unsigned)strtoul(optarg, NULL, 10);
         else if (option == 'p')
             s->places = (uint32_t)strtoul(optarg, NULL, 10);
+        else if (option == 'f')
+            s->figures = strtoull(optarg, NULL, 10);
         else if (option == 'r')
             s->sourcing = optarg;
         else if (option == 'j')
@@ -485,38 +496,37 @@ static void report_counted(const struct setup *s, const struct runner *runners, 
             printf(",\"%s_per_operation\":null", names[i]);
         else if (counted)
             printf("         %s: %.1f an operation\n", names[i], (double)sum / (double)done);
-        else
-            printf("         %s: this machine does not allow counting them\n", names[i]);
     }
 }
 
 static void report(const struct setup *s, const struct runner *runners, double seconds)
 {
-    uint64_t done = 0, deferred = 0, failed = 0, first = 0, second = 0;
+    uint64_t done = 0, deferred = 0, failed = 0, first = 0, last = 0;
     for (unsigned i = 0; i < s->threads; i++) {
         done += runners[i].done;
         deferred += runners[i].deferred;
         failed += runners[i].failed;
         first += runners[i].first_ns;
-        second += runners[i].second_ns;
+        last += runners[i].second_ns;
     }
     double rate = (double)done / seconds;
     const char *question = question_of(s);
     double of_each = (double)(done + failed) / (question ? 1 : 2);
-    double first_each = (double)first / of_each, second_each = (double)second / of_each;
+    double first_each = (double)first / of_each, second_each = (double)last / of_each;
     const char *name = workload_names[s->workload];
+    const char *second = s->workload == SELL ? "fulfil" : "cancel";
     if (s->json)
         printf("{\"workload\":\"%s\",\"items\":%u,\"places\":%u,\"threads\":%u,"
                "\"operations_per_second\":%.0f,\"operations_per_second_per_core\":%.0f,"
-               "\"%s_ns\":%.0f,\"cancel_ns\":%.0f,\"deferred\":%llu,\"failed\":%llu",
+               "\"%s_ns\":%.0f,\"%s_ns\":%.0f,\"deferred\":%llu,\"failed\":%llu",
                name, s->items, s->places, s->threads, rate, rate / s->threads,
-               question ? question : "reserve", first_each, second_each,
+               question ? question : "reserve", first_each, second, second_each,
                (unsigned long long)deferred, (unsigned long long)failed);
     else
         printf("%-8s %9u items at %u places, %2u threads: %6.2f M operations/s, %.2f M/s a core; "
-               "%s %.0f ns, cancel %.0f ns; %llu deferred, %llu failed\n",
+               "%s %.0f ns, %s %.0f ns; %llu deferred, %llu failed\n",
                name, s->items, s->places, s->threads, rate / 1e6, rate / 1e6 / s->threads,
-               question ? question : "reserve", first_each, second_each,
+               question ? question : "reserve", first_each, second, second_each,
                (unsigned long long)deferred, (unsigned long long)failed);
     report_counted(s, runners, done);
     if (s->json)
@@ -531,12 +541,14 @@ static void nap(double seconds)
 
 int main(int argc, char **argv)
 {
-    struct setup setup = { .seconds = 3, .warmup = 2, .threads = 1, .sourcing = "priority" };
+    struct setup setup = {
+        .seconds = 3, .warmup = 2, .threads = 1, .figures = 256 << 20, .sourcing = "priority"
+    };
     if (!parse(argc, argv, &setup)) {
         fprintf(stderr,
                 "usage: bench-ledger [--items N] [--seconds S] [--warmup S] [--threads N]\n"
-                "                    [--places N] [--sourcing RULE] [--json]\n"
-                "                    [--workload uniform|zipf|hot|lines|promise|wide|split|\n"
+                "                    [--places N] [--sourcing RULE] [--figures BYTES] [--json]\n"
+                "                    [--workload uniform|zipf|hot|lines|promise|sell|wide|split|\n"
                 "                     ask|locate]\n");
         return 2;
     }
@@ -547,6 +559,7 @@ int main(int argc, char **argv)
                                     .pools = setup.items * setup.places,
                                     .reservations = 4000000,
                                     .contexts = setup.threads,
+                                    .figures = setup.figures,
                                     .hash_seed = 12345,
                                     .log = &log };
     if (log_init(&log, (size_t)1 << 22, setup.threads, 0) != 0)

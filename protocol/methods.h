@@ -67,6 +67,7 @@ struct method {
     X(supplies, READS, NONE)                                                                       \
     X(stock, READS, NONE)                                                                          \
     X(history, READS, NONE)                                                                        \
+    X(report, READS, NONE)                                                                         \
     X(items, READS, NONE)                                                                          \
     X(item, READS, NONE)                                                                           \
     X(lookup, READS, NONE)                                                                         \
@@ -125,6 +126,17 @@ enum code end_slicing(struct call *call, enum code code);
 
 /* `items` with details; the parameters were taken. */
 enum code method_items_details(struct call *call, uint32_t cursor, int64_t limit);
+
+/* ---- what the history thread answers: a method sends a query, and is called again ---- */
+
+/* NULL: refused for lack of memory. */
+struct history_query *call_new_query(struct call *call, enum history_kind kind);
+/* Sends it. CODE_DEFERRED: it is under way; otherwise it was refused, and freed. */
+enum code call_ask(struct call *call, struct history_query *query);
+/* The answered query, which the caller frees; NULL: no answer yet. */
+struct history_query *call_take_answer(struct call *call);
+/* CODE_OK, or the refusal that its outcome leads to. */
+enum code call_refuse_answer(struct call *call, const struct history_query *query);
 
 /* Queries the history for what was fulfilled and returned of a reservation, for one item.
  * CODE_DEFERRED: the query is under way. */

@@ -4,7 +4,9 @@
 #include <string.h>
 
 #include "engine/base/limits.h"
+#include "engine/figures/figures.h"
 #include "engine/ledger/id_gauge.h"
+#include "engine/reports/report.h"
 #include "protocol/methods.h"
 #include "protocol/pack.h"
 
@@ -225,6 +227,28 @@ static void pack_check(struct call *call)
     pack_key_uint(out, "moving", atomic_load_explicit(&checks->moving, memory_order_relaxed));
 }
 
+static void pack_since(struct out *out, const char *key, uint32_t hour)
+{
+    pack_string(out, key);
+    if (hour > 0)
+        pack_uint(out, (uint64_t)hour * FIGURES_HOUR_MS);
+    else
+        pack_nil(out);
+}
+
+static void pack_reports(struct call *call)
+{
+    struct out *out = call->out;
+    struct figures_metrics metrics = { 0 };
+    bool kept = report_metrics(call->service->ledger, &metrics);
+    pack_map(out, 5);
+    pack_key_bool(out, "kept", kept);
+    pack_key_uint(out, "facts", metrics.facts);
+    pack_key_uint(out, "facts_max", metrics.facts_max);
+    pack_since(out, "detail_since_ms", metrics.extent.detail_from);
+    pack_since(out, "since_ms", metrics.extent.whole_from);
+}
+
 static void pack_feed(struct call *call)
 {
     struct out *out = call->out;
@@ -246,7 +270,7 @@ static const struct section {
 } sections[] = {
     { "server", pack_server },     { "ledger", pack_ledger }, { "journal", pack_journal },
     { "snapshot", pack_snapshot }, { "limits", pack_limits }, { "check", pack_check },
-    { "mirror", pack_mirror },     { "feed", pack_feed },
+    { "mirror", pack_mirror },     { "feed", pack_feed },     { "reports", pack_reports },
 };
 
 enum code method_info(struct call *call)
@@ -266,8 +290,8 @@ enum code method_info(struct call *call)
         }
         if (count == 0)
             refuse(&call->refusal, CODE_BAD_REQUEST, "section",
-                   "section must be server, ledger, journal, snapshot, limits, check, mirror "
-                   "or feed");
+                   "section must be server, ledger, journal, snapshot, limits, check, mirror, "
+                   "feed or reports");
     }
     if (!params_good(params))
         return call->refusal.code;

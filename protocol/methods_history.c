@@ -18,8 +18,7 @@ enum { HISTORY_LIMIT = 100 };
 
 /* ---- asking ---- */
 
-/* CODE_DEFERRED: the query is under way. */
-static enum code ask(struct call *call, struct history_query *query)
+enum code call_ask(struct call *call, struct history_query *query)
 {
     const struct history_port *history = call->service->history;
     query->upto = atomic_load_explicit(&call->service->log->tail, memory_order_acquire);
@@ -35,7 +34,7 @@ static enum code ask(struct call *call, struct history_query *query)
     return CODE_OVERLOADED;
 }
 
-static struct history_query *new_query(struct call *call, enum history_kind kind)
+struct history_query *call_new_query(struct call *call, enum history_kind kind)
 {
     struct history_query *query = history_query_new(kind);
     if (!query)
@@ -43,8 +42,7 @@ static struct history_query *new_query(struct call *call, enum history_kind kind
     return query;
 }
 
-/* The answered query, which the caller frees; NULL: no answer yet. */
-static struct history_query *take_answer(struct call *call)
+struct history_query *call_take_answer(struct call *call)
 {
     struct history_query *query = call->awaited->query;
     if (!call->awaited->answered)
@@ -64,7 +62,7 @@ void awaited_drop(struct awaited *awaited)
     *awaited = (struct awaited){ 0 };
 }
 
-static enum code refuse_answer(struct call *call, const struct history_query *q)
+enum code call_refuse_answer(struct call *call, const struct history_query *q)
 {
     const char *param = q->has_time ? "at_ms" : "at_lsn";
     struct refusal *refusal = &call->refusal;
@@ -199,7 +197,7 @@ static void pack_event(struct call *call, const struct catalogue *catalogue,
 static enum code reply_history(struct call *call, struct history_query *q)
 {
     struct out *out = call->out;
-    enum code code = refuse_answer(call, q);
+    enum code code = call_refuse_answer(call, q);
     if (code == CODE_OK) {
         const struct catalogue *catalogue = ledger_catalogue(call->ctx);
         reply_map(call, 4, q->lsn);
@@ -234,7 +232,7 @@ enum code method_history(struct call *call)
     enum code code = take_history(call, &given);
     if (code != CODE_OK)
         return code;
-    struct history_query *query = take_answer(call);
+    struct history_query *query = call_take_answer(call);
     if (query)
         return reply_history(call, query);
     if (call->awaited->query)
@@ -249,13 +247,13 @@ enum code method_history(struct call *call)
         filter.id_len = (uint8_t)given.id.len;
         memcpy(filter.id, given.id.at, given.id.len);
     }
-    query = new_query(call, HISTORY_EVENTS);
+    query = call_new_query(call, HISTORY_EVENTS);
     if (!query)
         return call->refusal.code;
     query->filter = filter;
     query->since_lsn = (uint64_t)given.since_lsn;
     query->limit = (uint32_t)given.limit;
-    return ask(call, query);
+    return call_ask(call, query);
 }
 
 /* ---- evidence for returns ---- */
@@ -266,13 +264,13 @@ enum code call_ask_returned(struct call *call, struct text reservation, struct t
     enum code code = ledger_find_item(call->ctx, sku, &filter.item);
     if (code != CODE_OK)
         return code;
-    struct history_query *query = new_query(call, HISTORY_RETURNED);
+    struct history_query *query = call_new_query(call, HISTORY_RETURNED);
     if (!query)
         return call->refusal.code;
     assert(reservation.len <= ID_MAX);
     memcpy(filter.id, reservation.at, reservation.len);
     query->filter = filter;
-    return ask(call, query);
+    return call_ask(call, query);
 }
 
 enum code call_take_evidence(struct call *call, const struct return_evidence **evidence)
@@ -283,7 +281,7 @@ enum code call_take_evidence(struct call *call, const struct return_evidence **e
         return CODE_OK;
     if (!call->awaited->answered)
         return CODE_DEFERRED;
-    enum code code = refuse_answer(call, query);
+    enum code code = call_refuse_answer(call, query);
     if (code != CODE_OK)
         return code;
     *evidence = &query->evidence;
@@ -321,7 +319,7 @@ static enum code reply_stock_then(struct call *call, struct history_query *q)
     struct out *out = call->out;
     int64_t on_hand = 0;
     int64_t reserved = 0;
-    enum code code = refuse_answer(call, q);
+    enum code code = call_refuse_answer(call, q);
     for (uint32_t i = 0; i < q->pool_count; i++) {
         if (!owner_counts(q->pools[i].key.owner))
             continue;
@@ -347,7 +345,7 @@ static enum code reply_stock_then(struct call *call, struct history_query *q)
 enum code method_stock_then(struct call *call, bool by_time, uint64_t at)
 {
     struct history_filter filter = { .subject = HISTORY_ITEM };
-    struct history_query *query = take_answer(call);
+    struct history_query *query = call_take_answer(call);
     if (query)
         return reply_stock_then(call, query);
     if (call->awaited->query)
@@ -355,12 +353,12 @@ enum code method_stock_then(struct call *call, bool by_time, uint64_t at)
     enum code code = ledger_find_item(call->ctx, call->sku, &filter.item);
     if (code != CODE_OK)
         return code;
-    query = new_query(call, HISTORY_STOCK);
+    query = call_new_query(call, HISTORY_STOCK);
     if (!query)
         return call->refusal.code;
     query->filter = filter;
     query->has_time = by_time;
     query->has_lsn = !by_time;
     query->at = at;
-    return ask(call, query);
+    return call_ask(call, query);
 }

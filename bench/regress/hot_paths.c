@@ -29,7 +29,12 @@ enum {
 };
 
 static const struct ledger_config config = {
-    .items = 1000, .pools = 4000, .reservations = RESERVATIONS, .contexts = 1, .hash_seed = 12345
+    .items = 1000,
+    .pools = 4000,
+    .reservations = RESERVATIONS,
+    .contexts = 1,
+    .figures = 4 << 20,
+    .hash_seed = 12345,
 };
 
 struct name {

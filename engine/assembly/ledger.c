@@ -6,9 +6,12 @@
 #include <string.h>
 
 #include "engine/base/memory.h"
+#include "engine/figures/figures.h"
 #include "engine/ledger/ctx.h"
 #include "engine/ops/locate.h"
 #include "engine/ops/parts.h"
+#include "engine/ops/refused.h"
+#include "engine/ops/sale.h"
 #include "engine/ops/supply.h"
 #include "engine/ops/supply_watch.h"
 #include "engine/sourcing/sourcing.h"
@@ -21,6 +24,8 @@ struct ctx_memory {
     struct order_plan order_plan;
     struct candidates candidates;
     struct supply_work supply;
+    struct sale_work sale;
+    struct refused_work refused;
 };
 
 static struct ctx *make_ctx(struct ledger *ledger, uint8_t index)
@@ -37,6 +42,8 @@ static struct ctx *make_ctx(struct ledger *ledger, uint8_t index)
     ctx->order_plan = &memory->order_plan;
     ctx->candidates = &memory->candidates;
     ctx->supply = &memory->supply;
+    ctx->sale = &memory->sale;
+    ctx->refused = &memory->refused;
     ctx->locating = memory_reserve(sizeof *ctx->locating);
     return ctx;
 }
@@ -76,9 +83,13 @@ struct ledger *ledger_create(const struct ledger_config *config)
     int returns = returns_init(&ledger->returns);
     int events = events_init(&ledger->events, config->events);
     int levels = levels_init(&ledger->crossings.levels, config->items);
+    int refusals = refusals_init(&ledger->refusals);
     ledger->crossings.kept = UINT64_MAX;
+    if (config->figures > 0)
+        ledger->figures = figures_create(config->figures, ledger->context_count);
+    bool figures = config->figures == 0 || ledger->figures;
     bool tables = items == 0 && barcodes == 0 && ids == 0 && returns == 0 && events == 0 &&
-                  levels == 0 && ledger->clients;
+                  levels == 0 && refusals == 0 && figures && ledger->clients;
     if (tables && atomic_load(&ledger->catalogue) && make_contexts(ledger) &&
         change_index_init(ledger) == 0)
         return ledger;
@@ -108,6 +119,8 @@ void ledger_destroy(struct ledger *ledger)
     returns_destroy(&ledger->returns);
     events_destroy(&ledger->events);
     levels_destroy(&ledger->crossings.levels);
+    refusals_destroy(&ledger->refusals);
+    figures_destroy(ledger->figures);
     for (unsigned i = 0; i < ledger->context_count && ledger->contexts[i]; i++) {
         recent_destroy(&ledger->contexts[i]->recent);
         memory_release(ledger->contexts[i]->locating, sizeof(struct locating));
@@ -175,6 +188,8 @@ void ledger_begin(struct ctx *ctx, uint64_t engine_ms, uint64_t wall_ms)
     uint64_t epoch = atomic_load_explicit(&ctx->ledger->epoch, memory_order_seq_cst);
     atomic_store_explicit(&ctx->epoch, epoch, memory_order_seq_cst);
     read_inbox(ctx);
+    figures_tend(ctx->ledger->figures, ctx->index);
+    refused_write(ctx);
     slots_share(&ctx->ledger->ids, &ctx->cursor);
 }
 

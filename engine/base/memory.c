@@ -19,6 +19,14 @@ void *memory_reserve(size_t bytes)
     return at;
 }
 
+void *memory_reserve_scattered(size_t bytes)
+{
+    void *at = memory_reserve(bytes);
+    if (at && bytes >= HUGE_FROM)
+        madvise(at, bytes, MADV_NOHUGEPAGE);
+    return at;
+}
+
 void memory_populate(void *at, size_t bytes)
 {
     const uintptr_t page = 4096;

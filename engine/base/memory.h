@@ -8,6 +8,9 @@
 
 /* Zero-filled, page-aligned address space; NULL if there is none. */
 void *memory_reserve(size_t bytes);
+/* The same without huge pages: for a table whose first entries lie scattered over all of it, so
+ * that each would wait for the kernel to zero a huge page. */
+void *memory_reserve_scattered(size_t bytes);
 void memory_release(void *at, size_t bytes);
 
 /* How far a table's memory is ahead of its use. */

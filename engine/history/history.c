@@ -301,6 +301,7 @@ int history_take(struct history *history, const struct record_head *record, uint
     case RECORD_CHANNEL:
     case RECORD_CALENDAR:
     case RECORD_CLIENT:
+    case RECORD_REFUSED:
     case RECORD_UNDONE:
     case RECORD_CROSSING:
         break;

@@ -23,6 +23,7 @@
 #include "engine/base/text.h"
 #include "engine/log/record.h"
 #include "engine/replay/contents.h"
+#include "engine/reports/report.h"
 #include "engine/store/returns.h"
 #include "engine/store/stocking.h"
 #include "engine/store/supply_lines.h"
@@ -131,6 +132,7 @@ struct history_supply {
 struct history_seen {
     bool known;
     enum entry_state state;
+    uint16_t channel;
     uint64_t fulfilled; /* units of the filter's item */
 };
 
@@ -185,6 +187,7 @@ enum history_kind {
     HISTORY_EVENTS,
     HISTORY_STOCK,
     HISTORY_RETURNED, /* what may still be returned of a reservation: HISTORY_ID, and the item */
+    HISTORY_REPORT,   /* figures: nothing is read from the journal */
 };
 
 enum history_outcome {
@@ -222,6 +225,7 @@ struct history_query {
     struct history_shown *pools; /* HISTORY_STOCK: owned; their texts lie in `texts` */
     uint32_t pool_count;
     struct return_evidence evidence; /* HISTORY_RETURNED */
+    struct report *report;           /* HISTORY_REPORT: owned */
     char why[256];
 
     void *asker;                      /* for the asker's use */

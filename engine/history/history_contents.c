@@ -56,6 +56,7 @@ static int see_reservation(struct history *history, const struct contents_entry 
         return -EILSEQ; /* an id has one entry */
     history->seen.known = true;
     history->seen.state = (enum entry_state)entry->state;
+    history->seen.channel = entry->channel;
     for (uint16_t i = 0; i < entry->draw_count; i++) {
         struct contents_draw draw;
         memcpy(&draw, draws + i * sizeof draw, sizeof draw);

@@ -22,6 +22,7 @@ void history_query_free(struct history_query *query)
     free(query->events);
     free(query->texts);
     free(query->pools);
+    report_free(query->report);
     free(query);
 }
 
@@ -127,6 +128,7 @@ void history_begin_returned(struct history_query *query, const struct history_se
     assert(query->kind == HISTORY_RETURNED);
     assert(!seen->known || seen->state < STATE_COUNT);
     e->state = seen->known ? state_name(seen->state) : NULL;
+    e->channel = seen->known ? (uint16_t)(seen->channel + 1) : 0;
     e->unproven = (int64_t)seen->fulfilled;
 }
 
@@ -159,6 +161,8 @@ void history_count_returned(struct history_query *query, const struct history_ev
             return;
         e->known = true;
         e->state = event->state ? event->state : e->state;
+        if (event->record == RECORD_RESERVE && event->has_channel)
+            e->channel = (uint16_t)(event->channel + 1);
         if (of_item && event->record == RECORD_FULFIL)
             e->fulfilled += event->qty;
         return;

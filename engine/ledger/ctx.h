@@ -14,6 +14,7 @@
 #include "engine/store/item.h"
 #include "engine/store/item_map.h"
 #include "engine/store/recent.h"
+#include "engine/store/refusals.h"
 #include "engine/store/returns.h"
 #include "engine/store/slots.h"
 #include "engine/store/wheel.h"
@@ -65,6 +66,9 @@ struct retired {
     void *what;
 };
 
+struct figures;
+struct sale_work;
+struct refused_work;
 struct supply_work;
 struct candidates;
 struct locating;
@@ -103,6 +107,8 @@ struct ctx {
     struct candidates *candidates; /* of the current query */
     struct locating *locating;     /* likewise */
     struct supply_work *supply;    /* of the current supply, or the step of one */
+    struct refused_work *refused;  /* see engine/ops/refused.h */
+    struct sale_work *sale;        /* of the step that is noted for the figures */
     uint32_t sweep_count;          /* see engine/ops/sweep.h */
     uint32_t sweeps[SWEEPS_MAX];   /* units of pools */
     uint32_t sweeping[SWEEPS_MAX]; /* those that are being swept */
@@ -132,6 +138,8 @@ struct ledger {
     struct returns returns;
     struct events events;
     struct crossing_watch crossings;
+    struct refusals refusals;
+    struct figures *figures;         /* NULL: none are kept */
     const struct zone_source *zones; /* const; NULL: nothing is laid out */
     _Atomic uint64_t laid_out; /* the day since 1970, + 1, for which calendars are; written by the
                                   holder of catalogue_busy; relaxed, a hint */

@@ -44,6 +44,7 @@ struct ledger_config {
     unsigned readers;      /* threads that only read; their contexts follow the workers'; together
                               at most CONTEXTS_MAX */
     uint32_t events;       /* that are kept for readers; 0: EVENTS_LEAST */
+    size_t figures;        /* bytes for figures, see figures.h; 0: none are kept */
     uint64_t hash_seed;    /* random, so that nobody can choose colliding keys */
     struct log *log;       /* outlives the ledger */
     const struct zone_source *zones; /* outlives it too; NULL: orders know no opening hours, as when

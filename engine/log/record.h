@@ -129,6 +129,17 @@ struct move_record {
                       from there, to stand in for what was promised and has not come */
 } __attribute__((packed));
 
+/* What of one item was missing to an order, or to several. */
+struct refused_line {
+    uint64_t who;  /* a hash of channel and id: an order that is tried again counts once */
+    uint32_t item; /* its index */
+    uint32_t wanted, missing; /* units */
+    uint32_t orders;
+    uint32_t repeated; /* further lines of the orders of this one, which count them too */
+    uint16_t channel;
+    uint16_t zero;
+} __attribute__((packed));
+
 /* When what was promised of a line is ready: wall clock; UINT64_MAX: never. */
 struct time_record {
     uint64_t ship_ms, pickup_ms;
@@ -261,6 +272,7 @@ uint64_t record_time_if(struct record_reader *reader, bool there, uint64_t told)
 #define RECORD_LIST_TIMES(name) const struct time_record *name
 #define RECORD_LIST_REF(name) struct text name
 #define RECORD_LIST_AS_OF(name) uint64_t name
+#define RECORD_LIST_REFUSED(name) const struct refused_line *name
 #define RECORD_LIST_CLOCK(name) uint64_t name
 
 #define DECODE_TEXT(tag, name, shown) f->name = record_text(&reader, f->fixed.name##_len);
@@ -282,6 +294,7 @@ uint64_t record_time_if(struct record_reader *reader, bool there, uint64_t told)
 #define DECODE_MOVES(name, count) DECODE_ARRAY(name, count)
 #define DECODE_LEVELS(name, count) DECODE_ARRAY(name, count)
 #define DECODE_TIMES(name, count) DECODE_ARRAY(name, count)
+#define DECODE_REFUSED(name, count) DECODE_ARRAY(name, count)
 #define DECODE_READY(name, count)                                                                  \
     f->name = NULL;                                                                                \
     if (record->flags & RESERVE_TIMED)                                                             \

@@ -28,6 +28,7 @@ enum record_shown {
     SHOWN_CALENDAR, /* by its index + 1; not shown if 0 */
     SHOWN_ETA,      /* a time; not shown if 0 */
     SHOWN_FROM,     /* a location, by its index + 1; not shown if 0 */
+    SHOWN_SELLER,   /* a channel, likewise */
     SHOWN_POOL,
     SHOWN_TEXTS,
     SHOWN_DRAWS,
@@ -43,6 +44,7 @@ enum record_shown {
     SHOWN_SUPPLY,
     SHOWN_MOVES,
     SHOWN_LEVELS,
+    SHOWN_REFUSED,
 };
 
 /* What the flags of a record's head mean. */

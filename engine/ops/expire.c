@@ -8,6 +8,7 @@
 #include "engine/ledger/ctx.h"
 #include "engine/ledger/ledger.h"
 #include "engine/ops/parts.h"
+#include "engine/ops/refused.h"
 #include "engine/ops/reservation.h"
 #include "engine/ops/supply_watch.h"
 #include "engine/ops/sweep.h"
@@ -133,6 +134,6 @@ uint64_t ledger_next_deadline(const struct ctx *ctx)
     /* A message whose entry was busy may be for a hold that is due now, and no second wake-up comes
      * for it. The thread that has the entry puts it soon. */
     uint64_t soon = ctx->engine_ms + WHEEL_TICK_MS;
-    bool more = wheel_has_messages(&ctx->wheel) || ctx->sweep_count > 0;
+    bool more = wheel_has_messages(&ctx->wheel) || ctx->sweep_count > 0 || refused_waits(ctx);
     return more && next > soon ? soon : next;
 }

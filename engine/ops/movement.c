@@ -4,12 +4,14 @@
 #include <assert.h>
 
 #include "engine/base/fingerprint.h"
+#include "engine/figures/figures.h"
 #include "engine/ledger/claim.h"
 #include "engine/ledger/ctx.h"
 #include "engine/ledger/find.h"
 #include "engine/ops/owing.h"
 #include "engine/ops/place.h"
 #include "engine/ops/precedence.h"
+#include "engine/ops/sale.h"
 #include "engine/ops/sweep.h"
 #include "engine/txn/txn_run.h"
 
@@ -205,6 +207,8 @@ static enum code adjust_down(struct ctx *ctx, struct moving *move, int64_t missi
 static enum code plan(struct ctx *ctx, struct txn *t)
 {
     struct moving *move = (struct moving *)t;
+    if (move->kind == MOVE_RETURN && !figures_have_room(ctx->ledger->figures, ctx->index))
+        return CODE_DEFERRED;
     enum code code = find_pool(ctx, move);
     if (code)
         return code;
@@ -236,7 +240,8 @@ uint32_t movement_build_record(struct ctx *ctx, struct txn *t)
                                             .pool = name_of_pool(&ctx->ledger->items,
                                                                  postings->at[0].pool),
                                             .delta = (int32_t)postings->at[0].on_hand,
-                                            .more_count = (uint16_t)(postings->count - 1) },
+                                            .more_count = (uint16_t)(postings->count - 1),
+                                            .channel = move->channel },
                                  .id = t->id,
                                  .ref = move->asked->ref,
                                  .reason = move->asked->reason };
@@ -260,6 +265,8 @@ void movement_note_outcome(struct ctx *ctx, struct txn *t)
     place_sum(&ctx->ledger->items, move->item, move->key.location, &r->on_hand, &r->available);
     record->on_hand = r->on_hand;
     record->available = r->available;
+    if (move->record == RECORD_MOVEMENT && move->kind == MOVE_RETURN)
+        sale_note_return(ctx, record, move->asked->qty);
 }
 
 /* Of on hand. */

@@ -25,6 +25,7 @@ struct moving {
     struct pool_key key;    /* of that pool */
     bool fresh;             /* this movement created the pool */
     int32_t counted;        /* what must still be on hand in that pool, or NOT_COUNTED */
+    uint16_t channel;       /* of a return's reservation: index + 1; 0: none, or not known */
     _Atomic uint64_t *slot; /* of a return that names a reservation, taken; else NULL */
     uint64_t slot_last;
     struct movement_result *result;

@@ -62,5 +62,7 @@ enum code return_plan(struct ctx *ctx, struct moving *move)
         return CODE_DEFERRED;
     move->slot = slot;
     enum code code = check_returned(ctx, move);
+    if (!code)
+        move->channel = move->asked->evidence->channel;
     return code ? code : movement_post_up(ctx, move, move->asked->qty, NOT_COUNTED);
 }

@@ -20,6 +20,7 @@
 #include "engine/ledger/operation_id.h"
 #include "engine/ops/order.h"
 #include "engine/ops/precedence.h"
+#include "engine/ops/refused.h"
 #include "engine/ops/reservation.h"
 #include "engine/ops/taking.h"
 #include "engine/txn/txn_run.h"
@@ -242,5 +243,7 @@ enum code ledger_reserve(struct ctx *ctx, const struct order *order, struct rese
         COUNT(ctx, reserves);
     else if (code != CODE_DEFERRED)
         COUNT(ctx, refused);
+    if (code == CODE_INSUFFICIENT_STOCK)
+        refused_note(ctx, order);
     return code;
 }

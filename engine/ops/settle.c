@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "engine/base/fingerprint.h"
+#include "engine/figures/figures.h"
 #include "engine/ledger/claim.h"
 #include "engine/ledger/ctx.h"
 #include "engine/ledger/find.h"
@@ -20,6 +21,7 @@
 #include "engine/ops/precedence.h"
 #include "engine/ops/reservation.h"
 #include "engine/ops/reservation_find.h"
+#include "engine/ops/sale.h"
 #include "engine/ops/sweep.h"
 #include "engine/txn/txn_run.h"
 
@@ -351,6 +353,8 @@ static enum code plan(struct ctx *ctx, struct txn *t)
 {
     struct stepping *s = (struct stepping *)t;
     struct part part;
+    if (s->kind == STEP_FULFIL && !figures_have_room(ctx->ledger->figures, ctx->index))
+        return CODE_DEFERRED;
     enum code code = reservation_hold(ctx, t, s->asked->id);
     if (!code)
         code = find_part(ctx, s, &part);
@@ -426,6 +430,8 @@ static uint32_t build_record(struct ctx *ctx, struct txn *t)
     s->to = word_state(t->word);
     if (s->done_before)
         return build_op_record(ctx, t, s->asked->id, s->to);
+    if (s->kind == STEP_FULFIL) /* nothing can fail any more; before it is published: G3 */
+        sale_note(ctx, t->reservation, s->parts, s->part_count, ctx->wall_ms);
     settle_parts(ctx, s);
     s->to = state_of_draws(&ctx->ledger->ids, t->reservation, s->to);
     return record_step(ctx, s);

@@ -14,11 +14,13 @@
 #include <assert.h>
 
 #include "engine/base/fingerprint.h"
+#include "engine/figures/figures.h"
 #include "engine/ledger/claim.h"
 #include "engine/ledger/find.h"
 #include "engine/ops/owing.h"
 #include "engine/ops/place.h"
 #include "engine/ops/precedence.h"
+#include "engine/ops/sale.h"
 #include "engine/ops/supply.h"
 #include "engine/ops/sweep.h"
 #include "engine/store/outcomes.h"
@@ -215,6 +217,8 @@ static enum code plan(struct ctx *ctx, struct txn *t)
 {
     struct selling *s = (struct selling *)t;
     struct supply_work *w = ctx->supply;
+    if (!figures_have_room(ctx->ledger->figures, ctx->index))
+        return CODE_DEFERRED;
     enum code code = s->resolved ? CODE_OK : resolve(ctx, s);
     if (!code && outcome_blocks(w->line_count) > 0)
         code = supply_prepare_slots(ctx, outcome_blocks(w->line_count));
@@ -279,7 +283,21 @@ static int32_t as_recorded(int64_t units)
     return units < INT32_MIN ? INT32_MIN : (int32_t)units;
 }
 
-/* What each item then has at the place, into the record. */
+void sold_note(struct ctx *ctx, const struct sold_record *record,
+               const struct sold_line_record *lines)
+{
+    struct sale_work *work = ctx->sale;
+    assert(record->line_count <= LINES_MAX);
+    work->count = record->line_count;
+    for (uint32_t i = 0; i < work->count; i++)
+        work->cells[i] = (struct sale_cell){
+            .item = lines[i].item, .location = record->location, .now = true, .units = lines[i].qty
+        };
+    sale_note_till(ctx, record->channel, record->at_ms ? record->at_ms : record->time_ms);
+}
+
+/* What each item then has at the place, into the record; and for the figures, before it is
+ * published: G3. */
 static void note_outcome(struct ctx *ctx, struct txn *t)
 {
     const struct selling *s = (const struct selling *)t;
@@ -292,6 +310,8 @@ static void note_outcome(struct ctx *ctx, struct txn *t)
         line->on_hand = as_recorded(on_hand);
         line->available = as_recorded(available);
     }
+    sold_note(ctx, (const struct sold_record *)(const void *)ctx->record,
+              (const struct sold_line_record *)(const void *)lines);
 }
 
 bool remember_sold(struct ctx *ctx, struct id_entry *entry, const struct sold_fields *f,

@@ -10,4 +10,9 @@
 bool remember_sold(struct ctx *ctx, struct id_entry *entry, const struct sold_fields *f,
                    uint64_t lsn);
 
+/* Notes for the figures what the record says was sold, when it was. The caller has
+ * figures_have_room. */
+void sold_note(struct ctx *ctx, const struct sold_record *record,
+               const struct sold_line_record *lines);
+
 #endif

@@ -10,12 +10,15 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "engine/figures/figures.h"
 #include "engine/ledger/change_index.h"
 #include "engine/ledger/ctx.h"
 #include "engine/ops/crossings.h"
 #include "engine/ops/parts.h"
 #include "engine/ops/precedence.h"
+#include "engine/ops/refused.h"
 #include "engine/ops/reservation.h"
+#include "engine/ops/sale.h"
 #include "engine/ops/sweep.h"
 #include "engine/replay/apply_inside.h"
 #include "engine/store/draws.h"
@@ -157,7 +160,7 @@ static int apply_movement(struct applying *a)
     struct movement_fields f;
     const struct movement_record *r = &f.fixed;
     struct id_entry *entry;
-    if (!movement_decode(a->record, &f))
+    if (!movement_decode(a->record, &f) || r->channel > catalogue_now(a->ctx)->channel_count)
         return apply_refuse(a, "it is malformed");
     struct movement_result result = { a->lsn, delta_at_place(r->pool.owner, r->delta), r->on_hand,
                                       r->available };
@@ -174,9 +177,12 @@ static int apply_movement(struct applying *a)
         note_count(a, &f);
     if (!error) /* @recover-id */
         error = apply_fresh_entry(a, f.id, &entry);
-    if (!error)
-        remember_movement(a->ctx, entry, r->content, &result, f.id.len);
-    return error;
+    if (error)
+        return error;
+    if (a->record->type == RECORD_MOVEMENT && a->record->flags == MOVE_RETURN)
+        sale_note_return(a->ctx, r, result.delta);
+    remember_movement(a->ctx, entry, r->content, &result, f.id.len);
+    return 0;
 }
 
 /* Allotted units stay at their location, so this is no recent change. */
@@ -302,128 +308,6 @@ static int apply_extend(struct applying *a)
     return held ? 0 : apply_refuse(a, "its reservation is not held");
 }
 
-/* Fulfils or cancels qty units of one draw. */
-static int settle_draw(const struct applying *a, struct id_entry *entry, struct draw *draw,
-                       uint32_t qty, bool fulfil)
-{
-    if (qty > draw_left(draw))
-        return apply_refuse(a, "it settles more than is left");
-    if (qty == 0)
-        return 0; /* of a whole step: settled before */
-    struct pool *pool = pool_at(&a->ledger->items, draw->pool); /* @recover-step */
-    int error = apply_change_pool(a, pool, fulfil ? -(int64_t)qty : 0, -(int64_t)qty);
-    if (error)
-        return error;
-    if (entry->tracked)
-        part_settled(a->ctx, draw, qty);
-    if (fulfil) {
-        keep_ready(a->ctx, entry, draw);
-        draw->fulfilled += qty;
-        recent_add(&a->ctx->recent, a->time_ms, unit_at_place(&a->ledger->items, draw->pool),
-                   -(int64_t)qty);
-    } else {
-        draw->cancelled += qty;
-    }
-    return 0;
-}
-
-static int settle_all(const struct applying *a, struct id_entry *entry, bool fulfil)
-{
-    struct draw_walk walk = draw_walk_start(&a->ledger->ids, entry);
-    struct draw *draw;
-    int error = 0;
-    while (!error && (draw = draw_walk_next(&walk)) != NULL)
-        error = settle_draw(a, entry, draw, draw_left(draw), fulfil);
-    return error;
-}
-
-static int settle_parts(const struct applying *a, struct id_entry *entry,
-                        const struct step_record *parts, uint32_t count, bool fulfil)
-{
-    const struct draw_list *list = &a->ctx->draw_list;
-    int error = 0;
-    list_draws(a->ctx, entry);
-    for (uint32_t i = 0; !error && i < count; i++) {
-        const struct step_record *part = &parts[i];
-        error = part->draw < list->count
-                    ? settle_draw(a, entry, list->draws[part->draw], part->qty, fulfil)
-                    : apply_refuse(a, "it names an unknown draw");
-    }
-    return error;
-}
-
-static int apply_step_head(struct applying *a)
-{
-    struct step_head_fields f;
-    bool fulfil = a->record->type == RECORD_FULFIL;
-    struct id_entry *entry, *op_entry;
-    uint64_t word;
-    if (!step_head_decode(a->record, &f))
-        return apply_refuse(a, "it is malformed");
-    a->time_ms = f.fixed.time_ms;
-    apply_set_time(a, f.fixed.time_ms);
-    int error = apply_find_reservation(a, f.id, &entry, &word);
-    if (error)
-        return error;
-    if (state_final(word_state(word)) || (fulfil && word_state(word) != STATE_CONFIRMED))
-        error = apply_refuse(a, "its reservation is in the wrong state");
-    else if (f.fixed.step_count > 0)
-        error = settle_parts(a, entry, f.steps, f.fixed.step_count, fulfil);
-    else
-        error = settle_all(a, entry, fulfil);
-    if (error) {
-        entry_put(entry, word);
-        return error;
-    }
-    enum entry_state to = state_of_draws(&a->ledger->ids, entry, word_state(word));
-    assert(to == word_state(word) || state_may_become(word_state(word), to)); /* I3 */
-    entry->lsn_last = a->lsn;
-    settle_entry(a->ctx, entry, word_with_last(with_state(word, to), a->record->type));
-    if (f.op.len == 0)
-        return 0;
-    error = apply_fresh_entry(a, f.op, &op_entry);
-    if (!error)
-        remember_step(a->ctx, op_entry, f.fixed.content, a->lsn, to, f.op.len);
-    return error;
-}
-
-static int apply_op(struct applying *a)
-{
-    struct op_fields f;
-    struct id_entry *entry;
-    if (!op_decode(a->record, &f) || f.id.len < 1 || a->record->flags >= STATE_COUNT)
-        return apply_refuse(a, "it is malformed");
-    apply_set_time(a, f.fixed.time_ms);
-    int error = apply_fresh_entry(a, f.op, &entry);
-    if (!error)
-        remember_step(a->ctx, entry, f.fixed.content, a->lsn, a->record->flags, f.op.len);
-    return error;
-}
-
-static int apply_expire(struct applying *a)
-{
-    struct expire_fields f;
-    struct id_entry *entry;
-    uint64_t word;
-    if (!expire_decode(a->record, &f))
-        return apply_refuse(a, "it is malformed");
-    apply_set_time(a, f.fixed.time_ms);
-    int error = apply_find_reservation(a, f.id, &entry, &word);
-    if (error)
-        return error;
-    if (word_state(word) != STATE_HELD || f.fixed.channel != entry->channel)
-        error = apply_refuse(a, "its reservation is not held, or is another channel's");
-    else
-        error = settle_all(a, entry, false);
-    if (error) {
-        entry_put(entry, word);
-        return error;
-    }
-    entry->lsn_last = a->lsn;
-    settle_entry(a->ctx, entry, word_with_last(with_state(word, STATE_EXPIRED), RECORD_EXPIRE));
-    return 0;
-}
-
 /* K1, K3. */
 static int apply_crossing(struct applying *a)
 {
@@ -447,6 +331,21 @@ static int apply_crossing(struct applying *a)
 static int apply_void(struct applying *a)
 {
     (void)a;
+    return 0;
+}
+
+static int apply_refused(struct applying *a)
+{
+    struct refused_fields f;
+    if (!refused_decode(a->record, &f))
+        return apply_refuse(a, "it is malformed");
+    for (uint32_t i = 0; i < f.fixed.line_count; i++) {
+        uint32_t item = f.lines[i].item;
+        if (item >= a->ledger->items.max_items || item_at(&a->ledger->items, item)->sku_len == 0 ||
+            f.lines[i].channel >= catalogue_now(a->ctx)->channel_count)
+            return apply_refuse(a, "what it wanted is unknown");
+        refused_apply(a->ctx, &f.lines[i], f.fixed.time_ms);
+    }
     return 0;
 }
 
@@ -482,6 +381,7 @@ int ledger_apply(struct ledger *ledger, const struct record_head *record, uint64
         .ledger = ledger, .ctx = ledger->contexts[0], .record = record, .lsn = lsn
     };
     a.ctx->cursor.replaying = true;
+    figures_replaying(a.ledger->figures);
     if (record->type >= sizeof by_type / sizeof by_type[0] || !by_type[record->type])
         return apply_refuse(&a, "its type is unknown");
     int error = by_type[record->type](&a);

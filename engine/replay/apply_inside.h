@@ -45,6 +45,11 @@ int apply_set_aside(struct applying *a);
 int apply_not_collected(struct applying *a);
 int apply_redraw(struct applying *a);
 
+/* Records of steps that settle draws (apply_settle.c). */
+int apply_step_head(struct applying *a);
+int apply_op(struct applying *a);
+int apply_expire(struct applying *a);
+
 /* Records of the catalogue (apply_catalogue.c). */
 int apply_item(struct applying *a);
 int apply_location(struct applying *a);

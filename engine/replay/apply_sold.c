@@ -55,6 +55,7 @@ int apply_sold(struct applying *a)
         error = apply_fresh_entry(a, f.id, &entry);
     if (error)
         return error;
+    sold_note(a->ctx, &f.fixed, f.lines);
     return remember_sold(a->ctx, entry, &f, a->lsn) ? 0 : apply_no_space(a, "reservations");
 }
 

@@ -9,7 +9,7 @@
  *
  * Records are little-endian, packed, a multiple of 8 bytes long. docs/FILE_FORMAT.md specifies
  * them; persistence/snapshot.h stores them in files. Each record is self-contained: those of one
- * kind may be loaded in any order and by several threads, except for the two kinds marked below.
+ * kind may be loaded in any order and by several threads, except for the kinds marked below.
  */
 #ifndef STOCKD_ENGINE_REPLAY_CONTENTS_H
 #define STOCKD_ENGINE_REPLAY_CONTENTS_H
@@ -32,7 +32,8 @@ enum contents_kind {
     CONTENTS_ENTRIES = 3,  /* what ids stand for */
     CONTENTS_RECENT = 4,   /* recent changes of on hand; in order, by one thread */
     CONTENTS_SIGNALS = 5,  /* from which events go on; in order, by one thread */
-    CONTENTS_KIND_END = 6,
+    CONTENTS_FIGURES = 6,  /* what reports tell; in order, by one thread */
+    CONTENTS_KIND_END = 7,
 };
 
 /* A calendar, location, channel or client: the journal's record of its current state. */
@@ -280,6 +281,15 @@ struct contents_event {
     int64_t qty;
     uint64_t has_qty;      /* 0 or 1 */
 } __attribute__((packed)); /* id; zeroes */
+
+/* Figures: first from when on they are there, then the facts, day by day. */
+struct contents_fact {
+    uint32_t item;              /* index; FACT_NO_ITEM. The first record: detail_from */
+    uint16_t location, channel; /* indexes; FACT_NO_CODE. The first record: 0, 0 */
+    uint32_t hour;              /* since 1970. The first record: whole_from */
+    uint32_t measure;           /* enum measure. The first record: 0 */
+    uint32_t units, count;
+} __attribute__((packed));
 
 /* Totals of the contents; known once they are written, needed before they are loaded. */
 struct contents_totals {

@@ -153,6 +153,7 @@ int ledger_contents_begin(struct contents_load *load, struct ledger *ledger,
     recent_forget(&ledger->contexts[0]->recent, totals->forgotten_ms);
     id_table_note_forgotten(&ledger->ids, totals->ids_forgotten_ms);
     ledger->born_ms = totals->born_ms;
+    contents_begin_figures(ledger, totals);
     return 0;
 }
 
@@ -163,7 +164,7 @@ int ledger_contents_load(struct contents_load *load, enum contents_kind kind, co
                                                    size_t) = {
         [CONTENTS_SETTINGS] = load_settings,        [CONTENTS_ITEMS] = contents_load_items,
         [CONTENTS_ENTRIES] = contents_load_ids,     [CONTENTS_RECENT] = load_recent,
-        [CONTENTS_SIGNALS] = contents_load_signals,
+        [CONTENTS_SIGNALS] = contents_load_signals, [CONTENTS_FIGURES] = contents_load_figures,
     };
     struct loading l = { load, load->ledger, complaint, 0, 0 };
     if (kind >= CONTENTS_KIND_END || !by_kind[kind])

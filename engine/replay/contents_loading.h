@@ -36,6 +36,8 @@ int contents_no_room(struct contents_complaint *complaint, const char *table, ui
 
 /* Writes the records of CONTENTS_SIGNALS. 0; -EIO if the sink has no room. */
 int contents_write_signals(const struct ledger *ledger, const struct contents_sink *sink);
+/* Likewise of CONTENTS_FIGURES. */
+int contents_write_figures(const struct ledger *ledger, const struct contents_sink *sink);
 
 /* Equal weighted sums mean equal quantities per unit, except for one chance in 2^64. */
 static inline uint64_t contents_weight(uint32_t unit)
@@ -49,6 +51,10 @@ static inline uint64_t contents_weight(uint32_t unit)
 int contents_load_items(struct loading *l, const unsigned char *at, size_t left);
 int contents_load_signals(struct loading *l, const unsigned char *at, size_t left);
 int contents_load_ids(struct loading *l, const unsigned char *at, size_t left);
+int contents_load_figures(struct loading *l, const unsigned char *at, size_t left);
+
+/* What is known before any figures of a snapshot are loaded. */
+void contents_begin_figures(struct ledger *ledger, const struct contents_totals *totals);
 
 /* The next of the slots behind an entry's own. -EINVAL: it is another's. */
 int contents_keep_block(struct loading *l, const struct entry_parts *p, uint32_t number, bool last,

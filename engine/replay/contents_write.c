@@ -563,6 +563,8 @@ int ledger_contents_write(const struct ledger *ledger, const struct contents_sin
         error = write_counts(&w);
     if (!error)
         error = contents_write_signals(ledger, sink);
+    if (!error)
+        error = contents_write_figures(ledger, sink);
     assert(error || totals->finished_slots <= totals->slots);
     assert(error || totals->slots <= ledger->ids.max);
     return error;

@@ -31,6 +31,7 @@ struct return_evidence {
     uint64_t begins_lsn; /* the journal keeps nothing before this; 0: it keeps all */
     bool known;          /* the reservation existed */
     const char *state;   /* its last known one, static; NULL: unknown */
+    uint16_t channel;    /* that it was sold on: index + 1; 0: unknown */
     int64_t fulfilled;   /* units of the item; only those whose returns are known */
     int64_t returned;    /* units of the item, by returns that named it */
     int64_t unproven;    /* units fulfilled before begins_lsn: how many of them came back before it

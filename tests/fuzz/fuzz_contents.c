@@ -24,7 +24,7 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static const struct ledger_config tables = {
-    .items = 64, .pools = 64, .reservations = 128, .contexts = 1, .hash_seed = 1
+    .items = 64, .pools = 64, .reservations = 128, .contexts = 1, .figures = 4 << 20, .hash_seed = 1
 };
 
 static uint16_t number_at(const uint8_t *at)

@@ -24,7 +24,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 enum { BEGINNING_MS = 1000000 };
 
 static const struct ledger_config tables = {
-    .items = 64, .pools = 64, .reservations = 256, .contexts = 1, .hash_seed = 1
+    .items = 64, .pools = 64, .reservations = 256, .contexts = 1, .figures = 4 << 20, .hash_seed = 1
 };
 
 static int apply(struct ledger_rig *rig, const uint8_t *bytes, size_t size, uint32_t length,

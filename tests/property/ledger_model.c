@@ -125,6 +125,8 @@ static bool lsn_fits(struct run *run, const struct request *q, const struct answ
              (unsigned long long)a->lsn, (unsigned long long)before, (unsigned long long)tail);
     if (q->kind == ASK_FULFIL && a->code == CODE_INSUFFICIENT_STOCK)
         return true; /* what it undid has a record that says so */
+    if (q->kind == ASK_RESERVE && a->code == CODE_INSUFFICIENT_STOCK)
+        return true; /* lost demand, for reports */
     if (asks || (a->code != CODE_OK && a->code != CODE_LIMIT))
         return tail == before;
     return a->code == CODE_LIMIT || (tail == before ? a->lsn <= tail : a->lsn == tail);
@@ -340,6 +342,7 @@ static void set_up(struct run *run, uint64_t seed)
         .reservations = run->tiny ? (uint32_t)limits.slots : 4 * MAX_STEPS,
         .contexts = (unsigned)random_between(r, 1, 3),
         .remember_ms = run->remember_ms,
+        .figures = 4 << 20,
         .hash_seed = random_next(r),
     };
     ledger_rig_open(&run->rig, &config);

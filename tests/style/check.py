@@ -91,6 +91,7 @@ MAY_ALLOCATE = (
     "engine/replay/apply_catalogue.c",  # recovery
     "engine/history/history.c", "engine/history/history_state.c",  # a history is read on a thread of its own
     "engine/history/history_query.c",
+    "engine/reports/report.c", "engine/reports/report_now.c",  # likewise
     "engine/replay/contents_load.c",  # recovery
     "engine/replay/contents_load_items.c",
 )

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/figures/figures.h"
 #include "engine/ledger/ctx.h"
 #include "engine/store/draws.h"
 #include "engine/store/outcomes.h"
@@ -395,11 +396,59 @@ static bool same_levels(const struct comparing *c)
     return true;
 }
 
+/* ---- figures ---- */
+
+static int compare_facts(const void *left, const void *right)
+{
+    const struct fact *a = left, *b = right;
+    uint64_t of[][2] = { { a->hour, b->hour },       { a->measure, b->measure },
+                         { a->item, b->item },       { a->location, b->location },
+                         { a->channel, b->channel }, { a->units, b->units },
+                         { a->count, b->count } };
+    for (size_t i = 0; i < sizeof of / sizeof *of; i++)
+        if (of[i][0] != of[i][1])
+            return of[i][0] < of[i][1] ? -1 : 1;
+    return 0;
+}
+
+/* All facts, in an order that does not depend on when they were noted; to be freed. */
+static struct fact *list_facts(struct figures *figures, size_t *count)
+{
+    struct fact *facts = NULL;
+    struct figures_walk walk;
+    *count = 0;
+    figures_hold(figures);
+    figures_fold_all(figures);
+    figures_walk_start(figures, &walk);
+    for (size_t room = 0; figures_walk_next(figures, &walk); facts[(*count)++] = walk.fact)
+        if (*count == room && !(facts = realloc(facts, (room = 2 * room + 64) * sizeof *facts)))
+            abort();
+    figures_put(figures);
+    if (*count > 1)
+        qsort(facts, *count, sizeof *facts, compare_facts);
+    return facts;
+}
+
+static bool same_figures(const struct comparing *c)
+{
+    size_t count, other;
+    if (!c->left->figures || !c->right->figures)
+        return true;
+    struct fact *a = list_facts(c->left->figures, &count);
+    struct fact *b = list_facts(c->right->figures, &other);
+    bool same = count == other;
+    for (size_t i = 0; same && i < count; i++)
+        same = compare_facts(&a[i], &b[i]) == 0;
+    free(a);
+    free(b);
+    return same || DIFFER(c, "%zu and %zu facts, and not the same", count, other);
+}
+
 bool ledgers_equal(const struct ledger *left, const struct ledger *right, bool forgetful, char *why,
                    size_t size)
 {
     struct comparing c = { left, right, forgetful, why, size };
-    return same_catalogue(&c) && same_items(&c) && same_levels(&c) &&
+    return same_catalogue(&c) && same_items(&c) && same_levels(&c) && same_figures(&c) &&
            id_table_within(&c, left, (struct ledger *)(uintptr_t)right) &&
            id_table_within(&c, right, (struct ledger *)(uintptr_t)left);
 }

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "engine/base/memory.h"
+#include "engine/figures/figures.h"
 #include "engine/ledger/ctx.h"
 #include "tests/support/evidence.h"
 #include "tests/support/ledger_rig.h"
@@ -161,6 +162,7 @@ void race_open(struct race *race, unsigned contexts, const struct race_tables *t
                                     .reservations =
                                         tables->reservations ? tables->reservations : 1 << 18,
                                     .contexts = contexts,
+                                    .figures = FIGURES_LEAST,
                                     .hash_seed = race->seed,
                                     .log = &race->log,
                                     .zones = tables->zones };

@@ -161,6 +161,7 @@ static const struct expected {
     { "locate", false },      { "expect", true },        { "transfer", true },
     { "ship", true },         { "arrive", true },        { "reschedule", true },
     { "withdraw", true },     { "supply", false },       { "supplies", false },
+    { "report", false },
 };
 
 enum { METHODS = sizeof expected / sizeof *expected };

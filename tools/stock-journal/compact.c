@@ -20,13 +20,20 @@
 enum { EXIT_DONE = 0, EXIT_DAMAGED = 1, EXIT_USAGE = 2 };
 
 /* stockd's defaults. */
-enum { ITEMS = 1000000, POOLS = 4000000, RESERVATIONS = 4000000, LOG_BYTES = 1 << 20 };
+enum {
+    ITEMS = 1000000,
+    POOLS = 4000000,
+    RESERVATIONS = 4000000,
+    LOG_BYTES = 1 << 20,
+    REPORTS_MEMORY = 256 << 20,
+};
 
 struct settings {
     const char *directory;
     bool archive, json, gently;
     uint64_t archive_max_bytes, archive_days;
     uint64_t items, pools, reservations, events; /* 0: not given */
+    uint64_t reports_memory;
 };
 
 static const char usage[] =
@@ -42,6 +49,9 @@ static const char usage[] =
     "                          sizes of the engine's tables; --reservations bounds how many ids\n"
     "                          are remembered (as in the newest snapshot)\n"
     "  --events N              how many of the last events to keep (65536)\n"
+    "  --reports-memory N      bytes for the figures of reports, as the engine has them (256 "
+    "MiB);\n"
+    "                          0: the snapshot has none\n"
     "  --gently                run at the lowest priority for processor and disk\n"
     "  --json                  output for programs\n"
     "\n"
@@ -82,6 +92,7 @@ static int read_settings(struct settings *s, int count, char **arguments)
         { "--pools", NULL, &s->pools, 1 << 28 },
         { "--reservations", NULL, &s->reservations, 1 << 28 },
         { "--events", NULL, &s->events, EVENTS_MOST },
+        { "--reports-memory", NULL, &s->reports_memory, UINT64_C(64) << 30 },
     };
     enum { OPTIONS = sizeof options / sizeof *options };
     for (int i = 0; i < count; i++) {
@@ -188,7 +199,7 @@ static int run(const struct settings *s, struct compact_options *options)
 
 int compact_command(int count, char **arguments)
 {
-    struct settings s = { 0 };
+    struct settings s = { .reports_memory = REPORTS_MEMORY };
     struct log log;
     for (int i = 0; i < count; i++)
         if (strcmp(arguments[i], "--help") == 0 || strcmp(arguments[i], "-h") == 0)
@@ -206,6 +217,7 @@ int compact_command(int count, char **arguments)
         .reservations = s.reservations ? (uint32_t)s.reservations : RESERVATIONS,
         .events = s.events ? (uint32_t)s.events : EVENTS_USUAL,
         .contexts = 1,
+        .figures = s.reports_memory,
         .log = &log,
     };
     getrandom(&config.hash_seed, sizeof config.hash_seed, 0);

@@ -162,6 +162,8 @@ static void show_list(struct shower *shower, const union record_fields *fields,
         show_items(shower, array, count);
     else if (field->shown == SHOWN_SUPPLY)
         show_supply_lines(shower, array, count);
+    else if (field->shown == SHOWN_REFUSED)
+        show_refused_lines(shower, array, count);
     else if (field->shown == SHOWN_MOVES)
         show_supply_moves(&shower->sink, array, count);
     else if (field->shown == SHOWN_LEVELS)
@@ -175,11 +177,13 @@ static void show_named(struct shower *shower, const char *key, enum record_shown
                        int64_t number)
 {
     char unknown[16];
-    const struct name_table *names = shown == SHOWN_CHANNEL    ? &shower->channels
+    const bool seller = shown == SHOWN_CHANNEL || shown == SHOWN_SELLER;
+    const struct name_table *names = seller                    ? &shower->channels
                                      : shown == SHOWN_ITEM     ? &shower->items
                                      : shown == SHOWN_CALENDAR ? &shower->calendars
                                                                : &shower->locations;
-    if ((shown == SHOWN_CALENDAR || shown == SHOWN_FROM) && number-- == 0)
+    const bool above = shown == SHOWN_CALENDAR || shown == SHOWN_FROM || shown == SHOWN_SELLER;
+    if (above && number-- == 0)
         return;
     sink_text(&shower->sink, shown == SHOWN_ITEM ? "sku" : key,
               text_of(name_get(names, (uint32_t)number, unknown)));
@@ -230,6 +234,7 @@ static void show_field(struct shower *shower, const union record_fields *fields,
     case SHOWN_PLACE:
     case SHOWN_CALENDAR:
     case SHOWN_FROM:
+    case SHOWN_SELLER:
         show_named(shower, field->name, field->shown, record_number(fields, field));
         break;
     case SHOWN_DEGREES:
@@ -254,6 +259,7 @@ static void show_field(struct shower *shower, const union record_fields *fields,
     case SHOWN_SUPPLY:
     case SHOWN_MOVES:
     case SHOWN_LEVELS:
+    case SHOWN_REFUSED:
         show_list(shower, fields, field);
     }
 }

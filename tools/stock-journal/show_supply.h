@@ -11,6 +11,7 @@
 void show_sold(struct shower *shower, const struct sold_line_record *lines, uint32_t count);
 void show_supply_lines(struct shower *shower, const struct supply_line_record *lines,
                        uint32_t count);
+void show_refused_lines(struct shower *shower, const struct refused_line *lines, uint32_t count);
 void show_supply_moves(struct sink *sink, const struct move_record *moves, uint32_t count);
 
 #endif

@@ -204,6 +204,21 @@ void sink_list_move(struct sink *sink, const struct move_record *move)
     fputs(sink->json ? "}" : "", sink->file);
 }
 
+void sink_list_refused(struct sink *sink, const char *channel, const char *sku,
+                       const struct refused_line *line)
+{
+    next_in_list(sink);
+    fputs(sink->json ? "{\"channel\":" : "", sink->file);
+    put_value(sink, text_of(channel));
+    fputs(sink->json ? ",\"sku\":" : "/", sink->file);
+    put_value(sink, text_of(sku));
+    fprintf(sink->file, sink->json ? ",\"qty\":%" PRIu32 : ":%" PRIu32, line->wanted);
+    put_moved(sink, "missing", line->missing);
+    put_moved(sink, "orders", line->orders);
+    put_moved(sink, "repeated", line->repeated);
+    fputs(sink->json ? "}" : "", sink->file);
+}
+
 void sink_list_end(struct sink *sink)
 {
     if (sink->json)

@@ -37,6 +37,9 @@ void sink_list_supply(struct sink *sink, const char *sku, int64_t qty);
 struct move_record;
 void sink_list_level(struct sink *sink, const char *sku, const char *channel, const char *before,
                      const char *now);
+struct refused_line;
+void sink_list_refused(struct sink *sink, const char *channel, const char *sku,
+                       const struct refused_line *line);
 void sink_list_move(struct sink *sink, const struct move_record *move);
 void sink_list_end(struct sink *sink);
 

@@ -91,6 +91,7 @@ extern const struct command place_commands[];
 extern const struct command stock_commands[];
 extern const struct command supply_commands[];
 extern const struct command history_commands[];
+extern const struct command report_commands[];
 extern const struct command where_commands[];
 extern const struct command order_commands[];
 extern const struct command orders_commands[];

@@ -11,12 +11,13 @@ static const struct {
     const char *title;
     const struct command *commands;
 } groups[] = {
-    { "The engine", server_commands },     { "Catalogue", catalogue_commands },
-    { "Places and time", place_commands }, { "Stock", stock_commands },
-    { "On its way", supply_commands },     { "The past", history_commands },
-    { "What changes", feed_commands },     { "Before an order", where_commands },
-    { "Reservations", order_commands },    { "What is to do", orders_commands },
-    { "Files and trials", bulk_commands }, { "The Redis mirror", mirror_commands },
+    { "The engine", server_commands },       { "Catalogue", catalogue_commands },
+    { "Places and time", place_commands },   { "Stock", stock_commands },
+    { "On its way", supply_commands },       { "The past", history_commands },
+    { "Figures", report_commands },          { "What changes", feed_commands },
+    { "Before an order", where_commands },   { "Reservations", order_commands },
+    { "What is to do", orders_commands },    { "Files and trials", bulk_commands },
+    { "The Redis mirror", mirror_commands },
 };
 
 #define GROUPS (sizeof(groups) / sizeof(groups[0]))

@@ -139,6 +139,7 @@ static void make_words(const struct compactor *c, struct words *words)
     add_number(words, "--pools", options->pools);
     add_number(words, "--reservations", options->reservations);
     add_number(words, "--events", options->events);
+    add_number(words, "--reports-memory", options->reports_memory);
     if (strcmp(options->archive, "yes") == 0) {
         words->all[words->count++] = "--archive";
         add_number(words, "--archive-max-bytes", options->archive_max_bytes);

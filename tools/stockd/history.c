@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * One thread reads for all workers, one query after the other, at a lower priority than theirs: a
- * walk through gigabytes must cost them as little as possible.
+ * walk through gigabytes must cost them as little as possible. It makes the reports, too.
  *
  * B1  `asked` is pushed with release by the workers and taken by exchange with acquire by the
  *     thread: it sees the whole query. `waiting` bounds how many there are; relaxed, because it
@@ -35,6 +35,8 @@ struct ticket {
 
 struct history_thread {
     const struct journal *journal;
+    struct ctx *ctx; /* for reports; the thread's own */
+    const struct engine_clock *clock;
     struct history_reader reader;
     pthread_t thread;
     sem_t posted;
@@ -94,13 +96,25 @@ static void await_durable(struct history_thread *history, struct history_query *
         query->upto = metrics.written_lsn;
 }
 
+/* What is durable is in it; and what was not known to be, perhaps, too. */
+static void make_report(struct history_thread *history, struct history_query *query)
+{
+    uint64_t steady_ms = clock_ms(CLOCK_MONOTONIC);
+    report_run(query->report, history->ctx, &query->abandoned,
+               clock_engine_ms(history->clock, steady_ms), clock_ms(CLOCK_REALTIME));
+    query->outcome = HISTORY_ANSWERED;
+}
+
 static void answer(struct history_thread *history, const struct ticket *ticket)
 {
     struct history_query *query = ticket->query;
     query->outcome = HISTORY_STOPPED;
     if (!is_stopping(history) && !atomic_load_explicit(&query->abandoned, memory_order_relaxed)) {
         await_durable(history, query);
-        history_reader_answer(&history->reader, query);
+        if (query->kind == HISTORY_REPORT)
+            make_report(history, query);
+        else
+            history_reader_answer(&history->reader, query);
     }
     answer_box_put(ticket->box, query);
 }
@@ -145,14 +159,15 @@ static void *thread_main(void *argument)
     return NULL;
 }
 
-int history_start(struct history_thread **history, const char *directory,
-                  const struct journal *journal)
+int history_start(struct history_thread **history, const struct history_parts *parts)
 {
     struct history_thread *made = calloc(1, sizeof *made);
     if (!made)
         return -ENOMEM;
-    made->journal = journal;
-    int error = history_reader_open(&made->reader, &file_system, directory);
+    made->journal = parts->journal;
+    made->ctx = parts->ctx;
+    made->clock = parts->clock;
+    int error = history_reader_open(&made->reader, &file_system, parts->directory);
     if (!error)
         error = -sem_init(&made->posted, 0, 0);
     if (!error)

@@ -151,7 +151,8 @@ static struct ledger *create_ledger(struct program *program)
         .remember_ms = options->remember_s * 1000,
         .contexts = (unsigned)options->workers,
         .events = (uint32_t)options->events,
-        .readers = options->redis[0] != '\0',
+        .readers = 1 + (options->redis[0] != '\0'), /* of reports; and the mirror */
+        .figures = options->reports_memory,
         .log = &program->log,
         .zones = &program->zones,
     };
@@ -288,7 +289,7 @@ static int make_mirror(struct program *program)
         .options = &program->options,
         .ledger = program->ledger,
         .log = &program->log,
-        .ctx = (unsigned)program->options.workers,
+        .ctx = (unsigned)program->options.workers + 1,
         .engine_ms = program->clock.base_ms,
         .steady_ms = program->clock.steady_ms,
         .say = say,
@@ -412,7 +413,9 @@ static void drop_server(struct program *program)
 
 static int start_history(struct program *program)
 {
-    int error = history_start(&program->history, program->options.data, program->journal);
+    struct ctx *ctx = ledger_ctx(program->ledger, (unsigned)program->options.workers);
+    struct history_parts parts = { program->options.data, program->journal, ctx, &program->clock };
+    int error = history_start(&program->history, &parts);
     if (!error)
         program->history_port = history_port_of(program->history);
     return thread_started(error, "reads the journal's history");

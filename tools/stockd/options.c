@@ -40,7 +40,7 @@ static const struct option_rule rules[] = {
     { "listen", FORM_ADDRESSES, AT(listen), 0, 0, 0, "ADDRESS",
       "HOST:PORT or unix:PATH, more than once if you like;\n"
       "port 0: the kernel chooses (127.0.0.1:7421)" },
-    { "workers", FORM_NUMBER, AT(workers), 1, CONTEXTS_MAX, 0, "N",
+    { "workers", FORM_NUMBER, AT(workers), 1, CONTEXTS_MAX - 1, 0, "N",
       "threads (one for every two processors)" },
     { "durability", FORM_TEXT, AT(durability), 0, 0, 0, "WHEN",
       "a change is answered once it is on disk (always), once\n"
@@ -75,6 +75,8 @@ static const struct option_rule rules[] = {
     { "remember-s", FORM_NUMBER, AT(remember_s), 0, 31536000, 300, "N",
       "minimum seconds to remember an id after it ended: a\n"
       "retry within them is never done twice" },
+    { "reports-memory", FORM_NUMBER, AT(reports_memory), 0, 64 * GI, 256 * MI, "N",
+      "bytes for the figures of reports; 0: none are kept" },
     { "segment-bytes", FORM_NUMBER, AT(segment_bytes), 0, 64 * GI, 0, "N",
       "size of a journal segment (0: 64 MiB)" },
     { "log-bytes", FORM_NUMBER, AT(log_bytes), 0, 4 * GI, 0, "N",
@@ -286,7 +288,7 @@ static uint64_t processors(void)
 static uint64_t default_workers(void)
 {
     uint64_t workers = processors() / 2;
-    return workers < 1 ? 1 : workers > CONTEXTS_MAX ? CONTEXTS_MAX : workers;
+    return workers < 1 ? 1 : workers > CONTEXTS_MAX - 1 ? CONTEXTS_MAX - 1 : workers;
 }
 
 static void set_defaults(struct options *options)
@@ -314,7 +316,7 @@ static bool redis_good(const struct options *options, char *why, size_t size)
         wrong = "redis-prefix is longer than 60 bytes";
     } else if (options->redis_user[0] && !options->redis_password_file[0]) {
         wrong = "redis-user needs redis-password-file";
-    } else if (options->workers == CONTEXTS_MAX) {
+    } else if (options->workers == CONTEXTS_MAX - 1) {
         wrong = "with redis there may be one worker less";
     }
     if (wrong)

@@ -21,7 +21,7 @@ struct options {
     uint64_t redis_database, redis_stream_length, redis_timeout_ms, redis_rate;
     uint64_t workers;
     uint64_t items, pools, reservations, remember_s, events;
-    uint64_t segment_bytes, log_bytes;
+    uint64_t segment_bytes, log_bytes, reports_memory;
     uint64_t compact_bytes, archive_max_bytes, archive_days;
     char archive[VALUE_MAX]; /* "yes" or "no" */
     uint64_t max_connections, max_message_bytes, max_message_elements, max_nesting;
