@@ -43,8 +43,9 @@ def may_step(method, state):
     return state == "confirmed" or (method == "cancel" and state == "held")
 
 
-def step(reservation, method, lines):
-    """Takes the step; the parts (sku, place) -> (on_hand, reserved), or None if it cannot be."""
+def step(reservation, method, lines, there=None):
+    """Takes the step; the parts (sku, place) -> (on_hand, reserved), or None if it cannot be. there:
+    what is on hand in each pool; those units are handed over first."""
     if method == "confirm":
         if reservation.state != "held":
             return None
@@ -57,8 +58,13 @@ def step(reservation, method, lines):
     wanted = lines or [[d[0], d[2] - d[3] - d[4], None] for d in reservation.draws]
     draws = None if lines else iter(reservation.draws)
     for sku, qty, _ in wanted:
-        for draw in [next(draws)] if draws else reservation.draws:
+        first = [(draw, True) for draw in reservation.draws] if there else []
+        rest = [next(draws)] if draws else reservation.draws
+        for draw, limited in first + [(draw, False) for draw in rest]:
             part = min(qty, draw[2] - draw[3] - draw[4]) if draw[0] == sku else 0
+            if limited:
+                gone = parts.get((draw[0], draw[1]), (0, 0))[0]
+                part = min(part, there[draw[0], draw[1]][0] + gone)
             if part <= 0:
                 continue
             draw[column] += part
@@ -235,6 +241,9 @@ class Witness:
         for call in told:
             after = reservation.copy()
             parts = step(after, call.method, call.lines)
+            if parts and call.lines and any(self.pools[key][0] + parts[key][0] < 0 for key in parts):
+                after = reservation.copy()
+                parts = step(after, call.method, call.lines, self.pools)
             if parts is None or after.state != call.result["state"]:
                 continue
             if view and not self.fits(after, view):
