@@ -82,7 +82,7 @@ bool history_order_of_others(const struct history *history, const struct record_
 int history_take_order(struct taking *taking);
 /* ---- records of movements ---- */
 
-/* What is on hand in a pool changes, and is told. */
+/* Changes what is on hand in the pool, and emits the event. */
 int history_move_units(struct taking *taking, const struct pool_key *key, int64_t delta);
 /* All pools of a movement, which are of one item. */
 int history_change_pools(struct taking *taking, const struct movement_fields *f);
