@@ -3,22 +3,8 @@
 if_on_hand, shift).
 """
 
-import time
-
 from stockd_harness import MAX_POOL, RpcError, Server, StockdTestCase, main, run_program, unique
-
-
-def between():
-    """A moment between what was done before and what is done after."""
-    time.sleep(0.01)
-    moment = int(time.time() * 1000)
-    time.sleep(0.01)
-    return moment
-
-
-def fill(client):
-    """So many changes that a segment is sealed, and there is something to compact."""
-    client.pipeline([("receive", f"fill-{n}", "FILL", "main", 1) for n in range(2000)])
+from till_case import between, fill
 
 
 class IfOnHand(StockdTestCase):
