@@ -123,6 +123,9 @@ void pack_mirror(struct call *call);
 struct slicing *resume_or_begin(struct call *call, uint64_t lsn);
 /* Its reply was packed, or it was refused. Returns the code. */
 enum code end_slicing(struct call *call, enum code code);
+/* Replies with a page of rows under that key, and the id to go on from; absent: it is the last. */
+void reply_page(struct call *call, const char *key, const struct slicing *s, uint64_t changed_lsn,
+                struct text next);
 
 /* `items` with details; the parameters were taken. */
 enum code method_items_details(struct call *call, uint32_t cursor, int64_t limit);

@@ -76,20 +76,6 @@ static enum code walk_orders(struct call *call, struct slicing *s, const struct 
     return CODE_OK;
 }
 
-static void reply_orders(struct call *call, const struct slicing *s, bool more)
-{
-    call->lsn = s->orders.changed_lsn; /* the reply shows only what is durable */
-    reply_map(call, 3, s->lsn);
-    PACK_KEY(call->out, "orders");
-    pack_array(call->out, s->count);
-    out_append_stream(call->out, &s->rows);
-    PACK_KEY(call->out, "next");
-    if (more)
-        pack_bytes(call->out, (struct text){ s->orders.last, s->orders.last_len });
-    else
-        pack_nil(call->out);
-}
-
 enum code method_orders(struct call *call)
 {
     struct orders_given given = { .limit = ORDERS_DEFAULT };
@@ -112,6 +98,8 @@ enum code method_orders(struct call *call)
     code = walk_orders(call, s, &given);
     if (code != CODE_OK)
         return code;
-    reply_orders(call, s, page_is_full(s, &given));
+    struct text last = { s->orders.last, s->orders.last_len };
+    reply_page(call, "orders", s, s->orders.changed_lsn,
+               page_is_full(s, &given) ? last : (struct text){ NULL, 0 });
     return end_slicing(call, CODE_OK);
 }

@@ -400,3 +400,18 @@ enum code method_items(struct call *call)
     reply_items(call, s, more);
     return end_slicing(call, CODE_OK);
 }
+
+void reply_page(struct call *call, const char *key, const struct slicing *s, uint64_t changed_lsn,
+                struct text next)
+{
+    call->lsn = changed_lsn; /* the reply shows only what is durable */
+    reply_map(call, 3, s->lsn);
+    pack_string(call->out, key);
+    pack_array(call->out, s->count);
+    out_append_stream(call->out, &s->rows);
+    PACK_KEY(call->out, "next");
+    if (text_given(next))
+        pack_bytes(call->out, next);
+    else
+        pack_nil(call->out);
+}

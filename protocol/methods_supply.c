@@ -360,20 +360,6 @@ static enum code walk_supplies(struct call *call, struct slicing *s,
     return CODE_OK;
 }
 
-static void reply_supplies(struct call *call, const struct slicing *s, bool more)
-{
-    call->lsn = s->supplies.changed_lsn; /* the reply shows only what is durable */
-    reply_map(call, 3, s->lsn);
-    PACK_KEY(call->out, "supplies");
-    pack_array(call->out, s->count);
-    out_append_stream(call->out, &s->rows);
-    PACK_KEY(call->out, "next");
-    if (more)
-        pack_bytes(call->out, (struct text){ s->supplies.last, s->supplies.last_len });
-    else
-        pack_nil(call->out);
-}
-
 enum code method_supplies(struct call *call)
 {
     struct supplies_given given = { .limit = SUPPLIES_DEFAULT };
@@ -395,6 +381,8 @@ enum code method_supplies(struct call *call)
     code = walk_supplies(call, s, &given);
     if (code != CODE_OK)
         return code;
-    reply_supplies(call, s, page_is_full(s, &given));
+    struct text last = { s->supplies.last, s->supplies.last_len };
+    reply_page(call, "supplies", s, s->supplies.changed_lsn,
+               page_is_full(s, &given) ? last : (struct text){ NULL, 0 });
     return end_slicing(call, CODE_OK);
 }
