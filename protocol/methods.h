@@ -45,6 +45,7 @@ struct method {
     X(cancel, CANCELS, ID)                                                                         \
     X(amend, CHANGES, ID)                                                                          \
     X(move, CHANGES, ID)                                                                           \
+    X(reject, CHANGES, ID)                                                                         \
     X(ready, CHANGES, ID)                                                                          \
     X(restock, CHANGES, ID)                                                                        \
     X(extend, CHANGES, ID)                                                                         \

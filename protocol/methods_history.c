@@ -93,13 +93,6 @@ enum code call_refuse_answer(struct call *call, const struct history_query *q)
 
 /* ---- names ---- */
 
-static struct text location_code(const struct catalogue *catalogue, uint16_t location)
-{
-    if (location >= catalogue->location_count)
-        return (struct text){ NULL, 0 };
-    return code_text(&catalogue->locations[location].code);
-}
-
 static struct text channel_code(const struct catalogue *catalogue, uint16_t channel)
 {
     if (channel >= catalogue->channel_count)

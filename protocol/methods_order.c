@@ -31,7 +31,7 @@ static void pack_expires(struct out *out, uint64_t expires_ms)
 #define IN_ORDER(member) offsetof(struct order_taken, order.member)
 
 /* The first ORDER_ONLY are of what holds stock alone. */
-enum { ORDER_ONLY = 4 };
+enum { ORDER_ONLY = 5 };
 
 static const struct option order_options[] = {
     { .name = "ttl_ms",
@@ -42,6 +42,7 @@ static const struct option order_options[] = {
       .max = TTL_MAX_MS },
     { .name = "confirm", .kind = OPTION_FLAG, .value = IN_ORDER(confirm) },
     { .name = "partial", .kind = OPTION_FLAG, .value = IN_ORDER(partial) },
+    { .name = "backorder", .kind = OPTION_FLAG, .value = IN_ORDER(backorder) },
     { .name = "ref", .kind = OPTION_WORDS, .value = IN_ORDER(ref), .max = NAME_MAX_BYTES },
     { .name = "at", .kind = OPTION_CODE, .value = IN_ORDER(at) },
     { .name = "mode", .kind = OPTION_WORDS, .value = IN_ORDER(terms.mode), .max = CODE_MAX },
@@ -95,7 +96,8 @@ static void pack_draw(struct out *out, const struct draw_view *draw)
     _Static_assert(5 + SKU_MAX + CODE_MAX + 2 * PUT_NUMBER_MAX <= RUN_MAX, "it fits");
     struct run run;
     unsigned char *at = put_array(run_begin(&run, out), 4);
-    at = put_text(put_text(at, draw->sku), draw->location);
+    at = put_text(at, draw->sku);
+    at = text_given(draw->location) ? put_text(at, draw->location) : put_nil(at);
     at = put_uint(at, (uint64_t)draw->qty);
     run_end(&run, out, put_ready(at, draw->ready_ms));
 }
@@ -318,7 +320,10 @@ void pack_reservation(struct out *out, const struct reservation_view *view)
         const struct draw_view *draw = &view->draws[i];
         pack_array(out, 6);
         pack_text(out, draw->sku);
-        pack_text(out, draw->location);
+        if (text_given(draw->location))
+            pack_text(out, draw->location);
+        else
+            pack_nil(out);
         pack_int(out, draw->qty);
         pack_ready(out, draw->ready_ms);
         pack_int(out, draw->fulfilled);

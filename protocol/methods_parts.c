@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What becomes of a reservation in its places: amend, move, ready, restock. */
+/* What becomes of a reservation in its places: amend, move, reject, ready, restock. */
 #include <stddef.h>
 
 #include "engine/base/limits.h"
@@ -59,8 +59,10 @@ static const struct option redraw_options[] = {
     { .name = "op", .kind = OPTION_ID, .value = offsetof(struct redraw_options, op) },
 };
 
-/* A repeated step answers with its first LSN and state, and with the lines as they are now. */
-static enum code reply_redrawn(struct call *call, enum code code, struct reservation_view *view)
+/* A repeated step answers with its first LSN and state, and with the lines as they are now; in so
+ * many pairs. */
+static enum code reply_redrawn(struct call *call, enum code code, struct reservation_view *view,
+                               uint32_t pairs)
 {
     uint64_t lsn = view->lsn;
     const char *state = view->state;
@@ -70,7 +72,7 @@ static enum code reply_redrawn(struct call *call, enum code code, struct reserva
         view->state = state;
     }
     if (code == CODE_OK)
-        reply_granted(call, view, 4);
+        reply_granted(call, view, pairs);
     return code;
 }
 
@@ -86,7 +88,7 @@ enum code method_amend(struct call *call)
     if (!params_good(params))
         return call->refusal.code;
     asked.op = given.op;
-    return reply_redrawn(call, ledger_amend(call->ctx, &asked, &view), &view);
+    return reply_redrawn(call, ledger_amend(call->ctx, &asked, &view), &view, 4);
 }
 
 static uint32_t take_moves(struct call *call)
@@ -121,5 +123,94 @@ enum code method_move(struct call *call)
     if (!params_good(params))
         return call->refusal.code;
     asked.op = given.op;
-    return reply_redrawn(call, ledger_move(call->ctx, &asked, &view), &view);
+    return reply_redrawn(call, ledger_move(call->ctx, &asked, &view), &view, 4);
+}
+
+/* ---- reject: [id, location, lines?, {reason, on_fail, op}], answered like reserve ---- */
+
+struct reject_options {
+    struct text reason, on_fail, op;
+};
+
+static const struct option reject_options[] = {
+    { .name = "reason",
+      .kind = OPTION_WORDS,
+      .value = offsetof(struct reject_options, reason),
+      .max = CODE_MAX },
+    { .name = "on_fail",
+      .kind = OPTION_WORDS,
+      .value = offsetof(struct reject_options, on_fail),
+      .max = CODE_MAX },
+    { .name = "op", .kind = OPTION_ID, .value = offsetof(struct reject_options, op) },
+};
+
+static enum code take_reason(struct call *call, struct text given, enum reject_reason *reason)
+{
+    *reason = REJECT_NOT_FOUND;
+    if (!text_given(given) || text_equal(given, text_of("not_found")))
+        return CODE_OK;
+    *reason = text_equal(given, text_of("damaged")) ? REJECT_DAMAGED : REJECT_BUSY;
+    if (*reason == REJECT_DAMAGED || text_equal(given, text_of("busy")))
+        return CODE_OK;
+    refuse(&call->refusal, CODE_BAD_REQUEST, "reason",
+           "reason must be \"not_found\", \"damaged\" or \"busy\"");
+    return CODE_BAD_REQUEST;
+}
+
+static enum code take_on_fail(struct call *call, struct text given, bool *cancels)
+{
+    *cancels = text_given(given) && text_equal(given, text_of("cancel"));
+    if (*cancels || !text_given(given) || text_equal(given, text_of("unsourced")))
+        return CODE_OK;
+    refuse(&call->refusal, CODE_BAD_REQUEST, "on_fail",
+           "on_fail must be \"unsourced\" or \"cancel\"");
+    return CODE_BAD_REQUEST;
+}
+
+/* What the reservation waits for. */
+static void pack_unsourced(struct out *out, const struct reservation_view *view)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < view->draw_count; i++)
+        count += draw_view_waits(&view->draws[i]);
+    PACK_KEY(out, "unsourced");
+    pack_array(out, count);
+    for (uint32_t i = 0; i < view->draw_count; i++) {
+        const struct draw_view *draw = &view->draws[i];
+        if (!draw_view_waits(draw))
+            continue;
+        pack_array(out, 2);
+        pack_text(out, draw->sku);
+        pack_int(out, draw->qty - draw->fulfilled - draw->cancelled);
+    }
+}
+
+enum code method_reject(struct call *call)
+{
+    struct params *params = &call->params;
+    struct rejection asked = { .line_count = 0 };
+    struct reject_options given = { 0 };
+    struct reservation_view view = { 0 };
+    call->id = asked.id = param_id(params, "id");
+    call->location = asked.location = param_code(params, "location");
+    enum wire_kind next = params_peek(params);
+    if (next != WIRE_NONE && next != WIRE_MAP && !params_skip_nil(params)) {
+        asked.line_count =
+            take_pairs(call, "lines must not be empty; omit it for all that is left there");
+        asked.lines = call->scratch->lines;
+    }
+    params_options(params, reject_options, COUNT_OF(reject_options), &given);
+    if (!params_good(params))
+        return call->refusal.code;
+    if (asked.line_count == 1)
+        call->sku = asked.lines[0].sku;
+    asked.op = given.op;
+    enum code code = take_reason(call, given.reason, &asked.reason);
+    if (!code)
+        code = take_on_fail(call, given.on_fail, &asked.cancels);
+    if (!code)
+        code = reply_redrawn(call, ledger_reject(call->ctx, &asked, &view), &view, 5);
+    if (!code)
+        pack_unsourced(call->out, &view);
+    return code;
 }

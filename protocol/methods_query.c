@@ -182,10 +182,11 @@ static void reply_stock(struct call *call, const struct slicing *s, const struct
 {
     struct out *out = call->out;
     uint64_t next = (uint64_t)o->after + s->count;
-    reply_map(call, 6, s->lsn);
+    reply_map(call, 7, s->lsn);
     pack_key_int(out, "on_hand", s->look.on_hand);
     pack_key_int(out, "reserved", s->look.reserved);
     pack_key_int(out, "available", s->look.available);
+    pack_key_int(out, "backlog", s->look.backlog);
     pack_string(out, "pools");
     pack_array(out, s->count);
     out_append_stream(out, &s->rows);

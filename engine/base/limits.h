@@ -17,6 +17,7 @@ enum {
     LINES_MAX = 1024,     /* lines of one order, unless the configuration says less */
     DRAWS_MAX = 2024,     /* pools that one order may draw from */
     REDRAWN_MAX = 800,    /* of which it may draw anew in one step */
+    REJECTED_MAX = 800,   /* of which one step may reject */
     LOCATIONS_MAX = 4096,
     CHANNELS_MAX = 1024,
     DISPATCH_MAX = 64,           /* times in a week at which parcels leave a location */

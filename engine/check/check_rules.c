@@ -209,12 +209,14 @@ bool rule_pool(struct rules *rules, uint32_t index, const struct pool *pool)
         return BROKEN(rules, "I6: \"%.*s\" has a pool twice", (int)sku.len, sku.at);
     if (items_find(items, sku, sku_hash(items, sku)) != index)
         return BROKEN(rules, "I6: \"%.*s\" is not found under its sku", (int)sku.len, sku.at);
-    if (key_location(key) >= catalogue->location_count ||
-        !owner_can_be(owner, catalogue->channel_count))
+    if (!pool_can_be(key_location(key), owner, catalogue->location_count, catalogue->channel_count))
         return BROKEN(rules, "I8: \"%.*s\" has a pool with an unknown location, kind or channel",
                       (int)sku.len, sku.at);
     if (owner_kind(owner) == POOL_OWED && !item_has(item_at(items, index), ITEM_OWED))
         return BROKEN(rules, "I14: \"%.*s\" is owed, and its flags do not say so", (int)sku.len,
+                      sku.at);
+    if (owner_kind(owner) == POOL_BACKLOG && word_on_hand(pool_read(pool)) != 0)
+        return BROKEN(rules, "I15: the backlog of \"%.*s\" has units on hand", (int)sku.len,
                       sku.at);
     return true;
 }
@@ -237,7 +239,7 @@ bool rule_sum(struct rules *rules, const struct pool *pool, int64_t reserved, ui
         atomic_load_explicit(&rules->ledger->catalogue, memory_order_seq_cst);
     uint64_t key = atomic_load_explicit(&pool->key, memory_order_acquire);
     struct text sku = item_sku(item_at(&rules->ledger->items, key_item(key)));
-    struct text at = code_text(&catalogue->locations[key_location(key)].code);
+    struct text at = location_code(catalogue, key_location(key));
     return BROKEN(rules, "I1: \"%.*s\" at \"%.*s\" (%s) has %lld reserved, but %u promised",
                   (int)sku.len, sku.at, (int)at.len, at.at,
                   pool_kind_name(owner_kind(key_owner(key))), (long long)reserved, promised);

@@ -127,15 +127,43 @@ static void take_not_collected(const struct taking *t)
 }
 
 /* Where the units come from now. */
-static void take_move(const struct taking *t)
+static void take_redraw(const struct taking *t)
 {
     struct redraw_fields f;
     if (!redraw_decode(t->record, &f))
         return;
+    enum event_type type = t->record->type == RECORD_MOVE ? EVENT_MOVED : EVENT_SOURCED;
     for (uint32_t i = 0; i < f.fixed.draw_count; i++) {
-        struct event event = event_of(t, EVENT_MOVED, f.fixed.time_ms);
+        struct event event = event_of(t, type, f.fixed.time_ms);
         event.item = f.drawn[i].pool.item;
         event.location = f.drawn[i].pool.location;
+        event.channel = f.fixed.channel;
+        set_id(&event, f.id);
+        set_qty(&event, f.drawn[i].qty);
+        events_add(t->events, &event);
+    }
+}
+
+/* What a place could not give, and what of it nobody has. */
+static void take_reject(const struct taking *t)
+{
+    struct reject_fields f;
+    if (!reject_decode(t->record, &f))
+        return;
+    for (uint32_t i = 0; i < f.fixed.less_count; i++) {
+        struct event event = event_of(t, EVENT_REJECTED, f.fixed.time_ms);
+        event.item = f.less[i].item;
+        event.location = f.fixed.location;
+        event.channel = f.fixed.channel;
+        set_id(&event, f.id);
+        set_qty(&event, f.less[i].qty);
+        events_add(t->events, &event);
+    }
+    for (uint32_t i = 0; i < f.fixed.draw_count; i++) {
+        if (f.drawn[i].pool.location != EVENT_NO_PLACE) /* the backlog is at none */
+            continue;
+        struct event event = event_of(t, EVENT_UNSOURCED, f.fixed.time_ms);
+        event.item = f.drawn[i].pool.item;
         event.channel = f.fixed.channel;
         set_id(&event, f.id);
         set_qty(&event, f.drawn[i].qty);
@@ -148,7 +176,8 @@ static void (*const takers[UINT8_MAX + 1])(const struct taking *) = {
     [RECORD_CROSSING] = take_crossing, [RECORD_DUE] = take_due,
     [RECORD_ARRIVE] = take_arrive,     [RECORD_EXPIRE] = take_expire,
     [RECORD_READY] = take_set_aside,   [RECORD_NOT_COLLECTED] = take_not_collected,
-    [RECORD_MOVE] = take_move,
+    [RECORD_MOVE] = take_redraw,       [RECORD_SOURCED] = take_redraw,
+    [RECORD_REJECT] = take_reject,
 };
 
 void events_take(struct events *events, const struct record_head *record, uint64_t lsn)

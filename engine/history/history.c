@@ -233,6 +233,8 @@ static bool concerns_others(const struct history *history, const struct record_h
     case RECORD_RESERVE:
     case RECORD_AMEND:
     case RECORD_MOVE:
+    case RECORD_SOURCED:
+    case RECORD_REJECT:
     case RECORD_EXTEND:
     case RECORD_CONFIRM:
     case RECORD_FULFIL:
@@ -290,6 +292,8 @@ int history_take(struct history *history, const struct record_head *record, uint
     case RECORD_NOT_COLLECTED:
     case RECORD_AMEND:
     case RECORD_MOVE:
+    case RECORD_SOURCED:
+    case RECORD_REJECT:
     case RECORD_FULFIL:
     case RECORD_CANCEL:
     case RECORD_RESTOCK:

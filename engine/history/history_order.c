@@ -156,8 +156,15 @@ static int tell_less(struct taking *taking, struct history_hold *hold,
     return error;
 }
 
+/* What a record says that its reservation draws instead. */
+struct drawn {
+    uint16_t channel;
+    uint16_t first, count;
+    const struct drawn_record *at;
+};
+
 /* The hold with the draws that the record adds. It may be new to a query for their item. */
-static int add_drawn(struct taking *taking, struct text id, const struct redraw_fields *f)
+static int add_drawn(struct taking *taking, struct text id, const struct drawn *added)
 {
     struct history *history = taking->history;
     const struct history_hold *hold = history_find_hold(history, id);
@@ -166,18 +173,33 @@ static int add_drawn(struct taking *taking, struct text id, const struct redraw_
     bool asked = history_asks_id(history, id);
     if (hold)
         memcpy(kept, hold->draws, count * sizeof kept[0]);
-    for (uint16_t i = 0; i < f->fixed.draw_count && count < DRAWS_MAX; i++) {
-        const struct drawn_record *drawn = &f->drawn[i];
+    for (uint16_t i = 0; i < added->count && count < DRAWS_MAX; i++) {
+        const struct drawn_record *drawn = &added->at[i];
         if (asked || history_asks_pool(history, &drawn->pool))
-            kept[count++] = (struct history_draw){ drawn->pool, (uint16_t)(f->fixed.first + i),
+            kept[count++] = (struct history_draw){ drawn->pool, (uint16_t)(added->first + i),
                                                    drawn->qty, drawn->qty };
     }
-    if (count > before && history_set_hold(history, id, f->fixed.channel, kept, count) != 0)
+    if (count > before && history_set_hold(history, id, added->channel, kept, count) != 0)
         return -ENOMEM;
     int error = 0;
     for (uint32_t i = before; i < count && !error; i++)
         error = history_move(taking, &kept[i].pool, 0, kept[i].qty, kept[i].qty);
     return error;
+}
+
+/* The order has changed what it draws: told with the new draws. */
+static int tell_drawn(struct taking *taking, struct text id, const struct drawn *added)
+{
+    int error = add_drawn(taking, id, added);
+    struct history_hold *hold = history_find_hold(taking->history, id);
+    if (hold)
+        drop_if_settled(taking->history, hold);
+    return error;
+}
+
+static const char *redraw_type(unsigned type)
+{
+    return type == RECORD_MOVE ? "move" : type == RECORD_SOURCED ? "sourced" : "amend";
 }
 
 static int take_redraw(struct taking *taking)
@@ -186,8 +208,8 @@ static int take_redraw(struct taking *taking)
     if (!redraw_decode(taking->record, &f) || taking->record->flags >= STATE_COUNT ||
         f.id.len > ID_MAX)
         return -EILSEQ;
-    const char *type = taking->record->type == RECORD_MOVE ? "move" : "amend";
-    struct history_hold *hold = hold_asked(taking, f.id, type);
+    struct history_hold *hold = hold_asked(taking, f.id, redraw_type(taking->record->type));
+    struct drawn added = { f.fixed.channel, f.fixed.first, f.fixed.draw_count, f.drawn };
     taking->event.op = f.op;
     taking->event.time_ms = f.fixed.time_ms;
     taking->event.channel = f.fixed.channel;
@@ -196,12 +218,51 @@ static int take_redraw(struct taking *taking)
     if (!hold && history_asks_id(taking->history, f.op))
         return history_tell(taking, &taking->event);
     int error = hold ? tell_less(taking, hold, f.less, f.fixed.less_count) : 0;
-    if (!error)
-        error = add_drawn(taking, f.id, &f);
-    hold = history_find_hold(taking->history, f.id);
-    if (hold)
-        drop_if_settled(taking->history, hold);
-    return error;
+    return error ? error : tell_drawn(taking, f.id, &added);
+}
+
+/* Of one draw: what its place could not give. */
+static int tell_rejected(struct taking *taking, struct history_draw *draw,
+                         const struct rejected_record *less, bool damaged)
+{
+    if (less->qty > draw->left || less->off > less->qty || less->cancelled > less->qty)
+        return -EILSEQ;
+    draw->left -= less->qty;
+    draw->qty -= less->qty - less->cancelled;
+    int error = history_move(taking, &draw->pool, -(int64_t)less->off, -(int64_t)less->qty,
+                             -(int64_t)less->qty);
+    if (error || !damaged || less->off == 0)
+        return error;
+    struct pool_key key = { draw->pool.item, draw->pool.location, owner_of(POOL_DAMAGED, 0) };
+    return history_move(taking, &key, less->off, 0, less->off);
+}
+
+static int take_reject(struct taking *taking)
+{
+    static const char *const reasons[] = {
+        [REJECT_BUSY] = "busy", [REJECT_NOT_FOUND] = "not_found", [REJECT_DAMAGED] = "damaged"
+    };
+    struct reject_fields f;
+    if (!reject_decode(taking->record, &f) || taking->record->flags >= STATE_COUNT ||
+        f.id.len > ID_MAX || f.fixed.reason >= REJECT_REASON_COUNT)
+        return -EILSEQ;
+    struct history_hold *hold = hold_asked(taking, f.id, "reject");
+    struct drawn added = { f.fixed.channel, f.fixed.first, f.fixed.draw_count, f.drawn };
+    taking->event.op = f.op;
+    taking->event.time_ms = f.fixed.time_ms;
+    taking->event.channel = f.fixed.channel;
+    taking->event.has_channel = true;
+    taking->event.reason = text_of(reasons[f.fixed.reason]);
+    taking->event.state = state_name((enum entry_state)taking->record->flags);
+    if (!hold && history_asks_id(taking->history, f.op))
+        return history_tell(taking, &taking->event);
+    int error = 0;
+    for (uint32_t i = 0; hold && !error && i < f.fixed.less_count; i++) {
+        struct history_draw *draw = find_draw(hold, f.less[i].draw);
+        if (draw)
+            error = tell_rejected(taking, draw, &f.less[i], f.fixed.reason == REJECT_DAMAGED);
+    }
+    return error ? error : tell_drawn(taking, f.id, &added);
 }
 
 static int settle(struct taking *taking, struct history_draw *draw, uint32_t qty, bool fulfil)
@@ -312,10 +373,16 @@ static bool draws_from(const struct record_head *record, uint32_t item)
 static bool adds_of(const struct record_head *record, uint32_t item)
 {
     struct redraw_fields f;
-    if (!redraw_decode(record, &f))
+    struct reject_fields r;
+    struct drawn added = { .at = NULL };
+    if (record->type == RECORD_REJECT ? !reject_decode(record, &r) : !redraw_decode(record, &f))
         return true;
-    for (uint32_t i = 0; i < f.fixed.draw_count; i++)
-        if (f.drawn[i].pool.item == item)
+    if (record->type == RECORD_REJECT)
+        added = (struct drawn){ .count = r.fixed.draw_count, .at = r.drawn };
+    else
+        added = (struct drawn){ .count = f.fixed.draw_count, .at = f.drawn };
+    for (uint32_t i = 0; i < added.count; i++)
+        if (added.at[i].pool.item == item)
             return true;
     return false;
 }
@@ -329,6 +396,8 @@ bool history_order_of_others(const struct history *history, const struct record_
         return !draws_from(record, item);
     case RECORD_AMEND:
     case RECORD_MOVE:
+    case RECORD_SOURCED:
+    case RECORD_REJECT:
         return history->holds.count == 0 && !adds_of(record, item);
     default:
         return history->holds.count == 0;
@@ -350,7 +419,10 @@ int history_take_order(struct taking *taking)
         return take_not_collected(taking);
     case RECORD_AMEND:
     case RECORD_MOVE:
+    case RECORD_SOURCED:
         return take_redraw(taking);
+    case RECORD_REJECT:
+        return take_reject(taking);
     case RECORD_EXPIRE:
         return take_expire(taking);
     case RECORD_OP:

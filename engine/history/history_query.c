@@ -155,6 +155,8 @@ void history_count_returned(struct history_query *query, const struct history_ev
     case RECORD_READY:
     case RECORD_AMEND:
     case RECORD_MOVE:
+    case RECORD_SOURCED:
+    case RECORD_REJECT:
     case RECORD_NOT_COLLECTED:
     case RECORD_EXPIRE:
         if (!text_equal(event->id, id))

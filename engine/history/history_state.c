@@ -132,7 +132,7 @@ bool history_show_pool(const struct history_pool *pool, struct history_shown *sh
     }
     if (kind == POOL_OWED)
         return pool->on_hand > 0;
-    return kind != POOL_EXPECTED || pool->expected > 0;
+    return kind != POOL_BACKLOG && (kind != POOL_EXPECTED || pool->expected > 0);
 }
 
 /* ---- by id ---- */

@@ -31,7 +31,7 @@ struct counters {
                           atomic_load_explicit(&(ctx)->counters.name, memory_order_relaxed) + 1,   \
                           memory_order_relaxed)
 
-/* Pools of expected units that are to be swept later, see engine/ops/sweep.h. */
+/* Pools of expected units that are to be swept later, see engine/ledger/sweeps.h. */
 enum { SWEEPS_MAX = 2 * DRAWS_MAX };
 
 /* What a step settles of one draw. */
@@ -40,7 +40,10 @@ struct step_part {
     uint64_t mark; /* of its pool of expected units, as planned; else 0 */
     uint32_t qty;
     uint16_t index; /* of the draw, in its reservation */
-    bool expected;  /* fulfil: from a pool of expected units */
+    bool expected;  /* fulfil, reject: from a pool of expected units */
+    /* Of qty, if a place rejects it: */
+    uint32_t off;       /* units taken off what is on hand there */
+    uint32_t cancelled; /* units that nothing else is drawn for */
 };
 
 /* The draws of the current reservation; for a step with lines, chained by item. */
@@ -109,7 +112,7 @@ struct ctx {
     struct supply_work *supply;    /* of the current supply, or the step of one */
     struct refused_work *refused;  /* see engine/ops/refused.h */
     struct sale_work *sale;        /* of the step that is noted for the figures */
-    uint32_t sweep_count;          /* see engine/ops/sweep.h */
+    uint32_t sweep_count;          /* see engine/ledger/sweeps.h */
     uint32_t sweeps[SWEEPS_MAX];   /* units of pools */
     uint32_t sweeping[SWEEPS_MAX]; /* those that are being swept */
     struct draw_list draw_list;

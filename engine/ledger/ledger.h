@@ -209,6 +209,7 @@ struct order {
     struct text at;  /* binds every line that names no location */
     bool confirm;    /* confirmed at once, no deadline */
     bool partial;    /* takes what is there, if that is at least one unit */
+    bool backorder;  /* what is not there is promised all the same, within the item's limit */
     struct text ref; /* optional: what the client calls it */
     struct order_terms terms;
 };
@@ -223,10 +224,16 @@ struct missing {
 
 struct draw_view {
     struct text sku;
-    struct text location;
+    struct text location; /* absent: units that the reservation waits for */
     int64_t qty, fulfilled, cancelled;
     uint64_t ready_ms; /* wall clock, or READY_NEVER */
 };
+
+/* Does a reservation wait for units of that draw? */
+static inline bool draw_view_waits(const struct draw_view *draw)
+{
+    return !text_given(draw->location) && draw->qty > draw->fulfilled + draw->cancelled;
+}
 
 /* What a reservation draws from one place. */
 struct part_view {
@@ -371,6 +378,7 @@ struct stock_look {
     uint32_t pools;            /* seen so far, including empty ones */
     int64_t on_hand, reserved; /* over the sellable ones */
     int64_t available;         /* likewise, without inactive locations */
+    int64_t backlog;           /* units that are promised before they are there */
     struct pool_place place;   /* where the next part starts */
 };
 
@@ -575,7 +583,7 @@ uint64_t ledger_recovered(struct ledger *ledger, uint64_t engine_ms);
     X(extends)                                                                                     \
     X(confirms)                                                                                    \
     X(readied)                                                                                     \
-    X(redrawn)                                                                                     \
+    X(redrawn) X(sourced)                                                                          \
     X(fulfils) X(cancels) X(expired) X(movements) X(supplies) X(repeats) X(deferred) X(queries)
 
 struct ledger_metrics {

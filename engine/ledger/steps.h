@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What becomes of a reservation in its places: it is set aside, amended, and moved. ledger.h says
+/* What becomes of a reservation in its places: it is set aside, amended, moved, and rejected. ledger.h says
  * what every operation has in common. */
 #ifndef STOCKD_ENGINE_LEDGER_STEPS_H
 #define STOCKD_ENGINE_LEDGER_STEPS_H
@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "engine/ledger/ledger.h"
+#include "engine/log/record.h"
 
 /* A place has set aside what a confirmed reservation draws from it. */
 struct set_aside {
@@ -45,5 +46,20 @@ struct relocation {
 };
 
 enum code ledger_move(struct ctx *ctx, const struct relocation *asked, struct reservation_view *r);
+
+/* A place cannot give what a confirmed reservation draws from it: some lines, or, without lines,
+ * all that is left there. The stock there is corrected by the reason; the units are drawn from
+ * elsewhere by the channel's rule, and never again from there. */
+struct rejection {
+    struct text id;
+    struct text location;
+    struct text op;                 /* optional: the step's own id */
+    const struct order_line *lines; /* sku and qty; location is ignored */
+    uint32_t line_count;
+    enum reject_reason reason;
+    bool cancels; /* what nobody has is cancelled; else the reservation waits for it */
+};
+
+enum code ledger_reject(struct ctx *ctx, const struct rejection *asked, struct reservation_view *r);
 
 #endif

@@ -15,6 +15,11 @@ _Static_assert(sizeof(struct redraw_record) + 2 * ID_MAX + DRAWS_MAX * sizeof(st
                        REDRAWN_MAX * sizeof(struct drawn_record) <=
                    RECORD_MAX,
                "the largest change of draws fits a record");
+_Static_assert(sizeof(struct reject_record) + 2 * ID_MAX +
+                       REJECTED_MAX * sizeof(struct rejected_record) +
+                       REDRAWN_MAX * sizeof(struct drawn_record) <=
+                   RECORD_MAX,
+               "the largest reject fits a record");
 _Static_assert(sizeof(struct step_head_record) + 2 * ID_MAX +
                        DRAWS_MAX * sizeof(struct step_record) <=
                    RECORD_MAX,

@@ -83,6 +83,19 @@ struct step_record {
     uint32_t qty;
 } __attribute__((packed));
 
+/* Why a place cannot give what was promised from it. */
+enum reject_reason { REJECT_BUSY, REJECT_NOT_FOUND, REJECT_DAMAGED, REJECT_REASON_COUNT };
+
+/* What a place could not give of a draw. */
+struct rejected_record {
+    uint16_t draw; /* index in the reservation's draws */
+    uint16_t zero;
+    uint32_t item; /* its pool's */
+    uint32_t qty;
+    uint32_t off;       /* of these: units taken off what is on hand there */
+    uint32_t cancelled; /* of these: units that nothing else is drawn for */
+} __attribute__((packed));
+
 struct ready_record {
     uint32_t after; /* the reservation's creation: milliseconds; with the highest bit, seconds, and
                        with the next, seconds from the whole second before it; UINT32_MAX: never */
@@ -260,6 +273,7 @@ uint64_t record_time_if(struct record_reader *reader, bool there, uint64_t told)
 #define RECORD_LIST_SOLD(name) const struct sold_line_record *name
 #define RECORD_LIST_STEPS(name) const struct step_record *name
 #define RECORD_LIST_ITEMS(name) const struct undone_item_record *name
+#define RECORD_LIST_REJECTS(name) const struct rejected_record *name
 #define RECORD_LIST_DRAWN(name) const struct drawn_record *name
 #define RECORD_LIST_READY(name) const struct ready_record *name
 #define RECORD_LIST_MINUTES(name) const struct minute_record *name
@@ -286,6 +300,7 @@ uint64_t record_time_if(struct record_reader *reader, bool there, uint64_t told)
 #define DECODE_STEPS(name, count) DECODE_ARRAY(name, count)
 #define DECODE_ITEMS(name, count) DECODE_ARRAY(name, count)
 #define DECODE_DRAWN(name, count) DECODE_ARRAY(name, count)
+#define DECODE_REJECTS(name, count) DECODE_ARRAY(name, count)
 #define DECODE_MINUTES(name, count) DECODE_ARRAY(name, count)
 #define DECODE_WEEK(name, count) DECODE_ARRAY(name, count)
 #define DECODE_DATES(name, count) DECODE_ARRAY(name, count)

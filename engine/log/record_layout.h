@@ -33,6 +33,8 @@ enum record_shown {
     SHOWN_TEXTS,
     SHOWN_DRAWS,
     SHOWN_DRAWN,
+    SHOWN_REJECTS,
+    SHOWN_REASON,
     SHOWN_CHANGES,
     SHOWN_SOLD,
     SHOWN_STEPS,

@@ -60,8 +60,7 @@ static enum code resolve_lines(struct ctx *ctx, const struct order *order,
     return code;
 }
 
-/* Pins the catalogue, and looks up in it what the order names. */
-static enum code resolve_order(struct ctx *ctx, const struct order *order, struct order_plan *s)
+enum code resolve_order(struct ctx *ctx, const struct order *order, struct order_plan *s)
 {
     const struct location *at = NULL;
     catalogue_pin(ctx);
@@ -76,6 +75,8 @@ static enum code resolve_order(struct ctx *ctx, const struct order *order, struc
         s->demand.mode = MODE_PICKUP;
     if (!code && terms_given(&order->terms))
         code = demand_of_terms(ctx, order, s->channel, &s->arrays, &s->demand);
+    s->partial = order->partial || order->backorder;
+    s->may_be_empty = order->backorder;
     return code;
 }
 
@@ -85,7 +86,7 @@ static enum code resolve_order(struct ctx *ctx, const struct order *order, struc
  * since it was planned. */
 static enum code time_draws(struct ctx *ctx, struct order_plan *s, bool *timed)
 {
-    *timed = false;
+    *timed = s->demand.mode == MODE_PICKUP; /* so that it is known when units are drawn anew */
     for (uint32_t i = 0; i < s->draw_count; i++) {
         struct planned_draw *draw = &s->draws[i];
         draw->ready_ms = ready_ms_of(ctx, draw->key, draw->pool, s->demand.mode, draw->eta_ms);

@@ -13,9 +13,12 @@ struct id_entry;
 enum code check_lines(struct ctx *ctx, const struct order_line *lines, uint32_t count);
 enum code check_order(struct ctx *ctx, const struct order *order);
 
+/* Pins the catalogue, and looks up in it what the order names. */
+enum code resolve_order(struct ctx *ctx, const struct order *order, struct order_plan *s);
+
 /*
- * Plans the draws of an order, and when each is ready. Unless *resolved, which it sets, pins the
- * catalogue and looks up in it what the order names. *timed: not all draws are ready at once.
+ * Plans the draws of an order, and when each is ready. Unless *resolved, which it sets, resolves it
+ * first. *timed: not all draws are ready at once.
  * CODE_OK, CODE_DEFERRED or a refusal. (One function, so that a reserve pays for one call.)
  */
 enum code plan_order(struct ctx *ctx, const struct order *order, struct order_plan *s,

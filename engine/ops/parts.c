@@ -94,7 +94,11 @@ void view_parts(struct ctx *ctx, struct id_entry *entry, struct reservation_view
     for (uint32_t i = 0; (draw = draw_walk_next(&walk)) != NULL;) {
         if (draw->qty == 0)
             continue; /* as in the view */
-        uint16_t location = location_of(ctx, draw), *at = &ctx->part_at[location];
+        uint64_t ready_ms = view->draws[i++].ready_ms;
+        uint16_t location = location_of(ctx, draw);
+        if (location == NO_LOCATION)
+            continue; /* no place works on it yet */
+        uint16_t *at = &ctx->part_at[location];
         if (*at == 0) {
             struct part part = part_at(ctx, entry, location);
             ctx->work += entry->draw_count;
@@ -105,11 +109,12 @@ void view_parts(struct ctx *ctx, struct id_entry *entry, struct reservation_view
             *at = (uint16_t)++view->part_count;
         }
         struct part_view *part = &ctx->part_views[*at - 1];
-        part->ready_ms = later(part->ready_ms, view->draws[i++].ready_ms);
+        part->ready_ms = later(part->ready_ms, ready_ms);
     }
     walk = draw_walk_start(&ctx->ledger->ids, entry);
     while ((draw = draw_walk_next(&walk)) != NULL)
-        ctx->part_at[location_of(ctx, draw)] = 0;
+        if (location_of(ctx, draw) != NO_LOCATION)
+            ctx->part_at[location_of(ctx, draw)] = 0;
 }
 
 /* ---- time ---- */

@@ -102,6 +102,7 @@ void precedence_give_up(struct ctx *ctx)
 {
     struct items *items = &ctx->ledger->items;
     uint32_t count = atomic_load_explicit(&items->incoming_count, memory_order_relaxed);
+    /* Of a backlog that is a hint, which is overwritten. */
     for (uint32_t i = 1; i <= count; i++)
         atomic_store_explicit(&items->incoming[i].covered_lsn, UINT64_MAX, memory_order_relaxed);
 }

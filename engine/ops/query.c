@@ -220,6 +220,8 @@ static bool look_at_pool(struct ctx *ctx, const struct pool *pool, bool supply,
     const struct items *items = &ctx->ledger->items;
     uint64_t key = pool_read_key(pool);
     enum pool_kind kind = owner_kind(key_owner(key));
+    if (kind == POOL_BACKLOG)
+        return false;
     /* Loaded only after the pool is found: the then current catalogue has the pool's location. */
     view_pool(catalogue_now(ctx), key, pool_read(pool), to);
     if (supply && kind == POOL_SHARED) {
@@ -248,6 +250,8 @@ static uint32_t look_at_pools(struct ctx *ctx, struct stock_look *look)
     /* A part that has nothing to show is not the end. */
     while ((count == 0 || looked < STOCK_POOLS) && (pool = pool_walk_next(&walk)) != NULL) {
         looked++;
+        if (owner_kind(key_owner(pool_read_key(pool))) == POOL_BACKLOG)
+            look->backlog += word_reserved(pool_read(pool)); /* it has no units to show */
         if (!look_at_pool(ctx, pool, supply, &ctx->pool_views[count]))
             continue;
         add_pool(look, &ctx->pool_views[count++]);

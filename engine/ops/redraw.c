@@ -4,48 +4,22 @@
 #include <assert.h>
 #include <string.h>
 
-#include "engine/base/fingerprint.h"
 #include "engine/ledger/claim.h"
 #include "engine/ledger/find.h"
 #include "engine/ledger/operation_id.h"
-#include "engine/ledger/steps.h"
+#include "engine/ops/backlog.h"
 #include "engine/ops/order.h"
 #include "engine/ops/parts.h"
 #include "engine/ops/precedence.h"
+#include "engine/ops/redrawing.h"
 #include "engine/ops/reservation.h"
 #include "engine/ops/reservation_find.h"
 #include "engine/ops/sweep.h"
-#include "engine/ops/taking.h"
 #include "engine/store/draws.h"
 #include "engine/store/slot_places.h"
 #include "engine/txn/txn_run.h"
 
-/* One amend or move in progress. */
-struct redrawing {
-    struct txn txn; /* its id is the step's op */
-    enum record_type record;
-    struct text of;                    /* the reservation's id */
-    const struct amendment *amendment; /* amend; else NULL */
-    const struct relocation *relocation;
-    struct order order;      /* what is to be drawn anew; perhaps no lines */
-    struct order_plan *plan; /* the context's */
-    struct taking taking;
-    uint32_t part_count;
-    struct step_part *parts; /* what is given back: the context's */
-    uint32_t first;          /* the place of the first new draw */
-    bool done_before;        /* there is nothing to do; the op stands for that */
-    enum entry_state to;     /* the resulting state */
-    struct reservation_view *result;
-};
-
-static const char *verb(const struct redrawing *r)
-{
-    return r->record == RECORD_MOVE ? "moved" : "amended";
-}
-
-/* ---- checks ---- */
-
-static enum code check_ids(struct ctx *ctx, struct text id, struct text op)
+enum code check_step_ids(struct ctx *ctx, struct text id, struct text op)
 {
     enum code code = check_id(ctx, "id", id);
     if (!code && text_given(op))
@@ -55,43 +29,10 @@ static enum code check_ids(struct ctx *ctx, struct text id, struct text op)
     return code;
 }
 
-static enum code check_move(struct ctx *ctx, const struct relocation *asked)
-{
-    if (asked->line_count == 0 || asked->line_count > LINES_MAX)
-        return fail(ctx, asked->line_count ? CODE_TOO_LARGE : CODE_BAD_REQUEST,
-                    "lines must be 1 to %d, not %u", LINES_MAX, asked->line_count);
-    for (uint32_t i = 0; i < asked->line_count; i++) {
-        const struct move_line *line = &asked->lines[i];
-        if (line->qty < 1 || line->qty > QUANTITY_MAX)
-            return fail(ctx, CODE_BAD_REQUEST,
-                        "lines[%u]: qty must be a whole number from 1 to %lld, not %lld", i,
-                        (long long)QUANTITY_MAX, (long long)line->qty);
-        if (text_equal(line->from, line->to))
-            return fail(ctx, CODE_BAD_REQUEST, "lines[%u]: to must be another location than from",
-                        i);
-    }
-    return CODE_OK;
-}
-
-static uint64_t fingerprint(const struct redrawing *r)
-{
-    uint64_t f = mix_text(mix_number(0, r->record), r->of);
-    for (uint32_t i = 0; r->amendment && i < r->amendment->line_count; i++) {
-        const struct order_line *line = &r->amendment->lines[i];
-        f = mix_text(mix_number(mix_text(f, line->sku), (uint64_t)line->qty), line->location);
-    }
-    for (uint32_t i = 0; r->relocation && i < r->relocation->line_count; i++) {
-        const struct move_line *line = &r->relocation->lines[i];
-        f = mix_text(mix_number(mix_text(f, line->sku), (uint64_t)line->qty), line->from);
-        f = mix_text(f, line->to);
-    }
-    return f;
-}
-
 /* ---- what is given back, and what is drawn anew ---- */
 
-static void draw_anew(struct ctx *ctx, struct redrawing *r, struct text sku, int64_t qty,
-                      struct text location)
+void draw_anew(struct ctx *ctx, struct redrawing *r, struct text sku, int64_t qty,
+               struct text location)
 {
     assert(qty > 0);
     assert(r->order.line_count < LINES_MAX);
@@ -130,10 +71,8 @@ static uint32_t less_of(uint32_t has, int64_t wanted)
     return has < wanted ? has : (uint32_t)wanted;
 }
 
-/* Lets a line keep what was fulfilled of it, and then what is reserved, from its location or from
- * any. Returns how much it wants beyond that. */
-static int64_t keep(struct ctx *ctx, struct redrawing *r, uint32_t item, int location,
-                    int64_t wanted)
+int64_t keep_drawn(struct ctx *ctx, struct redrawing *r, uint32_t item, int location,
+                   int64_t wanted)
 {
     const struct items *items = &ctx->ledger->items;
     struct draw_list *list = &ctx->draw_list;
@@ -153,67 +92,15 @@ static int64_t keep(struct ctx *ctx, struct redrawing *r, uint32_t item, int loc
     return wanted;
 }
 
-static enum code choose_for_amend(struct ctx *ctx, struct redrawing *r, bool bound)
+enum code too_little_there(struct ctx *ctx, const struct redrawing *r, struct text sku,
+                           struct text location, int64_t wanted, int64_t left)
 {
-    const struct amendment *asked = r->amendment;
-    const struct location *location;
-    enum code code = CODE_OK;
-    uint32_t item;
-    for (uint32_t i = 0; !code && i < asked->line_count; i++) {
-        const struct order_line *line = &asked->lines[i];
-        if (text_given(line->location) != bound)
-            continue;
-        code = find_item(ctx, line->sku, &item);
-        if (!code && bound)
-            code = find_location(ctx, "location", line->location, &location);
-        if (code)
-            break;
-        int at = bound ? location_index(ctx->catalogue, location) : -1;
-        int64_t more = keep(ctx, r, item, at, line->qty);
-        if (more > 0)
-            draw_anew(ctx, r, line->sku, more, line->location);
-    }
-    return code;
-}
-
-static enum code too_little_there(struct ctx *ctx, const struct redrawing *r,
-                                  const struct move_line *line, int64_t left)
-{
-    fail(ctx, CODE_WRONG_STATE, "only %lld of \"%.*s\" are left at \"%.*s\" to be moved",
-         (long long)left, (int)line->sku.len, line->sku.at, (int)line->from.len, line->from.at);
+    fail(ctx, CODE_WRONG_STATE, "only %lld of \"%.*s\" are left at \"%.*s\" to be %s",
+         (long long)left, (int)sku.len, sku.at, (int)location.len, location.at, r->kind->verb);
     ctx->failure.state = state_name(word_state(r->txn.word));
-    ctx->failure.shorts[0] = (struct shortfall){ line->sku, line->qty, left };
+    ctx->failure.shorts[0] = (struct shortfall){ sku, wanted, left };
     ctx->failure.short_count = 1;
     return CODE_WRONG_STATE;
-}
-
-/* Each line gives back units at the one place, and draws as many at the other. */
-static enum code choose_for_move(struct ctx *ctx, struct redrawing *r)
-{
-    const struct relocation *asked = r->relocation;
-    const struct location *from, *to;
-    enum code code = CODE_OK;
-    uint32_t item;
-    for (uint32_t i = 0; i < ctx->draw_list.count; i++)
-        ctx->draw_list.done[i] = 0;
-    for (uint32_t i = 0; !code && i < asked->line_count; i++) {
-        const struct move_line *line = &asked->lines[i];
-        code = find_item(ctx, line->sku, &item);
-        if (!code)
-            code = find_location(ctx, "from", line->from, &from);
-        if (!code)
-            code = find_location(ctx, "to", line->to, &to);
-        if (code)
-            break;
-        int64_t missing = keep(ctx, r, item, location_index(ctx->catalogue, from), line->qty);
-        if (missing > 0)
-            return too_little_there(ctx, r, line, line->qty - missing);
-        draw_anew(ctx, r, line->sku, line->qty, line->to);
-    }
-    /* What was kept is what moves. */
-    for (uint32_t i = 0; i < r->part_count; i++)
-        r->parts[i].qty = draw_left(r->parts[i].draw) - r->parts[i].qty;
-    return code;
 }
 
 static enum code choose(struct ctx *ctx, struct redrawing *r)
@@ -223,14 +110,7 @@ static enum code choose(struct ctx *ctx, struct redrawing *r)
     r->order.line_count = 0;
     catalogue_pin(ctx);
     list_all(ctx, r);
-    enum code code;
-    if (r->relocation) {
-        code = choose_for_move(ctx, r);
-    } else {
-        code = choose_for_amend(ctx, r, true);
-        if (!code)
-            code = choose_for_amend(ctx, r, false);
-    }
+    enum code code = r->kind->choose(ctx, r);
     drop_kept(r);
     return code;
 }
@@ -247,24 +127,70 @@ static enum code prepare(struct ctx *ctx, const struct redrawing *r)
                     DRAWS_MAX, REDRAWN_MAX);
     uint32_t blocks = draws_reshaped_blocks(entry, true, more, entry->ref_len);
     enum entry_found found =
-        slots_prepare(&ctx->ledger->ids, &ctx->cursor, blocks + taking_promises(r->plan));
+        slots_prepare(&ctx->ledger->ids, &ctx->cursor, blocks + taking_blocks(r->plan));
     return found == ENTRY_ABSENT ? CODE_OK : no_slots(ctx, found);
+}
+
+/* Nothing is drawn again from a place that could not give it. */
+static void exclude_rejected(struct ctx *ctx, struct redrawing *r)
+{
+    const struct items *items = &ctx->ledger->items;
+    struct order_plan *s = r->plan;
+    if (r->excludes > 0)
+        demand_exclude(ctx, (uint16_t)(r->excludes - 1), &s->arrays, &s->demand);
+    if (!r->txn.reservation->tracked)
+        return;
+    for (uint32_t i = 0; i < ctx->draw_list.count; i++) {
+        struct draw *draw = ctx->draw_list.draws[i];
+        uint16_t at = key_location(pool_read_key(pool_at(items, draw->pool)));
+        if (draw_tracked(draw)->rejected && at < ctx->catalogue->location_count)
+            demand_exclude(ctx, at, &s->arrays, &s->demand);
+    }
 }
 
 /* Plans the draws of the new lines, as for an order of the reservation's channel. */
 static enum code plan_anew(struct ctx *ctx, struct redrawing *r)
 {
     const struct id_entry *entry = r->txn.reservation;
-    bool resolved = false, timed;
+    bool resolved = true, timed;
     r->plan->draw_count = 0;
-    r->taking = (struct taking){ .guarded = true };
     if (r->order.line_count == 0)
         return CODE_OK;
     r->order.channel = code_text(&ctx->catalogue->channels[entry->channel].code);
-    if (entry->timed == TIMED_PICKUP)
+    bool pickup = entry->timed == TIMED_PICKUP;
+    if (pickup && !r->kind->fell_short) /* its buyer says where */
         r->order.terms.mode = text_of("pickup");
-    enum code code = plan_order(ctx, &r->order, r->plan, &resolved, &timed);
-    return code ? code : taking_post(ctx, r->plan, &r->taking);
+    r->order.backorder = r->kind->fell_short != NULL;
+    enum code code = resolve_order(ctx, &r->order, r->plan);
+    if (code)
+        return code;
+    if (pickup)
+        demand_pickup(ctx, &r->plan->demand);
+    exclude_rejected(ctx, r);
+    code = plan_order(ctx, &r->order, r->plan, &resolved, &timed);
+    if (!code && r->kind->fell_short)
+        code = r->kind->fell_short(ctx, r);
+    return code;
+}
+
+static enum code post_less(struct ctx *ctx, struct redrawing *r)
+{
+    for (uint32_t i = 0; i < r->part_count; i++)
+        post(ctx->postings, (struct posting){ .pool = r->parts[i].draw->pool,
+                                              .counted = NOT_COUNTED,
+                                              .reserved = -(int32_t)r->parts[i].qty,
+                                              .needs = NEEDS_NONE });
+    return CODE_OK;
+}
+
+static enum code post_all(struct ctx *ctx, struct redrawing *r)
+{
+    r->taking = (struct taking){ .guarded = true, .serves = r->kind->serves, .moves = true };
+    enum code code = r->plan->draw_count > 0 ? taking_post(ctx, r->plan, &r->taking) : CODE_OK;
+    if (!code)
+        code = r->kind->post ? r->kind->post(ctx, r) : post_less(ctx, r);
+    r->txn.may_undo |= taking_may_undo(&r->taking);
+    return code;
 }
 
 static enum code answer_again(struct ctx *ctx, struct redrawing *r)
@@ -277,35 +203,40 @@ static enum code answer_again(struct ctx *ctx, struct redrawing *r)
     return CODE_OK;
 }
 
+static enum code hold(struct ctx *ctx, struct redrawing *r)
+{
+    struct txn *t = &r->txn;
+    enum code code = r->kind->hold ? r->kind->hold(ctx, r) : reservation_hold(ctx, t, r->of);
+    if (code)
+        return code;
+    bool live = word_state(t->word) == STATE_HELD && !r->kind->confirmed;
+    return live || word_state(t->word) == STATE_CONFIRMED
+               ? CODE_OK
+               : reservation_wrong_state(ctx, t, r->kind->verb);
+}
+
 static enum code plan(struct ctx *ctx, struct txn *t)
 {
     struct redrawing *r = (struct redrawing *)t;
-    enum code code = reservation_hold(ctx, t, r->of);
-    if (code)
-        return code;
-    if (word_state(t->word) != STATE_HELD && word_state(t->word) != STATE_CONFIRMED)
-        return reservation_wrong_state(ctx, t, verb(r));
-    code = choose(ctx, r);
+    enum code code = hold(ctx, r);
+    if (!code)
+        code = choose(ctx, r);
     if (code)
         return code;
     if (r->part_count == 0 && r->order.line_count == 0)
         return answer_again(ctx, r);
     code = plan_anew(ctx, r);
-    if (!code)
-        code = prepare(ctx, r);
-    for (uint32_t i = 0; !code && i < r->part_count; i++)
-        post(ctx->postings, (struct posting){ .pool = r->parts[i].draw->pool,
-                                              .counted = NOT_COUNTED,
-                                              .reserved = -(int32_t)r->parts[i].qty,
-                                              .needs = NEEDS_NONE });
-    t->may_undo = taking_may_undo(&r->taking);
-    return code;
+    if (code || t->done)
+        return code;
+    code = prepare(ctx, r);
+    return code ? code : post_all(ctx, r);
 }
 
 static enum code check_taken(struct ctx *ctx, struct txn *t)
 {
     const struct redrawing *r = (const struct redrawing *)t;
-    return r->plan->draw_count > 0 ? taking_check(ctx, r->plan, &r->taking) : CODE_OK;
+    enum code code = r->kind->taken ? r->kind->taken(ctx, r) : CODE_OK;
+    return code || r->plan->draw_count == 0 ? code : taking_check(ctx, r->plan, &r->taking);
 }
 
 /* ---- the draws ---- */
@@ -354,7 +285,9 @@ static void give_back(struct ctx *ctx, const struct redrawing *r)
         struct draw *draw = ctx->draw_list.draws[r->parts[i].index];
         assert(r->parts[i].qty <= draw_left(draw)); /* I3 */
         part_settled(ctx, draw, r->parts[i].qty);
-        draw->qty -= r->parts[i].qty;
+        draw->qty -= r->parts[i].qty - r->parts[i].cancelled;
+        draw->cancelled += r->parts[i].cancelled;
+        draw_tracked(draw)->rejected |= r->kind->record == RECORD_REJECT;
         if (sweeps)
             sweep_later(ctx, draw->pool);
     }
@@ -376,11 +309,22 @@ static void change_draws(struct ctx *ctx, struct redrawing *r)
 
 /* ---- the transaction ---- */
 
+void record_add_drawn(struct record_builder *b, const struct order_plan *plan)
+{
+    for (uint32_t i = 0; i < plan->draw_count; i++) {
+        uint64_t key = plan->draws[i].key;
+        struct drawn_record drawn = { { key_item(key), key_location(key), key_owner(key) },
+                                      (uint32_t)plan->draws[i].qty,
+                                      plan->draws[i].ready_ms };
+        record_add(b, &drawn, sizeof drawn);
+    }
+}
+
 static uint32_t record_redraw(struct ctx *ctx, const struct redrawing *r)
 {
     const struct order_plan *s = r->plan;
     struct redraw_fields f = {
-        .fixed = { .head = head_of(ctx, r->record, r->to),
+        .fixed = { .head = head_of(ctx, r->kind->record, r->to),
                    .time_ms = ctx->wall_ms,
                    .content = r->txn.content,
                    .channel = r->txn.reservation->channel,
@@ -390,18 +334,14 @@ static uint32_t record_redraw(struct ctx *ctx, const struct redrawing *r)
         .id = r->of,
         .op = r->txn.id,
     };
+    if (r->kind->serves)
+        f.fixed.head.client = 0; /* no client asked for this */
     struct record_builder b = redraw_begin(ctx->record, &f);
     for (uint32_t i = 0; i < r->part_count; i++) {
         struct step_record less = { .draw = r->parts[i].index, .qty = r->parts[i].qty };
         record_add(&b, &less, sizeof less);
     }
-    for (uint32_t i = 0; i < s->draw_count; i++) {
-        uint64_t key = s->draws[i].key;
-        struct drawn_record drawn = { { key_item(key), key_location(key), key_owner(key) },
-                                      (uint32_t)s->draws[i].qty,
-                                      s->draws[i].ready_ms };
-        record_add(&b, &drawn, sizeof drawn);
-    }
+    record_add_drawn(&b, s);
     return record_end(&b);
 }
 
@@ -412,7 +352,7 @@ static uint32_t build_record(struct ctx *ctx, struct txn *t)
     if (r->done_before)
         return build_op_record(ctx, t, r->of, r->to);
     change_draws(ctx, r);
-    return record_redraw(ctx, r);
+    return r->kind->build ? r->kind->build(ctx, r) : record_redraw(ctx, r);
 }
 
 static void list_promises(struct ctx *ctx, struct txn *t)
@@ -421,6 +361,8 @@ static void list_promises(struct ctx *ctx, struct txn *t)
     if (r->done_before)
         return;
     redraw_date(ctx, t->reservation, r->first, t->lsn);
+    if (r->taking.backlogs)
+        backlog_add(ctx, t->reservation, r->first);
     if (!r->taking.expects)
         return;
     bool listed = precedence_add_draws(ctx, t->reservation, t->lsn);
@@ -436,7 +378,7 @@ static void show(struct ctx *ctx, struct txn *t)
         entry_put(t->reservation, t->word);
     } else {
         t->reservation->lsn_last = t->lsn;
-        uint64_t word = word_with_last(with_state(t->word, r->to), r->record);
+        uint64_t word = word_with_last(with_state(t->word, r->to), r->kind->record);
         view_reservation(ctx, t->reservation, word, false, r->result);
         settle_entry(ctx, t->reservation, word);
     }
@@ -463,42 +405,19 @@ static const struct txn_kind redraw_txn = {
     .repeat = repeat,
 };
 
-static enum code redraw(struct ctx *ctx, struct redrawing *r)
+enum code redraw_run(struct ctx *ctx, struct redrawing *r)
 {
-    r->txn.content = text_given(r->txn.id) ? fingerprint(r) : 0;
+    r->txn.content = text_given(r->txn.id) ? r->kind->fingerprint(r) : 0;
     r->plan = ctx->order_plan;
     enum code code = txn_perform(ctx, &r->txn, &redraw_txn);
     slots_unprepare(&ctx->ledger->ids, &ctx->cursor);
     if (code)
-        taking_sweep_undone(ctx, r->plan, &r->taking);
-    else
+        taking_note_undone(ctx, r->plan, &r->taking);
+    else if (!r->kind->serves)
         COUNT(ctx, redrawn);
-    sweep_now(ctx);
+    else if (!r->txn.done)
+        COUNT(ctx, sourced);
+    if (!r->kind->serves) /* else it is a part of that */
+        sweep_now(ctx);
     return code;
-}
-
-enum code ledger_amend(struct ctx *ctx, const struct amendment *asked, struct reservation_view *v)
-{
-    struct redrawing r = { .txn = { .id = asked->op },
-                           .record = RECORD_AMEND,
-                           .of = asked->id,
-                           .amendment = asked,
-                           .result = v };
-    enum code code = check_ids(ctx, asked->id, asked->op);
-    if (!code)
-        code = check_lines(ctx, asked->lines, asked->line_count);
-    return code ? code : redraw(ctx, &r);
-}
-
-enum code ledger_move(struct ctx *ctx, const struct relocation *asked, struct reservation_view *v)
-{
-    struct redrawing r = { .txn = { .id = asked->op },
-                           .record = RECORD_MOVE,
-                           .of = asked->id,
-                           .relocation = asked,
-                           .result = v };
-    enum code code = check_ids(ctx, asked->id, asked->op);
-    if (!code)
-        code = check_move(ctx, asked);
-    return code ? code : redraw(ctx, &r);
 }

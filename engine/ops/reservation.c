@@ -73,13 +73,12 @@ static struct draw draw_of(const struct planned_draw *planned)
 }
 
 bool store_draws(struct ctx *ctx, struct id_entry *entry, const struct planned_draw *draws,
-                 uint32_t count, struct text ref)
+                 uint32_t count, enum timed timed, struct text ref)
 {
     struct id_table *ids = &ctx->ledger->ids;
-    bool timed = false;
     uint32_t places = 0;
     for (uint32_t i = 0; i < count; i++) {
-        timed |= draws[i].ready_ms != entry->created_ms;
+        assert(timed != NOT_TIMED || draws[i].ready_ms == entry->created_ms);
         places = places_with(places, key_location(draws[i].key));
     }
     assert(count >= 1);
@@ -101,7 +100,7 @@ bool store_draws(struct ctx *ctx, struct id_entry *entry, const struct planned_d
     for (uint32_t i = 0; i < count; i++) {
         struct draw *draw = draw_walk_next(&walk);
         *draw = draw_of(&draws[i]);
-        if (timed)
+        if (timed != NOT_TIMED)
             draw_set_ready(draw, draws[i].ready_ms, 0);
     }
     blocks_put_ref(ids, entry, blocks - ref_blocks(ref.len), ref);
@@ -192,11 +191,10 @@ void view_reservation(struct ctx *ctx, struct id_entry *entry, uint64_t word, bo
         if (qty == 0)
             continue; /* it was drawn later; or moved away since */
         uint64_t key = pool_read_key(pool_at(items, draw->pool));
-        const struct location *location = &catalogue->locations[key_location(key)];
         uint64_t ready_ms =
             may_have_moved ? ready_now(ctx, entry, draw) : draw_ready_ms(entry, draw);
         *v++ = (struct draw_view){ item_sku(item_at(items, key_item(key))),
-                                   code_text(&location->code),
+                                   location_code(catalogue, key_location(key)),
                                    qty,
                                    draw->fulfilled,
                                    draw->cancelled,
@@ -212,12 +210,16 @@ enum code not_on_hand(struct ctx *ctx, uint32_t unit, int64_t wanted, int64_t th
     const struct items *items = &ctx->ledger->items;
     uint64_t key = pool_read_key(pool_at(items, unit));
     struct text sku = item_sku(item_at(items, key_item(key)));
-    struct text at = code_text(&catalogue_now(ctx)->locations[key_location(key)].code);
+    struct text at = location_code(catalogue_now(ctx), key_location(key));
     const char *why = owner_kind(key_owner(key)) == POOL_EXPECTED
                           ? "the others of its supply have not come, or were promised earlier"
                           : "a count found less than was promised";
-    fail(ctx, CODE_INSUFFICIENT_STOCK, "only %lld of \"%.*s\" on hand at \"%.*s\": %s",
-         (long long)there, (int)sku.len, sku.at, (int)at.len, at.at, why);
+    if (owner_kind(key_owner(key)) == POOL_BACKLOG)
+        fail(ctx, CODE_INSUFFICIENT_STOCK, "%lld of \"%.*s\" are not sourced yet",
+             (long long)wanted, (int)sku.len, sku.at);
+    else
+        fail(ctx, CODE_INSUFFICIENT_STOCK, "only %lld of \"%.*s\" on hand at \"%.*s\": %s",
+             (long long)there, (int)sku.len, sku.at, (int)at.len, at.at, why);
     ctx->failure.shorts[0] = (struct shortfall){ sku, wanted, there };
     ctx->failure.short_count = 1;
     return CODE_INSUFFICIENT_STOCK;

@@ -18,10 +18,12 @@
 #include "engine/ledger/ctx.h"
 #include "engine/ledger/find.h"
 #include "engine/ledger/operation_id.h"
+#include "engine/ops/backlog.h"
 #include "engine/ops/order.h"
 #include "engine/ops/precedence.h"
 #include "engine/ops/refused.h"
 #include "engine/ops/reservation.h"
+#include "engine/ops/sweep.h"
 #include "engine/ops/taking.h"
 #include "engine/txn/txn_run.h"
 
@@ -31,13 +33,22 @@ struct reserving {
     const struct order *order;
     struct order_plan *plan; /* the context's */
     bool resolved;           /* the plan has looked up what the order names */
+    bool timed;              /* the plan's draws have times of their own */
     struct taking taking;    /* of the plan's draws */
     struct reservation_view *view;
 };
 
 /* The fingerprint has one of these numbers before each optional term, so that two terms of equal
  * value differ. The journal keeps fingerprints, so the numbers never change. */
-enum { MIXED_MODE = 2, MIXED_PLACE, MIXED_BY, MIXED_EXCLUDE, MIXED_PARTIAL, MIXED_REF };
+enum {
+    MIXED_MODE = 2,
+    MIXED_PLACE,
+    MIXED_BY,
+    MIXED_EXCLUDE,
+    MIXED_PARTIAL,
+    MIXED_REF,
+    MIXED_BACKORDER
+};
 
 static uint64_t mix_real(uint64_t so_far, double number)
 {
@@ -77,6 +88,8 @@ static uint64_t fingerprint(const struct order *order)
         f = mix_terms(f, &order->terms);
     if (text_given(order->ref))
         f = mix_text(mix_number(f, MIXED_REF), order->ref);
+    if (order->backorder)
+        f = mix_number(f, MIXED_BACKORDER);
     return order->partial ? mix_number(f, MIXED_PARTIAL) : f;
 }
 
@@ -90,7 +103,7 @@ static enum code prepare_slots(struct ctx *ctx, const struct order_plan *s, bool
     enum draw_layout layout = timed ? LAYOUT_TIMED : LAYOUT_PLAIN;
     uint32_t blocks = draw_blocks(s->draw_count, layout, ref_len);
     if (timed)
-        blocks += taking_promises(s);
+        blocks += taking_blocks(s);
     enum entry_found found = slots_prepare(ids, &ctx->cursor, blocks); /* ENTRY_ABSENT: done */
     return found == ENTRY_ABSENT ? CODE_OK : no_slots(ctx, found);
 }
@@ -101,6 +114,12 @@ static enum code plan(struct ctx *ctx, struct txn *t)
     struct order_plan *s = r->plan;
     bool timed;
     enum code code = plan_order(ctx, r->order, s, &r->resolved, &timed);
+    if (!code && r->order->backorder) {
+        uint32_t sourced = s->draw_count;
+        code = backlog_plan(ctx, s, true);
+        timed |= s->draw_count > sourced; /* nobody knows when */
+    }
+    r->timed = timed;
     if (!code)
         code = prepare_slots(ctx, s, timed, r->order->ref.len);
     if (!code)
@@ -126,11 +145,12 @@ static void fill_entry(struct ctx *ctx, const struct reserving *r, struct id_ent
     entry->created_ms = ctx->wall_ms;
     entry->ttl_ms = order->confirm ? 0 : (uint32_t)ttl;
     entry->channel = channel_index(ctx->catalogue, s->channel);
-    bool stored = store_draws(ctx, entry, s->draws, s->draw_count, order->ref);
+    enum timed timed = !r->timed                       ? NOT_TIMED
+                       : s->demand.mode == MODE_PICKUP ? TIMED_PICKUP
+                                                       : TIMED_SHIP;
+    bool stored = store_draws(ctx, entry, s->draws, s->draw_count, timed, order->ref);
     assert(stored); /* in slots that were set aside */
     (void)stored;
-    if (entry->timed && s->demand.mode == MODE_PICKUP)
-        entry->timed = TIMED_PICKUP;
     /* Nothing can fail any more. From now on a list of orders waits for this one, because it may
      * have claimed its LSN. Relaxed, see slot_places.h. */
     uint64_t word = state_word(ENTRY_RESERVATION, STATE_NONE, r->txn.id.len);
@@ -174,8 +194,11 @@ static uint32_t build_record(struct ctx *ctx, struct txn *t)
 
 static void list_promises(struct ctx *ctx, struct txn *t)
 {
+    const struct taking *taking = &((struct reserving *)t)->taking;
     t->entry->lsn_first = t->lsn;
-    if (!((struct reserving *)t)->taking.expects)
+    if (taking->backlogs)
+        backlog_add(ctx, t->entry, 0);
+    if (!taking->expects)
         return;
     bool listed = precedence_add_draws(ctx, t->entry, t->lsn);
     assert(listed); /* in slots that were set aside */
@@ -238,7 +261,8 @@ enum code ledger_reserve(struct ctx *ctx, const struct order *order, struct rese
     code = txn_perform(ctx, &r.txn, &reserve_txn);
     slots_unprepare(&ctx->ledger->ids, &ctx->cursor);
     if (code)
-        taking_sweep_undone(ctx, r.plan, &r.taking);
+        taking_note_undone(ctx, r.plan, &r.taking);
+    sweep_now(ctx);
     if (code == CODE_OK)
         COUNT(ctx, reserves);
     else if (code != CODE_DEFERRED)

@@ -399,12 +399,26 @@ static uint32_t record_step(struct ctx *ctx, const struct stepping *s)
     return record_end(&b);
 }
 
+/* A fulfil frees nothing; but that a backlog was served with all there was must be found anew. */
+static void sweep_backlogs(struct ctx *ctx, const struct stepping *s)
+{
+    const struct items *items = &ctx->ledger->items;
+    for (uint32_t i = 0; i < s->part_count; i++) {
+        uint64_t key = pool_read_key(pool_at(items, s->parts[i].draw->pool));
+        if (item_has(item_at(items, key_item(key)), ITEM_BACKLOG))
+            sweep_note(ctx, s->parts[i].draw->pool);
+    }
+}
+
 static void settle_parts(struct ctx *ctx, const struct stepping *s)
 {
     /* A fulfil leaves as much available as before; but of a supply others may have come. */
     bool sweeps =
         (s->kind != STEP_FULFIL || s->txn.reservation->timed) && incoming_any(&ctx->ledger->items);
     bool tracked = s->txn.reservation->tracked;
+    if (!sweeps &&
+        incoming_any(&ctx->ledger->items)) /* what a backlog waits in vain for is noted */
+        sweep_backlogs(ctx, s);
     for (uint32_t i = 0; i < s->part_count; i++) {
         struct draw *draw = s->parts[i].draw;
         if (s->kind == STEP_FULFIL) {

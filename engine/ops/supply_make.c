@@ -292,8 +292,10 @@ static void show(struct ctx *ctx, struct txn *t)
 {
     struct supplying *s = (struct supplying *)t;
     fill_entry(ctx, s);
-    for (uint32_t i = 0; i < s->owned; i++)
+    for (uint32_t i = 0; i < s->owned; i++) {
         incoming_raised(incoming_at(&ctx->ledger->items, ctx->supply->fresh[i].pool));
+        sweep_later(ctx, ctx->supply->fresh[i].pool); /* a backlog may be served from it */
+    }
     s->owned = 0; /* the supply's own now */
     t->entry->lsn_first = t->entry->lsn_last = t->lsn;
     for (uint32_t i = 0; s->state == SUPPLY_ARRIVED && i < ctx->supply->line_count; i++)

@@ -10,6 +10,7 @@
 
 #include "engine/ledger/claim.h"
 #include "engine/ledger/ctx.h"
+#include "engine/ledger/sweeps.h"
 #include "engine/ops/precedence.h"
 #include "engine/ops/supply_step.h"
 #include "engine/ops/supply_watch.h"
@@ -167,6 +168,8 @@ static void show(struct ctx *ctx, struct txn *t)
     enum supply_state state = word_supply_state(t->word);
     supply_reschedule(ctx, entry, t->lsn, s->eta_ms, ctx->wall_ms, ctx->supply->times);
     bracket(ctx, moves_end);
+    for (uint32_t i = 0; i < ctx->supply->line_count; i++)
+        sweep_later(ctx, ctx->supply->lines[i]->pool); /* a backlog may be served from it now */
     view_supply(ctx, entry, t->word, s->view);
     if (t->entry) {
         bool stored =

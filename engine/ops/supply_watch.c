@@ -4,6 +4,7 @@
 #include <assert.h>
 
 #include "engine/ledger/claim.h"
+#include "engine/ledger/sweeps.h"
 #include "engine/ops/deadline.h"
 #include "engine/ops/reservation.h"
 #include "engine/store/supply_lines.h"
@@ -64,8 +65,10 @@ static void record_due(struct ctx *ctx, const struct id_entry *entry, uint64_t w
     tell_time(ctx);
     struct line_walk walk = line_walk_start(&ctx->ledger->ids, entry);
     const struct line_entry *line;
-    while ((line = line_walk_next(&walk)) != NULL)
+    while ((line = line_walk_next(&walk)) != NULL) {
         item_version_raise_of_pool(ctx, line->pool, position + length);
+        sweep_later(ctx, line->pool); /* a backlog may be served from it now */
+    }
     ctx_publish(ctx, position);
 }
 

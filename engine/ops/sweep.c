@@ -6,6 +6,7 @@
 
 #include "engine/ledger/claim.h"
 #include "engine/ledger/find.h"
+#include "engine/ops/backlog.h"
 #include "engine/ops/owing.h"
 #include "engine/ops/precedence.h"
 #include "engine/txn/txn_run.h"
@@ -113,16 +114,6 @@ static const struct txn_kind sweep_txn = {
     .show = show,
 };
 
-void sweep_note(struct ctx *ctx, uint32_t unit)
-{
-    for (uint32_t i = 0; i < ctx->sweep_count && ctx->sweep_count < FEW; i++)
-        if (ctx->sweeps[i] == unit)
-            return;
-    /* If there are too many, the next change of the pool will do. */
-    if (ctx->sweep_count < SWEEPS_MAX)
-        ctx->sweeps[ctx->sweep_count++] = unit;
-}
-
 static const struct pool *shared_at(const struct items *items, uint32_t item, uint16_t location)
 {
     return pool_find(items, item, location, owner_of(POOL_SHARED, 0));
@@ -227,7 +218,10 @@ void sweep_noted(struct ctx *ctx)
         if (owner_kind(key_owner(key)) == POOL_EXPECTED) /* if it is short, it may not be first */
             sweep_pool(ctx, unit, key, 0);
         sweep_short(ctx, key_item(key), key_location(key));
-        if (!owing_sweep(ctx, key_item(key), key_location(key)))
+        bool done = owing_sweep(ctx, key_item(key), key_location(key));
+        if (item_has(item_at(&ctx->ledger->items, key_item(key)), ITEM_BACKLOG))
+            done &= backlog_serve(ctx, key_item(key));
+        if (!done)
             sweep_note(ctx, unit);
     }
 }

@@ -3,7 +3,8 @@
  * Sweeping: units of a supply that have come and are promised to nobody belong into the shared pool
  * of the place; and if fewer have come than were promised, free ones from there stand in.
  *
- * And what comes to a place that owes units pays that first (owing.h).
+ * And what comes to a place that owes units pays that first (owing.h); what is free then serves
+ * those who wait for the item (backlog.h).
  *
  * An arrival does the first two by itself. But a cancel leaves such units later, and what is
  * received later may be needed for a promise that is short. So whoever may have left them sweeps
@@ -14,18 +15,7 @@
 #ifndef STOCKD_ENGINE_OPS_SWEEP_H
 #define STOCKD_ENGINE_OPS_SWEEP_H
 
-#include "engine/ledger/ctx.h"
-
-/* Notes that units of the pool are being freed. A transaction may be under way. Most pools belong
- * to items that have no supply and are owed nowhere: this costs a look at their flags. */
-void sweep_note(struct ctx *ctx, uint32_t unit);
-static inline void sweep_later(struct ctx *ctx, uint32_t unit)
-{
-    const struct items *items = &ctx->ledger->items;
-    uint64_t key = pool_read_key(pool_at(items, unit));
-    if (item_has_any(item_at(items, key_item(key)), ITEM_SUPPLY | ITEM_OWED))
-        sweep_note(ctx, unit);
-}
+#include "engine/ledger/sweeps.h"
 
 /* Sweeps what was noted. The context has no transaction under way. */
 void sweep_noted(struct ctx *ctx);

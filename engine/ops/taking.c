@@ -4,27 +4,55 @@
 #include <assert.h>
 
 #include "engine/ledger/ctx.h"
+#include "engine/ops/backlog.h"
 #include "engine/ops/sweep.h"
 #include "engine/sourcing/safety.h"
 
 enum { LOOKS_UNTIL_STABLE = 4 };
 
-uint32_t taking_promises(const struct order_plan *s)
+static bool is_backlog(const struct planned_draw *draw)
 {
-    uint32_t expected = 0;
+    return owner_kind(key_owner(draw->key)) == POOL_BACKLOG;
+}
+
+static bool has_backlog(const struct ctx *ctx, const struct planned_draw *draw)
+{
+    return item_has(item_at(&ctx->ledger->items, key_item(draw->key)), ITEM_BACKLOG);
+}
+
+uint32_t taking_blocks(const struct order_plan *s)
+{
+    uint32_t blocks = 0;
     for (uint32_t i = 0; i < s->draw_count; i++)
-        expected += s->draws[i].eta_ms != 0;
-    return expected;
+        blocks += s->draws[i].eta_ms != 0 || is_backlog(&s->draws[i]);
+    return blocks;
+}
+
+/* Bounded: no more is promised before it is there than may be. */
+static void post_backlog(struct ctx *ctx, const struct planned_draw *draw)
+{
+    post(ctx->postings, (struct posting){ .pool = draw->pool,
+                                          .counted = NOT_COUNTED,
+                                          .reserved = (int32_t)draw->qty,
+                                          .needs = (int32_t)(draw->qty - draw->most) });
 }
 
 enum code taking_post(struct ctx *ctx, struct order_plan *s, struct taking *taking)
 {
     taking->guarded = s->channel->buffer == 0 || s->one_pool;
-    taking->expects = false;
+    taking->expects = taking->backlogs = taking->waits = false;
     int64_t buffer = taking->guarded ? s->channel->buffer : 0;
-    assert(buffer == 0 || s->draw_count == 1);
     for (uint32_t i = 0; i < s->draw_count; i++) {
         const struct planned_draw *draw = &s->draws[i];
+        if (is_backlog(draw)) {
+            taking->backlogs = true;
+            post_backlog(ctx, draw);
+            continue;
+        }
+        taking->waits |= !taking->serves && has_backlog(ctx, draw);
+        if (taking->waits && !backlog_admits(ctx, draw->pool, NULL))
+            return CODE_DEFERRED;
+        assert(buffer == 0 || i == 0);
         struct leaves leaves = leaves_of(ctx, s->channel, key_item(draw->key));
         int64_t stays = leaves.nothing ? 0 : leaves_in_pool(&leaves, draw->key, draw->pool);
         if (stays == NOT_STOCKED)
@@ -60,6 +88,8 @@ static enum code leave_buffer(struct ctx *ctx, struct order_plan *s, const struc
 {
     for (uint32_t i = 0; !taking->guarded && i < s->draw_count; i++) { /* @buffer */
         uint32_t item = key_item(s->draws[i].key);
+        if (is_backlog(&s->draws[i])) /* they are behind the others */
+            break;
         if (i > 0 && item == key_item(s->draws[i - 1].key))
             continue;
         look_until_stable(ctx, s, item);
@@ -67,6 +97,16 @@ static enum code leave_buffer(struct ctx *ctx, struct order_plan *s, const struc
             return CODE_DEFERRED;
     }
     return CODE_OK;
+}
+
+/* B3 of store/backlog.h: is none of what it took owed to those who wait? */
+static bool none_overtaken(struct ctx *ctx, const struct order_plan *s, const struct taking *taking)
+{
+    for (uint32_t i = 0; taking->waits && i < s->draw_count; i++)
+        if (!is_backlog(&s->draws[i]) && has_backlog(ctx, &s->draws[i]) &&
+            !backlog_admits(ctx, s->draws[i].pool, s)) /* @overtake */
+            return false;
+    return true;
 }
 
 /* X2 of store/incoming.h: do the supplies that it draws from come when it was planned? */
@@ -84,12 +124,14 @@ static bool etas_hold(const struct ctx *ctx, const struct order_plan *s,
 
 enum code taking_check(struct ctx *ctx, struct order_plan *s, const struct taking *taking)
 {
-    return etas_hold(ctx, s, taking) ? leave_buffer(ctx, s, taking) : CODE_DEFERRED;
+    if (taking->backlogs && !backlog_within_limit(ctx, s))
+        return CODE_DEFERRED;
+    bool holds = etas_hold(ctx, s, taking) && (taking->moves || none_overtaken(ctx, s, taking));
+    return holds ? leave_buffer(ctx, s, taking) : CODE_DEFERRED;
 }
 
-void taking_sweep_undone(struct ctx *ctx, const struct order_plan *s, const struct taking *taking)
+void taking_note_undone(struct ctx *ctx, const struct order_plan *s, const struct taking *taking)
 {
     for (uint32_t i = 0; taking->expects && i < s->draw_count; i++)
         sweep_later(ctx, s->draws[i].pool);
-    sweep_now(ctx);
 }

@@ -13,6 +13,7 @@
 #include "engine/figures/figures.h"
 #include "engine/ledger/change_index.h"
 #include "engine/ledger/ctx.h"
+#include "engine/ops/backlog.h"
 #include "engine/ops/crossings.h"
 #include "engine/ops/parts.h"
 #include "engine/ops/precedence.h"
@@ -93,9 +94,9 @@ int apply_find_pool(const struct applying *a, const struct pool_key *key, struct
 {
     struct items *items = &a->ledger->items;
     const struct catalogue *catalogue = catalogue_now(a->ctx);
-    bool known = key->item < items->max_items && item_at(items, key->item)->sku_len > 0 &&
-                 key->location < catalogue->location_count &&
-                 owner_can_be(key->owner, catalogue->channel_count);
+    bool known =
+        key->item < items->max_items && item_at(items, key->item)->sku_len > 0 &&
+        pool_can_be(key->location, key->owner, catalogue->location_count, catalogue->channel_count);
     if (!known)
         return apply_refuse(a, "its pool is invalid");
     *pool = pool_make(items, key->item, key->location, key->owner);
@@ -280,10 +281,11 @@ static int apply_reserve(struct applying *a)
         entry->expires_ms = later(r->created_ms, f.engine_ms) + r->ttl_ms;
     else
         entry->lsn_confirmed = a->lsn;
-    if (!store_draws(a->ctx, entry, a->ctx->order_plan->draws, r->draw_count, f.ref))
+    enum timed timed = !(a->record->flags & RESERVE_TIMED) ? NOT_TIMED
+                       : a->record->flags & RESERVE_PICKUP ? TIMED_PICKUP
+                                                           : TIMED_SHIP;
+    if (!store_draws(a->ctx, entry, a->ctx->order_plan->draws, r->draw_count, timed, f.ref))
         return apply_no_space(a, "reservations");
-    if (entry->timed && a->record->flags & RESERVE_PICKUP)
-        entry->timed = TIMED_PICKUP;
     slots_begin(&a->ledger->ids, &a->ctx->cursor);
     enum entry_state state = r->ttl_ms ? STATE_HELD : STATE_CONFIRMED;
     entry_put(entry, state_word(ENTRY_RESERVATION, state, f.id.len));
@@ -418,12 +420,14 @@ static void note_sweeps(struct ledger *ledger)
     const struct items *items = &ledger->items;
     uint32_t count = atomic_load_explicit(&items->count, memory_order_relaxed);
     for (uint32_t i = 0; i < count; i++) {
-        if (!item_has_any(item_at(items, i), ITEM_SUPPLY | ITEM_OWED))
+        bool all = item_has_any(item_at(items, i), ITEM_SUPPLY | ITEM_OWED);
+        if (!all && !item_has(item_at(items, i), ITEM_BACKLOG))
             continue;
         struct pool_walk walk = pool_walk_start(items, i);
         const struct pool *pool;
         while ((pool = pool_walk_next(&walk)) != NULL)
-            sweep_later(ledger->contexts[0], pool_unit(items, pool));
+            if (all || owner_kind(key_owner(pool_read_key(pool))) == POOL_BACKLOG)
+                sweep_note(ledger->contexts[0], pool_unit(items, pool));
     }
 }
 
@@ -432,7 +436,7 @@ static bool list_promise(struct ctx *ctx, struct id_entry *entry)
 {
     struct draw_walk walk = draw_walk_start(&ctx->ledger->ids, entry);
     const struct draw *draw;
-    bool listed = precedence_add_draws(ctx, entry, entry->lsn_first);
+    bool listed = precedence_add_draws(ctx, entry, entry->lsn_first) && backlog_add_all(ctx, entry);
     uint64_t last = entry->lsn_first;
     while (listed && entry->tracked && (draw = draw_walk_next(&walk)) != NULL) {
         if (draw_lsn(entry, draw) > last) /* those drawn later are behind the others */

@@ -44,6 +44,7 @@ int apply_confirm(struct applying *a);
 int apply_set_aside(struct applying *a);
 int apply_not_collected(struct applying *a);
 int apply_redraw(struct applying *a);
+int apply_reject(struct applying *a);
 
 /* Records of steps that settle draws (apply_settle.c). */
 int apply_step_head(struct applying *a);

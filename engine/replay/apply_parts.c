@@ -90,82 +90,80 @@ int apply_confirm(struct applying *a)
     return 0;
 }
 
-/* ---- amend, move ---- */
+/* ---- amend, move, sourced, reject ---- */
 
-/* What the reservation draws no longer. */
-static int draw_less(const struct applying *a, const struct redraw_fields *f)
-{
-    const struct draw_list *list = &a->ctx->draw_list;
-    int error = 0;
-    for (uint32_t i = 0; !error && i < f->fixed.less_count; i++) {
-        const struct step_record *less = &f->less[i];
-        if (less->draw >= list->count || less->qty == 0 ||
-            less->qty > draw_left(list->draws[less->draw]))
-            return apply_refuse(a, "it gives back what its reservation does not draw");
-        struct draw *draw = list->draws[less->draw];
-        error =
-            apply_change_pool(a, pool_at(&a->ledger->items, draw->pool), 0, -(int64_t)less->qty);
-        part_settled(a->ctx, draw, less->qty);
-        draw->qty -= less->qty;
-    }
-    return error;
-}
+/* What a record says that its reservation draws instead, behind its other draws. */
+struct drawn {
+    uint16_t first, count;
+    const struct drawn_record *at;
+};
 
-/* What it draws instead, behind its other draws. */
-static int draw_more(const struct applying *a, const struct redraw_fields *f, uint16_t channel)
+static int draw_more(const struct applying *a, const struct drawn *drawn, uint16_t channel)
 {
     struct planned_draw *draws = a->ctx->order_plan->draws;
     int error = 0;
-    for (uint32_t i = 0; !error && i < f->fixed.draw_count; i++) {
-        const struct drawn_record *drawn = &f->drawn[i];
+    for (uint32_t i = 0; !error && i < drawn->count; i++) {
+        const struct drawn_record *r = &drawn->at[i];
         struct pool *pool;
-        if (drawn->qty < 1 || drawn->qty > QUANTITY_MAX)
+        if (r->qty < 1 || r->qty > QUANTITY_MAX)
             return apply_refuse(a, "a quantity is invalid");
-        if (!owner_sells_to(drawn->pool.owner, channel))
+        if (!owner_sells_to(r->pool.owner, channel))
             return apply_refuse(a, "it draws from a pool that is not its channel's");
-        error = apply_find_pool(a, &drawn->pool, &pool);
+        error = apply_find_pool(a, &r->pool, &pool);
         if (!error)
-            error = apply_change_pool(a, pool, 0, drawn->qty);
+            error = apply_change_pool(a, pool, 0, r->qty);
         if (!error)
             draws[i] = (struct planned_draw){ .pool = pool_unit(&a->ledger->items, pool),
-                                              .qty = drawn->qty,
+                                              .qty = r->qty,
                                               .key = pool_read_key(pool),
-                                              .ready_ms = drawn->ready_ms };
+                                              .ready_ms = r->ready_ms };
     }
     return error;
 }
 
-static int change_draws(const struct applying *a, struct id_entry *entry, uint64_t word,
-                        const struct redraw_fields *f)
+/* Adds the new draws, and lists all of them in the context. */
+static int add_draws(const struct applying *a, struct id_entry *entry, uint64_t word,
+                     const struct drawn *drawn)
 {
     if (state_final(word_state(word)))
         return apply_refuse(a, "its reservation is in the wrong state");
-    if (f->fixed.first != entry->draw_count || f->fixed.draw_count > REDRAWN_MAX ||
-        entry->draw_count + f->fixed.draw_count > DRAWS_MAX)
+    if (drawn->first != entry->draw_count || drawn->count > REDRAWN_MAX ||
+        entry->draw_count + drawn->count > DRAWS_MAX)
         return apply_refuse(a, "its draws do not follow the others");
-    int error = draw_more(a, f, entry->channel);
-    if (!error && !draws_track(&a->ledger->ids, &a->ctx->cursor, entry, f->fixed.draw_count))
+    int error = draw_more(a, drawn, entry->channel);
+    if (!error && !draws_track(&a->ledger->ids, &a->ctx->cursor, entry, drawn->count))
         error = apply_no_space(a, "reservations");
     if (error)
         return error;
-    redraw_store(a->ctx, entry, a->ctx->order_plan->draws, f->fixed.draw_count);
-    redraw_date(a->ctx, entry, f->fixed.first, a->lsn);
+    redraw_store(a->ctx, entry, a->ctx->order_plan->draws, drawn->count);
+    redraw_date(a->ctx, entry, drawn->first, a->lsn);
     list_draws(a->ctx, entry);
-    return draw_less(a, f);
+    return 0;
 }
 
-int apply_redraw(struct applying *a)
+/* The reservation draws less of that draw. */
+static int draw_less(const struct applying *a, const struct rejected_record *less,
+                     struct draw **draw)
 {
-    struct redraw_fields f;
-    struct id_entry *entry, *op_entry;
-    uint64_t word;
-    if (!redraw_decode(a->record, &f) || a->record->flags >= STATE_COUNT)
-        return apply_refuse(a, "it is malformed");
-    apply_set_time(a, f.fixed.time_ms);
-    int error = apply_find_reservation(a, f.id, &entry, &word);
-    if (error)
-        return error;
-    error = change_draws(a, entry, word, &f);
+    const struct draw_list *list = &a->ctx->draw_list;
+    if (less->draw >= list->count || less->qty == 0 ||
+        less->qty > draw_left(list->draws[less->draw]) || less->off > less->qty ||
+        less->cancelled > less->qty)
+        return apply_refuse(a, "it gives back what its reservation does not draw");
+    *draw = list->draws[less->draw];
+    int error = apply_change_pool(a, pool_at(&a->ledger->items, (*draw)->pool), -(int64_t)less->off,
+                                  -(int64_t)less->qty);
+    part_settled(a->ctx, *draw, less->qty);
+    (*draw)->qty -= less->qty - less->cancelled;
+    (*draw)->cancelled += less->cancelled;
+    return error;
+}
+
+/* Shows the reservation, and what the step's op stands for, or gives up. */
+static int end_redraw(struct applying *a, struct id_entry *entry, uint64_t word, struct text op,
+                      uint64_t content, int error)
+{
+    struct id_entry *op_entry;
     if (error) {
         entry_put(entry, word);
         return error;
@@ -173,10 +171,70 @@ int apply_redraw(struct applying *a)
     enum entry_state to = state_of_draws(&a->ledger->ids, entry, word_state(word));
     entry->lsn_last = a->lsn;
     settle_entry(a->ctx, entry, word_with_last(with_state(word, to), a->record->type));
-    if (f.op.len == 0)
+    if (op.len == 0)
         return 0;
-    error = apply_fresh_entry(a, f.op, &op_entry);
+    error = apply_fresh_entry(a, op, &op_entry);
     if (!error)
-        remember_step(a->ctx, op_entry, f.fixed.content, a->lsn, to, f.op.len);
+        remember_step(a->ctx, op_entry, content, a->lsn, to, op.len);
     return error;
+}
+
+int apply_redraw(struct applying *a)
+{
+    struct redraw_fields f;
+    struct id_entry *entry;
+    struct draw *draw;
+    uint64_t word;
+    if (!redraw_decode(a->record, &f) || a->record->flags >= STATE_COUNT)
+        return apply_refuse(a, "it is malformed");
+    apply_set_time(a, f.fixed.time_ms);
+    int error = apply_find_reservation(a, f.id, &entry, &word);
+    if (error)
+        return error;
+    struct drawn drawn = { f.fixed.first, f.fixed.draw_count, f.drawn };
+    error = add_draws(a, entry, word, &drawn);
+    for (uint32_t i = 0; !error && i < f.fixed.less_count; i++) {
+        struct rejected_record less = { .draw = f.less[i].draw, .qty = f.less[i].qty };
+        error = draw_less(a, &less, &draw);
+    }
+    return end_redraw(a, entry, word, f.op, f.fixed.content, error);
+}
+
+/* What the place could not give because it is damaged is there still. */
+static int keep_damaged(const struct applying *a, const struct draw *draw, uint32_t units)
+{
+    uint64_t key = pool_read_key(pool_at(&a->ledger->items, draw->pool));
+    struct pool_key damaged = { key_item(key), key_location(key), owner_of(POOL_DAMAGED, 0) };
+    struct pool *pool;
+    int error = apply_find_pool(a, &damaged, &pool);
+    return error ? error : apply_change_pool(a, pool, units, 0);
+}
+
+int apply_reject(struct applying *a)
+{
+    struct reject_fields f;
+    struct id_entry *entry;
+    struct draw *draw = NULL;
+    uint64_t word;
+    if (!reject_decode(a->record, &f) || a->record->flags >= STATE_COUNT ||
+        f.fixed.reason >= REJECT_REASON_COUNT)
+        return apply_refuse(a, "it is malformed");
+    apply_set_time(a, f.fixed.time_ms);
+    int error = apply_find_reservation(a, f.id, &entry, &word);
+    if (error)
+        return error;
+    struct drawn drawn = { f.fixed.first, f.fixed.draw_count, f.drawn };
+    error = add_draws(a, entry, word, &drawn);
+    for (uint32_t i = 0; !error && i < f.fixed.less_count; i++) {
+        error = draw_less(a, &f.less[i], &draw);
+        if (error)
+            break;
+        draw_tracked(draw)->rejected = true;
+        if (f.fixed.reason == REJECT_DAMAGED && f.less[i].off > 0)
+            error = keep_damaged(a, draw, f.less[i].off);
+        if (f.less[i].off > 0)
+            recent_add(&a->ctx->recent, a->time_ms, unit_at_place(&a->ledger->items, draw->pool),
+                       -(int64_t)f.less[i].off);
+    }
+    return end_redraw(a, entry, word, f.op, f.fixed.content, error);
 }

@@ -70,6 +70,7 @@ static inline const void *at_in(const void *fields, size_t offset)
 #define FETCH_CLOCK(member, of)
 #define FETCH_DRAWS(member, of) FETCH_POOLS(member, of)
 #define FETCH_DRAWN(member, of) FETCH_POOLS(member, of)
+#define FETCH_REJECTS(member, of)
 #define FETCH_CHANGES(member, of) FETCH_POOLS(member, of)
 #define FETCH_POOLS(member, of)                                                                    \
     for (unsigned i = 0; i < f.fixed.of && i < MOST_POOLS; i++)                                    \

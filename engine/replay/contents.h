@@ -194,7 +194,8 @@ struct contents_track {
     uint64_t lsn;           /* of the change that drew it; 0: the order */
     uint32_t granted;       /* units, when the order was granted; 0: drawn since */
     uint8_t step;           /* enum part_step */
-    uint8_t zero[3];
+    uint8_t rejected;       /* 1: the place could not give some of it */
+    uint8_t zero[2];
 } __attribute__((packed));
 
 static inline enum draw_layout contents_layout(const struct contents_entry *saved)

@@ -163,7 +163,8 @@ static int load_behind(struct loading *l, const struct entry_parts *p, struct id
     tracked->lsn = track.lsn;
     tracked->granted = track.granted;
     tracked->step = track.step;
-    if (track.step >= PART_STEP_COUNT || track.granted > QUANTITY_MAX)
+    tracked->rejected = track.rejected;
+    if (track.step >= PART_STEP_COUNT || track.rejected > 1 || track.granted > QUANTITY_MAX)
         return contents_complain(l->complaint, -EINVAL, "\"%.*s\" has an invalid step",
                                  (int)p->id.len, p->id.at);
     if (track.step != PART_OPEN)

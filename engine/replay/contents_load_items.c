@@ -9,10 +9,12 @@
 #include "engine/ledger/change_index.h"
 #include "engine/replay/contents_loading.h"
 
-static bool pool_can_be(const struct loading *l, uint16_t location, uint16_t owner)
+static bool can_be(const struct loading *l, const struct contents_pool *saved)
 {
     const struct catalogue *catalogue = atomic_load(&l->ledger->catalogue);
-    return location < catalogue->location_count && owner_can_be(owner, catalogue->channel_count);
+    return pool_can_be(saved->location, saved->owner, catalogue->location_count,
+                       catalogue->channel_count) &&
+           saved->on_hand <= WORD_ON_HAND_MOST && saved->reserved <= WORD_RESERVED_MOST;
 }
 
 static bool read_stocking(const unsigned char **at, struct contents_stocking *saved)
@@ -97,14 +99,13 @@ static int load_pools(struct loading *l, uint32_t index, const unsigned char *at
         memcpy(&saved, at, sizeof saved);
         if (i == ITEM_POOLS) /* the block begins with its head */
             to = pool_at(items, atomic_load_explicit(&item->more, memory_order_relaxed)) + 1;
-        if (!pool_can_be(l, saved.location, saved.owner) || saved.on_hand > WORD_ON_HAND_MOST ||
-            saved.reserved > WORD_RESERVED_MOST)
+        if (!can_be(l, &saved))
             return contents_complain(l->complaint, -EINVAL, "item %u has an invalid pool", index);
         atomic_store_explicit(&to->word, word_make(saved.on_hand, saved.reserved, 0),
                               memory_order_relaxed);
         atomic_store_explicit(&to->key, pool_key_word(index, saved.location, saved.owner),
                               memory_order_relaxed); /* its readers start later */
-        if (owner_kind(saved.owner) == POOL_EXPECTED)
+        if (owner_waits(saved.owner))
             number_incoming(items, to);
         if (owner_kind(saved.owner) == POOL_OWED)
             item_set(item, ITEM_OWED);

@@ -254,7 +254,8 @@ static void write_behind_draws(const struct writing *w, struct id_entry *entry, 
         struct contents_track saved = { .collect_by_ms = tracked->collect_by_ms,
                                         .lsn = tracked->lsn,
                                         .granted = tracked->granted,
-                                        .step = tracked->step };
+                                        .step = tracked->step,
+                                        .rejected = tracked->rejected };
         append(at, &saved, sizeof saved);
     }
     append(at, ref, reservation_ref(&w->ledger->ids, entry, ref));

@@ -93,6 +93,8 @@ static void look_at_item(const struct ctx *ctx, uint32_t index, struct pool_sigh
         const struct pool *pool;
         sights->count = 0;
         while ((pool = pool_walk_next(&walk)) != NULL) {
+            if (owner_kind(key_owner(pool_read_key(pool))) == POOL_BACKLOG)
+                continue; /* it is at no place */
             struct pool_sight sight = sight_of(ctx, pool);
             keep_sight(sights, &sight);
         }

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "engine/ledger/ctx.h"
+#include "engine/sourcing/backlog_claims.h"
 #include "engine/sourcing/ready.h"
 #include "engine/sourcing/safety.h"
 
@@ -301,6 +302,10 @@ int64_t channel_available(struct ctx *ctx, const struct channel *channel, uint32
         bool none = moves_none(of, &stamp);
         available = available_once(ctx, channel, item);
         *moving = !none || !moves_unchanged(of, stamp); /* @moving */
+    }
+    if (item_has(of, ITEM_BACKLOG)) { /* what has just come may be promised already */
+        int64_t claims = backlog_claims(ctx, item);
+        available = available > claims ? available - claims : 0;
     }
     return available;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "engine/sourcing/demand.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "engine/ledger/find.h"
@@ -69,26 +70,40 @@ void measure_distances(const struct ctx *ctx, const struct order_terms *terms, d
         distance[i] = chord_between(from, catalogue->vectors[i]);
 }
 
-/* Takes the excluded locations out of what serves. */
-static enum code exclude(struct ctx *ctx, const struct order_terms *terms,
-                         struct demand_arrays *arrays, struct demand *demand)
+/* The demand has arrays of its own from now on. */
+static void own_arrays(const struct ctx *ctx, struct demand_arrays *arrays, struct demand *demand)
 {
     uint16_t count = ctx->catalogue->location_count;
+    if (demand->serves == arrays->serves)
+        return;
     memcpy(arrays->serves, demand->serves, count * sizeof arrays->serves[0]);
     if (demand->serves_bound)
         memcpy(arrays->serves_bound, demand->serves_bound, count * sizeof arrays->serves[0]);
     else
         memset(arrays->serves_bound, true, count * sizeof arrays->serves[0]);
+    demand->serves = arrays->serves;
+    demand->serves_bound = arrays->serves_bound;
+}
+
+void demand_exclude(const struct ctx *ctx, uint16_t location, struct demand_arrays *arrays,
+                    struct demand *demand)
+{
+    assert(location < ctx->catalogue->location_count);
+    own_arrays(ctx, arrays, demand);
+    arrays->serves[location] = arrays->serves_bound[location] = false;
+}
+
+/* Takes the excluded locations out of what serves. */
+static enum code exclude(struct ctx *ctx, const struct order_terms *terms,
+                         struct demand_arrays *arrays, struct demand *demand)
+{
     for (uint32_t i = 0; i < terms->exclude_count; i++) {
         const struct location *location;
         enum code code = find_location(ctx, "exclude", terms->exclude[i], &location);
         if (code)
             return code;
-        uint16_t at = location_index(ctx->catalogue, location);
-        arrays->serves[at] = arrays->serves_bound[at] = false;
+        demand_exclude(ctx, location_index(ctx->catalogue, location), arrays, demand);
     }
-    demand->serves = arrays->serves;
-    demand->serves_bound = arrays->serves_bound;
     return CODE_OK;
 }
 
@@ -99,11 +114,11 @@ enum code demand_of_terms(struct ctx *ctx, const struct order *order, const stru
     enum code code = CODE_OK;
     if (text_given(terms->mode)) {
         code = find_mode(ctx, terms, &demand->mode);
+        demand->serves_bound = demand->serves;
         if (demand->mode == MODE_PICKUP)
-            demand->serves = ctx->catalogue->pickup;
+            demand_pickup(ctx, demand);
         if (!code && demand->mode == MODE_PICKUP)
             code = check_pickup(ctx, order);
-        demand->serves_bound = demand->serves; /* @mode-binds */
     }
     if (!code && terms->exclude_count > 0)
         code = exclude(ctx, terms, arrays, demand);

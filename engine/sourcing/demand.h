@@ -42,6 +42,17 @@ static inline bool terms_given(const struct order_terms *terms)
 enum code demand_of_terms(struct ctx *ctx, const struct order *order, const struct channel *channel,
                           struct demand_arrays *arrays, struct demand *demand);
 
+/* Only what can be collected, anywhere. */
+static inline void demand_pickup(const struct ctx *ctx, struct demand *demand)
+{
+    demand->mode = MODE_PICKUP;
+    demand->serves = demand->serves_bound = ctx->catalogue->pickup; /* @mode-binds */
+}
+
+/* Nothing may come from that location, either. */
+void demand_exclude(const struct ctx *ctx, uint16_t location, struct demand_arrays *arrays,
+                    struct demand *demand);
+
 /* Checks what needs no catalogue. */
 enum code check_terms(struct ctx *ctx, const struct order_terms *terms);
 

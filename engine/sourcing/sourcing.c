@@ -275,7 +275,7 @@ static enum code plan_lines(struct ctx *ctx, struct order_plan *s, bool bound)
         int64_t takes = line->qty;
         if (s->found.takeable < takes) {
             note_short(ctx, s, line);
-            takes = order->partial ? s->found.takeable : 0;
+            takes = s->partial ? s->found.takeable : 0;
         }
         if (takes > 0 && !draw_line(s, i, takes))
             return fail(ctx, CODE_LIMIT, "an order may draw from at most %d pools", DRAWS_MAX);
@@ -368,5 +368,5 @@ enum code sourcing_plan(struct ctx *ctx, struct order_plan *s)
         return CODE_OK;
     if (s->undecided) /* @partial-undecided */
         return CODE_DEFERRED;
-    return s->order->partial && s->draw_count > 0 ? CODE_OK : refuse_short(failure);
+    return s->partial && (s->draw_count > 0 || s->may_be_empty) ? CODE_OK : refuse_short(failure);
 }

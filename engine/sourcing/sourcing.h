@@ -30,6 +30,7 @@ struct planned_draw {
     uint64_t key;      /* the pool's; set in what was planned */
     uint64_t eta_ms;   /* of expected units: wall clock; else 0 */
     uint64_t ready_ms; /* wall clock; the caller sets it */
+    int64_t most;      /* of a backlog: units promised of it in all, at most */
 };
 
 /* Which locations can fill a whole order; indexed by the location's rank. */
@@ -49,6 +50,8 @@ struct order_plan {
     const struct location *bound[LINES_MAX]; /* per line; NULL: free */
     uint32_t bound_lines;                    /* how many are bound */
     bool repeats;                            /* several lines have the same item */
+    bool partial;                            /* as much as there is will do ... */
+    bool may_be_empty;                       /* ... also if that is nothing */
 
     /* The result. */
     uint32_t draw_count;
@@ -75,8 +78,8 @@ void sourcing_set_line(struct order_plan *s, uint32_t line, uint32_t item,
                        const struct location *bound);
 
 /* Plans the draws of an order whose lines and demand are set, in the pinned catalogue. CODE_OK,
- * CODE_DEFERRED, or why the order cannot be filled. A partial order is filled as far as it can be:
- * it is refused only if nothing is there. */
+ * CODE_DEFERRED, or why the order cannot be filled. A partial one is filled as far as it can be: it
+ * is refused only if nothing is there, and not even then if it may be empty. */
 enum code sourcing_plan(struct ctx *ctx, struct order_plan *s);
 
 #endif

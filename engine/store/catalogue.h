@@ -92,6 +92,13 @@ static inline uint16_t location_index(const struct catalogue *c, const struct lo
     return (uint16_t)(location - c->locations);
 }
 
+/* The code of the location with that index; absent: there is none, see NO_LOCATION. */
+static inline struct text location_code(const struct catalogue *c, uint16_t location)
+{
+    return location < c->location_count ? code_text(&c->locations[location].code)
+                                        : (struct text){ NULL, 0 };
+}
+
 static inline uint16_t channel_index(const struct catalogue *c, const struct channel *channel)
 {
     return (uint16_t)(channel - c->channels);

@@ -98,7 +98,8 @@ struct tracked_draw {
     uint64_t collect_by_ms; /* wall clock; 0: whenever */
     uint64_t lsn;           /* of the change that drew it; 0: the order */
     uint8_t step;           /* enum part_step, of what is left */
-    uint8_t zero[7];
+    bool rejected;          /* the place could not give some of it: nothing more is drawn there */
+    uint8_t zero[6];
 };
 
 #define TIME48_NEVER UINT64_C(0xffffffffffff)

@@ -22,7 +22,7 @@
  *   X3  a pool is reused once its word is all zero and no supply owns it; the new owner swaps
  *       `supply` in first
  *
- * The owner of the supply's entry (E1) writes all fields but the last three: release, and readers
+ * The owner of the supply's entry (E1) writes all fields but the last ones: release, and readers
  * acquire. Until a record names the supply, that is the context that took the pool for it: it may
  * have put or refused the entry already when it gives the pool back, and `supply` keeps others out.
  */
@@ -60,10 +60,19 @@ struct incoming {
     _Atomic uint32_t changing; /* odd while `changes` is being written; raised with each change */
     _Atomic uint32_t change_count;
     struct eta_change changes[ETA_CHANGES]; /* the newest last */
-    /* Any context, see ops/precedence.h. */
-    _Atomic uint64_t covered_lsn; /* what was promised up to here has come */
-    _Atomic uint32_t promises;    /* the newest block of what was promised: entry number + 1 */
-    _Atomic uint32_t resets;      /* how often covered_lsn was reset */
+    union {
+        struct {                          /* any context, see ops/precedence.h */
+            _Atomic uint64_t covered_lsn; /* what was promised up to here has come */
+            _Atomic uint32_t promises; /* the newest block of what was promised: entry number + 1 */
+            _Atomic uint32_t resets;   /* how often covered_lsn was reset */
+        };
+        struct { /* of a backlog, which uses nothing else: any context, see store/backlog.h */
+            _Atomic uint64_t served;
+            _Atomic uint32_t added;
+            _Atomic uint32_t orders; /* the newest block of its list: entry number + 1 */
+            _Atomic uint32_t room;   /* a block of it that may have room, likewise; a hint */
+        };
+    };
 };
 
 _Static_assert(sizeof(struct incoming) == 192, "three cache lines; orders need the first");

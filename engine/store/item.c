@@ -449,7 +449,9 @@ void number_incoming(struct items *items, const struct pool *pool)
     uint32_t number =
         atomic_fetch_add_explicit(&items->incoming_count, 1, memory_order_relaxed) + 1;
     assert(number <= items->max_pools); /* each pool has room of its own */
-    item_set(item_at(items, key_item(pool_read_key(pool))), ITEM_SUPPLY);
+    uint64_t key = pool_read_key(pool);
+    bool backlog = owner_kind(key_owner(key)) == POOL_BACKLOG;
+    item_set(item_at(items, key_item(key)), backlog ? ITEM_BACKLOG : ITEM_SUPPLY);
     atomic_store_explicit(&items->incoming_of[pool_unit(items, pool)], number,
                           memory_order_release);
 }
@@ -464,7 +466,7 @@ struct pool *pool_make_in_room(struct items *items, uint32_t item, uint16_t loca
         if (pool && atomic_compare_exchange_strong_explicit(
                         &pool->key, &none, key, memory_order_acq_rel, memory_order_acquire)) {
             stocking_inherit(items, pool); /* @inherit-stocking */
-            if (owner_kind(owner) == POOL_EXPECTED)
+            if (owner_waits(owner))
                 number_incoming(items, pool);
             return pool;
         }

@@ -26,6 +26,7 @@ enum item_flag {
     ITEM_SUPPLY = 4,   /* it has had a pool of expected units */
     ITEM_SHORT = 8,    /* fewer units of a supply have come than were promised, once */
     ITEM_OWED = 16,    /* tills have sold more of it somewhere than was booked in, once */
+    ITEM_BACKLOG = 32, /* it was promised before it was there, once */
 };
 
 struct item {

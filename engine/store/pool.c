@@ -7,7 +7,7 @@ const char *pool_kind_name(enum pool_kind kind)
 {
     static const char *const names[POOL_KIND_COUNT] = { "shared",  "allotted", "expected",
                                                         "damaged", "quality",  "display",
-                                                        "owed" };
+                                                        "owed",    "backlog" };
     return kind < POOL_KIND_COUNT ? names[kind] : NULL;
 }
 

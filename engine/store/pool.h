@@ -36,6 +36,7 @@ enum pool_kind {
     POOL_QUALITY, /* being looked at */
     POOL_DISPLAY,
     POOL_OWED, /* on hand in its word: units that tills sold, and that nobody has booked in yet */
+    POOL_BACKLOG, /* reserved in its word: units that are promised, and that are not there yet */
     POOL_KIND_COUNT
 };
 
@@ -57,29 +58,29 @@ static inline uint16_t owner_channel(uint16_t owner)
     return owner & ((1u << OWNER_KIND_SHIFT) - 1);
 }
 
-/* "shared", "allotted", "expected", "damaged", "quality", "display", "owed"; static. NULL: no such
- * kind. */
+/* "shared", "allotted", "expected", "damaged", "quality", "display", "owed", "backlog"; static. NULL:
+ * no such kind. */
 const char *pool_kind_name(enum pool_kind kind);
 
-/* Does that kind of pool exist, and the channel of one that is allotted? */
-static inline bool owner_can_be(uint16_t owner, uint16_t channels)
-{
-    return owner_kind(owner) < POOL_KIND_COUNT &&
-           (owner_kind(owner) == POOL_EXPECTED || owner_channel(owner) < channels);
-}
-
 /* I7: may an order of that channel draw from this pool? From expected units it may if the channel
- * sells them, which is a setting. */
+ * sells them, which is a setting; from the backlog it may, too. */
 static inline bool owner_sells_to(uint16_t owner, uint16_t channel)
 {
-    return owner_kind(owner) == POOL_SHARED || owner_kind(owner) == POOL_EXPECTED ||
-           (owner_kind(owner) == POOL_ALLOTTED && owner_channel(owner) == channel);
+    enum pool_kind kind = owner_kind(owner);
+    return kind == POOL_SHARED || kind == POOL_EXPECTED || kind == POOL_BACKLOG ||
+           (kind == POOL_ALLOTTED && owner_channel(owner) == channel);
 }
 
 /* Can units of this pool be sold at all? */
 static inline bool owner_sellable(uint16_t owner)
 {
     return owner_kind(owner) == POOL_SHARED || owner_kind(owner) == POOL_ALLOTTED;
+}
+
+/* Are units promised from this pool before they are there? */
+static inline bool owner_waits(uint16_t owner)
+{
+    return owner_kind(owner) == POOL_EXPECTED || owner_kind(owner) == POOL_BACKLOG;
 }
 
 /* Does this pool count in what is on hand at its place? What is owed counts against it. */
@@ -107,6 +108,32 @@ static inline uint16_t expected_slot(uint16_t owner)
 {
     assert(owner_kind(owner) == POOL_EXPECTED);
     return owner & (EXPECTED_SLOTS - 1);
+}
+
+/* The backlog of an item (ops/backlog.h) is at no place: at this location. */
+#define NO_LOCATION UINT16_MAX
+
+/* Its lower bits say what will do to serve it: the place's index + 1; 0: any place of the order's
+ * channel. */
+static inline uint16_t owner_backlog(uint16_t place)
+{
+    return (uint16_t)((unsigned)POOL_BACKLOG << OWNER_KIND_SHIFT | place);
+}
+
+static inline uint16_t backlog_place(uint16_t owner)
+{
+    assert(owner_kind(owner) == POOL_BACKLOG);
+    return owner & (uint16_t)((1u << OWNER_KIND_SHIFT) - 1);
+}
+
+/* Can there be such a pool, with so many locations and channels? */
+static inline bool pool_can_be(uint16_t location, uint16_t owner, uint16_t locations,
+                               uint16_t channels)
+{
+    if (owner_kind(owner) == POOL_BACKLOG)
+        return location == NO_LOCATION && backlog_place(owner) <= locations;
+    return location < locations &&
+           (owner_kind(owner) == POOL_EXPECTED || owner_channel(owner) < channels);
 }
 
 struct pool {

@@ -16,7 +16,7 @@
 /* of further places 6 | second place + 1 13 | first place + 1 13; 0: it was never a reservation */
 enum { PLACE_BITS = 13, PLACE_MASK = (1 << PLACE_BITS) - 1, FURTHER_PLACES = 32 - 2 * PLACE_BITS };
 
-_Static_assert((int)LOCATIONS_MAX <= (int)PLACE_MASK, "a place fits its bits");
+_Static_assert((int)LOCATIONS_MAX < (int)PLACE_MASK, "a place fits its bits, and so does none");
 
 static inline uint32_t places_further(uint16_t location)
 {
@@ -26,6 +26,8 @@ static inline uint32_t places_further(uint16_t location)
 /* The word with one more place. */
 static inline uint32_t places_with(uint32_t places, uint16_t location)
 {
+    if (location == NO_LOCATION)
+        location = PLACE_MASK - 1; /* nobody asks for that; but the word must not be 0 */
     uint32_t place = location + UINT32_C(1);
     uint32_t first = places & PLACE_MASK, second = places >> PLACE_BITS & PLACE_MASK;
     if (first == 0)

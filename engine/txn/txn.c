@@ -6,6 +6,7 @@
 
 #include "engine/ledger/claim.h"
 #include "engine/ledger/ctx.h"
+#include "engine/ledger/sweeps.h"
 
 /* ---- postings ---- */
 
@@ -132,6 +133,18 @@ void txn_give_more(struct ctx *ctx, struct posting *p)
 
 /* ---- takes ---- */
 
+void txn_tell(struct ctx *ctx, uint32_t item)
+{
+    struct undone_fields f = { .fixed = { .head = head_of(ctx, RECORD_UNDONE, 0), .count = 1 } };
+    struct undone_item_record undone = { item };
+    struct record_builder b = undone_begin(ctx->record, &f);
+    record_add(&b, &undone, sizeof undone);
+    uint32_t length = record_end(&b);
+    uint64_t position = ctx_claim(ctx, length);
+    item_version_raise(ctx, item, position + length);
+    ctx_publish(ctx, position);
+}
+
 /* Undone takes get a record of their own: another thread may have read the pools meanwhile. */
 static void record_undone(struct ctx *ctx, const struct postings *postings, uint32_t count)
 {
@@ -168,6 +181,9 @@ void txn_undo(struct ctx *ctx, uint32_t count)
             note_recent(ctx, p->pool, -p->on_hand);
         gives_end(item);
     }
+    for (uint32_t i = 0; i < count; i++) /* a backlog may have been denied them */
+        if (item_has(item_of(items, ctx->postings->at[i].pool), ITEM_BACKLOG))
+            sweep_note(ctx, ctx->postings->at[i].pool);
     ctx->work += (uint64_t)DRAW_WORK * count;
     record_undone(ctx, ctx->postings, count);
 }

@@ -59,20 +59,41 @@ struct text race_name(struct race_name *buffer, char letter, uint64_t number)
 
 /* ---- the follower ---- */
 
-/* The theorem, at this prefix: nothing is promised that is not there. */
-static void check_promise(const struct race *race, const struct record_head *head, uint64_t lsn)
+/* The theorem, at this prefix: nothing is promised that is not there, unless it is to be. */
+static void check_pool(const struct race *race, const struct pool_key *key, uint64_t lsn)
+{
+    const struct pool *pool =
+        pool_find(&race->follower->items, key->item, key->location, key->owner);
+    RACE_MUST(pool &&
+                  (owner_kind(key->owner) == POOL_BACKLOG || word_available(pool_read(pool)) >= 0),
+              "recovered up to LSN %llu, a unit is promised twice", (unsigned long long)lsn);
+}
+
+static void check_reserve(const struct race *race, const struct record_head *head, uint64_t lsn)
 {
     struct reserve_fields f;
     RACE_MUST(reserve_decode(head, &f), "a reserve that cannot be read");
-    for (unsigned i = 0; i < f.fixed.draw_count; i++) {
-        const struct pool_key *key = &f.draws[i].pool;
-        const struct pool *pool =
-            pool_find(&race->follower->items, key->item, key->location, key->owner);
-        RACE_MUST(pool && word_available(pool_read(pool)) >= 0,
-                  "recovered up to LSN %llu, a unit is promised twice", (unsigned long long)lsn);
-    }
+    for (unsigned i = 0; i < f.fixed.draw_count; i++)
+        check_pool(race, &f.draws[i].pool, lsn);
     if (race->followed_reserve)
         race->followed_reserve(race, &f, lsn);
+}
+
+static void check_redraw(const struct race *race, const struct record_head *head, uint64_t lsn)
+{
+    struct redraw_fields f;
+    RACE_MUST(redraw_decode(head, &f), "new draws that cannot be read");
+    for (unsigned i = 0; i < f.fixed.draw_count; i++)
+        check_pool(race, &f.drawn[i].pool, lsn);
+}
+
+static void check_promise(const struct race *race, const struct record_head *head, uint64_t lsn)
+{
+    if (head->type == RECORD_RESERVE)
+        check_reserve(race, head, lsn);
+    else if (head->type == RECORD_AMEND || head->type == RECORD_MOVE ||
+             head->type == RECORD_SOURCED)
+        check_redraw(race, head, lsn);
 }
 
 static void follow(struct race *race, const unsigned char *bytes, size_t length)
@@ -92,7 +113,7 @@ static void follow(struct race *race, const unsigned char *bytes, size_t length)
         const struct record_head *head = (const struct record_head *)(const void *)record;
         if (ledger_apply(race->follower, head, lsn) != 0)
             race_fail("%s", ctx_failure(ledger_ctx(race->follower, 0))->message);
-        if (race->never_short && head->type == RECORD_RESERVE)
+        if (race->never_short)
             check_promise(race, head, lsn);
         race->records++;
     }
@@ -423,6 +444,12 @@ enum code racer_amend(struct racer *racer, const struct amendment *asked,
                       struct reservation_view *v)
 {
     RETRIED(ledger_amend(racer->ctx, asked, v));
+}
+
+enum code racer_reject(struct racer *racer, const struct rejection *asked,
+                       struct reservation_view *v)
+{
+    RETRIED(ledger_reject(racer->ctx, asked, v));
 }
 
 enum code racer_fulfil(struct racer *racer, const struct step *step, struct reservation_view *v)

@@ -124,6 +124,8 @@ enum code racer_move(struct racer *racer, const struct relocation *asked,
                      struct reservation_view *v);
 enum code racer_amend(struct racer *racer, const struct amendment *asked,
                       struct reservation_view *v);
+enum code racer_reject(struct racer *racer, const struct rejection *asked,
+                       struct reservation_view *v);
 enum code racer_fulfil(struct racer *racer, const struct step *step, struct reservation_view *v);
 enum code racer_confirm(struct racer *racer, struct text id, struct reservation_view *v);
 enum code racer_extend(struct racer *racer, struct text id, uint64_t ttl_ms,
@@ -172,6 +174,7 @@ enum code racer_drop(struct racer *racer, uint64_t number);
 void race_stock(struct race *race, struct text sku, struct text location, int64_t qty);
 void race_add_location(struct race *race, const char *code);
 void race_set_channel(struct race *race, const struct channel_setting *s);
+void race_set_item(struct race *race, const struct item_setting *s);
 /* The item's units on hand and reserved, everywhere; after the race. */
 void race_sum(struct race *race, struct text sku, int64_t *on_hand, int64_t *reserved);
 

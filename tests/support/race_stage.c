@@ -45,6 +45,15 @@ void race_set_channel(struct race *race, const struct channel_setting *s)
     ledger_end(ctx);
 }
 
+void race_set_item(struct race *race, const struct item_setting *s)
+{
+    uint64_t lsn;
+    struct ctx *ctx = sit_down(race);
+    if (ledger_set_item(ctx, s, &lsn) != CODE_OK)
+        race_fail("item_set: %s", ctx_failure(ctx)->message);
+    ledger_end(ctx);
+}
+
 void race_sum(struct race *race, struct text sku, int64_t *on_hand, int64_t *reserved)
 {
     struct stock_view view;

@@ -148,6 +148,7 @@ static const struct expected {
     { "fulfil", true },       { "cancel", true },        { "extend", true },
     { "shift", true },        { "sold", true },          { "ready", true },
     { "restock", true },      { "amend", true },         { "move", true },
+    { "reject", true },
     { "orders", false },      { "events", false },       { "reservation", false },
     { "receive", true },      { "adjust", true },        { "count", true },
     { "return", true },       { "allot", true },         { "stock", false },

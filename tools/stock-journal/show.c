@@ -41,6 +41,19 @@ static const char *kind_name(uint16_t owner)
     return name ? name : "unknown";
 }
 
+/* Of a backlog: the place that must serve it; NULL: any may. */
+static const char *place_name(const struct shower *shower, const struct pool_key *pool,
+                              char unknown[16])
+{
+    uint32_t place = pool->location;
+    if (owner_kind(pool->owner) == POOL_BACKLOG) {
+        if (backlog_place(pool->owner) == 0)
+            return NULL;
+        place = backlog_place(pool->owner) - UINT32_C(1);
+    }
+    return name_get(&shower->locations, place, unknown);
+}
+
 static void show_pool(struct shower *shower, const struct pool_key *pool)
 {
     char unknown[16];
@@ -59,7 +72,7 @@ static void list_pool(struct shower *shower, const struct pool_key *pool, int64_
     bool allotted = owner_kind(pool->owner) == POOL_ALLOTTED;
     sink_list_draw(
         &shower->sink, name_get(&shower->items, pool->item, item),
-        name_get(&shower->locations, pool->location, location), kind_name(pool->owner),
+        place_name(shower, pool, location), kind_name(pool->owner),
         allotted ? name_get(&shower->channels, owner_channel(pool->owner), channel) : NULL, qty);
 }
 
@@ -111,6 +124,14 @@ static void show_steps(struct sink *sink, const struct step_record *steps, uint3
     sink_list_end(sink);
 }
 
+static void show_rejects(struct sink *sink, const struct rejected_record *rejects, uint32_t count)
+{
+    sink_list(sink, "rejects");
+    for (uint32_t i = 0; i < count; i++)
+        sink_list_reject(sink, &rejects[i]);
+    sink_list_end(sink);
+}
+
 static void show_items(struct shower *shower, const struct undone_item_record *items,
                        uint32_t count)
 {
@@ -158,6 +179,8 @@ static void show_list(struct shower *shower, const union record_fields *fields,
         show_sold(shower, array, count);
     else if (field->shown == SHOWN_STEPS)
         show_steps(&shower->sink, array, count);
+    else if (field->shown == SHOWN_REJECTS)
+        show_rejects(&shower->sink, array, count);
     else if (field->shown == SHOWN_ITEMS)
         show_items(shower, array, count);
     else if (field->shown == SHOWN_SUPPLY)
@@ -193,7 +216,12 @@ static void show_named(struct shower *shower, const char *key, enum record_shown
 static void show_meaning(struct sink *sink, const char *key, enum record_shown shown,
                          int64_t number)
 {
-    if (shown == SHOWN_SOURCING && number < SOURCING_COUNT)
+    static const char *const reasons[] = {
+        [REJECT_BUSY] = "busy", [REJECT_NOT_FOUND] = "not_found", [REJECT_DAMAGED] = "damaged"
+    };
+    if (shown == SHOWN_REASON && number < REJECT_REASON_COUNT)
+        sink_text(sink, key, text_of(reasons[number]));
+    else if (shown == SHOWN_SOURCING && number < SOURCING_COUNT)
         sink_text(sink, key, text_of(sourcing_name((enum sourcing)number)));
     else if (shown == SHOWN_FLAG)
         sink_flag(sink, key, number != 0);
@@ -227,6 +255,7 @@ static void show_field(struct shower *shower, const union record_fields *fields,
     case SHOWN_FLAG:
     case SHOWN_ETA:
     case SHOWN_SOURCING:
+    case SHOWN_REASON:
         show_meaning(&shower->sink, field->name, field->shown, record_number(fields, field));
         break;
     case SHOWN_CHANNEL:
@@ -248,6 +277,7 @@ static void show_field(struct shower *shower, const union record_fields *fields,
     case SHOWN_TEXTS:
     case SHOWN_DRAWS:
     case SHOWN_DRAWN:
+    case SHOWN_REJECTS:
     case SHOWN_CHANGES:
     case SHOWN_SOLD:
     case SHOWN_STEPS:

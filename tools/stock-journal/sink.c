@@ -146,13 +146,15 @@ void sink_list_draw(struct sink *sink, const char *sku, const char *location, co
     next_in_list(sink);
     if (!sink->json) {
         put_value(sink, text_of(sku));
-        fprintf(sink->file, "@%s/%s%s%s:%" PRId64, location, kind, channel ? "/" : "",
-                channel ? channel : "", qty);
+        fprintf(sink->file, "@%s/%s%s%s:%" PRId64, location ? location : "any", kind,
+                channel ? "/" : "", channel ? channel : "", qty);
         return;
     }
     fputs("{\"sku\":", sink->file);
     put_quoted(sink, text_of(sku));
-    fprintf(sink->file, ",\"location\":\"%s\",\"kind\":\"%s\"", location, kind);
+    const char *quote = location ? "\"" : "";
+    fprintf(sink->file, ",\"location\":%s%s%s,\"kind\":\"%s\"", quote, location ? location : "null",
+            quote, kind);
     if (channel)
         fprintf(sink->file, ",\"channel\":\"%s\"", channel);
     fprintf(sink->file, ",\"qty\":%" PRId64 "}", qty);
@@ -164,6 +166,16 @@ void sink_list_step(struct sink *sink, int64_t draw, int64_t qty)
     fprintf(sink->file,
             sink->json ? "{\"draw\":%" PRId64 ",\"qty\":%" PRId64 "}" : "%" PRId64 ":%" PRId64,
             draw, qty);
+}
+
+void sink_list_reject(struct sink *sink, const struct rejected_record *reject)
+{
+    next_in_list(sink);
+    fprintf(sink->file,
+            sink->json ? "{\"draw\":%u,\"qty\":%" PRIu32 ",\"off\":%" PRIu32
+                         ",\"cancelled\":%" PRIu32 "}"
+                       : "%u:%" PRIu32 "-%" PRIu32 "/%" PRIu32,
+            (unsigned)reject->draw, reject->qty, reject->off, reject->cancelled);
 }
 
 void sink_list_supply(struct sink *sink, const char *sku, int64_t qty)

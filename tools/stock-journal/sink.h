@@ -27,12 +27,15 @@ void sink_time(struct sink *sink, const char *key, uint64_t ms);
 void sink_flag(struct sink *sink, const char *key, bool value);
 void sink_degrees(struct sink *sink, const char *key, double value); /* not if NaN */
 
-/* A list of texts, or of a quantity and the pool that it is of; channel: NULL if it has none. */
+/* A list of texts, or of a quantity and the pool that it is of; location, channel: NULL if it has
+ * none. */
 void sink_list(struct sink *sink, const char *key);
 void sink_list_text(struct sink *sink, struct text value);
 void sink_list_draw(struct sink *sink, const char *sku, const char *location, const char *kind,
                     const char *channel, int64_t qty);
 void sink_list_step(struct sink *sink, int64_t draw, int64_t qty);
+struct rejected_record;
+void sink_list_reject(struct sink *sink, const struct rejected_record *reject);
 void sink_list_supply(struct sink *sink, const char *sku, int64_t qty);
 struct move_record;
 void sink_list_level(struct sink *sink, const char *sku, const char *channel, const char *before,

@@ -237,6 +237,50 @@ static int run_amend(struct ctl *ctl, const struct args *args)
     return redraw(ctl, args, "amend", pack_amended);
 }
 
+static void pack_given(const struct args *args, const char *name, const char *key,
+                       stockd_pack *pack)
+{
+    if (args_option(args, name) == NULL)
+        return;
+    stockd_pack_str(pack, key);
+    stockd_pack_str(pack, args_option(args, name));
+}
+
+/* reject [id, location, lines or nil, {op, reason, on_fail}]. */
+static int run_reject(struct ctl *ctl, const struct args *args)
+{
+    char op[STOCKD_ID_MAX + 1];
+    stockd_pack pack;
+    stockd_reply reply;
+    int failed = ctl_take_op(args, op);
+
+    if (failed != CTL_DONE)
+        return failed;
+    stockd_pack_init(&pack, NULL, 0);
+    stockd_pack_array(&pack, 4);
+    stockd_pack_str(&pack, args->positional[0]);
+    stockd_pack_str(&pack, args->positional[1]);
+    if (args->count > 2)
+        failed = pack_lines(args, 2, false, &pack);
+    else
+        stockd_pack_nil(&pack);
+    stockd_pack_map(&pack, 1 + (args_option(args, "reason") != NULL) +
+                               (args_option(args, "on-fail") != NULL));
+    stockd_pack_str(&pack, "op");
+    stockd_pack_str(&pack, op);
+    pack_given(args, "reason", "reason", &pack);
+    pack_given(args, "on-fail", "on_fail", &pack);
+    if (failed == CTL_DONE)
+        failed = ctl_call(ctl, "reject", &pack, STOCKD_RETRY_SAFE, &reply);
+    stockd_pack_free(&pack);
+    if (failed != CTL_DONE)
+        return failed;
+    if (!ctl->json)
+        printf("op  %s\n", op);
+    show_reservation(ctl, reply.result, args->positional[0]);
+    return CTL_DONE;
+}
+
 /* ID FROM TO SKU:QTY... */
 static int pack_moves(const struct args *args, stockd_pack *pack)
 {
@@ -305,6 +349,8 @@ static const struct option reserve_options[] = {
     ORDER_TERMS,
     { "ref", "TEXT", "what you call it; stored with it", "ref", OPTION_TEXT },
     { "partial", NULL, "take what is there, if not all of it", "partial", OPTION_FLAG },
+    { "backorder", NULL, "promise what is not there, within the items' backorder limits",
+      "backorder", OPTION_FLAG },
     { "confirm", NULL, "confirm at once", "confirm", OPTION_FLAG },
     { .name = NULL },
 };
@@ -329,6 +375,13 @@ static const struct option ready_options[] = {
 
 static const struct option restock_options[] = {
     { "op", "ID", "makes a repeated step harmless", "op", OPTION_TEXT },
+    { .name = NULL },
+};
+
+static const struct option reject_options[] = {
+    { "reason", "WHY", "not_found, damaged or busy (not_found)", NULL, OPTION_TEXT },
+    { "on-fail", "WHAT", "of what nobody has: unsourced or cancel (unsourced)", NULL, OPTION_TEXT },
+    { "op", "ID", "makes a repeated step harmless; else generated", NULL, OPTION_TEXT },
     { .name = NULL },
 };
 
@@ -386,6 +439,20 @@ const struct command order_commands[] = {
         .least = 4,
         .most = SIZE_MAX,
         .run = run_move,
+    },
+    {
+        .name = "reject",
+        .summary = "Say that a place cannot give what an order draws from it",
+        .usage = "ID LOCATION [SKU:QTY...] [OPTION]...",
+        .details =
+            "The stock there is corrected by the reason, and the units are drawn from other\n"
+            "places. For what nobody has the order waits, before anyone else. Without\n"
+            "lines, all that is left there.",
+        .example = "stockctl reject ORDER-1 store-1 TEE-RED-M:1 --reason damaged",
+        .options = reject_options,
+        .least = 2,
+        .most = SIZE_MAX,
+        .run = run_reject,
     },
     {
         .name = "ready",
