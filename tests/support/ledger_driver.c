@@ -171,6 +171,7 @@ static void ask_reservation(struct ctx *ctx, const struct request *r, struct ans
 {
     struct reservation_view view;
     struct text id = driver_id(&asked.id, r->id);
+    struct text ref = r->ref ? write_name(&asked.ref, "r", r->ref, r->ref) : text_of("");
     fill_lines(r);
     struct order order = { .id = id,
                            .channel = driver_channel(&asked.channel, r->channel),
@@ -179,7 +180,8 @@ static void ask_reservation(struct ctx *ctx, const struct request *r, struct ans
                            .has_ttl = r->has_ttl,
                            .ttl_ms = r->ttl_ms,
                            .at = driver_location(&asked.location, r->at),
-                           .confirm = r->confirm };
+                           .confirm = r->confirm,
+                           .ref = ref };
     struct step step = { .id = id,
                          .op = driver_id(&asked.op, r->op),
                          .lines = asked.lines,
@@ -190,15 +192,17 @@ static void ask_reservation(struct ctx *ctx, const struct request *r, struct ans
     else if (r->kind == ASK_EXTEND)
         a->code = ledger_extend(ctx, id, r->ttl_ms, &view);
     else if (r->kind == ASK_CONFIRM)
-        a->code = ledger_confirm(ctx, id, text_of("paid"), &view);
+        a->code = ledger_confirm(ctx, id, ref, &view);
     else if (r->kind == ASK_FULFIL)
         a->code = ledger_fulfil(ctx, &step, &view);
     else if (r->kind == ASK_CANCEL)
         a->code = ledger_cancel(ctx, &step, &view);
     else
         a->code = ledger_reservation(ctx, id, &view);
-    if (a->code == CODE_OK)
-        take_view(&view, a);
+    if (a->code != CODE_OK)
+        return;
+    take_view(&view, a);
+    a->ref = r->kind == ASK_RESERVATION ? number_in(view.ref) : 0;
 }
 
 static const char *const kind_names[MODEL_ALLOTTED] = { "shared", "damaged", "quality", "display",
@@ -469,6 +473,7 @@ bool driver_agrees(const struct request *r, const struct answer *engine, const s
     }
     MUST(same_text(engine->state, model->state), "state");
     MUST(engine->channel == model->channel, "channel");
+    MUST(engine->ref == model->ref, "ref");
     MUST(engine->expires_ms == model->expires_ms, "deadline");
     MUST(same_shorts(r, engine, model), "what fell short");
     MUST(same_draws(engine, model), "where it is drawn from");
@@ -486,6 +491,8 @@ void driver_print(const struct request *r)
     };
     printf("%s id %d op %d item %d location %d channel %d qty %lld", kinds[r->kind], r->id, r->op,
            r->item, r->location, r->channel, (long long)r->qty);
+    if (r->ref)
+        printf(" ref %d", r->ref);
     if (r->returned)
         printf(" of reservation %d", r->returned);
     if (r->has_as_of)

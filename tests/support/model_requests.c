@@ -132,6 +132,8 @@ static void pick_reserve(struct request_maker *maker, struct request *q)
     q->has_ttl = random_chance(r, 60);
     if (q->has_ttl)
         q->ttl_ms = pick_ttl(maker);
+    if (random_chance(r, 20))
+        q->ref = random_between(r, 1, 30);
     if (q->id > 0)
         maker->orders[maker->order_count++ % ORDERS_REMEMBERED] = q->id;
 }
@@ -260,6 +262,8 @@ void pick_request(struct request_maker *maker, struct request *q)
     q->item = q->kind >= ASK_AVAILABILITY ? random_below(r, MODEL_ITEMS) : q->item;
     if (q->kind == ASK_AVAILABILITY)
         q->channel = random_below(r, MODEL_CHANNELS);
+    if (q->kind == ASK_CONFIRM && random_chance(r, 50))
+        q->ref = random_between(r, 1, 30);
     if (q->kind == ASK_EXTEND)
         q->ttl_ms = pick_ttl(maker);
     if (q->kind == ASK_SET_ITEM) {

@@ -90,6 +90,15 @@ bool model_slots_left(const struct model *m, int wanted)
     return model_live_slots(m) + wanted <= m->limits.slots;
 }
 
+/* One draw without a ref is beside the id; others are in blocks of seven, or of four if any is not
+ * ready at once. A ref has a block of its own. */
+int model_more_slots(int draws, bool timed, bool ref)
+{
+    if (draws == 1 && !timed && !ref)
+        return 0;
+    return (timed ? (draws + 3) / 4 : (draws + 6) / 7) + ref;
+}
+
 void model_moved(struct model *m, int item, int location, int kind, int64_t delta)
 {
     m->moves[m->move_count++] = (struct model_move){ m->now_ms, item, location, kind, delta };

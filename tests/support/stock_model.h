@@ -117,7 +117,7 @@ struct answer {
     uint64_t lsn; /* ok: of the change, or of the first one */
     int64_t delta, on_hand, reserved, available;
     const char *state; /* reservations; and wrong_state */
-    int channel;
+    int channel, ref;  /* ref: of reservation */
     uint64_t expires_ms;
     int draw_count;
     struct answer_draw draws[MODEL_DRAWS];
@@ -179,11 +179,12 @@ struct model_id {
     struct answer first; /* its first answer */
     /* of a reservation */
     const char *state;
-    int channel;
+    int channel, ref;
     uint64_t created_ms, expires_ms;
     uint64_t lsn_first, lsn_last, lsn_confirmed;
     enum request_kind last_step; /* that changed it; ASK_KINDS: none */
     int slots;                   /* in the table of ids */
+    bool timed;                  /* a draw was not ready at once when it was granted */
     int draw_count;
     struct answer_draw draws[MODEL_DRAWS];
     /* of all reservations that ever had this id: what the journal says, whatever is forgotten */
@@ -242,6 +243,8 @@ bool model_id_fits(int id);
 bool model_state_final(const char *state);
 struct model_id *model_find(struct model *m, int id);
 bool model_slots_left(const struct model *m, int wanted);
+/* How many slots a reservation takes beside that of its id. */
+int model_more_slots(int draws, bool timed, bool ref);
 void model_moved(struct model *m, int item, int location, int kind, int64_t delta);
 void model_reserve(struct model *m, const struct request *r, uint64_t lsn, struct answer *a);
 void model_extend(struct model *m, const struct request *r, uint64_t lsn, struct answer *a);

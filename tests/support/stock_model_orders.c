@@ -224,7 +224,8 @@ static void plan_order(struct planning *p, const struct request *r, struct answe
 static bool same_order(const struct request *a, const struct request *b)
 {
     if (a->channel != b->channel || a->at != b->at || a->has_ttl != b->has_ttl ||
-        a->ttl_ms != b->ttl_ms || a->confirm != b->confirm || a->line_count != b->line_count)
+        a->ttl_ms != b->ttl_ms || a->confirm != b->confirm || a->ref != b->ref ||
+        a->line_count != b->line_count)
         return false;
     for (int i = 0; i < a->line_count; i++)
         if (a->lines[i].item != b->lines[i].item || a->lines[i].qty != b->lines[i].qty ||
@@ -289,18 +290,15 @@ static void history_order(struct model *m, const struct planning *p, const struc
         }
 }
 
-/* Slots that its draws take: the engine writes one draw beside its id, more in blocks of seven, and
- * those of which any is ready later in blocks of four. */
-static int draw_slots(const struct model *m, const struct planning *p, const struct request *r)
+/* Slots that the order takes beside that of its id. */
+static int planned_slots(const struct planning *p, const struct request *r, bool *timed)
 {
     int draws = 0;
-    bool timed = false;
+    *timed = false;
     for (int i = 0; i < r->line_count; i++)
         for (int d = 0; d < p->draws[i]; d++, draws++)
-            timed |= model_lead_time_s(m, r->lines[i].item, p->from[i][d]) > 0;
-    if (timed)
-        return (draws + 3) / 4;
-    return draws > 1 ? (draws + 6) / 7 : 0;
+            *timed |= model_lead_time_s(p->m, r->lines[i].item, p->from[i][d]) > 0;
+    return model_more_slots(draws, *timed, r->ref != 0);
 }
 
 static void repeat_order(const struct model_id *x, const struct request *r, struct answer *a)
@@ -333,11 +331,10 @@ void model_reserve(struct model *m, const struct request *r, uint64_t lsn, struc
     a->code = CODE_INSUFFICIENT_STOCK;
     if (a->short_count > 0)
         return;
-    int blocks = draw_slots(m, &p, r);
+    x->slots = 1 + planned_slots(&p, r, &x->timed);
     a->code = CODE_LIMIT;
-    if (!model_slots_left(m, 1 + blocks))
+    if (!model_slots_left(m, x->slots))
         return;
-    x->slots = 1 + blocks;
     int64_t hold = m->channels[r->channel].hold_ttl_ms;
     uint64_t ttl = hold ? (uint64_t)hold : DEFAULT_MS;
     if (r->has_ttl)
@@ -347,6 +344,7 @@ void model_reserve(struct model *m, const struct request *r, uint64_t lsn, struc
     x->asked = *r;
     x->state = r->confirm ? "confirmed" : "held";
     x->channel = r->channel;
+    x->ref = r->ref;
     x->created_ms = m->now_ms;
     x->expires_ms = r->confirm ? 0 : m->now_ms + ttl;
     x->lsn_first = x->lsn_last = x->lsn_confirmed = lsn;
@@ -377,8 +375,10 @@ void model_reservation(struct model *m, const struct request *r, struct answer *
 {
     struct model_id *x;
     a->code = find_reservation(m, r->id, &x);
-    if (!a->code)
-        view(x, a);
+    if (a->code)
+        return;
+    view(x, a);
+    a->ref = x->ref;
 }
 
 void model_extend(struct model *m, const struct request *r, uint64_t lsn, struct answer *a)
@@ -397,6 +397,17 @@ void model_extend(struct model *m, const struct request *r, uint64_t lsn, struct
     view(x, a);
 }
 
+/* Its draws move to other slots, beside the ref, while they still have those that they had. */
+static enum code replace_ref(const struct model *m, struct model_id *x, int ref)
+{
+    int more = model_more_slots(x->draw_count, x->timed, true);
+    if (!model_slots_left(m, more))
+        return CODE_LIMIT;
+    x->ref = ref;
+    x->slots = 1 + more;
+    return CODE_OK;
+}
+
 void model_confirm(struct model *m, const struct request *r, uint64_t lsn, struct answer *a)
 {
     struct model_id *x;
@@ -412,6 +423,9 @@ void model_confirm(struct model *m, const struct request *r, uint64_t lsn, struc
         wrong_state(x, a);
         return;
     }
+    a->code = r->ref ? replace_ref(m, x, r->ref) : CODE_OK;
+    if (a->code)
+        return;
     x->state = "confirmed";
     x->lsn_last = x->lsn_confirmed = lsn;
     view(x, a);
