@@ -100,6 +100,12 @@ MAY_ALLOCATE = (
 SLEEPERS = ("sleep", "usleep", "nanosleep", "clock_nanosleep")
 MAY_SLEEP = ("client/", "tests/", "tools/stockctl/", "tools/stockbench/", "bench/")
 
+# What a test links in place of another file must define all that it defines: otherwise the linker
+# takes both, and fails in a build that few people make.
+STANDS_IN = (
+    ("tests/fuzz/rig/kept_memory.c", "engine/base/memory.c"),
+)
+
 UNFINISHED = re.compile(r"\b(%s)\b" % "|".join(("TO" "DO", "FIX" "ME", "XX" "X", "HA" "CK")))
 MACHINE_PATH = re.compile(r"(^|[^\w.-])/(work|root|home)/|\.(library|mirror)/")
 
@@ -222,8 +228,24 @@ def files():
             yield name, path
 
 
+def defined(text):
+    """The functions that other files can call."""
+    found = re.finditer(r"^([\w *]+?)\b(\w+)\([^;{}]*\)\n\{$", without_comments(text), re.M)
+    return {match.group(2) for match in found if "static" not in match.group(1)}
+
+
+def check_stand_in(text, original_text, original):
+    for name in sorted(defined(original_text) - defined(text)):
+        yield 1, f"stands in for {original}, but does not define {name}"
+
+
 def check_tree():
     offences = 0
+    for name, original in STANDS_IN:
+        texts = [(ROOT / path).read_text(encoding="utf-8") for path in (name, original)]
+        for line, what in check_stand_in(*texts, original):
+            print(f"{name}:{line}: {what}")
+            offences += 1
     for name, path in files():
         for line, what in check_file(name, path.read_text(encoding="utf-8")):
             print(f"{name}:{line}: {what}")
@@ -285,6 +307,11 @@ def self_test():
             failed = 1
     if not any("begin with" in what for _, what in check_file("engine/a.c", "int x;\n")):
         print("a file without its licence line was let pass")
+        failed = 1
+    original = "static int a(void)\n{\n}\n\nint b(int x,\n      int y)\n{\n}\n\nvoid *c(void)\n{\n}\n"
+    said = [what for _, what in check_stand_in("void *c(void)\n{\n}\nint b(int x);\n", original, "o.c")]
+    if said != ["stands in for o.c, but does not define b"]:
+        print(f"a stand-in that lacks a function: {said}")
         failed = 1
     return failed
 

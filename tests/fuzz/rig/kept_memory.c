@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * engine/memory for fuzz targets, linked in its place. Each input makes a ledger and takes it down:
- * with a mapping for each table, the kernel would have most of the time. Here mappings are kept for
- * the next input, and what it touched of them is zeroed.
+ * engine/base/memory.c for fuzz targets, linked in its place. Each input makes a ledger and takes
+ * it down: with a mapping for each table, the kernel would have most of the time. Here mappings are
+ * kept for the next input, and what it touched of them is zeroed.
  *
  * It sees more, too: what is behind a table's last byte, and a table that was given back, is
  * poisoned. One thread at a time.
@@ -91,6 +91,11 @@ void *memory_reserve(size_t bytes)
     ASAN_UNPOISON_MEMORY_REGION(block->at + unsure, bytes - unsure);
     ASAN_POISON_MEMORY_REGION(block->at + bytes, mapped - bytes);
     return block->at;
+}
+
+void *memory_reserve_scattered(size_t bytes)
+{
+    return memory_reserve(bytes);
 }
 
 void memory_populate(void *at, size_t bytes)
