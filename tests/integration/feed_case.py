@@ -3,14 +3,7 @@
 
 import threading
 
-from stockd_harness import RpcError, wait_until
-
-
-def settled(client, lsn):
-    """Until the crossings of all changes up to that LSN have been recorded, and can be read."""
-    wait_until(lambda: client.call("info", "feed")["feed"]["crossings_lsn"] >= lsn, what="a look")
-    told = client.call("changes", lsn)["lsn"]
-    wait_until(lambda: client.call("events", lsn)["lsn"] >= told, what="the disk")
+from stockd_harness import RpcError
 
 
 class Table:

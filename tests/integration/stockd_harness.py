@@ -429,6 +429,20 @@ def wait_until(condition, timeout=10.0, every=0.005, what="condition"):
         time.sleep(every)
 
 
+def settled(client, lsn):
+    """Until the crossings of all changes up to that LSN have been recorded, and can be read."""
+    wait_until(lambda: client.call("info", "feed")["feed"]["crossings_lsn"] >= lsn, what="a look")
+    told = client.call("changes", lsn)["lsn"]
+    wait_until(lambda: client.call("events", lsn)["lsn"] >= told, what="the disk")
+
+
+def quiet(client):
+    """Until what changed so far has been looked at: then the engine adds no records of its own, and
+    an equal LSN means that nothing has changed. Returns it."""
+    settled(client, client.call("locations")["lsn"])
+    return client.call("locations")["lsn"]
+
+
 def join(thread, what, timeout=CALL_TIMEOUT):
     """Waits for a thread of the test; AssertionError if it does not end."""
     thread.join(timeout * PATIENCE)
@@ -508,6 +522,9 @@ class StockdTestCase(unittest.TestCase):
         """(on_hand, reserved, available) over all locations."""
         result = self.call("stock", sku)
         return result["on_hand"], result["reserved"], result["available"]
+
+    def quiet(self):
+        return quiet(self.client)
 
     def state(self, reservation):
         return self.call("reservation", reservation)["state"]

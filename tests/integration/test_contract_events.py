@@ -3,8 +3,7 @@
 
 import time
 
-from feed_case import settled
-from stockd_harness import StockdTestCase, main, unique, wait_until
+from stockd_harness import StockdTestCase, main, settled, unique, wait_until
 
 
 class Consumer:

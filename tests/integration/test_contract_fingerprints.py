@@ -211,6 +211,7 @@ class Fingerprints(StockdTestCase):
         ]
 
     def check_all(self, first, when):
+        self.quiet()
         before = self.everything()
         for name, (content, fields) in CHANGES.items():
             ident = "id-" + name.replace(" ", "-")

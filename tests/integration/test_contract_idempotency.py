@@ -26,6 +26,7 @@ class Once(StockdTestCase):
     def test_the_same_again_returns_the_first_result(self):
         sku = unique("SKU")
         done = self.done(sku)
+        self.quiet()
         before = self.call("stock", sku)
         for _ in range(2):
             for call, first in done:
@@ -196,6 +197,7 @@ class Steps(StockdTestCase):
             ident, sku = self.confirmed(5)
             op = unique("op")
             first = self.call(step, ident, [[sku, 2]], {"op": op})
+            self.quiet()
             before = self.call("stock", sku)
             for _ in range(3):
                 self.assertEqual(self.call(step, ident, [[sku, 2]], {"op": op}), first)

@@ -212,6 +212,7 @@ class Promise(PlacesCase):
 
     def test_it_holds_nothing(self):
         sku = self.stocked(5)
+        self.quiet()
         first = self.call("promise", "default", [[sku, 5]])
         self.assertEqual(first["complete"], True)
         self.assertEqual([line[:3] for line in first["lines"]], [[sku, "main", 5]])

@@ -312,6 +312,7 @@ class States(StockdTestCase):
                     self.call("confirm", ident)
                 first = self.call(step, ident)
                 self.assertEqual(first["state"], state)
+                self.quiet()
                 before = self.call("stock", sku)
                 for _ in range(3):
                     self.assertEqual(self.call(step, ident), first)

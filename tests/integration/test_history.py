@@ -395,6 +395,7 @@ class Shortened(StockdTestCase):
 
     def test_a_damaged_snapshot_is_passed_over(self):
         item = self.story.ITEMS[0]
+        self.quiet()
         whole = self.call("history", item, {"limit": 1000})
         since = self.story.then[item][-1][0]
         folder = os.path.join(self.server.data, "snapshot")

@@ -140,7 +140,7 @@ class Stockbench(StockdTestCase):
                             {"lat": 48.9, "lon": 2.3, "limit": 100})["options"]
         self.assertEqual(len(options), 12)
         self.assertTrue(all(option["complete"] for option in options))
-        lsn = self.call("info")["lsn"]
+        lsn = self.quiet()
         self.load("locate", "--places", "12", "--items", "20")  # makes nothing anew
         self.assertEqual(self.call("info")["lsn"], lsn)
 

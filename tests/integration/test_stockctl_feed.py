@@ -9,9 +9,8 @@ import socket
 import subprocess
 import time
 
-from feed_case import settled
 from stockctl_case import DONE, REFUSED, UNREACHABLE, USAGE, StockctlTestCase
-from stockd_harness import BIN_DIR, SLOW, Server, main, reap, spawn, unique, wait_until
+from stockd_harness import BIN_DIR, SLOW, Server, main, reap, settled, spawn, unique, wait_until
 
 
 class Changes(StockctlTestCase):

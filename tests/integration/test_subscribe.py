@@ -4,7 +4,7 @@
 import resource
 import time
 
-from feed_case import Load, settled, truth
+from feed_case import Load, truth
 from stockd_harness import (
     SLOW,
     ConnectionClosed,
@@ -13,6 +13,7 @@ from stockd_harness import (
     StockdTestCase,
     main,
     seeded_random,
+    settled,
     unique,
     wait_until,
 )
