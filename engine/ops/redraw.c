@@ -235,6 +235,8 @@ static enum code plan(struct ctx *ctx, struct txn *t)
 static enum code check_taken(struct ctx *ctx, struct txn *t)
 {
     const struct redrawing *r = (const struct redrawing *)t;
+    if (r->done_before) /* the plan is another order's */
+        return CODE_OK;
     enum code code = r->kind->taken ? r->kind->taken(ctx, r) : CODE_OK;
     return code || r->plan->draw_count == 0 ? code : taking_check(ctx, r->plan, &r->taking);
 }

@@ -68,12 +68,24 @@ enum code taking_post(struct ctx *ctx, struct order_plan *s, struct taking *taki
     return CODE_OK;
 }
 
+/* What the transaction itself is about to give back is still reserved while it looks, so its own
+ * brackets disturb no sum. */
+static void look(struct ctx *ctx, struct order_plan *s, uint32_t index, uint32_t own)
+{
+    const struct item *item = item_at(&ctx->ledger->items, index);
+    uint32_t stamp;
+    bool stable = gives_stable_beside(item, own, &stamp); /* @own-brackets */
+    candidates_find(ctx, s->channel, &s->demand, index, NULL, NULL, &s->found);
+    s->found.stable = stable && gives_unchanged(item, stamp);
+}
+
 /* On a busy item most looks meet a give; the next one may not. */
 static void look_until_stable(struct ctx *ctx, struct order_plan *s, uint32_t item)
 {
+    uint32_t own = txn_own_brackets(ctx, item);
     int looks = 0;
     do
-        candidates_find(ctx, s->channel, &s->demand, item, NULL, NULL, &s->found);
+        look(ctx, s, item, own);
     while (!s->found.stable && ++looks < LOOKS_UNTIL_STABLE);
 }
 

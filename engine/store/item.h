@@ -367,6 +367,14 @@ static inline bool gives_stable(const struct item *item, uint32_t *stamp)
     return *stamp == ended;
 }
 
+/* The same for who has so many gives under way itself: false if others have, too. */
+static inline bool gives_stable_beside(const struct item *item, uint32_t own, uint32_t *stamp)
+{
+    uint32_t ended = atomic_load_explicit(&item->ended, memory_order_seq_cst);
+    *stamp = atomic_load_explicit(&item->begun, memory_order_seq_cst);
+    return *stamp == ended + own;
+}
+
 /* After the walk: true if no give has begun since. */
 static inline bool gives_unchanged(const struct item *item, uint32_t stamp)
 {

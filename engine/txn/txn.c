@@ -194,6 +194,18 @@ void txn_bracket(struct ctx *ctx, void (*edge)(struct item *))
         edge(item_of(&ctx->ledger->items, ctx->postings->at[i].pool));
 }
 
+uint32_t txn_own_brackets(const struct ctx *ctx, uint32_t item)
+{
+    const struct postings *postings = ctx->postings;
+    uint32_t brackets = 0;
+    if (postings->count == postings->takes)
+        return 0; /* it only takes, so nothing moves */
+    for (uint32_t i = 0; i < postings->takes; i++)
+        brackets += item_of(&ctx->ledger->items, postings->at[i].pool) ==
+                    item_at(&ctx->ledger->items, item);
+    return brackets;
+}
+
 enum code txn_conflict(struct ctx *ctx, const char *id_name, struct text id)
 {
     return fail(ctx, CODE_CONFLICT, "%s \"%.*s\" was used for something else", id_name, (int)id.len,

@@ -137,6 +137,8 @@ void txn_undo(struct ctx *ctx, uint32_t count);
 void txn_bracket(struct ctx *ctx, void (*edge)(struct item *));
 /* Has who follows the item's changes look at it again, though nothing has changed. */
 void txn_tell(struct ctx *ctx, uint32_t item);
+/* How often the transaction in progress, whose takes are done, brackets that item itself. */
+uint32_t txn_own_brackets(const struct ctx *ctx, uint32_t item);
 enum code txn_conflict(struct ctx *ctx, const char *id_name, struct text id);
 
 #endif

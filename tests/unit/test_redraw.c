@@ -131,6 +131,50 @@ Test(redraw, units_move_between_places)
     cr_assert_eq(try_move("o", "store", "nowhere", 1), CODE_UNKNOWN_LOCATION);
 }
 
+/* The sum that a buffer is checked against is of an instant, though the order itself gives back. */
+Test(redraw, a_channel_with_a_buffer)
+{
+    uint64_t lsn;
+    struct channel_setting web = { .code = text_of("web"), .has_buffer = true, .buffer = 3 };
+    cr_assert_eq(ledger_set_channel(ctx, &web, &lsn), CODE_OK);
+    receive("r2", "store", 10);
+    struct order_line lines[] = { line(4, "main") };
+    order("o", lines, 1);
+    cr_assert_eq(try_move("o", "main", "store", 4), CODE_OK, "%s", ctx_failure(ctx)->message);
+    cr_assert_eq(drawn("o", "store"), 4);
+    struct order_line others[] = { line(6, "main"), line(2, "store") };
+    cr_assert_eq(try_amend("o", NULL, others, 2), CODE_OK, "%s", ctx_failure(ctx)->message);
+    cr_assert_eq(drawn("o", "main"), 6);
+    cr_assert_eq(available("web"), 9);
+    others[0].qty = 10; /* as long as the other two are held, four are too many */
+    others[1].qty = 9;
+    cr_assert_eq(try_amend("o", NULL, others, 2), CODE_INSUFFICIENT_STOCK);
+    cr_assert_eq(drawn("o", "main"), 6);
+}
+
+/* What changes nothing looks at no stock: not even at what another order was planned with. */
+Test(redraw, an_op_that_finds_its_work_done)
+{
+    uint64_t lsn;
+    struct channel_setting web = { .code = text_of("web"), .has_buffer = true, .buffer = 3 };
+    struct movement lost = {
+        .id = text_of("lost"), .sku = text_of("tea"), .location = text_of("main"), .qty = -12
+    };
+    struct movement_result moved;
+    cr_assert_eq(ledger_set_channel(ctx, &web, &lsn), CODE_OK);
+    receive("r2", "store", 10);
+    struct order_line lines[] = { line(7, NULL) };
+    order("o", lines, 1);
+    cr_assert_eq(ledger_adjust(ctx, &lost, &moved), CODE_INSUFFICIENT_STOCK);
+    lost.qty = -10;
+    cr_assert_eq(ledger_adjust(ctx, &lost, &moved), CODE_OK);
+    lost.id = text_of("lost too");
+    lost.location = text_of("store");
+    cr_assert_eq(ledger_adjust(ctx, &lost, &moved), CODE_OK);
+    cr_assert_eq(try_amend("o", "op-1", lines, 1), CODE_OK);
+    cr_assert_eq(drawn("o", "main"), 7);
+}
+
 /* The same order again is told what it was granted, wherever its units are now. */
 Test(redraw, the_first_result_stays)
 {
