@@ -86,17 +86,17 @@ static uint64_t move_fingerprint(const struct redrawing *r)
 static enum code check_move(struct ctx *ctx, const struct relocation *asked)
 {
     if (asked->line_count == 0 || asked->line_count > LINES_MAX)
-        return fail(ctx, asked->line_count ? CODE_TOO_LARGE : CODE_BAD_REQUEST,
-                    "lines must be 1 to %d, not %u", LINES_MAX, asked->line_count);
+        return fail_param(ctx, asked->line_count ? CODE_TOO_LARGE : CODE_BAD_REQUEST, "lines",
+                          "lines must be 1 to %d, not %u", LINES_MAX, asked->line_count);
     for (uint32_t i = 0; i < asked->line_count; i++) {
         const struct move_line *line = &asked->lines[i];
         if (line->qty < 1 || line->qty > QUANTITY_MAX)
-            return fail(ctx, CODE_BAD_REQUEST,
-                        "lines[%u]: qty must be a whole number from 1 to %lld, not %lld", i,
-                        (long long)QUANTITY_MAX, (long long)line->qty);
+            return fail_param(ctx, CODE_BAD_REQUEST, "qty",
+                              "lines[%u]: qty must be a whole number from 1 to %lld, not %lld", i,
+                              (long long)QUANTITY_MAX, (long long)line->qty);
         if (text_equal(line->from, line->to))
-            return fail(ctx, CODE_BAD_REQUEST, "lines[%u]: to must be another location than from",
-                        i);
+            return fail_param(ctx, CODE_BAD_REQUEST, "to",
+                              "lines[%u]: to must be another location than from", i);
     }
     return CODE_OK;
 }

@@ -25,7 +25,8 @@ enum code check_step_ids(struct ctx *ctx, struct text id, struct text op)
     if (!code && text_given(op))
         code = check_id(ctx, "op", op);
     if (!code && text_given(op) && text_equal(op, id))
-        code = fail(ctx, CODE_BAD_REQUEST, "op must be another id than the reservation's");
+        code =
+            fail_param(ctx, CODE_BAD_REQUEST, "op", "op must be another id than the reservation's");
     return code;
 }
 
@@ -125,6 +126,8 @@ static enum code prepare(struct ctx *ctx, const struct redrawing *r)
         return fail(ctx, CODE_LIMIT,
                     "a reservation may draw from at most %d pools in all, and from %d anew",
                     DRAWS_MAX, REDRAWN_MAX);
+    if (entry->tracked && more == 0)
+        return CODE_OK; /* it only gives back */
     uint32_t blocks = draws_reshaped_blocks(entry, true, more, entry->ref_len);
     enum entry_found found =
         slots_prepare(&ctx->ledger->ids, &ctx->cursor, blocks + taking_blocks(r->plan));
@@ -148,6 +151,38 @@ static void exclude_rejected(struct ctx *ctx, struct redrawing *r)
     }
 }
 
+/* The place that all of the reservation's units are from; -1: there are several, or none. */
+static int only_place(const struct ctx *ctx)
+{
+    const struct draw_list *list = &ctx->draw_list;
+    int place = -1;
+    for (uint32_t i = 0; i < list->count; i++) {
+        uint64_t key = pool_read_key(pool_at(&ctx->ledger->items, list->draws[i]->pool));
+        if (list->draws[i]->qty == 0 || key_location(key) == NO_LOCATION)
+            continue; /* moved away, or not sourced yet */
+        if (place >= 0 && place != key_location(key))
+            return -1;
+        place = key_location(key);
+    }
+    return place;
+}
+
+/* An order that is collected grows where it is collected. */
+static enum code bind_to_pickup(struct ctx *ctx, struct redrawing *r)
+{
+    int place = only_place(ctx);
+    if (place >= 0)
+        r->order.at = code_text(&ctx->catalogue->locations[place].code);
+    for (uint32_t i = 0; place < 0 && i < r->order.line_count; i++)
+        if (!text_given(ctx->new_lines[i].location))
+            return fail_param(ctx, CODE_BAD_REQUEST, "lines",
+                              "lines: the order is to be collected at several places, so a line of "
+                              "\"%.*s\" beyond what it has must name one",
+                              (int)ctx->new_lines[i].sku.len, ctx->new_lines[i].sku.at);
+    r->order.terms.mode = text_of("pickup");
+    return CODE_OK;
+}
+
 /* Plans the draws of the new lines, as for an order of the reservation's channel. */
 static enum code plan_anew(struct ctx *ctx, struct redrawing *r)
 {
@@ -158,10 +193,10 @@ static enum code plan_anew(struct ctx *ctx, struct redrawing *r)
         return CODE_OK;
     r->order.channel = code_text(&ctx->catalogue->channels[entry->channel].code);
     bool pickup = entry->timed == TIMED_PICKUP;
-    if (pickup && !r->kind->fell_short) /* its buyer says where */
-        r->order.terms.mode = text_of("pickup");
     r->order.backorder = r->kind->fell_short != NULL;
-    enum code code = resolve_order(ctx, &r->order, r->plan);
+    enum code code = pickup && !r->kind->fell_short ? bind_to_pickup(ctx, r) : CODE_OK;
+    if (!code)
+        code = resolve_order(ctx, &r->order, r->plan);
     if (code)
         return code;
     if (pickup)

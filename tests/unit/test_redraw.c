@@ -235,3 +235,46 @@ Test(redraw, what_is_added_of_a_supply_waits_for_it)
     cr_assert_eq(drawn("o", "store"), 3);
     cr_expect_eq(seen.draws[1].ready_ms, NOW + 5 * (uint64_t)HOUR);
 }
+
+/* ---- orders that are collected ---- */
+
+static void collected(const char *id, const char *at, int64_t qty, uint32_t lead_time_s)
+{
+    uint64_t lsn;
+    struct location_setting slow = { .code = text_of(at),
+                                     .has_lead_time = true,
+                                     .lead_time_s = lead_time_s };
+    cr_assert_eq(ledger_set_location(ctx, &slow, &lsn), CODE_OK);
+    struct order_line lines[] = { line(qty, NULL) };
+    struct order asked = { .id = text_of(id),
+                           .channel = text_of("web"),
+                           .lines = lines,
+                           .line_count = 1,
+                           .at = text_of(at) };
+    cr_assert_eq(ledger_reserve(ctx, &asked, &seen), CODE_OK, "%s", ctx_failure(ctx)->message);
+}
+
+Test(redraw, what_is_collected_grows_where_it_is_collected)
+{
+    receive("r2", "store", 5);
+    collected("o", "store", 2, 3600);
+    struct order_line more[] = { line(4, NULL) };
+    cr_assert_eq(try_amend("o", NULL, more, 1), CODE_OK, "%s", ctx_failure(ctx)->message);
+    cr_assert_eq(drawn("o", "store"), 4);
+    more[0].qty = 6;
+    cr_assert_eq(try_amend("o", NULL, more, 1), CODE_INSUFFICIENT_STOCK, "main has some");
+    cr_assert_eq(ctx_failure(ctx)->shorts[0].available, 1);
+}
+
+Test(redraw, what_is_collected_at_two_places_grows_where_it_is_told_to)
+{
+    receive("r2", "store", 5);
+    collected("o", "store", 2, 3600);
+    cr_assert_eq(try_move("o", "store", "main", 1), CODE_OK, "%s", ctx_failure(ctx)->message);
+    struct order_line more[] = { line(4, NULL) };
+    cr_assert_eq(try_amend("o", NULL, more, 1), CODE_BAD_REQUEST);
+    cr_assert_str_eq(ctx_failure(ctx)->param, "lines");
+    struct order_line bound[] = { line(1, "store"), line(3, "main") };
+    cr_assert_eq(try_amend("o", NULL, bound, 2), CODE_OK, "%s", ctx_failure(ctx)->message);
+    cr_assert_eq(drawn("o", "main"), 3);
+}
