@@ -143,8 +143,8 @@ void parts_watch(struct ctx *ctx, struct id_entry *entry, uint64_t word)
     deadline_set(ctx, entry, parts_next_ms(ctx, entry, word));
 }
 
-void parts_set_step(const struct ctx *ctx, struct id_entry *entry, uint16_t location,
-                    enum part_step step, uint64_t collect_by)
+void parts_set_ready(const struct ctx *ctx, struct id_entry *entry, uint16_t location,
+                     uint64_t collect_by)
 {
     struct draw_walk walk = draw_walk_start(&ctx->ledger->ids, entry);
     struct draw *draw;
@@ -153,11 +153,29 @@ void parts_set_step(const struct ctx *ctx, struct id_entry *entry, uint16_t loca
     while ((draw = draw_walk_next(&walk)) != NULL) {
         if (draw_left(draw) == 0 || location_of(ctx, draw) != location)
             continue;
-        if (draw_step(entry, draw) == PART_OPEN && step != PART_OPEN)
+        if (draw_step(entry, draw) == PART_OPEN)
             set_aside_more(&ctx->ledger->items, draw->pool, draw_left(draw));
-        draw_tracked(draw)->step = (uint8_t)step;
+        draw_tracked(draw)->step = PART_READY;
         draw_tracked(draw)->collect_by_ms = collect_by;
     }
+}
+
+/* Should its buyer have collected the draw by now? */
+static bool is_overdue(const struct id_entry *entry, struct draw *draw, uint64_t wall_ms)
+{
+    return awaits_buyer(entry, draw) && collect_by_ms(entry, draw) <= wall_ms;
+}
+
+void parts_leave_behind(const struct ctx *ctx, struct id_entry *entry, uint16_t location,
+                        uint64_t wall_ms)
+{
+    struct draw_walk walk = draw_walk_start(&ctx->ledger->ids, entry);
+    struct draw *draw;
+    assert(entry_is_owned(entry)); /* E1 */
+    assert(entry->tracked);
+    while ((draw = draw_walk_next(&walk)) != NULL)
+        if (location_of(ctx, draw) == location && is_overdue(entry, draw, wall_ms)) /* @overdue */
+            draw_tracked(draw)->step = PART_NOT_COLLECTED;
 }
 
 static void record_not_collected(struct ctx *ctx, struct id_entry *entry, uint64_t word,
@@ -176,17 +194,16 @@ static void record_not_collected(struct ctx *ctx, struct id_entry *entry, uint64
     uint64_t position = ctx_claim(ctx, length);
     ctx_publish(ctx, position);
     entry->lsn_last = position + length;
-    parts_set_step(ctx, entry, location, PART_NOT_COLLECTED,
-                   part_at(ctx, entry, location).collect_by_ms);
+    parts_leave_behind(ctx, entry, location, ctx->wall_ms);
 }
 
-/* A draw that should have been collected by now; NULL: none. */
-static struct draw *overdue(const struct ctx *ctx, struct id_entry *entry)
+/* NULL: none. */
+static struct draw *find_overdue(const struct ctx *ctx, struct id_entry *entry)
 {
     struct draw_walk walk = draw_walk_start(&ctx->ledger->ids, entry);
     struct draw *draw;
     while (entry->tracked && (draw = draw_walk_next(&walk)) != NULL)
-        if (awaits_buyer(entry, draw) && collect_by_ms(entry, draw) <= ctx->wall_ms)
+        if (is_overdue(entry, draw, ctx->wall_ms))
             return draw;
     return NULL;
 }
@@ -196,7 +213,7 @@ void parts_come_up(struct ctx *ctx, struct id_entry *entry, uint64_t word)
     const struct draw *draw;
     entry->owner = NO_OWNER;
     bool room = ledger_has_room(ctx);
-    while (room && (draw = overdue(ctx, entry)) != NULL) {
+    while (room && (draw = find_overdue(ctx, entry)) != NULL) {
         record_not_collected(ctx, entry, word, location_of(ctx, draw));
         room = ledger_has_room(ctx);
     }

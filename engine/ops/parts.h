@@ -52,9 +52,13 @@ void parts_watch(struct ctx *ctx, struct id_entry *entry, uint64_t word);
 /* It came up in this context's wheel, and is unlinked; owned, and put here. */
 void parts_come_up(struct ctx *ctx, struct id_entry *entry, uint64_t word);
 
-/* What is left at the location is at that step from now on. For a reservation whose draws are
- * tracked. */
-void parts_set_step(const struct ctx *ctx, struct id_entry *entry, uint16_t location,
-                    enum part_step step, uint64_t collect_by_ms);
+/* What is left at the location is ready from now on. For a reservation whose draws are tracked, as
+ * below. */
+void parts_set_ready(const struct ctx *ctx, struct id_entry *entry, uint16_t location,
+                     uint64_t collect_by_ms);
+/* What is ready there, and should have been collected by that time, was not; what the order draws
+ * from there besides, as since an amend, stays as it is. */
+void parts_leave_behind(const struct ctx *ctx, struct id_entry *entry, uint16_t location,
+                        uint64_t wall_ms);
 
 #endif

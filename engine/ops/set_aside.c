@@ -31,7 +31,8 @@ static enum code check_asked(struct ctx *ctx, const struct set_aside *asked)
     if (!code && text_given(asked->op))
         code = check_id(ctx, "op", asked->op);
     if (!code && text_given(asked->op) && text_equal(asked->op, asked->id))
-        code = fail(ctx, CODE_BAD_REQUEST, "op must be another id than the reservation's");
+        code =
+            fail_param(ctx, CODE_BAD_REQUEST, "op", "op must be another id than the reservation's");
     return code;
 }
 
@@ -104,7 +105,8 @@ static enum code plan(struct ctx *ctx, struct txn *t)
     if (part.step == PART_READY && part.collect_by_ms == collect_by_ms)
         return answer_again(ctx, s);
     if (asked->has_collect_by && collect_by_ms <= ctx->wall_ms)
-        return fail(ctx, CODE_BAD_REQUEST, "collect_by_ms must be in the future");
+        return fail_param(ctx, CODE_BAD_REQUEST, "collect_by_ms",
+                          "collect_by_ms must be in the future");
     code = check_come(ctx, s);
     return code ? code : prepare(ctx, t->reservation);
 }
@@ -139,8 +141,8 @@ static void show(struct ctx *ctx, struct txn *t)
         bool tracked = draws_track(&ctx->ledger->ids, &ctx->cursor, entry, 0);
         assert(tracked); /* in slots that were set aside */
         (void)tracked;
-        parts_set_step(ctx, entry, s->location, PART_READY,
-                       s->asked->has_collect_by ? s->asked->collect_by_ms : 0);
+        parts_set_ready(ctx, entry, s->location,
+                        s->asked->has_collect_by ? s->asked->collect_by_ms : 0);
         entry->lsn_last = t->lsn;
         parts_watch(ctx, entry, t->word);
         view_reservation(ctx, entry, t->word, false, s->result);

@@ -12,8 +12,9 @@
 #include "engine/replay/apply_inside.h"
 #include "engine/store/draws.h"
 
-static int set_step(const struct applying *a, struct id_entry *entry, uint64_t word,
-                    uint16_t location, enum part_step step, uint64_t collect_by_ms)
+/* A step of the reservation's part at the location; afterwards its draws are tracked. */
+static int begin_step(const struct applying *a, struct id_entry *entry, uint64_t word,
+                      uint16_t location)
 {
     if (word_state(word) != STATE_CONFIRMED)
         return apply_refuse(a, "its reservation is not confirmed");
@@ -22,7 +23,6 @@ static int set_step(const struct applying *a, struct id_entry *entry, uint64_t w
         return apply_refuse(a, "its reservation has nothing left at that location");
     if (!draws_track(&a->ledger->ids, &a->ctx->cursor, entry, 0))
         return apply_no_space(a, "reservations");
-    parts_set_step(a->ctx, entry, location, step, collect_by_ms);
     entry->lsn_last = a->lsn;
     return 0;
 }
@@ -39,7 +39,9 @@ int apply_set_aside(struct applying *a)
     int error = apply_find_reservation(a, f.id, &entry, &word);
     if (error)
         return error;
-    error = set_step(a, entry, word, r->location, PART_READY, r->collect_by_ms);
+    error = begin_step(a, entry, word, r->location);
+    if (!error)
+        parts_set_ready(a->ctx, entry, r->location, r->collect_by_ms);
     entry_put(entry, word);
     if (error || f.op.len == 0)
         return error;
@@ -60,8 +62,9 @@ int apply_not_collected(struct applying *a)
     int error = apply_find_reservation(a, f.id, &entry, &word);
     if (error)
         return error;
-    uint64_t collect_by_ms = part_at(a->ctx, entry, f.fixed.location).collect_by_ms;
-    error = set_step(a, entry, word, f.fixed.location, PART_NOT_COLLECTED, collect_by_ms);
+    error = begin_step(a, entry, word, f.fixed.location);
+    if (!error)
+        parts_leave_behind(a->ctx, entry, f.fixed.location, f.fixed.time_ms);
     entry_put(entry, word);
     return error;
 }

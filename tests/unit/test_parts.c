@@ -242,6 +242,33 @@ Test(parts, what_was_not_collected_is_not_on_the_shelf_until_it_is_restocked)
     at_rest();
 }
 
+/* What an order draws since it was made ready has not been set aside, so nobody failed to collect
+ * it: it is on the shelf, and no restock gives it back. */
+Test(parts, what_was_added_to_a_ready_part_is_not_left_behind)
+{
+    struct order_line lines[] = {
+        { .sku = text_of("tea"), .qty = 5, .location = text_of("main") },
+        { .sku = text_of("tea"), .qty = 6, .location = text_of("store") },
+    };
+    struct amendment more = { .id = text_of("o"), .lines = lines, .line_count = 2 };
+    order("o");
+    receive("r3", "store", 7);
+    ready("o", "store", NOW + HOUR);
+    cr_assert_eq(ledger_amend(ctx, &more, &seen), CODE_OK, "%s", ctx_failure(ctx)->message);
+    cr_assert_str_eq(part("o", "store"), "open");
+    at_time(NOW + HOUR + 2 * WHEEL_TICK_MS);
+    cr_assert_str_eq(part("o", "store"), "open");
+    cr_assert_eq(count_shelf("c1", "store", 8), 0);
+    struct step step = at("o", "store");
+    cr_assert_eq(ledger_restock(ctx, &step, &seen), CODE_OK, "%s", ctx_failure(ctx)->message);
+    cr_assert_str_eq(part("o", "store"), "open");
+    cr_assert_eq(count_shelf("c2", "store", 10), 0);
+    ready("o", "store", NOW + 2 * HOUR);
+    cr_assert_str_eq(part("o", "store"), "ready");
+    cr_assert_eq(count_shelf("c3", "store", 6), 0);
+    at_rest();
+}
+
 Test(parts, what_is_settled_is_set_aside_no_longer)
 {
     struct order_line one = { .sku = text_of("tea"), .qty = 1 };
