@@ -34,7 +34,8 @@ static enum code check_movement(struct ctx *ctx, const struct movement *m, enum 
         (code = check_text(ctx, "reason", m->reason)))
         return code;
     if (m->shelf && m->has_as_of) /* what was set aside then is not known */
-        return fail(ctx, CODE_BAD_REQUEST, "shelf and as_of cannot be given together");
+        return fail_param(ctx, CODE_BAD_REQUEST, "shelf",
+                          "shelf and as_of cannot be given together");
     int64_t least = kind == MOVE_ADJUST ? -QUANTITY_MAX : kind == MOVE_COUNT ? 0 : 1;
     const char *parameter = kind == MOVE_ADJUST ? "delta" : kind == MOVE_COUNT ? "counted" : "qty";
     if (m->qty < least || m->qty > QUANTITY_MAX || (kind == MOVE_ADJUST && m->qty == 0))

@@ -49,9 +49,9 @@ static enum code find_state(struct ctx *ctx, struct text name, struct order_walk
             walk->states = (uint8_t)(1 << state);
             return CODE_OK;
         }
-    return fail(ctx, CODE_BAD_REQUEST,
-                "state must be \"held\", \"confirmed\", \"fulfilled\", \"cancelled\" or "
-                "\"expired\"");
+    return fail_param(ctx, CODE_BAD_REQUEST, "state",
+                      "state must be \"held\", \"confirmed\", \"fulfilled\", \"cancelled\" or "
+                      "\"expired\"");
 }
 
 /* An order whose part is at that step can only be in some states: the others are skipped. */
@@ -68,9 +68,9 @@ static enum code find_step(struct ctx *ctx, struct text name, struct order_walk 
                 walk->states &= 1 << STATE_CONFIRMED;
             return CODE_OK;
         }
-    return fail(ctx, CODE_BAD_REQUEST,
-                "step must be \"open\", \"ready\", \"not_collected\", \"fulfilled\" or "
-                "\"cancelled\"");
+    return fail_param(ctx, CODE_BAD_REQUEST, "step",
+                      "step must be \"open\", \"ready\", \"not_collected\", \"fulfilled\" or "
+                      "\"cancelled\"");
 }
 
 /* The list goes on behind the order that was listed last. */
@@ -93,9 +93,9 @@ static enum code find_after(struct ctx *ctx, struct text id, struct order_walk *
         if (word_kind(word) == ENTRY_RESERVATION)
             return CODE_OK;
     }
-    return fail(ctx, CODE_BAD_REQUEST,
-                "after: no reservation \"%.*s\" is remembered; begin the list again", (int)id.len,
-                id.at);
+    return fail_param(ctx, CODE_BAD_REQUEST, "after",
+                      "after: no reservation \"%.*s\" is remembered; begin the list again",
+                      (int)id.len, id.at);
 }
 
 enum code ledger_orders_begin(struct ctx *ctx, const struct order_filter *filter,

@@ -36,8 +36,8 @@ static enum code condition_of(struct ctx *ctx, const char *parameter, struct tex
             *kind = kinds[i];
             return CODE_OK;
         }
-    return fail(ctx, CODE_BAD_REQUEST, "%s must be sellable, damaged, quality or display",
-                parameter);
+    return fail_param(ctx, CODE_BAD_REQUEST, parameter,
+                      "%s must be sellable, damaged, quality or display", parameter);
 }
 
 static enum code too_little(struct ctx *ctx, const struct shifting *s, int64_t there)
@@ -147,8 +147,9 @@ static enum code check_shift(struct ctx *ctx, const struct movement *m)
     if (!code)
         code = check_text(ctx, "reason", m->reason);
     if (!code && (m->qty < 1 || m->qty > QUANTITY_MAX))
-        code = fail(ctx, CODE_BAD_REQUEST, "qty must be a whole number from 1 to %lld, not %lld",
-                    (long long)QUANTITY_MAX, (long long)m->qty);
+        code = fail_param(ctx, CODE_BAD_REQUEST, "qty",
+                          "qty must be a whole number from 1 to %lld, not %lld",
+                          (long long)QUANTITY_MAX, (long long)m->qty);
     return code;
 }
 
@@ -168,7 +169,7 @@ enum code ledger_shift(struct ctx *ctx, const struct movement *m, struct text fr
     if (!code)
         code = condition_of(ctx, "to", to, &target);
     if (!code && s.from == target)
-        code = fail(ctx, CODE_BAD_REQUEST, "to must differ from from");
+        code = fail_param(ctx, CODE_BAD_REQUEST, "to", "to must differ from from");
     if (code)
         return code;
     s.to.key.owner = owner_of(target, 0);

@@ -58,19 +58,20 @@ static enum code check_sale(struct ctx *ctx, const struct sale *s)
     if (code)
         return code;
     if (s->line_count == 0)
-        return fail(ctx, CODE_BAD_REQUEST, "lines must have at least one line");
+        return fail_param(ctx, CODE_BAD_REQUEST, "lines", "lines must have at least one line");
     if (s->line_count > LINES_MAX)
-        return fail(ctx, CODE_TOO_LARGE, "lines: a sale has at most %d, not %u", LINES_MAX,
-                    s->line_count);
+        return fail_param(ctx, CODE_TOO_LARGE, "lines", "lines: a sale has at most %d, not %u",
+                          LINES_MAX, s->line_count);
     for (uint32_t i = 0; i < s->line_count; i++)
         if (s->lines[i].qty < 1 || s->lines[i].qty > QUANTITY_MAX)
-            return fail(ctx, CODE_BAD_REQUEST,
-                        "lines[%u]: qty must be a whole number from 1 to %lld, not %lld", i,
-                        (long long)QUANTITY_MAX, (long long)s->lines[i].qty);
+            return fail_param(ctx, CODE_BAD_REQUEST, "qty",
+                              "lines[%u]: qty must be a whole number from 1 to %lld, not %lld", i,
+                              (long long)QUANTITY_MAX, (long long)s->lines[i].qty);
     if (s->has_at && s->at_ms > ctx->wall_ms + AHEAD_OF_US_MS)
-        return fail(ctx, CODE_BAD_REQUEST,
-                    "at_ms must not be in the future: it is %llu ms ahead of the engine's clock",
-                    (unsigned long long)(s->at_ms - ctx->wall_ms));
+        return fail_param(
+            ctx, CODE_BAD_REQUEST, "at_ms",
+            "at_ms must not be in the future: it is %llu ms ahead of the engine's clock",
+            (unsigned long long)(s->at_ms - ctx->wall_ms));
     return CODE_OK;
 }
 
@@ -106,8 +107,9 @@ static enum code add_line(struct ctx *ctx, const struct selling *s, uint32_t ind
     }
     w->fresh[line].qty += (uint32_t)asked->qty;
     if (w->fresh[line].qty > QUANTITY_MAX)
-        return fail(ctx, CODE_BAD_REQUEST, "lines[%u]: \"%.*s\" is more than %lld in all", index,
-                    (int)asked->sku.len, asked->sku.at, (long long)QUANTITY_MAX);
+        return fail_param(ctx, CODE_BAD_REQUEST, "qty",
+                          "lines[%u]: \"%.*s\" is more than %lld in all", index,
+                          (int)asked->sku.len, asked->sku.at, (long long)QUANTITY_MAX);
     return CODE_OK;
 }
 

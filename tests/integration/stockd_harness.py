@@ -490,6 +490,8 @@ class StockdTestCase(unittest.TestCase):
                 self.assertIn(
                     names, error.message, f"{method} {params!r:.300}: the message must name it"
                 )
+            if code == "bad_request" and not method.endswith("_set"):  # of those the message alone
+                self.assertIn("param", error.details or {}, f"{method} {params!r:.300} -> {error}")
             return error
         return self.fail(f"{method} {params!r:.300} was done: {result!r}; wanted {code}")
 
