@@ -167,17 +167,23 @@ static enum code take_on_fail(struct call *call, struct text given, bool *cancel
     return CODE_BAD_REQUEST;
 }
 
+/* Does a reservation wait for units of that draw? */
+static bool waits(const struct draw_view *draw)
+{
+    return !text_given(draw->location) && draw->qty > draw->fulfilled + draw->cancelled;
+}
+
 /* What the reservation waits for. */
 static void pack_unsourced(struct out *out, const struct reservation_view *view)
 {
     uint32_t count = 0;
     for (uint32_t i = 0; i < view->draw_count; i++)
-        count += draw_view_waits(&view->draws[i]);
+        count += waits(&view->draws[i]);
     PACK_KEY(out, "unsourced");
     pack_array(out, count);
     for (uint32_t i = 0; i < view->draw_count; i++) {
         const struct draw_view *draw = &view->draws[i];
-        if (!draw_view_waits(draw))
+        if (!waits(draw))
             continue;
         pack_array(out, 2);
         pack_text(out, draw->sku);

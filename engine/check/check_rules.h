@@ -23,6 +23,7 @@
  *   I13 what is set aside of a pool is the sum of what is left of its draws that places have set
  *       aside (at rest)
  *   I14 the item of a pool of what is owed has the flag that leads to it
+ *   I15 a backlog has nothing on hand
  *
  * Each rule here is about one object that does not change: an entry that the caller owns, with what
  * only its owner changes, or facts of an item that never change once true. False means broken, and
@@ -57,7 +58,7 @@ bool rule_state(struct rules *rules, struct id_entry *entry, uint64_t word);
 bool rule_supply(struct rules *rules, const struct id_entry *entry, uint64_t word);
 /* I4. The caller owns the entry. *undecided: something busy is in the way. */
 bool rule_found(struct rules *rules, struct id_entry *entry, uint64_t word, bool *undecided);
-/* I6, I8 and I14 for one pool of the item; any time. */
+/* I6, I8, I14 and I15 for one pool of the item; any time. */
 bool rule_pool(struct rules *rules, uint32_t item, const struct pool *pool);
 /* I2, for an item that no operation works on. */
 bool rule_still(struct rules *rules, uint32_t item, bool undecided, bool giving);

@@ -249,6 +249,58 @@ static bool concerns_others(const struct history *history, const struct record_h
     }
 }
 
+static int take(struct taking *taking)
+{
+    switch ((enum record_type)taking->record->type) { /* no default: a new type must decide what it
+                                                         tells */
+    case RECORD_ITEM:
+        return take_item(taking);
+    case RECORD_STOCKING:
+        return take_stocking(taking);
+    case RECORD_MOVEMENT:
+        return take_movement(taking);
+    case RECORD_SOLD:
+        return history_take_sold(taking);
+    case RECORD_SHIFT:
+        return history_take_shift(taking);
+    case RECORD_ALLOT:
+        return take_allot(taking);
+    case RECORD_RESERVE:
+    case RECORD_EXTEND:
+    case RECORD_CONFIRM:
+    case RECORD_READY:
+    case RECORD_NOT_COLLECTED:
+    case RECORD_AMEND:
+    case RECORD_MOVE:
+    case RECORD_SOURCED:
+    case RECORD_REJECT:
+    case RECORD_FULFIL:
+    case RECORD_CANCEL:
+    case RECORD_RESTOCK:
+    case RECORD_EXPIRE:
+    case RECORD_OP:
+        return history_take_order(taking);
+    case RECORD_VOID: /* these move no stock */
+    case RECORD_LOCATION:
+    case RECORD_CHANNEL:
+    case RECORD_CALENDAR:
+    case RECORD_CLIENT:
+    case RECORD_REFUSED:
+    case RECORD_UNDONE:
+    case RECORD_CROSSING:
+        break;
+    case RECORD_SUPPLY:
+    case RECORD_SHIP:
+    case RECORD_ARRIVE:
+    case RECORD_WITHDRAW:
+    case RECORD_RESCHEDULE:
+    case RECORD_SWEEP:
+    case RECORD_DUE:
+        return history_take_supply(taking);
+    }
+    return 0;
+}
+
 int history_take(struct history *history, const struct record_head *record, uint64_t lsn,
                  uint64_t time_ms, history_emit *to, void *context)
 {
@@ -272,51 +324,5 @@ int history_take(struct history *history, const struct record_head *record, uint
     };
     history->concerned = false;
     history->lsn = lsn;
-    switch ((enum record_type)record->type) { /* no default: a new type must decide what it tells */
-    case RECORD_ITEM:
-        return take_item(&taking);
-    case RECORD_STOCKING:
-        return take_stocking(&taking);
-    case RECORD_MOVEMENT:
-        return take_movement(&taking);
-    case RECORD_SOLD:
-        return history_take_sold(&taking);
-    case RECORD_SHIFT:
-        return history_take_shift(&taking);
-    case RECORD_ALLOT:
-        return take_allot(&taking);
-    case RECORD_RESERVE:
-    case RECORD_EXTEND:
-    case RECORD_CONFIRM:
-    case RECORD_READY:
-    case RECORD_NOT_COLLECTED:
-    case RECORD_AMEND:
-    case RECORD_MOVE:
-    case RECORD_SOURCED:
-    case RECORD_REJECT:
-    case RECORD_FULFIL:
-    case RECORD_CANCEL:
-    case RECORD_RESTOCK:
-    case RECORD_EXPIRE:
-    case RECORD_OP:
-        return history_take_order(&taking);
-    case RECORD_VOID: /* these move no stock */
-    case RECORD_LOCATION:
-    case RECORD_CHANNEL:
-    case RECORD_CALENDAR:
-    case RECORD_CLIENT:
-    case RECORD_REFUSED:
-    case RECORD_UNDONE:
-    case RECORD_CROSSING:
-        break;
-    case RECORD_SUPPLY:
-    case RECORD_SHIP:
-    case RECORD_ARRIVE:
-    case RECORD_WITHDRAW:
-    case RECORD_RESCHEDULE:
-    case RECORD_SWEEP:
-    case RECORD_DUE:
-        return history_take_supply(&taking);
-    }
-    return 0;
+    return take(&taking);
 }

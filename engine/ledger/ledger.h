@@ -229,12 +229,6 @@ struct draw_view {
     uint64_t ready_ms; /* wall clock, or READY_NEVER */
 };
 
-/* Does a reservation wait for units of that draw? */
-static inline bool draw_view_waits(const struct draw_view *draw)
-{
-    return !text_given(draw->location) && draw->qty > draw->fulfilled + draw->cancelled;
-}
-
 /* What a reservation draws from one place. */
 struct part_view {
     struct text location;
@@ -579,12 +573,8 @@ uint64_t ledger_recovered(struct ledger *ledger, uint64_t engine_ms);
 
 #define LEDGER_COUNTERS(X)                                                                         \
     X(reserves)                                                                                    \
-    X(refused)                                                                                     \
-    X(extends)                                                                                     \
-    X(confirms)                                                                                    \
-    X(readied)                                                                                     \
-    X(redrawn) X(sourced)                                                                          \
-    X(fulfils) X(cancels) X(expired) X(movements) X(supplies) X(repeats) X(deferred) X(queries)
+    X(refused) X(extends) X(confirms) X(readied) X(redrawn) X(sourced) X(fulfils) X(cancels)       \
+        X(expired) X(movements) X(supplies) X(repeats) X(deferred) X(queries)
 
 struct ledger_metrics {
 #define X(name) uint64_t name;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What becomes of a reservation in its places: it is set aside, amended, moved, and rejected. ledger.h says
- * what every operation has in common. */
+/* What becomes of a reservation in its places: it is set aside, amended, moved, and rejected.
+ * ledger.h says what every operation has in common. */
 #ifndef STOCKD_ENGINE_LEDGER_STEPS_H
 #define STOCKD_ENGINE_LEDGER_STEPS_H
 

@@ -10,6 +10,7 @@
 #include "engine/ops/sweep.h"
 #include "engine/sourcing/backlog_claims.h"
 #include "engine/store/backlog.h"
+#include "engine/txn/txn.h"
 
 static bool is_backlog(uint64_t key)
 {
@@ -209,8 +210,10 @@ bool backlog_admits(struct ctx *ctx, uint32_t unit, const struct order_plan *own
             backlog.units -= own->draws[i].qty;
             backlog.undecided--;
         }
-    if (backlog.undecided == 0 &&
-        (backlog.units == 0 || backlog_waits_in_vain(ctx, item, &backlog)))
+    uint32_t gives = own ? txn_own_gives(ctx, item) : 0;
+    uint32_t under_way = own ? txn_own_brackets(ctx, item) : 0;
+    bool vain = backlog.units == 0 || backlog_waits_in_vain(ctx, item, &backlog, gives, under_way);
+    if (backlog.undecided == 0 && vain)
         return true;
     sweep_note(ctx, unit);
     return false;

@@ -220,7 +220,7 @@ static enum code post_less(struct ctx *ctx, struct redrawing *r)
 
 static enum code post_all(struct ctx *ctx, struct redrawing *r)
 {
-    r->taking = (struct taking){ .guarded = true, .serves = r->kind->serves, .moves = true };
+    r->taking = (struct taking){ .guarded = true, .serves = r->kind->serves };
     enum code code = r->plan->draw_count > 0 ? taking_post(ctx, r->plan, &r->taking) : CODE_OK;
     if (!code)
         code = r->kind->post ? r->kind->post(ctx, r) : post_less(ctx, r);

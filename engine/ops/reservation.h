@@ -20,7 +20,7 @@ enum entry_state state_of_draws(const struct id_table *ids, struct id_entry *ent
                                 enum entry_state before);
 
 /* Stores planned draws in the entry, or in a chain behind it, and there the ref; false if the table
- * is full. Draws of a parcel that are ready when the entry is created need no times of their own. */
+ * is full. Draws of a parcel that are ready when the entry is created need no times. */
 bool store_draws(struct ctx *ctx, struct id_entry *entry, const struct planned_draw *draws,
                  uint32_t count, enum timed timed, struct text ref);
 

@@ -138,7 +138,7 @@ enum code taking_check(struct ctx *ctx, struct order_plan *s, const struct takin
 {
     if (taking->backlogs && !backlog_within_limit(ctx, s))
         return CODE_DEFERRED;
-    bool holds = etas_hold(ctx, s, taking) && (taking->moves || none_overtaken(ctx, s, taking));
+    bool holds = etas_hold(ctx, s, taking) && (none_overtaken(ctx, s, taking));
     return holds ? leave_buffer(ctx, s, taking) : CODE_DEFERRED;
 }
 

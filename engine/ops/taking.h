@@ -13,7 +13,6 @@ struct taking {
     bool serves;   /* the caller's: it serves the backlog, so that it waits for nobody */
     bool backlogs; /* some draws are on a backlog */
     bool waits;    /* some draws are of items that may have a backlog */
-    bool moves;    /* the caller's: it gives, too, so that it looks at backlogs before alone */
 };
 
 /* Posts the take of each draw. The takes themselves check that the channel leaves what it must, as

@@ -58,8 +58,8 @@ static inline uint16_t owner_channel(uint16_t owner)
     return owner & ((1u << OWNER_KIND_SHIFT) - 1);
 }
 
-/* "shared", "allotted", "expected", "damaged", "quality", "display", "owed", "backlog"; static. NULL:
- * no such kind. */
+/* "shared", "allotted", "expected", "damaged", "quality", "display", "owed", "backlog"; static.
+ * NULL: no such kind. */
 const char *pool_kind_name(enum pool_kind kind);
 
 /* I7: may an order of that channel draw from this pool? From expected units it may if the channel

@@ -12,6 +12,7 @@
 #define STOCKD_ENGINE_STORE_SLOT_PLACES_H
 
 #include "engine/store/id_table.h"
+#include "engine/store/pool.h"
 
 /* of further places 6 | second place + 1 13 | first place + 1 13; 0: it was never a reservation */
 enum { PLACE_BITS = 13, PLACE_MASK = (1 << PLACE_BITS) - 1, FURTHER_PLACES = 32 - 2 * PLACE_BITS };

@@ -206,6 +206,17 @@ uint32_t txn_own_brackets(const struct ctx *ctx, uint32_t item)
     return brackets;
 }
 
+uint32_t txn_own_gives(const struct ctx *ctx, uint32_t item)
+{
+    const struct postings *postings = ctx->postings;
+    uint32_t gives = txn_own_brackets(ctx, item);
+    for (uint32_t i = 0; i < postings->takes; i++)
+        gives +=
+            postings->at[i].on_hand != 0 && item_of(&ctx->ledger->items, postings->at[i].pool) ==
+                                                item_at(&ctx->ledger->items, item);
+    return gives;
+}
+
 enum code txn_conflict(struct ctx *ctx, const char *id_name, struct text id)
 {
     return fail(ctx, CODE_CONFLICT, "%s \"%.*s\" was used for something else", id_name, (int)id.len,

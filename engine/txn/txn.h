@@ -139,6 +139,9 @@ void txn_bracket(struct ctx *ctx, void (*edge)(struct item *));
 void txn_tell(struct ctx *ctx, uint32_t item);
 /* How often the transaction in progress, whose takes are done, brackets that item itself. */
 uint32_t txn_own_brackets(const struct ctx *ctx, uint32_t item);
+/* How many gives of the item it has begun, with those brackets: its takes from what is on hand are
+ * bracketed, too. */
+uint32_t txn_own_gives(const struct ctx *ctx, uint32_t item);
 enum code txn_conflict(struct ctx *ctx, const char *id_name, struct text id);
 
 #endif

@@ -59,43 +59,6 @@ struct text race_name(struct race_name *buffer, char letter, uint64_t number)
 
 /* ---- the follower ---- */
 
-/* The theorem, at this prefix: nothing is promised that is not there, unless it is to be. */
-static void check_pool(const struct race *race, const struct pool_key *key, uint64_t lsn)
-{
-    const struct pool *pool =
-        pool_find(&race->follower->items, key->item, key->location, key->owner);
-    RACE_MUST(pool &&
-                  (owner_kind(key->owner) == POOL_BACKLOG || word_available(pool_read(pool)) >= 0),
-              "recovered up to LSN %llu, a unit is promised twice", (unsigned long long)lsn);
-}
-
-static void check_reserve(const struct race *race, const struct record_head *head, uint64_t lsn)
-{
-    struct reserve_fields f;
-    RACE_MUST(reserve_decode(head, &f), "a reserve that cannot be read");
-    for (unsigned i = 0; i < f.fixed.draw_count; i++)
-        check_pool(race, &f.draws[i].pool, lsn);
-    if (race->followed_reserve)
-        race->followed_reserve(race, &f, lsn);
-}
-
-static void check_redraw(const struct race *race, const struct record_head *head, uint64_t lsn)
-{
-    struct redraw_fields f;
-    RACE_MUST(redraw_decode(head, &f), "new draws that cannot be read");
-    for (unsigned i = 0; i < f.fixed.draw_count; i++)
-        check_pool(race, &f.drawn[i].pool, lsn);
-}
-
-static void check_promise(const struct race *race, const struct record_head *head, uint64_t lsn)
-{
-    if (head->type == RECORD_RESERVE)
-        check_reserve(race, head, lsn);
-    else if (head->type == RECORD_AMEND || head->type == RECORD_MOVE ||
-             head->type == RECORD_SOURCED)
-        check_redraw(race, head, lsn);
-}
-
 static void follow(struct race *race, const unsigned char *bytes, size_t length)
 {
     static _Alignas(8) unsigned char record[RECORD_MAX];
@@ -114,7 +77,7 @@ static void follow(struct race *race, const unsigned char *bytes, size_t length)
         if (ledger_apply(race->follower, head, lsn) != 0)
             race_fail("%s", ctx_failure(ledger_ctx(race->follower, 0))->message);
         if (race->never_short)
-            check_promise(race, head, lsn);
+            race_check_promises(race, head, lsn);
         race->records++;
     }
     atomic_store(&race->followed, lsn);

@@ -170,6 +170,10 @@ enum code racer_take_at(struct racer *racer, uint64_t number, const char *channe
 /* Cancels what racer_take reserved under that number. */
 enum code racer_drop(struct racer *racer, uint64_t number);
 
+/* For the drainer, at each record that it has followed. */
+struct record_head;
+void race_check_promises(const struct race *race, const struct record_head *head, uint64_t lsn);
+
 /* Receives stock before the race; ends the program if it cannot. */
 void race_stock(struct race *race, struct text sku, struct text location, int64_t qty);
 void race_add_location(struct race *race, const char *code);

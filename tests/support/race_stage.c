@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What is set up before a race, and summed up after it. */
+/* What is set up before a race, watched during it, and summed up after it. */
 #include "engine/ledger/ctx.h"
 #include "tests/support/race_rig.h"
 
@@ -63,4 +63,41 @@ void race_sum(struct race *race, struct text sku, int64_t *on_hand, int64_t *res
     *on_hand = view.on_hand;
     *reserved = view.reserved;
     ledger_end(ctx);
+}
+
+/* The theorem, at this prefix: nothing is promised that is not there, unless it is to be. */
+static void check_pool(const struct race *race, const struct pool_key *key, uint64_t lsn)
+{
+    const struct pool *pool =
+        pool_find(&race->follower->items, key->item, key->location, key->owner);
+    RACE_MUST(pool &&
+                  (owner_kind(key->owner) == POOL_BACKLOG || word_available(pool_read(pool)) >= 0),
+              "recovered up to LSN %llu, a unit is promised twice", (unsigned long long)lsn);
+}
+
+static void check_reserve(const struct race *race, const struct record_head *head, uint64_t lsn)
+{
+    struct reserve_fields f;
+    RACE_MUST(reserve_decode(head, &f), "a reserve that cannot be read");
+    for (unsigned i = 0; i < f.fixed.draw_count; i++)
+        check_pool(race, &f.draws[i].pool, lsn);
+    if (race->followed_reserve)
+        race->followed_reserve(race, &f, lsn);
+}
+
+static void check_redraw(const struct race *race, const struct record_head *head, uint64_t lsn)
+{
+    struct redraw_fields f;
+    RACE_MUST(redraw_decode(head, &f), "new draws that cannot be read");
+    for (unsigned i = 0; i < f.fixed.draw_count; i++)
+        check_pool(race, &f.drawn[i].pool, lsn);
+}
+
+void race_check_promises(const struct race *race, const struct record_head *head, uint64_t lsn)
+{
+    if (head->type == RECORD_RESERVE)
+        check_reserve(race, head, lsn);
+    else if (head->type == RECORD_AMEND || head->type == RECORD_MOVE ||
+             head->type == RECORD_SOURCED)
+        check_redraw(race, head, lsn);
 }
