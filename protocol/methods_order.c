@@ -45,6 +45,7 @@ static const struct option order_options[] = {
     { .name = "backorder", .kind = OPTION_FLAG, .value = IN_ORDER(backorder) },
     { .name = "ref", .kind = OPTION_WORDS, .value = IN_ORDER(ref), .max = NAME_MAX_BYTES },
     { .name = "at", .kind = OPTION_CODE, .value = IN_ORDER(at) },
+    { .name = "supply", .kind = OPTION_WORDS, .value = IN_ORDER(supply), .max = CODE_MAX },
     { .name = "mode", .kind = OPTION_WORDS, .value = IN_ORDER(terms.mode), .max = CODE_MAX },
     { .name = "lat",
       .kind = OPTION_REAL,
@@ -143,6 +144,17 @@ void pack_missing(struct out *out, const struct reservation_view *view)
     }
 }
 
+void pack_sends(struct out *out, struct text id, const struct reservation_view *view)
+{
+    PACK_KEY(out, "sends");
+    pack_array(out, view->sends);
+    for (uint32_t i = 1; i <= view->sends; i++) {
+        char name[ID_MAX];
+        uint32_t length = ledger_send_id(id, i, name);
+        pack_bytes(out, (struct text){ name, length });
+    }
+}
+
 void reply_granted(struct call *call, const struct reservation_view *view, uint32_t pairs)
 {
     call->lsn = view->lsn;
@@ -164,9 +176,12 @@ enum code method_reserve(struct call *call)
     enum code code = ledger_reserve(call->ctx, order, &view);
     if (code != CODE_OK)
         return code;
-    reply_granted(call, &view, order->partial ? 5 : 4);
+    bool may_send = text_given(order->supply);
+    reply_granted(call, &view, 4u + order->partial + may_send);
     if (order->partial)
         pack_missing(call->out, &view);
+    if (may_send)
+        pack_sends(call->out, order->id, &view);
     return CODE_OK;
 }
 
@@ -308,7 +323,7 @@ static void pack_parts(struct out *out, const struct reservation_view *view)
     }
 }
 
-void pack_reservation(struct out *out, const struct reservation_view *view)
+void pack_reservation(struct out *out, struct text id, const struct reservation_view *view)
 {
     PACK_KEY(out, "state");
     pack_string(out, view->state);
@@ -337,6 +352,8 @@ void pack_reservation(struct out *out, const struct reservation_view *view)
         pack_nil(out);
     PACK_KEY(out, "created_ms");
     pack_uint(out, view->created_ms);
+    if (view->sends > 0)
+        pack_sends(out, id, view);
 }
 
 enum code method_reservation(struct call *call)
@@ -351,7 +368,7 @@ enum code method_reservation(struct call *call)
     if (code != CODE_OK)
         return code;
     call->lsn = view.lsn; /* the reply shows only what is durable */
-    reply_map(call, 1 + RESERVATION_PAIRS, view.lsn);
-    pack_reservation(call->out, &view);
+    reply_map(call, 1 + reservation_pairs(&view), view.lsn);
+    pack_reservation(call->out, call->id, &view);
     return CODE_OK;
 }

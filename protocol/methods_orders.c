@@ -39,10 +39,10 @@ static void add_order(struct slicing *s, const struct reservation_view *view)
 {
     struct orders_page *page = &s->orders;
     struct text id = { page->walk.id, page->walk.id_len };
-    pack_map(&s->rows, 2 + RESERVATION_PAIRS);
+    pack_map(&s->rows, 2 + reservation_pairs(view));
     pack_key_text(&s->rows, "id", id);
     pack_key_uint(&s->rows, "lsn", view->lsn);
-    pack_reservation(&s->rows, view);
+    pack_reservation(&s->rows, id, view);
     s->count++;
     page->lines += view->draw_count;
     page->changed_lsn = view->lsn > page->changed_lsn ? view->lsn : page->changed_lsn;

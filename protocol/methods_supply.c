@@ -9,7 +9,8 @@
 
 /* ---- replies ---- */
 
-/* How a document is shown: `supply` and `supplies` tell also what it is. */
+/* How a document is shown: `supply` and `supplies` tell also what it is, and if it was made with a
+ * reservation, with which. */
 enum { SHOWN_PAIRS = 6, WHOLE_PAIRS = 10 };
 
 static void pack_eta(struct out *out, uint64_t eta_ms)
@@ -62,6 +63,15 @@ static void pack_origin(struct out *out, const struct supply_view *view)
         pack_text(out, view->ref);
     else
         pack_nil(out);
+    if (!text_given(view->reservation))
+        return;
+    PACK_KEY(out, "reservation");
+    pack_bytes(out, view->reservation);
+}
+
+static uint32_t whole_pairs(const struct supply_view *view)
+{
+    return WHOLE_PAIRS + text_given(view->reservation);
 }
 
 static enum code changed(struct call *call, enum code code, const struct supply_view *view)
@@ -278,7 +288,7 @@ enum code method_supply(struct call *call)
     if (code != CODE_OK)
         return code;
     call->lsn = view.lsn; /* the reply shows only what is durable */
-    reply_map(call, WHOLE_PAIRS, view.lsn);
+    reply_map(call, whole_pairs(&view), view.lsn);
     pack_document(call->out, &view);
     pack_origin(call->out, &view);
     return CODE_OK;
@@ -318,7 +328,7 @@ static const struct option supplies_options[] = {
 static void add_supply(struct slicing *s, const struct supply_view *view)
 {
     struct supplies_page *page = &s->supplies;
-    pack_map(&s->rows, WHOLE_PAIRS);
+    pack_map(&s->rows, whole_pairs(view));
     pack_key_uint(&s->rows, "lsn", view->lsn);
     pack_document(&s->rows, view);
     pack_origin(&s->rows, view);

@@ -3,6 +3,7 @@
 #ifndef STOCKD_PROTOCOL_ORDER_H
 #define STOCKD_PROTOCOL_ORDER_H
 
+#include "engine/ledger/orders.h"
 #include "protocol/call.h"
 #include "protocol/pack.h"
 
@@ -44,9 +45,15 @@ void reply_granted(struct call *call, const struct reservation_view *view, uint3
 /* Replies with lsn and state; or returns the code of a refusal. */
 enum code reply_stepped(struct call *call, enum code code, const struct reservation_view *view);
 
-/* Packs all that is told of a reservation but its id and LSN: so many pairs. */
-enum { RESERVATION_PAIRS = 7 };
+/* Packs the key `sends`: the ids of the transfers that were made with the reservation of that id. */
+void pack_sends(struct out *out, struct text id, const struct reservation_view *view);
 
-void pack_reservation(struct out *out, const struct reservation_view *view);
+/* Packs all that is told of a reservation but its id and LSN: so many pairs. */
+static inline uint32_t reservation_pairs(const struct reservation_view *view)
+{
+    return 7u + (view->sends > 0);
+}
+
+void pack_reservation(struct out *out, struct text id, const struct reservation_view *view);
 
 #endif

@@ -12,6 +12,7 @@
 #include "engine/ops/parts.h"
 #include "engine/ops/refused.h"
 #include "engine/ops/sale.h"
+#include "engine/ops/send.h"
 #include "engine/ops/supply.h"
 #include "engine/ops/supply_watch.h"
 #include "engine/sourcing/sourcing.h"
@@ -22,6 +23,7 @@ struct ctx_memory {
     struct ctx ctx;
     struct postings postings;
     struct order_plan order_plan;
+    struct send_work send;
     struct candidates candidates;
     struct supply_work supply;
     struct sale_work sale;
@@ -40,6 +42,7 @@ static struct ctx *make_ctx(struct ledger *ledger, uint8_t index)
     ctx->spare_item = UINT32_MAX;
     ctx->postings = &memory->postings;
     ctx->order_plan = &memory->order_plan;
+    ctx->send = &memory->send;
     ctx->candidates = &memory->candidates;
     ctx->supply = &memory->supply;
     ctx->sale = &memory->sale;

@@ -19,6 +19,7 @@ enum {
     REDRAWN_MAX = 800,    /* of which it may draw anew in one step */
     REJECTED_MAX = 800,   /* of which one step may reject */
     LOCATIONS_MAX = 4096,
+    SENDS_MAX = 31, /* transfers of what one order is sent, see engine/ops/send.h */
     CHANNELS_MAX = 1024,
     DISPATCH_MAX = 64,           /* times in a week at which parcels leave a location */
     CHANNEL_LOCATIONS_MAX = 480, /* locations or groups that one channel may name */

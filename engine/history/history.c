@@ -231,6 +231,7 @@ static bool concerns_others(const struct history *history, const struct record_h
     case RECORD_SOLD:
         return history_sold_of_others(history, record);
     case RECORD_RESERVE:
+    case RECORD_SENT:
     case RECORD_AMEND:
     case RECORD_MOVE:
     case RECORD_SOURCED:
@@ -265,6 +266,8 @@ static int take(struct taking *taking)
         return history_take_shift(taking);
     case RECORD_ALLOT:
         return take_allot(taking);
+    case RECORD_SENT:
+        return history_take_sent(taking);
     case RECORD_RESERVE:
     case RECORD_EXTEND:
     case RECORD_CONFIRM:

@@ -80,6 +80,10 @@ int history_move(struct taking *taking, const struct pool_key *key, int64_t on_h
 /* Does the record concern other items only? */
 bool history_order_of_others(const struct history *history, const struct record_head *record);
 int history_take_order(struct taking *taking);
+/* A reserve, as its record says. */
+int history_take_granted(struct taking *taking, const struct reserve_fields *f);
+/* And its transfers (history_sent.c). */
+int history_take_sent(struct taking *taking);
 /* ---- records of movements ---- */
 
 /* Changes what is on hand in the pool, and emits the event. */
@@ -95,6 +99,10 @@ bool history_sold_of_others(const struct history *history, const struct record_h
 /* ---- the records of supplies ---- */
 
 /* Does the record concern others only? For an item that is cheap to see. */
+/* A new supply; the event says what it is. left: the units have left the place that it comes from
+ * already, and that was told. */
+int history_begin_supply(struct taking *taking, struct text id, const struct history_supply *head,
+                         const struct history_line *lines, uint32_t count, bool left);
 bool history_supply_of_others(const struct history *history, const struct record_head *record);
 int history_take_supply(struct taking *taking);
 

@@ -8,38 +8,43 @@
 #include "engine/history/history_inside.h"
 #include "engine/store/id_table.h"
 
-static int take_reserve(struct taking *taking)
+int history_take_granted(struct taking *taking, const struct reserve_fields *f)
 {
-    struct reserve_fields f;
-    const struct reserve_record *r = &f.fixed;
+    const struct reserve_record *r = &f->fixed;
     struct history *history = taking->history;
     struct history_event *event = &taking->event;
     struct history_draw kept[DRAWS_MAX];
     uint32_t count = 0;
-    if (!reserve_decode(taking->record, &f) || r->draw_count > DRAWS_MAX || f.id.len > ID_MAX)
+    if (r->draw_count > DRAWS_MAX || f->id.len > ID_MAX)
         return -EILSEQ;
-    bool asked = history_asks_id(history, f.id);
+    bool asked = history_asks_id(history, f->id);
     for (uint16_t i = 0; i < r->draw_count; i++) {
-        const struct draw_record *draw = &f.draws[i];
+        const struct draw_record *draw = &f->draws[i];
         if (asked || history_asks_pool(history, &draw->pool))
             kept[count++] = (struct history_draw){ draw->pool, i, draw->qty, draw->qty };
     }
     if (count == 0)
         return 0;
-    if (history_set_hold(history, f.id, r->channel, kept, count) != 0)
+    if (history_set_hold(history, f->id, r->channel, kept, count) != 0)
         return -ENOMEM;
-    event->id = f.id;
+    event->id = f->id;
     event->type = "reserve";
     event->time_ms = r->created_ms;
     event->channel = r->channel;
     event->has_channel = true;
-    event->ref = f.ref;
+    event->ref = f->ref;
     event->state = state_name(r->ttl_ms ? STATE_HELD : STATE_CONFIRMED);
     event->expires_ms = r->ttl_ms ? r->created_ms + r->ttl_ms : 0;
     int error = 0;
     for (uint32_t i = 0; i < count && !error; i++)
         error = history_move(taking, &kept[i].pool, 0, kept[i].qty, kept[i].qty);
     return error;
+}
+
+static int take_reserve(struct taking *taking)
+{
+    struct reserve_fields f;
+    return reserve_decode(taking->record, &f) ? history_take_granted(taking, &f) : -EILSEQ;
 }
 
 /* Finds the record's hold, and fills in what all its events say of it; NULL: it does not match the
@@ -370,6 +375,17 @@ static bool draws_from(const struct record_head *record, uint32_t item)
     return false;
 }
 
+static bool sends_of(const struct record_head *record, uint32_t item)
+{
+    struct sent_fields f;
+    if (!sent_decode(record, &f))
+        return true;
+    for (uint32_t i = 0; i < f.fixed.draw_count; i++)
+        if (f.draws[i].pool.item == item)
+            return true;
+    return false;
+}
+
 static bool adds_of(const struct record_head *record, uint32_t item)
 {
     struct redraw_fields f;
@@ -394,6 +410,8 @@ bool history_order_of_others(const struct history *history, const struct record_
     switch (record->type) {
     case RECORD_RESERVE:
         return !draws_from(record, item);
+    case RECORD_SENT:
+        return !sends_of(record, item);
     case RECORD_AMEND:
     case RECORD_MOVE:
     case RECORD_SOURCED:

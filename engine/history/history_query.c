@@ -147,6 +147,7 @@ void history_count_returned(struct history_query *query, const struct history_ev
             e->returned += event->qty;
         return;
     case RECORD_RESERVE:
+    case RECORD_SENT:
     case RECORD_EXTEND:
     case RECORD_CONFIRM:
     case RECORD_FULFIL:
@@ -163,7 +164,7 @@ void history_count_returned(struct history_query *query, const struct history_ev
             return;
         e->known = true;
         e->state = event->state ? event->state : e->state;
-        if (event->record == RECORD_RESERVE && event->has_channel)
+        if ((event->record == RECORD_RESERVE || event->record == RECORD_SENT) && event->has_channel)
             e->channel = (uint16_t)(event->channel + 1);
         if (of_item && event->record == RECORD_FULFIL)
             e->fulfilled += event->qty;

@@ -80,7 +80,7 @@ static int tell_op(struct taking *taking, const struct supply_step_fields *f)
 /* ---- a new supply ---- */
 
 static int begin_line(struct taking *taking, const struct history_supply *supply,
-                      const struct history_line *line)
+                      const struct history_line *line, bool left)
 {
     struct pool_key from = history_shared(line->item, (uint16_t)(supply->from - 1));
     struct pool_key to = history_shared(line->item, supply->location);
@@ -88,7 +88,7 @@ static int begin_line(struct taking *taking, const struct history_supply *supply
     if (supply->state == SUPPLY_HELD)
         return change_and_tell(taking, from, (struct history_change){ .reserved = qty }, qty);
     int error = 0;
-    if (supply->from)
+    if (supply->from && !left)
         error = change_and_tell(taking, from, (struct history_change){ .on_hand = -qty }, -qty);
     if (error)
         return error;
@@ -128,6 +128,23 @@ static bool supply_can_be(const struct taking *taking, const struct supply_field
     return good;
 }
 
+int history_begin_supply(struct taking *taking, struct text id, const struct history_supply *head,
+                         const struct history_line *lines, uint32_t count, bool left)
+{
+    struct history *history = taking->history;
+    const struct history_supply *supply = history_add_supply(history, id, head, lines, count);
+    if (!supply)
+        return -ENOMEM;
+    describe(taking, supply);
+    int error = 0;
+    for (uint32_t i = 0; i < supply->line_count && !error; i++)
+        if (asks_line(history, &supply->lines[i]))
+            error = begin_line(taking, supply, &supply->lines[i], left);
+    if (supply_over(supply->state))
+        history_drop_supply(history, supply);
+    return error;
+}
+
 static int take_supply(struct taking *taking)
 {
     struct supply_fields f;
@@ -143,22 +160,11 @@ static int take_supply(struct taking *taking)
                                    .state = (enum supply_state)taking->record->flags };
     for (uint16_t i = 0; i < f.fixed.line_count; i++)
         lines[i] = line_of(&f.lines[i], head.state);
-    const struct history_supply *supply =
-        history_add_supply(history, f.id, &head, lines, f.fixed.line_count);
-    if (!supply)
-        return -ENOMEM;
     taking->event.type = head.from ? "transfer" : "expect";
     taking->event.time_ms = f.fixed.time_ms;
     taking->event.id = f.id;
     taking->event.ref = f.ref;
-    describe(taking, supply);
-    int error = 0;
-    for (uint32_t i = 0; i < supply->line_count && !error; i++)
-        if (asks_line(history, &supply->lines[i]))
-            error = begin_line(taking, supply, &supply->lines[i]);
-    if (supply_over(supply->state))
-        history_drop_supply(history, supply);
-    return error;
+    return history_begin_supply(taking, f.id, &head, lines, f.fixed.line_count, false);
 }
 
 /* ---- steps ---- */

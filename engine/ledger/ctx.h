@@ -34,6 +34,14 @@ struct counters {
 /* Pools of expected units that are to be swept later, see engine/ledger/sweeps.h. */
 enum { SWEEPS_MAX = 2 * DRAWS_MAX };
 
+/* A reservation to look at: what was sent for it may all have come, see engine/ops/sent_come.h. */
+enum { SENT_COME_MAX = 256 };
+
+struct sent_come {
+    uint8_t id_len;
+    char id[ID_MAX];
+};
+
 /* What a step settles of one draw. */
 struct step_part {
     struct draw *draw;
@@ -77,6 +85,7 @@ struct candidates;
 struct locating;
 struct order_plan;
 struct postings;
+struct send_work;
 
 struct ctx {
     struct ledger *ledger;
@@ -107,6 +116,7 @@ struct ctx {
     struct failure failure;
     struct postings *postings;     /* of the current transaction; empty between transactions */
     struct order_plan *order_plan; /* of the current order */
+    struct send_work *send;        /* of what it is sent */
     struct candidates *candidates; /* of the current query */
     struct locating *locating;     /* likewise */
     struct supply_work *supply;    /* of the current supply, or the step of one */
@@ -115,6 +125,8 @@ struct ctx {
     uint32_t sweep_count;          /* see engine/ledger/sweeps.h */
     uint32_t sweeps[SWEEPS_MAX];   /* units of pools */
     uint32_t sweeping[SWEEPS_MAX]; /* those that are being swept */
+    uint32_t come_count;           /* of what is sent, see engine/ops/sent_come.h */
+    struct sent_come come[SENT_COME_MAX];
     struct draw_list draw_list;
     struct step_part parts[DRAWS_MAX];
     struct order_line new_lines[LINES_MAX]; /* what a reservation is to draw anew */

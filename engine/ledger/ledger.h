@@ -206,11 +206,11 @@ struct order {
     uint32_t line_count;
     bool has_ttl;
     uint64_t ttl_ms;
-    struct text at;  /* binds every line that names no location */
-    bool confirm;    /* confirmed at once, no deadline */
-    bool partial;    /* takes what is there, if that is at least one unit */
-    bool backorder;  /* what is not there is promised all the same, within the item's limit */
-    struct text ref; /* optional: what the client calls it */
+    struct text at; /* binds every line that names no location */
+    bool confirm;   /* confirmed at once, no deadline */
+    bool partial;   /* takes what is there, if that is at least one unit */
+    bool backorder; /* what is not there is promised all the same, within the item's limit */
+    struct text ref, supply; /* optional: what the client calls it; what is sent, see orders.h */
     struct order_terms terms;
 };
 
@@ -244,7 +244,7 @@ struct reservation_view {
     uint64_t expires_ms; /* wall clock; 0: no deadline */
     struct text ref;     /* of ledger_reservation, as are the parts; borrowed from the context */
     uint64_t created_ms; /* wall clock */
-    uint32_t part_count;
+    uint32_t part_count, sends;    /* sends: transfers that were made with it, see orders.h */
     const struct part_view *parts; /* in the order of their first lines; likewise */
     uint32_t draw_count;
     const struct draw_view *draws; /* borrowed from the context */

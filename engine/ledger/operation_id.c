@@ -2,8 +2,13 @@
 #include "engine/ledger/operation_id.h"
 
 #include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
 
+#include "engine/base/fingerprint.h"
 #include "engine/ledger/ctx.h"
+#include "engine/ledger/orders.h"
 #include "engine/store/id_time.h"
 
 /* How far off the clock of a client that makes ids with a time in them may be. */
@@ -99,4 +104,23 @@ enum code begin_id(struct ctx *ctx, const char *parameter, struct text id, struc
     if (found == ENTRY_NO_SLOT)
         found = slots_why_none(ids, &ctx->cursor);
     return no_slots(ctx, found);
+}
+
+/* People find a transfer by its reservation's id, so it begins with that if there is room: journals
+ * have such ids, and a reservation keeps only how many there are. */
+uint32_t ledger_send_id(struct text reservation, unsigned number, char id[ID_MAX])
+{
+    enum { SUFFIX_MAX = 4 }; /* "/s31" */
+    char name[ID_MAX + 1], suffix[SUFFIX_MAX + 1];
+    assert(number >= 1 && number <= SENDS_MAX);
+    uint32_t more = (uint32_t)snprintf(suffix, sizeof suffix, "/s%u", number);
+    uint32_t length = reservation.len;
+    if (reservation.len <= ID_MAX - SUFFIX_MAX)
+        memcpy(name, reservation.at, length);
+    else
+        length = (uint32_t)snprintf(name, sizeof name, "~%016" PRIx64, mix_text(0, reservation));
+    assert(length + more <= ID_MAX);
+    memcpy(id, name, length);
+    memcpy(id + length, suffix, more);
+    return length + more;
 }

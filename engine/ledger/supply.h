@@ -63,7 +63,8 @@ struct supply_view {
                           has no more than id, LSN, state, ETA and lines */
     struct text from;  /* absent: from outside */
     struct text location, ref;
-    uint64_t eta_ms; /* wall clock; 0: not known */
+    struct text reservation; /* for which it is sent; absent: none. Then it has no ref */
+    uint64_t eta_ms;         /* wall clock; 0: not known */
     uint32_t line_count;
     const struct supply_line_view *lines; /* borrowed from the context */
 };

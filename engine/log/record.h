@@ -33,7 +33,7 @@ enum record_type {
  * and a u64 at its end: the engine time of the same moment.
  */
 enum { RECORD_TWO_CLOCKS = 1 }; /* a flag of reserve and extend */
-enum { RESERVE_TIMED = 2 };     /* a flag of reserve: its draws have ready times */
+enum { RESERVE_TIMED = 2 };     /* a flag of reserve, and of sent: its draws have ready times */
 enum { RESERVE_REF = 8 };       /* it has a ref */
 enum { RESERVE_PICKUP = 4 };    /* with that: of collections, not of parcels */
 
@@ -56,6 +56,23 @@ struct pool_key {
 struct draw_record {
     struct pool_key pool;
     uint32_t qty;
+} __attribute__((packed));
+
+/* A transfer of what an order is sent. */
+struct send_record {
+    uint64_t eta_ms;
+    uint16_t from; /* the place's index */
+    uint8_t id_len;
+    char id[ID_MAX];
+    uint8_t zero[5];
+} __attribute__((packed));
+
+/* A draw whose units are sent: of the pool that the transfer's line has at its destination. */
+struct sent_draw_record {
+    uint16_t draw;  /* its number */
+    uint16_t send;  /* the transfer's number */
+    uint16_t owner; /* of the pool that the units left, where the transfer comes from */
+    uint16_t zero;
 } __attribute__((packed));
 
 /* One that a reservation draws after it was made. */
@@ -275,6 +292,8 @@ uint64_t record_time_if(struct record_reader *reader, bool there, uint64_t told)
 #define RECORD_LIST_ITEMS(name) const struct undone_item_record *name
 #define RECORD_LIST_REJECTS(name) const struct rejected_record *name
 #define RECORD_LIST_DRAWN(name) const struct drawn_record *name
+#define RECORD_LIST_SENDS(name) const struct send_record *name
+#define RECORD_LIST_SENT(name) const struct sent_draw_record *name
 #define RECORD_LIST_READY(name) const struct ready_record *name
 #define RECORD_LIST_MINUTES(name) const struct minute_record *name
 #define RECORD_LIST_WEEK(name) const struct week_record *name
@@ -301,6 +320,8 @@ uint64_t record_time_if(struct record_reader *reader, bool there, uint64_t told)
 #define DECODE_ITEMS(name, count) DECODE_ARRAY(name, count)
 #define DECODE_DRAWN(name, count) DECODE_ARRAY(name, count)
 #define DECODE_REJECTS(name, count) DECODE_ARRAY(name, count)
+#define DECODE_SENDS(name, count) DECODE_ARRAY(name, count)
+#define DECODE_SENT(name, count) DECODE_ARRAY(name, count)
 #define DECODE_MINUTES(name, count) DECODE_ARRAY(name, count)
 #define DECODE_WEEK(name, count) DECODE_ARRAY(name, count)
 #define DECODE_DATES(name, count) DECODE_ARRAY(name, count)

@@ -96,6 +96,15 @@ static bool is_asked_by(const struct record_head *record, const struct record_fi
            (field->shown == SHOWN_REF && returned);
 }
 
+static int ids_of_sends(const struct sent_fields *f, struct text *ids)
+{
+    int count = 0;
+    for (uint32_t i = 0; i < f->fixed.send_count && i < SENDS_MAX; i++)
+        if (f->sends[i].id_len <= ID_MAX)
+            ids[count++] = (struct text){ f->sends[i].id, f->sends[i].id_len };
+    return count;
+}
+
 int record_ids(const struct record_head *record, struct text ids[RECORD_IDS])
 {
     const struct record_layout *layout = record_layout(record->type);
@@ -105,6 +114,8 @@ int record_ids(const struct record_head *record, struct text ids[RECORD_IDS])
         return -1;
     for (unsigned i = 0; i < layout->field_count; i++) {
         const struct record_field *field = &layout->fields[i];
+        if (field->shown == SHOWN_SENDS)
+            count += ids_of_sends(&fields.sent_, ids + count);
         if (!is_asked_by(record, field))
             continue;
         struct text id = record_text_of(&fields, field);

@@ -35,6 +35,8 @@ enum record_shown {
     SHOWN_DRAWN,
     SHOWN_REJECTS,
     SHOWN_REASON,
+    SHOWN_SENDS, /* transfers, which have ids of their own */
+    SHOWN_SENT,
     SHOWN_CHANGES,
     SHOWN_SOLD,
     SHOWN_STEPS,
@@ -96,7 +98,7 @@ uint32_t record_count_of(const union record_fields *fields, const struct record_
  * batch. */
 uint64_t record_time_ms(const struct record_head *record, uint64_t batch_ms);
 
-enum { RECORD_IDS = 2 };
+enum { RECORD_IDS = 2 + SENDS_MAX };
 
 /* The ids by which a history query for an id finds this record. Returns how many; -1:
  * unreadable. */

@@ -42,7 +42,7 @@ static enum code draw_on_backlog(struct ctx *ctx, struct order_plan *s, uint32_t
 {
     struct items *items = &ctx->ledger->items;
     const struct location *bound = s->bound[line];
-    uint16_t place = bound ? location_index(ctx->catalogue, bound) + 1 : 0;
+    uint16_t place = bound ? location_index(ctx->catalogue, bound) + 1 : s->demand.sent_to;
     struct pool *pool = pool_make(items, s->items[line], NO_LOCATION, owner_backlog(place));
     if (!pool)
         return fail(ctx, CODE_LIMIT, "the table of pools is full (%u)", items->max_pools);

@@ -10,6 +10,7 @@
 #include "engine/ops/parts.h"
 #include "engine/ops/refused.h"
 #include "engine/ops/reservation.h"
+#include "engine/ops/sent_come.h"
 #include "engine/ops/supply_watch.h"
 #include "engine/ops/sweep.h"
 #include "engine/txn/txn_run.h"
@@ -123,6 +124,7 @@ unsigned ledger_expire(struct ctx *ctx, unsigned budget)
             sweep_now(ctx);
     }
     sweep_now(ctx);
+    sent_come_now(ctx);
     return done;
 }
 
@@ -134,6 +136,7 @@ uint64_t ledger_next_deadline(const struct ctx *ctx)
     /* A message whose entry was busy may be for a hold that is due now, and no second wake-up comes
      * for it. The thread that has the entry puts it soon. */
     uint64_t soon = ctx->engine_ms + WHEEL_TICK_MS;
-    bool more = wheel_has_messages(&ctx->wheel) || ctx->sweep_count > 0 || refused_waits(ctx);
+    bool more = wheel_has_messages(&ctx->wheel) || ctx->sweep_count > 0 || ctx->come_count > 0 ||
+                refused_waits(ctx);
     return more && next > soon ? soon : next;
 }

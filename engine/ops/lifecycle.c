@@ -10,6 +10,7 @@
 #include "engine/ledger/operation_id.h"
 #include "engine/ops/reservation.h"
 #include "engine/ops/reservation_find.h"
+#include "engine/ops/sent_come.h"
 #include "engine/store/draws.h"
 #include "engine/txn/txn_run.h"
 
@@ -142,6 +143,7 @@ static void show_confirm(struct ctx *ctx, struct txn *t)
         (void)kept;
     }
     view_reservation(ctx, entry, word, false, c->result);
+    sent_come_note(ctx, entry, word);
     entry_put(entry, word); /* it leaves its wheel when its old deadline comes up */
     COUNT(ctx, confirms);
 }
@@ -161,5 +163,6 @@ enum code ledger_confirm(struct ctx *ctx, struct text id, struct text ref,
     struct confirming confirming = { .of = id, .ref = ref, .result = r };
     code = txn_perform(ctx, &confirming.txn, &confirm_txn);
     slots_unprepare(&ctx->ledger->ids, &ctx->cursor);
+    sent_come_now(ctx);
     return code;
 }

@@ -28,6 +28,17 @@ enum code check_lines(struct ctx *ctx, const struct order_line *lines, uint32_t 
     return CODE_OK;
 }
 
+/* Only what is collected somewhere can be sent there. */
+static enum code check_supply(struct ctx *ctx, const struct order *order)
+{
+    if (!text_equal(order->supply, text_of("any")))
+        return fail_param(ctx, CODE_BAD_REQUEST, "supply", "supply must be \"any\", or absent");
+    if (!text_equal(order->terms.mode, text_of("pickup")) || !text_given(order->at))
+        return fail_param(ctx, CODE_BAD_REQUEST, "supply",
+                          "supply \"any\" needs mode \"pickup\", and `at`");
+    return CODE_OK;
+}
+
 enum code check_order(struct ctx *ctx, const struct order *order)
 {
     if (order->has_ttl && (order->ttl_ms < 1 || order->ttl_ms > TTL_MAX_MS))
@@ -36,12 +47,20 @@ enum code check_order(struct ctx *ctx, const struct order *order)
     enum code code = check_lines(ctx, order->lines, order->line_count);
     if (!code)
         code = check_text(ctx, "ref", order->ref);
+    if (!code && text_given(order->supply))
+        code = check_supply(ctx, order);
     return code || !terms_given(&order->terms) ? code : check_terms(ctx, &order->terms);
 }
 
 /* ---- what it names ---- */
 
-/* Finds the items and locations of all lines. */
+static enum code elsewhere(struct ctx *ctx, uint32_t line)
+{
+    return fail_param(ctx, CODE_BAD_REQUEST, "location",
+                      "lines[%u] location: with supply \"any\" all is collected at `at`", line);
+}
+
+/* Finds the items and locations of all lines. What may be sent is bound to no place. */
 static enum code resolve_lines(struct ctx *ctx, const struct order *order,
                                const struct location *at, struct order_plan *s)
 {
@@ -52,10 +71,12 @@ static enum code resolve_lines(struct ctx *ctx, const struct order *order,
         const struct location *bound = at;
         if (text_given(line->location))
             code = find_location(ctx, "location", line->location, &bound);
+        if (!code && text_given(order->supply) && bound != at)
+            code = elsewhere(ctx, i);
         if (!code)
             code = find_item(ctx, line->sku, &item);
         if (!code)
-            sourcing_set_line(s, i, item, bound);
+            sourcing_set_line(s, i, item, text_given(order->supply) ? NULL : bound);
     }
     return code;
 }
@@ -77,10 +98,22 @@ enum code resolve_order(struct ctx *ctx, const struct order *order, struct order
         code = demand_of_terms(ctx, order, s->channel, &s->arrays, &s->demand);
     s->partial = order->partial || order->backorder;
     s->may_be_empty = order->backorder;
+    if (!code && text_given(order->supply))
+        demand_send_to(ctx, s->channel, at, &s->arrays, &s->demand);
     return code;
 }
 
 /* ---- when it is ready ---- */
+
+/* Of a draw that is sent: its ETA, too. */
+static uint64_t time_sent(const struct ctx *ctx, const struct demand *demand,
+                          struct planned_draw *draw)
+{
+    draw->eta_ms = sent_eta_ms(ctx, draw->key, draw->pool);
+    if (draw->eta_ms == READY_NEVER)
+        return READY_NEVER;
+    return sent_ready_ms(ctx, key_item(draw->key), (uint16_t)(demand->sent_to - 1), draw->eta_ms);
+}
 
 /* Sets when each draw is ready, by the current lead times. CODE_DEFERRED: one has become too late
  * since it was planned. */
@@ -89,9 +122,13 @@ static enum code time_draws(struct ctx *ctx, struct order_plan *s, bool *timed)
     *timed = s->demand.mode == MODE_PICKUP; /* so that it is known when units are drawn anew */
     for (uint32_t i = 0; i < s->draw_count; i++) {
         struct planned_draw *draw = &s->draws[i];
-        draw->ready_ms = ready_ms_of(ctx, draw->key, draw->pool, s->demand.mode, draw->eta_ms);
+        bool sent = demand_sends(&s->demand, draw->key);
+        draw->ready_ms =
+            sent ? time_sent(ctx, &s->demand, draw)
+                 : ready_ms_of(ctx, draw->key, draw->pool, s->demand.mode, draw->eta_ms);
         *timed |= draw->ready_ms != ctx->wall_ms;
-        if (draw->ready_ms > s->demand.by_ms)
+        bool late = draw->ready_ms > s->demand.by_ms && s->demand.by_ms != BY_WHENEVER;
+        if (late || (sent && draw->eta_ms == READY_NEVER))
             return CODE_DEFERRED; /* a setting came in between */
     }
     return CODE_OK;

@@ -13,6 +13,12 @@ static uint16_t location_of(const struct ctx *ctx, const struct draw *draw)
     return key_location(pool_read_key(pool_at(&ctx->ledger->items, draw->pool)));
 }
 
+uint16_t first_location(const struct ctx *ctx, struct id_entry *entry)
+{
+    struct draw_walk walk = draw_walk_start(&ctx->ledger->ids, entry);
+    return location_of(ctx, draw_walk_next(&walk));
+}
+
 enum part_step draw_step(const struct id_entry *entry, struct draw *draw)
 {
     return entry->tracked ? (enum part_step)draw_tracked(draw)->step : PART_OPEN;
@@ -150,6 +156,8 @@ void parts_set_ready(const struct ctx *ctx, struct id_entry *entry, uint16_t loc
     struct draw *draw;
     assert(entry_is_owned(entry)); /* E1 */
     assert(entry->tracked);
+    if (location == first_location(ctx, entry))
+        entry->awaits = false;
     while ((draw = draw_walk_next(&walk)) != NULL) {
         if (draw_left(draw) == 0 || location_of(ctx, draw) != location)
             continue;

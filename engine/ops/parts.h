@@ -26,6 +26,9 @@ struct part {
 /* Sums up the reservation's draws from that location, an index. */
 struct part part_at(const struct ctx *ctx, struct id_entry *entry, uint16_t location);
 
+/* Where its first draw is from, which stays its first: if anything was sent for it, there. */
+uint16_t first_location(const struct ctx *ctx, struct id_entry *entry);
+
 /* "open" and so on, or, with nothing left, "fulfilled" or "cancelled"; static. */
 const char *part_step_name(const struct part *part);
 

@@ -16,10 +16,12 @@ static void view_plan(struct ctx *ctx, const struct order_plan *s, struct reserv
     ctx->work += (uint64_t)DRAW_WORK * s->draw_count;
     for (uint32_t i = 0; i < s->draw_count; i++) {
         const struct planned_draw *draw = &s->draws[i];
-        const struct location *from = &ctx->catalogue->locations[key_location(draw->key)];
+        bool sent = demand_sends(&s->demand, draw->key);
+        uint16_t at = sent ? (uint16_t)(s->demand.sent_to - 1) : key_location(draw->key);
+        const struct location *where = &ctx->catalogue->locations[at];
         ctx->draw_views[i] =
             (struct draw_view){ .sku = item_sku(item_at(items, key_item(draw->key))),
-                                .location = code_text(&from->code),
+                                .location = code_text(&where->code),
                                 .qty = draw->qty,
                                 .ready_ms = draw->ready_ms };
     }

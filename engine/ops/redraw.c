@@ -14,6 +14,7 @@
 #include "engine/ops/redrawing.h"
 #include "engine/ops/reservation.h"
 #include "engine/ops/reservation_find.h"
+#include "engine/ops/sent_come.h"
 #include "engine/ops/sweep.h"
 #include "engine/store/draws.h"
 #include "engine/store/slot_places.h"
@@ -417,6 +418,7 @@ static void show(struct ctx *ctx, struct txn *t)
         t->reservation->lsn_last = t->lsn;
         uint64_t word = word_with_last(with_state(t->word, r->to), r->kind->record);
         view_reservation(ctx, t->reservation, word, false, r->result);
+        sent_come_note(ctx, t->reservation, word);
         settle_entry(ctx, t->reservation, word);
     }
     if (t->entry)
@@ -454,7 +456,9 @@ enum code redraw_run(struct ctx *ctx, struct redrawing *r)
         COUNT(ctx, redrawn);
     else if (!r->txn.done)
         COUNT(ctx, sourced);
-    if (!r->kind->serves) /* else it is a part of that */
-        sweep_now(ctx);
+    if (r->kind->serves) /* it is a part of that */
+        return code;
+    sweep_now(ctx);
+    sent_come_now(ctx);
     return code;
 }

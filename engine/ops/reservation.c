@@ -178,6 +178,7 @@ void view_reservation(struct ctx *ctx, struct id_entry *entry, uint64_t word, bo
     else if (!first && state == STATE_HELD)
         view->expires_ms = wall_of(ctx, entry->expires_ms);
     view->missing_count = view->part_count = 0;
+    view->sends = entry->sends;
     view->ref = (struct text){ NULL, 0 };
     view->created_ms = entry->created_ms;
     ctx->work += (uint64_t)DRAW_WORK * entry->draw_count;

@@ -23,6 +23,7 @@
 #include "engine/ops/precedence.h"
 #include "engine/ops/refused.h"
 #include "engine/ops/reservation.h"
+#include "engine/ops/send.h"
 #include "engine/ops/sweep.h"
 #include "engine/ops/taking.h"
 #include "engine/txn/txn_run.h"
@@ -34,6 +35,7 @@ struct reserving {
     struct order_plan *plan; /* the context's */
     bool resolved;           /* the plan has looked up what the order names */
     bool timed;              /* the plan's draws have times of their own */
+    bool sends;              /* the plan has transfers */
     struct taking taking;    /* of the plan's draws */
     struct reservation_view *view;
 };
@@ -47,7 +49,8 @@ enum {
     MIXED_EXCLUDE,
     MIXED_PARTIAL,
     MIXED_REF,
-    MIXED_BACKORDER
+    MIXED_BACKORDER,
+    MIXED_SUPPLY
 };
 
 static uint64_t mix_real(uint64_t so_far, double number)
@@ -90,12 +93,14 @@ static uint64_t fingerprint(const struct order *order)
         f = mix_text(mix_number(f, MIXED_REF), order->ref);
     if (order->backorder)
         f = mix_number(f, MIXED_BACKORDER);
+    if (text_given(order->supply))
+        f = mix_text(mix_number(f, MIXED_SUPPLY), order->supply);
     return order->partial ? mix_number(f, MIXED_PARTIAL) : f;
 }
 
 /* Runs before any stock is taken: what follows cannot fail for lack of slots. */
 static enum code prepare_slots(struct ctx *ctx, const struct order_plan *s, bool timed,
-                               uint32_t ref_len)
+                               uint32_t ref_len, uint32_t more)
 {
     struct id_table *ids = &ctx->ledger->ids;
     assert(s->draw_count >= 1);
@@ -104,15 +109,23 @@ static enum code prepare_slots(struct ctx *ctx, const struct order_plan *s, bool
     uint32_t blocks = draw_blocks(s->draw_count, layout, ref_len);
     if (timed)
         blocks += taking_blocks(s);
-    enum entry_found found = slots_prepare(ids, &ctx->cursor, blocks); /* ENTRY_ABSENT: done */
+    enum entry_found found = slots_prepare(ids, &ctx->cursor, blocks + more);
     return found == ENTRY_ABSENT ? CODE_OK : no_slots(ctx, found);
+}
+
+static struct send_order send_order_of(const struct reserving *r)
+{
+    return (struct send_order){ r->txn.id, r->txn.content, r->order->ref };
 }
 
 static enum code plan(struct ctx *ctx, struct txn *t)
 {
     struct reserving *r = (struct reserving *)t;
     struct order_plan *s = r->plan;
-    bool timed;
+    uint32_t more = 0;
+    bool timed, may_send = text_given(r->order->supply);
+    if (may_send)
+        send_drop_plan(ctx);
     enum code code = plan_order(ctx, r->order, s, &r->resolved, &timed);
     if (!code && r->order->backorder) {
         uint32_t sourced = s->draw_count;
@@ -120,10 +133,17 @@ static enum code plan(struct ctx *ctx, struct txn *t)
         timed |= s->draw_count > sourced; /* nobody knows when */
     }
     r->timed = timed;
+    if (!code && may_send) {
+        struct send_order order = send_order_of(r);
+        code = send_gather(ctx, s, &order, &more);
+    }
+    r->sends = more > 0;
     if (!code)
-        code = prepare_slots(ctx, s, timed, r->order->ref.len);
+        code = prepare_slots(ctx, s, timed, r->order->ref.len, more);
     if (!code)
         code = taking_post(ctx, s, &r->taking);
+    if (!code && r->sends)
+        code = send_post(ctx, s);
     t->may_undo = taking_may_undo(&r->taking);
     return code;
 }
@@ -131,7 +151,12 @@ static enum code plan(struct ctx *ctx, struct txn *t)
 static enum code check_taken(struct ctx *ctx, struct txn *t)
 {
     const struct reserving *r = (const struct reserving *)t;
-    return taking_check(ctx, r->plan, &r->taking);
+    if (r->sends)
+        send_taken(ctx);
+    enum code code = taking_check(ctx, r->plan, &r->taking);
+    if (code && r->sends)
+        send_undone(ctx);
+    return code;
 }
 
 static void fill_entry(struct ctx *ctx, const struct reserving *r, struct id_entry *entry)
@@ -167,6 +192,10 @@ static uint32_t build_record(struct ctx *ctx, struct txn *t)
     unsigned flags = clocks_of(ctx) | (ref.len > 0 ? RESERVE_REF : 0u) |
                      (entry->timed ? RESERVE_TIMED : 0u) |
                      (entry->timed == TIMED_PICKUP ? RESERVE_PICKUP : 0u);
+    if (r->sends) {
+        struct send_order order = send_order_of(r);
+        return send_build_record(ctx, s, &order, entry, flags);
+    }
     struct reserve_fields f = { .fixed = { .head = head_of(ctx, RECORD_RESERVE, flags),
                                            .content = entry->content,
                                            .created_ms = entry->created_ms,
@@ -221,6 +250,10 @@ static void show(struct ctx *ctx, struct txn *t)
         entry->lsn_confirmed = t->lsn;
     }
     struct reserving *r = (struct reserving *)t;
+    if (r->sends) {
+        struct send_order order = send_order_of(r);
+        send_show(ctx, &order, t->lsn);
+    }
     view_reservation(ctx, entry, word, true, r->view);
     if (r->order->partial)
         list_missing(r->order, r->plan, r->view);
@@ -259,6 +292,8 @@ enum code ledger_reserve(struct ctx *ctx, const struct order *order, struct rese
                            .plan = ctx->order_plan,
                            .view = view };
     code = txn_perform(ctx, &r.txn, &reserve_txn);
+    if (text_given(order->supply))
+        send_end(ctx);
     slots_unprepare(&ctx->ledger->ids, &ctx->cursor);
     if (code)
         taking_note_undone(ctx, r.plan, &r.taking);

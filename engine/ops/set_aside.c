@@ -13,6 +13,7 @@
 #include "engine/ops/precedence.h"
 #include "engine/ops/reservation.h"
 #include "engine/ops/reservation_find.h"
+#include "engine/ops/sent_come.h"
 #include "engine/store/draws.h"
 #include "engine/txn/txn_run.h"
 
@@ -21,8 +22,8 @@ struct setting_aside {
     struct txn txn; /* its id is the step's op */
     const struct set_aside *asked;
     uint16_t location;
-    bool done_before; /* it was ready already; the op stands for that */
-    struct reservation_view *result;
+    bool done_before;                /* it was ready already; the op stands for that */
+    struct reservation_view *result; /* NULL: nobody asked */
 };
 
 static enum code check_asked(struct ctx *ctx, const struct set_aside *asked)
@@ -42,23 +43,42 @@ static uint64_t fingerprint(const struct set_aside *asked)
     return mix_number(f, asked->has_collect_by ? asked->collect_by_ms + 1 : 0);
 }
 
+/* What the listed draws of that one's pool have left, if it is the first of them; else 0. */
+static int64_t left_of_pool(struct ctx *ctx, uint32_t index, uint32_t item)
+{
+    struct draw_list *list = &ctx->draw_list;
+    int64_t left = 0;
+    for (uint32_t at = *item_map_number(&list->map, item, 0); at != 0; at = list->next[at - 1]) {
+        if (list->draws[at - 1]->pool != list->draws[index]->pool)
+            continue;
+        if (at - 1 < index)
+            return 0;
+        left += draw_left(list->draws[at - 1]);
+    }
+    return left;
+}
+
 /* What has not come yet cannot be set aside. */
 static enum code check_come(struct ctx *ctx, const struct setting_aside *s)
 {
     const struct items *items = &ctx->ledger->items;
-    struct draw_walk walk = draw_walk_start(&ctx->ledger->ids, s->txn.reservation);
-    const struct draw *draw;
+    const struct draw_list *list = &ctx->draw_list;
     enum code code = CODE_OK;
-    while (!code && (draw = draw_walk_next(&walk)) != NULL) {
-        uint64_t key = pool_read_key(pool_at(items, draw->pool));
+    list_draws(ctx, s->txn.reservation);
+    for (uint32_t i = list->count; i-- > 0;)
+        chain_draw(ctx, i);
+    for (uint32_t i = 0; !code && i < list->count; i++) {
+        uint32_t unit = list->draws[i]->pool;
+        uint64_t key = pool_read_key(pool_at(items, unit));
         int64_t there;
-        if (draw_left(draw) == 0 || key_location(key) != s->location ||
-            !incoming_find(items, draw->pool))
+        if (key_location(key) != s->location || !incoming_find(items, unit))
             continue;
-        code = precedence_check(ctx, draw->pool, s->txn.reservation, s->txn.entry, draw_left(draw),
-                                &there);
+        int64_t left = left_of_pool(ctx, i, key_item(key));
+        if (left == 0)
+            continue;
+        code = precedence_check(ctx, unit, s->txn.reservation, s->txn.entry, left, &there);
         if (code == CODE_INSUFFICIENT_STOCK)
-            code = not_on_hand(ctx, draw->pool, draw_left(draw), there);
+            code = not_on_hand(ctx, unit, left, there);
     }
     return code;
 }
@@ -76,7 +96,8 @@ static enum code prepare(struct ctx *ctx, const struct id_entry *entry)
 static enum code answer_again(struct ctx *ctx, struct setting_aside *s)
 {
     struct txn *t = &s->txn;
-    view_reservation(ctx, t->reservation, t->word, false, s->result);
+    if (s->result)
+        view_reservation(ctx, t->reservation, t->word, false, s->result);
     COUNT(ctx, repeats);
     s->done_before = true;
     t->done = !text_given(t->id);
@@ -145,7 +166,8 @@ static void show(struct ctx *ctx, struct txn *t)
                         s->asked->has_collect_by ? s->asked->collect_by_ms : 0);
         entry->lsn_last = t->lsn;
         parts_watch(ctx, entry, t->word);
-        view_reservation(ctx, entry, t->word, false, s->result);
+        if (s->result)
+            view_reservation(ctx, entry, t->word, false, s->result);
     }
     entry_put(entry, t->word);
     if (t->entry)
@@ -177,6 +199,24 @@ enum code ledger_ready(struct ctx *ctx, const struct set_aside *asked, struct re
                                .asked = asked,
                                .result = r };
     code = txn_perform(ctx, &s.txn, &ready_txn);
+    slots_unprepare(&ctx->ledger->ids, &ctx->cursor);
+    if (code == CODE_OK)
+        COUNT(ctx, readied);
+    return code;
+}
+
+/* No client asks for this. The reservation may be anything by now: then it is refused. */
+enum code sent_come_set_aside(struct ctx *ctx, struct id_entry *entry, uint64_t word)
+{
+    const struct catalogue *catalogue = catalogue_now(ctx);
+    uint16_t client = ctx->client;
+    struct set_aside asked = { .id = entry_id(entry, word),
+                               .location = code_text(
+                                   &catalogue->locations[first_location(ctx, entry)].code) };
+    struct setting_aside s = { .txn = { .reservation = entry, .word = word }, .asked = &asked };
+    ctx->client = 0;
+    enum code code = txn_perform(ctx, &s.txn, &ready_txn);
+    ctx->client = client;
     slots_unprepare(&ctx->ledger->ids, &ctx->cursor);
     if (code == CODE_OK)
         COUNT(ctx, readied);

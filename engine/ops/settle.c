@@ -22,6 +22,7 @@
 #include "engine/ops/reservation.h"
 #include "engine/ops/reservation_find.h"
 #include "engine/ops/sale.h"
+#include "engine/ops/sent_come.h"
 #include "engine/ops/sweep.h"
 #include "engine/txn/txn_run.h"
 
@@ -461,6 +462,7 @@ static void show(struct ctx *ctx, struct txn *t)
         t->reservation->lsn_last = t->lsn;
         uint64_t word = word_with_last(with_state(t->word, s->to), s->kind);
         view_reservation(ctx, t->reservation, word, false, s->result);
+        sent_come_note(ctx, t->reservation, word);
         settle_entry(ctx, t->reservation, word);
     }
     if (t->entry)
@@ -508,6 +510,7 @@ static enum code step(struct ctx *ctx, const struct step *asked, enum step_kind 
     code = kind == STEP_FULFIL ? txn_perform(ctx, &s.txn, &fulfil_txn)
                                : txn_perform(ctx, &s.txn, &cancel_txn);
     sweep_now(ctx);
+    sent_come_now(ctx);
     return code;
 }
 

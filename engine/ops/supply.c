@@ -238,7 +238,11 @@ void view_supply(struct ctx *ctx, const struct id_entry *entry, uint64_t word,
                               .eta_ms = entry->eta_ms };
     if (entry->from)
         view->from = code_text(&catalogue->locations[entry->from - 1].code);
-    view->ref = (struct text){ w->ref, supply_ref(&ctx->ledger->ids, entry, w->ref) };
+    struct text ref = { w->ref, supply_ref(&ctx->ledger->ids, entry, w->ref) };
+    if (entry->sends > 0)
+        view->reservation = ref;
+    else
+        view->ref = ref;
     view_lines(ctx, entry, view);
 }
 

@@ -13,6 +13,7 @@
 #include <assert.h>
 
 #include "engine/ledger/ctx.h"
+#include "engine/ops/sent_come.h"
 #include "engine/txn/txn_run.h"
 
 /* What a move does to the pools of its line's item at the destination. */
@@ -220,5 +221,6 @@ enum code ledger_arrive(struct ctx *ctx, const struct supply_step *step, struct 
     };
     code = txn_perform(ctx, &s.txn, &arrive_txn);
     supply_step_end(ctx, &s);
+    sent_come_now(ctx);
     return code;
 }

@@ -14,6 +14,7 @@
 #include "engine/base/fingerprint.h"
 #include "engine/ledger/claim.h"
 #include "engine/ledger/ctx.h"
+#include "engine/ops/sent_come.h"
 #include "engine/ops/supply_watch.h"
 #include "engine/ops/sweep.h"
 #include "engine/txn/txn_run.h"
@@ -114,6 +115,8 @@ void supply_step_show(struct ctx *ctx, struct txn *t)
     struct id_entry *entry = t->reservation;
     entry->lsn_last = t->lsn;
     entry->eta_ms = s->eta_ms;
+    if (entry->sends > 0)
+        sent_come_note_supply(ctx, entry);
     for (uint32_t i = 0; i < w->move_count; i++) {
         struct line_entry *line = w->lines[w->moves[i].line];
         if (s->type == RECORD_ARRIVE)

@@ -59,9 +59,11 @@ enum code taking_post(struct ctx *ctx, struct order_plan *s, struct taking *taki
             return CODE_DEFERRED; /* since it was planned */
         taking->expects |= draw->eta_ms != 0;
         int32_t qty = (int32_t)draw->qty, keeps = (int32_t)(stays + buffer);
+        bool sent = demand_sends(&s->demand, draw->key);
         post(ctx->postings, (struct posting){ .pool = draw->pool,
                                               .counted = NOT_COUNTED,
-                                              .reserved = qty,
+                                              .on_hand = sent ? -qty : 0,
+                                              .reserved = sent ? 0 : qty,
                                               .needs = qty + keeps,
                                               .keeps = keeps });
     }

@@ -20,6 +20,7 @@
 #include "engine/ops/refused.h"
 #include "engine/ops/reservation.h"
 #include "engine/ops/sale.h"
+#include "engine/ops/sent_come.h"
 #include "engine/ops/sweep.h"
 #include "engine/replay/apply_inside.h"
 #include "engine/store/draws.h"
@@ -257,39 +258,55 @@ static uint64_t later(uint64_t told_ms, uint64_t engine_ms)
     return told_ms > engine_ms ? told_ms : engine_ms;
 }
 
-static int apply_reserve(struct applying *a)
+int apply_granted(struct applying *a, const struct reserve_fields *f, struct id_entry **fresh)
 {
-    struct reserve_fields f;
-    const struct reserve_record *r = &f.fixed;
+    const struct reserve_record *r = &f->fixed;
     struct id_entry *entry;
-    if (!reserve_decode(a->record, &f) || r->draw_count < 1 || r->draw_count > DRAWS_MAX ||
+    if (r->draw_count < 1 || r->draw_count > DRAWS_MAX ||
         r->channel >= catalogue_now(a->ctx)->channel_count)
         return apply_refuse(a, "it is malformed");
     apply_set_time(a, r->created_ms);
-    int error = apply_draws(a, &f);
+    int error = apply_draws(a, f);
     if (!error)
-        error = apply_fresh_entry(a, f.id, &entry);
+        error = apply_fresh_entry(a, f->id, &entry);
     if (error)
         return error;
-    assert(f.id.len >= 1); /* apply_fresh_entry */
+    *fresh = entry;
+    assert(f->id.len >= 1); /* apply_fresh_entry */
     entry->content = r->content;
     entry->created_ms = r->created_ms;
     entry->ttl_ms = r->ttl_ms;
     entry->channel = r->channel;
     entry->lsn_first = entry->lsn_last = a->lsn;
     if (r->ttl_ms)
-        entry->expires_ms = later(r->created_ms, f.engine_ms) + r->ttl_ms;
+        entry->expires_ms = later(r->created_ms, f->engine_ms) + r->ttl_ms;
     else
         entry->lsn_confirmed = a->lsn;
     enum timed timed = !(a->record->flags & RESERVE_TIMED) ? NOT_TIMED
                        : a->record->flags & RESERVE_PICKUP ? TIMED_PICKUP
                                                            : TIMED_SHIP;
-    if (!store_draws(a->ctx, entry, a->ctx->order_plan->draws, r->draw_count, timed, f.ref))
+    if (!store_draws(a->ctx, entry, a->ctx->order_plan->draws, r->draw_count, timed, f->ref))
         return apply_no_space(a, "reservations");
-    slots_begin(&a->ledger->ids, &a->ctx->cursor);
-    enum entry_state state = r->ttl_ms ? STATE_HELD : STATE_CONFIRMED;
-    entry_put(entry, state_word(ENTRY_RESERVATION, state, f.id.len));
     return 0;
+}
+
+void apply_show_granted(struct applying *a, const struct reserve_fields *f, struct id_entry *entry)
+{
+    slots_begin(&a->ledger->ids, &a->ctx->cursor);
+    enum entry_state state = f->fixed.ttl_ms ? STATE_HELD : STATE_CONFIRMED;
+    entry_put(entry, state_word(ENTRY_RESERVATION, state, f->id.len));
+}
+
+static int apply_reserve(struct applying *a)
+{
+    struct reserve_fields f;
+    struct id_entry *entry;
+    if (!reserve_decode(a->record, &f))
+        return apply_refuse(a, "it is malformed");
+    int error = apply_granted(a, &f, &entry);
+    if (!error)
+        apply_show_granted(a, &f, entry);
+    return error;
 }
 
 static int apply_extend(struct applying *a)
@@ -457,8 +474,11 @@ static void list_promises(struct ctx *ctx)
     for (uint32_t i = 0; listed && i < used; i++) {
         struct id_entry *entry = entry_at(ids, i);
         uint64_t word = atomic_load_explicit(&entry->state, memory_order_relaxed);
-        if (word_kind(word) == ENTRY_RESERVATION && !state_final(word_state(word)))
-            listed = list_promise(ctx, entry);
+        if (word_kind(word) != ENTRY_RESERVATION || state_final(word_state(word)))
+            continue;
+        listed = list_promise(ctx, entry);
+        if (entry->awaits)
+            sent_come_recover(ctx, entry, word);
     }
     if (!listed)
         precedence_give_up(ctx);

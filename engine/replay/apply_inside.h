@@ -9,6 +9,7 @@
 
 struct id_entry;
 struct ledger;
+struct line_entry;
 struct pool;
 struct ctx;
 
@@ -66,7 +67,20 @@ int apply_debt_sweep(struct applying *a, const struct sweep_fields *f);
 int apply_move_pool(const struct applying *a, const struct pool_key *key, int64_t delta,
                     uint64_t time_ms);
 
+/* A reserve, or one whose units were sent. *entry: of its id, owned; apply_show_granted puts it. */
+int apply_granted(struct applying *a, const struct reserve_fields *f, struct id_entry **entry);
+void apply_show_granted(struct applying *a, const struct reserve_fields *f, struct id_entry *entry);
+/* What is sent with an order (apply_sent.c). */
+int apply_sent(struct applying *a);
+
 /* Records of supplies (apply_supply.c). */
+/* Changes the pool of that key, which is made if need be. */
+int apply_change(const struct applying *a, struct pool_key key, int64_t on_hand, int64_t reserved);
+void apply_note_recent(const struct applying *a, struct pool_key key, int64_t delta);
+/* So many more are expected in that pool, which is the line's from now on. */
+int apply_begin_expected(const struct applying *a, const struct id_entry *entry,
+                         struct line_entry *line, struct pool_key key, uint32_t more);
+
 int apply_supply(struct applying *a);
 int apply_supply_step(struct applying *a);
 int apply_reschedule(struct applying *a);

@@ -14,7 +14,7 @@ static struct pool_key key_at(uint32_t item, uint16_t location, uint16_t owner)
     return (struct pool_key){ item, location, owner };
 }
 
-static int change(const struct applying *a, struct pool_key key, int64_t on_hand, int64_t reserved)
+int apply_change(const struct applying *a, struct pool_key key, int64_t on_hand, int64_t reserved)
 {
     struct pool *pool;
     int error = apply_find_pool(a, &key, &pool);
@@ -23,7 +23,7 @@ static int change(const struct applying *a, struct pool_key key, int64_t on_hand
     return apply_change_pool(a, pool, on_hand, reserved);
 }
 
-static void note_recent(const struct applying *a, struct pool_key key, int64_t delta)
+void apply_note_recent(const struct applying *a, struct pool_key key, int64_t delta)
 {
     const struct items *items = &a->ledger->items;
     const struct pool *pool = pool_find(items, key.item, key.location, key.owner);
@@ -34,8 +34,8 @@ static void note_recent(const struct applying *a, struct pool_key key, int64_t d
 /* ---- a new supply ---- */
 
 /* The pool of expected units is the supply's from now on, and expects so many more. */
-static int begin_expected(const struct applying *a, const struct id_entry *entry,
-                          struct line_entry *line, struct pool_key key, uint32_t more)
+int apply_begin_expected(const struct applying *a, const struct id_entry *entry,
+                         struct line_entry *line, struct pool_key key, uint32_t more)
 {
     struct items *items = &a->ledger->items;
     struct pool *pool;
@@ -70,22 +70,22 @@ static int add_line(const struct applying *a, const struct id_entry *entry,
                                  .shipped = held ? 0 : r->qty,
                                  .accepted = at_once ? r->qty : 0 };
     int64_t qty = r->qty;
-    int error = change(a, to, at_once ? qty : 0, 0);
+    int error = apply_change(a, to, at_once ? qty : 0, 0);
     if (!error && entry->from)
-        error = change(a, from, held ? 0 : -qty, held ? qty : 0);
+        error = apply_change(a, from, held ? 0 : -qty, held ? qty : 0);
     if (error)
         return error;
     item_set(item_at(&a->ledger->items, r->item), ITEM_MOVED);
     if (entry->from)
         line->pool = shared_unit(&a->ledger->items, r->item, from.location);
     if (entry->from && !held)
-        note_recent(a, from, -qty);
+        apply_note_recent(a, from, -qty);
     if (at_once)
-        note_recent(a, to, qty);
+        apply_note_recent(a, to, qty);
     if (held || at_once)
         return 0;
-    return begin_expected(a, entry, line, key_at(r->item, to.location, owner_expected(r->slot)),
-                          r->qty);
+    return apply_begin_expected(a, entry, line,
+                                key_at(r->item, to.location, owner_expected(r->slot)), r->qty);
 }
 
 static bool supply_can_be(const struct applying *a, const struct supply_record *r)
@@ -160,16 +160,16 @@ static int ship_line(const struct applying *a, const struct id_entry *entry,
     int64_t qty = m->qty;
     if (!entry->from || m->qty > line_held(line) || m->slot >= EXPECTED_SLOTS)
         return apply_refuse(a, "it ships more than is held");
-    int error = change(a, from, -qty, -qty);
+    int error = apply_change(a, from, -qty, -qty);
     if (error)
         return error;
-    note_recent(a, from, -qty);
+    apply_note_recent(a, from, -qty);
     if (entry->eta_ms != 0)
-        return begin_expected(a, entry, line, key_at(item, to.location, owner_expected(m->slot)),
-                              m->qty);
-    error = change(a, to, qty, 0);
+        return apply_begin_expected(a, entry, line,
+                                    key_at(item, to.location, owner_expected(m->slot)), m->qty);
+    error = apply_change(a, to, qty, 0);
     if (!error)
-        note_recent(a, to, qty);
+        apply_note_recent(a, to, qty);
     return error;
 }
 
@@ -189,12 +189,13 @@ static int end_line(const struct applying *a, const struct id_entry *entry, stru
     bool expects = owner_kind(own.owner) == POOL_EXPECTED;
     if ((uint64_t)r.accepted + (uint64_t)gone > left || (!expects && (left > 0 || m->swept != 0)))
         return apply_refuse(a, "more comes to an end than is under way");
-    int error = change(a, own, -gone - m->swept, 0);
+    int error = apply_change(a, own, -gone - m->swept, 0);
     if (!error)
-        error =
-            change(a, key_at(item, entry->location, owner_of(POOL_SHARED, 0)), over + m->swept, 0);
+        error = apply_change(a, key_at(item, entry->location, owner_of(POOL_SHARED, 0)),
+                             over + m->swept, 0);
     if (!error && m->rejected > 0)
-        error = change(a, key_at(item, entry->location, owner_of(POOL_DAMAGED, 0)), m->rejected, 0);
+        error = apply_change(a, key_at(item, entry->location, owner_of(POOL_DAMAGED, 0)),
+                             m->rejected, 0);
     if (error)
         return error;
     item_version_raise(a->ctx, item, a->lsn);
@@ -204,7 +205,7 @@ static int end_line(const struct applying *a, const struct id_entry *entry, stru
     if (a->record->type == RECORD_ARRIVE)
         supply_note_recent(a->ctx, entry, line, m, a->time_ms);
     if (m->rejected > 0)
-        note_recent(a, key_at(item, entry->location, owner_of(POOL_DAMAGED, 0)), m->rejected);
+        apply_note_recent(a, key_at(item, entry->location, owner_of(POOL_DAMAGED, 0)), m->rejected);
     return 0;
 }
 
@@ -226,8 +227,8 @@ static int move_line(const struct applying *a, const struct id_entry *entry,
     } else if (a->record->type == RECORD_WITHDRAW && entry->from) {
         if (m->qty > line_held(line))
             return apply_refuse(a, "it withdraws more than is held");
-        error = change(a, key_at(item, (uint16_t)(entry->from - 1), owner_of(POOL_SHARED, 0)), 0,
-                       -(int64_t)m->qty);
+        error = apply_change(a, key_at(item, (uint16_t)(entry->from - 1), owner_of(POOL_SHARED, 0)),
+                             0, -(int64_t)m->qty);
     } else {
         error = end_line(a, entry, line, m, item);
     }
@@ -315,8 +316,8 @@ int apply_sweep(struct applying *a)
         return apply_refuse(a, "it is malformed");
     struct pool_key shared =
         key_at(f.fixed.pool.item, f.fixed.pool.location, owner_of(POOL_SHARED, 0));
-    int error = change(a, f.fixed.pool, f.fixed.delta, 0);
-    return error ? error : change(a, shared, -(int64_t)f.fixed.delta, 0);
+    int error = apply_change(a, f.fixed.pool, f.fixed.delta, 0);
+    return error ? error : apply_change(a, shared, -(int64_t)f.fixed.delta, 0);
 }
 
 int apply_due(struct applying *a)

@@ -125,7 +125,9 @@ struct contents_entry {
             uint64_t created_ms;
             uint8_t tracked; /* 1: its draws are followed by struct contents_track */
             uint8_t ref_len;
-            uint8_t zero[6];
+            uint8_t sends;  /* transfers that were made with it */
+            uint8_t awaits; /* 1: what they bring has not been made ready yet */
+            uint8_t zero[4];
         } __attribute__((packed)) reservation;
         struct {
             int64_t delta, on_hand, available; /* as replied */
@@ -142,7 +144,8 @@ struct contents_entry {
             uint64_t eta_ms;
             uint16_t from, location; /* from: index + 1; 0: from outside. A step: 0, 0 */
             uint16_t line_count;
-            uint8_t ref_len, zero;
+            uint8_t ref_len;
+            uint8_t sent;                 /* 1: with a reservation, whose id its ref is */
         } __attribute__((packed)) supply; /* or a step of one */
     };
 } __attribute__((

@@ -26,7 +26,8 @@ static bool entry_can_be(const struct contents_entry *saved)
     bool led_to = saved->kind != ENTRY_STEP || saved->step.state < STATE_COUNT;
     bool timed = saved->timed <= (reservation ? TIMED_PICKUP : NOT_TIMED);
     if (reservation &&
-        (saved->reservation.tracked > 1 || saved->reservation.ref_len > NAME_MAX_BYTES))
+        (saved->reservation.tracked > 1 || saved->reservation.ref_len > NAME_MAX_BYTES ||
+         saved->reservation.sends > SENDS_MAX || saved->reservation.awaits > 1))
         return false;
     return kind && state && draws && led_to && timed && id;
 }
@@ -218,6 +219,8 @@ static int load_reservation(struct loading *l, const struct entry_parts *p, stru
     entry->timed = (uint8_t)saved->timed;
     entry->tracked = saved->reservation.tracked;
     entry->ref_len = saved->reservation.ref_len;
+    entry->sends = (uint8_t)(saved->reservation.sends & SENDS_MAX);
+    entry->awaits = saved->reservation.awaits;
     if (!p->finished)
         atomic_fetch_add_explicit(&l->ledger->ids.contexts[0].live, 1, memory_order_relaxed);
     return load_draws(l, p, entry);

@@ -17,9 +17,9 @@ bool contents_supply_can_be(const struct contents_entry *saved)
     bool step = saved->kind == ENTRY_SUPPLY_STEP;
     bool state = saved->state > SUPPLY_NONE && saved->state < SUPPLY_STATE_COUNT;
     bool lines = saved->supply.line_count >= 1 && saved->supply.line_count <= LINES_MAX;
-    bool rest =
-        step ? saved->supply.ref_len == 0 && saved->supply.from == 0 && saved->supply.location == 0
-             : saved->supply.ref_len <= NAME_MAX_BYTES;
+    bool rest = step ? saved->supply.ref_len == 0 && saved->supply.from == 0 &&
+                           saved->supply.location == 0 && saved->supply.sent == 0
+                     : saved->supply.ref_len <= NAME_MAX_BYTES && saved->supply.sent <= 1;
     return state && lines && rest && saved->draw_count == 0 && saved->timed == NOT_TIMED;
 }
 
@@ -161,6 +161,7 @@ int contents_load_supply(struct loading *l, const struct entry_parts *p, struct 
     entry->location = saved->supply.location;
     entry->draw_count = saved->supply.line_count;
     entry->ref_len = saved->supply.ref_len;
+    entry->sends = saved->supply.sent ? 1 : 0;
     entry->more = p->slot + 2;
     if (saved->kind == ENTRY_SUPPLY && !places_can_be(l, entry))
         return contents_complain(l->complaint, -EINVAL, "supply \"%.*s\" has unknown places",

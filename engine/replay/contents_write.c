@@ -300,6 +300,7 @@ static void save_supply(struct contents_entry *saved, const struct id_entry *ent
     saved->supply.location = step ? 0 : entry->location;
     saved->supply.line_count = entry->draw_count;
     saved->supply.ref_len = step ? 0 : entry->ref_len;
+    saved->supply.sent = !step && entry->sends > 0;
 }
 
 /* The fixed part, without length and slot. */
@@ -339,6 +340,8 @@ static struct contents_entry saved_entry(const struct id_entry *entry, uint64_t 
     saved.timed = entry->timed;
     saved.reservation.tracked = entry->tracked;
     saved.reservation.ref_len = entry->ref_len;
+    saved.reservation.sends = entry->sends;
+    saved.reservation.awaits = entry->awaits;
     saved.reservation.lsn_last = entry->lsn_last;
     saved.reservation.moment = entry->expires_ms;
     saved.reservation.created_ms = entry->created_ms;

@@ -109,8 +109,11 @@ static void limit_to_draws(struct candidates *s)
 static inline bool in_time(const struct ctx *ctx, const struct demand *demand, uint64_t key,
                            uint32_t unit, uint64_t eta_ms)
 {
-    return demand->by_ms == READY_NEVER ||
-           ready_ms_of(ctx, key, unit, demand->mode, eta_ms) <= demand->by_ms; /* @by */
+    if (demand->by_ms == READY_NEVER)
+        return true;
+    return demand->sent_to
+               ? sent_will_do(ctx, demand, key, unit, eta_ms)
+               : ready_ms_of(ctx, key, unit, demand->mode, eta_ms) <= demand->by_ms; /* @by */
 }
 
 /* May a change of an ETA, which is bracketed as a give, have changed what the channel sells? */

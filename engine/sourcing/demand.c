@@ -119,6 +119,8 @@ enum code demand_of_terms(struct ctx *ctx, const struct order *order, const stru
             demand_pickup(ctx, demand);
         if (!code && demand->mode == MODE_PICKUP)
             code = check_pickup(ctx, order);
+        if (text_given(order->supply))
+            demand->serves = ctx->catalogue->ships;
     }
     if (!code && terms->exclude_count > 0)
         code = exclude(ctx, terms, arrays, demand);
@@ -129,4 +131,20 @@ enum code demand_of_terms(struct ctx *ctx, const struct order *order, const stru
     if (terms->has_by)
         demand->by_ms = terms->by_ms;
     return code;
+}
+
+/* What is on hand where it is collected serves if customers collect there, and the order does not
+ * exclude it. What is elsewhere is sent to no place that the channel does not sell from. */
+void demand_send_to(const struct ctx *ctx, const struct channel *channel, const struct location *at,
+                    struct demand_arrays *arrays, struct demand *demand)
+{
+    const struct catalogue *catalogue = ctx->catalogue;
+    uint16_t to = location_index(catalogue, at), count = catalogue->location_count;
+    own_arrays(ctx, arrays, demand);
+    arrays->serves[to] = demand->serves_bound[to];
+    if (!catalogue->pickup[to] || channel->rank[to] == RANK_NEVER)
+        memset(arrays->serves, false, count * sizeof arrays->serves[0]);
+    demand->sent_to = (uint16_t)(to + 1);
+    if (demand->by_ms == READY_NEVER)
+        demand->by_ms = BY_WHENEVER;
 }

@@ -17,7 +17,19 @@ struct demand {
     const double *distance;   /* per location: a chord, see store/sphere.h; NULL: no matter */
     uint64_t by_ms;           /* the latest that it may be ready; READY_NEVER: no matter */
     enum mode mode;           /* of its ready times */
+    uint16_t sent_to;         /* where it is collected, index + 1: what is not there is sent there;
+                                 0: nothing is sent */
 };
+
+/* In by_ms, of what is sent: whenever it is ready, but it must be sent. */
+#define BY_WHENEVER (READY_NEVER - 1)
+
+/* Is what is drawn from the pool of that key sent to where it is collected? A backlog is not. */
+static inline bool demand_sends(const struct demand *demand, uint64_t key)
+{
+    uint16_t at = key_location(key);
+    return demand->sent_to && at != demand->sent_to - 1 && at != NO_LOCATION;
+}
 
 /* Memory for a demand that differs from the usual one. */
 struct demand_arrays {
@@ -52,6 +64,10 @@ static inline void demand_pickup(const struct ctx *ctx, struct demand *demand)
 /* Nothing may come from that location, either. */
 void demand_exclude(const struct ctx *ctx, uint16_t location, struct demand_arrays *arrays,
                     struct demand *demand);
+/* Changes the demand of an order with terms, which is collected at that place, to one of what is
+ * sent there as well. */
+void demand_send_to(const struct ctx *ctx, const struct channel *channel, const struct location *at,
+                    struct demand_arrays *arrays, struct demand *demand);
 
 /* Checks what needs no catalogue. */
 enum code check_terms(struct ctx *ctx, const struct order_terms *terms);

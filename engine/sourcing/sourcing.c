@@ -105,29 +105,29 @@ static bool add_draw(struct order_plan *s, uint32_t line, const struct candidate
 }
 
 /* One pool can fill most lines: those need no heap. */
-static const struct candidate *first_of(const struct candidates *found, struct heap_order order)
+static const struct candidate *first_of(const struct candidate *at, uint32_t count,
+                                        struct heap_order order)
 {
-    const struct candidate *best = &found->at[0];
-    assert(found->count > 0);
-    for (uint32_t i = 1; i < found->count; i++)
-        if (before(order, &found->at[i], best))
-            best = &found->at[i];
+    const struct candidate *best = &at[0];
+    assert(count > 0);
+    for (uint32_t i = 1; i < count; i++)
+        if (before(order, &at[i], best))
+            best = &at[i];
     return best;
 }
 
-/* Draws `wanted` units in that order. False if the order runs out of draws. */
-static bool draw_in_order(struct order_plan *s, struct heap_order order, bool fewest, uint32_t line,
-                          int64_t wanted)
+/* Draws `wanted` units of those candidates in that order. False if the order runs out of draws. */
+static bool draw_in_order(struct order_plan *s, struct candidate *at, uint32_t count,
+                          struct heap_order order, bool fewest, uint32_t line, int64_t wanted)
 {
-    struct candidates *found = &s->found;
-    const struct candidate *best = first_of(found, order);
+    const struct candidate *best = first_of(at, count, order);
     if (!fewest && best->available >= wanted)
         return add_draw(s, line, best, wanted);
-    make_heap(found->at, found->count, order);
-    for (uint32_t left = found->count; wanted > 0; left--) {
+    make_heap(at, count, order);
+    for (uint32_t left = count; wanted > 0; left--) {
         assert(left > 0);
-        const struct candidate *whole = fewest ? find_whole(s, found->at, left, wanted) : NULL;
-        best = whole ? whole : pop(found->at, left, order);
+        const struct candidate *whole = fewest ? find_whole(s, at, left, wanted) : NULL;
+        best = whole ? whole : pop(at, left, order);
         int64_t qty = best->available < wanted ? best->available : wanted;
         if (!add_draw(s, line, best, qty))
             return false;
@@ -138,6 +138,55 @@ static bool draw_in_order(struct order_plan *s, struct heap_order order, bool fe
     return true;
 }
 
+/* What may be sent: first what is on hand where it is collected, then what is elsewhere, and last
+ * what is expected there. */
+static unsigned group_of(const struct order_plan *s, const struct candidate *c)
+{
+    if (is_expected(c))
+        return 2;
+    return demand_sends(&s->demand, c->key) ? 1 : 0;
+}
+
+/* Moves those of the group to the front. Returns how many there are. */
+static uint32_t gather_group(const struct order_plan *s, struct candidate *at, uint32_t count,
+                             unsigned group, int64_t *available)
+{
+    uint32_t gathered = 0;
+    *available = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        if (group_of(s, &at[i]) != group)
+            continue;
+        struct candidate c = at[i];
+        at[i] = at[gathered];
+        at[gathered++] = c;
+        *available += c.available;
+    }
+    return gathered;
+}
+
+static bool draw_groups(struct order_plan *s, struct heap_order order, bool fewest, uint32_t line,
+                        int64_t wanted)
+{
+    enum { GROUPS = 3 };
+    struct candidate *at = s->found.at;
+    uint32_t left = s->found.count;
+    bool drawn = true;
+    if (!s->demand.sent_to)
+        return draw_in_order(s, at, left, order, fewest, line, wanted);
+    for (unsigned group = 0; drawn && wanted > 0 && group < GROUPS; group++) {
+        int64_t available;
+        uint32_t count = gather_group(s, at, left, group, &available);
+        int64_t qty = available < wanted ? available : wanted;
+        if (count > 0)
+            drawn = draw_in_order(s, at, count, order, fewest, line, qty);
+        wanted -= qty;
+        at += count;
+        left -= count;
+    }
+    assert(!drawn || wanted == 0); /* all that is takeable is in a group */
+    return drawn;
+}
+
 /* Draws by the channel's rule; or from the fullest pools, if that takes too many draws. */
 static bool draw_line(struct order_plan *s, uint32_t line, int64_t wanted)
 {
@@ -145,10 +194,10 @@ static bool draw_line(struct order_plan *s, uint32_t line, int64_t wanted)
     bool fewest = s->channel->sourcing == SOURCE_FEWEST;
     bool by_most = fewest || s->channel->sourcing == SOURCE_BALANCE;
     struct heap_order order = { by_most ? BY_OWN_THEN_MOST : BY_PLACE, &s->demand };
-    if (!draw_in_order(s, order, fewest, line, wanted)) {
+    if (!draw_groups(s, order, fewest, line, wanted)) {
         s->draw_count = first;
         order.by = BY_MOST;
-        if (!draw_in_order(s, order, false, line, wanted))
+        if (!draw_groups(s, order, false, line, wanted))
             return false;
     }
     for (uint32_t i = first; s->repeated[line] && i < s->draw_count; i++)
@@ -202,6 +251,17 @@ static void count_places(const struct candidates *found, struct parcel *parcel, 
     parcel->items++;
 }
 
+/* What is on hand where it is collected is in no parcel. Returns how much that is. */
+static int64_t leave_out_there(struct order_plan *s)
+{
+    struct candidates *found = &s->found;
+    int64_t there;
+    uint32_t count = gather_group(s, found->at, found->count, 0, &there);
+    found->count -= count;
+    memmove(found->at, found->at + count, found->count * sizeof found->at[0]);
+    return there;
+}
+
 /* A location that can fill all free lines, preferably one that bound lines ship from; NO_PLACE if
  * none can. */
 static uint32_t find_one_parcel(struct ctx *ctx, struct order_plan *s)
@@ -218,7 +278,10 @@ static uint32_t find_one_parcel(struct ctx *ctx, struct order_plan *s)
         find_candidates(ctx, s, i, NULL);
         if (s->found.takeable < wanted)
             return NO_PLACE;
-        count_places(&s->found, parcel, wanted);
+        if (s->demand.sent_to)
+            wanted -= leave_out_there(s);
+        if (wanted > 0)
+            count_places(&s->found, parcel, wanted);
     }
     for (uint32_t place = 0; place < places; place++) {
         if (parcel->filled[place] != parcel->items)
@@ -252,7 +315,7 @@ static bool draw_from_first(struct ctx *ctx, struct order_plan *s, uint32_t line
 {
     const struct channel *channel = s->channel;
     struct candidate first;
-    if (s->repeated[line] || channel->sourcing == SOURCE_FEWEST)
+    if (s->repeated[line] || channel->sourcing == SOURCE_FEWEST || s->demand.sent_to)
         return false;
     return candidates_first(ctx, channel, &s->demand, s->items[line], wanted,
                             channel->sourcing == SOURCE_BALANCE, &first, &s->found.pools) &&

@@ -193,11 +193,15 @@ struct id_entry {
     uint8_t owner;       /* context in whose wheel it is linked, or NO_OWNER - see E1 */
     bool in_inbox : 1;   /* the entry is in its owner's inbox - see E1 */
     bool tracked : 1;    /* ENTRY_RESERVATION: its draws are struct tracked_draw */
+    bool awaits : 1;     /* ENTRY_RESERVATION: what is sent for it has not been made ready yet */
+    uint8_t sends : 5;   /* ENTRY_RESERVATION: transfers that were made with it. ENTRY_SUPPLY: 1: it
+                            is one of those, and its ref is the reservation's id */
     uint8_t timed;       /* ENTRY_RESERVATION: enum timed */
     uint8_t ref_len;     /* bytes of its ref, behind the draws or lines */
 };
 
 _Static_assert(sizeof(struct id_entry) == 128, "an entry is two cache lines");
+_Static_assert(SENDS_MAX < 1 << 5, "an entry has room for their number");
 
 /* An ENTRY_DRAWS: another layout of the same 128 bytes. Owned together with its reservation. */
 struct draws_entry {

@@ -177,7 +177,8 @@ static void clear_links(struct id_entry *entry)
     entry->wheel_next = entry->wheel_prev = 0;
     entry->owner = NO_OWNER;
     entry->inbox_next = 0;
-    entry->in_inbox = entry->tracked = false;
+    entry->in_inbox = entry->tracked = entry->awaits = false;
+    entry->sends = 0;
     entry->timed = NOT_TIMED;
     entry->ref_len = 0;
 }

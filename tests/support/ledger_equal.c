@@ -255,6 +255,8 @@ static bool same_reservation(const struct comparing *c, struct id_entry *a, stru
     if (!state_final(state) && a->expires_ms != b->expires_ms)
         return DIFFER(c, "reservation \"%.*s\": deadline, or LSN of its confirmation, differs",
                       (int)id.len, id.at);
+    if (a->sends != b->sends || a->awaits != b->awaits)
+        return DIFFER(c, "reservation \"%.*s\" has other transfers", (int)id.len, id.at);
     if (a->draw_count != b->draw_count || a->timed != b->timed || a->tracked != b->tracked ||
         !same_draws(c, a, b))
         return DIFFER(c, "reservation \"%.*s\" has draws that differ", (int)id.len, id.at);
@@ -294,7 +296,7 @@ static bool same_supply(const struct comparing *c, const struct id_entry *a,
     if (word_kind(word) == ENTRY_SUPPLY_STEP)
         return true;
     uint32_t len = supply_ref(&c->left->ids, a, ref);
-    if (a->from != b->from || a->location != b->location ||
+    if (a->from != b->from || a->location != b->location || a->sends != b->sends ||
         supply_ref(&c->right->ids, b, other) != len || memcmp(ref, other, len) != 0)
         return DIFFER(c, "supply \"%.*s\" has another ref, or other places", id_len, a->id);
     return true;

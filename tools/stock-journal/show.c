@@ -92,6 +92,31 @@ static void show_drawn(struct shower *shower, const struct drawn_record *drawn, 
     sink_list_end(&shower->sink);
 }
 
+/* The transfers, by their ids; and what they took, from where. */
+static void show_sends(struct shower *shower, const struct sent_fields *f)
+{
+    sink_list(&shower->sink, "sends");
+    for (uint32_t i = 0; i < f->fixed.send_count; i++) {
+        uint32_t length = f->sends[i].id_len < ID_MAX ? f->sends[i].id_len : ID_MAX;
+        sink_list_text(&shower->sink, (struct text){ f->sends[i].id, length });
+    }
+    sink_list_end(&shower->sink);
+}
+
+static void show_sent(struct shower *shower, const struct sent_fields *f)
+{
+    sink_list(&shower->sink, "sent");
+    for (uint32_t i = 0; i < f->fixed.sent_count; i++) {
+        const struct sent_draw_record *sent = &f->sent[i];
+        if (sent->draw >= f->fixed.draw_count || sent->send >= f->fixed.send_count)
+            continue;
+        const struct draw_record *draw = &f->draws[sent->draw];
+        struct pool_key from = { draw->pool.item, f->sends[sent->send].from, sent->owner };
+        list_pool(shower, &from, draw->qty);
+    }
+    sink_list_end(&shower->sink);
+}
+
 static void show_changes(struct shower *shower, const char *key,
                          const struct change_record *changes, uint32_t count)
 {
@@ -173,6 +198,10 @@ static void show_list(struct shower *shower, const union record_fields *fields,
         show_draws(shower, array, count);
     else if (field->shown == SHOWN_DRAWN)
         show_drawn(shower, array, count);
+    else if (field->shown == SHOWN_SENDS)
+        show_sends(shower, &fields->sent_);
+    else if (field->shown == SHOWN_SENT)
+        show_sent(shower, &fields->sent_);
     else if (field->shown == SHOWN_CHANGES)
         show_changes(shower, field->name, array, count);
     else if (field->shown == SHOWN_SOLD)
@@ -278,6 +307,8 @@ static void show_field(struct shower *shower, const union record_fields *fields,
     case SHOWN_DRAWS:
     case SHOWN_DRAWN:
     case SHOWN_REJECTS:
+    case SHOWN_SENDS:
+    case SHOWN_SENT:
     case SHOWN_CHANGES:
     case SHOWN_SOLD:
     case SHOWN_STEPS:
