@@ -45,7 +45,7 @@ void reply_granted(struct call *call, const struct reservation_view *view, uint3
 /* Replies with lsn and state; or returns the code of a refusal. */
 enum code reply_stepped(struct call *call, enum code code, const struct reservation_view *view);
 
-/* Packs the key `sends`: the ids of the transfers that were made with the reservation of that id. */
+/* Packs the key `sends`: the ids of the transfers that were made with the reservation. */
 void pack_sends(struct out *out, struct text id, const struct reservation_view *view);
 
 /* Packs all that is told of a reservation but its id and LSN: so many pairs. */

@@ -266,9 +266,8 @@ static int take(struct taking *taking)
         return history_take_shift(taking);
     case RECORD_ALLOT:
         return take_allot(taking);
-    case RECORD_SENT:
-        return history_take_sent(taking);
     case RECORD_RESERVE:
+    case RECORD_SENT:
     case RECORD_EXTEND:
     case RECORD_CONFIRM:
     case RECORD_READY:

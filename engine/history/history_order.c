@@ -427,6 +427,8 @@ int history_take_order(struct taking *taking)
     switch (taking->record->type) {
     case RECORD_RESERVE:
         return take_reserve(taking);
+    case RECORD_SENT:
+        return history_take_sent(taking);
     case RECORD_EXTEND:
         return take_extend(taking);
     case RECORD_CONFIRM:

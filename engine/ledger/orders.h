@@ -6,9 +6,9 @@
 #include "engine/ledger/ledger.h"
 
 /*
- * An order whose `supply` is "any" is collected at `at`, and what is not on hand there is sent there
- * from other places, by transfers that are made with the reservation. They are named after it: the
- * id of the one with that number, from 1 on. Returns its length.
+ * An order whose `supply` is "any" is collected at `at`, and what is not on hand there is sent
+ * there from other places, by transfers that are made with the reservation. They are named after
+ * it: the id of the one with that number, from 1 on. Returns its length.
  */
 uint32_t ledger_send_id(struct text reservation, unsigned number, char id[ID_MAX]);
 

@@ -46,8 +46,8 @@ static inline uint64_t ready_ms_of(const struct ctx *ctx, uint64_t key, uint32_t
     return ready_ms_at(ctx, key_location(key), from_ms, lead_time_of(ctx, key, unit), mode);
 }
 
-/* When what is on hand in the pool is sent to another place, it comes there at this wall clock time,
- * which is not yet past: once its parcel leaves. READY_NEVER: none leaves. */
+/* When what is on hand in the pool is sent to another place, it comes there at this wall clock
+ * time, which lies ahead: once its parcel leaves. READY_NEVER: none leaves. */
 uint64_t sent_eta_ms(const struct ctx *ctx, uint64_t key, uint32_t unit);
 /* Units of the item that come then, and are ready to be collected at a place. */
 uint64_t sent_ready_ms(const struct ctx *ctx, uint32_t item, uint16_t to, uint64_t eta_ms);

@@ -25,6 +25,23 @@ int pack_lines(const struct args *args, size_t first, bool with_location, stockd
     return CTL_DONE;
 }
 
+/* The transfers that were made with it, a row for each. */
+static void show_sends(struct table *table, stockd_value result)
+{
+    stockd_value sends;
+    stockd_value id;
+
+    if (!stockd_map_find(result, "sends", &sends))
+        return;
+    stockd_iter it = stockd_iterate(sends);
+    while (stockd_next(&it, NULL, &id)) {
+        char *text = show_text("id", id);
+        table_add(table, "sent by");
+        table_add(table, text);
+        free(text);
+    }
+}
+
 /* "state  held" and the like, without the lines; expires_ms with the time left. */
 static void show_head(stockd_value result, const char *id)
 {
@@ -47,6 +64,7 @@ static void show_head(stockd_value result, const char *id)
         table_add(table, text);
         free(text);
     }
+    show_sends(table, result);
     table_print(table, stdout, "");
 }
 

@@ -65,8 +65,8 @@ static void show_document(const struct ctl *ctl, stockd_value result)
         { "sku", "<SKU" },           { "qty", ">QTY" },           { "shipped", ">SHIPPED" },
         { "accepted", ">ACCEPTED" }, { "rejected", ">REJECTED" }, { "lost", ">LOST" },
     };
-    static const char *const keys[] = { "id",   "lsn",      "state",  "kind",
-                                        "from", "location", "eta_ms", "ref" };
+    static const char *const keys[] = { "id",       "lsn",    "state", "kind",       "from",
+                                        "location", "eta_ms", "ref",   "reservation" };
     static const char *const titles[] = { "<", "<", NULL };
     struct table *table = NULL;
     stockd_value value;

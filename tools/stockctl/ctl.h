@@ -158,6 +158,8 @@ int pack_lines(const struct args *args, size_t first, bool with_location, stockd
 #define ORDER_TERMS                                                                                \
     { "mode", "ship|pickup", "shipped (the default), or collected at --at", "mode", OPTION_TEXT }, \
         { "at", "LOCATION", "take everything from there (click and collect)", "at", OPTION_TEXT }, \
+        { "supply", "any", "with pickup at --at: what is not there is sent there", "supply",       \
+          OPTION_TEXT },                                                                           \
         { "lat", "DEGREES", "where the buyer is: north is positive", "lat", OPTION_REAL },         \
         { "lon", "DEGREES", "east is positive", "lon", OPTION_REAL },                              \
         { "by", "TIME", "only what is ready by then: 2026-12-01T14:00, or +2d", "by_ms",           \
