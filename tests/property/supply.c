@@ -159,7 +159,8 @@ static bool restart(struct run *run)
     ledger_rig_close(&run->rig);
     run->rig = follower;
     run->rig.ledger->log = &run->rig.log; /* it has moved with the struct */
-    return good;
+    depot_restart(&depot);
+    return good && come_up(run);
 }
 
 /* ---- runs ---- */

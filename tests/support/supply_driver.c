@@ -8,52 +8,9 @@
 
 #include "engine/ledger/supply.h"
 #include "engine/log/record.h"
+#include "tests/support/supply_names.h"
 
 #define DIFFER(...) (snprintf(why, size, __VA_ARGS__), false)
-
-/* ---- names ---- */
-
-struct name {
-    char at[16];
-};
-
-static struct text name_of(struct name *to, const char *what, int number)
-{
-    int n = snprintf(to->at, sizeof to->at, "%s%d", what, number);
-    return (struct text){ to->at, (uint32_t)n };
-}
-
-static struct text item_name(struct name *to, int item)
-{
-    return name_of(to, "item", item);
-}
-
-static struct text place_name(struct name *to, int place)
-{
-    if (place == NO_PLACE)
-        return (struct text){ NULL, 0 };
-    return place == 0 ? text_of("main") : name_of(to, "place", place);
-}
-
-static struct text channel_name(struct name *to, int channel)
-{
-    return channel == 0 ? text_of("default") : name_of(to, "channel", channel);
-}
-
-static struct text id_name(struct name *to, int id)
-{
-    return id == 0 ? (struct text){ NULL, 0 } : name_of(to, "id", id);
-}
-
-/* 0 for "main". */
-static int number_in(struct text t)
-{
-    int number = 0;
-    for (uint32_t i = 0; i < t.len; i++)
-        if (t.at[i] >= '0' && t.at[i] <= '9')
-            number = number * 10 + (t.at[i] - '0');
-    return number;
-}
 
 /* ---- settings ---- */
 
@@ -112,6 +69,7 @@ static void set_safety(struct ctx *ctx, const struct depot *d, int place)
 
 void depot_set_up(struct ctx *ctx, const struct depot *d)
 {
+    forget_names();
     for (int place = 0; place < DEPOT_PLACES; place++) {
         set_place(ctx, d, place);
         set_safety(ctx, d, place);
@@ -260,6 +218,12 @@ static void drive_reservation(struct ctx *ctx, const struct depot_request *r,
                          .lines = asked.order_lines,
                          .line_count = (uint32_t)r->line_count };
     fill_lines(r);
+    if (r->at) {
+        name_sends(r->id);
+        order.at = place_name(&asked.place, r->at - 1);
+        order.supply = text_of("any");
+        order.terms.mode = text_of("pickup");
+    }
     if (r->kind == DO_RESERVE)
         a->code = ledger_reserve(ctx, &order, &view);
     else if (r->kind == DO_CONFIRM)
@@ -514,6 +478,9 @@ bool depot_id_agrees(struct ctx *ctx, const struct depot *d, int id, char *why, 
         engine.code = ledger_reservation(ctx, id_name(&name, id), &reservation);
     if (engine.code)
         return DIFFER("id %d: %s", id, ctx_failure(ctx)->message);
+    if (!is_supply && strcmp(reservation.parts[0].step, depot_part_step(x)) != 0)
+        return DIFFER("id %d: its part is %s, not %s", id, reservation.parts[0].step,
+                      depot_part_step(x));
     if (is_supply)
         take_supply(&supply, &engine);
     else
@@ -525,7 +492,8 @@ bool depot_id_agrees(struct ctx *ctx, const struct depot *d, int id, char *why, 
         return DIFFER("id %d: %s", id, what);
     if (is_supply && (strcmp(supply.kind, x->from == NO_PLACE ? "expect" : "transfer") != 0 ||
                       number_in(supply.location) != x->to ||
-                      (x->from != NO_PLACE && number_in(supply.from) != x->from)))
+                      (x->from != NO_PLACE && number_in(supply.from) != x->from) ||
+                      number_in(supply.reservation) != x->of))
         return DIFFER("id %d: a %s from %d to %d", id, supply.kind, number_in(supply.from),
                       number_in(supply.location));
     return true;
@@ -582,6 +550,8 @@ void depot_print(const struct depot_request *r)
         printf(" at %d to %d%s", r->place, r->to, r->hold ? " held" : "");
     if (r->has_eta)
         printf(" eta %llu", (unsigned long long)r->eta_ms);
+    if (r->at)
+        printf(" sent to %d", r->at - 1);
     if (r->kind == DO_RESERVE)
         printf(" channel %d %s ttl %llu", r->channel, r->confirm ? "confirmed" : "held",
                (unsigned long long)r->ttl_ms);

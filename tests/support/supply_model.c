@@ -476,6 +476,23 @@ static void ask(struct depot *d, const struct depot_request *r, struct depot_id 
         depot_step(d, r, a);
 }
 
+/* The reservation whose part the request may make ready; 0: none. */
+static int looks_at(const struct depot *d, const struct depot_request *r)
+{
+    const struct depot_id *x = &d->ids[r->id];
+    switch (r->kind) {
+    case DO_ARRIVE:
+        return r->all && r->op == 0 && x->state && strcmp(x->state, "arrived") == 0 ? 0 : x->of;
+    case DO_CONFIRM:
+        return x->state && strcmp(x->state, "held") == 0 ? r->id : 0;
+    case DO_FULFIL:
+    case DO_CANCEL:
+        return r->id;
+    default:
+        return 0;
+    }
+}
+
 void depot_ask(struct depot *d, const struct depot_request *r, uint64_t lsn, struct depot_answer *a)
 {
     bool makes = r->kind <= DO_TRANSFER || r->kind == DO_RESERVE;
@@ -486,6 +503,7 @@ void depot_ask(struct depot *d, const struct depot_request *r, uint64_t lsn, str
     d->last_id = r->op > d->last_id ? r->op : d->last_id;
     if (named > 0 && is_repeat(x, r, a))
         return;
+    int of = looks_at(d, r);
     ask(d, r, x, a);
     a->lsn = lsn;
     if (a->code)
@@ -496,6 +514,7 @@ void depot_ask(struct depot *d, const struct depot_request *r, uint64_t lsn, str
         x->first = *a;
     }
     depot_settle(d);
+    depot_look_ready(d, of);
 }
 
 void depot_pass(struct depot *d, uint64_t now_ms)

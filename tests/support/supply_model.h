@@ -23,8 +23,9 @@ enum {
     DEPOT_OWNER = 1, /* the channel that has allotments */
     DEPOT_LINES = 4,
     DEPOT_DRAWS = 96,
-    DEPOT_IDS = 1200,
-    RESCHEDULES_TOLD_APART = 4, /* see engine/store/incoming.h */
+    DEPOT_IDS = 1700,
+    DEPOT_SENDS = DEPOT_PLACES - 1, /* numbers behind a reserve's that belong to its transfers */
+    RESCHEDULES_TOLD_APART = 4,     /* see engine/store/incoming.h */
     NO_PLACE = -1,
 };
 
@@ -56,6 +57,7 @@ struct depot_request {
     enum depot_kind kind;
     int id, op; /* from 1; op: 0 if there is none */
     int item, place, to, channel;
+    int at; /* reserve: where it is collected, and sent: place + 1; 0: nowhere */
     int64_t qty;
     bool damaged, all, has_eta, hold, close, confirm;
     uint64_t eta_ms, ttl_ms;
@@ -102,6 +104,7 @@ struct depot_id {
     const char *state; /* of a supply or a reservation */
     /* a supply */
     int from, to; /* from: NO_PLACE if it is from outside */
+    int of;       /* the reservation that it was made with; 0: none */
     uint64_t eta_ms;
     bool withdrawn;  /* the last of it that could be */
     int rescheduled; /* how often */
@@ -111,6 +114,7 @@ struct depot_id {
     uint64_t expires_ms;
     enum depot_kind last; /* the step that changed it last */
     uint64_t number;      /* in the order of promises */
+    bool awaits, ready;   /* what is sent for it: is not ready yet; was made ready */
     int draw_count;
     struct depot_draw draws[DEPOT_DRAWS];
 };
@@ -179,7 +183,24 @@ bool depot_may_lose(const struct depot *d, int item, int place, int64_t units);
 /* Is more promised from the line than has come and is expected? */
 bool depot_is_short(const struct depot *d, int supply, int item);
 
+/* ---- ship to store ---- */
+
+/* When it comes that is sent from there now. */
+uint64_t depot_send_eta(const struct depot *d, int from);
+/* A restart makes ready what has come by then. */
+void depot_restart(struct depot *d);
+/* Of the part where the reservation's first draw is. */
+const char *depot_part_step(const struct depot_id *x);
+
 /* ---- between the model's files ---- */
+
+/* Makes the transfers of a planned order; its draws are of them then. */
+enum code depot_send(struct depot *d, const struct depot_request *r, struct depot_answer *plan);
+/* If all of it has come that was sent for the reservation, its part is ready. */
+void depot_look_ready(struct depot *d, int id);
+/* Units that are there for that draw. */
+int64_t depot_there_for(const struct depot *d, const struct depot_id *x,
+                        const struct depot_draw *draw);
 
 struct depot_line *depot_line_of(struct depot *d, int supply, int item);
 void depot_reserve(struct depot *d, const struct depot_request *r, struct depot_id *x,

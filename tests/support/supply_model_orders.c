@@ -121,6 +121,29 @@ static void draw_from_supplies(const struct depot *d, struct depot_answer *plan,
     }
 }
 
+/* First what is there, then what is elsewhere and is sent, and last what is expected there. */
+static bool draw_sent(const struct depot *d, const struct depot_request *r,
+                      const struct depot_asked_line *line, struct left *left,
+                      struct depot_answer *plan)
+{
+    int at = r->at - 1;
+    int64_t wanted = line->qty, sum = sum_of(d, left, at);
+    int64_t above = sum_of(d, left, NO_PLACE) - d->channels[r->channel].buffer;
+    struct left elsewhere = *left;
+    elsewhere.own[at] = elsewhere.loose[at] = 0;
+    for (int place = 0; place < DEPOT_PLACES; place++)
+        sum += elsewhere.own[place] + elsewhere.loose[place];
+    if (!d->channels[r->channel].sells[at] || least(sum, above) < wanted)
+        return false;
+    draw_from_places(plan, line->item, at, FROM_OWN, left->own, &wanted);
+    draw_from_places(plan, line->item, at, FROM_LOOSE, left->loose, &wanted);
+    draw_from_places(plan, line->item, NO_PLACE, FROM_OWN, left->own, &wanted);
+    draw_from_places(plan, line->item, NO_PLACE, FROM_LOOSE, left->loose, &wanted);
+    draw_from_supplies(d, plan, line->item, at, left->way, &wanted);
+    assert(wanted == 0);
+    return true;
+}
+
 static bool draw_line(const struct depot *d, int channel, const struct depot_asked_line *line,
                       struct left *left, struct depot_answer *plan)
 {
@@ -144,10 +167,11 @@ static bool plan(const struct depot *d, const struct depot_request *r, struct de
     for (int pass = 0; pass < 2; pass++)
         for (int i = 0; i < r->line_count; i++) {
             const struct depot_asked_line *line = &r->lines[i];
-            if ((line->place == NO_PLACE) != pass)
+            if ((line->place == NO_PLACE || r->at) != pass)
                 continue;
             of_line[i].draw_count = 0;
-            if (!draw_line(d, r->channel, line, &left[line->item], &of_line[i]))
+            if (r->at ? !draw_sent(d, r, line, &left[line->item], &of_line[i])
+                      : !draw_line(d, r->channel, line, &left[line->item], &of_line[i]))
                 return false;
         }
     for (int i = 0; i < r->line_count; i++)
@@ -176,6 +200,11 @@ void depot_reserve(struct depot *d, const struct depot_request *r, struct depot_
         }
     if (!plan(d, r, &planned)) {
         depot_refuse(a, CODE_INSUFFICIENT_STOCK, NULL);
+        return;
+    }
+    enum code code = r->at ? depot_send(d, r, &planned) : CODE_OK;
+    if (code) {
+        depot_refuse(a, code, NULL);
         return;
     }
     x->use = USED_RESERVATION;
@@ -264,8 +293,8 @@ int depot_overdue(const struct depot *d)
 
 /* Units that the place has for that draw's promises; from a supply: once those who were promised
  * earlier have theirs. */
-static int64_t there_for(const struct depot *d, const struct depot_id *x,
-                         const struct depot_draw *draw)
+int64_t depot_there_for(const struct depot *d, const struct depot_id *x,
+                        const struct depot_draw *draw)
 {
     if (draw->from == FROM_OWN)
         return d->stock[draw->item][draw->place].own;
@@ -292,7 +321,7 @@ static bool same_source(const struct depot_draw *a, const struct depot_draw *b)
 static int64_t still_there(const struct depot *d, const struct depot_id *x, int at,
                            const int64_t qty[DEPOT_DRAWS])
 {
-    int64_t there = there_for(d, x, &x->draws[at]);
+    int64_t there = depot_there_for(d, x, &x->draws[at]);
     for (int i = 0; i < x->draw_count; i++)
         if (same_source(&x->draws[i], &x->draws[at]))
             there -= qty[i];
@@ -337,7 +366,7 @@ static bool may_fulfil(const struct depot *d, const struct depot_id *x,
         for (int j = 0; j < x->draw_count; j++)
             if (same_source(&x->draws[j], one))
                 sum += qty[j];
-        if (qty[i] > 0 && sum > there_for(d, x, one))
+        if (qty[i] > 0 && sum > depot_there_for(d, x, one))
             return false;
     }
     return true;

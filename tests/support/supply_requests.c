@@ -27,6 +27,9 @@ void depot_pick_settings(struct depot_maker *maker, struct depot *d)
             d->safety[item][place] = safety;
         d->lead_time_s[place] = random_chance(r, 50) ? random_below(r, 4) : 0;
     }
+    bool differ = random_chance(r, 60); /* what is sent from two places comes at two times */
+    for (int place = 0; differ && place < DEPOT_PLACES; place++)
+        d->lead_time_s[place] = place + DEPOT_PLACES * random_below(r, 2);
     for (int channel = 0; channel < DEPOT_CHANNELS; channel++)
         pick_channel(r, maker->scarce, &d->channels[channel]);
 }
@@ -180,6 +183,34 @@ static void pick_supply_step(struct depot_maker *maker, struct depot_request *r)
     }
 }
 
+/* Would what is sent from each other place come at a time of its own? */
+static bool may_send(const struct depot *d, int to)
+{
+    for (int from = 0; from < DEPOT_PLACES; from++) {
+        uint64_t eta_ms = depot_send_eta(d, from);
+        for (int other = 0; other < from; other++)
+            if (from != to && other != to && depot_send_eta(d, other) == eta_ms)
+                return false;
+        for (int id = 1; from != to && id <= d->last_id; id++)
+            if (d->ids[id].use == USED_SUPPLY && d->ids[id].eta_ms == eta_ms)
+                return false;
+    }
+    return true;
+}
+
+static void pick_sending(struct depot_maker *maker, struct depot_request *r)
+{
+    struct random *random = &maker->random;
+    int to = random_below(random, DEPOT_PLACES);
+    bool fresh = r->id == maker->next_id - 1 && maker->depot->last_id < r->id;
+    if (!fresh || !random_chance(random, 30) || !may_send(maker->depot, to))
+        return;
+    r->at = to + 1;
+    maker->next_id += DEPOT_SENDS;
+    for (int i = 0; i < r->line_count; i++)
+        r->lines[i].place = random_chance(random, 20) ? to : NO_PLACE;
+}
+
 static void pick_reserve(struct depot_maker *maker, struct depot_request *r)
 {
     struct random *random = &maker->random;
@@ -191,6 +222,7 @@ static void pick_reserve(struct depot_maker *maker, struct depot_request *r)
     for (int i = 0; i < r->line_count; i++)
         if (random_chance(random, 20))
             r->lines[i].place = random_below(random, DEPOT_PLACES);
+    pick_sending(maker, r);
 }
 
 static void pick_step(struct depot_maker *maker, struct depot_request *r)
@@ -257,7 +289,8 @@ void depot_pick(struct depot_maker *maker, struct depot_request *r)
     const struct depot *d = maker->depot;
     memset(r, 0, sizeof *r);
     int again = random_between(&maker->random, 1, maker->next_id);
-    if (random_chance(&maker->random, 5) && again <= d->last_id && d->ids[again].use != USED_NOT) {
+    if (random_chance(&maker->random, 5) && again <= d->last_id && d->ids[again].use != USED_NOT &&
+        d->ids[again].of == 0) {
         *r = d->ids[again].asked; /* the very same again */
         return;
     }
