@@ -93,6 +93,20 @@ static void check_redraw(const struct race *race, const struct record_head *head
         check_pool(race, &f.drawn[i].pool, lsn);
 }
 
+/* Of what was sent, where it was and where it goes. */
+static void check_sent(const struct race *race, const struct record_head *head, uint64_t lsn)
+{
+    struct sent_fields f;
+    RACE_MUST(sent_decode(head, &f), "a reserve that cannot be read");
+    for (unsigned i = 0; i < f.fixed.draw_count; i++)
+        check_pool(race, &f.draws[i].pool, lsn);
+    for (unsigned i = 0; i < f.fixed.sent_count; i++) {
+        const struct draw_record *draw = &f.draws[f.sent[i].draw];
+        struct pool_key from = { draw->pool.item, f.sends[f.sent[i].send].from, f.sent[i].owner };
+        check_pool(race, &from, lsn);
+    }
+}
+
 void race_check_promises(const struct race *race, const struct record_head *head, uint64_t lsn)
 {
     if (head->type == RECORD_RESERVE)
@@ -100,4 +114,6 @@ void race_check_promises(const struct race *race, const struct record_head *head
     else if (head->type == RECORD_AMEND || head->type == RECORD_MOVE ||
              head->type == RECORD_SOURCED)
         check_redraw(race, head, lsn);
+    else if (head->type == RECORD_SENT)
+        check_sent(race, head, lsn);
 }
