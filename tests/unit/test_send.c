@@ -197,6 +197,55 @@ Test(send, places_that_send_no_parcels_send_nothing)
     cr_expect(text_equal(view.from, text_of("attic")));
 }
 
+Test(send, nothing_is_sent_where_the_channel_does_not_sell_or_nobody_collects)
+{
+    uint64_t lsn;
+    struct text places[] = { text_of("main") };
+    struct channel_setting near = {
+        .code = text_of("near"), .has_places = true, .places = places, .place_count = 1
+    };
+    cr_assert_eq(ledger_set_channel(ctx, &near, &lsn), CODE_OK);
+    struct order order = order_of("o-1", 1);
+    order.channel = text_of("near");
+    cr_expect_eq(ledger_reserve(ctx, &order, &granted), CODE_INSUFFICIENT_STOCK);
+    struct location_setting store = { .code = text_of("store"), .has_pickup = true };
+    cr_assert_eq(ledger_set_location(ctx, &store, &lsn), CODE_OK);
+    cr_expect_eq(try_send("o-1", 1), CODE_INSUFFICIENT_STOCK);
+}
+
+Test(send, what_has_not_come_elsewhere_is_not_sent)
+{
+    place("attic", "ships");
+    struct supply_line line = tea(5, 0);
+    struct supply_order order = { .id = text_of("po-1"),
+                                  .location = text_of("attic"),
+                                  .lines = &line,
+                                  .line_count = 1,
+                                  .has_eta = true,
+                                  .eta_ms = NOW + HOUR };
+    cr_assert_eq(ledger_expect(ctx, &order, &view), CODE_OK);
+    cr_expect_eq(try_send("o-1", 11), CODE_INSUFFICIENT_STOCK);
+    cr_expect_eq(ctx_failure(ctx)->shorts[0].available, 10);
+    send("o-1", 10);
+}
+
+Test(send, one_parcel_if_one_place_can_send_all)
+{
+    uint64_t lsn;
+    struct channel_setting web = {
+        .code = text_of("web"), .has_sourcing = true, .sourcing = text_of("fewest")
+    };
+    cr_assert_eq(ledger_set_channel(ctx, &web, &lsn), CODE_OK);
+    place("attic", "ships");
+    receive("r2", "attic", 12);
+    receive("r3", "store", 1);
+    send("o-1", 12);
+    cr_expect_eq(granted.sends, 1);
+    supply("o-1/s1");
+    cr_expect(text_equal(view.from, text_of("attic")));
+    cr_expect_eq(view.lines[0].qty, 11);
+}
+
 Test(send, on_hand_elsewhere_comes_before_what_is_expected_there)
 {
     expect("po-1", 50, NOW + HOUR);
