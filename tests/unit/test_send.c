@@ -232,9 +232,9 @@ Test(send, what_has_not_come_elsewhere_is_not_sent)
 Test(send, one_parcel_if_one_place_can_send_all)
 {
     uint64_t lsn;
-    struct channel_setting web = {
-        .code = text_of("web"), .has_sourcing = true, .sourcing = text_of("fewest")
-    };
+    struct channel_setting web = { .code = text_of("web"),
+                                   .has_sourcing = true,
+                                   .sourcing = text_of("fewest") };
     cr_assert_eq(ledger_set_channel(ctx, &web, &lsn), CODE_OK);
     place("attic", "ships");
     receive("r2", "attic", 12);
@@ -244,6 +244,36 @@ Test(send, one_parcel_if_one_place_can_send_all)
     supply("o-1/s1");
     cr_expect(text_equal(view.from, text_of("attic")));
     cr_expect_eq(view.lines[0].qty, 11);
+}
+
+/* What nobody can send is served where it is collected. */
+Test(send, what_is_short_then_may_be_backordered)
+{
+    uint64_t lsn;
+    struct item_setting tea = { .sku = text_of("tea"),
+                                .has_backorder_limit = true,
+                                .backorder_limit = 5 };
+    cr_assert_eq(ledger_set_item(ctx, &tea, &lsn), CODE_OK);
+    struct order order = order_of("o-1", 14);
+    order.backorder = true;
+    receive("r2", "store", 1);
+    cr_assert_eq(ledger_reserve(ctx, &order, &granted), CODE_OK, "%s", ctx_failure(ctx)->message);
+    cr_assert_eq(granted.draw_count, 3);
+    expect_draw(0, 1, NOW);
+    expect_draw(1, 10, NOW + 1);
+    cr_expect_eq(granted.draws[2].qty, 3);
+    cr_expect_eq(granted.draws[2].location.len, 0);
+    arrive("o-1/s1", -1, 0, false);
+    cr_expect_str_eq(part("o-1"), "ready");
+    receive("r3", "main", 5);
+    at_time(NOW);
+    cr_expect_eq(available("web"), 5);
+    receive("r4", "store", 3);
+    at_time(NOW);
+    cr_assert_eq(ledger_reservation(ctx, text_of("o-1"), &seen), CODE_OK);
+    for (uint32_t i = 0; i < seen.draw_count; i++)
+        cr_expect(text_equal(seen.draws[i].location, text_of("store")));
+    cr_expect_eq(try_fulfil("o-1"), CODE_OK);
 }
 
 Test(send, on_hand_elsewhere_comes_before_what_is_expected_there)
