@@ -27,7 +27,8 @@ static bool entry_can_be(const struct contents_entry *saved)
     bool timed = saved->timed <= (reservation ? TIMED_PICKUP : NOT_TIMED);
     if (reservation &&
         (saved->reservation.tracked > 1 || saved->reservation.ref_len > NAME_MAX_BYTES ||
-         saved->reservation.sends > SENDS_MAX || saved->reservation.awaits > 1))
+         saved->reservation.sends > SENDS_MAX ||
+         saved->reservation.awaits > (saved->reservation.sends > 0)))
         return false;
     return kind && state && draws && led_to && timed && id;
 }

@@ -20,7 +20,9 @@ bool contents_supply_can_be(const struct contents_entry *saved)
     bool rest = step ? saved->supply.ref_len == 0 && saved->supply.from == 0 &&
                            saved->supply.location == 0 && saved->supply.sent == 0
                      : saved->supply.ref_len <= NAME_MAX_BYTES && saved->supply.sent <= 1;
-    return state && lines && rest && saved->draw_count == 0 && saved->timed == NOT_TIMED;
+    bool sent = saved->supply.sent == 0 || (saved->supply.from && saved->supply.ref_len >= 1 &&
+                                            saved->supply.ref_len <= ID_MAX);
+    return state && lines && rest && sent && saved->draw_count == 0 && saved->timed == NOT_TIMED;
 }
 
 uint64_t contents_lines_length(const struct contents_entry *saved)

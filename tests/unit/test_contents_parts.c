@@ -260,3 +260,15 @@ Test(contents_parts, a_ref_behind_the_record_is_refused)
     entry_of("plain")->reservation.ref_len = 100;
     expect_refused("invalid lengths or slots");
 }
+
+Test(contents_parts, too_many_transfers_are_refused)
+{
+    entry_of("late")->reservation.sends = SENDS_MAX + 1;
+    expect_refused("malformed");
+}
+
+Test(contents_parts, who_was_sent_nothing_awaits_nothing)
+{
+    entry_of("late")->reservation.awaits = 1;
+    expect_refused("malformed");
+}

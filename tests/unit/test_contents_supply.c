@@ -430,6 +430,8 @@ Test(contents_supply, malformed_entries_are_refused)
     REFUSED_WITH(op->supply.ref_len, 1, malformed);
     REFUSED_WITH(op->supply.from, 1, malformed);
     REFUSED_WITH(some->supply.line_count, 2, "invalid lengths or slots");
+    REFUSED_WITH(some->supply.sent, 1, "malformed"); /* from outside */
+    REFUSED_WITH(entry_of("held")->supply.sent, 2, "malformed");
     REFUSED_WITH(entry_of("part")->supply.line_count, SKUS + 1, "invalid lengths or slots");
     REFUSED_WITH(some->state, SUPPLY_ARRIVED, "invalid lengths or slots");
     REFUSED_WITH(some->slot, contents.totals.slots - 1, "invalid lengths or slots");
