@@ -217,6 +217,7 @@ static void pass_time(struct run *run)
         ms = random_next(r) % (UINT64_C(50) * 24 * 3600 * 1000) >> random_below(r, 8);
     if (run->aligned)
         ms = ms / WHEEL_TICK_MS * WHEEL_TICK_MS;
+    begin_all(run); /* so that each knows of the deadlines that others gave its orders */
     run->maker.wall_ms += ms;
     expire_all(run);
     if (!run->aligned)

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/ledger/steps.h"
 #include "tests/support/evidence.h"
 
 /* ---- names ---- */
@@ -70,7 +71,9 @@ static int number_in(struct text t)
 static struct texts {
     struct driver_name id, op, sku, location, channel, ref;
     struct driver_name line_sku[MODEL_LINES], line_location[MODEL_LINES];
+    struct driver_name line_to[MODEL_LINES];
     struct order_line lines[MODEL_LINES];
+    struct move_line moves[MODEL_LINES];
 } asked;
 
 static void fill_lines(const struct request *r)
@@ -80,6 +83,13 @@ static void fill_lines(const struct request *r)
             .sku = driver_sku(&asked.line_sku[i], r->lines[i].item),
             .qty = r->lines[i].qty,
             .location = driver_location(&asked.line_location[i], r->lines[i].location),
+        };
+    for (int i = 0; r->kind == ASK_MOVE && i < r->line_count; i++)
+        asked.moves[i] = (struct move_line){
+            .sku = asked.lines[i].sku,
+            .from = asked.lines[i].location,
+            .to = driver_location(&asked.line_to[i], r->lines[i].to),
+            .qty = r->lines[i].qty,
         };
 }
 
@@ -111,6 +121,7 @@ static void ask_movement(struct ledger_rig *rig, struct ctx *ctx, const struct r
                           .damaged = r->damaged,
                           .has_as_of = r->has_as_of,
                           .has_if_on_hand = r->has_if_on_hand,
+                          .shelf = r->shelf,
                           .as_of_ms = r->as_of_ms,
                           .if_on_hand = r->if_on_hand };
     if (r->ref)
@@ -165,6 +176,31 @@ static void take_view(const struct reservation_view *v, struct answer *a)
                                             .cancelled = d->cancelled,
                                             .ready_ms = d->ready_ms };
     }
+    a->part_count = (int)v->part_count;
+    for (uint32_t i = 0; i < v->part_count; i++) {
+        const struct part_view *p = &v->parts[i];
+        a->parts[i] = (struct answer_part){ .location = number_in(p->location),
+                                            .step = p->step,
+                                            .ready_ms = p->ready_ms,
+                                            .collect_by_ms = p->collect_by_ms };
+    }
+}
+
+/* ready, restock, amend and move. */
+static enum code ask_step(struct ctx *ctx, const struct request *r, struct reservation_view *view)
+{
+    struct text id = driver_id(&asked.id, r->id), op = driver_id(&asked.op, r->op);
+    struct text location = driver_location(&asked.location, r->location);
+    uint32_t count = (uint32_t)r->line_count;
+    struct set_aside ready = { id, location, op, r->has_collect_by, r->collect_by_ms };
+    struct step restock = { .id = id, .op = op, .location = location };
+    struct amendment amend = { id, op, asked.lines, count };
+    struct relocation move = { id, op, asked.moves, count };
+    if (r->kind == ASK_READY)
+        return ledger_ready(ctx, &ready, view);
+    if (r->kind == ASK_RESTOCK)
+        return ledger_restock(ctx, &restock, view);
+    return r->kind == ASK_AMEND ? ledger_amend(ctx, &amend, view) : ledger_move(ctx, &move, view);
 }
 
 static void ask_reservation(struct ctx *ctx, const struct request *r, struct answer *a)
@@ -184,6 +220,7 @@ static void ask_reservation(struct ctx *ctx, const struct request *r, struct ans
                            .ref = ref };
     struct step step = { .id = id,
                          .op = driver_id(&asked.op, r->op),
+                         .location = driver_location(&asked.location, r->at),
                          .lines = asked.lines,
                          .line_count = (uint32_t)r->line_count };
     memset(&view, 0, sizeof view);
@@ -197,8 +234,10 @@ static void ask_reservation(struct ctx *ctx, const struct request *r, struct ans
         a->code = ledger_fulfil(ctx, &step, &view);
     else if (r->kind == ASK_CANCEL)
         a->code = ledger_cancel(ctx, &step, &view);
-    else
+    else if (r->kind == ASK_RESERVATION)
         a->code = ledger_reservation(ctx, id, &view);
+    else
+        a->code = ask_step(ctx, r, &view);
     if (a->code != CODE_OK)
         return;
     take_view(&view, a);
@@ -440,6 +479,19 @@ static bool same_draws(const struct answer *e, const struct answer *m)
     return true;
 }
 
+static bool same_parts(const struct answer *e, const struct answer *m)
+{
+    if (e->part_count != m->part_count)
+        return false;
+    for (int i = 0; i < e->part_count; i++) {
+        const struct answer_part *x = &e->parts[i], *y = &m->parts[i];
+        if (x->location != y->location || !same_text(x->step, y->step) ||
+            x->ready_ms != y->ready_ms || x->collect_by_ms != y->collect_by_ms)
+            return false;
+    }
+    return true;
+}
+
 #define MUST(same, what)                                                                           \
     do {                                                                                           \
         if (!(same)) {                                                                             \
@@ -477,6 +529,7 @@ bool driver_agrees(const struct request *r, const struct answer *engine, const s
     MUST(engine->expires_ms == model->expires_ms, "deadline");
     MUST(same_shorts(r, engine, model), "what fell short");
     MUST(same_draws(engine, model), "where it is drawn from");
+    MUST(same_parts(engine, model), "how far its parts are");
     MUST(memcmp(engine->pools, model->pools, sizeof engine->pools) == 0, "pools");
     return true;
 }
@@ -484,10 +537,10 @@ bool driver_agrees(const struct request *r, const struct answer *engine, const s
 void driver_print(const struct request *r)
 {
     static const char *const kinds[ASK_KINDS] = {
-        "receive",      "adjust",      "count",       "return",       "allot",
-        "sold",         "shift",       "reserve",     "extend",       "confirm",
-        "fulfil",       "cancel",      "reservation", "availability", "stock",
-        "location_set", "channel_set", "item_set",    "stocking_set"
+        "receive", "adjust",       "count",       "return",   "allot",       "sold",
+        "shift",   "reserve",      "extend",      "confirm",  "fulfil",      "cancel",
+        "ready",   "restock",      "amend",       "move",     "reservation", "availability",
+        "stock",   "location_set", "channel_set", "item_set", "stocking_set"
     };
     printf("%s id %d op %d item %d location %d channel %d qty %lld", kinds[r->kind], r->id, r->op,
            r->item, r->location, r->channel, (long long)r->qty);
@@ -499,10 +552,14 @@ void driver_print(const struct request *r)
         printf(" as_of %llu", (unsigned long long)r->as_of_ms);
     if (r->has_ttl || r->kind == ASK_EXTEND)
         printf(" ttl %llu", (unsigned long long)r->ttl_ms);
-    if (r->kind == ASK_RESERVE)
+    if (r->has_collect_by)
+        printf(" collect by %llu", (unsigned long long)r->collect_by_ms);
+    if (r->shelf)
+        printf(" shelf");
+    if (r->kind == ASK_RESERVE || r->kind == ASK_FULFIL || r->kind == ASK_CANCEL)
         printf(" at %d%s", r->at, r->confirm ? " confirm" : "");
     for (int i = 0; i < r->line_count; i++)
-        printf(" [item %d qty %lld location %d]", r->lines[i].item, (long long)r->lines[i].qty,
-               r->lines[i].location);
+        printf(" [item %d qty %lld location %d to %d]", r->lines[i].item,
+               (long long)r->lines[i].qty, r->lines[i].location, r->lines[i].to);
     printf("\n");
 }

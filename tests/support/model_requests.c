@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "engine/base/limits.h"
+#include "engine/store/wheel.h"
 
 enum { MOST = (1 << 28) - 1 };
 
@@ -79,6 +80,7 @@ static void pick_movement(struct request_maker *maker, struct request *q)
     q->has_as_of = q->kind == ASK_COUNT && random_chance(r, 50);
     if (q->has_as_of)
         q->as_of_ms = maker->wall_ms - (uint64_t)random_below(r, 2000);
+    q->shelf = q->kind == ASK_COUNT && random_chance(r, q->has_as_of ? 3 : 60);
 }
 
 static void pick_lines(struct request_maker *maker, struct request *q, int fewest)
@@ -138,25 +140,102 @@ static void pick_reserve(struct request_maker *maker, struct request *q)
         maker->orders[maker->order_count++ % ORDERS_REMEMBERED] = q->id;
 }
 
+/* A draw of the order, at random; NULL: it has none. */
+static const struct answer_draw *pick_draw(struct request_maker *maker, int id)
+{
+    const struct model_id *x = id < 1 ? NULL : &maker->model->ids[id];
+    if (!x || x->draw_count == 0)
+        return NULL;
+    return &x->draws[random_below(&maker->random, x->draw_count)];
+}
+
 /* Items of the order that the step is about, mostly, so that some of it fits. */
+static void pick_step_lines(struct request_maker *maker, struct request *q, int fewest)
+{
+    struct random *r = &maker->random;
+    pick_lines(maker, q, fewest);
+    for (int i = 0; i < q->line_count; i++) {
+        const struct answer_draw *d = pick_draw(maker, q->id);
+        if (!d || random_chance(r, 10))
+            continue;
+        q->lines[i].item = d->item;
+        q->lines[i].qty = random_between(r, 1, d->qty > 0 && d->qty < 8 ? (int)d->qty : 8);
+        if (q->kind == ASK_MOVE)
+            q->lines[i].location = d->location;
+    }
+}
+
 static void pick_step(struct request_maker *maker, struct request *q)
 {
     struct random *r = &maker->random;
     q->id = pick_order(maker);
     if (random_chance(r, 40))
         q->op = pick_id(maker);
+    if (random_chance(r, 30)) {
+        const struct answer_draw *d = pick_draw(maker, q->id);
+        q->at = d && random_chance(r, 90) ? d->location : random_below(r, MODEL_LOCATIONS);
+    }
+    if (random_chance(r, 60))
+        pick_step_lines(maker, q, 1);
+}
+
+/* The latest order that is confirmed, or any. */
+static int pick_confirmed(struct request_maker *maker)
+{
+    int id = 0;
+    for (int i = 0; i < 8; i++) {
+        id = pick_order(maker);
+        if (id > 0 && maker->model->ids[id].state &&
+            strcmp(maker->model->ids[id].state, "confirmed") == 0)
+            break;
+    }
+    return id;
+}
+
+/* Times at which a wheel turns, so that nobody has to look whether it has turned already. */
+static void pick_part(struct request_maker *maker, struct request *q)
+{
+    struct random *r = &maker->random;
+    q->id = pick_confirmed(maker);
     if (random_chance(r, 40))
+        q->op = pick_id(maker);
+    const struct answer_draw *d = pick_draw(maker, q->id);
+    q->location = d && random_chance(r, 95) ? d->location : random_below(r, MODEL_LOCATIONS);
+    q->has_collect_by = q->kind == ASK_READY && random_chance(r, 70);
+    if (!q->has_collect_by)
         return;
-    pick_lines(maker, q, 1);
-    if (q->id < 1)
-        return;
-    const struct model_id *x = &maker->model->ids[q->id];
-    for (int i = 0; i < q->line_count && x->draw_count > 0; i++)
-        if (random_chance(r, 90)) {
-            const struct answer_draw *d = &x->draws[random_below(r, x->draw_count)];
-            q->lines[i].item = d->item;
-            q->lines[i].qty = random_between(r, 1, d->qty < 8 ? (int)d->qty : 8);
-        }
+    uint64_t ticks = (uint64_t)random_between(r, 0, random_chance(r, 60) ? 20 : 400);
+    q->collect_by_ms = (maker->wall_ms / WHEEL_TICK_MS + ticks) * WHEEL_TICK_MS;
+}
+
+/* An order that has been redrawn often is left alone: the model keeps a limited number of draws. */
+static bool redrawn_enough(const struct request_maker *maker, const struct request *q)
+{
+    return (q->kind == ASK_AMEND || q->kind == ASK_MOVE) && q->id > 0 &&
+           maker->model->ids[q->id].draw_count > MODEL_DRAWS / 2;
+}
+
+static void pick_redraw(struct request_maker *maker, struct request *q)
+{
+    struct random *r = &maker->random;
+    q->id = random_chance(r, 50) ? pick_confirmed(maker) : pick_order(maker);
+    if (random_chance(r, 40))
+        q->op = pick_id(maker);
+    if (redrawn_enough(maker, q))
+        q->kind = ASK_CANCEL;
+    pick_step_lines(maker, q, random_chance(r, 2) ? 0 : 1);
+    for (int i = 0; i < q->line_count; i++) {
+        struct request_line *line = &q->lines[i];
+        if (q->kind == ASK_AMEND && random_chance(r, 25))
+            line->location = random_below(r, MODEL_LOCATIONS);
+        if (q->kind != ASK_MOVE)
+            continue;
+        if (line->location == NOWHERE)
+            line->location = random_below(r, MODEL_LOCATIONS);
+        line->to = random_below(r, MODEL_LOCATIONS);
+        if (line->to == line->location && random_chance(r, 90))
+            line->to = (line->to + 1) % MODEL_LOCATIONS;
+    }
 }
 
 static void pick_location_setting(struct request_maker *maker, struct request *q)
@@ -222,8 +301,9 @@ static enum request_kind pick_kind(struct random *r)
                 { ASK_RESERVATION, 3 },  { ASK_AVAILABILITY, 3 }, { ASK_STOCK, 2 },
                 { ASK_SET_LOCATION, 3 }, { ASK_SET_CHANNEL, 3 },  { ASK_SET_ITEM, 2 },
                 { ASK_ALLOT, 8 },        { ASK_SET_STOCKING, 3 }, { ASK_SOLD, 10 },
-                { ASK_SHIFT, 5 } };
-    int at = random_below(r, 128);
+                { ASK_SHIFT, 5 },        { ASK_READY, 9 },        { ASK_RESTOCK, 5 },
+                { ASK_AMEND, 10 },       { ASK_MOVE, 6 } };
+    int at = random_below(r, 158);
     unsigned i = 0;
     for (; at >= mix[i].weight; i++)
         at -= mix[i].weight;
@@ -237,7 +317,9 @@ void pick_request(struct request_maker *maker, struct request *q)
     if (maker->past_count > 0 && random_chance(r, 8)) { /* the very same again */
         int back = random_between(r, 1, random_chance(r, 80) ? 30 : 1000);
         *q = maker->past[back < maker->past_count ? maker->past_count - back : 0];
-        return;
+        if (!redrawn_enough(maker, q))
+            return;
+        memset(q, 0, sizeof *q);
     }
     q->kind = pick_kind(r);
     q->at = NOWHERE;
@@ -251,6 +333,10 @@ void pick_request(struct request_maker *maker, struct request *q)
         pick_reserve(maker, q);
     else if (q->kind == ASK_FULFIL || q->kind == ASK_CANCEL)
         pick_step(maker, q);
+    else if (q->kind == ASK_READY || q->kind == ASK_RESTOCK)
+        pick_part(maker, q);
+    else if (q->kind == ASK_AMEND || q->kind == ASK_MOVE)
+        pick_redraw(maker, q);
     else if (q->kind == ASK_SET_LOCATION)
         pick_location_setting(maker, q);
     else if (q->kind == ASK_SET_CHANNEL)

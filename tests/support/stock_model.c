@@ -90,15 +90,6 @@ bool model_slots_left(const struct model *m, int wanted)
     return model_live_slots(m) + wanted <= m->limits.slots;
 }
 
-/* One draw without a ref is beside the id; others are in blocks of seven, or of four if any is not
- * ready at once. A ref has a block of its own. */
-int model_more_slots(int draws, bool timed, bool ref)
-{
-    if (draws == 1 && !timed && !ref)
-        return 0;
-    return (timed ? (draws + 3) / 4 : (draws + 6) / 7) + ref;
-}
-
 void model_moved(struct model *m, int item, int location, int kind, int64_t delta)
 {
     m->moves[m->move_count++] = (struct model_move){ m->now_ms, item, location, kind, delta };
@@ -111,6 +102,8 @@ void model_pass(struct model *m, uint64_t now_ms)
         struct model_id *x = &m->ids[i];
         if (x->use == USE_RESERVATION && strcmp(x->state, "held") == 0 && x->expires_ms <= now_ms)
             model_expire(m, x, 0);
+        if (x->use == USE_RESERVATION && strcmp(x->state, "confirmed") == 0)
+            model_leave_behind(m, x);
     }
 }
 
@@ -123,7 +116,7 @@ static bool same_movement(const struct request *a, const struct request *b)
            a->damaged == b->damaged && a->has_as_of == b->has_as_of && a->as_of_ms == b->as_of_ms &&
            a->channel == b->channel && a->has_if_on_hand == b->has_if_on_hand &&
            a->if_on_hand == b->if_on_hand && a->from_kind == b->from_kind &&
-           a->to_kind == b->to_kind && a->line_count == b->line_count &&
+           a->to_kind == b->to_kind && a->shelf == b->shelf && a->line_count == b->line_count &&
            memcmp(a->lines, b->lines, sizeof a->lines) == 0;
 }
 
@@ -131,8 +124,8 @@ static bool quantity_fits(const struct request *r)
 {
     if (r->kind == ASK_ADJUST || r->kind == ASK_ALLOT)
         return r->qty != 0 && r->qty >= -MOST && r->qty <= MOST;
-    if (r->kind == ASK_COUNT)
-        return r->qty >= 0 && r->qty <= MOST;
+    if (r->kind == ASK_COUNT) /* what was set aside at another time is not known */
+        return r->qty >= 0 && r->qty <= MOST && !(r->shelf && r->has_as_of);
     for (int i = 0; i < r->line_count; i++)
         if (r->lines[i].qty < 1 || r->lines[i].qty > MOST)
             return false;
@@ -166,6 +159,8 @@ static int64_t wanted_delta(const struct model *m, const struct request *r)
             x->time_ms > r->as_of_ms)
             counted += x->delta;
     }
+    if (r->shelf)
+        counted += model_aside(m, r->item, r->location);
     if (counted < 0)
         counted = 0;
     model_sum_place(m, r->item, r->location, &on_hand, &reserved);
@@ -552,6 +547,10 @@ void model_ask(struct model *m, const struct request *r, uint64_t engine_lsn, st
         break;
     case ASK_FULFIL:
     case ASK_CANCEL:
+    case ASK_READY:
+    case ASK_RESTOCK:
+    case ASK_AMEND:
+    case ASK_MOVE:
         model_step(m, r, engine_lsn, a);
         break;
     case ASK_RESERVATION:

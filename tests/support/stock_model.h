@@ -23,7 +23,8 @@ enum {
     MODEL_PLACES = MODEL_LOCATIONS + MODEL_GROUPS, /* a place: a location, or behind them a group */
     MODEL_LINES = 6,
     MODEL_DRAWS = MODEL_LINES * MODEL_LOCATIONS * 2,
-    NOWHERE = -1, /* a location that is not given */
+    MODEL_KEPT = 2 * MODEL_DRAWS, /* also what an amended order draws no longer */
+    NOWHERE = -1,                 /* a location that is not given */
     BAD_ID_EMPTY = -1,
     BAD_ID_LONG = -2,
 };
@@ -41,6 +42,10 @@ enum request_kind {
     ASK_CONFIRM,
     ASK_FULFIL,
     ASK_CANCEL,
+    ASK_READY,
+    ASK_RESTOCK,
+    ASK_AMEND,
+    ASK_MOVE,
     ASK_RESERVATION,
     ASK_AVAILABILITY,
     ASK_STOCK,
@@ -52,7 +57,8 @@ enum request_kind {
 };
 
 struct request_line {
-    int item, location;
+    int item, location; /* move: from there */
+    int to;             /* move */
     int64_t qty;
 };
 
@@ -69,9 +75,12 @@ struct request {
     bool has_if_on_hand;
     int64_t if_on_hand;
     int from_kind, to_kind; /* shift */
+    bool shelf;             /* count */
+    bool has_collect_by;    /* ready */
+    uint64_t collect_by_ms;
     bool has_ttl, confirm;
     uint64_t ttl_ms;
-    int at;
+    int at; /* fulfil, cancel: only what is drawn from there */
     int line_count;
     struct request_line lines[MODEL_LINES];
     /* settings; has: which are given */
@@ -89,11 +98,23 @@ struct request {
     int horizon_s;
 };
 
+enum model_part_step { PART_IS_OPEN, PART_IS_READY, PART_IS_LEFT_BEHIND };
+
 struct answer_draw {
     int item, location;
     int kind; /* of the pool; the model's own, not in the answer */
     int64_t qty, fulfilled, cancelled;
     uint64_t ready_ms;
+    /* the model's own, too */
+    int64_t granted; /* at first; of what was drawn later, nothing */
+    enum model_part_step step;
+    uint64_t collect_by_ms; /* 0: whenever */
+};
+
+struct answer_part {
+    int location;
+    const char *step;
+    uint64_t ready_ms, collect_by_ms;
 };
 
 struct answer_short {
@@ -121,6 +142,8 @@ struct answer {
     uint64_t expires_ms;
     int draw_count;
     struct answer_draw draws[MODEL_DRAWS];
+    int part_count; /* of ASK_RESERVATION */
+    struct answer_part parts[MODEL_LOCATIONS];
     int short_count;
     struct answer_short shorts[MODEL_LINES];
     struct {
@@ -184,9 +207,11 @@ struct model_id {
     uint64_t lsn_first, lsn_last, lsn_confirmed;
     enum request_kind last_step; /* that changed it; ASK_KINDS: none */
     int slots;                   /* in the table of ids */
-    bool timed;                  /* a draw was not ready at once when it was granted */
+    bool collected;              /* to be collected, and ready later than at once */
+    bool timed;                  /* ready later than at once, so that its draws have times */
+    bool tracked;                /* each of its draws has a step: they take more slots */
     int draw_count;
-    struct answer_draw draws[MODEL_DRAWS];
+    struct answer_draw draws[MODEL_KEPT]; /* also what it draws no longer */
     /* of all reservations that ever had this id: what the journal says, whatever is forgotten */
     bool was_reservation;
     int64_t fulfilled[MODEL_ITEMS], returned[MODEL_ITEMS];
@@ -243,8 +268,6 @@ bool model_id_fits(int id);
 bool model_state_final(const char *state);
 struct model_id *model_find(struct model *m, int id);
 bool model_slots_left(const struct model *m, int wanted);
-/* How many slots a reservation takes beside that of its id. */
-int model_more_slots(int draws, bool timed, bool ref);
 void model_moved(struct model *m, int item, int location, int kind, int64_t delta);
 void model_reserve(struct model *m, const struct request *r, uint64_t lsn, struct answer *a);
 void model_extend(struct model *m, const struct request *r, uint64_t lsn, struct answer *a);
@@ -252,6 +275,50 @@ void model_confirm(struct model *m, const struct request *r, uint64_t lsn, struc
 void model_step(struct model *m, const struct request *r, uint64_t lsn, struct answer *a);
 void model_reservation(struct model *m, const struct request *r, struct answer *a);
 void model_expire(struct model *m, struct model_id *x, uint64_t lsn);
+/* CODE_OK with the reservation. */
+enum code model_find_reservation(struct model *m, int id, struct model_id **x);
+enum code model_wrong_state(const struct model_id *x, struct answer *a);
+void model_view(const struct model_id *x, struct answer *a);
+int64_t model_left(const struct answer_draw *d);
+/* The step is done: the state that follows. */
+void model_step_done(struct model_id *x, const struct request *r, uint64_t lsn);
+
+/* Where the units of an order's lines come from; false: the answer says what falls short. */
+struct model_plan {
+    int count;
+    struct answer_draw draws[MODEL_DRAWS];
+};
+bool model_plan(const struct model *m, int channel, const struct request *r,
+                struct model_plan *plan, struct answer *a);
+/* Reserves what is planned, behind what the reservation draws so far. */
+void model_draw(struct model *m, struct model_id *x, const struct model_plan *plan);
+
+enum code model_ready(struct model *m, struct model_id *x, const struct request *r,
+                      struct answer *a, bool *again);
+enum code model_amend(struct model *m, struct model_id *x, const struct request *r,
+                      struct answer *a, bool *again);
+enum code model_move(struct model *m, struct model_id *x, const struct request *r, struct answer *a,
+                     bool *again);
+/* Slots for a reservation's draws beside its id, if it has so many. */
+int model_blocks(const struct model_id *x, int draws);
+/* It gets new slots for so many draws, while it has its old ones; `beside`: slots that something
+ * else needs. False: they are not there. */
+bool model_reshape(struct model *m, struct model_id *x, int draws, int beside);
+/* The same for so many more draws, each with a step from now on. */
+bool model_track(struct model *m, struct model_id *x, const struct request *r, int draws);
+/* What a reservation draws from a place. */
+struct model_part {
+    int draws;
+    int64_t left, fulfilled;
+    enum model_part_step step;
+    uint64_t ready_ms, collect_by_ms;
+};
+struct model_part model_part_at(const struct model_id *x, int location);
+void model_view_parts(const struct model_id *x, struct answer *a);
+/* Marks what nobody collected. */
+void model_leave_behind(struct model *m, struct model_id *x);
+/* Of the item at the location, so many units are set aside. */
+int64_t model_aside(const struct model *m, int item, int location);
 /* Is what is in a pool of that kind sold? */
 bool model_sold_kind(int kind);
 /* On hand as sellable at the location, whatever is owed. */
@@ -267,8 +334,8 @@ void model_lose(struct model *m, int item, int location, int first, int64_t miss
 bool model_come(struct model *m, int item, int location, int64_t qty);
 /* Of a reservation's draws of the item, what is there is handed over first: adds that to part.
  * Returns how much of what is wanted is not there. */
-int64_t model_choose_there(const struct model *m, const struct model_id *x, int item,
-                           int64_t wanted, int64_t part[MODEL_DRAWS]);
+int64_t model_choose_there(const struct model *m, const struct model_id *x, int item, int at,
+                           int64_t wanted, int64_t part[MODEL_KEPT]);
 enum code model_sell(struct model *m, const struct request *r, struct answer *a);
 enum code model_shift(struct model *m, const struct request *r, struct answer *a);
 /* Over the sellable pools at the location, less what is owed. */

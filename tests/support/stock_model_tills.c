@@ -72,14 +72,14 @@ bool model_come(struct model *m, int item, int location, int64_t qty)
     return true;
 }
 
-int64_t model_choose_there(const struct model *m, const struct model_id *x, int item,
-                           int64_t wanted, int64_t part[MODEL_DRAWS])
+int64_t model_choose_there(const struct model *m, const struct model_id *x, int item, int at,
+                           int64_t wanted, int64_t part[MODEL_KEPT])
 {
     for (int d = 0; d < x->draw_count; d++) {
         const struct answer_draw *draw = &x->draws[d];
-        if (draw->item != item)
+        if (draw->item != item || (at != NOWHERE && draw->location != at))
             continue;
-        int64_t qty = draw->qty - draw->fulfilled - draw->cancelled - part[d];
+        int64_t qty = model_left(draw) - part[d];
         int64_t there = m->items[item].pools[draw->location][draw->kind].on_hand;
         for (int e = 0; e < x->draw_count; e++)
             if (x->draws[e].item == item && x->draws[e].location == draw->location &&
