@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Reservations that are amended, and moved between places. */
+#include <stdio.h>
+
 #include "engine/store/item.h"
 #include "tests/unit/supply_rig.h"
 
@@ -173,6 +175,32 @@ Test(redraw, an_op_that_finds_its_work_done)
     cr_assert_eq(ledger_adjust(ctx, &lost, &moved), CODE_OK);
     cr_assert_eq(try_amend("o", "op-1", lines, 1), CODE_OK);
     cr_assert_eq(drawn("o", "main"), 7);
+}
+
+/* In a full table an order may still become smaller. */
+Test(redraw, giving_back_needs_no_room)
+{
+    struct order_line lines[] = { line(4, NULL) }, unit = line(1, NULL);
+    enum code code = CODE_OK;
+    receive("r2", "main", 4000);
+    order("o", lines, 1);
+    lines[0].qty = 6;
+    cr_assert_eq(try_amend("o", NULL, lines, 1), CODE_OK);
+    for (int i = 0; code == CODE_OK; i++) {
+        char id[32];
+        snprintf(id, sizeof id, "filler %d", i);
+        struct order asked = {
+            .id = text_of(id), .channel = text_of("web"), .lines = &unit, .line_count = 1
+        };
+        cr_assert_lt(i, 2000);
+        code = ledger_reserve(ctx, &asked, &seen);
+    }
+    cr_assert_eq(code, CODE_LIMIT);
+    lines[0].qty = 7;
+    cr_assert_eq(try_amend("o", NULL, lines, 1), CODE_LIMIT);
+    lines[0].qty = 5;
+    cr_assert_eq(try_amend("o", NULL, lines, 1), CODE_OK, "%s", ctx_failure(ctx)->message);
+    cr_assert_eq(drawn("o", "main"), 5);
 }
 
 /* The same order again is told what it was granted, wherever its units are now. */
