@@ -157,7 +157,7 @@ static int draw_less(const struct applying *a, const struct rejected_record *les
     int error = apply_change_pool(a, pool_at(&a->ledger->items, (*draw)->pool), -(int64_t)less->off,
                                   -(int64_t)less->qty);
     part_settled(a->ctx, *draw, less->qty);
-    (*draw)->qty -= less->qty - less->cancelled;
+    (*draw)->qty -= less->qty - less->cancelled; /* @recover-redraw */
     (*draw)->cancelled += less->cancelled;
     return error;
 }

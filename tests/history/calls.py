@@ -58,6 +58,13 @@ class Call:
             return None
         return [[*line, None][:3] for line in self.params[at]]
 
+    @property
+    def targets(self):
+        """Of an amend or a move: [[sku, qty, place]...] that it may draw there."""
+        if self.method == "move":
+            return [[sku, qty, target] for sku, _, target, qty in self.params[1]]
+        return self.lines
+
     def say(self, zero=0):
         if self.lost:
             answer, end = "no answer", "crash"
@@ -80,6 +87,15 @@ class Change:
         self.era = 0
         self.takes = False  # follows rule T
         self.parts = {}  # (sku, place) -> (on_hand, reserved), how the pool changes
+        self.made_by = None  # of a step: the call that made it
+
+    @property
+    def redraws(self):
+        return self.made_by is not None and self.made_by.method in REDRAWS
+
+    def takes_from(self, part):
+        """Does it take what it changes in a pool, before it claims its LSN?"""
+        return self.takes or part[0] < 0 or (self.redraws and part[1] > 0)
 
     def say(self, zero=0):
         made = self.calls[0].say(zero) if self.calls else "nobody asked for it"
@@ -88,7 +104,8 @@ class Change:
 
 MOVEMENTS = ("receive", "adjust", "count")
 MADE = (*MOVEMENTS, "transfer", "reserve")  # by an id of their own
-STEPS = ("confirm", "fulfil", "cancel")
+REDRAWS = ("amend", "move")
+STEPS = ("confirm", "fulfil", "cancel", *REDRAWS)
 SETTINGS = ("location_set", "channel_set", "item_set", "stocking_set")
 READS = ("availability", "stock", "hello")  # their lsn is where the log stood
 MAY_FAIL = {
@@ -98,6 +115,8 @@ MAY_FAIL = {
     "confirm": ("wrong_state",),
     "cancel": ("wrong_state",),
     "fulfil": ("wrong_state", "insufficient_stock"),
+    "amend": ("wrong_state", "insufficient_stock"),
+    "move": ("wrong_state", "insufficient_stock"),
 }
 
 
@@ -159,7 +178,7 @@ class History:
                 continue
             lsn = call.result["lsn"]
             if call.method in MADE or call.options.get("op"):
-                if first.setdefault(call.content, call).result != call.result:
+                if self.answer(first.setdefault(call.content, call)) != self.answer(call):
                     raise Violation(
                         "the same id was answered differently", [first[call.content], call]
                     )
@@ -174,6 +193,13 @@ class History:
         for change in self.changes.values():
             self.place(change, contents)
         self.narrow()
+
+    @staticmethod
+    def answer(call):
+        """What a repeat must be told again: an amend's or a move's lines are as they are by then."""
+        if call.method in REDRAWS:
+            return call.result["lsn"], call.result["state"]
+        return call.result
 
     def hear_confirms(self):
         """A confirm whose answer was lost may have been overtaken by another step before it was

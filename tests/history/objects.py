@@ -31,7 +31,7 @@ Reservations. Each is one object; its changes happen in the order of their LSNs:
 import itertools
 import math
 
-from calls import MOVEMENTS, STEPS, Violation
+from calls import MOVEMENTS, REDRAWS, STEPS, Violation
 from leaves import Leaves
 from linear import DONE, START, Event, Look, Shade
 from witness import Reservation, may_step, step
@@ -138,7 +138,7 @@ class Item:
             if part is None:
                 continue
             pool = self.at(place)
-            takes = change.takes or part[0] < 0
+            takes = change.takes_from(part)
             lo = change.lo if takes else change.claimed_after
             event = Event(
                 (change.lsn, pool),
@@ -155,10 +155,15 @@ class Item:
         self.look_after(change)
 
     def takes_of(self, change):
-        """Keys of the events by which a transfer takes what it gives."""
-        if change.kind != "transfer":
+        """Keys of the events by which a transfer, an amend or a move takes what it needs, before it
+        gives anything."""
+        if change.kind != "transfer" and not change.redraws:
             return []
-        return [(change.lsn, self.at(place)) for (_, place), p in change.parts.items() if p[0] < 0]
+        return [
+            (change.lsn, self.at(place))
+            for (sku, place), part in change.parts.items()
+            if sku == self.sku and change.takes_from(part)
+        ]
 
     def step_of(self, change, pool, on_hand, reserved):
         available = had = -math.inf
@@ -170,6 +175,11 @@ class Item:
             place, channel = self.places[pool], call.params[1]
             stays = min(min(self.leaves.at(place, one, channel)) for one in change.calls)
             available = reserved + stays + (buffer if one_pool else 0)
+        elif change.redraws and reserved > 0:
+            place, channel = self.places[pool], self.sold_by(change.told[0].params[0])
+            available = reserved + min(
+                min(self.leaves.at(place, one, channel)) for one in change.calls
+            )
         elif change.kind == "count":
             exactly = change.told[0].params[3] - on_hand
         elif on_hand < 0 and change.kind == "transfer":
@@ -194,6 +204,8 @@ class Item:
             steps = self.transfer_unheard(call)
         elif call.method in ("fulfil", "cancel"):
             steps = self.steps_unheard(call)
+        elif call.method in REDRAWS:
+            steps = self.redraw_unheard(call)
         before = []
         for number, one in enumerate(steps):
             key = ("?", call.asked, call.client, number)
@@ -226,6 +238,32 @@ class Item:
                 found.append(lambda state, parts=parts: [x for p in parts for x in p(state)])
         return found
 
+    def redraw_unheard(self, call):
+        """Any part of what it may draw, and of what the reservation ever had there."""
+        found = []
+        for sku, qty, place in call.targets:
+            if sku == self.sku:
+                found.append(some_of(self.at(place), range(1, qty + 1)))
+        for place, qty in self.drawn_ever(call.params[0]).items():
+            found.append(some_of(self.at(place), range(-qty, 0)))
+        return found
+
+    def drawn_ever(self, ident):
+        """Of this item: place -> the most that the reservation ever drew there."""
+        most = {}
+        for _, (_, draws) in self.b.witness.lives.get(ident, ()):
+            now = {}
+            for sku, place, qty, *_ in draws:
+                if sku == self.sku:
+                    now[place] = now.get(place, 0) + qty
+            most = {place: max(now.get(place, 0), most.get(place, 0)) for place in {*now, *most}}
+        return most
+
+    def sold_by(self, ident):
+        """The channel of a reservation; None: it is not known."""
+        life = self.b.witness.lives.get(ident)
+        return life[0][0].told[0].params[1] if life else None
+
     def add_unheard_expiries(self):
         end = max((self.b.end(call) for call in self.b.by_era[self.era]), default=0)
         for ident, reservation in self.b.witness.before[self.era + 1][1].items():
@@ -255,6 +293,8 @@ class Item:
             self.add_order_shade(call)
         elif call.method == "fulfil":
             self.add_fulfil_shade(call)
+        elif call.method in REDRAWS:
+            self.add_redraw_shade(call)
 
     def own_parts(self, call):
         """Keys of the events that this call may have made; None: it found all done."""
@@ -289,14 +329,21 @@ class Item:
     def add_fulfil_shade(self, call):
         life = self.b.witness.lives.get(call.params[0])
         own = self.own_parts(call)
-        if not life or own is None or len(life[0][1][1]) == 1:
+        if not life or own is None or all(len(draws) == 1 for _, (_, draws) in life):
             return
-        pools = {}
-        for sku, place, qty, *_ in life[0][1][1]:
-            if sku == self.sku:
-                pools[self.at(place)] = pools.get(self.at(place), 0) + qty
+        pools = {self.at(place): qty for place, qty in self.drawn_ever(call.params[0]).items()}
         options = {pool: {(-n, -n) for n in range(qty + 1)} for pool, qty in pools.items()}
         if pools:
+            self.shades.append(Shade(call.asked, self.b.end(call), options, own, call.say))
+
+    def add_redraw_shade(self, call):
+        own = self.own_parts(call)
+        pools = {}
+        for sku, qty, place in call.targets:
+            if sku == self.sku:
+                pools[self.at(place)] = pools.get(self.at(place), 0) + qty
+        if pools and own is not None:
+            options = {pool: {(0, n) for n in range(qty + 1)} for pool, qty in pools.items()}
             self.shades.append(Shade(call.asked, self.b.end(call), options, own, call.say))
 
     # ---- looks
@@ -321,10 +368,20 @@ class Item:
                 left = [x for one in change.calls for x in self.left(one, call.params[1], pools)]
                 self.look(change.lo, change.hi, leaves(pools, buffer, left), change.say, own)
 
+        if change.redraws and own:
+            channel = self.sold_by(call.params[0])
+            pools, buffer = self.channel(channel)
+            takes = self.takes_of(change)
+            if buffer and takes:
+                left = [x for one in change.calls for x in self.left(one, channel, pools)]
+                self.look(change.lo, change.hi, leaves(pools, buffer, left), change.say, takes)
+
     def add_looks(self, call):
         if call.lost:
             return
-        if call.code == "insufficient_stock":
+        if call.code == "insufficient_stock" and call.method in REDRAWS:
+            self.look_refused_redraw(call)
+        elif call.code == "insufficient_stock":
             getattr(self, "look_refused_" + call.method)(call)
         elif call.method == "stock" and call.params[0] == self.sku:
             self.look_stock(call)
@@ -398,11 +455,27 @@ class Item:
         if call.details["sku"] != self.sku:
             return
         told = call.details["available"]
-        draws = self.b.witness.lives[call.params[0]][0][1][1]
-        pools = [self.at(place) for sku, place, *_ in draws if sku == self.sku]
+        pools = [self.at(place) for place in self.drawn_ever(call.params[0])]
         if told >= call.details["wanted"]:
             raise Violation("V2: refused, and yet there is enough", [call])
         self.look(call.asked, call.answered, has_on_hand(pools, told), call.say)
+
+
+    def look_refused_redraw(self, call):
+        """Each sku is in one line at most, which names a place."""
+        channel = self.sold_by(call.params[0])
+        places = {sku: place for sku, _, place in call.targets}
+        for short in call.details["lines"] if channel else ():
+            told = short["available"]
+            if short["sku"] != self.sku:
+                continue
+            if told >= short["wanted"]:
+                raise Violation("V2: refused, and yet there is enough", [call])
+            pools, buffer = self.channel(channel)
+            serving = [pool for pool in pools if pool == self.at(places[self.sku])]
+            left = self.left(call, channel, pools)
+            advance = truly_short(pools, serving, buffer, 0, told, left)
+            self.look(call.asked, call.answered, advance, call.say)
 
 
 # ---- how an event changes a state: (on_hand, reserved) of each pool in turn
@@ -421,6 +494,20 @@ def stepper(pool, on_hand, reserved, available=-math.inf, had=-math.inf, exactly
         after[here] += on_hand
         after[held] += reserved
         return [tuple(after)]
+
+    return one
+
+
+def some_of(pool, counts):
+    """That many more are reserved, or fewer, but never less than none."""
+    held = 2 * pool + 1
+
+    def one(state):
+        return [
+            state[:held] + (state[held] + n,) + state[held + 1 :]
+            for n in counts
+            if state[held] + n >= 0
+        ]
 
     return one
 
@@ -603,7 +690,7 @@ class Life:
     def add_unheard(self, call):
         def one(state):
             after = Reservation.of(self.ident, None, state[1:])
-            done = state[1] and step(after, call.method, call.lines) is not None
+            done = state[1] and step(after, call) is not None
             return [(state[0], *after.key())] if done else []
 
         end = self.history.end_of(self.era)
@@ -654,7 +741,9 @@ class Life:
             raise Violation(f"S2: {call.method} is not wrong for what is {state}", [call])
 
         def left(draws, sku):
-            return sum(d[2] - d[3] - d[4] for d in draws if d[0] == sku)
+            source = call.params[1][0][1] if call.method == "move" else None
+            here = [d for d in draws if d[0] == sku and source in (None, d[1])]
+            return sum(d[2] - d[3] - d[4] for d in here)
 
         def advance(_, view):
             _, now, draws = view.state

@@ -283,6 +283,45 @@ class Checker(unittest.TestCase):
                        lines=[{"sku": "a", "wanted": 2, "available": 1}])
             (self.good if fits else lambda x: self.bad(x, "no order explains a"))(story)
 
+    def relocated(self, *times, lsn=40, method="move"):
+        """A unit at each place; an order has that at main, and draws the other one instead."""
+        lines = [["a", "main", "annex", 1]] if method == "move" else [["a", 1, "annex"]]
+        story = self.stocked(1).reserve(1, 3, 4, "o1", 20, ("a", 1))
+        story.call(0, 5, 6, "receive", "m2", "a", "annex", 1, lsn=30, on_hand=1, available=1)
+        return story.call(
+            1, *times, method, "o1", lines, {"op": "p"}, lsn=lsn, state="confirmed",
+            expires_ms=None, lines=[["a", "annex", 1, 0]])
+
+    def test_an_order_that_moves_frees_its_unit_once_it_has_the_other(self):
+        for method in ("move", "amend"):
+            story = self.relocated(7, 12, method=method)
+            self.good(story.reserve(2, 8, 14, "o2", 50, ("a", 1)))
+            story = self.relocated(7, 12, method=method, lsn=50)
+            self.bad(story.reserve(2, 8, 14, "o2", 40, ("a", 1)), "X4")
+            story = self.relocated(7, 12, method=method)
+            self.good(story.see(2, 8, 9, 30, 0).see(2, 9.5, 10, 30, 1))
+            story = self.relocated(7, 12, method=method)
+            self.bad(story.see(2, 8, 9, 30, 2), "no order explains a")
+
+    def test_a_reservation_shows_where_it_draws_from_since_a_move(self):
+        def look(place, lsn):
+            return self.relocated(7, 8).call(
+                2, 9, 10, "reservation", "o1", lsn=lsn, state="confirmed", channel="default",
+                expires_ms=None, lines=[["a", place, 1, 0, 0, 0]])
+
+        self.good(look("annex", 40))
+        self.bad(look("main", 40), "X3")
+
+    def test_a_refused_move_found_nothing_there(self):
+        def refused(available):
+            story = self.stocked(1).reserve(1, 3, 4, "o1", 20, ("a", 1))
+            story.call(0, 5, 6, "receive", "m2", "a", "annex", 1, lsn=30, on_hand=1, available=1)
+            return story.call(1, 7, 8, "move", "o1", [["a", "main", "annex", 2 - available]],
+                              {"op": "p"}, code="insufficient_stock",
+                              lines=[{"sku": "a", "wanted": 2 - available, "available": 0}])
+
+        self.bad(refused(1), "no order explains a")
+
     def test_the_part_that_is_printed_is_short(self):
         story = self.stocked(5)
         for n in range(40):

@@ -16,7 +16,7 @@ X4 is what CONCURRENCY.md's theorem promises of every prefix of the log.
 
 import copy
 
-from calls import READS, Violation
+from calls import READS, REDRAWS, Violation
 
 
 class Reservation:
@@ -40,12 +40,58 @@ class Reservation:
 
 
 def may_step(method, state):
-    return state == "confirmed" or (method == "cancel" and state == "held")
+    return state == "confirmed" or (method in ("cancel", *REDRAWS) and state == "held")
 
 
-def step(reservation, method, lines, there=None):
+def take_out(draws, counts, sku, place, qty):
+    """Takes so many of the sku, there, out of counts, one for each draw. Returns what is missing."""
+    for at, draw in enumerate(draws):
+        if draw[0] == sku and draw[1] == place:
+            part = min(counts[at], qty)
+            counts[at] -= part
+            qty -= part
+    return qty
+
+
+def redraw(reservation, call):
+    """An amend, each line of which names a place, or a move. The parts; none if it changes nothing;
+    None if it cannot be."""
+    draws = reservation.draws
+    kept = [draw[2] - draw[3] - draw[4] for draw in draws]
+    less, new = list(kept), []
+    if call.method == "amend":
+        done = [draw[3] for draw in draws]
+        for sku, qty, place in call.lines:
+            more = take_out(draws, less, sku, place, take_out(draws, done, sku, place, qty))
+            new += [[sku, place, more, 0, 0]] if more else []
+    else:
+        for sku, source, target, qty in call.params[1]:
+            if take_out(draws, kept, sku, source, qty):
+                return None
+            new.append([sku, target, qty, 0, 0])
+        less = [units - rest for units, rest in zip(less, kept)]
+    parts = {}
+    changes = [(*draw[:2], -units) for draw, units in zip(draws, less)]
+    for sku, place, units in changes + [(*draw[:2], draw[2]) for draw in new]:
+        if units:
+            _, reserved = parts.get((sku, place), (0, 0))
+            parts[(sku, place)] = 0, reserved + units
+    for draw, units in zip(draws, less):
+        draw[2] -= units
+    reservation.draws = [draw for draw in draws if draw[2] > 0] + new
+    return parts
+
+
+def end_if_done(reservation):
+    if all(d[2] == d[3] + d[4] for d in reservation.draws):
+        done = any(d[3] for d in reservation.draws)
+        reservation.state = "fulfilled" if done else "cancelled"
+
+
+def step(reservation, call, there=None):
     """Takes the step; the parts (sku, place) -> (on_hand, reserved), or None if it cannot be. there:
     what is on hand in each pool; those units are handed over first."""
+    method, lines = call.method, call.lines
     if method == "confirm":
         if reservation.state != "held":
             return None
@@ -53,6 +99,11 @@ def step(reservation, method, lines, there=None):
         return {}
     if not may_step(method, reservation.state):
         return None
+    if method in REDRAWS:
+        parts = redraw(reservation, call)
+        if parts:
+            end_if_done(reservation)
+        return parts
     parts = {}
     column = 3 if method == "fulfil" else 4
     wanted = lines or [[d[0], d[2] - d[3] - d[4], None] for d in reservation.draws]
@@ -76,9 +127,7 @@ def step(reservation, method, lines, there=None):
             return None
     if not parts:
         return None
-    if all(d[2] == d[3] + d[4] for d in reservation.draws):
-        done = any(d[3] for d in reservation.draws)
-        reservation.state = "fulfilled" if done else "cancelled"
+    end_if_done(reservation)
     return parts
 
 
@@ -115,6 +164,8 @@ class Witness:
         """For each reservation its changes in their order, and its state after each."""
         if change.kind not in ("reserve", "step", "expire"):
             return
+        if change.redraws and not change.parts:
+            return  # it was so already: its op has an LSN, and the reservation another
         ident = change.told[0].params[0]
         self.lives.setdefault(ident, []).append((change, self.reservations[ident].key()))
 
@@ -240,10 +291,10 @@ class Witness:
         told = sorted(change.told, key=lambda call: (call.lines is None, call.asked))
         for call in told:
             after = reservation.copy()
-            parts = step(after, call.method, call.lines)
-            if parts and call.lines and any(self.pools[key][0] + parts[key][0] < 0 for key in parts):
+            parts = step(after, call)
+            if parts and self.lacks(call, parts):
                 after = reservation.copy()
-                parts = step(after, call.method, call.lines, self.pools)
+                parts = step(after, call, self.pools)
             if parts is None or after.state != call.result["state"]:
                 continue
             if view and not self.fits(after, view):
@@ -256,6 +307,12 @@ class Witness:
             "from there to what was answered",
             [change, *told] + ([view] if view else []),
         )
+
+    def lacks(self, call, parts):
+        """Would the fulfil of some lines leave less than nothing somewhere?"""
+        if call.method != "fulfil" or not call.lines:
+            return False
+        return any(self.pools[key][0] + part[0] < 0 for key, part in parts.items())
 
     def confirm_unheard(self, change, reservation):
         """A confirm whose answer was lost, and whose lsn nobody was ever told, may be what made a
@@ -296,7 +353,9 @@ class Witness:
                     f"X4: in lsn order {key} has {on_hand} on hand, {reserved} reserved",
                     [*self.around(key, change)],
                 )
-            takes = change.kind == "reserve" or change.kind == "transfer" and change.parts[key][0] < 0
+            part = change.parts[key]
+            takes = change.kind == "reserve" or change.kind == "transfer" and part[0] < 0
+            takes |= change.redraws and part[1] > 0
             if not takes or on_hand >= reserved:
                 continue
             found_less = sum(

@@ -127,6 +127,61 @@ static void ask_step(struct workload *w, struct request *request)
     finish(request, &pack);
 }
 
+static void pack_op(struct workload *w, stockd_pack *pack)
+{
+    char op[STOCKD_ID_MAX + 1];
+    make_id(w, 'r', op);
+    stockd_pack_map(pack, 1);
+    stockd_pack_str(pack, "op");
+    stockd_pack_str(pack, op);
+}
+
+/* A unit of one item is to come from the other place. */
+static void ask_move(struct workload *w, struct request *request, const struct order_note *order)
+{
+    stockd_pack pack;
+    bool back = random_chance(&w->random, 50);
+    begin(request, &pack, "move", 3);
+    stockd_pack_str(&pack, order->id);
+    stockd_pack_array(&pack, 1);
+    stockd_pack_array(&pack, 4);
+    pack_sku(&pack, order->item[random_below(&w->random, (int)order->lines)]);
+    stockd_pack_str(&pack, places[back]);
+    stockd_pack_str(&pack, places[!back]);
+    stockd_pack_u64(&pack, 1);
+    pack_op(w, &pack);
+    finish(request, &pack);
+}
+
+/* One or two items, each at a place, so that what is drawn anew is plain; or a move. */
+static void ask_redraw(struct workload *w, struct request *request)
+{
+    stockd_pack pack;
+    struct order_note order;
+    if (!any_order(w, &order)) {
+        ask_reserve(w, request);
+        return;
+    }
+    if (random_chance(&w->random, 50)) {
+        ask_move(w, request, &order);
+        return;
+    }
+    unsigned first = order.item[random_below(&w->random, (int)order.lines)];
+    unsigned second = (first + 1) % w->items;
+    unsigned lines = w->items > 1 && random_chance(&w->random, 40) ? 2 : 1;
+    begin(request, &pack, "amend", 3);
+    stockd_pack_str(&pack, order.id);
+    stockd_pack_array(&pack, lines);
+    for (unsigned i = 0; i < lines; i++) {
+        stockd_pack_array(&pack, 3);
+        pack_sku(&pack, i == 0 ? first : second);
+        stockd_pack_u64(&pack, (uint64_t)random_between(&w->random, 1, 2));
+        stockd_pack_str(&pack, places[random_below(&w->random, 2)]);
+    }
+    pack_op(w, &pack);
+    finish(request, &pack);
+}
+
 static void ask_movement(struct workload *w, struct request *request, const char *method,
                          unsigned item, int64_t qty)
 {
@@ -239,8 +294,10 @@ static void choose(struct workload *w, struct request *request)
         ask_reserve(w, request);
     else if (dice < 44)
         ask_transfer(w, request);
-    else if (dice < 74)
+    else if (dice < 63)
         ask_step(w, request);
+    else if (dice < 74)
+        ask_redraw(w, request);
     else if (dice < 77)
         ask_movement(w, request, "adjust", any_item(w), random_chance(&w->random, 30) ? 1 : -1);
     else if (dice < 78)

@@ -198,6 +198,26 @@ WRONG = {
         [("before", "before-takes", "moving = false; tentative = takes > 1;"), BEFORE_GIVE],
         "race/supply",
     ),
+    "redraw_gives_first": (
+        "an order that moves gives back before it has what it needs",
+        [
+            ("declare", "give", "static _Thread_local bool given_early;\n"),
+            ("before", "before-takes",
+             "given_early = moving && kind->taken && kind->outcome && txn_give(ctx);"
+             "if (given_early) linger();"),
+            ("replace", "give", "if (!kind->gives || given_early || txn_give(ctx))"),
+            ("before", "taken",
+             "for (uint32_t i = takes; given_early && code && i < postings->count; i++)"
+             "    pool_give(pool_at(&ctx->ledger->items, postings->at[i].pool),"
+             "              (struct pool_change){ .reserved = -postings->at[i].reserved });"),
+        ],
+        ("--crashes", "0", "--durability", "none", "--items", "1", "--calls", "400"),
+    ),
+    "redraw_not_recovered": (
+        "recovery forgets what an amend gave back",
+        [("replace", "recover-redraw", ";")],
+        CRASHES,
+    ),
     "late_promised": (
         "supply that is late is sold",
         [("replace", "late", "return eta_ms > 0 &&")],
