@@ -179,6 +179,8 @@ bool recall_plan(struct ctx *ctx, const struct order *order, struct id_entry *en
     }
     s->draw_count = 0;
     while (known && (draw = draw_walk_next(&walk)) != NULL) {
+        if (draw_granted(entry, draw) == 0)
+            continue; /* it was drawn later */
         item = key_item(pool_read_key(pool_at(items, draw->pool)));
         uint32_t line = *item_map_number(&s->map, item, LINES_MAX);
         known = line < LINES_MAX;

@@ -87,6 +87,15 @@ class Redraw(StockdTestCase):
         self.call("amend", ident, [[sku, 8]])
         self.assertEqual(self.call("reserve", ident, "default", [[sku, 3]]), first)
 
+    def test_what_was_missing_of_the_order_stays_missing(self):
+        scarce, other, ident = self.stocked(2), self.stocked(9), unique("order")
+        first = self.call("reserve", ident, "default", [[scarce, 5]], {"partial": True})
+        self.assertEqual(first["missing"], [[scarce, 3]])
+        for lines in ([[scarce, 1], [other, 2]], [[other, 2]]):
+            self.call("amend", ident, lines)
+            again = self.call("reserve", ident, "default", [[scarce, 5]], {"partial": True})
+            self.assertEqual(again, first)
+
     def test_the_same_after_a_crash(self):
         one, two = self.stocked(10), self.stocked(10)
         self.call("receive", unique("r"), one, self.place, 4)
