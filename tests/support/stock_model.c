@@ -38,6 +38,17 @@ bool model_state_final(const char *state)
            strcmp(state, "expired") == 0;
 }
 
+bool model_same_lines(const struct request *a, const struct request *b)
+{
+    bool same = a->line_count == b->line_count;
+    for (int i = 0; same && i < a->line_count; i++) {
+        const struct request_line *x = &a->lines[i], *y = &b->lines[i];
+        same =
+            x->item == y->item && x->qty == y->qty && x->location == y->location && x->to == y->to;
+    }
+    return same;
+}
+
 struct model_id *model_find(struct model *m, int id)
 {
     assert(id >= 1);
@@ -116,8 +127,7 @@ static bool same_movement(const struct request *a, const struct request *b)
            a->damaged == b->damaged && a->has_as_of == b->has_as_of && a->as_of_ms == b->as_of_ms &&
            a->channel == b->channel && a->has_if_on_hand == b->has_if_on_hand &&
            a->if_on_hand == b->if_on_hand && a->from_kind == b->from_kind &&
-           a->to_kind == b->to_kind && a->shelf == b->shelf && a->line_count == b->line_count &&
-           memcmp(a->lines, b->lines, sizeof a->lines) == 0;
+           a->to_kind == b->to_kind && a->shelf == b->shelf && model_same_lines(a, b);
 }
 
 static bool quantity_fits(const struct request *r)

@@ -266,6 +266,7 @@ int model_live_slots(const struct model *m);
 
 bool model_id_fits(int id);
 bool model_state_final(const char *state);
+bool model_same_lines(const struct request *a, const struct request *b);
 struct model_id *model_find(struct model *m, int id);
 bool model_slots_left(const struct model *m, int wanted);
 void model_moved(struct model *m, int item, int location, int kind, int64_t delta);

@@ -8,15 +8,9 @@ enum { MOST = (1 << 28) - 1, DEFAULT_MS = 15 * 60 * 1000 };
 
 static bool same_order(const struct request *a, const struct request *b)
 {
-    if (a->channel != b->channel || a->at != b->at || a->has_ttl != b->has_ttl ||
-        a->ttl_ms != b->ttl_ms || a->confirm != b->confirm || a->ref != b->ref ||
-        a->line_count != b->line_count)
-        return false;
-    for (int i = 0; i < a->line_count; i++)
-        if (a->lines[i].item != b->lines[i].item || a->lines[i].qty != b->lines[i].qty ||
-            a->lines[i].location != b->lines[i].location)
-            return false;
-    return true;
+    return a->channel == b->channel && a->at == b->at && a->has_ttl == b->has_ttl &&
+           a->ttl_ms == b->ttl_ms && a->confirm == b->confirm && a->ref == b->ref &&
+           model_same_lines(a, b);
 }
 
 /* What it draws no longer is not shown. */

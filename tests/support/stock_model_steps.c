@@ -10,15 +10,9 @@ enum { MOST = (1 << 28) - 1 };
 
 static bool same_step(const struct request *a, const struct request *b)
 {
-    if (a->kind != b->kind || a->id != b->id || a->line_count != b->line_count || a->at != b->at ||
-        a->location != b->location || a->has_collect_by != b->has_collect_by ||
-        a->collect_by_ms != b->collect_by_ms)
-        return false;
-    for (int i = 0; i < a->line_count; i++)
-        if (a->lines[i].item != b->lines[i].item || a->lines[i].qty != b->lines[i].qty ||
-            a->lines[i].location != b->lines[i].location || a->lines[i].to != b->lines[i].to)
-            return false;
-    return true;
+    return a->kind == b->kind && a->id == b->id && a->at == b->at && a->location == b->location &&
+           a->has_collect_by == b->has_collect_by && a->collect_by_ms == b->collect_by_ms &&
+           model_same_lines(a, b);
 }
 
 static bool step_fits(const struct request *r)
