@@ -49,7 +49,7 @@ int apply_sold(struct applying *a)
     apply_set_time(a, f.fixed.time_ms);
     a->happened_ms = f.fixed.at_ms;
     int error = apply_lines(a, &f);
-    if (!error)
+    if (!error) /* @recover-sold */
         error = apply_changes(a, &f);
     if (!error)
         error = apply_fresh_entry(a, f.id, &entry);

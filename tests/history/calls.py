@@ -103,7 +103,7 @@ class Change:
 
 
 MOVEMENTS = ("receive", "adjust", "count")
-MADE = (*MOVEMENTS, "transfer", "reserve")  # by an id of their own
+MADE = (*MOVEMENTS, "transfer", "sold", "reserve")  # by an id of their own
 REDRAWS = ("amend", "move")
 STEPS = ("confirm", "fulfil", "cancel", *REDRAWS)
 SETTINGS = ("location_set", "channel_set", "item_set", "stocking_set")

@@ -202,6 +202,10 @@ class Item:
             steps = [counter(pool, qty) if counts else stepper(pool, qty, 0, had=-qty)]
         elif call.method == "transfer":
             steps = self.transfer_unheard(call)
+        elif call.method == "sold":
+            pool = self.at(call.params[2])
+            sold = [qty for sku, qty in call.params[3] if sku == self.sku]
+            steps = [stepper(pool, -qty, 0, had=qty) for qty in sold]
         elif call.method in ("fulfil", "cancel"):
             steps = self.steps_unheard(call)
         elif call.method in REDRAWS:
@@ -362,6 +366,11 @@ class Item:
             figures = call.result["on_hand"], call.result["on_hand"] - call.result["available"]
             advance = pool_by_pool([(self.at(call.params[2]), figures)])
             self.look(change.lo, change.hi, advance, change.say, own)
+        for sku, on_hand, available in call.result["lines"] if change.kind == "sold" else ():
+            if sku == self.sku:
+                figures = on_hand, on_hand - available
+                advance = pool_by_pool([(self.at(call.params[2]), figures)])
+                self.look(change.lo, change.hi, advance, change.say, own)
         if change.kind == "reserve" and own:
             pools, buffer = self.channel(call.params[1])
             if buffer and not (len(pools) == 1 and len(call.lines) == 1):

@@ -37,6 +37,7 @@ CHANNELS = {
 }
 # What of an item is sold from where changes too: with one channel more, which sells safety stock.
 TILL = {"till": {"locations": ["main"], "buffer": 0, "ignore_safety": True}}
+BULK = ["bulk0", "bulk1"]  # what tills sell: always there, so that no place ever owes any
 BOSS = 1000  # the number of the client that sets up and looks around after a crash
 
 
@@ -71,12 +72,16 @@ class Boss:
         for item in range(items):
             for place in PLACES:
                 self.call("receive", f"first-{item}-{place}", f"item{item}", place, 2)
+        for sku in BULK:
+            self.call("receive", f"first-{sku}", sku, "main", 1000000)
 
     def look_around(self, items, reservations):
         for ident in sorted(reservations):
             self.call("reservation", ident)
         for item in range(items):
             self.call("stock", f"item{item}")
+        for sku in BULK:
+            self.call("stock", sku)
 
 
 class Recording:

@@ -322,6 +322,17 @@ class Checker(unittest.TestCase):
 
         self.bad(refused(1), "no order explains a")
 
+    def test_what_a_till_sold_is_gone(self):
+        def sold(left, lsn=20, **crash):
+            return self.stocked(5, **crash).call(
+                1, 3, 4, "sold", "k1", "default", "main", [["a", 2]], lsn=lsn,
+                lines=[["a", left, left]])
+
+        self.good(sold(3).see(2, 5, 6, 20, 3))
+        self.bad(sold(4), "no order explains a")
+        self.bad(sold(3).see(2, 5, 6, 20, 5), "no order explains a")
+        self.bad(sold(3, crashes=[10], recovered=[15]), "X2")
+
     def test_the_part_that_is_printed_is_short(self):
         story = self.stocked(5)
         for n in range(40):

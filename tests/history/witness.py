@@ -227,6 +227,8 @@ class Witness:
             self.apply_movement(change)
         elif change.kind == "transfer":
             self.apply_transfer(change)
+        elif change.kind == "sold":
+            self.apply_sold(change)
         for key, (on_hand, reserved) in change.parts.items():
             pool = self.pools.setdefault(key, [0, 0])
             pool[0] += on_hand
@@ -239,6 +241,15 @@ class Witness:
             qty = call.result["delta"]
         change.takes = qty < 0 or (change.kind == "count" and qty == 0)
         change.parts = {(sku, place): (qty, 0)}
+
+    def apply_sold(self, change):
+        """All lines at once. What tills sell here is never short: nobody owes anything."""
+        call = change.told[0]
+        _, _, place, lines = call.params
+        if [line[0] for line in call.result["lines"]] != [sku for sku, _ in lines]:
+            raise Violation("X3: a sale tells of other items than were sold", [change])
+        change.takes = True
+        change.parts = {(sku, place): (-qty, 0) for sku, qty in lines}
 
     def apply_transfer(self, change):
         """At once: what leaves one place is at the other."""

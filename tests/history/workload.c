@@ -26,6 +26,12 @@ static void pack_sku(stockd_pack *pack, unsigned item)
     stockd_pack_str(pack, sku);
 }
 
+/* What tills sell, and only they: there is always enough of it. */
+static void pack_bulk(stockd_pack *pack, unsigned item)
+{
+    stockd_pack_str(pack, item == 0 ? "bulk0" : "bulk1");
+}
+
 static unsigned any_item(struct workload *w)
 {
     return (unsigned)random_below(&w->random, (int)w->items);
@@ -196,6 +202,26 @@ static void ask_movement(struct workload *w, struct request *request, const char
     finish(request, &pack);
 }
 
+static void ask_sold(struct workload *w, struct request *request)
+{
+    stockd_pack pack;
+    char id[STOCKD_ID_MAX + 1];
+    unsigned lines = (unsigned)random_between(&w->random, 1, 2);
+    unsigned first = (unsigned)random_below(&w->random, 2);
+    make_id(w, 'k', id);
+    begin(request, &pack, "sold", 4);
+    stockd_pack_str(&pack, id);
+    stockd_pack_str(&pack, "default");
+    stockd_pack_str(&pack, places[0]);
+    stockd_pack_array(&pack, lines);
+    for (unsigned i = 0; i < lines; i++) {
+        stockd_pack_array(&pack, 2);
+        pack_bulk(&pack, (first + i) % 2);
+        stockd_pack_u64(&pack, (uint64_t)random_between(&w->random, 1, 3));
+    }
+    finish(request, &pack);
+}
+
 /* From one place to the other, at once. */
 static void ask_transfer(struct workload *w, struct request *request)
 {
@@ -252,7 +278,10 @@ static void ask_stock(struct workload *w, struct request *request)
 {
     stockd_pack pack;
     begin(request, &pack, "stock", 1);
-    pack_sku(&pack, any_item(w));
+    if (random_chance(&w->random, 20))
+        pack_bulk(&pack, (unsigned)random_below(&w->random, 2));
+    else
+        pack_sku(&pack, any_item(w));
     finish(request, &pack);
 }
 
@@ -298,6 +327,8 @@ static void choose(struct workload *w, struct request *request)
         ask_step(w, request);
     else if (dice < 74)
         ask_redraw(w, request);
+    else if (random_chance(&w->random, 8))
+        ask_sold(w, request);
     else if (dice < 77)
         ask_movement(w, request, "adjust", any_item(w), random_chance(&w->random, 30) ? 1 : -1);
     else if (dice < 78)

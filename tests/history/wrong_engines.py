@@ -213,6 +213,11 @@ WRONG = {
         ],
         ("--crashes", "0", "--durability", "none", "--items", "1", "--calls", "400"),
     ),
+    "sale_not_recovered": (
+        "recovery forgets what tills sold",
+        [("replace", "recover-sold", "if (false)")],
+        CRASHES,
+    ),
     "redraw_not_recovered": (
         "recovery forgets what an amend gave back",
         [("replace", "recover-redraw", ";")],
