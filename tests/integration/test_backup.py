@@ -13,6 +13,7 @@ import unittest
 
 from stockd_harness import (
     BIN_DIR,
+    PATIENCE,
     SLOW,
     SOURCE_ROOT,
     Server,
@@ -121,7 +122,7 @@ class Backup(unittest.TestCase):
             stderr=subprocess.STDOUT,
             text=True,
         )
-        said, _ = process.communicate(timeout=300 * SLOW)
+        said, _ = process.communicate(timeout=300 * SLOW * PATIENCE)
         return reap(process, 1), said
 
     def test_the_procedure_of_the_readme(self):

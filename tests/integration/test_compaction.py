@@ -8,7 +8,7 @@ import os
 import subprocess
 import unittest
 
-from stockd_harness import BIN_DIR, SANITIZED, Server, main, unique, wait_until
+from stockd_harness import BIN_DIR, CALL_TIMEOUT, SANITIZED, Server, main, unique, wait_until
 
 STOCK_JOURNAL = os.path.join(BIN_DIR, "stock-journal")
 SEGMENT = 64 << 10
@@ -271,7 +271,7 @@ class Compaction(unittest.TestCase):
         os.remove(os.path.join(server.data, "journal", gone))
         done = subprocess.run([os.path.join(BIN_DIR, "stockd"), "--data", server.data,
                                "--listen", "127.0.0.1:0"], capture_output=True, text=True,
-                              timeout=60, check=False)
+                              timeout=CALL_TIMEOUT, check=False)
         self.assertEqual(done.returncode, 2)
         self.assertIn(gone, done.stderr)
 

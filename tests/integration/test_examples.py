@@ -6,7 +6,7 @@ import shutil
 import subprocess
 
 from redis_case import MirrorTestCase
-from stockd_harness import BIN_DIR, SLOW, SOURCE_ROOT, main, run_program, wait_until
+from stockd_harness import BIN_DIR, CALL_TIMEOUT, SOURCE_ROOT, main, run_program, wait_until
 
 EXAMPLES = os.path.join(SOURCE_ROOT, "examples")
 
@@ -18,7 +18,7 @@ class Storefront:
 
     def run_page(self, *args, expect=0):
         done = subprocess.run([*self.argv, *map(str, args)], capture_output=True, text=True,
-                              timeout=30 * SLOW, check=False)
+                              timeout=CALL_TIMEOUT, check=False)
         self.assertEqual(done.returncode, expect, done.stderr)
         return done.stdout.splitlines()
 

@@ -13,7 +13,7 @@ from stockd_harness import (
     NOTIFICATION,
     REQUEST,
     RESPONSE,
-    SLOW,
+    SANITIZED,
     ConnectionClosed,
     RpcError,
     StockdTestCase,
@@ -194,7 +194,7 @@ class Malformed(Framing):
         """The server says what is wrong and closes; what came before it is answered."""
         client.send_raw(request(1, "ping") + data)
         self.assertEqual(client.receive_message(), [RESPONSE, 1, None, "pong"])
-        messages = client.expect_closed(timeout=5 * SLOW)
+        messages = client.expect_closed()
         self.assertEqual(len(messages), 1, f"one error, then the end; got {messages!r}")
         return self.error_of(messages[0], code)
 
@@ -348,7 +348,7 @@ class Limits(Framing):
             messages = []
             try:
                 while not messages or messages[-1][1] != 99:
-                    messages.append(client.receive_message(timeout=5 * SLOW))
+                    messages.append(client.receive_message())
                 return messages[:-1], True
             except ConnectionClosed:
                 return messages, False
@@ -481,10 +481,12 @@ class Limits(Framing):
             + bytes(4 * MAX_MESSAGE)
         )
         before = self.server.memory_kib()
-        for _ in range(8):
+        for _ in range(64):
             messages, _ = self.answer_to(one)
             self.error_of(messages[0], "too_large")
-        self.assertLess(self.server.memory_kib() - before, (64 << 10) * SLOW)
+        # Half of it: the engine may touch 64 MiB of its tables ahead of use meanwhile.
+        if not SANITIZED:
+            self.assertLess(self.server.memory_kib() - before, 128 << 10)
 
 
 class Parameters(Framing):

@@ -4,7 +4,7 @@
 import json
 
 from redis_case import MirrorTestCase
-from stockd_harness import main, unique, wait_until
+from stockd_harness import CALL_TIMEOUT, main, unique, wait_until
 
 
 class Events(MirrorTestCase):
@@ -60,7 +60,7 @@ class Events(MirrorTestCase):
         server = self.engine()
         listener = self.redis.client.pubsub()
         listener.psubscribe("stock:event:*")
-        self.assertEqual(listener.get_message(timeout=10)["type"], "psubscribe")
+        self.assertEqual(listener.get_message(timeout=CALL_TIMEOUT)["type"], "psubscribe")
         sku = self.item(server)
         server.call("item_set", sku, {"low_stock": 1})
         self.cross(server, sku, 2)
@@ -71,7 +71,7 @@ class Events(MirrorTestCase):
         wanted = [fields for _, fields in self.stream()]
         got = []
         while len(got) < len(wanted):
-            message = listener.get_message(timeout=10)
+            message = listener.get_message(timeout=CALL_TIMEOUT)
             self.assertIsNotNone(message, (got, wanted))
             event = json.loads(message["data"])
             self.assertEqual(message["channel"].decode(), f"stock:event:{event['type']}")

@@ -14,6 +14,7 @@ import tempfile
 import time
 
 from stockd_harness import (
+    CALL_TIMEOUT,
     SANITIZED,
     SLOW,
     STOCKD,
@@ -540,7 +541,7 @@ class Kernel(Program):
         )
         if process.poll() is None:
             process.terminate()
-        _, err = process.communicate(timeout=60 * SLOW)
+        _, err = process.communicate(timeout=CALL_TIMEOUT)
         reap(process, 1)
         return process.returncode, err
 

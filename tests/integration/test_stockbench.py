@@ -15,7 +15,7 @@ import threading
 import time
 import unittest
 
-from stockd_harness import (BIN_DIR, StockdTestCase, main, reap, run_program, spawn,
+from stockd_harness import (BIN_DIR, CALL_TIMEOUT, StockdTestCase, main, reap, run_program, spawn,
                             wait_until)
 
 SHORT = ("--seconds", "0.2", "--warmup", "0.1", "--items", "300", "--connections", "4",
@@ -116,7 +116,7 @@ class Stockbench(StockdTestCase):
             time.sleep(1.5)
         finally:
             os.kill(self.server.pid, signal.SIGCONT)
-        out, err = bench.communicate(timeout=60)
+        out, err = bench.communicate(timeout=CALL_TIMEOUT)
         self.assertEqual(reap(bench, 10), 0, err)
         self.assertGreater(json.loads(out)["latency_us"]["p90"], 100_000)
 

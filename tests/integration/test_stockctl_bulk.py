@@ -10,7 +10,7 @@ import time
 
 from cutting_proxy import CuttingProxy
 from stockctl_case import DONE, REFUSED, USAGE, StockctlTestCase
-from stockd_harness import BIN_DIR, SLOW, RpcError, Server, main, reap, run_program, spawn, unique, wait_until
+from stockd_harness import BIN_DIR, CALL_TIMEOUT, RpcError, Server, main, reap, run_program, spawn, unique, wait_until
 
 
 class Moves(StockctlTestCase):
@@ -194,7 +194,7 @@ class Moves(StockctlTestCase):
             with server.client("unix") as client:
                 wait_until(lambda: client.call("availability", "default", ["KILL-96"])["stock"] != [None], what="rows")
             server.restart(kill=True)
-            out, err = process.communicate(timeout=60 * SLOW)
+            out, err = process.communicate(timeout=CALL_TIMEOUT)
             code = reap(process, 1)
             if code != DONE:  # a busy machine: the engine came back later than stockctl waits
                 self.assertIn("run the same command to continue", err)

@@ -11,7 +11,7 @@ import subprocess
 from random import Random
 
 from stockctl_case import DONE, REFUSED, USAGE, StockctlTestCase
-from stockd_harness import BIN_DIR, SLOW, Server, main, reap, run_program, spawn, unique
+from stockd_harness import BIN_DIR, CALL_TIMEOUT, Server, main, reap, run_program, spawn, unique
 
 KINDS = ("calendars", "places", "channels", "items", "stocking")
 FILES = (*KINDS, "stock", "supplies")
@@ -69,7 +69,7 @@ class Copy(StockctlTestCase):
         """Its output, every byte as it is: run_program would make one newline of a return and a newline."""
         process = spawn([os.path.join(BIN_DIR, "stockctl"), "-s", server.tcp, *args],
                         stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        out, err = process.communicate(timeout=60 * SLOW)
+        out, err = process.communicate(timeout=CALL_TIMEOUT)
         self.assertEqual((reap(process, 1), err), (DONE, b""), args)
         return out.decode()
 

@@ -13,7 +13,7 @@ from random import Random
 
 from cutting_proxy import CuttingProxy
 from stockctl_case import DONE, REFUSED, UNREACHABLE, USAGE, StockctlTestCase
-from stockd_harness import BIN_DIR, SLOW, Server, main, reap, run_program, spawn, unique, wait_until
+from stockd_harness import BIN_DIR, CALL_TIMEOUT, Server, main, reap, run_program, spawn, unique, wait_until
 
 
 class Import(StockctlTestCase):
@@ -198,7 +198,7 @@ class Import(StockctlTestCase):
                 wait_until(lambda: client.call("availability", "default", ["CRASH-2000"])["stock"] != [None],
                            what="the first rows")
             server.restart(kill=True)
-            out, err = process.communicate(timeout=60 * SLOW)
+            out, err = process.communicate(timeout=CALL_TIMEOUT)
             code = reap(process, 1)
             if code != DONE:  # a busy machine: the engine came back later than stockctl waits
                 self.assertIn("run the same command to continue", err)
@@ -223,7 +223,7 @@ class Import(StockctlTestCase):
                            what="the rows that there is room for")
                 self.assertRegex(process.stderr.readline(), r"^stockctl: waiting, because the engine is overloaded: .*--reservations")
             server.kill()
-            _, err = process.communicate(timeout=60 * SLOW)
+            _, err = process.communicate(timeout=CALL_TIMEOUT)
             self.assertEqual(reap(process, 1), UNREACHABLE)
             self.assertRegex(err, r"stopped after \d+ of 30000 rows; run the same command")
             server.extra = []
