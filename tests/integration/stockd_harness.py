@@ -443,6 +443,18 @@ def quiet(client):
     return client.call("locations")["lsn"]
 
 
+def moment(client):
+    """A time that lies strictly between what was done before and what this client does next, by the
+    engine's clock too: a worker reads it once for all that has arrived, so it may lag."""
+    time.sleep(0.005)
+    now = int(time.time() * 1000)
+    sku = unique("CLOCK")
+    while True:
+        client.call("receive", unique("clock"), sku, "main", 1)
+        if client.call("history", sku)["events"][-1]["time_ms"] > now:
+            return now
+
+
 def join(thread, what, timeout=CALL_TIMEOUT):
     """Waits for a thread of the test; AssertionError if it does not end."""
     thread.join(timeout * PATIENCE)
@@ -527,6 +539,9 @@ class StockdTestCase(unittest.TestCase):
 
     def quiet(self):
         return quiet(self.client)
+
+    def moment(self):
+        return moment(self.client)
 
     def state(self, reservation):
         return self.call("reservation", reservation)["state"]

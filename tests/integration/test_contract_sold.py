@@ -7,7 +7,7 @@ import json
 import time
 
 from stockd_harness import MAX_POOL, RpcError, Server, StockdTestCase, main, run_program, unique
-from till_case import between, fill
+from till_case import fill
 
 
 class TillCase(StockdTestCase):
@@ -300,16 +300,16 @@ class Owed(TillCase):
 class AtMs(TillCase):
     def test_a_count_as_of_earlier_does_not_undo_a_sale(self):
         sku = self.stocked(10)
-        moment = between()
+        moment = self.moment()
         self.sold([[sku, 3]])
         got = self.call("count", unique("c"), sku, "main", 10, {"as_of": moment})
         self.assertEqual((got["delta"], got["on_hand"]), (0, 7))
 
     def test_a_sale_booked_late_happened_when_the_till_says(self):
         sku, other = self.stocked(20), self.stocked(20)
-        before = between()
+        before = self.moment()
         self.call("adjust", unique("a"), sku, "main", -1)
-        counted = between()
+        counted = self.moment()
         self.call("adjust", unique("a"), sku, "main", -2)
         self.sold([[sku, 4], [other, 4]], at_ms=before)  # missing when it was counted
         self.sold([[sku, 8], [other, 8]], at_ms=counted + 1)
@@ -325,8 +325,8 @@ class AtMs(TillCase):
         self.call("location_set", "store", {})
         sku, other = self.stocked(10), self.stocked(10)
         self.call("receive", unique("r"), sku, "store", 10)
-        sold = between()
-        counted = between()
+        sold = self.moment()
+        counted = self.moment()
         self.call("count", unique("c"), sku, "main", 8, {"as_of": counted})
         got = self.sold([[sku, 2], [other, 2]], at_ms=sold)
         self.assertEqual(got, [[sku, 8, 8], [other, 8, 8]])
@@ -340,7 +340,7 @@ class AtMs(TillCase):
 
     def test_a_refused_count_is_none(self):
         sku = self.stocked(10)
-        sold = between()
+        sold = self.moment()
         self.refused("stale", "count", unique("c"), sku, "main", 3, {"if_on_hand": 9})
         self.refused("bad_request", "count", unique("c"), sku, "main", -1)
         self.assertEqual(self.sold([[sku, 2]], at_ms=sold), [[sku, 8, 8]])
@@ -354,8 +354,8 @@ class Survives(StockdTestCase):
                 for sku in ("TEE", "CUP", "PEN"):
                     client.call("receive", "r-" + sku, sku, "main", 10)
                 client.call("allot", "a", "PEN", "main", "till", 10)
-                sold = between()
-                counted = between()
+                sold = self.moment()
+                counted = self.moment()
                 client.call("count", "c", "TEE", "main", 9, {"as_of": counted})
                 client.call("count", "d", "CUP", "main", 9)
                 client.call("count", "e", "PEN", "main", 9)  # changes the allotted pool alone

@@ -3,8 +3,6 @@
 it.
 """
 
-import time
-
 from stockd_harness import MAX_POOL, RpcError, StockdTestCase, main, unique
 
 NOT_QUANTITIES = (
@@ -250,17 +248,10 @@ class Count(StockdTestCase):
         self.call("cancel", res)
         self.assertEqual(self.figures(sku), (1, 0, 1))
 
-    def taken_at(self):
-        """A moment between what was done before and what is done after."""
-        time.sleep(0.01)
-        moment = int(time.time() * 1000)
-        time.sleep(0.01)
-        return moment
-
     def test_as_of_adds_what_moved_since(self):
         sku = self.stocked(20)
         ident = self.reserved([[sku, 6]], confirm=True)
-        moment = self.taken_at()
+        moment = self.moment()
         self.call("receive", unique("r"), sku, "main", 5)
         self.call("fulfil", ident, [[sku, 4]], {"op": unique("op")})
         self.call("adjust", unique("a"), sku, "main", -1)
@@ -274,7 +265,7 @@ class Count(StockdTestCase):
     def test_as_of_is_of_that_item_and_location(self):
         self.call("location_set", "else", {})
         sku, other = self.stocked(10), self.stocked(10)
-        moment = self.taken_at()
+        moment = self.moment()
         self.call("receive", unique("r"), sku, "else", 5)
         self.call("receive", unique("r"), other, "main", 7)
         got = self.call("count", unique("c"), sku, "main", 9, {"as_of": moment})
@@ -282,7 +273,7 @@ class Count(StockdTestCase):
 
     def test_as_of_that_cannot_be_known_is_refused_not_guessed(self):
         sku = self.stocked(10)
-        moment = self.taken_at()
+        moment = self.moment()
         self.call("receive", unique("r"), sku, "main", 5)
         self.server.restart()
         self.reconnect()

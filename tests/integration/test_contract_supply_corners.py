@@ -5,7 +5,7 @@ when an ETA changes.
 
 import time
 
-from stockd_harness import MAX_POOL, main, unique
+from stockd_harness import MAX_POOL, PATIENCE, SLOW, main, unique
 from supply_case import SupplyCase, in_days
 
 
@@ -41,7 +41,7 @@ class Refusals(SupplyCase):
 
     def test_a_held_transfer_whose_eta_has_passed_needs_a_new_one(self):
         sku = self.stocked(5, self.depot)
-        eta = int(time.time() * 1000) + 300
+        eta = int(time.time() * 1000) + round(300 * SLOW * PATIENCE)
         ident = self.transferred(sku, 4, ship=False, eta_ms=eta)
         while int(time.time() * 1000) <= eta + 100:
             time.sleep(0.05)

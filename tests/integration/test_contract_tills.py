@@ -4,7 +4,7 @@ if_on_hand, shift).
 """
 
 from stockd_harness import MAX_POOL, RpcError, Server, StockdTestCase, main, run_program, unique
-from till_case import between, fill
+from till_case import fill
 
 
 class IfOnHand(StockdTestCase):
@@ -222,7 +222,7 @@ class Shift(StockdTestCase):
 
     def test_a_count_does_not_undo_a_later_shift(self):
         sku = self.stocked(10)
-        moment = between()
+        moment = self.moment()
         self.shift(sku, 3, "sellable", "display")
         self.shift(sku, 1, "display", "sellable")
         got = self.call("count", unique("c"), sku, "main", 10, {"as_of": moment})

@@ -6,14 +6,6 @@ import time
 from stockd_harness import StockdTestCase, main, unique
 
 
-def moment():
-    """A time that lies strictly between what was before and what comes after."""
-    time.sleep(0.005)
-    now = int(time.time() * 1000)
-    time.sleep(0.005)
-    return now
-
-
 class CountAsOf(StockdTestCase):
     def ship(self, sku, qty):
         res = self.reserved([[sku, qty]], confirm=True)
@@ -24,7 +16,7 @@ class CountAsOf(StockdTestCase):
 
     def test_what_was_shipped_since_is_taken_off(self):
         sku = self.stocked(10)
-        counted_at = moment()
+        counted_at = self.moment()
         self.ship(sku, 3)
         got = self.count(sku, 10, counted_at)
         self.assertEqual((got["delta"], got["on_hand"]), (0, 7))
@@ -45,7 +37,7 @@ class CountAsOf(StockdTestCase):
 
     def test_what_came_in_since_is_added(self):
         sku = self.stocked(10)
-        counted_at = moment()
+        counted_at = self.moment()
         self.call("receive", unique("r"), sku, "main", 5)
         self.call("adjust", unique("a"), sku, "main", -1, {"reason": "broken"})
         got = self.count(sku, 12, counted_at)
@@ -55,7 +47,7 @@ class CountAsOf(StockdTestCase):
         """A sheet that is corrected and booked again must not correct twice; nor after a restart."""
         for restarts in (0, 1):
             sku, short = self.stocked(10), self.stocked(10)
-            counted_at = moment()
+            counted_at = self.moment()
             self.count(sku, 8, counted_at)
             self.count(short, 13, counted_at)
             self.ship(sku, 1)
@@ -70,14 +62,14 @@ class CountAsOf(StockdTestCase):
 
     def test_holds_do_not_matter(self):
         sku = self.stocked(10)
-        counted_at = moment()
+        counted_at = self.moment()
         self.reserved([[sku, 4]])
         got = self.count(sku, 10, counted_at)
         self.assertEqual((got["delta"], got["on_hand"], got["available"]), (0, 10, 6))
 
     def test_never_below_nothing(self):
         sku = self.stocked(10)
-        counted_at = moment()
+        counted_at = self.moment()
         self.ship(sku, 6)
         got = self.count(sku, 4, counted_at)
         self.assertEqual(got["on_hand"], 0)
@@ -85,7 +77,7 @@ class CountAsOf(StockdTestCase):
     def test_only_that_item_and_place(self):
         self.call("location_set", "as-of-store", {})
         sku, other = self.stocked(10), self.stocked(10)
-        counted_at = moment()
+        counted_at = self.moment()
         self.ship(other, 5)
         self.call("receive", unique("r"), sku, "as-of-store", 5)
         got = self.count(sku, 9, counted_at)
@@ -93,7 +85,7 @@ class CountAsOf(StockdTestCase):
 
     def test_survives_a_crash(self):
         sku = self.stocked(10)
-        counted_at = moment()
+        counted_at = self.moment()
         self.ship(sku, 3)
         self.server.kill()
         self.server.start()

@@ -159,7 +159,7 @@ class Expiry(Holds):
 
     def test_extend_moves_it(self):
         sku = self.stocked(1)
-        ttl = round(1000 * SLOW)
+        ttl = round(1000 * SLOW * PATIENCE)
         ident, deadline = self.held(sku, ttl)
         later = self.call("extend", ident, ttl + 500)["expires_ms"]
         self.assertGreater(later, deadline)
@@ -182,7 +182,7 @@ class Expiry(Holds):
 
     def test_confirm_and_cancel_stop_it(self):
         sku = self.stocked(10)
-        ttl = round(1000 * SLOW)
+        ttl = round(1000 * SLOW * PATIENCE)
         confirmed, deadline = self.held(sku, ttl, 3)
         self.call("confirm", confirmed)
         cancelled, _ = self.held(sku, ttl, 2)

@@ -297,8 +297,7 @@ class Asking(StockdTestCase):
 
     def test_what_a_till_sold_before_a_count_was_sold_too(self):
         sku = self.stocked(5)
-        moment = int(time.time() * 1000)
-        time.sleep(0.01)
+        moment = self.moment()
         self.call("count", unique("cnt"), sku, "main", 3)
         self.call("sold", unique("t"), "default", "main", [[sku, 2]], {"at_ms": moment})
         self.assertEqual(self.call("stock", sku)["on_hand"], 3)

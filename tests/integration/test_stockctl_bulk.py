@@ -41,9 +41,7 @@ class Moves(StockctlTestCase):
 
     def test_count(self):
         sku, other = self.stocked(10), self.stocked(10)
-        time.sleep(0.005)
-        counted = int(time.time() * 1000)
-        time.sleep(0.005)
+        counted = self.moment()
         for one in (sku, other):
             self.call("fulfil", self.reserved([[one, 3]], confirm=True))
         got = self.booked("count", f"sku,location,qty,as_of,ref\n{sku},main,9,{counted},aisle 4\n{other},main,9,,\n")

@@ -7,18 +7,7 @@ import os
 import time
 
 from stockctl_case import DONE, REFUSED, USAGE, StockctlTestCase
-from stockd_harness import Server, main, run_program, unique
-
-
-def moment(client):
-    """A time that lies strictly between what was before and what that client does next, by the engine's clock too."""
-    time.sleep(0.01)
-    now = int(time.time() * 1000)
-    while True:
-        sku = unique("CLOCK")
-        client.call("receive", unique("r"), sku, "main", 1)
-        if client.call("history", sku)["events"][-1]["time_ms"] > now:
-            return now
+from stockd_harness import Server, main, moment, run_program, unique
 
 
 class Reconcile(StockctlTestCase):
