@@ -29,9 +29,11 @@ static void encode(const unsigned char *bytes, char *to)
 bool secret_make(char token[SECRET_LENGTH + 1])
 {
     unsigned char bytes[RANDOM_BYTES];
-    if (getrandom(bytes, sizeof bytes, 0) != (ssize_t)sizeof bytes)
-        return false;
-    encode(bytes, token);
+    do {
+        if (getrandom(bytes, sizeof bytes, 0) != (ssize_t)sizeof bytes)
+            return false;
+        encode(bytes, token);
+    } while (token[0] == '-'); /* a command line would take it for an option */
     secret_wipe(bytes, sizeof bytes);
     return true;
 }

@@ -66,7 +66,7 @@ void whole_file_free(struct whole_file *file)
 int whole_file_lock(const char *path, int make)
 {
     for (;;) {
-        struct stat held, named;
+        struct stat held = { 0 }, named = { 0 };
         int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | (make ? O_CREAT : 0), 0600);
         if (fd < 0)
             return -errno;

@@ -14,6 +14,7 @@
 #include "engine/ledger/ledger.h"
 #include "engine/ledger/steps.h"
 #include "engine/ledger/supply.h"
+#include "protocol/access.h"
 #include "protocol/checking.h"
 #include "protocol/feed.h"
 #include "protocol/history_port.h"
@@ -31,8 +32,9 @@ enum { CHANGES_MAX = 10000 }; /* maximum limit of changes, and of events */
 
 struct service_limits {
     struct wire_limits message;
-    uint32_t lines; /* of an order, at most LINES_MAX */
-    uint32_t skus;  /* of a query */
+    struct wire_limits hello; /* of a stranger's messages */
+    uint32_t lines;           /* of an order, at most LINES_MAX */
+    uint32_t skus;            /* of a query */
     uint32_t connections;
     uint64_t input_bytes;   /* of incomplete messages, over all connections */
     uint32_t message_ms;    /* for a message to become complete */
@@ -52,6 +54,7 @@ struct service {
     struct worker_metrics *metrics; /* one per worker */
     unsigned workers;
     struct checks *checks;
+    struct access *access; /* NULL: there are no tokens, and everybody may do everything */
 };
 
 /* A location's stock of one item, over its sellable pools. */
@@ -103,6 +106,21 @@ struct call {
     uint64_t lsn;       /* of the change that this reply reports: it waits for that; 0: none */
     uint64_t shown_lsn; /* the `lsn` in the reply; 0: none */
 };
+
+/* Whether the client may see what has that index; see scope.h. */
+static inline bool call_sees_channel(const struct call *call, uint16_t channel)
+{
+    return scope_sees_channel(call->params.scope, channel);
+}
+
+static inline bool call_sees_place(const struct call *call, uint16_t place)
+{
+    return scope_sees_place(call->params.scope, place);
+}
+
+/* The same by code, for what has no index at hand; absent: nothing that could be hidden. */
+bool call_sees_channel_named(const struct call *call, struct text code);
+bool call_sees_place_named(const struct call *call, struct text code);
 
 /* False: the method has used up its quantum and must continue in a later iteration (slicing.h). */
 bool call_goes_on(const struct call *call);

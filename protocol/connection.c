@@ -19,6 +19,7 @@ void connection_destroy(struct connection *connection)
 {
     for (int i = 0; i < LISTS; i++)
         assert(!connection->listed[i]);
+    principal_end(&connection->principal);
     checking_end(connection->checking);
     slicing_end(connection->slicing);
     held_free(&connection->held);

@@ -66,6 +66,7 @@ enum connection_list {
     LIST_HALF,    /* has an incomplete message; oldest first */
     LIST_LINGER,  /* has sent everything, waits for the peer to close */
     LIST_SUBSCRIBED,
+    LIST_STRANGER, /* has not said who it is; oldest first */
     LISTS
 };
 
@@ -119,8 +120,10 @@ struct connection {
     struct wire_walk walk;
     /* The capacity of input, as its worker counts it: in one of the two, or in neither. */
     uint32_t half_counted, stalled_counted;
-    uint64_t half_since_ms; /* steady time; while in LIST_HALF */
-    uint64_t thrown_away;   /* bytes discarded while lingering */
+    uint64_t half_since_ms;     /* steady time; while in LIST_HALF */
+    uint64_t stranger_since_ms; /* steady time; while in LIST_STRANGER */
+    uint64_t stranger_address;  /* likewise: where it comes from; see worker_access.c */
+    uint64_t thrown_away;       /* bytes discarded while lingering */
     uint64_t linger_until_ms;
 
     bool listed[LISTS];

@@ -8,12 +8,14 @@
 #define METHOD_CANCELS .needs = NEED_LOG, .cancels = true
 
 static const struct method methods[] = {
-#define X(method, kind, hinted)                                                                    \
+#define X(method, kind, hinted, needed, named)                                                     \
     { .name = #method,                                                                             \
       .length = sizeof #method - 1,                                                                \
       .run = method_##method,                                                                      \
       METHOD_##kind,                                                                               \
-      .hint = HINT_##hinted },
+      .hint = HINT_##hinted,                                                                       \
+      .right = RIGHT_##needed,                                                                     \
+      .subject = SUBJECT_##named },
     METHODS(X)
 #undef X
 };

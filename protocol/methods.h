@@ -23,6 +23,16 @@ enum need {
     NEED_ALL = NEED_LOG,
 };
 
+/* What the first parameter names: a client that may not see all of that kind is refused one that it
+ * may not see, in the same words as one that there is not. admit checks it. */
+enum subject {
+    SUBJECT_NOTHING,     /* nothing that exists */
+    SUBJECT_RESERVATION, /* of one of its channels */
+    SUBJECT_ORIGIN,      /* a supply from one of its locations, or from outside to one */
+    SUBJECT_DESTINATION, /* a supply to one of its locations */
+    SUBJECT_EITHER_END,  /* a supply from or to one of them */
+};
+
 struct method {
     const char *name;
     uint32_t length; /* of the name, at least 1 */
@@ -32,65 +42,68 @@ struct method {
     unsigned needs; /* enum need */
     bool cancels;   /* several in a row share a claim, see ledger_expect_cancels */
     enum hint hint;
+    enum right right;
+    enum subject subject;
 };
 
-/* Every method: X(name, READS or CHANGES or CANCELS, its hint). Its function is method_NAME. */
+/* Every method: X(name, READS or CHANGES or CANCELS, its hint, the right that it needs, what its id
+ * names). Its function is method_NAME. docs/SECURITY.md has the same table for people. */
 #define METHODS(X)                                                                                 \
-    X(reserve, CHANGES, ORDER)                                                                     \
-    X(availability, READS, SKUS)                                                                   \
-    X(promise, READS, LINES)                                                                       \
-    X(locate, READS, LINES)                                                                        \
-    X(confirm, CHANGES, ID)                                                                        \
-    X(fulfil, CHANGES, ID)                                                                         \
-    X(cancel, CANCELS, ID)                                                                         \
-    X(amend, CHANGES, ID)                                                                          \
-    X(move, CHANGES, ID)                                                                           \
-    X(reject, CHANGES, ID)                                                                         \
-    X(ready, CHANGES, ID)                                                                          \
-    X(restock, CHANGES, ID)                                                                        \
-    X(extend, CHANGES, ID)                                                                         \
-    X(reservation, READS, ID)                                                                      \
-    X(orders, READS, NONE)                                                                         \
-    X(receive, CHANGES, ID_SKU)                                                                    \
-    X(adjust, CHANGES, ID_SKU)                                                                     \
-    X(count, CHANGES, ID_SKU)                                                                      \
-    X(return, CHANGES, ID_SKU)                                                                     \
-    X(allot, CHANGES, ID_SKU)                                                                      \
-    X(sold, CHANGES, SALE)                                                                         \
-    X(shift, CHANGES, ID_SKU)                                                                      \
-    X(expect, CHANGES, ORDER)                                                                      \
-    X(transfer, CHANGES, ID)                                                                       \
-    X(ship, CHANGES, ID)                                                                           \
-    X(arrive, CHANGES, ID)                                                                         \
-    X(reschedule, CHANGES, ID)                                                                     \
-    X(withdraw, CHANGES, ID)                                                                       \
-    X(supply, READS, ID)                                                                           \
-    X(supplies, READS, NONE)                                                                       \
-    X(stock, READS, NONE)                                                                          \
-    X(history, READS, NONE)                                                                        \
-    X(report, READS, NONE)                                                                         \
-    X(items, READS, NONE)                                                                          \
-    X(item, READS, NONE)                                                                           \
-    X(lookup, READS, NONE)                                                                         \
-    X(location_set, CHANGES, NONE)                                                                 \
-    X(channel_set, CHANGES, NONE)                                                                  \
-    X(item_set, CHANGES, NONE)                                                                     \
-    X(calendar_set, CHANGES, NONE)                                                                 \
-    X(stocking_set, CHANGES, NONE)                                                                 \
-    X(locations, READS, NONE)                                                                      \
-    X(channels, READS, NONE)                                                                       \
-    X(calendars, READS, NONE)                                                                      \
-    X(stockings, READS, NONE)                                                                      \
-    X(changes, READS, NONE)                                                                        \
-    X(events, READS, NONE)                                                                         \
-    X(subscribe, READS, NONE)                                                                      \
-    X(ping, READS, NONE)                                                                           \
-    X(hello, READS, NONE)                                                                          \
-    X(info, READS, NONE)                                                                           \
-    X(mirror_take, READS, NONE)                                                                    \
-    X(check, READS, NONE)
+    X(reserve, CHANGES, ORDER, ORDER, NOTHING)                                                     \
+    X(availability, READS, SKUS, READ, NOTHING)                                                    \
+    X(promise, READS, LINES, READ, NOTHING)                                                        \
+    X(locate, READS, LINES, READ, NOTHING)                                                         \
+    X(confirm, CHANGES, ID, ORDER, RESERVATION)                                                    \
+    X(fulfil, CHANGES, ID, ORDER, RESERVATION)                                                     \
+    X(cancel, CANCELS, ID, ORDER, RESERVATION)                                                     \
+    X(amend, CHANGES, ID, ORDER, RESERVATION)                                                      \
+    X(move, CHANGES, ID, ORDER, RESERVATION)                                                       \
+    X(reject, CHANGES, ID, ORDER, RESERVATION)                                                     \
+    X(ready, CHANGES, ID, ORDER, RESERVATION)                                                      \
+    X(restock, CHANGES, ID, ORDER, RESERVATION)                                                    \
+    X(extend, CHANGES, ID, ORDER, RESERVATION)                                                     \
+    X(reservation, READS, ID, READ, RESERVATION)                                                   \
+    X(orders, READS, NONE, READ, NOTHING)                                                          \
+    X(receive, CHANGES, ID_SKU, STOCK, NOTHING)                                                    \
+    X(adjust, CHANGES, ID_SKU, STOCK, NOTHING)                                                     \
+    X(count, CHANGES, ID_SKU, STOCK, NOTHING)                                                      \
+    X(return, CHANGES, ID_SKU, STOCK, NOTHING)                                                     \
+    X(allot, CHANGES, ID_SKU, STOCK, NOTHING)                                                      \
+    X(sold, CHANGES, SALE, ORDER, NOTHING)                                                         \
+    X(shift, CHANGES, ID_SKU, STOCK, NOTHING)                                                      \
+    X(expect, CHANGES, ORDER, SUPPLY, NOTHING)                                                     \
+    X(transfer, CHANGES, ID, SUPPLY, NOTHING)                                                      \
+    X(ship, CHANGES, ID, SUPPLY, ORIGIN)                                                           \
+    X(arrive, CHANGES, ID, SUPPLY, DESTINATION)                                                    \
+    X(reschedule, CHANGES, ID, SUPPLY, EITHER_END)                                                 \
+    X(withdraw, CHANGES, ID, SUPPLY, ORIGIN)                                                       \
+    X(supply, READS, ID, READ, EITHER_END)                                                         \
+    X(supplies, READS, NONE, READ, NOTHING)                                                        \
+    X(stock, READS, NONE, READ, NOTHING)                                                           \
+    X(history, READS, NONE, READ, NOTHING)                                                         \
+    X(report, READS, NONE, READ, NOTHING)                                                          \
+    X(items, READS, NONE, READ, NOTHING)                                                           \
+    X(item, READS, NONE, READ, NOTHING)                                                            \
+    X(lookup, READS, NONE, READ, NOTHING)                                                          \
+    X(location_set, CHANGES, NONE, CATALOGUE, NOTHING)                                             \
+    X(channel_set, CHANGES, NONE, CATALOGUE, NOTHING)                                              \
+    X(item_set, CHANGES, NONE, CATALOGUE, NOTHING)                                                 \
+    X(calendar_set, CHANGES, NONE, CATALOGUE, NOTHING)                                             \
+    X(stocking_set, CHANGES, NONE, CATALOGUE, NOTHING)                                             \
+    X(locations, READS, NONE, READ, NOTHING)                                                       \
+    X(channels, READS, NONE, READ, NOTHING)                                                        \
+    X(calendars, READS, NONE, READ, NOTHING)                                                       \
+    X(stockings, READS, NONE, READ, NOTHING)                                                       \
+    X(changes, READS, NONE, READ, NOTHING)                                                         \
+    X(events, READS, NONE, READ, NOTHING)                                                          \
+    X(subscribe, READS, NONE, READ, NOTHING)                                                       \
+    X(ping, READS, NONE, KNOWN, NOTHING)                                                           \
+    X(hello, READS, NONE, NONE, NOTHING)                                                           \
+    X(info, READS, NONE, ADMIN, NOTHING)                                                           \
+    X(mirror_take, READS, NONE, ADMIN, NOTHING)                                                    \
+    X(check, READS, NONE, ADMIN, NOTHING)
 
-#define X(name, kind, hinted) enum code method_##name(struct call *call);
+#define X(name, ...) enum code method_##name(struct call *call);
 METHODS(X)
 #undef X
 

@@ -32,6 +32,57 @@ static const struct option hello_options[] = {
       .max = 4096 },
 };
 
+static enum code refuse_token(struct call *call, const char *why)
+{
+    refuse(&call->refusal, CODE_UNAUTHORIZED, "token", "%s", why);
+    return CODE_UNAUTHORIZED;
+}
+
+/* The rights of the token, if one is given; else those by which the peer is known already. */
+static enum code be_known(struct call *call, struct text token)
+{
+    const struct access *access = call->service->access;
+    struct principal *principal = call->principal;
+    if (!text_given(token) && principal_is_stranger(principal))
+        return refuse_token(call, "token is missing: this engine has tokens");
+    if (!text_given(token))
+        return CODE_OK;
+    struct known known = access_by_token(access, token.at, token.len, call->engine_ms);
+    if (!known.grant) /* in the same words, whichever it is */
+        return refuse_token(call, "the token is unknown, was revoked, or has expired");
+    switch (principal_grant(principal, access, known)) {
+    case GRANTED:
+        return CODE_OK;
+    case GRANT_CROWDED:
+        metric_add(&call->metrics->crowded, 1);
+        refuse(&call->refusal, CODE_OVERLOADED, "token", "\"%s\" may have %u connections at once",
+               known.grant->name, access_connections(access, known.grant));
+        return CODE_OVERLOADED;
+    case GRANT_NO_MEMORY:
+        break;
+    }
+    refuse(&call->refusal, CODE_OVERLOADED, NULL, "no memory for another client");
+    return CODE_OVERLOADED;
+}
+
+/* The journal's name of a client: that of its token, and behind a slash what it calls itself, as
+ * far as there is room. A token that has used up its names gets none behind it, because they would
+ * use up the journal's. */
+static struct text name_with_token(struct principal *principal, struct text name, char *full)
+{
+    struct text token = text_of(principal->grant->name);
+    uint32_t room = NAME_MAX_BYTES - token.len - 1;
+    uint32_t length = name.len < room ? name.len : room;
+    while (length > 0 && !text_is_utf8((struct text){ name.at, length }))
+        length--; /* not within a character */
+    if (length == 0 || !token_use_name(principal->use, name.at, length))
+        return token;
+    memcpy(full, token.at, token.len);
+    full[token.len] = '/';
+    memcpy(full + token.len + 1, name.at, length);
+    return (struct text){ full, token.len + 1 + length };
+}
+
 enum code method_hello(struct call *call)
 {
     struct params *params = &call->params;
@@ -40,11 +91,18 @@ enum code method_hello(struct call *call)
     struct text name = param_words(params, "client_name", NAME_MAX_BYTES);
     params_options(params, hello_options, COUNT_OF(hello_options), &given);
     /* A client that gives a token believes that others are kept out. */
-    if (params_good(params) && text_given(given.token))
+    if (params_good(params) && text_given(given.token) && !call->service->access)
         refuse(&call->refusal, CODE_UNAUTHORIZED, "token",
                "this engine has no tokens and does not check its callers: leave the token out");
     if (!params_good(params))
         return call->refusal.code;
+    char full[2 * NAME_MAX_BYTES];
+    if (call->service->access) {
+        enum code code = be_known(call, given.token);
+        if (code != CODE_OK)
+            return code;
+        name = name_with_token(call->principal, name, full);
+    }
     /* A new name takes a record: if nothing can be written, the journal does not name the
      * caller. */
     if (!atomic_load_explicit(&call->service->log->failed, memory_order_acquire)) {
@@ -53,6 +111,7 @@ enum code method_hello(struct call *call)
             return code;
     }
     principal_identify(call->principal, name, client);
+    metric_add(&call->metrics->hellos, 1);
     reply_map(call, 4, log_head(call->service->log));
     pack_key_string(call->out, "server", "stockd");
     pack_key_string(call->out, "version", call->service->version);
@@ -77,6 +136,13 @@ enum {
 };
 
 enum {
+#define X(name) ACCESS_METRIC_##name,
+    ACCESS_METRICS(X)
+#undef X
+        ACCESS_METRIC_COUNT
+};
+
+enum {
 #define X(name) LEDGER_COUNTER_##name,
     LEDGER_COUNTERS(X)
 #undef X
@@ -87,6 +153,7 @@ struct worker_sums {
 #define X(name) uint64_t name;
     WORKER_METRICS(X)
     FEED_METRICS(X)
+    ACCESS_METRICS(X)
 #undef X
 };
 
@@ -98,6 +165,7 @@ static struct worker_sums sum_workers(const struct service *service)
 #define X(name) sums.name += atomic_load_explicit(&metrics->name, memory_order_relaxed);
         WORKER_METRICS(X)
         FEED_METRICS(X)
+        ACCESS_METRICS(X)
 #undef X
     }
     return sums;
@@ -203,8 +271,9 @@ static void pack_limits(struct call *call)
 {
     const struct service_limits *limits = &call->service->limits;
     struct out *out = call->out;
-    pack_map(out, 8);
+    pack_map(out, 9);
     pack_key_uint(out, "message_bytes", limits->message.bytes);
+    pack_key_uint(out, "hello_bytes", limits->hello.bytes);
     pack_key_uint(out, "message_elements", limits->message.elements);
     pack_key_uint(out, "message_depth", limits->message.depth);
     pack_key_uint(out, "order_lines", limits->lines);
@@ -264,6 +333,32 @@ static void pack_feed(struct call *call)
     pack_key_uint(out, "crossings_lsn", ledger_crossings_lsn(call->service->ledger));
 }
 
+/* Of who may do what: counts alone, because names and hashes are nobody's business here. */
+static void pack_access(struct call *call)
+{
+    struct out *out = call->out;
+    struct worker_sums sums = sum_workers(call->service);
+    const struct access *access = call->service->access;
+    const struct access_limits none = { 0 }, *limits = access ? &access->limits : &none;
+    const struct token_set *set = access ? access_set(access) : NULL;
+    pack_map(out, 12 + ACCESS_METRIC_COUNT);
+    pack_key_bool(out, "configured", access != NULL);
+    pack_key_uint(out, "tokens", set ? set->grants.count : 0);
+    pack_key_uint(out, "loaded_ms", set ? set->loaded_ms : 0);
+    pack_key_uint(out, "loads", access ? atomic_load(&access->reloads) : 0);
+    pack_key_uint(out, "load_failures", access ? atomic_load(&access->failures) : 0);
+    pack_key_uint(out, "rate", limits->rate);
+    pack_key_uint(out, "burst", limits->burst);
+    pack_key_uint(out, "connections_each", limits->connections);
+    pack_key_uint(out, "subscriptions_each", limits->subscriptions);
+    pack_key_uint(out, "stranger_ms", limits->stranger_ms);
+    pack_key_uint(out, "strangers_max", limits->strangers);
+    pack_key_uint(out, "strangers_each", limits->strangers_each);
+#define X(name) pack_key_uint(out, #name, sums.name);
+    ACCESS_METRICS(X)
+#undef X
+}
+
 static const struct section {
     const char *name;
     void (*pack)(struct call *call);
@@ -271,6 +366,7 @@ static const struct section {
     { "server", pack_server },     { "ledger", pack_ledger }, { "journal", pack_journal },
     { "snapshot", pack_snapshot }, { "limits", pack_limits }, { "check", pack_check },
     { "mirror", pack_mirror },     { "feed", pack_feed },     { "reports", pack_reports },
+    { "access", pack_access },
 };
 
 enum code method_info(struct call *call)
@@ -291,7 +387,7 @@ enum code method_info(struct call *call)
         if (count == 0)
             refuse(&call->refusal, CODE_BAD_REQUEST, "section",
                    "section must be server, ledger, journal, snapshot, limits, check, mirror, "
-                   "feed or reports");
+                   "feed, reports or access");
     }
     if (!params_good(params))
         return call->refusal.code;

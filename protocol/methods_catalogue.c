@@ -63,7 +63,7 @@ enum code method_location_set(struct call *call)
     uint16_t dispatch[DISPATCH_MAX];
     struct location_given given = { .groups.at = call->scratch->codes, .dispatch.at = dispatch };
     uint64_t lsn = 0;
-    call->location = given.setting.code = param_code(params, "code");
+    call->location = given.setting.code = param_place(params, "code");
     params_options(params, location_options, COUNT_OF(location_options), &given);
     if (!params_good(params))
         return call->refusal.code;
@@ -89,7 +89,7 @@ static const char *const promise_names[] = { [false] = "on_hand", [true] = "inco
 static const struct option channel_options[] = {
     OPTION(OPTION_WORDS, "kind", setting.kind, setting.has_kind, .max = CODE_MAX),
     OPTION(OPTION_WORDS, "name", setting.name, setting.has_name, .max = NAME_MAX_BYTES),
-    OPTION(OPTION_CODES, "locations", places, setting.has_places, .max = LOCATIONS_MAX),
+    OPTION(OPTION_PLACES, "locations", places, setting.has_places, .max = LOCATIONS_MAX),
     OPTION(OPTION_NUMBER, "buffer", setting.buffer, setting.has_buffer, .min = 0,
            .max = QUANTITY_MAX),
     OPTION(OPTION_NUMBER, "hold_ttl_ms", setting.hold_ttl_ms, setting.has_hold_ttl, .min = 1,
@@ -122,7 +122,7 @@ enum code method_channel_set(struct call *call)
     struct params *params = &call->params;
     struct channel_given given = { .places.at = call->scratch->codes };
     uint64_t lsn = 0;
-    call->channel = given.setting.code = param_code(params, "code");
+    call->channel = given.setting.code = param_channel(params, "code");
     params_options(params, channel_options, COUNT_OF(channel_options), &given);
     if (params_good(params))
         take_channel_words(call, &given);
@@ -227,19 +227,44 @@ enum code method_locations(struct call *call)
     const struct catalogue *catalogue = ledger_catalogue(call->ctx);
     reply_map(call, 2, log_head(call->service->log));
     pack_string(call->out, "locations");
-    pack_array(call->out, catalogue->location_count);
+    uint32_t seen = 0;
     for (uint16_t i = 0; i < catalogue->location_count; i++)
-        pack_location(call->out, catalogue, &catalogue->locations[i]);
+        seen += call_sees_place(call, i);
+    pack_array(call->out, seen);
+    for (uint16_t i = 0; i < catalogue->location_count; i++)
+        if (call_sees_place(call, i))
+            pack_location(call->out, catalogue, &catalogue->locations[i]);
     return CODE_OK;
 }
 
-static void pack_channel(struct out *out, const struct channel *channel)
+/* The names of groups are told: what is in them is not. */
+static bool sees_place_of(const struct call *call, const struct code_text *code)
 {
+    const struct catalogue *catalogue = ledger_catalogue(call->ctx);
+    struct text text = code_text(code);
+    return !catalogue_location(catalogue, text) || call_sees_place_named(call, text);
+}
+
+static void pack_places(const struct call *call, const struct channel *channel)
+{
+    uint32_t seen = 0;
+    for (uint32_t i = 0; i < channel->place_count; i++)
+        seen += sees_place_of(call, &channel->places[i]);
+    pack_string(call->out, "locations");
+    pack_array(call->out, seen);
+    for (uint32_t i = 0; i < channel->place_count; i++)
+        if (sees_place_of(call, &channel->places[i]))
+            pack_text(call->out, code_text(&channel->places[i]));
+}
+
+static void pack_channel(const struct call *call, const struct channel *channel)
+{
+    struct out *out = call->out;
     pack_map(out, 10);
     pack_key_text(out, "code", code_text(&channel->code));
     pack_key_text(out, "kind", code_text(&channel->kind));
     pack_key_text(out, "name", name_text(&channel->name));
-    pack_codes(out, "locations", channel->places, channel->place_count);
+    pack_places(call, channel);
     pack_key_uint(out, "buffer", channel->buffer);
     pack_key_uint(out, "hold_ttl_ms",
                   channel->hold_ttl_ms ? channel->hold_ttl_ms : DEFAULT_HOLD_MS);
@@ -257,8 +282,12 @@ enum code method_channels(struct call *call)
     const struct catalogue *catalogue = ledger_catalogue(call->ctx);
     reply_map(call, 2, log_head(call->service->log));
     pack_string(call->out, "channels");
-    pack_array(call->out, catalogue->channel_count);
+    uint32_t seen = 0;
     for (uint16_t i = 0; i < catalogue->channel_count; i++)
-        pack_channel(call->out, &catalogue->channels[i]);
+        seen += call_sees_channel(call, i);
+    pack_array(call->out, seen);
+    for (uint16_t i = 0; i < catalogue->channel_count; i++)
+        if (call_sees_channel(call, i))
+            pack_channel(call, &catalogue->channels[i]);
     return CODE_OK;
 }

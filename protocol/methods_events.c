@@ -26,8 +26,8 @@ struct events_options {
 #define GIVEN events_options
 static const struct option events_options[] = {
     OPTION(OPTION_TYPES, "types", types, types_given, .max = EVENT_TYPE_COUNT),
-    { .name = "channel", .kind = OPTION_CODE, .value = offsetof(struct GIVEN, channel) },
-    { .name = "location", .kind = OPTION_CODE, .value = offsetof(struct GIVEN, location) },
+    { .name = "channel", .kind = OPTION_CHANNEL, .value = offsetof(struct GIVEN, channel) },
+    { .name = "location", .kind = OPTION_PLACE, .value = offsetof(struct GIVEN, location) },
     { .name = "limit",
       .kind = OPTION_NUMBER,
       .value = offsetof(struct GIVEN, limit),
@@ -141,6 +141,7 @@ enum code method_events(struct call *call)
     if (code)
         return code;
     page.limit = (uint32_t)given.limit;
+    page.filter.scope = params->scope;
     reply_events(call, &page);
     return CODE_OK;
 }

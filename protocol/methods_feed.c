@@ -31,7 +31,7 @@ struct feed_options {
 };
 
 static const struct option changes_options[] = {
-    { .name = "channel", .kind = OPTION_CODE, .value = offsetof(struct feed_options, channel) },
+    { .name = "channel", .kind = OPTION_CHANNEL, .value = offsetof(struct feed_options, channel) },
     { .name = "limit",
       .kind = OPTION_NUMBER,
       .value = offsetof(struct feed_options, limit),
@@ -40,7 +40,7 @@ static const struct option changes_options[] = {
 };
 
 static const struct option subscribe_options[] = {
-    { .name = "channel", .kind = OPTION_CODE, .value = offsetof(struct feed_options, channel) },
+    { .name = "channel", .kind = OPTION_CHANNEL, .value = offsetof(struct feed_options, channel) },
     { .name = "since_lsn",
       .kind = OPTION_LSN,
       .value = offsetof(struct feed_options, since_lsn),
@@ -50,9 +50,18 @@ static const struct option subscribe_options[] = {
       .value = offsetof(struct feed_options, events),
       .given = offsetof(struct feed_options, events_given),
       .max = EVENT_TYPE_COUNT },
-    { .name = "location", .kind = OPTION_CODE, .value = offsetof(struct feed_options, location) },
+    { .name = "location", .kind = OPTION_PLACE, .value = offsetof(struct feed_options, location) },
     { .name = "progress", .kind = OPTION_FLAG, .value = offsetof(struct feed_options, progress) },
 };
+
+/* Whether the client may follow the changes of that channel, or of all. */
+static enum code may_follow(struct call *call, struct text channel)
+{
+    if (text_given(channel) || scope_sees_channels(call->params.scope))
+        return CODE_OK;
+    refuse_all_channels(&call->refusal, call->params.scope);
+    return CODE_FORBIDDEN;
+}
 
 /* Finds the channel named; all channels if none is named. */
 enum code call_find_channel(struct call *call, struct text code, uint16_t *index)
@@ -204,7 +213,9 @@ enum code method_changes(struct call *call)
     if (!params_good(params))
         return call->refusal.code;
     uint16_t channel;
-    enum code code = call_find_channel(call, given.channel, &channel);
+    enum code code = may_follow(call, given.channel);
+    if (!code)
+        code = call_find_channel(call, given.channel, &channel);
     if (code)
         return code;
     struct out rows;
@@ -232,7 +243,7 @@ enum code method_changes(struct call *call)
 static enum code subscribe_to_events(struct call *call, const struct feed_options *given,
                                      uint16_t channel)
 {
-    struct event_filter filter = { .channel = channel };
+    struct event_filter filter = { .channel = channel, .scope = call->params.scope };
     enum code code = call_event_filter(call, "events", &given->events, given->location, &filter);
     if (code)
         return code;
@@ -251,6 +262,22 @@ static enum code subscribe_to_events(struct call *call, const struct feed_option
     return CODE_OK;
 }
 
+/* Counts the connection among those of its token that subscribe. */
+static enum code may_subscribe(struct call *call)
+{
+    struct principal *principal = call->principal;
+    if (!principal->use || principal->subscribed)
+        return CODE_OK;
+    uint32_t most = access_subscriptions(call->service->access, principal->grant);
+    principal->subscribed = token_use_add(&principal->use->subscriptions, most);
+    if (principal->subscribed)
+        return CODE_OK;
+    metric_add(&call->metrics->crowded, 1);
+    refuse(&call->refusal, CODE_OVERLOADED, NULL,
+           "\"%s\" may have %u connections that subscribe at once", principal->grant->name, most);
+    return CODE_OVERLOADED;
+}
+
 enum code method_subscribe(struct call *call)
 {
     struct params *params = &call->params;
@@ -263,8 +290,12 @@ enum code method_subscribe(struct call *call)
         return call->refusal.code;
     uint16_t channel;
     enum code code = call_find_channel(call, given.channel, &channel);
+    if (!code)
+        code = may_subscribe(call);
     if (!code && given.events_given)
         return subscribe_to_events(call, &given, channel);
+    if (!code)
+        code = may_follow(call, given.channel);
     if (code)
         return code;
     uint64_t head = log_head(call->service->log);

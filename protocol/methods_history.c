@@ -187,6 +187,21 @@ static void pack_event(struct call *call, const struct catalogue *catalogue,
     pack_stocking(out, e);
 }
 
+/* An event at a location, or on a channel, is told to those who may see that. */
+static bool sees_event(const struct call *call, const struct history_event *e)
+{
+    return (!e->has_pool || call_sees_place(call, e->pool.location)) &&
+           (!e->has_channel || call_sees_channel(call, e->channel));
+}
+
+static uint32_t count_seen(const struct call *call, const struct history_query *q)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < q->event_count; i++)
+        count += sees_event(call, &q->events[i]);
+    return count;
+}
+
 static enum code reply_history(struct call *call, struct history_query *q)
 {
     struct out *out = call->out;
@@ -195,9 +210,10 @@ static enum code reply_history(struct call *call, struct history_query *q)
         const struct catalogue *catalogue = ledger_catalogue(call->ctx);
         reply_map(call, 4, q->lsn);
         PACK_KEY(out, "events");
-        pack_array(out, q->event_count);
+        pack_array(out, count_seen(call, q));
         for (uint32_t i = 0; i < q->event_count; i++)
-            pack_event(call, catalogue, &q->events[i]);
+            if (sees_event(call, &q->events[i]))
+                pack_event(call, catalogue, &q->events[i]);
         pack_given(out, "next", q->next != 0, (int64_t)q->next);
         pack_key_uint(out, "begins_lsn", q->begins_lsn);
     }
@@ -307,13 +323,25 @@ static void pack_pool_then(struct call *call, const struct catalogue *catalogue,
     pack_id(out, "supply", pool->supply);
 }
 
+/* As of stock now: see sees_pool of methods_query.c. */
+static bool sees_pool_then(const struct call *call, const struct pool_key *key)
+{
+    return call_sees_place(call, key->location) &&
+           (owner_kind(key->owner) != POOL_ALLOTTED ||
+            call_sees_channel(call, owner_channel(key->owner)));
+}
+
 static enum code reply_stock_then(struct call *call, struct history_query *q)
 {
     struct out *out = call->out;
     int64_t on_hand = 0;
     int64_t reserved = 0;
+    uint32_t seen = 0;
     enum code code = call_refuse_answer(call, q);
     for (uint32_t i = 0; i < q->pool_count; i++) {
+        if (!sees_pool_then(call, &q->pools[i].key))
+            continue;
+        seen++;
         if (!owner_counts(q->pools[i].key.owner))
             continue;
         on_hand += q->pools[i].on_hand;
@@ -327,9 +355,10 @@ static enum code reply_stock_then(struct call *call, struct history_query *q)
         pack_key_int(out, "reserved", reserved);
         pack_key_int(out, "available", on_hand - reserved);
         PACK_KEY(out, "pools");
-        pack_array(out, q->pool_count);
+        pack_array(out, seen);
         for (uint32_t i = 0; i < q->pool_count; i++)
-            pack_pool_then(call, catalogue, &q->pools[i]);
+            if (sees_pool_then(call, &q->pools[i].key))
+                pack_pool_then(call, catalogue, &q->pools[i]);
     }
     history_query_free(q);
     return code;

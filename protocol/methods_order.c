@@ -44,7 +44,7 @@ static const struct option order_options[] = {
     { .name = "partial", .kind = OPTION_FLAG, .value = IN_ORDER(partial) },
     { .name = "backorder", .kind = OPTION_FLAG, .value = IN_ORDER(backorder) },
     { .name = "ref", .kind = OPTION_WORDS, .value = IN_ORDER(ref), .max = NAME_MAX_BYTES },
-    { .name = "at", .kind = OPTION_CODE, .value = IN_ORDER(at) },
+    { .name = "at", .kind = OPTION_PLACE, .value = IN_ORDER(at) },
     { .name = "supply", .kind = OPTION_WORDS, .value = IN_ORDER(supply), .max = CODE_MAX },
     { .name = "mode", .kind = OPTION_WORDS, .value = IN_ORDER(terms.mode), .max = CODE_MAX },
     { .name = "lat",
@@ -65,7 +65,7 @@ static const struct option order_options[] = {
       .given = IN_ORDER(terms.has_by),
       .max = INT64_MAX },
     { .name = "exclude",
-      .kind = OPTION_CODES,
+      .kind = OPTION_PLACES,
       .value = offsetof(struct order_taken, exclude),
       .max = LOCATIONS_MAX },
 };
@@ -84,7 +84,7 @@ uint32_t take_order_lines(struct call *call)
         line->qty = param_number(params, "qty", 1, QUANTITY_MAX);
         line->location = (struct text){ NULL, 0 };
         if (values == 3 && !params_skip_nil(params))
-            line->location = param_code(params, "location");
+            line->location = param_place(params, "location");
         params_up(params);
     }
     if (count > 0)
@@ -109,7 +109,7 @@ bool take_order(struct call *call, bool holds, struct order_taken *taken)
     struct params *params = &call->params;
     struct order *order = &taken->order;
     taken->exclude.at = call->scratch->codes;
-    call->channel = order->channel = param_code(params, "channel");
+    call->channel = order->channel = param_channel(params, "channel");
     order->lines = call->scratch->lines;
     order->line_count = take_order_lines(call);
     params_options(params, order_options + first_option, COUNT_OF(order_options) - first_option,
@@ -243,7 +243,7 @@ enum code method_confirm(struct call *call)
 
 static const struct option step_options[] = {
     { .name = "op", .kind = OPTION_ID, .value = offsetof(struct step, op) },
-    { .name = "location", .kind = OPTION_CODE, .value = offsetof(struct step, location) },
+    { .name = "location", .kind = OPTION_PLACE, .value = offsetof(struct step, location) },
 };
 
 uint32_t take_pairs(struct call *call, const char *when_empty)

@@ -23,8 +23,8 @@ struct orders_given {
 #define GIVEN(member) offsetof(struct orders_given, member)
 
 static const struct option orders_options[] = {
-    { .name = "location", .kind = OPTION_CODE, .value = GIVEN(filter.location) },
-    { .name = "channel", .kind = OPTION_CODE, .value = GIVEN(filter.channel) },
+    { .name = "location", .kind = OPTION_PLACE, .value = GIVEN(filter.location) },
+    { .name = "channel", .kind = OPTION_CHANNEL, .value = GIVEN(filter.channel) },
     { .name = "state", .kind = OPTION_WORDS, .value = GIVEN(filter.state), .max = CODE_MAX },
     { .name = "step", .kind = OPTION_WORDS, .value = GIVEN(filter.step), .max = CODE_MAX },
     { .name = "late",
@@ -63,7 +63,8 @@ static enum code walk_orders(struct call *call, struct slicing *s, const struct 
         switch (
             ledger_orders_next(call->ctx, &given->filter, &s->orders.walk, call->work_end, &view)) {
         case ORDER_FOUND:
-            add_order(s, &view);
+            if (call_sees_channel_named(call, view.channel))
+                add_order(s, &view);
             break;
         case ORDER_END:
             return CODE_OK;

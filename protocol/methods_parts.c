@@ -25,7 +25,7 @@ enum code method_ready(struct call *call)
     struct set_aside asked = { 0 };
     struct reservation_view view;
     call->id = asked.id = param_id(params, "id");
-    call->location = asked.location = param_code(params, "location");
+    call->location = asked.location = param_place(params, "location");
     params_options(params, ready_options, COUNT_OF(ready_options), &asked);
     if (!params_good(params))
         return call->refusal.code;
@@ -42,7 +42,7 @@ enum code method_restock(struct call *call)
     struct step step = { 0 };
     struct reservation_view view;
     call->id = step.id = param_id(params, "id");
-    call->location = step.location = param_code(params, "location");
+    call->location = step.location = param_place(params, "location");
     params_options(params, restock_options, COUNT_OF(restock_options), &step);
     if (!params_good(params))
         return call->refusal.code;
@@ -101,8 +101,8 @@ static uint32_t take_moves(struct call *call)
     for (uint32_t i = 0; i < count && params_good(params); i++) {
         param_tuple(params, 4, 4, "[sku, from, to, qty]");
         moves[i].sku = param_sku(params, "sku");
-        moves[i].from = param_code(params, "from");
-        moves[i].to = param_code(params, "to");
+        moves[i].from = param_place(params, "from");
+        moves[i].to = param_place(params, "to");
         moves[i].qty = param_number(params, "qty", 1, QUANTITY_MAX);
         params_up(params);
     }
@@ -198,7 +198,7 @@ enum code method_reject(struct call *call)
     struct reject_options given = { 0 };
     struct reservation_view view = { 0 };
     call->id = asked.id = param_id(params, "id");
-    call->location = asked.location = param_code(params, "location");
+    call->location = asked.location = param_place(params, "location");
     enum wire_kind next = params_peek(params);
     if (next != WIRE_NONE && next != WIRE_MAP && !params_skip_nil(params)) {
         asked.line_count =

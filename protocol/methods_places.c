@@ -167,7 +167,7 @@ enum code method_stocking_set(struct call *call)
     struct stocking_setting setting = { 0 };
     uint64_t lsn = 0;
     call->sku = setting.sku = param_sku(&call->params, "sku");
-    call->location = setting.location = param_code(&call->params, "location");
+    call->location = setting.location = param_place(&call->params, "location");
     params_options(&call->params, stocking_options, COUNT_OF(stocking_options), &setting);
     if (!params_good(&call->params))
         return call->refusal.code;
@@ -191,7 +191,7 @@ struct stockings_given {
 #define GIVEN stockings_given
 static const struct option stockings_options[] = {
     OPTION(OPTION_WORDS, "sku", sku, has_sku, .max = SKU_MAX),
-    OPTION(OPTION_CODE, "location", location, has_location, .min = 0),
+    OPTION(OPTION_PLACE, "location", location, has_location, .min = 0),
     { .name = "after",
       .kind = OPTION_NUMBER,
       .value = offsetof(struct stockings_given, after),
@@ -205,11 +205,13 @@ static const struct option stockings_options[] = {
 };
 #undef GIVEN
 
-static void add_stocking(struct slicing *s, const struct stockings_given *given,
-                         const struct stocking_view *view)
+static void add_stocking(const struct call *call, struct slicing *s,
+                         const struct stockings_given *given, const struct stocking_view *view)
 {
     struct out *out = &s->rows;
     if (given->has_location && !text_equal(given->location, view->location))
+        return;
+    if (!call_sees_place_named(call, view->location))
         return;
     pack_map(out, 5);
     pack_key_text(out, "sku", view->sku);
@@ -237,7 +239,7 @@ static enum walked walk_stockings(struct call *call, struct slicing *s,
     else if (walk->item >= walk->end)
         walk->end = last - walk->item > STOCKINGS_STRIDE ? walk->item + STOCKINGS_STRIDE : last;
     if (ledger_next_stocking(call->ctx, walk, &view)) {
-        add_stocking(s, given, &view);
+        add_stocking(call, s, given, &view);
         return WALK_GOES_ON;
     }
     if (walk->item < walk->end || walk->item >= last)

@@ -86,12 +86,35 @@ static void pack_option(struct out *out, const struct located *located,
     }
 }
 
+/* Asks for as many options as there can be: some may be of locations that it may not see. */
+static enum code locate_all(struct call *call, struct basket *basket, struct located *located)
+{
+    int64_t most = OPTION_LINES_MAX / basket->line_count;
+    basket->limit = most < OPTIONS_MAX ? most : OPTIONS_MAX;
+    return ledger_locate(call->ctx, basket, located);
+}
+
+static void pack_options(struct call *call, const struct located *located, int64_t limit)
+{
+    uint32_t seen = 0;
+    for (uint32_t i = 0; i < located->option_count; i++)
+        seen += call_sees_place(call, located->options[i].place);
+    uint32_t left = seen < limit ? seen : (uint32_t)limit;
+    pack_array(call->out, left);
+    for (uint32_t i = 0; left > 0; i++) {
+        if (!call_sees_place(call, located->options[i].place))
+            continue;
+        pack_option(call->out, located, &located->options[i]);
+        left--;
+    }
+}
+
 enum code method_locate(struct call *call)
 {
     struct params *params = &call->params;
     struct basket basket = { .limit = OPTIONS_DEFAULT };
     struct located located;
-    call->channel = basket.channel = param_code(params, "channel");
+    call->channel = basket.channel = param_channel(params, "channel");
     basket.line_count = take_pairs(call, "lines must not be empty");
     basket.lines = call->scratch->lines;
     params_options(params, basket_options, COUNT_OF(basket_options), &basket);
@@ -99,13 +122,13 @@ enum code method_locate(struct call *call)
         call->sku = basket.lines[0].sku;
     if (!params_good(params))
         return call->refusal.code;
-    enum code code = ledger_locate(call->ctx, &basket, &located);
+    int64_t limit = basket.limit;
+    enum code code = scope_sees_places(params->scope) ? ledger_locate(call->ctx, &basket, &located)
+                                                      : locate_all(call, &basket, &located);
     if (code != CODE_OK)
         return code;
     reply_map(call, 2, located.lsn);
     PACK_KEY(call->out, "options");
-    pack_array(call->out, located.option_count);
-    for (uint32_t i = 0; i < located.option_count; i++)
-        pack_option(call->out, &located, &located.options[i]);
+    pack_options(call, &located, limit);
     return CODE_OK;
 }

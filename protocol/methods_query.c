@@ -65,7 +65,7 @@ static inline uint32_t take_skus(struct call *call)
 {
     struct params *params = &call->params;
     struct text *skus = call->scratch->skus;
-    call->channel = param_code(params, "channel");
+    call->channel = param_channel(params, "channel");
     uint32_t count = param_list(params, "skus", call->service->limits.skus, "SKUs in a query");
     for (uint32_t i = 0; i < count && params_good(params); i++)
         skus[i] = param_sku(params, "sku");
@@ -181,7 +181,7 @@ static void pack_pool(struct out *out, const struct pool_view *pool)
 static void reply_stock(struct call *call, const struct slicing *s, const struct stock_options *o)
 {
     struct out *out = call->out;
-    uint64_t next = (uint64_t)o->after + s->count;
+    uint64_t next = (uint64_t)o->after + s->next; /* a page counts what it leaves out, too */
     reply_map(call, 7, s->lsn);
     pack_key_int(out, "on_hand", s->look.on_hand);
     pack_key_int(out, "reserved", s->look.reserved);
@@ -197,6 +197,23 @@ static void reply_stock(struct call *call, const struct slicing *s, const struct
         pack_nil(out);
 }
 
+/* An allotment is its channel's, too. */
+static bool sees_pool(const struct call *call, const struct pool_view *pool)
+{
+    return call_sees_place(call, pool->place) && call_sees_channel_named(call, pool->channel);
+}
+
+/* Takes a pool that the client may not see out of the sums. */
+static void leave_out(struct stock_look *look, const struct pool_view *pool)
+{
+    if (!pool->sellable)
+        return;
+    look->on_hand -= pool->on_hand;
+    look->reserved -= pool->reserved;
+    if (pool->active)
+        look->available -= pool->on_hand - pool->reserved;
+}
+
 /* Reads the next pools and packs those on the page. False: there are none. */
 static bool look_at_pools(struct call *call, struct slicing *s, const struct stock_options *o)
 {
@@ -204,7 +221,13 @@ static bool look_at_pools(struct call *call, struct slicing *s, const struct sto
     int64_t at = s->look.pools;
     uint32_t count = ledger_stock_next(call->ctx, &s->look, &pools);
     for (uint32_t i = 0; i < count; i++, at++) {
+        bool seen = sees_pool(call, &pools[i]);
+        if (!seen)
+            leave_out(&s->look, &pools[i]);
         if (at < o->after || at - o->after >= o->limit)
+            continue;
+        s->next++;
+        if (!seen)
             continue;
         pack_pool(&s->rows, &pools[i]);
         s->count++;
@@ -276,7 +299,7 @@ static const struct option items_options[] = {
       .max = ITEMS_MAX },
     { .name = "details", .kind = OPTION_FLAG, .value = offsetof(struct items_options, details) },
     { .name = "location",
-      .kind = OPTION_CODE,
+      .kind = OPTION_PLACE,
       .value = offsetof(struct items_options, location),
       .given = offsetof(struct items_options, has_location) },
 };
@@ -294,7 +317,8 @@ static uint32_t sum_places(struct call *call, struct stock_look *look, uint32_t 
     while ((count = ledger_stock_next(call->ctx, look, &pools)) > 0) {
         for (const struct pool_view *pool = pools; pool < pools + count; pool++) {
             struct place_sum *sum = &scratch->sums[pool->place];
-            if (!pool->sellable || (only != EVERYWHERE && pool->place != only))
+            if (!pool->sellable || (only != EVERYWHERE && pool->place != only) ||
+                !sees_pool(call, pool))
                 continue;
             if (!text_given(sum->location)) {
                 *sum = (struct place_sum){ .location = pool->location };

@@ -18,8 +18,8 @@ struct report_given {
 #define GIVEN report_given
 static const struct option report_options[] = {
     OPTION(OPTION_WORDS, "by", by, has_by, .max = CODE_MAX),
-    OPTION(OPTION_CODE, "channel", channel, has_channel, .min = 0),
-    OPTION(OPTION_CODE, "location", location, has_location, .min = 0),
+    OPTION(OPTION_CHANNEL, "channel", channel, has_channel, .min = 0),
+    OPTION(OPTION_PLACE, "location", location, has_location, .min = 0),
     OPTION(OPTION_WORDS, "sku", sku, has_sku, .max = SKU_MAX),
     OPTION(OPTION_WORDS, "after", after, has_after, .max = REPORT_KEY_MAX),
     OPTION(OPTION_NUMBER, "from_ms", from_ms, has_from, .max = INT64_MAX),
@@ -101,6 +101,36 @@ static const char *misplaced(const struct report_given *given, unsigned filters)
     return NULL;
 }
 
+/* A client that does not see all channels, or all locations, asks for one of them, or for a row of
+ * each: sums over all would tell of those that it does not see. What a report has not is no secret
+ * of it. */
+static enum code may_ask(struct call *call, const struct report_ask *ask)
+{
+    const struct scope *scope = call->params.scope;
+    unsigned filters = report_filters(ask->name) | report_groups(ask->name);
+    if (!scope_sees_channels(scope) && (filters & BY_CHANNEL) && !ask->has_channel &&
+        ask->by != BY_CHANNEL) {
+        refuse_all_channels(&call->refusal, scope);
+        return CODE_FORBIDDEN;
+    }
+    if (!scope_sees_places(scope) && (filters & BY_LOCATION) && !ask->has_location &&
+        ask->by != BY_LOCATION) {
+        refuse_all_places(&call->refusal, scope);
+        return CODE_FORBIDDEN;
+    }
+    return CODE_OK;
+}
+
+/* Rows are of one channel, or of one location, each; a row without a key is of none. */
+static bool sees_row(const struct call *call, const struct report *report,
+                     const struct report_row *row)
+{
+    struct text key = { row->no_key ? NULL : row->key, row->key_len };
+    if (report->ask.by == BY_CHANNEL)
+        return call_sees_channel_named(call, key);
+    return report->ask.by != BY_LOCATION || call_sees_place_named(call, key);
+}
+
 static enum code take_report(struct call *call, struct report_ask *ask)
 {
     struct report_given given = { .limit = REPORT_ROWS_USUAL };
@@ -131,7 +161,8 @@ static enum code take_report(struct call *call, struct report_ask *ask)
     ask->to_ms = (uint64_t)given.to_ms;
     ask->after = given.after;
     ask->limit = (uint32_t)given.limit;
-    return find_subjects(call, &given, ask);
+    enum code code = find_subjects(call, &given, ask);
+    return code == CODE_OK ? may_ask(call, ask) : code;
 }
 
 /* ---- the reply ---- */
@@ -210,9 +241,13 @@ static enum code reply_report(struct call *call, struct history_query *query)
         reply_map(call, 5, query->upto);
         pack_columns(out, report);
         PACK_KEY(out, "rows");
-        pack_array(out, report->row_count);
+        uint32_t seen = 0;
         for (uint32_t i = 0; i < report->row_count; i++)
-            pack_row(out, report, &report->rows[i]);
+            seen += sees_row(call, report, &report->rows[i]);
+        pack_array(out, seen);
+        for (uint32_t i = 0; i < report->row_count; i++)
+            if (sees_row(call, report, &report->rows[i]))
+                pack_row(out, report, &report->rows[i]);
         pack_next(out, report);
         PACK_KEY(out, "since_ms");
         if (report->since_ms > 0)

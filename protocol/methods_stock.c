@@ -59,7 +59,7 @@ static bool take_movement(struct call *call, struct movement *m, const char *num
     *given = (struct movement_options){ 0 };
     call->id = m->id = param_id(params, "id");
     call->sku = m->sku = param_sku(params, "sku");
-    call->location = m->location = param_code(params, "location");
+    call->location = m->location = param_place(params, "location");
     m->qty = param_number(params, number, min, max);
     params_options(params, options, option_count, given);
     m->ref = given->ref;
@@ -127,6 +127,31 @@ enum code method_count(struct call *call)
     return CODE_OK;
 }
 
+/* A return may name only a reservation of the client's channels: the ledger knows the channel of a
+ * recent one, the evidence that of any. Until there is evidence, an old one is neither. */
+static enum code own_sale(struct call *call, struct text id, const struct return_evidence *evidence)
+{
+    const struct scope *scope = call->params.scope;
+    struct reservation_view view;
+    if (scope_sees_channels(scope))
+        return CODE_OK;
+    bool own;
+    if (evidence) {
+        own = evidence->channel > 0 && scope_sees_channel(scope, evidence->channel - 1);
+    } else {
+        enum code code = ledger_reservation(call->ctx, id, &view);
+        if (code == CODE_DEFERRED)
+            return code;
+        own = code != CODE_OK || scope_has_channel(scope, view.channel);
+    }
+    if (own)
+        return CODE_OK;
+    refuse(&call->refusal, CODE_FORBIDDEN, "reservation", "\"%s\" has no right to that reservation",
+           scope->grant->name);
+    call->refusal.right = "channels";
+    return CODE_FORBIDDEN;
+}
+
 /* A return that names a reservation is tried without evidence first: a known id needs none, nor
  * does a return that is refused anyway. An answer is kept until the return is decided or the answer
  * is stale. */
@@ -134,6 +159,8 @@ static enum code return_to_reservation(struct call *call, struct movement *m,
                                        struct movement_result *result)
 {
     enum code code = call_take_evidence(call, &m->evidence);
+    if (code == CODE_OK)
+        code = own_sale(call, m->ref, m->evidence);
     if (code != CODE_OK)
         return code;
     code = ledger_return(call->ctx, m, result);
@@ -170,7 +197,7 @@ enum code method_shift(struct call *call)
     struct movement_result result;
     call->id = m.id = param_id(params, "id");
     call->sku = m.sku = param_sku(params, "sku");
-    call->location = m.location = param_code(params, "location");
+    call->location = m.location = param_place(params, "location");
     m.qty = param_number(params, "qty", 1, QUANTITY_MAX);
     struct text from = param_words(params, "from", CODE_MAX);
     struct text to = param_words(params, "to", CODE_MAX);
@@ -189,8 +216,8 @@ enum code method_allot(struct call *call)
     struct allot_result result;
     call->id = a.id = param_id(params, "id");
     call->sku = a.sku = param_sku(params, "sku");
-    call->location = a.location = param_code(params, "location");
-    call->channel = a.channel = param_code(params, "channel");
+    call->location = a.location = param_place(params, "location");
+    call->channel = a.channel = param_channel(params, "channel");
     a.qty = param_number(params, "qty", -QUANTITY_MAX, QUANTITY_MAX);
     params_options(params, NULL, 0, NULL);
     if (params_good(params) && a.qty == 0)

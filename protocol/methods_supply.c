@@ -156,7 +156,7 @@ enum code method_expect(struct call *call)
     struct supply_order order = { .line_count = 0 };
     struct supply_view view;
     call->id = order.id = param_id(&call->params, "id");
-    call->location = order.location = param_code(&call->params, "location");
+    call->location = order.location = param_place(&call->params, "location");
     if (!take_supply(call, &order, expect_options, COUNT_OF(expect_options)))
         return call->refusal.code;
     return changed(call, ledger_expect(call->ctx, &order, &view), &view);
@@ -167,8 +167,8 @@ enum code method_transfer(struct call *call)
     struct supply_order order = { .line_count = 0 };
     struct supply_view view;
     call->id = order.id = param_id(&call->params, "id");
-    order.from = param_code(&call->params, "from");
-    order.location = param_code(&call->params, "to");
+    order.from = param_place(&call->params, "from");
+    order.location = param_place(&call->params, "to");
     if (!take_supply(call, &order, transfer_options, COUNT_OF(transfer_options)))
         return call->refusal.code;
     enum code code = ledger_transfer(call->ctx, &order, &view);
@@ -310,7 +310,7 @@ struct supplies_given {
 
 #define GIVEN supplies_given
 static const struct option supplies_options[] = {
-    { .name = "location", .kind = OPTION_CODE, .value = offsetof(struct GIVEN, filter.location) },
+    { .name = "location", .kind = OPTION_PLACE, .value = offsetof(struct GIVEN, filter.location) },
     { .name = "state",
       .kind = OPTION_WORDS,
       .value = offsetof(struct GIVEN, filter.state),
@@ -344,6 +344,13 @@ static bool page_is_full(const struct slicing *s, const struct supplies_given *g
     return s->count >= given->limit || s->supplies.lines > SUPPLIES_LINES;
 }
 
+/* From a location of the client's, or to one. */
+static bool sees_supply(const struct call *call, const struct supply_view *view)
+{
+    return call_sees_place_named(call, view->location) ||
+           (text_given(view->from) && call_sees_place_named(call, view->from));
+}
+
 /* Walks on until the page is full or the walk ends. CODE_DEFERRED: there is more to do. */
 static enum code walk_supplies(struct call *call, struct slicing *s,
                                const struct supplies_given *given)
@@ -354,7 +361,8 @@ static enum code walk_supplies(struct call *call, struct slicing *s,
         switch (
             ledger_supplies_next(call->ctx, &given->filter, &s->supplies.walk, &budget, &view)) {
         case SUPPLY_FOUND:
-            add_supply(s, &view);
+            if (sees_supply(call, &view))
+                add_supply(s, &view);
             break;
         case SUPPLY_END:
             return CODE_OK;

@@ -45,8 +45,8 @@ enum code method_sold(struct call *call)
     struct sale sale = { .line_count = 0 };
     struct sold_view view;
     call->id = sale.id = param_id(params, "id");
-    call->channel = sale.channel = param_code(params, "channel");
-    call->location = sale.location = param_code(params, "location");
+    call->channel = sale.channel = param_channel(params, "channel");
+    call->location = sale.location = param_place(params, "location");
     sale.line_count = take_pairs(call, "lines must have at least one line");
     sale.lines = call->scratch->lines;
     params_options(params, sold_options, COUNT_OF(sold_options), &given);

@@ -18,11 +18,15 @@
 #define FEED_METRICS(X) \
     X(subscribers) X(notifications) X(cut_off) X(resyncs) X(changes_asked) X(walks) \
     X(events_asked)
+/* Of who may do what: the section access of info. */
+#define ACCESS_METRICS(X) \
+    X(strangers) X(strangers_cut) X(hellos) X(unauthorized) X(forbidden) X(over_rate) X(crowded) \
+    X(revoked)
 /* clang-format on */
 
 struct worker_metrics {
 #define X(name) _Atomic uint64_t name;
-    _Alignas(64) WORKER_METRICS(X) FEED_METRICS(X)
+    _Alignas(64) WORKER_METRICS(X) FEED_METRICS(X) ACCESS_METRICS(X)
 #undef X
 };
 

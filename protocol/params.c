@@ -8,6 +8,7 @@
 
 #include "engine/base/limits.h"
 #include "engine/store/calendar.h"
+#include "protocol/scope.h"
 
 /* ---- messages ---- */
 
@@ -17,6 +18,8 @@ void refuse(struct refusal *refusal, enum code code, const char *param, const ch
         return;
     refusal->code = code;
     refusal->param = param;
+    refusal->right = NULL;
+    refusal->retry_ms = 0;
     va_list arguments;
     va_start(arguments, format);
     vsnprintf(refusal->message, sizeof refusal->message, format, arguments);
@@ -207,6 +210,26 @@ struct text param_code(struct params *params, const char *name)
     return text;
 }
 
+struct text param_channel(struct params *params, const char *name)
+{
+    struct text code = param_code(params, name);
+    if (text_given(code) && params->scope && !scope_has_channel(params->scope, code)) {
+        refuse_channel(params->refusal, params->scope, name, code);
+        return no_text();
+    }
+    return code;
+}
+
+struct text param_place(struct params *params, const char *name)
+{
+    struct text code = param_code(params, name);
+    if (text_given(code) && params->scope && !scope_has_place(params->scope, code)) {
+        refuse_place(params->refusal, params->scope, name, code);
+        return no_text();
+    }
+    return code;
+}
+
 struct text param_words(struct params *params, const char *name, uint32_t max)
 {
     char what[64];
@@ -382,7 +405,8 @@ static void take_codes(struct params *params, const struct option *option,
     list.left[0] = 1;
     uint32_t count = param_list(&list, option->name, (uint32_t)option->max, "codes");
     for (uint32_t i = 0; i < count; i++)
-        codes->at[i] = param_code(&list, "code");
+        codes->at[i] =
+            option->kind == OPTION_PLACES ? param_place(&list, "code") : param_code(&list, "code");
     codes->count = params_good(params) ? count : 0;
     params->wire = list.wire;
 }
@@ -427,6 +451,12 @@ static void take_option(struct params *params, const struct option *option, void
     case OPTION_CODE:
         *(struct text *)value = param_code(params, option->name);
         break;
+    case OPTION_CHANNEL:
+        *(struct text *)value = param_channel(params, option->name);
+        break;
+    case OPTION_PLACE:
+        *(struct text *)value = param_place(params, option->name);
+        break;
     case OPTION_WORDS:
         *(struct text *)value = param_words(params, option->name, (uint32_t)option->max);
         break;
@@ -443,6 +473,7 @@ static void take_option(struct params *params, const struct option *option, void
         *(double *)value = param_real(params, option->name, option->min, option->max);
         break;
     case OPTION_CODES:
+    case OPTION_PLACES:
         take_codes(params, option, value);
         break;
     case OPTION_TYPES:

@@ -21,18 +21,24 @@
 struct refusal {
     enum code code;    /* CODE_OK: nothing is wrong */
     const char *param; /* which parameter; static, or NULL */
+    const char *right; /* which right is missing; static, or NULL */
+    uint32_t retry_ms; /* after how long to try again; 0: it does not say */
     char message[256];
 };
 
+/* Sets all but right and retry_ms, which it clears. */
 void refuse(struct refusal *refusal, enum code code, const char *param, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 
 enum { PARAMS_LEVELS = 3 };
 
+struct scope;
+
 struct params {
     struct wire wire;
     struct refusal *refusal;
-    uint32_t level; /* 0: positional, 1: inside a list, 2: inside a tuple of the list */
+    const struct scope *scope; /* what the client may name; NULL: anything */
+    uint32_t level;            /* 0: positional, 1: inside a list, 2: inside a tuple of the list */
     uint32_t left[PARAMS_LEVELS]; /* values not taken yet, per level */
     uint32_t taken;               /* positional ones taken so far */
     uint32_t index;               /* of the next value in the list, from 0 */
@@ -50,7 +56,9 @@ static inline bool params_good(const struct params *params)
 /* Each takes the next value; name is static. A zero value if anything is or was wrong. */
 struct text param_id(struct params *params, const char *name);
 struct text param_sku(struct params *params, const char *name);
-struct text param_code(struct params *params, const char *name); /* of a location or channel */
+struct text param_code(struct params *params, const char *name);    /* of neither of the next two */
+struct text param_channel(struct params *params, const char *name); /* forbidden: not its own */
+struct text param_place(struct params *params, const char *name);   /* a location; likewise */
 struct text param_words(struct params *params, const char *name, uint32_t max); /* UTF-8 */
 uint64_t param_lsn(struct params *params, const char *name);                    /* any uint64_t */
 int32_t param_date(struct params *params, const char *name); /* days since 1970-01-01 */
@@ -77,14 +85,17 @@ bool params_skip_nil(struct params *params);
 enum option_kind {
     OPTION_ID,
     OPTION_CODE,
+    OPTION_CHANNEL,
+    OPTION_PLACE,
     OPTION_WORDS, /* UTF-8 of at most max bytes */
     OPTION_NUMBER,
     OPTION_LSN, /* any uint64_t */
     OPTION_FLAG,
-    OPTION_REAL,  /* min to max */
-    OPTION_CODES, /* a list of at most max codes, into a struct option_codes */
-    OPTION_TYPES, /* true, or a list of at most max words, into a struct option_types */
-    OPTION_ROWS,  /* a list of at most max values that `row` takes, into a struct option_rows */
+    OPTION_REAL,   /* min to max */
+    OPTION_CODES,  /* a list of at most max codes, into a struct option_codes */
+    OPTION_PLACES, /* likewise, of locations */
+    OPTION_TYPES,  /* true, or a list of at most max words, into a struct option_types */
+    OPTION_ROWS,   /* a list of at most max values that `row` takes, into a struct option_rows */
 };
 
 struct option_codes {

@@ -86,10 +86,21 @@ static void pack_param(struct out *out, const char *param)
         pack_key_string(out, "param", param);
 }
 
+static void pack_details(struct out *out, const struct refusal *refusal)
+{
+    pack_map(out, (refusal->param != NULL) + (refusal->right != NULL) + (refusal->retry_ms > 0));
+    if (refusal->param)
+        pack_key_string(out, "param", refusal->param);
+    if (refusal->right)
+        pack_key_string(out, "right", refusal->right);
+    if (refusal->retry_ms > 0)
+        pack_key_uint(out, "retry_after_ms", refusal->retry_ms);
+}
+
 static void pack_refusal(struct out *out, uint32_t msgid, const struct refusal *refusal)
 {
     begin_error(out, msgid, refusal->code, refusal->message);
-    pack_param(out, refusal->param);
+    pack_details(out, refusal);
     pack_nil(out);
 }
 

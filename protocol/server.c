@@ -124,6 +124,7 @@ struct server *server_create(const struct server_config *config, char *why, size
         .started_ms = config->clock->base_ms,
         .workers = config->workers,
         .checks = &shared->checks,
+        .access = config->access,
     };
     shared->clock = config->clock;
     shared->stopping = config->stopping;
@@ -176,6 +177,12 @@ const struct worker_metrics *server_metrics(const struct server *server, unsigne
 {
     assert(worker < server->shared.service.workers);
     return &server->shared.service.metrics[worker];
+}
+
+void server_wake(struct server *server)
+{
+    for (unsigned i = 0; i < server->shared.service.workers; i++)
+        answer_box_ring(&server->shared.inboxes[i].answers);
 }
 
 /* ---- running ---- */

@@ -26,6 +26,7 @@ struct server_config {
     const struct history_port *history;
     const struct mirror_port *mirror; /* outlives it too; NULL: no mirror */
     const struct engine_clock *clock;
+    struct access *access; /* outlives it too; NULL: everybody may do everything */
     const char *version;
     sigset_t stop_signals; /* end server_run; every thread already blocks them */
     /* Called on worker 0's thread when a stop signal has come, before the workers end; `from`: the
@@ -52,6 +53,9 @@ enum reach {
 
 /* How far that address can be reached from. */
 enum reach server_reach(const struct server *server, unsigned index);
+
+/* Has every worker look at what has changed, even one that sleeps. Any thread, while it runs. */
+void server_wake(struct server *server);
 
 /* That worker's metrics. */
 const struct worker_metrics *server_metrics(const struct server *server, unsigned worker);

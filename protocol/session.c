@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "protocol/admission.h"
@@ -16,6 +17,7 @@ static const unsigned char request_begins[] = { 0x90 | REQUEST_VALUES, REQUEST }
 enum {
     GROUP_MAX = 16,         /* messages read before the first of them runs */
     DISCARD_MAX = 64 << 20, /* bytes of one message discarded before the connection ends */
+    STRIKES_MAX = 256,      /* a stranger's messages refused before the connection ends */
 };
 
 /* ---- messages ---- */
@@ -108,6 +110,60 @@ static void refuse_foreign(struct refusal *refusal)
            "the connection closes after this reply");
 }
 
+/* Until it has said who it is, a peer is told no more than that it must. */
+static bool is_stranger(const struct connection *connection)
+{
+    return principal_is_stranger(&connection->principal);
+}
+
+/* The limits of its messages. */
+static const struct wire_limits *limits_of(const struct executor *executor,
+                                           const struct connection *connection)
+{
+    const struct service_limits *limits = &executor->service->limits;
+    return is_stranger(connection) ? &limits->hello : &limits->message;
+}
+
+/* A stranger that goes on and on is not listened to any longer. */
+static void strike(struct connection *connection)
+{
+    if (is_stranger(connection) && ++connection->principal.strikes >= STRIKES_MAX &&
+        connection_takes_requests(connection))
+        connection_end_requests(connection);
+}
+
+/* Notes who asked for what: a client chooses its own name, so a log line takes it with care. */
+static void note_first(struct refused *refused, const struct connection *connection, enum code code,
+                       const char *asked)
+{
+    struct text name = principal_name(&connection->principal);
+    char shown[NAME_MAX_BYTES + 1] = "";
+    char peer[128] = "a peer";
+    for (uint32_t i = 0; i < name.len; i++) {
+        unsigned char c = (unsigned char)name.at[i];
+        shown[i] = '?';
+        if (c >= 0x20 && c != 0x7f)
+            shown[i] = name.at[i];
+    }
+    if (connection->link.listener)
+        link_transport(&connection->link)->name_peer(&connection->link, peer, sizeof peer);
+    snprintf(refused->first, sizeof refused->first, "%s: %s by \"%s\" from %s", code_name(code),
+             asked, shown, peer);
+}
+
+/* Counts a refusal that has to do with rights, and notes the first one since the worker last told
+ * of any. */
+static void note_refused(struct executor *executor, struct connection *connection, enum code code,
+                         const char *asked)
+{
+    struct worker_metrics *metrics = executor->metrics;
+    if (code != CODE_UNAUTHORIZED && code != CODE_FORBIDDEN)
+        return;
+    metric_add(code == CODE_UNAUTHORIZED ? &metrics->unauthorized : &metrics->forbidden, 1);
+    if (executor->refused.count++ == 0)
+        note_first(&executor->refused, connection, code, asked);
+}
+
 static void answer_bad_message(struct executor *executor, struct connection *connection,
                                const struct frame *frame, const struct refusal *refusal)
 {
@@ -176,6 +232,7 @@ static bool run_call(struct executor *executor, struct connection *connection,
         assert(out_end(out) == from);
         return false;
     }
+    connection->principal.paid = false;
     if (connection->awaited.query) /* decided, whatever the answer */
         awaited_drop(&connection->awaited);
     metric_add(&executor->metrics->requests, 1);
@@ -184,6 +241,8 @@ static bool run_call(struct executor *executor, struct connection *connection,
         metric_add(&executor->metrics->refusals, 1);
         reply_error(&call, code);
         call.lsn = call.shown_lsn = 0; /* a refusal reports no change */
+        note_refused(executor, connection, code, frame->method->name);
+        strike(connection);
     }
     hold_reply(executor, connection, &call, from);
     return true;
@@ -196,6 +255,8 @@ static void answer_other(struct executor *executor, struct connection *connectio
     struct refusal refusal = { .code = CODE_OK };
     switch (frame->kind) {
     case FRAME_NO_METHOD:
+        if (is_stranger(connection))
+            refuse_stranger(&refusal);
         refuse_unknown(&refusal, frame->name);
         break;
     case FRAME_MALFORMED:
@@ -210,6 +271,8 @@ static void answer_other(struct executor *executor, struct connection *connectio
         return;
     }
     answer_bad_message(executor, connection, frame, &refusal);
+    note_refused(executor, connection, refusal.code, "an unknown method");
+    strike(connection);
 }
 
 /* ---- messages that cannot run ---- */
@@ -268,10 +331,13 @@ static void answer_excess(struct executor *executor, struct connection *connecti
         answer_unreadable(executor, connection, bytes, length);
         return;
     }
-    refuse_excess(&refusal, connection->walk.excess, &executor->service->limits.message);
+    refuse_excess(&refusal, connection->walk.excess, limits_of(executor, connection));
     if (frame.kind != FRAME_NOTIFICATION)
         answer_bad_message(executor, connection, &frame, &refusal);
-    connection->discarding = true;
+    if (is_stranger(connection))
+        connection_end_requests(connection);
+    else
+        connection->discarding = true;
 }
 
 /* Continues the walk of a message that is not kept. Returns how many bytes are done. */
@@ -313,9 +379,10 @@ static void read_group(struct executor *executor, struct connection *connection,
                        const unsigned char *bytes, size_t length, struct group *group)
 {
     struct wire_walk *walk = &connection->walk;
-    const struct wire_limits *limits = &executor->service->limits.message;
+    const struct wire_limits *limits = limits_of(executor, connection);
     size_t start = 0;
-    unsigned most = connection->slicing ? 1 : GROUP_MAX; /* those behind it would only wait again */
+    /* Those behind a long request would only wait again, and after hello other limits apply. */
+    unsigned most = connection->slicing || is_stranger(connection) ? 1 : GROUP_MAX;
     group->count = 0;
     group->no_message = false;
     group->found = WIRE_PARTIAL;

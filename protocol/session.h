@@ -9,6 +9,12 @@
 #include "protocol/call.h"
 #include "protocol/connection.h"
 
+/* Requests refused for lack of rights since the worker last told of any. */
+struct refused {
+    uint64_t count;
+    char first[384]; /* what and who; never a token */
+};
+
 /* What a worker needs to run requests. */
 struct executor {
     const struct service *service;
@@ -23,6 +29,7 @@ struct executor {
     uint64_t work_end; /* of the current connection, see executor_work */
     bool crowded;      /* starts no great request: others wait in LIST_HEAVY, or such requests have
                           had their share of the iteration */
+    struct refused refused;
 };
 
 enum {

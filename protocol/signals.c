@@ -9,7 +9,10 @@ enum { SLICE_ROWS = 256, SLICE_LOOKS = 4096 };
 
 bool event_passes(const struct event_filter *filter, const struct event *event)
 {
+    const struct scope *scope = filter->scope;
     return (filter->types >> event->type & 1) != 0 &&
+           (event->channel == EVENT_NO_CHANNEL || scope_sees_channel(scope, event->channel)) &&
+           (event->location == EVENT_NO_PLACE || scope_sees_place(scope, event->location)) &&
            (filter->channel == EVENT_NO_CHANNEL || filter->channel == event->channel) &&
            (filter->location == EVENT_NO_PLACE || filter->location == event->location);
 }

@@ -14,12 +14,14 @@
 #include "engine/events/events.h"
 #include "engine/ledger/ledger.h"
 #include "protocol/out.h"
+#include "protocol/scope.h"
 
 /* Which events a client wants. */
 struct event_filter {
-    uint32_t types;    /* a bit for each enum event_type */
-    uint16_t channel;  /* only events of this channel; EVENT_NO_CHANNEL: any, or of none */
-    uint16_t location; /* likewise; EVENT_NO_PLACE */
+    uint32_t types;            /* a bit for each enum event_type */
+    uint16_t channel;          /* only events of this channel; EVENT_NO_CHANNEL: any, or of none */
+    uint16_t location;         /* likewise; EVENT_NO_PLACE */
+    const struct scope *scope; /* what the client may see at all; its connection's, or NULL */
 };
 
 struct event_subscription {

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "protocol/worker_access.h"
 #include "protocol/worker_feed.h"
 #include "protocol/worker_half.h"
 #include "protocol/worker_io.h"
@@ -257,6 +258,7 @@ static bool run_iteration(struct worker *worker)
     metric_add(&executor->metrics->iterations, 1);
 
     ledger_begin(executor->ctx, worker->now.engine_ms, worker->now.wall_ms);
+    worker_mind_access(worker);
     worker->great_done = false;
     worker->crowded_at = executor_work(executor) + ITERATION_WORK;
     bool more = worker_retry(worker); /* waiting requests come before new ones */
@@ -270,6 +272,7 @@ static bool run_iteration(struct worker *worker)
     pass_wakeups_on(worker);
     worker_feed(worker);
     worker_mind_halves(worker);
+    worker_mind_strangers(worker);
     worker_flush(worker);
     worker_watch(worker);
     ledger_end(executor->ctx);
@@ -303,6 +306,7 @@ static uint64_t sleep_ms(const struct worker *worker)
         ms = sooner(ms, 1);
     ms = sooner(ms, worker_feed_sleep_ms(worker));
     ms = sooner(ms, worker_half_sleep_ms(worker));
+    ms = sooner(ms, worker_access_sleep_ms(worker));
     ms = sooner(ms, worker_watch_sleep_ms(worker));
     if (worker->stopping)
         ms = sooner(ms, 20);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "protocol/worker_end.h"
 
+#include "protocol/worker_access.h"
 #include "protocol/worker_half.h"
 
 enum { LINGER_MS = 1000 }; /* for a peer to read its last replies and close */
@@ -16,6 +17,7 @@ void worker_cut(struct worker *worker, struct connection *connection)
     list_remove(&worker->lists, LIST_ASKED, connection);
     list_remove(&worker->lists, LIST_WAITING, connection);
     list_remove(&worker->lists, LIST_LINGER, connection);
+    worker_note_known(worker, connection);
     worker_note_input(worker, connection);
     link_transport(&connection->link)->abort(&connection->link);
 }

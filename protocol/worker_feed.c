@@ -86,6 +86,9 @@ static bool tell_events(struct worker *worker, struct connection *connection, st
     struct out *out = &connection->out;
     if (!s->on || !can_be_told(connection))
         return false;
+    s->filter.scope = connection->principal.scope;
+    if (connection->principal.scope)
+        scope_look(connection->principal.scope, ledger_catalogue(worker->executor.ctx));
     uint64_t from = out_end(out);
     struct signals_view view = { worker->shared->service.ledger, worker->executor.ctx,
                                  worker->feed.shown };

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "engine/base/probe.h"
+#include "protocol/worker_access.h"
 #include "protocol/worker_end.h"
 #include "protocol/worker_feed.h"
 #include "protocol/worker_half.h"
@@ -114,6 +115,7 @@ void worker_adopt(struct worker *worker, unsigned listener, int fd)
     connection->link.listener = &shared->listeners[listener];
     list_add(&worker->lists, LIST_ALL, connection);
     metric_add(&worker->executor.metrics->connections, 1);
+    worker_meet(worker, connection);
     worker_look_at(worker, connection);
 }
 
@@ -123,6 +125,7 @@ static void release(struct worker *worker, struct connection *connection)
 {
     assert(connection_is_broken(connection) && link_is_idle(&connection->link));
     worker_forget_subscriber(worker, connection);
+    worker_part(worker, connection);
     for (enum connection_list list = 0; list < LISTS; list++)
         list_remove(&worker->lists, list, connection);
     awaited_drop(&connection->awaited);
@@ -457,6 +460,7 @@ static void rewrite_held(struct worker *worker, struct connection *connection)
 static void flush_connection(struct worker *worker, struct connection *connection)
 {
     worker_note_subscriber(worker, connection);
+    worker_note_known(worker, connection);
     if (connection->out.failed)
         worker_cut(worker, connection);
     if (worker->failed)

@@ -325,6 +325,7 @@ struct catalogue *catalogue_copy(const struct catalogue *from)
     c->calendars = calloc(from->calendar_count + 1u, sizeof *c->calendars);
     bool good = c->locations && c->channels && c->calendars;
     if (good) {
+        c->version = from->version + 1;
         c->location_count = from->location_count;
         c->channel_count = from->channel_count;
         if (from->location_count > 0)

@@ -63,6 +63,7 @@ struct channel {
 };
 
 struct catalogue {
+    uint64_t version; /* greater than that of the catalogue it was copied from */
     uint16_t location_count, channel_count, calendar_count;
     struct location *locations; /* an index never changes */
     struct channel *channels;   /* likewise */

@@ -347,7 +347,8 @@ class Life(Program):
 
     def test_addresses_of_the_network_are_warned_of(self):
         with Server(listen=False, start=False) as server:
-            server.start("--listen", ":0", "--listen", "127.0.0.1:0", "--listen", server.unix)
+            server.start("--insecure", "--listen", ":0", "--listen", "127.0.0.1:0", "--listen",
+                         server.unix)
             port = server.addresses[0].rpartition(":")[2]
             warnings = [line for line in server.stderr().splitlines() if "warning" in line]
             self.assertEqual(len(warnings), 1, server.stderr())

@@ -84,6 +84,7 @@ static bool answer_at_once(void *self, struct history_query *query, struct answe
 
 static const struct service_limits usual_limits = {
     .message = { .bytes = 1 << 20, .elements = 65536, .depth = 8 },
+    .hello = { .bytes = 4096, .elements = 64, .depth = 8 },
     .lines = LINES_MAX,
     .skus = 4096,
     .connections = 10000,

@@ -13,7 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "engine/events/events.h"
@@ -24,15 +23,17 @@
 #include "tools/stockd/caretaker.h"
 #include "tools/stockd/compactor.h"
 #include "tools/stockd/history.h"
+#include "tools/stockd/limits.h"
 #include "tools/stockd/mirroring.h"
 #include "tools/stockd/options.h"
 #include "tools/stockd/storage.h"
+#include "tools/stockd/tokens.h"
 #include "tools/stockd/watch.h"
 #include "zones/zones.h"
 
 #define STOCKD_VERSION "0.1.0"
 
-enum { EXIT_CLEAN = 0, EXIT_UNCLEAN = 1, EXIT_NOT_STARTED = 2, SPARE_DESCRIPTORS = 64 };
+enum { EXIT_CLEAN = 0, EXIT_UNCLEAN = 1, EXIT_NOT_STARTED = 2 };
 
 /* The `start` functions below set up the parts in this order; each `stop` ends its part. */
 struct program {
@@ -54,6 +55,7 @@ struct program {
     struct compactor *compactor;
     struct caretaker *caretaker;
     struct watch *watch;
+    struct tokens *tokens;
     bool ready_file_there; /* it was written, and not removed yet */
     bool announced;        /* the log says that it has started */
     int status;            /* of the exit */
@@ -119,6 +121,20 @@ static uint64_t journal_time_ms(void *context)
     if (!program->clock_runs)
         return clock_ms(CLOCK_REALTIME);
     return clock_engine_ms(&program->clock, clock_ms(CLOCK_MONOTONIC));
+}
+
+/* ---- the tokens ---- */
+
+static int open_tokens(struct program *program)
+{
+    char why[1024];
+    return tokens_open(&program->tokens, &program->options, why, sizeof why) ? 0
+                                                                             : cannot_start(why);
+}
+
+static void close_tokens(struct program *program)
+{
+    tokens_close(program->tokens);
 }
 
 /* ---- the log and the ledger ---- */
@@ -333,23 +349,6 @@ static void remove_ready_file(struct program *program)
 
 /* ---- the server ---- */
 
-/* Raises the descriptor limit as far as allowed, and limits the connections to that. */
-static uint32_t connections_possible(uint64_t wanted)
-{
-    struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
-        return (uint32_t)wanted;
-    limit.rlim_cur = limit.rlim_max;
-    if (setrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur == RLIM_INFINITY ||
-        limit.rlim_cur >= wanted + SPARE_DESCRIPTORS)
-        return (uint32_t)wanted;
-    uint64_t possible = limit.rlim_cur > 2 * SPARE_DESCRIPTORS ? limit.rlim_cur - SPARE_DESCRIPTORS
-                                                               : SPARE_DESCRIPTORS;
-    fprintf(stderr, "stockd: only %" PRIu64 " connections at once: ulimit -n is %" PRIu64 "\n",
-            possible, (uint64_t)limit.rlim_cur);
-    return (uint32_t)possible;
-}
-
 /* Worker 0 is the main thread. Other reasons to stop are reported where they occur. */
 static void on_stopping(void *context, int signal, pid_t from)
 {
@@ -370,27 +369,14 @@ static int make_server(struct program *program)
         .listen = addresses,
         .listen_count = options->listen_count,
         .workers = (unsigned)options->workers,
-        .limits =
-            {
-                .message =
-                    {
-                        .bytes = (uint32_t)options->max_message_bytes,
-                        .elements = (uint32_t)options->max_message_elements,
-                        .depth = (uint32_t)options->max_nesting,
-                    },
-                .lines = (uint32_t)options->max_order_lines,
-                .skus = (uint32_t)options->max_query_skus,
-                .connections = connections_possible(options->max_connections),
-                .input_bytes = options->max_input_bytes,
-                .message_ms = (uint32_t)options->message_ms,
-                .subscriber_ms = (uint32_t)options->subscriber_ms,
-            },
+        .limits = limits_of_options(options),
         .ledger = program->ledger,
         .log = &program->log,
         .storage = &program->storage,
         .history = &program->history_port,
         .mirror = program->mirroring.mirror ? &program->mirroring.port : NULL,
         .clock = &program->clock,
+        .access = tokens_access(program->tokens),
         .version = STOCKD_VERSION,
         .stopping = on_stopping,
         .slow = say,
@@ -401,7 +387,11 @@ static int make_server(struct program *program)
     sigaddset(&config.stop_signals, SIGINT);
     pthread_sigmask(SIG_BLOCK, &config.stop_signals, NULL);
     program->server = server_create(&config, why, sizeof why);
-    return program->server ? 0 : cannot_start(why);
+    if (program->server && exposure_good(program->server, options, why, sizeof why))
+        return 0;
+    if (program->server)
+        server_destroy(program->server);
+    return cannot_start(why);
 }
 
 static void drop_server(struct program *program)
@@ -458,7 +448,11 @@ static void stop_caretaker(struct program *program)
 
 static int start_watch(struct program *program)
 {
-    return thread_started(watch_start(&program->watch, program->ledger), "watches the tables");
+    struct watch_task tasks[] = { { tokens_look, program->tokens } };
+    unsigned count = program->tokens ? 1 : 0;
+    tokens_serve(program->tokens, program->server);
+    return thread_started(watch_start(&program->watch, program->ledger, tasks, count),
+                          "watches the tables and files");
 }
 
 static void stop_watch(struct program *program)
@@ -489,19 +483,6 @@ static void say_started(const struct program *program)
     fprintf(stderr, "\n");
 }
 
-static void warn_exposed(const struct program *program)
-{
-    const char *address;
-    for (unsigned i = 0; (address = server_address(program->server, i)); i++) {
-        enum reach reach = server_reach(program->server, i);
-        if (reach != REACH_LOCAL)
-            fprintf(stderr,
-                    "stockd: warning: other machines can reach %s%s, and there is no "
-                    "authentication: listen on 127.0.0.1 or unix:PATH, or trust the network\n",
-                    address, reach == REACH_ALL ? " (every address of this machine)" : "");
-    }
-}
-
 /* Logs the start before the ready file appears, so that a program that waits for the file finds the
  * line in the log; but not if the contents of the file cannot be written. */
 static void on_ready(void *context)
@@ -514,7 +495,7 @@ static void on_ready(void *context)
     if (!error) {
         program->announced = true;
         say_started(program);
-        warn_exposed(program);
+        exposure_warn(program->server, &program->options);
     }
     if (!error && *path && rename(temporary, path) < 0)
         error = errno;
@@ -533,15 +514,11 @@ static const struct part {
     int (*start)(struct program *program); /* 0, or the exit status; then it left nothing */
     void (*stop)(struct program *program);
 } parts[] = {
-    { make_log, drop_log },
-    { make_ledger, drop_ledger },
-    { open_journal, close_journal },
-    { make_mirror, drop_mirror },
-    { make_server, drop_server },
-    { start_history, stop_history },
-    { start_compactor, stop_compactor },
-    { start_caretaker, stop_caretaker },
-    { start_watch, stop_watch },
+    { open_tokens, close_tokens },       { make_log, drop_log },
+    { make_ledger, drop_ledger },        { open_journal, close_journal },
+    { make_mirror, drop_mirror },        { make_server, drop_server },
+    { start_history, stop_history },     { start_compactor, stop_compactor },
+    { start_caretaker, stop_caretaker }, { start_watch, stop_watch },
     { start_mirror, drop_mirror },
 };
 

@@ -16,7 +16,7 @@
 
 /* ---- the options ---- */
 
-enum form { FORM_TEXT, FORM_NUMBER, FORM_ADDRESSES, FORM_FLAG };
+enum form { FORM_TEXT, FORM_NUMBER, FORM_ADDRESSES, FORM_FLAG, FORM_SWITCH };
 
 struct option_rule {
     const char *name;
@@ -107,6 +107,29 @@ static const struct option_rule rules[] = {
     { "subscriber-timeout-ms", FORM_NUMBER, AT(subscriber_ms), 100, 3600000, 30000, "N",
       "disconnects a subscriber that reads nothing for so long" },
     { "max-query-skus", FORM_NUMBER, AT(max_query_skus), 1, 65536, 4096, "N", "in one query" },
+    { "tokens", FORM_TEXT, AT(tokens), 0, 0, 0, "FILE",
+      "who may do what; stockctl token add makes it. It is read\n"
+      "again when it changes, and on SIGHUP" },
+    { "insecure", FORM_SWITCH, AT(insecure), 0, 0, 0, NULL,
+      "listen where other machines can reach it even without\n"
+      "tokens; in the config file: insecure = yes" },
+    { "hello-timeout-ms", FORM_NUMBER, AT(hello_ms), 100, 3600000, 5000, "N",
+      "with tokens: how long a peer may take to say hello" },
+    { "max-hello-bytes", FORM_NUMBER, AT(hello_bytes), 256, 1 * MI, 4096, "N",
+      "in one message before hello" },
+    { "max-strangers", FORM_NUMBER, AT(max_strangers), 1, 1000000, 1024, "N",
+      "connections that have not said hello, at once" },
+    { "max-strangers-each", FORM_NUMBER, AT(max_strangers_each), 1, 1000000, 32, "N",
+      "of those, from one address" },
+    { "token-rate", FORM_NUMBER, AT(token_rate), 0, 1 << 30, 0, "N",
+      "requests a second of a token that has no rate of its own;\n"
+      "0: no limit, as for the next three" },
+    { "token-burst", FORM_NUMBER, AT(token_burst), 0, 1 << 30, 0, "N",
+      "of those, at once (as many as in a second)" },
+    { "token-connections", FORM_NUMBER, AT(token_connections), 0, 1000000, 0, "N",
+      "connections of one token at once" },
+    { "token-subscriptions", FORM_NUMBER, AT(token_subscriptions), 0, 1000000, 0, "N",
+      "of those, that subscribe" },
     { "init", FORM_FLAG, AT(init), 0, 0, 0, NULL,
       "begin a new journal in a directory that has lost its own;\n"
       "a new or empty directory needs no --init" },
@@ -164,6 +187,16 @@ static bool set_number(uint64_t *field, const struct option_rule *rule, const ch
     return false;
 }
 
+/* The command line gives no value. */
+static bool set_switch(bool *field, const char *name, const char *value, char *why, size_t size)
+{
+    *field = *value == '\0' || strcmp(value, "yes") == 0;
+    if (*field || strcmp(value, "no") == 0)
+        return true;
+    snprintf(why, size, "%s must be yes or no, not \"%.100s\"", name, value);
+    return false;
+}
+
 static bool set_value(struct options *options, const struct option_rule *rule, const char *value,
                       char *why, size_t size)
 {
@@ -186,6 +219,8 @@ static bool set_value(struct options *options, const struct option_rule *rule, c
     case FORM_FLAG:
         *(bool *)field = true;
         return true;
+    case FORM_SWITCH:
+        return set_switch((bool *)field, rule->name, value, why, size);
     }
     return false;
 }
@@ -207,6 +242,8 @@ static int take_line(void *context, const char *section, const char *name, const
         snprintf(why, sizeof why, "there is no section [%.100s]", section);
     else if (!rule || rule->form == FORM_FLAG || strcmp(name, "config") == 0)
         snprintf(why, sizeof why, "there is no option \"%.100s\"", name);
+    else if (rule->form == FORM_SWITCH && !*value)
+        snprintf(why, sizeof why, "%s must be yes or no", name);
     else
         good = set_value(reading->options, rule, value, why, sizeof why);
     if (!good && !reading->why[0])
@@ -253,11 +290,12 @@ static bool take_argument(struct options *options, char **argv, int argc, int *a
     const char *name = argument + 2;
     size_t length = strcspn(name, "=");
     const struct option_rule *rule = rule_named(name, length);
-    if (!rule || (rule->form == FORM_FLAG && name[length] == '=')) {
+    bool flag = rule && (rule->form == FORM_FLAG || rule->form == FORM_SWITCH);
+    if (!rule || (flag && name[length] == '=')) {
         snprintf(why, size, "there is no option %.100s (see --help)", argument);
         return false;
     }
-    if (rule->form == FORM_FLAG)
+    if (flag)
         return set_value(options, rule, "", why, size);
     const char *value = NULL;
     if (name[length] == '=')
@@ -345,6 +383,12 @@ static bool companions_good(const struct options *options, char *why, size_t siz
         const char *needs = NULL;
         if (strncmp(rule->name, "redis-", strlen("redis-")) == 0 && !options->redis[0])
             needs = "redis";
+        bool of_tokens = strncmp(rule->name, "token-", strlen("token-")) == 0 ||
+                         strncmp(rule->name, "max-strangers", strlen("max-strangers")) == 0 ||
+                         strcmp(rule->name, "hello-timeout-ms") == 0 ||
+                         strcmp(rule->name, "max-hello-bytes") == 0;
+        if (of_tokens && !options->tokens[0])
+            needs = "tokens";
         if (strncmp(rule->name, "archive-", strlen("archive-")) == 0 && !archived)
             needs = "archive yes";
         if (needs && !is_usual(rule, options, &usual)) {
@@ -431,5 +475,6 @@ void options_print_help(void)
     }
     printf("\nExit status: 0 stopped cleanly, 1 the journal could not be written,\n"
            "2 a bad option, config or data directory.\n"
-           "Example: stockd --data /var/lib/stockd --listen 0.0.0.0:7421\n");
+           "Example: stockd --data /var/lib/stockd --listen 0.0.0.0:7421 --tokens "
+           "/etc/stockd/tokens\n");
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tools/stockd/watch.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
@@ -13,7 +14,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-enum { LOOK_MS = 1000 };
+enum { LOOK_MS = 500 };
 
 /* Per cent of a table at which it logs a line. */
 static const unsigned levels[] = { 80, 90, 100 };
@@ -31,6 +32,8 @@ struct watch {
     int stop_fd;   /* readable: stop */
     int signal_fd; /* of the signals that it takes */
     struct table items, pools;
+    struct watch_task tasks[WATCH_TASKS_MAX];
+    unsigned task_count;
 };
 
 static void signals_taken(sigset_t *set)
@@ -80,16 +83,26 @@ static void look_at_tables(struct watch *w)
 
 /* ---- signals ---- */
 
-static void take_signal(const struct watch *w)
+/* True: it asks for what is read from files to be read again. */
+static bool take_signal(const struct watch *w)
 {
     struct signalfd_siginfo signal;
     if (read(w->signal_fd, &signal, sizeof signal) != sizeof signal)
-        return;
+        return false;
+    if (signal.ssi_signo == SIGHUP && w->task_count > 0)
+        return true;
     if (signal.ssi_signo == SIGHUP)
         fprintf(stderr, "stockd: ignored SIGHUP: there is nothing to reload\n");
     else
         fprintf(stderr, "stockd: ignored SIG%s: it has no meaning here\n",
                 sigabbrev_np((int)signal.ssi_signo));
+    return false;
+}
+
+static void run_tasks(const struct watch *w, bool asked)
+{
+    for (unsigned i = 0; i < w->task_count; i++)
+        w->tasks[i].look(w->tasks[i].context, asked);
 }
 
 /* ---- the thread ---- */
@@ -102,9 +115,9 @@ static void *thread_main(void *argument)
         { .fd = w->signal_fd, .events = POLLIN },
     };
     while (!(fds[0].revents & POLLIN)) {
-        if (fds[1].revents & POLLIN)
-            take_signal(w);
+        bool asked = (fds[1].revents & POLLIN) && take_signal(w);
         look_at_tables(w);
+        run_tasks(w, asked);
         if (poll(fds, 2, LOOK_MS) < 0)
             fds[0].revents = fds[1].revents = 0; /* interrupted */
     }
@@ -120,14 +133,19 @@ static void release(struct watch *w)
     free(w);
 }
 
-int watch_start(struct watch **watch, const struct ledger *ledger)
+int watch_start(struct watch **watch, const struct ledger *ledger, const struct watch_task *tasks,
+                unsigned task_count)
 {
     sigset_t taken;
     struct watch *w = calloc(1, sizeof *w);
     if (!w)
         return -ENOMEM;
     signals_taken(&taken);
+    assert(task_count <= WATCH_TASKS_MAX);
     w->ledger = ledger;
+    w->task_count = task_count;
+    for (unsigned i = 0; i < task_count; i++)
+        w->tasks[i] = tasks[i];
     w->items.name = "items";
     w->pools.name = "pools";
     w->stop_fd = eventfd(0, EFD_CLOEXEC);

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tools/stockd/limits.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <sys/resource.h>
+
+enum { SPARE_DESCRIPTORS = 64 };
+
+/* Raises the descriptor limit as far as allowed, and limits the connections to that. */
+static uint32_t connections_possible(uint64_t wanted)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+        return (uint32_t)wanted;
+    limit.rlim_cur = limit.rlim_max;
+    if (setrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur == RLIM_INFINITY ||
+        limit.rlim_cur >= wanted + SPARE_DESCRIPTORS)
+        return (uint32_t)wanted;
+    uint64_t possible = limit.rlim_cur > 2 * SPARE_DESCRIPTORS ? limit.rlim_cur - SPARE_DESCRIPTORS
+                                                               : SPARE_DESCRIPTORS;
+    fprintf(stderr, "stockd: only %" PRIu64 " connections at once: ulimit -n is %" PRIu64 "\n",
+            possible, (uint64_t)limit.rlim_cur);
+    return (uint32_t)possible;
+}
+
+struct service_limits limits_of_options(const struct options *options)
+{
+    struct wire_limits message = {
+        .bytes = (uint32_t)options->max_message_bytes,
+        .elements = (uint32_t)options->max_message_elements,
+        .depth = (uint32_t)options->max_nesting,
+    };
+    struct wire_limits hello = message;
+    hello.bytes = (uint32_t)options->hello_bytes;
+    return (struct service_limits){
+        .message = message,
+        .hello = hello,
+        .lines = (uint32_t)options->max_order_lines,
+        .skus = (uint32_t)options->max_query_skus,
+        .connections = connections_possible(options->max_connections),
+        .input_bytes = options->max_input_bytes,
+        .message_ms = (uint32_t)options->message_ms,
+        .subscriber_ms = (uint32_t)options->subscriber_ms,
+    };
+}
