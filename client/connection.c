@@ -40,6 +40,8 @@ static stockd_options with_defaults(const stockd_options *given)
         options.retries = 0;
     if (options.backoff_ms < 0)
         options.backoff_ms = 0;
+    if (!options.token && !options.token_file)
+        options.token = stk_token_of_environment();
     return options;
 }
 
@@ -55,12 +57,14 @@ static stockd_client *new_client(const char *address, const stockd_options *opti
     stockd_pack_init(&client->scratch, NULL, 0);
     if (!copy_string(&client->address, address) ||
         !copy_string(&client->client_name, client->options.client_name) ||
-        !copy_string(&client->token, client->options.token)) {
+        !copy_string(&client->token, client->options.token) ||
+        !copy_string(&client->token_file, client->options.token_file)) {
         stockd_close(client);
         return NULL;
     }
     client->options.client_name = client->client_name;
     client->options.token = client->token;
+    client->options.token_file = client->token_file;
     stk_check(client);
     return client;
 }
@@ -99,20 +103,24 @@ int stk_open(stockd_client *client, stk_ms deadline)
 {
     stk_ms own = stk_deadline(client->options.connect_timeout_ms);
     char why[256] = "";
+    const char *token;
 
     if (client->fd >= 0)
         return STOCKD_OK;
+    int found = stk_find_token(client, &token);
+    if (found != STOCKD_OK)
+        return found;
     if (own < deadline)
         deadline = own;
     int fd = stk_dial(client->address, deadline, why, sizeof why);
     if (fd < 0)
         return stk_fail(client, fd, "%s: cannot connect: %s", client->address, why);
     client->fd = fd;
-    if (!client->client_name && !client->token)
+    if (!client->client_name && !token)
         return STOCKD_OK;
 
     const char *name = client->client_name ? client->client_name : "";
-    int rc = say_hello(client, name, client->token, deadline);
+    int rc = say_hello(client, name, token, deadline);
     if (rc != STOCKD_OK)
         stk_drop(client); /* the message stays */
     return rc;
@@ -143,5 +151,6 @@ void stockd_close(stockd_client *client)
     free(client->address);
     free(client->client_name);
     free(client->token);
+    free(client->token_file);
     free(client);
 }

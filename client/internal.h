@@ -12,6 +12,7 @@
  *   io                    single steps on the socket, no MessagePack
  *   response              from frames in the in buffer to replies and notifications
  *   pipeline              requests and responses over the open connection
+ *   token                 where the token comes from
  *   connection            options, connecting with `hello`, closing
  *   call                  a blocking call with safe retry
  *   typed                 a function for each method
@@ -88,7 +89,9 @@ struct stockd_client {
     char *address;
     char *client_name;
     char *token;
-    unsigned notified; /* notifications delivered; wraps */
+    char *token_file;
+    char file_token[256]; /* as it was last read from there */
+    unsigned notified;    /* notifications delivered; wraps */
     stockd_reply reply;
     char code[64];
     char message[512];
@@ -147,6 +150,13 @@ int stk_round_trip(stockd_client *client, const char *method, const void *params
 
 /* Copies the last reply to the caller, if rc says that there is one. */
 void stk_copy_reply(const stockd_client *client, int rc, stockd_reply *reply);
+
+/* ---- token ----------------------------------------------------------------------------------- */
+
+/* *token: the one to say hello with, borrowed, or NULL. A failure if its file cannot be read. */
+int stk_find_token(stockd_client *client, const char **token);
+/* NULL if it is not set. */
+const char *stk_token_of_environment(void);
 
 /* ---- connection ------------------------------------------------------------------------------ */
 

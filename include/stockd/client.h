@@ -212,9 +212,12 @@ typedef struct stockd_options {
     int backoff_ms;           /* first pause before a retry, then doubled: default 50 */
     size_t max_reply_bytes;   /* a longer reply is a protocol error: default 64 MiB */
     const char *client_name;  /* with it (or a token) each connection begins with `hello` */
-    const char *token;        /* access token, if the engine asks for one */
+    const char *token;        /* access token, if the engine asks for one; without this and
+                                 token_file, the environment's STOCKD_TOKEN, if that is set */
     stockd_notify_fn *notify; /* NULL: notifications are dropped */
     void *notify_context;
+    const char *token_file; /* its first line is the token; read at each connection, so that it may
+                               be replaced meanwhile */
 } stockd_options;
 
 /*

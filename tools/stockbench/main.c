@@ -35,6 +35,7 @@ static bool connect_all(struct bench *bench)
     const stockd_options how = {
         .client_name = options->no_setup ? NULL : "stockbench",
         .token = options->token,
+        .token_file = options->token_file,
     };
 
     for (size_t i = 0; i < options->connections + options->idle; i++) {

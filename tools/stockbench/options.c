@@ -44,6 +44,8 @@ static const char help[] =
     "                          must be what the replies said\n"
     "      --setup             only make sure that the items exist and are in stock\n"
     "      --no-setup          skip that, and hello: the server may not be stockd\n"
+    "      --token-file FILE   its first line is the access token; without it the environment's\n"
+    "                          STOCKD_TOKEN, if the engine has tokens\n"
     "      --json              report as one JSON object\n"
     "      --csv               report as CSV: a line for each run, and one for all\n"
     "  -h, --help\n"
@@ -153,6 +155,7 @@ enum long_option {
     OPTION_REQUEST_BYTES,
     OPTION_RESPONSE_BYTES,
     OPTION_TOKEN,
+    OPTION_TOKEN_FILE,
     OPTION_SETUP,
     OPTION_JSON,
     OPTION_VERSION,
@@ -180,6 +183,7 @@ static const struct option long_options[] = {
     { "request-bytes", required_argument, NULL, OPTION_REQUEST_BYTES },
     { "response-bytes", required_argument, NULL, OPTION_RESPONSE_BYTES },
     { "token", required_argument, NULL, OPTION_TOKEN },
+    { "token-file", required_argument, NULL, OPTION_TOKEN_FILE },
     { "setup", no_argument, NULL, OPTION_SETUP },
     { "json", no_argument, NULL, OPTION_JSON },
     { "help", no_argument, NULL, 'h' },
@@ -234,6 +238,9 @@ static int parse_one(struct options *options, int option, const char *text)
         return parse_workload(text, &options->workload);
     case OPTION_TOKEN:
         options->token = text;
+        return -1;
+    case OPTION_TOKEN_FILE:
+        options->token_file = text;
         return -1;
     case OPTION_ORDERS:
         options->orders = text;

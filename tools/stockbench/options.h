@@ -22,7 +22,8 @@ enum format { FORMAT_TEXT, FORMAT_JSON, FORMAT_CSV };
 
 struct options {
     const char *address;
-    const char *token; /* NULL: none */
+    const char *token;      /* NULL: none */
+    const char *token_file; /* likewise */
     const struct workload *workload;
     size_t connections;
     size_t idle; /* further connections that only stay open */

@@ -82,6 +82,10 @@ bool args_global(struct ctl *ctl, size_t argc, char *const *argv, size_t *at, co
         ctl->server = take_value(&words, strchr(word, '='));
         if (ctl->server == NULL)
             *problem = "-s needs an address: HOST:PORT or unix:PATH";
+    } else if (is_named(word, "--token-file")) {
+        ctl->token_file = take_value(&words, strchr(word, '='));
+        if (ctl->token_file == NULL || ctl->token_file[0] == '\0')
+            *problem = "--token-file needs a file, whose first line is the token";
     } else if (is_named(word, "--as")) {
         *problem = take_name(ctl, take_value(&words, strchr(word, '=')));
     } else {

@@ -108,6 +108,7 @@ char *ctl_default_name(void)
 int ctl_connect(struct ctl *ctl)
 {
     const stockd_options options = { .client_name = ctl->name,
+                                     .token_file = ctl->token_file,
                                      .call_timeout_ms = ctl->patient ? -1 : 0,
                                      .notify = ctl->notify,
                                      .notify_context = ctl->notify_context };
@@ -115,6 +116,8 @@ int ctl_connect(struct ctl *ctl)
     if (ctl->client != NULL)
         return CTL_DONE;
     int status = stockd_connect(&ctl->client, ctl->server, &options);
+    if (status == STOCKD_E_ARGUMENT && strstr(stockd_error_message(ctl->client), "token file"))
+        return ctl_error(ctl, CTL_USAGE, "usage", "%s", stockd_error_message(ctl->client));
     if (status == STOCKD_E_ARGUMENT)
         return ctl_error(ctl, CTL_USAGE, "usage", "'%s' is not HOST:PORT or unix:PATH",
                          ctl->server);

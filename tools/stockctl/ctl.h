@@ -33,7 +33,8 @@ enum ctl_exit {
 
 struct ctl {
     const char *server;
-    char *name; /* the caller's name, for the history */
+    char *name;             /* the caller's name, for the history */
+    const char *token_file; /* NULL: none */
     bool json;
     bool quiet;               /* no progress bars: other programs write to the terminal too */
     bool patient;             /* calls have no time-out */
@@ -98,6 +99,7 @@ extern const struct command orders_commands[];
 extern const struct command feed_commands[];
 extern const struct command bulk_commands[];
 extern const struct command mirror_commands[];
+extern const struct command token_commands[];
 
 /* ---- args.c: the command line ------------------------------------------------------------ */
 

@@ -17,7 +17,7 @@ static const struct {
     { "Figures", report_commands },          { "What changes", feed_commands },
     { "Before an order", where_commands },   { "Reservations", order_commands },
     { "What is to do", orders_commands },    { "Files and trials", bulk_commands },
-    { "The Redis mirror", mirror_commands },
+    { "The Redis mirror", mirror_commands }, { "Who may do what", token_commands },
 };
 
 #define GROUPS (sizeof(groups) / sizeof(groups[0]))
@@ -36,6 +36,8 @@ static void print_help(FILE *out)
           "  -s, --server ADDRESS  HOST:PORT or unix:PATH; without it the environment's\n"
           "                        STOCKD_SERVER, else " CTL_DEFAULT_SERVER "\n"
           "  --as NAME             the caller's name, for the history; without it USER@stockctl\n"
+          "  --token-file FILE     its first line is the access token; without it the\n"
+          "                        environment's STOCKD_TOKEN, if the engine has tokens\n"
           "  --json                print the engine's result, or its error, as JSON\n"
           "  -h, --help            this text; after a command its options and an example\n"
           "  --version             print the version\n\n"
