@@ -151,16 +151,33 @@ static enum code count_request(struct call *call)
     return CODE_OVERLOADED;
 }
 
-/* Of a client that does not see everything, or has a rate. */
+/* A peer that is known by its user or certificate may do without hello. */
+static enum code name_it(struct call *call)
+{
+    struct principal *principal = call->principal;
+    struct text name = text_of(principal->grant->name);
+    uint16_t client;
+    enum code code = ledger_client(call->ctx, name, &client);
+    if (code == CODE_OK)
+        principal_identify(principal, name, client);
+    return code;
+}
+
+/* Of a client that does not see everything, has a rate, or has no name yet. */
 static enum code admit_bound(struct call *call, const struct method *method)
 {
     struct principal *principal = call->principal;
     enum code code = count_request(call);
-    if (code != CODE_OK || !principal->scope)
-        return code;
-    scope_look(principal->scope, ledger_catalogue(call->ctx));
-    call->params.scope = principal->scope;
-    return own_subject(call, method->subject);
+    if (code == CODE_OK && principal->scope) {
+        scope_look(principal->scope, ledger_catalogue(call->ctx));
+        call->params.scope = principal->scope;
+        code = own_subject(call, method->subject);
+    }
+    if (code == CODE_OK && method->needs & NEED_LOG)
+        code = ask_log(call);
+    if (code == CODE_OK && principal->nameless && method->needs & NEED_LOG)
+        code = name_it(call);
+    return code;
 }
 
 enum code admit(struct call *call, const struct method *method)
@@ -172,7 +189,7 @@ enum code admit(struct call *call, const struct method *method)
         return lacks(call, method);
     if (principal->bound)
         code = admit_bound(call, method);
-    if (code == CODE_OK && method->needs & NEED_LOG)
+    else if (method->needs & NEED_LOG)
         code = ask_log(call);
     if (code == CODE_OK)
         ctx_set_client(call->ctx, principal->client);

@@ -210,24 +210,20 @@ struct text param_code(struct params *params, const char *name)
     return text;
 }
 
-struct text param_channel(struct params *params, const char *name)
+struct text param_own_channel(struct params *params, const char *name, struct text code)
 {
-    struct text code = param_code(params, name);
-    if (text_given(code) && params->scope && !scope_has_channel(params->scope, code)) {
-        refuse_channel(params->refusal, params->scope, name, code);
-        return no_text();
-    }
-    return code;
+    if (!text_given(code) || scope_has_channel(params->scope, code))
+        return code;
+    refuse_channel(params->refusal, params->scope, name, code);
+    return no_text();
 }
 
-struct text param_place(struct params *params, const char *name)
+struct text param_own_place(struct params *params, const char *name, struct text code)
 {
-    struct text code = param_code(params, name);
-    if (text_given(code) && params->scope && !scope_has_place(params->scope, code)) {
-        refuse_place(params->refusal, params->scope, name, code);
-        return no_text();
-    }
-    return code;
+    if (!text_given(code) || scope_has_place(params->scope, code))
+        return code;
+    refuse_place(params->refusal, params->scope, name, code);
+    return no_text();
 }
 
 struct text param_words(struct params *params, const char *name, uint32_t max)

@@ -56,13 +56,28 @@ static inline bool params_good(const struct params *params)
 /* Each takes the next value; name is static. A zero value if anything is or was wrong. */
 struct text param_id(struct params *params, const char *name);
 struct text param_sku(struct params *params, const char *name);
-struct text param_code(struct params *params, const char *name);    /* of neither of the next two */
-struct text param_channel(struct params *params, const char *name); /* forbidden: not its own */
-struct text param_place(struct params *params, const char *name);   /* a location; likewise */
+struct text param_code(struct params *params, const char *name); /* of neither of the next two */
 struct text param_words(struct params *params, const char *name, uint32_t max); /* UTF-8 */
 uint64_t param_lsn(struct params *params, const char *name);                    /* any uint64_t */
 int32_t param_date(struct params *params, const char *name); /* days since 1970-01-01 */
 int64_t param_number(struct params *params, const char *name, int64_t min, int64_t max);
+
+/* A code that the client has no right to is refused. */
+struct text param_own_channel(struct params *params, const char *name, struct text code);
+struct text param_own_place(struct params *params, const char *name, struct text code);
+
+/* The code of a channel, or of a location, which the client must have a right to. */
+static inline struct text param_channel(struct params *params, const char *name)
+{
+    struct text code = param_code(params, name);
+    return params->scope ? param_own_channel(params, name, code) : code;
+}
+
+static inline struct text param_place(struct params *params, const char *name)
+{
+    struct text code = param_code(params, name);
+    return params->scope ? param_own_place(params, name, code) : code;
+}
 
 /* Enters a list of at most max values (more is too_large; what: "lines in an order"). Take its
  * values, then params_up. Returns how many there are; 0 if it is not a list, and nothing was

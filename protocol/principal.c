@@ -11,6 +11,7 @@ void principal_identify(struct principal *principal, struct text name, uint16_t 
 {
     assert(name.len <= NAME_MAX_BYTES);
     assert(name.len > 0 || client == 0); /* only names have numbers in the journal */
+    principal->nameless = false;
     principal->client = client;
     principal->name_length = (uint8_t)name.len;
     if (name.len > 0)
@@ -37,7 +38,7 @@ bool principal_regrant(struct principal *principal, const struct access *access,
     principal->scope = scope;
     principal->grant = grant;
     principal->lacks = (uint8_t)(VERBS_ALL & ~grant->verbs);
-    principal->bound = scope || access_rate(access, grant) > 0;
+    principal->bound = scope || access_rate(access, grant) > 0 || principal->nameless;
     return true;
 }
 

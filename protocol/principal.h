@@ -36,9 +36,10 @@ struct principal {
     uint16_t client;     /* the name's number in the journal; 0: none */
     uint8_t name_length; /* 0: no name given */
     uint8_t lacks;       /* enum right */
-    bool bound;          /* it has a scope or a rate */
+    bool bound;          /* it has a scope or a rate, or is nameless: admit looks closer */
     bool paid;           /* the request at the head of its input was counted against the rate */
     bool subscribed;     /* it is counted in use->subscriptions */
+    bool nameless;       /* known without hello: its first change is journalled as its token's */
     uint16_t strikes;    /* requests refused before hello */
     const struct grant *grant; /* NULL: none; see scope.h */
     struct token_use *use;     /* NULL likewise */

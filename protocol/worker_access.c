@@ -25,6 +25,8 @@ static void welcome(struct worker *worker, struct connection *connection, struct
     enum granted granted = GRANT_NO_MEMORY;
     if (known.grant)
         granted = principal_grant(&connection->principal, access_of(worker), known);
+    if (granted == GRANTED)
+        connection->principal.nameless = connection->principal.bound = true;
     if (granted == GRANT_CROWDED)
         metric_add(&worker->executor.metrics->crowded, 1);
 }
