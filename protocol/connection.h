@@ -67,6 +67,7 @@ enum connection_list {
     LIST_LINGER,  /* has sent everything, waits for the peer to close */
     LIST_SUBSCRIBED,
     LIST_STRANGER, /* has not said who it is; oldest first */
+    LIST_SENDING,  /* a send is under way; the longest first */
     LISTS
 };
 
@@ -121,6 +122,8 @@ struct connection {
     /* The capacity of input, as its worker counts it: in one of the two, or in neither. */
     uint32_t half_counted, stalled_counted;
     uint64_t half_since_ms;     /* steady time; while in LIST_HALF */
+    uint64_t sending_since_ms;  /* steady time; while in LIST_SENDING: since its peer took any */
+    int queued;                 /* likewise: link_queued as it was last looked at */
     uint64_t stranger_since_ms; /* steady time; while in LIST_STRANGER */
     uint64_t stranger_address;  /* likewise: where it comes from; see worker_access.c */
     uint64_t thrown_away;       /* bytes discarded while lingering */

@@ -271,7 +271,7 @@ static void pack_limits(struct call *call)
 {
     const struct service_limits *limits = &call->service->limits;
     struct out *out = call->out;
-    pack_map(out, 9);
+    pack_map(out, 10);
     pack_key_uint(out, "message_bytes", limits->message.bytes);
     pack_key_uint(out, "hello_bytes", limits->hello.bytes);
     pack_key_uint(out, "message_elements", limits->message.elements);
@@ -281,6 +281,7 @@ static void pack_limits(struct call *call)
     pack_key_uint(out, "connections", limits->connections);
     pack_key_uint(out, "input_bytes", limits->input_bytes);
     pack_key_uint(out, "message_ms", limits->message_ms);
+    pack_key_uint(out, "reader_ms", limits->reader_ms);
 }
 
 static void pack_check(struct call *call)

@@ -11,7 +11,7 @@
 /* clang-format off */
 #define WORKER_METRICS(X) \
     X(connections) X(accepted) X(turned_away) X(closed) X(requests) X(refusals) X(bad_messages) \
-    X(halves_refused) \
+    X(halves_refused) X(unread) \
     X(deferred) X(put_off) X(stalled_reads) X(bytes_in) X(bytes_out) X(sends) X(iterations) \
     X(storage_requests) X(slow_replies)
 /* The feed's section of info. */

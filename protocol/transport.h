@@ -86,6 +86,10 @@ static inline const struct transport *link_transport(const struct link *link)
     return link->listener->transport;
 }
 
+/* Bytes that the system holds and the peer has not taken; 0 if that is not known. Of any transport
+ * that has a socket. */
+int link_queued(const struct link *link);
+
 /* Nothing is in flight: the kernel refers to nothing of the link. */
 static inline bool link_is_idle(const struct link *link)
 {

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <assert.h>
 #include <errno.h>
+#include <linux/sockios.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "protocol/transport.h"
@@ -129,6 +131,12 @@ static void name_peer(const struct link *link, char *to, size_t size)
         snprintf(to, size, peer.ss_family == AF_INET6 ? "[%s]:%s" : "%s:%s", host, port);
     else
         snprintf(to, size, "a client that has gone");
+}
+
+int link_queued(const struct link *link)
+{
+    int queued = 0;
+    return ioctl(link->fd, SIOCOUTQ, &queued) == 0 ? queued : 0;
 }
 
 const struct transport socket_transport = {

@@ -272,6 +272,7 @@ static bool run_iteration(struct worker *worker)
     pass_wakeups_on(worker);
     worker_feed(worker);
     worker_mind_halves(worker);
+    worker_mind_readers(worker);
     worker_mind_strangers(worker);
     worker_flush(worker);
     worker_watch(worker);

@@ -4,6 +4,8 @@
 #include <assert.h>
 #include <inttypes.h>
 
+#include "protocol/worker_end.h"
+
 /* A worker's share of input_bytes; one message and what comes with it always find room. */
 static uint64_t input_bound(const struct worker *worker)
 {
@@ -101,11 +103,43 @@ void worker_mind_halves(struct worker *worker)
     }
 }
 
+/* The kernel completes a send only once there is much room again. So a peer that reads slowly is
+ * known by what it has taken of the socket's bytes meanwhile; then it has that long again. */
+static bool still_takes(struct worker *worker, struct connection *connection)
+{
+    int queued = link_queued(&connection->link);
+    if (queued == connection->queued)
+        return false;
+    connection->queued = queued;
+    connection->sending_since_ms = worker->now.steady_ms;
+    list_add(&worker->lists, LIST_SENDING, connection);
+    return true;
+}
+
+void worker_mind_readers(struct worker *worker)
+{
+    uint32_t most_ms = worker->shared->service.limits.reader_ms;
+    struct connection *oldest;
+    while ((oldest = worker->lists.head[LIST_SENDING]) &&
+           worker->now.steady_ms - oldest->sending_since_ms >= most_ms) {
+        list_remove(&worker->lists, LIST_SENDING, oldest);
+        if (still_takes(worker, oldest))
+            continue;
+        metric_add(&worker->executor.metrics->unread, 1);
+        worker_cut(worker, oldest);
+        worker_look_at(worker, oldest);
+    }
+}
+
 uint64_t worker_half_sleep_ms(const struct worker *worker)
 {
-    const struct connection *oldest = worker->lists.head[LIST_HALF];
-    if (!oldest)
-        return UINT64_MAX;
-    uint64_t due = oldest->half_since_ms + worker->shared->service.limits.message_ms;
+    const struct service_limits *limits = &worker->shared->service.limits;
+    const struct connection *half = worker->lists.head[LIST_HALF];
+    const struct connection *sending = worker->lists.head[LIST_SENDING];
+    uint64_t due = half ? half->half_since_ms + limits->message_ms : UINT64_MAX;
+    if (sending && sending->sending_since_ms + limits->reader_ms < due)
+        due = sending->sending_since_ms + limits->reader_ms;
+    if (due == UINT64_MAX)
+        return due;
     return due > worker->now.steady_ms ? due - worker->now.steady_ms : 1;
 }

@@ -21,7 +21,10 @@ void worker_note_message(struct worker *worker, struct connection *connection);
 bool worker_stalled_is_full(const struct worker *worker);
 /* Closes connections that hold too much, or for too long. */
 void worker_mind_halves(struct worker *worker);
-/* Milliseconds until a half message is too old; UINT64_MAX: there is none. */
+/* Cuts connections whose peers have taken nothing of a send for too long: they hold up to some
+ * hundred KiB of replies, and more input, as long as they do not read. */
+void worker_mind_readers(struct worker *worker);
+/* Milliseconds until a half message, or a send, is too old; UINT64_MAX: there is none. */
 uint64_t worker_half_sleep_ms(const struct worker *worker);
 
 #endif

@@ -385,6 +385,7 @@ void worker_on_send(struct worker *worker, struct connection *connection, int re
 {
     struct link *link = &connection->link;
     int sent = link_transport(link)->sent(link, result);
+    list_remove(&worker->lists, LIST_SENDING, connection);
     if (sent > 0) {
         out_consume(&connection->out, (size_t)sent);
         worker_note_room(worker, connection);
@@ -407,6 +408,9 @@ static void send_what_may_go(struct worker *worker, struct connection *connectio
         PROBE(reply, connection, to - connection->out.sent, worker->acknowledged);
         link_transport(link)->send(link, worker->ring, &connection->out, to,
                                    tag_connection(TAG_SEND, connection));
+        connection->sending_since_ms = worker->now.steady_ms;
+        connection->queued = 0;
+        list_add(&worker->lists, LIST_SENDING, connection);
         metric_add(&worker->executor.metrics->sends, 1);
     }
     if (connection->barrier_count > 0)

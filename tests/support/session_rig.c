@@ -90,6 +90,7 @@ static const struct service_limits usual_limits = {
     .connections = 10000,
     .input_bytes = 64 << 20,
     .message_ms = 30000,
+    .reader_ms = 60000,
 };
 
 static const struct ledger_config usual_ledger = {

@@ -106,6 +106,9 @@ static const struct option_rule rules[] = {
       "in one order" },
     { "subscriber-timeout-ms", FORM_NUMBER, AT(subscriber_ms), 100, 3600000, 30000, "N",
       "disconnects a subscriber that reads nothing for so long" },
+    { "reader-timeout-ms", FORM_NUMBER, AT(reader_ms), 100, 3600000, 60000, "N",
+      "disconnects a client that takes nothing of what is sent to\n"
+      "it for so long" },
     { "max-query-skus", FORM_NUMBER, AT(max_query_skus), 1, 65536, 4096, "N", "in one query" },
     { "tokens", FORM_TEXT, AT(tokens), 0, 0, 0, "FILE",
       "who may do what; stockctl token add makes it. It is read\n"
