@@ -186,7 +186,11 @@ static void reply_stock(struct call *call, const struct slicing *s, const struct
     pack_key_int(out, "on_hand", s->look.on_hand);
     pack_key_int(out, "reserved", s->look.reserved);
     pack_key_int(out, "available", s->look.available);
-    pack_key_int(out, "backlog", s->look.backlog);
+    pack_string(out, "backlog"); /* of all channels, and of no location */
+    if (scope_sees_channels(call->params.scope) && scope_sees_places(call->params.scope))
+        pack_int(out, s->look.backlog);
+    else
+        pack_nil(out);
     pack_string(out, "pools");
     pack_array(out, s->count);
     out_append_stream(out, &s->rows);

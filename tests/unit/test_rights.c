@@ -110,6 +110,7 @@ static const struct row {
     { "cancel", "order", "['o-ours']" },
     { "amend", "order", "['o-ours', [['S', 1]]]" },
     { "move", "order", "['o-ours', [['S', 's1', 's2', 1]]]" },
+    { "reject", "order", "['o-ours', 's1', nil, {'reason': 'busy'}]" },
     { "ready", "order", "['o-ours', 's1']" },
     { "restock", "order", "['o-ours', 's1']" },
     { "extend", "order", "['o-ours', 1000]" },
@@ -254,6 +255,7 @@ static const struct named {
     { "amend", "['o-ours', [['S', 1, '?']]]" },
     { "move", "['o-ours', [['S', '?', 's4', 1]]]" },
     { "move", "['o-ours', [['S', 's4', '?', 1]]]" },
+    { "reject", "['o-ours', '?', nil, {'reason': 'busy'}]" },
     { "ready", "['o-ours', '?']" },
     { "restock", "['o-ours', '?']" },
     { "fulfil", "['o-ours', nil, {'location': '?'}]" },
@@ -341,12 +343,23 @@ Test(rights, a_location_that_joins_the_group_is_the_tokens)
     cr_assert(is_refused(asked("receive", "['x3', 'S', 's2', 1]"), "forbidden"));
 }
 
+/* The same client, which has asked before. */
+Test(rights, a_location_that_leaves_the_group_is_the_tokens_no_longer)
+{
+    grant("can=* channels=* locations=@north");
+    must_ask("receive", "['x1', 'S', 's2', 1]");
+    must_ask("location_set", "['s2', {'groups': []}]");
+    cr_assert(is_refused(asked("receive", "['x2', 'S', 's2', 1]"), "forbidden"));
+    must_ask("receive", "['x3', 'S', 's4', 1]");
+}
+
 /* ---- what an id names ---- */
 
 static const struct named of_reservations[] = {
     { "reservation", "['?']" },
     { "extend", "['?', 1000]" },
     { "confirm", "['?']" },
+    { "reject", "['?', 's1', nil, {'reason': 'busy'}]" },
     { "ready", "['?', 's1']" },
     { "restock", "['?', 's1']" },
     { "amend", "['?', [['S', 1]]]" },
@@ -440,6 +453,7 @@ Test(rights, sums_are_of_what_is_shown)
 {
     grant("can=read channels=* locations=s1,@north");
     must_show("stock", "['S']", "\"on_hand\"=>30, \"reserved\"=>2, \"available\"=>28", "40");
+    must_show("stock", "['S']", "\"backlog\"=>nil", "40");
     grant("can=read channels=ours locations=s1"); /* without the allotment of theirs */
     must_show("stock", "['S']", "\"on_hand\"=>7, \"reserved\"=>2, \"available\"=>5", "theirs");
     must_show("items", "[0]", "[\"s1\", 7, 2, 5]", "10");
