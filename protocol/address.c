@@ -15,6 +15,19 @@
 
 enum { BACKLOG = 1024, HOST_MAX = 256 };
 
+#define TLS_PREFIX "tls://"
+
+bool address_encrypted(const char *address)
+{
+    return strncmp(address, TLS_PREFIX, strlen(TLS_PREFIX)) == 0;
+}
+
+/* Without the prefix. */
+static const char *host_and_port(const char *address)
+{
+    return address_encrypted(address) ? address + strlen(TLS_PREFIX) : address;
+}
+
 static int failed(int error, const char *address, const char *what, char *why, size_t size)
 {
     snprintf(why, size, "cannot listen on %s: %s", address, what ? what : strerror(error));
@@ -76,14 +89,14 @@ static int open_unix(struct listener *listener, const char *address, const char 
 
 /* ---- TCP ---- */
 
-/* Splits HOST:PORT and [HOST]:PORT; an empty host means every address. */
+/* Splits HOST:PORT and [HOST]:PORT, behind tls:// or not; an empty host means every address. */
 static bool split(const char *address, char *host, size_t size, const char **port)
 {
-    const char *colon = strrchr(address, ':');
+    const char *from = host_and_port(address);
+    const char *colon = strrchr(from, ':');
     if (!colon || colon[1] == '\0')
         return false;
-    const char *from = address;
-    size_t length = (size_t)(colon - address);
+    size_t length = (size_t)(colon - from);
     if (*from == '[') {
         if (length < 2 || colon[-1] != ']')
             return false;
@@ -141,8 +154,9 @@ static void note_bound(struct listener *listener, const char *host)
     getnameinfo((struct sockaddr *)&bound, length, NULL, 0, port, sizeof port, NI_NUMERICSERV);
     note_reach(listener, &bound);
     bool is_ipv6 = strchr(host, ':') != NULL;
-    snprintf(listener->address, sizeof listener->address, "%s%s%s:%s", is_ipv6 ? "[" : "",
-             *host ? host : "0.0.0.0", is_ipv6 ? "]" : "", port);
+    snprintf(listener->address, sizeof listener->address, "%s%s%s%s:%s",
+             listener->encrypted ? TLS_PREFIX : "", is_ipv6 ? "[" : "", *host ? host : "0.0.0.0",
+             is_ipv6 ? "]" : "", port);
 }
 
 static int open_tcp(struct listener *listener, const char *address, char *why, size_t size)
@@ -150,7 +164,8 @@ static int open_tcp(struct listener *listener, const char *address, char *why, s
     char host[HOST_MAX];
     const char *port;
     if (!split(address, host, sizeof host, &port))
-        return failed(EINVAL, address, "it must be HOST:PORT (at most 65535) or unix:PATH", why,
+        return failed(EINVAL, address,
+                      "it must be HOST:PORT (at most 65535), tls://HOST:PORT or unix:PATH", why,
                       size);
     struct addrinfo hints = { .ai_flags = AI_PASSIVE | AI_NUMERICSERV, .ai_socktype = SOCK_STREAM };
     if (*host == '\0')
@@ -181,7 +196,7 @@ bool address_valid(const char *address)
 
 int listener_open(struct listener *listener, const char *address, char *why, size_t size)
 {
-    *listener = (struct listener){ .fd = -1 };
+    *listener = (struct listener){ .fd = -1, .encrypted = address_encrypted(address) };
     if (strncmp(address, "unix:", 5) == 0)
         return open_unix(listener, address, address + 5, why, size);
     return open_tcp(listener, address, why, size);

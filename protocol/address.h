@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Where to listen: HOST:PORT, [IPV6]:PORT or unix:PATH. */
+/* Where to listen: HOST:PORT, [IPV6]:PORT or unix:PATH; TLS is spoken at tls://HOST:PORT. */
 #ifndef STOCKD_PROTOCOL_ADDRESS_H
 #define STOCKD_PROTOCOL_ADDRESS_H
 
@@ -8,12 +8,15 @@
 
 enum { ADDRESS_MAX = 320 };
 
+struct tls;
 struct transport;
 
 struct listener {
     int fd;
     const struct transport *transport; /* of its connections; the opener sets it */
     bool unix_socket;
+    bool encrypted;            /* tls:// */
+    struct tls *tls;           /* of its connections, if it is encrypted; the opener sets it */
     bool exposed;              /* other machines can reach it: neither loopback nor Unix */
     bool wildcard;             /* every address of the machine */
     char address[ADDRESS_MAX]; /* as bound: port 0 replaced by the kernel's choice */
@@ -22,6 +25,9 @@ struct listener {
 
 /* True if the text has the form of an address. */
 bool address_valid(const char *address);
+
+/* True if the address begins with tls:// */
+bool address_encrypted(const char *address);
 
 /* Binds and listens. Returns 0, or -errno with one line in why (size bytes). */
 int listener_open(struct listener *listener, const char *address, char *why, size_t size);

@@ -38,6 +38,7 @@ struct service_limits {
     uint32_t connections;
     uint64_t input_bytes;   /* of incomplete messages, over all connections */
     uint32_t message_ms;    /* for a message to become complete */
+    uint32_t handshake_ms;  /* for a TLS handshake, from the accept to its end */
     uint32_t reader_ms;     /* any peer that takes nothing of what is sent to it for this long is */
     uint32_t subscriber_ms; /* a subscriber that reads nothing for this long is cut off */
 };

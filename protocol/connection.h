@@ -68,6 +68,9 @@ enum connection_list {
     LIST_SUBSCRIBED,
     LIST_STRANGER, /* has not said who it is; oldest first */
     LIST_SENDING,  /* a send is under way; the longest first */
+    LIST_GREETING,    /* its link's greeting is not done; oldest first */
+    LIST_GREET_READY, /* and its next step can be taken */
+    LIST_GREET_HALF,  /* or it waits for the peer, in the middle */
     LISTS
 };
 
@@ -128,6 +131,7 @@ struct connection {
     uint64_t stranger_address;  /* likewise: where it comes from; see worker_access.c */
     uint64_t thrown_away;       /* bytes discarded while lingering */
     uint64_t linger_until_ms;
+    uint64_t greeting_since_ms; /* steady time; while in LIST_GREETING */
 
     bool listed[LISTS];
     struct connection_link links[LISTS];

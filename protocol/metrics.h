@@ -13,7 +13,7 @@
     X(connections) X(accepted) X(turned_away) X(closed) X(requests) X(refusals) X(bad_messages) \
     X(halves_refused) X(unread) \
     X(deferred) X(put_off) X(stalled_reads) X(bytes_in) X(bytes_out) X(sends) X(iterations) \
-    X(storage_requests) X(slow_replies)
+    X(storage_requests) X(slow_replies) X(handshakes) X(handshakes_resumed) X(handshakes_failed)
 /* The feed's section of info. */
 #define FEED_METRICS(X) \
     X(subscribers) X(notifications) X(cut_off) X(resyncs) X(changes_asked) X(walks) \

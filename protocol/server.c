@@ -64,7 +64,9 @@ static int open_listeners(struct server *server, const struct server_config *con
         if (error)
             return error;
         server->shared.listener_count++;
-        listener->transport = &socket_transport;
+        assert(!listener->encrypted || config->tls);
+        listener->transport = listener->encrypted ? &tls_transport : &socket_transport;
+        listener->tls = config->tls;
         listener->transport->prepare(listener);
     }
     return 0;
@@ -128,7 +130,7 @@ struct server *server_create(const struct server_config *config, char *why, size
     };
     shared->clock = config->clock;
     shared->stopping = config->stopping;
-    shared->slow = config->slow;
+    shared->say = config->say;
     shared->context = config->context;
     methods_prepare();
     sem_init(&server->enabled, 0, 0);

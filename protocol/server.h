@@ -14,10 +14,12 @@
 #include "protocol/storage_port.h"
 
 struct server;
+struct tls;
 
 struct server_config {
-    const char *const *listen; /* addresses: HOST:PORT or unix:PATH */
+    const char *const *listen; /* addresses: HOST:PORT, tls://HOST:PORT or unix:PATH */
     unsigned listen_count;
+    struct tls *tls;  /* outlives it; NULL if no address is tls:// */
     unsigned workers; /* the ledger has as many contexts */
     struct service_limits limits;
     struct ledger *ledger; /* these three outlive the server */
@@ -32,9 +34,10 @@ struct server_config {
     /* Called on worker 0's thread when a stop signal has come, before the workers end; `from`: the
      * process that sent it. May be NULL. */
     void (*stopping)(void *context, int signal, pid_t from);
-    /* Tells in one line that a reply has waited for long and for what, or that none does any
-     * longer. Any worker may call it, in the middle of its iteration. May be NULL. */
-    void (*slow)(void *context, const char *line);
+    /* Takes a line for the log: that a reply has waited for long and for what, or that none does
+     * any longer, or that handshakes fail. Any worker may call it, in the middle of its iteration.
+     * May be NULL. */
+    void (*say)(void *context, const char *line);
     void *context; /* of both */
 };
 

@@ -39,6 +39,20 @@ static void turn_away(int fd, const void *bytes, size_t length)
     close(fd);
 }
 
+static bool open_link(struct link *link, struct chunk_pool *pool)
+{
+    (void)pool;
+    link->greeting = GREETING_DONE;
+    return true;
+}
+
+/* Never called: sockets have nothing to greet with. */
+static struct greeted greet(struct link *link)
+{
+    (void)link;
+    return (struct greeted){ .received.failed = true, .why = "it needs no greeting" };
+}
+
 /* ---- receiving ---- */
 
 /* A multishot receive may never report the end of a Unix socket whose peer sends and shuts it down
@@ -143,6 +157,8 @@ const struct transport socket_transport = {
     .prepare = prepare,
     .accept = accept_peers,
     .turn_away = turn_away,
+    .open = open_link,
+    .greet = greet,
     .receive = receive,
     .received = received,
     .stop_receiving = stop_receiving,

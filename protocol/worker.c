@@ -9,6 +9,7 @@
 
 #include "protocol/worker_access.h"
 #include "protocol/worker_feed.h"
+#include "protocol/worker_greet.h"
 #include "protocol/worker_half.h"
 #include "protocol/worker_io.h"
 #include "protocol/worker_watch.h"
@@ -265,6 +266,7 @@ static bool run_iteration(struct worker *worker)
     take_completions(worker);
     more |= expire(worker);
     more |= worker_run_heavy(worker);
+    more |= worker_greet(worker);
     ledger_tell_crossings(executor->ctx);
     bool due = worker->now.steady_ms >= next_sync_ms(worker);
     if (log_has_claims(worker_log(worker)) || due) /* @write */
@@ -308,6 +310,7 @@ static uint64_t sleep_ms(const struct worker *worker)
     ms = sooner(ms, worker_feed_sleep_ms(worker));
     ms = sooner(ms, worker_half_sleep_ms(worker));
     ms = sooner(ms, worker_access_sleep_ms(worker));
+    ms = sooner(ms, worker_greet_sleep_ms(worker));
     ms = sooner(ms, worker_watch_sleep_ms(worker));
     if (worker->stopping)
         ms = sooner(ms, 20);

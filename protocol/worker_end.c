@@ -18,6 +18,9 @@ void worker_cut(struct worker *worker, struct connection *connection)
     list_remove(&worker->lists, LIST_WAITING, connection);
     list_remove(&worker->lists, LIST_LINGER, connection);
     worker_note_known(worker, connection);
+    list_remove(&worker->lists, LIST_GREETING, connection);
+    list_remove(&worker->lists, LIST_GREET_READY, connection);
+    list_remove(&worker->lists, LIST_GREET_HALF, connection);
     worker_note_input(worker, connection);
     link_transport(&connection->link)->abort(&connection->link);
 }

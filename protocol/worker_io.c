@@ -10,6 +10,7 @@
 #include "protocol/worker_access.h"
 #include "protocol/worker_end.h"
 #include "protocol/worker_feed.h"
+#include "protocol/worker_greet.h"
 #include "protocol/worker_half.h"
 
 enum {
@@ -113,6 +114,14 @@ void worker_adopt(struct worker *worker, unsigned listener, int fd)
     connection_init(connection, &worker->chunks);
     connection->link.fd = fd;
     connection->link.listener = &shared->listeners[listener];
+    if (!link_transport(&connection->link)->open(&connection->link, &worker->chunks)) {
+        connection_destroy(connection);
+        free(connection);
+        atomic_fetch_sub_explicit(&shared->connections, 1, memory_order_relaxed);
+        turn_away(worker, &shared->listeners[listener], fd);
+        return;
+    }
+    worker_begin_greeting(worker, connection);
     list_add(&worker->lists, LIST_ALL, connection);
     metric_add(&worker->executor.metrics->connections, 1);
     worker_meet(worker, connection);
@@ -288,21 +297,29 @@ static void take_bytes(struct worker *worker, struct connection *connection,
         worker_note_input(worker, connection);
 }
 
+void worker_take(struct worker *worker, struct connection *connection,
+                 const struct received *received)
+{
+    PROBE(receive, connection, received->length);
+    if (received->length > 0)
+        take_bytes(worker, connection, received->bytes, received->length);
+    if (received->ended)
+        connection_end_input(connection);
+    if (received->failed)
+        worker_cut(worker, connection);
+    worker_look_at(worker, connection);
+}
+
 void worker_on_receive(struct worker *worker, struct connection *connection,
                        const struct completion *c)
 {
     struct link *link = &connection->link;
     struct received received = link_transport(link)->received(link, c);
-    PROBE(receive, connection, received.length);
-    if (received.length > 0)
-        take_bytes(worker, connection, received.bytes, received.length);
+    worker_take(worker, connection, &received);
     if (c->has_buffer)
         uring_return_buffer(worker->ring, c->buffer);
-    if (received.ended)
-        connection_end_input(connection);
-    if (received.failed)
-        worker_cut(worker, connection);
-    worker_look_at(worker, connection);
+    if (link->greeting == GREETING_READY && !connection_is_broken(connection))
+        worker_greeting_ready(worker, connection);
 }
 
 /* ---- answered history queries ---- */
@@ -404,7 +421,7 @@ static void send_what_may_go(struct worker *worker, struct connection *connectio
 {
     uint64_t to = connection_open_barriers(connection, worker->acknowledged);
     struct link *link = &connection->link;
-    if (!link->in_flight.send && connection->out.sent < to) {
+    if (!link->in_flight.send && (connection->out.sent < to || link->has_more)) {
         PROBE(reply, connection, to - connection->out.sent, worker->acknowledged);
         link_transport(link)->send(link, worker->ring, &connection->out, to,
                                    tag_connection(TAG_SEND, connection));
@@ -428,8 +445,9 @@ static void update_receive(struct worker *worker, struct connection *connection)
 {
     bool full = connection->stall != STALL_NONE &&
                 (input_length(&connection->input) > INPUT_HIGH || worker_stalled_is_full(worker));
-    bool wanted = !connection_input_ended(connection) && !worker->stopping && !full;
     struct link *link = &connection->link;
+    bool wanted = !connection_input_ended(connection) && !worker->stopping && !full &&
+                  link->greeting != GREETING_READY;
     uint64_t tag = tag_connection(TAG_RECEIVE, connection);
     if (wanted && !link->in_flight.receive) {
         link_transport(link)->receive(link, worker->ring, tag);

@@ -11,6 +11,9 @@ void worker_on_accept(struct worker *worker, unsigned listener, const struct com
 void worker_adopt(struct worker *worker, unsigned listener, int fd);
 void worker_on_receive(struct worker *worker, struct connection *connection,
                        const struct completion *c);
+/* What a connection's link has received, by a completion or by its greeting. */
+void worker_take(struct worker *worker, struct connection *connection,
+                 const struct received *received);
 void worker_on_send(struct worker *worker, struct connection *connection, int result);
 
 /* Continues the requests whose history queries were answered. */

@@ -64,8 +64,10 @@ struct worker {
     bool great_done;          /* this iteration ran a request of several quanta in one piece */
     uint64_t crowded_at;  /* executor_work at which this iteration has done enough great requests */
     unsigned next_worker; /* the one that gets the next connection */
-    uint64_t access_epoch;    /* in which it last looked at all rights */
-    uint64_t tell_refused_ms; /* steady time before which it tells of no refusals */
+    uint64_t access_epoch;     /* in which it last looked at all rights */
+    uint64_t tell_refused_ms;  /* steady time before which it tells of no refusals */
+    uint64_t greeting_say_ms;  /* steady time before which no failed handshake is logged */
+    uint64_t greetings_unsaid; /* that failed since one was */
 };
 
 /* Has the end of this iteration look at the connection. */

@@ -124,8 +124,8 @@ static void add_storage(struct line *line, const struct worker *worker)
 static void tell(const struct worker *worker, const struct line *line)
 {
     const struct shared *shared = worker->shared;
-    if (shared->slow)
-        shared->slow(shared->context, line->text);
+    if (shared->say)
+        shared->say(shared->context, line->text);
 }
 
 static void tell_wait(const struct worker *worker, const struct wait *wait, uint64_t age_ms)

@@ -155,7 +155,7 @@ static void start(void)
         .history = &history,
         .clock = &clock_,
         .version = "0.0.0-test",
-        .slow = note_line,
+        .say = note_line,
     };
     sigemptyset(&config.stop_signals);
     sigaddset(&config.stop_signals, SIGUSR2);

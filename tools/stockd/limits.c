@@ -41,6 +41,7 @@ struct service_limits limits_of_options(const struct options *options)
         .connections = connections_possible(options->max_connections),
         .input_bytes = options->max_input_bytes,
         .message_ms = (uint32_t)options->message_ms,
+        .handshake_ms = (uint32_t)options->tls_handshake_ms,
         .reader_ms = (uint32_t)options->reader_ms,
         .subscriber_ms = (uint32_t)options->subscriber_ms,
     };

@@ -22,10 +22,12 @@
 #include "protocol/server.h"
 #include "tools/stockd/caretaker.h"
 #include "tools/stockd/compactor.h"
+#include "tools/stockd/encryption.h"
 #include "tools/stockd/history.h"
 #include "tools/stockd/limits.h"
 #include "tools/stockd/mirroring.h"
 #include "tools/stockd/options.h"
+#include "tools/stockd/progress.h"
 #include "tools/stockd/storage.h"
 #include "tools/stockd/tokens.h"
 #include "tools/stockd/watch.h"
@@ -49,6 +51,7 @@ struct program {
     struct engine_clock clock;
     bool clock_runs; /* set before there are threads */
     struct mirroring mirroring;
+    struct tls *tls; /* NULL: no address is tls:// */
     struct server *server;
     struct history_port history_port;
     struct history_thread *history;
@@ -96,22 +99,6 @@ static void say(void *context, const char *line)
 {
     (void)context;
     fprintf(stderr, "stockd: %s\n", line);
-}
-
-/* A line a second, once recovery takes so long that an operator may wonder. A start that is
- * refused earlier says only why. */
-static void show_progress(void *context, uint64_t done, uint64_t total)
-{
-    static uint64_t due_ms;
-    uint64_t now = clock_ms(CLOCK_MONOTONIC);
-    (void)context;
-    if (due_ms == 0)
-        due_ms = now + 5000;
-    if (now < due_ms || total == 0)
-        return;
-    due_ms = now + 1000;
-    fprintf(stderr, "stockd: recovering: %" PRIu64 " %% of %" PRIu64 " MiB\n", done * 100 / total,
-            total >> 20);
 }
 
 /* Batches carry engine time, so that the next start cannot begin before it. */
@@ -358,6 +345,18 @@ static void on_stopping(void *context, int signal, pid_t from)
     remove_ready_file(program);
 }
 
+static int read_certificates(struct program *program)
+{
+    char why[VALUE_MAX + 256];
+    bool good = encryption_start(&program->tls, &program->options, why, sizeof why);
+    return good ? 0 : cannot_start(why);
+}
+
+static void drop_certificates(struct program *program)
+{
+    tls_destroy(program->tls);
+}
+
 static int make_server(struct program *program)
 {
     const struct options *options = &program->options;
@@ -368,6 +367,7 @@ static int make_server(struct program *program)
     struct server_config config = {
         .listen = addresses,
         .listen_count = options->listen_count,
+        .tls = program->tls,
         .workers = (unsigned)options->workers,
         .limits = limits_of_options(options),
         .ledger = program->ledger,
@@ -379,7 +379,7 @@ static int make_server(struct program *program)
         .access = tokens_access(program->tokens),
         .version = STOCKD_VERSION,
         .stopping = on_stopping,
-        .slow = say,
+        .say = say,
         .context = program,
     };
     sigemptyset(&config.stop_signals);
@@ -446,10 +446,22 @@ static void stop_caretaker(struct program *program)
     caretaker_stop(program->caretaker);
 }
 
+/* On SIGHUP. */
+static void reload_certificates(void *context, bool asked)
+{
+    const struct program *program = context;
+    if (asked)
+        encryption_reload(program->tls);
+}
+
 static int start_watch(struct program *program)
 {
-    struct watch_task tasks[] = { { tokens_look, program->tokens } };
-    unsigned count = program->tokens ? 1 : 0;
+    struct watch_task tasks[2];
+    unsigned count = 0;
+    if (program->tokens)
+        tasks[count++] = (struct watch_task){ tokens_look, program->tokens };
+    if (program->tls)
+        tasks[count++] = (struct watch_task){ reload_certificates, program };
     tokens_serve(program->tokens, program->server);
     return thread_started(watch_start(&program->watch, program->ledger, tasks, count),
                           "watches the tables and files");
@@ -516,7 +528,8 @@ static const struct part {
 } parts[] = {
     { open_tokens, close_tokens },       { make_log, drop_log },
     { make_ledger, drop_ledger },        { open_journal, close_journal },
-    { make_mirror, drop_mirror },        { make_server, drop_server },
+    { make_mirror, drop_mirror },        { read_certificates, drop_certificates },
+    { make_server, drop_server },
     { start_history, stop_history },     { start_compactor, stop_compactor },
     { start_caretaker, stop_caretaker }, { start_watch, stop_watch },
     { start_mirror, drop_mirror },

@@ -38,8 +38,18 @@ static const struct option_rule rules[] = {
     { "data", FORM_TEXT, AT(data), 0, 0, 0, "DIR",
       "where the journal is kept; created if missing" },
     { "listen", FORM_ADDRESSES, AT(listen), 0, 0, 0, "ADDRESS",
-      "HOST:PORT or unix:PATH, more than once if you like;\n"
-      "port 0: the kernel chooses (127.0.0.1:7421)" },
+      "HOST:PORT, tls://HOST:PORT or unix:PATH, more than once\n"
+      "if you like; port 0: the kernel chooses (127.0.0.1:7421)" },
+    { "tls-cert", FORM_TEXT, AT(tls_cert), 0, 0, 0, "FILE",
+      "PEM: the certificate of tls:// addresses, then those that\n"
+      "lead to its authority; SIGHUP reads the files again" },
+    { "tls-key", FORM_TEXT, AT(tls_key), 0, 0, 0, "FILE", "PEM: its key, without a passphrase" },
+    { "tls-client-ca", FORM_TEXT, AT(tls_client_ca), 0, 0, 0, "FILE",
+      "PEM: clients must show a certificate of these authorities,\n"
+      "which their revocation lists, if there are any, do not name" },
+    { "tls-min", FORM_TEXT, AT(tls_min), 0, 0, 0, "VERSION", "1.2 or 1.3 (1.3)" },
+    { "tls-handshake-timeout-ms", FORM_NUMBER, AT(tls_handshake_ms), 100, 3600000, 5000, "N",
+      "how long a TLS handshake may take" },
     { "workers", FORM_NUMBER, AT(workers), 1, CONTEXTS_MAX - 1, 0, "N",
       "threads (one for every two processors)" },
     { "durability", FORM_TEXT, AT(durability), 0, 0, 0, "WHEN",
@@ -215,7 +225,9 @@ static bool set_value(struct options *options, const struct option_rule *rule, c
             return false;
         }
         if (!address_valid(value)) {
-            snprintf(why, size, "listen must be HOST:PORT or unix:PATH, not \"%.100s\"", value);
+            snprintf(why, size,
+                     "listen must be HOST:PORT, tls://HOST:PORT or unix:PATH, not \"%.100s\"",
+                     value);
             return false;
         }
         return set_text(options->listen[options->listen_count++], rule->name, value, why, size);
@@ -342,6 +354,7 @@ static void set_defaults(struct options *options)
     options->redis_rate = MIRROR_RATE_EACH * processors();
     memcpy(options->durability, "always", sizeof "always");
     memcpy(options->archive, "no", sizeof "no");
+    memcpy(options->tls_min, "1.3", sizeof "1.3");
     memcpy(options->redis_prefix, "stock:", sizeof "stock:");
 }
 
@@ -350,7 +363,7 @@ static bool redis_good(const struct options *options, char *why, size_t size)
     const char *wrong = NULL;
     if (!options->redis[0])
         return true;
-    if (!address_valid(options->redis)) {
+    if (!address_valid(options->redis) || address_encrypted(options->redis)) {
         snprintf(why, size, "redis must be HOST:PORT or unix:PATH, not \"%.100s\"", options->redis);
         return false;
     } else if (strlen(options->redis_prefix) > REDIS_PREFIX_MAX) {
@@ -363,6 +376,26 @@ static bool redis_good(const struct options *options, char *why, size_t size)
     if (wrong)
         snprintf(why, size, "%s", wrong);
     return !wrong;
+}
+
+bool options_encrypt(const struct options *options)
+{
+    for (unsigned i = 0; i < options->listen_count; i++)
+        if (address_encrypted(options->listen[i]))
+            return true;
+    return false;
+}
+
+static bool tls_good(const struct options *options, char *why, size_t size)
+{
+    bool known = strcmp(options->tls_min, "1.2") == 0 || strcmp(options->tls_min, "1.3") == 0;
+    if (!known)
+        snprintf(why, size, "tls-min must be 1.2 or 1.3, not \"%.100s\"", options->tls_min);
+    else if (options_encrypt(options) && (!options->tls_cert[0] || !options->tls_key[0]))
+        snprintf(why, size, "listen tls:// needs tls-cert and tls-key");
+    else
+        return true;
+    return false;
 }
 
 static bool is_usual(const struct option_rule *rule, const struct options *options,
@@ -392,6 +425,8 @@ static bool companions_good(const struct options *options, char *why, size_t siz
                          strcmp(rule->name, "max-hello-bytes") == 0;
         if (of_tokens && !options->tokens[0])
             needs = "tokens";
+        if (strncmp(rule->name, "tls-", strlen("tls-")) == 0 && !options_encrypt(options))
+            needs = "listen tls://HOST:PORT";
         if (strncmp(rule->name, "archive-", strlen("archive-")) == 0 && !archived)
             needs = "archive yes";
         if (needs && !is_usual(rule, options, &usual)) {
@@ -441,7 +476,7 @@ bool options_read(struct options *options, int argc, char **argv, char *why, siz
         snprintf(why, size, "log-bytes must be a power of two");
         return false;
     }
-    if (!redis_good(options, why, size))
+    if (!redis_good(options, why, size) || !tls_good(options, why, size))
         return false;
     if (strcmp(options->archive, "yes") != 0 && strcmp(options->archive, "no") != 0) {
         snprintf(why, size, "archive must be yes or no, not \"%.100s\"", options->archive);

@@ -14,6 +14,9 @@ struct options {
     char listen[LISTEN_MAX][VALUE_MAX];
     unsigned listen_count;
     char durability[VALUE_MAX];
+    char tls_cert[VALUE_MAX], tls_key[VALUE_MAX], tls_client_ca[VALUE_MAX];
+    char tls_min[VALUE_MAX]; /* "1.2" or "1.3" */
+    uint64_t tls_handshake_ms;
     char ready_file[VALUE_MAX];
     char config[VALUE_MAX];
     char redis[VALUE_MAX], redis_prefix[VALUE_MAX], redis_user[VALUE_MAX];
@@ -36,6 +39,9 @@ struct options {
 
 /* False, and one line in why (size bytes): what is wrong, and where. */
 bool options_read(struct options *options, int argc, char **argv, char *why, size_t size);
+
+/* One of the addresses is tls:// */
+bool options_encrypt(const struct options *options);
 
 void options_print_help(void);
 

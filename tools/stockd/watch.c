@@ -93,7 +93,7 @@ static bool take_signal(const struct watch *w)
         return true;
     if (signal.ssi_signo == SIGHUP)
         fprintf(stderr, "stockd: ignored SIGHUP: there is nothing to reload\n");
-    else
+    else if (signal.ssi_signo != SIGHUP)
         fprintf(stderr, "stockd: ignored SIG%s: it has no meaning here\n",
                 sigabbrev_np((int)signal.ssi_signo));
     return false;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The thread that does what workers have no time for: it logs when a table is nearly full, and
- * takes the signals that mean nothing to the engine, so that they do not end it.
+ * takes the signals that do not stop the engine: SIGHUP reloads files, the others mean nothing.
  */
 #ifndef STOCKD_TOOLS_STOCKD_WATCH_H
 #define STOCKD_TOOLS_STOCKD_WATCH_H

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tools/stockd/encryption.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { LINE_MAX_BYTES = 1024 };
+
+static void say_certificate(struct tls *tls)
+{
+    char line[LINE_MAX_BYTES];
+    tls_describe(tls, line, sizeof line);
+    fprintf(stderr, "stockd: the certificate of tls:// addresses is %s\n", line);
+}
+
+bool encryption_start(struct tls **tls, const struct options *options, char *why, size_t size)
+{
+    const struct tls_files files = {
+        .certificate = options->tls_cert,
+        .key = options->tls_key,
+        .client_ca = options->tls_client_ca[0] ? options->tls_client_ca : NULL,
+        .tls_1_2 = strcmp(options->tls_min, "1.2") == 0,
+    };
+    *tls = NULL;
+    if (!options_encrypt(options))
+        return true;
+    *tls = tls_create(&files, why, size);
+    if (!*tls)
+        return false;
+    say_certificate(*tls);
+    return true;
+}
+
+void encryption_reload(struct tls *tls)
+{
+    char why[LINE_MAX_BYTES];
+    if (tls_reload(tls, why, sizeof why))
+        say_certificate(tls);
+    else
+        fprintf(stderr, "stockd: the certificates stay as they are: %s\n", why);
+}
