@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* From "HOST:PORT", "[IPV6]:PORT" or "unix:PATH" to a connected, non-blocking socket. */
+/* From "HOST:PORT", "[IPV6]:PORT" (each perhaps behind "tls://") or "unix:PATH" to a connected,
+ * non-blocking socket. */
 #include <errno.h>
 #include <netdb.h>
 #include <netinet/in.h>
@@ -14,6 +15,7 @@
 #include "client/internal.h"
 
 #define UNIX_PREFIX "unix:"
+#define TLS_PREFIX "tls://"
 
 /* Finishes a connect under way: 0 or its errno. */
 static int finish_connect(int fd, stk_ms deadline)
@@ -97,9 +99,16 @@ static bool is_port(const char *text)
     return number >= 1 && number <= 65535;
 }
 
-/* Splits "HOST:PORT" or "[IPV6]:PORT". */
+bool stk_address_encrypted(const char *address)
+{
+    return !strncmp(address, TLS_PREFIX, strlen(TLS_PREFIX));
+}
+
+/* Splits "HOST:PORT" or "[IPV6]:PORT", behind "tls://" or not. */
 static bool split_host_port(const char *address, char *host, size_t size, const char **port)
 {
+    if (stk_address_encrypted(address))
+        address += strlen(TLS_PREFIX);
     const char *colon = strrchr(address, ':');
     const char *begin = address;
 
@@ -120,6 +129,14 @@ static bool split_host_port(const char *address, char *host, size_t size, const 
     return true;
 }
 
+void stk_address_host(const char *address, char *host, size_t size)
+{
+    const char *port;
+
+    if (!split_host_port(address, host, size, &port))
+        host[0] = '\0';
+}
+
 static int dial_tcp(const char *address, stk_ms deadline, char *why, size_t size)
 {
     const struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV };
@@ -129,7 +146,8 @@ static int dial_tcp(const char *address, stk_ms deadline, char *why, size_t size
     int fd = -EHOSTUNREACH;
 
     if (!split_host_port(address, host, sizeof host, &port)) {
-        snprintf(why, size, "the address must be HOST:PORT, [IPV6]:PORT or unix:PATH");
+        snprintf(why, size,
+                 "the address must be HOST:PORT, [IPV6]:PORT, tls://HOST:PORT or unix:PATH");
         return STOCKD_E_ARGUMENT;
     }
     int error = getaddrinfo(host, port, &hints, &list);

@@ -2,8 +2,10 @@
 /* A client's options, connecting with `hello`, closing. */
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "client/internal.h"
+#include "client/tls.h"
 
 enum {
     DEFAULT_CONNECT_TIMEOUT_MS = 5000,
@@ -58,13 +60,19 @@ static stockd_client *new_client(const char *address, const stockd_options *opti
     if (!copy_string(&client->address, address) ||
         !copy_string(&client->client_name, client->options.client_name) ||
         !copy_string(&client->token, client->options.token) ||
-        !copy_string(&client->token_file, client->options.token_file)) {
+        !copy_string(&client->token_file, client->options.token_file) ||
+        !copy_string(&client->ca_file, client->options.ca_file) ||
+        !copy_string(&client->cert_file, client->options.cert_file) ||
+        !copy_string(&client->key_file, client->options.key_file)) {
         stockd_close(client);
         return NULL;
     }
     client->options.client_name = client->client_name;
     client->options.token = client->token;
     client->options.token_file = client->token_file;
+    client->options.ca_file = client->ca_file;
+    client->options.cert_file = client->cert_file;
+    client->options.key_file = client->key_file;
     stk_check(client);
     return client;
 }
@@ -99,10 +107,48 @@ static int say_hello(stockd_client *client, const char *client_name, const char 
     return rc;
 }
 
+/* Reads the files of a tls:// address, once. */
+static int prepare_tls(stockd_client *client)
+{
+    const struct stk_tls_files files = { client->ca_file, client->cert_file, client->key_file };
+    bool given = files.ca || files.cert || files.key;
+    char why[256];
+
+    if (!stk_address_encrypted(client->address))
+        return given ? stk_fail(client, STOCKD_E_ARGUMENT,
+                                "%s: certificates are of use at tls://HOST:PORT only",
+                                client->address)
+                     : STOCKD_OK;
+    if (files.key && !files.cert)
+        return stk_fail(client, STOCKD_E_ARGUMENT, "a key is of no use without its certificate");
+    if (!client->tls)
+        client->tls = stk_tls_new(&files, why, sizeof why);
+    return client->tls ? STOCKD_OK : stk_fail(client, STOCKD_E_ARGUMENT, "%s", why);
+}
+
+/* A descriptor over which the engine can be spoken to, or a negative status. */
+static int dial(stockd_client *client, stk_ms deadline)
+{
+    char why[256] = "", host[256];
+
+    int fd = prepare_tls(client);
+    if (fd != STOCKD_OK)
+        return fd;
+    fd = stk_dial(client->address, deadline, why, sizeof why);
+    if (fd < 0)
+        return stk_fail(client, fd, "%s: cannot connect: %s", client->address, why);
+    if (!client->tls)
+        return fd;
+    stk_address_host(client->address, host, sizeof host);
+    if (stk_tls_begin(client->tls, fd, host, deadline, why, sizeof why) == 0)
+        return fd;
+    close(fd);
+    return stk_fail(client, STOCKD_E_CONNECT, "%s: cannot connect: %s", client->address, why);
+}
+
 int stk_open(stockd_client *client, stk_ms deadline)
 {
     stk_ms own = stk_deadline(client->options.connect_timeout_ms);
-    char why[256] = "";
     const char *token;
 
     if (client->fd >= 0)
@@ -112,9 +158,9 @@ int stk_open(stockd_client *client, stk_ms deadline)
         return found;
     if (own < deadline)
         deadline = own;
-    int fd = stk_dial(client->address, deadline, why, sizeof why);
+    int fd = dial(client, deadline);
     if (fd < 0)
-        return stk_fail(client, fd, "%s: cannot connect: %s", client->address, why);
+        return fd;
     client->fd = fd;
     if (!client->client_name && !token)
         return STOCKD_OK;
@@ -152,5 +198,9 @@ void stockd_close(stockd_client *client)
     free(client->client_name);
     free(client->token);
     free(client->token_file);
+    free(client->ca_file);
+    free(client->cert_file);
+    free(client->key_file);
+    stk_tls_free(client->tls);
     free(client);
 }

@@ -8,6 +8,7 @@
  *   walk, value, pack     MessagePack, no I/O
  *   buffer, clock         bytes and deadlines
  *   address               dialling
+ *   tls                   encryption over what was dialled
  *   state                 the connection's state and invariants, dropping it, failing
  *   io                    single steps on the socket, no MessagePack
  *   response              from frames in the in buffer to replies and notifications
@@ -91,7 +92,9 @@ struct stockd_client {
     char *token;
     char *token_file;
     char file_token[256]; /* as it was last read from there */
-    unsigned notified;    /* notifications delivered; wraps */
+    char *ca_file, *cert_file, *key_file;
+    struct stk_tls *tls; /* of a tls:// address, from the first connection on */
+    unsigned notified;   /* notifications delivered; wraps */
     stockd_reply reply;
     char code[64];
     char message[512];
@@ -113,6 +116,12 @@ int stk_fail_drop(stockd_client *client, int status, const char *format, ...)
 void stk_drop(stockd_client *client);
 
 /* ---- address -------------------------------------------------------------------------------- */
+
+/* tls://... */
+bool stk_address_encrypted(const char *address);
+
+/* Copies the host of a valid address (but unix:PATH), without brackets. */
+void stk_address_host(const char *address, char *host, size_t size);
 
 /* Returns a connected non-blocking socket, or a negative status with why filled in. */
 int stk_dial(const char *address, stk_ms deadline, char *why, size_t size);

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "client/internal.h"
+#include "client/tls.h"
 
 static const struct {
     int status;
@@ -44,6 +45,7 @@ void stk_check(const stockd_client *client)
 
 void stk_drop(stockd_client *client)
 {
+    stk_tls_end(client->tls);
     if (client->fd >= 0)
         close(client->fd);
     client->fd = -1;

@@ -218,11 +218,16 @@ typedef struct stockd_options {
     void *notify_context;
     const char *token_file; /* its first line is the token; read at each connection, so that it may
                                be replaced meanwhile */
+    /* For tls://HOST:PORT, PEM files, which are read at the first connection. */
+    const char *ca_file;   /* authorities that may vouch for the engine; NULL: the system's */
+    const char *cert_file; /* a certificate to show the engine; NULL: none */
+    const char *key_file;  /* its key; NULL: it is in cert_file, too */
 } stockd_options;
 
 /*
  * Connects to "HOST:PORT", "[IPV6]:PORT" or "unix:PATH" (a path beginning with '@' is an abstract
- * name). Options may be NULL; they and their strings are copied. On success and on failure *out is
+ * name). "tls://HOST:PORT" is encrypted, and the engine must prove by a certificate that it is that
+ * host. Options may be NULL; they and their strings are copied. On success and on failure *out is
  * a client that must be closed, so that stockd_error_message can say what went wrong; it is NULL
  * only if the client cannot be allocated. STOCKD_REFUSED: the engine refused `hello`. After any
  * failure but STOCKD_E_ARGUMENT the client may still be used: the next call tries to connect again.
@@ -319,6 +324,16 @@ int stockd_try_receive(stockd_client *client, stockd_reply *reply);
  * it only with nothing in flight.
  */
 int stockd_wait_notifications(stockd_client *client, int timeout_ms);
+
+/*
+ * For a program that makes and reads its own messages, as a load generator does: the bytes of the
+ * connection, encrypted if its address says so. How many were taken, 0 if the connection must be
+ * waited for, or STOCKD_E_CLOSED, which leaves it to be reconnected or closed. A receive that does
+ * not fill the buffer has left nothing that stockd_fd would not announce. Not together with the
+ * functions above.
+ */
+ptrdiff_t stockd_send_bytes(stockd_client *client, const void *bytes, size_t length);
+ptrdiff_t stockd_receive_bytes(stockd_client *client, void *bytes, size_t size);
 
 /* ---- The common calls, typed ------------------------------------------------------------- */
 

@@ -70,10 +70,21 @@ static const char *take_name(struct ctl *ctl, const char *name)
     return NULL;
 }
 
+/* Options that name a file: *file is where it belongs. */
+static bool file_option(struct ctl *ctl, const char *word, const char ***file)
+{
+    *file = is_named(word, "--cacert") ? &ctl->ca_file
+            : is_named(word, "--cert") ? &ctl->cert_file
+            : is_named(word, "--key")  ? &ctl->key_file
+                                       : NULL;
+    return *file != NULL;
+}
+
 bool args_global(struct ctl *ctl, size_t argc, char *const *argv, size_t *at, const char **problem)
 {
     struct words words = { .word = argv, .count = argc, .at = *at + 1 };
     const char *word = argv[*at];
+    const char **file;
 
     *problem = NULL;
     if (strcmp(word, "--json") == 0) {
@@ -81,11 +92,15 @@ bool args_global(struct ctl *ctl, size_t argc, char *const *argv, size_t *at, co
     } else if (is_named(word, "-s") || is_named(word, "--server")) {
         ctl->server = take_value(&words, strchr(word, '='));
         if (ctl->server == NULL)
-            *problem = "-s needs an address: HOST:PORT or unix:PATH";
+            *problem = "-s needs an address: HOST:PORT, tls://HOST:PORT or unix:PATH";
     } else if (is_named(word, "--token-file")) {
         ctl->token_file = take_value(&words, strchr(word, '='));
         if (ctl->token_file == NULL || ctl->token_file[0] == '\0')
             *problem = "--token-file needs a file, whose first line is the token";
+    } else if (file_option(ctl, word, &file)) {
+        *file = take_value(&words, strchr(word, '='));
+        if (*file == NULL)
+            *problem = "--cacert, --cert and --key need a file";
     } else if (is_named(word, "--as")) {
         *problem = take_name(ctl, take_value(&words, strchr(word, '=')));
     } else {

@@ -105,22 +105,27 @@ char *ctl_default_name(void)
     return text_format("stockctl");
 }
 
+stockd_options ctl_options(const struct ctl *ctl)
+{
+    return (stockd_options){ .client_name = ctl->name,
+                             .token_file = ctl->token_file,
+                             .ca_file = ctl->ca_file,
+                             .cert_file = ctl->cert_file,
+                             .key_file = ctl->key_file };
+}
+
 int ctl_connect(struct ctl *ctl)
 {
-    const stockd_options options = { .client_name = ctl->name,
-                                     .token_file = ctl->token_file,
-                                     .call_timeout_ms = ctl->patient ? -1 : 0,
-                                     .notify = ctl->notify,
-                                     .notify_context = ctl->notify_context };
+    stockd_options options = ctl_options(ctl);
 
+    options.call_timeout_ms = ctl->patient ? -1 : 0;
+    options.notify = ctl->notify;
+    options.notify_context = ctl->notify_context;
     if (ctl->client != NULL)
         return CTL_DONE;
     int status = stockd_connect(&ctl->client, ctl->server, &options);
-    if (status == STOCKD_E_ARGUMENT && strstr(stockd_error_message(ctl->client), "token file"))
-        return ctl_error(ctl, CTL_USAGE, "usage", "%s", stockd_error_message(ctl->client));
     if (status == STOCKD_E_ARGUMENT)
-        return ctl_error(ctl, CTL_USAGE, "usage", "'%s' is not HOST:PORT or unix:PATH",
-                         ctl->server);
+        return ctl_error(ctl, CTL_USAGE, "usage", "%s", stockd_error_message(ctl->client));
     if (status == STOCKD_REFUSED)
         return ctl_refused(ctl, stockd_last_reply(ctl->client));
     return status == STOCKD_OK ? CTL_DONE : ctl_failed(ctl, status);

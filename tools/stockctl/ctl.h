@@ -33,8 +33,9 @@ enum ctl_exit {
 
 struct ctl {
     const char *server;
-    char *name;             /* the caller's name, for the history */
-    const char *token_file; /* NULL: none */
+    char *name;                                 /* the caller's name, for the history */
+    const char *ca_file, *cert_file, *key_file; /* for tls://; NULL: none */
+    const char *token_file;                     /* NULL: none */
     bool json;
     bool quiet;               /* no progress bars: other programs write to the terminal too */
     bool patient;             /* calls have no time-out */
@@ -238,6 +239,8 @@ char *ctl_default_name(void);
 
 /* Connects unless connected. */
 int ctl_connect(struct ctl *ctl);
+/* For a further connection. */
+stockd_options ctl_options(const struct ctl *ctl);
 
 /* One request. On CTL_DONE the reply is valid until the next use of the client. */
 int ctl_call(struct ctl *ctl, const char *method, const stockd_pack *params, unsigned flags,

@@ -377,7 +377,7 @@ static int open_connections(struct runner *run)
 {
     struct ctl *ctl = run->replay->ctl;
     size_t pipeline = run->replay->pipeline;
-    const stockd_options options = { .client_name = ctl->name, .token_file = ctl->token_file };
+    const stockd_options options = ctl_options(ctl);
 
     for (size_t i = 0; i < run->replay->connections; i++) {
         struct connection *connection = &run->connection[i];

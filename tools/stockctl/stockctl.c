@@ -24,7 +24,7 @@ static const struct {
 
 static void print_help(FILE *out)
 {
-    fputs("Usage: stockctl [-s HOST:PORT|unix:PATH] [--json] COMMAND ...\n\n"
+    fputs("Usage: stockctl [-s HOST:PORT|tls://HOST:PORT|unix:PATH] [--json] COMMAND ...\n\n"
           "Talks to a running stockd, the real-time stock engine.\n",
           out);
     for (size_t g = 0; g < GROUPS; g++) {
@@ -33,8 +33,11 @@ static void print_help(FILE *out)
             fprintf(out, "  %-16s %s\n", command->name, command->summary);
     }
     fputs("\nOptions, before or after the command:\n"
-          "  -s, --server ADDRESS  HOST:PORT or unix:PATH; without it the environment's\n"
-          "                        STOCKD_SERVER, else " CTL_DEFAULT_SERVER "\n"
+          "  -s, --server ADDRESS  HOST:PORT, tls://HOST:PORT or unix:PATH; without it the\n"
+          "                        environment's STOCKD_SERVER, else " CTL_DEFAULT_SERVER "\n"
+          "  --cacert FILE         who may vouch for an engine at tls://; without it the\n"
+          "                        system's authorities\n"
+          "  --cert FILE, --key FILE  a certificate to show the engine, and its key\n"
           "  --as NAME             the caller's name, for the history; without it USER@stockctl\n"
           "  --token-file FILE     its first line is the access token; without it the\n"
           "                        environment's STOCKD_TOKEN, if the engine has tokens\n"
