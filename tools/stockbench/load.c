@@ -260,7 +260,7 @@ static bool start_streams(struct load *load, stockd_client *const *clients)
     for (size_t i = 0; i < load->options->connections; i++) {
         struct stream *stream = &load->streams[i];
 
-        stream->fd = stockd_fd(clients[i]);
+        stream->client = clients[i];
         stream->expected = FIRST_MSGID;
         stream->batch = take(places, sizeof *stream->batch);
         stream->asked = take(places, sizeof *stream->asked);

@@ -36,6 +36,9 @@ static bool connect_all(struct bench *bench)
         .client_name = options->no_setup ? NULL : "stockbench",
         .token = options->token,
         .token_file = options->token_file,
+        .ca_file = options->ca_file,
+        .cert_file = options->cert_file,
+        .key_file = options->key_file,
     };
 
     for (size_t i = 0; i < options->connections + options->idle; i++) {

@@ -18,8 +18,8 @@ static void name_stream(const struct stream *stream, char name[NAME_MAX_BYTES])
     socklen_t length = sizeof address;
     char host[48], port[8];
 
-    snprintf(name, NAME_MAX_BYTES, "fd %d", stream->fd);
-    if (getsockname(stream->fd, (struct sockaddr *)&address, &length) < 0 ||
+    snprintf(name, NAME_MAX_BYTES, "fd %d", stockd_fd(stream->client));
+    if (getsockname(stockd_fd(stream->client), (struct sockaddr *)&address, &length) < 0 ||
         address.ss_family == AF_UNIX)
         return;
     if (getnameinfo((struct sockaddr *)&address, length, host, sizeof host, port, sizeof port,
@@ -31,7 +31,7 @@ static int bytes_in_queue(const struct stream *stream, unsigned long which)
 {
     int bytes = 0;
 
-    return ioctl(stream->fd, which, &bytes) == 0 ? bytes : -1;
+    return ioctl(stockd_fd(stream->client), which, &bytes) == 0 ? bytes : -1;
 }
 
 /*

@@ -13,7 +13,7 @@
 #include "tools/stockbench/summary.h"
 
 static const char help[] =
-    "usage: stockbench [-s HOST:PORT|unix:PATH] [OPTION]...\n"
+    "usage: stockbench [-s HOST:PORT|tls://HOST:PORT|unix:PATH] [OPTION]...\n"
     "\n"
     "Loads a running stockd from one thread over many connections, and reports messages per\n"
     "second and latencies. Closed loop: each connection keeps a window of requests in flight.\n"
@@ -21,6 +21,8 @@ static const char help[] =
     "which its request was due, so that no stall hides.\n"
     "\n"
     "  -s, --server ADDRESS    the engine (default 127.0.0.1:7421)\n"
+    "      --cacert FILE       who may vouch for an engine at tls://HOST:PORT\n"
+    "      --cert FILE, --key FILE  a certificate to show it, and its key\n"
     "  -w, --workload NAME     one of those below (default reserve-cancel)\n"
     "  -c, --connections N     (default 32)\n"
     "  -W, --window N          messages in flight on each connection (default 128; 4096 with\n"
@@ -156,6 +158,9 @@ enum long_option {
     OPTION_RESPONSE_BYTES,
     OPTION_TOKEN,
     OPTION_TOKEN_FILE,
+    OPTION_CACERT,
+    OPTION_CERT,
+    OPTION_KEY,
     OPTION_SETUP,
     OPTION_JSON,
     OPTION_VERSION,
@@ -184,6 +189,9 @@ static const struct option long_options[] = {
     { "response-bytes", required_argument, NULL, OPTION_RESPONSE_BYTES },
     { "token", required_argument, NULL, OPTION_TOKEN },
     { "token-file", required_argument, NULL, OPTION_TOKEN_FILE },
+    { "cacert", required_argument, NULL, OPTION_CACERT },
+    { "cert", required_argument, NULL, OPTION_CERT },
+    { "key", required_argument, NULL, OPTION_KEY },
     { "setup", no_argument, NULL, OPTION_SETUP },
     { "json", no_argument, NULL, OPTION_JSON },
     { "help", no_argument, NULL, 'h' },
@@ -242,6 +250,15 @@ static int parse_one(struct options *options, int option, const char *text)
     case OPTION_TOKEN_FILE:
         options->token_file = text;
         return -1;
+    case OPTION_CACERT:
+        options->ca_file = text;
+        return -1;
+    case OPTION_CERT:
+        options->cert_file = text;
+        return -1;
+    case OPTION_KEY:
+        options->key_file = text;
+        return -1;
     case OPTION_ORDERS:
         options->orders = text;
         return -1;
@@ -283,6 +300,8 @@ static int finish(struct options *options)
         return usage_error("--speed is only for replay, not for", workload->name);
     if (options->rate > 0 && workload->driver != DRIVER_LOAD)
         return usage_error("--rate is not for", workload->name);
+    if (workload->driver == DRIVER_CONNECT && strncmp(options->address, "tls://", 6) == 0)
+        return usage_error("an address without TLS is needed for", workload->name);
     if (options->seconds <= 0)
         return usage_error("--seconds must be more than", "0");
     if (options->check && (workload->steps[0] == ASK_ECHO || options->no_setup))

@@ -22,8 +22,9 @@ enum format { FORMAT_TEXT, FORMAT_JSON, FORMAT_CSV };
 
 struct options {
     const char *address;
-    const char *token;      /* NULL: none */
-    const char *token_file; /* likewise */
+    const char *token;                          /* NULL: none */
+    const char *ca_file, *cert_file, *key_file; /* for tls://; NULL: none */
+    const char *token_file;                     /* NULL: none */
     const struct workload *workload;
     size_t connections;
     size_t idle; /* further connections that only stay open */

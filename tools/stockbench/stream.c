@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/socket.h>
 
 bool broke_off(const char *what, const char *why)
 {
@@ -14,11 +13,17 @@ bool broke_off(const char *what, const char *why)
     return false;
 }
 
+static bool lost(const struct stream *stream)
+{
+    fprintf(stderr, "stockbench: %s\n", stockd_error_message(stream->client));
+    return false;
+}
+
 bool stream_watch(const struct load *load, struct stream *stream, int operation, uint32_t events)
 {
     struct epoll_event event = { .events = events, .data.ptr = stream };
 
-    if (epoll_ctl(load->epoll, operation, stream->fd, &event) < 0)
+    if (epoll_ctl(load->epoll, operation, stockd_fd(stream->client), &event) < 0)
         return broke_off("epoll_ctl", strerror(errno));
     return true;
 }
@@ -113,18 +118,20 @@ static ssize_t parse_replies(struct load *load, struct stream *stream, const uns
     return (ssize_t)at;
 }
 
-bool stream_receive(struct load *load, struct stream *stream, uint64_t *now)
+/* *full: there may be more, of which nothing would tell. */
+static bool receive_once(struct load *load, struct stream *stream, uint64_t *now, bool *full)
 {
     uint32_t count = 0;
-    ssize_t n;
 
     memcpy(load->in, stream->partial, stream->partial_len);
-    n = recv(stream->fd, load->in + stream->partial_len, RECEIVE_BYTES, MSG_DONTWAIT);
+    ptrdiff_t n =
+        stockd_receive_bytes(stream->client, load->in + stream->partial_len, RECEIVE_BYTES);
     *now = result_now();
-    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+    *full = n == RECEIVE_BYTES;
+    if (n == 0)
         return true;
-    if (n <= 0)
-        return broke_off("the connection was lost", n == 0 ? "closed" : strerror(errno));
+    if (n < 0)
+        return lost(stream);
     size_t len = stream->partial_len + (size_t)n;
     ssize_t used = parse_replies(load, stream, load->in, len, &count);
     if (used < 0)
@@ -139,18 +146,27 @@ bool stream_receive(struct load *load, struct stream *stream, uint64_t *now)
     return true;
 }
 
+bool stream_receive(struct load *load, struct stream *stream, uint64_t *now)
+{
+    bool full;
+
+    do {
+        if (!receive_once(load, stream, now, &full))
+            return false;
+    } while (full);
+    return true;
+}
+
 /* ---- Requests -------------------------------------------------------------------------------- */
 
 /* Writes from bytes; what the socket does not take stays in pending. */
 static bool write_out(struct load *load, struct stream *stream, const unsigned char *bytes,
                       size_t len)
 {
-    ssize_t n = send(stream->fd, bytes, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+    ptrdiff_t n = stockd_send_bytes(stream->client, bytes, len);
 
-    if (n < 0 && errno != EAGAIN && errno != EINTR)
-        return broke_off("the connection was lost", strerror(errno));
     if (n < 0)
-        n = 0;
+        return lost(stream);
     if (load->measuring)
         load->result->bytes_out += (uint64_t)n;
     if ((size_t)n == len)
@@ -165,11 +181,10 @@ bool stream_flush(struct load *load, struct stream *stream)
 {
     if (stream->pending_len == 0)
         return true;
-    ssize_t n = send(stream->fd, stream->pending + stream->pending_at, stream->pending_len,
-                     MSG_DONTWAIT | MSG_NOSIGNAL);
+    ptrdiff_t n = stockd_send_bytes(stream->client, stream->pending + stream->pending_at,
+                                    stream->pending_len);
     if (n < 0)
-        return errno == EAGAIN || errno == EINTR ||
-               broke_off("the connection was lost", strerror(errno));
+        return lost(stream);
     if (load->measuring)
         load->result->bytes_out += (uint64_t)n;
     stream->pending_at += (size_t)n;

@@ -11,6 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <stockd/client.h>
+
 #include "tools/stockbench/options.h"
 #include "tools/stockbench/progress.h"
 #include "tools/stockbench/reply.h"
@@ -36,7 +38,7 @@ struct batch {
  * L2: pending holds what the socket did not take; while it is not empty, no request is made.
  */
 struct stream {
-    int fd;
+    stockd_client *client;
     uint32_t in_flight;
     uint32_t expected; /* msgid of the oldest in flight */
     uint32_t first_batch;
@@ -93,7 +95,7 @@ bool stream_send(struct load *load, struct stream *stream, size_t count, uint64_
 /* Continues with what the socket did not take. */
 bool stream_flush(struct load *load, struct stream *stream);
 
-/* Reads once and processes what arrived; *now is when that was. */
+/* Reads and processes what arrived; *now is when that was. */
 bool stream_receive(struct load *load, struct stream *stream, uint64_t *now);
 
 #endif
