@@ -47,6 +47,11 @@ static void note_failed(struct worker *worker, const struct connection *connecti
     worker->greeting_say_ms = worker->now.steady_ms + SAY_EACH_MS;
 }
 
+void worker_greeting_failed(struct worker *worker, const struct connection *connection)
+{
+    note_failed(worker, connection, "it ended, or began with more than a hello");
+}
+
 static void give_up(struct worker *worker, struct connection *connection, const char *why)
 {
     note_failed(worker, connection, why);

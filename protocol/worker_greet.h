@@ -15,6 +15,9 @@ void worker_begin_greeting(struct worker *worker, struct connection *connection)
 /* Notes that the next step of its greeting can be taken. */
 void worker_greeting_ready(struct worker *worker, struct connection *connection);
 
+/* Its link has failed in the middle. */
+void worker_greeting_failed(struct worker *worker, const struct connection *connection);
+
 /* Takes some steps, in the order in which they became possible, and cuts what is late. True: more
  * can be taken. */
 bool worker_greet(struct worker *worker);

@@ -315,6 +315,8 @@ void worker_on_receive(struct worker *worker, struct connection *connection,
 {
     struct link *link = &connection->link;
     struct received received = link_transport(link)->received(link, c);
+    if (received.failed && link->greeting != GREETING_DONE && !connection_is_broken(connection))
+        worker_greeting_failed(worker, connection);
     worker_take(worker, connection, &received);
     if (c->has_buffer)
         uring_return_buffer(worker->ring, c->buffer);

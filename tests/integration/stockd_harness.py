@@ -235,8 +235,8 @@ class Server:
     """One stockd on one data directory. Start, stop, kill and start it again as often as needed.
 
     Everything lives under one temporary directory, removed by close(): data/ (unless `data` is
-    given), the Unix socket, the ready file and stderr of all runs. `tcp` and `unix` are addresses
-    for Client, valid while it runs.
+    given), the Unix socket, the ready file and stderr of all runs. `tcp`, `unix` and `tls` (if an
+    option asks for one) are addresses for Client, valid while it runs.
     """
 
     def __init__(self, *extra, data=None, prefix=(), env=None, listen=True, start=True, **popen):
@@ -250,6 +250,7 @@ class Server:
             os.mkdir(self.data)
         self.unix = "unix:" + os.path.join(self.directory, "stockd.sock")
         self.tcp = None
+        self.tls = None
         self.ready_file = os.path.join(self.directory, "ready")
         self.log = os.path.join(self.directory, "stderr")
         self.extra = [str(arg) for arg in extra]
@@ -314,7 +315,9 @@ class Server:
             self.addresses = file.read().split("\n")
         if self.addresses[-1] == "":
             self.addresses.pop()
-        self.tcp = next((line for line in self.addresses if not line.startswith("unix:")), None)
+        others = ("unix:", "tls:")
+        self.tcp = next((line for line in self.addresses if not line.startswith(others)), None)
+        self.tls = next((line for line in self.addresses if line.startswith("tls:")), None)
         return self
 
     def stop(self, signum=signal.SIGTERM, expect=0):
@@ -351,7 +354,8 @@ class Server:
         return self.start(*more)
 
     def client(self, kind="tcp", **kwargs):
-        return Client(self.unix if kind == "unix" else self.tcp, **kwargs)
+        addresses = {"tcp": self.tcp, "unix": self.unix, "tls": self.tls}
+        return Client(addresses[kind], **kwargs)
 
     def stderr(self):
         try:

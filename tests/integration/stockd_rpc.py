@@ -9,6 +9,7 @@ import collections
 import itertools
 import select
 import socket
+import ssl
 import struct
 import time
 
@@ -67,9 +68,15 @@ def _to_error(error):
 
 
 class Client:
-    """One connection. call() blocks; send()/receive() and pipeline() keep many in flight."""
+    """One connection. call() blocks; send()/receive() and pipeline() keep many in flight.
 
-    def __init__(self, address, timeout=None, receive_buffer=None):
+    A tls://HOST:PORT needs an ssl.SSLContext; HOST is what the engine must prove to be, unless
+    `host` says otherwise. `session` is one to resume.
+    """
+
+    def __init__(
+        self, address, timeout=None, receive_buffer=None, tls=None, host=None, session=None
+    ):
         self.timeout = DEFAULT_TIMEOUT if timeout is None else timeout
         self.msgids = itertools.count(1)
         self.unpacker = msgpack.Unpacker(raw=False, max_buffer_size=256 << 20, strict_map_key=False)
@@ -81,10 +88,10 @@ class Client:
             self.socket = socket.socket(socket.AF_UNIX)
             target = address[len("unix:") :]
         else:
-            host, _, port = address.rpartition(":")
-            host = host.strip("[]")
-            self.socket = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
-            target = (host, int(port))
+            at, _, port = address.removeprefix("tls://").rpartition(":")
+            at = at.strip("[]")
+            self.socket = socket.socket(socket.AF_INET6 if ":" in at else socket.AF_INET)
+            target = (at, int(port))
         if receive_buffer:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         self.socket.settimeout(self.timeout)
@@ -94,6 +101,16 @@ class Client:
             raise self.late("to be connected", self.timeout) from None
         if self.socket.family != socket.AF_UNIX:
             self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if address.startswith("tls://"):
+            self._shake_hands(tls, host or at, session)
+
+    def _shake_hands(self, tls, host, session):
+        plain = self.socket
+        try:
+            self.socket = tls.wrap_socket(plain, server_hostname=host, session=session)
+        except OSError:  # an ssl.SSLError is one, too
+            plain.close()
+            raise
 
     def __enter__(self):
         return self
@@ -127,7 +144,7 @@ class Client:
         self.socket.setblocking(False)
         try:
             return self.socket.send(data)
-        except BlockingIOError:
+        except (BlockingIOError, ssl.SSLWantWriteError):
             raise WouldBlock() from None
         finally:
             self.socket.settimeout(self.timeout)
@@ -141,7 +158,7 @@ class Client:
             if time.monotonic() > deadline:
                 raise self.late(f"to take {len(data)} more bytes", self.timeout)
             if readable:
-                self._fill(deadline, self.timeout)
+                self._fill_at_once()
             if writable:
                 sent = self.try_send_raw(data[:65536])
                 data = data[sent:]
@@ -182,8 +199,27 @@ class Client:
             raise self.late("to send a message", timeout) from None
         except ConnectionResetError as error:
             raise ConnectionClosed("connection reset by the server") from error
+        except ssl.SSLError as error:
+            raise ConnectionClosed(f"connection ended by the server: {error}") from error
         finally:
             self.socket.settimeout(self.timeout)
+        self._feed(data)
+
+    def _fill_at_once(self):
+        """What is there; with TLS that may be no data at all."""
+        self.socket.setblocking(False)
+        try:
+            self._feed(self.socket.recv(1 << 16))
+        except (BlockingIOError, ssl.SSLWantReadError):
+            pass
+        except ConnectionResetError as error:
+            raise ConnectionClosed("connection reset by the server") from error
+        except ssl.SSLError as error:
+            raise ConnectionClosed(f"connection ended by the server: {error}") from error
+        finally:
+            self.socket.settimeout(self.timeout)
+
+    def _feed(self, data):
         if not data:
             raise ConnectionClosed("connection closed by the server")
         self.unpacker.feed(data)
