@@ -24,11 +24,13 @@
 #include "protocol/transport.h"
 
 enum {
-    FIRST_BYTES = 4096,          /* of a peer that has not shown that it speaks TLS */
-    SEND_BYTES = 64 << 10,       /* of the stream that are encrypted at once */
-    PLAIN_BYTES = 48 << 10,      /* more than one received piece and one record begun before it */
-    CONTROL_RECORDS = 16,        /* that carry no data: so many of them,              */
-    BYTES_PER_CONTROL = 1 << 20, /* and one for so many bytes of data, are answered */
+    FIRST_BYTES = 4096,     /* of a peer that has not shown that it speaks TLS */
+    SEND_BYTES = 64 << 10,  /* of the stream that are encrypted at once */
+    PLAIN_BYTES = 48 << 10, /* more than one received piece and one record begun before it */
+    /* Steps that OpenSSL takes for records without data, of which a new key needs two: so many, and
+     * one for so many bytes of data. */
+    CONTROL_STEPS = 32,
+    BYTES_PER_STEP = 512 << 10,
 };
 
 struct tls_link {
@@ -38,10 +40,10 @@ struct tls_link {
     unsigned char *kept; /* received, for the next step of the greeting */
     size_t kept_length;
     uint64_t data_received;
-    uint64_t control_received; /* records without data, after the greeting */
-    bool unusable;             /* an error ended it: OpenSSL must not be asked anything more */
-    bool peer_finished;        /* it has said that it sends no more */
-    bool finishing;            /* we have; the socket follows once the cipher is sent */
+    uint64_t control_steps; /* after the greeting */
+    bool unusable;          /* an error ended it: OpenSSL must not be asked anything more */
+    bool peer_finished;     /* it has said that it sends no more */
+    bool finishing;         /* we have; the socket follows once the cipher is sent */
     uint8_t name_length;
     char name[NAME_MAX_BYTES]; /* certified */
 };
@@ -177,12 +179,12 @@ static struct received keep(struct link *link, const struct received *cipher)
     return (struct received){ .length = 0 };
 }
 
-/* Another record without data (a new key is asked for, a new handshake begun): each is work, and
- * few are needed. */
+/* Another step for a record without data (a new key is asked for, a new handshake begun): it is
+ * work, and little of it is needed. */
 static bool may_control(struct tls_link *tls)
 {
-    tls->control_received++;
-    return tls->control_received <= CONTROL_RECORDS + tls->data_received / BYTES_PER_CONTROL;
+    tls->control_steps++;
+    return tls->control_steps <= CONTROL_STEPS + tls->data_received / BYTES_PER_STEP;
 }
 
 /* Reads records until there are no more. Returns what SSL_get_error said then. */
