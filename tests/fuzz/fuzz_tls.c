@@ -35,8 +35,8 @@ static void check(struct play *play, const struct received *received)
 {
     assert(!play->over || received->length == 0);               /* F3 */
     assert(received->length <= play->length - play->delivered); /* F1 */
-    assert(memcmp(play->written + play->delivered, received->bytes, received->length) ==
-           0); /* F1 */
+    if (received->length > 0)
+        assert(!memcmp(play->written + play->delivered, received->bytes, received->length));
     play->delivered += received->length;
     play->over |= received->failed || received->ended;
 }

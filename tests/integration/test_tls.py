@@ -210,6 +210,11 @@ class WhichServer(TlsCase):
     def test_another_host(self):
         self.install(*self.authority.issue("other", "localhost", "DNS:elsewhere.example"))
         self.refused("mismatch")
+        port = self.server.tls.rsplit(":", 1)[1]
+        where = ("-s", f"tls://localhost:{port}", "--cacert", self.authority.path)
+        got = run_program("stockctl", *where, "ping")
+        self.assertEqual(got.code, 3, got)
+        self.assertIn("mismatch", got.err)
 
     def test_signed_by_itself(self):
         alone = Authority(self.folder, "alone")

@@ -262,6 +262,8 @@ class Stalled(TlsCase):
 
 
 class Crowd(TlsCase):
+    options = ("--tls-handshake-timeout-ms", "3600000")
+
     def test_many_that_stall_leave_room_for_those_that_do_not(self):
         """More handshakes than are kept in the middle: the oldest give way."""
         wire = Wire(self)
