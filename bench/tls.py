@@ -1,8 +1,9 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""What TLS costs: messages a second with and without, in turn; handshakes, full and resumed, for each
-second of the engine's processor time; memory of a connection that is idle; and how long a ping takes
-beside clients that do nothing but shake hands.
+"""What TLS costs: messages a second with and without, in turn, and the engine's processor time for
+each; handshakes, full and resumed, for each second of processor time; memory of a connection that
+is idle; and how long a ping takes beside clients that do nothing but shake hands. Processor times
+mean something on a busy machine, too.
 
 Environment: BIN, SECONDS (of each measurement), RUNS (of each load), CONNECTIONS, IDLE, KEYS
 (kinds of the engine's key, of ec and rsa)."""
@@ -67,6 +68,7 @@ class Engine(servers.Server):
         with open(ready, encoding="ascii") as lines:
             self.plain, self.tls = lines.read().split()
         self.port = int(self.tls.rsplit(":", 1)[1])
+        self.plain_port = int(self.plain.rsplit(":", 1)[1])
 
     def processor_seconds(self):
         with open(f"/proc/{self.process.pid}/stat", encoding="ascii") as file:
@@ -86,30 +88,43 @@ def engine(place, number, files, *options):
 # ---- messages a second ----
 
 
-def load(address, authority, window):
+def requests(one):
+    with socket.create_connection(("127.0.0.1", one.plain_port)) as connection:
+        connection.sendall(msgpack.packb([0, 1, "info", ["server"]]))
+        for message in msgpack.Unpacker(connection.makefile("rb", 0), raw=False):
+            return message[3]["server"]["requests"]
+
+
+def load(one, address, authority, window):
+    """(messages a second, the engine's processor time for each in µs)."""
     argv = [os.path.join(BIN, "stockbench"), "-s", address, "-c", CONNECTIONS, "-W", str(window)]
     argv += ["-t", str(SECONDS), "-n", "10000", "--csv"]
     if address.startswith("tls://"):
         argv += ["--cacert", authority]
+    before = requests(one), one.processor_seconds()
     out = subprocess.run(argv, check=True, capture_output=True, text=True).stdout.splitlines()
+    after = requests(one), one.processor_seconds()
     row = dict(zip(out[0].split(","), out[1].split(",")))
-    return float(row["messages_per_s"])
+    each = 1e6 * (after[1] - before[1]) / (after[0] - before[0])
+    return float(row["messages_per_s"]), each
 
 
 def throughput(place, files):
-    print("| durability | window | messages/s plain | over TLS | of plain |")
-    print("|---|---|---|---|---|")
+    print("| durability | window | messages/s plain | over TLS | of plain | engine's µs | over TLS |")
+    print("|---|---|---|---|---|---|---|")
     for number, durability in enumerate(("none", "always")):
         with engine(place, f"load-{number}", files, "--durability", durability) as one:
             for window in (1, 16, 128):
                 pairs = [
-                    [load(address, files[0], window) for address in (one.plain, one.tls)]
+                    [load(one, address, files[0], window) for address in (one.plain, one.tls)]
                     for _ in range(RUNS)
                 ]
-                plain, tls = (statistics.median(side) for side in zip(*pairs))
-                share = statistics.median(b / a for a, b in pairs)
+                rates = [statistics.median(pair[side][0] for pair in pairs) for side in (0, 1)]
+                each = [statistics.median(pair[side][1] for pair in pairs) for side in (0, 1)]
+                share = statistics.median(b[0] / a[0] for a, b in pairs)
                 print(
-                    f"| {durability} | {window} | {plain:,.0f} | {tls:,.0f} | {100 * share:.0f} % |",
+                    f"| {durability} | {window} | {rates[0]:,.0f} | {rates[1]:,.0f} "
+                    f"| {100 * share:.0f} % | {each[0]:.2f} | {each[1]:.2f} |",
                     flush=True,
                 )
 
@@ -188,10 +203,8 @@ def idle_bytes(one, count, connect):
 def memory(place, files):
     context = ssl.create_default_context(cafile=files[0])
     with engine(place, "idle", files) as one:
-        plain_port = int(one.plain.rsplit(":", 1)[1])
-
         def plain():
-            connection = socket.create_connection(("127.0.0.1", plain_port))
+            connection = socket.create_connection(("127.0.0.1", one.plain_port))
             connection.sendall(PING)
             connection.recv(4096)
             return connection
@@ -241,10 +254,9 @@ def beside(place, files):
     print("|---|---|---|---|")
     with engine(place, "beside", files) as one:
         apart(one)
-        port = int(one.plain.rsplit(":", 1)[1])
         for number in (0, 4):
             with handshakers(one, files[0], False, number, []):
-                p50, p99, p999 = pings(port)
+                p50, p99, p999 = pings(one.plain_port)
             print(f"| {number} clients | {p50:,.0f} µs | {p99:,.0f} µs | {p999:,.0f} µs |")
 
 
