@@ -3,6 +3,7 @@
 somebody is not.
 """
 
+import ctypes
 import os
 import random
 import re
@@ -11,10 +12,13 @@ import ssl
 import subprocess
 import tempfile
 import threading
+import unittest
 
 from stockd_harness import (
+    BIN_DIR,
     CALL_TIMEOUT,
     PATIENCE,
+    SANITIZED,
     SLOW,
     RpcError,
     ConnectionClosed,
@@ -136,6 +140,39 @@ class Good(TlsCase):
         third = self.tls_client(context, session=second.socket.session)
         self.assertEqual(third.call("ping"), "pong")
         self.assertFalse(third.socket.session_reused, "its certificate might be withdrawn now")
+
+
+class ClientOptions(ctypes.Structure):
+    """stockd_options of include/stockd/client.h."""
+
+    _fields_ = [
+        *((name, ctypes.c_int) for name in ("connect", "call", "retries", "backoff")),
+        ("max_reply_bytes", ctypes.c_size_t),
+        *((name, ctypes.c_char_p) for name in ("client_name", "token")),
+        *((name, ctypes.c_void_p) for name in ("notify", "notify_context")),
+        *((name, ctypes.c_char_p) for name in ("ca_file", "cert_file", "key_file")),
+    ]
+
+
+@unittest.skipIf(SANITIZED, "the library's sanitizer must be loaded before Python")
+class Library(TlsCase):
+    def test_a_client_that_reconnects_resumes_its_session(self):
+        library = ctypes.CDLL(os.path.join(BIN_DIR, "..", "lib", "libstockd.so"))
+        options = ClientOptions(ca_file=self.authority.path.encode())
+        client = ctypes.c_void_p()
+        before = self.handshakes()
+        connected = library.stockd_connect(
+            ctypes.byref(client), self.server.tls.encode(), ctypes.byref(options)
+        )
+        self.addCleanup(library.stockd_close, client)
+        self.assertEqual(connected, 0)
+        for _ in range(3):
+            self.assertEqual(library.stockd_ping(client), 0)
+            self.assertEqual(library.stockd_reconnect(client), 0)
+        self.assertEqual(library.stockd_ping(client), 0)
+        after = self.handshakes()
+        self.assertEqual(after["handshakes"] - before["handshakes"], 4)
+        self.assertEqual(after["handshakes_resumed"] - before["handshakes_resumed"], 3)
 
 
 class Versions(TlsCase):
