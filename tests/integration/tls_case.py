@@ -168,6 +168,7 @@ class Wire:
 
     def __init__(self, case, context=None):
         host, port = case.server.tls.removeprefix("tls://").split(":")
+        self.told_of_the_end = False
         self.socket = socket.create_connection((host, int(port)))
         case.addCleanup(self.socket.close)
         self.socket.settimeout(case.client.timeout)
@@ -194,6 +195,7 @@ class Wire:
             try:
                 return step()
             except ssl.SSLZeroReturnError:
+                self.told_of_the_end = True
                 return None
             except ssl.SSLWantReadError:
                 pending = self.records()

@@ -26,7 +26,7 @@ compile() { gcc -std=c17 -Wall -Wextra -Wpedantic -Werror "$root/user.c" "$@" -o
 
 compile $(pkg-config --cflags --libs stockd)
 LD_LIBRARY_PATH=$lib "$root/user"
-compile $(pkg-config --cflags stockd) "$lib/libstockd.a" $(pkg-config --libs msgpack)
+compile $(pkg-config --cflags stockd) "$lib/libstockd.a" $(pkg-config --libs msgpack openssl)
 "$root/user"
 
 strangers=$(nm -D --defined-only "$lib/libstockd.so" | awk '$3 !~ /^stockd_/')
