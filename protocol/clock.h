@@ -22,7 +22,8 @@ struct engine_clock {
 };
 
 struct moment {
-    uint64_t steady_ms; /* CLOCK_MONOTONIC */
+    uint64_t steady_ns; /* CLOCK_MONOTONIC */
+    uint64_t steady_ms; /* the same */
     uint64_t engine_ms;
     uint64_t wall_ms;
 };
@@ -58,7 +59,8 @@ static inline uint64_t clock_engine_ms(const struct engine_clock *clock, uint64_
 
 static inline struct moment clock_now(const struct engine_clock *clock)
 {
-    struct moment now = { .steady_ms = clock_ms(CLOCK_MONOTONIC) };
+    struct moment now = { .steady_ns = clock_ns(CLOCK_MONOTONIC) };
+    now.steady_ms = now.steady_ns / 1000000;
     now.engine_ms = clock_engine_ms(clock, now.steady_ms);
     now.wall_ms = clock_ms(CLOCK_REALTIME);
     uint64_t apart =

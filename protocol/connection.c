@@ -134,7 +134,8 @@ void connection_barrier(struct connection *connection, uint64_t from, uint64_t l
         last->lsn = lsn;
         return;
     }
-    connection->barriers[count] = (struct reply_barrier){ from, lsn, now_ms };
+    connection->barriers[count] =
+        (struct reply_barrier){ .from = from, .lsn = lsn, .since_ms = now_ms };
     connection->barrier_count = count + 1;
     connection->barrier_iteration = iteration;
 }

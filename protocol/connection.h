@@ -44,6 +44,9 @@ struct reply_barrier {
     uint64_t from;
     uint64_t lsn;
     uint64_t since_ms; /* steady time at which it was made */
+    /* Replies behind it, and the steady time at which the first of their requests was read. */
+    uint32_t replies[REQUEST_KINDS];
+    uint64_t asked_ns;
 };
 
 enum { BARRIERS_MAX = 8 };
@@ -195,6 +198,16 @@ void input_drop(struct input *input);
 /* Bytes from the offset `from` on wait, since now_ms, until the log is acknowledged up to lsn. */
 void connection_barrier(struct connection *connection, uint64_t from, uint64_t lsn,
                         uint64_t iteration, uint64_t now_ms);
+
+/* Counts a reply behind the last reply barrier; its request was read at that steady time. */
+static inline void connection_count_held(struct connection *connection, enum request_kind kind,
+                                         uint64_t asked_ns)
+{
+    struct reply_barrier *last = &connection->barriers[connection->barrier_count - 1];
+    if (last->replies[REQUEST_READ] + last->replies[REQUEST_CHANGE] == 0)
+        last->asked_ns = asked_ns;
+    last->replies[kind]++;
+}
 
 /* Opens the reply barriers that acknowledged has reached. Returns the offset up to which bytes may
  * be sent. */

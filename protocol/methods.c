@@ -10,6 +10,7 @@
 static const struct method methods[] = {
 #define X(method, kind, hinted, needed, named)                                                     \
     { .name = #method,                                                                             \
+      .number = METHOD_NUMBER_##method,                                                            \
       .length = sizeof #method - 1,                                                                \
       .run = method_##method,                                                                      \
       METHOD_##kind,                                                                               \

@@ -35,7 +35,8 @@ enum subject {
 
 struct method {
     const char *name;
-    uint32_t length; /* of the name, at least 1 */
+    uint16_t number; /* in the table */
+    uint16_t length; /* of the name, at least 1 */
     /* CODE_OK: a reply was packed. CODE_DEFERRED: nothing was done; call it again later. Otherwise
      * nothing was packed, and reply_error can say why. */
     enum code (*run)(struct call *call);
@@ -106,6 +107,15 @@ struct method {
 #define X(name, ...) enum code method_##name(struct call *call);
 METHODS(X)
 #undef X
+
+enum method_number {
+#define X(name, kind, hinted) METHOD_NUMBER_##name,
+    METHODS(X)
+#undef X
+        METHOD_COUNT,
+};
+
+_Static_assert((unsigned)METHOD_COUNT <= (unsigned)METRIC_METHODS, "each method has its metrics");
 
 /* Call once, before method_named. */
 void methods_prepare(void);

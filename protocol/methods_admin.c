@@ -171,17 +171,33 @@ static struct worker_sums sum_workers(const struct service *service)
     return sums;
 }
 
+/* Answers of all workers, for all methods; *refusals: those that were errors. */
+static uint64_t sum_answers(const struct service *service, uint64_t *refusals)
+{
+    uint64_t good = 0;
+    *refusals = 0;
+    for (unsigned i = 0; i < service->workers; i++)
+        for (unsigned method = 0; method < METHOD_COUNT; method++)
+            for (enum code code = 0; code < CODE_COUNT; code++)
+                *(code == CODE_OK ? &good : refusals) += atomic_load_explicit(
+                    &service->metrics[i].answers[method][code], memory_order_relaxed);
+    return good + *refusals;
+}
+
 static void pack_server(struct call *call)
 {
     const struct service *service = call->service;
     struct out *out = call->out;
     struct worker_sums sums = sum_workers(service);
-    pack_map(out, 5 + WORKER_METRIC_COUNT);
+    uint64_t refusals, requests = sum_answers(service, &refusals);
+    pack_map(out, 7 + WORKER_METRIC_COUNT);
     pack_key_string(out, "version", service->version);
     pack_key_uint(out, "protocol", PROTOCOL_VERSION);
     pack_key_uint(out, "workers", service->workers);
     pack_key_uint(out, "started_ms", service->started_ms);
     pack_key_uint(out, "uptime_ms", call->engine_ms - service->started_ms);
+    pack_key_uint(out, "requests", requests);
+    pack_key_uint(out, "refusals", refusals);
 #define X(name) pack_key_uint(out, #name, sums.name);
     WORKER_METRICS(X)
 #undef X

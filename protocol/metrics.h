@@ -7,10 +7,13 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
+#include "engine/base/error.h"
+#include "protocol/latency.h"
+
 /* clang-format lays these out differently on each run. */
 /* clang-format off */
 #define WORKER_METRICS(X) \
-    X(connections) X(accepted) X(turned_away) X(closed) X(requests) X(refusals) X(bad_messages) \
+    X(connections) X(accepted) X(turned_away) X(closed) X(bad_messages) \
     X(halves_refused) X(unread) \
     X(deferred) X(put_off) X(stalled_reads) X(bytes_in) X(bytes_out) X(sends) X(iterations) \
     X(storage_requests) X(slow_replies) X(handshakes) X(handshakes_resumed) X(handshakes_failed)
@@ -24,10 +27,19 @@
     X(revoked)
 /* clang-format on */
 
+/* What a request is, for the histograms. */
+enum request_kind { REQUEST_READ, REQUEST_CHANGE, REQUEST_KINDS };
+
+enum { METRIC_METHODS = 96 }; /* at least as many as there are methods */
+
 struct worker_metrics {
 #define X(name) _Atomic uint64_t name;
     _Alignas(64) WORKER_METRICS(X) FEED_METRICS(X) ACCESS_METRICS(X)
 #undef X
+        /* Requests that were answered, by method (its number) and by the code of the answer. */
+        _Atomic uint64_t answers[METRIC_METHODS][CODE_COUNT];
+    struct latency latency[REQUEST_KINDS];        /* from the request's read to its reply's send */
+    struct latency journal_writes, journal_syncs; /* that were on this worker's ring */
 };
 
 /* Only the worker that owns the metric. */

@@ -175,6 +175,11 @@ enum reach server_reach(const struct server *server, unsigned index)
     return listener->exposed ? REACH_ADDRESS : REACH_LOCAL;
 }
 
+const struct service *server_service(const struct server *server)
+{
+    return &server->shared.service;
+}
+
 const struct worker_metrics *server_metrics(const struct server *server, unsigned worker)
 {
     assert(worker < server->shared.service.workers);

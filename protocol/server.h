@@ -59,6 +59,8 @@ enum reach server_reach(const struct server *server, unsigned index);
 
 /* Has every worker look at what has changed, even one that sleeps. Any thread, while it runs. */
 void server_wake(struct server *server);
+/* What its workers share: for who watches the server. */
+const struct service *server_service(const struct server *server);
 
 /* That worker's metrics. */
 const struct worker_metrics *server_metrics(const struct server *server, unsigned worker);

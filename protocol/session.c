@@ -201,6 +201,22 @@ static void hold_reply(const struct executor *executor, struct connection *conne
     connection_hold(connection, &message);
 }
 
+/* Counts the answer, and the reply for the histogram of its kind: a held one when its barrier
+ * opens, others at the end of the iteration; but what waited before it could run, now. */
+static void count_answer(struct executor *executor, struct connection *connection,
+                         const struct method *method, enum code code)
+{
+    struct worker_metrics *metrics = executor->metrics;
+    enum request_kind kind = method->needs & NEED_LOG ? REQUEST_CHANGE : REQUEST_READ;
+    metric_add(&metrics->answers[method->number][code], 1);
+    if (connection->barrier_count > 0)
+        connection_count_held(connection, kind, executor->asked_ns);
+    else if (executor->asked_ns == executor->steady_ns)
+        executor->free_replies[kind]++;
+    else
+        latency_note(&metrics->latency[kind], executor->steady_ns - executor->asked_ns, 1);
+}
+
 /* False: deferred, nothing was done. */
 static bool run_call(struct executor *executor, struct connection *connection,
                      const struct frame *frame)
@@ -235,16 +251,15 @@ static bool run_call(struct executor *executor, struct connection *connection,
     connection->principal.paid = false;
     if (connection->awaited.query) /* decided, whatever the answer */
         awaited_drop(&connection->awaited);
-    metric_add(&executor->metrics->requests, 1);
     if (code != CODE_OK) {
         assert(out_end(out) == from);
-        metric_add(&executor->metrics->refusals, 1);
         reply_error(&call, code);
         call.lsn = call.shown_lsn = 0; /* a refusal reports no change */
         note_refused(executor, connection, code, frame->method->name);
         strike(connection);
     }
     hold_reply(executor, connection, &call, from);
+    count_answer(executor, connection, frame->method, code);
     return true;
 }
 
@@ -503,6 +518,8 @@ size_t session_run(struct executor *executor, struct connection *connection,
 {
     struct group group;
     size_t through = 0;
+    executor->asked_ns =
+        connection->stall == STALL_NONE ? executor->steady_ns : connection->stalled_ms * 1000000;
     connection->stall = STALL_NONE;
     executor->work_end = executor_work(executor) + executor->quantum;
     while (through < length && connection_takes_requests(connection)) {

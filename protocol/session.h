@@ -23,6 +23,10 @@ struct executor {
     struct worker_metrics *metrics;
     struct answer_box *box;
     uint64_t engine_ms, steady_ms; /* of this iteration */
+    uint64_t steady_ns;            /* likewise */
+    uint64_t asked_ns; /* when the current connection's requests were read; if the first of them
+                          waited, when that began */
+    uint64_t free_replies[REQUEST_KINDS]; /* of this iteration's requests, not held back */
     uint64_t iteration;
     uint64_t bytes;    /* of requests and replies so far; they count as work */
     uint64_t quantum;  /* of work that a connection may do at once; then STALL_QUANTUM */

@@ -79,6 +79,7 @@ static void submit_storage(struct worker *worker, const struct storage_request *
     atomic_store_explicit(&worker->inbox->storage_state[slot],
                           storage_state_of(request->kind, worker->now.steady_ms),
                           memory_order_relaxed);
+    worker->storage_began_ns[slot] = clock_ns(CLOCK_MONOTONIC);
     metric_add(&worker->executor.metrics->storage_requests, 1);
     uint64_t tag = tag_of(TAG_STORAGE, slot);
     switch (request->kind) {
@@ -125,12 +126,23 @@ static void ask_storage(struct worker *worker, bool idle)
         wake_waiting(worker);
 }
 
+static void note_storage(struct worker *worker, unsigned slot, enum storage_kind kind)
+{
+    struct worker_metrics *metrics = worker->executor.metrics;
+    uint64_t ns = clock_ns(CLOCK_MONOTONIC) - worker->storage_began_ns[slot];
+    if (kind == STORAGE_WRITE)
+        latency_note(&metrics->journal_writes, ns, 1);
+    else if (kind == STORAGE_SYNC_DATA)
+        latency_note(&metrics->journal_syncs, ns, 1);
+}
+
 static void on_storage(struct worker *worker, unsigned slot, int result)
 {
     const struct storage_port *storage = worker->shared->service.storage;
     assert(slot < STORAGE_SLOTS);
     assert(worker->storage_used[slot]);
     struct storage_request done = worker->storage[slot];
+    note_storage(worker, slot, done.kind);
     struct storage_request next;
     worker->storage_used[slot] = false;
     atomic_store_explicit(&worker->inbox->storage_state[slot], 0, memory_order_relaxed);
@@ -255,6 +267,7 @@ static bool run_iteration(struct worker *worker)
     worker->now = clock_now(worker->shared->clock);
     executor->engine_ms = worker->now.engine_ms;
     executor->steady_ms = worker->now.steady_ms;
+    executor->steady_ns = worker->now.steady_ns;
     executor->iteration++;
     metric_add(&executor->metrics->iterations, 1);
 

@@ -418,9 +418,45 @@ void worker_on_send(struct worker *worker, struct connection *connection, int re
     worker_look_at(worker, connection);
 }
 
+static uint64_t flush_ns(struct worker *worker)
+{
+    if (worker->flush_ns == 0)
+        worker->flush_ns = clock_ns(CLOCK_MONOTONIC);
+    return worker->flush_ns;
+}
+
+/* Of the replies behind barriers that open now. */
+static void note_latencies(struct worker *worker, const struct connection *connection)
+{
+    struct worker_metrics *metrics = worker->executor.metrics;
+    for (unsigned i = 0; i < connection->barrier_count; i++) {
+        const struct reply_barrier *barrier = &connection->barriers[i];
+        if (barrier->lsn > worker->acknowledged)
+            break;
+        for (enum request_kind kind = 0; kind < REQUEST_KINDS; kind++)
+            if (barrier->replies[kind] > 0)
+                latency_note(&metrics->latency[kind], flush_ns(worker) - barrier->asked_ns,
+                             barrier->replies[kind]);
+    }
+}
+
+/* Of the replies that no barrier has held back. */
+static void note_free_latencies(struct worker *worker)
+{
+    struct executor *executor = &worker->executor;
+    for (enum request_kind kind = 0; kind < REQUEST_KINDS; kind++) {
+        uint64_t count = executor->free_replies[kind];
+        if (count > 0)
+            latency_note(&executor->metrics->latency[kind], flush_ns(worker) - executor->steady_ns,
+                         count);
+        executor->free_replies[kind] = 0;
+    }
+}
+
 /* Sends the bytes that no reply barrier holds back. */
 static void send_what_may_go(struct worker *worker, struct connection *connection)
 {
+    note_latencies(worker, connection);
     uint64_t to = connection_open_barriers(connection, worker->acknowledged);
     struct link *link = &connection->link;
     if (!link->in_flight.send && (connection->out.sent < to || link->has_more)) {
@@ -523,4 +559,6 @@ void worker_flush(struct worker *worker)
         list_remove(&worker->lists, LIST_FRESH, connection);
         flush_connection(worker, connection);
     }
+    note_free_latencies(worker);
+    worker->flush_ns = 0;
 }

@@ -44,6 +44,7 @@ struct worker {
     struct moment now;
     bool failed;           /* the log, as worker_flush last saw it */
     uint64_t acknowledged; /* likewise; LIST_WAITING was checked for it */
+    uint64_t flush_ns;     /* steady time of the flush under way; 0: not asked for yet */
 
     struct chunk_pool chunks;
     struct connection_lists lists;
@@ -52,6 +53,7 @@ struct worker {
 
     struct storage_request storage[STORAGE_SLOTS]; /* under way on this ring */
     bool storage_used[STORAGE_SLOTS];
+    uint64_t storage_began_ns[STORAGE_SLOTS]; /* steady time */
 
     bool stopping;          /* reads no more input, finishes what is there */
     uint64_t stop_until_ms; /* steady time after which it no longer waits for peers */

@@ -119,6 +119,9 @@ void events_add(struct events *events, const struct event *event)
     for (unsigned i = 0; i < EVENT_WORDS; i++)
         atomic_store_explicit(&slot[i], words[i], memory_order_release);    /* V1 */
     atomic_store_explicit(&events->taken, count + 1, memory_order_release); /* V2 */
+    _Atomic uint64_t *of_type = &events->by_type[event->type];
+    uint64_t taken = atomic_load_explicit(of_type, memory_order_relaxed);
+    atomic_store_explicit(of_type, taken + 1, memory_order_relaxed);
 }
 
 /* ---- reading ---- */

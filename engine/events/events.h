@@ -75,7 +75,8 @@ struct events {
     uint32_t capacity;       /* events; const after init */
     _Alignas(64) _Atomic uint64_t claimed;
     _Atomic uint64_t taken;
-    _Atomic uint64_t forgotten; /* events up to this LSN may be missing */
+    _Atomic uint64_t forgotten;                 /* events up to this LSN may be missing */
+    _Atomic uint64_t by_type[EVENT_TYPE_COUNT]; /* taken; a metric: relaxed */
 };
 
 /* capacity 0: EVENTS_LEAST. 0 or -ENOMEM. */

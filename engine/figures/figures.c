@@ -12,9 +12,13 @@
 _Static_assert((FIGURES_RING & (FIGURES_RING - 1)) == 0, "positions in a ring are masked");
 _Static_assert((int)FIGURES_HEADROOM > 5 * (int)DRAWS_MAX, "a step notes at most five per draw");
 
-enum { AHEAD = 12 }; /* facts: memory latency is what folding costs */
+enum {
+    AHEAD = 12,       /* facts: memory latency is what folding costs */
+    UNITS_SHIFT = 11, /* room for the channels, and for none */
+};
 
 static const size_t ring_bytes = FIGURES_RING * sizeof(struct fact);
+static const size_t units_bytes = ((size_t)MEASURES << UNITS_SHIFT) * sizeof(uint64_t);
 
 struct figures *figures_create(size_t memory, unsigned contexts)
 {
@@ -24,8 +28,10 @@ struct figures *figures_create(size_t memory, unsigned contexts)
         return NULL;
     figures->context_count = contexts;
     bool good = store_init(&figures->store, memory) == 0;
-    for (unsigned i = 0; i < contexts; i++)
+    for (unsigned i = 0; i < contexts; i++) {
         good = (figures->rings[i].facts = memory_reserve(ring_bytes)) && good;
+        good = (figures->rings[i].units = memory_reserve(units_bytes)) && good;
+    }
     if (good)
         return figures;
     figures_destroy(figures);
@@ -36,8 +42,10 @@ void figures_destroy(struct figures *figures)
 {
     if (!figures)
         return;
-    for (unsigned i = 0; i < figures->context_count; i++)
+    for (unsigned i = 0; i < figures->context_count; i++) {
         memory_release(figures->rings[i].facts, ring_bytes);
+        memory_release((void *)figures->rings[i].units, units_bytes);
+    }
     store_destroy(&figures->store);
     memory_release(figures, sizeof *figures);
 }
@@ -55,6 +63,22 @@ bool figures_have_room(const struct figures *figures, unsigned ctx)
     return !figures || waiting(&figures->rings[ctx]) <= FIGURES_RING - FIGURES_HEADROOM;
 }
 
+_Static_assert((FACT_NO_CODE & ((1 << UNITS_SHIFT) - 1)) >= CHANNELS_MAX, "no channel's place");
+
+static _Atomic uint64_t *units_of(const struct fact_ring *ring, unsigned measure, uint16_t channel)
+{
+    return &ring->units[measure << UNITS_SHIFT | (channel & ((1u << UNITS_SHIFT) - 1))];
+}
+
+uint64_t figures_units(const struct figures *figures, enum measure measure, uint16_t channel)
+{
+    uint64_t sum = 0;
+    for (unsigned i = 0; i < figures->context_count; i++)
+        sum += atomic_load_explicit(units_of(&figures->rings[i], measure, channel),
+                                    memory_order_relaxed);
+    return sum;
+}
+
 void figures_note(struct figures *figures, unsigned ctx, const struct fact *fact)
 {
     if (!figures || fact->hour >= FIGURES_HOURS_MAX)
@@ -64,6 +88,9 @@ void figures_note(struct figures *figures, unsigned ctx, const struct fact *fact
     assert(fact->measure > MEASURE_NONE && fact->measure < MEASURES);
     assert(waiting(ring) < FIGURES_RING); /* figures_have_room was asked */
     ring->facts[head % FIGURES_RING] = *fact;
+    _Atomic uint64_t *units = units_of(ring, fact->measure, fact->channel);
+    uint64_t noted = atomic_load_explicit(units, memory_order_relaxed);
+    atomic_store_explicit(units, noted + fact->units, memory_order_relaxed);
     atomic_store_explicit(&ring->head, head + 1, memory_order_release); /* G1 */
 }
 

@@ -88,6 +88,9 @@ static inline uint32_t figures_hour(uint64_t time_ms)
 bool figures_have_room(const struct figures *figures, unsigned ctx);
 /* Ignored if figures are not kept, or its hour is beyond FIGURES_HOURS_MAX. */
 void figures_note(struct figures *figures, unsigned ctx, const struct fact *fact);
+/* The units that all contexts have noted themselves, since the start: a metric. FACT_NO_CODE: of no
+ * channel. Any thread. */
+uint64_t figures_units(const struct figures *figures, enum measure measure, uint16_t channel);
 /* Call now and then: folds some facts of this context, if there are many and nobody else holds the
  * store. */
 void figures_tend(struct figures *figures, unsigned ctx);

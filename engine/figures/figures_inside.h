@@ -56,6 +56,9 @@ struct store {
 
 struct fact_ring {
     struct fact *facts;
+    /* Units noted, by measure and channel. Its context's thread writes, any reads: relaxed, a
+     * metric. */
+    _Atomic uint64_t *units;
     _Alignas(64) _Atomic uint64_t head; /* G1 */
     _Alignas(64) _Atomic uint64_t tail; /* G1 */
 };

@@ -12,6 +12,7 @@
 #include "engine/events/events.h"
 #include "engine/ledger/change_index.h"
 #include "engine/ledger/ctx.h"
+#include "engine/ledger/gauges.h"
 #include "tests/support/race_rig.h"
 
 enum { CHANGERS = 3, READERS = 2, ITEMS = 24, CHANNELS = 2, PLACES = 2 };
@@ -141,6 +142,15 @@ static void read_on(struct race *race, struct reader *r)
     }
 }
 
+/* Counts what the channels are out of, beside those who record that. */
+static void count_levels(const struct race *race)
+{
+    struct level_counts counts;
+    for (unsigned channel = 0; channel < CHANNELS; channel++)
+        if (ledger_count_levels(race->ledger, (uint16_t)channel, &counts))
+            RACE_MUST(counts.out + counts.low <= INDEXES, "more levels than items");
+}
+
 static void work(struct racer *racer)
 {
     if (racer->index < CHANGERS) {
@@ -149,6 +159,7 @@ static void work(struct racer *racer)
     }
     while (atomic_load(&working) > 0) {
         read_on(racer->race, &readers[racer->index - CHANGERS]);
+        count_levels(racer->race);
         racer_turn(racer);
         if (racer->index % 2 == 0) /* one of them is slow */
             sched_yield();
@@ -185,6 +196,27 @@ static void compare(const struct race *race, const struct reader *r)
         }
     }
     ledger_end(ctx);
+}
+
+static void compare_gauges(const struct race *race)
+{
+    const struct levels *levels = &race->ledger->crossings.levels;
+    uint64_t taken = 0;
+    for (unsigned i = 0; i < CHANNELS; i++) {
+        uint16_t channel = (uint16_t)i;
+        struct level_counts counts;
+        uint64_t out = 0, low = 0;
+        for (uint32_t item = 0; item < change_index_items(race->ledger); item++) {
+            out += level_of(levels, item, channel) == LEVEL_OUT;
+            low += level_of(levels, item, channel) == LEVEL_LOW;
+        }
+        RACE_MUST(ledger_count_levels(race->ledger, channel, &counts), "the watch is held");
+        RACE_MUST(counts.out == out && counts.low == low, "other levels were counted");
+    }
+    for (enum event_type type = 0; type < EVENT_TYPE_COUNT; type++)
+        taken += ledger_events_taken(race->ledger, type);
+    RACE_MUST(taken == atomic_load(&ledger_events(race->ledger)->taken),
+              "the types' events are not all");
 }
 
 /* Replay has made the same events. */
@@ -225,6 +257,7 @@ int main(int argc, char **argv)
         read_on(&race, &readers[i]);
     for (unsigned i = 0; i <= READERS; i++)
         compare(&race, &readers[i]);
+    compare_gauges(&race);
     compare_replayed(&race);
     RACE_MUST(readers[0].read > 0, "nothing was told");
     printf("told %llu, %llu resyncs\n", (unsigned long long)readers[0].read,

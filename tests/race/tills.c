@@ -5,8 +5,10 @@
  * some. Then everybody corrects the same figure: each one of its values is corrected once.
  */
 #include "engine/ledger/ctx.h"
+#include "engine/ledger/gauges.h"
 #include "tests/support/race_rig.h"
 
+enum { UNITS_SOLD = 15 }; /* a tally */
 enum { CONTEXTS = 4, ITEMS = 2, ROUNDS = 60, MILLISECONDS = 40, STEPS = 20000 * RACE_SCALE };
 
 static const char *const items[ITEMS] = { "lamp", "vase" };
@@ -43,6 +45,8 @@ static void sell(struct racer *racer)
               ctx_failure(racer->ctx)->message);
     for (int i = 0; i < ITEMS; i++)
         racer->tally[i] -= sold[i];
+    for (int i = 0; i < ITEMS; i++)
+        racer->tally[UNITS_SOLD] += sold[i];
 }
 
 static void move(struct racer *racer)
@@ -71,6 +75,17 @@ static void move(struct racer *racer)
               ctx_failure(racer->ctx)->message);
     if (code == CODE_OK)
         racer->tally[item] += result.delta;
+}
+
+/* What all sold is what their channels' counters say. */
+static void compare_units(const struct race *race, int64_t sold_in_all)
+{
+    uint64_t sold = (uint64_t)sold_in_all, counted = 0;
+    for (uint16_t channel = 0; channel < 2; channel++)
+        counted += ledger_units(race->ledger, MEASURE_SOLD, channel);
+    RACE_MUST(sold == counted, "%llu units were sold, and %llu counted", (unsigned long long)sold,
+              (unsigned long long)counted);
+    RACE_MUST(ledger_units(race->ledger, MEASURE_SOLD, FACT_NO_CODE) == 0, "sold by no channel");
 }
 
 static void allot(struct racer *racer)
@@ -144,9 +159,11 @@ static int64_t in_pool(struct race *race, const char *sku, enum pool_kind kind)
 
 /* In short rounds: what one leaves behind by mistake the next may put right. */
 static void trade_and_settle(struct race *race, struct racer racers[RACERS_MAX],
-                             int64_t wanted[ITEMS])
+                             int64_t wanted[ITEMS], int64_t *sold)
 {
     race_run(race, CONTEXTS, trade, racers);
+    for (unsigned s = 0; s < CONTEXTS; s++)
+        *sold += racers[s].tally[UNITS_SOLD];
     for (unsigned s = 0; s < CONTEXTS; s++)
         for (int i = 0; i < ITEMS; i++)
             wanted[i] += racers[s].tally[i];
@@ -175,11 +192,12 @@ int main(int argc, char **argv)
         race_stock(&race, text_of(items[i]), text_of("main"), 20);
     race_stock(&race, text_of("figure"), text_of("main"), 1);
     atomic_store(&won[0], 1);
-    int64_t wanted[ITEMS] = { 20, 20 };
+    int64_t wanted[ITEMS] = { 20, 20 }, sold = 0;
     for (int round = 0; round < ROUNDS; round++) {
         atomic_store(&counting, round >= ROUNDS / 2);
-        trade_and_settle(&race, racers, wanted);
+        trade_and_settle(&race, racers, wanted, &sold);
     }
+    compare_units(&race, sold);
     race_run(&race, CONTEXTS, correct, racers);
     int64_t steps = (int64_t)race_steps(&race, STEPS), figure, reserved;
     race_sum(&race, text_of("figure"), &figure, &reserved);
