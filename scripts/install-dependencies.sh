@@ -5,14 +5,14 @@ set -eu
 
 packages="gcc libc6-dev cmake ninja-build pkg-config liburing-dev libmsgpack-dev libxxhash-dev
     libzstd-dev libinih-dev libcsv-dev libjansson-dev libhiredis-dev libglib2.0-dev libssl-dev
-    tzdata systemtap-sdt-dev"
+    tzdata libmicrohttpd-dev systemtap-sdt-dev"
 case "${1:-build}" in
 build) ;;
 run) packages="$packages redis-server" ;;
 test)
     packages="$packages libcriterion-dev clang clang-format clang-tidy libclang-rt-14-dev llvm-14
         gdb nodejs python3 python3-msgpack python3-redis redis-server spin strace valgrind
-        e2fsprogs xfsprogs nbdkit libnbd-bin libfaketime openssl"
+        e2fsprogs xfsprogs nbdkit libnbd-bin libfaketime openssl prometheus"
     ;;
 bench)
     packages="$packages python3 python3-msgpack redis-server postgresql libpq-dev gnuplot-nox"

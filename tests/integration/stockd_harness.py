@@ -251,6 +251,7 @@ class Server:
         self.unix = "unix:" + os.path.join(self.directory, "stockd.sock")
         self.tcp = None
         self.tls = None
+        self.http = None
         self.ready_file = os.path.join(self.directory, "ready")
         self.log = os.path.join(self.directory, "stderr")
         self.extra = [str(arg) for arg in extra]
@@ -315,9 +316,10 @@ class Server:
             self.addresses = file.read().split("\n")
         if self.addresses[-1] == "":
             self.addresses.pop()
-        others = ("unix:", "tls:")
+        others = ("unix:", "tls:", "http:")
         self.tcp = next((line for line in self.addresses if not line.startswith(others)), None)
         self.tls = next((line for line in self.addresses if line.startswith("tls:")), None)
+        self.http = next((line for line in self.addresses if line.startswith("http:")), None)
         return self
 
     def stop(self, signum=signal.SIGTERM, expect=0):

@@ -20,6 +20,7 @@
 #include "persistence/journal.h"
 #include "protocol/clock.h"
 #include "protocol/server.h"
+#include "telemetry/telemetry.h"
 #include "tools/stockd/caretaker.h"
 #include "tools/stockd/compactor.h"
 #include "tools/stockd/encryption.h"
@@ -28,6 +29,7 @@
 #include "tools/stockd/mirroring.h"
 #include "tools/stockd/options.h"
 #include "tools/stockd/progress.h"
+#include "tools/stockd/ready_file.h"
 #include "tools/stockd/storage.h"
 #include "tools/stockd/tokens.h"
 #include "tools/stockd/watch.h"
@@ -59,9 +61,10 @@ struct program {
     struct caretaker *caretaker;
     struct watch *watch;
     struct tokens *tokens;
-    bool ready_file_there; /* it was written, and not removed yet */
-    bool announced;        /* the log says that it has started */
-    int status;            /* of the exit */
+    struct telemetry *telemetry; /* NULL: no ops port */
+    bool ready_file_there;       /* it was written, and not removed yet */
+    bool announced;              /* the log says that it has started */
+    int status;                  /* of the exit */
 };
 
 static int cannot_start(const char *why)
@@ -154,7 +157,8 @@ static struct ledger *create_ledger(struct program *program)
         .remember_ms = options->remember_s * 1000,
         .contexts = (unsigned)options->workers,
         .events = (uint32_t)options->events,
-        .readers = 1 + (options->redis[0] != '\0'), /* of reports; and the mirror */
+        /* Of reports; the mirror; the ops port. */
+        .readers = 1 + (options->redis[0] != '\0') + (options->http[0] != '\0'),
         .figures = options->reports_memory,
         .log = &program->log,
         .zones = &program->zones,
@@ -315,18 +319,6 @@ static void drop_mirror(struct program *program)
 
 /* ---- the ready file ---- */
 
-static int write_addresses(const struct server *server, const char *path)
-{
-    FILE *file = fopen(path, "we");
-    if (!file)
-        return errno;
-    const char *address;
-    for (unsigned i = 0; (address = server_address(server, i)); i++)
-        fprintf(file, "%s\n", address);
-    bool bad = ferror(file);
-    return fclose(file) != 0 || bad ? EIO : 0;
-}
-
 static void remove_ready_file(struct program *program)
 {
     if (program->ready_file_there)
@@ -343,6 +335,7 @@ static void on_stopping(void *context, int signal, pid_t from)
     if (from != getpid())
         fprintf(stderr, "stockd: stopping on SIG%s\n", sigabbrev_np(signal));
     remove_ready_file(program);
+    telemetry_stopping(program->telemetry);
 }
 
 static int read_certificates(struct program *program)
@@ -472,6 +465,44 @@ static void stop_watch(struct program *program)
     watch_stop(program->watch);
 }
 
+/* ---- the ops port ---- */
+
+static int open_ops_port(struct program *program)
+{
+    char why[512];
+    struct telemetry_config config = { .address = program->options.http,
+                                       .version = STOCKD_VERSION };
+    if (!program->options.http[0])
+        return 0;
+    program->telemetry = telemetry_create(&config, why, sizeof why);
+    return program->telemetry ? 0 : cannot_start(why);
+}
+
+static void close_ops_port(struct program *program)
+{
+    telemetry_destroy(program->telemetry);
+}
+
+static int attach_ops_port(struct program *program)
+{
+    unsigned ctx = (unsigned)program->options.workers + 1 + (program->options.redis[0] != '\0');
+    if (!program->telemetry)
+        return 0;
+    struct telemetry_engine engine = {
+        .service = server_service(program->server),
+        .ctx = ledger_ctx(program->ledger, ctx),
+        .clock = &program->clock,
+        .directory = program->options.data,
+    };
+    telemetry_attach(program->telemetry, &engine);
+    return 0;
+}
+
+static void detach_ops_port(struct program *program)
+{
+    telemetry_detach(program->telemetry);
+}
+
 /* ---- being ready ---- */
 
 static void say_started(const struct program *program)
@@ -492,6 +523,8 @@ static void say_started(const struct program *program)
     const char *address;
     for (unsigned i = 0; (address = server_address(program->server, i)); i++)
         fprintf(stderr, " %s", address);
+    if (program->telemetry)
+        fprintf(stderr, "; metrics at %s/metrics", telemetry_address(program->telemetry));
     fprintf(stderr, "\n");
 }
 
@@ -501,20 +534,18 @@ static void on_ready(void *context)
 {
     struct program *program = context;
     const char *path = program->options.ready_file;
-    char temporary[VALUE_MAX + 32];
-    snprintf(temporary, sizeof temporary, "%s.%ld", path, (long)getpid());
-    int error = *path ? write_addresses(program->server, temporary) : 0;
+    const char *http = telemetry_address(program->telemetry);
+    int error = *path ? ready_file_prepare(path, program->server, http) : 0;
     if (!error) {
         program->announced = true;
         say_started(program);
         exposure_warn(program->server, &program->options);
     }
-    if (!error && *path && rename(temporary, path) < 0)
-        error = errno;
+    if (!error && *path)
+        error = ready_file_show(path);
     program->ready_file_there = *path && !error;
     if (!error)
         return;
-    unlink(temporary);
     fprintf(stderr, "stockd: cannot write the ready file %s: %s\n", path, strerror(error));
     program->status = EXIT_NOT_STARTED;
     kill(getpid(), SIGTERM); /* a program that waits for the file would wait for ever */
@@ -526,13 +557,20 @@ static const struct part {
     int (*start)(struct program *program); /* 0, or the exit status; then it left nothing */
     void (*stop)(struct program *program);
 } parts[] = {
-    { open_tokens, close_tokens },       { make_log, drop_log },
-    { make_ledger, drop_ledger },        { open_journal, close_journal },
-    { make_mirror, drop_mirror },        { read_certificates, drop_certificates },
+    { open_ops_port, close_ops_port },
+    { open_tokens, close_tokens },
+    { make_log, drop_log },
+    { make_ledger, drop_ledger },
+    { open_journal, close_journal },
+    { make_mirror, drop_mirror },
+    { read_certificates, drop_certificates },
     { make_server, drop_server },
-    { start_history, stop_history },     { start_compactor, stop_compactor },
-    { start_caretaker, stop_caretaker }, { start_watch, stop_watch },
+    { start_history, stop_history },
+    { start_compactor, stop_compactor },
+    { start_caretaker, stop_caretaker },
+    { start_watch, stop_watch },
     { start_mirror, drop_mirror },
+    { attach_ops_port, detach_ops_port },
 };
 
 enum { PARTS = sizeof parts / sizeof *parts };

@@ -59,6 +59,9 @@ static const struct option_rule rules[] = {
       "an INI file of these options: name = value" },
     { "ready-file", FORM_TEXT, AT(ready_file), 0, 0, 0, "PATH",
       "gets one line per bound address once requests are served" },
+    { "http", FORM_TEXT, AT(http), 0, 0, 0, "ADDRESS",
+      "HOST:PORT of /healthz, /readyz and /metrics; 127.0.0.1\n"
+      "only, because it does not check who asks" },
     { "redis", FORM_TEXT, AT(redis), 0, 0, 0, "ADDRESS",
       "mirrors availability to that Redis: HOST:PORT or unix:PATH" },
     { "redis-prefix", FORM_TEXT, AT(redis_prefix), 0, 0, 0, "TEXT",
@@ -370,8 +373,6 @@ static bool redis_good(const struct options *options, char *why, size_t size)
         wrong = "redis-prefix is longer than 60 bytes";
     } else if (options->redis_user[0] && !options->redis_password_file[0]) {
         wrong = "redis-user needs redis-password-file";
-    } else if (options->workers == CONTEXTS_MAX - 1) {
-        wrong = "with redis there may be one worker less";
     }
     if (wrong)
         snprintf(why, size, "%s", wrong);
@@ -395,6 +396,22 @@ static bool tls_good(const struct options *options, char *why, size_t size)
         snprintf(why, size, "listen tls:// needs tls-cert and tls-key");
     else
         return true;
+    return false;
+}
+
+/* The ports beside the protocol's; and their readers of the ledger beside the workers'. */
+static bool ports_good(const struct options *options, char *why, size_t size)
+{
+    bool redis = options->redis[0], http = options->http[0];
+    if (http && (strncmp(options->http, "unix:", 5) == 0 || !address_valid(options->http))) {
+        snprintf(why, size, "http must be HOST:PORT, not \"%.100s\"", options->http);
+        return false;
+    }
+    uint64_t most = CONTEXTS_MAX - 1 - redis - http;
+    if (options->workers <= most)
+        return redis_good(options, why, size);
+    snprintf(why, size, "with %s%s%s there may be %" PRIu64 " workers at most",
+             redis ? "redis" : "", redis && http ? " and " : "", http ? "http" : "", most);
     return false;
 }
 
@@ -476,7 +493,7 @@ bool options_read(struct options *options, int argc, char **argv, char *why, siz
         snprintf(why, size, "log-bytes must be a power of two");
         return false;
     }
-    if (!redis_good(options, why, size) || !tls_good(options, why, size))
+    if (!ports_good(options, why, size) || !tls_good(options, why, size))
         return false;
     if (strcmp(options->archive, "yes") != 0 && strcmp(options->archive, "no") != 0) {
         snprintf(why, size, "archive must be yes or no, not \"%.100s\"", options->archive);

@@ -19,6 +19,7 @@ struct options {
     uint64_t tls_handshake_ms;
     char ready_file[VALUE_MAX];
     char config[VALUE_MAX];
+    char http[VALUE_MAX];
     char redis[VALUE_MAX], redis_prefix[VALUE_MAX], redis_user[VALUE_MAX];
     char redis_password_file[VALUE_MAX];
     uint64_t redis_database, redis_stream_length, redis_timeout_ms, redis_rate;
