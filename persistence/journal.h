@@ -131,6 +131,7 @@ struct journal_metrics {
     bool next_ready;
     bool direct; /* bypasses the page cache */
     enum durability durability;
+    const char *directory, *directory_id; /* absolute path; hexadecimal. Live as long as it */
 };
 
 /* Any thread; each value is exact for some recent moment. */

@@ -413,6 +413,8 @@ void journal_metrics(const struct journal *journal, struct journal_metrics *metr
         GET(next_ready),
         .direct = journal->direct,
         .durability = journal->durability,
+        .directory = journal->data.text,
+        .directory_id = journal->id_text,
     };
 #undef GET
 }

@@ -269,6 +269,14 @@ static void journal_free(struct journal *journal)
     free(journal);
 }
 
+/* A path that another process can use, unless the directory is no real one, as in tests. */
+static void name_itself(struct journal *journal, const char *directory)
+{
+    if (!realpath(directory, journal->data.text))
+        snprintf(journal->data.text, sizeof journal->data.text, "%s", directory);
+    snprintf(journal->id_text, sizeof journal->id_text, "%016" PRIx64, journal->directory_id);
+}
+
 int journal_open(struct journal **journal, const struct journal_options *options,
                  struct journal_opened *opened, struct error *why)
 {
@@ -292,11 +300,13 @@ int journal_open(struct journal **journal, const struct journal_options *options
     made->directory_fd = made->lock_fd = made->current.fd = made->retired.fd = made->next.fd = -1;
 
     int error = open_all(made, options, opened, why);
-    if (error)
+    if (error) {
         journal_free(made);
-    else
-        *journal = made;
-    return error;
+        return error;
+    }
+    name_itself(made, options->directory);
+    *journal = made;
+    return 0;
 }
 
 /* ---- closing ---- */

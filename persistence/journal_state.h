@@ -96,6 +96,8 @@ struct journal {
     uint64_t (*wall_ms)(void *context);
     uint64_t (*steady_ms)(void *context);
     struct path directory; /* of the segments */
+    struct path data;      /* absolute, of the data directory; for people */
+    char id_text[17];      /* directory_id in hexadecimal; likewise */
     int directory_fd;
     int lock_fd;
     bool lived;             /* an engine had a journal here: its process number is in the lock */

@@ -41,7 +41,7 @@ struct storage_metric {
     const char *name; /* static */
     enum { METRIC_NUMBER, METRIC_FLAG, METRIC_WORD } kind;
     uint64_t number;  /* or the flag */
-    const char *word; /* static */
+    const char *word; /* lives as long as the storage */
 };
 
 enum { STORAGE_METRICS_MAX = 32 };

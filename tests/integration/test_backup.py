@@ -1,161 +1,145 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Copies of the data directory of an engine that is running, under load and beside compactions: by
-the procedure of the README, which must succeed, and by a careless one, which may be refused but must
-never be taken for what it is not.
+"""Backups of an engine that is running, under load and beside compactions; and careless copies of
+its directory, which may be refused but must never be taken for what they are not.
 """
 
 import os
 import shutil
-import subprocess
-import tempfile
-import threading
-import unittest
+import time
 
-from stockd_harness import (
-    BIN_DIR,
-    PATIENCE,
-    SLOW,
-    SOURCE_ROOT,
-    Server,
-    StartError,
-    main,
-    reap,
-    run_program,
-    seeded_random,
-    spawn,
-    wait_until,
-)
-
-SKUS = 40
-WINDOW = 64
-SEGMENT = 64 << 10
+from backup_case import SKUS, BackupTestCase, Load
+from stockd_harness import StartError, main, run_program
 
 
-class Load(threading.Thread):
-    """One connection; its n-th request receives one unit of item n % SKUS. So how many units an item
-    has is known from how many requests were done."""
-
-    def __init__(self, server):
-        super().__init__()
-        self.server = server
-        self.acknowledged = 0
-        self.error = None
-        self.stopping = False
-        self.start()
-
-    def run(self):
-        try:
-            with self.server.client() as client:
-                sent = 0
-                while not self.stopping or self.acknowledged < sent:
-                    while not self.stopping and sent - self.acknowledged < WINDOW:
-                        client.send("receive", f"r{sent}", f"S-{sent % SKUS}", "main", 1)
-                        sent += 1
-                    error = client.receive()[0]
-                    assert error is None, error
-                    self.acknowledged += 1
-        except Exception as error:  # noqa: BLE001  the test says it
-            self.error = error
-
-    def stop(self):
-        self.stopping = True
-        self.join()
-        assert self.error is None, self.error
-
-    def await_more(self, count):
-        goal = self.acknowledged + count
-        wait_until(lambda: self.error or self.acknowledged >= goal, timeout=120,
-                   what=f"{count} more requests to be answered")
-        assert self.error is None, self.error
-
-
-class Compactions(threading.Thread):
-    """One after the other, so that segments go while they are copied."""
-
-    def __init__(self, data):
-        super().__init__()
-        self.data = data
-        self.done = 0
-        self.stopped = threading.Event()
-        self.start()
-
-    def run(self):
-        while not self.stopped.wait(0.1):
-            self.done += run_program("stock-journal", "compact", self.data, timeout=120).code == 0
-
-    def stop(self):
-        self.stopped.set()
-        self.join()
-
-
-class Backup(unittest.TestCase):
-    def setUp(self):
-        self.folder = tempfile.mkdtemp(prefix="stockd-backup-")
-        self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
-        self.random = seeded_random()
-
-    def busy_engine(self, *options):
-        """Stops the load and the compactions before the engine."""
-        server = Server("--segment-bytes", SEGMENT, "--compact-bytes", 0, *options)
-        self.addCleanup(server.close, check=False)
-        load = Load(server)
-        self.addCleanup(load.stop)
-        compactions = Compactions(server.data)
-        self.addCleanup(compactions.stop)
-        load.await_more(1000)
-        return server, load, compactions
-
-    def check_copy(self, copy, acknowledged):
-        """It is the state after some number of requests, that many at least."""
-        with Server("--segment-bytes", SEGMENT, data=copy) as server, server.client() as client:
-            stock = client.call("availability", "default", [f"S-{n}" for n in range(SKUS)])["stock"]
-            done = sum(units or 0 for units in stock)
-            self.assertGreaterEqual(done, acknowledged)
-            expected = [done // SKUS + (number < done % SKUS) for number in range(SKUS)]
-            self.assertEqual([units or 0 for units in stock], expected)
-
-    def back_up(self, data, copy):
-        process = spawn(
-            [os.path.join(SOURCE_ROOT, "scripts", "backup.sh"), data, copy],
-            env={**os.environ, "STOCK_JOURNAL": os.path.join(BIN_DIR, "stock-journal")},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        said, _ = process.communicate(timeout=300 * SLOW * PATIENCE)
-        return reap(process, 1), said
-
-    def test_the_procedure_of_the_readme(self):
+class Backup(BackupTestCase):
+    def test_under_load(self):
+        """Each backup adds to the one before, and holds what was acknowledged when it began."""
         for options in ((), ("--workers", "2", "--durability", "everysec")):
             with self.subTest(options=options):
+                self.backup = self.path("backup" + "-".join(options))
                 server, load, compactions = self.busy_engine(*options)
-                for number in range(2):
-                    copy = os.path.join(self.folder, f"{'-'.join(options)}-{number}")
+                for number in range(3):
                     acknowledged = load.acknowledged
-                    code, said = self.back_up(server.data, copy)
-                    self.assertEqual(code, 0, said)
+                    made = self.back_up(server)
+                    self.assertEqual(made["first"], number == 0)
+                    copy, restored = self.restore(f"copy{'-'.join(options)}{number}")
+                    self.assertEqual(restored["lsn"], made["lsn"])
                     self.check_copy(copy, acknowledged)
-                    load.await_more(200)
+                    load.await_more(500)
                 compactions.stop()
                 load.stop()
+                self.assertGreater(compactions.done, 0)
+
+    def test_at_an_lsn(self):
+        """What is restored is what the engine was at that LSN, and says that it was."""
+        server = self.engine()
+        load = Load(server)
+        self.addCleanup(load.stop)
+        for _ in range(3):
+            load.await_more(400)
+            self.back_up(server)
+            run_program("stock-journal", "compact", server.data, "--archive", timeout=120)
+        load.await_more(100)
+        load.stop()
+        end = self.back_up(server)["lsn"]
+        self.assertGreaterEqual(end, load.lsns[-1])
+        numbers = [0, len(load.lsns) - 1, *self.random.sample(range(len(load.lsns)), 4)]
+        for number in numbers:
+            lsn = load.lsns[number]
+            copy, restored = self.restore(f"at-{number}", "--to", lsn)
+            self.assertEqual(restored["lsn"], lsn)
+            self.check_copy(copy, 0, exactly=number + 1)
+            with server.client() as client:
+                then = client.call("stock", f"S-{number % SKUS}", {"at_lsn": lsn})
+            self.assertEqual(then["on_hand"], number // SKUS + 1)
+        # Between two records it is the state after the first.
+        lsn = load.lsns[numbers[2]] + 1
+        copy, restored = self.restore("between", "--to", lsn)
+        self.check_copy(copy, 0, exactly=numbers[2] + 1)
+        server.stop()
+
+    def test_at_the_end_of_a_snapshot(self):
+        server = self.engine()
+        self.receive(server, 200)
+        self.assertEqual(run_program("stock-journal", "compact", server.data).code, 0)
+        lsn = max(int(name[:20]) for name in os.listdir(os.path.join(server.data, "snapshot"))
+                  if name.endswith(".snap"))
+        self.back_up(server)
+        copy, restored = self.restore("copy", "--to", lsn)
+        self.assertEqual((restored["lsn"], restored["snapshot_lsn"]), (lsn, lsn))
+        done = self.check_copy(copy, 1)
+        with server.client() as client:
+            self.assertEqual(client.call("stock", "S-0", {"at_lsn": lsn})["on_hand"],
+                             (done + SKUS - 1) // SKUS)
+
+    def test_at_a_time(self):
+        server = self.engine()
+        first = self.receive(server, 30)
+        time.sleep(max(0, 1.05 - time.time() % 1))  # a time is given in seconds
+        moment = int(time.time())
+        time.sleep(1.05 - time.time() % 1)
+        self.receive(server, 30, first=30)
+        self.back_up(server)
+        text = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(moment))
+        copy, restored = self.restore("copy", "--to", text)
+        self.assertGreaterEqual(restored["lsn"], first)
+        self.check_copy(copy, 30, exactly=30)
+        with server.client() as client:
+            self.assertEqual(client.call("stock", "S-5", {"at_ms": moment * 1000})["on_hand"], 1)
+        for when, mentions in (("2020-01-01T00:00:00Z", "does not hold that moment"),
+                               ("2999-01-01T00:00:00Z", "the backup ends earlier"),
+                               (1 << 60, "the backup ends at lsn"),
+                               ("yesterday", "neither an LSN nor a time")):
+            said = self.journal("restore", self.backup, self.path("never"), "--to", when, code=2)
+            self.assertIn(mentions, said)
+            self.assertFalse(os.path.exists(self.path("never")))
+
+    def test_only_what_is_new_is_copied(self):
+        server = self.engine()
+        self.receive(server, 300)
+        first = self.back_up(server)
+        again = self.back_up(server)
+        self.assertEqual((first["lsn"], again["first"]), (again["lsn"], False))
+        self.assertLess(again["bytes"], first["bytes"] // 4)  # the segment being written
+        self.receive(server, 20, first=300)
+        third = self.back_up(server)
+        self.assertLess(third["bytes"], first["bytes"] // 2)
+        copy, _ = self.restore("copy")
+        self.check_copy(copy, 320, exactly=320)
+
+    def test_a_restored_engine_goes_on(self):
+        server = self.engine()
+        self.receive(server, 100)
+        self.back_up(server)
+        copy, _ = self.restore("copy")
+        restored = self.engine(data=copy)
+        self.receive(restored, 100, first=100)
+        restored.restart(kill=True)
+        restored.stop()
+        self.check_copy(copy, 200, exactly=200)
+        self.assertEqual(run_program("stock-journal", "verify", copy).code, 0)
 
     def test_a_stopped_engine(self):
-        with Server() as server:
-            with server.client() as client:
-                client.call("receive", "r0", "S-0", "main", 1)
-            server.stop()
-            copy = os.path.join(self.folder, "copy")
-            self.assertEqual(self.back_up(server.data, copy), (0, ""))
-            self.check_copy(copy, 1)
-            code, said = self.back_up(server.data, copy)
-            self.assertEqual(code, 2)
-            self.assertIn("exists; give a new directory", said)
-            server.start()
+        server = self.engine()
+        self.receive(server, 3)
+        server.stop()
+        self.journal("backup", server.data, self.backup)
+        copy, _ = self.restore("copy")
+        self.check_copy(copy, 3, exactly=3)
 
-    def test_a_directory_that_is_none(self):
-        code, said = self.back_up(self.folder, os.path.join(self.folder, "copy"))
-        self.assertEqual(code, 2)
-        self.assertIn("is not a data directory", said)
+    def test_an_engine_that_has_done_nothing(self):
+        server = self.engine()
+        made = self.back_up(server)
+        copy, restored = self.restore("copy")
+        self.assertEqual(restored["lsn"], made["lsn"])
+        self.check_copy(copy, 0, exactly=0)
+
+    def test_an_engine_that_is_not_there(self):
+        got = run_program("stockctl", "-s", "unix:/nonexistent/s", "backup", self.backup)
+        self.assertEqual(got.code, 3, got)
+        self.assertFalse(os.path.exists(self.backup))
+
+    # ---- copies without the procedure
 
     def careless_copy(self, data, copy):
         """All files in any order. False: some went meanwhile, and the copy is not complete."""
@@ -174,7 +158,7 @@ class Backup(unittest.TestCase):
         server, load, compactions = self.busy_engine()
         started = refused = incomplete = 0
         for number in range(6):
-            copy = os.path.join(self.folder, f"careless-{number}")
+            copy = self.path(f"careless-{number}")
             acknowledged = load.acknowledged
             if not self.careless_copy(server.data, copy):
                 incomplete += 1  # and so would cp have said

@@ -13,6 +13,7 @@
 #include "persistence/snapshot_walk.h"
 #include "tools/stock-journal/job.h"
 #include "tools/stock-journal/show.h"
+#include "tools/stock-journal/when.h"
 
 struct dumping {
     struct job *job;
@@ -230,40 +231,9 @@ static int learn_from_snapshot(struct dumping *d)
 
 /* ---- since ---- */
 
-/* "2025-03-01", "2025-03-01T14:05", "2025-03-01T14:05:00", with a Z or in local time. */
-static bool parse_time(const char *text, uint64_t *ms)
-{
-    static const char *const forms[] = { "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M", "%Y-%m-%d" };
-    for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
-        struct tm when = { .tm_isdst = -1 };
-        const char *end = strptime(text, forms[i], &when);
-        if (!end || (*end != '\0' && strcmp(end, "Z") != 0))
-            continue;
-        time_t seconds = *end ? timegm(&when) : mktime(&when);
-        *ms = (uint64_t)seconds * 1000;
-        return seconds >= 0;
-    }
-    return false;
-}
-
 static bool parse_since(struct dumping *d)
 {
-    const char *text = d->job->since;
-    char *end;
-    if (!text)
-        return true;
-    errno = 0;
-    d->since = strtoull(text, &end, 10);
-    if (*text >= '0' && *text <= '9' && *end == '\0' && errno == 0)
-        return true;
-    d->by_time = true;
-    if (parse_time(text, &d->since))
-        return true;
-    fprintf(stderr,
-            "stock-journal: --since: \"%s\" is neither an LSN nor a time like "
-            "2025-03-01T14:05:00\n",
-            text);
-    return false;
+    return !d->job->since || when_parse("--since", d->job->since, &d->by_time, &d->since);
 }
 
 static int prepare(struct dumping *d)

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "tools/stock-journal/backup.h"
 #include "tools/stock-journal/compact.h"
 #include "tools/stock-journal/job.h"
 
@@ -22,6 +23,9 @@ static const char usage[] =
     "  dump DIR      write every record, one per line\n"
     "  stat DIR      count records and bytes by type and by hour\n"
     "  compact DIR   write the next snapshot; also beside a running engine (see compact --help)\n"
+    "  backup DIR BACKUP    back DIR up, also beside a running engine (see backup --help)\n"
+    "  restore BACKUP DIR   make a data directory of a backup, as it was at an LSN or a time\n"
+    "                       (see restore --help)\n"
     "\n"
     "  --json        output for programs\n"
     "  --csv         dump: what each record did to each pool, one per line, with on hand "
@@ -33,7 +37,7 @@ static const char usage[] =
     "  --version     print the version\n"
     "  --yes         repair: do it; keep all that is changed or given up in DIR/damaged-TIME/\n"
     "\n"
-    "Only repair --yes and compact change anything.\n"
+    "Only repair --yes and compact change DIR.\n"
     "Example: stock-journal verify /var/lib/stockd\n"
     "Exit status: 0 all is well, 1 the journal is damaged, 2 usage, or it cannot be read.\n";
 
@@ -98,6 +102,10 @@ int main(int count, char **arguments)
         return puts("stock-journal " STOCK_JOURNAL_VERSION), EXIT_GOOD;
     if (count > 1 && strcmp(arguments[1], "compact") == 0)
         return compact_command(count - 2, arguments + 2);
+    if (count > 1 && strcmp(arguments[1], "backup") == 0)
+        return backup_command(count - 2, arguments + 2);
+    if (count > 1 && strcmp(arguments[1], "restore") == 0)
+        return restore_command(count - 2, arguments + 2);
     if (is_given("--help", count, arguments) || is_given("-h", count, arguments))
         return fputs(usage, stdout), EXIT_GOOD;
     if (count < 2)

@@ -171,5 +171,21 @@ const struct command server_commands[] = {
         .most = 1,
         .run = run_info,
     },
+    {
+        .name = "backup",
+        .summary = "Back up the engine's data, while it runs",
+        .usage = "DIR",
+        .details =
+            "DIR gets the state at one LSN, with everything acknowledged by now. If it holds an\n"
+            "earlier backup of this engine, only what is new is copied; an interrupted backup\n"
+            "leaves the earlier one as it was. It reads the engine's files, so it runs on the\n"
+            "engine's machine, as a user that may read them. `stock-journal restore` restores.\n"
+            "Exit status: 0 done; 1 the journal or the backup is damaged; 2 anything else; 3 the\n"
+            "engine is unreachable.",
+        .example = "stockctl backup /backup/stockd",
+        .least = 1,
+        .most = 1,
+        .run = run_backup,
+    },
     { .name = NULL },
 };

@@ -432,6 +432,7 @@ int run_list(struct ctl *ctl, const char *method, const struct column *columns, 
 int run_one(struct ctl *ctl, const struct args *args, const char *method, const char *what);
 
 int run_watch(struct ctl *ctl, const struct args *args);
+int run_backup(struct ctl *ctl, const struct args *args);
 int run_item_show(struct ctl *ctl, const struct args *args);
 int run_lookup(struct ctl *ctl, const struct args *args);
 int run_item_list(struct ctl *ctl, const struct args *args);

@@ -105,6 +105,8 @@ static unsigned metrics(void *self, struct storage_metric *out)
         { "last_write_us", METRIC_NUMBER, f.last_write_us, NULL },
         { "next_ready", METRIC_FLAG, f.next_ready, NULL },
         { "direct", METRIC_FLAG, f.direct, NULL },
+        { "directory", METRIC_WORD, 0, f.directory },
+        { "directory_id", METRIC_WORD, 0, f.directory_id },
     };
     enum { COUNT = sizeof all / sizeof *all };
     _Static_assert((unsigned)COUNT <= (unsigned)STORAGE_METRICS_MAX, "there is room for them");
