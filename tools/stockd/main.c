@@ -22,6 +22,7 @@
 #include "protocol/server.h"
 #include "telemetry/telemetry.h"
 #include "tools/stockd/caretaker.h"
+#include "tools/stockd/check_config.h"
 #include "tools/stockd/compactor.h"
 #include "tools/stockd/encryption.h"
 #include "tools/stockd/history.h"
@@ -619,6 +620,8 @@ int main(int argc, char **argv)
                  options->durability);
         return cannot_start(why);
     }
+    if (options->check_config)
+        return check_config(options);
     signal(SIGPIPE, SIG_IGN); /* these two come back as errors of the call */
     signal(SIGXFSZ, SIG_IGN);
     watch_block_signals();

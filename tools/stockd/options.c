@@ -149,6 +149,8 @@ static const struct option_rule rules[] = {
     { "init", FORM_FLAG, AT(init), 0, 0, 0, NULL,
       "begin a new journal in a directory that has lost its own;\n"
       "a new or empty directory needs no --init" },
+    { "check-config", FORM_FLAG, AT(check_config), 0, 0, 0, NULL,
+      "only say whether the options and the config file are good" },
     { "help", FORM_FLAG, AT(help), 0, 0, 0, NULL, "print this text" },
     { "version", FORM_FLAG, AT(version), 0, 0, 0, NULL, "print the version" },
 };
