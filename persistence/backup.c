@@ -281,7 +281,11 @@ static int make_directories(struct making *m)
         if (error && error != -EEXIST)
             return error_system(m->why, error, "cannot create %s", paths[i]);
     }
-    return 0;
+    struct path parent;
+    int error = path_join(&parent, m->options->backup, "..");
+    if (!error)
+        error = file_sync_directory_at(m->files, parent.text);
+    return error ? error_system(m->why, error, "cannot sync %s", parent.text) : 0;
 }
 
 /* Something else may be there: a data directory, above all. */

@@ -263,7 +263,13 @@ static int make_directories(struct restoring *r)
         if (error)
             return error_system(r->why, error, "cannot create %s", paths[i]);
     }
-    return 0;
+    struct path parent;
+    int error = path_join(&parent, r->unfinished.text, "..");
+    if (!error)
+        error = file_sync_directory_at(r->files, parent.text);
+    if (!error)
+        error = file_sync_directory_at(r->files, r->unfinished.text);
+    return error ? error_system(r->why, error, "cannot sync %s", r->unfinished.text) : 0;
 }
 
 static int copy_base(struct restoring *r)

@@ -33,6 +33,7 @@ struct unnamed {
     int file;
     char from[PATH_MAX];
     char to[PATH_MAX];
+    char kept[PATH_MAX]; /* renamed over a file: where that one is; else empty */
 };
 
 struct fault_disk {
@@ -115,8 +116,8 @@ static void move_file(struct fault_disk *disk, int file, const char *to)
     disk->paths[file] = to ? strdup(to) : NULL;
 }
 
-static void note_name(struct fault_disk *disk, enum name_change change, int file, const char *from,
-                      const char *to)
+static struct unnamed *note_name(struct fault_disk *disk, enum name_change change, int file,
+                                 const char *from, const char *to)
 {
     struct unnamed *name = calloc(1, sizeof *name);
     must(name != NULL, "memory");
@@ -126,6 +127,7 @@ static void note_name(struct fault_disk *disk, enum name_change change, int file
     snprintf(name->from, sizeof name->from, "%s", from);
     snprintf(name->to, sizeof name->to, "%s", to);
     disk->names = name;
+    return name;
 }
 
 static int fault_open(void *context, const char *path, int flags)
@@ -317,20 +319,51 @@ static int fault_drop_cache(void *context, int fd)
 
 /* ---- names ---- */
 
+/* Files in a directory that was renamed are where it is now. */
+static void move_inside(struct fault_disk *disk, const char *from, const char *to)
+{
+    size_t length = strlen(from);
+    for (int i = 0; i < disk->files; i++) {
+        char path[2 * PATH_MAX];
+        const char *old = disk->paths[i];
+        if (!old || strncmp(old, from, length) != 0 || old[length] != '/')
+            continue;
+        snprintf(path, sizeof path, "%s%s", to, old + length);
+        move_file(disk, i, path);
+    }
+}
+
+/* Keeps the file that a renaming replaces. Returns where; empty: there is none. */
+static void keep_replaced(struct fault_disk *disk, const char *path, char kept[PATH_MAX])
+{
+    kept[0] = '\0';
+    if (access(path, F_OK) < 0)
+        return;
+    int file = file_at(disk, path);
+    must(snprintf(kept, PATH_MAX, "%s/%d", disk->attic, file) < PATH_MAX, "the attic's name");
+    must(rename(path, kept) == 0, "keep what is replaced");
+    move_file(disk, file, kept);
+}
+
 static int fault_rename(void *context, const char *from, const char *to)
 {
+    char kept[PATH_MAX];
     struct fault_disk *disk = context;
     int error;
     enum outcome outcome = strike(disk, true, &error);
     if (outcome == FAIL || outcome == DO_HALF)
         return error;
-    must(access(to, F_OK) < 0, "renaming over a file is not foreseen");
+    if (access(from, F_OK) < 0)
+        return -ENOENT;
+    keep_replaced(disk, to, kept);
     int file = file_at(disk, from);
     int result = file_system.rename(NULL, from, to);
     if (result < 0)
         return result;
     move_file(disk, file, to);
-    note_name(disk, NAME_RENAMED, file, from, to);
+    move_inside(disk, from, to);
+    struct unnamed *name = note_name(disk, NAME_RENAMED, file, from, to);
+    memcpy(name->kept, kept, sizeof kept);
     return outcome == GO_ON ? 0 : error;
 }
 
@@ -391,6 +424,9 @@ static void undo_name(struct fault_disk *disk, const struct unnamed *name)
     case NAME_REMOVED:
         must(rename(name->to, name->from) == 0, "undo a renaming");
         move_file(disk, name->file, name->from);
+        move_inside(disk, name->to, name->from);
+        if (name->kept[0])
+            must(rename(name->kept, name->to) == 0, "undo a replacement");
         break;
     case NAME_DIRECTORY:
         must(rmdir(name->from) == 0, "undo a directory");
