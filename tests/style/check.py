@@ -37,6 +37,7 @@ MAY_INCLUDE = {
                       "engine/"),
     "tools/stockctl/": ("tools/", "access/", "include/", "stockd/"),
     "tools/stockbench/": ("tools/", "include/", "stockd/"),
+    "tools/gateway/": ("tools/", "include/", "stockd/"),
     "tools/stock-journal/": ("tools/", "persistence/", "engine/"),
     "bench/": ("bench/", "engine/"),
     "bench/recovery": ("bench/", "persistence/", "engine/"),
@@ -44,7 +45,8 @@ MAY_INCLUDE = {
     "bench/peers/": ("bench/", "tools/stockbench/"),
     "examples/": ("stockd/",),
     "tests/": ("tests/", "access/", "protocol/", "persistence/", "mirror/", "zones/", "telemetry/",
-               "engine/", "client/", "include/", "stockd/", "tools/stockbench/", "tools/stockctl/"),
+               "engine/", "client/", "include/", "stockd/", "tools/stockbench/", "tools/stockctl/",
+               "tools/gateway/"),
 }
 
 # Which files may see a system library; a name that is not here is free to all.
@@ -61,6 +63,7 @@ MAY_SEE = {
     "criterion": ("tests/unit/",),
     "ini": ("tools/stockd/",),
     "csv": ("tools/stockctl/", "tools/stockbench/"),
+    "microhttpd": ("tools/gateway/",),
     "jansson": ("tools/", "tests/"),
     "sys/socket": ("protocol/", "mirror/", "client/", "tools/", "bench/", "tests/"),
 }

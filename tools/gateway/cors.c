@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tools/gateway/cors.h"
+
+#include <stddef.h>
+#include <string.h>
+#include <strings.h>
+
+/* "https://shop.example" and the host "shop.example". */
+static bool is_same(const char *origin, const char *host)
+{
+    const char *at = strstr(origin, "://");
+    return host && at && strcasecmp(at + 3, host) == 0;
+}
+
+static bool is_listed(const char *list, const char *origin)
+{
+    size_t len = strlen(origin);
+    for (const char *at = list; *at;) {
+        size_t size = strcspn(at, ",");
+        if (size == len && strncasecmp(at, origin, len) == 0)
+            return true;
+        at += size;
+        at += strspn(at, ", ");
+    }
+    return false;
+}
+
+struct cors_answer cors_judge(const char *policy, const struct cors_request *request)
+{
+    const char *origin = request->origin;
+    if (!origin || is_same(origin, request->host))
+        return (struct cors_answer){ .allowed = true };
+    if (!policy)
+        return (struct cors_answer){ .allowed = request->is_question || request->has_token,
+                                     .allow_origin = "*" };
+    if (strcmp(policy, "*") == 0)
+        return (struct cors_answer){ .allowed = true, .allow_origin = "*" };
+    if (is_listed(policy, origin))
+        return (struct cors_answer){ .allowed = true, .allow_origin = origin, .varies = true };
+    return (struct cors_answer){ .varies = true };
+}

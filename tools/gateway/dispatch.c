@@ -1,0 +1,331 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* From requests to calls of the engine, and from its answers to replies. */
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tools/gateway/exchange.h"
+#include "tools/gateway/page.h"
+#include "tools/gateway/print.h"
+#include "tools/gateway/problem.h"
+#include "tools/gateway/stream.h"
+#include "tools/gateway/worker.h"
+
+static const char json_type[] = "application/json";
+static const char problem_type[] = "application/problem+json";
+
+/* ---- what the answer is ---- */
+
+static void decide(struct exchange *exchange, unsigned status, const char *type)
+{
+    exchange->status = status;
+    exchange->type = type;
+    if (exchange->state == EXCHANGE_READING)
+        exchange->state = EXCHANGE_DECIDED;
+}
+
+void exchange_give(struct exchange *exchange, const struct answer *answer)
+{
+    if (!answer->code) {
+        print_value(&exchange->reply, answer->result);
+        decide(exchange, MHD_HTTP_OK, json_type);
+        return;
+    }
+    bytes_free(&exchange->reply);
+    problem_write(&exchange->reply, answer->code, answer->message, answer->details);
+    exchange->retry_after = problem_retry_after(answer->code, answer->details);
+    decide(exchange, problem_status(answer->code), problem_type);
+}
+
+void exchange_refuse(struct exchange *exchange, const char *code, const char *detail)
+{
+    exchange_give(exchange, &(struct answer){ .code = code, .message = detail });
+}
+
+void exchange_refuse_by(struct exchange *exchange, const struct complaint *why)
+{
+    unsigned char buffer[128];
+    stockd_pack details;
+    stockd_pack_init(&details, buffer, sizeof buffer);
+    stockd_pack_map(&details, why->param[0] ? 1 : 0);
+    if (why->param[0]) {
+        stockd_pack_str(&details, "param");
+        stockd_pack_str(&details, why->param);
+    }
+    exchange_give(exchange, &(struct answer){ .code = PROBLEM_BAD_REQUEST,
+                                              .message = why->message,
+                                              .details = { details.data, details.len } });
+}
+
+static void refuse_parameter(struct exchange *exchange, const char *name, const char *why)
+{
+    struct complaint complaint;
+    complain(&complaint, name, "%s %s", name, why);
+    exchange_refuse_by(exchange, &complaint);
+}
+
+/* ---- calls ---- */
+
+/* The last call is done: the answer was decided. */
+static void call_ended(struct exchange *exchange)
+{
+    assert(exchange->waiting > 0);
+    if (--exchange->waiting == 0 && exchange->state == EXCHANGE_WAITING)
+        exchange_resume(exchange);
+}
+
+static void on_result(struct call *call, const struct answer *answer)
+{
+    struct exchange *exchange = call->owner;
+    exchange_give(exchange, answer);
+    call_ended(exchange);
+}
+
+static struct call *prepare(struct exchange *exchange, const char *method, enum lane lane,
+                            void (*done)(struct call *, const struct answer *))
+{
+    struct call *call = &exchange->calls[exchange->waiting++];
+    assert(exchange->waiting <= CALLS_MAX);
+    *call = (struct call){
+        .method = method, .lane = lane, .again = true, .done = done, .owner = exchange
+    };
+    stockd_pack_init(&call->params, NULL, 0);
+    return call;
+}
+
+static void send_calls(struct exchange *exchange)
+{
+    unsigned count = exchange->waiting;
+    for (unsigned i = 0; i < count; i++)
+        upstream_send(&exchange->worker->upstream, exchange->token, &exchange->calls[i]);
+    if (exchange->waiting == 0)
+        exchange->state = EXCHANGE_DECIDED;
+    else
+        exchange->state = EXCHANGE_WAITING;
+}
+
+/* The connections of a pool are shared, so nobody's `hello` may rename them: the gateway says again
+ * what it said when it connected. */
+static void pack_hello(stockd_pack *pack, const char *token)
+{
+    stockd_options options = upstream_options(token);
+    stockd_pack_array(pack, options.token ? 2 : 1);
+    stockd_pack_str(pack, options.client_name);
+    if (!options.token)
+        return;
+    stockd_pack_map(pack, 1);
+    stockd_pack_str(pack, "token");
+    stockd_pack_str(pack, options.token);
+}
+
+static void post_method(struct exchange *exchange)
+{
+    struct complaint why = { .param = "" };
+    struct arguments arguments;
+    const struct method *method = exchange->method;
+    if (!arguments_read(method, exchange->body.at, exchange->body.len, exchange->key, &arguments,
+                        &why)) {
+        stockd_pack_free(&arguments.pack);
+        exchange_refuse_by(exchange, &why);
+        return;
+    }
+    struct call *call = prepare(exchange, method->name, method->lane, on_result);
+    call->params = arguments.pack;
+    call->again = arguments.again;
+    if (strcmp(method->name, "hello") == 0) {
+        stockd_pack_reset(&call->params);
+        pack_hello(&call->params, exchange->token);
+    }
+    send_calls(exchange);
+}
+
+/* ---- GET ---- */
+
+static bool decode(struct exchange *exchange, const char *name, struct span text, bool form,
+                   struct bytes *out)
+{
+    if (uri_decode(out, text, form))
+        return true;
+    refuse_parameter(exchange, name, "is not percent-encoded UTF-8");
+    return false;
+}
+
+static int compare(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* Sorts the SKUs and drops those that are there already: a JSON object has each key once. */
+static bool sort_skus(struct exchange *exchange)
+{
+    const char **list = calloc(exchange->sku_count, sizeof *list);
+    struct bytes sorted = { 0 };
+    const char *at = exchange->skus.at;
+    unsigned kept = 0;
+    if (!list)
+        return false;
+    for (unsigned i = 0; i < exchange->sku_count; i++, at += strlen(at) + 1)
+        list[i] = at;
+    qsort(list, exchange->sku_count, sizeof *list, compare);
+    for (unsigned i = 0; i < exchange->sku_count; i++)
+        if (i == 0 || strcmp(list[i], list[i - 1]) != 0) {
+            bytes_add(&sorted, list[i], strlen(list[i]) + 1);
+            kept++;
+        }
+    free(list);
+    bytes_free(&exchange->skus);
+    exchange->skus = sorted;
+    exchange->sku_count = kept;
+    return !sorted.failed;
+}
+
+static bool read_skus(struct exchange *exchange)
+{
+    struct span query = uri_query(exchange->target), name, value;
+    while (query_next(&query, &name, &value)) {
+        char text[32];
+        snprintf(text, sizeof text, "%.*s", (int)(name.len < 31 ? name.len : 31), name.at);
+        if (!span_is(name, "sku")) {
+            refuse_parameter(exchange, text, "is not a parameter of availability");
+            return false;
+        }
+        if (!decode(exchange, "sku", value, true, &exchange->skus))
+            return false;
+        bytes_add_char(&exchange->skus, '\0');
+        exchange->sku_count++;
+    }
+    if (exchange->sku_count == 0) {
+        refuse_parameter(exchange, "sku", "is missing");
+        return false;
+    }
+    return exchange->sku_count == 1 || sort_skus(exchange);
+}
+
+/* {"lsn", "stock": [3, nil]} becomes {"lsn", "stock": {"A": 3, "B": null}}. */
+static void on_availability(struct call *call, const struct answer *answer)
+{
+    struct exchange *exchange = call->owner;
+    struct bytes *out = &exchange->reply;
+    stockd_value stock, number;
+    uint64_t lsn = 0;
+    if (answer->code || !stockd_map_find(answer->result, "stock", &stock)) {
+        exchange_give(exchange, answer);
+        call_ended(exchange);
+        return;
+    }
+    (void)stockd_map_u64(answer->result, "lsn", &lsn);
+    bytes_add_string(out, "{\"lsn\":");
+    bytes_add_unsigned(out, lsn);
+    bytes_add_string(out, ",\"stock\":{");
+    stockd_iter it = stockd_iterate(stock);
+    const char *sku = exchange->skus.at;
+    for (unsigned i = 0; i < exchange->sku_count && stockd_next(&it, NULL, &number); i++) {
+        if (i > 0)
+            bytes_add_char(out, ',');
+        print_string(out, sku, strlen(sku));
+        bytes_add_char(out, ':');
+        print_value(out, number);
+        sku += strlen(sku) + 1;
+    }
+    bytes_add_string(out, "}}");
+    decide(exchange, MHD_HTTP_OK, json_type);
+    call_ended(exchange);
+}
+
+static void get_availability(struct exchange *exchange)
+{
+    struct bytes channel = { 0 };
+    if (decode(exchange, "channel", exchange->variable, false, &channel) && read_skus(exchange)) {
+        struct call *call = prepare(exchange, "availability", LANE_QUESTION, on_availability);
+        const char *sku = exchange->skus.at;
+        stockd_pack_array(&call->params, 2);
+        stockd_pack_str_n(&call->params, channel.at, channel.len);
+        stockd_pack_array(&call->params, exchange->sku_count);
+        for (unsigned i = 0; i < exchange->sku_count; i++, sku += strlen(sku) + 1)
+            stockd_pack_str(&call->params, sku);
+        send_calls(exchange);
+    }
+    bytes_free(&channel);
+}
+
+/* The parts of an item's answer come in the order of the calls, on one connection or on two: the
+ * first keeps the braces open for the second. */
+static void on_item_part(struct call *call, const struct answer *answer)
+{
+    struct exchange *exchange = call->owner;
+    struct bytes *out = &exchange->reply;
+    bool refused = exchange->status >= MHD_HTTP_BAD_REQUEST, first = out->len == 0;
+    if (answer->code && !refused)
+        exchange_give(exchange, answer);
+    if (!answer->code && !refused) {
+        bytes_add_char(out, first ? '{' : ',');
+        (void)print_pairs(out, answer->result, first ? NULL : "lsn");
+        if (!first)
+            bytes_add_char(out, '}');
+        decide(exchange, MHD_HTTP_OK, json_type);
+    }
+    call_ended(exchange);
+}
+
+static void get_named(struct exchange *exchange)
+{
+    const struct route *route = exchange->route;
+    bool item = route->page == PAGE_ITEM;
+    struct bytes name = { 0 };
+    if (decode(exchange, route->variable, exchange->variable, false, &name)) {
+        for (unsigned i = 0; i < (item ? 2 : 1); i++) {
+            const char *method = !item ? "reservation" : i == 0 ? "item" : "stock";
+            struct call *call =
+                prepare(exchange, method, LANE_QUESTION, item ? on_item_part : on_result);
+            stockd_pack_array(&call->params, 1);
+            stockd_pack_str_n(&call->params, name.at, name.len);
+        }
+        send_calls(exchange);
+    }
+    bytes_free(&name);
+}
+
+static void give_text(struct exchange *exchange, const char *text, const char *type)
+{
+    bytes_add_string(&exchange->reply, text);
+    decide(exchange, MHD_HTTP_OK, type);
+}
+
+void exchange_dispatch(struct exchange *exchange)
+{
+    const struct gateway *gateway = exchange->worker->gateway;
+    assert(exchange->state == EXCHANGE_READING);
+    if (exchange->method && exchange->method->lane != LANE_STREAM) {
+        post_method(exchange);
+        return;
+    }
+    if (exchange->method) {
+        stream_begin_post(exchange);
+        return;
+    }
+    switch (exchange->route->page) {
+    case PAGE_HOME:
+        give_text(exchange, page_home, "text/html; charset=utf-8");
+        break;
+    case PAGE_OPENAPI:
+        give_text(exchange, gateway->openapi, json_type);
+        break;
+    case PAGE_HEALTH:
+        give_text(exchange, "{\"status\":\"ok\"}", json_type);
+        break;
+    case PAGE_AVAILABILITY:
+        get_availability(exchange);
+        break;
+    case PAGE_ITEM:
+    case PAGE_RESERVATION:
+        get_named(exchange);
+        break;
+    case PAGE_CHANGES:
+    case PAGE_EVENTS:
+        stream_begin_get(exchange);
+        break;
+    case PAGE_NONE:
+        break;
+    }
+}

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The listening socket, and the file that tells where it is. */
+#ifndef GATEWAY_LISTENING_H
+#define GATEWAY_LISTENING_H
+
+#include <stddef.h>
+
+/* Listens at HOST:PORT or [IPV6]:PORT. Returns the descriptor, and the address with the port that
+ * the kernel chose; or -1 after having said why. */
+int listen_at(const char *address, char *bound, size_t size);
+
+/* Writes the address into the file, atomically. Returns 0, or -1 after having said why. */
+int write_ready_file(const char *path, const char *address);
+
+#endif

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * stock-gateway: an engine over HTTP, in JSON.
+ *
+ * The main thread starts the others and then waits for a signal to stop.
+ */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "tools/gateway/listening.h"
+#include "tools/gateway/openapi.h"
+#include "tools/gateway/worker.h"
+
+enum { EXIT_STOPPED = 0, EXIT_NOT_STARTED = 2 };
+
+/* As many descriptors as the system allows: a connection of a client takes one, and so does one to
+ * the engine. */
+static void raise_descriptors(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    (void)setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+/* The signals that stop it are taken by sigwait, so no thread may have them delivered. */
+static sigset_t block_signals(void)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    pthread_sigmask(SIG_BLOCK, &set, NULL);
+    signal(SIGPIPE, SIG_IGN);
+    signal(SIGHUP, SIG_IGN);
+    return set;
+}
+
+static int serve(struct gateway *gateway, struct worker *workers, const char *bound,
+                 const sigset_t *set)
+{
+    const struct options *options = &gateway->options;
+    int started = 0, status = EXIT_STOPPED, taken;
+    while (started < options->threads && worker_start(&workers[started], gateway))
+        started++;
+    if (started < options->threads ||
+        (options->ready_file && write_ready_file(options->ready_file, bound) < 0)) {
+        status = EXIT_NOT_STARTED;
+    } else {
+        fprintf(stderr, "stock-gateway: serves %s at http://%s/\n", options->engine, bound);
+        sigwait(set, &taken);
+        if (options->ready_file)
+            (void)unlink(options->ready_file);
+    }
+    dialer_refuse(gateway->dialer);
+    for (int i = 0; i < started; i++)
+        worker_stop(&workers[i]);
+    for (int i = 0; i < started; i++)
+        worker_join(&workers[i]);
+    if (status == EXIT_STOPPED)
+        fprintf(stderr, "stock-gateway: stopped\n");
+    return status;
+}
+
+int main(int count, char **arguments)
+{
+    struct gateway gateway = { .listen_fd = -1 };
+    char bound[300];
+    int status = options_read(&gateway.options, count, arguments);
+    if (status >= 0)
+        return status;
+    sigset_t set = block_signals();
+    methods_read();
+    raise_descriptors();
+    char *openapi = openapi_document();
+    struct worker *workers = calloc((size_t)gateway.options.threads, sizeof *workers);
+    gateway.openapi = openapi;
+    gateway.listen_fd = listen_at(gateway.options.listen, bound, sizeof bound);
+    if (gateway.listen_fd >= 0)
+        gateway.dialer = dialer_start(gateway.options.engine);
+    status = EXIT_NOT_STARTED;
+    if (openapi && workers && gateway.dialer)
+        status = serve(&gateway, workers, bound, &set);
+    else if (gateway.listen_fd >= 0)
+        fprintf(stderr, "stock-gateway: out of memory\n");
+    dialer_stop(gateway.dialer);
+    if (gateway.listen_fd >= 0)
+        close(gateway.listen_fd);
+    free(workers);
+    free(openapi);
+    return status;
+}

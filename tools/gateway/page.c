@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tools/gateway/page.h"
+
+const char page_home[] =
+    "<!doctype html>\n"
+    "<html lang=\"en\">\n"
+    "<meta charset=\"utf-8\">\n"
+    "<meta name=\"viewport\" content=\"width=device-width\">\n"
+    "<title>stockd</title>\n"
+    "<style>:root{color-scheme:light dark}body{font:1rem/1.5 system-ui,sans-serif;max-width:40rem;"
+    "margin:3rem auto;padding:0 1rem}code{font-size:.95em}</style>\n"
+    "<h1>stockd over HTTP</h1>\n"
+    "<p>This gateway serves a stockd engine in JSON. <a href=\"/v1/openapi.json\">The OpenAPI "
+    "document</a> has every method, parameter and error.</p>\n"
+    "<ul>\n"
+    "<li><code>POST /v1/reserve</code>, and every other method, with named parameters as a JSON "
+    "object</li>\n"
+    "<li><code>GET /v1/availability/CHANNEL?sku=A&amp;sku=B</code>: what can be sold now</li>\n"
+    "<li><code>GET /v1/items/SKU</code>: an item and its stock</li>\n"
+    "<li><code>GET /v1/reservations/ID</code>: an order</li>\n"
+    "<li><code>GET <a href=\"/v1/changes\">/v1/changes</a></code> and <code>GET <a "
+    "href=\"/v1/events\">/v1/events</a></code>: what changes and what happens, as server-sent "
+    "events</li>\n"
+    "<li><code>GET <a href=\"/healthz\">/healthz</a></code>: whether the gateway takes "
+    "requests</li>\n"
+    "</ul>\n";
