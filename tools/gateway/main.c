@@ -47,6 +47,7 @@ static int serve(struct gateway *gateway, struct worker *workers, const char *bo
     int started = 0, status = EXIT_STOPPED, taken;
     while (started < options->threads && worker_start(&workers[started], gateway))
         started++;
+    close(gateway->listen_fd); /* each thread has its own copy, and closes it when it drains */
     if (started < options->threads ||
         (options->ready_file && write_ready_file(options->ready_file, bound) < 0)) {
         status = EXIT_NOT_STARTED;
@@ -88,8 +89,6 @@ int main(int count, char **arguments)
     else if (gateway.listen_fd >= 0)
         fprintf(stderr, "stock-gateway: out of memory\n");
     dialer_stop(gateway.dialer);
-    if (gateway.listen_fd >= 0)
-        close(gateway.listen_fd);
     free(workers);
     free(openapi);
     return status;

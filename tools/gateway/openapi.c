@@ -51,7 +51,8 @@ static json_t *row_as_list(const struct kind *kind)
                      "minItems", (int)least);
 }
 
-/* An object of parameters or columns; *required gets the names of those that must be there. */
+/* An object of parameters or columns; required, if not NULL, gets the names of those that must
+ * be there. */
 static json_t *properties_of(const struct parameter *list, unsigned count, json_t *required)
 {
     json_t *properties = json_object();
@@ -59,7 +60,7 @@ static json_t *properties_of(const struct parameter *list, unsigned count, json_
         json_t *schema = schema_of(list[i].kind->name);
         json_object_set_new(schema, "description", json_string(list[i].about));
         json_object_set_new(properties, list[i].name, schema);
-        if (!list[i].optional)
+        if (required && !list[i].optional)
             json_array_append_new(required, json_string(list[i].name));
     }
     return properties;
@@ -145,7 +146,7 @@ static json_t *body_schema(const struct method *method)
 {
     json_t *required = json_array();
     json_t *properties = properties_of(method->parameters, method->parameter_count, required);
-    json_t *options = properties_of(method->options, method->option_count, json_array());
+    json_t *options = properties_of(method->options, method->option_count, NULL);
     json_object_update_missing(properties, options);
     json_decref(options);
     if (takes_key(method)) /* Idempotency-Key may stand for the id, which is the first */
