@@ -342,6 +342,43 @@ static void refuse_json(const json_error_t *error, struct complaint *why)
                  error->column, error->text);
 }
 
+/* NOLINTNEXTLINE(misc-no-recursion): Jansson has read it, and so limited its depth */
+static double largest(const json_t *value)
+{
+    size_t index;
+    const char *key;
+    json_t *element;
+    double most = fabs(json_real_value(value));
+    if (json_is_array(value))
+        json_array_foreach((json_t *)value, index, element) most = fmax(most, largest(element));
+    if (json_is_object(value))
+        json_object_foreach((json_t *)value, key, element) most = fmax(most, largest(element));
+    return most;
+}
+
+/* Reads it once more, with all numbers as reals, to name the parameter with the one that is too
+ * large: the largest. */
+static void name_too_large(const struct method *method, const char *text, size_t len,
+                           struct complaint *why)
+{
+    const char *name = NULL, *key;
+    size_t index;
+    json_t *value;
+    double most = 0;
+    json_t *body = json_loadb(text, len, JSON_REJECT_DUPLICATES | JSON_DECODE_INT_AS_REAL, NULL);
+    if (json_is_array(body))
+        json_array_foreach(body, index,
+                           value) if (index < method->parameter_count && largest(value) > most)
+            most = largest(value),
+            name = method->parameters[index].name;
+    if (json_is_object(body))
+        json_object_foreach(body, key, value) if (largest(value) > most) most = largest(value),
+                                                                         name = key;
+    if (name)
+        complain(why, name, "%.60s must be %s", name, must_be(FORM_INTEGER));
+    json_decref(body);
+}
+
 static json_t *load(const struct method *method, const char *text, size_t len,
                     struct complaint *why)
 {
@@ -353,19 +390,8 @@ static json_t *load(const struct method *method, const char *text, size_t len,
     if (body)
         return body;
     refuse_json(&error, why);
-    if (json_error_code(&error) != json_error_numeric_overflow)
-        return NULL;
-    /* Reads it once more only to find the name of the number that is too large. */
-    body = json_loadb(text, len, JSON_REJECT_DUPLICATES | JSON_DECODE_INT_AS_REAL, &error);
-    struct arguments scratch = { .again = false };
-    stockd_pack_init(&scratch.pack, NULL, 0);
-    struct complaint named;
-    bool read = !body || (json_is_array(body) ? pack_list(method, body, &scratch, &named)
-                                              : pack_object(method, body, &scratch, &named));
-    if (!read)
-        *why = named;
-    stockd_pack_free(&scratch.pack);
-    json_decref(body);
+    if (json_error_code(&error) == json_error_numeric_overflow)
+        name_too_large(method, text, len, why);
     return NULL;
 }
 
