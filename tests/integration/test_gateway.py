@@ -288,6 +288,7 @@ class Options(GatewayTestCase):
         self.refuses("--listen", names="--listen")
         self.refuses("--listen", "nothing", names="nothing")
         self.refuses("--listen", self.gateway.address, names="in use")
+        self.refuses("--engine", "nothing", names="nothing")
         self.refuses("--token-file", "/nonexistent", names="/nonexistent")
         with tempfile.NamedTemporaryFile() as empty:
             self.refuses("--token-file", empty.name, names="token")

@@ -40,6 +40,18 @@ static sigset_t block_signals(void)
     return set;
 }
 
+/* An address that is none would look like an engine that is away, for ever. */
+static bool is_address(const char *engine)
+{
+    stockd_client *client;
+    stockd_options options = { .connect_timeout_ms = 1 };
+    int status = stockd_connect(&client, engine, &options);
+    if (status == STOCKD_E_ARGUMENT)
+        fprintf(stderr, "stock-gateway: --engine: %s\n", stockd_error_message(client));
+    stockd_close(client);
+    return status != STOCKD_E_ARGUMENT;
+}
+
 static int serve(struct gateway *gateway, struct worker *workers, const char *bound,
                  const sigset_t *set)
 {
@@ -74,6 +86,8 @@ int main(int count, char **arguments)
     int status = options_read(&gateway.options, count, arguments);
     if (status >= 0)
         return status;
+    if (!is_address(gateway.options.engine))
+        return EXIT_NOT_STARTED;
     sigset_t set = block_signals();
     methods_read();
     raise_descriptors();
