@@ -14,7 +14,7 @@ CONFIGURE = cmake --preset $(PRESET) -D STOCKD_WATCH_FOLDERS=OFF >/dev/null
 .PHONY: help build run test check crash soak mutation bench fuzz format install clean
 
 help:
-	@echo 'make build    build/$(PRESET)/bin: stockd, stockctl, stockbench, stock-journal'
+	@echo 'make build    build/$(PRESET)/bin: stockd, stockctl, stockbench, stock-journal, stock-gateway'
 	@echo 'make run      start an engine with a demo catalogue, and Redis that mirrors it'
 	@echo 'make test     style, unit, property, race, recovery and integration tests, sanitizers'
 	@echo 'make check    T=REGEX: only those tests, e.g. T=unit/wheel; PRESET=debug, asan or tsan'
