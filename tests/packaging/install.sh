@@ -31,7 +31,7 @@ compile $(pkg-config --cflags stockd) "$lib/libstockd.a" $(pkg-config --libs msg
 
 strangers=$(nm -D --defined-only "$lib/libstockd.so" | awk '$3 !~ /^stockd_/')
 [ -z "$strangers" ] || { echo "libstockd.so shows: $strangers" >&2; exit 1; }
-for program in stockd stockctl stockbench stock-journal; do
+for program in stockd stockctl stockbench stock-journal stock-gateway; do
     [ -x "$root/bin/$program" ] || { echo "not installed: bin/$program" >&2; exit 1; }
 done
 

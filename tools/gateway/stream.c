@@ -220,8 +220,17 @@ static void ask_bell(struct stream *stream)
 /* Asks for the next page, if there may be one and the client has room (S1). */
 static void pump(struct stream *stream)
 {
-    if (stream->state == STREAM_RESTING && stream->dirty && waiting(stream) < TEXT_HIGH)
+    if (stream->state != STREAM_RESTING || !stream->dirty || waiting(stream) >= TEXT_HIGH)
+        return;
+    if (stream->worker->now_ms < stream->next_page_ms)
+        stream->worker->paced = true;
+    else
         ask_page(stream);
+}
+
+void stream_pace(struct stream *stream)
+{
+    pump(stream);
 }
 
 static void on_subscribed(struct stream *stream, const stockd_reply *reply)
@@ -257,6 +266,8 @@ static void on_page(struct stream *stream, const stockd_reply *reply)
     /* Availability is read anew from 0; of events, those that are kept were on the page. */
     stream->since = resync && stream->changes ? 0 : next;
     stream->dirty |= stream->since != lsn;
+    if (stream->since == lsn)
+        stream->next_page_ms = stream->worker->now_ms + PACE_MS;
     if (stream->text.len > before && stream->since > 0 && stream->since != last)
         stream_text_position(&stream->text, stream->since);
     stream->state = STREAM_RESTING;

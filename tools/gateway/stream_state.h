@@ -31,7 +31,8 @@ struct stream {
     bool said_away;
     uint64_t since;
     int64_t retry_ms, backoff_ms;
-    int64_t spoken_ms; /* when something was written last */
+    int64_t next_page_ms; /* not before */
+    int64_t spoken_ms;    /* when something was written last */
     struct dial dial;
     stockd_client *client;
     char token[TOKEN_MAX + 1];

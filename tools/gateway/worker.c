@@ -60,15 +60,20 @@ static void begin_draining(struct worker *worker)
 static int patience(struct worker *worker)
 {
     MHD_UNSIGNED_LONG_LONG ms;
-    if (MHD_get_timeout(worker->daemon, &ms) == MHD_YES && ms < SWEEP_MS)
+    int most = worker->paced ? PACE_MS : SWEEP_MS;
+    if (MHD_get_timeout(worker->daemon, &ms) == MHD_YES && ms < (unsigned)most)
         return (int)ms;
-    return SWEEP_MS;
+    return most;
 }
 
 static void round_of_loop(struct worker *worker)
 {
     watcher_wait(&worker->watcher, patience(worker));
     worker->now_ms = clock_now();
+    if (worker->paced) {
+        worker->paced = false;
+        each_stream(worker, stream_pace);
+    }
     (void)MHD_run(worker->daemon);
     upstream_flush(&worker->upstream);
     sweep(worker);
