@@ -7,8 +7,10 @@ import signal
 import socket
 import threading
 
+import msgpack
+
 from gateway_case import Gateway, GatewayTestCase, Stream
-from stockd_harness import (MAX_MESSAGE, join, main, reap, seeded_random, unique,
+from stockd_harness import (CALL_TIMEOUT, MAX_MESSAGE, join, main, reap, seeded_random, unique,
                             wait_until)
 
 PING = b"POST /v1/ping HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n"
@@ -237,7 +239,6 @@ class FakeEngine:
             return
 
     def _serve(self, sock):
-        import msgpack
         unpacker = msgpack.Unpacker(raw=False)
         try:
             while True:
@@ -252,6 +253,10 @@ class FakeEngine:
                     sock.sendall(msgpack.packb([1, msgid, None, {"lsn": 1, "method": method}]))
         except OSError:
             return
+
+    def wait_for_request(self):
+        if not self.got.acquire(timeout=CALL_TIMEOUT):
+            raise AssertionError("the request never came to the engine")
 
     def close(self):
         self.go_on.set()
@@ -277,7 +282,7 @@ class Ends(GatewayTestCase):
     def test_what_is_under_way_is_answered(self):
         engine, gateway = self.fake()
         thread, answers = self.in_thread(gateway, "POST", "/v1/confirm", {"id": "a"})
-        engine.got.acquire()
+        engine.wait_for_request()
         idle = gateway.raw()
         self.addCleanup(idle.close)
         gateway.process.send_signal(signal.SIGTERM)
@@ -293,7 +298,7 @@ class Ends(GatewayTestCase):
     def test_it_does_not_wait_for_ever(self):
         engine, gateway = self.fake("--drain-s", 1)
         thread, answers = self.in_thread(gateway, "POST", "/v1/confirm", {"id": "a"})
-        engine.got.acquire()
+        engine.wait_for_request()
         self.assertEqual(gateway.stop(), 0)
         join(thread, "an answer")
         self.problem(answers[0], 503, "engine_away")
@@ -309,10 +314,10 @@ class Ends(GatewayTestCase):
     def test_a_stuck_change_does_not_hold_up_questions(self):
         engine, gateway = self.fake()
         thread, answers = self.in_thread(gateway, "POST", "/v1/confirm", {"id": "a"})
-        engine.got.acquire()
+        engine.wait_for_request()
         other, more = self.in_thread(gateway, "POST", "/v1/availability",
                                      {"channel": "c", "skus": []})
-        engine.got.acquire()  # it has reached the engine, on another connection
+        engine.wait_for_request()  # it has reached the engine, on another connection
         engine.go_on.set()
         join(thread, "the change")
         join(other, "the question")
@@ -334,10 +339,10 @@ class Ends(GatewayTestCase):
         for method, body, status in (("confirm", {"id": "a"}, 200),
                                      ("fulfil", {"id": "a", "lines": [["A", 1]]}, 503)):
             thread, answers = self.in_thread(gateway, "POST", f"/v1/{method}", body)
-            engine.got.acquire()
+            engine.wait_for_request()
             engine.connections[-1].shutdown(socket.SHUT_RDWR)
             if status == 200:
-                engine.got.acquire()  # it came again, on a new connection
+                engine.wait_for_request()  # it came again, on a new connection
             engine.go_on.set()
             join(thread, "the answer")
             engine.go_on.clear()
