@@ -35,14 +35,12 @@ class Slow(GatewayTestCase):
     def test_a_head_that_never_ends(self):
         sock = self.gateway.raw()
         self.addCleanup(sock.close)
-        sock.sendall(b"POST /v1/ping HTTP/1.1\r\n")
+        sock.sendall(b"POST /v1/ping HTTP/1.1\r\nX-A: ")
 
         def trickle():
             try:
-                for i in range(10000):
-                    sock.sendall(b"X-%d: a\r\n" % i)
-                    if stop.wait(0.02):
-                        return
+                while not stop.wait(0.02):
+                    sock.sendall(b"a")
             except OSError:
                 return
         stop = threading.Event()
@@ -227,6 +225,7 @@ class FakeEngine:
         self.got = threading.Semaphore(0)
         self.go_on = threading.Event()
         self.connections = []
+        self.hellos = []
         threading.Thread(target=self._accept, daemon=True).start()
 
     def _accept(self):
@@ -246,8 +245,10 @@ class FakeEngine:
                 if not data:
                     return
                 unpacker.feed(data)
-                for _, msgid, method, _ in unpacker:
-                    if method != "hello":
+                for _, msgid, method, params in unpacker:
+                    if method == "hello":
+                        self.hellos.append(params)
+                    else:
                         self.got.release()
                         self.go_on.wait()
                     sock.sendall(msgpack.packb([1, msgid, None, {"lsn": 1, "method": method}]))
@@ -269,7 +270,7 @@ class Ends(GatewayTestCase):
     def fake(self, *options):
         engine = FakeEngine()
         self.addCleanup(engine.close)
-        gateway = Gateway(engine.address, *options)
+        gateway = Gateway(engine.address, "--threads", 1, *options)
         self.addCleanup(gateway.close)
         return engine, gateway
 
@@ -322,6 +323,19 @@ class Ends(GatewayTestCase):
         join(thread, "the change")
         join(other, "the question")
         self.assertEqual((answers[0].status, more[0].status), (200, 200))
+
+    def test_every_connection_says_who_it_is_for(self):
+        """And says it again for a client's own hello, whose name and token are not used."""
+        engine, gateway = self.fake()
+        engine.go_on.set()
+        for token in ("one", "two", None):
+            bearer = {"Authorization": f"Bearer {token}"} if token else {}
+            for method, body in (("hello", {"client_name": "mallory", "token": "x"}),
+                                 ("ping", {})):
+                self.good(gateway.post(method, body, **bearer))
+        wanted = [["stock-gateway", {"token": "one"}]] * 2
+        wanted += [["stock-gateway", {"token": "two"}]] * 2 + [["stock-gateway"]] * 2
+        self.assertEqual(engine.hellos, wanted)
 
     def test_streams_end_with_it(self):
         gateway = Gateway(self.server.unix)
