@@ -3,10 +3,11 @@
 
 import json
 import os
+import shlex
 import tempfile
 
 from gateway_case import Gateway, GatewayTestCase, quote
-from stockd_harness import Server, main, run_program, unique, wait_until
+from stockd_harness import SOURCE_ROOT, Server, main, run_program, unique, wait_until
 
 
 class Methods(GatewayTestCase):
@@ -272,6 +273,34 @@ class Origins(GatewayTestCase):
         self.assertEqual(answer.headers["Access-Control-Allow-Origin"], "https://b.example")
         self.assertEqual(answer.headers["Vary"], "Origin")
         self.problem(gateway.post("ping", Origin="https://c.example"), 403, "forbidden")
+
+
+class Pages(GatewayTestCase):
+    """The curl lines of the pages, without curl, and with this gateway's address."""
+
+    def curl_lines(self, *path):
+        with open(os.path.join(SOURCE_ROOT, *path), encoding="utf-8") as file:
+            text = file.read().replace("\\\n", " ")
+        lines = [shlex.split(line) for line in text.split("\n") if line.startswith("    curl ")]
+        self.assertTrue(lines, path)
+        for words in lines:
+            url = next(word for word in words if word.startswith("127.0.0.1:8080/"))
+            body = words[words.index("-d") + 1] if "-d" in words else None
+            yield url.partition(":8080")[2], body
+
+    def run_lines(self, *path):
+        for target, body in self.curl_lines(*path):
+            if target in ("/v1/changes", "/v1/events"):
+                self.assertEqual(self.stream(target).status, 200)
+            else:
+                self.good(self.gateway.request("POST" if body else "GET", target, body))
+
+    def test_the_page_of_http(self):
+        self.run_lines("docs", "HTTP.md")
+
+    def test_the_readme(self):
+        self.call("receive", unique("r"), "MUG-RED", "main", 10)
+        self.run_lines("README.md")
 
 
 class Options(GatewayTestCase):
