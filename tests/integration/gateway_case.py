@@ -42,8 +42,10 @@ class Gateway:
         self.directory = tempfile.mkdtemp(prefix="stockd-gateway-")
         self.ready_file = os.path.join(self.directory, "ready")
         self.log = os.path.join(self.directory, "stderr")
-        argv = [GATEWAY, "--engine", engine, "--listen", "127.0.0.1:0",
-                "--ready-file", self.ready_file, *map(str, extra)]
+        # Limits that no test reaches on a busy machine, unless it asks for others.
+        argv = [GATEWAY, "--engine", engine, "--listen", "127.0.0.1:0", "--call-s", "600",
+                "--idle-s", "300", "--drain-s", "300", "--ready-file", self.ready_file,
+                *map(str, extra)]
         with open(self.log, "ab") as log:
             self.process = spawn(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         if wait:
@@ -220,6 +222,16 @@ class GatewayTestCase(StockdTestCase):
             cls.gateway.close()
         finally:
             super().tearDownClass()
+
+    def pong(self):
+        """Whether it answers; not so if the limits of the test cut the question off."""
+        try:
+            return self.gateway.post("ping").status == 200
+        except (OSError, http.client.HTTPException):
+            return False
+
+    def still_answers(self):
+        wait_until(self.pong, what="an answer to a ping")
 
     def stream(self, path, **more):
         stream = Stream(self.gateway, path, **more)
