@@ -109,7 +109,7 @@ METHODS(X)
 #undef X
 
 enum method_number {
-#define X(name, kind, hinted) METHOD_NUMBER_##name,
+#define X(name, ...) METHOD_NUMBER_##name,
     METHODS(X)
 #undef X
         METHOD_COUNT,
