@@ -160,8 +160,8 @@ static void tell_refused(struct worker *worker)
         return;
     snprintf(line, sizeof line, "refused for lack of rights: %" PRIu64 ", first %s", refused->count,
              refused->first);
-    if (shared->slow)
-        shared->slow(shared->context, line);
+    if (shared->say)
+        shared->say(shared->context, line);
     refused->count = 0;
     worker->tell_refused_ms = worker->now.steady_ms + TELL_MS;
 }

@@ -4,7 +4,9 @@
 #include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
+#include "protocol/worker_access.h"
 #include "protocol/worker_end.h"
 #include "protocol/worker_io.h"
 
@@ -70,6 +72,17 @@ static void give_up_late_ones(struct worker *worker)
         give_up(worker, worker->lists.head[LIST_GREET_HALF], "too many others were under way");
 }
 
+/* Who shows a certificate may be known by it. A name with a NUL in it is nobody's. */
+static void meet_certified(struct worker *worker, struct connection *connection)
+{
+    char name[NAME_MAX_BYTES + 1];
+    struct text certified = link_certified_name(&connection->link);
+    if (!text_given(certified) || memchr(certified.at, 0, certified.len))
+        return;
+    snprintf(name, sizeof name, "%.*s", (int)certified.len, certified.at);
+    worker_meet_certificate(worker, connection, name);
+}
+
 static void take_step(struct worker *worker, struct connection *connection)
 {
     struct worker_metrics *metrics = worker->executor.metrics;
@@ -84,6 +97,7 @@ static void take_step(struct worker *worker, struct connection *connection)
         list_remove(&worker->lists, LIST_GREETING, connection);
         metric_add(&metrics->handshakes, 1);
         metric_add(&metrics->handshakes_resumed, greeted.resumed);
+        meet_certified(worker, connection);
     }
     worker_take(worker, connection, &greeted.received);
 }
