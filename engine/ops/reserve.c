@@ -123,7 +123,7 @@ static enum code plan(struct ctx *ctx, struct txn *t)
     struct reserving *r = (struct reserving *)t;
     struct order_plan *s = r->plan;
     uint32_t more = 0;
-    bool timed, may_send = text_given(r->order->supply);
+    bool timed = false, may_send = text_given(r->order->supply);
     if (may_send)
         send_drop_plan(ctx);
     enum code code = plan_order(ctx, r->order, s, &r->resolved, &timed);
