@@ -7,9 +7,10 @@
 #include "engine/ledger/steps.h"
 #include "tests/support/race_rig.h"
 
-enum { SELLERS = 2, NUMBERS = 1000 * RACE_SCALE, SHELF = 50, UNITS = 2 };
+enum { SELLERS = 2, NUMBERS = 4000 * RACE_SCALE, SHELF = 50, UNITS = 2 };
 
 static _Atomic unsigned selling;
+static _Atomic bool counting;
 
 static struct text id_of(struct race_name *name, unsigned seller, uint64_t number)
 {
@@ -47,6 +48,8 @@ static void hand_over(struct racer *racer)
     struct race_name name, op;
     struct reservation_view view;
     struct order_line one = { .sku = text_of("tea"), .qty = 1 };
+    while (!atomic_load(&counting))
+        racer_turn(racer);
     for (uint64_t n = 0; n < NUMBERS; n++) {
         struct step step = { .id = id_of(&name, racer->index, n) };
         if (random_chance(&racer->random, 30)) { /* a unit first */
@@ -85,6 +88,7 @@ static void work(struct racer *racer)
         hand_over(racer);
         return;
     }
+    atomic_store(&counting, true);
     for (uint64_t n = 0; atomic_load(&selling) > 0; n++) {
         count(racer, n);
         racer_turn(racer);
