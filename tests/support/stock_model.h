@@ -207,7 +207,7 @@ struct model_id {
     uint64_t lsn_first, lsn_last, lsn_confirmed;
     enum request_kind last_step; /* that changed it; ASK_KINDS: none */
     int slots;                   /* in the table of ids */
-    bool collected;              /* to be collected, and ready later than at once */
+    bool collected;              /* at a place */
     bool timed;                  /* ready later than at once, so that its draws have times */
     bool tracked;                /* each of its draws has a step: they take more slots */
     int draw_count;

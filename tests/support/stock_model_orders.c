@@ -63,10 +63,10 @@ void model_draw(struct model *m, struct model_id *x, const struct model_plan *pl
     }
 }
 
-/* Is any of it ready later than at once? */
-static bool is_timed(const struct model *m, const struct model_plan *plan)
+/* Is any of it ready later than at once? What is collected has times in any case. */
+static bool is_timed(const struct model *m, const struct model_plan *plan, bool collected)
 {
-    bool timed = false;
+    bool timed = collected;
     for (int i = 0; i < plan->count; i++)
         timed |= plan->draws[i].ready_ms > m->now_ms;
     return timed;
@@ -107,7 +107,8 @@ void model_reserve(struct model *m, const struct request *r, uint64_t lsn, struc
     a->code = CODE_INSUFFICIENT_STOCK;
     if (!model_plan(m, r->channel, r, &plan, a))
         return;
-    x->timed = is_timed(m, &plan);
+    x->collected = r->at != NOWHERE;
+    x->timed = is_timed(m, &plan, x->collected);
     x->tracked = false;
     x->ref = r->ref;
     int blocks = model_blocks(x, plan.count);
@@ -128,7 +129,6 @@ void model_reserve(struct model *m, const struct request *r, uint64_t lsn, struc
     x->expires_ms = r->confirm ? 0 : m->now_ms + ttl;
     x->lsn_first = x->lsn_last = x->lsn_confirmed = lsn;
     x->last_step = ASK_KINDS;
-    x->collected = r->at != NOWHERE && x->timed;
     x->draw_count = 0;
     model_draw(m, x, &plan);
     for (int d = 0; d < x->draw_count; d++)
