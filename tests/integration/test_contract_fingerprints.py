@@ -105,6 +105,7 @@ CHANGES = {
             "confirm": ((2, "confirm"), True),
             "mode": ((2, "mode"), "pickup"),
             "partial": ((2, "partial"), True),
+            "ref": ((2, "ref"), "cart 9"),
         },
     ),
     "reserve on terms": (
@@ -118,9 +119,12 @@ CHANGES = {
                 "by_ms": NOW + 900000000,
                 "exclude": ["store", "elsewhere"],
                 "partial": True,
+                "ref": "cart 9",
             },
         ],
         {
+            "ref": ((2, "ref"), "cart 10"),
+            "no ref": ((2, "ref"), ABSENT),
             "mode and at": ((2,), {"mode": "pickup", "at": "main", "lat": 1.5, "lon": 2.5}),
             "no mode": ((2, "mode"), ABSENT),
             "lat": ((2, "lat"), -1.5),

@@ -317,6 +317,8 @@ void pick_request(struct request_maker *maker, struct request *q)
     if (maker->past_count > 0 && random_chance(r, 8)) { /* the very same again */
         int back = random_between(r, 1, random_chance(r, 80) ? 30 : 1000);
         *q = maker->past[back < maker->past_count ? maker->past_count - back : 0];
+        if ((q->kind == ASK_RESERVE || q->kind <= ASK_RETURN) && random_chance(r, 10))
+            q->ref = random_between(r, 0, 30); /* or nearly */
         if (!redrawn_enough(maker, q))
             return;
         memset(q, 0, sizeof *q);
