@@ -187,7 +187,15 @@ class Reload(TokenTestCase):
             server.add("web", *ALL)
             os.kill(server.pid, signal.SIGHUP)
             wait_until(lambda: closed(web), what="the end of the connection")
-        server.known("web").close()
+
+            def known():
+                try:
+                    server.known("web").close()
+                    return True
+                except RpcError:
+                    return False
+
+            wait_until(known, what="the new token")
 
     def test_an_expired_token_ends_its_connections(self):
         server = self.serve({"web": ALL, "pos": ALL})
