@@ -7,7 +7,7 @@ import os
 import shutil
 import time
 
-from backup_case import SKUS, BackupTestCase, Load
+from backup_case import SEGMENT, SKUS, BackupTestCase, Load
 from stockd_harness import StartError, main, run_program
 
 
@@ -125,6 +125,9 @@ class Backup(BackupTestCase):
         server.stop()
         self.journal("backup", server.data, self.backup)
         copy, _ = self.restore("copy")
+        segments = os.path.join(copy, "journal")
+        self.assertEqual({os.path.getsize(os.path.join(segments, name))
+                          for name in os.listdir(segments) if name.endswith(".seg")}, {SEGMENT})
         self.check_copy(copy, 3, exactly=3)
 
     def test_an_engine_that_has_done_nothing(self):
