@@ -85,7 +85,7 @@ bool store_draws(struct ctx *ctx, struct id_entry *entry, const struct planned_d
     assert(count <= DRAWS_MAX);
     assert(entry_is_owned(entry)); /* E1 */
     entry->draw_count = (uint16_t)count;
-    entry->timed = timed;
+    entry->timed = (uint8_t)timed;
     entry->tracked = false;
     entry->ref_len = (uint8_t)ref.len;
     slot_places_set(ids, entry, places); /* @places */
