@@ -69,8 +69,8 @@ enum connection_list {
     LIST_HALF,    /* has an incomplete message; oldest first */
     LIST_LINGER,  /* has sent everything, waits for the peer to close */
     LIST_SUBSCRIBED,
-    LIST_STRANGER, /* has not said who it is; oldest first */
-    LIST_SENDING,  /* a send is under way; the longest first */
+    LIST_STRANGER,    /* has not said who it is; oldest first */
+    LIST_SENDING,     /* a send is under way; the longest first */
     LIST_GREETING,    /* its link's greeting is not done; oldest first */
     LIST_GREET_READY, /* and its next step can be taken */
     LIST_GREET_HALF,  /* or it waits for the peer, in the middle */

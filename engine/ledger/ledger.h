@@ -571,10 +571,12 @@ uint64_t ledger_recovered(struct ledger *ledger, uint64_t engine_ms);
 
 /* ---- metrics and checks ---- */
 
-#define LEDGER_COUNTERS(X)                                                                         \
-    X(reserves)                                                                                    \
-    X(refused) X(extends) X(confirms) X(readied) X(redrawn) X(sourced) X(fulfils) X(cancels)       \
-        X(expired) X(movements) X(supplies) X(repeats) X(deferred) X(queries)
+/* clang-format lays these out differently on each run. */
+/* clang-format off */
+#define LEDGER_COUNTERS(X) \
+    X(reserves) X(refused) X(extends) X(confirms) X(readied) X(redrawn) X(sourced) X(fulfils) \
+    X(cancels) X(expired) X(movements) X(supplies) X(repeats) X(deferred) X(queries)
+/* clang-format on */
 
 struct ledger_metrics {
 #define X(name) uint64_t name;

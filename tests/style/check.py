@@ -55,7 +55,6 @@ MAY_SEE = {
     "openssl": ("access/", "protocol/tls", "protocol/transport_tls", "client/", "tools/", "tests/", "bench/"),
     "msgpack": ("protocol/", "client/", "tools/", "tests/", "bench/regress/"),
     "glib": ("zones/",),
-    "microhttpd": ("telemetry/", "tools/"),
     "hiredis": ("mirror/", "tools/", "tests/", "bench/peers/", "examples/"),
     "libpq-fe": ("bench/peers/",),
     "xxhash": ("engine/", "persistence/", "tools/", "tests/", "bench/"),
@@ -63,7 +62,7 @@ MAY_SEE = {
     "criterion": ("tests/unit/",),
     "ini": ("tools/stockd/",),
     "csv": ("tools/stockctl/", "tools/stockbench/"),
-    "microhttpd": ("tools/gateway/",),
+    "microhttpd": ("telemetry/", "tools/gateway/"),
     "jansson": ("tools/", "tests/"),
     "sys/socket": ("protocol/", "mirror/", "client/", "tools/", "bench/", "tests/"),
 }

@@ -39,3 +39,9 @@ void encryption_reload(struct tls *tls)
     else
         fprintf(stderr, "stockd: the certificates stay as they are: %s\n", why);
 }
+
+void encryption_look(void *tls, bool asked)
+{
+    if (asked)
+        encryption_reload(tls);
+}

@@ -16,4 +16,7 @@ bool encryption_start(struct tls **tls, const struct options *options, char *why
 /* Reads the files again, and logs the outcome. Any thread. */
 void encryption_reload(struct tls *tls);
 
+/* The same, if SIGHUP asks for it: a task of the watch. */
+void encryption_look(void *tls, bool asked);
+
 #endif

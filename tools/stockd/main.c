@@ -21,6 +21,7 @@
 #include "protocol/clock.h"
 #include "protocol/server.h"
 #include "telemetry/telemetry.h"
+#include "tools/stockd/announce.h"
 #include "tools/stockd/caretaker.h"
 #include "tools/stockd/check_config.h"
 #include "tools/stockd/compactor.h"
@@ -440,14 +441,6 @@ static void stop_caretaker(struct program *program)
     caretaker_stop(program->caretaker);
 }
 
-/* On SIGHUP. */
-static void reload_certificates(void *context, bool asked)
-{
-    const struct program *program = context;
-    if (asked)
-        encryption_reload(program->tls);
-}
-
 static int start_watch(struct program *program)
 {
     struct watch_task tasks[2];
@@ -455,7 +448,7 @@ static int start_watch(struct program *program)
     if (program->tokens)
         tasks[count++] = (struct watch_task){ tokens_look, program->tokens };
     if (program->tls)
-        tasks[count++] = (struct watch_task){ reload_certificates, program };
+        tasks[count++] = (struct watch_task){ encryption_look, program->tls };
     tokens_serve(program->tokens, program->server);
     return thread_started(watch_start(&program->watch, program->ledger, tasks, count),
                           "watches the tables and files");
@@ -472,6 +465,7 @@ static int open_ops_port(struct program *program)
 {
     char why[512];
     struct telemetry_config config = { .address = program->options.http,
+                                       .exposed = program->options.insecure,
                                        .version = STOCKD_VERSION };
     if (!program->options.http[0])
         return 0;
@@ -506,29 +500,6 @@ static void detach_ops_port(struct program *program)
 
 /* ---- being ready ---- */
 
-static void say_started(const struct program *program)
-{
-    const struct journal_opened *opened = &program->opened;
-    uint64_t workers = program->options.workers;
-    if (!opened->fresh && !opened->stopped)
-        fprintf(stderr,
-                "stockd: the last run did not stop cleanly: recovered up to lsn %" PRIu64
-                ", %" PRIu64 " bytes of unfinished writes cut off\n",
-                opened->lsn, opened->cut_bytes);
-    fprintf(stderr,
-            "stockd " STOCKD_VERSION ": %" PRIu64 " worker%s, durability %s, data %s: "
-            "%" PRIu64 " records recovered%s, lsn %" PRIu64 "; listening on",
-            workers, workers == 1 ? "" : "s", durability_name(program->durability),
-            program->options.data, opened->records, opened->base.found ? " after a snapshot" : "",
-            opened->lsn);
-    const char *address;
-    for (unsigned i = 0; (address = server_address(program->server, i)); i++)
-        fprintf(stderr, " %s", address);
-    if (program->telemetry)
-        fprintf(stderr, "; metrics at %s/metrics", telemetry_address(program->telemetry));
-    fprintf(stderr, "\n");
-}
-
 /* Logs the start before the ready file appears, so that a program that waits for the file finds the
  * line in the log; but not if the contents of the file cannot be written. */
 static void on_ready(void *context)
@@ -539,7 +510,7 @@ static void on_ready(void *context)
     int error = *path ? ready_file_prepare(path, program->server, http) : 0;
     if (!error) {
         program->announced = true;
-        say_started(program);
+        say_started(&program->options, &program->opened, program->server, http);
         exposure_warn(program->server, &program->options);
     }
     if (!error && *path)

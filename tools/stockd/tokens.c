@@ -154,7 +154,9 @@ bool exposure_good(const struct server *server, const struct options *options, c
         return true;
     for (unsigned i = 0; (address = server_address(server, i)); i++) {
         enum reach reach = server_reach(server, i);
-        if (reach == REACH_LOCAL)
+        bool encrypted = strncmp(address, "tls://", strlen("tls://")) == 0;
+        if (reach == REACH_LOCAL ||
+            (encrypted && (options->tokens[0] || options->tls_client_ca[0])))
             continue;
         snprintf(why, size,
                  "other machines can reach %s%s, and there is no authentication: give --tokens "
