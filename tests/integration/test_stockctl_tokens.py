@@ -45,7 +45,7 @@ class Token(TokenTestCase):
                    "--subscriptions", "2")
         self.token("token", "add", "usual")
         self.token("token", "add", "me", "--uid", "1000", *ALL)
-        self.token("token", "add", "gateway", "--cert", "gw.example")
+        self.token("token", "add", "gateway", "--cert-name", "gw.example")
         lines = self.contents().splitlines()
         self.assertRegex(lines[0], "^web sha256:[0-9a-f]{64} can=read,order channels=web,pos locations=s1,@north "
                                    "expires=2030-01-31T00:00:00Z rate=100 burst=200 connections=3 subscriptions=2$")
@@ -85,7 +85,7 @@ class Token(TokenTestCase):
     def test_what_is_wrong_is_said(self):
         for args in (("we/b",), ("web", "--can", "write"), ("web", "--can", ""), ("web", "--channels", "a b"),
                      ("web", "--locations", "@"), ("web", "--expires", "soon"), ("web", "--rate", "0"),
-                     ("web", "--uid", "x"), ("web", "--uid", "1", "--cert", "x"), ("web", "--cert", "a b"), ()):
+                     ("web", "--uid", "x"), ("web", "--uid", "1", "--cert-name", "x"), ("web", "--cert-name", "a b"), ()):
             self.token("token", "add", *args, expect=USAGE)
         self.assertFalse(os.path.exists(self.path))
         self.token("token", "list", expect=USAGE)

@@ -150,7 +150,7 @@ class ClientOptions(ctypes.Structure):
         ("max_reply_bytes", ctypes.c_size_t),
         *((name, ctypes.c_char_p) for name in ("client_name", "token")),
         *((name, ctypes.c_void_p) for name in ("notify", "notify_context")),
-        *((name, ctypes.c_char_p) for name in ("ca_file", "cert_file", "key_file")),
+        *((name, ctypes.c_char_p) for name in ("token_file", "ca_file", "cert_file", "key_file")),
     ]
 
 

@@ -76,11 +76,11 @@ static int take_rights(const struct args *args, struct grant *grant)
 /* By what it is known: a new token, unless a user or a certificate is named. */
 static int take_key(const struct args *args, struct grant *grant, char *token)
 {
-    const char *uid = args_option(args, "uid"), *cert = args_option(args, "cert");
+    const char *uid = args_option(args, "uid"), *cert = args_option(args, "cert-name");
     int64_t number = 0;
 
     if (uid != NULL && cert != NULL)
-        return usage_error(args, "--uid and --cert exclude each other");
+        return usage_error(args, "--uid and --cert-name exclude each other");
     if (uid != NULL) {
         grant->key = KEY_UID;
         int failed = args_int(args, "uid", uid, 0, UINT32_MAX, &number);
@@ -90,7 +90,8 @@ static int take_key(const struct args *args, struct grant *grant, char *token)
     if (cert != NULL) {
         grant->key = KEY_CERT;
         if (cert[0] == '\0' || strlen(cert) > GRANT_COMMON_NAME_MAX || strpbrk(cert, " \t\r\n"))
-            return usage_error(args, "--cert needs a common name: 1 to %d bytes without blanks",
+            return usage_error(args,
+                               "--cert-name needs a common name: 1 to %d bytes without blanks",
                                GRANT_COMMON_NAME_MAX);
         memcpy(grant->common_name, cert, strlen(cert) + 1);
         return CTL_DONE;
@@ -337,7 +338,7 @@ static const struct option add_options[] = {
     { "connections", "N", "at once", NULL, OPTION_TEXT },
     { "subscriptions", "N", "connections that subscribe, at once", NULL, OPTION_TEXT },
     { "uid", "N", "no token: who runs as this user, on a Unix socket", NULL, OPTION_TEXT },
-    { "cert", "NAME", "no token: whose certificate has this common name", NULL, OPTION_TEXT },
+    { "cert-name", "NAME", "no token: whose certificate has this common name", NULL, OPTION_TEXT },
     { .name = NULL },
 };
 

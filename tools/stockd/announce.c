@@ -4,6 +4,8 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "tools/stockd/version.h"
+
 void say_started(const struct options *options, const struct journal_opened *opened,
                  const struct server *server, const char *http)
 {

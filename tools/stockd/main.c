@@ -34,10 +34,9 @@
 #include "tools/stockd/ready_file.h"
 #include "tools/stockd/storage.h"
 #include "tools/stockd/tokens.h"
+#include "tools/stockd/version.h"
 #include "tools/stockd/watch.h"
 #include "zones/zones.h"
-
-#define STOCKD_VERSION "0.1.0"
 
 enum { EXIT_CLEAN = 0, EXIT_UNCLEAN = 1, EXIT_NOT_STARTED = 2 };
 
