@@ -130,6 +130,8 @@ int apply_move_pool(const struct applying *a, const struct pool_key *key, int64_
                     uint64_t moved_ms)
 {
     struct pool *pool;
+    if (delta == 0 && a->record->type == RECORD_SHIFT) /* others may tell of a pool as it is */
+        return apply_refuse(a, "it moves nothing");
     int error = apply_find_pool(a, key, &pool);
     if (!error)
         error = apply_change_pool(a, pool, delta, 0);
