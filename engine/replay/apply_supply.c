@@ -265,6 +265,8 @@ int apply_supply_step(struct applying *a)
     bool over = supply_over(word_supply_state(word));
     if ((over && f.fixed.line_count > 0) || f.fixed.location != entry->location)
         error = apply_refuse(a, "its supply is over, or goes elsewhere");
+    else if (f.fixed.eta_ms != entry->eta_ms && supply_under_way(&a->ledger->ids, entry))
+        error = apply_refuse(a, "what is under way of its supply has another ETA");
     if (!over)
         entry->eta_ms = f.fixed.eta_ms;
     entry->lsn_last = a->lsn;
