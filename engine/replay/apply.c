@@ -123,6 +123,15 @@ int apply_change_pool(const struct applying *a, struct pool *pool, int64_t on_ha
     return 0;
 }
 
+int apply_check_come(const struct applying *a, const struct pool *pool)
+{
+    const struct items *items = &a->ledger->items;
+    const struct incoming *in = incoming_find(items, pool_unit(items, pool));
+    if (in && word_on_hand(pool_read(pool)) < incoming_expected(in))
+        return apply_refuse(a, "it takes what has not come");
+    return 0;
+}
+
 /* ---- stock ---- */
 
 /* moved_ms: when the units came to the location or left it; 0: they did neither. */

@@ -30,6 +30,8 @@ int apply_find_pool(const struct applying *a, const struct pool_key *key, struct
 /* Whether the change fits the pool; raises its item's version. */
 int apply_change_pool(const struct applying *a, struct pool *pool, int64_t on_hand,
                       int64_t reserved);
+/* After units were taken from what is on hand: of a supply, no more than what has come. */
+int apply_check_come(const struct applying *a, const struct pool *pool);
 /* A fresh entry for an id. A finished entry is replaced, as it was when this was live. */
 int apply_fresh_entry(const struct applying *a, struct text id, struct id_entry **entry);
 /* Ids end at engine time, and time does not go back. */

@@ -156,6 +156,8 @@ static int draw_less(const struct applying *a, const struct rejected_record *les
     *draw = list->draws[less->draw];
     int error = apply_change_pool(a, pool_at(&a->ledger->items, (*draw)->pool), -(int64_t)less->off,
                                   -(int64_t)less->qty);
+    if (!error && less->off > 0)
+        error = apply_check_come(a, pool_at(&a->ledger->items, (*draw)->pool));
     part_settled(a->ctx, *draw, less->qty);
     (*draw)->qty -= less->qty - less->cancelled; /* @recover-redraw */
     (*draw)->cancelled += less->cancelled;

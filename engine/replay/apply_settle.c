@@ -22,6 +22,8 @@ static int settle_draw(const struct applying *a, struct id_entry *entry, struct 
         return 0;                                               /* settled before */
     struct pool *pool = pool_at(&a->ledger->items, draw->pool); /* @recover-step */
     int error = apply_change_pool(a, pool, fulfil ? -(int64_t)qty : 0, -(int64_t)qty);
+    if (!error && fulfil)
+        error = apply_check_come(a, pool);
     if (error)
         return error;
     if (entry->tracked)
