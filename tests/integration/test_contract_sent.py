@@ -47,6 +47,7 @@ class SentCase(SupplyCase):
         self.reconnect()
 
     def answers(self, ident, *supplies):
+        self.quiet()
         return [self.call("reservation", ident), self.call("stock", self.sku),
                 *[self.call("supply", supply) for supply in supplies]]
 
