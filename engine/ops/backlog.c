@@ -7,6 +7,7 @@
 #include "engine/ledger/find.h"
 #include "engine/ops/order.h"
 #include "engine/ops/reservation.h"
+#include "engine/ops/send.h"
 #include "engine/ops/sweep.h"
 #include "engine/sourcing/backlog_claims.h"
 #include "engine/store/backlog.h"
@@ -210,7 +211,7 @@ bool backlog_admits(struct ctx *ctx, uint32_t unit, const struct order_plan *own
             backlog.units -= own->draws[i].qty;
             backlog.undecided--;
         }
-    uint32_t gives = own ? txn_own_gives(ctx, item) : 0;
+    uint32_t gives = own ? txn_own_gives(ctx, item) + send_own_gives(ctx, item) : 0;
     uint32_t under_way = own ? txn_own_brackets(ctx, item) : 0;
     bool vain = backlog.units == 0 || backlog_waits_in_vain(ctx, item, &backlog, gives, under_way);
     if (backlog.undecided == 0 && vain)

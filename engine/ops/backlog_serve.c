@@ -29,6 +29,10 @@ struct waiting {
     uint32_t number;
     struct class class;
     bool alone; /* some place has rejected it: it is in no class */
+    /* Others that were made before found nothing: it is served only as long as the item has had so
+     * many gives, since what comes now may be theirs. */
+    bool behind;
+    uint32_t gives;
 };
 
 struct serving {
@@ -37,6 +41,8 @@ struct serving {
     struct waiting at[EARLIEST]; /* the earliest, in their order */
     bool more;                   /* there are others behind them */
     uint64_t after;              /* those up to this LSN were tried */
+    uint32_t gives;              /* of the item, when the round began */
+    bool vain;                   /* one of them found nothing */
     uint32_t class_count;
     struct class in_vain[CLASSES]; /* classes that nothing is there for */
 };
@@ -212,6 +218,18 @@ static enum code give_back_found(struct ctx *ctx, struct redrawing *r)
     return CODE_OK;
 }
 
+/* Nothing has come that those before it may have. */
+static enum code check_turn(struct ctx *ctx, const struct redrawing *r)
+{
+    const struct waiting *w = r->asked;
+    const struct items *items = &ctx->ledger->items;
+    uint32_t item = key_item(pool_read_key(pool_at(items, w->class.unit))), gives;
+    if (!w->behind)
+        return CODE_OK;
+    bool stable = gives_stable_beside(item_at(items, item), txn_own_brackets(ctx, item), &gives);
+    return stable && gives - txn_own_gives(ctx, item) == w->gives ? CODE_OK : CODE_DEFERRED;
+}
+
 enum served { SERVED, IN_VAIN, GONE, NOT_YET };
 
 static enum served serve(struct ctx *ctx, const struct waiting *w)
@@ -221,7 +239,8 @@ static enum served serve(struct ctx *ctx, const struct waiting *w)
                                              .serves = true,
                                              .hold = hold_waiting,
                                              .choose = choose_waiting,
-                                             .fell_short = give_back_found };
+                                             .fell_short = give_back_found,
+                                             .taken = check_turn };
     struct reservation_view view = { 0 };
     struct redrawing r = { .kind = &kind, .asked = w, .result = &view };
     enum code code = redraw_run(ctx, &r);
@@ -255,9 +274,13 @@ static bool serve_found(struct ctx *ctx, struct serving *s, bool *any)
 {
     *any = false;
     for (uint32_t i = 0; i < s->count; i++) {
-        const struct waiting *w = &s->at[i];
+        struct waiting *w = &s->at[i];
         if (waits_in_vain(s, w))
             continue;
+        if (s->vain && *any) /* what was served has changed the count of gives */
+            return true;
+        w->behind = s->vain;
+        w->gives = s->gives;
         switch (serve(ctx, w)) {
         case SERVED:
             *any = true;
@@ -265,6 +288,7 @@ static bool serve_found(struct ctx *ctx, struct serving *s, bool *any)
             break;
         case IN_VAIN:
             note_in_vain(s, w);
+            s->vain = true;
             break;
         case GONE:
             break;
@@ -292,6 +316,7 @@ static enum round serve_round(struct ctx *ctx, uint32_t index)
     if (!stable || backlog.undecided > 0 || !backlog.head)
         return ROUND_LATER;
     uint64_t word = backlog_served_word(ctx, &backlog, gives);
+    s.gives = gives;
     if (backlog_is_served(&backlog, word))
         return ROUND_DONE;
     bool free = any_free(ctx, index, &undecided);

@@ -417,7 +417,8 @@ static void show(struct ctx *ctx, struct txn *t)
     } else {
         t->reservation->lsn_last = t->lsn;
         uint64_t word = word_with_last(with_state(t->word, r->to), r->kind->record);
-        view_reservation(ctx, t->reservation, word, false, r->result);
+        if (!r->kind->serves) /* the view in the context is that of whoever freed the units */
+            view_reservation(ctx, t->reservation, word, false, r->result);
         sent_come_note(ctx, t->reservation, word);
         settle_entry(ctx, t->reservation, word);
     }

@@ -69,6 +69,17 @@ static enum code reject_lines(struct ctx *ctx, struct redrawing *r, uint16_t loc
     return CODE_OK;
 }
 
+/* What the order waits for from that place alone, it would wait for in vain. */
+static void reject_awaited(struct ctx *ctx, struct redrawing *r)
+{
+    for (uint32_t i = 0; i < r->part_count; i++) {
+        const struct draw *draw = r->parts[i].draw;
+        uint16_t owner = key_owner(pool_read_key(pool_at(&ctx->ledger->items, draw->pool)));
+        if (owner_kind(owner) == POOL_BACKLOG && backlog_place(owner) == r->excludes) /* @awaited */
+            r->parts[i].qty = draw_left(draw);
+    }
+}
+
 /* One line for each item. */
 static enum code list_lines(struct ctx *ctx, struct redrawing *r)
 {
@@ -109,6 +120,7 @@ static enum code choose(struct ctx *ctx, struct redrawing *r)
     else
         code = reject_lines(ctx, r, at);
     r->excludes = at + 1u;
+    reject_awaited(ctx, r);
     return code ? code : list_lines(ctx, r);
 }
 
@@ -146,18 +158,34 @@ static enum code fell_short(struct ctx *ctx, struct redrawing *r)
 
 /* ---- the stock there ---- */
 
-/* What is taken off must be there: of a supply, it must have come, and be this reservation's. */
-static enum code check_come(struct ctx *ctx, const struct redrawing *r, struct step_part *part)
+/* What the parts before that one reject of the same pool, and take off there. */
+static struct step_part before_of_pool(const struct redrawing *r, uint32_t index)
 {
+    struct step_part sum = { .qty = 0 };
+    for (uint32_t i = 0; i < index; i++) {
+        if (r->parts[i].draw->pool != r->parts[index].draw->pool)
+            continue;
+        sum.qty += r->parts[i].qty;
+        sum.off += r->parts[i].off;
+    }
+    return sum;
+}
+
+/* What is taken off must be there: of a supply, it must have come, and be this reservation's; with
+ * what is rejected of it before. */
+static enum code check_come(struct ctx *ctx, const struct redrawing *r, struct step_part *part,
+                            uint32_t before)
+{
+    int64_t wanted = (int64_t)part->qty + before;
     const struct incoming *in = incoming_find(&ctx->ledger->items, part->draw->pool);
     int64_t there;
     part->expected = in != NULL;
     part->mark = in ? incoming_mark(in) : 0;
     if (!in)
         return CODE_OK;
-    enum code code = precedence_check(ctx, part->draw->pool, r->txn.reservation, r->txn.entry,
-                                      part->qty, &there);
-    return code == CODE_INSUFFICIENT_STOCK ? not_on_hand(ctx, part->draw->pool, part->qty, there)
+    enum code code =
+        precedence_check(ctx, part->draw->pool, r->txn.reservation, r->txn.entry, wanted, &there);
+    return code == CODE_INSUFFICIENT_STOCK ? not_on_hand(ctx, part->draw->pool, wanted, there)
                                            : code;
 }
 
@@ -187,9 +215,10 @@ static enum code post_rejected(struct ctx *ctx, struct redrawing *r)
         struct step_part *part = &r->parts[i];
         const struct pool *pool = pool_at(items, part->draw->pool);
         bool corrects = asked->reason != REJECT_BUSY;
+        struct step_part before = before_of_pool(r, i);
         if (corrects)
-            code = check_come(ctx, r, part);
-        int64_t there = word_on_hand(pool_read(pool)) - mark_expected(part->mark);
+            code = check_come(ctx, r, part, before.qty);
+        int64_t there = word_on_hand(pool_read(pool)) - mark_expected(part->mark) - before.off;
         part->off = !corrects || there < 0 ? 0 : there < part->qty ? (uint32_t)there : part->qty;
         /* Undecided until the units are set aside no longer: see set_aside_at. */
         r->txn.may_undo |= part->expected || draw_step(r->txn.reservation, part->draw) != PART_OPEN;

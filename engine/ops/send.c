@@ -147,6 +147,15 @@ void send_taken(struct ctx *ctx)
     ctx->send->bracketed = false;
 }
 
+uint32_t send_own_gives(const struct ctx *ctx, uint32_t item)
+{
+    const struct send_work *w = ctx->send;
+    for (uint32_t i = 0; i < w->line_count; i++)
+        if (w->lines[i].item == item)
+            return 1; /* see edge_items */
+    return 0;
+}
+
 void send_undone(struct ctx *ctx)
 {
     assert(!ctx->send->bracketed);

@@ -75,6 +75,8 @@ enum code send_gather(struct ctx *ctx, const struct order_plan *s, const struct 
 enum code send_post(struct ctx *ctx, struct order_plan *s);
 /* Everything is taken: no unit is on its way between pools any more. */
 void send_taken(struct ctx *ctx);
+/* How many gives of the item it has begun by that. */
+uint32_t send_own_gives(const struct ctx *ctx, uint32_t item);
 /* But it must be undone. */
 void send_undone(struct ctx *ctx);
 /* The record of the reservation, which is filled in, and of its transfers. */

@@ -210,6 +210,7 @@ static void sweep_short(struct ctx *ctx, uint32_t item, uint16_t location)
 void sweep_noted(struct ctx *ctx)
 {
     uint32_t count = ctx->sweep_count;
+    ctx->kept_failure = ctx->failure; /* the client is still to be told */
     memcpy(ctx->sweeping, ctx->sweeps, count * sizeof ctx->sweeps[0]);
     ctx->sweep_count = 0;
     for (uint32_t i = 0; i < count; i++) {
@@ -224,4 +225,5 @@ void sweep_noted(struct ctx *ctx)
         if (!done)
             sweep_note(ctx, unit);
     }
+    ctx->failure = ctx->kept_failure;
 }

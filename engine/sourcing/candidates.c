@@ -293,6 +293,24 @@ static int64_t available_once(struct ctx *ctx, const struct channel *channel, ui
     return ctx->candidates->takeable;
 }
 
+/* What has just come may be promised already. If anything was given meanwhile, the look may have
+ * met it before those had it who wait: then all of them count. */
+static __attribute__((noinline)) int64_t
+available_beside_backlog(struct ctx *ctx, const struct channel *channel, uint32_t item)
+{
+    const struct item *of = item_at(&ctx->ledger->items, item);
+    uint32_t gives;
+    bool stable = gives_stable(of, &gives);
+    int64_t waited = backlog_look(&ctx->ledger->items, item).units;
+    int64_t available = available_once(ctx, channel, item);
+    int64_t claims = backlog_claims(ctx, item);
+    if (!stable || !gives_unchanged(of, gives)) {
+        int64_t wait = backlog_look(&ctx->ledger->items, item).units;
+        claims = wait > waited ? wait : waited;
+    }
+    return available > claims ? available - claims : 0;
+}
+
 int64_t channel_available(struct ctx *ctx, const struct channel *channel, uint32_t item,
                           bool *moving)
 {
@@ -303,12 +321,9 @@ int64_t channel_available(struct ctx *ctx, const struct channel *channel, uint32
     for (int i = 0; *moving && i < TRIES; i++) {
         uint16_t stamp;
         bool none = moves_none(of, &stamp);
-        available = available_once(ctx, channel, item);
+        available = item_has(of, ITEM_BACKLOG) ? available_beside_backlog(ctx, channel, item)
+                                               : available_once(ctx, channel, item);
         *moving = !none || !moves_unchanged(of, stamp); /* @moving */
-    }
-    if (item_has(of, ITEM_BACKLOG)) { /* what has just come may be promised already */
-        int64_t claims = backlog_claims(ctx, item);
-        available = available > claims ? available - claims : 0;
     }
     return available;
 }

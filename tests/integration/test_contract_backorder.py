@@ -192,6 +192,16 @@ class Backorder(BacklogCase):
         self.call("cancel", order)
         self.assertEqual((self.backlog(sku), self.free(sku)), (0, 1))
 
+    def test_units_that_serve_nobody_are_sent(self):
+        """A transfer to the store takes what those who wait have no use for."""
+        sku = self.item(limit=9)
+        waits = self.order([sku, 1, self.three], backorder=True)
+        self.receive(sku, 4, self.one)
+        got = self.call("reserve", unique("order"), self.web, [[sku, 2]],
+                        {"mode": "pickup", "at": self.two, "supply": "any"})
+        self.assertEqual((drawn(got["lines"]), len(got["sends"])), ({(sku, self.two): 2}, 1))
+        self.assertEqual((self.lines(waits), self.free(sku)), ({(sku, None): 1}, 2))
+
     def test_the_parts_are_those_of_places(self):
         sku = self.item(limit=9, one=1)
         order = self.order([sku, 3], backorder=True, confirm=True)
@@ -329,6 +339,34 @@ class Reject(BacklogCase):
         got = self.call("reject", order, self.one, [[sku, 2]])
         self.assertEqual(drawn(got["lines"]), {(sku, self.one): 1, (sku, self.two): 2})
         self.assertEqual(self.figures(sku, self.one), (0, 1), "one was there, and could not be found")
+
+    def test_two_draws_of_a_place_that_is_short(self):
+        for reason in ("not_found", "damaged", "busy"):
+            sku = self.item(one=3)
+            order = self.order([sku, 1, self.one], [sku, 2, self.one], confirm=True)
+            self.call("count", unique("c"), sku, self.one, 2)
+            got = self.call("reject", order, self.one, None, {"reason": reason})
+            self.assertEqual(got["unsourced"], [[sku, 3]])
+            self.assertEqual(self.figures(sku, self.one), (2 if reason == "busy" else 0, 0))
+            self.assertEqual(self.figures(sku, self.one, "damaged"), (2 if reason == "damaged" else 0, 0))
+
+    def test_the_reply_is_of_this_order(self):
+        """Though the units that it gives back serve another at once."""
+        sku = self.item(limit=9, one=2)
+        order = self.order([sku, 2], confirm=True)
+        waits = self.order([sku, 1], backorder=True)
+        got = self.call("reject", order, self.one, None, {"reason": "busy"})
+        self.assertEqual((drawn(got["lines"]), got["unsourced"]), ({(sku, None): 2}, [[sku, 2]]))
+        self.assertEqual(self.lines(waits), {(sku, self.one): 1})
+
+    def test_what_waits_for_that_place_waits_for_any_other(self):
+        sku = self.item(limit=9, one=1)
+        order = self.order([sku, 3, self.one], backorder=True, confirm=True)
+        self.call("reject", order, self.one)
+        self.receive(sku, 5, self.one)
+        self.assertEqual(self.lines(order), {(sku, None): 3})
+        self.receive(sku, 5, self.two)
+        self.assertEqual(self.lines(order), {(sku, self.two): 3})
 
     def test_refusals(self):
         sku = self.item(one=3)
