@@ -115,12 +115,13 @@ static int change_promised(struct taking *taking, const struct pool_key *own, in
     pool = history_pool_of(history, own);
     of_come = pool->come_reserved - of_come;
     int64_t later = pool->reserved - promised - of_come;
+    int64_t sign = qty < 0 ? -1 : 1; /* of what a reservation draws no longer */
     if (reserved == 0)
         return history_tell_pool(taking, pool->expected > 0 ? own : &shared, qty);
     if (later != 0)
-        error = history_tell_pool(taking, own, later > 0 ? later : -later);
+        error = history_tell_pool(taking, own, sign * (later > 0 ? later : -later));
     if (of_come != 0 && !error)
-        error = history_tell_pool(taking, &shared, of_come > 0 ? of_come : -of_come);
+        error = history_tell_pool(taking, &shared, sign * (of_come > 0 ? of_come : -of_come));
     return error;
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "engine/ops/send.h"
+#include "engine/ledger/sweeps.h"
 
 #include <assert.h>
 #include <string.h>
@@ -135,9 +136,14 @@ enum code send_gather(struct ctx *ctx, const struct order_plan *s, const struct 
 static void edge_items(struct ctx *ctx, void (*edge)(struct item *))
 {
     struct send_work *w = ctx->send;
-    for (uint32_t i = 0; i < w->line_count; i++)
-        if (w->lines[i].next == 0) /* the first of its item */
-            edge(item_at(&ctx->ledger->items, w->lines[i].item));
+    for (uint32_t i = 0; i < w->line_count; i++) {
+        struct item *item = item_at(&ctx->ledger->items, w->lines[i].item);
+        if (w->lines[i].next != 0) /* not the first of its item */
+            continue;
+        edge(item);
+        if (item_has(item, ITEM_BACKLOG)) /* that it waits in vain must be found anew */
+            sweep_note(ctx, w->lines[i].pool);
+    }
 }
 
 void send_taken(struct ctx *ctx)

@@ -221,6 +221,7 @@ int main(int argc, char **argv)
     struct racer racers[RACERS_MAX];
     int64_t on_hand, reserved;
     race_open(&race, CONTEXTS, &(struct race_tables){ 0 }, argc, argv);
+    race.forgetful = true;
     race.never_short = true;
     race_add_location(&race, "north");
     race_add_location(&race, "store");
