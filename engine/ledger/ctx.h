@@ -114,7 +114,7 @@ struct ctx {
     struct wheel wheel;
     struct recent recent;
     struct failure failure;
-    struct failure kept_failure;   /* while sweeping: of the operation before */
+    struct failure kept_failure;   /* of the operation, while what it brought about is done */
     struct postings *postings;     /* of the current transaction; empty between transactions */
     struct order_plan *order_plan; /* of the current order */
     struct send_work *send;        /* of what it is sent */

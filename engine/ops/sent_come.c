@@ -59,12 +59,14 @@ static enum code look(struct ctx *ctx, struct text id)
 void sent_come_look(struct ctx *ctx)
 {
     uint32_t kept = 0, count = ctx->come_count;
+    ctx->kept_failure = ctx->failure; /* the client is still to be told */
     for (uint32_t i = 0; i < count; i++) {
         struct sent_come note = ctx->come[i];
         if (look(ctx, (struct text){ note.id, note.id_len }) == CODE_DEFERRED)
             ctx->come[kept++] = note;
     }
     ctx->come_count = kept;
+    ctx->failure = ctx->kept_failure;
 }
 
 void sent_come_recover(struct ctx *ctx, struct id_entry *entry, uint64_t word)
