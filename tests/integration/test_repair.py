@@ -216,7 +216,8 @@ class Repair(StockdTestCase):
 
     def test_a_segment_of_far_away(self):
         """Whatever its number: the run of missing ones is one finding."""
-        last = max(int(name[:10]) for name in os.listdir(os.path.dirname(self.path(1))))
+        names = os.listdir(os.path.dirname(self.path(1)))
+        last = max(int(name[:10]) for name in names if name.endswith(".seg"))
         with open(self.path(9999999999), "wb") as file:
             file.write(bytes(SMALLEST))
         found = self.damage()
