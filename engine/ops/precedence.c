@@ -122,6 +122,7 @@ struct standing {
     uint64_t least, most;   /* LSNs of what was counted; least is 0: nothing */
     unsigned shift;         /* a range has 1 << shift LSNs ... */
     int64_t ranges[RANGES]; /* ... and its place is its number modulo RANGES */
+    uint32_t draw;          /* of what was counted in them last: its first draw that is open */
     uint32_t resets;        /* of the pool, before the walk */
     bool busy;              /* a reservation is being changed */
 };
@@ -148,14 +149,19 @@ static void count_in_range(struct standing *s, uint64_t lsn, int64_t left)
     s->ranges[(lsn >> s->shift) % RANGES] += left;
 }
 
-static int64_t left_of(struct ctx *ctx, struct id_entry *entry, uint32_t unit)
+/* Returns the units, and in *first which of its draws is the first that has any. */
+static int64_t left_of(struct ctx *ctx, struct id_entry *entry, uint32_t unit, uint32_t *first)
 {
     struct draw_walk walk = draw_walk_start(&ctx->ledger->ids, entry);
     const struct draw *draw;
     int64_t left = 0;
-    while ((draw = draw_walk_next(&walk)) != NULL)
-        if (draw->pool == unit)
-            left += draw_left(draw);
+    for (uint32_t i = 0; (draw = draw_walk_next(&walk)) != NULL; i++) {
+        if (draw->pool != unit || draw_left(draw) == 0)
+            continue;
+        if (left == 0)
+            *first = i;
+        left += draw_left(draw);
+    }
     return left;
 }
 
@@ -174,13 +180,16 @@ uint64_t promise_lsn(const struct ctx *ctx, struct id_entry *entry, uint32_t uni
 
 static void count_left(struct ctx *ctx, struct standing *s, struct id_entry *entry, uint64_t lsn)
 {
-    int64_t left = left_of(ctx, entry, s->unit);
+    uint32_t first = 0;
+    int64_t left = left_of(ctx, entry, s->unit, &first);
     if (s->own && lsn < s->own_lsn)
         s->earlier += left;
     if (lsn < s->from)
         s->below += left;
-    else if (lsn <= s->top)
+    else if (lsn <= s->top && left > 0) {
         count_in_range(s, lsn, left);
+        s->draw = first;
+    }
 }
 
 /* Counts one promise, unless what it was listed for is gone. */
@@ -366,10 +375,12 @@ static enum code first_uncovered(struct ctx *ctx, struct standing *s, bool expec
     return CODE_OK;
 }
 
-enum code precedence_first_short(struct ctx *ctx, uint32_t unit, uint64_t *lsn)
+enum code precedence_first_short(struct ctx *ctx, uint32_t unit, struct promise_place *first)
 {
     struct standing s = { .unit = unit, .top = UINT64_MAX };
-    return first_uncovered(ctx, &s, true, lsn);
+    enum code code = first_uncovered(ctx, &s, true, &first->lsn);
+    first->draw = s.draw; /* the last walk counted no other promise in its range */
+    return code;
 }
 
 enum code precedence_short_before(struct ctx *ctx, uint32_t unit, uint64_t lsn, int64_t *lacking)

@@ -32,10 +32,22 @@ enum code precedence_check(struct ctx *ctx, uint32_t unit, struct id_entry *entr
  * several times, the last one up to an LSN. */
 uint64_t promise_lsn(const struct ctx *ctx, struct id_entry *entry, uint32_t unit, uint64_t until);
 
-/* The LSN of the first promise of the pool that neither what has come nor what is expected covers;
+/* A promise of a pool, among those of other pools: the earlier one comes first, and of one
+ * reservation that draws from several pools, its earlier draw. */
+struct promise_place {
+    uint64_t lsn;
+    uint32_t draw; /* the first of its draws that is open */
+};
+
+static inline bool promised_before(struct promise_place a, struct promise_place b)
+{
+    return a.lsn < b.lsn || (a.lsn == b.lsn && a.draw < b.draw);
+}
+
+/* The first promise of the pool that neither what has come nor what is expected covers; its LSN is
  * UINT64_MAX: none that is listed. CODE_DEFERRED: a reservation is being changed. The caller owns
  * no entry. */
-enum code precedence_first_short(struct ctx *ctx, uint32_t unit, uint64_t *lsn);
+enum code precedence_first_short(struct ctx *ctx, uint32_t unit, struct promise_place *first);
 /* Likewise how many units the promises before that LSN lack. */
 enum code precedence_short_before(struct ctx *ctx, uint32_t unit, uint64_t lsn, int64_t *lacking);
 

@@ -157,26 +157,25 @@ static unsigned find_short(struct ctx *ctx, uint32_t item, uint16_t location, ui
 static enum code find_first(struct ctx *ctx, const uint32_t *units, unsigned count, uint32_t *unit,
                             int64_t *lacking)
 {
-    uint64_t first = UINT64_MAX, second = UINT64_MAX;
+    struct promise_place first = { UINT64_MAX, UINT32_MAX }, second = first, next;
     *unit = units[0];
     *lacking = QUANTITY_MAX;
     for (unsigned i = 0; i < count; i++) {
-        uint64_t lsn;
-        if (precedence_first_short(ctx, units[i], &lsn) != CODE_OK)
+        if (precedence_first_short(ctx, units[i], &next) != CODE_OK)
             return CODE_DEFERRED;
-        if (lsn < first) {
+        if (promised_before(next, first)) {
             second = first;
-            first = lsn;
+            first = next;
             *unit = units[i];
-        } else if (lsn < second) {
-            second = lsn;
+        } else if (promised_before(next, second)) {
+            second = next;
         }
     }
-    if (second == UINT64_MAX)
+    if (second.lsn == UINT64_MAX)
         return CODE_OK;
-    if (second == first) /* one reservation is short of both */
-        second++;
-    enum code code = precedence_short_before(ctx, *unit, second, lacking);
+    if (second.lsn == first.lsn) /* one reservation is short of both */
+        second.lsn++;
+    enum code code = precedence_short_before(ctx, *unit, second.lsn, lacking);
     return code == CODE_OK && *lacking <= 0 ? CODE_DEFERRED : code; /* it has changed meanwhile */
 }
 

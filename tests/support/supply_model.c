@@ -29,7 +29,8 @@ static int64_t loose_free(const struct depot *d, int item, int place)
     return d->stock[item][place].loose - depot_loose_promised(d, item, place);
 }
 
-/* The number of the first promise from the line that is not covered; 0: none. */
+/* Where the first promise from the line that is not covered stands among all: the number of its
+ * reservation, and then its first draw that is open; 0: none. */
 static uint64_t first_short(const struct depot *d, int supply, int item)
 {
     const struct depot_line *line = depot_line_of((struct depot *)d, supply, item);
@@ -46,11 +47,15 @@ static uint64_t first_short(const struct depot *d, int supply, int item)
         if (!next)
             return 0;
         after = next->number;
-        for (int i = 0; i < next->draw_count; i++)
-            if (next->draws[i].from == supply && next->draws[i].item == item)
+        int first = DEPOT_DRAWS;
+        for (int i = next->draw_count - 1; i >= 0; i--)
+            if (next->draws[i].from == supply && next->draws[i].item == item &&
+                draw_open(&next->draws[i]) > 0) {
                 covered -= draw_open(&next->draws[i]);
+                first = i;
+            }
         if (covered < 0)
-            return after;
+            return after * DEPOT_DRAWS + (uint64_t)first;
     }
 }
 
@@ -62,10 +67,10 @@ static int find_short(const struct depot *d, int item, int place)
     for (int id = 1; id <= d->last_id; id++) {
         if (d->ids[id].to != place || !depot_is_short(d, id, item))
             continue;
-        uint64_t number = first_short(d, id, item);
-        if (number < earliest)
+        uint64_t place_in_line = first_short(d, id, item);
+        if (place_in_line < earliest)
             found = id;
-        earliest = number < earliest ? number : earliest;
+        earliest = place_in_line < earliest ? place_in_line : earliest;
     }
     return found;
 }
