@@ -12,7 +12,8 @@ run) packages="$packages redis-server" ;;
 test)
     packages="$packages libcriterion-dev clang clang-format clang-tidy libclang-rt-14-dev llvm-14
         gdb nodejs python3 python3-msgpack python3-redis redis-server spin strace valgrind
-        e2fsprogs xfsprogs nbdkit libnbd-bin libfaketime openssl prometheus python3-jsonschema"
+        e2fsprogs xfsprogs nbdkit libnbd-bin libfaketime openssl prometheus python3-jsonschema
+        systemd"
     command -v npm >/dev/null || packages="$packages npm" # some builds of nodejs bring it along
     ;;
 bench)
