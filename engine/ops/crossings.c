@@ -6,6 +6,7 @@
 
 #include "engine/ledger/change_index.h"
 #include "engine/ledger/claim.h"
+#include "engine/ops/backlog.h"
 #include "engine/sourcing/candidates.h"
 
 enum {
@@ -140,6 +141,10 @@ static void look_at(struct ctx *ctx, uint32_t item)
     uint16_t channels = catalogue_now(ctx)->channel_count;
     int64_t low_stock = low_stock_of(ctx->ledger, item);
     bool again = false;
+    /* What a setting has freed is served first. Until it is known that nobody waits for it, it does
+     * not show, so perhaps no order ever asks for it. */
+    if (item_has(item_at(&ctx->ledger->items, item), ITEM_BACKLOG))
+        again = !backlog_serve(ctx, item); /* @settings */
     for (uint16_t channel = 0; channel < channels; channel++) {
         bool moving;
         int64_t available = ledger_item_available(ctx, item, channel, &moving);

@@ -90,8 +90,13 @@ void supply_step_bracket(struct ctx *ctx, struct stepping_supply *s)
 
 void supply_step_unbracket(struct ctx *ctx, struct stepping_supply *s)
 {
-    if (s->bracketed)
-        edge_moves(ctx, moves_end);
+    const struct supply_work *w = ctx->supply;
+    if (!s->bracketed)
+        return;
+    edge_moves(ctx, moves_end);
+    for (uint32_t i = 0; i < w->move_count; i++) /* each counts as a give, like txn_moved's */
+        if (item_has(item_at(&ctx->ledger->items, w->items[w->moves[i].line]), ITEM_BACKLOG))
+            sweep_note(ctx, w->lines[w->moves[i].line]->pool);
     s->bracketed = false;
 }
 

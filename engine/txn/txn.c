@@ -165,6 +165,13 @@ static void record_undone(struct ctx *ctx, const struct postings *postings, uint
     ctx_publish(ctx, position);
 }
 
+static void note_backlogs(struct ctx *ctx, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++)
+        if (item_has(item_of(&ctx->ledger->items, ctx->postings->at[i].pool), ITEM_BACKLOG))
+            sweep_note(ctx, ctx->postings->at[i].pool);
+}
+
 void txn_undo(struct ctx *ctx, uint32_t count)
 {
     struct items *items = &ctx->ledger->items;
@@ -181,9 +188,7 @@ void txn_undo(struct ctx *ctx, uint32_t count)
             note_recent(ctx, p->pool, -p->on_hand);
         gives_end(item);
     }
-    for (uint32_t i = 0; i < count; i++) /* a backlog may have been denied them */
-        if (item_has(item_of(items, ctx->postings->at[i].pool), ITEM_BACKLOG))
-            sweep_note(ctx, ctx->postings->at[i].pool);
+    note_backlogs(ctx, count); /* one may have been denied them */
     ctx->work += (uint64_t)DRAW_WORK * count;
     record_undone(ctx, ctx->postings, count);
 }
@@ -192,6 +197,12 @@ void txn_bracket(struct ctx *ctx, void (*edge)(struct item *))
 {
     for (uint32_t i = 0; i < ctx->postings->takes; i++)
         edge(item_of(&ctx->ledger->items, ctx->postings->at[i].pool));
+}
+
+void txn_moved(struct ctx *ctx)
+{
+    txn_bracket(ctx, moves_end);
+    note_backlogs(ctx, ctx->postings->takes); /* @moved */
 }
 
 uint32_t txn_own_brackets(const struct ctx *ctx, uint32_t item)

@@ -135,6 +135,8 @@ void txn_undo(struct ctx *ctx, uint32_t count);
 /* Units that move between pools are in neither meanwhile, so no sum over their items counts until
  * then. */
 void txn_bracket(struct ctx *ctx, void (*edge)(struct item *));
+/* Ends those brackets. Each counts as a give, so what backlogs wait in vain for is found anew. */
+void txn_moved(struct ctx *ctx);
 /* Has who follows the item's changes look at it again, though nothing has changed. */
 void txn_tell(struct ctx *ctx, uint32_t item);
 /* How often the transaction in progress, whose takes are done, brackets that item itself. */

@@ -116,7 +116,7 @@ TXN_TEMPLATE enum code txn_do(struct ctx *ctx, struct txn *t, const struct txn_k
     if (taken && code && takes > 0)
         txn_undo(ctx, takes);
     if (moving)
-        txn_bracket(ctx, moves_end);
+        txn_moved(ctx);
     *again = !taken && !undecided; /* @taken */
     if (code)
         return code;

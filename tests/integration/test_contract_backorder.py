@@ -168,6 +168,49 @@ class Backorder(BacklogCase):
         self.receive(sku, 1, self.one)
         self.assertEqual(self.lines(waits), {(sku, self.one): 1})
 
+    def waits_elsewhere(self, free=9):
+        """An item of which somebody waits at another place than where it is free."""
+        elsewhere = self.channel(self.three)
+        here = self.channel(self.one, self.two)
+        sku = self.item(limit=9, one=free)
+        self.order([sku, 9], channel=elsewhere, backorder=True, confirm=True)
+        self.assertEqual(self.free(sku, here), free)
+        return sku, here
+
+    def test_what_moves_elsewhere_hides_nothing(self):
+        sku, here = self.waits_elsewhere()
+        other = self.item(one=2)
+        order = self.order([other, 2], channel=here, confirm=True)
+        self.call("amend", order, [[other, 1], [sku, 2]])
+        wait_until(lambda: self.free(sku, here) == 7)
+        transfer = unique("transfer")
+        self.call("transfer", transfer, self.one, self.three, [[sku, 3]], {"ship": False})
+        self.call("ship", transfer, None, {"eta_ms": 4102444800000})
+        wait_until(lambda: self.free(sku, here) == 4)
+        self.order([sku, 4], channel=here)
+
+    def test_a_setting_hides_nothing(self):
+        """It serves by itself: nobody would order what shows as sold out."""
+        sku, here = self.waits_elsewhere()
+        started = self.call("info")["lsn"]
+        self.call("location_set", self.two, {"name": "Two"})
+        wait_until(lambda: self.free(sku, here) == 9)
+        self.call("item_set", sku, {"name": "A thing"})
+        wait_until(lambda: self.free(sku, here) == 9)
+        self.call("channel_set", here, {"buffer": 2})
+        wait_until(lambda: self.free(sku, here) == 7)
+        events = self.call("events", started, {"types": ["sold_out"], "channel": here})["events"]
+        self.assertEqual(events, [])
+
+    def test_a_setting_serves(self):
+        sku = self.item(limit=9, three=5)
+        self.call("location_set", self.three, {"active": False})
+        order = self.order([sku, 4], backorder=True, confirm=True)
+        self.assertEqual(self.lines(order), {(sku, None): 4})
+        self.call("location_set", self.three, {"active": True})
+        wait_until(lambda: self.lines(order) == {(sku, self.three): 4})
+        self.assertEqual(self.free(sku), 1)
+
     def test_a_line_bound_to_a_place_waits_for_that_place(self):
         sku = self.item(limit=9)
         bound = self.order([sku, 1, self.two], backorder=True)
