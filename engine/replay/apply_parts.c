@@ -224,6 +224,7 @@ int apply_reject(struct applying *a)
     if (!reject_decode(a->record, &f) || a->record->flags >= STATE_COUNT ||
         f.fixed.reason >= REJECT_REASON_COUNT)
         return apply_refuse(a, "it is malformed");
+    a->time_ms = f.fixed.time_ms;
     apply_set_time(a, f.fixed.time_ms);
     int error = apply_find_reservation(a, f.id, &entry, &word);
     if (error)
