@@ -23,9 +23,15 @@ struct class
     bool pickup;
 };
 
-/* A reservation with units on the backlog. */
+/* Who comes first. Of one reservation, what one place alone may serve, before what any may. */
+struct turn {
+    uint64_t lsn;   /* of the reservation: when it was made */
+    uint32_t place; /* its index + 1; above all others: any */
+};
+
+/* A reservation with units on a backlog pool. */
 struct waiting {
-    uint64_t lsn; /* when it was made */
+    struct turn turn;
     uint32_t number;
     struct class class;
     bool alone; /* some place has rejected it: it is in no class */
@@ -40,7 +46,7 @@ struct serving {
     uint32_t count;
     struct waiting at[EARLIEST]; /* the earliest, in their order */
     bool more;                   /* there are others behind them */
-    uint64_t after;              /* those up to this LSN were tried */
+    struct turn after;           /* those up to there were tried */
     uint32_t gives;              /* of the item, when the round began */
     bool vain;                   /* one of them found nothing */
     uint32_t class_count;
@@ -48,6 +54,11 @@ struct serving {
 };
 
 /* ---- who is next ---- */
+
+static bool before(struct turn a, struct turn b)
+{
+    return a.lsn != b.lsn ? a.lsn < b.lsn : a.place < b.place;
+}
 
 static bool same_class(const struct class *a, const struct class *b)
 {
@@ -70,10 +81,10 @@ static void note_in_vain(struct serving *s, const struct waiting *w)
 
 static void keep_earliest(struct serving *s, const struct waiting *w)
 {
-    if (w->lsn <= s->after || waits_in_vain(s, w))
+    if (!before(s->after, w->turn) || waits_in_vain(s, w))
         return;
     uint32_t to = s->count;
-    while (to > 0 && s->at[to - 1].lsn > w->lsn)
+    while (to > 0 && before(w->turn, s->at[to - 1].turn))
         to--;
     s->more |= s->count == EARLIEST;
     if (to == EARLIEST)
@@ -99,6 +110,12 @@ static uint32_t left_on(struct ctx *ctx, struct id_entry *entry, uint32_t unit, 
     return left;
 }
 
+static struct turn turn_of(const struct ctx *ctx, const struct id_entry *entry, uint32_t unit)
+{
+    uint16_t place = backlog_place(key_owner(pool_read_key(pool_at(&ctx->ledger->items, unit))));
+    return (struct turn){ entry->lsn_first, place > 0 ? place : UINT32_MAX };
+}
+
 /* Looks at one that is listed. False: another context owns it. */
 static bool look_at(struct ctx *ctx, struct serving *s, struct backlog_walk *walk, uint32_t unit,
                     struct id_entry *entry, int64_t *left)
@@ -108,7 +125,7 @@ static bool look_at(struct ctx *ctx, struct serving *s, struct backlog_walk *wal
         return false;
     bool live = word_kind(word) == ENTRY_RESERVATION && backlog_is_listed(walk, entry) &&
                 !state_final(word_state(word));
-    struct waiting w = { .lsn = entry->lsn_first,
+    struct waiting w = { .turn = turn_of(ctx, entry, unit),
                          .number = entry_number(&ctx->ledger->ids, entry),
                          .class = { unit, entry->channel, entry->timed == TIMED_PICKUP } };
     uint32_t units = live ? left_on(ctx, entry, unit, &w.alone) : 0;
@@ -156,7 +173,8 @@ static bool find_earliest(struct ctx *ctx, struct serving *s)
 
 /* ---- one of them ---- */
 
-/* Takes the reservation, unless it waits no more: then CODE_UNKNOWN_RESERVATION. */
+/* Takes the reservation, unless it waits no more, or can draw no more: then
+ * CODE_UNKNOWN_RESERVATION. */
 static enum code hold_waiting(struct ctx *ctx, struct redrawing *r)
 {
     const struct waiting *w = r->asked;
@@ -167,8 +185,9 @@ static enum code hold_waiting(struct ctx *ctx, struct redrawing *r)
         return CODE_OK;
     if (!entry_take(entry, &word))
         return CODE_DEFERRED;
-    if (word_kind(word) != ENTRY_RESERVATION || entry->lsn_first != w->lsn ||
-        state_final(word_state(word)) || left_on(ctx, entry, w->class.unit, &alone) == 0) {
+    if (word_kind(word) != ENTRY_RESERVATION || entry->lsn_first != w->turn.lsn ||
+        state_final(word_state(word)) || entry->draw_count == DRAWS_MAX ||
+        left_on(ctx, entry, w->class.unit, &alone) == 0) {
         entry_put(entry, word);
         return CODE_UNKNOWN_RESERVATION;
     }
@@ -197,11 +216,20 @@ static enum code choose_waiting(struct ctx *ctx, struct redrawing *r)
     return CODE_OK;
 }
 
-/* Gives back as much of the backlog as was found. */
+/* So many draws are not too many, in one step and in all. */
+static uint32_t room_for_draws(const struct redrawing *r)
+{
+    uint32_t room = DRAWS_MAX - r->txn.reservation->draw_count;
+    return room < REDRAWN_MAX ? room : REDRAWN_MAX;
+}
+
+/* Gives back as much of the backlog as was found. What is at too many places the next try finds. */
 static enum code give_back_found(struct ctx *ctx, struct redrawing *r)
 {
     int64_t found = 0;
     (void)ctx;
+    if (r->plan->draw_count > room_for_draws(r))
+        r->plan->draw_count = room_for_draws(r);
     for (uint32_t i = 0; i < r->plan->draw_count; i++)
         found += r->plan->draws[i].qty;
     r->txn.done = found == 0;
@@ -295,7 +323,7 @@ static bool serve_found(struct ctx *ctx, struct serving *s, bool *any)
         case NOT_YET:
             return false;
         }
-        s->after = w->lsn;
+        s->after = w->turn;
     }
     return true;
 }

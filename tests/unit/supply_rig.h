@@ -21,6 +21,7 @@ static struct supply_view view;
 static struct reservation_view granted;
 static char why[200];
 static bool forgetful; /* the test forgets ids */
+static uint32_t slots = 1024, pools = 64;
 
 static inline void receive(const char *id, const char *location, int64_t qty)
 {
@@ -42,7 +43,7 @@ static inline void set_up(void)
 {
     uint64_t lsn;
     struct ledger_config config = {
-        .items = 8, .pools = 64, .reservations = 1024, .contexts = 1, .hash_seed = 5
+        .items = 8, .pools = pools, .reservations = slots, .contexts = 1, .hash_seed = 5
     };
     ledger_rig_open(&rig, &config);
     ctx = ledger_ctx(rig.ledger, 0);
