@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Random operations on a small ledger against the naive model: every code, every result, all stock
- * at intervals. Then the follower: what the log says must make the same ledger again, after the
- * whole of it and at any record before; and the run goes on with the one that was made.
+ * Random operations on a small ledger against the naive model: every code, every result, whom what
+ * comes of an item goes to, all stock at intervals. Then the follower: what the log says must make
+ * the same ledger again, after the whole of it and at any record before; and the run goes on with
+ * the one that was made.
  *
  *   ledger_model [--seed N] [--steps N] [--seconds S] [--verbose]
  *
@@ -20,6 +21,7 @@
 #include "tests/support/ledger_driver.h"
 #include "tests/support/ledger_rig.h"
 #include "tests/support/model_requests.h"
+#include "tests/support/model_told.h"
 
 enum { MAX_STEPS = 4000, MAX_IDS = 2 * MAX_STEPS };
 
@@ -27,6 +29,7 @@ struct run {
     struct request_maker maker;
     struct model model;
     struct ledger_rig rig;
+    struct told told;
     bool tiny;          /* few slots: ids are forgotten, and tables are full */
     bool aligned;       /* time in whole ticks, so that the wheels alone must expire what is due */
     uint64_t offset_ms; /* engine time is the wall clock's less this */
@@ -119,7 +122,7 @@ static void fill_spare(struct run *run, struct ctx *ctx)
 static bool lsn_fits(struct run *run, const struct request *q, const struct answer *a,
                      uint64_t before)
 {
-    uint64_t tail = atomic_load(&run->rig.log.tail);
+    uint64_t tail = told_by_request(&run->rig, before);
     bool asks = q->kind == ASK_RESERVATION || q->kind == ASK_AVAILABILITY || q->kind == ASK_STOCK;
     snprintf(why, sizeof why, "LSN %llu: the log went from %llu to %llu",
              (unsigned long long)a->lsn, (unsigned long long)before, (unsigned long long)tail);
@@ -152,9 +155,47 @@ static bool may_be_overloaded(struct run *run)
     return may;
 }
 
+/* What a sweep is not sure of, it looks at again in the next iteration. */
+static void sweep(struct ctx *ctx)
+{
+    enum { TRIES = 10 };
+    for (int i = 0; ctx->sweep_count > 0 && i < TRIES; i++)
+        ledger_expire(ctx, 0);
+}
+
+/* Also after what it waits for: a backlog that is to be served first. */
+static void ask_engine(struct run *run, struct ctx *ctx, const struct request *q, struct answer *a)
+{
+    enum { TRIES = 1000 };
+    driver_ask(&run->rig, ctx, q, a);
+    for (int i = 0; a->code == CODE_DEFERRED && i < TRIES; i++) {
+        ledger_expire(ctx, 0); /* as in the next iteration of a worker */
+        driver_ask(&run->rig, ctx, q, a);
+    }
+    sweep(ctx);
+    ledger_rig_drain(&run->rig);
+}
+
+/* No order may promise more of an item before it is there than its limit. */
+static bool within_limits(struct run *run, struct ctx *ctx, const struct request *q,
+                          const struct answer *a)
+{
+    for (int i = 0; q->kind == ASK_RESERVE && a->code == CODE_OK && i < a->draw_count; i++) {
+        int item = a->draws[i].item;
+        int64_t limit = run->model.items[item].backorder_limit;
+        bool again = a->lsn <= run->last_lsn; /* and what is so since, the limit may be lower */
+        if (again || a->draws[i].location != NOWHERE || driver_backlog(ctx, item) <= limit)
+            continue;
+        snprintf(why, sizeof why, "item %d: %lld wait, with a limit of %lld", item,
+                 (long long)driver_backlog(ctx, item), (long long)limit);
+        return false;
+    }
+    return true;
+}
+
 static bool ask(struct run *run, const struct request *q)
 {
-    struct answer engine, model;
+    static struct answer engine, model;
     if (run->tiny)
         begin_all(run);
     struct ctx *ctx = begin(run, (unsigned)random_below(&run->maker.random, (int)contexts(run)));
@@ -166,14 +207,16 @@ static bool ask(struct run *run, const struct request *q)
         driver_print(q);
     }
     bool good = forget_as_engine_did(run, q->id) && forget_as_engine_did(run, q->op);
-    uint64_t before = atomic_load(&run->rig.log.tail);
-    driver_ask(&run->rig, ctx, q, &engine);
-    good = good && lsn_fits(run, q, &engine, before);
+    uint64_t before = run->last_lsn = atomic_load(&run->rig.log.tail);
+    ask_engine(run, ctx, q, &engine);
+    good = good && lsn_fits(run, q, &engine, before) && within_limits(run, ctx, q, &engine);
     if (engine.code == CODE_OVERLOADED) {
         good = good && may_be_overloaded(run);
     } else {
+        told_order(&run->rig, before, &run->model);
         model_ask(&run->model, q, engine.lsn, &model);
-        good = good && driver_agrees(q, &engine, &model, why, sizeof why);
+        good = good && driver_agrees(q, &engine, &model, why, sizeof why) &&
+               told_agrees(&run->told, &run->rig, &run->model, why, sizeof why);
     }
     note_ends(run);
     if (!good)
@@ -190,6 +233,7 @@ static void expire_all(struct run *run)
         unsigned budget = (unsigned)random_between(&run->maker.random, 1, 20);
         while (ledger_expire(ctx, budget) == budget) {
         }
+        sweep(ctx);
         ledger_end(ctx);
     }
 }
@@ -209,8 +253,9 @@ static void touch_late(struct run *run)
     ledger_end(ctx);
 }
 
-static void pass_time(struct run *run)
+static bool pass_time(struct run *run)
 {
+    size_t before;
     struct random *r = &run->maker.random;
     uint64_t ms = (uint64_t)random_between(r, 1, random_chance(r, 70) ? 200 : 5000);
     if (random_below(r, 200) == 0)
@@ -218,13 +263,19 @@ static void pass_time(struct run *run)
     if (run->aligned)
         ms = ms / WHEEL_TICK_MS * WHEEL_TICK_MS;
     begin_all(run); /* so that each knows of the deadlines that others gave its orders */
+    ledger_rig_drain(&run->rig);
+    before = run->rig.length;
     run->maker.wall_ms += ms;
     expire_all(run);
     if (!run->aligned)
         touch_late(run);
+    expire_all(run); /* whoever freed anything serves backlogs in its next iteration */
+    ledger_rig_drain(&run->rig);
+    model_set_time(&run->model, run->maker.wall_ms);
+    bool good = told_expiries(&run->rig, before, &run->model, why, sizeof why);
     model_pass(&run->model, run->maker.wall_ms);
     note_ends(run);
-    ledger_rig_drain(&run->rig);
+    return good && told_agrees(&run->told, &run->rig, &run->model, why, sizeof why);
 }
 
 /* ---- comparing everything ---- */
@@ -296,7 +347,14 @@ static bool restart(struct run *run)
     run->rig = follower;
     run->rig.ledger->log = &run->rig.log; /* it has moved with the struct */
     run->offset_ms = 0;
-    return good;
+    model_forget_unused(&run->model);
+    sweep(begin(run, 0)); /* a start looks at all backlogs */
+    ledger_end(ledger_ctx(run->rig.ledger, 0));
+    size_t before = run->rig.length;
+    ledger_rig_drain(&run->rig);
+    told_order(&run->rig, before, &run->model);
+    model_serve_all(&run->model);
+    return good && told_agrees(&run->told, &run->rig, &run->model, why, sizeof why);
 }
 
 /* ---- runs ---- */
@@ -305,8 +363,8 @@ static bool take_step(struct run *run)
 {
     struct random *r = &run->maker.random;
     struct request q;
-    if (random_chance(r, 8))
-        pass_time(run);
+    if (random_chance(r, 8) && !pass_time(run))
+        return false;
     if (random_chance(r, 1) && (!follow_prefix(run) || (random_chance(r, 40) && !restart(run))))
         return false;
     pick_request(&run->maker, &q);
@@ -330,7 +388,8 @@ static void set_up(struct run *run, uint64_t seed)
     run->maker.wall_ms = UINT64_C(1700000000000);
     run->maker.past = calloc(MAX_STEPS, sizeof *run->maker.past);
     struct model_limits limits = { .items = MODEL_ITEMS,
-                                   .pools = MODEL_ITEMS * MODEL_LOCATIONS * MODEL_KINDS };
+                                   .pools = MODEL_ITEMS *
+                                            (MODEL_LOCATIONS * MODEL_KINDS + 1 + MODEL_LOCATIONS) };
     if (run->tiny) {
         limits.items = random_between(r, 3, MODEL_ITEMS);
         limits.pools = random_between(r, 3, 40);
@@ -347,6 +406,8 @@ static void set_up(struct run *run, uint64_t seed)
         .hash_seed = random_next(r),
     };
     ledger_rig_open(&run->rig, &config);
+    told_init(&run->told);
+    run->maker.waits = !run->tiny; /* the model does not know which slots a backlog takes */
     run->maker.model = &run->model;
     model_init(&run->model, &limits, MAX_IDS, MAX_STEPS * MODEL_DRAWS);
     model_pass(&run->model, run->maker.wall_ms);
@@ -355,6 +416,7 @@ static void set_up(struct run *run, uint64_t seed)
 static void tear_down(struct run *run)
 {
     ledger_rig_close(&run->rig);
+    told_destroy(&run->told);
     model_destroy(&run->model);
     free(run->maker.past);
 }

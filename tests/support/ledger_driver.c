@@ -53,7 +53,7 @@ struct text driver_id(struct driver_name *buffer, int id)
     return write_name(buffer, "i", id, id % 31);
 }
 
-static int number_in(struct text t)
+int driver_number(struct text t)
 {
     int number = 0;
     if (t.len == 4 && memcmp(t.at, "main", 4) == 0)
@@ -63,6 +63,11 @@ static int number_in(struct text t)
     for (uint32_t i = 1; i < t.len && t.at[i] >= '0' && t.at[i] <= '9'; i++)
         number = number * 10 + (t.at[i] - '0');
     return number;
+}
+
+int driver_place(struct text t)
+{
+    return text_given(t) ? driver_number(t) : NOWHERE;
 }
 
 /* ---- asking ---- */
@@ -163,14 +168,14 @@ static void take_view(const struct reservation_view *v, struct answer *a)
 {
     a->lsn = v->lsn;
     a->state = v->state;
-    a->channel = number_in(v->channel);
+    a->channel = driver_number(v->channel);
     a->expires_ms = v->expires_ms;
     a->draw_count = (int)v->draw_count;
-    assert(v->draw_count <= MODEL_DRAWS);
+    assert(v->draw_count <= MODEL_KEPT);
     for (uint32_t i = 0; i < v->draw_count; i++) {
         const struct draw_view *d = &v->draws[i];
-        a->draws[i] = (struct answer_draw){ .item = number_in(d->sku),
-                                            .location = number_in(d->location),
+        a->draws[i] = (struct answer_draw){ .item = driver_number(d->sku),
+                                            .location = driver_place(d->location),
                                             .qty = d->qty,
                                             .fulfilled = d->fulfilled,
                                             .cancelled = d->cancelled,
@@ -179,14 +184,14 @@ static void take_view(const struct reservation_view *v, struct answer *a)
     a->part_count = (int)v->part_count;
     for (uint32_t i = 0; i < v->part_count; i++) {
         const struct part_view *p = &v->parts[i];
-        a->parts[i] = (struct answer_part){ .location = number_in(p->location),
+        a->parts[i] = (struct answer_part){ .location = driver_number(p->location),
                                             .step = p->step,
                                             .ready_ms = p->ready_ms,
                                             .collect_by_ms = p->collect_by_ms };
     }
 }
 
-/* ready, restock, amend and move. */
+/* ready, restock, amend, move and reject. */
 static enum code ask_step(struct ctx *ctx, const struct request *r, struct reservation_view *view)
 {
     struct text id = driver_id(&asked.id, r->id), op = driver_id(&asked.op, r->op);
@@ -196,10 +201,19 @@ static enum code ask_step(struct ctx *ctx, const struct request *r, struct reser
     struct step restock = { .id = id, .op = op, .location = location };
     struct amendment amend = { id, op, asked.lines, count };
     struct relocation move = { id, op, asked.moves, count };
+    struct rejection reject = { .id = id,
+                                .location = location,
+                                .op = op,
+                                .lines = asked.lines,
+                                .line_count = count,
+                                .reason = (enum reject_reason)r->reason,
+                                .cancels = r->cancels };
     if (r->kind == ASK_READY)
         return ledger_ready(ctx, &ready, view);
     if (r->kind == ASK_RESTOCK)
         return ledger_restock(ctx, &restock, view);
+    if (r->kind == ASK_REJECT)
+        return ledger_reject(ctx, &reject, view);
     return r->kind == ASK_AMEND ? ledger_amend(ctx, &amend, view) : ledger_move(ctx, &move, view);
 }
 
@@ -217,6 +231,8 @@ static void ask_reservation(struct ctx *ctx, const struct request *r, struct ans
                            .ttl_ms = r->ttl_ms,
                            .at = driver_location(&asked.location, r->at),
                            .confirm = r->confirm,
+                           .partial = r->partial,
+                           .backorder = r->backorder,
                            .ref = ref };
     struct step step = { .id = id,
                          .op = driver_id(&asked.op, r->op),
@@ -241,7 +257,10 @@ static void ask_reservation(struct ctx *ctx, const struct request *r, struct ans
     if (a->code != CODE_OK)
         return;
     take_view(&view, a);
-    a->ref = r->kind == ASK_RESERVATION ? number_in(view.ref) : 0;
+    for (uint32_t i = 0; i < view.missing_count; i++)
+        a->missing[a->missing_count++] =
+            (struct answer_missing){ driver_number(view.missing[i].sku), view.missing[i].qty };
+    a->ref = r->kind == ASK_RESERVATION ? driver_number(view.ref) : 0;
 }
 
 static const char *const kind_names[MODEL_ALLOTTED] = { "shared", "damaged", "quality", "display",
@@ -293,10 +312,24 @@ static void ask_sold(struct ctx *ctx, const struct request *r, struct answer *a)
     }
 }
 
+int64_t driver_backlog(struct ctx *ctx, int item)
+{
+    struct driver_name sku;
+    struct stock_look look;
+    const struct pool_view *pools;
+    uint64_t lsn;
+    if (ledger_stock_begin(ctx, driver_sku(&sku, item), &look, &lsn) != CODE_OK)
+        return 0;
+    while (ledger_stock_next(ctx, &look, &pools) > 0) {
+    }
+    return look.backlog;
+}
+
 static void ask_stock(struct ctx *ctx, const struct request *r, struct answer *a)
 {
     struct driver_name sku;
     struct stock_view view;
+    a->backlog = driver_backlog(ctx, r->item);
     a->code = ledger_stock(ctx, driver_sku(&sku, r->item), &view);
     if (a->code)
         return;
@@ -307,9 +340,9 @@ static void ask_stock(struct ctx *ctx, const struct request *r, struct answer *a
         const struct pool_view *p = &view.pools[i];
         int kind = kind_of(p->kind);
         if (strcmp(p->kind, "allotted") == 0)
-            kind = MODEL_ALLOTTED + number_in(p->channel);
-        a->pools[number_in(p->location)][kind].on_hand = p->on_hand;
-        a->pools[number_in(p->location)][kind].reserved = p->reserved;
+            kind = MODEL_ALLOTTED + driver_number(p->channel);
+        a->pools[driver_number(p->location)][kind].on_hand = p->on_hand;
+        a->pools[driver_number(p->location)][kind].reserved = p->reserved;
     }
 }
 
@@ -378,6 +411,8 @@ static void set_item(struct ctx *ctx, const struct request *r, struct answer *a)
     struct item_setting s = { .sku = driver_sku(&sku, r->item),
                               .has_low_stock = r->has_low_stock,
                               .low_stock = r->low_stock,
+                              .has_backorder_limit = r->has_backorder_limit,
+                              .backorder_limit = r->backorder_limit,
                               .has_safety = r->has_safety,
                               .safety = r->safety };
     a->code = ledger_set_item(ctx, &s, &a->lsn);
@@ -432,134 +467,6 @@ void driver_ask(struct ledger_rig *rig, struct ctx *ctx, const struct request *r
         return;
     a->short_count = (int)f->short_count;
     for (int i = 0; i < a->short_count; i++)
-        a->shorts[i] = (struct answer_short){ number_in(f->shorts[i].sku), f->shorts[i].wanted,
+        a->shorts[i] = (struct answer_short){ driver_number(f->shorts[i].sku), f->shorts[i].wanted,
                                               f->shorts[i].available };
-}
-
-/* ---- comparing ---- */
-
-static bool same_text(const char *a, const char *b)
-{
-    return (!a && !b) || (a && b && strcmp(a, b) == 0);
-}
-
-static bool same_short(const struct answer_short *a, const struct answer_short *b)
-{
-    return a->item == b->item && a->wanted == b->wanted && a->available == b->available;
-}
-
-/* A fulfil names one of the pools that are short, whichever it met first. */
-static bool same_shorts(const struct request *r, const struct answer *e, const struct answer *m)
-{
-    if (r->kind == ASK_FULFIL && e->code == CODE_INSUFFICIENT_STOCK) {
-        for (int i = 0; i < m->short_count; i++)
-            if (same_short(&e->shorts[0], &m->shorts[i]))
-                return e->short_count == 1;
-        return false;
-    }
-    if (e->short_count != m->short_count)
-        return false;
-    for (int i = 0; i < e->short_count; i++)
-        if (!same_short(&e->shorts[i], &m->shorts[i]))
-            return false;
-    return true;
-}
-
-static bool same_draws(const struct answer *e, const struct answer *m)
-{
-    if (e->draw_count != m->draw_count)
-        return false;
-    for (int i = 0; i < e->draw_count; i++) {
-        const struct answer_draw *x = &e->draws[i], *y = &m->draws[i];
-        if (x->item != y->item || x->location != y->location || x->qty != y->qty ||
-            x->fulfilled != y->fulfilled || x->cancelled != y->cancelled ||
-            x->ready_ms != y->ready_ms)
-            return false;
-    }
-    return true;
-}
-
-static bool same_parts(const struct answer *e, const struct answer *m)
-{
-    if (e->part_count != m->part_count)
-        return false;
-    for (int i = 0; i < e->part_count; i++) {
-        const struct answer_part *x = &e->parts[i], *y = &m->parts[i];
-        if (x->location != y->location || !same_text(x->step, y->step) ||
-            x->ready_ms != y->ready_ms || x->collect_by_ms != y->collect_by_ms)
-            return false;
-    }
-    return true;
-}
-
-#define MUST(same, what)                                                                           \
-    do {                                                                                           \
-        if (!(same)) {                                                                             \
-            snprintf(why, size, "%s differs", what);                                               \
-            return false;                                                                          \
-        }                                                                                          \
-    } while (0)
-
-bool driver_agrees(const struct request *r, const struct answer *engine, const struct answer *model,
-                   char *why, size_t size)
-{
-    if (engine->code != model->code) {
-        snprintf(why, size, "engine: %s, model: %s", code_name(engine->code),
-                 code_name(model->code));
-        return false;
-    }
-    if (model->lsn != 0 && engine->lsn != model->lsn) {
-        snprintf(why, size, "LSN: engine %llu, model %llu", (unsigned long long)engine->lsn,
-                 (unsigned long long)model->lsn);
-        return false;
-    }
-    if (engine->delta != model->delta || engine->on_hand != model->on_hand ||
-        engine->available != model->available || engine->reserved != model->reserved) {
-        snprintf(why, size,
-                 "engine: delta %lld, on hand %lld, reserved %lld, available %lld; "
-                 "model: %lld, %lld, %lld, %lld",
-                 (long long)engine->delta, (long long)engine->on_hand, (long long)engine->reserved,
-                 (long long)engine->available, (long long)model->delta, (long long)model->on_hand,
-                 (long long)model->reserved, (long long)model->available);
-        return false;
-    }
-    MUST(same_text(engine->state, model->state), "state");
-    MUST(engine->channel == model->channel, "channel");
-    MUST(engine->ref == model->ref, "ref");
-    MUST(engine->expires_ms == model->expires_ms, "deadline");
-    MUST(same_shorts(r, engine, model), "what fell short");
-    MUST(same_draws(engine, model), "where it is drawn from");
-    MUST(same_parts(engine, model), "how far its parts are");
-    MUST(memcmp(engine->pools, model->pools, sizeof engine->pools) == 0, "pools");
-    return true;
-}
-
-void driver_print(const struct request *r)
-{
-    static const char *const kinds[ASK_KINDS] = {
-        "receive", "adjust",       "count",       "return",   "allot",       "sold",
-        "shift",   "reserve",      "extend",      "confirm",  "fulfil",      "cancel",
-        "ready",   "restock",      "amend",       "move",     "reservation", "availability",
-        "stock",   "location_set", "channel_set", "item_set", "stocking_set"
-    };
-    printf("%s id %d op %d item %d location %d channel %d qty %lld", kinds[r->kind], r->id, r->op,
-           r->item, r->location, r->channel, (long long)r->qty);
-    if (r->ref)
-        printf(" ref %d", r->ref);
-    if (r->returned)
-        printf(" of reservation %d", r->returned);
-    if (r->has_as_of)
-        printf(" as_of %llu", (unsigned long long)r->as_of_ms);
-    if (r->has_ttl || r->kind == ASK_EXTEND)
-        printf(" ttl %llu", (unsigned long long)r->ttl_ms);
-    if (r->has_collect_by)
-        printf(" collect by %llu", (unsigned long long)r->collect_by_ms);
-    if (r->shelf)
-        printf(" shelf");
-    if (r->kind == ASK_RESERVE || r->kind == ASK_FULFIL || r->kind == ASK_CANCEL)
-        printf(" at %d%s", r->at, r->confirm ? " confirm" : "");
-    for (int i = 0; i < r->line_count; i++)
-        printf(" [item %d qty %lld location %d to %d]", r->lines[i].item,
-               (long long)r->lines[i].qty, r->lines[i].location, r->lines[i].to);
-    printf("\n");
 }

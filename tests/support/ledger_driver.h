@@ -20,6 +20,11 @@ struct text driver_sku(struct driver_name *buffer, int item);
 struct text driver_location(struct driver_name *buffer, int location); /* absent for NOWHERE */
 struct text driver_channel(struct driver_name *buffer, int channel);
 struct text driver_id(struct driver_name *buffer, int id); /* absent for 0 */
+int driver_number(struct text name);                       /* likewise */
+int driver_place(struct text location);                    /* NOWHERE for an absent one */
+
+/* What waits for the item. */
+int64_t driver_backlog(struct ctx *ctx, int item);
 
 /* Gives the request to the context; DEFERRED is left to the caller. */
 void driver_ask(struct ledger_rig *rig, struct ctx *ctx, const struct request *r, struct answer *a);

@@ -131,6 +131,8 @@ static void pick_reserve(struct request_maker *maker, struct request *q)
             q->lines[i].location = random_below(r, MODEL_LOCATIONS);
     q->at = random_chance(r, 12) ? random_below(r, MODEL_LOCATIONS) : NOWHERE;
     q->confirm = random_chance(r, 25);
+    q->partial = random_chance(r, 15);
+    q->backorder = maker->waits && random_chance(r, 50);
     q->has_ttl = random_chance(r, 60);
     if (q->has_ttl)
         q->ttl_ms = pick_ttl(maker);
@@ -200,7 +202,9 @@ static void pick_part(struct request_maker *maker, struct request *q)
     if (random_chance(r, 40))
         q->op = pick_id(maker);
     const struct answer_draw *d = pick_draw(maker, q->id);
-    q->location = d && random_chance(r, 95) ? d->location : random_below(r, MODEL_LOCATIONS);
+    q->location = d && d->location != NOWHERE && random_chance(r, 95)
+                      ? d->location
+                      : random_below(r, MODEL_LOCATIONS);
     q->has_collect_by = q->kind == ASK_READY && random_chance(r, 70);
     if (!q->has_collect_by)
         return;
@@ -208,11 +212,43 @@ static void pick_part(struct request_maker *maker, struct request *q)
     q->collect_by_ms = (maker->wall_ms / WHEEL_TICK_MS + ticks) * WHEEL_TICK_MS;
 }
 
-/* An order that has been redrawn often is left alone: the model keeps a limited number of draws. */
+/* An order that has been redrawn often is left alone: the model keeps a limited number of draws. Of
+ * what waits, or what is rejected, each unit may become a draw. */
 static bool redrawn_enough(const struct request_maker *maker, const struct request *q)
 {
-    return (q->kind == ASK_AMEND || q->kind == ASK_MOVE) && q->id > 0 &&
-           maker->model->ids[q->id].draw_count > MODEL_DRAWS / 2;
+    if ((q->kind != ASK_AMEND && q->kind != ASK_MOVE && q->kind != ASK_REJECT) || q->id <= 0)
+        return false;
+    const struct model_id *x = &maker->model->ids[q->id];
+    int64_t draws = x->draw_count;
+    for (int d = 0; d < x->draw_count; d++)
+        if (x->draws[d].location == NOWHERE || q->kind == ASK_REJECT)
+            draws += model_left(&x->draws[d]);
+    return draws > MODEL_DRAWS / 2;
+}
+
+static void pick_reject(struct request_maker *maker, struct request *q)
+{
+    struct random *r = &maker->random;
+    q->id = pick_confirmed(maker);
+    if (random_chance(r, 40))
+        q->op = pick_id(maker);
+    if (redrawn_enough(maker, q))
+        q->kind = ASK_CANCEL;
+    const struct answer_draw *d = pick_draw(maker, q->id);
+    bool known = d && d->location != NOWHERE && random_chance(r, 95);
+    int place = known ? d->location : random_below(r, MODEL_LOCATIONS);
+    if (random_chance(r, 40)) {
+        pick_step_lines(maker, q, 1);
+        if (known && random_chance(r, 80)) {
+            q->line_count = 1;
+            q->lines[0].item = d->item;
+        }
+    }
+    if (q->kind == ASK_CANCEL)
+        return;
+    q->location = place;
+    q->reason = random_below(r, 3);
+    q->cancels = !maker->waits || random_chance(r, 30);
 }
 
 static void pick_redraw(struct request_maker *maker, struct request *q)
@@ -299,11 +335,11 @@ static enum request_kind pick_kind(struct random *r)
                 { ASK_RETURN, 4 },       { ASK_RESERVE, 26 },     { ASK_EXTEND, 5 },
                 { ASK_CONFIRM, 9 },      { ASK_FULFIL, 9 },       { ASK_CANCEL, 9 },
                 { ASK_RESERVATION, 3 },  { ASK_AVAILABILITY, 3 }, { ASK_STOCK, 2 },
-                { ASK_SET_LOCATION, 3 }, { ASK_SET_CHANNEL, 3 },  { ASK_SET_ITEM, 2 },
+                { ASK_SET_LOCATION, 3 }, { ASK_SET_CHANNEL, 3 },  { ASK_SET_ITEM, 5 },
                 { ASK_ALLOT, 8 },        { ASK_SET_STOCKING, 3 }, { ASK_SOLD, 10 },
                 { ASK_SHIFT, 5 },        { ASK_READY, 9 },        { ASK_RESTOCK, 5 },
-                { ASK_AMEND, 10 },       { ASK_MOVE, 6 } };
-    int at = random_below(r, 158);
+                { ASK_AMEND, 10 },       { ASK_MOVE, 6 },         { ASK_REJECT, 10 } };
+    int at = random_below(r, 171);
     unsigned i = 0;
     for (; at >= mix[i].weight; i++)
         at -= mix[i].weight;
@@ -339,6 +375,8 @@ void pick_request(struct request_maker *maker, struct request *q)
         pick_part(maker, q);
     else if (q->kind == ASK_AMEND || q->kind == ASK_MOVE)
         pick_redraw(maker, q);
+    else if (q->kind == ASK_REJECT)
+        pick_reject(maker, q);
     else if (q->kind == ASK_SET_LOCATION)
         pick_location_setting(maker, q);
     else if (q->kind == ASK_SET_CHANNEL)
@@ -359,5 +397,7 @@ void pick_request(struct request_maker *maker, struct request *q)
         q->has_safety = random_chance(r, 30);
         q->safety = q->has_safety ? random_below(r, 4) : 0;
         q->low_stock = q->has_low_stock ? random_below(r, 3) : 0;
+        q->has_backorder_limit = random_chance(r, 60);
+        q->backorder_limit = q->has_backorder_limit ? random_below(r, 13) : 0;
     }
 }

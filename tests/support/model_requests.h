@@ -11,6 +11,7 @@ enum { ORDERS_REMEMBERED = 48 };
 struct request_maker {
     struct random random;
     const struct model *model;
+    bool waits; /* there are backlogs */
     uint64_t wall_ms;
     int next_id;
     int past_count, order_count;

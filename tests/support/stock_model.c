@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The naive model: movements, settings and questions. */
+/* The naive model: movements and questions. */
 #include "tests/support/stock_model.h"
 
 #include <assert.h>
@@ -106,16 +106,30 @@ void model_moved(struct model *m, int item, int location, int kind, int64_t delt
     m->moves[m->move_count++] = (struct model_move){ m->now_ms, item, location, kind, delta };
 }
 
+void model_set_time(struct model *m, uint64_t now_ms)
+{
+    m->now_ms = now_ms;
+}
+
+bool model_let_expire(struct model *m, int id)
+{
+    struct model_id *x = model_find(m, id);
+    if (x->use != USE_RESERVATION || strcmp(x->state, "held") != 0 || x->expires_ms > m->now_ms)
+        return false;
+    model_expire(m, x, 0);
+    return true;
+}
+
 void model_pass(struct model *m, uint64_t now_ms)
 {
     m->now_ms = now_ms;
     for (int i = 1; i <= m->id_count; i++) {
         struct model_id *x = &m->ids[i];
-        if (x->use == USE_RESERVATION && strcmp(x->state, "held") == 0 && x->expires_ms <= now_ms)
-            model_expire(m, x, 0);
+        model_let_expire(m, i);
         if (x->use == USE_RESERVATION && strcmp(x->state, "confirmed") == 0)
             model_leave_behind(m, x);
     }
+    model_serve_changed(m);
 }
 
 /* ---- movements ---- */
@@ -207,7 +221,21 @@ bool model_make_pool(struct model *m, struct model_pool *pool)
     if (!pool->made)
         pool->age = ++m->pool_count;
     pool->made = true;
+    pool->unused = false;
     return true;
+}
+
+void model_forget_unused(struct model *m)
+{
+    for (int i = 0; i < MODEL_ITEMS; i++)
+        for (int l = 0; l < MODEL_LOCATIONS; l++)
+            for (int k = 0; k < MODEL_KINDS; k++) {
+                struct model_pool *pool = &m->items[i].pools[l][k];
+                if (!pool->unused)
+                    continue;
+                pool->made = pool->unused = false;
+                m->pool_count--;
+            }
 }
 
 int model_fulfilled(const struct model *m, int id, int *item)
@@ -343,6 +371,8 @@ static void ask_movement(struct model *m, const struct request *r, uint64_t lsn,
     if (r->kind == ASK_ALLOT)
         a->on_hand = m->items[r->item].pools[r->location][MODEL_ALLOTTED + r->channel].on_hand;
     a->lsn = lsn;
+    if (r->kind != ASK_SOLD)
+        m->items[r->item].changed = true;
     if (r->returned)
         model_find(m, r->returned)->returned[r->item] += r->qty;
     x->use = USE_MOVEMENT;
@@ -359,8 +389,15 @@ static void ask_availability(const struct model *m, const struct request *r, str
         return;
     a->code = CODE_OK;
     a->available = -1;
-    if (m->items[r->item].known)
-        a->available = model_channel_available(m, r->channel, r->item);
+    if (!m->items[r->item].known)
+        return;
+    int64_t backlog = model_backlog(m, r->item);
+    a->available = model_channel_available(m, r->channel, r->item);
+    int64_t hidden = backlog < a->available ? backlog : a->available;
+    if (model_would_serve(m, r->item))
+        a->available -= hidden;
+    else if (m->items[r->item].unsure)
+        a->may_hide = hidden;
 }
 
 static void ask_stock(const struct model *m, const struct request *r, struct answer *a)
@@ -382,155 +419,7 @@ static void ask_stock(const struct model *m, const struct request *r, struct ans
         a->reserved += reserved;
         a->available += m->locations[l].active ? on_hand - reserved : 0;
     }
-}
-
-/* ---- settings ---- */
-
-static void ask_set_location(struct model *m, const struct request *r, uint64_t lsn,
-                             struct answer *a)
-{
-    struct model_location next = m->locations[r->location];
-    if (!next.known)
-        next = (struct model_location){
-            .known = true, .ships = true, .active = true, .priority = 100, .age = m->location_count
-        };
-    if (r->has_priority)
-        next.priority = r->priority;
-    if (r->has_lead_time)
-        next.lead_time_s = r->lead_time_s;
-    if (r->has_safety)
-        next.safety = r->safety;
-    if (r->has_ships)
-        next.ships = r->ships;
-    if (r->has_active)
-        next.active = r->active;
-    if (r->has_groups)
-        next.groups = r->groups;
-    struct model_location *at = &m->locations[r->location];
-    bool same = at->known && at->ships == next.ships && at->active == next.active &&
-                at->priority == next.priority && at->lead_time_s == next.lead_time_s &&
-                at->safety == next.safety && at->groups == next.groups;
-    a->code = CODE_OK;
-    a->lsn = at->lsn;
-    if (same)
-        return;
-    if (!at->known)
-        m->location_count++;
-    *at = next;
-    at->lsn = a->lsn = lsn;
-}
-
-static bool place_known(const struct model *m, int place)
-{
-    if (place < MODEL_LOCATIONS)
-        return m->locations[place].known;
-    for (int l = 0; l < MODEL_LOCATIONS; l++)
-        if (m->locations[l].known && m->locations[l].groups >> (place - MODEL_LOCATIONS) & 1)
-            return true;
-    return false;
-}
-
-static bool same_channel(const struct model_channel *a, const struct model_channel *b)
-{
-    if (a->known != b->known || a->buffer != b->buffer || a->hold_ttl_ms != b->hold_ttl_ms ||
-        a->sourcing != b->sourcing || a->ignore_safety != b->ignore_safety ||
-        a->incoming != b->incoming || a->has_horizon != b->has_horizon ||
-        a->horizon_s != b->horizon_s || a->place_count != b->place_count)
-        return false;
-    for (int i = 0; i < a->place_count; i++)
-        if (a->places[i] != b->places[i])
-            return false;
-    return true;
-}
-
-static void ask_set_channel(struct model *m, const struct request *r, uint64_t lsn,
-                            struct answer *a)
-{
-    struct model_channel next = m->channels[r->channel];
-    next.known = true;
-    if (r->has_buffer)
-        next.buffer = r->buffer;
-    if (r->has_hold)
-        next.hold_ttl_ms = r->hold_ttl_ms;
-    if (r->has_sourcing)
-        next.sourcing = r->sourcing;
-    if (r->has_ignore_safety)
-        next.ignore_safety = r->ignore_safety;
-    if (r->has_incoming)
-        next.incoming = r->incoming;
-    if (r->has_horizon) {
-        next.has_horizon = true;
-        next.horizon_s = r->horizon_s;
-    }
-    if (r->has_places) {
-        next.place_count = r->place_count;
-        memcpy(next.places, r->places, sizeof next.places);
-    }
-    a->code = CODE_UNKNOWN_LOCATION;
-    for (int i = 0; r->has_places && i < r->place_count; i++)
-        if (!place_known(m, r->places[i]))
-            return;
-    a->code = CODE_OK;
-    a->lsn = m->channels[r->channel].lsn;
-    if (same_channel(&m->channels[r->channel], &next))
-        return;
-    next.lsn = a->lsn = lsn;
-    m->channels[r->channel] = next;
-}
-
-static void ask_set_item(struct model *m, const struct request *r, uint64_t lsn, struct answer *a)
-{
-    struct model_item *item = &m->items[r->item];
-    a->code = CODE_LIMIT;
-    if (!item->known && m->item_count == m->limits.items)
-        return;
-    if (!item->known)
-        m->item_count++;
-    bool has = item->has_low_stock || r->has_low_stock;
-    int low = r->has_low_stock ? r->low_stock : item->low_stock;
-    bool has_safety = item->has_safety || r->has_safety;
-    int safety = r->has_safety ? r->safety : item->safety;
-    bool same = item->detailed && item->has_low_stock == has && item->low_stock == low &&
-                item->has_safety == has_safety && item->safety == safety;
-    item->known = item->detailed = true;
-    item->has_safety = has_safety;
-    item->safety = safety;
-    item->has_low_stock = has;
-    item->low_stock = low;
-    if (!same)
-        item->lsn = lsn;
-    a->code = CODE_OK;
-    a->lsn = item->lsn;
-}
-
-/* A stocking comes with the shared pool of its place. */
-static void ask_set_stocking(struct model *m, const struct request *r, struct answer *a)
-{
-    struct model_item *item = &m->items[r->item];
-    struct model_stocking *s = &item->stockings[r->location];
-    struct model_stocking next = *s;
-    a->code = CODE_UNKNOWN_SKU;
-    if (!item->known)
-        return;
-    a->code = CODE_UNKNOWN_LOCATION;
-    if (!m->locations[r->location].known)
-        return;
-    if (!s->set)
-        next = (struct model_stocking){ .set = true, .safety = -1, .lead_time_s = -1 };
-    if (r->has_stocked)
-        next.not_stocked = !r->stocked;
-    if (r->has_safety)
-        next.safety = r->safety;
-    if (r->has_lead_time)
-        next.lead_time_s = r->lead_time_s;
-    a->code = CODE_OK;
-    if (!s->set && !next.not_stocked && next.safety < 0 && next.lead_time_s < 0)
-        return; /* as it is anyway */
-    a->code = CODE_LIMIT;
-    if (!model_make_pool(m, &item->pools[r->location][MODEL_SHARED]))
-        return;
-    a->code = CODE_OK;
-    *s = next;
+    a->backlog = model_backlog(m, r->item);
 }
 
 void model_ask(struct model *m, const struct request *r, uint64_t engine_lsn, struct answer *a)
@@ -561,6 +450,7 @@ void model_ask(struct model *m, const struct request *r, uint64_t engine_lsn, st
     case ASK_RESTOCK:
     case ASK_AMEND:
     case ASK_MOVE:
+    case ASK_REJECT:
         model_step(m, r, engine_lsn, a);
         break;
     case ASK_RESERVATION:
@@ -573,16 +463,17 @@ void model_ask(struct model *m, const struct request *r, uint64_t engine_lsn, st
         ask_stock(m, r, a);
         break;
     case ASK_SET_LOCATION:
-        ask_set_location(m, r, engine_lsn, a);
+        model_set_location(m, r, engine_lsn, a);
         break;
     case ASK_SET_CHANNEL:
-        ask_set_channel(m, r, engine_lsn, a);
+        model_set_channel(m, r, engine_lsn, a);
         break;
     case ASK_SET_STOCKING:
-        ask_set_stocking(m, r, a);
+        model_set_stocking(m, r, a);
         break;
     default:
-        ask_set_item(m, r, engine_lsn, a);
+        model_set_item(m, r, engine_lsn, a);
         break;
     }
+    model_serve_changed(m);
 }

@@ -24,7 +24,9 @@ enum {
     MODEL_LINES = 6,
     MODEL_DRAWS = MODEL_LINES * MODEL_LOCATIONS * 2,
     MODEL_KEPT = 2 * MODEL_DRAWS, /* also what an amended order draws no longer */
-    NOWHERE = -1,                 /* a location that is not given */
+    MODEL_SHORTS = 3 * MODEL_DRAWS,
+    NOWHERE = -1, /* a location that is not given, or not found yet */
+    MODEL_EVENTS = 4096,
     BAD_ID_EMPTY = -1,
     BAD_ID_LONG = -2,
 };
@@ -46,6 +48,7 @@ enum request_kind {
     ASK_RESTOCK,
     ASK_AMEND,
     ASK_MOVE,
+    ASK_REJECT,
     ASK_RESERVATION,
     ASK_AVAILABILITY,
     ASK_STOCK,
@@ -80,7 +83,10 @@ struct request {
     uint64_t collect_by_ms;
     bool has_ttl, confirm;
     uint64_t ttl_ms;
-    int at; /* fulfil, cancel: only what is drawn from there */
+    bool partial, backorder; /* reserve */
+    int reason;              /* reject: an enum reject_reason */
+    bool cancels;            /* reject */
+    int at;                  /* fulfil, cancel: only what is drawn from there */
     int line_count;
     struct request_line lines[MODEL_LINES];
     /* settings; has: which are given */
@@ -93,7 +99,9 @@ struct request {
     int sourcing; /* 0 priority, 1 fewest, 2 nearest, 3 balance */
     int place_count, places[MODEL_PLACES];
     bool has_low_stock, has_safety, has_ignore_safety, has_incoming, has_horizon, has_stocked;
-    int low_stock, safety; /* safety: of a location, an item, or an item at a location */
+    bool has_backorder_limit;
+    int low_stock, backorder_limit;
+    int safety; /* of a location, an item, or an item at a location */
     bool ignore_safety, incoming, stocked;
     int horizon_s;
 };
@@ -130,22 +138,34 @@ enum {
     MODEL_DISPLAY,
     MODEL_OWED, /* its on hand is what is owed; in answers, less than nothing */
     MODEL_ALLOTTED,
-    MODEL_KINDS = MODEL_ALLOTTED + MODEL_CHANNELS
+    MODEL_KINDS = MODEL_ALLOTTED + MODEL_CHANNELS,
+    /* Of a draw at NOWHERE, behind this: the place that alone may serve it, or NOWHERE. */
+    MODEL_AWAITED = MODEL_KINDS + 1
+};
+
+struct answer_missing {
+    int item;
+    int64_t qty;
 };
 
 struct answer {
     enum code code;
     uint64_t lsn; /* ok: of the change, or of the first one */
     int64_t delta, on_hand, reserved, available;
+    int64_t backlog; /* of ASK_STOCK */
+    /* Of ASK_AVAILABILITY: so much less may be told, until the backlog is looked at again. */
+    int64_t may_hide;
     const char *state; /* reservations; and wrong_state */
     int channel, ref;  /* ref: of reservation */
     uint64_t expires_ms;
     int draw_count;
-    struct answer_draw draws[MODEL_DRAWS];
+    struct answer_draw draws[MODEL_KEPT];
+    int missing_count; /* of a partial reserve */
+    struct answer_missing missing[MODEL_LINES];
     int part_count; /* of ASK_RESERVATION */
     struct answer_part parts[MODEL_LOCATIONS];
     int short_count;
-    struct answer_short shorts[MODEL_LINES];
+    struct answer_short shorts[MODEL_SHORTS];
     struct {
         int64_t on_hand, reserved;
     } pools[MODEL_LOCATIONS][MODEL_KINDS];
@@ -154,8 +174,8 @@ struct answer {
 /* ---- inside ---- */
 
 struct model_pool {
-    bool made;
-    int age; /* its number in the order of creation, from 1 */
+    bool made, unused; /* unused: made by what was refused then, so no record knows of it */
+    int age;           /* its number in the order of creation, from 1 */
     int64_t on_hand, reserved;
 };
 
@@ -185,8 +205,12 @@ struct model_stocking {
 
 struct model_item {
     bool known, detailed, has_low_stock, has_safety;
-    int low_stock, safety;
+    int low_stock, safety, backorder_limit; /* limit 0: none */
+    bool has_backorder_limit;
     uint64_t lsn;
+    int64_t awaited[1 + MODEL_LOCATIONS]; /* the backlog: of any place, and of each alone */
+    bool changed;                         /* units of it were: its backlog is to be served */
+    bool unsure; /* a setting was, and the backlog has not been served since */
     struct model_stocking stockings[MODEL_LOCATIONS];
     struct model_pool pools[MODEL_LOCATIONS][MODEL_KINDS];
     uint64_t counted_ms[MODEL_LOCATIONS]; /* the latest time as of which it was counted there */
@@ -205,11 +229,12 @@ struct model_id {
     int channel, ref;
     uint64_t created_ms, expires_ms;
     uint64_t lsn_first, lsn_last, lsn_confirmed;
-    enum request_kind last_step; /* that changed it; ASK_KINDS: none */
-    int slots;                   /* in the table of ids */
-    bool collected;              /* at a place */
-    bool timed;                  /* ready later than at once, so that its draws have times */
-    bool tracked;                /* each of its draws has a step: they take more slots */
+    enum request_kind last_step;    /* that changed it; ASK_KINDS: none */
+    int slots;                      /* in the table of ids */
+    bool collected;                 /* at a place */
+    bool timed;                     /* ready later than at once, so that its draws have times */
+    bool tracked;                   /* each of its draws has a step: they take more slots */
+    bool rejected[MODEL_LOCATIONS]; /* never drawn from again */
     int draw_count;
     struct answer_draw draws[MODEL_KEPT]; /* also what it draws no longer */
     /* of all reservations that ever had this id: what the journal says, whatever is forgotten */
@@ -221,6 +246,14 @@ struct model_move {
     uint64_t time_ms;
     int item, location, kind;
     int64_t delta;
+};
+
+enum model_event_type { MODEL_REJECTED, MODEL_UNSOURCED, MODEL_SOURCED };
+
+struct model_event {
+    enum model_event_type type;
+    int id, channel, item, location;
+    int64_t qty;
 };
 
 struct model_limits {
@@ -239,6 +272,10 @@ struct model {
     struct model_id *ids;  /* from 1 */
     int move_count;
     struct model_move *moves; /* every change of on hand */
+    int first_count;
+    int first[MODEL_ITEMS]; /* whose backlogs are served before those of other items */
+    int event_count;
+    struct model_event events[MODEL_EVENTS]; /* since the caller has set the count to 0 */
 };
 
 void model_init(struct model *m, const struct model_limits *limits, int max_ids, int max_moves);
@@ -247,8 +284,17 @@ void model_destroy(struct model *m);
 /* Answers, and changes the model. engine_lsn: the LSN in the engine's answer. */
 void model_ask(struct model *m, const struct request *r, uint64_t engine_lsn, struct answer *a);
 
-/* Advances the time; holds whose deadline has come expire. */
+/* Advances the time; holds whose deadline has come expire, those first of which the caller says
+ * so. */
 void model_pass(struct model *m, uint64_t now_ms);
+/* The time, and nothing else yet. */
+void model_set_time(struct model *m, uint64_t now_ms);
+/* One hold expires. False: its deadline has not come. */
+bool model_let_expire(struct model *m, int id);
+/* What was freed serves the backlogs of its items; or of all items, as at a start. Which item comes
+ * before another is the engine's choice, which the caller says in `first`. */
+void model_serve_changed(struct model *m);
+void model_serve_all(struct model *m);
 
 /* The first id, from that one down, with fulfilled units, and an item of those; 0: none. */
 int model_fulfilled(const struct model *m, int id, int *item);
@@ -284,15 +330,47 @@ int64_t model_left(const struct answer_draw *d);
 /* The step is done: the state that follows. */
 void model_step_done(struct model_id *x, const struct request *r, uint64_t lsn);
 
+/* What an order wants of places. */
+struct model_demand {
+    int channel;
+    bool pickup;          /* not bound to a place, it is collected at any */
+    const bool *excluded; /* of places; NULL: none */
+    bool partial, may_be_empty;
+};
+
 /* Where the units of an order's lines come from; false: the answer says what falls short. */
 struct model_plan {
     int count;
     struct answer_draw draws[MODEL_DRAWS];
 };
-bool model_plan(const struct model *m, int channel, const struct request *r,
+bool model_plan(const struct model *m, const struct model_demand *demand, const struct request *r,
                 struct model_plan *plan, struct answer *a);
+int model_bound_to(const struct request *r, int line);
 /* Reserves what is planned, behind what the reservation draws so far. */
 void model_draw(struct model *m, struct model_id *x, const struct model_plan *plan);
+/* The units that are reserved for such draws. */
+int64_t *model_reserved(struct model *m, const struct answer_draw *d);
+
+/* All that waits for an item. */
+int64_t model_backlog(const struct model *m, int item);
+/* Adds what the plan leaves the order short of as draws on backlogs, within the limits or not. */
+enum code model_plan_backlog(const struct model *m, const struct request *r, bool limited,
+                             struct model_plan *plan, struct answer *a);
+/* Would anything serve the item's backlog now? */
+bool model_would_serve(const struct model *m, int item);
+/* Nobody draws what serves a backlog: that is served first. True: something was, plan again. */
+bool model_serve_before(struct model *m, const struct model_plan *plan);
+/* Settings of one item, or of places or channels, have changed. */
+void model_unsure(struct model *m, int item);
+void model_all_unsure(struct model *m);
+void model_tell(struct model *m, enum model_event_type type, const struct model_id *x, int item,
+                int location, int64_t qty);
+enum code model_reject(struct model *m, struct model_id *x, const struct request *r,
+                       struct answer *a);
+/* Takes what is wanted of the item, there or (NOWHERE) anywhere, out of a list with a number for
+ * each draw. Returns what is missing. */
+int64_t model_take_out(const struct model_id *x, int64_t list[MODEL_KEPT], int item, int location,
+                       int64_t wanted);
 
 enum code model_ready(struct model *m, struct model_id *x, const struct request *r,
                       struct answer *a, bool *again);
@@ -325,6 +403,8 @@ bool model_sold_kind(int kind);
 /* On hand as sellable at the location, whatever is owed. */
 int64_t model_sellable(const struct model *m, int item, int location);
 bool model_make_pool(struct model *m, struct model_pool *pool);
+/* A ledger that starts knows nothing of unused pools. */
+void model_forget_unused(struct model *m);
 /* How many pools can still be made. */
 int model_pool_room(const struct model *m);
 /* Takes so many units that are there: first of that allotment, if one is given (else -1), then of
@@ -346,5 +426,9 @@ void model_sum_place(const struct model *m, int item, int location, int64_t *on_
 int model_lead_time_s(const struct model *m, int item, int location);
 int64_t model_safety(const struct model *m, int item, int location);
 int64_t model_channel_available(const struct model *m, int channel, int item);
+void model_set_location(struct model *m, const struct request *r, uint64_t lsn, struct answer *a);
+void model_set_channel(struct model *m, const struct request *r, uint64_t lsn, struct answer *a);
+void model_set_item(struct model *m, const struct request *r, uint64_t lsn, struct answer *a);
+void model_set_stocking(struct model *m, const struct request *r, struct answer *a);
 
 #endif

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The naive model: the lives of reservations. */
+#include <assert.h>
 #include <string.h>
 
 #include "tests/support/stock_model.h"
@@ -10,7 +11,7 @@ static bool same_order(const struct request *a, const struct request *b)
 {
     return a->channel == b->channel && a->at == b->at && a->has_ttl == b->has_ttl &&
            a->ttl_ms == b->ttl_ms && a->confirm == b->confirm && a->ref == b->ref &&
-           model_same_lines(a, b);
+           a->partial == b->partial && a->backorder == b->backorder && model_same_lines(a, b);
 }
 
 /* What it draws no longer is not shown. */
@@ -58,7 +59,10 @@ void model_draw(struct model *m, struct model_id *x, const struct model_plan *pl
 {
     for (int i = 0; i < plan->count; i++) {
         const struct answer_draw *d = &plan->draws[i];
-        m->items[d->item].pools[d->location][d->kind].reserved += d->qty;
+        *model_reserved(m, d) += d->qty;
+        if (d->location == NOWHERE)
+            m->items[d->item].changed = true;
+        assert(x->draw_count < MODEL_KEPT);
         x->draws[x->draw_count++] = *d;
     }
 }
@@ -88,6 +92,41 @@ static void repeat_order(const struct model_id *x, const struct request *r, stru
             a->draws[a->draw_count] = x->draws[d];
             a->draws[a->draw_count++].qty = x->draws[d].granted;
         }
+    a->missing_count = x->first.missing_count;
+    memcpy(a->missing, x->first.missing, sizeof a->missing);
+}
+
+/* Of a partial order: the rest of each item, in the order of the items' first lines. */
+static void list_missing(const struct request *r, const struct model_plan *plan, struct answer *a)
+{
+    for (int i = 0; i < r->line_count; i++) {
+        int item = r->lines[i].item, first = 0;
+        int64_t missing = 0;
+        while (r->lines[first].item != item)
+            first++;
+        for (int j = 0; j < r->line_count; j++)
+            missing += r->lines[j].item == item ? r->lines[j].qty : 0;
+        for (int d = 0; d < plan->count; d++)
+            missing -= plan->draws[d].item == item ? plan->draws[d].qty : 0;
+        if (first == i && missing > 0)
+            a->missing[a->missing_count++] = (struct answer_missing){ item, missing };
+    }
+}
+
+static enum code plan_order(struct model *m, const struct request *r, struct model_plan *plan,
+                            struct answer *a)
+{
+    struct model_demand demand = { .channel = r->channel,
+                                   .partial = r->partial || r->backorder,
+                                   .may_be_empty = r->backorder };
+    enum code code = CODE_OK;
+    do
+        if (!model_plan(m, &demand, r, plan, a))
+            return CODE_INSUFFICIENT_STOCK;
+        else if (r->backorder)
+            code = model_plan_backlog(m, r, true, plan, a);
+    while (!code && model_serve_before(m, plan));
+    return code;
 }
 
 void model_reserve(struct model *m, const struct request *r, uint64_t lsn, struct answer *a)
@@ -104,8 +143,8 @@ void model_reserve(struct model *m, const struct request *r, uint64_t lsn, struc
     if (!model_slots_left(m, 1) || (a->code = check_names(m, r)) != CODE_OK)
         return;
     struct model_plan plan;
-    a->code = CODE_INSUFFICIENT_STOCK;
-    if (!model_plan(m, r->channel, r, &plan, a))
+    a->code = plan_order(m, r, &plan, a);
+    if (a->code)
         return;
     x->collected = r->at != NOWHERE;
     x->timed = is_timed(m, &plan, x->collected);
@@ -130,10 +169,13 @@ void model_reserve(struct model *m, const struct request *r, uint64_t lsn, struc
     x->lsn_first = x->lsn_last = x->lsn_confirmed = lsn;
     x->last_step = ASK_KINDS;
     x->draw_count = 0;
+    memset(x->rejected, 0, sizeof x->rejected);
     model_draw(m, x, &plan);
     for (int d = 0; d < x->draw_count; d++)
         x->draws[d].granted = x->draws[d].qty;
     model_view(x, a);
+    if (r->partial)
+        list_missing(r, &plan, a);
     x->first = *a;
 }
 
@@ -219,7 +261,8 @@ void model_expire(struct model *m, struct model_id *x, uint64_t lsn)
     for (int i = 0; i < x->draw_count; i++) {
         struct answer_draw *d = &x->draws[i];
         int64_t left = model_left(d);
-        m->items[d->item].pools[d->location][d->kind].reserved -= left;
+        *model_reserved(m, d) -= left;
+        m->items[d->item].changed = true; /* though perhaps nothing of it was left */
         d->cancelled += left;
     }
     x->state = "expired";

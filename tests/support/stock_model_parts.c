@@ -33,7 +33,7 @@ void model_view_parts(const struct model_id *x, struct answer *a)
     bool listed[MODEL_LOCATIONS] = { false };
     for (int i = 0; i < x->draw_count; i++) {
         int location = x->draws[i].location;
-        if (x->draws[i].qty == 0 || listed[location])
+        if (x->draws[i].qty == 0 || location == NOWHERE || listed[location])
             continue;
         struct model_part part = model_part_at(x, location);
         listed[location] = true;

@@ -22,10 +22,8 @@ static void begin(struct redrawing *w, const struct model_id *x)
     }
 }
 
-/* Takes what is wanted of the item, there or (NOWHERE) anywhere, out of one list. Returns what is
- * missing. */
-static int64_t take_out(const struct model_id *x, int64_t list[MODEL_KEPT], int item, int location,
-                        int64_t wanted)
+int64_t model_take_out(const struct model_id *x, int64_t list[MODEL_KEPT], int item, int location,
+                       int64_t wanted)
 {
     for (int d = 0; d < x->draw_count && wanted > 0; d++) {
         const struct answer_draw *draw = &x->draws[d];
@@ -54,7 +52,8 @@ static bool bind_to_pickup(const struct model_id *x, struct request *anew)
 {
     int place = NOWHERE, places = 0;
     for (int d = 0; d < x->draw_count; d++)
-        if (x->draws[d].qty > 0 && x->draws[d].location != place) {
+        if (x->draws[d].qty > 0 && x->draws[d].location != NOWHERE &&
+            x->draws[d].location != place) {
             place = x->draws[d].location;
             places++;
         }
@@ -80,13 +79,17 @@ static enum code redraw(struct model *m, struct model_id *x, const struct reques
         return CODE_OK;
     if (x->collected && !bind_to_pickup(x, &w->anew))
         return CODE_BAD_REQUEST;
-    if (!model_plan(m, x->channel, &w->anew, &w->plan, a))
+    struct model_demand demand = { .channel = x->channel, .excluded = x->rejected };
+    if (!model_plan(m, &demand, &w->anew, &w->plan, a))
         return CODE_INSUFFICIENT_STOCK;
+    if (model_serve_before(m, &w->plan))
+        return CODE_DEFERRED;
     if (!model_track(m, x, r, w->plan.count))
         return CODE_LIMIT;
     for (int d = 0; d < x->draw_count; d++) {
         struct answer_draw *draw = &x->draws[d];
-        m->items[draw->item].pools[draw->location][draw->kind].reserved -= less[d];
+        *model_reserved(m, draw) -= less[d];
+        m->items[draw->item].changed |= less[d] > 0;
         draw->qty -= less[d];
     }
     model_draw(m, x, &w->plan);
@@ -110,8 +113,8 @@ enum code model_amend(struct model *m, struct model_id *x, const struct request 
                 return CODE_UNKNOWN_SKU;
             if (pass == 0 && !m->locations[line->location].known)
                 return CODE_UNKNOWN_LOCATION;
-            int64_t more = take_out(x, w.done, line->item, line->location, line->qty);
-            more = take_out(x, w.left, line->item, line->location, more);
+            int64_t more = model_take_out(x, w.done, line->item, line->location, line->qty);
+            more = model_take_out(x, w.left, line->item, line->location, more);
             if (more > 0)
                 draw_anew(&w, line->item, line->location, more);
         }
@@ -132,7 +135,7 @@ enum code model_move(struct model *m, struct model_id *x, const struct request *
             return CODE_UNKNOWN_SKU;
         if (!m->locations[line->location].known || !m->locations[line->to].known)
             return CODE_UNKNOWN_LOCATION;
-        int64_t missing = take_out(x, w.left, line->item, line->location, line->qty);
+        int64_t missing = model_take_out(x, w.left, line->item, line->location, line->qty);
         if (missing > 0) {
             a->shorts[a->short_count++] =
                 (struct answer_short){ line->item, line->qty, line->qty - missing };

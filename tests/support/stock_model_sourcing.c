@@ -7,6 +7,7 @@
 /* An order being planned: what is left of each pool, and what each line gets. */
 struct planning {
     const struct model *m;
+    const struct model_demand *demand;
     const struct model_channel *channel;
     int own;                                       /* the kind of the channel's allotments */
     int64_t left[MODEL_ITEMS][MODEL_LOCATIONS][2]; /* of its allotment; of what is shared */
@@ -48,10 +49,12 @@ int model_lead_time_s(const struct model *m, int item, int location)
     return s->set && s->lead_time_s >= 0 ? s->lead_time_s : m->locations[location].lead_time_s;
 }
 
-static void plan_begin(struct planning *p, const struct model *m, int channel)
+static void plan_begin(struct planning *p, const struct model *m, const struct model_demand *demand)
 {
+    int channel = demand->channel;
     memset(p, 0, sizeof *p);
     p->m = m;
+    p->demand = demand;
     p->channel = &m->channels[channel];
     p->own = MODEL_ALLOTTED + channel;
     for (int i = 0; i < MODEL_ITEMS; i++)
@@ -70,7 +73,11 @@ static void plan_begin(struct planning *p, const struct model *m, int channel)
 
 static bool serves(const struct planning *p, int bound, int location)
 {
-    return bound == NOWHERE ? p->m->locations[location].ships : bound == location;
+    if (p->demand->excluded && p->demand->excluded[location])
+        return false;
+    if (bound == NOWHERE)
+        return p->demand->pickup || p->m->locations[location].ships;
+    return bound == location;
 }
 
 static int64_t takeable(const struct planning *p, int item, int bound)
@@ -91,7 +98,8 @@ static int64_t takeable(const struct planning *p, int item, int bound)
 int64_t model_channel_available(const struct model *m, int channel, int item)
 {
     struct planning p;
-    plan_begin(&p, m, channel);
+    struct model_demand demand = { .channel = channel };
+    plan_begin(&p, m, &demand);
     return takeable(&p, item, NOWHERE);
 }
 
@@ -145,7 +153,7 @@ static void take_line(struct planning *p, int line, int item, int bound, int64_t
     }
 }
 
-static int bound_to(const struct request *r, int line)
+int model_bound_to(const struct request *r, int line)
 {
     return r->lines[line].location != NOWHERE ? r->lines[line].location : r->at;
 }
@@ -154,7 +162,7 @@ static int64_t wanted_freely(const struct request *r, int item)
 {
     int64_t sum = 0;
     for (int i = 0; i < r->line_count; i++)
-        if (bound_to(r, i) == NOWHERE && r->lines[i].item == item)
+        if (model_bound_to(r, i) == NOWHERE && r->lines[i].item == item)
             sum += r->lines[i].qty;
     return sum;
 }
@@ -167,7 +175,7 @@ static bool fills_all(const struct planning *p, const struct request *r, int loc
     for (int i = 0; i < r->line_count; i++) {
         int item = r->lines[i].item;
         int64_t wanted = wanted_freely(r, item), own = 0;
-        if (bound_to(r, i) != NOWHERE)
+        if (model_bound_to(r, i) != NOWHERE)
             continue;
         for (int l = 0; l < MODEL_LOCATIONS; l++)
             own += serves(p, NOWHERE, l) ? p->left[item][l][0] : 0;
@@ -184,7 +192,7 @@ static void prefer_one_place(struct planning *p, const struct request *r)
 {
     int best = -1, free = 0;
     for (int i = 0; i < r->line_count; i++)
-        free += bound_to(r, i) == NOWHERE;
+        free += model_bound_to(r, i) == NOWHERE;
     for (int l = 0; l < MODEL_LOCATIONS; l++)
         if (fills_all(p, r, l) &&
             (best < 0 || (p->used[l] != p->used[best] ? p->used[l] : earlier(p, l, best))))
@@ -203,23 +211,25 @@ static void plan_order(struct planning *p, const struct request *r, struct answe
             prefer_one_place(p, r);
         for (int i = 0; i < r->line_count; i++) {
             const struct request_line *line = &r->lines[i];
-            int bound = bound_to(r, i);
+            int bound = model_bound_to(r, i);
             if ((bound == NOWHERE) != (pass == 1))
                 continue;
             int64_t there = takeable(p, line->item, bound);
-            if (there >= line->qty)
-                take_line(p, i, line->item, bound, line->qty);
-            else
+            int64_t takes = there >= line->qty ? line->qty : p->demand->partial ? there : 0;
+            if (takes > 0)
+                take_line(p, i, line->item, bound, takes);
+            if (there < line->qty)
                 a->shorts[a->short_count++] = (struct answer_short){ line->item, line->qty, there };
         }
     }
 }
 
-bool model_plan(const struct model *m, int channel, const struct request *r,
+bool model_plan(const struct model *m, const struct model_demand *demand, const struct request *r,
                 struct model_plan *plan, struct answer *a)
 {
     struct planning p;
-    plan_begin(&p, m, channel);
+    plan_begin(&p, m, demand);
+    a->short_count = 0;
     plan_order(&p, r, a);
     plan->count = 0;
     for (int i = 0; i < r->line_count; i++)
@@ -233,5 +243,7 @@ bool model_plan(const struct model *m, int channel, const struct request *r,
                 .ready_ms = m->now_ms + (uint64_t)model_lead_time_s(m, item, from) * 1000,
             };
         }
+    if (demand->partial && (plan->count > 0 || demand->may_be_empty))
+        a->short_count = 0;
     return a->short_count == 0;
 }

@@ -11,6 +11,7 @@ enum { MOST = (1 << 28) - 1 };
 static bool same_step(const struct request *a, const struct request *b)
 {
     return a->kind == b->kind && a->id == b->id && a->at == b->at && a->location == b->location &&
+           a->reason == b->reason && a->cancels == b->cancels &&
            a->has_collect_by == b->has_collect_by && a->collect_by_ms == b->collect_by_ms &&
            model_same_lines(a, b);
 }
@@ -82,13 +83,21 @@ static enum code on_hand(const struct model *m, const struct model_id *x,
                          const int64_t part[MODEL_KEPT], struct answer *a)
 {
     int64_t wanted[MODEL_ITEMS][MODEL_LOCATIONS][MODEL_KINDS] = { 0 };
+    int64_t awaited[MODEL_ITEMS][1 + MODEL_LOCATIONS] = { 0 };
     for (int d = 0; d < x->draw_count; d++)
-        wanted[x->draws[d].item][x->draws[d].location][x->draws[d].kind] += part[d];
+        if (x->draws[d].location == NOWHERE)
+            awaited[x->draws[d].item][x->draws[d].kind - MODEL_AWAITED + 1] += part[d];
+        else
+            wanted[x->draws[d].item][x->draws[d].location][x->draws[d].kind] += part[d];
+    for (int i = 0; i < MODEL_ITEMS; i++)
+        for (int p = 0; p < 1 + MODEL_LOCATIONS; p++)
+            if (awaited[i][p] > 0 && a->short_count < MODEL_SHORTS)
+                a->shorts[a->short_count++] = (struct answer_short){ i, awaited[i][p], 0 };
     for (int i = 0; i < MODEL_ITEMS; i++)
         for (int l = 0; l < MODEL_LOCATIONS; l++)
             for (int k = 0; k < MODEL_KINDS; k++) {
                 int64_t there = m->items[i].pools[l][k].on_hand;
-                if (wanted[i][l][k] > there && a->short_count < MODEL_LINES)
+                if (wanted[i][l][k] > there && a->short_count < MODEL_SHORTS)
                     a->shorts[a->short_count++] =
                         (struct answer_short){ i, wanted[i][l][k], there };
             }
@@ -100,13 +109,14 @@ static void settle(struct model *m, struct model_id *x, const struct request *r,
 {
     for (int d = 0; d < x->draw_count; d++) {
         struct answer_draw *draw = &x->draws[d];
-        struct model_pool *pool = &m->items[draw->item].pools[draw->location][draw->kind];
-        pool->reserved -= part[d];
+        *model_reserved(m, draw) -= part[d];
+        m->items[draw->item].changed |= part[d] > 0;
         if (r->kind != ASK_FULFIL) {
             draw->cancelled += part[d];
             continue;
         }
-        pool->on_hand -= part[d];
+        if (part[d] > 0)
+            m->items[draw->item].pools[draw->location][draw->kind].on_hand -= part[d];
         draw->fulfilled += part[d];
         x->fulfilled[draw->item] += part[d];
         if (part[d] > 0)
@@ -167,7 +177,7 @@ static enum code settle_some(struct model *m, struct model_id *x, const struct r
 
 /* ---- any step ---- */
 
-static void step(struct model *m, const struct request *r, uint64_t lsn, struct answer *a)
+static void step_once(struct model *m, const struct request *r, uint64_t lsn, struct answer *a)
 {
     struct model_id *x;
     bool again = false;
@@ -180,6 +190,8 @@ static void step(struct model *m, const struct request *r, uint64_t lsn, struct 
         a->code = model_amend(m, x, r, a, &again);
     else if (r->kind == ASK_MOVE)
         a->code = model_move(m, x, r, a, &again);
+    else if (r->kind == ASK_REJECT)
+        a->code = model_reject(m, x, r, a);
     else
         a->code = settle_some(m, x, r, a, &again);
     if (a->code)
@@ -189,6 +201,15 @@ static void step(struct model *m, const struct request *r, uint64_t lsn, struct 
     else if (!again)
         model_step_done(x, r, lsn);
     model_view(x, a);
+}
+
+/* Again, if a backlog was served before it. */
+static void step(struct model *m, const struct request *r, uint64_t lsn, struct answer *a)
+{
+    do {
+        memset(a, 0, sizeof *a);
+        step_once(m, r, lsn, a);
+    } while (a->code == CODE_DEFERRED);
 }
 
 void model_step(struct model *m, const struct request *r, uint64_t lsn, struct answer *a)

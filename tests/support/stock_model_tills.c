@@ -80,7 +80,9 @@ int64_t model_choose_there(const struct model *m, const struct model_id *x, int 
         if (draw->item != item || (at != NOWHERE && draw->location != at))
             continue;
         int64_t qty = model_left(draw) - part[d];
-        int64_t there = m->items[item].pools[draw->location][draw->kind].on_hand;
+        int64_t there = 0;
+        if (draw->location != NOWHERE)
+            there = m->items[item].pools[draw->location][draw->kind].on_hand;
         for (int e = 0; e < x->draw_count; e++)
             if (x->draws[e].item == item && x->draws[e].location == draw->location &&
                 x->draws[e].kind == draw->kind)
@@ -163,6 +165,7 @@ enum code model_sell(struct model *m, const struct request *r, struct answer *a)
     for (int i = 0; i < count; i++) {
         struct model_pool *pools = m->items[items[i]].pools[r->location];
         int64_t there = model_sellable(m, items[i], r->location), on_hand, reserved;
+        m->items[items[i]].changed = true;
         int64_t taken = sums[i] < there ? sums[i] : there;
         model_make_pool(m, &pools[MODEL_SHARED]);
         if (!counted_since(m, r, items[i])) {
