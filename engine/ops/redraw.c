@@ -331,18 +331,6 @@ static void give_back(struct ctx *ctx, const struct redrawing *r)
     }
 }
 
-/* What is drawn anew counts as a give, if anything is given back (moves_begin): so that a backlog
- * of it waits in vain must be found anew. */
-static void sweep_backlogs(struct ctx *ctx, const struct redrawing *r)
-{
-    const struct items *items = &ctx->ledger->items;
-    for (uint32_t i = 0; i < r->plan->draw_count; i++) {
-        const struct planned_draw *draw = &r->plan->draws[i];
-        if (item_has(item_at(items, key_item(draw->key)), ITEM_BACKLOG))
-            sweep_note(ctx, draw->pool);
-    }
-}
-
 /* Everything is taken, and what is given always fits, so the draws may change before the claim, and
  * the record holds the state that follows from them. */
 static void change_draws(struct ctx *ctx, struct redrawing *r)
@@ -354,8 +342,6 @@ static void change_draws(struct ctx *ctx, struct redrawing *r)
     (void)tracked;
     redraw_store(ctx, entry, r->plan->draws, r->plan->draw_count);
     give_back(ctx, r);
-    if (!r->kind->serves) /* whoever serves looks again himself */
-        sweep_backlogs(ctx, r);
     r->to = state_of_draws(&ctx->ledger->ids, entry, r->to);
 }
 
