@@ -35,6 +35,21 @@ for program in stockd stockctl stockbench stock-journal stock-gateway; do
     [ -x "$root/bin/$program" ] || { echo "not installed: bin/$program" >&2; exit 1; }
 done
 
+# Each program has a manual page, which knows each of its options.
+for page in stockd.8 stockctl.1 stockbench.1 stock-journal.8 stock-gateway.8; do
+    command -v scdoc >/dev/null || { echo "not tested: manual pages (Debian: scdoc)"; break; }
+    program=${page%.*}
+    text=$(sed 's/\\f[BIR]//g; s/\\-/-/g; s/\\&//g' "$root/share/man/man${page##*.}/$page")
+    ! printf '%s\n' "$text" | grep '^@[A-Z]*@$' || { echo "$page was not filled in" >&2; exit 1; }
+    "$root/bin/$program" --help | grep -oE -- '^ +(-[a-zA-Z], )?--[a-z-]+' | sed 's/.*--/--/' |
+        while read -r option; do
+            case $text in
+            *"$option"*) ;;
+            *) echo "$page does not have $option" >&2 && exit 1 ;;
+            esac
+        done
+done
+
 if [ "$(id -u)" -ne 0 ] || ! unshare --mount true 2>/dev/null; then
     echo "not tested: an installation to /usr/local (needs root and a mount namespace)"
     exit 0
