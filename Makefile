@@ -11,7 +11,7 @@ MUTATIONS ?=
 CONFIGURE = cmake --preset $(PRESET) -D STOCKD_WATCH_FOLDERS=OFF >/dev/null
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test check crash soak mutation bench fuzz format install clean
+.PHONY: help build run test check crash soak mutation bench fuzz format install deb deb-test clean
 
 help:
 	@echo 'make build    build/$(PRESET)/bin: stockd, stockctl, stockbench, stock-journal, stock-gateway'
@@ -25,6 +25,8 @@ help:
 	@echo 'make fuzz     each fuzz target for FUZZ_SECONDS=$(FUZZ_SECONDS)'
 	@echo 'make format   clang-format over the tree'
 	@echo 'make install  to /usr/local, or DESTDIR'
+	@echo 'make deb      Debian packages, in build/deb'
+	@echo 'make deb-test builds them, and tries them in a bare Debian (root, network)'
 	@echo 'make clean    remove build/'
 
 build:
@@ -78,6 +80,13 @@ format:
 
 install: build
 	@cmake --install build/$(PRESET)
+
+deb:
+	@scripts/install-dependencies.sh deb
+	@scripts/make-deb.sh
+
+deb-test: deb
+	@tests/packaging/deb.sh build/deb
 
 clean:
 	@rm -rf build

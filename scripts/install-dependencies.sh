@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# install-dependencies.sh [build|run|test|bench]: installs the Debian 12 packages that are missing.
+# install-dependencies.sh [build|run|test|bench|deb]: installs the Debian 12 packages that are missing.
 set -eu
 
 packages="gcc libc6-dev cmake ninja-build pkg-config liburing-dev libmsgpack-dev libxxhash-dev
@@ -19,8 +19,9 @@ test)
 bench)
     packages="$packages python3 python3-msgpack redis-server postgresql libpq-dev gnuplot-nox wrk"
     ;;
+deb) packages="$packages debhelper dpkg-dev fakeroot lintian debootstrap" ;;
 *)
-    echo "usage: install-dependencies.sh [build|run|test|bench]" >&2
+    echo "usage: install-dependencies.sh [build|run|test|bench|deb]" >&2
     exit 2
     ;;
 esac
