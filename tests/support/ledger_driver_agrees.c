@@ -46,6 +46,16 @@ static bool same_draws(const struct answer *e, const struct answer *m)
     return true;
 }
 
+static bool same_missing(const struct answer *e, const struct answer *m)
+{
+    if (e->missing_count != m->missing_count)
+        return false;
+    for (int i = 0; i < e->missing_count; i++)
+        if (e->missing[i].item != m->missing[i].item || e->missing[i].qty != m->missing[i].qty)
+            return false;
+    return true;
+}
+
 static bool same_parts(const struct answer *e, const struct answer *m)
 {
     if (e->part_count != m->part_count)
@@ -98,9 +108,7 @@ bool driver_agrees(const struct request *r, const struct answer *engine, const s
     MUST(same_shorts(r, engine, model), "what fell short");
     MUST(engine->backlog == model->backlog, "the backlog");
     MUST(same_draws(engine, model), "where it is drawn from");
-    MUST(engine->missing_count == model->missing_count &&
-             memcmp(engine->missing, model->missing, sizeof engine->missing) == 0,
-         "what is missing");
+    MUST(same_missing(engine, model), "what is missing");
     MUST(same_parts(engine, model), "how far its parts are");
     MUST(memcmp(engine->pools, model->pools, sizeof engine->pools) == 0, "pools");
     return true;

@@ -168,7 +168,9 @@ static bool pools_within(const struct comparing *c, const struct ledger *in,
                 key_location(key), (long long)word_on_hand(word), (long long)word_on_hand(there),
                 (long long)word_reserved(word), (long long)word_reserved(there));
         uint64_t set = stocking_at(&in->items, pool_unit(&in->items, pool));
-        if (found ? stocking_at(&other->items, pool_unit(&other->items, found)) != set : set != 0)
+        bool shared = owner_kind(key_owner(key)) == POOL_SHARED; /* which a stocking makes */
+        if (found ? stocking_at(&other->items, pool_unit(&other->items, found)) != set
+                  : shared && set != 0)
             return DIFFER(c, "item %u at location %u: two stockings", item, key_location(key));
         if (!same_incoming(c, in, other, pool, found))
             return false;
