@@ -152,18 +152,21 @@ static void exclude_rejected(struct ctx *ctx, struct redrawing *r)
     }
 }
 
-/* The place that all of the reservation's units are from; -1: there are several, or none. */
+/* The place that all of the reservation's units are from, or wait for; -1: there are several, or
+ * none. */
 static int only_place(const struct ctx *ctx)
 {
     const struct draw_list *list = &ctx->draw_list;
     int place = -1;
     for (uint32_t i = 0; i < list->count; i++) {
         uint64_t key = pool_read_key(pool_at(&ctx->ledger->items, list->draws[i]->pool));
-        if (list->draws[i]->qty == 0 || key_location(key) == NO_LOCATION)
-            continue; /* moved away, or not sourced yet */
-        if (place >= 0 && place != key_location(key))
+        bool waits = owner_kind(key_owner(key)) == POOL_BACKLOG;
+        int at = waits ? (int)backlog_place(key_owner(key)) - 1 : key_location(key);
+        if (list->draws[i]->qty == 0 || at < 0)
+            continue; /* moved away, or any place may serve it */
+        if (place >= 0 && place != at)
             return -1;
-        place = key_location(key);
+        place = at;
     }
     return place;
 }
@@ -202,6 +205,8 @@ static enum code plan_anew(struct ctx *ctx, struct redrawing *r)
         return code;
     if (pickup)
         demand_pickup(ctx, &r->plan->demand);
+    if (r->kind->serves) /* the place that the order named serves it, like the order itself */
+        r->plan->demand.serves_bound = NULL; /* @waits-there */
     exclude_rejected(ctx, r);
     code = plan_order(ctx, &r->order, r->plan, &resolved, &timed);
     if (!code && r->kind->fell_short)

@@ -225,6 +225,21 @@ class Backorder(BacklogCase):
         self.assertEqual((self.lines(bound), self.lines(at)),
                          ({(sku, self.two): 1}, {(sku, self.three): 1}))
 
+    def test_a_place_without_pickup_serves_who_waits_for_it(self):
+        """As it serves such an order while it has the units."""
+        there = self.place(pickup=False)
+        channel = self.channel(there)
+        sku = self.item(limit=9)
+        waits = self.order([sku, 2], channel=channel, at=there, backorder=True)
+        self.receive(sku, 3, there)
+        self.assertEqual(self.lines(waits), {(sku, there): 2})
+
+    def test_an_order_that_waits_where_it_is_collected_grows_there(self):
+        sku, other = self.item(limit=9), self.item(two=5, one=5)
+        order = self.order([sku, 1], at=self.two, backorder=True, confirm=True)
+        self.call("amend", order, [[sku, 1], [other, 2]])
+        self.assertEqual(self.lines(order), {(sku, None): 1, (other, self.two): 2})
+
     def test_what_waits_can_be_cancelled_amended_and_not_fulfilled(self):
         sku = self.item(limit=9, one=1)
         order = self.order([sku, 3], backorder=True, confirm=True)
