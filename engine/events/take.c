@@ -144,7 +144,7 @@ static void take_redraw(const struct taking *t)
     }
 }
 
-/* What a place could not give, and what of it nobody has. */
+/* What a place could not give, where it comes from now, and what of it nobody has. */
 static void take_reject(const struct taking *t)
 {
     struct reject_fields f;
@@ -160,10 +160,11 @@ static void take_reject(const struct taking *t)
         events_add(t->events, &event);
     }
     for (uint32_t i = 0; i < f.fixed.draw_count; i++) {
-        if (f.drawn[i].pool.location != EVENT_NO_PLACE) /* the backlog is at none */
-            continue;
-        struct event event = event_of(t, EVENT_UNSOURCED, f.fixed.time_ms);
+        uint16_t location = f.drawn[i].pool.location; /* the backlog is at none */
+        enum event_type type = location == EVENT_NO_PLACE ? EVENT_UNSOURCED : EVENT_MOVED;
+        struct event event = event_of(t, type, f.fixed.time_ms);
         event.item = f.drawn[i].pool.item;
+        event.location = location;
         event.channel = f.fixed.channel;
         set_id(&event, f.id);
         set_qty(&event, f.drawn[i].qty);

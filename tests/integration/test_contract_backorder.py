@@ -345,8 +345,9 @@ class Reject(BacklogCase):
         sku = self.item(one=3, two=1)
         order = self.order([sku, 3, self.one], confirm=True)
         self.call("reject", order, self.one, [[sku, 2]])
-        self.assertEqual(self.told("rejected", "unsourced", "sourced"),
-                         [("rejected", self.one, order, 2), ("unsourced", None, order, 1)])
+        self.assertEqual(self.told("rejected", "moved", "unsourced", "sourced"),
+                         [("rejected", self.one, order, 2), ("moved", self.two, order, 1),
+                          ("unsourced", None, order, 1)])
         self.receive(sku, 1, self.three)
         self.assertEqual(self.told("sourced"), [("sourced", self.three, order, 1)])
 
