@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Ship to store: an order is collected at the store, and what is not there is sent from main. */
 #include "engine/ledger/orders.h"
+#include "engine/log/record_layout.h"
 #include "tests/unit/supply_rig.h"
 
 TestSuite(send, .init = set_up, .fini = tear_down);
@@ -471,4 +472,45 @@ Test(send, a_start_makes_ready_what_a_crash_left)
     cr_assert_eq(ledger_check(follower.ledger, why, sizeof why), 0, "%s", why);
     ledger_rig_close(&follower);
     ledger_begin(ctx, NOW, NOW);
+}
+
+/* Whatever the place has said of it since. */
+Test(send, a_later_start_leaves_alone_what_was_made_ready)
+{
+    struct ledger_rig follower;
+    send("o-1", 4);
+    arrive("o-1/s1", -1, 0, false);
+    struct set_aside until = { .id = text_of("o-1"),
+                               .location = text_of("store"),
+                               .has_collect_by = true,
+                               .collect_by_ms = NOW + HOUR };
+    cr_assert_eq(ledger_ready(ctx, &until, &seen), CODE_OK, "%s", ctx_failure(ctx)->message);
+    ledger_rig_drain(&rig);
+    cr_assert(ledger_rig_follow(&follower, &rig, rig.length, NOW, why, sizeof why), "%s", why);
+    struct ctx *other = ledger_ctx(follower.ledger, 0);
+    ledger_begin(other, NOW, NOW);
+    ledger_expire(other, 1000);
+    cr_assert_eq(ledger_reservation(other, text_of("o-1"), &seen), CODE_OK);
+    cr_expect_eq(seen.parts[0].collect_by_ms, NOW + HOUR);
+    ledger_end(other);
+    ledger_rig_drain(&follower);
+    cr_expect_eq(follower.length, rig.length); /* it has written nothing */
+    ledger_rig_close(&follower);
+}
+
+/* So a history query finds the record in a sealed segment by a transfer's id, too. */
+Test(send, its_record_is_found_by_the_ids_of_its_transfers)
+{
+    static _Alignas(8) unsigned char record[RECORD_MAX];
+    struct text ids[RECORD_IDS];
+    send("o-1", 3);
+    ledger_rig_drain(&rig);
+    int found = 0;
+    for (size_t at = 0; at < rig.length;) {
+        at += ledger_rig_record(&rig, at, record);
+        int count = record_ids((const struct record_head *)(const void *)record, ids);
+        for (int i = 0; i < count; i++)
+            found += text_equal(ids[i], text_of("o-1/s1"));
+    }
+    cr_expect_eq(found, 1);
 }
