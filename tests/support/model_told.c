@@ -25,10 +25,14 @@ void told_destroy(struct told *told)
 
 static bool type_of(const struct event *event, enum model_event_type *type)
 {
-    *type = event->type == EVENT_REJECTED    ? MODEL_REJECTED
-            : event->type == EVENT_UNSOURCED ? MODEL_UNSOURCED
-                                             : MODEL_SOURCED;
-    return *type != MODEL_SOURCED || event->type == EVENT_SOURCED;
+    static const enum event_type types[] = { [MODEL_REJECTED] = EVENT_REJECTED,
+                                             [MODEL_UNSOURCED] = EVENT_UNSOURCED,
+                                             [MODEL_MOVED] = EVENT_MOVED,
+                                             [MODEL_SOURCED] = EVENT_SOURCED };
+    for (*type = MODEL_REJECTED; *type <= MODEL_SOURCED; ++*type)
+        if (event->type == types[*type])
+            return true;
+    return false;
 }
 
 /* Indexes of items and places are the engine's: their names say which they are. */
@@ -71,7 +75,7 @@ static bool same_event(const struct model_event *a, const struct model_event *b)
 
 static int print_event(char *to, size_t size, const struct model_event *events, int at, int count)
 {
-    static const char *const names[] = { "rejected", "unsourced", "sourced" };
+    static const char *const names[] = { "rejected", "unsourced", "moved", "sourced" };
     const struct model_event *e = &events[at];
     if (at >= count)
         return snprintf(to, size, "nothing");

@@ -2,7 +2,7 @@
 /*
  * What the engine's log tells of its own accord, to be compared with the naive model: in which
  * order holds expired and the backlogs of several items were served, which is the engine's choice,
- * and the events of orders that are rejected, wait, and are served.
+ * and the events of orders that are rejected, move, wait, and are served.
  */
 #ifndef STOCKD_TESTS_SUPPORT_MODEL_TOLD_H
 #define STOCKD_TESTS_SUPPORT_MODEL_TOLD_H

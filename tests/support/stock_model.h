@@ -248,7 +248,7 @@ struct model_move {
     int64_t delta;
 };
 
-enum model_event_type { MODEL_REJECTED, MODEL_UNSOURCED, MODEL_SOURCED };
+enum model_event_type { MODEL_REJECTED, MODEL_UNSOURCED, MODEL_MOVED, MODEL_SOURCED };
 
 struct model_event {
     enum model_event_type type;

@@ -47,16 +47,23 @@ static bool alive(const struct model_id *x)
     return strcmp(x->state, "held") == 0 || strcmp(x->state, "confirmed") == 0;
 }
 
+/* Where units are drawn, or waited for; NOWHERE: at any place. */
+static int place_of(const struct answer_draw *d)
+{
+    return d->location == NOWHERE ? d->kind - MODEL_AWAITED : d->location;
+}
+
 /* What is collected grows where it is collected. False: that is not clear. */
 static bool bind_to_pickup(const struct model_id *x, struct request *anew)
 {
     int place = NOWHERE, places = 0;
-    for (int d = 0; d < x->draw_count; d++)
-        if (x->draws[d].qty > 0 && x->draws[d].location != NOWHERE &&
-            x->draws[d].location != place) {
-            place = x->draws[d].location;
-            places++;
-        }
+    for (int d = 0; d < x->draw_count; d++) {
+        int at = place_of(&x->draws[d]);
+        if (x->draws[d].qty == 0 || at == NOWHERE || at == place)
+            continue;
+        place = at;
+        places++;
+    }
     for (int i = 0; i < anew->line_count; i++) {
         if (anew->lines[i].location == NOWHERE && places != 1)
             return false;
@@ -92,6 +99,9 @@ static enum code redraw(struct model *m, struct model_id *x, const struct reques
         m->items[draw->item].changed |= less[d] > 0;
         draw->qty -= less[d];
     }
+    for (int d = 0; d < w->plan.count && r->kind == ASK_MOVE; d++)
+        model_tell(m, MODEL_MOVED, x, w->plan.draws[d].item, w->plan.draws[d].location,
+                   w->plan.draws[d].qty);
     model_draw(m, x, &w->plan);
     return CODE_OK;
 }

@@ -126,9 +126,11 @@ static void carry_out(struct model *m, struct model_id *x, const struct request 
         draw->cancelled += w->cancelled[d];
         model_tell(m, MODEL_REJECTED, x, draw->item, r->location, w->less[d]);
     }
-    for (int d = 0; d < w->plan.count; d++)
-        if (w->plan.draws[d].location == NOWHERE)
-            model_tell(m, MODEL_UNSOURCED, x, w->plan.draws[d].item, NOWHERE, w->plan.draws[d].qty);
+    for (int d = 0; d < w->plan.count; d++) {
+        const struct answer_draw *draw = &w->plan.draws[d];
+        enum model_event_type type = draw->location == NOWHERE ? MODEL_UNSOURCED : MODEL_MOVED;
+        model_tell(m, type, x, draw->item, draw->location, draw->qty);
+    }
     x->rejected[r->location] = true;
     model_draw(m, x, &w->plan);
 }
