@@ -366,6 +366,8 @@ static void set_location(struct ctx *ctx, const struct request *r, struct answer
                                   .has_safety = r->has_safety,
                                   .safety = r->safety,
                                   .has_ships = r->has_ships,
+                                  .has_pickup = r->has_pickup,
+                                  .pickup = r->pickup,
                                   .has_active = r->has_active,
                                   .has_groups = r->has_groups,
                                   .priority = r->priority,

@@ -281,6 +281,7 @@ static void pick_location_setting(struct request_maker *maker, struct request *q
     q->has_priority = random_chance(r, 50);
     q->has_lead_time = random_chance(r, 30);
     q->has_ships = random_chance(r, 30);
+    q->has_pickup = random_chance(r, 20);
     q->has_active = random_chance(r, 30);
     q->has_groups = random_chance(r, 40);
     q->priority = q->has_priority ? random_between(r, -1, 2) : 0;
@@ -288,6 +289,7 @@ static void pick_location_setting(struct request_maker *maker, struct request *q
     q->has_safety = random_chance(r, 20);
     q->safety = q->has_safety && random_chance(r, 50) ? random_below(r, 4) : 0;
     q->ships = q->has_ships && random_chance(r, 75);
+    q->pickup = q->has_pickup && random_chance(r, 60);
     q->active = q->has_active && random_chance(r, 75);
     q->groups = q->has_groups ? (unsigned)random_below(r, 1 << MODEL_GROUPS) : 0;
 }

@@ -15,8 +15,9 @@ void model_init(struct model *m, const struct model_limits *limits, int max_ids,
     m->ids = calloc((size_t)max_ids + 1, sizeof *m->ids);
     m->moves = calloc((size_t)max_moves, sizeof *m->moves);
     m->max_ids = max_ids;
-    m->locations[0] =
-        (struct model_location){ .known = true, .ships = true, .active = true, .priority = 100 };
+    m->locations[0] = (struct model_location){
+        .known = true, .ships = true, .pickup = true, .active = true, .priority = 100
+    };
     m->channels[0] = (struct model_channel){ .known = true };
     m->location_count = 1;
 }

@@ -90,9 +90,9 @@ struct request {
     int line_count;
     struct request_line lines[MODEL_LINES];
     /* settings; has: which are given */
-    bool has_priority, has_lead_time, has_ships, has_active, has_groups;
+    bool has_priority, has_lead_time, has_ships, has_pickup, has_active, has_groups;
     int priority, lead_time_s;
-    bool ships, active;
+    bool ships, pickup, active;
     unsigned groups; /* a bit set */
     bool has_buffer, has_hold, has_sourcing, has_places;
     int64_t buffer, hold_ttl_ms;
@@ -180,7 +180,7 @@ struct model_pool {
 };
 
 struct model_location {
-    bool known, ships, active;
+    bool known, ships, pickup, active;
     int age; /* likewise */
     int priority, lead_time_s, safety;
     unsigned groups;
@@ -333,7 +333,8 @@ void model_step_done(struct model_id *x, const struct request *r, uint64_t lsn);
 /* What an order wants of places. */
 struct model_demand {
     int channel;
-    bool pickup;          /* not bound to a place, it is collected at any */
+    bool pickup;          /* it is collected at places that do pickup */
+    bool waits;           /* what is bound to a place may come from there in any case */
     const bool *excluded; /* of places; NULL: none */
     bool partial, may_be_empty;
 };

@@ -178,6 +178,7 @@ static int64_t find_for(const struct model *m, const struct waiting *w, int item
                          .lines = { { .item = item, .location = w->place, .qty = w->left } } };
     struct model_demand demand = { .channel = w->x->channel,
                                    .pickup = w->x->collected,
+                                   .waits = true,
                                    .excluded = w->x->rejected,
                                    .partial = true,
                                    .may_be_empty = true };

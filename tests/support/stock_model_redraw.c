@@ -86,7 +86,9 @@ static enum code redraw(struct model *m, struct model_id *x, const struct reques
         return CODE_OK;
     if (x->collected && !bind_to_pickup(x, &w->anew))
         return CODE_BAD_REQUEST;
-    struct model_demand demand = { .channel = x->channel, .excluded = x->rejected };
+    struct model_demand demand = { .channel = x->channel,
+                                   .pickup = x->collected,
+                                   .excluded = x->rejected };
     if (!model_plan(m, &demand, &w->anew, &w->plan, a))
         return CODE_INSUFFICIENT_STOCK;
     if (model_serve_before(m, &w->plan))

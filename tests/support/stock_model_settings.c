@@ -8,9 +8,12 @@ void model_set_location(struct model *m, const struct request *r, uint64_t lsn, 
 {
     struct model_location next = m->locations[r->location];
     if (!next.known)
-        next = (struct model_location){
-            .known = true, .ships = true, .active = true, .priority = 100, .age = m->location_count
-        };
+        next = (struct model_location){ .known = true,
+                                        .ships = true,
+                                        .pickup = true,
+                                        .active = true,
+                                        .priority = 100,
+                                        .age = m->location_count };
     if (r->has_priority)
         next.priority = r->priority;
     if (r->has_lead_time)
@@ -19,14 +22,17 @@ void model_set_location(struct model *m, const struct request *r, uint64_t lsn, 
         next.safety = r->safety;
     if (r->has_ships)
         next.ships = r->ships;
+    if (r->has_pickup)
+        next.pickup = r->pickup;
     if (r->has_active)
         next.active = r->active;
     if (r->has_groups)
         next.groups = r->groups;
     struct model_location *at = &m->locations[r->location];
-    bool same = at->known && at->ships == next.ships && at->active == next.active &&
-                at->priority == next.priority && at->lead_time_s == next.lead_time_s &&
-                at->safety == next.safety && at->groups == next.groups;
+    bool same = at->known && at->ships == next.ships && at->pickup == next.pickup &&
+                at->active == next.active && at->priority == next.priority &&
+                at->lead_time_s == next.lead_time_s && at->safety == next.safety &&
+                at->groups == next.groups;
     a->code = CODE_OK;
     a->lsn = at->lsn;
     if (same)

@@ -76,8 +76,10 @@ static bool serves(const struct planning *p, int bound, int location)
     if (p->demand->excluded && p->demand->excluded[location])
         return false;
     if (bound == NOWHERE)
-        return p->demand->pickup || p->m->locations[location].ships;
-    return bound == location;
+        return p->demand->pickup ? p->m->locations[location].pickup
+                                 : p->m->locations[location].ships;
+    return bound == location &&
+           (!p->demand->pickup || p->demand->waits || p->m->locations[location].pickup);
 }
 
 static int64_t takeable(const struct planning *p, int item, int bound)
