@@ -20,6 +20,19 @@ enum {
 static const size_t ring_bytes = FIGURES_RING * sizeof(struct fact);
 static const size_t units_bytes = ((size_t)MEASURES << UNITS_SHIFT) * sizeof(uint64_t);
 
+static bool ring_init(struct fact_ring *ring)
+{
+    ring->facts = memory_reserve(ring_bytes);
+    ring->units = memory_reserve(units_bytes);
+    return ring->facts && ring->units;
+}
+
+static void ring_destroy(struct fact_ring *ring)
+{
+    memory_release(ring->facts, ring_bytes);
+    memory_release((void *)ring->units, units_bytes);
+}
+
 struct figures *figures_create(size_t memory, unsigned contexts)
 {
     assert(contexts <= CONTEXTS_MAX);
@@ -28,11 +41,9 @@ struct figures *figures_create(size_t memory, unsigned contexts)
         return NULL;
     figures->context_count = contexts;
     bool good = store_init(&figures->store, memory) == 0;
-    for (unsigned i = 0; i < contexts; i++) {
-        good = (figures->rings[i].facts = memory_reserve(ring_bytes)) && good;
-        good = (figures->rings[i].units = memory_reserve(units_bytes)) && good;
-    }
-    if (good)
+    for (unsigned i = 0; i < contexts; i++)
+        good = ring_init(&figures->rings[i]) && good;
+    if (ring_init(&figures->rings[FIGURES_CROSSINGS]) && good)
         return figures;
     figures_destroy(figures);
     return NULL;
@@ -42,10 +53,9 @@ void figures_destroy(struct figures *figures)
 {
     if (!figures)
         return;
-    for (unsigned i = 0; i < figures->context_count; i++) {
-        memory_release(figures->rings[i].facts, ring_bytes);
-        memory_release((void *)figures->rings[i].units, units_bytes);
-    }
+    for (unsigned i = 0; i < figures->context_count; i++)
+        ring_destroy(&figures->rings[i]);
+    ring_destroy(&figures->rings[FIGURES_CROSSINGS]);
     store_destroy(&figures->store);
     memory_release(figures, sizeof *figures);
 }
@@ -128,13 +138,15 @@ void figures_tend(struct figures *figures, unsigned ctx)
     uint64_t count = figures ? waiting(&figures->rings[ctx]) : 0;
     if (count < FIGURES_FOLD_FROM || !figures_try_hold(figures))
         return;
-    fold(figures, ctx, FIGURES_FOLD_LEAST + (count - FIGURES_FOLD_FROM) / FIGURES_FOLD_SHARE);
+    if (ctx != FIGURES_CROSSINGS || !figures->crossings_kept_back) /* G4 */
+        fold(figures, ctx, FIGURES_FOLD_LEAST + (count - FIGURES_FOLD_FROM) / FIGURES_FOLD_SHARE);
     figures_put(figures);
 }
 
 void figures_replaying(struct figures *figures)
 {
-    if (!figures || waiting(&figures->rings[0]) < FIGURES_FOLD_FROM)
+    if (!figures || (waiting(&figures->rings[0]) < FIGURES_FOLD_FROM &&
+                     waiting(&figures->rings[FIGURES_CROSSINGS]) < FIGURES_FOLD_FROM))
         return;
     figures_hold(figures);
     figures_fold_all(figures);
@@ -169,6 +181,15 @@ void figures_fold_all(struct figures *figures)
 {
     for (unsigned i = 0; i < figures->context_count; i++)
         fold(figures, i, UINT64_MAX);
+    if (!figures->crossings_kept_back) /* G4 */
+        fold(figures, FIGURES_CROSSINGS, UINT64_MAX);
+}
+
+void figures_keep_crossings_back(struct figures *figures, bool back)
+{
+    assert(atomic_load_explicit(&figures->held, memory_order_relaxed)); /* G2 */
+    assert(figures->crossings_kept_back != back);
+    figures->crossings_kept_back = back;
 }
 
 /* ---- what it knows ---- */
@@ -194,7 +215,9 @@ void figures_metrics(const struct figures *figures, struct figures_metrics *metr
     *metrics = (struct figures_metrics){
         .facts = atomic_load_explicit(&figures->shown_facts, memory_order_relaxed),
         .facts_max = (uint64_t)figures->store.chunk_count * CHUNK_CELLS, /* const */
-        .extent = { atomic_load_explicit(&figures->shown_detail_from, memory_order_relaxed),
-                    atomic_load_explicit(&figures->shown_whole_from, memory_order_relaxed) },
+        .extent = {
+            .detail_from = atomic_load_explicit(&figures->shown_detail_from, memory_order_relaxed),
+            .whole_from = atomic_load_explicit(&figures->shown_whole_from, memory_order_relaxed),
+        },
     };
 }

@@ -12,15 +12,18 @@
  * stay. Once such coarse facts fill half of it, the oldest days are given up. `detail_from` and
  * `whole_from` say from which hour on detail, or all, is there.
  *
- * G1  A ring has one producer, its context's thread, which alone writes `head`, with release; the
- *     holder of the store alone writes `tail`, with release. Each acquires the other's: the folder
- *     sees whole facts, and the producer overwrites none that was not read.
+ * G1  A ring has one producer at a time, which alone writes `head`, with release: its context's
+ *     thread, or of the ring of crossings, the holder of the watch. The holder of the store alone
+ *     writes `tail`, with release. Each acquires the other's: the folder sees whole facts, and the
+ *     producer overwrites none that was not read.
  * G2  One thread at a time holds the store: `held` is taken by exchange with acquire, and put with
  *     release. The holder alone reads and writes what is in struct store. Nobody on the path of an
  *     order waits for it: a context that finds it held folds later, and a ring without room defers
  *     fulfilments, returns and what tills sell.
  * G3  A fact is noted before the record of its change is published, so what reads all rings after
  *     it saw a durable LSN has the facts of all changes up to there.
+ * G4  While crossings are kept back, their facts stay in their ring. So a report that has read the
+ *     levels finds in the store what led to them, and nothing later.
  */
 #ifndef STOCKD_ENGINE_FIGURES_FIGURES_H
 #define STOCKD_ENGINE_FIGURES_FIGURES_H
@@ -28,6 +31,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include "engine/base/limits.h"
 
 /* What is counted. `count` of a fact is in parentheses. */
 enum measure {
@@ -43,6 +48,8 @@ enum measure {
     MEASURE_REFUSED,  /* units wanted of what was refused; no place (orders, as of what is sold) */
     MEASURE_MISSING,  /* of those, units that were missing (likewise) */
     MEASURE_REFUSED_OVERLAP, /* as MEASURE_OVERLAP, of what was refused */
+    MEASURE_SOLD_OUT, /* milliseconds since the hour began, summed; no place (how often it was) */
+    MEASURE_BACK_IN_STOCK, /* likewise */
     MEASURES,
 };
 
@@ -58,7 +65,8 @@ enum {
     FIGURES_FOLD_SHARE = 8,      /* one in so many, so that it keeps up with large orders */
     FIGURES_HEADROOM = 12 << 10, /* facts: more than one step of an order notes */
     FIGURES_HOUR_MS = 3600 * 1000,
-    FIGURES_HOURS_MAX = 1 << 24, /* since 1970: the year 3883 */
+    FIGURES_HOURS_MAX = 1 << 24,      /* since 1970: the year 3883 */
+    FIGURES_CROSSINGS = CONTEXTS_MAX, /* a ring beside those of contexts, for the same calls */
 };
 
 struct fact {
@@ -104,13 +112,17 @@ bool figures_try_hold(struct figures *figures);
 void figures_hold(struct figures *figures);
 void figures_put(struct figures *figures);
 
-/* Folds all that is in the rings. */
+/* Folds all that is in the rings, but for crossings that are kept back. */
 void figures_fold_all(struct figures *figures);
+/* Until it is told otherwise: G4. Whoever has them kept back must not be long about it: crossings
+ * are not recorded once their ring is full. */
+void figures_keep_crossings_back(struct figures *figures, bool back);
 
 /* From when on there is what; hours since 1970. */
 struct figures_extent {
-    uint32_t detail_from; /* facts of single cells */
-    uint32_t whole_from;  /* facts at all; 0: since the first */
+    uint32_t detail_from;    /* facts of single cells */
+    uint32_t whole_from;     /* facts at all; 0: since the first */
+    uint32_t crossings_from; /* facts of crossings, if that is later; 0: it is not */
 };
 
 struct figures_extent figures_extent(const struct figures *figures);
@@ -119,7 +131,7 @@ struct figures_extent figures_extent(const struct figures *figures);
 struct figures_walk {
     struct fact fact; /* the current one */
     bool coarse;      /* it stands for single cells of which detail is no longer there: the fact of
-                         an hour has no item, that of a day has only an item */
+                         an hour has no item, that of a day, or of crossings, only an item */
     bool inside;
     uint32_t day, chunk, at, end; /* inside: of that day */
     uint64_t removals;            /* of the store, when it began */

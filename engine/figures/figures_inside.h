@@ -5,7 +5,6 @@
 
 #include <stdatomic.h>
 
-#include "engine/base/limits.h"
 #include "engine/figures/figures.h"
 
 /* A fact in the store. Cells of one hash are chained. */
@@ -65,9 +64,10 @@ struct fact_ring {
 
 struct figures {
     unsigned context_count;
-    struct fact_ring rings[CONTEXTS_MAX];
-    _Alignas(64) _Atomic bool held; /* G2 */
-    struct store store;             /* G2 */
+    struct fact_ring rings[CONTEXTS_MAX + 1]; /* the last one: FIGURES_CROSSINGS */
+    _Alignas(64) _Atomic bool held;           /* G2 */
+    struct store store;                       /* G2 */
+    bool crossings_kept_back;                 /* G2, G4 */
     /* Metrics: the holder writes, any thread reads; relaxed, because each stands alone. */
     _Atomic uint64_t shown_facts;
     _Atomic uint32_t shown_detail_from, shown_whole_from;

@@ -134,14 +134,21 @@ static void add_cell(struct store *s, struct figures_day *day, unsigned which,
     *head = (uint32_t)(cell - s->cells) + 1;
 }
 
-/* What is left of a cell that loses detail. */
+static bool is_crossing(uint32_t measure)
+{
+    return measure == MEASURE_SOLD_OUT || measure == MEASURE_BACK_IN_STOCK;
+}
+
+/* What is left of a cell that loses detail. Of crossings, an item keeps the hours: their times
+ * count from there, and it has few. */
 static void add_coarse(struct store *s, struct figures_day *day, const struct cell *cell)
 {
     struct cell hour = *cell, item = *cell;
     uint32_t measure = cell->when & ((1u << MEASURE_BITS) - 1);
     hour.item = FACT_NO_ITEM;
     item.location = item.channel = FACT_NO_CODE;
-    item.when = day->day * HOURS << MEASURE_BITS | measure;
+    if (!is_crossing(measure))
+        item.when = day->day * HOURS << MEASURE_BITS | measure;
     if (measure != MEASURE_OVERLAP) /* overlaps of hours are facts of their own */
         add_cell(s, day, LIST_COARSE, &hour);
     add_cell(s, day, LIST_COARSE, &item);
@@ -264,7 +271,7 @@ static struct figures_day *find_day(struct store *s, uint32_t number)
 static bool is_detail(const struct fact *fact)
 {
     bool placeless = fact->measure == MEASURE_OVERLAP || fact->measure == MEASURE_REFUSED ||
-                     fact->measure == MEASURE_MISSING;
+                     fact->measure == MEASURE_MISSING || is_crossing(fact->measure);
     return fact->item != FACT_NO_ITEM &&
            (placeless ? fact->channel : fact->location) != FACT_NO_CODE;
 }

@@ -4,9 +4,11 @@
 #include <assert.h>
 #include <string.h>
 
+#include "engine/figures/figures.h"
 #include "engine/ledger/change_index.h"
 #include "engine/ledger/claim.h"
 #include "engine/ops/backlog.h"
+#include "engine/ops/crossing_facts.h"
 #include "engine/sourcing/candidates.h"
 
 enum {
@@ -111,6 +113,7 @@ static void change_level(struct ctx *ctx, uint32_t item, uint16_t channel, enum 
         return;
     }
     record_quiet(ctx, w); /* one of them may be the level before */
+    crossing_facts_note(ctx->ledger, &level, ctx->wall_ms); /* before it is published: G3 */
     record(ctx, &level, 1, available);
 }
 
@@ -166,7 +169,7 @@ static void look_at(struct ctx *ctx, uint32_t item)
 
 static bool may_go_on(struct ctx *ctx, uint64_t end)
 {
-    return ctx->work < end && ledger_has_room(ctx);
+    return ctx->work < end && ledger_has_room(ctx) && crossing_facts_have_room(ctx->ledger);
 }
 
 static void look_at_noted(struct ctx *ctx, uint64_t end)
@@ -251,6 +254,7 @@ static void slice(struct ctx *ctx)
     if (w->all.on)
         go_on(ctx, &w->all, end);
     record_quiet(ctx, w);
+    figures_tend(ctx->ledger->figures, FIGURES_CROSSINGS);
     bool unfinished = w->changed.on || w->all.on || w->again_count > 0;
     uint64_t pause = pause_after(ctx, ctx->work - begun);
     atomic_store_explicit(&w->told, crossings_seen_lsn(ctx->ledger), memory_order_relaxed);

@@ -25,18 +25,13 @@ uint64_t ledger_events_taken(const struct ledger *ledger, enum event_type type)
     return atomic_load_explicit(&ledger->events.by_type[type], memory_order_relaxed);
 }
 
-/* Of each two bits of the word, one: they are the level `out`; or the level `low`. */
+/* Of each two bits of the word, the lower one: they are the level `low`. */
 static uint64_t lows_of(uint64_t word)
 {
     return word >> 1 & ~word & UINT64_C(0x5555555555555555);
 }
 
-static uint64_t outs_of(uint64_t word)
-{
-    return word >> 1 & word & UINT64_C(0x5555555555555555);
-}
-
-_Static_assert(LEVEL_LOW == 2 && LEVEL_OUT == 3, "as lows_of and outs_of take them");
+_Static_assert(LEVEL_LOW == 2 && LEVEL_OUT == 3, "as lows_of and levels_outs_of take them");
 
 bool ledger_count_levels(struct ledger *ledger, uint16_t channel, struct level_counts *counts)
 {
@@ -50,7 +45,7 @@ bool ledger_count_levels(struct ledger *ledger, uint16_t channel, struct level_c
     for (size_t at = 0; at < bytes; at += sizeof(uint64_t)) {
         uint64_t word;
         memcpy(&word, plane + at, sizeof word);
-        counts->out += (uint64_t)__builtin_popcountll(outs_of(word));
+        counts->out += (uint64_t)__builtin_popcountll(levels_outs_of(word));
         counts->low += (uint64_t)__builtin_popcountll(lows_of(word));
     }
     atomic_store_explicit(&w->busy, false, memory_order_release);

@@ -14,6 +14,7 @@
 #include "engine/ledger/change_index.h"
 #include "engine/ledger/ctx.h"
 #include "engine/ops/backlog.h"
+#include "engine/ops/crossing_facts.h"
 #include "engine/ops/crossings.h"
 #include "engine/ops/parts.h"
 #include "engine/ops/precedence.h"
@@ -353,6 +354,7 @@ static int apply_crossing(struct applying *a)
         if (level_of(levels, r->item, r->channel) != (r->levels & 15)) /* @level-before */
             return apply_refuse(a, "the level before was another");
         level_set(levels, r->item, r->channel, r->levels >> 4);
+        crossing_facts_note(a->ledger, r, f.fixed.time_ms);
     }
     crossings_seen(a->ledger, f.fixed.seen_lsn);
     return 0;

@@ -292,7 +292,7 @@ struct contents_fact {
     uint16_t location, channel; /* indexes; FACT_NO_CODE. The first record: 0, 0 */
     uint32_t hour;              /* since 1970. The first record: whole_from */
     uint32_t measure;           /* enum measure. The first record: 0 */
-    uint32_t units, count;
+    uint32_t units, count;      /* The first record: crossings_from, 1 */
 } __attribute__((packed));
 
 /* Totals of the contents; known once they are written, needed before they are loaded. */

@@ -20,7 +20,10 @@ static int put(const struct contents_sink *sink, const struct contents_fact *sav
 static int write_facts(const struct contents_sink *sink, struct figures *figures)
 {
     struct figures_extent extent = figures_extent(figures);
-    struct contents_fact first = { .item = extent.detail_from, .hour = extent.whole_from };
+    struct contents_fact first = { .item = extent.detail_from,
+                                   .hour = extent.whole_from,
+                                   .units = extent.crossings_from,
+                                   .count = 1 };
     struct figures_walk walk;
     int error = put(sink, &first);
     figures_walk_start(figures, &walk);
@@ -50,6 +53,12 @@ int contents_write_figures(const struct ledger *ledger, const struct contents_si
 
 _Static_assert(sizeof(struct contents_fact) % 8 == 0, "records are a multiple of 8 bytes long");
 
+/* The first hour that began after the snapshot's last change. */
+static uint32_t hour_after(const struct contents_totals *totals)
+{
+    return totals->last_ms > 0 ? figures_hour(totals->last_ms) + 1 : 0;
+}
+
 static bool fact_can_be(const struct loading *l, const struct contents_fact *f)
 {
     const struct catalogue *catalogue = atomic_load(&l->ledger->catalogue);
@@ -59,6 +68,17 @@ static bool fact_can_be(const struct loading *l, const struct contents_fact *f)
            (f->channel == FACT_NO_CODE || f->channel < catalogue->channel_count);
 }
 
+/* What was written before crossings were facts has a count of 0. */
+static void begin(const struct loading *l, const struct contents_fact *first)
+{
+    struct figures_extent extent = { .detail_from = first->item,
+                                     .whole_from = first->hour,
+                                     .crossings_from = first->units };
+    if (first->count == 0)
+        extent.crossings_from = hour_after(&l->load->totals);
+    figures_begin(l->ledger->figures, &extent);
+}
+
 int contents_load_figures(struct loading *l, const unsigned char *at, size_t left)
 {
     struct figures *figures = l->ledger->figures;
@@ -66,8 +86,7 @@ int contents_load_figures(struct loading *l, const unsigned char *at, size_t lef
     for (; figures && left >= sizeof saved; at += sizeof saved, left -= sizeof saved) {
         memcpy(&saved, at, sizeof saved);
         if (saved.measure == MEASURE_NONE) {
-            struct figures_extent extent = { saved.item, saved.hour };
-            figures_begin(figures, &extent);
+            begin(l, &saved);
             continue;
         }
         if (!fact_can_be(l, &saved))
@@ -84,7 +103,7 @@ int contents_load_figures(struct loading *l, const unsigned char *at, size_t lef
 /* Of what came before a snapshot that has no figures, nothing is known. */
 void contents_begin_figures(struct ledger *ledger, const struct contents_totals *totals)
 {
-    uint32_t after = totals->last_ms > 0 ? figures_hour(totals->last_ms) + 1 : 0;
+    uint32_t after = hour_after(totals);
     struct figures_extent extent = { .detail_from = after, .whole_from = after };
     if (ledger->figures)
         figures_begin(ledger->figures, &extent);

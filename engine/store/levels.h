@@ -32,6 +32,12 @@ static inline unsigned char *levels_plane(const struct levels *levels, uint16_t 
     return levels->bytes + channel * levels->plane;
 }
 
+/* Of each two bits of a word of a plane, the lower one: they are the highest level, LEVEL_OUT. */
+static inline uint64_t levels_outs_of(uint64_t word)
+{
+    return word >> 1 & word & UINT64_C(0x5555555555555555);
+}
+
 static inline unsigned level_of(const struct levels *levels, uint32_t item, uint16_t channel)
 {
     assert(item / LEVELS_PER_BYTE < levels->plane);

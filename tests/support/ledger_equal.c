@@ -422,7 +422,10 @@ static struct fact *list_facts(struct figures *figures, size_t *count)
     struct figures_walk walk;
     *count = 0;
     figures_hold(figures);
-    figures_fold_all(figures);
+    do { /* days are given up chunk by chunk: until none is left that has to be */
+        figures_walk_start(figures, &walk);
+        figures_fold_all(figures);
+    } while (!figures_walk_holds(figures, &walk));
     figures_walk_start(figures, &walk);
     for (size_t room = 0; figures_walk_next(figures, &walk); facts[(*count)++] = walk.fact)
         if (*count == room && !(facts = realloc(facts, (room = 2 * room + 64) * sizeof *facts)))

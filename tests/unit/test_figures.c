@@ -130,6 +130,49 @@ Test(figures, a_context_folds_only_if_there_is_much_and_nobody_holds_the_store)
     cr_assert_eq(m.facts, 1);
 }
 
+static void keep_back(bool back)
+{
+    figures_hold(figures);
+    figures_keep_crossings_back(figures, back);
+    figures_put(figures);
+}
+
+static uint64_t facts_in_store(void)
+{
+    struct figures_metrics m;
+    figures_metrics(figures, &m);
+    return m.facts;
+}
+
+Test(figures, crossings_that_are_kept_back_stay_in_their_ring)
+{
+    struct fact fact = sold(20000, 3, 5, 1);
+    keep_back(true);
+    for (int i = 0; i < FIGURES_FOLD_FROM; i++) {
+        figures_note(figures, FIGURES_CROSSINGS, &fact);
+        figures_note(figures, 1, &fact);
+    }
+    figures_tend(figures, FIGURES_CROSSINGS);
+    cr_assert_eq(facts_in_store(), 0);
+    cr_assert_eq(sum(0).units, FIGURES_FOLD_FROM, "all others are folded");
+    keep_back(false);
+    cr_assert_eq(sum(0).units, 2 * FIGURES_FOLD_FROM);
+    for (int i = 0; i < FIGURES_FOLD_FROM; i++)
+        figures_note(figures, FIGURES_CROSSINGS, &fact);
+    figures_tend(figures, FIGURES_CROSSINGS);
+    cr_assert_lt(sum(0).facts, 2);
+    cr_assert_eq(sum(0).units, 3 * FIGURES_FOLD_FROM);
+}
+
+Test(figures, replay_makes_room_for_crossings)
+{
+    struct fact fact = sold(20000, 3, 5, 1);
+    for (int i = 0; i < FIGURES_FOLD_FROM; i++)
+        figures_note(figures, FIGURES_CROSSINGS, &fact);
+    figures_replaying(figures);
+    cr_assert_eq(facts_in_store(), 1);
+}
+
 Test(figures, the_last_days_are_kept_however_far_apart)
 {
     for (uint32_t i = 0; i < FIGURES_DAYS + 3; i++) {
