@@ -149,6 +149,12 @@ struct group *groups_find(struct groups *groups, uint32_t key)
     return group;
 }
 
+struct group *groups_look(const struct groups *groups, uint32_t key)
+{
+    struct group *group = groups->room > 0 ? find_in(groups->at, groups->room, key) : NULL;
+    return group && group->used ? group : NULL;
+}
+
 void groups_empty(struct groups *groups)
 {
     if (groups->room > 0)

@@ -26,6 +26,7 @@ struct ledger;
     X(RETURNS, "returns", BY_ANY, BY_CHANNEL, BY_ANY)                                              \
     X(REFUSED, "refused", BY_ANY & ~BY_LOCATION, BY_CHANNEL, BY_ANY & ~BY_LOCATION)                \
     X(SELL_THROUGH, "sell_through", BY_THINGS, BY_CHANNEL, BY_ANY)                                 \
+    X(SOLD_OUT, "sold_out", BY_ANY & ~BY_LOCATION, BY_CHANNEL, BY_ANY & ~BY_LOCATION)              \
     X(HOLDS, "holds", BY_CHANNEL, BY_CHANNEL, BY_CHANNEL)                                          \
     X(LATE, "late", BY_LOCATION | BY_SKU, BY_LOCATION, BY_LOCATION | BY_SKU)                       \
     X(SHORT, "short", BY_LOCATION | BY_SKU, BY_LOCATION, BY_LOCATION | BY_SKU)                     \

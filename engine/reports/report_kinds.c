@@ -14,8 +14,9 @@ enum { SUM_WANTED, SUM_REFUSED_ORDERS, SUM_MISSING };
 enum { SUM_RETURNED, SUM_RETURNS, SUM_DAMAGED };
 enum { SUM_KEPT, SUM_KEPT_LINES, SUM_LATE, SUM_LATE_LINES, SUM_DELAY_S };
 
-static bool sum_sales(const struct fact *f, int64_t *sums)
+static bool sum_sales(const struct report *report, const struct fact *f, int64_t *sums)
 {
+    (void)report;
     if (f->measure == MEASURE_OVERLAP)
         return sums[SUM_ORDERS] -= f->count, true;
     if (f->measure != MEASURE_SOLD)
@@ -25,8 +26,9 @@ static bool sum_sales(const struct fact *f, int64_t *sums)
     return true;
 }
 
-static bool sum_returns(const struct fact *f, int64_t *sums)
+static bool sum_returns(const struct report *report, const struct fact *f, int64_t *sums)
 {
+    (void)report;
     if (f->measure == MEASURE_DAMAGED)
         return sums[SUM_DAMAGED] += f->units, true;
     if (f->measure != MEASURE_RETURNED)
@@ -36,8 +38,9 @@ static bool sum_returns(const struct fact *f, int64_t *sums)
     return true;
 }
 
-static bool sum_refused(const struct fact *f, int64_t *sums)
+static bool sum_refused(const struct report *report, const struct fact *f, int64_t *sums)
 {
+    (void)report;
     if (f->measure == MEASURE_REFUSED_OVERLAP)
         return sums[SUM_REFUSED_ORDERS] -= f->count, true;
     if (f->measure == MEASURE_MISSING)
@@ -49,8 +52,9 @@ static bool sum_refused(const struct fact *f, int64_t *sums)
     return true;
 }
 
-static bool sum_promises(const struct fact *f, int64_t *sums)
+static bool sum_promises(const struct report *report, const struct fact *f, int64_t *sums)
 {
+    (void)report;
     if (f->measure == MEASURE_DELAY)
         return sums[SUM_DELAY_S] += f->units, true;
     if (f->measure != MEASURE_KEPT && f->measure != MEASURE_LATE)
@@ -92,6 +96,16 @@ static bool refused_values(const struct report *report, const int64_t *sums, dou
 {
     copy_sums(report, sums, values);
     return sums[SUM_WANTED] > 0;
+}
+
+static bool sold_out_values(const struct report *report, const int64_t *sums, double *values)
+{
+    (void)report;
+    values[0] = (double)sums[SUM_LOST];
+    values[1] = (double)sums[SUM_TIMES];
+    values[2] = (double)sums[SUM_OUT_MS] / 1000;
+    values[3] = (double)sums[SUM_STILL_OUT];
+    return sums[SUM_TIMES] > 0 || sums[SUM_OUT_MS] > 0;
 }
 
 static bool sell_through_values(const struct report *report, const int64_t *sums, double *values)
@@ -150,6 +164,8 @@ static const struct report_column refused_columns[] = { WHOLE("units"), WHOLE("o
 static const struct report_column sell_through_columns[] = { WHOLE("units"), WHOLE("orders"),
                                                              WHOLE("on_hand"),
                                                              REAL("sell_through") };
+static const struct report_column sold_out_columns[] = { WHOLE("units"), WHOLE("times"),
+                                                         REAL("sold_out_s"), WHOLE("still_out") };
 static const struct report_column holds_columns[] = { WHOLE("units"),   WHOLE("orders"),
                                                       WHOLE("to_1m"),   WHOLE("to_15m"),
                                                       WHOLE("to_1h"),   WHOLE("over_1h"),
@@ -178,6 +194,8 @@ static const struct kind {
     [REPORT_REFUSED] = { COLUMNS(refused_columns), .sum = sum_refused, .values = refused_values },
     [REPORT_SELL_THROUGH] = { COLUMNS(sell_through_columns), .sum = sum_sales,
                               .values = sell_through_values },
+    [REPORT_SOLD_OUT] = { COLUMNS(sold_out_columns), .sum = sum_sold_out,
+                          .values = sold_out_values },
     [REPORT_HOLDS] = { COLUMNS(holds_columns), .look = report_holds, .values = present_values },
     [REPORT_LATE] = { COLUMNS(late_columns), .look = report_late, .values = present_values },
     [REPORT_SHORT] = { COLUMNS(short_columns), .look = report_short, .values = present_values },
@@ -186,6 +204,20 @@ static const struct kind {
 };
 
 _Static_assert(sizeof kinds / sizeof *kinds == REPORT_COUNT, "each report has a kind");
+
+/* The facts, if the report is of any. The context is not in an iteration: a long one would keep an
+ * old catalogue alive. */
+static void sum_facts(struct report *report, struct ctx *ctx, const _Atomic bool *stop,
+                      struct groups *groups)
+{
+    struct outs outs = { 0 };
+    bool sold_out = report->ask.name == REPORT_SOLD_OUT;
+    report_sum_facts(report, ctx, kinds[report->ask.name].sum, stop, groups,
+                     sold_out ? &outs : NULL);
+    if (sold_out && report->outcome == REPORT_DONE && !groups->no_memory)
+        report_sold_out(report, &outs, groups);
+    outs_free(&outs);
+}
 
 /* What is there now. The context is in an iteration. */
 static void look(struct report *report, struct ctx *ctx, const _Atomic bool *stop,
@@ -214,8 +246,8 @@ void report_run(struct report *report, struct ctx *ctx, const _Atomic bool *stop
     report->column_count = kind->column_count;
     report->now_ms = wall_ms;
     report->outcome = kind->sum && !figures ? REPORT_NOT_KEPT : REPORT_DONE;
-    if (kind->sum && figures) /* not in an iteration: it would keep an old catalogue alive */
-        report_sum_facts(report, figures, kind->sum, stop, &groups);
+    if (kind->sum && figures)
+        sum_facts(report, ctx, stop, &groups);
     ledger_begin(ctx, engine_ms, wall_ms);
     if (report->outcome == REPORT_DONE)
         look(report, ctx, stop, &groups);

@@ -344,7 +344,7 @@ class Asking(StockdTestCase):
 
     def test_what_is_wrong_is_named(self):
         for params, code, names in (
-            (("sold_out",), "bad_request", "name"), ((7,), "bad_request", "name"),
+            (("nosuch",), "bad_request", "name"), ((7,), "bad_request", "name"),
             ((), "bad_request", "name"),
             (("sales", {"by": "week"}), "bad_request", "by"), (("sales", {"by": 3}), "bad_request", "by"),
             (("sales", {"from_ms": 5, "to_ms": 4}), "bad_request", "to_ms"),

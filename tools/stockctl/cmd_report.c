@@ -221,7 +221,7 @@ static const struct option report_options[] = {
 const struct command report_commands[] = {
     {
         .name = "report",
-        .summary = "Show what is there, was sold, came back, is late or short",
+        .summary = "Show what is there, was sold, came back, ran out, is late or short",
         .usage = "NAME [OPTION]...",
         .details =
             "NAME is one of:\n"
@@ -231,6 +231,7 @@ const struct command report_commands[] = {
             "  refused       lost demand: what orders wanted that was not there; an order that is\n"
             "                tried again within ten minutes counts once\n"
             "  sell_through  units sold, of those and what is on hand now\n"
+            "  sold_out      how often items on channels sold out, and for how long in all\n"
             "  holds         reservations that are held, by their age; by channel\n"
             "  late          expected units whose ETA has passed; by location or sku\n"
             "  short         units promised that are not on hand; by location or sku\n"
