@@ -6,6 +6,7 @@
 #include "engine/base/limits.h"
 #include "engine/figures/figures.h"
 #include "engine/ledger/id_gauge.h"
+#include "engine/ledger/shortages.h"
 #include "engine/reports/report.h"
 #include "protocol/methods.h"
 #include "protocol/pack.h"
@@ -340,7 +341,7 @@ static void pack_feed(struct call *call)
     struct out *out = call->out;
     struct worker_sums sums = sum_workers(call->service);
     const struct events *events = ledger_events(call->service->ledger);
-    pack_map(out, FEED_METRIC_COUNT + 3);
+    pack_map(out, FEED_METRIC_COUNT + 4);
 #define X(name) pack_key_uint(out, #name, sums.name);
     FEED_METRICS(X)
 #undef X
@@ -348,6 +349,7 @@ static void pack_feed(struct call *call)
     pack_key_uint(out, "events_forgotten_lsn",
                   atomic_load_explicit(&events->forgotten, memory_order_relaxed));
     pack_key_uint(out, "crossings_lsn", ledger_crossings_lsn(call->service->ledger));
+    pack_key_uint(out, "shortages_lsn", ledger_shortages_lsn(call->service->ledger));
 }
 
 /* Of who may do what: counts alone, because names and hashes are nobody's business here. */

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "engine/ledger/shortages.h"
 #include "protocol/worker_access.h"
 #include "protocol/worker_feed.h"
 #include "protocol/worker_greet.h"
@@ -281,6 +282,7 @@ static bool run_iteration(struct worker *worker)
     more |= worker_run_heavy(worker);
     more |= worker_greet(worker);
     ledger_tell_crossings(executor->ctx);
+    ledger_tell_shortages(executor->ctx);
     bool due = worker->now.steady_ms >= next_sync_ms(worker);
     if (log_has_claims(worker_log(worker)) || due) /* @write */
         ask_storage(worker, false);
@@ -310,9 +312,10 @@ static uint64_t sleep_ms(const struct worker *worker)
     uint64_t ms = UINT64_MAX;
     if (due != UINT64_MAX)
         ms = due > now->engine_ms ? due - now->engine_ms : STUCK_MS;
-    uint64_t crossings = ledger_crossings_due(worker->executor.ctx);
-    if (crossings != UINT64_MAX)
-        ms = sooner(ms, crossings - now->engine_ms);
+    uint64_t looks = sooner(ledger_crossings_due(worker->executor.ctx),
+                            ledger_shortages_due(worker->executor.ctx));
+    if (looks != UINT64_MAX)
+        ms = sooner(ms, looks - now->engine_ms);
     uint64_t sync = next_sync_ms(worker);
     if (sync != UINT64_MAX)
         ms = sooner(ms, sync > now->steady_ms ? sync - now->steady_ms : 1);

@@ -88,11 +88,14 @@ struct ledger *ledger_create(const struct ledger_config *config)
     int levels = levels_init(&ledger->crossings.levels, config->items);
     int refusals = refusals_init(&ledger->refusals);
     ledger->crossings.kept = UINT64_MAX;
+    size_t shortages = ledger->items.unit_count * sizeof *ledger->shortages.of_pools;
+    ledger->shortages.of_pools = items == 0 ? memory_reserve_scattered(shortages) : NULL;
     if (config->figures > 0)
         ledger->figures = figures_create(config->figures, ledger->context_count);
     bool figures = config->figures == 0 || ledger->figures;
     bool tables = items == 0 && barcodes == 0 && ids == 0 && returns == 0 && events == 0 &&
-                  levels == 0 && refusals == 0 && figures && ledger->clients;
+                  levels == 0 && ledger->shortages.of_pools && refusals == 0 && figures &&
+                  ledger->clients;
     if (tables && atomic_load(&ledger->catalogue) && make_contexts(ledger) &&
         change_index_init(ledger) == 0)
         return ledger;
@@ -117,6 +120,8 @@ void ledger_destroy(struct ledger *ledger)
     free_all_versions(ledger);
     change_index_destroy(ledger);
     barcodes_destroy(&ledger->barcodes);
+    memory_release(ledger->shortages.of_pools,
+                   ledger->items.unit_count * sizeof *ledger->shortages.of_pools);
     items_destroy(&ledger->items);
     id_table_destroy(&ledger->ids);
     returns_destroy(&ledger->returns);

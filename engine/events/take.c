@@ -172,13 +172,29 @@ static void take_reject(const struct taking *t)
     }
 }
 
+/* Without an id, fewer promises are short than were. */
+static void take_short(const struct taking *t)
+{
+    struct shortage_fields f;
+    if (!shortage_decode(t->record, &f) || f.id.len == 0)
+        return;
+    struct event event = event_of(t, EVENT_SHORT, f.fixed.time_ms);
+    event.item = f.fixed.pool.item;
+    event.location = f.fixed.pool.location;
+    if (f.fixed.channel != 0)
+        event.channel = (uint16_t)(f.fixed.channel - 1);
+    set_id(&event, f.id);
+    set_qty(&event, f.fixed.qty);
+    events_add(t->events, &event);
+}
+
 /* A type without a row has no events. */
 static void (*const takers[UINT8_MAX + 1])(const struct taking *) = {
     [RECORD_CROSSING] = take_crossing, [RECORD_DUE] = take_due,
     [RECORD_ARRIVE] = take_arrive,     [RECORD_EXPIRE] = take_expire,
     [RECORD_READY] = take_set_aside,   [RECORD_NOT_COLLECTED] = take_not_collected,
     [RECORD_MOVE] = take_redraw,       [RECORD_SOURCED] = take_redraw,
-    [RECORD_REJECT] = take_reject,
+    [RECORD_REJECT] = take_reject,     [RECORD_SHORT] = take_short,
 };
 
 void events_take(struct events *events, const struct record_head *record, uint64_t lsn)

@@ -219,6 +219,25 @@ static int take_allot(struct taking *taking)
     return error ? error : history_move(taking, to, qty, 0, qty);
 }
 
+/* A promise is short: qty is what is missing to it. */
+static int take_short(struct taking *taking)
+{
+    struct shortage_fields f;
+    struct history_event *event = &taking->event;
+    if (!shortage_decode(taking->record, &f))
+        return -EILSEQ;
+    bool asked =
+        history_asks_pool(taking->history, &f.fixed.pool) || history_asks_id(taking->history, f.id);
+    if (!asked || f.id.len == 0)
+        return 0;
+    event->type = "short";
+    event->id = f.id;
+    event->time_ms = f.fixed.time_ms;
+    event->has_channel = f.fixed.channel != 0;
+    event->channel = event->has_channel ? (uint16_t)(f.fixed.channel - 1) : 0;
+    return history_move(taking, &f.fixed.pool, 0, 0, f.fixed.qty);
+}
+
 /* Most records do not match the filter: for an item, that is cheap to see. */
 static bool concerns_others(const struct history *history, const struct record_head *record)
 {
@@ -283,6 +302,8 @@ static int take(struct taking *taking)
     case RECORD_EXPIRE:
     case RECORD_OP:
         return history_take_order(taking);
+    case RECORD_SHORT:
+        return take_short(taking);
     case RECORD_VOID: /* these move no stock */
     case RECORD_LOCATION:
     case RECORD_CHANNEL:

@@ -8,6 +8,7 @@
 #include "engine/ledger/crossing_watch.h"
 #include "engine/ledger/id_gauge.h"
 #include "engine/ledger/ledger.h"
+#include "engine/ledger/shortage_watch.h"
 #include "engine/log/record.h"
 #include "engine/store/barcodes.h"
 #include "engine/store/id_table.h"
@@ -154,6 +155,7 @@ struct ledger {
     struct returns returns;
     struct events events;
     struct crossing_watch crossings;
+    struct shortage_watch shortages;
     struct refusals refusals;
     struct figures *figures;         /* NULL: none are kept */
     const struct zone_source *zones; /* const; NULL: nothing is laid out */

@@ -64,7 +64,7 @@ struct settling_debt {
 static enum code plan(struct ctx *ctx, struct txn *t)
 {
     struct settling_debt *s = (struct settling_debt *)t;
-    const struct items *items = &ctx->ledger->items;
+    struct items *items = &ctx->ledger->items;
     struct pool *shared_pool = pool_at(items, s->shared), *owed_pool = pool_at(items, s->owed);
     uint64_t shared =
         atomic_fetch_add_explicit(&shared_pool->word, 0, memory_order_acq_rel); /* @owing-swap */
@@ -75,6 +75,8 @@ static enum code plan(struct ctx *ctx, struct txn *t)
     s->unsure = t->done && (word_undecided(shared) != 0 || word_undecided(owed) != 0);
     if (t->done)
         return CODE_OK;
+    if (s->qty > word_available(shared)) /* what was sold is gone, promised or not */
+        item_set_short(items, key_item(pool_read_key(owed_pool)));
     if (!s->bracketed)
         moves_begin(item_at(items, key_item(pool_read_key(owed_pool))));
     s->bracketed = true;

@@ -157,9 +157,8 @@ void place_take(struct items *items, struct place *place, int64_t missing, bool 
         /* While available units suffice, no promise is broken, whatever happens in between. */
         int32_t needs = promised > 0 ? NEEDS_NONE : (int32_t)pool->qty + pool->expected;
         int32_t counted = as_counted ? (int32_t)word_on_hand(pool->word) : NOT_COUNTED;
-        if (pool->qty > pool_available(pool) && incoming_find(items, pool->unit))
-            item_set(item_at(items, key_item(pool_read_key(pool_at(items, pool->unit)))),
-                     ITEM_SHORT);
+        if (promised > 0)
+            item_set_short(items, key_item(pool_read_key(pool_at(items, pool->unit))));
         post(postings, (struct posting){ .pool = pool->unit,
                                          .counted = counted,
                                          .on_hand = (int32_t)-pool->qty,

@@ -105,7 +105,7 @@ static enum code post_damaged(struct ctx *ctx, const struct stepping_supply *s, 
 
 enum code supply_post_arrival(struct ctx *ctx, struct stepping_supply *s, uint32_t at)
 {
-    const struct items *items = &ctx->ledger->items;
+    struct items *items = &ctx->ledger->items;
     struct supply_work *w = ctx->supply;
     struct move_record *move = &w->moves[at];
     uint32_t item = w->items[move->line];
@@ -121,7 +121,7 @@ enum code supply_post_arrival(struct ctx *ctx, struct stepping_supply *s, uint32
     move->over = (uint32_t)a.over;
     move->swept = (int32_t)(a.free - a.stands_in);
     if (a.stays < 0)
-        item_set(item_at(items, item), ITEM_SHORT);
+        item_set_short(items, item);
     if (has_own(items, &a))
         post_change(ctx, a.own, a.stands_in - a.free - a.gone, a.stays, a.counted, true);
     if (shared != 0 || !has_own(items, &a))

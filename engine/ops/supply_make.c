@@ -20,6 +20,7 @@
 #include "engine/ops/supply.h"
 #include "engine/ops/supply_watch.h"
 #include "engine/ops/sweep.h"
+#include "engine/store/slot_places.h"
 #include "engine/txn/txn_run.h"
 
 /* One supply that is being made. */
@@ -254,6 +255,7 @@ static void fill_entry(struct ctx *ctx, const struct supplying *s)
     }
     uint64_t eta_ms = s->order->has_eta ? s->order->eta_ms : 0;
     supply_fill(entry, s->txn.content, ctx->wall_ms, eta_ms, s->from, s->location);
+    slot_places_set_source(&ctx->ledger->ids, entry);
     bool stored = supply_store(&ctx->ledger->ids, &ctx->cursor, entry, w->fresh, w->line_count,
                                s->order->ref);
     assert(stored); /* in slots that were set aside */

@@ -116,8 +116,8 @@ int apply_change_pool(const struct applying *a, struct pool *pool, int64_t on_ha
     if (!sane || pool_reapply(pool, change, &after) != POOL_CHANGED)
         return apply_refuse(a, "its change does not fit the pool");
     uint64_t key = pool_read_key(pool);
-    if (owner_kind(key_owner(key)) == POOL_EXPECTED && word_available(after) < 0)
-        item_set(item_at(&a->ledger->items, key_item(key)), ITEM_SHORT); /* a count, say */
+    if (word_available(after) < 0 && owner_kind(key_owner(key)) != POOL_BACKLOG)
+        item_set_short(&a->ledger->items, key_item(key)); /* by a count, say */
     if (owner_kind(key_owner(key)) == POOL_OWED)
         item_set(item_at(&a->ledger->items, key_item(key)), ITEM_OWED);
     item_version_raise_of_pool(a->ctx, pool_unit(&a->ledger->items, pool), a->lsn);
@@ -357,6 +357,46 @@ static int apply_crossing(struct applying *a)
         crossing_facts_note(a->ledger, r, f.fixed.time_ms);
     }
     crossings_seen(a->ledger, f.fixed.seen_lsn);
+    return 0;
+}
+
+/* Whom a shortage is told of: live, as what ended it would be behind it in the log. */
+static int find_promise(const struct applying *a, const struct shortage_fields *f)
+{
+    struct id_table *ids = &a->ledger->ids;
+    struct id_entry *entry;
+    uint64_t word;
+    if (f->id.len > ID_MAX ||
+        id_table_find(ids, f->id, id_hash(ids, f->id), &entry, &word) != ENTRY_FOUND)
+        return apply_refuse(a, "its id is unknown");
+    bool orders = word_kind(word) == ENTRY_RESERVATION;
+    bool fits = orders ? entry->channel + 1 == f->fixed.channel : f->fixed.channel == 0;
+    bool live = (orders || word_kind(word) == ENTRY_SUPPLY) && !entry_over(word);
+    if (live && fits)
+        entry->lsn_last = a->lsn;
+    entry_put(entry, word);
+    return live && fits ? 0 : apply_refuse(a, "its id has no promise on that channel");
+}
+
+static int apply_shortage(struct applying *a)
+{
+    struct shortage_fields f;
+    struct pool *pool;
+    if (!shortage_decode(a->record, &f))
+        return apply_refuse(a, "it is malformed");
+    const struct shortage_record *r = &f.fixed;
+    if (r->since_lsn > r->until_lsn || r->until_lsn > a->lsn || (r->since_lsn == 0 && f.id.len > 0))
+        return apply_refuse(a, "it tells of other promises");
+    if (!owner_sellable(r->pool.owner) && owner_kind(r->pool.owner) != POOL_EXPECTED)
+        return apply_refuse(a, "nothing is promised of its pool");
+    int error = apply_find_pool(a, &r->pool, &pool);
+    if (!error && f.id.len > 0)
+        error = find_promise(a, &f);
+    if (error)
+        return error;
+    item_set_short(&a->ledger->items, r->pool.item); /* @told-again */
+    a->ledger->shortages.of_pools[pool_unit(&a->ledger->items, pool)] =
+        (struct shortage){ .since = r->since_lsn, .until = r->until_lsn };
     return 0;
 }
 

@@ -8,6 +8,7 @@
 #include "engine/ledger/find.h"
 #include "engine/ops/supply.h"
 #include "engine/replay/apply_inside.h"
+#include "engine/store/slot_places.h"
 
 static struct pool_key key_at(uint32_t item, uint16_t location, uint16_t owner)
 {
@@ -112,6 +113,7 @@ int apply_supply(struct applying *a)
     if (error)
         return error;
     supply_fill(entry, r->content, r->time_ms, r->eta_ms, r->from, r->location);
+    slot_places_set_source(&a->ledger->ids, entry); /* @held-place */
     entry->lsn_first = entry->lsn_last = a->lsn;
     a->ctx->supply->line_count = 0;
     for (uint32_t i = 0; !error && i < r->line_count; i++)
@@ -201,7 +203,7 @@ static int end_line(const struct applying *a, const struct id_entry *entry, stru
     item_version_raise(a->ctx, item, a->lsn);
     if (m->swept < 0 ||
         (expects && word_available(pool_read(pool_at(&a->ledger->items, line->pool))) < 0))
-        item_set(item_at(&a->ledger->items, item), ITEM_SHORT);
+        item_set_short(&a->ledger->items, item);
     if (a->record->type == RECORD_ARRIVE)
         supply_note_recent(a->ctx, entry, line, m, a->time_ms);
     if (m->rejected > 0)

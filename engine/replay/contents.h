@@ -56,7 +56,7 @@ struct contents_item {
     uint8_t moved;        /* 1: units of it have come or gone */
     uint8_t decimals;
     uint8_t sku_len, name_len, barcode_len, unit_len;
-    uint8_t missed;        /* 1: fewer units of a supply have come than were promised, once */
+    uint8_t missed;        /* 1: a pool has had fewer units on hand than were promised, once */
 } __attribute__((packed)); /* pool_count x struct contents_pool; stocking_count x struct
                               contents_stocking; moved_count x struct contents_moved; sku, name,
                               barcode, unit; zeroes */
@@ -247,8 +247,8 @@ struct contents_recent {
     uint32_t kind; /* enum recent_kind */
 } __attribute__((packed));
 
-/* From which events go on: records of three kinds, which begin alike. Events in their order. */
-enum contents_signal_kind { SIGNAL_SEEN = 1, SIGNAL_LEVELS = 2, SIGNAL_EVENT = 3 };
+/* From which events go on: records of four kinds, which begin alike. Events in their order. */
+enum contents_signal_kind { SIGNAL_SEEN = 1, SIGNAL_LEVELS, SIGNAL_EVENT, SIGNAL_SHORTAGE };
 
 struct contents_signal {
     uint32_t length;
@@ -285,6 +285,15 @@ struct contents_event {
     int64_t qty;
     uint64_t has_qty;      /* 0 or 1 */
 } __attribute__((packed)); /* id; zeroes */
+
+/* Which promises of a pool were told to be short, see engine/ops/shortages.h. */
+struct contents_shortage {
+    uint32_t length;
+    uint16_t what;
+    uint16_t zero;
+    struct pool_key pool;
+    uint64_t since, until;
+} __attribute__((packed));
 
 /* Figures: first from when on they are there, then the facts, day by day. */
 struct contents_fact {

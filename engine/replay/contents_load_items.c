@@ -188,7 +188,7 @@ static int load_item(struct loading *l, const struct item_parts *p)
     if (p->saved.moved)
         item_set(item_at(items, index), ITEM_MOVED);
     if (p->saved.missed)
-        item_set(item_at(items, index), ITEM_SHORT);
+        item_set_short(items, index);
     int error = load_pools(l, index, p->pools, p->saved.pool_count);
     if (!error)
         error = load_stockings(l, index, &p->saved, p->stockings);

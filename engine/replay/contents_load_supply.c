@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "engine/replay/contents_loading.h"
+#include "engine/store/slot_places.h"
 #include "engine/store/supply_lines.h"
 
 bool contents_supply_can_be(const struct contents_entry *saved)
@@ -168,6 +169,8 @@ int contents_load_supply(struct loading *l, const struct entry_parts *p, struct 
     if (saved->kind == ENTRY_SUPPLY && !places_can_be(l, entry))
         return contents_complain(l->complaint, -EINVAL, "supply \"%.*s\" has unknown places",
                                  (int)p->id.len, p->id.at);
+    if (saved->kind == ENTRY_SUPPLY)
+        slot_places_set_source(&l->ledger->ids, entry); /* @held-place */
     int error = load_blocks(l, p, entry);
     if (error || saved->kind == ENTRY_SUPPLY_STEP)
         return error;

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The part of snapshot contents from which events go on: levels, and the last events. */
+/* The part of snapshot contents from which events go on: levels, what was told to be short, and the
+ * last events. */
 #include <assert.h>
 #include <errno.h>
 #include <string.h>
 
 #include "engine/ledger/change_index.h"
+#include "engine/ledger/find.h"
 #include "engine/ops/crossings.h"
 #include "engine/replay/contents_loading.h"
 
@@ -59,6 +61,29 @@ static int write_levels(const struct ledger *ledger, const struct contents_sink 
     return 0;
 }
 
+/* Only an item with the flag has any. */
+static int write_shortages(const struct ledger *ledger, const struct contents_sink *sink,
+                           uint32_t item)
+{
+    const struct items *items = &ledger->items;
+    if (!item_has(item_at(items, item), ITEM_SHORT))
+        return 0;
+    struct pool_walk walk = pool_walk_start(items, item);
+    const struct pool *pool;
+    int error = 0;
+    while (!error && (pool = pool_walk_next(&walk)) != NULL) {
+        const struct shortage *told = &ledger->shortages.of_pools[pool_unit(items, pool)];
+        struct contents_shortage saved = { .length = sizeof saved,
+                                           .what = SIGNAL_SHORTAGE,
+                                           .pool = name_of_pool(items, pool_unit(items, pool)),
+                                           .since = told->since,
+                                           .until = told->until };
+        if (told->since != 0)
+            error = put(sink, &saved, sizeof saved, NULL, 0);
+    }
+    return error;
+}
+
 static int write_event(const struct contents_sink *sink, const struct event *event)
 {
     struct contents_event saved = { .length = padded(sizeof saved + event->id_len),
@@ -87,6 +112,9 @@ int contents_write_signals(const struct ledger *ledger, const struct contents_si
     int error = put(sink, &seen, sizeof seen, NULL, 0);
     for (uint16_t i = 0; !error && i < catalogue->channel_count; i++)
         error = write_levels(ledger, sink, i);
+    uint32_t items = atomic_load(&ledger->items.count);
+    for (uint32_t i = 0; !error && i < items; i++)
+        error = write_shortages(ledger, sink, i);
     for (uint64_t at = events_oldest(events);
          !error && events_get(events, at, &event) == EVENT_FOUND; at++)
         error = write_event(sink, &event);
@@ -120,6 +148,22 @@ static int load_levels(struct loading *l, const unsigned char *at, size_t left)
         saved.bytes > levels->plane - saved.from)
         return invalid(l, "a run of levels");
     memcpy(levels_plane(levels, saved.channel) + saved.from, at + sizeof saved, saved.bytes);
+    return 0;
+}
+
+static int load_shortage(struct loading *l, const unsigned char *at, size_t left)
+{
+    struct items *items = &l->ledger->items;
+    struct contents_shortage saved;
+    if (!contents_open_record(at, left, &saved, sizeof saved) ||
+        saved.pool.item >= items->max_items || item_version(l->ledger, saved.pool.item) == 0)
+        return invalid(l, "a shortage");
+    const struct pool *pool =
+        pool_find(items, saved.pool.item, saved.pool.location, saved.pool.owner);
+    if (!pool || saved.since == 0 || saved.since > saved.until)
+        return invalid(l, "a shortage");
+    l->ledger->shortages.of_pools[pool_unit(items, pool)] =
+        (struct shortage){ .since = saved.since, .until = saved.until };
     return 0;
 }
 
@@ -159,10 +203,11 @@ int contents_load_signals(struct loading *l, const unsigned char *at, size_t lef
         struct contents_signal head;
         if (!contents_open_record(at, left, &head, sizeof head))
             return invalid(l, "a signal");
-        int error = head.what == SIGNAL_SEEN     ? load_seen(l, at, left)
-                    : head.what == SIGNAL_LEVELS ? load_levels(l, at, left)
-                    : head.what == SIGNAL_EVENT  ? load_event(l, at, left)
-                                                 : invalid(l, "a kind of signal");
+        int error = head.what == SIGNAL_SEEN       ? load_seen(l, at, left)
+                    : head.what == SIGNAL_LEVELS   ? load_levels(l, at, left)
+                    : head.what == SIGNAL_EVENT    ? load_event(l, at, left)
+                    : head.what == SIGNAL_SHORTAGE ? load_shortage(l, at, left)
+                                                   : invalid(l, "a kind of signal");
         if (error)
             return error;
         at += head.length;

@@ -46,6 +46,7 @@ int items_init(struct items *items, uint32_t max_items, uint32_t max_pools, uint
     items->counted_ms = memory_reserve(units * sizeof(uint64_t));
     items->incoming_of = memory_reserve(units * sizeof(uint32_t));
     items->set_aside = memory_reserve(units * sizeof(uint32_t));
+    items->covered = memory_reserve_scattered(units * sizeof(uint32_t));
     items->incoming = memory_reserve(((size_t)max_pools + 1) * sizeof(struct incoming));
     items->max_items = max_items;
     items->max_pools = max_pools;
@@ -54,7 +55,8 @@ int items_init(struct items *items, uint32_t max_items, uint32_t max_pools, uint
     items->hash_seed = hash_seed;
     atomic_store(&items->unit_tail, (uint32_t)item_units);
     return items->units && items->slots && items->details && items->versions && items->stockings &&
-                   items->counted_ms && items->incoming_of && items->set_aside && items->incoming
+                   items->counted_ms && items->incoming_of && items->set_aside && items->covered &&
+                   items->incoming
                ? 0
                : -ENOMEM;
 }
@@ -69,6 +71,7 @@ void items_destroy(struct items *items)
     memory_release((void *)items->counted_ms, (size_t)items->unit_count * sizeof(uint64_t));
     memory_release((void *)items->incoming_of, (size_t)items->unit_count * sizeof(uint32_t));
     memory_release((void *)items->set_aside, (size_t)items->unit_count * sizeof(uint32_t));
+    memory_release((void *)items->covered, (size_t)items->unit_count * sizeof(uint32_t));
     memory_release(items->incoming, ((size_t)items->max_pools + 1) * sizeof(struct incoming));
 }
 

@@ -24,7 +24,7 @@ enum item_flag {
     ITEM_STOCKING = 1, /* it has a safety of its own, or a stocking at some place */
     ITEM_MOVED = 2,    /* units of it have come or gone */
     ITEM_SUPPLY = 4,   /* it has had a pool of expected units */
-    ITEM_SHORT = 8,    /* fewer units of a supply have come than were promised, once */
+    ITEM_SHORT = 8,    /* a pool has had fewer units on hand than were promised of it, once */
     ITEM_OWED = 16,    /* tills have sold more of it somewhere than was booked in, once */
     ITEM_BACKLOG = 32, /* it was promised before it was there, once */
 };
@@ -72,9 +72,13 @@ struct items {
     _Atomic uint32_t *incoming_of; /* per unit: of a pool of expected units, its number in
                                       `incoming`, 0 until it has one; its maker writes, release */
     _Atomic uint32_t *set_aside;   /* per unit, see set_aside_at */
+    _Atomic uint32_t *covered;     /* per unit, see pool_note_covered */
     struct incoming *incoming;     /* the first stands for pools that expect nothing */
     _Atomic uint32_t incoming_count; /* numbers given out; any context */
-    _Atomic uint64_t *versions;      /* per item, see engine/ledger/change_index.h; any context */
+    _Atomic bool
+        any_short; /* of some item, ITEM_SHORT is set; any context, relaxed: it is only ever
+                               set */
+    _Atomic uint64_t *versions; /* per item, see engine/ledger/change_index.h; any context */
     _Alignas(64) _Atomic uint32_t count; /* indexes given out; any context */
     _Atomic uint32_t pool_count;         /* pools in use; any context */
     _Atomic uint32_t unit_tail;          /* units given out; any context */
@@ -104,6 +108,33 @@ static inline void item_set(struct item *item, enum item_flag flag)
 {
     if (!item_has(item, flag))
         atomic_fetch_or_explicit(&item->flags, (uint8_t)flag, memory_order_relaxed);
+}
+
+/* A pool of the item may have fewer units on hand than are promised of it. Before the take that
+ * makes it so. */
+static inline void item_set_short(struct items *items, uint32_t index)
+{
+    item_set(item_at(items, index), ITEM_SHORT);
+    if (!atomic_load_explicit(&items->any_short, memory_order_relaxed))
+        atomic_store_explicit(&items->any_short, true, memory_order_relaxed);
+}
+
+/*
+ * How often the pool was short, and then was not any more. Whoever has swapped its word so counts
+ * it, within its operation. So who finds the same word as before, then no context in an operation,
+ * and then the same number, knows that the pool was short all the time, unless the word says that
+ * it is not.
+ */
+static inline void pool_note_covered(const struct items *items, uint32_t unit, uint64_t after,
+                                     int64_t more_available)
+{
+    if (word_available(after) >= 0 && word_available(after) < more_available)
+        atomic_fetch_add_explicit(&items->covered[unit], 1, memory_order_release); /* @covered */
+}
+
+static inline uint32_t pool_covered(const struct items *items, uint32_t unit)
+{
+    return atomic_load_explicit(&items->covered[unit], memory_order_acquire);
 }
 
 static inline struct text item_sku(const struct item *item)

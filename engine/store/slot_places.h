@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A word for each slot of the id table: which places the reservation in it draws from, so that a
- * list of one place's orders need not look at those of all others. The words of a chunk of slots
- * have cache lines of their own: the context that takes a slot mostly has taken its chunk.
+ * A word for each slot of the id table: which places the reservation in it draws from, or where the
+ * transfer in it is held, so that a list of one place's orders need not look at those of all
+ * others. The words of a chunk of slots have cache lines of their own: the context that takes a
+ * slot mostly has taken its chunk.
  *
  * It may name too many places, never too few: a slot that stands for something else by now keeps
  * its word. The owner of the entry (E1) writes it, before the order claims its LSN; relaxed, as a
@@ -14,7 +15,7 @@
 #include "engine/store/id_table.h"
 #include "engine/store/pool.h"
 
-/* of further places 6 | second place + 1 13 | first place + 1 13; 0: it was never a reservation */
+/* of further places 6 | second place + 1 13 | first place + 1 13; 0: it was neither */
 enum { PLACE_BITS = 13, PLACE_MASK = (1 << PLACE_BITS) - 1, FURTHER_PLACES = 32 - 2 * PLACE_BITS };
 
 _Static_assert((int)LOCATIONS_MAX < (int)PLACE_MASK, "a place fits its bits, and so does none");
@@ -54,6 +55,13 @@ static inline void slot_places_set(struct id_table *ids, const struct id_entry *
 static inline uint32_t slot_places(const struct id_table *ids, const struct id_entry *entry)
 {
     return atomic_load_explicit(&ids->places[entry_number(ids, entry)], memory_order_relaxed);
+}
+
+/* A transfer may be held where it comes from. */
+static inline void slot_places_set_source(struct id_table *ids, const struct id_entry *supply)
+{
+    uint32_t places = supply->from ? places_with(0, (uint16_t)(supply->from - 1)) : 0;
+    slot_places_set(ids, supply, places);
 }
 
 /* The slots of the chunk, as bits, that may hold a reservation that draws from the location;

@@ -98,6 +98,14 @@ static void note_recent(struct ctx *ctx, uint32_t unit, int64_t delta)
         recent_add(&ctx->recent, ctx->wall_ms, at, moved);
 }
 
+/* After the swap: who made the pool short has set the flag before. */
+static inline void note_covered(struct items *items, const struct item *item,
+                                const struct posting *p)
+{
+    if (item_has(item, ITEM_SHORT))
+        pool_note_covered(items, p->pool, p->after, (int64_t)p->on_hand - p->reserved);
+}
+
 enum pool_outcome txn_apply(struct ctx *ctx, struct posting *p, bool tentative)
 {
     struct items *items = &ctx->ledger->items;
@@ -113,6 +121,8 @@ enum pool_outcome txn_apply(struct ctx *ctx, struct posting *p, bool tentative)
     enum pool_outcome outcome = pool_apply_on(pool, change, terms, &p->after);
     if (outcome == POOL_CHANGED && change.on_hand != 0 && !p->stays)
         note_recent(ctx, p->pool, change.on_hand);
+    if (outcome == POOL_CHANGED)
+        note_covered(items, item, p);
     gives_end(item);
     return outcome;
 }
@@ -128,6 +138,7 @@ void txn_give_more(struct ctx *ctx, struct posting *p)
     p->after = pool_give(pool_at(items, p->pool), change);
     if (change.on_hand != 0 && !p->stays)
         note_recent(ctx, p->pool, change.on_hand);
+    note_covered(items, item, p);
     gives_end(item);
 }
 
@@ -183,7 +194,9 @@ void txn_undo(struct ctx *ctx, uint32_t count)
         struct item *item = item_of(items, p->pool);
         gives_begin(item);
         struct pool_change back = { -p->on_hand, -p->reserved, -1 }; /* @undo */
-        pool_give(pool_at(items, p->pool), back);
+        uint64_t after = pool_give(pool_at(items, p->pool), back);
+        if (item_has(item, ITEM_SHORT))
+            pool_note_covered(items, p->pool, after, back.on_hand - back.reserved);
         if (p->on_hand != 0 && !p->stays)
             note_recent(ctx, p->pool, -p->on_hand);
         gives_end(item);

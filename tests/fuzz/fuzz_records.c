@@ -17,6 +17,7 @@
 #include <string.h>
 
 #include "engine/ledger/ledger.h"
+#include "engine/ledger/shortages.h"
 #include "tests/support/ledger_rig.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -53,6 +54,17 @@ static void check(struct ledger_rig *rig)
     assert(!unsound);
 }
 
+/* Whatever was told to be short. */
+static void look_for_short(struct ledger_rig *rig, struct ctx *ctx, uint64_t now_ms)
+{
+    for (int i = 1; i <= 40; i++) {
+        ledger_begin(ctx, now_ms + 50 * (uint64_t)i, now_ms + 50 * (uint64_t)i);
+        ledger_tell_shortages(ctx);
+        ledger_end(ctx);
+        ledger_rig_drain(rig);
+    }
+}
+
 /* As after a start. */
 static void work(struct ledger_rig *rig, uint64_t lsn, uint64_t now_ms)
 {
@@ -69,6 +81,7 @@ static void work(struct ledger_rig *rig, uint64_t lsn, uint64_t now_ms)
     while (ledger_next_item(ctx, &cursor, &sku, &look))
         assert(!text_given(sku) || ledger_stock_next(ctx, &look, &pools) > 0 || look.backlog > 0);
     ledger_end(ctx);
+    look_for_short(rig, ctx, now_ms);
     check(rig);
 }
 

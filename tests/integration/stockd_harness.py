@@ -436,8 +436,14 @@ def wait_until(condition, timeout=10.0, every=0.005, what="condition"):
 
 
 def settled(client, lsn):
-    """Until the crossings of all changes up to that LSN have been recorded, and can be read."""
-    wait_until(lambda: client.call("info", "feed")["feed"]["crossings_lsn"] >= lsn, what="a look")
+    """Until the crossings of all changes up to that LSN, and what became short by them, have been
+    recorded, and can be read."""
+
+    def looked():
+        feed = client.call("info", "feed")["feed"]
+        return feed["crossings_lsn"] >= lsn and feed["shortages_lsn"] >= lsn
+
+    wait_until(looked, what="a look")
     told = client.call("changes", lsn)["lsn"]
     wait_until(lambda: client.call("events", lsn)["lsn"] >= told, what="the disk")
 

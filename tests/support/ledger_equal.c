@@ -400,6 +400,31 @@ static bool same_levels(const struct comparing *c)
     return true;
 }
 
+static struct shortage shortage_at(const struct ledger *ledger, const struct pool *pool)
+{
+    return pool ? ledger->shortages.of_pools[pool_unit(&ledger->items, pool)]
+                : (struct shortage){ 0 };
+}
+
+static bool same_shortages(const struct comparing *c)
+{
+    for (uint32_t i = 0; i < atomic_load(&c->left->items.count); i++) {
+        struct pool_walk walk = pool_walk_start(&c->left->items, i);
+        const struct pool *pool;
+        while ((pool = pool_walk_next(&walk)) != NULL) {
+            uint64_t key = pool_read_key(pool);
+            struct shortage left = shortage_at(c->left, pool);
+            struct shortage right = shortage_at(
+                c->right, pool_find(&c->right->items, i, key_location(key), key_owner(key)));
+            if (left.since != right.since || left.until != right.until)
+                return DIFFER(c, "item %u at %u is short since LSN %llu and %llu", i,
+                              key_location(key), (unsigned long long)left.since,
+                              (unsigned long long)right.since);
+        }
+    }
+    return true;
+}
+
 /* ---- figures ---- */
 
 static int compare_facts(const void *left, const void *right)
@@ -455,7 +480,7 @@ bool ledgers_equal(const struct ledger *left, const struct ledger *right, bool f
                    size_t size)
 {
     struct comparing c = { left, right, forgetful, why, size };
-    return same_catalogue(&c) && same_items(&c) && same_levels(&c) && same_figures(&c) &&
-           id_table_within(&c, left, (struct ledger *)(uintptr_t)right) &&
+    return same_catalogue(&c) && same_items(&c) && same_levels(&c) && same_shortages(&c) &&
+           same_figures(&c) && id_table_within(&c, left, (struct ledger *)(uintptr_t)right) &&
            id_table_within(&c, right, (struct ledger *)(uintptr_t)left);
 }
