@@ -17,6 +17,7 @@
 #include <time.h>
 
 #include "engine/ledger/ctx.h"
+#include "engine/ledger/shortages.h"
 #include "tests/support/contents_rig.h"
 #include "tests/support/ledger_rig.h"
 #include "tests/support/supply_driver.h"
@@ -30,8 +31,10 @@ struct run {
     struct depot_request last;
     int step;
     bool verbose, in_order;
+    int short_count; /* promises that were short at the last look */
 };
 
+static struct depot_short shorts[DEPOT_SHORTS], shorts_before[DEPOT_SHORTS];
 static struct depot depot;
 static char why[512];
 
@@ -127,6 +130,87 @@ static bool compare(struct run *run)
     return good;
 }
 
+/* ---- shortages ---- */
+
+static bool is_same(const struct depot_short *a, const struct depot_short *b)
+{
+    return a->id == b->id && a->item == b->item && a->place == b->place && a->from == b->from;
+}
+
+/* One that was not short at the last look, and is told with what is missing to it now; it counts
+ * no longer then. */
+static bool was_due(struct run *run, int count, const struct depot_short *told)
+{
+    for (int i = 0; i < count; i++) {
+        struct depot_short of = shorts[i];
+        of.from = of.from > 0 ? told->from : of.from; /* any supply */
+        bool before = false;
+        for (int j = 0; j < run->short_count; j++)
+            before |= is_same(&shorts[i], &shorts_before[j]);
+        if (before || !is_same(&of, told) || of.qty != told->qty)
+            continue;
+        shorts_before[run->short_count++] = shorts[i];
+        return true;
+    }
+    return false;
+}
+
+/* What the look has recorded, from that offset on. */
+static bool follow_shorts(struct run *run, struct ctx *ctx, size_t offset, int count)
+{
+    static _Alignas(8) unsigned char record[RECORD_MAX];
+    struct depot_short told;
+    while (offset < run->rig.length) {
+        offset += ledger_rig_record(&run->rig, offset, record);
+        if (!depot_told_short(ctx, (const struct record_head *)(const void *)record, &told))
+            continue;
+        if (run->verbose)
+            printf("%5d %d is short of %lld of %d at %d\n", run->step, told.id, (long long)told.qty,
+                   told.item, told.place);
+        if (was_due(run, count, &told))
+            continue;
+        snprintf(why, sizeof why, "%d is told to be short of %lld of %d at %d", told.id,
+                 (long long)told.qty, told.item, told.place);
+        return false;
+    }
+    return true;
+}
+
+/* Looks for shortages, of which each is told once. */
+static bool look(struct run *run)
+{
+    struct shortage_watch *watch = &run->rig.ledger->shortages;
+    int count = depot_shorts(&depot, shorts);
+    bool more = true;
+    ledger_rig_drain(&run->rig);
+    size_t offset = run->rig.length;
+    for (int looks = 0; more && looks < 1000; looks++) {
+        struct ctx *ctx = begin_any(run);
+        atomic_store(&watch->next_ms, 0);
+        ledger_tell_shortages(ctx);
+        more = ledger_shortages_due(ctx) != UINT64_MAX;
+        ledger_end(ctx);
+        ledger_rig_drain(&run->rig);
+    }
+    if (more)
+        snprintf(why, sizeof why, "the look for shortages never ends");
+    if (more || !follow_shorts(run, ledger_ctx(run->rig.ledger, 0), offset, count))
+        return false;
+    int known = 0;
+    for (int i = 0; i < count; i++)
+        for (int j = 0; j < run->short_count; j++)
+            if (is_same(&shorts[i], &shorts_before[j])) {
+                known++;
+                break;
+            }
+    if (known < count)
+        snprintf(why, sizeof why, "%d promises are short, and %d of them are not told", count,
+                 count - known);
+    memcpy(shorts_before, shorts, sizeof shorts);
+    run->short_count = count;
+    return known == count;
+}
+
 static bool check(const struct ledger_rig *rig)
 {
     return ledger_check(rig->ledger, why, sizeof why) == 0;
@@ -194,13 +278,13 @@ static bool take_step(struct run *run)
     if (random_chance(&run->maker.random, 12) && !pass_time(run))
         return false;
     depot_pick(&run->maker, &run->last);
-    if (!ask(run) || !compare(run))
+    if (!ask(run) || !compare(run) || !look(run))
         return false;
     if (run->step % 10 == 0) {
         if (!come_up(run) || !check(&run->rig)) /* mail is read before the check */
             return false;
     }
-    return !random_chance(&run->maker.random, 2) || (restart(run) && compare(run));
+    return !random_chance(&run->maker.random, 2) || (restart(run) && compare(run) && look(run));
 }
 
 static void set_up(struct run *run, uint64_t seed, bool in_order)
@@ -210,6 +294,7 @@ static void set_up(struct run *run, uint64_t seed, bool in_order)
     r->state = seed;
     run->maker.depot = &depot;
     run->maker.next_id = 1;
+    run->short_count = 0;
     depot.in_order = in_order;
     depot.now_ms = UINT64_C(1700000000000) / WHEEL_TICK_MS * WHEEL_TICK_MS;
     depot_pick_settings(&run->maker, &depot);

@@ -460,6 +460,23 @@ int depot_expired(const struct record_head *record)
     return expire_decode(record, &f) ? number_in(f.id) : 0;
 }
 
+bool depot_told_short(struct ctx *ctx, const struct record_head *record, struct depot_short *told)
+{
+    struct shortage_fields f;
+    if (record->type != RECORD_SHORT || !shortage_decode(record, &f) || f.id.len == 0)
+        return false;
+    enum pool_kind kind = owner_kind(f.fixed.pool.owner);
+    const struct location *place = &ledger_catalogue(ctx)->locations[f.fixed.pool.location];
+    *told = (struct depot_short){ .id = number_in(f.id),
+                                  .item = number_in(ledger_sku(ctx, f.fixed.pool.item)),
+                                  .place = number_in(code_text(&place->code)),
+                                  .from = kind == POOL_SHARED     ? FROM_LOOSE
+                                          : kind == POOL_ALLOTTED ? FROM_OWN
+                                                                  : 1,
+                                  .qty = f.fixed.qty };
+    return true;
+}
+
 /* ---- comparing documents and reservations ---- */
 
 bool depot_id_agrees(struct ctx *ctx, const struct depot *d, int id, char *why, size_t size)

@@ -17,6 +17,9 @@ void depot_drive(struct ctx *ctx, const struct depot_request *r, struct depot_an
 /* The hold whose expiry that is; 0: it is another record. */
 int depot_expired(const struct record_head *record);
 
+/* The promise that the record tells of as short; its supply is any. False: it is another record. */
+bool depot_told_short(struct ctx *ctx, const struct record_head *record, struct depot_short *told);
+
 /* Each compares an engine with the model. False, and why. */
 bool depot_answers_agree(const struct depot_request *r, const struct depot_answer *engine,
                          const struct depot_answer *model, char *why, size_t size);

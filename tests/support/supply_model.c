@@ -282,6 +282,7 @@ static void ask_supply(struct depot *d, const struct depot_request *r, struct de
             ship(d, &made, &made.lines[i], made.lines[i].qty);
     }
     find_state(&made);
+    made.number = ++d->promises;
     made.asked = x->asked;
     *x = made;
     depot_view(x, a);

@@ -108,12 +108,12 @@ struct depot_id {
     uint64_t eta_ms;
     bool withdrawn;  /* the last of it that could be */
     int rescheduled; /* how often */
+    uint64_t number; /* in the order of promises; of a reservation, too */
     int line_count;
     struct depot_line lines[DEPOT_LINES];
     /* a reservation */
     uint64_t expires_ms;
     enum depot_kind last; /* the step that changed it last */
-    uint64_t number;      /* in the order of promises */
     bool awaits, ready;   /* what is sent for it: is not ready yet; was made ready */
     int draw_count;
     struct depot_draw draws[DEPOT_DRAWS];
@@ -182,6 +182,17 @@ bool depot_may_lose(const struct depot *d, int item, int place, int64_t units);
 
 /* Is more promised from the line than has come and is expected? */
 bool depot_is_short(const struct depot *d, int supply, int item);
+
+/* What is missing to whom: to a reservation, or a transfer that is held. */
+struct depot_short {
+    int id, item, place, from;
+    int64_t qty;
+};
+
+enum { DEPOT_SHORTS = 4 * DEPOT_IDS };
+
+/* Lists all that are short. Returns how many. */
+int depot_shorts(const struct depot *d, struct depot_short shorts[DEPOT_SHORTS]);
 
 /* ---- ship to store ---- */
 
