@@ -8,21 +8,20 @@ The file's first line is a JSON object:
     channels  code -> {"locations": [...], "buffer": n}
     crashes   CLOCK_MONOTONIC in ns at which each killed engine was certain to be gone
     durability  of the engine; none: a reply does not wait for what was claimed before it
+    backorder_limit  of every item, if orders may be promised what is not there
+    told      events that a subscriber was sent, in their order
     recovered the lsn that the next engine answered before anyone else asked it anything
 
 Each other line is one call, as tests/history/notes.h says. An era is what lies between two crashes.
+
+What the engine does by itself, and what a place that rejects an order had on hand, is told by
+`history` and `events`, which are asked once all is quiet (engine.py).
 """
 
 import json
 import math
 
-
-class Violation(Exception):
-    """The history breaks a promise. `what` says which; `evidence` are the calls that show it."""
-
-    def __init__(self, what, evidence=()):
-        super().__init__(what)
-        self.what, self.evidence = what, list(evidence)
+from engine import Engine, Violation
 
 
 class Call:
@@ -53,7 +52,7 @@ class Call:
     @property
     def lines(self):
         """Of an order or a step: [[sku, qty, location or None]...]; None: all that is left."""
-        at = 2 if self.method == "reserve" else 1
+        at = 2 if self.method in ("reserve", "reject") else 1
         if len(self.params) <= at or not isinstance(self.params[at], list):
             return None
         return [[*line, None][:3] for line in self.params[at]]
@@ -61,6 +60,7 @@ class Call:
     @property
     def targets(self):
         """Of an amend or a move: [[sku, qty, place]...] that it may draw there."""
+        assert self.method != "reject"
         if self.method == "move":
             return [[sku, qty, target] for sku, _, target, qty in self.params[1]]
         return self.lines
@@ -88,6 +88,7 @@ class Change:
         self.takes = False  # follows rule T
         self.parts = {}  # (sku, place) -> (on_hand, reserved), how the pool changes
         self.made_by = None  # of a step: the call that made it
+        self.rows = []  # what `history` tells of it
 
     @property
     def redraws(self):
@@ -95,7 +96,8 @@ class Change:
 
     def takes_from(self, part):
         """Does it take what it changes in a pool, before it claims its LSN?"""
-        return self.takes or part[0] < 0 or (self.redraws and part[1] > 0)
+        draws = self.redraws or self.kind == "sourced"
+        return self.takes or part[0] < 0 or (draws and part[1] > 0)
 
     def say(self, zero=0):
         made = self.calls[0].say(zero) if self.calls else "nobody asked for it"
@@ -104,9 +106,10 @@ class Change:
 
 MOVEMENTS = ("receive", "adjust", "count")
 MADE = (*MOVEMENTS, "transfer", "sold", "reserve")  # by an id of their own
-REDRAWS = ("amend", "move")
+REDRAWS = ("amend", "move", "reject")
 STEPS = ("confirm", "fulfil", "cancel", *REDRAWS)
 SETTINGS = ("location_set", "channel_set", "item_set", "stocking_set")
+OWN = ("expire", "sourced")  # what the engine does by itself
 READS = ("availability", "stock", "hello")  # their lsn is where the log stood
 MAY_FAIL = {
     "reserve": ("insufficient_stock",),
@@ -117,6 +120,7 @@ MAY_FAIL = {
     "fulfil": ("wrong_state", "insufficient_stock"),
     "amend": ("wrong_state", "insufficient_stock"),
     "move": ("wrong_state", "insufficient_stock"),
+    "reject": ("wrong_state",),
 }
 
 
@@ -128,6 +132,9 @@ class History:
         self.crashes = header["crashes"]
         self.recovered = header["recovered"]
         self.eras = len(self.crashes) + 1
+        self.backorders = "backorder_limit" in header
+        self.engine = Engine(header, [line for line in lines if line[3] in ("history", "events")])
+        lines = [line for line in lines if line[3] not in ("history", "events")]
         self.calls = self.with_eras(lines)
         self.check_codes()
         self.changes = {}  # lsn -> Change
@@ -187,6 +194,7 @@ class History:
             elif call.method == "reservation":
                 self.views.setdefault((call.params[0], lsn), call)
         self.hear_confirms()
+        self.hear_sourced()
         for (_, lsn), call in self.views.items():
             if call.result["state"] == "expired":
                 self.tell(call, lsn, "expire")
@@ -213,13 +221,18 @@ class History:
                         self.tell(call.as_heard(view), lsn, "step")
                         break
 
+    def hear_sourced(self):
+        for lsn, ident in self.engine.sourced():
+            line = [None, 0, None, "sourced", [ident], None, None]
+            self.tell(Call(line, self.era_of(lsn)), lsn, "sourced")
+
     def tell(self, call, lsn, kind):
         change = self.changes.setdefault(lsn, Change(lsn, kind))
         if change.kind == "reserve" and change.told and call.params[0] == change.told[0].params[0]:
             if call.method == "confirm":
                 return  # it was confirmed from the beginning
         same = change.kind == kind and (
-            kind == "expire" or not change.told or change.told[0].params[0] == call.params[0]
+            kind in OWN or not change.told or change.told[0].params[0] == call.params[0]
         )
         if not same:
             raise Violation(f"lsn {lsn} stands for two changes", [change.told[0], call])
@@ -228,7 +241,8 @@ class History:
     def place(self, change, contents):
         """Its era, and between which times it was made."""
         change.era = self.era_of(change.lsn)
-        if change.kind == "expire":
+        change.rows = self.engine.rows.get(change.lsn, [])
+        if change.kind in OWN:
             change.lo = 0
         else:
             known = {call.content for call in change.told}
@@ -278,14 +292,15 @@ class History:
     def settle_expiries(self):
         """A hold may expire in a new engine before anybody asks it anything, so an expiry between
         the last change of one era and what the next engine began with is the next one's, unless
-        somebody was told of it before."""
+        somebody was told of it before. So it is with what the engine serves by itself."""
         last = [0] * self.eras
         for change in self.order:
-            if change.kind != "expire":
+            if change.kind not in OWN:
                 last[change.era] = max(last[change.era], change.lsn)
         for change in self.order:
-            if change.kind == "expire" and change.era + 1 < self.eras:
-                heard = any(call.era <= change.era for call in change.told)
+            if change.kind in OWN and change.era + 1 < self.eras:
+                views = [self.views.get((call.params[0], change.lsn)) for call in change.told]
+                heard = any(view and view.era <= change.era for view in views)
                 if change.lsn > last[change.era] and not heard:
                     change.era += 1
                     change.hi = self.end_of(change.era)

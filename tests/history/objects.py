@@ -19,7 +19,12 @@ several pools, and what a cancel gives back to them, is done pool by pool. What 
 
 What was asked and never answered because of a crash, and is not there afterwards, may have been
 seen before it: it is an event that may happen. So may the expiry of a hold that nobody asked for
-afterwards.
+afterwards, and the serving of what waits.
+
+Of what waits for an item (waiting.py):
+
+  V7  what waits all through a call is not shown as available; and what is told of the backlog is
+      not less than that, nor more than may have waited at some instant of the call.
 
 Reservations. Each is one object; its changes happen in the order of their LSNs:
 
@@ -34,7 +39,7 @@ import math
 from calls import MOVEMENTS, REDRAWS, STEPS, Violation
 from leaves import Leaves
 from linear import DONE, START, Event, Look, Shade
-from witness import Reservation, may_step, step
+from witness import Reservation, may_step, reject, step
 
 MS = 1_000_000  # ns
 TURN_MS = 50  # a worker's clock may be that much behind: it is read once for each turn
@@ -94,10 +99,13 @@ class Item:
         if self.era < len(self.history.crashes):
             for call in self.b.unheard[self.era]:
                 self.add_unheard(call)
+            if self.history.backorders:
+                self.add_unheard_servings()
         self.add_unheard_expiries()
         for call in self.b.by_era[self.era]:
             self.add_shade(call)
             self.add_looks(call)
+        self.add_serving_shade()
         return self
 
     def state_of(self, events):
@@ -140,6 +148,8 @@ class Item:
             pool = self.at(place)
             takes = change.takes_from(part)
             lo = change.lo if takes else change.claimed_after
+            if change.kind == "sourced":
+                lo = max(lo, self.served_after(change))
             event = Event(
                 (change.lsn, pool),
                 lo,
@@ -155,20 +165,22 @@ class Item:
         self.look_after(change)
 
     def takes_of(self, change):
-        """Keys of the events by which a transfer, an amend or a move takes what it needs, before it
-        gives anything."""
-        if change.kind != "transfer" and not change.redraws:
+        """Keys of the events by which a transfer, an amend, a move or a reject takes what it needs,
+        before it gives anything."""
+        if change.kind not in ("transfer", "sourced") and not change.redraws:
             return []
         return [
             (change.lsn, self.at(place))
             for (sku, place), part in change.parts.items()
-            if sku == self.sku and change.takes_from(part)
+            if sku == self.sku and place and change.takes_from(part)
         ]
 
     def step_of(self, change, pool, on_hand, reserved):
         available = had = -math.inf
         exactly = None
-        if change.kind == "reserve":
+        if change.kind == "sourced":
+            available = reserved
+        elif change.kind == "reserve":
             call = change.told[0]
             pools, buffer = self.channel(call.params[1])
             one_pool = len(pools) == 1 and len(call.lines) == 1
@@ -195,7 +207,9 @@ class Item:
             pools, _ = self.channel(call.params[1])
             if call.lines[0][2]:
                 pools = [self.at(call.lines[0][2])]
-            steps = [alternatives(pools, qty)] if qty else []
+            least = 0 if call.options.get("backorder") else qty
+            steps = [alternatives(pools, n) for n in range(least, qty + 1) if n]
+            steps = [either(steps)] if steps else []
         elif call.method in MOVEMENTS and call.params[1] == self.sku:
             pool, qty = self.at(call.params[2]), call.params[3]
             counts = call.method == "count"
@@ -208,6 +222,8 @@ class Item:
             steps = [stepper(pool, -qty, 0, had=qty) for qty in sold]
         elif call.method in ("fulfil", "cancel"):
             steps = self.steps_unheard(call)
+        elif call.method == "reject":
+            steps = self.reject_unheard(call)
         elif call.method in REDRAWS:
             steps = self.redraw_unheard(call)
         before = []
@@ -233,7 +249,7 @@ class Item:
         found = []
         for sku, place, qty, fulfilled, cancelled in reservation.draws if reservation else ():
             left = qty - fulfilled - cancelled
-            if sku == self.sku and left > 0:
+            if sku == self.sku and left > 0 and place:
                 sign = -1 if call.method == "fulfil" else 0
                 parts = [
                     stepper(self.at(place), sign * part, -part, had=-sign * part)
@@ -242,6 +258,29 @@ class Item:
                 found.append(lambda state, parts=parts: [x for p in parts for x in p(state)])
         return found
 
+    def reject_unheard(self, call):
+        """A unit of one place comes from another, or is waited for, or cancelled."""
+        [[sku, qty, _]] = call.lines
+        if sku != self.sku or not self.drawn_ever(call.params[0]):
+            return []
+        place = self.at(call.params[1])
+        others = [pool for pool in range(len(self.places)) if pool != place]
+
+        def one(state):
+            found = []
+            for off in (0, qty):
+                for to in (None, *others):
+                    after = list(state)
+                    after[2 * place] -= off
+                    after[2 * place + 1] -= qty
+                    if to is not None:
+                        after[2 * to + 1] += qty
+                    if after[2 * place] >= 0 and after[2 * place + 1] >= 0:
+                        found.append(tuple(after))
+            return found
+
+        return [one]
+
     def redraw_unheard(self, call):
         """Any part of what it may draw, and of what the reservation ever had there."""
         found = []
@@ -249,6 +288,8 @@ class Item:
             if sku == self.sku:
                 found.append(some_of(self.at(place), range(1, qty + 1)))
         for place, qty in self.drawn_ever(call.params[0]).items():
+            if place is None:
+                continue  # it is nowhere
             found.append(some_of(self.at(place), range(-qty, 0)))
         return found
 
@@ -268,6 +309,30 @@ class Item:
         life = self.b.witness.lives.get(ident)
         return life[0][0].told[0].params[1] if life else None
 
+    def served_after(self, change):
+        """It was served once it waited, and once there was something to be had."""
+        ident = change.told[0].params[0]
+        for wait in self.b.witness.waiting.all_of(self.sku):
+            if wait.ident == ident and wait.until is change:
+                return max(wait.first.lo, wait.came)
+        return 0
+
+    def add_unheard_servings(self):
+        """Those that wait when the engine is killed may have been served, unknown to the next one."""
+        last = max((change.claimed_after for change in self.b.order[self.era]), default=0)
+        end = self.history.end_of(self.era)
+        for ident, reservation in self.b.witness.before[self.era + 1][1].items():
+            left = sum(d[2] - d[3] - d[4] for d in reservation.draws if d[:2] == [self.sku, None])
+            if reservation.state not in ("held", "confirmed") or not left:
+                continue
+            for number in range(left):
+                key = ("serving", ident, number)
+                note = f"the serving of {ident}"
+                self.events.append(
+                    Event(key, last, end, served(range(len(self.places))),
+                          lambda zero=0, note=note: note, required=False)
+                )
+
     def add_unheard_expiries(self):
         end = max((self.b.end(call) for call in self.b.by_era[self.era]), default=0)
         for ident, reservation in self.b.witness.before[self.era + 1][1].items():
@@ -278,7 +343,7 @@ class Item:
             due = made.lo + (ttl - TURN_MS) * MS
             for number, (sku, place, qty, fulfilled, cancelled) in enumerate(reservation.draws):
                 left = qty - fulfilled - cancelled
-                if sku == self.sku and left > 0 and due < end:
+                if sku == self.sku and left > 0 and due < end and place:
                     self.events.append(
                         Event(
                             ("expiry", ident, number),
@@ -297,6 +362,8 @@ class Item:
             self.add_order_shade(call)
         elif call.method == "fulfil":
             self.add_fulfil_shade(call)
+        elif call.method == "reject":
+            self.add_reject_shade(call)
         elif call.method in REDRAWS:
             self.add_redraw_shade(call)
 
@@ -310,7 +377,7 @@ class Item:
         return {
             self.at(place): (change.lsn, self.at(place))
             for sku, place in change.parts
-            if sku == self.sku
+            if sku == self.sku and place
         }
 
     def add_order_shade(self, call):
@@ -320,11 +387,13 @@ class Item:
         own = self.own_parts(call)
         # A single take decides by itself, unless a buffer over several places must be looked at.
         splits = len(pools) > 1 and (buffer > 0 or (qty > 1 and not place))
-        if not qty or own is None or (len(call.lines) == 1 and not splits):
+        # Of an item for which somebody may wait, each take is looked at once more.
+        single = len(call.lines) == 1 and not splits and not self.history.backorders
+        if not qty or own is None or single:
             return
         if place:
             pools = [pool for pool in pools if pool == self.at(place)]
-        whole = len(pools) == 1
+        whole = len(pools) == 1 and not call.options.get("backorder")
         options = {(0, part) for part in ((0, qty) if whole else range(qty + 1))}
         self.shades.append(
             Shade(call.asked, self.b.end(call), dict.fromkeys(pools, options), own, call.say)
@@ -335,7 +404,8 @@ class Item:
         own = self.own_parts(call)
         if not life or own is None or all(len(draws) == 1 for _, (_, draws) in life):
             return
-        pools = {self.at(place): qty for place, qty in self.drawn_ever(call.params[0]).items()}
+        ever = self.drawn_ever(call.params[0])
+        pools = {self.at(place): qty for place, qty in ever.items() if place}
         options = {pool: {(-n, -n) for n in range(qty + 1)} for pool, qty in pools.items()}
         if pools:
             self.shades.append(Shade(call.asked, self.b.end(call), options, own, call.say))
@@ -349,6 +419,27 @@ class Item:
         if pools and own is not None:
             options = {pool: {(0, n) for n in range(qty + 1)} for pool, qty in pools.items()}
             self.shades.append(Shade(call.asked, self.b.end(call), options, own, call.say))
+
+    def add_reject_shade(self, call):
+        [[sku, qty, _]] = call.lines
+        own = self.own_parts(call)
+        if sku != self.sku or own is None:
+            return
+        options = {pool: {(0, 0), (0, qty)} for pool in range(len(self.places))}
+        options[self.at(call.params[1])] = {(0, 0), (-qty, -qty)}
+        self.shades.append(Shade(call.asked, self.b.end(call), options, own, call.say))
+
+    def add_serving_shade(self):
+        """While somebody waits the engine may take a unit for him, and give it back again."""
+        waits = [
+            (wait.since.lo, wait.until.hi if wait.until else math.inf)
+            for wait in self.b.witness.waiting.all_of(self.sku)
+        ]
+        most = max((w.units for w in self.b.witness.waiting.all_of(self.sku)), default=0)
+        pools = {pool: {(0, n) for n in range(most + 1)} for pool in range(len(self.places))}
+        for lo, hi in merged(waits):
+            note = "the serving of what waits"
+            self.shades.append(Shade(lo, hi, pools, {}, lambda zero=0: note))
 
     # ---- looks
 
@@ -373,7 +464,8 @@ class Item:
                 self.look(change.lo, change.hi, advance, change.say, own)
         if change.kind == "reserve" and own:
             pools, buffer = self.channel(call.params[1])
-            if buffer and not (len(pools) == 1 and len(call.lines) == 1):
+            taken = any(sku == self.sku and place for sku, place in change.parts)
+            if buffer and taken and not (len(pools) == 1 and len(call.lines) == 1):
                 left = [x for one in change.calls for x in self.left(one, call.params[1], pools)]
                 self.look(change.lo, change.hi, leaves(pools, buffer, left), change.say, own)
 
@@ -381,7 +473,11 @@ class Item:
             channel = self.sold_by(call.params[0])
             pools, buffer = self.channel(channel)
             takes = self.takes_of(change)
-            if buffer and takes:
+            drawn = [
+                place for (sku, place), part in change.parts.items()
+                if sku == self.sku and place and part[1] > 0
+            ]
+            if buffer and drawn:
                 left = [x for one in change.calls for x in self.left(one, channel, pools)]
                 self.look(change.lo, change.hi, leaves(pools, buffer, left), change.say, takes)
 
@@ -400,7 +496,8 @@ class Item:
                 if sku == self.sku:
                     after = self.up_to(call.result["lsn"], call.asked)
                     left = self.left(call, call.params[0], pools)
-                    advance = sum_over(pools, buffer, answer, left)
+                    hidden = self.b.witness.waiting.hidden(self.sku, call)
+                    advance = sum_over(pools, buffer, answer, left, *hidden)
                     self.look(call.asked, call.answered, advance, call.say, after)
 
     def look_stock(self, call):
@@ -414,10 +511,29 @@ class Item:
         reserved = sum(figures[1] for _, figures in pools)
         if (on_hand, reserved) != (result["on_hand"], result["reserved"]):
             raise Violation("V3: the sums are not those of the pools", [call])
+        least, most = self.b.witness.waiting.bounds(self.sku, call)
+        if self.history.backorders and not least <= result["backlog"] <= most:
+            raise Violation(f"V7: from {least} to {most} units of {self.sku} wait then", [call])
         after = self.up_to(result["lsn"], call.asked)
         self.look(call.asked, call.answered, pool_by_pool(pools), call.say, after)
 
+    def look_beyond_limit(self, call):
+        """More than is there, and may be promised beside what waits already."""
+        for short in call.details["lines"]:
+            if short["sku"] != self.sku:
+                continue
+            wanted = sum(qty for sku, qty, _ in call.lines if sku == self.sku)
+            if short["wanted"] != wanted or short["available"] >= wanted:
+                raise Violation("V2: refused, and yet there is enough", [call])
+            _, most = self.b.witness.waiting.bounds(self.sku, call)
+            room = max(0, self.history.header["backorder_limit"] - most)
+            pools, buffer = self.channel(call.params[1])
+            self.look(call.asked, call.answered, too_little(pools, buffer, wanted - room), call.say)
+
     def look_refused_reserve(self, call):
+        if call.options.get("backorder"):
+            self.look_beyond_limit(call)
+            return
         pools, buffer = self.channel(call.params[1])
         shorts = list(call.details["lines"])
         short_at = {}
@@ -464,11 +580,13 @@ class Item:
         if call.details["sku"] != self.sku:
             return
         told = call.details["available"]
-        pools = [self.at(place) for place in self.drawn_ever(call.params[0])]
+        ever = self.drawn_ever(call.params[0])
+        pools = [self.at(place) for place in ever if place]
         if told >= call.details["wanted"]:
             raise Violation("V2: refused, and yet there is enough", [call])
+        if told == 0 and self.b.witness.waiting.may_wait(self.sku, call):
+            return  # what it waits for is nowhere
         self.look(call.asked, call.answered, has_on_hand(pools, told), call.say)
-
 
     def look_refused_redraw(self, call):
         """Each sku is in one line at most, which names a place."""
@@ -482,6 +600,9 @@ class Item:
                 raise Violation("V2: refused, and yet there is enough", [call])
             pools, buffer = self.channel(channel)
             serving = [pool for pool in pools if pool == self.at(places[self.sku])]
+            rejected = self.b.witness.waiting.rejected(call.params[0]).get(places[self.sku])
+            if rejected and rejected.lo < call.answered:
+                serving = [] if rejected.hi < call.asked or told == 0 else serving
             left = self.left(call, channel, pools)
             advance = truly_short(pools, serving, buffer, 0, told, left)
             self.look(call.asked, call.answered, advance, call.say)
@@ -517,6 +638,25 @@ def some_of(pool, counts):
             for n in counts
             if state[held] + n >= 0
         ]
+
+    return one
+
+
+def either(steps):
+    return lambda state: [after for one in steps for after in one(state)]
+
+
+def served(pools):
+    """A unit that was waited for is drawn from one of the pools, where it is free."""
+
+    def one(state):
+        found = []
+        for pool in pools:
+            if state[2 * pool] > state[2 * pool + 1]:
+                after = list(state)
+                after[2 * pool + 1] += 1
+                found.append(tuple(after))
+        return found
 
     return one
 
@@ -578,8 +718,9 @@ def first_of(progress, seen):
     return frozenset(seen) if progress == START else progress | seen
 
 
-def sum_over(pools, buffer, answer, left):
-    """What a channel can sell, summed over its one or two pools, one after the other."""
+def sum_over(pools, buffer, answer, left, least, most):
+    """What a channel can sell, summed over its one or two pools, one after the other; without what
+    waits, which is at least and at most so many units."""
     assert 1 <= len(pools) <= 2
 
     def advance(progress, view):
@@ -588,7 +729,8 @@ def sum_over(pools, buffer, answer, left):
         lasts = [free(*f) for f in view.seen(pools[1])] if len(pools) == 2 else [0]
         for first, last, stays in itertools.product(firsts, lasts, left):
             there = sum(max(0, n - stays[pool]) for n, pool in zip((first, last), pools))
-            if max(0, there - buffer) == answer:
+            sold = max(0, there - buffer)
+            if max(0, sold - most) <= answer <= max(0, sold - least):
                 return DONE
         return firsts if len(pools) == 2 else START
 
@@ -625,6 +767,14 @@ def leaves(pools, buffer, left):
             if sum(max(0, free_at(view.state, pool) - stays[pool]) for pool in pools) >= buffer:
                 return DONE
         return START
+
+    return advance
+
+
+def too_little(pools, buffer, wanted):
+    def advance(_, view):
+        there = max(0, sum(free_at(view.state, pool) for pool in pools) - buffer)
+        return DONE if there < wanted else START
 
     return advance
 
@@ -698,9 +848,12 @@ class Life:
 
     def add_unheard(self, call):
         def one(state):
-            after = Reservation.of(self.ident, None, state[1:])
-            done = state[1] and step(after, call) is not None
-            return [(state[0], *after.key())] if done else []
+            found = []
+            for take in ways(call, self.history.places):
+                after = Reservation.of(self.ident, None, state[1:])
+                if state[1] and take(after, call) is not None:
+                    found.append((state[0], *after.key()))
+            return found
 
         end = self.history.end_of(self.era)
         key = ("?", call.asked, call.client)
@@ -746,11 +899,13 @@ class Life:
     def wrong(call):
         state, short = call.details["state"], call.details.get("lines")
         possible = state == "held" if call.method == "confirm" else may_step(call.method, state)
-        if possible and not short:
+        none_there = call.method == "reject" and possible and not short
+        if possible and not short and not none_there:
             raise Violation(f"S2: {call.method} is not wrong for what is {state}", [call])
 
         def left(draws, sku):
             source = call.params[1][0][1] if call.method == "move" else None
+            source = call.params[1] if call.method == "reject" else source
             here = [d for d in draws if d[0] == sku and source in (None, d[1])]
             return sum(d[2] - d[3] - d[4] for d in here)
 
@@ -760,9 +915,31 @@ class Life:
                 return START
             if short and left(draws, short[0]["sku"]) != short[0]["left"]:
                 return START
+            if none_there and any(d[1] == call.params[1] and d[2] > d[3] + d[4] for d in draws):
+                return START
             return DONE
 
         return advance
+
+
+def ways(call, places):
+    """In which ways a step may have been taken."""
+    if call.method != "reject":
+        return [step]
+    others = [place for place in (*places, None, "") if place != call.params[1]]
+    return [lambda r, c, to=to: reject(r, c, to) if may_step("reject", r.state) else None
+            for to in others]
+
+
+def merged(spans):
+    """Of spans (lo, hi): the same times, none of which overlap."""
+    found = []
+    for lo, hi in sorted(spans):
+        if found and lo <= found[-1][1]:
+            found[-1] = found[-1][0], max(hi, found[-1][1])
+        else:
+            found.append((lo, hi))
+    return found
 
 
 def saw(wanted):

@@ -3,7 +3,8 @@
 """Records a history of a real stockd under many clients, killed now and then, and checks it.
 
 record.py [--seed N] [--clients N] [--items N] [--calls N] [--crashes N] [--workers N]
-          [--durability always|none] [--settings] [--stockd PROGRAM] [--keep FILE]
+          [--durability always|none] [--settings] [--backorders] [--stockd PROGRAM]
+          [--keep FILE]
 
 The seed decides what is asked and when it is killed; who is first is up to the machine. A history
 that nothing explains is kept, and checked again by check.py FILE.
@@ -26,7 +27,8 @@ sys.path[:0] = [HERE, os.path.join(os.path.dirname(HERE), "integration")]
 import stockd_harness  # noqa: E402
 from calls import History, Violation  # noqa: E402
 from check import check, describe  # noqa: E402
-from stockd_harness import RpcError, Server, StartError, spawn  # noqa: E402
+from stockd_harness import RpcError, Server, StartError, spawn, wait_until  # noqa: E402
+from watcher import Watcher  # noqa: E402
 
 RECORDER = os.path.join(os.path.dirname(stockd_harness.BIN_DIR), "tests", "history", "recorder")
 PLACES = ["main", "annex"]
@@ -38,6 +40,8 @@ CHANNELS = {
 # What of an item is sold from where changes too: with one channel more, which sells safety stock.
 TILL = {"till": {"locations": ["main"], "buffer": 0, "ignore_safety": True}}
 BULK = ["bulk0", "bulk1"]  # what tills sell: always there, so that no place ever owes any
+LIMIT = 5  # units of an item that may be promised before they are there, where any may
+SOON_S = 600  # holds last much less, or much longer
 BOSS = 1000  # the number of the client that sets up and looks around after a crash
 
 
@@ -65,11 +69,19 @@ class Boss:
         self.lines.append(line)
         return result
 
-    def set_up(self, items, channels):
+    def must(self, method, *params):
+        result = self.call(method, *params)
+        if result is None:
+            raise Violation(f"{method} is refused", [json.dumps(self.lines[-1])])
+        return result
+
+    def set_up(self, items, channels, backorders):
         self.call("location_set", "annex", {"priority": 200})
         for code, channel in channels.items():
             self.call("channel_set", code, dict(channel))
         for item in range(items):
+            if backorders:
+                self.client.call("item_set", f"item{item}", {"backorder_limit": LIMIT})
             for place in PLACES:
                 self.call("receive", f"first-{item}-{place}", f"item{item}", place, 2)
         for sku in BULK:
@@ -83,6 +95,37 @@ class Boss:
         for sku in BULK:
             self.call("stock", sku)
 
+    def ask_engine(self, items):
+        """What the engine tells of all that happened, page by page."""
+        for sku in [f"item{item}" for item in range(items)] + BULK:
+            since = 0
+            while since is not None:
+                page = self.must("history", sku, {"since_lsn": since, "limit": 1000})
+                since = page["next"]
+        since, events = 0, []
+        while True:
+            got = self.must("events", since, {"limit": 10000})
+            events += got["events"]
+            if got["next"] == got["lsn"]:
+                return events
+            since = got["next"]
+
+    def is_quiet(self, items, reservations):
+        """Nothing is about to expire, and nothing that is free is kept for those who wait: they have
+        it, or it is of no use to them."""
+        for ident in reservations:
+            expires_ms = self.client.call("reservation", ident)["expires_ms"]
+            if expires_ms and expires_ms < (time.time() + SOON_S) * 1000:
+                return False
+        skus = [f"item{item}" for item in range(items)]
+        shown = self.client.call("availability", "default", skus)["stock"]
+        for sku, available in zip(skus, shown):
+            pools = self.client.call("stock", sku)["pools"]
+            shared = [pool for pool in pools if pool["kind"] == "shared"]
+            if available != sum(max(0, p["on_hand"] - p["reserved"]) for p in shared):
+                return False
+        return True
+
 
 class Recording:
     def __init__(self, options):
@@ -93,6 +136,7 @@ class Recording:
         self.boss = Boss()
         self.channels = {**CHANNELS, **(TILL if options.settings else {})}
         self.crashes, self.recovered = [], []
+        self.watcher = None
 
     def run(self):
         """Returns the lines of the history: the header first."""
@@ -100,33 +144,59 @@ class Recording:
         arguments = ["--workers", o.workers, "--segment-bytes", 256 << 10]
         arguments += ["--durability", o.durability]
         with Server(*arguments) as self.server:
-            self.boss.connect(self.server)
-            self.boss.set_up(o.items, self.channels)
-            command = [RECORDER, self.server.unix, self.notes, o.seed, o.clients, o.items, o.calls]
-            command.append(int(o.patience * max(1, stockd_harness.SLOW)))
-            command.append(int(o.settings))
-            self.recorder = spawn(
-                [str(word) for word in command],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                text=True,
-            )
             try:
-                for _ in range(o.crashes):
-                    self.until_crash()
-                self.say_go()
-                self.wait_idle()
-                self.must_run(None)
-                self.recorder.stdin.close()
-                if self.recorder.wait() != 0:
-                    raise Violation("a call was never answered")
+                self.play()
             finally:
-                if self.recorder.poll() is None:
-                    self.recorder.kill()
-                self.recorder.wait()
-            self.boss.look_around(o.items, self.reservations())
-            self.boss.client.close()
+                if self.watcher:
+                    self.watcher.stop()
         return [self.header(), *self.all_lines()]
+
+    def play(self):
+        o = self.options
+        self.boss.connect(self.server)
+        self.boss.set_up(o.items, self.channels, o.backorders)
+        self.watcher = Watcher(self.server) if o.backorders else None
+        self.load()
+        self.wait_quiet()
+        self.boss.look_around(o.items, self.reservations())
+        if self.watcher:
+            self.watcher.end(self.boss.ask_engine(o.items))
+        self.boss.client.close()
+
+    def load(self):
+        """What the clients do, and the crashes meanwhile."""
+        o = self.options
+        command = [RECORDER, self.server.unix, self.notes, o.seed, o.clients, o.items, o.calls]
+        command.append(int(o.patience * max(1, stockd_harness.SLOW)))
+        command.append("settings" if o.settings else "backorders" if o.backorders else "nothing")
+        self.recorder = spawn(
+            [str(word) for word in command],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        try:
+            for _ in range(o.crashes):
+                self.until_crash()
+            self.say_go()
+            self.wait_idle()
+            self.must_run(None)
+            self.recorder.stdin.close()
+            if self.recorder.wait() != 0:
+                raise Violation("a call was never answered")
+        finally:
+            if self.recorder.poll() is None:
+                self.recorder.kill()
+            self.recorder.wait()
+
+    def wait_quiet(self):
+        """Those who wait are served in the engine's next iterations, if its pools were busy."""
+        if self.watcher:
+            try:
+                wait_until(lambda: self.boss.is_quiet(self.options.items, self.reservations()),
+                           self.options.patience)
+            except AssertionError:
+                raise Violation("W4: units are free, and kept for those who wait, for ever") from None
 
     def say_go(self):
         self.recorder.stdin.write("go\n")
@@ -181,12 +251,15 @@ class Recording:
             "seed": o.seed,
             "command": f"--seed {o.seed} --clients {o.clients} --items {o.items} "
             f"--calls {o.calls} --crashes {o.crashes} --workers {o.workers} "
-            f"--durability {o.durability}{' --settings' * o.settings}",
+            f"--durability {o.durability}{' --settings' * o.settings}"
+            f"{' --backorders' * o.backorders}",
             "durability": o.durability,
             "places": PLACES,
             "channels": self.channels,
             "crashes": self.crashes,
             "recovered": self.recovered,
+            **({"backorder_limit": LIMIT} if o.backorders else {}),
+            **({"told": self.watcher.told} if self.watcher and not self.watcher.missed else {}),
         }
 
 
@@ -205,11 +278,15 @@ def parse(arguments):
                         "may have happened meanwhile; only without crashes")
     parser.add_argument("--settings", action="store_true", help="safety stock and what is stocked "
                         "change; only without crashes: a setting has no id by which to ask again")
+    parser.add_argument("--backorders", action="store_true", help="orders are promised what is not "
+                        "there, and places reject orders")
     options = parser.parse_args(arguments)
     if options.durability == "none" and options.crashes:
         parser.error("without durability a crash may lose what was answered")
     if options.settings and options.crashes:
         parser.error("after a crash nobody knows which settings were made")
+    if options.settings and options.backorders:
+        parser.error("what waits is judged as if nothing else kept it from what is there")
     if stockd_harness.SANITIZED:
         options.calls = max(1, options.calls // 4)
     return options

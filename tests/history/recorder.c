@@ -2,13 +2,14 @@
 /*
  * recorder: clients that work on one engine at once and write down what they asked and heard.
  *
- *     recorder ADDRESS NOTES SEED CLIENTS ITEMS CALLS PATIENCE_S
+ *     recorder ADDRESS NOTES SEED CLIENTS ITEMS CALLS PATIENCE_S WHAT
  *
  * Each client is a thread with a connection; it writes NOTES.0, NOTES.1, ... (notes.h). It begins
  * when a line "go" comes on standard input, makes CALLS calls, and waits for the next "go". When
  * the engine is gone it waits as well; then it connects again, asks once more what was not
  * answered, and goes on. When all wait, a line "idle" is printed. The end of the input ends it all.
- * A call that hears nothing for PATIENCE_S while its connection stands is a failure.
+ * A call that hears nothing for PATIENCE_S while its connection stands is a failure. WHAT they do
+ * beside the usual is "settings", "backorders" or "nothing".
  */
 #include <pthread.h>
 #include <stdlib.h>
@@ -25,7 +26,7 @@ static struct {
     uint64_t seed;
     unsigned clients, items, calls;
     int patience_ms;
-    bool settings; /* safety stock changes, and what is stocked */
+    const char *what; /* they do beside the usual: "settings" or "backorders", see workload.h */
 } options;
 
 /* How many times "go" was said; both under the lock. */
@@ -152,7 +153,8 @@ static void start(struct client *client, pthread_t *thread, unsigned number)
                                           .random = { options.seed * 1000 + number },
                                           .client = number,
                                           .items = options.items,
-                                          .settings = options.settings,
+                                          .settings = strcmp(options.what, "settings") == 0,
+                                          .backorders = strcmp(options.what, "backorders") == 0,
                                           .wanting = -1 };
     if (!client->notes || pthread_create(thread, NULL, run, client) != 0) {
         perror(name);
@@ -173,8 +175,7 @@ static void say(bool end)
 static void read_options(int count, char **arguments)
 {
     if (count != 9) {
-        fputs("usage: recorder ADDRESS NOTES SEED CLIENTS ITEMS CALLS PATIENCE_S SETTINGS\n",
-              stderr);
+        fputs("usage: recorder ADDRESS NOTES SEED CLIENTS ITEMS CALLS PATIENCE_S WHAT\n", stderr);
         exit(2);
     }
     options.address = arguments[1];
@@ -184,7 +185,7 @@ static void read_options(int count, char **arguments)
     options.items = (unsigned)strtoul(arguments[5], NULL, 10);
     options.calls = (unsigned)strtoul(arguments[6], NULL, 10);
     options.patience_ms = (int)strtol(arguments[7], NULL, 10) * 1000;
-    options.settings = strcmp(arguments[8], "1") == 0;
+    options.what = arguments[8];
     if (options.clients < 1 || options.clients > CLIENTS_MOST || options.items < 1)
         exit(2);
 }

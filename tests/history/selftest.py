@@ -19,8 +19,8 @@ LOST = object()
 class Story:
     """Calls written by hand. Times are in ns."""
 
-    def __init__(self, crashes=(), recovered=()):
-        self.crashes, self.recovered = list(crashes), list(recovered)
+    def __init__(self, crashes=(), recovered=(), **header):
+        self.crashes, self.recovered, self.header = list(crashes), list(recovered), header
         self.lines, self.clients = [], set()
 
     def call(self, client, asked, answered, method, *params, **result):
@@ -62,14 +62,26 @@ class Story:
     def step(self, client, asked, answered, method, ident, lsn, state, *more):
         return self.call(client, asked, answered, method, ident, *more, lsn=lsn, state=state)
 
+    def tell(self, asked, rows, events):
+        """What the engine tells at the end; a row: lsn, type, id, place, on hand and reserved then; an
+        event: lsn, type, id, place."""
+        rows = [{"lsn": lsn, "type": kind, "id": ident, "sku": "a", "location": place,
+                 "kind": "shared" if place else "backlog", "on_hand": on_hand, "reserved": reserved}
+                for lsn, kind, ident, place, on_hand, reserved in rows]
+        events = [{"lsn": lsn, "type": kind, "id": ident, "sku": "a", "location": place, "qty": 1}
+                  for lsn, kind, ident, place in events]
+        self.header.setdefault("told", events)
+        self.call(9, asked, asked + 1, "history", "a", {}, lsn=99, events=rows)
+        return self.call(9, asked + 2, asked + 3, "events", 0, {}, lsn=99, events=events)
+
     def check(self):
         lines = sorted(self.lines, key=lambda line: line[1])
         header = {"places": ["main", "annex"], "channels": CHANNELS, "crashes": self.crashes,
-                  "recovered": self.recovered}
+                  "recovered": self.recovered, **self.header}
         return check(History(header, lines))
 
 
-class Checker(unittest.TestCase):
+class Judge(unittest.TestCase):
     def good(self, story):
         report = story.check()
         self.assertEqual(report.undecided, [])
@@ -80,6 +92,8 @@ class Checker(unittest.TestCase):
         self.assertIn(what, caught.exception.what)
         return caught.exception
 
+
+class Checker(Judge):
     def stocked(self, qty=1, **crash):
         return Story(**crash).receive(0, 1, 2, "m1", qty, 10, qty)
 
@@ -341,6 +355,107 @@ class Checker(unittest.TestCase):
             story.step(2, 3.3 + n, 3.4 + n, "cancel", f"o{n}", 30 + 20 * n, "cancelled")
         failure = self.bad(story.see(1, 50, 51, 810, 4), "no order explains a")
         self.assertLessEqual(len(failure.evidence), 3, failure.evidence)
+
+
+
+class Waits(Judge):
+    """Orders that are promised what is not there, and places that reject them."""
+
+    def waits(self, ident, asked, lsn, story=None, **header):
+        story = story or Story(backorder_limit=5, **header)
+        return story.call(1, asked, asked + 1, "reserve", ident, "default", [["a", 1]],
+                          {"confirm": True, "backorder": True}, lsn=lsn, state="confirmed",
+                          expires_ms=None, lines=[["a", None, 1, None]])
+
+    def come(self, story, *times, lsn=20):
+        return story.receive(0, *times, "m1", 1, lsn, 1)
+
+    MADE = [(10, "reserve", "w1", None, 0, 1), (20, "receive", "m1", "main", 1, 0)]
+    SERVED = [(30, "sourced", "w1", None, 0, 0), (30, "sourced", "w1", "main", 1, 1)]
+
+    def test_nobody_takes_what_somebody_waits_for(self):
+        story = self.come(self.waits("w1", 1, 10), 3, 4)
+        self.bad(story.reserve(2, 5, 6, "o1", 30, ("a", 1)), "W1")
+        story = self.come(self.waits("w1", 1, 10), 3, 4)  # o1 was asked before w1 was known to wait
+        self.good(story.reserve(2, 1.5, 6, "o1", 30, ("a", 1)))
+
+    def test_what_waits_is_not_shown(self):
+        for shown, judge in ((0, self.good), (1, lambda x: self.bad(x, "no order explains a"))):
+            judge(self.come(self.waits("w1", 1, 10), 3, 4).see(2, 5, 6, 20, shown))
+        self.good(self.come(self.waits("w1", 1, 10), 3, 4).see(2, 1.5, 6, 20, 1))
+
+    def test_the_backlog_is_what_waits(self):
+        for told, judge in ((1, self.good), (0, lambda x: self.bad(x, "V7"))):
+            judge(self.come(self.waits("w1", 1, 10), 3, 4).call(
+                2, 5, 6, "stock", "a", lsn=20, on_hand=1, reserved=0, available=1, backlog=told,
+                pools=[{"location": "main", "kind": "shared", "on_hand": 1, "reserved": 0}]))
+
+    def served(self, **header):
+        story = self.come(self.waits("w1", 1, 10, **header), 3, 4)
+        return story.tell(50, self.MADE + self.SERVED, [(30, "sourced", "w1", "main")])
+
+    def test_what_comes_is_for_who_waits(self):
+        self.good(self.served())
+        story = self.come(self.waits("w1", 1, 10), 3, 4)
+        self.bad(story.tell(50, self.MADE, []), "W4")
+
+    def test_an_event_is_told_and_kept(self):
+        self.bad(self.served(told=[]), "E2")
+        story = self.come(self.waits("w1", 1, 10), 3, 4)
+        self.bad(story.tell(50, self.MADE + self.SERVED, []), "E1")
+        story = self.come(self.waits("w1", 1, 10), 3, 4)
+        self.bad(story.tell(50, self.MADE + self.SERVED, [(30, "sourced", "w1", "annex")]), "E1")
+
+    def test_history_says_what_replies_do(self):
+        story = self.come(self.waits("w1", 1, 10), 3, 4)
+        rows = [self.MADE[0], (20, "receive", "m1", "main", 2, 0), *self.SERVED]
+        self.bad(story.tell(50, rows, [(30, "sourced", "w1", "main")]), "H1")
+
+    def test_the_oldest_is_served_first(self):
+        for first, judge in (("w1", self.good), ("w2", lambda x: self.bad(x, "W2"))):
+            story = self.come(self.waits("w2", 3, 15, self.waits("w1", 1, 10)), 5, 6)
+            made = [self.MADE[0], (15, "reserve", "w2", None, 0, 2), self.MADE[1]]
+            served = [(30, "sourced", first, None, 0, 1), (30, "sourced", first, "main", 1, 1)]
+            judge(story.tell(50, made + served, [(30, "sourced", first, "main")]))
+
+    def test_no_more_is_promised_than_the_limit(self):
+        self.good(self.waits("w2", 3, 15, self.waits("w1", 1, 10)))
+        story = Story(backorder_limit=1)
+        self.bad(self.waits("w2", 3, 15, self.waits("w1", 1, 10, story)), "X5")
+
+    def rejected(self, off, reason="not_found", to=None, **result):
+        """A unit at main, which o1 has; main rejects it."""
+        story = Story(backorder_limit=5).receive(0, 1, 2, "m1", 1, 10, 1)
+        story.reserve(1, 3, 4, "o1", 20, ("a", 1))
+        story.call(1, 5, 6, "reject", "o1", "main", [["a", 1]], {"op": "p", "reason": reason},
+                   lsn=30, state="confirmed", lines=[["a", to, 1, None]], unsourced=[["a", 1]])
+        story.rows = [
+            (10, "receive", "m1", "main", 1, 0), (20, "reserve", "o1", "main", 1, 1),
+            (30, "reject", "o1", "main", 1 - off, 0), (30, "reject", "o1", to, 0, 1)]
+        story.events = [(30, "rejected", "o1", "main"), (30, "unsourced", "o1", None)]
+        return story
+
+    def test_a_place_that_rejects_has_one_less(self):
+        story = self.rejected(1)
+        self.good(story.tell(50, story.rows, story.events))
+        story = self.rejected(1, reason="busy")
+        self.bad(story.tell(50, story.rows, story.events), "X3")
+
+    def test_a_place_that_rejected_serves_no_more(self):
+        story = self.rejected(0, reason="busy")
+        self.good(story.tell(50, story.rows, story.events))
+        story = self.rejected(0, reason="busy")
+        rows = [(40, "sourced", "o1", None, 0, 0), (40, "sourced", "o1", "main", 1, 1)]
+        events = [*story.events, (40, "sourced", "o1", "main")]
+        self.bad(story.tell(50, story.rows + rows, events), "W3")
+
+    def test_a_rejected_unit_is_not_free_before(self):
+        """In lsn order another has it while o1 still does."""
+        story = Story(backorder_limit=5).receive(0, 1, 2, "m1", 1, 10, 1)
+        story.reserve(1, 3, 4, "o1", 20, ("a", 1))
+        story.reserve(2, 5, 8, "o2", 25, ("a", 1))
+        self.bad(story.call(1, 5, 8, "reject", "o1", "main", [["a", 1]], {"op": "p", "reason": "busy"},
+                            lsn=30, state="confirmed", lines=[["a", None, 1, None]]), "X4")
 
 
 if __name__ == "__main__":

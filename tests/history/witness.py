@@ -11,12 +11,17 @@ Every granted change has an LSN, and LSNs are one order of all changes. This che
   X4  no pool ever has less than nothing on hand, and no reserve or transfer takes a pool below zero
       unless an adjustment or a count that ran at the same time found less than had been promised.
 
-X4 is what CONCURRENCY.md's theorem promises of every prefix of the log.
+  X5  no more is promised before it is there than the item's limit allows, but for what was rejected;
+  X6  nobody overtakes those who wait for an item (waiting.py).
+
+X4 is what CONCURRENCY.md's theorem promises of every prefix of the log. What no reply tells is what
+`history` does (engine.py).
 """
 
 import copy
 
-from calls import READS, REDRAWS, Violation
+from calls import READS, Violation
+from waiting import Waiting
 
 
 class Reservation:
@@ -40,7 +45,7 @@ class Reservation:
 
 
 def may_step(method, state):
-    return state == "confirmed" or (method in ("cancel", *REDRAWS) and state == "held")
+    return state == "confirmed" or (method in ("cancel", "amend", "move") and state == "held")
 
 
 def take_out(draws, counts, sku, place, qty):
@@ -82,6 +87,32 @@ def redraw(reservation, call):
     return parts
 
 
+def give_up(reservation, sku, place, qty, cancelled=0):
+    """The first draws of the sku there lose so many units, some of which are cancelled."""
+    for draw in reservation.draws:
+        part = min(qty, draw[2] - draw[3] - draw[4]) if draw[:2] == [sku, place] else 0
+        draw[2] -= part - min(part, cancelled)
+        draw[4] += min(part, cancelled)
+        qty, cancelled = qty - part, cancelled - min(part, cancelled)
+    reservation.draws = [draw for draw in reservation.draws if draw[2] > 0]
+    return qty == 0
+
+
+def reject(reservation, call, to=None, off=0):
+    """A place loses a unit, `off` of which is taken off there; it comes from another place, waits
+    (to: None), or is cancelled (to: "")."""
+    [[sku, qty, _]] = call.lines
+    place = call.params[1]
+    if not give_up(reservation, sku, place, qty, cancelled=qty if to == "" else 0):
+        return None
+    parts = {(sku, place): (-off, -qty)}
+    if to != "":
+        reservation.draws.append([sku, to, qty, 0, 0])
+        parts[(sku, to)] = 0, qty
+    end_if_done(reservation)
+    return parts
+
+
 def end_if_done(reservation):
     if all(d[2] == d[3] + d[4] for d in reservation.draws):
         done = any(d[3] for d in reservation.draws)
@@ -99,7 +130,9 @@ def step(reservation, call, there=None):
         return {}
     if not may_step(method, reservation.state):
         return None
-    if method in REDRAWS:
+    if method == "reject":
+        return reject(reservation, call)
+    if method in ("amend", "move"):
         parts = redraw(reservation, call)
         if parts:
             end_if_done(reservation)
@@ -140,6 +173,8 @@ class Witness:
         self.reservations = {}
         self.lives = {}  # reservation -> [(change, state after it)...]
         self.before = []  # for each era: (pools, reservations)
+        self.waiting = Waiting(history)
+        self.signals = []  # what events there must be, see engine.py
 
     def run(self):
         self.check_real_time()
@@ -150,7 +185,11 @@ class Witness:
                 self.before.append(self.snapshot())
             self.apply(change)
             self.check_pools(change)
+            self.history.engine.check_pools(change, self.pools)
+            self.waiting.check(change, self.pools)
             self.remember(change)
+        self.waiting.check_end(self.pools)
+        self.history.engine.check_signals(self.signals)
         while len(self.before) <= self.history.eras:  # and how the last one ended
             self.before.append(self.snapshot())
 
@@ -162,12 +201,13 @@ class Witness:
 
     def remember(self, change):
         """For each reservation its changes in their order, and its state after each."""
-        if change.kind not in ("reserve", "step", "expire"):
+        if change.kind not in ("reserve", "step", "expire", "sourced"):
             return
         if change.redraws and not change.parts:
             return  # it was so already: its op has an LSN, and the reservation another
         ident = change.told[0].params[0]
         self.lives.setdefault(ident, []).append((change, self.reservations[ident].key()))
+        self.waiting.learn(change, self.reservations[ident])
 
     # ---- X1 (X2 is seen when the changes are found, in calls.py)
 
@@ -223,6 +263,8 @@ class Witness:
             self.apply_step(change)
         elif change.kind == "expire":
             self.apply_expire(change)
+        elif change.kind == "sourced":
+            self.apply_sourced(change)
         elif change.kind in ("receive", "adjust", "count"):
             self.apply_movement(change)
         elif change.kind == "transfer":
@@ -279,8 +321,18 @@ class Witness:
     def check_lines(self, change, call, given):
         """What was granted is what was asked for, from where the channel sells."""
         sells = self.history.channels[call.params[1]]["locations"]
-        at = iter(given)
-        for sku, qty, place in call.lines:
+        waits = {}  # what is promised before it is there: sku -> units, of all lines that have it
+        for sku, place, qty, *_ in given:
+            if place is None and call.options.get("backorder"):
+                waits[sku] = waits.get(sku, 0) + qty
+        at = iter([line for line in given if line[0] not in waits or line[1] is not None])
+        short = dict(waits)  # of several lines of one item, the last ones are
+        wanted = []
+        for sku, qty, place in reversed(call.lines):
+            part = min(qty, short.get(sku, 0))
+            short[sku] = short.get(sku, 0) - part
+            wanted.insert(0, (sku, qty - part, place))
+        for sku, qty, place in wanted:
             while qty > 0:
                 got = next(at, None)
                 if got is None or got[0] != sku or got[1] not in sells:
@@ -288,7 +340,7 @@ class Witness:
                 if (place and got[1] != place) or not 0 < got[2] <= qty:
                     raise Violation("X3: other lines were granted than asked for", [change])
                 qty -= got[2]
-        if next(at, None) is not None:
+        if next(at, None) is not None or any(short.values()):
             raise Violation("X3: more was granted than asked for", [change])
 
     def apply_step(self, change):
@@ -297,6 +349,9 @@ class Witness:
         reservation = self.reservations.get(ident)
         if reservation is None:
             raise Violation(f"X3: a step of {ident}, which does not exist yet", [change])
+        if change.told[0].method == "reject" and change.rows:
+            self.apply_reject(change, reservation)
+            return
         self.confirm_unheard(change, reservation)
         view = self.history.views.get((ident, change.lsn))
         told = sorted(change.told, key=lambda call: (call.lines is None, call.asked))
@@ -312,12 +367,81 @@ class Witness:
                 continue
             self.reservations[ident] = after
             change.parts, change.takes, change.made_by = parts, call.method == "fulfil", call
+            if call.method == "move":
+                for sku, _, place, qty in call.params[1] if parts else ():
+                    self.signals.append((change.lsn, "moved", ident, sku, place, qty))
             return
         raise Violation(
             f"X3: {ident} is {reservation.state}, {reservation.draws}: none of these steps leads "
             "from there to what was answered",
             [change, *told] + ([view] if view else []),
         )
+
+    def apply_reject(self, change, reservation):
+        """Where its unit comes from since, and whether it was taken off, is what history says."""
+        call = change.told[0]
+        [[sku, qty, _]] = call.lines
+        place = call.params[1]
+        self.confirm_unheard(change, reservation)
+        told = {row[3]: row[4:] for row in change.rows if row[:3] == ("reject", reservation.ident, sku)}
+        more = [at for at in told if at != place]
+        off = self.pools[sku, place][0] - told[place][0] if place in told else -1
+        allowed = (0,) if call.options.get("reason") == "busy" else (0, qty)
+        to = more[0] if more else ""
+        after = reservation.copy()
+        sells = self.history.channels[reservation.channel]["locations"]
+        bad = len(more) > 1 or off not in allowed or not may_step("reject", reservation.state)
+        bad |= to == "" and call.options.get("on_fail") != "cancel"
+        bad |= to is None and call.options.get("on_fail") == "cancel"
+        bad |= bool(to) and (to not in sells or to in self.waiting.rejected(reservation.ident))
+        if not bad:
+            change.parts, change.made_by = reject(after, call, to, off), call
+            bad = change.parts is None or any(after.state != c.result["state"] for c in change.told)
+        if bad:
+            raise Violation(
+                f"X3: {reservation.ident} is {reservation.state}, {reservation.draws}: history says "
+                f"that {change.rows} came of its reject",
+                [change],
+            )
+        self.reservations[reservation.ident] = after
+        self.check_view(change, after)
+        self.signals.append((change.lsn, "rejected", after.ident, sku, place, qty))
+        if to != "":
+            kind = "moved" if to else "unsourced"
+            self.signals.append((change.lsn, kind, after.ident, sku, to, qty))
+
+    def apply_sourced(self, change):
+        """What the engine served of the backlog, as history says."""
+        ident = change.told[0].params[0]
+        reservation = self.reservations.get(ident)
+        places, found = [], 0
+        sku = change.rows[0][2]
+        change.parts = {}
+        for kind, of, item, place, _, reserved in change.rows:
+            more = reserved - self.pools.get((item, place), [0, 0])[1]
+            if (kind, of, item) != ("sourced", ident, sku) or (more > 0) == (place is None):
+                raise Violation(f"X3: history says that {change.rows} were sourced")
+            change.parts[sku, place] = 0, more
+            if place is not None:
+                places.append((place, more))
+                found += more
+                self.signals.append((change.lsn, "sourced", ident, sku, place, more))
+        after = reservation.copy() if reservation else None
+        if not after or after.state not in ("held", "confirmed") or not places or (
+            change.parts.get((sku, None)) != (0, -found) or not give_up(after, sku, None, found)
+        ):
+            raise Violation(f"X3: {ident} did not wait for what it was sourced", [str(change.rows)])
+        after.draws += [[sku, place, qty, 0, 0] for place, qty in places]
+        self.reservations[ident] = after
+        self.check_view(change, after)
+
+    def check_view(self, change, reservation):
+        view = self.history.views.get((reservation.ident, change.lsn))
+        if view and not self.fits(reservation, view):
+            raise Violation(
+                f"X3: {reservation.ident} is {reservation.key()} then, and not what was seen",
+                [change, view],
+            )
 
     def lacks(self, call, parts):
         """Would the fulfil of some lines leave less than nothing somewhere?"""
@@ -348,6 +472,7 @@ class Witness:
             if left:
                 change.parts[(draw[0], draw[1])] = 0, reserved - left
         reservation.state = "expired"
+        self.signals.append((change.lsn, "expired", reservation.ident, None, None, None))
 
     @staticmethod
     def fits(reservation, view):
@@ -366,8 +491,8 @@ class Witness:
                 )
             part = change.parts[key]
             takes = change.kind == "reserve" or change.kind == "transfer" and part[0] < 0
-            takes |= change.redraws and part[1] > 0
-            if not takes or on_hand >= reserved:
+            takes |= (change.redraws or change.kind == "sourced") and part[1] > 0
+            if not takes or on_hand >= reserved or key[1] is None:
                 continue
             found_less = sum(
                 -other.parts[key][0]

@@ -58,9 +58,13 @@ static const char *any_channel(struct workload *w)
     return channels[random_below(&w->random, w->settings ? 6 : 5)];
 }
 
-static void pack_order_options(struct workload *w, stockd_pack *pack)
+static void pack_order_options(struct workload *w, stockd_pack *pack, bool backorder)
 {
-    stockd_pack_map(pack, 1);
+    stockd_pack_map(pack, backorder ? 2 : 1);
+    if (backorder) {
+        stockd_pack_str(pack, "backorder");
+        stockd_pack_bool(pack, true);
+    }
     if (random_chance(&w->random, 40)) {
         stockd_pack_str(pack, "confirm");
         stockd_pack_bool(pack, true);
@@ -71,12 +75,14 @@ static void pack_order_options(struct workload *w, stockd_pack *pack)
     stockd_pack_u64(pack, brief ? (uint64_t)random_between(&w->random, 10, 80) : 3600000);
 }
 
-/* Lines of one order name a place all or none, so that what each of them asks for is plain. */
+/* Lines of one order name a place all or none, so that what each of them asks for is plain. What
+ * waits may come from anywhere. */
 static void ask_reserve(struct workload *w, struct request *request)
 {
     stockd_pack pack;
     struct order_note *order = &w->order;
     const char *place = random_chance(&w->random, 20) ? places[random_below(&w->random, 2)] : NULL;
+    bool backorder = w->backorders && !place && random_chance(&w->random, 40);
     make_id(w, 'o', order->id);
     order->lines = (unsigned)(random_chance(&w->random, 50) ? 1 : random_between(&w->random, 2, 3));
     begin(request, &pack, "reserve", 4);
@@ -91,7 +97,7 @@ static void ask_reserve(struct workload *w, struct request *request)
         if (place)
             stockd_pack_str(&pack, place);
     }
-    pack_order_options(w, &pack);
+    pack_order_options(w, &pack, backorder);
     finish(request, &pack);
 }
 
@@ -185,6 +191,38 @@ static void ask_redraw(struct workload *w, struct request *request)
         stockd_pack_str(&pack, places[random_below(&w->random, 2)]);
     }
     pack_op(w, &pack);
+    finish(request, &pack);
+}
+
+/* One unit of one item, so that the engine may find it in one place, or in none. */
+static void ask_reject(struct workload *w, struct request *request)
+{
+    static const char *const reasons[] = { "not_found", "busy", "damaged" };
+    stockd_pack pack;
+    struct order_note order;
+    char op[STOCKD_ID_MAX + 1];
+    if (!any_order(w, &order)) {
+        ask_reserve(w, request);
+        return;
+    }
+    bool cancels = random_chance(&w->random, 20);
+    begin(request, &pack, "reject", 4);
+    stockd_pack_str(&pack, order.id);
+    stockd_pack_str(&pack, places[random_chance(&w->random, 30)]);
+    stockd_pack_array(&pack, 1);
+    stockd_pack_array(&pack, 2);
+    pack_sku(&pack, order.item[random_below(&w->random, (int)order.lines)]);
+    stockd_pack_u64(&pack, 1);
+    stockd_pack_map(&pack, cancels ? 3 : 2);
+    make_id(w, 'j', op);
+    stockd_pack_str(&pack, "op");
+    stockd_pack_str(&pack, op);
+    stockd_pack_str(&pack, "reason");
+    stockd_pack_str(&pack, reasons[random_below(&w->random, 3)]);
+    if (cancels) {
+        stockd_pack_str(&pack, "on_fail");
+        stockd_pack_str(&pack, "cancel");
+    }
     finish(request, &pack);
 }
 
@@ -317,6 +355,10 @@ static void choose(struct workload *w, struct request *request)
     int dice = random_below(&w->random, 100);
     if (w->settings && random_chance(&w->random, 3))
         ask_setting(w, request);
+    else if (w->backorders && random_chance(&w->random, 8))
+        ask_reject(w, request);
+    else if (w->backorders && random_chance(&w->random, 8)) /* else nothing is ever there */
+        ask_movement(w, request, "receive", any_item(w), random_between(&w->random, 1, 2));
     else if (w->wanting >= 0 && dice < 8)
         ask_movement(w, request, "receive", (unsigned)w->wanting, random_between(&w->random, 1, 2));
     else if (dice < 40)
@@ -331,7 +373,7 @@ static void choose(struct workload *w, struct request *request)
         ask_sold(w, request);
     else if (dice < 77)
         ask_movement(w, request, "adjust", any_item(w), random_chance(&w->random, 30) ? 1 : -1);
-    else if (dice < 78)
+    else if (dice < 78 && !w->backorders) /* that would leave all places short for ever */
         ask_movement(w, request, "count", any_item(w), random_between(&w->random, 2, 5));
     else if (dice < 86)
         ask_availability(w, request);

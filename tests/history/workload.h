@@ -40,6 +40,7 @@ struct workload {
     struct random random;
     unsigned client, number, items;
     bool settings;           /* it changes safety stock, and what is stocked where */
+    bool backorders;         /* it promises what is not there, and places reject orders */
     int wanting;             /* the item that it was refused last; -1: none */
     struct order_note order; /* of the request at hand, if it is a fresh reserve */
     struct request before[ASKED_BEFORE];
