@@ -84,7 +84,7 @@ static void keep_earliest(struct serving *s, const struct waiting *w)
     if (!before(s->after, w->turn) || waits_in_vain(s, w))
         return;
     uint32_t to = s->count;
-    while (to > 0 && before(w->turn, s->at[to - 1].turn))
+    while (to > 0 && before(w->turn, s->at[to - 1].turn)) /* @earliest */
         to--;
     s->more |= s->count == EARLIEST;
     if (to == EARLIEST)

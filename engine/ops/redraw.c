@@ -147,7 +147,7 @@ static void exclude_rejected(struct ctx *ctx, struct redrawing *r)
     for (uint32_t i = 0; i < ctx->draw_list.count; i++) {
         struct draw *draw = ctx->draw_list.draws[i];
         uint16_t at = key_location(pool_read_key(pool_at(items, draw->pool)));
-        if (draw_tracked(draw)->rejected && at < ctx->catalogue->location_count)
+        if (draw_tracked(draw)->rejected && at < ctx->catalogue->location_count) /* @excluded */
             demand_exclude(ctx, at, &s->arrays, &s->demand);
     }
 }
@@ -219,7 +219,7 @@ static enum code post_less(struct ctx *ctx, struct redrawing *r)
     for (uint32_t i = 0; i < r->part_count; i++)
         post(ctx->postings, (struct posting){ .pool = r->parts[i].draw->pool,
                                               .counted = NOT_COUNTED,
-                                              .reserved = -(int32_t)r->parts[i].qty,
+                                              .reserved = -(int32_t)r->parts[i].qty, /* @given-up */
                                               .needs = NEEDS_NONE });
     return CODE_OK;
 }
@@ -328,7 +328,7 @@ static void give_back(struct ctx *ctx, const struct redrawing *r)
         struct draw *draw = ctx->draw_list.draws[r->parts[i].index];
         assert(r->parts[i].qty <= draw_left(draw)); /* I3 */
         part_settled(ctx, draw, r->parts[i].qty);
-        draw->qty -= r->parts[i].qty - r->parts[i].cancelled;
+        draw->qty -= r->parts[i].qty - r->parts[i].cancelled; /* @given-back */
         draw->cancelled += r->parts[i].cancelled;
         draw_tracked(draw)->rejected |= r->kind->record == RECORD_REJECT;
         if (sweeps)
@@ -454,7 +454,7 @@ enum code redraw_run(struct ctx *ctx, struct redrawing *r)
 {
     r->txn.content = text_given(r->txn.id) ? r->kind->fingerprint(r) : 0;
     r->plan = ctx->order_plan;
-    enum code code = txn_perform(ctx, &r->txn, &redraw_txn);
+    enum code code = txn_perform(ctx, &r->txn, &redraw_txn); /* @redraw */
     slots_unprepare(&ctx->ledger->ids, &ctx->cursor);
     if (code)
         taking_note_undone(ctx, r->plan, &r->taking);

@@ -31,10 +31,11 @@ uint32_t taking_blocks(const struct order_plan *s)
 /* Bounded: no more is promised before it is there than may be. */
 static void post_backlog(struct ctx *ctx, const struct planned_draw *draw)
 {
+    int64_t needs = draw->qty - draw->most; /* @backlog-room */
     post(ctx->postings, (struct posting){ .pool = draw->pool,
                                           .counted = NOT_COUNTED,
                                           .reserved = (int32_t)draw->qty,
-                                          .needs = (int32_t)(draw->qty - draw->most) });
+                                          .needs = (int32_t)needs });
 }
 
 enum code taking_post(struct ctx *ctx, struct order_plan *s, struct taking *taking)
@@ -49,7 +50,7 @@ enum code taking_post(struct ctx *ctx, struct order_plan *s, struct taking *taki
             post_backlog(ctx, draw);
             continue;
         }
-        taking->waits |= !taking->serves && has_backlog(ctx, draw);
+        taking->waits |= !taking->serves && has_backlog(ctx, draw); /* @waits */
         if (taking->waits && !backlog_admits(ctx, draw->pool, NULL))
             return CODE_DEFERRED;
         assert(buffer == 0 || i == 0);

@@ -458,7 +458,7 @@ int ledger_apply(struct ledger *ledger, const struct record_head *record, uint64
         return apply_refuse(&a, "its type is unknown");
     int error = by_type[record->type](&a);
     if (!error)
-        events_take(&ledger->events, record, lsn);
+        events_take(&ledger->events, record, lsn); /* @recover-event */
     return error;
 }
 

@@ -235,7 +235,7 @@ int apply_reject(struct applying *a)
         error = draw_less(a, &f.less[i], &draw);
         if (error)
             break;
-        draw_tracked(draw)->rejected = true;
+        draw_tracked(draw)->rejected = true; /* @recover-rejected */
         if (f.fixed.reason == REJECT_DAMAGED && f.less[i].off > 0)
             error = keep_damaged(a, draw, f.less[i].off);
         if (f.less[i].off > 0)

@@ -308,7 +308,7 @@ available_beside_backlog(struct ctx *ctx, const struct channel *channel, uint32_
         int64_t wait = backlog_look(&ctx->ledger->items, item).units;
         claims = wait > waited ? wait : waited;
     }
-    return available > claims ? available - claims : 0;
+    return available > claims ? available - claims : 0; /* @claims */
 }
 
 int64_t channel_available(struct ctx *ctx, const struct channel *channel, uint32_t item,

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Engines that break one rule each must be caught by the history checker.
 
-wrong_engines.py BUILD_DIR [NAME...]
+wrong_engines.py BUILD_DIR [NAME...]    NAME: an engine, or `orders` or `backorders`: a half of them
 
 The product has no hooks for this, but comments: `/* @take */` marks the line where a take is made.
 Each wrong engine is made from a copy of a file or two in which such lines are replaced, or have code
@@ -47,17 +47,26 @@ BEFORE_TAKES = ("before", "before-takes", "if (takes > 0) linger();")
 BETWEEN_LOOKS = ("after", "look", "linger();")
 IN_FIRST_LOOK = ("after", "first-look", "linger();")
 BEFORE_GIVE = ("before", "give", "if (kind->gives) linger();")
+SLOW_TO_SERVE = ("before", "redraw", "if (r->kind->serves) linger();")
 
 # name: (which rule is broken, changes, options for record.py, or the race program that catches it).
 # A change: ("before" or "after", marker, code), ("replace", marker, code in place of its line), or
 # ("declare", marker, code behind the includes of its file).
 CRASHES = ("--crashes", "8", "--calls", "150")
 SETTINGS = ("--crashes", "0", "--durability", "none", "--calls", "300", "--settings")
+BACKORDERS = ("--backorders", "--items", "2", "--calls", "250", "--crashes", "0")
+BACKORDERS_HOT = ("--backorders", "--items", "1", "--calls", "400", "--crashes", "0")
+BACKORDERS_CRASHES = ("--backorders", "--items", "2", "--calls", "150", "--crashes", "6")
 WRONG = {
     "lingering": (
         "none",
         [BETWEEN_TAKES, BEFORE_TAKES, BEFORE_GIVE, BETWEEN_LOOKS],
         ("--crashes", "1", "--calls", "150"),
+    ),
+    "lingering_backorders": (
+        "none",
+        [BETWEEN_TAKES, BEFORE_TAKES, BEFORE_GIVE, BETWEEN_LOOKS, SLOW_TO_SERVE],
+        ("--backorders", "--clients", "4", "--calls", "100", "--crashes", "3"),
     ),
     "take_claims_first": (
         "T: a reserve claims its LSN before it takes",
@@ -212,6 +221,71 @@ WRONG = {
              "              (struct pool_change){ .reserved = -postings->at[i].reserved });"),
         ],
         ("--crashes", "0", "--durability", "none", "--items", "1", "--calls", "400"),
+    ),
+    "reject_gives_first": (
+        "a rejected unit is free before its buyer has another",
+        [
+            ("declare", "give",
+             "static _Thread_local bool given_early;"
+             "__attribute__((unused)) static _Thread_local bool rejecting;\n"),
+            ("before", "before-takes",
+             "given_early = rejecting && moving && kind->taken && kind->outcome && txn_give(ctx);"
+             "if (given_early) linger();"),
+            ("replace", "give", "if (!kind->gives || given_early || txn_give(ctx))"),
+            ("before", "taken",
+             "for (uint32_t i = takes; given_early && code && i < postings->count; i++)"
+             "    pool_give(pool_at(&ctx->ledger->items, postings->at[i].pool),"
+             "              (struct pool_change){ .reserved = -postings->at[i].reserved });"),
+            ("before", "redraw", "rejecting = r->kind->record == RECORD_REJECT;"),
+        ],
+        BACKORDERS_HOT,
+    ),
+    "backlog_overtaken": (
+        "an order takes what somebody waits for",
+        [("replace", "waits", ""), SLOW_TO_SERVE],
+        BACKORDERS,
+    ),
+    "younger_served_first": (
+        "of those who wait the youngest is served first",
+        [("replace", "earliest", "while (to > 0 && before(s->at[to - 1].turn, w->turn))")],
+        BACKORDERS,
+    ),
+    "backlog_shown": (
+        "what waits is shown as available",
+        [("replace", "claims", "return available;"), SLOW_TO_SERVE],
+        BACKORDERS,
+    ),
+    "rejected_place_again": (
+        "an order is served from a place that rejected it",
+        [("replace", "excluded", "if (false)")],
+        BACKORDERS,
+    ),
+    "served_twice": (
+        "what was served still waits",
+        [
+            ("replace", "given-up", ".reserved = r->kind->serves ? 0 : -(int32_t)r->parts[i].qty,"),
+            ("before", "given-back", "if (!r->kind->serves)"),
+        ],
+        BACKORDERS,
+    ),
+    "limit_forgotten": (
+        "a backorder does not look at the limit again once it has taken",
+        [
+            BEFORE_TAKES,
+            ("replace", "backlog-room", "int64_t needs = NEEDS_NONE;"),
+            ("replace", "backorder-limit", "if (false)"),
+        ],
+        BACKORDERS_HOT,
+    ),
+    "event_not_recovered": (
+        "recovery forgets what subscribers are to be told",
+        [("replace", "recover-event", ";")],
+        BACKORDERS_CRASHES,
+    ),
+    "rejection_not_recovered": (
+        "recovery forgets which place rejected an order",
+        [("replace", "recover-rejected", ";")],
+        BACKORDERS_CRASHES,
     ),
     "sale_not_recovered": (
         "recovery forgets what tills sold",
@@ -456,16 +530,23 @@ def try_engine(workshop, name, verbose):
     return True
 
 
+def half(word):
+    """The engines that such a word stands for."""
+    if word not in ("orders", "backorders"):
+        return [word]
+    return [name for name in WRONG if ("--backorders" in WRONG[name][2]) == (word == "backorders")]
+
+
 def main():
     build = os.path.abspath(sys.argv[1])
-    names = sys.argv[2:] or list(WRONG)
+    names = [name for word in sys.argv[2:] or ["orders", "backorders"] for name in half(word)]
     os.environ.setdefault("STOCKD_BIN_DIR", os.path.join(build, "bin"))
     failed = []
     with tempfile.TemporaryDirectory(prefix="stockd-wrong-") as folder:
         workshop = Workshop(build, folder)
         for name in names:
             try:
-                right = try_engine(workshop, name, len(sys.argv) > 2)
+                right = try_engine(workshop, name, len(names) < len(WRONG) // 2)
             except (LookupError, subprocess.CalledProcessError) as wrong:
                 print(f"{name}: {wrong}"[:1000])
                 right = False
