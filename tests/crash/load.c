@@ -12,11 +12,12 @@
  *       beyond. Prints one line: acknowledged, lost, sent, kept, and milliseconds: how much older
  *       than the last acknowledgement the first one was that was lost. FILE then names the
  *       prefixes, so that it can be verified again after later crashes: they must be the same.
+ *       The first time, the last ops that were acknowledged are asked again, and must be answered
+ *       with the same LSNs; and what places rejected must be told as events.
  *       Exit 1: the state is that of no such prefix.
  */
 #include <inttypes.h>
 #include <pthread.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,9 +25,15 @@
 
 #include <stockd/client.h>
 
-#include "tests/crash/life.h"
+#include "tests/crash/ask.h"
+#include "tests/crash/found.h"
+#include "tests/support/watchdog.h"
 
-enum { CONNECTIONS_MAX = 16, EXIT_WRONG = 1, EXIT_USAGE = 2 };
+enum {
+    CONNECTIONS_MAX = 16,
+    ASKED_AGAIN = 128, /* of a connection's last ops */
+    SETTLING_MS = 20000,
+};
 
 /* One connection of one life. */
 struct told {
@@ -48,74 +55,7 @@ struct story {
     struct told told[CONNECTIONS_MAX];
 };
 
-static void give_up(int status, const char *format, ...)
-    __attribute__((format(printf, 2, 3), noreturn));
-
-static void give_up(int status, const char *format, ...)
-{
-    va_list arguments;
-    va_start(arguments, format);
-    vfprintf(stderr, format, arguments);
-    va_end(arguments);
-    fputc('\n', stderr);
-    exit(status);
-}
-
 /* ---- asking ---- */
-
-static void pack_reserve(stockd_pack *pack, const struct life *life, const struct op *op)
-{
-    char name[LIFE_NAME];
-    const struct order *order = &life->orders[op->order];
-    life_order_name(life, op->order, name);
-    stockd_pack_array(pack, 4);
-    stockd_pack_str(pack, name);
-    stockd_pack_str(pack, "default");
-    stockd_pack_array(pack, order->lines);
-    for (unsigned i = 0; i < order->lines; i++) {
-        stockd_pack_array(pack, 2);
-        life_sku_name(life, order->line[i].sku, name);
-        stockd_pack_str(pack, name);
-        stockd_pack_i64(pack, order->line[i].qty);
-    }
-    stockd_pack_map(pack, 1);
-    stockd_pack_str(pack, order->state == ORDER_CONFIRMED ? "confirm" : "ttl_ms");
-    if (order->state == ORDER_CONFIRMED)
-        stockd_pack_bool(pack, true);
-    else
-        stockd_pack_i64(pack, 3600 * 1000);
-}
-
-static void pack_receive(stockd_pack *pack, const struct life *life, const struct op *op)
-{
-    char name[LIFE_NAME];
-    stockd_pack_array(pack, 4);
-    life_op_name(life, op->number, name);
-    stockd_pack_str(pack, name);
-    life_sku_name(life, op->sku, name);
-    stockd_pack_str(pack, name);
-    stockd_pack_str(pack, "main");
-    stockd_pack_i64(pack, op->qty);
-}
-
-static int send_op(stockd_client *client, const struct life *life, const struct op *op)
-{
-    static const char *const methods[] = { "receive", "reserve", "confirm", "fulfil", "cancel" };
-    unsigned char buffer[512];
-    char name[LIFE_NAME];
-    stockd_pack pack;
-    stockd_pack_init(&pack, buffer, sizeof buffer);
-    if (op->kind == OP_RECEIVE) {
-        pack_receive(&pack, life, op);
-    } else if (op->kind == OP_RESERVE) {
-        pack_reserve(&pack, life, op);
-    } else {
-        life_order_name(life, op->order, name);
-        stockd_pack_array(&pack, 1);
-        stockd_pack_str(&pack, name);
-    }
-    return stockd_send(client, methods[op->kind], pack.data, pack.len, NULL);
-}
 
 static uint64_t clock_ms(void)
 {
@@ -171,7 +111,7 @@ static void *load_connection(void *argument)
         struct op op;
         while (going && stockd_in_flight(client) < told->window) {
             life_next(&told->life, &op);
-            going = send_op(client, &told->life, &op) == STOCKD_OK;
+            going = ask(client, &told->life, &op) == STOCKD_OK;
             told->sent++;
         }
         going = going && stockd_flush(client) == STOCKD_OK;
@@ -228,18 +168,51 @@ static void read_story(struct story *story, const char *path)
 
 /* ---- loading ---- */
 
+/* A place that has what the other one cannot give, and a channel that sells what is on its way.
+ * False: the engine takes nothing any more. */
+static bool set_up(const char *address)
+{
+    static const char *const calls[][4] = {
+        { "location_set", "annex", "priority", NULL },
+        { "channel_set", "ahead", "promise", "incoming" },
+    };
+    stockd_client *client;
+    stockd_reply reply;
+    int status = stockd_connect(&client, address, NULL); /* sets client in any case */
+    for (int i = 0; i < 2 && status == STOCKD_OK; i++) {
+        unsigned char buffer[64];
+        stockd_pack pack;
+        stockd_pack_init(&pack, buffer, sizeof buffer);
+        stockd_pack_array(&pack, 2);
+        stockd_pack_str(&pack, calls[i][1]);
+        stockd_pack_map(&pack, 1);
+        stockd_pack_str(&pack, calls[i][2]);
+        if (calls[i][3])
+            stockd_pack_str(&pack, calls[i][3]);
+        else
+            stockd_pack_i64(&pack, 200); /* behind main */
+        status = stockd_call(client, calls[i][0], pack.data, pack.len, 0, &reply);
+        if (status == STOCKD_REFUSED && !is_over(&reply, client))
+            give_up(EXIT_WRONG, "%s was refused: %s", calls[i][0], stockd_error_message(client));
+    }
+    stockd_close(client);
+    return status == STOCKD_OK;
+}
+
 static int load(const char *address, const char *path, struct story *story, unsigned window)
 {
     pthread_t threads[CONNECTIONS_MAX];
     int status = 0;
-    for (unsigned c = 0; c < story->connections; c++) {
+    bool up = set_up(address);
+    for (unsigned c = 0; c < story->connections; c++)
+        story->told[c] = (struct told){ .address = address, .window = window, .kept = -1 };
+    for (unsigned c = 0; up && c < story->connections; c++) {
         struct told *told = &story->told[c];
-        *told = (struct told){ .address = address, .window = window, .kept = -1 };
         life_start(&told->life, story->seed, story->number, c);
         if (pthread_create(&threads[c], NULL, load_connection, told) != 0)
             give_up(EXIT_USAGE, "no thread");
     }
-    for (unsigned c = 0; c < story->connections; c++) {
+    for (unsigned c = 0; up && c < story->connections; c++) {
         pthread_join(threads[c], NULL);
         if (story->told[c].wrong[0]) {
             fprintf(stderr, "connection %u: %s\n", c, story->told[c].wrong);
@@ -251,94 +224,6 @@ static int load(const char *address, const char *path, struct story *story, unsi
 }
 
 /* ---- verifying ---- */
-
-/* What the engine says now. */
-struct found {
-    int64_t on_hand[LIFE_SKUS], reserved[LIFE_SKUS];
-    char (*states)[16]; /* per order; "" if there is none */
-    uint32_t orders;
-};
-
-static void must(stockd_client *client, int status)
-{
-    if (status != STOCKD_OK)
-        give_up(EXIT_WRONG, "the engine does not answer: %s", stockd_error_message(client));
-}
-
-static void ask_for(stockd_client *client, const char *method, const char *name)
-{
-    unsigned char buffer[64];
-    stockd_pack pack;
-    stockd_pack_init(&pack, buffer, sizeof buffer);
-    stockd_pack_array(&pack, 1);
-    stockd_pack_str(&pack, name);
-    must(client, stockd_send(client, method, pack.data, pack.len, NULL));
-}
-
-/* False: there is none. */
-static bool answer(stockd_client *client, stockd_reply *reply, const char *unknown)
-{
-    int status = stockd_receive(client, reply);
-    if (status == STOCKD_REFUSED && strcmp(reply->code, unknown) == 0)
-        return false;
-    must(client, status);
-    return true;
-}
-
-static void find(stockd_client *client, const struct life *life, uint32_t orders,
-                 struct found *found)
-{
-    enum { AT_ONCE = 256 };
-    char name[LIFE_NAME];
-    stockd_reply reply;
-    for (int i = 0; i < LIFE_SKUS; i++) {
-        life_sku_name(life, i, name);
-        ask_for(client, "stock", name);
-        found->on_hand[i] = found->reserved[i] = 0;
-        if (!answer(client, &reply, "unknown_sku"))
-            continue;
-        stockd_map_i64(reply.result, "on_hand", &found->on_hand[i]);
-        stockd_map_i64(reply.result, "reserved", &found->reserved[i]);
-    }
-    found->orders = orders;
-    found->states = calloc(orders + 1, sizeof *found->states);
-    for (uint32_t from = 0; from < orders; from += AT_ONCE) {
-        uint32_t to = orders - from < AT_ONCE ? orders : from + AT_ONCE;
-        for (uint32_t i = from; i < to; i++) {
-            life_order_name(life, i, name);
-            ask_for(client, "reservation", name);
-        }
-        for (uint32_t i = from; i < to; i++) {
-            stockd_value state;
-            if (answer(client, &reply, "unknown_reservation") &&
-                stockd_map_find(reply.result, "state", &state))
-                stockd_value_copy_str(state, found->states[i], sizeof found->states[i]);
-        }
-    }
-}
-
-/* Is that the state after the ops that the life has drawn? If not, what differs. */
-static bool is_state(const struct life *life, const struct found *found, char *why, size_t size)
-{
-    for (int i = 0; i < LIFE_SKUS; i++)
-        if (found->on_hand[i] != life->on_hand[i] || found->reserved[i] != life->reserved[i]) {
-            snprintf(why, size,
-                     "item %d has %" PRId64 " on hand, %" PRId64 " reserved; not %" PRId64
-                     ", %" PRId64,
-                     i, found->on_hand[i], found->reserved[i], life->on_hand[i], life->reserved[i]);
-            return false;
-        }
-    for (uint32_t i = 0; i < found->orders; i++) {
-        bool there = i < life->order_count;
-        const char *wanted = there ? order_state_name(life->orders[i].state) : "";
-        if (strcmp(found->states[i], wanted) != 0) {
-            snprintf(why, size, "order %" PRIu32 " is \"%s\", not \"%s\"", i, found->states[i],
-                     wanted);
-            return false;
-        }
-    }
-    return true;
-}
 
 /* The least prefix of at least `least` and at most `most` ops that explains the state; -1: none. */
 static int64_t explain(const struct told *told, uint64_t number, unsigned connection,
@@ -386,6 +271,73 @@ static void bounds(const struct told *told, uint64_t recovered, uint32_t *least,
         *least = *most = (uint32_t)told->kept;
 }
 
+/* ---- asking again ---- */
+
+/* The event that such a reject has, by its LSN. */
+static void must_be_told(stockd_client *client, const struct life *life, const struct op *op,
+                         uint64_t lsn)
+{
+    unsigned char buffer[64];
+    char name[LIFE_NAME], id[STOCKD_ID_MAX + 1] = "";
+    stockd_pack pack;
+    stockd_reply reply;
+    stockd_value events, event;
+    uint64_t told = 0;
+    life_order_name(life, op->order, name);
+    stockd_pack_init(&pack, buffer, sizeof buffer);
+    stockd_pack_array(&pack, 2);
+    stockd_pack_u64(&pack, lsn - 1);
+    stockd_pack_map(&pack, 2);
+    stockd_pack_str(&pack, "types");
+    stockd_pack_array(&pack, 1);
+    stockd_pack_str(&pack, "rejected");
+    stockd_pack_str(&pack, "limit");
+    stockd_pack_u64(&pack, 1);
+    must(client, stockd_call(client, "events", pack.data, pack.len, 0, &reply));
+    if (!stockd_map_find(reply.result, "events", &events))
+        give_up(EXIT_WRONG, "a reply has no events");
+    stockd_iter each = stockd_iterate(events);
+    if (stockd_next(&each, NULL, &event) && stockd_map_u64(event, "lsn", &told)) {
+        stockd_value value;
+        if (stockd_map_find(event, "id", &value))
+            stockd_value_copy_str(value, id, sizeof id);
+    }
+    if (told != lsn || strcmp(id, name) != 0)
+        give_up(EXIT_WRONG, "life %" PRIu64 ": no event tells that %s was rejected at LSN %" PRIu64,
+                life->number, name, lsn);
+}
+
+/* What was acknowledged and is there is answered as it was, and its events are told. */
+static void ask_again(stockd_client *client, const struct told *told, uint64_t number,
+                      unsigned connection)
+{
+    struct life life;
+    struct op op;
+    uint32_t kept = (uint32_t)told->kept;
+    uint32_t known = kept < told->acknowledged ? kept : told->acknowledged;
+    life_start(&life, told->seed, number, connection);
+    while (life.ops < known) {
+        stockd_reply reply;
+        uint64_t lsn = 0;
+        life_next(&life, &op);
+        if (op.number + ASKED_AGAIN < known || !ask_repeats(&op))
+            continue;
+        must(client, ask(client, &life, &op));
+        must(client, stockd_receive(client, &reply));
+        stockd_map_u64(reply.result, "lsn", &lsn);
+        if (lsn != told->acks[op.number].lsn)
+            give_up(EXIT_WRONG,
+                    "life %" PRIu64 ", connection %u: op %" PRIu32 " had LSN %" PRIu64
+                    ", and has %" PRIu64 " when it is asked again",
+                    number, connection, op.number, told->acks[op.number].lsn, lsn);
+        if (op.kind == OP_REJECT)
+            must_be_told(client, &life, &op, lsn);
+    }
+    life_end(&life);
+}
+
+/* ---- one connection ---- */
+
 static void verify_connection(stockd_client *client, struct story *story, unsigned connection,
                               uint64_t recovered)
 {
@@ -395,9 +347,17 @@ static void verify_connection(stockd_client *client, struct story *story, unsign
     uint32_t least, most;
     told->seed = story->seed;
     told->life = (struct life){ .number = story->number, .connection = connection };
+    bool first = told->kept < 0;
     bounds(told, recovered, &least, &most);
-    find(client, &told->life, orders_of(story, connection), &found);
-    int64_t kept = explain(told, story->number, connection, &found, least, most, why, sizeof why);
+    found.orders = orders_of(story, connection);
+    found.states = calloc(found.orders + 1, sizeof *found.states);
+    found.waits = calloc(found.orders + 1, sizeof *found.waits);
+    uint64_t deadline = clock_ms() + (uint64_t)patient_ms(SETTLING_MS);
+    int64_t kept;
+    do {
+        find(client, &told->life, &found);
+        kept = explain(told, story->number, connection, &found, least, most, why, sizeof why);
+    } while (kept < 0 && is_unsettled(&found) && clock_ms() < deadline);
     if (kept < 0)
         give_up(EXIT_WRONG,
                 "life %" PRIu64 ", connection %u: recovered up to LSN %" PRIu64
@@ -407,6 +367,9 @@ static void verify_connection(stockd_client *client, struct story *story, unsign
                 why);
     told->kept = kept;
     free(found.states);
+    free(found.waits);
+    if (first)
+        ask_again(client, told, story->number, connection);
 }
 
 static int verify(const char *address, const char *path, struct story *story)
