@@ -105,7 +105,7 @@ class Change:
 
 
 MOVEMENTS = ("receive", "adjust", "count")
-MADE = (*MOVEMENTS, "transfer", "sold", "reserve")  # by an id of their own
+MADE = (*MOVEMENTS, "transfer", "sold", "expect", "reserve")  # by an id of their own
 REDRAWS = ("amend", "move", "reject")
 STEPS = ("confirm", "fulfil", "cancel", *REDRAWS)
 SETTINGS = ("location_set", "channel_set", "item_set", "stocking_set")
@@ -121,6 +121,7 @@ MAY_FAIL = {
     "amend": ("wrong_state", "insufficient_stock"),
     "move": ("wrong_state", "insufficient_stock"),
     "reject": ("wrong_state",),
+    "arrive": ("wrong_state",),
 }
 
 
@@ -189,7 +190,7 @@ class History:
                     raise Violation(
                         "the same id was answered differently", [first[call.content], call]
                     )
-            if call.method in STEPS or call.method in MADE or call.method in SETTINGS:
+            if call.method in (*STEPS, *MADE, *SETTINGS, "arrive"):
                 self.tell(call, lsn, "step" if call.method in STEPS else call.method)
             elif call.method == "reservation":
                 self.views.setdefault((call.params[0], lsn), call)
@@ -204,8 +205,8 @@ class History:
 
     @staticmethod
     def answer(call):
-        """What a repeat must be told again: an amend's or a move's lines are as they are by then."""
-        if call.method in REDRAWS:
+        """What a repeat must be told again: the lines of these are as they are by then."""
+        if call.method in (*REDRAWS, "expect", "arrive"):
             return call.result["lsn"], call.result["state"]
         return call.result
 

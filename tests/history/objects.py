@@ -224,6 +224,8 @@ class Item:
             steps = self.steps_unheard(call)
         elif call.method == "reject":
             steps = self.reject_unheard(call)
+        elif call.method == "arrive":
+            steps = self.arrive_unheard(call)
         elif call.method in REDRAWS:
             steps = self.redraw_unheard(call)
         before = []
@@ -257,6 +259,14 @@ class Item:
                 ]
                 found.append(lambda state, parts=parts: [x for p in parts for x in p(state)])
         return found
+
+    def arrive_unheard(self, call):
+        """So many as it says, or any part of what was expected."""
+        sku, place, qty, _ = self.b.witness.supplies.get(call.params[0], (None,) * 4)
+        if sku != self.sku:
+            return []
+        counts = [line[1] for line in call.params[1]] if call.params[1] else range(1, qty + 1)
+        return [either([stepper(self.at(place), units, 0) for units in counts])]
 
     def reject_unheard(self, call):
         """A unit of one place comes from another, or is waited for, or cancelled."""

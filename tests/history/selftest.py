@@ -423,6 +423,27 @@ class Waits(Judge):
         story = Story(backorder_limit=1)
         self.bad(self.waits("w2", 3, 15, self.waits("w1", 1, 10, story)), "X5")
 
+    def expected(self, story, *times):
+        """A unit, on its way to main, which comes then."""
+        story.call(0, 2.2, 2.4, "expect", "e1", "main", [["a", 1]], {"eta_ms": 9}, lsn=15, id="e1",
+                   state="in_transit", eta_ms=9, lines=[["a", 1, 1, 0, 0, 0]], under_way=[1])
+        story.come = lambda op, lsn, *times, state="arrived": story.call(
+            0, *times, "arrive", "e1", [["a", 1]], {"op": op}, lsn=lsn, id="e1", state=state,
+            eta_ms=9, lines=[["a", 1, 1, 1, 0, 0]], under_way=[0])
+        return story.come("p1", 20, *times)
+
+    def test_a_supply_comes_once(self):
+        self.good(self.expected(Story(), 3, 4).see(1, 5, 6, 20, 1))
+        self.bad(self.expected(Story(), 3, 4).see(1, 5, 6, 20, 0), "no order explains a")
+        self.good(self.expected(Story(), 3, 4).come("p1", 20, 5, 6).see(1, 7, 8, 20, 1))
+        self.bad(self.expected(Story(), 3, 4).come("p2", 30, 5, 6), "X3")
+        self.bad(Story().receive(1, 1, 2, "m1", 1, 10, 1).call(
+            0, 3, 4, "arrive", "e1", None, {"op": "p1"}, lsn=20, state="arrived"), "X3")
+
+    def test_what_arrives_is_for_who_waits(self):
+        story = self.expected(self.waits("w1", 1, 10), 3, 4)
+        self.bad(story.reserve(2, 5, 6, "o1", 30, ("a", 1)), "W1")
+
     def rejected(self, off, reason="not_found", to=None, **result):
         """A unit at main, which o1 has; main rejects it."""
         story = Story(backorder_limit=5).receive(0, 1, 2, "m1", 1, 10, 1)

@@ -12,7 +12,8 @@ made first before the others:
   W4  once all is quiet nobody waits for a unit that is free.
 
 All of it is judged in the order of the LSNs, but only of those who were known to wait in real time.
-Left out are those whom a channel's buffer may keep from a unit, and holds that may be overdue.
+Left out are those whom a channel's buffer may keep from a unit, and holds that may be overdue; and,
+of W2, items of which some are on their way: then the engine looks for who is first at any time.
 """
 
 import math
@@ -43,6 +44,7 @@ class Waiting:
         self.brief = set()  # reservations whose hold may be overdue
         self.none_free = {}  # sku -> nothing of it is free
         self.came = {}  # sku -> when something of it was free again, at the earliest
+        self.expected = set()  # items of which some were on their way
         self.first = {}  # reservation -> the change that made it
 
     def rejected(self, ident):
@@ -95,6 +97,9 @@ class Waiting:
     def all_of(self, sku):
         return [w for item, w in self.past if item == sku] + list(self.now.get(sku, {}).values())
 
+    def expect(self, sku):
+        self.expected.add(sku)
+
     # ---- what must not happen
 
     def check(self, change, pools):
@@ -121,7 +126,7 @@ class Waiting:
             ident = change.told[0].params[0]
             if place in self.rejected(ident):
                 raise Violation(f"W3: {ident} is served from {place}, which rejected it", [change])
-            since = self.came.get(sku, 0)
+            since = 0 if sku in self.expected else self.came.get(sku, 0)
             known = wait.made.lsn < self.first[ident].lsn and wait.first.hi < since
             rule = "W2: a younger one that waits"
         else:

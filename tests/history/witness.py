@@ -171,6 +171,7 @@ class Witness:
         self.history = history
         self.pools = {}  # (sku, place) -> [on_hand, reserved]
         self.reservations = {}
+        self.supplies = {}  # id -> [sku, place, units, those that have come]
         self.lives = {}  # reservation -> [(change, state after it)...]
         self.before = []  # for each era: (pools, reservations)
         self.waiting = Waiting(history)
@@ -271,6 +272,10 @@ class Witness:
             self.apply_transfer(change)
         elif change.kind == "sold":
             self.apply_sold(change)
+        elif change.kind == "expect":
+            self.apply_expect(change)
+        elif change.kind == "arrive":
+            self.apply_arrive(change)
         for key, (on_hand, reserved) in change.parts.items():
             pool = self.pools.setdefault(key, [0, 0])
             pool[0] += on_hand
@@ -300,6 +305,27 @@ class Witness:
         if (call.result["state"], call.result["lines"]) != ("arrived", [[sku, qty, qty, qty, 0, 0]]):
             raise Violation("X3: a transfer at once has arrived, with all its units", [change])
         change.parts = {(sku, source): (-qty, 0), (sku, target): (qty, 0)}
+
+    def apply_expect(self, change):
+        call = change.told[0]
+        ident, place, [[sku, qty]] = call.params[:3]
+        self.supplies[ident] = [sku, place, qty, 0]
+        self.waiting.expect(sku)
+
+    def apply_arrive(self, change):
+        """What comes of a supply; beyond what was expected, too."""
+        call = change.told[0]
+        supply = self.supplies.get(call.params[0])
+        if supply is None:
+            raise Violation("X3: there comes what was never expected", [change])
+        sku, place, qty, come = supply
+        left = max(0, qty - come)
+        units = sum(line[1] for line in call.params[1]) if call.params[1] else left
+        supply[3] = come + units
+        state = "arrived" if supply[3] >= qty else "in_transit"
+        if (left == 0 and units) or any(state != one.result["state"] for one in change.told):
+            raise Violation(f"X3: of {qty} units {come} had come, and then {units}", [change])
+        change.parts = {(sku, place): (units, 0)}
 
     def apply_reserve(self, change):
         call = change.told[0]

@@ -240,6 +240,55 @@ static void ask_movement(struct workload *w, struct request *request, const char
     finish(request, &pack);
 }
 
+static void pack_units(struct workload *w, stockd_pack *pack, unsigned item, int most)
+{
+    stockd_pack_array(pack, 1);
+    stockd_pack_array(pack, 2);
+    pack_sku(pack, item);
+    stockd_pack_u64(pack, (uint64_t)random_between(&w->random, 1, most));
+}
+
+/* Of one item only: while some of it is on its way, less can be said of who is served first. */
+static void ask_expect(struct workload *w, struct request *request)
+{
+    stockd_pack pack;
+    make_id(w, 'e', w->supply.id);
+    begin(request, &pack, "expect", 4);
+    stockd_pack_str(&pack, w->supply.id);
+    stockd_pack_str(&pack, places[random_chance(&w->random, 30)]);
+    pack_units(w, &pack, 0, 3);
+    stockd_pack_map(&pack, 1);
+    stockd_pack_str(&pack, "eta_ms");
+    stockd_pack_u64(&pack, UINT64_C(4000000000000));
+    finish(request, &pack);
+}
+
+/* All that is left of it, or a unit. */
+static void ask_arrive(struct workload *w, struct request *request)
+{
+    stockd_pack pack;
+    struct board *board = w->board;
+    char op[STOCKD_ID_MAX + 1];
+    pthread_mutex_lock(&board->lock);
+    struct supply_note supply = board->supplies[random_below(&w->random, BOARD_SUPPLIES)];
+    pthread_mutex_unlock(&board->lock);
+    if (supply.id[0] == '\0') {
+        ask_expect(w, request);
+        return;
+    }
+    begin(request, &pack, "arrive", 3);
+    stockd_pack_str(&pack, supply.id);
+    if (random_chance(&w->random, 50))
+        stockd_pack_nil(&pack);
+    else
+        pack_units(w, &pack, 0, 1);
+    make_id(w, 'a', op);
+    stockd_pack_map(&pack, 1);
+    stockd_pack_str(&pack, "op");
+    stockd_pack_str(&pack, op);
+    finish(request, &pack);
+}
+
 static void ask_sold(struct workload *w, struct request *request)
 {
     stockd_pack pack;
@@ -357,6 +406,10 @@ static void choose(struct workload *w, struct request *request)
         ask_setting(w, request);
     else if (w->backorders && random_chance(&w->random, 8))
         ask_reject(w, request);
+    else if (w->backorders && random_chance(&w->random, 3))
+        ask_expect(w, request);
+    else if (w->backorders && random_chance(&w->random, 4))
+        ask_arrive(w, request);
     else if (w->backorders && random_chance(&w->random, 8)) /* else nothing is ever there */
         ask_movement(w, request, "receive", any_item(w), random_between(&w->random, 1, 2));
     else if (w->wanting >= 0 && dice < 8)
@@ -395,7 +448,7 @@ static bool is_change(const struct request *request)
 
 void workload_next(struct workload *w, struct request *request)
 {
-    w->order.id[0] = '\0';
+    w->order.id[0] = w->supply.id[0] = '\0';
     choose(w, request);
     if (!is_change(request))
         return;
@@ -408,6 +461,11 @@ void workload_next(struct workload *w, struct request *request)
 void workload_learn(struct workload *w, const struct request *request, bool granted)
 {
     struct board *board = w->board;
+    if (w->supply.id[0] != '\0' && granted && strcmp(request->method, "expect") == 0) {
+        pthread_mutex_lock(&board->lock);
+        board->supplies[board->next_supply++ % BOARD_SUPPLIES] = w->supply;
+        pthread_mutex_unlock(&board->lock);
+    }
     if (w->order.id[0] == '\0' || strcmp(request->method, "reserve") != 0)
         return;
     w->wanting = granted ? -1 : (int)w->order.item[0];

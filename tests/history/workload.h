@@ -12,7 +12,13 @@
 #include "stockd/client.h"
 #include "tests/support/random.h"
 
-enum { REQUEST_BYTES = 512, ORDER_LINES = 3, BOARD_ORDERS = 16, ASKED_BEFORE = 4 };
+enum {
+    REQUEST_BYTES = 512,
+    ORDER_LINES = 3,
+    BOARD_ORDERS = 16,
+    BOARD_SUPPLIES = 4,
+    ASKED_BEFORE = 4
+};
 
 struct request {
     const char *method; /* static */
@@ -26,11 +32,17 @@ struct order_note {
     unsigned item[ORDER_LINES];
 };
 
+struct supply_note {
+    char id[STOCKD_ID_MAX + 1]; /* empty: none yet */
+};
+
 /* What the clients know of each other. Every field under the lock. */
 struct board {
     pthread_mutex_t lock;
     struct order_note orders[BOARD_ORDERS]; /* granted lately, by anyone */
     unsigned next_order;
+    struct supply_note supplies[BOARD_SUPPLIES]; /* expected lately, by anyone; all of item 0 */
+    unsigned next_supply;
     struct request change; /* asked last, by anyone; method NULL: none yet */
 };
 
@@ -39,10 +51,11 @@ struct workload {
     struct board *board;
     struct random random;
     unsigned client, number, items;
-    bool settings;           /* it changes safety stock, and what is stocked where */
-    bool backorders;         /* it promises what is not there, and places reject orders */
-    int wanting;             /* the item that it was refused last; -1: none */
-    struct order_note order; /* of the request at hand, if it is a fresh reserve */
+    bool settings;   /* it changes safety stock, and what is stocked where */
+    bool backorders; /* it promises what is not there, places reject orders, and supply comes */
+    int wanting;     /* the item that it was refused last; -1: none */
+    struct order_note order;   /* of the request at hand, if it is a fresh reserve */
+    struct supply_note supply; /* likewise, if it is a fresh expect */
     struct request before[ASKED_BEFORE];
     unsigned asked;
 };

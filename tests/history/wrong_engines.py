@@ -253,7 +253,7 @@ WRONG = {
     "backlog_shown": (
         "what waits is shown as available",
         [("replace", "claims", "return available;"), SLOW_TO_SERVE],
-        BACKORDERS,
+        BACKORDERS_HOT,
     ),
     "rejected_place_again": (
         "an order is served from a place that rejected it",
