@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* From requests to calls of the engine, and from its answers to replies. */
 #include <assert.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "tools/gateway/exchange.h"
-#include "tools/gateway/page.h"
 #include "tools/gateway/print.h"
 #include "tools/gateway/problem.h"
 #include "tools/gateway/stream.h"
@@ -292,6 +292,23 @@ static void give_text(struct exchange *exchange, const char *text, const char *t
     decide(exchange, MHD_HTTP_OK, type);
 }
 
+static void give_asset(struct exchange *exchange, struct span name)
+{
+    const char *folder = exchange->worker->gateway->options.console;
+    const struct asset *asset = asset_of(name);
+    if (!asset) {
+        exchange_refuse(exchange, PROBLEM_NOT_FOUND, "the console has no such file");
+        return;
+    }
+    if (folder && !asset_read(asset, folder, &exchange->reply)) {
+        exchange_refuse(exchange, PROBLEM_NOT_FOUND, strerror(errno));
+        return;
+    }
+    exchange->asset = asset;
+    bool known = !folder && asset_matches(asset, exchange->none_match);
+    decide(exchange, known ? MHD_HTTP_NOT_MODIFIED : MHD_HTTP_OK, asset->type);
+}
+
 void exchange_dispatch(struct exchange *exchange)
 {
     const struct gateway *gateway = exchange->worker->gateway;
@@ -306,7 +323,10 @@ void exchange_dispatch(struct exchange *exchange)
     }
     switch (exchange->route->page) {
     case PAGE_HOME:
-        give_text(exchange, page_home, "text/html; charset=utf-8");
+        give_asset(exchange, (struct span){ ASSET_HOME, sizeof ASSET_HOME - 1 });
+        break;
+    case PAGE_ASSET:
+        give_asset(exchange, exchange->variable);
         break;
     case PAGE_OPENAPI:
         give_text(exchange, gateway->openapi, json_type);

@@ -18,6 +18,7 @@
 #include <microhttpd.h>
 
 #include "tools/gateway/arguments.h"
+#include "tools/gateway/assets.h"
 #include "tools/gateway/bytes.h"
 #include "tools/gateway/cors.h"
 #include "tools/gateway/methods.h"
@@ -44,6 +45,7 @@ struct exchange {
     const struct route *route;
     struct span variable;
     struct bytes body;
+    const char *none_match;    /* If-None-Match; NULL: not given */
     char key[64];              /* Idempotency-Key, "" if there is none */
     char token[TOKEN_MAX + 1]; /* of the request, or the gateway's own; "" for none */
     struct cors_answer cors;
@@ -57,7 +59,8 @@ struct exchange {
     const char *allow; /* of 405 */
     unsigned retry_after;
     struct bytes reply;
-    struct stream *stream; /* it is answered by a stream */
+    const struct asset *asset; /* it is answered by a file of the console */
+    struct stream *stream;     /* it is answered by a stream */
 };
 
 /* What the answer is. */

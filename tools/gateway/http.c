@@ -201,6 +201,7 @@ static void read_head(struct exchange *exchange, const char *verb)
         exchange->state = EXCHANGE_DECIDED;
         return;
     }
+    exchange->none_match = header(exchange, MHD_HTTP_HEADER_IF_NONE_MATCH);
     if (read_token(exchange))
         (void)read_key(exchange);
 }
@@ -231,13 +232,29 @@ static void add_header(struct MHD_Response *response, const char *name, const ch
     (void)MHD_add_response_header(response, name, value); /* fails without memory only */
 }
 
+/* A browser keeps the file, and asks each time whether it is still that version: so what it runs is
+ * always of one release. */
+static void add_asset_headers(const struct exchange *exchange, struct MHD_Response *response)
+{
+    bool embedded = !exchange->worker->gateway->options.console;
+    add_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, embedded ? "no-cache" : "no-store");
+    if (embedded)
+        add_header(response, MHD_HTTP_HEADER_ETAG, exchange->asset->etag);
+    add_header(response, "Content-Security-Policy", ASSET_POLICY);
+    add_header(response, "X-Content-Type-Options", "nosniff");
+    add_header(response, "Referrer-Policy", "no-referrer");
+}
+
 static void add_headers(const struct exchange *exchange, struct MHD_Response *response)
 {
     char seconds[16];
     struct bytes text = { 0 };
     if (exchange->type)
         add_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, exchange->type);
-    add_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
+    if (exchange->asset)
+        add_asset_headers(exchange, response);
+    else
+        add_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
     if (exchange->allow)
         add_header(response, MHD_HTTP_HEADER_ALLOW, exchange->allow);
     if (exchange->status == MHD_HTTP_UNAUTHORIZED)
@@ -261,9 +278,6 @@ static void add_headers(const struct exchange *exchange, struct MHD_Response *re
             add_header(response, "Access-Control-Max-Age", "86400");
         }
     }
-    if (exchange->route && exchange->route->page == PAGE_HOME)
-        add_header(response, "Content-Security-Policy",
-                   "default-src 'none'; style-src 'unsafe-inline'");
     if (exchange->worker->draining || exchange->too_large)
         add_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
 }
@@ -282,6 +296,11 @@ static yes_or_no answer(struct exchange *exchange)
                                                      exchange->stream, NULL);
         if (response)
             add_header(response, "X-Accel-Buffering", "no");
+    } else if (exchange->asset && exchange->reply.len == 0) {
+        const struct asset *asset = exchange->asset;
+        size_t len = exchange->status == MHD_HTTP_OK ? asset->len : 0;
+        void *constant = (void *)(uintptr_t)asset->at; /* it is only read */
+        response = MHD_create_response_from_buffer(len, constant, MHD_RESPMEM_PERSISTENT);
     } else {
         response = MHD_create_response_from_buffer(exchange->reply.len, exchange->reply.at,
                                                    MHD_RESPMEM_MUST_FREE);

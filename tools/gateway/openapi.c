@@ -177,6 +177,7 @@ static json_t *post_of(const struct method *method)
 static const char *route_type(enum page page)
 {
     return page == PAGE_HOME                             ? "text/html"
+           : page == PAGE_ASSET                          ? "text/*"
            : page == PAGE_CHANGES || page == PAGE_EVENTS ? "text/event-stream"
                                                          : "application/json";
 }

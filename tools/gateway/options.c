@@ -14,7 +14,8 @@ enum { EXIT_GOOD = 0, EXIT_USAGE = 2, THREADS_MOST = 64, GO_ON = -1 };
 
 static const char usage[] =
     "usage: stock-gateway [OPTION]...\n"
-    "Serves a stockd engine over HTTP, in JSON. GET /v1/openapi.json describes it.\n"
+    "Serves a stockd engine over HTTP, in JSON, with a console for people at GET /.\n"
+    "GET /v1/openapi.json describes it.\n"
     "\n"
     "  --engine ADDR         HOST:PORT or unix:PATH of the engine (127.0.0.1:7421)\n"
     "  --listen HOST:PORT    where HTTP is served (127.0.0.1:8080); port 0: any free one\n"
@@ -24,6 +25,7 @@ static const char usage[] =
     "for\n"
     "                        all, none for none. By default: any page that bears a token, and\n"
     "                        questions of any page\n"
+    "  --console FOLDER      serves the console's files from there, for those who change them\n"
     "  --threads N           (one for each processor, at most 4)\n"
     "  --connections N       to the engine, for each token, thread and sort of request (2)\n"
     "  --max-connections N   of clients (4096)\n"
@@ -57,6 +59,7 @@ static const struct word {
     { "--listen", offsetof(struct options, listen) },
     { "--ready-file", offsetof(struct options, ready_file) },
     { "--cors", offsetof(struct options, cors) },
+    { "--console", offsetof(struct options, console) },
 };
 
 static int misused(const char *option, const char *why)

@@ -4,7 +4,13 @@
 #include <string.h>
 
 static const struct route routes[] = {
-    { .page = PAGE_HOME, .id = "getHome", .path = "/", .summary = "What there is" },
+    { .page = PAGE_HOME, .id = "getHome", .path = "/", .summary = "The console" },
+    { .page = PAGE_ASSET,
+      .id = "getConsoleFile",
+      .path = "/console/",
+      .variable = "file",
+      .kind = "name",
+      .summary = "A file of the console" },
     { .page = PAGE_HEALTH,
       .id = "getHealth",
       .path = "/healthz",

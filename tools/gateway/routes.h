@@ -8,6 +8,7 @@
 enum page {
     PAGE_NONE,
     PAGE_HOME,
+    PAGE_ASSET,
     PAGE_OPENAPI,
     PAGE_HEALTH,
     PAGE_AVAILABILITY,

@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: Apache-2.0
+"""stock-gateway serves the files of the console, and tells browsers what they may do with them."""
+
+import os
+import re
+import shutil
+import tempfile
+
+from gateway_case import Gateway, GatewayTestCase
+from stockd_harness import SOURCE_ROOT, main
+
+FOLDER = os.path.join(SOURCE_ROOT, "tools", "gateway", "console")
+TYPES = {".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
+
+
+def console_files():
+    for folder, _, names in os.walk(FOLDER):
+        for name in names:
+            yield os.path.relpath(os.path.join(folder, name), FOLDER)
+
+
+def content(name, folder=FOLDER):
+    with open(os.path.join(folder, name), "rb") as file:
+        return file.read()
+
+
+class Files(GatewayTestCase):
+    def test_every_file_is_served_as_it_is(self):
+        for name in console_files():
+            with self.subTest(name):
+                answer = self.gateway.get(f"/console/{name}")
+                self.assertEqual((answer.status, answer.type),
+                                 (200, TYPES[os.path.splitext(name)[1]]))
+                self.assertIn("charset=utf-8", answer.headers["Content-Type"])
+                self.assertEqual(answer.body, content(name))
+                self.assertEqual(answer.headers["X-Content-Type-Options"], "nosniff")
+
+    def test_the_page(self):
+        home = self.gateway.get("/")
+        self.assertEqual((home.status, home.body), (200, content("index.html")))
+        head = self.gateway.request("HEAD", "/")
+        self.assertEqual((head.status, head.body), (200, b""))
+        self.assertEqual(int(head.headers["Content-Length"]), len(home.body))
+
+    def test_all_that_a_file_names_is_there(self):
+        names = set(console_files())
+        for name in names:
+            text = content(name).decode()
+            found = re.findall(r'(?:src|href)="(console/[^"]+)"', text)
+            used = {path.removeprefix("console/") for path in found}
+            for path in re.findall(r"""from '(\.[^']+)'""", text):
+                used.add(os.path.normpath(os.path.join(os.path.dirname(name), path)))
+            self.assertLessEqual(used, names, name)
+
+    def test_the_policy_forbids_inline_scripts(self):
+        policy = self.gateway.get("/").headers["Content-Security-Policy"]
+        self.assertIn("default-src 'none'", policy)
+        self.assertIn("script-src 'self';", policy)
+        self.assertIn("frame-ancestors 'none'", policy)
+        self.assertNotIn("unsafe", policy)
+        for name in console_files():
+            text = content(name).decode()
+            self.assertNotRegex(text, r"""<script(?![^>]*\bsrc=)|\sstyle=|\son[a-z]+="|<style""", name)
+            self.assertNotRegex(text, r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(",
+                                name)
+
+    def test_what_a_browser_has_is_not_sent_again(self):
+        first = self.gateway.get("/console/app.js")
+        tag = first.headers["ETag"]
+        self.assertEqual(first.headers["Cache-Control"], "no-cache")
+        for given in (tag, f'"other", W/{tag}', "*"):
+            again = self.gateway.get("/console/app.js", If_None_Match=given)
+            self.assertEqual((again.status, again.body, again.headers["ETag"]), (304, b"", tag))
+        other = self.gateway.get("/console/app.js", If_None_Match='"other"')
+        self.assertEqual((other.status, other.body), (200, first.body))
+        self.assertNotEqual(self.gateway.get("/console/base.css").headers["ETag"], tag)
+
+    def test_what_is_not_there(self):
+        for path in ("/console/none.js", "/console/pages", "/console/../main.c", "/console/",
+                     "/console/..%2fmain.c", "/console/app.js/"):
+            self.problem(self.gateway.get(path), 404, "not_found")
+        self.problem(self.gateway.request("POST", "/console/app.js"), 405, "method_not_allowed")
+
+    def test_a_folder_in_place_of_the_embedded_files(self):
+        with tempfile.TemporaryDirectory() as folder:
+            shutil.copytree(FOLDER, folder, dirs_exist_ok=True)
+            gateway = Gateway(self.server.unix, "--console", folder)
+            try:
+                with open(os.path.join(folder, "app.js"), "w", encoding="utf-8") as file:
+                    file.write("changed")
+                changed = gateway.get("/console/app.js")
+                self.assertEqual((changed.status, changed.body), (200, b"changed"))
+                self.assertEqual(changed.headers["Cache-Control"], "no-store")
+                self.assertIsNone(changed.headers["ETag"])
+                os.unlink(os.path.join(folder, "app.js"))
+                self.problem(gateway.get("/console/app.js"), 404, "not_found")
+            finally:
+                gateway.close()
+
+
+if __name__ == "__main__":
+    main()
