@@ -11,12 +11,14 @@ import { Visit } from './visit.js';
 import * as overview from './pages/overview.js';
 import * as item from './pages/item.js';
 import * as order from './pages/order.js';
+import * as store from './pages/store.js';
 
 // In the order of the navigation, with the letter that goes there after "g".
 const pages = [
   ['overview', 'o', overview],
   ['item', 'i', item],
   ['order', 'r', order],
+  ['store', 's', store],
 ];
 
 const main = h('main', { id: 'main', tabindex: -1 });

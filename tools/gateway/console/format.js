@@ -4,9 +4,15 @@ import { currentLanguage, t } from './i18n.js';
 
 const made = new Map();
 
+/** The browser's own variant of the language, such as en-GB: it knows how dates are written. */
+function variant() {
+  const language = currentLanguage();
+  return navigator.languages?.find((tag) => tag.slice(0, 2) === language) ?? language;
+}
+
 function formatter(kind, options) {
   const key = JSON.stringify([kind, currentLanguage(), options]);
-  if (!made.has(key)) made.set(key, new Intl[kind](currentLanguage(), options));
+  if (!made.has(key)) made.set(key, new Intl[kind](variant(), options));
   return made.get(key);
 }
 

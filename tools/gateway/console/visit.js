@@ -7,7 +7,7 @@ export class Visit {
     this.root = root;
     this.parts = parts;
     this.query = query;
-    this.scans = false; // keys belong to a barcode scanner
+    this.scans = null; // what takes the codes of a barcode scanner, to which all keys belong then
     this.controller = new AbortController();
     this.signal = this.controller.signal;
   }
