@@ -12,6 +12,12 @@ import * as overview from './pages/overview.js';
 import * as item from './pages/item.js';
 import * as order from './pages/order.js';
 import * as store from './pages/store.js';
+import * as channel from './pages/channel.js';
+import * as supply from './pages/supply.js';
+import * as changes from './pages/changes.js';
+import * as reports from './pages/reports.js';
+import * as engine from './pages/engine.js';
+import * as integrity from './pages/integrity.js';
 
 // In the order of the navigation, with the letter that goes there after "g".
 const pages = [
@@ -19,6 +25,12 @@ const pages = [
   ['item', 'i', item],
   ['order', 'r', order],
   ['store', 's', store],
+  ['supply', 'u', supply],
+  ['channel', 'c', channel],
+  ['changes', 'l', changes],
+  ['reports', 'p', reports],
+  ['engine', 'e', engine],
+  ['integrity', 't', integrity],
 ];
 
 const main = h('main', { id: 'main', tabindex: -1 });
