@@ -15,7 +15,7 @@ CONFIGURE = cmake --preset $(PRESET) -D STOCKD_WATCH_FOLDERS=OFF >/dev/null
 
 help:
 	@echo 'make build    build/$(PRESET)/bin: stockd, stockctl, stockbench, stock-journal, stock-gateway'
-	@echo 'make run      start an engine with a demo catalogue, and Redis that mirrors it'
+	@echo 'make run      start an engine with a demo catalogue, its console, and Redis that mirrors it'
 	@echo 'make test     style, unit, property, race, recovery and integration tests, sanitizers'
 	@echo 'make check    T=REGEX: only those tests, e.g. T=unit/wheel; PRESET=debug, asan or tsan'
 	@echo 'make crash    CUTS=$(CUTS) crashes under load, on ext4 and XFS; a table of what was lost (root)'

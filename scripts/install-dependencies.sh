@@ -13,7 +13,7 @@ test)
     packages="$packages libcriterion-dev clang clang-format clang-tidy libclang-rt-14-dev llvm-14
         gdb nodejs python3 python3-msgpack python3-redis redis-server spin strace valgrind
         e2fsprogs xfsprogs nbdkit libnbd-bin libfaketime openssl prometheus python3-jsonschema
-        systemd"
+        systemd chromium fonts-dejavu-core"
     command -v npm >/dev/null || packages="$packages npm" # some builds of nodejs bring it along
     ;;
 bench)
@@ -26,17 +26,22 @@ deb) packages="$packages debhelper dpkg-dev fakeroot lintian debootstrap" ;;
     ;;
 esac
 
-# From npm, into build/npm: the linter of the OpenAPI document. Without it one test is skipped.
-linter=@redocly/cli@1.34.5
-install_linter() {
+# From npm, into build/npm: the linter of the OpenAPI document; what drives a browser, and judges
+# the accessibility of a page. Without them two tests are skipped.
+npm_packages="@redocly/cli@1.34.5 playwright-core@1.49.1 axe-core@4.10.2"
+install_from_npm() {
     folder=$(dirname "$0")/../build/npm
-    [ ! -d "$folder/node_modules/@redocly/cli" ] || return 0
+    lacking=
+    for package in $npm_packages; do
+        [ -d "$folder/node_modules/${package%@*}" ] || lacking="$lacking $package"
+    done
+    [ -n "$lacking" ] || return 0
     mkdir -p "$folder"
-    echo "Installing from npm: $linter"
-    npm install --prefix "$folder" --no-audit --no-fund --loglevel error "$linter" ||
-        echo "npm cannot install $linter; integration/gateway_lint will be skipped." >&2
+    echo "Installing from npm:$lacking"
+    npm install --prefix "$folder" --no-audit --no-fund --loglevel error $lacking ||
+        echo "npm cannot install$lacking; the tests that need them will be skipped." >&2
 }
-trap 'status=$?; [ "$status" -ne 0 ] || [ "${1:-build}" != test ] || install_linter' EXIT
+trap 'status=$?; [ "$status" -ne 0 ] || [ "${1:-build}" != test ] || install_from_npm' EXIT
 
 if ! command -v dpkg-query >/dev/null; then
     echo "There is no dpkg here, so nothing is installed. Debian calls the packages that are needed:"

@@ -1,14 +1,17 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# run-demo.sh: runs an engine with the demo catalogue, a Redis that mirrors it, and a trickle of
-# orders, until Ctrl-C. The engine's data is kept for the next run; Redis starts empty each time.
+# run-demo.sh: runs an engine with the demo catalogue, its gateway with the console, a Redis that
+# mirrors it, and a trickle of orders, until Ctrl-C. The engine's data is kept for the next run;
+# Redis starts empty each time.
 #   STOCKD_LISTEN       where the engine listens (127.0.0.1:7421)
+#   STOCKD_HTTP         where the gateway listens (127.0.0.1:8080)
 #   STOCKD_REDIS_PORT   where Redis listens, on loopback (7422)
 set -eu
 cd "$(dirname "$0")/.."
 bin=build/${PRESET:-release}/bin
 data=${XDG_DATA_HOME:-$HOME/.local/share}/stockd-demo
 listen=${STOCKD_LISTEN:-127.0.0.1:7421}
+http=${STOCKD_HTTP:-127.0.0.1:8080}
 redis_port=${STOCKD_REDIS_PORT:-7422}
 
 mkdir -p "$data"
@@ -17,9 +20,10 @@ ready=$run/ready
 engine=
 redis=
 trickle=
+gateway=
 stop() {
     trap - INT TERM HUP PIPE EXIT
-    for pid in $trickle $engine $redis; do
+    for pid in $trickle $gateway $engine $redis; do
         kill "$pid" 2>/dev/null || true
         wait "$pid" 2>/dev/null || true
     done
@@ -54,6 +58,19 @@ while [ ! -e "$ready" ]; do
 done
 address=$(head -n 1 "$ready")
 
+"$bin/stock-gateway" --engine "$address" --listen "$http" --ready-file "$run/http" --drain-s 1 \
+    2>"$run/gateway.log" &
+gateway=$!
+while [ ! -e "$run/http" ]; do
+    kill -0 "$gateway" 2>/dev/null || {
+        echo "run-demo.sh: the gateway did not start (STOCKD_HTTP chooses another address):" >&2
+        tail -n 3 "$run/gateway.log" >&2
+        exit 1
+    }
+    sleep 0.1
+done
+url=http://$(cat "$run/http")
+
 if [ -z "$("$bin/stockctl" -s "$address" export stock | sed -n 2p)" ]; then
     "$bin/stockctl" -s "$address" demo | head -n 1
 fi
@@ -63,9 +80,21 @@ trickle=$!
 sku=$("$bin/stockctl" -s "$address" export stock | sed -n '2s/,.*//p')
 cat <<EOT
 
+Open the console:
+
+    $url/
+
+  The overview shows five orders a second. Search an item and drag the slider back in time;
+  choose a store, and pick its orders as its staff would; watch "Live".
+
+The same over HTTP, in another terminal:
+
+    curl '$url/v1/availability/web?sku=$sku'
+    curl $url/v1/reserve -d '{"id":"http-1","channel":"web","lines":[["$sku",1]]}'
+    curl -N $url/v1/changes
+
 stockd listens on $address; its data is in $data
-Redis on port $redis_port shows its stock; five orders a second make it move.
-Try, in another terminal:
+Redis on port $redis_port shows its stock. Try, too:
 
     $bin/stockctl -s $address stock $sku
     $bin/stockctl -s $address locate collect $sku --mode pickup --lat 48.86 --lon 2.35 --within 20

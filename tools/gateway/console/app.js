@@ -101,6 +101,9 @@ function drawNavigation(current) {
       ),
     ),
   );
+  navigation
+    .querySelector('[aria-current]')
+    ?.scrollIntoView({ inline: 'center', block: 'nearest' });
 }
 
 // ---- whether the engine answers ----

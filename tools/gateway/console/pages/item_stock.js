@@ -63,7 +63,7 @@ function placesTable(stock, item, { locations, channels }) {
         title: t('place'),
         cell: (row) => [
           link(byCode.get(row.location)?.name || row.location, 'store', row.location),
-          !row.active && h('span', { class: 'dim' }, ` (${t('inactive')})`),
+          row.active === false && h('span', { class: 'dim' }, ` (${t('inactive')})`),
         ],
       },
       { title: t('on_hand'), number: true, cell: (row) => units(row.on_hand, item) },

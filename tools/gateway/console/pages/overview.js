@@ -2,7 +2,7 @@
 // What an operator looks at first: does it run, how fast, what is wrong.
 import { h, fill, link, at } from '../dom.js';
 import { t, word } from '../i18n.js';
-import { number, bytes, duration, clock, away, units, time } from '../format.js';
+import { number, micros, bytes, duration, clock, away, units, time } from '../format.js';
 import { spark, Series } from '../chart.js';
 import { heading, panel, tile, table, complaint, empty, badge } from '../parts.js';
 
@@ -57,7 +57,7 @@ function lagTiles(info) {
     tile(
       t('overview.journal_lag'),
       bytes(behind),
-      t('overview.last_write', { us: number(journal.last_write_us) }),
+      t('overview.last_write', { time: micros(journal.last_write_us) }),
       journal.failed ? 'bad' : '',
     ),
   ];
