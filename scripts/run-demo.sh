@@ -45,7 +45,7 @@ until redis-cli -p "$redis_port" info server 2>/dev/null | grep -q "^process_id:
     sleep 0.1
 done
 "$bin/stockd" --data "$data" --listen "$listen" --redis "127.0.0.1:$redis_port" \
-    --ready-file "$ready" &
+    --http 127.0.0.1:0 --ready-file "$ready" &
 engine=$!
 
 while [ ! -e "$ready" ]; do
@@ -57,9 +57,10 @@ while [ ! -e "$ready" ]; do
     sleep 0.1
 done
 address=$(head -n 1 "$ready")
+ops=$(tail -n 1 "$ready") # http://HOST:PORT
 
-"$bin/stock-gateway" --engine "$address" --listen "$http" --ready-file "$run/http" --drain-s 1 \
-    2>"$run/gateway.log" &
+"$bin/stock-gateway" --engine "$address" --listen "$http" --ops "${ops#http://}" \
+    --ready-file "$run/http" --drain-s 1 2>"$run/gateway.log" &
 gateway=$!
 while [ ! -e "$run/http" ]; do
     kill -0 "$gateway" 2>/dev/null || {

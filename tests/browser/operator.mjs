@@ -103,6 +103,8 @@ async function checks(operator) {
   await operator.go('engine');
   await see('Durable up to LSN');
   await see(/^median /);
+  await see('Latency in the engine');
+  await see(/^≤/, 'table');
   await operator.go('channel/web');
   await see('How it sells');
   await operator.go('supply');

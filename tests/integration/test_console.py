@@ -42,9 +42,9 @@ MANY = 1500
 class Browser(GatewayTestCase):
     def setUp(self):
         """Each flow has an engine of its own: it may stop it, and nobody else's orders are in it."""
-        self.server = Server("--durability", "none")
+        self.server = Server("--durability", "none", "--http", "127.0.0.1:0")
         self.addCleanup(lambda: self.server.close())
-        self.gateway = Gateway(self.server.unix)
+        self.gateway = Gateway(self.server.unix, "--ops", self.server.http.removeprefix("http://"))
         self.addCleanup(lambda: self.gateway.close())
         self.client = self.server.client("unix")
         self.addCleanup(lambda: self.client.close())

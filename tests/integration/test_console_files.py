@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""stock-gateway serves the files of the console, and tells browsers what they may do with them."""
+"""What stock-gateway serves for the console: its files, with what browsers may do with them, and the
+metrics of the engine's ops port."""
 
 import os
 import re
 import shutil
+import socket
 import tempfile
 
 from gateway_case import Gateway, GatewayTestCase
-from stockd_harness import SOURCE_ROOT, main
+from stockd_harness import SOURCE_ROOT, STOP_TIMEOUT, main, reap, wait_until
+from token_case import TokenServer
 
 FOLDER = os.path.join(SOURCE_ROOT, "tools", "gateway", "console")
 TYPES = {".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
@@ -96,6 +99,52 @@ class Files(GatewayTestCase):
                 self.problem(gateway.get("/console/app.js"), 404, "not_found")
             finally:
                 gateway.close()
+
+
+class Metrics(GatewayTestCase):
+    """What the ops port says, for those who may ask `info`."""
+
+    options = ("--http", "127.0.0.1:0")
+
+    def test_without_an_ops_port(self):
+        said = self.problem(self.gateway.get("/v1/metrics"), 404, "not_found")
+        self.assertIn("--ops", said["detail"])
+
+    def test_they_are_passed_on(self):
+        gateway = Gateway(self.server.unix, "--ops", self.server.http.removeprefix("http://"))
+        self.addCleanup(gateway.close)
+        wait_until(lambda: gateway.get("/v1/metrics").status == 200, what="metrics")
+        answer = gateway.get("/v1/metrics")
+        self.assertEqual(answer.type, "text/plain")
+        self.assertIn(b"stockd_request_seconds_bucket{kind=", answer.body)
+        self.assertTrue(answer.body.startswith(b"# "), answer)
+
+    def test_an_ops_port_that_is_not_there(self):
+        with socket.create_server(("127.0.0.1", 0)) as nobody:
+            port = nobody.getsockname()[1]
+        gateway = Gateway(self.server.unix, "--ops", f"127.0.0.1:{port}")
+        self.addCleanup(gateway.close)
+        for _ in range(3):
+            self.problem(gateway.get("/v1/metrics"), 503, "engine_away")
+        self.good(gateway.post("ping"))
+
+    def test_a_bad_address(self):
+        gateway = Gateway(self.server.unix, "--ops", "nowhere", wait=False)
+        self.addCleanup(gateway.close, check=False)
+        self.assertEqual(reap(gateway.process, STOP_TIMEOUT), 2)
+        self.assertIn("--ops: nowhere is not HOST:PORT", gateway.stderr())
+
+    def test_a_token_needs_the_right(self):
+        server = TokenServer({"clerk": ("--can", "read"), "root": ("--can", "admin")},
+                             "--http", "127.0.0.1:0")
+        self.addCleanup(server.close)
+        gateway = Gateway(server.unix, "--ops", server.http.removeprefix("http://"))
+        self.addCleanup(gateway.close)
+        self.problem(gateway.get("/v1/metrics"), 401, "unauthorized")
+        clerk, root = (f"Bearer {server.secrets[name]}" for name in ("clerk", "root"))
+        self.problem(gateway.get("/v1/metrics", Authorization=clerk), 403, "forbidden")
+        wait_until(lambda: gateway.get("/v1/metrics", Authorization=root).status == 200,
+                   what="metrics for who may see them")
 
 
 if __name__ == "__main__":

@@ -286,6 +286,31 @@ static void get_named(struct exchange *exchange)
     bytes_free(&name);
 }
 
+/* `info` needs the right that the metrics need, and the engine knows who has it. */
+static void on_info(struct call *call, const struct answer *answer)
+{
+    struct exchange *exchange = call->owner;
+    if (answer->code)
+        exchange_give(exchange, answer);
+    else if (ops_read(exchange->worker->gateway->ops, &exchange->reply))
+        decide(exchange, MHD_HTTP_OK, "text/plain; version=0.0.4; charset=utf-8");
+    else
+        exchange_refuse(exchange, PROBLEM_AWAY, "the ops port has not answered yet");
+    call_ended(exchange);
+}
+
+static void get_metrics(struct exchange *exchange)
+{
+    if (!exchange->worker->gateway->ops) {
+        exchange_refuse(exchange, PROBLEM_NOT_FOUND, "the gateway was started without --ops");
+        return;
+    }
+    struct call *call = prepare(exchange, "info", LANE_QUESTION, on_info);
+    stockd_pack_array(&call->params, 1);
+    stockd_pack_str(&call->params, "check");
+    send_calls(exchange);
+}
+
 static void give_text(struct exchange *exchange, const char *text, const char *type)
 {
     bytes_add_string(&exchange->reply, text);
@@ -333,6 +358,9 @@ void exchange_dispatch(struct exchange *exchange)
         break;
     case PAGE_HEALTH:
         give_text(exchange, "{\"status\":\"ok\"}", json_type);
+        break;
+    case PAGE_METRICS:
+        get_metrics(exchange);
         break;
     case PAGE_AVAILABILITY:
         get_availability(exchange);

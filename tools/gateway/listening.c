@@ -18,8 +18,7 @@ static int cannot(const char *address, const char *why)
     return -1;
 }
 
-/* Splits it into a host and a port; a host may be in brackets. */
-static int split(const char *address, char *host, size_t host_size, char *port, size_t port_size)
+int split_address(const char *address, char *host, size_t host_size, char *port, size_t port_size)
 {
     const char *colon = strrchr(address, ':');
     if (!colon || !colon[1])
@@ -55,7 +54,7 @@ int listen_at(const char *address, char *bound, size_t size)
                               .ai_flags = AI_PASSIVE | AI_NUMERICSERV };
     struct addrinfo *found;
     const int on = 1;
-    if (split(address, host, sizeof host, port, sizeof port) < 0)
+    if (split_address(address, host, sizeof host, port, sizeof port) < 0)
         return cannot(address, "is not HOST:PORT");
     int error = getaddrinfo(host, port, &hints, &found);
     if (error)

@@ -88,6 +88,10 @@ int main(int count, char **arguments)
         return status;
     if (!is_address(gateway.options.engine))
         return EXIT_NOT_STARTED;
+    if (gateway.options.ops && !ops_is_address(gateway.options.ops)) {
+        fprintf(stderr, "stock-gateway: --ops: %s is not HOST:PORT\n", gateway.options.ops);
+        return EXIT_NOT_STARTED;
+    }
     sigset_t set = block_signals();
     methods_read();
     raise_descriptors();
@@ -97,12 +101,15 @@ int main(int count, char **arguments)
     gateway.listen_fd = listen_at(gateway.options.listen, bound, sizeof bound);
     if (gateway.listen_fd >= 0)
         gateway.dialer = dialer_start(gateway.options.engine);
+    if (gateway.options.ops)
+        gateway.ops = ops_start(gateway.options.ops);
     status = EXIT_NOT_STARTED;
-    if (openapi && workers && gateway.dialer)
+    if (openapi && workers && gateway.dialer && (gateway.ops || !gateway.options.ops))
         status = serve(&gateway, workers, bound, &set);
     else if (gateway.listen_fd >= 0)
         fprintf(stderr, "stock-gateway: out of memory\n");
     dialer_stop(gateway.dialer);
+    ops_stop(gateway.ops);
     free(workers);
     free(openapi);
     return status;

@@ -178,6 +178,7 @@ static const char *route_type(enum page page)
 {
     return page == PAGE_HOME                             ? "text/html"
            : page == PAGE_ASSET                          ? "text/*"
+           : page == PAGE_METRICS                        ? "text/plain"
            : page == PAGE_CHANGES || page == PAGE_EVENTS ? "text/event-stream"
                                                          : "application/json";
 }

@@ -25,6 +25,7 @@ static const char usage[] =
     "for\n"
     "                        all, none for none. By default: any page that bears a token, and\n"
     "                        questions of any page\n"
+    "  --ops HOST:PORT       the engine's ops port (stockd --http): the console shows its latency\n"
     "  --console FOLDER      serves the console's files from there, for those who change them\n"
     "  --threads N           (one for each processor, at most 4)\n"
     "  --connections N       to the engine, for each token, thread and sort of request (2)\n"
@@ -60,6 +61,7 @@ static const struct word {
     { "--ready-file", offsetof(struct options, ready_file) },
     { "--cors", offsetof(struct options, cors) },
     { "--console", offsetof(struct options, console) },
+    { "--ops", offsetof(struct options, ops) },
 };
 
 static int misused(const char *option, const char *why)

@@ -11,6 +11,7 @@ struct options {
     const char *ready_file; /* NULL: none */
     const char *token;      /* of requests that bear none; NULL: none. From --token-file */
     const char *cors;       /* origins with commas between them, "*" or "none"; NULL: see cors.h */
+    const char *ops;        /* HOST:PORT of the engine's ops port; NULL: none */
     const char *console;    /* a folder to serve the console from; NULL: the embedded one */
     int threads;
     int connections;     /* to the engine, for each lane, token and thread */

@@ -14,6 +14,7 @@
 #include <microhttpd.h>
 
 #include "tools/gateway/dialer.h"
+#include "tools/gateway/ops.h"
 #include "tools/gateway/options.h"
 #include "tools/gateway/upstream.h"
 #include "tools/gateway/watch.h"
@@ -23,6 +24,7 @@ struct gateway {
     struct options options;
     const char *openapi;
     struct dialer *dialer;
+    struct ops *ops; /* NULL: none */
     int listen_fd;
 };
 

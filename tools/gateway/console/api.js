@@ -78,6 +78,17 @@ export function availability(channel, skus, signal) {
   return request(`availability/${encodeURIComponent(channel)}?${query}`, {}, signal);
 }
 
+/** The text of the engine's metrics; null: none yet; undefined: there never will be any. */
+export async function metrics(signal) {
+  const response = await fetch(new URL('metrics', base), {
+    cache: 'no-store',
+    headers: headers({}),
+    signal,
+  });
+  if (response.status === 404) return undefined;
+  return response.ok ? response.text() : null;
+}
+
 /** Whether a token is good: tries it without keeping it. */
 export async function tryToken(token) {
   const response = await fetch(new URL('hello', base), {

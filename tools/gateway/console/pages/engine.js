@@ -4,6 +4,8 @@ import { h, fill } from '../dom.js';
 import { t } from '../i18n.js';
 import { number, bytes, duration, micros, time } from '../format.js';
 import { spark, meter, Series } from '../chart.js';
+import { metrics } from '../api.js';
+import { histograms, between, quantile } from '../metrics.js';
 import { heading, panel, tile, table, pairs, complaint } from '../parts.js';
 
 const EVERY_MS = 2000;
@@ -128,12 +130,74 @@ function everything(info) {
   );
 }
 
+const MEASURED = [
+  'stockd_request_seconds read',
+  'stockd_request_seconds change',
+  'stockd_journal_write_seconds',
+  'stockd_journal_sync_seconds',
+];
+
+function bound(seconds) {
+  if (seconds === null) return t('none');
+  return seconds === Infinity ? t('engine.beyond') : `≤\u00a0${micros(seconds * 1e6)}`;
+}
+
+/** How long requests took in the engine since the page was opened, by its own clock. */
+function latencyPanel(visit, place) {
+  let first = null;
+  visit.poll(EVERY_MS, async () => {
+    const text = await metrics(visit.signal).catch(() => null);
+    if (typeof text !== 'string') {
+      if (!first)
+        fill(place, panel(t('engine.latency'), h('p', { class: 'dim' }, t('engine.no_ops'))));
+      return text !== undefined; // a gateway without --ops is not asked again
+    }
+    const now = histograms(text);
+    first ??= now;
+    const rows = MEASURED.filter((name) => now.has(name)).map((name) => [
+      name,
+      between(now.get(name), first.get(name)),
+      now.get(name),
+    ]);
+    const column = (share) => ({
+      title: t('engine.share', { n: number(share * 100, 1) }),
+      number: true,
+      cell: ([, fresh, all]) => bound(quantile(fresh.at(-1)[1] > 0 ? fresh : all, share)),
+    });
+    fill(
+      place,
+      panel(
+        t('engine.latency'),
+        h('p', { class: 'dim' }, t('engine.latency_about')),
+        table(
+          [
+            { title: t('engine.what'), cell: ([name]) => t(`engine.${name.replaceAll(' ', '_')}`) },
+            {
+              title: t('engine.count'),
+              number: true,
+              cell: ([, fresh]) => number(fresh.at(-1)[1]),
+            },
+            column(0.5),
+            column(0.99),
+            column(0.999),
+          ],
+          rows,
+          { caption: t('engine.latency') },
+        ),
+      ),
+    );
+    return true;
+  });
+}
+
 export async function render(visit) {
   const tiles = h('div', { class: 'tiles' }),
     panels = h('div', { class: 'columns' }),
     all = h('div');
   const up = h('span', { class: 'dim' });
-  fill(visit.root, heading(t('nav.engine'), up), tiles, panels, all);
+  const latency = h('div');
+  fill(visit.root, heading(t('nav.engine'), up), tiles, latency, panels, all);
+  latencyPanel(visit, latency);
   const trip = new Series(),
     write = new Series();
   await visit.poll(

@@ -560,4 +560,19 @@ export default {
   'integrity.short_about':
     'What counts, tills and arrivals have found missing. Supply, a count or a new order ' +
     'of the line mends it.',
+  'engine.latency': 'Latency in the engine',
+  'engine.latency_about':
+    'By the engine’s own clock, since this page was opened; from its start, where nothing ' +
+    'came since. A change includes the write to the disk.',
+  'engine.no_ops':
+    'The engine measures this at its ops port. Start `stockd --http 127.0.0.1:7480`, and ' +
+    'the gateway with `--ops 127.0.0.1:7480`, to see it here.',
+  'engine.what': 'What',
+  'engine.count': 'How many',
+  'engine.share': '{n} % take',
+  'engine.beyond': 'more',
+  'engine.stockd_request_seconds_read': 'Questions',
+  'engine.stockd_request_seconds_change': 'Changes',
+  'engine.stockd_journal_write_seconds': 'Writes of the journal',
+  'engine.stockd_journal_sync_seconds': 'Syncs of the journal',
 };

@@ -566,4 +566,19 @@ export default {
   'integrity.short_about':
     'Ce que comptages, caisses et arrivages ont trouvé manquant. Un arrivage, un comptage ' +
     'ou un déplacement y remédie.',
+  'engine.latency': 'Latence dans le moteur',
+  'engine.latency_about':
+    'À l’horloge du moteur, depuis l’ouverture de cette page ; depuis son démarrage, si ' +
+    'rien n’est venu depuis. Un changement comprend l’écriture sur disque.',
+  'engine.no_ops':
+    'Le moteur mesure cela sur son port d’exploitation. Démarrez `stockd --http ' +
+    '127.0.0.1:7480`, et la passerelle avec `--ops 127.0.0.1:7480`, pour le voir ici.',
+  'engine.what': 'Quoi',
+  'engine.count': 'Combien',
+  'engine.share': '{n} % prennent',
+  'engine.beyond': 'plus',
+  'engine.stockd_request_seconds_read': 'Questions',
+  'engine.stockd_request_seconds_change': 'Changements',
+  'engine.stockd_journal_write_seconds': 'Écritures du journal',
+  'engine.stockd_journal_sync_seconds': 'Synchronisations du journal',
 };
