@@ -97,9 +97,9 @@ static double levels_out(const struct ledger *ledger)
 {
     double out = 0;
     uint32_t items = atomic_load(&ledger->items.count);
-    for (uint16_t channel = 0; channel < CHANNELS; channel++)
+    for (unsigned channel = 0; channel < CHANNELS; channel++)
         for (uint32_t item = 0; item < items; item++)
-            out += level_of(&ledger->crossings.levels, item, channel) == LEVEL_OUT;
+            out += level_of(&ledger->crossings.levels, item, (uint16_t)channel) == LEVEL_OUT;
     return out;
 }
 
