@@ -11,12 +11,16 @@ const DAY_MS = 86_400_000,
   MOST_ROWS = 50_000,
   BARS = 20;
 
-/** What each report may be told by; `past`: it counts what happened, so it takes times. */
+/**
+ * What each report may be told by; `past`: it counts what happened, so it takes times; `chart`: the
+ * column that is drawn, if that is not the first after the key.
+ */
 const REPORTS = {
   sales: { by: ['day', 'hour', 'channel', 'location', 'sku'], past: true },
   returns: { by: ['day', 'hour', 'channel', 'location', 'sku'], past: true },
   refused: { by: ['day', 'hour', 'channel', 'sku'], past: true },
   sell_through: { by: ['channel', 'location', 'sku'], past: true },
+  sold_out: { by: ['day', 'hour', 'channel', 'sku'], past: true, chart: 'sold_out_s' },
   promises: { by: ['day', 'hour', 'channel', 'location', 'sku'], past: true },
   stock: { by: ['location', 'sku'] },
   holds: { by: ['channel'] },
@@ -98,12 +102,13 @@ function valueCell(column, value) {
 }
 
 function chartOf(asked, { columns, rows }) {
-  const said = rows.map((row) => [row[0] ?? t('report.no_key'), row[1] ?? 0]);
+  const drawn = Math.max(1, columns.indexOf(REPORTS[asked.name].chart));
+  const said = rows.map((row) => [row[0] ?? t('report.no_key'), row[drawn] ?? 0]);
   const label = t('report.chart', { report: t(`report.${asked.name}`), by: t(`by.${asked.by}`) });
   if (asked.by === 'day' || asked.by === 'hour') return columnsChart(said.slice(-120), label);
   const most = said.sort((a, b) => b[1] - a[1]).slice(0, BARS);
   return [
-    bars(most, `${label} (${columns[1]})`),
+    bars(most, `${label} (${columns[drawn]})`),
     rows.length > BARS &&
       h('p', { class: 'dim' }, t('report.most', { n: number(BARS), all: number(rows.length) })),
   ];

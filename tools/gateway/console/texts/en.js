@@ -447,6 +447,10 @@ export default {
     'those of UTC.',
   'report.sell_through': 'Sell-through',
   'report.sell_through_about': 'Units sold, as a share of these and of what is on hand.',
+  'report.sold_out': 'Sold out',
+  'report.sold_out_about':
+    'How often items on channels sold out, and for how long in all; and the units that refused ' +
+    'orders missed. Days and hours are those of UTC.',
   'report.promises': 'Promises',
   'report.promises_about': 'Lines that were handed over in time, and those that were late.',
   'report.stock': 'Stock',
@@ -476,6 +480,9 @@ export default {
   'column.missing': 'Missing',
   'column.on_hand': 'On hand',
   'column.sell_through': 'Share sold',
+  'column.times': 'Times',
+  'column.sold_out_s': 'Sold out (s)',
+  'column.still_out': 'Still sold out',
   'column.to_1m': 'up to 1 min',
   'column.to_15m': 'up to 15 min',
   'column.to_1h': 'up to 1 h',

@@ -451,6 +451,10 @@ export default {
     'Commandes refusées faute de stock ; chacune compte une fois. Jours et heures en UTC.',
   'report.sell_through': 'Taux d’écoulement',
   'report.sell_through_about': 'Unités vendues, en part de celles-ci et du stock.',
+  'report.sold_out': 'Ruptures',
+  'report.sold_out_about':
+    'Combien de fois des articles ont manqué sur des canaux, et combien de temps en tout ; et ' +
+    'les unités manquant aux commandes refusées. Jours et heures sont en UTC.',
   'report.promises': 'Promesses',
   'report.promises_about': 'Lignes remises à temps, et en retard.',
   'report.stock': 'Stock',
@@ -480,6 +484,9 @@ export default {
   'column.missing': 'Manquant',
   'column.on_hand': 'En stock',
   'column.sell_through': 'Part vendue',
+  'column.times': 'Fois',
+  'column.sold_out_s': 'En rupture (s)',
+  'column.still_out': 'Encore en rupture',
   'column.to_1m': 'jusqu’à 1 min',
   'column.to_15m': 'jusqu’à 15 min',
   'column.to_1h': 'jusqu’à 1 h',
