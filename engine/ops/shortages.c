@@ -250,32 +250,38 @@ static bool was_over(const struct shortage *known, const struct shortage_pool *p
     return known->since != 0 && p->latest > known->until;
 }
 
+/* Whose promises are short: it is known. False: there is no time for all. */
+static bool tell_short(struct ctx *ctx, struct shortage_pool *p, uint64_t end)
+{
+    if (!p->turned && p->earlier <= word_on_hand(p->word)) {
+        promise_heap_turn(&p->told);
+        tell_fewer(ctx, p);
+        return true;
+    }
+    if (!p->turned) {
+        promise_heap_turn(&p->untold);
+        p->later = p->found - p->earlier;
+    }
+    p->turned = true;
+    return tell_more(ctx, p, end);
+}
+
 /* False: there is no time for all. */
 static bool tell_pool(struct ctx *ctx, struct shortage_pool *p, uint64_t end)
 {
     struct shortage *known = shortage_of(watch_of(ctx), p);
-    bool done = true;
-    if (p->changed || !is_as_it_was(ctx, p)) {
-        p->changed = true;
-    } else if (word_available(p->word) >= 0) {
-        record(ctx, p, (struct shortage){ 0 }, no_id, 0, 0);
+    bool lacks = word_available(p->word) < 0;
+    p->changed |= !is_as_it_was(ctx, p);
+    p->changed |= lacks && p->found != word_reserved(p->word); /* @adds-up */
+    p->changed |= lacks && is_to_be_swept(ctx, p);             /* @swept-first */
+    if (p->changed)
         return true;
-    } else if (p->found != word_reserved(p->word) || is_to_be_swept(ctx, p)) { /* @adds-up */
-        p->changed = true;
-    } else if (was_over(known, p)) { /* @over */
+    if (!lacks || was_over(known, p)) { /* @over */
         record(ctx, p, (struct shortage){ 0 }, no_id, 0, 0);
-        p->changed = true; /* who is short is found anew, as nobody was told */
-    } else if (p->turned || p->earlier > word_on_hand(p->word)) {
-        if (!p->turned) {
-            promise_heap_turn(&p->untold);
-            p->later = p->found - p->earlier;
-        }
-        p->turned = true;
-        done = tell_more(ctx, p, end);
-    } else {
-        promise_heap_turn(&p->told);
-        tell_fewer(ctx, p);
+        p->changed = lacks; /* who is short is found anew, as nobody was told */
+        return true;
     }
+    bool done = tell_short(ctx, p, end);
     if (done && !p->changed) {
         known->word = p->word;
         known->covered = p->covered;
