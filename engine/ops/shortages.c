@@ -38,6 +38,16 @@ static bool is_promised_of(uint16_t owner)
     return owner_sellable(owner) || owner_kind(owner) == POOL_EXPECTED;
 }
 
+/* Free stock of its place stands in for what has not come: a sweep is about to have it do so. */
+static bool is_to_be_swept(const struct items *items, uint32_t unit)
+{
+    uint64_t key = pool_read_key(pool_at(items, unit));
+    if (owner_kind(key_owner(key)) != POOL_EXPECTED)
+        return false;
+    uint32_t shared = shared_unit(items, key_item(key), key_location(key));
+    return shared != UINT32_MAX && word_available(pool_read(pool_at(items, shared))) > 0;
+}
+
 /* False: there is no room for it. */
 static bool gather_pool(struct shortage_watch *w, const struct items *items, uint32_t unit)
 {
@@ -48,7 +58,7 @@ static bool gather_pool(struct shortage_watch *w, const struct items *items, uin
     bool same = known->word == word_decided(word) && known->covered == covered;
     if (lacks ? same : known->since == 0)
         return true;
-    if (word_undecided(word) != 0) {
+    if (word_undecided(word) != 0 || (lacks && is_to_be_swept(items, unit))) {
         w->again = true; /* @undecided-again */
         return true;
     }
@@ -137,17 +147,6 @@ static bool settle(struct ctx *ctx)
         if (!is_as_it_was(ctx, &w->pools[i]))
             w->pools[i].changed = true;
     return ledger_shown_until(ctx->ledger, &shown); /* @shown-shortages */
-}
-
-/* Free stock of its place stands in for what has not come: a sweep is about to have it do so. */
-static bool is_to_be_swept(const struct ctx *ctx, const struct shortage_pool *p)
-{
-    const struct items *items = &ctx->ledger->items;
-    uint64_t key = pool_read_key(pool_at(items, p->unit));
-    if (owner_kind(key_owner(key)) != POOL_EXPECTED)
-        return false;
-    uint32_t shared = shared_unit(items, key_item(key), key_location(key));
-    return shared != UINT32_MAX && word_available(pool_read(pool_at(items, shared))) > 0;
 }
 
 /* ---- telling ---- */
@@ -272,8 +271,8 @@ static bool tell_pool(struct ctx *ctx, struct shortage_pool *p, uint64_t end)
     struct shortage *known = shortage_of(watch_of(ctx), p);
     bool lacks = word_available(p->word) < 0;
     p->changed |= !is_as_it_was(ctx, p);
-    p->changed |= lacks && p->found != word_reserved(p->word); /* @adds-up */
-    p->changed |= lacks && is_to_be_swept(ctx, p);             /* @swept-first */
+    p->changed |= lacks && p->found != word_reserved(p->word);           /* @adds-up */
+    p->changed |= lacks && is_to_be_swept(&ctx->ledger->items, p->unit); /* @swept-first */
     if (p->changed)
         return true;
     if (!lacks || was_over(known, p)) { /* @over */
