@@ -401,8 +401,8 @@ static void take_codes(struct params *params, const struct option *option,
     list.left[0] = 1;
     uint32_t count = param_list(&list, option->name, (uint32_t)option->max, "codes");
     for (uint32_t i = 0; i < count; i++)
-        codes->at[i] =
-            option->kind == OPTION_PLACES ? param_place(&list, "code") : param_code(&list, "code");
+        codes->at[i] = option->kind == OPTION_PLACES ? param_place(&list, option->name)
+                                                     : param_code(&list, option->name);
     codes->count = params_good(params) ? count : 0;
     params->wire = list.wire;
 }

@@ -24,7 +24,11 @@ class Changes(StockctlTestCase):
         self.assertRegex(lines[-1], r"^This is everything up to LSN \d+\.$")
         more = self.ctl("changes", "--since", str(since), "--limit", "1")
         self.assertRegex(more.splitlines()[-1], r"^There is more: continue with --since \d+\.$")
-        self.assertIn("--since 0", self.ctl("changes", "--since", str(1 << 62)))
+
+    def test_an_lsn_that_lies_ahead(self):
+        said = self.ctl("changes", "--since", str(1 << 62))
+        self.assertIn("This journal has not reached that LSN", said)
+        self.assertIn("--since 0", said)
 
     def test_json_is_the_engines_result(self):
         sku = self.stocked(4)
@@ -58,7 +62,7 @@ class Events(StockctlTestCase):
         self.assertRegex(more.splitlines()[-1], r"^There is more: continue with --since \d+\.$")
         got = self.json("events", "--since", since, "--types", "back_in_stock,late")
         self.assertEqual([e["type"] for e in got["events"]], ["back_in_stock"])
-        self.assertIn("Events are missing", self.ctl("events", "--since", str(1 << 62)))
+        self.assertIn("has not reached", self.ctl("events", "--since", str(1 << 62)))
 
     def test_mistakes(self):
         self.ctl("events", "--types", "sold", expect=1)

@@ -330,6 +330,13 @@ Test(rights, a_foreign_location_is_as_good_as_none)
     }
 }
 
+Test(rights, a_code_in_a_list_is_named_by_its_option)
+{
+    grant("can=* channels=* locations=s1");
+    const char *got = asked("reserve", "['x4', 'ours', [['S', 1]], {'exclude': ['s2']}]");
+    cr_assert(is_refused(got, "forbidden") && strstr(got, "exclude"), "%s", got);
+}
+
 Test(rights, a_location_that_joins_the_group_is_the_tokens)
 {
     grant("can=* channels=* locations=@north");

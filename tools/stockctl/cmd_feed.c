@@ -4,7 +4,13 @@
 
 #include <inttypes.h>
 
-static void show_changes(stockd_value result)
+/* Why there may be a gap behind the LSN that was asked for. */
+static const char *gap(int64_t since, uint64_t lsn, const char *passed)
+{
+    return (uint64_t)since > lsn ? "This journal has not reached that LSN" : passed;
+}
+
+static void show_changes(stockd_value result, int64_t since)
 {
     static const struct column columns[] = {
         { "channel", "<CHANNEL" },
@@ -28,16 +34,15 @@ static void show_changes(stockd_value result)
         putchar('\n');
     }
     if (again)
-        printf("Too much has changed since then: read everything with --since 0,\n"
-               "then continue with --since %" PRIu64 ".\n",
-               next);
+        printf("%s: read everything with --since 0,\nthen continue with --since %" PRIu64 ".\n",
+               gap(since, lsn, "Too much has changed since then"), next);
     else if (next < lsn)
         printf("There is more: continue with --since %" PRIu64 ".\n", next);
     else
         printf("This is everything up to LSN %" PRIu64 ".\n", next);
 }
 
-static void show_events(stockd_value result)
+static void show_events(stockd_value result, int64_t since)
 {
     stockd_value list = { 0 };
     stockd_value event = { 0 };
@@ -56,7 +61,8 @@ static void show_events(stockd_value result)
     if (stockd_value_count(list) > 0)
         putchar('\n');
     if (again)
-        puts("Events are missing: the engine does not keep any that old.");
+        printf("%s.\n",
+               gap(since, lsn, "Events are missing: the engine does not keep any that old"));
     if (next < lsn)
         printf("There is more: continue with --since %" PRIu64 ".\n", next);
     else
@@ -64,7 +70,7 @@ static void show_events(stockd_value result)
 }
 
 static int run_since(struct ctl *ctl, const struct args *args, const char *method,
-                     void (*show)(stockd_value result))
+                     void (*show)(stockd_value result, int64_t since))
 {
     const char *since = args_option(args, "since");
     int64_t lsn = 0;
@@ -85,7 +91,7 @@ static int run_since(struct ctl *ctl, const struct args *args, const char *metho
     if (ctl->json)
         show_json(reply.result, NULL);
     else
-        show(reply.result);
+        show(reply.result, lsn);
     return CTL_DONE;
 }
 
