@@ -155,14 +155,41 @@ void pack_sends(struct out *out, struct text id, const struct reservation_view *
     }
 }
 
-void reply_granted(struct call *call, const struct reservation_view *view, uint32_t pairs)
+/* Of each draw, what was not cancelled. */
+static void pack_uncancelled(struct out *out, const struct reservation_view *view)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < view->draw_count; i++)
+        count += view->draws[i].qty > view->draws[i].cancelled;
+    PACK_KEY(out, "lines");
+    pack_array(out, count);
+    for (uint32_t i = 0; i < view->draw_count; i++) {
+        struct draw_view draw = view->draws[i];
+        draw.qty -= draw.cancelled;
+        if (draw.qty > 0)
+            pack_draw(out, &draw);
+    }
+}
+
+static void reply_head(struct call *call, const struct reservation_view *view, uint32_t pairs)
 {
     call->lsn = view->lsn;
     reply_map(call, pairs, view->lsn);
     struct run run;
     unsigned char *at = put_state(run_begin(&run, call->out), view->state);
     run_end(&run, call->out, put_expires(at, view->expires_ms));
+}
+
+void reply_granted(struct call *call, const struct reservation_view *view, uint32_t pairs)
+{
+    reply_head(call, view, pairs);
     pack_granted(call->out, view);
+}
+
+void reply_uncancelled(struct call *call, const struct reservation_view *view, uint32_t pairs)
+{
+    reply_head(call, view, pairs);
+    pack_uncancelled(call->out, view);
 }
 
 enum code method_reserve(struct call *call)

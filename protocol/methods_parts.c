@@ -72,7 +72,7 @@ static enum code reply_redrawn(struct call *call, enum code code, struct reserva
         view->state = state;
     }
     if (code == CODE_OK)
-        reply_granted(call, view, pairs);
+        reply_uncancelled(call, view, pairs);
     return code;
 }
 

@@ -42,6 +42,8 @@ void pack_missing(struct out *out, const struct reservation_view *view);
 
 /* Replies with so many pairs, the first four of them lsn, state, expires_ms and lines. */
 void reply_granted(struct call *call, const struct reservation_view *view, uint32_t pairs);
+/* Likewise, with where units come from now: not with what was cancelled since. */
+void reply_uncancelled(struct call *call, const struct reservation_view *view, uint32_t pairs);
 /* Replies with lsn and state; or returns the code of a refusal. */
 enum code reply_stepped(struct call *call, enum code code, const struct reservation_view *view);
 

@@ -356,13 +356,14 @@ class Reject(BacklogCase):
         order = self.order([sku, 3, self.one], [other, 1], confirm=True)
         got = self.call("reject", order, self.one, [[sku, 3]], {"on_fail": "cancel"})
         self.assertEqual((got["state"], got["unsourced"]), ("confirmed", []))
+        self.assertEqual(drawn(got["lines"]), {(other, self.one): 1, (sku, self.two): 1})
         lines = self.call("reservation", order)["lines"]
         self.assertEqual([line[:3] + line[4:] for line in lines],
                          [[sku, self.one, 2, 0, 2], [other, self.one, 1, 0, 0], [sku, self.two, 1, 0, 0]])
         sku = self.item(one=3)
         order = self.order([sku, 3], confirm=True)
         got = self.call("reject", order, self.one, None, {"on_fail": "cancel"})
-        self.assertEqual(got["state"], "cancelled")
+        self.assertEqual((got["state"], got["lines"]), ("cancelled", []))
         self.assertEqual(self.call("stock", sku)["reserved"], 0)
 
     def test_what_is_older_is_served_first(self):
