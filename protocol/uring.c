@@ -135,6 +135,40 @@ static int make_buffers(struct uring *uring, const struct uring_config *config)
     return 0;
 }
 
+/*
+ * The kernel executes a ring's requests without asking the process's filter of system calls
+ * (tools/stockd/confinement.h), so the ring gets one of its own: what the functions below prepare,
+ * and nothing else. It holds from uring_enable on.
+ */
+static int restrict_requests(struct uring *uring)
+{
+    static const uint8_t used[] = {
+        IORING_OP_ACCEPT,   IORING_OP_RECV,         IORING_OP_SEND,     IORING_OP_SENDMSG,
+        IORING_OP_READ,     IORING_OP_WRITE,        IORING_OP_FSYNC,    IORING_OP_OPENAT,
+        IORING_OP_CLOSE,    IORING_OP_FALLOCATE,    IORING_OP_RENAMEAT, IORING_OP_UNLINKAT,
+        IORING_OP_MSG_RING, IORING_OP_ASYNC_CANCEL,
+    };
+    static const uint8_t registered[] = { IORING_REGISTER_ENABLE_RINGS, IORING_REGISTER_RING_FDS,
+                                          IORING_UNREGISTER_RING_FDS };
+    enum { USED = sizeof used, REGISTERED = sizeof registered, COUNT = USED + REGISTERED + 1 };
+    struct io_uring_restriction list[COUNT];
+    memset(list, 0, sizeof list);
+    for (unsigned i = 0; i < USED; i++) {
+        list[i].opcode = IORING_RESTRICTION_SQE_OP;
+        list[i].sqe_op = used[i];
+    }
+    for (unsigned i = 0; i < REGISTERED; i++) {
+        list[USED + i].opcode = IORING_RESTRICTION_REGISTER_OP;
+        list[USED + i].register_op = registered[i];
+    }
+    list[COUNT - 1].opcode = IORING_RESTRICTION_SQE_FLAGS_ALLOWED;
+    list[COUNT - 1].sqe_flags = IOSQE_BUFFER_SELECT | IOSQE_ASYNC | IOSQE_CQE_SKIP_SUCCESS;
+    /* liburing 2.3 declares io_uring_register_restrictions, but its shared library lacks it. */
+    int error =
+        io_uring_register((unsigned)uring->ring.ring_fd, IORING_REGISTER_RESTRICTIONS, list, COUNT);
+    return error < 0 ? error : 0;
+}
+
 struct uring *uring_create(const struct uring_config *config, char *why, size_t size)
 {
     struct uring *uring = calloc(1, sizeof *uring);
@@ -154,6 +188,8 @@ struct uring *uring_create(const struct uring_config *config, char *why, size_t 
         return NULL;
     }
     error = make_buffers(uring, config);
+    if (!error)
+        error = restrict_requests(uring);
     if (error) {
         say_why(config, error, why, size);
         uring_destroy(uring);

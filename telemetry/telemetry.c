@@ -150,6 +150,7 @@ static bool start_daemon(struct telemetry *t)
 {
     sigset_t all, before;
     sigfillset(&all);
+    sigdelset(&all, SIGSYS); /* it comes from the thread's own system calls */
     pthread_sigmask(SIG_SETMASK, &all, &before);
     unsigned flags = MHD_USE_POLL_INTERNAL_THREAD | MHD_USE_ITC | MHD_USE_ERROR_LOG;
     t->daemon = MHD_start_daemon(

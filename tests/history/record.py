@@ -227,7 +227,7 @@ class Recording:
         self.server.process.kill()
         stockd_harness.reap(self.server.process, stockd_harness.STOP_TIMEOUT)
         self.crashes.append(time.monotonic_ns())
-        self.server.check_sanitizer()
+        self.server.check_log()
         self.server.start()
         self.recovered.append(self.boss.connect(self.server))
         self.boss.look_around(self.options.items, self.reservations())

@@ -20,8 +20,9 @@ Rules that the harness keeps, so that tests need not:
     H1  A server counts as started when its ready file exists; no test sleeps and hopes.
     H2  Every process that was started here is stopped by its own pid, even if a test fails or is
       interrupted.
-  H3  A sanitizer report on a server's stderr fails the test, whatever the server answered.
-  H4  Time-outs are generous (times SLOW for sanitizer builds, times PATIENCE for a busy machine) and
+    H3  A sanitizer report on a server's stderr fails the test, whatever the server answered; so
+        does a system call that the server's filter refused.
+    H4  Time-outs are generous (times SLOW for sanitizer builds, times PATIENCE for a busy machine) and
       are only ever upper bounds.
     H5  A time-out names what never came, and shows how the logs of the engines end. A script that
       hangs elsewhere shows each thread's stack before CTest ends it.
@@ -80,6 +81,8 @@ MAX_MESSAGE = 1 << 20
 SANITIZER_REPORT = re.compile(
     r"((Address|Leak|Thread|Memory|UndefinedBehavior)Sanitizer|: runtime error: )"
 )
+
+REFUSED_CALL = "refused the system call"
 
 
 def _sanitized():
@@ -259,6 +262,7 @@ class Server:
         self.env = {**os.environ, **(env or {})}
         self.listen = listen
         self.popen = popen
+        self.refuses_calls = False  # the test makes it
         if start:
             try:
                 self.start()
@@ -331,7 +335,7 @@ class Server:
             raise AssertionError(
                 f"stockd did not stop on signal {signum}; stderr:\n{self.stderr()}"
             ) from None
-        self.check_sanitizer()
+        self.check_log()
         if expect is not None and code != expect:
             raise AssertionError(
                 f"stockd exited {code}, not {expect}, on signal {signum}; stderr:\n{self.stderr()}"
@@ -346,7 +350,7 @@ class Server:
             )
         self.process.kill()
         reap(self.process, STOP_TIMEOUT)
-        self.check_sanitizer()
+        self.check_log()
 
     def restart(self, *more, kill=False):
         if kill:
@@ -366,10 +370,13 @@ class Server:
         except FileNotFoundError:
             return ""
 
-    def check_sanitizer(self):
+    def check_log(self):
+        """H3."""
         report = self.stderr()
         if SANITIZER_REPORT.search(report):
             raise AssertionError(f"sanitizer report from stockd:\n{report}")
+        if REFUSED_CALL in report and not self.refuses_calls:
+            raise AssertionError(f"stockd needs a system call that its filter refuses:\n{report}")
 
     def memory_kib(self):
         """VmRSS."""
@@ -392,7 +399,7 @@ class Server:
                     self.process.kill()
                     reap(self.process, STOP_TIMEOUT)
             elif check:
-                self.check_sanitizer()
+                self.check_log()
                 if self.process is not None and self.process.pid in _live:
                     code = self.process.returncode
                     raise AssertionError(f"stockd ended by itself (exit {code}):\n{self.stderr()}")

@@ -312,7 +312,7 @@ class KillUnderLoad(StockdTestCase):
                 timer.join()
                 server.process.kill()  # it may be dying already
                 reap(server.process, STOP_TIMEOUT)
-                server.check_sanitizer()
+                server.check_log()
             server.start()
             with server.client() as client:
                 got = client.call("availability", "default", [f"K-{index}" for index in range(500)])

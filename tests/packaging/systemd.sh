@@ -73,3 +73,4 @@ for unit in stockd stock-gateway; do
         >"$root/security" || fail "$(cat "$root/security")"
     tail -n 1 "$root/security"
 done
+"$here/unit_calls.py" "$units/stockd.service" "$here/../../tools/stockd/system_calls.def"

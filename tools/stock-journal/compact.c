@@ -16,6 +16,7 @@
 #include "engine/events/events.h"
 #include "engine/ledger/ledger.h"
 #include "persistence/compact.h"
+#include "tools/stock-journal/requests.h"
 
 enum { EXIT_DONE = 0, EXIT_DAMAGED = 1, EXIT_USAGE = 2 };
 
@@ -30,7 +31,7 @@ enum {
 
 struct settings {
     const char *directory;
-    bool archive, json, gently;
+    bool archive, json, gently, on_request;
     uint64_t archive_max_bytes, archive_days;
     uint64_t items, pools, reservations, events; /* 0: not given */
     uint64_t reports_memory;
@@ -53,6 +54,9 @@ static const char usage[] =
     "MiB);\n"
     "                          0: the snapshot has none\n"
     "  --gently                run at the lowest priority for processor and disk\n"
+    "  --on-request            for stockd: standard input is a socket; compact once for each "
+    "byte,\n"
+    "                          and answer with the wait status\n"
     "  --json                  output for programs\n"
     "\n"
     "Example: stock-journal compact /var/lib/stockd --archive --archive-days 400\n"
@@ -86,6 +90,7 @@ static int read_settings(struct settings *s, int count, char **arguments)
         { "--archive", &s->archive, NULL, 0 },
         { "--json", &s->json, NULL, 0 },
         { "--gently", &s->gently, NULL, 0 },
+        { "--on-request", &s->on_request, NULL, 0 },
         { "--archive-max-bytes", NULL, &s->archive_max_bytes, UINT64_MAX },
         { "--archive-days", NULL, &s->archive_days, 1000000 },
         { "--items", NULL, &s->items, 1 << 28 },
@@ -197,27 +202,20 @@ static int run(const struct settings *s, struct compact_options *options)
     return fflush(stdout) == 0 ? EXIT_DONE : EXIT_USAGE;
 }
 
-int compact_command(int count, char **arguments)
+static int compact_once(const struct settings *s)
 {
-    struct settings s = { .reports_memory = REPORTS_MEMORY };
     struct log log;
-    for (int i = 0; i < count; i++)
-        if (strcmp(arguments[i], "--help") == 0 || strcmp(arguments[i], "-h") == 0)
-            return fputs(usage, stdout), EXIT_DONE;
-    int status = read_settings(&s, count, arguments);
-    if (status != EXIT_DONE)
-        return status;
-    if (s.gently)
+    if (s->gently)
         yield_to_all();
     if (log_init(&log, LOG_BYTES, 1, 0) != 0)
         return bad_usage("no memory", "log");
     struct ledger_config config = {
-        .items = s.items ? (uint32_t)s.items : ITEMS,
-        .pools = s.pools ? (uint32_t)s.pools : POOLS,
-        .reservations = s.reservations ? (uint32_t)s.reservations : RESERVATIONS,
-        .events = s.events ? (uint32_t)s.events : EVENTS_USUAL,
+        .items = s->items ? (uint32_t)s->items : ITEMS,
+        .pools = s->pools ? (uint32_t)s->pools : POOLS,
+        .reservations = s->reservations ? (uint32_t)s->reservations : RESERVATIONS,
+        .events = s->events ? (uint32_t)s->events : EVENTS_USUAL,
         .contexts = 1,
-        .figures = s.reports_memory,
+        .figures = s->reports_memory,
         .log = &log,
     };
     getrandom(&config.hash_seed, sizeof config.hash_seed, 0);
@@ -225,17 +223,38 @@ int compact_command(int count, char **arguments)
     clock_gettime(CLOCK_REALTIME, &now);
     struct compact_options options = {
         .files = &file_system,
-        .directory = s.directory,
-        .threads = s.gently ? 1 : 0,
+        .directory = s->directory,
+        .threads = s->gently ? 1 : 0,
         .config = &config,
-        .sized = s.items && s.pools && s.reservations,
-        .archive = s.archive,
-        .rules = { s.archive_max_bytes, s.archive_days },
+        .sized = s->items && s->pools && s->reservations,
+        .archive = s->archive,
+        .rules = { s->archive_max_bytes, s->archive_days },
         .now_ms = (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000,
         .say = say,
         .progress = isatty(STDERR_FILENO) ? show_progress : NULL,
     };
-    status = run(&s, &options);
+    int status = run(s, &options);
     log_destroy(&log);
     return status;
+}
+
+static int compact_for(const void *context)
+{
+    return compact_once(context);
+}
+
+int compact_command(int count, char **arguments)
+{
+    struct settings s = { .reports_memory = REPORTS_MEMORY };
+    for (int i = 0; i < count; i++)
+        if (strcmp(arguments[i], "--help") == 0 || strcmp(arguments[i], "-h") == 0)
+            return fputs(usage, stdout), EXIT_DONE;
+    int status = read_settings(&s, count, arguments);
+    if (status != EXIT_DONE)
+        return status;
+    if (!s.on_request)
+        return compact_once(&s);
+    return serve_requests(STDIN_FILENO, compact_for, &s) == 0
+               ? EXIT_DONE
+               : bad_usage("standard input is no socket", "--on-request");
 }

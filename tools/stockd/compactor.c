@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -36,9 +37,15 @@ struct compactor {
     bool started;
     int stop_fd; /* readable: stop */
 
+    /* stock-journal, which waits for requests from the start on: later this process may start no
+     * program (confinement.h). */
+    pid_t helper;     /* 0: it could not be started */
+    int helper_error; /* then why */
+    int helper_fd;    /* a request out: a byte; its outcome back: a wait status */
+
     /* Only the thread's. */
-    pid_t child; /* 0: none */
-    uint64_t child_started_ms, not_before_ms;
+    bool compacting;
+    uint64_t began_ms, not_before_ms;
 
     struct shown shown;
 };
@@ -101,7 +108,7 @@ static bool is_due(const struct compactor *c)
 {
     struct journal_metrics metrics;
     const struct options *options = c->options;
-    if (options->compact_bytes == 0 || c->child != 0 || steady_ms() < c->not_before_ms)
+    if (options->compact_bytes == 0 || c->compacting || steady_ms() < c->not_before_ms)
         return false;
     journal_metrics(c->journal, &metrics);
     uint64_t covered = shown(&c->shown.sequence) + 1; /* the current one is not sealed */
@@ -112,7 +119,7 @@ static bool is_due(const struct compactor *c)
     return sealed > 0 && bytes >= options->compact_bytes && bytes >= snapshot;
 }
 
-/* ---- the child ---- */
+/* ---- the helper ---- */
 
 enum { WORDS_MAX = 24, DIGITS = 24 };
 
@@ -133,8 +140,9 @@ static void add_number(struct words *words, const char *name, uint64_t number)
 static void make_words(const struct compactor *c, struct words *words)
 {
     const struct options *options = c->options;
-    *words = (struct words){ .all = { "stock-journal", "compact", options->data, "--gently" },
-                             .count = 4 };
+    *words = (struct words){
+        .all = { "stock-journal", "compact", options->data, "--gently", "--on-request" }, .count = 5
+    };
     add_number(words, "--items", options->items);
     add_number(words, "--pools", options->pools);
     add_number(words, "--reservations", options->reservations);
@@ -150,29 +158,52 @@ static void make_words(const struct compactor *c, struct words *words)
 
 /* posix_spawn instead of fork: the child shares this process's memory until it executes the other
  * program, so no page of the ledger is copied. */
-static int spawn(struct compactor *c)
+static int spawn(struct compactor *c, int its_end)
 {
     struct words words;
     posix_spawn_file_actions_t files;
     posix_spawnattr_t attributes;
-    sigset_t none, all;
+    sigset_t all;
     make_words(c, &words);
-    sigemptyset(&none);
     sigfillset(&all);
     posix_spawn_file_actions_init(&files);
-    posix_spawn_file_actions_addopen(&files, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+    posix_spawn_file_actions_adddup2(&files, its_end, STDIN_FILENO);
     posix_spawn_file_actions_addopen(&files, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
     posix_spawnattr_init(&attributes);
-    posix_spawnattr_setsigmask(&attributes, &none);
+    posix_spawnattr_setsigmask(&attributes, &all); /* until it ignores them */
     posix_spawnattr_setsigdefault(&attributes, &all);
     posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-    int error = posix_spawn(&c->child, c->program.text, &files, &attributes,
+    int error = posix_spawn(&c->helper, c->program.text, &files, &attributes,
                             (char *const *)(uintptr_t)words.all, environ);
     posix_spawn_file_actions_destroy(&files);
     posix_spawnattr_destroy(&attributes);
     if (error)
-        c->child = 0;
-    return -error;
+        c->helper = 0;
+    return error;
+}
+
+/* What fails is told when a compaction is due. */
+static void start_helper(struct compactor *c)
+{
+    int ends[2];
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0) {
+        c->helper_error = errno;
+        return;
+    }
+    c->helper_error = spawn(c, ends[1]);
+    c->helper_fd = ends[0];
+    close(ends[1]);
+}
+
+/* It ends when the socket does, and ends the compaction that is under way. */
+static void end_helper(struct compactor *c)
+{
+    if (c->helper_fd >= 0)
+        close(c->helper_fd);
+    c->helper_fd = -1;
+    if (c->helper)
+        waitpid(c->helper, NULL, 0);
+    c->helper = 0;
 }
 
 static void note_failure(struct compactor *c, const char *what)
@@ -185,13 +216,17 @@ static void note_failure(struct compactor *c, const char *what)
 static void begin(struct compactor *c)
 {
     char what[PATH_MAX + 128];
-    int error = spawn(c);
+    char request = 1;
+    int error = c->helper_error;
+    if (!error && send(c->helper_fd, &request, sizeof request, MSG_NOSIGNAL) < 0)
+        error = errno;
     if (error) {
-        snprintf(what, sizeof what, "cannot start %s: %s", c->program.text, strerror(-error));
+        snprintf(what, sizeof what, "cannot start %s: %s", c->program.text, strerror(error));
         note_failure(c, what);
         return;
     }
-    c->child_started_ms = steady_ms();
+    c->began_ms = steady_ms();
+    c->compacting = true;
     atomic_store_explicit(&c->shown.running, true, memory_order_relaxed);
 }
 
@@ -199,8 +234,8 @@ static void end(struct compactor *c, int status)
 {
     char what[128];
     uint64_t before = shown(&c->shown.lsn);
-    uint64_t took = steady_ms() - c->child_started_ms;
-    c->child = 0;
+    uint64_t took = steady_ms() - c->began_ms;
+    c->compacting = false;
     atomic_store_explicit(&c->shown.running, false, memory_order_relaxed);
     look_at_snapshots(c);
     look_at_segments(c);
@@ -221,22 +256,41 @@ static void end(struct compactor *c, int status)
                 shown(&c->shown.lsn), shown(&c->shown.bytes), (double)took / 1000);
 }
 
+/* Something has come from the helper: an outcome, or its own end. */
+static void hear(struct compactor *c)
+{
+    int status;
+    if (recv(c->helper_fd, &status, sizeof status, 0) == sizeof status) {
+        end(c, status);
+        return;
+    }
+    close(c->helper_fd);
+    c->helper_fd = -1;
+    c->helper_error = ECHILD;
+    if (waitpid(c->helper, &status, 0) == c->helper && c->compacting)
+        end(c, status ? status : SIGKILL);
+    c->helper = 0;
+    fprintf(stderr, "stockd: compaction: %s has ended: there are none until the next start\n",
+            c->program.text);
+}
+
 /* ---- the thread ---- */
 
 static void *thread_main(void *argument)
 {
     struct compactor *c = argument;
-    struct pollfd stop = { .fd = c->stop_fd, .events = POLLIN };
-    int status;
-    while (poll(&stop, 1, c->child ? LOOK_MS / 10 : LOOK_MS) <= 0) {
-        if (c->child && waitpid(c->child, &status, WNOHANG) == c->child)
-            end(c, status);
+    struct pollfd fds[] = {
+        { .fd = c->stop_fd, .events = POLLIN },
+        { .fd = c->helper_fd, .events = POLLIN },
+    };
+    while (!(fds[0].revents & POLLIN)) {
+        if (fds[1].revents)
+            hear(c);
         if (is_due(c))
             begin(c);
-    }
-    if (c->child) {
-        kill(c->child, SIGKILL);
-        waitpid(c->child, &status, 0);
+        fds[1].fd = c->helper_fd; /* -1: poll skips it */
+        if (poll(fds, 2, LOOK_MS) < 0)
+            fds[0].revents = fds[1].revents = 0; /* interrupted */
     }
     return NULL;
 }
@@ -262,6 +316,7 @@ int compactor_create(struct compactor **compactor, const struct options *options
         return -ENOMEM;
     c->options = options;
     c->journal = journal;
+    c->helper_fd = -1;
     c->stop_fd = eventfd(0, EFD_CLOEXEC);
     int error = c->stop_fd < 0 ? -errno : find_program(c);
     if (!error)
@@ -282,6 +337,8 @@ int compactor_create(struct compactor **compactor, const struct options *options
 
 int compactor_start(struct compactor *compactor)
 {
+    if (compactor->options->compact_bytes > 0)
+        start_helper(compactor);
     int error = pthread_create(&compactor->thread, NULL, thread_main, compactor);
     compactor->started = error == 0;
     return -error;
@@ -294,6 +351,7 @@ void compactor_stop(struct compactor *compactor)
         return;
     if (compactor->started && write(compactor->stop_fd, &one, sizeof one) == sizeof one)
         pthread_join(compactor->thread, NULL);
+    end_helper(compactor);
     if (compactor->stop_fd >= 0)
         close(compactor->stop_fd);
     free(compactor);

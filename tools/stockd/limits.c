@@ -24,6 +24,24 @@ static uint32_t connections_possible(uint64_t wanted)
     return (uint32_t)possible;
 }
 
+struct ledger_config ledger_of_options(const struct options *options, struct log *log,
+                                       const struct zone_source *zones)
+{
+    return (struct ledger_config){
+        .items = (uint32_t)options->items,
+        .pools = (uint32_t)options->pools,
+        .reservations = (uint32_t)options->reservations,
+        .remember_ms = options->remember_s * 1000,
+        .contexts = (unsigned)options->workers,
+        .events = (uint32_t)options->events,
+        /* Of reports; the mirror; the ops port. */
+        .readers = 1 + (options->redis[0] != '\0') + (options->http[0] != '\0'),
+        .figures = options->reports_memory,
+        .log = log,
+        .zones = zones,
+    };
+}
+
 struct service_limits limits_of_options(const struct options *options)
 {
     struct wire_limits message = {

@@ -6,12 +6,12 @@
  * acknowledged changes are safe, but the engine did not stop cleanly; 2 it could not start.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/random.h>
 #include <unistd.h>
 
@@ -25,6 +25,7 @@
 #include "tools/stockd/caretaker.h"
 #include "tools/stockd/check_config.h"
 #include "tools/stockd/compactor.h"
+#include "tools/stockd/confinement.h"
 #include "tools/stockd/encryption.h"
 #include "tools/stockd/history.h"
 #include "tools/stockd/limits.h"
@@ -150,20 +151,8 @@ static void drop_log(struct program *program)
 
 static struct ledger *create_ledger(struct program *program)
 {
-    const struct options *options = &program->options;
-    struct ledger_config config = {
-        .items = (uint32_t)options->items,
-        .pools = (uint32_t)options->pools,
-        .reservations = (uint32_t)options->reservations,
-        .remember_ms = options->remember_s * 1000,
-        .contexts = (unsigned)options->workers,
-        .events = (uint32_t)options->events,
-        /* Of reports; the mirror; the ops port. */
-        .readers = 1 + (options->redis[0] != '\0') + (options->http[0] != '\0'),
-        .figures = options->reports_memory,
-        .log = &program->log,
-        .zones = &program->zones,
-    };
+    struct ledger_config config =
+        ledger_of_options(&program->options, &program->log, &program->zones);
     program->zones = zones_of_system();
     if (getrandom(&config.hash_seed, sizeof config.hash_seed, 0) != sizeof config.hash_seed)
         return NULL;
@@ -497,6 +486,15 @@ static void detach_ops_port(struct program *program)
     telemetry_detach(program->telemetry);
 }
 
+/* ---- the filter of system calls ---- */
+
+/* The last part: what the others do to start is more than what they do to serve. */
+static int confine_itself(struct program *program)
+{
+    char why[256];
+    return confine(&program->options, why, sizeof why) ? 0 : cannot_start(why);
+}
+
 /* ---- being ready ---- */
 
 /* Logs the start before the ready file appears, so that a program that waits for the file finds the
@@ -526,7 +524,7 @@ static void on_ready(void *context)
 
 static const struct part {
     int (*start)(struct program *program); /* 0, or the exit status; then it left nothing */
-    void (*stop)(struct program *program);
+    void (*stop)(struct program *program); /* NULL: there is nothing to stop */
 } parts[] = {
     { open_ops_port, close_ops_port },
     { open_tokens, close_tokens },
@@ -542,6 +540,7 @@ static const struct part {
     { start_watch, stop_watch },
     { start_mirror, drop_mirror },
     { attach_ops_port, detach_ops_port },
+    { confine_itself, NULL },
 };
 
 enum { PARTS = sizeof parts / sizeof *parts };
@@ -565,8 +564,9 @@ static int start_and_run(struct program *program)
     }
     if (program->status == EXIT_CLEAN)
         run(program);
-    while (started > 0)
-        parts[--started].stop(program);
+    while (started-- > 0)
+        if (parts[started].stop)
+            parts[started].stop(program);
     return program->status;
 }
 
@@ -592,6 +592,7 @@ int main(int argc, char **argv)
     }
     if (options->check_config)
         return check_config(options);
+    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
     signal(SIGPIPE, SIG_IGN); /* these two come back as errors of the call */
     signal(SIGXFSZ, SIG_IGN);
     watch_block_signals();

@@ -146,6 +146,9 @@ static const struct option_rule rules[] = {
       "connections of one token at once" },
     { "token-subscriptions", FORM_NUMBER, AT(token_subscriptions), 0, 1000000, 0, "N",
       "of those, that subscribe" },
+    { "no-seccomp", FORM_SWITCH, AT(no_seccomp), 0, 0, 0, NULL,
+      "do not refuse the system calls that the engine has no use\n"
+      "for; in the config file: no-seccomp = yes" },
     { "init", FORM_FLAG, AT(init), 0, 0, 0, NULL,
       "begin a new journal in a directory that has lost its own;\n"
       "a new or empty directory needs no --init" },
