@@ -32,7 +32,7 @@ bool stk_buffer_ensure(struct stk_buffer *buffer, size_t size)
             return false;
         if (used > 0)
             memcpy(data, buffer->data + buffer->head, used);
-        free(buffer->data);
+        stk_buffer_free(buffer);
         buffer->data = data;
         buffer->capacity = capacity;
     }
@@ -50,6 +50,8 @@ void stk_buffer_clear(struct stk_buffer *buffer)
 
 void stk_buffer_free(struct stk_buffer *buffer)
 {
+    if (buffer->data) /* perhaps a token */
+        explicit_bzero(buffer->data, buffer->capacity);
     free(buffer->data);
     *buffer = (struct stk_buffer){ 0 };
 }

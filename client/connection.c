@@ -91,6 +91,24 @@ void stk_pack_hello(stockd_client *client, const char *client_name, const char *
     }
 }
 
+void stk_forget_hello(stockd_client *client)
+{
+    if (client->scratch.capacity > 0)
+        explicit_bzero(client->scratch.data, client->scratch.capacity);
+    if (client->out.head > 0)
+        explicit_bzero(client->out.data, client->out.head);
+    if (stk_buffer_len(&client->out) == 0 && client->out.capacity > 0)
+        explicit_bzero(client->out.data, client->out.capacity);
+    explicit_bzero(client->file_token, sizeof client->file_token);
+}
+
+static void free_secret(char *text)
+{
+    if (text)
+        explicit_bzero(text, strlen(text));
+    free(text);
+}
+
 static int say_hello(stockd_client *client, const char *client_name, const char *token,
                      stk_ms deadline)
 {
@@ -102,6 +120,7 @@ static int say_hello(stockd_client *client, const char *client_name, const char 
     int rc = stockd_pack_status(&client->scratch);
     if (rc == STOCKD_OK)
         rc = stk_round_trip(client, "hello", client->scratch.data, client->scratch.len, deadline);
+    stk_forget_hello(client);
     stockd_pack_free(&client->scratch);
     client->scratch = outer;
     return rc;
@@ -196,7 +215,8 @@ void stockd_close(stockd_client *client)
     stockd_pack_free(&client->scratch);
     free(client->address);
     free(client->client_name);
-    free(client->token);
+    explicit_bzero(client->file_token, sizeof client->file_token);
+    free_secret(client->token);
     free(client->token_file);
     free(client->ca_file);
     free(client->cert_file);

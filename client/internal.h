@@ -172,6 +172,9 @@ const char *stk_token_of_environment(void);
 /* Packs the parameters of `hello` into the scratch. */
 void stk_pack_hello(stockd_client *client, const char *client_name, const char *token);
 
+/* After a hello: overwrites what its token was copied to. */
+void stk_forget_hello(stockd_client *client);
+
 /* Connects if there is no connection; includes `hello`. */
 int stk_open(stockd_client *client, stk_ms deadline);
 

@@ -15,6 +15,7 @@ static int read_file(stockd_client *client, const char *path)
 
     if (!file)
         return stk_fail(client, STOCKD_E_ARGUMENT, "token file %s: %s", path, strerror(errno));
+    setvbuf(file, NULL, _IONBF, 0); /* a buffer would keep a copy */
     bool good = fgets(line, sizeof client->file_token, file) != NULL;
     bool failed = ferror(file) != 0;
     fclose(file);

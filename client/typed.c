@@ -74,6 +74,7 @@ int stockd_hello(stockd_client *client, const char *client_name, const char *tok
         return missing(client, "hello", "client_name");
     stk_pack_hello(client, client_name, token);
     int rc = finish(client, "hello", STOCKD_RETRY_SAFE);
+    stk_forget_hello(client);
     if (rc != STOCKD_OK)
         return rc;
     stockd_value result = client->reply.result;

@@ -64,6 +64,7 @@ int password_read(const char *path, char password[REDIS_PASSWORD_MAX])
     FILE *file = fopen(path, "re");
     if (!file)
         return errno;
+    setvbuf(file, NULL, _IONBF, 0); /* a buffer would keep a copy */
     bool read = fgets(password, REDIS_PASSWORD_MAX, file) != NULL;
     int error = ferror(file) ? EIO : 0;
     fclose(file);
@@ -107,11 +108,9 @@ static bool wait_connected(struct redis *redis)
     return true;
 }
 
-/* Sends one command, whose reply must be OK. */
+/* The reply to what was sent must be OK. */
 static bool expect_ok(struct redis *redis, const char *what)
 {
-    if (!redis_send(redis))
-        return false;
     redisReply *reply = redis_receive(redis);
     if (!reply)
         return false;
@@ -120,6 +119,29 @@ static bool expect_ok(struct redis *redis, const char *what)
         redis_fail_reply(redis, what, reply);
     freeReplyObject(reply);
     return good;
+}
+
+/* Sends the commands past hiredis, which would leave a copy in memory, and overwrites them. */
+static bool send_secret(struct redis *redis)
+{
+    struct commands *commands = &redis->commands;
+    uint64_t until = steady_us() + redis->patience_ms * 1000;
+    size_t sent = 0;
+    int error = commands->incomplete ? ENOMEM : 0;
+    while (!error && sent < commands->length) {
+        ssize_t n = send(redis->context->fd, commands->bytes + sent, commands->length - sent,
+                         MSG_DONTWAIT | MSG_NOSIGNAL);
+        if (n >= 0)
+            sent += (size_t)n;
+        else if (errno != EAGAIN && errno != EINTR)
+            error = errno;
+        else if (!wake_wait(redis->wake, redis->context->fd, POLLOUT, until))
+            error = ETIMEDOUT;
+    }
+    if (commands->capacity > 0)
+        explicit_bzero(commands->bytes, commands->capacity);
+    commands_clear(commands);
+    return error ? redis_fail(redis, "cannot send: %s", strerror(error)) : true;
 }
 
 static bool authenticate(struct redis *redis, const struct redis_access *access)
@@ -134,7 +156,7 @@ static bool authenticate(struct redis *redis, const struct redis_access *access)
         argument_string(&redis->commands, access->user);
     argument_string(&redis->commands, password);
     explicit_bzero(password, sizeof password);
-    return expect_ok(redis, "AUTH");
+    return send_secret(redis) && expect_ok(redis, "AUTH");
 }
 
 bool redis_open(struct redis *redis, const struct redis_access *access)
@@ -153,7 +175,7 @@ bool redis_open(struct redis *redis, const struct redis_access *access)
     if (access->database) {
         command(&redis->commands, "SELECT", 2);
         argument_number(&redis->commands, access->database);
-        return expect_ok(redis, "SELECT");
+        return redis_send(redis) && expect_ok(redis, "SELECT");
     }
     return true;
 }

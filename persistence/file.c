@@ -112,7 +112,7 @@ static int system_unlink(void *context, const char *path)
 static int system_make_directory(void *context, const char *path)
 {
     (void)context;
-    return result_of(mkdir(path, 0750));
+    return result_of(mkdir(path, 0700));
 }
 
 static int system_list(void *context, const char *path,

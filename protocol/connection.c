@@ -24,7 +24,7 @@ void connection_destroy(struct connection *connection)
     slicing_end(connection->slicing);
     held_free(&connection->held);
     out_destroy(&connection->out);
-    free(connection->input.bytes);
+    input_drop(&connection->input);
 }
 
 /* ---- states ---- */
@@ -68,6 +68,13 @@ void connection_end_requests(struct connection *connection)
 
 /* ---- input ---- */
 
+/* It may have been a token, and could be read in a core or from a block that is used again. */
+static void forget(struct input *input, uint32_t from, uint32_t to)
+{
+    if (from < to)
+        explicit_bzero(input->bytes + from, to - from);
+}
+
 static bool input_grow(struct input *input, size_t needed)
 {
     size_t capacity = input->capacity ? input->capacity : INPUT_FIRST;
@@ -75,9 +82,13 @@ static bool input_grow(struct input *input, size_t needed)
         capacity *= 2;
     if (capacity > UINT32_MAX / 2)
         return false;
-    unsigned char *bytes = realloc(input->bytes, capacity);
+    unsigned char *bytes = malloc(capacity); /* realloc would leave a copy behind */
     if (!bytes)
         return false;
+    if (input->end > 0)
+        memcpy(bytes, input->bytes, input->end);
+    forget(input, 0, input->end);
+    free(input->bytes);
     input->bytes = bytes;
     input->capacity = (uint32_t)capacity;
     return true;
@@ -89,8 +100,10 @@ bool input_append(struct input *input, const unsigned char *bytes, size_t length
         return true;
     if (length > input->capacity - input->end) {
         uint32_t held = input_length(input);
-        if (input->start > 0)
+        if (input->start > 0) {
             memmove(input->bytes, input->bytes + input->start, held);
+            forget(input, held, input->end);
+        }
         input->start = 0;
         input->end = held;
         if (length > input->capacity - held && !input_grow(input, held + length))
@@ -104,6 +117,7 @@ bool input_append(struct input *input, const unsigned char *bytes, size_t length
 void input_consume(struct input *input, size_t length)
 {
     assert(length <= input_length(input));
+    forget(input, input->start, input->start + (uint32_t)length);
     input->start += (uint32_t)length;
     if (input->start < input->end)
         return;
@@ -114,6 +128,7 @@ void input_consume(struct input *input, size_t length)
 
 void input_drop(struct input *input)
 {
+    forget(input, input->start, input->end);
     free(input->bytes);
     *input = (struct input){ 0 };
 }

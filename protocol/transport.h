@@ -53,7 +53,7 @@ struct link {
 
 /* The outcome of a receive. */
 struct received {
-    const unsigned char *bytes; /* valid until the completion's buffer is returned */
+    unsigned char *bytes; /* valid until the completion's buffer is returned */
     size_t length;
     bool ended;  /* the peer will send no more */
     bool failed; /* the link is unusable */

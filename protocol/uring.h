@@ -76,7 +76,7 @@ struct completion {
     bool more;       /* the request continues */
     bool has_buffer; /* a buffer of the ring holds `result` bytes */
     uint16_t buffer;
-    const unsigned char *bytes;
+    unsigned char *bytes;
 };
 
 /* Submits all batched requests to the kernel and waits for a completion, for at most timeout_ns (0:

@@ -303,6 +303,8 @@ void worker_take(struct worker *worker, struct connection *connection,
     PROBE(receive, connection, received->length);
     if (received->length > 0)
         take_bytes(worker, connection, received->bytes, received->length);
+    if (received->length > 0 && worker->shared->service.access)
+        explicit_bzero(received->bytes, received->length); /* perhaps a token */
     if (received->ended)
         connection_end_input(connection);
     if (received->failed)

@@ -250,7 +250,7 @@ class Server:
         _servers[self.directory] = self
         self.data = data or os.path.join(self.directory, "data")
         if data is None:
-            os.mkdir(self.data)
+            os.mkdir(self.data, 0o700)
         self.unix = "unix:" + os.path.join(self.directory, "stockd.sock")
         self.tcp = None
         self.tls = None

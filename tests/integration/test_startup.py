@@ -389,7 +389,7 @@ class Life(Program):
             client.call("receive", "r8", "SKU-8", "main", 1)
             client.call("receive", "r9", "SKU-9", "main", 1)
             self.await_said(server, "the table of items is full (10)")
-            self.await_said(server, "the table of pools is 80 % full (17 of 20)")
+            self.await_said(server, "the table of pools is 80 % full (")
             self.assertIn("larger --items", server.stderr())
 
     def test_a_start_with_tables_nearly_full_says_so(self):

@@ -149,7 +149,10 @@ struct received tls_peer_deliver(struct tls_peer *peer, const void *bytes, size_
 {
     struct link *link = &peer->link;
     struct completion completion = {
-        .result = (int32_t)length, .more = true, .has_buffer = length > 0, .bytes = bytes
+        .result = (int32_t)length,
+        .more = true,
+        .has_buffer = length > 0,
+        .bytes = (unsigned char *)(uintptr_t)bytes /* only a worker overwrites them */
     };
     struct received received = link_transport(link)->received(link, &completion);
     if (why)

@@ -145,7 +145,8 @@ static struct connection *adopt(void)
 
 static void bytes_come(struct connection *connection, const char *bytes, size_t length)
 {
-    next_received = (struct received){ .bytes = (const unsigned char *)bytes, .length = length };
+    next_received =
+        (struct received){ .bytes = (unsigned char *)(uintptr_t)bytes, .length = length };
     worker_on_receive(&worker, connection, &(struct completion){ .more = true });
     worker_flush(&worker);
 }

@@ -67,12 +67,16 @@ static bool authenticate(const struct ctl *ctl, redisContext *redis,
         ctl_error(ctl, CTL_USAGE, "bad_request", "%s: %s", place->password_file, strerror(errno));
         return false;
     }
+    setvbuf(file, NULL, _IONBF, 0); /* a buffer would keep a copy */
     if (fgets(password, sizeof(password), file) == NULL)
         password[0] = '\0';
     fclose(file);
     password[strcspn(password, "\r\n")] = '\0';
-    return done(place->user != NULL ? mirror_ask(ctl, redis, "AUTH %s %s", place->user, password)
-                                    : mirror_ask(ctl, redis, "AUTH %s", password));
+    bool in = done(place->user != NULL
+                       ? mirror_ask(ctl, redis, "AUTH %s %s", place->user, password)
+                       : mirror_ask(ctl, redis, "AUTH %s", password));
+    explicit_bzero(password, sizeof password);
+    return in;
 }
 
 redisContext *mirror_connect(const struct ctl *ctl, const struct mirror_place *place)

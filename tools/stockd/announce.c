@@ -3,8 +3,22 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <sys/stat.h>
 
 #include "tools/stockd/version.h"
+
+/* Its group may read it, if its owner wants that. */
+static void warn_of_mode(const struct options *options)
+{
+    enum { TOO_WIDE = S_IWGRP | S_IRWXO };
+    struct stat status;
+    if (stat(options->data, &status) == 0 && (status.st_mode & TOO_WIDE))
+        fprintf(stderr,
+                "stockd: warning: other users of this machine may %s the data directory %s (mode "
+                "%04o): chmod 0700 it\n",
+                status.st_mode & (S_IWGRP | S_IWOTH) ? "write to" : "enter", options->data,
+                (unsigned)status.st_mode & 07777);
+}
 
 void say_started(const struct options *options, const struct journal_opened *opened,
                  const struct server *server, const char *http)
@@ -26,4 +40,5 @@ void say_started(const struct options *options, const struct journal_opened *ope
     if (http)
         fprintf(stderr, "; metrics at %s/metrics", http);
     fprintf(stderr, "\n");
+    warn_of_mode(options);
 }

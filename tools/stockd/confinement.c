@@ -3,6 +3,7 @@
 
 #include <dlfcn.h>
 #include <errno.h>
+#include <linux/sockios.h>
 #include <pthread.h>
 #include <sched.h>
 #include <seccomp.h>
@@ -200,7 +201,7 @@ static int allow_sockets(scmp_filter_ctx filter)
 
 static int allow_devices(scmp_filter_ctx filter)
 {
-    static const unsigned requests[] = { TCGETS, FIONBIO, FIONREAD };
+    static const unsigned requests[] = { TCGETS, FIONBIO, FIONREAD, SIOCOUTQ };
     int error = 0;
     for (size_t i = 0; i < sizeof requests / sizeof *requests && !error; i++) {
         const struct scmp_arg_cmp request = SCMP_A1_32(SCMP_CMP_EQ, requests[i]);
@@ -232,6 +233,14 @@ static void load_resolvers(void)
 }
 
 /* ---- all of it ---- */
+
+void confine_first(const struct options *options)
+{
+    bool secrets = options->tokens[0] || options->tls_key[0] || options->redis_password_file[0];
+    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+    if (secrets && !options->core_dumps && !SANITIZED)
+        prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+}
 
 static int load_filter(void)
 {

@@ -19,6 +19,11 @@
 
 #include "tools/stockd/options.h"
 
+/* Early: it gains no rights by executing something. With secrets that are worth more than its data,
+ * it leaves no core, and no other process of its user may read its memory, unless the options say
+ * so. */
+void confine_first(const struct options *options);
+
 /* Confines all threads that there are, and those that they start, if the options want it. False:
  * one line in why. */
 bool confine(const struct options *options, char *why, size_t size);

@@ -11,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/random.h>
 #include <unistd.h>
 
@@ -592,7 +591,7 @@ int main(int argc, char **argv)
     }
     if (options->check_config)
         return check_config(options);
-    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+    confine_first(options);
     signal(SIGPIPE, SIG_IGN); /* these two come back as errors of the call */
     signal(SIGXFSZ, SIG_IGN);
     watch_block_signals();

@@ -149,6 +149,9 @@ static const struct option_rule rules[] = {
     { "no-seccomp", FORM_SWITCH, AT(no_seccomp), 0, 0, 0, NULL,
       "do not refuse the system calls that the engine has no use\n"
       "for; in the config file: no-seccomp = yes" },
+    { "core-dumps", FORM_SWITCH, AT(core_dumps), 0, 0, 0, NULL,
+      "let a crash leave a core even when there are tokens, a\n"
+      "TLS key or a Redis password; in the config file: yes" },
     { "init", FORM_FLAG, AT(init), 0, 0, 0, NULL,
       "begin a new journal in a directory that has lost its own;\n"
       "a new or empty directory needs no --init" },

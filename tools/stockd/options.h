@@ -34,7 +34,7 @@ struct options {
     char tokens[VALUE_MAX];
     uint64_t hello_bytes, hello_ms, max_strangers, max_strangers_each;
     uint64_t token_rate, token_burst, token_connections, token_subscriptions; /* 0: no limit */
-    bool help, version, init, check_config, insecure, no_seccomp;
+    bool help, version, init, check_config, insecure, no_seccomp, core_dumps;
 };
 
 /* False, and one line in why (size bytes): what is wrong, and where. */
