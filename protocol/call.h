@@ -37,6 +37,7 @@ struct service_limits {
     uint32_t skus;            /* of a query */
     uint32_t connections;
     uint64_t input_bytes;   /* of incomplete messages, over all connections */
+    uint64_t client_bytes;  /* held for all clients: input not done, output not sent; 0: no limit */
     uint32_t message_ms;    /* for a message to become complete */
     uint32_t handshake_ms;  /* for a TLS handshake, from the accept to its end */
     uint32_t reader_ms;     /* any peer that takes nothing of what is sent to it for this long is */

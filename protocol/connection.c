@@ -75,11 +75,22 @@ static void forget(struct input *input, uint32_t from, uint32_t to)
         explicit_bzero(input->bytes + from, to - from);
 }
 
-static bool input_grow(struct input *input, size_t needed)
+static uint64_t capacity_for(const struct input *input, uint64_t needed)
 {
-    size_t capacity = input->capacity ? input->capacity : INPUT_FIRST;
+    uint64_t capacity = input->capacity ? input->capacity : INPUT_FIRST;
     while (capacity < needed)
         capacity *= 2;
+    return capacity;
+}
+
+uint64_t input_capacity_with(const struct input *input, size_t length)
+{
+    return capacity_for(input, input_length(input) + length);
+}
+
+static bool input_grow(struct input *input, size_t needed)
+{
+    size_t capacity = capacity_for(input, needed);
     if (capacity > UINT32_MAX / 2)
         return false;
     unsigned char *bytes = malloc(capacity); /* realloc would leave a copy behind */

@@ -187,6 +187,8 @@ static inline uint32_t input_length(const struct input *input)
     return input->end - input->start;
 }
 
+/* What its capacity will be with so many bytes more. */
+uint64_t input_capacity_with(const struct input *input, size_t length);
 /* False: no memory. */
 bool input_append(struct input *input, const unsigned char *bytes, size_t length);
 void input_consume(struct input *input, size_t length);

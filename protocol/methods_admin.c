@@ -288,7 +288,7 @@ static void pack_limits(struct call *call)
 {
     const struct service_limits *limits = &call->service->limits;
     struct out *out = call->out;
-    pack_map(out, 10);
+    pack_map(out, 11);
     pack_key_uint(out, "message_bytes", limits->message.bytes);
     pack_key_uint(out, "hello_bytes", limits->hello.bytes);
     pack_key_uint(out, "message_elements", limits->message.elements);
@@ -297,6 +297,7 @@ static void pack_limits(struct call *call)
     pack_key_uint(out, "query_skus", limits->skus);
     pack_key_uint(out, "connections", limits->connections);
     pack_key_uint(out, "input_bytes", limits->input_bytes);
+    pack_key_uint(out, "client_bytes", limits->client_bytes);
     pack_key_uint(out, "message_ms", limits->message_ms);
     pack_key_uint(out, "reader_ms", limits->reader_ms);
 }

@@ -15,6 +15,7 @@
 #define WORKER_METRICS(X) \
     X(connections) X(accepted) X(turned_away) X(closed) X(bad_messages) \
     X(halves_refused) X(unread) \
+    X(client_bytes) X(client_bytes_peak) X(cut_for_memory) \
     X(deferred) X(put_off) X(stalled_reads) X(bytes_in) X(bytes_out) X(sends) X(iterations) \
     X(storage_requests) X(slow_replies) X(handshakes) X(handshakes_resumed) X(handshakes_failed)
 /* The feed's section of info. */
@@ -47,6 +48,11 @@ static inline void metric_add(_Atomic uint64_t *metric, uint64_t amount)
 {
     uint64_t now = atomic_load_explicit(metric, memory_order_relaxed);
     atomic_store_explicit(metric, now + amount, memory_order_relaxed);
+}
+
+static inline void metric_set(_Atomic uint64_t *metric, uint64_t value)
+{
+    atomic_store_explicit(metric, value, memory_order_relaxed);
 }
 
 #endif

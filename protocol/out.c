@@ -6,9 +6,17 @@
 
 _Static_assert(sizeof(struct chunk) == 16384, "a chunk is four pages");
 
+void chunk_pool_limit(struct chunk_pool *pool, uint64_t bytes)
+{
+    pool->bytes_max = bytes;
+    pool->bytes_short = bytes ? bytes / 4 * 3 : UINT64_MAX;
+    pool->bytes_full = bytes ? bytes / 16 * 15 : UINT64_MAX;
+}
+
 void chunk_pool_init(struct chunk_pool *pool, unsigned free_max)
 {
     *pool = (struct chunk_pool){ .free_max = free_max };
+    chunk_pool_limit(pool, 0);
 }
 
 void chunk_pool_destroy(struct chunk_pool *pool)
@@ -22,9 +30,24 @@ void chunk_pool_destroy(struct chunk_pool *pool)
     pool->free_count = 0;
 }
 
+static void note_peak(struct chunk_pool *pool)
+{
+    uint64_t bytes = chunk_pool_bytes(pool);
+    if (bytes > pool->bytes_peak)
+        pool->bytes_peak = bytes;
+}
+
+void chunk_pool_note_other(struct chunk_pool *pool, uint64_t bytes)
+{
+    pool->other_bytes = bytes;
+    note_peak(pool);
+}
+
 static struct chunk *take_chunk(struct chunk_pool *pool)
 {
     struct chunk *chunk = pool->free;
+    if (!chunk_pool_allows(pool, sizeof *chunk))
+        return NULL;
     if (chunk) {
         pool->free = chunk->next;
         pool->free_count--;
@@ -34,6 +57,7 @@ static struct chunk *take_chunk(struct chunk_pool *pool)
             return NULL;
     }
     pool->in_use++;
+    note_peak(pool);
     chunk->next = NULL;
     return chunk;
 }

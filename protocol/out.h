@@ -30,7 +30,29 @@ struct chunk_pool {
     unsigned free_count;
     unsigned free_max; /* chunks beyond that go back to the system */
     uint64_t in_use;
+    /* What may be in use for peers in all, in bytes (0: no limit), and what its owner has in use
+     * for them beside the chunks. A stream that would pass it fails, as without memory. */
+    uint64_t bytes_max, other_bytes;
+    /* From these on it is short, and nearly full: see worker_memory.h. */
+    uint64_t bytes_short, bytes_full;
+    uint64_t bytes_peak; /* the most that was in use */
 };
+
+static inline uint64_t chunk_pool_bytes(const struct chunk_pool *pool)
+{
+    return pool->in_use * sizeof(struct chunk) + pool->other_bytes;
+}
+
+/* Whether so many bytes more are within the limit. */
+static inline bool chunk_pool_allows(const struct chunk_pool *pool, uint64_t more)
+{
+    return pool->bytes_max == 0 || chunk_pool_bytes(pool) + more <= pool->bytes_max;
+}
+
+void chunk_pool_limit(struct chunk_pool *pool, uint64_t bytes);
+
+/* The owner has now so much in use beside the chunks. */
+void chunk_pool_note_other(struct chunk_pool *pool, uint64_t bytes);
 
 void chunk_pool_init(struct chunk_pool *pool, unsigned free_max);
 void chunk_pool_destroy(struct chunk_pool *pool);

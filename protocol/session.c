@@ -470,8 +470,12 @@ static void expect_cancels(struct executor *executor, const struct group *group,
 static enum stall why_not_now(const struct executor *executor, const struct connection *connection,
                               size_t length)
 {
-    if (out_unsent(&connection->out) > OUTPUT_HIGH)
+    const struct chunk_pool *pool = connection->out.pool;
+    uint64_t held = chunk_pool_bytes(pool);
+    if (out_unsent(&connection->out) > (held >= pool->bytes_short ? 0 : OUTPUT_HIGH))
         return STALL_OUTPUT;
+    if (held >= pool->bytes_full)
+        return STALL_QUANTUM; /* the end of the iteration makes room */
     bool waits = executor->crowded && (length >= GREAT_BYTES || connection->slicing);
     return waits || executor_work(executor) >= executor->work_end ? STALL_QUANTUM : STALL_NONE;
 }

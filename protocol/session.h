@@ -47,7 +47,8 @@ static inline uint64_t executor_work(const struct executor *executor)
     return ctx_work(executor->ctx) + executor->bytes / BYTES_PER_WORK;
 }
 
-/* With more unsent bytes than this a connection starts no request. */
+/* With more unsent bytes than this a connection starts no request; with any, while memory for
+ * clients is short. */
 enum { OUTPUT_HIGH = 256 << 10 };
 
 /*

@@ -13,6 +13,7 @@
 #include "protocol/worker_greet.h"
 #include "protocol/worker_half.h"
 #include "protocol/worker_io.h"
+#include "protocol/worker_memory.h"
 #include "protocol/worker_watch.h"
 
 enum {
@@ -46,6 +47,7 @@ int worker_init(struct worker *worker, struct shared *shared, unsigned index)
         .acknowledged = log_acknowledged(service->log),
     };
     chunk_pool_init(&worker->chunks, CHUNKS_KEPT);
+    chunk_pool_limit(&worker->chunks, service->limits.client_bytes / service->workers);
     out_init(&worker->feed.slice.out, &worker->chunks);
     if (!scratch)
         return -ENOMEM;
@@ -290,6 +292,7 @@ static bool run_iteration(struct worker *worker)
     worker_feed(worker);
     worker_mind_halves(worker);
     worker_mind_readers(worker);
+    worker_mind_memory(worker);
     worker_mind_strangers(worker);
     worker_flush(worker);
     worker_watch(worker);

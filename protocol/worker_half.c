@@ -5,6 +5,7 @@
 #include <inttypes.h>
 
 #include "protocol/worker_end.h"
+#include "protocol/worker_memory.h"
 
 /* A worker's share of input_bytes; one message and what comes with it always find room. */
 static uint64_t input_bound(const struct worker *worker)
@@ -54,6 +55,7 @@ void worker_note_input(struct worker *worker, struct connection *connection)
         !stalled && connection_takes_requests(connection) && input_length(&connection->input) > 0;
     count_as(&worker->half_bytes, &connection->half_counted, half ? capacity : 0);
     count_as(&worker->stalled_bytes, &connection->stalled_counted, stalled ? capacity : 0);
+    worker_note_memory(worker);
     if (half && !connection->listed[LIST_HALF])
         connection->half_since_ms = worker->now.steady_ms;
     if (half)

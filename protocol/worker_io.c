@@ -12,6 +12,7 @@
 #include "protocol/worker_feed.h"
 #include "protocol/worker_greet.h"
 #include "protocol/worker_half.h"
+#include "protocol/worker_memory.h"
 
 enum {
     INPUT_HIGH = 64 << 10,   /* bytes that may gather behind a request that waits */
@@ -141,6 +142,7 @@ static void release(struct worker *worker, struct connection *connection)
     link_transport(&connection->link)->close(&connection->link);
     worker->half_bytes -= connection->half_counted;
     worker->stalled_bytes -= connection->stalled_counted;
+    worker_note_memory(worker);
     connection_destroy(connection);
     free(connection);
     atomic_fetch_sub_explicit(&worker->shared->connections, 1, memory_order_relaxed);
@@ -269,6 +271,20 @@ bool worker_run_heavy(struct worker *worker)
     return worker->lists.count[LIST_HEAVY] > 0;
 }
 
+/* False: there is no memory, or none that may be used for clients. */
+static bool keep_input(struct worker *worker, struct connection *connection,
+                       const unsigned char *bytes, size_t length)
+{
+    struct input *input = &connection->input;
+    uint64_t counted = connection->half_counted + connection->stalled_counted;
+    uint64_t capacity = input_capacity_with(input, length);
+    bool moves = capacity > input->capacity; /* and is there twice meanwhile */
+    if (worker_may_grow(worker, moves ? capacity : capacity - counted))
+        return input_append(input, bytes, length);
+    metric_add(&worker->executor.metrics->cut_for_memory, 1);
+    return false;
+}
+
 static void take_bytes(struct worker *worker, struct connection *connection,
                        const unsigned char *bytes, size_t length)
 {
@@ -289,7 +305,7 @@ static void take_bytes(struct worker *worker, struct connection *connection,
         if (!connection_takes_requests(connection))
             return;
     }
-    if (length > through && !input_append(&connection->input, bytes + through, length - through))
+    if (length > through && !keep_input(worker, connection, bytes + through, length - through))
         worker_cut(worker, connection);
     else if (!at_once && connection->stall == STALL_NONE)
         run_in_turn(worker, connection);

@@ -85,6 +85,11 @@ static const struct worker_family {
       METRIC(slow_replies) },
     { FAMILY_COUNTER, "stockd_received_bytes", "Bytes received from clients.", METRIC(bytes_in) },
     { FAMILY_COUNTER, "stockd_sent_bytes", "Bytes sent to clients.", METRIC(bytes_out) },
+    { FAMILY_GAUGE, "stockd_client_memory_bytes",
+      "Bytes held for clients: input that is not done, output that is not sent.",
+      METRIC(client_bytes) },
+    { FAMILY_COUNTER, "stockd_connections_cut_for_memory",
+      "Connections ended because too much was held for clients.", METRIC(cut_for_memory) },
     { FAMILY_COUNTER, "stockd_worker_iterations", "Iterations of the workers' loops.",
       METRIC(iterations) },
     { FAMILY_GAUGE, "stockd_subscribers", "Connections that subscribe to changes or events.",
@@ -120,6 +125,8 @@ void collect_requests(const struct collector *c, struct exposition *e)
     }
     expose_gauge(e, "stockd_connections_max", "Connections that are allowed at once.",
                  service->limits.connections);
+    expose_gauge(e, "stockd_client_memory_max_bytes", "Bytes that may be held for clients.",
+                 service->limits.client_bytes);
     expose_gauge(e, "stockd_workers", "Worker threads.", service->workers);
     expose_gauge_ms(e, "stockd_start_time_seconds", "When the engine started, since 1970.",
                     service->started_ms);

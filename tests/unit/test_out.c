@@ -174,3 +174,32 @@ Test(input, gives_back_what_was_appended)
     }
     free(input.bytes);
 }
+
+/* The stream fails as without memory, and what was sent makes room for others. */
+Test(out, stays_within_the_limit)
+{
+    enum { CHUNKS = 3 };
+    static unsigned char bytes[CHUNK_BYTES];
+    struct chunk_pool pool;
+    struct out one, other;
+    chunk_pool_init(&pool, 4);
+    chunk_pool_limit(&pool, CHUNKS * sizeof(struct chunk));
+    chunk_pool_note_other(&pool, sizeof(struct chunk));
+    out_init(&one, &pool);
+    out_init(&other, &pool);
+    out_append(&one, bytes, sizeof bytes);
+    out_append(&one, bytes, sizeof bytes);
+    cr_assert(!one.failed);
+    out_append(&other, bytes, 1);
+    cr_assert(other.failed, "the rest is in use elsewhere");
+    cr_assert(!chunk_pool_allows(&pool, 1));
+    cr_assert_eq(pool.bytes_peak, CHUNKS * sizeof(struct chunk));
+    out_destroy(&other);
+    out_consume(&one, sizeof bytes);
+    out_init(&other, &pool);
+    out_append(&other, bytes, 1);
+    cr_assert(!other.failed);
+    out_destroy(&one);
+    out_destroy(&other);
+    chunk_pool_destroy(&pool);
+}

@@ -58,6 +58,7 @@ struct service_limits limits_of_options(const struct options *options)
         .skus = (uint32_t)options->max_query_skus,
         .connections = connections_possible(options->max_connections),
         .input_bytes = options->max_input_bytes,
+        .client_bytes = options->client_memory,
         .message_ms = (uint32_t)options->message_ms,
         .handshake_ms = (uint32_t)options->tls_handshake_ms,
         .reader_ms = (uint32_t)options->reader_ms,

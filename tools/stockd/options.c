@@ -109,6 +109,9 @@ static const struct option_rule rules[] = {
       "in one message" },
     { "max-input-bytes", FORM_NUMBER, AT(max_input_bytes), MI, 1024 * GI, 64 * MI, "N",
       "held for incomplete messages of all connections" },
+    { "client-memory", FORM_NUMBER, AT(client_memory), 0, 1024 * GI, 0, "N",
+      "bytes held for all clients, at most: input that is not done,\n"
+      "output that is not sent (0: 1 GiB, or what is needed)" },
     { "message-timeout-ms", FORM_NUMBER, AT(message_ms), 100, 3600000, 30000, "N",
       "how long to wait for the rest of a message" },
     { "max-message-elements", FORM_NUMBER, AT(max_message_elements), 16, 16 * MI, 65536, "N",
@@ -472,6 +475,23 @@ static uint64_t default_log_bytes(uint64_t workers)
     return bytes;
 }
 
+/* For incomplete messages, as much for what waits, and some for each worker's replies. */
+static bool client_memory_good(struct options *options, char *why, size_t size)
+{
+    uint64_t messages = options->workers * 4 * options->max_message_bytes;
+    uint64_t input = messages > options->max_input_bytes ? messages : options->max_input_bytes;
+    uint64_t least = 2 * input + options->workers * 8 * MI;
+    if (options->client_memory == 0)
+        options->client_memory = least > GI ? least : GI;
+    if (options->client_memory >= least)
+        return true;
+    snprintf(why, size,
+             "client-memory must be at least %" PRIu64 " with these workers, max-input-bytes and "
+             "max-message-bytes",
+             least);
+    return false;
+}
+
 bool options_read(struct options *options, int argc, char **argv, char *why, size_t size)
 {
     static struct options given; /* by the command line alone, which takes precedence */
@@ -507,7 +527,7 @@ bool options_read(struct options *options, int argc, char **argv, char *why, siz
         snprintf(why, size, "archive must be yes or no, not \"%.100s\"", options->archive);
         return false;
     }
-    if (!companions_good(options, why, size))
+    if (!companions_good(options, why, size) || !client_memory_good(options, why, size))
         return false;
     if (options->listen_count == 0)
         snprintf(options->listen[options->listen_count++], VALUE_MAX, "127.0.0.1:7421");

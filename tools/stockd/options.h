@@ -30,7 +30,7 @@ struct options {
     char archive[VALUE_MAX]; /* "yes" or "no" */
     uint64_t max_connections, max_message_bytes, max_message_elements, max_nesting;
     uint64_t max_order_lines, max_query_skus;
-    uint64_t subscriber_ms, reader_ms, max_input_bytes, message_ms;
+    uint64_t subscriber_ms, reader_ms, max_input_bytes, message_ms, client_memory;
     char tokens[VALUE_MAX];
     uint64_t hello_bytes, hello_ms, max_strangers, max_strangers_each;
     uint64_t token_rate, token_burst, token_connections, token_subscriptions; /* 0: no limit */
