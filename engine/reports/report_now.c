@@ -66,6 +66,9 @@ static struct pool_sight sight_of(const struct ctx *ctx, const struct pool *pool
     case POOL_DAMAGED:
         sight.damaged = word_on_hand(word);
         return sight;
+    case POOL_QUALITY:
+    case POOL_DISPLAY: /* there, and not on hand: nobody can buy them */
+        return sight;
     case POOL_ALLOTTED:
         sight.allotted = true;
         sight.channel = owner_channel(key_owner(key));

@@ -280,6 +280,17 @@ class Asking(StockdTestCase):
         self.assertEqual(self.call("stock", sku)["on_hand"], 2)
         self.assertEqual(self.call("report", "returns", {"sku": sku})["rows"], [[None, 7, 2, 2]])
 
+    def test_units_that_are_not_sold_are_not_on_hand(self):
+        sku = self.stocked(10)
+        for condition, qty in (("display", 1), ("quality", 2), ("damaged", 3)):
+            self.call("shift", unique("s"), sku, "main", qty, "sellable", condition)
+        self.assertEqual(self.call("stock", sku)["on_hand"], 4)
+        stock = self.call("report", "stock", {"sku": sku})
+        self.assertEqual(stock["rows"], [["main", 4, 0, 4, 3, 0]])
+        self.sell(sku, 1)
+        sold = self.call("report", "sell_through", {"by": "location", "sku": sku})
+        self.assertEqual(sold["rows"][0][:4], ["main", 1, 1, 3])
+
     def test_a_place_sells_what_it_hands_over(self):
         sku, shop = self.stocked(5), unique("shop")
         self.call("location_set", shop)
