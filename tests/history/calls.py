@@ -109,7 +109,7 @@ MADE = (*MOVEMENTS, "transfer", "sold", "expect", "reserve")  # by an id of thei
 REDRAWS = ("amend", "move", "reject")
 STEPS = ("confirm", "fulfil", "cancel", *REDRAWS)
 SETTINGS = ("location_set", "channel_set", "item_set", "stocking_set")
-OWN = ("expire", "sourced")  # what the engine does by itself
+OWN = ("expire", "sourced", "short")  # what the engine does by itself
 READS = ("availability", "stock", "hello")  # their lsn is where the log stood
 MAY_FAIL = {
     "reserve": ("insufficient_stock",),
@@ -194,8 +194,9 @@ class History:
                 self.tell(call, lsn, "step" if call.method in STEPS else call.method)
             elif call.method == "reservation":
                 self.views.setdefault((call.params[0], lsn), call)
+        self.hear_history()
         self.hear_confirms()
-        self.hear_sourced()
+        self.hear_shorts()
         for (_, lsn), call in self.views.items():
             if call.result["state"] == "expired":
                 self.tell(call, lsn, "expire")
@@ -213,19 +214,34 @@ class History:
     def hear_confirms(self):
         """A confirm whose answer was lost may have been overtaken by another step before it was
         asked for again; a question in between tells its lsn."""
+        known = {
+            call.params[0]: call.result["lsn"]
+            for call in self.calls
+            if call.granted and (call.method == "confirm" or call.options.get("confirm"))
+        }
         for (ident, lsn), view in self.views.items():
             if lsn in self.changes or view.result["state"] != "confirmed":
                 continue
+            if known.get(ident, lsn) < lsn:
+                continue  # it was so already
             for call in self.calls:
                 if call.lost and call.method == "confirm" and call.params[0] == ident:
                     if call.era == self.era_of(lsn):
                         self.tell(call.as_heard(view), lsn, "step")
                         break
 
-    def hear_sourced(self):
-        for lsn, ident in self.engine.sourced():
-            line = [None, 0, None, "sourced", [ident], None, None]
-            self.tell(Call(line, self.era_of(lsn)), lsn, "sourced")
+    def hear_history(self):
+        for lsn, kind, ident in self.engine.own():
+            line = [None, 0, None, kind, [ident], None, None]
+            self.tell(Call(line, self.era_of(lsn)), lsn, kind)
+
+    def hear_shorts(self):
+        """If nobody asked for history, a view with an lsn that nothing else has is of a reservation
+        that was told to be short: nothing else may have changed in it."""
+        for (ident, lsn), view in self.views.items():
+            unknown = lsn not in self.changes and view.result["state"] in ("held", "confirmed")
+            if unknown and not self.engine.asked:
+                self.tell(view, lsn, "short")
 
     def tell(self, call, lsn, kind):
         change = self.changes.setdefault(lsn, Change(lsn, kind))

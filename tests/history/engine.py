@@ -24,7 +24,7 @@ class Violation(Exception):
         self.what, self.evidence = what, list(evidence)
 
 
-SIGNALS = ("rejected", "unsourced", "sourced", "moved", "expired")
+SIGNALS = ("rejected", "unsourced", "sourced", "moved", "expired", "short")
 
 
 def signal_of(event):
@@ -36,6 +36,7 @@ def signal_of(event):
 class Engine:
     def __init__(self, header, lines):
         self.rows = {}  # lsn -> [(type, id, sku, location or None, on_hand, reserved after it)...]
+        self.shorts = []  # what history tells to be short, like events
         self.events = []  # as something that can be compared
         self.told = None  # likewise, what a subscriber was sent; None: there was none
         self.asked = any(line[3] == "history" for line in lines)
@@ -53,17 +54,19 @@ class Engine:
         return [event for event in events if event["type"] in SIGNALS]
 
     def add_row(self, row):
-        if row.get("kind") not in ("shared", "backlog"):
+        if row.get("kind") not in ("shared", "backlog") or row["id"] is None:
             return
+        if row["type"] == "short":
+            self.shorts.append(signal_of(row))
         self.rows.setdefault(row["lsn"], []).append(
             (row["type"], row["id"], row["sku"], row["location"], row["on_hand"], row["reserved"])
         )
 
-    def sourced(self):
-        """(lsn, reservation) of each serving of the backlog."""
+    def own(self):
+        """(lsn, kind, reservation) of each serving of the backlog, and of what is told to be short."""
         for lsn, rows in sorted(self.rows.items()):
-            if rows[0][0] == "sourced":
-                yield lsn, rows[0][1]
+            if rows[0][0] in ("sourced", "short"):
+                yield lsn, *rows[0][:2]
 
     # ---- H1
 
@@ -86,6 +89,7 @@ class Engine:
         """`wanted`: of each change of a reservation, in the order of their LSNs, its events."""
         if not self.asked:
             return
+        wanted = wanted + self.shorts
         if sorted(self.events, key=str) != sorted(wanted, key=str):
             missing = sorted(set(wanted) - set(self.events), key=str)
             beyond = sorted(set(self.events) - set(wanted), key=str)

@@ -199,6 +199,19 @@ class Checker(Judge):
         self.good(cancelled().see(2, 7, 8, 30, 1))
         self.bad(cancelled().step(2, 5, 6.5, "cancel", "o1", 40, "cancelled"), "X3")
 
+    def test_what_is_told_to_be_short_has_not_changed(self):
+        """An lsn that no call has, and nothing but that."""
+        def seen(state, qty=1):
+            sold = self.stocked().reserve(1, 3, 4, "o1", 20, ("a", 1))
+            sold.call(2, 5, 6, "adjust", "m2", "a", "main", -1, lsn=30, on_hand=0, available=-1)
+            return sold.call(2, 7, 8, "reservation", "o1", lsn=40, state=state, channel="default",
+                             expires_ms=None, lines=[["a", "main", qty, 0, 0, 0]])
+
+        self.good(seen("confirmed"))
+        self.bad(seen("confirmed", 2), "X3")
+        self.bad(seen("held"), "X3")
+        self.bad(seen("cancelled"), "S1")
+
     def test_a_wrong_state_was_there(self):
         def story(asked):
             sold = self.stocked().reserve(1, 3, 4, "o1", 20, ("a", 1))

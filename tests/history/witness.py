@@ -202,7 +202,7 @@ class Witness:
 
     def remember(self, change):
         """For each reservation its changes in their order, and its state after each."""
-        if change.kind not in ("reserve", "step", "expire", "sourced"):
+        if change.kind not in ("reserve", "step", "expire", "sourced", "short"):
             return
         if change.redraws and not change.parts:
             return  # it was so already: its op has an LSN, and the reservation another
@@ -266,6 +266,8 @@ class Witness:
             self.apply_expire(change)
         elif change.kind == "sourced":
             self.apply_sourced(change)
+        elif change.kind == "short":
+            self.apply_short(change)
         elif change.kind in ("receive", "adjust", "count"):
             self.apply_movement(change)
         elif change.kind == "transfer":
@@ -460,6 +462,18 @@ class Witness:
         after.draws += [[sku, place, qty, 0, 0] for place, qty in places]
         self.reservations[ident] = after
         self.check_view(change, after)
+
+    def apply_short(self, change):
+        """It is told, and nothing changes; the reservation has units where they are missing."""
+        ident = change.told[0].params[0]
+        reservation = self.reservations.get(ident)
+        if reservation is None or reservation.state not in ("held", "confirmed"):
+            raise Violation(f"X3: {ident} has nothing that could be short", [change])
+        places = {(row[2], row[3]) for row in change.rows}
+        left = {(d[0], d[1]) for d in reservation.draws if d[2] > d[3] + d[4]}
+        if not places <= left:
+            raise Violation(f"X3: {ident} is told to be short where it has nothing", [change])
+        self.check_view(change, reservation)
 
     def check_view(self, change, reservation):
         view = self.history.views.get((reservation.ident, change.lsn))
