@@ -9,7 +9,7 @@ were told:
 
 Events say the same once more, and nothing may be lost, over crashes too:
 
-  E1  each reject, each serving of the backlog, each move and each expiry has its events, with the
+  E1  each reject, serving of the backlog, move, expiry and shortage has its events, with the
       LSN of its record, the place, and the units; and each such event has such a change;
   E2  a subscriber that went on from the LSN that it had come to was sent each of them at least once,
       in the order of their LSNs; and nothing else.
