@@ -32,5 +32,10 @@ export async function flow() {
   await see('The gateway cannot be reached.');
   await context.setOffline(false);
   await gone('The gateway cannot be reached.');
+
+  await please('restart gateway'); // which ends its streams; they go on where they were
+  await second.getByText('live', { exact: true }).filter({ visible: true }).first().waitFor();
+  await api('receive', { id: 'back-2', sku: 'CUP', location: 'lyon', qty: 1 });
+  await second.getByRole('link', { name: 'CUP' }).first().waitFor();
   await operator.end();
 }

@@ -19,7 +19,7 @@ export const data = JSON.parse(process.env.CONSOLE_DATA || '{}');
 
 const answers = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
 
-/** Has the test do something: "stop engine", "start engine". */
+/** Has the test do something: "stop engine", "start engine", "restart gateway". */
 export async function please(what) {
   console.log(`please: ${what}`);
   const { value } = await answers.next();

@@ -73,6 +73,9 @@ async function many() {
   await someone.see(`200 of ${data.many.toLocaleString('en-GB')} rows`);
   await page.getByRole('button', { name: 'Show more' }).first().click();
   await someone.see(`400 of ${data.many.toLocaleString('en-GB')} rows`);
+  await open(someone, 'item/OFTEN');
+  await someone.see(/^These are the latest [\d,]+ events/);
+  await someone.see(`${(data.many * 2 + 1).toLocaleString('en-GB')} on hand, 0 reserved`);
   await open(someone, 'store/many');
   await someone.see(`${data.many.toLocaleString('en-GB')} orders to pick, the most urgent first.`);
   await open(someone, 'reports?name=stock&by=sku');

@@ -63,6 +63,10 @@ class Browser(GatewayTestCase):
             self.server.stop()
         elif what == "start engine":
             self.server.start()
+        elif what == "restart gateway":
+            address = self.gateway.address
+            self.gateway.close()
+            self.gateway = Gateway(self.server.unix, "--listen", address)
         else:
             raise AssertionError(f"the flow asks for {what!r}")
 
@@ -133,12 +137,15 @@ class Browser(GatewayTestCase):
         """An item at many places, many items, many orders at one place."""
         call = self.client.call
         call("location_set", "many", {"name": "Many"})
+        call("receive", "often", "OFTEN", "many", 1)
         for number in range(MANY):
             call("location_set", f"l{number}", {})
             call("receive", f"m-{number}", "MANY", f"l{number}", 1)
             call("receive", f"i-{number}", f"ITEM-{number}", "many", 9)
         for number in range(MANY):
             self.confirmed(f"o-{number}", [[f"ITEM-{number}", 1, "many"]], "default")
+        for number in range(MANY * 2):
+            call("receive", f"often-{number}", "OFTEN", "many", 1)
 
     # ---- flows ----
 

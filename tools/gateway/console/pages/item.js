@@ -214,16 +214,15 @@ export async function render(visit) {
     const stock = await visit.call('stock', { sku });
     fill(tiles, totals(stock, item));
     places.show(stock);
+    past.load(stock.lsn);
     fill(
       channels,
       known.channels.length ? await channelTiles(visit, item, known.channels) : empty(),
     );
   };
   await refresh();
-  past.load();
   const again = visit.seldom(500, () => {
     refresh().catch((problem) => problem.passes && visit.afterAway(again));
-    past.load();
   });
   visit.follow('changes', [], {
     data: (row) => row.sku === sku && again(),

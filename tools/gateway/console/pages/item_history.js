@@ -5,7 +5,9 @@ import { t, word } from '../i18n.js';
 import { number, signed, time, away, units } from '../format.js';
 import { panel, table, badge, button, complaint, empty, busy } from '../parts.js';
 
-const PAGE = 1000,
+const FIRST_BYTES = 512 << 10, // of records: they tell of fewer than 10,000 events
+  ENOUGH = 500,
+  PAGE = 1000,
   PAGES = 10,
   SHOWN = 50;
 const MOVES = [
@@ -196,17 +198,33 @@ function slider(visit, item, places) {
   };
 }
 
+/** Where to begin so that the latest events are among those that can be loaded: the journal's last
+ *  bytes if they tell enough of the item, else more of them, at last all. */
+async function whereToBegin(visit, sku, lsn) {
+  for (let bytes = FIRST_BYTES; bytes < lsn; bytes *= 16) {
+    const since_lsn = lsn - bytes;
+    const { events } = await visit.call('history', { sku, since_lsn, limit: ENOUGH });
+    if (events.length >= ENOUGH) return since_lsn;
+  }
+  return 0;
+}
+
 export function historyPanel(visit, item, places) {
   const list = h('div', null, busy()),
     holds = h('div', null, busy()),
     slide = slider(visit, item, places);
   let events = [],
+    first_lsn = null,
     since_lsn = 0,
     loading = false;
-  const load = async () => {
+  const load = async (lsn) => {
     if (loading) return;
     loading = true;
     try {
+      if (first_lsn === null) {
+        first_lsn = await whereToBegin(visit, item.sku, lsn);
+        since_lsn = first_lsn;
+      }
       let next = since_lsn,
         pages = 0,
         fresh = 0;
@@ -220,7 +238,7 @@ export function historyPanel(visit, item, places) {
       if (fresh || !list.querySelector('.timeline')) {
         fill(
           list,
-          next !== null &&
+          first_lsn > 0 &&
             h(
               'p',
               { class: 'dim' },
@@ -235,7 +253,10 @@ export function historyPanel(visit, item, places) {
       }
     } catch (problem) {
       if (!visit.signal.aborted && !events.length) {
-        fill(list, complaint(problem, load));
+        fill(
+          list,
+          complaint(problem, () => load(lsn)),
+        );
         fill(holds, empty(problem.message));
       }
     }

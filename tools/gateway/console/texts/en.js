@@ -178,7 +178,7 @@ export default {
   'item.sells_not': 'does not sell from here',
   history: 'History',
   'history.after': '{on_hand} on hand, {reserved} reserved',
-  'history.bounded': 'This item has a long history: these are its first {n} events.',
+  'history.bounded': 'These are the latest {n} events; the slider goes back to the first of them.',
   'history.more': 'Show earlier ones ({n} more)',
   'history.none': 'Nothing has happened yet.',
   'past.title': 'Back in time',

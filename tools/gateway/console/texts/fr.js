@@ -181,7 +181,7 @@ export default {
   'item.sells_not': 'ne vend pas d’ici',
   history: 'Historique',
   'history.after': '{on_hand} en stock, {reserved} réservés',
-  'history.bounded': 'Cet article a une longue histoire : voici ses {n} premiers événements.',
+  'history.bounded': 'Voici les {n} derniers événements ; le curseur remonte jusqu’au premier.',
   'history.more': 'Afficher les précédents (encore {n})',
   'history.none': 'Il ne s’est encore rien passé.',
   'past.title': 'Remonter le temps',
