@@ -72,9 +72,8 @@ static bool authenticate(const struct ctl *ctl, redisContext *redis,
         password[0] = '\0';
     fclose(file);
     password[strcspn(password, "\r\n")] = '\0';
-    bool in = done(place->user != NULL
-                       ? mirror_ask(ctl, redis, "AUTH %s %s", place->user, password)
-                       : mirror_ask(ctl, redis, "AUTH %s", password));
+    bool in = done(place->user != NULL ? mirror_ask(ctl, redis, "AUTH %s %s", place->user, password)
+                                       : mirror_ask(ctl, redis, "AUTH %s", password));
     explicit_bzero(password, sizeof password);
     return in;
 }
