@@ -354,11 +354,13 @@ class Workshop:
         with open(os.path.join(build, "compile_commands.json"), encoding="utf-8") as file:
             for entry in json.load(file):
                 name = os.path.relpath(entry["file"], ROOT)
+                if entry["file"].startswith(build + os.sep):
+                    continue  # made by the build, for other programs
                 if is_part(name) or name.startswith((*RACE_PARTS, "tests/race/")):
                     self.commands[name] = self.plain(shlex.split(entry["command"]))
         self.libraries = self.needed(os.path.join(build, "bin", "stockd"))
         self.objects = {}
-        self.markers = {}  # name: file
+        self.markers = {}  # name: the files that have it, which is one for those used here
 
     @staticmethod
     def plain(words):
@@ -410,12 +412,11 @@ class Workshop:
                 for path in glob.glob(os.path.join(ROOT, folder, "**", "*.[ch]"), recursive=True):
                     name = os.path.relpath(path, ROOT)
                     for found in MARKER.findall(self.read(name)):
-                        if found in self.markers:
-                            raise LookupError(f"two lines have the marker @{found}")
-                        self.markers[found] = name
-        if marker not in self.markers:
-            raise LookupError(f"no line of engine/ or protocol/ has the marker @{marker}")
-        return self.markers[marker]
+                        self.markers.setdefault(found, []).append(name)
+        there = self.markers.get(marker, [])
+        if len(there) != 1:
+            raise LookupError(f"{len(there)} lines of engine/ and protocol/ have the marker @{marker}")
+        return there[0]
 
     def write_headers(self, wrong, texts):
         """The folder of the changed headers."""
