@@ -40,7 +40,6 @@ class Order:
         self.expires_ms = note.result["expires_ms"]
         self.left = collections.Counter()  # (sku, place or None) -> units
         self.done = collections.Counter()
-        self.cancelled = collections.Counter()
         self.ready = collections.defaultdict(set)  # (sku, place) -> times promised; None: not known
         self.set_aside = {}  # place -> collect_by_ms
         self.refused_by = set()  # places that rejected it
@@ -156,14 +155,13 @@ class Books:
             self.taken_from_promised.add((sku, place))
 
     def draw(self, order, lines, note):
-        """An answer lists what is drawn now beside what was handed over or cancelled."""
+        """An answer lists what is drawn now, and what was handed over."""
         left = collections.Counter()
         for sku, place, qty, ready in lines:
             left[sku, place] += qty
             if place is not None:
                 order.ready[sku, place].add(ready)
         left.subtract(order.done)
-        left.subtract(order.cancelled)
         self.set_left(order, +left, note)
 
     def set_left(self, order, left, note):

@@ -47,6 +47,7 @@ class ControlRoom(Person):
     def __init__(self, town):
         super().__init__(town, "control-room")
         self.since, self.events, self.seen, self.told = 0, [], set(), set()
+        self.in_vain = False
         self.heard = {channel: {} for channel in self.channels}
         self.next = dict.fromkeys(self.channels, 0)
 
@@ -83,10 +84,12 @@ class ControlRoom(Person):
                 return
 
     def hears(self, *what):
-        """Was an event of that type, id, sku and location told? It may be a moment late."""
-        deadline = time.monotonic() + self.town.engine.patience_s
+        """Was an event of that type, id, sku and location told? It may be a moment late. Who has
+        waited for one in vain does not wait again."""
+        deadline = time.monotonic() + (0 if self.in_vain else self.town.engine.patience_s)
         while what not in self.told:
             if time.monotonic() > deadline:
+                self.in_vain = True
                 return False
             time.sleep(0.05)
             self.read_events()

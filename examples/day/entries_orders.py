@@ -126,15 +126,14 @@ class OrderEntries(Books):
                 self.set_apart(sku, place, taken, DAMAGED, "found broken")
         order.refused_by.add(place)
         self.rejections[note.result["lsn"]] = order
-        if note.options.get("on_fail") == "cancel":  # what nobody else has stays listed there
-            listed = collections.Counter()
-            for sku, at, qty, _ in note.result["lines"]:
-                listed[sku, at] += qty
-            for sku, _ in cells:
-                cell = sku, place
-                order.cancelled[cell] = listed[cell] - order.done[cell]
-                before[sku] -= order.cancelled[cell]
-        self.drawn_anew(order, note, before)
+        if note.options.get("on_fail") != "cancel":
+            self.drawn_anew(order, note, before)
+        else:  # what nobody else has is cancelled
+            self.drawn_anew(order, note)
+            after = sums([[sku, qty] for (sku, _), qty in (order.left + order.done).items()])
+            gone, rejected = before - after, sums([[sku, n] for (sku, _), n in cells.items()])
+            right = after <= before and gone <= rejected
+            self.expect("what a reject cancels", right or order.unsure, f"{gone} is gone", note)
         order.end_if_nothing_is_left()
         self.check_state(order, note)
 
@@ -193,9 +192,7 @@ class OrderEntries(Books):
 
     def end_part(self, note, place):
         order = self.orders[note.params[0]]
-        cells = order.left_at(place) if place else order.left
-        order.cancelled.update(cells)
-        self.give_back(order, list(cells), note)
+        self.give_back(order, list(order.left_at(place) if place else order.left), note)
         order.end_if_nothing_is_left()
         self.check_state(order, note)
 
