@@ -86,6 +86,21 @@ class Large(GatewayTestCase):
         self.problem(self.gateway.post("availability", body + " "), 413, "too_large")
         self.problem(self.gateway.post("availability", body * 4), 413, "too_large")
 
+    def test_a_length_that_is_said_twice(self):
+        """Behind a proxy that goes by the other length, the rest would be somebody's request."""
+        body = b"0\r\n\r\nPOST /v1/ping HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{}"
+        for lengths in (b"Content-Length: 2\r\nContent-Length: 70\r\n",
+                        b"Content-Length: 2\r\nContent-Length: 2\r\n",
+                        b"Content-Length: 70\r\nTransfer-Encoding: chunked\r\n",
+                        b"Transfer-Encoding: chunked\r\nContent-Length: 5\r\n"):
+            sock = self.gateway.raw()
+            self.addCleanup(sock.close)
+            sock.sendall(b"POST /v1/ping HTTP/1.1\r\nHost: a\r\n" + lengths + b"\r\n" + body)
+            said = read_all(sock)
+            self.assertTrue(said.startswith(b"HTTP/1.1 400"), said)
+            self.assertEqual(said.count(b"HTTP/1.1 "), 1, said)
+            self.assertNotIn(b"pong", said)
+
     def test_a_body_without_end(self):
         sock = self.gateway.raw()
         self.addCleanup(sock.close)

@@ -39,6 +39,7 @@ struct exchange {
     enum exchange_state state;
     bool begun;     /* the head was looked at */
     bool too_large; /* the rest of the body is read and dropped */
+    bool unclear;   /* where the request ends, so the connection is closed */
     uint64_t dropped;
     char *target; /* as it came; NULL: out of memory */
     const struct method *method;

@@ -190,8 +190,34 @@ static void find_route(struct exchange *exchange, const char *verb)
     }
 }
 
+static yes_or_no count_length(void *count, enum MHD_ValueKind kind, const char *name,
+                              const char *value)
+{
+    (void)kind;
+    (void)value;
+    *(int *)count += strcasecmp(name, MHD_HTTP_HEADER_CONTENT_LENGTH) == 0 ||
+                     strcasecmp(name, MHD_HTTP_HEADER_TRANSFER_ENCODING) == 0;
+    return MHD_YES;
+}
+
+/* Two statements of a body's length: a proxy before this may go by the other one, and take what it
+ * thinks is a body for somebody else's request (RFC 9112, 11.2). */
+static bool has_clear_end(struct exchange *exchange)
+{
+    int lengths = 0;
+    MHD_get_connection_values(exchange->connection, MHD_HEADER_KIND, count_length, &lengths);
+    exchange->unclear = lengths > 1;
+    if (exchange->unclear)
+        exchange_refuse(exchange, PROBLEM_BAD_REQUEST,
+                        "the length of the body must be said once, by Content-Length or "
+                        "Transfer-Encoding");
+    return !exchange->unclear;
+}
+
 static void read_head(struct exchange *exchange, const char *verb)
 {
+    if (!has_clear_end(exchange))
+        return;
     find_route(exchange, verb);
     bool good = judge_origin(exchange, verb);
     if (exchange->state != EXCHANGE_READING || !good)
@@ -278,7 +304,7 @@ static void add_headers(const struct exchange *exchange, struct MHD_Response *re
             add_header(response, "Access-Control-Max-Age", "86400");
         }
     }
-    if (exchange->worker->draining || exchange->too_large)
+    if (exchange->worker->draining || exchange->too_large || exchange->unclear)
         add_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
 }
 
