@@ -15,6 +15,9 @@ rm -rf "$out"
 mkdir -p "$tree"
 git ls-files -z | xargs -0 cp --parents -t "$tree"
 cp -r packaging/debian "$tree/debian"
+needed=$(sed -n '/^packages="/,/"$/p' scripts/install-dependencies.sh | tr -d '"' | xargs |
+    sed 's/^packages=//; s/ /, /g')
+sed -i "s/@BUILD_DEPENDS@/$needed/" "$tree/debian/control"
 cat >"$tree/debian/changelog" <<EOT
 stockd ($version) unstable; urgency=medium
 
