@@ -42,6 +42,7 @@ class Order:
         self.done = collections.Counter()
         self.ready = collections.defaultdict(set)  # (sku, place) -> times promised; None: not known
         self.set_aside = {}  # place -> collect_by_ms
+        self.aside = {}  # (sku, place) -> units of that
         self.refused_by = set()  # places that rejected it
         self.told = set()  # types of events about it
         self.unsure = False  # of its lines: a repeat of a change may have told those of later
@@ -49,6 +50,11 @@ class Order:
 
     def left_at(self, place):
         return {cell: qty for cell, qty in self.left.items() if cell[1] == place and qty}
+
+    def is_aside(self, place):
+        """Units that came to a part since it was set aside are open, and so is the part."""
+        return place in self.set_aside and all(
+            n <= self.aside.get(cell, 0) for cell, n in self.left_at(place).items())
 
     def end_if_nothing_is_left(self):
         if not +self.left and self.state in ("held", "confirmed"):
@@ -176,7 +182,11 @@ class Books:
                 self.expect("no unit is promised twice", self.cover(*cell) >= 0,
                             f"{cell} has {-self.cover(*cell)} units too few", note)
         for place in [place for place in order.set_aside if not order.left_at(place)]:
-            del order.set_aside[place]
+            self.end_aside(order, place, note)
+
+    def end_aside(self, order, place, note):
+        order.aside = {cell: n for cell, n in order.aside.items() if cell[1] != place}
+        if order.set_aside.pop(place, self) is not self:
             self.aside[place].pop(order.ident, None)
             self.aside_changed[place].append(self.span(note))
 

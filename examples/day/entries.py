@@ -31,7 +31,8 @@ class StockEntries(Books):
         self.move(note, sku, place, note.result["delta"], "counted")
         self.check_on_hand(note, sku, place, note.result["on_hand"])
         if shelf:
-            counted += sum(order.left[sku, place] for order in self.aside[place].values())
+            counted += sum(min(order.left[sku, place], order.aside.get((sku, place), 0))
+                           for order in self.aside[place].values())
         self.check_count(note, sku, place, counted, as_of, shelf)
         now = note.asked * 1000 - SLACK_MS, note.answered * 1000 + SLACK_MS
         self.counts[sku, place].append((as_of, as_of) if as_of else now)
@@ -147,7 +148,8 @@ class SupplyEntries(StockEntries):
             self.reserved[sku, supply.source] -= qty
             self.move(note, sku, supply.source, -qty, "sent to another place")
         self.set_off(supply, sums(note.params[1]))
-        supply.etas.add(note.options["eta_ms"])
+        supply.eta_ms = note.options["eta_ms"]
+        supply.etas.add(supply.eta_ms)
         self.check_supply(note, supply)
 
     def book_arrive(self, note):

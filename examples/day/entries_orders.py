@@ -145,6 +145,7 @@ class OrderEntries(Books):
 
     def put_aside(self, order, place, collect_by_ms, note):
         order.set_aside[place] = collect_by_ms
+        order.aside.update(order.left_at(place))
         self.aside[place][order.ident] = order
         self.aside_changed[place].append(self.span(note))
 
@@ -188,7 +189,13 @@ class OrderEntries(Books):
         order = self.orders[note.params[0]]
         self.expect("what is restocked", "not_collected" in order.told,
                     "somebody may come yet", note)
-        self.end_part(note, note.params[1])
+        left = collections.Counter(order.left)  # what came to the part since is still open
+        left.subtract({cell: min(order.aside.get(cell, 0), n)
+                       for cell, n in order.left_at(note.params[1]).items()})
+        self.set_left(order, +left, note)
+        self.end_aside(order, note.params[1], note)
+        order.end_if_nothing_is_left()
+        self.check_state(order, note)
 
     def end_part(self, note, place):
         order = self.orders[note.params[0]]
@@ -210,7 +217,7 @@ class OrderEntries(Books):
     def told_ready(self, event):
         order = self.orders[event["id"]]
         order.told.add("ready")
-        if event["location"] not in order.set_aside:
+        if not order.is_aside(event["location"]):
             self.put_aside(order, event["location"], None, event)
 
     def told_not_collected(self, event):

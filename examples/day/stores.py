@@ -17,6 +17,7 @@ class Staff(Person):
         super().__init__(town, who)
         self.places = places
         self.turn = 0
+        self.arrived = set()  # (sku, place): a lorry brought it, or should have
 
     def done(self):
         return self.town.shut.is_set() or self.town.failures
@@ -36,10 +37,19 @@ class Staff(Person):
 
     def rejected(self, order, place):
         reason = self.rng.choice(("not_found", "not_found", "damaged", "busy"))
+        if reason != "busy" and not all(self.all_there(line[0], place) for line in order["lines"]):
+            reason = "busy"
         options = {"reason": reason, "op": self.name_one("rj")}
         if self.chance(0.2):
             options["on_fail"] = "cancel"
         return "reject", order["id"], place, None, options
+
+    def all_there(self, sku, place):
+        """Are all promised units of it there, and none from a lorry? Of others a reject takes off
+        as many as lie in the pool that the order draws from, which nobody is told."""
+        return (sku, place) not in self.arrived and all(
+            pool["kind"] != "owed" and pool["on_hand"] >= pool["reserved"]
+            for pool in self.desk.must("stock", sku)["pools"] if pool["location"] == place)
 
     # ---- lorries
 
@@ -52,6 +62,7 @@ class Staff(Person):
             if due > time.time() and not (evening and self.chance(0.7)):
                 waiting.append((due, ident, lines))
                 continue
+            self.arrived.update((line[0], place) for line in lines)
             rest = self.take_in(ident, [line[:2] for line in lines], evening)
             if rest:
                 waiting.append((time.time() + self.clock.hour_s, ident, rest))
@@ -139,6 +150,8 @@ class Store(Staff):
 
     def set_aside(self, order, place):
         hours = 2.0 if self.town.orders[order["id"]].comes else 0.3
+        if self.town.shut.is_set():  # kept until tomorrow: no engine is too slow for that
+            hours = 100.0
         by = now_ms() + self.clock.ms(hours)
         return "ready", order["id"], place, {"collect_by_ms": by, "op": self.name_one("rd")}
 
