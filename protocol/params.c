@@ -86,12 +86,14 @@ static struct words described(const struct wire_value *value)
     return words;
 }
 
-/* The parameter's name with its position: "lines[2] qty". */
+/* The parameter's name with its position: "lines[2] qty"; of a list of codes "groups[1]". */
 static struct words path_of(const struct params *params, const char *name)
 {
     struct words words;
     if (params->level == 0)
         snprintf(words.at, sizeof words.at, "%s", name);
+    else if (strcmp(name, params->list) == 0)
+        snprintf(words.at, sizeof words.at, "%s[%" PRIu32 "]", name, params->index - 1);
     else
         snprintf(words.at, sizeof words.at, "%s[%" PRIu32 "] %s", params->list, params->index - 1,
                  name);

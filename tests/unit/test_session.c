@@ -162,7 +162,7 @@ Test(session, wrong_parameters_are_named_with_what_is_right)
         { "extend", "['o', 0]", "ttl_ms must be a whole number from 1" },
         { "availability", "['default', 'S']", "skus must be a list" },
         { "availability", "['default', ['S', 5]]", "skus[1] sku must be" },
-        { "location_set", "['a', {'groups': ['b', 5]}]", "groups[1] code must be" },
+        { "location_set", "['a', {'groups': ['b', 5]}]", "groups[1] must be 1 to 32 characters" },
         { "location_set", "['a', {'lat': 91}]", "lat must be a number from -90 to 90, not 91" },
         { "channel_set", "['a', {'sourcing': 'random'}]", "sourcing must be" },
         { "channel_set", "['a', {'promise': 'soon'}]", "promise must be on_hand or incoming" },
