@@ -75,9 +75,7 @@ struct items {
     _Atomic uint32_t *covered;     /* per unit, see pool_note_covered */
     struct incoming *incoming;     /* the first stands for pools that expect nothing */
     _Atomic uint32_t incoming_count; /* numbers given out; any context */
-    _Atomic bool
-        any_short; /* of some item, ITEM_SHORT is set; any context, relaxed: it is only ever
-                               set */
+    _Atomic bool any_short;     /* some item has ITEM_SHORT; any context, relaxed, only ever set */
     _Atomic uint64_t *versions; /* per item, see engine/ledger/change_index.h; any context */
     _Alignas(64) _Atomic uint32_t count; /* indexes given out; any context */
     _Atomic uint32_t pool_count;         /* pools in use; any context */

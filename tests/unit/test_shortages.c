@@ -1,159 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Shortages: which promises are told to be short, once, and what a start makes of it. */
-#include "engine/events/events.h"
-#include "engine/ledger/gauges.h"
-#include "engine/ledger/shortages.h"
-#include "tests/support/contents_rig.h"
-#include "tests/unit/supply_rig.h"
-
-static uint64_t now, read_to;
-static unsigned next_id;
-
-static void tap(void)
-{
-    rig.log.tap = (struct log_tap){ events_take_run, ledger_events(rig.ledger) };
-}
-
-static void begin(void)
-{
-    now = NOW;
-    read_to = 0;
-    next_id = 0;
-    set_up();
-    tap();
-}
-
-static void end(void)
-{
-    ledger_rig_drain(&rig);
-    ledger_end(ctx);
-    cr_assert(contents_rig_copies(&rig, now, why, sizeof why), "%s", why);
-    ledger_begin(ctx, now, now);
-    tear_down();
-}
-
-TestSuite(shortages, .init = begin, .fini = end);
-
-/* Looks until nothing is left to be looked at. */
-static void look(void)
-{
-    unsigned looks = 0;
-    do {
-        ledger_rig_drain(&rig);
-        now += 50;
-        at_time(now);
-        ledger_tell_shortages(ctx);
-        cr_assert_lt(++looks, 2000, "it never ends");
-    } while (ledger_shortages_due(ctx) != UINT64_MAX);
-    ledger_rig_drain(&rig);
-}
-
-/* The next ones told must be these, and no others: "o2 store 3, ..." */
-static void told(const char *expected)
-{
-    char all[1024] = "";
-    struct event event;
-    look();
-    const struct catalogue *catalogue = ledger_catalogue(ctx);
-    for (; events_get(ledger_events(rig.ledger), read_to, &event) == EVENT_FOUND; read_to++) {
-        if (event.type != EVENT_SHORT)
-            continue;
-        struct text place = code_text(&catalogue->locations[event.location].code);
-        size_t used = strlen(all);
-        cr_assert_eq(event.item, 0);
-        bool held = event.id[0] == 't';
-        cr_assert_eq(event.channel, held ? EVENT_NO_CHANNEL : 1, "of web");
-        snprintf(all + used, sizeof all - used, "%s%.*s %.*s %d", used ? ", " : "", event.id_len,
-                 event.id, (int)place.len, place.at, (int)event.qty);
-    }
-    cr_assert_str_eq(all, expected);
-}
-
-static struct movement movement(const char *location, int64_t qty)
-{
-    static char id[16];
-    snprintf(id, sizeof id, "m%u", ++next_id);
-    return (struct movement){
-        .id = text_of(id), .sku = text_of("tea"), .location = text_of(location), .qty = qty
-    };
-}
-
-static void must(enum code code)
-{
-    cr_assert_eq(code, CODE_OK, "%s: %s", code_name(code), ctx_failure(ctx)->message);
-}
-
-static void bring(const char *location, int64_t qty)
-{
-    struct movement_result moved;
-    struct movement m = movement(location, qty);
-    must(ledger_receive(ctx, &m, &moved));
-}
-
-static void count(const char *location, int64_t qty)
-{
-    struct movement_result moved;
-    struct movement m = movement(location, qty);
-    must(ledger_count(ctx, &m, &moved));
-}
-
-static void reserve_at(const char *id, const char *location, int64_t qty)
-{
-    struct order_line line = { .sku = text_of("tea"), .qty = qty, .location = text_of(location) };
-    struct order order = { .id = text_of(id),
-                           .channel = text_of("web"),
-                           .lines = &line,
-                           .line_count = 1,
-                           .confirm = true };
-    must(ledger_reserve(ctx, &order, &granted));
-}
-
-static void cancel_some(const char *id, int64_t qty)
-{
-    struct reservation_view r;
-    struct order_line line = { .sku = text_of("tea"), .qty = qty };
-    must(ledger_cancel(ctx, &(struct step){ .id = text_of(id), .lines = &line, .line_count = 1 },
-                       &r));
-}
-
-static void withdraw(const char *id, int64_t qty)
-{
-    struct supply_line line = tea(qty, 0);
-    struct supply_step some = { .id = text_of(id), .lines = &line, .line_count = 1 };
-    must(ledger_withdraw(ctx, &some, &view));
-}
-
-/* A start from the first bytes of what was drained. */
-static void start_from(size_t bytes)
-{
-    struct ledger_rig follower;
-    ledger_end(ctx);
-    cr_assert(ledger_rig_follow(&follower, &rig, bytes, now, why, sizeof why), "%s", why);
-    ledger_rig_close(&rig);
-    rig = follower;
-    rig.config.log = rig.ledger->log = &rig.log;
-    tap();
-    ctx = ledger_ctx(rig.ledger, 0);
-    ledger_begin(ctx, now, now);
-    read_to = 0;
-}
-
-/* Three promises of a supply of ten. */
-static void promise_three(void)
-{
-    expect("e", 10, NOW + HOUR);
-    reserve_at("o1", "store", 4);
-    reserve_at("o2", "store", 3);
-    reserve_at("o3", "store", 3);
-}
-
-/* Three promises of the ten that are on hand. */
-static void promise_on_hand(void)
-{
-    reserve_at("o1", "main", 4);
-    reserve_at("o2", "main", 3);
-    reserve_at("o3", "main", 3);
-}
+#include "tests/unit/shortages_rig.h"
 
 /* ---- supplies ---- */
 
@@ -373,6 +220,19 @@ Test(shortages, covered_and_short_between_two_looks)
     told("o4 main 2, o3 main 2");
 }
 
+/* The pool is as it was when it was told, but its last promise is another one. */
+Test(shortages, covered_and_short_as_before)
+{
+    promise_on_hand();
+    count("main", 8);
+    told("o3 main 2");
+    bring("main", 5);
+    reserve_at("o4", "main", 3);
+    cancel("o3");
+    count("main", 8);
+    told("o4 main 2");
+}
+
 /* ---- in the middle of a change ---- */
 
 static void look_in_vain(void)
@@ -441,77 +301,16 @@ Test(shortages, lines_of_one_order_are_told_together)
     told("o2 main 4"); /* a hold is a promise, too */
 }
 
-/* ---- many ---- */
-
-static void promise_many(unsigned promises)
-{
-    char id[16];
-    for (unsigned i = 0; i < promises; i++) {
-        snprintf(id, sizeof id, "p%u", i);
-        reserve_at(id, "store", 1);
-        if (i % 16 == 0)
-            ledger_rig_drain(&rig);
-    }
-}
-
-/* How many short ones were told since; the id of each is the one before. */
-static unsigned told_downwards(unsigned from)
-{
-    char id[16];
-    struct event event;
-    unsigned told = 0;
-    look();
-    for (; events_get(ledger_events(rig.ledger), read_to, &event) == EVENT_FOUND; read_to++) {
-        if (event.type != EVENT_SHORT)
-            continue;
-        snprintf(id, sizeof id, "p%u", from - ++told);
-        cr_assert(text_equal((struct text){ event.id, event.id_len }, text_of(id)), "%s", id);
-    }
-    return told;
-}
-
-Test(shortages, of_many_promises)
-{
-    enum { MANY = 300 };
-    expect("e", MANY, NOW + HOUR);
-    promise_many(MANY);
-    withdraw("e", 100);
-    cr_assert_eq(told_downwards(MANY), 100);
-    withdraw("e", MANY - 100);
-    cr_assert_eq(told_downwards(MANY - 100), MANY - 100);
-    bring("store", 200); /* stands in for the earliest */
-    cr_assert_eq(told_downwards(0), 0);
-    count("store", 100);
-    cr_assert_eq(told_downwards(200), 100);
-}
-
-static void begin_anew_large(void)
-{
-    end();
-    slots = 16384;
-    begin();
-}
-
-/* More than a walk has room for; and more looks than one. */
-Test(shortages, of_more_promises_than_one_walk_keeps)
-{
-    enum { MORE = SHORTAGE_PROMISES / 2 + 500, FEW = 200 };
-    begin_anew_large();
-    bring("store", MORE);
-    promise_many(MORE);
-    count("store", FEW);
-    look();
-    cr_assert_eq(ledger_events_taken(rig.ledger, EVENT_SHORT), MORE - FEW);
-    count("store", MORE - 1); /* all but the last are covered again */
-    read_to = 0;
-    look();
-    cr_assert_eq(ledger_events_taken(rig.ledger, EVENT_SHORT), MORE - FEW);
-    count("store", 0);
-    look();
-    cr_assert_eq(ledger_events_taken(rig.ledger, EVENT_SHORT), MORE - FEW + MORE - 1);
-}
-
 /* ---- starts ---- */
+
+Test(shortages, of_a_transfer_that_is_held_since_before_a_start)
+{
+    cr_assert_eq(try_transfer("t", 4, NOW + HOUR, true), CODE_OK);
+    ledger_rig_drain(&rig);
+    start_from(rig.length);
+    count("main", 3);
+    told("t main 1");
+}
 
 Test(shortages, that_were_told_are_not_told_again_after_a_start)
 {
