@@ -27,6 +27,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "bench/measure.h"
 #include "engine/ledger/ledger.h"
 
 enum { BATCH = 32, DRAIN_BYTES = 1 << 20, STOCK = 100000000, LINES = 3 };
@@ -92,22 +93,6 @@ static uint64_t nanoseconds(void)
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
-
-/* This thread's own time, without what other threads do. */
-static uint64_t own_nanoseconds(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
-
-static uint64_t next_random(uint64_t *state)
-{
-    *state ^= *state << 13;
-    *state ^= *state >> 7;
-    *state ^= *state << 17;
-    return *state;
 }
 
 static struct text text_in(const struct text_buffer *b)
@@ -182,7 +167,7 @@ static uint64_t zipf_item(const struct setup *s, uint64_t random)
 
 static uint64_t next_item(struct runner *r)
 {
-    uint64_t random = next_random(&r->random);
+    uint64_t random = random_step(&r->random);
     if (r->setup->workload == HOT)
         return 0;
     return r->setup->workload == ZIPF ? zipf_item(r->setup, random) : random % r->setup->items;
@@ -307,8 +292,8 @@ static enum code ask(struct runner *r, const struct order_line *lines, uint32_t 
                              .line_count = line_count,
                              .terms = { .has_lat = true, .has_lon = true },
                              .limit = 10 };
-    basket.terms.lat = (double)(next_random(&r->random) % 180) - 90;
-    basket.terms.lon = (double)(next_random(&r->random) % 360) - 180;
+    basket.terms.lat = (double)(random_step(&r->random) % 180) - 90;
+    basket.terms.lon = (double)(random_step(&r->random) % 360) - 180;
     return ledger_locate(ctx, &basket, &located);
 }
 
@@ -390,8 +375,8 @@ static void set_up(struct runner *r)
         struct location_setting s = { .code = place_name(&code, i),
                                       .has_lat = true,
                                       .has_lon = true };
-        s.lat = (double)(next_random(&r->random) % 180) - 90; /* somewhere */
-        s.lon = (double)(next_random(&r->random) % 360) - 180;
+        s.lat = (double)(random_step(&r->random) % 180) - 90; /* somewhere */
+        s.lon = (double)(random_step(&r->random) % 360) - 180;
         must(ctx, ledger_set_location(ctx, &s, &lsn));
         drain(r);
     }

@@ -19,6 +19,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "bench/measure.h"
 #include "engine/ledger/ctx.h"
 #include "engine/ledger/orders.h"
 #include "engine/store/slot_places.h"
@@ -41,19 +42,9 @@ struct bench {
     unsigned char *drained;
 };
 
-static uint64_t own_nanoseconds(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
-
 static uint32_t random_below(struct bench *b, uint32_t limit)
 {
-    b->random ^= b->random << 13;
-    b->random ^= b->random >> 7;
-    b->random ^= b->random << 17;
-    return (uint32_t)(b->random % limit);
+    return (uint32_t)(random_step(&b->random) % limit);
 }
 
 static struct text name(char at[24], const char *kind, uint32_t number)

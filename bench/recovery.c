@@ -18,6 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "bench/measure.h"
 #include "engine/ledger/ctx.h"
 #include "persistence/compact.h"
 #include "persistence/journal.h"
@@ -126,14 +127,6 @@ static void drive(struct bench *b)
         more = journal_done(b->journal, &request, file_perform(&file_system, &request), &request);
 }
 
-static uint64_t next_random(struct bench *b)
-{
-    b->random ^= b->random << 13;
-    b->random ^= b->random >> 7;
-    b->random ^= b->random << 17;
-    return b->random;
-}
-
 static struct text name_of(char *buffer, size_t size, const char *message, uint64_t number)
 {
     int n = snprintf(buffer, size, "%s%llu", message, (unsigned long long)number);
@@ -169,9 +162,9 @@ static void reserve(struct bench *b, struct ctx *ctx, const char *message, uint6
 {
     char id[32], sku[32], place[32];
     struct order_line line = {
-        .sku = name_of(sku, sizeof sku, "SKU-", next_random(b) % b->items),
+        .sku = name_of(sku, sizeof sku, "SKU-", random_step(&b->random) % b->items),
         .qty = 1,
-        .location = name_of(place, sizeof place, "place-", next_random(b) % b->places),
+        .location = name_of(place, sizeof place, "place-", random_step(&b->random) % b->places),
     };
     struct order order = { .id = name_of(id, sizeof id, message, n),
                            .channel = text_of("default"),

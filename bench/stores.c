@@ -19,6 +19,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "bench/measure.h"
 #include "engine/ledger/ctx.h"
 #include "engine/ledger/steps.h"
 
@@ -51,19 +52,9 @@ struct samples {
     double at[ROUNDS_MAX * BATCH];
 };
 
-static uint64_t own_nanoseconds(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
-
 static uint32_t random_below(struct bench *b, uint32_t limit)
 {
-    b->random ^= b->random << 13;
-    b->random ^= b->random >> 7;
-    b->random ^= b->random << 17;
-    return (uint32_t)(b->random % limit);
+    return (uint32_t)(random_step(&b->random) % limit);
 }
 
 static struct text name(struct name *to, const char *kind, uint64_t number)

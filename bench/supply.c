@@ -21,6 +21,7 @@
 #include <sys/mman.h>
 #include <time.h>
 
+#include "bench/measure.h"
 #include "engine/ledger/ctx.h"
 #include "engine/ledger/supply.h"
 
@@ -56,21 +57,6 @@ struct name {
     char bytes[24];
     uint32_t len;
 };
-
-static uint64_t own_nanoseconds(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
-
-static uint64_t next_random(struct bench *b)
-{
-    b->random ^= b->random << 13;
-    b->random ^= b->random >> 7;
-    b->random ^= b->random << 17;
-    return b->random;
-}
 
 static struct name name_of(const char *kind, uint64_t number)
 {
@@ -327,7 +313,7 @@ static double time_reserves(struct bench *b, const char *channel, const char *ki
     struct name id[BATCH], sku[BATCH];
     for (unsigned i = 0; i < BATCH; i++) {
         id[i] = name_of("o", ++b->ids);
-        sku[i] = name_of(kind, next_random(b) % ITEMS);
+        sku[i] = name_of(kind, random_step(&b->random) % ITEMS);
         struct prefetch_hint hint = { .id = text_in(&id[i]), .sku = text_in(&sku[i]) };
         for (unsigned stage = 0; stage < PREFETCH_STAGES; stage++)
             ledger_prefetch(b->ctx, stage, &hint);
@@ -455,7 +441,7 @@ static void expect_one(struct bench *b, uint32_t items, uint32_t n)
 {
     struct name id = name_of("supply", n), sku = name_of("S", n % items);
     struct name place = name_of("p", (n % items + n / items % 10 * 10) % PLACES);
-    uint64_t eta_ms = now_ms + HOUR_MS + next_random(b) % (UINT64_C(720) * HOUR_MS);
+    uint64_t eta_ms = now_ms + HOUR_MS + random_step(&b->random) % (UINT64_C(720) * HOUR_MS);
     expect(b, text_in(&id), text_in(&sku), text_in(&place), 10, eta_ms);
 }
 
