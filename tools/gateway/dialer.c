@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 struct dialer {
-    const char *address;
+    const struct engine *engine;
     pthread_t thread;
     pthread_mutex_t mutex;
     pthread_cond_t asked;
@@ -83,6 +83,14 @@ static struct dial *next_dial(struct dialer *dialer, bool *refused)
     return dial;
 }
 
+int engine_connect(const struct engine *engine, stockd_client **client, stockd_options options)
+{
+    options.ca_file = engine->ca_file;
+    options.cert_file = engine->cert_file;
+    options.key_file = engine->key_file;
+    return stockd_connect(client, engine->address, &options);
+}
+
 static void *dialer_run(void *context)
 {
     struct dialer *dialer = context;
@@ -92,18 +100,18 @@ static void *dialer_run(void *context)
         dial->client = NULL;
         dial->status = STOCKD_E_CLOSED;
         if (!refused)
-            dial->status = stockd_connect(&dial->client, dialer->address, &dial->options);
+            dial->status = engine_connect(dialer->engine, &dial->client, dial->options);
         return_dial(dial);
     }
     return NULL;
 }
 
-struct dialer *dialer_start(const char *address)
+struct dialer *dialer_start(const struct engine *engine)
 {
     struct dialer *dialer = calloc(1, sizeof *dialer);
     if (!dialer)
         return NULL;
-    dialer->address = address;
+    dialer->engine = engine;
     dialer->last = &dialer->first;
     pthread_mutex_init(&dialer->mutex, NULL);
     pthread_cond_init(&dialer->asked, NULL);

@@ -22,7 +22,7 @@ struct inbox;
 struct dial {
     struct dial *next;
     struct inbox *inbox;
-    stockd_options options;          /* its strings live until done */
+    stockd_options options;          /* but the engine's files; strings live until done */
     stockd_client *client;           /* the caller's to close; NULL: out of memory */
     int status;                      /* of stockd_connect */
     void (*done)(struct dial *dial); /* called by inbox_serve */
@@ -44,8 +44,18 @@ void inbox_serve(struct inbox *inbox);
 
 struct dialer;
 
-/* address must outlive it. NULL: it could not be started. */
-struct dialer *dialer_start(const char *address);
+/* Where the engine is and, if its address is tls://, the PEM files by which each side knows the
+ * other; NULL as in stockd_options. */
+struct engine {
+    const char *address;
+    const char *ca_file, *cert_file, *key_file;
+};
+
+/* Connects, as stockd_connect does; the engine's files stand in for those of the options. */
+int engine_connect(const struct engine *engine, stockd_client **client, stockd_options options);
+
+/* engine must outlive it. NULL: it could not be started. */
+struct dialer *dialer_start(const struct engine *engine);
 void dialer_ask(struct dialer *dialer, struct dial *dial);
 /* From now on every dial fails at once. */
 void dialer_refuse(struct dialer *dialer);

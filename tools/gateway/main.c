@@ -42,13 +42,13 @@ static sigset_t block_signals(void)
 }
 
 /* An address that is none would look like an engine that is away, for ever. */
-static bool is_address(const char *engine)
+static bool is_address(const struct engine *engine)
 {
     stockd_client *client;
-    stockd_options options = { .connect_timeout_ms = 1 };
-    int status = stockd_connect(&client, engine, &options);
+    int status = engine_connect(engine, &client, (stockd_options){ .connect_timeout_ms = 1 });
     if (status == STOCKD_E_ARGUMENT)
-        fprintf(stderr, "stock-gateway: --engine: %s\n", stockd_error_message(client));
+        fprintf(stderr, "stock-gateway: --engine %s: %s\n", engine->address,
+                stockd_error_message(client));
     stockd_close(client);
     return status != STOCKD_E_ARGUMENT;
 }
@@ -74,7 +74,7 @@ static int serve(struct gateway *gateway, struct worker *workers, const char *bo
         (options->ready_file && write_ready_file(options->ready_file, bound) < 0)) {
         status = EXIT_NOT_STARTED;
     } else {
-        fprintf(stderr, "stock-gateway: serves %s at http://%s/\n", options->engine, bound);
+        fprintf(stderr, "stock-gateway: serves %s at http://%s/\n", options->engine.address, bound);
         sigwait(set, &taken);
         if (options->ready_file)
             (void)unlink(options->ready_file);
@@ -96,7 +96,7 @@ int main(int count, char **arguments)
     int status = options_read(&gateway.options, count, arguments);
     if (status >= 0)
         return status;
-    if (!is_address(gateway.options.engine))
+    if (!is_address(&gateway.options.engine))
         return EXIT_NOT_STARTED;
     if (gateway.options.ops && !ops_is_address(gateway.options.ops)) {
         fprintf(stderr, "stock-gateway: --ops: %s is not HOST:PORT\n", gateway.options.ops);
@@ -111,7 +111,7 @@ int main(int count, char **arguments)
     gateway.openapi = openapi;
     gateway.listen_fd = listen_at(gateway.options.listen, bound, sizeof bound);
     if (gateway.listen_fd >= 0)
-        gateway.dialer = dialer_start(gateway.options.engine);
+        gateway.dialer = dialer_start(&gateway.options.engine);
     if (gateway.options.ops)
         gateway.ops = ops_start(gateway.options.ops);
     status = EXIT_NOT_STARTED;

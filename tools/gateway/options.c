@@ -17,7 +17,11 @@ static const char usage[] =
     "Serves a stockd engine over HTTP, in JSON, with a console for people at GET /.\n"
     "GET /v1/openapi.json describes it.\n"
     "\n"
-    "  --engine ADDR         HOST:PORT or unix:PATH of the engine (127.0.0.1:7421)\n"
+    "  --engine ADDR         HOST:PORT, tls://HOST:PORT or unix:PATH of the engine\n"
+    "                        (127.0.0.1:7421)\n"
+    "  --cacert FILE         who may vouch for an engine at tls://; without it the system's\n"
+    "                        authorities\n"
+    "  --cert FILE, --key FILE  a certificate to show the engine, and its key\n"
     "  --listen HOST:PORT    where HTTP is served (127.0.0.1:8080); port 0: any free one\n"
     "  --ready-file PATH     gets the bound address once requests are served\n"
     "  --token-file FILE     the token of requests that bear none\n"
@@ -56,7 +60,10 @@ static const struct word {
     const char *name;
     size_t field;
 } words[] = {
-    { "--engine", offsetof(struct options, engine) },
+    { "--engine", offsetof(struct options, engine.address) },
+    { "--cacert", offsetof(struct options, engine.ca_file) },
+    { "--cert", offsetof(struct options, engine.cert_file) },
+    { "--key", offsetof(struct options, engine.key_file) },
     { "--listen", offsetof(struct options, listen) },
     { "--ready-file", offsetof(struct options, ready_file) },
     { "--cors", offsetof(struct options, cors) },
@@ -129,7 +136,7 @@ static int take(struct options *options, const char *name, const char *value)
 
 int options_read(struct options *options, int count, char **arguments)
 {
-    *options = (struct options){ .engine = "127.0.0.1:7421",
+    *options = (struct options){ .engine.address = "127.0.0.1:7421",
                                  .listen = "127.0.0.1:8080",
                                  .threads = processors(),
                                  .connections = 2,

@@ -5,8 +5,10 @@
 
 #include <stdbool.h>
 
+#include "tools/gateway/dialer.h"
+
 struct options {
-    const char *engine;
+    struct engine engine;
     const char *listen;
     const char *ready_file; /* NULL: none */
     const char *token;      /* of requests that bear none; NULL: none. From --token-file */
