@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "telemetry/collect.h"
 
+#include "engine/reports/report.h"
 #include "protocol/call.h"
 #include "protocol/clock.h"
 
@@ -21,6 +22,11 @@ void collector_init(struct collector *c, const struct telemetry_engine *engine)
                                                      i < CHANNELS_MAX ? (uint16_t)i : FACT_NO_CODE);
     for (enum event_type type = 0; type < EVENT_TYPE_COUNT; type++)
         c->events_before[type] = ledger_events_taken(ledger, type);
+}
+
+void collector_end(struct collector *c)
+{
+    report_free(c->survey.parts);
 }
 
 void collect_build(struct exposition *e, const char *version, bool serves)

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Turns what an engine counts into families of metrics. Names are in docs/METRICS.md, with base
- * units: seconds and bytes. Labels are bounded: methods, codes, tables, types, and the channels of
- * the catalogue, of which CHANNELS_SHOWN have a label of their own; never an item or an id.
+ * units: seconds and bytes. Labels are bounded: methods, codes, tables, types, and the channels and
+ * places of the catalogue, of which CHANNELS_SHOWN and PLACES_SHOWN have a label of their
+ * own; never an item or an id.
  */
 #ifndef STOCKD_TELEMETRY_COLLECT_H
 #define STOCKD_TELEMETRY_COLLECT_H
@@ -14,7 +15,7 @@
 #include "telemetry/exposition.h"
 #include "telemetry/telemetry.h"
 
-enum { CHANNELS_SHOWN = 100 };
+enum { CHANNELS_SHOWN = 100, PLACES_SHOWN = 500 };
 
 /* What is counted by channel. */
 enum channel_count { UNITS_SOLD, UNITS_REFUSED, UNITS_MISSING, UNITS_RETURNED, CHANNEL_COUNTS };
@@ -25,6 +26,7 @@ struct survey {
     uint64_t holds, held_units, oldest_hold_s;
     uint64_t short_units, short_pools;
     uint64_t late_units, late_lines, latest_s;
+    struct report *parts; /* owned; by place */
 };
 
 struct collector {
@@ -37,6 +39,7 @@ struct collector {
 };
 
 void collector_init(struct collector *collector, const struct telemetry_engine *engine);
+void collector_end(struct collector *collector);
 
 /* Of the program; serves: the engine is there to be collected from. */
 void collect_build(struct exposition *e, const char *version, bool serves);

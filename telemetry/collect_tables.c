@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The ledger's tables and operations, checks, and what a survey of the ledger finds. */
+/* The ledger's tables and operations, and checks. */
 #include <math.h>
 
 #include "engine/ledger/id_gauge.h"
@@ -7,8 +7,6 @@
 #include "protocol/call.h"
 #include "protocol/clock.h"
 #include "telemetry/collect.h"
-
-enum { SURVEY_EVERY_MS = 60000 };
 
 /* ---- tables ---- */
 
@@ -117,71 +115,4 @@ void collect_tables(const struct collector *c, struct exposition *e, uint64_t en
     expose_operations(e, &metrics);
     expose_checks(e, service->checks);
     expose_figures(e, service->ledger);
-}
-
-/* ---- the survey ---- */
-
-/* Sums up three columns of a report over all its rows; of the last one, takes the most. */
-static bool sum_report(const struct collector *c, enum report_name name, unsigned of_most,
-                       uint64_t engine_ms, const _Atomic bool *leaving, uint64_t sums[3])
-{
-    struct report_ask ask = { .name = name, .by = report_usual(name), .limit = REPORT_ROWS_MAX };
-    struct report *report = report_new(&ask);
-    if (!report)
-        return false;
-    report_run(report, c->engine.ctx, leaving, engine_ms, clock_ms(CLOCK_REALTIME));
-    bool done = report->outcome == REPORT_DONE;
-    for (uint32_t i = 0; done && i < report->row_count; i++) {
-        const double *values = report->rows[i].values;
-        sums[0] += (uint64_t)values[0];
-        sums[1] += (uint64_t)values[1];
-        if (of_most > 0 && (uint64_t)values[of_most] > sums[2])
-            sums[2] = (uint64_t)values[of_most];
-    }
-    report_free(report);
-    return done;
-}
-
-static void survey(struct collector *c, const _Atomic bool *leaving, uint64_t engine_ms)
-{
-    enum { HOLD_OLDEST = 6, LATE_MOST = 2 }; /* columns, see report_kinds.c */
-    uint64_t holds[3] = { 0 }, shorts[3] = { 0 }, late[3] = { 0 };
-    uint64_t now_ms = clock_ms(CLOCK_MONOTONIC);
-    if (c->survey.at_ms != 0 && now_ms - c->survey.at_ms < SURVEY_EVERY_MS)
-        return;
-    if (!sum_report(c, REPORT_HOLDS, HOLD_OLDEST, engine_ms, leaving, holds) ||
-        !sum_report(c, REPORT_SHORT, 0, engine_ms, leaving, shorts) ||
-        !sum_report(c, REPORT_LATE, LATE_MOST, engine_ms, leaving, late))
-        return;
-    c->survey = (struct survey){ .at_ms = now_ms,
-                                 .held_units = holds[0],
-                                 .holds = holds[1],
-                                 .oldest_hold_s = holds[2],
-                                 .short_units = shorts[0],
-                                 .short_pools = shorts[1],
-                                 .late_units = late[0],
-                                 .late_lines = late[1],
-                                 .latest_s = late[2] };
-}
-
-void collect_survey(struct collector *c, struct exposition *e, const _Atomic bool *leaving,
-                    uint64_t engine_ms)
-{
-    const struct survey *s = &c->survey;
-    survey(c, leaving, engine_ms);
-    if (s->at_ms == 0)
-        return;
-    expose_gauge(e, "stockd_holds", "Reservations that are held and have a deadline.", s->holds);
-    expose_gauge(e, "stockd_holds_units", "Units that they hold.", s->held_units);
-    expose_gauge(e, "stockd_holds_oldest_seconds", "Age of the oldest hold.", s->oldest_hold_s);
-    expose_gauge(e, "stockd_short_units", "Units that were promised and are not there.",
-                 s->short_units);
-    expose_gauge(e, "stockd_short_pools",
-                 "Items at places of which more was promised than is there.", s->short_pools);
-    expose_gauge(e, "stockd_late_units", "Units of supply whose ETA is past.", s->late_units);
-    expose_gauge(e, "stockd_late_lines", "Lines of supplies whose ETA is past.", s->late_lines);
-    expose_gauge(e, "stockd_late_most_seconds", "How late the latest of them is.", s->latest_s);
-    expose_gauge_ms(e, "stockd_survey_age_seconds",
-                    "How old the numbers of holds, short and late units are.",
-                    clock_ms(CLOCK_MONOTONIC) - s->at_ms);
 }

@@ -236,6 +236,8 @@ void telemetry_detach(struct telemetry *t)
         return;
     atomic_store_explicit(&t->leaving, true, memory_order_relaxed);
     pthread_mutex_lock(&t->lock);
+    if (t->attached)
+        collector_end(&t->collector);
     t->attached = false;
     pthread_mutex_unlock(&t->lock);
 }

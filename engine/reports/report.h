@@ -28,6 +28,7 @@ struct ledger;
     X(SELL_THROUGH, "sell_through", BY_THINGS, BY_CHANNEL, BY_ANY)                                 \
     X(SOLD_OUT, "sold_out", BY_ANY & ~BY_LOCATION, BY_CHANNEL, BY_ANY & ~BY_LOCATION)              \
     X(HOLDS, "holds", BY_CHANNEL, BY_CHANNEL, BY_CHANNEL)                                          \
+    X(PARTS, "parts", BY_LOCATION | BY_CHANNEL, BY_LOCATION, BY_LOCATION | BY_CHANNEL)             \
     X(LATE, "late", BY_LOCATION | BY_SKU, BY_LOCATION, BY_LOCATION | BY_SKU)                       \
     X(SHORT, "short", BY_LOCATION | BY_SKU, BY_LOCATION, BY_LOCATION | BY_SKU)                     \
     X(PROMISES, "promises", BY_ANY, BY_CHANNEL, BY_ANY)

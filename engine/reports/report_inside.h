@@ -93,6 +93,9 @@ struct pool_sight {
 bool report_scan_pools(struct report *report, struct ctx *ctx, const _Atomic bool *stop,
                        void (*take)(void *context, const struct pool_sight *sight), void *context);
 
+/* Between two slices of those below: keeps no old version of the catalogue alive. */
+void report_iterate(struct ctx *ctx);
+
 /* The reports of pools and of reservations. */
 bool report_stock(struct report *report, struct ctx *ctx, const _Atomic bool *stop,
                   struct groups *groups);
@@ -101,6 +104,8 @@ bool report_short(struct report *report, struct ctx *ctx, const _Atomic bool *st
 bool report_late(struct report *report, struct ctx *ctx, const _Atomic bool *stop,
                  struct groups *groups);
 bool report_holds(struct report *report, struct ctx *ctx, const _Atomic bool *stop,
+                  struct groups *groups);
+bool report_parts(struct report *report, struct ctx *ctx, const _Atomic bool *stop,
                   struct groups *groups);
 /* What is on hand, as the report groups it, into sums[sum]. */
 bool report_on_hand(struct report *report, struct ctx *ctx, const _Atomic bool *stop,

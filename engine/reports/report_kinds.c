@@ -170,6 +170,9 @@ static const struct report_column holds_columns[] = { WHOLE("units"),   WHOLE("o
                                                       WHOLE("to_1m"),   WHOLE("to_15m"),
                                                       WHOLE("to_1h"),   WHOLE("over_1h"),
                                                       WHOLE("oldest_s") };
+static const struct report_column parts_columns[] = { WHOLE("units"), WHOLE("orders"),
+                                                      WHOLE("open"), WHOLE("ready"),
+                                                      WHOLE("not_collected") };
 static const struct report_column late_columns[] = { WHOLE("units"), WHOLE("lines"),
                                                      WHOLE("latest_s") };
 static const struct report_column short_columns[] = { WHOLE("units"), WHOLE("pools") };
@@ -197,6 +200,7 @@ static const struct kind {
     [REPORT_SOLD_OUT] = { COLUMNS(sold_out_columns), .sum = sum_sold_out,
                           .values = sold_out_values },
     [REPORT_HOLDS] = { COLUMNS(holds_columns), .look = report_holds, .values = present_values },
+    [REPORT_PARTS] = { COLUMNS(parts_columns), .look = report_parts, .values = present_values },
     [REPORT_LATE] = { COLUMNS(late_columns), .look = report_late, .values = present_values },
     [REPORT_SHORT] = { COLUMNS(short_columns), .look = report_short, .values = present_values },
     [REPORT_PROMISES] = { COLUMNS(promises_columns), .sum = sum_promises,

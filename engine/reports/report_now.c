@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Reports of what is there now: pools, and reservations that are held. */
+/* Reports of what is there now in pools. */
 #include <assert.h>
-#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,12 +10,9 @@
 enum {
     LOOKS = 16,       /* at an item whose units are being moved */
     ITEM_SLICE = 256, /* items between two looks at whether to stop */
-    SLICE_ENTRIES = 1 << 16,
-    BUSY_TRIES = 1000,
 };
 
-/* Between two slices: keeps no old version of the catalogue alive. */
-static void iterate(struct ctx *ctx)
+void report_iterate(struct ctx *ctx)
 {
     ledger_end(ctx);
     ledger_begin(ctx, ctx->engine_ms, ctx->wall_ms);
@@ -122,7 +118,7 @@ bool report_scan_pools(struct report *report, struct ctx *ctx, const _Atomic boo
         stopped = sights.no_memory ||
                   (item % ITEM_SLICE == 0 && atomic_load_explicit(stop, memory_order_relaxed));
         if (item % ITEM_SLICE == 0)
-            iterate(ctx);
+            report_iterate(ctx);
     }
     free(sights.at);
     return !stopped;
@@ -256,73 +252,4 @@ bool report_on_hand(struct report *report, struct ctx *ctx, const _Atomic bool *
         spread(o);
     free(o);
     return whole;
-}
-
-/* ---- holds ---- */
-
-enum { SUM_UNITS, SUM_HOLDS, SUM_TO_1M, SUM_TO_15M, SUM_TO_1H, SUM_OVER_1H, SUM_OLDEST_S };
-
-static bool is_held(uint64_t word)
-{
-    return word_kind(word) == ENTRY_RESERVATION && word_state(word) == STATE_HELD;
-}
-
-static int64_t left_of(const struct ctx *ctx, struct id_entry *entry)
-{
-    struct draw_walk walk = draw_walk_start(&ctx->ledger->ids, entry);
-    const struct draw *draw;
-    int64_t left = 0;
-    while ((draw = draw_walk_next(&walk)) != NULL)
-        left += draw_left(draw);
-    return left;
-}
-
-/* The entry is taken for a moment: whoever meets it then is deferred to its next iteration. */
-static void take_hold(struct report *report, struct ctx *ctx, struct id_entry *entry,
-                      struct groups *groups)
-{
-    uint64_t word;
-    bool taken = entry_take(entry, &word);
-    for (int i = 0; !taken && i < BUSY_TRIES && is_held(word); i++) {
-        sched_yield();
-        taken = entry_take(entry, &word);
-    }
-    if (!taken)
-        return;
-    bool held = is_held(word);
-    uint16_t channel = entry->channel;
-    uint64_t created_ms = held ? entry->created_ms : 0;
-    int64_t units = held ? left_of(ctx, entry) : 0;
-    entry_put(entry, word);
-    if (!held || (report->ask.has_channel && report->ask.channel != channel))
-        return;
-    int64_t age_s =
-        report->now_ms > created_ms ? (int64_t)((report->now_ms - created_ms) / 1000) : 0;
-    int64_t *sums = groups_find(groups, channel)->sums;
-    unsigned age = age_s < 60     ? SUM_TO_1M
-                   : age_s < 900  ? SUM_TO_15M
-                   : age_s < 3600 ? SUM_TO_1H
-                                  : SUM_OVER_1H;
-    sums[SUM_UNITS] += units;
-    sums[SUM_HOLDS]++;
-    sums[age]++;
-    sums[SUM_OLDEST_S] = age_s > sums[SUM_OLDEST_S] ? age_s : sums[SUM_OLDEST_S];
-}
-
-bool report_holds(struct report *report, struct ctx *ctx, const _Atomic bool *stop,
-                  struct groups *groups)
-{
-    struct id_table *ids = &ctx->ledger->ids;
-    uint32_t used = id_table_used(ids);
-    for (uint32_t i = 0; i < used; i++) {
-        struct id_entry *entry = entry_at(ids, i);
-        if (is_held(atomic_load_explicit(&entry->state, memory_order_relaxed)))
-            take_hold(report, ctx, entry, groups);
-        if (i % SLICE_ENTRIES != 0)
-            continue;
-        if (atomic_load_explicit(stop, memory_order_relaxed))
-            return false;
-        iterate(ctx);
-    }
-    return true;
 }

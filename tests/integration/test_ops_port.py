@@ -304,6 +304,22 @@ class Numbers(OpsPort):
         self.assertEqual((m.get("stockd_short_units"), m.get("stockd_short_pools")), (3, 1))
         self.assertEqual((m.get("stockd_late_units"), m.get("stockd_late_lines")), (8, 1))
         self.assertIsNotNone(m.get("stockd_late_most_seconds"))
+        self.assertEqual([m.get("stockd_parts", location="main", step=step)
+                          for step in ("open", "ready", "not_collected")], [1, 0, 0])
+
+    def test_many_places_have_few_labels(self):
+        server = self.engine()
+        places = [f"s{number:03}" for number in range(600)]
+        with server.client() as client:
+            client.pipeline([("location_set", place, {}) for place in places])
+            client.pipeline([("receive", f"r-{place}", "TEA", place, 1) for place in places])
+            client.pipeline([("reserve", f"o-{place}", "default", [["TEA", 1, place]],
+                              {"confirm": True}) for place in places])
+            client.call("ready", "o-s599", "s599")
+        parts = read_metrics(server.http).all("stockd_parts")
+        self.assertEqual(len(parts), 501 * 3)
+        self.assertEqual(parts[(("location", "(others)"), ("step", "open"))], 99)
+        self.assertEqual(parts[(("location", "(others)"), ("step", "ready"))], 1)
 
     def test_tables_disk_and_limits(self):
         server = self.engine("--items", 50, "--pools", 60, "--reservations", 70)

@@ -497,6 +497,50 @@ class Now(StockdTestCase):
         self.assertEqual([row[:7] for row in got], [[self.channel, 9, 2, 2, 0, 0, 0]])
         self.assertEqual(self.rows("holds", channel=self.other), [])
 
+    def test_parts(self):
+        """What each place has to do, against the orders one by one."""
+        one, two = self.places[:2]
+        sku = self.stocked(20, one)
+        self.call("receive", unique("rcv"), sku, two, 20)
+        self.call("item_set", sku, {"backorder_limit": 50})
+
+        def order(*lines, **options):
+            return self.reserved([[sku, *line] for line in lines], self.channel,
+                                 confirm=True, **options)
+        order((2, one), (3, two), (1, one))
+        ready = order((4, one))
+        self.call("ready", ready, one)
+        left = order((5, two))
+        self.call("ready", left, two, {"collect_by_ms": int(time.time() * 1000) + 1})
+        half = order((6, one))
+        self.call("ready", half, one)
+        self.call("amend", half, [[sku, 7, one]])
+        self.call("fulfil", order((1, one)))
+        self.reserved([[sku, 1]], self.channel)
+        order((30,), backorder=True)
+        wait_until(lambda: self.rows("parts", channel=self.channel, location=two)[0][5] == 1,
+                   what="the parcel that nobody collects", timeout=30)
+        rows = {row[0]: row[1:] for row in self.rows("parts", channel=self.channel)}
+        waits = rows.pop(None)
+        self.assertEqual(waits[1:], [1, 1, 0, 0])
+        place_units = {place: 0 for place in (one, two)}
+        steps = {place: {"open": 0, "ready": 0, "not_collected": 0} for place in (one, two)}
+        for told in self.call("orders", {"channel": self.channel, "state": "confirmed"})["orders"]:
+            for part in told["parts"]:
+                if part["location"]:
+                    steps[part["location"]][part["step"]] += 1
+            for line in self.call("reservation", told["id"])["lines"]:
+                if line[1]:
+                    place_units[line[1]] += line[2]
+        self.assertEqual(rows, {place: [place_units[place], sum(steps[place].values()),
+                                        *steps[place].values()] for place in (one, two)})
+        self.assertEqual(steps[two]["not_collected"], 1)
+        self.assertEqual(steps[one]["ready"], 1)
+        units = waits[0] + sum(row[0] for row in rows.values())
+        (by_channel,) = self.rows("parts", by="channel", channel=self.channel)
+        self.assertEqual(by_channel[:2], [self.channel, units])
+        self.assertEqual(by_channel[4:], [1, 1])
+
     def test_short(self):
         sku = self.stocked(10, self.places[0])
         self.reserved([[sku, 8]], self.channel, confirm=True)
@@ -516,6 +560,7 @@ class Now(StockdTestCase):
     def test_what_a_report_has_not_is_refused(self):
         for name, option, value in (
             ("stock", "by", "channel"), ("stock", "by", "day"), ("holds", "by", "sku"),
+            ("parts", "by", "sku"), ("parts", "sku", "x"), ("parts", "from_ms", 0),
             ("late", "by", "channel"), ("short", "by", "hour"), ("sell_through", "by", "day"),
             ("stock", "channel", "default"), ("stock", "from_ms", 0), ("stock", "to_ms", 5),
             ("holds", "location", "main"), ("holds", "sku", "x"), ("late", "channel", "default"),

@@ -233,6 +233,8 @@ const struct command report_commands[] = {
             "  sell_through  units sold, of those and what is on hand now\n"
             "  sold_out      how often items on channels sold out, and for how long in all\n"
             "  holds         reservations that are held, by their age; by channel\n"
+            "  parts         confirmed orders that places have to do with, by how far they are;\n"
+            "                by location or channel\n"
             "  late          expected units whose ETA has passed; by location or sku\n"
             "  short         units promised that are not on hand; by location or sku\n"
             "  promises      lines handed over by the time that was promised, or later\n"

@@ -24,6 +24,7 @@ const REPORTS = {
   promises: { by: ['day', 'hour', 'channel', 'location', 'sku'], past: true },
   stock: { by: ['location', 'sku'] },
   holds: { by: ['channel'] },
+  parts: { by: ['location', 'channel'], chart: 'orders' },
   late: { by: ['location', 'sku'] },
   short: { by: ['location', 'sku'] },
 };
