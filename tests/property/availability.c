@@ -7,14 +7,13 @@
  *
  *   availability [--seed N] [--seconds S]
  */
-#include <getopt.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "engine/ledger/ledger.h"
+#include "tests/support/histories.h"
 #include "tests/support/ledger_rig.h"
 #include "tests/support/random.h"
 
@@ -29,6 +28,7 @@ struct name {
 static struct ledger_rig rig;
 static struct ctx *ctx;
 static struct random r;
+static struct histories histories;
 static uint64_t next_id;
 
 static void wrong(const char *format, ...) __attribute__((format(printf, 1, 2), noreturn));
@@ -39,7 +39,7 @@ static void wrong(const char *format, ...)
     va_start(arguments, format);
     vprintf(format, arguments);
     va_end(arguments);
-    printf("; %s\n", ctx_failure(ctx)->message);
+    printf("; %s; --seed %llu\n", ctx_failure(ctx)->message, (unsigned long long)histories.seed);
     exit(1);
 }
 
@@ -53,6 +53,7 @@ static struct text name(struct name *to, const char *what, uint64_t number)
 
 static void open_rig(uint32_t pools)
 {
+    next_id = 0;
     ledger_rig_open(&rig, &(struct ledger_config){ .items = ITEMS,
                                                    .pools = pools,
                                                    .reservations = 1 << 16,
@@ -265,36 +266,19 @@ static void run_wide(int places, bool single_units)
     close_rig();
 }
 
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
-
 int main(int argc, char **argv)
 {
-    static const struct option options[] = { { "seed", required_argument, NULL, 's' },
-                                             { "seconds", required_argument, NULL, 't' },
-                                             { NULL, 0, NULL, 0 } };
-    double seconds = 3;
-    int option, runs = 0;
-    r.state = (uint64_t)time(NULL);
-    while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
-        if (option == 's')
-            r.state = strtoull(optarg, NULL, 10);
-        else if (option == 't')
-            seconds = strtod(optarg, NULL);
-        else
-            return 2;
-    }
-    printf("seed %llu\n", (unsigned long long)r.state);
+    if (!histories_begin(&histories, argc, argv, 3, NULL))
+        return 2;
+    r.state = histories.seed;
     run_wide(500, true);
     run_wide(500, false);
     run_wide(DRAWS_MAX + 200, true);
     run_wide(DRAWS_MAX + 200, false);
-    for (double end = now() + seconds; runs == 0 || now() < end; runs++)
+    while (histories_next(&histories)) {
+        r.state = histories.seed;
         run_random();
-    printf("%d runs\n", runs);
+    }
+    histories_end(&histories);
     return 0;
 }

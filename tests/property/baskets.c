@@ -12,16 +12,15 @@
  *
  *   baskets [--seed N] [--seconds S]
  */
-#include <getopt.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "engine/ledger/ledger.h"
 #include "tests/support/basket_model.h"
+#include "tests/support/histories.h"
 #include "tests/support/ledger_rig.h"
 #include "tests/support/random.h"
 
@@ -32,6 +31,7 @@ struct name {
 static struct ledger_rig rig;
 static struct ctx *ctx;
 static struct random r;
+static struct histories histories;
 static struct shop m;
 static uint64_t next_id;
 
@@ -43,7 +43,7 @@ static void wrong(const char *format, ...)
     va_start(arguments, format);
     vprintf(format, arguments);
     va_end(arguments);
-    printf("; %s\n", ctx_failure(ctx)->message);
+    printf("; %s; --seed %llu\n", ctx_failure(ctx)->message, (unsigned long long)histories.seed);
     exit(1);
 }
 
@@ -417,6 +417,7 @@ static struct wish make_wish(void)
 static void run(void)
 {
     char why[256];
+    next_id = 0;
     memset(&m, 0, sizeof m);
     ledger_rig_open(&rig, &(struct ledger_config){ .items = ITEMS,
                                                    .pools = 256,
@@ -444,32 +445,14 @@ static void run(void)
     ledger_rig_close(&rig);
 }
 
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
-
 int main(int argc, char **argv)
 {
-    static const struct option options[] = { { "seed", required_argument, NULL, 's' },
-                                             { "seconds", required_argument, NULL, 't' },
-                                             { NULL, 0, NULL, 0 } };
-    double seconds = 3;
-    int option, runs = 0;
-    r.state = (uint64_t)time(NULL);
-    while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
-        if (option == 's')
-            r.state = strtoull(optarg, NULL, 10);
-        else if (option == 't')
-            seconds = strtod(optarg, NULL);
-        else
-            return 2;
-    }
-    printf("seed %llu\n", (unsigned long long)r.state);
-    for (double end = now() + seconds; runs == 0 || now() < end; runs++)
+    if (!histories_begin(&histories, argc, argv, 3, NULL))
+        return 2;
+    while (histories_next(&histories)) {
+        r.state = histories.seed;
         run();
-    printf("%d runs\n", runs);
+    }
+    histories_end(&histories);
     return 0;
 }

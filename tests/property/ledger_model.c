@@ -10,14 +10,13 @@
  * Without --seed it takes seeds from the clock for a few seconds. The seed of a failure is printed:
  * run it again with --seed, and with --steps to end where it failed.
  */
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "engine/ledger/ctx.h"
 #include "tests/support/contents_rig.h"
+#include "tests/support/histories.h"
 #include "tests/support/ledger_driver.h"
 #include "tests/support/ledger_rig.h"
 #include "tests/support/model_requests.h"
@@ -447,40 +446,18 @@ static bool run_seed(uint64_t seed, int steps, bool verbose)
     return good;
 }
 
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
-
 int main(int argc, char **argv)
 {
-    static const struct option options[] = { { "seed", required_argument, NULL, 's' },
-                                             { "steps", required_argument, NULL, 'n' },
-                                             { "seconds", required_argument, NULL, 't' },
-                                             { "verbose", no_argument, NULL, 'v' },
-                                             { NULL, 0, NULL, 0 } };
-    uint64_t seed = (uint64_t)time(NULL) * 1000000, runs = 0;
-    bool one = false, verbose = false;
-    double seconds = 9;
-    int steps = 0, option;
-    while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
-        if (option == 's')
-            seed = strtoull(optarg, NULL, 10);
-        one |= option == 's';
-        if (option == 'n')
-            steps = (int)strtol(optarg, NULL, 10);
-        if (option == 't')
-            seconds = strtod(optarg, NULL);
-        verbose |= option == 'v';
-        if (option == '?' || steps < 0 || steps > MAX_STEPS)
-            return 2;
-    }
-    printf("seed %llu\n", (unsigned long long)seed);
-    for (double end = now() + seconds; runs == 0 || (!one && now() < end); runs++)
-        if (!run_seed(seed + runs, steps, verbose))
+    struct histories histories;
+    int steps = 0, verbose = 0;
+    const struct histories_option own[] = { { "steps", MAX_STEPS, &steps },
+                                            { "verbose", 0, &verbose },
+                                            { 0 } };
+    if (!histories_begin(&histories, argc, argv, 9, own))
+        return 2;
+    while (histories_next(&histories))
+        if (!run_seed(histories.seed, steps, verbose != 0))
             return 1;
-    printf("%llu runs\n", (unsigned long long)runs);
+    histories_end(&histories);
     return 0;
 }

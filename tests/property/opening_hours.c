@@ -7,15 +7,14 @@
  *
  *   opening_hours [--seed N] [--seconds S]
  */
-#include <getopt.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "engine/base/limits.h"
 #include "engine/store/timetable.h"
+#include "tests/support/histories.h"
 #include "tests/support/random.h"
 
 /* Each change may add a day to what the days take. */
@@ -26,6 +25,7 @@ enum {
 };
 
 static struct random r;
+static struct histories histories;
 
 /* The rules, in the forms that the timetable takes. */
 static struct week_hours week[WEEK_HOURS_MAX];
@@ -54,7 +54,7 @@ static void wrong(const char *format, ...)
     printf("; made for %lld, offsets:", (long long)made_ms);
     for (unsigned i = 0; i < change_count; i++)
         printf(" %lld %d", (long long)changes[i].from_ms, changes[i].offset_s);
-    printf("\n");
+    printf("; --seed %llu\n", (unsigned long long)histories.seed);
     exit(1);
 }
 
@@ -381,34 +381,16 @@ static void run_wild(void)
     timetable_release(t);
 }
 
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
-
 int main(int argc, char **argv)
 {
-    static const struct option options[] = { { "seed", required_argument, NULL, 's' },
-                                             { "seconds", required_argument, NULL, 't' },
-                                             { NULL, 0, NULL, 0 } };
-    double seconds = 3;
-    int option, runs = 0;
-    r.state = (uint64_t)time(NULL);
-    while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
-        if (option == 's')
-            r.state = strtoull(optarg, NULL, 10);
-        else if (option == 't')
-            seconds = strtod(optarg, NULL);
-        else
-            return 2;
-    }
-    printf("seed %llu\n", (unsigned long long)r.state);
-    for (double end = now() + seconds; runs < 20 || now() < end; runs++) {
+    if (!histories_begin(&histories, argc, argv, 3, NULL))
+        return 2;
+    histories.least = 20;
+    while (histories_next(&histories)) {
+        r.state = histories.seed;
         run_random();
         run_wild();
     }
-    printf("%d runs\n", runs);
+    histories_end(&histories);
     return 0;
 }

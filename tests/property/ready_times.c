@@ -10,16 +10,15 @@
  * No opening hour and no dispatch falls where the clocks of a zone change: property/opening_hours
  * is about that.
  */
-#include <getopt.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "engine/ledger/ctx.h"
 #include "tests/support/contents_rig.h"
 #include "tests/support/fake_zones.h"
+#include "tests/support/histories.h"
 #include "tests/support/random.h"
 
 enum { PLACES = 5, CALENDARS = 4, HOURS_MOST = 6, DISPATCHES = 5, STEPS = 150, KEPT = 64 };
@@ -47,7 +46,8 @@ struct model_place {
 static const char *const zone_names[] = { "UTC", "Test/Saving", "Test/Half" };
 
 static struct random r;
-static uint64_t seed, now_ms;
+static struct histories histories;
+static uint64_t now_ms;
 static int step;
 static struct fake_zones zones;
 static struct ledger_rig rig;
@@ -65,7 +65,7 @@ static void wrong(const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
-    printf("seed %llu, step %d, at %llu: ", (unsigned long long)seed, step,
+    printf("seed %llu, step %d, at %llu: ", (unsigned long long)histories.seed, step,
            (unsigned long long)now_ms);
     vprintf(format, arguments);
     printf("\n");
@@ -365,7 +365,7 @@ static void restart(void)
 static void set_up(void)
 {
     struct movement_result moved;
-    r.state = seed;
+    r.state = histories.seed;
     orders = 0;
     now_ms = UINT64_C(1700000000000) + random_next(&r) % (200 * DAY_MS);
     memset(calendars, 0, sizeof calendars);
@@ -374,7 +374,7 @@ static void set_up(void)
                                     .pools = 64,
                                     .reservations = 4096,
                                     .contexts = 1,
-                                    .hash_seed = seed,
+                                    .hash_seed = histories.seed,
                                     .zones = &zones.source };
     ledger_rig_open(&rig, &config);
     struct ctx *ctx = ledger_ctx(rig.ledger, 0);
@@ -408,7 +408,7 @@ static void take_step(struct ctx *ctx)
         check_kept(ctx);
 }
 
-static void run_seed(void)
+static void run(void)
 {
     set_up();
     for (step = 0; step < STEPS; step++) {
@@ -426,28 +426,11 @@ static void run_seed(void)
 
 int main(int argc, char **argv)
 {
-    static const struct option options[] = { { "seed", required_argument, NULL, 's' },
-                                             { "seconds", required_argument, NULL, 't' },
-                                             { NULL, 0, NULL, 0 } };
-    time_t seconds = 6, begun = time(NULL);
-    uint64_t runs = 0;
-    bool one = false;
-    int option;
-    seed = (uint64_t)begun * 1000000;
-    while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
-        if (option == 's')
-            seed = strtoull(optarg, NULL, 10);
-        one |= option == 's';
-        if (option == 't')
-            seconds = strtol(optarg, NULL, 10);
-        if (option == '?')
-            return 2;
+    if (!histories_begin(&histories, argc, argv, 6, NULL))
+        return 2;
+    while (histories_next(&histories)) {
+        run();
     }
-    printf("seed %llu\n", (unsigned long long)seed);
-    do {
-        run_seed();
-        seed++;
-    } while (++runs && !one && time(NULL) < begun + seconds);
-    printf("%llu runs\n", (unsigned long long)runs);
+    histories_end(&histories);
     return 0;
 }

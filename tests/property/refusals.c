@@ -7,14 +7,13 @@
  *
  *   refusals [--seed N] [--seconds S]
  */
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "engine/ledger/ctx.h"
 #include "tests/support/contents_rig.h"
+#include "tests/support/histories.h"
 #include "tests/support/random.h"
 
 enum { ITEMS = 5, POOLS = 9, SLOTS = 4096, STEP_MS = WHEEL_TICK_MS, STEPS = 3000 };
@@ -29,6 +28,7 @@ struct state {
 static struct ledger_rig rig;
 static struct ctx *ctx;
 static struct random r;
+static struct histories histories;
 static uint64_t now, outcomes[CODE_COUNT];
 static int next_id;
 
@@ -260,8 +260,8 @@ static void step(struct state *state)
     take_state(&after);
     const char *changed = code != CODE_OK ? difference(state, &after) : NULL;
     if (changed) {
-        printf("refused with %s (%s), but another: %s\n", code_name(code),
-               ctx_failure(ctx)->message, changed);
+        printf("refused with %s (%s), but another: %s; --seed %llu\n", code_name(code),
+               ctx_failure(ctx)->message, changed, (unsigned long long)histories.seed);
         exit(1);
     }
     outcomes[code]++;
@@ -290,28 +290,15 @@ static void run(void)
 
 int main(int argc, char **argv)
 {
-    static const struct option options[] = { { "seed", required_argument, NULL, 's' },
-                                             { "seconds", required_argument, NULL, 't' },
-                                             { NULL, 0, NULL, 0 } };
-    uint64_t seed = (uint64_t)time(NULL);
-    double seconds = 2;
-    for (int option; (option = getopt_long(argc, argv, "", options, NULL)) != -1;) {
-        if (option == '?')
-            return 2;
-        if (option == 's')
-            seed = strtoull(optarg, NULL, 10);
-        else
-            seconds = strtod(optarg, NULL);
-    }
-    setvbuf(stdout, NULL, _IOLBF, 0);
-    printf("seed %llu\n", (unsigned long long)seed);
-    r.state = seed;
-    time_t end = time(NULL) + (time_t)seconds;
-    do
+    if (!histories_begin(&histories, argc, argv, 2, NULL))
+        return 2;
+    while (histories_next(&histories)) {
+        r.state = histories.seed;
         run();
-    while (time(NULL) < end);
+    }
     for (int code = 0; code < CODE_COUNT; code++)
         if (outcomes[code] > 0)
             printf("%s %llu\n", code_name((enum code)code), (unsigned long long)outcomes[code]);
-    return outcomes[CODE_OK] > 0 && outcomes[CODE_LIMIT] > 0 ? 0 : 1;
+    histories_end(&histories);
+    return histories.one || (outcomes[CODE_OK] > 0 && outcomes[CODE_LIMIT] > 0) ? 0 : 1;
 }

@@ -10,15 +10,14 @@
  * run it again with --seed, and with --steps to end where it failed. --any-order: of what has come,
  * a later promise may be fulfilled before an earlier one.
  */
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "engine/ledger/ctx.h"
 #include "engine/ledger/shortages.h"
 #include "tests/support/contents_rig.h"
+#include "tests/support/histories.h"
 #include "tests/support/ledger_rig.h"
 #include "tests/support/supply_driver.h"
 #include "tests/support/supply_requests.h"
@@ -331,42 +330,22 @@ static bool run_seed(struct run *run, uint64_t seed, int steps)
     return good;
 }
 
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
-
 int main(int argc, char **argv)
 {
-    static const struct option options[] = {
-        { "seed", required_argument, NULL, 's' },    { "steps", required_argument, NULL, 'n' },
-        { "seconds", required_argument, NULL, 't' }, { "verbose", no_argument, NULL, 'v' },
-        { "any-order", no_argument, NULL, 'a' },     { NULL, 0, NULL, 0 }
-    };
-    static struct run run = { .in_order = true };
-    uint64_t seed = (uint64_t)time(NULL) * 1000000, runs = 0;
-    bool one = false;
-    double seconds = 9;
-    int steps = 0, option;
-    while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
-        if (option == 's')
-            seed = strtoull(optarg, NULL, 10);
-        one |= option == 's';
-        if (option == 'n')
-            steps = (int)strtol(optarg, NULL, 10);
-        if (option == 't')
-            seconds = strtod(optarg, NULL);
-        run.verbose |= option == 'v';
-        run.in_order &= option != 'a';
-        if (option == '?' || steps < 0 || steps > MAX_STEPS)
-            return 2;
-    }
-    printf("seed %llu\n", (unsigned long long)seed);
-    for (double end = now() + seconds; runs == 0 || (!one && now() < end); runs++)
-        if (!run_seed(&run, seed + runs, steps))
+    static struct run run;
+    struct histories histories;
+    int steps = 0, verbose = 0, any_order = 0;
+    const struct histories_option own[] = { { "steps", MAX_STEPS, &steps },
+                                            { "verbose", 0, &verbose },
+                                            { "any-order", 0, &any_order },
+                                            { 0 } };
+    if (!histories_begin(&histories, argc, argv, 9, own))
+        return 2;
+    run.verbose = verbose != 0;
+    run.in_order = any_order == 0;
+    while (histories_next(&histories))
+        if (!run_seed(&run, histories.seed, steps))
             return 1;
-    printf("%llu runs\n", (unsigned long long)runs);
+    histories_end(&histories);
     return 0;
 }
