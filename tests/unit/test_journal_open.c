@@ -18,7 +18,7 @@
 #include "persistence/format.h"
 #include "persistence/segment.h"
 #include "persistence/stop_mark.h"
-#include "tests/support/journal_fixture.h"
+#include "tests/unit/journal_fixture.h"
 
 static _Atomic bool write_ended;
 

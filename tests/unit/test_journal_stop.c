@@ -9,7 +9,7 @@
 
 #include "persistence/format.h"
 #include "persistence/segment.h"
-#include "tests/support/journal_fixture.h"
+#include "tests/unit/journal_fixture.h"
 
 TestSuite(journal_stop, .init = set_up, .fini = tear_down);
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* One journal in a directory of its own, for each test of a program: .init = set_up, .fini =
  * tear_down. It lives as often as the test has it live. */
-#ifndef STOCKD_TESTS_SUPPORT_JOURNAL_FIXTURE_H
-#define STOCKD_TESTS_SUPPORT_JOURNAL_FIXTURE_H
+#ifndef STOCKD_TESTS_UNIT_JOURNAL_FIXTURE_H
+#define STOCKD_TESTS_UNIT_JOURNAL_FIXTURE_H
 
 #include <criterion/criterion.h>
 #include <limits.h>
