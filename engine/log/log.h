@@ -30,7 +30,7 @@
 #include <stdint.h>
 
 enum {
-    RECORD_MAX = 32768,        /* bytes; the largest record is a reserve with DRAWS_MAX draws */
+    RECORD_MAX = 40960,        /* bytes; the largest record is a reserve with DRAWS_MAX draws */
     LOG_RECORDS_PER_CHECK = 4, /* claims between two checks for room */
 };
 

@@ -38,29 +38,6 @@ _Static_assert(sizeof(struct movement_record) + ID_MAX + 2 * NAME_MAX_BYTES +
                    RECORD_MAX,
                "a count that changes all pools of a location fits a record");
 
-struct ready_record ready_record_of(uint64_t created_ms, uint64_t ready_ms)
-{
-    uint64_t after_ms = ready_ms - created_ms;
-    assert(ready_rounded(created_ms, ready_ms) == ready_ms);
-    if (ready_ms == UINT64_MAX)
-        return (struct ready_record){ UINT32_MAX };
-    if (after_ms < READY_SECONDS)
-        return (struct ready_record){ (uint32_t)after_ms };
-    bool whole = ready_ms % 1000 == 0;
-    uint64_t after_s = (ready_ms - ready_base(created_ms, whole)) / 1000;
-    return (struct ready_record){ READY_SECONDS | (whole ? READY_WHOLE : 0) | (uint32_t)after_s };
-}
-
-uint64_t ready_record_ms(uint64_t created_ms, struct ready_record ready)
-{
-    if (ready.after == UINT32_MAX)
-        return UINT64_MAX;
-    if (ready.after < READY_SECONDS)
-        return created_ms + ready.after;
-    uint64_t base = ready_base(created_ms, ready.after & READY_WHOLE);
-    return base + (uint64_t)(ready.after & (READY_WHOLE - 1)) * 1000;
-}
-
 struct record_builder record_begin(void *buffer, const void *fixed, uint32_t size)
 {
     assert(size >= sizeof(struct record_head));

@@ -33,7 +33,7 @@ enum record_type {
  * and a u64 at its end: the engine time of the same moment.
  */
 enum { RECORD_TWO_CLOCKS = 1 }; /* a flag of reserve and extend */
-enum { RESERVE_TIMED = 2 };     /* a flag of reserve, and of sent: its draws have ready times */
+enum { RESERVE_TIMED = 16 };    /* a flag of reserve, and of sent: its draws have ready times */
 enum { RESERVE_REF = 8 };       /* it has a ref */
 enum { RESERVE_PICKUP = 4 };    /* with that: of collections, not of parcels */
 
@@ -114,8 +114,7 @@ struct rejected_record {
 } __attribute__((packed));
 
 struct ready_record {
-    uint32_t after; /* the reservation's creation: milliseconds; with the highest bit, seconds, and
-                       with the next, seconds from the whole second before it; UINT32_MAX: never */
+    uint64_t ms; /* wall clock; UINT64_MAX: never */
 } __attribute__((packed));
 
 struct undone_item_record {
@@ -196,33 +195,6 @@ struct level_record {
     uint8_t levels; /* enum level: before, and from now on in the upper four bits */
     uint8_t told;
 } __attribute__((packed));
-
-#define READY_SECONDS (UINT32_C(1) << 31)
-#define READY_WHOLE (UINT32_C(1) << 30)
-
-/* What seconds count from: the creation, or for a whole second the one in which it was. */
-static inline uint64_t ready_base(uint64_t created_ms, bool whole)
-{
-    return whole ? created_ms - created_ms % 1000 : created_ms;
-}
-
-/* A time as a ready_record can hold it: exact for 24 days after the creation, and then if it is a
- * whole second, or whole seconds after the creation, as times by opening hours and lead times are;
- * otherwise rounded up to that. UINT64_MAX: never, or in more than 34 years. */
-static inline uint64_t ready_rounded(uint64_t created_ms, uint64_t ready_ms)
-{
-    assert(ready_ms >= created_ms);
-    uint64_t after_ms = ready_ms - created_ms;
-    if (after_ms < READY_SECONDS || ready_ms == UINT64_MAX)
-        return ready_ms;
-    uint64_t base = ready_base(created_ms, ready_ms % 1000 == 0);
-    uint64_t after_s = (ready_ms - base + 999) / 1000;
-    return after_s < READY_WHOLE - 1 ? base + after_s * 1000 : UINT64_MAX;
-}
-
-/* Of a rounded time. */
-struct ready_record ready_record_of(uint64_t created_ms, uint64_t ready_ms);
-uint64_t ready_record_ms(uint64_t created_ms, struct ready_record ready);
 
 /* ---- building ---- */
 

@@ -211,7 +211,7 @@ static uint32_t build_record(struct ctx *ctx, struct txn *t)
         record_add(&b, &draw, sizeof draw);
     }
     for (uint32_t i = 0; entry->timed && i < s->draw_count; i++) {
-        struct ready_record ready = ready_record_of(entry->created_ms, s->draws[i].ready_ms);
+        struct ready_record ready = { s->draws[i].ready_ms };
         record_add(&b, &ready, sizeof ready);
     }
     if (flags & RESERVE_REF)

@@ -259,7 +259,7 @@ static void add_sends(struct record_builder *b, const struct send_work *w)
     }
 }
 
-static void add_draws(struct record_builder *b, const struct order_plan *s, uint64_t created_ms)
+static void add_draws(struct record_builder *b, const struct order_plan *s)
 {
     for (uint32_t i = 0; i < s->draw_count; i++) {
         uint64_t key = s->draws[i].key;
@@ -268,7 +268,7 @@ static void add_draws(struct record_builder *b, const struct order_plan *s, uint
         record_add(b, &draw, sizeof draw);
     }
     for (uint32_t i = 0; i < s->draw_count; i++) {
-        struct ready_record ready = ready_record_of(created_ms, s->draws[i].ready_ms);
+        struct ready_record ready = { s->draws[i].ready_ms };
         record_add(b, &ready, sizeof ready);
     }
 }
@@ -293,7 +293,7 @@ uint32_t send_build_record(struct ctx *ctx, const struct order_plan *s,
                                         .sent_count = (uint16_t)w->sent_count },
                              .id = order->id };
     struct record_builder b = sent_begin(ctx->record, &f);
-    add_draws(&b, s, entry->created_ms);
+    add_draws(&b, s);
     add_sends(&b, w);
     if (flags & RESERVE_REF)
         record_add_short_text(&b, order->ref);

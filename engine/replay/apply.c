@@ -248,7 +248,9 @@ static int apply_draws(const struct applying *a, const struct reserve_fields *f)
         if (error)
             return error;
         uint64_t created_ms = f->fixed.created_ms;
-        uint64_t ready_ms = f->ready ? ready_record_ms(created_ms, f->ready[i]) : created_ms;
+        uint64_t ready_ms = f->ready ? f->ready[i].ms : created_ms;
+        if (ready_ms < created_ms)
+            return apply_refuse(a, "a draw is ready before the order was made");
         draws[i] = (struct planned_draw){ .pool = pool_unit(&a->ledger->items, pool),
                                           .line = i,
                                           .qty = draw->qty,

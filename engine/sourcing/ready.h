@@ -25,8 +25,8 @@ uint64_t ready_ms_scheduled(const struct ctx *ctx, uint16_t location, uint64_t f
                             uint64_t lead_ms, enum mode mode);
 
 /* Wall clock time at which units that are there from `from_ms` on, at the earliest now, are ready
- * at the place; READY_NEVER: not within any time that is known. As a record can hold it. More lead
- * time never makes it earlier. */
+ * at the place; READY_NEVER: not within any time that is known. More lead time never makes it
+ * earlier. */
 static inline uint64_t ready_ms_at(const struct ctx *ctx, uint16_t location, uint64_t from_ms,
                                    uint32_t lead_time_s, enum mode mode)
 {
@@ -35,7 +35,7 @@ static inline uint64_t ready_ms_at(const struct ctx *ctx, uint16_t location, uin
     uint64_t ready_ms = schedules && schedules[location]
                             ? ready_ms_scheduled(ctx, location, from_ms, lead_ms, mode)
                             : from_ms + lead_ms;
-    return ready_rounded(ctx->wall_ms, ready_ms);
+    return ready_ms < TIME48_NEVER ? ready_ms : READY_NEVER;
 }
 
 /* What is drawn from the pool, if its units have come or come then; 0: they are there. */

@@ -248,6 +248,21 @@ class Promises(SupplyCase):
         self.assertEqual(self.available(sku, self.plain), 0, "they are the order's")
         self.assertEqual(self.call("fulfil", order)["state"], "fulfilled")
 
+    def test_a_far_time_is_kept_to_the_millisecond(self):
+        """It is the same for whoever asks, and for by_ms, and after a start from the journal."""
+        eager = self.channel(self.shop, promise="incoming", horizon_s=500 * 86400)
+        for days in (1, 24, 25, 49, 50, 400):
+            sku, eta = unique("SKU"), in_days(days) // 1000 * 1000 + 333
+            self.expected(sku, 5, eta_ms=eta)
+            ident = unique("ord")
+            terms = {"by_ms": eta}
+            promised = self.call("promise", eager, [[sku, 1]], terms)["lines"]
+            reserved = self.call("reserve", ident, eager, [[sku, 1]], terms)["lines"]
+            self.assertEqual([promised[0][3], reserved[0][3]], [eta, eta], f"{days} days")
+            self.refused("insufficient_stock", "reserve", unique("ord"), eager, [[sku, 1]],
+                         {"by_ms": eta - 1})
+            self.unchanged(lambda: self.call("reservation", ident))
+
     def test_reschedule_computes_ready_anew(self):
         sku, later = unique("SKU"), in_days(9)
         ident = self.expected(sku, 5)

@@ -19,7 +19,7 @@ static void set_up(void)
 {
     scratch_make(&scratch);
     rig = (struct rig){ .directory = scratch.path,
-                        .segment_bytes = SEGMENT_BYTES_MIN,
+                        .segment_bytes = RIG_SEGMENT_BYTES,
                         .durability = DURABILITY_ALWAYS,
                         .seed = 1,
                         .wall_ms = 1700000000000,

@@ -8,7 +8,7 @@
 #include "engine/log/log.h"
 #include "tests/support/random.h"
 
-enum { CONTEXTS = 1, CAPACITY = 1 << 18, LARGE = 1 << 20 };
+enum { CONTEXTS = 1, CAPACITY = 1 << 19, LARGE = 1 << 20 };
 
 static _Alignas(8) unsigned char record[RECORD_MAX];
 static _Alignas(8) unsigned char drained[LARGE];
@@ -121,23 +121,24 @@ Test(log, goes_round_many_times_from_any_position)
 
 Test(log, has_room_until_what_is_held_back_is_all_that_is_left)
 {
+    enum { LENGTH = 32768 }; /* fills the ring exactly */
     struct log log;
     cr_assert_eq(log_init(&log, CAPACITY, CONTEXTS, 0), 0);
     uint64_t held_back = log.slack;
     cr_assert_eq(held_back, CONTEXTS * (LOG_RECORDS_PER_CHECK * RECORD_MAX + log.spare));
     uint64_t used = 0;
     while (log_has_room(&log)) {
-        append(&log, RECORD_MAX);
-        used += RECORD_MAX;
+        append(&log, LENGTH);
+        used += LENGTH;
     }
     cr_assert_gt(used, CAPACITY - held_back);
-    cr_assert_leq(used, CAPACITY - held_back + RECORD_MAX);
-    cr_assert_eq(log_drain(&log, drained, RECORD_MAX), RECORD_MAX);
+    cr_assert_leq(used, CAPACITY - held_back + LENGTH);
+    cr_assert_eq(log_drain(&log, drained, LENGTH), LENGTH);
     cr_assert(log_has_room(&log));
     /* A full ring drains too. */
-    while (used < CAPACITY + RECORD_MAX) {
-        append(&log, RECORD_MAX);
-        used += RECORD_MAX;
+    while (used < CAPACITY + LENGTH) {
+        append(&log, LENGTH);
+        used += LENGTH;
     }
     cr_assert_eq(log_drain(&log, drained, LARGE), CAPACITY);
     cr_assert_not(log_has_claims(&log));
