@@ -36,6 +36,8 @@ enum { RECORD_TWO_CLOCKS = 1 }; /* a flag of reserve and extend */
 enum { RESERVE_TIMED = 16 };    /* a flag of reserve, and of sent: its draws have ready times */
 enum { RESERVE_REF = 8 };       /* it has a ref */
 enum { RESERVE_PICKUP = 4 };    /* with that: of collections, not of parcels */
+/* Another one is of an earlier or a later version, which means something by it. */
+enum { RESERVE_FLAGS = RECORD_TWO_CLOCKS | RESERVE_PICKUP | RESERVE_REF | RESERVE_TIMED };
 
 /* The flags of a movement's head: its kind, and for a count whether it says when it was taken. */
 enum movement_kind { MOVE_RECEIVE = 1, MOVE_ADJUST, MOVE_COUNT, MOVE_RETURN };

@@ -279,6 +279,8 @@ int apply_granted(struct applying *a, const struct reserve_fields *f, struct id_
     if (r->draw_count < 1 || r->draw_count > DRAWS_MAX ||
         r->channel >= catalogue_now(a->ctx)->channel_count)
         return apply_refuse(a, "it is malformed");
+    if (a->record->flags & ~RESERVE_FLAGS)
+        return apply_refuse(a, "it has flags that this version does not know");
     apply_set_time(a, r->created_ms);
     int error = apply_draws(a, f);
     if (!error)

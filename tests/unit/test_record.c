@@ -416,6 +416,29 @@ Test(record, a_draw_from_another_channels_pool_is_refused)
     ledger_rig_close(&rig);
 }
 
+/* What the flag stands for would be passed over, or taken for something else. */
+Test(record, an_order_with_an_unknown_flag_is_refused)
+{
+    static _Alignas(8) unsigned char lie[RECORD_MAX];
+    unsigned judged = 0;
+    make_log();
+    for (size_t offset = 0; offset < rig.length;) {
+        uint32_t length = ledger_rig_record(&rig, offset, lie);
+        struct record_head *head = (struct record_head *)(void *)lie;
+        for (unsigned flag = 1; head->type == RECORD_RESERVE && flag <= 128; flag *= 2) {
+            if (flag & RESERVE_FLAGS)
+                continue;
+            head->flags |= (uint8_t)flag;
+            cr_assert_eq(apply_lie(offset, lie, offset + length), -EINVAL, "flag %u", flag);
+            head->flags &= (uint8_t)~flag;
+            judged++;
+        }
+        offset += length;
+    }
+    cr_assert_gt(judged, 0);
+    ledger_rig_close(&rig);
+}
+
 Test(record, an_allotment_of_nothing_or_of_too_much_is_refused)
 {
     static _Alignas(8) unsigned char lie[RECORD_MAX];
