@@ -105,7 +105,7 @@ static bool sold_out_values(const struct report *report, const int64_t *sums, do
     values[1] = (double)sums[SUM_TIMES];
     values[2] = (double)sums[SUM_OUT_MS] / 1000;
     values[3] = (double)sums[SUM_STILL_OUT];
-    return sums[SUM_TIMES] > 0 || sums[SUM_OUT_MS] > 0;
+    return sums[SUM_LOST] > 0 || sums[SUM_TIMES] > 0 || sums[SUM_OUT_MS] > 0;
 }
 
 static bool sell_through_values(const struct report *report, const int64_t *sums, double *values)

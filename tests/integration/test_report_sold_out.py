@@ -64,7 +64,7 @@ class Naive:
                 rows[key][2] += overlap(begin, min(end, now_ms), least, most) / 1000
                 rows[key][3] += end >= most
         for keys, units in self.lost:
-            if keys[by] in rows and all(keys[k] == v for k, v in only.items()):
+            if all(keys[k] == v for k, v in only.items()):
                 rows[keys[by]][0] += units
         return [[key, *rows[key]] for key in sorted(rows)]
 
@@ -189,6 +189,16 @@ class Asking(StockdTestCase):
         self.assertEqual((times, still_out), (1, 0))
         time.sleep(0.02)
         self.assertEqual(self.call("report", "sold_out", {"sku": sku})["rows"][0][3], seconds)
+
+    def test_what_was_refused_counts_where_nothing_sold_out(self):
+        sku, day = self.stocked(5), time.gmtime
+        self.refused("insufficient_stock", "reserve", unique("ord"), "default", [[sku, 7]])
+        quiet(self.client)
+        before = time.strftime("%Y-%m-%d", day())
+        for by, key in (("channel", "default"), ("sku", sku), ("day", before)):
+            rows = self.call("report", "sold_out", {"by": by, "sku": sku})["rows"]
+            if by != "day" or before == time.strftime("%Y-%m-%d", day()):
+                self.assertEqual(rows, [[key, 2, 0, 0, 0]])
 
     def test_it_is_at_no_place(self):
         for option, value in (("by", "location"), ("location", "main")):

@@ -180,7 +180,7 @@ static void compare(const struct report *report, const char *key)
     const struct report_row *row = row_of(report, key);
     if (s.from_ms < s.to_ms)
         model_sum(&report->ask, &s);
-    bool any = s.times > 0 || s.out_ms > 0;
+    bool any = s.lost > 0 || s.times > 0 || s.out_ms > 0;
     rows_compared += any;
     if (row ? any && same(&s, row->values) : !any)
         return;

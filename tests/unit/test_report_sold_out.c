@@ -223,13 +223,13 @@ Test(sold_out, has_the_units_that_orders_missed)
     stock(AT_HOUR(1), "tea", 1);
     go_to(AT_HOUR(2));
     cr_assert_eq(ledger_reserve(ctx, &order, &view), CODE_INSUFFICIENT_STOCK);
-    expect(by(BY_SKU), ""); /* it is not sold out */
+    expect(by(BY_SKU), "tea 3 0 0 0"); /* it is not sold out */
     stock(AT_HOUR(3), "tea", 0);
     order.id = text_of("p");
     cr_assert_eq(ledger_reserve(ctx, &order, &view), CODE_INSUFFICIENT_STOCK);
     go_to(AT_HOUR(4));
     expect(by(BY_SKU), "tea 7 1 3600 1");
-    expect(by(BY_HOUR), "2023-11-15T03 4 1 3600 1");
+    expect(by(BY_HOUR), "2023-11-15T02 3 0 0 0, 2023-11-15T03 4 1 3600 1");
 }
 
 Test(sold_out, is_never_less_than_nothing)
