@@ -67,26 +67,65 @@ static enum code draw_on_backlog(struct ctx *ctx, struct order_plan *s, uint32_t
     return CODE_OK;
 }
 
-/* Sums what the plan leaves each item short of, at the first line that has it. */
-static void gather_short(struct order_plan *s)
+/* May the line wait for units? Not for a place that the order itself rules out: those that are
+ * there, reserve would refuse, too. */
+static bool may_wait(const struct ctx *ctx, const struct order_plan *s, uint32_t line)
 {
-    const struct order *order = s->order;
-    memset(s->wanted, 0, order->line_count * sizeof s->wanted[0]);
-    for (uint32_t i = 0; i < order->line_count; i++)
-        s->wanted[s->first[i]] += order->lines[i].qty;
-    for (uint32_t i = 0; i < s->draw_count; i++)
-        s->wanted[s->first[s->draws[i].line]] -= s->draws[i].qty;
+    const struct demand *demand = &s->demand;
+    const struct location *bound = s->bound[line];
+    if (demand->sent_to)
+        return ctx->catalogue->pickup[demand->sent_to - 1];
+    return !bound || !demand->serves_bound ||
+           demand->serves_bound[location_index(ctx->catalogue, bound)];
 }
 
-static enum code beyond_limit(struct ctx *ctx, const struct order_line *line, int64_t wanted,
+/* in_all: of that line's item, all lines together want so many. */
+static enum code refuse_line(struct ctx *ctx, struct order_plan *s, uint32_t index,
+                             struct shortfall fell, bool in_all, const char *why)
+{
+    struct failure *failure = &ctx->failure;
+    fail(ctx, CODE_INSUFFICIENT_STOCK, "\"%.*s\": %lld wanted, %lld available%s", (int)fell.sku.len,
+         fell.sku.at, (long long)fell.wanted, (long long)fell.available, why);
+    failure->shorts[0] = fell;
+    s->short_lines[0] = (uint16_t)index;
+    s->short_in_all = in_all;
+    failure->short_count = 1;
+    return CODE_INSUFFICIENT_STOCK;
+}
+
+static enum code waits_in_vain(struct ctx *ctx, struct order_plan *s, uint32_t index)
+{
+    const struct order_line *line = &s->order->lines[index];
+    struct shortfall fell = { line->sku, line->qty, line->qty - s->wanted[index] };
+    return refuse_line(ctx, s, index, fell, false, ", and its place does not serve such an order");
+}
+
+static enum code beyond_limit(struct ctx *ctx, struct order_plan *s, uint32_t index, int64_t wanted,
                               int64_t there)
 {
-    fail(ctx, CODE_INSUFFICIENT_STOCK,
-         "\"%.*s\": %lld wanted, %lld available within its backorder limit", (int)line->sku.len,
-         line->sku.at, (long long)wanted, (long long)there);
-    ctx->failure.shorts[0] = (struct shortfall){ line->sku, wanted, there };
-    ctx->failure.short_count = 1;
-    return CODE_INSUFFICIENT_STOCK;
+    struct shortfall fell = { s->order->lines[index].sku, wanted, there };
+    return refuse_line(ctx, s, index, fell, true, " within its backorder limit");
+}
+
+/* Finds what the plan leaves each line short of, into `wanted`, and sums it by item, at the first
+ * line that has it. */
+static enum code gather_short(struct ctx *ctx, struct order_plan *s, bool limited, int64_t *lacking)
+{
+    const struct order *order = s->order;
+    memset(lacking, 0, order->line_count * sizeof lacking[0]);
+    for (uint32_t i = 0; i < order->line_count; i++)
+        s->wanted[i] = order->lines[i].qty;
+    for (uint32_t i = 0; i < s->draw_count; i++)
+        s->wanted[s->draws[i].line] -= s->draws[i].qty;
+    for (uint32_t i = 0; i < order->line_count; i++) {
+        if (limited && s->wanted[i] > 0 && !may_wait(ctx, s, i)) { /* @may-wait */
+            if (!order->partial)
+                return waits_in_vain(ctx, s, i);
+            s->wanted[i] = 0;
+        }
+        lacking[s->first[i]] += s->wanted[i];
+    }
+    return CODE_OK;
 }
 
 /* What all lines want of the item of that first line. */
@@ -99,22 +138,22 @@ static int64_t wanted_in_all(const struct order_plan *s, uint32_t first)
     return sum;
 }
 
-/* Of each item that is short, leaves in `wanted` what its backlog has room for. */
-static enum code leave_room(struct ctx *ctx, struct order_plan *s)
+/* Of each item that is short, leaves in `lacking` what its backlog has room for. */
+static enum code leave_room(struct ctx *ctx, struct order_plan *s, int64_t *lacking)
 {
     const struct order *order = s->order;
     enum code code = CODE_OK;
     for (uint32_t i = 0; !code && i < order->line_count; i++) {
-        int64_t room, lacking = s->wanted[i];
-        if (s->first[i] != i || lacking == 0)
+        int64_t room;
+        if (lacking[i] == 0)
             continue;
-        code = room_of(ctx, s->items[i], lacking, &room);
-        if (code || room >= lacking)
+        code = room_of(ctx, s->items[i], lacking[i], &room);
+        if (code || room >= lacking[i])
             continue;
         int64_t all = wanted_in_all(s, i);
         if (!order->partial)
-            return beyond_limit(ctx, &order->lines[i], all, all - lacking + room);
-        s->wanted[i] = room;
+            return beyond_limit(ctx, s, i, all, all - lacking[i] + room);
+        lacking[i] = room;
     }
     return code;
 }
@@ -122,12 +161,14 @@ static enum code leave_room(struct ctx *ctx, struct order_plan *s)
 enum code backlog_plan(struct ctx *ctx, struct order_plan *s, bool limited)
 {
     const struct order *order = s->order;
-    gather_short(s);
-    enum code code = limited ? leave_room(ctx, s) : CODE_OK;
-    /* Of several lines of one item, the last ones are short. */
+    int64_t lacking[LINES_MAX];
+    enum code code = gather_short(ctx, s, limited, lacking);
+    if (!code && limited)
+        code = leave_room(ctx, s, lacking);
+    /* Of several lines of one item, the last ones get what there is room for. */
     for (uint32_t i = order->line_count; !code && i-- > 0;) {
-        int64_t *left = &s->wanted[s->first[i]];
-        int64_t qty = *left < order->lines[i].qty ? *left : order->lines[i].qty;
+        int64_t *left = &lacking[s->first[i]];
+        int64_t qty = *left < s->wanted[i] ? *left : s->wanted[i];
         if (qty == 0)
             continue;
         int64_t room = QUANTITY_MAX;
@@ -138,7 +179,7 @@ enum code backlog_plan(struct ctx *ctx, struct order_plan *s, bool limited)
         *left -= qty;
     }
     if (!code && s->draw_count == 0) /* a partial order that gets nothing */
-        return beyond_limit(ctx, &order->lines[0], wanted_in_all(s, 0), 0);
+        return beyond_limit(ctx, s, 0, wanted_in_all(s, 0), 0);
     return code;
 }
 

@@ -297,16 +297,18 @@ static uint32_t find_one_parcel(struct ctx *ctx, struct order_plan *s)
 /* ---- the order ---- */
 
 /* The line cannot be filled: notes whether that is certain or may be momentary. */
-static void note_short(struct ctx *ctx, struct order_plan *s, const struct order_line *line)
+static void note_short(struct ctx *ctx, struct order_plan *s, uint32_t line)
 {
     struct failure *failure = &ctx->failure;
     const struct candidates *found = &s->found;
+    const struct order_line *of = &s->order->lines[line];
     s->undecided |= found->undecided;            /* @short-undecided */
     s->undecided |= candidates_momentary(found); /* @short-stable */
     s->undecided |= catalogue_now(ctx) != ctx->catalogue;
     assert(failure->short_count < LINES_MAX);
+    s->short_lines[failure->short_count] = (uint16_t)line;
     failure->shorts[failure->short_count++] =
-        (struct shortfall){ line->sku, line->qty, found->takeable };
+        (struct shortfall){ of->sku, of->qty, found->takeable };
 }
 
 /* Draws the line from one pool, if the rule's first pool has it all: most lines are that small.
@@ -337,7 +339,7 @@ static enum code plan_lines(struct ctx *ctx, struct order_plan *s, bool bound)
         find_candidates(ctx, s, i, s->bound[i]);
         int64_t takes = line->qty;
         if (s->found.takeable < takes) {
-            note_short(ctx, s, line);
+            note_short(ctx, s, i);
             takes = s->partial ? s->found.takeable : 0;
         }
         if (takes > 0 && !draw_line(s, i, takes))
@@ -411,6 +413,7 @@ enum code sourcing_plan(struct ctx *ctx, struct order_plan *s)
     bool fewest = s->channel->sourcing == SOURCE_FEWEST;
     begin_plan(s, fewest);
     failure->short_count = 0;
+    s->short_in_all = false;
     failure->state = NULL;
     enum code code = s->bound_lines > 0 ? plan_lines(ctx, s, true) : CODE_OK;
     uint32_t bound_count = s->draw_count;

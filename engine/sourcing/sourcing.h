@@ -56,6 +56,8 @@ struct order_plan {
     /* The result. */
     uint32_t draw_count;
     struct planned_draw draws[DRAWS_MAX]; /* in the order of the lines */
+    uint16_t short_lines[LINES_MAX];      /* refused: which lines the failure's shorts are of ... */
+    bool short_in_all;                    /* ... or the only one is of all lines of its item */
     bool one_pool; /* the order has one line, whose item the channel sells from one pool alone */
 
     /* While it plans. */

@@ -234,6 +234,37 @@ class Backorder(BacklogCase):
         self.receive(sku, 3, there)
         self.assertEqual(self.lines(waits), {(sku, there): 2})
 
+    def test_what_the_order_rules_out_is_not_waited_for(self):
+        """Reserve refuses what is there, so nobody is promised what comes there."""
+        there = self.place(pickup=False)
+        channel = self.channel(there, self.one)
+        sku = self.item(limit=9)
+        pickup = {"mode": "pickup", "at": there}
+        for lines, options in (([[sku, 2]], pickup), ([[sku, 2, there]], {"mode": "pickup"}),
+                               ([[sku, 2]], {**pickup, "partial": True}),
+                               ([[sku, 2]], {**pickup, "supply": "any"}),
+                               ([[sku, 2, there]], {"exclude": [there]}),
+                               ([[sku, 2, self.one], [sku, 3, there]], {"mode": "pickup"})):
+            for _ in range(2):
+                error = self.refused("insufficient_stock", "reserve", unique("o"), channel, lines,
+                                     {"backorder": True, **options})
+                self.assertEqual(error.details["available"], 0, options)
+            self.assertEqual(self.backlog(sku), 0)
+        got = self.call("reserve", unique("o"), channel, [[sku, 2, self.one], [sku, 3, there]],
+                        {"mode": "pickup", "backorder": True, "partial": True})
+        self.assertEqual((drawn(got["lines"]), got["missing"]), ({(sku, None): 2}, [[sku, 3]]))
+        self.receive(sku, 9, there)
+        self.assertEqual((self.backlog(sku), self.free(sku, channel)), (2, 9))
+
+    def test_the_line_that_is_short_waits(self):
+        sku = self.item(limit=9, one=3)
+        order = self.order([sku, 2, self.two], [sku, 3], backorder=True)
+        self.assertEqual(self.lines(order), {(sku, self.one): 3, (sku, None): 2})
+        self.receive(sku, 2, self.three)
+        self.assertEqual(self.backlog(sku), 2, "it waits for another place")
+        self.receive(sku, 2, self.two)
+        self.assertEqual(self.lines(order), {(sku, self.one): 3, (sku, self.two): 2})
+
     def test_an_order_that_waits_where_it_is_collected_grows_there(self):
         sku, other = self.item(limit=9), self.item(two=5, one=5)
         order = self.order([sku, 1], at=self.two, backorder=True, confirm=True)

@@ -342,6 +342,7 @@ struct model_demand {
 /* Where the units of an order's lines come from; false: the answer says what falls short. */
 struct model_plan {
     int count;
+    int64_t got[MODEL_LINES]; /* by each line, of stock */
     struct answer_draw draws[MODEL_DRAWS];
 };
 bool model_plan(const struct model *m, const struct model_demand *demand, const struct request *r,

@@ -81,7 +81,7 @@ static void await(struct model_plan *plan, int item, int place, int64_t qty)
                                                        .ready_ms = READY_NEVER };
 }
 
-/* Of several lines of one item, the last ones wait. */
+/* Of several lines of one item that fall short, the last ones wait if there is not room for all. */
 enum code model_plan_backlog(const struct model *m, const struct request *r, bool limited,
                              struct model_plan *plan, struct answer *a)
 {
@@ -103,7 +103,8 @@ enum code model_plan_backlog(const struct model *m, const struct request *r, boo
     }
     for (int i = r->line_count - 1; i >= 0; i--) {
         int64_t *left = &lacking[r->lines[i].item];
-        int64_t qty = *left < r->lines[i].qty ? *left : r->lines[i].qty;
+        int64_t lacks = r->lines[i].qty - plan->got[i];
+        int64_t qty = *left < lacks ? *left : lacks;
         if (qty > 0)
             await(plan, r->lines[i].item, model_bound_to(r, i), qty);
         *left -= qty;

@@ -234,9 +234,11 @@ bool model_plan(const struct model *m, const struct model_demand *demand, const 
     a->short_count = 0;
     plan_order(&p, r, a);
     plan->count = 0;
+    memset(plan->got, 0, sizeof plan->got);
     for (int i = 0; i < r->line_count; i++)
         for (int d = 0; d < p.draws[i]; d++) {
             int item = r->lines[i].item, from = p.from[i][d];
+            plan->got[i] += p.got[i][d];
             plan->draws[plan->count++] = (struct answer_draw){
                 .item = item,
                 .location = from,
