@@ -2,10 +2,12 @@
 #include "engine/ops/refused.h"
 
 #include <assert.h>
+#include <string.h>
 
 #include "engine/base/fingerprint.h"
 #include "engine/figures/figures.h"
 #include "engine/ledger/claim.h"
+#include "engine/sourcing/sourcing.h"
 #include "engine/store/refusals.h"
 
 /* ---- facts ---- */
@@ -40,10 +42,10 @@ void refused_apply(struct ctx *ctx, const struct refused_line *line, uint64_t ti
 
 /* ---- what waits ---- */
 
-/* Of one order's lines, those of one item are one. */
-static bool add_to_line(struct refused_work *work, uint32_t from, const struct refused_line *line)
+/* Of one channel and item, what waits of several orders can be one line. */
+static bool add_to_line(struct refused_work *work, const struct refused_line *line)
 {
-    for (uint32_t i = from; i < work->count; i++) {
+    for (uint32_t i = 0; i < work->count; i++) {
         struct refused_line *at = &work->lines[i];
         if (at->item != line->item || at->channel != line->channel ||
             at->wanted > UINT32_MAX - line->wanted)
@@ -56,33 +58,79 @@ static bool add_to_line(struct refused_work *work, uint32_t from, const struct r
     return false;
 }
 
-static void add_line(struct refused_work *work, uint32_t from, const struct refused_line *line)
+static void add_line(struct refused_work *work, const struct refused_line *line)
 {
-    if (add_to_line(work, from, line))
-        return;
     if (work->count < REFUSED_LINES)
         work->lines[work->count++] = *line;
     else
-        add_to_line(work, 0, line);
+        add_to_line(work, line);
+}
+
+/* What was missing to an order, at the first line that has the item. */
+struct missed {
+    int64_t units[LINES_MAX];
+    bool counted[LINES_MAX]; /* per line */
+};
+
+/* A line that fell short may be one of several that want the same units: those with its item that
+ * are bound to its place, or that are free like it. The ones before it got theirs. */
+static void add_missed(const struct order_plan *s, uint32_t line, int64_t available,
+                       struct missed *m)
+{
+    const struct order *order = s->order;
+    if (m->counted[line])
+        return;
+    m->units[s->first[line]] -= available;
+    for (uint32_t i = line; i < order->line_count; i++)
+        if (s->first[i] == s->first[line] && s->bound[i] == s->bound[line]) {
+            m->units[s->first[line]] += order->lines[i].qty;
+            m->counted[i] = true;
+        }
+}
+
+/* The plan is that of the order, which it refused. */
+static void sum_missed(const struct order_plan *s, const struct failure *failure, struct missed *m)
+{
+    const struct shortfall *shorts = failure->shorts;
+    memset(m->units, 0, s->order->line_count * sizeof m->units[0]);
+    memset(m->counted, 0, s->order->line_count * sizeof m->counted[0]);
+    if (s->short_in_all)
+        m->units[s->short_lines[0]] = shorts[0].wanted - shorts[0].available;
+    for (unsigned i = 0; !s->short_in_all && i < failure->short_count; i++)
+        add_missed(s, s->short_lines[i], shorts[i].available, m);
+}
+
+/* Sums what the order wanted of each item, at the first line that has it. */
+static void sum_wanted(struct order_plan *s)
+{
+    const struct order *order = s->order;
+    memset(s->wanted, 0, order->line_count * sizeof s->wanted[0]);
+    for (uint32_t i = 0; i < order->line_count; i++)
+        s->wanted[s->first[i]] += order->lines[i].qty;
+}
+
+static uint32_t as_recorded(int64_t units)
+{
+    return units < UINT32_MAX ? (uint32_t)units : UINT32_MAX;
 }
 
 static void add_order(struct ctx *ctx, uint16_t channel, uint64_t who)
 {
-    struct items *items = &ctx->ledger->items;
+    struct order_plan *s = ctx->order_plan;
     struct refused_work *work = ctx->refused;
+    struct missed missed;
     uint32_t from = work->count;
-    for (unsigned i = 0; i < ctx->failure.short_count; i++) {
-        const struct shortfall *s = &ctx->failure.shorts[i];
-        int64_t item = items_find(items, s->sku, sku_hash(items, s->sku));
+    sum_wanted(s);
+    sum_missed(s, &ctx->failure, &missed);
+    for (uint32_t i = 0; i < s->order->line_count; i++) {
         struct refused_line line = { .who = who,
-                                     .wanted = (uint32_t)s->wanted,
-                                     .missing = (uint32_t)(s->wanted - s->available),
+                                     .item = s->items[i],
+                                     .wanted = as_recorded(s->wanted[i]),
+                                     .missing = as_recorded(missed.units[i]),
                                      .orders = 1,
                                      .channel = channel };
-        if (item < 0 || s->wanted <= s->available)
-            continue;
-        line.item = (uint32_t)item;
-        add_line(work, from, &line);
+        if (missed.units[i] > 0)
+            add_line(work, &line);
     }
     if (work->count > from + 1)
         work->lines[from].repeated = work->count - from - 1;
@@ -97,6 +145,7 @@ void refused_note(struct ctx *ctx, const struct order *order)
     uint64_t who = mix_text(mix_text(0, order->channel), order->id);
     if (!refusals_remember(&ctx->ledger->refusals, who, ctx->wall_ms / 1000))
         return;
+    assert(ctx->order_plan->order == order);
     add_order(ctx, channel_index(catalogue, channel), who);
     refused_write(ctx);
 }

@@ -44,14 +44,21 @@ static void close_shop(void)
 
 TestSuite(refused, .init = open_shop, .fini = close_shop);
 
+static void refuse_order(const struct order *order)
+{
+    struct reservation_view view;
+    cr_assert_eq(ledger_reserve(ctx, order, &view), CODE_INSUFFICIENT_STOCK);
+}
+
+static void refuse_lines(const char *id, const struct order_line *lines, uint32_t count)
+{
+    refuse_order(&(struct order){
+        .id = text_of(id), .channel = text_of("default"), .lines = lines, .line_count = count });
+}
+
 static void refuse(const char *id, int64_t qty)
 {
-    struct order_line line = { .sku = text_of("tea"), .qty = qty };
-    struct order order = {
-        .id = text_of(id), .channel = text_of("default"), .lines = &line, .line_count = 1
-    };
-    struct reservation_view view;
-    cr_assert_eq(ledger_reserve(ctx, &order, &view), CODE_INSUFFICIENT_STOCK);
+    refuse_lines(id, &(struct order_line){ .sku = text_of("tea"), .qty = qty }, 1);
 }
 
 struct counted {
@@ -111,6 +118,42 @@ Test(refused, counts_once_within_ten_minutes)
     refuse("a", 5);
     expect(rig.ledger, 10, 2, 4);
     cr_assert_eq(records(), 2);
+}
+
+/* The item's lines want three units together, which is what there is, or more. */
+Test(refused, an_item_counts_with_all_of_its_lines)
+{
+    struct text tea = text_of("tea"), main = text_of("main");
+    struct order_line last[] = { { .sku = tea, .qty = 2 }, { .sku = tea, .qty = 3 } };
+    refuse_lines("the last line is short", last, 2);
+    expect(rig.ledger, 5, 1, 2);
+    struct order_line first[] = { { .sku = tea, .qty = 5 }, { .sku = tea, .qty = 1 } };
+    refuse_lines("the first line is short", first, 2);
+    expect(rig.ledger, 11, 2, 5);
+    struct order_line each[] = { { .sku = tea, .qty = 4 }, { .sku = tea, .qty = 6 } };
+    refuse_lines("each line is short", each, 2);
+    expect(rig.ledger, 21, 3, 12);
+    struct order_line bound[] = { { .sku = tea, .qty = 2 },
+                                  { .sku = tea, .qty = 2, .location = main } };
+    refuse_lines("what is bound comes first", bound, 2);
+    expect(rig.ledger, 25, 4, 13);
+}
+
+Test(refused, an_item_counts_once_beyond_its_backorder_limit)
+{
+    uint64_t lsn;
+    struct item_setting limit = { .sku = text_of("tea"),
+                                  .has_backorder_limit = true,
+                                  .backorder_limit = 1 };
+    struct order_line lines[] = { { .sku = text_of("tea"), .qty = 2 },
+                                  { .sku = text_of("tea"), .qty = 4 } };
+    cr_assert_eq(ledger_set_item(ctx, &limit, &lsn), CODE_OK);
+    refuse_order(&(struct order){ .id = text_of("a"),
+                                  .channel = text_of("default"),
+                                  .lines = lines,
+                                  .line_count = 2,
+                                  .backorder = true });
+    expect(rig.ledger, 6, 1, 2);
 }
 
 Test(refused, replay_counts_the_same_and_remembers)
