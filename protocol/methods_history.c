@@ -160,12 +160,56 @@ static void pack_stocking(struct out *out, const struct history_event *e)
     pack_given(out, "lead_time_s", e->has_stocking && s->lead_time_s >= 0, s->lead_time_s);
 }
 
+/* Whose allotment the pool is; NOT_ALLOTTED: nobody's. */
+enum { NOT_ALLOTTED = UINT16_MAX };
+
+static uint16_t owner_of_pool(const struct history_event *e)
+{
+    uint16_t owner = e->pool.owner;
+    return e->has_pool && owner_kind(owner) == POOL_ALLOTTED ? owner_channel(owner) : NOT_ALLOTTED;
+}
+
+/* A till may sell of another channel's allotment. Each of the two channels is told, and not what is
+ * the other's. */
+static bool sees_doer(const struct call *call, const struct history_event *e)
+{
+    return !e->has_channel || call_sees_channel(call, e->channel);
+}
+
+static bool sees_allotment(const struct call *call, const struct history_event *e)
+{
+    uint16_t owner = owner_of_pool(e);
+    return owner == NOT_ALLOTTED || call_sees_channel(call, owner);
+}
+
+/* An event at a location, or on a channel, is told to those who may see that. */
+static bool sees_event(const struct call *call, const struct history_event *e)
+{
+    return (!e->has_pool || call_sees_place(call, e->pool.location)) &&
+           (sees_doer(call, e) || (owner_of_pool(e) != NOT_ALLOTTED && sees_allotment(call, e)));
+}
+
+/* What the client may see of it. */
+static struct history_event seen_of(const struct call *call, const struct history_event *e)
+{
+    struct history_event seen = *e;
+    if (!sees_doer(call, e)) {
+        seen.has_channel = false;
+        seen.client = 0;
+        seen.id = seen.op = seen.ref = seen.reason = (struct text){ NULL, 0 };
+    }
+    seen.has_stock = e->has_stock && sees_allotment(call, e);
+    return seen;
+}
+
 static void pack_event(struct call *call, const struct catalogue *catalogue,
-                       const struct history_event *e)
+                       const struct history_event *whole)
 {
     struct out *out = call->out;
     const struct text none = { NULL, 0 };
-    pack_map(out, 21);
+    const struct history_event seen = seen_of(call, whole), *e = &seen;
+    uint16_t owner = sees_allotment(call, e) ? owner_of_pool(e) : NOT_ALLOTTED;
+    pack_map(out, 22);
     pack_key_uint(out, "lsn", e->lsn);
     pack_key_uint(out, "time_ms", e->time_ms);
     pack_key_string(out, "type", e->type);
@@ -174,6 +218,7 @@ static void pack_event(struct call *call, const struct catalogue *catalogue,
     pack_key_text(out, "location", e->has_pool ? location_code(catalogue, e->pool.location) : none);
     pack_words(out, "kind", e->kind);
     pack_key_text(out, "channel", e->has_channel ? channel_code(catalogue, e->channel) : none);
+    pack_key_text(out, "allotted_to", channel_code(catalogue, owner));
     pack_given(out, "qty", e->has_pool || e->qty != 0, e->qty);
     pack_given(out, "on_hand", e->has_stock, e->on_hand);
     pack_given(out, "reserved", e->has_stock, e->reserved);
@@ -185,13 +230,6 @@ static void pack_event(struct call *call, const struct catalogue *catalogue,
     pack_id(out, "reason", e->reason);
     pack_id(out, "ref", e->ref);
     pack_stocking(out, e);
-}
-
-/* An event at a location, or on a channel, is told to those who may see that. */
-static bool sees_event(const struct call *call, const struct history_event *e)
-{
-    return (!e->has_pool || call_sees_place(call, e->pool.location)) &&
-           (!e->has_channel || call_sees_channel(call, e->channel));
 }
 
 static uint32_t count_seen(const struct call *call, const struct history_query *q)

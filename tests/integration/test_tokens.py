@@ -362,6 +362,31 @@ class Limits(TokenTestCase):
             self.assertIn(f"{option[2:]} does nothing without tokens", server.stderr())
 
 
+class OthersSales(TokenTestCase):
+    def test_who_an_allotment_is_of_is_told_that_a_till_sold_it(self):
+        may_read = ("--can", "read", "--locations", "*", "--channels")
+        server = self.serve({"root": ALL, "web": (*may_read, "web"), "pos": (*may_read, "pos"),
+                             "app": (*may_read, "app"), "all": (*may_read, "*")})
+        with server.known("root") as root:
+            for channel in ("web", "pos", "app"):
+                root.call("channel_set", channel, {})
+            root.call("receive", "r", "S", "main", 5)
+            root.call("allot", "a", "S", "main", "web", 4)
+            root.call("sold", "till-1", "pos", "main", [["S", 3]], {"ref": "receipt 7"})
+
+        def told(name):
+            with server.known(name) as client:
+                events = client.call("history", "S")["events"]
+                return [tuple(e[key] for key in ("channel", "allotted_to", "qty", "on_hand", "id", "ref", "client"))
+                        for e in events if e["type"] == "sold"]
+
+        shared = ("pos", None, -1, 0, "till-1", "receipt 7", "root/test")
+        self.assertEqual(told("all"), [shared, ("pos", "web", -2, 2, "till-1", "receipt 7", "root/test")])
+        self.assertEqual(told("web"), [(None, "web", -2, 2, None, None, None)])
+        self.assertEqual(told("pos"), [shared, ("pos", None, -2, None, "till-1", "receipt 7", "root/test")])
+        self.assertEqual(told("app"), [])
+
+
 class Events(TokenTestCase):
     def test_a_subscriber_is_told_of_its_own_alone(self):
         server = self.serve({"root": ALL, "web": ("--can", "read", "--channels", "web")})

@@ -20,14 +20,15 @@ struct history {
 };
 
 static const struct column columns[] = {
-    { "time_ms", "<TIME" },    { "lsn", ">LSN" },
-    { "type", "<TYPE" },       { "sku", "<SKU" },
-    { "location", "<PLACE" },  { "kind", "<KIND" },
-    { "channel", "<CHANNEL" }, { "qty", ">QTY" },
-    { "on_hand", ">ON HAND" }, { "reserved", ">RESERVED" },
-    { "state", "<STATE" },     { "eta_ms", "<ETA" },
-    { "id", "<ID" },           { "client", "<BY" },
-    { "reason", "<REASON" },   { "ref", "<REF" },
+    { "time_ms", "<TIME" },      { "lsn", ">LSN" },
+    { "type", "<TYPE" },         { "sku", "<SKU" },
+    { "location", "<PLACE" },    { "kind", "<KIND" },
+    { "channel", "<CHANNEL" },   { "allotted_to", "<ALLOTTED TO" },
+    { "qty", ">QTY" },           { "on_hand", ">ON HAND" },
+    { "reserved", ">RESERVED" }, { "state", "<STATE" },
+    { "eta_ms", "<ETA" },        { "id", "<ID" },
+    { "client", "<BY" },         { "reason", "<REASON" },
+    { "ref", "<REF" },
 };
 
 #define COLUMNS (sizeof(columns) / sizeof(columns[0]))
