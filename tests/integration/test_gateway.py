@@ -85,10 +85,23 @@ class Questions(GatewayTestCase):
         self.problem(get("/v1/availability/nowhere?sku=a"), 404, "unknown_channel")
         self.problem(get("/v1/availability/default"), 400, "bad_request", "sku")
         self.problem(get("/v1/availability/default?sku=%ff"), 400, "bad_request", "sku")
-        self.problem(get("/v1/availability/default?sku=a%00"), 400, "bad_request", "sku")
+        self.problem(get("/v1/availability/default?sku=a%0"), 400, "bad_request", "sku")
         self.problem(get("/v1/availability/default?sku=" + "x" * 65), 400, "bad_request")
         self.problem(get("/v1/availability/default?sku=a&item=b"), 400, "bad_request", "item")
         self.problem(get("/v1/availability/a%20b?sku=a"), 400, "bad_request")
+
+    def test_a_sku_with_a_nul(self):
+        """It is UTF-8 like any other."""
+        sku, other = unique("NUL") + "\0x", unique("NUL")
+        for number, of in ((3, sku), (4, other), (5, sku[:-2])):
+            body = {"id": unique("in"), "sku": of, "location": "main", "qty": number}
+            self.assertEqual(self.good(self.gateway.post("receive", body))["on_hand"], number)
+        self.assertEqual(self.call("availability", "default", [sku, other])["stock"], [3, 4])
+        said = self.good(self.gateway.get(f"/v1/availability/default?sku={quote(sku)}&sku={quote(sku[:-2])}"))
+        self.assertEqual(said["stock"], {sku: 3, sku[:-2]: 5})
+        self.assertEqual(self.good(self.gateway.get("/v1/items/" + quote(sku)))["sku"], sku)
+        self.problem(self.gateway.get(f"/v1/availability/default%00?sku={quote(sku)}"), 400, "bad_request")
+        self.problem(self.gateway.get("/v1/changes?channel=default%00"), 400, "bad_request", "channel")
 
     def test_an_item(self):
         sku = self.stocked(3)

@@ -15,7 +15,7 @@ from stockd_harness import BIN_DIR, CALL_TIMEOUT, Server, main, reap, run_progra
 
 KINDS = ("calendars", "places", "channels", "items", "stocking")
 FILES = (*KINDS, "stock", "supplies")
-TEXTS = ("", "plain", 'q"uote', "com,ma", "nl\nx", "cr\r\nlf", " edge ", "Größe 東京", "x" * 128, "=1+2", "0012")
+TEXTS = ("", "plain", 'q"uote', "com,ma", "nl\nx", "cr\r\nlf", "nul\0x", " edge ", "Größe 東京", "x" * 128, "=1+2", "0012")
 
 
 def fill(client, random):
@@ -45,7 +45,7 @@ def fill(client, random):
             "sourcing": random.choice(("priority", "fewest", "nearest", "balance")),
             "ignore_safety": random.random() < 0.5, "promise": random.choice(("on_hand", "incoming")),
             "horizon_s": random.choice((None, 0, 86400))})
-    for number, sku in enumerate((*TEXTS[1:6], "Größe 42", "Z", "a", "A", "x" * 64, *(f"MANY-{n}" for n in range(1500)))):
+    for number, sku in enumerate((*TEXTS[1:7], "Größe 42", "nul", "Z", "a", "A", "x" * 64, *(f"MANY-{n}" for n in range(1500)))):
         if number % 3 != 0:
             options = {"name": random.choice(TEXTS), "barcode": random.choice(("", "4006381333931")),
                        "low_stock": random.randrange(9), "backorder_limit": random.randrange(9),
@@ -87,7 +87,7 @@ class Copy(StockctlTestCase):
             with copy.client() as there:
                 for method in ("locations", "channels", "calendars"):
                     self.assertEqual(there.call(method)[method], client.call(method)[method])
-                for sku in ("plain", "cr\r\nlf", "MANY-7"):
+                for sku in ("plain", "cr\r\nlf", "nul\0x", "MANY-7"):
                     self.assertEqual({**there.call("item", sku), "lsn": 0}, {**client.call("item", sku), "lsn": 0})
             with self.subTest("again it changes nothing"):
                 lsn = json.loads(self.run_on(copy, "--json", "export", "places"))["lsn"]

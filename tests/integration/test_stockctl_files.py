@@ -107,7 +107,7 @@ class Import(StockctlTestCase):
         for row, column in ((f"{sku},main,many", "on_hand"), (f"{sku},main,-1", "on_hand"), (f"{sku},main,", "on_hand"),
                             (f"{sku},main,1.5", "on_hand"), (f"{sku},main,268435456", "on_hand"),
                             (f"{sku},main,99999999999999999999", "on_hand"), (f"{sku},main,1e3", "on_hand"),
-                            (f"{sku},main,1\0", "on_hand"), (f"{sku}\0,main,1", "sku"),
+                            (f"{sku},main,1\0", "on_hand"), (f"{sku},main\0,1", "location"),
                             (f"{sku},atlantis,1", "location"), (f"{sku},,1", "location"), (",main,1", "sku"),
                             ("x" * 65 + ",main,1", "sku"), (f"{sku},main", "on_hand"), (f"{sku},main,1,2", "4"),
                             (f'{sku},ma"in,1', "location"), (f"{sku}-ok,main,2", "sku"), (f'{sku},main,"1', "on_hand")):

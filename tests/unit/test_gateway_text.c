@@ -137,7 +137,7 @@ Test(gateway_text, percent_encoding_is_strict)
     cr_assert_not(decodes("%", true, ""));
     cr_assert_not(decodes("%4", true, ""));
     cr_assert_not(decodes("%zz", true, ""));
-    cr_assert_not(decodes("a%00", true, ""));
+    cr_assert_not(decodes("a%0", true, ""));
     cr_assert_not(decodes("%ff", true, ""));
     cr_assert_not(decodes("%c3", true, ""));
 }

@@ -319,6 +319,9 @@ static bool may_repeat(const struct method *method, const json_t *body)
 
 /* ---- JSON ---- */
 
+/* A SKU may be any UTF-8, so it may contain a NUL. */
+enum { LOAD_FLAGS = JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL };
+
 /* Jansson says `... near '"name"'`: takes the name out of it. */
 static void name_near(const char *text, char *out, size_t size)
 {
@@ -365,7 +368,7 @@ static void name_too_large(const struct method *method, const char *text, size_t
     size_t index;
     json_t *value;
     double most = 0;
-    json_t *body = json_loadb(text, len, JSON_REJECT_DUPLICATES | JSON_DECODE_INT_AS_REAL, NULL);
+    json_t *body = json_loadb(text, len, LOAD_FLAGS | JSON_DECODE_INT_AS_REAL, NULL);
     if (json_is_array(body))
         json_array_foreach(body, index,
                            value) if (index < method->parameter_count && largest(value) > most)
@@ -386,7 +389,7 @@ static json_t *load(const struct method *method, const char *text, size_t len,
     json_error_t error;
     if (len == 0)
         text = none, len = sizeof none - 1;
-    json_t *body = json_loadb(text, len, JSON_REJECT_DUPLICATES, &error);
+    json_t *body = json_loadb(text, len, LOAD_FLAGS, &error);
     if (body)
         return body;
     refuse_json(&error, why);

@@ -151,26 +151,44 @@ static bool decode(struct exchange *exchange, const char *name, struct span text
     return false;
 }
 
+static void add_sku(struct bytes *skus, struct span sku)
+{
+    bytes_add(skus, &sku.len, sizeof sku.len);
+    bytes_add(skus, sku.at, sku.len);
+}
+
+/* The SKU there, and moves on to the next. */
+static struct span next_sku(const char **at)
+{
+    struct span sku;
+    memcpy(&sku.len, *at, sizeof sku.len);
+    sku.at = *at + sizeof sku.len;
+    *at = sku.at + sku.len;
+    return sku;
+}
+
 static int compare(const void *a, const void *b)
 {
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
+    const struct span *x = a, *y = b;
+    int order = memcmp(x->at, y->at, x->len < y->len ? x->len : y->len);
+    return order != 0 ? order : (x->len > y->len) - (x->len < y->len);
 }
 
 /* Sorts the SKUs and drops those that are there already: a JSON object has each key once. */
 static bool sort_skus(struct exchange *exchange)
 {
-    const char **list = calloc(exchange->sku_count, sizeof *list);
+    struct span *list = calloc(exchange->sku_count, sizeof *list);
     struct bytes sorted = { 0 };
     const char *at = exchange->skus.at;
     unsigned kept = 0;
     if (!list)
         return false;
-    for (unsigned i = 0; i < exchange->sku_count; i++, at += strlen(at) + 1)
-        list[i] = at;
+    for (unsigned i = 0; i < exchange->sku_count; i++)
+        list[i] = next_sku(&at);
     qsort(list, exchange->sku_count, sizeof *list, compare);
     for (unsigned i = 0; i < exchange->sku_count; i++)
-        if (i == 0 || strcmp(list[i], list[i - 1]) != 0) {
-            bytes_add(&sorted, list[i], strlen(list[i]) + 1);
+        if (i == 0 || compare(&list[i], &list[i - 1]) != 0) {
+            add_sku(&sorted, list[i]);
             kept++;
         }
     free(list);
@@ -183,23 +201,28 @@ static bool sort_skus(struct exchange *exchange)
 static bool read_skus(struct exchange *exchange)
 {
     struct span query = uri_query(exchange->target), name, value;
-    while (query_next(&query, &name, &value)) {
+    struct bytes sku = { 0 };
+    bool good = true;
+    while (good && query_next(&query, &name, &value)) {
         char text[32];
         snprintf(text, sizeof text, "%.*s", (int)(name.len < 31 ? name.len : 31), name.at);
         if (!span_is(name, "sku")) {
             refuse_parameter(exchange, text, "is not a parameter of availability");
-            return false;
+            good = false;
+            break;
         }
-        if (!decode(exchange, "sku", value, true, &exchange->skus))
-            return false;
-        bytes_add_char(&exchange->skus, '\0');
-        exchange->sku_count++;
+        sku.len = 0;
+        good = decode(exchange, "sku", value, true, &sku);
+        if (good)
+            add_sku(&exchange->skus, (struct span){ sku.at, sku.len });
+        exchange->sku_count += good;
     }
-    if (exchange->sku_count == 0) {
+    bytes_free(&sku);
+    if (good && exchange->sku_count == 0) {
         refuse_parameter(exchange, "sku", "is missing");
         return false;
     }
-    return exchange->sku_count == 1 || sort_skus(exchange);
+    return good && (exchange->sku_count == 1 || sort_skus(exchange));
 }
 
 /* {"lsn", "stock": [3, nil]} becomes {"lsn", "stock": {"A": 3, "B": null}}. */
@@ -219,14 +242,14 @@ static void on_availability(struct call *call, const struct answer *answer)
     bytes_add_unsigned(out, lsn);
     bytes_add_string(out, ",\"stock\":{");
     stockd_iter it = stockd_iterate(stock);
-    const char *sku = exchange->skus.at;
+    const char *at = exchange->skus.at;
     for (unsigned i = 0; i < exchange->sku_count && stockd_next(&it, NULL, &number); i++) {
+        struct span sku = next_sku(&at);
         if (i > 0)
             bytes_add_char(out, ',');
-        print_string(out, sku, strlen(sku));
+        print_string(out, sku.at, sku.len);
         bytes_add_char(out, ':');
         print_value(out, number);
-        sku += strlen(sku) + 1;
     }
     bytes_add_string(out, "}}");
     decide(exchange, MHD_HTTP_OK, json_type);
@@ -238,12 +261,14 @@ static void get_availability(struct exchange *exchange)
     struct bytes channel = { 0 };
     if (decode(exchange, "channel", exchange->variable, false, &channel) && read_skus(exchange)) {
         struct call *call = prepare(exchange, "availability", LANE_QUESTION, on_availability);
-        const char *sku = exchange->skus.at;
+        const char *at = exchange->skus.at;
         stockd_pack_array(&call->params, 2);
         stockd_pack_str_n(&call->params, channel.at, channel.len);
         stockd_pack_array(&call->params, exchange->sku_count);
-        for (unsigned i = 0; i < exchange->sku_count; i++, sku += strlen(sku) + 1)
-            stockd_pack_str(&call->params, sku);
+        for (unsigned i = 0; i < exchange->sku_count; i++) {
+            struct span sku = next_sku(&at);
+            stockd_pack_str_n(&call->params, sku.at, sku.len);
+        }
         send_calls(exchange);
     }
     bytes_free(&channel);

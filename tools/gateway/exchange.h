@@ -52,7 +52,7 @@ struct exchange {
     struct cors_answer cors;
     struct call calls[CALLS_MAX];
     unsigned waiting;  /* calls that are not done */
-    struct bytes skus; /* of GET availability: each decoded, and followed by a NUL */
+    struct bytes skus; /* of GET availability: of each its length, a size_t, and what it is */
     unsigned sku_count;
 
     unsigned status; /* of the answer */

@@ -70,7 +70,8 @@ static bool take_parameter(struct exchange *exchange, struct wish *wish, struct 
         return refuse(exchange, text, "is not a parameter of this stream");
     if (out != &wish->types)
         out->len = 0;
-    good = uri_decode(out, value, true);
+    size_t from = out->len;
+    good = uri_decode(out, value, true) && !memchr(out->at + from, '\0', out->len - from);
     bytes_add_char(out, '\0');
     if (good && out == &since) {
         good = read_lsn(since.at, &wish->since);

@@ -26,7 +26,7 @@ bool uri_decode(struct bytes *out, struct span text, bool form)
         if (c == '%') {
             int high = i + 1 < text.len ? digit(text.at[i + 1]) : -1;
             int low = i + 2 < text.len ? digit(text.at[i + 2]) : -1;
-            if (high < 0 || low < 0 || high + low == 0)
+            if (high < 0 || low < 0)
                 return false;
             c = (char)(high * 16 + low);
             i += 2;

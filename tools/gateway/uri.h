@@ -15,7 +15,7 @@ struct span {
 
 bool span_is(struct span span, const char *string);
 
-/* Appends the decoded text; in a form '+' is a space. False: a bad escape, a NUL, or not UTF-8. */
+/* Appends the decoded text; in a form '+' is a space. False: a bad escape, or not UTF-8. */
 bool uri_decode(struct bytes *out, struct span text, bool form);
 
 /* The target up to '?', and what follows it (empty if nothing does). */

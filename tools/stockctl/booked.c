@@ -18,13 +18,6 @@
 
 /* ---- now ------------------------------------------------------------------------------------- */
 
-static char *copy_of(const char *bytes, size_t len)
-{
-    char *copy = must_alloc(len + 1, 1);
-    memcpy(copy, bytes, len);
-    return copy;
-}
-
 static void add_level(void *context, const struct stock_level *level)
 {
     struct booked *booked = context;
@@ -35,7 +28,7 @@ static void add_level(void *context, const struct stock_level *level)
     }
     lookup_add(booked->index, level->sku, level->sku_len, booked->count);
     booked->item[booked->count++] = (struct booked_item){
-        .sku = copy_of(level->sku, level->sku_len),
+        .sku = text_copy(level->sku, level->sku_len),
         .len = level->sku_len,
         .on_hand = level->on_hand,
     };

@@ -14,6 +14,7 @@ struct reporting {
     const char *name;
     int64_t left; /* rows still wanted */
     char *after;  /* the key after which the next page begins; NULL: the first page. Owned */
+    size_t after_len;
     size_t columns;
     char *titles[COLUMNS_MAX + 1]; /* as for table_new; owned */
     struct table *table;
@@ -33,7 +34,7 @@ static int pack_question(const struct reporting *r, stockd_pack *pack)
     stockd_pack_i64(pack, r->left < PAGE_MAX ? r->left : PAGE_MAX);
     if (r->after != NULL) {
         stockd_pack_str(pack, "after");
-        stockd_pack_str(pack, r->after);
+        stockd_pack_str_n(pack, r->after, r->after_len);
     }
     return failed;
 }
@@ -130,7 +131,8 @@ static bool take_page(struct reporting *r, bool json, stockd_value result)
     r->after = NULL;
     if (!stockd_map_str(result, "next", &next, &len))
         return false;
-    r->after = text_format("%.*s", (int)len, next);
+    r->after = text_copy(next, len);
+    r->after_len = len;
     return r->left > 0;
 }
 
@@ -192,6 +194,7 @@ static int run_report(struct ctl *ctl, const struct args *args)
     if (failed != CTL_DONE)
         return failed;
     r.after = after != NULL ? text_format("%s", after) : NULL;
+    r.after_len = after != NULL ? strlen(after) : 0;
     r.list = json_array();
     failed = gather(ctl, &r);
     if (failed == CTL_DONE)

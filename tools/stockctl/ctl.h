@@ -214,6 +214,7 @@ void text_time(int64_t ms, char *out, size_t size);
 void text_duration(int64_t ms, char *out, size_t size);
 
 /* printf into new memory; exits if there is none. */
+char *text_copy(const char *bytes, size_t len); /* with a NUL behind them */
 char *text_format(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 void *must_alloc(size_t count, size_t size); /* zeroed */
@@ -311,6 +312,8 @@ struct csv_field {
 struct csv_reader {
     const char *const *columns; /* NULL ends them */
     size_t required;            /* the first of them, which must be in the header */
+    uint32_t texts;             /* a bit for each whose fields are read by their length: they may
+                                   contain any character, NUL too */
     void (*row)(void *context, size_t line, const struct csv_field *fields);
     void (*bad)(void *context, size_t line, const char *column, const char *problem);
     void *context;

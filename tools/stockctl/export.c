@@ -41,13 +41,6 @@ static int by_sku_and_location(const void *a, const void *b)
     return strcmp(x->location, y->location);
 }
 
-static char *copy_of(const char *bytes, size_t len)
-{
-    char *copy = must_alloc(len + 1, 1);
-    memcpy(copy, bytes, len);
-    return copy;
-}
-
 static void add_row(void *context, const struct stock_level *level)
 {
     struct export *export = context;
@@ -57,9 +50,9 @@ static void add_row(void *context, const struct stock_level *level)
         export->row = must_grow(export->row, export->capacity, sizeof(*export->row));
     }
     export->row[export->count++] = (struct export_row){
-        .sku = copy_of(level->sku, level->sku_len),
+        .sku = text_copy(level->sku, level->sku_len),
         .sku_len = level->sku_len,
-        .location = copy_of(level->location, level->location_len),
+        .location = text_copy(level->location, level->location_len),
         .on_hand = level->on_hand,
         .reserved = level->reserved,
         .available = level->available,

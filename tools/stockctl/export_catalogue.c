@@ -14,8 +14,10 @@
 
 struct record {
     char *key;
-    size_t len;
-    char *line; /* of the CSV file, without its end; NULL when JSON is wanted */
+    size_t key_len;
+    char *location; /* "": none */
+    char *line;     /* of the CSV file, without its end; NULL when JSON is wanted */
+    size_t line_len;
     json_t *json;
 };
 
@@ -31,9 +33,11 @@ static int by_key(const void *a, const void *b)
 {
     const struct record *x = a;
     const struct record *y = b;
-    int order = memcmp(x->key, y->key, x->len < y->len ? x->len : y->len);
+    int order = memcmp(x->key, y->key, x->key_len < y->key_len ? x->key_len : y->key_len);
 
-    return order != 0 ? order : (x->len > y->len) - (x->len < y->len);
+    if (order == 0)
+        order = (x->key_len > y->key_len) - (x->key_len < y->key_len);
+    return order != 0 ? order : strcmp(x->location, y->location);
 }
 
 /* The fewest digits that read back as the same number. */
@@ -98,12 +102,10 @@ static void put_hours_cell(FILE *out, enum hours_form form, stockd_value value)
     free(text);
 }
 
-static char *csv_line(const struct exporting *exporting, const char *key, size_t len,
-                      stockd_value fields)
+static void make_line(const struct exporting *exporting, const char *key, size_t len,
+                      stockd_value fields, struct record *record)
 {
-    char *line = NULL;
-    size_t size = 0;
-    FILE *out = open_memstream(&line, &size);
+    FILE *out = open_memstream(&record->line, &record->line_len);
 
     if (out == NULL) {
         fputs("stockctl: out of memory\n", stderr);
@@ -127,7 +129,6 @@ static char *csv_line(const struct exporting *exporting, const char *key, size_t
             put_cell(out, value);
     }
     fclose(out);
-    return line;
 }
 
 static json_t *json_record(const struct exporting *exporting, const char *key, size_t len,
@@ -149,8 +150,7 @@ static json_t *json_record(const struct exporting *exporting, const char *key, s
     return json;
 }
 
-/* "SKU", or "SKU NUL LOCATION": a NUL comes before all else. */
-static void sort_key(const struct exporting *exporting, const char *key, size_t len,
+static void make_key(const struct exporting *exporting, const char *key, size_t len,
                      stockd_value fields, struct record *record)
 {
     const char *location = "";
@@ -158,10 +158,9 @@ static void sort_key(const struct exporting *exporting, const char *key, size_t 
 
     if (exporting->kind->location != NULL)
         stockd_map_str(fields, exporting->kind->location, &location, &location_len);
-    record->len = len + 1 + location_len;
-    record->key = must_alloc(record->len, 1);
-    memcpy(record->key, key, len);
-    memcpy(record->key + len + 1, location, location_len);
+    record->key = text_copy(key, len);
+    record->key_len = len;
+    record->location = text_copy(location, location_len);
 }
 
 static void add_record(void *context, const char *key, size_t len, stockd_value fields)
@@ -169,11 +168,11 @@ static void add_record(void *context, const char *key, size_t len, stockd_value 
     struct exporting *exporting = context;
     struct record record = { 0 };
 
-    sort_key(exporting, key, len, fields, &record);
+    make_key(exporting, key, len, fields, &record);
     if (exporting->json)
         record.json = json_record(exporting, key, len, fields);
     else
-        record.line = csv_line(exporting, key, len, fields);
+        make_line(exporting, key, len, fields, &record);
     if (exporting->count == exporting->capacity) {
         exporting->capacity = exporting->capacity > 0 ? exporting->capacity * 2 : 256;
         exporting->record =
@@ -190,8 +189,10 @@ static void print_csv(const struct exporting *exporting)
     for (const struct field *field = exporting->kind->field; field->name != NULL; field++)
         printf(",%s", field->name);
     putchar('\n');
-    for (size_t i = 0; i < exporting->count; i++)
-        puts(exporting->record[i].line);
+    for (size_t i = 0; i < exporting->count; i++) {
+        fwrite(exporting->record[i].line, 1, exporting->record[i].line_len, stdout);
+        putchar('\n');
+    }
 }
 
 static void print_json(const struct exporting *exporting, uint64_t lsn)
@@ -218,6 +219,7 @@ int catalogue_export(struct ctl *ctl, const struct catalogue_kind *kind)
         print_csv(&exporting);
     for (size_t i = 0; i < exporting.count; i++) {
         free(exporting.record[i].key);
+        free(exporting.record[i].location);
         free(exporting.record[i].line);
         json_decref(exporting.record[i].json);
     }

@@ -334,6 +334,7 @@ int catalogue_import(struct ctl *ctl, const struct args *args, const struct cata
         .bad = "bad rows skipped",
     };
     struct importing importing = { .kind = kind };
+    uint32_t texts = kind->paged ? 1 : 0; /* a SKU */
 
     /* Locations and channels one by one: the engine must have them in the order of the file. */
     importing.import = (struct import){ .ctl = ctl,
@@ -343,10 +344,13 @@ int catalogue_import(struct ctl *ctl, const struct args *args, const struct cata
                                         .line = line_of,
                                         .context = &importing,
                                         .window = kind->paged ? 0 : 1 };
-    for (size_t i = 0; kind->field[i].name != NULL; i++)
+    for (size_t i = 0; kind->field[i].name != NULL; i++) {
         columns[catalogue_keys(kind) + i] = kind->field[i].name;
+        texts |= (uint32_t)(kind->field[i].form == FIELD_TEXT) << (catalogue_keys(kind) + i);
+    }
     importing.reader = (struct csv_reader){ .columns = columns,
                                             .required = catalogue_keys(kind),
+                                            .texts = texts,
                                             .row = read_row,
                                             .bad = read_bad,
                                             .context = &importing };

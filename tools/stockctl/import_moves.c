@@ -245,6 +245,7 @@ static int import_moves(struct ctl *ctl, const struct args *args, const struct m
                                     .context = &moves };
     moves.reader = (struct csv_reader){ .columns = columns,
                                         .required = first_option(kind),
+                                        .texts = 1 << COLUMN_SKU,
                                         .row = read_row,
                                         .bad = read_bad,
                                         .context = &moves };

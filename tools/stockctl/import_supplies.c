@@ -218,6 +218,7 @@ static int read_and_send(struct importing *importing, const struct args *args)
     struct csv_reader reader = {
         .columns = columns,
         .required = COLUMN_ETA,
+        .texts = 1 << COLUMN_SKU,
         .row = read_row,
         .bad = read_bad,
         .context = importing,

@@ -58,9 +58,8 @@ static void add(struct reconcile *r, const char *sku, size_t len, size_t line, i
         r->capacity = r->capacity > 0 ? r->capacity * 2 : 1024;
         r->counted = must_grow(r->counted, r->capacity, sizeof(*r->counted));
     }
-    r->counted[r->count++] = (struct counted){
-        .sku = text_format("%.*s", (int)len, sku), .len = len, .line = line, .units = units
-    };
+    r->counted[r->count++] =
+        (struct counted){ .sku = text_copy(sku, len), .len = len, .line = line, .units = units };
 }
 
 static void read_row(void *context, size_t line, const struct csv_field *fields)
@@ -354,9 +353,12 @@ int run_reconcile(struct ctl *ctl, const struct args *args)
                                 .pack = pack_count,
                                 .line = line_of,
                                 .context = &r };
-    r.reader = (struct csv_reader){
-        .columns = columns, .required = 2, .row = read_row, .bad = read_bad, .context = &r
-    };
+    r.reader = (struct csv_reader){ .columns = columns,
+                                    .required = 2,
+                                    .texts = 1, /* the SKU */
+                                    .row = read_row,
+                                    .bad = read_bad,
+                                    .context = &r };
     r.seen = lookup_new();
     int failed = reconcile(&r, args);
     for (size_t i = 0; i < r.count; i++)

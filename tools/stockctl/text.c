@@ -28,6 +28,13 @@ void *must_alloc(size_t count, size_t size)
     return memory;
 }
 
+char *text_copy(const char *bytes, size_t len)
+{
+    char *copy = must_alloc(len + 1, 1);
+    memcpy(copy, bytes, len);
+    return copy;
+}
+
 char *text_format(const char *format, ...)
 {
     char *text;
