@@ -171,22 +171,21 @@ static struct step_part before_of_pool(const struct redrawing *r, uint32_t index
     return sum;
 }
 
-/* What is taken off must be there: of a supply, it must have come, and be this reservation's; with
- * what is rejected of it before. */
-static enum code check_come(struct ctx *ctx, const struct redrawing *r, struct step_part *part,
-                            uint32_t before)
+/* What the place has of what a part rejects, with what the parts before it reject of the same pool:
+ * all that is on hand in the pool; of a supply, what has come and is this reservation's. */
+static enum code find_there(struct ctx *ctx, const struct redrawing *r, struct step_part *part,
+                            int64_t wanted, int64_t *there)
 {
-    int64_t wanted = (int64_t)part->qty + before;
-    const struct incoming *in = incoming_find(&ctx->ledger->items, part->draw->pool);
-    int64_t there;
+    const struct items *items = &ctx->ledger->items;
+    const struct incoming *in = incoming_find(items, part->draw->pool);
     part->expected = in != NULL;
     part->mark = in ? incoming_mark(in) : 0;
+    *there = in ? wanted : word_on_hand(pool_read(pool_at(items, part->draw->pool)));
     if (!in)
         return CODE_OK;
     enum code code =
-        precedence_check(ctx, part->draw->pool, r->txn.reservation, r->txn.entry, wanted, &there);
-    return code == CODE_INSUFFICIENT_STOCK ? not_on_hand(ctx, part->draw->pool, wanted, there)
-                                           : code;
+        precedence_check(ctx, part->draw->pool, r->txn.reservation, r->txn.entry, wanted, there);
+    return code == CODE_INSUFFICIENT_STOCK ? CODE_OK : code;
 }
 
 static enum code post_damaged(struct ctx *ctx, uint64_t key, uint32_t qty)
@@ -205,7 +204,8 @@ static enum code post_damaged(struct ctx *ctx, uint64_t key, uint32_t qty)
     return CODE_OK;
 }
 
-/* A pool that is short has fewer on hand than are rejected: those are off the books already. */
+/* Where fewer are there than are rejected, the others are off the books already, or have not come:
+ * nothing is taken off of what is promised to those before it. */
 static enum code post_rejected(struct ctx *ctx, struct redrawing *r)
 {
     const struct rejection *asked = r->asked;
@@ -216,10 +216,11 @@ static enum code post_rejected(struct ctx *ctx, struct redrawing *r)
         const struct pool *pool = pool_at(items, part->draw->pool);
         bool corrects = asked->reason != REJECT_BUSY;
         struct step_part before = before_of_pool(r, i);
+        int64_t there = 0;
         if (corrects)
-            code = check_come(ctx, r, part, before.qty);
-        int64_t there = word_on_hand(pool_read(pool)) - mark_expected(part->mark) - before.off;
-        part->off = !corrects || there < 0 ? 0 : there < part->qty ? (uint32_t)there : part->qty;
+            code = find_there(ctx, r, part, (int64_t)before.qty + part->qty, &there);
+        there -= before.off;
+        part->off = there < 0 ? 0 : there < part->qty ? (uint32_t)there : part->qty;
         /* Undecided until the units are set aside no longer: see set_aside_at. */
         r->txn.may_undo |= part->expected || draw_step(r->txn.reservation, part->draw) != PART_OPEN;
         post(ctx->postings, (struct posting){ .pool = part->draw->pool,

@@ -441,6 +441,36 @@ class Reject(BacklogCase):
             self.assertEqual(self.figures(sku, self.one), (2 if reason == "busy" else 0, 0))
             self.assertEqual(self.figures(sku, self.one, "damaged"), (2 if reason == "damaged" else 0, 0))
 
+    def test_a_supply_that_fell_short(self):
+        """What has come, and is promised to nobody before, is taken off; what never came is off the books."""
+        eager = self.channel(self.one, self.two, promise="incoming")
+        for reason in ("not_found", "damaged", "busy"):
+            for came, close in ((4, True), (4, False), (None, False)):
+                sku, supply = self.item(), unique("exp")
+                self.call("expect", supply, self.one, [[sku, 6]], {"eta_ms": 4102444800000})
+                first, second = (self.order([sku, qty], channel=eager, confirm=True) for qty in (3, 3))
+                if came:
+                    self.call("arrive", supply, [[sku, came]], {"close": close})
+                self.receive(sku, 1, self.two)
+                got = self.call("reject", second, self.one, None, {"reason": reason})
+                self.assertEqual(drawn(got["lines"]), {(sku, self.two): 1, (sku, None): 2})
+                self.assertEqual(self.lines(first), {(sku, self.one): 3})
+                came, off = came or 0, 1 if came and reason != "busy" else 0
+                for again in range(2):
+                    told = (reason, came, close, again)
+                    self.assertEqual(self.figures(sku, self.one), (came - off, min(came, 3)), told)
+                    self.assertEqual(self.figures(sku, self.one, "damaged")[0], off if reason == "damaged" else 0, told)
+                    self.assertEqual(self.figures(sku, self.one, "expected"),
+                                     (0, 0) if close else (6 - came, 3 - min(came, 3)), told)
+                    now = self.call("stock", sku)
+                    then = self.call("stock", sku, {"at_lsn": now["lsn"]})
+                    now, then = (sorted((p["location"], p["kind"], p["on_hand"], p["reserved"])
+                                        for p in of["pools"] if p["on_hand"]) for of in (now, then))
+                    self.assertEqual(then, now, told)
+                    self.kill_and_restart()
+                if came:
+                    self.assertEqual(self.call("fulfil", first)["state"], "fulfilled", "nobody took its units")
+
     def test_the_reply_is_of_this_order(self):
         """Though the units that it gives back serve another at once."""
         sku = self.item(limit=9, one=2)
