@@ -17,13 +17,6 @@
 #include "protocol/transport.h"
 #include "protocol/worker.h"
 
-static const struct uring_config ring_config = {
-    .ids = 1024,
-    .completions = 8192,
-    .buffers = 64, /* few: they are reused, and should stay in the cache */
-    .buffer_bytes = 16384,
-};
-
 enum { BUSY_TRIES = 20, BUSY_PAUSE_MS = 50 };
 
 struct server {
@@ -81,8 +74,7 @@ static int no_memory(const struct server *server, char *why, size_t size)
 static int make_worker(struct server *server, unsigned index, char *why, size_t size)
 {
     struct worker *worker = &server->workers[index];
-    struct uring_config rings = ring_config;
-    rings.rings = server->shared.service.workers;
+    struct uring_config rings = uring_of_worker(server->shared.service.workers);
     if (worker_init(worker, &server->shared, index))
         return no_memory(server, why, size);
     worker->ring = uring_create(&rings, why, size);

@@ -31,16 +31,26 @@ struct uring {
 
 /* ---- making ---- */
 
+struct uring_config uring_of_worker(unsigned workers)
+{
+    return (struct uring_config){
+        .ids = 1024,
+        .completions = 8192,
+        .buffers = 64, /* few: they are reused, and should stay in the cache */
+        .buffer_bytes = 16384,
+        .rings = workers,
+    };
+}
+
 static size_t whole_pages(size_t bytes)
 {
     size_t page = (size_t)sysconf(_SC_PAGESIZE);
     return (bytes + page - 1) / page * page;
 }
 
-/* The memory that the kernel charges to a ring's user: its requests, its completions with the
- * requests' indexes and some counters, and the ring of buffers. Exact on Linux 6.18, as
- * measured. */
-static size_t locked_bytes(const struct uring_config *config)
+/* Its requests, its completions with the requests' indexes and some counters, and the ring of
+ * buffers. Exact on Linux 6.18, as measured. */
+size_t uring_locked_bytes(const struct uring_config *config)
 {
     enum { COUNTERS = 1024 };
     return whole_pages(config->ids * sizeof(struct io_uring_sqe)) +
@@ -54,13 +64,13 @@ static size_t locked_bytes(const struct uring_config *config)
 static void say_no_memory(const struct uring_config *config, char *why, size_t size)
 {
     struct rlimit limit = { RLIM_INFINITY, RLIM_INFINITY };
-    size_t needed = config->rings * locked_bytes(config);
+    size_t needed = config->rings * uring_locked_bytes(config);
     getrlimit(RLIMIT_MEMLOCK, &limit);
     if (limit.rlim_cur == RLIM_INFINITY)
         snprintf(why, size,
                  "no memory for %u io_urings of %zu KiB: raise the memory limit of the container "
                  "or the service, or use fewer --workers",
-                 config->rings, locked_bytes(config) >> 10);
+                 config->rings, uring_locked_bytes(config) >> 10);
     else
         snprintf(why, size,
                  "no memory for %u io_urings: they need %zu KiB of locked memory, and the limit "

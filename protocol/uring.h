@@ -26,6 +26,12 @@ struct uring_config {
     unsigned rings; /* that the process makes in all, for error texts */
 };
 
+/* A worker's, of a server with so many of them. */
+struct uring_config uring_of_worker(unsigned workers);
+
+/* The memory that the kernel charges to a ring's user. */
+size_t uring_locked_bytes(const struct uring_config *config);
+
 /* NULL on failure, with one line in why (size bytes) that says what to do about it. */
 struct uring *uring_create(const struct uring_config *config, char *why, size_t size);
 void uring_destroy(struct uring *ring);

@@ -172,6 +172,20 @@ const struct command server_commands[] = {
         .run = run_info,
     },
     {
+        .name = "doctor",
+        .summary = "Check a set-up: the machine, the data, the engine",
+        .usage = "",
+        .details =
+            "Looks at the kernel, io_uring, limits, memory, the clock, the data directory and its\n"
+            "disk, tokens and certificates, and asks the engine; says what to do about each\n"
+            "finding, and changes nothing. Run it on the engine's machine as the engine's user,\n"
+            "or as root: what it may not see it says. Exit status: 0 well, or warnings only;\n"
+            "1 something must be mended.",
+        .example = "stockctl doctor --config /etc/stockd/stockd.conf",
+        .options = doctor_options,
+        .run = run_doctor,
+    },
+    {
         .name = "backup",
         .summary = "Back up the engine's data, while it runs",
         .usage = "DIR",

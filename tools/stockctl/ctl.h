@@ -436,6 +436,8 @@ int run_one(struct ctl *ctl, const struct args *args, const char *method, const 
 
 int run_watch(struct ctl *ctl, const struct args *args);
 int run_backup(struct ctl *ctl, const struct args *args);
+int run_doctor(struct ctl *ctl, const struct args *args);
+extern const struct option doctor_options[];
 int run_item_show(struct ctl *ctl, const struct args *args);
 int run_lookup(struct ctl *ctl, const struct args *args);
 int run_item_list(struct ctl *ctl, const struct args *args);
