@@ -140,8 +140,10 @@ enum code call_find_channel(struct call *call, struct text code, uint16_t *index
 enum code call_event_filter(struct call *call, const char *option, const struct option_types *types,
                             struct text location, struct event_filter *filter);
 
-/* The section `mirror` of info. */
+/* Sections of info: each packs a map. */
 void pack_mirror(struct call *call);
+void pack_methods(struct call *call);
+void pack_latency(struct call *call);
 
 /* A query in parts: as the last part left it, or a new one. NULL: refused for lack of memory. */
 struct slicing *resume_or_begin(struct call *call, uint64_t lsn);

@@ -383,10 +383,10 @@ static const struct section {
     const char *name;
     void (*pack)(struct call *call);
 } sections[] = {
-    { "server", pack_server },     { "ledger", pack_ledger }, { "journal", pack_journal },
-    { "snapshot", pack_snapshot }, { "limits", pack_limits }, { "check", pack_check },
-    { "mirror", pack_mirror },     { "feed", pack_feed },     { "reports", pack_reports },
-    { "access", pack_access },
+    { "server", pack_server },     { "ledger", pack_ledger },   { "journal", pack_journal },
+    { "snapshot", pack_snapshot }, { "limits", pack_limits },   { "check", pack_check },
+    { "mirror", pack_mirror },     { "feed", pack_feed },       { "reports", pack_reports },
+    { "access", pack_access },     { "methods", pack_methods }, { "latency", pack_latency },
 };
 
 enum code method_info(struct call *call)
@@ -407,7 +407,7 @@ enum code method_info(struct call *call)
         if (count == 0)
             refuse(&call->refusal, CODE_BAD_REQUEST, "section",
                    "section must be server, ledger, journal, snapshot, limits, check, mirror, "
-                   "feed, reports or access");
+                   "feed, reports, access, methods or latency");
     }
     if (!params_good(params))
         return call->refusal.code;

@@ -146,6 +146,21 @@ static int no_option(const struct args *args, const char *word, size_t len)
     return failed;
 }
 
+char command_letter(const struct command *command, size_t option)
+{
+    bool has_one = command->letters != NULL && option < strlen(command->letters);
+    return has_one ? command->letters[option] : '\0';
+}
+
+/* Whether that is how the option is called: "--delay", of which len bytes are the name with its
+ * dashes, or "-d". */
+static bool is_called(const char *word, size_t len, const char *name, char letter)
+{
+    if (len == 2)
+        return letter != '\0' && word[1] == letter;
+    return len > 2 && strlen(name) == len - 2 && memcmp(word + 2, name, len - 2) == 0;
+}
+
 static int command_option(struct args *args, const char *word, struct words *words)
 {
     const char *equals = strchr(word, '=');
@@ -154,7 +169,7 @@ static int command_option(struct args *args, const char *word, struct words *wor
 
     for (size_t i = 0; i < options_of(args->command); i++) {
         const char *name = options[i].name;
-        if (len < 3 || strlen(name) != len - 2 || memcmp(word + 2, name, len - 2) != 0)
+        if (!is_called(word, len, name, command_letter(args->command, i)))
             continue;
         if (args->given[i] != NULL)
             return usage_error(args, "--%s was given twice", name);

@@ -186,6 +186,20 @@ const struct command server_commands[] = {
         .run = run_doctor,
     },
     {
+        .name = "top",
+        .summary = "Watch what the engine does, live",
+        .usage = "",
+        .details =
+            "Requests and refusals a second, latency, the journal, tables and the mirror, of the\n"
+            "time since the last look; the first is of the time since the engine's start. On a\n"
+            "terminal: q quits, any other key looks at once. Without one, or with --json: a line\n"
+            "for each look. The engine counts by method, not by item.",
+        .example = "stockctl top -d 1",
+        .options = top_options,
+        .letters = "dn",
+        .run = run_top,
+    },
+    {
         .name = "backup",
         .summary = "Back up the engine's data, while it runs",
         .usage = "DIR",

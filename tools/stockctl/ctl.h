@@ -81,6 +81,7 @@ struct command {
     const char *details; /* more lines of help, or NULL */
     const char *example;
     const struct option *options; /* or NULL */
+    const char *letters;          /* short forms of the first options, in order: "dn"; or NULL */
     size_t least;                 /* positional arguments */
     size_t most;
     int (*run)(struct ctl *ctl, const struct args *args);
@@ -117,6 +118,9 @@ struct args {
 int args_parse(struct args *args, struct ctl *ctl, const struct command *command, size_t argc,
                char *const *argv);
 void args_free(struct args *args);
+
+/* The short form of the option of that index; NUL: it has none. */
+char command_letter(const struct command *command, size_t option);
 
 /*
  * Takes a global option at argv[*at] with its value, and moves *at to the last word taken. True if
@@ -438,6 +442,8 @@ int run_watch(struct ctl *ctl, const struct args *args);
 int run_backup(struct ctl *ctl, const struct args *args);
 int run_doctor(struct ctl *ctl, const struct args *args);
 extern const struct option doctor_options[];
+int run_top(struct ctl *ctl, const struct args *args);
+extern const struct option top_options[];
 int run_item_show(struct ctl *ctl, const struct args *args);
 int run_lookup(struct ctl *ctl, const struct args *args);
 int run_item_list(struct ctl *ctl, const struct args *args);

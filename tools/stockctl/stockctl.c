@@ -54,19 +54,21 @@ static void print_version(void)
     puts("stockctl " STOCKD_CLIENT_VERSION);
 }
 
-static void print_options(const struct option *options)
+static void print_options(const struct command *command)
 {
     char left[48];
 
-    if (options == NULL)
+    if (command->options == NULL)
         return;
     fputs("\nOptions:\n", stdout);
-    for (; options->name != NULL; options++) {
-        if (options->help == NULL)
+    for (size_t i = 0; command->options[i].name != NULL; i++) {
+        const struct option *option = &command->options[i];
+        const char letter[] = { '-', command_letter(command, i), ',', ' ', '\0' };
+        if (option->help == NULL)
             continue;
-        snprintf(left, sizeof(left), "--%s%s%s", options->name, options->value != NULL ? " " : "",
-                 options->value != NULL ? options->value : "");
-        printf("  %-24s %s\n", left, options->help);
+        snprintf(left, sizeof(left), "%s--%s%s%s", letter[1] != '\0' ? letter : "", option->name,
+                 option->value != NULL ? " " : "", option->value != NULL ? option->value : "");
+        printf("  %-24s %s\n", left, option->help);
     }
 }
 
@@ -76,7 +78,7 @@ static void print_command_help(const struct command *command)
            command->usage, command->summary);
     if (command->details != NULL)
         printf("\n%s\n", command->details);
-    print_options(command->options);
+    print_options(command);
     printf("\nExample:\n  %s\n", command->example);
 }
 
