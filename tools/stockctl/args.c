@@ -63,7 +63,7 @@ static const char *take_name(struct ctl *ctl, const char *name)
 {
     size_t len = name != NULL ? strlen(name) : 0;
 
-    if (len == 0 || len > CTL_NAME_MAX || !text_is_utf8(name, len))
+    if (len == 0 || len > CTL_NAME_MAX || !bytes_are_utf8(name, len))
         return "--as needs a name: 1 to 128 bytes of UTF-8";
     free(ctl->name);
     ctl->name = text_format("%s", name);

@@ -87,7 +87,7 @@ const char *check_sku(const char *sku, size_t len)
         return "is empty";
     if (len > STOCKD_SKU_MAX)
         return "is longer than 64 bytes";
-    return text_is_utf8(sku, len) ? NULL : "is not valid UTF-8";
+    return bytes_are_utf8(sku, len) ? NULL : "is not valid UTF-8";
 }
 
 const char *check_known(const struct lookup *locations, const struct csv_field *location)
@@ -102,7 +102,7 @@ const char *check_label(const struct csv_field *label)
 {
     if (label->len > LABEL_MAX)
         return "is longer than 128 bytes";
-    return text_is_utf8(label->text, label->len) ? NULL : "is not valid UTF-8";
+    return bytes_are_utf8(label->text, label->len) ? NULL : "is not valid UTF-8";
 }
 
 /* A time relative to now would be another one when the import is repeated. */

@@ -99,7 +99,7 @@ char *ctl_default_name(void)
     const struct passwd *user = getpwuid(getuid());
     char *name = user != NULL ? text_format("%.64s@stockctl", user->pw_name)
                               : text_format("%lu@stockctl", (unsigned long)getuid());
-    if (text_is_utf8(name, strlen(name)))
+    if (bytes_are_utf8(name, strlen(name)))
         return name;
     free(name);
     return text_format("stockctl");

@@ -197,7 +197,7 @@ bool parse_real(const char *text, double *out);
 
 /* ---- text.c: UTF-8 ------------------------------------------------------------------------ */
 
-bool text_is_utf8(const char *bytes, size_t len);
+bool bytes_are_utf8(const char *bytes, size_t len);
 
 /* Columns on a terminal. */
 size_t text_width(const char *text);

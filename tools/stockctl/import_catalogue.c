@@ -65,7 +65,7 @@ static const char *check_text(const struct field *field, const struct csv_field 
     if ((int64_t)cell->len > field->most)
         return field->most == STOCKD_CODE_MAX ? "is longer than 32 bytes"
                                               : "is longer than 128 bytes";
-    return text_is_utf8(cell->text, cell->len) ? NULL : "is not valid UTF-8";
+    return bytes_are_utf8(cell->text, cell->len) ? NULL : "is not valid UTF-8";
 }
 
 static const char *check_rule(const char *text)

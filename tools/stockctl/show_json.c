@@ -6,7 +6,7 @@
 
 static json_t *string_from(const char *bytes, size_t len)
 {
-    if (text_is_utf8(bytes, len))
+    if (bytes_are_utf8(bytes, len))
         return json_stringn(bytes, len);
     char *clean = text_clean(bytes, len); /* JSON cannot express other bytes */
     json_t *json = json_string(clean);

@@ -68,7 +68,7 @@ static size_t decode(const unsigned char *at, size_t len, uint32_t *point)
     return *point < least[size] || *point > 0x10ffff || surrogate ? 0 : size;
 }
 
-bool text_is_utf8(const char *bytes, size_t len)
+bool bytes_are_utf8(const char *bytes, size_t len)
 {
     const unsigned char *at = (const unsigned char *)bytes;
     uint32_t point;
