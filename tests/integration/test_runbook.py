@@ -70,7 +70,7 @@ class Runbook(unittest.TestCase):
         self.env = {**os.environ, "PATH": BIN_DIR + ":" + os.environ["PATH"], "DATA": self.data,
                     "BACKUP": self.path("backup"), "RUN": self.run_folder, "LSN": "0",
                     "STOCKD_SERVER": self.address,
-                    "OPTIONS": "--segment-bytes 65536 --compact-bytes 0"}
+                    "OPTIONS": "--segment-bytes 98304 --compact-bytes 0"}
         self.addCleanup(self.end_engine)
 
     def path(self, name):
