@@ -48,10 +48,30 @@ static enum code keep_lines(struct ctx *ctx, struct redrawing *r, bool bound)
     return code;
 }
 
+/* What was handed over elsewhere, and counts for no line yet, need not be drawn for a line with a
+ * location either. */
+static void count_fulfilled_elsewhere(struct ctx *ctx, struct redrawing *r)
+{
+    struct order_line *lines = ctx->new_lines;
+    uint32_t kept = 0, item;
+    for (uint32_t i = 0; i < r->order.line_count; i++) {
+        struct order_line line = lines[i];
+        if (text_given(line.location) && find_item(ctx, line.sku, &item) == CODE_OK) /* it was */
+            line.qty = keep_fulfilled(ctx, r, item, line.qty);
+        if (line.qty > 0)
+            lines[kept++] = line;
+    }
+    r->order.line_count = kept;
+}
+
 static enum code choose_for_amend(struct ctx *ctx, struct redrawing *r)
 {
     enum code code = keep_lines(ctx, r, true);
-    return code ? code : keep_lines(ctx, r, false);
+    if (!code)
+        code = keep_lines(ctx, r, false);
+    if (!code)
+        count_fulfilled_elsewhere(ctx, r);
+    return code;
 }
 
 enum code ledger_amend(struct ctx *ctx, const struct amendment *asked, struct reservation_view *v)

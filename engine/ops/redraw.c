@@ -73,25 +73,36 @@ static uint32_t less_of(uint32_t has, int64_t wanted)
     return has < wanted ? has : (uint32_t)wanted;
 }
 
-int64_t keep_drawn(struct ctx *ctx, struct redrawing *r, uint32_t item, int location,
-                   int64_t wanted)
+/* Of each of the item's draws from that location, what was fulfilled or what is reserved. */
+static int64_t keep_of_draws(struct ctx *ctx, struct redrawing *r, uint32_t item, int location,
+                             int64_t wanted, bool fulfilled)
 {
     const struct items *items = &ctx->ledger->items;
     struct draw_list *list = &ctx->draw_list;
-    uint32_t first = *item_map_number(&list->map, item, 0);
-    for (int pass = 0; pass < 2 && wanted > 0; pass++) {
-        for (uint32_t at = first; at != 0 && wanted > 0; at = list->next[at - 1]) {
-            uint32_t *has = pass == 0 ? &list->done[at - 1] : &r->parts[at - 1].qty;
-            uint64_t key = pool_read_key(pool_at(items, list->draws[at - 1]->pool));
-            if (location >= 0 && key_location(key) != location)
-                continue;
-            uint32_t kept = less_of(*has, wanted);
-            *has -= kept;
-            wanted -= kept;
-            ctx->work++;
-        }
+    uint32_t at = *item_map_number(&list->map, item, 0);
+    for (; at != 0 && wanted > 0; at = list->next[at - 1]) {
+        uint32_t *has = fulfilled ? &list->done[at - 1] : &r->parts[at - 1].qty;
+        uint64_t key = pool_read_key(pool_at(items, list->draws[at - 1]->pool));
+        if (location >= 0 && key_location(key) != location)
+            continue;
+        uint32_t kept = less_of(*has, wanted);
+        *has -= kept;
+        wanted -= kept;
+        ctx->work++;
     }
     return wanted;
+}
+
+int64_t keep_fulfilled(struct ctx *ctx, struct redrawing *r, uint32_t item, int64_t wanted)
+{
+    return keep_of_draws(ctx, r, item, -1, wanted, true);
+}
+
+int64_t keep_drawn(struct ctx *ctx, struct redrawing *r, uint32_t item, int location,
+                   int64_t wanted)
+{
+    wanted = keep_of_draws(ctx, r, item, location, wanted, true);
+    return keep_of_draws(ctx, r, item, location, wanted, false);
 }
 
 enum code too_little_there(struct ctx *ctx, const struct redrawing *r, struct text sku,

@@ -61,6 +61,10 @@ void draw_anew(struct ctx *ctx, struct redrawing *r, struct text sku, int64_t qt
 int64_t keep_drawn(struct ctx *ctx, struct redrawing *r, uint32_t item, int location,
                    int64_t wanted);
 
+/* Lets a line count what was fulfilled of its item, anywhere, and counts for no line yet. Returns
+ * how much it wants beyond that. */
+int64_t keep_fulfilled(struct ctx *ctx, struct redrawing *r, uint32_t item, int64_t wanted);
+
 /* Refuses a line that names more than is drawn from there. */
 enum code too_little_there(struct ctx *ctx, const struct redrawing *r, struct text sku,
                            struct text location, int64_t wanted, int64_t left);

@@ -58,6 +58,26 @@ class Redraw(StockdTestCase):
         self.assertEqual(self.call("amend", ident, [[sku, 2]])["state"], "fulfilled")
         self.assertEqual(self.figures(sku), (8, 0, 8))
 
+    def test_what_was_fulfilled_elsewhere_counts(self):
+        """For a line with a location, after the line of its place and those without one."""
+        sku = self.stocked(20)
+        self.call("receive", unique("r"), sku, self.place, 10)
+
+        def after_two(lines):
+            ident = self.order([[sku, 5, "main"]], confirm=True)
+            self.call("fulfil", ident, [[sku, 2]], {"op": unique("op")})
+            self.call("amend", ident, lines)
+            left = {}
+            for _sku, place, qty, _ready, fulfilled, cancelled in self.call("reservation", ident)["lines"]:
+                left[place] = left.get(place, 0) + qty - fulfilled - cancelled
+            if left_over := {place: qty for place, qty in left.items() if qty}:
+                self.call("cancel", ident)
+            return left_over
+        self.assertEqual(after_two([[sku, 3, self.place]]), {self.place: 1})
+        self.assertEqual(after_two([[sku, 2, self.place]]), {})
+        self.assertEqual(after_two([[sku, 3, self.place], [sku, 3, "main"]]), {self.place: 3, "main": 1})
+        self.assertEqual(after_two([[sku, 1], [sku, 3, self.place]]), {self.place: 2})
+
     def test_move(self):
         sku = self.stocked(10)
         self.call("receive", unique("r"), sku, self.place, 4)

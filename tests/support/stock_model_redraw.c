@@ -115,6 +115,7 @@ enum code model_amend(struct model *m, struct model_id *x, const struct request 
     struct redrawing w;
     if (!alive(x))
         return model_wrong_state(x, a);
+    int64_t more[MODEL_LINES];
     begin(&w, x);
     for (int pass = 0; pass < 2; pass++)
         for (int i = 0; i < r->line_count; i++) {
@@ -125,10 +126,18 @@ enum code model_amend(struct model *m, struct model_id *x, const struct request 
                 return CODE_UNKNOWN_SKU;
             if (pass == 0 && !m->locations[line->location].known)
                 return CODE_UNKNOWN_LOCATION;
-            int64_t more = model_take_out(x, w.done, line->item, line->location, line->qty);
-            more = model_take_out(x, w.left, line->item, line->location, more);
-            if (more > 0)
-                draw_anew(&w, line->item, line->location, more);
+            more[i] = model_take_out(x, w.done, line->item, line->location, line->qty);
+            more[i] = model_take_out(x, w.left, line->item, line->location, more[i]);
+        }
+    for (int pass = 0; pass < 2; pass++)
+        for (int i = 0; i < r->line_count; i++) {
+            const struct request_line *line = &r->lines[i];
+            if ((line->location == NOWHERE) != (pass == 1))
+                continue;
+            if (pass == 0) /* what was fulfilled elsewhere counts, too */
+                more[i] = model_take_out(x, w.done, line->item, NOWHERE, more[i]);
+            if (more[i] > 0)
+                draw_anew(&w, line->item, line->location, more[i]);
         }
     return redraw(m, x, r, &w, w.left, a, again);
 }
