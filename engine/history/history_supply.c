@@ -334,8 +334,8 @@ static int take_step(struct taking *taking)
 
 /* ---- what changes no units ---- */
 
-/* Tells it of all that has not come yet, and of what is held. */
-static int tell_all(struct taking *taking, const struct history_supply *supply, bool held)
+/* Tells it of all that has not come yet, also of what is held. */
+static int tell_all(struct taking *taking, const struct history_supply *supply)
 {
     int error = 0;
     for (uint32_t i = 0; i < supply->line_count && !error; i++) {
@@ -345,7 +345,7 @@ static int tell_all(struct taking *taking, const struct history_supply *supply, 
             continue;
         if (line_under_way(&line->line) > 0)
             error = tell_own(taking, supply, line, line_under_way(&line->line));
-        if (!error && held && line_held(&line->line) > 0)
+        if (!error && line_held(&line->line) > 0)
             error = history_tell_pool(taking, &from, line_held(&line->line));
     }
     return error;
@@ -365,7 +365,7 @@ static int take_reschedule(struct taking *taking)
     if (supply) {
         supply->eta_ms = f.fixed.eta_ms;
         describe(taking, supply);
-        return tell_all(taking, supply, true);
+        return tell_all(taking, supply);
     }
     bool asked = history_asks_id(taking->history, f.op);
     return asked ? history_tell(taking, &taking->event) : 0;
@@ -385,7 +385,7 @@ static int take_due(struct taking *taking)
     taking->event.time_ms = f.fixed.time_ms;
     taking->event.id = f.id;
     describe(taking, supply);
-    return f.fixed.late ? tell_all(taking, supply, false) : 0;
+    return f.fixed.late ? tell_all(taking, supply) : 0;
 }
 
 /* Nothing that is shown changes: see above. */

@@ -328,6 +328,18 @@ Test(history_supply, another_time_and_none_in_time)
     cr_assert_eq(events[0].client, 0);
 }
 
+/* A part of it has come, and the rest has not left: that is late as well. */
+Test(history_supply, late_is_what_is_held_too)
+{
+    make_supply("t", "main", 5, NOW + HOUR, true);
+    step(ledger_ship, "t", 2, 0, false);
+    step(ledger_arrive, "t", 2, 0, false);
+    follow();
+    event_count = 0;
+    at_time(NOW + HOUR + 1000);
+    TOLD("late main shared 3 8/3 in_transit");
+}
+
 /* Nothing happened to it. */
 Test(history_supply, an_eta_within_a_horizon_is_not_told_but_concerns_the_item)
 {
