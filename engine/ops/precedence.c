@@ -308,7 +308,7 @@ enum code precedence_check(struct ctx *ctx, uint32_t unit, struct id_entry *entr
     bool all = come >= word_reserved(before.word);
     uint64_t lsn = promise_lsn(ctx, entry, unit, UINT64_MAX);
     uint64_t covered = atomic_load_explicit(&in->covered_lsn, memory_order_relaxed);
-    if (come >= qty && (all || lsn <= covered))
+    if (come >= qty && (all || lsn <= covered)) /* @precedence */
         return CODE_OK;
     if (!all_listed(ctx, lsn))
         return CODE_DEFERRED;

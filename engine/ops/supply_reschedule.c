@@ -63,7 +63,7 @@ static enum code plan(struct ctx *ctx, struct txn *t)
     for (uint32_t i = 0; i < ctx->supply->line_count; i++) /* raises the item's version */
         post(ctx->postings, (struct posting){ .pool = ctx->supply->lines[i]->pool,
                                               .counted = NOT_COUNTED,
-                                              .needs = NEEDS_NONE });
+                                              .needs = NEEDS_NONE }); /* @rescheduled */
     return code;
 }
 

@@ -167,7 +167,7 @@ static enum code too_little(struct ctx *ctx, const struct stepping_supply *s, st
 /* How much of the line can be shipped, or withdrawn. */
 static uint32_t line_left(const struct stepping_supply *s, const struct line_entry *line)
 {
-    return s->txn.reservation->from ? line_held(line) : line_under_way(line);
+    return s->txn.reservation->from ? line_held(line) : line_under_way(line); /* @left */
 }
 
 static enum code choose_lines(struct ctx *ctx, struct stepping_supply *s)
@@ -389,7 +389,7 @@ enum code ledger_ship(struct ctx *ctx, const struct supply_step *step, struct su
         .type = RECORD_SHIP,
         .view = view,
     };
-    code = txn_perform(ctx, &s.txn, &ship_txn);
+    code = txn_perform(ctx, &s.txn, &ship_txn); /* @ship */
     disown(ctx, &s);
     supply_step_end(ctx, &s);
     return code;

@@ -277,7 +277,7 @@ int apply_supply_step(struct applying *a)
     enum supply_state to = over ? word_supply_state(word)
                                 : supply_state_of(&a->ledger->ids, entry, word_supply_state(word));
     if (!error)
-        error = remember_op(a, f.op, f.fixed.content, entry, to);
+        error = remember_op(a, f.op, f.fixed.content, entry, to); /* @recover-supply-op */
     if (error || over)
         entry_put(entry, word);
     else

@@ -7,6 +7,8 @@ The file's first line is a JSON object:
     places    the locations in the order in which every item's pools were made
     channels  code -> {"locations": [...], "buffer": n}
     crashes   CLOCK_MONOTONIC in ns at which each killed engine was certain to be gone
+    supplies  true: it is about supplies, and what is promised of them
+    wall_ns   CLOCK_REALTIME in ns when CLOCK_MONOTONIC was 0
     durability  of the engine; none: a reply does not wait for what was claimed before it
     backorder_limit  of every item, if orders may be promised what is not there
     told      events that a subscriber was sent, in their order
@@ -109,7 +111,8 @@ MADE = (*MOVEMENTS, "transfer", "sold", "expect", "reserve")  # by an id of thei
 REDRAWS = ("amend", "move", "reject")
 STEPS = ("confirm", "fulfil", "cancel", *REDRAWS)
 SETTINGS = ("location_set", "channel_set", "item_set", "stocking_set")
-OWN = ("expire", "sourced", "short")  # what the engine does by itself
+SUPPLY_STEPS = ("ship", "arrive", "withdraw", "reschedule")
+OWN = ("expire", "sourced", "short", "late")  # what the engine does by itself
 READS = ("availability", "stock", "hello")  # their lsn is where the log stood
 MAY_FAIL = {
     "reserve": ("insufficient_stock",),
@@ -123,6 +126,15 @@ MAY_FAIL = {
     "reject": ("wrong_state",),
     "arrive": ("wrong_state",),
 }
+# Also, in histories of supplies: an ETA may have passed by the time the engine reads it.
+SUPPLIES_MAY_FAIL = {
+    "expect": ("bad_request",),
+    "transfer": ("insufficient_stock", "bad_request"),
+    "ship": ("wrong_state", "insufficient_stock", "bad_request"),
+    "reject": ("wrong_state", "insufficient_stock"),
+    "withdraw": ("wrong_state",),
+    "reschedule": ("wrong_state", "bad_request"),
+}
 
 
 class History:
@@ -134,10 +146,15 @@ class History:
         self.recovered = header["recovered"]
         self.eras = len(self.crashes) + 1
         self.backorders = "backorder_limit" in header
+        self.supplies = header.get("supplies", False)
         self.engine = Engine(header, [line for line in lines if line[3] in ("history", "events")])
         lines = [line for line in lines if line[3] not in ("history", "events")]
         self.calls = self.with_eras(lines)
         self.check_codes()
+        self.lost_steps = {}  # supply -> its steps that had no answer
+        for call in self.calls:
+            if call.lost and call.method in SUPPLY_STEPS:
+                self.lost_steps.setdefault(call.params[0], []).append(call)
         self.changes = {}  # lsn -> Change
         self.views = {}  # (reservation, lsn) -> a reply of `reservation`
         self.find_changes()
@@ -171,8 +188,9 @@ class History:
         return calls
 
     def check_codes(self):
+        may_fail = {**MAY_FAIL, **(SUPPLIES_MAY_FAIL if self.supplies else {})}
         for call in self.calls:
-            if call.code and call.code not in MAY_FAIL.get(call.method, ()):
+            if call.code and call.code not in may_fail.get(call.method, ()):
                 raise Violation(f"{call.method} may not be answered {call.code}", [call])
 
     # ---- which changes there were
@@ -190,10 +208,11 @@ class History:
                     raise Violation(
                         "the same id was answered differently", [first[call.content], call]
                     )
-            if call.method in (*STEPS, *MADE, *SETTINGS, "arrive"):
-                self.tell(call, lsn, "step" if call.method in STEPS else call.method)
+            if call.method in (*STEPS, *MADE, *SETTINGS, *SUPPLY_STEPS):
+                self.tell(call, lsn, self.kind_of(call.method))
             elif call.method == "reservation":
                 self.views.setdefault((call.params[0], lsn), call)
+        self.check_repeats(first)
         self.hear_history()
         self.hear_confirms()
         self.hear_shorts()
@@ -203,6 +222,19 @@ class History:
         for change in self.changes.values():
             self.place(change, contents)
         self.narrow()
+
+    def check_repeats(self, first):
+        """What was done is not refused when it is asked for again."""
+        for call in self.calls:
+            done = first.get(call.content)
+            if call.code and done and done.answered < call.asked:
+                raise Violation("what was done is refused", [done, call])
+
+    def kind_of(self, method):
+        if method in STEPS:
+            return "step"
+        about_supply = method in (*SUPPLY_STEPS, "expect", "transfer")
+        return "supply" if self.supplies and about_supply else method
 
     @staticmethod
     def answer(call):
@@ -231,7 +263,8 @@ class History:
                         break
 
     def hear_history(self):
-        for lsn, kind, ident in self.engine.own():
+        kinds = ("expire", "short", "late") if self.supplies else ("sourced", "short")
+        for lsn, kind, ident in self.engine.own(kinds):
             line = [None, 0, None, kind, [ident], None, None]
             self.tell(Call(line, self.era_of(lsn)), lsn, kind)
 
@@ -265,7 +298,7 @@ class History:
             known = {call.content for call in change.told}
             change.calls = [
                 call
-                for content in known
+                for content in {*known, *self.unheard_makers(change)}
                 for call in contents[content]
                 if call.era == change.era and (call.granted or call.lost)
             ]
@@ -283,6 +316,16 @@ class History:
             [call.answered for call in change.told if call.era == change.era]
             + [self.end_of(change.era)]
         )
+
+    def unheard_makers(self, change):
+        """Contents of the steps of a supply that may have made it, without an answer: whoever asked
+        again, of all that was left, was told of a later change."""
+        rows = self.engine.all_rows.get(change.lsn)
+        if change.kind != "supply" or not rows:
+            return
+        for call in self.lost_steps.get(change.told[0].params[0], ()):
+            if call.method == rows[0]["type"] and call.options.get("op") == rows[0]["op"]:
+                yield call.content
 
     def narrow(self):
         """An answer with lsn L says that everything up to L was done by then; and what was claimed

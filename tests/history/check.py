@@ -11,6 +11,7 @@ import sys
 from calls import History, Violation
 from linear import Search, Undecided, shrink
 from objects import Builder, Item, Life
+from supplies import SupplyWitness
 from witness import Witness
 
 
@@ -33,9 +34,10 @@ class Report:
 
 
 def questions(history, witness):
-    """(name, object) for every item and every reservation in every era."""
+    """(name, object) for every item and every reservation in every era. Of items in a history of
+    supplies there is none: of them bounds are known (bounds.py)."""
     builder = Builder(history, witness)
-    skus = sorted({sku for sku, _ in witness.pools})
+    skus = sorted({sku for sku, _ in witness.pools}) if not history.supplies else []
     for era in range(history.eras):
         for sku in skus:
             yield f"{sku}, era {era}", Item(builder, sku, era).build()
@@ -61,7 +63,7 @@ def explain_failure(name, question, failure):
 def check(history):
     """The Report; raises Violation."""
     report = Report(history)
-    witness = Witness(history)
+    witness = SupplyWitness(history) if history.supplies else Witness(history)
     witness.run()
     for name, question in questions(history, witness):
         if not question.looks:

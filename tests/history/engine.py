@@ -24,7 +24,7 @@ class Violation(Exception):
         self.what, self.evidence = what, list(evidence)
 
 
-SIGNALS = ("rejected", "unsourced", "sourced", "moved", "expired", "short")
+SIGNALS = ("rejected", "unsourced", "sourced", "moved", "expired", "short", "late", "overage", "lost")
 
 
 def signal_of(event):
@@ -35,6 +35,7 @@ def signal_of(event):
 
 class Engine:
     def __init__(self, header, lines):
+        self.all_rows = {}  # lsn -> what history tells, as it does
         self.rows = {}  # lsn -> [(type, id, sku, location or None, on_hand, reserved after it)...]
         self.shorts = []  # what history tells to be short, like events
         self.events = []  # as something that can be compared
@@ -54,19 +55,20 @@ class Engine:
         return [event for event in events if event["type"] in SIGNALS]
 
     def add_row(self, row):
-        if row.get("kind") not in ("shared", "backlog") or row["id"] is None:
-            return
+        self.all_rows.setdefault(row["lsn"], []).append(row)
         if row["type"] == "short":
             self.shorts.append(signal_of(row))
+        if row.get("kind") not in ("shared", "backlog") or row["id"] is None:
+            return
         self.rows.setdefault(row["lsn"], []).append(
             (row["type"], row["id"], row["sku"], row["location"], row["on_hand"], row["reserved"])
         )
 
-    def own(self):
-        """(lsn, kind, reservation) of each serving of the backlog, and of what is told to be short."""
-        for lsn, rows in sorted(self.rows.items()):
-            if rows[0][0] in ("sourced", "short"):
-                yield lsn, *rows[0][:2]
+    def own(self, kinds):
+        """(lsn, kind, id) of what the engine did by itself."""
+        for lsn, rows in sorted(self.all_rows.items()):
+            if rows[0]["type"] in kinds:
+                yield lsn, rows[0]["type"], rows[0]["id"]
 
     # ---- H1
 

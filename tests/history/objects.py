@@ -893,7 +893,7 @@ class Life:
             lsn, state = call.result["lsn"], call.result["state"]
             if lsn not in self.places:
                 raise Violation(f"S1: {self.ident} has no change with lsn {lsn}", [call])
-            draws = tuple((s, at, q, f, c) for s, at, q, _, f, c in call.result["lines"])
+            draws = self.b.witness.draws_of(call.result["lines"])
             self.looks.append(
                 Look(
                     call.asked,

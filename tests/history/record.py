@@ -3,8 +3,8 @@
 """Records a history of a real stockd under many clients, killed now and then, and checks it.
 
 record.py [--seed N] [--clients N] [--items N] [--calls N] [--crashes N] [--workers N]
-          [--durability always|none] [--settings] [--backorders] [--stockd PROGRAM]
-          [--keep FILE]
+          [--durability always|none] [--settings] [--backorders] [--supplies]
+          [--stockd PROGRAM] [--keep FILE]
 
 The seed decides what is asked and when it is killed; who is first is up to the machine. A history
 that nothing explains is kept, and checked again by check.py FILE.
@@ -39,9 +39,17 @@ CHANNELS = {
 }
 # What of an item is sold from where changes too: with one channel more, which sells safety stock.
 TILL = {"till": {"locations": ["main"], "buffer": 0, "ignore_safety": True}}
+# Of supplies: some promise what is on its way, within an hour or at any time.
+PROMISING = {
+    "default": {"locations": PLACES, "buffer": 0},
+    "near": {"locations": PLACES, "buffer": 0, "promise": "incoming", "horizon_s": 3600},
+    "soon": {"locations": PLACES, "buffer": 0, "promise": "incoming"},
+}
 BULK = ["bulk0", "bulk1"]  # what tills sell: always there, so that no place ever owes any
 LIMIT = 5  # units of an item that may be promised before they are there, where any may
+WHAT = ("settings", "backorders", "supplies")  # a workload of its own each
 SOON_S = 600  # holds last much less, or much longer
+WALL_NS = time.time_ns() - time.monotonic_ns()
 BOSS = 1000  # the number of the client that sets up and looks around after a crash
 
 
@@ -87,36 +95,49 @@ class Boss:
         for sku in BULK:
             self.call("receive", f"first-{sku}", sku, "main", 1000000)
 
-    def look_around(self, items, reservations):
+    def look_around(self, items, reservations, supplies):
         for ident in sorted(reservations):
             self.call("reservation", ident)
+        for ident in sorted(supplies):
+            self.call("supply", ident)
         for item in range(items):
             self.call("stock", f"item{item}")
         for sku in BULK:
             self.call("stock", sku)
 
-    def ask_engine(self, items):
-        """What the engine tells of all that happened, page by page."""
-        for sku in [f"item{item}" for item in range(items)] + BULK:
-            since = 0
-            while since is not None:
-                page = self.must("history", sku, {"since_lsn": since, "limit": 1000})
-                since = page["next"]
+    def ask_events(self, options=None):
         since, events = 0, []
         while True:
-            got = self.must("events", since, {"limit": 10000})
+            got = self.client.call("events", since, {"limit": 10000, **(options or {})})
             events += got["events"]
-            if got["next"] == got["lsn"]:
-                return events
             since = got["next"]
+            if got["next"] == got["lsn"]:
+                return events, got["lsn"]
+
+    def ask_engine(self, items):
+        """What the engine tells of all that happened, page by page, once nothing more does."""
+        while True:
+            asked = len(self.lines)
+            events, lsn = self.ask_events()
+            self.lines.append([BOSS, 0, 0, "events", [], None, {"events": events}])
+            for sku in [f"item{item}" for item in range(items)] + BULK:
+                since = 0
+                while since is not None:
+                    page = self.must("history", sku, {"since_lsn": since, "limit": 1000})
+                    since = page["next"]
+            if self.client.call("hello", "boss")["lsn"] == lsn:
+                return events
+            del self.lines[asked:]
 
     def is_quiet(self, items, reservations):
-        """Nothing is about to expire, and nothing that is free is kept for those who wait: they have
-        it, or it is of no use to them."""
+        """Nothing is about to expire or to be late, and nothing that is free is kept for those who
+        wait, or of a supply: they have it, or it is of no use to them."""
         for ident in reservations:
             expires_ms = self.client.call("reservation", ident)["expires_ms"]
             if expires_ms and expires_ms < (time.time() + SOON_S) * 1000:
                 return False
+        if not self.all_late_told():
+            return False
         skus = [f"item{item}" for item in range(items)]
         shown = self.client.call("availability", "default", skus)["stock"]
         for sku, available in zip(skus, shown):
@@ -127,6 +148,15 @@ class Boss:
         return True
 
 
+    def all_late_told(self):
+        late, _ = self.ask_events({"types": ["late"]})
+        told = {event["id"]: event["time_ms"] for event in late}
+        listed = self.client.call("supplies", {"state": "in_transit", "limit": 1000})["supplies"]
+        soon_ms = (time.time() + SOON_S) * 1000
+        return all(told.get(s["id"], 0) >= s["eta_ms"] for s in listed
+                   if s["eta_ms"] and s["eta_ms"] < soon_ms)
+
+
 class Recording:
     def __init__(self, options):
         self.options = options
@@ -135,6 +165,8 @@ class Recording:
         self.notes = os.path.join(self.folder.name, "notes")
         self.boss = Boss()
         self.channels = {**CHANNELS, **(TILL if options.settings else {})}
+        if options.supplies:
+            self.channels = PROMISING
         self.crashes, self.recovered = [], []
         self.watcher = None
 
@@ -155,10 +187,10 @@ class Recording:
         o = self.options
         self.boss.connect(self.server)
         self.boss.set_up(o.items, self.channels, o.backorders)
-        self.watcher = Watcher(self.server) if o.backorders else None
+        self.watcher = Watcher(self.server) if o.backorders or o.supplies else None
         self.load()
         self.wait_quiet()
-        self.boss.look_around(o.items, self.reservations())
+        self.boss.look_around(o.items, self.reservations(), self.supplies())
         if self.watcher:
             self.watcher.end(self.boss.ask_engine(o.items))
         self.boss.client.close()
@@ -168,7 +200,7 @@ class Recording:
         o = self.options
         command = [RECORDER, self.server.unix, self.notes, o.seed, o.clients, o.items, o.calls]
         command.append(int(o.patience * max(1, stockd_harness.SLOW)))
-        command.append("settings" if o.settings else "backorders" if o.backorders else "nothing")
+        command.append(next((w for w in WHAT if getattr(o, w)), "nothing"))
         self.recorder = spawn(
             [str(word) for word in command],
             stdin=subprocess.PIPE,
@@ -230,7 +262,7 @@ class Recording:
         self.server.check_log()
         self.server.start()
         self.recovered.append(self.boss.connect(self.server))
-        self.boss.look_around(self.options.items, self.reservations())
+        self.boss.look_around(self.options.items, self.reservations(), self.supplies())
 
     def all_lines(self):
         lines = list(self.boss.lines)
@@ -245,6 +277,12 @@ class Recording:
             line[4][0] for line in self.all_lines() if line[3] == "reserve" and line[6] is not None
         }
 
+    def supplies(self):
+        if not self.options.supplies:
+            return set()
+        made = ("expect", "transfer")
+        return {line[4][0] for line in self.all_lines() if line[3] in made and line[6] is not None}
+
     def header(self):
         o = self.options
         return {
@@ -252,13 +290,14 @@ class Recording:
             "command": f"--seed {o.seed} --clients {o.clients} --items {o.items} "
             f"--calls {o.calls} --crashes {o.crashes} --workers {o.workers} "
             f"--durability {o.durability}{' --settings' * o.settings}"
-            f"{' --backorders' * o.backorders}",
+            f"{' --backorders' * o.backorders}{' --supplies' * o.supplies}",
             "durability": o.durability,
             "places": PLACES,
             "channels": self.channels,
             "crashes": self.crashes,
             "recovered": self.recovered,
             **({"backorder_limit": LIMIT} if o.backorders else {}),
+            **({"supplies": True, "wall_ns": WALL_NS} if o.supplies else {}),
             **({"told": self.watcher.told} if self.watcher and not self.watcher.missed else {}),
         }
 
@@ -280,13 +319,15 @@ def parse(arguments):
                         "change; only without crashes: a setting has no id by which to ask again")
     parser.add_argument("--backorders", action="store_true", help="orders are promised what is not "
                         "there, and places reject orders")
+    parser.add_argument("--supplies", action="store_true", help="units are on their way, and promised")
     options = parser.parse_args(arguments)
     if options.durability == "none" and options.crashes:
         parser.error("without durability a crash may lose what was answered")
     if options.settings and options.crashes:
         parser.error("after a crash nobody knows which settings were made")
-    if options.settings and options.backorders:
-        parser.error("what waits is judged as if nothing else kept it from what is there")
+    if sum(getattr(options, what) for what in WHAT) > 1:
+        parser.error("what waits is judged as if nothing else kept it from what is there, and supplies "
+                     "are judged by other rules")
     if stockd_harness.SANITIZED:
         options.calls = max(1, options.calls // 4)
     return options

@@ -155,6 +155,7 @@ static void start(struct client *client, pthread_t *thread, unsigned number)
                                           .items = options.items,
                                           .settings = strcmp(options.what, "settings") == 0,
                                           .backorders = strcmp(options.what, "backorders") == 0,
+                                          .supplies = strcmp(options.what, "supplies") == 0,
                                           .wanting = -1 };
     if (!client->notes || pthread_create(thread, NULL, run, client) != 0) {
         perror(name);

@@ -12,6 +12,7 @@ CHANNELS = {
     "default": {"locations": ["main", "annex"], "buffer": 0},
     "web": {"locations": ["main"], "buffer": 1},
     "till": {"locations": ["main"], "buffer": 0, "ignore_safety": True},
+    "soon": {"locations": ["main", "annex"], "buffer": 0, "promise": "incoming"},
 }
 LOST = object()
 

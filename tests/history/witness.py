@@ -515,6 +515,11 @@ class Witness:
         self.signals.append((change.lsn, "expired", reservation.ident, None, None, None))
 
     @staticmethod
+    def draws_of(lines):
+        """Of a reply of `reservation`, as the state of a reservation has them."""
+        return tuple((sku, place, qty, f, c) for sku, place, qty, _, f, c in lines)
+
+    @staticmethod
     def fits(reservation, view):
         lines = [[sku, at, qty, f, c] for sku, at, qty, _, f, c in view.result["lines"]]
         return reservation.state == view.result["state"] and reservation.draws == lines

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "tests/history/workload.h"
+#include "tests/history/requests.h"
 
 #include <stdio.h>
 #include <string.h>
 
-static const char *const places[] = { "main", "annex" };
+const char *const request_places[PLACES] = { "main", "annex" };
 
 void board_init(struct board *board)
 {
@@ -14,12 +14,12 @@ void board_init(struct board *board)
 
 /* ---- small parts of requests ---- */
 
-static void make_id(struct workload *w, char kind, char id[STOCKD_ID_MAX + 1])
+void request_id(struct workload *w, char kind, char id[STOCKD_ID_MAX + 1])
 {
     snprintf(id, STOCKD_ID_MAX + 1, "%c%u-%u", kind, w->client, w->number++);
 }
 
-static void pack_sku(stockd_pack *pack, unsigned item)
+void pack_sku(stockd_pack *pack, unsigned item)
 {
     char sku[16];
     snprintf(sku, sizeof sku, "item%u", item);
@@ -32,19 +32,19 @@ static void pack_bulk(stockd_pack *pack, unsigned item)
     stockd_pack_str(pack, item == 0 ? "bulk0" : "bulk1");
 }
 
-static unsigned any_item(struct workload *w)
+unsigned any_item(struct workload *w)
 {
     return (unsigned)random_below(&w->random, (int)w->items);
 }
 
-static void begin(struct request *request, stockd_pack *pack, const char *method, size_t params)
+void request_begin(struct request *request, stockd_pack *pack, const char *method, size_t params)
 {
     request->method = method;
     stockd_pack_init(pack, request->params, sizeof request->params);
     stockd_pack_array(pack, params);
 }
 
-static void finish(struct request *request, stockd_pack *pack)
+void request_finish(struct request *request, stockd_pack *pack)
 {
     assert(stockd_pack_status(pack) == STOCKD_OK);
     request->length = pack->len;
@@ -55,6 +55,9 @@ static void finish(struct request *request, stockd_pack *pack)
 static const char *any_channel(struct workload *w)
 {
     static const char *const channels[] = { "default", "default", "default", "web", "app", "till" };
+    static const char *const promising[] = { "soon", "soon", "near", "default" };
+    if (w->supplies)
+        return promising[random_below(&w->random, 4)];
     return channels[random_below(&w->random, w->settings ? 6 : 5)];
 }
 
@@ -77,15 +80,16 @@ static void pack_order_options(struct workload *w, stockd_pack *pack, bool backo
 
 /* Lines of one order name a place all or none, so that what each of them asks for is plain. What
  * waits may come from anywhere. */
-static void ask_reserve(struct workload *w, struct request *request)
+void ask_reserve(struct workload *w, struct request *request)
 {
     stockd_pack pack;
     struct order_note *order = &w->order;
-    const char *place = random_chance(&w->random, 20) ? places[random_below(&w->random, 2)] : NULL;
+    const char *place =
+        random_chance(&w->random, 20) ? request_places[random_below(&w->random, 2)] : NULL;
     bool backorder = w->backorders && !place && random_chance(&w->random, 40);
-    make_id(w, 'o', order->id);
+    request_id(w, 'o', order->id);
     order->lines = (unsigned)(random_chance(&w->random, 50) ? 1 : random_between(&w->random, 2, 3));
-    begin(request, &pack, "reserve", 4);
+    request_begin(request, &pack, "reserve", 4);
     stockd_pack_str(&pack, order->id);
     stockd_pack_str(&pack, any_channel(w));
     stockd_pack_array(&pack, order->lines);
@@ -98,10 +102,10 @@ static void ask_reserve(struct workload *w, struct request *request)
             stockd_pack_str(&pack, place);
     }
     pack_order_options(w, &pack, backorder);
-    finish(request, &pack);
+    request_finish(request, &pack);
 }
 
-static bool any_order(struct workload *w, struct order_note *order)
+bool any_order(struct workload *w, struct order_note *order)
 {
     struct board *board = w->board;
     unsigned i = (unsigned)random_below(&w->random, BOARD_ORDERS);
@@ -111,10 +115,21 @@ static bool any_order(struct workload *w, struct order_note *order)
     return order->id[0] != '\0';
 }
 
-/* A step of all that is left, or of one unit of one line; the latter has an id of its own. */
-static void ask_step(struct workload *w, struct request *request)
+bool any_supply(struct workload *w, struct supply_note *supply)
 {
-    static const char *const steps[] = { "confirm", "confirm", "cancel", "cancel", "fulfil" };
+    struct board *board = w->board;
+    unsigned i = (unsigned)random_below(&w->random, BOARD_SUPPLIES);
+    pthread_mutex_lock(&board->lock);
+    *supply = board->supplies[i];
+    pthread_mutex_unlock(&board->lock);
+    return supply->id[0] != '\0';
+}
+
+/* A step of all that is left, or of one unit of one line; the latter has an id of its own. */
+void ask_step(struct workload *w, struct request *request)
+{
+    static const char *const steps[] = { "confirm", "confirm", "cancel", "cancel",
+                                         "fulfil",  "fulfil",  "fulfil" };
     stockd_pack pack;
     struct order_note order;
     char op[STOCKD_ID_MAX + 1];
@@ -122,12 +137,12 @@ static void ask_step(struct workload *w, struct request *request)
         ask_reserve(w, request);
         return;
     }
-    const char *step = steps[random_below(&w->random, 5)];
+    const char *step = steps[random_below(&w->random, w->supplies ? 7 : 5)];
     bool part = strcmp(step, "confirm") != 0 && random_chance(&w->random, 35);
-    begin(request, &pack, step, part ? 3 : 1);
+    request_begin(request, &pack, step, part ? 3 : 1);
     stockd_pack_str(&pack, order.id);
     if (part) {
-        make_id(w, 's', op);
+        request_id(w, 's', op);
         stockd_pack_array(&pack, 1);
         stockd_pack_array(&pack, 2);
         pack_sku(&pack, order.item[random_below(&w->random, (int)order.lines)]);
@@ -136,33 +151,33 @@ static void ask_step(struct workload *w, struct request *request)
         stockd_pack_str(&pack, "op");
         stockd_pack_str(&pack, op);
     }
-    finish(request, &pack);
+    request_finish(request, &pack);
 }
 
-static void pack_op(struct workload *w, stockd_pack *pack)
+void pack_op(struct workload *w, stockd_pack *pack)
 {
     char op[STOCKD_ID_MAX + 1];
-    make_id(w, 'r', op);
+    request_id(w, 'r', op);
     stockd_pack_map(pack, 1);
     stockd_pack_str(pack, "op");
     stockd_pack_str(pack, op);
 }
 
 /* A unit of one item is to come from the other place. */
-static void ask_move(struct workload *w, struct request *request, const struct order_note *order)
+void ask_move(struct workload *w, struct request *request, const struct order_note *order)
 {
     stockd_pack pack;
     bool back = random_chance(&w->random, 50);
-    begin(request, &pack, "move", 3);
+    request_begin(request, &pack, "move", 3);
     stockd_pack_str(&pack, order->id);
     stockd_pack_array(&pack, 1);
     stockd_pack_array(&pack, 4);
     pack_sku(&pack, order->item[random_below(&w->random, (int)order->lines)]);
-    stockd_pack_str(&pack, places[back]);
-    stockd_pack_str(&pack, places[!back]);
+    stockd_pack_str(&pack, request_places[back]);
+    stockd_pack_str(&pack, request_places[!back]);
     stockd_pack_u64(&pack, 1);
     pack_op(w, &pack);
-    finish(request, &pack);
+    request_finish(request, &pack);
 }
 
 /* One or two items, each at a place, so that what is drawn anew is plain; or a move. */
@@ -181,23 +196,23 @@ static void ask_redraw(struct workload *w, struct request *request)
     unsigned first = order.item[random_below(&w->random, (int)order.lines)];
     unsigned second = (first + 1) % w->items;
     unsigned lines = w->items > 1 && random_chance(&w->random, 40) ? 2 : 1;
-    begin(request, &pack, "amend", 3);
+    request_begin(request, &pack, "amend", 3);
     stockd_pack_str(&pack, order.id);
     stockd_pack_array(&pack, lines);
     for (unsigned i = 0; i < lines; i++) {
         stockd_pack_array(&pack, 3);
         pack_sku(&pack, i == 0 ? first : second);
         stockd_pack_u64(&pack, (uint64_t)random_between(&w->random, 1, 2));
-        stockd_pack_str(&pack, places[random_below(&w->random, 2)]);
+        stockd_pack_str(&pack, request_places[random_below(&w->random, 2)]);
     }
     pack_op(w, &pack);
-    finish(request, &pack);
+    request_finish(request, &pack);
 }
 
 /* One unit of one item, so that the engine may find it in one place, or in none. */
-static void ask_reject(struct workload *w, struct request *request)
+void ask_reject(struct workload *w, struct request *request)
 {
-    static const char *const reasons[] = { "not_found", "busy", "damaged" };
+    static const char *const reasons[] = { "busy", "not_found", "damaged" };
     stockd_pack pack;
     struct order_note order;
     char op[STOCKD_ID_MAX + 1];
@@ -205,39 +220,41 @@ static void ask_reject(struct workload *w, struct request *request)
         ask_reserve(w, request);
         return;
     }
-    bool cancels = random_chance(&w->random, 20);
-    begin(request, &pack, "reject", 4);
+    bool cancels = w->supplies || random_chance(&w->random, 20);
+    request_begin(request, &pack, "reject", 4);
     stockd_pack_str(&pack, order.id);
-    stockd_pack_str(&pack, places[random_chance(&w->random, 30)]);
+    stockd_pack_str(&pack, request_places[random_chance(&w->random, 30)]);
     stockd_pack_array(&pack, 1);
     stockd_pack_array(&pack, 2);
-    pack_sku(&pack, order.item[random_below(&w->random, (int)order.lines)]);
+    unsigned item = order.item[random_below(&w->random, (int)order.lines)];
+    bool kept = w->supplies && item == w->items - 1; /* of that nothing is ever found missing */
+    pack_sku(&pack, item);
     stockd_pack_u64(&pack, 1);
     stockd_pack_map(&pack, cancels ? 3 : 2);
-    make_id(w, 'j', op);
+    request_id(w, 'j', op);
     stockd_pack_str(&pack, "op");
     stockd_pack_str(&pack, op);
     stockd_pack_str(&pack, "reason");
-    stockd_pack_str(&pack, reasons[random_below(&w->random, 3)]);
+    stockd_pack_str(&pack, reasons[random_below(&w->random, kept ? 1 : 3)]);
     if (cancels) {
         stockd_pack_str(&pack, "on_fail");
         stockd_pack_str(&pack, "cancel");
     }
-    finish(request, &pack);
+    request_finish(request, &pack);
 }
 
-static void ask_movement(struct workload *w, struct request *request, const char *method,
-                         unsigned item, int64_t qty)
+void ask_movement(struct workload *w, struct request *request, const char *method, unsigned item,
+                  int64_t qty)
 {
     stockd_pack pack;
     char id[STOCKD_ID_MAX + 1];
-    make_id(w, 'm', id);
-    begin(request, &pack, method, 4);
+    request_id(w, 'm', id);
+    request_begin(request, &pack, method, 4);
     stockd_pack_str(&pack, id);
     pack_sku(&pack, item);
-    stockd_pack_str(&pack, places[random_chance(&w->random, 30)]);
+    stockd_pack_str(&pack, request_places[random_chance(&w->random, 30)]);
     stockd_pack_i64(&pack, qty);
-    finish(request, &pack);
+    request_finish(request, &pack);
 }
 
 static void pack_units(struct workload *w, stockd_pack *pack, unsigned item, int most)
@@ -252,41 +269,40 @@ static void pack_units(struct workload *w, stockd_pack *pack, unsigned item, int
 static void ask_expect(struct workload *w, struct request *request)
 {
     stockd_pack pack;
-    make_id(w, 'e', w->supply.id);
-    begin(request, &pack, "expect", 4);
+    request_id(w, 'e', w->supply.id);
+    request_begin(request, &pack, "expect", 4);
     stockd_pack_str(&pack, w->supply.id);
-    stockd_pack_str(&pack, places[random_chance(&w->random, 30)]);
+    stockd_pack_str(&pack, request_places[random_chance(&w->random, 30)]);
+    w->supply.lines = 1;
+    w->supply.item[0] = 0;
     pack_units(w, &pack, 0, 3);
     stockd_pack_map(&pack, 1);
     stockd_pack_str(&pack, "eta_ms");
     stockd_pack_u64(&pack, UINT64_C(4000000000000));
-    finish(request, &pack);
+    request_finish(request, &pack);
 }
 
 /* All that is left of it, or a unit. */
 static void ask_arrive(struct workload *w, struct request *request)
 {
     stockd_pack pack;
-    struct board *board = w->board;
     char op[STOCKD_ID_MAX + 1];
-    pthread_mutex_lock(&board->lock);
-    struct supply_note supply = board->supplies[random_below(&w->random, BOARD_SUPPLIES)];
-    pthread_mutex_unlock(&board->lock);
-    if (supply.id[0] == '\0') {
+    struct supply_note supply;
+    if (!any_supply(w, &supply)) {
         ask_expect(w, request);
         return;
     }
-    begin(request, &pack, "arrive", 3);
+    request_begin(request, &pack, "arrive", 3);
     stockd_pack_str(&pack, supply.id);
     if (random_chance(&w->random, 50))
         stockd_pack_nil(&pack);
     else
         pack_units(w, &pack, 0, 1);
-    make_id(w, 'a', op);
+    request_id(w, 'a', op);
     stockd_pack_map(&pack, 1);
     stockd_pack_str(&pack, "op");
     stockd_pack_str(&pack, op);
-    finish(request, &pack);
+    request_finish(request, &pack);
 }
 
 static void ask_sold(struct workload *w, struct request *request)
@@ -295,18 +311,18 @@ static void ask_sold(struct workload *w, struct request *request)
     char id[STOCKD_ID_MAX + 1];
     unsigned lines = (unsigned)random_between(&w->random, 1, 2);
     unsigned first = (unsigned)random_below(&w->random, 2);
-    make_id(w, 'k', id);
-    begin(request, &pack, "sold", 4);
+    request_id(w, 'k', id);
+    request_begin(request, &pack, "sold", 4);
     stockd_pack_str(&pack, id);
     stockd_pack_str(&pack, "default");
-    stockd_pack_str(&pack, places[0]);
+    stockd_pack_str(&pack, request_places[0]);
     stockd_pack_array(&pack, lines);
     for (unsigned i = 0; i < lines; i++) {
         stockd_pack_array(&pack, 2);
         pack_bulk(&pack, (first + i) % 2);
         stockd_pack_u64(&pack, (uint64_t)random_between(&w->random, 1, 3));
     }
-    finish(request, &pack);
+    request_finish(request, &pack);
 }
 
 /* From one place to the other, at once. */
@@ -315,16 +331,16 @@ static void ask_transfer(struct workload *w, struct request *request)
     stockd_pack pack;
     char id[STOCKD_ID_MAX + 1];
     bool back = random_chance(&w->random, 40);
-    make_id(w, 't', id);
-    begin(request, &pack, "transfer", 4);
+    request_id(w, 't', id);
+    request_begin(request, &pack, "transfer", 4);
     stockd_pack_str(&pack, id);
-    stockd_pack_str(&pack, places[back]);
-    stockd_pack_str(&pack, places[!back]);
+    stockd_pack_str(&pack, request_places[back]);
+    stockd_pack_str(&pack, request_places[!back]);
     stockd_pack_array(&pack, 1);
     stockd_pack_array(&pack, 2);
     pack_sku(&pack, any_item(w));
     stockd_pack_u64(&pack, (uint64_t)random_between(&w->random, 1, 2));
-    finish(request, &pack);
+    request_finish(request, &pack);
 }
 
 /* Each says all that it can say, so that nothing need be known of earlier ones; and has a number of
@@ -334,10 +350,10 @@ static void ask_setting(struct workload *w, struct request *request)
     stockd_pack pack;
     bool stocking = random_chance(&w->random, 75);
     uint64_t number = (uint64_t)w->client * 1000000 + w->number++;
-    begin(request, &pack, stocking ? "stocking_set" : "item_set", stocking ? 3 : 2);
+    request_begin(request, &pack, stocking ? "stocking_set" : "item_set", stocking ? 3 : 2);
     pack_sku(&pack, any_item(w));
     if (stocking)
-        stockd_pack_str(&pack, places[random_below(&w->random, 2)]);
+        stockd_pack_str(&pack, request_places[random_below(&w->random, 2)]);
     stockd_pack_map(&pack, stocking ? 3 : 2);
     stockd_pack_str(&pack, "safety");
     stockd_pack_u64(&pack, (uint64_t)random_below(&w->random, 3));
@@ -347,32 +363,32 @@ static void ask_setting(struct workload *w, struct request *request)
         stockd_pack_str(&pack, "stocked");
         stockd_pack_bool(&pack, random_chance(&w->random, 70));
     }
-    finish(request, &pack);
+    request_finish(request, &pack);
 }
 
-static void ask_availability(struct workload *w, struct request *request)
+void ask_availability(struct workload *w, struct request *request)
 {
     stockd_pack pack;
-    begin(request, &pack, "availability", 2);
+    request_begin(request, &pack, "availability", 2);
     stockd_pack_str(&pack, any_channel(w));
     stockd_pack_array(&pack, 2);
     pack_sku(&pack, any_item(w));
     pack_sku(&pack, any_item(w));
-    finish(request, &pack);
+    request_finish(request, &pack);
 }
 
-static void ask_stock(struct workload *w, struct request *request)
+void ask_stock(struct workload *w, struct request *request)
 {
     stockd_pack pack;
-    begin(request, &pack, "stock", 1);
+    request_begin(request, &pack, "stock", 1);
     if (random_chance(&w->random, 20))
         pack_bulk(&pack, (unsigned)random_below(&w->random, 2));
     else
         pack_sku(&pack, any_item(w));
-    finish(request, &pack);
+    request_finish(request, &pack);
 }
 
-static void ask_reservation(struct workload *w, struct request *request)
+void ask_reservation(struct workload *w, struct request *request)
 {
     stockd_pack pack;
     struct order_note order;
@@ -380,13 +396,13 @@ static void ask_reservation(struct workload *w, struct request *request)
         ask_stock(w, request);
         return;
     }
-    begin(request, &pack, "reservation", 1);
+    request_begin(request, &pack, "reservation", 1);
     stockd_pack_str(&pack, order.id);
-    finish(request, &pack);
+    request_finish(request, &pack);
 }
 
 /* What it asked itself a while ago, or what somebody is asking just now: the id is the same. */
-static void ask_again(struct workload *w, struct request *request)
+void ask_again(struct workload *w, struct request *request)
 {
     if (random_chance(&w->random, 50) && w->asked >= ASKED_BEFORE) {
         *request = w->before[random_below(&w->random, ASKED_BEFORE)];
@@ -443,13 +459,16 @@ static bool is_change(const struct request *request)
 {
     return strstr(request->method, "_set") == NULL &&
            strcmp(request->method, "availability") != 0 && strcmp(request->method, "stock") != 0 &&
-           strcmp(request->method, "reservation") != 0;
+           strcmp(request->method, "reservation") != 0 && strcmp(request->method, "supply") != 0;
 }
 
 void workload_next(struct workload *w, struct request *request)
 {
     w->order.id[0] = w->supply.id[0] = '\0';
-    choose(w, request);
+    if (w->supplies)
+        choose_supply(w, request);
+    else
+        choose(w, request);
     if (!is_change(request))
         return;
     w->before[w->asked++ % ASKED_BEFORE] = *request;
@@ -461,7 +480,7 @@ void workload_next(struct workload *w, struct request *request)
 void workload_learn(struct workload *w, const struct request *request, bool granted)
 {
     struct board *board = w->board;
-    if (w->supply.id[0] != '\0' && granted && strcmp(request->method, "expect") == 0) {
+    if (w->supply.id[0] != '\0' && granted) {
         pthread_mutex_lock(&board->lock);
         board->supplies[board->next_supply++ % BOARD_SUPPLIES] = w->supply;
         pthread_mutex_unlock(&board->lock);

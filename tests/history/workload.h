@@ -16,7 +16,9 @@ enum {
     REQUEST_BYTES = 512,
     ORDER_LINES = 3,
     BOARD_ORDERS = 16,
-    BOARD_SUPPLIES = 4,
+    BOARD_SUPPLIES = 8,
+    SUPPLY_LINES = 2,
+    ETA_KINDS = 3,
     ASKED_BEFORE = 4
 };
 
@@ -34,6 +36,9 @@ struct order_note {
 
 struct supply_note {
     char id[STOCKD_ID_MAX + 1]; /* empty: none yet */
+    bool transfer;
+    unsigned lines;
+    unsigned item[SUPPLY_LINES];
 };
 
 /* What the clients know of each other. Every field under the lock. */
@@ -41,7 +46,7 @@ struct board {
     pthread_mutex_t lock;
     struct order_note orders[BOARD_ORDERS]; /* granted lately, by anyone */
     unsigned next_order;
-    struct supply_note supplies[BOARD_SUPPLIES]; /* expected lately, by anyone; all of item 0 */
+    struct supply_note supplies[BOARD_SUPPLIES]; /* made lately, by anyone */
     unsigned next_supply;
     struct request change; /* asked last, by anyone; method NULL: none yet */
 };
@@ -53,9 +58,11 @@ struct workload {
     unsigned client, number, items;
     bool settings;   /* it changes safety stock, and what is stocked where */
     bool backorders; /* it promises what is not there, places reject orders, and supply comes */
-    int wanting;     /* the item that it was refused last; -1: none */
-    struct order_note order;   /* of the request at hand, if it is a fresh reserve */
-    struct supply_note supply; /* likewise, if it is a fresh expect */
+    bool supplies;   /* most of what it asks is about supplies, and what is promised of them */
+    uint64_t eta_ms[ETA_KINDS]; /* the latest of each kind that it gave: soon late, near, far */
+    int wanting;                /* the item that it was refused last; -1: none */
+    struct order_note order;    /* of the request at hand, if it is a fresh reserve */
+    struct supply_note supply;  /* likewise, if it is a fresh supply */
     struct request before[ASKED_BEFORE];
     unsigned asked;
 };

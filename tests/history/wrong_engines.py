@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Engines that break one rule each must be caught by the history checker.
 
-wrong_engines.py BUILD_DIR [NAME...]    NAME: an engine, or `orders` or `backorders`: a half of them
+wrong_engines.py BUILD_DIR [NAME...]    NAME: an engine, or `orders`, `backorders` or `supplies`: a part
+of them
 
 The product has no hooks for this, but comments: `/* @take */` marks the line where a take is made.
 Each wrong engine is made from a copy of a file or two in which such lines are replaced, or have code
@@ -25,6 +26,7 @@ import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
+PARTS = ("orders", "backorders", "supplies")
 TRIES = 24
 RACES = 5
 MARKER = re.compile(r"/\* @([a-z-]+) \*/$", re.M)
@@ -57,6 +59,9 @@ SETTINGS = ("--crashes", "0", "--durability", "none", "--calls", "300", "--setti
 BACKORDERS = ("--backorders", "--items", "2", "--calls", "250", "--crashes", "0")
 BACKORDERS_HOT = ("--backorders", "--items", "1", "--calls", "400", "--crashes", "0")
 BACKORDERS_CRASHES = ("--backorders", "--items", "2", "--calls", "150", "--crashes", "6")
+SUPPLIES = ("--supplies", "--items", "2", "--calls", "250", "--crashes", "0")
+SUPPLIES_HOT = ("--supplies", "--items", "1", "--calls", "400", "--crashes", "0")
+SUPPLIES_CRASHES = ("--supplies", "--items", "2", "--calls", "150", "--crashes", "6")
 WRONG = {
     "lingering": (
         "none",
@@ -302,6 +307,57 @@ WRONG = {
         [("replace", "late", "return eta_ms > 0 &&")],
         "race/supply",
     ),
+    "lingering_supplies": (
+        "none",
+        [BETWEEN_TAKES, BEFORE_TAKES, BEFORE_GIVE, BETWEEN_LOOKS],
+        ("--supplies", "--calls", "150", "--crashes", "3"),
+    ),
+    "arrival_gives_away": (
+        "what comes of a supply goes to everyone, though it was promised",
+        [("replace", "kept",
+          "a->free = lacking > 0 ? 0 : word_on_hand(word) - expected + a->come;"
+          "later -= word_reserved(word);")],
+        SUPPLIES,
+    ),
+    "nowhere_for_a_moment": (
+        "a transfer takes here, and a moment later gives there",
+        [("before", "before-takes", "moving = false; tentative = takes > 1;"), BEFORE_GIVE],
+        SUPPLIES_HOT,
+    ),
+    "late_sold": (
+        "supply that is late is sold",
+        [("replace", "late", "return eta_ms > 0 &&")],
+        SUPPLIES,
+    ),
+    "shipped_withdrawn": (
+        "a withdrawal takes back what was shipped",
+        [("replace", "left",
+          "uint32_t shipped = s->type == RECORD_WITHDRAW ? line_under_way(line) : 0;"
+          "return s->txn.reservation->from ? line_held(line) + shipped : line_under_way(line);")],
+        SUPPLIES,
+    ),
+    "reschedule_forgets": (
+        "what was promised of a supply is free once it has another ETA",
+        [("before", "rescheduled",
+          ".reserved = -(int32_t)word_reserved(pool_read("
+          "    pool_at(&ctx->ledger->items, ctx->supply->lines[i]->pool))),")],
+        SUPPLIES,
+    ),
+    "shipped_twice": (
+        "a ship does not know its op again",
+        [("before", "ship", "s.txn.id = (struct text){ 0 };")],
+        SUPPLIES,
+    ),
+    "later_first": (
+        "what comes is handed to whoever asks first, whoever was promised it first",
+        [("replace", "precedence", "if (come >= qty)")],
+        SUPPLIES_HOT,
+    ),
+    "supply_op_not_recovered": (
+        "recovery forgets the ops of supplies",
+        [("replace", "recover-supply-op", ";")],
+        SUPPLIES_CRASHES,
+    ),
     "lost_update": (
         "a pool's word is stored, not swapped",
         [("before", "swap", "linger(); atomic_store(&pool->word, next); swapped = true;")],
@@ -531,16 +587,18 @@ def try_engine(workshop, name, verbose):
     return True
 
 
-def half(word):
+def part(word):
     """The engines that such a word stands for."""
-    if word not in ("orders", "backorders"):
+    if word not in PARTS:
         return [word]
-    return [name for name in WRONG if ("--backorders" in WRONG[name][2]) == (word == "backorders")]
+    mode = {"backorders": "--backorders", "supplies": "--supplies"}
+    of = {name: next((p for p in mode if mode[p] in WRONG[name][2]), "orders") for name in WRONG}
+    return [name for name in WRONG if of[name] == word]
 
 
 def main():
     build = os.path.abspath(sys.argv[1])
-    names = [name for word in sys.argv[2:] or ["orders", "backorders"] for name in half(word)]
+    names = [name for word in sys.argv[2:] or PARTS for name in part(word)]
     os.environ.setdefault("STOCKD_BIN_DIR", os.path.join(build, "bin"))
     failed = []
     with tempfile.TemporaryDirectory(prefix="stockd-wrong-") as folder:
