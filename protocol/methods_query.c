@@ -256,6 +256,8 @@ static enum code stock_now(struct call *call, const struct stock_options *o)
     while (look_at_pools(call, slicing, o))
         if (!call_goes_on(call))
             return CODE_DEFERRED;
+    if (slicing->look.busy)
+        return CODE_DEFERRED;
     reply_stock(call, slicing, o);
     return end_slicing(call, CODE_OK);
 }

@@ -368,12 +368,12 @@ struct pool_view {
  * Each part has its own moment; no pool is looked at twice.
  */
 struct stock_look {
-    uint32_t item;
-    uint32_t pools;            /* seen so far, including empty ones */
+    uint32_t item, pools;      /* pools: seen so far, including empty ones */
     int64_t on_hand, reserved; /* over the sellable ones */
     int64_t available;         /* likewise, without inactive locations */
     int64_t backlog;           /* units that are promised before they are there */
     struct pool_place place;   /* where the next part starts */
+    bool names, busy;          /* supplies are named; one is being changed: ask for it again */
 };
 
 enum { STOCK_POOLS = 512 }; /* at most, in a part */
@@ -382,7 +382,7 @@ enum { STOCK_POOLS = 512 }; /* at most, in a part */
 enum code ledger_stock_begin(struct ctx *ctx, struct text sku, struct stock_look *look,
                              uint64_t *lsn);
 /* The next pools in the order of their creation, borrowed from the context. Returns how many; 0 at
- * the end. */
+ * the end, or if a supply is busy. */
 uint32_t ledger_stock_next(struct ctx *ctx, struct stock_look *look,
                            const struct pool_view **pools);
 
@@ -395,7 +395,7 @@ struct stock_view {
                                       STOCK_POOLS */
 };
 
-/* The whole look at once. */
+/* The whole look at once; CODE_DEFERRED: a supply is busy. */
 enum code ledger_stock(struct ctx *ctx, struct text sku, struct stock_view *view);
 
 /* Walks the items: *cursor starts at 0 and is passed back unchanged. Begins a look at each item;

@@ -14,9 +14,6 @@ enum { SKU_WORK = 16, POOL_VIEW_WORK = 4 };
 
 enum { ITERATION_MOST_MS = 5000 };
 
-/* Looks at a busy supply, before its id is left out. */
-enum { SUPPLY_TRIES = 1 << 20 };
-
 /* Everything up to the log's head has been applied, so what is read now includes it. */
 static uint64_t lsn_now(const struct ctx *ctx)
 {
@@ -128,40 +125,35 @@ static void view_pool(const struct catalogue *catalogue, uint64_t key, uint64_t 
     to->reserved = word_reserved(word);
 }
 
-/* Copies the id of the supply that owns the pool, whose entry is busy only for moments. The supply
- * may end, and its slot and the pool have other uses, at any time before the entry is taken. */
-static void view_supply_id(struct ctx *ctx, const struct incoming *in, struct pool_view *to)
+/* Copies the id of the supply that owns the pool. False: its entry is busy, or has another use by
+ * now; whoever asked looks again later. */
+static bool view_supply_id(struct ctx *ctx, const struct incoming *in, struct pool_view *to)
 {
-    for (unsigned tries = 0; tries < SUPPLY_TRIES; tries++) {
-        uint64_t word;
-        uint32_t link = incoming_supply(in);
-        if (link == 0)
-            return;
-        struct id_entry *entry = entry_at(&ctx->ledger->ids, link - 1);
-        if (!entry_take(entry, &word))
-            continue;
-        bool owns = word_kind(word) == ENTRY_SUPPLY && incoming_supply(in) == link;
-        if (owns) {
-            struct text id = entry_id(entry, word);
-            memcpy(to->id, id.at, id.len);
-            to->supply = (struct text){ to->id, id.len };
-        }
-        entry_put(entry, word);
-        if (owns)
-            return;
+    uint64_t word;
+    uint32_t link = incoming_supply(in);
+    if (link == 0)
+        return true;
+    struct id_entry *entry = entry_at(&ctx->ledger->ids, link - 1);
+    if (!entry_take(entry, &word)) /* @supply-busy */
+        return false;
+    bool owns = word_kind(word) == ENTRY_SUPPLY && incoming_supply(in) == link;
+    if (owns) {
+        struct text id = entry_id(entry, word);
+        memcpy(to->id, id.at, id.len);
+        to->supply = (struct text){ to->id, id.len };
     }
+    entry_put(entry, word);
+    return owns;
 }
 
 /* What has not come yet. */
-static void view_expected(struct ctx *ctx, const struct incoming *in, const struct arrived *a,
-                          struct pool_view *to)
+static void view_expected(const struct incoming *in, const struct arrived *a, struct pool_view *to)
 {
     bool transfer = atomic_load_explicit(&in->transfer, memory_order_acquire);
     to->kind = transfer ? "in_transit" : "expected";
     to->on_hand = a->expected;
     to->reserved = a->expected_reserved;
     to->eta_ms = incoming_eta_ms(in);
-    view_supply_id(ctx, in, to);
 }
 
 /* What has come is shared, whatever it was promised from: gathers that by its place. */
@@ -209,13 +201,14 @@ enum code ledger_stock_begin(struct ctx *ctx, struct text sku, struct stock_look
         return code;
     *lsn = lsn_now(ctx);
     *look = begin_look(ctx, item);
+    look->names = true;
     COUNT(ctx, queries);
     return CODE_OK;
 }
 
 /* False: the pool has nothing to show. */
-static bool look_at_pool(struct ctx *ctx, const struct pool *pool, bool supply,
-                         struct pool_view *to)
+static bool look_at_pool(struct ctx *ctx, struct stock_look *look, const struct pool *pool,
+                         bool supply, struct pool_view *to)
 {
     const struct items *items = &ctx->ledger->items;
     uint64_t key = pool_read_key(pool);
@@ -234,7 +227,9 @@ static bool look_at_pool(struct ctx *ctx, const struct pool *pool, bool supply,
     struct arrived a = incoming_look(items, pool);
     if (a.expected == 0)
         return false;
-    view_expected(ctx, in, &a, to);
+    view_expected(in, &a, to);
+    if (look->names)
+        look->busy |= !view_supply_id(ctx, in, to);
     return true;
 }
 
@@ -248,11 +243,12 @@ static uint32_t look_at_pools(struct ctx *ctx, struct stock_look *look)
     if (supply)
         gather_come(ctx, look->item);
     /* A part that has nothing to show is not the end. */
-    while ((count == 0 || looked < STOCK_POOLS) && (pool = pool_walk_next(&walk)) != NULL) {
+    while (!look->busy && (count == 0 || looked < STOCK_POOLS) &&
+           (pool = pool_walk_next(&walk)) != NULL) {
         looked++;
         if (owner_kind(key_owner(pool_read_key(pool))) == POOL_BACKLOG)
             look->backlog += word_reserved(pool_read(pool)); /* it has no units to show */
-        if (!look_at_pool(ctx, pool, supply, &ctx->pool_views[count]))
+        if (!look_at_pool(ctx, look, pool, supply, &ctx->pool_views[count]))
             continue;
         add_pool(look, &ctx->pool_views[count++]);
     }
@@ -266,6 +262,7 @@ uint32_t ledger_stock_next(struct ctx *ctx, struct stock_look *look, const struc
 {
     enum { TRIES = 16 };
     const struct item *item = item_at(&ctx->ledger->items, look->item);
+    look->busy = false;
     const struct stock_look before = *look;
     uint32_t count = 0;
     bool moving = true;
@@ -274,10 +271,14 @@ uint32_t ledger_stock_next(struct ctx *ctx, struct stock_look *look, const struc
         bool none = moves_none(item, &stamp);
         *look = before;
         count = look_at_pools(ctx, look);
-        moving = !none || !moves_unchanged(item, stamp); /* @stock-moving */
+        moving = !look->busy && (!none || !moves_unchanged(item, stamp)); /* @stock-moving */
     }
     *pools = ctx->pool_views;
-    return count;
+    if (!look->busy)
+        return count;
+    *look = before;
+    look->busy = true;
+    return 0;
 }
 
 enum code ledger_stock(struct ctx *ctx, struct text sku, struct stock_view *view)
@@ -295,7 +296,7 @@ enum code ledger_stock(struct ctx *ctx, struct text sku, struct stock_view *view
     view->on_hand = look.on_hand;
     view->reserved = look.reserved;
     view->available = look.available;
-    return CODE_OK;
+    return look.busy ? CODE_DEFERRED : CODE_OK;
 }
 
 bool ledger_next_item(struct ctx *ctx, uint32_t *cursor, struct text *sku, struct stock_look *look)

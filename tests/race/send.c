@@ -188,7 +188,10 @@ static int64_t look(struct racer *racer)
     uint16_t stamp;
     bool none = moves_none(item, &stamp);
     int64_t sum = 0;
-    RACE_MUST(ledger_stock(racer->ctx, text_of("tea"), &stock) == CODE_OK, "stock");
+    enum code code = ledger_stock(racer->ctx, text_of("tea"), &stock);
+    RACE_MUST(code == CODE_OK || code == CODE_DEFERRED, "stock");
+    if (code == CODE_DEFERRED)
+        return -1; /* a supply is being changed */
     for (uint32_t i = 0; i < stock.pool_count; i++)
         sum += stock.pools[i].on_hand;
     return none && stock.pool_count > 0 && moves_unchanged(item, stamp) ? sum : -1;

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "engine/ledger/ctx.h"
 #include "tests/support/session_rig.h"
 
 static struct session_rig session;
@@ -188,4 +189,22 @@ Test(session_supply, who_goes_in_the_middle_leaves_nothing)
     session.executor.quantum = 1;
     session_rig_ask(&session, 2, "supplies", "[]");
     cr_assert_not_null(session.connection.slicing); /* the leak checker looks at the rest */
+}
+
+/* Nobody spins until a supply can be shown: the question is tried again. */
+Test(session_supply, stock_waits_for_a_supply_that_is_being_changed)
+{
+    struct id_table *ids = &session.rig.ledger->ids;
+    struct text id = text_of("e");
+    struct id_entry *entry;
+    uint64_t word;
+    must("expect", "['e', 'main', [['S', 9]], {'eta_ms': 9000000}]", "\"id\"=>\"e\"");
+    cr_assert_eq(id_table_find(ids, id, id_hash(ids, id), &entry, &word), ENTRY_FOUND);
+    must("stock", "['S']", "(none)");
+    session_rig_retry(&session);
+    cr_assert_str_eq(session_rig_text(&session), "(none)");
+    entry_put(entry, word);
+    session_rig_retry(&session);
+    const char *got = session_rig_text(&session);
+    cr_assert(strstr(got, "\"supply\"=>\"e\""), "%s", got);
 }
