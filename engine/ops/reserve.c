@@ -297,12 +297,12 @@ enum code ledger_reserve(struct ctx *ctx, const struct order *order, struct rese
     slots_unprepare(&ctx->ledger->ids, &ctx->cursor);
     if (code)
         taking_note_undone(ctx, r.plan, &r.taking);
-    sweep_now(ctx);
+    if (code == CODE_INSUFFICIENT_STOCK)
+        refused_note(ctx, order);
+    sweep_now(ctx); /* it may plan for others */
     if (code == CODE_OK)
         COUNT(ctx, reserves);
     else if (code != CODE_DEFERRED)
         COUNT(ctx, refused);
-    if (code == CODE_INSUFFICIENT_STOCK)
-        refused_note(ctx, order);
     return code;
 }
