@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The backlog of items: what orders may promise before it is there, what a place could not give and
- * nobody else has, and how both are served (rules B1 to B3 of store/backlog.h).
+ * nobody else has, and how both are served (rules B1 to B4 of store/backlog.h).
  *
  * Whoever frees units of an item that may have a backlog notes one of its pools (sweep.h), and
  * right after its own transaction serves the backlog: the reservation that was made first draws

@@ -124,6 +124,51 @@ static bool none_overtaken(struct ctx *ctx, const struct order_plan *s, const st
     return true;
 }
 
+/* Has it taken some of that pool itself? */
+static bool draws_from(const struct order_plan *s, uint32_t unit)
+{
+    uint32_t i = 0;
+    while (i < s->draw_count && s->draws[i].pool != unit)
+        i++;
+    return i < s->draw_count;
+}
+
+/* Is another's take undecided in a pool of the item that may serve the order? Reads the words by
+ * swaps that change nothing: whose take comes behind such a swap sees that the order waits. */
+static bool others_undecided(struct ctx *ctx, const struct order_plan *s, uint32_t item)
+{
+    const struct catalogue *catalogue = ctx->catalogue;
+    struct pool_walk walk = pool_walk_start(&ctx->ledger->items, item);
+    struct pool *pool;
+    unsigned undecided = 0;
+    while ((pool = pool_walk_next(&walk)) != NULL) {
+        uint64_t key = pool_read_key(pool);
+        uint16_t at = key_location(key);
+        if (at >= catalogue->location_count || !s->demand.serves[at])
+            continue;
+        uint64_t word =
+            atomic_fetch_add_explicit(&pool->word, 0, memory_order_acq_rel); /* @waiting-swap */
+        undecided += word_undecided(word) - draws_from(s, pool_unit(&ctx->ledger->items, pool));
+    }
+    return undecided > 0;
+}
+
+/* B4 of store/backlog.h: nothing that it could have is there. */
+static bool waits_rightly(struct ctx *ctx, struct order_plan *s)
+{
+    for (uint32_t i = s->draw_count; i-- > 0 && is_backlog(&s->draws[i]);) {
+        uint32_t item = key_item(s->draws[i].key);
+        if (s->draws[i].most < QUANTITY_MAX) /* a new order: nobody who waits is younger */
+            continue;
+        if (others_undecided(ctx, s, item)) /* @begins-to-wait */
+            return false;
+        look_until_stable(ctx, s, item);
+        if (s->found.takeable > 0 || candidates_momentary(&s->found))
+            return false;
+    }
+    return true;
+}
+
 /* X2 of store/incoming.h: do the supplies that it draws from come when it was planned? */
 static bool etas_hold(const struct ctx *ctx, const struct order_plan *s,
                       const struct taking *taking)
@@ -139,7 +184,7 @@ static bool etas_hold(const struct ctx *ctx, const struct order_plan *s,
 
 enum code taking_check(struct ctx *ctx, struct order_plan *s, const struct taking *taking)
 {
-    if (taking->backlogs && !backlog_within_limit(ctx, s))
+    if (taking->backlogs && !(backlog_within_limit(ctx, s) && waits_rightly(ctx, s)))
         return CODE_DEFERRED;
     bool holds = etas_hold(ctx, s, taking) && (none_overtaken(ctx, s, taking));
     return holds ? leave_buffer(ctx, s, taking) : CODE_DEFERRED;

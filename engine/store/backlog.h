@@ -6,7 +6,7 @@
  * may; they have nothing on hand, and lie at no location.
  *
  * Whatever the item gets serves its backlog before anyone else can take it, the oldest promise
- * first (ops/backlog.h). Three rules see to that:
+ * first (ops/backlog.h). Four rules see to that:
  *
  *   B1  whoever adds to a backlog takes tentatively, lists the reservation here, counts that as
  *       added, and only then decides its take
@@ -16,6 +16,9 @@
  *   B3  an order that takes from such an item takes tentatively, and then looks: if there is a
  *       backlog, its take stands only if nothing of it is undecided, and `served` still says what
  *       is so. So no free unit that it may have taken serves the backlog
+ *   B4  an order that begins to wait later than it was made, because a place could not give what
+ *       had been promised, takes tentatively from the backlog, and then looks: its take stands only
+ *       if nothing that would serve it is free, or undecided. So nobody younger is about to get it
  *
  * The lists are blocks of the id table that are never freed: a place in them is used again.
  */

@@ -6,7 +6,12 @@
  *
  * In the second race a place then cannot give a unit, which was the last: its order waits again,
  * for one from elsewhere.
+ *
+ * In the third a place cannot give what it promised to an order, at the moment at which a unit
+ * comes that a younger one waits for. If the log has the older one waiting first, it gets the unit.
  */
+#include <stdio.h>
+
 #include "tests/support/race_rig.h"
 
 enum { THIEF, SUPPLIER, WAITER, OTHER, CONTEXTS };
@@ -177,9 +182,106 @@ static void race_backlog(bool rejects, int argc, char **argv)
     race_close(&race, rejects ? "backlog: rejected" : "backlog");
 }
 
+/* ---- who begins to wait while another is served ---- */
+
+enum { OLDER, BRINGER, TURNS = 40000 };
+
+static _Atomic uint64_t turn, brought;
+
+static void bring(struct racer *racer, const char *location, char letter, uint64_t number)
+{
+    struct race_name buffer;
+    struct movement_result r;
+    struct movement m = { .id = race_name(&buffer, letter, number),
+                          .sku = text_of("unit"),
+                          .location = text_of(location),
+                          .qty = 1 };
+    RACE_MUST(racer_receive(racer, &m, &r) == CODE_OK, "receive");
+}
+
+static uint64_t last_change(struct racer *racer, uint64_t number)
+{
+    struct race_name buffer;
+    struct reservation_view view;
+    while (ledger_reservation(racer->ctx, name(racer, &buffer, number), &view) != CODE_OK)
+        racer_turn(racer);
+    return view.lsn;
+}
+
+static void end(struct racer *racer, uint64_t number)
+{
+    struct race_name buffer;
+    struct reservation_view view;
+    struct step step = { .id = name(racer, &buffer, number) };
+    RACE_MUST(racer_cancel(racer, &step, &view) == CODE_OK, "cancel");
+}
+
+/* The older order's place rejects it; nobody else has a unit, or the one that comes just now. */
+static void reject_in_turn(struct racer *racer, uint64_t older)
+{
+    struct race_name buffer;
+    struct reservation_view view;
+    struct rejection asked = { .id = name(racer, &buffer, older),
+                               .location = text_of(places[0]),
+                               .reason = REJECT_NOT_FOUND };
+    atomic_fetch_add(&turn, 1);
+    RACE_MUST(racer_reject(racer, &asked, &view) == CODE_OK, "reject: %s",
+              ctx_failure(racer->ctx)->message);
+    uint64_t lsn = view.lsn, younger = older + 1;
+    while (atomic_load(&brought) < atomic_load(&turn) ||
+           (place_of(racer, older) == 2) == (place_of(racer, younger) == 2))
+        racer_turn(racer);
+    bool overtaken = place_of(racer, older) == 2;
+    RACE_MUST(!overtaken || last_change(racer, younger) < lsn,
+              "order %llu has waited since lsn %llu, and a younger one was served at lsn %llu",
+              (unsigned long long)older, (unsigned long long)lsn,
+              (unsigned long long)last_change(racer, younger));
+    racer->tally[overtaken]++;
+}
+
+static void take_turns(struct racer *racer)
+{
+    for (uint64_t i = 0; racer_goes_on(racer, i) && i < TURNS; i++) {
+        if (racer->index == BRINGER) {
+            while (atomic_load(&turn) <= i)
+                racer_turn(racer);
+            bring(racer, places[1], 'b', i);
+            atomic_fetch_add(&brought, 1);
+            continue;
+        }
+        bring(racer, places[0], 'm', i);
+        promise(racer, 2 * i);
+        promise(racer, 2 * i + 1);
+        reject_in_turn(racer, 2 * i);
+        uint64_t served = place_of(racer, 2 * i) == 2 ? 2 * i + 1 : 2 * i;
+        hand_over(racer, served);
+        end(racer, served ^ 1);
+        if (i % 16 == 0)
+            racer_turn(racer);
+    }
+}
+
+static void race_turns(int argc, char **argv)
+{
+    struct race race;
+    struct racer racers[RACERS_MAX];
+    struct item_setting limit = { .sku = text_of("unit"),
+                                  .has_backorder_limit = true,
+                                  .backorder_limit = 1000 };
+    race_open(&race, 2, &(struct race_tables){ 0 }, argc, argv);
+    race.forgetful = true;
+    race_add_location(&race, places[1]);
+    race_set_item(&race, &limit);
+    race_run(&race, 2, take_turns, racers);
+    printf("%llu older ones were served first, and %llu younger ones\n",
+           (unsigned long long)racers[OLDER].tally[0], (unsigned long long)racers[OLDER].tally[1]);
+    race_close(&race, "backlog: turns");
+}
+
 int main(int argc, char **argv)
 {
     race_backlog(false, argc, argv);
     race_backlog(true, argc, argv);
+    race_turns(argc, argv);
     return 0;
 }
