@@ -116,8 +116,9 @@ static int change_promised(struct taking *taking, const struct pool_key *own, in
     of_come = pool->come_reserved - of_come;
     int64_t later = pool->reserved - promised - of_come;
     int64_t sign = qty < 0 ? -1 : 1; /* of what a reservation draws no longer */
+    /* Only what has come can leave without the promise. */
     if (reserved == 0)
-        return history_tell_pool(taking, pool->expected > 0 ? own : &shared, qty);
+        return history_tell_pool(taking, on_hand == 0 && pool->expected > 0 ? own : &shared, qty);
     if (later != 0)
         error = history_tell_pool(taking, own, sign * (later > 0 ? later : -later));
     if (of_come != 0 && !error)

@@ -64,11 +64,15 @@ bool history_sold_of_others(const struct history *history, const struct record_h
 /* Units that were booked in pay what was owed: the sums of the place stay. */
 int history_take_debt_sweep(struct taking *taking, const struct sweep_fields *f)
 {
-    struct pool_key shared = history_shared(f->fixed.pool.item, f->fixed.pool.location);
-    if (!history_asks_pool(taking->history, &shared))
+    struct pool_key owed = f->fixed.pool, from = owed;
+    if (taking->record->flags & SWEEP_PAYS)
+        owed.owner = owner_of(POOL_OWED, 0);
+    else
+        from = history_shared(owed.item, owed.location);
+    if (!history_asks_pool(taking->history, &from))
         return 0;
     taking->event.type = "settle";
     taking->event.time_ms = f->fixed.time_ms;
-    int error = history_move_units(taking, &shared, f->fixed.delta);
-    return error ? error : history_move_units(taking, &f->fixed.pool, f->fixed.delta);
+    int error = history_move_units(taking, &from, f->fixed.delta);
+    return error ? error : history_move_units(taking, &owed, f->fixed.delta);
 }

@@ -394,7 +394,7 @@ static int take_sweep(struct taking *taking)
     struct sweep_fields f;
     if (!sweep_decode(taking->record, &f))
         return -EILSEQ;
-    if (owner_kind(f.fixed.pool.owner) == POOL_OWED)
+    if (owner_kind(f.fixed.pool.owner) == POOL_OWED || taking->record->flags & SWEEP_PAYS)
         return history_take_debt_sweep(taking, &f);
     if (owner_kind(f.fixed.pool.owner) != POOL_EXPECTED)
         return -EILSEQ;

@@ -39,6 +39,9 @@ enum { RESERVE_PICKUP = 4 };    /* with that: of collections, not of parcels */
 /* Another one is of an earlier or a later version, which means something by it. */
 enum { RESERVE_FLAGS = RECORD_TWO_CLOCKS | RESERVE_PICKUP | RESERVE_REF | RESERVE_TIMED };
 
+/* A flag of a sweep: its pool pays what the place owes. What is owed falls by as much. */
+enum { SWEEP_PAYS = 1 };
+
 /* The flags of a movement's head: its kind, and for a count whether it says when it was taken. */
 enum movement_kind { MOVE_RECEIVE = 1, MOVE_ADJUST, MOVE_COUNT, MOVE_RETURN };
 enum { MOVEMENT_AS_OF = 0x80 };

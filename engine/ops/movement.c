@@ -205,9 +205,8 @@ static enum code adjust_down(struct ctx *ctx, struct moving *move, int64_t missi
 
 /* ---- the transaction ---- */
 
-static enum code plan(struct ctx *ctx, struct txn *t)
+static enum code post_all(struct ctx *ctx, struct moving *move)
 {
-    struct moving *move = (struct moving *)t;
     if (move->kind == MOVE_RETURN && !figures_have_room(ctx->ledger->figures, ctx->index))
         return CODE_DEFERRED;
     enum code code = find_pool(ctx, move);
@@ -224,6 +223,18 @@ static enum code plan(struct ctx *ctx, struct txn *t)
     if (move->asked->qty > 0)
         return movement_post_up(ctx, move, move->asked->qty, move->counted);
     return adjust_down(ctx, move, -move->asked->qty);
+}
+
+static enum code plan(struct ctx *ctx, struct txn *t)
+{
+    enum code code = post_all(ctx, (struct moving *)t);
+    t->may_undo = place_takes_come(ctx);
+    return code;
+}
+
+static enum code check_taken(struct ctx *ctx, struct txn *t)
+{
+    return t->may_undo ? place_check_come(ctx) : CODE_OK;
 }
 
 uint32_t movement_build_record(struct ctx *ctx, struct txn *t)
@@ -323,6 +334,7 @@ static const struct txn_kind movement_txn = {
     .gives = true,
     .remembered = ENTRY_MOVEMENT,
     .plan = plan,
+    .taken = check_taken,
     .record = movement_build_record,
     .outcome = movement_note_outcome,
     .show = movement_show,

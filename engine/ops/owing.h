@@ -6,7 +6,8 @@
  *
  * Whatever is booked in at the place pays that first. Movements do so in their own transaction;
  * what comes otherwise (an arrival, a transfer) is swept against the debt right after, and so are
- * the two sides of a race: a sale that ran up a debt while units came that did not know of it.
+ * the two sides of a race: a sale that ran up a debt while units came that did not know of it. If
+ * nothing else is left, what was promised before it came pays, as if it had come before the sale.
  */
 #ifndef STOCKD_ENGINE_OPS_OWING_H
 #define STOCKD_ENGINE_OPS_OWING_H
@@ -31,8 +32,8 @@ enum code owing_post(struct ctx *ctx, uint32_t item, uint16_t location, int64_t 
 /* Refuses a debt that would be too large. */
 enum code owing_is_full(struct ctx *ctx, uint32_t item);
 
-/* Sweeps what is on hand as shared against what is owed. False: it is not certain that nothing is
- * left to be swept; try again in the next iteration. */
+/* Sweeps what is on hand at the place against what is owed. False: it is not certain that nothing
+ * is left to be swept; try again in the next iteration. */
 bool owing_sweep(struct ctx *ctx, uint32_t item, uint16_t location);
 
 #endif

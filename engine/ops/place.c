@@ -167,6 +167,36 @@ void place_take(struct items *items, struct place *place, int64_t missing, bool 
     }
 }
 
+/* Does it take what has come of a supply? */
+static bool takes_come(const struct items *items, const struct posting *p)
+{
+    return p->on_hand < 0 &&
+           owner_kind(key_owner(pool_read_key(pool_at(items, p->pool)))) == POOL_EXPECTED;
+}
+
+bool place_takes_come(const struct ctx *ctx)
+{
+    const struct postings *postings = ctx->postings;
+    bool any = false;
+    for (uint32_t i = 0; postings->takes > 0 && i < postings->count; i++)
+        any |= takes_come(&ctx->ledger->items, &postings->at[i]);
+    return any;
+}
+
+enum code place_check_come(const struct ctx *ctx)
+{
+    const struct items *items = &ctx->ledger->items;
+    const struct postings *postings = ctx->postings;
+    bool same = true;
+    for (uint32_t i = 0; i < postings->takes; i++) {
+        const struct posting *p = &postings->at[i];
+        uint64_t mark = incoming_mark(incoming_at(items, p->pool));
+        if (takes_come(items, p))
+            same &= !mark_is_raised(mark) && (int32_t)mark_expected(mark) == p->floor;
+    }
+    return same ? CODE_OK : CODE_DEFERRED;
+}
+
 /* ---- giving to a pool that may not exist yet ---- */
 
 void target_find(struct items *items, struct target *to)

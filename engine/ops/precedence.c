@@ -377,17 +377,25 @@ static enum code first_uncovered(struct ctx *ctx, struct standing *s, bool expec
 
 enum code precedence_first_short(struct ctx *ctx, uint32_t unit, struct promise_place *first)
 {
+    struct pool *pool = pool_at(&ctx->ledger->items, unit);
     struct standing s = { .unit = unit, .top = UINT64_MAX };
+    if (!pool_hold(pool)) /* X3: else the list that is walked may be freed */
+        return CODE_DEFERRED;
     enum code code = first_uncovered(ctx, &s, true, &first->lsn);
+    pool_decide(pool);
     first->draw = s.draw; /* the last walk counted no other promise in its range */
     return code;
 }
 
 enum code precedence_short_before(struct ctx *ctx, uint32_t unit, uint64_t lsn, int64_t *lacking)
 {
-    int64_t there = word_on_hand(pool_read(pool_at(&ctx->ledger->items, unit)));
+    struct pool *pool = pool_at(&ctx->ledger->items, unit);
     struct standing s = { .unit = unit, .from = lsn };
+    if (!pool_hold(pool))
+        return CODE_DEFERRED;
+    int64_t there = word_on_hand(pool_read(pool));
     walk_promises(ctx, &s);
+    pool_decide(pool);
     *lacking = s.below - there;
     return s.busy ? CODE_DEFERRED : CODE_OK;
 }

@@ -123,6 +123,9 @@ static enum code plan(struct ctx *ctx, struct txn *t)
 static enum code make_pool(struct ctx *ctx, struct txn *t)
 {
     struct postings *postings = ctx->postings;
+    enum code code = place_check_come(ctx);
+    if (code)
+        return code;
     return target_make(ctx, &((struct shifting *)t)->to, &postings->at[postings->count - 1]);
 }
 

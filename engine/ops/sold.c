@@ -230,7 +230,7 @@ static enum code plan(struct ctx *ctx, struct txn *t)
         code = plan_line(ctx, s, i);
     if (!code && record_size(ctx, s) > RECORD_MAX)
         code = no_room(ctx);
-    t->may_undo = ctx->happened_ms != 0; /* a count may come in between */
+    t->may_undo = ctx->happened_ms != 0 /* a count may come in between */ || place_takes_come(ctx);
     return code;
 }
 
@@ -245,7 +245,7 @@ static enum code check_counts(struct ctx *ctx, struct txn *t)
     for (uint32_t i = 0; ctx->happened_ms != 0 && i < w->line_count; i++)
         if (was_counted_since(ctx, shared_unit(items, w->items[i], s->location)) != w->missing[i])
             return CODE_DEFERRED;
-    return CODE_OK;
+    return t->may_undo ? place_check_come(ctx) : CODE_OK;
 }
 
 static uint32_t build_record(struct ctx *ctx, struct txn *t)

@@ -63,14 +63,19 @@ int apply_sold(struct applying *a)
 int apply_debt_sweep(struct applying *a, const struct sweep_fields *f)
 {
     const struct sweep_record *r = &f->fixed;
-    struct pool_key shared_key = { r->pool.item, r->pool.location, owner_of(POOL_SHARED, 0) };
-    struct pool *owed, *shared;
-    if (r->delta >= 0 || r->delta < -QUANTITY_MAX)
+    struct pool_key owed_key = r->pool, from_key = r->pool;
+    struct pool *owed, *from;
+    bool pays = a->record->flags & SWEEP_PAYS, supply = owner_kind(r->pool.owner) == POOL_EXPECTED;
+    if (pays)
+        owed_key.owner = owner_of(POOL_OWED, 0);
+    else
+        from_key.owner = owner_of(POOL_SHARED, 0);
+    if (r->delta >= 0 || r->delta < -QUANTITY_MAX || !(owner_sellable(from_key.owner) || supply))
         return apply_refuse(a, "it is malformed");
-    int error = apply_find_pool(a, &r->pool, &owed);
+    int error = apply_find_pool(a, &owed_key, &owed);
     if (!error)
-        error = apply_find_pool(a, &shared_key, &shared);
+        error = apply_find_pool(a, &from_key, &from);
     if (!error)
         error = apply_change_pool(a, owed, r->delta, 0);
-    return error ? error : apply_change_pool(a, shared, r->delta, 0);
+    return error ? error : apply_change_pool(a, from, r->delta, 0);
 }

@@ -311,9 +311,9 @@ int apply_reschedule(struct applying *a)
 int apply_sweep(struct applying *a)
 {
     struct sweep_fields f;
-    if (!sweep_decode(a->record, &f))
+    if (!sweep_decode(a->record, &f) || a->record->flags & ~SWEEP_PAYS)
         return apply_refuse(a, "it is malformed");
-    if (owner_kind(f.fixed.pool.owner) == POOL_OWED)
+    if (owner_kind(f.fixed.pool.owner) == POOL_OWED || a->record->flags & SWEEP_PAYS)
         return apply_debt_sweep(a, &f);
     if (owner_kind(f.fixed.pool.owner) != POOL_EXPECTED ||
         llabs((int64_t)f.fixed.delta) > QUANTITY_MAX)

@@ -255,6 +255,18 @@ enum pool_outcome pool_reapply(struct pool *pool, struct pool_change change, uin
 /* The same, for a change known to be possible. */
 uint64_t pool_give(struct pool *pool, struct pool_change change);
 
+/* Keeps the pool from becoming empty, as an undecided take does, until pool_decide. False: it is
+ * empty. */
+static inline bool pool_hold(struct pool *pool)
+{
+    uint64_t word = pool_read(pool);
+    while (word != 0 &&
+           !atomic_compare_exchange_weak_explicit(&pool->word, &word, word + WORD_UNDECIDED_ONE,
+                                                  memory_order_acq_rel, memory_order_acquire))
+        ;
+    return word != 0;
+}
+
 /* Decides one take: `undecided` falls by one. */
 static inline void pool_decide(struct pool *pool)
 {

@@ -6,7 +6,7 @@ or leave it owing units that were sold before anybody booked them in.
 import json
 import time
 
-from stockd_harness import MAX_POOL, RpcError, Server, StockdTestCase, main, run_program, unique
+from stockd_harness import MAX_POOL, RpcError, Server, StockdTestCase, main, run_program, unique, wait_until
 from till_case import fill
 
 
@@ -269,6 +269,38 @@ class Owed(TillCase):
         self.assertEqual(self.by_kind(sku), {"shared": 2})
         self.assertEqual(self.figures(sku), (10, 0, 10))
         self.assert_adds_up(sku)
+
+    def test_what_comes_pays_also_if_it_was_promised(self):
+        """As if it had come before the till sold: the latest promises of it are short."""
+        eager = unique("eager")
+        self.call("channel_set", eager, {"promise": "incoming"})
+        for came, owed in ((6, 0), (5, 0), (1, -1)):
+            sku, supply, since = unique("S"), unique("exp"), self.call("channels")["lsn"]
+            self.call("expect", supply, "main", [[sku, 6]], {"eta_ms": 4102444800000})
+            orders = [unique("o") for _ in range(3)]
+            for order in orders:
+                self.call("reserve", order, eager, [[sku, 2]], {"confirm": True})
+            self.sold([[sku, 2]])
+            self.call("arrive", supply, [[sku, came]])
+            for _ in range(2):
+                self.assertEqual(self.by_kind(sku).get("owed", 0), owed, came)
+                self.assert_adds_up(sku)
+                self.server.restart(kill=True)
+                self.reconnect()
+            there = max(0, came - 2)
+            for order in orders:
+                if there >= 2:
+                    self.assertEqual(self.call("fulfil", order)["state"], "fulfilled")
+                else:
+                    self.refused("insufficient_stock", "fulfil", order)
+                there = max(0, there - 2)
+            told = self.call("history", sku)["events"]
+            shared = [e["qty"] for e in told if e["kind"] == "shared" and e["type"] in ("arrive", "settle", "fulfil")]
+            fulfilled = 2 * sum(1 for e in told if e["type"] == "fulfil")
+            self.assertEqual(sum(shared) - 2 * fulfilled, self.by_kind(sku).get("shared", 0), told)
+            if came == 6:  # the others wait for what is still expected
+                wait_until(lambda: [(e["id"], e["qty"]) for e in self.call("events", since, {"types": ["short"]})["events"]]
+                           == [(orders[2], 2)], what="the latest to be short")
 
     def test_the_most_that_can_be_owed(self):
         sku = self.owing(there=1, sold=MAX_POOL)
