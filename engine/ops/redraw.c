@@ -290,7 +290,8 @@ static enum code check_taken(struct ctx *ctx, struct txn *t)
     if (r->done_before) /* the plan is another order's */
         return CODE_OK;
     enum code code = r->kind->taken ? r->kind->taken(ctx, r) : CODE_OK;
-    return code || r->plan->draw_count == 0 ? code : taking_check(ctx, r->plan, &r->taking);
+    bool checks = r->plan->draw_count > 0 && taking_may_undo(&r->taking);
+    return code || !checks ? code : taking_check(ctx, r->plan, &r->taking);
 }
 
 /* ---- the draws ---- */

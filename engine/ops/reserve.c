@@ -153,7 +153,7 @@ static enum code check_taken(struct ctx *ctx, struct txn *t)
     const struct reserving *r = (const struct reserving *)t;
     if (r->sends)
         send_taken(ctx);
-    enum code code = taking_check(ctx, r->plan, &r->taking);
+    enum code code = taking_may_undo(&r->taking) ? taking_check(ctx, r->plan, &r->taking) : CODE_OK;
     if (code && r->sends)
         send_undone(ctx);
     return code;

@@ -29,7 +29,7 @@ static inline bool taking_may_undo(const struct taking *taking)
  * see backlog.h. */
 uint32_t taking_blocks(const struct order_plan *s);
 
-/* Once everything is taken: CODE_OK, or CODE_DEFERRED to undo it. */
+/* Once everything is taken, if it may be undone: CODE_OK, or CODE_DEFERRED to undo it. */
 enum code taking_check(struct ctx *ctx, struct order_plan *s, const struct taking *taking);
 
 /* For a transaction that took nothing after all: what it took for a moment hid that units have come

@@ -39,18 +39,23 @@ struct txn;
 /* The change of one pool, and its terms. In 32 bits each, because sorting copies them: all that
  * an operation posts to a pool is there or has room, so even merged they stay below 2^31. */
 struct posting {
-    uint32_t pool;   /* its number, see struct items; POOL_UNMADE: `taken` creates the pool and
-                                  fills this in */
-    int32_t counted; /* what must be on hand in the pool, or NOT_COUNTED */
+    uint32_t pool; /* its number, see struct items; POOL_UNMADE: `taken` creates the pool and
+                                fills this in */
     int32_t on_hand, reserved; /* change of each, in units */
     int32_t needs;             /* units that must be available, or NEEDS_NONE */
-    int32_t keeps;             /* of these, units that stay: merged postings keep them once */
     int32_t floor;             /* what must stay on hand: units that have not come yet */
-    bool stays;     /* the units do not come to the location, nor leave it: no recent change */
-    bool fits;      /* of a give: it was made sure that the pool has room */
-    uint64_t after; /* the pool's word as written, or as it failed the condition */
+    bool stays; /* the units do not come to the location, nor leave it: no recent change */
+    bool fits;  /* of a give: it was made sure that the pool has room */
+    union {
+        struct {             /* until it is applied */
+            int32_t counted; /* what must be on hand in the pool, or NOT_COUNTED */
+            int32_t keeps;   /* of `needs`, units that stay: merged postings keep them once */
+        };
+        uint64_t after; /* then: the pool's word as written, or as it failed the condition */
+    };
 };
 
+_Static_assert(sizeof(struct posting) == 32, "two in a cache line");
 _Static_assert(2 * QUANTITY_MAX + WORD_ON_HAND_MOST <= INT32_MAX, "needs fit");
 
 #define NEEDS_NONE INT32_MIN
