@@ -58,7 +58,7 @@ MAY_SEE = {
     "msgpack": ("protocol/", "client/", "tools/", "tests/", "bench/regress/"),
     "glib": ("zones/",),
     "hiredis": ("mirror/", "tools/", "tests/", "bench/peers/", "examples/"),
-    "nghttp2": ("cluster/",),
+    "nghttp2": ("cluster/grpc", "tests/unit/test_grpc"),
     "libpq-fe": ("bench/peers/",),
     "xxhash": ("engine/", "persistence/", "tools/", "tests/", "bench/"),
     "zstd": ("persistence/", "tools/", "tests/"),
