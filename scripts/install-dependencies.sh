@@ -13,7 +13,7 @@ test)
     packages="$packages libcriterion-dev clang clang-format clang-tidy libclang-rt-14-dev llvm-14
         gdb nodejs python3 python3-msgpack python3-redis redis-server spin strace valgrind
         e2fsprogs xfsprogs nbdkit libnbd-bin libfaketime openssl prometheus python3-jsonschema
-        systemd chromium fonts-dejavu-core"
+        systemd chromium fonts-dejavu-core etcd-server etcd-client"
     command -v npm >/dev/null || packages="$packages npm" # some builds of nodejs bring it along
     ;;
 bench)

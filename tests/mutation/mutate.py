@@ -133,6 +133,8 @@ class Workshop:
             targets.add("programs")
             if group in ("history", "crash"):
                 targets |= {"recorder", "crash_load"} if preset != "tsan" else set()
+            if test.startswith("etcd"):
+                targets.add("etcd_driver")
         command = ["cmake", "--build", "--preset", preset, "-j2", "--target", *sorted(targets)]
         code, said = self.run(*command)
         if code:
