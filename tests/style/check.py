@@ -43,6 +43,7 @@ MAY_INCLUDE = {
     "tools/stock-journal/": ("tools/", "persistence/", "engine/"),
     "bench/": ("bench/", "engine/"),
     "bench/recovery": ("bench/", "persistence/", "engine/"),
+    "bench/etcd": ("bench/", "cluster/", "tools/stockbench/"),
     "bench/regress/": ("bench/", "tests/support/", "protocol/", "persistence/", "engine/"),
     "bench/peers/": ("bench/", "tools/stockbench/"),
     "examples/": ("stockd/",),
